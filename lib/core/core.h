@@ -1,0 +1,78 @@
+/* core.h - what every other folder stands on: checked arithmetic, strings, files, JSON, hashing, random numbers.
+ * libc and cJSON only (cJSON stays behind json_*). Internal: not installed. */
+#ifndef NS_CORE_H
+#define NS_CORE_H
+
+#include <needlescope/error.h>
+#include <needlescope/view.h>
+#include <cjson/cJSON.h>
+
+/* ---- memory and sizes: all NULL / false on overflow ---- */
+bool  ns_mul_size(size_t a, size_t b, size_t *out);
+bool  ns_mul_i64(int64_t a, int64_t b, int64_t *out);
+bool  ns_add_i64(int64_t a, int64_t b, int64_t *out);
+void *ns_alloc_array(size_t n, size_t size);            /* zeroed; NULL when n * size overflows or memory is out; never NULL for n = 0 */
+void *ns_alloc_aligned(size_t bytes);                   /* 64-byte aligned, not zeroed; free() */
+bool  ns_grow(void *list_pointer, int64_t *capacity, int64_t need, size_t size);   /* realloc a T** list by doubling */
+char *ns_strdup(const char *);
+char *ns_printf_alloc(const char *fmt, ...) NS_PRINTF(1, 2);
+bool  ns_glob(const char *pattern, const char *text);   /* '*' any run, '?' one character; the whole text */
+bool  ns_starts(const char *text, const char *prefix);
+bool  ns_ends(const char *text, const char *suffix);
+int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
+
+/* ---- files ---- */
+typedef struct ns_map { const uint8_t *data; size_t size; int64_t mtime_ns; } ns_map;
+int  ns_map_open(ns_map *out, const char *path, ns_error *);          /* mmap read-only; an empty file has data = NULL */
+void ns_map_close(ns_map *);
+int  ns_file_read(const char *path, size_t limit, char **out, size_t *n, ns_error *);   /* NUL-terminated copy; > limit is an error */
+bool ns_path_is_dir(const char *);
+bool ns_path_exists(const char *);
+char *ns_path_join(const char *dir, const char *name);
+const char *ns_path_base(const char *path);
+
+/* PATH.tmp.PID written, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. */
+typedef struct ns_atomic_file { char *path, *tmp; } ns_atomic_file;
+int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet */
+int  ns_atomic_commit(ns_atomic_file *, ns_error *);
+void ns_atomic_abort(ns_atomic_file *);
+int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);           /* atomic, whole */
+
+/* ---- JSON: strict reading over cJSON (UTF-8 checked, duplicate keys and depth > max_depth refused, whole input consumed) ---- */
+int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);
+int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
+/* Typed getters. absent or null -> *out = otherwise; a wrong type or a non-integral number is NS_E_FORMAT naming label and key. */
+int  ns_json_i64(const cJSON *object, const char *key, int64_t otherwise, int64_t *out, const char *label, ns_error *);
+int  ns_json_f64(const cJSON *object, const char *key, double otherwise, double *out, const char *label, ns_error *);
+int  ns_json_bool(const cJSON *object, const char *key, bool otherwise, bool *out, const char *label, ns_error *);
+/* Borrowed string or NULL when absent. */
+int  ns_json_str(const cJSON *object, const char *key, const char **out, const char *label, ns_error *);
+char *ns_json_print(const cJSON *, bool pretty);        /* malloc'd */
+
+/* ---- UTF-8 ---- */
+bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset);
+int  ns_utf8_next(const char *text, size_t n, uint32_t *code);         /* bytes used, 0 at the end, -1 invalid */
+
+/* ---- SHA-256 (nettle behind it) ---- */
+typedef struct ns_sha256 { _Alignas(16) uint8_t state[256]; } ns_sha256;
+void ns_sha256_begin(ns_sha256 *);
+void ns_sha256_add(ns_sha256 *, const void *data, size_t n);
+void ns_sha256_end(ns_sha256 *, char hex[65]);
+
+/* ---- random numbers: xoshiro256++ seeded by splitmix64; the same stream on every machine ---- */
+typedef struct ns_rng { uint64_t s[4]; } ns_rng;
+ns_rng   ns_rng_seed(uint64_t seed, uint64_t stream);
+uint64_t ns_rng_u64(ns_rng *);
+int64_t  ns_rng_below(ns_rng *, int64_t n);              /* uniform in [0, n), unbiased */
+double   ns_rng_uniform(ns_rng *);                       /* [0, 1), 53 bits */
+double   ns_rng_normal(ns_rng *);
+
+/* ---- threads: a pool whose results never depend on its size. The caller works too. ---- */
+typedef struct ns_pool ns_pool;
+typedef void (*ns_task_fn)(void *user, int64_t task, int worker);     /* worker in [0, ns_pool_size) : index of scratch */
+int  ns_pool_new(ns_pool **out, int threads, ns_error *);
+void ns_pool_free(ns_pool *);
+int  ns_pool_size(const ns_pool *);
+void ns_pool_run(ns_pool *, int64_t n_tasks, ns_task_fn, void *user); /* returns when all are done; not reentrant */
+
+#endif

@@ -1,0 +1,128 @@
+/* arch.h - the declarative description of a model: layers -> stages -> branches (plain data, no weights).
+ *
+ *     x <- alpha * x + beta * sum over branches b of  out_scale_b * out_norm_b( branch_b( in_norm_b(x) ) )
+ *
+ * One executor covers pre-norm (llama), post-norm (olmo2), sandwich (gemma2) and parallel (gpt_neox, cohere2) blocks.
+ * A family table maps config.json to it; it can be written as JSON, edited, and read back. */
+#ifndef NEEDLESCOPE_ARCH_H
+#define NEEDLESCOPE_ARCH_H
+
+#include <needlescope/error.h>
+#include <needlescope/checkpoint.h>
+
+NS_BEGIN
+
+/* A weight, as rows of a tensor of the checkpoint. The wanted matrix is W[n_out, n_in] (y = W x); output row o lies in the
+ * source at row  start + (o / group) * stride + o % group  (group = stride = n_out for a plain slice: fused QKV of phi3;
+ * group = d, stride = 3 d for gpt_neox). `transposed` sources are [n_in, n_total] (gpt2's Conv1D). */
+typedef struct ns_tref {
+    char   *name;              /* full tensor name; NULL = absent */
+    int64_t start, group, stride;
+    bool    transposed;
+    int64_t n_out, n_in;       /* n_in = 1 for vectors (biases, norm gains) */
+} ns_tref;
+
+typedef enum ns_norm_type { NS_NORM_NONE, NS_NORM_RMS, NS_NORM_LAYER } ns_norm_type;
+typedef struct ns_norm {
+    ns_norm_type type;
+    float        eps;
+    float        offset;       /* the gain is offset + weight (gemma: 1) */
+    ns_tref      weight, bias; /* absent weight = gain 1 (olmo) */
+} ns_norm;
+
+typedef enum ns_rope_layout { NS_ROPE_HALF, NS_ROPE_INTERLEAVED } ns_rope_layout;
+typedef enum ns_rope_scaling { NS_ROPE_DEFAULT, NS_ROPE_LINEAR, NS_ROPE_DYNAMIC, NS_ROPE_LLAMA3, NS_ROPE_YARN, NS_ROPE_LONGROPE } ns_rope_scaling;
+typedef struct ns_rope {
+    double          theta;
+    int64_t         rotary_dim;                  /* first dims of the head that rotate */
+    ns_rope_layout  layout;
+    ns_rope_scaling scaling;
+    double          factor, low_freq_factor, high_freq_factor, beta_fast, beta_slow, mscale, mscale_all_dim;
+    double          attention_factor;            /* multiplies cos and sin; 0 = derived */
+    bool            truncate;                    /* yarn: floor/ceil the correction range */
+    int64_t         original_max_positions;
+    double         *short_factor, *long_factor;  /* [rotary_dim / 2], longrope */
+} ns_rope;
+
+typedef enum ns_qk_norm { NS_QK_NONE, NS_QK_PER_HEAD, NS_QK_FULL } ns_qk_norm;   /* weights [d] or [H*d] / [G*d] */
+typedef struct ns_attn {
+    int64_t    n_heads, n_kv_heads, head_dim;    /* H, G, d */
+    float      scale;                            /* q.k is multiplied by it */
+    ns_tref    q, k, v, o, q_bias, k_bias, v_bias, o_bias;
+    ns_qk_norm qk_norm;
+    ns_norm    q_norm, k_norm;                   /* before rope */
+    float      clip_qkv;                         /* 0 = none */
+    float      softcap;                          /* of the scores, before the mask; 0 = none */
+    int        rope;                             /* index into ns_arch.ropes; -1 = NoPE */
+    int64_t    window;                           /* keys visible to a row, itself included; 0 = all (full attention) */
+    int64_t   *head_window;                      /* [H] where heads differ (0 = all), or NULL */
+} ns_attn;
+
+typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2 } ns_act;
+typedef struct ns_ffn {
+    int64_t d_ff;                                /* F */
+    ns_act  act;
+    ns_tref gate, up, down, gate_bias, up_bias, down_bias;   /* no gate: down(act(up x)); else down(act(gate x) * up x) */
+} ns_ffn;
+
+typedef enum ns_branch_kind { NS_BRANCH_ATTN, NS_BRANCH_FFN } ns_branch_kind;
+typedef struct ns_branch {
+    ns_branch_kind kind;
+    ns_norm        in_norm, out_norm;
+    bool           shares_norm;                  /* uses the first branch's normed input (cohere2) */
+    float          out_scale;                    /* 1 unless the family scales its residual branches */
+    ns_attn        attn;
+    ns_ffn         ffn;
+} ns_branch;
+
+typedef struct ns_stage { ns_branch branches[2]; int n_branches; } ns_stage;
+typedef enum ns_layer_kind { NS_LAYER_FULL, NS_LAYER_SWA, NS_LAYER_RECURRENT } ns_layer_kind;
+typedef struct ns_layer { ns_stage stages[2]; int n_stages; } ns_layer;
+
+typedef struct ns_arch {
+    char     family[32];                         /* model_type */
+    int64_t  n_layers, d_model, vocab, max_positions;   /* L D V; max_positions 0 = unlimited */
+    ns_tref  embed, positions;                   /* [V, D]; learned positions [n, D] or absent */
+    int64_t  position_offset;
+    float    embed_scale;                        /* 1 unless gemma */
+    ns_rope *ropes;
+    int      n_ropes;
+    ns_layer *layers;                            /* [L] */
+    ns_norm  final_norm;
+    ns_tref  head, head_bias;                    /* head.name == embed.name when tied */
+    float    logit_scale, logit_softcap;         /* 1 and 0 unless the family says otherwise */
+    char   **ignored;                            /* tensor-name globs that are known buffers, not weights */
+    int      n_ignored;
+} ns_arch;
+
+typedef struct ns_arch_params {
+    size_t      size;
+    const char *names_path;    /* JSON {"glob or name in the description": "name in the file"} ; * carries over; or NULL */
+    const char *olmo3_rope;    /* "full-layers" (default: transformers 4.57) or "all-layers" (5.x) */
+    void      (*warn)(void *user, const char *line);   /* told of unknown config keys that cannot change the result; may be NULL */
+    void       *user;
+} ns_arch_params;
+
+/* From a checkpoint's config.json. An unknown family, or a key that would change the result, is NS_E_UNSUPPORTED. */
+NS_API NS_MUST_CHECK int ns_arch_from_checkpoint(ns_arch **out, const ns_checkpoint *, const ns_arch_params *, ns_error *);
+NS_API NS_MUST_CHECK int ns_arch_from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *, ns_error *);
+/* The description as JSON and back. ns_arch_to_json gives a malloc'd string. */
+NS_API NS_MUST_CHECK int ns_arch_to_json(const ns_arch *, char **out, ns_error *);
+NS_API NS_MUST_CHECK int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *, ns_error *);
+/* Every tref resolves with the right shape; every tensor of the file is consumed or ignored. */
+NS_API NS_MUST_CHECK int ns_arch_check(const ns_arch *, const ns_checkpoint *, ns_error *);
+NS_API void ns_arch_free(ns_arch *);
+
+/* The attention branch of a layer (every supported layer has one); borrowed, NULL for a recurrent layer. */
+NS_API const ns_attn *ns_arch_attn(const ns_arch *, int64_t layer);
+NS_API const ns_ffn  *ns_arch_ffn(const ns_arch *, int64_t layer);
+NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
+NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent" */
+NS_API int64_t ns_arch_max_heads(const ns_arch *);                  /* max over layers of H */
+/* Window of head h of a layer: 0 = full. */
+NS_API int64_t ns_attn_window(const ns_attn *, int64_t head);
+/* inv_freq[rotary_dim/2] in f32 as transformers computes them, and the factor on cos and sin, for a sequence of n positions. */
+NS_API NS_MUST_CHECK int ns_rope_frequencies(const ns_rope *, int64_t max_positions, int64_t n, float *inv_freq, float *attention_factor, ns_error *);
+
+NS_END
+#endif

@@ -1,0 +1,63 @@
+/* case.h - a case: tokens, labelled spans and provenance. Datasets make cases, probes read them.
+ *
+ * Positions count tokens of the prompt from 0. The answer follows the prompt: the row (query position) that predicts
+ * answer token j is n_tokens - 1 + j. A file of cases is JSONL, one object a line:
+ *   id, text | tokens, prefix, suffix, spans {name: [a, b)}, answer (text or ids), distractors, pairs, twin_of, meta {}
+ * Spans count tokens where `tokens` is given, else characters (Unicode code points) of `text`. */
+#ifndef NEEDLESCOPE_CASE_H
+#define NEEDLESCOPE_CASE_H
+
+#include <needlescope/error.h>
+
+NS_BEGIN
+
+typedef struct ns_span {
+    char   *name;              /* "needle", "needle_answer", "distractor.0", "distractor_answer.0", "question", "query" ... */
+    int64_t begin, end;        /* [begin, end) */
+} ns_span;
+
+typedef struct ns_case {
+    char    *id;
+    int32_t *tokens;           /* [n_tokens] the prompt */
+    int64_t  n_tokens;
+    int32_t *answer;           /* [n_answer] the gold answer's tokens */
+    int64_t  n_answer;
+    int64_t  n_lead;           /* answer tokens before the first content token (a leading space shared by all answers) */
+    ns_span *spans;
+    int      n_spans;
+    char    *text;             /* the prompt as text, or NULL */
+    char    *answer_text;      /* or NULL */
+    char    *twin_of;          /* id of the case this one is a twin of, or NULL */
+    char    *meta;             /* a JSON object as text: length, depth, value_type, template, seed ...; or NULL */
+} ns_case;
+
+/* The answer token j sits in the prompt at needle_answer.begin + j (its aligned source). Returns -1 when the case has none. */
+NS_API int64_t ns_case_source(const ns_case *, int64_t j);
+NS_API const ns_span *ns_case_span(const ns_case *, const char *name);      /* NULL if absent */
+/* Number from the meta object; `otherwise` where it is absent or not a number. */
+NS_API double ns_case_meta_number(const ns_case *, const char *key, double otherwise);
+
+/* A growing list that owns its cases. */
+typedef struct ns_cases {
+    ns_case *list;
+    int64_t  n, capacity;
+} ns_cases;
+
+NS_API void ns_case_clear(ns_case *);                                        /* frees what it owns, zeroes it */
+NS_API void ns_cases_clear(ns_cases *);
+/* Moves the case into the list (zeroing *c) after checking it: spans inside the prompt, names unique, answer equal to its source. */
+NS_API NS_MUST_CHECK int ns_cases_add(ns_cases *, ns_case *c, ns_error *);
+/* Sets a span (replacing one of the same name). */
+NS_API NS_MUST_CHECK int ns_case_set_span(ns_case *, const char *name, int64_t begin, int64_t end, ns_error *);
+
+struct ns_tokenizer;
+/* Appends the cases of a JSONL file. Lines with text need a tokenizer (NULL: an error says so).
+ * Errors name file, line and key; `list` keeps what it had. */
+NS_API NS_MUST_CHECK int ns_cases_read(ns_cases *list, const char *path, const struct ns_tokenizer *, ns_error *);
+/* Writes JSONL with tokens and token spans (text too where known); atomic. */
+NS_API NS_MUST_CHECK int ns_cases_write(const ns_cases *, const char *path, ns_error *);
+/* SHA-256 (64 hex digits + NUL) over the ids of prompts and answers, in order. */
+NS_API void ns_cases_hash(const ns_cases *, char hex[65]);
+
+NS_END
+#endif

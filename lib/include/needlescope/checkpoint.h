@@ -1,0 +1,53 @@
+/* checkpoint.h - named tensors in files, mmapped, fully checked before the first pointer is made.
+ *
+ * A path may be a folder (model.safetensors, sharded with model.safetensors.index.json), one *.safetensors file, or a
+ * Hugging Face cache folder (models--ORG--NAME: refs/main, or the revision given, is resolved to its snapshot). */
+#ifndef NEEDLESCOPE_CHECKPOINT_H
+#define NEEDLESCOPE_CHECKPOINT_H
+
+#include <needlescope/error.h>
+#include <needlescope/view.h>
+
+NS_BEGIN
+
+typedef struct ns_checkpoint ns_checkpoint;
+
+typedef struct ns_tensor {
+    const char *name;
+    const char *file;          /* path of the file it lies in */
+    ns_view     view;          /* row-major, possibly unaligned, borrowed from the mapping */
+    int64_t     n_bytes;
+} ns_tensor;
+
+typedef struct ns_checkpoint_params {
+    size_t      size;          /* sizeof(ns_checkpoint_params) */
+    const char *revision;      /* of a Hugging Face cache folder; NULL = main */
+    const char *reader;        /* name of a reader, NULL = found by its bytes */
+} ns_checkpoint_params;
+
+NS_API NS_MUST_CHECK int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *, ns_error *);
+NS_API void ns_checkpoint_free(ns_checkpoint *);
+NS_API int64_t ns_checkpoint_count(const ns_checkpoint *);
+NS_API const ns_tensor *ns_checkpoint_tensor(const ns_checkpoint *, int64_t i);           /* sorted by name; borrowed */
+NS_API const ns_tensor *ns_checkpoint_find(const ns_checkpoint *, const char *name);      /* NULL if absent */
+NS_API const char *ns_checkpoint_dir(const ns_checkpoint *);                              /* the resolved folder */
+NS_API const char *ns_checkpoint_config_path(const ns_checkpoint *);                      /* its config.json, or NULL */
+NS_API const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *);                   /* its tokenizer.json (or the parent folder's), or NULL */
+/* 64 hex digits over every file's header bytes, size and mtime: cheap, changes when the checkpoint does. No paths in it. */
+NS_API const char *ns_checkpoint_identity(const ns_checkpoint *);
+/* Tells the kernel that the tensor's pages are not needed again (they are re-read from disk if touched). */
+NS_API void ns_checkpoint_forget(const ns_checkpoint *, const ns_tensor *);
+
+/* Copies elements [first, first + n) of the tensor's flat order, widened to f32. Exact for F16, BF16 and F32. */
+NS_API NS_MUST_CHECK int ns_tensor_read_f32(const ns_tensor *, int64_t first, int64_t n, float *out, ns_error *);
+
+/* Writing: a safetensors file of f32/bf16/f16 tensors, atomic. The views' data is f32; dtype says what is stored. */
+typedef struct ns_tensor_out {
+    const char *name;
+    ns_view     view;          /* f32 data */
+    ns_dtype    dtype;         /* NS_F32, NS_BF16 or NS_F16 on disk */
+} ns_tensor_out;
+NS_API NS_MUST_CHECK int ns_safetensors_write(const char *path, const ns_tensor_out *, int64_t n, ns_error *);
+
+NS_END
+#endif

@@ -1,0 +1,45 @@
+/* figure.h - figures for papers: PNG, PDF and SVG from one drawing (the ending of the path says which). */
+#ifndef NEEDLESCOPE_FIGURE_H
+#define NEEDLESCOPE_FIGURE_H
+
+#include <needlescope/error.h>
+
+NS_BEGIN
+
+typedef struct ns_figure_params {
+    size_t      size;
+    const char *title;            /* NULL = a title that says what is shown */
+    const char *colormap;         /* NULL = "cividis"; viridis, magma, inferno, grey */
+    double      vmin, vmax;       /* both 0 = the score's natural range */
+    double      width;            /* inches; 0 = chosen from the data */
+    int         dpi;              /* of PNG; 0 = 200 */
+    const char *comment;          /* how it was made: goes into PNG iTXt / PDF and SVG metadata */
+} ns_figure_params;
+
+/* Layer x head map of one score. score[L * H] row-major, NaN = no such head (drawn hatched); kind[L]: 0 full 1 swa 2 recurrent
+ * (ns_layer_kind); window[L]; marks: heads to outline (e.g. planted or top heads) as pairs layer, head. */
+typedef struct ns_heads_figure {
+    size_t       size;
+    const float *score;  int64_t n_layers, n_heads;
+    const int   *kind;   const int64_t *window;
+    const char  *score_name, *model_name;
+    double       chance;          /* a tick on the colour bar; NaN = none */
+    int64_t    (*marks)[2];  int n_marks;
+} ns_heads_figure;
+NS_API NS_MUST_CHECK int ns_draw_heads(const char *path, const ns_heads_figure *, const ns_figure_params *, ns_error *);
+
+/* Attention map of one head. map[T * S] row-major (rows = query), NaN = not recorded; row0/key0 = position of the first; max-pooled
+ * when there are more cells than pixels; white above the diagonal. spans are drawn as brackets with names on both axes. */
+typedef struct ns_figure_span { const char *name; int64_t begin, end; } ns_figure_span;
+typedef struct ns_map_figure {
+    size_t       size;
+    const float *map;  int64_t n_rows, n_keys, row0, key0;
+    const ns_figure_span *spans;  int n_spans;
+    const char  *model_name, *case_name;
+    int64_t      layer, head, window;
+    bool         log_scale;       /* colours by log10, from 1e-4 to 1 */
+} ns_map_figure;
+NS_API NS_MUST_CHECK int ns_draw_map(const char *path, const ns_map_figure *, const ns_figure_params *, ns_error *);
+
+NS_END
+#endif

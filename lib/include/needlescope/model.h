@@ -1,0 +1,93 @@
+/* model.h - immutable packed weights (model), one sequence's timeline (session), and the pass over a batch of sessions.
+ *
+ * The rule everything here keeps: an output element depends only on its own row, its own column and the inner size. So hooks,
+ * batching, forking, threads, waves and the CPU's vector width never change a bit. */
+#ifndef NEEDLESCOPE_MODEL_H
+#define NEEDLESCOPE_MODEL_H
+
+#include <needlescope/hooks.h>
+
+NS_BEGIN
+
+typedef struct ns_engine ns_engine;      /* threads + selected kernels; shared by models, not a global */
+typedef struct ns_engine_params {
+    size_t      size;
+    int         threads;                 /* 0 = one per online core */
+    const char *cpu;                     /* cap the kernels: "scalar", "avx2", "avx512"; NULL = best */
+} ns_engine_params;
+NS_API NS_MUST_CHECK int ns_engine_new(ns_engine **out, const ns_engine_params *, ns_error *);
+NS_API void ns_engine_free(ns_engine *);
+NS_API const char *ns_engine_cpu(const ns_engine *);            /* name of the kernels in use: "avx512" */
+NS_API const char *ns_engine_kernel_class(const ns_engine *);   /* results of one class are equal bit for bit: "invariant-1" or "openblas-NAME" */
+NS_API int ns_engine_threads(const ns_engine *);
+
+typedef struct ns_model ns_model;
+typedef struct ns_model_params {
+    size_t  size;
+    int64_t memory;                      /* bytes for weights and activations; 0 = half of RAM. Less than the packed weights: they stream through, once per wave */
+    bool    hash;                        /* take the SHA-256 of every tensor while packing */
+} ns_model_params;
+
+/* Reads, checks and packs the weights. The checkpoint and the arch must outlive the model; the engine too. */
+NS_API NS_MUST_CHECK int ns_model_load(ns_model **out, ns_engine *, const ns_checkpoint *, const ns_arch *, const ns_model_params *, ns_error *);
+NS_API void ns_model_free(ns_model *);
+NS_API const ns_arch *ns_model_arch(const ns_model *);
+NS_API ns_engine *ns_model_engine(const ns_model *);
+/* 64 hex digits over all weights (hash = true and all layers packed at least once), else NULL. */
+NS_API const char *ns_model_weights_sha256(const ns_model *);
+
+/* The cost of a pass, computed before it runs. */
+typedef struct ns_cost { int64_t weight_bytes, activation_bytes, kv_bytes, waves; double flops; bool streamed; } ns_cost;
+NS_API NS_MUST_CHECK int ns_model_cost(const ns_arch *, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *);
+
+typedef struct ns_session ns_session;
+typedef struct ns_session_params {
+    size_t  size;
+    int64_t final_length;                /* the longest this timeline will grow (longrope and dynamic choose their frequencies by it); 0 = tokens appended before the first pass */
+    bool    decode;                      /* keep keys and values after the pass, to go on with more tokens */
+} ns_session_params;
+NS_API NS_MUST_CHECK int ns_session_new(ns_session **out, const ns_model *, const ns_session_params *, ns_error *);
+NS_API void ns_session_free(ns_session *);
+/* Tokens to be fed by the next pass. Ids beyond the vocabulary and positions beyond the model's are errors. */
+NS_API NS_MUST_CHECK int ns_session_append(ns_session *, const int32_t *tokens, int64_t n, ns_error *);
+/* A child that shares the parent's first `at` tokens: computed once, in the parent. Both go into the same call of ns_forward,
+ * parent first (or the parent kept its keys and values: decode = true). The parent must outlive the child. */
+NS_API NS_MUST_CHECK int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *);
+/* The case(s) this timeline serves: rows are resolved and delivered for each of them. A parent that only carries a shared
+ * prefix serves all cases of its children. The case must outlive the session. */
+NS_API NS_MUST_CHECK int ns_session_add_case(ns_session *, const ns_case *, int64_t case_index, ns_error *);
+NS_API int64_t ns_session_length(const ns_session *);                     /* positions computed + pending */
+/* Drops positions >= n (a rejected draft). Only with decode = true. */
+NS_API NS_MUST_CHECK int ns_session_truncate(ns_session *, int64_t n, ns_error *);
+/* Logits [V] and argmax of the last row, after a pass with logits = true; borrowed until the next pass. */
+NS_API const float *ns_session_logits(const ns_session *);
+NS_API int32_t ns_session_argmax(const ns_session *);
+
+typedef struct ns_forward_params {
+    size_t size;
+    bool   no_logits;                    /* do not compute the last row's logits of every session */
+    bool (*cancelled)(void *user);       /* asked between layers; true = stop with NS_STOP */
+    void  (*progress)(void *user, double fraction);
+    void  *user;
+} ns_forward_params;
+
+/* Runs all pending tokens of the sessions, layer by layer; parents before their children in the list. Stops after the deepest
+ * wanted point when no logits are wanted. Returns NS_OK, NS_STOP (a callback or `cancelled` said so), or an error: the sessions
+ * are then unusable but for ns_session_free. NS_E_NUMERIC names layer and point of the first non-finite activation. */
+NS_API NS_MUST_CHECK int ns_forward(const ns_model *, ns_session *const *sessions, int64_t n, const ns_hooks *, const ns_forward_params *, ns_error *);
+
+/* Greedy continuation of one session (decode = true) whose pending or computed tokens end the prompt: up to n tokens into out, stops
+ * after a token in stop[]. With `gold` (n_gold tokens) the gold answer is verified in one pass and greedy decoding starts
+ * at the first disagreement: the tokens are exactly those of plain greedy decoding. accepted(pos, token) is called as each is settled. */
+typedef struct ns_generate_params {
+    size_t         size;
+    const int32_t *stop;  int n_stop;
+    const int32_t *gold;  int64_t n_gold;
+    const ns_hooks *hooks;
+    int          (*accepted)(void *user, int64_t position, int32_t token);
+    void          *user;
+} ns_generate_params;
+NS_API NS_MUST_CHECK int ns_generate(const ns_model *, ns_session *, int64_t n, const ns_generate_params *, int32_t *out, int64_t *n_out, ns_error *);
+
+NS_END
+#endif

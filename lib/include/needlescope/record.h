@@ -1,0 +1,65 @@
+/* record.h - recordings (maps, rows, activations of one checkpoint) and score files, as HDF5 that h5py, xarray and netCDF4 open.
+ *
+ * Files are written to NAME.tmp.PID, closed, fsynced and renamed. The root carries schema, complete = 1, config_sha256 and
+ * content_sha256 (names, shapes and bytes of all datasets; /provenance left out). See lib/record/schema.md. */
+#ifndef NEEDLESCOPE_RECORD_H
+#define NEEDLESCOPE_RECORD_H
+
+#include <needlescope/model.h>
+
+NS_BEGIN
+
+/* Provenance: facts that belong to every file. Stable facts enter content_sha256; volatile ones (time, host, command line,
+ * threads) go to the /provenance group. Strings are borrowed. */
+typedef struct ns_fact { const char *name, *value; bool is_volatile; } ns_fact;
+
+/* ---- a writer of named arrays with named axes: scores, and everything that analysis reads ---- */
+typedef struct ns_table_writer ns_table_writer;
+NS_API NS_MUST_CHECK int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+/* A coordinate axis: values are i32/i64/f32/f64 numbers. Becomes a dimension scale of that name. */
+NS_API NS_MUST_CHECK int ns_table_axis(ns_table_writer *, const char *name, const ns_view *values, ns_error *);
+/* axes: "case layer head" - names of axes already made, outermost first; the view's shape must agree. summary and units may be NULL. */
+NS_API NS_MUST_CHECK int ns_table_array(ns_table_writer *, const char *name, const char *axes, const ns_view *, const char *summary, ns_error *);
+NS_API NS_MUST_CHECK int ns_table_strings(ns_table_writer *, const char *name, const char *axes, const char *const *values, int64_t n, ns_error *);
+NS_API NS_MUST_CHECK int ns_table_commit(ns_table_writer *, ns_error *);      /* complete = 1, content_sha256, fsync, rename; frees in any case */
+NS_API void ns_table_abort(ns_table_writer *);                                /* frees, removes the temporary */
+
+/* ---- reading what was written ---- */
+typedef struct ns_file ns_file;
+NS_API NS_MUST_CHECK int ns_file_open(ns_file **out, const char *path, ns_error *);
+NS_API void ns_file_close(ns_file *);
+NS_API const char *ns_file_fact(const ns_file *, const char *name);           /* attribute as text, NULL if absent; borrowed */
+NS_API bool ns_file_has(const ns_file *, const char *dataset);
+/* Whole dataset as f32 (or i64) into a malloc'd array; shape and axes (space-separated dimension names, malloc'd) may be NULL. */
+NS_API NS_MUST_CHECK int ns_file_read_f32(const ns_file *, const char *dataset, float **out, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *);
+NS_API NS_MUST_CHECK int ns_file_read_i64(const ns_file *, const char *dataset, int64_t **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);
+NS_API NS_MUST_CHECK int ns_file_read_strings(const ns_file *, const char *dataset, char ***out, int64_t *n, ns_error *);   /* free each and the list */
+/* A hyperslab of a dataset as f32 into out (row-major, count[] elements). */
+NS_API NS_MUST_CHECK int ns_file_read_slab(const ns_file *, const char *dataset, int rank, const int64_t *start, const int64_t *count, float *out, ns_error *);
+/* Dataset paths at the root and one level below ("/case0000/attn"), malloc'd list of malloc'd strings. */
+NS_API NS_MUST_CHECK int ns_file_list(const ns_file *, char ***out, int64_t *n, ns_error *);
+
+/* ---- the recorder: hooks that write what they see ---- */
+typedef enum ns_maps_kind { NS_MAPS_STATS_TOPK = 0, NS_MAPS_DENSE, NS_MAPS_ROWS, NS_MAPS_TOPK, NS_MAPS_POOLED, NS_MAPS_STATS } ns_maps_kind;
+typedef struct ns_recorder_params {
+    size_t            size;
+    const char *const *at;  int n_at;        /* globs; pattern points are stored by `maps`, everything else as activations */
+    ns_rows           rows;                  /* for activations and for maps = rows / topk / stats+topk (0 = all; the default is the answer rows for topk) */
+    ns_maps_kind      maps;
+    ns_dtype          dtype;                 /* NS_F32 or NS_F16, on disk */
+    int               top_k;                 /* 0 = 32 */
+    int64_t           pool_block;            /* 0 = 128 bins along each axis at most */
+    int64_t           max_bytes;             /* refuse to start when the estimate is larger; 0 = 4 GiB */
+} ns_recorder_params;
+typedef struct ns_recorder ns_recorder;
+/* Bytes the recording would take, uncompressed but with the chunks that are never written left out. */
+NS_API NS_MUST_CHECK int ns_recorder_estimate(const ns_arch *, const ns_cases *, const ns_recorder_params *, int64_t *bytes, ns_error *);
+NS_API NS_MUST_CHECK int ns_recorder_new(ns_recorder **out, const ns_model *, const ns_cases *, const char *path, const ns_recorder_params *,
+                                         const ns_fact *facts, int n_facts, ns_error *);
+/* The hooks to run with; owned by the recorder. Sessions must carry their cases (ns_session_add_case with the index in ns_cases). */
+NS_API const ns_hooks *ns_recorder_hooks(const ns_recorder *);
+NS_API NS_MUST_CHECK int ns_recorder_commit(ns_recorder *, ns_error *);       /* frees in any case */
+NS_API void ns_recorder_abort(ns_recorder *);
+
+NS_END
+#endif

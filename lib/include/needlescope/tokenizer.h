@@ -1,0 +1,32 @@
+/* tokenizer.h - byte-level BPE and SentencePiece-BPE from a Hugging Face tokenizer.json, with character offsets. */
+#ifndef NEEDLESCOPE_TOKENIZER_H
+#define NEEDLESCOPE_TOKENIZER_H
+
+#include <needlescope/error.h>
+
+NS_BEGIN
+
+typedef struct ns_tokenizer ns_tokenizer;
+
+typedef struct ns_encoding {      /* owned by the caller; free with ns_encoding_clear */
+    int32_t *ids;                 /* [n] */
+    int64_t *begin, *end;         /* [n] each: byte offsets of the token in the original UTF-8 text; begin == end for special tokens added by the template */
+    int64_t  n;
+} ns_encoding;
+
+/* path: a tokenizer.json, or a folder that holds one. What is not supported is NS_E_UNSUPPORTED and names the component. */
+NS_API NS_MUST_CHECK int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *);
+NS_API void ns_tokenizer_free(ns_tokenizer *);
+/* text is UTF-8 of n bytes; invalid UTF-8 is NS_E_FORMAT with the offset. add_special: apply the post-processor (BOS ...). */
+NS_API NS_MUST_CHECK int ns_encode(const ns_tokenizer *, const char *text, size_t n, bool add_special, ns_encoding *out, ns_error *);
+NS_API void ns_encoding_clear(ns_encoding *);
+/* *out is malloc'd, NUL-terminated UTF-8; invalid byte sequences become U+FFFD as in `tokenizers`. */
+NS_API NS_MUST_CHECK int ns_decode(const ns_tokenizer *, const int32_t *ids, int64_t n, bool skip_special, char **out, ns_error *);
+NS_API int32_t ns_token_id(const ns_tokenizer *, const char *token);                /* exact vocabulary entry; -1 if absent */
+NS_API const char *ns_token_text(const ns_tokenizer *, int32_t id);                 /* vocabulary entry as stored; NULL if absent; borrowed */
+NS_API bool ns_token_is_special(const ns_tokenizer *, int32_t id);
+NS_API int64_t ns_tokenizer_size(const ns_tokenizer *);                             /* highest id + 1 */
+NS_API const char *ns_tokenizer_sha256(const ns_tokenizer *);                       /* of the file's bytes; borrowed */
+
+NS_END
+#endif

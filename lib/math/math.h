@@ -1,0 +1,88 @@
+/* math.h - the kernels under the forward pass, and the invariance rule they keep (design: an output element depends only on its
+ * own row of A, its own column of B, and K). Every function exists as a scalar fmaf definition (kernels "scalar"), AVX2 and AVX-512;
+ * all give the same bits. Internal.
+ *
+ * Reductions run over 16 fixed lanes (lane = index mod 16) and end in the tree +8, +4, +2, +1. Products are explicit FMAs;
+ * everything is compiled with -ffp-contract=off. */
+#ifndef NS_MATH_H
+#define NS_MATH_H
+
+#include "core/core.h"
+
+enum {
+    NS_GEMM_KB = 384,       /* one FMA chain per K-block of this length; blocks are added in order */
+    NS_PANEL = 32,          /* packed B: panel p holds columns 32 p .. 32 p + 31 as [K][32]; missing columns are 0 */
+    NS_PAGE = 256,          /* keys per KV page = K-block of the pattern.v product */
+};
+
+/* One set of kernels. Fields are const after ns_math_select. */
+typedef struct ns_math {
+    const char *name;       /* "scalar", "avx2", "avx512", "vector" (elsewhere) */
+
+    /* C[M,N] = A[M,K] B[K,N], or C += with accumulate (the block sums are added to C in order, as if K went on).
+     * A row-major lda; B packed: ceil(N/32) panels, panel p at B + p * panel_stride, row k of it at + k * 32; C row-major ldc >= N. k_block: length of
+     * the FMA chains (NS_GEMM_KB for weights, NS_PAGE for pattern.v). */
+    void (*gemm)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t panel_stride,
+                 float *C, int64_t ldc, int64_t k_block, bool accumulate);
+
+    /* x[n] <- exp(x - max) for n a multiple of 16 from an absolute key index that is a multiple of 32; returns the sum: per NS_PAGE keys
+     * 16 f32 lanes, pages added in f64. exp of anything below -87.3 (and of -inf) is +0. The array starts at absolute key `key0`
+     * (multiple of 32), so that pages fall on absolute boundaries. */
+    double (*exp_sum)(float *x, int64_t n, int64_t key0, float max);
+    float  (*max)(const float *x, int64_t n);                              /* n >= 1; order-free; NaN propagates */
+    void   (*scale)(float *x, int64_t n, float a);                         /* x *= a */
+    void   (*softcap)(float *x, int64_t n, float cap);                     /* cap * tanh(x / cap) */
+    void   (*exp)(float *out, const float *x, int64_t n);                  /* whole f32 range, <= 1 ulp stated in the test */
+
+    /* Norms of one row. out[i] = (x[i] - mean) * rsqrt; sums in f64 over 16 lanes. gain NULL: no affine step.
+     * affine: out = x_hat * (offset + gain[i]) (+ bias[i] by fma). out may alias x. */
+    void (*rms_norm)(float *out, const float *x, int64_t n, float eps, const float *gain, float offset);
+    void (*layer_norm)(float *out, const float *x, int64_t n, float eps, const float *gain, float offset, const float *bias);
+    void (*affine)(float *out, const float *x, int64_t n, const float *gain, float offset, const float *bias);   /* the last step alone; the same bits */
+
+    /* Rotation of one head's first r dims by the row's cos/sin [r/2]; x in place. interleaved: pairs (2k, 2k+1), else (k, k + r/2). */
+    void (*rope)(float *x, int64_t r, const float *cos, const float *sin, bool interleaved);
+
+    /* Activations, elementwise; x and out may alias. act is ns_act of arch.h: silu, gelu (erf), gelu tanh, relu, relu^2. */
+    void (*act)(float *out, const float *x, int64_t n, int act);
+    void (*mul)(float *out, const float *a, const float *b, int64_t n);
+    void (*add)(float *out, const float *a, const float *b, int64_t n);
+    void (*axpy)(float *out, const float *x, int64_t n, float a);          /* out = fma(a, x, out) */
+    bool (*all_finite)(const float *x, int64_t n);
+    int64_t (*argmax)(const float *x, int64_t n);                          /* lowest index among equals; -1 if n = 0; NaN never wins */
+
+    void (*f16_to_f32)(float *out, const uint16_t *x, int64_t n);          /* x may be unaligned */
+    void (*bf16_to_f32)(float *out, const uint16_t *x, int64_t n);
+    void (*f32_to_f16)(uint16_t *out, const float *x, int64_t n);          /* round to nearest even; overflow to inf */
+    void (*f32_to_bf16)(uint16_t *out, const float *x, int64_t n);
+} ns_math;
+
+/* Best kernels of this CPU, capped by name ("scalar", "avx2", "avx512"; NULL = no cap). NULL for an unknown name. Never reads the environment. */
+const ns_math *ns_math_select(const char *cap);
+/* All kernels that this CPU can run, scalar first; NULL-terminated. For tests and benches. */
+const ns_math *const *ns_math_available(void);
+
+/* Packs rows of W[N,K] (row n at W + n * ldw, f32) into panels: out[p][k][j] = W[32 p + j][k]; out has ceil(N/32) * K * 32 floats. */
+void ns_pack_rows(float *out, const float *W, int64_t N, int64_t K, int64_t ldw);
+/* The same, from W already [K,N] row-major. */
+void ns_pack_cols(float *out, const float *B, int64_t K, int64_t N, int64_t ldb);
+int64_t ns_packed_floats(int64_t N, int64_t K);
+
+/* Deterministic double-precision helpers (fixed polynomials and explicit fma; the same bits on every machine). */
+double ns_pow(double base, double exponent);             /* base > 0 */
+double ns_log(double x);
+void   ns_sincos(double x, double *sin, double *cos);    /* |x| < 2^30 */
+
+/* The floating-point environment of a task: round to nearest, denormals on; restores what it found. */
+typedef struct ns_fpenv { unsigned mxcsr; } ns_fpenv;
+ns_fpenv ns_fpenv_set(void);
+void ns_fpenv_restore(ns_fpenv);
+
+/* cblas behind the only door: the referee of kernel tests, and -Dgemm=openblas. C[M,N] = A[M,K] W[N,K]^T, row-major. */
+void ns_blas_gemm_nt(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *W, int64_t ldw, float *C, int64_t ldc);
+const char *ns_blas_core(void);
+void ns_blas_set_threads(int n);
+/* OpenBLAS spins for ever when its buffers cannot be mapped: true when enough address space is left. */
+bool ns_blas_can_start(void);
+
+#endif

@@ -1,0 +1,87 @@
+/* probe.h - a probe: one question asked of a model, one row in a table; and the score run that asks many at once.
+ * Definitions: docs/measures.md. Scores with different definitions have different names and never share one. */
+#ifndef NEEDLESCOPE_PROBE_H
+#define NEEDLESCOPE_PROBE_H
+
+#include <needlescope/model.h>
+#include <needlescope/record.h>
+
+NS_BEGIN
+
+/* A per-case output of shape [L, H]. A whole number (hits, events) is stored as u8, a mass as f32. */
+typedef struct ns_output {
+    const char *name;             /* "find_hits" */
+    ns_dtype    dtype;            /* NS_U8 or NS_F32 */
+    const char *summary;
+} ns_output;
+
+/* A score [L, H] out of the outputs: sum over cases of `of` / sum of `over`; over = NULL: mean over the cases where `of` is finite. */
+typedef struct ns_score {
+    const char *name;             /* "retrieval_find" */
+    const char *of, *over;
+    const char *summary, *paper;  /* paper and equation, or "needlescope" */
+} ns_score;
+
+typedef struct ns_probe_context {
+    const ns_model *model;
+    const ns_arch  *arch;
+    const ns_case  *c;
+    int64_t         n_layers, n_heads;
+} ns_probe_context;
+
+enum { NS_ACCEPTS_SOFTMAX = 1, NS_ACCEPTS_UNROLLED = 2 };
+
+typedef struct ns_probe {
+    const char *name, *summary, *paper;
+    const char *at;               /* glob of the points it must see */
+    ns_rows     rows;
+    unsigned    accepts;
+    size_t      state_size;       /* zeroed memory per case */
+    const ns_output *outputs;  int n_outputs;
+    const ns_score  *scores;   int n_scores;
+    /* NULL, or a reason why this case cannot be scored by this probe ("no needle_answer span"): the case is dropped and the reason counted. */
+    const char *(*rejects)(const ns_probe_context *);
+    int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);   /* outputs[i]: [L * H], 0 for hits, NaN for masses */
+    int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
+    int (*end)(void *state, ns_error *);
+} ns_probe;
+
+/* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
+NS_API const ns_probe *const *ns_probes(void);
+NS_API const ns_probe *ns_probe_find(const char *name);
+
+/* ---- the score run ---- */
+typedef struct ns_dropped { const char *reason; int64_t n; char first_id[64]; } ns_dropped;
+typedef struct ns_score_params {
+    size_t  size;
+    const char *const *probes;  int n_probes;     /* names of probes or scores */
+    bool    no_sharing;                           /* do not fork common prefixes (the same bits; for tests) */
+    bool    one_at_a_time;                        /* a pass per case (the same bits; for tests) */
+    void  (*progress)(void *user, double fraction);
+    bool  (*cancelled)(void *user);
+    void   *user;
+} ns_score_params;
+
+typedef struct ns_scores ns_scores;               /* results of one run */
+/* Cases in any order give the same bits. No case left is NS_E_ARG with the reasons. */
+NS_API NS_MUST_CHECK int ns_score_run(ns_scores **out, const ns_model *, const ns_cases *, const ns_score_params *, ns_error *);
+NS_API void ns_scores_free(ns_scores *);
+NS_API int ns_scores_count(const ns_scores *);                                    /* scores, all probes */
+NS_API const ns_score *ns_scores_def(const ns_scores *, int i);
+NS_API const float *ns_scores_values(const ns_scores *, int i);                   /* [L * H], NaN where there is no head */
+NS_API int64_t ns_scores_layers(const ns_scores *);
+NS_API int64_t ns_scores_heads(const ns_scores *);
+NS_API int64_t ns_scores_cases(const ns_scores *);                                /* cases scored */
+NS_API int64_t ns_scores_answered(const ns_scores *);                             /* cases whose whole answer is the greedy continuation */
+NS_API double  ns_scores_token_accuracy(const ns_scores *, bool first_only);      /* teacher-forced, over content tokens */
+NS_API int ns_scores_dropped(const ns_scores *, const ns_dropped **list);
+/* The k best heads of score i: pairs (layer, head), best first; ties by (layer, head). Returns how many. */
+NS_API int ns_scores_top(const ns_scores *, int i, int k, int64_t (*out)[2]);
+/* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. */
+NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+
+/* Runs the cases through hooks of the caller's (a recorder), sharing prefixes and keeping case indices: what `record` uses. */
+NS_API NS_MUST_CHECK int ns_run_cases(const ns_model *, const ns_cases *, const ns_hooks *, const ns_score_params *, ns_error *);
+
+NS_END
+#endif
