@@ -1,9 +1,11 @@
 /* hooks.h - read and edit the forward pass at TransformerLens-named points.
  *
  * Globs are resolved once against an arch, so the same hooks serve every checkpoint of that arch. Callbacks are serial, on the
- * caller's thread, in (layer, session, point, row) order; inside an attention layer a band of rows passes scores, pattern
- * and z together before the next band. Session i precedes session j at every layer, so patching from one session into a
- * later one is a single pass. Edits run before reads. Reading never changes a bit of the result. */
+ * caller's thread, in (layer, session, band, point, row) order, points in the order of the table below. A band is a run of at
+ * most NS_BAND_ROWS consecutive rows that goes through the whole layer before the next one starts (keys and values of later rows
+ * cannot reach it); scores and pattern come in blocks of 32 rows inside their band. Where later rows alone are read (the last layer), keys and
+ * values of all bands come first. Session i precedes session j at every layer, so patching from one session into a later one is
+ * a single pass. Edits run before reads. Reading never changes a bit of the result. */
 #ifndef NEEDLESCOPE_HOOKS_H
 #define NEEDLESCOPE_HOOKS_H
 
@@ -13,17 +15,19 @@
 
 NS_BEGIN
 
+enum { NS_BAND_ROWS = 512 };
+
 /* X(id, name under "blocks.N." or alone, axes of the view, formula). One row per point, in the order of the pass. */
 #define NS_POINTS(X)                                                                                                   \
     X(EMBED,       "hook_embed",               "row d_model",       "embed[token] * embed_scale")                       \
     X(POS_EMBED,   "hook_pos_embed",           "row d_model",       "positions[row] (learned positions only)")          \
     X(RESID_PRE,   "blocks.%.hook_resid_pre",  "row d_model",       "x entering the layer")                             \
     X(LN1,         "blocks.%.ln1.hook_normalized", "row d_model",   "x normalised, before gain and bias")               \
-    X(Q,           "blocks.%.attn.hook_q",     "row head d_head",   "W_Q x + b_Q, before QK-norm and rope")             \
     X(K,           "blocks.%.attn.hook_k",     "row kv_head d_head","W_K x + b_K, before QK-norm and rope")             \
     X(V,           "blocks.%.attn.hook_v",     "row kv_head d_head","W_V x + b_V")                                      \
-    X(ROT_Q,       "blocks.%.attn.hook_rot_q", "row head d_head",   "q after QK-norm and rope")                         \
     X(ROT_K,       "blocks.%.attn.hook_rot_k", "row kv_head d_head","k after QK-norm and rope")                         \
+    X(Q,           "blocks.%.attn.hook_q",     "row head d_head",   "W_Q x + b_Q, before QK-norm and rope")             \
+    X(ROT_Q,       "blocks.%.attn.hook_rot_q", "row head d_head",   "q after QK-norm and rope")                         \
     X(SCORES,      "blocks.%.attn.hook_attn_scores", "head row key","scale * rot_q . rot_k, soft-capped, -inf where masked") \
     X(PATTERN,     "blocks.%.attn.hook_pattern","head row key",     "softmax of the scores over keys; 0 where masked")  \
     X(Z,           "blocks.%.attn.hook_z",     "row head d_head",   "pattern . v")                                      \

@@ -56,6 +56,9 @@ NS_API NS_MUST_CHECK int ns_session_fork(ns_session **out, ns_session *parent, i
 /* The case(s) this timeline serves: rows are resolved and delivered for each of them. A parent that only carries a shared
  * prefix serves all cases of its children. The case must outlive the session. */
 NS_API NS_MUST_CHECK int ns_session_add_case(ns_session *, const ns_case *, int64_t case_index, ns_error *);
+/* Timelines may share a prefix only where their rope frequencies agree: equal class = equal frequencies (longrope and dynamic
+ * choose them by the final length; 0 for everything else). */
+NS_API int64_t ns_arch_rope_class(const ns_arch *, int64_t final_length);
 NS_API int64_t ns_session_length(const ns_session *);                     /* positions computed + pending */
 /* Drops positions >= n (a rejected draft). Only with decode = true. */
 NS_API NS_MUST_CHECK int ns_session_truncate(ns_session *, int64_t n, ns_error *);
