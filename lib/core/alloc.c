@@ -1,0 +1,51 @@
+/* alloc.c - sizes that cannot overflow and memory that is asked for by count. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+
+bool ns_mul_size(size_t a, size_t b, size_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+bool ns_mul_i64(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+bool ns_add_i64(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+void *ns_alloc_array(size_t n, size_t size)
+{
+    return calloc(n ? n : 1, size ? size : 1);
+}
+
+void *ns_alloc_aligned(size_t bytes)
+{
+    void *memory = NULL;
+    return posix_memalign(&memory, 64, bytes ? bytes : 1) == 0 ? memory : NULL;
+}
+
+bool ns_grow(void *list_pointer, int64_t *capacity, int64_t need, size_t size)
+{
+    if (need <= *capacity)
+        return true;
+    int64_t wanted;
+    if (!ns_mul_i64(*capacity, 2, &wanted) || wanted < need)
+        wanted = need < 8 ? 8 : need;
+    size_t bytes;
+    if (!ns_mul_size((size_t)wanted, size, &bytes))
+        return false;
+    void *list;
+    memcpy(&list, list_pointer, sizeof list);   /* a T ** of any T: read and written as bytes */
+    list = realloc(list, bytes);
+    if (!list)
+        return false;
+    memcpy(list_pointer, &list, sizeof list);
+    *capacity = wanted;
+    return true;
+}

@@ -1,0 +1,44 @@
+/* error.c - one line of message, one code. The line is formatted aside first, so that arguments may point into the old message. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/core.h"
+
+/* Cuts a UTF-8 sequence that the size of the buffer broke off. */
+static void trim_broken_tail(char *line, size_t n)
+{
+    size_t start = n;
+    while (start > 0 && n - start < 3 && ((uint8_t)line[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start == 0 || (uint8_t)line[start - 1] < 0xC0)
+        return;
+    uint32_t code;
+    if (ns_utf8_next(line + start - 1, n - start + 1, &code) < 0)
+        line[start - 1] = '\0';
+}
+
+int ns_fail(ns_error *err, int code, const char *fmt, ...)
+{
+    if (!err)
+        return code;
+    char line[sizeof err->message];
+    va_list args;
+    va_start(args, fmt);
+    const int wanted = vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    if (wanted < 0)
+        snprintf(line, sizeof line, "an error whose message could not be formatted: %.200s", fmt);
+    for (char *c = line; *c; c++)   /* names out of hostile files must not break the line or steer a terminal */
+        if ((unsigned char)*c < 0x20 || *c == 0x7F)
+            *c = ' ';
+    if (wanted >= (int)sizeof line)
+        trim_broken_tail(line, sizeof line - 1);
+    memcpy(err->message, line, sizeof line);
+    return code;
+}
+
+int ns_oom(ns_error *err, const char *what)
+{
+    return ns_fail(err, NS_E_MEMORY, "out of memory: %s (free memory, raise ulimit -v, or use smaller inputs)", what);
+}

@@ -1,0 +1,43 @@
+/* utf8.c - strict UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#include "core/core.h"
+
+int ns_utf8_next(const char *text, size_t n, uint32_t *code)
+{
+    if (n == 0)
+        return 0;
+    const uint8_t *const byte = (const uint8_t *)text;
+    const uint8_t lead = byte[0];
+    if (lead < 0x80) {
+        *code = lead;
+        return 1;
+    }
+    const int length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || n < (size_t)length)
+        return -1;
+    uint32_t value = lead & (0x7Fu >> length);
+    for (int i = 1; i < length; i++) {
+        if ((byte[i] & 0xC0) != 0x80)
+            return -1;
+        value = value << 6 | (byte[i] & 0x3F);
+    }
+    const bool overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
+    if (overlong || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
+        return -1;
+    *code = value;
+    return length;
+}
+
+bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset)
+{
+    for (size_t at = 0; at < n;) {
+        uint32_t code;
+        const int used = ns_utf8_next(text + at, n - at, &code);
+        if (used < 0) {
+            if (bad_offset)
+                *bad_offset = at;
+            return false;
+        }
+        at += (size_t)used;
+    }
+    return true;
+}
