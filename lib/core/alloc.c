@@ -21,7 +21,10 @@ bool ns_add_i64(int64_t a, int64_t b, int64_t *out)
 
 void *ns_alloc_array(size_t n, size_t size)
 {
-    return calloc(n ? n : 1, size ? size : 1);
+    size_t bytes;
+    if (!ns_mul_size(n, size, &bytes))
+        return NULL;
+    return bytes ? calloc(n, size) : calloc(1, 1);
 }
 
 void *ns_alloc_aligned(size_t bytes)

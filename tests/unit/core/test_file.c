@@ -1,0 +1,218 @@
+/* test_file.c - reading, mapping and replacing files; SHA-256 against known answers. */
+#include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static char folder[64];
+
+static char *in_folder(const char *name)
+{
+    char *path = ns_path_join(folder, name);
+    assert_non_null(path);
+    return path;
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/ns-core-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int files_in_folder(void)
+{
+    int n = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static void write_then_read(void **state)
+{
+    (void)state;
+    ns_error err;
+    char *path = in_folder("a.bin"), *text = NULL;
+    size_t n = 0;
+    char big[200000];
+    for (size_t i = 0; i < sizeof big; i++)
+        big[i] = (char)(i * 31);
+    assert_int_equal(ns_file_write(path, big, sizeof big, &err), NS_OK);
+    assert_int_equal(files_in_folder(), 1);
+    assert_int_equal(ns_file_read(path, sizeof big, &text, &n, &err), NS_OK);
+    assert_int_equal(n, sizeof big);
+    assert_memory_equal(text, big, n);
+    assert_int_equal(text[n], 0);
+    free(text);
+    assert_int_equal(ns_file_read(path, sizeof big - 1, &text, &n, &err), NS_E_FORMAT);
+    assert_null(text);
+    ns_map map;
+    assert_int_equal(ns_map_open(&map, path, &err), NS_OK);
+    assert_int_equal(map.size, sizeof big);
+    assert_memory_equal(map.data, big, map.size);
+    assert_true(map.mtime_ns > 0);
+    ns_map_close(&map);
+    ns_map_close(&map);
+    assert_int_equal(ns_file_write(path, "", 0, &err), NS_OK);
+    assert_int_equal(ns_map_open(&map, path, &err), NS_OK);
+    assert_null(map.data);
+    assert_int_equal(map.size, 0);
+    ns_map_close(&map);
+    free(path);
+}
+
+static void missing_inputs(void **state)
+{
+    (void)state;
+    ns_error err;
+    ns_map map;
+    char *text;
+    char *path = in_folder("none");
+    assert_int_equal(ns_map_open(&map, path, &err), NS_E_MISSING);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(ns_file_read(path, 10, &text, NULL, &err), NS_E_MISSING);
+    assert_int_equal(ns_map_open(&map, folder, &err), NS_E_MISSING);
+    assert_int_equal(ns_file_read(folder, 10, &text, NULL, &err), NS_E_MISSING);
+    assert_false(ns_path_exists(path));
+    assert_true(ns_path_is_dir(folder));
+    free(path);
+}
+
+static void outputs_that_cannot_be(void **state)
+{
+    (void)state;
+    ns_error err;
+    ns_atomic_file file;
+    char *path = in_folder("no/such/folder");
+    assert_int_equal(ns_atomic_begin(&file, path, &err), NS_E_CREATE);
+    assert_int_equal(ns_atomic_begin(&file, folder, &err), NS_E_CREATE);
+    assert_int_equal(ns_atomic_begin(&file, "", &err), NS_E_CREATE);
+    assert_int_equal(ns_atomic_begin(&file, "/dev/null", &err), NS_E_CREATE);   /* root would replace it by a file */
+    struct stat st;
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode));
+    free(path);
+}
+
+static void abort_keeps_the_old_file(void **state)
+{
+    (void)state;
+    ns_error err;
+    ns_atomic_file file;
+    char *path = in_folder("kept"), *text;
+    assert_int_equal(ns_file_write(path, "old", 3, &err), NS_OK);
+    const int before = files_in_folder();
+    assert_int_equal(ns_atomic_begin(&file, path, &err), NS_OK);
+    assert_int_equal(files_in_folder(), before);
+    char suffix[32];
+    snprintf(suffix, sizeof suffix, ".tmp.%ld", (long)getpid());
+    assert_true(ns_ends(file.tmp, suffix));
+    FILE *out = fopen(file.tmp, "w");
+    fputs("half", out);
+    fclose(out);
+    ns_atomic_abort(&file);
+    ns_atomic_abort(&file);
+    assert_int_equal(files_in_folder(), before);
+    assert_int_equal(ns_file_read(path, 10, &text, NULL, &err), NS_OK);
+    assert_string_equal(text, "old");
+    free(text);
+    /* A commit without its temporary fails and leaves the old file. */
+    assert_int_equal(ns_atomic_begin(&file, path, &err), NS_OK);
+    assert_int_equal(ns_atomic_commit(&file, &err), NS_E_IO);
+    assert_true(ns_path_exists(path));
+    free(path);
+}
+
+static void links_survive(void **state)
+{
+    (void)state;
+    ns_error err;
+    char *target = in_folder("target"), *link = in_folder("link"), *text;
+    assert_int_equal(ns_file_write(target, "old", 3, &err), NS_OK);
+    assert_int_equal(symlink(target, link), 0);
+    assert_int_equal(ns_file_write(link, "new", 3, &err), NS_OK);
+    struct stat st;
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(ns_file_read(target, 10, &text, NULL, &err), NS_OK);
+    assert_string_equal(text, "new");
+    free(text);
+    unlink(target);
+    assert_int_equal(ns_file_write(link, "new", 3, &err), NS_E_CREATE);
+    free(target);
+    free(link);
+}
+
+/* Writing stops half way: a file size limit stands in for the full disk. */
+static void full_disk(void **state)
+{
+    (void)state;
+    ns_error err;
+    char *path = in_folder("full"), *text;
+    static char big[20000];
+    assert_int_equal(ns_file_write(path, "old", 3, &err), NS_OK);
+    const int before = files_in_folder();
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){8192, limit.rlim_max});
+    const int rc = ns_file_write(path, big, sizeof big, &err);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    assert_int_equal(rc, NS_E_IO);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(files_in_folder(), before);
+    assert_int_equal(ns_file_read(path, 10, &text, NULL, &err), NS_OK);
+    assert_string_equal(text, "old");
+    free(text);
+    free(path);
+}
+
+/* FIPS 180-2 vectors, in one piece and byte by byte. */
+static void sha256_known_answers(void **state)
+{
+    (void)state;
+    static const char *vectors[][2] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        char whole[65], bytes[65];
+        ns_sha256 hash;
+        ns_sha256_begin(&hash);
+        ns_sha256_add(&hash, vectors[i][0], strlen(vectors[i][0]));
+        ns_sha256 copy = hash;   /* a context may be copied half way */
+        ns_sha256_end(&hash, whole);
+        assert_string_equal(whole, vectors[i][1]);
+        ns_sha256_end(&copy, whole);
+        assert_string_equal(whole, vectors[i][1]);
+        ns_sha256_begin(&hash);
+        for (const char *c = vectors[i][0]; *c; c++)
+            ns_sha256_add(&hash, c, 1);
+        ns_sha256_end(&hash, bytes);
+        assert_string_equal(bytes, vectors[i][1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(write_then_read), cmocka_unit_test(missing_inputs), cmocka_unit_test(outputs_that_cannot_be),
+        cmocka_unit_test(abort_keeps_the_old_file), cmocka_unit_test(links_survive), cmocka_unit_test(full_disk),
+        cmocka_unit_test(sha256_known_answers),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,170 @@
+/* test_text.c - messages, strings, globs, UTF-8, checked sizes and views. */
+#include "check.h"
+
+static void fail_prefixes_its_own_message(void **state)
+{
+    (void)state;
+    ns_error err;
+    assert_int_equal(ns_fail(&err, NS_E_FORMAT, "tensor '%s': bad", "w"), NS_E_FORMAT);
+    assert_int_equal(ns_fail(&err, NS_E_IO, "a.bin: %s (%s)", err.message, err.message), NS_E_IO);
+    assert_string_equal(err.message, "a.bin: tensor 'w': bad (tensor 'w': bad)");
+    assert_int_equal(ns_fail(NULL, NS_E_ARG, "%s", "nobody reads this"), NS_E_ARG);
+}
+
+static void fail_keeps_one_clean_line(void **state)
+{
+    (void)state;
+    ns_error err;
+    ns_fail(&err, NS_E_FORMAT, "%s", "a\nb\x1b[31m\x7f");
+    assert_string_equal(err.message, "a b [31m ");
+    char fill[1100];
+    for (int offset = 0; offset < 4; offset++) {   /* wherever the cut falls, the tail is whole */
+        memset(fill, 'x', sizeof fill);
+        for (int i = 1015 + offset; i + 2 < 1060; i += 3)
+            memcpy(fill + i, "\xE2\x82\xAC", 3);
+        fill[1060] = '\0';
+        ns_fail(&err, NS_E_FORMAT, "%s", fill);
+        assert_true(strlen(err.message) >= 1020 && strlen(err.message) < sizeof err.message);
+        assert_true(ns_utf8_valid(err.message, strlen(err.message), NULL));
+    }
+}
+
+static void globs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *text;
+        bool        match;
+    } rows[] = {
+        {"", "", true}, {"", "a", false}, {"*", "", true}, {"*", "abc", true}, {"a*c", "abbbc", true}, {"a*c", "abbbd", false},
+        {"blocks.*.attn.hook_pattern", "blocks.12.attn.hook_pattern", true}, {"blocks.?.x", "blocks.12.x", false},
+        {"*.weight", "a.weight.weight", true}, {"**a**b", "xxaxxb", true}, {"?", "", false}, {"a?c", "abc", true},
+        {"*ab*ab", "abxab", true}, {"*ab*ab", "ab", false}, {"model.layers.*", "model.layers", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (ns_glob(rows[i].pattern, rows[i].text) != rows[i].match)
+            fail_msg("glob '%s' on '%s'", rows[i].pattern, rows[i].text);
+}
+
+/* Exponential matchers never return from this one. */
+static void globs_stay_quick(void **state)
+{
+    (void)state;
+    char text[4001], pattern[61];
+    memset(text, 'a', 4000);
+    text[4000] = '\0';
+    for (int i = 0; i < 30; i++)
+        memcpy(pattern + 2 * i, "*a", 2);
+    memcpy(pattern + 58, "*b", 3);
+    assert_false(ns_glob(pattern, text));
+}
+
+static void prefixes_and_paths(void **state)
+{
+    (void)state;
+    assert_true(ns_starts("model.layers", "model."));
+    assert_false(ns_starts("mod", "model"));
+    assert_true(ns_ends("a.json", ".json"));
+    assert_false(ns_ends("json", ".json"));
+    static const char *joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a", "/b", "/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
+    for (size_t i = 0; i < sizeof joins / sizeof *joins; i++) {
+        char *path = ns_path_join(joins[i][0], joins[i][1]);
+        assert_string_equal(path, joins[i][2]);
+        free(path);
+    }
+    assert_string_equal(ns_path_base("a/b/c.txt"), "c.txt");
+    assert_string_equal(ns_path_base("c.txt"), "c.txt");
+}
+
+/* Every code point of every length, by an encoder written here, and every way to be invalid. */
+static void utf8_round(void **state)
+{
+    (void)state;
+    for (uint32_t code = 1; code < 0x110000; code++) {
+        char bytes[5] = {0};
+        int n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+        if (n == 1)
+            bytes[0] = (char)code;
+        for (int i = n - 1, shift = 0; n > 1 && i >= 0; i--, shift += 6)
+            bytes[i] = (char)(i ? 0x80 | (code >> shift & 0x3F) : (0xF00 >> n & 0xFF) | code >> shift);
+        uint32_t got = 0;
+        const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+        if (ns_utf8_next(bytes, (size_t)n, &got) != (surrogate ? -1 : n) || (!surrogate && got != code))
+            fail_msg("U+%X", (unsigned)code);
+        if (n > 1 && ns_utf8_next(bytes, (size_t)n - 1, &got) != -1)
+            fail_msg("U+%X cut short was accepted", (unsigned)code);
+    }
+    static const char *bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80", "\xFF", "\xE2\x28\xA1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char text[8] = "ok";
+        strcat(text, bad[i]);
+        size_t at = 0;
+        assert_false(ns_utf8_valid(text, strlen(text), &at));
+        assert_int_equal(at, 2);
+    }
+    uint32_t code;
+    assert_int_equal(ns_utf8_next("", 0, &code), 0);
+}
+
+static void sizes_do_not_wrap(void **state)
+{
+    (void)state;
+    size_t size;
+    int64_t sum;
+    assert_true(ns_mul_size(1u << 20, 1u << 20, &size));
+    assert_int_equal(size, (size_t)1 << 40);
+    assert_false(ns_mul_size(SIZE_MAX / 2 + 1, 2, &size));
+    assert_false(ns_mul_i64(INT64_MAX, 2, &sum));
+    assert_false(ns_add_i64(INT64_MAX, 1, &sum));
+    assert_true(ns_add_i64(INT64_MAX, -1, &sum));
+    volatile size_t huge = SIZE_MAX / 2;   /* hidden from the compiler, which would warn */
+    assert_null(ns_alloc_array(huge, 4));
+    void *nothing = ns_alloc_array(0, 8);
+    assert_non_null(nothing);
+    free(nothing);
+    void *aligned = ns_alloc_aligned(100);
+    assert_int_equal((uintptr_t)aligned % 64, 0);
+    free(aligned);
+}
+
+static void lists_grow(void **state)
+{
+    (void)state;
+    int *list = NULL;
+    int64_t capacity = 0;
+    for (int i = 0; i < 1000; i++) {
+        assert_true(ns_grow(&list, &capacity, i + 1, sizeof *list));
+        list[i] = i;
+    }
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(list[i], i);
+    const int64_t before = capacity;
+    assert_false(ns_grow(&list, &capacity, INT64_MAX, sizeof *list));
+    assert_int_equal(capacity, before);
+    assert_int_equal(list[999], 999);
+    free(list);
+}
+
+static void views(void **state)
+{
+    (void)state;
+    float data[24];
+    ns_view view = ns_view_of(data, NS_F32, 3, (const int64_t[]){2, 3, 4});
+    assert_int_equal(ns_view_count(&view), 24);
+    assert_ptr_equal(ns_at(&view, 1, 2, 3), data + 23);
+    assert_int_equal(ns_dtype_size(NS_BF16), 2);
+    assert_string_equal(ns_dtype_name(NS_BF16), "BF16");
+    for (int d = 0; d < NS_N_DTYPES; d++)
+        assert_true(ns_dtype_size(d) > 0 && ns_dtype_name(d));
+    assert_int_equal(ns_dtype_size(NS_N_DTYPES), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fail_prefixes_its_own_message), cmocka_unit_test(fail_keeps_one_clean_line), cmocka_unit_test(globs),
+        cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
+        cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
