@@ -1,0 +1,239 @@
+/* checkpoint.c - the handle: opens the files that locate.c found, one sorted list of tensors over all of them.
+ *
+ * locate -> map and read every file -> sort by name, refuse duplicates -> check against the index -> refuse packed
+ * low-bit weights -> identity. A tensor is only visible once all of it has passed. */
+#include "io/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Tensors whose bytes are not weights but codes for them. */
+static const struct packed {
+    const char *suffix, *what;
+} packed[] = {
+    { ".qweight", "GPTQ or AWQ codes" },
+    { ".weight_packed", "compressed-tensors codes" },
+    { ".SCB", "bitsandbytes 8-bit codes" },
+    { ".weight.absmax", "bitsandbytes 4-bit codes" },
+    { "_proj_blocks", "MXFP4 codes" },
+};
+
+int ns_checkpoint_reserve(ns_checkpoint *ck, int64_t more, ns_error *err)
+{
+    return ns_grow(&ck->tensors, &ck->capacity, ck->n_tensors + more, sizeof *ck->tensors) ? NS_OK : ns_oom(err, "a checkpoint's list of tensors");
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const ns_tensor *)a)->name, ((const ns_tensor *)b)->name);
+}
+
+static int sort_tensors(ns_checkpoint *ck, ns_error *err)
+{
+    if (ck->n_tensors == 0)
+        return ns_fail(err, NS_E_FORMAT, "%s: no tensor in it", ck->files[0].path);
+    qsort(ck->tensors, (size_t)ck->n_tensors, sizeof *ck->tensors, by_name);
+    for (int64_t i = 1; i < ck->n_tensors; i++) {
+        const ns_tensor *const a = &ck->tensors[i - 1], *const b = a + 1;
+        if (!strcmp(a->name, b->name))
+            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is also in %s", b->file, b->name, ns_path_base(a->file));
+    }
+    return NS_OK;
+}
+
+static int refuse_packed(const ns_checkpoint *ck, ns_error *err)
+{
+    for (int64_t i = 0; i < ck->n_tensors; i++) {
+        const ns_tensor *const t = &ck->tensors[i];
+        for (size_t p = 0; p < sizeof packed / sizeof *packed; p++) {
+            if (ns_ends(t->name, packed[p].suffix))
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' holds %s (use the unquantised checkpoint, or dequantise it)", t->file, t->name,
+                               packed[p].what);
+        }
+    }
+    return NS_OK;
+}
+
+static int open_file(ns_checkpoint *ck, const char *path, const ns_reader *reader, ns_error *err)
+{
+    ns_weight_file *const file = &ck->files[ck->n_files++];
+    file->path = ns_strdup(path);
+    int rc = file->path ? ns_map_open(&file->map, path, err) : ns_oom(err, path);
+    if (!rc && !reader)
+        rc = ns_reader_for(&reader, &file->map, path, err);
+    return rc ? rc : reader->open(ck, file, err);
+}
+
+/* Touching a page behind the end of a file that shrank is SIGBUS: a download or a training run that is still writing is caught here. */
+static int check_sizes(const ns_checkpoint *ck, ns_error *err)
+{
+    for (int64_t i = 0; i < ck->n_files; i++) {
+        struct stat now;
+        const ns_weight_file *const file = &ck->files[i];
+        if (stat(file->path, &now) || (size_t)now.st_size != file->map.size)
+            return ns_fail(err, NS_E_IO, "%s: changed while it was being opened (wait until it is complete)", file->path);
+    }
+    return NS_OK;
+}
+
+static int open_files(ns_checkpoint *ck, const ns_location *at, const ns_reader *reader, ns_error *err)
+{
+    ck->files = ns_alloc_array((size_t)at->n_files, sizeof *ck->files);
+    if (!ck->files)
+        return ns_oom(err, at->dir);
+    int rc = NS_OK;
+    for (int64_t i = 0; i < at->n_files && !rc; i++)
+        rc = open_file(ck, at->files[i], reader, err);
+    if (!rc)
+        rc = sort_tensors(ck, err);
+    if (!rc && at->index)
+        rc = ns_index_check(ck, at, err);
+    if (!rc)
+        rc = refuse_packed(ck, err);
+    return rc ? rc : check_sizes(ck, err);
+}
+
+static void identify(ns_checkpoint *ck)
+{
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    for (int64_t i = 0; i < ck->n_files; i++) {
+        const ns_weight_file *const file = &ck->files[i];
+        const int64_t numbers[3] = { (int64_t)file->header_bytes, (int64_t)file->map.size, file->map.mtime_ns };
+        ns_sha256_add(&sha, numbers, sizeof numbers);
+        ns_sha256_add(&sha, file->map.data, file->header_bytes);
+    }
+    ns_sha256_end(&sha, ck->identity);
+}
+
+/* *out = DIR/name if it is there, NULL if not. */
+static int beside(char **out, const char *dir, const char *name, ns_error *err)
+{
+    *out = ns_path_join(dir, name);
+    if (!*out)
+        return ns_oom(err, dir);
+    if (!ns_path_exists(*out)) {
+        free(*out);
+        *out = NULL;
+    }
+    return NS_OK;
+}
+
+/* Training steps often share the tokenizer of the folder above them. */
+static int find_companions(ns_checkpoint *ck, ns_error *err)
+{
+    int rc = beside(&ck->config, ck->dir, "config.json", err);
+    if (!rc)
+        rc = beside(&ck->tokenizer, ck->dir, "tokenizer.json", err);
+    if (!rc && !ck->tokenizer)
+        rc = beside(&ck->tokenizer, ck->dir, "../tokenizer.json", err);
+    return rc;
+}
+
+static int read_params(ns_checkpoint_params *p, const ns_checkpoint_params *given, const ns_reader **reader, ns_error *err)
+{
+    *p = (ns_checkpoint_params){ .size = sizeof *p };
+    if (given && given->size < sizeof given->size)
+        return ns_fail(err, NS_E_ARG, "ns_checkpoint_params.size is not set (sizeof(ns_checkpoint_params))");
+    if (given)
+        memcpy(p, given, given->size < sizeof *p ? given->size : sizeof *p);
+    *reader = p->reader ? ns_reader_named(p->reader) : NULL;
+    if (p->reader && !*reader)
+        return ns_fail(err, NS_E_ARG, "no checkpoint reader is called '%s' (there is: safetensors)", p->reader);
+    return NS_OK;
+}
+
+int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
+{
+    ns_checkpoint_params p;
+    const ns_reader *reader = NULL;
+    ns_location at;
+    *out = NULL;
+    int rc = read_params(&p, params, &reader, err);
+    if (!rc)
+        rc = ns_locate(&at, path, p.revision, err);
+    if (rc)
+        return rc;
+    ns_checkpoint *const ck = ns_alloc_array(1, sizeof *ck);
+    rc = ck ? open_files(ck, &at, reader, err) : ns_oom(err, path);
+    if (!rc) {
+        ck->dir = at.dir;
+        at.dir = NULL;
+        rc = find_companions(ck, err);
+    }
+    ns_location_free(&at);
+    if (rc) {
+        ns_checkpoint_free(ck);
+        return rc;
+    }
+    identify(ck);
+    *out = ck;
+    return NS_OK;
+}
+
+void ns_checkpoint_free(ns_checkpoint *ck)
+{
+    if (!ck)
+        return;
+    for (int64_t i = 0; i < ck->n_files; i++) {
+        ns_map_close(&ck->files[i].map);
+        free(ck->files[i].names);
+        free(ck->files[i].path);
+    }
+    free(ck->files);
+    free(ck->tensors);
+    free(ck->dir);
+    free(ck->config);
+    free(ck->tokenizer);
+    free(ck);
+}
+
+int64_t ns_checkpoint_count(const ns_checkpoint *ck)
+{
+    return ck->n_tensors;
+}
+
+const ns_tensor *ns_checkpoint_tensor(const ns_checkpoint *ck, int64_t i)
+{
+    return i >= 0 && i < ck->n_tensors ? &ck->tensors[i] : NULL;
+}
+
+const ns_tensor *ns_checkpoint_find(const ns_checkpoint *ck, const char *name)
+{
+    const ns_tensor key = { .name = name };
+    return bsearch(&key, ck->tensors, (size_t)ck->n_tensors, sizeof key, by_name);
+}
+
+const char *ns_checkpoint_dir(const ns_checkpoint *ck)
+{
+    return ck->dir;
+}
+
+const char *ns_checkpoint_config_path(const ns_checkpoint *ck)
+{
+    return ck->config;
+}
+
+const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *ck)
+{
+    return ck->tokenizer;
+}
+
+const char *ns_checkpoint_identity(const ns_checkpoint *ck)
+{
+    return ck->identity;
+}
+
+/* Only whole pages: the first and last may hold a neighbour's bytes. */
+void ns_checkpoint_forget(const ns_checkpoint *ck, const ns_tensor *t)
+{
+    (void)ck;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)t->view.data + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)t->view.data + (uintptr_t)t->n_bytes) / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}

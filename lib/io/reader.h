@@ -1,0 +1,63 @@
+/* reader.h - inside lib/io: what a checkpoint is made of, and the table of file formats.
+ *
+ * path -> ns_locate (which files, which index) -> for each file the reader whose probe knows its bytes -> tensors,
+ * sorted by name -> checked against the index. Adding a format is one file with one ns_reader and one line in readers.c. */
+#ifndef NS_READER_H
+#define NS_READER_H
+
+#include "core/core.h"
+#include <needlescope/checkpoint.h>
+
+typedef struct ns_weight_file {
+    char  *path;
+    ns_map map;
+    char  *names;          /* owned: the NUL-terminated tensor names that the tensors point to */
+    size_t header_bytes;   /* leading bytes that describe the tensors; they go into the identity */
+} ns_weight_file;
+
+struct ns_checkpoint {
+    char           *dir, *config, *tokenizer;
+    ns_weight_file *files;
+    int64_t         n_files;
+    ns_tensor      *tensors;
+    int64_t         n_tensors, capacity;
+    char            identity[65];
+};
+
+typedef struct ns_reader {
+    const char *name, *extension;       /* "safetensors", ".safetensors": the extension only chooses who complains about unknown bytes */
+    bool (*probe)(const ns_map *);
+    /* Appends the file's tensors after ns_checkpoint_reserve and sets names and header_bytes. What it leaves half done is freed with the checkpoint. */
+    int (*open)(ns_checkpoint *, ns_weight_file *, ns_error *);
+} ns_reader;
+
+extern const ns_reader ns_safetensors_reader;
+
+const ns_reader *ns_reader_named(const char *name);
+/* By bytes; the error says what the file is instead, as far as its first bytes tell. */
+int ns_reader_for(const ns_reader **out, const ns_map *, const char *path, ns_error *);
+
+/* Room for `more` tensors at the end of the list; the caller fills them and raises n_tensors. */
+int ns_checkpoint_reserve(ns_checkpoint *, int64_t more, ns_error *);
+
+/* Where the tensors are. index is NULL for a single file; files are paths in byte order of their names. */
+typedef struct ns_location {
+    char   *dir;
+    char  **files;
+    int64_t n_files, capacity;
+    cJSON  *index;
+    char   *index_path;
+} ns_location;
+int  ns_locate(ns_location *out, const char *path, const char *revision, ns_error *);
+void ns_location_free(ns_location *);
+
+/* model.safetensors.index.json: weight_map name -> file, both directions checked against the tensors that were found. */
+int  ns_index_files(ns_location *, ns_error *);
+int  ns_index_check(const ns_checkpoint *, const ns_location *, ns_error *);
+bool ns_plain_name(const char *name);   /* a file name and nothing else: no '/', no '\\', not "." or ".." */
+
+/* A folder's entries, sorted. */
+int  ns_list_folder(char ***out, int64_t *n, const char *folder, ns_error *);
+void ns_list_free(char **list, int64_t n);
+
+#endif

@@ -1,0 +1,72 @@
+/* readers.c - the table of checkpoint formats, and the ones that are known by sight but not read. */
+#include "io/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const ns_reader *const readers[] = { &ns_safetensors_reader, NULL };
+
+/* magic at byte `at` of the file; n bytes of it, since some hold NULs. */
+static const struct foreign {
+    size_t      at, n;
+    const char *magic;
+    int         code;
+    const char *what, *remedy;
+} foreign[] = {
+    { 0, 4, "GGUF", NS_E_UNSUPPORTED, "a GGUF file", "load it in transformers with gguf_file= and save it as safetensors" },
+    { 0, 4, "PK\3\4", NS_E_UNSUPPORTED, "a PyTorch zip checkpoint", "save its state dict with safetensors.torch.save_file" },
+    { 0, 1, "\x80", NS_E_UNSUPPORTED, "a pickle (PyTorch before 1.6)", "save its state dict with safetensors.torch.save_file" },
+    { 0, 8, "\x89HDF\r\n\x1a\n", NS_E_UNSUPPORTED, "an HDF5 file (Keras weights, or a needlescope recording)", "name a safetensors checkpoint" },
+    { 257, 5, "ustar", NS_E_UNSUPPORTED, "a tar archive (NeMo?)", "unpack it and convert it to a Hugging Face folder" },
+    { 0, 23, "version https://git-lfs", NS_E_FORMAT, "a git-lfs pointer, not the data", "run git lfs pull" },
+};
+
+/* llama2.c: seven i32 (D, F, L, H, G, +-V, T), then at least the embedding. No magic, so every number must make sense. */
+static bool is_llama2c(const ns_map *map)
+{
+    int32_t v[7];
+    if (map->size < sizeof v)
+        return false;
+    memcpy(v, map->data, sizeof v);
+    if (v[5] == INT32_MIN)
+        return false;
+    v[5] = abs(v[5]);
+    for (int i = 0; i < 7; i++) {
+        if (v[i] < 1 || v[i] > 1 << 24)
+            return false;
+    }
+    return v[0] % v[3] == 0 && v[3] % v[4] == 0 && map->size / 4 / (size_t)v[0] >= (size_t)v[5];
+}
+
+const ns_reader *ns_reader_named(const char *name)
+{
+    for (int i = 0; readers[i]; i++) {
+        if (!strcmp(readers[i]->name, name))
+            return readers[i];
+    }
+    return NULL;
+}
+
+int ns_reader_for(const ns_reader **out, const ns_map *map, const char *path, ns_error *err)
+{
+    for (int i = 0; readers[i]; i++) {
+        if (readers[i]->probe(map)) {
+            *out = readers[i];
+            return NS_OK;
+        }
+    }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        const struct foreign *const f = &foreign[i];
+        if (map->size >= f->at + f->n && !memcmp(map->data + f->at, f->magic, f->n))
+            return ns_fail(err, f->code, "%s: %s (%s)", path, f->what, f->remedy);
+    }
+    for (int i = 0; readers[i]; i++) {
+        if (ns_ends(path, readers[i]->extension)) {
+            *out = readers[i];
+            return NS_OK;
+        }
+    }
+    if (is_llama2c(map))
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: a llama2.c file (convert it to safetensors)", path);
+    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors)", path);
+}
