@@ -2,8 +2,15 @@
  *
  * Positions count tokens of the prompt from 0. The answer follows the prompt: the row (query position) that predicts
  * answer token j is n_tokens - 1 + j. A file of cases is JSONL, one object a line:
- *   id, text | tokens, prefix, suffix, spans {name: [a, b)}, answer (text or ids), distractors, pairs, twin_of, meta {}
- * Spans count tokens where `tokens` is given, else characters (Unicode code points) of `text`. */
+ *   id           text, unique in the file; optional ("case-LINE")
+ *   tokens       the prompt as ids; else `text`: the prompt is prefix + text + suffix, tokenised as one string
+ *   add_special  with text: let the tokenizer add its BOS etc. (default true)
+ *   spans        {name: [a, b)}: token positions with `tokens`, else characters (Unicode code points) of `text`
+ *   distractors  [[a, b], ...]: short for spans distractor.0, distractor.1, ...
+ *   answer       ids or text; with text, exactly what follows the prompt (a leading space included)
+ *   lead         with answer ids: how many of them precede the first content token (default 0)
+ *   pairs        with tokens: [[query, [keys]], ...]; kept in meta
+ *   twin_of, meta {}, answer_text (beside answer ids) */
 #ifndef NEEDLESCOPE_CASE_H
 #define NEEDLESCOPE_CASE_H
 
@@ -22,7 +29,7 @@ typedef struct ns_case {
     int64_t  n_tokens;
     int32_t *answer;           /* [n_answer] the gold answer's tokens */
     int64_t  n_answer;
-    int64_t  n_lead;           /* answer tokens before the first content token (a leading space shared by all answers) */
+    int64_t  n_lead;           /* answer tokens before the first content token (a leading space that is a token of its own) */
     ns_span *spans;
     int      n_spans;
     char    *text;             /* the prompt as text, or NULL */
@@ -31,7 +38,8 @@ typedef struct ns_case {
     char    *meta;             /* a JSON object as text: length, depth, value_type, template, seed ...; or NULL */
 } ns_case;
 
-/* The answer token j sits in the prompt at needle_answer.begin + j (its aligned source). Returns -1 when the case has none. */
+/* The aligned source of answer token j: the span needle_answer holds the answer's content tokens, so it is at
+ * needle_answer.begin + j - n_lead. -1 for lead tokens, beyond the answer, and for a case without the span. */
 NS_API int64_t ns_case_source(const ns_case *, int64_t j);
 NS_API const ns_span *ns_case_span(const ns_case *, const char *name);      /* NULL if absent */
 /* Number from the meta object; `otherwise` where it is absent or not a number. */
@@ -45,12 +53,18 @@ typedef struct ns_cases {
 
 NS_API void ns_case_clear(ns_case *);                                        /* frees what it owns, zeroes it */
 NS_API void ns_cases_clear(ns_cases *);
-/* Moves the case into the list (zeroing *c) after checking it: spans inside the prompt, names unique, answer equal to its source. */
+/* Moves the case into the list (zeroing *c) after checking it: spans inside the prompt, names unique, answer equal to its
+ * source, meta an object. On failure the case stays the caller's. */
 NS_API NS_MUST_CHECK int ns_cases_add(ns_cases *, ns_case *c, ns_error *);
 /* Sets a span (replacing one of the same name). */
 NS_API NS_MUST_CHECK int ns_case_set_span(ns_case *, const char *name, int64_t begin, int64_t end, ns_error *);
 
 struct ns_tokenizer;
+/* A case from text. Spans count bytes of `prompt` and become the tokens that they overlap. The answer (NULL: none) is tokenised
+ * as the prompt's continuation; a tokenizer that merges it into the prompt's last token is an error. meta is left to the caller. */
+typedef struct ns_text_span { const char *name; size_t begin, end; } ns_text_span;
+NS_API NS_MUST_CHECK int ns_case_from_text(ns_case *out, const struct ns_tokenizer *, const char *id, const char *prompt, const char *answer,
+                                           const ns_text_span *spans, int n_spans, bool add_special, ns_error *);
 /* Appends the cases of a JSONL file. Lines with text need a tokenizer (NULL: an error says so).
  * Errors name file, line and key; `list` keeps what it had. */
 NS_API NS_MUST_CHECK int ns_cases_read(ns_cases *list, const char *path, const struct ns_tokenizer *, ns_error *);
