@@ -1,0 +1,227 @@
+/* test_values.c - every half and bfloat16 widened exactly, every rounding to them to nearest even; write and read back. */
+#include "scratch.h"
+
+#include <math.h>
+#include <needlescope/checkpoint.h>
+
+enum { N = 65536 };
+
+/* By the formats' definition: s | e | m, no bit tricks. */
+static double value_of(uint16_t bits, int mantissa_bits, int bias)
+{
+    const int e = bits >> mantissa_bits & ((1 << (15 - mantissa_bits)) - 1), m = bits & ((1 << mantissa_bits) - 1);
+    const double sign = bits & 0x8000 ? -1 : 1;
+    if (e == (1 << (15 - mantissa_bits)) - 1)
+        return m ? NAN : sign * INFINITY;
+    return sign * (e ? ldexp(m + (1 << mantissa_bits), e - bias - mantissa_bits) : ldexp(m, 1 - bias - mantissa_bits));
+}
+
+static const struct format {
+    const char *name;
+    ns_dtype    dtype;
+    int         mantissa_bits, bias;
+} formats[] = { { "F16", NS_F16, 10, 15 }, { "BF16", NS_BF16, 7, 127 } };
+
+/* At an odd address too: the tensor begins at data byte 1. */
+static void widens_every_value_exactly(void **state)
+{
+    (void)state;
+    for (int f = 0; f < 2; f++) {
+        char json[200];
+        const int n = snprintf(json, sizeof json, "{\"pad\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{\"dtype\":\"%s\",\"shape\":[%d],\"data_offsets\":[1,%d]}}",
+                               formats[f].name, N, 1 + 2 * N);
+        uint8_t *const all = calloc(1, 8 + (size_t)n + 1 + 2 * N);
+        float *const out = malloc(N * sizeof *out);
+        assert_true(all && out);
+        all[0] = (uint8_t)n;
+        memcpy(all + 8, json, (size_t)n);
+        for (int i = 0; i < N; i++)
+            memcpy(all + 8 + n + 1 + 2 * i, &(uint16_t){ (uint16_t)i }, 2);
+        put_file("values.safetensors", all, 8 + (size_t)n + 1 + 2 * N);
+        ns_checkpoint *ck = NULL;
+        ns_error err;
+        assert_int_equal(ns_checkpoint_open(&ck, in_scratch("values.safetensors"), NULL, &err), NS_OK);
+        const ns_tensor *const w = ns_checkpoint_find(ck, "w");
+        assert_int_equal(ns_tensor_read_f32(w, 0, N, out, &err), NS_OK);
+        for (int i = 0; i < N; i++) {
+            const double want = value_of((uint16_t)i, formats[f].mantissa_bits, formats[f].bias);
+            assert_true(isnan(want) ? isnan(out[i]) : (double)out[i] == want && !signbit(out[i]) == !signbit(want));
+        }
+        float tail[3];
+        assert_int_equal(ns_tensor_read_f32(w, 0x3c00, 3, tail, &err), NS_OK);
+        assert_memory_equal(tail, out + 0x3c00, sizeof tail);
+        assert_int_equal(ns_tensor_read_f32(w, N - 1, 2, tail, &err), NS_E_ARG);
+        assert_int_equal(ns_tensor_read_f32(w, -1, 1, tail, &err), NS_E_ARG);
+        assert_int_equal(ns_tensor_read_f32(w, 1, INT64_MAX, tail, &err), NS_E_ARG);
+        ns_checkpoint_free(ck);
+        free(all);
+        free(out);
+    }
+}
+
+static void write_list(const char *name, const ns_tensor_out *list, int64_t n)
+{
+    ns_error err = { "" };
+    if (ns_safetensors_write(in_scratch(name), list, n, &err))
+        fail_msg("%s", err.message);
+}
+
+static float *read_all(ns_checkpoint **ck, const char *name)
+{
+    ns_error err = { "" };
+    if (ns_checkpoint_open(ck, in_scratch(name), NULL, &err))
+        fail_msg("%s", err.message);
+    const ns_tensor *const w = ns_checkpoint_find(*ck, "w");
+    assert_non_null(w);
+    float *const out = malloc((size_t)ns_view_count(&w->view) * sizeof *out);
+    assert_non_null(out);
+    assert_int_equal(ns_tensor_read_f32(w, 0, ns_view_count(&w->view), out, &err), NS_OK);
+    return out;
+}
+
+/* For neighbours a < b of the format: the middle goes to the even one, a hair beside it to the nearer, each exact value to itself. */
+static void rounds_to_nearest_even(void **state)
+{
+    (void)state;
+    for (int f = 0; f < 2; f++) {
+        const int inf = f ? 0x7f80 : 0x7c00;
+        float *const x = malloc((size_t)inf * 8 * sizeof *x), *const want = malloc((size_t)inf * 8 * sizeof *want);
+        assert_true(x && want);
+        int64_t n = 0;
+        for (int i = 0; i < inf; i++) {
+            const double a = value_of((uint16_t)i, formats[f].mantissa_bits, formats[f].bias);
+            /* above the largest finite value the next step would have been reached: rounding beyond half of it is Inf */
+            const double b = i + 1 < inf ? value_of((uint16_t)(i + 1), formats[f].mantissa_bits, formats[f].bias)
+                                         : 2 * a - value_of((uint16_t)(i - 1), formats[f].mantissa_bits, formats[f].bias);
+            const double upper = i + 1 < inf ? b : INFINITY;
+            const float middle = (float)((a + b) / 2);
+            if ((double)middle != (a + b) / 2)       /* between f32 subnormals there is no middle */
+                continue;
+            for (int sign = 1; sign >= -1; sign -= 2) {
+                const float values[4] = { (float)a, nextafterf(middle, 0), middle, nextafterf(middle, INFINITY) };
+                const double nearest[4] = { a, a, i & 1 ? upper : a, upper };
+                for (int k = 0; k < 4; k++) {
+                    x[n] = (float)sign * values[k];
+                    want[n++] = (float)(sign * nearest[k]);
+                }
+            }
+        }
+        assert_true(n > 8 * 30000);
+        write_list("round.safetensors", &(ns_tensor_out){ "w", ns_view_of(x, NS_F32, 1, &n), formats[f].dtype }, 1);
+        ns_checkpoint *ck = NULL;
+        float *const got = read_all(&ck, "round.safetensors");
+        for (int64_t i = 0; i < n; i++) {
+            if (memcmp(&got[i], &want[i], 4))
+                fail_msg("%s: %a became %a, not %a", formats[f].name, (double)x[i], (double)got[i], (double)want[i]);
+        }
+        ns_checkpoint_free(ck);
+        free(got);
+        free(x);
+        free(want);
+    }
+}
+
+static void keeps_nan_and_infinity(void **state)
+{
+    (void)state;
+    static const uint32_t bits[] = { 0x7f800001, 0xffffffff, 0x7fc00000, 0x7f800000, 0xff800000, 0x7f7fffff, 0x80000000 };
+    float x[7];
+    memcpy(x, bits, sizeof x);
+    for (int f = 0; f < 2; f++) {
+        write_list("nan.safetensors", &(ns_tensor_out){ "w", ns_view_of(x, NS_F32, 1, (int64_t[]){ 7 }), formats[f].dtype }, 1);
+        ns_checkpoint *ck = NULL;
+        float *const got = read_all(&ck, "nan.safetensors");
+        assert_true(isnan(got[0]) && isnan(got[1]) && isnan(got[2]));
+        assert_true(got[3] == INFINITY && got[4] == -INFINITY && got[5] == INFINITY && signbit(got[6]));
+        ns_checkpoint_free(ck);
+        free(got);
+    }
+}
+
+/* Strided views are written in their own row-major order; f32 comes back bit for bit; order of the list does not matter. */
+static void writes_any_view_and_order(void **state)
+{
+    (void)state;
+    float x[6] = { 0, 1, 2, 3, 4, 5 }, scalar = 7;
+    ns_view turned = ns_view_of(x, NS_F32, 2, (int64_t[]){ 3, 2 });
+    turned.stride[0] = 1;
+    turned.stride[1] = 3;
+    const ns_tensor_out list[] = {
+        { "w", turned, NS_F32 },
+        { "half\"\\\n", ns_view_of(x, NS_F32, 1, (int64_t[]){ 5 }), NS_BF16 },
+        { "none", ns_view_of(NULL, NS_F32, 2, (int64_t[]){ 0, 4 }), NS_F32 },
+        { "one", ns_view_of(&scalar, NS_F32, 0, NULL), NS_F16 },
+    };
+    const ns_tensor_out again[] = { list[3], list[1], list[0], list[2] };
+    ns_checkpoint *ck = NULL;
+    ns_error err;
+    /* a control character in a name is escaped by the writer and refused by the reader */
+    write_list("bad.safetensors", list, 4);
+    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("bad.safetensors"), NULL, &err), NS_E_FORMAT);
+    ns_tensor_out good[4];
+    memcpy(good, list, sizeof good);
+    good[1].name = "half\"\\";
+    write_list("w1.safetensors", good, 4);
+    memcpy(good, again, sizeof good);
+    good[1].name = "half\"\\";
+    write_list("w2.safetensors", good, 4);
+    float *const got = read_all(&ck, "w1.safetensors");
+    static const float order[6] = { 0, 3, 1, 4, 2, 5 };
+    assert_memory_equal(got, order, sizeof order);
+    assert_int_equal(ns_checkpoint_count(ck), 4);
+    assert_int_equal((uintptr_t)ns_checkpoint_find(ck, "none")->view.data % 64, 0);
+    free(got);
+    ns_checkpoint *other = NULL;
+    free(read_all(&other, "w2.safetensors"));
+    for (int i = 0; i < 4; i++) {
+        const ns_tensor *const a = ns_checkpoint_tensor(ck, i), *const b = ns_checkpoint_tensor(other, i);
+        assert_string_equal(a->name, b->name);
+        assert_int_equal(a->n_bytes, b->n_bytes);
+        assert_memory_equal(a->view.data, b->view.data, (size_t)a->n_bytes);
+    }
+    ns_checkpoint_free(ck);
+    ns_checkpoint_free(other);
+}
+
+static void writer_refuses(void **state)
+{
+    (void)state;
+    float x[2] = { 0 };
+    const ns_view v = ns_view_of(x, NS_F32, 1, (int64_t[]){ 2 });
+    ns_view negative = v, wide = v, foreign = v;
+    negative.shape[0] = -1;
+    wide.rank = 9;
+    foreign.dtype = NS_I32;
+    const struct { ns_tensor_out list[2]; int n; const char *says; } rows[] = {
+        { { { "a", v, NS_F32 }, { "a", v, NS_BF16 } }, 2, "given twice" },
+        { { { "a", v, NS_F64 } }, 1, "not F64" },
+        { { { NULL, v, NS_F32 } }, 1, "cannot be the name" },
+        { { { "__metadata__", v, NS_F32 } }, 1, "cannot be the name" },
+        { { { "\xff", v, NS_F32 } }, 1, "cannot be the name" },
+        { { { "a", negative, NS_F32 } }, 1, "dimension 0 is -1" },
+        { { { "a", wide, NS_F32 } }, 1, "must be f32 of rank" },
+        { { { "a", foreign, NS_F32 } }, 1, "must be f32" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ns_error err = { "" };
+        assert_int_equal(ns_safetensors_write(in_scratch("no.safetensors"), rows[i].list, rows[i].n, &err), NS_E_ARG);
+        if (!strstr(err.message, rows[i].says))
+            fail_msg("'%s' is not in '%s'", rows[i].says, err.message);
+        assert_int_not_equal(access(in_scratch("no.safetensors"), F_OK), 0);
+    }
+    ns_error err;
+    assert_int_equal(ns_safetensors_write(in_scratch("absent/no.safetensors"), rows[0].list, 1, &err), NS_E_CREATE);
+    assert_int_equal(ns_safetensors_write("/dev/full", rows[0].list, 1, &err), NS_E_CREATE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(widens_every_value_exactly),
+        cmocka_unit_test(rounds_to_nearest_even),
+        cmocka_unit_test(keeps_nan_and_infinity),
+        cmocka_unit_test(writes_any_view_and_order),
+        cmocka_unit_test(writer_refuses),
+    };
+    return cmocka_run_group_tests_name("values", tests, scratch_make, scratch_remove);
+}
