@@ -1,0 +1,339 @@
+/* forward.c - the pass over a batch of sessions, layer by layer.
+ *
+ * plan (deepest wanted point, rows per hook) -> waves within --memory -> embed -> layers -> final norm and logits.
+ * A weight is read once per wave for all its sessions; a finished layer's keys and values are dropped unless somebody decodes. */
+#include "model/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- rope tables ---- */
+
+typedef struct rope_job { ns_rope_table *t; const float *inv_freq; float factor; int64_t half; } rope_job;
+
+enum { ROPE_TASK = 256 };
+
+static void rope_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const rope_job *j = user;
+    for (int64_t p = task * ROPE_TASK; p < j->t->n && p < (task + 1) * ROPE_TASK; p++)
+        for (int64_t i = 0; i < j->half; i++) {
+            double s, c;
+            float angle = (float)p * j->inv_freq[i];           /* f32, as transformers computes it */
+            ns_sincos((double)angle, &s, &c);
+            j->t->cos[p * j->half + i] = (float)c * j->factor;
+            j->t->sin[p * j->half + i] = (float)s * j->factor;
+        }
+}
+
+static int build_rope(ns_pass *p, ns_rope_table *t, int64_t final_length)
+{
+    const ns_rope *rope = &p->arch->ropes[t->rope];
+    int64_t half = rope->rotary_dim / 2;
+    float *inv_freq = ns_alloc_array((size_t)half, sizeof *inv_freq), factor;
+    t->cos = ns_alloc_aligned((size_t)(t->n * half) * sizeof(float));
+    t->sin = ns_alloc_aligned((size_t)(t->n * half) * sizeof(float));
+    int rc = inv_freq && t->cos && t->sin ? ns_rope_frequencies(rope, p->arch->max_positions, final_length, inv_freq, &factor, p->err) : ns_oom(p->err, "rope");
+    if (!rc) {
+        rope_job j = { t, inv_freq, factor, half };
+        ns_engine_run(p->engine, (t->n + ROPE_TASK - 1) / ROPE_TASK, rope_task, &j);
+    }
+    free(inv_freq);
+    return rc;
+}
+
+static void rope_table_free(ns_rope_table *t)
+{
+    free(t->cos);
+    free(t->sin);
+}
+
+const ns_rope_table *ns_pass_rope(ns_pass *p, int rope, int64_t rope_class, int64_t positions, int64_t final_length)
+{
+    for (int i = 0; i < p->n_ropes; i++)
+        if (p->ropes[i].rope == rope && p->ropes[i].class_ == rope_class && p->ropes[i].n >= positions)
+            return &p->ropes[i];
+    for (int64_t i = 0; i < p->n_sessions; i++)
+        positions = p->sessions[i]->n_tokens > positions ? p->sessions[i]->n_tokens : positions;
+    ns_rope_table t = { .rope = rope, .class_ = rope_class, .n = positions };
+    int64_t capacity = p->ropes_capacity;
+    if (!ns_grow(&p->ropes, &capacity, p->n_ropes + 1, sizeof *p->ropes)) {
+        ns_oom(p->err, "rope");
+        return NULL;
+    }
+    p->ropes_capacity = (int)capacity;
+    if (build_rope(p, &t, final_length)) {
+        rope_table_free(&t);
+        return NULL;
+    }
+    p->ropes[p->n_ropes] = t;
+    return &p->ropes[p->n_ropes++];
+}
+
+/* ---- the plan ---- */
+
+static void find_deepest(ns_pass *p)
+{
+    p->wants_final = ns_hooks_any(p->hooks, NS_POINT_LN_FINAL, -1) || ns_hooks_any(p->hooks, NS_POINT_LOGITS, -1) || p->logits;
+    p->last_layer = p->wants_final ? p->arch->n_layers - 1 : -1;
+    p->last_point = NS_POINT_RESID_POST;
+    for (int64_t l = p->arch->n_layers - 1; l >= 0 && p->last_layer < 0; l--)
+        for (int point = NS_POINT_RESID_POST; point >= 0 && p->last_layer < 0; point--)
+            if (ns_hooks_any(p->hooks, point, l)) {
+                p->last_layer = l;
+                p->last_point = point;
+            }
+}
+
+static int check_sessions(ns_pass *p)
+{
+    for (int64_t i = 0; i < p->n_sessions; i++) {
+        ns_session *s = p->sessions[i];
+        if (s->model != p->model || s->failed || (s->ran && !s->decode))
+            return ns_fail(p->err, NS_E_ARG, "session %lld: %s", (long long)i,
+                           s->model != p->model ? "belongs to another model" : s->failed ? "an earlier pass failed" : "has run and kept no keys");
+        if (s->n_tokens == 0)
+            return ns_fail(p->err, NS_E_ARG, "session %lld has no tokens", (long long)i);
+        bool found = !s->parent;
+        for (int64_t j = i - 1; j >= 0 && !found; j--)
+            found = p->sessions[j] == s->parent;
+        if (!found)
+            return ns_fail(p->err, NS_E_ARG, "session %lld: its parent must come before it in the same call", (long long)i);
+        if (s->parent && ns_arch_rope_class(p->arch, s->n_tokens) != ns_arch_rope_class(p->arch, s->parent->n_tokens) && !s->final_length)
+            return ns_fail(p->err, NS_E_ARG, "session %lld: rope frequencies differ from its parent's; set final_length or do not fork", (long long)i);
+    }
+    return NS_OK;
+}
+
+/* ---- embedding ---- */
+
+typedef struct embed_job { ns_pass *p; ns_session *s; const ns_tensor *tensor, *positions; float *pos; int64_t begin, end; int *failed; } embed_job;
+
+enum { EMBED_TASK = 32 };
+
+static void embed_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const embed_job *j = user;
+    const ns_arch *arch = j->p->arch;
+    const int64_t D = arch->d_model;
+    for (int64_t r = j->begin + task * EMBED_TASK; r < j->end && r < j->begin + (task + 1) * EMBED_TASK; r++) {
+        float *x = j->s->x + (r - j->s->base) * D;
+        int rc = ns_tensor_read_f32(j->tensor, (arch->embed.start + j->s->tokens[r]) * D, D, x, NULL);
+        if (arch->embed_scale != 1.0f)
+            j->p->math->scale(x, D, arch->embed_scale);
+        if (!rc && j->positions)
+            rc = ns_tensor_read_f32(j->positions, (r + arch->position_offset) * D, D, j->pos + (r - j->begin) * D, NULL);
+        if (rc)
+            j->failed[0] = rc;
+    }
+}
+
+static int deliver_embed(const embed_job *j, int64_t session, ns_point point, float *data)
+{
+    ns_view v = ns_view_of(data, NS_F32, 2, (int64_t[]) { j->end - j->begin, j->p->arch->d_model });
+    return ns_deliver(j->p, session, point, -1, j->begin, &v, NULL, 0);
+}
+
+static int embed_band(embed_job *j, int64_t session)
+{
+    ns_pass *p = j->p;
+    const int64_t D = p->arch->d_model, rows = j->end - j->begin;
+    float *x = j->s->x + (j->begin - j->s->base) * D;
+    ns_engine_run(p->engine, (rows + EMBED_TASK - 1) / EMBED_TASK, embed_task, j);
+    if (j->failed[0])
+        return ns_fail(p->err, j->failed[0], "%s: cannot read rows of '%s'", j->tensor->file, j->tensor->name);
+    if (!p->math->all_finite(x, rows * D))
+        return ns_fail(p->err, NS_E_NUMERIC, "hook_embed: a value is NaN or Inf in rows %lld..%lld of session %lld", (long long)j->begin,
+                       (long long)j->end - 1, (long long)session);
+    int rc = deliver_embed(j, session, NS_POINT_EMBED, x);
+    if (!rc && j->positions) {
+        rc = deliver_embed(j, session, NS_POINT_POS_EMBED, j->pos);
+        p->math->add(x, x, j->pos, rows * D);
+    }
+    return rc;
+}
+
+static int embed(ns_pass *p, int64_t session)
+{
+    ns_session *s = p->sessions[session];
+    int failed = 0;
+    embed_job j = { .p = p, .s = s, .failed = &failed };
+    s->base = s->computed;
+    s->x = ns_alloc_aligned((size_t)((s->n_tokens - s->base) * p->arch->d_model) * sizeof(float) + 64);
+    if (!s->x)
+        return ns_oom(p->err, "the residual stream; lower the batch with --memory");
+    j.tensor = ns_checkpoint_find(p->model->checkpoint, p->arch->embed.name);
+    j.positions = p->arch->positions.name ? ns_checkpoint_find(p->model->checkpoint, p->arch->positions.name) : NULL;
+    if (j.positions && !(j.pos = ns_buffer_need(&p->scratch->normed, NS_BAND_ROWS * p->arch->d_model, p->err)))
+        return NS_E_MEMORY;
+    int rc = NS_OK;
+    for (j.begin = s->base; j.begin < s->n_tokens && !rc; j.begin = j.end) {
+        j.end = j.begin + NS_BAND_ROWS < s->n_tokens ? j.begin + NS_BAND_ROWS : s->n_tokens;
+        rc = embed_band(&j, session);
+    }
+    return rc;
+}
+
+/* ---- waves ---- */
+
+static int64_t session_bytes(const ns_pass *p, const ns_session *s)
+{
+    int64_t D = p->arch->d_model, kv = 0, bytes = (s->n_tokens - s->computed) * D * (int64_t)sizeof(float);
+    const ns_attn *a = p->arch->n_layers ? ns_arch_attn(p->arch, 0) : NULL;
+    if (a)
+        kv = (s->n_tokens - s->computed + NS_PAGE) * 2 * a->n_kv_heads * (a->head_dim + NS_PANEL) * (int64_t)sizeof(float);
+    return bytes + kv;
+}
+
+/* May a wave end before session `at`? Not between a pending parent and its child. */
+static bool may_cut(const ns_pass *p, int64_t first, int64_t at)
+{
+    for (int64_t i = at; i < p->n_sessions; i++)
+        for (int64_t j = first; j < at && p->sessions[i]->parent; j++)
+            if (p->sessions[j] == p->sessions[i]->parent)
+                return false;
+    return true;
+}
+
+static int64_t wave_end(const ns_pass *p, int64_t first)
+{
+    const ns_model *m = p->model;
+    int64_t room = m->streamed ? m->memory / 2 : m->memory - m->weight_bytes, used = 0, at = first;
+    for (; at < p->n_sessions; at++) {
+        used += session_bytes(p, p->sessions[at]);
+        if (used > room && at > first && may_cut(p, first, at))
+            return at;
+    }
+    return at;
+}
+
+static void count_children(ns_pass *p, int64_t first, int64_t last)
+{
+    for (int64_t i = first; i < last; i++)
+        p->sessions[i]->children_left = 0;
+    for (int64_t i = first; i < last; i++)
+        if (p->sessions[i]->parent)
+            p->sessions[i]->parent->children_left++;
+}
+
+static int run_layer(ns_pass *p, int64_t layer, int64_t first, int64_t last)
+{
+    const ns_model *m = p->model;
+    ns_layer_weights streamed = { 0 }, *w = &m->layers[layer];
+    int rc = NS_OK;
+    if (m->streamed) {
+        rc = ns_weights_layer(m, layer, &streamed, p->err);
+        w = &streamed;
+    }
+    count_children(p, first, last);
+    for (int64_t i = first; i < last && !rc; i++)
+        if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
+            rc = ns_layer_run(p, i, layer, w);
+    if (m->streamed)
+        ns_weights_layer_free(&streamed);
+    return rc;
+}
+
+static int run_head(ns_pass *p, int64_t first, int64_t last)
+{
+    ns_model *m = (ns_model *)p->model;        /* a streamed head is packed for this wave only, under the model's lock */
+    int rc = m->streamed ? ns_weights_head(m, &m->head, p->err) : NS_OK;
+    for (int64_t i = first; i < last && !rc; i++)
+        if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
+            rc = ns_final_run(p, i);
+    if (m->streamed)
+        ns_weight_free(&m->head);
+    return rc;
+}
+
+static int run_wave(ns_pass *p, int64_t first, int64_t last, const ns_forward_params *params)
+{
+    int rc = NS_OK;
+    for (int64_t i = first; i < last && !rc; i++)
+        rc = embed(p, i);
+    for (int64_t l = 0; l <= p->last_layer && !rc; l++) {
+        if (params && params->cancelled && params->cancelled(params->user))
+            return NS_STOP;
+        rc = run_layer(p, l, first, last);
+        if (params && params->progress)
+            params->progress(params->user, ((double)first + (double)(last - first) * (double)(l + 1) / (double)(p->last_layer + 1)) / (double)p->n_sessions);
+    }
+    if (!rc && p->wants_final)
+        rc = run_head(p, first, last);
+    for (int64_t i = first; i < last; i++) {
+        free(p->sessions[i]->x);
+        p->sessions[i]->x = NULL;
+    }
+    return rc;
+}
+
+/* ---- the pass ---- */
+
+static void finish_sessions(ns_pass *p, int rc)
+{
+    int n_hooks = p->hooks ? p->hooks->n : 0;
+    for (int64_t i = 0; i < p->n_sessions; i++) {
+        ns_session *s = p->sessions[i];
+        int64_t lists = (int64_t)n_hooks * (s->n_served > 0 ? s->n_served : 1);
+        for (int64_t r = 0; s->rows && r < lists; r++)
+            free(s->rows[r].list);
+        free(s->rows);
+        free(s->x);
+        s->rows = NULL;
+        s->x = NULL;
+        s->parent = NULL;
+        s->ran = true;
+        s->failed = rc != NS_OK;
+        s->computed = s->n_tokens;
+    }
+}
+
+static void scratch_free(ns_scratch *s)
+{
+    ns_buffer *all[] = { &s->normed, &s->proj, &s->z, &s->branch[0], &s->branch[1], &s->ff, &s->result, &s->final, &s->logits, &s->staged };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]->data);
+    for (int w = 0; s->worker && w < s->n_workers; w++)
+        free(s->worker[w].data);
+    free(s->worker);
+}
+
+static int run_pass(ns_pass *p, const ns_forward_params *params)
+{
+    ns_scratch scratch = { .n_workers = ns_pool_size(p->engine->pool) };
+    p->scratch = &scratch;
+    scratch.worker = ns_alloc_array((size_t)scratch.n_workers, sizeof *scratch.worker);
+    int rc = scratch.worker ? ns_pass_rows(p) : ns_oom(p->err, "scratch");
+    for (int64_t first = 0, last; first < p->n_sessions && !rc; first = last) {
+        last = wave_end(p, first);
+        rc = run_wave(p, first, last, params);
+    }
+    scratch_free(&scratch);
+    for (int i = 0; i < p->n_ropes; i++)
+        rope_table_free(&p->ropes[i]);
+    free(p->ropes);
+    return rc;
+}
+
+int ns_forward(const ns_model *m, ns_session *const *sessions, int64_t n, const ns_hooks *hooks, const ns_forward_params *params, ns_error *err)
+{
+    ns_error own;
+    ns_pass p = { .model = m, .arch = m->arch, .hooks = hooks, .engine = m->engine, .math = m->engine->math, .sessions = sessions,
+                  .n_sessions = n, .logits = !(params && params->no_logits), .err = err ? err : &own };
+    p.err->message[0] = 0;
+    if (hooks && hooks->n_layers != m->arch->n_layers)
+        return ns_fail(p.err, NS_E_ARG, "hooks were made for %lld layers, this model has %lld", (long long)hooks->n_layers, (long long)m->arch->n_layers);
+    find_deepest(&p);
+    int rc = check_sessions(&p);
+    if (rc)
+        return rc;
+    if (m->streamed)
+        pthread_mutex_lock((pthread_mutex_t *)&m->lock);
+    rc = run_pass(&p, params);
+    if (m->streamed)
+        pthread_mutex_unlock((pthread_mutex_t *)&m->lock);
+    finish_sessions(&p, rc);
+    return rc;
+}

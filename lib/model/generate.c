@@ -1,0 +1,120 @@
+/* generate.c - greedy decoding, and verification of a gold answer in one pass.
+ *
+ * The prompt runs but for its last token; then [last token + gold] runs without hooks, and the prefix on which argmax agrees is accepted; the
+ * session is cut back and the accepted tokens run again with the caller's hooks, so that hooks only ever see settled rows (a row's
+ * bits do not depend on the rows beside it). From the first disagreement on, one token a pass. */
+#include "model/internal.h"
+
+#include <stdlib.h>
+
+typedef struct run_state {
+    const ns_model *m;
+    ns_session     *s;
+    const ns_generate_params *p;
+    int32_t        *out;
+    int64_t         n, limit;
+    bool            stopped;
+} run_state;
+
+static int pass(run_state *g, const ns_hooks *hooks, bool logits, ns_error *err)
+{
+    ns_forward_params params = { .size = sizeof params, .no_logits = !logits };
+    return ns_forward(g->m, &g->s, 1, hooks, &params, err);
+}
+
+static int accept(run_state *g, int64_t position, int32_t token)
+{
+    g->out[g->n++] = token;
+    for (int i = 0; i < g->p->n_stop; i++)
+        g->stopped |= g->p->stop[i] == token;
+    return g->p->accepted ? g->p->accepted(g->p->user, position, token) : NS_OK;
+}
+
+typedef struct argmaxes { const ns_math *math; int64_t first; int32_t *token; } argmaxes;
+
+static int see_logits(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    argmaxes *a = user;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        a->token[site->row0 + r - a->first] = (int32_t)a->math->argmax(ns_at(v, r, 0, 0), v->shape[1]);
+    return NS_OK;
+}
+
+/* Greedy tokens of all pending rows, in one pass. */
+static int draft_argmax(run_state *g, int64_t first, int32_t *token, ns_error *err)
+{
+    argmaxes a = { g->m->engine->math, first, token };
+    ns_hook hook = { .size = sizeof hook, .at = "hook_logits", .read = see_logits, .user = &a };
+    ns_hooks *hooks;
+    int64_t served = g->s->n_served;
+    int rc = ns_hooks_new(&hooks, g->m->arch, &hook, 1, err);
+    if (rc)
+        return rc;
+    g->s->n_served = 0;                        /* rows of the timeline, not of a case */
+    rc = pass(g, hooks, false, err);
+    g->s->n_served = served;
+    ns_hooks_free(hooks);
+    return rc;
+}
+
+/* How many gold tokens greedy decoding would say; the session is left with the last prompt token pending. */
+static int verify(run_state *g, int64_t *agreed, ns_error *err)
+{
+    int64_t n_gold = g->p->n_gold < g->limit ? g->p->n_gold : g->limit, last = g->s->n_tokens - 1;
+    int32_t pending = g->s->tokens[last];
+    *agreed = 0;
+    int32_t *token = ns_alloc_array((size_t)n_gold + 1, sizeof *token);
+    if (!token)
+        return ns_oom(err, "draft");
+    int rc = ns_session_append(g->s, g->p->gold, n_gold, err);
+    if (!rc)
+        rc = draft_argmax(g, last, token, err);
+    while (!rc && *agreed < n_gold && token[*agreed] == g->p->gold[*agreed])
+        ++*agreed;
+    free(token);
+    if (!rc)
+        rc = ns_session_truncate(g->s, last, err);
+    return rc ? rc : ns_session_append(g->s, &pending, 1, err);
+}
+
+static int start(run_state *g, ns_error *err)
+{
+    int32_t last = g->s->tokens[g->s->n_tokens - 1];
+    if (g->s->computed == g->s->n_tokens)
+        return ns_session_truncate(g->s, g->s->n_tokens - 1, err) ? NS_E_ARG : ns_session_append(g->s, &last, 1, err);
+    if (g->s->computed + 1 == g->s->n_tokens || g->p->n_gold == 0)
+        return NS_OK;
+    int rc = ns_session_truncate(g->s, g->s->n_tokens - 1, err);
+    if (!rc)
+        rc = pass(g, g->p->hooks, false, err);
+    return rc ? rc : ns_session_append(g->s, &last, 1, err);
+}
+
+int ns_generate(const ns_model *m, ns_session *s, int64_t n, const ns_generate_params *params, int32_t *out, int64_t *n_out, ns_error *err)
+{
+    const ns_generate_params none = { .size = sizeof none };
+    run_state g = { .m = m, .s = s, .p = params ? params : &none, .out = out, .limit = n };
+    int64_t agreed = 0;
+    *n_out = 0;
+    if (!s->decode || s->n_tokens == 0)
+        return ns_fail(err, NS_E_ARG, "generation needs a session with decode = true and a prompt");
+    int rc = start(&g, err);
+    if (!rc && g.p->n_gold)
+        rc = verify(&g, &agreed, err);
+    for (int64_t i = 0; i < agreed && !rc && !g.stopped; i++) {
+        rc = accept(&g, s->n_tokens, g.p->gold[i]);
+        if (!rc && g.n < n && !g.stopped)
+            rc = ns_session_append(s, &g.p->gold[i], 1, err);
+    }
+    while (!rc && g.n < n && !g.stopped) {
+        rc = pass(&g, g.p->hooks, true, err);
+        int32_t token = s->argmax;
+        if (!rc)
+            rc = accept(&g, s->n_tokens, token);
+        if (!rc && g.n < n && !g.stopped)
+            rc = ns_session_append(s, &token, 1, err);
+    }
+    *n_out = g.n;
+    return rc;
+}

@@ -1,0 +1,173 @@
+/* internal.h - what the files of lib/model share: engine, packed weights, KV pages, sessions, delivery to hooks. */
+#ifndef NS_MODEL_INTERNAL_H
+#define NS_MODEL_INTERNAL_H
+
+#include <needlescope/model.h>
+#include "core/core.h"
+#include "hook/hook.h"
+#include "math/math.h"
+
+#include <pthread.h>
+
+/* ---- engine: threads and kernels ---- */
+
+struct ns_engine {
+    ns_pool       *pool;
+    const ns_math *math;
+    char           kernel_class[64];
+};
+
+/* Runs tasks in the pool, each under the library's own floating-point environment. */
+void ns_engine_run(ns_engine *, int64_t n_tasks, ns_task_fn, void *user);
+
+/* ---- weights ---- */
+
+/* y = W x (+ bias); W [n, k] packed in panels (math.h), or row-major with -Dgemm=openblas. */
+typedef struct ns_weight {
+    float  *packed, *bias;     /* bias [n] or NULL */
+    int64_t n, k;
+} ns_weight;
+
+typedef struct ns_branch_weights {
+    ns_weight in;              /* attention: q rows, then k, then v; MLP: gate rows (if any), then up */
+    ns_weight out;             /* W_O; down */
+    float *in_gain, *in_bias, *out_gain, *out_bias, *q_gain, *q_bias, *k_gain, *k_bias;
+} ns_branch_weights;
+
+typedef struct ns_layer_weights {
+    ns_branch_weights branch[2][2];   /* [stage][branch] */
+    bool packed;
+} ns_layer_weights;
+
+struct ns_model {
+    ns_engine           *engine;
+    const ns_checkpoint *checkpoint;
+    const ns_arch       *arch;
+    ns_layer_weights    *layers;      /* [L]; with `streamed`, packed for one pass of a layer and freed */
+    ns_weight            head;
+    float               *final_gain, *final_bias;
+    int64_t              memory, weight_bytes;
+    bool                 streamed;
+    char                 sha256[65];
+    pthread_mutex_t      lock;        /* one streamed pass at a time */
+};
+
+int  ns_weights_layer(const ns_model *, int64_t layer, ns_layer_weights *out, ns_error *);
+void ns_weights_layer_free(ns_layer_weights *);
+int  ns_weights_head(const ns_model *, ns_weight *out, ns_error *);
+void ns_weight_free(ns_weight *);
+int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error *);    /* *out = NULL for an absent tref */
+int  ns_weights_hash(const ns_model *, char hex[65], ns_error *);
+int64_t ns_arch_layer_bytes(const ns_arch *, int64_t layer);                           /* packed */
+int64_t ns_arch_head_bytes(const ns_arch *);
+
+/* C[M, c1 - c0] = A[M,K] W[c0..c1)^T (+ bias); c0 is rounded down to a panel (the column it starts at is returned): C column 0 is
+ * that column. Columns are output rows of W. */
+int64_t ns_linear(ns_engine *, int64_t M, const float *A, int64_t lda, const ns_weight *, int64_t c0, int64_t c1, float *C, int64_t ldc);
+/* C[M,n] = A[M,k1-k0] W[:, k0..k1)^T : one head's share of W_O. */
+void ns_linear_slice(ns_engine *, int64_t M, const float *A, int64_t lda, const ns_weight *, int64_t k0, int64_t k1, float *C, int64_t ldc);
+
+/* ---- keys and values: pages of NS_PAGE positions, shared by forks, copied on write ---- */
+
+typedef struct ns_page {
+    int    refs;
+    float *k;                  /* [G][NS_PAGE / 32][d][32]: packed columns of K^T */
+    float *v;                  /* [G][ceil(d / 32)][NS_PAGE][32]: packed V */
+} ns_page;
+typedef struct ns_kv { ns_page **pages; int64_t n, capacity; bool ready; } ns_kv;
+
+static inline int64_t ns_kv_k_floats(const ns_attn *a)
+{
+    return a->head_dim * NS_PAGE;
+}
+static inline int64_t ns_kv_v_floats(const ns_attn *a)
+{
+    return (a->head_dim + NS_PANEL - 1) / NS_PANEL * NS_PANEL * NS_PAGE;
+}
+bool ns_kv_writable(ns_kv *, const ns_attn *, int64_t begin, int64_t end);
+bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_attn *, int64_t at);
+void ns_kv_truncate(ns_kv *, int64_t positions);
+void ns_kv_free(ns_kv *);
+void ns_kv_store(ns_kv *, const ns_attn *, int64_t position, int64_t g, const float *k, const float *v);
+
+/* ---- sessions ---- */
+
+typedef struct ns_served { const ns_case *c; int64_t case_index; int64_t total; } ns_served;
+
+struct ns_session {
+    const ns_model *model;
+    ns_session     *parent;         /* of a fork whose prefix is still pending in the parent */
+    int64_t         fork_at;
+    int64_t         computed;       /* positions whose pass is done (or that the parent computes) */
+    int32_t        *tokens;         /* [n_tokens] all of them, computed and pending */
+    int64_t         n_tokens, capacity;
+    int64_t         final_length;
+    bool            decode, failed, ran;
+    ns_served      *served;
+    int64_t         n_served, served_capacity;
+    ns_kv          *kv;             /* [L] */
+    float          *logits;         /* [V] of the last row */
+    int32_t         argmax;
+
+    /* one pass */
+    float          *x;              /* [pending, D] the residual stream */
+    int64_t         base;           /* position of x row 0 */
+    int64_t         children_left;  /* children of this pass that still need the layer's pages */
+    ns_runs        *rows;           /* [n_hooks * max(1, n_served)] resolved rows */
+};
+
+/* ---- the pass ---- */
+
+typedef struct ns_rope_table {
+    int      rope;
+    int64_t  class_, n;             /* rope class (ns_arch_rope_class); positions */
+    float   *cos, *sin;             /* [n, rotary_dim / 2] */
+} ns_rope_table;
+
+typedef struct ns_pass {
+    const ns_model  *model;
+    const ns_arch   *arch;
+    const ns_hooks  *hooks;
+    ns_engine       *engine;
+    const ns_math   *math;
+    ns_session *const *sessions;
+    int64_t          n_sessions;
+    int64_t          last_layer;    /* deepest layer that is computed */
+    ns_point         last_point;    /* deepest point wanted in it; NS_POINT_RESID_POST when logits follow */
+    bool             logits;        /* the last row's */
+    bool             wants_final;   /* LN_FINAL or LOGITS rows are read */
+    ns_rope_table   *ropes;
+    int              n_ropes, ropes_capacity;
+    struct ns_scratch *scratch;
+    ns_error        *err;
+} ns_pass;
+
+/* Per pass; grows, never shrinks. One band's buffers and one attention buffer per worker. */
+typedef struct ns_buffer { float *data; size_t n; } ns_buffer;
+typedef struct ns_scratch {
+    ns_buffer  normed, proj, z, branch[2], ff, result, final, logits;
+    ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
+    ns_buffer *worker;              /* [workers] */
+    int        n_workers;
+} ns_scratch;
+float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an error when memory is out */
+
+const ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
+
+/* Delivers rows [row0, row0 + view->shape[row axis]) of a view to the hooks of a point: edits, then reads; NS_OK, NS_STOP or an error. */
+int ns_deliver(ns_pass *, int64_t session, ns_point, int64_t layer, int64_t row0, const ns_view *, const ns_attn *, int64_t key0);
+/* Does a hook want a row of [begin, end) at the point? */
+bool ns_wanted(const ns_pass *, const ns_session *, ns_point, int64_t layer, int64_t begin, int64_t end);
+int ns_pass_rows(ns_pass *);                                   /* resolves every session's rows */
+
+typedef struct ns_band { ns_session *s; int64_t session, layer, begin, end; float *x; } ns_band;   /* x: row `begin` of the residual */
+
+/* attention.c: z[rows, H d] (ldz) of the band's rows from q (rot_q, [rows] at stride ldq) and the session's pages. */
+int ns_attention(ns_pass *, const ns_band *, const ns_attn *, const ns_kv *, const float *q, int64_t ldq, float *z, int64_t ldz);
+
+/* layer.c */
+int ns_layer_run(ns_pass *, int64_t session, int64_t layer, const ns_layer_weights *);
+/* head.c: final norm and logits of the wanted rows of one session. */
+int ns_final_run(ns_pass *, int64_t session);
+
+#endif

@@ -1,0 +1,103 @@
+/* kv.c - keys and values in pages of NS_PAGE absolute positions. A page is the unit of forking and the K-block of pattern . v.
+ *
+ * K is stored as packed columns of K^T (a page is 8 panels of 32 keys), V as packed columns of V, so both are read by ns_gemm in place.
+ * Unwritten entries are 0 and stale ones finite: masked probabilities of 0 make them harmless. */
+#include "model/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void page_release(ns_page *p)
+{
+    if (!p || --p->refs > 0)
+        return;
+    free(p->k);
+    free(p->v);
+    free(p);
+}
+
+static ns_page *page_new(const ns_attn *a, const ns_page *copy)
+{
+    size_t k_bytes = (size_t)(a->n_kv_heads * ns_kv_k_floats(a)) * sizeof(float);
+    size_t v_bytes = (size_t)(a->n_kv_heads * ns_kv_v_floats(a)) * sizeof(float);
+    ns_page *p = ns_alloc_array(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->refs = 1;
+    p->k = ns_alloc_aligned(k_bytes);
+    p->v = ns_alloc_aligned(v_bytes);
+    if (!p->k || !p->v) {
+        page_release(p);
+        return NULL;
+    }
+    if (copy) {
+        memcpy(p->k, copy->k, k_bytes);
+        memcpy(p->v, copy->v, v_bytes);
+    } else {
+        memset(p->k, 0, k_bytes);
+        memset(p->v, 0, v_bytes);
+    }
+    return p;
+}
+
+bool ns_kv_writable(ns_kv *kv, const ns_attn *a, int64_t begin, int64_t end)
+{
+    int64_t need = (end + NS_PAGE - 1) / NS_PAGE;
+    if (!ns_grow(&kv->pages, &kv->capacity, need, sizeof *kv->pages))
+        return false;
+    for (; kv->n < need; kv->n++)
+        if (!(kv->pages[kv->n] = page_new(a, NULL)))
+            return false;
+    for (int64_t p = begin / NS_PAGE; p < need; p++) {
+        if (kv->pages[p]->refs == 1)
+            continue;
+        ns_page *own = page_new(a, kv->pages[p]);
+        if (!own)
+            return false;
+        page_release(kv->pages[p]);
+        kv->pages[p] = own;
+    }
+    return true;
+}
+
+bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_attn *a, int64_t at)
+{
+    int64_t full = at / NS_PAGE, need = (at + NS_PAGE - 1) / NS_PAGE;
+    if (!ns_grow(&child->pages, &child->capacity, need, sizeof *child->pages))
+        return false;
+    for (; child->n < full; child->n++) {
+        child->pages[child->n] = parent->pages[child->n];
+        child->pages[child->n]->refs++;
+    }
+    for (; child->n < need; child->n++)
+        if (!(child->pages[child->n] = page_new(a, parent->pages[child->n])))
+            return false;
+    child->ready = true;
+    return true;
+}
+
+void ns_kv_truncate(ns_kv *kv, int64_t positions)
+{
+    int64_t keep = (positions + NS_PAGE - 1) / NS_PAGE;
+    while (kv->n > keep)
+        page_release(kv->pages[--kv->n]);
+}
+
+void ns_kv_free(ns_kv *kv)
+{
+    ns_kv_truncate(kv, 0);
+    free(kv->pages);
+    *kv = (ns_kv) { 0 };
+}
+
+void ns_kv_store(ns_kv *kv, const ns_attn *a, int64_t position, int64_t g, const float *k, const float *v)
+{
+    const int64_t d = a->head_dim, in_page = position % NS_PAGE;
+    ns_page *page = kv->pages[position / NS_PAGE];
+    float *kt = page->k + g * ns_kv_k_floats(a) + in_page / NS_PANEL * d * NS_PANEL + in_page % NS_PANEL;
+    for (int64_t i = 0; i < d; i++)
+        kt[i * NS_PANEL] = k[i];
+    float *vp = page->v + g * ns_kv_v_floats(a) + in_page * NS_PANEL;
+    for (int64_t i = 0; i < d; i += NS_PANEL, vp += NS_PAGE * NS_PANEL)
+        memcpy(vp, v + i, (size_t)(d - i < NS_PANEL ? d - i : NS_PANEL) * sizeof *vp);
+}

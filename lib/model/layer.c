@@ -1,0 +1,459 @@
+/* layer.c - one layer of one session: bands of rows through norm -> q k v -> rope -> attention -> W_O, and norm -> MLP.
+ *
+ * for each band:  for each stage:  out_b = out_norm(branch_b(in_norm(x)))  for all branches b, then  x += sum of out_scale_b out_b
+ * In the last layer only the rows that somebody reads go beyond their keys and values. */
+#include "model/internal.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { TASK_ROWS = 32 };
+
+/* The parts of a band's work: keys and values of its rows; everything that follows from its queries. */
+enum { KEYS = 1, ROWS = 2 };
+
+typedef struct ctx {
+    ns_pass *p;
+    ns_band  band;
+    int      parts;
+    const ns_layer *layer;
+    const ns_layer_weights *weights;
+} ctx;
+
+static int64_t n_rows(const ctx *c)
+{
+    return c->band.end - c->band.begin;
+}
+
+static int64_t row_tasks(const ctx *c)
+{
+    return (n_rows(c) + TASK_ROWS - 1) / TASK_ROWS;
+}
+
+static int deliver(const ctx *c, ns_point point, float *data, int64_t ld, int64_t heads, int64_t width, const ns_attn *attn)
+{
+    if (!ns_hooks_any(c->p->hooks, point, c->band.layer))
+        return NS_OK;
+    ns_view v = heads ? ns_view_of(data, NS_F32, 3, (int64_t[]) { n_rows(c), heads, width }) : ns_view_of(data, NS_F32, 2, (int64_t[]) { n_rows(c), width });
+    v.stride[0] = ld;
+    return ns_deliver(c->p, c->band.session, point, c->band.layer, c->band.begin, &v, attn, 0);
+}
+
+/* ---- norms ---- */
+
+typedef struct norm_job {
+    const ns_math *math;
+    const ns_norm *norm;
+    const float   *gain, *bias, *x;
+    float         *out;
+    int64_t        rows, n, ldx, ldout;
+    enum { WHOLE, HAT, AFFINE } step;      /* x_hat and gain at once, or apart with a hook between; the same bits */
+} norm_job;
+
+static void norm_one(const norm_job *j, float *out, const float *x)
+{
+    const float *gain = j->step == HAT ? NULL : j->gain, *bias = j->step == HAT ? NULL : j->bias;
+    if (j->step == AFFINE) {
+        if (gain || bias)
+            j->math->affine(out, out, j->n, gain, j->norm->offset, bias);
+    } else if (j->norm->type == NS_NORM_RMS) {
+        j->math->rms_norm(out, x, j->n, j->norm->eps, gain, j->norm->offset);
+    } else {
+        j->math->layer_norm(out, x, j->n, j->norm->eps, gain, j->norm->offset, bias);
+    }
+}
+
+static void norm_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const norm_job *j = user;
+    for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++)
+        norm_one(j, j->out + r * j->ldout, j->x + r * j->ldx);
+}
+
+/* The branch's input: x itself, or its norm in scratch->normed. Delivers LN1 / LN2 while `announce`. */
+static int branch_input(const ctx *c, const ns_branch *br, const ns_branch_weights *w, ns_point point, bool announce, const float **out)
+{
+    const int64_t D = c->p->arch->d_model;
+    float *normed = c->p->scratch->normed.data;
+    *out = br->in_norm.type == NS_NORM_NONE && !br->shares_norm ? c->band.x : normed;
+    if (*out == c->band.x || br->shares_norm)
+        return NS_OK;
+    norm_job j = { c->p->math, &br->in_norm, w->in_gain, w->in_bias, c->band.x, normed, n_rows(c), D, D, D, WHOLE };
+    bool hooked = announce && ns_hooks_any(c->p->hooks, point, c->band.layer);
+    j.step = hooked ? HAT : WHOLE;
+    ns_engine_run(c->p->engine, row_tasks(c), norm_task, &j);
+    if (!hooked)
+        return NS_OK;
+    int rc = deliver(c, point, normed, D, 0, D, NULL);
+    j.step = AFFINE;
+    if (!rc)
+        ns_engine_run(c->p->engine, row_tasks(c), norm_task, &j);
+    return rc;
+}
+
+/* out <- scale * out_norm(out), in place. */
+static void branch_output(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *out)
+{
+    const int64_t D = c->p->arch->d_model;
+    if (br->out_norm.type != NS_NORM_NONE) {
+        norm_job j = { c->p->math, &br->out_norm, w->out_gain, w->out_bias, out, out, n_rows(c), D, D, D, WHOLE };
+        ns_engine_run(c->p->engine, row_tasks(c), norm_task, &j);
+    }
+    if (br->out_scale != 1.0f)
+        c->p->math->scale(out, n_rows(c) * D, br->out_scale);
+}
+
+/* ---- q, k: QK-norm and rope; k, v into pages ---- */
+
+typedef struct heads_job {
+    const ns_pass *p;
+    const ns_attn *a;
+    const ns_norm *norm;
+    const float   *gain, *bias;
+    const ns_rope_table *rope;
+    float         *x;                  /* [rows, heads, d] at stride ld */
+    int64_t        ld, heads, rows, position;
+} heads_job;
+
+static void norm_heads(const heads_job *j, float *x)
+{
+    bool full = j->a->qk_norm == NS_QK_FULL;
+    norm_job n = { .math = j->p->math, .norm = j->norm, .gain = j->gain, .bias = j->bias, .n = full ? j->heads * j->a->head_dim : j->a->head_dim };
+    for (int64_t h = 0; h < (full ? 1 : j->heads); h++)
+        norm_one(&n, x + h * n.n, x + h * n.n);
+}
+
+static void heads_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const heads_job *j = user;
+    for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++) {
+        float *x = j->x + r * j->ld;
+        if (j->a->qk_norm != NS_QK_NONE)
+            norm_heads(j, x);
+        if (!j->rope)
+            continue;
+        const ns_rope *rope = &j->p->arch->ropes[j->rope->rope];
+        int64_t half = rope->rotary_dim / 2, at = (j->position + r) * half;
+        for (int64_t h = 0; h < j->heads; h++)
+            j->p->math->rope(x + h * j->a->head_dim, rope->rotary_dim, j->rope->cos + at, j->rope->sin + at, rope->layout == NS_ROPE_INTERLEAVED);
+    }
+}
+
+static void clip(float *x, int64_t ld, int64_t rows, int64_t n, float limit)
+{
+    for (int64_t r = 0; r < rows && limit > 0; r++)
+        for (int64_t i = 0; i < n; i++) {
+            float *v = x + r * ld + i;
+            *v = *v > limit ? limit : *v < -limit ? -limit : *v;
+        }
+}
+
+typedef struct store_job { ns_kv *kv; const ns_attn *a; const float *k, *v; int64_t ld, rows, position; } store_job;
+
+static void store_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const store_job *j = user;
+    const int64_t d = j->a->head_dim;
+    for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++)
+        for (int64_t g = 0; g < j->a->n_kv_heads; g++)
+            ns_kv_store(j->kv, j->a, j->position + r, g, j->k + r * j->ld + g * d, j->v + r * j->ld + g * d);
+}
+
+static const ns_rope_table *rope_table(const ctx *c, const ns_attn *a)
+{
+    const ns_session *s = c->band.s;
+    int64_t length = s->final_length > s->n_tokens ? s->final_length : s->n_tokens;
+    return ns_pass_rope(c->p, a->rope, ns_arch_rope_class(c->p->arch, length), s->n_tokens, length);
+}
+
+/* k, v: [rows] at stride ld inside the projection buffer. */
+static int keys_part(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *k, float *v, int64_t ld)
+{
+    const ns_attn *a = &br->attn;
+    const int64_t G = a->n_kv_heads, d = a->head_dim;
+    clip(k, ld, n_rows(c), G * d, a->clip_qkv);
+    clip(v, ld, n_rows(c), G * d, a->clip_qkv);
+    int rc = deliver(c, NS_POINT_K, k, ld, G, d, a);
+    if (!rc)
+        rc = deliver(c, NS_POINT_V, v, ld, G, d, a);
+    heads_job j = { c->p, a, &a->k_norm, w->k_gain, w->k_bias, NULL, k, ld, G, n_rows(c), c->band.begin };
+    if (!rc && a->rope >= 0 && !(j.rope = rope_table(c, a)))
+        rc = NS_E_MEMORY;
+    if (rc)
+        return rc;
+    ns_engine_run(c->p->engine, row_tasks(c), heads_task, &j);
+    rc = deliver(c, NS_POINT_ROT_K, k, ld, G, d, a);
+    store_job store = { &c->band.s->kv[c->band.layer], a, k, v, ld, n_rows(c), c->band.begin };
+    if (!rc)
+        ns_engine_run(c->p->engine, row_tasks(c), store_task, &store);
+    return rc;
+}
+
+/* ---- hook_result: the share of each head, when somebody looks ---- */
+
+static void sum_heads(float *out, const float *result, const float *bias, int64_t H, int64_t D)
+{
+    for (int64_t i = 0; i < D; i++) {
+        float sum = 0;
+        for (int64_t h = 0; h < H; h++)
+            sum += result[h * D + i];
+        out[i] = bias ? sum + bias[i] : sum;
+    }
+}
+
+static int results(const ctx *c, const ns_attn *a, const ns_weight *w, const float *z, int64_t ldz, float *out)
+{
+    const int64_t H = a->n_heads, d = a->head_dim, D = c->p->arch->d_model;
+    if (!ns_hooks_any(c->p->hooks, NS_POINT_RESULT, c->band.layer))
+        return NS_OK;
+    bool edited = ns_hooks_edit(c->p->hooks, NS_POINT_RESULT, c->band.layer);
+    float *buffer = ns_buffer_need(&c->p->scratch->result, TASK_ROWS * H * D, c->p->err);
+    int rc = buffer ? NS_OK : NS_E_MEMORY;
+    for (int64_t r0 = 0, r1; r0 < n_rows(c) && !rc; r0 = r1) {
+        r1 = r0 + TASK_ROWS < n_rows(c) ? r0 + TASK_ROWS : n_rows(c);
+        if (!ns_wanted(c->p, c->band.s, NS_POINT_RESULT, c->band.layer, c->band.begin + r0, c->band.begin + r1))
+            continue;
+        for (int64_t h = 0; h < H; h++)
+            ns_linear_slice(c->p->engine, r1 - r0, z + r0 * ldz + h * d, ldz, w, h * d, (h + 1) * d, buffer + h * D, H * D);
+        ctx part = *c;
+        part.band.begin = c->band.begin + r0;
+        part.band.end = c->band.begin + r1;
+        rc = deliver(&part, NS_POINT_RESULT, buffer, H * D, H, D, a);
+        for (int64_t r = r0; r < r1 && edited; r++)
+            sum_heads(out + r * D, buffer + (r - r0) * H * D, w->bias, H, D);
+    }
+    return rc;
+}
+
+/* ---- branches ---- */
+
+static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *q, int64_t ld, float *out)
+{
+    const ns_attn *a = &br->attn;
+    const int64_t H = a->n_heads, d = a->head_dim, D = c->p->arch->d_model;
+    float *z = c->p->scratch->z.data;
+    clip(q, ld, n_rows(c), H * d, a->clip_qkv);
+    int rc = deliver(c, NS_POINT_Q, q, ld, H, d, a);
+    heads_job j = { c->p, a, &a->q_norm, w->q_gain, w->q_bias, NULL, q, ld, H, n_rows(c), c->band.begin };
+    if (!rc && a->rope >= 0 && !(j.rope = rope_table(c, a)))
+        rc = NS_E_MEMORY;
+    if (rc)
+        return rc;
+    ns_engine_run(c->p->engine, row_tasks(c), heads_task, &j);
+    rc = deliver(c, NS_POINT_ROT_Q, q, ld, H, d, a);
+    if (!rc)
+        rc = ns_attention(c->p, &c->band, a, &c->band.s->kv[c->band.layer], q, ld, z, H * d);
+    if (!rc)
+        rc = deliver(c, NS_POINT_Z, z, H * d, H, d, a);
+    if (rc)
+        return rc;
+    ns_linear(c->p->engine, n_rows(c), z, H * d, &w->out, 0, D, out, D);
+    rc = results(c, a, &w->out, z, H * d, out);
+    branch_output(c, br, w, out);
+    return rc ? rc : deliver(c, NS_POINT_ATTN_OUT, out, D, 0, D, NULL);
+}
+
+static int attn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *out)
+{
+    const int64_t D = c->p->arch->d_model, Hd = br->attn.n_heads * br->attn.head_dim, Gd = br->attn.n_kv_heads * br->attn.head_dim;
+    const float *in;
+    int rc = branch_input(c, br, w, NS_POINT_LN1, c->parts & KEYS, &in);
+    if (rc)
+        return rc;
+    float *proj = c->p->scratch->proj.data;
+    const int64_t ld = w->in.n + NS_PANEL;
+    int64_t c0 = ns_linear(c->p->engine, n_rows(c), in, D, &w->in, c->parts & ROWS ? 0 : Hd, c->parts & KEYS ? w->in.n : Hd, proj, ld);
+    if (c->parts & KEYS)
+        rc = keys_part(c, br, w, proj + Hd - c0, proj + Hd + Gd - c0, ld);
+    return rc || !(c->parts & ROWS) ? rc : rows_part(c, br, w, proj, ld, out);
+}
+
+typedef struct act_job { const ns_math *math; const ns_ffn *ffn; float *x; int64_t ld, rows; } act_job;
+
+/* In place: the first F columns become act(gate) * up, or act(up). */
+static void act_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const act_job *j = user;
+    for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++) {
+        float *x = j->x + r * j->ld;
+        j->math->act(x, x, j->ffn->d_ff, j->ffn->act);
+        if (j->ffn->gate.name)
+            j->math->mul(x, x, x + j->ffn->d_ff, j->ffn->d_ff);
+    }
+}
+
+static int ffn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *out)
+{
+    const int64_t D = c->p->arch->d_model;
+    const float *in;
+    int rc = branch_input(c, br, w, NS_POINT_LN2, true, &in);
+    if (rc)
+        return rc;
+    float *ff = c->p->scratch->ff.data;
+    ns_linear(c->p->engine, n_rows(c), in, D, &w->in, 0, w->in.n, ff, w->in.n);
+    act_job j = { c->p->math, &br->ffn, ff, w->in.n, n_rows(c) };
+    ns_engine_run(c->p->engine, row_tasks(c), act_task, &j);
+    rc = deliver(c, NS_POINT_MLP_POST, ff, w->in.n, 0, br->ffn.d_ff, NULL);
+    if (rc)
+        return rc;
+    ns_linear(c->p->engine, n_rows(c), ff, w->in.n, &w->out, 0, D, out, D);
+    branch_output(c, br, w, out);
+    return deliver(c, NS_POINT_MLP_OUT, out, D, 0, D, NULL);
+}
+
+/* ---- the residual stream ---- */
+
+typedef struct add_job { const ns_math *math; float *x; const float *out[2]; int n; int64_t rows, D; atomic_bool broken; } add_job;
+
+static void add_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    add_job *j = user;
+    for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++) {
+        for (int b = 0; b < j->n; b++)
+            j->math->add(j->x + r * j->D, j->x + r * j->D, j->out[b] + r * j->D, j->D);
+        if (!j->math->all_finite(j->x + r * j->D, j->D))
+            atomic_store(&j->broken, true);
+    }
+}
+
+static int add_branches(const ctx *c, const ns_stage *stage, ns_point point)
+{
+    add_job j = { .math = c->p->math, .x = c->band.x, .n = stage->n_branches, .rows = n_rows(c), .D = c->p->arch->d_model };
+    for (int b = 0; b < stage->n_branches; b++)
+        j.out[b] = c->p->scratch->branch[b].data;
+    ns_engine_run(c->p->engine, row_tasks(c), add_task, &j);
+    if (!atomic_load(&j.broken))
+        return NS_OK;
+    char name[64];
+    ns_point_format(point, c->band.layer, name, sizeof name);
+    return ns_fail(c->p->err, NS_E_NUMERIC, "%s: a value is NaN or Inf in rows %lld..%lld of session %lld; the checkpoint diverged or an edit broke it", name,
+                   (long long)c->band.begin, (long long)c->band.end - 1, (long long)c->band.session);
+}
+
+static bool deeper_than(const ctx *c, ns_point point)
+{
+    return c->band.layer < c->p->last_layer || c->p->last_point > point;
+}
+
+static int band_run(const ctx *c)
+{
+    const int64_t D = c->p->arch->d_model;
+    int rc = c->parts & KEYS ? deliver(c, NS_POINT_RESID_PRE, c->band.x, D, 0, D, NULL) : NS_OK;
+    for (int s = 0; s < c->layer->n_stages && !rc; s++) {
+        const ns_stage *stage = &c->layer->stages[s];
+        for (int b = 0; b < stage->n_branches && !rc; b++) {
+            const ns_branch *br = &stage->branches[b];
+            float *out = c->p->scratch->branch[b].data;
+            rc = br->kind == NS_BRANCH_ATTN ? attn_branch(c, br, &c->weights->branch[s][b], out) : ffn_branch(c, br, &c->weights->branch[s][b], out);
+            if (!(c->parts & ROWS) || (br->kind == NS_BRANCH_ATTN && !deeper_than(c, NS_POINT_ATTN_OUT)))
+                return rc;                     /* only keys were wanted, or nothing after this is read */
+        }
+        bool last = s + 1 == c->layer->n_stages;
+        if (!rc)
+            rc = add_branches(c, stage, last ? NS_POINT_RESID_POST : NS_POINT_RESID_MID);
+        if (!rc)
+            rc = deliver(c, last ? NS_POINT_RESID_POST : NS_POINT_RESID_MID, c->band.x, D, 0, D, NULL);
+        if (!last && !deeper_than(c, NS_POINT_RESID_MID))
+            return rc;
+    }
+    return rc;
+}
+
+static int run_bands(ctx *c, int64_t begin, int64_t end, int parts)
+{
+    int rc = NS_OK;
+    c->parts = parts;
+    for (int64_t r = begin, next; r < end && !rc; r = next) {
+        next = (r / NS_BAND_ROWS + 1) * NS_BAND_ROWS < end ? (r / NS_BAND_ROWS + 1) * NS_BAND_ROWS : end;
+        c->band.begin = r;
+        c->band.end = next;
+        c->band.x = c->band.s->x + (r - c->band.s->base) * c->p->arch->d_model;
+        rc = band_run(c);
+    }
+    return rc;
+}
+
+/* Is a row of [begin, end) read at or after the queries of the last layer? */
+static bool rows_read(const ctx *c, int64_t begin, int64_t end)
+{
+    const ns_session *s = c->band.s;
+    for (int point = NS_POINT_Q; point <= NS_POINT_RESID_POST; point++)
+        if (ns_wanted(c->p, s, point, c->band.layer, begin, end))
+            return true;
+    return (c->p->logits && end == s->n_tokens) || ns_wanted(c->p, s, NS_POINT_LN_FINAL, -1, begin, end)
+           || ns_wanted(c->p, s, NS_POINT_LOGITS, -1, begin, end);
+}
+
+/* Keys and values of all rows, then the blocks of 32 rows that are read. */
+static int run_read_rows(ctx *c)
+{
+    const int64_t block = 32, last = c->band.s->n_tokens;
+    int64_t run = -1;                          /* where the present run of read blocks began */
+    int rc = run_bands(c, c->band.s->base, last, KEYS);
+    for (int64_t r = c->band.s->base, end; r < last && !rc; r = end) {
+        end = (r / block + 1) * block < last ? (r / block + 1) * block : last;
+        bool read = rows_read(c, r, end);
+        if (read && run < 0)
+            run = r;
+        if (run >= 0 && (!read || end == last)) {
+            rc = run_bands(c, run, read ? end : r, ROWS);
+            run = -1;
+        }
+    }
+    return rc;
+}
+
+/* ---- scratch ---- */
+
+static int need_scratch(ns_pass *p, const ns_layer *l, const ns_layer_weights *w, int64_t rows)
+{
+    const int64_t D = p->arch->d_model;
+    ns_scratch *s = p->scratch;
+    rows = rows < NS_BAND_ROWS ? rows : NS_BAND_ROWS;
+    bool ok = ns_buffer_need(&s->normed, rows * D, p->err) && ns_buffer_need(&s->branch[0], rows * D, p->err) && ns_buffer_need(&s->branch[1], rows * D, p->err);
+    for (int st = 0; st < l->n_stages && ok; st++)
+        for (int b = 0; b < l->stages[st].n_branches && ok; b++) {
+            const ns_weight *in = &w->branch[st][b].in;
+            if (l->stages[st].branches[b].kind == NS_BRANCH_ATTN)
+                ok = ns_buffer_need(&s->proj, rows * (in->n + NS_PANEL), p->err) && ns_buffer_need(&s->z, rows * w->branch[st][b].out.k, p->err);
+            else
+                ok = ns_buffer_need(&s->ff, rows * in->n, p->err) != NULL;
+        }
+    return ok ? NS_OK : NS_E_MEMORY;
+}
+
+static int ready_pages(const ctx *c, const ns_attn *a)
+{
+    ns_session *s = c->band.s;
+    ns_kv *kv = &s->kv[c->band.layer];
+    if (s->parent && !kv->ready) {
+        ns_session *parent = s->parent;
+        if (!ns_kv_fork(kv, &parent->kv[c->band.layer], a, s->fork_at))
+            return ns_oom(c->p->err, "forked keys and values");
+        if (--parent->children_left == 0 && !parent->decode)
+            ns_kv_free(&parent->kv[c->band.layer]);
+    }
+    return ns_kv_writable(kv, a, s->base, s->n_tokens) ? NS_OK : ns_oom(c->p->err, "keys and values");
+}
+
+int ns_layer_run(ns_pass *p, int64_t session, int64_t layer, const ns_layer_weights *weights)
+{
+    ns_session *s = p->sessions[session];
+    ctx c = { .p = p, .layer = &p->arch->layers[layer], .weights = weights, .band = { .s = s, .session = session, .layer = layer } };
+    const ns_attn *a = ns_arch_attn(p->arch, layer);
+    int rc = need_scratch(p, c.layer, weights, s->n_tokens - s->base);
+    if (!rc && a)
+        rc = ready_pages(&c, a);
+    bool attn_first = c.layer->stages[0].branches[0].kind == NS_BRANCH_ATTN;
+    bool some_rows = layer == p->last_layer && attn_first && !ns_hooks_edit(p->hooks, NS_POINT_LN1, layer);
+    if (!rc)
+        rc = some_rows ? run_read_rows(&c) : run_bands(&c, s->base, s->n_tokens, KEYS | ROWS);
+    if (a && !s->decode && s->children_left == 0)
+        ns_kv_free(&s->kv[layer]);
+    return rc;
+}

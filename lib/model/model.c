@@ -1,0 +1,165 @@
+/* model.c - an immutable model: arch + packed weights, kept whole or streamed layer by layer when --memory is smaller. */
+#include "model/internal.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static int64_t half_of_ram(void)
+{
+    return (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
+}
+
+static int64_t all_weight_bytes(const ns_arch *arch)
+{
+    int64_t bytes = ns_arch_head_bytes(arch);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        bytes += ns_arch_layer_bytes(arch, l);
+    return bytes;
+}
+
+static int load_kept(ns_model *m, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t l = 0; l < m->arch->n_layers && !rc; l++)
+        rc = ns_weights_layer(m, l, &m->layers[l], err);
+    return rc ? rc : ns_weights_head(m, &m->head, err);
+}
+
+static int load(ns_model *m, const ns_model_params *params, ns_error *err)
+{
+    const ns_arch *arch = m->arch;
+    int rc = ns_arch_check(arch, m->checkpoint, err);
+    if (rc)
+        return rc;
+    m->weight_bytes = all_weight_bytes(arch);
+    m->memory = params && params->memory > 0 ? params->memory : half_of_ram();
+    m->streamed = m->weight_bytes > m->memory;
+    m->layers = ns_alloc_array((size_t)arch->n_layers, sizeof *m->layers);
+    if (!m->layers)
+        return ns_oom(err, "layers");
+    if (params && params->hash)
+        rc = ns_weights_hash(m, m->sha256, err);
+    if (!rc)
+        rc = ns_weights_vector(m, &arch->final_norm.weight, &m->final_gain, err);
+    if (!rc)
+        rc = ns_weights_vector(m, &arch->final_norm.bias, &m->final_bias, err);
+    if (!rc && !m->streamed)
+        rc = load_kept(m, err);
+    return rc;
+}
+
+int ns_model_load(ns_model **out, ns_engine *e, const ns_checkpoint *c, const ns_arch *arch, const ns_model_params *params, ns_error *err)
+{
+    *out = NULL;
+    ns_model *m = ns_alloc_array(1, sizeof *m);
+    if (!m)
+        return ns_oom(err, "model");
+    m->engine = e;
+    m->checkpoint = c;
+    m->arch = arch;
+    pthread_mutex_init(&m->lock, NULL);
+    int rc = load(m, params, err);
+    if (rc)
+        ns_model_free(m);
+    else
+        *out = m;
+    return rc;
+}
+
+void ns_model_free(ns_model *m)
+{
+    if (!m)
+        return;
+    for (int64_t l = 0; m->layers && l < m->arch->n_layers; l++)
+        ns_weights_layer_free(&m->layers[l]);
+    free(m->layers);
+    ns_weight_free(&m->head);
+    free(m->final_gain);
+    free(m->final_bias);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+const ns_arch *ns_model_arch(const ns_model *m)
+{
+    return m->arch;
+}
+
+ns_engine *ns_model_engine(const ns_model *m)
+{
+    return m->engine;
+}
+
+const char *ns_model_weights_sha256(const ns_model *m)
+{
+    return m->sha256[0] ? m->sha256 : NULL;
+}
+
+int64_t ns_arch_rope_class(const ns_arch *arch, int64_t n)
+{
+    int64_t class_ = 0;
+    for (int i = 0; i < arch->n_ropes; i++) {
+        const ns_rope *r = &arch->ropes[i];
+        if (r->scaling == NS_ROPE_LONGROPE)
+            class_ = n > r->original_max_positions ? 1 : class_;
+        else if (r->scaling == NS_ROPE_DYNAMIC)
+            class_ = n > arch->max_positions ? n : class_;
+    }
+    return class_;
+}
+
+/* ---- the plan ---- */
+
+/* Multiply-adds of one row of a layer, without attention over keys. */
+static double layer_macs(const ns_arch *arch, int64_t layer)
+{
+    return (double)ns_arch_layer_bytes(arch, layer) / sizeof(float);
+}
+
+static double attention_macs(const ns_attn *a, double T)
+{
+    double macs = 0;
+    for (int64_t h = 0; h < a->n_heads; h++) {
+        double w = (double)ns_attn_window(a, h);
+        double pairs = w > 0 && w < T ? w * T - w * (w - 1) / 2 : T * (T + 1) / 2;
+        macs += 2 * pairs * (double)a->head_dim;
+    }
+    return macs;
+}
+
+static int64_t kv_bytes(const ns_arch *arch, int64_t T)
+{
+    int64_t most = 0, pages = (T + NS_PAGE - 1) / NS_PAGE;
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const ns_attn *a = ns_arch_attn(arch, l);
+        int64_t bytes = a ? pages * a->n_kv_heads * (ns_kv_k_floats(a) + ns_kv_v_floats(a)) * (int64_t)sizeof(float) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+int ns_model_cost(const ns_arch *arch, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *err)
+{
+    *out = (ns_cost) { .weight_bytes = all_weight_bytes(arch), .waves = 1 };
+    memory = memory > 0 ? memory : half_of_ram();
+    out->streamed = out->weight_bytes > memory;
+    int64_t room = out->streamed ? memory : memory - out->weight_bytes, used = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t T = lengths[i], x_bytes = T * arch->d_model * (int64_t)sizeof(float), kv = kv_bytes(arch, T);
+        if (T < 1 || (arch->max_positions && T > arch->max_positions))
+            return ns_fail(err, NS_E_ARG, "length %lld is outside this model's 1..%lld positions", (long long)T, (long long)arch->max_positions);
+        if (used && used + x_bytes + kv > room) {
+            out->waves++;
+            used = 0;
+        }
+        used += x_bytes;
+        out->activation_bytes = used > out->activation_bytes ? used : out->activation_bytes;
+        out->kv_bytes = kv > out->kv_bytes ? kv : out->kv_bytes;
+        for (int64_t l = 0; l < arch->n_layers; l++) {
+            const ns_attn *a = ns_arch_attn(arch, l);
+            out->flops += 2 * ((double)T * layer_macs(arch, l) + (a ? attention_macs(a, (double)T) : 0));
+        }
+        out->flops += 2.0 * (double)arch->vocab * (double)arch->d_model;
+    }
+    return NS_OK;
+}

@@ -1,0 +1,135 @@
+/* session.c - one sequence's timeline: tokens, pages of keys and values, forks. */
+#include "model/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int ns_session_new(ns_session **out, const ns_model *m, const ns_session_params *params, ns_error *err)
+{
+    *out = NULL;
+    ns_session *s = ns_alloc_array(1, sizeof *s);
+    if (!s)
+        return ns_oom(err, "session");
+    s->model = m;
+    s->argmax = -1;
+    s->final_length = params ? params->final_length : 0;
+    s->decode = params && params->decode;
+    s->kv = ns_alloc_array((size_t)m->arch->n_layers, sizeof *s->kv);
+    if (!s->kv) {
+        ns_session_free(s);
+        return ns_oom(err, "session");
+    }
+    *out = s;
+    return NS_OK;
+}
+
+void ns_session_free(ns_session *s)
+{
+    if (!s)
+        return;
+    for (int64_t l = 0; s->kv && l < s->model->arch->n_layers; l++)
+        ns_kv_free(&s->kv[l]);
+    free(s->kv);
+    free(s->tokens);
+    free(s->served);
+    free(s->logits);
+    free(s->x);
+    free(s);
+}
+
+int ns_session_append(ns_session *s, const int32_t *tokens, int64_t n, ns_error *err)
+{
+    const ns_arch *arch = s->model->arch;
+    if (s->ran && !s->decode)
+        return ns_fail(err, NS_E_ARG, "this session has run and kept no keys; open it with decode = true to go on");
+    for (int64_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || tokens[i] >= arch->vocab)
+            return ns_fail(err, NS_E_ARG, "token %lld is %d, outside the vocabulary of %lld: were the cases made for another model?",
+                           (long long)(s->n_tokens + i), (int)tokens[i], (long long)arch->vocab);
+    if (arch->max_positions && s->n_tokens + n > arch->max_positions)
+        return ns_fail(err, NS_E_ARG, "%lld tokens exceed this model's %lld positions; use shorter cases", (long long)(s->n_tokens + n),
+                       (long long)arch->max_positions);
+    if (!ns_grow(&s->tokens, &s->capacity, s->n_tokens + n, sizeof *s->tokens))
+        return ns_oom(err, "tokens");
+    memcpy(s->tokens + s->n_tokens, tokens, (size_t)n * sizeof *tokens);
+    s->n_tokens += n;
+    return NS_OK;
+}
+
+/* Pages of a parent that has already computed the prefix are shared now; a pending parent shares them layer by layer in the pass. */
+static int share_now(ns_session *child, const ns_session *parent, int64_t at, ns_error *err)
+{
+    const ns_arch *arch = child->model->arch;
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const ns_attn *a = ns_arch_attn(arch, l);
+        if (a && !ns_kv_fork(&child->kv[l], &parent->kv[l], a, at))
+            return ns_oom(err, "forked keys and values");
+    }
+    return NS_OK;
+}
+
+int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *err)
+{
+    *out = NULL;
+    if (at < 0 || at > parent->n_tokens)
+        return ns_fail(err, NS_E_ARG, "fork at %lld, beyond the parent's %lld tokens", (long long)at, (long long)parent->n_tokens);
+    if (parent->ran && !parent->decode)
+        return ns_fail(err, NS_E_ARG, "the parent has run and kept no keys; fork before the pass or open it with decode = true");
+    ns_session_params params = { sizeof params, parent->final_length, parent->decode };
+    int rc = ns_session_new(out, parent->model, &params, err);
+    if (rc)
+        return rc;
+    ns_session *s = *out;
+    if (!ns_grow(&s->tokens, &s->capacity, at, sizeof *s->tokens))
+        rc = ns_oom(err, "tokens");
+    else if (at)
+        memcpy(s->tokens, parent->tokens, (size_t)at * sizeof *s->tokens);
+    s->n_tokens = s->computed = at;
+    s->fork_at = at;
+    if (!rc && at && at <= parent->computed && parent->decode && parent->ran)
+        rc = share_now(s, parent, at, err);
+    else
+        s->parent = at ? parent : NULL;
+    if (rc) {
+        ns_session_free(s);
+        *out = NULL;
+    }
+    return rc;
+}
+
+int ns_session_add_case(ns_session *s, const ns_case *c, int64_t case_index, ns_error *err)
+{
+    if (!ns_grow(&s->served, &s->served_capacity, s->n_served + 1, sizeof *s->served))
+        return ns_oom(err, "cases of a session");
+    s->served[s->n_served++] = (ns_served) { c, case_index, 0 };
+    return NS_OK;
+}
+
+int64_t ns_session_length(const ns_session *s)
+{
+    return s->n_tokens;
+}
+
+int ns_session_truncate(ns_session *s, int64_t n, ns_error *err)
+{
+    if (n < 0 || n > s->n_tokens || (s->ran && !s->decode))
+        return ns_fail(err, NS_E_ARG, "cannot truncate a session of %lld tokens to %lld%s", (long long)s->n_tokens, (long long)n,
+                       s->decode ? "" : " without decode = true");
+    s->n_tokens = n;
+    if (s->computed > n) {
+        s->computed = n;
+        for (int64_t l = 0; l < s->model->arch->n_layers; l++)
+            ns_kv_truncate(&s->kv[l], n);
+    }
+    return NS_OK;
+}
+
+const float *ns_session_logits(const ns_session *s)
+{
+    return s->logits;
+}
+
+int32_t ns_session_argmax(const ns_session *s)
+{
+    return s->logits ? s->argmax : -1;
+}

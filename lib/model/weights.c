@@ -1,0 +1,335 @@
+/* weights.c - tensors of the checkpoint become packed f32 weights: read rows -> widen -> check finite -> pack, a panel a task.
+ *
+ * A matrix may be several trefs stacked by rows (q, k, v; gate, up), so that one product serves them all. */
+#include "model/internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PARTS = 3 };
+
+typedef struct part { const ns_tref *ref; const ns_tensor *tensor; int64_t first; } part;   /* first: output row of the stack */
+
+typedef struct pack_job {
+    const ns_model *model;
+    part     parts[MAX_PARTS];
+    int      n_parts;
+    ns_weight *w;
+    ns_buffer *rows;           /* [workers]: 32 rows of K */
+    int      *failed;          /* [panels] code of the panel */
+} pack_job;
+
+static int64_t source_row(const ns_tref *r, int64_t o)
+{
+    return r->start + o / r->group * r->stride + o % r->group;
+}
+
+/* Rows [o, o + n) of a tref into out (row stride K). */
+static int read_rows(const part *p, int64_t o, int64_t n, float *out, ns_error *err)
+{
+    const ns_tref *r = p->ref;
+    if (!r->transposed) {
+        for (int64_t i = 0; i < n; i++) {
+            int rc = ns_tensor_read_f32(p->tensor, source_row(r, o + i) * r->n_in, r->n_in, out + i * r->n_in, err);
+            if (rc)
+                return rc;
+        }
+        return NS_OK;
+    }
+    float column[NS_PANEL];
+    for (int64_t k = 0; k < r->n_in; k++) {
+        int rc = ns_tensor_read_f32(p->tensor, k * p->tensor->view.shape[1] + source_row(r, o), n, column, err);
+        if (rc)
+            return rc;
+        for (int64_t i = 0; i < n; i++)
+            out[i * r->n_in + k] = column[i];
+    }
+    return NS_OK;
+}
+
+static int non_finite(const part *p, int64_t o, const float *row, ns_error *err)
+{
+    for (int64_t k = 0; k < p->ref->n_in; k++)
+        if (!isfinite(row[k]))
+            return ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at row %lld, column %lld; the checkpoint is damaged or training diverged",
+                           p->tensor->file, p->ref->name, (double)row[k], (long long)source_row(p->ref, o), (long long)k);
+    return NS_OK;
+}
+
+/* One panel: up to 32 rows, which may span two parts. */
+static int read_panel(const pack_job *j, int64_t panel, float *rows, ns_error *err)
+{
+    int64_t n0 = panel * NS_PANEL, n1 = n0 + NS_PANEL < j->w->n ? n0 + NS_PANEL : j->w->n;
+    for (int i = 0; i < j->n_parts; i++) {
+        const part *p = &j->parts[i];
+        int64_t a = n0 > p->first ? n0 : p->first, b = p->first + p->ref->n_out;
+        b = b < n1 ? b : n1;
+        if (a >= b)
+            continue;
+        float *at = rows + (a - n0) * j->w->k;
+        int rc = read_rows(p, a - p->first, b - a, at, err);
+        for (int64_t o = a; o < b && !rc; o++)
+            if (!j->model->engine->math->all_finite(at + (o - a) * j->w->k, j->w->k))
+                rc = non_finite(p, o - p->first, at + (o - a) * j->w->k, err);
+        if (rc)
+            return rc;
+    }
+    return NS_OK;
+}
+
+static void pack_panel(void *user, int64_t panel, int worker)
+{
+    pack_job *j = user;
+    float *rows = j->rows[worker].data;
+    j->failed[panel] = read_panel(j, panel, rows, NULL);
+    if (j->failed[panel])
+        return;
+    int64_t n = j->w->n - panel * NS_PANEL < NS_PANEL ? j->w->n - panel * NS_PANEL : NS_PANEL;
+    float *out = j->w->packed + panel * NS_PANEL * j->w->k;
+#ifdef NS_GEMM_OPENBLAS
+    memcpy(out, rows, (size_t)(n * j->w->k) * sizeof *out);
+#else
+    ns_pack_rows(out, rows, n, j->w->k, j->w->k);
+#endif
+}
+
+static int pack_job_run(pack_job *j, ns_error *err)
+{
+    ns_engine *e = j->model->engine;
+    int64_t panels = (j->w->n + NS_PANEL - 1) / NS_PANEL;
+    int workers = ns_pool_size(e->pool), rc = NS_OK;
+    j->failed = ns_alloc_array((size_t)panels, sizeof *j->failed);
+    j->rows = ns_alloc_array((size_t)workers, sizeof *j->rows);
+    j->w->packed = ns_alloc_aligned((size_t)(panels * NS_PANEL * j->w->k) * sizeof(float));
+    if (!j->failed || !j->rows || !j->w->packed)
+        rc = ns_oom(err, "packed weights");
+    for (int i = 0; i < workers && !rc; i++)
+        if (!ns_buffer_need(&j->rows[i], NS_PANEL * j->w->k, err))
+            rc = NS_E_MEMORY;
+    if (!rc) {
+        ns_engine_run(e, panels, pack_panel, j);
+        for (int64_t p = 0; p < panels && !rc; p++)
+            if (j->failed[p])
+                rc = read_panel(j, p, j->rows[0].data, err);
+    }
+    for (int i = 0; i < workers && j->rows; i++)
+        free(j->rows[i].data);
+    free(j->rows);
+    free(j->failed);
+    return rc;
+}
+
+/* ---- public to lib/model ---- */
+
+static int stack_biases(const ns_model *m, const ns_tref *const *refs, const ns_tref *const *biases, int n_refs, ns_weight *w, ns_error *err)
+{
+    int rc = NS_OK;
+    w->bias = ns_alloc_array((size_t)w->n, sizeof *w->bias);
+    if (!w->bias)
+        return ns_oom(err, "biases");
+    float *at = w->bias;
+    for (int i = 0; i < n_refs && !rc; i++) {
+        float *v = NULL;
+        if (!refs[i]->name)
+            continue;
+        rc = ns_weights_vector(m, biases[i], &v, err);
+        if (v)
+            memcpy(at, v, (size_t)refs[i]->n_out * sizeof *v);
+        free(v);
+        at += refs[i]->n_out;
+    }
+    return rc;
+}
+
+static int pack(const ns_model *m, const ns_tref *const *refs, const ns_tref *const *biases, int n_refs, ns_weight *w, ns_error *err)
+{
+    pack_job j = { .model = m, .w = w };
+    bool biased = false;
+    for (int i = 0; i < n_refs; i++) {
+        if (!refs[i]->name)
+            continue;
+        const ns_tensor *t = ns_checkpoint_find(m->checkpoint, refs[i]->name);
+        if (!t)
+            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), refs[i]->name);
+        j.parts[j.n_parts++] = (part) { refs[i], t, w->n };
+        w->n += refs[i]->n_out;
+        w->k = refs[i]->n_in;
+        biased |= biases[i]->name != NULL;
+    }
+    int rc = pack_job_run(&j, err);
+    if (!rc && biased)
+        rc = stack_biases(m, refs, biases, n_refs, w, err);
+    for (int i = 0; i < j.n_parts; i++)
+        ns_checkpoint_forget(m->checkpoint, j.parts[i].tensor);
+    return rc;
+}
+
+int ns_weights_vector(const ns_model *m, const ns_tref *ref, float **out, ns_error *err)
+{
+    *out = NULL;
+    if (!ref->name)
+        return NS_OK;
+    part p = { ref, ns_checkpoint_find(m->checkpoint, ref->name), 0 };
+    if (!p.tensor)
+        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name);
+    float *v = ns_alloc_array((size_t)ref->n_out, sizeof *v);
+    if (!v)
+        return ns_oom(err, ref->name);
+    int rc = NS_OK;
+    for (int64_t o = 0; o < ref->n_out && !rc; o += ref->group)
+        rc = ns_tensor_read_f32(p.tensor, source_row(ref, o), ref->group < ref->n_out - o ? ref->group : ref->n_out - o, v + o, err);
+    for (int64_t o = 0; o < ref->n_out && !rc; o++)
+        if (!isfinite(v[o]))
+            rc = ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at element %lld; the checkpoint is damaged or training diverged",
+                         p.tensor->file, ref->name, (double)v[o], (long long)source_row(ref, o));
+    if (rc)
+        free(v);
+    else
+        *out = v;
+    return rc;
+}
+
+static int pack_attn(const ns_model *m, const ns_attn *a, ns_branch_weights *w, ns_error *err)
+{
+    const ns_tref *in[] = { &a->q, &a->k, &a->v }, *in_bias[] = { &a->q_bias, &a->k_bias, &a->v_bias };
+    const ns_tref *out[] = { &a->o }, *out_bias[] = { &a->o_bias };
+    int rc = pack(m, in, in_bias, 3, &w->in, err);
+    if (!rc)
+        rc = pack(m, out, out_bias, 1, &w->out, err);
+    if (!rc)
+        rc = ns_weights_vector(m, &a->q_norm.weight, &w->q_gain, err);
+    if (!rc)
+        rc = ns_weights_vector(m, &a->q_norm.bias, &w->q_bias, err);
+    if (!rc)
+        rc = ns_weights_vector(m, &a->k_norm.weight, &w->k_gain, err);
+    return rc ? rc : ns_weights_vector(m, &a->k_norm.bias, &w->k_bias, err);
+}
+
+static int pack_ffn(const ns_model *m, const ns_ffn *f, ns_branch_weights *w, ns_error *err)
+{
+    const ns_tref *in[] = { &f->gate, &f->up }, *in_bias[] = { &f->gate_bias, &f->up_bias };
+    const ns_tref *out[] = { &f->down }, *out_bias[] = { &f->down_bias };
+    int rc = pack(m, in, in_bias, 2, &w->in, err);
+    return rc ? rc : pack(m, out, out_bias, 1, &w->out, err);
+}
+
+int ns_weights_layer(const ns_model *m, int64_t layer, ns_layer_weights *out, ns_error *err)
+{
+    const ns_layer *l = &m->arch->layers[layer];
+    memset(out, 0, sizeof *out);
+    int rc = NS_OK;
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches && !rc; b++) {
+            const ns_branch *br = &l->stages[s].branches[b];
+            ns_branch_weights *w = &out->branch[s][b];
+            rc = br->kind == NS_BRANCH_ATTN ? pack_attn(m, &br->attn, w, err) : pack_ffn(m, &br->ffn, w, err);
+            if (!rc)
+                rc = ns_weights_vector(m, &br->in_norm.weight, &w->in_gain, err);
+            if (!rc)
+                rc = ns_weights_vector(m, &br->in_norm.bias, &w->in_bias, err);
+            if (!rc)
+                rc = ns_weights_vector(m, &br->out_norm.weight, &w->out_gain, err);
+            if (!rc)
+                rc = ns_weights_vector(m, &br->out_norm.bias, &w->out_bias, err);
+        }
+    out->packed = !rc;
+    if (rc)
+        ns_weights_layer_free(out);
+    return rc;
+}
+
+int ns_weights_head(const ns_model *m, ns_weight *out, ns_error *err)
+{
+    const ns_tref *ref[] = { &m->arch->head }, *bias[] = { &m->arch->head_bias };
+    memset(out, 0, sizeof *out);
+    int rc = pack(m, ref, bias, 1, out, err);
+    if (rc)
+        ns_weight_free(out);
+    return rc;
+}
+
+void ns_weight_free(ns_weight *w)
+{
+    free(w->packed);
+    free(w->bias);
+    *w = (ns_weight) { 0 };
+}
+
+void ns_weights_layer_free(ns_layer_weights *l)
+{
+    for (int s = 0; s < 2; s++)
+        for (int b = 0; b < 2; b++) {
+            ns_branch_weights *w = &l->branch[s][b];
+            ns_weight_free(&w->in);
+            ns_weight_free(&w->out);
+            float *vectors[] = { w->in_gain, w->in_bias, w->out_gain, w->out_bias, w->q_gain, w->q_bias, w->k_gain, w->k_bias };
+            for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+                free(vectors[i]);
+        }
+    memset(l, 0, sizeof *l);
+}
+
+/* ---- the hash of all weights: SHA-256 of each tensor's raw bytes, a tensor a task; then of "name hex\n" in name order ---- */
+
+typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; } hash_job;
+
+static void hash_tensor(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    hash_job *j = user;
+    const ns_tensor *t = ns_checkpoint_tensor(j->c, task);
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, t->view.data, (size_t)t->n_bytes);
+    ns_sha256_end(&sha, j->hex[task]);
+}
+
+int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
+{
+    int64_t n = ns_checkpoint_count(m->checkpoint);
+    hash_job j = { m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex) };
+    if (!j.hex)
+        return ns_oom(err, "tensor hashes");
+    ns_engine_run(m->engine, n, hash_tensor, &j);
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    for (int64_t i = 0; i < n; i++) {
+        const char *name = ns_checkpoint_tensor(m->checkpoint, i)->name;
+        ns_sha256_add(&sha, name, strlen(name));
+        ns_sha256_add(&sha, " ", 1);
+        ns_sha256_add(&sha, j.hex[i], 64);
+        ns_sha256_add(&sha, "\n", 1);
+    }
+    ns_sha256_end(&sha, hex);
+    free(j.hex);
+    return NS_OK;
+}
+
+/* ---- sizes, for the plan ---- */
+
+static int64_t panel_floats(int64_t n, int64_t k)
+{
+    return (n + NS_PANEL - 1) / NS_PANEL * NS_PANEL * k;
+}
+
+int64_t ns_arch_layer_bytes(const ns_arch *arch, int64_t layer)
+{
+    int64_t floats = 0;
+    const ns_layer *l = &arch->layers[layer];
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++) {
+            const ns_branch *br = &l->stages[s].branches[b];
+            const ns_attn *a = &br->attn;
+            if (br->kind == NS_BRANCH_ATTN)
+                floats += panel_floats((a->n_heads + 2 * a->n_kv_heads) * a->head_dim, arch->d_model) + panel_floats(arch->d_model, a->n_heads * a->head_dim);
+            else
+                floats += panel_floats((br->ffn.gate.name ? 2 : 1) * br->ffn.d_ff, arch->d_model) + panel_floats(arch->d_model, br->ffn.d_ff);
+        }
+    return floats * (int64_t)sizeof(float);
+}
+
+int64_t ns_arch_head_bytes(const ns_arch *arch)
+{
+    return panel_floats(arch->vocab, arch->d_model) * (int64_t)sizeof(float);
+}
