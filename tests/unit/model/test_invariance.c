@@ -1,0 +1,219 @@
+/* test_invariance.c - the rule: hooks, batching, forking, threads, kernels, waves, streaming and decoding never change a bit. */
+#include "tiny.h"
+#include "core/core.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { T = 590, V_MAX = 101 };         /* crosses pages of 256 and bands of 512 */
+
+static ns_error err;
+
+static void ok(int rc)
+{
+    if (rc)
+        fail_msg("%d: %s", rc, err.message);
+}
+
+typedef struct rows_seen { float *logits; int64_t vocab, n; } rows_seen;
+
+static int copy_rows(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)e;
+    rows_seen *s = user;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        memcpy(s->logits + (site->row0 + r) * s->vocab, ns_at(v, r, 0, 0), (size_t)s->vocab * sizeof(float));
+    s->n += site->n_rows;
+    return NS_OK;
+}
+
+/* Logits of every row of one fresh session over n tokens. */
+static float *all_logits(const tiny *t, const int32_t *tokens, int64_t n)
+{
+    rows_seen seen = { calloc((size_t)(n * t->arch->vocab), sizeof(float)), t->arch->vocab, 0 };
+    ns_hook hook = { .size = sizeof hook, .at = "hook_logits", .read = copy_rows, .user = &seen };
+    ns_hooks *hooks;
+    ns_session *s;
+    ok(ns_hooks_new(&hooks, t->arch, &hook, 1, &err));
+    ok(ns_session_new(&s, t->model, NULL, &err));
+    ok(ns_session_append(s, tokens, n, &err));
+    ok(ns_forward(t->model, &s, 1, hooks, NULL, &err));
+    assert_int_equal(seen.n, n);
+    assert_memory_equal(ns_session_logits(s), seen.logits + (n - 1) * seen.vocab, (size_t)seen.vocab * sizeof(float));
+    ns_session_free(s);
+    ns_hooks_free(hooks);
+    return seen.logits;
+}
+
+static void same_row(const tiny *t, const ns_session *s, const float *logits, int64_t row)
+{
+    const float *a = ns_session_logits(s), *b = logits + row * t->arch->vocab;
+    for (int64_t i = 0; i < t->arch->vocab; i++)
+        if (memcmp(a + i, b + i, sizeof *a))
+            fail_msg("row %lld, logit %lld: %.9g here, %.9g in the reference", (long long)row, (long long)i, (double)a[i], (double)b[i]);
+}
+
+static ns_session *fresh(const tiny *t, const int32_t *tokens, int64_t n, bool decode)
+{
+    ns_session *s;
+    ns_session_params p = { .size = sizeof p, .decode = decode };
+    ok(ns_session_new(&s, t->model, &p, &err));
+    ok(ns_session_append(s, tokens, n, &err));
+    return s;
+}
+
+static void check_lengths(const tiny *t, const int32_t *tokens, const float *want)
+{
+    const int64_t lengths[] = { 1, 2, 31, 32, 33, 255, 256, 257, 511, 512, 513, T };
+    enum { N = sizeof lengths / sizeof *lengths };
+    ns_session *batch[N];
+    for (int i = 0; i < N; i++)
+        batch[i] = fresh(t, tokens, lengths[i], false);
+    ok(ns_forward(t->model, batch, N, NULL, NULL, &err));
+    for (int i = 0; i < N; i++) {
+        same_row(t, batch[i], want, lengths[i] - 1);
+        ns_session_free(batch[i]);
+    }
+}
+
+static void check_forks(const tiny *t, const int32_t *tokens, const float *want)
+{
+    const int64_t at[] = { 1, 31, 32, 100, 256, 300, 512 };
+    enum { N = sizeof at / sizeof *at };
+    ns_session *list[N + 2];
+    int32_t other[T];
+    tiny_tokens(other, T, t->arch->vocab, 99);
+    list[0] = fresh(t, tokens, 520, false);
+    for (int i = 0; i < N; i++) {
+        ok(ns_session_fork(&list[i + 1], list[0], at[i], &err));
+        ok(ns_session_append(list[i + 1], i == 2 ? other : tokens + at[i], T - at[i], &err));   /* child 3 goes another way */
+    }
+    ok(ns_session_fork(&list[N + 1], list[4], 400, &err));                                      /* a grandchild */
+    ok(ns_session_append(list[N + 1], tokens + 400, 150, &err));
+    ok(ns_forward(t->model, list, N + 2, NULL, NULL, &err));
+    for (int i = 0; i < N; i++)
+        if (i != 2)
+            same_row(t, list[i + 1], want, T - 1);
+    same_row(t, list[0], want, 519);
+    same_row(t, list[N + 1], want, 549);
+    for (int i = N + 1; i >= 0; i--)
+        ns_session_free(list[i]);
+}
+
+static void check_decode(const tiny *t, const int32_t *tokens, const float *want)
+{
+    ns_session *s = fresh(t, tokens, 250, true), *child;
+    ok(ns_forward(t->model, &s, 1, NULL, NULL, &err));
+    for (int64_t n = 250; n < 264; n++) {
+        same_row(t, s, want, n - 1);
+        ok(ns_session_append(s, tokens + n, 1, &err));
+        ok(ns_forward(t->model, &s, 1, NULL, NULL, &err));
+    }
+    ok(ns_session_fork(&child, s, 257, &err));
+    int32_t wrong[7] = { 1, 2, 3, 4, 5, 6, 7 };
+    ok(ns_session_append(s, wrong, 7, &err));
+    ok(ns_forward(t->model, &s, 1, NULL, NULL, &err));
+    ok(ns_session_truncate(s, 255, &err));
+    ok(ns_session_append(s, tokens + 255, 20, &err));
+    ok(ns_session_append(child, tokens + 257, 3, &err));
+    ns_session *both[] = { s, child };
+    ok(ns_forward(t->model, both, 2, NULL, NULL, &err));
+    same_row(t, s, want, 274);
+    same_row(t, child, want, 259);
+    ns_session_free(child);
+    ns_session_free(s);
+}
+
+static int look(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)v;
+    (void)e;
+    ++*(int64_t *)user;
+    assert_true(site->n_rows > 0);
+    return NS_OK;
+}
+
+static int edit_nothing(void *user, const ns_site *site, ns_view *v, ns_error *e)
+{
+    (void)v;
+    return look(user, site, v, e);
+}
+
+static void check_hooks(const tiny *t, const int32_t *tokens, const float *want)
+{
+    int64_t calls = 0;
+    int64_t some[] = { 0, 7, -1, 300, 301, 302, 511 };
+    ns_hook list[] = { { .size = sizeof *list, .at = "*", .rows = { .kind = NS_ROWS_LIST, .n = 7, .positions = some }, .read = look, .user = &calls },
+                       { .size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = look, .user = &calls },
+                       { .size = sizeof *list, .at = "blocks.1.attn.hook_pattern", .edit = edit_nothing, .user = &calls },
+                       { .size = sizeof *list, .at = "blocks.*.attn.hook_attn_scores", .rows = { .kind = NS_ROWS_LAST, .n = 40 }, .edit = edit_nothing, .user = &calls },
+                       { .size = sizeof *list, .at = "blocks.*.ln?.hook_normalized", .edit = edit_nothing, .user = &calls },
+                       { .size = sizeof *list, .at = "blocks.*.hook_resid_*", .edit = edit_nothing, .user = &calls } };
+    for (int n = 1; n <= 6; n++) {
+        ns_hooks *hooks;
+        ns_session *s = fresh(t, tokens, T, false);
+        ok(ns_hooks_new(&hooks, t->arch, list, n, &err));
+        ok(ns_forward(t->model, &s, 1, hooks, NULL, &err));
+        same_row(t, s, want, T - 1);
+        ns_session_free(s);
+        ns_hooks_free(hooks);
+    }
+    assert_true(calls > 100);
+}
+
+static void invariance(const char *config)
+{
+    tiny t;
+    int32_t tokens[T];
+    tiny_open(&t, config, 1, "scalar", 0);
+    tiny_tokens(tokens, T, t.arch->vocab, 5);
+    float *want = all_logits(&t, tokens, T);
+    check_lengths(&t, tokens, want);
+    const struct { int threads; const char *cpu; int64_t memory; } ways[] = { { 2, NULL, 0 }, { 4, "avx2", 0 }, { 1, NULL, 200000 }, { 3, NULL, 1 } };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        tiny_reopen(&t, ways[i].threads, ways[i].cpu, ways[i].memory);
+        float *got = all_logits(&t, tokens, T);
+        assert_memory_equal(got, want, (size_t)(T * t.arch->vocab) * sizeof *want);
+        free(got);
+        check_lengths(&t, tokens, want);
+        check_forks(&t, tokens, want);
+        check_decode(&t, tokens, want);
+        check_hooks(&t, tokens, want);
+    }
+    free(want);
+    tiny_close(&t);
+}
+
+static void llama(void **state)
+{
+    (void)state;
+    invariance(tiny_llama);
+}
+
+static void sliding_window(void **state)
+{
+    (void)state;
+    invariance(tiny_mistral);
+}
+
+static void sandwich_and_softcaps(void **state)
+{
+    (void)state;
+    invariance(tiny_gemma2);
+}
+
+static void parallel_blocks(void **state)
+{
+    (void)state;
+    invariance(tiny_gpt_neox);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
+                                        cmocka_unit_test(parallel_blocks) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,145 @@
+/* test_model_errors.c - what goes wrong says so; generation is greedy whatever the draft. */
+#include "tiny.h"
+#include "core/core.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static ns_error err;
+
+static void ok(int rc)
+{
+    if (rc)
+        fail_msg("%d: %s", rc, err.message);
+}
+
+static void refused(int rc, int code, const char *part)
+{
+    if (rc != code || !strstr(err.message, part))
+        fail_msg("code %d, wanted %d; \"%s\" should say \"%s\"", rc, code, err.message, part);
+}
+
+static void tokens_and_positions(void **state)
+{
+    (void)state;
+    tiny t;
+    tiny_open(&t, tiny_llama, 1, NULL, 0);
+    ns_session *s;
+    ok(ns_session_new(&s, t.model, NULL, &err));
+    refused(ns_session_append(s, (int32_t[]) { 3, 101 }, 2, &err), NS_E_ARG, "101");
+    refused(ns_session_append(s, (int32_t[]) { -1 }, 1, &err), NS_E_ARG, "vocabulary");
+    int32_t *many = calloc(1025, sizeof *many);
+    refused(ns_session_append(s, many, 1025, &err), NS_E_ARG, "1024 positions");
+    refused(ns_forward(t.model, &s, 1, NULL, NULL, &err), NS_E_ARG, "no tokens");
+    ok(ns_session_append(s, many, 3, &err));
+    ok(ns_forward(t.model, &s, 1, NULL, NULL, &err));
+    refused(ns_session_append(s, many, 1, &err), NS_E_ARG, "decode");
+    free(many);
+    ns_session_free(s);
+    tiny_close(&t);
+}
+
+static void globs(void **state)
+{
+    (void)state;
+    tiny t;
+    tiny_open(&t, tiny_llama, 1, NULL, 0);
+    ns_hooks *hooks;
+    ns_hook none = { .size = sizeof none, .at = "blocks.*.attn.hook_paternn", .read = (ns_read_fn)abort };
+    refused(ns_hooks_new(&hooks, t.arch, &none, 1, &err), NS_E_ARG, "blocks.0.attn.hook_pattern");
+    assert_null(hooks);
+    ns_hook both = { .size = sizeof both, .at = "*" };
+    refused(ns_hooks_new(&hooks, t.arch, &both, 1, &err), NS_E_ARG, "exactly one");
+    tiny_close(&t);
+}
+
+static void poisoned_weights(void **state)
+{
+    (void)state;
+    const struct { const char *tensor; float value; } bad[] = { { "model.layers.1.self_attn.v_proj.weight", NAN }, { "model.layers.2.mlp.down_proj.weight", INFINITY },
+                                                                { "model.layers.0.input_layernorm.weight", -INFINITY }, { "lm_head.weight", NAN } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        tiny t;
+        ns_model *m;
+        tiny_open(&t, tiny_llama, 2, NULL, 0);
+        ns_checkpoint_free(t.checkpoint);
+        ok(tiny_write(t.dir, t.arch, bad[i].tensor, bad[i].value, &err));
+        ok(ns_checkpoint_open(&t.checkpoint, t.dir, NULL, &err));
+        refused(ns_model_load(&m, t.engine, t.checkpoint, t.arch, NULL, &err), NS_E_NUMERIC, bad[i].tensor);
+        assert_null(m);
+        tiny_close(&t);
+    }
+}
+
+static int blow_up(void *user, const ns_site *site, ns_view *v, ns_error *e)
+{
+    (void)user;
+    (void)site;
+    (void)e;
+    *ns_at(v, 0, 0, 0) = INFINITY;
+    return NS_OK;
+}
+
+static void non_finite_activation_names_its_point(void **state)
+{
+    (void)state;
+    tiny t;
+    tiny_open(&t, tiny_llama, 2, NULL, 0);
+    ns_hook hook = { .size = sizeof hook, .at = "blocks.1.hook_mlp_out", .edit = blow_up };
+    ns_hooks *hooks;
+    ns_session *s;
+    ok(ns_hooks_new(&hooks, t.arch, &hook, 1, &err));
+    ok(ns_session_new(&s, t.model, NULL, &err));
+    ok(ns_session_append(s, (int32_t[]) { 1, 2, 3 }, 3, &err));
+    refused(ns_forward(t.model, &s, 1, hooks, NULL, &err), NS_E_NUMERIC, "blocks.1.hook_resid_post");
+    ns_session_free(s);
+    ns_hooks_free(hooks);
+    tiny_close(&t);
+}
+
+enum { N = 24 };
+
+static void greedy(const tiny *t, const int32_t *gold, int64_t n_gold, int32_t *out)
+{
+    int32_t prompt[40];
+    int64_t n;
+    ns_session *s;
+    ns_session_params sp = { .size = sizeof sp, .decode = true };
+    ns_generate_params gp = { .size = sizeof gp, .gold = gold, .n_gold = n_gold };
+    tiny_tokens(prompt, 40, t->arch->vocab, 4);
+    ok(ns_session_new(&s, t->model, &sp, &err));
+    ok(ns_session_append(s, prompt, 40, &err));
+    ok(ns_generate(t->model, s, N, &gp, out, &n, &err));
+    assert_int_equal(n, N);
+    ns_session_free(s);
+}
+
+static void drafts_do_not_change_greedy(void **state)
+{
+    (void)state;
+    tiny t;
+    int32_t want[N], got[N], draft[N + 5];
+    tiny_open(&t, tiny_gemma2, 2, NULL, 0);
+    greedy(&t, NULL, 0, want);
+    for (int64_t right = 0; right <= N; right += 6) {          /* a draft that agrees on its first `right` tokens */
+        for (int64_t i = 0; i < N + 5; i++)
+            draft[i] = i < right ? want[i] : (want[i % N] + 1) % (int32_t)t.arch->vocab;
+        greedy(&t, draft, N + 5, got);
+        assert_memory_equal(got, want, sizeof want);
+        greedy(&t, draft, right, got);
+        assert_memory_equal(got, want, sizeof want);
+    }
+    tiny_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens_and_positions), cmocka_unit_test(globs), cmocka_unit_test(poisoned_weights),
+                                        cmocka_unit_test(non_finite_activation_names_its_point), cmocka_unit_test(drafts_do_not_change_greedy) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

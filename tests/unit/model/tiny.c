@@ -1,0 +1,143 @@
+/* tiny.c - random weights for every tref of an arch whose trefs are whole tensors. */
+#include "tiny.h"
+#include "core/core.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+const char *const tiny_llama =
+    "{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,"
+    "\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,"
+    "\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
+const char *const tiny_mistral =
+    "{\"model_type\":\"mistral\",\"hidden_size\":40,\"intermediate_size\":72,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":4,\"head_dim\":10,\"vocab_size\":97,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,"
+    "\"sliding_window\":37,\"hidden_act\":\"silu\",\"tie_word_embeddings\":true}";
+const char *const tiny_gemma2 =
+    "{\"model_type\":\"gemma2\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0,"
+    "\"sliding_window\":300,\"query_pre_attn_scalar\":16,\"attn_logit_softcapping\":20.0,\"final_logit_softcapping\":15.0,"
+    "\"hidden_activation\":\"gelu_pytorch_tanh\",\"tie_word_embeddings\":true}";
+const char *const tiny_gpt_neox =
+    "{\"model_type\":\"gpt_neox\",\"hidden_size\":48,\"intermediate_size\":96,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"vocab_size\":101,"
+    "\"max_position_embeddings\":1024,\"layer_norm_eps\":1e-5,\"rotary_pct\":0.5,\"rotary_emb_base\":10000,\"hidden_act\":\"gelu\","
+    "\"use_parallel_residual\":true,\"tie_word_embeddings\":false}";
+
+typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; } tensors;
+
+static void add(tensors *t, const ns_tref *r, float mean, float sd)
+{
+    if (!r->name)
+        return;
+    int64_t rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out);   /* fused tensors are whole multiples */
+    for (int64_t i = 0; i < t->n; i++)
+        if (strcmp(t->list[i].name, r->name) == 0)
+            return;
+    assert_true(ns_grow(&t->list, &t->capacity, t->n + 1, sizeof *t->list));
+    float *data = ns_alloc_array((size_t)(rows * r->n_in), sizeof *data);
+    assert_non_null(data);
+    for (int64_t i = 0; i < rows * r->n_in; i++)
+        data[i] = mean + sd * (float)ns_rng_normal(&t->rng);
+    if (t->poisoned && strcmp(t->poisoned, r->name) == 0)
+        data[rows * r->n_in / 2] = t->poison;
+    bool vector = r->n_in == 1;
+    t->list[t->n++] = (ns_tensor_out) { r->name, ns_view_of(data, NS_F32, vector ? 1 : 2, (int64_t[]) { rows, r->n_in }), NS_F32 };
+}
+
+static void add_norm(tensors *t, const ns_norm *n)
+{
+    add(t, &n->weight, 1.0f - n->offset, 0.2f);
+    add(t, &n->bias, 0, 0.1f);
+}
+
+static void add_branch(tensors *t, const ns_branch *b)
+{
+    add_norm(t, &b->in_norm);
+    add_norm(t, &b->out_norm);
+    const ns_tref *matrices[] = { &b->attn.q, &b->attn.k, &b->attn.v, &b->attn.o, &b->ffn.gate, &b->ffn.up, &b->ffn.down };
+    const ns_tref *biases[] = { &b->attn.q_bias, &b->attn.k_bias, &b->attn.v_bias, &b->attn.o_bias, &b->ffn.gate_bias, &b->ffn.up_bias, &b->ffn.down_bias };
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        add(t, matrices[i], 0, 0.25f);
+        add(t, biases[i], 0, 0.1f);
+    }
+}
+
+int tiny_write(const char *dir, const ns_arch *arch, const char *poisoned, float poison, ns_error *err)
+{
+    tensors t = { .rng = ns_rng_seed(7, 1), .poisoned = poisoned, .poison = poison };
+    add(&t, &arch->embed, 0, 0.5f);
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        for (int s = 0; s < arch->layers[l].n_stages; s++)
+            for (int b = 0; b < arch->layers[l].stages[s].n_branches; b++)
+                add_branch(&t, &arch->layers[l].stages[s].branches[b]);
+    add_norm(&t, &arch->final_norm);
+    add(&t, &arch->head, 0, 0.3f);
+    char *path = ns_path_join(dir, "model.safetensors");
+    int rc = ns_safetensors_write(path, t.list, t.n, err);
+    free(path);
+    for (int64_t i = 0; i < t.n; i++)
+        free(t.list[i].view.data);
+    free(t.list);
+    return rc;
+}
+
+static void ok(int rc, const ns_error *err)
+{
+    if (rc)
+        fail_msg("%d: %s", rc, err->message);
+}
+
+void tiny_reopen(tiny *t, int threads, const char *cpu, int64_t memory)
+{
+    ns_error err = { "" };
+    ns_model_free(t->model);
+    ns_engine_free(t->engine);
+    ns_engine_params e = { .size = sizeof e, .threads = threads ? threads : 2, .cpu = cpu };
+    ns_model_params m = { .size = sizeof m, .memory = memory, .hash = true };
+    t->model = NULL;
+    ok(ns_engine_new(&t->engine, &e, &err), &err);
+    ok(ns_model_load(&t->model, t->engine, t->checkpoint, t->arch, &m, &err), &err);
+}
+
+void tiny_open(tiny *t, const char *config, int threads, const char *cpu, int64_t memory)
+{
+    ns_error err = { "" };
+    memset(t, 0, sizeof *t);
+    snprintf(t->dir, sizeof t->dir, "/tmp/needlescope-tiny-XXXXXX");
+    assert_non_null(mkdtemp(t->dir));
+    char *path = ns_path_join(t->dir, "config.json");
+    ok(ns_file_write(path, config, strlen(config), &err), &err);
+    free(path);
+    ns_arch_params params = { .size = sizeof params };
+    ok(ns_arch_from_config(&t->arch, config, strlen(config), "tiny", &params, &err), &err);
+    ok(tiny_write(t->dir, t->arch, NULL, 0, &err), &err);
+    ok(ns_checkpoint_open(&t->checkpoint, t->dir, NULL, &err), &err);
+    tiny_reopen(t, threads, cpu, memory);
+}
+
+void tiny_close(tiny *t)
+{
+    ns_model_free(t->model);
+    ns_engine_free(t->engine);
+    ns_arch_free(t->arch);
+    ns_checkpoint_free(t->checkpoint);
+    const char *files[] = { "config.json", "model.safetensors" };
+    for (int i = 0; i < 2; i++) {
+        char *path = ns_path_join(t->dir, files[i]);
+        unlink(path);
+        free(path);
+    }
+    rmdir(t->dir);
+}
+
+void tiny_tokens(int32_t *out, int64_t n, int64_t vocab, uint64_t seed)
+{
+    ns_rng rng = ns_rng_seed(seed, 3);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (int32_t)ns_rng_below(&rng, vocab);
+}

@@ -1,0 +1,26 @@
+/* tiny.h - a small random model in a temporary folder, made from a config.json text. For tests of the forward pass. */
+#ifndef TINY_H
+#define TINY_H
+
+#include <needlescope/model.h>
+
+typedef struct tiny {
+    char           dir[64];
+    ns_checkpoint *checkpoint;
+    ns_arch       *arch;
+    ns_engine     *engine;
+    ns_model      *model;
+} tiny;
+
+extern const char *const tiny_llama, *const tiny_mistral, *const tiny_gemma2, *const tiny_gpt_neox;
+
+/* Fails the test on any error. memory 0 = all weights kept; threads 0 = 2. */
+void tiny_open(tiny *, const char *config, int threads, const char *cpu, int64_t memory);
+/* The same checkpoint with another engine. */
+void tiny_reopen(tiny *, int threads, const char *cpu, int64_t memory);
+void tiny_close(tiny *);
+/* Overwrites one value of a tensor's file before loading: see test_model_errors. */
+int  tiny_write(const char *dir, const ns_arch *, const char *poisoned, float poison, ns_error *);
+void tiny_tokens(int32_t *out, int64_t n, int64_t vocab, uint64_t seed);
+
+#endif
