@@ -1,0 +1,131 @@
+/* needle_tokens.c - needles without a tokenizer:
+ *     BOS filler .. [KEY v1 .. vm] .. [KEY' v1' .. vm'] .. filler QUERY KEY ANS -> v1 .. vm
+ * The last two prompt tokens are the key and a marker, so the paper's row (T - 2, the key) and the first answer row (T - 1) both
+ * ask for the needle. Keys and values occur nowhere else in the prompt; the filler is one stream per seed, cut to length. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "needle_internal.h"
+
+enum { MARKERS = 3, BOS = 0, QUERY = 1, ANSWER = 2 };
+
+static int64_t content_first(const ns_needle_params *p)
+{
+    return p->first_id + MARKERS;
+}
+
+/* Filler ids are [content_first, needles_first), ids of keys and values [needles_first, vocab). */
+static int64_t needles_first(const ns_needle_params *p)
+{
+    return content_first(p) + (p->vocab - content_first(p)) / 2;
+}
+
+int ns_needle_filler(int32_t **out, const ns_needle_params *p, int64_t n, ns_error *err)
+{
+    *out = NULL;
+    if (p->first_id < 0 || p->vocab > INT32_MAX || p->vocab - p->first_id < MARKERS + 2)
+        return ns_fail(err, NS_E_ARG, "needle: no room for markers, filler and values in ids [%lld, %lld)", (long long)p->first_id, (long long)p->vocab);
+    if (p->chat)
+        return ns_fail(err, NS_E_ARG, "needle: a chat template needs a tokenizer");
+    *out = ns_alloc_array((size_t)n, sizeof **out);
+    if (!*out)
+        return ns_oom(err, "the haystack");
+    ns_rng rng = ns_rng_seed(p->seed, 0);
+    for (int64_t i = 0; i < n; i++)
+        (*out)[i] = (int32_t)(content_first(p) + ns_rng_below(&rng, needles_first(p) - content_first(p)));
+    return NS_OK;
+}
+
+/* n distinct ids of the upper half, in random order. */
+static int draw_distinct(ns_needle_cell *cell, int32_t *out, int64_t n, ns_error *err)
+{
+    const int64_t first = needles_first(cell->params), pool = cell->params->vocab - first;
+    if (n > pool)
+        return ns_fail(err, NS_E_ARG, "needle: %lld keys and values, but only %lld ids in the upper half of the vocabulary (fewer keys or answer tokens)",
+                       (long long)n, (long long)pool);
+    int32_t *const ids = ns_alloc_array((size_t)pool, sizeof *ids);
+    if (!ids)
+        return ns_oom(err, "ids of needles");
+    for (int64_t i = 0; i < pool; i++)
+        ids[i] = (int32_t)(first + i);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t j = i + ns_rng_below(&cell->rng, pool - i);
+        out[i] = ids[j];
+        ids[j] = ids[i];
+    }
+    free(ids);
+    return NS_OK;
+}
+
+/* The prompt into c->tokens: needle k is [1 + m] ids at needles + k (1 + m). */
+static int lay_out(ns_case *c, const ns_needle_cell *cell, const int32_t *filler, int64_t n_filler, const ns_needle_place *places,
+                   const int32_t *needles, int64_t m, ns_error *err)
+{
+    const int32_t first = (int32_t)cell->params->first_id;
+    int64_t at = 0, used = 0;
+    int rc = NS_OK;
+    c->tokens[at++] = first + BOS;
+    for (int i = 0; i < cell->keys && rc == NS_OK; i++) {
+        char name[40], answer[40];
+        const int64_t upto = places[i].slot;
+        memcpy(c->tokens + at, filler + used, (size_t)(upto - used) * sizeof *filler);
+        at += upto - used;
+        used = upto;
+        memcpy(c->tokens + at, needles + places[i].needle * (1 + m), (size_t)(1 + m) * sizeof *needles);
+        ns_needle_label(places[i].needle, false, name);
+        ns_needle_label(places[i].needle, true, answer);
+        rc = ns_case_set_span(c, name, at, at + 1 + m, err);
+        if (rc == NS_OK)
+            rc = ns_case_set_span(c, answer, at + 1, at + 1 + m, err);
+        at += 1 + m;
+    }
+    if (n_filler > used)
+        memcpy(c->tokens + at, filler + used, (size_t)(n_filler - used) * sizeof *filler);
+    at += n_filler - used;
+    c->tokens[at] = first + QUERY;
+    c->tokens[at + 1] = needles[0];
+    c->tokens[at + 2] = first + ANSWER;
+    if (rc == NS_OK)
+        rc = ns_case_set_span(c, "question", at, at + 3, err);
+    return rc == NS_OK ? ns_case_set_span(c, "query", at + 1, at + 2, err) : rc;
+}
+
+int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *filler, ns_error *err)
+{
+    const int64_t m = cell->params->answer_tokens ? cell->params->answer_tokens : 3;
+    const int64_t least = 1 + cell->keys * (1 + m) + 3, n_filler = cell->length - least;
+    if (m < 1 || m > 4096)
+        return ns_fail(err, NS_E_ARG, "needle: %lld tokens per value (1 to 4096)", (long long)m);
+    if (n_filler < 0)
+        return ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys with %lld-token values and the question take %lld tokens",
+                       (long long)cell->length, cell->keys, (long long)m, (long long)least);
+    int32_t *const needles = ns_alloc_array((size_t)(cell->keys * (1 + m)), sizeof *needles);
+    double *const where = ns_alloc_array((size_t)cell->keys, sizeof *where);
+    ns_needle_place *const places = ns_alloc_array((size_t)cell->keys, sizeof *places);
+    *out = (ns_case){.id = ns_strdup(cell->id), .n_tokens = cell->length, .n_answer = m};
+    out->tokens = ns_alloc_array((size_t)cell->length, sizeof *out->tokens);
+    out->answer = ns_alloc_array((size_t)m, sizeof *out->answer);
+    int rc = needles && where && places && out->id && out->tokens && out->answer ? NS_OK : ns_oom(err, "a needle case");
+    if (rc == NS_OK)
+        rc = draw_distinct(cell, needles, cell->keys * (1 + m), err);
+    if (rc < 0)
+        goto out;
+    for (int k = 0; k < cell->keys; k++)
+        where[k] = ns_rng_uniform(&cell->rng);
+    ns_needle_places(cell, n_filler, where, places);
+    rc = lay_out(out, cell, filler, n_filler, places, needles, m, err);
+    if (rc < 0)
+        goto out;
+    memcpy(out->answer, needles + 1, (size_t)m * sizeof *needles);
+    char key[24], value[24];
+    snprintf(key, sizeof key, "%d", (int)needles[0]);
+    snprintf(value, sizeof value, "%d", (int)needles[1]);
+    out->meta = ns_needle_meta(cell, "tokens", "tokens", key, value);
+    rc = out->meta ? NS_OK : ns_oom(err, "a needle case");
+out:
+    free(places);
+    free(where);
+    free(needles);
+    return rc;
+}

@@ -1,0 +1,199 @@
+/* planted.c - a smollm3 checkpoint by construction: heads whose job, and so whose score, is known.
+ *
+ * Every token has a unit code c(t). The residual stream has room for four things: the current token's code, the previous token's
+ * code, the output, and a constant 1.
+ *   previous-token head (RoPE): q and k are constants, rotated against each other by one position, so that every rotary pair of
+ *       the score peaks at offset -1; it writes the code found there into `previous`. Row 0 falls on itself.
+ *   retrieval heads (NoPE, so exact at any distance): score(i, j) = beta (2 c(t_i) . c(t_{j-1}) + c(t_{i-1}) . c(t_{j-1})), that is
+ *       the token after an earlier copy of the current token, or, with half the weight, of the previous one; they write c(t_j) to the
+ *       output. A BOS key scores 1.5 beta: a row without a copy looks there. The ANSWER marker has no code, cannot be found, and
+ *       does not see the BOS score: its row falls back to the previous token, the KEY.
+ * Codes are Kerdock words, |c . c'| <= rho = 1 / sqrt(n) <= 1/8, so the margins hold for every prompt:
+ *       copy 2 - rho  against half match 1 + 2 rho: 1 - 3 rho;  against BOS 1.5: 0.5 - rho;  fallback 1 against noise rho: 1 - rho.
+ * beta and the rotary amplitude are the least that leave the sum of all other keys below e^-7 (0.1 %) at max_positions.
+ * MLPs and the outputs of all other heads are zero, so every norm is known and the gains of RMSNorm are divided out exactly. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "math/math.h"
+#include "planted.h"
+
+static const double SHARPNESS = 7;
+static const int64_t default_retrieval[][2] = {{3, 1}, {4, 6}};
+
+bool ns_plan_retrieves(const ns_plan *p, int64_t layer, int64_t head)
+{
+    for (int i = 0; i < p->n_retrieval; i++)
+        if (p->retrieval[i][0] == layer && (head < 0 || p->retrieval[i][1] == head))
+            return true;
+    return false;
+}
+
+/* |x|^2 = 1 (current) + 1 (constant) + 1 (previous, once written) + (share of the output that is written)^2. */
+double ns_plan_gain(const ns_plan *p, int64_t layer)
+{
+    double written = 0;
+    for (int i = 0; i < p->n_retrieval; i++)
+        written += p->retrieval[i][0] < layer;
+    written /= p->n_retrieval;
+    const double square = 2 + (layer > p->previous[0]) + written * written;
+    return 1 / sqrt(square / (double)p->D + 1e-6);
+}
+
+static int check_head(const int64_t head[2], const ns_plan *p, const char *kind, ns_error *err)
+{
+    if (head[0] < 0 || head[0] >= p->L)
+        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: the model has layers 0 to %lld", kind, (long long)head[0], (long long)head[1],
+                       (long long)p->L - 1);
+    if (head[1] < 0 || head[1] >= p->H)
+        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: a layer has heads 0 to %lld", kind, (long long)head[0], (long long)head[1],
+                       (long long)p->H - 1);
+    return NS_OK;
+}
+
+static int check_heads(const ns_plan *p, ns_error *err)
+{
+    int rc = check_head(p->previous, p, "previous-token", err);
+    for (int i = 0; i < p->n_retrieval && rc == NS_OK; i++) {
+        const int64_t *const head = p->retrieval[i];
+        rc = check_head(head, p, "retrieval", err);
+        if (rc == NS_OK && head[0] <= p->previous[0])
+            rc = ns_fail(err, NS_E_ARG, "plant: retrieval head %lld.%lld needs what the previous-token head %lld.%lld writes: choose a layer above %lld",
+                         (long long)head[0], (long long)head[1], (long long)p->previous[0], (long long)p->previous[1], (long long)p->previous[0]);
+        for (int j = 0; j < i && rc == NS_OK; j++)
+            if (head[0] == p->retrieval[j][0] && head[1] == p->retrieval[j][1])
+                rc = ns_fail(err, NS_E_ARG, "plant: retrieval head %lld.%lld is named twice", (long long)head[0], (long long)head[1]);
+    }
+    return rc;
+}
+
+static int check_sizes(const ns_plan *p, ns_error *err)
+{
+    if (p->L < 2 || p->L > 256 || p->H < 1 || p->H > 256)
+        return ns_fail(err, NS_E_ARG, "plant: %lld layers of %lld heads (2 to 256 layers, 1 to 256 heads)", (long long)p->L, (long long)p->H);
+    if (p->G < 1 || p->G > p->H || p->H % p->G)
+        return ns_fail(err, NS_E_ARG, "plant: %lld heads cannot share %lld key/value heads evenly", (long long)p->H, (long long)p->G);
+    if (p->V < 8 || p->V > 256 * 256 / 2 + 2)
+        return ns_fail(err, NS_E_ARG, "plant: vocabulary of %lld (8 to %d)", (long long)p->V, 256 * 256 / 2 + 2);
+    if (p->max_positions < 8 || p->max_positions > 1 << 20)
+        return ns_fail(err, NS_E_ARG, "plant: %lld positions (8 to %d)", (long long)p->max_positions, 1 << 20);
+    if (p->window < 0 || p->window == 1)
+        return ns_fail(err, NS_E_ARG, "plant: window %lld: the previous token must be visible (2 or more; 0 = no window)", (long long)p->window);
+    if (p->n_retrieval < 1 || p->n_retrieval > p->L * p->H)
+        return ns_fail(err, NS_E_ARG, "plant: %d retrieval heads", p->n_retrieval);
+    return NS_OK;
+}
+
+/* min over offsets m of sum_k (1 - cos(m w_k)), w_k = theta^(-2k/d): by how much amplitude 1 tells offset -1 from every other. */
+static int least_gap(const ns_plan *p, double *out, ns_error *err)
+{
+    double *const w = ns_alloc_array((size_t)p->d / 2, sizeof *w);
+    if (!w)
+        return ns_oom(err, "a plan");
+    for (int64_t k = 0; k < p->d / 2; k++)
+        w[k] = ns_pow(p->theta, -2.0 * (double)k / (double)p->d);
+    *out = (double)p->d;
+    for (int64_t m = 1; m < p->max_positions; m++) {
+        double gap = 0, s, c;
+        for (int64_t k = 0; k < p->d / 2; k++) {
+            ns_sincos((double)m * w[k], &s, &c);
+            gap += 1 - c;
+        }
+        *out = gap < *out ? gap : *out;
+    }
+    free(w);
+    return NS_OK;
+}
+
+static int make_codes(ns_plan *p, ns_error *err)
+{
+    p->codes = ns_alloc_array((size_t)(p->V * p->N), sizeof *p->codes);
+    float *const words = ns_alloc_array((size_t)((p->V - 2) * p->N), sizeof *words);
+    ns_rng rng = ns_rng_seed(p->seed, 1);
+    int rc = p->codes && words ? ns_codes(words, p->N, p->n, p->V - 2, &rng, err) : ns_oom(err, "token codes");
+    for (int64_t t = 0, word = 0; rc == NS_OK && t < p->V; t++) {
+        float *const code = p->codes + t * p->N;
+        if (t == NS_PLANT_BOS || t == NS_PLANT_ANSWER)
+            code[p->n + (t == NS_PLANT_ANSWER)] = 1;
+        else
+            memcpy(code, words + word++ * p->N, (size_t)p->N * sizeof *code);
+    }
+    free(words);
+    return rc;
+}
+
+static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
+{
+    const int64_t (*const heads)[2] = params->retrieval ? params->retrieval : default_retrieval;
+    *p = (ns_plan){
+        .L = params->n_layers ? params->n_layers : 6, .H = params->n_heads ? params->n_heads : 8, .G = params->n_kv_heads ? params->n_kv_heads : 4,
+        .V = params->vocab ? params->vocab : 512, .max_positions = params->max_positions ? params->max_positions : 4096,
+        .window = params->window, .seed = params->seed, .F = 64, .theta = 100,
+        .previous = {params->previous_token[0], params->previous_token[1]},
+        .n_retrieval = params->retrieval ? params->n_retrieval : (int)(sizeof default_retrieval / sizeof *default_retrieval),
+    };
+    int rc = check_sizes(p, err);
+    if (rc < 0)
+        return rc;
+    p->retrieval = ns_alloc_array((size_t)p->n_retrieval, sizeof *p->retrieval);
+    if (!p->retrieval)
+        return ns_oom(err, "a plan");
+    memcpy(p->retrieval, heads, (size_t)p->n_retrieval * sizeof *p->retrieval);
+    if ((rc = check_heads(p, err)) < 0)
+        return rc;
+    p->first_retrieval = p->L;
+    for (int i = 0; i < p->n_retrieval; i++)
+        p->first_retrieval = p->retrieval[i][0] < p->first_retrieval ? p->retrieval[i][0] : p->first_retrieval;
+    p->n = p->V <= 64 * 64 / 2 + 2 ? 64 : 256;
+    p->N = p->n + 2;
+    p->d = (p->N + 15) / 16 * 16;
+    p->D = (3 * p->N + 1 + 31) / 32 * 32;
+    const double wanted = ns_log((double)p->max_positions) + SHARPNESS, rho = 1 / sqrt((double)p->n);
+    double gap = 1;
+    if ((rc = least_gap(p, &gap, err)) < 0)
+        return rc;
+    p->peak = wanted / gap;
+    p->beta = wanted / (1 - 3 * rho);
+    return make_codes(p, err);
+}
+
+/* A folder of our own: new, empty of checkpoints, or planted before. */
+static int prepare_folder(const char *folder, ns_error *err)
+{
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", folder, strerror(errno));
+    if (!ns_path_is_dir(folder))
+        return ns_fail(err, NS_E_CREATE, "%s: exists and is not a folder (choose another name)", folder);
+    char *const config = ns_path_join(folder, "config.json"), *const planted = ns_path_join(folder, "planted.json");
+    int rc = config && planted ? NS_OK : ns_oom(err, folder);
+    if (rc == NS_OK && ns_path_exists(config) && !ns_path_exists(planted))
+        rc = ns_fail(err, NS_E_CREATE, "%s: holds a checkpoint that was not planted (choose another folder)", folder);
+    free(config);
+    free(planted);
+    return rc;
+}
+
+int ns_plant(const char *folder, const ns_plant_params *params, ns_error *err)
+{
+    ns_plan plan = {0};
+    char *weights = NULL;
+    int rc = params->size == sizeof *params ? NS_OK
+           : ns_fail(err, NS_E_ARG, "plant: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);
+    if (rc == NS_OK)
+        rc = make_plan(&plan, params, err);
+    if (rc == NS_OK)
+        rc = prepare_folder(folder, err);
+    if (rc == NS_OK && !(weights = ns_path_join(folder, "model.safetensors")))
+        rc = ns_oom(err, folder);
+    if (rc == NS_OK)
+        rc = ns_plan_weights(&plan, weights, err);
+    if (rc == NS_OK)
+        rc = ns_plan_describe(&plan, folder, err);
+    free(weights);
+    free(plan.codes);
+    free(plan.retrieval);
+    return rc;
+}

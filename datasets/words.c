@@ -1,0 +1,30 @@
+/* words.c - names for needles' keys: adjective-noun pairs of plain English words. */
+#include <stdio.h>
+
+#include "needle_internal.h"
+
+static const char *const adjectives[] = {
+    "amber", "ancient", "bitter", "blue", "brave", "bright", "broken", "calm", "careful", "clever", "cold", "cosmic", "crisp", "curious",
+    "daring", "dusty", "eager", "early", "elegant", "faint", "famous", "fearless", "fierce", "foggy", "fresh", "frozen", "gentle", "giant",
+    "golden", "grand", "happy", "heavy", "hidden", "hollow", "honest", "humble", "icy", "jolly", "keen", "late", "little", "lively", "lonely",
+    "loud", "lucky", "mellow", "mighty", "misty", "modern", "narrow", "noble", "odd", "patient", "plain", "polite", "proud", "quick", "quiet",
+    "rapid", "rare", "restless", "rough", "royal", "rusty",
+};
+static const char *const nouns[] = {
+    "acorn", "anchor", "apple", "arrow", "badge", "basket", "beacon", "bell", "bottle", "bridge", "bucket", "button", "candle", "canyon",
+    "castle", "cedar", "circle", "cliff", "clock", "cloud", "comet", "copper", "cottage", "crystal", "desert", "diamond", "engine", "falcon",
+    "feather", "ferry", "forest", "fountain", "garden", "glacier", "hammer", "harbor", "island", "ivory", "jacket", "kettle", "ladder",
+    "lantern", "lemon", "library", "mantle", "maple", "marble", "meadow", "mirror", "mountain", "nettle", "ocean", "orchard", "paddle",
+    "pebble", "pepper", "pillow", "planet", "pocket", "river", "saddle", "shadow", "silver", "spoon",
+};
+enum { N_ADJECTIVES = sizeof adjectives / sizeof *adjectives, N_NOUNS = sizeof nouns / sizeof *nouns };
+
+int64_t ns_words_count(void)
+{
+    return (int64_t)N_ADJECTIVES * N_NOUNS;
+}
+
+void ns_words_name(int64_t i, char out[40])
+{
+    snprintf(out, 40, "%s-%s", adjectives[i / N_NOUNS % N_ADJECTIVES], nouns[i % N_NOUNS]);
+}

@@ -1,0 +1,243 @@
+/* test_needle.c - needle grids and repeats: where everything stands, lengths never over, values distinct, and a case that does
+ * not depend on which others are made with it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/dataset.h>
+
+#include "core/core.h"
+
+static const ns_tokenizer *const fake = (const ns_tokenizer *)"fake";
+
+static ns_needle_params params(const int64_t *lengths, int n_lengths, const double *depths, int n_depths)
+{
+    return (ns_needle_params){.size = sizeof(ns_needle_params), .lengths = lengths, .n_lengths = n_lengths, .depths = depths, .n_depths = n_depths,
+                              .seed = 7, .vocab = 512};
+}
+
+static const ns_case *find(const ns_cases *cases, const char *id)
+{
+    for (int64_t i = 0; i < cases->n; i++)
+        if (strcmp(cases->list[i].id, id) == 0)
+            return &cases->list[i];
+    return NULL;
+}
+
+static void assert_same_tokens(const ns_case *a, const ns_case *b)
+{
+    assert_int_equal(a->n_tokens, b->n_tokens);
+    assert_memory_equal(a->tokens, b->tokens, (size_t)a->n_tokens * sizeof *a->tokens);
+    assert_int_equal(a->n_answer, b->n_answer);
+    assert_memory_equal(a->answer, b->answer, (size_t)a->n_answer * sizeof *a->answer);
+}
+
+static int64_t count_of(const ns_case *c, int32_t token)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < c->n_tokens; i++)
+        n += c->tokens[i] == token;
+    return n;
+}
+
+static void check_token_case(const ns_case *c)
+{
+    const int64_t T = c->n_tokens;
+    const ns_span *const needle = ns_case_span(c, "needle"), *const value = ns_case_span(c, "needle_answer"), *const query = ns_case_span(c, "query");
+    assert_true(T == (int64_t)ns_case_meta_number(c, "length", -1));
+    assert_int_equal(c->tokens[0], 0);
+    assert_int_equal(c->tokens[T - 3], 1);
+    assert_int_equal(c->tokens[T - 1], 2);
+    assert_int_equal(query->begin, T - 2);
+    assert_int_equal(c->tokens[T - 2], c->tokens[needle->begin]);
+    assert_int_equal(count_of(c, c->tokens[needle->begin]), 2);
+    assert_int_equal(value->begin, needle->begin + 1);
+    assert_int_equal(value->end, needle->end);
+    assert_int_equal(c->n_answer, 3);
+    for (int64_t j = 0; j < c->n_answer; j++) {
+        assert_int_equal(c->answer[j], c->tokens[ns_case_source(c, j)]);
+        assert_int_equal(count_of(c, c->answer[j]), 1);
+    }
+    assert_non_null(ns_case_span(c, "distractor.2"));
+    assert_non_null(ns_case_span(c, "distractor_answer.2"));
+    assert_null(ns_case_span(c, "distractor.3"));
+}
+
+static void test_tokens(void **state)
+{
+    (void)state;
+    const int64_t lengths[] = {64, 20, 300};
+    const double depths[] = {0, 0.5, 1};
+    ns_needle_params p = params(lengths, 3, depths, 3);
+    p.count = 4;
+    ns_cases cases = {0};
+    ns_error err = {0};
+    assert_int_equal(ns_needle_cases(&cases, &p, &err), NS_OK);
+    assert_int_equal(cases.n, 36);
+    for (int64_t i = 0; i < cases.n; i++)
+        check_token_case(&cases.list[i]);
+    for (int i = 0; i < 4; i++) {
+        char id[64];
+        snprintf(id, sizeof id, "needle-s7-300-0-%d", i);
+        assert_int_equal(ns_case_span(find(&cases, id), "needle")->begin, 1);
+        snprintf(id, sizeof id, "needle-s7-300-1-%d", i);
+        assert_int_equal(ns_case_span(find(&cases, id), "needle")->end, 297);
+    }
+    ns_cases_clear(&cases);
+}
+
+/* Fewer lengths, another order: the cases that remain are the same, bit for bit; another seed is another case. */
+static void test_independent(void **state)
+{
+    (void)state;
+    const int64_t many[] = {512, 64, 100}, one[] = {100};
+    const double depths[] = {0.25, 0.75}, depth[] = {0.75};
+    ns_needle_params p = params(many, 3, depths, 2), q = params(one, 1, depth, 1);
+    p.count = 2;
+    q.count = 2;
+    ns_cases all = {0}, some = {0}, other = {0};
+    assert_int_equal(ns_needle_cases(&all, &p, NULL), NS_OK);
+    assert_int_equal(ns_needle_cases(&some, &q, NULL), NS_OK);
+    q.seed = 8;
+    assert_int_equal(ns_needle_cases(&other, &q, NULL), NS_OK);
+    assert_int_equal(some.n, 2);
+    for (int64_t i = 0; i < some.n; i++) {
+        const ns_case *const twin = find(&all, some.list[i].id);
+        assert_non_null(twin);
+        assert_same_tokens(twin, &some.list[i]);
+        assert_string_equal(twin->meta, some.list[i].meta);
+        assert_true(memcmp(other.list[i].tokens, some.list[i].tokens, 400) != 0);
+    }
+    assert_true(memcmp(some.list[0].answer, some.list[1].answer, 3 * sizeof(int32_t)) != 0);
+    /* The haystack is shared: two cases agree up to the first needle of either. */
+    const ns_case *const a = find(&all, "needle-s7-512-0.75-0"), *const b = find(&all, "needle-s7-64-0.75-1");
+    int64_t first = a->n_tokens;
+    for (int s = 0; s < a->n_spans; s++)
+        first = a->spans[s].begin < first ? a->spans[s].begin : first;
+    for (int s = 0; s < b->n_spans; s++)
+        first = b->spans[s].begin < first ? b->spans[s].begin : first;
+    assert_true(first > 1);
+    assert_memory_equal(a->tokens, b->tokens, (size_t)first * sizeof *a->tokens);
+    ns_cases_clear(&all);
+    ns_cases_clear(&some);
+    ns_cases_clear(&other);
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    const int64_t lengths[] = {251, 600};
+    const double depths[] = {0, 0.3, 1};
+    ns_needle_params p = params(lengths, 2, depths, 3);
+    p.tokenizer = fake;
+    p.add_special = true;
+    p.count = 3;
+    ns_cases cases = {0};
+    ns_error err = {0};
+    assert_int_equal(ns_needle_cases(&cases, &p, &err), NS_OK);
+    assert_int_equal(cases.n, 18);
+    for (int64_t i = 0; i < cases.n; i++) {
+        const ns_case *const c = &cases.list[i];
+        const int64_t wanted = (int64_t)ns_case_meta_number(c, "length", -1);
+        assert_true(c->n_tokens <= wanted && c->n_tokens > wanted - 7);        /* a sentence is at most 6 tokens */
+        assert_int_equal(c->tokens[0], 1);
+        assert_int_equal(c->n_answer, 8);                                      /* the space and seven digits */
+        assert_int_equal(c->n_lead, 1);
+        const ns_span *const value = ns_case_span(c, "needle_answer"), *const needle = ns_case_span(c, "needle");
+        assert_int_equal(value->end - value->begin, 7);
+        assert_int_equal(needle->end, value->end + 1);
+        assert_non_null(ns_case_span(c, "distractor_answer.2"));
+        assert_non_null(ns_case_span(c, "question"));
+        assert_non_null(ns_case_span(c, "query"));
+        assert_non_null(strstr(c->text, c->answer_text));
+        assert_true(ns_case_span(c, "question")->begin > needle->end);
+    }
+    /* The prompt in full, once. */
+    const ns_case *const c = find(&cases, "needle-s7-251-1-0");
+    const char *const head = "A special magic number is hidden within the following text. Make sure to memorize it. I will quiz you about the number "
+                             "afterwards.\nThe grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n";
+    assert_memory_equal(c->text, head, strlen(head));
+    char *const tail = ns_printf_alloc("is:%s.\nWhat is the special magic number for ", c->answer_text);
+    assert_non_null(strstr(c->text, tail));
+    assert_string_equal(c->text + strlen(c->text) - strlen(" mentioned in the provided text is"), " mentioned in the provided text is");
+    free(tail);
+    ns_cases_clear(&cases);
+}
+
+static void expect(ns_needle_params p, int code, const char *message)
+{
+    ns_cases cases = {0};
+    ns_error err = {0};
+    const int rc = ns_needle_cases(&cases, &p, &err);
+    if (rc != code || !strstr(err.message, message))
+        fail_msg("gave %d: %s, not %d: ...%s...", rc, err.message, code, message);
+    assert_int_equal(cases.n, 0);
+    ns_cases_clear(&cases);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    const int64_t lengths[] = {64, 19}, twice[] = {64, 64};
+    const double depths[] = {0.5}, outside[] = {1.5}, same[] = {0.5, 0.5};
+    ns_needle_params p = params(lengths, 2, depths, 1);
+    expect(p, NS_E_ARG, "length 19 is shorter than the needle text");
+    p.tokenizer = fake;
+    expect(p, NS_E_ARG, "length 64 is shorter than the needle text");
+    p.chat = "alpaca";
+    expect(p, NS_E_ARG, "unknown chat template 'alpaca'");
+    p.chat = "chatml";
+    expect(p, NS_E_ARG, "which this tokenizer lacks");
+    expect(params(lengths, 1, outside, 1), NS_E_ARG, "depth 1.5");
+    expect(params(lengths, 1, same, 2), NS_E_ARG, "given twice");
+    expect(params(twice, 2, depths, 1), NS_E_ARG, "given twice");
+    expect(params(lengths, 0, depths, 1), NS_E_ARG, "at least one length");
+    p = params(lengths, 1, depths, 1);
+    p.vocab = 20;
+    expect(p, NS_E_ARG, "16 keys and values, but only");
+    p.vocab = 4;
+    expect(p, NS_E_ARG, "no room for markers");
+    p = params(lengths, 1, depths, 1);
+    p.keys = 2000;
+    expect(p, NS_E_ARG, "2000 keys");
+    p.size = 1;
+    expect(p, NS_E_ARG, "size");
+}
+
+static void test_repeat(void **state)
+{
+    (void)state;
+    const ns_repeat_params p = {.size = sizeof p, .length = 100, .count = 2, .seed = 1, .vocab = 60, .first_id = 10, .bos = 3};
+    ns_cases cases = {0};
+    assert_int_equal(ns_repeat_cases(&cases, &p, NULL), NS_OK);
+    assert_int_equal(cases.n, 2);
+    const ns_case *const c = &cases.list[0];
+    assert_int_equal(c->n_tokens, 99);
+    assert_int_equal(c->tokens[0], 3);
+    assert_int_equal(c->n_answer, 0);
+    assert_memory_equal(c->tokens + 1, c->tokens + 50, 49 * sizeof(int32_t));
+    assert_int_equal(ns_case_span(c, "second")->begin, 50);
+    for (int64_t i = 1; i < 99; i++)
+        assert_in_range(c->tokens[i], 10, 59);
+    assert_memory_not_equal(c->tokens, cases.list[1].tokens, 99 * sizeof(int32_t));
+    ns_cases_clear(&cases);
+    ns_repeat_params bad = p;
+    bad.length = 2;
+    assert_int_equal(ns_repeat_cases(&cases, &bad, NULL), NS_E_ARG);
+    bad = p;
+    bad.bos = 60;
+    assert_int_equal(ns_repeat_cases(&cases, &bad, NULL), NS_E_ARG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_repeat),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
