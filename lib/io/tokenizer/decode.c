@@ -1,0 +1,324 @@
+/* decode.c - token texts back to a text. Every decoder maps a list of strings to another (w->list -> w->list_next); in the end the
+ * list is joined. */
+#include <string.h>
+
+#include "io/tokenizer/tok.h"
+
+#define REPLACEMENT "\xEF\xBF\xBD"
+
+static const char *string_at(const tok_list *list, int64_t i, int64_t *n)
+{
+    const int64_t begin = i ? list->end[i - 1] : 0;
+    *n = list->end[i] - begin;
+    return list->s ? list->s + begin : "";
+}
+
+static void swap_lists(tok_work *w)
+{
+    const tok_list list = w->list;
+    w->list = w->list_next;
+    w->list_next = list;
+    w->list_next.n = w->list_next.count = 0;
+}
+
+typedef int (*map_fn)(tok_work *, const tok_step *, int64_t i, const char *s, int64_t n);   /* appends what becomes of string i */
+
+static int map_all(tok_work *w, const tok_step *step, map_fn map)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < w->list.count && rc == NS_OK; i++) {
+        int64_t n;
+        const char *const s = string_at(&w->list, i, &n);
+        rc = map(w, step, i, s, n);
+        if (rc == NS_OK)
+            rc = tok_list_end(w, &w->list_next);
+    }
+    if (rc == NS_OK)
+        swap_lists(w);
+    return rc;
+}
+
+/* ---- bytes to UTF-8 ---- */
+
+/* The bytes of a character that begins at s: valid, or not (then as many as a decoder would replace by one U+FFFD). */
+static int64_t character(const uint8_t *s, int64_t n, bool *valid)
+{
+    static const struct { uint8_t low, high, second_low, second_high; int size; } rows[] = {
+        {0x00, 0x7F, 0, 0, 1},          {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3}, {0xE1, 0xEC, 0x80, 0xBF, 3},
+        {0xED, 0xED, 0x80, 0x9F, 3},    {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4},
+        {0xF4, 0xF4, 0x80, 0x8F, 4},
+    };
+    *valid = false;
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        if (s[0] < rows[r].low || s[0] > rows[r].high)
+            continue;
+        int64_t have = 1;
+        while (have < rows[r].size && have < n && s[have] >= (have == 1 ? rows[r].second_low : 0x80)
+               && s[have] <= (have == 1 ? rows[r].second_high : 0xBF))
+            have++;
+        *valid = have == rows[r].size;
+        return have;
+    }
+    return 1;
+}
+
+static int put_lossy(tok_work *w, const char *s, int64_t n)
+{
+    int rc = NS_OK;
+    for (int64_t at = 0; at < n && rc == NS_OK; ) {
+        bool valid;
+        const int64_t size = character((const uint8_t *)s + at, n - at, &valid);
+        rc = valid ? tok_list_put(w, &w->list_next, s + at, size) : tok_list_put(w, &w->list_next, REPLACEMENT, 3);
+        at += size;
+    }
+    return rc;
+}
+
+/* A token all of whose characters are of the byte-level alphabet gives their bytes; any other gives itself. */
+static int put_bytes(tok_work *w, tok_list *out, const char *s, int64_t n)
+{
+    const int64_t before = out->n;
+    int rc = NS_OK;
+    for (int64_t at = 0; at < n && rc == NS_OK; ) {
+        uint32_t code;
+        at += tok_next(s + at, &code);
+        const int byte = tok_char_byte(code);
+        if (byte < 0) {
+            out->n = before;
+            return tok_list_put(w, out, s, n);
+        }
+        const char text = (char)byte;
+        rc = tok_list_put(w, out, &text, 1);
+    }
+    return rc;
+}
+
+static int run_byte_level(tok_work *w, const tok_step *step)
+{
+    (void)step;
+    tok_list bytes = {0};
+    int rc = NS_OK;
+    for (int64_t i = 0; i < w->list.count && rc == NS_OK; i++) {
+        int64_t n;
+        const char *const s = string_at(&w->list, i, &n);
+        rc = put_bytes(w, &bytes, s, n);
+    }
+    if (rc == NS_OK)
+        rc = put_lossy(w, bytes.s, bytes.n);
+    tok_list_free(&bytes);
+    if (rc == NS_OK)
+        rc = tok_list_end(w, &w->list_next);
+    if (rc == NS_OK)
+        swap_lists(w);
+    return rc;
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* "<0x41>" is the byte 0x41; -1 for any other token. */
+static int byte_token(const char *s, int64_t n)
+{
+    if (n != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>' || hex(s[3]) < 0 || hex(s[4]) < 0)
+        return -1;
+    return hex(s[3]) << 4 | hex(s[4]);
+}
+
+/* A run of byte tokens is one string if it is UTF-8, else one U+FFFD for each. */
+static int end_bytes(tok_work *w, tok_list *bytes)
+{
+    if (bytes->n == 0)
+        return NS_OK;
+    size_t bad;
+    int rc = NS_OK;
+    if (ns_utf8_valid(bytes->s, (size_t)bytes->n, &bad)) {
+        rc = tok_list_put(w, &w->list_next, bytes->s, bytes->n);
+        if (rc == NS_OK)
+            rc = tok_list_end(w, &w->list_next);
+    } else {
+        for (int64_t i = 0; i < bytes->n && rc == NS_OK; i++) {
+            rc = tok_list_put(w, &w->list_next, REPLACEMENT, 3);
+            if (rc == NS_OK)
+                rc = tok_list_end(w, &w->list_next);
+        }
+    }
+    bytes->n = 0;
+    return rc;
+}
+
+static int run_byte_fallback(tok_work *w, const tok_step *step)
+{
+    (void)step;
+    tok_list bytes = {0};
+    int rc = NS_OK;
+    for (int64_t i = 0; i < w->list.count && rc == NS_OK; i++) {
+        int64_t n;
+        const char *const s = string_at(&w->list, i, &n);
+        const int byte = byte_token(s, n);
+        if (byte >= 0) {
+            const char text = (char)byte;
+            rc = tok_list_put(w, &bytes, &text, 1);
+            continue;
+        }
+        rc = end_bytes(w, &bytes);
+        if (rc == NS_OK)
+            rc = tok_list_put(w, &w->list_next, s, n);
+        if (rc == NS_OK)
+            rc = tok_list_end(w, &w->list_next);
+    }
+    if (rc == NS_OK)
+        rc = end_bytes(w, &bytes);
+    tok_list_free(&bytes);
+    if (rc == NS_OK)
+        swap_lists(w);
+    return rc;
+}
+
+/* ---- the others ---- */
+
+static int read_replace(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+{
+    const int rc = tok_pattern_read(&step->pattern, json, label, err);
+    return rc < 0 ? rc : tok_read_content(step, json, "content", label, err);
+}
+
+static int replace(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+{
+    (void)i;
+    if (n == 0)
+        return NS_OK;
+    int rc = tok_find(w, &step->pattern, s, n);
+    for (int64_t m = 0; m < w->matches.n && rc == NS_OK; m++) {
+        const tok_match match = w->matches.item[m];
+        if (match.is_match)
+            rc = tok_list_put(w, &w->list_next, step->content, (int64_t)strlen(step->content));
+        else
+            rc = tok_list_put(w, &w->list_next, s + match.begin, (int64_t)match.end - match.begin);
+    }
+    return rc;
+}
+
+static int run_replace(tok_work *w, const tok_step *step)
+{
+    return map_all(w, step, replace);
+}
+
+static int run_fuse(tok_work *w, const tok_step *step)
+{
+    (void)step;
+    w->list.count = 0;
+    return tok_list_end(w, &w->list);
+}
+
+static int read_strip(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+{
+    int rc = tok_read_content(step, json, "content", label, err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(json, "start", 0, &step->start, label, err);
+    return rc < 0 ? rc : ns_json_i64(json, "stop", 0, &step->stop, label, err);
+}
+
+/* Takes up to start and stop copies of one character off the ends. */
+static int strip(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+{
+    (void)i;
+    const int64_t size = (int64_t)strlen(step->content);
+    int64_t begin = 0, end = n;
+    for (int64_t k = 0; k < step->start && end - begin >= size && memcmp(s + begin, step->content, (size_t)size) == 0; k++)
+        begin += size;
+    for (int64_t k = 0; k < step->stop && end - begin >= size && memcmp(s + end - size, step->content, (size_t)size) == 0; k++)
+        end -= size;
+    return tok_list_put(w, &w->list_next, s + begin, end - begin);
+}
+
+static int run_strip(tok_work *w, const tok_step *step)
+{
+    return *step->content ? map_all(w, step, strip) : NS_OK;
+}
+
+/* The mark becomes a space, but in the first token nothing: there it was prepended. */
+static int unmark(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+{
+    const bool drop = i == 0 && step->behaviour != TOK_PREPEND_NEVER;
+    int rc = NS_OK;
+    for (int64_t at = 0; at < n && rc == NS_OK; ) {
+        uint32_t code;
+        const int size = tok_next(s + at, &code);
+        const bool mark = (size_t)size == step->pattern.n && memcmp(s + at, step->content, (size_t)size) == 0;
+        if (!mark)
+            rc = tok_list_put(w, &w->list_next, s + at, size);
+        else if (!drop)
+            rc = tok_list_put(w, &w->list_next, " ", 1);
+        at += size;
+    }
+    return rc;
+}
+
+static int run_metaspace(tok_work *w, const tok_step *step)
+{
+    return map_all(w, step, unmark);
+}
+
+static int read_bpe(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+{
+    const int rc = tok_read_content(step, json, "suffix", label, err);
+    if (rc == NS_OK && !*step->content)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: BPEDecoder with an empty suffix", label);
+    return rc;
+}
+
+/* The suffix that ends a word becomes a space, at the very end nothing. */
+static int unsuffix(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+{
+    const int64_t size = (int64_t)strlen(step->content);
+    int rc = NS_OK;
+    while (n > 0 && rc == NS_OK) {
+        const char *const at = memmem(s, (size_t)n, step->content, (size_t)size);
+        const int64_t before = at ? at - s : n;
+        rc = tok_list_put(w, &w->list_next, s, before);
+        if (rc == NS_OK && at && i + 1 < w->list.count)
+            rc = tok_list_put(w, &w->list_next, " ", 1);
+        const int64_t used = at ? before + size : n;
+        s += used;
+        n -= used;
+    }
+    return rc;
+}
+
+static int run_bpe(tok_work *w, const tok_step *step)
+{
+    return map_all(w, step, unsuffix);
+}
+
+static const tok_kind kinds[] = {
+    {"ByteLevel", NULL, run_byte_level},
+    {"ByteFallback", NULL, run_byte_fallback},
+    {"Replace", read_replace, run_replace},
+    {"Fuse", NULL, run_fuse},
+    {"Strip", read_strip, run_strip},
+    {"Metaspace", tok_read_metaspace, run_metaspace},
+    {"BPEDecoder", read_bpe, run_bpe},
+    {0},
+};
+const tok_stage tok_decoders = {"decoder", "decoders", kinds};
+
+/* Leaves the text in w->list. Ids that are nowhere are passed over, as in `tokenizers`. */
+int tok_decode(tok_work *w, const int32_t *ids, int64_t n, bool skip_special)
+{
+    const ns_tokenizer *const tok = w->tok;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        const char *const text = ns_token_text(tok, ids[i]);
+        if (!text || (skip_special && ns_token_is_special(tok, ids[i])))
+            continue;
+        if (tok->decoder.n == 0 && w->list.count > 0)
+            rc = tok_list_put(w, &w->list, " ", 1);
+        if (rc == NS_OK)
+            rc = tok_list_put(w, &w->list, text, (int64_t)strlen(text));
+        if (rc == NS_OK)
+            rc = tok_list_end(w, &w->list);
+    }
+    return rc < 0 ? rc : tok_steps_run(w, &tok->decoder);
+}

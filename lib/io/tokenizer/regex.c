@@ -1,0 +1,186 @@
+/* regex.c - finds a pattern in a piece of text, all matches and what lies between them. Patterns come from untrusted files: PCRE2
+ * counts its steps and gives up with an error, never in a loop without end, and JIT code obeys the same limits. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/tokenizer/tok.h"
+
+struct tok_regex { pcre2_code *code; };
+
+struct tok_matcher {
+    pcre2_match_data    *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack     *stack;          /* made when the 32 KiB that JIT code has without it do not suffice */
+};
+
+static void pcre_message(int code, char *out, size_t n)
+{
+    if (pcre2_get_error_message(code, (PCRE2_UCHAR *)out, n) < 0)
+        out[0] = '\0';
+}
+
+static int compile(struct tok_regex *regex, const char *translated, const char *pattern, const char *label, ns_error *err)
+{
+    pcre2_compile_context *const context = pcre2_compile_context_create(NULL);
+    if (!context)
+        return ns_oom(err, label);
+    pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    pcre2_set_parens_nest_limit(context, 100);
+    int code;
+    PCRE2_SIZE offset;
+    regex->code = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED,
+                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset, context);
+    pcre2_compile_context_free(context);
+    if (!regex->code) {
+        char why[128];
+        pcre_message(code, why, sizeof why);
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: the pattern '%.200s' does not compile: %s", label, pattern, why);
+    }
+    (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);   /* without JIT the interpreter gives the same matches */
+    return NS_OK;
+}
+
+int tok_regex_new(struct tok_regex **out, const char *pattern, const char *label, ns_error *err)
+{
+    *out = NULL;
+    char *translated;
+    int rc = tok_regex_translate(&translated, pattern, label, err);
+    if (rc < 0)
+        return rc;
+    struct tok_regex *const regex = calloc(1, sizeof *regex);
+    rc = regex ? compile(regex, translated, pattern, label, err) : ns_oom(err, label);
+    free(translated);
+    if (rc < 0)
+        tok_regex_free(regex);
+    else
+        *out = regex;
+    return rc;
+}
+
+void tok_regex_free(struct tok_regex *regex)
+{
+    if (!regex)
+        return;
+    pcre2_code_free(regex->code);
+    free(regex);
+}
+
+void tok_matcher_free(struct tok_matcher *matcher)
+{
+    if (!matcher)
+        return;
+    pcre2_match_data_free(matcher->data);
+    pcre2_match_context_free(matcher->context);
+    pcre2_jit_stack_free(matcher->stack);
+    free(matcher);
+}
+
+static int matcher_new(tok_work *w)
+{
+    struct tok_matcher *const matcher = calloc(1, sizeof *matcher);
+    if (!matcher)
+        return ns_oom(w->err, "the pattern matcher");
+    w->matcher = matcher;
+    matcher->data = pcre2_match_data_create(1, NULL);
+    matcher->context = pcre2_match_context_create(NULL);
+    if (!matcher->data || !matcher->context)
+        return ns_oom(w->err, "the pattern matcher");
+    const int64_t steps = 10000000 + 16 * w->original_n;   /* a run of n spaces takes about n steps */
+    pcre2_set_match_limit(matcher->context, steps > UINT32_MAX ? UINT32_MAX : (uint32_t)steps);
+    pcre2_set_heap_limit(matcher->context, 256 * 1024);    /* KiB */
+    return NS_OK;
+}
+
+/* 1 and the first match at or after start; 0: none; < 0: an error. */
+static int search(tok_work *w, const struct tok_regex *regex, const char *s, int64_t n, int64_t start, int64_t *begin, int64_t *end)
+{
+    struct tok_matcher *const m = w->matcher;
+    int rc = pcre2_match(regex->code, (PCRE2_SPTR)s, (PCRE2_SIZE)n, (PCRE2_SIZE)start, PCRE2_NO_UTF_CHECK, m->data, m->context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !m->stack) {
+        m->stack = pcre2_jit_stack_create(32 * 1024, 64 * 1024 * 1024, NULL);
+        if (!m->stack)
+            return ns_oom(w->err, "the stack of a pattern");
+        pcre2_jit_stack_assign(m->context, NULL, m->stack);
+        rc = pcre2_match(regex->code, (PCRE2_SPTR)s, (PCRE2_SIZE)n, (PCRE2_SIZE)start, PCRE2_NO_UTF_CHECK, m->data, m->context);
+    }
+    if (rc == PCRE2_ERROR_NOMATCH)
+        return 0;
+    const PCRE2_SIZE *const where = pcre2_get_ovector_pointer(m->data);
+    if (rc < 0 || where[0] < (PCRE2_SIZE)start || where[1] < where[0]) {
+        char why[128] = "a match that ends before it begins";
+        if (rc < 0)
+            pcre_message(rc, why, sizeof why);
+        return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: a pattern gave up on %lld bytes of text: %s", w->tok->path, (long long)n, why);
+    }
+    *begin = (int64_t)where[0];
+    *end = (int64_t)where[1];
+    return 1;
+}
+
+static int put_match(tok_work *w, int64_t *last, int64_t begin, int64_t end)
+{
+    const int rc = *last < begin ? tok_match_put(w, *last, begin, false) : NS_OK;
+    *last = end;
+    return rc < 0 ? rc : tok_match_put(w, begin, end, true);
+}
+
+/* The iterator of the Rust crate onig: an empty match counts, but not right after another match. */
+int tok_find_regex(tok_work *w, const struct tok_regex *regex, const char *s, int64_t n)
+{
+    w->matches.n = 0;
+    int rc = w->matcher ? NS_OK : matcher_new(w);
+    int64_t last = 0, from = 0, last_match = -1;
+    while (rc == NS_OK && from <= n) {
+        int64_t begin = 0, end = 0;
+        const int found = search(w, regex, s, n, from, &begin, &end);
+        if (found <= 0) {
+            rc = found;
+            break;
+        }
+        if (begin == end && end == last_match) {
+            uint32_t code;
+            from += from < n ? tok_next(s + from, &code) : 1;
+            continue;
+        }
+        from = last_match = end;
+        rc = put_match(w, &last, begin, end);
+    }
+    return rc == NS_OK && last < n ? tok_match_put(w, last, n, false) : rc;
+}
+
+static int find_literal(tok_work *w, const tok_pattern *pattern, const char *s, int64_t n)
+{
+    w->matches.n = 0;
+    int rc = NS_OK;
+    int64_t last = 0;
+    while (rc == NS_OK) {
+        const char *const at = memmem(s + last, (size_t)(n - last), pattern->literal, pattern->n);
+        if (!at)
+            break;
+        rc = put_match(w, &last, at - s, at - s + (int64_t)pattern->n);
+    }
+    return rc == NS_OK && last < n ? tok_match_put(w, last, n, false) : rc;
+}
+
+int tok_find(tok_work *w, const tok_pattern *pattern, const char *s, int64_t n)
+{
+    return pattern->regex ? tok_find_regex(w, pattern->regex, s, n) : find_literal(w, pattern, s, n);
+}
+
+/* Every character that is(...) is a match of its own. */
+int tok_find_chars(tok_work *w, bool (*is)(uint32_t code), const char *s, int64_t n)
+{
+    w->matches.n = 0;
+    int rc = NS_OK;
+    int64_t last = 0;
+    for (int64_t at = 0; at < n && rc == NS_OK; ) {
+        uint32_t code;
+        const int size = tok_next(s + at, &code);
+        if (is(code))
+            rc = put_match(w, &last, at, at + size);
+        at += size;
+    }
+    return rc == NS_OK && last < n ? tok_match_put(w, last, n, false) : rc;
+}

@@ -1,0 +1,139 @@
+/* text.c - growing strings, pieces and lists of one call. Sizes stay below 2^31: the input is limited, and so is what a hostile
+ * normalizer may make of it (w->limit). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/tokenizer/tok.h"
+
+static int reserve(tok_work *w, tok_text *t, int64_t more)
+{
+    if (t->n + more > w->limit)
+        return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer makes more than %lld bytes of a text of %lld (is the file damaged?)",
+                       w->tok->path, (long long)w->limit, (long long)w->original_n);
+    if (!ns_grow(&t->s, &t->s_capacity, t->n + more, 1) || !ns_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
+        return ns_oom(w->err, "the text to tokenize");
+    return NS_OK;
+}
+
+int tok_text_put(tok_work *w, tok_text *t, const char *s, int64_t n, tok_span from)
+{
+    if (n == 0)
+        return NS_OK;
+    const int rc = reserve(w, t, n);
+    if (rc < 0)
+        return rc;
+    memcpy(t->s + t->n, s, (size_t)n);
+    for (int64_t i = 0; i < n; i++)
+        t->from[t->n + i] = from;
+    t->n += n;
+    return NS_OK;
+}
+
+int tok_text_copy(tok_work *w, tok_text *t, const tok_text *source, int64_t begin, int64_t end)
+{
+    const int64_t n = end - begin;
+    if (n == 0)
+        return NS_OK;
+    const int rc = reserve(w, t, n);
+    if (rc < 0)
+        return rc;
+    memcpy(t->s + t->n, source->s + begin, (size_t)n);
+    memcpy(t->from + t->n, source->from + begin, (size_t)n * sizeof *t->from);
+    t->n += n;
+    return NS_OK;
+}
+
+void tok_text_free(tok_text *t)
+{
+    free(t->s);
+    free(t->from);
+}
+
+void tok_swap_text(tok_work *w)
+{
+    const tok_text text = w->text;
+    w->text = w->next;
+    w->next = text;
+    w->next.n = 0;
+}
+
+void tok_swap_pieces(tok_work *w)
+{
+    const tok_pieces pieces = w->pieces;
+    w->pieces = w->made;
+    w->made = pieces;
+    w->made.n = 0;
+}
+
+int tok_piece_put(tok_work *w, int64_t begin, int64_t end, int32_t id)
+{
+    if (begin == end)
+        return NS_OK;
+    if (!ns_grow(&w->made.item, &w->made.capacity, w->made.n + 1, sizeof *w->made.item))
+        return ns_oom(w->err, "the pieces of a text");
+    w->made.item[w->made.n++] = (tok_piece){(uint32_t)begin, (uint32_t)end, id};
+    return NS_OK;
+}
+
+int tok_match_put(tok_work *w, int64_t begin, int64_t end, bool is_match)
+{
+    if (!ns_grow(&w->matches.item, &w->matches.capacity, w->matches.n + 1, sizeof *w->matches.item))
+        return ns_oom(w->err, "the matches of a pattern");
+    w->matches.item[w->matches.n++] = (tok_match){(uint32_t)begin, (uint32_t)end, is_match};
+    return NS_OK;
+}
+
+int tok_list_put(tok_work *w, tok_list *list, const char *s, int64_t n)
+{
+    if (n == 0)
+        return NS_OK;
+    if (list->n + n > w->limit)
+        return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the decoder makes more than %lld bytes (is the file damaged?)", w->tok->path,
+                       (long long)w->limit);
+    if (!ns_grow(&list->s, &list->s_capacity, list->n + n, 1))
+        return ns_oom(w->err, "the decoded text");
+    memcpy(list->s + list->n, s, (size_t)n);
+    list->n += n;
+    return NS_OK;
+}
+
+int tok_list_end(tok_work *w, tok_list *list)
+{
+    if (!ns_grow(&list->end, &list->end_capacity, list->count + 1, sizeof *list->end))
+        return ns_oom(w->err, "the decoded tokens");
+    list->end[list->count++] = list->n;
+    return NS_OK;
+}
+
+void tok_list_free(tok_list *list)
+{
+    free(list->s);
+    free(list->end);
+}
+
+void tok_work_begin(tok_work *w, const ns_tokenizer *tok, const char *text, size_t n, ns_error *err)
+{
+    *w = (tok_work){.tok = tok, .err = err, .original = text, .original_n = (int64_t)n};
+    /* Unicode's longest decomposition is 11 times its input, Replace and the byte alphabet multiply that a little. */
+    w->limit = (int64_t)n > (INT32_MAX - (1 << 20)) / 128 ? INT32_MAX : (int64_t)n * 128 + (1 << 20);
+}
+
+void tok_work_free(tok_work *w)
+{
+    tok_text_free(&w->text);
+    tok_text_free(&w->next);
+    tok_text_free(&w->part);
+    tok_text_free(&w->part_next);
+    free(w->pieces.item);
+    free(w->made.item);
+    free(w->matches.item);
+    free(w->chars);
+    free(w->tokens);
+    free(w->symbols);
+    free(w->heap);
+    free(w->cache);
+    free(w->cached);
+    tok_list_free(&w->list);
+    tok_list_free(&w->list_next);
+    tok_matcher_free(w->matcher);
+}

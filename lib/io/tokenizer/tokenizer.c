@@ -1,0 +1,295 @@
+/* tokenizer.c - the public functions: opens tokenizer.json, encodes, decodes.
+ *
+ * Members of the file that would cut or pad an encoding ("truncation", "padding") are ignored: a case is never shortened silently. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/tokenizer/tok.h"
+
+enum { DEPTH = 32 };
+#define FILE_LIMIT ((size_t)1 << 30)     /* bytes of a tokenizer.json */
+#define TEXT_LIMIT ((size_t)1 << 30)     /* bytes of a text: offsets inside are 32 bits */
+
+/* ---- opening ---- */
+
+/* A second template would see the special tokens of the first as sequences of their own. */
+static int check_templates(const ns_tokenizer *tok, ns_error *err)
+{
+    int64_t templates = 0;
+    for (int64_t i = 0; i < tok->postprocessor.n; i++) {
+        const tok_step *const step = &tok->postprocessor.item[i];
+        templates += step->n_before + step->n_after > 0;
+        for (int64_t k = 0; k < step->n_before + step->n_after; k++) {
+            const int32_t id = k < step->n_before ? step->before[k] : step->after[k - step->n_before];
+            if (!ns_token_text(tok, id))
+                return ns_fail(err, NS_E_FORMAT, "%s: the post-processor adds the token %d, which is not in the vocabulary", tok->path, id);
+        }
+    }
+    if (templates > 1)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: the post-processor adds special tokens more than once", tok->path);
+    return NS_OK;
+}
+
+static int read_all(ns_tokenizer *tok, const cJSON *json, ns_error *err)
+{
+    if (!cJSON_IsObject(json))
+        return ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", tok->path);
+    const struct { tok_steps *steps; const tok_stage *stage; } stages[] = {
+        {&tok->normalizer, &tok_normalizers}, {&tok->pretokenizer, &tok_pretokenizers}, {&tok->postprocessor, &tok_postprocessors},
+        {&tok->decoder, &tok_decoders},
+    };
+    int rc = NS_OK;
+    for (size_t i = 0; i < sizeof stages / sizeof *stages && rc == NS_OK; i++)
+        rc = tok_steps_read(stages[i].steps, stages[i].stage, cJSON_GetObjectItemCaseSensitive(json, stages[i].stage->key), tok->path, err);
+    if (rc == NS_OK)
+        rc = tok_bpe_read(&tok->bpe, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
+    if (rc == NS_OK)
+        rc = tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), &tok->bpe, tok->path, err);
+    if (rc == NS_OK)
+        rc = tok_added_index(tok, err);
+    return rc < 0 ? rc : check_templates(tok, err);
+}
+
+static int read_file(ns_tokenizer *tok, ns_error *err)
+{
+    char *text;
+    size_t n;
+    int rc = ns_file_read(tok->path, FILE_LIMIT, &text, &n, err);
+    if (rc < 0)
+        return rc;
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, text, n);
+    ns_sha256_end(&sha, tok->sha256);
+    cJSON *json;
+    rc = ns_json_parse(&json, text, n, DEPTH, tok->path, err);
+    free(text);
+    if (rc < 0)
+        return rc;
+    rc = read_all(tok, json, err);
+    cJSON_Delete(json);
+    return rc;
+}
+
+int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
+{
+    *out = NULL;
+    ns_tokenizer *const tok = calloc(1, sizeof *tok);
+    if (!tok)
+        return ns_oom(err, path);
+    tok->path = ns_path_is_dir(path) ? ns_path_join(path, "tokenizer.json") : ns_strdup(path);
+    const int rc = tok->path ? read_file(tok, err) : ns_oom(err, path);
+    if (rc < 0)
+        ns_tokenizer_free(tok);
+    else
+        *out = tok;
+    return rc;
+}
+
+void ns_tokenizer_free(ns_tokenizer *tok)
+{
+    if (!tok)
+        return;
+    tok_steps_free(&tok->normalizer);
+    tok_steps_free(&tok->pretokenizer);
+    tok_steps_free(&tok->postprocessor);
+    tok_steps_free(&tok->decoder);
+    tok_added_free(&tok->added);
+    tok_bpe_free(&tok->bpe);
+    free(tok->path);
+    free(tok);
+}
+
+/* ---- encoding ---- */
+
+/* w->text = the input with every character standing for itself. */
+static int begin_text(tok_work *w)
+{
+    int rc = NS_OK;
+    for (int64_t at = 0; at < w->original_n && rc == NS_OK; ) {
+        uint32_t code;
+        const int n = tok_next(w->original + at, &code);
+        rc = tok_text_put(w, &w->text, w->original + at, n, (tok_span){(uint32_t)at, (uint32_t)(at + n)});
+        at += n;
+    }
+    return rc;
+}
+
+/* Every piece that is not an added token yet is normalized by itself and searched again. */
+static int normalize(tok_work *w)
+{
+    int rc = NS_OK;
+    w->next.n = 0;
+    for (int64_t i = 0; i < w->pieces.n && rc == NS_OK; i++) {
+        tok_piece *const piece = &w->pieces.item[i];
+        const int64_t begin = w->next.n;
+        if (piece->id >= 0) {
+            rc = tok_text_copy(w, &w->next, &w->text, piece->begin, piece->end);
+        } else {
+            w->part.n = 0;
+            rc = tok_text_copy(w, &w->part, &w->text, piece->begin, piece->end);
+            if (rc == NS_OK)
+                rc = tok_normalize_part(w);
+            if (rc == NS_OK)
+                rc = tok_text_copy(w, &w->next, &w->part, 0, w->part.n);
+        }
+        *piece = (tok_piece){(uint32_t)begin, (uint32_t)w->next.n, piece->id};
+    }
+    if (rc == NS_OK)
+        tok_swap_text(w);
+    return rc;
+}
+
+static int split_added(tok_work *w, const tok_trie *trie)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < w->pieces.n && rc == NS_OK; i++) {
+        const tok_piece piece = w->pieces.item[i];
+        rc = piece.id >= 0 ? tok_piece_put(w, piece.begin, piece.end, piece.id) : tok_added_split(w, trie, piece);
+    }
+    if (rc == NS_OK)
+        tok_swap_pieces(w);
+    return rc;
+}
+
+static int encode(tok_work *w)
+{
+    const ns_tokenizer *const tok = w->tok;
+    int rc = begin_text(w);
+    if (rc == NS_OK)
+        rc = tok_piece_put(w, 0, w->text.n, -1);
+    tok_swap_pieces(w);
+    if (rc == NS_OK)
+        rc = split_added(w, &tok->added.raw);
+    if (rc == NS_OK && tok->normalizer.n)
+        rc = normalize(w);
+    if (rc == NS_OK)
+        rc = split_added(w, &tok->added.normalized);
+    if (rc == NS_OK)
+        rc = tok_steps_run(w, &tok->pretokenizer);
+    if (rc == NS_OK)
+        rc = tok_bpe_run(w);
+    return rc < 0 ? rc : tok_steps_run(w, &tok->postprocessor);
+}
+
+static int take_tokens(const tok_work *w, bool add_special, ns_encoding *out)
+{
+    const tok_step none = {0}, *around = &none;
+    for (int64_t i = 0; add_special && i < w->tok->postprocessor.n; i++)
+        if (w->tok->postprocessor.item[i].n_before + w->tok->postprocessor.item[i].n_after > 0)
+            around = &w->tok->postprocessor.item[i];
+    const int64_t n = around->n_before + w->n + around->n_after;
+    out->ids = ns_alloc_array((size_t)n, sizeof *out->ids);
+    out->begin = ns_alloc_array((size_t)n, sizeof *out->begin);
+    out->end = ns_alloc_array((size_t)n, sizeof *out->end);
+    if (!out->ids || !out->begin || !out->end) {
+        ns_encoding_clear(out);
+        return ns_oom(w->err, "an encoding");
+    }
+    for (int64_t i = 0; i < around->n_before; i++)
+        out->ids[out->n++] = around->before[i];
+    for (int64_t i = 0; i < w->n; i++, out->n++) {
+        out->ids[out->n] = w->tokens[i].id;
+        out->begin[out->n] = w->tokens[i].begin;
+        out->end[out->n] = w->tokens[i].end;
+    }
+    for (int64_t i = 0; i < around->n_after; i++)
+        out->ids[out->n++] = around->after[i];
+    return NS_OK;
+}
+
+int ns_encode(const ns_tokenizer *tok, const char *text, size_t n, bool add_special, ns_encoding *out, ns_error *err)
+{
+    *out = (ns_encoding){0};
+    size_t bad;
+    if (n > TEXT_LIMIT)
+        return ns_fail(err, NS_E_UNSUPPORTED, "a text of %zu bytes: at most %zu can be tokenized at once (split it)", n, TEXT_LIMIT);
+    if (!ns_utf8_valid(text, n, &bad))
+        return ns_fail(err, NS_E_FORMAT, "the text has invalid UTF-8 at byte %zu (convert it to UTF-8)", bad);
+    tok_work w;
+    tok_work_begin(&w, tok, text, n, err);
+    int rc = encode(&w);
+    if (rc == NS_OK)
+        rc = take_tokens(&w, add_special, out);
+    tok_work_free(&w);
+    return rc;
+}
+
+void ns_encoding_clear(ns_encoding *encoding)
+{
+    free(encoding->ids);
+    free(encoding->begin);
+    free(encoding->end);
+    *encoding = (ns_encoding){0};
+}
+
+/* ---- decoding ---- */
+
+/* A C string cannot hold a NUL: it becomes U+FFFD rather than cut the text short. */
+static char *as_string(const tok_list *list)
+{
+    int64_t nuls = 0, at = 0;
+    for (int64_t i = 0; i < list->n; i++)
+        nuls += list->s[i] == '\0';
+    char *const text = malloc((size_t)(list->n + 2 * nuls + 1));
+    if (!text)
+        return NULL;
+    for (int64_t i = 0; i < list->n; i++) {
+        if (list->s[i]) {
+            text[at++] = list->s[i];
+        } else {
+            memcpy(text + at, "\xEF\xBF\xBD", 3);
+            at += 3;
+        }
+    }
+    text[at] = '\0';
+    return text;
+}
+
+int ns_decode(const ns_tokenizer *tok, const int32_t *ids, int64_t n, bool skip_special, char **out, ns_error *err)
+{
+    *out = NULL;
+    tok_work w;
+    tok_work_begin(&w, tok, NULL, 0, err);
+    w.limit = INT32_MAX;
+    int rc = tok_decode(&w, ids, n, skip_special);
+    if (rc == NS_OK) {
+        *out = as_string(&w.list);
+        rc = *out ? NS_OK : ns_oom(err, "the decoded text");
+    }
+    tok_work_free(&w);
+    return rc;
+}
+
+/* ---- the vocabulary: added tokens come before the model's ---- */
+
+int32_t ns_token_id(const ns_tokenizer *tok, const char *token)
+{
+    const size_t n = strlen(token);
+    const int32_t id = tok_vocab_find(&tok->added.names, token, n);
+    return id >= 0 ? id : tok_vocab_find(&tok->bpe.vocab, token, n);
+}
+
+const char *ns_token_text(const ns_tokenizer *tok, int32_t id)
+{
+    const char *const text = tok_vocab_text(&tok->added.names, id);
+    return text ? text : tok_vocab_text(&tok->bpe.vocab, id);
+}
+
+bool ns_token_is_special(const ns_tokenizer *tok, int32_t id)
+{
+    return tok_vocab_text(&tok->added.names, id) && tok->added.special[id];
+}
+
+int64_t ns_tokenizer_size(const ns_tokenizer *tok)
+{
+    for (int64_t id = tok->added.names.ids - 1; id >= tok->bpe.vocab.ids; id--)
+        if (tok->added.names.offset[id])
+            return id + 1;
+    return tok->bpe.vocab.ids;
+}
+
+const char *ns_tokenizer_sha256(const ns_tokenizer *tok)
+{
+    return tok->sha256;
+}
