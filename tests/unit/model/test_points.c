@@ -262,7 +262,8 @@ static void scores_edit_reaches_the_pattern(void **state)
     const float *p = of(&a, 0, "attn.hook_pattern");
     double hidden = 0, seen_mass = 0, before = 0;
     for (int64_t k = 0; k < T; k++) {
-        (k < 20 ? hidden : seen_mass) += p[50 * T + k];
+        hidden += k < 20 ? p[50 * T + k] : 0;
+        seen_mass += k < 20 ? 0 : p[50 * T + k];
         before += k < 20 ? p[39 * T + k] : 0;
     }
     assert_true(hidden == 0 && before > 0);
@@ -333,14 +334,14 @@ static void shared_rows_reach_each_case_in_order(void **state)
         ok(ns_session_add_case(list[0], &cases[i], i, &err));
         ok(ns_session_add_case(list[i + 1], &cases[i], i, &err));
     }
-    tally seen = { 0 };
-    ns_hook hook = { .size = sizeof hook, .at = "blocks.0.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = 30 }, .read = tally_rows, .user = &seen };
+    tally counted = { 0 };
+    ns_hook hook = { .size = sizeof hook, .at = "blocks.0.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = 30 }, .read = tally_rows, .user = &counted };
     ns_hooks *hooks;
     ok(ns_hooks_new(&hooks, t.arch, &hook, 1, &err));
     ns_forward_params params = { .size = sizeof params, .no_logits = true };
     ok(ns_forward(t.model, list, 3, hooks, &params, &err));
-    assert_int_equal(seen.rows[0], 30);
-    assert_int_equal(seen.rows[1], 30);
+    assert_int_equal(counted.rows[0], 30);
+    assert_int_equal(counted.rows[1], 30);
     for (int i = 2; i >= 0; i--)
         ns_session_free(list[i]);
     ns_hooks_free(hooks);

@@ -1,0 +1,137 @@
+/* bench_forward.c - our side of the paired benchmarks; peers.py runs it against PyTorch on the same checkpoint and tokens.
+ *
+ *   bench_forward MODEL prefill T THREADS REPEATS     seconds of one pass with the last row's logits
+ *   bench_forward MODEL wu T THREADS STEPS            Wu et al.'s decode-time score: prefill T, then STEPS greedy tokens, argmax of every head's last row
+ *   bench_forward MODEL rows T THREADS ROWS           teacher-forced score: one pass, pattern of the last ROWS rows read
+ * Prints JSON: seconds per repeat, load seconds, peak RSS. */
+#include <needlescope/model.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static ns_error err;
+
+static void need(int rc)
+{
+    if (rc) {
+        fprintf(stderr, "bench_forward: %s\n", err.message);
+        exit(1);
+    }
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double peak_rss_mib(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss / 1024;
+}
+
+/* The same tokens as peers.py: a linear congruential walk over the vocabulary. */
+static int32_t *tokens_of(int64_t n, int64_t vocab)
+{
+    int32_t *t = malloc((size_t)n * sizeof *t);
+    uint64_t x = 1;
+    for (int64_t i = 0; i < n && t; i++) {
+        x = (x * 1103515245u + 12345u) % 2147483648u;
+        t[i] = (int32_t)(x % (uint64_t)vocab);
+    }
+    return t;
+}
+
+static ns_session *session_of(const ns_model *m, const int32_t *tokens, int64_t n, bool decode)
+{
+    ns_session *s;
+    ns_session_params p = { .size = sizeof p, .decode = decode };
+    need(ns_session_new(&s, m, &p, &err));
+    need(ns_session_append(s, tokens, n, &err));
+    return s;
+}
+
+static int count_hits(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)e;
+    int64_t *hits = user;
+    for (int64_t h = 0; h < v->shape[0]; h++)
+        for (int64_t r = 0; r < site->n_rows; r++) {
+            const float *row = ns_at(v, h, r, 0);
+            int64_t best = 0;
+            for (int64_t k = 1; k < v->shape[2]; k++)
+                best = row[k] > row[best] ? k : best;
+            *hits += site->key0 + best > 100 && site->key0 + best < 120;
+        }
+    return NS_OK;
+}
+
+static double prefill(const ns_model *m, const int32_t *tokens, int64_t T)
+{
+    ns_session *s = session_of(m, tokens, T, false);
+    double t0 = now();
+    need(ns_forward(m, &s, 1, NULL, NULL, &err));
+    double t = now() - t0;
+    ns_session_free(s);
+    return t;
+}
+
+static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n, bool decode)
+{
+    int64_t hits = 0, n_out;
+    ns_hook hook = { .size = sizeof hook, .at = "blocks.*.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = decode ? 1 : n }, .read = count_hits, .user = &hits };
+    ns_hooks *hooks;
+    ns_session *s = session_of(m, tokens, T, decode);
+    ns_generate_params gp = { .size = sizeof gp };
+    int32_t *out = malloc((size_t)n * sizeof *out);
+    need(ns_hooks_new(&hooks, ns_model_arch(m), &hook, 1, &err));
+    gp.hooks = hooks;
+    double t0 = now();
+    if (decode)
+        need(ns_generate(m, s, n, &gp, out, &n_out, &err));
+    else
+        need(ns_forward(m, &s, 1, hooks, NULL, &err));
+    double t = now() - t0;
+    free(out);
+    ns_hooks_free(hooks);
+    ns_session_free(s);
+    return t;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6) {
+        fprintf(stderr, "usage: bench_forward MODEL prefill|wu|rows T THREADS N\n");
+        return 2;
+    }
+    int64_t T = atoll(argv[3]), n = atoll(argv[5]);
+    ns_checkpoint *c;
+    ns_arch *arch;
+    ns_engine *engine;
+    ns_model *m;
+    ns_engine_params ep = { .size = sizeof ep, .threads = atoi(argv[4]) };
+    double t0 = now();
+    need(ns_checkpoint_open(&c, argv[1], NULL, &err));
+    need(ns_arch_from_checkpoint(&arch, c, NULL, &err));
+    need(ns_engine_new(&engine, &ep, &err));
+    need(ns_model_load(&m, engine, c, arch, NULL, &err));
+    double loaded = now() - t0;
+    int32_t *tokens = tokens_of(T, arch->vocab);
+    printf("{\"load\": %.3f, \"seconds\": [", loaded);
+    bool whole = strcmp(argv[2], "prefill") == 0;
+    for (int64_t i = 0; i < (whole ? n : 1); i++)
+        printf("%s%.4f", i ? ", " : "", whole ? prefill(m, tokens, T) : watched(m, tokens, T, n, strcmp(argv[2], "wu") == 0));
+    printf("], \"rss_mib\": %.0f, \"cpu\": \"%s\"}\n", peak_rss_mib(), ns_engine_cpu(engine));
+    free(tokens);
+    ns_model_free(m);
+    ns_engine_free(engine);
+    ns_arch_free(arch);
+    ns_checkpoint_free(c);
+    return 0;
+}
