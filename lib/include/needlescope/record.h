@@ -12,6 +12,9 @@ NS_BEGIN
 /* Provenance: facts that belong to every file. Stable facts enter content_sha256; volatile ones (time, host, command line,
  * threads) go to the /provenance group. Strings are borrowed. */
 typedef struct ns_fact { const char *name, *value; bool is_volatile; } ns_fact;
+/* config_sha256 of the files made with these facts: SHA-256 over the stable ones, whatever their order. A file is done when it opens
+ * and its config_sha256 equals this. */
+NS_API NS_MUST_CHECK int ns_facts_sha256(const ns_fact *facts, int n_facts, char hex[65], ns_error *);
 
 /* ---- a writer of named arrays with named axes: scores, and everything that analysis reads ---- */
 typedef struct ns_table_writer ns_table_writer;
@@ -38,6 +41,8 @@ NS_API NS_MUST_CHECK int ns_file_read_strings(const ns_file *, const char *datas
 NS_API NS_MUST_CHECK int ns_file_read_slab(const ns_file *, const char *dataset, int rank, const int64_t *start, const int64_t *count, float *out, ns_error *);
 /* Dataset paths at the root and one level below ("/case0000/attn"), malloc'd list of malloc'd strings. */
 NS_API NS_MUST_CHECK int ns_file_list(const ns_file *, char ***out, int64_t *n, ns_error *);
+/* Reads every dataset and recomputes content_sha256; NS_E_FORMAT when the file says something else. */
+NS_API NS_MUST_CHECK int ns_file_verify(const ns_file *, ns_error *);
 
 /* ---- the recorder: hooks that write what they see ---- */
 typedef enum ns_maps_kind { NS_MAPS_STATS_TOPK = 0, NS_MAPS_DENSE, NS_MAPS_ROWS, NS_MAPS_TOPK, NS_MAPS_POOLED, NS_MAPS_STATS } ns_maps_kind;

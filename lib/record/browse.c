@@ -1,0 +1,281 @@
+/* browse.c - string datasets, the list of datasets, and the check that content_sha256 is what the bytes say. */
+#include "record/file.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLAB_BYTES = 32 << 20 };
+
+/* ---- strings ---- */
+
+static int copy_strings(char *const *values, int64_t n, char ***out, const char *name, ns_error *err)
+{
+    char **const list = ns_alloc_array((size_t)n, sizeof *list);
+    for (int64_t i = 0; list && i < n; i++) {
+        list[i] = ns_strdup(values[i] ? values[i] : "");
+        if (list[i])
+            continue;
+        while (i-- > 0)
+            free(list[i]);
+        free(list);
+        return ns_oom(err, name);
+    }
+    *out = list;
+    return list ? NS_OK : ns_oom(err, name);
+}
+
+/* The values as HDF5 allocates them: to be given back by give_back(). */
+static char **borrow_strings(const ns_dset *d, hid_t type)
+{
+    char **const values = ns_alloc_array((size_t)d->count, sizeof *values);
+    if (values && ns_dset_read(d, type, NULL, NULL, values) >= 0)
+        return values;
+    free(values);
+    return NULL;
+}
+
+static void give_back(char **values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (values[i])
+            H5free_memory(values[i]);
+    free(values);
+}
+
+static int read_strings(const ns_file *f, const char *name, char ***out, int64_t *n, ns_error *err)
+{
+    ns_dset d;
+    int rc = ns_dset_open(f, name, &d, err);
+    if (rc < 0)
+        return rc;
+    const hid_t type = ns_h5_string();
+    if (H5Tis_variable_str(d.type) <= 0) {
+        rc = ns_fail(err, NS_E_ARG, "%s: dataset '%s' does not hold strings", f->path, name);
+    } else {
+        char **const values = borrow_strings(&d, type);
+        rc = values ? copy_strings(values, d.count, out, name, err) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+        if (values)
+            give_back(values, d.count);
+        *n = d.count;
+    }
+    H5Tclose(type);
+    ns_dset_close(&d);
+    return rc;
+}
+
+int ns_file_read_strings(const ns_file *f, const char *dataset, char ***out, int64_t *n, ns_error *err)
+{
+    *out = NULL;
+    *n = 0;
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = read_strings(f, dataset, out, n, err);
+    ns_h5_leave(quiet);
+    return rc;
+}
+
+/* ---- the list of datasets ---- */
+
+typedef struct path_list { char **list; int64_t n, capacity; } path_list;
+
+static void free_paths(path_list *p)
+{
+    for (int64_t i = 0; i < p->n; i++)
+        free(p->list[i]);
+    free(p->list);
+    *p = (path_list) { 0 };
+}
+
+static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err)
+{
+    H5G_info_t info;
+    int rc = H5Gget_info(group, &info) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed") : NS_OK;
+    for (hsize_t i = 0; rc == NS_OK && i < info.nlinks; i++) {
+        char name[256] = "";
+        if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0)
+            return ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
+        const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+        char *const path = ns_printf_alloc("%s/%s", prefix, name);
+        const H5I_type_t type = object < 0 ? H5I_BADID : H5Iget_type(object);
+        if (!path || !ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list))
+            rc = ns_oom(err, f->path);
+        else if (type == H5I_GROUP && below)
+            rc = list_group(f, object, path, false, out, err);
+        if (rc == NS_OK && type == H5I_DATASET)
+            out->list[out->n++] = path;
+        else
+            free(path);
+        if (object >= 0)
+            H5Oclose(object);
+    }
+    return rc;
+}
+
+int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
+{
+    path_list paths = { 0 };
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = list_group(f, f->id, "", true, &paths, err);
+    ns_h5_leave(quiet);
+    if (rc < 0)
+        free_paths(&paths);
+    *out = paths.list;
+    *n = paths.n;
+    return rc;
+}
+
+/* ---- content_sha256, recomputed ---- */
+
+static bool type_of(hid_t type, ns_dtype *out)
+{
+    for (int t = 0; t < NS_N_DTYPES; t++) {
+        const hid_t ours = ns_h5_type(t);
+        const bool same = ours >= 0 && H5Tequal(ours, type) > 0;
+        if (ours >= 0)
+            H5Tclose(ours);
+        *out = t;
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+/* The tile from the attribute; without one, runs of whole inner axes of at most SLAB_BYTES. */
+static bool tile_of(const ns_dset *d, size_t size, int64_t tile[NS_MAX_RANK])
+{
+    if (H5Aexists(d->id, "hash_tile") > 0) {
+        const hid_t attribute = H5Aopen(d->id, "hash_tile", H5P_DEFAULT), space = H5Aget_space(attribute);
+        bool ok = H5Sget_simple_extent_npoints(space) == d->rank && H5Aread(attribute, H5T_NATIVE_INT64, tile) >= 0;
+        for (int i = 0; ok && i < d->rank; i++)
+            ok = tile[i] > 0 && tile[i] <= d->shape[i];
+        H5Sclose(space);
+        H5Aclose(attribute);
+        return ok;
+    }
+    int64_t room = SLAB_BYTES / (int64_t)size;
+    for (int i = d->rank - 1; i >= 0; i--) {
+        tile[i] = d->shape[i] < room ? d->shape[i] : room;
+        room = tile[i] < d->shape[i] ? 1 : room / (tile[i] ? tile[i] : 1);
+        room = room < 1 ? 1 : room;
+    }
+    return true;
+}
+
+static bool all_fill(const uint8_t *data, size_t bytes, const uint8_t *fill, size_t size)
+{
+    return bytes == 0 || (!memcmp(data, fill, size) && !memcmp(data, data + size, bytes - size));
+}
+
+/* Tiles in row-major order: flat datasets hash their bytes, tiled ones the digests of the tiles that are not all fill. */
+static int hash_tiles(const ns_dset *d, hid_t memory, size_t size, const int64_t *tile, bool tiled, uint8_t *buffer, ns_sha256 *sha)
+{
+    int64_t start[NS_MAX_RANK] = { 0 }, count[NS_MAX_RANK];
+    uint8_t fill[16] = { 0 };
+    const hid_t dcpl = H5Dget_create_plist(d->id);
+    H5Pget_fill_value(dcpl, memory, fill);
+    H5Pclose(dcpl);
+    for (int64_t number = 0; d->count > 0; number++) {
+        size_t bytes = size;
+        for (int i = 0; i < d->rank; i++) {
+            count[i] = tile[i] < d->shape[i] - start[i] ? tile[i] : d->shape[i] - start[i];
+            bytes *= (size_t)count[i];
+        }
+        if (ns_dset_read(d, memory, d->rank ? start : NULL, count, buffer) < 0)
+            return -1;
+        if (!tiled) {
+            ns_sha256_add(sha, buffer, bytes);
+        } else if (!all_fill(buffer, bytes, fill, size)) {
+            ns_sha256 one;
+            char hex[65];
+            ns_sha256_begin(&one);
+            ns_sha256_add(&one, buffer, bytes);
+            ns_sha256_end(&one, hex);
+            ns_hash_tile(sha, number, hex);
+        }
+        int i = d->rank - 1;
+        for (; i >= 0 && (start[i] += tile[i]) >= d->shape[i]; i--)
+            start[i] = 0;
+        if (i < 0)
+            return 0;
+    }
+    return 0;
+}
+
+static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, const char **type_name, ns_sha256 *sha, ns_error *err)
+{
+    ns_dtype dtype;
+    int64_t tile[NS_MAX_RANK] = { 0 };
+    if (!type_of(d->type, &dtype) || !tile_of(d, ns_dtype_size(dtype), tile))
+        return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
+    size_t bytes = ns_dtype_size(dtype);
+    for (int i = 0; i < d->rank; i++)
+        if (!ns_mul_size(bytes, (size_t)tile[i], &bytes))
+            return ns_oom(err, path);
+    uint8_t *const buffer = ns_alloc_aligned(bytes);
+    if (!buffer)
+        return ns_oom(err, path);
+    const hid_t memory = ns_h5_type(dtype);
+    const int status = hash_tiles(d, memory, ns_dtype_size(dtype), tile, H5Aexists(d->id, "hash_tile") > 0, buffer, sha);
+    H5Tclose(memory);
+    free(buffer);
+    *type_name = ns_h5_type_name(dtype);
+    return status < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, path) : NS_OK;
+}
+
+static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines, ns_error *err)
+{
+    ns_dset d;
+    ns_sha256 sha;
+    const char *type_name = "string";
+    int rc = ns_dset_open(f, path, &d, err);
+    if (rc < 0)
+        return rc;
+    ns_sha256_begin(&sha);
+    if (H5Tis_variable_str(d.type) > 0) {
+        const hid_t type = ns_h5_string();
+        char **const values = borrow_strings(&d, type);
+        H5Tclose(type);
+        for (int64_t i = 0; values && i < d.count; i++)
+            ns_sha256_add(&sha, values[i] ? values[i] : "", strlen(values[i] ? values[i] : "") + 1);
+        if (values)
+            give_back(values, d.count);
+        else
+            rc = ns_h5_fail(err, NS_E_FORMAT, f->path, path);
+    } else {
+        rc = hash_numbers(f, path, &d, &type_name, &sha, err);
+    }
+    char hex[65], group[256];
+    ns_sha256_end(&sha, hex);
+    const char *const name = ns_path_base(path);
+    const size_t n = (size_t)(name - path);
+    snprintf(group, sizeof group, "%.*s", n > 1 ? (int)n - 2 : 0, path + 1);
+    if (rc == NS_OK && !ns_hash_dataset(lines, group, name, type_name, d.rank, d.shape, hex))
+        rc = ns_oom(err, path);
+    ns_dset_close(&d);
+    return rc;
+}
+
+int ns_file_verify(const ns_file *f, ns_error *err)
+{
+    path_list paths = { 0 };
+    ns_hash_lines lines = { 0 };
+    char hex[65];
+    const char *const stored = ns_file_fact(f, "content_sha256");
+    const ns_h5_quiet quiet = ns_h5_enter();
+    int rc = list_group(f, f->id, "", true, &paths, err);
+    for (int64_t i = 0; i < f->n_root && rc == NS_OK; i++) {
+        const ns_file_text *const fact = &f->facts[i];
+        if (strcmp(fact->name, "content_sha256") && strcmp(fact->name, "complete") && !ns_hash_attribute(&lines, fact->name, fact->value))
+            rc = ns_oom(err, f->path);
+    }
+    for (int64_t i = 0; i < paths.n && rc == NS_OK; i++)
+        if (!ns_starts(paths.list[i], "/provenance/"))
+            rc = hash_dataset(f, paths.list[i], &lines, err);
+    ns_hash_lines_end(&lines, hex);
+    free_paths(&paths);
+    ns_h5_leave(quiet);
+    if (rc == NS_OK && (!stored || strcmp(stored, hex)))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: content_sha256 says %s, but the content gives %s: the file was changed or damaged (make it again)", f->path,
+                     stored ? stored : "nothing", hex);
+    return rc;
+}

@@ -1,0 +1,248 @@
+/* dataset.c - axes, arrays and strings of an output file: every dataset gets a scale on each dimension, and a digest of what was
+ * written for the content hash. */
+#include "record/out.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Later groups are searched first: a dataset's axes were made just before it. */
+static const out_scale *find_scale(const ns_out *o, const char *group, const char *name, size_t n)
+{
+    for (int64_t i = o->n_scales - 1; i >= 0; i--)
+        if (!strncmp(o->scales[i].name, name, n) && !o->scales[i].name[n] && !strcmp(o->scales[i].group, group))
+            return &o->scales[i];
+    return NULL;
+}
+
+static int attach(ns_out *o, hid_t dataset, const out_scale *scale, int dim)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", scale->group, scale->name);
+    const hid_t id = H5Dopen2(o->id, path, H5P_DEFAULT);
+    const int rc = id < 0 ? -1 : H5DSattach_scale(dataset, id, (unsigned)dim);
+    if (id >= 0)
+        H5Dclose(id);
+    return rc;
+}
+
+static int no_axis(const ns_out *o, const ns_out_spec *s, const char *name, size_t n, ns_error *err)
+{
+    return ns_fail(err, NS_E_ARG, "%s: array '%s' names the axis '%.*s', which was not made", o->label, s->name, (int)n, name);
+}
+
+int ns_out_shape(const ns_out *o, ns_out_spec *s, int64_t n, ns_error *err)
+{
+    int64_t cells = 1;
+    const char *p = s->axes ? s->axes : "";
+    for (p += strspn(p, " "); *p && s->rank < NS_MAX_RANK; s->rank++) {
+        const size_t length = strcspn(p, " ");
+        const out_scale *const scale = find_scale(o, s->group, p, length);
+        if (!scale)
+            return no_axis(o, s, p, length, err);
+        s->shape[s->rank] = scale->n;
+        cells *= scale->n;
+        p += length;
+        p += strspn(p, " ");
+    }
+    return cells == n ? NS_OK : ns_fail(err, NS_E_ARG, "%s: array '%s' has %lld values, but its axes '%s' have %lld", o->label, s->name, (long long)n,
+                                        s->axes ? s->axes : "", (long long)cells);
+}
+
+static int attach_axes(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error *err)
+{
+    const char *p = s->axes ? s->axes : "";
+    int dim = 0;
+    for (p += strspn(p, " "); *p; dim++) {
+        const size_t n = strcspn(p, " ");
+        const out_scale *const scale = find_scale(o, s->group, p, n);
+        if (!scale)
+            return no_axis(o, s, p, n, err);
+        if (dim >= s->rank || scale->n != s->shape[dim])
+            return ns_fail(err, NS_E_ARG, "%s: array '%s': axis %d, '%s', has %lld values, but the array has %lld (rank %d)", o->label, s->name, dim,
+                           scale->name, (long long)scale->n, (long long)(dim < s->rank ? s->shape[dim] : 0), s->rank);
+        const int rc = ns_out_check(o, attach(o, dataset, scale, dim), s->name, err);
+        if (rc < 0)
+            return rc;
+        p += n;
+        p += strspn(p, " ");
+    }
+    return dim == s->rank ? NS_OK : ns_fail(err, NS_E_ARG, "%s: array '%s' has rank %d but names %d axes", o->label, s->name, s->rank, dim);
+}
+
+/* Contiguous data whose every cell is written needs no fill first. */
+static hid_t dataset_properties(const ns_out_spec *s, hid_t type)
+{
+    const hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(dcpl, 0);
+    H5Pset_attr_creation_order(dcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    if (s->chunk[0] > 0) {
+        hsize_t chunk[NS_MAX_RANK];
+        for (int i = 0; i < s->rank; i++)
+            chunk[i] = (hsize_t)s->chunk[i];
+        H5Pset_chunk(dcpl, s->rank, chunk);
+        if (s->deflate) {
+            H5Pset_shuffle(dcpl);
+            H5Pset_deflate(dcpl, 1);
+        }
+    } else if (s->fill == 0 && H5Tget_class(type) != H5T_STRING) {      /* HDF5 wants strings filled */
+        H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER);
+    }
+    if (s->fill != 0) {
+        /* NaN by its bits: a conversion inside HDF5 could change them, and the content hash compares bits. */
+        const uint32_t f32 = isnan(s->fill) ? 0x7fc00000u : 0xff800000u;
+        const uint16_t f16 = isnan(s->fill) ? 0x7e00u : 0xfc00u;
+        H5Pset_fill_value(dcpl, type, s->dtype == NS_F16 ? (const void *)&f16 : (const void *)&f32);
+    }
+    return dcpl;
+}
+
+static int create_dataset(ns_out *o, const ns_out_spec *s, hid_t type, hid_t *out, ns_error *err)
+{
+    char path[300];
+    hsize_t dims[NS_MAX_RANK];
+    *out = H5I_INVALID_HID;
+    if (!ns_name_ok(s->name))
+        return ns_fail(err, NS_E_ARG, "%s: '%s' is no name for an array: letters, digits and _.-+", o->label, s->name ? s->name : "");
+    snprintf(path, sizeof path, "%s/%s", s->group, s->name);
+    if ((!s->group[0] && !strcmp(s->name, "provenance")) || H5Lexists(o->id, s->name[0] && !s->group[0] ? s->name : path, H5P_DEFAULT) > 0)
+        return ns_fail(err, NS_E_ARG, "%s: '%s' is written twice", o->label, path);
+    for (int i = 0; i < s->rank; i++)
+        dims[i] = (hsize_t)s->shape[i];
+    const hid_t dcpl = dataset_properties(s, type), space = s->rank ? H5Screate_simple(s->rank, dims, NULL) : H5Screate(H5S_SCALAR);
+    *out = H5Dcreate2(o->id, path, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
+    H5Sclose(space);
+    H5Pclose(dcpl);
+    int rc = ns_out_check(o, *out < 0 ? -1 : 0, path, err);
+    if (rc == NS_OK && s->summary)
+        rc = ns_out_check(o, ns_out_text_attribute(*out, "long_name", s->summary), path, err);
+    return rc;
+}
+
+static int note_tile(hid_t dataset, const ns_out_spec *s)
+{
+    const hsize_t rank = (hsize_t)s->rank;
+    const hid_t space = H5Screate_simple(1, &rank, NULL);
+    const hid_t attribute = H5Acreate2(dataset, "hash_tile", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, H5T_STD_I64LE, s->tile);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    H5Sclose(space);
+    return rc;
+}
+
+int ns_out_dataset(ns_out *o, const ns_out_spec *s, hid_t *out, ns_error *err)
+{
+    *out = H5I_INVALID_HID;
+    const hid_t type = ns_h5_type(s->dtype);
+    if (type < 0)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: array '%s': HDF5 has no type for %s (give F32)", o->label, s->name, ns_dtype_name(s->dtype));
+    int rc = create_dataset(o, s, type, out, err);
+    if (rc == NS_OK)
+        rc = attach_axes(o, s, *out, err);
+    if (rc == NS_OK && s->tiled)
+        rc = ns_out_check(o, note_tile(*out, s), s->name, err);
+    H5Tclose(type);
+    if (rc < 0 && *out >= 0) {
+        H5Dclose(*out);
+        *out = H5I_INVALID_HID;
+    }
+    o->n_open += rc == NS_OK;
+    return rc;
+}
+
+int ns_out_digest(ns_out *o, const ns_out_spec *s, const char hex[65], ns_error *err)
+{
+    o->n_open--;
+    return ns_hash_dataset(&o->lines, s->group, s->name, ns_h5_type_name(s->dtype), s->rank, s->shape, hex) ? NS_OK : ns_oom(err, o->label);
+}
+
+static void digest_bytes(const void *data, size_t n, char hex[65])
+{
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, data, n);
+    ns_sha256_end(&sha, hex);
+}
+
+int ns_out_array(ns_out *o, const ns_out_spec *s, const void *data, ns_error *err)
+{
+    hid_t dataset;
+    size_t bytes = ns_dtype_size(s->dtype);
+    for (int i = 0; i < s->rank; i++)
+        bytes *= (size_t)s->shape[i];
+    int rc = ns_out_dataset(o, s, &dataset, err);
+    if (rc < 0)
+        return rc;
+    const hid_t type = ns_h5_type(s->dtype);
+    rc = ns_out_check(o, bytes ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0, s->name, err);
+    H5Tclose(type);
+    H5Dclose(dataset);
+    char hex[65];
+    digest_bytes(data, bytes, hex);
+    return rc < 0 ? rc : ns_out_digest(o, s, hex, err);
+}
+
+int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype, int64_t n, const void *values, const char *summary, ns_error *err)
+{
+    const ns_out_spec spec = { .group = group, .name = name, .summary = summary, .dtype = dtype, .rank = 1, .shape = { n } };
+    hid_t dataset = H5I_INVALID_HID;
+    const hid_t type = ns_h5_type(dtype);
+    int rc = type < 0 ? ns_fail(err, NS_E_UNSUPPORTED, "%s: axis '%s': HDF5 has no type for %s", o->label, name, ns_dtype_name(dtype))
+                      : create_dataset(o, &spec, type, &dataset, err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) : 0, name, err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, H5DSset_scale(dataset, name), name, err);
+    if (dataset >= 0)
+        H5Dclose(dataset);
+    if (type >= 0)
+        H5Tclose(type);
+    if (rc < 0)
+        return rc;
+    if (!ns_grow(&o->scales, &o->scales_capacity, o->n_scales + 1, sizeof *o->scales))
+        return ns_oom(err, o->label);
+    o->scales[o->n_scales] = (out_scale) { ns_strdup(group), ns_strdup(name), n };
+    if (!o->scales[o->n_scales].group || !o->scales[o->n_scales++].name)
+        return ns_oom(err, o->label);
+    char hex[65];
+    digest_bytes(values, (size_t)n * ns_dtype_size(dtype), hex);
+    o->n_open++;
+    return ns_out_digest(o, &spec, hex, err);
+}
+
+int ns_out_strings(ns_out *o, const ns_out_spec *s, const char *const *values, ns_error *err)
+{
+    int64_t n = 1;
+    for (int i = 0; i < s->rank; i++)
+        n *= s->shape[i];
+    hid_t dataset = H5I_INVALID_HID;
+    const hid_t type = ns_h5_string();
+    char **const clean = ns_alloc_array((size_t)n, sizeof *clean);
+    int rc = clean ? NS_OK : ns_oom(err, o->label);
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        clean[i] = ns_clean_utf8(values[i] ? values[i] : "");
+        rc = clean[i] ? NS_OK : ns_oom(err, o->label);
+        if (clean[i])
+            ns_sha256_add(&sha, clean[i], strlen(clean[i]) + 1);
+    }
+    if (rc == NS_OK)
+        rc = create_dataset(o, s, type, &dataset, err);
+    if (rc == NS_OK)
+        rc = attach_axes(o, s, dataset, err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, clean) : 0, s->name, err);
+    if (dataset >= 0)
+        H5Dclose(dataset);
+    H5Tclose(type);
+    for (int64_t i = 0; clean && i < n; i++)
+        free(clean[i]);
+    free(clean);
+    char hex[65];
+    ns_sha256_end(&sha, hex);
+    if (rc == NS_OK && !ns_hash_dataset(&o->lines, s->group, s->name, "string", s->rank, s->shape, hex))
+        rc = ns_oom(err, o->label);
+    return rc;
+}

@@ -1,0 +1,87 @@
+/* h5.c - HDF5's error stack and types. The library's automatic printing is a setting of the thread, so it is put back. */
+#include "record/h5.h"
+
+#include <string.h>
+
+ns_h5_quiet ns_h5_enter(void)
+{
+    ns_h5_quiet before = { 0 };
+    H5Eget_auto2(H5E_DEFAULT, &before.print, &before.user);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    H5Eclear2(H5E_DEFAULT);
+    return before;
+}
+
+void ns_h5_leave(ns_h5_quiet before)
+{
+    H5Eclear2(H5E_DEFAULT);
+    H5Eset_auto2(H5E_DEFAULT, before.print, before.user);
+}
+
+static herr_t innermost(unsigned n, const H5E_error2_t *entry, void *user)
+{
+    (void)n;
+    char *text = user;
+    if (!text[0] && entry->desc && entry->desc[0])
+        snprintf(text, 400, "%s", entry->desc);
+    return 0;
+}
+
+int ns_h5_fail(ns_error *err, int code, const char *label, const char *what)
+{
+    char text[400] = "";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, text);
+    for (char *p = text; *p; p++)
+        if (*p == '\n')
+            *p = ' ';
+    return ns_fail(err, code, "%s: %s%s%s", label, what, text[0] ? ": HDF5 says: " : "", text);
+}
+
+static hid_t float16_type(void)
+{
+    const hid_t type = H5Tcopy(H5T_IEEE_F32LE);
+    /* The fields must fit before the size shrinks: sign, exponent at and size, mantissa at and size. */
+    if (type < 0 || H5Tset_fields(type, 15, 10, 5, 0, 10) < 0 || H5Tset_size(type, 2) < 0 || H5Tset_ebias(type, 15) < 0) {
+        if (type >= 0)
+            H5Tclose(type);
+        return H5I_INVALID_HID;
+    }
+    return type;
+}
+
+hid_t ns_h5_type(ns_dtype dtype)
+{
+    switch (dtype) {
+    case NS_F16: return float16_type();
+    case NS_F32: return H5Tcopy(H5T_IEEE_F32LE);
+    case NS_F64: return H5Tcopy(H5T_IEEE_F64LE);
+    case NS_I8:  return H5Tcopy(H5T_STD_I8LE);
+    case NS_I16: return H5Tcopy(H5T_STD_I16LE);
+    case NS_I32: return H5Tcopy(H5T_STD_I32LE);
+    case NS_I64: return H5Tcopy(H5T_STD_I64LE);
+    case NS_BOOL:
+    case NS_U8:  return H5Tcopy(H5T_STD_U8LE);
+    case NS_U16: return H5Tcopy(H5T_STD_U16LE);
+    case NS_U32: return H5Tcopy(H5T_STD_U32LE);
+    case NS_U64: return H5Tcopy(H5T_STD_U64LE);
+    default:     return H5I_INVALID_HID;
+    }
+}
+
+hid_t ns_h5_string(void)
+{
+    const hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    return type;
+}
+
+const char *ns_h5_type_name(ns_dtype dtype)
+{
+    static const char *const names[NS_N_DTYPES] = {
+        [NS_F32] = "float32", [NS_F64] = "float64", [NS_F16] = "float16", [NS_BF16] = "bfloat16", [NS_I8] = "int8", [NS_U8] = "uint8",
+        [NS_I16] = "int16", [NS_U16] = "uint16", [NS_I32] = "int32", [NS_U32] = "uint32", [NS_I64] = "int64", [NS_U64] = "uint64",
+        [NS_BOOL] = "uint8",
+    };
+    return (unsigned)dtype < NS_N_DTYPES ? names[dtype] : "?";
+}

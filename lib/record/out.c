@@ -1,0 +1,240 @@
+/* out.c - an output file: created as PATH.tmp.PID, filled with axes and arrays, closed, fsynced, renamed.
+ *
+ * create (Conventions, schema, facts, config_sha256) -> scales, datasets, digests (dataset.c) -> commit (content_sha256, complete,
+ * close, rename).
+ * Object times are off and creation order is tracked, so equal content in equal order gives equal files. */
+#include "record/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *ns_out_label(const ns_out *o)
+{
+    return o->label;
+}
+
+int ns_out_check(ns_out *o, int h5_status, const char *what, ns_error *err)
+{
+    if (o->disk.error)
+        return ns_fail(err, NS_E_IO, "%s: writing failed: %s (%s)", o->label, strerror(o->disk.error),
+                       o->disk.error == EFBIG ? "raise ulimit -f" : "free some space or write elsewhere");
+    return h5_status < 0 ? ns_h5_fail(err, NS_E_INTERNAL, o->label, what) : NS_OK;
+}
+
+/* ---- attributes ---- */
+
+/* Bytes that are no UTF-8 become '?': readers refuse them. */
+char *ns_clean_utf8(const char *text)
+{
+    char *const copy = ns_strdup(text);
+    size_t bad, at = 0, n = copy ? strlen(copy) : 0;
+    while (copy && !ns_utf8_valid(copy + at, n - at, &bad)) {
+        at += bad;
+        copy[at] = '?';
+    }
+    return copy;
+}
+
+int ns_out_text_attribute(hid_t object, const char *name, const char *text)
+{
+    const hid_t type = ns_h5_string(), space = H5Screate(H5S_SCALAR);
+    const hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, type, &text);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+    return rc;
+}
+
+static int write_int_attribute(hid_t object, const char *name, int32_t value)
+{
+    const hid_t space = H5Screate(H5S_SCALAR);
+    const hid_t attribute = H5Acreate2(object, name, H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    const int rc = attribute < 0 ? -1 : H5Awrite(attribute, H5T_STD_I32LE, &value);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    H5Sclose(space);
+    return rc;
+}
+
+static bool fact_taken(const ns_out *o, const char *name)
+{
+    for (int64_t i = 0; i < o->n_facts; i++)
+        if (!strcmp(o->facts[i].name, name))
+            return true;
+    return false;
+}
+
+static int put_fact(ns_out *o, const char *name, const char *value, bool is_volatile, ns_error *err)
+{
+    static const char *const reserved[] = { "Conventions", "schema", "complete", "config_sha256", "content_sha256", NULL };
+    for (int i = 0; reserved[i]; i++)
+        if (!strcmp(name ? name : "", reserved[i]))
+            return ns_fail(err, NS_E_ARG, "%s: fact '%s' is written by needlescope itself: give it another name", o->label, name);
+    if (!ns_name_ok(name) || !value)
+        return ns_fail(err, NS_E_ARG, "%s: fact '%s' has no value, or a name with other signs than letters, digits and _.-+", o->label, name ? name : "");
+    char *const clean = ns_clean_utf8(value), *const kept = ns_strdup(name);
+    int rc = clean && kept && ns_grow(&o->facts, &o->facts_capacity, o->n_facts + 1, sizeof *o->facts) ? NS_OK : ns_oom(err, o->label);
+    if (rc == NS_OK && !is_volatile && !ns_hash_attribute(&o->lines, name, clean))
+        rc = ns_oom(err, o->label);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, ns_out_text_attribute(is_volatile ? o->provenance : o->id, name, clean), name, err);
+    free(clean);
+    if (rc < 0) {
+        free(kept);
+        return rc;
+    }
+    o->facts[o->n_facts++] = (ns_fact) { .name = kept, .is_volatile = is_volatile };
+    return NS_OK;
+}
+
+int ns_out_fact(ns_out *o, const char *name, const char *value, ns_error *err)
+{
+    return fact_taken(o, name) ? NS_OK : put_fact(o, name, value, false, err);
+}
+
+int ns_out_volatile(ns_out *o, const char *name, const char *value, ns_error *err)
+{
+    return fact_taken(o, name) ? NS_OK : put_fact(o, name, value, true, err);
+}
+
+/* ---- creation ---- */
+
+static int create_group(ns_out *o, const char *name, hid_t *out)
+{
+    const hid_t gcpl = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(gcpl, 0);
+    H5Pset_link_creation_order(gcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_attr_creation_order(gcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    *out = H5Gcreate2(o->id, name, H5P_DEFAULT, gcpl, H5P_DEFAULT);
+    H5Pclose(gcpl);
+    return *out < 0 ? -1 : 0;
+}
+
+static int create_file(ns_out *o, ns_error *err)
+{
+    const hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), fcpl = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_obj_track_times(fcpl, 0);
+    H5Pset_link_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_attr_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    o->driver = ns_disk_driver();
+    if (o->driver >= 0 && ns_disk_use(fapl, o->driver, &o->disk) >= 0)
+        o->id = H5Fcreate(o->file.tmp, H5F_ACC_TRUNC, fcpl, fapl);
+    H5Pclose(fapl);
+    H5Pclose(fcpl);
+    if (o->id < 0)
+        return o->disk.error ? ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s (choose another folder)", o->label, strerror(o->disk.error))
+                             : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
+    return NS_OK;
+}
+
+static int begin(ns_out *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    char config[65];
+    int rc = ns_atomic_begin(&o->file, path, err);
+    if (rc < 0 || (rc = create_file(o, err)) < 0)
+        return rc;
+    rc = ns_out_check(o, create_group(o, "provenance", &o->provenance), "/provenance", err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, ns_out_text_attribute(o->id, "Conventions", "needlescope-1"), "Conventions", err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, write_int_attribute(o->id, "schema", NS_SCHEMA), "schema", err);
+    for (int i = 0; i < n_facts && rc == NS_OK; i++)
+        rc = fact_taken(o, facts[i].name ? facts[i].name : "") ? ns_fail(err, NS_E_ARG, "%s: fact '%s' is given twice", path, facts[i].name)
+                                                               : put_fact(o, facts[i].name, facts[i].value, facts[i].is_volatile, err);
+    if (rc == NS_OK)
+        rc = ns_facts_sha256(facts, n_facts, config, err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, ns_out_text_attribute(o->id, "config_sha256", config), "config_sha256", err);
+    const bool hashed = rc == NS_OK && ns_hash_attribute(&o->lines, "Conventions", "needlescope-1") &&
+                        ns_hash_attribute(&o->lines, "schema", "1") && ns_hash_attribute(&o->lines, "config_sha256", config);
+    return rc == NS_OK && !hashed ? ns_oom(err, path) : rc;
+}
+
+int ns_out_create(ns_out **out, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    _Static_assert(NS_SCHEMA == 1, "begin() hashes the schema number as text");
+    *out = NULL;
+    ns_out *const o = ns_alloc_array(1, sizeof *o);
+    if (!o)
+        return ns_oom(err, path);
+    o->driver = o->id = o->provenance = o->string = H5I_INVALID_HID;
+    o->label = ns_strdup(path);
+    int rc = o->label ? begin(o, path, facts, n_facts, err) : ns_oom(err, path);
+    if (rc < 0) {
+        ns_out_abort(o);
+        return rc;
+    }
+    *out = o;
+    return NS_OK;
+}
+
+int ns_out_group(ns_out *o, const char *name, ns_error *err)
+{
+    hid_t group;
+    const int rc = ns_out_check(o, create_group(o, name, &group), name, err);
+    if (group >= 0)
+        H5Gclose(group);
+    return rc;
+}
+
+/* ---- the end ---- */
+
+static void release(ns_out *o)
+{
+    if (o->provenance >= 0)
+        H5Gclose(o->provenance);
+    if (o->id >= 0)
+        H5Fclose(o->id);
+    if (o->driver >= 0)
+        H5FDunregister(o->driver);
+    o->provenance = o->id = o->driver = H5I_INVALID_HID;
+    char unused[65];
+    ns_hash_lines_end(&o->lines, unused);
+    for (int64_t i = 0; i < o->n_facts; i++)
+        free((char *)o->facts[i].name);
+    for (int64_t i = 0; i < o->n_scales; i++) {
+        free(o->scales[i].group);
+        free(o->scales[i].name);
+    }
+    free(o->facts);
+    free(o->scales);
+    free(o->label);
+}
+
+int ns_out_commit(ns_out *o, ns_error *err)
+{
+    char content[65];
+    int rc = o->n_open ? ns_fail(err, NS_E_INTERNAL, "%s: %lld datasets were never finished", o->label, (long long)o->n_open) : NS_OK;
+    ns_hash_lines_end(&o->lines, content);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, ns_out_text_attribute(o->id, "content_sha256", content), "content_sha256", err);
+    if (rc == NS_OK)
+        rc = ns_out_check(o, write_int_attribute(o->id, "complete", 1), "complete", err);
+    if (rc < 0) {
+        ns_out_abort(o);
+        return rc;
+    }
+    H5Gclose(o->provenance);
+    o->provenance = H5I_INVALID_HID;
+    const int closed = H5Fclose(o->id);
+    o->id = H5I_INVALID_HID;
+    rc = ns_out_check(o, closed, "closing", err);
+    if (rc == NS_OK)
+        rc = ns_atomic_commit(&o->file, err);
+    ns_out_abort(o);
+    return rc;
+}
+
+void ns_out_abort(ns_out *o)
+{
+    if (!o)
+        return;
+    release(o);
+    ns_atomic_abort(&o->file);
+    free(o);
+}

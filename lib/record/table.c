@@ -1,0 +1,162 @@
+/* table.c - the public writer of named arrays with named axes: views become row-major, small arrays stay contiguous,
+ * larger ones are chunked, shuffled and deflated. */
+#include "record/h5.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef NS_VERSION
+#error "NS_VERSION comes from meson.build"
+#endif
+
+struct ns_table_writer { ns_out *out; };
+
+enum { CONTIGUOUS_BYTES = 16 << 10, CHUNK_BYTES = 256 << 10 };
+
+int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    *out = NULL;
+    ns_table_writer *const t = ns_alloc_array(1, sizeof *t);
+    if (!t)
+        return ns_oom(err, path);
+    const ns_h5_quiet quiet = ns_h5_enter();
+    int rc = ns_out_create(&t->out, path, facts, n_facts, err);
+    if (rc == NS_OK)
+        rc = ns_out_volatile(t->out, "needlescope_version", NS_VERSION, err);
+    if (rc == NS_OK) {
+        *out = t;
+    } else {
+        ns_out_abort(t->out);
+        free(t);
+    }
+    ns_h5_leave(quiet);
+    return rc;
+}
+
+static bool is_number(ns_dtype dtype)
+{
+    return dtype == NS_I32 || dtype == NS_I64 || dtype == NS_F32 || dtype == NS_F64;
+}
+
+/* Copies a strided view into row-major order; *owned is NULL when the view is row-major already. NULL = out of memory. */
+static const void *row_major(const ns_view *v, void **owned)
+{
+    const size_t size = ns_dtype_size(v->dtype);
+    int64_t step = 1, n = 1;
+    bool dense = true;
+    *owned = NULL;
+    for (int i = v->rank - 1; i >= 0; i--) {
+        dense = dense && (v->shape[i] == 1 || v->stride[i] == step);
+        step *= v->shape[i];
+        n *= v->shape[i];
+    }
+    if (dense || n == 0)
+        return v->data ? v->data : "";
+    char *const copy = *owned = ns_alloc_array((size_t)n, size);
+    int64_t at[NS_MAX_RANK] = { 0 };
+    for (int64_t i = 0; copy && i < n; i++) {
+        int64_t offset = 0;
+        for (int d = 0; d < v->rank; d++)
+            offset += at[d] * v->stride[d];
+        memcpy(copy + (size_t)i * size, (const char *)v->data + offset * (int64_t)size, size);
+        for (int d = v->rank - 1; d >= 0 && ++at[d] == v->shape[d]; d--)
+            at[d] = 0;
+    }
+    return copy;
+}
+
+static int check_view(const ns_out *o, const char *name, const ns_view *v, ns_error *err)
+{
+    int64_t n = 1;
+    if (!v || v->rank < 0 || v->rank > NS_MAX_RANK)
+        return ns_fail(err, NS_E_ARG, "%s: array '%s' has no view or a rank beyond %d", ns_out_label(o), name ? name : "", NS_MAX_RANK);
+    for (int i = 0; i < v->rank; i++)
+        if (v->shape[i] < 0 || !ns_mul_i64(n, v->shape[i], &n))
+            return ns_fail(err, NS_E_ARG, "%s: array '%s' has an impossible shape", ns_out_label(o), name ? name : "");
+    if (n > 0 && !v->data)
+        return ns_fail(err, NS_E_ARG, "%s: array '%s' has no data", ns_out_label(o), name ? name : "");
+    return NS_OK;
+}
+
+int ns_table_axis(ns_table_writer *t, const char *name, const ns_view *values, ns_error *err)
+{
+    int rc = check_view(t->out, name, values, err);
+    if (rc < 0)
+        return rc;
+    if (values->rank != 1 || !is_number(values->dtype))
+        return ns_fail(err, NS_E_ARG, "%s: axis '%s' must be a list of i32, i64, f32 or f64 numbers", ns_out_label(t->out), name ? name : "");
+    void *owned;
+    const void *const data = row_major(values, &owned);
+    if (!data)
+        return ns_oom(err, ns_out_label(t->out));
+    const ns_h5_quiet quiet = ns_h5_enter();
+    rc = ns_out_scale(t->out, "", name, values->dtype, values->shape[0], data, NULL, err);
+    ns_h5_leave(quiet);
+    free(owned);
+    return rc;
+}
+
+/* Chunks of about CHUNK_BYTES: whole inner axes as long as they fit, then a part of the next one. */
+static void choose_chunks(ns_out_spec *s)
+{
+    int64_t room = CHUNK_BYTES / (int64_t)ns_dtype_size(s->dtype), bytes = (int64_t)ns_dtype_size(s->dtype);
+    for (int i = 0; i < s->rank; i++)
+        bytes *= s->shape[i];
+    if (bytes < CONTIGUOUS_BYTES || s->rank == 0)
+        return;
+    for (int i = s->rank - 1; i >= 0; i--) {
+        s->chunk[i] = s->shape[i] < room ? s->shape[i] : room;
+        room = s->chunk[i] ? room / s->chunk[i] : 1;
+        room = room < 1 ? 1 : room;
+    }
+    s->deflate = true;
+}
+
+int ns_table_array(ns_table_writer *t, const char *name, const char *axes, const ns_view *v, const char *summary, ns_error *err)
+{
+    int rc = check_view(t->out, name, v, err);
+    if (rc < 0)
+        return rc;
+    ns_out_spec spec = { .group = "", .name = name, .axes = axes, .summary = summary, .dtype = v->dtype == NS_BOOL ? NS_U8 : v->dtype, .rank = v->rank };
+    memcpy(spec.shape, v->shape, sizeof spec.shape);
+    choose_chunks(&spec);
+    void *owned;
+    const void *const data = row_major(v, &owned);
+    if (!data)
+        return ns_oom(err, ns_out_label(t->out));
+    const ns_h5_quiet quiet = ns_h5_enter();
+    rc = ns_out_array(t->out, &spec, data, err);
+    ns_h5_leave(quiet);
+    free(owned);
+    return rc;
+}
+
+int ns_table_strings(ns_table_writer *t, const char *name, const char *axes, const char *const *values, int64_t n, ns_error *err)
+{
+    const ns_h5_quiet quiet = ns_h5_enter();
+    ns_out_spec spec = { .group = "", .name = name, .axes = axes };
+    int rc = ns_out_shape(t->out, &spec, n, err);
+    if (rc == NS_OK)
+        rc = ns_out_strings(t->out, &spec, values, err);
+    ns_h5_leave(quiet);
+    return rc;
+}
+
+int ns_table_commit(ns_table_writer *t, ns_error *err)
+{
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = ns_out_commit(t->out, err);
+    ns_h5_leave(quiet);
+    free(t);
+    return rc;
+}
+
+void ns_table_abort(ns_table_writer *t)
+{
+    if (!t)
+        return;
+    const ns_h5_quiet quiet = ns_h5_enter();
+    ns_out_abort(t->out);
+    ns_h5_leave(quiet);
+    free(t);
+}
