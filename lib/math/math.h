@@ -59,8 +59,9 @@ typedef struct ns_math {
 
 /* Best kernels of this CPU, capped by name ("scalar", "avx2", "avx512"; NULL = no cap). NULL for an unknown name. Never reads the environment. */
 const ns_math *ns_math_select(const char *cap);
-/* All kernels that this CPU can run, scalar first; NULL-terminated. For tests and benches. */
-const ns_math *const *ns_math_available(void);
+/* All kernels that this CPU can run, scalar first; returns how many. For tests, benches and `doctor`. */
+enum { NS_MATH_MAX = 4 };
+int ns_math_available(const ns_math *out[NS_MATH_MAX]);
 
 /* Packs rows of W[N,K] (row n at W + n * ldw, f32) into panels: out[p][k][j] = W[32 p + j][k]; out has ceil(N/32) * K * 32 floats. */
 void ns_pack_rows(float *out, const float *W, int64_t N, int64_t K, int64_t ldw);

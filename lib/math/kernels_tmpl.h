@@ -1,0 +1,29 @@
+/* kernels_tmpl.h - one instruction set's table of kernels: included last by kernels_X.c. */
+#include <needlescope/arch.h>
+#include "math/elementary_tmpl.h"
+#include "math/gemm_tmpl.h"
+#include "math/rows_tmpl.h"
+
+const ns_math KERNELS = {
+    .name = KERNELS_NAME,
+    .gemm = gemm,
+    .exp_sum = exp_sum,
+    .max = max,
+    .scale = scale,
+    .softcap = softcap,
+    .exp = exp_row,
+    .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
+    .affine = affine,
+    .rope = rope,
+    .act = act,
+    .mul = mul,
+    .add = add,
+    .axpy = axpy,
+    .all_finite = all_finite,
+    .argmax = argmax,
+    .f16_to_f32 = f16_to_f32,
+    .bf16_to_f32 = bf16_to_f32,
+    .f32_to_f16 = f32_to_f16,
+    .f32_to_bf16 = f32_to_bf16,
+};
