@@ -1,0 +1,336 @@
+/* arch_read.c - an arch from JSON, as strict as with any untrusted file: unknown keys, wrong types, numbers out of range and
+ * missing weights are errors that name the place. fields.c has the keys; ns_arch_validate has the last word. */
+#include "model/families/fields.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct reader {
+    const char *label;
+    char        where[128];   /* "layers[3].stages[0].branches[1].attn" */
+    ns_error   *err;
+} reader;
+
+static int fail(const reader *r, const char *key, const char *why)
+{
+    return ns_fail(r->err, NS_E_FORMAT, "%s: %s%s'%.80s' %s", r->label, r->where, r->where[0] ? ": " : "", key, why);
+}
+
+/* The inner error with the place put in front. */
+static int at_place(const reader *r, int rc)
+{
+    if (rc && r->err && r->where[0]) {
+        const char *const text = r->err->message + (ns_starts(r->err->message, r->label) ? strlen(r->label) + 2 : 0);
+        return ns_fail(r->err, rc, "%s: %s: %s", r->label, r->where, text);
+    }
+    return rc;
+}
+
+static int read_whole(const reader *r, const cJSON *object, const char *key, int64_t otherwise, int64_t low, int64_t high, int64_t *out)
+{
+    int64_t value;
+    const int rc = ns_json_i64(object, key, otherwise, &value, r->label, r->err);
+    if (rc)
+        return at_place(r, rc);
+    if (value < low || value > high)
+        return fail(r, key, "is out of range");
+    *out = value;
+    return NS_OK;
+}
+
+static int read_tref(const reader *r, const cJSON *item, const char *key, ns_tref *t)
+{
+    static const char *const known[] = {"name", "start", "group", "stride", "transposed"};
+    const char *name = cJSON_IsString(item) ? item->valuestring : NULL;
+    int rc;
+    if (cJSON_IsObject(item)) {
+        for (const cJSON *k = item->child; k; k = k->next) {
+            size_t i = 0;
+            while (i < sizeof known / sizeof *known && strcmp(known[i], k->string) != 0)
+                i++;
+            if (i == sizeof known / sizeof *known)
+                return fail(r, k->string, "is not a key of a weight (name, start, group, stride, transposed are)");
+        }
+        if ((rc = ns_json_str(item, "name", &name, r->label, r->err)) ||
+            (rc = ns_json_bool(item, "transposed", false, &t->transposed, r->label, r->err)))
+            return at_place(r, rc);
+        if ((rc = read_whole(r, item, "start", 0, 0, NS_MAX_DIM, &t->start)) || (rc = read_whole(r, item, "group", 0, 0, NS_MAX_DIM, &t->group)) ||
+            (rc = read_whole(r, item, "stride", 0, 0, NS_MAX_DIM, &t->stride)))
+            return rc;
+    }
+    if (!name || !name[0])
+        return fail(r, key, "must be the name of a tensor, or an object with one");
+    t->name = ns_strdup(name);
+    return t->name ? NS_OK : ns_oom(r->err, "a tensor name");
+}
+
+static int read_list(const reader *r, const cJSON *item, const ns_field *f, void *base)
+{
+    const int64_t n = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : -1;
+    if (n != *(const int64_t *)((const char *)base + f->count) / f->over)
+        return fail(r, f->key, f->kind == NS_FIELD_I64S ? "must be a list with one number a head" : "must be a list of half as many numbers as rotary_dim");
+    void *const list = ns_alloc_array((size_t)n, sizeof(int64_t));
+    if (!list)
+        return ns_oom(r->err, f->key);
+    *(void **)((char *)base + f->offset) = list;
+    int64_t i = 0;
+    for (const cJSON *v = item->child; v; v = v->next, i++) {
+        if (!cJSON_IsNumber(v) || !(v->valuedouble >= 0 && v->valuedouble <= NS_MAX_DIM) ||
+            (f->kind == NS_FIELD_I64S && v->valuedouble != (double)(int64_t)v->valuedouble))
+            return fail(r, f->key, "holds something that is not a number in range");
+        if (f->kind == NS_FIELD_I64S)
+            ((int64_t *)list)[i] = (int64_t)v->valuedouble;
+        else
+            ((double *)list)[i] = v->valuedouble;
+    }
+    return NS_OK;
+}
+
+static int read_number(const reader *r, const cJSON *object, const ns_field *f, void *p)
+{
+    double value;
+    bool flag;
+    int64_t whole;
+    int rc;
+    switch (f->kind) {
+    case NS_FIELD_I64:
+        return read_whole(r, object, f->key, (int64_t)f->otherwise, 0, NS_MAX_DIM, p);
+    case NS_FIELD_INT:
+        if ((rc = read_whole(r, object, f->key, (int64_t)f->otherwise, -1, NS_MAX_ROPES, &whole)))
+            return rc;
+        *(int *)p = (int)whole;
+        return NS_OK;
+    case NS_FIELD_BOOL:
+        if ((rc = ns_json_bool(object, f->key, f->otherwise != 0, &flag, r->label, r->err)))
+            return at_place(r, rc);
+        *(bool *)p = flag;
+        return NS_OK;
+    default:
+        if ((rc = ns_json_f64(object, f->key, f->otherwise, &value, r->label, r->err)))
+            return at_place(r, rc);
+        if (!(value >= -1e30 && value <= 1e30))
+            return fail(r, f->key, "is out of range");
+        if (f->kind == NS_FIELD_F32)
+            *(float *)p = (float)value;
+        else
+            *(double *)p = value;
+        return NS_OK;
+    }
+}
+
+static int read_word(const reader *r, const cJSON *object, const ns_field *f, void *p)
+{
+    const char *name;
+    int value = 0;
+    const int rc = ns_json_str(object, f->key, &name, r->label, r->err);
+    if (rc)
+        return at_place(r, rc);
+    if (name && !ns_word_find(f->words, name, &value)) {
+        char choices[128] = "has none of the known values (";
+        for (const ns_word *w = f->words; w->name; w++)
+            snprintf(choices + strlen(choices), sizeof choices - strlen(choices), "%s%s", w->name, w[1].name ? ", " : ")");
+        return fail(r, f->key, choices);
+    }
+    *(int *)p = value;   /* enums are ints here: -fshort-enums is not supported */
+    return NS_OK;
+}
+
+/* Every key of the object is one of the table's, or one of the parts that the caller reads itself. */
+static int check_keys(const reader *r, const cJSON *object, const ns_field *fields, const char *const *parts)
+{
+    for (const cJSON *item = object->child; item; item = item->next) {
+        const ns_field *f = fields;
+        while (f->key && strcmp(f->key, item->string) != 0)
+            f++;
+        const char *const *part = parts;
+        while (!f->key && part && *part && strcmp(*part, item->string) != 0)
+            part++;
+        if (!f->key && !(part && *part))
+            return fail(r, item->string, "is not a key that belongs here");
+    }
+    return NS_OK;
+}
+
+static int read_fields(reader *r, const cJSON *object, const ns_field *fields, void *base, const char *const *parts)
+{
+    if (!cJSON_IsObject(object))
+        return ns_fail(r->err, NS_E_FORMAT, "%s: %s must be an object", r->label, r->where);
+    int rc = check_keys(r, object, fields, parts);
+    for (const ns_field *f = fields; f->key && rc == NS_OK; f++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, f->key);
+        void *const p = (char *)base + f->offset;
+        if (!item || cJSON_IsNull(item)) {
+            if (f->required)
+                return fail(r, f->key, "is missing");
+            item = NULL;
+        }
+        if (f->kind == NS_FIELD_WORD)
+            rc = read_word(r, object, f, p);
+        else if (f->kind < NS_FIELD_WORD)
+            rc = read_number(r, object, f, p);
+        else if (item && f->kind == NS_FIELD_TREF)
+            rc = read_tref(r, item, f->key, p);
+        else if (item && (f->kind == NS_FIELD_I64S || f->kind == NS_FIELD_F64S))
+            rc = read_list(r, item, f, base);
+        else if (item) {
+            const size_t n = strlen(r->where);
+            snprintf(r->where + n, sizeof r->where - n, "%s%s", n ? "." : "", f->key);
+            rc = read_fields(r, item, ns_fields_norm, p, NULL);
+            r->where[n] = 0;
+        }
+    }
+    return rc;
+}
+
+static int read_branch(reader *r, const cJSON *object, ns_branch *b)
+{
+    static const char *const parts[] = {"attn", "ffn", NULL};
+    int rc = read_fields(r, object, ns_fields_branch, b, parts);
+    if (rc)
+        return rc;
+    const bool attn = b->kind == NS_BRANCH_ATTN;
+    const cJSON *const part = cJSON_GetObjectItemCaseSensitive(object, attn ? "attn" : "ffn");
+    if (!part || cJSON_GetObjectItemCaseSensitive(object, attn ? "ffn" : "attn"))
+        return fail(r, attn ? "attn" : "ffn", "must be the branch's one part");
+    const size_t n = strlen(r->where);
+    snprintf(r->where + n, sizeof r->where - n, ".%s", attn ? "attn" : "ffn");
+    return attn ? read_fields(r, part, ns_fields_attn, &b->attn, NULL) : read_fields(r, part, ns_fields_ffn, &b->ffn, NULL);
+}
+
+/* object[key] as a list of low to high items. */
+static int list_of(const reader *r, const cJSON *object, const char *key, int low, int high, const cJSON **out, int *n)
+{
+    const cJSON *const list = cJSON_GetObjectItemCaseSensitive(object, key);
+    *n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : -1;
+    *out = list;
+    if (*n >= low && *n <= high)
+        return NS_OK;
+    return ns_fail(r->err, NS_E_FORMAT, "%s: %s%s'%s' must be a list of %d to %d items", r->label, r->where, r->where[0] ? ": " : "", key, low, high);
+}
+
+static int read_layer(reader *r, const cJSON *object, int64_t index, ns_layer *layer)
+{
+    static const ns_field none[] = {{0}};
+    static const char *const layer_parts[] = {"stages", NULL}, *const stage_parts[] = {"branches", NULL};
+    const cJSON *stages, *branches;
+    int n_stages, n_branches, rc;
+    snprintf(r->where, sizeof r->where, "layers[%lld]", (long long)index);
+    if ((rc = read_fields(r, object, none, layer, layer_parts)) || (rc = list_of(r, object, "stages", 1, 2, &stages, &n_stages)))
+        return rc;
+    for (const cJSON *s = stages->child; s; s = s->next) {
+        ns_stage *const stage = &layer->stages[layer->n_stages++];
+        snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d]", (long long)index, layer->n_stages - 1);
+        if ((rc = read_fields(r, s, none, stage, stage_parts)) || (rc = list_of(r, s, "branches", 1, 2, &branches, &n_branches)))
+            return rc;
+        for (const cJSON *b = branches->child; b; b = b->next) {
+            snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d].branches[%d]", (long long)index, layer->n_stages - 1, stage->n_branches);
+            if ((rc = read_branch(r, b, &stage->branches[stage->n_branches++])))
+                return rc;
+        }
+    }
+    return NS_OK;
+}
+
+static int read_ignored(reader *r, const cJSON *root, ns_arch *a)
+{
+    const cJSON *list;
+    int n, rc;
+    if (!cJSON_GetObjectItemCaseSensitive(root, "ignored"))
+        return NS_OK;
+    if ((rc = list_of(r, root, "ignored", 0, 65536, &list, &n)))
+        return rc;
+    a->ignored = ns_alloc_array((size_t)n, sizeof *a->ignored);
+    if (!a->ignored)
+        return ns_oom(r->err, "the ignored tensors");
+    for (const cJSON *v = list->child; v; v = v->next) {
+        if (!cJSON_IsString(v))
+            return fail(r, "ignored", "must be a list of tensor-name globs");
+        if (!(a->ignored[a->n_ignored] = ns_strdup(v->valuestring)))
+            return ns_oom(r->err, "the ignored tensors");
+        a->n_ignored++;
+    }
+    return NS_OK;
+}
+
+static int read_parts(reader *r, const cJSON *root, ns_arch *a)
+{
+    const cJSON *ropes, *layers;
+    int n_ropes, n_layers, rc;
+    if ((rc = read_ignored(r, root, a)) || (rc = list_of(r, root, "ropes", 0, NS_MAX_ROPES, &ropes, &n_ropes)) ||
+        (rc = list_of(r, root, "layers", 1, NS_MAX_LAYERS, &layers, &n_layers)))
+        return rc;
+    a->ropes = ns_alloc_array((size_t)n_ropes, sizeof *a->ropes);
+    a->layers = ns_alloc_array((size_t)n_layers, sizeof *a->layers);
+    if (!a->ropes || !a->layers)
+        return ns_oom(r->err, "the layers");
+    for (const cJSON *v = ropes->child; v; v = v->next) {
+        snprintf(r->where, sizeof r->where, "ropes[%d]", a->n_ropes);
+        if ((rc = read_fields(r, v, ns_fields_rope, &a->ropes[a->n_ropes++], NULL)))
+            return rc;
+    }
+    for (const cJSON *v = layers->child; v; v = v->next) {
+        a->n_layers++;
+        if ((rc = read_layer(r, v, a->n_layers - 1, &a->layers[a->n_layers - 1])))
+            return rc;
+    }
+    r->where[0] = 0;
+    return NS_OK;
+}
+
+/* A weight's shape follows from the sizes; group and stride where they were not given. */
+static int fill_shape(void *user, const ns_slot *slot, ns_error *err)
+{
+    ns_tref *const t = slot->tref;
+    (void)user;
+    (void)err;
+    if (!t->name)
+        return NS_OK;
+    t->n_out = slot->n_out;
+    t->n_in = slot->n_in;
+    t->group = t->group ? t->group : t->n_out;
+    t->stride = t->stride ? t->stride : t->group;
+    return NS_OK;
+}
+
+static int read_root(reader *r, const cJSON *root, ns_arch *a)
+{
+    static const char *const parts[] = {"needlescope_arch", "family", "ignored", "ropes", "layers", NULL};
+    const char *family;
+    int64_t version;
+    int rc;
+    if (!cJSON_IsObject(root))
+        return ns_fail(r->err, NS_E_FORMAT, "%s: not a JSON object", r->label);
+    if ((rc = ns_json_i64(root, "needlescope_arch", 0, &version, r->label, r->err)) || (rc = ns_json_str(root, "family", &family, r->label, r->err)))
+        return rc;
+    if (version != NS_ARCH_JSON_VERSION)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: needlescope_arch is %lld: this is not a description of version %d (inspect MODEL --arch-out writes one)", r->label,
+                       (long long)version, NS_ARCH_JSON_VERSION);
+    if (!family || !family[0] || strlen(family) >= sizeof a->family)
+        return fail(r, "family", "must be a name of 1 to 31 bytes");
+    snprintf(a->family, sizeof a->family, "%s", family);
+    if ((rc = read_fields(r, root, ns_fields_arch, a, parts)) || (rc = read_parts(r, root, a)))
+        return rc;
+    return ns_arch_each(a, fill_shape, NULL, r->err);
+}
+
+int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *params, ns_error *err)
+{
+    reader r = {.label = label, .err = err};
+    cJSON *root = NULL;
+    *out = NULL;
+    int rc = ns_json_parse(&root, json, n, NS_MAX_JSON_DEPTH, label, err);
+    if (rc)
+        return rc;
+    ns_arch *a = ns_alloc_array(1, sizeof *a);
+    if (!a)
+        rc = ns_oom(err, "the description of the model");
+    if (rc == NS_OK && (rc = read_root(&r, root, a)) == NS_OK && (rc = ns_arch_validate(a, label, err)) == NS_OK && params && params->names_path)
+        rc = ns_arch_apply_names(a, params->names_path, err);
+    cJSON_Delete(root);
+    if (rc) {
+        ns_arch_free(a);
+        return rc;
+    }
+    *out = a;
+    return NS_OK;
+}

@@ -1,0 +1,219 @@
+/* build.c - facts and a family's row -> arch: names every weight and lays the branches of every layer. */
+#include "model/families/family.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct builder {
+    const ns_family *row;
+    const ns_facts  *f;
+    const char      *prefix;
+    int64_t          layer;
+    bool             oom;
+} builder;
+
+/* A weight of the trunk: prefix + name. */
+static ns_tref trunk(builder *b, const char *name, int64_t n_out, int64_t n_in)
+{
+    char *const full = ns_printf_alloc("%s%s", b->prefix, name);
+    b->oom |= !full;
+    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in};
+}
+
+/* A weight of the current layer: prefix + "layers.N." + name + ".weight" or ".bias". */
+static ns_tref layer_tensor(builder *b, const char *name, const char *suffix, int64_t n_out, int64_t n_in)
+{
+    char *const full = ns_printf_alloc("%s%s%lld.%s.%s", b->prefix, b->row->names->layers, (long long)b->layer, name, suffix);
+    b->oom |= !full;
+    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in,
+                     .transposed = b->row->names->transposed && n_in > 1};
+}
+
+/* The gain and bias of a norm whose name is `name`, in a layer or (layer < 0) in the trunk. */
+static ns_norm norm_of(builder *b, const char *name, int64_t n)
+{
+    const ns_family *const row = b->row;
+    ns_norm norm = {.type = name ? row->norm : NS_NORM_NONE, .eps = (float)b->f->eps, .offset = row->norm_offset};
+    if (!name)
+        return (ns_norm){0};
+    if (row->norm_plain)
+        return norm;
+    if (b->layer >= 0) {
+        norm.weight = layer_tensor(b, name, "weight", n, 1);
+        if (row->norm_bias)
+            norm.bias = layer_tensor(b, name, "bias", n, 1);
+        return norm;
+    }
+    char text[128];
+    snprintf(text, sizeof text, "%s.weight", name);
+    norm.weight = trunk(b, text, n, 1);
+    snprintf(text, sizeof text, "%s.bias", name);
+    if (row->norm_bias)
+        norm.bias = trunk(b, text, n, 1);
+    return norm;
+}
+
+/* Part `part` (0 q, 1 k, 2 v) of a fused projection. */
+static ns_tref fused(builder *b, const char *suffix, int part, int64_t n_in)
+{
+    const ns_facts *const f = b->f;
+    const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim;
+    ns_tref t = layer_tensor(b, b->row->names->qkv, suffix, part == 0 ? q : kv, n_in);
+    if (b->row->fuse == NS_FUSE_PER_HEAD) {
+        t.start = part * f->head_dim;
+        t.group = f->head_dim;
+        t.stride = 3 * f->head_dim;
+    } else {
+        t.start = part == 0 ? 0 : part == 1 ? q : q + kv;
+    }
+    return t;
+}
+
+static void build_attn(builder *b, ns_attn *a)
+{
+    const ns_facts *const f = b->f;
+    const ns_names *const n = b->row->names;
+    const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim, D = f->d_model;
+    *a = (ns_attn){.n_heads = f->heads, .n_kv_heads = f->kv_heads, .head_dim = f->head_dim, .qk_norm = b->row->qk_norm, .clip_qkv = (float)f->clip,
+                   .softcap = (float)f->attn_softcap, .rope = f->rope[b->layer], .window = f->window[b->layer]};
+    a->scale = (float)(f->scale_by_layer ? f->scale / (double)(b->layer + 1) : f->scale);
+    ns_tref *const w[3] = {&a->q, &a->k, &a->v}, *const bias[3] = {&a->q_bias, &a->k_bias, &a->v_bias};
+    const char *const names[3] = {n->q, n->k, n->v};
+    for (int i = 0; i < 3; i++) {
+        *w[i] = n->qkv ? fused(b, "weight", i, D) : layer_tensor(b, names[i], "weight", i ? kv : q, D);
+        if (f->attn_bias)
+            *bias[i] = n->qkv ? fused(b, "bias", i, 1) : layer_tensor(b, names[i], "bias", i ? kv : q, 1);
+    }
+    a->o = layer_tensor(b, n->o, "weight", D, q);
+    if (f->o_bias)
+        a->o_bias = layer_tensor(b, n->o, "bias", D, 1);
+    if (a->qk_norm == NS_QK_NONE)
+        return;
+    const bool full = a->qk_norm == NS_QK_FULL;
+    a->q_norm = norm_of(b, n->q_norm, full ? q : f->head_dim);
+    a->k_norm = norm_of(b, n->k_norm, full ? kv : f->head_dim);
+}
+
+static void build_ffn(builder *b, ns_ffn *ffn)
+{
+    const ns_names *const n = b->row->names;
+    const int64_t F = b->f->d_ff, D = b->f->d_model;
+    *ffn = (ns_ffn){.d_ff = F, .act = b->f->act};
+    if (n->gate_up) {
+        ffn->gate = layer_tensor(b, n->gate_up, "weight", F, D);
+        ffn->up = layer_tensor(b, n->gate_up, "weight", F, D);
+        ffn->up.start = F;
+    } else {
+        if (n->gate)
+            ffn->gate = layer_tensor(b, n->gate, "weight", F, D);
+        ffn->up = layer_tensor(b, n->up, "weight", F, D);
+    }
+    ffn->down = layer_tensor(b, n->down, "weight", D, F);
+    if (!b->f->ffn_bias)
+        return;
+    if (n->gate)
+        ffn->gate_bias = layer_tensor(b, n->gate, "bias", F, 1);
+    ffn->up_bias = layer_tensor(b, n->up, "bias", F, 1);
+    ffn->down_bias = layer_tensor(b, n->down, "bias", D, 1);
+}
+
+static void build_layer(builder *b, ns_layer *layer)
+{
+    const ns_names *const n = b->row->names;
+    const int64_t D = b->f->d_model;
+    ns_branch attn = {.kind = NS_BRANCH_ATTN, .out_scale = 1}, ffn = {.kind = NS_BRANCH_FFN, .out_scale = 1};
+    attn.in_norm = norm_of(b, n->attn_in_norm, D);
+    attn.out_norm = norm_of(b, n->attn_out_norm, D);
+    ffn.in_norm = norm_of(b, n->ffn_in_norm, D);
+    ffn.out_norm = norm_of(b, n->ffn_out_norm, D);
+    ffn.shares_norm = b->row->block == NS_BLOCK_PARALLEL_SHARED;
+    build_attn(b, &attn.attn);
+    build_ffn(b, &ffn.ffn);
+    if (b->f->parallel) {
+        layer->n_stages = 1;
+        layer->stages[0] = (ns_stage){.branches = {attn, ffn}, .n_branches = 2};
+    } else {
+        layer->n_stages = 2;
+        layer->stages[0] = (ns_stage){.branches = {attn}, .n_branches = 1};
+        layer->stages[1] = (ns_stage){.branches = {ffn}, .n_branches = 1};
+    }
+}
+
+static bool copy_ropes(ns_arch *a, const ns_facts *f)
+{
+    a->ropes = ns_alloc_array((size_t)f->n_ropes, sizeof *a->ropes);
+    if (!a->ropes)
+        return false;
+    for (int i = 0; i < f->n_ropes; i++) {
+        const ns_rope *const from = &f->ropes[i];
+        ns_rope *const to = &a->ropes[a->n_ropes++];
+        *to = *from;
+        to->short_factor = to->long_factor = NULL;
+        if (!from->short_factor)
+            continue;
+        const size_t half = (size_t)from->rotary_dim / 2;
+        to->short_factor = ns_alloc_array(half, sizeof(double));
+        to->long_factor = ns_alloc_array(half, sizeof(double));
+        if (!to->short_factor || !to->long_factor)
+            return false;
+        memcpy(to->short_factor, from->short_factor, half * sizeof(double));
+        memcpy(to->long_factor, from->long_factor, half * sizeof(double));
+    }
+    return true;
+}
+
+/* The family's buffers, and the head of a tied model should the file hold it all the same. */
+static bool copy_ignored(ns_arch *a, const ns_family *row, bool tied)
+{
+    int n = 0;
+    while (row->ignored && row->ignored[n])
+        n++;
+    a->ignored = ns_alloc_array((size_t)n + 1, sizeof *a->ignored);
+    if (!a->ignored)
+        return false;
+    for (int i = 0; i < n; i++, a->n_ignored++)
+        if (!(a->ignored[i] = ns_strdup(row->ignored[i])))
+            return false;
+    if (tied && !(a->ignored[a->n_ignored++] = ns_printf_alloc("*%s", row->names->head)))
+        return false;
+    return true;
+}
+
+int ns_arch_build(ns_arch **out, const ns_family *row, const ns_facts *f, const char *prefix, ns_error *err)
+{
+    builder b = {.row = row, .f = f, .prefix = prefix, .layer = -1};
+    const ns_names *const n = row->names;
+    *out = NULL;
+    ns_arch *const a = ns_alloc_array(1, sizeof *a);
+    if (!a)
+        return ns_oom(err, "the description of the model");
+    snprintf(a->family, sizeof a->family, "%s", row->type);
+    a->d_model = f->d_model;
+    a->vocab = f->vocab;
+    a->max_positions = f->positions;
+    a->embed_scale = row->embed_sqrt ? (float)sqrt((double)f->d_model) : 1;
+    a->logit_scale = (float)f->logit_scale;
+    a->logit_softcap = (float)f->logit_softcap;
+    a->embed = trunk(&b, n->embed, f->vocab, f->d_model);
+    if (n->positions)
+        a->positions = trunk(&b, n->positions, f->positions, f->d_model);
+    a->final_norm = norm_of(&b, n->final_norm, f->d_model);
+    b.prefix = f->tied ? prefix : "";
+    a->head = trunk(&b, f->tied ? n->embed : n->head, f->vocab, f->d_model);
+    b.prefix = prefix;
+    a->layers = ns_alloc_array((size_t)f->layers, sizeof *a->layers);
+    if (!copy_ropes(a, f) || !copy_ignored(a, row, f->tied) || !a->layers)
+        goto oom;
+    for (a->n_layers = 0; a->n_layers < f->layers && !b.oom; a->n_layers++) {
+        b.layer = a->n_layers;
+        build_layer(&b, &a->layers[a->n_layers]);
+    }
+    if (b.oom)
+        goto oom;
+    *out = a;
+    return NS_OK;
+oom:
+    ns_arch_free(a);
+    return ns_oom(err, "the description of the model");
+}

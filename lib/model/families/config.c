@@ -1,0 +1,374 @@
+/* config.c - reads config.json into facts: sizes checked against each other, the window and the rope set of every layer.
+ *
+ * An absent key has the default of the transformers config class (the family's row), which is not always "off". */
+#include "model/families/family.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *spelled(const char *own, const char *usual)
+{
+    return own ? own : usual;
+}
+
+bool ns_config_open(ns_config *c, cJSON *object, const char *label, const ns_arch_params *params)
+{
+    *c = (ns_config){.object = object, .label = label, .params = params};
+    c->used = ns_alloc_array((size_t)cJSON_GetArraySize(object), sizeof *c->used);
+    return c->used != NULL;
+}
+
+void ns_config_close(ns_config *c)
+{
+    free(c->used);
+    c->used = NULL;
+}
+
+cJSON *ns_config_get(ns_config *c, const char *key)
+{
+    size_t i = 0;
+    for (cJSON *item = c->object->child; item; item = item->next, i++)
+        if (strcmp(item->string, key) == 0) {
+            c->used[i] = true;
+            return item;
+        }
+    return NULL;
+}
+
+int ns_config_i64(ns_config *c, const char *key, int64_t otherwise, int64_t low, int64_t high, int64_t *out, ns_error *err)
+{
+    ns_config_get(c, key);
+    const int rc = ns_json_i64(c->object, key, otherwise, out, c->label, err);
+    if (rc)
+        return rc;
+    if (*out < low || *out > high)
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, outside %lld to %lld", c->label, key, (long long)*out, (long long)low, (long long)high);
+    return NS_OK;
+}
+
+int ns_config_f64(ns_config *c, const char *key, double otherwise, double low, double high, double *out, ns_error *err)
+{
+    ns_config_get(c, key);
+    const int rc = ns_json_f64(c->object, key, otherwise, out, c->label, err);
+    if (rc)
+        return rc;
+    if (!(*out >= low && *out <= high))
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is %g, outside %g to %g", c->label, key, *out, low, high);
+    return NS_OK;
+}
+
+int ns_config_bool(ns_config *c, const char *key, bool otherwise, bool *out, ns_error *err)
+{
+    ns_config_get(c, key);
+    return ns_json_bool(c->object, key, otherwise, out, c->label, err);
+}
+
+int ns_config_str(ns_config *c, const char *key, const char *otherwise, const char **out, ns_error *err)
+{
+    ns_config_get(c, key);
+    const int rc = ns_json_str(c->object, key, out, c->label, err);
+    if (rc == NS_OK && !*out)
+        *out = otherwise;
+    return rc;
+}
+
+void ns_config_warn(const ns_config *c, const char *fmt, ...)
+{
+    char line[512];
+    if (!c->params || !c->params->warn)
+        return;
+    const int n = snprintf(line, sizeof line, "%s: ", c->label);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line + (n < (int)sizeof line ? n : 0), sizeof line - (size_t)(n < (int)sizeof line ? n : 0), fmt, args);
+    va_end(args);
+    c->params->warn(c->params->user, line);
+}
+
+/* ---- sizes ---- */
+
+/* A key whose absence is not a default but an error in all but name: sizes that no default can guess are taken from the row all the same,
+ * since transformers does so; ns_arch_check compares them with the tensors. */
+static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    const ns_keys *k = &row->keys;
+    int rc;
+    const char *const heads_key = spelled(k->heads, "num_attention_heads");
+    if ((rc = ns_config_i64(c, "vocab_size", row->defaults.vocab, 1, NS_MAX_DIM, &f->vocab, err)) ||
+        (rc = ns_config_i64(c, spelled(k->d_model, "hidden_size"), row->defaults.d_model, 1, NS_MAX_DIM, &f->d_model, err)) ||
+        (rc = ns_config_i64(c, spelled(k->layers, "num_hidden_layers"), row->defaults.layers, 1, NS_MAX_LAYERS, &f->layers, err)) ||
+        (rc = ns_config_i64(c, heads_key, row->defaults.heads, 1, 65536, &f->heads, err)) ||
+        (rc = ns_config_i64(c, spelled(k->positions, "max_position_embeddings"), row->defaults.positions, 1, NS_MAX_DIM, &f->positions, err)) ||
+        (rc = ns_config_i64(c, spelled(k->d_ff, "intermediate_size"), row->defaults.d_ff ? row->defaults.d_ff : 4 * f->d_model, 1, NS_MAX_DIM, &f->d_ff, err)))
+        return rc;
+    f->kv_heads = f->heads;
+    if (!row->no_gqa) {
+        const cJSON *const kv = ns_config_get(c, "num_key_value_heads");
+        const int64_t otherwise = kv || !row->defaults.kv_heads ? f->heads : row->defaults.kv_heads;
+        if ((rc = ns_config_i64(c, "num_key_value_heads", otherwise, 1, 65536, &f->kv_heads, err)))
+            return rc;
+        if (f->heads % f->kv_heads)
+            return ns_fail(err, NS_E_FORMAT, "%s: num_attention_heads %lld is not a multiple of num_key_value_heads %lld%s", c->label,
+                           (long long)f->heads, (long long)f->kv_heads, kv ? "" : " (the key is absent, so it has the family's default)");
+    }
+    const int64_t split = row->defaults.head_dim ? row->defaults.head_dim : f->d_model / f->heads;
+    const cJSON *const d = ns_config_get(c, "head_dim");
+    if (row->fixed_head_dim || !((d && !cJSON_IsNull(d)) || row->defaults.head_dim))
+        if (f->d_model % f->heads)
+            return ns_fail(err, NS_E_FORMAT, "%s: %s %lld is not a multiple of %s %lld, and no head_dim is given", c->label,
+                           spelled(k->d_model, "hidden_size"), (long long)f->d_model, heads_key, (long long)f->heads);
+    if ((rc = ns_config_i64(c, "head_dim", split, 1, 65536, &f->head_dim, err)))
+        return rc;
+    if (row->fixed_head_dim && f->head_dim != f->d_model / f->heads)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: head_dim is %lld, but the heads of %s have %lld dimensions (the width over the heads)", c->label,
+                       (long long)f->head_dim, row->type, (long long)(f->d_model / f->heads));
+    return NS_OK;
+}
+
+/* ---- numbers and switches ---- */
+static int read_act(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    static const ns_word spellings[] = {
+        {"silu", NS_ACT_SILU}, {"swish", NS_ACT_SILU}, {"gelu", NS_ACT_GELU}, {"gelu_python", NS_ACT_GELU}, {"gelu_new", NS_ACT_GELU_TANH},
+        {"gelu_pytorch_tanh", NS_ACT_GELU_TANH}, {"gelu_fast", NS_ACT_GELU_TANH}, {"gelu_accurate", NS_ACT_GELU_TANH},
+        {"gelu_python_tanh", NS_ACT_GELU_TANH}, {"relu", NS_ACT_RELU}, {"relu2", NS_ACT_RELU2}, {NULL, 0},
+    };
+    const char *const key = spelled(row->keys.act, "hidden_act"), *name;
+    int value;
+    const int rc = ns_config_str(c, key, row->defaults.act, &name, err);
+    if (rc)
+        return rc;
+    if (!ns_word_find(spellings, name, &value))
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s '%s' is not supported (silu, gelu, gelu_new, gelu_pytorch_tanh, relu, relu2 are)", c->label, key, name);
+    f->act = (ns_act)value;
+    return NS_OK;
+}
+
+static int read_biases(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    int rc = NS_OK;
+    f->attn_bias = f->o_bias = row->attn_bias == NS_BIAS_ALWAYS;
+    f->ffn_bias = row->ffn_bias == NS_BIAS_ALWAYS;
+    if (row->attn_bias == NS_BIAS_QKV)
+        f->attn_bias = true;
+    if (row->attn_bias == NS_BIAS_KEY_FALSE || row->attn_bias == NS_BIAS_KEY_TRUE) {
+        rc = ns_config_bool(c, "attention_bias", row->attn_bias == NS_BIAS_KEY_TRUE, &f->attn_bias, err);
+        f->o_bias = f->attn_bias;
+    }
+    if (rc == NS_OK && (row->ffn_bias == NS_BIAS_KEY_FALSE || row->ffn_bias == NS_BIAS_KEY_TRUE))
+        rc = ns_config_bool(c, "mlp_bias", row->ffn_bias == NS_BIAS_KEY_TRUE, &f->ffn_bias, err);
+    return rc;
+}
+
+/* A cap or a clip: null or 0 in the file means none, an absent key the row's default. */
+static int read_optional(ns_config *c, const char *key, bool reads, double otherwise, double *out, ns_error *err)
+{
+    *out = 0;
+    if (!reads)
+        return NS_OK;
+    return ns_config_f64(c, key, ns_config_get(c, key) ? 0 : otherwise, 0, 1e30, out, err);
+}
+
+static int read_numbers(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    int rc;
+    double scalar = 256;
+    bool scaled = true;
+    f->eps = row->defaults.eps;
+    f->parallel = row->block == NS_BLOCK_PARALLEL || row->block == NS_BLOCK_PARALLEL_SHARED;
+    f->logit_scale = 1;
+    if ((!row->eps_fixed && (rc = ns_config_f64(c, spelled(row->keys.eps, "rms_norm_eps"), row->defaults.eps, 0, 1, &f->eps, err))) ||
+        (rc = ns_config_bool(c, "tie_word_embeddings", row->defaults.tied, &f->tied, err)) ||
+        (rc = read_optional(c, "attn_logit_softcapping", row->attn_softcap_key, row->defaults.attn_softcap, &f->attn_softcap, err)) ||
+        (rc = read_optional(c, "final_logit_softcapping", row->logit_softcap_key, row->defaults.logit_softcap, &f->logit_softcap, err)) ||
+        (rc = read_optional(c, "clip_qkv", row->clip_key, 0, &f->clip, err)) ||
+        (row->logit_scale_key && (rc = ns_config_f64(c, "logit_scale", row->defaults.logit_scale, -1e30, 1e30, &f->logit_scale, err))) ||
+        (row->scalar_key && (rc = ns_config_f64(c, "query_pre_attn_scalar", 256, 1e-6, 1e9, &scalar, err))) ||
+        (row->parallel_key && (rc = ns_config_bool(c, "use_parallel_residual", true, &f->parallel, err))) ||
+        (row->inverse_layer_key && ((rc = ns_config_bool(c, "scale_attn_weights", true, &scaled, err)) ||
+                                    (rc = ns_config_bool(c, "scale_attn_by_inverse_layer_idx", false, &f->scale_by_layer, err)))))
+        return rc;
+    f->scale = scaled ? 1 / sqrt(row->scalar_key ? scalar : (double)f->head_dim) : 1;
+    return NS_OK;
+}
+
+/* ---- windows ---- */
+
+/* Bit i of the pattern: 'L' (local, sliding) or 'G' (global), repeated over the layers; or an int n: every n-th is global. */
+static int window_by_pattern(ns_facts *f, ns_config *c, const ns_family *row, int64_t window, ns_error *err)
+{
+    const cJSON *const item = ns_config_get(c, "sliding_window_pattern");
+    if (item && cJSON_IsString(item)) {
+        const size_t n = strlen(item->valuestring);
+        if (n == 0 || strspn(item->valuestring, "LG") != n)
+            return ns_fail(err, NS_E_FORMAT, "%s: sliding_window_pattern '%.40s' must be made of L and G", c->label, item->valuestring);
+        for (int64_t i = 0; i < f->layers; i++)
+            f->window[i] = item->valuestring[i % (int64_t)n] == 'L' ? window : 0;
+        return NS_OK;
+    }
+    int64_t pattern = row->defaults.pattern;
+    const bool reads = row != &ns_family_gemma2 && row != &ns_family_olmo3;   /* their period is in the code */
+    const int rc = reads ? ns_config_i64(c, "sliding_window_pattern", pattern, 1, NS_MAX_LAYERS, &pattern, err) : NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < f->layers; i++)
+        f->window[i] = (i + 1) % pattern ? window : 0;
+    return rc;
+}
+
+/* layer_types: overrides the rule where the family honours it, else must agree with it. */
+static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, int64_t window, ns_error *err)
+{
+    const cJSON *const types = ns_config_get(c, "layer_types");
+    if (!types || cJSON_IsNull(types))
+        return NS_OK;
+    if (!cJSON_IsArray(types) || cJSON_GetArraySize(types) != f->layers)
+        return ns_fail(err, NS_E_FORMAT, "%s: layer_types must be a list of %lld names, one a layer", c->label, (long long)f->layers);
+    int64_t i = 0;
+    for (const cJSON *t = types->child; t; t = t->next, i++) {
+        const char *const name = cJSON_IsString(t) ? t->valuestring : "";
+        const bool slides = strcmp(name, "sliding_attention") == 0;
+        if (!slides && strcmp(name, "full_attention") != 0)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention and sliding_attention are)", c->label, (long long)i, name);
+        if (!row->layer_types && slides != (f->window[i] > 0))
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] is %s, but %s in transformers ignores layer_types: remove the key, or describe the model with --arch",
+                           c->label, (long long)i, name, row->type);
+        if (slides && window == 0)
+            return ns_fail(err, NS_E_FORMAT, "%s: layer_types[%lld] is sliding_attention, but there is no sliding_window", c->label, (long long)i);
+        f->window[i] = slides ? window : 0;
+    }
+    return NS_OK;
+}
+
+static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    int64_t window = 0, above = 28;
+    bool use = row->window != NS_WINDOW_ABOVE && row->window != NS_WINDOW_NOPE;
+    int rc;
+    if (row->window == NS_WINDOW_NONE)
+        return apply_layer_types(f, c, row, 0, err);
+    if (!use && (rc = ns_config_bool(c, "use_sliding_window", false, &use, err)))
+        return rc;
+    const bool given = ns_config_get(c, "sliding_window") != NULL;
+    if ((rc = ns_config_i64(c, "sliding_window", given ? 0 : row->defaults.window, 0, NS_MAX_DIM, &window, err)))
+        return rc;
+    const cJSON *const item = ns_config_get(c, "sliding_window");
+    if (item && !cJSON_IsNull(item) && window == 0 && use)
+        return ns_fail(err, NS_E_FORMAT, "%s: sliding_window is 0: give the number of keys a row sees, or null for full attention", c->label);
+    if (row->window == NS_WINDOW_ABOVE && !use)
+        window = 0;      /* qwen: the key counts only together with use_sliding_window */
+    if (row->window == NS_WINDOW_ABOVE && use && (rc = ns_config_i64(c, "max_window_layers", above, 0, NS_MAX_DIM, &above, err)))
+        return rc;
+    const cJSON *const types = ns_config_get(c, "layer_types");
+    if (row->window == NS_WINDOW_PATTERN && window && !(types && !cJSON_IsNull(types)) && (rc = window_by_pattern(f, c, row, window, err)))
+        return rc;
+    for (int64_t i = 0; i < f->layers && row->window != NS_WINDOW_PATTERN; i++)
+        f->window[i] = (row->window == NS_WINDOW_ALL || (row->window == NS_WINDOW_ABOVE && i >= above) ||
+                        (row->window == NS_WINDOW_NOPE && use && f->rope[i] < 0)) ? window : 0;
+    return apply_layer_types(f, c, row, window, err);
+}
+
+/* ---- which layers rotate ---- */
+static int read_no_rope_layers(ns_facts *f, ns_config *c, ns_error *err)
+{
+    const cJSON *const list = ns_config_get(c, "no_rope_layers");
+    if (!list || cJSON_IsNull(list)) {
+        int64_t interval;
+        const int rc = ns_config_i64(c, "no_rope_layer_interval", 4, 1, NS_MAX_DIM, &interval, err);
+        for (int64_t i = 0; rc == NS_OK && i < f->layers; i++)
+            f->rope[i] = (i + 1) % interval ? 0 : -1;
+        return rc;
+    }
+    if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != f->layers)
+        return ns_fail(err, NS_E_FORMAT, "%s: no_rope_layers must be a list of %lld numbers, one a layer", c->label, (long long)f->layers);
+    int64_t i = 0;
+    for (const cJSON *v = list->child; v; v = v->next, i++) {
+        if (!cJSON_IsNumber(v) && !cJSON_IsBool(v))
+            return ns_fail(err, NS_E_FORMAT, "%s: no_rope_layers[%lld] must be 0 or 1 (1 = the layer rotates)", c->label, (long long)i);
+        f->rope[i] = cJSON_IsTrue(v) || (cJSON_IsNumber(v) && v->valuedouble != 0) ? 0 : -1;
+    }
+    return NS_OK;
+}
+
+static bool any_layer(const ns_facts *f, bool sliding)
+{
+    for (int64_t i = 0; i < f->layers; i++)
+        if ((f->window[i] > 0) == sliding)
+            return true;
+    return false;
+}
+
+static int add_rope(ns_facts *f, ns_config *c, const ns_family *row, ns_rope_source source, ns_error *err)
+{
+    const int rc = ns_config_rope(&f->ropes[f->n_ropes], c, row, &source, f->head_dim, &f->positions, err);
+    f->n_ropes += rc == NS_OK;
+    return rc;
+}
+
+/* rope_parameters of transformers 5 with one object per layer type. */
+static bool nested_ropes(ns_config *c)
+{
+    const cJSON *const all = ns_config_get(c, "rope_parameters");
+    return cJSON_IsObject(all) && (cJSON_GetObjectItemCaseSensitive(all, "full_attention") || cJSON_GetObjectItemCaseSensitive(all, "sliding_attention"));
+}
+
+static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    int rc;
+    if (row->rope == NS_ROPES_NONE)
+        return NS_OK;
+    double theta = row->defaults.theta, local = theta, partial = row->defaults.partial ? row->defaults.partial : 1;
+    if ((rc = ns_config_f64(c, spelled(row->keys.theta, "rope_theta"), theta, 1, 1e30, &theta, err)) ||
+        (row->keys.partial && (rc = ns_config_f64(c, row->keys.partial, partial, 0, 1, &partial, err))) ||
+        (row->rope == NS_ROPES_LOCAL && (rc = ns_config_f64(c, "rope_local_base_freq", 1e4, 1, 1e30, &local, err))))
+        return rc;
+    const char *const scaled_layers = c->params && c->params->olmo3_rope ? c->params->olmo3_rope : "full-layers";
+    const bool full_only = strcmp(scaled_layers, "full-layers") == 0;
+    if (!full_only && strcmp(scaled_layers, "all-layers") != 0)
+        return ns_fail(err, NS_E_ARG, "olmo3_rope '%.40s' is neither full-layers nor all-layers", scaled_layers);
+    const bool sliding_only = row->rope == NS_ROPES_SLIDING || (row->rope == NS_ROPES_HYBRID && any_layer(f, true));
+    const bool two = !sliding_only && any_layer(f, true) &&
+                     (row->rope == NS_ROPES_UNSCALED ? full_only : row->rope == NS_ROPES_LOCAL || nested_ropes(c));
+    f->ropes = ns_alloc_array(2, sizeof *f->ropes);
+    if (!f->ropes)
+        return ns_oom(err, "the rope sets");
+    if ((rc = add_rope(f, c, row, (ns_rope_source){.type = sliding_only ? "sliding_attention" : "full_attention", .theta = theta, .partial = partial}, err)))
+        return rc;
+    if (two && (rc = add_rope(f, c, row, (ns_rope_source){.type = "sliding_attention", .theta = row->rope == NS_ROPES_LOCAL ? local : theta, .partial = partial,
+                                                          .unscaled = row->rope != NS_ROPES_ALL && row->rope != NS_ROPES_LIST,
+                                                          .own_theta = row->rope == NS_ROPES_LOCAL}, err)))
+        return rc;
+    for (int64_t i = 0; i < f->layers; i++)
+        if (row->rope != NS_ROPES_LIST || f->rope[i] >= 0)
+            f->rope[i] = sliding_only && f->window[i] == 0 ? -1 : two && f->window[i] > 0;
+    return NS_OK;
+}
+
+int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    int rc;
+    *f = (ns_facts){0};
+    if ((rc = read_sizes(f, c, row, err)) || (rc = read_act(f, c, row, err)) || (rc = read_biases(f, c, row, err)) || (rc = read_numbers(f, c, row, err)))
+        return rc;
+    f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
+    f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);
+    if (!f->window || !f->rope)
+        return ns_oom(err, "the layer table");
+    for (int64_t i = 0; i < f->layers; i++)
+        f->rope[i] = -1;
+    if (row->rope == NS_ROPES_LIST && (rc = read_no_rope_layers(f, c, err)))
+        return rc;
+    if ((rc = read_windows(f, c, row, err)) || (rc = read_ropes(f, c, row, err)))
+        return rc;
+    return ns_config_unread(c, row, err);
+}
+
+void ns_facts_clear(ns_facts *f)
+{
+    for (int i = 0; i < f->n_ropes; i++)
+        ns_rope_clear(&f->ropes[i]);
+    free(f->ropes);
+    free(f->rope);
+    free(f->window);
+    *f = (ns_facts){0};
+}

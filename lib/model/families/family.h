@@ -1,0 +1,158 @@
+/* family.h - inside of lib/model/families: the table row of a family, the config reader, and the walk over an arch's weights.
+ *
+ * config.json --(config.c, config_rope.c, config_keys.c: defaults, ranges, unknown keys)--> ns_facts --(build.c)--> ns_arch
+ * --(names.c)--> names of the file --(arch_check.c)--> agreed with the checkpoint. */
+#ifndef NS_FAMILY_H
+#define NS_FAMILY_H
+
+#include <needlescope/arch.h>
+#include "core/core.h"
+
+enum { NS_MAX_LAYERS = 4096, NS_MAX_ROPES = 16, NS_MAX_JSON = 64 << 20, NS_MAX_JSON_DEPTH = 32 };
+#define NS_MAX_DIM INT32_MAX
+
+/* ---- the row of a family ---- */
+typedef enum ns_block { NS_BLOCK_PRE, NS_BLOCK_POST, NS_BLOCK_SANDWICH, NS_BLOCK_PARALLEL, NS_BLOCK_PARALLEL_SHARED } ns_block;
+typedef enum ns_bias { NS_BIAS_NONE, NS_BIAS_QKV, NS_BIAS_KEY_FALSE, NS_BIAS_KEY_TRUE, NS_BIAS_ALWAYS } ns_bias;  /* KEY: attention_bias | mlp_bias, with its default */
+typedef enum ns_fuse { NS_FUSE_NONE, NS_FUSE_CONCAT, NS_FUSE_PER_HEAD } ns_fuse;   /* qkv rows: q | k | v; or (q k v) inside each head */
+
+/* Which layers slide, when layer_types does not say. */
+typedef enum ns_window_rule {
+    NS_WINDOW_NONE,
+    NS_WINDOW_ALL,          /* every layer, when sliding_window is not null */
+    NS_WINDOW_ABOVE,        /* layers >= max_window_layers, when use_sliding_window */
+    NS_WINDOW_PATTERN,      /* all but every n-th (sliding_window_pattern) */
+    NS_WINDOW_NOPE,         /* the NoPE layers, when use_sliding_window */
+} ns_window_rule;
+/* Which layers rotate, and by which frequencies. */
+typedef enum ns_rope_rule {
+    NS_ROPES_NONE,          /* learned positions */
+    NS_ROPES_ALL,
+    NS_ROPES_SLIDING,       /* full layers are NoPE */
+    NS_ROPES_HYBRID,        /* full layers are NoPE where sliding_window is set */
+    NS_ROPES_LIST,          /* no_rope_layers: 1 = rotate (the key says the opposite of its name) */
+    NS_ROPES_LOCAL,         /* sliding layers by rope_local_base_freq, unscaled */
+    NS_ROPES_UNSCALED,      /* sliding layers with the same theta, unscaled (olmo3) */
+} ns_rope_rule;
+
+/* Tensor names: trunk names follow the prefix, layer names "<prefix><layers>N.". NULL = the family has no such weight. */
+typedef struct ns_names {
+    const char *prefixes[5];          /* first that holds the embedding; the first one without a checkpoint */
+    const char *embed, *positions, *final_norm, *layers;
+    const char *head;                 /* without the prefix */
+    const char *attn_in_norm, *attn_out_norm, *ffn_in_norm, *ffn_out_norm;
+    const char *q, *k, *v, *o, *qkv, *q_norm, *k_norm;
+    const char *gate, *up, *down, *gate_up;
+    bool        transposed;           /* Conv1D: [in, out] */
+} ns_names;
+
+/* Key spellings; NULL = the usual one. */
+typedef struct ns_keys { const char *d_model, *d_ff, *layers, *heads, *positions, *eps, *act, *theta, *partial; } ns_keys;
+
+typedef struct ns_family {
+    const char     *type;             /* model_type */
+    const char     *nested;           /* key that holds the text model's config (multimodal wrappers), or NULL */
+    const ns_names *names;
+    ns_keys         keys;
+    struct {                          /* of the transformers config class */
+        int64_t     vocab, d_model, d_ff, layers, heads;
+        int64_t     kv_heads;         /* of an absent key; 0 = heads. null means heads */
+        int64_t     head_dim;         /* 0 = d_model / heads */
+        int64_t     positions, original, window, pattern;   /* original: original_max_position_embeddings (phi3) */
+        double      eps, theta, partial, logit_scale, attn_softcap, logit_softcap;
+        const char *act;
+        bool        tied;
+    } defaults;
+    ns_block        block;
+    ns_norm_type    norm;
+    float           norm_offset;
+    bool            norm_plain, norm_bias;    /* plain: no gain at all (olmo); bias: gain and bias */
+    bool            eps_fixed;
+    ns_qk_norm      qk_norm;
+    ns_bias         attn_bias, ffn_bias;
+    ns_fuse         fuse;
+    bool            no_gqa, fixed_head_dim;   /* heads = kv_heads; head_dim = d_model / heads whatever the config says */
+    ns_window_rule  window;
+    bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
+    ns_rope_rule    rope;
+    ns_rope_layout  layout;
+    bool            embed_sqrt;               /* embedding * sqrt(D) */
+    bool            parallel_key;             /* use_parallel_residual false = NS_BLOCK_PRE */
+    bool            inverse_layer_key;        /* scale_attn_weights, scale_attn_by_inverse_layer_idx */
+    bool            scalar_key, clip_key, attn_softcap_key, logit_softcap_key, logit_scale_key;   /* reads query_pre_attn_scalar ... */
+    const char *const *harmless;              /* its keys that cannot change the result (NULL-terminated) or NULL */
+    const char *const *ignored;               /* tensors that are buffers, or parts of a wrapper that text does not use */
+} ns_family;
+
+extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3;
+extern const ns_family ns_family_olmo, ns_family_olmo2, ns_family_olmo3, ns_family_exaone4;
+extern const ns_family ns_family_gemma2, ns_family_gemma3_text, ns_family_gemma3, ns_family_cohere2, ns_family_gpt_neox, ns_family_gpt2;
+extern const ns_family *const ns_families[];  /* NULL-terminated */
+const ns_family *ns_family_find(const char *type);
+extern const ns_names ns_names_llama;         /* the names most families share */
+
+/* ---- config.json, with every key that was read marked ---- */
+typedef struct ns_config {
+    cJSON      *object;
+    const char *label;                /* file name for messages */
+    bool       *used;                 /* [number of keys] */
+    const ns_arch_params *params;
+} ns_config;
+bool ns_config_open(ns_config *, cJSON *object, const char *label, const ns_arch_params *);
+void ns_config_close(ns_config *);
+cJSON *ns_config_get(ns_config *, const char *key);   /* NULL when absent; JSON null is returned as such */
+/* Checked getters: absent -> otherwise; null -> otherwise (NULL when `null_too` is false: an error). Out of [low, high] is an error. */
+int ns_config_i64(ns_config *, const char *key, int64_t otherwise, int64_t low, int64_t high, int64_t *out, ns_error *);
+int ns_config_f64(ns_config *, const char *key, double otherwise, double low, double high, double *out, ns_error *);
+int ns_config_bool(ns_config *, const char *key, bool otherwise, bool *out, ns_error *);
+int ns_config_str(ns_config *, const char *key, const char *otherwise, const char **out, ns_error *);
+void ns_config_warn(const ns_config *, const char *fmt, ...) NS_PRINTF(2, 3);
+/* Every key that nobody read: harmless, neutral, unknown (a warning) or an error. */
+int ns_config_unread(ns_config *, const ns_family *, ns_error *);
+/* The same for a rope object: keys in `known` were read. */
+int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *known, ns_error *);
+
+/* ---- what the config says ---- */
+typedef struct ns_facts {
+    int64_t vocab, d_model, d_ff, layers, heads, kv_heads, head_dim, positions;
+    double  eps, logit_scale, attn_softcap, logit_softcap, clip, scale;
+    ns_act  act;
+    bool    tied, attn_bias, o_bias, ffn_bias, parallel, scale_by_layer;
+    int64_t *window;                  /* [layers] 0 = full */
+    int     *rope;                    /* [layers] index into ropes; -1 = NoPE */
+    ns_rope *ropes;
+    int      n_ropes;
+} ns_facts;
+int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
+void ns_facts_clear(ns_facts *);
+/* A rope set for layers of one type ("full_attention", "sliding_attention"). unscaled: rope_scaling is not for these layers; own_theta:
+ * nor is its rope_theta. positions may grow to the scaled length. */
+typedef struct ns_rope_source { const char *type; double theta, partial; bool unscaled, own_theta; } ns_rope_source;
+int  ns_config_rope(ns_rope *out, ns_config *, const ns_family *, const ns_rope_source *, int64_t head_dim, int64_t *positions, ns_error *);
+
+int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const char *prefix, ns_error *);
+
+/* ---- the walk over every weight of an arch, in the order of the pass ---- */
+typedef struct ns_slot {
+    ns_tref    *tref;
+    const char *role;                 /* "attn.q" */
+    const char *sizes;                /* the config keys its shape comes from */
+    int64_t     layer;                /* -1 outside the layers */
+    int64_t     n_out, n_in;          /* as the sizes of the arch want it */
+    bool        required;
+} ns_slot;
+typedef int (*ns_slot_fn)(void *user, const ns_slot *, ns_error *);
+int  ns_arch_each(ns_arch *, ns_slot_fn, void *user, ns_error *);
+void ns_tref_clear(ns_tref *);
+void ns_rope_clear(ns_rope *);
+/* Sizes, ranges, structure and the shapes of all trefs; label begins the message. */
+int  ns_arch_validate(const ns_arch *, const char *label, ns_error *);
+int  ns_arch_apply_names(ns_arch *, const char *path, ns_error *);
+
+/* ---- names of enum values, both ways ---- */
+typedef struct ns_word { const char *name; int value; } ns_word;
+extern const ns_word ns_words_norm[], ns_words_layout[], ns_words_scaling[], ns_words_qk_norm[], ns_words_act[], ns_words_kind[];
+const char *ns_word_name(const ns_word *, int value);
+bool ns_word_find(const ns_word *, const char *name, int *value);
+
+#endif
