@@ -112,6 +112,10 @@ static void escape(translation *t, bool inside)
         if ((uint8_t)at[1] >= 0xC0)   /* the rest of a character */
             while (((uint8_t)*t->at & 0xC0) == 0x80)
                 copy(t, 1);
+        if (strchr("pPxo", at[1]) && *t->at == '{')   /* a name or a number: these braces are no interval */
+            copy(t, strcspn(t->at, "}"));
+        if (strchr("pPxo", at[1]) && *t->at == '}')
+            copy(t, 1);
     }
 }
 
