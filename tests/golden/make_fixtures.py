@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Tiny random checkpoints of every family, and what eager transformers computes from them: the truth of the golden tests.
+
+    make_fixtures.py FOLDER [--seed N] [--only NAME,...]
+
+Written with transformers 4.57.6 and torch 2.13.0 (5.x gives the same but for olmo3's yarn, see README.md beside this script). Each fixture
+is a folder: config.json, model*.safetensors, expected.safetensors {ids [T], rows [R], logits [T, V], attn [L, H, R, T], hidden [L, R, D]}.
+Shapes are awkward on purpose: 3 query heads a KV head, head_dim other than D / H, odd windows several times shorter than the input,
+norms and biases perturbed (inits of 0 and 1 hide mistakes), weights large enough that softmax is not uniform."""
+import argparse
+import os
+
+import torch
+import transformers as hf
+from safetensors.torch import save_file
+
+BASE = dict(hidden_size=32, intermediate_size=40, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2, vocab_size=64,
+            max_position_embeddings=96, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+WIDE = dict(BASE, head_dim=10)                       # head_dim != D / H
+SQUARE = dict(BASE, hidden_size=36)                  # families that force head_dim = D / H
+NO_GQA = {k: v for k, v in SQUARE.items() if k != "num_key_value_heads"}
+T = 40
+ROWS = [0, 6, 7, 20, 38, 39]
+
+
+def rope(kind, **more):
+    return dict(rope_scaling=dict(rope_type=kind, **more))
+
+
+# name: (config class, config keys, how it is stored)
+FIXTURES = {
+    "llama": (hf.LlamaConfig, dict(WIDE, tie_word_embeddings=True), {}),
+    "llama-biases-llama3-rope": (hf.LlamaConfig, dict(WIDE, attention_bias=True, mlp_bias=True, **rope("llama3", factor=8.0, low_freq_factor=1.0,
+                                 high_freq_factor=4.0, original_max_position_embeddings=16)), dict(shard="30KB")),
+    "llama-linear-rope": (hf.LlamaConfig, dict(SQUARE, **rope("linear", factor=4.0)), dict(dtype=torch.float16)),
+    "llama-dynamic-rope": (hf.LlamaConfig, dict(SQUARE, max_position_embeddings=24, **rope("dynamic", factor=4.0)), {}),
+    "llama-yarn-rope": (hf.LlamaConfig, dict(SQUARE, **rope("yarn", factor=4.0, original_max_position_embeddings=24)), {}),
+    "mistral": (hf.MistralConfig, dict(WIDE, sliding_window=7), dict(shard="20KB")),
+    "qwen2": (hf.Qwen2Config, dict(SQUARE, use_sliding_window=True, sliding_window=7, max_window_layers=2), {}),
+    "qwen3": (hf.Qwen3Config, dict(WIDE, use_sliding_window=True, sliding_window=9, max_window_layers=1, tie_word_embeddings=True), {}),
+    "gpt_neox-parallel": (hf.GPTNeoXConfig, dict(NO_GQA, rotary_pct=0.34), {}),
+    "gpt_neox-sequential": (hf.GPTNeoXConfig, dict(NO_GQA, rotary_pct=0.7, use_parallel_residual=False), dict(dtype=torch.float16)),
+    "gemma2": (hf.Gemma2Config, dict(WIDE, sliding_window=7, query_pre_attn_scalar=20, attn_logit_softcapping=5.0, final_logit_softcapping=4.0), {}),
+    "gemma3": (hf.Gemma3TextConfig, dict(WIDE, sliding_window=7, query_pre_attn_scalar=20, sliding_window_pattern=3, **rope("linear", factor=8.0)), {}),
+    "cohere2": (hf.Cohere2Config, dict(SQUARE, sliding_window=7, layer_types=["sliding_attention", "full_attention"] * 2), {}),
+    "smollm3": (hf.SmolLM3Config, dict(SQUARE, no_rope_layers=[1, 0, 1, 1], use_sliding_window=True, sliding_window=7,
+                layer_types=["full_attention", "sliding_attention", "sliding_attention", "full_attention"]), {}),
+    "olmo": (hf.OlmoConfig, dict(SQUARE, clip_qkv=1.0), {}),
+    "olmo2": (hf.Olmo2Config, dict(SQUARE), {}),
+    "olmo3-yarn": (hf.Olmo3Config, dict(SQUARE, sliding_window=7, **rope("yarn", factor=4.0, original_max_position_embeddings=24)), {}),
+    "phi3": (hf.Phi3Config, dict(SQUARE, sliding_window=7), {}),
+    "phi3-longrope-long": (hf.Phi3Config, dict(SQUARE, original_max_position_embeddings=24, rope_scaling=dict(type="longrope",
+                           short_factor=[1.0, 1.5, 2.0], long_factor=[2.0, 3.0, 5.0])), {}),
+    "phi3-longrope-short": (hf.Phi3Config, dict(SQUARE, original_max_position_embeddings=48, rope_scaling=dict(type="longrope",
+                            short_factor=[1.0, 1.5, 2.0], long_factor=[2.0, 3.0, 5.0])), {}),
+    "exaone4": (hf.Exaone4Config, dict(WIDE, sliding_window=7, sliding_window_pattern=4, **rope("llama3", factor=8.0, low_freq_factor=1.0,
+                high_freq_factor=4.0, original_max_position_embeddings=16)), {}),
+    "gpt2": (hf.GPT2Config, dict(n_embd=36, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
+}
+
+
+def randomise(model, generator):
+    with torch.no_grad():
+        for p in model.parameters():
+            noise = torch.randn(p.shape, generator=generator) * 0.2
+            p.copy_(p + noise if p.dim() == 1 else noise)
+
+
+def store(model, folder, dtype, shard):
+    model.to(dtype).save_pretrained(folder, max_shard_size=shard)
+    for name in os.listdir(folder):
+        if name == "generation_config.json":
+            os.unlink(os.path.join(folder, name))
+
+
+@torch.no_grad()
+def expect(folder, ids):
+    model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    out = model(ids[None], output_attentions=True, output_hidden_states=True)
+    return {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),
+            "attn": torch.stack([a[0][:, ROWS] for a in out.attentions]).contiguous(),
+            "hidden": torch.stack([h[0][ROWS] for h in out.hidden_states[:-1]]).contiguous()}
+
+
+def make(folder, name, seed):
+    config_class, keys, how = FIXTURES[name]
+    generator = torch.Generator().manual_seed(seed)
+    model = hf.AutoModelForCausalLM.from_config(config_class(**keys), attn_implementation="eager")
+    randomise(model, generator)
+    where = os.path.join(folder, name)
+    store(model, where, how.get("dtype", torch.bfloat16), how.get("shard", "1GB"))
+    ids = torch.randint(0, 64, (T,), generator=generator)
+    save_file(expect(where, ids), os.path.join(where, "expected.safetensors"))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("folder")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--only", default="")
+    args = p.parse_args()
+    hf.logging.set_verbosity_error()
+    for name in args.only.split(",") if args.only else FIXTURES:
+        make(args.folder, name, args.seed)
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    main()
