@@ -1,0 +1,304 @@
+/* plan.c - globs, cases and the kind of maps become a list of tracks: one dataset (or a few that belong together) per case each. */
+#include "record/plan.h"
+#include "hook/hook.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *ns_maps_kind_name(ns_maps_kind kind)
+{
+    static const char *const names[] = { "stats+topk", "dense", "rows", "topk", "pooled", "stats" };
+    return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : NULL;
+}
+
+/* ---- rows of a track ---- */
+
+int64_t ns_track_rows(const ns_plan_track *t, const ns_plan_case *c)
+{
+    return t->all_rows ? c->n : c->n_rows;
+}
+
+int64_t ns_track_position(const ns_plan_track *t, const ns_plan_case *c, int64_t row)
+{
+    return t->all_rows ? row : c->rows[row];
+}
+
+int64_t ns_track_seek(const ns_plan_track *t, const ns_plan_case *c, int64_t position)
+{
+    if (t->all_rows)
+        return position < c->n ? position : c->n;
+    int64_t lo = 0, hi = c->n_rows;
+    while (lo < hi) {
+        const int64_t mid = (lo + hi) / 2;
+        if (c->rows[mid] >= position)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+int64_t ns_track_layer(const ns_plan_track *t, int64_t layer)
+{
+    for (int64_t i = 0; i < t->n_layers; i++)
+        if (t->layers[i] == layer)
+            return i;
+    return -1;
+}
+
+const char *ns_track_row_axis(const ns_plan_track *t)
+{
+    return !strcmp(t->name, "attn") ? "query" : "row";
+}
+
+/* ---- lengths ---- */
+
+int64_t ns_plan_axis(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, const char *axis, size_t n)
+{
+    const struct { const char *name; int64_t length; } axes[] = {
+        { "row", ns_track_rows(t, c) }, { "head", p->n_heads },   { "kv_head", p->n_kv_heads }, { "d_head", p->head_dim },
+        { "d_model", p->arch->d_model }, { "d_ff", p->d_ff },     { "d_vocab", p->arch->vocab }, { "key", c->n },
+    };
+    for (size_t i = 0; i < sizeof axes / sizeof *axes; i++)
+        if (strlen(axes[i].name) == n && !strncmp(axes[i].name, axis, n))
+            return axes[i].length;
+    return 0;
+}
+
+int ns_plan_dims(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, int64_t dims[NS_MAX_RANK])
+{
+    int rank = 0;
+    for (const char *a = ns_point_axes(t->point); *a; a += strspn(a, " ")) {
+        const size_t n = strcspn(a, " ");
+        if (n != 3 || strncmp(a, "row", 3))
+            dims[rank++] = ns_plan_axis(p, t, c, a, n);
+        a += n;
+    }
+    return rank;
+}
+
+void ns_plan_chunk(const ns_plan_track *t, const ns_plan_case *c, int64_t *rows, int64_t *keys)
+{
+    const int64_t R = ns_track_rows(t, c), S = c->n;
+    *rows = R < NS_CHUNK_ROWS ? R : NS_CHUNK_ROWS;
+    const int64_t wide = NS_CHUNK_CELLS / (*rows ? *rows : 1) / NS_CHUNK_ROWS * NS_CHUNK_ROWS;
+    *keys = S < wide ? S : wide;
+}
+
+void ns_plan_key_chunks(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, int64_t layer, int64_t first, int64_t last, int64_t *lo, int64_t *hi)
+{
+    const ns_attn *const attn = ns_arch_attn(p->arch, layer);
+    int64_t window = attn ? 1 : 0, rows, keys;
+    for (int64_t h = 0; attn && h < attn->n_heads; h++) {
+        const int64_t w = ns_attn_window(attn, h);
+        window = w == 0 || window == 0 ? 0 : w > window ? w : window;
+    }
+    ns_plan_chunk(t, c, &rows, &keys);
+    const int64_t begin = window ? ns_track_position(t, c, first) - window + 1 : 0;
+    *lo = begin > 0 ? begin / keys : 0;
+    *hi = ns_track_position(t, c, last) / keys + 1;
+}
+
+/* ---- tracks ---- */
+
+static bool wanted(const ns_recorder_params *r, ns_point point, int64_t layer)
+{
+    char name[96];
+    ns_point_format(point, layer, name, sizeof name);
+    for (int i = 0; i < r->n_at; i++)
+        if (ns_glob(r->at[i], name))
+            return true;
+    return false;
+}
+
+static int add_track(ns_plan *p, ns_point point, ns_sink_kind kind, bool all_rows, const char *name, ns_error *err)
+{
+    ns_plan_track *const t = &p->tracks[p->n_tracks];
+    *t = (ns_plan_track) { .point = point, .kind = kind, .all_rows = all_rows };
+    t->layers = ns_alloc_array((size_t)p->arch->n_layers + 1, sizeof *t->layers);
+    if (!t->layers)
+        return ns_oom(err, "the plan of a recording");
+    for (int64_t layer = -1; layer < p->arch->n_layers; layer++)
+        if (ns_point_exists(p->arch, point, layer) && wanted(&p->params, point, layer))
+            t->layers[t->n_layers++] = layer;
+    snprintf(t->name, sizeof t->name, "%s", name);
+    if (t->n_layers)
+        p->n_tracks++;
+    else
+        free(t->layers);
+    return NS_OK;
+}
+
+/* The dataset of a point is called as the point is, without "blocks.N.". */
+static int add_point(ns_plan *p, ns_point point, ns_error *err)
+{
+    const ns_maps_kind maps = p->params.maps;
+    if (point != NS_POINT_PATTERN) {
+        const char *const name = ns_point_name(point);
+        const bool blocks = ns_starts(name, "blocks.%.");
+        return add_track(p, point, point == NS_POINT_SCORES ? NS_SINK_BANDS : NS_SINK_VALUES, p->params.rows.kind == NS_ROWS_ALL,
+                         name + (blocks ? strlen("blocks.%.") : 0), err);
+    }
+    const bool all = p->params.rows.kind == NS_ROWS_ALL;
+    int rc = NS_OK;
+    if (maps == NS_MAPS_DENSE)
+        return add_track(p, point, NS_SINK_BANDS, true, "attn", err);
+    if (maps == NS_MAPS_ROWS)
+        return add_track(p, point, NS_SINK_BANDS, all, "rows_attn", err);
+    if (maps == NS_MAPS_POOLED)
+        return add_track(p, point, NS_SINK_POOLED, true, "pool", err);
+    if (maps == NS_MAPS_STATS || maps == NS_MAPS_STATS_TOPK)
+        rc = add_track(p, point, NS_SINK_STATS, true, "stat", err);
+    if (rc == NS_OK && (maps == NS_MAPS_TOPK || maps == NS_MAPS_STATS_TOPK))
+        rc = add_track(p, point, NS_SINK_TOPK, all, "topk", err);
+    return rc;
+}
+
+/* The axis "layer" holds the union; a track that lacks some of it has an axis of its own, "layer_NAME". */
+static int add_layers(ns_plan *p, ns_error *err)
+{
+    p->layers = ns_alloc_array((size_t)p->arch->n_layers + 1, sizeof *p->layers);
+    if (!p->layers)
+        return ns_oom(err, "the plan of a recording");
+    for (int64_t layer = 0; layer < p->arch->n_layers; layer++) {
+        bool any = false;
+        for (int i = 0; i < p->n_tracks && !any; i++)
+            any = ns_track_layer(&p->tracks[i], layer) >= 0;
+        if (any)
+            p->layers[p->n_layers++] = layer;
+    }
+    for (int i = 0; i < p->n_tracks; i++) {
+        ns_plan_track *const t = &p->tracks[i];
+        if (t->layers[0] < 0)
+            continue;
+        const bool all = t->n_layers == p->n_layers;
+        snprintf(t->layer_axis, sizeof t->layer_axis, all ? "layer" : "layer_%s", t->name);
+        for (char *s = t->layer_axis; *s; s++)
+            *s = *s == '.' ? '_' : *s;
+    }
+    return NS_OK;
+}
+
+/* ---- cases ---- */
+
+static int add_rows(ns_plan *p, ns_plan_case *c, ns_error *err)
+{
+    ns_runs runs;
+    if (!ns_rows_resolve(&p->params.rows, c->c, c->n, &runs))
+        return ns_oom(err, "the rows of a recording");
+    for (int64_t i = 0; i < runs.n; i++)
+        c->n_rows += runs.list[i].end - runs.list[i].begin;
+    c->rows = ns_alloc_array((size_t)c->n_rows, sizeof *c->rows);
+    int64_t n = 0;
+    for (int64_t i = 0; c->rows && i < runs.n; i++)
+        for (int64_t q = runs.list[i].begin; q < runs.list[i].end; q++)
+            c->rows[n++] = q;
+    free(runs.list);
+    return c->rows ? NS_OK : ns_oom(err, "the rows of a recording");
+}
+
+static int add_cases(ns_plan *p, ns_error *err)
+{
+    int64_t longest = 1;
+    p->list = ns_alloc_array((size_t)p->cases->n, sizeof *p->list);
+    if (!p->list)
+        return ns_oom(err, "the plan of a recording");
+    for (int64_t i = 0; i < p->cases->n; i++) {
+        ns_plan_case *const c = &p->list[i];
+        *c = (ns_plan_case) { .c = &p->cases->list[i], .index = i };
+        c->n = c->c->n_tokens + (c->c->n_answer > 0 ? c->c->n_answer - 1 : 0);
+        snprintf(c->group, sizeof c->group, "case%04lld", (long long)i);
+        if (c->n < 1 || c->n > INT32_MAX)
+            return ns_fail(err, NS_E_ARG, "case '%s' has %lld tokens: nothing can be recorded of it", c->c->id ? c->c->id : c->group, (long long)c->n);
+        c->block = p->params.pool_block > 0 ? p->params.pool_block : (c->n + NS_POOL_BINS - 1) / NS_POOL_BINS;
+        longest = c->n > longest ? c->n : longest;
+        const int rc = add_rows(p, c, err);
+        if (rc < 0)
+            return rc;
+    }
+    p->bin = (longest + NS_STAT_BINS - 1) / NS_STAT_BINS;
+    return NS_OK;
+}
+
+/* ---- the plan ---- */
+
+static int copy_params(ns_plan *p, const ns_recorder_params *given, ns_error *err)
+{
+    ns_recorder_params *const r = &p->params;
+    *r = *given;
+    const bool dtype_ok = r->dtype == NS_F32 || r->dtype == NS_F16;
+    const ns_rows rows = r->rows;
+    r->rows.positions = NULL;
+    r->rows.span = NULL;
+    if (given->size != sizeof *given || !dtype_ok || !ns_maps_kind_name(r->maps) || r->top_k < 0 || r->pool_block < 0 || r->max_bytes < 0 || r->n_at < 1)
+        return ns_fail(err, NS_E_ARG, "recording: wrong parameters (size, at least one glob, dtype F32 or F16, maps, top_k, pool_block, max_bytes)");
+    if (rows.kind == NS_ROWS_LIST && rows.n > 0) {
+        int64_t *const copy = ns_alloc_array((size_t)rows.n, sizeof *copy);
+        if (!copy)
+            return ns_oom(err, "the rows of a recording");
+        memcpy(copy, rows.positions, (size_t)rows.n * sizeof *copy);
+        r->rows.positions = copy;
+    }
+    if (rows.span && !(r->rows.span = ns_strdup(rows.span)))
+        return ns_oom(err, "the rows of a recording");
+    if (r->maps == NS_MAPS_STATS_TOPK && rows.kind == NS_ROWS_ALL)
+        r->rows.kind = NS_ROWS_ANSWER;
+    r->top_k = r->top_k ? r->top_k : 32;
+    r->max_bytes = r->max_bytes ? r->max_bytes : (int64_t)4 << 30;
+    return NS_OK;
+}
+
+static void largest(ns_plan *p)
+{
+    for (int64_t layer = 0; layer < p->arch->n_layers; layer++) {
+        const ns_attn *const attn = ns_arch_attn(p->arch, layer);
+        const ns_ffn *const ffn = ns_arch_ffn(p->arch, layer);
+        if (attn) {
+            p->n_heads = attn->n_heads > p->n_heads ? attn->n_heads : p->n_heads;
+            p->n_kv_heads = attn->n_kv_heads > p->n_kv_heads ? attn->n_kv_heads : p->n_kv_heads;
+            p->head_dim = attn->head_dim > p->head_dim ? attn->head_dim : p->head_dim;
+        }
+        if (ffn)
+            p->d_ff = ffn->d_ff > p->d_ff ? ffn->d_ff : p->d_ff;
+    }
+}
+
+static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
+{
+    int rc = copy_params(p, params, err);
+    if (rc < 0)
+        return rc;
+    largest(p);
+    p->tracks = ns_alloc_array(NS_N_POINTS + 1, sizeof *p->tracks);      /* the pattern may have two */
+    if (!p->tracks)
+        return ns_oom(err, "the plan of a recording");
+    for (int point = 0; point < NS_N_POINTS && rc == NS_OK; point++)
+        rc = add_point(p, point, err);
+    if (rc == NS_OK)
+        rc = add_layers(p, err);
+    return rc == NS_OK ? add_cases(p, err) : rc;
+}
+
+int ns_plan_make(ns_plan *p, const ns_arch *arch, const ns_cases *cases, const ns_recorder_params *params, ns_error *err)
+{
+    *p = (ns_plan) { .arch = arch, .cases = cases };
+    const int rc = make(p, params, err);
+    if (rc < 0)
+        ns_plan_clear(p);
+    return rc;
+}
+
+void ns_plan_clear(ns_plan *p)
+{
+    for (int i = 0; i < p->n_tracks; i++)
+        free(p->tracks[i].layers);
+    for (int64_t i = 0; p->list && i < p->cases->n; i++)
+        free(p->list[i].rows);
+    free(p->tracks);
+    free(p->list);
+    free(p->layers);
+    free((int64_t *)p->params.rows.positions);
+    free((char *)p->params.rows.span);
+    *p = (ns_plan) { 0 };
+}

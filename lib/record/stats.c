@@ -1,0 +1,328 @@
+/* stats.c - what every row does, averaged over bins of query positions: stat_NAME and stat_NAME_sq (case, layer, head, qbin), the means of the
+ * value and of its square. With stat_count (case, qbin), the rows in each, bins can be added across cases and files.
+ * The datasets are shared by all cases, so they are hashed by tiles (one per case and layer). */
+#include "record/sink.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOCAL = 32 };
+
+enum { SINK, LOCAL_MASS, NEEDLE, NEEDLE_MAX, ENTROPY, TOP1, ARGMAX_DISTANCE, PREVIOUS, SAME_TOKEN, INDUCTION };
+static const struct { const char *name, *summary; } stat_table[NS_N_STATS] = {
+    [SINK] = { "sink", "mass on position 0" },
+    [LOCAL_MASS] = { "local", "mass on the 32 nearest positions, the row's own included" },
+    [NEEDLE] = { "needle", "mass on the span 'needle' (NaN: the case has none)" },
+    [NEEDLE_MAX] = { "needle_max", "largest cell in the span 'needle' (NaN: the case has none)" },
+    [ENTROPY] = { "entropy", "entropy of the row in nats (NaN for signed rows)" },
+    [TOP1] = { "top1_mass", "largest cell" },
+    [ARGMAX_DISTANCE] = { "argmax_dist", "distance to the largest cell, the first of equals" },
+    [PREVIOUS] = { "prev_token", "mass on the position before the row's own" },
+    [SAME_TOKEN] = { "same_token", "mass on earlier positions with the row's token" },
+    [INDUCTION] = { "induction", "mass on positions that follow an earlier copy of the row's token" },
+};
+
+typedef struct bin { double sum, square; } bin;
+
+struct ns_stats_file {
+    ns_out_spec spec[NS_N_STATS][2];
+    hid_t       dataset[NS_N_STATS][2];
+    char        name[NS_N_STATS][2][32];
+    char      (*digest)[65];               /* [NS_N_STATS * 2][cases * layers]; "" where the layer was not recorded */
+    int64_t     tiles;                     /* cases * layers */
+};
+
+typedef struct stats {
+    ns_sink  sink;
+    int64_t  heads;                        /* of this layer */
+    int64_t *earlier;                      /* [T] the last earlier position with the same token, -1 */
+    bin     *bins;                         /* [H][bins][NS_N_STATS] of this layer */
+} stats;
+
+/* ---- the datasets of all cases ---- */
+
+static int open_dataset(ns_recording *r, int stat, int square, ns_error *err)
+{
+    ns_stats_file *const f = r->stats;
+    const ns_plan *const p = &r->plan;
+    ns_out_spec *const s = &f->spec[stat][square];
+    char summary[128];
+    snprintf(f->name[stat][square], sizeof f->name[stat][square], "stat_%s%s", stat_table[stat].name, square ? "_sq" : "");
+    snprintf(summary, sizeof summary, "%s%s", square ? "mean square of: " : "mean of: ", stat_table[stat].summary);
+    *s = (ns_out_spec) {
+        .group = "", .name = f->name[stat][square], .axes = "case layer head qbin", .summary = summary, .dtype = NS_F32, .rank = 4,
+        .shape = { p->cases->n, p->arch->n_layers, p->n_heads, NS_STAT_BINS }, .tiled = true, .tile = { 1, 1, p->n_heads, NS_STAT_BINS }, .fill = NAN,
+    };
+    const int rc = ns_out_dataset(r->out, s, &f->dataset[stat][square], err);
+    s->summary = NULL;
+    return rc;
+}
+
+/* stat_count: the rows of every case in every bin. */
+static int write_counts(ns_recording *r, ns_error *err)
+{
+    const ns_plan *const p = &r->plan;
+    const ns_out_spec spec = { .group = "", .name = "stat_count", .axes = "case qbin", .summary = "rows in the bin", .dtype = NS_I64, .rank = 2,
+                               .shape = { p->cases->n, NS_STAT_BINS } };
+    int64_t *const counts = ns_alloc_array((size_t)(p->cases->n * NS_STAT_BINS), sizeof *counts);
+    if (!counts)
+        return ns_oom(err, "the bins of a recording");
+    for (int64_t c = 0; c < p->cases->n; c++)
+        for (int64_t q = 0; q < p->list[c].n; q++)
+            counts[c * NS_STAT_BINS + q / p->bin]++;
+    const int rc = ns_out_array(r->out, &spec, counts, err);
+    free(counts);
+    return rc;
+}
+
+int ns_stats_open(ns_recording *r, ns_error *err)
+{
+    ns_stats_file *const f = r->stats = ns_alloc_array(1, sizeof *f);
+    int32_t positions[NS_STAT_BINS];
+    if (!f)
+        return ns_oom(err, "the stats of a recording");
+    f->tiles = r->plan.cases->n * r->plan.arch->n_layers;
+    f->digest = ns_alloc_array((size_t)f->tiles * NS_N_STATS * 2, sizeof *f->digest);
+    if (!f->digest)
+        return ns_oom(err, "the stats of a recording");
+    for (int i = 0; i < NS_STAT_BINS; i++)
+        positions[i] = (int32_t)(i * r->plan.bin);
+    int rc = ns_out_scale(r->out, "", "qbin", NS_I32, NS_STAT_BINS, positions, "first query position of the bin", err);
+    if (rc == NS_OK)
+        rc = write_counts(r, err);
+    for (int i = 0; i < NS_N_STATS * 2 && rc == NS_OK; i++)
+        rc = open_dataset(r, i / 2, i % 2, err);
+    return rc;
+}
+
+int ns_stats_close(ns_recording *r, ns_error *err)
+{
+    ns_stats_file *const f = r->stats;
+    int rc = NS_OK;
+    for (int i = 0; i < NS_N_STATS * 2 && rc == NS_OK; i++) {
+        ns_sha256 sha;
+        char hex[65];
+        ns_sha256_begin(&sha);
+        for (int64_t tile = 0; tile < f->tiles; tile++)
+            if (f->digest[i * f->tiles + tile][0])
+                ns_hash_tile(&sha, tile, f->digest[i * f->tiles + tile]);
+        ns_sha256_end(&sha, hex);
+        rc = ns_out_digest(r->out, &f->spec[i / 2][i % 2], hex, err);
+    }
+    return rc;
+}
+
+void ns_stats_free(ns_stats_file *f)
+{
+    if (f)
+        free(f->digest);
+    free(f);
+}
+
+/* ---- one row ---- */
+
+static int32_t token_at(const ns_case *c, int64_t position)
+{
+    return position < c->n_tokens ? c->tokens[position] : c->answer[position - c->n_tokens];
+}
+
+typedef struct position { int32_t token; int64_t at; } position;
+
+static int by_token(const void *a, const void *b)
+{
+    const position *const x = a, *const y = b;
+    if (x->token != y->token)
+        return x->token < y->token ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int open_stats(ns_sink *s, ns_error *err)
+{
+    stats *const t = (stats *)s;
+    const int64_t n = s->c->n;
+    position *const sorted = ns_alloc_array((size_t)n, sizeof *sorted);
+    t->earlier = ns_alloc_array((size_t)n, sizeof *t->earlier);
+    if (!sorted || !t->earlier) {
+        free(sorted);
+        return ns_oom(err, "the stats of a recording");
+    }
+    for (int64_t i = 0; i < n; i++)
+        sorted[i] = (position) { token_at(s->c->c, i), i };
+    qsort(sorted, (size_t)n, sizeof *sorted, by_token);
+    for (int64_t i = 0; i < n; i++)
+        t->earlier[sorted[i].at] = i > 0 && sorted[i - 1].token == sorted[i].token ? sorted[i - 1].at : -1;
+    free(sorted);
+    return NS_OK;
+}
+
+/* p ln p of probabilities, 0 at 0; below the normal range (p < 1.2e-38) it is 0 too. Polynomial of Cephes' logf: the same bits everywhere, and a
+ * loop of it is vectorised. */
+static inline float p_ln_p(float p)
+{
+    union { float f; int32_t i; } u = { p };
+    const int32_t over = (u.i - 0x3f3504f3) >> 23;         /* exponent such that the mantissa lies in [sqrt 1/2, sqrt 2) */
+    u.i -= over * 0x800000;
+    const float x = u.f - 1, e = (float)over, z = x * x;
+    float y = 7.0376836292E-2f;
+    y = y * x - 1.1514610310E-1f;
+    y = y * x + 1.1676998740E-1f;
+    y = y * x - 1.2420140846E-1f;
+    y = y * x + 1.4249322787E-1f;
+    y = y * x - 1.6668057665E-1f;
+    y = y * x + 2.0000714765E-1f;
+    y = y * x - 2.4999993993E-1f;
+    y = y * x + 3.3333331174E-1f;
+    y = y * x * z + e * -2.12194440E-4f - 0.5f * z;
+    const float ln = x + y + e * 0.693359375f;
+    return p < 1.1754944e-38f ? 0 : p * ln;
+}
+
+/* The sum goes key by key in f64, so it does not depend on where the view begins: masked cells add 0. */
+static double entropy(const float *x, int64_t n)
+{
+    float part[256];
+    double sum = 0;
+    for (int64_t i = 0; i < n; i += 256) {
+        const int64_t m = n - i < 256 ? n - i : 256;
+        for (int64_t j = 0; j < m; j++)
+            part[j] = p_ln_p(x[i + j]);
+        for (int64_t j = 0; j < m; j++)
+            sum += (double)part[j];
+    }
+    return 0 - sum;        /* never -0 */
+}
+
+/* x is the row from key0 on; keys [from, to) clipped to it. */
+static double mass(const float *x, int64_t key0, int64_t n, int64_t from, int64_t to)
+{
+    double sum = 0;
+    from = from < key0 ? key0 : from;
+    to = to > key0 + n ? key0 + n : to;
+    for (int64_t k = from; k < to; k++)
+        sum += (double)x[k - key0];
+    return sum;
+}
+
+static double largest(const float *x, int64_t key0, int64_t n, int64_t from, int64_t to)
+{
+    double max = 0;
+    from = from < key0 ? key0 : from;
+    to = to > key0 + n ? key0 + n : to;
+    for (int64_t k = from; k < to; k++)
+        max = (double)x[k - key0] > max ? (double)x[k - key0] : max;
+    return max;
+}
+
+typedef struct stats_job { stats *t; const ns_site *site; const ns_view *view; int64_t first, n; } stats_job;
+
+static void look_at_row(const stats_job *j, const float *x, int64_t q, double out[NS_N_STATS])
+{
+    const stats *const t = j->t;
+    const int64_t key0 = j->site->key0, n = q + 1 - key0 < j->view->shape[2] ? q + 1 - key0 : j->view->shape[2];
+    const int64_t best = t->sink.rec->math->argmax(x, n);
+    const ns_span *const needle = ns_case_span(t->sink.c->c, "needle");
+    out[SINK] = mass(x, key0, n, 0, 1);
+    out[LOCAL_MASS] = mass(x, key0, n, q - LOCAL + 1, q + 1);
+    out[NEEDLE] = needle ? mass(x, key0, n, needle->begin, needle->end) : NAN;
+    out[NEEDLE_MAX] = needle ? largest(x, key0, n, needle->begin, needle->end) : NAN;
+    out[ENTROPY] = j->site->kind == NS_ROW_SOFTMAX ? entropy(x, n) : NAN;
+    out[TOP1] = best >= 0 ? (double)x[best] : NAN;
+    out[ARGMAX_DISTANCE] = best >= 0 ? (double)(q - key0 - best) : NAN;
+    out[PREVIOUS] = mass(x, key0, n, q - 1, q);
+    out[SAME_TOKEN] = out[INDUCTION] = 0;
+    for (int64_t k = t->earlier[q]; k >= key0 - 1 && k >= 0; k = t->earlier[k]) {
+        out[SAME_TOKEN] += mass(x, key0, n, k, k + 1);
+        out[INDUCTION] += mass(x, key0, n, k + 1, k + 2);
+    }
+}
+
+static void look_at_head(void *user, int64_t head, int worker)
+{
+    const stats_job *const j = user;
+    const int64_t width = j->t->sink.rec->plan.bin;
+    (void)worker;
+    for (int64_t i = 0; i < j->n; i++) {
+        const int64_t q = j->site->row0 + j->first + i;
+        double value[NS_N_STATS];
+        look_at_row(j, ns_at(j->view, head, j->first + i, 0), q, value);
+        bin *const b = j->t->bins + (head * NS_STAT_BINS + q / width) * NS_N_STATS;
+        for (int s = 0; s < NS_N_STATS; s++) {
+            b[s].sum += value[s];
+            b[s].square += value[s] * value[s];
+        }
+    }
+}
+
+static int rows_to_stats(ns_sink *s, const ns_site *site, const ns_view *view, int64_t first, int64_t n, ns_error *err)
+{
+    stats *const t = (stats *)s;
+    if (s->row == 0)
+        t->bins = ns_alloc_array((size_t)(s->rec->plan.n_heads * NS_STAT_BINS * NS_N_STATS), sizeof *t->bins);
+    if (!t->bins)
+        return ns_oom(err, "the stats of a recording");
+    t->heads = view->shape[0];
+    ns_pool_run(s->rec->pool, t->heads, look_at_head, &(stats_job) { t, site, view, first, n });
+    return NS_OK;
+}
+
+/* NaN of one bit pattern, whatever made it: the fill value's. */
+static float mean_of(double sum, int64_t n)
+{
+    const double mean = n ? sum / (double)n : NAN;
+    return isnan(mean) ? NAN : (float)mean;
+}
+
+static int write_layer(stats *t, int stat, int square, float *cells, ns_error *err)
+{
+    const ns_plan *const p = &t->sink.rec->plan;
+    ns_stats_file *const f = t->sink.rec->stats;
+    const int64_t layer = t->sink.track->layers[t->sink.layer];
+    bool any = false;
+    for (int64_t h = 0; h < p->n_heads; h++)
+        for (int64_t b = 0; b < NS_STAT_BINS; b++) {
+            const int64_t left = t->sink.c->n - b * p->bin, n = left < 0 ? 0 : left < p->bin ? left : p->bin;
+            const bin *const from = &t->bins[(h * NS_STAT_BINS + b) * NS_N_STATS + stat];
+            const float value = mean_of(square ? from->square : from->sum, h < t->heads ? n : 0);
+            cells[h * NS_STAT_BINS + b] = value;
+            any = any || !isnan(value);
+        }
+    if (any) {
+        ns_sha256 sha;
+        ns_sha256_begin(&sha);
+        ns_sha256_add(&sha, cells, (size_t)(p->n_heads * NS_STAT_BINS) * sizeof *cells);
+        ns_sha256_end(&sha, f->digest[(stat * 2 + square) * f->tiles + t->sink.c->index * p->arch->n_layers + layer]);
+    }
+    const int64_t start[4] = { t->sink.c->index, layer, 0, 0 }, count[4] = { 1, 1, p->n_heads, NS_STAT_BINS };
+    return ns_sink_write(t->sink.rec, f->dataset[stat][square], NS_F32, 4, start, count, cells, f->name[stat][square], err);
+}
+
+static int end_layer(ns_sink *s, ns_error *err)
+{
+    stats *const t = (stats *)s;
+    float *const cells = ns_alloc_array((size_t)(s->rec->plan.n_heads * NS_STAT_BINS), sizeof *cells);
+    int rc = cells ? NS_OK : ns_oom(err, "the stats of a recording");
+    for (int i = 0; i < NS_N_STATS * 2 && rc == NS_OK; i++)
+        rc = write_layer(t, i / 2, i % 2, cells, err);
+    free(cells);
+    free(t->bins);
+    t->bins = NULL;
+    return rc;
+}
+
+static int close_stats(ns_sink *s, ns_error *err)
+{
+    (void)s, (void)err;
+    return NS_OK;          /* ns_stats_close digests for all cases */
+}
+
+static void free_stats(ns_sink *s)
+{
+    stats *const t = (stats *)s;
+    free(t->earlier);
+    free(t->bins);
+}
+
+const ns_sink_class ns_sink_stats = {
+    .size = sizeof(stats), .open = open_stats, .rows = rows_to_stats, .layer_end = end_layer, .close = close_stats, .free = free_stats,
+};
