@@ -1,0 +1,46 @@
+/* kernel.h - what the kernel tests share: data with every kind of float in it, and bit equality. */
+#ifndef NS_TEST_KERNEL_H
+#define NS_TEST_KERNEL_H
+
+#include "math/math.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+typedef enum data_kind { TAME, WILD } data_kind;     /* normal numbers of order one; every bit pattern, with the special ones often */
+
+static inline float *floats(int64_t n)
+{
+    float *x = ns_alloc_aligned((size_t)(n > 0 ? n : 1) * sizeof(float));
+    assert_non_null(x);
+    return x;
+}
+
+static inline void fill(ns_rng *rng, float *x, int64_t n, data_kind kind)
+{
+    static const float special[] = { 0.0f, -0.0f, 1.0f, -1.0f, INFINITY, -INFINITY, NAN, 1e-45f, -1e-45f, 1.17549435e-38f, 3.4028235e38f, -3.4028235e38f,
+                                     88.7228f, 88.73f, -87.3f, -87.30001f, -103.9f, 65504.0f, 65520.0f, 5.96e-8f, 2.98e-8f, 0.5f, 2.5f, 8388609.0f };
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)(ns_rng_u64(rng) >> 32);
+        if (kind == TAME)
+            x[i] = (float)ns_rng_normal(rng);
+        else if (ns_rng_below(rng, 4) == 0)
+            x[i] = special[ns_rng_below(rng, (int64_t)(sizeof special / sizeof *special))];
+        else
+            memcpy(&x[i], &bits, sizeof bits);
+    }
+}
+
+/* Equal bits; any NaN equals any NaN. */
+static inline void same_bits(const float *a, const float *b, int64_t n, const char *kernels, const char *what)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (memcmp(&a[i], &b[i], sizeof *a) && !(isnan(a[i]) && isnan(b[i])))
+            fail_msg("%s of %s: element %lld of %lld is %a, the scalar definition gives %a", what, kernels, (long long)i, (long long)n, (double)a[i], (double)b[i]);
+}
+
+#endif
