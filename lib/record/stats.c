@@ -36,6 +36,7 @@ struct ns_stats_file {
 typedef struct stats {
     ns_sink  sink;
     int64_t  heads;                        /* of this layer */
+    const ns_span *needle;                 /* or NULL */
     int64_t *earlier;                      /* [T] the last earlier position with the same token, -1 */
     bin     *bins;                         /* [H][bins][NS_N_STATS] of this layer */
 } stats;
@@ -143,6 +144,7 @@ static int open_stats(ns_sink *s, ns_error *err)
     const int64_t n = s->c->n;
     position *const sorted = ns_alloc_array((size_t)n, sizeof *sorted);
     t->earlier = ns_alloc_array((size_t)n, sizeof *t->earlier);
+    t->needle = ns_case_span(s->c->c, "needle");
     if (!sorted || !t->earlier) {
         free(sorted);
         return ns_oom(err, "the stats of a recording");
@@ -156,41 +158,58 @@ static int open_stats(ns_sink *s, ns_error *err)
     return NS_OK;
 }
 
-/* p ln p of probabilities, 0 at 0; below the normal range (p < 1.2e-38) it is 0 too. Polynomial of Cephes' logf: the same bits everywhere, and a
- * loop of it is vectorised. */
-static inline float p_ln_p(float p)
+enum { BLOCK = 256, LANES = 16 };
+
+/* out = p ln p, 0 at 0: Cephes' logf in loops that are vectorised; no libm, so the bits are the same everywhere. Below the normal range
+ * (p < 1.2e-38) the logarithm is some number above -90: the product is as good as 0. */
+static void p_ln_p(float *restrict out, const float *restrict p)
 {
-    union { float f; int32_t i; } u = { p };
-    const int32_t over = (u.i - 0x3f3504f3) >> 23;         /* exponent such that the mantissa lies in [sqrt 1/2, sqrt 2) */
-    u.i -= over * 0x800000;
-    const float x = u.f - 1, e = (float)over, z = x * x;
-    float y = 7.0376836292E-2f;
-    y = y * x - 1.1514610310E-1f;
-    y = y * x + 1.1676998740E-1f;
-    y = y * x - 1.2420140846E-1f;
-    y = y * x + 1.4249322787E-1f;
-    y = y * x - 1.6668057665E-1f;
-    y = y * x + 2.0000714765E-1f;
-    y = y * x - 2.4999993993E-1f;
-    y = y * x + 3.3333331174E-1f;
-    y = y * x * z + e * -2.12194440E-4f - 0.5f * z;
-    const float ln = x + y + e * 0.693359375f;
-    return p < 1.1754944e-38f ? 0 : p * ln;
+    int32_t bits[BLOCK];
+    float mantissa[BLOCK], exponent[BLOCK];
+    memcpy(bits, p, sizeof bits);
+    for (int i = 0; i < BLOCK; i++) {
+        const int32_t e = (bits[i] - 0x3f3504f3) >> 23;        /* such that the mantissa lies in [sqrt 1/2, sqrt 2) */
+        exponent[i] = (float)e;
+        bits[i] -= e * 0x800000;
+    }
+    memcpy(mantissa, bits, sizeof bits);
+    for (int i = 0; i < BLOCK; i++) {
+        const float x = mantissa[i] - 1, e = exponent[i], z = x * x;
+        float y = 7.0376836292E-2f;
+        y = y * x - 1.1514610310E-1f;
+        y = y * x + 1.1676998740E-1f;
+        y = y * x - 1.2420140846E-1f;
+        y = y * x + 1.4249322787E-1f;
+        y = y * x - 1.6668057665E-1f;
+        y = y * x + 2.0000714765E-1f;
+        y = y * x - 2.4999993993E-1f;
+        y = y * x + 3.3333331174E-1f;
+        y = y * x * z + e * -2.12194440E-4f - 0.5f * z;
+        out[i] = p[i] * (x + y + e * 0.693359375f);
+    }
 }
 
-/* The sum goes key by key in f64, so it does not depend on where the view begins: masked cells add 0. */
-static double entropy(const float *x, int64_t n)
+/* Summed in f64 over 16 lanes (key mod 16), so it does not depend on where the view begins: masked cells add 0. */
+static double entropy(const float *x, int64_t key0, int64_t n)
 {
-    float part[256];
-    double sum = 0;
-    for (int64_t i = 0; i < n; i += 256) {
-        const int64_t m = n - i < 256 ? n - i : 256;
-        for (int64_t j = 0; j < m; j++)
-            part[j] = p_ln_p(x[i + j]);
-        for (int64_t j = 0; j < m; j++)
-            sum += (double)part[j];
+    float p[BLOCK] = { 0 }, term[BLOCK];
+    double lane[LANES] = { 0 };
+    int64_t ahead = key0 % LANES;                              /* cells before the row's first in its block */
+    for (int64_t i = 0; i < n;) {
+        const int64_t m = n - i < BLOCK - ahead ? n - i : BLOCK - ahead;
+        memcpy(p + ahead, x + i, (size_t)m * sizeof *p);
+        memset(p + ahead + m, 0, (size_t)(BLOCK - ahead - m) * sizeof *p);
+        p_ln_p(term, p);
+        for (int j = 0; j < BLOCK; j += LANES)
+            for (int l = 0; l < LANES; l++)
+                lane[l] += (double)term[j + l];
+        i += m;
+        ahead = 0;
     }
-    return 0 - sum;        /* never -0 */
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return 0 - lane[0];        /* never -0 */
 }
 
 /* x is the row from key0 on; keys [from, to) clipped to it. */
@@ -221,12 +240,12 @@ static void look_at_row(const stats_job *j, const float *x, int64_t q, double ou
     const stats *const t = j->t;
     const int64_t key0 = j->site->key0, n = q + 1 - key0 < j->view->shape[2] ? q + 1 - key0 : j->view->shape[2];
     const int64_t best = t->sink.rec->math->argmax(x, n);
-    const ns_span *const needle = ns_case_span(t->sink.c->c, "needle");
+    const ns_span *const needle = t->needle;
     out[SINK] = mass(x, key0, n, 0, 1);
     out[LOCAL_MASS] = mass(x, key0, n, q - LOCAL + 1, q + 1);
     out[NEEDLE] = needle ? mass(x, key0, n, needle->begin, needle->end) : NAN;
     out[NEEDLE_MAX] = needle ? largest(x, key0, n, needle->begin, needle->end) : NAN;
-    out[ENTROPY] = j->site->kind == NS_ROW_SOFTMAX ? entropy(x, n) : NAN;
+    out[ENTROPY] = j->site->kind == NS_ROW_SOFTMAX ? entropy(x, key0, n) : NAN;
     out[TOP1] = best >= 0 ? (double)x[best] : NAN;
     out[ARGMAX_DISTANCE] = best >= 0 ? (double)(q - key0 - best) : NAN;
     out[PREVIOUS] = mass(x, key0, n, q - 1, q);

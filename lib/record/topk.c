@@ -53,30 +53,48 @@ static int begin_layer(topk *t, ns_error *err)
     return NS_OK;
 }
 
-/* Largest first; equal cells in the order of their keys. Signed rows (recurrent layers) are ranked by magnitude. */
-static float select_row(const float *x, int64_t n, int64_t key0, int64_t k, bool magnitude, int32_t *index, float *value)
+typedef struct selection { int64_t have, k; bool magnitude; int32_t *index; float *value; } selection;
+
+/* What a cell must exceed to be listed. */
+static float bar(const selection *s)
 {
-    int64_t have = 0;
-    float least = 0;
-    double rest = 0;
-    for (int64_t i = 0; i < n; i++) {
-        const float a = magnitude ? fabsf(x[i]) : x[i];
-        rest += (double)x[i];
-        if (!(a > least))
-            continue;
-        int64_t at = have < k ? have++ : k - 1;
-        for (; at > 0 && (magnitude ? fabsf(value[at - 1]) : value[at - 1]) < a; at--) {
-            value[at] = value[at - 1];
-            index[at] = index[at - 1];
-        }
-        value[at] = x[i];
-        index[at] = (int32_t)(key0 + i);
-        if (have == k)
-            least = magnitude ? fabsf(value[k - 1]) : value[k - 1];
+    const float last = s->have == s->k ? s->value[s->k - 1] : 0;
+    return s->magnitude ? fabsf(last) : last;
+}
+
+/* Largest first; equal cells in the order of their keys. Signed rows (recurrent layers) are ranked by magnitude. */
+static void offer(selection *s, float x, int32_t key)
+{
+    const float a = s->magnitude ? fabsf(x) : x;
+    if (!(a > bar(s)))
+        return;
+    int64_t at = s->have < s->k ? s->have++ : s->k - 1;
+    for (; at > 0 && (s->magnitude ? fabsf(s->value[at - 1]) : s->value[at - 1]) < a; at--) {
+        s->value[at] = s->value[at - 1];
+        s->index[at] = s->index[at - 1];
     }
-    for (int64_t i = 0; i < have; i++)
-        rest -= (double)value[i];
-    return rest < 0 && !magnitude ? 0 : (float)rest;
+    s->value[at] = x;
+    s->index[at] = key;
+}
+
+enum { LOOK_AHEAD = 64 };
+
+/* Returns the sum of the cells that are not listed. Long stretches below the bar are passed over by their maximum. */
+static float select_row(selection *s, const ns_math *math, const float *x, int64_t n, int64_t key0)
+{
+    double rest = 0;
+    for (int64_t i = 0; i < n; i++)
+        rest += (double)x[i];
+    for (int64_t i = 0; i < n; i += LOOK_AHEAD) {
+        const int64_t m = n - i < LOOK_AHEAD ? n - i : LOOK_AHEAD;
+        if (!s->magnitude && !(math->max(x + i, m) > bar(s)))
+            continue;
+        for (int64_t j = i; j < i + m; j++)
+            offer(s, x[j], (int32_t)(key0 + j));
+    }
+    for (int64_t i = 0; i < s->have; i++)
+        rest -= (double)s->value[i];
+    return rest < 0 && !s->magnitude ? 0 : (float)rest;
 }
 
 typedef struct topk_job { topk *t; const ns_site *site; const ns_view *view; int64_t first, n; } topk_job;
@@ -88,8 +106,8 @@ static void select_head(void *user, int64_t head, int worker)
     (void)worker;
     for (int64_t i = 0; i < j->n; i++) {
         const int64_t row = head * t->sink.n_rows + t->sink.row + i;
-        t->rests[row] = select_row(ns_at(j->view, head, j->first + i, 0), j->view->shape[2], j->site->key0, t->k, j->site->kind == NS_ROW_UNROLLED,
-                                   t->indices + row * t->k, t->values + row * t->k);
+        selection s = { 0, t->k, j->site->kind == NS_ROW_UNROLLED, t->indices + row * t->k, t->values + row * t->k };
+        t->rests[row] = select_row(&s, t->sink.rec->math, ns_at(j->view, head, j->first + i, 0), j->view->shape[2], j->site->key0);
     }
 }
 
