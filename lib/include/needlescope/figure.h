@@ -8,16 +8,17 @@ NS_BEGIN
 
 typedef struct ns_figure_params {
     size_t      size;
-    const char *title;            /* NULL = a title that says what is shown */
-    const char *colormap;         /* NULL = "cividis"; viridis, magma, inferno, grey */
-    double      vmin, vmax;       /* both 0 = the score's natural range */
-    double      width;            /* inches; 0 = chosen from the data */
+    const char *title;            /* NULL = a title that says what is shown; "" = none */
+    const char *colormap;         /* NULL = "cividis", or "bluered" for signed values; viridis, magma, inferno, grey */
+    double      vmin, vmax;       /* both 0 = the score's natural range: [0, 1] for scores within it, symmetric for signed values */
+    double      width;            /* inches; 0 = a paper's column (3.3) or less */
     int         dpi;              /* of PNG; 0 = 200 */
     const char *comment;          /* how it was made: goes into PNG iTXt / PDF and SVG metadata */
 } ns_figure_params;
 
 /* Layer x head map of one score. score[L * H] row-major, NaN = no such head (drawn hatched); kind[L]: 0 full 1 swa 2 recurrent
- * (ns_layer_kind); window[L]; marks: heads to outline (e.g. planted or top heads) as pairs layer, head. */
+ * (ns_layer_kind), NULL = all full; window[L] of the swa layers, NULL = not known; marks: heads to outline (e.g. planted or top
+ * heads) as pairs layer, head. */
 typedef struct ns_heads_figure {
     size_t       size;
     const float *score;  int64_t n_layers, n_heads;
@@ -25,11 +26,13 @@ typedef struct ns_heads_figure {
     const char  *score_name, *model_name;
     double       chance;          /* a tick on the colour bar; NaN = none */
     int64_t    (*marks)[2];  int n_marks;
+    const char  *marks_name;      /* what the outlines mean ("planted", "top 10"); NULL = "marked" */
 } ns_heads_figure;
 NS_API NS_MUST_CHECK int ns_draw_heads(const char *path, const ns_heads_figure *, const ns_figure_params *, ns_error *);
 
 /* Attention map of one head. map[T * S] row-major (rows = query), NaN = not recorded; row0/key0 = position of the first; max-pooled
- * when there are more cells than pixels; white above the diagonal. spans are drawn as brackets with names on both axes. */
+ * when there are more cells than pixels; white above the diagonal and outside the window. spans are drawn as brackets with names
+ * on both axes. */
 typedef struct ns_figure_span { const char *name; int64_t begin, end; } ns_figure_span;
 typedef struct ns_map_figure {
     size_t       size;
@@ -38,6 +41,8 @@ typedef struct ns_map_figure {
     const char  *model_name, *case_name;
     int64_t      layer, head, window;
     bool         log_scale;       /* colours by log10, from 1e-4 to 1 */
+    const int64_t *row_at;        /* [n_rows] ascending query positions where rows are not consecutive; NULL = row0 + row */
+    const char  *value_name;      /* NULL = "attention weight" */
 } ns_map_figure;
 NS_API NS_MUST_CHECK int ns_draw_map(const char *path, const ns_map_figure *, const ns_figure_params *, ns_error *);
 

@@ -1,0 +1,198 @@
+/* canvas_cairo.c - PNG (cairo draws, libpng writes) and PDF (fonts embedded, fixed dates: the same bytes each time). */
+#include "draw/canvas.h"
+
+#include <cairo-pdf.h>
+#include <math.h>
+#include <pango/pangocairo.h>
+#include <stdlib.h>
+
+typedef struct cairo_state {
+    cairo_surface_t *surface;
+    cairo_t         *cr;
+} cairo_state;
+
+static void fail_cairo(ns_canvas *c, cairo_status_t status)
+{
+    if (status != CAIRO_STATUS_SUCCESS)
+        ns_canvas_fail(c, status == CAIRO_STATUS_NO_MEMORY ? NS_E_MEMORY : NS_E_INTERNAL, cairo_status_to_string(status));
+}
+
+static void drop(ns_canvas *c)
+{
+    cairo_state *s = c->state;
+    if (!s)
+        return;
+    if (s->cr)
+        cairo_destroy(s->cr);
+    if (s->surface)
+        cairo_surface_destroy(s->surface);
+    free(s);
+    c->state = NULL;
+}
+
+static int open_on(ns_canvas *c, cairo_surface_t *surface, double scale, ns_error *err)
+{
+    cairo_state *s = calloc(1, sizeof *s);
+    if (!s) {
+        cairo_surface_destroy(surface);
+        return ns_oom(err, "figure");
+    }
+    c->state = s;
+    s->surface = surface;
+    s->cr = cairo_create(surface);
+    fail_cairo(c, cairo_status(s->cr));
+    cairo_scale(s->cr, scale, scale);
+    cairo_set_source_rgb(s->cr, 1, 1, 1);
+    cairo_paint(s->cr);
+    return c->code == NS_OK ? NS_OK : ns_fail(err, c->code, "figure: %s", c->error.message);
+}
+
+static int open_png(ns_canvas *c, ns_error *err)
+{
+    const int w = (int)ceil(c->width * c->pixels - 1e-6), h = (int)ceil(c->height * c->pixels - 1e-6);
+    return open_on(c, cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h), c->pixels, err);
+}
+
+static cairo_status_t write_out(void *user, const unsigned char *data, unsigned int n)
+{
+    ns_buffer *out = user;
+    ns_buffer_add(out, data, n);
+    return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
+}
+
+static int open_pdf(ns_canvas *c, ns_error *err)
+{
+    cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(write_out, &c->out, c->width, c->height);
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "needlescope");
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, "2000-01-01T00:00:00Z");   /* else now, and new bytes each time */
+    if (c->title && *c->title)
+        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, c->title);
+    if (c->comment && *c->comment)
+        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, c->comment);
+    return open_on(c, surface, 1, err);
+}
+
+static void set_color(cairo_t *cr, ns_rgb color, double alpha)
+{
+    cairo_set_source_rgba(cr, color.r / 255.0, color.g / 255.0, color.b / 255.0, alpha > 0 ? alpha : 1);
+}
+
+static void path(ns_canvas *c, const double (*xy)[2], int n, bool closed, const ns_pen *stroke, const ns_rgb *fill)
+{
+    cairo_t *cr = ((cairo_state *)c->state)->cr;
+    cairo_new_path(cr);
+    for (int i = 0; i < n; i++)
+        cairo_line_to(cr, xy[i][0], xy[i][1]);
+    if (closed)
+        cairo_close_path(cr);
+    if (fill) {
+        set_color(cr, *fill, 1);
+        cairo_fill_preserve(cr);
+    }
+    if (stroke) {
+        set_color(cr, stroke->color, stroke->alpha);
+        cairo_set_line_width(cr, stroke->width);
+        cairo_set_dash(cr, &stroke->dash, stroke->dash > 0, 0);
+        cairo_stroke_preserve(cr);
+    }
+    cairo_new_path(cr);
+    fail_cairo(c, cairo_status(cr));
+}
+
+static void text(ns_canvas *c, double x, double y, const char *string, const ns_style *style)
+{
+    cairo_t *cr = ((cairo_state *)c->state)->cr;
+    double baseline;
+    PangoLayout *layout = ns_type_layout(c->type, string, style->size, style->bold, &baseline);
+    int width = 0;
+    pango_layout_get_size(layout, &width, NULL);
+    cairo_save(cr);
+    cairo_translate(cr, x, y);
+    cairo_rotate(cr, -style->angle * 3.14159265358979323846 / 180);
+    cairo_translate(cr, -(double)width / PANGO_SCALE * style->anchor / 2, -baseline);
+    set_color(cr, style->color, 1);
+    pango_cairo_update_layout(cr, layout);
+    cairo_move_to(cr, 0, 0);
+    pango_cairo_show_layout(cr, layout);
+    cairo_restore(cr);
+    g_object_unref(layout);
+    fail_cairo(c, cairo_status(cr));
+}
+
+static void image(ns_canvas *c, ns_box b, const uint8_t *rgb, int64_t w, int64_t h)
+{
+    cairo_t *cr = ((cairo_state *)c->state)->cr;
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)w, (int)h);
+    fail_cairo(c, cairo_surface_status(surface));
+    if (c->code == NS_OK) {
+        uint8_t *pixels = cairo_image_surface_get_data(surface);
+        const int stride = cairo_image_surface_get_stride(surface);
+        for (int64_t y = 0; y < h; y++)
+            for (int64_t x = 0; x < w; x++, rgb += 3)
+                ((uint32_t *)(pixels + y * stride))[x] = (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
+        cairo_surface_mark_dirty(surface);
+        cairo_save(cr);
+        cairo_translate(cr, b.x, b.y);
+        cairo_scale(cr, b.w / (double)w, b.h / (double)h);
+        cairo_set_source_surface(cr, surface, 0, 0);
+        cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_NEAREST);
+        cairo_rectangle(cr, 0, 0, (double)w, (double)h);
+        cairo_fill(cr);
+        cairo_restore(cr);
+        fail_cairo(c, cairo_status(cr));
+    }
+    cairo_surface_destroy(surface);
+}
+
+static void clip(ns_canvas *c, const ns_box *b)
+{
+    cairo_t *cr = ((cairo_state *)c->state)->cr;
+    if (b) {
+        cairo_save(cr);
+        cairo_rectangle(cr, b->x, b->y, b->w, b->h);
+        cairo_clip(cr);
+    } else {
+        cairo_restore(cr);
+    }
+}
+
+static int close_png(ns_canvas *c, ns_error *err)
+{
+    cairo_state *s = c->state;
+    cairo_surface_flush(s->surface);
+    const int w = cairo_image_surface_get_width(s->surface), h = cairo_image_surface_get_height(s->surface);
+    const int stride = cairo_image_surface_get_stride(s->surface);
+    const uint8_t *pixels = cairo_image_surface_get_data(s->surface);
+    uint8_t *rgb = ns_alloc_array((size_t)w * (size_t)h, 3), *to = rgb;
+    if (!rgb)
+        return ns_oom(err, "figure");
+    for (int y = 0; y < h; y++) {
+        const uint32_t *row = (const uint32_t *)(pixels + (size_t)y * (size_t)stride);
+        for (int x = 0; x < w; x++, to += 3) {
+            to[0] = (uint8_t)(row[x] >> 16);
+            to[1] = (uint8_t)(row[x] >> 8);
+            to[2] = (uint8_t)row[x];
+        }
+    }
+    const ns_png_text texts[] = {{"Title", c->title}, {"Comment", c->comment}, {"Software", "needlescope"}, {NULL, NULL}};
+    const int code = ns_png_write(&c->out, rgb, w, h, c->pixels * 72, texts, err);
+    free(rgb);
+    return code;
+}
+
+static int close_pdf(ns_canvas *c, ns_error *err)
+{
+    cairo_state *s = c->state;
+    cairo_show_page(s->cr);
+    fail_cairo(c, cairo_status(s->cr));
+    cairo_surface_finish(s->surface);
+    fail_cairo(c, cairo_surface_status(s->surface));
+    if (c->out.failed)
+        return ns_oom(err, "figure");
+    return c->code == NS_OK ? NS_OK : ns_fail(err, c->code, "figure: %s", c->error.message);
+}
+
+const ns_canvas_kind ns_canvas_png = {
+    .ending = ".png", .raster = true, .open = open_png, .path = path, .text = text, .image = image, .clip = clip, .close = close_png, .drop = drop};
+const ns_canvas_kind ns_canvas_pdf = {
+    .ending = ".pdf", .raster = false, .open = open_pdf, .path = path, .text = text, .image = image, .clip = clip, .close = close_pdf, .drop = drop};

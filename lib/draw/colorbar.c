@@ -1,0 +1,72 @@
+/* colorbar.c - the colour bar: the map's colours, round ticks, the chance level, and ends that say when data lie beyond. */
+#include "draw/axes.h"
+#include "draw/raster.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char CHANCE[] = "chance";
+
+/* "0" becomes "<=0" (with the sign U+2264) where data lie below the scale, and likewise at the top. */
+static void mark_beyond(ns_ticks *t, int i, const char *sign)
+{
+    char old[32];
+    memcpy(old, t->label[i], sizeof old);
+    snprintf(t->label[i], sizeof t->label[i], "%s%.24s", sign, old);
+}
+
+double ns_colorbar_layout(ns_colorbar *bar, double length, const ns_type *type)
+{
+    ns_axis *a = &bar->axis;
+    *a = (ns_axis){.side = bar->horizontal ? NS_BOTTOM : NS_RIGHT, .scale = bar->scale, .label = bar->label};
+    if (bar->horizontal)
+        ns_ticks_fit(&a->ticks, &bar->scale, false, length, type);
+    else
+        ns_ticks_make(&a->ticks, &bar->scale, false, fmin(length, 5 * 28), 20);
+    for (int i = 0; i < a->ticks.n; i++) {
+        const double t = ns_scale_at(&bar->scale, a->ticks.at[i]);
+        if (t < 1e-6 && bar->data_min < bar->scale.min)
+            mark_beyond(&a->ticks, i, "\xe2\x89\xa4");
+        else if (t > 1 - 1e-6 && bar->data_max > bar->scale.max)
+            mark_beyond(&a->ticks, i, "\xe2\x89\xa5");
+    }
+    if (!isnan(bar->chance) && !bar->horizontal)
+        a->least = ns_type_width(type, CHANCE, NS_SIZE_TICK - 1, false);
+    return ns_axis_depth(a, type);
+}
+
+/* A line across the bar and its name; the name steps aside where a number already stands. */
+static void draw_chance(const ns_colorbar *bar, ns_canvas *c, ns_box b)
+{
+    const double t = ns_scale_at(&bar->scale, bar->chance);
+    if (!(t >= 0 && t <= 1))
+        return;
+    const double y = b.y + b.h * (1 - t), gap = NS_SIZE_TICK;
+    double at = y;
+    for (int i = 0; i < bar->axis.ticks.n; i++) {
+        const double other = b.y + b.h * (1 - ns_scale_at(&bar->scale, bar->axis.ticks.at[i]));
+        if (fabs(at - other) < gap)
+            at = y <= other && other - gap >= b.y ? other - gap : other + gap;
+    }
+    const ns_pen pen = {.color = NS_INK, .width = NS_THIN}, halo = {.color = {255, 255, 255}, .width = 3 * NS_THIN};
+    ns_canvas_line(c, b.x, y, b.x + b.w, y, halo);
+    ns_canvas_line(c, b.x, y, b.x + b.w + 1, y, pen);
+    ns_canvas_line(c, b.x + b.w + 1, y, b.x + b.w + 3.4, at, pen);
+    ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), CHANCE,
+                   (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK, .anchor = NS_AT_START});
+}
+
+void ns_colorbar_draw(const ns_colorbar *bar, ns_canvas *c, ns_box b)
+{
+    float ramp[256];
+    for (int i = 0; i < 256; i++)
+        ramp[i] = (float)((bar->horizontal ? i : 255 - i) + 0.5) / 256;
+    const ns_cells cells = {.value = ramp, .rows = bar->horizontal ? 1 : 256, .cols = bar->horizontal ? 256 : 1,
+                            .scale = {.min = 0, .max = 1}, .colors = bar->colors};
+    ns_cells_draw(&cells, c, b);
+    ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_axis_draw(&bar->axis, c, b);
+    if (!isnan(bar->chance) && !bar->horizontal)
+        draw_chance(bar, c, b);
+}

@@ -1,0 +1,358 @@
+/* map.c - attention map of one head: rows = queries (downwards), columns = keys.
+ *
+ * A row at position q sees the keys (q - W, q], or all up to q in full attention; what it cannot see is white. Spans are bracketed
+ * above (keys) and beside (queries); faint lines lead from the brackets through the white triangle and on through the map. */
+#include "draw/map.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CELLS_SIDE = 1 << 24, MAX_SPANS = 256 };
+static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, EDGE = 0.35;
+
+static int64_t row_position(const ns_map_figure *f, int64_t row)
+{
+    return f->row_at ? f->row_at[row] : f->row0 + row;
+}
+
+/* Keys the row may see, as columns. */
+static void extent(const void *user, int64_t row, int64_t *lo, int64_t *hi)
+{
+    const ns_map_figure *f = user;
+    const int64_t q = row_position(f, row);
+    const int64_t first = f->window > 0 ? q - f->window + 1 - f->key0 : 0, end = q + 1 - f->key0;
+    *hi = end < 0 ? 0 : end < f->n_keys ? end : f->n_keys;
+    *lo = first < 0 ? 0 : first < *hi ? first : *hi;
+}
+
+static int check_shape(const ns_map_figure *f, ns_error *err)
+{
+    const int64_t limit = INT64_MAX / 4;
+    if (f->n_rows < 1 || f->n_keys < 1 || f->n_rows > MAX_CELLS_SIDE || f->n_keys > MAX_CELLS_SIDE || !f->map)
+        return ns_fail(err, NS_E_ARG, "map figure: %lld rows x %lld keys; each must be 1 to %d, with values", (long long)f->n_rows, (long long)f->n_keys,
+                       MAX_CELLS_SIDE);
+    if (f->row0 < 0 || f->key0 < 0 || f->row0 > limit || f->key0 > limit || f->window < 0 || f->window > limit)
+        return ns_fail(err, NS_E_ARG, "map figure: row0 %lld, key0 %lld, window %lld; none may be negative", (long long)f->row0, (long long)f->key0,
+                       (long long)f->window);
+    for (int64_t r = 0; f->row_at && r < f->n_rows; r++)
+        if (f->row_at[r] < 0 || f->row_at[r] > limit || (r > 0 && f->row_at[r] <= f->row_at[r - 1]))
+            return ns_fail(err, NS_E_ARG, "map figure: row %lld is position %lld; positions must ascend from 0", (long long)r, (long long)f->row_at[r]);
+    return NS_OK;
+}
+
+static int check_spans(const ns_map_figure *f, ns_error *err)
+{
+    if (f->n_spans < 0 || f->n_spans > MAX_SPANS || (f->n_spans > 0 && !f->spans))
+        return ns_fail(err, NS_E_ARG, "map figure: %d spans; there may be 0 to %d", f->n_spans, MAX_SPANS);
+    for (int i = 0; i < f->n_spans; i++) {
+        const int code = ns_check_name(f->spans[i].name, "a span's name", err);
+        if (code != NS_OK)
+            return code;
+        if (f->spans[i].begin < 0 || f->spans[i].end < f->spans[i].begin)
+            return ns_fail(err, NS_E_ARG, "map figure: span '%s' is [%lld, %lld)", f->spans[i].name ? f->spans[i].name : "", (long long)f->spans[i].begin,
+                           (long long)f->spans[i].end);
+    }
+    return NS_OK;
+}
+
+/* Weight where there can be none means that row0, key0 or window do not belong to these rows: better an error than a hidden value. */
+static int check_masked(const ns_map_figure *f, ns_error *err)
+{
+    for (int64_t row = 0; row < f->n_rows; row++) {
+        int64_t lo, hi;
+        extent(f, row, &lo, &hi);
+        for (int64_t col = 0; col < f->n_keys; col++) {
+            if (col == lo && lo < hi)
+                col = hi;
+            if (col < f->n_keys && f->map[row * f->n_keys + col] != 0 && !isnan(f->map[row * f->n_keys + col]))
+                return ns_fail(err, NS_E_ARG, "map figure: the query at %lld has weight %g on key %lld, which it cannot see (check row0, key0 and window %lld)",
+                               (long long)row_position(f, row), (double)f->map[row * f->n_keys + col], (long long)(f->key0 + col), (long long)f->window);
+        }
+    }
+    return NS_OK;
+}
+
+static bool any_missing(const ns_map_figure *f)
+{
+    for (int64_t row = 0; row < f->n_rows; row++) {
+        int64_t lo, hi;
+        extent(f, row, &lo, &hi);
+        for (int64_t col = lo; col < hi; col++)
+            if (isnan(f->map[row * f->n_keys + col]))
+                return true;
+    }
+    return false;
+}
+
+/* The first row at or after a position. */
+static int64_t row_of(const ns_map_figure *f, int64_t position)
+{
+    int64_t lo = 0, hi = f->n_rows;
+    while (lo < hi) {
+        const int64_t middle = lo + (hi - lo) / 2;
+        if (row_position(f, middle) < position)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo;
+}
+
+static int64_t col_of(const ns_map_figure *f, int64_t position)
+{
+    const int64_t col = position - f->key0;
+    return col < 0 ? 0 : col > f->n_keys ? f->n_keys : col;
+}
+
+static int make_brackets(ns_map_panel *p, const ns_type *type, ns_error *err)
+{
+    const ns_map_figure *f = &p->figure;
+    double (*keys)[2] = ns_alloc_array((size_t)f->n_spans * 2, sizeof *keys), (*rows)[2] = keys ? keys + f->n_spans : NULL;
+    if (!keys)
+        return ns_oom(err, "map figure");
+    const double w = p->box.w / (double)f->n_keys, h = p->box.h / (double)f->n_rows;
+    int code = NS_OK;
+    for (int i = 0; i < f->n_spans; i++) {
+        const int64_t ends[2] = {f->spans[i].begin, f->spans[i].end};
+        for (int k = 0; k < 2; k++) {
+            keys[i][k] = w * (double)col_of(f, ends[k]);
+            rows[i][k] = h * (double)row_of(f, ends[k]);
+        }
+        if (code == NS_OK && f->spans[i].name)
+            code = ns_type_check(type, f->spans[i].name, "the span", err);
+    }
+    ns_brackets_clear(&p->above);
+    ns_brackets_clear(&p->beside);
+    if (code == NS_OK)
+        code = ns_brackets_make(&p->above, f->spans, (const double(*)[2])keys, f->n_spans, p->box.w, false, type, err);
+    if (code == NS_OK)
+        code = ns_brackets_make(&p->beside, f->spans, (const double(*)[2])rows, f->n_spans, p->box.h, true, type, err);
+    free(keys);
+    return code;
+}
+
+static void query_ticks(ns_map_panel *p, double length)
+{
+    const ns_map_figure *f = &p->figure;
+    const ns_scale rows = {.min = -0.5, .max = (double)f->n_rows - 0.5};
+    p->queries.scale = rows;
+    if (!f->row_at) {
+        p->queries.scale = (ns_scale){.min = (double)f->row0 - 0.5, .max = (double)(f->row0 + f->n_rows) - 0.5};
+        ns_ticks_make(&p->queries.ticks, &p->queries.scale, true, length, length / (double)f->n_rows >= 7.5 ? 7.5 : 18);
+        return;
+    }
+    ns_ticks_make(&p->queries.ticks, &rows, true, length, 7.5);
+    for (int i = 0; i < p->queries.ticks.n; i++)
+        snprintf(p->queries.ticks.label[i], sizeof p->queries.ticks.label[i], "%lld", (long long)f->row_at[(int64_t)p->queries.ticks.at[i]]);
+}
+
+/* Square cells; few rows are made high enough to be told apart, and named. */
+static double box_height(const ns_map_figure *f, const ns_page *page, double width)
+{
+    const double square = width * (double)f->n_rows / (double)f->n_keys;
+    return fmin(fmax(square, fmin(ROW * (double)f->n_rows, width * 0.6)), TALLEST * page->width);
+}
+
+/* Outside in: the axes' and brackets' depths depend on the box, the box on them; two rounds settle it. */
+static int size_box(ns_map_panel *p, const ns_page *page, ns_error *err)
+{
+    const ns_map_figure *f = &p->figure;
+    double left = 0, right = 0;
+    for (int round = 0; round < 3; round++) {
+        const double w = page->width - left - right;
+        p->box.w = ns_page_cells(page, fmax(w, page->width * 0.3), f->n_keys);
+        p->box.h = f->n_rows == f->n_keys ? p->box.w : ns_page_cells(page, box_height(f, page, p->box.w), f->n_rows);
+        query_ticks(p, p->box.h);
+        const int code = make_brackets(p, page->type, err);
+        if (code != NS_OK)
+            return code;
+        left = ns_axis_depth(&p->queries, page->type);
+        right = fmax(p->beside.depth, fmax(p->above.over, 2));
+    }
+    p->box.x = ns_page_snap(page, left);
+    p->box.y = ns_page_snap(page, fmax(ns_header_height(&p->base), 2) + p->above.depth + (p->above.n ? 2 : 0));
+    p->base.width = fmin(page->width, p->box.x + p->box.w + right);
+    return NS_OK;
+}
+
+static int layout(ns_panel *base, const ns_page *page, ns_error *err)
+{
+    ns_map_panel *p = (ns_map_panel *)base;
+    const ns_map_figure *f = &p->figure;
+    const ns_scale keys = {.min = (double)f->key0 - 0.5, .max = (double)(f->key0 + f->n_keys) - 0.5};
+    p->queries = (ns_axis){.side = NS_LEFT, .down = true, .label = "query position"};
+    p->keys = (ns_axis){.side = NS_BOTTOM, .scale = keys, .label = "key position"};
+    int code;
+    if ((code = ns_type_check(page->type, p->bar.label, "the value's name", err)) != NS_OK || (code = size_box(p, page, err)) != NS_OK)
+        return code;
+    ns_ticks_fit(&p->keys.ticks, &keys, true, p->box.w, page->type);
+    const double below = p->box.y + p->box.h + ns_axis_depth(&p->keys, page->type) + BAR_GAP;
+    p->bar_box = (ns_box){p->box.x, ns_page_snap(page, below), p->box.w, BAR};
+    p->legend_y = p->bar_box.y + BAR + ns_colorbar_layout(&p->bar, p->bar_box.w, page->type) + (p->legend.n ? 3 : 0);
+    base->height = p->legend_y + ns_legend_height(&p->legend, page->type, base->width);
+    return NS_OK;
+}
+
+/* Along the boundary between the keys a row sees and those it does not: `side` 0 = the window's, 1 = the diagonal's. */
+static void draw_boundary(const ns_map_panel *p, ns_canvas *c, int edge)
+{
+    const ns_map_figure *f = &p->figure;
+    const double w = p->box.w / (double)f->n_keys, h = p->box.h / (double)f->n_rows;
+    const bool stairs = h >= 3;
+    const int64_t step = stairs ? 1 : f->n_rows / 256 + 1;
+    double (*xy)[2] = ns_alloc_array((size_t)(2 * (f->n_rows / step + 2)), sizeof *xy);
+    if (!xy) {
+        ns_canvas_fail(c, NS_E_MEMORY, "map figure: out of memory");
+        return;
+    }
+    int n = 0;
+    for (int64_t row = 0; row < f->n_rows; row = row + step < f->n_rows || row == f->n_rows - 1 ? row + step : f->n_rows - 1) {
+        int64_t ends[2];
+        extent(f, row, &ends[0], &ends[1]);
+        const int64_t col = ends[edge];
+        if (col <= 0 || col >= f->n_keys)
+            continue;
+        xy[n][0] = p->box.x + w * (double)col;
+        xy[n++][1] = p->box.y + h * ((double)row + (stairs ? 0 : 0.5));
+        if (stairs) {
+            xy[n][0] = xy[n - 1][0];
+            xy[n++][1] = p->box.y + h * (double)(row + 1);
+        }
+    }
+    if (n > 1)
+        ns_canvas_polyline(c, (const double(*)[2])xy, n, (ns_pen){.color = {150, 150, 150}, .width = 0.5});
+    free(xy);
+}
+
+/* x of the end of what the row at y sees: where a guide leaves the white and enters the map. */
+static double seen_until(const ns_map_panel *p, double y)
+{
+    const ns_map_figure *f = &p->figure;
+    const int64_t row = (int64_t)fmin(fmax(0, y / p->box.h * (double)f->n_rows), (double)f->n_rows - 1);
+    int64_t lo, hi;
+    extent(f, row, &lo, &hi);
+    return p->box.w * (double)hi / (double)f->n_keys;
+}
+
+/* y of the first row that sees x. */
+static double seen_from(const ns_map_panel *p, double x)
+{
+    const ns_map_figure *f = &p->figure;
+    const int64_t col = (int64_t)fmin(fmax(0, x / p->box.w * (double)f->n_keys), (double)f->n_keys - 1);
+    return p->box.h * (double)row_of(f, f->key0 + col) / (double)f->n_rows;
+}
+
+static void draw_guides(const ns_map_panel *p, ns_canvas *c)
+{
+    const ns_pen outside = {.color = {170, 170, 170}, .width = 0.35}, inside = {.color = {255, 255, 255}, .width = 0.35, .alpha = 0.4, .dash = 1.5};
+    const ns_box b = p->box;
+    for (int i = 0; i < p->above.n; i++)
+        for (int k = 0; k < 2; k++) {
+            const double x = k ? p->above.list[i].end + EDGE : p->above.list[i].begin - EDGE, y = seen_from(p, x);
+            if (x <= 0 || x >= b.w)
+                continue;
+            ns_canvas_line(c, b.x + x, b.y, b.x + x, b.y + y, outside);
+            ns_canvas_line(c, b.x + x, b.y + y, b.x + x, b.y + b.h, inside);
+        }
+    for (int i = 0; i < p->beside.n; i++)
+        for (int k = 0; k < 2; k++) {
+            const double y = k ? p->beside.list[i].end + EDGE : p->beside.list[i].begin - EDGE, x = seen_until(p, y);
+            if (y <= 0 || y >= b.h)
+                continue;
+            ns_canvas_line(c, b.x + x, b.y + y, b.x + b.w, b.y + y, outside);
+            ns_canvas_line(c, b.x, b.y + y, b.x + x, b.y + y, inside);
+        }
+}
+
+static void draw(const ns_panel *base, ns_canvas *c)
+{
+    const ns_map_panel *p = (const ns_map_panel *)base;
+    ns_header_draw(base, c, p->box.x);
+    ns_cells_draw(&p->cells, c, p->box);
+    draw_guides(p, c);
+    if (p->figure.window > 0)
+        draw_boundary(p, c, 0);
+    draw_boundary(p, c, 1);
+    ns_canvas_frame(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_brackets_draw(&p->above, c, p->box);
+    ns_brackets_draw(&p->beside, c, p->box);
+    ns_axis_draw(&p->queries, c, p->box);
+    ns_axis_draw(&p->keys, c, p->box);
+    ns_colorbar_draw(&p->bar, c, p->bar_box);
+    ns_legend_draw(&p->legend, c, p->box.x, p->legend_y, base->width - p->box.x);
+}
+
+static int begin_base(ns_map_panel *p, const ns_figure_params *params, ns_error *err)
+{
+    const ns_map_figure *f = &p->figure;
+    char window[48] = "";
+    if (f->window > 0)
+        snprintf(window, sizeof window, "SWA (%lld)", (long long)f->window);
+    snprintf(p->what, sizeof p->what, "layer %lld, head %lld", (long long)f->layer, (long long)f->head);
+    const char *const parts[3] = {f->model_name, f->case_name, window};
+    char *subtitle = NULL;
+    for (int i = 0; i < 3; i++) {
+        if (!parts[i] || !*parts[i])
+            continue;
+        char *longer = subtitle ? ns_printf_alloc("%s \xc2\xb7 %s", subtitle, parts[i]) : ns_strdup(parts[i]);
+        free(subtitle);
+        subtitle = longer;
+        if (!subtitle)
+            return ns_oom(err, "map figure");
+    }
+    const int code = ns_panel_begin(&p->base, params, p->what, subtitle, err);
+    free(subtitle);
+    return code;
+}
+
+static int check(const ns_map_figure *f, ns_error *err)
+{
+    int code;
+    if ((code = check_shape(f, err)) != NS_OK || (code = check_spans(f, err)) != NS_OK || (code = ns_check_name(f->model_name, "the model's name", err)) != NS_OK ||
+        (code = ns_check_name(f->case_name, "the case's name", err)) != NS_OK || (code = ns_check_name(f->value_name, "the value's name", err)) != NS_OK)
+        return code;
+    return check_masked(f, err);
+}
+
+int ns_map_begin(ns_map_panel *p, const ns_map_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    *p = (ns_map_panel){.base = {.layout = layout, .draw = draw}};
+    int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_map_figure", err);
+    if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
+        return code;
+    const ns_map_figure *f = &p->figure;
+    double min, max;
+    bool any;
+    p->cells = (ns_cells){.value = f->map, .rows = f->n_rows, .cols = f->n_keys, .extent = extent, .user = f};
+    if ((code = ns_cells_range(&p->cells, &min, &max, &any, err)) != NS_OK)
+        return code;
+    if (!any)
+        return ns_fail(err, NS_E_ARG, "map figure: layer %lld, head %lld: none of %lld x %lld weights is a number (not recorded?)", (long long)f->layer,
+                       (long long)f->head, (long long)f->n_rows, (long long)f->n_keys);
+    if ((code = begin_base(p, params, err)) != NS_OK || (code = ns_panel_colors(&p->base, &p->cells, min, max, f->log_scale, err)) != NS_OK)
+        return code;
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = NAN, .horizontal = true,
+                           .label = f->value_name ? f->value_name : "attention weight"};
+    if (any_missing(f))
+        ns_legend_add(&p->legend, NS_SWATCH_FILL, NS_MISSING, "not recorded");
+    return NS_OK;
+}
+
+void ns_map_end(ns_map_panel *p)
+{
+    ns_brackets_clear(&p->above);
+    ns_brackets_clear(&p->beside);
+    ns_panel_end(&p->base);
+}
+
+int ns_draw_map(const char *path, const ns_map_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    ns_map_panel panel;
+    int code = ns_map_begin(&panel, figure, params, err);
+    if (code == NS_OK)
+        code = ns_panel_write(&panel.base, path, err);
+    ns_map_end(&panel);
+    return code;
+}

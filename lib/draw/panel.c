@@ -1,0 +1,179 @@
+/* panel.c - the common part of all figures: parameters, titles, colours, and the way from a laid-out panel to a file. */
+#include "draw/panel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double COLUMN = 3.3, MARGIN = 1.5;      /* inches of a paper's column; points round the figure */
+
+int ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *err)
+{
+    memset(to, 0, size);
+    if (!from)
+        return ns_fail(err, NS_E_ARG, "%s is NULL", what);
+    size_t theirs;
+    memcpy(&theirs, from, sizeof theirs);
+    if (theirs < sizeof theirs || theirs > 1 << 16)
+        return ns_fail(err, NS_E_ARG, "%s: its size field is %zu (set it to sizeof the struct)", what, theirs);
+    memcpy(to, from, theirs < size ? theirs : size);
+    return NS_OK;
+}
+
+static int check_text(const char *text, const char *what, bool lines, ns_error *err)
+{
+    size_t bad;
+    if (!text)
+        return NS_OK;
+    if (!ns_utf8_valid(text, strlen(text), &bad))
+        return ns_fail(err, NS_E_ARG, "figure: %s is not valid UTF-8 at byte %zu", what, bad);
+    for (const char *p = text; *p; p++)
+        if (((unsigned char)*p < 0x20 && !(lines && (*p == '\n' || *p == '\t'))) || *p == 0x7f)
+            return ns_fail(err, NS_E_ARG, "figure: %s has the control character 0x%02x at byte %zu", what, (unsigned)*p, (size_t)(p - text));
+    return NS_OK;
+}
+
+int ns_check_name(const char *text, const char *what, ns_error *err)
+{
+    return check_text(text, what, false, err);
+}
+
+static int check_params(const ns_figure_params *p, ns_error *err)
+{
+    int code;
+    if (p->width != 0 && !(p->width >= 1 && p->width <= 40))
+        return ns_fail(err, NS_E_ARG, "figure: a width of %g inches; use 1 to 40 (a paper's column is %g), or 0 to have it chosen", p->width, COLUMN);
+    if (p->dpi != 0 && (p->dpi < 50 || p->dpi > 1200))
+        return ns_fail(err, NS_E_ARG, "figure: %d dpi; use 50 to 1200, or 0 for 200", p->dpi);
+    if (!(p->vmin == 0 && p->vmax == 0) && !(fabs(p->vmin) < 1e38 && fabs(p->vmax) < 1e38 && p->vmin < p->vmax))
+        return ns_fail(err, NS_E_ARG, "figure: a colour range from %g to %g; vmin must be less than vmax (both 0 = the score's own range)", p->vmin, p->vmax);
+    if ((code = check_text(p->title, "the title", false, err)) != NS_OK)
+        return code;
+    return check_text(p->comment, "the comment", true, err);
+}
+
+int ns_panel_begin(ns_panel *panel, const ns_figure_params *params, const char *title, const char *subtitle, ns_error *err)
+{
+    static const ns_figure_params none = {.size = sizeof none};
+    int code = ns_sized_copy(&panel->params, sizeof panel->params, params ? params : &none, "ns_figure_params", err);
+    if (code != NS_OK || (code = check_params(&panel->params, err)) != NS_OK)
+        return code;
+    const char *own = panel->params.title;
+    panel->params.dpi = panel->params.dpi ? panel->params.dpi : 200;
+    panel->title = ns_strdup(own ? own : title);
+    panel->subtitle = ns_strdup(own || !subtitle ? "" : subtitle);
+    return panel->title && panel->subtitle ? NS_OK : ns_oom(err, "figure");
+}
+
+void ns_panel_end(ns_panel *panel)
+{
+    free(panel->title);
+    free(panel->subtitle);
+    panel->title = panel->subtitle = NULL;
+}
+
+/* 1, 2, 2.5, 5 or 10 times a power of ten, not below v. */
+static double round_up(double v)
+{
+    const double power = pow(10, floor(log10(v)));
+    static const double nice[] = {1, 2, 2.5, 5};
+    for (int i = 0; i < 4; i++)
+        if (v <= nice[i] * power * (1 + 1e-6))
+            return nice[i] * power;
+    return 10 * power;
+}
+
+int ns_panel_colors(const ns_panel *panel, ns_cells *cells, double min, double max, bool log, ns_error *err)
+{
+    const ns_figure_params *p = &panel->params;
+    const bool own = p->vmin != 0 || p->vmax != 0, is_signed = min < 0;
+    const int code = ns_colormap_find(&cells->colors, p->colormap ? p->colormap : is_signed ? "bluered" : NULL, err);
+    if (code != NS_OK)
+        return code;
+    if (log && (is_signed || (own && p->vmin <= 0)))
+        return ns_fail(err, NS_E_ARG, "figure: a log scale needs numbers above 0 (smallest value %g, vmin %g)", min, p->vmin);
+    const double top = fmax(fabs(min), fabs(max));
+    cells->scale.log = log;
+    cells->scale.max = own ? p->vmax : top <= 1 && !is_signed ? 1 : round_up(top);
+    cells->scale.min = own ? p->vmin : log ? 1e-4 * cells->scale.max : is_signed || cells->colors->diverging ? -cells->scale.max : 0;
+    return NS_OK;
+}
+
+double ns_header_height(const ns_panel *panel)
+{
+    const double title = *panel->title ? NS_SIZE_TITLE * 1.2 : 0, subtitle = *panel->subtitle ? NS_SIZE_TICK * 1.25 : 0;
+    return title + subtitle > 0 ? title + subtitle + 2 : 0;
+}
+
+static void header_line(const ns_panel *panel, ns_canvas *c, double x, double y, const char *text, ns_style style)
+{
+    char *fit = ns_type_fit(c->type, text, style.size, style.bold, panel->width);
+    if (!fit) {
+        ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
+        return;
+    }
+    const double room = panel->width - ns_type_width(c->type, fit, style.size, style.bold);
+    ns_canvas_text(c, fmax(0, fmin(x, room)), y, fit, style);
+    free(fit);
+}
+
+void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
+{
+    double y = NS_CAP_HEIGHT * NS_SIZE_TITLE;
+    if (*panel->title) {
+        header_line(panel, c, x, y, panel->title, (ns_style){.size = NS_SIZE_TITLE, .color = NS_INK, .bold = true});
+        y += NS_SIZE_TICK * 1.35;
+    }
+    if (*panel->subtitle)
+        header_line(panel, c, x, y, panel->subtitle, (ns_style){.size = NS_SIZE_TICK, .color = NS_FAINT});
+}
+
+double ns_page_cells(const ns_page *page, double length, int64_t n)
+{
+    const double pixels = floor(length * page->pixels / (double)n);
+    return page->raster && pixels >= 4 ? pixels * (double)n / page->pixels : ns_page_snap(page, length);
+}
+
+double ns_page_snap(const ns_page *page, double v)
+{
+    return page->raster ? round(v * page->pixels) / page->pixels : v;
+}
+
+static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, const ns_type *type, ns_error *err)
+{
+    const ns_figure_params *p = &panel->params;
+    const double pixels = ns_canvas_pixels(kind, p->dpi), inches = p->width > 0 ? p->width : COLUMN;
+    const double margin = kind->raster ? round(MARGIN * pixels) / pixels : MARGIN;
+    const ns_page page = {.type = type, .width = inches * 72 - 2 * margin, .fixed = p->width > 0, .pixels = pixels, .raster = kind->raster};
+    int code;
+    if ((code = ns_type_check(type, panel->title, "the title", err)) != NS_OK || (code = ns_type_check(type, panel->subtitle, "the title", err)) != NS_OK ||
+        (code = panel->layout(panel, &page, err)) != NS_OK)
+        return code;
+    if (page.fixed)
+        panel->width = page.width;
+    code = ns_canvas_open(c, kind, type, panel->width + 2 * margin, panel->height + 2 * margin, pixels, panel->title, p->comment, err);
+    if (code != NS_OK)
+        return code;
+    c->dx = c->dy = margin;
+    panel->draw(panel, c);
+    return ns_canvas_finish(c, err);
+}
+
+int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
+{
+    const ns_canvas_kind *kind;
+    ns_type *type = NULL;
+    ns_canvas c = {0};
+    if (!path || !*path)
+        return ns_fail(err, NS_E_ARG, "figure: no path to write to");
+    int code = ns_canvas_kind_find(&kind, path, err);
+    if (code == NS_OK)
+        code = ns_type_new(&type, err);
+    if (code == NS_OK)
+        code = draw_into(&c, panel, kind, type, err);
+    if (code == NS_OK)
+        code = ns_file_write(path, c.out.data, (size_t)c.out.n, err);
+    ns_canvas_clear(&c);
+    ns_type_free(type);
+    return code;
+}

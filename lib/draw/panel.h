@@ -1,0 +1,75 @@
+/* panel.h - how a kind of figure is made: one file with a layout and a draw function, one line in meson.build.
+ *
+ * A panel is laid out for a page (which sets its width and height) and then drawn at the canvas' origin; so figures may later
+ * be composed of panels. heads.c and map.c are the examples to follow. */
+#ifndef NS_DRAW_PANEL_H
+#define NS_DRAW_PANEL_H
+
+#include "draw/axes.h"
+#include "draw/raster.h"
+#include <needlescope/figure.h>
+
+typedef struct ns_page {
+    const ns_type *type;
+    double         width;            /* points to be filled */
+    bool           fixed;            /* the caller chose the width: do not shrink it */
+    double         pixels;           /* per point */
+    bool           raster;
+} ns_page;
+
+typedef struct ns_panel ns_panel;
+struct ns_panel {
+    int  (*layout)(ns_panel *, const ns_page *, ns_error *);
+    void (*draw)(const ns_panel *, ns_canvas *);
+    ns_figure_params params;         /* resolved copy */
+    double width, height;            /* set by layout */
+    char  *title, *subtitle;         /* owned; NULL = none */
+};
+
+/* Copies what both sides know of a caller's sized struct; the rest of `to` becomes 0. */
+int  ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *);
+/* Checks params, fills the defaults, takes title and subtitle (own copies). params->title, where given, replaces both. */
+int  ns_panel_begin(ns_panel *, const ns_figure_params *, const char *title, const char *subtitle, ns_error *);
+void ns_panel_end(ns_panel *);
+/* Lays out, draws, writes the file atomically. */
+int  ns_panel_write(ns_panel *, const char *path, ns_error *);
+
+/* A name given by the caller: valid UTF-8 on one line. NULL is fine. */
+int  ns_check_name(const char *text, const char *what, ns_error *);
+
+/* Colour map and scale from params and data: signed data get a symmetric scale, data in [0, 1] that interval, else [0, round]. */
+int  ns_panel_colors(const ns_panel *, ns_cells *, double min, double max, bool log, ns_error *);
+
+/* Title block at the top: height it takes, and drawing, flush left with x where it fits. */
+double ns_header_height(const ns_panel *);
+void   ns_header_draw(const ns_panel *, ns_canvas *, double x);
+
+/* The largest length up to `length` at which n cells are a whole number of pixels each; length where they are small anyway. */
+double ns_page_cells(const ns_page *, double length, int64_t n);
+double ns_page_snap(const ns_page *, double v);
+
+/* A line of keys: swatches with their meaning, wrapped to a width. */
+typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE } ns_swatch;
+typedef struct ns_key { ns_swatch swatch; ns_rgb color; char text[96]; } ns_key;
+enum { NS_MAX_KEYS = 10 };
+typedef struct ns_legend { ns_key keys[NS_MAX_KEYS]; int n; } ns_legend;
+void   ns_legend_add(ns_legend *, ns_swatch, ns_rgb, const char *fmt, ...) NS_PRINTF(4, 5);
+double ns_legend_height(const ns_legend *, const ns_type *, double width);
+void   ns_legend_draw(const ns_legend *, ns_canvas *, double x, double y, double width);
+void   ns_hatch_cell(ns_canvas *, ns_box);       /* the look of what does not exist */
+
+/* Spans as brackets outside an axis, each with its name; names that would overlap step aside and keep a leader line. */
+typedef struct ns_bracket { double begin, end, label_at; int lane; char *name; } ns_bracket;   /* points along the axis */
+typedef struct ns_brackets {
+    ns_bracket *list;
+    int         n, lanes;
+    bool        vertical;            /* beside the box, names lying; else above it, names slanted */
+    double      depth;               /* points taken outside the box */
+    double      over;                /* points slanted names stick out beyond the end of the axis */
+} ns_brackets;
+/* spans[i] covers [begin[i], end[i]) points of the axis; empty ones are left out. */
+int  ns_brackets_make(ns_brackets *, const ns_figure_span *, const double (*extent)[2], int n, double length, bool vertical, const ns_type *, ns_error *);
+void ns_brackets_draw(const ns_brackets *, ns_canvas *, ns_box);
+void ns_brackets_clear(ns_brackets *);
+
+#endif

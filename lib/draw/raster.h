@@ -1,0 +1,28 @@
+/* raster.h - a matrix of numbers as pixels. */
+#ifndef NS_DRAW_RASTER_H
+#define NS_DRAW_RASTER_H
+
+#include "draw/axes.h"
+#include "draw/canvas.h"
+
+#define NS_MISSING ((ns_rgb){222, 222, 222})      /* NaN: not recorded, no such head */
+#define NS_MASKED ((ns_rgb){255, 255, 255})       /* cannot be: the future, outside the window */
+
+typedef struct ns_cells {
+    const float *value;                /* [rows, cols], NaN = missing */
+    int64_t      rows, cols;
+    ns_scale     scale;
+    const ns_colormap *colors;
+    /* Columns [*lo, *hi) of a row exist, the others are masked; NULL = all exist. */
+    void       (*extent)(const void *user, int64_t row, int64_t *lo, int64_t *hi);
+    const void  *user;
+} ns_cells;
+
+ns_rgb ns_cell_color(const ns_cells *, double value);
+/* Smallest and largest finite values; false where there are none. An infinity is an error. */
+int  ns_cells_range(const ns_cells *, double *min, double *max, bool *any, ns_error *);
+/* Draws the matrix as one image filling the box: each cell a block of pixels, or where there are more cells than pixels, each
+ * pixel the largest magnitude of the cells it touches, so that a needle never vanishes. */
+void ns_cells_draw(const ns_cells *, ns_canvas *, ns_box);
+
+#endif

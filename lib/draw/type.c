@@ -1,0 +1,136 @@
+/* type.c - measuring and shaping text with pango.
+ *
+ * Hinting and rounding of advances are off, so widths are proportional to the size: one layout serves every resolution,
+ * and a figure has the same geometry as PNG, PDF and SVG. */
+#include "draw/type.h"
+#include "core/core.h"
+
+#include <pango/pangocairo.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ns_type {
+    PangoFontMap *fonts;
+    PangoContext *context;
+};
+
+const char *ns_type_families(void)
+{
+    return "Liberation Sans, Arial, Helvetica, DejaVu Sans, sans-serif";
+}
+
+void ns_type_free(ns_type *type)
+{
+    if (!type)
+        return;
+    if (type->context)
+        g_object_unref(type->context);
+    if (type->fonts)
+        g_object_unref(type->fonts);
+    free(type);
+}
+
+int ns_type_new(ns_type **out, ns_error *err)
+{
+    *out = NULL;
+    ns_type *type = calloc(1, sizeof *type);
+    if (!type)
+        return ns_oom(err, "fonts");
+    type->fonts = pango_cairo_font_map_new();
+    PangoFontFamily **families = NULL;
+    int n = 0;
+    pango_font_map_list_families(type->fonts, &families, &n);
+    g_free(families);
+    if (n == 0) {
+        ns_type_free(type);
+        return ns_fail(err, NS_E_UNSUPPORTED, "figures: no font is installed (on Debian and Ubuntu: apt-get install fonts-dejavu-core)");
+    }
+    pango_cairo_font_map_set_resolution(PANGO_CAIRO_FONT_MAP(type->fonts), 72);
+    type->context = pango_font_map_create_context(type->fonts);
+    cairo_font_options_t *options = cairo_font_options_create();
+    cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
+    cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
+    cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
+    pango_cairo_context_set_font_options(type->context, options);
+    cairo_font_options_destroy(options);
+    pango_context_set_round_glyph_positions(type->context, FALSE);
+    *out = type;
+    return NS_OK;
+}
+
+void *ns_type_layout(const ns_type *type, const char *text, double size, bool bold, double *baseline)
+{
+    PangoLayout *layout = pango_layout_new(type->context);
+    PangoFontDescription *font = pango_font_description_new();
+    pango_font_description_set_family_static(font, ns_type_families());
+    pango_font_description_set_size(font, (int)(size * PANGO_SCALE + 0.5));
+    pango_font_description_set_weight(font, bold ? PANGO_WEIGHT_BOLD : PANGO_WEIGHT_NORMAL);
+    pango_layout_set_font_description(layout, font);
+    pango_font_description_free(font);
+    pango_layout_set_single_paragraph_mode(layout, TRUE);
+    pango_layout_set_text(layout, text, -1);
+    if (baseline)
+        *baseline = (double)pango_layout_get_baseline(layout) / PANGO_SCALE;
+    return layout;
+}
+
+double ns_type_width(const ns_type *type, const char *text, double size, bool bold)
+{
+    PangoLayout *layout = ns_type_layout(type, text, size, bold, NULL);
+    int width = 0;
+    pango_layout_get_size(layout, &width, NULL);
+    g_object_unref(layout);
+    return (double)width / PANGO_SCALE;
+}
+
+/* The first character that no font has: glyphs are counted over ever longer prefixes. */
+static uint32_t first_unknown(const ns_type *type, const char *text)
+{
+    const size_t n = strlen(text);
+    uint32_t code = 0;
+    for (size_t i = 0; i < n;) {
+        char one[8] = "";
+        const int used = ns_utf8_next(text + i, n - i, &code);
+        if (used <= 0)
+            break;
+        memcpy(one, text + i, (size_t)used);
+        PangoLayout *layout = ns_type_layout(type, one, 8, false, NULL);
+        const int unknown = pango_layout_get_unknown_glyphs_count(layout);
+        g_object_unref(layout);
+        if (unknown)
+            break;
+        i += (size_t)used;
+    }
+    return code;
+}
+
+int ns_type_check(const ns_type *type, const char *text, const char *what, ns_error *err)
+{
+    PangoLayout *layout = ns_type_layout(type, text, 8, false, NULL);
+    const int unknown = pango_layout_get_unknown_glyphs_count(layout);
+    g_object_unref(layout);
+    if (unknown == 0)
+        return NS_OK;
+    return ns_fail(err, NS_E_UNSUPPORTED, "figures: %s '%s': no installed font has the character U+%04X (install one, e.g. fonts-noto-core or "
+                   "fonts-noto-cjk, or give another text)", what, text, (unsigned)first_unknown(type, text));
+}
+
+char *ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width)
+{
+    size_t n = strlen(text);
+    char *fit = malloc(n + 4);
+    if (!fit)
+        return NULL;
+    memcpy(fit, text, n + 1);
+    while (n > 0 && ns_type_width(type, fit, size, bold) > width) {
+        do {
+            n--;
+        } while (n > 0 && ((uint8_t)text[n] & 0xc0) == 0x80);
+        size_t end = n;
+        while (end > 0 && text[end - 1] == ' ')
+            end--;
+        memcpy(fit, text, end);
+        memcpy(fit + end, "\xe2\x80\xa6", 4);
+    }
+    return fit;
+}

@@ -1,0 +1,22 @@
+/* type.h - measuring and shaping text with pango: the same for all kinds of canvas. One unit = one point (1/72 inch). */
+#ifndef NS_DRAW_TYPE_H
+#define NS_DRAW_TYPE_H
+
+#include <needlescope/error.h>
+
+typedef struct ns_type ns_type;
+int    ns_type_new(ns_type **out, ns_error *);            /* no font installed is an error */
+void   ns_type_free(ns_type *);
+const char *ns_type_families(void);                       /* wanted typefaces, best first, as CSS and pango write them */
+double ns_type_width(const ns_type *, const char *text, double size, bool bold);
+/* An error where a character has no glyph in any installed font. `what` names the text in the message. */
+int    ns_type_check(const ns_type *, const char *text, const char *what, ns_error *);
+/* Copy of text, cut with an ellipsis until it is no wider than width; malloc'd, NULL when out of memory. */
+char  *ns_type_fit(const ns_type *, const char *text, double size, bool bold, double width);
+/* A PangoLayout* to be unreferenced by the caller, and the height of its baseline under its top. */
+void  *ns_type_layout(const ns_type *, const char *text, double size, bool bold, double *baseline);
+
+#define NS_CAP_HEIGHT 0.72    /* of the type size, in the sans faces used: text is centred on its capitals and digits */
+#define NS_DESCENT 0.22
+
+#endif
