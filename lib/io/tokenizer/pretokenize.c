@@ -208,11 +208,12 @@ static int prepend_space(tok_work *w, const tok_step *step, tok_piece piece)
 static int to_bytes(tok_work *w, const tok_step *step, tok_piece piece)
 {
     (void)step;
-    int rc = NS_OK;
+    tok_text *const out = &w->next;
+    const int rc = tok_text_reserve(w, out, 2 * ((int64_t)piece.end - piece.begin));
     for (uint32_t at = piece.begin; at < piece.end && rc == NS_OK; at++) {
-        char text[2];
-        const int n = tok_byte_utf8((uint8_t)w->text.s[at], text);
-        rc = tok_text_put(w, &w->next, text, n, w->text.from[at]);
+        const int n = tok_byte_utf8((uint8_t)w->text.s[at], out->s + out->n);   /* writes two bytes */
+        out->from[out->n] = out->from[out->n + n - 1] = w->text.from[at];
+        out->n += n;
     }
     return rc;
 }

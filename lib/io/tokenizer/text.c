@@ -5,7 +5,7 @@
 
 #include "io/tokenizer/tok.h"
 
-static int reserve(tok_work *w, tok_text *t, int64_t more)
+int tok_text_reserve(tok_work *w, tok_text *t, int64_t more)
 {
     if (t->n + more > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer makes more than %lld bytes of a text of %lld (is the file damaged?)",
@@ -19,7 +19,7 @@ int tok_text_put(tok_work *w, tok_text *t, const char *s, int64_t n, tok_span fr
 {
     if (n == 0)
         return NS_OK;
-    const int rc = reserve(w, t, n);
+    const int rc = tok_text_reserve(w, t, n);
     if (rc < 0)
         return rc;
     memcpy(t->s + t->n, s, (size_t)n);
@@ -34,7 +34,7 @@ int tok_text_copy(tok_work *w, tok_text *t, const tok_text *source, int64_t begi
     const int64_t n = end - begin;
     if (n == 0)
         return NS_OK;
-    const int rc = reserve(w, t, n);
+    const int rc = tok_text_reserve(w, t, n);
     if (rc < 0)
         return rc;
     memcpy(t->s + t->n, source->s + begin, (size_t)n);

@@ -173,6 +173,7 @@ void tok_work_free(tok_work *);
 int  tok_decode(tok_work *, const int32_t *ids, int64_t n, bool skip_special);               /* leaves the text in w->list */
 
 /* ---- text.c ---- */
+int  tok_text_reserve(tok_work *, tok_text *, int64_t more);
 int  tok_text_put(tok_work *, tok_text *, const char *s, int64_t n, tok_span from);          /* every byte stands for from */
 int  tok_text_copy(tok_work *, tok_text *, const tok_text *source, int64_t begin, int64_t end);
 void tok_text_free(tok_text *);

@@ -105,14 +105,18 @@ void ns_tokenizer_free(ns_tokenizer *tok)
 /* w->text = the input with every character standing for itself. */
 static int begin_text(tok_work *w)
 {
-    int rc = NS_OK;
-    for (int64_t at = 0; at < w->original_n && rc == NS_OK; ) {
+    const int rc = w->original_n ? tok_text_reserve(w, &w->text, w->original_n) : NS_OK;
+    if (rc < 0 || w->original_n == 0)
+        return rc;
+    memcpy(w->text.s, w->original, (size_t)w->original_n);
+    for (int64_t at = 0; at < w->original_n; ) {
         uint32_t code;
-        const int n = tok_next(w->original + at, &code);
-        rc = tok_text_put(w, &w->text, w->original + at, n, (tok_span){(uint32_t)at, (uint32_t)(at + n)});
-        at += n;
+        const int64_t end = at + tok_next(w->original + at, &code);
+        for (const tok_span span = {(uint32_t)at, (uint32_t)end}; at < end; at++)
+            w->text.from[at] = span;
     }
-    return rc;
+    w->text.n = w->original_n;
+    return NS_OK;
 }
 
 /* Every piece that is not an added token yet is normalized by itself and searched again. */

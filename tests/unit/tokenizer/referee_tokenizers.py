@@ -163,7 +163,20 @@ def other_ones(lines):
     yield "prefix", words(lines, P.Whitespace(), continuing_subword_prefix="##", decoder=decoders.Strip("#", 2, 0))
 
 
+def pieces_of(tok):
+    """The same pipeline before a model that knows nothing: every piece that the pre-tokenizers make is one unknown token, so that its
+    offsets show the cut, which a model of single bytes would hide."""
+    d = json.loads(tok.to_str())
+    d["model"] = {"type": "BPE", "dropout": None, "unk_token": "?", "continuing_subword_prefix": None, "end_of_word_suffix": None, "fuse_unk": True,
+                  "byte_fallback": False, "ignore_merges": False, "vocab": {"?": 0}, "merges": []}
+    d["added_tokens"] = [a | {"id": i + 1} for i, a in enumerate(d["added_tokens"])]
+    d["post_processor"] = d["decoder"] = None
+    return Tokenizer.from_str(json.dumps(d))
+
+
 def all_tokenizers(lines, folder):
-    yield from byte_level_ones(lines)
+    for name, tok in byte_level_ones(lines):
+        yield name, tok
+        yield name + " (pieces)", pieces_of(tok)
     yield from other_ones(lines)
     yield "SmolLM2-135M-Instruct", smollm2(folder)
