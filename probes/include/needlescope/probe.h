@@ -43,7 +43,7 @@ typedef struct ns_probe {
     const char *(*rejects)(const ns_probe_context *);
     int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);   /* outputs[i]: [L * H], 0 for hits, NaN for masses */
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
-    int (*end)(void *state, ns_error *);
+    int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
 } ns_probe;
 
 /* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
@@ -63,7 +63,8 @@ typedef struct ns_score_params {
 } ns_score_params;
 
 typedef struct ns_scores ns_scores;               /* results of one run */
-/* Cases in any order give the same bits. No case left is NS_E_ARG with the reasons. */
+/* Cases in any order give the same bits. No case left is NS_E_ARG with the reasons; cancelled is NS_STOP. A probe named by one of
+ * its scores gives all its scores. */
 NS_API NS_MUST_CHECK int ns_score_run(ns_scores **out, const ns_model *, const ns_cases *, const ns_score_params *, ns_error *);
 NS_API void ns_scores_free(ns_scores *);
 NS_API int ns_scores_count(const ns_scores *);                                    /* scores, all probes */

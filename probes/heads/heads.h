@@ -1,0 +1,28 @@
+/* heads.h - what the probes of attention rows share. Internal. */
+#ifndef NS_HEADS_H
+#define NS_HEADS_H
+
+#include <needlescope/probe.h>
+
+#include "core/core.h"
+
+/* Key index (0 = first column) of the largest weight of a row; ties go to the lowest; NaN never wins. -1 for no keys.
+ * margin (may be NULL): largest minus second largest weight. */
+int64_t ns_row_argmax(const float *row, int64_t n, float *margin);
+/* Sum of a row's weights at positions [begin, end), in f64, of those keys that the row sees. */
+double ns_row_mass(const ns_site *, const float *row, int64_t begin, int64_t end);
+/* Token at a position of the case's timeline: the prompt, then the answer. */
+int32_t ns_case_token(const ns_case *, int64_t position);
+
+/* A mean over rows for every head: sums in f64 in row order, an output [L, H] of means at the end. */
+typedef struct ns_row_mean {
+    int64_t n_layers, n_heads;
+    double *sum;               /* [L, H] */
+    int64_t *rows;             /* [L] */
+} ns_row_mean;
+int  ns_row_mean_begin(ns_row_mean *, const ns_probe_context *, ns_error *);
+void ns_row_mean_end(ns_row_mean *, float *out);     /* out may be NULL; frees */
+
+extern const ns_probe ns_probe_retrieval, ns_probe_mass, ns_probe_induction, ns_probe_previous_token;
+
+#endif

@@ -1,0 +1,53 @@
+/* rows.c - reading one attention row: where it looks most, how much lies on a span, and means over rows. */
+#include <stdlib.h>
+
+#include "heads.h"
+
+int64_t ns_row_argmax(const float *row, int64_t n, float *margin)
+{
+    int64_t best = -1;
+    float second = 0;
+    for (int64_t k = 0; k < n; k++) {
+        if (best < 0 ? row[k] == row[k] : row[k] > row[best]) {
+            second = best < 0 ? 0 : row[best];
+            best = k;
+        } else if (row[k] > second) {
+            second = row[k];
+        }
+    }
+    if (margin)
+        *margin = best < 0 ? 0 : row[best] - second;
+    return best;
+}
+
+double ns_row_mass(const ns_site *site, const float *row, int64_t begin, int64_t end)
+{
+    const int64_t first = begin > site->key0 ? begin - site->key0 : 0, last = end < site->key0 + site->n_keys ? end - site->key0 : site->n_keys;
+    double sum = 0;
+    for (int64_t k = first; k < last; k++)
+        sum += (double)row[k];
+    return sum;
+}
+
+int32_t ns_case_token(const ns_case *c, int64_t position)
+{
+    return position < c->n_tokens ? c->tokens[position] : c->answer[position - c->n_tokens];
+}
+
+int ns_row_mean_begin(ns_row_mean *m, const ns_probe_context *ctx, ns_error *err)
+{
+    *m = (ns_row_mean){.n_layers = ctx->n_layers, .n_heads = ctx->n_heads};
+    m->sum = ns_alloc_array((size_t)(m->n_layers * m->n_heads), sizeof *m->sum);
+    m->rows = ns_alloc_array((size_t)m->n_layers, sizeof *m->rows);
+    return m->sum && m->rows ? NS_OK : ns_oom(err, "sums of a probe");
+}
+
+void ns_row_mean_end(ns_row_mean *m, float *out)
+{
+    for (int64_t i = 0; out && m->sum && m->rows && i < m->n_layers * m->n_heads; i++)
+        if (m->rows[i / m->n_heads] > 0)
+            out[i] = (float)(m->sum[i] / (double)m->rows[i / m->n_heads]);
+    free(m->sum);
+    free(m->rows);
+    *m = (ns_row_mean){0};
+}

@@ -1,0 +1,254 @@
+/* score.c - the score run: probes chosen, cases sorted by id and checked, one set of hooks over one run of the model
+ * (teacher-forced: prompt + answer[:-1]), then scores from the per-case outputs. Nothing depends on the order of the cases given:
+ * they are sorted first, and every probe keeps its own state per case. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heads/heads.h"
+#include "score.h"
+
+typedef struct run {
+    const ns_model *model;
+    ns_scores      *scores;
+    const ns_case **cases;             /* sorted, then those that stay */
+    int64_t        *index;
+    int64_t         n_cases;
+    char           *states[NS_MAX_PROBES];      /* [n_cases * state_size] */
+    int64_t         begun[NS_MAX_PROBES];       /* cases whose begin has run */
+    ns_error       *err;
+} run;
+
+typedef struct sink { run *r; int probe; } sink;
+
+/* ---- which probes ---- */
+
+static int choose_probes(const ns_score_params *params, const ns_probe **out, int *n, ns_error *err)
+{
+    *n = 0;
+    for (int i = 0; i < params->n_probes; i++)
+        if (!ns_probe_find(params->probes[i]))
+            return ns_fail(err, NS_E_ARG, "no probe or score is called '%.60s' (one of: retrieval_find, retrieval_continue, retrieval_copy, copy_any,"
+                           " retrieval_mass, induction, previous_token, ...)", params->probes[i]);
+    for (const ns_probe *const *p = ns_probes(); *p && *n < NS_MAX_PROBES; p++) {
+        bool wanted = false;
+        for (int i = 0; i < params->n_probes && !wanted; i++)
+            wanted = ns_probe_find(params->probes[i]) == *p;
+        if (wanted)
+            out[(*n)++] = *p;
+    }
+    return *n > 0 ? NS_OK : ns_fail(err, NS_E_ARG, "no probe is named");
+}
+
+/* ---- which cases ---- */
+
+static int compare_ids(const int32_t *a, int64_t n, const int32_t *b, int64_t m)
+{
+    for (int64_t i = 0; i < n && i < m; i++)
+        if (a[i] != b[i])
+            return a[i] < b[i] ? -1 : 1;
+    return n < m ? -1 : n > m;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const ns_case *const x = *(const ns_case *const *)a, *const y = *(const ns_case *const *)b;
+    int order = strcmp(x->id, y->id);
+    if (order == 0)
+        order = compare_ids(x->tokens, x->n_tokens, y->tokens, y->n_tokens);
+    return order ? order : compare_ids(x->answer, x->n_answer, y->answer, y->n_answer);
+}
+
+static bool beyond_vocabulary(const ns_case *c, int64_t vocab)
+{
+    for (int64_t i = 0; i < c->n_tokens + c->n_answer; i++)
+        if (ns_case_token(c, i) >= vocab)
+            return true;
+    return false;
+}
+
+/* NULL, or why the case cannot be scored; buffer holds reasons with a number in them. */
+static const char *reason_to_drop(const run *r, const ns_case *c, char buffer[80])
+{
+    const ns_arch *const arch = ns_model_arch(r->model);
+    if (arch->max_positions > 0 && ns_case_length(c) > arch->max_positions) {
+        snprintf(buffer, 80, "longer than the model's %lld positions", (long long)arch->max_positions);
+        return buffer;
+    }
+    if (beyond_vocabulary(c, arch->vocab)) {
+        snprintf(buffer, 80, "a token id beyond the model's vocabulary of %lld", (long long)arch->vocab);
+        return buffer;
+    }
+    const ns_probe_context ctx = {r->model, arch, c, r->scores->L, r->scores->H};
+    for (int p = 0; p < r->scores->n_probes; p++) {
+        const ns_probe *const probe = r->scores->probes[p];
+        const char *const reason = probe->rejects ? probe->rejects(&ctx) : NULL;
+        if (reason)
+            return reason;
+    }
+    return NULL;
+}
+
+static int fail_empty(const ns_scores *s, ns_error *err)
+{
+    char text[700] = "";
+    size_t used = 0;
+    for (int i = 0; i < s->n_dropped && used < sizeof text - 1; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld: %s (first: '%s')", i ? "; " : "", (long long)s->dropped[i].n,
+                                 s->dropped[i].reason, s->dropped[i].first_id);
+    return ns_fail(err, NS_E_ARG, "no case left to score%s%s", s->n_dropped ? "; dropped " : ": the list is empty", text);
+}
+
+static int choose_cases(run *r, const ns_cases *cases)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < cases->n; i++)
+        r->cases[i] = &cases->list[i];
+    qsort(r->cases, (size_t)cases->n, sizeof *r->cases, by_id);
+    for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
+        char buffer[80];
+        const char *const reason = reason_to_drop(r, r->cases[i], buffer);
+        if (reason) {
+            rc = ns_scores_drop(r->scores, reason, r->cases[i]->id, r->err);
+        } else {
+            r->index[r->n_cases] = r->n_cases;
+            r->cases[r->n_cases++] = r->cases[i];
+        }
+    }
+    return rc == NS_OK && r->n_cases == 0 ? fail_empty(r->scores, r->err) : rc;
+}
+
+/* ---- the pass ---- */
+
+static int read_pattern(void *user, const ns_site *site, const ns_view *view, ns_error *err)
+{
+    const sink *const to = user;
+    const ns_probe *const probe = to->r->scores->probes[to->probe];
+    const unsigned kind = site->kind == NS_ROW_UNROLLED ? NS_ACCEPTS_UNROLLED : NS_ACCEPTS_SOFTMAX;
+    if (!(probe->accepts & kind) || site->case_index < 0)
+        return NS_OK;
+    return probe->see(to->r->states[to->probe] + (size_t)site->case_index * probe->state_size, site, view, err);
+}
+
+static int64_t argmax(const float *logits, int64_t n, int64_t stride)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        if (logits[i * stride] > logits[best * stride])
+            best = i;
+    return best;
+}
+
+/* Rows that predict answer tokens: would greedy decoding say the token, given the ones before? */
+static int read_logits(void *user, const ns_site *site, const ns_view *view, ns_error *err)
+{
+    (void)err;
+    const sink *const to = user;
+    for (int64_t row = 0; row < site->n_rows && site->case_index >= 0; row++) {
+        const ns_case *const c = site->c;
+        ns_case_result *const result = &to->r->scores->cases[site->case_index];
+        const int64_t j = site->row0 + row - (c->n_tokens - 1);
+        if (j < 0 || j >= c->n_answer)
+            continue;
+        const bool right = argmax(ns_at(view, row, 0, 0), view->shape[1], view->stride[1]) == c->answer[j];
+        result->right += right;
+        result->content_right += right && j >= c->n_lead;
+        result->first_right |= right && j == c->n_lead;
+    }
+    return NS_OK;
+}
+
+static int begin_probes(run *r)
+{
+    const ns_scores *const s = r->scores;
+    int rc = NS_OK;
+    for (int p = 0; p < s->n_probes && rc == NS_OK; p++) {
+        const ns_probe *const probe = s->probes[p];
+        r->states[p] = ns_alloc_array((size_t)r->n_cases, probe->state_size);
+        if (!r->states[p])
+            return ns_oom(r->err, "probe states");
+        for (int64_t i = 0; i < r->n_cases && rc == NS_OK; i++) {
+            const ns_probe_context ctx = {r->model, ns_model_arch(r->model), r->cases[i], s->L, s->H};
+            float *out[NS_MAX_OUTPUTS];
+            for (int o = 0; o < probe->n_outputs; o++)
+                out[o] = s->outputs[p][o] + i * ns_scores_size(s);
+            r->begun[p]++;
+            rc = probe->begin(r->states[p] + (size_t)i * probe->state_size, &ctx, out, r->err);
+        }
+    }
+    return rc;
+}
+
+/* Ends every begun case, whatever went before; the first error stands. */
+static int end_probes(run *r, int rc)
+{
+    for (int p = 0; p < r->scores->n_probes; p++) {
+        const ns_probe *const probe = r->scores->probes[p];
+        for (int64_t i = 0; i < r->begun[p] && probe->end; i++) {
+            const int ended = probe->end(r->states[p] + (size_t)i * probe->state_size, rc == NS_OK ? r->err : NULL);
+            rc = rc == NS_OK ? ended : rc;
+        }
+        free(r->states[p]);
+    }
+    return rc;
+}
+
+static int run_hooks(run *r, const ns_score_params *params)
+{
+    ns_hook list[NS_MAX_PROBES + 1];
+    sink sinks[NS_MAX_PROBES + 1];
+    ns_hooks *hooks = NULL;
+    bool answers = false;
+    int n = 0;
+    for (; n < r->scores->n_probes; n++) {
+        const ns_probe *const probe = r->scores->probes[n];
+        sinks[n] = (sink){r, n};
+        list[n] = (ns_hook){.size = sizeof *list, .at = probe->at, .rows = probe->rows, .read = read_pattern, .user = &sinks[n]};
+    }
+    for (int64_t i = 0; i < r->n_cases && !answers; i++)
+        answers = r->cases[i]->n_answer > 0;
+    if (answers) {
+        sinks[n] = (sink){r, n};
+        list[n] = (ns_hook){.size = sizeof *list, .at = "hook_logits", .rows = {.kind = NS_ROWS_ANSWER}, .read = read_logits, .user = &sinks[n]};
+        n++;
+    }
+    int rc = ns_hooks_new(&hooks, ns_model_arch(r->model), list, n, r->err);
+    if (rc == NS_OK)
+        rc = ns_run_list(r->model, r->cases, r->index, r->n_cases, hooks, params, r->err);
+    ns_hooks_free(hooks);
+    return rc;
+}
+
+int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, const ns_score_params *params, ns_error *err)
+{
+    const ns_probe *probes[NS_MAX_PROBES];
+    int n_probes = 0;
+    run r = {.model = model, .err = err};
+    *out = NULL;
+    int rc = params->size == sizeof *params ? choose_probes(params, probes, &n_probes, err)
+           : ns_fail(err, NS_E_ARG, "score: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);
+    if (rc < 0)
+        return rc;
+    r.cases = ns_alloc_array((size_t)cases->n, sizeof *r.cases);
+    r.index = ns_alloc_array((size_t)cases->n, sizeof *r.index);
+    rc = r.cases && r.index ? ns_scores_new(&r.scores, model, probes, n_probes, err) : ns_oom(err, "a list of cases");
+    if (rc == NS_OK)
+        rc = choose_cases(&r, cases);
+    if (rc == NS_OK)
+        rc = ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
+    if (rc == NS_OK) {
+        rc = begin_probes(&r);
+        if (rc == NS_OK)
+            rc = run_hooks(&r, params);
+        rc = end_probes(&r, rc);
+    }
+    if (rc == NS_OK)
+        rc = ns_scores_reduce(r.scores, model, err);
+    if (rc != NS_OK)
+        ns_scores_free(r.scores);
+    else
+        *out = r.scores;
+    free(r.cases);
+    free(r.index);
+    return rc;
+}

@@ -1,0 +1,272 @@
+/* scores.c - the results of a score run: per-case outputs [case, layer, head], reduced in f64 in the order of case ids. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "score.h"
+
+static int describe_layers(ns_scores *s, const ns_arch *arch, ns_error *err)
+{
+    s->kinds = ns_alloc_array((size_t)s->L, sizeof *s->kinds);
+    s->windows = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->windows);
+    s->valid = ns_alloc_array((size_t)ns_scores_size(s), 1);
+    if (!s->kinds || !s->windows || !s->valid)
+        return ns_oom(err, "scores");
+    for (int64_t l = 0; l < s->L; l++) {
+        const ns_attn *const attn = ns_arch_attn(arch, l);
+        s->kinds[l] = ns_layer_kind_name(ns_arch_layer_kind(arch, l));
+        for (int64_t h = 0; attn && h < attn->n_heads; h++) {
+            s->valid[l * s->H + h] = 1;
+            s->windows[l * s->H + h] = ns_attn_window(attn, h);
+        }
+    }
+    return NS_OK;
+}
+
+int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const *probes, int n_probes, ns_error *err)
+{
+    const ns_arch *const arch = ns_model_arch(model);
+    ns_scores *const s = *out = ns_alloc_array(1, sizeof *s);
+    if (!s)
+        return ns_oom(err, "scores");
+    s->L = arch->n_layers;
+    s->H = ns_arch_max_heads(arch);
+    for (int p = 0; p < n_probes; p++) {
+        s->probes[s->n_probes++] = probes[p];
+        for (int i = 0; i < probes[p]->n_scores && s->n_scores < NS_MAX_SCORES; i++)
+            s->defs[s->n_scores++] = &probes[p]->scores[i];
+    }
+    snprintf(s->kernel_class, sizeof s->kernel_class, "%s", ns_engine_kernel_class(ns_model_engine(model)));
+    return describe_layers(s, arch, err);
+}
+
+void ns_scores_free(ns_scores *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < s->n_scores; i++)
+        free(s->values[i]);
+    for (int p = 0; p < s->n_probes; p++)
+        for (int o = 0; o < s->probes[p]->n_outputs; o++)
+            free(s->outputs[p][o]);
+    for (int64_t i = 0; s->cases && i < s->n_cases; i++) {
+        free(s->cases[i].id);
+        free(s->cases[i].value_type);
+        free(s->cases[i].template_name);
+    }
+    for (int i = 0; i < s->n_dropped; i++)
+        free(s->reasons[i]);
+    free(s->cases);
+    free(s->dropped);
+    free(s->reasons);
+    free(s->kinds);
+    free(s->windows);
+    free(s->valid);
+    free(s);
+}
+
+int ns_scores_drop(ns_scores *s, const char *reason, const char *id, ns_error *err)
+{
+    for (int i = 0; i < s->n_dropped; i++) {
+        if (strcmp(s->dropped[i].reason, reason) == 0) {
+            s->dropped[i].n++;
+            return NS_OK;
+        }
+    }
+    ns_dropped *const dropped = realloc(s->dropped, ((size_t)s->n_dropped + 1) * sizeof *dropped);
+    if (dropped)
+        s->dropped = dropped;
+    char **const reasons = realloc(s->reasons, ((size_t)s->n_dropped + 1) * sizeof *reasons);
+    if (reasons)
+        s->reasons = reasons;
+    char *const copy = ns_strdup(reason);
+    if (!dropped || !reasons || !copy) {
+        free(copy);
+        return ns_oom(err, "dropped cases");
+    }
+    s->reasons[s->n_dropped] = copy;
+    s->dropped[s->n_dropped] = (ns_dropped){.reason = copy, .n = 1};
+    snprintf(s->dropped[s->n_dropped].first_id, sizeof s->dropped->first_id, "%s", id);
+    s->n_dropped++;
+    return NS_OK;
+}
+
+/* A text field of meta, "" where there is none. */
+static char *meta_text(const cJSON *meta, const char *key)
+{
+    const cJSON *const item = cJSON_GetObjectItemCaseSensitive(meta, key);
+    return ns_strdup(cJSON_IsString(item) ? item->valuestring : "");
+}
+
+static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
+{
+    cJSON *meta = NULL;
+    if (c->meta && ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) < 0)
+        return NS_E_FORMAT;
+    const cJSON *const length = cJSON_GetObjectItemCaseSensitive(meta, "length"), *const depth = cJSON_GetObjectItemCaseSensitive(meta, "depth");
+    const bool counted = cJSON_IsNumber(length) && fabs(length->valuedouble) < 0x1p53;
+    *to = (ns_case_result){.id = ns_strdup(c->id), .value_type = meta_text(meta, "value_type"), .template_name = meta_text(meta, "template"),
+                           .length = counted ? (int64_t)length->valuedouble : c->n_tokens, .n_tokens = c->n_tokens, .n_answer = c->n_answer,
+                           .n_lead = c->n_lead, .depth = cJSON_IsNumber(depth) ? depth->valuedouble : (double)NAN,
+                           .query_token = c->n_tokens > 1 ? c->tokens[c->n_tokens - 2] : -1};
+    cJSON_Delete(meta);
+    return to->id && to->value_type && to->template_name ? NS_OK : ns_oom(err, "results of a case");
+}
+
+static int take_outputs(ns_scores *s, ns_error *err)
+{
+    for (int p = 0; p < s->n_probes; p++) {
+        for (int o = 0; o < s->probes[p]->n_outputs; o++) {
+            size_t n;
+            float *const out = ns_mul_size((size_t)s->n_cases, (size_t)ns_scores_size(s), &n) ? ns_alloc_array(n, sizeof *out) : NULL;
+            if (!out)
+                return ns_oom(err, "per-case scores (use fewer cases)");
+            for (size_t i = 0; i < n && s->probes[p]->outputs[o].dtype == NS_F32; i++)
+                out[i] = NAN;
+            s->outputs[p][o] = out;
+        }
+    }
+    return NS_OK;
+}
+
+int ns_scores_take_cases(ns_scores *s, const ns_case *const *cases, int64_t n, ns_error *err)
+{
+    ns_cases sorted = {.n = n, .list = ns_alloc_array((size_t)n, sizeof *sorted.list)};
+    s->cases = ns_alloc_array((size_t)n, sizeof *s->cases);
+    int rc = sorted.list && s->cases ? NS_OK : ns_oom(err, "scores");
+    s->n_cases = rc == NS_OK ? n : 0;
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        sorted.list[i] = *cases[i];
+        rc = take_case(&s->cases[i], cases[i], err);
+    }
+    if (rc == NS_OK)
+        ns_cases_hash(&sorted, s->cases_sha256);       /* of the sorted list: the order given does not matter */
+    free(sorted.list);
+    return rc == NS_OK ? take_outputs(s, err) : rc;
+}
+
+/* ---- reduction ---- */
+
+static const float *find_output(const ns_scores *s, int p, const char *name)
+{
+    for (int o = 0; name && o < s->probes[p]->n_outputs; o++)
+        if (strcmp(s->probes[p]->outputs[o].name, name) == 0)
+            return s->outputs[p][o];
+    return NULL;
+}
+
+/* sum of / sum over; without `over`: the mean of the finite ones. NaN where nothing was seen. */
+static float reduce_cell(const ns_scores *s, const float *of, const float *over, int64_t at)
+{
+    double sum = 0, weight = 0;
+    for (int64_t i = 0; i < s->n_cases; i++) {
+        const float value = of[i * ns_scores_size(s) + at];
+        if (over) {
+            sum += (double)value;
+            weight += (double)over[i * ns_scores_size(s) + at];
+        } else if (isfinite(value)) {
+            sum += (double)value;
+            weight += 1;
+        }
+    }
+    return weight > 0 ? (float)(sum / weight) : NAN;
+}
+
+int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
+{
+    const char *const sha256 = ns_model_weights_sha256(model);
+    int k = 0;
+    snprintf(s->weights_sha256, sizeof s->weights_sha256, "%s", sha256 ? sha256 : "");
+    for (int p = 0; p < s->n_probes; p++) {
+        for (int i = 0; i < s->probes[p]->n_scores; i++, k++) {
+            const ns_score *const def = &s->probes[p]->scores[i];
+            const float *const of = find_output(s, p, def->of), *const over = find_output(s, p, def->over);
+            if (k >= NS_MAX_SCORES || !of || (def->over && !over))
+                return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
+            s->values[k] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->values[k]);
+            if (!s->values[k])
+                return ns_oom(err, "scores");
+            for (int64_t at = 0; at < ns_scores_size(s); at++)
+                s->values[k][at] = s->valid[at] ? reduce_cell(s, of, over, at) : NAN;
+        }
+    }
+    return NS_OK;
+}
+
+/* ---- what callers ask ---- */
+
+int ns_scores_count(const ns_scores *s)
+{
+    return s->n_scores;
+}
+
+const ns_score *ns_scores_def(const ns_scores *s, int i)
+{
+    return i >= 0 && i < s->n_scores ? s->defs[i] : NULL;
+}
+
+const float *ns_scores_values(const ns_scores *s, int i)
+{
+    return i >= 0 && i < s->n_scores ? s->values[i] : NULL;
+}
+
+int64_t ns_scores_layers(const ns_scores *s)
+{
+    return s->L;
+}
+
+int64_t ns_scores_heads(const ns_scores *s)
+{
+    return s->H;
+}
+
+int64_t ns_scores_cases(const ns_scores *s)
+{
+    return s->n_cases;
+}
+
+int64_t ns_scores_answered(const ns_scores *s)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->n_cases; i++)
+        n += s->cases[i].n_answer > 0 && s->cases[i].right == s->cases[i].n_answer;
+    return n;
+}
+
+double ns_scores_token_accuracy(const ns_scores *s, bool first_only)
+{
+    int64_t right = 0, n = 0;
+    for (int64_t i = 0; i < s->n_cases; i++) {
+        const ns_case_result *const c = &s->cases[i];
+        right += first_only ? c->first_right : c->content_right;
+        n += first_only ? c->n_answer > 0 : c->n_answer - c->n_lead;
+    }
+    return n > 0 ? (double)right / (double)n : (double)NAN;
+}
+
+int ns_scores_dropped(const ns_scores *s, const ns_dropped **list)
+{
+    *list = s->dropped;
+    return s->n_dropped;
+}
+
+int ns_scores_top(const ns_scores *s, int i, int k, int64_t (*out)[2])
+{
+    const float *const values = ns_scores_values(s, i);
+    int n = 0;
+    for (int64_t at = 0; values && at < ns_scores_size(s); at++) {
+        if (isnan(values[at]))
+            continue;
+        int place = n;                                  /* behind all that are at least as good: ties by (layer, head) */
+        while (place > 0 && values[out[place - 1][0] * s->H + out[place - 1][1]] < values[at])
+            place--;
+        if (place >= k)
+            continue;
+        n += n < k;
+        memmove(out + place + 1, out + place, (size_t)(n - 1 - place) * sizeof *out);
+        out[place][0] = at / s->H;
+        out[place][1] = at % s->H;
+    }
+    return n;
+}

@@ -1,0 +1,198 @@
+/* scores_write.c - scores.h5: axes case, layer, head; the raw counts per case, the scores made of them, coordinates, provenance.
+ * Everything but the caller's volatile facts depends on model and cases alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "score.h"
+
+static int put_axis(ns_table_writer *w, const char *name, int64_t n, ns_error *err)
+{
+    int64_t *const values = ns_alloc_array((size_t)n, sizeof *values);
+    if (!values)
+        return ns_oom(err, name);
+    for (int64_t i = 0; i < n; i++)
+        values[i] = i;
+    const ns_view view = ns_view_of(values, NS_I64, 1, &n);
+    const int rc = ns_table_axis(w, name, &view, err);
+    free(values);
+    return rc;
+}
+
+typedef struct column { const char *name, *summary; ns_dtype dtype; double (*value)(const ns_case_result *); } column;
+
+static double length_of(const ns_case_result *c)        { return (double)c->length; }
+static double n_tokens_of(const ns_case_result *c)      { return (double)c->n_tokens; }
+static double n_answer_of(const ns_case_result *c)      { return (double)c->n_answer; }
+static double depth_of(const ns_case_result *c)         { return c->depth; }
+static double answered_of(const ns_case_result *c)      { return c->n_answer > 0 && c->right == c->n_answer; }
+static double first_right_of(const ns_case_result *c)   { return c->first_right; }
+static double content_right_of(const ns_case_result *c) { return (double)c->content_right; }
+static double query_token_of(const ns_case_result *c)   { return c->query_token; }
+
+static const column columns[] = {
+    {"length", "prompt length asked for, in tokens", NS_I64, length_of},
+    {"n_tokens", "prompt length, in tokens", NS_I64, n_tokens_of},
+    {"n_answer", "tokens of the gold answer", NS_I64, n_answer_of},
+    {"depth", "place of the needle in the haystack: 0 start, 1 end", NS_F64, depth_of},
+    {"answered", "1 where the whole answer is the greedy continuation", NS_U8, answered_of},
+    {"first_right", "1 where the answer's first content token is the most likely one", NS_U8, first_right_of},
+    {"content_right", "content tokens of the answer that are the most likely ones, given the true ones before", NS_I64, content_right_of},
+    {"query_token", "id of the token at row T - 2, where retrieval_mass looks", NS_I64, query_token_of},
+};
+
+static int put_column(ns_table_writer *w, const ns_scores *s, const column *col, ns_error *err)
+{
+    void *const data = ns_alloc_array((size_t)s->n_cases, sizeof(int64_t));
+    if (!data)
+        return ns_oom(err, col->name);
+    for (int64_t i = 0; i < s->n_cases; i++) {
+        const double value = col->value(&s->cases[i]);
+        if (col->dtype == NS_I64)
+            ((int64_t *)data)[i] = (int64_t)value;
+        else if (col->dtype == NS_U8)
+            ((uint8_t *)data)[i] = (uint8_t)value;
+        else
+            ((double *)data)[i] = value;
+    }
+    const ns_view view = ns_view_of(data, col->dtype, 1, &s->n_cases);
+    const int rc = ns_table_array(w, col->name, "case", &view, col->summary, err);
+    free(data);
+    return rc;
+}
+
+static int put_strings(ns_table_writer *w, const ns_scores *s, ns_error *err)
+{
+    const char **const text = ns_alloc_array((size_t)s->n_cases, sizeof *text);
+    if (!text)
+        return ns_oom(err, "names of cases");
+    for (int64_t i = 0; i < s->n_cases; i++)
+        text[i] = s->cases[i].id;
+    int rc = ns_table_strings(w, "case_id", "case", text, s->n_cases, err);
+    for (int64_t i = 0; i < s->n_cases; i++)
+        text[i] = s->cases[i].value_type;
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "value_type", "case", text, s->n_cases, err);
+    for (int64_t i = 0; i < s->n_cases; i++)
+        text[i] = s->cases[i].template_name;
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "template", "case", text, s->n_cases, err);
+    free(text);
+    return rc;
+}
+
+static int put_coordinates(ns_table_writer *w, const ns_scores *s, ns_error *err)
+{
+    const int64_t heads[2] = {s->L, s->H};
+    const ns_view window = ns_view_of(s->windows, NS_I64, 2, heads), valid = ns_view_of(s->valid, NS_U8, 2, heads);
+    int rc = put_axis(w, "case", s->n_cases, err);
+    if (rc == NS_OK)
+        rc = put_axis(w, "layer", s->L, err);
+    if (rc == NS_OK)
+        rc = put_axis(w, "head", s->H, err);
+    if (rc == NS_OK)
+        rc = put_strings(w, s, err);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns && rc == NS_OK; i++)
+        rc = put_column(w, s, &columns[i], err);
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "layer_kind", "layer", s->kinds, s->L, err);
+    if (rc == NS_OK)
+        rc = ns_table_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
+    return rc == NS_OK ? ns_table_array(w, "head_valid", "layer head", &valid, "1 where the layer has such an attention head", err) : rc;
+}
+
+static int put_output(ns_table_writer *w, const ns_scores *s, const ns_output *output, float *data, ns_error *err)
+{
+    const int64_t shape[3] = {s->n_cases, s->L, s->H}, n = s->n_cases * ns_scores_size(s);
+    ns_view view = ns_view_of(data, NS_F32, 3, shape);
+    uint8_t *counts = NULL;
+    if (output->dtype == NS_U8) {
+        counts = ns_alloc_array((size_t)n, 1);
+        if (!counts)
+            return ns_oom(err, output->name);
+        for (int64_t i = 0; i < n; i++)
+            counts[i] = (uint8_t)data[i];
+        view = ns_view_of(counts, NS_U8, 3, shape);
+    }
+    const int rc = ns_table_array(w, output->name, "case layer head", &view, output->summary, err);
+    free(counts);
+    return rc;
+}
+
+static int put_arrays(ns_table_writer *w, const ns_scores *s, ns_error *err)
+{
+    const int64_t heads[2] = {s->L, s->H};
+    int rc = NS_OK;
+    for (int p = 0; p < s->n_probes; p++)
+        for (int o = 0; o < s->probes[p]->n_outputs && rc == NS_OK; o++)
+            rc = put_output(w, s, &s->probes[p]->outputs[o], s->outputs[p][o], err);
+    for (int i = 0; i < s->n_scores && rc == NS_OK; i++) {
+        const ns_view view = ns_view_of(s->values[i], NS_F32, 2, heads);
+        rc = ns_table_array(w, s->defs[i]->name, "layer head", &view, s->defs[i]->summary, err);
+    }
+    return rc;
+}
+
+/* ---- facts ---- */
+
+static char *probe_names(const ns_scores *s)
+{
+    char *text = ns_strdup("");
+    for (int p = 0; p < s->n_probes && text; p++) {
+        char *const longer = ns_printf_alloc("%s%s%s", text, p ? "," : "", s->probes[p]->name);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static char *dropped_text(const ns_scores *s)
+{
+    char *text = ns_strdup("");
+    for (int i = 0; i < s->n_dropped && text; i++) {
+        char *const longer = ns_printf_alloc("%s%s%lld %s (first: %s)", text, i ? "; " : "", (long long)s->dropped[i].n, s->dropped[i].reason,
+                                             s->dropped[i].first_id);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static bool has_fact(const ns_fact *facts, int n, const char *name)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(facts[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    char *const probes = probe_names(s), *const dropped = dropped_text(s);
+    const ns_fact own[] = {
+        {"needlescope_version", ns_version(), false}, {"kernel_class", s->kernel_class, false}, {"probes", probes, false},
+        {"cases_sha256", s->cases_sha256, false}, {"weights_sha256", s->weights_sha256, false}, {"dropped", dropped, false},
+    };
+    const int n_own = (int)(sizeof own / sizeof *own);
+    ns_fact *const all = ns_alloc_array((size_t)(n_facts + n_own), sizeof *all);
+    ns_table_writer *w = NULL;
+    int n = 0, rc = all && probes && dropped ? NS_OK : ns_oom(err, "facts");
+    for (int i = 0; i < n_facts && rc == NS_OK; i++)
+        all[n++] = facts[i];
+    for (int i = 0; i < n_own && rc == NS_OK; i++)      /* what the caller says stands; nothing is said of what is not known */
+        if (own[i].value[0] && !has_fact(facts, n_facts, own[i].name))
+            all[n++] = own[i];
+    if (rc == NS_OK)
+        rc = ns_table_create(&w, path, all, n, err);
+    if (rc == NS_OK)
+        rc = put_coordinates(w, s, err);
+    if (rc == NS_OK)
+        rc = put_arrays(w, s, err);
+    if (rc == NS_OK)
+        rc = ns_table_commit(w, err);
+    else
+        ns_table_abort(w);
+    free(all);
+    free(probes);
+    free(dropped);
+    return rc;
+}
