@@ -5,13 +5,17 @@
 
 #include "io/tokenizer/tok.h"
 
+/* Patterns compiled to machine code load whole vectors: what lies behind a string is readable, and set. */
+enum { PAD = 32 };
+
 int tok_text_reserve(tok_work *w, tok_text *t, int64_t more)
 {
     if (t->n + more > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer makes more than %lld bytes of a text of %lld (is the file damaged?)",
                        w->tok->path, (long long)w->limit, (long long)w->original_n);
-    if (!ns_grow(&t->s, &t->s_capacity, t->n + more, 1) || !ns_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
+    if (!ns_grow(&t->s, &t->s_capacity, t->n + more + PAD, 1) || !ns_grow(&t->from, &t->from_capacity, t->n + more, sizeof *t->from))
         return ns_oom(w->err, "the text to tokenize");
+    memset(t->s + t->n + more, 0, PAD);
     return NS_OK;
 }
 
@@ -90,8 +94,9 @@ int tok_list_put(tok_work *w, tok_list *list, const char *s, int64_t n)
     if (list->n + n > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the decoder makes more than %lld bytes (is the file damaged?)", w->tok->path,
                        (long long)w->limit);
-    if (!ns_grow(&list->s, &list->s_capacity, list->n + n, 1))
+    if (!ns_grow(&list->s, &list->s_capacity, list->n + n + PAD, 1))
         return ns_oom(w->err, "the decoded text");
+    memset(list->s + list->n + n, 0, PAD);
     memcpy(list->s + list->n, s, (size_t)n);
     list->n += n;
     return NS_OK;
