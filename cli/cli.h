@@ -1,0 +1,129 @@
+/* cli.h - the shape of the command line: a command is one row of one table, an option is one row of its command's table.
+ * Parsing, --help, the man pages and the shell completions are all read off these rows. */
+#ifndef NS_CLI_H
+#define NS_CLI_H
+
+#include <stdio.h>
+
+#include <needlescope/error.h>
+
+#include "core/core.h"
+
+/* ---- options ---- */
+typedef enum cli_kind {             /* type of the field that the option fills */
+    CLI_FLAG,                       /* bool */
+    CLI_TEXT, CLI_FILE, CLI_FOLDER, /* const char * */
+    CLI_INT,                        /* int64_t in [min, max] */
+    CLI_BYTES,                      /* int64_t: 4G, 512M, 1000 */
+    CLI_NUMBER,                     /* double */
+    CLI_CHOICE,                     /* int: index into choices */
+    CLI_WORDS,                      /* cli_words; repeatable, comma-separated */
+    CLI_INTS,                       /* cli_ints: 512,1024 or FROM:TO:COUNT */
+    CLI_NUMBERS,                    /* cli_numbers: 0,.5,1 or FROM:TO:COUNT */
+    CLI_HEADS,                      /* cli_heads: 3.1,4.0 (layer.head) */
+} cli_kind;
+
+typedef struct cli_words { const char **list; int64_t n, capacity; } cli_words;
+typedef struct cli_ints { int64_t *list; int64_t n, capacity; } cli_ints;
+typedef struct cli_numbers { double *list; int64_t n, capacity; } cli_numbers;
+typedef struct cli_heads { int64_t (*list)[2]; int64_t n, capacity; } cli_heads;
+
+typedef struct cli_option {
+    const char *name;               /* long name without the dashes; NULL ends a table */
+    char        letter;             /* or 0 */
+    cli_kind    kind;
+    size_t      offset;             /* of the field in the settings */
+    const char *value;              /* how help calls the value; NULL for flags */
+    const char *help;               /* one sentence without a full stop */
+    const char *choices;            /* "dense|rows|topk" */
+    int64_t     min, max;           /* of CLI_INT; both 0 = any */
+} cli_option;
+
+/* A table and where its settings lie inside the command's settings. */
+typedef struct cli_group {
+    const char       *title;
+    const cli_option *options;
+    size_t            base;
+} cli_group;
+
+/* ---- commands ---- */
+typedef struct cli cli;
+enum { CLI_MAX_GROUPS = 4 };
+typedef struct cli_command {
+    const char *name;               /* "score", "cases needle" */
+    const char *section;            /* heading in the list of commands */
+    const char *summary;            /* "Scores every head": one sentence without a full stop */
+    const char *arguments;          /* "MODEL", "[TEXT]" */
+    int         min_args, max_args;
+    cli_group   groups[CLI_MAX_GROUPS];
+    size_t      settings_size;
+    const void *defaults;           /* settings to start from; NULL = zeros */
+    const char *description;        /* paragraphs of the man page, separated by empty lines */
+    const char *examples;           /* lines: "command\n  what it does" as pairs */
+    int       (*run)(cli *, const void *settings, char **args, int n_args);   /* NS_OK, NS_STOP or a code with cli.err set */
+} cli_command;
+
+extern const cli_command *const cli_commands[];    /* NULL-terminated, in the order of the help */
+const cli_command *cli_command_find(const char *name);
+/* "cases" -> true when the table has "cases needle". */
+bool cli_command_is_prefix(const char *name);
+
+typedef struct cli_globals {
+    int64_t threads, memory;
+    bool    json, quiet, verbose, help, version;
+} cli_globals;
+extern const cli_option cli_global_options[];
+
+struct cli {
+    cli_globals globals;
+    ns_error    err;
+    const cli_command *command;
+    char       *command_line;
+};
+
+/* ---- opt.c ---- */
+typedef struct cli_target { const cli_option *options; void *settings; } cli_target;
+/* Parses argv[1...] into the targets; positionals end up in args. stop_early: stops at the first positional. NS_E_ARG with a line.
+ * *used = number of argv entries consumed (program name included). */
+int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, bool stop_early, int *used, char ***args, int *n_args, ns_error *err);
+/* Frees the lists that parsing made. */
+void cli_settings_clear(const cli_option *options, void *settings);
+/* Sets one option from its text, as on the command line. */
+int cli_option_set(const cli_option *, void *settings, const char *text, ns_error *err);
+int64_t cli_nearest(const char *word, const char *const *words, int64_t n);   /* index of the likeliest intended word, -1 if none is near */
+
+/* ---- help.c, man.c, complete.c ---- */
+void cli_print_overview(FILE *, const char *prefix);      /* all commands, or those under a prefix ("cases") */
+void cli_print_help(FILE *, const cli_command *);
+void cli_print_man(FILE *, const cli_command *);          /* NULL: needlescope(1) */
+int  cli_print_completion(FILE *, const char *shell);     /* NS_E_ARG for an unknown shell */
+void cli_print_wrapped(FILE *, const char *text, int indent, int column, int width);
+
+/* ---- status.c ---- */
+int cli_exit_code(int ns_code);
+typedef struct cli_status { int ns_code, exit_code; const char *meaning; } cli_status;
+extern const cli_status cli_statuses[];                   /* ends with meaning = NULL */
+
+/* ---- signal.c: SIGINT, SIGTERM and SIGHUP ---- */
+void cli_signals_catch(void);
+/* While held, a first signal only asks cli_cancelled() to say so, so that temporaries are removed; a second one leaves at once. Not held: leave at once. */
+void cli_signals_hold(bool held);
+bool cli_cancelled(void *unused);
+int  cli_signal_seen(void);                               /* 0 or the signal's number */
+
+/* ---- progress.c: a conversation on stderr ---- */
+typedef struct cli_progress {
+    const char *what;
+    bool        silent, tty, drawn;
+    double      start, shown;                             /* seconds; fraction that was last drawn is not kept: time decides */
+} cli_progress;
+cli_progress cli_progress_begin(const cli *, const char *what);
+void cli_progress_update(void *progress, double fraction);
+void cli_progress_end(cli_progress *);
+void cli_note(const cli *, const char *fmt, ...) NS_PRINTF(2, 3);       /* a line unless --quiet */
+void cli_detail(const cli *, const char *fmt, ...) NS_PRINTF(2, 3);     /* a line with --verbose */
+void cli_warn(void *cli, const char *line);
+void cli_complain(const char *where, const char *line);                  /* the final error */
+bool cli_use_colour(int fd);
+
+#endif

@@ -1,0 +1,260 @@
+/* cmd_cases.c - cases needle, cases repeat, cases check: making and checking the JSONL files that score and record read. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/dataset.h>
+
+#include "cli/commands.h"
+#include "cli/open.h"
+#include "cli/out.h"
+
+static void describe_cases(cli_out *o, const ns_cases *cases, const char *path)
+{
+    int64_t shortest = INT64_MAX, longest = 0, with_needle = 0, total = 0;
+    for (int64_t i = 0; i < cases->n; i++) {
+        const ns_case *const c = &cases->list[i];
+        shortest = c->n_tokens < shortest ? c->n_tokens : shortest;
+        longest = c->n_tokens > longest ? c->n_tokens : longest;
+        total += c->n_tokens + c->n_answer;
+        with_needle += ns_case_span(c, "needle_answer") != NULL;
+    }
+    char hash[65];
+    ns_cases_hash(cases, hash);
+    cli_out_text(o, "file", path ? "file" : NULL, path);
+    cli_out_int(o, "n_cases", "cases", cases->n);
+    cli_out_int(o, "n_tokens", "tokens", total);
+    cli_out_int(o, "shortest", "shortest prompt", cases->n ? shortest : 0);
+    cli_out_int(o, "longest", "longest prompt", longest);
+    cli_out_int(o, "n_with_needle", "with a needle", with_needle);
+    cli_out_text(o, "cases_sha256", "hash", hash);
+}
+
+static int write_and_describe(cli *app, const ns_cases *cases, const char *path)
+{
+    if (path) {
+        const int rc = ns_cases_write(cases, path, &app->err);
+        if (rc < 0)
+            return rc;
+    }
+    cli_out o;
+    cli_out_begin(&o, app, "needlescope.cases/1");
+    describe_cases(&o, cases, path);
+    return cli_out_end(&o, &app->err);
+}
+
+/* ---- cases needle ---- */
+typedef struct needle_settings {
+    const char *model, *out;
+    cli_model_settings how;
+    cli_ints    lengths;
+    cli_numbers depths;
+    int64_t     count, keys, seed, vocab, first_id, answer_tokens;
+    int         chat;
+    bool        synthetic, no_special;
+} needle_settings;
+
+#define FIELD(name) offsetof(needle_settings, name)
+static const cli_option needle_options[] = {
+    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer (or, without one, whose vocabulary) the cases are for", NULL, 0, 0},
+    {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 512)", NULL, 0, 0},
+    {"depths", 'd', CLI_NUMBERS, FIELD(depths), "X,X,...", "where the needle goes, 0 = start and 1 = end, or FROM:TO:COUNT (default 0:1:5)", NULL, 0, 0},
+    {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every length and depth (default 1)", NULL, 1, 1000000},
+    {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
+    {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write", NULL, 0, 0},
+    {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat", "plain|chatml|llama3", 0, 0},
+    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...) to prompts of text", NULL, 0, 0},
+    {"synthetic", 0, CLI_FLAG, FIELD(synthetic), NULL, "use synthetic tokens even where the model has a tokenizer", NULL, 0, 0},
+    {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary of synthetic tokens (default: the model's)", NULL, 1, INT32_MAX},
+    {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest synthetic token id (default 0)", NULL, 0, INT32_MAX},
+    {"answer-tokens", 0, CLI_INT, FIELD(answer_tokens), "N", "synthetic tokens in a value (default 3)", NULL, 1, 1000},
+    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+};
+#undef FIELD
+
+/* Opens the model's tokenizer, or learns its vocabulary where it has none. */
+static int learn_model(cli *app, const needle_settings *s, cli_model *m, int64_t *vocab)
+{
+    *vocab = s->vocab;
+    if (!s->model && !s->how.tokenizer)
+        return s->vocab ? NS_OK : ns_fail(&app->err, NS_E_ARG, "give --model MODEL, or --vocab N for synthetic tokens");
+    int rc = s->model ? cli_open_arch(app, m, s->model, &s->how) : NS_OK;
+    if (rc == NS_OK && !s->synthetic)
+        rc = cli_open_tokenizer(app, m, &s->how);
+    if (rc == NS_OK && !m->tokenizer) {
+        if (!*vocab && m->arch)
+            *vocab = m->arch->vocab;
+        if (!s->synthetic)
+            cli_note(app, "%s has no tokenizer: the cases are made of synthetic tokens", s->model);
+    }
+    return rc;
+}
+
+static int cases_needle(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)args;
+    (void)n_args;
+    const needle_settings *const s = settings;
+    static int64_t length = 512;
+    static double depths[] = {0, .25, .5, .75, 1};
+    static const char *const chats[] = {NULL, "chatml", "llama3"};   /* in the order of --chat's choices */
+    cli_model m = {0};
+    ns_cases cases = {0};
+    if (!s->out)
+        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    int64_t vocab;
+    int rc = learn_model(app, s, &m, &vocab);
+    if (rc == NS_OK) {
+        const ns_needle_params params = {
+            .size = sizeof params, .tokenizer = m.tokenizer, .lengths = s->lengths.n ? s->lengths.list : &length, .n_lengths = s->lengths.n ? (int)s->lengths.n : 1,
+            .depths = s->depths.n ? s->depths.list : depths, .n_depths = s->depths.n ? (int)s->depths.n : 5, .count = (int)s->count, .keys = (int)s->keys,
+            .seed = (uint64_t)s->seed, .vocab = vocab, .first_id = s->first_id, .answer_tokens = (int)s->answer_tokens, .add_special = !s->no_special, .chat = chats[s->chat],
+        };
+        rc = ns_needle_cases(&cases, &params, &app->err);
+    }
+    if (rc == NS_OK)
+        rc = write_and_describe(app, &cases, s->out);
+    ns_cases_clear(&cases);
+    cli_close(&m);
+    return rc;
+}
+
+const cli_command cli_cmd_cases_needle = {
+    .name = "cases needle", .section = "Cases", .summary = "Makes needle-in-a-haystack cases: lengths x depths x count",
+    .arguments = "", .min_args = 0, .max_args = 0,
+    .groups = {{"Options", needle_options, 0}, {"Model options", cli_model_options, offsetof(needle_settings, how)}},
+    .settings_size = sizeof(needle_settings),
+    .description = "With a tokenizer the haystack is English text and the values have seven digits; without one, cases are made of token ids alone. Every prompt holds several keys "
+                   "with distinct values, and one of them is asked for. The same seed gives the same cases, and adding a length changes no other case.",
+    .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
+                "needlescope cases needle --vocab 512 --lengths 256 -o synthetic.jsonl",
+    .run = cases_needle,
+};
+
+/* ---- cases repeat ---- */
+typedef struct repeat_settings {
+    const char *model, *out;
+    cli_model_settings how;
+    int64_t     length, count, seed, vocab, first_id, bos;
+} repeat_settings;
+static const repeat_settings repeat_defaults = {.length = 128, .bos = -1};
+
+#define FIELD(name) offsetof(repeat_settings, name)
+static const cli_option repeat_options[] = {
+    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose vocabulary the tokens come from", NULL, 0, 0},
+    {"length", 'l', CLI_INT, FIELD(length), "N", "prompt length in tokens (default 128)", NULL, 2, INT32_MAX},
+    {"count", 'n', CLI_INT, FIELD(count), "N", "how many cases (default 1)", NULL, 1, 1000000},
+    {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write", NULL, 0, 0},
+    {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary (default: the model's)", NULL, 1, INT32_MAX},
+    {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest token id to draw (default 0)", NULL, 0, INT32_MAX},
+    {"bos", 0, CLI_INT, FIELD(bos), "ID", "token in front of the prompt (default none)", NULL, -1, INT32_MAX},
+    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+};
+#undef FIELD
+
+static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)args;
+    (void)n_args;
+    const repeat_settings *const s = settings;
+    cli_model m = {0};
+    ns_cases cases = {0};
+    if (!s->out)
+        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    if (!s->model && !s->vocab)
+        return ns_fail(&app->err, NS_E_ARG, "give --model MODEL or --vocab N");
+    int rc = s->model ? cli_open_arch(app, &m, s->model, &s->how) : NS_OK;
+    if (rc == NS_OK) {
+        const ns_repeat_params params = {.size = sizeof params, .length = s->length, .count = (int)s->count, .seed = (uint64_t)s->seed,
+                                         .vocab = s->vocab ? s->vocab : m.arch->vocab, .first_id = s->first_id, .bos = (int32_t)s->bos};
+        rc = ns_repeat_cases(&cases, &params, &app->err);
+    }
+    if (rc == NS_OK)
+        rc = write_and_describe(app, &cases, s->out);
+    ns_cases_clear(&cases);
+    cli_close(&m);
+    return rc;
+}
+
+const cli_command cli_cmd_cases_repeat = {
+    .name = "cases repeat", .section = "Cases", .summary = "Makes repeats of random tokens, for induction and previous-token scores",
+    .arguments = "", .min_args = 0, .max_args = 0,
+    .groups = {{"Options", repeat_options, 0}, {"Model options", cli_model_options, offsetof(repeat_settings, how)}},
+    .settings_size = sizeof(repeat_settings), .defaults = &repeat_defaults,
+    .description = "A prompt is a run of random tokens said twice (spans first and second). There is no answer.",
+    .examples = "needlescope cases repeat --model MODEL --length 256 --count 20 -o repeats.jsonl",
+    .run = cases_repeat,
+};
+
+/* ---- cases check ---- */
+typedef struct check_settings {
+    const char *model, *out;
+    cli_model_settings how;
+    bool        list;
+} check_settings;
+
+#define FIELD(name) offsetof(check_settings, name)
+static const cli_option check_options[] = {
+    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer turns lines of text into tokens", NULL, 0, 0},
+    {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the cases", NULL, 0, 0},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write them again with tokens and token spans", NULL, 0, 0},
+    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+};
+#undef FIELD
+
+static void list_cases(cli_out *o, const ns_cases *cases)
+{
+    static const cli_column columns[] = {{"id", "id", CELL_TEXT}, {"n_tokens", "tokens", CELL_INT}, {"n_answer", "answer", CELL_INT}, {"source", "needle at", CELL_INT},
+                                         {"spans", "spans", CELL_TEXT}};
+    cli_out_table(o, "cases", "Cases", columns, 5);
+    for (int64_t i = 0; i < cases->n; i++) {
+        const ns_case *const c = &cases->list[i];
+        char spans[200] = "";
+        for (int k = 0; k < c->n_spans; k++) {
+            const size_t used = strlen(spans);
+            snprintf(spans + used, sizeof spans - used, "%s%s", used ? " " : "", c->spans[k].name);
+        }
+        cli_cell_text(o, c->id);
+        cli_cell_int(o, c->n_tokens);
+        cli_cell_int(o, c->n_answer);
+        cli_cell_int(o, ns_case_source(c, c->n_lead));
+        cli_cell_text(o, spans);
+    }
+    cli_out_table_end(o);
+}
+
+static int cases_check(cli *app, const void *settings, char **args, int n_args)
+{
+    const check_settings *const s = settings;
+    const cli_words paths = {.list = (const char **)args, .n = n_args};
+    cli_model m = {0};
+    ns_cases cases = {0};
+    int rc = s->model ? cli_open_arch(app, &m, s->model, &s->how) : NS_OK;
+    if (rc == NS_OK)
+        rc = cli_open_cases(app, &m, &s->how, &paths, &cases);
+    if (rc == NS_OK && s->out)
+        rc = ns_cases_write(&cases, s->out, &app->err);
+    if (rc == NS_OK) {
+        cli_out o;
+        cli_out_begin(&o, app, "needlescope.cases/1");
+        describe_cases(&o, &cases, s->out);
+        if (s->list)
+            list_cases(&o, &cases);
+        rc = cli_out_end(&o, &app->err);
+    }
+    ns_cases_clear(&cases);
+    cli_close(&m);
+    return rc;
+}
+
+const cli_command cli_cmd_cases_check = {
+    .name = "cases check", .section = "Cases", .summary = "Checks case files of your own and says what they hold",
+    .arguments = "FILE...", .min_args = 1, .max_args = 1000,
+    .groups = {{"Options", check_options, 0}, {"Model options", cli_model_options, offsetof(check_settings, how)}},
+    .settings_size = sizeof(check_settings),
+    .description = "A case file is JSONL, one object a line: id, text or tokens, prefix, suffix, spans {name: [begin, end)}, answer, distractors, pairs, twin_of, meta. Spans count tokens "
+                   "where tokens are given, else characters of the text. The first line that is wrong is named.",
+    .examples = "needlescope cases check mine.jsonl --model MODEL --list\nneedlescope cases check mine.jsonl --model MODEL -o tokens.jsonl",
+    .run = cases_check,
+};

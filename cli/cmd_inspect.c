@@ -1,0 +1,308 @@
+/* cmd_inspect.c - what a checkpoint holds: its size, its layers one by one, its hook points, the cost of a pass, its tensors. Reads headers only. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/hooks.h>
+
+#include "cli/commands.h"
+#include "cli/open.h"
+#include "cli/out.h"
+
+typedef struct inspect_settings {
+    cli_model_settings model;
+    bool        points, cost, tensors;
+    cli_ints    lengths;
+    const char *arch_out;
+} inspect_settings;
+
+#define FIELD(name) offsetof(inspect_settings, name)
+static const cli_option options[] = {
+    {"points", 0, CLI_FLAG, FIELD(points), NULL, "list the hook points with shapes and formulas", NULL, 0, 0},
+    {"cost", 0, CLI_FLAG, FIELD(cost), NULL, "memory, waves and operations of a pass over --lengths", NULL, 0, 0},
+    {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths for --cost, one sequence each (default 512,2048)", NULL, 0, 0},
+    {"tensors", 0, CLI_FLAG, FIELD(tensors), NULL, "list the tensors", NULL, 0, 0},
+    {"arch-out", 0, CLI_FILE, FIELD(arch_out), "FILE", "write the architecture as JSON, to be edited and given back with --arch", NULL, 0, 0},
+    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+};
+#undef FIELD
+
+static int64_t parameters(const ns_checkpoint *checkpoint, const ns_arch *arch, int64_t *bytes)
+{
+    int64_t count = 0;
+    *bytes = 0;
+    for (int64_t i = 0; i < ns_checkpoint_count(checkpoint); i++) {
+        const ns_tensor *const tensor = ns_checkpoint_tensor(checkpoint, i);
+        bool ignored = false;
+        for (int k = 0; k < arch->n_ignored && !ignored; k++)
+            ignored = ns_glob(arch->ignored[k], tensor->name);
+        count += ignored ? 0 : ns_view_count(&tensor->view);
+        *bytes += tensor->n_bytes;
+    }
+    return count;
+}
+
+static void describe_model(cli_out *o, const cli_model *m)
+{
+    const ns_arch *const arch = m->arch;
+    int64_t bytes;
+    const int64_t count = parameters(m->checkpoint, arch, &bytes);
+    cli_out_text(o, "model", "model", m->name);
+    cli_out_text(o, "folder", "folder", ns_checkpoint_dir(m->checkpoint));
+    cli_out_text(o, "family", "family", arch->family);
+    cli_out_int(o, "n_layers", "layers", arch->n_layers);
+    cli_out_int(o, "d_model", "width", arch->d_model);
+    cli_out_int(o, "vocab", "vocabulary", arch->vocab);
+    cli_out_int(o, "max_positions", "positions", arch->max_positions);
+    cli_out_int(o, "max_heads", NULL, ns_arch_max_heads(arch));
+    cli_out_bool(o, "tied_embeddings", "tied embeddings", arch->head.name && arch->embed.name && strcmp(arch->head.name, arch->embed.name) == 0);
+    cli_out_int(o, "n_tensors", "tensors", ns_checkpoint_count(m->checkpoint));
+    cli_out_int(o, "n_parameters", "parameters", count);
+    cli_out_int(o, "n_bytes", "bytes", bytes);
+    cli_out_text(o, "identity", "identity", ns_checkpoint_identity(m->checkpoint));
+    cli_out_text(o, "tokenizer", "tokenizer", ns_checkpoint_tokenizer_path(m->checkpoint));
+}
+
+static const char *rope_label(const ns_arch *arch, const ns_attn *attn, char *out, size_t n)
+{
+    static const char *const scalings[] = {"", " linear", " dynamic", " llama3", " yarn", " longrope"};
+    if (!attn || attn->rope < 0 || attn->rope >= arch->n_ropes) {
+        snprintf(out, n, "none");
+        return out;
+    }
+    const ns_rope *const rope = &arch->ropes[attn->rope];
+    const int used = snprintf(out, n, "%g%s", rope->theta, (unsigned)rope->scaling < 6 ? scalings[rope->scaling] : " ?");
+    if (rope->rotary_dim != attn->head_dim && used > 0 && (size_t)used < n)
+        snprintf(out + used, n - (size_t)used, " (%lld of %lld dims)", (long long)rope->rotary_dim, (long long)attn->head_dim);
+    return out;
+}
+
+/* One layer's cells after the first; equal layers give equal text. */
+typedef struct layer_row {
+    char    kind[32], rope[64];
+    int64_t window, n_heads, n_kv_heads, head_dim, d_ff;
+} layer_row;
+
+static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
+{
+    layer_row row;
+    memset(&row, 0, sizeof row);   /* rows are compared as bytes */
+    const ns_attn *const attn = ns_arch_attn(arch, layer);
+    const ns_ffn *const ffn = ns_arch_ffn(arch, layer);
+    snprintf(row.kind, sizeof row.kind, "%s", ns_layer_kind_name(ns_arch_layer_kind(arch, layer)));
+    rope_label(arch, attn, row.rope, sizeof row.rope);
+    if (attn) {
+        row.window = attn->head_window ? -1 : attn->window;
+        row.n_heads = attn->n_heads;
+        row.n_kv_heads = attn->n_kv_heads;
+        row.head_dim = attn->head_dim;
+    }
+    row.d_ff = ffn ? ffn->d_ff : 0;
+    return row;
+}
+
+static void describe_layers(cli_out *o, const ns_arch *arch)
+{
+    static const cli_column columns[] = {
+        {"layer", "layer", CELL_TEXT}, {"kind", "kind", CELL_TEXT}, {"window", "window", CELL_TEXT}, {"rope", "rope", CELL_TEXT}, {"n_heads", "heads", CELL_INT},
+        {"n_kv_heads", "kv heads", CELL_INT}, {"head_dim", "head dim", CELL_INT}, {"d_ff", "d_ff", CELL_INT},
+    };
+    cli_out_table(o, "layers", "Layers", columns, 8);
+    for (int64_t layer = 0; layer < arch->n_layers;) {
+        const layer_row row = layer_row_of(arch, layer);
+        int64_t last = layer;
+        while (!o->json && last + 1 < arch->n_layers) {   /* equal neighbours share a line of text */
+            const layer_row next = layer_row_of(arch, last + 1);
+            if (memcmp(&row, &next, sizeof row) != 0)
+                break;
+            last++;
+        }
+        char label[48];
+        snprintf(label, sizeof label, last > layer ? "%lld-%lld" : "%lld", (long long)layer, (long long)last);
+        if (o->json)
+            cli_cell_int(o, layer);
+        else
+            cli_cell_text(o, label);
+        cli_cell_text(o, row.kind);
+        if (o->json || row.window > 0)
+            cli_cell_int(o, row.window);
+        else
+            cli_cell_text(o, row.window < 0 ? "per head" : NULL);
+        cli_cell_text(o, row.rope);
+        cli_cell_int(o, row.n_heads);
+        cli_cell_int(o, row.n_kv_heads);
+        cli_cell_int(o, row.head_dim);
+        cli_cell_int(o, row.d_ff);
+        layer = last + 1;
+    }
+    cli_out_table_end(o);
+}
+
+/* "row head d_head" -> "[row, 9, 64]" with the sizes of one layer. */
+static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char *out, size_t n)
+{
+    const ns_attn *const attn = layer >= 0 ? ns_arch_attn(arch, layer) : NULL;
+    const ns_ffn *const ffn = layer >= 0 ? ns_arch_ffn(arch, layer) : NULL;
+    const struct { const char *name; int64_t size; } sizes[] = {
+        {"d_model", arch->d_model}, {"d_vocab", arch->vocab}, {"d_ff", ffn ? ffn->d_ff : -1}, {"head", attn ? attn->n_heads : -1},
+        {"kv_head", attn ? attn->n_kv_heads : -1}, {"d_head", attn ? attn->head_dim : -1},
+    };
+    char axes[128];
+    snprintf(axes, sizeof axes, "%s", ns_point_axes(point));
+    size_t used = (size_t)snprintf(out, n, "[");
+    char *rest = axes;
+    for (char *axis; (axis = strsep(&rest, " ")) && used < n;) {
+        int64_t size = -1;
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            if (strcmp(axis, sizes[i].name) == 0)
+                size = sizes[i].size;
+        const char *const separator = used > 1 ? ", " : "";
+        used += (size_t)(size < 0 ? snprintf(out + used, n - used, "%s%s", separator, axis)
+                                  : snprintf(out + used, n - used, "%s%lld", separator, (long long)size));
+    }
+    if (used < n)
+        snprintf(out + used, n - used, "]");
+}
+
+/* "all", "0-5,7": the layers that have the point; the first of them in *first (-1: a point outside the blocks). false: nowhere. */
+static bool layers_text(const ns_arch *arch, ns_point point, int64_t *first, char *out, size_t n)
+{
+    *first = -1;
+    out[0] = '\0';
+    if (ns_point_exists(arch, point, -1))
+        return true;
+    size_t used = 0;
+    for (int64_t layer = 0; layer < arch->n_layers && used < n; layer++) {
+        if (!ns_point_exists(arch, point, layer))
+            continue;
+        int64_t last = layer;
+        while (last + 1 < arch->n_layers && ns_point_exists(arch, point, last + 1))
+            last++;
+        *first = *first < 0 ? layer : *first;
+        used += (size_t)snprintf(out + used, n - used, last > layer ? "%s%lld-%lld" : "%s%lld", used ? "," : "", (long long)layer, (long long)last);
+        layer = last;
+    }
+    return used > 0;
+}
+
+static void describe_points(cli_out *o, const ns_arch *arch)
+{
+    static const cli_column columns[] = {{"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"axes", "axes", CELL_TEXT}, {"shape", "shape", CELL_TEXT},
+                                         {"formula", "formula", CELL_TEXT}};
+    cli_out_table(o, "points", "Hook points (% = layer)", columns, 5);
+    for (int p = 0; p < NS_N_POINTS; p++) {
+        char layers[256], shape[160];
+        int64_t first;
+        if (!layers_text(arch, p, &first, layers, sizeof layers))
+            continue;
+        shape_text(arch, first, p, shape, sizeof shape);
+        cli_cell_text(o, ns_point_name(p));
+        cli_cell_text(o, *layers ? layers : NULL);
+        cli_cell_text(o, ns_point_axes(p));
+        cli_cell_text(o, shape);
+        cli_cell_text(o, ns_point_formula(p));
+    }
+    cli_out_table_end(o);
+}
+
+static int describe_cost(cli *app, cli_out *o, const ns_arch *arch, const cli_ints *lengths)
+{
+    static const cli_column columns[] = {{"length", "tokens", CELL_INT}, {"weight_bytes", "weights MiB", CELL_NUMBER}, {"activation_bytes", "activations MiB", CELL_NUMBER},
+                                         {"kv_bytes", "keys+values MiB", CELL_NUMBER}, {"waves", "waves", CELL_INT}, {"streamed", "weights", CELL_TEXT}, {"gflop", "GFLOP", CELL_NUMBER}};
+    static int64_t defaults[] = {512, 2048};
+    const cli_ints chosen = lengths->n ? *lengths : (cli_ints){.list = defaults, .n = 2};
+    cli_out_table(o, "cost", "Cost of a pass", columns, 7);
+    const double unit = o->json ? 1 : 0x1p20;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < chosen.n && rc == NS_OK; i++) {
+        ns_cost cost;
+        rc = ns_model_cost(arch, app->globals.memory, &chosen.list[i], 1, &cost, &app->err);
+        if (rc < 0)
+            break;
+        cli_cell_int(o, chosen.list[i]);
+        cli_cell_number(o, (double)cost.weight_bytes / unit);
+        cli_cell_number(o, (double)cost.activation_bytes / unit);
+        cli_cell_number(o, (double)cost.kv_bytes / unit);
+        cli_cell_int(o, cost.waves);
+        cli_cell_text(o, cost.streamed ? "streamed" : "resident");
+        cli_cell_number(o, cost.flops * 1e-9);
+    }
+    cli_out_table_end(o);
+    return rc;
+}
+
+static void describe_tensors(cli_out *o, const ns_checkpoint *checkpoint)
+{
+    static const cli_column columns[] = {{"name", "tensor", CELL_TEXT}, {"dtype", "dtype", CELL_TEXT}, {"shape", "shape", CELL_TEXT}, {"n_bytes", "bytes", CELL_INT},
+                                         {"file", "file", CELL_TEXT}};
+    cli_out_table(o, "tensors", "Tensors", columns, 5);
+    for (int64_t i = 0; i < ns_checkpoint_count(checkpoint); i++) {
+        const ns_tensor *const tensor = ns_checkpoint_tensor(checkpoint, i);
+        char shape[256] = "[";
+        for (int axis = 0; axis < tensor->view.rank; axis++) {
+            const size_t used = strlen(shape);
+            snprintf(shape + used, sizeof shape - used, "%s%lld", axis ? ", " : "", (long long)tensor->view.shape[axis]);
+        }
+        strncat(shape, "]", sizeof shape - strlen(shape) - 1);
+        cli_cell_text(o, tensor->name);
+        cli_cell_text(o, ns_dtype_name(tensor->view.dtype));
+        cli_cell_text(o, shape);
+        cli_cell_int(o, tensor->n_bytes);
+        cli_cell_text(o, ns_path_base(tensor->file));
+    }
+    cli_out_table_end(o);
+}
+
+static int write_arch(cli *app, const ns_arch *arch, const char *path)
+{
+    char *json = NULL;
+    int rc = ns_arch_to_json(arch, &json, &app->err);
+    if (rc == NS_OK)
+        rc = ns_file_write(path, json, strlen(json), &app->err);
+    free(json);
+    if (rc == NS_OK)
+        cli_note(app, "wrote %s", path);
+    return rc;
+}
+
+static int inspect(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const inspect_settings *const s = settings;
+    cli_model m = {0};
+    cli_out o = {0};
+    int rc = cli_open_arch(app, &m, args[0], &s->model);
+    if (rc == NS_OK && s->arch_out)
+        rc = write_arch(app, m.arch, s->arch_out);
+    if (rc == NS_OK)
+        rc = ns_arch_check(m.arch, m.checkpoint, &app->err);
+    if (rc < 0)
+        goto out;
+    cli_out_begin(&o, app, "needlescope.inspect/1");
+    describe_model(&o, &m);
+    describe_layers(&o, m.arch);
+    if (s->points)
+        describe_points(&o, m.arch);
+    if (s->cost)
+        rc = describe_cost(app, &o, m.arch, &s->lengths);
+    if (s->tensors)
+        describe_tensors(&o, m.checkpoint);
+    if (rc == NS_OK)
+        rc = cli_out_end(&o, &app->err);
+out:
+    cli_out_drop(&o);
+    cli_close(&m);
+    return rc;
+}
+
+const cli_command cli_cmd_inspect = {
+    .name = "inspect", .section = "Look", .summary = "Shows what a checkpoint holds: layers, windows, hook points, cost",
+    .arguments = "MODEL", .min_args = 1, .max_args = 1,
+    .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(inspect_settings, model)}},
+    .settings_size = sizeof(inspect_settings),
+    .description = "MODEL is a folder with config.json and safetensors (single or sharded), one .safetensors file beside its config.json, or a folder of the Hugging Face cache. "
+                   "Only headers are read, and every tensor is checked against the architecture.\n\n"
+                   "A model of your own: write the nearest architecture with --arch-out, edit it, and give it to any command with --arch FILE --names MAP. "
+                   "The file is written even where the tensors do not fit it.",
+    .examples = "needlescope inspect SmolLM2-135M --points\nneedlescope inspect SmolLM2-135M --cost --lengths 512,16384 --memory 2G",
+    .run = inspect,
+};

@@ -1,0 +1,157 @@
+/* cmd_record.c - cases + hook points -> a recording: maps, rows, activations in HDF5. The estimate is printed before anything is computed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/probe.h>
+
+#include "cli/commands.h"
+#include "cli/facts.h"
+#include "cli/out.h"
+#include "cli/value.h"
+
+typedef struct record_settings {
+    cli_words   cases, at;
+    const char *out, *rows;
+    int         maps, dtype;
+    int64_t     top_k, pool_block, max_bytes;
+    bool        estimate;
+    cli_model_settings model;
+} record_settings;
+
+#define FIELD(name) offsetof(record_settings, name)
+static const cli_option options[] = {
+    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to run, JSONL", NULL, 0, 0},
+    {"at", 'a', CLI_WORDS, FIELD(at), "GLOB,...", "hook points (inspect --points lists them; default blocks.*.attn.hook_pattern)", NULL, 0, 0},
+    {"rows", 'r', CLI_TEXT, FIELD(rows), "ROWS", "query positions to keep: all, answer, probe, last:N, span:NAME, or 0,5,-1", NULL, 0, 0},
+    {"maps", 0, CLI_CHOICE, FIELD(maps), "KIND", "how attention is kept", "stats+topk|dense|rows|topk|pooled|stats", 0, 0},
+    {"dtype", 0, CLI_CHOICE, FIELD(dtype), "TYPE", "numbers on disk", "f16|f32", 0, 0},
+    {"top-k", 'k', CLI_INT, FIELD(top_k), "K", "keys of a row in topk (default 32)", NULL, 1, 1 << 20},
+    {"pool-block", 0, CLI_INT, FIELD(pool_block), "N", "bins along each axis of pooled maps, at most (default 128)", NULL, 1, 1 << 20},
+    {"max-bytes", 0, CLI_BYTES, FIELD(max_bytes), "SIZE", "refuse a recording larger than this (default 4G)", NULL, 0, 0},
+    {"estimate", 0, CLI_FLAG, FIELD(estimate), NULL, "print the size and stop", NULL, 0, 0},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the HDF5 file to write", NULL, 0, 0},
+    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+};
+#undef FIELD
+
+/* positions is filled for a list and must be freed after the recorder was made. */
+static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *positions)
+{
+    static const struct { const char *name; ns_rows_kind kind; } words[] = {{"all", NS_ROWS_ALL}, {"answer", NS_ROWS_ANSWER}, {"probe", NS_ROWS_PROBE}};
+    *rows = (ns_rows){0};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(text, words[i].name) == 0) {
+            rows->kind = words[i].kind;
+            return NS_OK;
+        }
+    if (ns_starts(text, "last:")) {
+        rows->kind = NS_ROWS_LAST;
+        return cli_value_int(text + 5, &rows->n) && rows->n > 0 ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--rows %s: expected last:N with N > 0", text);
+    }
+    if (ns_starts(text, "span:") && text[5]) {
+        *rows = (ns_rows){.kind = NS_ROWS_SPAN, .span = text + 5};
+        return NS_OK;
+    }
+    if (cli_value_ints(text, positions, &app->err) < 0)
+        return ns_fail(&app->err, NS_E_ARG, "--rows %s: expected all, answer, probe, last:N, span:NAME, or positions such as 0,5,-1", text);
+    *rows = (ns_rows){.kind = NS_ROWS_LIST, .n = positions->n, .positions = positions->list};
+    return NS_OK;
+}
+
+/* What was asked, in one canonical line. */
+static char *request_line(const record_settings *s, const ns_recorder_params *params)
+{
+    char *line = ns_printf_alloc("record maps=%d dtype=%s rows=%s top_k=%d pool_block=%lld at=", (int)params->maps, ns_dtype_name(params->dtype),
+                                 s->rows ? s->rows : "default", params->top_k, (long long)params->pool_block);
+    for (int i = 0; i < params->n_at && line; i++) {
+        char *const longer = ns_printf_alloc("%s%s%s", line, i ? "," : "", params->at[i]);
+        free(line);
+        line = longer;
+    }
+    return line;
+}
+
+static int run_record(cli *app, const record_settings *s, const cli_model *m, const ns_cases *cases, const ns_recorder_params *params)
+{
+    cli_facts facts = {0};
+    ns_recorder *recorder = NULL;
+    char *const request = request_line(s, params);
+    int rc = request ? cli_facts_gather(app, &facts, m, cases, request) : ns_oom(&app->err, "the provenance");
+    cli_signals_hold(true);
+    if (rc == NS_OK)
+        rc = ns_recorder_new(&recorder, m->model, cases, s->out, params, facts.list, facts.n, &app->err);
+    if (rc == NS_OK) {
+        cli_progress progress = cli_progress_begin(app, "record");
+        const ns_score_params how = {.size = sizeof how, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+        rc = ns_run_cases(m->model, cases, ns_recorder_hooks(recorder), &how, &app->err);
+        cli_progress_end(&progress);
+    }
+    if (rc == NS_OK)
+        rc = ns_recorder_commit(recorder, &app->err);
+    else
+        ns_recorder_abort(recorder);
+    cli_facts_clear(&facts);
+    free(request);
+    return rc;
+}
+
+static int answer(cli *app, const record_settings *s, const cli_model *m, const ns_cases *cases, int64_t bytes)
+{
+    cli_out o;
+    cli_out_begin(&o, app, "needlescope.record/1");
+    cli_out_text(&o, "model", "model", m->name);
+    cli_out_int(&o, "n_cases", "cases", cases->n);
+    cli_out_int(&o, "estimated_bytes", "bytes at most", bytes);
+    cli_out_text(&o, "file", s->estimate ? NULL : "file", s->estimate ? NULL : s->out);
+    return cli_out_end(&o, &app->err);
+}
+
+static int record(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const record_settings *const s = settings;
+    static const char *const every_map[] = {"blocks.*.attn.hook_pattern"};
+    static const ns_dtype dtypes[] = {NS_F16, NS_F32};   /* in the order of --dtype's choices */
+    ns_recorder_params params = {.size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1, .maps = (ns_maps_kind)s->maps,
+                                 .dtype = dtypes[s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes};
+    cli_ints positions = {0};
+    cli_model m = {0};
+    ns_cases cases = {0};
+    int64_t bytes = 0;
+    if (!s->out && !s->estimate)
+        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    int rc = s->estimate ? NS_OK : cli_check_output(app, s->out);
+    if (rc == NS_OK && s->rows)
+        rc = parse_rows(app, s->rows, &params.rows, &positions);
+    if (rc == NS_OK)
+        rc = cli_open_arch(app, &m, args[0], &s->model);
+    if (rc == NS_OK)
+        rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
+    if (rc == NS_OK)
+        rc = ns_recorder_estimate(m.arch, &cases, &params, &bytes, &app->err);
+    if (rc == NS_OK && !s->estimate) {
+        cli_note(app, "recording at most %.1f MiB", (double)bytes / 0x1p20);
+        rc = cli_load_weights(app, &m, &s->model);
+        if (rc == NS_OK)
+            rc = run_record(app, s, &m, &cases, &params);
+    }
+    if (rc == NS_OK)
+        rc = answer(app, s, &m, &cases, bytes);
+    free(positions.list);
+    ns_cases_clear(&cases);
+    cli_close(&m);
+    return rc;
+}
+
+const cli_command cli_cmd_record = {
+    .name = "record", .section = "Measure", .summary = "Records attention maps and activations of the cases to HDF5",
+    .arguments = "MODEL", .min_args = 1, .max_args = 1,
+    .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(record_settings, model)}},
+    .settings_size = sizeof(record_settings),
+    .description = "Attention patterns are kept in one of six forms: whole maps (dense), chosen rows (rows), the largest keys of chosen rows (topk), maps pooled to bins (pooled), "
+                   "numbers about each row (stats), or stats and topk together, which is small and the default. Everything else is stored as activations. "
+                   "The size is estimated first, and a recording above --max-bytes is refused.\n\n"
+                   "The file appears when it is complete; an interrupted run leaves nothing.",
+    .examples = "needlescope record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at hook_logits --maps dense --dtype f32 -o rec.h5",
+    .run = record,
+};

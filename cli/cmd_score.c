@@ -1,0 +1,233 @@
+/* cmd_score.c - cases + probes -> scores of every head; the top heads, answer accuracy and dropped cases go to stdout, everything to -o. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/probe.h>
+
+#include "cli/commands.h"
+#include "cli/facts.h"
+#include "cli/out.h"
+
+typedef struct score_settings {
+    cli_words   cases, probes;
+    const char *out;
+    int64_t     top;
+    bool        list, no_sharing, one_at_a_time;
+    cli_model_settings model;
+} score_settings;
+static const score_settings defaults = {.top = 5};
+
+#define FIELD(name) offsetof(score_settings, name)
+static const cli_option options[] = {
+    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to score, JSONL", NULL, 0, 0},
+    {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (default all; see --list)", NULL, 0, 0},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file", NULL, 0, 0},
+    {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
+    {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the probes, their scores and where they come from", NULL, 0, 0},
+    {"no-sharing", 0, CLI_FLAG, FIELD(no_sharing), NULL, "compute common prefixes of cases again and again (the same bits, slower)", NULL, 0, 0},
+    {"one-at-a-time", 0, CLI_FLAG, FIELD(one_at_a_time), NULL, "a pass for each case (the same bits, slower, least memory)", NULL, 0, 0},
+    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+};
+#undef FIELD
+
+static int list_probes(cli *app)
+{
+    static const cli_column columns[] = {{"probe", "probe", CELL_TEXT}, {"score", "score", CELL_TEXT}, {"summary", "summary", CELL_TEXT}, {"paper", "from", CELL_TEXT}};
+    cli_out o;
+    cli_out_begin(&o, app, "needlescope.probes/1");
+    cli_out_table(&o, "scores", NULL, columns, 4);
+    for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
+        for (int i = 0; i < (*probe)->n_scores; i++) {
+            cli_cell_text(&o, (*probe)->name);
+            cli_cell_text(&o, (*probe)->scores[i].name);
+            cli_cell_text(&o, (*probe)->scores[i].summary);
+            cli_cell_text(&o, (*probe)->scores[i].paper);
+        }
+    cli_out_table_end(&o);
+    return cli_out_end(&o, &app->err);
+}
+
+/* The names asked for, or all probes. A name that is not there is answered with the nearest one. */
+static int choose_probes(cli *app, const cli_words *asked, cli_words *out)
+{
+    int64_t n_all = 0;
+    cli_words known = {0};
+    int rc = NS_OK;
+    for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
+        n_all += 1 + (*probe)->n_scores;
+    if (!ns_grow(&out->list, &out->capacity, asked->n + n_all, sizeof *out->list) || !ns_grow(&known.list, &known.capacity, n_all, sizeof *known.list)) {
+        rc = ns_oom(&app->err, "the probes");
+        goto done;
+    }
+    for (const ns_probe *const *probe = ns_probes(); *probe; probe++) {
+        known.list[known.n++] = (*probe)->name;
+        for (int i = 0; i < (*probe)->n_scores; i++)
+            known.list[known.n++] = (*probe)->scores[i].name;
+        if (!asked->n)
+            out->list[out->n++] = (*probe)->name;
+    }
+    for (int64_t i = 0; i < asked->n && rc == NS_OK; i++) {
+        out->list[out->n++] = asked->list[i];
+        if (ns_probe_find(asked->list[i]))
+            continue;
+        const int64_t near = cli_nearest(asked->list[i], known.list, known.n);
+        rc = ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (%s%s%s)", asked->list[i], near < 0 ? "see needlescope score --list" : "did you mean ",
+                     near < 0 ? "" : known.list[near], near < 0 ? "" : "?");
+    }
+done:
+    free(known.list);
+    return rc;
+}
+
+static void describe_top(cli_out *o, const cli_model *m, const ns_scores *scores, int64_t top)
+{
+    static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT},
+                                         {"kind", "kind", CELL_TEXT}, {"value", "value", CELL_NUMBER}};
+    const int64_t n_heads = ns_scores_heads(scores), all = ns_scores_layers(scores) * n_heads;
+    const int k = (int)(top < all ? top : all);
+    int64_t (*const best)[2] = ns_alloc_array((size_t)k, sizeof *best);
+    o->failed |= !best;
+    cli_out_table(o, "top", k ? "Top heads" : NULL, columns, 6);
+    for (int i = 0; best && i < ns_scores_count(scores); i++) {
+        const int n = ns_scores_top(scores, i, k, best);
+        for (int rank = 0; rank < n; rank++) {
+            char kind[48];
+            cli_layer_label(m->arch, best[rank][0], kind, sizeof kind);
+            cli_cell_text(o, ns_scores_def(scores, i)->name);
+            cli_cell_int(o, rank + 1);
+            cli_cell_int(o, best[rank][0]);
+            cli_cell_int(o, best[rank][1]);
+            cli_cell_text(o, kind);
+            cli_cell_number(o, ns_scores_values(scores, i)[best[rank][0] * n_heads + best[rank][1]]);
+        }
+    }
+    cli_out_table_end(o);
+    free(best);
+}
+
+static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *scores, const ns_cases *cases, const score_settings *s)
+{
+    const int64_t n = ns_scores_cases(scores);
+    const ns_dropped *dropped;
+    const int n_reasons = ns_scores_dropped(scores, &dropped);
+    static const cli_column columns[] = {{"n", "cases", CELL_INT}, {"reason", "reason", CELL_TEXT}, {"first_id", "first", CELL_TEXT}};
+    cli_out_text(o, "model", "model", m->name);
+    cli_out_int(o, "n_cases", NULL, n);
+    cli_out_int(o, "n_given", NULL, cases->n);
+    cli_out_int(o, "n_answered", NULL, ns_scores_answered(scores));
+    cli_out_number(o, "token_accuracy", NULL, ns_scores_token_accuracy(scores, false));
+    cli_out_number(o, "first_token_accuracy", NULL, ns_scores_token_accuracy(scores, true));
+    cli_out_say(o, "%-18s %lld of %lld scored\n", "cases", (long long)n, (long long)cases->n);
+    if (!isnan(ns_scores_token_accuracy(scores, true)))
+        cli_out_say(o, "%-18s %lld of %lld; answer tokens %.3f, first token %.3f\n", "answered", (long long)ns_scores_answered(scores), (long long)n,
+                    ns_scores_token_accuracy(scores, false), ns_scores_token_accuracy(scores, true));
+    cli_out_table(o, "dropped", n_reasons ? "Dropped" : NULL, columns, 3);
+    for (int i = 0; i < n_reasons; i++) {
+        cli_cell_int(o, dropped[i].n);
+        cli_cell_text(o, dropped[i].reason);
+        cli_cell_text(o, dropped[i].first_id);
+    }
+    cli_out_table_end(o);
+    describe_top(o, m, scores, s->top);
+    cli_out_text(o, "file", s->out ? "\nwrote" : NULL, s->out);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "score a,b": the same for the same set of names. */
+static char *request_line(const cli_words *names)
+{
+    const char **const sorted = ns_alloc_array((size_t)names->n, sizeof *sorted);
+    char *line = sorted ? ns_strdup("score ") : NULL;
+    if (line) {
+        memcpy(sorted, names->list, (size_t)names->n * sizeof *sorted);
+        qsort(sorted, (size_t)names->n, sizeof *sorted, by_name);
+    }
+    for (int64_t i = 0; i < names->n && line; i++) {
+        char *const longer = ns_printf_alloc("%s%s%s", line, i ? "," : "", sorted[i]);
+        free(line);
+        line = longer;
+    }
+    free(sorted);
+    return line;
+}
+
+static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, const ns_cases *cases, const cli_words *probes, const char *path)
+{
+    cli_facts facts;
+    char *const request = request_line(probes);
+    if (!request)
+        return ns_oom(&app->err, "the provenance");
+    int rc = cli_facts_gather(app, &facts, m, cases, request);
+    if (rc == NS_OK)
+        rc = ns_scores_write(scores, path, facts.list, facts.n, &app->err);
+    cli_facts_clear(&facts);
+    free(request);
+    return rc;
+}
+
+static int run_score(cli *app, const score_settings *s, const cli_model *m, const ns_cases *cases, const cli_words *probes, ns_scores **scores)
+{
+    cli_progress progress = cli_progress_begin(app, "score");
+    const ns_score_params params = {.size = sizeof params, .probes = probes->list, .n_probes = (int)probes->n, .no_sharing = s->no_sharing,
+                                    .one_at_a_time = s->one_at_a_time, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+    const int rc = ns_score_run(scores, m->model, cases, &params, &app->err);
+    cli_progress_end(&progress);
+    return rc;
+}
+
+static int score(cli *app, const void *settings, char **args, int n_args)
+{
+    const score_settings *const s = settings;
+    cli_model m = {0};
+    ns_cases cases = {0};
+    ns_scores *scores = NULL;
+    cli_words probes = {0};
+    cli_out o = {0};
+    if (s->list)
+        return list_probes(app);
+    if (n_args != 1)
+        return ns_fail(&app->err, NS_E_ARG, "MODEL is missing");
+    int rc = cli_check_output(app, s->out);
+    if (rc == NS_OK)
+        rc = choose_probes(app, &s->probes, &probes);
+    if (rc == NS_OK)
+        rc = cli_open_arch(app, &m, args[0], &s->model);
+    if (rc == NS_OK)
+        rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
+    if (rc == NS_OK)
+        rc = cli_load_weights(app, &m, &s->model);
+    if (rc == NS_OK) {
+        cli_signals_hold(true);
+        rc = run_score(app, s, &m, &cases, &probes, &scores);
+    }
+    if (rc == NS_OK && s->out)
+        rc = write_scores(app, &m, scores, &cases, &probes, s->out);
+    if (rc == NS_OK) {
+        cli_out_begin(&o, app, "needlescope.score/1");
+        describe_scores(&o, &m, scores, &cases, s);
+        rc = cli_out_end(&o, &app->err);
+    }
+    cli_out_drop(&o);
+    ns_scores_free(scores);
+    free(probes.list);
+    ns_cases_clear(&cases);
+    cli_close(&m);
+    return rc;
+}
+
+const cli_command cli_cmd_score = {
+    .name = "score", .section = "Measure", .summary = "Scores every head on the cases and prints the best",
+    .arguments = "MODEL", .min_args = 0, .max_args = 1,
+    .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(score_settings, model)}},
+    .settings_size = sizeof(score_settings), .defaults = &defaults,
+    .description = "Each case is run once, however many probes look at it; cases that begin alike share their beginning. The answer is teacher-forced, and the answer accuracy says how often it is "
+                   "what the model itself would say. Cases that a probe cannot score are dropped and counted with their reason; when none is left the command fails.\n\n"
+                   "Threads, memory, the order of the cases and the CPU's vector width change no bit of a score.",
+    .examples = "needlescope score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5\nneedlescope score --list",
+    .run = score,
+};

@@ -1,0 +1,245 @@
+/* complete.c - completion scripts for bash, zsh and fish, from the same rows as --help. Commands of two words ("cases needle") are completed
+ * word by word; option values by file name or by their choices. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/help.h"
+
+typedef void (*option_visitor)(FILE *, const cli_command *, const cli_option *);
+
+static void each_option(FILE *out, const cli_command *command, option_visitor visit)
+{
+    for (int g = 0; g < CLI_MAX_GROUPS && command->groups[g].options; g++)
+        for (const cli_option *option = command->groups[g].options; option->name; option++)
+            visit(out, command, option);
+    for (const cli_option *option = cli_global_options; option->name; option++)
+        visit(out, command, option);
+}
+
+static bool wants_path(const cli_option *option)
+{
+    return option->kind == CLI_FILE || option->kind == CLI_FOLDER;
+}
+
+/* Prints the distinct words that may follow `prefix` (NULL: the first words). */
+static void next_words(FILE *out, const char *prefix)
+{
+    const char *last = "";
+    size_t last_n = 0;
+    for (const cli_command *const *row = cli_commands; *row; row++) {
+        const char *name = (*row)->name;
+        if (prefix) {
+            if (!ns_starts(name, prefix) || name[strlen(prefix)] != ' ')
+                continue;
+            name += strlen(prefix) + 1;
+        }
+        const size_t n = strcspn(name, " ");
+        if (n != last_n || strncmp(name, last, n) != 0)
+            fprintf(out, "%.*s ", (int)n, name);
+        last = name;
+        last_n = n;
+    }
+}
+
+/* Visits "cases", "figure", "lab": first words that are no command by themselves. */
+static void each_prefix(FILE *out, void (*visit)(FILE *, const char *prefix))
+{
+    char last[32] = "";
+    for (const cli_command *const *row = cli_commands; *row; row++) {
+        char prefix[32];
+        const size_t n = strcspn((*row)->name, " ");
+        snprintf(prefix, sizeof prefix, "%.*s", (int)n, (*row)->name);
+        if ((*row)->name[n] && strcmp(prefix, last) != 0)
+            visit(out, prefix);
+        snprintf(last, sizeof last, "%s", prefix);
+    }
+}
+
+/* ---- bash ---- */
+static void bash_prefix(FILE *out, const char *prefix)
+{
+    fprintf(out, "        '%s') words='", prefix);
+    next_words(out, prefix);
+    fputs("' ;;\n", out);
+}
+
+static void bash_word(FILE *out, const cli_command *command, const cli_option *option)
+{
+    (void)command;
+    fprintf(out, "--%s ", option->name);
+}
+
+static void bash_value(FILE *out, const cli_command *command, const cli_option *option)
+{
+    if (option->choices) {
+        fprintf(out, "        '%s --%s') words='", command->name, option->name);
+        for (const char *c = option->choices; *c; c++)
+            fputc(*c == '|' ? ' ' : *c, out);
+        fputs("' ;;\n", out);
+    } else if (option->value && !wants_path(option)) {
+        fprintf(out, "        '%s --%s') return ;;\n", command->name, option->name);
+    } else if (option->value) {
+        fprintf(out, "        '%s --%s') compopt -o filenames; COMPREPLY=($(compgen -%c -- \"$current\")); return ;;\n", command->name, option->name,
+                option->kind == CLI_FOLDER ? 'd' : 'f');
+    }
+}
+
+static void print_bash(FILE *out)
+{
+    fputs("# bash completion for needlescope, generated from its option tables\n"
+          "_needlescope() {\n"
+          "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command='' words='' i\n"
+          "    COMPREPLY=()\n"
+          "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+          "        case \"${command:+$command }${COMP_WORDS[i]}\" in\n", out);
+    fputs("            ", out);
+    for (const cli_command *const *row = cli_commands; *row; row++)
+        fprintf(out, "'%s'|", (*row)->name);
+    next_words(out, NULL);
+    fputs(") command=\"${command:+$command }${COMP_WORDS[i]}\" ;;\n        esac\n    done\n    case \"$command $previous\" in\n", out);
+    for (const cli_command *const *row = cli_commands; *row; row++)
+        each_option(out, *row, bash_value);
+    fputs("    esac\n    [ -n \"$words\" ] || case $command in\n        '') words='", out);
+    next_words(out, NULL);
+    fputs("--help --version' ;;\n", out);
+    each_prefix(out, bash_prefix);
+    for (const cli_command *const *row = cli_commands; *row; row++) {
+        fprintf(out, "        '%s') words='", (*row)->name);
+        each_option(out, *row, bash_word);
+        fputs("' ;;\n", out);
+    }
+    fputs("    esac\n"
+          "    if [ -n \"$command\" ] && [ \"${current#-}\" = \"$current\" ] && [ \"${words#--}\" != \"$words\" ]; then\n"
+          "        compopt -o filenames\n        COMPREPLY=($(compgen -f -- \"$current\"))\n        return\n    fi\n"
+          "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+          "}\ncomplete -F _needlescope needlescope\n", out);
+}
+
+/* ---- zsh ---- */
+/* Text inside '...[...]' of _arguments. */
+static void zsh_text(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else if (strchr("[]:\\", *text))
+            fprintf(out, "\\%c", *text);
+        else
+            fputc(*text, out);
+    }
+}
+
+static void zsh_option(FILE *out, const cli_command *command, const cli_option *option)
+{
+    (void)command;
+    const bool repeats = option->kind == CLI_WORDS || option->kind == CLI_INTS || option->kind == CLI_NUMBERS || option->kind == CLI_HEADS;
+    fprintf(out, " \\\n                '%s--%s%s[", repeats ? "*" : "", option->name, option->value ? "=" : "");
+    zsh_text(out, option->help);
+    fputs("]", out);
+    if (option->value) {
+        fputs(":", out);
+        zsh_text(out, option->value);
+        fputs(":", out);
+        if (option->choices) {
+            fputs("(", out);
+            for (const char *c = option->choices; *c; c++)
+                fputc(*c == '|' ? ' ' : *c, out);
+            fputs(")", out);
+        } else if (wants_path(option)) {
+            fputs(option->kind == CLI_FOLDER ? "_files -/" : "_files", out);
+        }
+    }
+    fputs("'", out);
+}
+
+static void zsh_prefix(FILE *out, const char *prefix)
+{
+    fprintf(out, "        %s) if (( CURRENT == 3 )); then compadd ", prefix);
+    next_words(out, prefix);
+    fputs("; return; fi; command=\"$words[2] $words[3]\" ;;\n", out);
+}
+
+static void print_zsh(FILE *out)
+{
+    fputs("#compdef needlescope\n# zsh completion for needlescope, generated from its option tables\n"
+          "_needlescope() {\n    local command=$words[2]\n    if (( CURRENT == 2 )); then compadd -- ", out);
+    next_words(out, NULL);
+    fputs("--help --version; return; fi\n    case $words[2] in\n", out);
+    each_prefix(out, zsh_prefix);
+    fputs("    esac\n    case $command in\n", out);
+    for (const cli_command *const *row = cli_commands; *row; row++) {
+        fprintf(out, "        '%s')\n            _arguments", (*row)->name);
+        each_option(out, *row, zsh_option);
+        fputs(" \\\n                '*:file:_files' ;;\n", out);
+    }
+    fputs("    esac\n}\n_needlescope \"$@\"\n", out);
+}
+
+/* ---- fish ---- */
+static void fish_text(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\'' || *text == '\\')
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+}
+
+/* Words already typed, each of them. */
+static void fish_condition(FILE *out, const cli_command *command)
+{
+    const size_t n = strcspn(command->name, " ");
+    fprintf(out, "complete -c needlescope -n '__fish_seen_subcommand_from %.*s", (int)n, command->name);
+    if (command->name[n])
+        fprintf(out, "; and __fish_seen_subcommand_from %s", command->name + n + 1);
+    fputs("'", out);
+}
+
+static void fish_option(FILE *out, const cli_command *command, const cli_option *option)
+{
+    fish_condition(out, command);
+    fprintf(out, " -l %s", option->name);
+    if (option->letter)
+        fprintf(out, " -s %c", option->letter);
+    if (option->choices) {
+        fputs(" -x -a '", out);
+        for (const char *c = option->choices; *c; c++)
+            fputc(*c == '|' ? ' ' : *c, out);
+        fputs("'", out);
+    } else if (option->value) {
+        fputs(wants_path(option) ? " -r -F" : " -x", out);
+    }
+    fputs(" -d '", out);
+    fish_text(out, option->help);
+    fputs("'\n", out);
+}
+
+static void fish_prefix(FILE *out, const char *prefix)
+{
+    fprintf(out, "complete -c needlescope -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from ", prefix);
+    next_words(out, prefix);
+    fputs("' -f -a '", out);
+    next_words(out, prefix);
+    fputs("'\n", out);
+}
+
+static void print_fish(FILE *out)
+{
+    fputs("# fish completion for needlescope, generated from its option tables\ncomplete -c needlescope -n __fish_use_subcommand -f -a '", out);
+    next_words(out, NULL);
+    fputs("'\n", out);
+    each_prefix(out, fish_prefix);
+    for (const cli_command *const *row = cli_commands; *row; row++)
+        each_option(out, *row, fish_option);
+}
+
+int cli_print_completion(FILE *out, const char *shell)
+{
+    static const struct { const char *name; void (*print)(FILE *); } shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
+    for (size_t i = 0; i < sizeof shells / sizeof *shells; i++)
+        if (strcmp(shell, shells[i].name) == 0) {
+            shells[i].print(out);
+            return NS_OK;
+        }
+    return NS_E_ARG;
+}

@@ -1,0 +1,252 @@
+/* out.c - the printer behind --json and its absence. Text goes to a memory stream, JSON to a cJSON tree; tables are buffered for their widths. */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/out.h"
+
+enum { LABEL_WIDTH = 18 };
+
+void cli_out_begin(cli_out *o, const cli *app, const char *schema)
+{
+    *o = (cli_out){.json = app->globals.json};
+    if (o->json) {
+        o->root = cJSON_CreateObject();
+        o->failed = !o->root || !cJSON_AddStringToObject(o->root, "schema", schema);
+    } else {
+        o->text = open_memstream(&o->buffer, &o->size);
+        o->failed = !o->text;
+    }
+}
+
+/* The shortest decimal that is this float again, where it is one: 0.95, not 0.94999998807907104. */
+static double tidy(double value)
+{
+    if ((double)(float)value != value || !isfinite(value))
+        return value;
+    char digits[40];
+    for (int precision = 6; precision <= 9; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtof(digits, NULL) == (float)value)
+            break;
+    }
+    return strtod(digits, NULL);
+}
+
+/* Adopts item; a missing item is a failed allocation. */
+static void add(cli_out *o, cJSON *parent, const char *key, cJSON *item)
+{
+    if (item && parent && (key ? cJSON_AddItemToObject(parent, key, item) : cJSON_AddItemToArray(parent, item)))
+        return;
+    cJSON_Delete(item);
+    o->failed = true;
+}
+
+static void label_line(cli_out *o, const char *label, const char *value)
+{
+    if (label && o->text)
+        fprintf(o->text, "%-*s %s\n", LABEL_WIDTH, label, value);
+}
+
+void cli_out_text(cli_out *o, const char *key, const char *label, const char *value)
+{
+    if (o->json)
+        add(o, o->root, key, value ? cJSON_CreateString(value) : cJSON_CreateNull());
+    else if (value)
+        label_line(o, label, value);
+}
+
+void cli_out_int(cli_out *o, const char *key, const char *label, int64_t value)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%lld", (long long)value);
+    if (o->json)
+        add(o, o->root, key, cJSON_CreateRaw(digits));
+    else
+        label_line(o, label, digits);
+}
+
+void cli_out_number(cli_out *o, const char *key, const char *label, double value)
+{
+    char digits[40];
+    snprintf(digits, sizeof digits, "%.4g", value);
+    if (o->json)
+        add(o, o->root, key, cJSON_CreateNumber(tidy(value)));
+    else
+        label_line(o, label, digits);
+}
+
+void cli_out_bool(cli_out *o, const char *key, const char *label, bool value)
+{
+    if (o->json)
+        add(o, o->root, key, cJSON_CreateBool(value));
+    else
+        label_line(o, label, value ? "yes" : "no");
+}
+
+void cli_out_ints(cli_out *o, const char *key, const int64_t *list, int64_t n)
+{
+    if (!o->json)
+        return;
+    cJSON *const array = cJSON_CreateArray();
+    for (int64_t i = 0; i < n && array; i++)
+        add(o, array, NULL, cJSON_CreateNumber((double)list[i]));
+    add(o, o->root, key, array);
+}
+
+void cli_out_say(cli_out *o, const char *fmt, ...)
+{
+    if (!o->text)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    vfprintf(o->text, fmt, args);
+    va_end(args);
+}
+
+void cli_out_table(cli_out *o, const char *key, const char *title, const cli_column *columns, int n_columns)
+{
+    o->columns = columns;
+    o->n_columns = n_columns;
+    o->n_cells = 0;
+    if (o->json) {
+        o->rows = cJSON_CreateArray();
+        add(o, o->root, key, o->rows);
+        if (o->failed)
+            o->rows = NULL;
+    } else if (title && o->text) {
+        fprintf(o->text, "\n%s\n", title);
+    }
+}
+
+/* Control characters would move the cursor: shown as \n, \t, \x1b. */
+static char *visible(const char *text)
+{
+    char *const out = malloc(4 * strlen(text) + 1), *at = out;
+    for (; out && *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        if (c == '\n' || c == '\t' || c == '\r')
+            at += sprintf(at, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
+        else if (c < 0x20 || c == 0x7F)
+            at += sprintf(at, "\\x%02x", c);
+        else
+            *at++ = (char)c;
+    }
+    if (out)
+        *at = '\0';
+    return out;
+}
+
+static void put_cell(cli_out *o, const char *text, cJSON *item)
+{
+    const int column = (int)(o->n_cells % o->n_columns);
+    if (o->json) {
+        if (column == 0) {
+            o->row = cJSON_CreateObject();
+            add(o, o->rows, NULL, o->row);
+            if (o->failed)
+                o->row = NULL;
+        }
+        add(o, o->row, o->columns[column].key, item);
+        o->n_cells++;
+        return;
+    }
+    char *const copy = visible(text);
+    if (!copy || !ns_grow(&o->cells, &o->cells_capacity, o->n_cells + 1, sizeof *o->cells)) {
+        free(copy);
+        o->failed = true;
+        return;
+    }
+    o->cells[o->n_cells++] = copy;
+}
+
+void cli_cell_text(cli_out *o, const char *value)
+{
+    put_cell(o, value ? value : "-", !o->json ? NULL : value ? cJSON_CreateString(value) : cJSON_CreateNull());
+}
+
+void cli_cell_int(cli_out *o, int64_t value)
+{
+    char digits[32];
+    snprintf(digits, sizeof digits, "%lld", (long long)value);
+    put_cell(o, digits, o->json ? cJSON_CreateRaw(digits) : NULL);
+}
+
+void cli_cell_number(cli_out *o, double value)
+{
+    char digits[40];
+    snprintf(digits, sizeof digits, isnan(value) ? "-" : "%.4g", value);
+    put_cell(o, digits, o->json ? cJSON_CreateNumber(tidy(value)) : NULL);
+}
+
+/* Columns on a terminal, code points as an estimate. */
+static int width_of(const char *text)
+{
+    int width = 0;
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
+static void print_cell(cli_out *o, const char *text, int column, int width)
+{
+    const int pad = width - width_of(text);
+    const bool left = o->columns[column].kind == CELL_TEXT, last = column == o->n_columns - 1;
+    fprintf(o->text, "%s%*s%s%*s%s", column ? "  " : "", left ? 0 : pad, "", text, left && !last ? pad : 0, "", last ? "\n" : "");
+}
+
+void cli_out_table_end(cli_out *o)
+{
+    if (o->text && o->n_cells && !o->failed) {
+        int *const widths = ns_alloc_array((size_t)o->n_columns, sizeof *widths);
+        for (int c = 0; c < o->n_columns && widths; c++) {
+            widths[c] = width_of(o->columns[c].title);
+            for (int64_t i = c; i < o->n_cells; i += o->n_columns)
+                if (width_of(o->cells[i]) > widths[c])
+                    widths[c] = width_of(o->cells[i]);
+        }
+        for (int c = 0; c < o->n_columns && widths; c++)
+            print_cell(o, o->columns[c].title, c, widths[c]);
+        for (int64_t i = 0; i < o->n_cells && widths; i++)
+            print_cell(o, o->cells[i], (int)(i % o->n_columns), widths[i % o->n_columns]);
+        o->failed |= !widths;
+        free(widths);
+    }
+    for (int64_t i = 0; i < o->n_cells && !o->json; i++)
+        free(o->cells[i]);
+    o->n_cells = 0;
+}
+
+void cli_out_drop(cli_out *o)
+{
+    if (o->text)
+        fclose(o->text);
+    for (int64_t i = 0; i < o->n_cells && !o->json; i++)
+        free(o->cells[i]);
+    free(o->cells);
+    free(o->buffer);
+    cJSON_Delete(o->root);
+    *o = (cli_out){0};
+}
+
+int cli_out_end(cli_out *o, ns_error *err)
+{
+    if (o->text && fclose(o->text) != 0)
+        o->failed = true;
+    o->text = NULL;
+    char *const json = o->json && !o->failed ? ns_json_print(o->root, true) : NULL;
+    int rc = o->failed || (o->json && !json) ? ns_oom(err, "the answer") : NS_OK;
+    if (rc == NS_OK) {
+        fputs(o->json ? json : o->buffer, stdout);
+        if (o->json)
+            fputc('\n', stdout);
+        if (fflush(stdout) != 0)
+            rc = ns_fail(err, NS_E_IO, "standard output: writing failed: %s", strerror(errno));
+    }
+    free(json);
+    cli_out_drop(o);
+    return rc;
+}

@@ -1,0 +1,46 @@
+/* out.h - one description of an answer, printed as text or (--json) as one JSON object with a `schema` field. Nothing reaches stdout
+ * before cli_out_end, so a command that fails prints no half answer. */
+#ifndef NS_CLI_OUT_H
+#define NS_CLI_OUT_H
+
+#include "cli/cli.h"
+
+typedef enum cli_cell { CELL_TEXT, CELL_INT, CELL_NUMBER } cli_cell;
+typedef struct cli_column {
+    const char *key, *title;
+    cli_cell    kind;
+} cli_column;
+
+typedef struct cli_out {
+    bool   json, failed;          /* failed: memory ran out somewhere; cli_out_end says so */
+    FILE  *text;                  /* memory stream of the text form */
+    char  *buffer;
+    size_t size;
+    cJSON *root;
+    /* the open table */
+    const cli_column *columns;
+    int     n_columns;
+    cJSON  *rows, *row;
+    char  **cells;
+    int64_t n_cells, cells_capacity;
+} cli_out;
+
+void cli_out_begin(cli_out *, const cli *, const char *schema);
+/* label NULL: only in JSON. value NULL: null in JSON, left out of the text. */
+void cli_out_text(cli_out *, const char *key, const char *label, const char *value);
+void cli_out_int(cli_out *, const char *key, const char *label, int64_t value);
+void cli_out_number(cli_out *, const char *key, const char *label, double value);
+void cli_out_bool(cli_out *, const char *key, const char *label, bool value);
+void cli_out_ints(cli_out *, const char *key, const int64_t *list, int64_t n);          /* JSON only */
+void cli_out_say(cli_out *, const char *fmt, ...) NS_PRINTF(2, 3);                      /* text only */
+/* Rows follow, cell by cell; every n_columns cells make a row. */
+void cli_out_table(cli_out *, const char *key, const char *title, const cli_column *columns, int n_columns);
+void cli_cell_text(cli_out *, const char *value);
+void cli_cell_int(cli_out *, int64_t value);
+void cli_cell_number(cli_out *, double value);
+void cli_out_table_end(cli_out *);
+/* Prints and frees. */
+int  cli_out_end(cli_out *, ns_error *);
+void cli_out_drop(cli_out *);
+
+#endif

@@ -1,0 +1,24 @@
+/* status.c - the one place where a code of the library becomes an exit code, and what the man pages say about it. */
+#include "cli/cli.h"
+
+const cli_status cli_statuses[] = {
+    {NS_OK, 0, "Done."},
+    {NS_E_ARG, 2, "Usage: an option, argument or combination that makes no sense."},
+    {NS_E_FORMAT, 65, "A file is malformed or contradicts itself."},
+    {NS_E_UNSUPPORTED, 65, "A file is valid but holds something needlescope cannot do."},
+    {NS_E_NUMERIC, 65, "NaN or infinity in weights or activations."},
+    {NS_E_MISSING, 66, "An input does not exist or cannot be read."},
+    {NS_E_INTERNAL, 70, "A bug in needlescope."},
+    {NS_E_CREATE, 73, "An output cannot be created."},
+    {NS_E_IO, 74, "Reading or writing failed half way (disk full, short read)."},
+    {NS_E_MEMORY, 75, "Memory, threads or address space ran out: worth another try with more."},
+    {0, 0, NULL},
+};
+
+int cli_exit_code(int ns_code)
+{
+    for (const cli_status *status = cli_statuses; status->meaning; status++)
+        if (status->ns_code == ns_code)
+            return status->exit_code;
+    return 70;
+}

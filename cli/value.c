@@ -1,0 +1,161 @@
+/* value.c - values as people type them. Every list is comma-separated; FROM:TO:COUNT is COUNT evenly spaced values, both ends included. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/value.h"
+
+bool cli_value_int(const char *text, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    const long long value = strtoll(text, &end, 10);
+    if (end == text || *end || errno || *text == ' ')
+        return false;
+    *out = value;
+    return true;
+}
+
+bool cli_value_number(const char *text, double *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtod(text, &end);
+    return end != text && !*end && *text != ' ' && isfinite(*out);
+}
+
+bool cli_value_bytes(const char *text, int64_t *out)
+{
+    static const struct { const char *suffix; double factor; } units[] = {
+        {"", 1}, {"B", 1}, {"K", 0x1p10}, {"KiB", 0x1p10}, {"kB", 1e3}, {"KB", 1e3}, {"M", 0x1p20}, {"MiB", 0x1p20}, {"MB", 1e6},
+        {"G", 0x1p30}, {"GiB", 0x1p30}, {"GB", 1e9}, {"T", 0x1p40}, {"TiB", 0x1p40}, {"TB", 1e12},
+    };
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *text == ' ' || !(value >= 0))
+        return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcasecmp(end, units[i].suffix) != 0)
+            continue;
+        const double bytes = value * units[i].factor;
+        *out = (int64_t)bytes;
+        return bytes < 0x1p62;
+    }
+    return false;
+}
+
+/* Calls item() with every comma-separated part. */
+static int each_part(const char *text, int (*item)(char *part, void *out, ns_error *err), void *out, ns_error *err)
+{
+    char *const copy = ns_strdup(text);
+    if (!copy)
+        return ns_oom(err, "a list");
+    int rc = NS_OK;
+    char *rest = copy;
+    for (char *part; rc == NS_OK && (part = strsep(&rest, ","));)
+        rc = *part ? item(part, out, err) : ns_fail(err, NS_E_ARG, "'%s' has an empty item", text);
+    free(copy);
+    return rc;
+}
+
+static int add_word(char *part, void *out, ns_error *err)
+{
+    cli_words *const words = out;
+    char *const copy = ns_strdup(part);
+    if (!copy || !ns_grow(&words->list, &words->capacity, words->n + 1, sizeof *words->list)) {
+        free(copy);
+        return ns_oom(err, "a list");
+    }
+    words->list[words->n++] = copy;
+    return NS_OK;
+}
+
+int cli_value_words(const char *text, cli_words *out, ns_error *err)
+{
+    return each_part(text, add_word, out, err);
+}
+
+static int append_number(cli_numbers *numbers, double value, ns_error *err)
+{
+    if (!ns_grow(&numbers->list, &numbers->capacity, numbers->n + 1, sizeof *numbers->list))
+        return ns_oom(err, "a list");
+    numbers->list[numbers->n++] = value;
+    return NS_OK;
+}
+
+enum { MOST_VALUES = 100000 };
+
+static int add_number(char *part, void *out, ns_error *err)
+{
+    char *rest = part;
+    const char *const from = strsep(&rest, ":"), *const to = strsep(&rest, ":"), *const count = rest;
+    double a, b;
+    int64_t n;
+    if (!to)
+        return cli_value_number(from, &a) ? append_number(out, a, err) : ns_fail(err, NS_E_ARG, "'%s' is not a number", from);
+    if (!count || !cli_value_number(from, &a) || !cli_value_number(to, &b) || !cli_value_int(count, &n) || n < 1 || n > MOST_VALUES)
+        return ns_fail(err, NS_E_ARG, "a range is FROM:TO:COUNT with a COUNT from 1 to %d", MOST_VALUES);
+    int rc = NS_OK;
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)   /* the last one is exactly b */
+        rc = append_number(out, n == 1 ? a : i == n - 1 ? b : a + (b - a) * (double)i / (double)(n - 1), err);
+    return rc;
+}
+
+int cli_value_numbers(const char *text, cli_numbers *out, ns_error *err)
+{
+    return each_part(text, add_number, out, err);
+}
+
+int cli_value_ints(const char *text, cli_ints *out, ns_error *err)
+{
+    cli_numbers numbers = {0};
+    int rc = cli_value_numbers(text, &numbers, err);
+    if (rc == NS_OK && !ns_grow(&out->list, &out->capacity, out->n + numbers.n, sizeof *out->list))
+        rc = ns_oom(err, "a list");
+    const bool in_range = strchr(text, ':') != NULL;   /* evenly spaced values are rounded, typed ones must be whole */
+    for (int64_t i = 0; rc == NS_OK && i < numbers.n; i++) {
+        const double value = numbers.list[i];
+        if (fabs(value) > 0x1p53 || (!in_range && value != floor(value)))
+            rc = ns_fail(err, NS_E_ARG, "'%s': %g is not a whole number", text, value);
+        else
+            out->list[out->n++] = llround(value);
+    }
+    free(numbers.list);
+    return rc;
+}
+
+static int add_head(char *part, void *out, ns_error *err)
+{
+    cli_heads *const heads = out;
+    char *const dot = strpbrk(part, ".:");
+    int64_t layer, head;
+    if (dot)
+        *dot = '\0';
+    if (!dot || !cli_value_int(part, &layer) || !cli_value_int(dot + 1, &head) || layer < 0 || head < 0)
+        return ns_fail(err, NS_E_ARG, "a head is LAYER.HEAD, both counted from 0 (as in 3.1)");
+    if (!ns_grow(&heads->list, &heads->capacity, heads->n + 1, sizeof *heads->list))
+        return ns_oom(err, "a list");
+    heads->list[heads->n][0] = layer;
+    heads->list[heads->n++][1] = head;
+    return NS_OK;
+}
+
+int cli_value_heads(const char *text, cli_heads *out, ns_error *err)
+{
+    return each_part(text, add_head, out, err);
+}
+
+int cli_value_choice(const char *text, const char *choices)
+{
+    const size_t n = strlen(text);
+    int index = 0;
+    for (const char *at = choices;; index++) {
+        const size_t length = strcspn(at, "|");
+        if (length == n && strncmp(at, text, n) == 0)
+            return index;
+        if (!at[length])
+            return -1;
+        at += length + 1;
+    }
+}

@@ -1,0 +1,19 @@
+/* value.h - values as people type them: 4G, 512,1024, 0:1:5, 3.1,4.0. */
+#ifndef NS_CLI_VALUE_H
+#define NS_CLI_VALUE_H
+
+#include "cli/cli.h"
+
+/* The whole text must be used; false otherwise. */
+bool cli_value_int(const char *text, int64_t *out);
+bool cli_value_number(const char *text, double *out);
+bool cli_value_bytes(const char *text, int64_t *out);
+/* These append. NS_E_ARG or NS_E_MEMORY; the message is about the value only. */
+int cli_value_words(const char *text, cli_words *out, ns_error *err);
+int cli_value_ints(const char *text, cli_ints *out, ns_error *err);
+int cli_value_numbers(const char *text, cli_numbers *out, ns_error *err);
+int cli_value_heads(const char *text, cli_heads *out, ns_error *err);
+/* Index of text in "a|b|c", -1 if it is not there. */
+int cli_value_choice(const char *text, const char *choices);
+
+#endif
