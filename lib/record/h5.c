@@ -37,11 +37,14 @@ int ns_h5_fail(ns_error *err, int code, const char *label, const char *what)
     return ns_fail(err, code, "%s: %s%s%s", label, what, text[0] ? ": HDF5 says: " : "", text);
 }
 
+/* The IEEE half but for one flag that means nothing here: how bits between the fields are padded (there are none). HDF5 2 maps the very IEEE
+ * type to _Float16, which netCDF-C (4.10.1, its issue 3439) takes for a string and crashes on; with the flag it is read as float32. */
 static hid_t float16_type(void)
 {
     const hid_t type = H5Tcopy(H5T_IEEE_F32LE);
     /* The fields must fit before the size shrinks: sign, exponent at and size, mantissa at and size. */
-    if (type < 0 || H5Tset_fields(type, 15, 10, 5, 0, 10) < 0 || H5Tset_size(type, 2) < 0 || H5Tset_ebias(type, 15) < 0) {
+    if (type < 0 || H5Tset_fields(type, 15, 10, 5, 0, 10) < 0 || H5Tset_size(type, 2) < 0 || H5Tset_ebias(type, 15) < 0 ||
+        H5Tset_inpad(type, H5T_PAD_ONE) < 0) {
         if (type >= 0)
             H5Tclose(type);
         return H5I_INVALID_HID;

@@ -49,16 +49,19 @@ typedef enum ns_maps_kind { NS_MAPS_STATS_TOPK = 0, NS_MAPS_DENSE, NS_MAPS_ROWS,
 typedef struct ns_recorder_params {
     size_t            size;
     const char *const *at;  int n_at;        /* globs; pattern points are stored by `maps`, everything else as activations */
-    ns_rows           rows;                  /* for activations and for maps = rows / topk / stats+topk (0 = all; the default is the answer rows for topk) */
+    ns_rows           rows;                  /* for activations and for maps = rows / topk / stats+topk; all (0) with stats+topk means the answer rows */
     ns_maps_kind      maps;
     ns_dtype          dtype;                 /* NS_F32 or NS_F16, on disk */
-    int               top_k;                 /* 0 = 32 */
-    int64_t           pool_block;            /* 0 = 128 bins along each axis at most */
+    int               top_k;                 /* cells per row; 0 = 32 */
+    int64_t           pool_block;            /* positions per block of pooled maps; 0 = so many that a map has 128 blocks at most along each axis */
     int64_t           max_bytes;             /* refuse to start when the estimate is larger; 0 = 4 GiB */
 } ns_recorder_params;
 typedef struct ns_recorder ns_recorder;
 /* Bytes the recording would take, uncompressed but with the chunks that are never written left out. */
 NS_API NS_MUST_CHECK int ns_recorder_estimate(const ns_arch *, const ns_cases *, const ns_recorder_params *, int64_t *bytes, ns_error *);
+/* The model and the cases must outlive the recorder. Every row of every case that the parameters name must come before the commit. A dense
+ * map of a case has one band of 256 rows of all heads in memory; cases that share a prefix in one pass have one each, so run
+ * dense recordings without sharing. */
 NS_API NS_MUST_CHECK int ns_recorder_new(ns_recorder **out, const ns_model *, const ns_cases *, const char *path, const ns_recorder_params *,
                                          const ns_fact *facts, int n_facts, ns_error *);
 /* The hooks to run with; owned by the recorder. Sessions must carry their cases (ns_session_add_case with the index in ns_cases). */
