@@ -84,6 +84,11 @@ static void find_deepest(ns_pass *p)
                 p->last_layer = l;
                 p->last_point = point;
             }
+    for (int64_t i = 0; i < p->n_sessions; i++)
+        if (p->sessions[i]->decode && p->last_layer < p->arch->n_layers - 1) {
+            p->last_layer = p->arch->n_layers - 1;       /* whoever goes on needs the keys and values of every layer */
+            p->last_point = NS_POINT_ROT_K;
+        }
 }
 
 static int check_sessions(ns_pass *p)
