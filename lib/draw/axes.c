@@ -38,16 +38,26 @@ static void format_exponent(char out[32], double value, double step)
     snprintf(out, 32, "%.20se%d", digits, e);
 }
 
+void ns_true_minus(char text[32])
+{
+    if (text[0] != '-' || strlen(text) > 28)
+        return;
+    memmove(text + 3, text + 1, strlen(text));
+    memcpy(text, "\xe2\x88\x92", 3);
+}
+
 void ns_format_tick(char out[32], double value, double step)
 {
     if (value != 0 && (fabs(value) >= 1e6 || step < 0.99e-4)) {
         format_exponent(out, value, step);
+        ns_true_minus(out);
         return;
     }
     int decimals = 0;
     while (decimals < 4 && step > 0 && fabs(round(step * power10(decimals)) - step * power10(decimals)) > 1e-6)
         decimals++;
     ns_format_fixed(out, value, decimals);
+    ns_true_minus(out);
 }
 
 static void add_tick(ns_ticks *t, double value, double step)

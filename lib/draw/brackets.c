@@ -51,6 +51,21 @@ static void assign_lanes(ns_brackets *b)
     qsort(b->list, (size_t)b->n, sizeof *b->list, by_middle);
 }
 
+/* Names lie over their own brackets where none reaches its neighbour or the axis' ends. */
+static bool names_fit_flat(const ns_brackets *b, double length, const ns_type *type)
+{
+    double end = 0;
+    for (int i = 0; i < b->n; i++) {
+        if (!b->list[i].name)
+            continue;
+        const double half = ns_type_width(type, b->list[i].name, SIZE, false) / 2, m = middle(&b->list[i]);
+        if (m - half < end || m + half > length)
+            return false;
+        end = m + half + SIZE;
+    }
+    return true;
+}
+
 static int spread_names(ns_brackets *b, double length, ns_error *err)
 {
     double *at = ns_alloc_array((size_t)b->n * 2, sizeof *at);
@@ -77,9 +92,11 @@ static void measure(ns_brackets *b, double length, const ns_type *type)
             continue;
         const double width = ns_type_width(type, b->list[i].name, SIZE, false);
         widest = fmax(widest, width);
+        if (b->flat)
+            continue;
         b->over = fmax(b->over, b->list[i].label_at + (width + SIZE / 2) * SLANT - length);
     }
-    const double names = widest == 0 ? 0 : LEADER + GAP + (b->vertical ? widest : (widest + SIZE / 2) * SLANT);
+    const double names = widest == 0 ? 0 : b->flat ? SIZE : LEADER + GAP + (b->vertical ? widest : (widest + SIZE / 2) * SLANT);
     b->depth = b->n ? OFF + LANE * b->lanes + names : 0;
 }
 
@@ -102,6 +119,7 @@ int ns_brackets_make(ns_brackets *b, const ns_figure_span *spans, const double (
         named += name;
     }
     assign_lanes(b);
+    b->flat = !vertical && b->lanes == 1 && names_fit_flat(b, length, type);
     const int code = spread_names(b, length, err);
     measure(b, length, type);
     return code;
@@ -126,11 +144,16 @@ static void draw_one(const ns_brackets *b, const ns_bracket *one, ns_canvas *c, 
     ns_canvas_polyline(c, (const double(*)[2])xy, 4, (ns_pen){.color = NS_INK, .width = 0.7});
     if (!one->name)
         return;
+    ns_style style = {.size = SIZE, .color = NS_INK};
+    if (b->flat) {
+        style.anchor = NS_AT_MIDDLE;
+        ns_canvas_text(c, box.x + m, box.y - out - GAP, one->name, style);
+        return;
+    }
     point(b, box, m, out, xy[0]);
     point(b, box, m, OFF + LANE * b->lanes, xy[1]);
     point(b, box, one->label_at, tip, xy[2]);
     ns_canvas_polyline(c, (const double(*)[2])xy, 3, (ns_pen){.color = NS_FAINT, .width = 0.35});
-    ns_style style = {.size = SIZE, .color = NS_INK};
     if (b->vertical) {
         ns_canvas_text(c, xy[2][0] + GAP, ns_baseline(xy[2][1], SIZE), one->name, style);
     } else {

@@ -8,13 +8,15 @@
 
 #include "draw/colormap_tables.h"
 
+#define GREY {222, 222, 222}
+
 const ns_colormap ns_colormaps[] = {
-    {.name = "cividis", .table = cividis, .mark = {228, 26, 28}},
-    {.name = "viridis", .table = viridis, .mark = {228, 26, 28}},
-    {.name = "magma", .table = magma, .mark = {0, 220, 255}},
-    {.name = "inferno", .table = inferno, .mark = {0, 220, 255}},
-    {.name = "grey", .table = grey, .mark = {228, 26, 28}},
-    {.name = "bluered", .table = bluered, .mark = {0, 140, 70}, .diverging = true},
+    {.name = "cividis", .table = cividis, .mark = {228, 26, 28}, .missing = GREY},
+    {.name = "viridis", .table = viridis, .mark = {228, 26, 28}, .missing = GREY},
+    {.name = "magma", .table = magma, .mark = {0, 220, 255}, .missing = GREY},
+    {.name = "inferno", .table = inferno, .mark = {0, 220, 255}, .missing = GREY},
+    {.name = "grey", .table = grey, .mark = {228, 26, 28}, .missing = {176, 208, 240}},
+    {.name = "bluered", .table = bluered, .mark = {0, 140, 70}, .missing = GREY, .diverging = true},
     {.name = NULL},
 };
 

@@ -10,6 +10,7 @@ typedef struct ns_colormap {
     const char    *name;
     const uint8_t (*table)[3];   /* [256] */
     ns_rgb         mark;         /* stands out from every colour of the table: outlines of marked cells */
+    ns_rgb         missing;      /* NaN: not recorded, no such head; not among the colours of the table */
     bool           diverging;    /* the middle is zero */
 } ns_colormap;
 

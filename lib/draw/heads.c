@@ -120,7 +120,7 @@ static void make_legend(ns_heads_panel *p)
             ns_legend_add(&p->legend, NS_SWATCH_FILL, RECURRENT, "recurrent");
     }
     if (missing || empty)
-        ns_legend_add(&p->legend, NS_SWATCH_HATCH, NS_MISSING, missing ? "no such head" : "no attention");
+        ns_legend_add(&p->legend, NS_SWATCH_HATCH, p->cells.colors->missing, missing ? "no such head" : "no attention");
     if (f->n_marks)
         ns_legend_add(&p->legend, NS_SWATCH_OUTLINE, p->cells.colors->mark, "%s", f->marks_name ? f->marks_name : "marked");
 }
@@ -132,10 +132,11 @@ static void format_value(char out[32], double value)
         ns_format_tick(out, value, value / 10);
         return;
     }
-    ns_format_fixed(out, value, fabs(value) >= 9.995 ? 0 : fabs(value) >= 0.9995 ? 1 : 2);
-    char *zero = strchr(out, '0');
-    if (zero && zero[1] == '.' && (zero == out || zero[-1] == '-'))
+    ns_format_fixed(out, value, fabs(value) >= 9.95 ? 0 : fabs(value) >= 0.995 ? 1 : 2);
+    char *zero = strstr(out, "0.");
+    if (zero && (zero == out || zero[-1] == '-'))
         memmove(zero, zero + 1, strlen(zero));
+    ns_true_minus(out);
 }
 
 static double value_size(const ns_heads_panel *p, const ns_type *type)
@@ -173,7 +174,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     ns_heads_panel *p = (ns_heads_panel *)base;
     const ns_heads_figure *f = &p->figure;
     int code;
-    if ((code = ns_type_check(page->type, p->bar.label, "the score's name", err)) != NS_OK ||
+    if ((code = ns_type_check(page->type, f->score_name ? f->score_name : "", "the score's name", err)) != NS_OK ||
         (code = ns_type_check(page->type, f->marks_name ? f->marks_name : "", "the marks' name", err)) != NS_OK)
         return code;
     const ns_scale rows = {.min = -0.5, .max = (double)f->n_layers - 0.5}, cols = {.min = -0.5, .max = (double)f->n_heads - 0.5};
@@ -193,8 +194,9 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     base->width = p->bar_box.x + BAR + depth;
     const double title = fmax(ns_type_width(page->type, base->title, NS_SIZE_TITLE, true), ns_type_width(page->type, base->subtitle, NS_SIZE_TICK, false));
     base->width = fmin(page->width, fmax(base->width, fmax(title, f->kind ? page->width * 0.6 : 0)));
-    p->legend_y = p->box.y + p->box.h + ns_axis_depth(&p->heads, page->type) + 4;
-    base->height = p->legend_y + ns_legend_height(&p->legend, page->type, base->width);
+    const double x = p->has_strip ? p->strip.x : p->box.x;
+    ns_legend_place(&p->legend, page->type, x, p->box.y + p->box.h + ns_axis_depth(&p->heads, page->type) + 4, base->width);
+    base->height = p->legend.y + p->legend.height;
     p->value_size = value_size(p, page->type);
     return NS_OK;
 }
@@ -254,7 +256,8 @@ static void draw_marks(const ns_heads_panel *p, ns_canvas *c)
     for (int i = 0; i < p->figure.n_marks; i++) {
         const ns_box b = cell_box(p, p->figure.marks[i][0], p->figure.marks[i][1], 1);
         const double width = fmin(1.2, fmax(0.8, fmin(b.w, b.h) / 9));
-        ns_canvas_frame(c, b, (ns_pen){.color = p->cells.colors->mark, .width = width});
+        ns_canvas_frame(c, (ns_box){b.x - width / 2, b.y - width / 2, b.w + width, b.h + width},
+                        (ns_pen){.color = p->cells.colors->mark, .width = width});
     }
 }
 
@@ -284,7 +287,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_axis_draw(&p->layers, c, p->box);
     ns_axis_draw(&p->heads, c, p->box);
     ns_colorbar_draw(&p->bar, c, p->bar_box);
-    ns_legend_draw(&p->legend, c, 0, p->legend_y, base->width);
+    ns_legend_draw(&p->legend, c);
 }
 
 int ns_heads_begin(ns_heads_panel *p, const ns_heads_figure *figure, const ns_figure_params *params, ns_error *err)
@@ -305,7 +308,8 @@ int ns_heads_begin(ns_heads_panel *p, const ns_heads_figure *figure, const ns_fi
     if ((code = ns_panel_begin(&p->base, params, name, f->model_name, err)) != NS_OK ||
         (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
         return code;
-    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = f->chance, .label = name};
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = f->chance,
+                           .label = p->base.params.title ? name : NULL};    /* the figure's own title is the score's name */
     make_legend(p);
     return NS_OK;
 }

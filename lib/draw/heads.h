@@ -12,7 +12,6 @@ typedef struct ns_heads_panel {
     ns_axis         layers, heads;
     ns_legend       legend;
     ns_box          box, strip, bar_box;
-    double          legend_y;
     bool            has_strip;
     double          value_size;      /* type size of the numbers in the cells; 0 = not printed */
 } ns_heads_panel;

@@ -39,13 +39,22 @@ static double place(const ns_legend *legend, int i, const ns_type *type, double 
     return x;
 }
 
-double ns_legend_height(const ns_legend *legend, const ns_type *type, double width)
+static double height_in(const ns_legend *legend, const ns_type *type, double width)
 {
     double at = 0;
     int line = 0;
     for (int i = 0; i < legend->n; i++)
         place(legend, i, type, width, &at, &line);
     return legend->n ? (line + 1) * LINE : 0;
+}
+
+void ns_legend_place(ns_legend *legend, const ns_type *type, double x, double y, double width)
+{
+    const double height = height_in(legend, type, width - x), least = height_in(legend, type, width);
+    legend->x = height > least ? 0 : x;
+    legend->y = y;
+    legend->width = width - legend->x;
+    legend->height = least;
 }
 
 static void draw_swatch(const ns_key *key, ns_canvas *c, ns_box b)
@@ -66,13 +75,14 @@ static void draw_swatch(const ns_key *key, ns_canvas *c, ns_box b)
     }
 }
 
-void ns_legend_draw(const ns_legend *legend, ns_canvas *c, double x, double y, double width)
+void ns_legend_draw(const ns_legend *legend, ns_canvas *c)
 {
     double at = 0;
     int line = 0;
     for (int i = 0; i < legend->n; i++) {
         const ns_key *key = &legend->keys[i];
-        const double left = x + place(legend, i, c->type, width, &at, &line), middle = y + (line + 0.5) * LINE;
+        const double left = legend->x + place(legend, i, c->type, legend->width, &at, &line);
+        const double middle = legend->y + (line + 0.5) * LINE;
         draw_swatch(key, c, (ns_box){left, middle - SWATCH / 2, SWATCH, SWATCH});
         ns_canvas_text(c, left + SWATCH + AFTER_SWATCH, ns_baseline(middle, NS_SIZE_TICK), key->text, (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
     }

@@ -11,6 +11,7 @@
 
 enum { MAX_CELLS_SIDE = 1 << 24, MAX_SPANS = 256 };
 static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, EDGE = 0.35;
+static const double LAST_LABEL = 6;      /* half of "1.0" under the right end of the colour bar */
 
 static int64_t row_position(const ns_map_figure *f, int64_t row)
 {
@@ -169,7 +170,7 @@ static int size_box(ns_map_panel *p, const ns_page *page, ns_error *err)
         if (code != NS_OK)
             return code;
         left = ns_axis_depth(&p->queries, page->type);
-        right = fmax(p->beside.depth, fmax(p->above.over, 2));
+        right = fmax(p->beside.depth, fmax(p->above.over, LAST_LABEL));
     }
     p->box.x = ns_page_snap(page, left);
     p->box.y = ns_page_snap(page, fmax(ns_header_height(&p->base), 2) + p->above.depth + (p->above.n ? 2 : 0));
@@ -190,8 +191,9 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     ns_ticks_fit(&p->keys.ticks, &keys, true, p->box.w, page->type);
     const double below = p->box.y + p->box.h + ns_axis_depth(&p->keys, page->type) + BAR_GAP;
     p->bar_box = (ns_box){p->box.x, ns_page_snap(page, below), p->box.w, BAR};
-    p->legend_y = p->bar_box.y + BAR + ns_colorbar_layout(&p->bar, p->bar_box.w, page->type) + (p->legend.n ? 3 : 0);
-    base->height = p->legend_y + ns_legend_height(&p->legend, page->type, base->width);
+    const double end = p->bar_box.y + BAR + ns_colorbar_layout(&p->bar, p->bar_box.w, page->type);
+    ns_legend_place(&p->legend, page->type, p->box.x, end + 3, base->width);
+    base->height = p->legend.n ? p->legend.y + p->legend.height : end;
     return NS_OK;
 }
 
@@ -246,7 +248,9 @@ static double seen_from(const ns_map_panel *p, double x)
 
 static void draw_guides(const ns_map_panel *p, ns_canvas *c)
 {
-    const ns_pen outside = {.color = {170, 170, 170}, .width = 0.35}, inside = {.color = {255, 255, 255}, .width = 0.35, .alpha = 0.4, .dash = 1.5};
+    const bool dark = ns_rgb_luminance(ns_colormap_at(p->cells.colors, p->cells.colors->diverging ? 0.5 : 0)) < 0.3;
+    const ns_rgb over_map = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0};
+    const ns_pen outside = {.color = {190, 190, 190}, .width = 0.35}, inside = {.color = over_map, .width = 0.35, .alpha = 0.3, .dash = 1.5};
     const ns_box b = p->box;
     for (int i = 0; i < p->above.n; i++)
         for (int k = 0; k < 2; k++) {
@@ -281,7 +285,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_axis_draw(&p->queries, c, p->box);
     ns_axis_draw(&p->keys, c, p->box);
     ns_colorbar_draw(&p->bar, c, p->bar_box);
-    ns_legend_draw(&p->legend, c, p->box.x, p->legend_y, base->width - p->box.x);
+    ns_legend_draw(&p->legend, c);
 }
 
 static int begin_base(ns_map_panel *p, const ns_figure_params *params, ns_error *err)
@@ -336,7 +340,7 @@ int ns_map_begin(ns_map_panel *p, const ns_map_figure *figure, const ns_figure_p
     p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = NAN, .horizontal = true,
                            .label = f->value_name ? f->value_name : "attention weight"};
     if (any_missing(f))
-        ns_legend_add(&p->legend, NS_SWATCH_FILL, NS_MISSING, "not recorded");
+        ns_legend_add(&p->legend, NS_SWATCH_FILL, p->cells.colors->missing, "not recorded");
     return NS_OK;
 }
 

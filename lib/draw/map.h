@@ -14,7 +14,6 @@ typedef struct ns_map_panel {
     ns_brackets   above, beside;     /* spans along the keys, along the queries */
     ns_legend     legend;
     ns_box        box, bar_box;
-    double        legend_y;
 } ns_map_panel;
 
 int  ns_map_begin(ns_map_panel *, const ns_map_figure *, const ns_figure_params *, ns_error *);

@@ -72,12 +72,12 @@ void ns_panel_end(ns_panel *panel)
     panel->title = panel->subtitle = NULL;
 }
 
-/* 1, 2, 2.5, 5 or 10 times a power of ten, not below v. */
+/* A round number not below v. */
 static double round_up(double v)
 {
     const double power = pow(10, floor(log10(v)));
-    static const double nice[] = {1, 2, 2.5, 5};
-    for (int i = 0; i < 4; i++)
+    static const double nice[] = {1, 1.5, 2, 2.5, 3, 4, 5, 6, 8};
+    for (int i = 0; i < 9; i++)
         if (v <= nice[i] * power * (1 + 1e-6))
             return nice[i] * power;
     return 10 * power;
@@ -112,14 +112,15 @@ static void header_line(const ns_panel *panel, ns_canvas *c, double x, double y,
         ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
         return;
     }
-    const double room = panel->width - ns_type_width(c->type, fit, style.size, style.bold);
-    ns_canvas_text(c, fmax(0, fmin(x, room)), y, fit, style);
+    ns_canvas_text(c, x, y, fit, style);
     free(fit);
 }
 
 void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
 {
+    const double title = ns_type_width(c->type, panel->title, NS_SIZE_TITLE, true), subtitle = ns_type_width(c->type, panel->subtitle, NS_SIZE_TICK, false);
     double y = NS_CAP_HEIGHT * NS_SIZE_TITLE;
+    x = fmax(title, subtitle) > panel->width - x ? 0 : x;
     if (*panel->title) {
         header_line(panel, c, x, y, panel->title, (ns_style){.size = NS_SIZE_TITLE, .color = NS_INK, .bold = true});
         y += NS_SIZE_TICK * 1.35;

@@ -52,10 +52,11 @@ double ns_page_snap(const ns_page *, double v);
 typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE } ns_swatch;
 typedef struct ns_key { ns_swatch swatch; ns_rgb color; char text[96]; } ns_key;
 enum { NS_MAX_KEYS = 10 };
-typedef struct ns_legend { ns_key keys[NS_MAX_KEYS]; int n; } ns_legend;
+typedef struct ns_legend { ns_key keys[NS_MAX_KEYS]; int n; double x, y, width, height; } ns_legend;
 void   ns_legend_add(ns_legend *, ns_swatch, ns_rgb, const char *fmt, ...) NS_PRINTF(4, 5);
-double ns_legend_height(const ns_legend *, const ns_type *, double width);
-void   ns_legend_draw(const ns_legend *, ns_canvas *, double x, double y, double width);
+/* At (x, y) inside a panel of that width; flush with the panel where it would need more lines else. */
+void   ns_legend_place(ns_legend *, const ns_type *, double x, double y, double width);
+void   ns_legend_draw(const ns_legend *, ns_canvas *);
 void   ns_hatch_cell(ns_canvas *, ns_box);       /* the look of what does not exist */
 
 /* Spans as brackets outside an axis, each with its name; names that would overlap step aside and keep a leader line. */
@@ -63,7 +64,8 @@ typedef struct ns_bracket { double begin, end, label_at; int lane; char *name; }
 typedef struct ns_brackets {
     ns_bracket *list;
     int         n, lanes;
-    bool        vertical;            /* beside the box, names lying; else above it, names slanted */
+    bool        vertical;            /* beside the box; else above it, names slanted unless they fit `flat` over their brackets */
+    bool        flat;
     double      depth;               /* points taken outside the box */
     double      over;                /* points slanted names stick out beyond the end of the axis */
 } ns_brackets;

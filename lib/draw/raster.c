@@ -17,7 +17,7 @@ static float stronger(float a, float b)
 
 ns_rgb ns_cell_color(const ns_cells *cells, double value)
 {
-    return isnan(value) ? NS_MISSING : ns_colormap_at(cells->colors, ns_scale_at(&cells->scale, value));
+    return isnan(value) ? cells->colors->missing : ns_colormap_at(cells->colors, ns_scale_at(&cells->scale, value));
 }
 
 int ns_cells_range(const ns_cells *cells, double *min, double *max, bool *any, ns_error *err)

@@ -5,7 +5,6 @@
 #include "draw/axes.h"
 #include "draw/canvas.h"
 
-#define NS_MISSING ((ns_rgb){222, 222, 222})      /* NaN: not recorded, no such head */
 #define NS_MASKED ((ns_rgb){255, 255, 255})       /* cannot be: the future, outside the window */
 
 typedef struct ns_cells {
