@@ -1,0 +1,27 @@
+#!/bin/sh
+# quiet.sh ROOT - the library never prints, exits, aborts, reads the environment or installs handlers (names in comments and strings do not count);
+# and no source holds a path of somebody's machine.
+set -u
+cd "$1" || exit 2
+strip() {   # comments and string literals away, line numbers kept
+    awk '{
+        out = ""; n = length($0)
+        for (i = 1; i <= n; i++) {
+            two = substr($0, i, 2); c = substr($0, i, 1)
+            if (block) { if (two == "*/") { block = 0; i++ } continue }
+            if (quote != "") { if (c == "\\") i++; else if (c == quote) quote = ""; continue }
+            if (two == "/*") { block = 1; i++; continue }
+            if (two == "//") break
+            if (c == "\"" || c == "\047") { quote = c; continue }
+            out = out c
+        }
+        quote = ""
+        print FILENAME ":" FNR ":" out
+    }' "$1"
+}
+hits=$(find lib probes datasets notebooks_export -name '*.[ch]' | sort | while read -r f; do strip "$f"; done |
+    grep -E '(^|[^A-Za-z0-9_])(exit|_exit|abort|assert|printf|vprintf|puts|putchar|perror|getenv|secure_getenv|setenv|putenv|setlocale|signal|sigaction|atexit|system|popen|fork)[ ]*\(|(^|[^A-Za-z0-9_])(stdout|stderr|stdin)([^A-Za-z0-9_]|$)|fprintf[ ]*\([ ]*std')
+[ -z "$hits" ] || { printf 'FAILED: the library prints, exits or reads the environment:\n%s\n' "$hits"; exit 1; }
+paths=$(grep -rnE '/(home|root|work|Users)/[A-Za-z]' lib probes datasets notebooks_export cli tests start .ci --include='*.[ch]' --include='*.build' --include='*.py' --include='*.sh' --include=start --include=run 2>/dev/null | grep -v 'tests/style/quiet.sh')
+[ -z "$paths" ] || { printf 'FAILED: a path of one machine:\n%s\n' "$paths"; exit 1; }
+echo "quiet"
