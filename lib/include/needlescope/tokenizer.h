@@ -20,7 +20,8 @@ NS_API void ns_tokenizer_free(ns_tokenizer *);
 /* text is UTF-8 of n bytes; invalid UTF-8 is NS_E_FORMAT with the offset. add_special: apply the post-processor (BOS ...). */
 NS_API NS_MUST_CHECK int ns_encode(const ns_tokenizer *, const char *text, size_t n, bool add_special, ns_encoding *out, ns_error *);
 NS_API void ns_encoding_clear(ns_encoding *);
-/* *out is malloc'd, NUL-terminated UTF-8; invalid byte sequences become U+FFFD as in `tokenizers`. */
+/* *out is malloc'd, NUL-terminated UTF-8; invalid byte sequences become U+FFFD as in `tokenizers`, and so does a NUL; ids that are not
+ * in the vocabulary are passed over. */
 NS_API NS_MUST_CHECK int ns_decode(const ns_tokenizer *, const int32_t *ids, int64_t n, bool skip_special, char **out, ns_error *);
 NS_API int32_t ns_token_id(const ns_tokenizer *, const char *token);                /* exact vocabulary entry; -1 if absent */
 NS_API const char *ns_token_text(const ns_tokenizer *, int32_t id);                 /* vocabulary entry as stored; NULL if absent; borrowed */

@@ -18,7 +18,8 @@ static int read_token(tok_added_token *token, const cJSON *json, const char *pat
         return ns_fail(err, NS_E_FORMAT, "%s: an added token must be an object with a non-empty string 'content'", path);
     token->n = strlen(content);
     if (token->n > LONGEST)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: an added token of %zu bytes, '%.40s...': at most %d are supported", path, token->n, content, LONGEST);
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: an added token of %zu bytes, '%.40s...': at most %d are supported",
+                       path, token->n, content, LONGEST);
     rc = ns_json_i64(json, "id", -1, &id, path, err);
     if (rc == NS_OK && (id < 0 || id > INT32_MAX - 1))
         rc = ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %lld", path, content, (long long)id);
@@ -44,11 +45,12 @@ static int check_id(const tok_bpe *bpe, int64_t next, const tok_added_token *tok
     const int32_t known = tok_vocab_find(&bpe->vocab, token->content, token->n);
     const int64_t expected = known >= 0 ? known : next;
     if (token->id != expected)
-        return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %d, where the vocabulary and its place in the list give %lld",
-                       path, token->content, token->id, (long long)expected);
+        return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %d, where its place in the list gives %lld", path,
+                       token->content, token->id, (long long)expected);
     const char *const other = tok_vocab_text(&bpe->vocab, token->id);
     if (known < 0 && other)
-        return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' and the entry '%.100s' share the id %d", path, token->content, other, token->id);
+        return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' and the entry '%.100s' share the id %d",
+                       path, token->content, other, token->id);
     return NS_OK;
 }
 
@@ -70,7 +72,8 @@ static int add_token(tok_added *added, const tok_bpe *bpe, int64_t *highest, con
         while (strcmp(first->content, token->content) != 0)
             first++;
         if (twin != token->id || !equal(first, token))
-            return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' appears twice, with different ids or flags", path, token->content);
+            return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' appears twice, with different ids or flags",
+                           path, token->content);
         free(token->content);
         added->n--;
         return NS_OK;
@@ -165,7 +168,8 @@ static int index_token(tok_work *w, tok_added *added, int32_t i)
     if (rc == NS_OK)
         rc = tok_normalize_part(w);
     if (rc == NS_OK && w->part.n == 0)
-        return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer leaves nothing of the added token '%.100s'", w->tok->path, token->content);
+        return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer leaves nothing of the added token '%.100s'",
+                       w->tok->path, token->content);
     return rc < 0 ? rc : trie_add(&added->normalized, w->part.s, w->part.n, i, w->err);
 }
 

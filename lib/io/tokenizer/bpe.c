@@ -227,7 +227,8 @@ static uint64_t hash_word(const char *s, int64_t n)
 
 static void remember(tok_work *w, tok_cached *slot, tok_cached word)
 {
-    if (w->cached_n + w->symbols_n > CACHED_SYMBOLS || !ns_grow(&w->cached, &w->cached_capacity, w->cached_n + w->symbols_n, sizeof *w->cached))
+    const int64_t need = w->cached_n + w->symbols_n;
+    if (need > CACHED_SYMBOLS || !ns_grow(&w->cached, &w->cached_capacity, need, sizeof *w->cached))
         return;   /* only slower */
     memcpy(w->cached + w->cached_n, w->symbols, (size_t)w->symbols_n * sizeof *w->cached);
     word.first = (uint32_t)w->cached_n;

@@ -9,7 +9,8 @@ static int token_number(const cJSON *item, int64_t *out, const char *path, ns_er
 {
     const double value = item->valuedouble;
     if (!cJSON_IsNumber(item) || value != floor(value) || value < 0 || value > INT32_MAX - 1)
-        return ns_fail(err, NS_E_FORMAT, "%s: the id of '%.100s' in the vocabulary is not a whole number from 0 to 2^31 - 2", path, item->string);
+        return ns_fail(err, NS_E_FORMAT, "%s: the id of '%.100s' in the vocabulary is not a whole number from 0 to 2^31 - 2",
+                       path, item->string);
     *out = (int64_t)value;
     return NS_OK;
 }
@@ -26,7 +27,8 @@ static int read_vocab(tok_vocab *vocab, const cJSON *json, const char *path, ns_
     }
     /* Real vocabularies have few holes: a file of a few bytes cannot ask for a table of gigabytes. */
     if (rc == NS_OK && highest >= count * 8 + (1 << 20))
-        rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: id %lld in a vocabulary of %lld entries: too many holes", path, (long long)highest, (long long)count);
+        rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: id %lld in a vocabulary of %lld entries: too many holes",
+                     path, (long long)highest, (long long)count);
     if (rc == NS_OK)
         rc = tok_vocab_init(vocab, count, highest + 1, path, err);
     for (const cJSON *item = json->child; item && rc == NS_OK; item = item->next)
@@ -85,7 +87,8 @@ static int add_merge(tok_bpe *bpe, joiner *join, const cJSON *item, int32_t rank
     memcpy(join->s + n[0], part[1] + join->prefix, rest);
     const int32_t id = tok_vocab_find(&bpe->vocab, join->s, n[0] + rest);
     if (id < 0)
-        return ns_fail(err, NS_E_FORMAT, "%s: merge %d makes '%.*s', which is not in the vocabulary", path, rank, shown(n[0] + rest), join->s);
+        return ns_fail(err, NS_E_FORMAT, "%s: merge %d makes '%.*s', which is not in the vocabulary",
+                       path, rank, shown(n[0] + rest), join->s);
     tok_merge_put(&bpe->merges, (tok_merge){(uint32_t)left, (uint32_t)right, rank, id});
     return NS_OK;
 }
@@ -168,12 +171,13 @@ static void index_characters(tok_bpe *bpe)
 int tok_bpe_read(tok_bpe *bpe, const cJSON *model, const char *path, ns_error *err)
 {
     const char *type;
-    int rc = cJSON_IsObject(model) ? ns_json_str(model, "type", &type, path, err) : ns_fail(err, NS_E_FORMAT, "%s: no object 'model'", path);
+    int rc = cJSON_IsObject(model) ? ns_json_str(model, "type", &type, path, err) : ns_fail(err, NS_E_FORMAT, "%s: no object 'model'",
+                                                                                            path);
     if (rc < 0)
         return rc;
     if (type ? strcmp(type, "BPE") != 0 : !cJSON_GetObjectItemCaseSensitive(model, "merges"))
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: the model '%.100s' is not supported, only BPE is (tokenize elsewhere and pass token ids)", path,
-                       type ? type : "(none)");
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: the model '%.100s' is not supported, only BPE (tokenize elsewhere and pass token ids)",
+                       path, type ? type : "(none)");
     rc = read_flags(bpe, model, path, err);
     if (rc == NS_OK)
         rc = read_vocab(&bpe->vocab, cJSON_GetObjectItemCaseSensitive(model, "vocab"), path, err);

@@ -119,7 +119,8 @@ static int read_template(tok_step *step, const cJSON *json, const char *label, n
         else if (cJSON_IsString(sequence) && strcmp(sequence->valuestring, "A") == 0)
             sequences++;
         else
-            rc = ns_fail(err, NS_E_FORMAT, "%s: TemplateProcessing: 'single' holds something other than SpecialToken and Sequence A", label);
+            rc = ns_fail(err, NS_E_FORMAT, "%s: TemplateProcessing: 'single' holds something other than SpecialToken and Sequence A",
+                         label);
     }
     if (rc == NS_OK && sequences != 1)
         rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: TemplateProcessing: 'single' has the sequence %d times, not once", label, sequences);

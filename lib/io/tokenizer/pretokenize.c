@@ -6,7 +6,7 @@
 
 /* ---- cutting one piece at the matches found in it ---- */
 
-/* Runs [begin, end) and passes them on. merge_into_next says whether a boundary before match i disappears. */
+/* Does the boundary between match i - 1 and match i disappear? */
 static bool joined(const tok_work *w, int64_t i, int behaviour)
 {
     const tok_match *const m = w->matches.item;
@@ -121,7 +121,7 @@ static int read_behaviour(tok_step *step, const cJSON *json, int otherwise, cons
             step->behaviour = names[i].behaviour;
             return NS_OK;
         }
-    return ns_fail(err, NS_E_FORMAT, "%s: %s: the behavior '%.100s' is not one of Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous",
+    return ns_fail(err, NS_E_FORMAT, "%s: %s: the behavior '%.100s' is not Removed, Isolated, MergedWith{Previous,Next} or Contiguous",
                    label, step->kind->type, name ? name : "");
 }
 
@@ -224,7 +224,8 @@ static int read_byte_level(tok_step *step, const cJSON *json, const char *label,
     if (rc == NS_OK)
         rc = ns_json_bool(json, "use_regex", true, &step->split, label, err);
     if (rc == NS_OK && step->split)
-        rc = tok_regex_new(&step->pattern.regex, "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", label, err);
+        rc = tok_regex_new(&step->pattern.regex, "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+                           label, err);
     return rc;
 }
 
@@ -283,7 +284,8 @@ static int replace_spaces(tok_work *w, const tok_step *step, tok_piece piece)
     const char *const s = w->text.s + piece.begin;
     const bool marked = s[0] == ' ' || (piece.end - piece.begin >= n && memcmp(s, mark, (size_t)n) == 0);
     int rc = NS_OK;
-    if (!marked && (step->behaviour == TOK_PREPEND_ALWAYS || (step->behaviour == TOK_PREPEND_FIRST && w->text.from[piece.begin].begin == 0)))
+    const bool first = w->text.from[piece.begin].begin == 0;
+    if (!marked && (step->behaviour == TOK_PREPEND_ALWAYS || (step->behaviour == TOK_PREPEND_FIRST && first)))
         rc = tok_text_put(w, &w->next, mark, n, w->text.from[piece.begin]);
     int64_t at = piece.begin;
     while (at < piece.end && rc == NS_OK) {

@@ -113,7 +113,7 @@ typedef struct tok_added_token {
     bool    special, single_word, lstrip, rstrip, normalized;
 } tok_added_token;
 
-typedef struct tok_node { int32_t child, sibling, token; uint8_t byte; } tok_node;  /* token: index of the added token that ends here, or -1 */
+typedef struct tok_node { int32_t child, sibling, token; uint8_t byte; } tok_node;  /* token: index of the one that ends here, or -1 */
 typedef struct tok_trie { tok_node *node; int64_t n, capacity; bool first[256]; } tok_trie;
 
 typedef struct tok_added {

@@ -64,7 +64,8 @@ static void copy(translation *t, size_t n)
 static void refuse(translation *t, const char *what, size_t n)
 {
     if (!t->failed)
-        t->failed = ns_fail(t->err, NS_E_UNSUPPORTED, "%s: '%.*s' in the pattern '%.200s' is not supported", t->label, (int)n, what, t->pattern);
+        t->failed = ns_fail(t->err, NS_E_UNSUPPORTED, "%s: '%.*s' in the pattern '%.200s' is not supported",
+                            t->label, (int)n, what, t->pattern);
 }
 
 /* Writes the class of that name, if it is one of ours. */

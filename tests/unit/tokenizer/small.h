@@ -58,7 +58,8 @@ static inline void expect_bytes(const ns_tokenizer *tok, const char *text, size_
     if (ns_encode(tok, text, n, special, &e, &err) != NS_OK)
         fail_msg("%s", err.message);
     for (int64_t i = 0; i < e.n && at < sizeof got; i++)
-        at += (size_t)snprintf(got + at, sizeof got - at, "%s%d:%lld:%lld", i ? " " : "", e.ids[i], (long long)e.begin[i], (long long)e.end[i]);
+        at += (size_t)snprintf(got + at, sizeof got - at, "%s%d:%lld:%lld", i ? " " : "",
+                               e.ids[i], (long long)e.begin[i], (long long)e.end[i]);
     ns_encoding_clear(&e);
     assert_string_equal(got, expected);
 }
