@@ -97,7 +97,7 @@ def check_scores(referee, tool, path, cases, work):
     events = {"find": 0, "copy": 0}
     for case in cases:
         hit, margin = referee.hits(case)
-        lead = case.get("n_lead", 0)
+        lead = case.get("lead", 0)
         for name, rows in (("find", slice(lead, lead + 1)), ("copy", slice(lead, None))):
             want, tie = hit[rows].sum(0), margin[rows].min(0) < 1e-5
             got = ours[f"{name}_hits"][ids.index(case["id"])]
