@@ -1,26 +1,29 @@
-/* bands.c - maps as they are: (layer, head, row, key) in chunks of 256 x 256 cells. Bands of rows are converted into the chunks of one row of chunks,
- * which is compressed in the pool and written by this thread once its last row is there. Chunks above the diagonal or
- * outside the window of every head are never made; chunks of fill alone are never written. */
+/* bands.c - maps as they are: (layer, head, row, key) in chunks of 256 x 256 cells. Bands of rows are converted into the chunks of one row
+ * of chunks, which is compressed in the pool and written by this thread once its last row is there. Chunks above the diagonal or outside
+ * the window of every head are never made; chunks of fill alone are never written. */
 #include "record/sink.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct digest { bool used; char hex[65]; } digest;
+typedef struct digest {
+    bool used;
+    char hex[65];
+} digest;
 
 typedef struct bands {
-    ns_sink     sink;
+    ns_sink sink;
     ns_out_spec spec;
-    hid_t       dataset;
-    int64_t     CR, CK, n_rc, n_kc;     /* rows and keys of a chunk; chunks down and across */
-    size_t      size;                   /* of a cell */
-    uint32_t    fill;                   /* bits of a cell */
-    uint8_t    *chunks;                 /* [heads][hi - lo][CR][CK] of the row of chunks in hand */
-    size_t      chunks_bytes;
-    int64_t     heads, lo, hi;
-    digest     *digests;                /* [H][n_rc][n_kc] of this layer */
-    ns_sha256   sha;
+    hid_t dataset;
+    int64_t CR, CK, n_rc, n_kc; /* rows and keys of a chunk; chunks down and across */
+    size_t size;                /* of a cell */
+    uint32_t fill;              /* bits of a cell */
+    uint8_t *chunks;            /* [heads][hi - lo][CR][CK] of the row of chunks in hand */
+    size_t chunks_bytes;
+    int64_t heads, lo, hi;
+    digest *digests; /* [H][n_rc][n_kc] of this layer */
+    ns_sha256 sha;
 } bands;
 
 static int open_bands(ns_sink *s, ns_error *err)
@@ -35,11 +38,19 @@ static int open_bands(ns_sink *s, ns_error *err)
     b->n_kc = (s->c->n + b->CK - 1) / b->CK;
     b->size = ns_dtype_size(p->params.dtype);
     b->fill = !scores ? 0 : p->params.dtype == NS_F16 ? 0xfc00u : 0xff800000u;
-    b->spec = (ns_out_spec) {
-        .group = s->c->group, .name = s->track->name, .axes = ns_sink_axes(s, rest, axes, sizeof axes),
+    b->spec = (ns_out_spec){
+        .group = s->c->group,
+        .name = s->track->name,
+        .axes = ns_sink_axes(s, rest, axes, sizeof axes),
         .summary = scores ? "attention scores, -inf where masked" : "attention pattern, 0 where masked",
-        .dtype = p->params.dtype, .rank = 4, .shape = { s->track->n_layers, p->n_heads, s->n_rows, s->c->n },
-        .chunk = { 1, 1, b->CR, b->CK }, .deflate = true, .tiled = true, .tile = { 1, 1, b->CR, b->CK }, .fill = scores ? -INFINITY : 0,
+        .dtype = p->params.dtype,
+        .rank = 4,
+        .shape = {s->track->n_layers, p->n_heads, s->n_rows, s->c->n},
+        .chunk = {1, 1, b->CR, b->CK},
+        .deflate = true,
+        .tiled = true,
+        .tile = {1, 1, b->CR, b->CK},
+        .fill = scores ? -INFINITY : 0,
     };
     b->digests = ns_alloc_array((size_t)(p->n_heads * b->n_rc * b->n_kc), sizeof *b->digests);
     if (!b->digests)
@@ -63,7 +74,8 @@ static int begin_chunks(bands *b, int64_t rc_index, int64_t heads, ns_error *err
         r->spare_bytes = 0;
         r->spare = ns_alloc_aligned(need);
         if (!r->spare)
-            return ns_fail(err, NS_E_MEMORY, "no memory for %lld MiB of attention maps in hand (record fewer heads or shorter cases)", (long long)(need >> 20));
+            return ns_fail(err, NS_E_MEMORY, "no memory for %lld MiB of attention maps in hand (record fewer heads or shorter cases)",
+                           (long long)(need >> 20));
         r->spare_bytes = need;
     }
     b->chunks = r->spare;
@@ -87,11 +99,11 @@ static void set_fill(const bands *b, uint8_t *cells, int64_t n)
 }
 
 typedef struct fill_job {
-    bands         *b;
+    bands *b;
     const ns_site *site;
     const ns_view *view;
-    int64_t        first, n;       /* rows of the view */
-    int64_t        row;            /* in the chunk */
+    int64_t first, n; /* rows of the view */
+    int64_t row;      /* in the chunk */
 } fill_job;
 
 /* One row of one head: keys [key0, key0 + n_keys) come from the view, the rest of its chunks is fill. */
@@ -119,8 +131,15 @@ static void fill_head(void *user, int64_t head, int worker)
         fill_row(j, ns_at(j->view, head, j->first + i, 0), chunks, j->row + i);
 }
 
-typedef struct packed { size_t bytes; uint32_t mask; } packed;
-typedef struct press_job { bands *b; int64_t rc_index; packed *packed; } press_job;
+typedef struct packed {
+    size_t bytes;
+    uint32_t mask;
+} packed;
+typedef struct press_job {
+    bands *b;
+    int64_t rc_index;
+    packed *packed;
+} press_job;
 
 static bool all_fill(const bands *b, const uint8_t *chunk, size_t bytes)
 {
@@ -167,12 +186,14 @@ static int flush_chunks(bands *b, int64_t rc_index, ns_error *err)
     packed *const list = ns_alloc_array((size_t)n, sizeof *list);
     if (!list)
         return ns_oom(err, "attention maps");
-    ns_pool_run(r->pool, n, press_one, &(press_job) { b, rc_index, list });
+    ns_pool_run(r->pool, n, press_one, &(press_job){b, rc_index, list});
     int rc = NS_OK;
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        const hsize_t at[4] = { (hsize_t)b->sink.layer, (hsize_t)(i / across), (hsize_t)(rc_index * b->CR), (hsize_t)((b->lo + i % across) * b->CK) };
+        const hsize_t at[4] = {(hsize_t)b->sink.layer, (hsize_t)(i / across), (hsize_t)(rc_index * b->CR),
+                               (hsize_t)((b->lo + i % across) * b->CK)};
         if (list[i].bytes)
-            rc = ns_out_check(r->out, H5Dwrite_chunk(b->dataset, H5P_DEFAULT, list[i].mask, at, list[i].bytes, b->chunks + (size_t)i * bytes),
+            rc = ns_out_check(r->out,
+                              H5Dwrite_chunk(b->dataset, H5P_DEFAULT, list[i].mask, at, list[i].bytes, b->chunks + (size_t)i * bytes),
                               b->spec.name, err);
     }
     free(list);
@@ -192,7 +213,7 @@ static int rows_to_bands(ns_sink *s, const ns_site *site, const ns_view *view, i
         int rc = in_chunk == 0 ? begin_chunks(b, row / b->CR, view->shape[0], err) : NS_OK;
         if (rc < 0)
             return rc;
-        ns_pool_run(s->rec->pool, b->heads, fill_head, &(fill_job) { b, site, view, first + done, part, in_chunk });
+        ns_pool_run(s->rec->pool, b->heads, fill_head, &(fill_job){b, site, view, first + done, part, in_chunk});
         if (in_chunk + part == b->CR || row + part == s->n_rows)
             rc = flush_chunks(b, row / b->CR, err);
         if (rc < 0)
@@ -232,5 +253,10 @@ static void free_bands(ns_sink *s)
 }
 
 const ns_sink_class ns_sink_bands = {
-    .size = sizeof(bands), .open = open_bands, .rows = rows_to_bands, .layer_end = end_layer, .close = close_bands, .free = free_bands,
+    .size = sizeof(bands),
+    .open = open_bands,
+    .rows = rows_to_bands,
+    .layer_end = end_layer,
+    .close = close_bands,
+    .free = free_bands,
 };

@@ -76,14 +76,17 @@ int ns_file_read_strings(const ns_file *f, const char *dataset, char ***out, int
 
 /* ---- the list of datasets ---- */
 
-typedef struct path_list { char **list; int64_t n, capacity; } path_list;
+typedef struct path_list {
+    char **list;
+    int64_t n, capacity;
+} path_list;
 
 static void free_paths(path_list *p)
 {
     for (int64_t i = 0; i < p->n; i++)
         free(p->list[i]);
     free(p->list);
-    *p = (path_list) { 0 };
+    *p = (path_list){0};
 }
 
 static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err)
@@ -113,7 +116,7 @@ static int list_group(const ns_file *f, hid_t group, const char *prefix, bool be
 
 int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
 {
-    path_list paths = { 0 };
+    path_list paths = {0};
     const ns_h5_quiet quiet = ns_h5_enter();
     const int rc = list_group(f, f->id, "", true, &paths, err);
     ns_h5_leave(quiet);
@@ -169,8 +172,8 @@ static bool all_fill(const uint8_t *data, size_t bytes, const uint8_t *fill, siz
 /* Tiles in row-major order: flat datasets hash their bytes, tiled ones the digests of the tiles that are not all fill. */
 static int hash_tiles(const ns_dset *d, hid_t memory, size_t size, const int64_t *tile, bool tiled, uint8_t *buffer, ns_sha256 *sha)
 {
-    int64_t start[NS_MAX_RANK] = { 0 }, count[NS_MAX_RANK];
-    uint8_t fill[16] = { 0 };
+    int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
+    uint8_t fill[16] = {0};
     const hid_t dcpl = H5Dget_create_plist(d->id);
     H5Pget_fill_value(dcpl, memory, fill);
     H5Pclose(dcpl);
@@ -204,7 +207,7 @@ static int hash_tiles(const ns_dset *d, hid_t memory, size_t size, const int64_t
 static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, const char **type_name, ns_sha256 *sha, ns_error *err)
 {
     ns_dtype dtype;
-    int64_t tile[NS_MAX_RANK] = { 0 };
+    int64_t tile[NS_MAX_RANK] = {0};
     if (!type_of(d->type, &dtype) || !tile_of(d, ns_dtype_size(dtype), tile))
         return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
     size_t bytes = ns_dtype_size(dtype);
@@ -257,8 +260,8 @@ static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines
 
 int ns_file_verify(const ns_file *f, ns_error *err)
 {
-    path_list paths = { 0 };
-    ns_hash_lines lines = { 0 };
+    path_list paths = {0};
+    ns_hash_lines lines = {0};
     char hex[65];
     const char *const stored = ns_file_fact(f, "content_sha256");
     const ns_h5_quiet quiet = ns_h5_enter();
@@ -275,7 +278,8 @@ int ns_file_verify(const ns_file *f, ns_error *err)
     free_paths(&paths);
     ns_h5_leave(quiet);
     if (rc == NS_OK && (!stored || strcmp(stored, hex)))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: content_sha256 says %s, but the content gives %s: the file was changed or damaged (make it again)", f->path,
+        rc = ns_fail(err, NS_E_FORMAT,
+                     "%s: content_sha256 says %s, but the content gives %s: the file was changed or damaged (make it again)", f->path,
                      stored ? stored : "nothing", hex);
     return rc;
 }

@@ -45,8 +45,9 @@ int ns_out_shape(const ns_out *o, ns_out_spec *s, int64_t n, ns_error *err)
         p += length;
         p += strspn(p, " ");
     }
-    return cells == n ? NS_OK : ns_fail(err, NS_E_ARG, "%s: array '%s' has %lld values, but its axes '%s' have %lld", o->label, s->name, (long long)n,
-                                        s->axes ? s->axes : "", (long long)cells);
+    return cells == n ? NS_OK
+                      : ns_fail(err, NS_E_ARG, "%s: array '%s' has %lld values, but its axes '%s' have %lld", o->label, s->name,
+                                (long long)n, s->axes ? s->axes : "", (long long)cells);
 }
 
 static int attach_axes(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error *err)
@@ -59,8 +60,8 @@ static int attach_axes(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error 
         if (!scale)
             return no_axis(o, s, p, n, err);
         if (dim >= s->rank || scale->n != s->shape[dim])
-            return ns_fail(err, NS_E_ARG, "%s: array '%s': axis %d, '%s', has %lld values, but the array has %lld (rank %d)", o->label, s->name, dim,
-                           scale->name, (long long)scale->n, (long long)(dim < s->rank ? s->shape[dim] : 0), s->rank);
+            return ns_fail(err, NS_E_ARG, "%s: array '%s': axis %d, '%s', has %lld values, but the array has %lld (rank %d)", o->label,
+                           s->name, dim, scale->name, (long long)scale->n, (long long)(dim < s->rank ? s->shape[dim] : 0), s->rank);
         const int rc = ns_out_check(o, attach(o, dataset, scale, dim), s->name, err);
         if (rc < 0)
             return rc;
@@ -85,7 +86,7 @@ static hid_t dataset_properties(const ns_out_spec *s, hid_t type)
             H5Pset_shuffle(dcpl);
             H5Pset_deflate(dcpl, 1);
         }
-    } else if (s->fill == 0 && H5Tget_class(type) != H5T_STRING) {      /* HDF5 wants strings filled */
+    } else if (s->fill == 0 && H5Tget_class(type) != H5T_STRING) { /* HDF5 wants strings filled */
         H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER);
     }
     if (s->fill != 0) {
@@ -136,7 +137,8 @@ int ns_out_dataset(ns_out *o, const ns_out_spec *s, hid_t *out, ns_error *err)
     *out = H5I_INVALID_HID;
     const hid_t type = ns_h5_type(s->dtype);
     if (type < 0)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: array '%s': HDF5 has no type for %s (give F32)", o->label, s->name, ns_dtype_name(s->dtype));
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: array '%s': HDF5 has no type for %s (give F32)", o->label, s->name,
+                       ns_dtype_name(s->dtype));
     int rc = create_dataset(o, s, type, out, err);
     if (rc == NS_OK)
         rc = attach_axes(o, s, *out, err);
@@ -183,9 +185,10 @@ int ns_out_array(ns_out *o, const ns_out_spec *s, const void *data, ns_error *er
     return rc < 0 ? rc : ns_out_digest(o, s, hex, err);
 }
 
-int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype, int64_t n, const void *values, const char *summary, ns_error *err)
+int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype, int64_t n, const void *values, const char *summary,
+                 ns_error *err)
 {
-    const ns_out_spec spec = { .group = group, .name = name, .summary = summary, .dtype = dtype, .rank = 1, .shape = { n } };
+    const ns_out_spec spec = {.group = group, .name = name, .summary = summary, .dtype = dtype, .rank = 1, .shape = {n}};
     hid_t dataset = H5I_INVALID_HID;
     const hid_t type = ns_h5_type(dtype);
     int rc = type < 0 ? ns_fail(err, NS_E_UNSUPPORTED, "%s: axis '%s': HDF5 has no type for %s", o->label, name, ns_dtype_name(dtype))
@@ -202,7 +205,7 @@ int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype,
         return rc;
     if (!ns_grow(&o->scales, &o->scales_capacity, o->n_scales + 1, sizeof *o->scales))
         return ns_oom(err, o->label);
-    o->scales[o->n_scales] = (out_scale) { ns_strdup(group), ns_strdup(name), n };
+    o->scales[o->n_scales] = (out_scale){ns_strdup(group), ns_strdup(name), n};
     if (!o->scales[o->n_scales].group || !o->scales[o->n_scales++].name)
         return ns_oom(err, o->label);
     char hex[65];

@@ -18,7 +18,7 @@ static int64_t plus(int64_t a, int64_t b)
 static int64_t layer_heads(const ns_plan *p, int64_t layer)
 {
     const ns_attn *const attn = ns_arch_attn(p->arch, layer);
-    return attn ? attn->n_heads : 0;
+    return attn ? attn->n_heads : p->n_heads;
 }
 
 static int64_t band_cells(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c)
@@ -52,12 +52,18 @@ static int64_t track_bytes(const ns_plan *p, const ns_plan_track *t, const ns_pl
     const int64_t size = (int64_t)ns_dtype_size(p->params.dtype), maps = times(t->n_layers, p->n_heads);
     const int64_t blocks = (c->n + c->block - 1) / c->block;
     switch (t->kind) {
-    case NS_SINK_VALUES: return times(value_cells(p, t, c), size);
-    case NS_SINK_BANDS:  return times(band_cells(p, t, c), size);
-    case NS_SINK_TOPK:   return times(times(maps, ns_track_rows(t, c)), p->params.top_k * (4 + size) + 4);
-    case NS_SINK_POOLED: return times(times(maps, times(blocks, blocks)), 2 * size);
-    case NS_SINK_STATS:  return times(times(p->arch->n_layers, p->n_heads), NS_N_STATS * 2 * NS_STAT_BINS * 4);
-    default:             return 0;
+    case NS_SINK_VALUES:
+        return times(value_cells(p, t, c), size);
+    case NS_SINK_BANDS:
+        return times(band_cells(p, t, c), size);
+    case NS_SINK_TOPK:
+        return times(times(maps, ns_track_rows(t, c)), p->params.top_k * (4 + size) + 4);
+    case NS_SINK_POOLED:
+        return times(times(maps, times(blocks, blocks)), 2 * size);
+    case NS_SINK_STATS:
+        return times(times(p->arch->n_layers, p->n_heads), NS_N_STATS * 2 * NS_STAT_BINS * 4);
+    default:
+        return 0;
     }
 }
 
@@ -67,7 +73,7 @@ int64_t ns_plan_bytes(const ns_plan *p)
     for (int64_t i = 0; i < p->cases->n; i++) {
         for (int t = 0; t < p->n_tracks; t++)
             bytes = plus(bytes, track_bytes(p, &p->tracks[t], &p->list[i]));
-        bytes = plus(bytes, times(p->list[i].n + p->list[i].n_rows, 8));      /* tokens and positions */
+        bytes = plus(bytes, times(p->list[i].n + p->list[i].n_rows, 8)); /* tokens and positions */
     }
     return bytes;
 }

@@ -1,4 +1,5 @@
-/* file.c - reading what was written: open (HDF5? ours? complete? a schema we know?) -> attributes as text -> datasets as f32, i64, strings. */
+/* file.c - reading what was written: open (HDF5? ours? complete? a schema we know?) -> attributes as text -> datasets as f32, i64, strings.
+ */
 #include "record/file.h"
 
 #include <inttypes.h>
@@ -71,7 +72,7 @@ static int load_attributes(ns_file *f, hid_t object, ns_error *err)
             free(value);
             return ns_oom(err, f->path);
         }
-        f->facts[f->n_facts++] = (ns_file_text) { copy, value };
+        f->facts[f->n_facts++] = (ns_file_text){copy, value};
     }
     return NS_OK;
 }
@@ -100,7 +101,7 @@ static hid_t open_hdf5(const char *path)
     const hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
 #if H5_VERSION_GE(1, 10, 7)
-    H5Pset_file_locking(fapl, 0, 1);       /* finished files are never written again; locks fail on NFS and Lustre */
+    H5Pset_file_locking(fapl, 0, 1); /* finished files are never written again; locks fail on NFS and Lustre */
 #endif
     const hid_t id = H5Fopen(path, H5F_ACC_RDONLY, fapl);
     H5Pclose(fapl);
@@ -124,7 +125,8 @@ static int open_file(ns_file *f, ns_error *err)
     if (!schema)
         return ns_fail(err, NS_E_FORMAT, "%s: HDF5, but not a file of needlescope's (it has no attribute 'schema')", f->path);
     if (strtol(schema, NULL, 10) != NS_SCHEMA)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: schema %s, but this version reads schema %d (use a newer needlescope)", f->path, schema, NS_SCHEMA);
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: schema %s, but this version reads schema %d (use a newer needlescope)", f->path, schema,
+                       NS_SCHEMA);
     if (!complete || strcmp(complete, "1"))
         return ns_fail(err, NS_E_FORMAT, "%s: not complete: its writer was stopped (make it again)", f->path);
     return NS_OK;
@@ -204,7 +206,7 @@ bool ns_file_has(const ns_file *f, const char *dataset)
 
 int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
 {
-    *out = (ns_dset) { .id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1 };
+    *out = (ns_dset){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
     if (!is_dataset(f, name))
         return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
     out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
@@ -212,7 +214,7 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
         return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
     out->type = H5Dget_type(out->id);
     const hid_t space = H5Dget_space(out->id);
-    hsize_t dims[H5S_MAX_RANK] = { 0 };
+    hsize_t dims[H5S_MAX_RANK] = {0};
     out->rank = H5Sget_simple_extent_dims(space, dims, NULL);
     H5Sclose(space);
     bool fits = out->rank >= 0 && out->rank <= NS_MAX_RANK;
@@ -279,7 +281,8 @@ static char *axes_of(const ns_dset *d)
     return text;
 }
 
-static int read_numbers(const ns_file *f, const char *name, hid_t memory, size_t size, void **out, int *rank, int64_t *shape, char **axes, ns_error *err)
+static int read_numbers(const ns_file *f, const char *name, hid_t memory, size_t size, void **out, int *rank, int64_t *shape, char **axes,
+                        ns_error *err)
 {
     ns_dset d;
     *out = NULL;

@@ -5,7 +5,7 @@
 
 ns_h5_quiet ns_h5_enter(void)
 {
-    ns_h5_quiet before = { 0 };
+    ns_h5_quiet before = {0};
     H5Eget_auto2(H5E_DEFAULT, &before.print, &before.user);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5Eclear2(H5E_DEFAULT);
@@ -37,8 +37,8 @@ int ns_h5_fail(ns_error *err, int code, const char *label, const char *what)
     return ns_fail(err, code, "%s: %s%s%s", label, what, text[0] ? ": HDF5 says: " : "", text);
 }
 
-/* The IEEE half but for one flag that means nothing here: how bits between the fields are padded (there are none). HDF5 2 maps the very IEEE
- * type to _Float16, which netCDF-C (4.10.1, its issue 3439) takes for a string and crashes on; with the flag it is read as float32. */
+/* The IEEE half but for one flag that means nothing here: how bits between the fields are padded (there are none). HDF5 2 maps the very
+ * IEEE type to _Float16, which netCDF-C (4.10.1, its issue 3439) takes for a string and crashes on; with the flag it is read as float32. */
 static hid_t float16_type(void)
 {
     const hid_t type = H5Tcopy(H5T_IEEE_F32LE);
@@ -55,19 +55,31 @@ static hid_t float16_type(void)
 hid_t ns_h5_type(ns_dtype dtype)
 {
     switch (dtype) {
-    case NS_F16: return float16_type();
-    case NS_F32: return H5Tcopy(H5T_IEEE_F32LE);
-    case NS_F64: return H5Tcopy(H5T_IEEE_F64LE);
-    case NS_I8:  return H5Tcopy(H5T_STD_I8LE);
-    case NS_I16: return H5Tcopy(H5T_STD_I16LE);
-    case NS_I32: return H5Tcopy(H5T_STD_I32LE);
-    case NS_I64: return H5Tcopy(H5T_STD_I64LE);
+    case NS_F16:
+        return float16_type();
+    case NS_F32:
+        return H5Tcopy(H5T_IEEE_F32LE);
+    case NS_F64:
+        return H5Tcopy(H5T_IEEE_F64LE);
+    case NS_I8:
+        return H5Tcopy(H5T_STD_I8LE);
+    case NS_I16:
+        return H5Tcopy(H5T_STD_I16LE);
+    case NS_I32:
+        return H5Tcopy(H5T_STD_I32LE);
+    case NS_I64:
+        return H5Tcopy(H5T_STD_I64LE);
     case NS_BOOL:
-    case NS_U8:  return H5Tcopy(H5T_STD_U8LE);
-    case NS_U16: return H5Tcopy(H5T_STD_U16LE);
-    case NS_U32: return H5Tcopy(H5T_STD_U32LE);
-    case NS_U64: return H5Tcopy(H5T_STD_U64LE);
-    default:     return H5I_INVALID_HID;
+    case NS_U8:
+        return H5Tcopy(H5T_STD_U8LE);
+    case NS_U16:
+        return H5Tcopy(H5T_STD_U16LE);
+    case NS_U32:
+        return H5Tcopy(H5T_STD_U32LE);
+    case NS_U64:
+        return H5Tcopy(H5T_STD_U64LE);
+    default:
+        return H5I_INVALID_HID;
     }
 }
 
@@ -82,9 +94,9 @@ hid_t ns_h5_string(void)
 const char *ns_h5_type_name(ns_dtype dtype)
 {
     static const char *const names[NS_N_DTYPES] = {
-        [NS_F32] = "float32", [NS_F64] = "float64", [NS_F16] = "float16", [NS_BF16] = "bfloat16", [NS_I8] = "int8", [NS_U8] = "uint8",
-        [NS_I16] = "int16", [NS_U16] = "uint16", [NS_I32] = "int32", [NS_U32] = "uint32", [NS_I64] = "int64", [NS_U64] = "uint64",
-        [NS_BOOL] = "uint8",
+        [NS_F32] = "float32", [NS_F64] = "float64", [NS_F16] = "float16", [NS_BF16] = "bfloat16", [NS_I8] = "int8",
+        [NS_U8] = "uint8",    [NS_I16] = "int16",   [NS_U16] = "uint16",  [NS_I32] = "int32",     [NS_U32] = "uint32",
+        [NS_I64] = "int64",   [NS_U64] = "uint64",  [NS_BOOL] = "uint8",
     };
     return (unsigned)dtype < NS_N_DTYPES ? names[dtype] : "?";
 }

@@ -15,63 +15,72 @@
 enum { NS_SCHEMA = 1 };
 
 /* ---- HDF5's error stack, silenced and restored around every public call ---- */
-typedef struct ns_h5_quiet { H5E_auto2_t print; void *user; } ns_h5_quiet;
+typedef struct ns_h5_quiet {
+    H5E_auto2_t print;
+    void *user;
+} ns_h5_quiet;
 ns_h5_quiet ns_h5_enter(void);
 void ns_h5_leave(ns_h5_quiet);
 /* "LABEL: WHAT: the innermost message of HDF5's stack". */
 int ns_h5_fail(ns_error *, int code, const char *label, const char *what);
 
 /* ---- types: the file's type is the memory's type, so that HDF5 never converts ---- */
-hid_t ns_h5_type(ns_dtype);                 /* to be closed; negative when HDF5 has none (BF16) */
-hid_t ns_h5_string(void);                   /* variable-length UTF-8; to be closed */
-const char *ns_h5_type_name(ns_dtype);      /* numpy's: "float16" */
+hid_t ns_h5_type(ns_dtype);            /* to be closed; negative when HDF5 has none (BF16) */
+hid_t ns_h5_string(void);              /* variable-length UTF-8; to be closed */
+const char *ns_h5_type_name(ns_dtype); /* numpy's: "float16" */
 
 /* ---- the file driver of output files (vfd.c) ---- */
-typedef struct ns_disk { int error; } ns_disk;      /* errno of the first write that failed, 0 = none */
-hid_t ns_disk_driver(void);                 /* registers it; to be unregistered with H5FDunregister after the file is closed */
-int   ns_disk_use(hid_t fapl, hid_t driver, ns_disk *);
+typedef struct ns_disk {
+    int error;
+} ns_disk;                  /* errno of the first write that failed, 0 = none */
+hid_t ns_disk_driver(void); /* registers it; to be unregistered with H5FDunregister after the file is closed */
+int ns_disk_use(hid_t fapl, hid_t driver, ns_disk *);
 
 /* ---- an output file ---- */
 typedef struct ns_out ns_out;
-int  ns_out_create(ns_out **out, const char *path, const ns_fact *facts, int n_facts, ns_error *);
-int  ns_out_fact(ns_out *, const char *name, const char *value, ns_error *);      /* one more stable fact; ignored where the caller gave it */
-int  ns_out_volatile(ns_out *, const char *name, const char *value, ns_error *);
-int  ns_out_group(ns_out *, const char *name, ns_error *);
+int ns_out_create(ns_out **out, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+int ns_out_fact(ns_out *, const char *name, const char *value, ns_error *); /* one more stable fact; ignored where the caller gave it */
+int ns_out_volatile(ns_out *, const char *name, const char *value, ns_error *);
+int ns_out_group(ns_out *, const char *name, ns_error *);
 /* A coordinate axis of a group ("" = root). */
-int  ns_out_scale(ns_out *, const char *group, const char *name, ns_dtype, int64_t n, const void *values, const char *summary, ns_error *);
+int ns_out_scale(ns_out *, const char *group, const char *name, ns_dtype, int64_t n, const void *values, const char *summary, ns_error *);
 
 typedef struct ns_out_spec {
-    const char *group, *name, *axes, *summary;      /* axes: names of scales of the same group, outermost first */
-    ns_dtype    dtype;
-    int         rank;
-    int64_t     shape[NS_MAX_RANK];
-    int64_t     chunk[NS_MAX_RANK];         /* chunk[0] = 0: contiguous */
-    bool        deflate;                    /* chunks are shuffled and deflated */
-    bool        tiled;                      /* the content hash goes by tiles of `tile` */
-    int64_t     tile[NS_MAX_RANK];
-    double      fill;                       /* the value of cells never written: 0, NaN or -inf */
+    const char *group, *name, *axes, *summary; /* axes: names of scales of the same group, outermost first */
+    ns_dtype dtype;
+    int rank;
+    int64_t shape[NS_MAX_RANK];
+    int64_t chunk[NS_MAX_RANK]; /* chunk[0] = 0: contiguous */
+    bool deflate;               /* chunks are shuffled and deflated */
+    bool tiled;                 /* the content hash goes by tiles of `tile` */
+    int64_t tile[NS_MAX_RANK];
+    double fill; /* the value of cells never written: 0, NaN or -inf */
 } ns_out_spec;
-int  ns_out_dataset(ns_out *, const ns_out_spec *, hid_t *out, ns_error *);
+int ns_out_dataset(ns_out *, const ns_out_spec *, hid_t *out, ns_error *);
 /* Says what was written there; hex is the digest of the bytes (or of the tiles). Every dataset must be digested once. */
-int  ns_out_digest(ns_out *, const ns_out_spec *, const char hex[65], ns_error *);
+int ns_out_digest(ns_out *, const ns_out_spec *, const char hex[65], ns_error *);
 /* All of it at once: created, written, digested. */
-int  ns_out_array(ns_out *, const ns_out_spec *, const void *data, ns_error *);
+int ns_out_array(ns_out *, const ns_out_spec *, const void *data, ns_error *);
 /* Rank and shape from the axes; their product must be n. */
-int  ns_out_shape(const ns_out *, ns_out_spec *, int64_t n, ns_error *);
-int  ns_out_strings(ns_out *, const ns_out_spec *, const char *const *values, ns_error *);
-int  ns_out_text_attribute(hid_t object, const char *name, const char *text);
-int  ns_out_check(ns_out *, int h5_status, const char *what, ns_error *);         /* a failed HDF5 call or disk write becomes an error */
+int ns_out_shape(const ns_out *, ns_out_spec *, int64_t n, ns_error *);
+int ns_out_strings(ns_out *, const ns_out_spec *, const char *const *values, ns_error *);
+int ns_out_text_attribute(hid_t object, const char *name, const char *text);
+int ns_out_check(ns_out *, int h5_status, const char *what, ns_error *); /* a failed HDF5 call or disk write becomes an error */
 const char *ns_out_label(const ns_out *);
-int  ns_out_commit(ns_out *, ns_error *);   /* frees in any case */
+int ns_out_commit(ns_out *, ns_error *); /* frees in any case */
 void ns_out_abort(ns_out *);
 
 /* ---- the content hash (hash.c); schema.md defines it ---- */
-typedef struct ns_hash_lines { char **list; int64_t n, capacity; } ns_hash_lines;
+typedef struct ns_hash_lines {
+    char **list;
+    int64_t n, capacity;
+} ns_hash_lines;
 bool ns_hash_attribute(ns_hash_lines *, const char *name, const char *value);
-bool ns_hash_dataset(ns_hash_lines *, const char *group, const char *name, const char *type, int rank, const int64_t *shape, const char hex[65]);
-void ns_hash_lines_end(ns_hash_lines *, char hex[65]);      /* sorts, hashes, frees */
+bool ns_hash_dataset(ns_hash_lines *, const char *group, const char *name, const char *type, int rank, const int64_t *shape,
+                     const char hex[65]);
+void ns_hash_lines_end(ns_hash_lines *, char hex[65]); /* sorts, hashes, frees */
 /* Digest of a tiled dataset: tiles in row-major order, each as its number (u64) and its own digest; tiles of fill alone are left out. */
 void ns_hash_tile(ns_sha256 *, int64_t tile, const char hex[65]);
-bool ns_name_ok(const char *);              /* letters, digits, "_.-+"; what every reader takes */
+bool ns_name_ok(const char *); /* letters, digits, "_.-+"; what every reader takes */
 
 #endif

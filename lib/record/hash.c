@@ -33,7 +33,8 @@ bool ns_hash_attribute(ns_hash_lines *lines, const char *name, const char *value
     return add_line(lines, ns_printf_alloc("attribute %s %s", name, hex));
 }
 
-bool ns_hash_dataset(ns_hash_lines *lines, const char *group, const char *name, const char *type, int rank, const int64_t *shape, const char hex[65])
+bool ns_hash_dataset(ns_hash_lines *lines, const char *group, const char *name, const char *type, int rank, const int64_t *shape,
+                     const char hex[65])
 {
     char dims[NS_MAX_RANK * 21 + 1] = "";
     for (int i = 0, at = 0; i < rank; i++)
@@ -58,7 +59,7 @@ void ns_hash_lines_end(ns_hash_lines *lines, char hex[65])
         free(lines->list[i]);
     }
     free(lines->list);
-    *lines = (ns_hash_lines) { 0 };
+    *lines = (ns_hash_lines){0};
     ns_sha256_end(&sha, hex);
 }
 
@@ -70,7 +71,7 @@ void ns_hash_tile(ns_sha256 *sha, int64_t tile, const char hex[65])
 
 int ns_facts_sha256(const ns_fact *facts, int n, char hex[65], ns_error *err)
 {
-    ns_hash_lines lines = { 0 };
+    ns_hash_lines lines = {0};
     bool fits = true;
     for (int i = 0; i < n && fits; i++)
         fits = facts[i].is_volatile || ns_hash_attribute(&lines, facts[i].name, facts[i].value);

@@ -33,10 +33,13 @@ static int write_cases(ns_recording *r, ns_error *err)
         texts[i] = p->cases->list[i].id;
         texts[n + i] = p->list[i].group;
     }
-    const ns_out_spec tokens = { .name = "case_tokens", .group = "", .axes = "case", .summary = "tokens of the prompt", .dtype = NS_I64, .rank = 1, .shape = { n } };
-    const ns_out_spec answer = { .name = "case_answer", .group = "", .axes = "case", .summary = "tokens of the answer", .dtype = NS_I64, .rank = 1, .shape = { n } };
-    const ns_out_spec id = { .name = "case_id", .group = "", .axes = "case", .summary = "id of the case", .rank = 1, .shape = { n } };
-    const ns_out_spec group = { .name = "case_group", .group = "", .axes = "case", .summary = "group that holds its maps and activations", .rank = 1, .shape = { n } };
+    const ns_out_spec tokens = {
+        .name = "case_tokens", .group = "", .axes = "case", .summary = "tokens of the prompt", .dtype = NS_I64, .rank = 1, .shape = {n}};
+    const ns_out_spec answer = {
+        .name = "case_answer", .group = "", .axes = "case", .summary = "tokens of the answer", .dtype = NS_I64, .rank = 1, .shape = {n}};
+    const ns_out_spec id = {.name = "case_id", .group = "", .axes = "case", .summary = "id of the case", .rank = 1, .shape = {n}};
+    const ns_out_spec group = {
+        .name = "case_group", .group = "", .axes = "case", .summary = "group that holds its maps and activations", .rank = 1, .shape = {n}};
     rc = rc == NS_OK ? ns_out_array(r->out, &tokens, lengths, err) : rc;
     rc = rc == NS_OK ? ns_out_array(r->out, &answer, lengths + n, err) : rc;
     rc = rc == NS_OK ? ns_out_strings(r->out, &id, texts, err) : rc;
@@ -62,11 +65,22 @@ static int write_layers(ns_recording *r, ns_error *err)
             valid[l * H + h] = 1;
         }
     }
-    const ns_out_spec kinds = { .name = "layer_kind", .group = "", .axes = "layer", .summary = "full, swa or recurrent", .rank = 1, .shape = { L } };
-    const ns_out_spec windows = { .name = "window", .group = "", .axes = "layer head", .summary = "keys that a row can see, itself included; 0 = all",
-                                  .dtype = NS_I64, .rank = 2, .shape = { L, H } };
-    const ns_out_spec valids = { .name = "head_valid", .group = "", .axes = "layer head", .summary = "1 where the layer has this head",
-                                 .dtype = NS_U8, .rank = 2, .shape = { L, H } };
+    const ns_out_spec kinds = {
+        .name = "layer_kind", .group = "", .axes = "layer", .summary = "full, swa or recurrent", .rank = 1, .shape = {L}};
+    const ns_out_spec windows = {.name = "window",
+                                 .group = "",
+                                 .axes = "layer head",
+                                 .summary = "keys that a row can see, itself included; 0 = all",
+                                 .dtype = NS_I64,
+                                 .rank = 2,
+                                 .shape = {L, H}};
+    const ns_out_spec valids = {.name = "head_valid",
+                                .group = "",
+                                .axes = "layer head",
+                                .summary = "1 where the layer has this head",
+                                .dtype = NS_U8,
+                                .rank = 2,
+                                .shape = {L, H}};
     rc = rc == NS_OK ? write_index(r, "", "layer", L, "layer of the model", err) : rc;
     rc = rc == NS_OK ? write_index(r, "", "head", H, "query head", err) : rc;
     rc = rc == NS_OK ? ns_out_strings(r->out, &kinds, kind, err) : rc;
@@ -101,8 +115,12 @@ static int write_rows(ns_recording *r, const ns_plan_case *c, ns_error *err)
 {
     int32_t *const positions = ns_alloc_array((size_t)c->n_rows, sizeof *positions);
     const char **const roles = ns_alloc_array((size_t)c->n_rows, sizeof *roles);
-    const ns_out_spec spec = { .group = c->group, .name = "row_role", .axes = "row", .summary = "answer, the span that holds the row, or other",
-                               .rank = 1, .shape = { c->n_rows } };
+    const ns_out_spec spec = {.group = c->group,
+                              .name = "row_role",
+                              .axes = "row",
+                              .summary = "answer, the span that holds the row, or other",
+                              .rank = 1,
+                              .shape = {c->n_rows}};
     int rc = positions && roles ? NS_OK : ns_oom(err, "the rows of a recording");
     for (int64_t i = 0; rc == NS_OK && i < c->n_rows; i++) {
         positions[i] = (int32_t)c->rows[i];
@@ -122,7 +140,13 @@ static int write_tokens(ns_recording *r, const ns_plan_case *c, ns_error *err)
         return ns_oom(err, "the tokens of a recording");
     for (int64_t i = 0; i < c->n; i++)
         tokens[i] = i < c->c->n_tokens ? c->c->tokens[i] : c->c->answer[i - c->c->n_tokens];
-    const ns_out_spec spec = { .group = c->group, .name = "token", .axes = "key", .summary = "token id at the position", .dtype = NS_I32, .rank = 1, .shape = { c->n } };
+    const ns_out_spec spec = {.group = c->group,
+                              .name = "token",
+                              .axes = "key",
+                              .summary = "token id at the position",
+                              .dtype = NS_I32,
+                              .rank = 1,
+                              .shape = {c->n}};
     int rc = write_index(r, c->group, "key", c->n, "key position", err);
     rc = rc == NS_OK ? ns_out_array(r->out, &spec, tokens, err) : rc;
     free(tokens);
@@ -136,9 +160,16 @@ static int write_spans(ns_recording *r, const ns_plan_case *c, ns_error *err)
         return NS_OK;
     int64_t *const ends = ns_alloc_array((size_t)n * 2, sizeof *ends);
     const char **const names = ns_alloc_array((size_t)n, sizeof *names);
-    const ns_out_spec name = { .group = c->group, .name = "span_name", .axes = "span", .rank = 1, .shape = { n } };
-    const ns_out_spec begin = { .group = c->group, .name = "span_begin", .axes = "span", .summary = "first position", .dtype = NS_I64, .rank = 1, .shape = { n } };
-    const ns_out_spec end = { .group = c->group, .name = "span_end", .axes = "span", .summary = "position after the last", .dtype = NS_I64, .rank = 1, .shape = { n } };
+    const ns_out_spec name = {.group = c->group, .name = "span_name", .axes = "span", .rank = 1, .shape = {n}};
+    const ns_out_spec begin = {
+        .group = c->group, .name = "span_begin", .axes = "span", .summary = "first position", .dtype = NS_I64, .rank = 1, .shape = {n}};
+    const ns_out_spec end = {.group = c->group,
+                             .name = "span_end",
+                             .axes = "span",
+                             .summary = "position after the last",
+                             .dtype = NS_I64,
+                             .rank = 1,
+                             .shape = {n}};
     int rc = ends && names ? write_index(r, c->group, "span", n, "index of the span", err) : ns_oom(err, "the spans of a recording");
     for (int64_t i = 0; rc == NS_OK && i < n; i++) {
         names[i] = c->c->spans[i].name;
@@ -168,9 +199,10 @@ static int write_layer_axis(ns_recording *r, const char *group, const char *name
 /* Axes that hold indices, made when the first track of the case needs them. */
 static int write_track_axes(ns_recording *r, const ns_plan_case *c, const ns_plan_track *t, unsigned *made, ns_error *err)
 {
-    static const char *const names[] = { "head", "kv_head", "d_head", "d_model", "d_ff", "d_vocab", NULL };
+    static const char *const names[] = {"head", "kv_head", "d_head", "d_model", "d_ff", "d_vocab", NULL};
     int rc = NS_OK;
-    for (const char *a = ns_point_axes(t->point); *a && rc == NS_OK && (t->kind == NS_SINK_VALUES || t->kind == NS_SINK_BANDS); a += strspn(a, " ")) {
+    for (const char *a = ns_point_axes(t->point); *a && rc == NS_OK && (t->kind == NS_SINK_VALUES || t->kind == NS_SINK_BANDS);
+         a += strspn(a, " ")) {
         const size_t n = strcspn(a, " ");
         for (int i = 0; names[i] && rc == NS_OK; i++)
             if (strlen(names[i]) == n && !strncmp(names[i], a, n) && !(*made & 1u << i)) {
@@ -232,12 +264,18 @@ int ns_layout_case(ns_recording *r, const ns_plan_case *c, ns_error *err)
 static char *rows_text(const ns_rows *rows)
 {
     switch (rows->kind) {
-    case NS_ROWS_ALL:    return ns_strdup("all");
-    case NS_ROWS_LAST:   return ns_printf_alloc("last:%" PRId64, rows->n);
-    case NS_ROWS_SPAN:   return ns_printf_alloc("span:%s", rows->span ? rows->span : "");
-    case NS_ROWS_ANSWER: return ns_strdup("answer");
-    case NS_ROWS_PROBE:  return ns_strdup("probe");
-    case NS_ROWS_LIST:   break;
+    case NS_ROWS_ALL:
+        return ns_strdup("all");
+    case NS_ROWS_LAST:
+        return ns_printf_alloc("last:%" PRId64, rows->n);
+    case NS_ROWS_SPAN:
+        return ns_printf_alloc("span:%s", rows->span ? rows->span : "");
+    case NS_ROWS_ANSWER:
+        return ns_strdup("answer");
+    case NS_ROWS_PROBE:
+        return ns_strdup("probe");
+    case NS_ROWS_LIST:
+        break;
     }
     char *text = ns_strdup("");
     for (int64_t i = 0; text && i < rows->n; i++) {
@@ -274,16 +312,19 @@ int ns_layout_facts(const ns_plan *p, const ns_fact *facts, int n_facts, ns_fact
     ns_cases_hash(p->cases, cases);
     const ns_recorder_params *const r = &p->params;
     char *arch_json = NULL;
-    const struct { const char *name; char *value; } ours[OURS] = {
-        { "kind", ns_strdup("recording") },
-        { "at", globs_text(r) },
-        { "rows", rows_text(&r->rows) },
-        { "maps", ns_strdup(ns_maps_kind_name(r->maps)) },
-        { "storage_dtype", ns_strdup(ns_h5_type_name(r->dtype)) },
-        { "top_k", ns_printf_alloc("%d", r->top_k) },
-        { "pool_block", ns_printf_alloc("%" PRId64, r->pool_block) },
-        { "cases_sha256", ns_strdup(cases) },
-        { "arch_json", ns_arch_to_json(p->arch, &arch_json, err) == NS_OK ? arch_json : NULL },
+    const struct {
+        const char *name;
+        char *value;
+    } ours[OURS] = {
+        {"kind", ns_strdup("recording")},
+        {"at", globs_text(r)},
+        {"rows", rows_text(&r->rows)},
+        {"maps", ns_strdup(ns_maps_kind_name(r->maps))},
+        {"storage_dtype", ns_strdup(ns_h5_type_name(r->dtype))},
+        {"top_k", ns_printf_alloc("%d", r->top_k)},
+        {"pool_block", ns_printf_alloc("%" PRId64, r->pool_block)},
+        {"cases_sha256", ns_strdup(cases)},
+        {"arch_json", ns_arch_to_json(p->arch, &arch_json, err) == NS_OK ? arch_json : NULL},
     };
     *out = ns_alloc_array((size_t)n_facts + OURS, sizeof **out);
     *text = ns_alloc_array(OURS + 1, sizeof **text);
@@ -295,7 +336,7 @@ int ns_layout_facts(const ns_plan *p, const ns_fact *facts, int n_facts, ns_fact
     for (int i = 0; i < OURS; i++) {
         fits = fits && ours[i].value;
         if (fits && !given(facts, n_facts, ours[i].name)) {
-            (*out)[(*n)++] = (ns_fact) { ours[i].name, ours[i].value, false };
+            (*out)[(*n)++] = (ns_fact){ours[i].name, ours[i].value, false};
             (*text)[kept++] = ours[i].value;
         } else {
             free(ours[i].value);

@@ -69,12 +69,13 @@ static bool fact_taken(const ns_out *o, const char *name)
 
 static int put_fact(ns_out *o, const char *name, const char *value, bool is_volatile, ns_error *err)
 {
-    static const char *const reserved[] = { "Conventions", "schema", "complete", "config_sha256", "content_sha256", NULL };
+    static const char *const reserved[] = {"Conventions", "schema", "complete", "config_sha256", "content_sha256", NULL};
     for (int i = 0; reserved[i]; i++)
         if (!strcmp(name ? name : "", reserved[i]))
             return ns_fail(err, NS_E_ARG, "%s: fact '%s' is written by needlescope itself: give it another name", o->label, name);
     if (!ns_name_ok(name) || !value)
-        return ns_fail(err, NS_E_ARG, "%s: fact '%s' has no value, or a name with other signs than letters, digits and _.-+", o->label, name ? name : "");
+        return ns_fail(err, NS_E_ARG, "%s: fact '%s' has no value, or a name with other signs than letters, digits and _.-+", o->label,
+                       name ? name : "");
     char *const clean = ns_clean_utf8(value), *const kept = ns_strdup(name);
     int rc = clean && kept && ns_grow(&o->facts, &o->facts_capacity, o->n_facts + 1, sizeof *o->facts) ? NS_OK : ns_oom(err, o->label);
     if (rc == NS_OK && !is_volatile && !ns_hash_attribute(&o->lines, name, clean))
@@ -86,7 +87,7 @@ static int put_fact(ns_out *o, const char *name, const char *value, bool is_vola
         free(kept);
         return rc;
     }
-    o->facts[o->n_facts++] = (ns_fact) { .name = kept, .is_volatile = is_volatile };
+    o->facts[o->n_facts++] = (ns_fact){.name = kept, .is_volatile = is_volatile};
     return NS_OK;
 }
 
@@ -127,8 +128,9 @@ static int create_file(ns_out *o, ns_error *err)
     H5Pclose(fapl);
     H5Pclose(fcpl);
     if (o->id < 0)
-        return o->disk.error ? ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s (choose another folder)", o->label, strerror(o->disk.error))
-                             : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
+        return o->disk.error
+                   ? ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s (choose another folder)", o->label, strerror(o->disk.error))
+                   : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
     return NS_OK;
 }
 

@@ -4,21 +4,24 @@
 
 #include "record/h5.h"
 
-typedef struct out_scale { char *group, *name; int64_t n; } out_scale;
+typedef struct out_scale {
+    char *group, *name;
+    int64_t n;
+} out_scale;
 
 struct ns_out {
-    char          *label;          /* the path as the caller gave it */
+    char *label; /* the path as the caller gave it */
     ns_atomic_file file;
-    ns_disk        disk;
-    hid_t          driver, id, provenance, string;
-    ns_fact       *facts;          /* names already taken by root attributes and /provenance; names are ours */
-    int64_t        n_facts, facts_capacity;
-    out_scale     *scales;
-    int64_t        n_scales, scales_capacity;
-    int64_t        n_open;         /* datasets created and not yet digested */
-    ns_hash_lines  lines;
+    ns_disk disk;
+    hid_t driver, id, provenance, string;
+    ns_fact *facts; /* names already taken by root attributes and /provenance; names are ours */
+    int64_t n_facts, facts_capacity;
+    out_scale *scales;
+    int64_t n_scales, scales_capacity;
+    int64_t n_open; /* datasets created and not yet digested */
+    ns_hash_lines lines;
 };
 
-char *ns_clean_utf8(const char *text);     /* malloc'd copy whose bytes that are no UTF-8 are '?' */
+char *ns_clean_utf8(const char *text); /* malloc'd copy whose bytes that are no UTF-8 are '?' */
 
 #endif

@@ -8,7 +8,7 @@
 
 const char *ns_maps_kind_name(ns_maps_kind kind)
 {
-    static const char *const names[] = { "stats+topk", "dense", "rows", "topk", "pooled", "stats" };
+    static const char *const names[] = {"stats+topk", "dense", "rows", "topk", "pooled", "stats"};
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : NULL;
 }
 
@@ -56,9 +56,12 @@ const char *ns_track_row_axis(const ns_plan_track *t)
 
 int64_t ns_plan_axis(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, const char *axis, size_t n)
 {
-    const struct { const char *name; int64_t length; } axes[] = {
-        { "row", ns_track_rows(t, c) }, { "head", p->n_heads },   { "kv_head", p->n_kv_heads }, { "d_head", p->head_dim },
-        { "d_model", p->arch->d_model }, { "d_ff", p->d_ff },     { "d_vocab", p->arch->vocab }, { "key", c->n },
+    const struct {
+        const char *name;
+        int64_t length;
+    } axes[] = {
+        {"row", ns_track_rows(t, c)},  {"head", p->n_heads}, {"kv_head", p->n_kv_heads},  {"d_head", p->head_dim},
+        {"d_model", p->arch->d_model}, {"d_ff", p->d_ff},    {"d_vocab", p->arch->vocab}, {"key", c->n},
     };
     for (size_t i = 0; i < sizeof axes / sizeof *axes; i++)
         if (strlen(axes[i].name) == n && !strncmp(axes[i].name, axis, n))
@@ -86,7 +89,8 @@ void ns_plan_chunk(const ns_plan_track *t, const ns_plan_case *c, int64_t *rows,
     *keys = S < wide ? S : wide;
 }
 
-void ns_plan_key_chunks(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, int64_t layer, int64_t first, int64_t last, int64_t *lo, int64_t *hi)
+void ns_plan_key_chunks(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, int64_t layer, int64_t first, int64_t last,
+                        int64_t *lo, int64_t *hi)
 {
     const ns_attn *const attn = ns_arch_attn(p->arch, layer);
     int64_t window = attn ? 1 : 0, rows, keys;
@@ -115,7 +119,7 @@ static bool wanted(const ns_recorder_params *r, ns_point point, int64_t layer)
 static int add_track(ns_plan *p, ns_point point, ns_sink_kind kind, bool all_rows, const char *name, ns_error *err)
 {
     ns_plan_track *const t = &p->tracks[p->n_tracks];
-    *t = (ns_plan_track) { .point = point, .kind = kind, .all_rows = all_rows };
+    *t = (ns_plan_track){.point = point, .kind = kind, .all_rows = all_rows};
     t->layers = ns_alloc_array((size_t)p->arch->n_layers + 1, sizeof *t->layers);
     if (!t->layers)
         return ns_oom(err, "the plan of a recording");
@@ -206,11 +210,12 @@ static int add_cases(ns_plan *p, ns_error *err)
         return ns_oom(err, "the plan of a recording");
     for (int64_t i = 0; i < p->cases->n; i++) {
         ns_plan_case *const c = &p->list[i];
-        *c = (ns_plan_case) { .c = &p->cases->list[i], .index = i };
+        *c = (ns_plan_case){.c = &p->cases->list[i], .index = i};
         c->n = c->c->n_tokens + (c->c->n_answer > 0 ? c->c->n_answer - 1 : 0);
         snprintf(c->group, sizeof c->group, "case%04lld", (long long)i);
         if (c->n < 1 || c->n > INT32_MAX)
-            return ns_fail(err, NS_E_ARG, "case '%s' has %lld tokens: nothing can be recorded of it", c->c->id ? c->c->id : c->group, (long long)c->n);
+            return ns_fail(err, NS_E_ARG, "case '%s' has %lld tokens: nothing can be recorded of it", c->c->id ? c->c->id : c->group,
+                           (long long)c->n);
         c->block = p->params.pool_block > 0 ? p->params.pool_block : (c->n + NS_POOL_BINS - 1) / NS_POOL_BINS;
         longest = c->n > longest ? c->n : longest;
         const int rc = add_rows(p, c, err);
@@ -231,8 +236,10 @@ static int copy_params(ns_plan *p, const ns_recorder_params *given, ns_error *er
     const ns_rows rows = r->rows;
     r->rows.positions = NULL;
     r->rows.span = NULL;
-    if (given->size != sizeof *given || !dtype_ok || !ns_maps_kind_name(r->maps) || r->top_k < 0 || r->pool_block < 0 || r->max_bytes < 0 || r->n_at < 1)
-        return ns_fail(err, NS_E_ARG, "recording: wrong parameters (size, at least one glob, dtype F32 or F16, maps, top_k, pool_block, max_bytes)");
+    if (given->size != sizeof *given || !dtype_ok || !ns_maps_kind_name(r->maps) || r->top_k < 0 || r->pool_block < 0 || r->max_bytes < 0 ||
+        r->n_at < 1)
+        return ns_fail(err, NS_E_ARG,
+                       "recording: wrong parameters (size, at least one glob, dtype F32 or F16, maps, top_k, pool_block, max_bytes)");
     if (rows.kind == NS_ROWS_LIST && rows.n > 0) {
         int64_t *const copy = ns_alloc_array((size_t)rows.n, sizeof *copy);
         if (!copy)
@@ -270,7 +277,7 @@ static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
     if (rc < 0)
         return rc;
     largest(p);
-    p->tracks = ns_alloc_array(NS_N_POINTS + 1, sizeof *p->tracks);      /* the pattern may have two */
+    p->tracks = ns_alloc_array(NS_N_POINTS + 1, sizeof *p->tracks); /* the pattern may have two */
     if (!p->tracks)
         return ns_oom(err, "the plan of a recording");
     for (int point = 0; point < NS_N_POINTS && rc == NS_OK; point++)
@@ -282,7 +289,7 @@ static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
 
 int ns_plan_make(ns_plan *p, const ns_arch *arch, const ns_cases *cases, const ns_recorder_params *params, ns_error *err)
 {
-    *p = (ns_plan) { .arch = arch, .cases = cases };
+    *p = (ns_plan){.arch = arch, .cases = cases};
     const int rc = make(p, params, err);
     if (rc < 0)
         ns_plan_clear(p);
@@ -300,5 +307,5 @@ void ns_plan_clear(ns_plan *p)
     free(p->layers);
     free((int64_t *)p->params.rows.positions);
     free((char *)p->params.rows.span);
-    *p = (ns_plan) { 0 };
+    *p = (ns_plan){0};
 }

@@ -6,22 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct part { ns_out_spec spec; hid_t dataset; ns_sha256 sha; float *cells; } part;
+typedef struct part {
+    ns_out_spec spec;
+    hid_t dataset;
+    ns_sha256 sha;
+    float *cells;
+} part;
 
 typedef struct pooled {
     ns_sink sink;
     int64_t block, blocks;
-    part    max, mean;
-    double *sums;                  /* [H][blocks][blocks] of this layer, then divided into mean.cells */
+    part max, mean;
+    double *sums; /* [H][blocks][blocks] of this layer, then divided into mean.cells */
 } pooled;
 
 static int open_part(pooled *p, part *q, const char *name, const char *summary, ns_error *err)
 {
     const ns_sink *const s = &p->sink;
     char axes[160];
-    q->spec = (ns_out_spec) {
-        .group = s->c->group, .name = name, .axes = ns_sink_axes(s, "head qb kb", axes, sizeof axes), .summary = summary, .dtype = s->rec->plan.params.dtype,
-        .rank = 4, .shape = { s->track->n_layers, s->rec->plan.n_heads, p->blocks, p->blocks },
+    q->spec = (ns_out_spec){
+        .group = s->c->group,
+        .name = name,
+        .axes = ns_sink_axes(s, "head qb kb", axes, sizeof axes),
+        .summary = summary,
+        .dtype = s->rec->plan.params.dtype,
+        .rank = 4,
+        .shape = {s->track->n_layers, s->rec->plan.n_heads, p->blocks, p->blocks},
     };
     ns_sha256_begin(&q->sha);
     const int rc = ns_out_dataset(s->rec->out, &q->spec, &q->dataset, err);
@@ -51,7 +61,12 @@ static int begin_layer(pooled *p, ns_error *err)
     return NS_OK;
 }
 
-typedef struct pool_job { pooled *p; const ns_site *site; const ns_view *view; int64_t first, n; } pool_job;
+typedef struct pool_job {
+    pooled *p;
+    const ns_site *site;
+    const ns_view *view;
+    int64_t first, n;
+} pool_job;
 
 /* First key that row q can see. */
 static int64_t first_visible(const ns_attn *attn, int64_t head, int64_t q)
@@ -75,7 +90,7 @@ static void pool_head(void *user, int64_t head, int worker)
             double sum = 0;
             for (; k < end; k++) {
                 const float v = x[k - j->site->key0];
-                max = max >= v ? max : v;          /* also when max is NaN: nothing seen yet */
+                max = max >= v ? max : v; /* also when max is NaN: nothing seen yet */
                 sum += (double)v;
             }
             p->max.cells[at + kb] = max;
@@ -89,7 +104,7 @@ static int rows_to_pooled(ns_sink *s, const ns_site *site, const ns_view *view, 
     pooled *const p = (pooled *)s;
     const int rc = s->row == 0 ? begin_layer(p, err) : NS_OK;
     if (rc == NS_OK)
-        ns_pool_run(s->rec->pool, view->shape[0], pool_head, &(pool_job) { p, site, view, first, n });
+        ns_pool_run(s->rec->pool, view->shape[0], pool_head, &(pool_job){p, site, view, first, n});
     return rc;
 }
 
@@ -112,14 +127,14 @@ static void divide(pooled *p, const ns_attn *attn)
         for (int64_t qb = 0; qb < p->blocks; qb++)
             for (int64_t kb = 0; kb < p->blocks; kb++) {
                 const int64_t i = (h * p->blocks + qb) * p->blocks + kb;
-                const int64_t n = kb > qb || !attn || h >= attn->n_heads ? 0 : visible(p, attn, h, qb, kb);
+                const int64_t n = kb > qb || (attn && h >= attn->n_heads) ? 0 : visible(p, attn, h, qb, kb);
                 p->mean.cells[i] = n ? (float)(p->sums[i] / (double)n) : NAN;
             }
 }
 
 static int write_part(pooled *p, part *q, ns_error *err)
 {
-    const int64_t start[4] = { p->sink.layer }, count[4] = { 1, q->spec.shape[1], p->blocks, p->blocks };
+    const int64_t start[4] = {p->sink.layer}, count[4] = {1, q->spec.shape[1], p->blocks, p->blocks};
     const int64_t cells = count[1] * count[2] * count[3];
     if (q->spec.dtype == NS_F16)
         ns_sink_narrow(p->sink.rec, q->cells, cells);
@@ -159,5 +174,10 @@ static void free_pooled(ns_sink *s)
 }
 
 const ns_sink_class ns_sink_pooled = {
-    .size = sizeof(pooled), .open = open_pooled, .rows = rows_to_pooled, .layer_end = end_layer, .close = close_pooled, .free = free_pooled,
+    .size = sizeof(pooled),
+    .open = open_pooled,
+    .rows = rows_to_pooled,
+    .layer_end = end_layer,
+    .close = close_pooled,
+    .free = free_pooled,
 };

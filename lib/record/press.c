@@ -12,7 +12,7 @@ enum { LEVEL = 1, DEFLATE_IS_FILTER_1 = 1 << 1, STORED_MAX = 65535 };
 
 struct ns_press {
     struct libdeflate_compressor *deflate;
-    size_t   room;
+    size_t room;
     uint8_t *shuffled;
 };
 
@@ -63,7 +63,7 @@ static void shuffle(uint8_t *restrict out, const uint8_t *restrict in, size_t n,
 /* The probability that two bytes are equal is within 6 % of 1/256: under 0.1 bit a byte could be saved. */
 static bool is_noise(const uint8_t *x, size_t n)
 {
-    uint32_t count[4][256] = { 0 };
+    uint32_t count[4][256] = {0};
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
         count[0][x[i]]++;
@@ -87,7 +87,7 @@ static size_t store(uint8_t *out, const uint8_t *in, size_t n)
     uint8_t *to = out;
     while (n > 0) {
         const uint16_t length = n < STORED_MAX ? (uint16_t)n : STORED_MAX;
-        const uint8_t header[5] = { 0, (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)~length, (uint8_t)(~length >> 8) };
+        const uint8_t header[5] = {0, (uint8_t)length, (uint8_t)(length >> 8), (uint8_t)~length, (uint8_t)(~length >> 8)};
         memcpy(to, header, sizeof header);
         memcpy(to + sizeof header, in, length);
         to += sizeof header + length;
@@ -107,7 +107,7 @@ size_t ns_press_chunk(ns_press *p, uint8_t *chunk, size_t bytes, size_t size, ui
     const size_t stored = noise * plane, overhead = 2 + 4 + 5 * (stored / STORED_MAX + 1);
     size_t at = 0, packed = 0;
     if (stored + overhead < bytes) {
-        chunk[at++] = 0x78;                     /* zlib header: deflate, 32 KiB window, fastest */
+        chunk[at++] = 0x78; /* zlib header: deflate, 32 KiB window, fastest */
         chunk[at++] = 0x01;
         at += store(chunk + at, p->shuffled, stored);
         packed = libdeflate_deflate_compress(p->deflate, p->shuffled + stored, bytes - stored, chunk + at, bytes - at - 4);

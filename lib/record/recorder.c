@@ -8,13 +8,13 @@
 #include <string.h>
 
 struct ns_recorder {
-    ns_recording    rec;
-    ns_sink       **sinks;              /* [cases][tracks]; NULL where the case has no such row */
-    int64_t         n_sinks;
-    ns_hooks       *hooks;
-    const ns_model *model;              /* for the hash of the weights, which is known after the pass */
-    const char   *(*weights_sha256)(const ns_model *);
-    bool            broken;             /* a callback failed */
+    ns_recording rec;
+    ns_sink **sinks; /* [cases][tracks]; NULL where the case has no such row */
+    int64_t n_sinks;
+    ns_hooks *hooks;
+    const ns_model *model; /* for the hash of the weights, which is known after the pass */
+    const char *(*weights_sha256)(const ns_model *);
+    bool broken; /* a callback failed */
 };
 
 static const ns_sink_class *const classes[NS_N_SINKS] = {
@@ -34,8 +34,8 @@ static int give_rows(ns_sink *s, const ns_site *site, const ns_view *view, ns_er
         while (row + n < s->n_rows && first + n < end && ns_track_position(s->track, s->c, row + n) == first + n)
             n++;
         if (layer != s->layer || row != s->row)
-            return ns_fail(err, NS_E_INTERNAL, "recording: case '%s': '%s' layer %lld row %lld came out of order", s->c->group, s->track->name,
-                           (long long)site->layer, (long long)first);
+            return ns_fail(err, NS_E_INTERNAL, "recording: case '%s': '%s' layer %lld row %lld came out of order", s->c->group,
+                           s->track->name, (long long)site->layer, (long long)first);
         int rc = s->class->rows(s, site, view, first - site->row0, n, err);
         row += n;
         s->row = row;
@@ -55,7 +55,8 @@ static int see(ns_recorder *r, const ns_site *site, const ns_view *view, ns_erro
     const ns_plan *const p = &r->rec.plan;
     const bool map = site->point == NS_POINT_PATTERN || site->point == NS_POINT_SCORES;
     if (site->case_index < 0 || site->case_index >= p->cases->n)
-        return ns_fail(err, NS_E_ARG, "recording: session %lld carries no case of this recording (ns_session_add_case)", (long long)site->session);
+        return ns_fail(err, NS_E_ARG, "recording: session %lld carries no case of this recording (ns_session_add_case)",
+                       (long long)site->session);
     if (view->dtype != NS_F32 || (map && (view->rank != 3 || view->stride[2] != 1 || view->shape[0] > p->n_heads || site->key0 < 0)))
         return ns_fail(err, NS_E_INTERNAL, "recording: a view of another kind than the hooks' contract has");
     int rc = NS_OK;
@@ -85,7 +86,7 @@ static int make_hooks(ns_recorder *r, ns_error *err)
     const ns_plan *const p = &r->rec.plan;
     const size_t most = (size_t)p->n_tracks * (size_t)(p->arch->n_layers + 1);
     ns_hook *const list = ns_alloc_array(most, sizeof *list);
-    char (*const names)[96] = ns_alloc_array(most, sizeof *names);
+    char(*const names)[96] = ns_alloc_array(most, sizeof *names);
     int n = 0, rc = list && names ? NS_OK : ns_oom(err, "hooks");
     for (int t = 0; t < p->n_tracks && rc == NS_OK; t++) {
         const ns_plan_track *const track = &p->tracks[t];
@@ -94,7 +95,7 @@ static int make_hooks(ns_recorder *r, ns_error *err)
         const bool all = track->all_rows || (t + 1 < p->n_tracks && p->tracks[t + 1].point == track->point && p->tracks[t + 1].all_rows);
         for (int64_t i = 0; i < track->n_layers && !again; i++, n++) {
             ns_point_format(track->point, track->layers[i], names[n], sizeof names[n]);
-            list[n] = (ns_hook) { .size = sizeof *list, .at = names[n], .read = ns_recorder_see, .user = r };
+            list[n] = (ns_hook){.size = sizeof *list, .at = names[n], .read = ns_recorder_see, .user = r};
             if (!all)
                 list[n].rows = p->params.rows;
         }
@@ -111,7 +112,8 @@ static int check_globs(const ns_arch *arch, const ns_recorder_params *params, ns
 {
     for (int i = 0; i < params->n_at; i++) {
         ns_hooks *hooks;
-        const int rc = ns_hooks_new(&hooks, arch, &(ns_hook) { .size = sizeof(ns_hook), .at = params->at[i], .read = ns_recorder_see }, 1, err);
+        const int rc =
+            ns_hooks_new(&hooks, arch, &(ns_hook){.size = sizeof(ns_hook), .at = params->at[i], .read = ns_recorder_see}, 1, err);
         ns_hooks_free(hooks);
         if (rc < 0)
             return rc;
@@ -125,9 +127,12 @@ static int check_size(const ns_plan *p, const char *path, ns_error *err)
     if (bytes <= p->params.max_bytes)
         return NS_OK;
     const double gib = 1024.0 * 1024 * 1024;
-    return ns_fail(err, NS_E_ARG, "%s: the recording would take %.2f GiB (maps: %s, %lld cases), more than the limit of %.2f GiB: record fewer points, rows or "
-                   "cases, choose maps topk, pooled or stats, or allow it (--max-bytes %lld)", path, (double)bytes / gib, ns_maps_kind_name(p->params.maps),
-                   (long long)p->cases->n, (double)p->params.max_bytes / gib, (long long)bytes);
+    return ns_fail(
+        err, NS_E_ARG,
+        "%s: the recording would take %.2f GiB (maps: %s, %lld cases), more than the limit of %.2f GiB: record fewer points, rows or "
+        "cases, choose maps topk, pooled or stats, or allow it (--max-bytes %lld)",
+        path, (double)bytes / gib, ns_maps_kind_name(p->params.maps), (long long)p->cases->n, (double)p->params.max_bytes / gib,
+        (long long)bytes);
 }
 
 static int make_workers(ns_recording *rec, int threads, ns_error *err)
@@ -167,7 +172,7 @@ static int open_sinks(ns_recorder *r, ns_error *err)
         ns_sink *const s = r->sinks[i] = ns_alloc_array(1, classes[track->kind]->size);
         if (!s)
             return ns_oom(err, "a recording");
-        *s = (ns_sink) { .class = classes[track->kind], .rec = &r->rec, .track = track, .c = c, .n_rows = ns_track_rows(track, c) };
+        *s = (ns_sink){.class = classes[track->kind], .rec = &r->rec, .track = track, .c = c, .n_rows = ns_track_rows(track, c)};
         rc = s->class->open(s, err);
     }
     return rc;
@@ -195,8 +200,8 @@ static int open_file(ns_recorder *r, const char *path, const ns_fact *facts, int
     return rc == NS_OK ? open_sinks(r, err) : rc;
 }
 
-static int build(ns_recorder *r, const ns_arch *arch, int threads, const ns_cases *cases, const char *path, const ns_recorder_params *params,
-                 const ns_fact *facts, int n_facts, ns_error *err)
+static int build(ns_recorder *r, const ns_arch *arch, int threads, const ns_cases *cases, const char *path,
+                 const ns_recorder_params *params, const ns_fact *facts, int n_facts, ns_error *err)
 {
     int rc = cases->n > 0 ? check_globs(arch, params, err) : ns_fail(err, NS_E_ARG, "%s: no cases to record", path);
     if (rc == NS_OK)
@@ -210,8 +215,8 @@ static int build(ns_recorder *r, const ns_arch *arch, int threads, const ns_case
     return rc == NS_OK ? open_file(r, path, facts, n_facts, err) : rc;
 }
 
-int ns_recorder_new_for(ns_recorder **out, const ns_arch *arch, int threads, const ns_cases *cases, const char *path, const ns_recorder_params *params,
-                        const ns_fact *facts, int n_facts, ns_error *err)
+int ns_recorder_new_for(ns_recorder **out, const ns_arch *arch, int threads, const ns_cases *cases, const char *path,
+                        const ns_recorder_params *params, const ns_fact *facts, int n_facts, ns_error *err)
 {
     *out = NULL;
     ns_recorder *const r = ns_alloc_array(1, sizeof *r);
@@ -255,9 +260,11 @@ static int check_complete(const ns_recorder *r, ns_error *err)
     for (int64_t i = 0; i < r->n_sinks; i++) {
         const ns_sink *const s = r->sinks[i];
         if (s && s->layer < s->track->n_layers)
-            return ns_fail(err, NS_E_ARG, "%s: case '%s': %lld of %lld rows of '%s' came at layer %lld: run the pass over all cases with the recorder's hooks",
-                           ns_out_label(r->rec.out), s->c->c->id ? s->c->c->id : s->c->group, (long long)s->row, (long long)s->n_rows, s->track->name,
-                           (long long)s->track->layers[s->layer]);
+            return ns_fail(
+                err, NS_E_ARG,
+                "%s: case '%s': %lld of %lld rows of '%s' came at layer %lld: run the pass over all cases with the recorder's hooks",
+                ns_out_label(r->rec.out), s->c->c->id ? s->c->c->id : s->c->group, (long long)s->row, (long long)s->n_rows, s->track->name,
+                (long long)s->track->layers[s->layer]);
     }
     return NS_OK;
 }

@@ -30,7 +30,8 @@ void ns_sink_narrow(const ns_recording *r, float *x, int64_t n)
     }
 }
 
-int ns_sink_write(ns_recording *r, hid_t dataset, ns_dtype dtype, int rank, const int64_t *start, const int64_t *count, const void *data, const char *name, ns_error *err)
+int ns_sink_write(ns_recording *r, hid_t dataset, ns_dtype dtype, int rank, const int64_t *start, const int64_t *count, const void *data,
+                  const char *name, ns_error *err)
 {
     hsize_t from[NS_MAX_RANK], n[NS_MAX_RANK];
     for (int i = 0; i < rank; i++) {

@@ -12,48 +12,49 @@
 
 enum { NS_N_STATS = 10 };
 
-typedef struct ns_stats_file ns_stats_file;     /* the datasets that all cases share (stats.c) */
+typedef struct ns_stats_file ns_stats_file; /* the datasets that all cases share (stats.c) */
 
 /* What all sinks of a recording share. */
 typedef struct ns_recording {
-    ns_plan        plan;
-    ns_out        *out;
-    ns_pool       *pool;           /* our own: idle while the pass computes, as the pass's is while we do */
+    ns_plan plan;
+    ns_out *out;
+    ns_pool *pool; /* our own: idle while the pass computes, as the pass's is while we do */
     const ns_math *math;
-    ns_press     **press;          /* one per worker */
-    uint8_t       *spare;          /* a band's memory, kept for the next band */
-    size_t         spare_bytes;
+    ns_press **press; /* one per worker */
+    uint8_t *spare;   /* a band's memory, kept for the next band */
+    size_t spare_bytes;
     ns_stats_file *stats;
 } ns_recording;
 
 typedef struct ns_sink ns_sink;
 typedef struct ns_sink_class {
     size_t size;
-    int  (*open)(ns_sink *, ns_error *);
+    int (*open)(ns_sink *, ns_error *);
     /* Rows [first, first + n) of the view are the track's rows row .. row + n. */
-    int  (*rows)(ns_sink *, const ns_site *, const ns_view *, int64_t first, int64_t n, ns_error *);
-    int  (*layer_end)(ns_sink *, ns_error *);   /* may be NULL */
-    int  (*close)(ns_sink *, ns_error *);
+    int (*rows)(ns_sink *, const ns_site *, const ns_view *, int64_t first, int64_t n, ns_error *);
+    int (*layer_end)(ns_sink *, ns_error *); /* may be NULL */
+    int (*close)(ns_sink *, ns_error *);
     void (*free)(ns_sink *);
 } ns_sink_class;
 
 struct ns_sink {
     const ns_sink_class *class;
-    ns_recording        *rec;
+    ns_recording *rec;
     const ns_plan_track *track;
-    const ns_plan_case  *c;
-    int64_t              n_rows;
-    int64_t              layer, row;    /* the next that is expected; layer counts in track->layers */
+    const ns_plan_case *c;
+    int64_t n_rows;
+    int64_t layer, row; /* the next that is expected; layer counts in track->layers */
 };
 
 extern const ns_sink_class ns_sink_values, ns_sink_bands, ns_sink_topk, ns_sink_pooled, ns_sink_stats;
 
-int  ns_stats_open(ns_recording *, ns_error *);
-int  ns_stats_close(ns_recording *, ns_error *);
+int ns_stats_open(ns_recording *, ns_error *);
+int ns_stats_close(ns_recording *, ns_error *);
 void ns_stats_free(ns_stats_file *);
 
 /* Writes a slab of `dtype` cells. */
-int ns_sink_write(ns_recording *, hid_t dataset, ns_dtype, int rank, const int64_t *start, const int64_t *count, const void *data, const char *name, ns_error *);
+int ns_sink_write(ns_recording *, hid_t dataset, ns_dtype, int rank, const int64_t *start, const int64_t *count, const void *data,
+                  const char *name, ns_error *);
 /* "layer head row key" of the track: its layer axis, then `rest`. */
 const char *ns_sink_axes(const ns_sink *, const char *rest, char *buf, size_t n);
 /* Converts to the recording's dtype; out has room for n cells of it. */

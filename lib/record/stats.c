@@ -1,6 +1,6 @@
-/* stats.c - what every row does, averaged over bins of query positions: stat_NAME and stat_NAME_sq (case, layer, head, qbin), the means of the
- * value and of its square. With stat_count (case, qbin), the rows in each, bins can be added across cases and files.
- * The datasets are shared by all cases, so they are hashed by tiles (one per case and layer). */
+/* stats.c - what every row does, averaged over bins of query positions: stat_NAME and stat_NAME_sq (case, layer, head, qbin), the means of
+ * the value and of its square. With stat_count (case, qbin), the rows in each, bins can be added across cases and files. The datasets are
+ * shared by all cases, so they are hashed by tiles (one per case and layer). */
 #include "record/sink.h"
 
 #include <math.h>
@@ -10,35 +10,39 @@
 enum { LOCAL = 32 };
 
 enum { SINK, LOCAL_MASS, NEEDLE, NEEDLE_MAX, ENTROPY, TOP1, ARGMAX_DISTANCE, PREVIOUS, SAME_TOKEN, INDUCTION };
-static const struct { const char *name, *summary; } stat_table[NS_N_STATS] = {
-    [SINK] = { "sink", "mass on position 0" },
-    [LOCAL_MASS] = { "local", "mass on the 32 nearest positions, the row's own included" },
-    [NEEDLE] = { "needle", "mass on the span 'needle' (NaN: the case has none)" },
-    [NEEDLE_MAX] = { "needle_max", "largest cell in the span 'needle' (NaN: the case has none)" },
-    [ENTROPY] = { "entropy", "entropy of the row in nats (NaN for signed rows)" },
-    [TOP1] = { "top1_mass", "largest cell" },
-    [ARGMAX_DISTANCE] = { "argmax_dist", "distance to the largest cell, the first of equals" },
-    [PREVIOUS] = { "prev_token", "mass on the position before the row's own" },
-    [SAME_TOKEN] = { "same_token", "mass on earlier positions with the row's token" },
-    [INDUCTION] = { "induction", "mass on positions that follow an earlier copy of the row's token" },
+static const struct {
+    const char *name, *summary;
+} stat_table[NS_N_STATS] = {
+    [SINK] = {"sink", "mass on position 0"},
+    [LOCAL_MASS] = {"local", "mass on the 32 nearest positions, the row's own included"},
+    [NEEDLE] = {"needle", "mass on the span 'needle' (NaN: the case has none)"},
+    [NEEDLE_MAX] = {"needle_max", "largest cell in the span 'needle' (NaN: the case has none)"},
+    [ENTROPY] = {"entropy", "entropy of the row in nats (NaN for signed rows)"},
+    [TOP1] = {"top1_mass", "largest cell"},
+    [ARGMAX_DISTANCE] = {"argmax_dist", "distance to the largest cell, the first of equals"},
+    [PREVIOUS] = {"prev_token", "mass on the position before the row's own"},
+    [SAME_TOKEN] = {"same_token", "mass on earlier positions with the row's token"},
+    [INDUCTION] = {"induction", "mass on positions that follow an earlier copy of the row's token"},
 };
 
-typedef struct bin { double sum, square; } bin;
+typedef struct bin {
+    double sum, square;
+} bin;
 
 struct ns_stats_file {
     ns_out_spec spec[NS_N_STATS][2];
-    hid_t       dataset[NS_N_STATS][2];
-    char        name[NS_N_STATS][2][32];
-    char      (*digest)[65];               /* [NS_N_STATS * 2][cases * layers]; "" where the layer was not recorded */
-    int64_t     tiles;                     /* cases * layers */
+    hid_t dataset[NS_N_STATS][2];
+    char name[NS_N_STATS][2][32];
+    char (*digest)[65]; /* [NS_N_STATS * 2][cases * layers]; "" where the layer was not recorded */
+    int64_t tiles;      /* cases * layers */
 };
 
 typedef struct stats {
-    ns_sink  sink;
-    int64_t  heads;                        /* of this layer */
-    const ns_span *needle;                 /* or NULL */
-    int64_t *earlier;                      /* [T] the last earlier position with the same token, -1 */
-    bin     *bins;                         /* [H][bins][NS_N_STATS] of this layer */
+    ns_sink sink;
+    int64_t heads;         /* of this layer */
+    const ns_span *needle; /* or NULL */
+    int64_t *earlier;      /* [T] the last earlier position with the same token, -1 */
+    bin *bins;             /* [H][bins][NS_N_STATS] of this layer */
 } stats;
 
 /* ---- the datasets of all cases ---- */
@@ -51,9 +55,17 @@ static int open_dataset(ns_recording *r, int stat, int square, ns_error *err)
     char summary[128];
     snprintf(f->name[stat][square], sizeof f->name[stat][square], "stat_%s%s", stat_table[stat].name, square ? "_sq" : "");
     snprintf(summary, sizeof summary, "%s%s", square ? "mean square of: " : "mean of: ", stat_table[stat].summary);
-    *s = (ns_out_spec) {
-        .group = "", .name = f->name[stat][square], .axes = "case layer head qbin", .summary = summary, .dtype = NS_F32, .rank = 4,
-        .shape = { p->cases->n, p->arch->n_layers, p->n_heads, NS_STAT_BINS }, .tiled = true, .tile = { 1, 1, p->n_heads, NS_STAT_BINS }, .fill = NAN,
+    *s = (ns_out_spec){
+        .group = "",
+        .name = f->name[stat][square],
+        .axes = "case layer head qbin",
+        .summary = summary,
+        .dtype = NS_F32,
+        .rank = 4,
+        .shape = {p->cases->n, p->arch->n_layers, p->n_heads, NS_STAT_BINS},
+        .tiled = true,
+        .tile = {1, 1, p->n_heads, NS_STAT_BINS},
+        .fill = NAN,
     };
     const int rc = ns_out_dataset(r->out, s, &f->dataset[stat][square], err);
     s->summary = NULL;
@@ -64,8 +76,13 @@ static int open_dataset(ns_recording *r, int stat, int square, ns_error *err)
 static int write_counts(ns_recording *r, ns_error *err)
 {
     const ns_plan *const p = &r->plan;
-    const ns_out_spec spec = { .group = "", .name = "stat_count", .axes = "case qbin", .summary = "rows in the bin", .dtype = NS_I64, .rank = 2,
-                               .shape = { p->cases->n, NS_STAT_BINS } };
+    const ns_out_spec spec = {.group = "",
+                              .name = "stat_count",
+                              .axes = "case qbin",
+                              .summary = "rows in the bin",
+                              .dtype = NS_I64,
+                              .rank = 2,
+                              .shape = {p->cases->n, NS_STAT_BINS}};
     int64_t *const counts = ns_alloc_array((size_t)(p->cases->n * NS_STAT_BINS), sizeof *counts);
     if (!counts)
         return ns_oom(err, "the bins of a recording");
@@ -128,7 +145,10 @@ static int32_t token_at(const ns_case *c, int64_t position)
     return position < c->n_tokens ? c->tokens[position] : c->answer[position - c->n_tokens];
 }
 
-typedef struct position { int32_t token; int64_t at; } position;
+typedef struct position {
+    int32_t token;
+    int64_t at;
+} position;
 
 static int by_token(const void *a, const void *b)
 {
@@ -150,7 +170,7 @@ static int open_stats(ns_sink *s, ns_error *err)
         return ns_oom(err, "the stats of a recording");
     }
     for (int64_t i = 0; i < n; i++)
-        sorted[i] = (position) { token_at(s->c->c, i), i };
+        sorted[i] = (position){token_at(s->c->c, i), i};
     qsort(sorted, (size_t)n, sizeof *sorted, by_token);
     for (int64_t i = 0; i < n; i++)
         t->earlier[sorted[i].at] = i > 0 && sorted[i - 1].token == sorted[i].token ? sorted[i - 1].at : -1;
@@ -168,7 +188,7 @@ static void p_ln_p(float *restrict out, const float *restrict p)
     float mantissa[BLOCK], exponent[BLOCK];
     memcpy(bits, p, sizeof bits);
     for (int i = 0; i < BLOCK; i++) {
-        const int32_t e = (bits[i] - 0x3f3504f3) >> 23;        /* such that the mantissa lies in [sqrt 1/2, sqrt 2) */
+        const int32_t e = (bits[i] - 0x3f3504f3) >> 23; /* such that the mantissa lies in [sqrt 1/2, sqrt 2) */
         exponent[i] = (float)e;
         bits[i] -= e * 0x800000;
     }
@@ -192,9 +212,9 @@ static void p_ln_p(float *restrict out, const float *restrict p)
 /* Summed in f64 over 16 lanes (key mod 16), so it does not depend on where the view begins: masked cells add 0. */
 static double entropy(const float *x, int64_t key0, int64_t n)
 {
-    float p[BLOCK] = { 0 }, term[BLOCK];
-    double lane[LANES] = { 0 };
-    int64_t ahead = key0 % LANES;                              /* cells before the row's first in its block */
+    float p[BLOCK] = {0}, term[BLOCK];
+    double lane[LANES] = {0};
+    int64_t ahead = key0 % LANES; /* cells before the row's first in its block */
     for (int64_t i = 0; i < n;) {
         const int64_t m = n - i < BLOCK - ahead ? n - i : BLOCK - ahead;
         memcpy(p + ahead, x + i, (size_t)m * sizeof *p);
@@ -209,7 +229,7 @@ static double entropy(const float *x, int64_t key0, int64_t n)
     for (int half = LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++)
             lane[l] += lane[l + half];
-    return 0 - lane[0];        /* never -0 */
+    return 0 - lane[0]; /* never -0 */
 }
 
 /* x is the row from key0 on; keys [from, to) clipped to it. */
@@ -233,7 +253,12 @@ static double largest(const float *x, int64_t key0, int64_t n, int64_t from, int
     return max;
 }
 
-typedef struct stats_job { stats *t; const ns_site *site; const ns_view *view; int64_t first, n; } stats_job;
+typedef struct stats_job {
+    stats *t;
+    const ns_site *site;
+    const ns_view *view;
+    int64_t first, n;
+} stats_job;
 
 static void look_at_row(const stats_job *j, const float *x, int64_t q, double out[NS_N_STATS])
 {
@@ -281,7 +306,7 @@ static int rows_to_stats(ns_sink *s, const ns_site *site, const ns_view *view, i
     if (!t->bins)
         return ns_oom(err, "the stats of a recording");
     t->heads = view->shape[0];
-    ns_pool_run(s->rec->pool, t->heads, look_at_head, &(stats_job) { t, site, view, first, n });
+    ns_pool_run(s->rec->pool, t->heads, look_at_head, &(stats_job){t, site, view, first, n});
     return NS_OK;
 }
 
@@ -312,7 +337,7 @@ static int write_layer(stats *t, int stat, int square, float *cells, ns_error *e
         ns_sha256_add(&sha, cells, (size_t)(p->n_heads * NS_STAT_BINS) * sizeof *cells);
         ns_sha256_end(&sha, f->digest[(stat * 2 + square) * f->tiles + t->sink.c->index * p->arch->n_layers + layer]);
     }
-    const int64_t start[4] = { t->sink.c->index, layer, 0, 0 }, count[4] = { 1, 1, p->n_heads, NS_STAT_BINS };
+    const int64_t start[4] = {t->sink.c->index, layer, 0, 0}, count[4] = {1, 1, p->n_heads, NS_STAT_BINS};
     return ns_sink_write(t->sink.rec, f->dataset[stat][square], NS_F32, 4, start, count, cells, f->name[stat][square], err);
 }
 
@@ -332,7 +357,7 @@ static int end_layer(ns_sink *s, ns_error *err)
 static int close_stats(ns_sink *s, ns_error *err)
 {
     (void)s, (void)err;
-    return NS_OK;          /* ns_stats_close digests for all cases */
+    return NS_OK; /* ns_stats_close digests for all cases */
 }
 
 static void free_stats(ns_sink *s)
@@ -343,5 +368,10 @@ static void free_stats(ns_sink *s)
 }
 
 const ns_sink_class ns_sink_stats = {
-    .size = sizeof(stats), .open = open_stats, .rows = rows_to_stats, .layer_end = end_layer, .close = close_stats, .free = free_stats,
+    .size = sizeof(stats),
+    .open = open_stats,
+    .rows = rows_to_stats,
+    .layer_end = end_layer,
+    .close = close_stats,
+    .free = free_stats,
 };

@@ -9,7 +9,9 @@
 #error "NS_VERSION comes from meson.build"
 #endif
 
-struct ns_table_writer { ns_out *out; };
+struct ns_table_writer {
+    ns_out *out;
+};
 
 enum { CONTIGUOUS_BYTES = 16 << 10, CHUNK_BYTES = 256 << 10 };
 
@@ -53,7 +55,7 @@ static const void *row_major(const ns_view *v, void **owned)
     if (dense || n == 0)
         return v->data ? v->data : "";
     char *const copy = *owned = ns_alloc_array((size_t)n, size);
-    int64_t at[NS_MAX_RANK] = { 0 };
+    int64_t at[NS_MAX_RANK] = {0};
     for (int64_t i = 0; copy && i < n; i++) {
         int64_t offset = 0;
         for (int d = 0; d < v->rank; d++)
@@ -84,7 +86,8 @@ int ns_table_axis(ns_table_writer *t, const char *name, const ns_view *values, n
     if (rc < 0)
         return rc;
     if (values->rank != 1 || !is_number(values->dtype))
-        return ns_fail(err, NS_E_ARG, "%s: axis '%s' must be a list of i32, i64, f32 or f64 numbers", ns_out_label(t->out), name ? name : "");
+        return ns_fail(err, NS_E_ARG, "%s: axis '%s' must be a list of i32, i64, f32 or f64 numbers", ns_out_label(t->out),
+                       name ? name : "");
     void *owned;
     const void *const data = row_major(values, &owned);
     if (!data)
@@ -117,7 +120,8 @@ int ns_table_array(ns_table_writer *t, const char *name, const char *axes, const
     int rc = check_view(t->out, name, v, err);
     if (rc < 0)
         return rc;
-    ns_out_spec spec = { .group = "", .name = name, .axes = axes, .summary = summary, .dtype = v->dtype == NS_BOOL ? NS_U8 : v->dtype, .rank = v->rank };
+    ns_out_spec spec = {
+        .group = "", .name = name, .axes = axes, .summary = summary, .dtype = v->dtype == NS_BOOL ? NS_U8 : v->dtype, .rank = v->rank};
     memcpy(spec.shape, v->shape, sizeof spec.shape);
     choose_chunks(&spec);
     void *owned;
@@ -134,7 +138,7 @@ int ns_table_array(ns_table_writer *t, const char *name, const char *axes, const
 int ns_table_strings(ns_table_writer *t, const char *name, const char *axes, const char *const *values, int64_t n, ns_error *err)
 {
     const ns_h5_quiet quiet = ns_h5_enter();
-    ns_out_spec spec = { .group = "", .name = name, .axes = axes };
+    ns_out_spec spec = {.group = "", .name = name, .axes = axes};
     int rc = ns_out_shape(t->out, &spec, n, err);
     if (rc == NS_OK)
         rc = ns_out_strings(t->out, &spec, values, err);

@@ -1,28 +1,37 @@
-/* topk.c - the k largest cells of every row, and the mass of the rest: topk_index, topk_value (layer, head, row, k), topk_rest (layer, head, row).
- * A layer is kept until its last row, so that the datasets are written (and hashed) in their own order. */
+/* topk.c - the k largest cells of every row, and the mass of the rest: topk_index, topk_value (layer, head, row, k), topk_rest (layer,
+ * head, row). A layer is kept until its last row, so that the datasets are written (and hashed) in their own order. */
 #include "record/sink.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct part { ns_out_spec spec; hid_t dataset; ns_sha256 sha; } part;
+typedef struct part {
+    ns_out_spec spec;
+    hid_t dataset;
+    ns_sha256 sha;
+} part;
 
 typedef struct topk {
-    ns_sink  sink;
-    int64_t  k, rows;              /* rows of one layer: heads * n_rows */
-    part     index, value, rest;
-    int32_t *indices;              /* [H][R][k], -1 past the end */
-    float   *values, *rests;
+    ns_sink sink;
+    int64_t k, rows; /* rows of one layer: heads * n_rows */
+    part index, value, rest;
+    int32_t *indices; /* [H][R][k], -1 past the end */
+    float *values, *rests;
 } topk;
 
 static int open_part(topk *t, part *p, const char *name, const char *rest_axes, const char *summary, ns_dtype dtype, ns_error *err)
 {
     const ns_sink *const s = &t->sink;
     char axes[160];
-    p->spec = (ns_out_spec) {
-        .group = s->c->group, .name = name, .axes = ns_sink_axes(s, rest_axes, axes, sizeof axes), .summary = summary, .dtype = dtype,
-        .rank = dtype == NS_F32 && p == &t->rest ? 3 : 4, .shape = { s->track->n_layers, s->rec->plan.n_heads, s->n_rows, t->k },
+    p->spec = (ns_out_spec){
+        .group = s->c->group,
+        .name = name,
+        .axes = ns_sink_axes(s, rest_axes, axes, sizeof axes),
+        .summary = summary,
+        .dtype = dtype,
+        .rank = dtype == NS_F32 && p == &t->rest ? 3 : 4,
+        .shape = {s->track->n_layers, s->rec->plan.n_heads, s->n_rows, t->k},
     };
     ns_sha256_begin(&p->sha);
     const int rc = ns_out_dataset(s->rec->out, &p->spec, &p->dataset, err);
@@ -36,7 +45,8 @@ static int open_topk(ns_sink *s, ns_error *err)
     const ns_plan *const p = &s->rec->plan;
     t->k = p->params.top_k;
     t->rows = p->n_heads * s->n_rows;
-    int rc = open_part(t, &t->index, "topk_index", "head row k", "key positions of the largest cells, largest first; -1: no more cells above 0", NS_I32, err);
+    int rc = open_part(t, &t->index, "topk_index", "head row k",
+                       "key positions of the largest cells, largest first; -1: no more cells above 0", NS_I32, err);
     if (rc == NS_OK)
         rc = open_part(t, &t->value, "topk_value", "head row k", "the cells at topk_index", p->params.dtype, err);
     return rc == NS_OK ? open_part(t, &t->rest, "topk_rest", "head row", "sum of the cells that are not listed", NS_F32, err) : rc;
@@ -53,7 +63,12 @@ static int begin_layer(topk *t, ns_error *err)
     return NS_OK;
 }
 
-typedef struct selection { int64_t have, k; bool magnitude; int32_t *index; float *value; } selection;
+typedef struct selection {
+    int64_t have, k;
+    bool magnitude;
+    int32_t *index;
+    float *value;
+} selection;
 
 /* What a cell must exceed to be listed. */
 static float bar(const selection *s)
@@ -97,7 +112,12 @@ static float select_row(selection *s, const ns_math *math, const float *x, int64
     return rest < 0 && !s->magnitude ? 0 : (float)rest;
 }
 
-typedef struct topk_job { topk *t; const ns_site *site; const ns_view *view; int64_t first, n; } topk_job;
+typedef struct topk_job {
+    topk *t;
+    const ns_site *site;
+    const ns_view *view;
+    int64_t first, n;
+} topk_job;
 
 static void select_head(void *user, int64_t head, int worker)
 {
@@ -106,7 +126,7 @@ static void select_head(void *user, int64_t head, int worker)
     (void)worker;
     for (int64_t i = 0; i < j->n; i++) {
         const int64_t row = head * t->sink.n_rows + t->sink.row + i;
-        selection s = { 0, t->k, j->site->kind == NS_ROW_UNROLLED, t->indices + row * t->k, t->values + row * t->k };
+        selection s = {0, t->k, j->site->kind == NS_ROW_UNROLLED, t->indices + row * t->k, t->values + row * t->k};
         t->rests[row] = select_row(&s, t->sink.rec->math, ns_at(j->view, head, j->first + i, 0), j->view->shape[2], j->site->key0);
     }
 }
@@ -116,13 +136,13 @@ static int rows_to_topk(ns_sink *s, const ns_site *site, const ns_view *view, in
     topk *const t = (topk *)s;
     const int rc = s->row == 0 ? begin_layer(t, err) : NS_OK;
     if (rc == NS_OK)
-        ns_pool_run(s->rec->pool, view->shape[0], select_head, &(topk_job) { t, site, view, first, n });
+        ns_pool_run(s->rec->pool, view->shape[0], select_head, &(topk_job){t, site, view, first, n});
     return rc;
 }
 
 static int write_part(topk *t, part *p, const void *data, ns_error *err)
 {
-    int64_t start[NS_MAX_RANK] = { t->sink.layer }, count[NS_MAX_RANK];
+    int64_t start[NS_MAX_RANK] = {t->sink.layer}, count[NS_MAX_RANK];
     memcpy(count, p->spec.shape, sizeof count);
     count[0] = 1;
     int64_t cells = 1;
@@ -149,7 +169,7 @@ static int end_layer(ns_sink *s, ns_error *err)
 static int close_topk(ns_sink *s, ns_error *err)
 {
     topk *const t = (topk *)s;
-    part *const parts[] = { &t->index, &t->value, &t->rest };
+    part *const parts[] = {&t->index, &t->value, &t->rest};
     int rc = NS_OK;
     for (int i = 0; i < 3 && rc == NS_OK; i++) {
         char hex[65];
@@ -170,5 +190,10 @@ static void free_topk(ns_sink *s)
 }
 
 const ns_sink_class ns_sink_topk = {
-    .size = sizeof(topk), .open = open_topk, .rows = rows_to_topk, .layer_end = end_layer, .close = close_topk, .free = free_topk,
+    .size = sizeof(topk),
+    .open = open_topk,
+    .rows = rows_to_topk,
+    .layer_end = end_layer,
+    .close = close_topk,
+    .free = free_topk,
 };

@@ -7,12 +7,12 @@
 enum { PART_BYTES = 4 << 20 };
 
 typedef struct values {
-    ns_sink     sink;
+    ns_sink sink;
     ns_out_spec spec;
-    hid_t       dataset;
-    int64_t     dims[NS_MAX_RANK], cells;   /* of one row */
-    int         n_dims;
-    ns_sha256   sha;
+    hid_t dataset;
+    int64_t dims[NS_MAX_RANK], cells; /* of one row */
+    int n_dims;
+    ns_sha256 sha;
 } values;
 
 static int open_values(ns_sink *s, ns_error *err)
@@ -22,9 +22,12 @@ static int open_values(ns_sink *s, ns_error *err)
     char axes[160];
     v->n_dims = ns_plan_dims(p, s->track, s->c, v->dims);
     v->cells = 1;
-    v->spec = (ns_out_spec) {
-        .group = s->c->group, .name = s->track->name, .axes = ns_sink_axes(s, ns_point_axes(s->track->point), axes, sizeof axes),
-        .summary = ns_point_formula(s->track->point), .dtype = p->params.dtype,
+    v->spec = (ns_out_spec){
+        .group = s->c->group,
+        .name = s->track->name,
+        .axes = ns_sink_axes(s, ns_point_axes(s->track->point), axes, sizeof axes),
+        .summary = ns_point_formula(s->track->point),
+        .dtype = p->params.dtype,
     };
     if (s->track->layer_axis[0])
         v->spec.shape[v->spec.rank++] = s->track->n_layers;
@@ -58,9 +61,9 @@ static void pack_row(const values *v, const ns_view *view, int64_t row, float *o
 static int write_part(values *v, const float *cells, int64_t row, int64_t n, void *half, ns_error *err)
 {
     const ns_recording *const r = v->sink.rec;
-    int64_t start[NS_MAX_RANK] = { 0 }, count[NS_MAX_RANK];
+    int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
     memcpy(count, v->spec.shape, sizeof count);
-    const int at = v->spec.rank - 1 - v->n_dims;        /* the row axis */
+    const int at = v->spec.rank - 1 - v->n_dims; /* the row axis */
     if (at == 1) {
         start[0] = v->sink.layer;
         count[0] = 1;
@@ -108,4 +111,4 @@ static int close_values(ns_sink *s, ns_error *err)
     return ns_out_digest(s->rec->out, &v->spec, hex, err);
 }
 
-const ns_sink_class ns_sink_values = { .size = sizeof(values), .open = open_values, .rows = rows_to_values, .close = close_values };
+const ns_sink_class ns_sink_values = {.size = sizeof(values), .open = open_values, .rows = rows_to_values, .close = close_values};

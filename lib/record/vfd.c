@@ -15,13 +15,15 @@
 #include <unistd.h>
 
 typedef struct disk_file {
-    H5FD_t   base;             /* first: HDF5 casts */
-    int      fd;
-    haddr_t  eoa, eof;         /* end of what is allocated, of what is written */
+    H5FD_t base; /* first: HDF5 casts */
+    int fd;
+    haddr_t eoa, eof; /* end of what is allocated, of what is written */
     ns_disk *disk;
 } disk_file;
 
-typedef struct disk_info { ns_disk *disk; } disk_info;
+typedef struct disk_info {
+    ns_disk *disk;
+} disk_info;
 
 static H5FD_t *disk_open(const char *name, unsigned flags, hid_t fapl, haddr_t maxaddr)
 {
@@ -144,7 +146,7 @@ hid_t ns_disk_driver(void)
     static const H5FD_class_t driver = {
 #if H5_VERSION_GE(1, 13, 0)
         .version = H5FD_CLASS_VERSION,
-        .value = 513,          /* from the range HDF5 leaves to applications' own drivers */
+        .value = 513, /* from the range HDF5 leaves to applications' own drivers */
 #endif
         .name = "needlescope",
         .maxaddr = (haddr_t)INT64_MAX,
@@ -168,6 +170,6 @@ hid_t ns_disk_driver(void)
 
 int ns_disk_use(hid_t fapl, hid_t driver, ns_disk *disk)
 {
-    const disk_info info = { disk };
+    const disk_info info = {disk};
     return H5Pset_driver(fapl, driver, &info);
 }

@@ -50,19 +50,21 @@ int main(int argc, char **argv)
 {
     const int L = argc > 2 ? atoi(argv[2]) : 30, H = argc > 3 ? atoi(argv[3]) : 9, threads = argc > 5 ? atoi(argv[5]) : 2;
     const int64_t T = argc > 4 ? atoll(argv[4]) / 32 * 32 : 2048, bands = T / 32;
-    static const char *const at[] = { "blocks.*.attn.hook_pattern" };
-    ns_recorder_params params = { .size = sizeof params, .at = at, .n_at = 1, .maps = NS_MAPS_DENSE, .max_bytes = INT64_MAX, .top_k = 32 };
+    static const char *const at[] = {"blocks.*.attn.hook_pattern"};
+    ns_recorder_params params = {.size = sizeof params, .at = at, .n_at = 1, .maps = NS_MAPS_DENSE, .max_bytes = INT64_MAX, .top_k = 32};
     if (argc < 2)
         return 2;
     for (int i = 6; i < argc; i++) {
         params.dtype = !strcmp(argv[i], "f16") ? NS_F16 : !strcmp(argv[i], "f32") ? NS_F32 : params.dtype;
         for (int m = 0; m < 6; m++)
-            params.maps = !strcmp(argv[i], (const char *const[]) { "stats+topk", "dense", "rows", "topk", "pooled", "stats" }[m]) ? (ns_maps_kind)m : params.maps;
+            params.maps = !strcmp(argv[i], (const char *const[]){"stats+topk", "dense", "rows", "topk", "pooled", "stats"}[m])
+                              ? (ns_maps_kind)m
+                              : params.maps;
     }
     params.dtype = argc > 6 ? params.dtype : NS_F16;
     ns_arch *const arch = fake_arch_of(L, H);
     ns_cases cases;
-    fake_cases(&cases, &(int64_t) { T - 1 }, 1);
+    fake_cases(&cases, &(int64_t){T - 1}, 1);
     float **const data = calloc((size_t)bands, sizeof *data);
     uint64_t seed = 1;
     for (int64_t b = 0; b < bands; b++)
@@ -70,13 +72,21 @@ int main(int argc, char **argv)
     const long before = peak_mib();
     const double start = seconds();
     ns_recorder *r;
-    ns_error err = { "" };
+    ns_error err = {""};
     int rc = ns_recorder_new_for(&r, arch, threads, &cases, argv[1], &params, NULL, 0, &err);
     for (int64_t l = 0; l < L && rc == NS_OK; l++)
         for (int64_t b = 0; b < bands && rc == NS_OK; b++) {
-            const ns_site site = { .size = sizeof site, .point = NS_POINT_PATTERN, .layer = l, .c = &cases.list[0], .row0 = 32 * b, .n_rows = 32,
-                                   .n_keys = 32 * b + 32, .n_heads = H, .n_kv_heads = H, .attn = ns_arch_attn(arch, l) };
-            const ns_view view = ns_view_of(data[b], NS_F32, 3, (int64_t[]) { H, 32, site.n_keys });
+            const ns_site site = {.size = sizeof site,
+                                  .point = NS_POINT_PATTERN,
+                                  .layer = l,
+                                  .c = &cases.list[0],
+                                  .row0 = 32 * b,
+                                  .n_rows = 32,
+                                  .n_keys = 32 * b + 32,
+                                  .n_heads = H,
+                                  .n_kv_heads = H,
+                                  .attn = ns_arch_attn(arch, l)};
+            const ns_view view = ns_view_of(data[b], NS_F32, 3, (int64_t[]){H, 32, site.n_keys});
             rc = ns_recorder_see(r, &site, &view, &err);
         }
     const double passed = seconds() - start;
@@ -84,8 +94,8 @@ int main(int argc, char **argv)
         rc = ns_recorder_commit(r, &err);
     if (rc < 0)
         fprintf(stderr, "%s\n", err.message);
-    printf("%d maps of %lld x %lld: %.2f s in callbacks, %.2f s with commit (fsync): %.1f maps/s; memory above the input %ld MiB\n", L * H, (long long)T,
-           (long long)T, passed, seconds() - start, L * H / passed, peak_mib() - before);
+    printf("%d maps of %lld x %lld: %.2f s in callbacks, %.2f s with commit (fsync): %.1f maps/s; memory above the input %ld MiB\n", L * H,
+           (long long)T, (long long)T, passed, seconds() - start, L * H / passed, peak_mib() - before);
     for (int64_t b = 0; b < bands; b++)
         free(data[b]);
     free(data);

@@ -20,10 +20,11 @@ static ns_arch *arch_of(const char *json)
 
 ns_arch *fake_arch(void)
 {
-    return arch_of("{\"model_type\":\"gemma3_text\",\"hidden_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
-                   "\"head_dim\":8,\"intermediate_size\":40,\"vocab_size\":50,\"max_position_embeddings\":4096,\"rms_norm_eps\":1e-6,"
-                   "\"sliding_window\":37,\"layer_types\":[\"sliding_attention\",\"sliding_attention\",\"full_attention\",\"sliding_attention\"],"
-                   "\"hidden_activation\":\"gelu_pytorch_tanh\",\"query_pre_attn_scalar\":8}");
+    return arch_of(
+        "{\"model_type\":\"gemma3_text\",\"hidden_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+        "\"head_dim\":8,\"intermediate_size\":40,\"vocab_size\":50,\"max_position_embeddings\":4096,\"rms_norm_eps\":1e-6,"
+        "\"sliding_window\":37,\"layer_types\":[\"sliding_attention\",\"sliding_attention\",\"full_attention\",\"sliding_attention\"],"
+        "\"hidden_activation\":\"gelu_pytorch_tanh\",\"query_pre_attn_scalar\":8}");
 }
 
 ns_arch *fake_arch_of(int layers, int heads)
@@ -38,7 +39,7 @@ ns_arch *fake_arch_of(int layers, int heads)
 
 void fake_cases(ns_cases *cases, const int64_t *lengths, int64_t n)
 {
-    *cases = (ns_cases) { ns_alloc_array((size_t)n, sizeof *cases->list), n, n };
+    *cases = (ns_cases){ns_alloc_array((size_t)n, sizeof *cases->list), n, n};
     for (int64_t i = 0; i < n; i++) {
         ns_case *const c = &cases->list[i];
         c->id = ns_printf_alloc("case \xce\xb1 %d", (int)i);
@@ -79,7 +80,8 @@ static void pattern(const ns_site *s, float *out, int64_t n_keys)
                 sum += fake_weight(s->attn, s->case_index, s->layer, h, s->row0 + r, s->key0 + k);
             for (int64_t k = 0; k < n_keys; k++) {
                 const int w = fake_weight(s->attn, s->case_index, s->layer, h, s->row0 + r, s->key0 + k);
-                const bool masked = s->key0 + k > s->row0 + r || (ns_attn_window(s->attn, h) && s->key0 + k <= s->row0 + r - ns_attn_window(s->attn, h));
+                const bool masked =
+                    s->key0 + k > s->row0 + r || (ns_attn_window(s->attn, h) && s->key0 + k <= s->row0 + r - ns_attn_window(s->attn, h));
                 row[k] = s->point == NS_POINT_PATTERN ? (float)w / (float)sum : masked ? -INFINITY : (float)w / 4;
             }
         }
@@ -87,9 +89,16 @@ static void pattern(const ns_site *s, float *out, int64_t n_keys)
 
 static int64_t axis(const ns_arch *a, const ns_attn *attn, int64_t layer, const char *name, size_t n)
 {
-    const struct { const char *name; int64_t length; } axes[] = {
-        { "head", attn ? attn->n_heads : 0 }, { "kv_head", attn ? attn->n_kv_heads : 0 }, { "d_head", attn ? attn->head_dim : 0 }, { "d_model", a->d_model },
-        { "d_ff", layer >= 0 ? ns_arch_ffn(a, layer)->d_ff : 0 }, { "d_vocab", a->vocab },
+    const struct {
+        const char *name;
+        int64_t length;
+    } axes[] = {
+        {"head", attn ? attn->n_heads : 0},
+        {"kv_head", attn ? attn->n_kv_heads : 0},
+        {"d_head", attn ? attn->head_dim : 0},
+        {"d_model", a->d_model},
+        {"d_ff", layer >= 0 ? ns_arch_ffn(a, layer)->d_ff : 0},
+        {"d_vocab", a->vocab},
     };
     for (size_t i = 0; i < sizeof axes / sizeof *axes; i++)
         if (strlen(axes[i].name) == n && !strncmp(axes[i].name, name, n))
@@ -99,13 +108,13 @@ static int64_t axis(const ns_arch *a, const ns_attn *attn, int64_t layer, const 
 
 static ns_view make_view(const ns_arch *a, ns_site *s)
 {
-    int64_t shape[NS_MAX_RANK] = { s->n_rows }, n = s->n_rows;
+    int64_t shape[NS_MAX_RANK] = {s->n_rows}, n = s->n_rows;
     int rank = 1;
     if (s->point == NS_POINT_PATTERN || s->point == NS_POINT_SCORES) {
         const int64_t window = ns_attn_window(s->attn, 0), first = window ? s->row0 - window + 1 : 0;
         s->key0 = first > 0 ? first / 32 * 32 : 0;
-        s->n_keys = (s->row0 + s->n_rows + 31) / 32 * 32 - s->key0;      /* padded, as the real pass may */
-        const int64_t map[3] = { s->n_heads, s->n_rows, s->n_keys };
+        s->n_keys = (s->row0 + s->n_rows + 31) / 32 * 32 - s->key0; /* padded, as the real pass may */
+        const int64_t map[3] = {s->n_heads, s->n_rows, s->n_keys};
         float *const data = ns_alloc_array((size_t)(map[0] * map[1] * map[2]), sizeof *data);
         pattern(s, data, s->n_keys);
         return ns_view_of(data, NS_F32, 3, map);
@@ -153,8 +162,14 @@ int fake_pass(const ns_arch *a, const ns_cases *cases, const ns_hooks *hooks, in
                 int n;
                 const int *const at = ns_hooks_at(hooks, p, layer, &n);
                 const ns_attn *const attn = layer >= 0 ? ns_arch_attn(a, layer) : NULL;
-                const ns_site site = { .size = sizeof site, .point = p, .layer = layer, .case_index = c, .c = &cases->list[c], .attn = attn,
-                                       .n_heads = attn ? attn->n_heads : 0, .n_kv_heads = attn ? attn->n_kv_heads : 0 };
+                const ns_site site = {.size = sizeof site,
+                                      .point = p,
+                                      .layer = layer,
+                                      .case_index = c,
+                                      .c = &cases->list[c],
+                                      .attn = attn,
+                                      .n_heads = attn ? attn->n_heads : 0,
+                                      .n_kv_heads = attn ? attn->n_kv_heads : 0};
                 for (int i = 0; i < n && rc == NS_OK; i++)
                     rc = serve(a, &hooks->list[at[i]], site, cases->list[c].n_tokens + cases->list[c].n_answer - 1, band, err);
             }

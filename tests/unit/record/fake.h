@@ -12,10 +12,10 @@ ns_arch *fake_arch_of(int layers, int heads);
 /* Cases of these prompt lengths, two answer tokens each, the needle at [length / 4, length / 4 + 3). Token i is (7 i + case) mod 13. */
 void fake_cases(ns_cases *, const int64_t *lengths, int64_t n);
 /* Weight of (case, layer, head, query, key) before the row is divided by its sum; 0 where masked. */
-int  fake_weight(const ns_attn *, int64_t c, int64_t layer, int64_t head, int64_t q, int64_t k);
+int fake_weight(const ns_attn *, int64_t c, int64_t layer, int64_t head, int64_t q, int64_t k);
 /* The point enters by the length of its name. */
 float fake_value(int point, int64_t c, int64_t layer, int64_t row, int64_t i);
 /* band: rows per delivery. Stops at the first callback that fails. */
-int  fake_pass(const ns_arch *, const ns_cases *, const ns_hooks *, int64_t band, ns_error *);
+int fake_pass(const ns_arch *, const ns_cases *, const ns_hooks *, int64_t band, ns_error *);
 
 #endif

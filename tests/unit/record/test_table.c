@@ -58,36 +58,36 @@ static int remove_folder(void **state)
 static void axis(ns_table_writer *t, const char *name, int32_t n)
 {
     int32_t values[64];
-    ns_error err = { "" };
+    ns_error err = {""};
     for (int32_t i = 0; i < n; i++)
         values[i] = 10 * i;
-    const ns_view v = ns_view_of(values, NS_I32, 1, (int64_t[]) { n });
+    const ns_view v = ns_view_of(values, NS_I32, 1, (int64_t[]){n});
     if (ns_table_axis(t, name, &v, &err) != NS_OK)
         fail_msg("%s", err.message);
 }
 
-static const ns_fact facts[] = { { "model", "tiny \xe2\x80\x94 one", false }, { "host", "here", true }, { "seed", "7", false } };
+static const ns_fact facts[] = {{"model", "tiny \xe2\x80\x94 one", false}, {"host", "here", true}, {"seed", "7", false}};
 
 static void write_table(const char *path, const float *score)
 {
     ns_table_writer *t;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_table_create(&t, path, facts, 3, &err) != NS_OK)
         fail_msg("%s", err.message);
     axis(t, "case", 2);
     axis(t, "layer", 3);
     axis(t, "head", 4);
-    const ns_view v = ns_view_of((void *)score, NS_F32, 2, (int64_t[]) { 3, 4 });
+    const ns_view v = ns_view_of((void *)score, NS_F32, 2, (int64_t[]){3, 4});
     if (ns_table_array(t, "score", "layer head", &v, "a score", &err) != NS_OK)
         fail_msg("%s", err.message);
     uint8_t hits[24];
     for (int i = 0; i < 24; i++)
         hits[i] = (uint8_t)i;
-    const ns_view h = { .data = hits, .dtype = NS_U8, .rank = 3, .shape = { 2, 4, 3 }, .stride = { 12, 1, 4 } };
+    const ns_view h = {.data = hits, .dtype = NS_U8, .rank = 3, .shape = {2, 4, 3}, .stride = {12, 1, 4}};
     axis(t, "head2", 4);
     axis(t, "layer2", 3);
     assert_int_equal(ns_table_array(t, "hits", "case head layer", &h, NULL, &err), NS_OK);
-    assert_int_equal(ns_table_strings(t, "case_id", "case", (const char *const[]) { "a", "\xce\xb2" }, 2, &err), NS_OK);
+    assert_int_equal(ns_table_strings(t, "case_id", "case", (const char *const[]){"a", "\xce\xb2"}, 2, &err), NS_OK);
     if (ns_table_commit(t, &err) != NS_OK)
         fail_msg("%s", err.message);
 }
@@ -102,7 +102,7 @@ static void test_round_trip(void **state)
     write_table(path, score);
     assert_int_equal(files_in_folder(), 1);
     ns_file *f;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_file_open(&f, path, &err) != NS_OK)
         fail_msg("%s", err.message);
     assert_string_equal(ns_file_fact(f, "model"), facts[0].value);
@@ -111,7 +111,7 @@ static void test_round_trip(void **state)
     assert_string_equal(ns_file_fact(f, "complete"), "1");
     assert_null(ns_file_fact(f, "nothing"));
     char hex[65];
-    assert_int_equal(ns_facts_sha256((const ns_fact[]) { facts[2], facts[0] }, 2, hex, &err), NS_OK);
+    assert_int_equal(ns_facts_sha256((const ns_fact[]){facts[2], facts[0]}, 2, hex, &err), NS_OK);
     assert_string_equal(ns_file_fact(f, "config_sha256"), hex);
     float *got;
     int rank;
@@ -139,9 +139,9 @@ static void test_round_trip(void **state)
     assert_string_equal(ids[1], "\xce\xb2");
     free(ids[0]), free(ids[1]), free(ids);
     float slab[2];
-    assert_int_equal(ns_file_read_slab(f, "score", 2, (int64_t[]) { 1, 2 }, (int64_t[]) { 2, 1 }, slab, &err), NS_OK);
+    assert_int_equal(ns_file_read_slab(f, "score", 2, (int64_t[]){1, 2}, (int64_t[]){2, 1}, slab, &err), NS_OK);
     assert_true(slab[0] == score[6] && slab[1] == score[10]);
-    assert_int_equal(ns_file_read_slab(f, "score", 2, (int64_t[]) { 1, 2 }, (int64_t[]) { 3, 1 }, slab, &err), NS_E_ARG);
+    assert_int_equal(ns_file_read_slab(f, "score", 2, (int64_t[]){1, 2}, (int64_t[]){3, 1}, slab, &err), NS_E_ARG);
     assert_int_equal(ns_file_read_f32(f, "case_id", &got, NULL, NULL, NULL, &err), NS_E_ARG);
     assert_int_equal(ns_file_read_f32(f, "absent/x", &got, NULL, NULL, NULL, &err), NS_E_MISSING);
     assert_non_null(strstr(err.message, "absent/x"));
@@ -164,7 +164,7 @@ static char *content_of(const char *path)
 static void test_content_hash(void **state)
 {
     (void)state;
-    float score[12] = { 1, 2, 3 };
+    float score[12] = {1, 2, 3};
     write_table(in_folder("a.h5"), score);
     char *const a = content_of(in_folder("a.h5"));
     write_table(in_folder("b.h5"), score);
@@ -184,7 +184,7 @@ static void test_content_hash(void **state)
 static void test_verify_finds_damage(void **state)
 {
     (void)state;
-    float score[12] = { 1.25f, 2.5f, 3.75f, 1e-7f };
+    float score[12] = {1.25f, 2.5f, 3.75f, 1e-7f};
     const char *const path = in_folder("d.h5");
     write_table(path, score);
     FILE *const f = fopen(path, "r+b");
@@ -196,7 +196,7 @@ static void test_verify_finds_damage(void **state)
     fputc(at[2] ^ 1, f);
     fclose(f);
     ns_file *h;
-    ns_error err = { "" };
+    ns_error err = {""};
     assert_int_equal(ns_file_open(&h, path, &err), NS_OK);
     assert_int_equal(ns_file_verify(h, &err), NS_E_FORMAT);
     assert_non_null(strstr(err.message, "content_sha256"));
@@ -208,9 +208,9 @@ static void test_wrong_use(void **state)
     (void)state;
     const int before = files_in_folder();
     ns_table_writer *t;
-    ns_error err = { "" };
-    float x[4] = { 0 };
-    const ns_view v = ns_view_of(x, NS_F32, 1, (int64_t[]) { 4 }), b = ns_view_of(x, NS_BF16, 1, (int64_t[]) { 4 });
+    ns_error err = {""};
+    float x[4] = {0};
+    const ns_view v = ns_view_of(x, NS_F32, 1, (int64_t[]){4}), b = ns_view_of(x, NS_BF16, 1, (int64_t[]){4});
     assert_int_equal(ns_table_create(&t, in_folder("w.h5"), facts, 3, &err), NS_OK);
     axis(t, "layer", 4);
     assert_int_equal(ns_table_array(t, "s", "depth", &v, NULL, &err), NS_E_ARG);
@@ -222,13 +222,13 @@ static void test_wrong_use(void **state)
     assert_int_equal(ns_table_array(t, "a/b", "layer", &v, NULL, &err), NS_E_ARG);
     assert_int_equal(ns_table_array(t, "provenance", "layer", &v, NULL, &err), NS_E_ARG);
     assert_int_equal(ns_table_array(t, "b", "layer", &b, NULL, &err), NS_E_UNSUPPORTED);
-    assert_int_equal(ns_table_strings(t, "c", "layer", (const char *const[]) { "x" }, 1, &err), NS_E_ARG);
+    assert_int_equal(ns_table_strings(t, "c", "layer", (const char *const[]){"x"}, 1, &err), NS_E_ARG);
     assert_int_equal(ns_table_axis(t, "layer", &v, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "twice"));
     ns_table_abort(t);
-    assert_int_equal(ns_table_create(&t, in_folder("w.h5"), (const ns_fact[]) { { "a", "1", false }, { "a", "2", true } }, 2, &err), NS_E_ARG);
+    assert_int_equal(ns_table_create(&t, in_folder("w.h5"), (const ns_fact[]){{"a", "1", false}, {"a", "2", true}}, 2, &err), NS_E_ARG);
     assert_null(t);
-    assert_int_equal(ns_table_create(&t, in_folder("w.h5"), (const ns_fact[]) { { "schema", "1", false } }, 1, &err), NS_E_ARG);
+    assert_int_equal(ns_table_create(&t, in_folder("w.h5"), (const ns_fact[]){{"schema", "1", false}}, 1, &err), NS_E_ARG);
     assert_int_equal(ns_table_create(&t, in_folder("none/w.h5"), NULL, 0, &err), NS_E_CREATE);
     assert_non_null(strstr(err.message, "none"));
     assert_int_equal(files_in_folder(), before);
@@ -239,14 +239,14 @@ static void test_bad_files(void **state)
 {
     (void)state;
     ns_file *f;
-    ns_error err = { "" };
+    ns_error err = {""};
     assert_int_equal(ns_file_open(&f, in_folder("absent.h5"), &err), NS_E_MISSING);
     assert_null(f);
     FILE *const text = fopen(in_folder("text.h5"), "w");
     fputs("not HDF5 at all", text);
     fclose(text);
     assert_int_equal(ns_file_open(&f, in_folder("text.h5"), &err), NS_E_FORMAT);
-    float score[12] = { 0 };
+    float score[12] = {0};
     write_table(in_folder("cut.h5"), score);
     struct stat st;
     stat(in_folder("cut.h5"), &st);
@@ -259,17 +259,17 @@ static void test_bad_files(void **state)
 /* In a child, whose file size is limited at every possible place: an error, no file, nothing printed (not even at exit). */
 static int write_limited(rlim_t limit)
 {
-    const struct rlimit r = { limit, limit };
+    const struct rlimit r = {limit, limit};
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &r);
     ns_table_writer *t;
-    ns_error err = { "" };
+    ns_error err = {""};
     static uint32_t x[64 << 10];
     for (uint32_t i = 1; i < (64 << 10); i++)
-        x[i] = x[i - 1] * 1664525u + 1013904223u;       /* does not compress */
-    const ns_view v = ns_view_of(x, NS_U32, 2, (int64_t[]) { 64, 1024 });
-    int32_t a[1024] = { 0 };
-    const ns_view a64 = ns_view_of(a, NS_I32, 1, (int64_t[]) { 64 }), a1024 = ns_view_of(a, NS_I32, 1, (int64_t[]) { 1024 });
+        x[i] = x[i - 1] * 1664525u + 1013904223u; /* does not compress */
+    const ns_view v = ns_view_of(x, NS_U32, 2, (int64_t[]){64, 1024});
+    int32_t a[1024] = {0};
+    const ns_view a64 = ns_view_of(a, NS_I32, 1, (int64_t[]){64}), a1024 = ns_view_of(a, NS_I32, 1, (int64_t[]){1024});
     int rc = ns_table_create(&t, in_folder("full.h5"), facts, 3, &err);
     if (rc < 0)
         return rc;
@@ -287,7 +287,7 @@ static void test_full_disk(void **state)
 {
     (void)state;
     const int before = files_in_folder();
-    static const rlim_t limits[] = { 0, 512, 3000, 10000, 60000, 100000, 200000 };
+    static const rlim_t limits[] = {0, 512, 3000, 10000, 60000, 100000, 200000};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         int ends[2];
         assert_int_equal(pipe(ends), 0);
@@ -316,8 +316,8 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),          cmocka_unit_test(test_content_hash), cmocka_unit_test(test_verify_finds_damage),
-        cmocka_unit_test(test_wrong_use),           cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_content_hash), cmocka_unit_test(test_verify_finds_damage),
+        cmocka_unit_test(test_wrong_use),  cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
