@@ -21,19 +21,21 @@ static int64_t layer_heads(const ns_plan *p, int64_t layer)
     return attn ? attn->n_heads : p->n_heads;
 }
 
+/* The last chunks are counted as far as the dataset reaches. */
 static int64_t band_cells(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c)
 {
     const int64_t R = ns_track_rows(t, c);
     int64_t rows, keys, cells = 0;
     ns_plan_chunk(t, c, &rows, &keys);
     for (int64_t i = 0; i < t->n_layers; i++) {
-        int64_t chunks = 0;
+        int64_t of_head = 0;
         for (int64_t first = 0; first < R; first += rows) {
+            const int64_t end = first + rows < R ? first + rows : R;
             int64_t lo, hi;
-            ns_plan_key_chunks(p, t, c, t->layers[i], first, (first + rows < R ? first + rows : R) - 1, &lo, &hi);
-            chunks += hi - lo;
+            ns_plan_key_chunks(p, t, c, t->layers[i], first, end - 1, &lo, &hi);
+            of_head = plus(of_head, times(end - first, (hi * keys < c->n ? hi * keys : c->n) - lo * keys));
         }
-        cells = plus(cells, times(times(chunks, rows * keys), layer_heads(p, t->layers[i])));
+        cells = plus(cells, times(of_head, layer_heads(p, t->layers[i])));
     }
     return cells;
 }

@@ -4,6 +4,7 @@
 #include "record/layout.h"
 #include "hook/hook.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,18 +122,23 @@ static int check_globs(const ns_arch *arch, const ns_recorder_params *params, ns
     return NS_OK;
 }
 
+static const char *bytes_text(int64_t bytes, char buf[32])
+{
+    snprintf(buf, 32, bytes >= (int64_t)1 << 30 ? "%.2f GiB" : "%.2f MiB", (double)bytes / (bytes >= (int64_t)1 << 30 ? 0x1p30 : 0x1p20));
+    return buf;
+}
+
 static int check_size(const ns_plan *p, const char *path, ns_error *err)
 {
     const int64_t bytes = ns_plan_bytes(p);
+    char size[32], limit[32];
     if (bytes <= p->params.max_bytes)
         return NS_OK;
-    const double gib = 1024.0 * 1024 * 1024;
-    return ns_fail(
-        err, NS_E_ARG,
-        "%s: the recording would take %.2f GiB (maps: %s, %lld cases), more than the limit of %.2f GiB: record fewer points, rows or "
-        "cases, choose maps topk, pooled or stats, or allow it (--max-bytes %lld)",
-        path, (double)bytes / gib, ns_maps_kind_name(p->params.maps), (long long)p->cases->n, (double)p->params.max_bytes / gib,
-        (long long)bytes);
+    return ns_fail(err, NS_E_ARG,
+                   "%s: the recording would take %s (maps: %s, %lld cases), more than the limit of %s: record fewer points, rows or cases, "
+                   "choose maps topk, pooled or stats, or allow it (--max-bytes %lld)",
+                   path, bytes_text(bytes, size), ns_maps_kind_name(p->params.maps), (long long)p->cases->n,
+                   bytes_text(p->params.max_bytes, limit), (long long)bytes);
 }
 
 static int make_workers(ns_recording *rec, int threads, ns_error *err)
