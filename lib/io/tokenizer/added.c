@@ -9,7 +9,7 @@ enum { LONGEST = 4096 };   /* bytes of one added token; the search looks at most
 
 /* ---- reading ---- */
 
-static int read_token(tok_added_token *token, const cJSON *json, const char *path, ns_error *err)
+static int read_token(ns_tok_added_token *token, const cJSON *json, const char *path, ns_error *err)
 {
     const char *content;
     int64_t id;
@@ -40,35 +40,35 @@ static int read_token(tok_added_token *token, const cJSON *json, const char *pat
 
 /* `tokenizers` gives an added token the id its text has in the vocabulary, or else the next free one, and only warns where the file
  * says otherwise. A model trained with the ids of the file would then be fed other tokens: an error here. */
-static int check_id(const tok_bpe *bpe, int64_t next, const tok_added_token *token, const char *path, ns_error *err)
+static int check_id(const ns_tok_bpe *bpe, int64_t next, const ns_tok_added_token *token, const char *path, ns_error *err)
 {
-    const int32_t known = tok_vocab_find(&bpe->vocab, token->content, token->n);
+    const int32_t known = ns_tok_vocab_find(&bpe->vocab, token->content, token->n);
     const int64_t expected = known >= 0 ? known : next;
     if (token->id != expected)
         return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %d, where its place in the list gives %lld", path,
                        token->content, token->id, (long long)expected);
-    const char *const other = tok_vocab_text(&bpe->vocab, token->id);
+    const char *const other = ns_tok_vocab_text(&bpe->vocab, token->id);
     if (known < 0 && other)
         return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' and the entry '%.100s' share the id %d",
                        path, token->content, other, token->id);
     return NS_OK;
 }
 
-static bool equal(const tok_added_token *a, const tok_added_token *b)
+static bool equal(const ns_tok_added_token *a, const ns_tok_added_token *b)
 {
     return a->special == b->special && a->single_word == b->single_word && a->lstrip == b->lstrip && a->rstrip == b->rstrip
         && a->normalized == b->normalized;
 }
 
-static int add_token(tok_added *added, const tok_bpe *bpe, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
+static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
 {
-    tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
+    ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
     int rc = read_token(token, json, path, err);
     if (rc < 0)
         return rc;
-    const int32_t twin = tok_vocab_find(&added->names, token->content, token->n);
+    const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
     if (twin >= 0) {
-        const tok_added_token *first = added->item;
+        const ns_tok_added_token *first = added->item;
         while (strcmp(first->content, token->content) != 0)
             first++;
         if (twin != token->id || !equal(first, token))
@@ -82,7 +82,7 @@ static int add_token(tok_added *added, const tok_bpe *bpe, int64_t *highest, con
     const int64_t next = *highest >= bpe->vocab.count ? *highest + 1 : bpe->vocab.count;
     rc = check_id(bpe, next, token, path, err);
     if (rc == NS_OK)
-        rc = tok_vocab_add(&added->names, token->content, token->n, token->id, path, err);
+        rc = ns_tok_vocab_add(&added->names, token->content, token->n, token->id, path, err);
     if (rc == NS_OK) {
         added->special[token->id] = token->special;
         *highest = token->id > *highest ? token->id : *highest;
@@ -90,7 +90,7 @@ static int add_token(tok_added *added, const tok_bpe *bpe, int64_t *highest, con
     return rc;
 }
 
-int tok_added_read(tok_added *added, const cJSON *list, const tok_bpe *bpe, const char *path, ns_error *err)
+int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const ns_tok_bpe *bpe, const char *path, ns_error *err)
 {
     if (list && !cJSON_IsNull(list) && !cJSON_IsArray(list))
         return ns_fail(err, NS_E_FORMAT, "%s: 'added_tokens' is not a list", path);
@@ -100,14 +100,14 @@ int tok_added_read(tok_added *added, const cJSON *list, const tok_bpe *bpe, cons
     const int64_t top = (bpe->vocab.ids > bpe->vocab.count ? bpe->vocab.ids : bpe->vocab.count) + count;
     added->item = ns_alloc_array((size_t)count, sizeof *added->item);
     added->special = ns_alloc_array((size_t)top, sizeof *added->special);
-    int rc = added->item && added->special ? tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
+    int rc = added->item && added->special ? ns_tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
     int64_t highest = -1;
     for (const cJSON *item = count ? list->child : NULL; item && rc == NS_OK; item = item->next)
         rc = add_token(added, bpe, &highest, item, path, err);
     return rc;
 }
 
-void tok_added_free(tok_added *added)
+void ns_tok_added_free(ns_tok_added *added)
 {
     for (int64_t i = 0; i < added->n; i++)
         free(added->item[i].content);
@@ -115,20 +115,20 @@ void tok_added_free(tok_added *added)
     free(added->special);
     free(added->raw.node);
     free(added->normalized.node);
-    tok_vocab_free(&added->names);
+    ns_tok_vocab_free(&added->names);
 }
 
 /* ---- the tries ---- */
 
-static int trie_node(tok_trie *trie, uint8_t byte, ns_error *err)
+static int trie_node(ns_tok_trie *trie, uint8_t byte, ns_error *err)
 {
     if (trie->n == INT32_MAX || !ns_grow(&trie->node, &trie->capacity, trie->n + 1, sizeof *trie->node))
         return ns_oom(err, "the added tokens");
-    trie->node[trie->n++] = (tok_node){-1, -1, -1, byte};
+    trie->node[trie->n++] = (ns_tok_node){-1, -1, -1, byte};
     return NS_OK;
 }
 
-static int32_t trie_child(const tok_trie *trie, int32_t node, uint8_t byte)
+static int32_t trie_child(const ns_tok_trie *trie, int32_t node, uint8_t byte)
 {
     int32_t child = trie->node[node].child;
     while (child >= 0 && trie->node[child].byte != byte)
@@ -136,7 +136,7 @@ static int32_t trie_child(const tok_trie *trie, int32_t node, uint8_t byte)
     return child;
 }
 
-static int trie_add(tok_trie *trie, const char *text, int64_t n, int32_t token, ns_error *err)
+static int trie_add(ns_tok_trie *trie, const char *text, int64_t n, int32_t token, ns_error *err)
 {
     int rc = trie->n ? NS_OK : trie_node(trie, 0, err);
     int32_t node = 0;
@@ -158,37 +158,37 @@ static int trie_add(tok_trie *trie, const char *text, int64_t n, int32_t token, 
     return rc;
 }
 
-static int index_token(tok_work *w, tok_added *added, int32_t i)
+static int index_token(ns_tok_work *w, ns_tok_added *added, int32_t i)
 {
-    const tok_added_token *const token = &added->item[i];
+    const ns_tok_added_token *const token = &added->item[i];
     if (!token->normalized)
         return trie_add(&added->raw, token->content, (int64_t)token->n, i, w->err);
     w->part.n = 0;
-    int rc = tok_text_put(w, &w->part, token->content, (int64_t)token->n, (tok_span){0, (uint32_t)token->n});
+    int rc = ns_tok_text_put(w, &w->part, token->content, (int64_t)token->n, (ns_tok_span){0, (uint32_t)token->n});
     if (rc == NS_OK)
-        rc = tok_normalize_part(w);
+        rc = ns_tok_normalize_part(w);
     if (rc == NS_OK && w->part.n == 0)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer leaves nothing of the added token '%.100s'",
                        w->tok->path, token->content);
     return rc < 0 ? rc : trie_add(&added->normalized, w->part.s, w->part.n, i, w->err);
 }
 
-int tok_added_index(ns_tokenizer *tok, ns_error *err)
+int ns_tok_added_index(ns_tokenizer *tok, ns_error *err)
 {
-    tok_work w;
-    tok_work_begin(&w, tok, "", LONGEST, err);
+    ns_tok_work w;
+    ns_tok_work_begin(&w, tok, "", LONGEST, err);
     int rc = NS_OK;
     /* Where two tokens are the same after normalization, special ones come first. */
     for (int pass = 0; pass < 2; pass++)
         for (int64_t i = 0; i < tok->added.n && rc == NS_OK; i++)
             if (tok->added.item[i].special == (pass == 0))
                 rc = index_token(&w, &tok->added, (int32_t)i);
-    tok_work_free(&w);
+    ns_tok_work_free(&w);
     return rc;
 }
 
 /* The longest token that begins at s: its index, or -1. */
-static int32_t trie_match(const tok_trie *trie, const char *s, int64_t n, int64_t *length)
+static int32_t trie_match(const ns_tok_trie *trie, const char *s, int64_t n, int64_t *length)
 {
     int32_t node = 0, best = -1;
     for (int64_t i = 0; i < n; i++) {
@@ -208,21 +208,21 @@ static int32_t trie_match(const tok_trie *trie, const char *s, int64_t n, int64_
 static bool word_before(const char *s, int64_t end)
 {
     uint32_t code;
-    return end > 0 && (tok_char_before(s, end, &code), tok_is_word(code));
+    return end > 0 && (ns_tok_char_before(s, end, &code), ns_tok_is_word(code));
 }
 
 static bool word_at(const char *s, int64_t begin, int64_t n)
 {
     uint32_t code;
-    return begin < n && (tok_next(s + begin, &code), tok_is_word(code));
+    return begin < n && (ns_tok_next(s + begin, &code), ns_tok_is_word(code));
 }
 
 static int64_t spaces_before(const char *s, int64_t end)
 {
     while (end > 0) {
         uint32_t code;
-        const int n = tok_char_before(s, end, &code);
-        if (!tok_is_space(code))
+        const int n = ns_tok_char_before(s, end, &code);
+        if (!ns_tok_is_space(code))
             break;
         end -= n;
     }
@@ -233,8 +233,8 @@ static int64_t spaces_after(const char *s, int64_t begin, int64_t n)
 {
     while (begin < n) {
         uint32_t code;
-        const int size = tok_next(s + begin, &code);
-        if (!tok_is_space(code))
+        const int size = ns_tok_next(s + begin, &code);
+        if (!ns_tok_is_space(code))
             break;
         begin += size;
     }
@@ -243,10 +243,10 @@ static int64_t spaces_after(const char *s, int64_t begin, int64_t n)
 
 /* The piece is cut within w->text. A token refused by single_word is passed over whole; spaces taken by rstrip can be taken again by
  * a token of spaces, and then both keep them: `tokenizers` does it so. */
-int tok_added_split(tok_work *w, const tok_trie *trie, tok_piece piece)
+int ns_tok_added_split(ns_tok_work *w, const ns_tok_trie *trie, ns_tok_piece piece)
 {
     if (trie->n == 0)
-        return tok_piece_put(w, piece.begin, piece.end, piece.id);
+        return ns_tok_piece_put(w, piece.begin, piece.end, piece.id);
     const char *const s = w->text.s + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;
     int64_t done = 0;
@@ -258,7 +258,7 @@ int tok_added_split(tok_work *w, const tok_trie *trie, tok_piece piece)
             at++;
             continue;
         }
-        const tok_added_token *const token = &w->tok->added.item[index];
+        const ns_tok_added_token *const token = &w->tok->added.item[index];
         int64_t begin = at, end = at + length;
         at = end;
         if (token->single_word && (word_before(s, begin) || word_at(s, end, n)))
@@ -270,10 +270,10 @@ int tok_added_split(tok_work *w, const tok_trie *trie, tok_piece piece)
         if (token->rstrip)
             end = spaces_after(s, end, n);
         if (done < begin)
-            rc = tok_piece_put(w, piece.begin + done, piece.begin + begin, -1);
+            rc = ns_tok_piece_put(w, piece.begin + done, piece.begin + begin, -1);
         if (rc == NS_OK)
-            rc = tok_piece_put(w, piece.begin + begin, piece.begin + end, token->id);
+            rc = ns_tok_piece_put(w, piece.begin + begin, piece.begin + end, token->id);
         done = end;
     }
-    return rc == NS_OK && done < n ? tok_piece_put(w, piece.begin + done, piece.end, -1) : rc;
+    return rc == NS_OK && done < n ? ns_tok_piece_put(w, piece.begin + done, piece.end, -1) : rc;
 }

@@ -8,27 +8,27 @@
 
 enum { CACHE = 1 << 14, CACHED_WORD = 64, CACHED_SYMBOLS = 1 << 22, FEW = 64 };
 
-static const tok_merge *find_merge(const tok_merges *merges, int32_t left, int32_t right)
+static const ns_tok_merge *find_merge(const ns_tok_merges *merges, int32_t left, int32_t right)
 {
     const uint64_t mask = (uint64_t)merges->slots - 1;
     uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9E3779B97F4A7C15u;
     h ^= h >> 29;
-    const tok_merge *slot = &merges->slot[h & mask];
+    const ns_tok_merge *slot = &merges->slot[h & mask];
     while (slot->rank >= 0 && (slot->left != (uint32_t)left || slot->right != (uint32_t)right))
         slot = &merges->slot[++h & mask];
     return slot;   /* rank < 0: absent, and the place where it would go */
 }
 
-void tok_merge_put(tok_merges *merges, tok_merge merge)
+void ns_tok_merge_put(ns_tok_merges *merges, ns_tok_merge merge)
 {
     merges->slot[find_merge(merges, (int32_t)merge.left, (int32_t)merge.right) - merges->slot] = merge;
 }
 
 /* ---- the heap ---- */
 
-static void sift_down(tok_pair *heap, int64_t n, int64_t at)
+static void sift_down(ns_tok_pair *heap, int64_t n, int64_t at)
 {
-    const tok_pair pair = heap[at];
+    const ns_tok_pair pair = heap[at];
     for (int64_t child; (child = 2 * at + 1) < n; at = child) {
         if (child + 1 < n && heap[child + 1].key < heap[child].key)
             child++;
@@ -39,16 +39,16 @@ static void sift_down(tok_pair *heap, int64_t n, int64_t at)
     heap[at] = pair;
 }
 
-static tok_pair heap_pop(tok_work *w)
+static ns_tok_pair heap_pop(ns_tok_work *w)
 {
-    const tok_pair top = w->heap[0];
+    const ns_tok_pair top = w->heap[0];
     w->heap[0] = w->heap[--w->heap_n];
     if (w->heap_n > 0)
         sift_down(w->heap, w->heap_n, 0);
     return top;
 }
 
-static void heap_push(tok_work *w, tok_pair pair)
+static void heap_push(ns_tok_work *w, ns_tok_pair pair)
 {
     int64_t at = w->heap_n++;
     for (; at > 0 && pair.key < w->heap[(at - 1) / 2].key; at = (at - 1) / 2)
@@ -56,23 +56,23 @@ static void heap_push(tok_work *w, tok_pair pair)
     w->heap[at] = pair;
 }
 
-static bool candidate(const tok_work *w, int32_t position, tok_pair *out)
+static bool candidate(const ns_tok_work *w, int32_t position, ns_tok_pair *out)
 {
-    const tok_symbol *const s = &w->symbols[position];
+    const ns_tok_symbol *const s = &w->symbols[position];
     if (s->next < 0)
         return false;
-    const tok_merge *const merge = find_merge(&w->tok->bpe.merges, s->id, w->symbols[s->next].id);
-    *out = (tok_pair){(uint64_t)(uint32_t)merge->rank << 32 | (uint32_t)position, merge->id};
+    const ns_tok_merge *const merge = find_merge(&w->tok->bpe.merges, s->id, w->symbols[s->next].id);
+    *out = (ns_tok_pair){(uint64_t)(uint32_t)merge->rank << 32 | (uint32_t)position, merge->id};
     return merge->rank >= 0;
 }
 
 /* Every merge takes one symbol away and adds at most two pairs, so the heap never holds more than 2 n. */
-static int merge_all(tok_work *w)
+static int merge_all(ns_tok_work *w)
 {
     const int32_t n = (int32_t)w->symbols_n;
     if (!ns_grow(&w->heap, &w->heap_capacity, 2 * (int64_t)n, sizeof *w->heap))
         return ns_oom(w->err, "the merges of a word");
-    tok_pair pair;
+    ns_tok_pair pair;
     w->heap_n = 0;
     for (int32_t i = 0; i + 1 < n; i++)
         if (candidate(w, i, &pair))
@@ -80,12 +80,12 @@ static int merge_all(tok_work *w)
     for (int64_t i = w->heap_n / 2 - 1; i >= 0; i--)
         sift_down(w->heap, w->heap_n, i);
     while (w->heap_n > 0) {
-        const tok_pair top = heap_pop(w);
+        const ns_tok_pair top = heap_pop(w);
         const int32_t position = (int32_t)(top.key & 0xFFFFFFFFu);
-        tok_symbol *const left = &w->symbols[position];
+        ns_tok_symbol *const left = &w->symbols[position];
         if (left->n == 0 || !candidate(w, position, &pair) || pair.id != top.id)
             continue;   /* one of the two has changed since */
-        tok_symbol *const right = &w->symbols[left->next];
+        ns_tok_symbol *const right = &w->symbols[left->next];
         left->id = top.id;
         left->n += right->n;
         left->next = right->next;
@@ -107,24 +107,24 @@ static int merge_all(tok_work *w)
 
 /* ---- characters to symbols ---- */
 
-static int add_symbol(tok_work *w, int32_t id, uint32_t n)
+static int add_symbol(ns_tok_work *w, int32_t id, uint32_t n)
 {
     if (!ns_grow(&w->symbols, &w->symbols_capacity, w->symbols_n + 1, sizeof *w->symbols))
         return ns_oom(w->err, "the symbols of a word");
     const int32_t at = (int32_t)w->symbols_n++;
     if (at > 0)
         w->symbols[at - 1].next = at;
-    w->symbols[at] = (tok_symbol){id, at - 1, -1, n};
+    w->symbols[at] = (ns_tok_symbol){id, at - 1, -1, n};
     return NS_OK;
 }
 
 /* The character as the vocabulary writes it inside or at the end of a word: its id and its bytes, in buffer where it is decorated. */
-static int32_t char_id(const tok_bpe *bpe, const char **s, size_t *n, bool first, bool last, char *buffer)
+static int32_t char_id(const ns_tok_bpe *bpe, const char **s, size_t *n, bool first, bool last, char *buffer)
 {
     uint32_t code;
     if (!bpe->prefix && !bpe->suffix) {
-        tok_next(*s, &code);
-        return code < TOK_DIRECT ? bpe->direct[code] : tok_vocab_find(&bpe->vocab, *s, *n);
+        ns_tok_next(*s, &code);
+        return code < TOK_DIRECT ? bpe->direct[code] : ns_tok_vocab_find(&bpe->vocab, *s, *n);
     }
     const char *const prefix = !first && bpe->prefix ? bpe->prefix : "", *const suffix = last && bpe->suffix ? bpe->suffix : "";
     const size_t before = strlen(prefix), after = strlen(suffix);
@@ -133,10 +133,10 @@ static int32_t char_id(const tok_bpe *bpe, const char **s, size_t *n, bool first
     memcpy(buffer + before + *n, suffix, after);
     *s = buffer;
     *n += before + after;
-    return tok_vocab_find(&bpe->vocab, *s, *n);
+    return ns_tok_vocab_find(&bpe->vocab, *s, *n);
 }
 
-static bool bytes_known(const tok_bpe *bpe, const char *s, size_t n)
+static bool bytes_known(const ns_tok_bpe *bpe, const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (bpe->byte_id[(uint8_t)s[i]] < 0)
@@ -146,9 +146,9 @@ static bool bytes_known(const tok_bpe *bpe, const char *s, size_t n)
 
 /* Unknown characters wait in *unknown, so that fuse_unk can join them. Bytes of a fallback overtake a waiting unknown, as they do in
  * `tokenizers`. */
-static int add_char(tok_work *w, const char *s, int size, bool first, bool last, uint32_t *unknown, char *buffer)
+static int add_char(ns_tok_work *w, const char *s, int size, bool first, bool last, uint32_t *unknown, char *buffer)
 {
-    const tok_bpe *const bpe = &w->tok->bpe;
+    const ns_tok_bpe *const bpe = &w->tok->bpe;
     size_t n = (size_t)size;
     const int32_t id = char_id(bpe, &s, &n, first, last, buffer);
     int rc = NS_OK;
@@ -176,12 +176,12 @@ static int add_char(tok_work *w, const char *s, int size, bool first, bool last,
     return rc;
 }
 
-static int encode_word(tok_work *w, const char *s, int64_t n)
+static int encode_word(ns_tok_work *w, const char *s, int64_t n)
 {
-    const tok_bpe *const bpe = &w->tok->bpe;
+    const ns_tok_bpe *const bpe = &w->tok->bpe;
     w->symbols_n = 0;
     if (bpe->ignore_merges) {
-        const int32_t id = tok_vocab_find(&bpe->vocab, s, (size_t)n);
+        const int32_t id = ns_tok_vocab_find(&bpe->vocab, s, (size_t)n);
         if (id >= 0)
             return add_symbol(w, id, (uint32_t)n);
     }
@@ -190,7 +190,7 @@ static int encode_word(tok_work *w, const char *s, int64_t n)
     int rc = NS_OK;
     for (int64_t at = 0; at < n && rc == NS_OK; ) {
         uint32_t code;
-        const int size = tok_next(s + at, &code);
+        const int size = ns_tok_next(s + at, &code);
         rc = add_char(w, s + at, size, at == 0, at + size == n, &unknown, buffer);
         at += size;
     }
@@ -201,17 +201,17 @@ static int encode_word(tok_work *w, const char *s, int64_t n)
 
 /* ---- words and tokens ---- */
 
-static int add_tokens(tok_work *w, tok_piece piece, const tok_symbol *symbols, int64_t count)
+static int add_tokens(ns_tok_work *w, ns_tok_piece piece, const ns_tok_symbol *symbols, int64_t count)
 {
     if (!ns_grow(&w->tokens, &w->tokens_capacity, w->n + count, sizeof *w->tokens))
         return ns_oom(w->err, "the tokens of a text");
-    const tok_span *const from = w->text.from + piece.begin;
+    const ns_tok_span *const from = w->text.from + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;
     int64_t at = 0;
     for (int64_t i = 0; i < count; i++) {
         /* Affixes that fell back to bytes can claim more bytes than the word has. */
         const int64_t begin = at < n ? at : n - 1, end = at + symbols[i].n < n ? at + symbols[i].n : n;
-        w->tokens[w->n++] = (tok_token){symbols[i].id, -1, -1, from[begin].begin, from[end - 1].end};
+        w->tokens[w->n++] = (ns_tok_token){symbols[i].id, -1, -1, from[begin].begin, from[end - 1].end};
         at += symbols[i].n;
     }
     return NS_OK;
@@ -225,7 +225,7 @@ static uint64_t hash_word(const char *s, int64_t n)
     return h ^ h >> 29;
 }
 
-static void remember(tok_work *w, tok_cached *slot, tok_cached word)
+static void remember(ns_tok_work *w, ns_tok_cached *slot, ns_tok_cached word)
 {
     const int64_t need = w->cached_n + w->symbols_n;
     if (need > CACHED_SYMBOLS || !ns_grow(&w->cached, &w->cached_capacity, need, sizeof *w->cached))
@@ -237,7 +237,7 @@ static void remember(tok_work *w, tok_cached *slot, tok_cached word)
     *slot = word;
 }
 
-static int encode_piece(tok_work *w, tok_piece piece)
+static int encode_piece(ns_tok_work *w, ns_tok_piece piece)
 {
     const char *const s = w->text.s + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;
@@ -246,29 +246,29 @@ static int encode_piece(tok_work *w, tok_piece piece)
         return rc < 0 ? rc : add_tokens(w, piece, w->symbols, w->symbols_n);
     }
     const uint64_t hash = hash_word(s, n);
-    tok_cached *const slot = &w->cache[hash & (CACHE - 1)];
+    ns_tok_cached *const slot = &w->cache[hash & (CACHE - 1)];
     if (slot->n == n && slot->hash == hash && memcmp(w->text.s + slot->begin, s, (size_t)n) == 0)
         return add_tokens(w, piece, w->cached + slot->first, slot->count);
     const int rc = encode_word(w, s, n);
     if (rc < 0)
         return rc;
-    remember(w, slot, (tok_cached){.hash = hash, .begin = piece.begin, .n = (uint32_t)n});
+    remember(w, slot, (ns_tok_cached){.hash = hash, .begin = piece.begin, .n = (uint32_t)n});
     return add_tokens(w, piece, w->symbols, w->symbols_n);
 }
 
-static int add_added(tok_work *w, tok_piece piece)
+static int add_added(ns_tok_work *w, ns_tok_piece piece)
 {
     if (!ns_grow(&w->tokens, &w->tokens_capacity, w->n + 1, sizeof *w->tokens))
         return ns_oom(w->err, "the tokens of a text");
     const char *const s = w->text.s + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;
-    tok_token *const token = &w->tokens[w->n++];
-    *token = (tok_token){.id = piece.id, .begin = w->text.from[piece.begin].begin, .end = w->text.from[piece.end - 1].end};
-    tok_count_white(s, n, &token->lead, &token->trail);
+    ns_tok_token *const token = &w->tokens[w->n++];
+    *token = (ns_tok_token){.id = piece.id, .begin = w->text.from[piece.begin].begin, .end = w->text.from[piece.end - 1].end};
+    ns_tok_count_white(s, n, &token->lead, &token->trail);
     return NS_OK;
 }
 
-int tok_bpe_run(tok_work *w)
+int ns_tok_bpe_run(ns_tok_work *w)
 {
     if (w->pieces.n > FEW)   /* without the cache it is only slower */
         w->cache = ns_alloc_array(CACHE, sizeof *w->cache);

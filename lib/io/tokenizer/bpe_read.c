@@ -15,7 +15,7 @@ static int token_number(const cJSON *item, int64_t *out, const char *path, ns_er
     return NS_OK;
 }
 
-static int read_vocab(tok_vocab *vocab, const cJSON *json, const char *path, ns_error *err)
+static int read_vocab(ns_tok_vocab *vocab, const cJSON *json, const char *path, ns_error *err)
 {
     if (!cJSON_IsObject(json))
         return ns_fail(err, NS_E_FORMAT, "%s: the BPE model has no object 'vocab'", path);
@@ -30,9 +30,9 @@ static int read_vocab(tok_vocab *vocab, const cJSON *json, const char *path, ns_
         rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: id %lld in a vocabulary of %lld entries: too many holes",
                      path, (long long)highest, (long long)count);
     if (rc == NS_OK)
-        rc = tok_vocab_init(vocab, count, highest + 1, path, err);
+        rc = ns_tok_vocab_init(vocab, count, highest + 1, path, err);
     for (const cJSON *item = json->child; item && rc == NS_OK; item = item->next)
-        rc = tok_vocab_add(vocab, item->string, strlen(item->string), (int32_t)item->valuedouble, path, err);
+        rc = ns_tok_vocab_add(vocab, item->string, strlen(item->string), (int32_t)item->valuedouble, path, err);
     return rc;
 }
 
@@ -67,14 +67,14 @@ static int shown(size_t n)
 
 typedef struct joiner { char *s; int64_t capacity; size_t prefix; } joiner;
 
-static int add_merge(tok_bpe *bpe, joiner *join, const cJSON *item, int32_t rank, const char *path, ns_error *err)
+static int add_merge(ns_tok_bpe *bpe, joiner *join, const cJSON *item, int32_t rank, const char *path, ns_error *err)
 {
     const char *part[2] = {NULL, NULL};
     size_t n[2] = {0, 0};
     const int rc = merge_parts(item, part, n, path, err);
     if (rc < 0)
         return rc;
-    const int32_t left = tok_vocab_find(&bpe->vocab, part[0], n[0]), right = tok_vocab_find(&bpe->vocab, part[1], n[1]);
+    const int32_t left = ns_tok_vocab_find(&bpe->vocab, part[0], n[0]), right = ns_tok_vocab_find(&bpe->vocab, part[1], n[1]);
     const int missing = left < 0 ? 0 : 1;
     if (left < 0 || right < 0)
         return ns_fail(err, NS_E_FORMAT, "%s: merge %d: '%.*s' is not in the vocabulary", path, rank, shown(n[missing]), part[missing]);
@@ -85,22 +85,22 @@ static int add_merge(tok_bpe *bpe, joiner *join, const cJSON *item, int32_t rank
         return ns_oom(err, path);
     memcpy(join->s, part[0], n[0]);
     memcpy(join->s + n[0], part[1] + join->prefix, rest);
-    const int32_t id = tok_vocab_find(&bpe->vocab, join->s, n[0] + rest);
+    const int32_t id = ns_tok_vocab_find(&bpe->vocab, join->s, n[0] + rest);
     if (id < 0)
         return ns_fail(err, NS_E_FORMAT, "%s: merge %d makes '%.*s', which is not in the vocabulary",
                        path, rank, shown(n[0] + rest), join->s);
-    tok_merge_put(&bpe->merges, (tok_merge){(uint32_t)left, (uint32_t)right, rank, id});
+    ns_tok_merge_put(&bpe->merges, (ns_tok_merge){(uint32_t)left, (uint32_t)right, rank, id});
     return NS_OK;
 }
 
-static int read_merges(tok_bpe *bpe, const cJSON *json, const char *path, ns_error *err)
+static int read_merges(ns_tok_bpe *bpe, const cJSON *json, const char *path, ns_error *err)
 {
     if (!cJSON_IsArray(json))
         return ns_fail(err, NS_E_FORMAT, "%s: the BPE model has no list 'merges'", path);
     int64_t count = 0;
     for (const cJSON *item = json->child; item; item = item->next)
         count++;
-    tok_merges *const merges = &bpe->merges;
+    ns_tok_merges *const merges = &bpe->merges;
     for (merges->slots = 8; merges->slots < 2 * count; merges->slots *= 2)
         ;
     merges->slot = ns_alloc_array((size_t)merges->slots, sizeof *merges->slot);
@@ -131,7 +131,7 @@ static int read_affix(char **out, const cJSON *model, const char *key, const cha
 }
 
 /* dropout is a matter of training: encoding is deterministic here. */
-static int read_flags(tok_bpe *bpe, const cJSON *model, const char *path, ns_error *err)
+static int read_flags(ns_tok_bpe *bpe, const cJSON *model, const char *path, ns_error *err)
 {
     int rc = ns_json_bool(model, "byte_fallback", false, &bpe->byte_fallback, path, err);
     if (rc == NS_OK)
@@ -146,29 +146,29 @@ static int read_flags(tok_bpe *bpe, const cJSON *model, const char *path, ns_err
 }
 
 /* `tokenizers` minds a missing unk_token only when it needs one, which byte-level vocabularies never do. */
-static int read_unknown(tok_bpe *bpe, const cJSON *model, const char *path, ns_error *err)
+static int read_unknown(ns_tok_bpe *bpe, const cJSON *model, const char *path, ns_error *err)
 {
     const char *text;
     const int rc = ns_json_str(model, "unk_token", &text, path, err);
-    bpe->unk = rc == NS_OK && text ? tok_vocab_find(&bpe->vocab, text, strlen(text)) : -1;
+    bpe->unk = rc == NS_OK && text ? ns_tok_vocab_find(&bpe->vocab, text, strlen(text)) : -1;
     bpe->unk_missing = rc == NS_OK && text && bpe->unk < 0;
     return rc;
 }
 
-static void index_characters(tok_bpe *bpe)
+static void index_characters(ns_tok_bpe *bpe)
 {
     for (uint32_t code = 0; code < TOK_DIRECT; code++) {
         char text[4];
-        bpe->direct[code] = tok_vocab_find(&bpe->vocab, text, (size_t)tok_utf8(code, text));
+        bpe->direct[code] = ns_tok_vocab_find(&bpe->vocab, text, (size_t)ns_tok_utf8(code, text));
     }
     for (int byte = 0; byte < 256; byte++) {
         static const char hex[] = "0123456789ABCDEF";
         const char name[] = {'<', '0', 'x', hex[byte >> 4], hex[byte & 15], '>'};
-        bpe->byte_id[byte] = tok_vocab_find(&bpe->vocab, name, sizeof name);
+        bpe->byte_id[byte] = ns_tok_vocab_find(&bpe->vocab, name, sizeof name);
     }
 }
 
-int tok_bpe_read(tok_bpe *bpe, const cJSON *model, const char *path, ns_error *err)
+int ns_tok_bpe_read(ns_tok_bpe *bpe, const cJSON *model, const char *path, ns_error *err)
 {
     const char *type;
     int rc = cJSON_IsObject(model) ? ns_json_str(model, "type", &type, path, err) : ns_fail(err, NS_E_FORMAT, "%s: no object 'model'",
@@ -190,9 +190,9 @@ int tok_bpe_read(tok_bpe *bpe, const cJSON *model, const char *path, ns_error *e
     return rc;
 }
 
-void tok_bpe_free(tok_bpe *bpe)
+void ns_tok_bpe_free(ns_tok_bpe *bpe)
 {
-    tok_vocab_free(&bpe->vocab);
+    ns_tok_vocab_free(&bpe->vocab);
     free(bpe->merges.slot);
     free(bpe->prefix);
     free(bpe->suffix);

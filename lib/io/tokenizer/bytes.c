@@ -13,16 +13,16 @@ static uint32_t byte_code(uint8_t byte)
     return byte == 0xAD ? FIRST + OTHERS - 1 : byte;
 }
 
-int tok_byte_utf8(uint8_t byte, char out[2])
+int ns_tok_byte_utf8(uint8_t byte, char out[2])
 {
     char buffer[4];
-    const int n = tok_utf8(byte_code(byte), buffer);   /* at most U+0143: two bytes */
+    const int n = ns_tok_utf8(byte_code(byte), buffer);   /* at most U+0143: two bytes */
     out[0] = buffer[0];
     out[1] = buffer[1];
     return n;
 }
 
-int tok_char_byte(uint32_t code)
+int ns_tok_char_byte(uint32_t code)
 {
     if (code >= FIRST && code < FIRST + LOW)
         return (int)(code - FIRST);

@@ -6,24 +6,24 @@
 
 #define REPLACEMENT "\xEF\xBF\xBD"
 
-static const char *string_at(const tok_list *list, int64_t i, int64_t *n)
+static const char *string_at(const ns_tok_list *list, int64_t i, int64_t *n)
 {
     const int64_t begin = i ? list->end[i - 1] : 0;
     *n = list->end[i] - begin;
     return list->s ? list->s + begin : "";
 }
 
-static void swap_lists(tok_work *w)
+static void swap_lists(ns_tok_work *w)
 {
-    const tok_list list = w->list;
+    const ns_tok_list list = w->list;
     w->list = w->list_next;
     w->list_next = list;
     w->list_next.n = w->list_next.count = 0;
 }
 
-typedef int (*map_fn)(tok_work *, const tok_step *, int64_t i, const char *s, int64_t n);   /* appends what becomes of string i */
+typedef int (*map_fn)(ns_tok_work *, const ns_tok_step *, int64_t i, const char *s, int64_t n);   /* appends what becomes of string i */
 
-static int map_all(tok_work *w, const tok_step *step, map_fn map)
+static int map_all(ns_tok_work *w, const ns_tok_step *step, map_fn map)
 {
     int rc = NS_OK;
     for (int64_t i = 0; i < w->list.count && rc == NS_OK; i++) {
@@ -31,7 +31,7 @@ static int map_all(tok_work *w, const tok_step *step, map_fn map)
         const char *const s = string_at(&w->list, i, &n);
         rc = map(w, step, i, s, n);
         if (rc == NS_OK)
-            rc = tok_list_end(w, &w->list_next);
+            rc = ns_tok_list_end(w, &w->list_next);
     }
     if (rc == NS_OK)
         swap_lists(w);
@@ -62,41 +62,41 @@ static int64_t character(const uint8_t *s, int64_t n, bool *valid)
     return 1;
 }
 
-static int put_lossy(tok_work *w, const char *s, int64_t n)
+static int put_lossy(ns_tok_work *w, const char *s, int64_t n)
 {
     int rc = NS_OK;
     for (int64_t at = 0; at < n && rc == NS_OK; ) {
         bool valid;
         const int64_t size = character((const uint8_t *)s + at, n - at, &valid);
-        rc = valid ? tok_list_put(w, &w->list_next, s + at, size) : tok_list_put(w, &w->list_next, REPLACEMENT, 3);
+        rc = valid ? ns_tok_list_put(w, &w->list_next, s + at, size) : ns_tok_list_put(w, &w->list_next, REPLACEMENT, 3);
         at += size;
     }
     return rc;
 }
 
 /* A token all of whose characters are of the byte-level alphabet gives their bytes; any other gives itself. */
-static int put_bytes(tok_work *w, tok_list *out, const char *s, int64_t n)
+static int put_bytes(ns_tok_work *w, ns_tok_list *out, const char *s, int64_t n)
 {
     const int64_t before = out->n;
     int rc = NS_OK;
     for (int64_t at = 0; at < n && rc == NS_OK; ) {
         uint32_t code;
-        at += tok_next(s + at, &code);
-        const int byte = tok_char_byte(code);
+        at += ns_tok_next(s + at, &code);
+        const int byte = ns_tok_char_byte(code);
         if (byte < 0) {
             out->n = before;
-            return tok_list_put(w, out, s, n);
+            return ns_tok_list_put(w, out, s, n);
         }
         const char text = (char)byte;
-        rc = tok_list_put(w, out, &text, 1);
+        rc = ns_tok_list_put(w, out, &text, 1);
     }
     return rc;
 }
 
-static int run_byte_level(tok_work *w, const tok_step *step)
+static int run_byte_level(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)step;
-    tok_list bytes = {0};
+    ns_tok_list bytes = {0};
     int rc = NS_OK;
     for (int64_t i = 0; i < w->list.count && rc == NS_OK; i++) {
         int64_t n;
@@ -105,9 +105,9 @@ static int run_byte_level(tok_work *w, const tok_step *step)
     }
     if (rc == NS_OK)
         rc = put_lossy(w, bytes.s, bytes.n);
-    tok_list_free(&bytes);
+    ns_tok_list_free(&bytes);
     if (rc == NS_OK)
-        rc = tok_list_end(w, &w->list_next);
+        rc = ns_tok_list_end(w, &w->list_next);
     if (rc == NS_OK)
         swap_lists(w);
     return rc;
@@ -127,31 +127,31 @@ static int byte_token(const char *s, int64_t n)
 }
 
 /* A run of byte tokens is one string if it is UTF-8, else one U+FFFD for each. */
-static int end_bytes(tok_work *w, tok_list *bytes)
+static int end_bytes(ns_tok_work *w, ns_tok_list *bytes)
 {
     if (bytes->n == 0)
         return NS_OK;
     size_t bad;
     int rc = NS_OK;
     if (ns_utf8_valid(bytes->s, (size_t)bytes->n, &bad)) {
-        rc = tok_list_put(w, &w->list_next, bytes->s, bytes->n);
+        rc = ns_tok_list_put(w, &w->list_next, bytes->s, bytes->n);
         if (rc == NS_OK)
-            rc = tok_list_end(w, &w->list_next);
+            rc = ns_tok_list_end(w, &w->list_next);
     } else {
         for (int64_t i = 0; i < bytes->n && rc == NS_OK; i++) {
-            rc = tok_list_put(w, &w->list_next, REPLACEMENT, 3);
+            rc = ns_tok_list_put(w, &w->list_next, REPLACEMENT, 3);
             if (rc == NS_OK)
-                rc = tok_list_end(w, &w->list_next);
+                rc = ns_tok_list_end(w, &w->list_next);
         }
     }
     bytes->n = 0;
     return rc;
 }
 
-static int run_byte_fallback(tok_work *w, const tok_step *step)
+static int run_byte_fallback(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)step;
-    tok_list bytes = {0};
+    ns_tok_list bytes = {0};
     int rc = NS_OK;
     for (int64_t i = 0; i < w->list.count && rc == NS_OK; i++) {
         int64_t n;
@@ -159,18 +159,18 @@ static int run_byte_fallback(tok_work *w, const tok_step *step)
         const int byte = byte_token(s, n);
         if (byte >= 0) {
             const char text = (char)byte;
-            rc = tok_list_put(w, &bytes, &text, 1);
+            rc = ns_tok_list_put(w, &bytes, &text, 1);
             continue;
         }
         rc = end_bytes(w, &bytes);
         if (rc == NS_OK)
-            rc = tok_list_put(w, &w->list_next, s, n);
+            rc = ns_tok_list_put(w, &w->list_next, s, n);
         if (rc == NS_OK)
-            rc = tok_list_end(w, &w->list_next);
+            rc = ns_tok_list_end(w, &w->list_next);
     }
     if (rc == NS_OK)
         rc = end_bytes(w, &bytes);
-    tok_list_free(&bytes);
+    ns_tok_list_free(&bytes);
     if (rc == NS_OK)
         swap_lists(w);
     return rc;
@@ -178,50 +178,50 @@ static int run_byte_fallback(tok_work *w, const tok_step *step)
 
 /* ---- the others ---- */
 
-static int read_replace(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_replace(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
-    const int rc = tok_pattern_read(&step->pattern, json, label, err);
-    return rc < 0 ? rc : tok_read_content(step, json, "content", label, err);
+    const int rc = ns_tok_pattern_read(&step->pattern, json, label, err);
+    return rc < 0 ? rc : ns_tok_read_content(step, json, "content", label, err);
 }
 
-static int replace(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+static int replace(ns_tok_work *w, const ns_tok_step *step, int64_t i, const char *s, int64_t n)
 {
     (void)i;
     if (n == 0)
         return NS_OK;
-    int rc = tok_find(w, &step->pattern, s, n);
+    int rc = ns_tok_find(w, &step->pattern, s, n);
     for (int64_t m = 0; m < w->matches.n && rc == NS_OK; m++) {
-        const tok_match match = w->matches.item[m];
+        const ns_tok_match match = w->matches.item[m];
         if (match.is_match)
-            rc = tok_list_put(w, &w->list_next, step->content, (int64_t)strlen(step->content));
+            rc = ns_tok_list_put(w, &w->list_next, step->content, (int64_t)strlen(step->content));
         else
-            rc = tok_list_put(w, &w->list_next, s + match.begin, (int64_t)match.end - match.begin);
+            rc = ns_tok_list_put(w, &w->list_next, s + match.begin, (int64_t)match.end - match.begin);
     }
     return rc;
 }
 
-static int run_replace(tok_work *w, const tok_step *step)
+static int run_replace(ns_tok_work *w, const ns_tok_step *step)
 {
     return map_all(w, step, replace);
 }
 
-static int run_fuse(tok_work *w, const tok_step *step)
+static int run_fuse(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)step;
     w->list.count = 0;
-    return tok_list_end(w, &w->list);
+    return ns_tok_list_end(w, &w->list);
 }
 
-static int read_strip(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_strip(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
-    int rc = tok_read_content(step, json, "content", label, err);
+    int rc = ns_tok_read_content(step, json, "content", label, err);
     if (rc == NS_OK)
         rc = ns_json_i64(json, "start", 0, &step->start, label, err);
     return rc < 0 ? rc : ns_json_i64(json, "stop", 0, &step->stop, label, err);
 }
 
 /* Takes up to start and stop copies of one character off the ends. */
-static int strip(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+static int strip(ns_tok_work *w, const ns_tok_step *step, int64_t i, const char *s, int64_t n)
 {
     (void)i;
     const int64_t size = (int64_t)strlen(step->content);
@@ -230,56 +230,56 @@ static int strip(tok_work *w, const tok_step *step, int64_t i, const char *s, in
         begin += size;
     for (int64_t k = 0; k < step->stop && end - begin >= size && memcmp(s + end - size, step->content, (size_t)size) == 0; k++)
         end -= size;
-    return tok_list_put(w, &w->list_next, s + begin, end - begin);
+    return ns_tok_list_put(w, &w->list_next, s + begin, end - begin);
 }
 
-static int run_strip(tok_work *w, const tok_step *step)
+static int run_strip(ns_tok_work *w, const ns_tok_step *step)
 {
     return *step->content ? map_all(w, step, strip) : NS_OK;
 }
 
 /* The mark becomes a space, but in the first token nothing: there it was prepended. */
-static int unmark(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+static int unmark(ns_tok_work *w, const ns_tok_step *step, int64_t i, const char *s, int64_t n)
 {
     const bool drop = i == 0 && step->behaviour != TOK_PREPEND_NEVER;
     int rc = NS_OK;
     for (int64_t at = 0; at < n && rc == NS_OK; ) {
         uint32_t code;
-        const int size = tok_next(s + at, &code);
+        const int size = ns_tok_next(s + at, &code);
         const bool mark = (size_t)size == step->pattern.n && memcmp(s + at, step->content, (size_t)size) == 0;
         if (!mark)
-            rc = tok_list_put(w, &w->list_next, s + at, size);
+            rc = ns_tok_list_put(w, &w->list_next, s + at, size);
         else if (!drop)
-            rc = tok_list_put(w, &w->list_next, " ", 1);
+            rc = ns_tok_list_put(w, &w->list_next, " ", 1);
         at += size;
     }
     return rc;
 }
 
-static int run_metaspace(tok_work *w, const tok_step *step)
+static int run_metaspace(ns_tok_work *w, const ns_tok_step *step)
 {
     return map_all(w, step, unmark);
 }
 
-static int read_bpe(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_bpe(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
-    const int rc = tok_read_content(step, json, "suffix", label, err);
+    const int rc = ns_tok_read_content(step, json, "suffix", label, err);
     if (rc == NS_OK && !*step->content)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: BPEDecoder with an empty suffix", label);
     return rc;
 }
 
 /* The suffix that ends a word becomes a space, at the very end nothing. */
-static int unsuffix(tok_work *w, const tok_step *step, int64_t i, const char *s, int64_t n)
+static int unsuffix(ns_tok_work *w, const ns_tok_step *step, int64_t i, const char *s, int64_t n)
 {
     const int64_t size = (int64_t)strlen(step->content);
     int rc = NS_OK;
     while (n > 0 && rc == NS_OK) {
         const char *const at = memmem(s, (size_t)n, step->content, (size_t)size);
         const int64_t before = at ? at - s : n;
-        rc = tok_list_put(w, &w->list_next, s, before);
+        rc = ns_tok_list_put(w, &w->list_next, s, before);
         if (rc == NS_OK && at && i + 1 < w->list.count)
-            rc = tok_list_put(w, &w->list_next, " ", 1);
+            rc = ns_tok_list_put(w, &w->list_next, " ", 1);
         const int64_t used = at ? before + size : n;
         s += used;
         n -= used;
@@ -287,25 +287,25 @@ static int unsuffix(tok_work *w, const tok_step *step, int64_t i, const char *s,
     return rc;
 }
 
-static int run_bpe(tok_work *w, const tok_step *step)
+static int run_bpe(ns_tok_work *w, const ns_tok_step *step)
 {
     return map_all(w, step, unsuffix);
 }
 
-static const tok_kind kinds[] = {
+static const ns_tok_kind kinds[] = {
     {"ByteLevel", NULL, run_byte_level},
     {"ByteFallback", NULL, run_byte_fallback},
     {"Replace", read_replace, run_replace},
     {"Fuse", NULL, run_fuse},
     {"Strip", read_strip, run_strip},
-    {"Metaspace", tok_read_metaspace, run_metaspace},
+    {"Metaspace", ns_tok_read_metaspace, run_metaspace},
     {"BPEDecoder", read_bpe, run_bpe},
     {0},
 };
-const tok_stage tok_decoders = {"decoder", "decoders", kinds};
+const ns_tok_stage ns_tok_decoders = {"decoder", "decoders", kinds};
 
 /* Leaves the text in w->list. Ids that are nowhere are passed over, as in `tokenizers`. */
-int tok_decode(tok_work *w, const int32_t *ids, int64_t n, bool skip_special)
+int ns_tok_decode(ns_tok_work *w, const int32_t *ids, int64_t n, bool skip_special)
 {
     const ns_tokenizer *const tok = w->tok;
     int rc = NS_OK;
@@ -314,11 +314,11 @@ int tok_decode(tok_work *w, const int32_t *ids, int64_t n, bool skip_special)
         if (!text || (skip_special && ns_token_is_special(tok, ids[i])))
             continue;
         if (tok->decoder.n == 0 && w->list.count > 0)
-            rc = tok_list_put(w, &w->list, " ", 1);
+            rc = ns_tok_list_put(w, &w->list, " ", 1);
         if (rc == NS_OK)
-            rc = tok_list_put(w, &w->list, text, (int64_t)strlen(text));
+            rc = ns_tok_list_put(w, &w->list, text, (int64_t)strlen(text));
         if (rc == NS_OK)
-            rc = tok_list_end(w, &w->list);
+            rc = ns_tok_list_end(w, &w->list);
     }
-    return rc < 0 ? rc : tok_steps_run(w, &tok->decoder);
+    return rc < 0 ? rc : ns_tok_steps_run(w, &tok->decoder);
 }

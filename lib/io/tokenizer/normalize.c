@@ -8,22 +8,22 @@
 #include "io/tokenizer/tok.h"
 
 /* Writes one character; *at is the byte of w->part that is replaced next. */
-static int put_char(tok_work *w, int64_t *at, int32_t code, int change)
+static int put_char(ns_tok_work *w, int64_t *at, int32_t code, int change)
 {
-    const tok_text *const part = &w->part;
-    const tok_span from = change > 0 && *at > 0 ? part->from[*at - 1] : part->from[*at < part->n ? *at : part->n - 1];
+    const ns_tok_text *const part = &w->part;
+    const ns_tok_span from = change > 0 && *at > 0 ? part->from[*at - 1] : part->from[*at < part->n ? *at : part->n - 1];
     char text[4];
-    const int rc = tok_text_put(w, &w->part_next, text, tok_utf8((uint32_t)code, text), from);
+    const int rc = ns_tok_text_put(w, &w->part_next, text, ns_tok_utf8((uint32_t)code, text), from);
     for (int skip = 1 - change; skip > 0 && *at < part->n; skip--) {
         uint32_t old;
-        *at += tok_next(part->s + *at, &old);
+        *at += ns_tok_next(part->s + *at, &old);
     }
     return rc;
 }
 
-static void swap_part(tok_work *w)
+static void swap_part(ns_tok_work *w)
 {
-    const tok_text part = w->part;
+    const ns_tok_text part = w->part;
     w->part = w->part_next;
     w->part_next = part;
     w->part_next.n = 0;
@@ -31,7 +31,7 @@ static void swap_part(tok_work *w)
 
 /* ---- Unicode normal forms ---- */
 
-static bool all_below(const tok_text *t, uint8_t lead)
+static bool all_below(const ns_tok_text *t, uint8_t lead)
 {
     for (int64_t i = 0; i < t->n; i++)
         if ((uint8_t)t->s[i] >= lead)
@@ -39,7 +39,7 @@ static bool all_below(const tok_text *t, uint8_t lead)
     return true;
 }
 
-static int push(tok_work *w, tok_char c)
+static int push(ns_tok_work *w, ns_tok_char c)
 {
     if (!ns_grow(&w->chars, &w->chars_capacity, w->chars_n + 1, sizeof *w->chars))
         return ns_oom(w->err, "a normal form");
@@ -48,11 +48,11 @@ static int push(tok_work *w, tok_char c)
 }
 
 /* A stable sort of the marks in [begin, end) by combining class: runs are short, but a hostile one must not be quadratic. */
-static int order_marks(tok_work *w, int64_t begin, int64_t end)
+static int order_marks(ns_tok_work *w, int64_t begin, int64_t end)
 {
     const int64_t n = end - begin;
     for (int64_t i = begin + 1; i < end && n <= 32; i++) {
-        const tok_char c = w->chars[i];
+        const ns_tok_char c = w->chars[i];
         int64_t j = i;
         for (; j > begin && w->chars[j - 1].combining > c.combining; j--)
             w->chars[j] = w->chars[j - 1];
@@ -62,7 +62,7 @@ static int order_marks(tok_work *w, int64_t begin, int64_t end)
         return NS_OK;
     if (!ns_grow(&w->chars, &w->chars_capacity, w->chars_n + n, sizeof *w->chars))
         return ns_oom(w->err, "a normal form");
-    tok_char *const copy = w->chars + w->chars_n;   /* a counting sort through the room after the last character */
+    ns_tok_char *const copy = w->chars + w->chars_n;   /* a counting sort through the room after the last character */
     memcpy(copy, w->chars + begin, (size_t)n * sizeof *copy);
     int64_t place[257] = {0};
     for (int64_t i = 0; i < n; i++)
@@ -75,7 +75,7 @@ static int order_marks(tok_work *w, int64_t begin, int64_t end)
 }
 
 /* w->chars = the canonically ordered decomposition of w->part. */
-static int decompose(tok_work *w, bool compatible)
+static int decompose(ns_tok_work *w, bool compatible)
 {
     const utf8proc_option_t options = UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0);
     w->chars_n = 0;
@@ -83,7 +83,7 @@ static int decompose(tok_work *w, bool compatible)
     int rc = NS_OK;
     for (int64_t at = 0; at < w->part.n && rc == NS_OK; ) {
         uint32_t code;
-        at += tok_next(w->part.s + at, &code);
+        at += ns_tok_next(w->part.s + at, &code);
         utf8proc_int32_t made[32];   /* the longest decomposition has 18 */
         int bounds = 0;
         const utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)code, made, 32, options, &bounds);
@@ -96,7 +96,7 @@ static int decompose(tok_work *w, bool compatible)
                 marks = w->chars_n + 1;
             }
             if (rc == NS_OK)
-                rc = push(w, (tok_char){made[i], i > 0, combining});
+                rc = push(w, (ns_tok_char){made[i], i > 0, combining});
         }
     }
     return rc == NS_OK ? order_marks(w, marks, w->chars_n) : rc;
@@ -113,12 +113,12 @@ static int32_t composed(int32_t first, int32_t second)
 
 /* Canonical composition of one run [begin, end): a starter and what follows it up to the next starter that does not join it.
  * Joined characters are marked by code -1, and the starter's change counts them. Returns where the next run begins. */
-static int64_t compose_run(tok_char *chars, int64_t begin, int64_t end)
+static int64_t compose_run(ns_tok_char *chars, int64_t begin, int64_t end)
 {
-    tok_char *const starter = &chars[begin];
+    ns_tok_char *const starter = &chars[begin];
     int last = -1;   /* the class of the last mark left standing */
     for (int64_t i = begin + 1; i < end; i++) {
-        tok_char *const c = &chars[i];
+        ns_tok_char *const c = &chars[i];
         const bool blocked = last >= c->combining;
         const int32_t joined = blocked ? -1 : composed(starter->code, c->code);
         if (joined >= 0) {
@@ -134,7 +134,7 @@ static int64_t compose_run(tok_char *chars, int64_t begin, int64_t end)
     return end;
 }
 
-static int normal_form(tok_work *w, bool compatible, bool compose)
+static int normal_form(ns_tok_work *w, bool compatible, bool compose)
 {
     /* Lead bytes below 0xCC begin characters below U+0300, all of which are in NFC. ASCII is in every form. */
     if (all_below(&w->part, compose && !compatible ? 0xCC : 0x80))
@@ -151,20 +151,20 @@ static int normal_form(tok_work *w, bool compatible, bool compose)
     return rc;
 }
 
-static int run_nfc(tok_work *w, const tok_step *step)  { (void)step; return normal_form(w, false, true); }
-static int run_nfd(tok_work *w, const tok_step *step)  { (void)step; return normal_form(w, false, false); }
-static int run_nfkc(tok_work *w, const tok_step *step) { (void)step; return normal_form(w, true, true); }
-static int run_nfkd(tok_work *w, const tok_step *step) { (void)step; return normal_form(w, true, false); }
+static int run_nfc(ns_tok_work *w, const ns_tok_step *step)  { (void)step; return normal_form(w, false, true); }
+static int run_nfd(ns_tok_work *w, const ns_tok_step *step)  { (void)step; return normal_form(w, false, false); }
+static int run_nfkc(ns_tok_work *w, const ns_tok_step *step) { (void)step; return normal_form(w, true, true); }
+static int run_nfkd(ns_tok_work *w, const ns_tok_step *step) { (void)step; return normal_form(w, true, false); }
 
 /* ---- the others ---- */
 
-static int run_lowercase(tok_work *w, const tok_step *step)
+static int run_lowercase(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)step;
     int rc = NS_OK;
     for (int64_t at = 0; at < w->part.n && rc == NS_OK; ) {
         uint32_t code;
-        tok_next(w->part.s + at, &code);
+        ns_tok_next(w->part.s + at, &code);
         const int32_t lower = code == 0x130 ? 'i' : utf8proc_tolower((utf8proc_int32_t)code);
         rc = put_char(w, &at, lower, 0);
         if (rc == NS_OK && code == 0x130)   /* the only character whose lower case is two */
@@ -175,15 +175,15 @@ static int run_lowercase(tok_work *w, const tok_step *step)
     return rc;
 }
 
-static int run_strip_accents(tok_work *w, const tok_step *step)
+static int run_strip_accents(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)step;
     int rc = NS_OK;
     for (int64_t at = 0; at < w->part.n && rc == NS_OK; ) {
         uint32_t code;
-        const int n = tok_next(w->part.s + at, &code);
-        if (!tok_is_mark(code))
-            rc = tok_text_copy(w, &w->part_next, &w->part, at, at + n);
+        const int n = ns_tok_next(w->part.s + at, &code);
+        if (!ns_tok_is_mark(code))
+            rc = ns_tok_text_copy(w, &w->part_next, &w->part, at, at + n);
         at += n;
     }
     if (rc == NS_OK)
@@ -191,98 +191,98 @@ static int run_strip_accents(tok_work *w, const tok_step *step)
     return rc;
 }
 
-static int read_strip(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_strip(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = ns_json_bool(json, "strip_left", true, &step->left, label, err);
     return rc < 0 ? rc : ns_json_bool(json, "strip_right", true, &step->right, label, err);
 }
 
-static int run_strip(tok_work *w, const tok_step *step)
+static int run_strip(ns_tok_work *w, const ns_tok_step *step)
 {
     int64_t begin = 0, end = w->part.n;
     uint32_t code;
     while (step->left && begin < end) {
-        const int n = tok_next(w->part.s + begin, &code);
-        if (!tok_is_space(code))
+        const int n = ns_tok_next(w->part.s + begin, &code);
+        if (!ns_tok_is_space(code))
             break;
         begin += n;
     }
     while (step->right && end > begin) {
-        const int n = tok_char_before(w->part.s, end, &code);
-        if (!tok_is_space(code))
+        const int n = ns_tok_char_before(w->part.s, end, &code);
+        if (!ns_tok_is_space(code))
             break;
         end -= n;
     }
-    const int rc = tok_text_copy(w, &w->part_next, &w->part, begin, end);
+    const int rc = ns_tok_text_copy(w, &w->part_next, &w->part, begin, end);
     if (rc == NS_OK)
         swap_part(w);
     return rc;
 }
 
-static int read_prepend(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_prepend(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
-    return tok_read_content(step, json, "prepend", label, err);
+    return ns_tok_read_content(step, json, "prepend", label, err);
 }
 
-static int run_prepend(tok_work *w, const tok_step *step)
+static int run_prepend(ns_tok_work *w, const ns_tok_step *step)
 {
     if (w->part.n == 0)
         return NS_OK;
-    int rc = tok_text_put(w, &w->part_next, step->content, (int64_t)strlen(step->content), w->part.from[0]);
+    int rc = ns_tok_text_put(w, &w->part_next, step->content, (int64_t)strlen(step->content), w->part.from[0]);
     if (rc == NS_OK)
-        rc = tok_text_copy(w, &w->part_next, &w->part, 0, w->part.n);
+        rc = ns_tok_text_copy(w, &w->part_next, &w->part, 0, w->part.n);
     if (rc == NS_OK)
         swap_part(w);
     return rc;
 }
 
-static int read_replace(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_replace(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
-    const int rc = tok_pattern_read(&step->pattern, json, label, err);
-    return rc < 0 ? rc : tok_read_content(step, json, "content", label, err);
+    const int rc = ns_tok_pattern_read(&step->pattern, json, label, err);
+    return rc < 0 ? rc : ns_tok_read_content(step, json, "content", label, err);
 }
 
 /* A replacement stands for the last character it replaces. */
-static int run_replace(tok_work *w, const tok_step *step)
+static int run_replace(ns_tok_work *w, const ns_tok_step *step)
 {
     if (w->part.n == 0)
         return NS_OK;
     const int64_t n = (int64_t)strlen(step->content);
-    int rc = tok_find(w, &step->pattern, w->part.s, w->part.n);
+    int rc = ns_tok_find(w, &step->pattern, w->part.s, w->part.n);
     for (int64_t i = 0; i < w->matches.n && rc == NS_OK; i++) {
-        const tok_match m = w->matches.item[i];
-        const tok_span here = w->part.from[0];
+        const ns_tok_match m = w->matches.item[i];
+        const ns_tok_span here = w->part.from[0];
         if (!m.is_match)
-            rc = tok_text_copy(w, &w->part_next, &w->part, m.begin, m.end);
+            rc = ns_tok_text_copy(w, &w->part_next, &w->part, m.begin, m.end);
         else
-            rc = tok_text_put(w, &w->part_next, step->content, n, m.end ? w->part.from[m.end - 1] : (tok_span){here.begin, here.begin});
+            rc = ns_tok_text_put(w, &w->part_next, step->content, n, m.end ? w->part.from[m.end - 1] : (ns_tok_span){here.begin, here.begin});
     }
     if (rc == NS_OK)
         swap_part(w);
     return rc;
 }
 
-static int run_byte_level(tok_work *w, const tok_step *step)
+static int run_byte_level(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)step;
     int rc = NS_OK;
     for (int64_t at = 0; at < w->part.n && rc == NS_OK; at++) {
         char text[2];
-        const int n = tok_byte_utf8((uint8_t)w->part.s[at], text);
-        rc = tok_text_put(w, &w->part_next, text, n, w->part.from[at]);
+        const int n = ns_tok_byte_utf8((uint8_t)w->part.s[at], text);
+        rc = ns_tok_text_put(w, &w->part_next, text, n, w->part.from[at]);
     }
     if (rc == NS_OK)
         swap_part(w);
     return rc;
 }
 
-int tok_normalize_part(tok_work *w)
+int ns_tok_normalize_part(ns_tok_work *w)
 {
     w->part_next.n = 0;
-    return tok_steps_run(w, &w->tok->normalizer);
+    return ns_tok_steps_run(w, &w->tok->normalizer);
 }
 
-static const tok_kind kinds[] = {
+static const ns_tok_kind kinds[] = {
     {"NFC", NULL, run_nfc},
     {"NFD", NULL, run_nfd},
     {"NFKC", NULL, run_nfkc},
@@ -295,4 +295,4 @@ static const tok_kind kinds[] = {
     {"ByteLevel", NULL, run_byte_level},
     {0},
 };
-const tok_stage tok_normalizers = {"normalizer", "normalizers", kinds};
+const ns_tok_stage ns_tok_normalizers = {"normalizer", "normalizers", kinds};

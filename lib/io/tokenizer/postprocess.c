@@ -8,21 +8,21 @@
 
 static bool is_white(uint32_t code)
 {
-    return tok_is_space(code) || tok_char_byte(code) == ' ';
+    return ns_tok_is_space(code) || ns_tok_char_byte(code) == ' ';
 }
 
-void tok_count_white(const char *s, int64_t n, int32_t *lead, int32_t *trail)
+void ns_tok_count_white(const char *s, int64_t n, int32_t *lead, int32_t *trail)
 {
     uint32_t code;
     *lead = *trail = 0;
     for (int64_t at = 0; at < n; ++*lead) {
-        const int size = tok_next(s + at, &code);
+        const int size = ns_tok_next(s + at, &code);
         if (!is_white(code))
             break;
         at += size;
     }
     for (int64_t end = n; end > 0; ++*trail) {
-        const int size = tok_char_before(s, end, &code);
+        const int size = ns_tok_char_before(s, end, &code);
         if (!is_white(code))
             break;
         end -= size;
@@ -33,7 +33,7 @@ static uint32_t characters_on(const char *s, uint32_t at, uint32_t end, int32_t 
 {
     uint32_t code;
     for (; count > 0 && at < end; count--)
-        at += (uint32_t)tok_next(s + at, &code);
+        at += (uint32_t)ns_tok_next(s + at, &code);
     return at;
 }
 
@@ -43,33 +43,33 @@ static uint32_t characters_back(const char *s, uint32_t begin, uint32_t end, int
     uint32_t at = end;
     uint32_t code;
     for (; count > 0 && at > 0; count--)
-        at -= (uint32_t)tok_char_before(s, at, &code);
+        at -= (uint32_t)ns_tok_char_before(s, at, &code);
     if (count > 0)
         return end;
     return at > begin ? at : begin;
 }
 
-static void trim(const tok_work *w, const tok_step *step, int64_t i)
+static void trim(const ns_tok_work *w, const ns_tok_step *step, int64_t i)
 {
-    tok_token *const token = &w->tokens[i];
-    const tok_vocab *const vocab = &w->tok->bpe.vocab;
+    ns_tok_token *const token = &w->tokens[i];
+    const ns_tok_vocab *const vocab = &w->tok->bpe.vocab;
     int32_t lead = token->lead, trail = token->trail;
     if (lead < 0)
-        tok_count_white(tok_vocab_text(vocab, token->id), vocab->length[token->id], &lead, &trail);
+        ns_tok_count_white(ns_tok_vocab_text(vocab, token->id), vocab->length[token->id], &lead, &trail);
     if (lead == 1 && step->prefix_space && (i == 0 || token->begin == 0))
         lead = 0;   /* the one space at the beginning is the one that was added */
     token->begin = characters_on(w->original, token->begin, token->end, lead);
     token->end = characters_back(w->original, token->begin, token->end, trail);
 }
 
-static int run_trim(tok_work *w, const tok_step *step)
+static int run_trim(ns_tok_work *w, const ns_tok_step *step)
 {
     for (int64_t i = 0; step->split && i < w->n; i++)
         trim(w, step, i);
     return NS_OK;
 }
 
-static int read_trim(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_trim(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = ns_json_bool(json, "add_prefix_space", true, &step->prefix_space, label, err);
     return rc < 0 ? rc : ns_json_bool(json, "trim_offsets", true, &step->split, label, err);
@@ -92,7 +92,7 @@ static int add_ids(int32_t **list, int64_t *n, const cJSON *ids, const char *lab
     return NS_OK;
 }
 
-static int read_special(tok_step *step, const cJSON *piece, const cJSON *specials, bool after, const char *label, ns_error *err)
+static int read_special(ns_tok_step *step, const cJSON *piece, const cJSON *specials, bool after, const char *label, ns_error *err)
 {
     const cJSON *const name = cJSON_GetObjectItemCaseSensitive(piece, "id");
     const cJSON *const entry = cJSON_IsString(name) ? cJSON_GetObjectItemCaseSensitive(specials, name->valuestring) : NULL;
@@ -103,7 +103,7 @@ static int read_special(tok_step *step, const cJSON *piece, const cJSON *special
     return after ? add_ids(&step->after, &step->n_after, ids, label, err) : add_ids(&step->before, &step->n_before, ids, label, err);
 }
 
-static int read_template(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_template(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const cJSON *const single = cJSON_GetObjectItemCaseSensitive(json, "single");
     const cJSON *const specials = cJSON_GetObjectItemCaseSensitive(json, "special_tokens");
@@ -138,31 +138,31 @@ static int read_pair(const cJSON *json, const char *key, int32_t **list, int64_t
     return add_ids(list, n, &ids, label, err);
 }
 
-static int read_bert(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_bert(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = read_pair(json, "cls", &step->before, &step->n_before, label, err);
     return rc < 0 ? rc : read_pair(json, "sep", &step->after, &step->n_after, label, err);
 }
 
-static int read_roberta(tok_step *step, const cJSON *json, const char *label, ns_error *err)
+static int read_roberta(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = read_trim(step, json, label, err);
     return rc < 0 ? rc : read_bert(step, json, label, err);
 }
 
 /* The ids of a template are put around by ns_encode, which knows whether they are wanted. */
-static int run_nothing(tok_work *w, const tok_step *step)
+static int run_nothing(ns_tok_work *w, const ns_tok_step *step)
 {
     (void)w;
     (void)step;
     return NS_OK;
 }
 
-static const tok_kind kinds[] = {
+static const ns_tok_kind kinds[] = {
     {"ByteLevel", read_trim, run_trim},
     {"TemplateProcessing", read_template, run_nothing},
     {"RobertaProcessing", read_roberta, run_trim},
     {"BertProcessing", read_bert, run_nothing},
     {0},
 };
-const tok_stage tok_postprocessors = {"post_processor", "processors", kinds};
+const ns_tok_stage ns_tok_postprocessors = {"post_processor", "processors", kinds};

@@ -7,9 +7,9 @@
 
 #include "io/tokenizer/tok.h"
 
-struct tok_regex { pcre2_code *code; };
+struct ns_tok_regex { pcre2_code *code; };
 
-struct tok_matcher {
+struct ns_tok_matcher {
     pcre2_match_data    *data;
     pcre2_match_context *context;
     pcre2_jit_stack     *stack;          /* made when the 32 KiB that JIT code has without it do not suffice */
@@ -21,7 +21,7 @@ static void pcre_message(int code, char *out, size_t n)
         out[0] = '\0';
 }
 
-static int compile(struct tok_regex *regex, const char *translated, const char *pattern, const char *label, ns_error *err)
+static int compile(struct ns_tok_regex *regex, const char *translated, const char *pattern, const char *label, ns_error *err)
 {
     pcre2_compile_context *const context = pcre2_compile_context_create(NULL);
     if (!context)
@@ -42,24 +42,24 @@ static int compile(struct tok_regex *regex, const char *translated, const char *
     return NS_OK;
 }
 
-int tok_regex_new(struct tok_regex **out, const char *pattern, const char *label, ns_error *err)
+int ns_tok_regex_new(struct ns_tok_regex **out, const char *pattern, const char *label, ns_error *err)
 {
     *out = NULL;
     char *translated;
-    int rc = tok_regex_translate(&translated, pattern, label, err);
+    int rc = ns_tok_regex_translate(&translated, pattern, label, err);
     if (rc < 0)
         return rc;
-    struct tok_regex *const regex = calloc(1, sizeof *regex);
+    struct ns_tok_regex *const regex = calloc(1, sizeof *regex);
     rc = regex ? compile(regex, translated, pattern, label, err) : ns_oom(err, label);
     free(translated);
     if (rc < 0)
-        tok_regex_free(regex);
+        ns_tok_regex_free(regex);
     else
         *out = regex;
     return rc;
 }
 
-void tok_regex_free(struct tok_regex *regex)
+void ns_tok_regex_free(struct ns_tok_regex *regex)
 {
     if (!regex)
         return;
@@ -67,7 +67,7 @@ void tok_regex_free(struct tok_regex *regex)
     free(regex);
 }
 
-void tok_matcher_free(struct tok_matcher *matcher)
+void ns_tok_matcher_free(struct ns_tok_matcher *matcher)
 {
     if (!matcher)
         return;
@@ -77,9 +77,9 @@ void tok_matcher_free(struct tok_matcher *matcher)
     free(matcher);
 }
 
-static int matcher_new(tok_work *w)
+static int matcher_new(ns_tok_work *w)
 {
-    struct tok_matcher *const matcher = calloc(1, sizeof *matcher);
+    struct ns_tok_matcher *const matcher = calloc(1, sizeof *matcher);
     if (!matcher)
         return ns_oom(w->err, "the pattern matcher");
     w->matcher = matcher;
@@ -94,9 +94,9 @@ static int matcher_new(tok_work *w)
 }
 
 /* 1 and the first match at or after start; 0: none; < 0: an error. */
-static int search(tok_work *w, const struct tok_regex *regex, const char *s, int64_t n, int64_t start, int64_t *begin, int64_t *end)
+static int search(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int64_t *begin, int64_t *end)
 {
-    struct tok_matcher *const m = w->matcher;
+    struct ns_tok_matcher *const m = w->matcher;
     int rc = pcre2_match(regex->code, (PCRE2_SPTR)s, (PCRE2_SIZE)n, (PCRE2_SIZE)start, PCRE2_NO_UTF_CHECK, m->data, m->context);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !m->stack) {
         m->stack = pcre2_jit_stack_create(32 * 1024, 64 * 1024 * 1024, NULL);
@@ -119,15 +119,15 @@ static int search(tok_work *w, const struct tok_regex *regex, const char *s, int
     return 1;
 }
 
-static int put_match(tok_work *w, int64_t *last, int64_t begin, int64_t end)
+static int put_match(ns_tok_work *w, int64_t *last, int64_t begin, int64_t end)
 {
-    const int rc = *last < begin ? tok_match_put(w, *last, begin, false) : NS_OK;
+    const int rc = *last < begin ? ns_tok_match_put(w, *last, begin, false) : NS_OK;
     *last = end;
-    return rc < 0 ? rc : tok_match_put(w, begin, end, true);
+    return rc < 0 ? rc : ns_tok_match_put(w, begin, end, true);
 }
 
 /* The iterator of the Rust crate onig: an empty match counts, but not right after another match. */
-int tok_find_regex(tok_work *w, const struct tok_regex *regex, const char *s, int64_t n)
+int ns_tok_find_regex(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n)
 {
     w->matches.n = 0;
     int rc = w->matcher ? NS_OK : matcher_new(w);
@@ -141,16 +141,16 @@ int tok_find_regex(tok_work *w, const struct tok_regex *regex, const char *s, in
         }
         if (begin == end && end == last_match) {
             uint32_t code;
-            from += from < n ? tok_next(s + from, &code) : 1;
+            from += from < n ? ns_tok_next(s + from, &code) : 1;
             continue;
         }
         from = last_match = end;
         rc = put_match(w, &last, begin, end);
     }
-    return rc == NS_OK && last < n ? tok_match_put(w, last, n, false) : rc;
+    return rc == NS_OK && last < n ? ns_tok_match_put(w, last, n, false) : rc;
 }
 
-static int find_literal(tok_work *w, const tok_pattern *pattern, const char *s, int64_t n)
+static int find_literal(ns_tok_work *w, const ns_tok_pattern *pattern, const char *s, int64_t n)
 {
     w->matches.n = 0;
     int rc = NS_OK;
@@ -161,26 +161,26 @@ static int find_literal(tok_work *w, const tok_pattern *pattern, const char *s, 
             break;
         rc = put_match(w, &last, at - s, at - s + (int64_t)pattern->n);
     }
-    return rc == NS_OK && last < n ? tok_match_put(w, last, n, false) : rc;
+    return rc == NS_OK && last < n ? ns_tok_match_put(w, last, n, false) : rc;
 }
 
-int tok_find(tok_work *w, const tok_pattern *pattern, const char *s, int64_t n)
+int ns_tok_find(ns_tok_work *w, const ns_tok_pattern *pattern, const char *s, int64_t n)
 {
-    return pattern->regex ? tok_find_regex(w, pattern->regex, s, n) : find_literal(w, pattern, s, n);
+    return pattern->regex ? ns_tok_find_regex(w, pattern->regex, s, n) : find_literal(w, pattern, s, n);
 }
 
 /* Every character that is(...) is a match of its own. */
-int tok_find_chars(tok_work *w, bool (*is)(uint32_t code), const char *s, int64_t n)
+int ns_tok_find_chars(ns_tok_work *w, bool (*is)(uint32_t code), const char *s, int64_t n)
 {
     w->matches.n = 0;
     int rc = NS_OK;
     int64_t last = 0;
     for (int64_t at = 0; at < n && rc == NS_OK; ) {
         uint32_t code;
-        const int size = tok_next(s + at, &code);
+        const int size = ns_tok_next(s + at, &code);
         if (is(code))
             rc = put_match(w, &last, at, at + size);
         at += size;
     }
-    return rc == NS_OK && last < n ? tok_match_put(w, last, n, false) : rc;
+    return rc == NS_OK && last < n ? ns_tok_match_put(w, last, n, false) : rc;
 }

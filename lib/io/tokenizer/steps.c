@@ -5,25 +5,25 @@
 
 #include "io/tokenizer/tok.h"
 
-static void step_free(tok_step *step)
+static void step_free(ns_tok_step *step)
 {
-    tok_regex_free(step->pattern.regex);
+    ns_tok_regex_free(step->pattern.regex);
     free(step->pattern.literal);
     free(step->content);
     free(step->before);
     free(step->after);
 }
 
-void tok_steps_free(tok_steps *steps)
+void ns_tok_steps_free(ns_tok_steps *steps)
 {
     for (int64_t i = 0; i < steps->n; i++)
         step_free(&steps->item[i]);
     free(steps->item);
 }
 
-static int read_one(tok_steps *steps, const tok_stage *stage, const char *type, const cJSON *json, const char *label, ns_error *err)
+static int read_one(ns_tok_steps *steps, const ns_tok_stage *stage, const char *type, const cJSON *json, const char *label, ns_error *err)
 {
-    const tok_kind *kind = stage->kinds;
+    const ns_tok_kind *kind = stage->kinds;
     while (kind->type && strcmp(kind->type, type) != 0)
         kind++;
     if (!kind->type)
@@ -31,12 +31,12 @@ static int read_one(tok_steps *steps, const tok_stage *stage, const char *type, 
                        type);
     if (!ns_grow(&steps->item, &steps->capacity, steps->n + 1, sizeof *steps->item))
         return ns_oom(err, label);
-    tok_step *const step = &steps->item[steps->n++];
-    *step = (tok_step){.kind = kind};
+    ns_tok_step *const step = &steps->item[steps->n++];
+    *step = (ns_tok_step){.kind = kind};
     return kind->read ? kind->read(step, json, label, err) : NS_OK;
 }
 
-int tok_steps_read(tok_steps *steps, const tok_stage *stage, const cJSON *json, const char *label, ns_error *err)
+int ns_tok_steps_read(ns_tok_steps *steps, const ns_tok_stage *stage, const cJSON *json, const char *label, ns_error *err)
 {
     if (!json || cJSON_IsNull(json))
         return NS_OK;
@@ -50,11 +50,11 @@ int tok_steps_read(tok_steps *steps, const tok_stage *stage, const cJSON *json, 
     if (!cJSON_IsArray(list))
         return ns_fail(err, NS_E_FORMAT, "%s: the Sequence in %s has no list '%s'", label, stage->key, stage->list_key);
     for (const cJSON *item = list->child; item && rc == NS_OK; item = item->next)
-        rc = tok_steps_read(steps, stage, item, label, err);
+        rc = ns_tok_steps_read(steps, stage, item, label, err);
     return rc;
 }
 
-int tok_steps_run(tok_work *w, const tok_steps *steps)
+int ns_tok_steps_run(ns_tok_work *w, const ns_tok_steps *steps)
 {
     int rc = NS_OK;
     for (int64_t i = 0; i < steps->n && rc == NS_OK; i++)
@@ -63,13 +63,13 @@ int tok_steps_run(tok_work *w, const tok_steps *steps)
 }
 
 /* "pattern": {"String": text} or {"Regex": pattern} */
-int tok_pattern_read(tok_pattern *pattern, const cJSON *step, const char *label, ns_error *err)
+int ns_tok_pattern_read(ns_tok_pattern *pattern, const cJSON *step, const char *label, ns_error *err)
 {
     const cJSON *const json = cJSON_GetObjectItemCaseSensitive(step, "pattern");
     const cJSON *const literal = cJSON_IsString(json) ? json : cJSON_GetObjectItemCaseSensitive(json, "String");
     const cJSON *const regex = cJSON_GetObjectItemCaseSensitive(json, "Regex");
     if (cJSON_IsString(regex))
-        return tok_regex_new(&pattern->regex, regex->valuestring, label, err);
+        return ns_tok_regex_new(&pattern->regex, regex->valuestring, label, err);
     if (!cJSON_IsString(literal))
         return ns_fail(err, NS_E_FORMAT, "%s: 'pattern' must be {\"String\": ...} or {\"Regex\": ...}", label);
     pattern->n = strlen(literal->valuestring);
@@ -79,7 +79,7 @@ int tok_pattern_read(tok_pattern *pattern, const cJSON *step, const char *label,
     return pattern->literal ? NS_OK : ns_oom(err, label);
 }
 
-int tok_read_content(tok_step *step, const cJSON *json, const char *key, const char *label, ns_error *err)
+int ns_tok_read_content(ns_tok_step *step, const cJSON *json, const char *key, const char *label, ns_error *err)
 {
     const char *text;
     const int rc = ns_json_str(json, key, &text, label, err);

@@ -8,7 +8,7 @@
 /* Patterns compiled to machine code load whole vectors: what lies behind a string is readable, and set. */
 enum { PAD = 32 };
 
-int tok_text_reserve(tok_work *w, tok_text *t, int64_t more)
+int ns_tok_text_reserve(ns_tok_work *w, ns_tok_text *t, int64_t more)
 {
     if (t->n + more > w->limit)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer makes more than %lld bytes of a text of %lld (is the file damaged?)",
@@ -19,11 +19,11 @@ int tok_text_reserve(tok_work *w, tok_text *t, int64_t more)
     return NS_OK;
 }
 
-int tok_text_put(tok_work *w, tok_text *t, const char *s, int64_t n, tok_span from)
+int ns_tok_text_put(ns_tok_work *w, ns_tok_text *t, const char *s, int64_t n, ns_tok_span from)
 {
     if (n == 0)
         return NS_OK;
-    const int rc = tok_text_reserve(w, t, n);
+    const int rc = ns_tok_text_reserve(w, t, n);
     if (rc < 0)
         return rc;
     memcpy(t->s + t->n, s, (size_t)n);
@@ -33,12 +33,12 @@ int tok_text_put(tok_work *w, tok_text *t, const char *s, int64_t n, tok_span fr
     return NS_OK;
 }
 
-int tok_text_copy(tok_work *w, tok_text *t, const tok_text *source, int64_t begin, int64_t end)
+int ns_tok_text_copy(ns_tok_work *w, ns_tok_text *t, const ns_tok_text *source, int64_t begin, int64_t end)
 {
     const int64_t n = end - begin;
     if (n == 0)
         return NS_OK;
-    const int rc = tok_text_reserve(w, t, n);
+    const int rc = ns_tok_text_reserve(w, t, n);
     if (rc < 0)
         return rc;
     memcpy(t->s + t->n, source->s + begin, (size_t)n);
@@ -47,47 +47,47 @@ int tok_text_copy(tok_work *w, tok_text *t, const tok_text *source, int64_t begi
     return NS_OK;
 }
 
-void tok_text_free(tok_text *t)
+void ns_tok_text_free(ns_tok_text *t)
 {
     free(t->s);
     free(t->from);
 }
 
-void tok_swap_text(tok_work *w)
+void ns_tok_swap_text(ns_tok_work *w)
 {
-    const tok_text text = w->text;
+    const ns_tok_text text = w->text;
     w->text = w->next;
     w->next = text;
     w->next.n = 0;
 }
 
-void tok_swap_pieces(tok_work *w)
+void ns_tok_swap_pieces(ns_tok_work *w)
 {
-    const tok_pieces pieces = w->pieces;
+    const ns_tok_pieces pieces = w->pieces;
     w->pieces = w->made;
     w->made = pieces;
     w->made.n = 0;
 }
 
-int tok_piece_put(tok_work *w, int64_t begin, int64_t end, int32_t id)
+int ns_tok_piece_put(ns_tok_work *w, int64_t begin, int64_t end, int32_t id)
 {
     if (begin == end)
         return NS_OK;
     if (!ns_grow(&w->made.item, &w->made.capacity, w->made.n + 1, sizeof *w->made.item))
         return ns_oom(w->err, "the pieces of a text");
-    w->made.item[w->made.n++] = (tok_piece){(uint32_t)begin, (uint32_t)end, id};
+    w->made.item[w->made.n++] = (ns_tok_piece){(uint32_t)begin, (uint32_t)end, id};
     return NS_OK;
 }
 
-int tok_match_put(tok_work *w, int64_t begin, int64_t end, bool is_match)
+int ns_tok_match_put(ns_tok_work *w, int64_t begin, int64_t end, bool is_match)
 {
     if (!ns_grow(&w->matches.item, &w->matches.capacity, w->matches.n + 1, sizeof *w->matches.item))
         return ns_oom(w->err, "the matches of a pattern");
-    w->matches.item[w->matches.n++] = (tok_match){(uint32_t)begin, (uint32_t)end, is_match};
+    w->matches.item[w->matches.n++] = (ns_tok_match){(uint32_t)begin, (uint32_t)end, is_match};
     return NS_OK;
 }
 
-int tok_list_put(tok_work *w, tok_list *list, const char *s, int64_t n)
+int ns_tok_list_put(ns_tok_work *w, ns_tok_list *list, const char *s, int64_t n)
 {
     if (n == 0)
         return NS_OK;
@@ -102,7 +102,7 @@ int tok_list_put(tok_work *w, tok_list *list, const char *s, int64_t n)
     return NS_OK;
 }
 
-int tok_list_end(tok_work *w, tok_list *list)
+int ns_tok_list_end(ns_tok_work *w, ns_tok_list *list)
 {
     if (!ns_grow(&list->end, &list->end_capacity, list->count + 1, sizeof *list->end))
         return ns_oom(w->err, "the decoded tokens");
@@ -110,25 +110,25 @@ int tok_list_end(tok_work *w, tok_list *list)
     return NS_OK;
 }
 
-void tok_list_free(tok_list *list)
+void ns_tok_list_free(ns_tok_list *list)
 {
     free(list->s);
     free(list->end);
 }
 
-void tok_work_begin(tok_work *w, const ns_tokenizer *tok, const char *text, size_t n, ns_error *err)
+void ns_tok_work_begin(ns_tok_work *w, const ns_tokenizer *tok, const char *text, size_t n, ns_error *err)
 {
-    *w = (tok_work){.tok = tok, .err = err, .original = text, .original_n = (int64_t)n};
+    *w = (ns_tok_work){.tok = tok, .err = err, .original = text, .original_n = (int64_t)n};
     /* Unicode's longest decomposition is 11 times its input, Replace and the byte alphabet multiply that a little. */
     w->limit = (int64_t)n > (INT32_MAX - (1 << 20)) / 128 ? INT32_MAX : (int64_t)n * 128 + (1 << 20);
 }
 
-void tok_work_free(tok_work *w)
+void ns_tok_work_free(ns_tok_work *w)
 {
-    tok_text_free(&w->text);
-    tok_text_free(&w->next);
-    tok_text_free(&w->part);
-    tok_text_free(&w->part_next);
+    ns_tok_text_free(&w->text);
+    ns_tok_text_free(&w->next);
+    ns_tok_text_free(&w->part);
+    ns_tok_text_free(&w->part_next);
     free(w->pieces.item);
     free(w->made.item);
     free(w->matches.item);
@@ -138,7 +138,7 @@ void tok_work_free(tok_work *w)
     free(w->heap);
     free(w->cache);
     free(w->cached);
-    tok_list_free(&w->list);
-    tok_list_free(&w->list_next);
-    tok_matcher_free(w->matcher);
+    ns_tok_list_free(&w->list);
+    ns_tok_list_free(&w->list_next);
+    ns_tok_matcher_free(w->matcher);
 }

@@ -17,7 +17,7 @@ static int check_templates(const ns_tokenizer *tok, ns_error *err)
 {
     int64_t templates = 0;
     for (int64_t i = 0; i < tok->postprocessor.n; i++) {
-        const tok_step *const step = &tok->postprocessor.item[i];
+        const ns_tok_step *const step = &tok->postprocessor.item[i];
         templates += step->n_before + step->n_after > 0;
         for (int64_t k = 0; k < step->n_before + step->n_after; k++) {
             const int32_t id = k < step->n_before ? step->before[k] : step->after[k - step->n_before];
@@ -34,19 +34,19 @@ static int read_all(ns_tokenizer *tok, const cJSON *json, ns_error *err)
 {
     if (!cJSON_IsObject(json))
         return ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", tok->path);
-    const struct { tok_steps *steps; const tok_stage *stage; } stages[] = {
-        {&tok->normalizer, &tok_normalizers}, {&tok->pretokenizer, &tok_pretokenizers}, {&tok->postprocessor, &tok_postprocessors},
-        {&tok->decoder, &tok_decoders},
+    const struct { ns_tok_steps *steps; const ns_tok_stage *stage; } stages[] = {
+        {&tok->normalizer, &ns_tok_normalizers}, {&tok->pretokenizer, &ns_tok_pretokenizers}, {&tok->postprocessor, &ns_tok_postprocessors},
+        {&tok->decoder, &ns_tok_decoders},
     };
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof stages / sizeof *stages && rc == NS_OK; i++)
-        rc = tok_steps_read(stages[i].steps, stages[i].stage, cJSON_GetObjectItemCaseSensitive(json, stages[i].stage->key), tok->path, err);
+        rc = ns_tok_steps_read(stages[i].steps, stages[i].stage, cJSON_GetObjectItemCaseSensitive(json, stages[i].stage->key), tok->path, err);
     if (rc == NS_OK)
-        rc = tok_bpe_read(&tok->bpe, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
+        rc = ns_tok_bpe_read(&tok->bpe, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
     if (rc == NS_OK)
-        rc = tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), &tok->bpe, tok->path, err);
+        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), &tok->bpe, tok->path, err);
     if (rc == NS_OK)
-        rc = tok_added_index(tok, err);
+        rc = ns_tok_added_index(tok, err);
     return rc < 0 ? rc : check_templates(tok, err);
 }
 
@@ -90,12 +90,12 @@ void ns_tokenizer_free(ns_tokenizer *tok)
 {
     if (!tok)
         return;
-    tok_steps_free(&tok->normalizer);
-    tok_steps_free(&tok->pretokenizer);
-    tok_steps_free(&tok->postprocessor);
-    tok_steps_free(&tok->decoder);
-    tok_added_free(&tok->added);
-    tok_bpe_free(&tok->bpe);
+    ns_tok_steps_free(&tok->normalizer);
+    ns_tok_steps_free(&tok->pretokenizer);
+    ns_tok_steps_free(&tok->postprocessor);
+    ns_tok_steps_free(&tok->decoder);
+    ns_tok_added_free(&tok->added);
+    ns_tok_bpe_free(&tok->bpe);
     free(tok->path);
     free(tok);
 }
@@ -103,16 +103,16 @@ void ns_tokenizer_free(ns_tokenizer *tok)
 /* ---- encoding ---- */
 
 /* w->text = the input with every character standing for itself. */
-static int begin_text(tok_work *w)
+static int begin_text(ns_tok_work *w)
 {
-    const int rc = w->original_n ? tok_text_reserve(w, &w->text, w->original_n) : NS_OK;
+    const int rc = w->original_n ? ns_tok_text_reserve(w, &w->text, w->original_n) : NS_OK;
     if (rc < 0 || w->original_n == 0)
         return rc;
     memcpy(w->text.s, w->original, (size_t)w->original_n);
     for (int64_t at = 0; at < w->original_n; ) {
         uint32_t code;
-        const int64_t end = at + tok_next(w->original + at, &code);
-        for (const tok_span span = {(uint32_t)at, (uint32_t)end}; at < end; at++)
+        const int64_t end = at + ns_tok_next(w->original + at, &code);
+        for (const ns_tok_span span = {(uint32_t)at, (uint32_t)end}; at < end; at++)
             w->text.from[at] = span;
     }
     w->text.n = w->original_n;
@@ -120,49 +120,49 @@ static int begin_text(tok_work *w)
 }
 
 /* Every piece that is not an added token yet is normalized by itself and searched again. */
-static int normalize(tok_work *w)
+static int normalize(ns_tok_work *w)
 {
     int rc = NS_OK;
     w->next.n = 0;
     for (int64_t i = 0; i < w->pieces.n && rc == NS_OK; i++) {
-        tok_piece *const piece = &w->pieces.item[i];
+        ns_tok_piece *const piece = &w->pieces.item[i];
         const int64_t begin = w->next.n;
         if (piece->id >= 0) {
-            rc = tok_text_copy(w, &w->next, &w->text, piece->begin, piece->end);
+            rc = ns_tok_text_copy(w, &w->next, &w->text, piece->begin, piece->end);
         } else {
             w->part.n = 0;
-            rc = tok_text_copy(w, &w->part, &w->text, piece->begin, piece->end);
+            rc = ns_tok_text_copy(w, &w->part, &w->text, piece->begin, piece->end);
             if (rc == NS_OK)
-                rc = tok_normalize_part(w);
+                rc = ns_tok_normalize_part(w);
             if (rc == NS_OK)
-                rc = tok_text_copy(w, &w->next, &w->part, 0, w->part.n);
+                rc = ns_tok_text_copy(w, &w->next, &w->part, 0, w->part.n);
         }
-        *piece = (tok_piece){(uint32_t)begin, (uint32_t)w->next.n, piece->id};
+        *piece = (ns_tok_piece){(uint32_t)begin, (uint32_t)w->next.n, piece->id};
     }
     if (rc == NS_OK)
-        tok_swap_text(w);
+        ns_tok_swap_text(w);
     return rc;
 }
 
-static int split_added(tok_work *w, const tok_trie *trie)
+static int split_added(ns_tok_work *w, const ns_tok_trie *trie)
 {
     int rc = NS_OK;
     for (int64_t i = 0; i < w->pieces.n && rc == NS_OK; i++) {
-        const tok_piece piece = w->pieces.item[i];
-        rc = piece.id >= 0 ? tok_piece_put(w, piece.begin, piece.end, piece.id) : tok_added_split(w, trie, piece);
+        const ns_tok_piece piece = w->pieces.item[i];
+        rc = piece.id >= 0 ? ns_tok_piece_put(w, piece.begin, piece.end, piece.id) : ns_tok_added_split(w, trie, piece);
     }
     if (rc == NS_OK)
-        tok_swap_pieces(w);
+        ns_tok_swap_pieces(w);
     return rc;
 }
 
-static int encode(tok_work *w)
+static int encode(ns_tok_work *w)
 {
     const ns_tokenizer *const tok = w->tok;
     int rc = begin_text(w);
     if (rc == NS_OK)
-        rc = tok_piece_put(w, 0, w->text.n, -1);
-    tok_swap_pieces(w);
+        rc = ns_tok_piece_put(w, 0, w->text.n, -1);
+    ns_tok_swap_pieces(w);
     if (rc == NS_OK)
         rc = split_added(w, &tok->added.raw);
     if (rc == NS_OK && tok->normalizer.n)
@@ -170,15 +170,15 @@ static int encode(tok_work *w)
     if (rc == NS_OK)
         rc = split_added(w, &tok->added.normalized);
     if (rc == NS_OK)
-        rc = tok_steps_run(w, &tok->pretokenizer);
+        rc = ns_tok_steps_run(w, &tok->pretokenizer);
     if (rc == NS_OK)
-        rc = tok_bpe_run(w);
-    return rc < 0 ? rc : tok_steps_run(w, &tok->postprocessor);
+        rc = ns_tok_bpe_run(w);
+    return rc < 0 ? rc : ns_tok_steps_run(w, &tok->postprocessor);
 }
 
-static int take_tokens(const tok_work *w, bool add_special, ns_encoding *out)
+static int take_tokens(const ns_tok_work *w, bool add_special, ns_encoding *out)
 {
-    const tok_step none = {0}, *around = &none;
+    const ns_tok_step none = {0}, *around = &none;
     for (int64_t i = 0; add_special && i < w->tok->postprocessor.n; i++)
         if (w->tok->postprocessor.item[i].n_before + w->tok->postprocessor.item[i].n_after > 0)
             around = &w->tok->postprocessor.item[i];
@@ -210,12 +210,12 @@ int ns_encode(const ns_tokenizer *tok, const char *text, size_t n, bool add_spec
         return ns_fail(err, NS_E_UNSUPPORTED, "a text of %zu bytes: at most %zu can be tokenized at once (split it)", n, TEXT_LIMIT);
     if (!ns_utf8_valid(text, n, &bad))
         return ns_fail(err, NS_E_FORMAT, "the text has invalid UTF-8 at byte %zu (convert it to UTF-8)", bad);
-    tok_work w;
-    tok_work_begin(&w, tok, text, n, err);
+    ns_tok_work w;
+    ns_tok_work_begin(&w, tok, text, n, err);
     int rc = encode(&w);
     if (rc == NS_OK)
         rc = take_tokens(&w, add_special, out);
-    tok_work_free(&w);
+    ns_tok_work_free(&w);
     return rc;
 }
 
@@ -230,7 +230,7 @@ void ns_encoding_clear(ns_encoding *encoding)
 /* ---- decoding ---- */
 
 /* A C string cannot hold a NUL: it becomes U+FFFD rather than cut the text short. */
-static char *as_string(const tok_list *list)
+static char *as_string(const ns_tok_list *list)
 {
     int64_t nuls = 0, at = 0;
     for (int64_t i = 0; i < list->n; i++)
@@ -253,15 +253,15 @@ static char *as_string(const tok_list *list)
 int ns_decode(const ns_tokenizer *tok, const int32_t *ids, int64_t n, bool skip_special, char **out, ns_error *err)
 {
     *out = NULL;
-    tok_work w;
-    tok_work_begin(&w, tok, NULL, 0, err);
+    ns_tok_work w;
+    ns_tok_work_begin(&w, tok, NULL, 0, err);
     w.limit = INT32_MAX;
-    int rc = tok_decode(&w, ids, n, skip_special);
+    int rc = ns_tok_decode(&w, ids, n, skip_special);
     if (rc == NS_OK) {
         *out = as_string(&w.list);
         rc = *out ? NS_OK : ns_oom(err, "the decoded text");
     }
-    tok_work_free(&w);
+    ns_tok_work_free(&w);
     return rc;
 }
 
@@ -270,19 +270,19 @@ int ns_decode(const ns_tokenizer *tok, const int32_t *ids, int64_t n, bool skip_
 int32_t ns_token_id(const ns_tokenizer *tok, const char *token)
 {
     const size_t n = strlen(token);
-    const int32_t id = tok_vocab_find(&tok->added.names, token, n);
-    return id >= 0 ? id : tok_vocab_find(&tok->bpe.vocab, token, n);
+    const int32_t id = ns_tok_vocab_find(&tok->added.names, token, n);
+    return id >= 0 ? id : ns_tok_vocab_find(&tok->bpe.vocab, token, n);
 }
 
 const char *ns_token_text(const ns_tokenizer *tok, int32_t id)
 {
-    const char *const text = tok_vocab_text(&tok->added.names, id);
-    return text ? text : tok_vocab_text(&tok->bpe.vocab, id);
+    const char *const text = ns_tok_vocab_text(&tok->added.names, id);
+    return text ? text : ns_tok_vocab_text(&tok->bpe.vocab, id);
 }
 
 bool ns_token_is_special(const ns_tokenizer *tok, int32_t id)
 {
-    return tok_vocab_text(&tok->added.names, id) && tok->added.special[id];
+    return ns_tok_vocab_text(&tok->added.names, id) && tok->added.special[id];
 }
 
 int64_t ns_tokenizer_size(const ns_tokenizer *tok)

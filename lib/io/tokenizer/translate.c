@@ -186,7 +186,7 @@ static void interval(translation *t)
     copy(t, n);
 }
 
-int tok_regex_translate(char **out, const char *pattern, const char *label, ns_error *err)
+int ns_tok_regex_translate(char **out, const char *pattern, const char *label, ns_error *err)
 {
     translation t = {.pattern = pattern, .at = pattern, .label = label, .err = err};
     put(&t, "", 0);

@@ -3,7 +3,7 @@
 
 #include "io/tokenizer/tok.h"
 
-int tok_next(const char *s, uint32_t *code)
+int ns_tok_next(const char *s, uint32_t *code)
 {
     const uint8_t *const u = (const uint8_t *)s;
     if (u[0] < 0x80) {
@@ -22,15 +22,15 @@ int tok_next(const char *s, uint32_t *code)
     return 4;
 }
 
-int tok_char_before(const char *s, int64_t end, uint32_t *code)
+int ns_tok_char_before(const char *s, int64_t end, uint32_t *code)
 {
     int64_t at = end - 1;
     while (at > 0 && ((uint8_t)s[at] & 0xC0) == 0x80)
         at--;
-    return tok_next(s + at, code);
+    return ns_tok_next(s + at, code);
 }
 
-int tok_utf8(uint32_t code, char out[4])
+int ns_tok_utf8(uint32_t code, char out[4])
 {
     if (code < 0x80) {
         out[0] = (char)code;
@@ -44,7 +44,7 @@ int tok_utf8(uint32_t code, char out[4])
 }
 
 /* The property White_Space. */
-bool tok_is_space(uint32_t code)
+bool ns_tok_is_space(uint32_t code)
 {
     return (code >= 9 && code <= 13) || code == 0x20 || code == 0x85 || code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A)
         || code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
@@ -55,7 +55,7 @@ static utf8proc_category_t category(uint32_t code)
     return utf8proc_category((utf8proc_int32_t)code);
 }
 
-bool tok_is_numeric(uint32_t code)
+bool ns_tok_is_numeric(uint32_t code)
 {
     if (code < 0x80)
         return code >= '0' && code <= '9';
@@ -63,13 +63,13 @@ bool tok_is_numeric(uint32_t code)
     return c == UTF8PROC_CATEGORY_ND || c == UTF8PROC_CATEGORY_NL || c == UTF8PROC_CATEGORY_NO;
 }
 
-bool tok_is_mark(uint32_t code)
+bool ns_tok_is_mark(uint32_t code)
 {
     const utf8proc_category_t c = category(code);
     return c == UTF8PROC_CATEGORY_MN || c == UTF8PROC_CATEGORY_MC || c == UTF8PROC_CATEGORY_ME;
 }
 
-bool tok_is_punctuation(uint32_t code)
+bool ns_tok_is_punctuation(uint32_t code)
 {
     if (code < 0x80)
         return (code >= '!' && code <= '/') || (code >= ':' && code <= '@') || (code >= '[' && code <= '`') || (code >= '{' && code <= '~');
@@ -78,7 +78,7 @@ bool tok_is_punctuation(uint32_t code)
 }
 
 /* \w of the Rust crate regex: Alphabetic, M, Nd, Pc, Join_Control. Outside L, M and Nl only circled Latin letters are Alphabetic. */
-bool tok_is_word(uint32_t code)
+bool ns_tok_is_word(uint32_t code)
 {
     switch (category(code)) {
     case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM: case UTF8PROC_CATEGORY_LO:

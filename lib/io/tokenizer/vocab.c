@@ -27,7 +27,7 @@ static int64_t power_above(int64_t n)
     return p;
 }
 
-int tok_vocab_init(tok_vocab *v, int64_t count, int64_t ids, const char *label, ns_error *err)
+int ns_tok_vocab_init(ns_tok_vocab *v, int64_t count, int64_t ids, const char *label, ns_error *err)
 {
     v->ids = ids;
     v->slots = power_above(count * 2);
@@ -41,12 +41,12 @@ int tok_vocab_init(tok_vocab *v, int64_t count, int64_t ids, const char *label, 
     return NS_OK;
 }
 
-static bool same(const tok_vocab *v, int32_t id, const char *text, size_t n)
+static bool same(const ns_tok_vocab *v, int32_t id, const char *text, size_t n)
 {
     return v->length[id] == n && memcmp(v->pool + v->offset[id], text, n) == 0;
 }
 
-int tok_vocab_add(tok_vocab *v, const char *text, size_t n, int32_t id, const char *label, ns_error *err)
+int ns_tok_vocab_add(ns_tok_vocab *v, const char *text, size_t n, int32_t id, const char *label, ns_error *err)
 {
     if (v->offset[id])
         return ns_fail(err, NS_E_FORMAT, "%s: '%.100s' and '%.100s' share the id %d", label, v->pool + v->offset[id], text, id);
@@ -67,7 +67,7 @@ int tok_vocab_add(tok_vocab *v, const char *text, size_t n, int32_t id, const ch
     return NS_OK;
 }
 
-int32_t tok_vocab_find(const tok_vocab *v, const char *text, size_t n)
+int32_t ns_tok_vocab_find(const ns_tok_vocab *v, const char *text, size_t n)
 {
     if (!v->slots)
         return -1;
@@ -77,12 +77,12 @@ int32_t tok_vocab_find(const tok_vocab *v, const char *text, size_t n)
     return v->slot[at];
 }
 
-const char *tok_vocab_text(const tok_vocab *v, int64_t id)
+const char *ns_tok_vocab_text(const ns_tok_vocab *v, int64_t id)
 {
     return id >= 0 && id < v->ids && v->offset[id] ? v->pool + v->offset[id] : NULL;
 }
 
-void tok_vocab_free(tok_vocab *v)
+void ns_tok_vocab_free(ns_tok_vocab *v)
 {
     free(v->pool);
     free(v->offset);

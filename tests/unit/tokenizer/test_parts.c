@@ -9,24 +9,24 @@ static void test_byte_alphabet(void **state)
     bool seen[0x200] = {false};
     for (int byte = 0; byte < 256; byte++) {
         char text[5] = "";
-        const int n = tok_byte_utf8((uint8_t)byte, text);
+        const int n = ns_tok_byte_utf8((uint8_t)byte, text);
         uint32_t code;
-        assert_int_equal(tok_next(text, &code), n);
+        assert_int_equal(ns_tok_next(text, &code), n);
         assert_true(code < 0x144 && !seen[code]);
-        assert_false(tok_is_space(code));
+        assert_false(ns_tok_is_space(code));
         seen[code] = true;
-        assert_int_equal(tok_char_byte(code), byte);
+        assert_int_equal(ns_tok_char_byte(code), byte);
     }
     int back = 0;
     for (uint32_t code = 0; code < 0x110000; code++)
-        back += tok_char_byte(code) >= 0;
+        back += ns_tok_char_byte(code) >= 0;
     assert_int_equal(back, 256);
     char text[3] = "";
-    tok_byte_utf8(' ', text);
+    ns_tok_byte_utf8(' ', text);
     assert_string_equal(text, "Ġ");
-    tok_byte_utf8('\n', text);
+    ns_tok_byte_utf8('\n', text);
     assert_string_equal(text, "Ċ");
-    tok_byte_utf8(0xAD, text);
+    ns_tok_byte_utf8(0xAD, text);
     assert_string_equal(text, "Ń");
 }
 
@@ -37,13 +37,13 @@ static void test_utf8(void **state)
         if (code >= 0xD800 && code < 0xE000)
             continue;
         char text[9] = "xxxx";
-        const int n = tok_utf8(code, text + 4);
+        const int n = ns_tok_utf8(code, text + 4);
         uint32_t back;
         size_t bad;
         assert_true(ns_utf8_valid(text, (size_t)(4 + n), &bad));
-        assert_int_equal(tok_next(text + 4, &back), n);
+        assert_int_equal(ns_tok_next(text + 4, &back), n);
         assert_int_equal(back, code);
-        assert_int_equal(tok_char_before(text, 4 + n, &back), n);
+        assert_int_equal(ns_tok_char_before(text, 4 + n, &back), n);
         assert_int_equal(back, code);
     }
 }
@@ -80,14 +80,14 @@ static void test_patterns(void **state)
         {"(a)\\1", "aa", "0-2"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct tok_regex *regex;
+        struct ns_tok_regex *regex;
         ns_error err = {""};
-        if (tok_regex_new(&regex, rows[i].pattern, "test", &err) != NS_OK)
+        if (ns_tok_regex_new(&regex, rows[i].pattern, "test", &err) != NS_OK)
             fail_msg("%s", err.message);
-        tok_work w;
+        ns_tok_work w;
         ns_tokenizer tok = {.path = NULL};
-        tok_work_begin(&w, &tok, rows[i].text, strlen(rows[i].text), &err);
-        assert_int_equal(tok_find_regex(&w, regex, rows[i].text, (int64_t)strlen(rows[i].text)), NS_OK);
+        ns_tok_work_begin(&w, &tok, rows[i].text, strlen(rows[i].text), &err);
+        assert_int_equal(ns_tok_find_regex(&w, regex, rows[i].text, (int64_t)strlen(rows[i].text)), NS_OK);
         char got[256] = "";
         size_t at = 0;
         for (int64_t m = 0; m < w.matches.n; m++)
@@ -95,8 +95,8 @@ static void test_patterns(void **state)
                 at += (size_t)snprintf(got + at, sizeof got - at, "%s%u-%u", at ? " " : "", w.matches.item[m].begin, w.matches.item[m].end);
         if (strcmp(got, rows[i].matches) != 0)
             fail_msg("'%s' in '%s': %s, wanted %s", rows[i].pattern, rows[i].text, got, rows[i].matches);
-        tok_work_free(&w);
-        tok_regex_free(regex);
+        ns_tok_work_free(&w);
+        ns_tok_regex_free(regex);
     }
 }
 
