@@ -151,7 +151,6 @@ static int read_logits(void *user, const ns_site *site, const ns_view *view, ns_
         if (j < 0 || j >= c->n_answer)
             continue;
         const bool right = argmax(ns_at(view, row, 0, 0), view->shape[1], view->stride[1]) == c->answer[j];
-        result->right += right;
         result->content_right += right && j >= c->n_lead;
         result->first_right |= right && j == c->n_lead;
     }

@@ -22,10 +22,12 @@ typedef struct ns_case_result {
     int64_t length, n_tokens, n_answer, n_lead;
     double  depth;             /* NaN: none */
     int32_t query_token;       /* at row T - 2, the paper's; -1 for a prompt of one token */
-    int64_t right;             /* answer tokens that greedy decoding would say, given the ones before */
-    int64_t content_right;
+    int64_t content_right;     /* content tokens of the answer that greedy decoding would say, given the true ones before */
     bool    first_right;       /* the first content token */
 } ns_case_result;
+
+/* The whole value: greedy decoding would say it once the lead is there. */
+static inline bool ns_case_answered(const ns_case_result *c) { return c->n_answer > 0 && c->content_right == c->n_answer - c->n_lead; }
 
 enum { NS_MAX_PROBES = 16, NS_MAX_OUTPUTS = 16, NS_MAX_SCORES = 64 };      /* of the table in probes.c; a test checks it */
 

@@ -230,7 +230,7 @@ int64_t ns_scores_answered(const ns_scores *s)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < s->n_cases; i++)
-        n += s->cases[i].n_answer > 0 && s->cases[i].right == s->cases[i].n_answer;
+        n += ns_case_answered(&s->cases[i]);
     return n;
 }
 

@@ -73,7 +73,7 @@ NS_API const float *ns_scores_values(const ns_scores *, int i);                 
 NS_API int64_t ns_scores_layers(const ns_scores *);
 NS_API int64_t ns_scores_heads(const ns_scores *);
 NS_API int64_t ns_scores_cases(const ns_scores *);                                /* cases scored */
-NS_API int64_t ns_scores_answered(const ns_scores *);                             /* cases whose whole answer is the greedy continuation */
+NS_API int64_t ns_scores_answered(const ns_scores *);                             /* cases whose answer greedy decoding says in full, once its lead (a space) is there */
 NS_API double  ns_scores_token_accuracy(const ns_scores *, bool first_only);      /* teacher-forced, over content tokens */
 NS_API int ns_scores_dropped(const ns_scores *, const ns_dropped **list);
 /* The k best heads of score i: pairs (layer, head), best first; ties by (layer, head). Returns how many. */
