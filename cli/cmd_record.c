@@ -26,7 +26,7 @@ static const cli_option options[] = {
     {"maps", 0, CLI_CHOICE, FIELD(maps), "KIND", "how attention is kept", "stats+topk|dense|rows|topk|pooled|stats", 0, 0},
     {"dtype", 0, CLI_CHOICE, FIELD(dtype), "TYPE", "numbers on disk", "f16|f32", 0, 0},
     {"top-k", 'k', CLI_INT, FIELD(top_k), "K", "keys of a row in topk (default 32)", NULL, 1, 1 << 20},
-    {"pool-block", 0, CLI_INT, FIELD(pool_block), "N", "bins along each axis of pooled maps, at most (default 128)", NULL, 1, 1 << 20},
+    {"pool-block", 0, CLI_INT, FIELD(pool_block), "N", "positions in a block of pooled maps (default: so many that a map has at most 128 blocks along each axis)", NULL, 1, 1 << 20},
     {"max-bytes", 0, CLI_BYTES, FIELD(max_bytes), "SIZE", "refuse a recording larger than this (default 4G)", NULL, 0, 0},
     {"estimate", 0, CLI_FLAG, FIELD(estimate), NULL, "print the size and stop", NULL, 0, 0},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the HDF5 file to write", NULL, 0, 0},
@@ -82,7 +82,9 @@ static int run_record(cli *app, const record_settings *s, const cli_model *m, co
         rc = ns_recorder_new(&recorder, m->model, cases, s->out, params, facts.list, facts.n, &app->err);
     if (rc == NS_OK) {
         cli_progress progress = cli_progress_begin(app, "record");
-        const ns_score_params how = {.size = sizeof how, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+        const bool whole = params->maps == NS_MAPS_DENSE || (params->maps == NS_MAPS_ROWS && params->rows.kind == NS_ROWS_ALL);
+        const ns_score_params how = {.size = sizeof how, .no_sharing = whole,      /* a shared row of a whole map would be kept once for each case */
+                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
         rc = ns_run_cases(m->model, cases, ns_recorder_hooks(recorder), &how, &app->err);
         cli_progress_end(&progress);
     }

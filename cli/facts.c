@@ -74,7 +74,6 @@ static int gather_model(cli *app, cli_facts *facts, const cli_model *m)
 
 static void gather_run(const cli *app, cli_facts *facts)
 {
-    say(facts, "needlescope_version", ns_version(), false);
     say(facts, "command_line", app->command_line, true);
     char host[256] = "", stamp[32] = "";
     const time_t now = time(NULL);
