@@ -48,7 +48,11 @@ void ns_true_minus(char text[32])
 
 void ns_format_tick(char out[32], double value, double step)
 {
-    if (value != 0 && (fabs(value) >= 1e6 || step < 0.99e-4)) {
+    if (step < 0.99e-4 && fabs(value) < 1e-6 * step) {
+        strcpy(out, "0");
+        return;
+    }
+    if (fabs(value) >= 1e6 || step < 0.99e-4) {
         format_exponent(out, value, step);
         ns_true_minus(out);
         return;

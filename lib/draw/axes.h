@@ -52,7 +52,8 @@ typedef struct ns_colorbar {
     double      data_min, data_max;   /* beyond the scale: the end label says so (>=, <=) */
     double      chance;               /* NaN = none */
     bool        horizontal;
-    const char *label;
+    const char *label;                /* or NULL */
+    char        shown[512];           /* made by layout: the label, cut to the bar's length */
     ns_axis     axis;                 /* made by layout */
 } ns_colorbar;
 double ns_colorbar_layout(ns_colorbar *, double length, const ns_type *);   /* depth of ticks and label beyond the bar */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { MAX_SIDE = 4096, MAX_TINTS = 3 };
-static const double STRIP = 4, STRIP_GAP = 1.5, BAR = 7, BAR_GAP = 6, CELL = 25, TALLEST = 1.3, LOWEST = 0.4;
+static const double STRIP = 4, STRIP_GAP = 1.5, BAR = 7, BAR_GAP = 6, CELL = 25, TALLEST = 1.3, LOWEST = 24;
 static const ns_rgb FULL = {64, 64, 64}, RECURRENT = {217, 119, 6};
 static const ns_rgb SLIDING[MAX_TINTS] = {{86, 180, 233}, {0, 114, 178}, {158, 214, 240}};
 
@@ -164,7 +164,7 @@ static void size_box(ns_heads_panel *p, const ns_page *page, double width)
     const double heads = (double)p->figure.n_heads, layers = (double)p->figure.n_layers;
     const double w = page->fixed ? width : fmin(width, CELL * heads);
     double h = w / heads * layers;
-    h = fmax(fmin(h, TALLEST * page->width), LOWEST * fmin(w, 18 * layers));
+    h = fmax(fmin(h, TALLEST * page->width), LOWEST);
     p->box.w = ns_page_cells(page, w, p->figure.n_heads);
     p->box.h = ns_page_cells(page, h, p->figure.n_layers);
 }
@@ -183,7 +183,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->heads = (ns_axis){.side = NS_BOTTOM, .scale = cols, .label = "head"};
     ns_ticks_make(&p->layers.ticks, &rows, true, 100, 10);          /* for its width; made again when the height is known */
     const double left = ns_axis_depth(&p->layers, page->type), right = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, page->type);
-    size_box(p, page, page->width - left - right);
+    size_box(p, page, fmax(page->width - left - right, page->width * 0.3));
     ns_ticks_make(&p->layers.ticks, &rows, true, p->box.h, 9.5);
     ns_ticks_fit(&p->heads.ticks, &cols, true, p->box.w, page->type);
     p->box.x = ns_page_snap(page, left);

@@ -10,8 +10,10 @@
 #include <string.h>
 
 enum { MAX_CELLS_SIDE = 1 << 24, MAX_SPANS = 256 };
-static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, EDGE = 0.35;
+static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, LOWEST = 24, EDGE = 0.35;
 static const double LAST_LABEL = 6;      /* half of "1.0" under the right end of the colour bar */
+
+static const char QUERIES[] = "query position";
 
 static int64_t row_position(const ns_map_figure *f, int64_t row)
 {
@@ -153,7 +155,7 @@ static void query_ticks(ns_map_panel *p, double length)
 static double box_height(const ns_map_figure *f, const ns_page *page, double width)
 {
     const double square = width * (double)f->n_rows / (double)f->n_keys;
-    return fmin(fmax(square, fmin(ROW * (double)f->n_rows, width * 0.6)), TALLEST * page->width);
+    return fmin(fmax(square, fmin(fmax(ROW * (double)f->n_rows, LOWEST), width * 0.6)), TALLEST * page->width);
 }
 
 /* Outside in: the axes' and brackets' depths depend on the box, the box on them; two rounds settle it. */
@@ -166,6 +168,7 @@ static int size_box(ns_map_panel *p, const ns_page *page, ns_error *err)
         p->box.w = ns_page_cells(page, fmax(w, page->width * 0.3), f->n_keys);
         p->box.h = f->n_rows == f->n_keys ? p->box.w : ns_page_cells(page, box_height(f, page, p->box.w), f->n_rows);
         query_ticks(p, p->box.h);
+        p->queries.label = ns_type_width(page->type, QUERIES, NS_SIZE_LABEL, false) <= p->box.h ? QUERIES : "query";
         const int code = make_brackets(p, page->type, err);
         if (code != NS_OK)
             return code;
@@ -183,7 +186,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     ns_map_panel *p = (ns_map_panel *)base;
     const ns_map_figure *f = &p->figure;
     const ns_scale keys = {.min = (double)f->key0 - 0.5, .max = (double)(f->key0 + f->n_keys) - 0.5};
-    p->queries = (ns_axis){.side = NS_LEFT, .down = true, .label = "query position"};
+    p->queries = (ns_axis){.side = NS_LEFT, .down = true};
     p->keys = (ns_axis){.side = NS_BOTTOM, .scale = keys, .label = "key position"};
     int code;
     if ((code = ns_type_check(page->type, p->bar.label, "the value's name", err)) != NS_OK || (code = size_box(p, page, err)) != NS_OK)

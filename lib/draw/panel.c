@@ -155,7 +155,7 @@ static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, 
     code = ns_canvas_open(c, kind, type, panel->width + 2 * margin, panel->height + 2 * margin, pixels, panel->title, p->comment, err);
     if (code != NS_OK)
         return code;
-    c->dx = c->dy = margin;
+    c->dx = c->dy = panel->margin = margin;
     panel->draw(panel, c);
     return ns_canvas_finish(c, err);
 }

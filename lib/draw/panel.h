@@ -23,6 +23,7 @@ struct ns_panel {
     void (*draw)(const ns_panel *, ns_canvas *);
     ns_figure_params params;         /* resolved copy */
     double width, height;            /* set by layout */
+    double margin;                   /* where its origin lies on the page */
     char  *title, *subtitle;         /* owned; NULL = none */
 };
 

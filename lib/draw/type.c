@@ -30,6 +30,17 @@ void ns_type_free(ns_type *type)
     free(type);
 }
 
+/* The list of families names "Sans" even where there is no font: only loading one tells. */
+static bool has_font(const ns_type *type)
+{
+    PangoFontDescription *any = pango_font_description_from_string("Sans 8");
+    PangoFont *font = pango_font_map_load_font(type->fonts, type->context, any);
+    pango_font_description_free(any);
+    if (font)
+        g_object_unref(font);
+    return font != NULL;
+}
+
 int ns_type_new(ns_type **out, ns_error *err)
 {
     *out = NULL;
@@ -37,16 +48,12 @@ int ns_type_new(ns_type **out, ns_error *err)
     if (!type)
         return ns_oom(err, "fonts");
     type->fonts = pango_cairo_font_map_new();
-    PangoFontFamily **families = NULL;
-    int n = 0;
-    pango_font_map_list_families(type->fonts, &families, &n);
-    g_free(families);
-    if (n == 0) {
+    pango_cairo_font_map_set_resolution(PANGO_CAIRO_FONT_MAP(type->fonts), 72);
+    type->context = pango_font_map_create_context(type->fonts);
+    if (!has_font(type)) {
         ns_type_free(type);
         return ns_fail(err, NS_E_UNSUPPORTED, "figures: no font is installed (on Debian and Ubuntu: apt-get install fonts-dejavu-core)");
     }
-    pango_cairo_font_map_set_resolution(PANGO_CAIRO_FONT_MAP(type->fonts), 72);
-    type->context = pango_font_map_create_context(type->fonts);
     cairo_font_options_t *options = cairo_font_options_create();
     cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
     cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);

@@ -1,0 +1,203 @@
+/* test_parts.c - colour maps, ticks, numbers as text, spreading of labels, PNG, pooling. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "draw/axes.h"
+#include "draw/panel.h"
+#include "draw/raster.h"
+#include "picture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static ns_rgb color_of(const char *name, double t)
+{
+    const ns_colormap *map;
+    assert_int_equal(ns_colormap_find(&map, name, NULL), NS_OK);
+    return ns_colormap_at(map, t);
+}
+
+static void test_known_colors(void **state)
+{
+    (void)state;
+    assert_color(color_of(NULL, 0), ((ns_rgb){0, 34, 78}));              /* cividis, as matplotlib has it */
+    assert_color(color_of("cividis", 1), ((ns_rgb){254, 232, 56}));
+    assert_color(color_of("viridis", 0.5), ((ns_rgb){33, 145, 140}));
+    assert_color(color_of("magma", 0), ((ns_rgb){0, 0, 4}));
+    assert_color(color_of("inferno", 7), ((ns_rgb){252, 255, 164}));     /* clamped */
+    assert_color(color_of("viridis", -INFINITY), ((ns_rgb){68, 1, 84}));
+    const ns_colormap *map;
+    ns_error err;
+    assert_int_equal(ns_colormap_find(&map, "jet", &err), NS_E_ARG);
+    assert_null(map);
+    assert_non_null(strstr(err.message, "jet"));
+    assert_non_null(strstr(err.message, "cividis, viridis"));
+}
+
+/* Monotone over all entries but for the rounding to bytes; diverging maps on each half. */
+static void test_luminance_is_monotone(void **state)
+{
+    (void)state;
+    for (const ns_colormap *map = ns_colormaps; map->name; map++) {
+        const double first = ns_rgb_luminance(ns_colormap_at(map, 0)), last = ns_rgb_luminance(ns_colormap_at(map, 1));
+        if (!map->diverging)
+            assert_true(fabs(last - first) > 0.5);
+        for (int i = 1; i < 256; i++) {
+            const double sign = map->diverging ? (i < 128 ? 1 : -1) : last > first ? 1 : -1;
+            const double step = ns_rgb_luminance(ns_colormap_at(map, (i + 0.5) / 256)) - ns_rgb_luminance(ns_colormap_at(map, (i - 0.5) / 256));
+            if (sign * step < -0.002)
+                fail_msg("%s: luminance turns at %d", map->name, i);
+        }
+    }
+}
+
+static void assert_ticks(ns_scale scale, bool integers, double length, double room, const char *const *expected)
+{
+    ns_ticks t;
+    ns_ticks_make(&t, &scale, integers, length, room);
+    for (int i = 0; i < t.n && expected[i]; i++)
+        assert_string_equal(t.label[i], expected[i]);
+    assert_null(expected[t.n]);
+}
+
+static void test_ticks(void **state)
+{
+    (void)state;
+    assert_ticks((ns_scale){0, 1, false}, false, 100, 20, (const char *[]){"0.0", "0.2", "0.4", "0.6", "0.8", "1.0", NULL});
+    assert_ticks((ns_scale){-0.5, 5.5, false}, true, 600, 10, (const char *[]){"0", "1", "2", "3", "4", "5", NULL});
+    assert_ticks((ns_scale){-0.5, 31.5, false}, true, 160, 40, (const char *[]){"0", "10", "20", "30", NULL});
+    assert_ticks((ns_scale){1017.5, 1023.5, false}, true, 20, 10, (const char *[]){"1020", NULL});
+    assert_ticks((ns_scale){-0.3, 0.3, false}, false, 100, 25, (const char *[]){"\xe2\x88\x92" "0.2", "0.0", "0.2", NULL});
+    assert_ticks((ns_scale){1e-4, 1, true}, false, 200, 25, (const char *[]){"0.0001", "0.001", "0.01", "0.1", "1", NULL});
+    assert_ticks((ns_scale){1e6, 1e10, true}, false, 100, 45, (const char *[]){"1e6", "1e9", NULL});
+    assert_ticks((ns_scale){20, 300, true}, false, 200, 20, (const char *[]){"20", "50", "100", "200", NULL});
+    assert_ticks((ns_scale){0, 4e-5, false}, false, 100, 40, (const char *[]){"0", "2e-5", "4e-5", NULL});
+    assert_ticks((ns_scale){0, 3e9, false}, false, 100, 30, (const char *[]){"0", "1e9", "2e9", "3e9", NULL});
+}
+
+static void test_numbers_as_text(void **state)
+{
+    (void)state;
+    char text[32];
+    ns_format_fixed(text, -0.04, 1);
+    assert_string_equal(text, "0.0");
+    ns_format_fixed(text, -1.005, 2);
+    assert_string_equal(text, "-1.00");
+    ns_format_fixed(text, 0.096, 2);
+    assert_string_equal(text, "0.10");
+    ns_format_fixed(text, 1e300, 9);
+    assert_true(strlen(text) < sizeof text);
+    ns_buffer b = {0};
+    ns_buffer_number(&b, 12.500, 3);
+    ns_buffer_text(&b, ",");
+    ns_buffer_number(&b, 100, 3);
+    ns_buffer_text(&b, ",");
+    ns_buffer_base64(&b, (const uint8_t *)"any carnal pleas", 16);
+    assert_int_equal(b.n, strlen("12.5,100,YW55IGNhcm5hbCBwbGVhcw=="));
+    assert_memory_equal(b.data, "12.5,100,YW55IGNhcm5hbCBwbGVhcw==", (size_t)b.n);
+    ns_buffer_clear(&b);
+}
+
+static void test_labels_spread(void **state)
+{
+    (void)state;
+    double at[5] = {10, 11, 12, 50, 99}, scratch_sizes[5];
+    ns_spread(at, 5, 10, 0, 100, scratch_sizes);
+    const double expected[5] = {1, 11, 21, 50, 99};
+    for (int i = 0; i < 5; i++)
+        assert_true(fabs(at[i] - expected[i]) < 1e-9);
+    double edge[3] = {98, 99, 100};
+    ns_spread(edge, 3, 10, 5, 95, scratch_sizes);
+    assert_true(fabs(edge[0] - 75) < 1e-9 && fabs(edge[2] - 95) < 1e-9);
+}
+
+static void test_png_round_trip(void **state)
+{
+    (void)state;
+    uint8_t rgb[5 * 3 * 3];
+    for (size_t i = 0; i < sizeof rgb; i++)
+        rgb[i] = (uint8_t)(i * 37);
+    ns_buffer png = {0};
+    const ns_png_text texts[] = {{"Comment", "how \xc3\xa9"}, {"Title", ""}, {NULL, NULL}};
+    assert_int_equal(ns_png_write(&png, rgb, 5, 3, 200, texts, NULL), NS_OK);
+    picture p = picture_decode(png.data, (size_t)png.n);
+    assert_int_equal(p.w, 5);
+    assert_int_equal(p.h, 3);
+    assert_memory_equal(p.rgb, rgb, sizeof rgb);
+    assert_non_null(memmem(png.data, (size_t)png.n, "iTXtComment\0\0\0\0\0how \xc3\xa9", 22));
+    assert_non_null(memmem(png.data, (size_t)png.n, "sRGB", 4));
+    assert_null(memmem(png.data, (size_t)png.n, "iTXtTitle", 9));
+    picture_free(&p);
+    assert_int_equal(ns_png_write(&png, rgb, 0, 3, 200, NULL, NULL), NS_E_ARG);
+    ns_buffer_clear(&png);
+}
+
+/* A canvas kind that keeps the last image. */
+static picture kept;
+
+static void keep(ns_canvas *c, ns_box b, const uint8_t *rgb, int64_t w, int64_t h)
+{
+    (void)c;
+    (void)b;
+    kept = (picture){.rgb = malloc((size_t)(w * h * 3)), .w = (int)w, .h = (int)h};
+    assert_non_null(kept.rgb);
+    memcpy(kept.rgb, rgb, (size_t)(w * h * 3));
+}
+
+static void upper_half_only(const void *user, int64_t row, int64_t *lo, int64_t *hi)
+{
+    *lo = 0;
+    *hi = row < *(const int64_t *)user ? 1000 : 0;
+}
+
+static void test_pooling_keeps_the_needle(void **state)
+{
+    (void)state;
+    enum { N = 1000 };
+    float *value = calloc(N * N, sizeof *value);
+    assert_non_null(value);
+    value[333 * N + 777] = 1;
+    value[900 * N + 10] = NAN;
+    const int64_t rows = 800;
+    ns_cells cells = {.value = value, .rows = N, .cols = N, .scale = {0, 1, false}, .colors = &ns_colormaps[0], .extent = upper_half_only, .user = &rows};
+    ns_canvas_kind kind = {.raster = true, .image = keep};
+    ns_canvas c = {.kind = &kind, .pixels = 1};
+    ns_cells_draw(&cells, &c, (ns_box){0, 0, 97, 89});
+    assert_int_equal(c.code, NS_OK);
+    assert_int_equal(kept.w, 97);
+    assert_int_equal(kept.h, 89);
+    assert_color(picture_at(&kept, 777 * 97 / 1000, 333 * 89 / 1000), color_of(NULL, 1));
+    assert_color(picture_at(&kept, 50, 80), NS_MASKED);                    /* rows from 800 on see nothing */
+    assert_color(picture_at(&kept, 50, 20), color_of(NULL, 0));
+    picture_free(&kept);
+    cells.extent = NULL;
+    ns_cells_draw(&cells, &c, (ns_box){0, 0, 1000, 1000});
+    assert_color(picture_at(&kept, 10, 900), cells.colors->missing);
+    assert_color(picture_at(&kept, 11, 900), color_of(NULL, 0));
+    picture_free(&kept);
+    cells.rows = cells.cols = 3;                                            /* fewer cells than pixels, not a multiple */
+    value[4] = 0.5f;
+    ns_cells_draw(&cells, &c, (ns_box){0, 0, 100, 10});
+    assert_color(picture_at(&kept, 50, 5), color_of(NULL, 0.5));
+    assert_color(picture_at(&kept, 32, 5), color_of(NULL, 0));
+    picture_free(&kept);
+    kind.raster = false;                                                    /* vector files: whole blocks */
+    ns_cells_draw(&cells, &c, (ns_box){0, 0, 100, 10});
+    assert_int_equal(kept.w, 99);
+    assert_int_equal(kept.h, 9);
+    picture_free(&kept);
+    free(value);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known_colors),    cmocka_unit_test(test_luminance_is_monotone), cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_numbers_as_text), cmocka_unit_test(test_labels_spread),         cmocka_unit_test(test_png_round_trip),
+        cmocka_unit_test(test_pooling_keeps_the_needle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
