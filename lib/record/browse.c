@@ -268,7 +268,7 @@ int ns_file_verify(const ns_file *f, ns_error *err)
     int rc = list_group(f, f->id, "", true, &paths, err);
     for (int64_t i = 0; i < f->n_root && rc == NS_OK; i++) {
         const ns_file_text *const fact = &f->facts[i];
-        if (strcmp(fact->name, "content_sha256") && strcmp(fact->name, "complete") && !ns_hash_attribute(&lines, fact->name, fact->value))
+        if (ns_is_content(fact->name) && !ns_hash_attribute(&lines, fact->name, fact->value))
             rc = ns_oom(err, f->path);
     }
     for (int64_t i = 0; i < paths.n && rc == NS_OK; i++)

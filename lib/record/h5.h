@@ -76,6 +76,9 @@ typedef struct ns_hash_lines {
     int64_t n, capacity;
 } ns_hash_lines;
 bool ns_hash_attribute(ns_hash_lines *, const char *name, const char *value);
+/* False for the hashes themselves, and for what says which copy of the checkpoint was read (it changes with a file's mtime): the
+ * same weights give the same content. */
+bool ns_is_content(const char *attribute);
 bool ns_hash_dataset(ns_hash_lines *, const char *group, const char *name, const char *type, int rank, const int64_t *shape,
                      const char hex[65]);
 void ns_hash_lines_end(ns_hash_lines *, char hex[65]); /* sorts, hashes, frees */

@@ -23,6 +23,15 @@ static bool add_line(ns_hash_lines *lines, char *line)
     return true;
 }
 
+bool ns_is_content(const char *attribute)
+{
+    static const char *const others[] = {"content_sha256", "config_sha256", "checkpoint_identity", "complete"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(attribute, others[i]) == 0)
+            return false;
+    return true;
+}
+
 bool ns_hash_attribute(ns_hash_lines *lines, const char *name, const char *value)
 {
     ns_sha256 sha;

@@ -78,7 +78,7 @@ static int put_fact(ns_out *o, const char *name, const char *value, bool is_vola
                        name ? name : "");
     char *const clean = ns_clean_utf8(value), *const kept = ns_strdup(name);
     int rc = clean && kept && ns_grow(&o->facts, &o->facts_capacity, o->n_facts + 1, sizeof *o->facts) ? NS_OK : ns_oom(err, o->label);
-    if (rc == NS_OK && !is_volatile && !ns_hash_attribute(&o->lines, name, clean))
+    if (rc == NS_OK && !is_volatile && ns_is_content(name) && !ns_hash_attribute(&o->lines, name, clean))
         rc = ns_oom(err, o->label);
     if (rc == NS_OK)
         rc = ns_out_check(o, ns_out_text_attribute(is_volatile ? o->provenance : o->id, name, clean), name, err);
@@ -153,7 +153,7 @@ static int begin(ns_out *o, const char *path, const ns_fact *facts, int n_facts,
     if (rc == NS_OK)
         rc = ns_out_check(o, ns_out_text_attribute(o->id, "config_sha256", config), "config_sha256", err);
     const bool hashed = rc == NS_OK && ns_hash_attribute(&o->lines, "Conventions", "needlescope-1") &&
-                        ns_hash_attribute(&o->lines, "schema", "1") && ns_hash_attribute(&o->lines, "config_sha256", config);
+                        ns_hash_attribute(&o->lines, "schema", "1");
     return rc == NS_OK && !hashed ? ns_oom(err, path) : rc;
 }
 
