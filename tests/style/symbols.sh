@@ -1,5 +1,5 @@
 #!/bin/sh
-# symbols.sh SHARED STATIC - what the libraries give to a linker: the shared one only ns_*, and neither a global name without that prefix.
+# symbols.sh SHARED STATIC - what the libraries give to a linker: the shared one only ns_*, neither a global name without that prefix, and no global state.
 set -u
 fail=0
 exported=$(nm -D --defined-only "$1" | awk '$2 ~ /[A-Z]/ && $2 != "A" { print $3 }')
@@ -10,7 +10,9 @@ global=$(nm --defined-only "$2" 2>/dev/null | awk 'NF == 3 && $2 ~ /[A-Z]/ { pri
 [ -n "$global" ] || { echo "FAILED: $2 has no symbol"; exit 1; }
 foreign=$(printf '%s\n' "$global" | grep -v '^ns_' | sort -u)
 [ -z "$foreign" ] || { printf 'FAILED: %s has the global names\n%s\n' "$2" "$foreign"; fail=1; }
-writable=$(nm --defined-only "$2" 2>/dev/null | awk 'NF == 3 && $2 ~ /[BbDC]/ && $3 !~ /^\./ { print $2, $3 }' | sort -u)
+# Global state: anything that can be written after the loader has finished. Tables of pointers (.data.rel.ro) cannot.
+writable=$(objdump -t "$2" 2>/dev/null |
+    awk '{ for (i = 1; i < NF - 1; i++) if ($i ~ /^\.(t?data|t?bss)(\.|$)/ && $i !~ /^\.data\.rel\.ro/ && $NF !~ /^\./) print $i, $NF }' | sort -u)
+[ -z "$writable" ] || { printf 'FAILED: %s has global state\n%s\n' "$2" "$writable"; fail=1; }
 echo "$(printf '%s\n' "$exported" | wc -l) exported symbols"
-[ -z "$writable" ] || printf 'writable data, each to be constant after its first use:\n%s\n' "$writable"
 exit "$fail"
