@@ -146,7 +146,8 @@ double ns_axis_depth(const ns_axis *a, const ns_type *type)
 static void draw_bottom(const ns_axis *a, ns_canvas *c, ns_box b)
 {
     const ns_pen pen = {.color = NS_INK, .width = NS_THIN};
-    const ns_style tick = {.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_MIDDLE}, label = {.size = NS_SIZE_LABEL, .color = NS_INK, .anchor = NS_AT_MIDDLE};
+    const ns_style tick = {.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_MIDDLE};
+    const ns_style label = {.size = NS_SIZE_LABEL, .color = NS_INK, .anchor = NS_AT_MIDDLE};
     const double y = b.y + b.h + a->gap, text = y + TICK + TICK_GAP + NS_CAP_HEIGHT * NS_SIZE_TICK;
     for (int i = 0; i < a->ticks.n; i++) {
         const double x = b.x + b.w * ns_scale_at(&a->scale, a->ticks.at[i]);

@@ -100,7 +100,8 @@ static void measure(ns_brackets *b, double length, const ns_type *type)
     b->depth = b->n ? OFF + LANE * b->lanes + names : 0;
 }
 
-int ns_brackets_make(ns_brackets *b, const ns_figure_span *spans, const double (*extent)[2], int n, double length, bool vertical, const ns_type *type,
+int ns_brackets_make(ns_brackets *b, const ns_figure_span *spans, const double (*extent)[2], int n, double length, bool vertical,
+                     const ns_type *type,
                      ns_error *err)
 {
     *b = (ns_brackets){.vertical = vertical};

@@ -57,8 +57,10 @@ void ns_buffer_base64(ns_buffer *b, const uint8_t *data, int64_t n)
 {
     static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (int64_t i = 0; i < n; i += 3) {
-        const uint32_t three = (uint32_t)data[i] << 16 | (uint32_t)(i + 1 < n ? data[i + 1] : 0) << 8 | (uint32_t)(i + 2 < n ? data[i + 2] : 0);
-        const char four[4] = {digit[three >> 18], digit[three >> 12 & 63], i + 1 < n ? digit[three >> 6 & 63] : '=', i + 2 < n ? digit[three & 63] : '='};
+        const uint32_t second = i + 1 < n ? data[i + 1] : 0, third = i + 2 < n ? data[i + 2] : 0;
+        const uint32_t three = (uint32_t)data[i] << 16 | second << 8 | third;
+        const char four[4] = {digit[three >> 18], digit[three >> 12 & 63], i + 1 < n ? digit[three >> 6 & 63] : '=',
+                              i + 2 < n ? digit[three & 63] : '='};
         ns_buffer_add(b, four, 4);
     }
 }

@@ -28,12 +28,14 @@ double ns_canvas_pixels(const ns_canvas_kind *kind, int dpi)
     return (kind->raster ? dpi : VECTOR_PPI) / 72.0;
 }
 
-int ns_canvas_open(ns_canvas *c, const ns_canvas_kind *kind, const ns_type *type, double width, double height, double pixels, const char *title,
+int ns_canvas_open(ns_canvas *c, const ns_canvas_kind *kind, const ns_type *type, double width, double height, double pixels,
+                   const char *title,
                    const char *comment, ns_error *err)
 {
     *c = (ns_canvas){.kind = kind, .type = type, .width = width, .height = height, .pixels = pixels, .title = title, .comment = comment};
     if (kind->raster && (width * pixels > MAX_PIXELS || height * pixels > MAX_PIXELS))
-        return ns_fail(err, NS_E_ARG, "figure: %.0f x %.0f pixels; at most %d each way (choose a smaller width or dpi)", width * pixels, height * pixels,
+        return ns_fail(err, NS_E_ARG, "figure: %.0f x %.0f pixels; at most %d each way (choose a smaller width or dpi)", width * pixels,
+                       height * pixels,
                        MAX_PIXELS);
     return kind->open(c, err);
 }

@@ -64,7 +64,8 @@ static int open_pdf(ns_canvas *c, ns_error *err)
 {
     cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(write_out, &c->out, c->width, c->height);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "needlescope");
-    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, "2000-01-01T00:00:00Z");   /* else now, and new bytes each time */
+    /* Without a date of ours cairo takes the present: new bytes each time. */
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, "2000-01-01T00:00:00Z");
     if (c->title && *c->title)
         cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, c->title);
     if (c->comment && *c->comment)
@@ -193,6 +194,8 @@ static int close_pdf(ns_canvas *c, ns_error *err)
 }
 
 const ns_canvas_kind ns_canvas_png = {
-    .ending = ".png", .raster = true, .open = open_png, .path = path, .text = text, .image = image, .clip = clip, .close = close_png, .drop = drop};
+    .ending = ".png", .raster = true, .open = open_png, .path = path, .text = text, .image = image, .clip = clip,
+    .close = close_png, .drop = drop};
 const ns_canvas_kind ns_canvas_pdf = {
-    .ending = ".pdf", .raster = false, .open = open_pdf, .path = path, .text = text, .image = image, .clip = clip, .close = close_pdf, .drop = drop};
+    .ending = ".pdf", .raster = false, .open = open_pdf, .path = path, .text = text, .image = image, .clip = clip,
+    .close = close_pdf, .drop = drop};

@@ -28,7 +28,8 @@ static void escaped(ns_canvas *c, const char *text)
 static void color(ns_canvas *c, const char *before, ns_rgb rgb)
 {
     static const char digit[] = "0123456789abcdef";
-    const char hex[] = {'#', digit[rgb.r >> 4], digit[rgb.r & 15], digit[rgb.g >> 4], digit[rgb.g & 15], digit[rgb.b >> 4], digit[rgb.b & 15], '"', 0};
+    const char hex[] = {'#', digit[rgb.r >> 4], digit[rgb.r & 15], digit[rgb.g >> 4], digit[rgb.g & 15], digit[rgb.b >> 4],
+                        digit[rgb.b & 15], '"', 0};
     put(c, before);
     put(c, hex);
 }
@@ -146,4 +147,5 @@ static int close_svg(ns_canvas *c, ns_error *err)
 }
 
 const ns_canvas_kind ns_canvas_svg = {
-    .ending = ".svg", .raster = false, .open = open_svg, .path = path, .text = text, .image = image, .clip = clip, .close = close_svg, .drop = drop};
+    .ending = ".svg", .raster = false, .open = open_svg, .path = path, .text = text, .image = image, .clip = clip,
+    .close = close_svg, .drop = drop};

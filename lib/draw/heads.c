@@ -22,14 +22,16 @@ static int check(const ns_heads_figure *f, ns_error *err)
                        (long long)f->n_heads, MAX_SIDE);
     for (int64_t i = 0; f->kind && i < f->n_layers; i++)
         if (f->kind[i] < NS_LAYER_FULL || f->kind[i] > NS_LAYER_RECURRENT)
-            return ns_fail(err, NS_E_ARG, "heads figure: layer %lld is of kind %d; there are 0 (full), 1 (swa), 2 (recurrent)", (long long)i, f->kind[i]);
+            return ns_fail(err, NS_E_ARG, "heads figure: layer %lld is of kind %d; there are 0 (full), 1 (swa), 2 (recurrent)",
+                           (long long)i, f->kind[i]);
     if (f->n_marks < 0 || (f->n_marks > 0 && !f->marks))
         return ns_fail(err, NS_E_ARG, "heads figure: %d marks without a list", f->n_marks);
     for (int i = 0; i < f->n_marks; i++)
         if (f->marks[i][0] < 0 || f->marks[i][0] >= f->n_layers || f->marks[i][1] < 0 || f->marks[i][1] >= f->n_heads)
             return ns_fail(err, NS_E_ARG, "heads figure: mark %d is layer %lld, head %lld of %lld x %lld", i, (long long)f->marks[i][0],
                            (long long)f->marks[i][1], (long long)f->n_layers, (long long)f->n_heads);
-    if ((code = ns_check_name(f->score_name, "the score's name", err)) != NS_OK || (code = ns_check_name(f->model_name, "the model's name", err)) != NS_OK)
+    if ((code = ns_check_name(f->score_name, "the score's name", err)) != NS_OK ||
+        (code = ns_check_name(f->model_name, "the model's name", err)) != NS_OK)
         return code;
     return ns_check_name(f->marks_name, "the marks' name", err);
 }
@@ -192,8 +194,9 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->bar_box = (ns_box){p->box.x + p->box.w + BAR_GAP, p->box.y, BAR, p->box.h};
     const double depth = ns_colorbar_layout(&p->bar, p->box.h, page->type);
     base->width = p->bar_box.x + BAR + depth;
-    const double title = fmax(ns_type_width(page->type, base->title, NS_SIZE_TITLE, true), ns_type_width(page->type, base->subtitle, NS_SIZE_TICK, false));
-    base->width = fmin(page->width, fmax(base->width, fmax(title, f->kind ? page->width * 0.6 : 0)));
+    const double title = ns_type_width(page->type, base->title, NS_SIZE_TITLE, true);
+    const double subtitle = ns_type_width(page->type, base->subtitle, NS_SIZE_TICK, false);
+    base->width = fmin(page->width, fmax(fmax(base->width, fmax(title, subtitle)), f->kind ? page->width * 0.6 : 0));
     const double x = p->has_strip ? p->strip.x : p->box.x;
     ns_legend_place(&p->legend, page->type, x, p->box.y + p->box.h + ns_axis_depth(&p->heads, page->type) + 4, base->width);
     base->height = p->legend.y + p->legend.height;
@@ -224,7 +227,8 @@ static void name_recurrent(const ns_heads_panel *p, ns_canvas *c)
 {
     static const char name[] = "recurrent";
     for (int64_t layer = 0, run; layer < p->figure.n_layers; layer += run + 1) {
-        for (run = 0; layer + run < p->figure.n_layers && kind_of(p, layer + run) == NS_LAYER_RECURRENT && row_is_empty(p, layer + run); run++)
+        for (run = 0; layer + run < p->figure.n_layers && kind_of(p, layer + run) == NS_LAYER_RECURRENT &&
+             row_is_empty(p, layer + run); run++)
             ;
         const ns_box row = cell_box(p, layer, 0, p->figure.n_heads);
         const double h = row.h * (double)run, size = fmin(NS_SIZE_TICK, h / 1.15), w = ns_type_width(c->type, name, size, false);
@@ -244,10 +248,11 @@ static void draw_values(const ns_heads_panel *p, ns_canvas *c)
         if (isnan(v))
             continue;
         const ns_box b = cell_box(p, i / p->figure.n_heads, i % p->figure.n_heads, 1);
-        const bool dark = ns_rgb_luminance(ns_cell_color(&p->cells, v)) < 0.3;
+        const bool dark = ns_rgb_luminance(ns_cell_color(&p->cells, v)) < 0.2;
         format_value(text, v);
         ns_canvas_text(c, b.x + b.w / 2, ns_baseline(b.y + b.h / 2, p->value_size), text,
-                       (ns_style){.size = p->value_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0}, .anchor = NS_AT_MIDDLE});
+                       (ns_style){.size = p->value_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0},
+                                  .anchor = NS_AT_MIDDLE});
     }
 }
 
@@ -266,7 +271,8 @@ static void draw_strip(const ns_heads_panel *p, ns_canvas *c)
     for (int64_t layer = 0, run; p->has_strip && layer < p->figure.n_layers; layer += run) {
         const ns_rgb color = kind_color(p, layer);
         run = 1;
-        while (layer + run < p->figure.n_layers && kind_of(p, layer + run) == kind_of(p, layer) && window_of(p, layer + run) == window_of(p, layer))
+        while (layer + run < p->figure.n_layers && kind_of(p, layer + run) == kind_of(p, layer) &&
+               window_of(p, layer + run) == window_of(p, layer))
             run++;
         const ns_box first = cell_box(p, layer, 0, 1);
         ns_canvas_fill(c, (ns_box){p->strip.x, first.y, p->strip.w, first.h * (double)run}, color);
@@ -304,7 +310,8 @@ int ns_heads_begin(ns_heads_panel *p, const ns_heads_figure *figure, const ns_fi
     if ((code = ns_cells_range(&p->cells, &min, &max, &any, err)) != NS_OK)
         return code;
     if (!any)
-        return ns_fail(err, NS_E_ARG, "heads figure: %s has no number for any of %lld x %lld heads", name, (long long)f->n_layers, (long long)f->n_heads);
+        return ns_fail(err, NS_E_ARG, "heads figure: %s has no number for any of %lld x %lld heads", name, (long long)f->n_layers,
+                       (long long)f->n_heads);
     if ((code = ns_panel_begin(&p->base, params, name, f->model_name, err)) != NS_OK ||
         (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
         return code;

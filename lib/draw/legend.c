@@ -84,6 +84,7 @@ void ns_legend_draw(const ns_legend *legend, ns_canvas *c)
         const double left = legend->x + place(legend, i, c->type, legend->width, &at, &line);
         const double middle = legend->y + (line + 0.5) * LINE;
         draw_swatch(key, c, (ns_box){left, middle - SWATCH / 2, SWATCH, SWATCH});
-        ns_canvas_text(c, left + SWATCH + AFTER_SWATCH, ns_baseline(middle, NS_SIZE_TICK), key->text, (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
+        ns_canvas_text(c, left + SWATCH + AFTER_SWATCH, ns_baseline(middle, NS_SIZE_TICK), key->text,
+                       (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
     }
 }

@@ -34,14 +34,17 @@ static int check_shape(const ns_map_figure *f, ns_error *err)
 {
     const int64_t limit = INT64_MAX / 4;
     if (f->n_rows < 1 || f->n_keys < 1 || f->n_rows > MAX_CELLS_SIDE || f->n_keys > MAX_CELLS_SIDE || !f->map)
-        return ns_fail(err, NS_E_ARG, "map figure: %lld rows x %lld keys; each must be 1 to %d, with values", (long long)f->n_rows, (long long)f->n_keys,
+        return ns_fail(err, NS_E_ARG, "map figure: %lld rows x %lld keys; each must be 1 to %d, with values", (long long)f->n_rows,
+                       (long long)f->n_keys,
                        MAX_CELLS_SIDE);
     if (f->row0 < 0 || f->key0 < 0 || f->row0 > limit || f->key0 > limit || f->window < 0 || f->window > limit)
-        return ns_fail(err, NS_E_ARG, "map figure: row0 %lld, key0 %lld, window %lld; none may be negative", (long long)f->row0, (long long)f->key0,
+        return ns_fail(err, NS_E_ARG, "map figure: row0 %lld, key0 %lld, window %lld; none may be negative", (long long)f->row0,
+                       (long long)f->key0,
                        (long long)f->window);
     for (int64_t r = 0; f->row_at && r < f->n_rows; r++)
         if (f->row_at[r] < 0 || f->row_at[r] > limit || (r > 0 && f->row_at[r] <= f->row_at[r - 1]))
-            return ns_fail(err, NS_E_ARG, "map figure: row %lld is position %lld; positions must ascend from 0", (long long)r, (long long)f->row_at[r]);
+            return ns_fail(err, NS_E_ARG, "map figure: row %lld is position %lld; positions must ascend from 0", (long long)r,
+                           (long long)f->row_at[r]);
     return NS_OK;
 }
 
@@ -54,7 +57,8 @@ static int check_spans(const ns_map_figure *f, ns_error *err)
         if (code != NS_OK)
             return code;
         if (f->spans[i].begin < 0 || f->spans[i].end < f->spans[i].begin)
-            return ns_fail(err, NS_E_ARG, "map figure: span '%s' is [%lld, %lld)", f->spans[i].name ? f->spans[i].name : "", (long long)f->spans[i].begin,
+            return ns_fail(err, NS_E_ARG, "map figure: span '%s' is [%lld, %lld)", f->spans[i].name ? f->spans[i].name : "",
+                           (long long)f->spans[i].begin,
                            (long long)f->spans[i].end);
     }
     return NS_OK;
@@ -70,8 +74,10 @@ static int check_masked(const ns_map_figure *f, ns_error *err)
             if (col == lo && lo < hi)
                 col = hi;
             if (col < f->n_keys && f->map[row * f->n_keys + col] != 0 && !isnan(f->map[row * f->n_keys + col]))
-                return ns_fail(err, NS_E_ARG, "map figure: the query at %lld has weight %g on key %lld, which it cannot see (check row0, key0 and window %lld)",
-                               (long long)row_position(f, row), (double)f->map[row * f->n_keys + col], (long long)(f->key0 + col), (long long)f->window);
+                return ns_fail(err, NS_E_ARG,
+                               "map figure: the query at %lld has weight %g on key %lld, which it cannot see (check row0, key0 and window %lld)",
+                               (long long)row_position(f, row), (double)f->map[row * f->n_keys + col], (long long)(f->key0 + col),
+                               (long long)f->window);
         }
     }
     return NS_OK;
@@ -148,7 +154,8 @@ static void query_ticks(ns_map_panel *p, double length)
     }
     ns_ticks_make(&p->queries.ticks, &rows, true, length, 7.5);
     for (int i = 0; i < p->queries.ticks.n; i++)
-        snprintf(p->queries.ticks.label[i], sizeof p->queries.ticks.label[i], "%lld", (long long)f->row_at[(int64_t)p->queries.ticks.at[i]]);
+        snprintf(p->queries.ticks.label[i], sizeof p->queries.ticks.label[i], "%lld",
+                 (long long)f->row_at[(int64_t)p->queries.ticks.at[i]]);
 }
 
 /* Square cells; few rows are made high enough to be told apart, and named. */
@@ -253,7 +260,8 @@ static void draw_guides(const ns_map_panel *p, ns_canvas *c)
 {
     const bool dark = ns_rgb_luminance(ns_colormap_at(p->cells.colors, p->cells.colors->diverging ? 0.5 : 0)) < 0.3;
     const ns_rgb over_map = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0};
-    const ns_pen outside = {.color = {190, 190, 190}, .width = 0.35}, inside = {.color = over_map, .width = 0.35, .alpha = 0.3, .dash = 1.5};
+    const ns_pen outside = {.color = {190, 190, 190}, .width = 0.35};
+    const ns_pen inside = {.color = over_map, .width = 0.35, .alpha = 0.3, .dash = 1.5};
     const ns_box b = p->box;
     for (int i = 0; i < p->above.n; i++)
         for (int k = 0; k < 2; k++) {
@@ -317,8 +325,10 @@ static int begin_base(ns_map_panel *p, const ns_figure_params *params, ns_error 
 static int check(const ns_map_figure *f, ns_error *err)
 {
     int code;
-    if ((code = check_shape(f, err)) != NS_OK || (code = check_spans(f, err)) != NS_OK || (code = ns_check_name(f->model_name, "the model's name", err)) != NS_OK ||
-        (code = ns_check_name(f->case_name, "the case's name", err)) != NS_OK || (code = ns_check_name(f->value_name, "the value's name", err)) != NS_OK)
+    if ((code = check_shape(f, err)) != NS_OK || (code = check_spans(f, err)) != NS_OK ||
+        (code = ns_check_name(f->model_name, "the model's name", err)) != NS_OK ||
+        (code = ns_check_name(f->case_name, "the case's name", err)) != NS_OK || (code = ns_check_name(f->value_name, "the value's name",
+                                                                                                       err)) != NS_OK)
         return code;
     return check_masked(f, err);
 }
@@ -336,11 +346,13 @@ int ns_map_begin(ns_map_panel *p, const ns_map_figure *figure, const ns_figure_p
     if ((code = ns_cells_range(&p->cells, &min, &max, &any, err)) != NS_OK)
         return code;
     if (!any)
-        return ns_fail(err, NS_E_ARG, "map figure: layer %lld, head %lld: none of %lld x %lld weights is a number (not recorded?)", (long long)f->layer,
+        return ns_fail(err, NS_E_ARG, "map figure: layer %lld, head %lld: none of %lld x %lld weights is a number (not recorded?)",
+                       (long long)f->layer,
                        (long long)f->head, (long long)f->n_rows, (long long)f->n_keys);
     if ((code = begin_base(p, params, err)) != NS_OK || (code = ns_panel_colors(&p->base, &p->cells, min, max, f->log_scale, err)) != NS_OK)
         return code;
-    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = NAN, .horizontal = true,
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = NAN,
+                           .horizontal = true,
                            .label = f->value_name ? f->value_name : "attention weight"};
     if (any_missing(f))
         ns_legend_add(&p->legend, NS_SWATCH_FILL, p->cells.colors->missing, "not recorded");

@@ -29,7 +29,8 @@ static int check_text(const char *text, const char *what, bool lines, ns_error *
         return ns_fail(err, NS_E_ARG, "figure: %s is not valid UTF-8 at byte %zu", what, bad);
     for (const char *p = text; *p; p++)
         if (((unsigned char)*p < 0x20 && !(lines && (*p == '\n' || *p == '\t'))) || *p == 0x7f)
-            return ns_fail(err, NS_E_ARG, "figure: %s has the control character 0x%02x at byte %zu", what, (unsigned)*p, (size_t)(p - text));
+            return ns_fail(err, NS_E_ARG, "figure: %s has the control character 0x%02x at byte %zu", what, (unsigned)*p,
+                           (size_t)(p - text));
     return NS_OK;
 }
 
@@ -42,11 +43,13 @@ static int check_params(const ns_figure_params *p, ns_error *err)
 {
     int code;
     if (p->width != 0 && !(p->width >= 1 && p->width <= 40))
-        return ns_fail(err, NS_E_ARG, "figure: a width of %g inches; use 1 to 40 (a paper's column is %g), or 0 to have it chosen", p->width, COLUMN);
+        return ns_fail(err, NS_E_ARG, "figure: a width of %g inches; use 1 to 40 (a paper's column is %g), or 0 to have it chosen",
+                       p->width, COLUMN);
     if (p->dpi != 0 && (p->dpi < 50 || p->dpi > 1200))
         return ns_fail(err, NS_E_ARG, "figure: %d dpi; use 50 to 1200, or 0 for 200", p->dpi);
     if (!(p->vmin == 0 && p->vmax == 0) && !(fabs(p->vmin) < 1e38 && fabs(p->vmax) < 1e38 && p->vmin < p->vmax))
-        return ns_fail(err, NS_E_ARG, "figure: a colour range from %g to %g; vmin must be less than vmax (both 0 = the score's own range)", p->vmin, p->vmax);
+        return ns_fail(err, NS_E_ARG, "figure: a colour range from %g to %g; vmin must be less than vmax (both 0 = the score's own range)",
+                       p->vmin, p->vmax);
     if ((code = check_text(p->title, "the title", false, err)) != NS_OK)
         return code;
     return check_text(p->comment, "the comment", true, err);
@@ -118,7 +121,8 @@ static void header_line(const ns_panel *panel, ns_canvas *c, double x, double y,
 
 void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
 {
-    const double title = ns_type_width(c->type, panel->title, NS_SIZE_TITLE, true), subtitle = ns_type_width(c->type, panel->subtitle, NS_SIZE_TICK, false);
+    const double title = ns_type_width(c->type, panel->title, NS_SIZE_TITLE, true);
+    const double subtitle = ns_type_width(c->type, panel->subtitle, NS_SIZE_TICK, false);
     double y = NS_CAP_HEIGHT * NS_SIZE_TITLE;
     x = fmax(title, subtitle) > panel->width - x ? 0 : x;
     if (*panel->title) {
@@ -147,7 +151,8 @@ static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, 
     const double margin = kind->raster ? round(MARGIN * pixels) / pixels : MARGIN;
     const ns_page page = {.type = type, .width = inches * 72 - 2 * margin, .fixed = p->width > 0, .pixels = pixels, .raster = kind->raster};
     int code;
-    if ((code = ns_type_check(type, panel->title, "the title", err)) != NS_OK || (code = ns_type_check(type, panel->subtitle, "the title", err)) != NS_OK ||
+    if ((code = ns_type_check(type, panel->title, "the title", err)) != NS_OK ||
+        (code = ns_type_check(type, panel->subtitle, "the title", err)) != NS_OK ||
         (code = panel->layout(panel, &page, err)) != NS_OK)
         return code;
     if (page.fixed)

@@ -71,7 +71,8 @@ typedef struct ns_brackets {
     double      over;                /* points slanted names stick out beyond the end of the axis */
 } ns_brackets;
 /* spans[i] covers [begin[i], end[i]) points of the axis; empty ones are left out. */
-int  ns_brackets_make(ns_brackets *, const ns_figure_span *, const double (*extent)[2], int n, double length, bool vertical, const ns_type *, ns_error *);
+int  ns_brackets_make(ns_brackets *, const ns_figure_span *, const double (*extent)[2], int n, double length, bool vertical,
+                      const ns_type *, ns_error *);
 void ns_brackets_draw(const ns_brackets *, ns_canvas *, ns_box);
 void ns_brackets_clear(ns_brackets *);
 

@@ -58,7 +58,8 @@ static int encode(png_structp png, png_infop info, png_out *out, const uint8_t *
         return NS_E_INTERNAL;
     png_set_write_fn(png, out, on_write, on_flush);
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
-    png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+    png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
     png_set_sRGB_gAMA_and_cHRM(png, info, PNG_sRGB_INTENT_PERCEPTUAL);
     const png_uint_32 per_metre = (png_uint_32)(dpi / 0.0254 + 0.5);
@@ -75,7 +76,8 @@ int ns_png_write(ns_buffer *buffer, const uint8_t *rgb, int64_t width, int64_t h
 {
     png_out out = {.buffer = buffer};
     if (width < 1 || height < 1 || width > 1 << 20 || height > 1 << 20)
-        return ns_fail(err, NS_E_ARG, "PNG: %lld x %lld pixels; each side must be 1 to %d (choose a smaller width or dpi)", (long long)width,
+        return ns_fail(err, NS_E_ARG, "PNG: %lld x %lld pixels; each side must be 1 to %d (choose a smaller width or dpi)",
+                       (long long)width,
                        (long long)height, 1 << 20);
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &out, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;

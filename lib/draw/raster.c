@@ -27,7 +27,8 @@ int ns_cells_range(const ns_cells *cells, double *min, double *max, bool *any, n
     for (int64_t i = 0; i < cells->rows * cells->cols; i++) {
         const double v = cells->value[i];
         if (isinf(v))
-            return ns_fail(err, NS_E_NUMERIC, "figure: value [%lld, %lld] is infinite (use NaN for what is missing)", (long long)(i / cells->cols),
+            return ns_fail(err, NS_E_NUMERIC, "figure: value [%lld, %lld] is infinite (use NaN for what is missing)",
+                           (long long)(i / cells->cols),
                            (long long)(i % cells->cols));
         if (isnan(v))
             continue;

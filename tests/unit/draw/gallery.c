@@ -75,7 +75,8 @@ static void heads_of_size(const char *folder, int64_t layers, int64_t n_heads, b
         if (kind[marks[i][0]] == 2)
             memcpy(marks[i--], marks[--n_marks], sizeof marks[0]);
     const ns_heads_figure f = {.size = sizeof f, .score = score, .n_layers = layers, .n_heads = n_heads, .kind = kind, .window = window,
-                               .score_name = "retrieval_mass", .model_name = "SmolLM2-135M-Instruct", .chance = 0.0137, .marks = marks, .n_marks = n_marks,
+                               .score_name = "retrieval_mass", .model_name = "SmolLM2-135M-Instruct", .chance = 0.0137,
+                               .marks = marks, .n_marks = n_marks,
                                .marks_name = "score > .75"};
     const ns_figure_params p = {.size = sizeof p, .comment = comment};
     snprintf(name, sizeof name, "heads-%lldx%lld%s", (long long)layers, (long long)n_heads, hybrid ? "-hybrid" : "");
@@ -88,7 +89,8 @@ static void heads_of_size(const char *folder, int64_t layers, int64_t n_heads, b
 static void heads_variants(const char *folder)
 {
     float *score = scores(24 * 16, 5);
-    ns_heads_figure f = {.size = sizeof f, .score = score, .n_layers = 24, .n_heads = 16, .score_name = "head entropy (nats)", .model_name = "pythia-410m",
+    ns_heads_figure f = {.size = sizeof f, .score = score, .n_layers = 24, .n_heads = 16, .score_name = "head entropy (nats)",
+                         .model_name = "pythia-410m",
                          .chance = NAN};
     int64_t window[24];
     int kind[24];
@@ -141,10 +143,11 @@ static void map_of_size(const char *folder, const char *name, int64_t T, int64_t
     for (int64_t r = 0; r < n_rows; r++)
         fill_row(values + r * T, first_row + r, T, window, needle, first_row + r >= T - 6, &rng);
     const ns_figure_span spans[] = {
-        {"needle", needle - 10, needle + 6}, {"needle_answer", needle, needle + 4}, {"distractor.0", T / 10, T / 10 + 12}, {"distractor.1", T / 2, T / 2 + 12},
-        {"distractor.2", T / 2 + 20, T / 2 + 32}, {"question", question, T - 6}, {"answer", T - 6, T}};
-    const ns_map_figure f = {.size = sizeof f, .map = values, .n_rows = n_rows, .n_keys = T, .row0 = first_row, .spans = spans, .n_spans = 7,
-                             .model_name = "SmolLM2-135M", .case_name = "needle-512-0.3-1", .layer = 14, .head = 3, .window = window, .log_scale = log_scale};
+        {"needle", needle - 10, needle + 6}, {"needle_answer", needle, needle + 4}, {"distractor.0", T / 10, T / 10 + 12},
+        {"distractor.1", T / 2, T / 2 + 12}, {"distractor.2", T / 2 + 20, T / 2 + 32}, {"question", question, T - 6}, {"answer", T - 6, T}};
+    const ns_map_figure f = {.size = sizeof f, .map = values, .n_rows = n_rows, .n_keys = T, .row0 = first_row, .spans = spans,
+                             .n_spans = 7, .model_name = "SmolLM2-135M", .case_name = "needle-512-0.3-1", .layer = 14, .head = 3,
+                             .window = window, .log_scale = log_scale};
     const ns_figure_params p = {.size = sizeof p, .comment = comment};
     map(folder, name, &f, &p);
     free(values);
@@ -159,7 +162,8 @@ static void map_variants(const char *folder)
         fill_row(values + q * T, q, T, 8, 5, q > 20, &rng);
     values[10 * T + 8] = values[10 * T + 9] = NAN;
     const ns_figure_span spans[] = {{"needle", 5, 9}, {"question", 15, 21}};
-    ns_map_figure f = {.size = sizeof f, .map = values, .n_rows = T, .n_keys = T, .spans = spans, .n_spans = 2, .model_name = "planted", .layer = 1,
+    ns_map_figure f = {.size = sizeof f, .map = values, .n_rows = T, .n_keys = T, .spans = spans, .n_spans = 2, .model_name = "planted",
+                       .layer = 1,
                        .window = 8};
     ns_figure_params p = {.size = sizeof p, .colormap = "viridis"};
     map(folder, "map-24-window8", &f, &p);
@@ -174,7 +178,8 @@ static void map_variants(const char *folder)
         for (int k = 0; k < T; k++)
             rows[i * T + k] = isnan(values[row_at[i] * T + k]) ? 0 : (i % 2 ? -1 : 1) * values[row_at[i] * T + k];
     p = (ns_figure_params){.size = sizeof p};
-    f = (ns_map_figure){.size = sizeof f, .map = rows, .n_rows = 4, .n_keys = T, .spans = spans, .n_spans = 2, .row_at = row_at, .model_name = "hybrid",
+    f = (ns_map_figure){.size = sizeof f, .map = rows, .n_rows = 4, .n_keys = T, .spans = spans, .n_spans = 2, .row_at = row_at,
+                        .model_name = "hybrid",
                         .case_name = "recurrent layer, unrolled", .layer = 2, .head = 0, .value_name = "unrolled weight"};
     map(folder, "map-signed-rows", &f, &p);
 }

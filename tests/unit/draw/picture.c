@@ -7,6 +7,7 @@
 #include "core/core.h"
 #include "picture.h"
 
+#include <ftw.h>
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,12 +64,28 @@ char *slurp(const char *path, size_t *n)
     return text;
 }
 
+static char folder[] = "/tmp/needlescope-draw-XXXXXX";
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+    (void)st;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static void remove_folder(void)
+{
+    nftw(folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
+}
+
 char *scratch(const char *name)
 {
-    static char folder[] = "/tmp/needlescope-draw-XXXXXX";
     static bool made;
-    if (!made)
+    if (!made) {
         assert_non_null(mkdtemp(folder));
+        assert_int_equal(atexit(remove_folder), 0);
+    }
     made = true;
     return ns_path_join(folder, name);
 }

@@ -43,7 +43,8 @@ static ns_map_figure map_figure(int64_t width)
     for (int q = 0; q < T; q++)
         for (int k = 0; k < T; k++)
             weight[q * T + k] = k > q || (width && q - k >= width) ? 0 : (float)((q + k) % 5) / 5;
-    return (ns_map_figure){.size = sizeof(ns_map_figure), .map = weight, .n_rows = T, .n_keys = T, .spans = spans, .n_spans = 2, .model_name = "tiny",
+    return (ns_map_figure){.size = sizeof(ns_map_figure), .map = weight, .n_rows = T, .n_keys = T, .spans = spans, .n_spans = 2,
+                           .model_name = "tiny",
                            .case_name = "case 7", .layer = 3, .head = 1, .window = width};
 }
 
@@ -51,7 +52,8 @@ static ns_map_figure map_figure(int64_t width)
 static ns_rgb cell_pixel(const picture *p, const ns_panel *panel, ns_box box, int64_t rows, int64_t cols, int64_t row, int64_t col)
 {
     const double scale = panel->params.dpi / 72.0;
-    const double x = panel->margin + box.x + box.w * ((double)col + 0.3) / (double)cols, y = panel->margin + box.y + box.h * ((double)row + 0.3) / (double)rows;
+    const double x = panel->margin + box.x + box.w * ((double)col + 0.3) / (double)cols;
+    const double y = panel->margin + box.y + box.h * ((double)row + 0.3) / (double)rows;
     return picture_at(p, x * scale, y * scale);
 }
 
@@ -92,7 +94,8 @@ static void test_mark_is_outlined(void **state)
     assert_int_equal(ns_heads_begin(&panel, &f, NULL, NULL), NS_OK);
     assert_int_equal(ns_panel_write(&panel.base, path, NULL), NS_OK);
     picture p = picture_read(path);
-    const double scale = 200 / 72.0, x = panel.base.margin + panel.box.x + panel.box.w * 5 / H, y = panel.base.margin + panel.box.y + panel.box.h * 2.5 / L;
+    const double scale = 200 / 72.0, x = panel.base.margin + panel.box.x + panel.box.w * 5 / H;
+    const double y = panel.base.margin + panel.box.y + panel.box.h * 2.5 / L;
     assert_color(picture_at(&p, x * scale - 1, y * scale), ns_colormaps[0].mark);
     picture_free(&p);
     ns_heads_end(&panel);
@@ -142,7 +145,7 @@ static void test_log_scale(void **state)
     picture p = picture_read(path);
     for (int i = 0; i < 5; i++) {
         const ns_rgb got = cell_pixel(&p, &panel.base, panel.box, 1, 5, 0, i), want = ns_colormap_at(&ns_colormaps[0], i / 4.0);
-        assert_true(abs(got.r - want.r) <= 2 && abs(got.g - want.g) <= 2 && abs(got.b - want.b) <= 2);   /* f32 of 1e-3 may fall in the bin before */
+        assert_true(abs(got.r - want.r) <= 2 && abs(got.g - want.g) <= 2 && abs(got.b - want.b) <= 2);   /* 1e-3f may be a bin lower */
     }
     picture_free(&p);
     ns_map_end(&panel);
@@ -202,9 +205,12 @@ static void test_svg(void **state)
     size_t n;
     assert_int_equal(ns_draw_heads(path, &f, &params, NULL), NS_OK);
     char *svg = slurp(path, &n);
-    static const char *const wanted[] = {">find &lt;a&gt; &amp; b</text>", ">tiny model</text>", ">layer</text>", ">head</text>", ">SWA (64)</text>", ">full</text>",
-                                         ">recurrent</text>", ">chance</text>", ">marked</text>", ">1.0</text>", "image-rendering:pixelated",
-                                         "<desc>made &lt;by&gt; &quot;hand&quot; &amp; eye</desc>", "<title>find &lt;a&gt; &amp; b</title>", "</svg>\n"};
+    static const char *const wanted[] = {
+        ">find &lt;a&gt; &amp; b</text>", ">tiny model</text>", ">layer</text>", ">head</text>",
+        ">SWA (64)</text>", ">full</text>", ">recurrent</text>", ">chance</text>",
+        ">marked</text>", ">1.0</text>", "image-rendering:pixelated", "<desc>made &lt;by&gt; &quot;hand&quot; &amp; eye</desc>",
+        "<title>find &lt;a&gt; &amp; b</title>", "</svg>\n",
+    };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (!strstr(svg, wanted[i]))
             fail_msg("no %s in the SVG", wanted[i]);
@@ -300,7 +306,8 @@ static void test_odd_sizes(void **state)
     assert_non_null(value);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const ns_heads_figure f = {.size = sizeof f, .score = value, .n_layers = sizes[i][0], .n_heads = sizes[i][1], .chance = NAN};
-        const ns_map_figure m = {.size = sizeof m, .map = value, .n_rows = sizes[i][0], .n_keys = sizes[i][1], .row0 = 5000, .spans = spans, .n_spans = 2};
+        const ns_map_figure m = {.size = sizeof m, .map = value, .n_rows = sizes[i][0], .n_keys = sizes[i][1], .row0 = 5000, .spans = spans,
+                                 .n_spans = 2};
         assert_int_equal(ns_draw_heads(path, &f, NULL, NULL), NS_OK);
         picture p = picture_read(path);
         assert_in_range(p.w, 20, 660);
@@ -437,9 +444,10 @@ static void test_unwritable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_heads_pixels), cmocka_unit_test(test_mark_is_outlined), cmocka_unit_test(test_map_pixels), cmocka_unit_test(test_log_scale),
-        cmocka_unit_test(test_rows_by_position), cmocka_unit_test(test_svg), cmocka_unit_test(test_map_svg_has_spans), cmocka_unit_test(test_pdf),
-        cmocka_unit_test(test_pdf_text), cmocka_unit_test(test_odd_sizes), cmocka_unit_test(test_bad_heads), cmocka_unit_test(test_bad_params),
+        cmocka_unit_test(test_heads_pixels), cmocka_unit_test(test_mark_is_outlined), cmocka_unit_test(test_map_pixels),
+        cmocka_unit_test(test_log_scale), cmocka_unit_test(test_rows_by_position), cmocka_unit_test(test_svg),
+        cmocka_unit_test(test_map_svg_has_spans), cmocka_unit_test(test_pdf), cmocka_unit_test(test_pdf_text),
+        cmocka_unit_test(test_odd_sizes), cmocka_unit_test(test_bad_heads), cmocka_unit_test(test_bad_params),
         cmocka_unit_test(test_bad_maps), cmocka_unit_test(test_unwritable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

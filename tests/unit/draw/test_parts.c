@@ -47,7 +47,8 @@ static void test_luminance_is_monotone(void **state)
             assert_true(fabs(last - first) > 0.5);
         for (int i = 1; i < 256; i++) {
             const double sign = map->diverging ? (i < 128 ? 1 : -1) : last > first ? 1 : -1;
-            const double step = ns_rgb_luminance(ns_colormap_at(map, (i + 0.5) / 256)) - ns_rgb_luminance(ns_colormap_at(map, (i - 0.5) / 256));
+            const double step = ns_rgb_luminance(ns_colormap_at(map, (i + 0.5) / 256)) - ns_rgb_luminance(ns_colormap_at(map,
+                                                                                                                         (i - 0.5) / 256));
             if (sign * step < -0.002)
                 fail_msg("%s: luminance turns at %d", map->name, i);
         }
@@ -162,7 +163,8 @@ static void test_pooling_keeps_the_needle(void **state)
     value[333 * N + 777] = 1;
     value[900 * N + 10] = NAN;
     const int64_t rows = 800;
-    ns_cells cells = {.value = value, .rows = N, .cols = N, .scale = {0, 1, false}, .colors = &ns_colormaps[0], .extent = upper_half_only, .user = &rows};
+    ns_cells cells = {.value = value, .rows = N, .cols = N, .scale = {0, 1, false}, .colors = &ns_colormaps[0], .extent = upper_half_only,
+                      .user = &rows};
     ns_canvas_kind kind = {.raster = true, .image = keep};
     ns_canvas c = {.kind = &kind, .pixels = 1};
     ns_cells_draw(&cells, &c, (ns_box){0, 0, 97, 89});
