@@ -34,8 +34,11 @@ static int check_norm(const checker *c, const char *what, const ns_norm *n, ns_n
         return refuse(c, "the QK-norm must be rms or layer");
     if (n->type == NS_NORM_NONE)
         return n->weight.name || n->bias.name ? refuse(c, "a norm of type none has weights") : NS_OK;
-    const int rc = finite_at_least(c, what, n->eps, 0);
-    return rc ? rc : finite_at_least(c, what, n->offset, -1e6);
+    char key[32];
+    snprintf(key, sizeof key, "%s: eps", what);
+    const int rc = finite_at_least(c, key, n->eps, 0);
+    snprintf(key, sizeof key, "%s: offset", what);
+    return rc ? rc : finite_at_least(c, key, n->offset, -1e6);
 }
 
 static int check_rope(checker *c, const ns_rope *r, int index)

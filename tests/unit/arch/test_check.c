@@ -1,0 +1,224 @@
+/* test_check.c - a description against a file: a checkpoint with exactly the tensors of each family's description passes; then one thing is
+ * changed, and the message names both sides. */
+#include "arch_test.h"
+#include <unistd.h>
+
+enum { MAX_TENSORS = 256 };
+typedef struct tensors { ns_tensor_out list[MAX_TENSORS]; char *names[MAX_TENSORS]; int n; } tensors;
+
+static char folder[] = "/tmp/ns-check-XXXXXX";
+static float zeros[1 << 20];
+
+static int set_up(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char path[64];
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    unlink(path);
+    return rmdir(folder);
+}
+
+static ns_tensor_out *find(tensors *t, const char *name)
+{
+    for (int i = 0; i < t->n; i++)
+        if (strcmp(t->names[i], name) == 0)
+            return &t->list[i];
+    return NULL;
+}
+
+static void add(tensors *t, const char *name, int rank, int64_t rows, int64_t columns)
+{
+    assert_true(t->n < MAX_TENSORS && rows * (rank > 1 ? columns : 1) <= (int64_t)(sizeof zeros / sizeof *zeros));
+    t->names[t->n] = ns_strdup(name);
+    t->list[t->n] = (ns_tensor_out){ .name = t->names[t->n], .view = ns_view_of(zeros, NS_F32, rank, (int64_t[]){ rows, columns }), .dtype = NS_F32 };
+    t->n++;
+}
+
+/* The tensor that holds the weight; its rows grow with every weight that needs more. */
+static int plan(void *user, const ns_slot *slot, ns_error *err)
+{
+    const ns_tref *const w = slot->tref;
+    (void)err;
+    if (!w->name)
+        return NS_OK;
+    const int64_t rows = w->start + (w->n_out - 1) / w->group * w->stride + (w->n_out - 1) % w->group + 1;
+    if (!find(user, w->name))
+        add(user, w->name, w->n_in == 1 ? 1 : 2, 1, w->n_in);
+    ns_tensor_out *const t = find(user, w->name);
+    const int axis = w->transposed ? 1 : 0;
+    int64_t shape[2] = { t->view.shape[0], t->view.rank > 1 ? t->view.shape[1] : 1 };
+    if (w->transposed)
+        shape[0] = w->n_in;
+    if (shape[axis] < rows || (w->transposed && t->view.shape[0] != w->n_in))
+        shape[axis] = shape[axis] < rows || t->view.shape[0] != w->n_in ? rows : shape[axis];
+    t->view = ns_view_of(zeros, NS_F32, t->view.rank, shape);
+    return NS_OK;
+}
+
+static void forget(tensors *t)
+{
+    for (int i = 0; i < t->n; i++)
+        free(t->names[i]);
+    t->n = 0;
+}
+
+static ns_checkpoint *stored(const tensors *t)
+{
+    char path[64];
+    ns_checkpoint *c = NULL;
+    ns_error err = { "" };
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    if (ns_safetensors_write(path, t->list, t->n, &err) || ns_checkpoint_open(&c, folder, NULL, &err))
+        fail_msg("%s", err.message);
+    return c;
+}
+
+static void expect(const ns_arch *a, const tensors *t, int code, const char *says)
+{
+    ns_checkpoint *const c = stored(t);
+    ns_error err = { "" };
+    const int rc = ns_arch_check(a, c, &err);
+    ns_checkpoint_free(c);
+    if (rc != code || !strstr(err.message, says) || strchr(err.message, '\n'))
+        fail_msg("%s: wanted %d '%s', got %d '%s'", a->family, code, says, rc, err.message);
+}
+
+static void exact_files_pass(void **state)
+{
+    (void)state;
+    static tensors t;
+    for (int i = 0; i < N_SMALL; i++) {
+        ns_arch *const a = arch_of(small_configs[i].json);
+        assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+        expect(a, &t, NS_OK, "");
+        add(&t, "stranger", 1, 3, 1);
+        expect(a, &t, NS_E_FORMAT, "tensor 'stranger' would not be used");
+        forget(&t);
+        ns_arch_free(a);
+    }
+}
+
+/* llama: [0], biases, untied, H 6, G 2, d 4, D 16 */
+static void contradictions(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *const a = arch_of(small_configs[0].json);
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    ns_tensor_out *const k = find(&t, "model.layers.0.self_attn.k_proj.weight"), good = *k;
+    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 24, 16 });
+    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.0.self_attn.k_proj.weight' has 24 rows, but the sizes of config.json (num_key_value_heads x head_dim, hidden_size) take 8 of them");
+    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 8, 20 });
+    expect(a, &t, NS_E_FORMAT, "k_proj.weight' is [8, 20], but attn.k (num_key_value_heads x head_dim, hidden_size) of config.json wants [8, 16]");
+    k->view = ns_view_of(zeros, NS_F32, 1, (int64_t[]){ 128 });
+    expect(a, &t, NS_E_FORMAT, "is [128], but attn.k");
+    *k = good;
+    add(&t, "model.layers.2.mlp.down_proj.weight", 2, 16, 24);
+    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.2.mlp.down_proj.weight' would not be used: config.json's num_hidden_layers may be too small");
+    free(t.names[--t.n]);
+    add(&t, "model.layers.0.self_attn.rotary_emb.inv_freq", 1, 2, 1);
+    expect(a, &t, NS_OK, "");
+    ns_tensor_out *const head = find(&t, "lm_head.weight");
+    char *const head_name = (char *)head->name;
+    head->name = "model.layers.1.rotary_emb.inv_freq";
+    expect(a, &t, NS_E_FORMAT, "no tensor 'lm_head.weight', but tie_word_embeddings is false (or absent, and llama is not tied by default)");
+    head->name = head_name;
+    ns_tensor_out *const o = find(&t, "model.layers.1.self_attn.o_proj.bias");
+    o->name = "model.layers.0.rotary_emb.inv_freq";
+    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.1.self_attn.o_proj.bias' (attn.o_bias of layer 1; num_hidden_layers says 2 layers)");
+    forget(&t);
+    ns_arch_free(a);
+}
+
+static void a_bias_too_many(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *const a = arch_of(small_configs[1].json);
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    add(&t, "model.layers.0.self_attn.q_proj.bias", 1, 16, 1);
+    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.0.self_attn.q_proj.bias' would not be used: config.json's attention_bias or mlp_bias is false or absent");
+    forget(&t);
+    ns_arch_free(a);
+}
+
+/* phi3's fused projection: rows that nobody takes. */
+static void rows_left_over(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *const a = arch_of(small_configs[14].json);
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 48, 16 });
+    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.1.self_attn.qkv_proj.weight' has 48 rows, but the sizes of config.json (num_attention_heads x head_dim, hidden_size) take 32 of them");
+    find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 31, 16 });
+    expect(a, &t, NS_E_FORMAT, "is [31, 16], but attn.v (num_key_value_heads x head_dim, hidden_size) of config.json wants [32, 16]");
+    forget(&t);
+    ns_arch_free(a);
+}
+
+/* A tied model whose file holds a head all the same: fine while it is equal. */
+static void tied_head(void **state)
+{
+    (void)state;
+    static tensors t;
+    static float other[32 * 16];
+    ns_arch *const a = arch_of(small_configs[3].json);
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    add(&t, "lm_head.weight", 2, 32, 16);
+    expect(a, &t, NS_OK, "");
+    other[5] = 1;
+    find(&t, "lm_head.weight")->view.data = other;
+    expect(a, &t, NS_E_FORMAT, "tensor 'lm_head.weight' differs from 'model.embed_tokens.weight', but config.json says that they are tied");
+    forget(&t);
+    ns_arch_free(a);
+}
+
+/* Wrappers and bare trunks: the prefix is found by the embedding. */
+static void prefixes(void **state)
+{
+    (void)state;
+    static tensors t;
+    static const char *const names[][2] = { { "language_model.model.embed_tokens.weight", "language_model.model.layers.0.mlp.up_proj.weight" },
+                                            { "model.language_model.embed_tokens.weight", "model.language_model.layers.0.mlp.up_proj.weight" },
+                                            { "embed_tokens.weight", "layers.0.mlp.up_proj.weight" } };
+    char path[64];
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    ns_error err = { "" };
+    assert_int_equal(ns_file_write(path, small_configs[8].json, strlen(small_configs[8].json), &err), NS_OK);
+    for (size_t i = 0; i < 3; i++) {
+        add(&t, names[i][0], 2, 32, 16);
+        ns_checkpoint *const c = stored(&t);
+        ns_arch *a = NULL;
+        if (ns_arch_from_checkpoint(&a, c, NULL, &err))
+            fail_msg("%s", err.message);
+        assert_string_equal(a->embed.name, names[i][0]);
+        assert_string_equal(ns_arch_ffn(a, 0)->up.name, names[i][1]);
+        ns_arch_free(a);
+        ns_checkpoint_free(c);
+        forget(&t);
+    }
+    unlink(path);
+    add(&t, "w", 1, 1, 1);
+    ns_checkpoint *const c = stored(&t);
+    ns_arch *a = NULL;
+    assert_int_equal(ns_arch_from_checkpoint(&a, c, NULL, &err), NS_E_MISSING);
+    assert_non_null(strstr(err.message, "no config.json"));
+    ns_checkpoint_free(c);
+    forget(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(exact_files_pass), cmocka_unit_test(contradictions), cmocka_unit_test(a_bias_too_many),
+                                        cmocka_unit_test(rows_left_over), cmocka_unit_test(tied_head), cmocka_unit_test(prefixes) };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,330 @@
+/* test_config.c - config.json to facts: defaults of the transformers config classes, both generations of rope keys, layer types,
+ * unknown keys, and every contradiction with its message. */
+#include "arch_test.h"
+#include <math.h>
+
+/* From the config classes of transformers 4.57.6, instantiated without arguments. */
+static const struct { const char *family; int64_t vocab, D, F, L, H, G, d, positions; double eps, theta; bool tied; int64_t window; } defaults[] = {
+    {"llama", 32000, 4096, 11008, 32, 32, 32, 128, 2048, 1e-6, 1e4, false, 0},
+    {"mistral", 32000, 4096, 14336, 32, 32, 8, 128, 131072, 1e-6, 1e4, false, 4096},
+    {"qwen2", 151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 1e4, false, 0},
+    {"qwen3", 151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 1e4, false, 0},
+    {"gpt_neox", 50432, 6144, 24576, 44, 64, 64, 96, 2048, 1e-5, 1e4, false, 0},
+    {"gemma2", 256000, 2304, 9216, 26, 8, 4, 256, 8192, 1e-6, 1e4, true, 4096},
+    {"gemma3_text", 262208, 2304, 9216, 26, 8, 4, 256, 131072, 1e-6, 1e4, true, 4096},
+    {"cohere2", 256000, 8192, 22528, 40, 64, 64, 128, 8192, 1e-5, 1e4, true, 4096},
+    {"smollm3", 128256, 2048, 11008, 36, 16, 4, 128, 32768, 1e-6, 2e6, true, 0},
+    {"olmo", 50304, 4096, 11008, 32, 32, 32, 128, 2048, 1e-5, 1e4, false, 0},
+    {"olmo2", 50304, 4096, 11008, 32, 32, 32, 128, 2048, 1e-5, 1e4, false, 0},
+    {"olmo3", 50304, 4096, 11008, 32, 32, 32, 128, 2048, 1e-5, 1e4, false, 4096},
+    {"phi3", 32064, 3072, 8192, 32, 32, 32, 96, 4096, 1e-5, 1e4, false, 0},
+    {"exaone4", 102400, 4096, 16384, 32, 32, 32, 128, 2048, 1e-5, 1e4, false, 4096},
+    {"gpt2", 50257, 768, 3072, 12, 12, 12, 64, 1024, 1e-5, 0, true, 0},
+};
+
+static void class_defaults(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++) {
+        char json[64];
+        snprintf(json, sizeof json, "{\"model_type\":\"%s\"}", defaults[i].family);
+        ns_arch *const a = arch_of(json);
+        const ns_attn *const first = ns_arch_attn(a, 0);
+        assert_string_equal(a->family, defaults[i].family);
+        assert_int_equal(a->vocab, defaults[i].vocab);
+        assert_int_equal(a->d_model, defaults[i].D);
+        assert_int_equal(ns_arch_ffn(a, 0)->d_ff, defaults[i].F);
+        assert_int_equal(a->n_layers, defaults[i].L);
+        assert_int_equal(first->n_heads, defaults[i].H);
+        assert_int_equal(first->n_kv_heads, defaults[i].G);
+        assert_int_equal(first->head_dim, defaults[i].d);
+        assert_int_equal(a->max_positions, defaults[i].positions);
+        assert_true(a->final_norm.eps == (float)defaults[i].eps);
+        assert_int_equal(first->window, defaults[i].window);
+        assert_int_equal(strcmp(a->head.name, a->embed.name) == 0, defaults[i].tied);
+        if (defaults[i].theta > 0 && first->rope >= 0)
+            assert_true(a->ropes[first->rope].theta == defaults[i].theta);
+        assert_int_equal(a->n_ropes == 0, strcmp(defaults[i].family, "gpt2") == 0);
+        ns_arch_free(a);
+    }
+}
+
+/* One letter a layer: S slides, F is full; then R rotates, N does not. */
+static void expect_layers(const char *json, const char *letters)
+{
+    char got[256] = "";
+    ns_arch *const a = arch_of(json);
+    for (int64_t i = 0; i < a->n_layers; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%c%c", i ? " " : "", ns_arch_layer_kind(a, i) == NS_LAYER_SWA ? 'S' : 'F',
+                 ns_arch_attn(a, i)->rope < 0 ? 'N' : (char)('0' + ns_arch_attn(a, i)->rope));
+    ns_arch_free(a);
+    if (strcmp(got, letters) != 0)
+        fail_msg("%s: wanted '%s', got '%s'", json, letters, got);
+}
+
+static void layer_rules(void **state)
+{
+    (void)state;
+    expect_layers(config_with("mistral", ""), "S0 S0 S0 S0");
+    expect_layers(config_with("mistral", "\"sliding_window\":null"), "F0 F0 F0 F0");
+    expect_layers(config_with("qwen2", "\"sliding_window\":7,\"max_window_layers\":1"), "F0 F0 F0 F0");
+    expect_layers(config_with("qwen2", "\"use_sliding_window\":true,\"max_window_layers\":1"), "F0 S0 S0 S0");
+    expect_layers(config_with("qwen3", "\"use_sliding_window\":true"), "F0 F0 F0 F0");
+    expect_layers(config_with("qwen3", "\"use_sliding_window\":true,\"layer_types\":[\"sliding_attention\",\"full_attention\",\"sliding_attention\",\"full_attention\"]"),
+                  "S0 F0 S0 F0");
+    expect_layers(config_with("gemma2", ""), "S0 F0 S0 F0");
+    expect_layers(config_with("gemma3_text", "\"sliding_window_pattern\":2"), "S1 F0 S1 F0");
+    expect_layers(config_with("gemma3_text", ""), "S1 S1 S1 S1");
+    expect_layers(config_with("cohere2", ""), "S0 S0 S0 FN");
+    expect_layers(config_with("cohere2", "\"sliding_window_pattern\":3"), "S0 S0 FN S0");
+    expect_layers(config_with("olmo3", ""), "S1 S1 S1 F0");
+    expect_layers(config_with("exaone4", ""), "S0 S0 S0 FN");
+    expect_layers(config_with("exaone4", "\"sliding_window_pattern\":\"LG\""), "S0 FN S0 FN");
+    expect_layers(config_with("exaone4", "\"sliding_window\":null"), "F0 F0 F0 F0");
+    expect_layers(config_with("exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null"), "F0 F0 F0 F0");
+    expect_layers(config_with("smollm3", ""), "F0 F0 F0 FN");
+    expect_layers(config_with("smollm3", "\"no_rope_layers\":[0,1,1,0]"), "FN F0 F0 FN");
+    expect_layers(config_with("smollm3", "\"no_rope_layer_interval\":2,\"use_sliding_window\":true,\"sliding_window\":5"), "F0 SN F0 SN");
+    expect_layers(config_with("smollm3", "\"sliding_window\":5,\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]"),
+                  "S0 F0 F0 FN");
+    expect_layers(config_with("llama", "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"full_attention\"],\"sliding_window\":null"),
+                  "F0 F0 F0 F0");
+}
+
+static void heads_of_one_layer(void **state)
+{
+    (void)state;
+    ns_arch *const a = arch_of(config_with("mistral", "\"sliding_window\":7"));
+    ns_attn *const attn = &a->layers[0].stages[0].branches[0].attn;
+    assert_int_equal(ns_attn_window(attn, 3), 7);
+    attn->head_window = calloc(4, sizeof(int64_t));
+    attn->head_window[1] = 3;
+    assert_int_equal(ns_attn_window(attn, 0), 0);
+    assert_int_equal(ns_attn_window(attn, 1), 3);
+    assert_int_equal(ns_arch_layer_kind(a, 0), NS_LAYER_FULL);
+    assert_int_equal(ns_arch_max_heads(a), 4);
+    assert_null(ns_arch_attn(a, 4));
+    assert_string_equal(ns_layer_kind_name(ns_arch_layer_kind(a, 1)), "swa");
+    ns_arch_free(a);
+}
+
+/* ---- rope keys ---- */
+static void expect_rope(const char *json, int index, ns_rope_scaling scaling, double theta, double factor, int64_t rotary_dim)
+{
+    ns_arch *const a = arch_of(json);
+    if (index >= a->n_ropes || a->ropes[index].scaling != scaling || a->ropes[index].theta != theta || a->ropes[index].factor != factor ||
+        a->ropes[index].rotary_dim != rotary_dim)
+        fail_msg("%s: %d ropes, [%d] has scaling %d, theta %g, factor %g, %lld dimensions", json, a->n_ropes, index, a->ropes[index].scaling, a->ropes[index].theta,
+                 a->ropes[index].factor, (long long)a->ropes[index].rotary_dim);
+    ns_arch_free(a);
+}
+
+static void rope_generations(void **state)
+{
+    (void)state;
+    expect_rope(config_with("llama", "\"rope_theta\":5e5"), 0, NS_ROPE_DEFAULT, 5e5, 0, 8);
+    expect_rope(config_with("llama", "\"rope_theta\":1e6,\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":5e5}"), 0, NS_ROPE_DEFAULT, 5e5, 0, 8);
+    expect_rope(config_with("llama", "\"rope_parameters\":{\"rope_theta\":5e5,\"factor\":4,\"type\":\"linear\"}"), 0, NS_ROPE_LINEAR, 5e5, 4, 8);
+    expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"), 0, NS_ROPE_LINEAR, 1e4, 2, 8);
+    expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"default\"}"), 0, NS_ROPE_DEFAULT, 1e4, 0, 8);
+    expect_rope(config_with("phi3", "\"partial_rotary_factor\":0.75"), 0, NS_ROPE_DEFAULT, 1e4, 0, 6);
+    expect_rope(config_with("phi3", "\"rope_parameters\":{\"rope_theta\":1e4,\"partial_rotary_factor\":0.5}"), 0, NS_ROPE_DEFAULT, 1e4, 0, 4);
+    expect_rope("{\"model_type\":\"gpt_neox\",\"rotary_pct\":0.5,\"rotary_emb_base\":20000}", 0, NS_ROPE_DEFAULT, 2e4, 0, 48);
+    expect_rope("{\"model_type\":\"gpt_neox\",\"rope_parameters\":{\"rope_theta\":20000,\"rope_type\":\"default\",\"partial_rotary_factor\":0.5}}", 0, NS_ROPE_DEFAULT, 2e4, 0, 48);
+    const char *const gemma4x = config_with("gemma3_text", "\"sliding_window_pattern\":2,\"head_dim\":8,\"rope_local_base_freq\":2e4,\"rope_theta\":3e6,"
+                                                           "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8}");
+    const char *const gemma5 = config_with("gemma3_text", "\"sliding_window_pattern\":2,\"head_dim\":8,\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\","
+                                                          "\"factor\":8,\"rope_theta\":3e6},\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":2e4}}");
+    expect_rope(gemma4x, 0, NS_ROPE_LINEAR, 3e6, 8, 8);
+    expect_rope(gemma4x, 1, NS_ROPE_DEFAULT, 2e4, 0, 8);
+    expect_rope(gemma5, 0, NS_ROPE_LINEAR, 3e6, 8, 8);
+    expect_rope(gemma5, 1, NS_ROPE_DEFAULT, 2e4, 0, 8);
+    const char *const olmo3 = config_with("olmo3", "\"rope_theta\":5e5,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":64}");
+    expect_rope(olmo3, 0, NS_ROPE_YARN, 5e5, 8, 8);
+    expect_rope(olmo3, 1, NS_ROPE_DEFAULT, 5e5, 0, 8);
+}
+
+/* transformers 5 gives the sliding layers of olmo3 the scaled rope too: offered by name. */
+static void olmo3_all_layers(void **state)
+{
+    (void)state;
+    const char *const json = config_with("olmo3", "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":64}");
+    ns_arch_params params = { .size = sizeof params, .olmo3_rope = "all-layers" };
+    ns_arch *a = NULL;
+    ns_error err = { "" };
+    assert_int_equal(ns_arch_from_config(&a, json, strlen(json), "config.json", &params, &err), NS_OK);
+    assert_int_equal(a->n_ropes, 1);
+    assert_int_equal(ns_arch_attn(a, 0)->rope, 0);
+    assert_int_equal(a->ropes[0].scaling, NS_ROPE_YARN);
+    ns_arch_free(a);
+    params.olmo3_rope = "some-layers";
+    assert_int_equal(ns_arch_from_config(&a, json, strlen(json), "config.json", &params, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "some-layers"));
+}
+
+/* Scaled models may be longer than max_position_embeddings says. */
+static void scaled_lengths(void **state)
+{
+    (void)state;
+    static const struct { const char *more; int64_t positions, original; } cases[] = {
+        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":4}", 400, 100},
+        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 100},
+        {"\"max_position_embeddings\":400,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 100},
+        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}", 400, 100},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ns_arch *const a = arch_of(config_with("llama", cases[i].more));
+        assert_int_equal(a->max_positions, cases[i].positions);
+        assert_int_equal(a->ropes[0].original_max_positions, cases[i].original);
+        ns_arch_free(a);
+    }
+}
+
+/* ---- numbers ---- */
+static void family_numbers(void **state)
+{
+    (void)state;
+    ns_arch *a = arch_of(config_with("gemma2", "\"query_pre_attn_scalar\":144"));
+    assert_true(a->embed_scale == (float)sqrt(32.0));
+    assert_true(ns_arch_attn(a, 0)->scale == 1.0f / 12);
+    assert_true(ns_arch_attn(a, 0)->softcap == 50 && a->logit_softcap == 30 && a->final_norm.offset == 1);
+    ns_arch_free(a);
+    a = arch_of(config_with("gemma2", "\"attn_logit_softcapping\":null,\"final_logit_softcapping\":null"));
+    assert_true(ns_arch_attn(a, 0)->softcap == 0 && a->logit_softcap == 0);
+    ns_arch_free(a);
+    a = arch_of(config_with("gemma3_text", ""));
+    assert_true(ns_arch_attn(a, 0)->softcap == 0 && a->logit_softcap == 0);
+    ns_arch_free(a);
+    a = arch_of(config_with("cohere2", "\"logit_scale\":0.25"));
+    assert_true(a->logit_scale == 0.25f);
+    ns_arch_free(a);
+    a = arch_of("{\"model_type\":\"gpt2\",\"scale_attn_by_inverse_layer_idx\":true}");
+    assert_true(ns_arch_attn(a, 2)->scale == (float)(0.125 / 3));
+    ns_arch_free(a);
+    a = arch_of("{\"model_type\":\"gpt2\",\"scale_attn_weights\":false}");
+    assert_true(ns_arch_attn(a, 2)->scale == 1);
+    ns_arch_free(a);
+    a = arch_of(config_with("qwen2", ""));
+    assert_non_null(ns_arch_attn(a, 0)->q_bias.name);
+    assert_null(ns_arch_attn(a, 0)->o_bias.name);
+    ns_arch_free(a);
+}
+
+/* ---- unknown keys ---- */
+typedef struct heard { int n; char last[512]; } heard;
+
+static void listen(void *user, const char *line)
+{
+    heard *const h = user;
+    h->n++;
+    snprintf(h->last, sizeof h->last, "%s", line);
+}
+
+static int warnings(const char *json, char *last, size_t n)
+{
+    heard h = { 0 };
+    const ns_arch_params params = { .size = sizeof params, .warn = listen, .user = &h };
+    ns_arch *a = NULL;
+    ns_error err = { "" };
+    if (ns_arch_from_config(&a, json, strlen(json), "config.json", &params, &err))
+        fail_msg("%s", err.message);
+    ns_arch_free(a);
+    snprintf(last, n, "%s", h.last);
+    return h.n;
+}
+
+static void unknown_keys(void **state)
+{
+    (void)state;
+    char last[512];
+    assert_int_equal(warnings(config_with("llama", "\"torch_dtype\":\"bfloat16\",\"use_cache\":true,\"eos_token_id\":[1,2],\"bos_token_id\":1,\"_name_or_path\":\"x\","
+                                                   "\"attention_dropout\":0.1,\"pretraining_tp\":1,\"architectures\":[\"LlamaForCausalLM\"],\"initializer_range\":0.02,"
+                                                   "\"sliding_window\":null,\"num_experts\":0,\"quantization_config\":null"), last, sizeof last), 0);
+    assert_int_equal(warnings(config_with("llama", "\"colour_of_the_bike_shed\":\"red\""), last, sizeof last), 1);
+    assert_string_equal(last, "config.json: unknown key 'colour_of_the_bike_shed' is not looked at");
+    assert_int_equal(warnings(config_with("llama", "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2,\"oops\":1}"), last, sizeof last), 1);
+    assert_non_null(strstr(last, "'oops'"));
+    static const struct { const char *family, *more, *says; } changing[] = {
+        {"llama", "\"sliding_window\":4096", "sliding_window is 4096, which would change the result"},
+        {"llama", "\"final_logit_softcapping\":30.0", "final_logit_softcapping"},
+        {"llama", "\"quantization_config\":{\"bits\":4}", "quantization_config is {\"bits\":4}"},
+        {"llama", "\"partial_rotary_factor\":0.5", "partial_rotary_factor"},
+        {"llama", "\"logits_scaling\":8", "logits_scaling"},
+        {"llama", "\"num_local_experts\":8", "num_local_experts"},
+        {"mistral", "\"attention_bias\":true", "attention_bias is true"},
+        {"gemma3_text", "\"attn_logit_softcapping\":50.0", "attn_logit_softcapping"},
+        {"gemma3_text", "\"use_bidirectional_attention\":true", "use_bidirectional_attention"},
+        {"phi3", "\"rope_parameters\":{\"rope_type\":\"default\",\"llama_4_scaling_beta\":0.1}", "llama_4_scaling_beta"},
+        {"llama", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", "ignores layer_types"},
+    };
+    for (size_t i = 0; i < sizeof changing / sizeof *changing; i++)
+        config_fails(config_with(changing[i].family, changing[i].more), NS_E_UNSUPPORTED, changing[i].says);
+}
+
+/* ---- contradictions and nonsense ---- */
+static void refused(void **state)
+{
+    (void)state;
+    config_fails("{}", NS_E_FORMAT, "config.json: no model_type (known: llama");
+    config_fails("[]", NS_E_FORMAT, "not a JSON object");
+    config_fails("{\"model_type\":\"mamba\"}", NS_E_UNSUPPORTED, "model_type 'mamba' is not supported (known: llama");
+    config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");
+    config_fails("{\"model_type\":\"gemma3\"}", NS_E_FORMAT, "needs an object 'text_config'");
+    config_fails("{\"model_type\":\"gemma3\",\"quantization_config\":{\"a\":1},\"text_config\":{}}", NS_E_UNSUPPORTED, "quantization_config");
+    static const struct { const char *family, *more; int code; const char *says; } cases[] = {
+        {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
+        {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
+        {"llama", "\"vocab_size\":32.5", NS_E_FORMAT, "vocab_size"},
+        {"llama", "\"vocab_size\":\"32\"", NS_E_FORMAT, "'vocab_size' is a string"},
+        {"llama", "\"intermediate_size\":-1", NS_E_FORMAT, "intermediate_size is -1"},
+        {"llama", "\"head_dim\":7", NS_E_FORMAT, "7 of the 7 dimensions of a head would rotate"},
+        {"llama", "\"rms_norm_eps\":-1", NS_E_FORMAT, "rms_norm_eps"},
+        {"llama", "\"rope_theta\":0", NS_E_FORMAT, "rope_theta is 0"},
+        {"llama", "\"hidden_act\":\"xielu\"", NS_E_UNSUPPORTED, "hidden_act 'xielu' is not supported"},
+        {"llama", "\"tie_word_embeddings\":1", NS_E_FORMAT, "'tie_word_embeddings' is a number"},
+        {"llama", "\"rope_scaling\":[]", NS_E_FORMAT, "rope_scaling must be an object or null"},
+        {"llama", "\"rope_scaling\":{\"factor\":2}", NS_E_FORMAT, "rope_scaling: no rope_type"},
+        {"llama", "\"rope_scaling\":{\"rope_type\":\"mrope\"}", NS_E_UNSUPPORTED, "rope_type 'mrope' is not supported"},
+        {"llama", "\"rope_scaling\":{\"rope_type\":\"linear\"}", NS_E_FORMAT, "factor is missing"},
+        {"llama", "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4}", NS_E_FORMAT, "llama3 needs original_max_position_embeddings"},
+        {"llama", "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4,\"original_max_position_embeddings\":64}", NS_E_FORMAT,
+         "high_freq_factor 4 must be above low_freq_factor 4"},
+        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1],\"long_factor\":[1,1,1,1]}", NS_E_FORMAT, "short_factor must be a list of 4 numbers"},
+        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[1,0,1,1]}", NS_E_FORMAT, "long_factor[1] must be a number above 0"},
+        {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT, "there is no sliding_window"},
+        {"qwen2", "\"layer_types\":[\"full_attention\"]", NS_E_FORMAT, "layer_types must be a list of 4 names"},
+        {"qwen2", "\"layer_types\":[\"full_attention\",\"mamba\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED, "layer_types[1] 'mamba' is not supported"},
+        {"mistral", "\"sliding_window\":0", NS_E_FORMAT, "sliding_window is 0"},
+        {"mistral", "\"sliding_window\":-5", NS_E_FORMAT, "sliding_window is -5"},
+        {"smollm3", "\"no_rope_layers\":[1,1]", NS_E_FORMAT, "no_rope_layers must be a list of 4 numbers"},
+        {"exaone4", "\"sliding_window_pattern\":\"LX\"", NS_E_FORMAT, "must be made of L and G"},
+        {"cohere2", "\"sliding_window_pattern\":0", NS_E_FORMAT, "sliding_window_pattern is 0"},
+        {"gpt_neox", "\"head_dim\":16", NS_E_UNSUPPORTED, "head_dim is 16, but the heads of gpt_neox have 8"},
+        {"gemma3_text", "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}", NS_E_FORMAT, "rope_parameters has no object 'sliding_attention'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char json[4096];
+        snprintf(json, sizeof json, "%s", config_with(cases[i].family, cases[i].more));
+        if (strcmp(cases[i].family, "gpt_neox") == 0)
+            snprintf(json, sizeof json, "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,%s}", cases[i].more);
+        config_fails(json, cases[i].code, cases[i].says);
+    }
+    config_fails("{\"model_type\":\"llama\",\"num_attention_heads\":6,\"num_key_value_heads\":4}", NS_E_FORMAT,
+                 "num_attention_heads 6 is not a multiple of num_key_value_heads 4");
+    config_fails("{\"model_type\":\"mistral\",\"num_attention_heads\":4}", NS_E_FORMAT, "the key is absent, so it has the family's default");
+    config_fails("{\"model_type\":\"llama\",\"hidden_size\":33,\"num_attention_heads\":4}", NS_E_FORMAT,
+                 "hidden_size 33 is not a multiple of num_attention_heads 4, and no head_dim is given");
+    config_fails("{\"model_type\":\"llama\",\"num_hidden_layers\":4097}", NS_E_FORMAT, "num_hidden_layers is 4097, outside 1 to 4096");
+    config_fails("{\"model_type\":\"llama\",\"model_type\":\"llama\"}", NS_E_FORMAT, "twice");
+    config_fails("{\"model_type\":\"llama\"", NS_E_FORMAT, "config.json");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(class_defaults),  cmocka_unit_test(layer_rules),      cmocka_unit_test(heads_of_one_layer), cmocka_unit_test(rope_generations),
+        cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),  cmocka_unit_test(family_numbers),     cmocka_unit_test(unknown_keys),
+        cmocka_unit_test(refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,268 @@
+/* test_json.c - the description as JSON and back, for every family, field by field; edited files as strict as any untrusted input;
+ * names maps. */
+#include "arch_test.h"
+#include <unistd.h>
+
+/* ---- equality that does not trust the writer ---- */
+typedef struct slots { ns_tref *list[4096]; int n; } slots;
+
+static int collect(void *user, const ns_slot *slot, ns_error *err)
+{
+    slots *const s = user;
+    (void)err;
+    assert_true(s->n < 4096);
+    s->list[s->n++] = slot->tref;
+    return NS_OK;
+}
+
+static void same_norm(const ns_norm *a, const ns_norm *b)
+{
+    assert_int_equal(a->type, b->type);
+    assert_true(a->type == NS_NORM_NONE || (a->eps == b->eps && a->offset == b->offset));
+}
+
+static void same_attn(const ns_attn *a, const ns_attn *b)
+{
+    assert_true(a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads && a->head_dim == b->head_dim && a->scale == b->scale && a->qk_norm == b->qk_norm &&
+                a->clip_qkv == b->clip_qkv && a->softcap == b->softcap && a->rope == b->rope && a->window == b->window);
+    same_norm(&a->q_norm, &b->q_norm);
+    same_norm(&a->k_norm, &b->k_norm);
+    assert_int_equal(a->head_window != NULL, b->head_window != NULL);
+    if (a->head_window)
+        assert_memory_equal(a->head_window, b->head_window, (size_t)a->n_heads * sizeof(int64_t));
+}
+
+static void same_rope(const ns_rope *a, const ns_rope *b)
+{
+    assert_true(a->theta == b->theta && a->rotary_dim == b->rotary_dim && a->layout == b->layout && a->scaling == b->scaling && a->factor == b->factor &&
+                a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor && a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow &&
+                a->mscale == b->mscale && a->mscale_all_dim == b->mscale_all_dim && a->attention_factor == b->attention_factor && a->truncate == b->truncate &&
+                a->original_max_positions == b->original_max_positions);
+    assert_int_equal(a->short_factor != NULL, b->short_factor != NULL);
+    if (a->short_factor) {
+        assert_memory_equal(a->short_factor, b->short_factor, (size_t)a->rotary_dim / 2 * sizeof(double));
+        assert_memory_equal(a->long_factor, b->long_factor, (size_t)a->rotary_dim / 2 * sizeof(double));
+    }
+}
+
+static void same_branch(const ns_branch *a, const ns_branch *b)
+{
+    assert_true(a->kind == b->kind && a->shares_norm == b->shares_norm && a->out_scale == b->out_scale);
+    same_norm(&a->in_norm, &b->in_norm);
+    same_norm(&a->out_norm, &b->out_norm);
+    if (a->kind == NS_BRANCH_ATTN)
+        same_attn(&a->attn, &b->attn);
+    else
+        assert_true(a->ffn.d_ff == b->ffn.d_ff && a->ffn.act == b->ffn.act);
+}
+
+static void same_arch(ns_arch *a, ns_arch *b)
+{
+    static slots x, y;
+    assert_string_equal(a->family, b->family);
+    assert_true(a->n_layers == b->n_layers && a->d_model == b->d_model && a->vocab == b->vocab && a->max_positions == b->max_positions &&
+                a->position_offset == b->position_offset && a->embed_scale == b->embed_scale && a->n_ropes == b->n_ropes && a->logit_scale == b->logit_scale &&
+                a->logit_softcap == b->logit_softcap && a->n_ignored == b->n_ignored);
+    same_norm(&a->final_norm, &b->final_norm);
+    for (int i = 0; i < a->n_ropes; i++)
+        same_rope(&a->ropes[i], &b->ropes[i]);
+    for (int i = 0; i < a->n_ignored; i++)
+        assert_string_equal(a->ignored[i], b->ignored[i]);
+    for (int64_t l = 0; l < a->n_layers; l++) {
+        assert_int_equal(a->layers[l].n_stages, b->layers[l].n_stages);
+        for (int s = 0; s < a->layers[l].n_stages; s++) {
+            assert_int_equal(a->layers[l].stages[s].n_branches, b->layers[l].stages[s].n_branches);
+            for (int i = 0; i < a->layers[l].stages[s].n_branches; i++)
+                same_branch(&a->layers[l].stages[s].branches[i], &b->layers[l].stages[s].branches[i]);
+        }
+    }
+    x.n = y.n = 0;
+    assert_int_equal(ns_arch_each(a, collect, &x, NULL), NS_OK);
+    assert_int_equal(ns_arch_each(b, collect, &y, NULL), NS_OK);
+    assert_int_equal(x.n, y.n);
+    for (int i = 0; i < x.n; i++) {
+        const ns_tref *const p = x.list[i], *const q = y.list[i];
+        assert_int_equal(p->name != NULL, q->name != NULL);
+        if (p->name) {
+            assert_string_equal(p->name, q->name);
+            assert_true(p->start == q->start && p->group == q->group && p->stride == q->stride && p->transposed == q->transposed && p->n_out == q->n_out && p->n_in == q->n_in);
+        }
+    }
+}
+
+static ns_arch *read_back(const char *json)
+{
+    ns_arch *a = NULL;
+    ns_error err = { "" };
+    if (ns_arch_from_json(&a, json, strlen(json), "a.json", NULL, &err))
+        fail_msg("%s", err.message);
+    return a;
+}
+
+/* Not inlined: gcc 12 would warn of a dangling pointer that is not there. */
+static __attribute__((noinline)) char *written(const ns_arch *a)
+{
+    char *json = NULL;
+    ns_error err = { "" };
+    if (ns_arch_to_json(a, &json, &err))
+        fail_msg("%s", err.message);
+    return json;
+}
+
+static void round_trips(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_SMALL; i++) {
+        ns_arch *const a = arch_of(small_configs[i].json);
+        char *const first = written(a);
+        ns_arch *const b = read_back(first);
+        char *const second = written(b);
+        same_arch(a, b);
+        assert_string_equal(first, second);
+        free(first);
+        free(second);
+        ns_arch_free(a);
+        ns_arch_free(b);
+    }
+}
+
+/* What no family uses, but a description may: windows per head, a head bias, learned positions with an offset, scales, an attention-only layer. */
+static void rare_fields(void **state)
+{
+    (void)state;
+    ns_arch *const a = arch_of(small_configs[0].json);
+    ns_branch *const b = &a->layers[0].stages[0].branches[0];
+    b->out_scale = 0.3f;
+    b->attn.head_window = calloc(6, sizeof(int64_t));
+    for (int h = 0; h < 6; h++)
+        b->attn.head_window[h] = h;
+    a->head_bias = (ns_tref){ .name = ns_strdup("bias"), .group = 32, .stride = 32, .n_out = 32, .n_in = 1 };
+    a->position_offset = 2;
+    a->positions = (ns_tref){ .name = ns_strdup("wpe"), .group = 2050, .stride = 2050, .n_out = 2050, .n_in = 16, .transposed = true };
+    a->ropes[0].attention_factor = 1.1;
+    a->ropes[0].theta = 12345.678901234567;
+    a->ropes[0].truncate = false;
+    a->logit_scale = 1.0f / 3;
+    ns_branch *const gone = &a->layers[1].stages[1].branches[0];
+    ns_tref *const weights[] = { &gone->in_norm.weight, &gone->ffn.gate, &gone->ffn.up, &gone->ffn.down, &gone->ffn.gate_bias, &gone->ffn.up_bias, &gone->ffn.down_bias };
+    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
+        ns_tref_clear(weights[i]);
+    a->layers[1].n_stages = 1;
+    char *const json = written(a);
+    ns_arch *const c = read_back(json);
+    same_arch(a, c);
+    assert_null(ns_arch_ffn(c, 1));
+    free(json);
+    ns_arch_free(a);
+    ns_arch_free(c);
+}
+
+/* ---- edits ---- */
+
+/* The text with its first `from` replaced by `to`. */
+static char *edited(const char *text, const char *from, const char *to)
+{
+    const char *const at = strstr(text, from);
+    assert_non_null(at);
+    const size_t before = (size_t)(at - text), size = strlen(text) + strlen(to) + 1;
+    char *const out = malloc(size);
+    assert_non_null(out);
+    memcpy(out, text, before);
+    snprintf(out + before, size - before, "%s%s", to, text + before + strlen(from));
+    return out;
+}
+
+static void strict(void **state)
+{
+    (void)state;
+    ns_arch *const a = arch_of(small_configs[14].json);    /* phi3: slices and longrope */
+    char *const json = written(a);
+    ns_arch_free(a);
+    static const struct { const char *from, *to, *says; } edits[] = {
+        {"\"needlescope_arch\":\t1", "\"needlescope_arch\":\t2", "needlescope_arch is 2"},
+        {"\"family\":\t\"phi3\"", "\"family\":\t\"a name that is longer than thirty-one bytes\"", "'family'"},
+        {"\"d_model\":\t16", "\"d_model\":\t0", "d_model is 0"},
+        {"\"d_model\":\t16", "\"d_model\":\t1e300", "d_model"},
+        {"\"d_model\":\t16,", "", "'d_model' is missing"},
+        {"\"d_model\":\t16", "\"d_modle\":\t16", "'d_modle' is not a key that belongs here"},
+        {"\"embed_scale\":\t1", "\"embed_scale\":\t1e39", "'embed_scale' is out of range"},
+        {"\"n_heads\":\t4", "\"n_heads\":\t3", "layer 0: "},
+        {"\"n_heads\":\t4", "\"n_heads\":\t\"4\"", "layers[0].stages[0].branches[0].attn: 'n_heads' is a string"},
+        {"\"n_kv_heads\":\t2", "\"n_kv_heads\":\t3", "n_heads is not a multiple of n_kv_heads"},
+        {"\"head_dim\":\t4", "\"head_dim\":\t2", "rotary_dim is larger than head_dim"},
+        {"\"rope\":\t0", "\"rope\":\t1", "rope is 1, outside -1 to 0"},
+        {"\"rope\":\t0", "\"rope\":\t-2", "'rope' is out of range"},
+        {"\"window\":\t0", "\"window\":\t-1", "'window' is out of range"},
+        {"\"kind\":\t\"attn\"", "\"kind\":\t\"mamba\"", "'kind' has none of the known values (attn, ffn)"},
+        {"\"kind\":\t\"attn\"", "\"kind\":\t\"ffn\"", "'ffn' must be the branch's one part"},
+        {"\"start\":\t16", "\"start\":\t-1", "'start' is out of range"},
+        {"\"start\":\t16", "\"begin\":\t16", "'begin' is not a key of a weight"},
+        {"\"start\":\t16", "\"start\":\t16,\"group\":\t5,\"stride\":\t3", "do not select rows"},
+        {"\"start\":\t16", "\"start\":\t16,\"group\":\t50", "do not select rows"},
+        {"\"rotary_dim\":\t4", "\"rotary_dim\":\t3", "rope"},
+        {"\"rotary_dim\":\t4", "\"rotary_dim\":\t2", "must be a list of half as many numbers as rotary_dim"},
+        {"\"short_factor\":\t[1,", "\"short_factor\":\t[0,", "short_factor and long_factor must be above 0"},
+        {"\"short_factor\":\t[1,", "\"short_factor\":\t[\"1\",", "'short_factor' holds something"},
+        {"\"theta\":\t10000", "\"theta\":\t1", "theta is 1"},
+        {"\"layout\":\t\"half\"", "\"layout\":\t\"quarter\"", "half, interleaved"},
+        {"\"act\":\t\"silu\"", "\"act\":\tnull", "'act' is missing"},
+        {"\"type\":\t\"rms\"", "\"type\":\t\"none\"", "a norm of type none has weights"},
+        {"\"eps\":\t1e-05", "\"eps\":\t-1", "final_norm: eps is -1"},
+        {"\"stages\"", "\"steps\"", "'steps' is not a key that belongs here"},
+        {"\"layers\":\t[", "\"layers\":\t[3, ", "layers[0] must be an object"},
+        {"\"head\":\t\"lm_head.weight\"", "\"head\":\t\"\"", "must be the name of a tensor"},
+        {"\"ignored\":\t[", "\"ignored\":\t[1, ", "'ignored' must be a list of tensor-name globs"},
+    };
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        char *const bad = edited(json, edits[i].from, edits[i].to);
+        ns_arch *b = NULL;
+        ns_error err = { "" };
+        const int rc = ns_arch_from_json(&b, bad, strlen(bad), "a.json", NULL, &err);
+        if (rc != NS_E_FORMAT || b || !strstr(err.message, edits[i].says))
+            fail_msg("%s -> %s: wanted '%s', got %d '%s'", edits[i].from, edits[i].to, edits[i].says, rc, err.message);
+        free(bad);
+    }
+    free(json);
+}
+
+/* ---- names maps ---- */
+static ns_arch *renamed(const char *map, int code, const char *says)
+{
+    char path[] = "/tmp/ns-names-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, map, strlen(map)) == (ssize_t)strlen(map));
+    close(fd);
+    const ns_arch_params params = { .size = sizeof params, .names_path = path };
+    ns_arch *a = NULL;
+    ns_error err = { "" };
+    const int rc = ns_arch_from_config(&a, small_configs[3].json, strlen(small_configs[3].json), "config.json", &params, &err);
+    unlink(path);
+    if (rc != code || !strstr(err.message, says))
+        fail_msg("%s: wanted %d '%s', got %d '%s'", map, code, says, rc, err.message);
+    return a;
+}
+
+static void names_maps(void **state)
+{
+    (void)state;
+    ns_arch *const a = renamed("{\"model.layers.*.self_attn.?_proj.weight\":\"all the same\",\"model.layers.*.mlp.*_proj.weight\":\"blocks.*.ffn.w_*\","
+                               "\"model.embed_tokens.*\":\"wte\",\"*.input_layernorm.*\":\"*/norm\"}", NS_OK, "");
+    assert_string_equal(a->embed.name, "wte");
+    assert_string_equal(a->head.name, "wte");                       /* tied */
+    assert_string_equal(ns_arch_attn(a, 1)->k.name, "all the same");
+    assert_string_equal(ns_arch_ffn(a, 1)->gate.name, "blocks.1.ffn.w_gate");
+    assert_string_equal(ns_arch_ffn(a, 0)->down.name, "blocks.0.ffn.w_down");
+    assert_string_equal(a->layers[1].stages[0].branches[0].in_norm.weight.name, "model.layers.1/norm");
+    assert_string_equal(a->final_norm.weight.name, "model.norm.weight");
+    ns_arch_free(a);
+    renamed("{\"model.layer.*\":\"x*\"}", NS_E_ARG, "'model.layer.*' matches no tensor of the description");
+    renamed("{\"model.norm.weight\":\"x*\"}", NS_E_FORMAT, "the new name has 1 '*', the glob 0");
+    renamed("{\"model.norm.weight\":7}", NS_E_FORMAT, "must map to a tensor name");
+    renamed("[]", NS_E_FORMAT, "a names map is an object");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict), cmocka_unit_test(names_maps) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
