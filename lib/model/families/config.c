@@ -76,15 +76,16 @@ int ns_config_str(ns_config *c, const char *key, const char *otherwise, const ch
 
 void ns_config_warn(const ns_config *c, const char *fmt, ...)
 {
-    char line[512];
+    char text[512];
+    ns_error line;
     if (!c->params || !c->params->warn)
         return;
-    const int n = snprintf(line, sizeof line, "%s: ", c->label);
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line + (n < (int)sizeof line ? n : 0), sizeof line - (size_t)(n < (int)sizeof line ? n : 0), fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    c->params->warn(c->params->user, line);
+    (void)ns_fail(&line, NS_OK, "%s: %s", c->label, text);   /* keys of a hostile file must not break the line: ns_fail sees to it */
+    c->params->warn(c->params->user, line.message);
 }
 
 /* ---- sizes ---- */
