@@ -58,7 +58,7 @@ class Referee:
     def hits(self, case):
         """hit and margin [answer token, layer, head] of the teacher-forced rows."""
         prompt, answer = case["tokens"], case["answer"]
-        begin = case["spans"]["needle_answer"][0]
+        begin, lead = case["spans"]["needle_answer"][0], case.get("lead", 0)   # the span holds the content tokens
         first = len(prompt) - 1
         past = self.model(torch.tensor([prompt[:-1]]), logits_to_keep=1, use_cache=True).past_key_values
         tail = torch.tensor([prompt[-1:] + answer[:-1]])
@@ -67,7 +67,7 @@ class Referee:
         for j in range(len(answer)):
             rows = torch.stack([a[0, :, j, : first + j + 1] for a in attentions]).numpy()
             top = np.sort(rows, axis=-1)[..., -2:]
-            hit.append(rows.argmax(-1) == begin + j)
+            hit.append(rows.argmax(-1) == begin + j - lead if j >= lead else np.zeros(rows.shape[:2], bool))
             margin.append(top[..., 1] - top[..., 0])
         return np.array(hit), np.array(margin)
 
