@@ -98,15 +98,84 @@ static void check_kernels(report *r)
     }
     if (good && ns_blas_can_start()) {
         const double worst = worst_against_blas(&s);
-        snprintf(text, sizeof text, "core %s, a product differs by %.1e", ns_blas_core(), worst);
+        snprintf(text, sizeof text, "core %s; ours differs from its product by %.1e at most", ns_blas_core(), worst);
         check(r, "OpenBLAS", worst < 1e-3, text);
+    } else {
+        check(r, "OpenBLAS", false, "cannot be loaded: not installed, or too little address space (ulimit -v)");
     }
+    if (!good)
+        check(r, "kernels", false, "memory ran out");
     sample_free(&s);
+}
+
+/* ---- HDF5: a table written, read back and verified where TMPDIR is ---- */
+
+static int write_and_read(const char *path, ns_error *err)
+{
+    float values[3] = {0.25f, -1, 1e30f}, *got = NULL;
+    const int64_t n = 3;
+    const ns_fact fact = {"kind", "doctor", false};
+    const ns_view view = ns_view_of(values, NS_F32, 1, &n);
+    ns_table_writer *writer = NULL;
+    ns_file *file = NULL;
+    int rank, rc = ns_table_create(&writer, path, &fact, 1, err);
+    if (rc == NS_OK)
+        rc = ns_table_axis(writer, "x", &view, err);
+    if (rc == NS_OK)
+        rc = ns_table_array(writer, "y", "x", &view, NULL, err);
+    if (rc == NS_OK)
+        rc = ns_table_commit(writer, err);
+    else
+        ns_table_abort(writer);
+    if (rc == NS_OK)
+        rc = ns_file_open(&file, path, err);
+    if (rc == NS_OK)
+        rc = ns_file_verify(file, err);
+    int64_t shape[NS_MAX_RANK];
+    if (rc == NS_OK)
+        rc = ns_file_read_f32(file, "y", &got, &rank, shape, NULL, err);
+    if (rc == NS_OK && (rank != 1 || shape[0] != n || memcmp(got, values, sizeof values) != 0))
+        rc = ns_fail(err, NS_E_IO, "%s: other numbers came back than were written", path);
+    free(got);
+    ns_file_close(file);
+    return rc;
+}
+
+static void check_hdf5(report *r, const char *folder)
+{
+    ns_error err = {""};
+    char version[32], text[96];
+    char *const path = ns_path_join(folder, "table.h5");
+    ns_hdf5_version(version, sizeof version);
+    snprintf(text, sizeof text, "%s; a table was written, read back and verified", version);
+    const int rc = path ? write_and_read(path, &err) : ns_oom(&err, "a name");
+    check(r, "HDF5", rc == NS_OK, rc ? err.message : text);
+    free(path);
 }
 
 /* ---- the whole way: plant, cases, score, figure, in a temporary folder ---- */
 
-static int score_planted(const char *folder, float *find, float *other, ns_error *err)
+static const int64_t planted[2][2] = {{3, 1}, {4, 6}};
+
+/* The lowest score of the planted heads, the highest of all others. */
+static void separate(const ns_scores *scores, int score, float *lowest, float *highest)
+{
+    const float *const values = ns_scores_values(scores, score);
+    const int64_t H = ns_scores_heads(scores), n = ns_scores_layers(scores) * H;
+    *lowest = 1;
+    *highest = 0;
+    for (int64_t h = 0; h < n; h++) {
+        bool ours = false;
+        for (size_t i = 0; i < sizeof planted / sizeof *planted; i++)
+            ours = ours || h == planted[i][0] * H + planted[i][1];
+        if (ours)
+            *lowest = fminf(*lowest, values[h]);
+        else
+            *highest = fmaxf(*highest, values[h]);
+    }
+}
+
+static int score_planted(cli *app, const char *folder, float *lowest, float *highest, ns_error *err)
 {
     ns_checkpoint *c = NULL;
     ns_arch *arch = NULL;
@@ -125,21 +194,14 @@ static int score_planted(const char *folder, float *find, float *other, ns_error
         rc = ns_needle_cases(&cases, &(ns_needle_params){.size = sizeof(ns_needle_params), .lengths = &length, .n_lengths = 1, .depths = &depth, .n_depths = 1,
                                                          .count = 4, .vocab = arch->vocab}, err);
     if (rc == NS_OK)
-        rc = ns_engine_new(&engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = 1}, err);
+        rc = cli_open_engine(app, &engine, NULL);
     if (rc == NS_OK)
         rc = ns_model_load(&m, engine, c, arch, NULL, err);
     if (rc == NS_OK)
         rc = ns_score_run(&scores, m, &cases, &how, err);
-    for (int i = 0; rc == NS_OK && i < ns_scores_count(scores); i++) {
-        if (strcmp(ns_scores_def(scores, i)->name, probe) != 0)
-            continue;
-        const float *const values = ns_scores_values(scores, i);
-        const int64_t H = ns_scores_heads(scores);
-        *find = fminf(values[3 * H + 1], values[4 * H + 6]);
-        for (int64_t h = 0; h < ns_scores_layers(scores) * H; h++)
-            if (h != 3 * H + 1 && h != 4 * H + 6)
-                *other = fmaxf(*other, values[h]);
-    }
+    for (int i = 0; rc == NS_OK && i < ns_scores_count(scores); i++)
+        if (strcmp(ns_scores_def(scores, i)->name, probe) == 0)
+            separate(scores, i, lowest, highest);
     ns_scores_free(scores);
     ns_model_free(m);
     ns_engine_free(engine);
@@ -151,7 +213,7 @@ static int score_planted(const char *folder, float *find, float *other, ns_error
 
 static void remove_folder(const char *folder)
 {
-    static const char *const names[] = {"config.json", "model.safetensors", "planted.json", "figure.pdf", "figure.png"};
+    static const char *const names[] = {"config.json", "model.safetensors", "planted.json", "figure.pdf", "figure.png", "table.h5"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *const path = ns_path_join(folder, names[i]);
         if (path)
@@ -161,6 +223,25 @@ static void remove_folder(const char *folder)
     rmdir(folder);
 }
 
+/* The name of the first font that the PDF embeds: "DejaVuSans" out of "/FontName /ABCDEF+DejaVuSans". */
+static bool embedded_font(const char *path, char *out, size_t n)
+{
+    static const char key[] = "/FontName /";
+    enum { LARGEST = 16 << 20 };
+    char *bytes = NULL;
+    size_t size = 0;
+    if (ns_file_read(path, LARGEST, &bytes, &size, NULL) < 0)
+        return false;
+    const char *const at = memmem(bytes, size, key, sizeof key - 1);
+    if (at) {
+        const char *const name = at + sizeof key - 1, *const plus = memchr(name, '+', 8);
+        const char *const start = plus ? plus + 1 : name;
+        snprintf(out, n, "%.*s", (int)strcspn(start, " \r\n/>"), start);
+    }
+    free(bytes);
+    return at != NULL;
+}
+
 static void check_figures(report *r, const char *folder)
 {
     static const char *const names[] = {"figure.pdf", "figure.png"};
@@ -168,32 +249,55 @@ static void check_figures(report *r, const char *folder)
     const ns_heads_figure figure = {.size = sizeof figure, .score = score, .n_layers = 2, .n_heads = 2, .score_name = "test", .chance = NAN};
     for (int i = 0; i < 2; i++) {
         ns_error err = {""};
+        char font[64] = "", text[128] = "drawn";
         char *const path = ns_path_join(folder, names[i]);
-        const int rc = path ? ns_draw_heads(path, &figure, NULL, &err) : NS_E_MEMORY;
-        check(r, i ? "figures, PNG" : "figures, PDF", rc == NS_OK, rc ? err.message : "drawn");
+        const int rc = path ? ns_draw_heads(path, &figure, NULL, &err) : ns_oom(&err, "a name");
+        const bool good = rc == NS_OK && (i > 0 || embedded_font(path, font, sizeof font));
+        if (*font)
+            snprintf(text, sizeof text, "drawn, with the font %s embedded", font);
+        check(r, i ? "figures, PNG" : "figures, PDF", good, rc ? err.message : good ? text : "no font was embedded: install one, such as fonts-dejavu-core");
         free(path);
     }
 }
 
-static void check_whole_way(report *r)
+static void check_planted(cli *app, report *r, const char *folder)
+{
+    ns_error err = {""};
+    char text[128];
+    float lowest = 0, highest = 1;
+    const ns_plant_params params = {.size = sizeof params, .retrieval = planted, .n_retrieval = sizeof planted / sizeof *planted};
+    int rc = ns_plant(folder, &params, &err);
+    if (rc == NS_OK)
+        rc = score_planted(app, folder, &lowest, &highest, &err);
+    snprintf(text, sizeof text, "retrieval_find is %.3f or more at the planted heads, %.3f or less elsewhere", (double)lowest, (double)highest);
+    check(r, "planted heads", rc == NS_OK && lowest >= .99f && highest <= .5f, rc ? err.message : text);
+}
+
+static void check_files(cli *app, report *r)
 {
     const char *const tmp = getenv("TMPDIR");
-    char *const folder = ns_printf_alloc("%s/needlescope-doctor-XXXXXX", tmp && *tmp ? tmp : "/tmp"), text[160];
-    ns_error err = {""};
-    float find = NAN, other = 0;
-    if (!folder || !mkdtemp(folder)) {
+    char *const folder = ns_printf_alloc("%s/needlescope-doctor-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (folder && mkdtemp(folder)) {
+        check_planted(app, r, folder);
+        check_hdf5(r, folder);
+        check_figures(r, folder);
+        remove_folder(folder);
+    } else {
         check(r, "temporary folder", false, "cannot be made: set TMPDIR to a folder that can be written");
-        free(folder);
-        return;
     }
-    int rc = ns_plant(folder, &(ns_plant_params){.size = sizeof(ns_plant_params)}, &err);
-    if (rc == NS_OK)
-        rc = score_planted(folder, &find, &other, &err);
-    snprintf(text, sizeof text, "retrieval_find: planted heads %.3f, every other head below %.3f", (double)find, (double)other + .001);
-    check(r, "planted heads", rc == NS_OK && find >= .99f && other < .5f, rc ? err.message : text);
-    check_figures(r, folder);
-    remove_folder(folder);
     free(folder);
+}
+
+static void describe_machine(cli_out *o, const ns_engine *engine)
+{
+    char text[64];
+    const double unit = 0x1p30, page = (double)sysconf(_SC_PAGESIZE);
+    snprintf(text, sizeof text, "%.1f GiB, %.1f free", (double)sysconf(_SC_PHYS_PAGES) * page / unit, (double)sysconf(_SC_AVPHYS_PAGES) * page / unit);
+    cli_out_text(o, "version", "needlescope", ns_version());
+    cli_out_text(o, "kernels", "kernels", ns_engine_cpu(engine));
+    cli_out_text(o, "kernel_class", "kernel class", ns_engine_kernel_class(engine));
+    cli_out_int(o, "threads", "threads", ns_engine_threads(engine));
+    cli_out_text(o, "memory", "memory", text);
 }
 
 static int doctor(cli *app, const void *settings, char **args, int n_args)
@@ -203,33 +307,29 @@ static int doctor(cli *app, const void *settings, char **args, int n_args)
     (void)args;
     (void)n_args;
     report r = {.failed = 0};
-    char text[96];
     ns_engine *engine = NULL;
     int rc = cli_open_engine(app, &engine, NULL);
     if (rc < 0)
         return rc;
+    cli_signals_hold(true);   /* the temporary folder is emptied whatever happens */
     cli_out_begin(&r.out, app, "needlescope.doctor/1");
-    cli_out_text(&r.out, "version", "needlescope", ns_version());
-    cli_out_text(&r.out, "kernels", "kernels", ns_engine_cpu(engine));
-    cli_out_text(&r.out, "kernel_class", "kernel class", ns_engine_kernel_class(engine));
-    cli_out_int(&r.out, "threads", "threads", ns_engine_threads(engine));
-    snprintf(text, sizeof text, "%.1f GiB", (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (double)(1 << 30));
-    cli_out_text(&r.out, "memory", "memory", text);
+    describe_machine(&r.out, engine);
     cli_out_table(&r.out, "checks", "Checks", columns, 3);
     check_kernels(&r);
-    check_whole_way(&r);
+    check_files(app, &r);
     cli_out_table_end(&r.out);
     cli_out_int(&r.out, "failed", NULL, r.failed);
-    cli_out_say(&r.out, r.failed ? "%d checks failed.\n" : "All is well.\n", r.failed);
+    if (r.failed)
+        cli_out_say(&r.out, "\n%d of the checks failed.\n", r.failed);
     rc = cli_out_end(&r.out, &app->err);
     ns_engine_free(engine);
     return rc == NS_OK && r.failed ? NS_STOP : rc;
 }
 
 const cli_command cli_cmd_doctor = {
-    .name = "doctor", .section = "Other", .summary = "Checks this machine: kernels, OpenBLAS, a planted model, figures",
+    .name = "doctor", .section = "Other", .summary = "Checks this machine: kernels, OpenBLAS, a planted model, HDF5, figures",
     .arguments = "", .min_args = 0, .max_args = 0,
-    .description = "Every version of the kernels that this CPU can run is compared with its scalar definition, a planted checkpoint is scored, and figures are drawn in a temporary folder. "
+    .description = "Every version of the kernels that this CPU can run is compared with its scalar definition, a planted checkpoint is scored, and an HDF5 file and figures are written to a temporary folder (in TMPDIR). "
                    "Exits 1 when a check fails.",
     .examples = "needlescope doctor\nNEEDLESCOPE_CPU=avx2 needlescope doctor --json",
     .run = doctor,

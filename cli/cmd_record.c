@@ -6,7 +6,6 @@
 
 #include "cli/commands.h"
 #include "cli/facts.h"
-#include "cli/out.h"
 #include "cli/value.h"
 
 typedef struct record_settings {
@@ -58,25 +57,11 @@ static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *posit
     return NS_OK;
 }
 
-/* What was asked, in one canonical line. */
-static char *request_line(const record_settings *s, const ns_recorder_params *params)
-{
-    char *line = ns_printf_alloc("record maps=%d dtype=%s rows=%s top_k=%d pool_block=%lld at=", (int)params->maps, ns_dtype_name(params->dtype),
-                                 s->rows ? s->rows : "default", params->top_k, (long long)params->pool_block);
-    for (int i = 0; i < params->n_at && line; i++) {
-        char *const longer = ns_printf_alloc("%s%s%s", line, i ? "," : "", params->at[i]);
-        free(line);
-        line = longer;
-    }
-    return line;
-}
-
 static int run_record(cli *app, const record_settings *s, const cli_model *m, const ns_cases *cases, const ns_recorder_params *params)
 {
     cli_facts facts = {0};
     ns_recorder *recorder = NULL;
-    char *const request = request_line(s, params);
-    int rc = request ? cli_facts_gather(app, &facts, m, cases, request) : ns_oom(&app->err, "the provenance");
+    int rc = cli_facts_gather(app, &facts, m);
     cli_signals_hold(true);
     if (rc == NS_OK)
         rc = ns_recorder_new(&recorder, m->model, cases, s->out, params, facts.list, facts.n, &app->err);
@@ -93,7 +78,6 @@ static int run_record(cli *app, const record_settings *s, const cli_model *m, co
     else
         ns_recorder_abort(recorder);
     cli_facts_clear(&facts);
-    free(request);
     return rc;
 }
 
@@ -104,8 +88,11 @@ static int answer(cli *app, const record_settings *s, const cli_model *m, const 
     cli_out_text(&o, "model", "model", m->name);
     cli_out_int(&o, "n_cases", "cases", cases->n);
     cli_out_int(&o, "estimated_bytes", "bytes at most", bytes);
-    cli_out_text(&o, "file", s->estimate ? NULL : "file", s->estimate ? NULL : s->out);
-    return cli_out_end(&o, &app->err);
+    const int rc = s->estimate ? NS_OK : cli_out_written(app, &o, s->out);
+    if (rc == NS_OK)
+        return cli_out_end(&o, &app->err);
+    cli_out_drop(&o);
+    return rc;
 }
 
 static int record(cli *app, const void *settings, char **args, int n_args)

@@ -7,7 +7,6 @@
 
 #include "cli/commands.h"
 #include "cli/facts.h"
-#include "cli/out.h"
 
 typedef struct score_settings {
     cli_words   cases, probes;
@@ -130,43 +129,16 @@ static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *sco
     }
     cli_out_table_end(o);
     describe_top(o, m, scores, s->top);
-    cli_out_text(o, "file", s->out ? "\nwrote" : NULL, s->out);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* "score a,b": the same for the same set of names. */
-static char *request_line(const cli_words *names)
-{
-    const char **const sorted = ns_alloc_array((size_t)names->n, sizeof *sorted);
-    char *line = sorted ? ns_strdup("score ") : NULL;
-    if (line) {
-        memcpy(sorted, names->list, (size_t)names->n * sizeof *sorted);
-        qsort(sorted, (size_t)names->n, sizeof *sorted, by_name);
-    }
-    for (int64_t i = 0; i < names->n && line; i++) {
-        char *const longer = ns_printf_alloc("%s%s%s", line, i ? "," : "", sorted[i]);
-        free(line);
-        line = longer;
-    }
-    free(sorted);
-    return line;
-}
-
-static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, const ns_cases *cases, const cli_words *probes, const char *path)
+static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, const char *path)
 {
     cli_facts facts;
-    char *const request = request_line(probes);
-    if (!request)
-        return ns_oom(&app->err, "the provenance");
-    int rc = cli_facts_gather(app, &facts, m, cases, request);
-    if (rc == NS_OK)
-        rc = ns_scores_write(scores, path, facts.list, facts.n, &app->err);
+    int rc = cli_facts_gather(app, &facts, m);
+    if (rc < 0)
+        return rc;
+    rc = ns_scores_write(scores, path, facts.list, facts.n, &app->err);
     cli_facts_clear(&facts);
-    free(request);
     return rc;
 }
 
@@ -206,12 +178,16 @@ static int score(cli *app, const void *settings, char **args, int n_args)
         rc = run_score(app, s, &m, &cases, &probes, &scores);
     }
     if (rc == NS_OK && s->out)
-        rc = write_scores(app, &m, scores, &cases, &probes, s->out);
+        rc = write_scores(app, &m, scores, s->out);
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.score/1");
         describe_scores(&o, &m, scores, &cases, s);
-        rc = cli_out_end(&o, &app->err);
+        if (s->out)
+            cli_out_say(&o, "\n");
+        rc = s->out ? cli_out_written(app, &o, s->out) : NS_OK;
     }
+    if (rc == NS_OK)
+        rc = cli_out_end(&o, &app->err);
     cli_out_drop(&o);
     ns_scores_free(scores);
     free(probes.list);

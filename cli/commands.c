@@ -1,4 +1,4 @@
-/* commands.c - the table of commands. Adding one: a cmd_NAME.c, a name in commands.h, a line here. */
+/* commands.c - the table of commands, and the options that all of them have. Adding one: a cmd_NAME.c, a name in commands.h, a line here. */
 #include "cli/commands.h"
 
 #include <string.h>
@@ -11,6 +11,19 @@ const cli_command *const cli_commands[] = {
     &cli_cmd_lab_plant, &cli_cmd_doctor,
     NULL,
 };
+
+#define FIELD(name) offsetof(cli_globals, name)
+const cli_option cli_global_options[] = {
+    {"threads", 't', CLI_INT, FIELD(threads), "N", "threads (default: one per core); changes no bit of a result", NULL, 1, 4096},
+    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE", "bytes for weights and activations, such as 800M or 4G (default half of RAM); less streams the weights", NULL, 0, 0},
+    {"json", 'j', CLI_FLAG, FIELD(json), NULL, "print the answer as one JSON object", NULL, 0, 0},
+    {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "say nothing on stderr but errors", NULL, 0, 0},
+    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more on stderr", NULL, 0, 0},
+    {"help", 'h', CLI_FLAG, FIELD(help), NULL, "print help", NULL, 0, 0},
+    {"version", 0, CLI_FLAG, FIELD(version), NULL, "print the version", NULL, 0, 0},
+    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+};
+#undef FIELD
 
 const cli_command *cli_command_find(const char *name)
 {

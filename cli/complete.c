@@ -63,6 +63,11 @@ static void bash_prefix(FILE *out, const char *prefix)
     fputs("' ;;\n", out);
 }
 
+static void bash_pattern(FILE *out, const char *prefix)
+{
+    fprintf(out, "'%s'|", prefix);
+}
+
 static void bash_word(FILE *out, const cli_command *command, const cli_option *option)
 {
     (void)command;
@@ -93,9 +98,9 @@ static void print_bash(FILE *out)
           "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
           "        case \"${command:+$command }${COMP_WORDS[i]}\" in\n", out);
     fputs("            ", out);
+    each_prefix(out, bash_pattern);
     for (const cli_command *const *row = cli_commands; *row; row++)
-        fprintf(out, "'%s'|", (*row)->name);
-    next_words(out, NULL);
+        fprintf(out, "'%s'%s", (*row)->name, row[1] ? "|" : "");
     fputs(") command=\"${command:+$command }${COMP_WORDS[i]}\" ;;\n        esac\n    done\n    case \"$command $previous\" in\n", out);
     for (const cli_command *const *row = cli_commands; *row; row++)
         each_option(out, *row, bash_value);

@@ -1,7 +1,6 @@
-/* facts.c - provenance in one place. Stable facts say what was computed and enter config_sha256; volatile ones (when, where, with how many threads)
- * only inform. No path is stable. */
+/* facts.c - provenance of the model and the run, in one place. Stable facts say what was computed and enter config_sha256 and content_sha256; volatile
+ * ones (when, where, by which command) only inform. No path is stable. What was asked (probes, points, cases) is added by the writers of the files. */
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,31 +24,35 @@ static void say(cli_facts *facts, const char *name, const char *value, bool is_v
         own(facts, name, ns_strdup(value), is_volatile);
 }
 
-static int by_id(const void *a, const void *b)
+/* The same bytes whether or not a tokenizer was opened for these cases. */
+static int tokenizer_hash(cli *app, cli_facts *facts, const cli_model *m)
 {
-    return strcmp(((const ns_case *)a)->id, ((const ns_case *)b)->id);
-}
-
-/* The same for the same set of cases, whatever their order in the file: scores do not depend on it either. */
-static char *cases_hash(const ns_cases *cases)
-{
-    ns_case *const sorted = ns_alloc_array((size_t)cases->n, sizeof *sorted);
-    char *const hex = malloc(65);
-    if (sorted && hex) {
-        memcpy(sorted, cases->list, (size_t)cases->n * sizeof *sorted);
-        qsort(sorted, (size_t)cases->n, sizeof *sorted, by_id);
-        const ns_cases view = {.list = sorted, .n = cases->n, .capacity = cases->n};
-        ns_cases_hash(&view, hex);
+    const char *const path = ns_checkpoint_tokenizer_path(m->checkpoint);
+    if (m->tokenizer || !path) {
+        say(facts, "tokenizer_sha256", m->tokenizer ? ns_tokenizer_sha256(m->tokenizer) : NULL, false);
+        return NS_OK;
     }
-    free(sorted);
-    return hex;
+    ns_map map;
+    char hex[65];
+    ns_sha256 sha;
+    const int rc = ns_map_open(&map, path, &app->err);
+    if (rc < 0)
+        return rc;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, map.data, map.size);
+    ns_sha256_end(&sha, hex);
+    ns_map_close(&map);
+    say(facts, "tokenizer_sha256", hex, false);
+    return NS_OK;
 }
 
 static int gather_model(cli *app, cli_facts *facts, const cli_model *m)
 {
-    say(facts, "model_name", m->name, false);
+    const char *const weights = m->model ? ns_model_weights_sha256(m->model) : NULL;
+    say(facts, "model_name", m->name, true);
     say(facts, "model_family", m->arch->family, false);
-    say(facts, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false);
+    say(facts, "weights_sha256", weights, false);
+    say(facts, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), weights != NULL);   /* it knows mtimes: where the weights are hashed, a copy is as good */
     const char *const config = ns_checkpoint_config_path(m->checkpoint);
     char *text = NULL, *arch = NULL;
     enum { LARGEST = 16 << 20 };
@@ -60,12 +63,9 @@ static int gather_model(cli *app, cli_facts *facts, const cli_model *m)
         rc = ns_arch_to_json(m->arch, &arch, &app->err);
     if (arch)
         own(facts, "arch_json", arch, false);
-    if (m->tokenizer)
-        say(facts, "tokenizer_sha256", ns_tokenizer_sha256(m->tokenizer), false);
-    if (m->model)
-        say(facts, "weights_sha256", ns_model_weights_sha256(m->model), false);
+    if (rc == NS_OK)
+        rc = tokenizer_hash(app, facts, m);
     if (m->engine) {
-        say(facts, "kernel_class", ns_engine_kernel_class(m->engine), false);
         say(facts, "cpu_kernels", ns_engine_cpu(m->engine), true);
         own(facts, "threads", ns_printf_alloc("%d", ns_engine_threads(m->engine)), true);
     }
@@ -85,14 +85,11 @@ static void gather_run(const cli *app, cli_facts *facts)
     say(facts, "slurm_job_id", getenv("SLURM_JOB_ID"), true);
 }
 
-int cli_facts_gather(cli *app, cli_facts *facts, const cli_model *m, const ns_cases *cases, const char *what)
+int cli_facts_gather(cli *app, cli_facts *facts, const cli_model *m)
 {
     *facts = (cli_facts){0};
     gather_run(app, facts);
     const int rc = gather_model(app, facts, m);
-    say(facts, "request", what, false);
-    if (cases)
-        own(facts, "cases_sha256", cases_hash(cases), false);
     if (rc == NS_OK && !facts->failed)
         return NS_OK;
     cli_facts_clear(facts);
@@ -104,4 +101,16 @@ void cli_facts_clear(cli_facts *facts)
     for (int i = 0; i < facts->n; i++)
         free(facts->owned[i]);
     *facts = (cli_facts){0};
+}
+
+int cli_out_written(cli *app, cli_out *o, const char *path)
+{
+    ns_file *file;
+    const int rc = ns_file_open(&file, path, &app->err);
+    if (rc < 0)
+        return rc;
+    cli_out_text(o, "file", "wrote", path);
+    cli_out_text(o, "content_sha256", "content", ns_file_fact(file, "content_sha256"));
+    ns_file_close(file);
+    return NS_OK;
 }

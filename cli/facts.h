@@ -5,6 +5,7 @@
 #include <needlescope/record.h>
 
 #include "cli/open.h"
+#include "cli/out.h"
 
 enum { CLI_MAX_FACTS = 24 };
 typedef struct cli_facts {
@@ -14,8 +15,10 @@ typedef struct cli_facts {
     char   *owned[CLI_MAX_FACTS];
 } cli_facts;
 
-/* cases may be NULL. what: "score retrieval_find,induction": what was asked of the model, in one canonical line. */
-int  cli_facts_gather(cli *, cli_facts *, const cli_model *, const ns_cases *cases, const char *what);
+/* After the weights were loaded. */
+int  cli_facts_gather(cli *, cli_facts *, const cli_model *);
 void cli_facts_clear(cli_facts *);
+/* Adds the file and its content_sha256, read back from it, to the answer. */
+int  cli_out_written(cli *, cli_out *, const char *path);
 
 #endif

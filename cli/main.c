@@ -4,66 +4,74 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <needlescope/api.h>
-#include <needlescope/hooks.h>
-
 #include "cli/cli.h"
 
-#define FIELD(name) offsetof(cli_globals, name)
-const cli_option cli_global_options[] = {
-    {"threads", 't', CLI_INT, FIELD(threads), "N", "threads (default: one per core); changes no bit of a result", NULL, 1, 4096},
-    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE", "bytes for weights and activations, such as 800M or 4G (default half of RAM); less streams the weights", NULL, 0, 0},
-    {"json", 'j', CLI_FLAG, FIELD(json), NULL, "print the answer as one JSON object", NULL, 0, 0},
-    {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "say nothing on stderr but errors", NULL, 0, 0},
-    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more on stderr", NULL, 0, 0},
-    {"help", 'h', CLI_FLAG, FIELD(help), NULL, "print help", NULL, 0, 0},
-    {"version", 0, CLI_FLAG, FIELD(version), NULL, "print the version", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
-};
-#undef FIELD
-
-static int usage(const char *line)
+static int unknown_command(cli *app, const char *name)
 {
-    cli_complain("needlescope", line);
-    return cli_exit_code(NS_E_ARG);
-}
-
-static int unknown_command(const char *name)
-{
-    const char *words[64], *word = NULL;
+    enum { MOST = 64 };
+    const char *words[MOST];
     int64_t n = 0;
-    for (const cli_command *const *row = cli_commands; *row && n < 64; row++)
+    for (const cli_command *const *row = cli_commands; *row && n < MOST; row++)
         words[n++] = (*row)->name;
     const int64_t near = cli_nearest(name, words, n);
-    word = near < 0 ? NULL : words[near];
-    ns_error err;
-    ns_fail(&err, NS_E_ARG, word ? "unknown command '%s' (did you mean '%s'?)" : "unknown command '%s' (needlescope --help lists them)%s", name, word ? word : "");
-    return usage(err.message);
+    return near < 0 ? ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (needlescope --help lists them)", name)
+                    : ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (did you mean '%s'?)", name, words[near]);
 }
 
-/* Documents made from the option tables, for the build: not in the list of commands. */
-static int print_document(int argc, char **argv)
+static int print_version(void)
+{
+    printf("needlescope %s\n", ns_version());
+    return NS_OK;
+}
+
+/* Documents made from the option tables, for the build: help-man [COMMAND], help-completion SHELL, help-commands. Not in the list of commands. */
+static int print_document(cli *app, int argc, char **argv)
 {
     const char *const what = argv[1], *const name = argc > 2 ? argv[2] : NULL;
     if (strcmp(what, "help-completion") == 0)
-        return !name || cli_print_completion(stdout, name) < 0 ? usage("help-completion: bash, zsh or fish") : 0;
+        return name && cli_print_completion(stdout, name) == NS_OK ? NS_OK : ns_fail(&app->err, NS_E_ARG, "help-completion bash, zsh or fish");
     if (strcmp(what, "help-commands") == 0) {
         for (const cli_command *const *row = cli_commands; *row; row++)
             printf("%s\n", (*row)->name);
-        return 0;
+        return NS_OK;
     }
     const cli_command *const command = name ? cli_command_find(name) : NULL;
-    if (name && !command)
-        return unknown_command(name);
+    if (strcmp(what, "help-man") != 0 || (name && !command))
+        return unknown_command(app, name ? name : what);
     cli_print_man(stdout, command);
-    return 0;
+    return NS_OK;
 }
 
-static char *joined(int argc, char **argv)
+/* As a shell would take it: what holds anything unusual goes into quotes. */
+static char *quoted(const char *word)
 {
-    char *text = ns_strdup(argv[0] ? ns_path_base(argv[0]) : "needlescope");
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+    if (*word && !word[strspn(word, plain)])
+        return ns_strdup(word);
+    char *const out = malloc(4 * strlen(word) + 3), *at = out;
+    if (!out)
+        return NULL;
+    *at++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'') {   /* out of the quotes, one escaped, and in again */
+            memcpy(at, "'\\''", 4);
+            at += 4;
+        } else {
+            *at++ = *word;
+        }
+    }
+    *at++ = '\'';
+    *at = '\0';
+    return out;
+}
+
+/* The command line as it could be typed again: it goes into every file. */
+static char *command_line(int argc, char **argv)
+{
+    char *text = ns_strdup(argc > 0 ? ns_path_base(argv[0]) : "needlescope");
     for (int i = 1; i < argc && text; i++) {
-        char *const longer = ns_printf_alloc("%s %s", text, argv[i]);
+        char *const word = quoted(argv[i]), *const longer = word ? ns_printf_alloc("%s %s", text, word) : NULL;
+        free(word);
         free(text);
         text = longer;
     }
@@ -109,7 +117,7 @@ static int run_command(cli *app, int argc, char **argv)
     cli_target targets[CLI_MAX_GROUPS + 1] = {{cli_global_options, &app->globals}};
     int n_targets = 1, n_args = 0;
     char **args = NULL;
-    void *const settings = ns_alloc_array(1, c->settings_size ? c->settings_size : 1);
+    void *const settings = ns_alloc_array(1, c->settings_size);
     if (!settings)
         return ns_oom(&app->err, "settings");
     if (c->defaults)
@@ -119,6 +127,8 @@ static int run_command(cli *app, int argc, char **argv)
     int rc = cli_parse(targets, n_targets, argc, argv, false, NULL, &args, &n_args, &app->err);
     if (rc == NS_OK && app->globals.help) {
         cli_print_help(stdout, c);
+    } else if (rc == NS_OK && app->globals.version) {
+        print_version();
     } else if (rc == NS_OK) {
         rc = check_arguments(app, n_args);
         if (rc == NS_OK)
@@ -132,48 +142,79 @@ static int run_command(cli *app, int argc, char **argv)
 
 static int finish(const cli *app, int rc)
 {
-    if (cli_signal_seen())
+    char where[160];
+    snprintf(where, sizeof where, "needlescope%s%s", app->command ? " " : "", app->command ? app->command->name : "");
+    if (cli_signal_seen()) {
+        cli_complain(where, rc < 0 ? app->err.message : "interrupted");
         return 128 + cli_signal_seen();
+    }
     if (rc < 0) {
-        char where[160];
-        snprintf(where, sizeof where, "needlescope %s", app->command ? app->command->name : "");
         cli_complain(where, app->err.message);
         return cli_exit_code(rc);
     }
     if (fflush(stdout) || ferror(stdout)) {
-        cli_complain("needlescope", "stdout cannot be written");
+        cli_complain(where, "standard output cannot be written");
         return cli_exit_code(NS_E_IO);
     }
-    return rc == NS_STOP ? 1 : 0;
+    return cli_exit_code(rc);
+}
+
+/* needlescope help [COMMAND] */
+static int explain(cli *app, int argc, char **argv, int at)
+{
+    int words;
+    if (at >= argc) {
+        cli_print_overview(stdout, NULL);
+        return NS_OK;
+    }
+    const cli_command *const command = find_command(argc, argv, at, &words);
+    if (command)
+        cli_print_help(stdout, command);
+    else if (cli_command_is_prefix(argv[at]))
+        cli_print_overview(stdout, argv[at]);
+    else
+        return unknown_command(app, argv[at]);
+    return NS_OK;
+}
+
+/* A word that only begins commands ("cases"), or none at all. */
+static int not_a_command(cli *app, int argc, char **argv, int at)
+{
+    if (!cli_command_is_prefix(argv[at]))
+        return unknown_command(app, argv[at]);
+    const bool asked = app->globals.help || (at + 1 < argc && (strcmp(argv[at + 1], "--help") == 0 || strcmp(argv[at + 1], "-h") == 0));
+    cli_print_overview(asked ? stdout : stderr, argv[at]);
+    return asked                  ? NS_OK
+         : at + 1 < argc          ? ns_fail(&app->err, NS_E_ARG, "%s: there is no '%s'", argv[at], argv[at + 1])
+                                  : ns_fail(&app->err, NS_E_ARG, "%s: of which kind?", argv[at]);
+}
+
+static int dispatch(cli *app, int argc, char **argv)
+{
+    int at = 1, words = 1;
+    const int rc = parse_globals(app, argc, argv, &at);
+    if (rc < 0)
+        return rc;
+    if (app->globals.version)
+        return print_version();
+    if (at >= argc) {
+        cli_print_overview(app->globals.help ? stdout : stderr, NULL);
+        return app->globals.help ? NS_OK : ns_fail(&app->err, NS_E_ARG, "name a command");
+    }
+    if (strcmp(argv[at], "help") == 0)
+        return explain(app, argc, argv, at + 1);
+    app->command = find_command(argc, argv, at, &words);
+    return app->command ? run_command(app, argc - at - words + 1, argv + at + words - 1) : not_a_command(app, argc, argv, at);
 }
 
 int main(int argc, char **argv)
 {
     cli app = {0};
-    int at = 1, words = 1;
     if (argc > 1 && ns_starts(argv[1], "help-"))
-        return print_document(argc, argv);
+        return finish(&app, print_document(&app, argc, argv));
     cli_signals_catch();
-    app.command_line = joined(argc, argv);
-    int rc = parse_globals(&app, argc, argv, &at);
-    if (rc == NS_OK && app.globals.version) {
-        printf("needlescope %s\n", ns_version());
-    } else if (rc == NS_OK && at >= argc) {
-        cli_print_overview(app.globals.help ? stdout : stderr, NULL);
-        rc = app.globals.help ? NS_OK : ns_fail(&app.err, NS_E_ARG, "name a command");
-    } else if (rc == NS_OK) {
-        app.command = find_command(argc, argv, at, &words);
-        if (!app.command && cli_command_is_prefix(argv[at])) {
-            const bool asked = at + 1 < argc && (strcmp(argv[at + 1], "--help") == 0 || strcmp(argv[at + 1], "-h") == 0);
-            cli_print_overview(asked ? stdout : stderr, argv[at]);
-            rc = asked ? NS_OK : ns_fail(&app.err, NS_E_ARG, "%s: name what to make", argv[at]);
-        } else if (!app.command) {
-            free(app.command_line);
-            return unknown_command(argv[at]);
-        } else {
-            rc = run_command(&app, argc - at - words + 1, argv + at + words - 1);
-        }
-    }
+    app.command_line = command_line(argc, argv);
+    const int rc = app.command_line ? dispatch(&app, argc, argv) : ns_oom(&app.err, "the command line");
     const int status = finish(&app, rc);
     free(app.command_line);
     return status;

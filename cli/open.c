@@ -1,5 +1,5 @@
-/* open.c - path and options -> checkpoint -> arch -> engine -> model; the one place where the program reads NEEDLESCOPE_CPU and touches
- * OpenBLAS's process-wide thread count. */
+/* open.c - path and options -> checkpoint -> arch -> engine -> model. The one place where NEEDLESCOPE_CPU is read and where OpenBLAS's
+ * process-wide thread count is touched. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,12 +74,17 @@ int cli_open_arch(cli *app, cli_model *m, const char *path, const cli_model_sett
 
 int cli_open_engine(cli *app, ns_engine **out, const char *cpu)
 {
-    *out = NULL;
-    if (!ns_blas_can_start())
-        return ns_fail(&app->err, NS_E_MEMORY, "too little address space for the work buffers of OpenBLAS (raise ulimit -v)");
-    ns_blas_set_threads(1);   /* our own pool shares out the work */
     const ns_engine_params params = {.size = sizeof params, .threads = (int)app->globals.threads, .cpu = cpu ? cpu : getenv("NEEDLESCOPE_CPU")};
-    return ns_engine_new(out, &params, &app->err);
+    const int rc = ns_engine_new(out, &params, &app->err);
+    if (rc < 0 || !ns_starts(ns_engine_kernel_class(*out), "openblas"))
+        return rc;   /* the forward pass does without OpenBLAS: it is not even loaded */
+    if (!ns_blas_can_start()) {
+        ns_engine_free(*out);
+        *out = NULL;
+        return ns_fail(&app->err, NS_E_MEMORY, "OpenBLAS cannot be loaded: too little address space for its buffers, or not installed (raise ulimit -v)");
+    }
+    ns_blas_set_threads(1);   /* our own pool shares out the work */
+    return NS_OK;
 }
 
 int cli_load_weights(cli *app, cli_model *m, const cli_model_settings *settings)
@@ -92,14 +97,6 @@ int cli_load_weights(cli *app, cli_model *m, const cli_model_settings *settings)
     if (rc == NS_OK)
         cli_detail(app, "%s: %s, kernels %s, %d threads", m->name, m->arch->family, ns_engine_cpu(m->engine), ns_engine_threads(m->engine));
     return rc;
-}
-
-int cli_open_model(cli *app, cli_model *m, const char *path, const cli_model_settings *settings)
-{
-    int rc = cli_open_engine(app, &m->engine, NULL);
-    if (rc == NS_OK)
-        rc = cli_open_arch(app, m, path, settings);
-    return rc == NS_OK ? cli_load_weights(app, m, settings) : rc;
 }
 
 int cli_open_tokenizer(cli *app, cli_model *m, const cli_model_settings *settings)
@@ -117,15 +114,15 @@ int cli_open_cases(cli *app, cli_model *m, const cli_model_settings *settings, c
     for (int64_t i = 0; i < paths->n && rc == NS_OK; i++) {
         const int64_t before = out->n;
         rc = ns_cases_read(out, paths->list[i], m->tokenizer, &app->err);
-        if (rc < 0 && !m->tokenizer) {   /* lines of text: now the tokenizer is worth its loading time */
+        if (rc == NS_E_ARG && !m->tokenizer) {   /* lines of text: now the tokenizer is worth its loading time */
             const ns_error first = app->err;
-            const int opened = cli_open_tokenizer(app, m, settings);
-            if (opened < 0)
-                rc = opened;
-            else if (m->tokenizer)
+            rc = cli_open_tokenizer(app, m, settings);
+            if (rc == NS_OK && m->tokenizer) {
                 rc = ns_cases_read(out, paths->list[i], m->tokenizer, &app->err);
-            else
+            } else if (rc == NS_OK) {
                 app->err = first;
+                rc = NS_E_ARG;
+            }
         }
         if (rc == NS_OK && out->n == before)
             rc = ns_fail(&app->err, NS_E_FORMAT, "%s: holds no case", paths->list[i]);

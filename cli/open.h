@@ -26,10 +26,8 @@ typedef struct cli_model {
 
 /* checkpoint + arch + name. */
 int  cli_open_arch(cli *, cli_model *, const char *path, const cli_model_settings *);
-/* What cli_open_arch opened -> engine and packed weights. Checks the address space and sets OpenBLAS's threads first. */
+/* What cli_open_arch opened -> engine and packed weights. */
 int  cli_load_weights(cli *, cli_model *, const cli_model_settings *);
-/* Both. The engine comes first: too little address space is said before a large file is mapped. */
-int  cli_open_model(cli *, cli_model *, const char *path, const cli_model_settings *);
 /* + tokenizer, where there is one (NULL and NS_OK where there is none). */
 int  cli_open_tokenizer(cli *, cli_model *, const cli_model_settings *);
 int  cli_open_engine(cli *, ns_engine **out, const char *cpu);

@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+void ns_hdf5_version(char *buf, size_t n)
+{
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(buf, n, "%u.%u.%u", major, minor, release);
+}
+
 ns_h5_quiet ns_h5_enter(void)
 {
     ns_h5_quiet before = {0};

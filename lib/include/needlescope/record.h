@@ -43,6 +43,8 @@ NS_API NS_MUST_CHECK int ns_file_read_slab(const ns_file *, const char *dataset,
 NS_API NS_MUST_CHECK int ns_file_list(const ns_file *, char ***out, int64_t *n, ns_error *);
 /* Reads every dataset and recomputes content_sha256; NS_E_FORMAT when the file says something else. */
 NS_API NS_MUST_CHECK int ns_file_verify(const ns_file *, ns_error *);
+/* Version of the HDF5 library in use, "1.10.8". */
+NS_API void ns_hdf5_version(char *buf, size_t n);
 
 /* ---- the recorder: hooks that write what they see ---- */
 typedef enum ns_maps_kind { NS_MAPS_STATS_TOPK = 0, NS_MAPS_DENSE, NS_MAPS_ROWS, NS_MAPS_TOPK, NS_MAPS_POOLED, NS_MAPS_STATS } ns_maps_kind;

@@ -1,0 +1,67 @@
+#!/bin/sh
+# commands.sh PROGRAM JSON_OK - the whole way on a planted model: plant, inspect, cases, score, record, figures; and --json of every command.
+. "$(dirname "$0")/common.sh"
+
+json() {   # json SCHEMA KEY VALUE ARGS...: the answer is one JSON object of this schema whose KEY prints as VALUE ('' = whatever)
+    schema=$1 key=$2 value=$3
+    shift 3
+    "$NEEDLESCOPE" "$@" --json >out 2>err || fail "$* --json: exit $?: $(head -c 300 err)"
+    got=$("$JSON_OK" "needlescope.$schema/1" "$key" <out 2>err) || fail "$* --json: $(cat err)"
+    [ -z "$value" ] || [ "$got" = "$value" ] || fail "$* --json: $key is $got, not $value"
+}
+
+run lab plant -o MODEL --retrieval 3.1,4.6
+run inspect MODEL --json
+run inspect MODEL --points --cost --tensors --arch-out arch.json
+grep -q hook_pattern out || fail "inspect --points lacks hook_pattern"
+run cases needle --model MODEL --lengths 64,96 --depths 0:1:3 --count 2 --seed 0 -o cases.jsonl
+[ "$(wc -l <cases.jsonl)" -eq 12 ] || fail "2 lengths x 3 depths x 2 are not 12 cases"
+run score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5
+grep -Eq '^retrieval_copy +1 +(3 +1|4 +6) ' out || fail "the best head is not a planted one: $(cat out)"
+grep -q '12 of 12 scored' out || fail "not all cases were scored"
+run record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at hook_logits --maps dense --dtype f32 -o rec.h5
+run figure heads scores.h5 --score retrieval_mass -o heads.pdf
+run figure heads scores.h5 --score retrieval_copy --top 2 --mark 0.0 -o heads.svg
+run figure map rec.h5 --layer 3 --head 1 -o map.png
+run figure map rec.h5 --layer 3 --head 1 --case 5 --log -o map.pdf
+[ "$(head -c 4 heads.pdf)" = %PDF ] && [ "$(head -c 4 map.pdf)" = %PDF ] || fail "not PDF"
+[ "$(head -c 4 map.png | tail -c 3)" = PNG ] || fail "not PNG"
+grep -q '<svg' heads.svg || fail "not SVG"
+grep -q 'figure heads scores.h5 --score retrieval_copy' heads.svg || fail "the command line is not in the figure"
+
+# the architecture written out and given back computes the same
+run score MODEL --cases cases.jsonl --probe induction --json -o a.h5
+first=$("$JSON_OK" needlescope.score/1 top <out)
+cp out first.json
+run score MODEL --arch arch.json --cases cases.jsonl --probe induction --json -o b.h5
+sed '/sha256\|"file"/d' first.json >a && sed '/sha256\|"file"/d' out >b
+cmp -s a b || fail "--arch of --arch-out scores otherwise ($first)"
+
+# recordings in every form
+for maps in stats+topk rows topk pooled stats; do
+    run record MODEL --cases cases.jsonl --maps $maps -o rec_$maps.h5
+done
+run record MODEL --cases cases.jsonl --maps rows --rows span:needle -o span.h5
+run record MODEL --cases cases.jsonl --at 'blocks.2.attn.hook_q' --rows 0,5,-1 -o rows.h5
+run figure map rec_rows.h5 --layer 4 --head 6 -o rows.png
+expect 2 'maps' figure map rec_topk.h5 --layer 4 --head 6 -o no.png
+expect 2 "score 'nothing'.*retrieval_copy" figure heads scores.h5 --score nothing -o no.png
+expect 2 '--layer 99' figure map rec.h5 --layer 99 --head 0 -o no.png
+[ ! -e no.png ] || fail "a figure of nothing"
+
+json inspect n_layers 6 inspect MODEL
+json inspect points '' inspect MODEL --points
+json cases n_cases 12 cases check cases.jsonl
+json cases n_cases 3 cases repeat --model MODEL --length 40 --count 3 -o repeat.jsonl
+json score n_answered 12 score MODEL --cases cases.jsonl --probe retrieval_find --top 1
+json score n_cases 3 score MODEL --cases repeat.jsonl --probe induction,previous_token
+json probes scores '' score --list
+json record estimated_bytes '' record MODEL --cases cases.jsonl --estimate
+json figure file f.png figure heads scores.h5 --score induction -o f.png
+json plant folder other lab plant -o other --layers 4 --retrieval 2.0 --window 16
+json doctor failed 0 doctor
+
+# stderr is quiet when asked, stdout says the same
+run score MODEL --cases cases.jsonl --probe induction --quiet
+[ ! -s err ] || fail "--quiet speaks: $(cat err)"
+finish

@@ -1,0 +1,113 @@
+#!/bin/sh
+# exits.sh PROGRAM JSON_OK - every kind of mistake gives its exit code and one line that names it; no half answer, no half file.
+. "$(dirname "$0")/common.sh"
+
+run lab plant -o model
+run cases needle --model model --lengths 48 --count 1 -o cases.jsonl
+
+# usage: 2
+expect 2 'name a command'
+expect 2 "unknown command 'scoer' \(did you mean 'score'" scoer
+expect 2 'unknown option --lenghts \(did you mean --lengths' cases needle --model model --lenghts 5 -o x
+expect 2 "cases: there is no 'noodle'" cases noodle
+expect 2 'of which kind' cases
+expect 2 'MODEL is missing' inspect
+expect 2 'too many' inspect model model
+expect 2 'needs a value' score model --cases
+expect 2 '--cases FILE is missing' score model
+expect 2 "--probe retrieval_fnd: no such probe or score \(did you mean retrieval_find" score model --cases cases.jsonl --probe retrieval_fnd
+expect 2 'expected a whole number' --threads many score model
+expect 2 "o FILE is missing" cases needle --model model
+expect 2 '--maps' record model --cases cases.jsonl --maps sparse -o r.h5
+expect 2 'blocks.9.attn.hook_pattern' record model --cases cases.jsonl --at blocks.9.attn.hook_pattern -o r.h5
+expect 2 '--rows' record model --cases cases.jsonl --rows lots -o r.h5
+expect 2 'max-bytes|larger|bytes' record model --cases cases.jsonl --maps dense --max-bytes 1K -o r.h5
+expect 2 'give one of' tokenize model
+
+# input missing: 66
+expect 66 'none' inspect none
+expect 66 'none.jsonl' score model --cases none.jsonl
+expect 66 'none.h5' figure heads none.h5 --score x -o f.png
+expect 66 'arch.json' inspect model --arch arch.json
+expect 66 'tokenizer' tokenize model hello
+
+# content wrong: 65
+printf 'not hdf5' >junk.h5
+expect 65 'junk.h5' figure heads junk.h5 --score x -o f.png
+printf '{"id": "a", "tokens": [1, 2], "spans": {"needle": [0, 9]}}\n' >bad.jsonl
+expect 65 'bad.jsonl.*(line|:1)' score model --cases bad.jsonl
+: >empty.jsonl
+expect 65 'empty.jsonl.*no case' score model --cases empty.jsonl
+cp -r model broken && printf '{' >broken/config.json
+expect 65 'config.json' inspect broken
+head -c 1000 model/model.safetensors >broken/model.safetensors && cp model/config.json broken/
+expect 65 'model.safetensors' score broken --cases cases.jsonl
+printf '{"id": "a", "tokens": [1, 2, 99999999], "answer": [3]}\n' >vocab.jsonl
+"$NEEDLESCOPE" score model --cases vocab.jsonl >out 2>err && fail "a token beyond the vocabulary is taken"
+grep -q "vocabulary of 512 (first: 'a')" err || fail "the token beyond the vocabulary is not named: $(cat err)"
+
+# no case left: says why
+printf '{"id": "a", "tokens": [1, 2, 3]}\n' >plain.jsonl
+"$NEEDLESCOPE" score model --cases plain.jsonl --probe retrieval_find -o s.h5 >out 2>err && fail "no case left, and exit 0"
+grep -q 'needle_answer\|answer' err || fail "no case left: no reason: $(cat err)"
+[ ! -e s.h5 ] || fail "no case left, but a file"
+
+# output impossible: 73
+expect 73 'no/such' score model --cases cases.jsonl -o no/such/s.h5
+expect 73 'no/such' cases needle --model model -o no/such/c.jsonl
+expect 73 'folder' record model --cases cases.jsonl -o model
+expect 73 'dev/null' record model --cases cases.jsonl -o /dev/null
+[ -c /dev/null ] || fail "/dev/null was replaced"
+
+# an output that exists stays when the command fails
+printf 'precious' >kept.h5
+expect 2 'such probe' score model --cases cases.jsonl --probe nothing -o kept.h5
+[ "$(cat kept.h5)" = precious ] || fail "the old output is gone"
+
+# disk full half way: 74 and nothing left (a file size limit stands in for the disk)
+(ulimit -f 20; "$NEEDLESCOPE" record model --cases cases.jsonl --maps dense --dtype f32 -o big.h5 >out 2>err; echo $? >code)
+[ "$(cat code)" -eq 74 ] || fail "disk full: exit $(cat code): $(cat err)"
+[ -z "$(find . -name 'big.h5*')" ] || fail "disk full: leaves $(find . -name 'big.h5*')"
+
+# little address space: an answer or one line and 75, soon; never a hang
+for kib in 60000 90000 120000 200000 300000 500000; do
+    (ulimit -v $kib; timeout -k 5 30 "$NEEDLESCOPE" score model --cases cases.jsonl --probe induction >out 2>err; echo $? >code)
+    case $(cat code) in
+    0 | 75) ;;
+    127) grep -q 'shared' err || fail "ulimit -v $kib: $(cat err)" ;;   # the loader itself had no room
+    *) fail "ulimit -v $kib: exit $(cat code): $(head -c 300 err)" ;;
+    esac
+done
+
+# standard output that cannot be written: 74
+if [ -w /dev/full ]; then
+    "$NEEDLESCOPE" inspect model >/dev/full 2>err
+    [ $? -eq 74 ] || fail "/dev/full: not 74: $(cat err)"
+    "$NEEDLESCOPE" --help >/dev/full 2>err
+    [ $? -eq 74 ] || fail "/dev/full: help is not 74: $(cat err)"
+fi
+
+# signals: temporaries go, 143
+run cases needle --model model --lengths 2048 --count 4 -o long.jsonl
+"$NEEDLESCOPE" record model --cases long.jsonl --maps dense --max-bytes 100G -o stopped.h5 >out 2>err &
+pid=$!
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+    [ -z "$(find . -name 'stopped.h5.tmp.*')" ] || break
+    sleep 0.1
+done
+kill -TERM $pid
+wait $pid
+code=$?
+[ $code -eq 143 ] || fail "SIGTERM: exit $code: $(cat err)"
+[ -z "$(find . -name 'stopped.h5*')" ] || fail "SIGTERM: leaves $(find . -name 'stopped.h5*')"
+
+# an unknown cap of the kernels
+NEEDLESCOPE_CPU=abacus "$NEEDLESCOPE" score model --cases cases.jsonl >out 2>err
+[ $? -eq 2 ] && grep -q abacus err || fail "NEEDLESCOPE_CPU=abacus: $(cat err)"
+
+# help and version succeed on stdout
+for words in --help 'score --help' 'help score' 'help cases' 'cases --help' 'cases needle -h' --version 'score --version'; do
+    run $words
+    [ -s out ] || fail "$words: prints nothing"
+done
+finish
