@@ -58,6 +58,18 @@ FIXTURES = {
     "gpt2": (hf.GPT2Config, dict(n_embd=36, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
 }
 
+# Written by transformers 5 (rope_parameters, flat and nested); the others are written by 4.57.6.
+FIXTURES_5 = {
+    "5x-gemma3": (hf.Gemma3TextConfig, dict(SQUARE, head_dim=10, sliding_window=7, query_pre_attn_scalar=20, sliding_window_pattern=3,
+                  rope_parameters=dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e6),
+                                       sliding_attention=dict(rope_type="default", rope_theta=1e4))), {}),
+    "5x-gpt_neox": (hf.GPTNeoXConfig, dict(NO_GQA, rope_parameters=dict(rope_type="default", rope_theta=2e4, partial_rotary_factor=0.7)), {}),
+    "5x-phi3-longrope": (hf.Phi3Config, dict(SQUARE, original_max_position_embeddings=24, rope_parameters=dict(rope_type="longrope", rope_theta=1e4,
+                         short_factor=[1.0, 1.5, 2.0], long_factor=[2.0, 3.0, 5.0])), {}),
+}
+if int(hf.__version__.split(".")[0]) >= 5:
+    FIXTURES = FIXTURES_5
+
 
 def randomise(model, generator):
     with torch.no_grad():

@@ -8,8 +8,9 @@ static const ns_names names_cohere = {
     .gate = "mlp.gate_proj", .up = "mlp.up_proj", .down = "mlp.down_proj",
 };
 static const char *const buffers[] = {"*.rotary_emb.inv_freq", NULL};
-static const char *const harmless[] = {"sliding_window_pattern", "_sliding_window_pattern", "cache_implementation", "use_embedding_sharing",
-                                       "use_gated_activation", "use_parallel_embedding", "order_of_interleaved_layers", NULL};
+/* The last line: what the released configs say of the one way the code has. */
+static const char *const harmless[] = {"sliding_window_pattern", "_sliding_window_pattern", "cache_implementation", "order_of_interleaved_layers", "layer_switch",
+                                       "use_embedding_sharing", "use_gated_activation", "use_parallel_*", "position_embedding_type", "rotary_pct", NULL};
 
 const ns_family ns_family_cohere2 = {
     .type = "cohere2", .names = &names_cohere, .keys = { .eps = "layer_norm_eps" },

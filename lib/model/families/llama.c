@@ -19,7 +19,7 @@ static const ns_names names_fused = { ATTN_NAMES, .qkv = "self_attn.qkv_proj", .
 
 static const char *const buffers[] = {"*.rotary_emb.inv_freq", NULL};
 static const char *const qwen_harmless[] = {"max_window_layers", "sliding_window", NULL};   /* unused unless use_sliding_window */
-static const char *const smollm3_harmless[] = {"no_rope_layer_interval", "use_sliding_window", "sliding_window", NULL};
+static const char *const smollm3_harmless[] = {"no_rope_layer_interval", "max_window_layers", "use_sliding_window", "sliding_window", NULL};
 static const char *const phi3_harmless[] = {"original_max_position_embeddings", NULL};      /* unused unless longrope */
 
 const ns_family ns_family_llama = {

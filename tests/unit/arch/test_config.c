@@ -261,6 +261,29 @@ static void unknown_keys(void **state)
         config_fails(config_with(changing[i].family, changing[i].more), NS_E_UNSUPPORTED, changing[i].says);
 }
 
+/* The keys of released checkpoints (sizes made small): no warning, no error. */
+static void released_configs(void **state)
+{
+    (void)state;
+    static const struct { const char *family, *more; } released[] = {
+        {"llama", "\"is_llama_config\":true,\"rope_interleaved\":false,\"transformers.js_config\":{\"kv_cache_dtype\":{}},\"pad_token_id\":2"},         /* SmolLM2 */
+        {"qwen2", "\"max_window_layers\":21,\"sliding_window\":32768,\"use_mrope\":false,\"use_sliding_window\":false"},                              /* Qwen2.5 */
+        {"gemma2", "\"cache_implementation\":\"hybrid\",\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_activation\":\"gelu_pytorch_tanh\""},       /* gemma-2-2b */
+        {"cohere2", "\"_sliding_window_pattern\":4,\"layer_switch\":4,\"order_of_interleaved_layers\":\"local_attn_first\",\"use_qk_norm\":false,"
+                    "\"position_embedding_type\":\"rope_gptj\",\"rotary_pct\":1.0,\"use_embedding_sharing\":true,\"use_gated_activation\":true,"
+                    "\"use_parallel_block\":true,\"use_parallel_embedding\":true"},                                                                         /* c4ai-command-r7b */
+        {"smollm3", "\"max_window_layers\":28,\"no_rope_layer_interval\":4,\"pretraining_tp\":2,\"use_sliding_window\":false,\"sliding_window\":null"}, /* SmolLM3-3B */
+        {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},                                                      /* EXAONE-4.0-1.2B */
+        {"phi3", "\"auto_map\":{},\"embd_pdrop\":0.0,\"resid_pdrop\":0.0,\"attention_bias\":false,\"sliding_window\":2047,"
+                 "\"original_max_position_embeddings\":4096,\"lm_head_bias\":false"},                                                                         /* Phi-3-mini-4k */
+    };
+    for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
+        char last[512];
+        if (warnings(config_with(released[i].family, released[i].more), last, sizeof last))
+            fail_msg("%s: %s", released[i].family, last);
+    }
+}
+
 /* ---- contradictions and nonsense ---- */
 static void refused(void **state)
 {
@@ -324,7 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(class_defaults),  cmocka_unit_test(layer_rules),      cmocka_unit_test(heads_of_one_layer), cmocka_unit_test(rope_generations),
         cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),  cmocka_unit_test(family_numbers),     cmocka_unit_test(unknown_keys),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(released_configs), cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
