@@ -51,7 +51,8 @@ static int visit_norm(const walk *w, ns_norm *n, const char *weight, const char 
 
 static int visit_attn(const walk *w, ns_attn *a, int64_t D)
 {
-    static const char *const q_sizes = "num_attention_heads x head_dim, hidden_size", *const kv_sizes = "num_key_value_heads x head_dim, hidden_size";
+    static const char *const q_sizes = "num_attention_heads x head_dim, hidden_size";
+    static const char *const kv_sizes = "num_key_value_heads x head_dim, hidden_size";
     const int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim;
     const bool full = a->qk_norm == NS_QK_FULL;
     int rc;
@@ -60,8 +61,10 @@ static int visit_attn(const walk *w, ns_attn *a, int64_t D)
         (rc = visit(w, &a->v, "attn.v", kv_sizes, kv, D, true)) || (rc = visit(w, &a->v_bias, "attn.v_bias", kv_sizes, kv, 1, false)) ||
         (rc = visit(w, &a->o, "attn.o", "hidden_size, num_attention_heads x head_dim", D, q, true)) ||
         (rc = visit(w, &a->o_bias, "attn.o_bias", "hidden_size", D, 1, false)) ||
-        (rc = visit_norm(w, &a->q_norm, "attn.q_norm.weight", "attn.q_norm.bias", full ? "num_attention_heads x head_dim" : "head_dim", full ? q : a->head_dim)) ||
-        (rc = visit_norm(w, &a->k_norm, "attn.k_norm.weight", "attn.k_norm.bias", full ? "num_key_value_heads x head_dim" : "head_dim", full ? kv : a->head_dim)))
+        (rc = visit_norm(w, &a->q_norm, "attn.q_norm.weight", "attn.q_norm.bias", full ? "num_attention_heads x head_dim" : "head_dim",
+                         full ? q : a->head_dim)) ||
+        (rc = visit_norm(w, &a->k_norm, "attn.k_norm.weight", "attn.k_norm.bias", full ? "num_key_value_heads x head_dim" : "head_dim",
+                         full ? kv : a->head_dim)))
         return rc;
     return NS_OK;
 }
@@ -70,9 +73,11 @@ static int visit_ffn(const walk *w, ns_ffn *f, int64_t D)
 {
     static const char *const in = "intermediate_size, hidden_size", *const out = "hidden_size, intermediate_size";
     int rc;
-    if ((rc = visit(w, &f->gate, "ffn.gate", in, f->d_ff, D, false)) || (rc = visit(w, &f->gate_bias, "ffn.gate_bias", in, f->d_ff, 1, false)) ||
-        (rc = visit(w, &f->up, "ffn.up", in, f->d_ff, D, true)) || (rc = visit(w, &f->up_bias, "ffn.up_bias", in, f->d_ff, 1, false)) ||
-        (rc = visit(w, &f->down, "ffn.down", out, D, f->d_ff, true)) || (rc = visit(w, &f->down_bias, "ffn.down_bias", "hidden_size", D, 1, false)))
+    if ((rc = visit(w, &f->gate, "ffn.gate", in, f->d_ff, D, false)) ||
+        (rc = visit(w, &f->gate_bias, "ffn.gate_bias", in, f->d_ff, 1, false)) || (rc = visit(w, &f->up, "ffn.up", in, f->d_ff, D, true)) ||
+        (rc = visit(w, &f->up_bias, "ffn.up_bias", in, f->d_ff, 1, false)) ||
+        (rc = visit(w, &f->down, "ffn.down", out, D, f->d_ff, true)) ||
+        (rc = visit(w, &f->down_bias, "ffn.down_bias", "hidden_size", D, 1, false)))
         return rc;
     return NS_OK;
 }
@@ -91,7 +96,8 @@ int ns_arch_each(ns_arch *a, ns_slot_fn fn, void *user, ns_error *err)
     const int64_t D = a->d_model;
     int rc;
     if ((rc = visit(&w, &a->embed, "embed", "vocab_size, hidden_size", a->vocab, D, true)) ||
-        (rc = visit(&w, &a->positions, "positions", "max_position_embeddings, hidden_size", a->max_positions + a->position_offset, D, false)))
+        (rc = visit(&w, &a->positions, "positions", "max_position_embeddings, hidden_size", a->max_positions + a->position_offset, D,
+                    false)))
         return rc;
     for (w.layer = 0; a->layers && w.layer < a->n_layers; w.layer++) {
         ns_layer *const layer = &a->layers[w.layer];

@@ -32,14 +32,15 @@ static int missing(const taker *k, const ns_slot *slot, ns_error *err)
 {
     const char *const dir = ns_checkpoint_dir(k->c), *const name = slot->tref->name;
     if (strcmp(slot->role, "head") == 0)
-        return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s', but tie_word_embeddings is false (or absent, and %s is not tied by default): correct config.json, or give the head",
+        return ns_fail(err, NS_E_FORMAT,
+                       "%s: no tensor '%s', but tie_word_embeddings is false (or absent, and %s is not tied by default): correct "
+                       "config.json, or give the head",
                        dir, name, k->a->family);
-    if (slot->layer >= 0) {
-        char prefix[64];
-        snprintf(prefix, sizeof prefix, ".%lld.", (long long)slot->layer);
-        return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s' (%s of layer %lld; num_hidden_layers says %lld layers): correct config.json, or map the names with --names", dir,
-                       name, slot->role, (long long)slot->layer, (long long)k->a->n_layers);
-    }
+    if (slot->layer >= 0)
+        return ns_fail(err, NS_E_FORMAT,
+                       "%s: no tensor '%s' (%s of layer %lld; num_hidden_layers says %lld layers): correct config.json, or map the names "
+                       "with --names",
+                       dir, name, slot->role, (long long)slot->layer, (long long)k->a->n_layers);
     return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s' (%s): correct config.json, or map the names with --names", dir, name, slot->role);
 }
 
@@ -52,9 +53,10 @@ static int wrong_shape(const ns_slot *slot, const ns_tensor *tensor, ns_error *e
     if (t->n_in == 1)
         snprintf(want, sizeof want, "[%lld]", (long long)rows);
     else
-        snprintf(want, sizeof want, "[%lld, %lld]", (long long)(t->transposed ? t->n_in : rows), (long long)(t->transposed ? rows : t->n_in));
-    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is %s, but %s (%s) of config.json wants %s: one of the two is wrong", tensor->file, tensor->name, have, slot->role,
-                   slot->sizes, want);
+        snprintf(want, sizeof want, "[%lld, %lld]", (long long)(t->transposed ? t->n_in : rows),
+                 (long long)(t->transposed ? rows : t->n_in));
+    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is %s, but %s (%s) of config.json wants %s: one of the two is wrong", tensor->file,
+                   tensor->name, have, slot->role, slot->sizes, want);
 }
 
 static int64_t index_of(const ns_checkpoint *c, const ns_tensor *tensor)
@@ -82,7 +84,8 @@ static int take(void *user, const ns_slot *slot, ns_error *err)
         return missing(k, slot, err);
     const ns_view *const v = &tensor->view;
     if (v->dtype != NS_F32 && v->dtype != NS_F16 && v->dtype != NS_BF16)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name, ns_dtype_name(v->dtype));
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name,
+                       ns_dtype_name(v->dtype));
     const int rows_axis = t->transposed ? 1 : 0;
     const bool shaped = t->n_in == 1 ? v->rank == 1 : v->rank == 2 && v->shape[1 - rows_axis] == t->n_in;
     if (!shaped || v->shape[rows_axis] < rows_needed(t))      /* rows too many: check_rows */
@@ -135,8 +138,9 @@ static int check_leftovers(const taker *k, ns_error *err)
     char others[48] = "";
     if (more > 0)
         snprintf(others, sizeof others, " and %lld more", (long long)more);
-    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s'%s would not be used: %s (or list it under \"ignored\" in a description given with --arch)", first->file, first->name, others,
-                   hint(first->name));
+    return ns_fail(err, NS_E_FORMAT,
+                   "%s: tensor '%s'%s would not be used: %s (or list it under \"ignored\" in a description given with --arch)", first->file,
+                   first->name, others, hint(first->name));
 }
 
 /* Rows of a tensor that nobody takes, or that two weights take. */
@@ -150,8 +154,9 @@ static int check_rows(void *user, const ns_slot *slot, ns_error *err)
     const int64_t rows = tensor->view.shape[t->transposed ? 1 : 0], taken = k->rows[index_of(k->c, tensor)];
     if (taken == rows)
         return NS_OK;
-    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %lld rows, but the sizes of config.json (%s) take %lld of them: one of the two is wrong", tensor->file, tensor->name,
-                   (long long)rows, slot->sizes, (long long)taken);
+    return ns_fail(err, NS_E_FORMAT,
+                   "%s: tensor '%s' has %lld rows, but the sizes of config.json (%s) take %lld of them: one of the two is wrong",
+                   tensor->file, tensor->name, (long long)rows, slot->sizes, (long long)taken);
 }
 
 /* transformers 4 ignores the stored head of a tied model, 5 uses it when it differs: refuse to choose. */
@@ -166,7 +171,9 @@ static int check_tied_head(const ns_arch *a, const ns_checkpoint *c, ns_error *e
         if (!head || head->view.dtype != embed->view.dtype || head->n_bytes != embed->n_bytes)
             continue;
         if (memcmp(head->view.data, embed->view.data, (size_t)embed->n_bytes) != 0)
-            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' differs from '%s', but config.json says that they are tied: set tie_word_embeddings to false, or delete the tensor",
+            return ns_fail(err, NS_E_FORMAT,
+                           "%s: tensor '%s' differs from '%s', but config.json says that they are tied: set tie_word_embeddings to false, "
+                           "or delete the tensor",
                            head->file, head->name, embed->name);
     }
     return NS_OK;

@@ -18,7 +18,8 @@ static int find_family(const ns_family **out, const cJSON *root, const char *lab
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", ns_families[i]->type);
     if (!type)
         return ns_fail(err, NS_E_FORMAT, "%s: no model_type (known: %s); or describe the model with --arch", label, known);
-    return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported (known: %s); describe the model with --arch", label, type, known);
+    return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported (known: %s); describe the model with --arch", label,
+                   type, known);
 }
 
 /* The first prefix under which the checkpoint has the embedding: wrappers and bare trunks differ only in it. */
@@ -45,12 +46,15 @@ static int text_object(cJSON **out, cJSON *root, const ns_family *row, const cha
         return ns_fail(err, NS_E_FORMAT, "%s: model_type %s needs an object '%s'", label, row->type, row->nested);
     const cJSON *const quantised = cJSON_GetObjectItemCaseSensitive(root, "quantization_config");
     if (quantised && !cJSON_IsNull(quantised))
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: quantization_config is set, and quantised weights are not supported: store the model as f32, f16 or bf16", label);
+        return ns_fail(err, NS_E_UNSUPPORTED,
+                       "%s: quantization_config is set, and quantised weights are not supported: store the model as f32, f16 or bf16",
+                       label);
     *out = inner;
     return NS_OK;
 }
 
-static int from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_checkpoint *checkpoint, const ns_arch_params *params, ns_error *err)
+static int from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_checkpoint *checkpoint,
+                       const ns_arch_params *params, ns_error *err)
 {
     cJSON *root = NULL, *object;
     const ns_family *row;
@@ -95,7 +99,8 @@ int ns_arch_from_checkpoint(ns_arch **out, const ns_checkpoint *checkpoint, cons
     size_t n = 0;
     *out = NULL;
     if (!path)
-        return ns_fail(err, NS_E_MISSING, "%s: no config.json: put it beside the weights, or describe the model with --arch", ns_checkpoint_dir(checkpoint));
+        return ns_fail(err, NS_E_MISSING, "%s: no config.json: put it beside the weights, or describe the model with --arch",
+                       ns_checkpoint_dir(checkpoint));
     int rc = ns_file_read(path, NS_MAX_JSON, &text, &n, err);
     if (rc == NS_OK)
         rc = from_config(out, text, n, path, checkpoint, params, err);

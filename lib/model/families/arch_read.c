@@ -54,7 +54,8 @@ static int read_tref(const reader *r, const cJSON *item, const char *key, ns_tre
         if ((rc = ns_json_str(item, "name", &name, r->label, r->err)) ||
             (rc = ns_json_bool(item, "transposed", false, &t->transposed, r->label, r->err)))
             return at_place(r, rc);
-        if ((rc = read_whole(r, item, "start", 0, 0, NS_MAX_DIM, &t->start)) || (rc = read_whole(r, item, "group", 0, 0, NS_MAX_DIM, &t->group)) ||
+        if ((rc = read_whole(r, item, "start", 0, 0, NS_MAX_DIM, &t->start)) ||
+            (rc = read_whole(r, item, "group", 0, 0, NS_MAX_DIM, &t->group)) ||
             (rc = read_whole(r, item, "stride", 0, 0, NS_MAX_DIM, &t->stride)))
             return rc;
     }
@@ -68,7 +69,9 @@ static int read_list(const reader *r, const cJSON *item, const ns_field *f, void
 {
     const int64_t n = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : -1;
     if (n != *(const int64_t *)((const char *)base + f->count) / f->over)
-        return fail(r, f->key, f->kind == NS_FIELD_I64S ? "must be a list with one number a head" : "must be a list of half as many numbers as rotary_dim");
+        return fail(r, f->key,
+                    f->kind == NS_FIELD_I64S ? "must be a list with one number a head"
+                                             : "must be a list of half as many numbers as rotary_dim");
     void *const list = ns_alloc_array((size_t)n, sizeof(int64_t));
     if (!list)
         return ns_oom(r->err, f->key);
@@ -205,7 +208,8 @@ static int list_of(const reader *r, const cJSON *object, const char *key, int lo
     *out = list;
     if (*n >= low && *n <= high)
         return NS_OK;
-    return ns_fail(r->err, NS_E_FORMAT, "%s: %s%s'%s' must be a list of %d to %d items", r->label, r->where, r->where[0] ? ": " : "", key, low, high);
+    return ns_fail(r->err, NS_E_FORMAT, "%s: %s%s'%s' must be a list of %d to %d items", r->label, r->where, r->where[0] ? ": " : "", key,
+                   low, high);
 }
 
 static int read_layer(reader *r, const cJSON *object, int64_t index, ns_layer *layer)
@@ -223,7 +227,8 @@ static int read_layer(reader *r, const cJSON *object, int64_t index, ns_layer *l
         if ((rc = read_fields(r, s, none, stage, stage_parts)) || (rc = list_of(r, s, "branches", 1, 2, &branches, &n_branches)))
             return rc;
         for (const cJSON *b = branches->child; b; b = b->next) {
-            snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d].branches[%d]", (long long)index, layer->n_stages - 1, stage->n_branches);
+            snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d].branches[%d]", (long long)index, layer->n_stages - 1,
+                     stage->n_branches);
             if ((rc = read_branch(r, b, &stage->branches[stage->n_branches++])))
                 return rc;
         }
@@ -300,11 +305,13 @@ static int read_root(reader *r, const cJSON *root, ns_arch *a)
     int rc;
     if (!cJSON_IsObject(root))
         return ns_fail(r->err, NS_E_FORMAT, "%s: not a JSON object", r->label);
-    if ((rc = ns_json_i64(root, "needlescope_arch", 0, &version, r->label, r->err)) || (rc = ns_json_str(root, "family", &family, r->label, r->err)))
+    if ((rc = ns_json_i64(root, "needlescope_arch", 0, &version, r->label, r->err)) ||
+        (rc = ns_json_str(root, "family", &family, r->label, r->err)))
         return rc;
     if (version != NS_ARCH_JSON_VERSION)
-        return ns_fail(r->err, NS_E_FORMAT, "%s: needlescope_arch is %lld: this is not a description of version %d (inspect MODEL --arch-out writes one)", r->label,
-                       (long long)version, NS_ARCH_JSON_VERSION);
+        return ns_fail(r->err, NS_E_FORMAT,
+                       "%s: needlescope_arch is %lld: this is not a description of version %d (inspect MODEL --arch-out writes one)",
+                       r->label, (long long)version, NS_ARCH_JSON_VERSION);
     if (!family || !family[0] || strlen(family) >= sizeof a->family)
         return fail(r, "family", "must be a name of 1 to 31 bytes");
     snprintf(a->family, sizeof a->family, "%s", family);
@@ -324,7 +331,8 @@ int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *lab
     ns_arch *a = ns_alloc_array(1, sizeof *a);
     if (!a)
         rc = ns_oom(err, "the description of the model");
-    if (rc == NS_OK && (rc = read_root(&r, root, a)) == NS_OK && (rc = ns_arch_validate(a, label, err)) == NS_OK && params && params->names_path)
+    if (rc == NS_OK && (rc = read_root(&r, root, a)) == NS_OK && (rc = ns_arch_validate(a, label, err)) == NS_OK && params &&
+        params->names_path)
         rc = ns_arch_apply_names(a, params->names_path, err);
     cJSON_Delete(root);
     if (rc) {

@@ -13,7 +13,8 @@ static int range(const checker *c, const char *what, int64_t value, int64_t low,
 {
     if (value >= low && value <= high)
         return NS_OK;
-    return ns_fail(c->err, NS_E_FORMAT, "%s: %s%s is %lld, outside %lld to %lld", c->label, c->where, what, (long long)value, (long long)low, (long long)high);
+    return ns_fail(c->err, NS_E_FORMAT, "%s: %s%s is %lld, outside %lld to %lld", c->label, c->where, what, (long long)value,
+                   (long long)low, (long long)high);
 }
 
 static int finite_at_least(const checker *c, const char *what, double value, double low)
@@ -51,9 +52,11 @@ static int check_rope(checker *c, const ns_rope *r, int index)
         return refuse(c, "rotary_dim must be even");
     if (r->scaling != NS_ROPE_DEFAULT && (rc = finite_at_least(c, "factor", r->factor, 1e-3)))
         return rc;
-    if ((rc = finite_at_least(c, "attention_factor", r->attention_factor, 0)) || (rc = range(c, "original_max_positions", r->original_max_positions, 0, NS_MAX_DIM)))
+    if ((rc = finite_at_least(c, "attention_factor", r->attention_factor, 0)) ||
+        (rc = range(c, "original_max_positions", r->original_max_positions, 0, NS_MAX_DIM)))
         return rc;
-    if (r->scaling == NS_ROPE_LLAMA3 && !(r->low_freq_factor > 0 && r->high_freq_factor > r->low_freq_factor && isfinite(r->high_freq_factor)))
+    if (r->scaling == NS_ROPE_LLAMA3 &&
+        !(r->low_freq_factor > 0 && r->high_freq_factor > r->low_freq_factor && isfinite(r->high_freq_factor)))
         return refuse(c, "llama3 needs 0 < low_freq_factor < high_freq_factor");
     if (r->scaling == NS_ROPE_YARN && !(r->beta_fast > 0 && isfinite(r->beta_fast) && r->beta_slow > 0 && isfinite(r->beta_slow) &&
                                         r->mscale >= 0 && isfinite(r->mscale) && r->mscale_all_dim >= 0 && isfinite(r->mscale_all_dim)))
@@ -74,7 +77,8 @@ static int check_attn(checker *c, const ns_attn *a)
 {
     int rc;
     if ((rc = range(c, "n_heads", a->n_heads, 1, 65536)) || (rc = range(c, "n_kv_heads", a->n_kv_heads, 1, 65536)) ||
-        (rc = range(c, "head_dim", a->head_dim, 1, 65536)) || (rc = range(c, "n_heads x head_dim", a->n_heads * a->head_dim, 1, NS_MAX_DIM)) ||
+        (rc = range(c, "head_dim", a->head_dim, 1, 65536)) ||
+        (rc = range(c, "n_heads x head_dim", a->n_heads * a->head_dim, 1, NS_MAX_DIM)) ||
         (rc = range(c, "rope", a->rope, -1, c->a->n_ropes - 1)) || (rc = range(c, "window", a->window, 0, NS_MAX_DIM)) ||
         (rc = finite_at_least(c, "scale", a->scale, -1e30)) || (rc = finite_at_least(c, "clip_qkv", a->clip_qkv, 0)) ||
         (rc = finite_at_least(c, "softcap", a->softcap, 0)))
@@ -120,7 +124,8 @@ static int check_layer(checker *c, const ns_layer *layer, int64_t index)
                 return refuse(c, "the first branch of a stage cannot share a norm");
             if (b->shares_norm && b->in_norm.type != NS_NORM_NONE)
                 return refuse(c, "a branch that shares the norm has an in_norm of its own");
-            if ((rc = finite_at_least(c, "out_scale", b->out_scale, -1e30)) || (rc = check_norm(c, "in_norm", &b->in_norm, NS_NORM_LAYER)) ||
+            if ((rc = finite_at_least(c, "out_scale", b->out_scale, -1e30)) ||
+                (rc = check_norm(c, "in_norm", &b->in_norm, NS_NORM_LAYER)) ||
                 (rc = check_norm(c, "out_norm", &b->out_norm, NS_NORM_LAYER)))
                 return rc;
             if ((rc = b->kind == NS_BRANCH_ATTN ? check_attn(c, &b->attn) : check_ffn(c, &b->ffn)))
@@ -143,13 +148,13 @@ static int check_slot(void *user, const ns_slot *slot, ns_error *err)
     if (!t->name[0] || strlen(t->name) > 4096)
         return ns_fail(err, NS_E_FORMAT, "%s: %s%s: a tensor name has 1 to 4096 bytes", c->label, where, slot->role);
     if (t->n_out != slot->n_out || t->n_in != slot->n_in)
-        return ns_fail(err, NS_E_FORMAT, "%s: %s%s is [%lld, %lld], but the sizes want [%lld, %lld]", c->label, where, slot->role, (long long)t->n_out,
-                       (long long)t->n_in, (long long)slot->n_out, (long long)slot->n_in);
+        return ns_fail(err, NS_E_FORMAT, "%s: %s%s is [%lld, %lld], but the sizes want [%lld, %lld]", c->label, where, slot->role,
+                       (long long)t->n_out, (long long)t->n_in, (long long)slot->n_out, (long long)slot->n_in);
     int64_t last;
     if (t->start < 0 || t->start > NS_MAX_DIM || t->group < 1 || t->group > t->n_out || t->stride < t->group || t->stride > NS_MAX_DIM ||
         !ns_mul_i64((t->n_out - 1) / t->group, t->stride, &last) || (t->transposed && t->n_in == 1))
-        return ns_fail(err, NS_E_FORMAT, "%s: %s%s: start %lld, group %lld, stride %lld do not select rows", c->label, where, slot->role, (long long)t->start,
-                       (long long)t->group, (long long)t->stride);
+        return ns_fail(err, NS_E_FORMAT, "%s: %s%s: start %lld, group %lld, stride %lld do not select rows", c->label, where, slot->role,
+                       (long long)t->start, (long long)t->group, (long long)t->stride);
     return NS_OK;
 }
 
@@ -159,9 +164,12 @@ int ns_arch_validate(const ns_arch *a, const char *label, ns_error *err)
     int rc;
     if ((rc = range(&c, "n_layers", a->n_layers, 1, NS_MAX_LAYERS)) || (rc = range(&c, "d_model", a->d_model, 1, NS_MAX_DIM)) ||
         (rc = range(&c, "vocab", a->vocab, 1, NS_MAX_DIM)) || (rc = range(&c, "max_positions", a->max_positions, 0, NS_MAX_DIM)) ||
-        (rc = range(&c, "position_offset", a->position_offset, 0, 65536)) || (rc = range(&c, "number of ropes", a->n_ropes, 0, NS_MAX_ROPES)) ||
-        (rc = finite_at_least(&c, "embed_scale", a->embed_scale, -1e30)) || (rc = finite_at_least(&c, "logit_scale", a->logit_scale, -1e30)) ||
-        (rc = finite_at_least(&c, "logit_softcap", a->logit_softcap, 0)) || (rc = check_norm(&c, "final_norm", &a->final_norm, NS_NORM_LAYER)))
+        (rc = range(&c, "position_offset", a->position_offset, 0, 65536)) ||
+        (rc = range(&c, "number of ropes", a->n_ropes, 0, NS_MAX_ROPES)) ||
+        (rc = finite_at_least(&c, "embed_scale", a->embed_scale, -1e30)) ||
+        (rc = finite_at_least(&c, "logit_scale", a->logit_scale, -1e30)) ||
+        (rc = finite_at_least(&c, "logit_softcap", a->logit_softcap, 0)) ||
+        (rc = check_norm(&c, "final_norm", &a->final_norm, NS_NORM_LAYER)))
         return rc;
     if (a->positions.name && a->max_positions == 0)
         return refuse(&c, "learned positions need max_positions");

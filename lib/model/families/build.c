@@ -75,8 +75,14 @@ static void build_attn(builder *b, ns_attn *a)
     const ns_facts *const f = b->f;
     const ns_names *const n = b->row->names;
     const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim, D = f->d_model;
-    *a = (ns_attn){.n_heads = f->heads, .n_kv_heads = f->kv_heads, .head_dim = f->head_dim, .qk_norm = b->row->qk_norm, .clip_qkv = (float)f->clip,
-                   .softcap = (float)f->attn_softcap, .rope = f->rope[b->layer], .window = f->window[b->layer]};
+    *a = (ns_attn){.n_heads = f->heads,
+                   .n_kv_heads = f->kv_heads,
+                   .head_dim = f->head_dim,
+                   .qk_norm = b->row->qk_norm,
+                   .clip_qkv = (float)f->clip,
+                   .softcap = (float)f->attn_softcap,
+                   .rope = f->rope[b->layer],
+                   .window = f->window[b->layer]};
     a->scale = (float)(f->scale_by_layer ? f->scale / (double)(b->layer + 1) : f->scale);
     ns_tref *const w[3] = {&a->q, &a->k, &a->v}, *const bias[3] = {&a->q_bias, &a->k_bias, &a->v_bias};
     const char *const names[3] = {n->q, n->k, n->v};

@@ -44,7 +44,8 @@ int ns_config_i64(ns_config *c, const char *key, int64_t otherwise, int64_t low,
     if (rc)
         return rc;
     if (*out < low || *out > high)
-        return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, outside %lld to %lld", c->label, key, (long long)*out, (long long)low, (long long)high);
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, outside %lld to %lld", c->label, key, (long long)*out, (long long)low,
+                       (long long)high);
     return NS_OK;
 }
 
@@ -101,8 +102,10 @@ static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
         (rc = ns_config_i64(c, spelled(k->d_model, "hidden_size"), row->defaults.d_model, 1, NS_MAX_DIM, &f->d_model, err)) ||
         (rc = ns_config_i64(c, spelled(k->layers, "num_hidden_layers"), row->defaults.layers, 1, NS_MAX_LAYERS, &f->layers, err)) ||
         (rc = ns_config_i64(c, heads_key, row->defaults.heads, 1, 65536, &f->heads, err)) ||
-        (rc = ns_config_i64(c, spelled(k->positions, "max_position_embeddings"), row->defaults.positions, 1, NS_MAX_DIM, &f->positions, err)) ||
-        (rc = ns_config_i64(c, spelled(k->d_ff, "intermediate_size"), row->defaults.d_ff ? row->defaults.d_ff : 4 * f->d_model, 1, NS_MAX_DIM, &f->d_ff, err)))
+        (rc = ns_config_i64(c, spelled(k->positions, "max_position_embeddings"), row->defaults.positions, 1, NS_MAX_DIM, &f->positions,
+                            err)) ||
+        (rc = ns_config_i64(c, spelled(k->d_ff, "intermediate_size"), row->defaults.d_ff ? row->defaults.d_ff : 4 * f->d_model, 1,
+                            NS_MAX_DIM, &f->d_ff, err)))
         return rc;
     f->kv_heads = f->heads;
     if (!row->no_gqa) {
@@ -123,8 +126,8 @@ static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
     if ((rc = ns_config_i64(c, "head_dim", split, 1, 65536, &f->head_dim, err)))
         return rc;
     if (row->fixed_head_dim && f->head_dim != f->d_model / f->heads)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: head_dim is %lld, but the heads of %s have %lld dimensions (the width over the heads)", c->label,
-                       (long long)f->head_dim, row->type, (long long)(f->d_model / f->heads));
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: head_dim is %lld, but the heads of %s have %lld dimensions (the width over the heads)",
+                       c->label, (long long)f->head_dim, row->type, (long long)(f->d_model / f->heads));
     return NS_OK;
 }
 
@@ -142,7 +145,8 @@ static int read_act(ns_facts *f, ns_config *c, const ns_family *row, ns_error *e
     if (rc)
         return rc;
     if (!ns_word_find(spellings, name, &value))
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s '%s' is not supported (silu, gelu, gelu_new, gelu_pytorch_tanh, relu, relu2 are)", c->label, key, name);
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s '%s' is not supported (silu, gelu, gelu_new, gelu_pytorch_tanh, relu, relu2 are)",
+                       c->label, key, name);
     f->act = (ns_act)value;
     return NS_OK;
 }
@@ -230,12 +234,17 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
         const char *const name = cJSON_IsString(t) ? t->valuestring : "";
         const bool slides = strcmp(name, "sliding_attention") == 0;
         if (!slides && strcmp(name, "full_attention") != 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention and sliding_attention are)", c->label, (long long)i, name);
+            return ns_fail(err, NS_E_UNSUPPORTED,
+                           "%s: layer_types[%lld] '%.40s' is not supported (full_attention and sliding_attention are)", c->label,
+                           (long long)i, name);
         if (!row->layer_types && slides != (f->window[i] > 0))
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] is %s, but %s in transformers ignores layer_types: remove the key, or describe the model with --arch",
+            return ns_fail(err, NS_E_UNSUPPORTED,
+                           "%s: layer_types[%lld] is %s, but %s in transformers ignores layer_types: remove the key, or describe the model "
+                           "with --arch",
                            c->label, (long long)i, name, row->type);
         if (slides && window == 0)
-            return ns_fail(err, NS_E_FORMAT, "%s: layer_types[%lld] is sliding_attention, but there is no sliding_window", c->label, (long long)i);
+            return ns_fail(err, NS_E_FORMAT, "%s: layer_types[%lld] is sliding_attention, but there is no sliding_window", c->label,
+                           (long long)i);
         f->window[i] = slides ? window : 0;
     }
     return NS_OK;
@@ -255,7 +264,8 @@ static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
         return rc;
     const cJSON *const item = ns_config_get(c, "sliding_window");
     if (item && !cJSON_IsNull(item) && window == 0 && use)
-        return ns_fail(err, NS_E_FORMAT, "%s: sliding_window is 0: give the number of keys a row sees, or null for full attention", c->label);
+        return ns_fail(err, NS_E_FORMAT, "%s: sliding_window is 0: give the number of keys a row sees, or null for full attention",
+                       c->label);
     if (row->window == NS_WINDOW_ABOVE && !use)
         window = 0;      /* qwen: the key counts only together with use_sliding_window */
     if (row->window == NS_WINDOW_ABOVE && use && (rc = ns_config_i64(c, "max_window_layers", above, 0, NS_MAX_DIM, &above, err)))
@@ -310,7 +320,8 @@ static int add_rope(ns_facts *f, ns_config *c, const ns_family *row, ns_rope_sou
 static bool nested_ropes(ns_config *c)
 {
     const cJSON *const all = ns_config_get(c, "rope_parameters");
-    return cJSON_IsObject(all) && (cJSON_GetObjectItemCaseSensitive(all, "full_attention") || cJSON_GetObjectItemCaseSensitive(all, "sliding_attention"));
+    return cJSON_IsObject(all) &&
+           (cJSON_GetObjectItemCaseSensitive(all, "full_attention") || cJSON_GetObjectItemCaseSensitive(all, "sliding_attention"));
 }
 
 static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
@@ -333,11 +344,17 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
     f->ropes = ns_alloc_array(2, sizeof *f->ropes);
     if (!f->ropes)
         return ns_oom(err, "the rope sets");
-    if ((rc = add_rope(f, c, row, (ns_rope_source){.type = sliding_only ? "sliding_attention" : "full_attention", .theta = theta, .partial = partial}, err)))
+    if ((rc = add_rope(f, c, row,
+                       (ns_rope_source){.type = sliding_only ? "sliding_attention" : "full_attention", .theta = theta, .partial = partial},
+                       err)))
         return rc;
-    if (two && (rc = add_rope(f, c, row, (ns_rope_source){.type = "sliding_attention", .theta = row->rope == NS_ROPES_LOCAL ? local : theta, .partial = partial,
-                                                          .unscaled = row->rope != NS_ROPES_ALL && row->rope != NS_ROPES_LIST,
-                                                          .own_theta = row->rope == NS_ROPES_LOCAL}, err)))
+    if (two && (rc = add_rope(f, c, row,
+                              (ns_rope_source){.type = "sliding_attention",
+                                               .theta = row->rope == NS_ROPES_LOCAL ? local : theta,
+                                               .partial = partial,
+                                               .unscaled = row->rope != NS_ROPES_ALL && row->rope != NS_ROPES_LIST,
+                                               .own_theta = row->rope == NS_ROPES_LOCAL},
+                              err)))
         return rc;
     for (int64_t i = 0; i < f->layers; i++)
         if (row->rope != NS_ROPES_LIST || f->rope[i] >= 0)
@@ -349,7 +366,8 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
 {
     int rc;
     *f = (ns_facts){0};
-    if ((rc = read_sizes(f, c, row, err)) || (rc = read_act(f, c, row, err)) || (rc = read_biases(f, c, row, err)) || (rc = read_numbers(f, c, row, err)))
+    if ((rc = read_sizes(f, c, row, err)) || (rc = read_act(f, c, row, err)) || (rc = read_biases(f, c, row, err)) ||
+        (rc = read_numbers(f, c, row, err)))
         return rc;
     f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
     f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);

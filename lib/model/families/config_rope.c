@@ -19,12 +19,14 @@ typedef struct rope_reader {
 static const char *const common_keys[] = {"rope_type", "type", "rope_theta", "partial_rotary_factor"};
 
 /* Keys of each scaling, beside the common ones. */
-static const struct { ns_rope_scaling scaling; const char *keys[8]; } scaling_keys[] = {
+static const struct { ns_rope_scaling scaling; const char *keys[8];
+} scaling_keys[] = {
     {NS_ROPE_DEFAULT, {NULL}},
     {NS_ROPE_LINEAR, {"factor", NULL}},
     {NS_ROPE_DYNAMIC, {"factor", "original_max_position_embeddings", NULL}},
     {NS_ROPE_LLAMA3, {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", NULL}},
-    {NS_ROPE_YARN, {"factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "original_max_position_embeddings"}},
+    {NS_ROPE_YARN,
+     {"factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate", "original_max_position_embeddings"}},
     {NS_ROPE_LONGROPE, {"factor", "attention_factor", "short_factor", "long_factor", "original_max_position_embeddings", NULL}},
 };
 
@@ -38,7 +40,9 @@ static int select_object(rope_reader *r, const ns_rope_source *source, bool *uns
         key = "rope_parameters";
         found = all;
         r->v5 = true;
-        const cJSON *const full = cJSON_GetObjectItemCaseSensitive(all, "full_attention"), *const sliding = cJSON_GetObjectItemCaseSensitive(all, "sliding_attention");
+        const cJSON *const full = cJSON_GetObjectItemCaseSensitive(all, "full_attention"), *const sliding =
+                                                                                               cJSON_GetObjectItemCaseSensitive(
+                                                                                                   all, "sliding_attention");
         if (full || sliding) {
             found = cJSON_GetObjectItemCaseSensitive(all, source->type);
             *unscaled = false;           /* the file says what each layer type has */
@@ -60,8 +64,8 @@ static int number(const rope_reader *r, const char *key, double otherwise, doubl
     if (rc)
         return rc;
     if (!(*out >= low && *out <= high))
-        return ns_fail(err, NS_E_FORMAT, "%s: %s is %s%g, outside %g to %g", r->label, key, cJSON_GetObjectItemCaseSensitive(r->object, key) ? "" : "missing, so ",
-                       *out, low, high);
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is %s%g, outside %g to %g", r->label, key,
+                       cJSON_GetObjectItemCaseSensitive(r->object, key) ? "" : "missing, so ", *out, low, high);
     return NS_OK;
 }
 
@@ -82,7 +86,8 @@ static int read_type(const rope_reader *r, ns_rope_scaling *out, ns_error *err)
     if (strcmp(name, "su") == 0 || (strcmp(name, "yarn") == 0 && cJSON_GetObjectItemCaseSensitive(r->object, "short_factor")))
         name = "longrope";               /* older spellings of phi3 */
     if (!ns_word_find(ns_words_scaling, name, &value))
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: rope_type '%.40s' is not supported (default, linear, dynamic, llama3, yarn and longrope are)", r->label, name);
+        return ns_fail(err, NS_E_UNSUPPORTED,
+                       "%s: rope_type '%.40s' is not supported (default, linear, dynamic, llama3, yarn and longrope are)", r->label, name);
     *out = (ns_rope_scaling)value;
     return NS_OK;
 }
@@ -91,7 +96,8 @@ static int read_factors(const rope_reader *r, const char *key, int64_t n, double
 {
     const cJSON *const list = cJSON_GetObjectItemCaseSensitive(r->object, key);
     if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != n)
-        return ns_fail(err, NS_E_FORMAT, "%s: %s must be a list of %lld numbers (half of the rotated dimensions)", r->label, key, (long long)n);
+        return ns_fail(err, NS_E_FORMAT, "%s: %s must be a list of %lld numbers (half of the rotated dimensions)", r->label, key,
+                       (long long)n);
     double *const v = ns_alloc_array((size_t)n, sizeof *v);
     if (!v)
         return ns_oom(err, "the longrope factors");
@@ -114,7 +120,8 @@ static int read_original(const rope_reader *r, ns_rope *rope, int64_t otherwise,
         (rc = ns_config_i64(r->c, "original_max_position_embeddings", otherwise, 0, NS_MAX_DIM, &outer, err)))
         return rc;
     if (inner < 0 || inner > NS_MAX_DIM)
-        return ns_fail(err, NS_E_FORMAT, "%s: original_max_position_embeddings is %lld, outside 1 to %lld", r->label, (long long)inner, (long long)NS_MAX_DIM);
+        return ns_fail(err, NS_E_FORMAT, "%s: original_max_position_embeddings is %lld, outside 1 to %lld", r->label, (long long)inner,
+                       (long long)NS_MAX_DIM);
     const bool outer_first = rope->scaling == NS_ROPE_LONGROPE && !r->v5;
     const int64_t first = outer_first ? outer : inner, second = outer_first ? inner : outer;
     const int64_t given = first ? first : rope->scaling == NS_ROPE_LONGROPE || r->v5 ? second : 0;
@@ -147,7 +154,8 @@ static int read_scaling(const rope_reader *r, const ns_family *row, ns_rope *rop
             (rc = number(r, "high_freq_factor", 0, 1e-6, 1e6, &rope->high_freq_factor, err)))
             return rc;
         if (rope->high_freq_factor <= rope->low_freq_factor)
-            return ns_fail(err, NS_E_FORMAT, "%s: high_freq_factor %g must be above low_freq_factor %g", r->label, rope->high_freq_factor, rope->low_freq_factor);
+            return ns_fail(err, NS_E_FORMAT, "%s: high_freq_factor %g must be above low_freq_factor %g", r->label, rope->high_freq_factor,
+                           rope->low_freq_factor);
         return NS_OK;
     }
     if ((rc = number(r, "attention_factor", 0, 0, 1e6, &rope->attention_factor, err)))
@@ -156,8 +164,9 @@ static int read_scaling(const rope_reader *r, const ns_family *row, ns_rope *rop
         return (rc = read_factors(r, "short_factor", rope->rotary_dim / 2, &rope->short_factor, err))
                    ? rc : read_factors(r, "long_factor", rope->rotary_dim / 2, &rope->long_factor, err);
     *positions = (int64_t)fmin(fmax((double)*positions, floor((double)rope->original_max_positions * rope->factor)), (double)NS_MAX_DIM);
-    if ((rc = number(r, "beta_fast", 32, 0, 1e6, &rope->beta_fast, err)) || (rc = number(r, "beta_slow", 1, 0, 1e6, &rope->beta_slow, err)) ||
-        (rc = number(r, "mscale", 0, 0, 1e6, &rope->mscale, err)) || (rc = number(r, "mscale_all_dim", 0, 0, 1e6, &rope->mscale_all_dim, err)))
+    if ((rc = number(r, "beta_fast", 32, 0, 1e6, &rope->beta_fast, err)) ||
+        (rc = number(r, "beta_slow", 1, 0, 1e6, &rope->beta_slow, err)) || (rc = number(r, "mscale", 0, 0, 1e6, &rope->mscale, err)) ||
+        (rc = number(r, "mscale_all_dim", 0, 0, 1e6, &rope->mscale_all_dim, err)))
         return rc;
     rope->beta_fast = rope->beta_fast ? rope->beta_fast : 32;
     rope->beta_slow = rope->beta_slow ? rope->beta_slow : 1;
@@ -175,7 +184,8 @@ static int check_keys(const rope_reader *r, ns_rope_scaling scaling, ns_error *e
     return ns_rope_unread(r->c, r->object, known, err);
 }
 
-int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_rope_source *source, int64_t head_dim, int64_t *positions, ns_error *err)
+int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_rope_source *source, int64_t head_dim, int64_t *positions,
+                   ns_error *err)
 {
     rope_reader r = {.c = c};
     ns_rope rope = {.theta = source->theta, .layout = row->layout, .truncate = true};
@@ -186,7 +196,8 @@ int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_ro
         return rc;
     if (r.object) {
         double theta, part;
-        if ((rc = number(&r, "rope_theta", rope.theta, 1, 1e30, &theta, err)) || (rc = number(&r, "partial_rotary_factor", partial, 0, 1, &part, err)))
+        if ((rc = number(&r, "rope_theta", rope.theta, 1, 1e30, &theta, err)) ||
+            (rc = number(&r, "partial_rotary_factor", partial, 0, 1, &part, err)))
             return rc;
         if (!(unscaled && source->own_theta))
             rope.theta = theta;
@@ -198,10 +209,11 @@ int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_ro
         return ns_fail(err, NS_E_FORMAT, "%s: rope_theta is %g: it must be above 1", c->label, rope.theta);
     rope.rotary_dim = (int64_t)((double)head_dim * partial);
     if (rope.rotary_dim < 2 || rope.rotary_dim % 2)
-        return ns_fail(err, NS_E_FORMAT, "%s: %lld of the %lld dimensions of a head would rotate: an even number above 0 is needed", c->label,
-                       (long long)rope.rotary_dim, (long long)head_dim);
+        return ns_fail(err, NS_E_FORMAT, "%s: %lld of the %lld dimensions of a head would rotate: an even number above 0 is needed",
+                       c->label, (long long)rope.rotary_dim, (long long)head_dim);
     if (r.object && !unscaled)
-        if ((rc = read_type(&r, &rope.scaling, err)) || (rc = read_scaling(&r, row, &rope, positions, err)) || (rc = check_keys(&r, rope.scaling, err))) {
+        if ((rc = read_type(&r, &rope.scaling, err)) || (rc = read_scaling(&r, row, &rope, positions, err)) ||
+            (rc = check_keys(&r, rope.scaling, err))) {
             ns_rope_clear(&rope);
             return rc;
         }

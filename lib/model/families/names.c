@@ -1,7 +1,7 @@
 /* names.c - a names map: {"glob over names in the description": "name in the file"}, so that a model with other tensor names loads.
  *
- * The first entry whose glob matches a name decides; the text of its k-th '*' (the shortest that matches) takes the place of the k-th '*' of the
- * new name. An entry that matches nothing is an error: it is a spelling mistake. */
+ * The first entry whose glob matches a name decides; the text of its k-th '*' (the shortest that matches) takes the place of the k-th '*'
+ * of the new name. An entry that matches nothing is an error: it is a spelling mistake. */
 #include "model/families/family.h"
 #include <stdlib.h>
 #include <string.h>
@@ -97,8 +97,8 @@ static int check_map(const cJSON *map, const char *path, ns_error *err)
             return ns_fail(err, NS_E_FORMAT, "%s: '%.80s' must map to a tensor name", path, entry->string);
         const size_t left = count_stars(entry->string), right = count_stars(entry->valuestring);
         if (left > MAX_STARS || right > left)
-            return ns_fail(err, NS_E_FORMAT, "%s: '%.80s' -> '%.80s': the new name has %zu '*', the glob %zu (at most %d)", path, entry->string,
-                           entry->valuestring, right, left, MAX_STARS);
+            return ns_fail(err, NS_E_FORMAT, "%s: '%.80s' -> '%.80s': the new name has %zu '*', the glob %zu (at most %d)", path,
+                           entry->string, entry->valuestring, right, left, MAX_STARS);
     }
     return NS_OK;
 }
@@ -121,7 +121,8 @@ int ns_arch_apply_names(ns_arch *a, const char *path, ns_error *err)
     int64_t i = 0;
     for (const cJSON *entry = map->child; entry && rc == NS_OK; entry = entry->next, i++)
         if (!job.hits[i])
-            rc = ns_fail(err, NS_E_ARG, "%s: '%.200s' matches no tensor of the description (inspect MODEL --arch-out shows its names)", path, entry->string);
+            rc = ns_fail(err, NS_E_ARG, "%s: '%.200s' matches no tensor of the description (inspect MODEL --arch-out shows its names)",
+                         path, entry->string);
 out:
     free(job.hits);
     cJSON_Delete(map);

@@ -22,7 +22,8 @@ static void plain(float *f, float base, int64_t r)
 
 static void llama3(const ns_rope *rope, double original, float *f)
 {
-    const float factor = (float)rope->factor, low = (float)rope->low_freq_factor, span = (float)(rope->high_freq_factor - rope->low_freq_factor);
+    const float factor = (float)rope->factor, low = (float)rope->low_freq_factor,
+                span = (float)(rope->high_freq_factor - rope->low_freq_factor);
     const float low_wavelength = (float)(original / rope->low_freq_factor), high_wavelength = (float)(original / rope->high_freq_factor);
     for (int64_t k = 0; k < rope->rotary_dim / 2; k++) {
         const float wavelength = 1.0f / f[k] * (float)TWO_PI;
@@ -69,8 +70,9 @@ static double yarn_mscale(double scale, double m)
 static double derived_factor(const ns_rope *rope, double original)
 {
     if (rope->scaling == NS_ROPE_YARN)
-        return rope->mscale > 0 && rope->mscale_all_dim > 0 ? yarn_mscale(rope->factor, rope->mscale) / yarn_mscale(rope->factor, rope->mscale_all_dim)
-                                                            : yarn_mscale(rope->factor, 1);
+        return rope->mscale > 0 && rope->mscale_all_dim > 0
+                   ? yarn_mscale(rope->factor, rope->mscale) / yarn_mscale(rope->factor, rope->mscale_all_dim)
+                   : yarn_mscale(rope->factor, 1);
     if (rope->scaling == NS_ROPE_LONGROPE && rope->factor > 1)
         return sqrt(1 + ns_log(rope->factor) / ns_log(original));
     return 1;
@@ -91,9 +93,11 @@ int ns_rope_frequencies(const ns_rope *rope, int64_t max_positions, int64_t n, f
     const double original = (double)(rope->original_max_positions > 0 ? rope->original_max_positions : max_positions);
     const int64_t r = rope->rotary_dim;
     if (r < 2 || r % 2 || !(rope->theta > 1) || n < 0)
-        return ns_fail(err, NS_E_ARG, "rope: theta %g, rotary_dim %lld, %lld positions make no frequencies", rope->theta, (long long)r, (long long)n);
+        return ns_fail(err, NS_E_ARG, "rope: theta %g, rotary_dim %lld, %lld positions make no frequencies", rope->theta, (long long)r,
+                       (long long)n);
     if (rope->scaling != NS_ROPE_DEFAULT && rope->scaling != NS_ROPE_LINEAR && !(original > 0))
-        return ns_fail(err, NS_E_ARG, "rope: %s scaling needs the original number of positions", ns_word_name(ns_words_scaling, rope->scaling));
+        return ns_fail(err, NS_E_ARG, "rope: %s scaling needs the original number of positions",
+                       ns_word_name(ns_words_scaling, rope->scaling));
     if (rope->scaling == NS_ROPE_LONGROPE && (!rope->short_factor || !rope->long_factor))
         return ns_fail(err, NS_E_ARG, "rope: longrope needs short_factor and long_factor");
     *attention_factor = (float)(rope->attention_factor > 0 ? rope->attention_factor : derived_factor(rope, original));
@@ -116,7 +120,8 @@ int ns_rope_frequencies(const ns_rope *rope, int64_t max_positions, int64_t n, f
         break;
     case NS_ROPE_LONGROPE:
         for (int64_t k = 0; k < r / 2; k++)
-            inv_freq[k] = 1.0f / ((float)((double)n > original ? rope->long_factor[k] : rope->short_factor[k]) * power((float)rope->theta, k, r));
+            inv_freq[k] =
+                1.0f / ((float)((double)n > original ? rope->long_factor[k] : rope->short_factor[k]) * power((float)rope->theta, k, r));
         break;
     }
     return NS_OK;

@@ -38,7 +38,8 @@ static void add(tensors *t, const char *name, int rank, int64_t rows, int64_t co
 {
     assert_true(t->n < MAX_TENSORS && rows * (rank > 1 ? columns : 1) <= (int64_t)(sizeof zeros / sizeof *zeros));
     t->names[t->n] = ns_strdup(name);
-    t->list[t->n] = (ns_tensor_out){ .name = t->names[t->n], .view = ns_view_of(zeros, NS_F32, rank, (int64_t[]){ rows, columns }), .dtype = NS_F32 };
+    t->list[t->n] =
+        (ns_tensor_out){.name = t->names[t->n], .view = ns_view_of(zeros, NS_F32, rank, (int64_t[]){rows, columns}), .dtype = NS_F32};
     t->n++;
 }
 
@@ -115,25 +116,31 @@ static void contradictions(void **state)
     assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
     ns_tensor_out *const k = find(&t, "model.layers.0.self_attn.k_proj.weight"), good = *k;
     k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 24, 16 });
-    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.0.self_attn.k_proj.weight' has 24 rows, but the sizes of config.json (num_key_value_heads x head_dim, hidden_size) take 8 of them");
+    expect(a, &t, NS_E_FORMAT,
+           "tensor 'model.layers.0.self_attn.k_proj.weight' has 24 rows, but the sizes of config.json (num_key_value_heads x head_dim, "
+           "hidden_size) take 8 of them");
     k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 8, 20 });
-    expect(a, &t, NS_E_FORMAT, "k_proj.weight' is [8, 20], but attn.k (num_key_value_heads x head_dim, hidden_size) of config.json wants [8, 16]");
+    expect(a, &t, NS_E_FORMAT,
+           "k_proj.weight' is [8, 20], but attn.k (num_key_value_heads x head_dim, hidden_size) of config.json wants [8, 16]");
     k->view = ns_view_of(zeros, NS_F32, 1, (int64_t[]){ 128 });
     expect(a, &t, NS_E_FORMAT, "is [128], but attn.k");
     *k = good;
     add(&t, "model.layers.2.mlp.down_proj.weight", 2, 16, 24);
-    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.2.mlp.down_proj.weight' would not be used: config.json's num_hidden_layers may be too small");
+    expect(a, &t, NS_E_FORMAT,
+           "tensor 'model.layers.2.mlp.down_proj.weight' would not be used: config.json's num_hidden_layers may be too small");
     free(t.names[--t.n]);
     add(&t, "model.layers.0.self_attn.rotary_emb.inv_freq", 1, 2, 1);
     expect(a, &t, NS_OK, "");
     ns_tensor_out *const head = find(&t, "lm_head.weight");
     char *const head_name = (char *)head->name;
     head->name = "model.layers.1.rotary_emb.inv_freq";
-    expect(a, &t, NS_E_FORMAT, "no tensor 'lm_head.weight', but tie_word_embeddings is false (or absent, and llama is not tied by default)");
+    expect(a, &t, NS_E_FORMAT,
+           "no tensor 'lm_head.weight', but tie_word_embeddings is false (or absent, and llama is not tied by default)");
     head->name = head_name;
     ns_tensor_out *const o = find(&t, "model.layers.1.self_attn.o_proj.bias");
     o->name = "model.layers.0.rotary_emb.inv_freq";
-    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.1.self_attn.o_proj.bias' (attn.o_bias of layer 1; num_hidden_layers says 2 layers)");
+    expect(a, &t, NS_E_FORMAT,
+           "no tensor 'model.layers.1.self_attn.o_proj.bias' (attn.o_bias of layer 1; num_hidden_layers says 2 layers)");
     forget(&t);
     ns_arch_free(a);
 }
@@ -145,7 +152,8 @@ static void a_bias_too_many(void **state)
     ns_arch *const a = arch_of(small_configs[1].json);
     assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
     add(&t, "model.layers.0.self_attn.q_proj.bias", 1, 16, 1);
-    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.0.self_attn.q_proj.bias' would not be used: config.json's attention_bias or mlp_bias is false or absent");
+    expect(a, &t, NS_E_FORMAT,
+           "tensor 'model.layers.0.self_attn.q_proj.bias' would not be used: config.json's attention_bias or mlp_bias is false or absent");
     forget(&t);
     ns_arch_free(a);
 }
@@ -158,7 +166,9 @@ static void rows_left_over(void **state)
     ns_arch *const a = arch_of(small_configs[14].json);
     assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
     find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 48, 16 });
-    expect(a, &t, NS_E_FORMAT, "tensor 'model.layers.1.self_attn.qkv_proj.weight' has 48 rows, but the sizes of config.json (num_attention_heads x head_dim, hidden_size) take 32 of them");
+    expect(a, &t, NS_E_FORMAT,
+           "tensor 'model.layers.1.self_attn.qkv_proj.weight' has 48 rows, but the sizes of config.json (num_attention_heads x head_dim, "
+           "hidden_size) take 32 of them");
     find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 31, 16 });
     expect(a, &t, NS_E_FORMAT, "is [31, 16], but attn.v (num_key_value_heads x head_dim, hidden_size) of config.json wants [32, 16]");
     forget(&t);
@@ -187,9 +197,9 @@ static void prefixes(void **state)
 {
     (void)state;
     static tensors t;
-    static const char *const names[][2] = { { "language_model.model.embed_tokens.weight", "language_model.model.layers.0.mlp.up_proj.weight" },
-                                            { "model.language_model.embed_tokens.weight", "model.language_model.layers.0.mlp.up_proj.weight" },
-                                            { "embed_tokens.weight", "layers.0.mlp.up_proj.weight" } };
+    static const char *const names[][2] = {{"language_model.model.embed_tokens.weight", "language_model.model.layers.0.mlp.up_proj.weight"},
+                                           {"model.language_model.embed_tokens.weight", "model.language_model.layers.0.mlp.up_proj.weight"},
+                                           {"embed_tokens.weight", "layers.0.mlp.up_proj.weight"}};
     char path[64];
     snprintf(path, sizeof path, "%s/config.json", folder);
     ns_error err = { "" };
@@ -218,7 +228,8 @@ static void prefixes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(exact_files_pass), cmocka_unit_test(contradictions), cmocka_unit_test(a_bias_too_many),
-                                        cmocka_unit_test(rows_left_over), cmocka_unit_test(tied_head), cmocka_unit_test(prefixes) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(contradictions),
+                                       cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
+                                       cmocka_unit_test(tied_head),        cmocka_unit_test(prefixes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -23,8 +23,9 @@ static void same_norm(const ns_norm *a, const ns_norm *b)
 
 static void same_attn(const ns_attn *a, const ns_attn *b)
 {
-    assert_true(a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads && a->head_dim == b->head_dim && a->scale == b->scale && a->qk_norm == b->qk_norm &&
-                a->clip_qkv == b->clip_qkv && a->softcap == b->softcap && a->rope == b->rope && a->window == b->window);
+    assert_true(a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads && a->head_dim == b->head_dim && a->scale == b->scale &&
+                a->qk_norm == b->qk_norm && a->clip_qkv == b->clip_qkv && a->softcap == b->softcap && a->rope == b->rope &&
+                a->window == b->window);
     same_norm(&a->q_norm, &b->q_norm);
     same_norm(&a->k_norm, &b->k_norm);
     assert_int_equal(a->head_window != NULL, b->head_window != NULL);
@@ -34,9 +35,10 @@ static void same_attn(const ns_attn *a, const ns_attn *b)
 
 static void same_rope(const ns_rope *a, const ns_rope *b)
 {
-    assert_true(a->theta == b->theta && a->rotary_dim == b->rotary_dim && a->layout == b->layout && a->scaling == b->scaling && a->factor == b->factor &&
-                a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor && a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow &&
-                a->mscale == b->mscale && a->mscale_all_dim == b->mscale_all_dim && a->attention_factor == b->attention_factor && a->truncate == b->truncate &&
+    assert_true(a->theta == b->theta && a->rotary_dim == b->rotary_dim && a->layout == b->layout && a->scaling == b->scaling &&
+                a->factor == b->factor && a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
+                a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow && a->mscale == b->mscale &&
+                a->mscale_all_dim == b->mscale_all_dim && a->attention_factor == b->attention_factor && a->truncate == b->truncate &&
                 a->original_max_positions == b->original_max_positions);
     assert_int_equal(a->short_factor != NULL, b->short_factor != NULL);
     if (a->short_factor) {
@@ -61,8 +63,8 @@ static void same_arch(ns_arch *a, ns_arch *b)
     static slots x, y;
     assert_string_equal(a->family, b->family);
     assert_true(a->n_layers == b->n_layers && a->d_model == b->d_model && a->vocab == b->vocab && a->max_positions == b->max_positions &&
-                a->position_offset == b->position_offset && a->embed_scale == b->embed_scale && a->n_ropes == b->n_ropes && a->logit_scale == b->logit_scale &&
-                a->logit_softcap == b->logit_softcap && a->n_ignored == b->n_ignored);
+                a->position_offset == b->position_offset && a->embed_scale == b->embed_scale && a->n_ropes == b->n_ropes &&
+                a->logit_scale == b->logit_scale && a->logit_softcap == b->logit_softcap && a->n_ignored == b->n_ignored);
     same_norm(&a->final_norm, &b->final_norm);
     for (int i = 0; i < a->n_ropes; i++)
         same_rope(&a->ropes[i], &b->ropes[i]);
@@ -85,7 +87,8 @@ static void same_arch(ns_arch *a, ns_arch *b)
         assert_int_equal(p->name != NULL, q->name != NULL);
         if (p->name) {
             assert_string_equal(p->name, q->name);
-            assert_true(p->start == q->start && p->group == q->group && p->stride == q->stride && p->transposed == q->transposed && p->n_out == q->n_out && p->n_in == q->n_in);
+            assert_true(p->start == q->start && p->group == q->group && p->stride == q->stride && p->transposed == q->transposed &&
+                        p->n_out == q->n_out && p->n_in == q->n_in);
         }
     }
 }
@@ -126,7 +129,8 @@ static void round_trips(void **state)
     }
 }
 
-/* What no family uses, but a description may: windows per head, a head bias, learned positions with an offset, scales, an attention-only layer. */
+/* What no family uses, but a description may: windows per head, a head bias, learned positions with an offset, scales, an attention-only
+ * layer. */
 static void rare_fields(void **state)
 {
     (void)state;
@@ -144,7 +148,8 @@ static void rare_fields(void **state)
     a->ropes[0].truncate = false;
     a->logit_scale = 1.0f / 3;
     ns_branch *const gone = &a->layers[1].stages[1].branches[0];
-    ns_tref *const weights[] = { &gone->in_norm.weight, &gone->ffn.gate, &gone->ffn.up, &gone->ffn.down, &gone->ffn.gate_bias, &gone->ffn.up_bias, &gone->ffn.down_bias };
+    ns_tref *const weights[] = {&gone->in_norm.weight, &gone->ffn.gate,    &gone->ffn.up,       &gone->ffn.down,
+                                &gone->ffn.gate_bias,  &gone->ffn.up_bias, &gone->ffn.down_bias};
     for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
         ns_tref_clear(weights[i]);
     a->layers[1].n_stages = 1;
@@ -245,8 +250,10 @@ static ns_arch *renamed(const char *map, int code, const char *says)
 static void names_maps(void **state)
 {
     (void)state;
-    ns_arch *const a = renamed("{\"model.layers.*.self_attn.?_proj.weight\":\"all the same\",\"model.layers.*.mlp.*_proj.weight\":\"blocks.*.ffn.w_*\","
-                               "\"model.embed_tokens.*\":\"wte\",\"*.input_layernorm.*\":\"*/norm\"}", NS_OK, "");
+    ns_arch *const a =
+        renamed("{\"model.layers.*.self_attn.?_proj.weight\":\"all the same\",\"model.layers.*.mlp.*_proj.weight\":\"blocks.*.ffn.w_*\","
+                "\"model.embed_tokens.*\":\"wte\",\"*.input_layernorm.*\":\"*/norm\"}",
+                NS_OK, "");
     assert_string_equal(a->embed.name, "wte");
     assert_string_equal(a->head.name, "wte");                       /* tied */
     assert_string_equal(ns_arch_attn(a, 1)->k.name, "all the same");
@@ -263,6 +270,7 @@ static void names_maps(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict), cmocka_unit_test(names_maps) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
+                                       cmocka_unit_test(names_maps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_rope.c - inverse frequencies against transformers (rope_values.h), through config.json: within one f32 ulp, since torch's powf is not
- * correctly rounded and ours is nearly so. */
+/* test_rope.c - inverse frequencies against transformers (rope_values.h), through config.json: within one f32 ulp, since torch's powf is
+ * not correctly rounded and ours is nearly so. */
 #include "arch_test.h"
 #include "rope_values.h"
 
@@ -26,7 +26,8 @@ static void as_transformers(void **state)
         for (int64_t k = 0; k < c->half; k++, total++) {
             equal += f[k] == c->inv_freq[k];
             if (ulps(f[k], c->inv_freq[k]) > 2)
-                fail_msg("%s at %lld: f[%lld] = %a, transformers %a", c->config, (long long)c->n, (long long)k, (double)f[k], (double)c->inv_freq[k]);
+                fail_msg("%s at %lld: f[%lld] = %a, transformers %a", c->config, (long long)c->n, (long long)k, (double)f[k],
+                         (double)c->inv_freq[k]);
         }
         if (ulps(m, (float)c->attention_factor) > 1)
             fail_msg("%s: attention factor %.9g, transformers %.9g", c->config, (double)m, c->attention_factor);
@@ -41,8 +42,9 @@ static void nonsense(void **state)
     (void)state;
     float f[8], m;
     ns_error err = { "" };
-    const ns_rope odd = { .theta = 1e4, .rotary_dim = 3 }, flat = { .theta = 1, .rotary_dim = 4 }, homeless = { .theta = 1e4, .rotary_dim = 4, .scaling = NS_ROPE_YARN, .factor = 2 },
-                  empty = { .theta = 1e4, .rotary_dim = 4, .scaling = NS_ROPE_LONGROPE, .factor = 2, .original_max_positions = 8 };
+    const ns_rope odd = {.theta = 1e4, .rotary_dim = 3}, flat = {.theta = 1, .rotary_dim = 4},
+                  homeless = {.theta = 1e4, .rotary_dim = 4, .scaling = NS_ROPE_YARN, .factor = 2},
+                  empty = {.theta = 1e4, .rotary_dim = 4, .scaling = NS_ROPE_LONGROPE, .factor = 2, .original_max_positions = 8};
     const ns_rope *const all[] = { &odd, &flat, &homeless, &empty };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         assert_int_equal(ns_rope_frequencies(all[i], 0, 10, f, &m, &err), NS_E_ARG);
