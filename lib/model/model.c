@@ -103,7 +103,7 @@ int64_t ns_arch_rope_class(const ns_arch *arch, int64_t n)
         if (r->scaling == NS_ROPE_LONGROPE)
             class_ = n > r->original_max_positions ? 1 : class_;
         else if (r->scaling == NS_ROPE_DYNAMIC)
-            class_ = n > arch->max_positions ? n : class_;
+            class_ = n > r->original_max_positions ? n : class_;
     }
     return class_;
 }
