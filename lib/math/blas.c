@@ -13,12 +13,14 @@
 
 enum { MIB = 1 << 20, LIBRARIES_MIB = 64, THREAD_MIB = 144 };
 
+/* OpenBLAS is one for the process, with or without us: this is the library's only global state. */
 static struct {
+    pthread_once_t once;
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&openblas_get_corename) corename;
     __typeof__(&openblas_set_num_threads) set_threads;
     bool ready;
-} blas;
+} openblas = {.once = PTHREAD_ONCE_INIT};
 
 static const char *const libraries[] = {
     "libopenblas.so.0", NS_BLAS_DIR "/libopenblas.so.0", "libopenblas.so", NS_BLAS_DIR "/libopenblas.so", "libopenblas.dylib", NS_BLAS_DIR "/libopenblas.dylib",
@@ -50,28 +52,27 @@ static void load(void)
         library = dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return;
-    blas.sgemm = (__typeof__(blas.sgemm))dlsym(library, "cblas_sgemm");
-    blas.corename = (__typeof__(blas.corename))dlsym(library, "openblas_get_corename");
-    blas.set_threads = (__typeof__(blas.set_threads))dlsym(library, "openblas_set_num_threads");
-    blas.ready = blas.sgemm && blas.corename && blas.set_threads;
+    openblas.sgemm = (__typeof__(openblas.sgemm))dlsym(library, "cblas_sgemm");
+    openblas.corename = (__typeof__(openblas.corename))dlsym(library, "openblas_get_corename");
+    openblas.set_threads = (__typeof__(openblas.set_threads))dlsym(library, "openblas_set_num_threads");
+    openblas.ready = openblas.sgemm && openblas.corename && openblas.set_threads;
 }
 
 bool ns_blas_can_start(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, load);
-    return blas.ready;
+    pthread_once(&openblas.once, load);
+    return openblas.ready;
 }
 
 const char *ns_blas_core(void)
 {
-    return ns_blas_can_start() ? blas.corename() : "none";
+    return ns_blas_can_start() ? openblas.corename() : "none";
 }
 
 void ns_blas_set_threads(int n)
 {
     if (ns_blas_can_start())
-        blas.set_threads(n);
+        openblas.set_threads(n);
 }
 
 /* What is computed where OpenBLAS could not start: right, and slow. */
@@ -91,7 +92,7 @@ void ns_blas_gemm_nt(int64_t M, int64_t N, int64_t K, const float *A, int64_t ld
     if (M <= 0 || N <= 0)
         return;
     if (ns_blas_can_start())
-        blas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)M, (blasint)N, (blasint)K, 1, A, (blasint)lda, W, (blasint)ldw, 0, C, (blasint)ldc);
+        openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)M, (blasint)N, (blasint)K, 1, A, (blasint)lda, W, (blasint)ldw, 0, C, (blasint)ldc);
     else
         plain_gemm_nt(M, N, K, A, lda, W, ldw, C, ldc);
 }

@@ -1,7 +1,8 @@
 # common.sh - what the shell tests share. $1 = the program, $2 = json_ok.
 set -u
-NEEDLESCOPE=$1
-JSON_OK=$2
+NEEDLESCOPE=$(realpath "$1")      # Meson gives paths relative to the build folder, and we leave it
+JSON_OK=$(realpath "${2:-/dev/null}")
+[ -x "$NEEDLESCOPE" ] || { echo "no program at $NEEDLESCOPE"; exit 99; }
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 99
