@@ -6,6 +6,7 @@
 22 needle prompts of 300 to 2,000 tokens: the greedy tokens are equal; the hits of retrieval_find and retrieval_copy are equal for every
 (case, layer, head) but for near ties (margin < 1e-5); so are the scores and the top heads."""
 import argparse
+import copy
 import json
 import os
 import subprocess
@@ -45,14 +46,23 @@ class Referee:
         torch.set_num_threads(2)
         self.model = AutoModelForCausalLM.from_pretrained(MODEL, attn_implementation="eager", dtype=torch.float32).eval()
 
+        self.prefixes = {}
+
+    @torch.inference_mode()
+    def prefix(self, tokens):
+        """Keys and values of a prompt but for its last token; computed once, copied for each use."""
+        key = tuple(tokens)
+        if key not in self.prefixes:
+            self.prefixes[key] = self.model(torch.tensor([tokens[:-1]]), logits_to_keep=1, use_cache=True).past_key_values
+        return copy.deepcopy(self.prefixes[key])
+
     @torch.inference_mode()
     def greedy(self, tokens):
-        out = self.model(torch.tensor([tokens]), logits_to_keep=1, use_cache=True)
-        ids = []
+        past, ids = self.prefix(tokens), list(tokens[-1:])
         for _ in range(STEPS):
+            out = self.model(torch.tensor([ids[-1:]]), past_key_values=past, use_cache=True)
             ids.append(int(out.logits[0, -1].argmax()))
-            out = self.model(torch.tensor([ids[-1:]]), past_key_values=out.past_key_values, use_cache=True)
-        return ids
+        return ids[1:]
 
     @torch.inference_mode()
     def hits(self, case):
@@ -60,9 +70,8 @@ class Referee:
         prompt, answer = case["tokens"], case["answer"]
         begin, lead = case["spans"]["needle_answer"][0], case.get("lead", 0)   # the span holds the content tokens
         first = len(prompt) - 1
-        past = self.model(torch.tensor([prompt[:-1]]), logits_to_keep=1, use_cache=True).past_key_values
         tail = torch.tensor([prompt[-1:] + answer[:-1]])
-        attentions = self.model(tail, past_key_values=past, use_cache=True, output_attentions=True).attentions
+        attentions = self.model(tail, past_key_values=self.prefix(prompt), use_cache=True, output_attentions=True).attentions
         hit, margin = [], []
         for j in range(len(answer)):
             rows = torch.stack([a[0, :, j, : first + j + 1] for a in attentions]).numpy()
