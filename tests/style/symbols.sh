@@ -11,7 +11,6 @@ global=$(nm --defined-only "$2" 2>/dev/null | awk 'NF == 3 && $2 ~ /[A-Z]/ { pri
 foreign=$(printf '%s\n' "$global" | grep -v '^ns_' | sort -u)
 [ -z "$foreign" ] || { printf 'FAILED: %s has the global names\n%s\n' "$2" "$foreign"; fail=1; }
 # Global state: anything that can be written after the loader has finished. Tables of pointers (.data.rel.ro) cannot.
-# One exception, by name: the handle of OpenBLAS, loaded at its first use under pthread_once and never changed after (lib/math/blas.c).
 # The one exception is lib/math/blas.c's handle on OpenBLAS, which is one for the process whatever we do.
 writable=$(objdump -t "$2" 2>/dev/null |
     awk '{ for (i = 1; i < NF - 1; i++) if ($i ~ /^\.(t?data|t?bss)(\.|$)/ && $i !~ /^\.data\.rel\.ro/ && $NF !~ /^\./) print $i, $NF }' | sort -u | grep -vx '.* openblas')
