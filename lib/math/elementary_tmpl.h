@@ -1,7 +1,7 @@
 /* elementary_tmpl.h - exp and what is made of it, on 16 lanes. Included after a lanes header.
  *
- * Every step is an IEEE operation written out, so all instruction sets give the same bits. Bounds are measured over every float in
- * tests/kernel/elementary.c; the polynomials are weighted minimax fits with coefficients rounded to f32 one after the other
+ * Every step is an IEEE operation written out, so all instruction sets give the same bits. Bounds are measured in
+ * tests/kernel/test_bounds.c; the polynomials are weighted minimax fits with coefficients rounded to f32 one after the other
  * (tests/kernel/fit.py makes them). */
 
 /* exp(x) = 2^n (1 + result), |x - n ln 2| <= 0.3466, for |x| <= 88.8; *exponent_bits = n << 23.

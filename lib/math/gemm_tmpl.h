@@ -5,6 +5,11 @@
 
 enum { TILE_COLS = TILE_REGS * REG, CHUNK_FLOATS = 98304 };
 
+/* Rows of B fetched ahead by the tall tiles, into L1 and into L2: where B comes from memory (M = 12, N = 49152, Zen 4) 93 -> 112 GF/s with
+ * AVX-512 and 45 -> 102 with AVX2. A constant distance costs no register; one that knew the panel's end spilled (-4 % everywhere), and low
+ * tiles, which are bound by loads, lose by it. Past the end of B a prefetch does nothing. */
+enum { NEAR = 16 * NS_PANEL, FAR = 128 * NS_PANEL, TALL = 6 };
+
 /* C[rows, regs * REG] (+)= A[rows, K] B[K, 32]; rows and regs are literals wherever this is inlined. */
 NS_INLINE void tile(const int rows, const int regs, int64_t K, const float *A, int64_t lda, const float *B, float *C, int64_t ldc, bool add)
 {
@@ -16,6 +21,10 @@ NS_INLINE void tile(const int rows, const int regs, int64_t K, const float *A, i
         reg b[TILE_REGS];
         NS_UNROLL for (int j = 0; j < regs; j++)
             b[j] = reg_load(B + j * REG);
+        for (int line = 0; rows >= TALL && line < regs * REG; line += 16) {
+            __builtin_prefetch(B + line + FAR, 0, 2);
+            __builtin_prefetch(B + line + NEAR);
+        }
         NS_UNROLL for (int i = 0; i < rows; i++) {
             const reg a = reg_set(A[i * lda + k]);
             NS_UNROLL for (int j = 0; j < regs; j++)

@@ -32,7 +32,7 @@ typedef struct ns_math {
     float  (*max)(const float *x, int64_t n);                              /* n >= 1; order-free; NaN propagates */
     void   (*scale)(float *x, int64_t n, float a);                         /* x *= a */
     void   (*softcap)(float *x, int64_t n, float cap);                     /* cap * tanh(x / cap) */
-    void   (*exp)(float *out, const float *x, int64_t n);                  /* whole f32 range, <= 1 ulp stated in the test */
+    void   (*exp)(float *out, const float *x, int64_t n);                  /* whole f32 range, 1.02 ulp */
 
     /* Norms of one row. out[i] = (x[i] - mean) * rsqrt; sums in f64 over 16 lanes. gain NULL: no affine step.
      * affine: out = x_hat * (offset + gain[i]) (+ bias[i] by fma). out may alias x. */

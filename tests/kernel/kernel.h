@@ -2,7 +2,7 @@
 #ifndef NS_TEST_KERNEL_H
 #define NS_TEST_KERNEL_H
 
-#include "math/math.h"
+#include "math/kernels.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -33,6 +33,18 @@ static inline void fill(ns_rng *rng, float *x, int64_t n, data_kind kind)
         else
             memcpy(&x[i], &bits, sizeof bits);
     }
+}
+
+/* Every version to be compared, the scalar definition first; returns how many. On x86 the tests are built with the vector version too
+ * (elsewhere it is among the available ones), so that it is not first tried on another machine. */
+static inline int versions(const ns_math *list[NS_MATH_MAX])
+{
+    int n = ns_math_available(list);
+#ifdef NS_TEST_VECTOR
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        list[n++] = &ns_math_vector;
+#endif
+    return n;
 }
 
 /* Equal bits; any NaN equals any NaN. */

@@ -31,7 +31,7 @@ static void rows_are_invariant(void **state)
     (void)state;
     enum { M_MAX = 600 };
     const ns_math *list[NS_MATH_MAX];
-    int n_versions = ns_math_available(list);
+    int n_versions = versions(list);
     for (int s = 0; s < N_SHAPES; s++) {
         problem p = make(shapes[s][0], shapes[s][1], M_MAX, (uint64_t)s);
         const int64_t ldc = p.N + 3;
@@ -55,7 +55,7 @@ static void splits_are_invariant(void **state)
 {
     (void)state;
     const ns_math *list[NS_MATH_MAX];
-    int n_versions = ns_math_available(list);
+    int n_versions = versions(list);
     problem p = make(2 * NS_PAGE + 40, 100, 37, 3);
     float *whole = floats(37 * 100);
     for (int v = 0; v < n_versions; v++) {

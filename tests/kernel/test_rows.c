@@ -71,7 +71,7 @@ static void versions_agree(void **state)
 {
     (void)state;
     const ns_math *list[NS_MATH_MAX];
-    int n_versions = ns_math_available(list);
+    int n_versions = versions(list);
     ns_rng rng = ns_rng_seed(1, 0);
     float *a = floats(MOST + OFFSETS), *b = floats(MOST + OFFSETS), *out[2] = { floats(MOST), floats(MOST) };
     uint16_t half[2][MOST];
@@ -96,7 +96,7 @@ static void exp_sum_knows_absolute_pages(void **state)
 {
     (void)state;
     const ns_math *list[NS_MATH_MAX];
-    int n_versions = ns_math_available(list);
+    int n_versions = versions(list);
     ns_rng rng = ns_rng_seed(2, 0);
     float *x = floats(1024), *y = floats(1024);
     for (int v = 0; v < n_versions; v++) {
