@@ -118,7 +118,7 @@ def check_scores(referee, tool, path, cases, work):
     for name in ("find", "copy"):
         want = total[name] / events[name]
         got = ours[f"retrieval_{name}"]
-        assert np.abs(got - want).max() <= (near + 1e-6) / events[name], name
+        assert np.abs(got - want).max() <= near / events[name] + 1e-7, name      # hits are equal; the file holds f32
         assert top(got) == top(want) or near, (top(got), top(want))
         print(f"retrieval_{name}: top heads {top(got, 6)} scores {[round(float(got[h]), 3) for h in top(got, 6)]}")
     print(f"hits equal in {len(cases)} cases x {got.size} heads; near ties that differ: {near}")
