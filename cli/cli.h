@@ -85,7 +85,8 @@ struct cli {
 typedef struct cli_target { const cli_option *options; void *settings; } cli_target;
 /* Parses argv[1...] into the targets; positionals end up in args. stop_early: stops at the first positional. NS_E_ARG with a line.
  * *used = number of argv entries consumed (program name included). */
-int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, bool stop_early, int *used, char ***args, int *n_args, ns_error *err);
+int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, bool stop_early, int *used, char ***args, int *n_args,
+              ns_error *err);
 /* Frees the lists that parsing made. */
 void cli_settings_clear(const cli_option *options, void *settings);
 /* Sets one option from its text, as on the command line. */
@@ -106,7 +107,8 @@ extern const cli_status cli_statuses[];                   /* ends with meaning =
 
 /* ---- signal.c: SIGINT, SIGTERM and SIGHUP ---- */
 void cli_signals_catch(void);
-/* While held, a first signal only asks cli_cancelled() to say so, so that temporaries are removed; a second one leaves at once. Not held: leave at once. */
+/* While held, a first signal only makes cli_cancelled() true, so that temporaries are removed; a second one leaves at once. Not held: leave
+ * at once. */
 void cli_signals_hold(bool held);
 bool cli_cancelled(void *unused);
 int  cli_signal_seen(void);                               /* 0 or the signal's number */

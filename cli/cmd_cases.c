@@ -55,20 +55,20 @@ typedef struct needle_settings {
 
 #define FIELD(name) offsetof(needle_settings, name)
 static const cli_option needle_options[] = {
-    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer (or, without one, whose vocabulary) the cases are for", NULL, 0, 0},
-    {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 512)", NULL, 0, 0},
-    {"depths", 'd', CLI_NUMBERS, FIELD(depths), "X,X,...", "where the needle goes, 0 = start and 1 = end, or FROM:TO:COUNT (default 0:1:5)", NULL, 0, 0},
+    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer (or, without one, whose vocabulary) the cases are for"},
+    {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 512)"},
+    {"depths", 'd', CLI_NUMBERS, FIELD(depths), "X,X,...", "where the needle goes: 0 = start, 1 = end; or FROM:TO:COUNT (default 0:1:5)"},
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every length and depth (default 1)", NULL, 1, 1000000},
     {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write", NULL, 0, 0},
-    {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat", "plain|chatml|llama3", 0, 0},
-    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...) to prompts of text", NULL, 0, 0},
-    {"synthetic", 0, CLI_FLAG, FIELD(synthetic), NULL, "use synthetic tokens even where the model has a tokenizer", NULL, 0, 0},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
+    {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat", "plain|chatml|llama3"},
+    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...) to prompts of text"},
+    {"synthetic", 0, CLI_FLAG, FIELD(synthetic), NULL, "use synthetic tokens even where the model has a tokenizer"},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary of synthetic tokens (default: the model's)", NULL, 1, INT32_MAX},
     {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest synthetic token id (default 0)", NULL, 0, INT32_MAX},
     {"answer-tokens", 0, CLI_INT, FIELD(answer_tokens), "N", "synthetic tokens in a value (default 3)", NULL, 1, 1000},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {0},
 };
 #undef FIELD
 
@@ -106,9 +106,11 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
     int rc = learn_model(app, s, &m, &vocab);
     if (rc == NS_OK) {
         const ns_needle_params params = {
-            .size = sizeof params, .tokenizer = m.tokenizer, .lengths = s->lengths.n ? s->lengths.list : &length, .n_lengths = s->lengths.n ? (int)s->lengths.n : 1,
-            .depths = s->depths.n ? s->depths.list : depths, .n_depths = s->depths.n ? (int)s->depths.n : 5, .count = (int)s->count, .keys = (int)s->keys,
-            .seed = (uint64_t)s->seed, .vocab = vocab, .first_id = s->first_id, .answer_tokens = (int)s->answer_tokens, .add_special = !s->no_special, .chat = chats[s->chat],
+            .size = sizeof params, .tokenizer = m.tokenizer, .chat = chats[s->chat], .add_special = !s->no_special,
+            .lengths = s->lengths.n ? s->lengths.list : &length, .n_lengths = s->lengths.n ? (int)s->lengths.n : 1,
+            .depths = s->depths.n ? s->depths.list : depths, .n_depths = s->depths.n ? (int)s->depths.n : 5,
+            .count = (int)s->count, .keys = (int)s->keys, .seed = (uint64_t)s->seed,
+            .vocab = vocab, .first_id = s->first_id, .answer_tokens = (int)s->answer_tokens,
         };
         rc = ns_needle_cases(&cases, &params, &app->err);
     }
@@ -124,8 +126,9 @@ const cli_command cli_cmd_cases_needle = {
     .arguments = "", .min_args = 0, .max_args = 0,
     .groups = {{"Options", needle_options, 0}, {"Model options", cli_model_options, offsetof(needle_settings, how)}},
     .settings_size = sizeof(needle_settings),
-    .description = "With a tokenizer the haystack is English text and the values have seven digits; without one, cases are made of token ids alone. Every prompt holds several keys "
-                   "with distinct values, and one of them is asked for. The same seed gives the same cases, and adding a length changes no other case.",
+    .description = "With a tokenizer the haystack is English text and the values have seven digits; without one, cases are made of "
+                   "token ids alone. Every prompt holds several keys with distinct values, and one of them is asked for. The same seed "
+                   "gives the same cases, and adding a length changes no other case.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
                 "needlescope cases needle --vocab 512 --lengths 256 -o synthetic.jsonl",
     .run = cases_needle,
@@ -141,15 +144,15 @@ static const repeat_settings repeat_defaults = {.length = 128, .bos = -1};
 
 #define FIELD(name) offsetof(repeat_settings, name)
 static const cli_option repeat_options[] = {
-    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose vocabulary the tokens come from", NULL, 0, 0},
+    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose vocabulary the tokens come from"},
     {"length", 'l', CLI_INT, FIELD(length), "N", "prompt length in tokens (default 128)", NULL, 2, INT32_MAX},
     {"count", 'n', CLI_INT, FIELD(count), "N", "how many cases (default 1)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write", NULL, 0, 0},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary (default: the model's)", NULL, 1, INT32_MAX},
     {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest token id to draw (default 0)", NULL, 0, INT32_MAX},
     {"bos", 0, CLI_INT, FIELD(bos), "ID", "token in front of the prompt (default none)", NULL, -1, INT32_MAX},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {0},
 };
 #undef FIELD
 
@@ -196,17 +199,19 @@ typedef struct check_settings {
 
 #define FIELD(name) offsetof(check_settings, name)
 static const cli_option check_options[] = {
-    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer turns lines of text into tokens", NULL, 0, 0},
-    {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the cases", NULL, 0, 0},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write them again with tokens and token spans", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer turns lines of text into tokens"},
+    {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the cases"},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write them again with tokens and token spans"},
+    {0},
 };
 #undef FIELD
 
 static void list_cases(cli_out *o, const ns_cases *cases)
 {
-    static const cli_column columns[] = {{"id", "id", CELL_TEXT}, {"n_tokens", "tokens", CELL_INT}, {"n_answer", "answer", CELL_INT}, {"source", "needle at", CELL_INT},
-                                         {"spans", "spans", CELL_TEXT}};
+    static const cli_column columns[] = {
+        {"id", "id", CELL_TEXT}, {"n_tokens", "tokens", CELL_INT}, {"n_answer", "answer", CELL_INT}, {"source", "needle at", CELL_INT},
+        {"spans", "spans", CELL_TEXT},
+    };
     cli_out_table(o, "cases", "Cases", columns, 5);
     for (int64_t i = 0; i < cases->n; i++) {
         const ns_case *const c = &cases->list[i];
@@ -253,8 +258,10 @@ const cli_command cli_cmd_cases_check = {
     .arguments = "FILE...", .min_args = 1, .max_args = 1000,
     .groups = {{"Options", check_options, 0}, {"Model options", cli_model_options, offsetof(check_settings, how)}},
     .settings_size = sizeof(check_settings),
-    .description = "A case file is JSONL, one object a line: id, text or tokens, prefix, suffix, spans {name: [begin, end)}, answer, distractors, pairs, twin_of, meta. Spans count tokens "
-                   "where tokens are given, else characters of the text. The first line that is wrong is named.",
-    .examples = "needlescope cases check mine.jsonl --model MODEL --list\nneedlescope cases check mine.jsonl --model MODEL -o tokens.jsonl",
+    .description = "A case file is JSONL, one object a line: id, text or tokens, prefix, suffix, spans {name: [begin, end)}, answer, "
+                   "distractors, pairs, twin_of, meta. Spans count tokens where tokens are given, else characters of the text. The "
+                   "first line that is wrong is named.",
+    .examples = "needlescope cases check mine.jsonl --model MODEL --list\n"
+                "needlescope cases check mine.jsonl --model MODEL -o tokens.jsonl",
     .run = cases_check,
 };

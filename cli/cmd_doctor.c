@@ -191,7 +191,8 @@ static int score_planted(cli *app, const char *folder, float *lowest, float *hig
     if (rc == NS_OK)
         rc = ns_arch_from_checkpoint(&arch, c, NULL, err);
     if (rc == NS_OK)
-        rc = ns_needle_cases(&cases, &(ns_needle_params){.size = sizeof(ns_needle_params), .lengths = &length, .n_lengths = 1, .depths = &depth, .n_depths = 1,
+        rc = ns_needle_cases(&cases, &(ns_needle_params){.size = sizeof(ns_needle_params), .lengths = &length, .n_lengths = 1,
+                                                         .depths = &depth, .n_depths = 1,
                                                          .count = 4, .vocab = arch->vocab}, err);
     if (rc == NS_OK)
         rc = cli_open_engine(app, &engine, NULL);
@@ -246,7 +247,8 @@ static void check_figures(report *r, const char *folder)
 {
     static const char *const names[] = {"figure.pdf", "figure.png"};
     const float score[4] = {0, .5f, 1, .25f};
-    const ns_heads_figure figure = {.size = sizeof figure, .score = score, .n_layers = 2, .n_heads = 2, .score_name = "test", .chance = NAN};
+    const ns_heads_figure figure = {.size = sizeof figure, .score = score, .n_layers = 2, .n_heads = 2, .score_name = "test",
+                                    .chance = NAN};
     for (int i = 0; i < 2; i++) {
         ns_error err = {""};
         char font[64] = "", text[128] = "drawn";
@@ -255,7 +257,9 @@ static void check_figures(report *r, const char *folder)
         const bool good = rc == NS_OK && (i > 0 || embedded_font(path, font, sizeof font));
         if (*font)
             snprintf(text, sizeof text, "drawn, with the font %s embedded", font);
-        check(r, i ? "figures, PNG" : "figures, PDF", good, rc ? err.message : good ? text : "no font was embedded: install one, such as fonts-dejavu-core");
+        if (!good)
+            snprintf(text, sizeof text, "no font was embedded: install one, such as fonts-dejavu-core");
+        check(r, i ? "figures, PNG" : "figures, PDF", good, rc ? err.message : text);
         free(path);
     }
 }
@@ -269,7 +273,8 @@ static void check_planted(cli *app, report *r, const char *folder)
     int rc = ns_plant(folder, &params, &err);
     if (rc == NS_OK)
         rc = score_planted(app, folder, &lowest, &highest, &err);
-    snprintf(text, sizeof text, "retrieval_find is %.3f or more at the planted heads, %.3f or less elsewhere", (double)lowest, (double)highest);
+    snprintf(text, sizeof text, "retrieval_find is %.3f or more at the planted heads, %.3f or less elsewhere", (double)lowest,
+             (double)highest);
     check(r, "planted heads", rc == NS_OK && lowest >= .99f && highest <= .5f, rc ? err.message : text);
 }
 
@@ -292,7 +297,8 @@ static void describe_machine(cli_out *o, const ns_engine *engine)
 {
     char text[64];
     const double unit = 0x1p30, page = (double)sysconf(_SC_PAGESIZE);
-    snprintf(text, sizeof text, "%.1f GiB, %.1f free", (double)sysconf(_SC_PHYS_PAGES) * page / unit, (double)sysconf(_SC_AVPHYS_PAGES) * page / unit);
+    snprintf(text, sizeof text, "%.1f GiB, %.1f free", (double)sysconf(_SC_PHYS_PAGES) * page / unit,
+             (double)sysconf(_SC_AVPHYS_PAGES) * page / unit);
     cli_out_text(o, "version", "needlescope", ns_version());
     cli_out_text(o, "kernels", "kernels", ns_engine_cpu(engine));
     cli_out_text(o, "kernel_class", "kernel class", ns_engine_kernel_class(engine));
@@ -329,8 +335,9 @@ static int doctor(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_doctor = {
     .name = "doctor", .section = "Other", .summary = "Checks this machine: kernels, OpenBLAS, a planted model, HDF5, figures",
     .arguments = "", .min_args = 0, .max_args = 0,
-    .description = "Every version of the kernels that this CPU can run is compared with its scalar definition, a planted checkpoint is scored, and an HDF5 file and figures are written to a temporary folder (in TMPDIR). "
-                   "Exits 1 when a check fails.",
-    .examples = "needlescope doctor\nNEEDLESCOPE_CPU=avx2 needlescope doctor --json",
+    .description = "Every version of the kernels that this CPU can run is compared with its scalar definition, a planted checkpoint is "
+                   "scored, and an HDF5 file and figures are written to a temporary folder (in TMPDIR). Exits 1 when a check fails.",
+    .examples = "needlescope doctor\n"
+                "NEEDLESCOPE_CPU=avx2 needlescope doctor --json",
     .run = doctor,
 };

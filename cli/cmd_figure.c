@@ -13,22 +13,22 @@ typedef struct look_settings { const char *out, *title; int colormap; double vmi
 
 #define FIELD(name) offsetof(look_settings, name)
 static const cli_option look_options[] = {
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the figure to write: .png, .pdf or .svg", NULL, 0, 0},
-    {"title", 0, CLI_TEXT, FIELD(title), "TEXT", "title ('' for none)", NULL, 0, 0},
-    {"colormap", 0, CLI_CHOICE, FIELD(colormap), "NAME", "colours", "cividis|viridis|magma|inferno|grey|bluered", 0, 0},
-    {"vmin", 0, CLI_NUMBER, FIELD(vmin), "X", "value of the first colour", NULL, 0, 0},
-    {"vmax", 0, CLI_NUMBER, FIELD(vmax), "X", "value of the last colour", NULL, 0, 0},
-    {"width", 0, CLI_NUMBER, FIELD(width), "INCHES", "width (default a paper's column, 3.3)", NULL, 0, 0},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the figure to write: .png, .pdf or .svg"},
+    {"title", 0, CLI_TEXT, FIELD(title), "TEXT", "title ('' for none)"},
+    {"colormap", 0, CLI_CHOICE, FIELD(colormap), "NAME", "colours", "cividis|viridis|magma|inferno|grey|bluered"},
+    {"vmin", 0, CLI_NUMBER, FIELD(vmin), "X", "value of the first colour"},
+    {"vmax", 0, CLI_NUMBER, FIELD(vmax), "X", "value of the last colour"},
+    {"width", 0, CLI_NUMBER, FIELD(width), "INCHES", "width (default a paper's column, 3.3)"},
     {"dpi", 0, CLI_INT, FIELD(dpi), "N", "resolution of PNG (default 200)", NULL, 30, 1200},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {0},
 };
 #undef FIELD
 
 static ns_figure_params look_params(const cli *app, const look_settings *s)
 {
     static const char *const maps[] = {NULL, "viridis", "magma", "inferno", "grey", "bluered"};   /* in the order of --colormap's choices */
-    return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin, .vmax = s->vmax,
-                              .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
+    return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
+                              .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
 }
 
 static int say_drawn(cli *app, const char *path, const char *what)
@@ -81,10 +81,10 @@ typedef struct heads_settings { const char *score; cli_heads mark; int64_t top; 
 
 #define FIELD(name) offsetof(heads_settings, name)
 static const cli_option heads_options[] = {
-    {"score", 's', CLI_TEXT, FIELD(score), "NAME", "the score to draw", NULL, 0, 0},
-    {"mark", 'm', CLI_HEADS, FIELD(mark), "L.H,...", "outline these heads", NULL, 0, 0},
+    {"score", 's', CLI_TEXT, FIELD(score), "NAME", "the score to draw"},
+    {"mark", 'm', CLI_HEADS, FIELD(mark), "L.H,...", "outline these heads"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "outline the K best heads", NULL, 1, 100000},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {0},
 };
 #undef FIELD
 
@@ -165,8 +165,8 @@ static int draw_heads(cli *app, const heads_settings *s, const ns_file *f, const
     }
     for (int64_t i = 0; i < s->mark.n && rc == NS_OK; i++) {
         if (s->mark.list[i][0] >= shape[0] || s->mark.list[i][1] >= shape[1])
-            rc = ns_fail(&app->err, NS_E_ARG, "--mark %lld.%lld: the file has %lld layers of %lld heads", (long long)s->mark.list[i][0], (long long)s->mark.list[i][1],
-                         (long long)shape[0], (long long)shape[1]);
+            rc = ns_fail(&app->err, NS_E_ARG, "--mark %lld.%lld: the file has %lld layers of %lld heads", (long long)s->mark.list[i][0],
+                         (long long)s->mark.list[i][1], (long long)shape[0], (long long)shape[1]);
         memcpy(marks[figure.n_marks++], s->mark.list[i], sizeof *marks);
     }
     if (rc == NS_OK && s->top) {
@@ -207,9 +207,12 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_figure_heads = {
     .name = "figure heads", .section = "Figures", .summary = "Draws a score of every head: layer x head",
     .arguments = "SCORES", .min_args = 1, .max_args = 1,
-    .groups = {{"Options", heads_options, 0}, {"Look", look_options, offsetof(heads_settings, look)}}, .settings_size = sizeof(heads_settings),
-    .description = "The strip at the left says which layers have full attention, a sliding window, or none. The file's ending chooses PNG, PDF or SVG; the command line goes into its metadata.",
-    .examples = "needlescope figure heads scores.h5 --score retrieval_mass -o heads.pdf\nneedlescope figure heads scores.h5 --score retrieval_find --top 5 -o heads.png",
+    .groups = {{"Options", heads_options, 0}, {"Look", look_options, offsetof(heads_settings, look)}},
+    .settings_size = sizeof(heads_settings),
+    .description = "The strip at the left says which layers have full attention, a sliding window, or none. The file's ending chooses "
+                   "PNG, PDF or SVG; the command line goes into its metadata.",
+    .examples = "needlescope figure heads scores.h5 --score retrieval_mass -o heads.pdf\n"
+                "needlescope figure heads scores.h5 --score retrieval_find --top 5 -o heads.png",
     .run = figure_heads,
 };
 
@@ -222,10 +225,10 @@ static const map_settings map_defaults = {.layer = -1, .head = -1};
 static const cli_option map_options[] = {
     {"layer", 'l', CLI_INT, FIELD(layer), "L", "the layer", NULL, 0, 1 << 20},
     {"head", 'n', CLI_INT, FIELD(head), "H", "the head", NULL, 0, 1 << 20},
-    {"case", 'c', CLI_TEXT, FIELD(c), "ID", "the case, by its id or its number (default the first)", NULL, 0, 0},
-    {"log", 0, CLI_FLAG, FIELD(log), NULL, "colours by the logarithm, from 1e-4 to 1", NULL, 0, 0},
-    {"no-spans", 0, CLI_FLAG, FIELD(no_spans), NULL, "leave needle, question and the other spans out", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"case", 'c', CLI_TEXT, FIELD(c), "ID", "the case, by its id or its number (default the first)"},
+    {"log", 0, CLI_FLAG, FIELD(log), NULL, "colours by the logarithm, from 1e-4 to 1"},
+    {"no-spans", 0, CLI_FLAG, FIELD(no_spans), NULL, "leave needle, question and the other spans out"},
+    {0},
 };
 #undef FIELD
 
@@ -262,7 +265,8 @@ static int find_case(const map_settings *s, map_data *d, ns_error *err)
         at = end == s->c || *end || at < 0 || at >= n ? -1 : at;
     }
     if (rc == NS_OK && (at < 0 || at >= n || at >= n_groups))
-        rc = ns_fail(err, NS_E_ARG, "--case %s: the recording has %lld cases, the first is '%s'", s->c ? s->c : "0", (long long)n, n ? ids[0] : "");
+        rc = ns_fail(err, NS_E_ARG, "--case %s: the recording has %lld cases, the first is '%s'", s->c ? s->c : "0", (long long)n,
+                     n ? ids[0] : "");
     if (rc == NS_OK) {
         d->group = ns_strdup(groups[at]);
         d->id = ns_strdup(ids[at]);
@@ -299,7 +303,8 @@ static int layer_index(const map_data *d, int64_t layer, int64_t *index, ns_erro
         if (layers[i] == layer)
             *index = i;
     if (rc == NS_OK && *index < 0)
-        rc = ns_fail(err, NS_E_ARG, "--layer %lld was not recorded (layers %lld to %lld were)", (long long)layer, (long long)layers[0], (long long)layers[n - 1]);
+        rc = ns_fail(err, NS_E_ARG, "--layer %lld was not recorded (layers %lld to %lld were)", (long long)layer, (long long)layers[0],
+                     (long long)layers[n - 1]);
     free(layers);
     return rc;
 }
@@ -375,8 +380,9 @@ static int64_t window_of(const map_data *d, const map_settings *s)
 static int draw_map(cli *app, const map_settings *s, const map_data *d)
 {
     const ns_map_figure figure = {
-        .size = sizeof figure, .map = d->map, .n_rows = d->n_rows, .n_keys = d->n_keys, .row_at = d->rows, .spans = s->no_spans ? NULL : d->spans,
-        .n_spans = s->no_spans ? 0 : (int)d->n_spans, .model_name = ns_file_fact(d->f, "model_name"), .case_name = d->id, .layer = s->layer, .head = s->head,
+        .size = sizeof figure, .map = d->map, .n_rows = d->n_rows, .n_keys = d->n_keys, .row_at = d->rows,
+        .spans = s->no_spans ? NULL : d->spans, .n_spans = s->no_spans ? 0 : (int)d->n_spans,
+        .model_name = ns_file_fact(d->f, "model_name"), .case_name = d->id, .layer = s->layer, .head = s->head,
         .window = window_of(d, s), .log_scale = s->log,
     };
     const ns_figure_params params = look_params(app, &s->look);
@@ -417,8 +423,11 @@ static int figure_map(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_figure_map = {
     .name = "figure map", .section = "Figures", .summary = "Draws the attention of one head on one case, with its spans",
     .arguments = "RECORDING", .min_args = 1, .max_args = 1,
-    .groups = {{"Options", map_options, 0}, {"Look", look_options, offsetof(map_settings, look)}}, .settings_size = sizeof(map_settings), .defaults = &map_defaults,
-    .description = "The recording must hold maps of kind dense or rows. Where there are more cells than pixels, the largest of each pixel is shown, so that a needle does not vanish.",
-    .examples = "needlescope figure map rec.h5 --layer 3 --head 1 -o map.png\nneedlescope figure map rec.h5 --layer 3 --head 1 --case 4 --log -o map.pdf",
+    .groups = {{"Options", map_options, 0}, {"Look", look_options, offsetof(map_settings, look)}}, .settings_size = sizeof(map_settings),
+    .defaults = &map_defaults,
+    .description = "The recording must hold maps of kind dense or rows. Where there are more cells than pixels, the largest of each "
+                   "pixel is shown, so that a needle does not vanish.",
+    .examples = "needlescope figure map rec.h5 --layer 3 --head 1 -o map.png\n"
+                "needlescope figure map rec.h5 --layer 3 --head 1 --case 4 --log -o map.pdf",
     .run = figure_map,
 };

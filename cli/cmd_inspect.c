@@ -1,4 +1,4 @@
-/* cmd_inspect.c - what a checkpoint holds: its size, its layers one by one, its hook points, the cost of a pass, its tensors. Reads headers only. */
+/* cmd_inspect.c - what a checkpoint holds: size, layers, hook points, the cost of a pass, tensors. Reads headers only. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,12 +17,12 @@ typedef struct inspect_settings {
 
 #define FIELD(name) offsetof(inspect_settings, name)
 static const cli_option options[] = {
-    {"points", 0, CLI_FLAG, FIELD(points), NULL, "list the hook points with shapes and formulas", NULL, 0, 0},
-    {"cost", 0, CLI_FLAG, FIELD(cost), NULL, "memory, waves and operations of a pass over --lengths", NULL, 0, 0},
-    {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths for --cost, one sequence each (default 512,2048)", NULL, 0, 0},
-    {"tensors", 0, CLI_FLAG, FIELD(tensors), NULL, "list the tensors", NULL, 0, 0},
-    {"arch-out", 0, CLI_FILE, FIELD(arch_out), "FILE", "write the architecture as JSON, to be edited and given back with --arch", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"points", 0, CLI_FLAG, FIELD(points), NULL, "list the hook points with shapes and formulas"},
+    {"cost", 0, CLI_FLAG, FIELD(cost), NULL, "memory, waves and operations of a pass over --lengths"},
+    {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths for --cost, one sequence each (default 512,2048)"},
+    {"tensors", 0, CLI_FLAG, FIELD(tensors), NULL, "list the tensors"},
+    {"arch-out", 0, CLI_FILE, FIELD(arch_out), "FILE", "write the architecture as JSON, to be edited and given back with --arch"},
+    {0},
 };
 #undef FIELD
 
@@ -54,7 +54,8 @@ static void describe_model(cli_out *o, const cli_model *m)
     cli_out_int(o, "vocab", "vocabulary", arch->vocab);
     cli_out_int(o, "max_positions", "positions", arch->max_positions);
     cli_out_int(o, "max_heads", NULL, ns_arch_max_heads(arch));
-    cli_out_bool(o, "tied_embeddings", "tied embeddings", arch->head.name && arch->embed.name && strcmp(arch->head.name, arch->embed.name) == 0);
+    const bool tied = arch->head.name && arch->embed.name && strcmp(arch->head.name, arch->embed.name) == 0;
+    cli_out_bool(o, "tied_embeddings", "tied embeddings", tied);
     cli_out_int(o, "n_tensors", "tensors", ns_checkpoint_count(m->checkpoint));
     cli_out_int(o, "n_parameters", "parameters", count);
     cli_out_int(o, "n_bytes", "bytes", bytes);
@@ -103,8 +104,9 @@ static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
 static void describe_layers(cli_out *o, const ns_arch *arch)
 {
     static const cli_column columns[] = {
-        {"layer", "layer", CELL_TEXT}, {"kind", "kind", CELL_TEXT}, {"window", "window", CELL_TEXT}, {"rope", "rope", CELL_TEXT}, {"n_heads", "heads", CELL_INT},
-        {"n_kv_heads", "kv heads", CELL_INT}, {"head_dim", "head dim", CELL_INT}, {"d_ff", "d_ff", CELL_INT},
+        {"layer", "layer", CELL_TEXT}, {"kind", "kind", CELL_TEXT}, {"window", "window", CELL_TEXT}, {"rope", "rope", CELL_TEXT},
+        {"n_heads", "heads", CELL_INT}, {"n_kv_heads", "kv heads", CELL_INT}, {"head_dim", "head dim", CELL_INT},
+        {"d_ff", "d_ff", CELL_INT},
     };
     cli_out_table(o, "layers", "Layers", columns, 8);
     for (int64_t layer = 0; layer < arch->n_layers;) {
@@ -178,7 +180,8 @@ static bool layers_text(const ns_arch *arch, ns_point point, int64_t *first, cha
         while (last + 1 < arch->n_layers && ns_point_exists(arch, point, last + 1))
             last++;
         *first = *first < 0 ? layer : *first;
-        used += (size_t)snprintf(out + used, n - used, last > layer ? "%s%lld-%lld" : "%s%lld", used ? "," : "", (long long)layer, (long long)last);
+        used += (size_t)snprintf(out + used, n - used, last > layer ? "%s%lld-%lld" : "%s%lld", used ? "," : "", (long long)layer,
+                                 (long long)last);
         layer = last;
     }
     return used > 0;
@@ -186,8 +189,10 @@ static bool layers_text(const ns_arch *arch, ns_point point, int64_t *first, cha
 
 static void describe_points(cli_out *o, const ns_arch *arch)
 {
-    static const cli_column columns[] = {{"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"axes", "axes", CELL_TEXT}, {"shape", "shape", CELL_TEXT},
-                                         {"formula", "formula", CELL_TEXT}};
+    static const cli_column columns[] = {
+        {"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"axes", "axes", CELL_TEXT}, {"shape", "shape", CELL_TEXT},
+        {"formula", "formula", CELL_TEXT},
+    };
     cli_out_table(o, "points", "Hook points (% = layer)", columns, 5);
     for (int p = 0; p < NS_N_POINTS; p++) {
         char layers[256], shape[160];
@@ -206,8 +211,11 @@ static void describe_points(cli_out *o, const ns_arch *arch)
 
 static int describe_cost(cli *app, cli_out *o, const ns_arch *arch, const cli_ints *lengths)
 {
-    static const cli_column columns[] = {{"length", "tokens", CELL_INT}, {"weight_bytes", "weights MiB", CELL_NUMBER}, {"activation_bytes", "activations MiB", CELL_NUMBER},
-                                         {"kv_bytes", "keys+values MiB", CELL_NUMBER}, {"waves", "waves", CELL_INT}, {"streamed", "weights", CELL_TEXT}, {"gflop", "GFLOP", CELL_NUMBER}};
+    static const cli_column columns[] = {
+        {"length", "tokens", CELL_INT}, {"weight_bytes", "weights MiB", CELL_NUMBER}, {"activation_bytes", "activations MiB", CELL_NUMBER},
+        {"kv_bytes", "keys+values MiB", CELL_NUMBER}, {"waves", "waves", CELL_INT}, {"streamed", "weights", CELL_TEXT},
+        {"gflop", "GFLOP", CELL_NUMBER},
+    };
     static int64_t defaults[] = {512, 2048};
     const cli_ints chosen = lengths->n ? *lengths : (cli_ints){.list = defaults, .n = 2};
     cli_out_table(o, "cost", "Cost of a pass", columns, 7);
@@ -232,8 +240,10 @@ static int describe_cost(cli *app, cli_out *o, const ns_arch *arch, const cli_in
 
 static void describe_tensors(cli_out *o, const ns_checkpoint *checkpoint)
 {
-    static const cli_column columns[] = {{"name", "tensor", CELL_TEXT}, {"dtype", "dtype", CELL_TEXT}, {"shape", "shape", CELL_TEXT}, {"n_bytes", "bytes", CELL_INT},
-                                         {"file", "file", CELL_TEXT}};
+    static const cli_column columns[] = {
+        {"name", "tensor", CELL_TEXT}, {"dtype", "dtype", CELL_TEXT}, {"shape", "shape", CELL_TEXT}, {"n_bytes", "bytes", CELL_INT},
+        {"file", "file", CELL_TEXT},
+    };
     cli_out_table(o, "tensors", "Tensors", columns, 5);
     for (int64_t i = 0; i < ns_checkpoint_count(checkpoint); i++) {
         const ns_tensor *const tensor = ns_checkpoint_tensor(checkpoint, i);
@@ -299,10 +309,12 @@ const cli_command cli_cmd_inspect = {
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(inspect_settings, model)}},
     .settings_size = sizeof(inspect_settings),
-    .description = "MODEL is a folder with config.json and safetensors (single or sharded), one .safetensors file beside its config.json, or a folder of the Hugging Face cache. "
-                   "Only headers are read, and every tensor is checked against the architecture.\n\n"
-                   "A model of your own: write the nearest architecture with --arch-out, edit it, and give it to any command with --arch FILE --names MAP. "
-                   "The file is written even where the tensors do not fit it.",
-    .examples = "needlescope inspect SmolLM2-135M --points\nneedlescope inspect SmolLM2-135M --cost --lengths 512,16384 --memory 2G",
+    .description = "MODEL is a folder with config.json and safetensors (single or sharded), one .safetensors file beside its "
+                   "config.json, or a folder of the Hugging Face cache. Only headers are read, and every tensor is checked against the "
+                   "architecture.\n\n"
+                   "A model of your own: write the nearest architecture with --arch-out, edit it, and give it to any command with "
+                   "--arch FILE --names MAP. The file is written even where the tensors do not fit it.",
+    .examples = "needlescope inspect SmolLM2-135M --points\n"
+                "needlescope inspect SmolLM2-135M --cost --lengths 512,16384 --memory 2G",
     .run = inspect,
 };

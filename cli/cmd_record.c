@@ -1,4 +1,4 @@
-/* cmd_record.c - cases + hook points -> a recording: maps, rows, activations in HDF5. The estimate is printed before anything is computed. */
+/* cmd_record.c - cases + hook points -> a recording: maps, rows, activations in HDF5. Its size is said before anything is computed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,24 +19,27 @@ typedef struct record_settings {
 
 #define FIELD(name) offsetof(record_settings, name)
 static const cli_option options[] = {
-    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to run, JSONL", NULL, 0, 0},
-    {"at", 'a', CLI_WORDS, FIELD(at), "GLOB,...", "hook points (inspect --points lists them; default blocks.*.attn.hook_pattern)", NULL, 0, 0},
-    {"rows", 'r', CLI_TEXT, FIELD(rows), "ROWS", "query positions to keep: all, answer, probe, last:N, span:NAME, or 0,5,-1", NULL, 0, 0},
-    {"maps", 0, CLI_CHOICE, FIELD(maps), "KIND", "how attention is kept", "stats+topk|dense|rows|topk|pooled|stats", 0, 0},
-    {"dtype", 0, CLI_CHOICE, FIELD(dtype), "TYPE", "numbers on disk", "f16|f32", 0, 0},
+    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to run, JSONL"},
+    {"at", 'a', CLI_WORDS, FIELD(at), "GLOB,...", "hook points (inspect --points lists them; default blocks.*.attn.hook_pattern)"},
+    {"rows", 'r', CLI_TEXT, FIELD(rows), "ROWS", "query positions to keep: all, answer, probe, last:N, span:NAME, or 0,5,-1"},
+    {"maps", 0, CLI_CHOICE, FIELD(maps), "KIND", "how attention is kept", "stats+topk|dense|rows|topk|pooled|stats"},
+    {"dtype", 0, CLI_CHOICE, FIELD(dtype), "TYPE", "numbers on disk", "f16|f32"},
     {"top-k", 'k', CLI_INT, FIELD(top_k), "K", "keys of a row in topk (default 32)", NULL, 1, 1 << 20},
-    {"pool-block", 0, CLI_INT, FIELD(pool_block), "N", "positions in a block of pooled maps (default: so many that a map has at most 128 blocks along each axis)", NULL, 1, 1 << 20},
-    {"max-bytes", 0, CLI_BYTES, FIELD(max_bytes), "SIZE", "refuse a recording larger than this (default 4G)", NULL, 0, 0},
-    {"estimate", 0, CLI_FLAG, FIELD(estimate), NULL, "print the size and stop", NULL, 0, 0},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the HDF5 file to write", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"pool-block", 0, CLI_INT, FIELD(pool_block), "N", "positions in a block of pooled maps (default: at most 128 blocks along each axis)",
+     NULL, 1, 1 << 20},
+    {"max-bytes", 0, CLI_BYTES, FIELD(max_bytes), "SIZE", "refuse a recording larger than this (default 4G)"},
+    {"estimate", 0, CLI_FLAG, FIELD(estimate), NULL, "print the size and stop"},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the HDF5 file to write"},
+    {0},
 };
 #undef FIELD
 
 /* positions is filled for a list and must be freed after the recorder was made. */
 static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *positions)
 {
-    static const struct { const char *name; ns_rows_kind kind; } words[] = {{"all", NS_ROWS_ALL}, {"answer", NS_ROWS_ANSWER}, {"probe", NS_ROWS_PROBE}};
+    static const struct { const char *name; ns_rows_kind kind; } words[] = {
+        {"all", NS_ROWS_ALL}, {"answer", NS_ROWS_ANSWER}, {"probe", NS_ROWS_PROBE},
+    };
     *rows = (ns_rows){0};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(text, words[i].name) == 0) {
@@ -45,7 +48,8 @@ static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *posit
         }
     if (ns_starts(text, "last:")) {
         rows->kind = NS_ROWS_LAST;
-        return cli_value_int(text + 5, &rows->n) && rows->n > 0 ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--rows %s: expected last:N with N > 0", text);
+        const bool good = cli_value_int(text + 5, &rows->n) && rows->n > 0;
+        return good ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--rows %s: expected last:N with N > 0", text);
     }
     if (ns_starts(text, "span:") && text[5]) {
         *rows = (ns_rows){.kind = NS_ROWS_SPAN, .span = text + 5};
@@ -68,8 +72,9 @@ static int run_record(cli *app, const record_settings *s, const cli_model *m, co
     if (rc == NS_OK) {
         cli_progress progress = cli_progress_begin(app, "record");
         const bool whole = params->maps == NS_MAPS_DENSE || (params->maps == NS_MAPS_ROWS && params->rows.kind == NS_ROWS_ALL);
-        const ns_score_params how = {.size = sizeof how, .no_sharing = whole,      /* a shared row of a whole map would be kept once for each case */
-                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+        /* A shared row of a whole map would be kept once for each case: no sharing. */
+        const ns_score_params how = {.size = sizeof how, .no_sharing = whole, .progress = cli_progress_update, .cancelled = cli_cancelled,
+                                     .user = &progress};
         rc = ns_run_cases(m->model, cases, ns_recorder_hooks(recorder), &how, &app->err);
         cli_progress_end(&progress);
     }
@@ -101,8 +106,10 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     const record_settings *const s = settings;
     static const char *const every_map[] = {"blocks.*.attn.hook_pattern"};
     static const ns_dtype dtypes[] = {NS_F16, NS_F32};   /* in the order of --dtype's choices */
-    ns_recorder_params params = {.size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1, .maps = (ns_maps_kind)s->maps,
-                                 .dtype = dtypes[s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes};
+    ns_recorder_params params = {
+        .size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1, .maps = (ns_maps_kind)s->maps,
+        .dtype = dtypes[s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes,
+    };
     cli_ints positions = {0};
     cli_model m = {0};
     ns_cases cases = {0};
@@ -137,10 +144,12 @@ const cli_command cli_cmd_record = {
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(record_settings, model)}},
     .settings_size = sizeof(record_settings),
-    .description = "Attention patterns are kept in one of six forms: whole maps (dense), chosen rows (rows), the largest keys of chosen rows (topk), maps pooled to bins (pooled), "
-                   "numbers about each row (stats), or stats and topk together, which is small and the default. Everything else is stored as activations. "
-                   "The size is estimated first, and a recording above --max-bytes is refused.\n\n"
+    .description = "Attention patterns are kept in one of six forms: whole maps (dense), chosen rows (rows), the largest keys of chosen "
+                   "rows (topk), maps pooled to bins (pooled), numbers about each row (stats), or stats and topk together, which is "
+                   "small and the default. Everything else is stored as activations. The size is estimated first, and a recording above "
+                   "--max-bytes is refused.\n\n"
                    "The file appears when it is complete; an interrupted run leaves nothing.",
-    .examples = "needlescope record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at hook_logits --maps dense --dtype f32 -o rec.h5",
+    .examples = "needlescope record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at "
+                "hook_logits --maps dense --dtype f32 -o rec.h5",
     .run = record,
 };

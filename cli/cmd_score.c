@@ -19,20 +19,21 @@ static const score_settings defaults = {.top = 5};
 
 #define FIELD(name) offsetof(score_settings, name)
 static const cli_option options[] = {
-    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to score, JSONL", NULL, 0, 0},
-    {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (default all; see --list)", NULL, 0, 0},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file", NULL, 0, 0},
+    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
+    {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (see --list; default all that can score the cases)"},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
-    {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the probes, their scores and where they come from", NULL, 0, 0},
-    {"no-sharing", 0, CLI_FLAG, FIELD(no_sharing), NULL, "compute common prefixes of cases again and again (the same bits, slower)", NULL, 0, 0},
-    {"one-at-a-time", 0, CLI_FLAG, FIELD(one_at_a_time), NULL, "a pass for each case (the same bits, slower, least memory)", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the probes, their scores and where they come from"},
+    {"no-sharing", 0, CLI_FLAG, FIELD(no_sharing), NULL, "compute common prefixes of cases again and again (the same bits, slower)"},
+    {"one-at-a-time", 0, CLI_FLAG, FIELD(one_at_a_time), NULL, "a pass for each case (the same bits, slower, least memory)"},
+    {0},
 };
 #undef FIELD
 
 static int list_probes(cli *app)
 {
-    static const cli_column columns[] = {{"probe", "probe", CELL_TEXT}, {"score", "score", CELL_TEXT}, {"summary", "summary", CELL_TEXT}, {"paper", "from", CELL_TEXT}};
+    static const cli_column columns[] = {{"probe", "probe", CELL_TEXT}, {"score", "score", CELL_TEXT}, {"summary", "summary", CELL_TEXT},
+                                         {"paper", "from", CELL_TEXT}};
     cli_out o;
     cli_out_begin(&o, app, "needlescope.probes/1");
     cli_out_table(&o, "scores", NULL, columns, 4);
@@ -47,42 +48,75 @@ static int list_probes(cli *app)
     return cli_out_end(&o, &app->err);
 }
 
-/* The names asked for, or all probes. A name that is not there is answered with the nearest one. */
-static int choose_probes(cli *app, const cli_words *asked, cli_words *out)
+/* Every name must be a probe or a score; one that is neither is answered with the nearest. */
+static int check_probes(cli *app, const cli_words *asked)
 {
-    int64_t n_all = 0;
     cli_words known = {0};
-    int rc = NS_OK;
+    int64_t n = 0;
     for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
-        n_all += 1 + (*probe)->n_scores;
-    if (!ns_grow(&out->list, &out->capacity, asked->n + n_all, sizeof *out->list) || !ns_grow(&known.list, &known.capacity, n_all, sizeof *known.list)) {
-        rc = ns_oom(&app->err, "the probes");
-        goto done;
-    }
+        n += 1 + (*probe)->n_scores;
+    if (!ns_grow(&known.list, &known.capacity, n, sizeof *known.list))
+        return ns_oom(&app->err, "the probes");
     for (const ns_probe *const *probe = ns_probes(); *probe; probe++) {
         known.list[known.n++] = (*probe)->name;
         for (int i = 0; i < (*probe)->n_scores; i++)
             known.list[known.n++] = (*probe)->scores[i].name;
-        if (!asked->n)
-            out->list[out->n++] = (*probe)->name;
     }
+    int rc = NS_OK;
     for (int64_t i = 0; i < asked->n && rc == NS_OK; i++) {
-        out->list[out->n++] = asked->list[i];
         if (ns_probe_find(asked->list[i]))
             continue;
         const int64_t near = cli_nearest(asked->list[i], known.list, known.n);
-        rc = ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (%s%s%s)", asked->list[i], near < 0 ? "see needlescope score --list" : "did you mean ",
-                     near < 0 ? "" : known.list[near], near < 0 ? "" : "?");
+        rc = near < 0 ? ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (needlescope score --list)", asked->list[i])
+                      : ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (did you mean %s?)", asked->list[i],
+                                known.list[near]);
     }
-done:
     free(known.list);
     return rc;
 }
 
+/* NULL when the probe can score one of the cases, else why it cannot score the first. */
+static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_cases *cases)
+{
+    const char *first = NULL;
+    for (int64_t i = 0; i < cases->n && probe->rejects; i++) {
+        const ns_probe_context context = {.model = m->model, .arch = m->arch, .c = &cases->list[i], .n_layers = m->arch->n_layers,
+                                          .n_heads = ns_arch_max_heads(m->arch)};
+        const char *const reason = probe->rejects(&context);
+        if (!reason)
+            return NULL;
+        first = first ? first : reason;
+    }
+    return first;
+}
+
+/* The names asked for. Without any: all probes but those that can score none of these cases (a case that one probe rejects is
+ * dropped for all). The strings are borrowed. */
+static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, const ns_cases *cases, cli_words *out)
+{
+    int64_t n = asked->n;
+    for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
+        n++;
+    if (!ns_grow(&out->list, &out->capacity, n, sizeof *out->list))
+        return ns_oom(&app->err, "the probes");
+    for (int64_t i = 0; i < asked->n; i++)
+        out->list[out->n++] = asked->list[i];
+    for (const ns_probe *const *probe = ns_probes(); *probe && !asked->n; probe++) {
+        const char *const reason = why_not(*probe, m, cases);
+        if (reason)
+            cli_note(app, "%s is left out: %s in any case", (*probe)->name, reason);
+        else
+            out->list[out->n++] = (*probe)->name;
+    }
+    return out->n ? NS_OK : ns_fail(&app->err, NS_E_ARG, "no probe can score any of these cases (needlescope score --list)");
+}
+
 static void describe_top(cli_out *o, const cli_model *m, const ns_scores *scores, int64_t top)
 {
-    static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT},
-                                         {"kind", "kind", CELL_TEXT}, {"value", "value", CELL_NUMBER}};
+    static const cli_column columns[] = {
+        {"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT},
+        {"kind", "kind", CELL_TEXT}, {"value", "value", CELL_NUMBER},
+    };
     const int64_t n_heads = ns_scores_heads(scores), all = ns_scores_layers(scores) * n_heads;
     const int k = (int)(top < all ? top : all);
     int64_t (*const best)[2] = ns_alloc_array((size_t)k, sizeof *best);
@@ -119,8 +153,8 @@ static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *sco
     cli_out_number(o, "first_token_accuracy", NULL, ns_scores_token_accuracy(scores, true));
     cli_out_say(o, "%-18s %lld of %lld scored\n", "cases", (long long)n, (long long)cases->n);
     if (!isnan(ns_scores_token_accuracy(scores, true)))
-        cli_out_say(o, "%-18s %lld of %lld; answer tokens %.3f, first token %.3f\n", "answered", (long long)ns_scores_answered(scores), (long long)n,
-                    ns_scores_token_accuracy(scores, false), ns_scores_token_accuracy(scores, true));
+        cli_out_say(o, "%-18s %lld of %lld; answer tokens %.3f, first token %.3f\n", "answered", (long long)ns_scores_answered(scores),
+                    (long long)n, ns_scores_token_accuracy(scores, false), ns_scores_token_accuracy(scores, true));
     cli_out_table(o, "dropped", n_reasons ? "Dropped" : NULL, columns, 3);
     for (int i = 0; i < n_reasons; i++) {
         cli_cell_int(o, dropped[i].n);
@@ -142,11 +176,13 @@ static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, c
     return rc;
 }
 
-static int run_score(cli *app, const score_settings *s, const cli_model *m, const ns_cases *cases, const cli_words *probes, ns_scores **scores)
+static int run_score(cli *app, const score_settings *s, const cli_model *m, const ns_cases *cases, const cli_words *probes,
+                     ns_scores **scores)
 {
     cli_progress progress = cli_progress_begin(app, "score");
     const ns_score_params params = {.size = sizeof params, .probes = probes->list, .n_probes = (int)probes->n, .no_sharing = s->no_sharing,
-                                    .one_at_a_time = s->one_at_a_time, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+                                    .one_at_a_time = s->one_at_a_time, .progress = cli_progress_update, .cancelled = cli_cancelled,
+                                    .user = &progress};
     const int rc = ns_score_run(scores, m->model, cases, &params, &app->err);
     cli_progress_end(&progress);
     return rc;
@@ -166,13 +202,15 @@ static int score(cli *app, const void *settings, char **args, int n_args)
         return ns_fail(&app->err, NS_E_ARG, "MODEL is missing");
     int rc = cli_check_output(app, s->out);
     if (rc == NS_OK)
-        rc = choose_probes(app, &s->probes, &probes);
+        rc = check_probes(app, &s->probes);
     if (rc == NS_OK)
         rc = cli_open_arch(app, &m, args[0], &s->model);
     if (rc == NS_OK)
         rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
     if (rc == NS_OK)
         rc = cli_load_weights(app, &m, &s->model);
+    if (rc == NS_OK)
+        rc = choose_probes(app, &s->probes, &m, &cases, &probes);
     if (rc == NS_OK) {
         cli_signals_hold(true);
         rc = run_score(app, s, &m, &cases, &probes, &scores);
@@ -201,9 +239,11 @@ const cli_command cli_cmd_score = {
     .arguments = "MODEL", .min_args = 0, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(score_settings, model)}},
     .settings_size = sizeof(score_settings), .defaults = &defaults,
-    .description = "Each case is run once, however many probes look at it; cases that begin alike share their beginning. The answer is teacher-forced, and the answer accuracy says how often it is "
-                   "what the model itself would say. Cases that a probe cannot score are dropped and counted with their reason; when none is left the command fails.\n\n"
+    .description = "Each case is run once, however many probes look at it; cases that begin alike share their beginning. The answer is "
+                   "teacher-forced, and the answer accuracy says how often it is what the model itself would say. Cases that a probe "
+                   "cannot score are dropped and counted with their reason; when none is left the command fails.\n\n"
                    "Threads, memory, the order of the cases and the CPU's vector width change no bit of a score.",
-    .examples = "needlescope score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5\nneedlescope score --list",
+    .examples = "needlescope score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5\n"
+                "needlescope score --list",
     .run = score,
 };

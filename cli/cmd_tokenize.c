@@ -14,12 +14,12 @@ typedef struct tokenize_settings {
 
 #define FIELD(name) offsetof(tokenize_settings, name)
 static const cli_option options[] = {
-    {"file", 'f', CLI_FILE, FIELD(file), "FILE", "read the text from a file (- or /dev/stdin: standard input)", NULL, 0, 0},
-    {"decode", 'd', CLI_INTS, FIELD(decode), "ID,ID,...", "turn ids into text instead", NULL, 0, 0},
-    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...); with --decode, leave them out of the text", NULL, 0, 0},
-    {"ids", 'i', CLI_FLAG, FIELD(ids_only), NULL, "print the ids alone, comma-separated", NULL, 0, 0},
-    {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"file", 'f', CLI_FILE, FIELD(file), "FILE", "read the text from a file (- or /dev/stdin: standard input)"},
+    {"decode", 'd', CLI_INTS, FIELD(decode), "ID,ID,...", "turn ids into text instead"},
+    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...); with --decode, leave them out of the text"},
+    {"ids", 'i', CLI_FLAG, FIELD(ids_only), NULL, "print the ids alone, comma-separated"},
+    {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)"},
+    {0},
 };
 #undef FIELD
 
@@ -72,7 +72,10 @@ static int print_decoded(cli *app, const ns_tokenizer *tokenizer, const tokenize
 
 static void print_tokens(cli_out *o, const ns_tokenizer *tokenizer, const char *text, const ns_encoding *encoding)
 {
-    static const cli_column columns[] = {{"id", "id", CELL_INT}, {"begin", "begin", CELL_INT}, {"end", "end", CELL_INT}, {"piece", "piece", CELL_TEXT}, {"text", "text", CELL_TEXT}};
+    static const cli_column columns[] = {
+        {"id", "id", CELL_INT}, {"begin", "begin", CELL_INT}, {"end", "end", CELL_INT}, {"piece", "piece", CELL_TEXT},
+        {"text", "text", CELL_TEXT},
+    };
     cli_out_table(o, "tokens", NULL, columns, 5);
     for (int64_t i = 0; i < encoding->n; i++) {
         const int64_t n = encoding->end[i] - encoding->begin[i];
@@ -129,7 +132,8 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = open_tokenizer(app, args[0], s, &tokenizer);
     if (rc == NS_OK)
-        rc = s->decode.n ? print_decoded(app, tokenizer, s) : print_encoded(app, tokenizer, s, text ? text : args[1], text ? n : strlen(args[1]));
+        rc = s->decode.n ? print_decoded(app, tokenizer, s)
+                         : print_encoded(app, tokenizer, s, text ? text : args[1], text ? n : strlen(args[1]));
     ns_tokenizer_free(tokenizer);
     free(text);
     return rc;
@@ -140,7 +144,9 @@ const cli_command cli_cmd_tokenize = {
     .arguments = "MODEL [TEXT]", .min_args = 1, .max_args = 2,
     .groups = {{"Options", options, 0}},
     .settings_size = sizeof(tokenize_settings),
-    .description = "MODEL is a tokenizer.json, a folder that holds one, or a checkpoint. Offsets count bytes of the text; a token that is part of a character has no text of its own.",
-    .examples = "needlescope tokenize SmolLM2-135M 'The key is 7421.'\nneedlescope tokenize SmolLM2-135M --decode 504,2256",
+    .description = "MODEL is a tokenizer.json, a folder that holds one, or a checkpoint. Offsets count bytes of the text; a token that "
+                   "is part of a character has no text of its own.",
+    .examples = "needlescope tokenize SmolLM2-135M 'The key is 7421.'\n"
+                "needlescope tokenize SmolLM2-135M --decode 504,2256",
     .run = tokenize,
 };

@@ -1,4 +1,5 @@
-/* commands.c - the table of commands, and the options that all of them have. Adding one: a cmd_NAME.c, a name in commands.h, a line here. */
+/* commands.c - the table of commands, and the options that all of them have. A new one is a cmd_NAME.c, a name in commands.h, and a line
+ * here and in meson.build. */
 #include "cli/commands.h"
 
 #include <string.h>
@@ -15,13 +16,13 @@ const cli_command *const cli_commands[] = {
 #define FIELD(name) offsetof(cli_globals, name)
 const cli_option cli_global_options[] = {
     {"threads", 't', CLI_INT, FIELD(threads), "N", "threads (default: one per core); changes no bit of a result", NULL, 1, 4096},
-    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE", "bytes for weights and activations, such as 800M or 4G (default half of RAM); less streams the weights", NULL, 0, 0},
-    {"json", 'j', CLI_FLAG, FIELD(json), NULL, "print the answer as one JSON object", NULL, 0, 0},
-    {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "say nothing on stderr but errors", NULL, 0, 0},
-    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more on stderr", NULL, 0, 0},
-    {"help", 'h', CLI_FLAG, FIELD(help), NULL, "print help", NULL, 0, 0},
-    {"version", 0, CLI_FLAG, FIELD(version), NULL, "print the version", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE", "memory for weights and activations, such as 800M or 4G (default half of RAM)"},
+    {"json", 'j', CLI_FLAG, FIELD(json), NULL, "print the answer as one JSON object"},
+    {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "say nothing on stderr but errors"},
+    {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more on stderr"},
+    {"help", 'h', CLI_FLAG, FIELD(help), NULL, "print help"},
+    {"version", 0, CLI_FLAG, FIELD(version), NULL, "print the version"},
+    {0},
 };
 #undef FIELD
 

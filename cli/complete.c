@@ -1,5 +1,5 @@
-/* complete.c - completion scripts for bash, zsh and fish, from the same rows as --help. Commands of two words ("cases needle") are completed
- * word by word; option values by file name or by their choices. */
+/* complete.c - completion scripts for bash, zsh and fish, from the same rows as --help. Commands of two words ("cases needle") are
+ * completed word by word; option values by file name or by their choices. */
 #include <stdio.h>
 #include <string.h>
 
@@ -84,8 +84,8 @@ static void bash_value(FILE *out, const cli_command *command, const cli_option *
     } else if (option->value && !wants_path(option)) {
         fprintf(out, "        '%s --%s') return ;;\n", command->name, option->name);
     } else if (option->value) {
-        fprintf(out, "        '%s --%s') compopt -o filenames; COMPREPLY=($(compgen -%c -- \"$current\")); return ;;\n", command->name, option->name,
-                option->kind == CLI_FOLDER ? 'd' : 'f');
+        fprintf(out, "        '%s --%s') compopt -o filenames; COMPREPLY=($(compgen -%c -- \"$current\")); return ;;\n", command->name,
+                option->name, option->kind == CLI_FOLDER ? 'd' : 'f');
     }
 }
 
@@ -230,7 +230,8 @@ static void fish_prefix(FILE *out, const char *prefix)
 
 static void print_fish(FILE *out)
 {
-    fputs("# fish completion for needlescope, generated from its option tables\ncomplete -c needlescope -n __fish_use_subcommand -f -a '", out);
+    fputs("# fish completion for needlescope, generated from its option tables\n"
+          "complete -c needlescope -n __fish_use_subcommand -f -a '", out);
     next_words(out, NULL);
     fputs("'\n", out);
     each_prefix(out, fish_prefix);
@@ -240,7 +241,9 @@ static void print_fish(FILE *out)
 
 int cli_print_completion(FILE *out, const char *shell)
 {
-    static const struct { const char *name; void (*print)(FILE *); } shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
+    static const struct { const char *name; void (*print)(FILE *); } shells[] = {
+        {"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish},
+    };
     for (size_t i = 0; i < sizeof shells / sizeof *shells; i++)
         if (strcmp(shell, shells[i].name) == 0) {
             shells[i].print(out);

@@ -1,5 +1,6 @@
-/* facts.c - provenance of the model and the run, in one place. Stable facts say what was computed and enter config_sha256 and content_sha256; volatile
- * ones (when, where, by which command) only inform. No path is stable. What was asked (probes, points, cases) is added by the writers of the files. */
+/* facts.c - provenance of the model and the run, in one place. Stable facts say what was computed and enter config_sha256 and
+ * content_sha256; volatile ones (when, where, by which command) only inform. No path is stable. What was asked (probes, points,
+ * cases) is added by the writers of the files. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,7 +53,8 @@ static int gather_model(cli *app, cli_facts *facts, const cli_model *m)
     say(facts, "model_name", m->name, true);
     say(facts, "model_family", m->arch->family, false);
     say(facts, "weights_sha256", weights, false);
-    say(facts, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), weights != NULL);   /* it knows mtimes: where the weights are hashed, a copy is as good */
+    /* The identity knows mtimes. Where the weights are hashed a copy is as good, so it only informs. */
+    say(facts, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), weights != NULL);
     const char *const config = ns_checkpoint_config_path(m->checkpoint);
     char *text = NULL, *arch = NULL;
     enum { LARGEST = 16 << 20 };

@@ -49,7 +49,8 @@ void cli_option_help(const cli_option *option, char *out, size_t n)
 static void print_option(FILE *out, const cli_option *option)
 {
     char text[512];
-    const int column = fprintf(out, "  %c%c%s --%s%s%s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ', option->letter ? "," : " ",
+    const int column = fprintf(out, "  %c%c%s --%s%s%s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
+                               option->letter ? "," : " ",
                                option->name, option->value ? " " : "", option->value ? option->value : "");
     if (column + 2 > COLUMN)
         fprintf(out, "\n%*s", COLUMN, "");
@@ -103,7 +104,8 @@ static bool under(const cli_command *command, const char *prefix)
 void cli_print_overview(FILE *out, const char *prefix)
 {
     if (!prefix)
-        fputs("needlescope finds the attention heads that retrieve, in any checkpoint.\n\nusage: needlescope COMMAND [arguments] [options]\n", out);
+        fputs("needlescope finds the attention heads that retrieve, in any checkpoint.\n\nusage: needlescope COMMAND [arguments] "
+              "[options]\n", out);
     else
         fprintf(out, "usage: needlescope %s WHAT [arguments] [options]\n", prefix);
     const char *section = NULL;

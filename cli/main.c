@@ -24,12 +24,14 @@ static int print_version(void)
     return NS_OK;
 }
 
-/* Documents made from the option tables, for the build: help-man [COMMAND], help-completion SHELL, help-commands. Not in the list of commands. */
+/* Documents made from the option tables, for the build, and not in the list of commands: help-man [COMMAND], help-completion SHELL,
+ * help-commands. */
 static int print_document(cli *app, int argc, char **argv)
 {
     const char *const what = argv[1], *const name = argc > 2 ? argv[2] : NULL;
     if (strcmp(what, "help-completion") == 0)
-        return name && cli_print_completion(stdout, name) == NS_OK ? NS_OK : ns_fail(&app->err, NS_E_ARG, "help-completion bash, zsh or fish");
+        return name && cli_print_completion(stdout, name) == NS_OK ? NS_OK
+                                                                   : ns_fail(&app->err, NS_E_ARG, "help-completion bash, zsh or fish");
     if (strcmp(what, "help-commands") == 0) {
         for (const cli_command *const *row = cli_commands; *row; row++)
             printf("%s\n", (*row)->name);
@@ -107,7 +109,8 @@ static int check_arguments(cli *app, int n)
     if (n < c->min_args)
         return ns_fail(&app->err, NS_E_ARG, "%s is missing (needlescope %s --help)", c->arguments, c->name);
     if (n > c->max_args)
-        return ns_fail(&app->err, NS_E_ARG, "too many arguments: %s", c->max_args ? "quote names with spaces" : "this command takes options only");
+        return ns_fail(&app->err, NS_E_ARG, "too many arguments (%s)",
+                       c->max_args ? "quote names that hold spaces" : "this command takes options only");
     return NS_OK;
 }
 

@@ -113,7 +113,8 @@ static void print_overview_page(FILE *out)
 {
     print_head(out, NULL, "finds the attention heads that retrieve, in any checkpoint");
     fputs(".B needlescope\n\\fICOMMAND\\fR [\\fIarguments\\fR] [\\fIoptions\\fR]\n.SH DESCRIPTION\n"
-          "needlescope loads transformer checkpoints, runs a hookable forward pass, records what attention heads do, scores the heads and draws the figures. "
+          "needlescope loads transformer checkpoints, runs a hookable forward pass, records what attention heads do, scores the heads and "
+          "draws the figures. "
           "The answer goes to standard output, everything else to standard error.\n.SH COMMANDS\n", out);
     for (const cli_command *const *row = cli_commands; *row; row++) {
         char page[64];

@@ -8,13 +8,14 @@
 
 #define FIELD(name) offsetof(cli_model_settings, name)
 const cli_option cli_model_options[] = {
-    {"arch", 0, CLI_FILE, FIELD(arch), "FILE", "read the architecture from this JSON (see inspect --arch-out) instead of config.json", NULL, 0, 0},
-    {"names", 0, CLI_FILE, FIELD(names), "FILE", "JSON that maps tensor names of the description to names in the file (globs)", NULL, 0, 0},
-    {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)", NULL, 0, 0},
-    {"tokenizer", 0, CLI_FILE, FIELD(tokenizer), "PATH", "tokenizer.json or its folder, when the model's folder has none", NULL, 0, 0},
-    {"olmo3-rope", 0, CLI_TEXT, FIELD(olmo3_rope), "WHERE", "layers that yarn scales in olmo3: full-layers (as transformers 4.57, default) or all-layers (as 5.x)", NULL, 0, 0},
-    {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"arch", 0, CLI_FILE, FIELD(arch), "FILE", "read the architecture from this JSON (see inspect --arch-out) instead of config.json"},
+    {"names", 0, CLI_FILE, FIELD(names), "FILE", "JSON that maps tensor names of the description to names in the file (globs)"},
+    {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)"},
+    {"tokenizer", 0, CLI_FILE, FIELD(tokenizer), "PATH", "tokenizer.json or its folder, when the model's folder has none"},
+    {"olmo3-rope", 0, CLI_TEXT, FIELD(olmo3_rope), "WHERE",
+     "layers that yarn scales in olmo3: full-layers (as transformers 4.57, default) or all-layers (as 5.x)"},
+    {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)"},
+    {0},
 };
 #undef FIELD
 
@@ -67,21 +68,23 @@ int cli_open_arch(cli *app, cli_model *m, const char *path, const cli_model_sett
     int rc = ns_checkpoint_open(&m->checkpoint, path, &where, &app->err);
     if (rc < 0)
         return rc;
-    const ns_arch_params how = {.size = sizeof how, .names_path = settings->names, .olmo3_rope = settings->olmo3_rope, .warn = cli_warn, .user = app};
+    const ns_arch_params how = {.size = sizeof how, .names_path = settings->names, .olmo3_rope = settings->olmo3_rope, .warn = cli_warn,
+                                .user = app};
     return settings->arch ? arch_from_file(&m->arch, settings->arch, &how, &app->err)
                           : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, &app->err);
 }
 
 int cli_open_engine(cli *app, ns_engine **out, const char *cpu)
 {
-    const ns_engine_params params = {.size = sizeof params, .threads = (int)app->globals.threads, .cpu = cpu ? cpu : getenv("NEEDLESCOPE_CPU")};
+    const ns_engine_params params = {.size = sizeof params, .threads = (int)app->globals.threads,
+                                     .cpu = cpu ? cpu : getenv("NEEDLESCOPE_CPU")};
     const int rc = ns_engine_new(out, &params, &app->err);
     if (rc < 0 || !ns_starts(ns_engine_kernel_class(*out), "openblas"))
         return rc;   /* the forward pass does without OpenBLAS: it is not even loaded */
     if (!ns_blas_can_start()) {
         ns_engine_free(*out);
         *out = NULL;
-        return ns_fail(&app->err, NS_E_MEMORY, "OpenBLAS cannot be loaded: too little address space for its buffers, or not installed (raise ulimit -v)");
+        return ns_fail(&app->err, NS_E_MEMORY, "OpenBLAS cannot be loaded: not installed, or too little address space (raise ulimit -v)");
     }
     ns_blas_set_threads(1);   /* our own pool shares out the work */
     return NS_OK;

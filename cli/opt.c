@@ -55,7 +55,8 @@ static int set_int(const cli_option *option, int64_t *field, const char *text, n
     if (!cli_value_int(text, &value))
         return bad_value(option, text, "expected a whole number", err);
     if ((option->min || option->max) && (value < option->min || value > option->max))
-        return ns_fail(err, NS_E_ARG, "--%s %s: expected a whole number from %lld to %lld", option->name, text, (long long)option->min, (long long)option->max);
+        return ns_fail(err, NS_E_ARG, "--%s %s: expected a whole number from %lld to %lld", option->name, text, (long long)option->min,
+                       (long long)option->max);
     *field = value;
     return NS_OK;
 }
@@ -197,7 +198,8 @@ static int unknown_option(const parser *p, const char *word, ns_error *err)
                     : ns_fail(err, NS_E_ARG, "unknown option --%s (did you mean --%s?)", name, p->names[near]);
 }
 
-int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, bool stop_early, int *used, char ***args, int *n_args, ns_error *err)
+int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, bool stop_early, int *used, char ***args, int *n_args,
+              ns_error *err)
 {
     parser p;
     int rc = build(&p, targets, n_targets, stop_early, err);

@@ -1,4 +1,4 @@
-/* out.c - the printer behind --json and its absence. Text goes to a memory stream, JSON to a cJSON tree; tables are buffered for their widths. */
+/* out.c - the printer behind --json and its absence. Text goes to a memory stream, JSON to a cJSON tree; tables wait for their widths. */
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>

@@ -34,7 +34,8 @@ bool cli_use_colour(int fd)
 cli_progress cli_progress_begin(const cli *app, const char *what)
 {
     const double t = now();
-    return (cli_progress){.what = what, .silent = app->globals.quiet, .tty = isatty(STDERR_FILENO) && !is_plain_terminal(), .start = t, .shown = t};
+    return (cli_progress){.what = what, .silent = app->globals.quiet, .tty = isatty(STDERR_FILENO) && !is_plain_terminal(), .start = t,
+                          .shown = t};
 }
 
 static void format_seconds(char *out, size_t n, double seconds)
@@ -108,8 +109,9 @@ void cli_detail(const cli *app, const char *fmt, ...)
 void cli_warn(void *user, const char *line)
 {
     const cli *const app = user;
+    const bool colour = cli_use_colour(STDERR_FILENO);
     if (!app->globals.quiet)
-        fprintf(stderr, "%swarning:%s %s\n", cli_use_colour(STDERR_FILENO) ? "\033[33m" : "", cli_use_colour(STDERR_FILENO) ? "\033[0m" : "", line);
+        fprintf(stderr, "%swarning:%s %s\n", colour ? "\033[33m" : "", colour ? "\033[0m" : "", line);
 }
 
 void cli_complain(const char *where, const char *line)

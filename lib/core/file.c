@@ -145,7 +145,8 @@ static int resolve_target(char **target, const char *path, ns_error *err)
             return ns_fail(err, NS_E_CREATE, "%s: a symbolic link that leads nowhere (remove it or choose another name)", path);
     }
     if (exists && !S_ISREG(st.st_mode))
-        return ns_fail(err, NS_E_CREATE, "%s: exists and is %s (choose a file name)", path, S_ISDIR(st.st_mode) ? "a folder" : "not a file");
+        return ns_fail(err, NS_E_CREATE, "%s: exists and is %s (choose a file name)", path,
+                       S_ISDIR(st.st_mode) ? "a folder" : "not a file");
     if (!*target)
         *target = ns_strdup(path);
     return *target ? NS_OK : ns_oom(err, path);

@@ -209,5 +209,6 @@ int ns_json_scan(const char *text, size_t n, int max_depth, const char *label, n
     int64_t line = 1;
     for (const char *c = text; c < s.at; c++)
         line += *c == '\n';
-    return ns_fail(err, NS_E_FORMAT, "%s: not valid JSON: %s (line %lld, byte %zu)", label, s.fault, (long long)line, (size_t)(s.at - text));
+    return ns_fail(err, NS_E_FORMAT, "%s: not valid JSON: %s (line %lld, byte %zu)", label, s.fault, (long long)line,
+                   (size_t)(s.at - text));
 }

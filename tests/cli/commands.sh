@@ -55,6 +55,8 @@ json cases n_cases 12 cases check cases.jsonl
 json cases n_cases 3 cases repeat --model MODEL --length 40 --count 3 -o repeat.jsonl
 json score n_answered 12 score MODEL --cases cases.jsonl --probe retrieval_find --top 1
 json score n_cases 3 score MODEL --cases repeat.jsonl --probe induction,previous_token
+run score MODEL --cases repeat.jsonl   # without --probe: those that can score repeats
+grep -q '^induction ' out && ! grep -q '^retrieval_find ' out && grep -q 'left out: no answer' err || fail "the default probes of repeats: $(cat out err)"
 json probes scores '' score --list
 json record estimated_bytes '' record MODEL --cases cases.jsonl --estimate
 json figure file f.png figure heads scores.h5 --score induction -o f.png

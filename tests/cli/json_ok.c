@@ -1,4 +1,4 @@
-/* json_ok.c - reads stdin: exit 0 when it is one JSON object whose `schema` is argv[1]; with argv[2] prints that member, for shell tests. */
+/* json_ok.c - for shell tests: exit 0 when stdin is one JSON object whose `schema` is argv[1]; prints its member argv[2]. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

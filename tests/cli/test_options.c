@@ -18,17 +18,17 @@ typedef struct settings {
 
 #define FIELD(name) offsetof(settings, name)
 static const cli_option options[] = {
-    {"flag", 'f', CLI_FLAG, FIELD(flag), NULL, "", NULL, 0, 0},
-    {"text", 't', CLI_TEXT, FIELD(text), "T", "", NULL, 0, 0},
+    {"flag", 'f', CLI_FLAG, FIELD(flag), NULL, ""},
+    {"text", 't', CLI_TEXT, FIELD(text), "T", ""},
     {"number", 'n', CLI_INT, FIELD(number), "N", "", NULL, 1, 10},
-    {"bytes", 0, CLI_BYTES, FIELD(bytes), "B", "", NULL, 0, 0},
-    {"ratio", 0, CLI_NUMBER, FIELD(x), "X", "", NULL, 0, 0},
-    {"choice", 0, CLI_CHOICE, FIELD(choice), "C", "", "dense|rows|topk", 0, 0},
-    {"words", 'w', CLI_WORDS, FIELD(words), "W", "", NULL, 0, 0},
-    {"ints", 0, CLI_INTS, FIELD(ints), "I", "", NULL, 0, 0},
-    {"numbers", 0, CLI_NUMBERS, FIELD(numbers), "X", "", NULL, 0, 0},
-    {"heads", 0, CLI_HEADS, FIELD(heads), "H", "", NULL, 0, 0},
-    {NULL, 0, CLI_FLAG, 0, NULL, NULL, NULL, 0, 0},
+    {"bytes", 0, CLI_BYTES, FIELD(bytes), "B", ""},
+    {"ratio", 0, CLI_NUMBER, FIELD(x), "X", ""},
+    {"choice", 0, CLI_CHOICE, FIELD(choice), "C", "", "dense|rows|topk"},
+    {"words", 'w', CLI_WORDS, FIELD(words), "W", ""},
+    {"ints", 0, CLI_INTS, FIELD(ints), "I", ""},
+    {"numbers", 0, CLI_NUMBERS, FIELD(numbers), "X", ""},
+    {"heads", 0, CLI_HEADS, FIELD(heads), "H", ""},
+    {0},
 };
 #undef FIELD
 
@@ -52,7 +52,8 @@ static void fills_the_settings(void **state)
     settings s;
     ns_error err;
     int n;
-    assert_int_equal(parse(&s, "a --flag b --text=x -n 3 --bytes 4G --ratio -.5 --choice topk -w a,b --words c --ints 1,2 --ints 10:30:3 --numbers 0:1:5 --heads 3.1,4.0 c", &n, &err), NS_OK);
+    assert_int_equal(parse(&s, "a --flag b --text=x -n 3 --bytes 4G --ratio -.5 --choice topk -w a,b --words c --ints 1,2 --ints 10:30:3 "
+                               "--numbers 0:1:5 --heads 3.1,4.0 c", &n, &err), NS_OK);
     assert_int_equal(n, 3);
     assert_true(s.flag);
     assert_string_equal(s.text, "x");
@@ -77,11 +78,16 @@ static void names_the_mistake(void **state)
 {
     (void)state;
     static const char *const rows[][2] = {
-        {"--nonsense", "unknown option --nonsense"}, {"--flg", "did you mean --flag?"}, {"-z", "unknown option -z"}, {"-fz", "unknown option -z"},
-        {"--flag -z", "unknown option -z"}, {"--flag=1", "--flag takes no value"}, {"--text", "--text needs a value"}, {"-t", "--text needs a value"},
-        {"--num 0", "could be more than one"}, {"--number 0", "from 1 to 10"}, {"--number 11", "from 1 to 10"}, {"--number 1x", "whole number"}, {"--number 1.5", "whole number"},
-        {"--bytes 4X", "4G"}, {"--bytes -1", "4G"}, {"--ratio nan", "expected a number"}, {"--ratio 1e999", "expected a number"}, {"--choice sparse", "dense|rows|topk"},
-        {"--words a,,b", "empty item"}, {"--ints 1,two", "'two' is not a number"}, {"--ints 1.5", "not a whole number"}, {"--numbers 0:1", "FROM:TO:COUNT"},
+        {"--nonsense", "unknown option --nonsense"}, {"--flg", "did you mean --flag?"}, {"-z", "unknown option -z"},
+        {"-fz", "unknown option -z"},
+        {"--flag -z", "unknown option -z"}, {"--flag=1", "--flag takes no value"}, {"--text", "--text needs a value"},
+        {"-t", "--text needs a value"},
+        {"--num 0", "could be more than one"}, {"--number 0", "from 1 to 10"}, {"--number 11", "from 1 to 10"},
+        {"--number 1x", "whole number"}, {"--number 1.5", "whole number"},
+        {"--bytes 4X", "4G"}, {"--bytes -1", "4G"}, {"--ratio nan", "expected a number"}, {"--ratio 1e999", "expected a number"},
+        {"--choice sparse", "dense|rows|topk"},
+        {"--words a,,b", "empty item"}, {"--ints 1,two", "'two' is not a number"}, {"--ints 1.5", "not a whole number"},
+        {"--numbers 0:1", "FROM:TO:COUNT"},
         {"--numbers 0:1:0", "FROM:TO:COUNT"}, {"--heads 3", "LAYER.HEAD"}, {"--heads 3.x", "LAYER.HEAD"}, {"--heads -1.2", "LAYER.HEAD"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -99,7 +105,8 @@ static void sizes(void **state)
 {
     (void)state;
     static const struct { const char *text; int64_t bytes; } good[] = {
-        {"0", 0}, {"1000", 1000}, {"4k", 4096}, {"4K", 4096}, {"1.5M", 1572864}, {"2GiB", INT64_C(2) << 30}, {"2GB", 2000000000}, {"1T", INT64_C(1) << 40},
+        {"0", 0}, {"1000", 1000}, {"4k", 4096}, {"4K", 4096}, {"1.5M", 1572864}, {"2GiB", INT64_C(2) << 30}, {"2GB", 2000000000},
+        {"1T", INT64_C(1) << 40},
     };
     int64_t bytes;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)

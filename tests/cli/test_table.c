@@ -189,7 +189,8 @@ static void exit_codes(void **state)
         assert_non_null(strstr(man, line));
     }
     free(man);
-    static const int wanted[][2] = {{NS_OK, 0}, {NS_E_ARG, 2}, {NS_E_FORMAT, 65}, {NS_E_MISSING, 66}, {NS_E_CREATE, 73}, {NS_E_IO, 74}, {NS_E_MEMORY, 75},
+    static const int wanted[][2] = {{NS_OK, 0}, {NS_E_ARG, 2}, {NS_E_FORMAT, 65}, {NS_E_MISSING, 66}, {NS_E_CREATE, 73}, {NS_E_IO, 74},
+                                    {NS_E_MEMORY, 75},
                                     {NS_E_UNSUPPORTED, 65}, {NS_E_NUMERIC, 65}, {NS_E_INTERNAL, 70}, {-1000, 70}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         assert_int_equal(cli_exit_code(wanted[i][0]), wanted[i][1]);

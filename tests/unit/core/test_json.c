@@ -17,8 +17,10 @@ static void accepts(void **state)
 {
     (void)state;
     static const char *good[] = {
-        "{}", "[]", "0", "-0", "-1.5e-3", " \t\r\n[1, 2.5E+10, true, false, null, \"x\"] ", "\"\\u00e9\\ud83d\\ude00\\n\"", "{\"a\": {\"a\": [[], {}]}}",
-        "\xEF\xBB\xBF{\"a\": 1}", "\"\xF0\x9F\x98\x80\"", "{\"a\": 1, \"A\": 2}", "[[[[[[[[]]]]]]]]", "1e308", "\"\\\\\\\"\\/\"", "[{}, {\"\": 1}]",
+        "{}", "[]", "0", "-0", "-1.5e-3", " \t\r\n[1, 2.5E+10, true, false, null, \"x\"] ", "\"\\u00e9\\ud83d\\ude00\\n\"",
+        "{\"a\": {\"a\": [[], {}]}}",
+        "\xEF\xBB\xBF{\"a\": 1}", "\"\xF0\x9F\x98\x80\"", "{\"a\": 1, \"A\": 2}", "[[[[[[[[]]]]]]]]", "1e308", "\"\\\\\\\"\\/\"",
+        "[{}, {\"\": 1}]",
     };
     ns_error err;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -32,13 +34,19 @@ static void refuses(void **state)
     static const struct {
         const char *text, *says;
     } bad[] = {
-        {"", "the text ends"}, {"{", "a string"}, {"[1,]", "value was expected"}, {"[1 2]", "','"}, {"{\"a\" 1}", "':'"}, {"{\"a\": 1,}", "a string"},
-        {"{a: 1}", "a string"}, {"[NaN]", "NaN"}, {"[Infinity]", "Infinity"}, {"[-Infinity]", "Infinity"}, {"01", "follows"}, {"1.", "point"},
+        {"", "the text ends"}, {"{", "a string"}, {"[1,]", "value was expected"}, {"[1 2]", "','"}, {"{\"a\" 1}", "':'"},
+        {"{\"a\": 1,}", "a string"},
+        {"{a: 1}", "a string"}, {"[NaN]", "NaN"}, {"[Infinity]", "Infinity"}, {"[-Infinity]", "Infinity"}, {"01", "follows"},
+        {"1.", "point"},
         {"1e", "exponent"}, {"+1", "value"}, {".5", "value"}, {"-", "number"}, {"0x10", "follows"}, {"{} {}", "follows"}, {"nul", "value"},
-        {"\"a\nb\"", "control"}, {"\"\\u0000\"", "NUL"}, {"\"\\ud800\"", "surrogate"}, {"\"\\udc00\"", "surrogate"}, {"\"\\ud800\\u0041\"", "surrogate"},
-        {"\"\\x41\"", "escape"}, {"\"\\u12g4\"", "hex"}, {"\"abc", "does not end"}, {"[[[[[[[[[]]]]]]]]]", "deep"}, {"{\"a\":1,\"b\":2,\"a\":3}", "'a' appears twice"},
-        {"[{\"x\": {\"k\": 1, \"k\": 1}}]", "'k' appears twice"}, {"{\"a\": 1, \"\\u0061\": 2}", "twice"}, {"[1e999]", "range"}, {"-1e999", "range"},
-        {"1234567890123456789012345678901234567890123456789012345678901234", "63"}, {"[\"\xC3\x28\"]", "UTF-8 at byte 2"}, {"// c\n1", "value"}, {"]", "value"},
+        {"\"a\nb\"", "control"}, {"\"\\u0000\"", "NUL"}, {"\"\\ud800\"", "surrogate"}, {"\"\\udc00\"", "surrogate"},
+        {"\"\\ud800\\u0041\"", "surrogate"},
+        {"\"\\x41\"", "escape"}, {"\"\\u12g4\"", "hex"}, {"\"abc", "does not end"}, {"[[[[[[[[[]]]]]]]]]", "deep"},
+        {"{\"a\":1,\"b\":2,\"a\":3}", "'a' appears twice"},
+        {"[{\"x\": {\"k\": 1, \"k\": 1}}]", "'k' appears twice"}, {"{\"a\": 1, \"\\u0061\": 2}", "twice"}, {"[1e999]", "range"},
+        {"-1e999", "range"},
+        {"1234567890123456789012345678901234567890123456789012345678901234", "63"}, {"[\"\xC3\x28\"]", "UTF-8 at byte 2"},
+        {"// c\n1", "value"}, {"]", "value"},
         {"[}", "value"}, {"{]", "string"}, {"[1}", "','"}, {"tru", "value"}, {"\"\\", "escape"}, {"\"\\u", "hex"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -122,7 +130,8 @@ static void deep_nesting_does_not_recurse(void **state)
 static void getters(void **state)
 {
     (void)state;
-    static const char text[] = "{\"n\": 42, \"big\": 9007199254740992, \"half\": 0.5, \"yes\": true, \"s\": \"x\", \"nil\": null, \"huge\": 1e300, \"list\": []}";
+    static const char text[] = "{\"n\": 42, \"big\": 9007199254740992, \"half\": 0.5, \"yes\": true, \"s\": \"x\", \"nil\": null, "
+                               "\"huge\": 1e300, \"list\": []}";
     ns_error err;
     cJSON *tree;
     assert_int_equal(ns_json_parse(&tree, text, sizeof text - 1, 8, "g", &err), NS_OK);
@@ -169,7 +178,8 @@ static void file_errors_name_the_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts), cmocka_unit_test(refuses), cmocka_unit_test(refuses_nul_bytes), cmocka_unit_test(never_reads_past_the_end),
+        cmocka_unit_test(accepts), cmocka_unit_test(refuses), cmocka_unit_test(refuses_nul_bytes),
+        cmocka_unit_test(never_reads_past_the_end),
         cmocka_unit_test(names_the_place), cmocka_unit_test(many_keys), cmocka_unit_test(deep_nesting_does_not_recurse),
         cmocka_unit_test(getters), cmocka_unit_test(file_errors_name_the_file),
     };

@@ -18,7 +18,8 @@ static void generator_vectors(void **state)
 {
     (void)state;
     static const uint64_t expected[10] = {41943041u, 58720359u, 3588806011781223u, 3591011842654386u, 9228616714210784205u,
-                                          9973669472204895162u, 14011001112246962877u, 12406186145184390807u, 15849039046786891736u, 10450023813501588000u};
+                                          9973669472204895162u, 14011001112246962877u, 12406186145184390807u, 15849039046786891736u,
+                                          10450023813501588000u};
     ns_rng rng = {{1, 2, 3, 4}};
     for (int i = 0; i < 10; i++)
         assert_true(ns_rng_u64(&rng) == expected[i]);
@@ -102,8 +103,10 @@ static void normal_is_finite_at_the_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seeding_vectors), cmocka_unit_test(generator_vectors), cmocka_unit_test(streams_differ), cmocka_unit_test(below_is_uniform),
-        cmocka_unit_test(uniform_stays_inside), cmocka_unit_test(normal_inverts_the_distribution), cmocka_unit_test(normal_is_finite_at_the_ends),
+        cmocka_unit_test(seeding_vectors), cmocka_unit_test(generator_vectors), cmocka_unit_test(streams_differ),
+        cmocka_unit_test(below_is_uniform),
+        cmocka_unit_test(uniform_stays_inside), cmocka_unit_test(normal_inverts_the_distribution),
+        cmocka_unit_test(normal_is_finite_at_the_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,8 @@ static void utf8_round(void **state)
         if (n > 1 && ns_utf8_next(bytes, (size_t)n - 1, &got) != -1)
             fail_msg("U+%X cut short was accepted", (unsigned)code);
     }
-    static const char *bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80", "\xFF", "\xE2\x28\xA1"};
+    static const char *bad[] = {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+                                "\xF8\x88\x80\x80", "\xFF", "\xE2\x28\xA1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[8] = "ok";
         strcat(text, bad[i]);
