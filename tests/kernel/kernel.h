@@ -47,11 +47,18 @@ static inline int versions(const ns_math *list[NS_MATH_MAX])
     return n;
 }
 
+/* valgrind: its long double is a double, it does not know the control word, and its fused negative multiply-adds lose the sign of zero. */
+static inline bool emulated(void)
+{
+    volatile long double one = 1;
+    return sizeof one > sizeof(double) && one + 0x1p-60L == 1;
+}
+
 /* Equal bits; any NaN equals any NaN. */
 static inline void same_bits(const float *a, const float *b, int64_t n, const char *kernels, const char *what)
 {
     for (int64_t i = 0; i < n; i++)
-        if (memcmp(&a[i], &b[i], sizeof *a) && !(isnan(a[i]) && isnan(b[i])))
+        if (memcmp(&a[i], &b[i], sizeof *a) && !(isnan(a[i]) && isnan(b[i])) && !(a[i] == 0 && b[i] == 0 && emulated()))
             fail_msg("%s of %s: element %lld of %lld is %a, the scalar definition gives %a", what, kernels, (long long)i, (long long)n, (double)a[i], (double)b[i]);
 }
 
