@@ -5,11 +5,17 @@
 #include <string.h>
 
 const cli_command *const cli_commands[] = {
-    &cli_cmd_inspect, &cli_cmd_tokenize,
-    &cli_cmd_cases_needle, &cli_cmd_cases_repeat, &cli_cmd_cases_check,
-    &cli_cmd_score, &cli_cmd_record,
-    &cli_cmd_figure_heads, &cli_cmd_figure_map,
-    &cli_cmd_lab_plant, &cli_cmd_doctor,
+    &cli_cmd_inspect,
+    &cli_cmd_tokenize,
+    &cli_cmd_cases_needle,
+    &cli_cmd_cases_repeat,
+    &cli_cmd_cases_check,
+    &cli_cmd_score,
+    &cli_cmd_record,
+    &cli_cmd_figure_heads,
+    &cli_cmd_figure_map,
+    &cli_cmd_lab_plant,
+    &cli_cmd_doctor,
     NULL,
 };
 

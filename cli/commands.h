@@ -4,7 +4,16 @@
 
 #include "cli/cli.h"
 
-extern const cli_command cli_cmd_inspect, cli_cmd_tokenize, cli_cmd_cases_needle, cli_cmd_cases_repeat, cli_cmd_cases_check,
-    cli_cmd_record, cli_cmd_score, cli_cmd_figure_heads, cli_cmd_figure_map, cli_cmd_lab_plant, cli_cmd_doctor;
+extern const cli_command cli_cmd_inspect;
+extern const cli_command cli_cmd_tokenize;
+extern const cli_command cli_cmd_cases_needle;
+extern const cli_command cli_cmd_cases_repeat;
+extern const cli_command cli_cmd_cases_check;
+extern const cli_command cli_cmd_record;
+extern const cli_command cli_cmd_score;
+extern const cli_command cli_cmd_figure_heads;
+extern const cli_command cli_cmd_figure_map;
+extern const cli_command cli_cmd_lab_plant;
+extern const cli_command cli_cmd_doctor;
 
 #endif
