@@ -80,7 +80,7 @@ static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_c
 {
     const char *first = NULL;
     for (int64_t i = 0; i < cases->n && probe->rejects; i++) {
-        const ns_probe_context context = {.model = m->model, .arch = m->arch, .c = &cases->list[i], .n_layers = m->arch->n_layers,
+        const ns_probe_context context = {.model = m->model, .arch = m->arch, .c = &cases->list[i], .probe = probe, .n_layers = m->arch->n_layers,
                                           .n_heads = ns_arch_max_heads(m->arch)};
         const char *const reason = probe->rejects(&context);
         if (!reason)
@@ -102,6 +102,8 @@ static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, c
     for (int64_t i = 0; i < asked->n; i++)
         out->list[out->n++] = asked->list[i];
     for (const ns_probe *const *probe = ns_probes(); *probe && !asked->n; probe++) {
+        if (!(*probe)->at)
+            continue;                          /* probes of weights: on request */
         const char *const reason = why_not(*probe, m, cases);
         if (reason)
             cli_note(app, "%s is left out: %s in any case", (*probe)->name, reason);

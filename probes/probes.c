@@ -8,6 +8,8 @@ static const ns_probe *const table[] = {
     &ns_probe_mass,
     &ns_probe_induction,
     &ns_probe_previous_token,
+    &ns_probe_qk_distance,
+    &ns_probe_ov_copying,
     NULL,
 };
 

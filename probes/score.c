@@ -9,7 +9,7 @@
 #include "score.h"
 
 typedef struct run {
-    const ns_model *model;
+    const ns_model *model, *reference;
     ns_scores      *scores;
     const ns_case **cases;             /* sorted, then those that stay */
     int64_t        *index;
@@ -21,6 +21,12 @@ typedef struct run {
 
 typedef struct sink { run *r; int probe; } sink;
 
+static ns_probe_context context_of(const run *r, const ns_probe *probe, const ns_case *c)
+{
+    return (ns_probe_context){.model = r->model, .reference = r->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
+                              .n_layers = r->scores->L, .n_heads = r->scores->H};
+}
+
 /* ---- which probes ---- */
 
 static int choose_probes(const ns_score_params *params, const ns_probe **out, int *n, ns_error *err)
@@ -30,10 +36,12 @@ static int choose_probes(const ns_score_params *params, const ns_probe **out, in
         if (!ns_probe_find(params->probes[i]))
             return ns_fail(err, NS_E_ARG, "no probe or score is called '%.60s' (one of: retrieval_find, retrieval_continue, retrieval_copy, copy_any,"
                            " retrieval_mass, induction, previous_token, ...)", params->probes[i]);
-    for (const ns_probe *const *p = ns_probes(); *p && *n < NS_MAX_PROBES; p++) {
+    for (const ns_probe *const *p = ns_probes(); *p; p++) {
         bool wanted = false;
         for (int i = 0; i < params->n_probes && !wanted; i++)
             wanted = ns_probe_find(params->probes[i]) == *p;
+        if (wanted && *n == NS_MAX_PROBES)
+            return ns_fail(err, NS_E_ARG, "more than %d probes in one run", NS_MAX_PROBES);
         if (wanted)
             out[(*n)++] = *p;
     }
@@ -79,9 +87,9 @@ static const char *reason_to_drop(const run *r, const ns_case *c, char buffer[80
         snprintf(buffer, 80, "a token id beyond the model's vocabulary of %lld", (long long)arch->vocab);
         return buffer;
     }
-    const ns_probe_context ctx = {r->model, arch, c, r->scores->L, r->scores->H};
     for (int p = 0; p < r->scores->n_probes; p++) {
         const ns_probe *const probe = r->scores->probes[p];
+        const ns_probe_context ctx = context_of(r, probe, c);
         const char *const reason = probe->rejects ? probe->rejects(&ctx) : NULL;
         if (reason)
             return reason;
@@ -97,6 +105,14 @@ static int fail_empty(const ns_scores *s, ns_error *err)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld: %s (first: '%s')", i ? "; " : "", (long long)s->dropped[i].n,
                                  s->dropped[i].reason, s->dropped[i].first_id);
     return ns_fail(err, NS_E_ARG, "no case left to score%s%s", s->n_dropped ? "; dropped " : ": the list is empty", text);
+}
+
+static bool sees_cases(const ns_scores *s)
+{
+    for (int p = 0; p < s->n_probes; p++)
+        if (s->probes[p]->at)
+            return true;
+    return false;
 }
 
 static int choose_cases(run *r, const ns_cases *cases)
@@ -115,7 +131,7 @@ static int choose_cases(run *r, const ns_cases *cases)
             r->cases[r->n_cases++] = r->cases[i];
         }
     }
-    return rc == NS_OK && r->n_cases == 0 ? fail_empty(r->scores, r->err) : rc;
+    return rc == NS_OK && r->n_cases == 0 && sees_cases(r->scores) ? fail_empty(r->scores, r->err) : rc;
 }
 
 /* ---- the pass ---- */
@@ -163,11 +179,13 @@ static int begin_probes(run *r)
     int rc = NS_OK;
     for (int p = 0; p < s->n_probes && rc == NS_OK; p++) {
         const ns_probe *const probe = s->probes[p];
+        if (!probe->at)
+            continue;
         r->states[p] = ns_alloc_array((size_t)r->n_cases, probe->state_size);
         if (!r->states[p])
             return ns_oom(r->err, "probe states");
         for (int64_t i = 0; i < r->n_cases && rc == NS_OK; i++) {
-            const ns_probe_context ctx = {r->model, ns_model_arch(r->model), r->cases[i], s->L, s->H};
+            const ns_probe_context ctx = context_of(r, probe, r->cases[i]);
             float *out[NS_MAX_OUTPUTS];
             for (int o = 0; o < probe->n_outputs; o++)
                 out[o] = s->outputs[p][o] + i * ns_scores_size(s);
@@ -199,18 +217,23 @@ static int run_hooks(run *r, const ns_score_params *params)
     ns_hooks *hooks = NULL;
     bool answers = false;
     int n = 0;
-    for (; n < r->scores->n_probes; n++) {
-        const ns_probe *const probe = r->scores->probes[n];
-        sinks[n] = (sink){r, n};
+    for (int p = 0; p < r->scores->n_probes; p++) {
+        const ns_probe *const probe = r->scores->probes[p];
+        if (!probe->at)
+            continue;
+        sinks[n] = (sink){r, p};
         list[n] = (ns_hook){.size = sizeof *list, .at = probe->at, .rows = probe->rows, .read = read_pattern, .user = &sinks[n]};
+        n++;
     }
     for (int64_t i = 0; i < r->n_cases && !answers; i++)
         answers = r->cases[i]->n_answer > 0;
     if (answers) {
-        sinks[n] = (sink){r, n};
+        sinks[n] = (sink){r, -1};
         list[n] = (ns_hook){.size = sizeof *list, .at = "hook_logits", .rows = {.kind = NS_ROWS_ANSWER}, .read = read_logits, .user = &sinks[n]};
         n++;
     }
+    if (n == 0)
+        return NS_OK;
     int rc = ns_hooks_new(&hooks, ns_model_arch(r->model), list, n, r->err);
     if (rc == NS_OK)
         rc = ns_run_list(r->model, r->cases, r->index, r->n_cases, hooks, params, r->err);
@@ -218,11 +241,24 @@ static int run_hooks(run *r, const ns_score_params *params)
     return rc;
 }
 
+/* Probes of weights; their values stand in the scores already when those of the cases are reduced. */
+static int weigh(run *r)
+{
+    const ns_scores *const s = r->scores;
+    int rc = NS_OK, first = 0;
+    for (int p = 0; p < s->n_probes && rc == NS_OK; first += s->probes[p++]->n_scores) {
+        const ns_probe_context ctx = context_of(r, s->probes[p], NULL);
+        if (!s->probes[p]->at)
+            rc = s->probes[p]->weigh(&ctx, s->values + first, r->err);
+    }
+    return rc;
+}
+
 int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, const ns_score_params *params, ns_error *err)
 {
     const ns_probe *probes[NS_MAX_PROBES];
     int n_probes = 0;
-    run r = {.model = model, .err = err};
+    run r = {.model = model, .reference = params->reference, .err = err};
     *out = NULL;
     int rc = params->size == sizeof *params ? choose_probes(params, probes, &n_probes, err)
            : ns_fail(err, NS_E_ARG, "score: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);
@@ -241,6 +277,8 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
             rc = run_hooks(&r, params);
         rc = end_probes(&r, rc);
     }
+    if (rc == NS_OK)
+        rc = weigh(&r);
     if (rc == NS_OK)
         rc = ns_scores_reduce(r.scores, model, err);
     if (rc != NS_OK)

@@ -29,7 +29,7 @@ typedef struct ns_case_result {
 /* The whole value: greedy decoding would say it once the lead is there. */
 static inline bool ns_case_answered(const ns_case_result *c) { return c->n_answer > 0 && c->content_right == c->n_answer - c->n_lead; }
 
-enum { NS_MAX_PROBES = 16, NS_MAX_OUTPUTS = 16, NS_MAX_SCORES = 64 };      /* of the table in probes.c; a test checks it */
+enum { NS_MAX_PROBES = 64, NS_MAX_OUTPUTS = 32, NS_MAX_SCORES = 256 };     /* of one run; more is an error */
 
 struct ns_scores {
     int64_t         L, H;

@@ -34,8 +34,16 @@ int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const 
     s->H = ns_arch_max_heads(arch);
     for (int p = 0; p < n_probes; p++) {
         s->probes[s->n_probes++] = probes[p];
-        for (int i = 0; i < probes[p]->n_scores && s->n_scores < NS_MAX_SCORES; i++)
+        if (probes[p]->n_outputs > NS_MAX_OUTPUTS || s->n_scores + probes[p]->n_scores > NS_MAX_SCORES)
+            return ns_fail(err, NS_E_ARG, "probe '%s': more than %d outputs, or %d scores in one run", probes[p]->name, NS_MAX_OUTPUTS, NS_MAX_SCORES);
+        for (int i = 0; i < probes[p]->n_scores; i++) {
+            float *const values = s->values[s->n_scores] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *values);
             s->defs[s->n_scores++] = &probes[p]->scores[i];
+            for (int64_t at = 0; values && at < ns_scores_size(s); at++)
+                values[at] = NAN;
+            if (!values)
+                return ns_oom(err, "scores");
+        }
     }
     snprintf(s->kernel_class, sizeof s->kernel_class, "%s", ns_engine_kernel_class(ns_model_engine(model)));
     return describe_layers(s, arch, err);
@@ -181,12 +189,11 @@ int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
     for (int p = 0; p < s->n_probes; p++) {
         for (int i = 0; i < s->probes[p]->n_scores; i++, k++) {
             const ns_score *const def = &s->probes[p]->scores[i];
+            if (!s->probes[p]->at)
+                continue;
             const float *const of = find_output(s, p, def->of), *const over = find_output(s, p, def->over);
-            if (k >= NS_MAX_SCORES || !of || (def->over && !over))
+            if (!of || (def->over && !over))
                 return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
-            s->values[k] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->values[k]);
-            if (!s->values[k])
-                return ns_oom(err, "scores");
             for (int64_t at = 0; at < ns_scores_size(s); at++)
                 s->values[k][at] = s->valid[at] ? reduce_cell(s, of, over, at) : NAN;
         }

@@ -13,12 +13,17 @@
 
 enum { MIB = 1 << 20, LIBRARIES_MIB = 64, THREAD_MIB = 144 };
 
+/* LAPACK's interface is Fortran's: everything by address, and the lengths of the two texts at the end. */
+typedef void dgeev_fn(const char *jobvl, const char *jobvr, const blasint *n, double *a, const blasint *lda, double *wr, double *wi, double *vl,
+                      const blasint *ldvl, double *vr, const blasint *ldvr, double *work, const blasint *lwork, blasint *info, size_t, size_t);
+
 /* OpenBLAS is one for the process, with or without us: this is the library's only global state. */
 static struct {
     pthread_once_t once;
     __typeof__(&cblas_sgemm) sgemm;
     __typeof__(&openblas_get_corename) corename;
     __typeof__(&openblas_set_num_threads) set_threads;
+    dgeev_fn *dgeev;
     bool ready;
 } openblas = {.once = PTHREAD_ONCE_INIT};
 
@@ -55,6 +60,7 @@ static void load(void)
     openblas.sgemm = (__typeof__(openblas.sgemm))dlsym(library, "cblas_sgemm");
     openblas.corename = (__typeof__(openblas.corename))dlsym(library, "openblas_get_corename");
     openblas.set_threads = (__typeof__(openblas.set_threads))dlsym(library, "openblas_set_num_threads");
+    openblas.dgeev = (dgeev_fn *)dlsym(library, "dgeev_");
     openblas.ready = openblas.sgemm && openblas.corename && openblas.set_threads;
 }
 
@@ -95,4 +101,13 @@ void ns_blas_gemm_nt(int64_t M, int64_t N, int64_t K, const float *A, int64_t ld
         openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)M, (blasint)N, (blasint)K, 1, A, (blasint)lda, W, (blasint)ldw, 0, C, (blasint)ldc);
     else
         plain_gemm_nt(M, N, K, A, lda, W, ldw, C, ldc);
+}
+
+bool ns_blas_eigenvalues(int64_t n, double *A, double *re, double *im, double *work)
+{
+    const blasint N = (blasint)n, one = 1, lwork = NS_EIGEN_WORK * N;
+    blasint info = -1;
+    if (ns_blas_can_start() && openblas.dgeev)
+        openblas.dgeev("N", "N", &N, A, &N, re, im, NULL, &one, NULL, &one, work, &lwork, &info, 1, 1);
+    return info == 0;
 }

@@ -81,6 +81,10 @@ void ns_fpenv_restore(ns_fpenv);
 
 /* cblas behind the only door: the referee of kernel tests, and -Dgemm=openblas. C[M,N] = A[M,K] W[N,K]^T, row-major. */
 void ns_blas_gemm_nt(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *W, int64_t ldw, float *C, int64_t ldc);
+/* LAPACK's dgeev: eigenvalues of A[n,n] (either order; overwritten) into re[n], im[n]; work[NS_EIGEN_WORK * n]. false: OpenBLAS could not
+ * start, comes without LAPACK, or the iteration did not end. */
+enum { NS_EIGEN_WORK = 40 };
+bool ns_blas_eigenvalues(int64_t n, double *A, double *re, double *im, double *work);
 const char *ns_blas_core(void);
 void ns_blas_set_threads(int n);
 /* OpenBLAS spins for ever when its buffers cannot be mapped: true when enough address space is left. */

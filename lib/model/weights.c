@@ -190,6 +190,20 @@ int ns_weights_vector(const ns_model *m, const ns_tref *ref, float **out, ns_err
     return rc;
 }
 
+int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_t n, float *out, ns_error *err)
+{
+    const part p = { ref, ref->name ? ns_checkpoint_find(m->checkpoint, ref->name) : NULL, 0 };
+    if (!p.tensor)
+        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name ? ref->name : "(none)");
+    int rc = NS_OK;
+    for (int64_t o = first; o < first + n && !rc; o++, out += ref->n_in) {
+        rc = read_rows(&p, o, 1, out, err);
+        if (!rc && !m->engine->math->all_finite(out, ref->n_in))
+            rc = non_finite(&p, o, out, err);
+    }
+    return rc;
+}
+
 static int pack_attn(const ns_model *m, const ns_attn *a, ns_branch_weights *w, ns_error *err)
 {
     const ns_tref *in[] = { &a->q, &a->k, &a->v }, *in_bias[] = { &a->q_bias, &a->k_bias, &a->v_bias };

@@ -23,6 +23,6 @@ typedef struct ns_row_mean {
 int  ns_row_mean_begin(ns_row_mean *, const ns_probe_context *, ns_error *);
 void ns_row_mean_end(ns_row_mean *, float *out);     /* out may be NULL; frees */
 
-extern const ns_probe ns_probe_retrieval, ns_probe_mass, ns_probe_induction, ns_probe_previous_token;
+extern const ns_probe ns_probe_retrieval, ns_probe_mass, ns_probe_induction, ns_probe_previous_token, ns_probe_qk_distance, ns_probe_ov_copying;
 
 #endif

@@ -92,5 +92,17 @@ typedef struct ns_generate_params {
 } ns_generate_params;
 NS_API NS_MUST_CHECK int ns_generate(const ns_model *, ns_session *, int64_t n, const ns_generate_params *, int32_t *out, int64_t *n_out, ns_error *);
 
+/* ---- weights by themselves ---- */
+
+typedef enum ns_head_part { NS_HEAD_Q, NS_HEAD_K, NS_HEAD_V } ns_head_part;
+/* One query head's rows [d, D] of W_Q, or of its KV head's W_K or W_V, as the checkpoint has them, widened to f32; no norm gain in them. */
+NS_API NS_MUST_CHECK int ns_model_head_weight(const ns_model *, int64_t layer, int64_t head, ns_head_part, float *out, ns_error *);
+
+/* The d eigenvalues that are not 0 of every head's token-to-token circuit W_U N_f W_O W_V N_l W_E^T [V, V] (Elhage et al. 2021), N: the gains of the
+ * final and of the layer's input norm, and for LayerNorm the subtraction of the mean. Biases, MLPs and the norms' division are left out.
+ * Heads in (layer, head) order; LAPACK finds them, so the last bits depend on it. Layers without attention are passed over. */
+typedef int (*ns_eigenvalues_fn)(void *user, int64_t layer, int64_t head, int64_t d, const double *re, const double *im);
+NS_API NS_MUST_CHECK int ns_model_ov_eigenvalues(const ns_model *, ns_eigenvalues_fn, void *user, ns_error *);
+
 NS_END
 #endif

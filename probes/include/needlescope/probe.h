@@ -15,25 +15,28 @@ typedef struct ns_output {
     const char *summary;
 } ns_output;
 
-/* A score [L, H] out of the outputs: sum over cases of `of` / sum of `over`; over = NULL: mean over the cases where `of` is finite. */
+/* A score [L, H] out of the outputs (of a probe of weights: given by it, of = NULL): sum over cases of `of` / sum of `over`; over = NULL: mean over the cases where `of` is finite. */
 typedef struct ns_score {
     const char *name;             /* "retrieval_find" */
     const char *of, *over;
     const char *summary, *paper;  /* paper and equation, or "needlescope" */
 } ns_score;
 
+typedef struct ns_probe ns_probe;
 typedef struct ns_probe_context {
     const ns_model *model;
+    const ns_model *reference;    /* the model that weights are compared with (the end of a run); NULL = none */
     const ns_arch  *arch;
-    const ns_case  *c;
+    const ns_case  *c;            /* NULL for probes of weights */
+    const ns_probe *probe;
     int64_t         n_layers, n_heads;
 } ns_probe_context;
 
 enum { NS_ACCEPTS_SOFTMAX = 1, NS_ACCEPTS_UNROLLED = 2 };
 
-typedef struct ns_probe {
+struct ns_probe {
     const char *name, *summary, *paper;
-    const char *at;               /* glob of the points it must see */
+    const char *at;               /* glob of the points it must see; NULL: the weights alone, by `weigh` */
     ns_rows     rows;
     unsigned    accepts;
     size_t      state_size;       /* zeroed memory per case */
@@ -44,7 +47,9 @@ typedef struct ns_probe {
     int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);   /* outputs[i]: [L * H], 0 for hits, NaN for masses */
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
     int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
-} ns_probe;
+    /* Instead of all that, for at = NULL: once a run, c = NULL; values[i] of scores[i]: [L * H], NaN where there is no head. No outputs. */
+    int (*weigh)(const ns_probe_context *, float *const *values, ns_error *);
+};
 
 /* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
 NS_API const ns_probe *const *ns_probes(void);
@@ -55,6 +60,7 @@ typedef struct ns_dropped { const char *reason; int64_t n; char first_id[64]; } 
 typedef struct ns_score_params {
     size_t  size;
     const char *const *probes;  int n_probes;     /* names of probes or scores */
+    const ns_model *reference;                    /* what qk_distance compares with; same shapes; NULL = none */
     bool    no_sharing;                           /* do not fork common prefixes (the same bits; for tests) */
     bool    one_at_a_time;                        /* a pass per case (the same bits; for tests) */
     void  (*progress)(void *user, double fraction);
@@ -63,7 +69,7 @@ typedef struct ns_score_params {
 } ns_score_params;
 
 typedef struct ns_scores ns_scores;               /* results of one run */
-/* Cases in any order give the same bits. No case left is NS_E_ARG with the reasons; cancelled is NS_STOP. A probe named by one of
+/* Cases in any order give the same bits. No case left is NS_E_ARG with the reasons (probes of weights need no case); cancelled is NS_STOP. A probe named by one of
  * its scores gives all its scores. */
 NS_API NS_MUST_CHECK int ns_score_run(ns_scores **out, const ns_model *, const ns_cases *, const ns_score_params *, ns_error *);
 NS_API void ns_scores_free(ns_scores *);
