@@ -9,6 +9,7 @@ const cli_command *const cli_commands[] = {
     &cli_cmd_tokenize,
     &cli_cmd_cases_needle,
     &cli_cmd_cases_repeat,
+    &cli_cmd_cases_lab,
     &cli_cmd_cases_check,
     &cli_cmd_score,
     &cli_cmd_record,

@@ -8,6 +8,7 @@ extern const cli_command cli_cmd_inspect;
 extern const cli_command cli_cmd_tokenize;
 extern const cli_command cli_cmd_cases_needle;
 extern const cli_command cli_cmd_cases_repeat;
+extern const cli_command cli_cmd_cases_lab;
 extern const cli_command cli_cmd_cases_check;
 extern const cli_command cli_cmd_record;
 extern const cli_command cli_cmd_score;
