@@ -25,7 +25,7 @@ static ns_corpus *open_corpus(uint64_t seed, bool validation)
 static bool is_filler(int32_t token) { return token < NS_LAB_FILLERS; }
 static bool is_key(int32_t token) { return token >= NS_LAB_FILLERS && token < NS_LAB_FILLERS + NS_LAB_KEYS; }
 
-/* The figures of the recipe (its 20.3 % of recall tokens is 20.6 % in 3000 sequences of its own reference); four standard errors. */
+/* The figures of the recipe, from 2000 sequences of its reference; four standard errors of both samples. */
 static void test_statistics(void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void test_statistics(void **state)
     assert_true(fabs((double)mentions / N - 17.9) < 0.15);
     assert_true(fabs((double)entities / N - 4.95) < 0.03);
     assert_true(fabs((double)filler / (N * T) - 0.44) < 0.006);
-    assert_true(fabs((double)recall / (N * T) - 0.2063) < 0.002);
+    assert_true(fabs((double)recall / (N * T) - 0.203) < 0.0015);
     static const double expected[5] = {.17, .25, .25, .27, .054}, expected_beyond[5] = {1, .76, .55, .30, .047};
     for (int k = 0; k < 5; k++) {
         assert_true(fabs((double)shares[k] / (double)recall - expected[k]) < 0.012);
