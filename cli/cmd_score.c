@@ -76,13 +76,13 @@ static int check_probes(cli *app, const cli_words *asked)
 }
 
 /* NULL when the probe can score one of the cases, else why it cannot score the first. */
-static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_cases *cases)
+static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_cases *cases, char buffer[NS_REASON])
 {
     const char *first = NULL;
     for (int64_t i = 0; i < cases->n && probe->rejects; i++) {
         const ns_probe_context context = {.model = m->model, .arch = m->arch, .c = &cases->list[i], .probe = probe, .n_layers = m->arch->n_layers,
                                           .n_heads = ns_arch_max_heads(m->arch)};
-        const char *const reason = probe->rejects(&context);
+        const char *const reason = probe->rejects(&context, buffer);
         if (!reason)
             return NULL;
         first = first ? first : reason;
@@ -104,7 +104,8 @@ static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, c
     for (const ns_probe *const *probe = ns_probes(); *probe && !asked->n; probe++) {
         if (!(*probe)->at)
             continue;                          /* probes of weights: on request */
-        const char *const reason = why_not(*probe, m, cases);
+        char buffer[NS_REASON];
+        const char *const reason = why_not(*probe, m, cases, buffer);
         if (reason)
             cli_note(app, "%s is left out: %s in any case", (*probe)->name, reason);
         else

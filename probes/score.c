@@ -9,7 +9,8 @@
 #include "score.h"
 
 typedef struct run {
-    const ns_model *model, *reference;
+    const ns_model *model;
+    const ns_score_params *params;
     ns_scores      *scores;
     const ns_case **cases;             /* sorted, then those that stay */
     int64_t        *index;
@@ -23,29 +24,53 @@ typedef struct sink { run *r; int probe; } sink;
 
 static ns_probe_context context_of(const run *r, const ns_probe *probe, const ns_case *c)
 {
-    return (ns_probe_context){.model = r->model, .reference = r->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
-                              .n_layers = r->scores->L, .n_heads = r->scores->H};
+    return (ns_probe_context){.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
+                              .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special, .n_special = r->params->n_special};
 }
 
 /* ---- which probes ---- */
 
+static int add_probe(const ns_probe *probe, const ns_probe **out, int *n, ns_error *err)
+{
+    if (*n == NS_MAX_PROBES)
+        return ns_fail(err, NS_E_ARG, "more than %d probes in one run", NS_MAX_PROBES);
+    for (int i = 0; i < *n; i++)
+        if (strcmp(out[i]->name, probe->name) == 0)
+            return ns_fail(err, NS_E_ARG, "two probes are called '%s'", probe->name);
+    out[(*n)++] = probe;
+    return NS_OK;
+}
+
+static const ns_probe *find_definition(const ns_score_params *params, const char *name)
+{
+    for (int i = 0; i < params->n_definitions; i++)
+        if (strcmp(params->definitions[i]->name, name) == 0)
+            return params->definitions[i];
+    return NULL;
+}
+
+/* Ours in the order of the table, then the caller's definitions. */
 static int choose_probes(const ns_score_params *params, const ns_probe **out, int *n, ns_error *err)
 {
+    int rc = NS_OK;
     *n = 0;
     for (int i = 0; i < params->n_probes; i++)
-        if (!ns_probe_find(params->probes[i]))
+        if (!ns_probe_find(params->probes[i]) && !find_definition(params, params->probes[i]))
             return ns_fail(err, NS_E_ARG, "no probe or score is called '%.60s' (one of: retrieval_find, retrieval_continue, retrieval_copy, copy_any,"
                            " retrieval_mass, induction, previous_token, ...)", params->probes[i]);
-    for (const ns_probe *const *p = ns_probes(); *p; p++) {
+    for (const ns_probe *const *p = ns_probes(); *p && rc == NS_OK; p++) {
         bool wanted = false;
         for (int i = 0; i < params->n_probes && !wanted; i++)
             wanted = ns_probe_find(params->probes[i]) == *p;
-        if (wanted && *n == NS_MAX_PROBES)
-            return ns_fail(err, NS_E_ARG, "more than %d probes in one run", NS_MAX_PROBES);
         if (wanted)
-            out[(*n)++] = *p;
+            rc = add_probe(*p, out, n, err);
     }
-    return *n > 0 ? NS_OK : ns_fail(err, NS_E_ARG, "no probe is named");
+    for (int i = 0; i < params->n_definitions && rc == NS_OK; i++) {
+        const ns_probe *const own = params->definitions[i];
+        rc = ns_probe_find(own->name) ? ns_fail(err, NS_E_ARG, "a definition is called '%s', which is one of needlescope's own probes or scores", own->name)
+                                      : add_probe(own, out, n, err);
+    }
+    return rc < 0 || *n > 0 ? rc : ns_fail(err, NS_E_ARG, "no probe is named");
 }
 
 /* ---- which cases ---- */
@@ -76,21 +101,21 @@ static bool beyond_vocabulary(const ns_case *c, int64_t vocab)
 }
 
 /* NULL, or why the case cannot be scored; buffer holds reasons with a number in them. */
-static const char *reason_to_drop(const run *r, const ns_case *c, char buffer[80])
+static const char *reason_to_drop(const run *r, const ns_case *c, char buffer[NS_REASON])
 {
     const ns_arch *const arch = ns_model_arch(r->model);
     if (arch->max_positions > 0 && ns_case_length(c) > arch->max_positions) {
-        snprintf(buffer, 80, "longer than the model's %lld positions", (long long)arch->max_positions);
+        snprintf(buffer, NS_REASON, "longer than the model's %lld positions", (long long)arch->max_positions);
         return buffer;
     }
     if (beyond_vocabulary(c, arch->vocab)) {
-        snprintf(buffer, 80, "a token id beyond the model's vocabulary of %lld", (long long)arch->vocab);
+        snprintf(buffer, NS_REASON, "a token id beyond the model's vocabulary of %lld", (long long)arch->vocab);
         return buffer;
     }
     for (int p = 0; p < r->scores->n_probes; p++) {
         const ns_probe *const probe = r->scores->probes[p];
         const ns_probe_context ctx = context_of(r, probe, c);
-        const char *const reason = probe->rejects ? probe->rejects(&ctx) : NULL;
+        const char *const reason = probe->rejects ? probe->rejects(&ctx, buffer) : NULL;
         if (reason)
             return reason;
     }
@@ -122,7 +147,7 @@ static int choose_cases(run *r, const ns_cases *cases)
         r->cases[i] = &cases->list[i];
     qsort(r->cases, (size_t)cases->n, sizeof *r->cases, by_id);
     for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
-        char buffer[80];
+        char buffer[NS_REASON];
         const char *const reason = reason_to_drop(r, r->cases[i], buffer);
         if (reason) {
             rc = ns_scores_drop(r->scores, reason, r->cases[i]->id, r->err);
@@ -188,7 +213,7 @@ static int begin_probes(run *r)
             const ns_probe_context ctx = context_of(r, probe, r->cases[i]);
             float *out[NS_MAX_OUTPUTS];
             for (int o = 0; o < probe->n_outputs; o++)
-                out[o] = s->outputs[p][o] + i * ns_scores_size(s);
+                out[o] = s->outputs[p][o] + i * ns_output_size(s, &probe->outputs[o]);
             r->begun[p]++;
             rc = probe->begin(r->states[p] + (size_t)i * probe->state_size, &ctx, out, r->err);
         }
@@ -258,7 +283,7 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
 {
     const ns_probe *probes[NS_MAX_PROBES];
     int n_probes = 0;
-    run r = {.model = model, .reference = params->reference, .err = err};
+    run r = {.model = model, .params = params, .err = err};
     *out = NULL;
     int rc = params->size == sizeof *params ? choose_probes(params, probes, &n_probes, err)
            : ns_fail(err, NS_E_ARG, "score: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);

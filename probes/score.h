@@ -39,7 +39,7 @@ struct ns_scores {
     float          *values[NS_MAX_SCORES];        /* [L * H] */
     int             n_scores;
     float          *outputs[NS_MAX_PROBES][NS_MAX_OUTPUTS];   /* probe, output: [n_cases, L, H] */
-    int64_t         n_cases;
+    int64_t         n_cases, A;        /* A: most content tokens of an answer */
     ns_case_result *cases;             /* by id */
     ns_dropped     *dropped;
     char          **reasons;           /* what dropped[].reason points to */
@@ -56,5 +56,6 @@ int ns_scores_drop(ns_scores *, const char *reason, const char *id, ns_error *);
 int ns_scores_take_cases(ns_scores *, const ns_case *const *cases, int64_t n, ns_error *);
 int ns_scores_reduce(ns_scores *, const ns_model *, ns_error *);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
+static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }   /* of one case */
 
 #endif

@@ -126,12 +126,13 @@ static int take_outputs(ns_scores *s, ns_error *err)
 {
     for (int p = 0; p < s->n_probes; p++) {
         for (int o = 0; o < s->probes[p]->n_outputs; o++) {
+            const ns_output *const output = &s->probes[p]->outputs[o];
             size_t n;
-            float *const out = ns_mul_size((size_t)s->n_cases, (size_t)ns_scores_size(s), &n) ? ns_alloc_array(n, sizeof *out) : NULL;
+            float *const out = ns_mul_size((size_t)s->n_cases, (size_t)ns_output_size(s, output), &n) ? ns_alloc_array(n, sizeof *out) : NULL;
             if (!out)
                 return ns_oom(err, "per-case scores (use fewer cases)");
-            for (size_t i = 0; i < n && s->probes[p]->outputs[o].dtype == NS_F32; i++)
-                out[i] = NAN;
+            for (size_t i = 0; i < n && (output->dtype == NS_F32 || output->by_answer); i++)
+                out[i] = output->by_answer ? 255 : NAN;
             s->outputs[p][o] = out;
         }
     }
@@ -147,6 +148,7 @@ int ns_scores_take_cases(ns_scores *s, const ns_case *const *cases, int64_t n, n
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         sorted.list[i] = *cases[i];
         rc = take_case(&s->cases[i], cases[i], err);
+        s->A = cases[i]->n_answer - cases[i]->n_lead > s->A ? cases[i]->n_answer - cases[i]->n_lead : s->A;
     }
     if (rc == NS_OK)
         ns_cases_hash(&sorted, s->cases_sha256);       /* of the sorted list: the order given does not matter */
@@ -181,6 +183,23 @@ static float reduce_cell(const ns_scores *s, const float *of, const float *over,
     return weight > 0 ? (float)(sum / weight) : NAN;
 }
 
+/* Every head gets the largest value of its KV group. */
+static void spread_group_max(const ns_scores *s, const ns_arch *arch, float *values)
+{
+    for (int64_t l = 0; l < s->L; l++) {
+        const ns_attn *const a = ns_arch_attn(arch, l);
+        const int64_t group = a ? a->n_heads / a->n_kv_heads : 0;
+        for (int64_t g = 0; a && g < a->n_heads; g += group) {
+            float *const of = values + l * s->H + g;
+            float most = of[0];
+            for (int64_t h = 1; h < group; h++)
+                most = of[h] > most ? of[h] : most;
+            for (int64_t h = 0; h < group; h++)
+                of[h] = most;
+        }
+    }
+}
+
 int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
 {
     const char *const sha256 = ns_model_weights_sha256(model);
@@ -196,6 +215,8 @@ int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
                 return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
             for (int64_t at = 0; at < ns_scores_size(s); at++)
                 s->values[k][at] = s->valid[at] ? reduce_cell(s, of, over, at) : NAN;
+            if (def->group_max)
+                spread_group_max(s, ns_model_arch(model), s->values[k]);
         }
     }
     return NS_OK;

@@ -85,6 +85,8 @@ static int put_coordinates(ns_table_writer *w, const ns_scores *s, ns_error *err
     const int64_t heads[2] = {s->L, s->H};
     const ns_view window = ns_view_of(s->windows, NS_I64, 2, heads), valid = ns_view_of(s->valid, NS_U8, 2, heads);
     int rc = put_axis(w, "case", s->n_cases, err);
+    if (rc == NS_OK && s->A > 0)
+        rc = put_axis(w, "answer", s->A, err);
     if (rc == NS_OK)
         rc = put_axis(w, "layer", s->L, err);
     if (rc == NS_OK)
@@ -102,8 +104,9 @@ static int put_coordinates(ns_table_writer *w, const ns_scores *s, ns_error *err
 
 static int put_output(ns_table_writer *w, const ns_scores *s, const ns_output *output, float *data, ns_error *err)
 {
-    const int64_t shape[3] = {s->n_cases, s->L, s->H}, n = s->n_cases * ns_scores_size(s);
-    ns_view view = ns_view_of(data, NS_F32, 3, shape);
+    const int64_t shape[3] = {s->n_cases, s->L, s->H}, deep[4] = {s->n_cases, s->A, s->L, s->H}, n = s->n_cases * ns_output_size(s, output);
+    const int rank = output->by_answer ? 4 : 3;
+    ns_view view = ns_view_of(data, NS_F32, rank, output->by_answer ? deep : shape);
     uint8_t *counts = NULL;
     if (output->dtype == NS_U8) {
         counts = ns_alloc_array((size_t)n, 1);
@@ -111,9 +114,9 @@ static int put_output(ns_table_writer *w, const ns_scores *s, const ns_output *o
             return ns_oom(err, output->name);
         for (int64_t i = 0; i < n; i++)
             counts[i] = (uint8_t)data[i];
-        view = ns_view_of(counts, NS_U8, 3, shape);
+        view = ns_view_of(counts, NS_U8, rank, output->by_answer ? deep : shape);
     }
-    const int rc = ns_table_array(w, output->name, "case layer head", &view, output->summary, err);
+    const int rc = ns_table_array(w, output->name, output->by_answer ? "case answer layer head" : "case layer head", &view, output->summary, err);
     free(counts);
     return rc;
 }

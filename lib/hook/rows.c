@@ -64,7 +64,8 @@ bool ns_rows_resolve(const ns_rows *rows, const ns_case *c, int64_t total, ns_ru
     case NS_ROWS_PROBE: {
         int64_t first = (c ? c->n_tokens : total) - 1;
         int64_t n = c && c->n_answer > 0 ? c->n_answer : 1;
-        return one_run(out, first - (rows->kind == NS_ROWS_PROBE), first + n, total);
+        const int64_t before = rows->kind == NS_ROWS_ANSWER ? 0 : rows->n > 0 ? rows->n : 1;
+        return one_run(out, first - before, first + n, total);
     }
     }
     return true;

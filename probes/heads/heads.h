@@ -14,6 +14,16 @@ double ns_row_mass(const ns_site *, const float *row, int64_t begin, int64_t end
 /* Token at a position of the case's timeline: the prompt, then the answer. */
 int32_t ns_case_token(const ns_case *, int64_t position);
 
+/* ---- rows without their sinks: position 0 and the declared special tokens ---- */
+typedef struct ns_sinks { int64_t *at, n; } ns_sinks;       /* ascending positions */
+int  ns_sinks_find(ns_sinks *, const ns_probe_context *, ns_error *);
+void ns_sinks_free(ns_sinks *);
+/* Position (not column) of the largest weight elsewhere; -1 when the row sees nothing else. */
+int64_t ns_row_argmax_without(const ns_site *, const float *row, const ns_sinks *);
+/* Sum over all keys but the sinks, and that over [begin, end) alone. */
+double ns_row_total_without(const ns_site *, const float *row, const ns_sinks *);
+double ns_row_mass_without(const ns_site *, const float *row, const ns_sinks *, int64_t begin, int64_t end);
+
 /* A mean over rows for every head: sums in f64 in row order, an output [L, H] of means at the end. */
 typedef struct ns_row_mean {
     int64_t n_layers, n_heads;
@@ -23,6 +33,8 @@ typedef struct ns_row_mean {
 int  ns_row_mean_begin(ns_row_mean *, const ns_probe_context *, ns_error *);
 void ns_row_mean_end(ns_row_mean *, float *out);     /* out may be NULL; frees */
 
-extern const ns_probe ns_probe_retrieval, ns_probe_mass, ns_probe_induction, ns_probe_previous_token, ns_probe_qk_distance, ns_probe_ov_copying;
+extern const ns_probe ns_probe_retrieval, ns_probe_mass, ns_probe_qk_distance, ns_probe_ov_copying;
+extern const ns_probe ns_probe_induction, ns_probe_previous_token, ns_probe_duplicate_token, ns_probe_echo;          /* patterns.c */
+extern const ns_probe ns_probe_needle_mass, ns_probe_sink_mass, ns_probe_local_mass, ns_probe_entropy, ns_probe_entropy_norm;
 
 #endif

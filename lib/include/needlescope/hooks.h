@@ -55,7 +55,7 @@ typedef enum ns_rows_kind {
     NS_ROWS_LIST,              /* positions[n]; negative counts from the end */
     NS_ROWS_SPAN,              /* the rows of the case's span called `span` */
     NS_ROWS_ANSWER,            /* the rows that predict the answer's tokens: n_tokens - 1 + j */
-    NS_ROWS_PROBE,             /* the answer rows and the row before them (n_tokens - 2) */
+    NS_ROWS_PROBE,             /* the answer rows and the n rows before them (0 = 1: n_tokens - 2) */
 } ns_rows_kind;
 typedef struct ns_rows {
     ns_rows_kind   kind;

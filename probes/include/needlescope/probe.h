@@ -13,6 +13,7 @@ typedef struct ns_output {
     const char *name;             /* "find_hits" */
     ns_dtype    dtype;            /* NS_U8 or NS_F32 */
     const char *summary;
+    bool        by_answer;        /* of shape [A, L, H]: A = most content tokens of an answer in the run; 255 beyond an answer's end */
 } ns_output;
 
 /* A score [L, H] out of the outputs (of a probe of weights: given by it, of = NULL): sum over cases of `of` / sum of `over`; over = NULL: mean over the cases where `of` is finite. */
@@ -20,6 +21,8 @@ typedef struct ns_score {
     const char *name;             /* "retrieval_find" */
     const char *of, *over;
     const char *summary, *paper;  /* paper and equation, or "needlescope" */
+    const char *chance_of, *chance_over;   /* the same quotient where there is nothing to find (the placebo); NULL = not known */
+    bool        group_max;        /* every head gets the largest value of its KV group */
 } ns_score;
 
 typedef struct ns_probe ns_probe;
@@ -30,7 +33,11 @@ typedef struct ns_probe_context {
     const ns_case  *c;            /* NULL for probes of weights */
     const ns_probe *probe;
     int64_t         n_layers, n_heads;
+    const int32_t  *special;      /* ids of special tokens: sinks beside position 0 */
+    int64_t         n_special;
 } ns_probe_context;
+
+enum { NS_REASON = 96 };          /* bytes of a reason to drop a case */
 
 enum { NS_ACCEPTS_SOFTMAX = 1, NS_ACCEPTS_UNROLLED = 2 };
 
@@ -43,17 +50,22 @@ struct ns_probe {
     const ns_output *outputs;  int n_outputs;
     const ns_score  *scores;   int n_scores;
     /* NULL, or a reason why this case cannot be scored by this probe ("no needle_answer span"): the case is dropped and the reason counted. */
-    const char *(*rejects)(const ns_probe_context *);
+    const char *(*rejects)(const ns_probe_context *, char reason[NS_REASON]);     /* the buffer is for reasons with a name in them */
     int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);   /* outputs[i]: [L * H], 0 for hits, NaN for masses */
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
     int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
     /* Instead of all that, for at = NULL: once a run, c = NULL; values[i] of scores[i]: [L * H], NaN where there is no head. No outputs. */
     int (*weigh)(const ns_probe_context *, float *const *values, ns_error *);
+    const char *definition;       /* JSON of a probe that is a definition, else NULL */
 };
 
 /* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
 NS_API const ns_probe *const *ns_probes(void);
 NS_API const ns_probe *ns_probe_find(const char *name);
+
+/* A probe from its definition, n bytes of JSON (docs/measures.md), read by the code that runs our own: free with ns_probe_free. label names it in errors. */
+NS_API NS_MUST_CHECK int ns_probe_from_json(ns_probe **out, const char *json, size_t n, const char *label, ns_error *);
+NS_API void ns_probe_free(ns_probe *);
 
 /* ---- the score run ---- */
 typedef struct ns_dropped { const char *reason; int64_t n; char first_id[64]; } ns_dropped;
@@ -61,6 +73,8 @@ typedef struct ns_score_params {
     size_t  size;
     const char *const *probes;  int n_probes;     /* names of probes or scores */
     const ns_model *reference;                    /* what qk_distance compares with; same shapes; NULL = none */
+    const ns_probe *const *definitions;  int n_definitions;   /* probes of the caller's, all run; they must outlive the scores */
+    const int32_t *special;  int64_t n_special;   /* ids of special tokens, left out by the `_nosink` scores beside position 0 */
     bool    no_sharing;                           /* do not fork common prefixes (the same bits; for tests) */
     bool    one_at_a_time;                        /* a pass per case (the same bits; for tests) */
     void  (*progress)(void *user, double fraction);

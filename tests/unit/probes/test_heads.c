@@ -10,7 +10,7 @@
 
 #include <needlescope/probe.h>
 
-enum { L = 2, H = 2, T = 12, MAX_OUTPUTS = 16 };
+enum { L = 2, H = 2, T = 12, MAX_OUTPUTS = 32 };
 
 /* Prompt 0 .. 11: needle 3 [4 5 6], the query (token 3) at T - 2; answer lead + 4 5 6 with n_lead 1. */
 static int32_t prompt[T] = {9, 8, 3, 4, 5, 6, 8, 8, 7, 1, 3, 2};
@@ -32,12 +32,13 @@ static void start(fixture *f, const char *name, const ns_case *c)
     assert_non_null(f->probe);
     f->state = calloc(1, f->probe->state_size);
     for (int o = 0; o < f->probe->n_outputs; o++) {
-        f->outputs[o] = malloc(L * H * sizeof(float));
-        for (int i = 0; i < L * H; i++)
+        f->outputs[o] = malloc(4 * L * H * sizeof(float));
+        for (int i = 0; i < 4 * L * H; i++)
             f->outputs[o][i] = f->probe->outputs[o].dtype == NS_F32 ? NAN : 0;
     }
     const ns_probe_context ctx = {.c = c, .probe = f->probe, .n_layers = L, .n_heads = H};
-    assert_null(f->probe->rejects(&ctx));
+    char reason[NS_REASON];
+    assert_null(f->probe->rejects(&ctx, reason));
     assert_int_equal(f->probe->begin(f->state, &ctx, f->outputs, NULL), NS_OK);
 }
 
@@ -218,19 +219,26 @@ static void test_previous_token(void **state)
     clear(&f);
 }
 
+static const char *reason_of(const char *name, const ns_case *c)
+{
+    static char reason[NS_REASON];
+    const ns_probe *const probe = ns_probe_find(name);
+    return probe->rejects(&(ns_probe_context){.c = c, .probe = probe}, reason);
+}
+
 static void test_rejects(void **state)
 {
     (void)state;
     int32_t distinct[4] = {1, 2, 3, 4};
     const ns_case plain = {.id = (char *)"p", .tokens = distinct, .n_tokens = 4}, single = {.id = (char *)"s", .tokens = distinct, .n_tokens = 1};
     const ns_case unmarked = {.id = (char *)"u", .tokens = distinct, .n_tokens = 4, .answer = distinct, .n_answer = 1};
-    const ns_probe_context p = {.c = &plain}, s = {.c = &single}, u = {.c = &unmarked};
-    assert_string_equal(ns_probe_find("retrieval_find")->rejects(&p), "no answer");
-    assert_string_equal(ns_probe_find("retrieval_find")->rejects(&u), "no needle_answer span");
-    assert_string_equal(ns_probe_find("retrieval_mass")->rejects(&p), "no needle_answer span");
-    assert_string_equal(ns_probe_find("induction")->rejects(&p), "no token occurs twice");
-    assert_string_equal(ns_probe_find("previous_token")->rejects(&s), "a prompt of one token");
-    assert_null(ns_probe_find("previous_token")->rejects(&p));
+    assert_string_equal(reason_of("retrieval_find", &plain), "no answer");
+    assert_string_equal(reason_of("retrieval_find", &unmarked), "no needle_answer span");
+    assert_string_equal(reason_of("retrieval_mass", &plain), "no needle_answer span");
+    assert_string_equal(reason_of("needle_mass", &unmarked), "no needle span");
+    assert_string_equal(reason_of("induction", &plain), "no token occurs twice");
+    assert_string_equal(reason_of("previous_token", &single), "a prompt of one token");
+    assert_null(reason_of("previous_token", &plain));
 }
 
 /* Every score is made of outputs that exist; names are unique; the run's fixed limits hold. */

@@ -1,0 +1,379 @@
+/* definition.c - a probe from JSON: text -> checked words and numbers -> ns_pattern; and the ns_probe around it.
+ *     {"name": "needle_mass", "rows": "answer", "keys": "needle", "stat": "mass", "exclude": [0], "summary": "...", "from": "..."} */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heads/pattern.h"
+
+enum { MAX_TEXT = 1 << 16, MAX_WORD = 40, MAX_POSITION = 1 << 30 };
+
+typedef struct reader { const cJSON *object; const char *label; ns_error *err; } reader;
+
+/* ---- words ---- */
+
+static int edit_distance(const char *a, const char *b)
+{
+    int row[MAX_WORD + 1];
+    const int n = (int)strlen(b);
+    for (int j = 0; j <= n; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            const int swap = diagonal + (a[i - 1] != b[j - 1]), step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = swap < step ? swap : step;
+        }
+    }
+    return row[n];
+}
+
+const char *ns_nearest_word(const char *word, const char *const *words, int n)
+{
+    const char *best = NULL;
+    int least = (int)strlen(word) / 2 + 1;
+    for (int i = 0; i < n && strlen(word) <= MAX_WORD; i++) {
+        const int d = strlen(words[i]) <= MAX_WORD ? edit_distance(word, words[i]) : least;
+        if (d < least) {
+            least = d;
+            best = words[i];
+        }
+    }
+    return best;
+}
+
+static int unknown_word(const reader *r, const char *key, const char *word, const char *const *words, int n)
+{
+    const char *const near = ns_nearest_word(word, words, n);
+    char list[400] = "";
+    for (int i = 0; i < n; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", words[i]);
+    if (near)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" cannot be '%.60s' (did you mean %s?)", r->label, key, word, near);
+    return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" cannot be '%.60s' (one of: %s)", r->label, key, word, list);
+}
+
+#define COUNT(list) ((int)(sizeof(list) / sizeof *(list)))
+
+/* ---- lists of positions ---- */
+
+static int read_list(const reader *r, const char *key, const cJSON *array, int64_t least, ns_pattern_list *out, bool *special)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, array) {
+        if (special && cJSON_IsString(item) && strcmp(item->valuestring, "special") == 0) {
+            *special = true;
+            continue;
+        }
+        const double v = item->valuedouble;
+        if (!cJSON_IsNumber(item) || !(v >= (double)least && v <= MAX_POSITION) || v != (double)(int64_t)v)
+            return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" holds something that is not a position%s", r->label, key, special ? " (or \"special\")" : "");
+        if (out->n == NS_PATTERN_LIST)
+            return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" holds more than %d positions", r->label, key, NS_PATTERN_LIST);
+        out->at[out->n++] = (int64_t)v;
+    }
+    return NS_OK;
+}
+
+/* ---- rows ---- */
+
+/* "WORD:REST": REST, else NULL. */
+static const char *after(const char *text, const char *word)
+{
+    const size_t n = strlen(word);
+    return strncmp(text, word, n) == 0 && text[n] == ':' ? text + n + 1 : NULL;
+}
+
+static int read_number(const reader *r, const char *key, const char *text, int64_t least, int64_t most, int64_t *out)
+{
+    char *stop;
+    const long long v = strtoll(text, &stop, 10);
+    if (stop == text || *stop || isspace((unsigned char)*text) || v < least || v > most)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\": '%.40s' is not a number from %lld to %lld", r->label, key, text, (long long)least, (long long)most);
+    *out = v;
+    return NS_OK;
+}
+
+static int read_span(const reader *r, const char *key, const char *text, char out[NS_PATTERN_NAME])
+{
+    if (!*text || strlen(text) >= NS_PATTERN_NAME)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\": a span's name has 1 to %d bytes", r->label, key, NS_PATTERN_NAME - 1);
+    snprintf(out, NS_PATTERN_NAME, "%s", text);
+    return NS_OK;
+}
+
+static int read_rows(const reader *r, ns_pattern *p)
+{
+    static const char *const words[] = {"all", "answer", "answer-1", "first", "last:N", "span:NAME"};
+    static const ns_pattern_rows plain[] = {NS_PR_ALL, NS_PR_ANSWER, NS_PR_BEFORE, NS_PR_FIRST};
+    const cJSON *const item = cJSON_GetObjectItemCaseSensitive(r->object, "rows");
+    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) > 0) {
+        p->rows = NS_PR_LIST;
+        return read_list(r, "rows", item, -MAX_POSITION, &p->row_list, NULL);
+    }
+    if (!cJSON_IsString(item))
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"rows\" is missing (all, answer, answer-1, first, last:N, span:NAME or a list of positions)", r->label);
+    const char *const text = item->valuestring, *rest;
+    for (int i = 0; i < COUNT(plain); i++)
+        if (strcmp(text, words[i]) == 0) {
+            p->rows = plain[i];
+            return NS_OK;
+        }
+    if ((rest = after(text, "last"))) {
+        p->rows = NS_PR_LAST;
+        return read_number(r, "rows", rest, 1, MAX_POSITION, &p->last);
+    }
+    if ((rest = after(text, "span"))) {
+        p->rows = NS_PR_SPAN;
+        return read_span(r, "rows", rest, p->row_span);
+    }
+    return unknown_word(r, "rows", text, words, COUNT(words));
+}
+
+/* ---- keys ---- */
+
+static int read_keys(const reader *r, ns_pattern *p)
+{
+    const cJSON *const item = cJSON_GetObjectItemCaseSensitive(r->object, "keys");
+    if (!item)
+        return NS_OK;
+    if (cJSON_IsArray(item) && cJSON_GetArraySize(item) > 0) {
+        p->keys = NS_PK_LIST;
+        return read_list(r, "keys", item, 0, &p->key_list, NULL);
+    }
+    if (!cJSON_IsString(item))
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\" is a span's name, aligned:SPAN, offset:N, local:N, same_token, after_same_token or a list of positions",
+                       r->label);
+    const char *const text = item->valuestring, *rest;
+    if ((rest = after(text, "aligned"))) {
+        p->keys = NS_PK_ALIGNED;
+        return read_span(r, "keys", rest, p->key_span);
+    }
+    if ((rest = after(text, "offset"))) {
+        p->keys = NS_PK_OFFSET;
+        return read_number(r, "keys", rest, -MAX_POSITION, 0, &p->number);
+    }
+    if ((rest = after(text, "local"))) {
+        p->keys = NS_PK_LOCAL;
+        return read_number(r, "keys", rest, 1, MAX_POSITION, &p->number);
+    }
+    static const char *const words[] = {"aligned:SPAN", "offset:N", "local:N", "span:NAME", "same_token", "after_same_token"};
+    const char *const colon = strchr(text, ':');
+    rest = after(text, "span");
+    if (colon && !rest)
+        return unknown_word(r, "keys", text, words, COUNT(words));
+    p->keys = strcmp(text, "same_token") == 0 ? NS_PK_SAME : strcmp(text, "after_same_token") == 0 ? NS_PK_AFTER_SAME : NS_PK_SPAN;
+    return p->keys == NS_PK_SPAN ? read_span(r, "keys", rest ? rest : text, p->key_span) : NS_OK;
+}
+
+/* ---- the whole ---- */
+
+static int read_stat(const reader *r, ns_pattern *p)
+{
+    static const char *const words[] = {"argmax_hit", "mass", "mean", "rank", "entropy", "entropy_norm"};
+    const char *text;
+    int rc = ns_json_str(r->object, "stat", &text, r->label, r->err), found = -1;
+    if (rc < 0)
+        return rc;
+    if (!text)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"stat\" is missing (argmax_hit, mass, mean, rank, entropy, entropy_norm)", r->label);
+    for (int i = 0; i < COUNT(words); i++)
+        found = strcmp(text, words[i]) == 0 ? i : found;
+    if (found < 0)
+        return unknown_word(r, "stat", text, words, COUNT(words));
+    p->stat = (ns_pattern_stat)found;
+    return NS_OK;
+}
+
+static int read_name(const reader *r, ns_pattern *p)
+{
+    const char *text;
+    const int rc = ns_json_str(r->object, "name", &text, r->label, r->err);
+    if (rc < 0)
+        return rc;
+    bool good = text && *text && strlen(text) <= MAX_WORD;
+    for (const char *c = text; good && *c; c++)
+        good = (*c >= 'a' && *c <= 'z') || (*c == '_' && c > text) || (*c >= '0' && *c <= '9' && c > text);
+    if (!good)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"name\" is missing or not made of up to %d of a-z, 0-9 and _", r->label, MAX_WORD);
+    snprintf(p->name, sizeof p->name, "%s", text);
+    return NS_OK;
+}
+
+static int check_whole(const reader *r, const ns_pattern *p)
+{
+    const bool entropy = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM;
+    if (entropy && p->keys != NS_PK_ALL)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\": an entropy is that of the whole row; leave them out, or use \"exclude\"", r->label);
+    if (!entropy && p->keys == NS_PK_ALL)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\" are missing: this stat is about some of a row's keys", r->label);
+    if (p->keys == NS_PK_ALIGNED && p->rows != NS_PR_ANSWER && p->rows != NS_PR_FIRST)
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\" aligned with the answer need \"rows\" of the answer: answer or first", r->label);
+    return NS_OK;
+}
+
+static int read_pattern(const reader *r, ns_pattern *p)
+{
+    static const char *const keys[] = {"name", "rows", "keys", "stat", "exclude", "summary", "from"};
+    const cJSON *item;
+    cJSON_ArrayForEach(item, r->object) {
+        bool known = false;
+        for (int i = 0; i < COUNT(keys); i++)
+            known |= strcmp(item->string, keys[i]) == 0;
+        if (!known)
+            return unknown_word(r, "a key", item->string, keys, COUNT(keys));
+    }
+    int rc = read_name(r, p);
+    if (rc == NS_OK)
+        rc = read_rows(r, p);
+    if (rc == NS_OK)
+        rc = read_keys(r, p);
+    if (rc == NS_OK)
+        rc = read_stat(r, p);
+    const cJSON *const exclude = cJSON_GetObjectItemCaseSensitive(r->object, "exclude");
+    if (rc == NS_OK && exclude && !cJSON_IsArray(exclude))
+        rc = ns_fail(r->err, NS_E_FORMAT, "%s: \"exclude\" is a list of positions (and \"special\")", r->label);
+    if (rc == NS_OK && exclude)
+        rc = read_list(r, "exclude", exclude, 0, &p->exclude, &p->exclude_special);
+    return rc == NS_OK ? check_whole(r, p) : rc;
+}
+
+static int parse_object(cJSON **out, const char *json, size_t n, const char *label, ns_error *err)
+{
+    if (n > MAX_TEXT)
+        return ns_fail(err, NS_E_FORMAT, "%s: a definition of %zu bytes (at most %d)", label, n, MAX_TEXT);
+    const int rc = ns_json_parse(out, json, n, 4, label, err);
+    if (rc == NS_OK && !cJSON_IsObject(*out)) {
+        cJSON_Delete(*out);
+        return ns_fail(err, NS_E_FORMAT, "%s: a probe's definition is an object {\"name\": ..., \"rows\": ..., \"keys\": ..., \"stat\": ...}", label);
+    }
+    return rc;
+}
+
+int ns_pattern_parse(ns_pattern *out, const char *json, size_t n, const char *label, ns_error *err)
+{
+    cJSON *object = NULL;
+    memset(out, 0, sizeof *out);
+    int rc = parse_object(&object, json, n, label, err);
+    if (rc < 0)
+        return rc;
+    rc = read_pattern(&(reader){object, label, err}, out);
+    cJSON_Delete(object);
+    return rc;
+}
+
+/* ---- the probe ---- */
+
+unsigned ns_pattern_accepts(const ns_pattern *p)
+{
+    const bool normalises = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM || ((p->stat == NS_PS_MASS || p->stat == NS_PS_MEAN) &&
+                                                                                        (p->exclude.n > 0 || p->exclude_special));
+    return normalises ? NS_ACCEPTS_SOFTMAX : NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED;
+}
+
+/* Rows from the prompt's end are those before the answer's first row, T - 1: NS_ROWS_PROBE with so many before it. */
+ns_rows ns_pattern_hook_rows(const ns_pattern *p, const ns_pattern_list **list)
+{
+    int64_t back = p->rows == NS_PR_LAST ? p->last : 0, forward = 0;
+    for (int i = 0; i < p->row_list.n; i++) {
+        back = -p->row_list.at[i] > back ? -p->row_list.at[i] : back;
+        forward += p->row_list.at[i] >= 0;
+    }
+    *list = &p->row_list;
+    switch (p->rows) {
+    case NS_PR_ANSWER: case NS_PR_FIRST:
+        return (ns_rows){.kind = NS_ROWS_ANSWER};
+    case NS_PR_BEFORE:
+        return (ns_rows){.kind = NS_ROWS_PROBE};
+    case NS_PR_SPAN:
+        return (ns_rows){.kind = NS_ROWS_SPAN, .span = p->row_span};
+    case NS_PR_LAST:
+        return back == 1 ? (ns_rows){.kind = NS_ROWS_ANSWER} : (ns_rows){.kind = NS_ROWS_PROBE, .n = back - 1};
+    case NS_PR_LIST:
+        if (forward == p->row_list.n)
+            return (ns_rows){.kind = NS_ROWS_LIST, .n = p->row_list.n, .positions = p->row_list.at};
+        if (forward == 0)
+            return back == 1 ? (ns_rows){.kind = NS_ROWS_ANSWER} : (ns_rows){.kind = NS_ROWS_PROBE, .n = back - 1};
+        break;
+    case NS_PR_ALL:
+        break;
+    }
+    return (ns_rows){.kind = NS_ROWS_ALL};
+}
+
+typedef struct defined {       /* a user's probe and all it points to */
+    ns_probe   probe;
+    ns_output  outputs[2];
+    ns_score   score;
+    ns_pattern pattern;
+    char      *json, *summary, *from;
+    char       of[NS_PATTERN_NAME + 8], over[NS_PATTERN_NAME + 8];
+} defined;
+
+static int fill(defined *d, const cJSON *object, const char *label, ns_error *err)
+{
+    const char *summary, *from;
+    int rc = ns_json_str(object, "summary", &summary, label, err);
+    if (rc == NS_OK)
+        rc = ns_json_str(object, "from", &from, label, err);
+    if (rc < 0)
+        return rc;
+    d->summary = summary ? ns_strdup(summary) : ns_printf_alloc("%s, as defined in %s", d->pattern.name, label);
+    d->from = ns_strdup(from ? from : "a definition of the user's");
+    if (!d->summary || !d->from)
+        return ns_oom(err, "a probe's definition");
+    const bool hits = d->pattern.stat == NS_PS_ARGMAX_HIT;
+    const ns_pattern_list *list;
+    snprintf(d->of, sizeof d->of, hits ? "%s_hits" : "case_%s", d->pattern.name);
+    snprintf(d->over, sizeof d->over, "%s_events", d->pattern.name);
+    d->outputs[0] = (ns_output){.name = d->of, .dtype = hits ? NS_U8 : NS_F32, .summary = d->summary};
+    d->outputs[1] = (ns_output){.name = d->over, .dtype = NS_U8, .summary = "rows that were judged"};
+    d->score = (ns_score){.name = d->pattern.name, .of = d->of, .over = hits ? d->over : NULL, .summary = d->summary, .paper = d->from};
+    d->probe = (ns_probe){
+        .name = d->pattern.name, .summary = d->summary, .paper = d->from, .at = "blocks.*.attn.hook_pattern", .rows = ns_pattern_hook_rows(&d->pattern, &list),
+        .accepts = ns_pattern_accepts(&d->pattern), .state_size = ns_pattern_state_size, .outputs = d->outputs, .n_outputs = hits ? 2 : 1,
+        .scores = &d->score, .n_scores = 1, .rejects = ns_pattern_rejects, .begin = ns_pattern_begin, .see = ns_pattern_see, .end = ns_pattern_end,
+        .definition = d->json,
+    };
+    return NS_OK;
+}
+
+int ns_probe_from_json(ns_probe **out, const char *json, size_t n, const char *label, ns_error *err)
+{
+    cJSON *object = NULL;
+    *out = NULL;
+    int rc = parse_object(&object, json, n, label, err);
+    if (rc < 0)
+        return rc;
+    defined *const d = ns_alloc_array(1, sizeof *d);
+    if (d)
+        d->json = ns_alloc_array(n + 1, 1);
+    if (!d || !d->json)
+        rc = ns_oom(err, "a probe's definition");
+    if (rc == NS_OK) {
+        memcpy(d->json, json, n);
+        rc = read_pattern(&(reader){object, label, err}, &d->pattern);
+    }
+    if (rc == NS_OK)
+        rc = fill(d, object, label, err);
+    cJSON_Delete(object);
+    if (rc < 0)
+        ns_probe_free(d ? &d->probe : NULL);
+    else
+        *out = &d->probe;
+    return rc;
+}
+
+void ns_probe_free(ns_probe *probe)
+{
+    defined *const d = (defined *)probe;       /* its first member */
+    if (!d)
+        return;
+    free(d->json);
+    free(d->summary);
+    free(d->from);
+    free(d);
+}

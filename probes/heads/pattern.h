@@ -1,0 +1,45 @@
+/* pattern.h - a probe of attention rows in words: which rows, which keys of each, what of them. JSON -> ns_pattern (definition.c) -> values (patterns.c).
+ * The language is described in docs/measures.md. Internal. */
+#ifndef NS_PATTERN_H
+#define NS_PATTERN_H
+
+#include "heads/heads.h"
+
+enum { NS_PATTERN_LIST = 64, NS_PATTERN_NAME = 64 };
+
+typedef enum ns_pattern_rows { NS_PR_ALL, NS_PR_ANSWER, NS_PR_BEFORE, NS_PR_FIRST, NS_PR_LAST, NS_PR_SPAN, NS_PR_LIST } ns_pattern_rows;
+typedef enum ns_pattern_keys { NS_PK_ALL, NS_PK_SPAN, NS_PK_ALIGNED, NS_PK_OFFSET, NS_PK_LOCAL, NS_PK_SAME, NS_PK_AFTER_SAME, NS_PK_LIST } ns_pattern_keys;
+typedef enum ns_pattern_stat { NS_PS_ARGMAX_HIT, NS_PS_MASS, NS_PS_MEAN, NS_PS_RANK, NS_PS_ENTROPY, NS_PS_ENTROPY_NORM } ns_pattern_stat;
+
+typedef struct ns_pattern_list { int64_t at[NS_PATTERN_LIST]; int n; } ns_pattern_list;
+typedef struct ns_pattern {
+    char            name[NS_PATTERN_NAME];
+    ns_pattern_rows rows;
+    int64_t         last;                        /* rows: LAST */
+    char            row_span[NS_PATTERN_NAME];   /* rows: SPAN */
+    ns_pattern_list row_list;                    /* rows: LIST; negative counts from the prompt's end */
+    ns_pattern_keys keys;
+    int64_t         number;                      /* keys: OFFSET (<= 0), LOCAL (>= 1) */
+    char            key_span[NS_PATTERN_NAME];   /* keys: SPAN, ALIGNED */
+    ns_pattern_list key_list;                    /* keys: LIST */
+    ns_pattern_stat stat;
+    ns_pattern_list exclude;
+    bool            exclude_special;
+} ns_pattern;
+
+/* NS_E_FORMAT names the label and the key; a word that is not known is answered with the nearest. */
+int ns_pattern_parse(ns_pattern *out, const char *json, size_t n, const char *label, ns_error *);
+/* What its hook asks for and which rows it can judge. list: where positions are kept for as long as the result is used. */
+ns_rows  ns_pattern_hook_rows(const ns_pattern *, const ns_pattern_list **list);
+unsigned ns_pattern_accepts(const ns_pattern *);
+/* The nearest of n words by edit distance, NULL when none is near. */
+const char *ns_nearest_word(const char *word, const char *const *words, int n);
+
+/* ---- patterns.c: the probe's functions, the same for our own and a user's ---- */
+extern const size_t ns_pattern_state_size;
+const char *ns_pattern_rejects(const ns_probe_context *, char reason[NS_REASON]);
+int ns_pattern_begin(void *state, const ns_probe_context *, float *const *outputs, ns_error *);
+int ns_pattern_see(void *state, const ns_site *, const ns_view *, ns_error *);
+int ns_pattern_end(void *state, ns_error *);
+
+#endif
