@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heads/pattern.h"
+#include "pattern.h"
 
 enum { MAX_TEXT = 1 << 16, MAX_WORD = 40, MAX_POSITION = 1 << 30 };
 

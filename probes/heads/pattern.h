@@ -3,7 +3,7 @@
 #ifndef NS_PATTERN_H
 #define NS_PATTERN_H
 
-#include "heads/heads.h"
+#include "heads.h"
 
 enum { NS_PATTERN_LIST = 64, NS_PATTERN_NAME = 64 };
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heads/pattern.h"
+#include "pattern.h"
 #include "math/math.h"
 
 typedef struct run { int64_t begin, end; } run;
