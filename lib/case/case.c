@@ -48,6 +48,19 @@ int64_t ns_case_source(const ns_case *c, int64_t j)
     return span && j >= c->n_lead && j < c->n_answer ? span->begin + j - c->n_lead : -1;
 }
 
+bool ns_case_is_source(const ns_case *c, int64_t j, int64_t position)
+{
+    if (position < 0 || j < c->n_lead || j >= c->n_answer)
+        return false;
+    for (int i = 0; i < c->n_spans; i++) {
+        const ns_span *const span = &c->spans[i];
+        const bool mention = strcmp(span->name, "needle_answer") == 0 || ns_starts(span->name, "needle_answer.");
+        if (mention && position == span->begin + j - c->n_lead && position < span->end)
+            return true;
+    }
+    return false;
+}
+
 double ns_case_meta_number(const ns_case *c, const char *key, double otherwise)
 {
     cJSON *meta = NULL;

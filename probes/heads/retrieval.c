@@ -1,6 +1,6 @@
 /* retrieval.c - does the row that is about to say answer token j look most at that very token in the needle?
  * find = the first content token (the needle has to be found), continue = the others (mostly induction), copy = both.
- * Hit: argmax key = the aligned source, ns_case_source(j). Lead tokens (a space before the value) have no event.
+ * Hit: argmax key = the aligned source, in whichever mention of the needle (ns_case_is_source). Lead tokens (a space before the value) have no event.
  * Beside it: the same without the sinks; the aligned place in the placebo (chance) and in any distractor (selectivity). */
 #include <math.h>
 #include <stdio.h>
@@ -117,18 +117,18 @@ static bool on_distractor(const state *s, int64_t key, int64_t i)
 /* One row of one head, about to say content token i, answer token j = n_lead + i. */
 static void judge(const state *s, const ns_site *site, const float *row, int64_t i, int64_t at)
 {
-    const int64_t j = s->c->n_lead + i, source = ns_case_source(s->c, j), control = place(s->placebo, i);
+    const int64_t j = s->c->n_lead + i, control = place(s->placebo, i);
     float margin;
     const int64_t best = ns_row_argmax(row, site->n_keys, &margin), key = best < 0 ? -2 : best + site->key0;
     const int64_t calm = ns_row_argmax_without(site, row, &s->sinks);
-    const bool first = i == 0, hit = key == source, any = key >= 0 && ns_case_token(s->c, key) == s->c->answer[j];
+    const bool first = i == 0, hit = ns_case_is_source(s->c, j, key), any = key >= 0 && ns_case_token(s->c, key) == s->c->answer[j];
     s->out[first ? FIND_HITS : CONTINUE_HITS][at] += hit;
     s->out[first ? FIND_EVENTS : CONTINUE_EVENTS][at]++;
     s->out[COPY_HITS][at] += hit;
     s->out[COPY_EVENTS][at]++;
     s->out[ANY_HITS][at] += any;
-    s->out[first ? FIND_NOSINK : CONTINUE_NOSINK][at] += calm >= 0 && calm == source;
-    s->out[COPY_NOSINK][at] += calm >= 0 && calm == source;
+    s->out[first ? FIND_NOSINK : CONTINUE_NOSINK][at] += ns_case_is_source(s->c, j, calm);
+    s->out[COPY_NOSINK][at] += ns_case_is_source(s->c, j, calm);
     s->out[ANY_NOSINK][at] += calm >= 0 && ns_case_token(s->c, calm) == s->c->answer[j];
     s->out[first ? FIND_PLACEBO : CONTINUE_PLACEBO][at] += key == control;
     s->out[first ? FIND_PLACEBO_EVENTS : CONTINUE_PLACEBO_EVENTS][at] += control >= 0;

@@ -41,6 +41,9 @@ typedef struct ns_case {
 /* The aligned source of answer token j: the span needle_answer holds the answer's content tokens, so it is at
  * needle_answer.begin + j - n_lead. -1 for lead tokens, beyond the answer, and for a case without the span. */
 NS_API int64_t ns_case_source(const ns_case *, int64_t j);
+/* Is this position the source of answer token j, or its place in another mention of the needle (spans needle_answer.0, needle_answer.1, ..., each
+ * holding the whole answer)? */
+NS_API bool ns_case_is_source(const ns_case *, int64_t j, int64_t position);
 NS_API const ns_span *ns_case_span(const ns_case *, const char *name);      /* NULL if absent */
 /* Number from the meta object; `otherwise` where it is absent or not a number. */
 NS_API double ns_case_meta_number(const ns_case *, const char *key, double otherwise);

@@ -214,6 +214,24 @@ static void test_add(void **state)
     ns_cases_clear(&cases);
 }
 
+/* Every mention of the needle is a source, each for its own answer token. */
+static void test_mentions(void **state)
+{
+    (void)state;
+    ns_cases cases = {0};
+    assert_int_equal(read_lines(&cases,
+        "{\"tokens\": [7, 8, 1, 7, 8, 2, 7, 8], \"answer\": [3, 7, 8], \"lead\": 1,"
+        " \"spans\": {\"needle_answer\": [3, 5], \"needle_answer.0\": [0, 2], \"distractor_answer.0\": [6, 8]}}", NULL), NS_OK);
+    const ns_case *const c = &cases.list[0];
+    static const bool first[8] = {true, false, false, true}, second[8] = {false, true, false, false, true};
+    for (int64_t at = -2; at < 8; at++) {
+        assert_int_equal(ns_case_is_source(c, 1, at), at >= 0 && first[at]);
+        assert_int_equal(ns_case_is_source(c, 2, at), at >= 0 && second[at]);
+        assert_false(ns_case_is_source(c, 0, at) || ns_case_is_source(c, 3, at));
+    }
+    ns_cases_clear(&cases);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -236,7 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_text), cmocka_unit_test(test_bad_lines),
-        cmocka_unit_test(test_failure_keeps), cmocka_unit_test(test_add),
+        cmocka_unit_test(test_failure_keeps), cmocka_unit_test(test_add), cmocka_unit_test(test_mentions),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
