@@ -9,8 +9,8 @@
 #include "cli/facts.h"
 
 typedef struct score_settings {
-    cli_words   cases, probes;
-    const char *out;
+    cli_words   cases, probes, definitions;
+    const char *out, *reference;
     int64_t     top;
     bool        list, no_sharing, one_at_a_time;
     cli_model_settings model;
@@ -21,6 +21,8 @@ static const score_settings defaults = {.top = 5};
 static const cli_option options[] = {
     {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
     {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (see --list; default all that can score the cases)"},
+    {"probe-def", 'd', CLI_WORDS, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition (the man page has the words)"},
+    {"reference", 0, CLI_FOLDER, FIELD(reference), "MODEL", "the checkpoint that qk_distance compares with"},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
     {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the probes, their scores and where they come from"},
@@ -46,6 +48,64 @@ static int list_probes(cli *app)
         }
     cli_out_table_end(&o);
     return cli_out_end(&o, &app->err);
+}
+
+/* ---- what a run is made of ---- */
+
+typedef struct plan {
+    cli_model  model, reference;
+    ns_cases   cases;
+    cli_words  probes;                         /* borrowed names */
+    ns_probe **definitions;
+    int        n_definitions;
+    int32_t   *special;
+    int64_t    n_special;
+} plan;
+
+static void clear_plan(plan *p)
+{
+    for (int i = 0; i < p->n_definitions; i++)
+        ns_probe_free(p->definitions[i]);
+    free(p->definitions);
+    free(p->special);
+    free(p->probes.list);
+    ns_cases_clear(&p->cases);
+    cli_close(&p->reference);
+    cli_close(&p->model);
+}
+
+static int read_definitions(cli *app, const cli_words *paths, plan *p)
+{
+    int rc = NS_OK;
+    p->definitions = ns_alloc_array((size_t)paths->n, sizeof *p->definitions);
+    if (!p->definitions)
+        return ns_oom(&app->err, "probe definitions");
+    for (int64_t i = 0; i < paths->n && rc == NS_OK; i++) {
+        char *text;
+        size_t n;
+        rc = ns_file_read(paths->list[i], 1 << 20, &text, &n, &app->err);
+        if (rc < 0)
+            return rc;
+        rc = ns_probe_from_json(&p->definitions[p->n_definitions], text, n, paths->list[i], &app->err);
+        p->n_definitions += rc == NS_OK;
+        free(text);
+    }
+    return rc;
+}
+
+/* The tokenizer's special tokens: what the `_nosink` scores leave out beside position 0. */
+static int find_special(cli *app, plan *p)
+{
+    const ns_tokenizer *const t = p->model.tokenizer;
+    int64_t capacity = 0;
+    for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
+        if (!ns_token_is_special(t, (int32_t)id))
+            continue;
+        if (!ns_grow(&p->special, &capacity, p->n_special + 1, sizeof *p->special))
+            return ns_oom(&app->err, "special tokens");
+        p->special[p->n_special++] = (int32_t)id;
+    }
+    return NS_OK;
 }
 
 /* Every name must be a probe or a score; one that is neither is answered with the nearest. */
@@ -92,9 +152,9 @@ static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_c
 
 /* The names asked for. Without any: all probes but those that can score none of these cases (a case that one probe rejects is
  * dropped for all). The strings are borrowed. */
-static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, const ns_cases *cases, cli_words *out)
+static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, const ns_cases *cases, bool given, cli_words *out)
 {
-    int64_t n = asked->n;
+    int64_t n = asked->n + 1;
     for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
         n++;
     if (!ns_grow(&out->list, &out->capacity, n, sizeof *out->list))
@@ -102,8 +162,8 @@ static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, c
     for (int64_t i = 0; i < asked->n; i++)
         out->list[out->n++] = asked->list[i];
     for (const ns_probe *const *probe = ns_probes(); *probe && !asked->n; probe++) {
-        if (!(*probe)->at)
-            continue;                          /* probes of weights: on request */
+        if ((*probe)->on_request)
+            continue;
         char buffer[NS_REASON];
         const char *const reason = why_not(*probe, m, cases, buffer);
         if (reason)
@@ -111,7 +171,7 @@ static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, c
         else
             out->list[out->n++] = (*probe)->name;
     }
-    return out->n ? NS_OK : ns_fail(&app->err, NS_E_ARG, "no probe can score any of these cases (needlescope score --list)");
+    return out->n || given ? NS_OK : ns_fail(&app->err, NS_E_ARG, "no probe can score any of these cases (needlescope score --list)");
 }
 
 static void describe_top(cli_out *o, const cli_model *m, const ns_scores *scores, int64_t top)
@@ -179,61 +239,84 @@ static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, c
     return rc;
 }
 
-static int run_score(cli *app, const score_settings *s, const cli_model *m, const ns_cases *cases, const cli_words *probes,
-                     ns_scores **scores)
+static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores **scores)
 {
     cli_progress progress = cli_progress_begin(app, "score");
-    const ns_score_params params = {.size = sizeof params, .probes = probes->list, .n_probes = (int)probes->n, .no_sharing = s->no_sharing,
-                                    .one_at_a_time = s->one_at_a_time, .progress = cli_progress_update, .cancelled = cli_cancelled,
-                                    .user = &progress};
-    const int rc = ns_score_run(scores, m->model, cases, &params, &app->err);
+    const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n, .reference = p->reference.model,
+                                    .definitions = (const ns_probe *const *)p->definitions, .n_definitions = p->n_definitions,
+                                    .special = p->special, .n_special = p->n_special, .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
+                                    .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+    const int rc = ns_score_run(scores, p->model.model, &p->cases, &params, &app->err);
     cli_progress_end(&progress);
+    return rc;
+}
+
+static int open_reference(cli *app, const score_settings *s, cli_model *m)
+{
+    int rc = s->reference ? cli_open_arch(app, m, s->reference, &s->model) : NS_OK;
+    return rc == NS_OK && s->reference ? cli_load_weights(app, m, &s->model) : rc;
+}
+
+/* Everything is checked before the weights are read. */
+static int make_plan(cli *app, const score_settings *s, const char *path, plan *p)
+{
+    int rc = cli_check_output(app, s->out);
+    if (rc == NS_OK)
+        rc = check_probes(app, &s->probes);
+    if (rc == NS_OK)
+        rc = read_definitions(app, &s->definitions, p);
+    if (rc == NS_OK)
+        rc = cli_open_arch(app, &p->model, path, &s->model);
+    if (rc == NS_OK)
+        rc = cli_open_cases(app, &p->model, &s->model, &s->cases, &p->cases);
+    if (rc == NS_OK)
+        rc = find_special(app, p);
+    if (rc == NS_OK)
+        rc = cli_load_weights(app, &p->model, &s->model);
+    if (rc == NS_OK)
+        rc = open_reference(app, s, &p->reference);
+    if (rc == NS_OK)
+        rc = choose_probes(app, &s->probes, &p->model, &p->cases, p->n_definitions > 0 || s->reference, &p->probes);
+    if (rc == NS_OK && s->reference)
+        p->probes.list[p->probes.n++] = "qk_distance";
+    return rc;
+}
+
+static int report(cli *app, const score_settings *s, const plan *p, const ns_scores *scores)
+{
+    cli_out o = {0};
+    int rc = s->out ? write_scores(app, &p->model, scores, s->out) : NS_OK;
+    if (rc < 0)
+        return rc;
+    cli_out_begin(&o, app, "needlescope.score/1");
+    describe_scores(&o, &p->model, scores, &p->cases, s);
+    if (s->out)
+        cli_out_say(&o, "\n");
+    rc = s->out ? cli_out_written(app, &o, s->out) : NS_OK;
+    if (rc == NS_OK)
+        rc = cli_out_end(&o, &app->err);
+    cli_out_drop(&o);
     return rc;
 }
 
 static int score(cli *app, const void *settings, char **args, int n_args)
 {
     const score_settings *const s = settings;
-    cli_model m = {0};
-    ns_cases cases = {0};
+    plan p = {0};
     ns_scores *scores = NULL;
-    cli_words probes = {0};
-    cli_out o = {0};
     if (s->list)
         return list_probes(app);
     if (n_args != 1)
         return ns_fail(&app->err, NS_E_ARG, "MODEL is missing");
-    int rc = cli_check_output(app, s->out);
-    if (rc == NS_OK)
-        rc = check_probes(app, &s->probes);
-    if (rc == NS_OK)
-        rc = cli_open_arch(app, &m, args[0], &s->model);
-    if (rc == NS_OK)
-        rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
-    if (rc == NS_OK)
-        rc = cli_load_weights(app, &m, &s->model);
-    if (rc == NS_OK)
-        rc = choose_probes(app, &s->probes, &m, &cases, &probes);
+    int rc = make_plan(app, s, args[0], &p);
     if (rc == NS_OK) {
         cli_signals_hold(true);
-        rc = run_score(app, s, &m, &cases, &probes, &scores);
-    }
-    if (rc == NS_OK && s->out)
-        rc = write_scores(app, &m, scores, s->out);
-    if (rc == NS_OK) {
-        cli_out_begin(&o, app, "needlescope.score/1");
-        describe_scores(&o, &m, scores, &cases, s);
-        if (s->out)
-            cli_out_say(&o, "\n");
-        rc = s->out ? cli_out_written(app, &o, s->out) : NS_OK;
+        rc = run_score(app, s, &p, &scores);
     }
     if (rc == NS_OK)
-        rc = cli_out_end(&o, &app->err);
-    cli_out_drop(&o);
+        rc = report(app, s, &p, scores);
     ns_scores_free(scores);
-    free(probes.list);
-    ns_cases_clear(&cases);
-    cli_close(&m);
+    clear_plan(&p);
     return rc;
 }
 
@@ -245,8 +328,15 @@ const cli_command cli_cmd_score = {
     .description = "Each case is run once, however many probes look at it; cases that begin alike share their beginning. The answer is "
                    "teacher-forced, and the answer accuracy says how often it is what the model itself would say. Cases that a probe "
                    "cannot score are dropped and counted with their reason; when none is left the command fails.\n\n"
+                   "A definition of your own (--probe-def) is an object {\"name\", \"rows\", \"keys\", \"stat\", \"exclude\", \"summary\", \"from\"}. rows: "
+                   "all, answer, answer-1, first, last:N, span:NAME, or a list of prompt positions (negative from its end). keys: a span's name, "
+                   "aligned:SPAN, offset:N, local:N, same_token, after_same_token, or positions. stat: argmax_hit, mass, mean, rank, entropy or "
+                   "entropy_norm. exclude: positions and \"special\", which are left out before anything is taken. induction, previous_token, "
+                   "needle_mass, entropy and others are such definitions themselves.\n\n"
                    "Threads, memory, the order of the cases and the CPU's vector width change no bit of a score.",
     .examples = "needlescope score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5\n"
+                "echo '{\"name\": \"first_word\", \"rows\": \"answer\", \"keys\": [1], \"stat\": \"mass\"}' > own.json; "
+                "needlescope score MODEL --cases cases.jsonl --probe-def own.json\n"
                 "needlescope score --list",
     .run = score,
 };

@@ -221,14 +221,26 @@ static int64_t find_runs(const state *s, int64_t q, int64_t key0)
 
 /* ---- what of them ---- */
 
+static double plain_mass(const state *s, const ns_site *site, const float *row, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t k = s->runs[i].begin - site->key0;
+        if (s->runs[i].end == s->runs[i].begin + 1)            /* most runs: a copy, the token before */
+            sum += k >= 0 && k < site->n_keys ? (double)row[k] : 0;
+        else
+            sum += ns_row_mass(site, row, s->runs[i].begin, s->runs[i].end);
+    }
+    return sum;
+}
+
 static double mass(const state *s, const ns_site *site, const float *row, int64_t n)
 {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += s->excludes ? ns_row_mass_without(site, row, &s->without, s->runs[i].begin, s->runs[i].end)
-                           : ns_row_mass(site, row, s->runs[i].begin, s->runs[i].end);
     if (!s->excludes)
-        return sum;
+        return plain_mass(s, site, row, n);
+    for (int64_t i = 0; i < n; i++)
+        sum += ns_row_mass_without(site, row, &s->without, s->runs[i].begin, s->runs[i].end);
     const double total = ns_row_total_without(site, row, &s->without);
     return total > 0 ? sum / total : 0;
 }
@@ -278,18 +290,29 @@ static double rank_of(const state *s, const ns_site *site, const float *row, int
     return (double)rank;
 }
 
-/* -sum p ln p, p = A / (sum + 1e-12), nats. */
+/* a ln a for a in [0, 1], 0 for 0: a = m 2^e, m in [sqrt(1/2), sqrt(2)), ln m = 2 (z + z^3/3 + ... + z^15/15), z = (m - 1) / (m + 1), |z| < .172: what is
+ * cut off is below 2 z^17/17 < 1.2e-14. Only +, -, * and /, so the same bits everywhere, and four times as fast as ns_log. */
+static double a_log_a(float weight)
+{
+    union { double value; uint64_t bits; } a = {(double)weight};
+    const int64_t e = (int64_t)(a.bits - 0x3fe6a09e667f3bcdu) >> 52;
+    a.bits -= (uint64_t)e << 52;
+    const double z = (a.value - 1) / (a.value + 1), w = z * z;
+    const double series = 1 + w * (1.0 / 3 + w * (1.0 / 5 + w * (1.0 / 7 + w * (1.0 / 9 + w * (1.0 / 11 + w * (1.0 / 13 + w * (1.0 / 15)))))));
+    return weight > 0 ? (double)weight * (2 * z * series + (double)e * 0.693147180559945309417) : 0;
+}
+
+/* -sum p ln p in nats, p = A / S, S = the sum: ln S - (sum A ln A) / S. */
 static double entropy(const state *s, const ns_site *site, const float *row)
 {
-    const double total = (s->excludes ? ns_row_total_without(site, row, &s->without) : ns_row_mass(site, row, site->key0, site->key0 + site->n_keys)) + 1e-12;
-    double sum = 0;
+    double total = 0, sum = 0;
     for (int64_t k = 0; k < site->n_keys; k++) {
-        if (!(row[k] > 0) || (s->excludes && left_out(s, site->key0 + k)))
+        if (s->excludes && left_out(s, site->key0 + k))
             continue;
-        const double p = (double)row[k] / total;
-        sum -= p * ns_log(p);
+        total += (double)row[k];
+        sum += a_log_a(row[k]);
     }
-    return sum;
+    return total > 0 ? ns_log(total) - sum / total : 0;
 }
 
 static double value(const state *s, const ns_site *site, const float *row, int64_t q, int64_t n)

@@ -80,5 +80,5 @@ static int weigh(const ns_probe_context *ctx, float *const *values, ns_error *er
 
 const ns_probe ns_probe_qk_distance = {
     .name = "distance", .summary = "how far query and key weights are from a reference model's", .paper = "arXiv 2606.15378",
-    .scores = scores, .n_scores = N_SCORES, .weigh = weigh,
+    .scores = scores, .n_scores = N_SCORES, .weigh = weigh, .on_request = true,
 };

@@ -56,6 +56,7 @@ struct ns_probe {
     int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
     /* Instead of all that, for at = NULL: once a run, c = NULL; values[i] of scores[i]: [L * H], NaN where there is no head. No outputs. */
     int (*weigh)(const ns_probe_context *, float *const *values, ns_error *);
+    bool        on_request;       /* dear, or of no use by default: run only when it is named */
     const char *definition;       /* JSON of a probe that is a definition, else NULL */
 };
 
