@@ -11,11 +11,11 @@
 typedef struct score_settings {
     cli_words   cases, probes, definitions;
     const char *out, *reference;
-    int64_t     top;
+    int64_t     top, resamples, seed;
     bool        list, no_sharing, one_at_a_time;
     cli_model_settings model;
 } score_settings;
-static const score_settings defaults = {.top = 5};
+static const score_settings defaults = {.top = 5, .resamples = 1000};
 
 #define FIELD(name) offsetof(score_settings, name)
 static const cli_option options[] = {
@@ -25,6 +25,8 @@ static const cli_option options[] = {
     {"reference", 0, CLI_FOLDER, FIELD(reference), "MODEL", "the checkpoint that qk_distance compares with"},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
+    {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of the cases behind the intervals (default 1000; 0: no intervals)", NULL, 0, 1000000},
+    {"seed", 0, CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
     {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the probes, their scores and where they come from"},
     {"no-sharing", 0, CLI_FLAG, FIELD(no_sharing), NULL, "compute common prefixes of cases again and again (the same bits, slower)"},
     {"one-at-a-time", 0, CLI_FLAG, FIELD(one_at_a_time), NULL, "a pass for each case (the same bits, slower, least memory)"},
@@ -174,32 +176,65 @@ static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, c
     return out->n || given ? NS_OK : ns_fail(&app->err, NS_E_ARG, "no probe can score any of these cases (needlescope score --list)");
 }
 
-static void describe_top(cli_out *o, const cli_model *m, const ns_scores *scores, int64_t top)
+/* In text, twins and controls are shown when they are asked for by their own name. */
+static bool shown(const cli_out *o, const ns_score *score, const cli_words *asked)
+{
+    bool named = !score->minor || o->json;
+    for (int64_t i = 0; i < asked->n && !named; i++)
+        named = strcmp(asked->list[i], score->name) == 0;
+    return named;
+}
+
+static void describe_head(cli_out *o, const cli_model *m, const ns_scores *scores, int score, int rank, int64_t layer, int64_t head)
+{
+    ns_head_stats stats;
+    char kind[48];
+    cli_layer_label(m->arch, layer, kind, sizeof kind);
+    if (!ns_scores_head(scores, score, layer, head, &stats))
+        stats = (ns_head_stats){ns_scores_values(scores, score)[layer * ns_scores_heads(scores) + head], NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    cli_cell_text(o, ns_scores_def(scores, score)->name);
+    cli_cell_int(o, rank + 1);
+    cli_cell_int(o, layer);
+    cli_cell_int(o, head);
+    cli_cell_text(o, kind);
+    const float cells[] = {stats.value, stats.low, stats.high, stats.p_top4, stats.p_top10, stats.chance, stats.answered, stats.missed};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        cli_cell_number(o, (double)cells[i]);
+}
+
+static void describe_top(cli_out *o, const cli_model *m, const ns_scores *scores, const score_settings *s)
 {
     static const cli_column columns[] = {
-        {"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT},
-        {"kind", "kind", CELL_TEXT}, {"value", "value", CELL_NUMBER},
+        {"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT}, {"kind", "kind", CELL_TEXT},
+        {"value", "value", CELL_NUMBER}, {"low", "low", CELL_NUMBER}, {"high", "high", CELL_NUMBER}, {"p_top4", "P(top 4)", CELL_NUMBER},
+        {"p_top10", "P(top 10)", CELL_NUMBER}, {"chance", "chance", CELL_NUMBER}, {"answered", "answered", CELL_NUMBER}, {"missed", "missed", CELL_NUMBER},
     };
     const int64_t n_heads = ns_scores_heads(scores), all = ns_scores_layers(scores) * n_heads;
-    const int k = (int)(top < all ? top : all);
+    const int k = (int)(s->top < all ? s->top : all);
     int64_t (*const best)[2] = ns_alloc_array((size_t)k, sizeof *best);
     o->failed |= !best;
-    cli_out_table(o, "top", k ? "Top heads" : NULL, columns, 6);
+    cli_out_table(o, "top", k ? "Top heads (95 % intervals over resampled cases)" : NULL, columns, (int)(sizeof columns / sizeof *columns));
     for (int i = 0; best && i < ns_scores_count(scores); i++) {
-        const int n = ns_scores_top(scores, i, k, best);
-        for (int rank = 0; rank < n; rank++) {
-            char kind[48];
-            cli_layer_label(m->arch, best[rank][0], kind, sizeof kind);
-            cli_cell_text(o, ns_scores_def(scores, i)->name);
-            cli_cell_int(o, rank + 1);
-            cli_cell_int(o, best[rank][0]);
-            cli_cell_int(o, best[rank][1]);
-            cli_cell_text(o, kind);
-            cli_cell_number(o, ns_scores_values(scores, i)[best[rank][0] * n_heads + best[rank][1]]);
-        }
+        const int n = shown(o, ns_scores_def(scores, i), &s->probes) ? ns_scores_top(scores, i, k, best) : 0;
+        for (int rank = 0; rank < n; rank++)
+            describe_head(o, m, scores, i, rank, best[rank][0], best[rank][1]);
     }
     cli_out_table_end(o);
     free(best);
+}
+
+static void describe_stability(cli_out *o, const ns_scores *scores, const score_settings *s)
+{
+    static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"jaccard4", "4 best", CELL_NUMBER}, {"jaccard10", "10 best", CELL_NUMBER}};
+    cli_out_table(o, "split_half", "Heads in common between two halves of the cases (Jaccard)", columns, 3);
+    for (int i = 0; i < ns_scores_count(scores); i++) {
+        if (!shown(o, ns_scores_def(scores, i), &s->probes) || isnan(ns_scores_split_half(scores, i, 4)))
+            continue;
+        cli_cell_text(o, ns_scores_def(scores, i)->name);
+        cli_cell_number(o, ns_scores_split_half(scores, i, 4));
+        cli_cell_number(o, ns_scores_split_half(scores, i, 10));
+    }
+    cli_out_table_end(o);
 }
 
 static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *scores, const ns_cases *cases, const score_settings *s)
@@ -225,7 +260,9 @@ static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *sco
         cli_cell_text(o, dropped[i].first_id);
     }
     cli_out_table_end(o);
-    describe_top(o, m, scores, s->top);
+    describe_top(o, m, scores, s);
+    if (s->resamples)
+        describe_stability(o, scores, s);
 }
 
 static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, const char *path)
@@ -248,7 +285,8 @@ static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores
                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     const int rc = ns_score_run(scores, p->model.model, &p->cases, &params, &app->err);
     cli_progress_end(&progress);
-    return rc;
+    const ns_ranking_params ranking = {.size = sizeof ranking, .resamples = (int)s->resamples, .seed = (uint64_t)s->seed};
+    return rc == NS_OK && s->resamples && ns_scores_cases(*scores) ? ns_scores_rank(*scores, &ranking, &app->err) : rc;
 }
 
 static int open_reference(cli *app, const score_settings *s, cli_model *m)

@@ -266,6 +266,15 @@ static int run_hooks(run *r, const ns_score_params *params)
     return rc;
 }
 
+static int note_special(run *r)
+{
+    char *const text = r->scores->special = ns_alloc_array((size_t)r->params->n_special + 1, 12);
+    size_t used = 0;
+    for (int64_t i = 0; i < r->params->n_special && text; i++)
+        used += (size_t)snprintf(text + used, 12, "%s%d", i ? "," : "", (int)r->params->special[i]);
+    return text ? NS_OK : ns_oom(r->err, "special tokens");
+}
+
 /* Probes of weights; their values stand in the scores already when those of the cases are reduced. */
 static int weigh(run *r)
 {
@@ -292,6 +301,8 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     r.cases = ns_alloc_array((size_t)cases->n, sizeof *r.cases);
     r.index = ns_alloc_array((size_t)cases->n, sizeof *r.index);
     rc = r.cases && r.index ? ns_scores_new(&r.scores, model, probes, n_probes, err) : ns_oom(err, "a list of cases");
+    if (rc == NS_OK)
+        rc = note_special(&r);
     if (rc == NS_OK)
         rc = choose_cases(&r, cases);
     if (rc == NS_OK)

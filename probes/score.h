@@ -29,6 +29,24 @@ typedef struct ns_case_result {
 /* The whole value: greedy decoding would say it once the lead is there. */
 static inline bool ns_case_answered(const ns_case_result *c) { return c->n_answer > 0 && c->content_right == c->n_answer - c->n_lead; }
 
+/* ---- ranking.c ---- */
+enum { NS_RANK_K = 10 };
+typedef struct ns_case_group { int64_t first, n; } ns_case_group;      /* cases of one value type and template; the first of them */
+typedef struct ns_ranking {
+    int64_t        resamples, n_groups;
+    uint64_t       seed;
+    ns_case_group *groups;
+    int64_t       *group_of;                                            /* [C] */
+    float *low, *high, *top4, *top10, *chance, *answered, *missed;      /* [S, L, H] */
+    float *jaccard4, *jaccard10;                                        /* [S] */
+    float *spearman, *overlap;                                          /* [S, S] */
+    float *by_group;                                                    /* [groups, S, L, H] */
+} ns_ranking;
+void ns_ranking_free(ns_ranking *);
+/* Of k <= NS_RANK_K heads; NaN when neither has any. */
+double ns_jaccard_top(const ns_scores *, const float *a, bool a_ascending, const float *b, bool b_ascending, int k);
+int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error *);      /* ties averaged, NaN pairs left out */
+
 enum { NS_MAX_PROBES = 64, NS_MAX_OUTPUTS = 32, NS_MAX_SCORES = 256 };     /* of one run; more is an error */
 
 struct ns_scores {
@@ -44,9 +62,13 @@ struct ns_scores {
     ns_dropped     *dropped;
     char          **reasons;           /* what dropped[].reason points to */
     int             n_dropped;
+    ns_ranking     *ranking;           /* NULL before ns_scores_rank */
+    int64_t        *group;             /* [L] query heads of a KV head; 0 = no attention */
+    double         *scratch;           /* [2, L, H] of a reduction */
     const char    **kinds;             /* [L] */
     int64_t        *windows;           /* [L * H]; 0 = full */
     uint8_t        *valid;             /* [L * H] */
+    char           *special;           /* ids of the special tokens, "0,1,2"; "" for none */
     char            cases_sha256[65], weights_sha256[65], kernel_class[64];
 };
 
@@ -55,6 +77,13 @@ int ns_scores_new(ns_scores **out, const ns_model *, const ns_probe *const *prob
 int ns_scores_drop(ns_scores *, const char *reason, const char *id, ns_error *);
 int ns_scores_take_cases(ns_scores *, const ns_case *const *cases, int64_t n, ns_error *);
 int ns_scores_reduce(ns_scores *, const ns_model *, ns_error *);
+/* Does score k come from the cases (true) or from the weights? */
+bool ns_scores_by_case(const ns_scores *, int k);
+/* Score k [L, H] with case i counted weights[i] times (NULL: once each). Sums run in f64 in the order of the cases. */
+void ns_scores_weigh(const ns_scores *, int k, const uint16_t *weights, float *out);
+/* The same where there is nothing to find; NaN when the score has no such control. */
+void ns_scores_chance(const ns_scores *, int k, float *out);
+int  ns_top_of(const ns_scores *, const float *values, bool ascending, int k, int64_t (*out)[2]);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
 static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }   /* of one case */
 

@@ -11,10 +11,13 @@ static int describe_layers(ns_scores *s, const ns_arch *arch, ns_error *err)
     s->kinds = ns_alloc_array((size_t)s->L, sizeof *s->kinds);
     s->windows = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->windows);
     s->valid = ns_alloc_array((size_t)ns_scores_size(s), 1);
-    if (!s->kinds || !s->windows || !s->valid)
+    s->group = ns_alloc_array((size_t)s->L, sizeof *s->group);
+    s->scratch = ns_alloc_array(2 * (size_t)ns_scores_size(s), sizeof *s->scratch);
+    if (!s->scratch || !s->group || !s->kinds || !s->windows || !s->valid)
         return ns_oom(err, "scores");
     for (int64_t l = 0; l < s->L; l++) {
         const ns_attn *const attn = ns_arch_attn(arch, l);
+        s->group[l] = attn ? attn->n_heads / attn->n_kv_heads : 0;
         s->kinds[l] = ns_layer_kind_name(ns_arch_layer_kind(arch, l));
         for (int64_t h = 0; attn && h < attn->n_heads; h++) {
             s->valid[l * s->H + h] = 1;
@@ -68,6 +71,10 @@ void ns_scores_free(ns_scores *s)
     free(s->cases);
     free(s->dropped);
     free(s->reasons);
+    ns_ranking_free(s->ranking);
+    free(s->special);
+    free(s->group);
+    free(s->scratch);
     free(s->kinds);
     free(s->windows);
     free(s->valid);
@@ -166,58 +173,86 @@ static const float *find_output(const ns_scores *s, int p, const char *name)
     return NULL;
 }
 
-/* sum of / sum over; without `over`: the mean of the finite ones. NaN where nothing was seen. */
-static float reduce_cell(const ns_scores *s, const float *of, const float *over, int64_t at)
+static int probe_of(const ns_scores *s, int k)
 {
-    double sum = 0, weight = 0;
-    for (int64_t i = 0; i < s->n_cases; i++) {
-        const float value = of[i * ns_scores_size(s) + at];
-        if (over) {
-            sum += (double)value;
-            weight += (double)over[i * ns_scores_size(s) + at];
-        } else if (isfinite(value)) {
-            sum += (double)value;
-            weight += 1;
-        }
+    int p = 0;
+    while (k >= s->probes[p]->n_scores)
+        k -= s->probes[p++]->n_scores;
+    return p;
+}
+
+bool ns_scores_by_case(const ns_scores *s, int k)
+{
+    return s->probes[probe_of(s, k)]->at != NULL;
+}
+
+/* One case into the sums of all heads: sum of / sum over; without `over`: the mean of the finite ones. */
+static void add_case(const float *of, const float *over, double times, int64_t n, double *sum, double *weight)
+{
+    for (int64_t at = 0; at < n && over; at++) {
+        sum[at] += times * (double)of[at];
+        weight[at] += times * (double)over[at];
     }
-    return weight > 0 ? (float)(sum / weight) : NAN;
+    for (int64_t at = 0; at < n && !over; at++) {
+        const bool finite = isfinite(of[at]);
+        sum[at] += finite ? times * (double)of[at] : 0;
+        weight[at] += finite ? times : 0;
+    }
 }
 
 /* Every head gets the largest value of its KV group. */
-static void spread_group_max(const ns_scores *s, const ns_arch *arch, float *values)
+static void spread_group_max(const ns_scores *s, float *values)
 {
     for (int64_t l = 0; l < s->L; l++) {
-        const ns_attn *const a = ns_arch_attn(arch, l);
-        const int64_t group = a ? a->n_heads / a->n_kv_heads : 0;
-        for (int64_t g = 0; a && g < a->n_heads; g += group) {
+        for (int64_t g = 0; s->group[l] > 0 && g < s->H && s->valid[l * s->H + g]; g += s->group[l]) {
             float *const of = values + l * s->H + g;
             float most = of[0];
-            for (int64_t h = 1; h < group; h++)
+            for (int64_t h = 1; h < s->group[l]; h++)
                 most = of[h] > most ? of[h] : most;
-            for (int64_t h = 0; h < group; h++)
+            for (int64_t h = 0; h < s->group[l]; h++)
                 of[h] = most;
         }
     }
 }
 
+static void reduce(const ns_scores *s, const float *of, const float *over, bool group_max, const uint16_t *weights, float *out)
+{
+    const int64_t n = ns_scores_size(s);
+    double *const sum = s->scratch, *const weight = sum + n;
+    memset(sum, 0, (size_t)(2 * n) * sizeof *sum);
+    for (int64_t i = 0; i < s->n_cases && of; i++)
+        if (!weights || weights[i] > 0)
+            add_case(of + i * n, over ? over + i * n : NULL, weights ? weights[i] : 1, n, sum, weight);
+    for (int64_t at = 0; at < n; at++)
+        out[at] = s->valid[at] && weight[at] > 0 ? (float)(sum[at] / weight[at]) : NAN;
+    if (group_max)
+        spread_group_max(s, out);
+}
+
+void ns_scores_weigh(const ns_scores *s, int k, const uint16_t *weights, float *out)
+{
+    const int p = probe_of(s, k);
+    reduce(s, find_output(s, p, s->defs[k]->of), find_output(s, p, s->defs[k]->over), s->defs[k]->group_max, weights, out);
+}
+
+void ns_scores_chance(const ns_scores *s, int k, float *out)
+{
+    const int p = probe_of(s, k);
+    reduce(s, find_output(s, p, s->defs[k]->chance_of), find_output(s, p, s->defs[k]->chance_over), s->defs[k]->group_max, NULL, out);
+}
+
 int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
 {
     const char *const sha256 = ns_model_weights_sha256(model);
-    int k = 0;
     snprintf(s->weights_sha256, sizeof s->weights_sha256, "%s", sha256 ? sha256 : "");
-    for (int p = 0; p < s->n_probes; p++) {
-        for (int i = 0; i < s->probes[p]->n_scores; i++, k++) {
-            const ns_score *const def = &s->probes[p]->scores[i];
-            if (!s->probes[p]->at)
-                continue;
-            const float *const of = find_output(s, p, def->of), *const over = find_output(s, p, def->over);
-            if (!of || (def->over && !over))
-                return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
-            for (int64_t at = 0; at < ns_scores_size(s); at++)
-                s->values[k][at] = s->valid[at] ? reduce_cell(s, of, over, at) : NAN;
-            if (def->group_max)
-                spread_group_max(s, ns_model_arch(model), s->values[k]);
-        }
+    for (int k = 0; k < s->n_scores; k++) {
+        const ns_score *const def = s->defs[k];
+        const int p = probe_of(s, k);
+        if (!ns_scores_by_case(s, k))
+            continue;
+        if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) || (def->chance_of && !find_output(s, p, def->chance_of)))
+            return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
+        ns_scores_weigh(s, k, NULL, s->values[k]);
     }
     return NS_OK;
 }
@@ -279,15 +314,15 @@ int ns_scores_dropped(const ns_scores *s, const ns_dropped **list)
     return s->n_dropped;
 }
 
-int ns_scores_top(const ns_scores *s, int i, int k, int64_t (*out)[2])
+int ns_top_of(const ns_scores *s, const float *values, bool ascending, int k, int64_t (*out)[2])
 {
-    const float *const values = ns_scores_values(s, i);
+    const float sign = ascending ? -1 : 1;
     int n = 0;
     for (int64_t at = 0; values && at < ns_scores_size(s); at++) {
         if (isnan(values[at]))
             continue;
         int place = n;                                  /* behind all that are at least as good: ties by (layer, head) */
-        while (place > 0 && values[out[place - 1][0] * s->H + out[place - 1][1]] < values[at])
+        while (place > 0 && sign * values[out[place - 1][0] * s->H + out[place - 1][1]] < sign * values[at])
             place--;
         if (place >= k)
             continue;
@@ -297,4 +332,9 @@ int ns_scores_top(const ns_scores *s, int i, int k, int64_t (*out)[2])
         out[place][1] = at % s->H;
     }
     return n;
+}
+
+int ns_scores_top(const ns_scores *s, int i, int k, int64_t (*out)[2])
+{
+    return ns_top_of(s, ns_scores_values(s, i), i >= 0 && i < s->n_scores && s->defs[i]->ascending, k, out);
 }

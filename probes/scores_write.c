@@ -1,5 +1,6 @@
 /* scores_write.c - scores.h5: axes case, layer, head; the raw counts per case, the scores made of them, coordinates, provenance.
  * Everything but the caller's volatile facts depends on model and cases alone. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,76 @@ static int put_arrays(ns_table_writer *w, const ns_scores *s, ns_error *err)
     return rc;
 }
 
+/* ---- the ranking: over an axis of scores ---- */
+
+static int put_names(ns_table_writer *w, const ns_scores *s, ns_error *err)
+{
+    const ns_ranking *const r = s->ranking;
+    const char **const names = ns_alloc_array((size_t)s->n_scores, sizeof *names);
+    char **const groups = ns_alloc_array((size_t)r->n_groups, sizeof *groups);
+    int rc = names && groups ? NS_OK : ns_oom(err, "names of scores");
+    for (int k = 0; k < s->n_scores && rc == NS_OK; k++)
+        names[k] = s->defs[k]->name;
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "score_name", "score", names, s->n_scores, err);
+    for (int64_t g = 0; g < r->n_groups && rc == NS_OK; g++) {
+        const ns_case_result *const c = &s->cases[r->groups[g].first];
+        groups[g] = ns_printf_alloc("%s/%s", c->value_type, c->template_name);
+        rc = groups[g] ? NS_OK : ns_oom(err, "names of groups");
+    }
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "group_name", "group", (const char *const *)groups, r->n_groups, err);
+    for (int64_t g = 0; groups && g < r->n_groups; g++)
+        free(groups[g]);
+    free(names);
+    free(groups);
+    return rc;
+}
+
+static int put_group_of(ns_table_writer *w, const ns_scores *s, ns_error *err)
+{
+    const ns_view of = ns_view_of(s->ranking->group_of, NS_I64, 1, &s->n_cases);
+    return ns_table_array(w, "case_group", "case", &of, "the case's group: value type and template", err);
+}
+
+static int put_ranking(ns_table_writer *w, const ns_scores *s, ns_error *err)
+{
+    const ns_ranking *const r = s->ranking;
+    const struct { const char *name, *axes, *summary; float *data; } arrays[] = {
+        {"score_low", "score layer head", "2.5 % quantile over resamples of the cases", r->low},
+        {"score_high", "score layer head", "97.5 % quantile over resamples of the cases", r->high},
+        {"score_top4", "score layer head", "share of resamples in which the head is among the four best", r->top4},
+        {"score_top10", "score layer head", "share of resamples in which the head is among the ten best", r->top10},
+        {"score_chance", "score layer head", "the score where there is nothing to find: at the placebo", r->chance},
+        {"score_answered", "score layer head", "over the cases that the model answers", r->answered},
+        {"score_missed", "score layer head", "over the cases that it does not answer", r->missed},
+        {"score_by_group", "group score layer head", "over the cases of one value type and template", r->by_group},
+        {"split_half_jaccard4", "score", "mean Jaccard index of the four best heads of two random halves of the cases", r->jaccard4},
+        {"split_half_jaccard10", "score", "the same of the ten best", r->jaccard10},
+        {"agreement_spearman", "score score_other", "Spearman correlation of two scores over the heads", r->spearman},
+        {"agreement_jaccard10", "score score_other", "Jaccard index of the ten best heads of two scores", r->overlap},
+    };
+    const int64_t S = s->n_scores, L = s->L, H = s->H;
+    int rc = put_axis(w, "score", S, err);
+    if (rc == NS_OK)
+        rc = put_axis(w, "score_other", S, err);
+    if (rc == NS_OK)
+        rc = put_axis(w, "group", r->n_groups, err);
+    if (rc == NS_OK)
+        rc = put_names(w, s, err);
+    if (rc == NS_OK && s->n_cases > 0)
+        rc = put_group_of(w, s, err);
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && rc == NS_OK; i++) {
+        const bool grouped = arrays[i].data == r->by_group, square = arrays[i].data == r->spearman || arrays[i].data == r->overlap;
+        const int64_t deep[4] = {r->n_groups, S, L, H}, heads[3] = {S, L, H}, pair[2] = {S, S};
+        const int rank = grouped ? 4 : square ? 2 : arrays[i].data == r->jaccard4 || arrays[i].data == r->jaccard10 ? 1 : 3;
+        const ns_view view = ns_view_of(arrays[i].data, NS_F32, rank, grouped ? deep : square ? pair : heads);
+        if (!grouped || r->n_groups > 0)
+            rc = ns_table_array(w, arrays[i].name, arrays[i].axes, &view, arrays[i].summary, err);
+    }
+    return rc;
+}
+
 /* ---- facts ---- */
 
 static char *probe_names(const ns_scores *s)
@@ -171,10 +242,17 @@ static bool has_fact(const ns_fact *facts, int n, const char *name)
 int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
 {
     char *const probes = probe_names(s), *const dropped = dropped_text(s);
+    char resamples[24] = "", seed[24] = "";
     const ns_fact own[] = {
         {"needlescope_version", ns_version(), false}, {"kernel_class", s->kernel_class, false}, {"probes", probes, false},
         {"cases_sha256", s->cases_sha256, false}, {"weights_sha256", s->weights_sha256, false}, {"dropped", dropped, false},
+        {"special_tokens", s->special ? s->special : "", false},
+        {"ranking_resamples", resamples, false}, {"ranking_seed", seed, false},
     };
+    if (s->ranking) {
+        snprintf(resamples, sizeof resamples, "%lld", (long long)s->ranking->resamples);
+        snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->ranking->seed);
+    }
     const int n_own = (int)(sizeof own / sizeof *own);
     ns_fact *const all = ns_alloc_array((size_t)(n_facts + n_own), sizeof *all);
     ns_table_writer *w = NULL;
@@ -190,6 +268,8 @@ int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, 
         rc = put_coordinates(w, s, err);
     if (rc == NS_OK)
         rc = put_arrays(w, s, err);
+    if (rc == NS_OK && s->ranking)
+        rc = put_ranking(w, s, err);
     if (rc == NS_OK)
         rc = ns_table_commit(w, err);
     else

@@ -23,6 +23,8 @@ typedef struct ns_score {
     const char *summary, *paper;  /* paper and equation, or "needlescope" */
     const char *chance_of, *chance_over;   /* the same quotient where there is nothing to find (the placebo); NULL = not known */
     bool        group_max;        /* every head gets the largest value of its KV group */
+    bool        ascending;        /* the smallest is the best (a rank) */
+    bool        minor;            /* a twin or a control: written, but listed only when it is asked for */
 } ns_score;
 
 typedef struct ns_probe ns_probe;
@@ -99,6 +101,24 @@ NS_API double  ns_scores_token_accuracy(const ns_scores *, bool first_only);    
 NS_API int ns_scores_dropped(const ns_scores *, const ns_dropped **list);
 /* The k best heads of score i: pairs (layer, head), best first; ties by (layer, head). Returns how many. */
 NS_API int ns_scores_top(const ns_scores *, int i, int k, int64_t (*out)[2]);
+
+/* ---- how firm a list of heads is ---- */
+typedef struct ns_ranking_params {
+    size_t   size;
+    int      resamples;          /* 0 = 1000 */
+    uint64_t seed;
+} ns_ranking_params;
+/* Resamples the cases within strata (value type x template), and keeps what it finds with the scores: ns_scores_write writes it. */
+NS_API NS_MUST_CHECK int ns_scores_rank(ns_scores *, const ns_ranking_params *, ns_error *);
+typedef struct ns_head_stats {   /* NaN: not known */
+    float value, low, high;      /* 95 % percentile bootstrap interval */
+    float p_top4, p_top10;       /* share of resamples with the head among the 4, 10 best */
+    float chance;                /* the same quotient at the placebo */
+    float answered, missed;      /* over the cases that the model answers, and over the others */
+} ns_head_stats;
+NS_API bool ns_scores_head(const ns_scores *, int i, int64_t layer, int64_t head, ns_head_stats *out);    /* false before ns_scores_rank */
+NS_API double ns_scores_split_half(const ns_scores *, int i, int k);              /* mean Jaccard of the k = 4 or 10 best heads of two halves of the cases, 100 splits */
+NS_API double ns_scores_agreement(const ns_scores *, int i, int j, bool spearman);      /* of two scores over heads: Spearman, or Jaccard of the 10 best */
 /* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. */
 NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
 

@@ -1,0 +1,387 @@
+/* ranking.c - head lists that survive a reviewer: for every score and head an interval and P(in the top k) over resampled cases, the value where there is
+ * nothing to find, over answered and missed cases apart and by kind of case; for every score how well two halves of the cases agree; for every two scores
+ * how well they agree.
+ *
+ * Cases are resampled within strata (value type x template), so a mixture stays the mixture it is. One set of resamples serves all scores. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "score.h"
+
+enum { SPLITS = 100 };
+static const uint64_t STREAM_RESAMPLES = 0x72616e6b, STREAM_SPLITS = 0x73706c69;
+
+typedef struct work {
+    ns_scores  *s;
+    ns_ranking *r;
+    int64_t    *order;         /* [C] cases sorted by stratum */
+    uint16_t   *weights;       /* [B, C] */
+    float      *values;        /* [B, L H] */
+    float      *column;        /* [B] */
+    float      *halves[2];     /* [L H] */
+    ns_error   *err;
+} work;
+
+/* ---- strata ---- */
+
+static int compare_strata(const ns_case_result *a, const ns_case_result *b)
+{
+    const int order = strcmp(a->value_type, b->value_type);
+    return order ? order : strcmp(a->template_name, b->template_name);
+}
+
+/* Groups are named in the order of their first case's stratum: sorted by value type, then template. */
+static int find_groups(work *w)
+{
+    ns_scores *const s = w->s;
+    ns_ranking *const r = w->r;
+    r->group_of = ns_alloc_array((size_t)s->n_cases, sizeof *r->group_of);
+    w->order = ns_alloc_array((size_t)s->n_cases, sizeof *w->order);
+    r->groups = ns_alloc_array((size_t)s->n_cases, sizeof *r->groups);
+    if (!r->group_of || !w->order || !r->groups)
+        return ns_oom(w->err, "groups of cases");
+    for (int64_t i = 0; i < s->n_cases; i++) {             /* insertion by stratum; few strata, many cases: moves are rare */
+        int64_t g = 0;
+        while (g < r->n_groups && compare_strata(&s->cases[r->groups[g].first], &s->cases[i]) < 0)
+            g++;
+        if (g < r->n_groups && compare_strata(&s->cases[r->groups[g].first], &s->cases[i]) == 0) {
+            r->groups[g].n++;
+            continue;
+        }
+        memmove(r->groups + g + 1, r->groups + g, (size_t)(r->n_groups++ - g) * sizeof *r->groups);
+        r->groups[g] = (ns_case_group){.first = i, .n = 1};
+    }
+    int64_t at = 0;
+    for (int64_t g = 0; g < r->n_groups; g++)
+        for (int64_t i = 0; i < s->n_cases; i++)
+            if (compare_strata(&s->cases[r->groups[g].first], &s->cases[i]) == 0) {
+                r->group_of[i] = g;
+                w->order[at++] = i;
+            }
+    return NS_OK;
+}
+
+/* ---- resamples and splits as weights of cases ---- */
+
+static void draw_resample(const work *w, ns_rng *rng, uint16_t *weights)
+{
+    memset(weights, 0, (size_t)w->s->n_cases * sizeof *weights);
+    for (int64_t g = 0, at = 0; g < w->r->n_groups; at += w->r->groups[g++].n)
+        for (int64_t i = 0; i < w->r->groups[g].n; i++)
+            weights[w->order[at + ns_rng_below(rng, w->r->groups[g].n)]]++;
+}
+
+/* A random half of every stratum; an odd one's middle case falls to either side. */
+static void draw_half(const work *w, ns_rng *rng, uint16_t *weights, uint16_t *others)
+{
+    for (int64_t i = 0; i < w->s->n_cases; i++) {
+        weights[i] = 0;
+        others[i] = 1;
+    }
+    for (int64_t g = 0, at = 0; g < w->r->n_groups; at += w->r->groups[g++].n) {
+        const int64_t n = w->r->groups[g].n;
+        int64_t left = n / 2 + (n % 2 ? ns_rng_below(rng, 2) : 0);
+        for (int64_t i = 0; i < n; i++) {                  /* selection sampling: left of the n - i that remain */
+            if (ns_rng_below(rng, n - i) >= left)
+                continue;
+            left--;
+            weights[w->order[at + i]] = 1;
+            others[w->order[at + i]] = 0;
+        }
+    }
+}
+
+/* ---- intervals ---- */
+
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The quantile of sorted values, linear between neighbours (numpy's default). */
+static float quantile(const float *sorted, int64_t n, double q)
+{
+    const double at = q * (double)(n - 1);
+    const int64_t i = (int64_t)at;
+    return i + 1 < n ? (float)((double)sorted[i] + (at - (double)i) * ((double)sorted[i + 1] - (double)sorted[i])) : sorted[n - 1];
+}
+
+static void count_top(const ns_scores *s, const float *values, bool ascending, int k, float *count)
+{
+    int64_t best[NS_RANK_K][2];
+    const int n = ns_top_of(s, values, ascending, k, best);
+    for (int i = 0; i < n; i++)
+        count[best[i][0] * s->H + best[i][1]]++;
+}
+
+static void rank_heads(work *w, int k)
+{
+    ns_ranking *const r = w->r;
+    const int64_t size = ns_scores_size(w->s), at = k * size, B = r->resamples;
+    const bool ascending = w->s->defs[k]->ascending;
+    memset(r->top4 + at, 0, (size_t)size * sizeof *r->top4);
+    memset(r->top10 + at, 0, (size_t)size * sizeof *r->top10);
+    for (int64_t b = 0; b < B; b++) {
+        float *const values = w->values + b * size;
+        ns_scores_weigh(w->s, k, w->weights + b * w->s->n_cases, values);
+        count_top(w->s, values, ascending, 4, r->top4 + at);
+        count_top(w->s, values, ascending, 10, r->top10 + at);
+    }
+    for (int64_t h = 0; h < size; h++) {
+        int64_t n = 0;
+        for (int64_t b = 0; b < B; b++)
+            if (!isnan(w->values[b * size + h]))
+                w->column[n++] = w->values[b * size + h];
+        qsort(w->column, (size_t)n, sizeof *w->column, by_value);
+        const bool known = n > 0 && !isnan(w->s->values[k][h]);
+        r->low[at + h] = known ? quantile(w->column, n, 0.025) : NAN;
+        r->high[at + h] = known ? quantile(w->column, n, 0.975) : NAN;
+        r->top4[at + h] = known ? r->top4[at + h] / (float)B : NAN;
+        r->top10[at + h] = known ? r->top10[at + h] / (float)B : NAN;
+    }
+}
+
+/* ---- agreement ---- */
+
+double ns_jaccard_top(const ns_scores *s, const float *a, bool a_ascending, const float *b, bool b_ascending, int k)
+{
+    int64_t x[NS_RANK_K][2], y[NS_RANK_K][2];
+    const int n = ns_top_of(s, a, a_ascending, k, x), m = ns_top_of(s, b, b_ascending, k, y);
+    int both = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < m; j++)
+            both += x[i][0] == y[j][0] && x[i][1] == y[j][1];
+    return n + m > 0 ? (double)both / (double)(n + m - both) : (double)NAN;
+}
+
+static void split_halves(work *w, int k, const uint16_t *splits)
+{
+    const int64_t C = w->s->n_cases;
+    const bool ascending = w->s->defs[k]->ascending;
+    double sum[2] = {0, 0};
+    for (int64_t i = 0; i < SPLITS; i++) {
+        for (int half = 0; half < 2; half++)
+            ns_scores_weigh(w->s, k, splits + (2 * i + half) * C, w->halves[half]);
+        sum[0] += ns_jaccard_top(w->s, w->halves[0], ascending, w->halves[1], ascending, 4);
+        sum[1] += ns_jaccard_top(w->s, w->halves[0], ascending, w->halves[1], ascending, 10);
+    }
+    w->r->jaccard4[k] = (float)(sum[0] / SPLITS);
+    w->r->jaccard10[k] = (float)(sum[1] / SPLITS);
+}
+
+typedef struct ranked { float value; int64_t at; } ranked;
+
+static int by_ranked(const void *a, const void *b)
+{
+    return by_value(&((const ranked *)a)->value, &((const ranked *)b)->value);
+}
+
+/* Ranks with ties averaged. */
+static void rank_values(const float *values, const int64_t *of, int64_t n, ranked *scratch, double *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        scratch[i] = (ranked){values[of[i]], i};
+    qsort(scratch, (size_t)n, sizeof *scratch, by_ranked);
+    for (int64_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && scratch[j].value == scratch[i].value;)
+            j++;
+        for (int64_t t = i; t < j; t++)
+            out[scratch[t].at] = (double)(i + j - 1) / 2;
+    }
+}
+
+static double correlation(const double *x, const double *y, int64_t n)
+{
+    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    for (int64_t i = 0; i < n; i++) {
+        mx += x[i] / (double)n;
+        my += y[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+        xy += (x[i] - mx) * (y[i] - my);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : (double)NAN;
+}
+
+int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error *err)
+{
+    int64_t *const of = ns_alloc_array((size_t)n, sizeof *of), m = 0;
+    ranked *const scratch = ns_alloc_array((size_t)n, sizeof *scratch);
+    double *const x = ns_alloc_array((size_t)n, sizeof *x), *const y = ns_alloc_array((size_t)n, sizeof *y);
+    const bool good = of && scratch && x && y;
+    for (int64_t i = 0; good && i < n; i++)
+        if (!isnan(a[i]) && !isnan(b[i]))
+            of[m++] = i;
+    if (good) {
+        rank_values(a, of, m, scratch, x);
+        rank_values(b, of, m, scratch, y);
+        *out = correlation(x, y, m);
+    }
+    free(of);
+    free(scratch);
+    free(x);
+    free(y);
+    return good ? NS_OK : ns_oom(err, "ranks of heads");
+}
+
+static int compare_scores(work *w)
+{
+    ns_scores *const s = w->s;
+    int rc = NS_OK;
+    for (int i = 0; i < s->n_scores && rc == NS_OK; i++)
+        for (int j = 0; j < s->n_scores && rc == NS_OK; j++) {
+            double rho = NAN;
+            rc = ns_spearman(s->values[i], s->values[j], ns_scores_size(s), &rho, w->err);
+            w->r->spearman[i * s->n_scores + j] = (float)rho;
+            w->r->overlap[i * s->n_scores + j] =
+                (float)ns_jaccard_top(s, s->values[i], s->defs[i]->ascending, s->values[j], s->defs[j]->ascending, 10);
+        }
+    return rc;
+}
+
+/* ---- parts of the cases ---- */
+
+static void weigh_part(const work *w, int k, bool (*in)(const work *, int64_t, int64_t), int64_t which, float *out)
+{
+    uint16_t *const weights = w->weights;                  /* the first row: free by now */
+    for (int64_t i = 0; i < w->s->n_cases; i++)
+        weights[i] = in(w, i, which);
+    ns_scores_weigh(w->s, k, weights, out);
+}
+
+static bool answered(const work *w, int64_t i, int64_t which)  { return (int64_t)ns_case_answered(&w->s->cases[i]) == which; }
+static bool in_group(const work *w, int64_t i, int64_t which)  { return w->r->group_of[i] == which; }
+
+/* ---- the whole ---- */
+
+void ns_ranking_free(ns_ranking *r)
+{
+    if (!r)
+        return;
+    float *const lists[] = {r->low, r->high, r->top4, r->top10, r->chance, r->answered, r->missed, r->jaccard4, r->jaccard10, r->spearman, r->overlap, r->by_group};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        free(lists[i]);
+    free(r->groups);
+    free(r->group_of);
+    free(r);
+}
+
+static int allocate(work *w, const ns_ranking_params *params)
+{
+    ns_scores *const s = w->s;
+    ns_ranking *const r = w->r;
+    const size_t size = (size_t)ns_scores_size(s), S = (size_t)s->n_scores, C = (size_t)s->n_cases;
+    r->resamples = params && params->resamples > 0 ? params->resamples : 1000;
+    r->seed = params ? params->seed : 0;
+    float **const heads[] = {&r->low, &r->high, &r->top4, &r->top10, &r->chance, &r->answered, &r->missed};
+    bool good = true;
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        *heads[i] = ns_alloc_array(S * size, sizeof **heads[i]);
+        for (size_t at = 0; *heads[i] && at < S * size; at++)
+            (*heads[i])[at] = NAN;
+        good &= *heads[i] != NULL;
+    }
+    r->jaccard4 = ns_alloc_array(S, sizeof *r->jaccard4);
+    r->jaccard10 = ns_alloc_array(S, sizeof *r->jaccard10);
+    r->spearman = ns_alloc_array(S * S, sizeof *r->spearman);
+    r->overlap = ns_alloc_array(S * S, sizeof *r->overlap);
+    r->by_group = ns_alloc_array((size_t)r->n_groups * S * size, sizeof *r->by_group);
+    w->weights = ns_alloc_array((size_t)(r->resamples > 2 * SPLITS ? r->resamples : 2 * SPLITS) * C, sizeof *w->weights);
+    w->values = ns_alloc_array((size_t)r->resamples * size, sizeof *w->values);
+    w->column = ns_alloc_array((size_t)r->resamples, sizeof *w->column);
+    w->halves[0] = ns_alloc_array(size, sizeof *w->halves[0]);
+    w->halves[1] = ns_alloc_array(size, sizeof *w->halves[1]);
+    good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group && w->weights && w->values && w->column && w->halves[0] && w->halves[1];
+    return good ? NS_OK : ns_oom(w->err, "the ranking of heads");
+}
+
+static void rank_all(work *w)
+{
+    ns_scores *const s = w->s;
+    ns_ranking *const r = w->r;
+    const int64_t size = ns_scores_size(s), C = s->n_cases;
+    ns_rng rng = ns_rng_seed(r->seed, STREAM_RESAMPLES);
+    for (int64_t b = 0; b < r->resamples; b++)
+        draw_resample(w, &rng, w->weights + b * C);
+    for (int k = 0; k < s->n_scores; k++)
+        if (ns_scores_by_case(s, k))
+            rank_heads(w, k);
+    rng = ns_rng_seed(r->seed, STREAM_SPLITS);
+    for (int64_t i = 0; i < SPLITS; i++)
+        draw_half(w, &rng, w->weights + 2 * i * C, w->weights + (2 * i + 1) * C);
+    for (int k = 0; k < s->n_scores; k++) {
+        r->jaccard4[k] = r->jaccard10[k] = NAN;
+        if (ns_scores_by_case(s, k) && C > 1)
+            split_halves(w, k, w->weights);
+    }
+    for (int k = 0; k < s->n_scores; k++) {
+        ns_scores_chance(s, k, r->chance + k * size);
+        if (ns_scores_by_case(s, k)) {
+            weigh_part(w, k, answered, 1, r->answered + k * size);
+            weigh_part(w, k, answered, 0, r->missed + k * size);
+        }
+        for (int64_t g = 0; g < r->n_groups; g++) {
+            float *const out = r->by_group + (g * s->n_scores + k) * size;
+            if (ns_scores_by_case(s, k))
+                weigh_part(w, k, in_group, g, out);
+            else
+                memcpy(out, s->values[k], (size_t)size * sizeof *out);
+        }
+    }
+}
+
+int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
+{
+    if (params && params->size != sizeof *params)
+        return ns_fail(err, NS_E_ARG, "ranking: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);
+    work w = {.s = s, .r = ns_alloc_array(1, sizeof(ns_ranking)), .err = err};
+    int rc = w.r ? find_groups(&w) : ns_oom(err, "the ranking of heads");
+    if (rc == NS_OK)
+        rc = allocate(&w, params);
+    if (rc == NS_OK)
+        rc = compare_scores(&w);
+    if (rc == NS_OK)
+        rank_all(&w);
+    free(w.order);
+    free(w.weights);
+    free(w.values);
+    free(w.column);
+    free(w.halves[0]);
+    free(w.halves[1]);
+    if (rc < 0) {
+        ns_ranking_free(w.r);
+        return rc;
+    }
+    ns_ranking_free(s->ranking);
+    s->ranking = w.r;
+    return NS_OK;
+}
+
+bool ns_scores_head(const ns_scores *s, int i, int64_t layer, int64_t head, ns_head_stats *out)
+{
+    const ns_ranking *const r = s->ranking;
+    if (!r || i < 0 || i >= s->n_scores || layer < 0 || layer >= s->L || head < 0 || head >= s->H)
+        return false;
+    const int64_t at = i * ns_scores_size(s) + layer * s->H + head;
+    *out = (ns_head_stats){.value = s->values[i][layer * s->H + head], .low = r->low[at], .high = r->high[at], .p_top4 = r->top4[at],
+                           .p_top10 = r->top10[at], .chance = r->chance[at], .answered = r->answered[at], .missed = r->missed[at]};
+    return true;
+}
+
+double ns_scores_split_half(const ns_scores *s, int i, int k)
+{
+    if (!s->ranking || i < 0 || i >= s->n_scores || (k != 4 && k != 10))
+        return NAN;
+    return (double)(k == 4 ? s->ranking->jaccard4 : s->ranking->jaccard10)[i];
+}
+
+double ns_scores_agreement(const ns_scores *s, int i, int j, bool spearman)
+{
+    if (!s->ranking || i < 0 || i >= s->n_scores || j < 0 || j >= s->n_scores)
+        return NAN;
+    return (double)(spearman ? s->ranking->spearman : s->ranking->overlap)[i * s->n_scores + j];
+}
