@@ -8,6 +8,7 @@ static const ns_probe *const table[] = {
     &ns_probe_mass,
     &ns_probe_induction,
     &ns_probe_previous_token,
+    &ns_probe_previous_at_needle,
     &ns_probe_duplicate_token,
     &ns_probe_echo,
     &ns_probe_needle_mass,

@@ -381,6 +381,8 @@ PATTERN(induction, "mean attention to the token after an earlier copy of the cur
         ROWS(.kind = NS_ROWS_ALL), BOTH, false, "\"rows\": \"all\", \"keys\": \"after_same_token\", \"stat\": \"mass\"");
 PATTERN(previous_token, "mean attention to the previous token", "Elhage et al. 2021; the mean of TransformerLens' previous-token diagonal",
         ROWS(.kind = NS_ROWS_ALL), BOTH, false, "\"rows\": \"all\", \"keys\": \"offset:-1\", \"stat\": \"mass\"");
+PATTERN(previous_at_needle, "mean attention of the needle's answer tokens to the token before them", "needlescope: the lower half of the retrieval circuit",
+        ROWS(.kind = NS_ROWS_SPAN, .span = "needle_answer"), BOTH, false, "\"rows\": \"span:needle_answer\", \"keys\": \"offset:-1\", \"stat\": \"mass\"");
 PATTERN(duplicate_token, "mean attention to earlier copies of the current token, over all rows that have a copy",
         "TransformerLens' duplicate-token pattern; Wang et al. 2023, arXiv 2211.00593",
         ROWS(.kind = NS_ROWS_ALL), BOTH, false, "\"rows\": \"all\", \"keys\": \"same_token\", \"stat\": \"mass\"");

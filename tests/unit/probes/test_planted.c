@@ -40,8 +40,8 @@ static void check(const ns_plant_params *p, const int64_t (*heads)[2], int n, co
     ns_error err = {0};
     ns_cases cases = {0};
     ns_scores *scores = NULL;
-    const char *const names[] = {"retrieval_find", "retrieval_mass", "induction", "previous_token"};
-    const ns_score_params params = {.size = sizeof params, .probes = names, .n_probes = 4};
+    const char *const names[] = {"retrieval_find", "retrieval_mass", "induction", "previous_token", "previous_at_needle"};
+    const ns_score_params params = {.size = sizeof params, .probes = names, .n_probes = 5};
     OK(ns_plant(folder, p, &err));
     loaded m = load(folder, 2, NULL, 0);
     needle_cases(&cases, lengths, n_lengths, 2, 11);
@@ -54,6 +54,7 @@ static void check(const ns_plant_params *p, const int64_t (*heads)[2], int n, co
     for (size_t i = 0; i < sizeof retrieval / sizeof *retrieval; i++)
         expect(scores, retrieval[i], heads, n, 0.5f);
     expect(scores, "previous_token", &p->previous_token, 1, 0.5f);
+    expect(scores, "previous_at_needle", &p->previous_token, 1, 0.5f);
     int64_t top[8][2];
     for (int i = 0; i < ns_scores_count(scores); i++) {
         if (strcmp(ns_scores_def(scores, i)->name, "retrieval_find") != 0)
