@@ -29,7 +29,22 @@ static void describe_cases(cli_out *o, const ns_cases *cases, const char *path)
     cli_out_text(o, "cases_sha256", "hash", hash);
 }
 
-static int write_and_describe(cli *app, const ns_cases *cases, const char *path)
+static void describe_drops(cli *app, cli_out *o, const ns_case_drops *dropped)
+{
+    static const cli_column columns[] = {{"id", "id", CELL_TEXT}, {"reason", "reason", CELL_TEXT}};
+    cli_out_int(o, "n_dropped", dropped->n ? "dropped" : NULL, dropped->n);
+    if (dropped->n == 0)
+        return;
+    cli_note(app, "%lld cases were dropped, the first because: %s", (long long)dropped->n, dropped->list[0].reason);
+    cli_out_table(o, "dropped", "Dropped", columns, 2);
+    for (int64_t i = 0; i < dropped->n; i++) {
+        cli_cell_text(o, dropped->list[i].id);
+        cli_cell_text(o, dropped->list[i].reason);
+    }
+    cli_out_table_end(o);
+}
+
+static int write_and_describe(cli *app, const ns_cases *cases, const ns_case_drops *dropped, const char *path)
 {
     if (path) {
         const int rc = ns_cases_write(cases, path, &app->err);
@@ -39,6 +54,8 @@ static int write_and_describe(cli *app, const ns_cases *cases, const char *path)
     cli_out o;
     cli_out_begin(&o, app, "needlescope.cases/1");
     describe_cases(&o, cases, path);
+    if (dropped)
+        describe_drops(app, &o, dropped);
     return cli_out_end(&o, &app->err);
 }
 
@@ -49,6 +66,8 @@ typedef struct needle_settings {
     cli_ints    lengths;
     cli_numbers depths;
     int64_t     count, keys, seed, vocab, first_id, answer_tokens;
+    cli_words   value_types, templates, twins;
+    const char *prefix, *suffix;
     int         chat;
     bool        synthetic, no_special;
 } needle_settings;
@@ -62,7 +81,12 @@ static const cli_option needle_options[] = {
     {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
+    {"value-types", 't', CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
+    {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
+    {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...", "beside each case: swap (asks for another key), absent (for a key that is nowhere)"},
     {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat", "plain|chatml|llama3"},
+    {"prefix", 0, CLI_TEXT, FIELD(prefix), "TEXT", "text before the prompt, for other chat formats"},
+    {"suffix", 0, CLI_TEXT, FIELD(suffix), "TEXT", "text between the question and the beginning of the answer"},
     {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...) to prompts of text"},
     {"synthetic", 0, CLI_FLAG, FIELD(synthetic), NULL, "use synthetic tokens even where the model has a tokenizer"},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary of synthetic tokens (default: the model's)", NULL, 1, INT32_MAX},
@@ -90,6 +114,44 @@ static int learn_model(cli *app, const needle_settings *s, cli_model *m, int64_t
     return rc;
 }
 
+/* Every word is one of names; the error has the nearest. *mask: bit i for names[i]. */
+static int check_words(cli *app, const char *option, const cli_words *words, const char *const *names, int n, unsigned *mask)
+{
+    *mask = 0;
+    for (int64_t w = 0; w < words->n; w++) {
+        int i = 0;
+        while (i < n && strcmp(words->list[w], names[i]) != 0)
+            i++;
+        if (i < n) {
+            *mask |= 1u << i;
+            continue;
+        }
+        char list[160] = "";
+        for (int k = 0; k < n; k++)
+            snprintf(list + strlen(list), sizeof list - strlen(list), k ? ", %s" : "%s", names[k]);
+        const int64_t near = cli_nearest(words->list[w], names, n);
+        return ns_fail(&app->err, NS_E_ARG, "--%s: there is no '%.60s' (%s%s%s%s)", option, words->list[w], near >= 0 ? "did you mean " : "",
+                       near >= 0 ? names[near] : list, near >= 0 ? "? All: " : "", near >= 0 ? list : "");
+    }
+    return NS_OK;
+}
+
+static int check_names(cli *app, const needle_settings *s, unsigned *twins)
+{
+    static const char *const kinds[] = {"swap", "absent"};       /* NS_TWIN_SWAP, NS_TWIN_ABSENT */
+    const char *types[8], *templates[8];
+    int n_types = 0, n_templates = 0;
+    unsigned unused;
+    for (; n_types < 8 && (types[n_types] = ns_needle_value_type(n_types)); n_types++)
+        ;
+    for (; n_templates < 8 && (templates[n_templates] = ns_needle_template(n_templates)); n_templates++)
+        ;
+    int rc = check_words(app, "value-types", &s->value_types, types, n_types, &unused);
+    if (rc == NS_OK)
+        rc = check_words(app, "templates", &s->templates, templates, n_templates, &unused);
+    return rc == NS_OK ? check_words(app, "twins", &s->twins, kinds, 2, twins) : rc;
+}
+
 static int cases_needle(cli *app, const void *settings, char **args, int n_args)
 {
     (void)args;
@@ -100,10 +162,12 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
     static const char *const chats[] = {NULL, "chatml", "llama3"};   /* in the order of --chat's choices */
     cli_model m = {0};
     ns_cases cases = {0};
-    if (!s->out)
-        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    ns_case_drops dropped = {0};
     int64_t vocab;
-    int rc = learn_model(app, s, &m, &vocab);
+    unsigned twins = 0;
+    int rc = s->out ? check_names(app, s, &twins) : ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    if (rc == NS_OK)
+        rc = learn_model(app, s, &m, &vocab);
     if (rc == NS_OK) {
         const ns_needle_params params = {
             .size = sizeof params, .tokenizer = m.tokenizer, .chat = chats[s->chat], .add_special = !s->no_special,
@@ -111,25 +175,38 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
             .depths = s->depths.n ? s->depths.list : depths, .n_depths = s->depths.n ? (int)s->depths.n : 5,
             .count = (int)s->count, .keys = (int)s->keys, .seed = (uint64_t)s->seed,
             .vocab = vocab, .first_id = s->first_id, .answer_tokens = (int)s->answer_tokens,
+            .prefix = s->prefix, .suffix = s->suffix, .twins = twins, .dropped = &dropped,
+            .value_types = s->value_types.list, .n_value_types = (int)s->value_types.n,
+            .templates = s->templates.list, .n_templates = (int)s->templates.n,
         };
         rc = ns_needle_cases(&cases, &params, &app->err);
     }
     if (rc == NS_OK)
-        rc = write_and_describe(app, &cases, s->out);
+        rc = write_and_describe(app, &cases, &dropped, s->out);
+    ns_case_drops_clear(&dropped);
     ns_cases_clear(&cases);
     cli_close(&m);
     return rc;
 }
 
 const cli_command cli_cmd_cases_needle = {
-    .name = "cases needle", .section = "Cases", .summary = "Makes needle-in-a-haystack cases: lengths x depths x count",
+    .name = "cases needle", .section = "Cases", .summary = "Makes needle-in-a-haystack cases: value types x templates x lengths x depths x count",
     .arguments = "", .min_args = 0, .max_args = 0,
     .groups = {{"Options", needle_options, 0}, {"Model options", cli_model_options, offsetof(needle_settings, how)}},
     .settings_size = sizeof(needle_settings),
-    .description = "With a tokenizer the haystack is English text and the values have seven digits; without one, cases are made of "
-                   "token ids alone. Every prompt holds several keys with distinct values, and one of them is asked for. The same seed "
-                   "gives the same cases, and adding a length changes no other case.",
+    .description = "With a tokenizer the prompts are English: three types of values (numbers of seven digits, words, uuids) in two templates "
+                   "(noise: RULER's wording and noise lines; essay: other wording, in prose), every one of them by default, since which "
+                   "heads a list names depends on both. Without a tokenizer, cases are made of token ids alone.\n\n"
+                   "Every prompt holds several keys with distinct values, and one of them is asked for. A twin has the same haystack: swap "
+                   "asks for another of its keys, so that a head which goes by the key must move; absent asks for a key that is nowhere. "
+                   "Spans: needle, needle_answer, distractor.0 ..., question, query, and placebo, an equally long stretch beside the needle "
+                   "that is none, for the chance level.\n\n"
+                   "Lengths are never exceeded. A case whose needles do not fit, or whose answer the tokenizer splits otherwise than in the "
+                   "needle, is dropped and named with its reason. The same seed gives the same cases, and adding a length, a type or twins "
+                   "changes no other case. Every line says what made it (seed, template, SHA-256 of its ids and of the tokenizer), so that "
+                   "files can be cut and joined. Chat formats are plain text around the prompt; no template is ever evaluated.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
+                "needlescope cases needle --model MODEL --value-types words --templates essay --twins swap,absent -o twins.jsonl\n"
                 "needlescope cases needle --vocab 512 --lengths 256 -o synthetic.jsonl",
     .run = cases_needle,
 };
@@ -174,7 +251,7 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
         rc = ns_repeat_cases(&cases, &params, &app->err);
     }
     if (rc == NS_OK)
-        rc = write_and_describe(app, &cases, s->out);
+        rc = write_and_describe(app, &cases, NULL, s->out);
     ns_cases_clear(&cases);
     cli_close(&m);
     return rc;

@@ -1,4 +1,4 @@
-/* needle.c - the needle grid: lengths x depths x count -> cells -> cases, by text or by tokens.
+/* needle.c - the needle grid: value types x templates x lengths x depths x count -> cells -> a case and its twins, by text or by tokens.
  * Every cell has its own random stream, keyed by what it is, so a case never depends on which others are made with it. */
 #include <math.h>
 #include <stdio.h>
@@ -7,21 +7,69 @@
 
 #include "needle_internal.h"
 
-void ns_needle_label(int k, bool answer, char out[40])
+int ns_needle_asked(const ns_needle_cell *cell)
 {
-    if (k == 0)
-        snprintf(out, 40, "needle%s", answer ? "_answer" : "");
-    else
-        snprintf(out, 40, "distractor%s.%d", answer ? "_answer" : "", k - 1);
+    return cell->ask == NS_ASK_TARGET ? 0 : cell->ask == NS_ASK_SWAP ? 1 : cell->keys;
 }
 
-char *ns_needle_meta(const ns_needle_cell *cell, const char *template_name, const char *value_type, const char *key, const char *value)
+/* Distractors are numbered in the order of the draw, without the needle. */
+void ns_needle_label(const ns_needle_cell *cell, int k, bool answer, char out[40])
 {
+    const int asked = ns_needle_asked(cell);
+    if (k == asked)
+        snprintf(out, 40, "needle%s", answer ? "_answer" : "");
+    else
+        snprintf(out, 40, "distractor%s.%d", answer ? "_answer" : "", k > asked ? k - 1 : k);
+}
+
+static int set_meta(ns_case *c, const ns_needle_cell *cell, double depth, const char *key, const char *value)
+{
+    static const char *const asks[NS_ASKS] = {"", ", \"twin\": \"swap\"", ", \"twin\": \"absent\""};
     const ns_needle_params *const p = cell->params;
-    return ns_printf_alloc("{\"length\": %lld, \"depth\": %.6g, \"value_type\": \"%s\", \"template\": \"%s\", \"chat\": \"%s\", \"keys\": %d,"
-                           " \"key\": \"%s\", \"value\": \"%s\", \"seed\": %llu, \"index\": %d}",
-                           (long long)cell->length, cell->depth, value_type, template_name, p->chat ? p->chat : "none", cell->keys, key, value,
-                           (unsigned long long)p->seed, cell->index);
+    const ns_cases one = {c, 1, 1};
+    char ids[65];
+    ns_cases_hash(&one, ids);
+    const char *const chat = p->chat ? p->chat : p->prefix || p->suffix ? "custom" : "none", *const tokenizer = p->tokenizer ? ns_tokenizer_sha256(p->tokenizer) : NULL;
+    c->meta = ns_printf_alloc("{\"length\": %lld, \"depth\": %.6g, \"value_type\": \"%s\", \"template\": \"%s\", \"chat\": \"%s\", \"keys\": %d,"
+                              " \"key\": \"%s\", \"value\": \"%s\"%s, \"seed\": %llu, \"index\": %d, \"ids_sha256\": \"%s\"%s%s%s}",
+                              (long long)cell->length, depth, cell->type ? cell->type->name : "tokens",
+                              cell->template_ ? ns_template_name(cell->template_) : "tokens", chat, cell->keys, key, value, asks[cell->ask],
+                              (unsigned long long)p->seed, cell->index, ids, tokenizer ? ", \"tokenizer_sha256\": \"" : "",
+                              tokenizer ? tokenizer : "", tokenizer ? "\"" : "");
+    return c->meta ? NS_OK : NS_E_MEMORY;
+}
+
+static bool is_free(const ns_case *c, int64_t begin, int64_t end)
+{
+    for (int i = 0; i < c->n_spans; i++)
+        if (c->spans[i].begin < end && c->spans[i].end > begin)
+            return false;
+    return true;
+}
+
+/* The stretch of [begin, end), as long as the answer's span and free of needles, that is nearest to it; the earlier of two. The absent
+ * twin's is its original's. No haystack is free: no placebo. */
+static int set_placebo(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, ns_error *err)
+{
+    const ns_span *const answer = ns_case_span(c, cell->ask == NS_ASK_ABSENT ? "distractor_answer.0" : "needle_answer");
+    const int64_t at = answer->begin, m = answer->end - at, farthest = end - begin;
+    for (int64_t step = 1; step <= farthest; step++) {
+        if (at - step >= begin && at - step + m <= end && is_free(c, at - step, at - step + m))
+            return ns_case_set_span(c, "placebo", at - step, at - step + m, err);
+        if (at + step >= begin && at + step + m <= end && is_free(c, at + step, at + step + m))
+            return ns_case_set_span(c, "placebo", at + step, at + step + m, err);
+    }
+    return NS_OK;
+}
+
+int ns_needle_finish(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, double depth, const char *key, const char *value, ns_error *err)
+{
+    const char *const dash = strrchr(cell->id, '-');
+    if (cell->ask && !(c->twin_of = ns_printf_alloc("%.*s", (int)(dash - cell->id), cell->id)))
+        return ns_oom(err, "a needle case");
+    if (set_meta(c, cell, depth, key, value) < 0)
+        return ns_oom(err, "a needle case");
+    return set_placebo(c, cell, begin, end, err);
 }
 
 static int by_slot(const void *a, const void *b)
@@ -53,14 +101,41 @@ void ns_needle_places(const ns_needle_cell *cell, int64_t n, const double *where
     qsort(places, (size_t)cell->keys, sizeof *places, by_slot);
 }
 
-/* FNV-1a over the numbers that make the cell; never 0, which is the haystack's stream. */
-static uint64_t stream_of(int64_t length, double depth, int index)
+/* FNV-1a over what makes the cell; never 0, which is the haystack's stream. */
+static uint64_t stream_of(const ns_needle_cell *cell, const char *type)
 {
-    const uint64_t parts[] = {(uint64_t)length, (uint64_t)(int64_t)floor(depth * 1e6 + 0.5), (uint64_t)index};
+    const uint64_t parts[] = {(uint64_t)cell->length, (uint64_t)(int64_t)floor(cell->depth * 1e6 + 0.5), (uint64_t)cell->index};
     uint64_t hash = 0xcbf29ce484222325u;
     for (size_t i = 0; i < sizeof parts; i++)
         hash = (hash ^ (uint8_t)(parts[i / 8] >> (8 * (i % 8)))) * 0x100000001b3u;
+    for (; *type; type++)
+        hash = (hash ^ (uint8_t)*type) * 0x100000001b3u;
     return hash ? hash : 1;
+}
+
+static int check_twins(const ns_needle_params *p, int keys, ns_error *err)
+{
+    if (p->twins & ~(unsigned)(NS_TWIN_SWAP | NS_TWIN_ABSENT))
+        return ns_fail(err, NS_E_ARG, "needle: unknown twins %#x", p->twins);
+    if (p->twins & NS_TWIN_SWAP && keys < 2)
+        return ns_fail(err, NS_E_ARG, "needle: a swap twin asks for another key of the prompt, which has one (give 2 keys or more)");
+    if (!p->tokenizer && (p->n_value_types || p->n_templates || p->prefix || p->suffix))
+        return ns_fail(err, NS_E_ARG, "needle: value types, templates, prefix and suffix are of text, and need a tokenizer");
+    for (int i = 0; i < p->n_value_types; i++) {
+        if (!ns_value_type_find(p->value_types[i]))
+            return ns_fail(err, NS_E_ARG, "needle: unknown value type '%.40s' (numbers, words, uuids)", p->value_types[i]);
+        for (int j = 0; j < i; j++)
+            if (strcmp(p->value_types[i], p->value_types[j]) == 0)
+                return ns_fail(err, NS_E_ARG, "needle: value type '%s' is given twice", p->value_types[i]);
+    }
+    for (int i = 0; i < p->n_templates; i++) {
+        if (!ns_template_find(p->templates[i]))
+            return ns_fail(err, NS_E_ARG, "needle: unknown template '%.40s' (noise, essay)", p->templates[i]);
+        for (int j = 0; j < i; j++)
+            if (strcmp(p->templates[i], p->templates[j]) == 0)
+                return ns_fail(err, NS_E_ARG, "needle: template '%s' is given twice", p->templates[i]);
+    }
+    return NS_OK;
 }
 
 static int check_params(const ns_needle_params *p, int keys, ns_error *err)
@@ -85,43 +160,105 @@ static int check_params(const ns_needle_params *p, int keys, ns_error *err)
             if (fabs(p->depths[i] - p->depths[j]) < 1e-6)
                 return ns_fail(err, NS_E_ARG, "needle: depth %g is given twice", p->depths[i]);
     }
-    return NS_OK;
+    return check_twins(p, keys, err);
 }
 
-static int add_cell(ns_cases *cases, ns_needle_cell *cell, const int32_t *filler, ns_error *err)
+typedef struct grid {
+    ns_cases      *cases;
+    const int32_t *filler;
+    ns_error      *err;
+    int64_t        dropped;
+    ns_error       first;      /* why the first case was dropped */
+} grid;
+
+/* What belongs to this one case (no room for it, another tokenisation of its answer) drops it where the caller has a list for that. */
+static int drop(grid *g, const ns_needle_cell *cell, int rc, const ns_error *why)
 {
     const ns_needle_params *const p = cell->params;
+    if (!p->dropped || (rc != NS_E_ARG && rc != NS_E_FORMAT)) {
+        *g->err = *why;
+        return rc;
+    }
+    g->first = g->dropped++ ? g->first : *why;
+    return ns_case_drops_add(p->dropped, cell->id, why->message, g->err);
+}
+
+static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
+{
+    static const char *const suffix[NS_ASKS] = {"", "-swap", "-absent"};
+    const ns_needle_params *const p = cell->params;
+    const char *const type = cell->type ? cell->type->name : "", *const template_ = cell->type ? ns_template_name(cell->template_) : "";
+    const char *const dash = cell->type ? "-" : "";
     ns_case c = {0};
-    snprintf(cell->id, sizeof cell->id, "needle-s%llu-%lld-%.6g-%d", (unsigned long long)p->seed, (long long)cell->length, cell->depth, cell->index);
-    cell->rng = ns_rng_seed(p->seed, stream_of(cell->length, cell->depth, cell->index));
-    int rc = p->tokenizer ? ns_needle_from_text(&c, cell, err) : ns_needle_from_tokens(&c, cell, filler, err);
+    ns_error why = {0};
+    cell->ask = ask;
+    snprintf(cell->id, sizeof cell->id, "needle-s%llu%s%s%s%s-%lld-%.6g-%d%s", (unsigned long long)p->seed, dash, type, dash, template_,
+             (long long)cell->length, cell->depth, cell->index, suffix[ask]);
+    cell->rng = ns_rng_seed(p->seed, stream_of(cell, type));
+    int rc = p->tokenizer ? ns_needle_from_text(&c, cell, &why) : ns_needle_from_tokens(&c, cell, g->filler, &why);
     if (rc == NS_OK)
-        rc = ns_cases_add(cases, &c, err);
+        rc = ns_cases_add(g->cases, &c, &why);
     ns_case_clear(&c);
+    return rc < 0 ? drop(g, cell, rc, &why) : NS_OK;
+}
+
+static int add_cell(grid *g, ns_needle_cell *cell)
+{
+    const unsigned twins = cell->params->twins;
+    int rc = add_case(g, cell, NS_ASK_TARGET);
+    if (rc == NS_OK && twins & NS_TWIN_SWAP)
+        rc = add_case(g, cell, NS_ASK_SWAP);
+    if (rc == NS_OK && twins & NS_TWIN_ABSENT)
+        rc = add_case(g, cell, NS_ASK_ABSENT);
     return rc;
+}
+
+/* Lengths x depths x count of one value type in one template. */
+static int add_grid(grid *g, const ns_needle_params *p, const char *type, const char *template_)
+{
+    const int count = p->count ? p->count : 1;
+    int rc = NS_OK;
+    for (int l = 0; l < p->n_lengths && rc == NS_OK; l++) {
+        for (int d = 0; d < p->n_depths && rc == NS_OK; d++) {
+            for (int i = 0; i < count && rc == NS_OK; i++) {
+                ns_needle_cell cell = {.params = p, .keys = p->keys ? p->keys : 4, .length = p->lengths[l], .depth = p->depths[d], .index = i,
+                                       .type = type ? ns_value_type_find(type) : NULL, .template_ = type ? ns_template_find(template_) : NULL};
+                rc = add_cell(g, &cell);
+            }
+        }
+    }
+    return rc;
+}
+
+/* The i-th of the names given, of all names where none is given; NULL ends them. */
+static const char *name_at(const char *const *given, int n, int i, const char *(*all)(int))
+{
+    return n ? (i < n ? given[i] : NULL) : all(i);
 }
 
 int ns_needle_cases(ns_cases *cases, const ns_needle_params *p, ns_error *err)
 {
-    const int keys = p->keys ? p->keys : 4, count = p->count ? p->count : 1;
     const int64_t before = cases->n;
     int32_t *filler = NULL;
     int64_t longest = 0;
-    int rc = check_params(p, keys, err);
+    ns_error unused;
+    grid g = {.cases = cases, .err = err ? err : &unused};
+    const char *type, *template_;
+    int rc = check_params(p, p->keys ? p->keys : 4, err);
     if (rc < 0)
         return rc;
     for (int i = 0; i < p->n_lengths; i++)
         longest = p->lengths[i] > longest ? p->lengths[i] : longest;
-    if (!p->tokenizer)
+    if (!p->tokenizer) {
         rc = ns_needle_filler(&filler, p, longest, err);
-    for (int l = 0; l < p->n_lengths && rc == NS_OK; l++) {
-        for (int d = 0; d < p->n_depths && rc == NS_OK; d++) {
-            for (int i = 0; i < count && rc == NS_OK; i++) {
-                ns_needle_cell cell = {.params = p, .keys = keys, .length = p->lengths[l], .depth = p->depths[d], .index = i};
-                rc = add_cell(cases, &cell, filler, err);
-            }
-        }
+        g.filler = filler;
+        rc = rc < 0 ? rc : add_grid(&g, p, NULL, NULL);
     }
+    for (int t = 0; p->tokenizer && (type = name_at(p->value_types, p->n_value_types, t, ns_needle_value_type)); t++)
+        for (int i = 0; rc == NS_OK && (template_ = name_at(p->templates, p->n_templates, i, ns_needle_template)); i++)
+            rc = add_grid(&g, p, type, template_);
+    if (rc == NS_OK && cases->n == before)
+        rc = ns_fail(err, NS_E_ARG, "no case can be made: all %lld were dropped, the first because: %s", (long long)g.dropped, g.first.message);
     while (rc < 0 && cases->n > before)
         ns_case_clear(&cases->list[--cases->n]);
     free(filler);

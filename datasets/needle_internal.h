@@ -1,4 +1,5 @@
-/* needle_internal.h - one cell of a needle grid, between needle.c (the grid) and the two makers of prompts. Internal. */
+/* needle_internal.h - one cell of a needle grid, between needle.c (the grid), the two makers of prompts, and the tables of value types
+ * and templates. Internal. */
 #ifndef NS_NEEDLE_INTERNAL_H
 #define NS_NEEDLE_INTERNAL_H
 
@@ -8,25 +9,72 @@
 
 enum { NS_NEEDLE_MAX_KEYS = 1024 };
 
-/* Needle 0 is the target; 1 .. keys - 1 are distractors. */
+/* ---- value types: one row each in needle_values.c ---- */
+typedef struct ns_value_type {
+    const char *name;          /* "numbers" */
+    const char *noise_noun, *essay_noun;       /* what a value is called in a prompt of either template */
+    int         apart;         /* up to so many keys, no two values of a prompt are alike */
+    void      (*draw)(ns_rng *, char out[40]);
+    bool      (*alike)(const char *a, const char *b);      /* would the first tokens of the two be the same, or any word? */
+} ns_value_type;
+const ns_value_type *ns_value_type_find(const char *name);
+
+/* ---- templates: one row each in needle_prompt.c ---- */
+typedef struct ns_needle_key { char key[40], value[40], label[40], answer_label[40]; } ns_needle_key;
+/* Where the needles go among n haystack units: needle `needle` stands before unit `slot`; slots ascend. */
+typedef struct ns_needle_place { int64_t slot; int needle; } ns_needle_place;
+
+/* The prompt being written, with the byte spans seen so far. */
+typedef struct ns_draft {
+    char   *text;
+    int64_t n, capacity;
+    ns_text_span *spans;       /* [2 keys + 3] */
+    int     n_spans;
+    bool    failed;            /* memory ran out */
+} ns_draft;
+
+typedef struct ns_template ns_template;
+const ns_template *ns_template_find(const char *name);
+const char *ns_template_name(const ns_template *);
+/* The prompt's outside: `before` it, and `between` question and answer prefix (NULL: the template's own). */
+typedef struct ns_prompt {
+    const ns_template   *template_;
+    const ns_value_type *type;
+    const ns_needle_key *keys;                 /* [n_keys] needles, then one whose key is nowhere */
+    int                  n_keys, asked;        /* asked: index into keys */
+    const char          *before, *between;
+    int64_t              start;                /* sentence of the essay with which the haystack begins */
+} ns_prompt;
+int64_t ns_template_slots(const ns_template *, int64_t n_sentences);
+int64_t ns_template_start(const ns_template *, uint64_t seed);
+void    ns_prompt_write(ns_draft *, const ns_prompt *, int64_t n_sentences, const ns_needle_place *);
+int64_t ns_essay_count(void);
+const char *ns_essay_sentence(int64_t i);      /* i % count */
+
+/* ---- cells ---- */
+typedef enum ns_ask { NS_ASK_TARGET, NS_ASK_SWAP, NS_ASK_ABSENT, NS_ASKS } ns_ask;
+
+/* Needle 0 is asked for; its swap twin asks for needle 1, its absent twin for a key that is nowhere. */
 typedef struct ns_needle_cell {
     const ns_needle_params *params;
+    const ns_value_type *type;         /* NULL: tokens */
+    const ns_template   *template_;
     int      keys;
     int64_t  length;
     double   depth;
     int      index;
-    ns_rng   rng;              /* of (seed, length, depth, index) */
-    char     id[96];
+    ns_ask   ask;
+    ns_rng   rng;              /* of (seed, type, template, length, depth, index): twins draw the same needles */
+    char     id[128];
 } ns_needle_cell;
 
-/* Where the needles go among n haystack units: needle order[i] stands before unit slot[i]; slots ascend. The target stands at
- * round(depth n), before distractors of the same slot. where[keys]: a uniform draw in [0, 1) per needle. */
-typedef struct ns_needle_place { int64_t slot; int needle; } ns_needle_place;
+int  ns_needle_asked(const ns_needle_cell *);  /* index of the needle; keys for the absent one */
+/* The target stands at round(depth n), before distractors of the same slot. where[keys]: a uniform draw in [0, 1) per needle. */
 void ns_needle_places(const ns_needle_cell *, int64_t n, const double *where, ns_needle_place *places);
-/* Label of needle k: "needle", "distractor.0"; with answer "needle_answer", "distractor_answer.0". */
-void ns_needle_label(int k, bool answer, char out[40]);
-/* The case's meta object (malloc'd); key and value are what the target's are called. NULL when memory is out. */
-char *ns_needle_meta(const ns_needle_cell *, const char *template_name, const char *value_type, const char *key, const char *value);
+/* Label of needle k in this twin: "needle", "distractor.0"; with answer "needle_answer", "distractor_answer.0". */
+void ns_needle_label(const ns_needle_cell *, int k, bool answer, char out[40]);
+/* Sets c->meta, c->twin_of and the placebo span (haystack [begin, end), as near as possible to needle_answer). */
+int  ns_needle_finish(ns_case *c, const ns_needle_cell *, int64_t begin, int64_t end, double depth, const char *key, const char *value, ns_error *);
 
 /* n filler tokens (malloc'd), the same for every cell of a seed; n = the longest length. */
 int ns_needle_filler(int32_t **out, const ns_needle_params *, int64_t n, ns_error *);
@@ -35,5 +83,6 @@ int ns_needle_from_text(ns_case *out, ns_needle_cell *, ns_error *);
 /* "brave-lantern": n_words^2 names. */
 int64_t ns_words_count(void);
 void ns_words_name(int64_t i, char out[40]);
+bool ns_words_alike(const char *a, const char *b);     /* the same name, or one word in common */
 
 #endif

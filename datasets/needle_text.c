@@ -1,130 +1,69 @@
-/* needle_text.c - needles in English, after RULER's niah_multikey with the noise haystack (Apache-2.0 wording of the prompt):
- *     instruction / noise lines with needle lines between them / question + answer prefix -> " 1234567"
- * The haystack is counted in sentences; their number is the largest that keeps the prompt's tokens within the wanted length. */
+/* needle_text.c - needles in English: draw keys and values -> find how many haystack sentences fit -> write the prompt -> case.
+ * The number of sentences is the largest that keeps the tokens of the prompt, and of both its twins, within the wanted length: so
+ * twins share their haystack, and a case does not depend on whether they are made. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "needle_internal.h"
 
-enum { SENTENCES = 5 };        /* of a noise line */
-static const char *const noise[SENTENCES] = {"The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.", "There and back again."};
-
-typedef struct chat { const char *name, *before, *after, *marker; } chat;
+typedef struct chat { const char *name, *before, *between, *marker; } chat;
 static const chat chats[] = {
     {"chatml", "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_start|>"},
     {"llama3", "<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n", "<|start_header_id|>"},
 };
 
-typedef struct needle { char key[40], value[24], label[40], answer_label[40]; } needle;
-
-/* The prompt being written, with the byte spans seen so far. */
-typedef struct draft {
-    char   *text;
-    int64_t n, capacity;
-    ns_text_span *spans;       /* [2 keys + 2] */
-    int     n_spans;
-    bool    failed;
-} draft;
-
-static void put(draft *d, const char *text)
-{
-    const size_t n = strlen(text);
-    if (d->failed || !ns_grow(&d->text, &d->capacity, d->n + (int64_t)n + 1, 1)) {
-        d->failed = true;
-        return;
-    }
-    memcpy(d->text + d->n, text, n + 1);
-    d->n += (int64_t)n;
-}
-
-static void mark(draft *d, const char *name, int64_t begin)
-{
-    d->spans[d->n_spans++] = (ns_text_span){name, (size_t)begin, (size_t)d->n};
-}
-
-static void put_needle(draft *d, const needle *k)
-{
-    const int64_t begin = d->n;
-    put(d, "One of the special magic numbers for ");
-    put(d, k->key);
-    put(d, " is: ");
-    const int64_t value = d->n;
-    put(d, k->value);
-    mark(d, k->answer_label, value);
-    put(d, ".");
-    mark(d, k->label, begin);
-    put(d, "\n");
-}
-
-static void put_question(draft *d, const needle *k, const chat *template_)
-{
-    const int64_t begin = d->n;
-    put(d, "What is the special magic number for ");
-    const int64_t query = d->n;
-    put(d, k->key);
-    mark(d, "query", query);
-    put(d, " mentioned in the provided text?");
-    mark(d, "question", begin);
-    put(d, template_ ? template_->after : " ");
-    put(d, "The special magic number for ");
-    put(d, k->key);
-    put(d, " mentioned in the provided text is");
-}
-
 typedef struct maker {
     ns_needle_cell  *cell;
-    needle          *needles;  /* [keys] */
+    ns_needle_key   *keys;     /* [keys + 1] */
     double          *where;    /* [keys] */
     ns_needle_place *places;   /* [keys] */
-    const chat      *chat;
-    draft            draft;
+    ns_prompt        prompt;
+    ns_draft         draft;
 } maker;
 
-/* The prompt with n noise sentences, into m->draft. */
-static int write_prompt(maker *m, int64_t n, ns_error *err)
+/* Tokens of the draft, or NS_E_*. */
+static int encode_draft(const maker *m, bool special, int64_t *tokens, ns_error *err)
 {
-    draft *const d = &m->draft;
-    const int64_t lines = (n + SENTENCES - 1) / SENTENCES;
-    int next = 0;
-    d->n = 0;
-    d->n_spans = 0;
-    ns_needle_places(m->cell, lines, m->where, m->places);
-    put(d, m->chat ? m->chat->before : "");
-    put(d, "A special magic number is hidden within the following text. Make sure to memorize it. I will quiz you about the number afterwards.\n");
-    for (int64_t line = 0; line <= lines; line++) {
-        for (; next < m->cell->keys && m->places[next].slot == line; next++)
-            put_needle(d, &m->needles[m->places[next].needle]);
-        for (int64_t s = line * SENTENCES; s < n && s < (line + 1) * SENTENCES; s++) {
-            put(d, noise[s % SENTENCES]);
-            put(d, s == n - 1 || s % SENTENCES == SENTENCES - 1 ? "\n" : " ");
-        }
-    }
-    put_question(d, &m->needles[0], m->chat);
-    return d->failed ? ns_oom(err, "a needle prompt") : NS_OK;
+    const ns_needle_params *const p = m->cell->params;
+    ns_encoding e = {0};
+    int rc = m->draft.failed ? ns_oom(err, "a needle prompt") : NS_OK;
+    if (rc == NS_OK)
+        rc = ns_encode(p->tokenizer, m->draft.text, (size_t)m->draft.n, special, &e, err);
+    *tokens = e.n;
+    ns_encoding_clear(&e);
+    return rc;
+}
+
+static void write_prompt(maker *m, int64_t n)
+{
+    ns_needle_places(m->cell, ns_template_slots(m->prompt.template_, n), m->where, m->places);
+    ns_prompt_write(&m->draft, &m->prompt, n, m->places);
 }
 
 static int count_tokens(maker *m, int64_t n, int64_t *tokens, ns_error *err)
 {
-    const ns_needle_params *const p = m->cell->params;
-    ns_encoding e = {0};
-    int rc = write_prompt(m, n, err);
-    if (rc == NS_OK)
-        rc = ns_encode(p->tokenizer, m->draft.text, (size_t)m->draft.n, p->add_special, &e, err);
-    *tokens = e.n;
-    ns_encoding_clear(&e);
+    int rc = NS_OK;
+    *tokens = 0;
+    for (int k = 0; k < NS_ASKS && rc == NS_OK; k++) {
+        int64_t count;
+        m->prompt.asked = k == NS_ASK_TARGET ? 0 : k == NS_ASK_ABSENT || m->cell->keys < 2 ? m->cell->keys : 1;
+        write_prompt(m, n);
+        rc = encode_draft(m, m->cell->params->add_special, &count, err);
+        *tokens = count > *tokens ? count : *tokens;
+    }
     return rc;
 }
 
 /* The largest n whose prompt fits. Tokens grow almost evenly with n, so a secant step lands near and a walk ends it. */
 static int fit_sentences(maker *m, int64_t *out, ns_error *err)
 {
-    const int64_t length = m->cell->length, probe = 20 * SENTENCES;
+    const int64_t length = m->cell->length, probe = 100;
     int64_t least, more = 0, n, tokens;
     int rc = count_tokens(m, 0, &least, err);
     if (rc == NS_OK && least > length)
-        rc = ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys, question and instruction take %lld tokens with this tokenizer",
-                     (long long)length, m->cell->keys, (long long)least);
+        rc = ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys of %s, question and instruction take %lld tokens"
+                     " with this tokenizer", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
     if (rc == NS_OK)
         rc = count_tokens(m, probe, &more, err);
     if (rc < 0)
@@ -147,78 +86,123 @@ static int fit_sentences(maker *m, int64_t *out, ns_error *err)
     return NS_OK;
 }
 
-static bool key_used(const needle *needles, int n, const char *key, const char *value)
+/* Keys and values of words have no word in common while there are words enough; values begin apart for a moderate number of keys. */
+static bool clashes(const maker *m, int k)
 {
-    for (int i = 0; i < n; i++)
-        if (strcmp(needles[i].key, key) == 0 || strcmp(needles[i].value, value) == 0)
+    const ns_value_type *const type = m->cell->type;
+    const ns_needle_key *const it = &m->keys[k];
+    const bool apart = m->cell->keys <= type->apart;
+    for (int i = 0; i <= k; i++) {
+        const ns_needle_key *const other = &m->keys[i];
+        if (i < k && (strcmp(it->key, other->key) == 0 || strcmp(it->value, other->value) == 0))
             return true;
+        if (i < k && apart && (ns_words_alike(it->key, other->key) || (k < m->cell->keys && type->alike(it->value, other->value))))
+            return true;
+        if (apart && type->alike == ns_words_alike && (ns_words_alike(it->key, other->value) || ns_words_alike(it->value, other->key)))
+            return true;
+    }
     return false;
 }
 
 static void draw_needles(maker *m)
 {
     ns_rng *const rng = &m->cell->rng;
-    for (int k = 0; k < m->cell->keys; k++) {
-        needle *const it = &m->needles[k];
+    for (int k = 0; k < m->cell->keys; k++)
+        m->where[k] = ns_rng_uniform(rng);
+    for (int k = 0; k <= m->cell->keys; k++) {
+        ns_needle_key *const it = &m->keys[k];
         do {
             ns_words_name(ns_rng_below(rng, ns_words_count()), it->key);
-            snprintf(it->value, sizeof it->value, "%lld", (long long)(1000000 + ns_rng_below(rng, 9000000)));
-        } while (key_used(m->needles, k, it->key, it->value));
-        ns_needle_label(k, false, it->label);
-        ns_needle_label(k, true, it->answer_label);
-        m->where[k] = ns_rng_uniform(rng);
+            m->cell->type->draw(rng, it->value);
+        } while (clashes(m, k));
+        ns_needle_label(m->cell, k, false, it->label);
+        ns_needle_label(m->cell, k, true, it->answer_label);
     }
 }
 
-static int find_chat(const ns_needle_params *p, const chat **out, ns_error *err)
+static int find_chat(ns_prompt *prompt, const ns_needle_params *p, ns_error *err)
 {
-    *out = NULL;
+    const chat *found = NULL;
+    prompt->before = p->prefix;
+    prompt->between = p->suffix;
     if (!p->chat)
         return NS_OK;
+    if (p->prefix || p->suffix)
+        return ns_fail(err, NS_E_ARG, "needle: chat template '%.40s' and a prefix or suffix of your own (choose one)", p->chat);
     for (size_t i = 0; i < sizeof chats / sizeof *chats; i++)
         if (strcmp(p->chat, chats[i].name) == 0)
-            *out = &chats[i];
-    if (!*out)
+            found = &chats[i];
+    if (!found)
         return ns_fail(err, NS_E_ARG, "needle: unknown chat template '%.40s' (chatml, llama3)", p->chat);
-    if (ns_token_id(p->tokenizer, (*out)->marker) < 0)
-        return ns_fail(err, NS_E_ARG, "needle: chat template '%s' needs the token '%s', which this tokenizer lacks", p->chat, (*out)->marker);
+    if (ns_token_id(p->tokenizer, found->marker) < 0)
+        return ns_fail(err, NS_E_ARG, "needle: chat template '%s' needs the token '%s', which this tokenizer lacks", p->chat, found->marker);
+    prompt->before = found->before;
+    prompt->between = found->between;
     return NS_OK;
+}
+
+/* The haystack's span has served once the placebo stands in it. */
+static void drop_haystack(ns_case *c, int64_t *begin, int64_t *end)
+{
+    const ns_span *const last = &c->spans[c->n_spans - 1];
+    int i = 0;
+    while (strcmp(c->spans[i].name, "haystack") != 0)
+        i++;
+    *begin = c->spans[i].begin;
+    *end = c->spans[i].end;
+    free(c->spans[i].name);
+    memmove(&c->spans[i], &c->spans[i + 1], (size_t)(last - &c->spans[i]) * sizeof *last);
+    c->n_spans--;
+}
+
+static int make(ns_case *out, maker *m, ns_error *err)
+{
+    const ns_needle_cell *const cell = m->cell;
+    const ns_needle_params *const p = cell->params;
+    int64_t n = 0, begin, end;
+    int rc = fit_sentences(m, &n, err);
+    if (rc < 0)
+        return rc;
+    m->prompt.asked = ns_needle_asked(cell);
+    write_prompt(m, n);
+    /* The absent twin keeps the answer of its original: to say it is to ignore the key. */
+    const ns_needle_key *const asked = &m->keys[m->prompt.asked], *const said = &m->keys[cell->ask == NS_ASK_SWAP];
+    char answer[48];
+    snprintf(answer, sizeof answer, " %s", said->value);
+    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, answer, m->draft.spans, m->draft.n_spans, p->add_special, err);
+    if (rc < 0)
+        return rc;
+    drop_haystack(out, &begin, &end);
+    double depth = cell->depth;
+    const int64_t slots = ns_template_slots(cell->template_, n);
+    for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)
+        if (m->places[k].needle == 1)
+            depth = slots ? (double)m->places[k].slot / (double)slots : 0;
+    return ns_needle_finish(out, cell, begin, end, depth, asked->key, said->value, err);
 }
 
 int ns_needle_from_text(ns_case *out, ns_needle_cell *cell, ns_error *err)
 {
     const ns_needle_params *const p = cell->params;
-    maker m = {.cell = cell};
-    int64_t n = 0;
-    int rc = find_chat(p, &m.chat, err);
+    maker m = {.cell = cell, .prompt = {.template_ = cell->template_, .type = cell->type, .n_keys = cell->keys}};
+    int rc = find_chat(&m.prompt, p, err);
     if (rc < 0)
         return rc;
-    m.needles = ns_alloc_array((size_t)cell->keys, sizeof *m.needles);
+    m.prompt.start = ns_template_start(cell->template_, p->seed);
+    m.prompt.keys = m.keys = ns_alloc_array((size_t)cell->keys + 1, sizeof *m.keys);
     m.where = ns_alloc_array((size_t)cell->keys, sizeof *m.where);
     m.places = ns_alloc_array((size_t)cell->keys, sizeof *m.places);
-    m.draft.spans = ns_alloc_array((size_t)cell->keys * 2 + 2, sizeof *m.draft.spans);
-    if (!m.needles || !m.where || !m.places || !m.draft.spans) {
+    m.draft.spans = ns_alloc_array((size_t)cell->keys * 2 + 3, sizeof *m.draft.spans);
+    if (m.keys && m.where && m.places && m.draft.spans) {
+        draw_needles(&m);
+        rc = make(out, &m, err);
+    } else {
         rc = ns_oom(err, "a needle case");
-        goto out;
     }
-    draw_needles(&m);
-    rc = fit_sentences(&m, &n, err);
-    if (rc == NS_OK)
-        rc = write_prompt(&m, n, err);
-    if (rc < 0)
-        goto out;
-    char answer[32];
-    snprintf(answer, sizeof answer, " %s", m.needles[0].value);
-    rc = ns_case_from_text(out, p->tokenizer, cell->id, m.draft.text, answer, m.draft.spans, m.draft.n_spans, p->add_special, err);
-    if (rc < 0)
-        goto out;
-    out->meta = ns_needle_meta(cell, "ruler-noise", "numbers", m.needles[0].key, m.needles[0].value);
-    rc = out->meta ? NS_OK : ns_oom(err, "a needle case");
-out:
     free(m.draft.text);
     free(m.draft.spans);
     free(m.places);
     free(m.where);
-    free(m.needles);
+    free(m.keys);
     return rc;
 }

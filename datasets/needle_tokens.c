@@ -73,8 +73,8 @@ static int lay_out(ns_case *c, const ns_needle_cell *cell, const int32_t *filler
         at += upto - used;
         used = upto;
         memcpy(c->tokens + at, needles + places[i].needle * (1 + m), (size_t)(1 + m) * sizeof *needles);
-        ns_needle_label(places[i].needle, false, name);
-        ns_needle_label(places[i].needle, true, answer);
+        ns_needle_label(cell, places[i].needle, false, name);
+        ns_needle_label(cell, places[i].needle, true, answer);
         rc = ns_case_set_span(c, name, at, at + 1 + m, err);
         if (rc == NS_OK)
             rc = ns_case_set_span(c, answer, at + 1, at + 1 + m, err);
@@ -84,7 +84,7 @@ static int lay_out(ns_case *c, const ns_needle_cell *cell, const int32_t *filler
         memcpy(c->tokens + at, filler + used, (size_t)(n_filler - used) * sizeof *filler);
     at += n_filler - used;
     c->tokens[at] = first + QUERY;
-    c->tokens[at + 1] = needles[0];
+    c->tokens[at + 1] = needles[ns_needle_asked(cell) * (1 + m)];
     c->tokens[at + 2] = first + ANSWER;
     if (rc == NS_OK)
         rc = ns_case_set_span(c, "question", at, at + 3, err);
@@ -100,29 +100,34 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     if (n_filler < 0)
         return ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys with %lld-token values and the question take %lld tokens",
                        (long long)cell->length, cell->keys, (long long)m, (long long)least);
-    int32_t *const needles = ns_alloc_array((size_t)(cell->keys * (1 + m)), sizeof *needles);
+    int32_t *const needles = ns_alloc_array((size_t)(cell->keys * (1 + m)) + 1, sizeof *needles);
     double *const where = ns_alloc_array((size_t)cell->keys, sizeof *where);
     ns_needle_place *const places = ns_alloc_array((size_t)cell->keys, sizeof *places);
     *out = (ns_case){.id = ns_strdup(cell->id), .n_tokens = cell->length, .n_answer = m};
     out->tokens = ns_alloc_array((size_t)cell->length, sizeof *out->tokens);
     out->answer = ns_alloc_array((size_t)m, sizeof *out->answer);
     int rc = needles && where && places && out->id && out->tokens && out->answer ? NS_OK : ns_oom(err, "a needle case");
-    if (rc == NS_OK)
-        rc = draw_distinct(cell, needles, cell->keys * (1 + m), err);
     if (rc < 0)
         goto out;
     for (int k = 0; k < cell->keys; k++)
         where[k] = ns_rng_uniform(&cell->rng);
+    rc = draw_distinct(cell, needles, cell->keys * (1 + m) + (cell->ask == NS_ASK_ABSENT), err);
+    if (rc < 0)
+        goto out;
     ns_needle_places(cell, n_filler, where, places);
     rc = lay_out(out, cell, filler, n_filler, places, needles, m, err);
     if (rc < 0)
         goto out;
-    memcpy(out->answer, needles + 1, (size_t)m * sizeof *needles);
+    const int32_t *const said = needles + (cell->ask == NS_ASK_SWAP) * (1 + m);    /* the absent twin's answer is its original's */
+    memcpy(out->answer, said + 1, (size_t)m * sizeof *said);
+    double depth = cell->depth;
+    for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)
+        if (places[k].needle == 1)
+            depth = n_filler ? (double)places[k].slot / (double)n_filler : 0;
     char key[24], value[24];
-    snprintf(key, sizeof key, "%d", (int)needles[0]);
-    snprintf(value, sizeof value, "%d", (int)needles[1]);
-    out->meta = ns_needle_meta(cell, "tokens", "tokens", key, value);
-    rc = out->meta ? NS_OK : ns_oom(err, "a needle case");
+    snprintf(key, sizeof key, "%d", (int)needles[ns_needle_asked(cell) * (1 + m)]);
+    snprintf(value, sizeof value, "%d", (int)said[1]);
+    rc = ns_needle_finish(out, cell, 1, cell->length - 3, depth, key, value, err);
 out:
     free(places);
     free(where);

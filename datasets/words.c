@@ -1,12 +1,13 @@
 /* words.c - names for needles' keys: adjective-noun pairs of plain English words. */
 #include <stdio.h>
+#include <string.h>
 
 #include "needle_internal.h"
 
 static const char *const adjectives[] = {
-    "amber", "ancient", "bitter", "blue", "brave", "bright", "broken", "calm", "careful", "clever", "cold", "cosmic", "crisp", "curious",
+    "amber", "ancient", "bitter", "brave", "brisk", "bright", "broken", "calm", "careful", "clever", "cold", "cosmic", "crisp", "curious",
     "daring", "dusty", "eager", "early", "elegant", "faint", "famous", "fearless", "fierce", "foggy", "fresh", "frozen", "gentle", "giant",
-    "golden", "grand", "happy", "heavy", "hidden", "hollow", "honest", "humble", "icy", "jolly", "keen", "late", "little", "lively", "lonely",
+    "golden", "grand", "happy", "hardy", "heavy", "hollow", "honest", "humble", "icy", "jolly", "keen", "late", "little", "lively", "lonely",
     "loud", "lucky", "mellow", "mighty", "misty", "modern", "narrow", "noble", "odd", "patient", "plain", "polite", "proud", "quick", "quiet",
     "rapid", "rare", "restless", "rough", "royal", "rusty",
 };
@@ -27,4 +28,10 @@ int64_t ns_words_count(void)
 void ns_words_name(int64_t i, char out[40])
 {
     snprintf(out, 40, "%s-%s", adjectives[i / N_NOUNS % N_ADJECTIVES], nouns[i % N_NOUNS]);
+}
+
+bool ns_words_alike(const char *a, const char *b)
+{
+    const size_t first = strcspn(a, "-");
+    return strcmp(a + first, b + strcspn(b, "-")) == 0 || (first == strcspn(b, "-") && strncmp(a, b, first) == 0);
 }

@@ -190,6 +190,28 @@ int ns_cases_add(ns_cases *cases, ns_case *c, ns_error *err)
     return NS_OK;
 }
 
+int ns_case_drops_add(ns_case_drops *drops, const char *id, const char *reason, ns_error *err)
+{
+    const ns_case_drop drop = {ns_strdup(id), ns_strdup(reason)};
+    if (!drop.id || !drop.reason || !ns_grow(&drops->list, &drops->capacity, drops->n + 1, sizeof drop)) {
+        free(drop.id);
+        free(drop.reason);
+        return ns_oom(err, "dropped cases");
+    }
+    drops->list[drops->n++] = drop;
+    return NS_OK;
+}
+
+void ns_case_drops_clear(ns_case_drops *drops)
+{
+    for (int64_t i = 0; i < drops->n; i++) {
+        free(drops->list[i].id);
+        free(drops->list[i].reason);
+    }
+    free(drops->list);
+    *drops = (ns_case_drops){0};
+}
+
 static void hash_ids(ns_sha256 *hash, const int32_t *ids, int64_t n)
 {
     for (int64_t i = -1; i < n; i++) {      /* the count, then the ids; little-endian on every machine */

@@ -291,6 +291,18 @@ static int read_case(const line *l, ns_case *c, int64_t number)
     return rc;
 }
 
+/* What made a case wrote down the hash of its ids: another hash is another case under the same name. */
+static int check_ids_hash(const line *l, const ns_case *c)
+{
+    const cJSON *const meta = member(l, "meta"), *const wanted = meta ? cJSON_GetObjectItemCaseSensitive(meta, "ids_sha256") : NULL;
+    char seen[65];
+    if (!cJSON_IsString(wanted))
+        return NS_OK;
+    ns_cases_hash(&(ns_cases){(ns_case *)(uintptr_t)c, 1, 1}, seen);
+    return strcmp(seen, wanted->valuestring) == 0 ? NS_OK
+           : ns_fail(l->err, NS_E_FORMAT, "%s: the ids of prompt and answer are not those of meta's ids_sha256 (edited? take that field out)", l->label);
+}
+
 static int read_line(ns_cases *list, const char *path, int64_t number, const char *text, size_t n, const ns_tokenizer *tokenizer, ns_error *err)
 {
     char *const label = ns_printf_alloc("%s: line %lld", path, (long long)number);
@@ -301,6 +313,8 @@ static int read_line(ns_cases *list, const char *path, int64_t number, const cha
     if (rc == NS_OK) {
         const line l = {object, tokenizer, label, err};
         rc = read_case(&l, &c, number);
+        if (rc == NS_OK)
+            rc = check_ids_hash(&l, &c);
     }
     if (rc == NS_OK) {
         rc = ns_cases_add(list, &c, &inner);

@@ -8,11 +8,20 @@
 NS_BEGIN
 
 /* Needle in a haystack: lengths x depths x count, K keys (1 target, K - 1 distractors), all values in a prompt distinct.
- * With a tokenizer: RULER-like English (noise lines, 7-digit values). Without: synthetic tokens of the vocabulary,
+ * With a tokenizer: English, value types x templates. `noise` is RULER's wording and haystack, `essay` wording and prose of our own.
+ * Without: synthetic tokens of the vocabulary,
  *     BOS filler .. [KEY v1 .. vm] .. filler QUERY KEY ANS -> v1 .. vm       (BOS, QUERY, ANS = first_id, first_id + 1, first_id + 2)
  * with filler from the lower half of the other ids and keys and values from the upper half.
- * A case depends on (seed, its cell, its index) and the haystack on the seed alone: adding a length changes no other case, and
- * cases of a seed begin alike up to their first needle. Spans: needle, needle_answer, distractor.0.., distractor_answer.0.., question, query. */
+ * A case depends on (seed, its cell, its index) and the haystack on the seed alone: adding a length or twins changes no other case, and
+ * cases of a seed and template begin alike up to their first needle.
+ * Spans: needle, needle_answer, distractor.0.., distractor_answer.0.., question, query (the key in it), placebo (a stretch of haystack as
+ * long as needle_answer and nearest to it that touches no needle: the chance level; left out where the haystack has no room for it).
+ * Twins (meta.twin, twin_of) have the same haystack and needles. `swap` asks for another key: needle and distractor.0 change places, and
+ * meta.depth is where the needle is now. `absent` asks for a key that is nowhere: it has no needle span, the original's needle is
+ * distractor.0, and the answer is still the original's: to say it is to ignore the key.
+ * meta holds the provenance of each line: seed, template, value_type, chat, keys, key, value, ids_sha256 (over its prompt and answer ids,
+ * as ns_cases_hash), tokenizer_sha256. */
+enum { NS_TWIN_SWAP = 1, NS_TWIN_ABSENT = 2 };
 typedef struct ns_needle_params {
     size_t         size;
     const ns_tokenizer *tokenizer;       /* NULL = synthetic tokens */
@@ -26,8 +35,16 @@ typedef struct ns_needle_params {
     int            answer_tokens;        /* synthetic: tokens per value; 0 = 3 */
     bool           add_special;          /* text: the tokenizer's BOS etc. */
     const char    *chat;                 /* NULL (plain), "chatml", "llama3" : prefix and suffix by name, never a template evaluated */
+    const char    *prefix, *suffix;      /* text: before the prompt, and between the question and the answer's beginning; or NULL */
+    const char *const *value_types;  int n_value_types;     /* "numbers", "words", "uuids"; none = all */
+    const char *const *templates;    int n_templates;       /* "noise", "essay"; none = all */
+    unsigned       twins;                /* NS_TWIN_SWAP | NS_TWIN_ABSENT */
+    ns_case_drops *dropped;              /* cases that cannot be made (no room for the needles, the tokenizer merges the answer), each with
+                                            its reason, are appended here, and only none left is an error; NULL: one is an error */
 } ns_needle_params;
 NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, ns_error *);
+NS_API const char *ns_needle_value_type(int i);            /* their names; NULL beyond the last */
+NS_API const char *ns_needle_template(int i);
 
 /* Random tokens repeated (BOS r r), no answer: for induction, previous_token and duplicate_token. Spans: first, second. */
 typedef struct ns_repeat_params {

@@ -62,6 +62,15 @@ NS_API NS_MUST_CHECK int ns_cases_add(ns_cases *, ns_case *c, ns_error *);
 /* Sets a span (replacing one of the same name). */
 NS_API NS_MUST_CHECK int ns_case_set_span(ns_case *, const char *name, int64_t begin, int64_t end, ns_error *);
 
+/* Cases that could not be made, and why. */
+typedef struct ns_case_drop { char *id, *reason; } ns_case_drop;
+typedef struct ns_case_drops {
+    ns_case_drop *list;
+    int64_t       n, capacity;
+} ns_case_drops;
+NS_API NS_MUST_CHECK int ns_case_drops_add(ns_case_drops *, const char *id, const char *reason, ns_error *);
+NS_API void ns_case_drops_clear(ns_case_drops *);
+
 struct ns_tokenizer;
 /* A case from text. Spans count bytes of `prompt` and become the tokens that they overlap. The answer (NULL: none) is tokenised
  * as the prompt's continuation; a tokenizer that merges it into the prompt's last token is an error. meta is left to the caller. */

@@ -4,13 +4,15 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include <needlescope/dataset.h>
+#include "../../../datasets/needle_internal.h"
 
-#include "core/core.h"
+#define OK(call) assert_int_equal(call, NS_OK)
 
 static const ns_tokenizer *const fake = (const ns_tokenizer *)"fake";
 
@@ -44,6 +46,19 @@ static int64_t count_of(const ns_case *c, int32_t token)
     return n;
 }
 
+/* As long as the answer, and in touch with no needle; only a prompt without haystack has none. */
+static void check_placebo(const ns_case *c)
+{
+    const ns_span *const placebo = ns_case_span(c, "placebo"), *const answer = ns_case_span(c, "needle_answer");
+    if (!placebo) {
+        assert_true(c->n_tokens <= 22);
+        return;
+    }
+    assert_true(!answer || placebo->end - placebo->begin == answer->end - answer->begin);
+    for (int i = 0; i < c->n_spans; i++)
+        assert_true(&c->spans[i] == placebo || c->spans[i].end <= placebo->begin || c->spans[i].begin >= placebo->end);
+}
+
 static void check_token_case(const ns_case *c)
 {
     const int64_t T = c->n_tokens;
@@ -65,6 +80,7 @@ static void check_token_case(const ns_case *c)
     assert_non_null(ns_case_span(c, "distractor.2"));
     assert_non_null(ns_case_span(c, "distractor_answer.2"));
     assert_null(ns_case_span(c, "distractor.3"));
+    check_placebo(c);
 }
 
 static void test_tokens(void **state)
@@ -133,9 +149,13 @@ static void test_text(void **state)
     const int64_t lengths[] = {251, 600};
     const double depths[] = {0, 0.3, 1};
     ns_needle_params p = params(lengths, 2, depths, 3);
+    static const char *const types[] = {"numbers"}, *const templates[] = {"noise"};
     p.tokenizer = fake;
     p.add_special = true;
     p.count = 3;
+    p.value_types = types;
+    p.templates = templates;
+    p.n_value_types = p.n_templates = 1;
     ns_cases cases = {0};
     ns_error err = {0};
     assert_int_equal(ns_needle_cases(&cases, &p, &err), NS_OK);
@@ -157,14 +177,159 @@ static void test_text(void **state)
         assert_true(ns_case_span(c, "question")->begin > needle->end);
     }
     /* The prompt in full, once. */
-    const ns_case *const c = find(&cases, "needle-s7-251-1-0");
+    const ns_case *const c = find(&cases, "needle-s7-numbers-noise-251-1-0");
     const char *const head = "A special magic number is hidden within the following text. Make sure to memorize it. I will quiz you about the number "
-                             "afterwards.\nThe grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n";
+                             "afterwards.\n";
     assert_memory_equal(c->text, head, strlen(head));
+    assert_non_null(strstr(c->text, "\nThe grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n"));
     char *const tail = ns_printf_alloc("is:%s.\nWhat is the special magic number for ", c->answer_text);
     assert_non_null(strstr(c->text, tail));
     assert_string_equal(c->text + strlen(c->text) - strlen(" mentioned in the provided text is"), " mentioned in the provided text is");
     free(tail);
+    ns_cases_clear(&cases);
+}
+
+static bool same_meta(const ns_case *a, const ns_case *b, const char *key)
+{
+    char *const quoted = ns_printf_alloc("\"%s\": ", key);
+    const char *const x = strstr(a->meta, quoted), *const y = strstr(b->meta, quoted);
+    const bool same = x && y && strncmp(x, y, strcspn(x, ",}") + 1) == 0;
+    free(quoted);
+    return same;
+}
+
+static void check_twins(const ns_cases *cases, const ns_case *c)
+{
+    char id[160];
+    snprintf(id, sizeof id, "%s-swap", c->id);
+    const ns_case *const swap = find(cases, id);
+    snprintf(id, sizeof id, "%s-absent", c->id);
+    const ns_case *const absent = find(cases, id);
+    assert_non_null(swap);
+    assert_non_null(absent);
+    assert_string_equal(swap->twin_of, c->id);
+    assert_string_equal(absent->twin_of, c->id);
+    assert_true(strstr(swap->meta, "\"twin\": \"swap\"") && strstr(absent->meta, "\"twin\": \"absent\"") && !strstr(c->meta, "\"twin\""));
+    const ns_span *const question = ns_case_span(c, "question"), *const needle = ns_case_span(c, "needle"), *const other = ns_case_span(c, "distractor.0");
+    for (int64_t i = 0; i < question->begin; i++)
+        assert_true(c->tokens[i] == swap->tokens[i] && c->tokens[i] == absent->tokens[i]);
+    /* The needle and the first distractor change places; the answers follow. */
+    assert_true(ns_case_span(swap, "needle")->begin == other->begin && ns_case_span(swap, "distractor.0")->begin == needle->begin);
+    assert_int_equal(ns_case_source(swap, swap->n_lead), ns_case_span(c, "distractor_answer.0")->begin);
+    assert_true(!same_meta(c, swap, "key") && !same_meta(c, swap, "value"));
+    /* The absent key stands in the question alone. */
+    assert_null(ns_case_span(absent, "needle"));
+    assert_null(ns_case_span(absent, "needle_answer"));
+    assert_int_equal(ns_case_span(absent, "distractor_answer.0")->begin, ns_case_span(c, "needle_answer")->begin);
+    assert_non_null(ns_case_span(absent, "distractor.3"));
+    assert_int_equal(ns_case_span(absent, "placebo")->begin, ns_case_span(c, "placebo")->begin);
+    assert_true(!same_meta(c, absent, "key") && same_meta(c, absent, "value"));
+    assert_memory_equal(c->answer, absent->answer, (size_t)c->n_answer * sizeof *c->answer);
+    const ns_span *const query = ns_case_span(absent, "query");
+    int64_t seen = 0;
+    for (int64_t i = 0; i + query->end - query->begin <= query->begin; i++)
+        seen += memcmp(absent->tokens + i, absent->tokens + query->begin, (size_t)(query->end - query->begin) * sizeof(int32_t)) == 0;
+    assert_int_equal(seen, 0);
+}
+
+static void test_twins(void **state)
+{
+    (void)state;
+    const int64_t lengths[] = {400};
+    const double depths[] = {0.2, 0.9};
+    for (int text = 0; text < 2; text++) {
+        ns_needle_params p = params(lengths, 1, depths, 2);
+        p.tokenizer = text ? fake : NULL;
+        p.twins = NS_TWIN_SWAP | NS_TWIN_ABSENT;
+        ns_cases cases = {0}, alone = {0};
+        OK(ns_needle_cases(&cases, &p, NULL));
+        assert_int_equal(cases.n, text ? 2 * 3 * 3 * 2 : 2 * 3);
+        p.twins = 0;
+        OK(ns_needle_cases(&alone, &p, NULL));
+        for (int64_t i = 0; i < alone.n; i++) {
+            assert_same_tokens(&alone.list[i], find(&cases, alone.list[i].id));
+            check_twins(&cases, find(&cases, alone.list[i].id));
+        }
+        ns_cases_clear(&cases);
+        ns_cases_clear(&alone);
+    }
+}
+
+/* All types in all templates: the haystack holds no word of a key or value, and no two values of a prompt begin alike. */
+static void test_types(void **state)
+{
+    (void)state;
+    const int64_t lengths[] = {700};
+    const double depths[] = {0.5};
+    ns_needle_params p = params(lengths, 1, depths, 1);
+    p.tokenizer = fake;
+    p.count = 20;
+    ns_cases cases = {0};
+    OK(ns_needle_cases(&cases, &p, NULL));
+    assert_int_equal(cases.n, 120);
+    for (int64_t i = 0; i < cases.n; i++) {
+        const ns_case *const c = &cases.list[i];
+        check_placebo(c);
+        const int32_t first = c->answer[c->n_lead];
+        for (int k = 0; k < 3; k++) {
+            char name[40];
+            snprintf(name, sizeof name, "distractor_answer.%d", k);
+            assert_int_not_equal(c->tokens[ns_case_span(c, name)->begin], first);
+        }
+        const bool words = strstr(c->meta, "\"words\"") != NULL;
+        assert_true(!words || count_of(c, first) == 1);
+    }
+    ns_cases_clear(&cases);
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    const size_t n = strlen(word);
+    for (const char *p = text; *p; p++)
+        if (strncasecmp(p, word, n) == 0 && (p == text || !isalpha((unsigned char)p[-1])) && !isalpha((unsigned char)p[n]))
+            return true;
+    return false;
+}
+
+static void test_essay_words(void **state)
+{
+    (void)state;
+    for (int64_t i = 0; i < ns_essay_count(); i++) {
+        const char *const sentence = ns_essay_sentence(i);
+        assert_true(strcspn(sentence, "0123456789%") == strlen(sentence));
+        for (int64_t w = 0; w < 64; w++) {
+            char name[40];
+            ns_words_name(w * 65, name);       /* every adjective and every noun once */
+            char *const noun = strchr(name, '-');
+            *noun = 0;
+            if (has_word(sentence, name) || has_word(sentence, noun + 1))
+                fail_msg("'%s' has the word %s or %s", sentence, name, noun + 1);
+        }
+    }
+}
+
+/* A case without room for its needles is dropped with its reason, and the others are made. */
+static void test_dropped(void **state)
+{
+    (void)state;
+    const int64_t lengths[] = {64, 19}, none[] = {19};
+    const double depths[] = {0.5};
+    ns_case_drops dropped = {0};
+    ns_cases cases = {0};
+    ns_error err = {0};
+    ns_needle_params p = params(lengths, 2, depths, 1);
+    p.dropped = &dropped;
+    OK(ns_needle_cases(&cases, &p, &err));
+    assert_int_equal(cases.n, 1);
+    assert_int_equal(dropped.n, 1);
+    assert_string_equal(dropped.list[0].id, "needle-s7-19-0.5-0");
+    assert_non_null(strstr(dropped.list[0].reason, "length 19 is shorter than the needle text"));
+    p.lengths = none;
+    p.n_lengths = 1;
+    assert_int_equal(ns_needle_cases(&cases, &p, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "no case can be made: all 1 were dropped, the first because: needle: length 19"));
+    assert_int_equal(cases.n, 1);
+    ns_case_drops_clear(&dropped);
     ns_cases_clear(&cases);
 }
 
@@ -201,6 +366,24 @@ static void test_errors(void **state)
     expect(p, NS_E_ARG, "16 keys and values, but only");
     p.vocab = 4;
     expect(p, NS_E_ARG, "no room for markers");
+    static const char *const wrong[] = {"letters"}, *const same_type[] = {"words", "words"};
+    p = params(lengths, 1, depths, 1);
+    p.value_types = wrong;
+    p.n_value_types = 1;
+    expect(p, NS_E_ARG, "need a tokenizer");
+    p.tokenizer = fake;
+    expect(p, NS_E_ARG, "unknown value type 'letters' (numbers, words, uuids)");
+    p.value_types = same_type;
+    p.n_value_types = 2;
+    expect(p, NS_E_ARG, "value type 'words' is given twice");
+    p.templates = wrong;
+    p.n_value_types = 0;
+    p.n_templates = 1;
+    expect(p, NS_E_ARG, "unknown template 'letters' (noise, essay)");
+    p = params(lengths, 1, depths, 1);
+    p.keys = 1;
+    p.twins = NS_TWIN_SWAP;
+    expect(p, NS_E_ARG, "which has one (give 2 keys or more)");
     p = params(lengths, 1, depths, 1);
     p.keys = 2000;
     expect(p, NS_E_ARG, "2000 keys");
@@ -236,7 +419,8 @@ static void test_repeat(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words), cmocka_unit_test(test_dropped), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
