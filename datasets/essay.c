@@ -1,6 +1,6 @@
 /* essay.c - the essay haystack: plain prose written for this project. One sentence an entry; one that ends in a newline ends a paragraph.
  * No digits, and no word of words.c, so that no key and no value occurs by chance (the unit test looks). */
-#include "../needle_internal.h"
+#include "needle_internal.h"
 
 static const char *const sentences[] = {
     "Most people learn to bake bread from someone who has already stopped thinking about it.",
