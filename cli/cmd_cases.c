@@ -81,7 +81,7 @@ static const cli_option needle_options[] = {
     {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
-    {"value-types", 't', CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
+    {"value-types", 0, CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
     {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
     {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...", "beside each case: swap (asks for another key), absent (for a key that is nowhere)"},
     {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat", "plain|chatml|llama3"},
