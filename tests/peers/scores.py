@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+"""Every score of attention and of weights against eager transformers, and every number of scores.h5 against its raw counts.
+
+    scores.py NEEDLESCOPE [--only tiny|smollm2]
+
+Two models: a random Mistral with grouped keys and a sliding window (synthetic tokens, prompts beyond the window), and SmolLM2-135M-Instruct (text).
+Hits are equal for every (case, layer, head) but for near ties (margin < 1e-5), masses, entropies and distances within 1e-5. The detection patterns of
+TransformerLens' head_detector (previous token, duplicate token, induction; error measure "mul") are written down here from their definition; where
+transformer_lens can be imported (4.3 wants another transformers than the referees'), its own code is run on the same maps too."""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import types
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
+
+try:
+    from transformer_lens.head_detector import detect_head
+except ImportError:
+    detect_head = None
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SMOL = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "needlescope", "models", "smollm2-135m-instruct")
+TIE, NEAR = 1e-5, 1e-5
+
+
+def call(*command):
+    return subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+# ---- the models and their cases ----
+
+def make_tiny(work):
+    """Weights large enough that rows are far from uniform."""
+    torch.manual_seed(5)
+    config = MistralConfig(vocab_size=512, hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=8, num_key_value_heads=2,
+                           head_dim=12, sliding_window=48, max_position_embeddings=512, initializer_range=0.2, tie_word_embeddings=False)
+    model = MistralForCausalLM(config)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "norm" in name:
+                p.copy_(1 + 0.3 * torch.randn_like(p))
+    folders = [os.path.join(work, "tiny"), os.path.join(work, "reference")]
+    model.save_pretrained(folders[0])
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    model.save_pretrained(folders[1])
+    return folders
+
+
+def tiny_cases(tool, folder, work):
+    path = os.path.join(work, "tiny.jsonl")
+    call(tool, "cases", "needle", "--model", folder, "--synthetic", "--lengths", "40,90,130", "--depths", "0.1,0.9", "--count", 3, "--seed", 1, "-o", path)
+    return path
+
+
+def smol_cases(tool, work):
+    path = os.path.join(work, "smol.jsonl")
+    call(tool, "cases", "needle", "--model", SMOL, "--lengths", "260,420", "--depths", "0.2,0.8", "--count", 2, "--seed", 3, "-o", path)
+    return path
+
+
+def special_ids(folder):
+    path = os.path.join(folder, "tokenizer.json")
+    return {t["id"] for t in json.load(open(path))["added_tokens"] if t["special"]} if os.path.exists(path) else set()
+
+
+# ---- the definitions ----
+
+class Case:
+    """One case's maps A [L, H, Q, K], and what the scores of docs/measures.md are of it: {output: (value [L, H], margin [L, H] or None)}."""
+
+    def __init__(self, case, maps, special):
+        self.case, self.A = case, maps
+        self.T, self.lead, self.answer = len(case["tokens"]), case.get("lead", 0), case["answer"]
+        self.ids = case["tokens"] + self.answer[:-1]
+        self.spans = case["spans"]
+        self.sinks = [0] + [p for p in range(1, len(self.ids)) if self.ids[p] in special]
+        self.out = {}
+
+    def row(self, q, sinks=True):
+        row = self.A[:, :, q, : q + 1].copy()
+        if not sinks:
+            row[..., [s for s in self.sinks if s <= q]] = -1
+        top = np.sort(row, axis=-1)[..., -2:]
+        return row, row.argmax(-1), top[..., 1] - top[..., 0]
+
+    def place(self, span, i):
+        a, b = self.spans.get(span, [0, 0])
+        return a + i if a + i < b else -1
+
+    def add(self, name, value, margin):
+        old, least = self.out.get(name, (0, np.inf))
+        self.out[name] = (old + value.astype(int), np.minimum(least, margin))
+
+    def retrieval(self):
+        distractors = [s for s in self.spans if s.startswith("distractor_answer.")]
+        for i, token in enumerate(self.answer[self.lead:]):
+            q = self.T - 1 + self.lead + i
+            part = "find" if i == 0 else "continue"
+            _, best, margin = self.row(q)
+            _, calm, calm_margin = self.row(q, sinks=False)
+            tokens = np.array(self.ids)
+            for kind in (part, "copy"):
+                self.add(f"{kind}_hits", best == self.place("needle_answer", i), margin)
+                self.add(f"{kind}_nosink_hits", calm == self.place("needle_answer", i), calm_margin)
+                self.add(f"{kind}_placebo_hits", best == self.place("placebo", i), margin)
+                if kind != "continue":
+                    hit = np.isin(best, [self.place(d, i) for d in distractors])
+                    self.add(f"{kind}_distractor_hits", hit, margin)
+            self.add("any_hits", tokens[best] == token, margin)
+            self.add("any_nosink_hits", tokens[calm] == token, calm_margin)
+
+    def mass(self, name, q):
+        a, b = self.spans["needle_answer"]
+        row = self.row(q)[0].astype(np.float64)
+        self.out[f"case_mass{name}"] = row[..., a:b].sum(-1), None
+        self.out[f"case_mass{name}_lift"] = row[..., a:b].sum(-1) * (q + 1) / (b - a), None
+        if "placebo" in self.spans:
+            c, d = self.spans["placebo"]
+            self.out[f"case_mass{name}_placebo"] = row[..., c:d].sum(-1), None
+        rest = [k for k in range(q + 1) if k not in self.sinks]
+        total = row[..., rest].sum(-1)
+        inside = row[..., [k for k in rest if a <= k < b]].sum(-1)
+        self.out[f"case_mass{name}_nosink"] = np.divide(inside, total, out=np.full_like(total, np.nan), where=total > 0), None
+
+    def patterns(self):
+        T, ids = self.T, np.array(self.ids[: self.T])
+        A = self.A[:, :, :T, :T].astype(np.float64)
+        D = np.tril(ids[:, None] == ids[None, :], -1)                     # duplicate: an earlier copy
+        shifted = np.roll(D, 1, 1)
+        shifted[:, 0] = False
+        shifted = np.tril(shifted)                                        # induction: the token after it
+        rows = D.any(1)
+        self.out["case_duplicate_token"] = (A * D).sum(-1)[..., rows].mean(-1), None
+        self.out["case_induction"] = (A * shifted).sum(-1)[..., rows].mean(-1), None
+        self.out["case_echo"] = ((A * D).sum(-1)[..., rows] / D.sum(-1)[rows]).mean(-1), None
+        previous = A[..., np.arange(1, T), np.arange(T - 1)]
+        self.out["case_previous_token"] = previous.mean(-1), None
+        # TransformerLens, head_detector, error_measure="mul": sum(A * D) / sum(A); rows sum to 1, so a mean over rows is that up to their number
+        total = A.sum((-1, -2))
+        self.lens = {"previous_token": previous.sum(-1) / total / (T - 1) * T, "duplicate_token": (A * D).sum((-1, -2)) / total / rows.sum() * T,
+                     "induction": (A * shifted).sum((-1, -2)) / total / rows.sum() * T}
+        if detect_head:
+            self.ask_transformer_lens(rows.sum())
+        last = [A[:, :, q, : q + 1] for q in range(T - 4, T)]
+        self.out["case_sink_mass"] = np.mean([r[..., 0] for r in last], 0), None
+        self.out["case_local_mass"] = np.mean([r[..., -32:].sum(-1) for r in last], 0), None
+        entropies = []
+        for r in last:                                                    # compute_attention_metrics of arXiv 2606.15378
+            p = np.clip(r / (r.sum(-1, keepdims=True) + 1e-12), 1e-12, None)
+            entropies.append(-(p * np.log(p)).sum(-1))
+        self.out["case_entropy"] = np.mean(entropies, 0), None
+        self.out["case_entropy_norm"] = np.mean([h / np.log(r.shape[-1]) for h, r in zip(entropies, last)], 0), None
+        a, b = self.spans["needle"]
+        q = [self.T - 1 + j for j in range(self.lead, len(self.answer))]
+        self.out["case_needle_mass"] = self.A[:, :, q, a:b].astype(np.float64).sum(-1).mean(-1), None
+
+    def ask_transformer_lens(self, rows):
+        """Its detector wants a model to ask for tokens and for shapes, and a cache: both are given here, so only its own arithmetic runs."""
+        L, H = self.A.shape[:2]
+        cfg = types.SimpleNamespace(device="cpu", n_ctx=1 << 20, n_layers=L, n_heads=H, dtype=torch.float64)
+        model = types.SimpleNamespace(cfg=cfg, to_tokens=lambda _: torch.tensor([self.case["tokens"]]))
+        cache = {("pattern", l, "attn"): torch.tensor(self.A[l, :, : self.T, : self.T]).double() for l in range(L)}
+        for name, n in (("previous_token", self.T - 1), ("duplicate_token", rows), ("induction", rows)):
+            theirs = detect_head(model, "the prompt", f"{name}_head", cache=cache).numpy() / n * self.T
+            assert np.abs(theirs - self.lens[name]).max() < 1e-6, name
+            self.lens[name] = theirs
+
+    def compute(self):
+        self.retrieval()
+        for name, q in (("", self.T - 2), ("_last", self.T - 1), ("_first", self.T - 1 + self.lead)):
+            self.mass(name, q)
+        self.patterns()
+        return self
+
+
+@torch.inference_mode()
+def maps_of(model, case):
+    ids = case["tokens"] + case["answer"][:-1]
+    out = model(torch.tensor([ids]), output_attentions=True, use_cache=False)
+    right = out.logits[0, len(case["tokens"]) - 1:].argmax(-1).tolist()
+    return np.stack([a[0].numpy() for a in out.attentions]), [r == t for r, t in zip(right, case["answer"])]
+
+
+# ---- weights ----
+
+@torch.inference_mode()
+def weight_scores(model, reference):
+    """q, k and qk distance (compute_weight_distance of arXiv 2606.15378) and the OV copying score (Elhage et al. 2021), in f64."""
+    config = model.config
+    H, G, d = config.num_attention_heads, config.num_key_value_heads, getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    E = model.model.embed_tokens.weight.double()
+    U = model.lm_head.weight.double() * model.model.norm.weight.double()
+    gram = E.T @ U
+    out = {name: np.full((config.num_hidden_layers, H), np.nan) for name in ("q_distance", "k_distance", "qk_distance", "ov_copying")}
+    for l, layer in enumerate(model.model.layers):
+        attn = layer.self_attn
+        V = attn.v_proj.weight.double() * layer.input_layernorm.weight.double()
+        O = attn.o_proj.weight.double()
+        for h in range(H):
+            g = h // (H // G)
+            values = torch.linalg.eigvals(V[g * d:(g + 1) * d] @ gram @ O[:, h * d:(h + 1) * d])
+            out["ov_copying"][l, h] = float(values.real.sum() / values.abs().sum())
+            if reference is None:
+                continue
+            other = reference.model.layers[l].self_attn
+            for name, w, ref, at in (("q", attn.q_proj, other.q_proj, h), ("k", attn.k_proj, other.k_proj, g)):
+                a, b = w.weight.double()[at * d:(at + 1) * d], ref.weight.double()[at * d:(at + 1) * d]
+                out[f"{name}_distance"][l, h] = float((a - b).norm() / (b.norm() + 1e-12))
+    out["qk_distance"] = out["q_distance"] + out["k_distance"]
+    return out
+
+
+# ---- comparing ----
+
+def check_case(ours, i, case):
+    worst, near = 0, 0
+    for name, (want, margin) in case.out.items():
+        if name.endswith("placebo_hits") and "placebo" not in case.spans:
+            continue
+        got = ours[name][i]
+        if margin is None:
+            known = ~np.isnan(want)
+            assert (np.isnan(got) == ~known).all(), (case.case["id"], name)
+            scale = np.maximum(1, np.abs(want[known]))
+            if name.endswith("_lift"):                                    # as near as the mass it is a multiple of
+                scale = scale * case.T / (case.spans["needle_answer"][1] - case.spans["needle_answer"][0])
+            worst = max(worst, float((np.abs(got[known] - want[known]) / scale).max(initial=0)))
+            assert worst <= NEAR, (case.case["id"], name, worst)
+        else:
+            wrong = got != want
+            assert not (wrong & (margin >= TIE)).any(), (case.case["id"], name, np.argwhere(wrong & (margin >= TIE))[:4])
+            near += int(wrong.sum())
+    for name, want in case.lens.items():
+        assert np.abs(ours[f"case_{name}"][i] - want).max() <= NEAR, (case.case["id"], "head_detector", name)
+    return worst, near
+
+
+def quotient(f, of, over, which):
+    """sum of / sum over, or the mean of the finite ones."""
+    a = f[of][:][which].astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if over:
+            return a.sum(0) / f[over][:][which].astype(np.float64).sum(0)
+        return np.nansum(a, 0) / np.isfinite(a).sum(0)
+
+
+FORMULAS = {"retrieval_find": ("find_hits", "find_events"), "retrieval_continue": ("continue_hits", "continue_events"),
+            "retrieval_copy": ("copy_hits", "copy_events"), "copy_any": ("any_hits", "copy_events"),
+            "retrieval_find_nosink": ("find_nosink_hits", "find_events"), "retrieval_continue_nosink": ("continue_nosink_hits", "continue_events"),
+            "retrieval_copy_nosink": ("copy_nosink_hits", "copy_events"), "copy_any_nosink": ("any_nosink_hits", "copy_events"),
+            "retrieval_selectivity": ("case_selectivity", None), "copy_selectivity": ("case_copy_selectivity", None)}
+for suffix in ("", "_last", "_first"):
+    FORMULAS["retrieval_mass" + suffix] = (f"case_mass{suffix}", None)
+    FORMULAS[f"retrieval_mass{suffix}_nosink"] = (f"case_mass{suffix}_nosink", None)
+    FORMULAS["mass_lift" + suffix] = (f"case_mass{suffix}_lift", None)
+for name in ("induction", "previous_token", "duplicate_token", "needle_mass", "sink_mass", "local_mass", "entropy", "entropy_norm"):
+    FORMULAS[name] = (f"case_{name}", None)
+CHANCE = {"retrieval_find": ("find_placebo_hits", "find_placebo_events"), "retrieval_continue": ("continue_placebo_hits", "continue_placebo_events"),
+          "retrieval_copy": ("copy_placebo_hits", "copy_placebo_events"), "retrieval_mass": ("case_mass_placebo", None),
+          "retrieval_mass_last": ("case_mass_last_placebo", None), "retrieval_mass_first": ("case_mass_first_placebo", None)}
+
+
+def same(a, b, what, tolerance=2e-7):
+    assert (np.isnan(a) == np.isnan(b)).all() and np.nanmax(np.abs(a - b), initial=0) <= tolerance * max(1, np.nanmax(np.abs(b), initial=0)), what
+
+
+def top(score, k):
+    order = [i for i in np.lexsort((np.arange(score.size), -score.ravel())) if not np.isnan(score.ravel()[i])]
+    return set(order[:k])
+
+
+def check_file(path, group):
+    """Scores, their parts, chance and agreement from the raw counts, with numpy and pandas; and what xarray shows at the root."""
+    with h5py.File(path) as f:
+        names = [n.decode() for n in f["score_name"][:]]
+        kinds = np.array([a.decode() + "/" + b.decode() for a, b in zip(f["value_type"][:], f["template"][:])])
+        answered, everything = f["answered"][:].astype(bool), np.ones(len(kinds), bool)
+        groups = [g.decode() for g in f["group_name"][:]]
+        assert groups == sorted(set(kinds))
+        for name, (of, over) in FORMULAS.items():
+            k = names.index(name)
+            same(f[name][:], quotient(f, of, over, everything), name)
+            same(f["score_answered"][k], quotient(f, of, over, answered), name)
+            same(f["score_missed"][k], quotient(f, of, over, ~answered), name)
+            for g, kind in enumerate(groups):
+                same(f["score_by_group"][g, k], quotient(f, of, over, kinds == kind), (name, kind))
+            if name in CHANCE:
+                same(f["score_chance"][k], quotient(f, *CHANCE[name], everything), name)
+            inside = (f["score_low"][k] <= f[name][:] + 1e-6) & (f["score_high"][k] >= f[name][:] - 1e-6) | np.isnan(f[name][:])
+            assert inside.mean() > 0.97, (name, inside.mean())
+        echo = quotient(f, "case_echo", None, everything)
+        same(f["echo"][:], np.repeat(echo.reshape(len(echo), -1, group).max(-1), group, axis=1), "echo")
+        hits = f["answer_hits"][:].astype(int)
+        assert ((hits == 1).sum(1) == f["copy_hits"][:]).all() and ((hits != 255).sum(1) == f["copy_events"][:]).all() and (hits[:, 0] == f["find_hits"][:]).all()
+        scores = np.array([f[n][:].ravel() for n in names])
+        same(f["agreement_spearman"][:], pd.DataFrame(scores.T).rank().corr().to_numpy() if not np.isnan(scores).any() else f["agreement_spearman"][:], "spearman", 1e-5)
+        for i in range(len(names)):
+            for j in range(len(names)):
+                a, b = top(scores[i], 10), top(scores[j], 10)
+                assert abs(f["agreement_jaccard10"][i, j] - len(a & b) / len(a | b)) < 1e-6 if a | b else True, (names[i], names[j])
+        check_bootstrap(f, names.index("retrieval_find"))
+    shown = xr.open_dataset(path)
+    assert {"case", "layer", "head", "score"} <= set(shown.coords) and shown.retrieval_find.dims == ("layer", "head")
+    assert shown.find_hits.dims == ("case", "layer", "head") and "value_type" in shown and float(shown.retrieval_find.max()) <= 1
+
+
+def check_bootstrap(f, k):
+    """The interval against one that numpy resamples: ends as near as 1,000 resamples make them, for all heads together."""
+    rng = np.random.default_rng(0)
+    kinds = np.array([a + b for a, b in zip(f["value_type"][:], f["template"][:])])
+    strata = [np.flatnonzero(kinds == kind) for kind in sorted(set(kinds))]
+    draws = np.array([f["find_hits"][:][np.concatenate([rng.choice(s, len(s)) for s in strata])].mean(0) for _ in range(2000)])
+    low, high = np.quantile(draws, (0.025, 0.975), axis=0)
+    step = 1 / len(kinds)                                                 # means of so many cases move in such steps
+    assert np.abs(low - f["score_low"][k]).max() <= 1.01 * step and np.abs(high - f["score_high"][k]).max() <= 1.01 * step
+    assert np.abs(low - f["score_low"][k]).mean() <= 0.1 * step, np.abs(low - f["score_low"][k]).mean()
+
+
+def check_model(tool, folder, path, work, reference=None):
+    cases = [json.loads(line) for line in open(path)]
+    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    other = AutoModelForCausalLM.from_pretrained(reference, dtype=torch.float32) if reference else None
+    out = os.path.join(work, os.path.basename(folder) + ".h5")
+    listing = json.loads(call(tool, "score", "--list", "--json"))["scores"]
+    by_default = {row["probe"] for row in listing} - {"distance", "ov_copying", "wu", "wu2024", "qr"}
+    call(tool, "score", folder, "--cases", path, "--probe", ",".join(sorted(by_default | {"ov_copying"})), "--threads", 2, "--quiet", "-o", out,
+         *(["--reference", reference] if reference else []))
+    special = special_ids(folder)
+    with h5py.File(out) as f:
+        ids = [s.decode() for s in f["case_id"][:]]
+        assert sorted(ids) == sorted(c["id"] for c in cases)
+        ours = {name: f[name][:] for name in f if isinstance(f[name], h5py.Dataset) and f[name].ndim == 3 and f[name].shape[0] == len(ids) and not name.startswith("score_")}
+        right, worst, near, seen = f["content_right"][:], 0, 0, set()
+        for case in cases:
+            maps, says = maps_of(model, case)
+            c = Case(case, maps, special).compute()
+            i = ids.index(case["id"])
+            assert right[i] == sum(says[case.get("lead", 0):]), case["id"]
+            w, n = check_case(ours, i, c)
+            worst, near = max(worst, w), near + n
+            seen |= set(c.out)
+        for name, want in weight_scores(model, other).items():
+            if name in f and not np.isnan(want).all():
+                worst = max(worst, float(np.abs(f[name][:] - want).max()))
+                assert np.abs(f[name][:] - want).max() <= NEAR, name
+    check_file(out, model.config.num_attention_heads // model.config.num_key_value_heads)
+    print("head_detector: " + ("transformer_lens' own" if detect_head else "its definition"))
+    print(f"{os.path.basename(folder)}: {len(cases)} cases x {ours['find_hits'][0].size} heads, {len(seen)} outputs equal; masses within {worst:.1e}; near ties {near}")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("tool")
+    p.add_argument("--only", choices=("tiny", "smollm2"))
+    args = p.parse_args()
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory() as work:
+        if args.only != "smollm2":
+            tiny, reference = make_tiny(work)
+            check_model(args.tool, tiny, tiny_cases(args.tool, tiny, work), work, reference)
+        if args.only != "tiny":
+            call(sys.executable, os.path.join(HERE, "make_smollm2.py"), SMOL)
+            check_model(args.tool, SMOL, smol_cases(args.tool, work), work)
+
+
+if __name__ == "__main__":
+    main()
