@@ -40,6 +40,10 @@ bool ns_point_exists(const ns_arch *arch, ns_point p, int64_t layer)
     switch (p) {
     case NS_POINT_POS_EMBED:
         return arch->positions.name != NULL;
+    case NS_POINT_SCORES: {
+        const ns_attn *const attn = ns_arch_attn(arch, layer);
+        return attn && attn->mixer == NS_MIXER_SOFTMAX;
+    }
     case NS_POINT_RESID_MID:
         return arch->layers[layer].n_stages > 1;
     case NS_POINT_LN1:

@@ -50,6 +50,11 @@ NS_INLINE vf x_logistic(vf x, vf z)
     return vf_div(x, vf_add(vf_set(1), exp16(vf_sub(vf_set(0), z))));
 }
 
+NS_INLINE vf sigmoid16(vf x)
+{
+    return x_logistic(vf_set(1), x);
+}
+
 NS_INLINE vf silu16(vf x)
 {
     return x_logistic(x, x);

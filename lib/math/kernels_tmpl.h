@@ -17,6 +17,7 @@ const ns_math KERNELS = {
     .affine = affine,
     .rope = rope,
     .act = act,
+    .sigmoid = sigmoid,
     .mul = mul,
     .add = add,
     .axpy = axpy,

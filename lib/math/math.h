@@ -45,6 +45,7 @@ typedef struct ns_math {
 
     /* Activations, elementwise; x and out may alias. act is ns_act of arch.h: silu, gelu (erf), gelu tanh, relu, relu^2. */
     void (*act)(float *out, const float *x, int64_t n, int act);
+    void (*sigmoid)(float *out, const float *x, int64_t n);                /* 1 / (1 + e^-x) */
     void (*mul)(float *out, const float *a, const float *b, int64_t n);
     void (*add)(float *out, const float *a, const float *b, int64_t n);
     void (*axpy)(float *out, const float *x, int64_t n, float a);          /* out = fma(a, x, out) */

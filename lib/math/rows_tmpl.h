@@ -133,6 +133,11 @@ static void softcap(float *x, int64_t n, float cap)
     map_with(x, x, n, softcap_lane, vf_set(cap));
 }
 
+static void sigmoid(float *out, const float *x, int64_t n)
+{
+    map(out, x, n, sigmoid16);
+}
+
 static void mul(float *out, const float *a, const float *b, int64_t n)
 {
     map2(out, a, b, n, vf_mul);

@@ -1,4 +1,4 @@
-/* attention.c - rows of softmax(scale q.k) v, in blocks of 32 absolute positions.
+/* attention.c - rows of softmax(scale q.k) v, or of (decay q.k) v in Lightning layers, in blocks of 32 absolute positions.
  *
  * scores S[heads x rows, keys] = (scale q) K^T over pages -> soft-cap -> mask -> softmax (f64 over pages) -> z = P V, a page a K-block.
  * The keys of a block run from its first row's window to its last position, whatever rows the call holds, so a row's bits depend on
@@ -26,6 +26,8 @@ typedef struct attn_job {
     int64_t        n_blocks;
     ns_buffer     *worker;
     int            phases;
+    const float   *decay;                                      /* Lightning: [H, decay_n], NULL for softmax */
+    int64_t        decay_n;
     bool           mask_whole;                                 /* a hook sees the scores: -inf everywhere it is masked */
 } attn_job;
 
@@ -99,6 +101,13 @@ static void softmax_row(const ns_math *math, float *s, int64_t key0, int64_t key
     math->scale(s + (a0 - key0), a1 - a0, (float)(1.0 / sum));
 }
 
+/* Lightning: the weight of key s in row r is e^(-slope (r - s)) (q_r . k_s): no maximum, no sum. decay is the head's. */
+static void decay_row(const ns_math *math, float *s, int64_t key0, int64_t key1, int64_t row, const float *decay, int64_t n)
+{
+    math->mul(s, s, decay + (n - 1 - row + key0), row + 1 - key0);
+    fill(s, row + 1 - key0, key1 - key0, 0);
+}
+
 static void tile_rows(const attn_job *j, const tile *t, bool softmax)
 {
     float *s = t->S;
@@ -106,7 +115,9 @@ static void tile_rows(const attn_job *j, const tile *t, bool softmax)
         int64_t w = ns_attn_window(j->a, h);
         for (int64_t r = t->row0; r < t->row1; r++, s += t->ld) {
             int64_t lo = w && r - w + 1 > 0 ? r - w + 1 : 0;
-            if (softmax) {
+            if (softmax && j->decay) {
+                decay_row(j->math, s, t->key0, t->key1, r, j->decay + h * j->decay_n, j->decay_n);
+            } else if (softmax) {
                 softmax_row(j->math, s, t->key0, t->key1, lo, r + 1);
             } else {
                 fill(s, 0, lo - t->key0, -INFINITY);
@@ -246,9 +257,29 @@ static void share_out(attn_job *j, int64_t keys)
     j->chunks = (j->group + j->heads_per_task - 1) / j->heads_per_task;
 }
 
+int ns_attention_decays(ns_pass *p, int64_t layer, const ns_attn *a)
+{
+    ns_scratch *s = p->scratch;
+    int64_t n = 0;
+    for (int64_t i = 0; i < p->n_sessions; i++)
+        n = p->sessions[i]->n_tokens > n ? p->sessions[i]->n_tokens : n;
+    if (s->decay.data && s->decay_layer == layer && s->decay_n >= n)
+        return NS_OK;
+    float *out = ns_buffer_need(&s->decay, a->n_heads * n, p->err);
+    if (!out)
+        return NS_E_MEMORY;
+    for (int64_t i = 0; i < a->n_heads * n; i++)
+        out[i] = (float)(-a->slope[i / n] * (double)(n - 1 - i % n));
+    p->math->exp(out, out, a->n_heads * n);
+    s->decay_layer = layer;
+    s->decay_n = n;
+    return NS_OK;
+}
+
 int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv *kv, const float *q, int64_t ldq, float *z, int64_t ldz)
 {
-    attn_job j = { .band = band, .a = a, .kv = kv, .math = p->math, .q = q, .z = z, .ldq = ldq, .ldz = ldz, .worker = p->scratch->worker };
+    attn_job j = { .band = band, .a = a, .kv = kv, .math = p->math, .q = q, .z = z, .ldq = ldq, .ldz = ldz, .worker = p->scratch->worker,
+                   .decay = a->mixer == NS_MIXER_LIGHTNING ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n };
     block plain[NS_BAND_ROWS / BLOCK + 1], watched[NS_BAND_ROWS / BLOCK + 1];
     int64_t n_plain = 0, n_watched = 0, keys = 0;
     for (int64_t r = align_down(band->begin); r < band->end; r += BLOCK) {

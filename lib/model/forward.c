@@ -297,7 +297,7 @@ static void finish_sessions(ns_pass *p, int rc)
 
 static void scratch_free(ns_scratch *s)
 {
-    ns_buffer *all[] = { &s->normed, &s->proj, &s->z, &s->branch[0], &s->branch[1], &s->ff, &s->result, &s->final, &s->logits, &s->staged };
+    ns_buffer *all[] = { &s->normed, &s->proj, &s->z, &s->branch[0], &s->branch[1], &s->ff, &s->result, &s->final, &s->logits, &s->staged, &s->decay };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]->data);
     for (int w = 0; s->worker && w < s->n_workers; w++)

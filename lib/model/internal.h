@@ -29,9 +29,9 @@ typedef struct ns_weight {
 } ns_weight;
 
 typedef struct ns_branch_weights {
-    ns_weight in;              /* attention: q rows, then k, then v; MLP: gate rows (if any), then up */
+    ns_weight in;              /* attention: z_gate rows (if any), then q, k, v; MLP: gate rows (if any), then up */
     ns_weight out;             /* W_O; down */
-    float *in_gain, *in_bias, *out_gain, *out_bias, *q_gain, *q_bias, *k_gain, *k_bias;
+    float *in_gain, *in_bias, *out_gain, *out_bias, *q_gain, *q_bias, *k_gain, *k_bias, *z_gain, *z_bias;
 } ns_branch_weights;
 
 typedef struct ns_layer_weights {
@@ -149,6 +149,8 @@ typedef struct ns_scratch {
     ns_buffer  normed, proj, z, branch[2], ff, result, final, logits;
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
     ns_buffer *worker;              /* [workers] */
+    ns_buffer  decay;               /* Lightning: [H, n], e^(-slope (n - 1 - i)) of the layer below */
+    int64_t    decay_layer, decay_n;
     int        n_workers;
 } ns_scratch;
 float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an error when memory is out */
@@ -164,6 +166,8 @@ int ns_pass_rows(ns_pass *);                                   /* resolves every
 typedef struct ns_band { ns_session *s; int64_t session, layer, begin, end; float *x; } ns_band;   /* x: row `begin` of the residual */
 
 /* attention.c: z[rows, H d] (ldz) of the band's rows from q (rot_q, [rows] at stride ldq) and the session's pages. */
+/* Lightning layers: the decays of all distances of this pass, into the scratch. */
+int ns_attention_decays(ns_pass *, int64_t layer, const ns_attn *);
 int ns_attention(ns_pass *, const ns_band *, const ns_attn *, const ns_kv *, const float *q, int64_t ldq, float *z, int64_t ldz);
 
 /* layer.c */

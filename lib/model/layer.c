@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { TASK_ROWS = 32 };
 
@@ -104,7 +105,7 @@ static void branch_output(const ctx *c, const ns_branch *br, const ns_branch_wei
         c->p->math->scale(out, n_rows(c) * D, br->out_scale);
 }
 
-/* ---- q, k: QK-norm and rope; k, v into pages ---- */
+/* ---- q, k: activation, QK-norm and rope; k, v into pages ---- */
 
 typedef struct heads_job {
     const ns_pass *p;
@@ -130,6 +131,8 @@ static void heads_task(void *user, int64_t task, int worker)
     const heads_job *j = user;
     for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++) {
         float *x = j->x + r * j->ld;
+        if (j->a->mixer == NS_MIXER_LIGHTNING)
+            j->p->math->act(x, x, j->heads * j->a->head_dim, j->a->qkv_act);
         if (j->a->qk_norm != NS_QK_NONE)
             norm_heads(j, x);
         if (!j->rope)
@@ -162,6 +165,22 @@ static void store_task(void *user, int64_t task, int worker)
             ns_kv_store(j->kv, j->a, j->position + r, g, j->k + r * j->ld + g * d, j->v + r * j->ld + g * d);
 }
 
+typedef struct act_rows_job { const ns_math *math; float *x; int64_t ld, rows, n; ns_act act; } act_rows_job;
+
+static void act_rows_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const act_rows_job *j = user;
+    for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++)
+        j->math->act(j->x + r * j->ld, j->x + r * j->ld, j->n, j->act);
+}
+
+static void act_rows(const ctx *c, float *x, int64_t ld, int64_t n, ns_act act)
+{
+    act_rows_job j = { c->p->math, x, ld, n_rows(c), n, act };
+    ns_engine_run(c->p->engine, row_tasks(c), act_rows_task, &j);
+}
+
 static const ns_rope_table *rope_table(const ctx *c, const ns_attn *a)
 {
     const ns_session *s = c->band.s;
@@ -176,6 +195,8 @@ static int keys_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
     const int64_t G = a->n_kv_heads, d = a->head_dim;
     clip(k, ld, n_rows(c), G * d, a->clip_qkv);
     clip(v, ld, n_rows(c), G * d, a->clip_qkv);
+    if (a->mixer == NS_MIXER_LIGHTNING)
+        act_rows(c, v, ld, G * d, a->qkv_act);
     int rc = deliver(c, NS_POINT_K, k, ld, G, d, a);
     if (!rc)
         rc = deliver(c, NS_POINT_V, v, ld, G, d, a);
@@ -230,6 +251,33 @@ static int results(const ctx *c, const ns_attn *a, const ns_weight *w, const flo
 
 /* ---- branches ---- */
 
+typedef struct gate_job { const ns_attn *a; norm_job norm; float *gate; int64_t ldgate; } gate_job;
+
+/* z <- sigmoid(gate) * z_norm(z), a row. */
+static void gate_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const gate_job *j = user;
+    const norm_job *n = &j->norm;
+    for (int64_t r = task * TASK_ROWS; r < n->rows && r < (task + 1) * TASK_ROWS; r++) {
+        float *z = n->out + r * n->ldout, *gate = j->gate + r * j->ldgate;
+        if (j->a->z_norm.type != NS_NORM_NONE)
+            norm_one(n, z, z);
+        if (!j->a->z_gate.name)
+            continue;
+        n->math->sigmoid(gate, gate, n->n);
+        n->math->mul(z, z, gate, n->n);
+    }
+}
+
+static void gate_rows(const ctx *c, const ns_attn *a, const ns_branch_weights *w, float *z, float *gate, int64_t ldgate)
+{
+    const int64_t Hd = a->n_heads * a->head_dim;
+    gate_job j = { a, { c->p->math, &a->z_norm, w->z_gain, w->z_bias, z, z, n_rows(c), Hd, Hd, Hd, WHOLE }, gate, ldgate };
+    ns_engine_run(c->p->engine, row_tasks(c), gate_task, &j);
+}
+
+/* q: [rows] at stride ld inside the projection buffer; before it the gate, where the layer has one. */
 static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *q, int64_t ld, float *out)
 {
     const ns_attn *a = &br->attn;
@@ -250,6 +298,8 @@ static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
         rc = deliver(c, NS_POINT_Z, z, H * d, H, d, a);
     if (rc)
         return rc;
+    if (a->mixer == NS_MIXER_LIGHTNING)
+        gate_rows(c, a, w, z, q - H * d, ld);
     ns_linear(c->p->engine, n_rows(c), z, H * d, &w->out, 0, D, out, D);
     rc = results(c, a, &w->out, z, H * d, out);
     branch_output(c, br, w, out);
@@ -259,16 +309,17 @@ static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
 static int attn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *out)
 {
     const int64_t D = c->p->arch->d_model, Hd = br->attn.n_heads * br->attn.head_dim, Gd = br->attn.n_kv_heads * br->attn.head_dim;
+    const int64_t q0 = br->attn.z_gate.name ? Hd : 0, k0 = q0 + Hd;      /* columns of the projection: gate, q, k, v */
     const float *in;
     int rc = branch_input(c, br, w, NS_POINT_LN1, c->parts & KEYS, &in);
     if (rc)
         return rc;
     float *proj = c->p->scratch->proj.data;
     const int64_t ld = w->in.n + NS_PANEL;
-    int64_t c0 = ns_linear(c->p->engine, n_rows(c), in, D, &w->in, c->parts & ROWS ? 0 : Hd, c->parts & KEYS ? w->in.n : Hd, proj, ld);
+    int64_t c0 = ns_linear(c->p->engine, n_rows(c), in, D, &w->in, c->parts & ROWS ? 0 : k0, c->parts & KEYS ? w->in.n : k0, proj, ld);
     if (c->parts & KEYS)
-        rc = keys_part(c, br, w, proj + Hd - c0, proj + Hd + Gd - c0, ld);
-    return rc || !(c->parts & ROWS) ? rc : rows_part(c, br, w, proj, ld, out);
+        rc = keys_part(c, br, w, proj + k0 - c0, proj + k0 + Gd - c0, ld);
+    return rc || !(c->parts & ROWS) ? rc : rows_part(c, br, w, proj + q0, ld, out);
 }
 
 typedef struct act_job { const ns_math *math; const ns_ffn *ffn; float *x; int64_t ld, rows; } act_job;
@@ -307,13 +358,17 @@ static int ffn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights
 
 /* ---- the residual stream ---- */
 
-typedef struct add_job { const ns_math *math; float *x; const float *out[2]; int n; int64_t rows, D; atomic_bool broken; } add_job;
+typedef struct add_job { const ns_math *math; float *x; const float *out[2], *normed; int n; float normed_scale; int64_t rows, D; atomic_bool broken; } add_job;
 
 static void add_task(void *user, int64_t task, int worker)
 {
     (void)worker;
     add_job *j = user;
     for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++) {
+        if (j->normed_scale != 0) {
+            memcpy(j->x + r * j->D, j->normed + r * j->D, (size_t)j->D * sizeof *j->x);
+            j->math->scale(j->x + r * j->D, j->D, j->normed_scale);
+        }
         for (int b = 0; b < j->n; b++)
             j->math->add(j->x + r * j->D, j->x + r * j->D, j->out[b] + r * j->D, j->D);
         if (!j->math->all_finite(j->x + r * j->D, j->D))
@@ -323,7 +378,8 @@ static void add_task(void *user, int64_t task, int worker)
 
 static int add_branches(const ctx *c, const ns_stage *stage, ns_point point)
 {
-    add_job j = { .math = c->p->math, .x = c->band.x, .n = stage->n_branches, .rows = n_rows(c), .D = c->p->arch->d_model };
+    add_job j = { .math = c->p->math, .x = c->band.x, .n = stage->n_branches, .rows = n_rows(c), .D = c->p->arch->d_model,
+                  .normed = c->p->scratch->normed.data, .normed_scale = stage->normed_scale };
     for (int b = 0; b < stage->n_branches; b++)
         j.out[b] = c->p->scratch->branch[b].data;
     ns_engine_run(c->p->engine, row_tasks(c), add_task, &j);
@@ -449,6 +505,8 @@ int ns_layer_run(ns_pass *p, int64_t session, int64_t layer, const ns_layer_weig
     int rc = need_scratch(p, c.layer, weights, s->n_tokens - s->base);
     if (!rc && a)
         rc = ready_pages(&c, a);
+    if (!rc && a && a->mixer == NS_MIXER_LIGHTNING)
+        rc = ns_attention_decays(p, layer, a);
     bool attn_first = c.layer->stages[0].branches[0].kind == NS_BRANCH_ATTN;
     bool some_rows = layer == p->last_layer && attn_first && !ns_hooks_edit(p->hooks, NS_POINT_LN1, layer);
     if (!rc)

@@ -1,13 +1,13 @@
 /* weights.c - tensors of the checkpoint become packed f32 weights: read rows -> widen -> check finite -> pack, a panel a task.
  *
- * A matrix may be several trefs stacked by rows (q, k, v; gate, up), so that one product serves them all. */
+ * A matrix may be several trefs stacked by rows (z_gate, q, k, v; gate, up), so that one product serves them all. */
 #include "model/internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PARTS = 3 };
+enum { MAX_PARTS = 4 };
 
 typedef struct part { const ns_tref *ref; const ns_tensor *tensor; int64_t first; } part;   /* first: output row of the stack */
 
@@ -206,9 +206,10 @@ int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_
 
 static int pack_attn(const ns_model *m, const ns_attn *a, ns_branch_weights *w, ns_error *err)
 {
-    const ns_tref *in[] = { &a->q, &a->k, &a->v }, *in_bias[] = { &a->q_bias, &a->k_bias, &a->v_bias };
+    static const ns_tref none;
+    const ns_tref *in[] = { &a->z_gate, &a->q, &a->k, &a->v }, *in_bias[] = { &none, &a->q_bias, &a->k_bias, &a->v_bias };
     const ns_tref *out[] = { &a->o }, *out_bias[] = { &a->o_bias };
-    int rc = pack(m, in, in_bias, 3, &w->in, err);
+    int rc = pack(m, in, in_bias, 4, &w->in, err);
     if (!rc)
         rc = pack(m, out, out_bias, 1, &w->out, err);
     if (!rc)
@@ -217,7 +218,11 @@ static int pack_attn(const ns_model *m, const ns_attn *a, ns_branch_weights *w, 
         rc = ns_weights_vector(m, &a->q_norm.bias, &w->q_bias, err);
     if (!rc)
         rc = ns_weights_vector(m, &a->k_norm.weight, &w->k_gain, err);
-    return rc ? rc : ns_weights_vector(m, &a->k_norm.bias, &w->k_bias, err);
+    if (!rc)
+        rc = ns_weights_vector(m, &a->k_norm.bias, &w->k_bias, err);
+    if (!rc)
+        rc = ns_weights_vector(m, &a->z_norm.weight, &w->z_gain, err);
+    return rc ? rc : ns_weights_vector(m, &a->z_norm.bias, &w->z_bias, err);
 }
 
 static int pack_ffn(const ns_model *m, const ns_ffn *f, ns_branch_weights *w, ns_error *err)
@@ -277,7 +282,8 @@ void ns_weights_layer_free(ns_layer_weights *l)
             ns_branch_weights *w = &l->branch[s][b];
             ns_weight_free(&w->in);
             ns_weight_free(&w->out);
-            float *vectors[] = { w->in_gain, w->in_bias, w->out_gain, w->out_bias, w->q_gain, w->q_bias, w->k_gain, w->k_bias };
+            float *vectors[] = { w->in_gain, w->in_bias, w->out_gain, w->out_bias, w->q_gain, w->q_bias, w->k_gain, w->k_bias,
+                                 w->z_gain, w->z_bias };
             for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
                 free(vectors[i]);
         }
@@ -336,7 +342,7 @@ int64_t ns_arch_layer_bytes(const ns_arch *arch, int64_t layer)
             const ns_branch *br = &l->stages[s].branches[b];
             const ns_attn *a = &br->attn;
             if (br->kind == NS_BRANCH_ATTN)
-                floats += panel_floats((a->n_heads + 2 * a->n_kv_heads) * a->head_dim, arch->d_model) + panel_floats(arch->d_model, a->n_heads * a->head_dim);
+                floats += panel_floats(((a->z_gate.name ? 2 : 1) * a->n_heads + 2 * a->n_kv_heads) * a->head_dim, arch->d_model) + panel_floats(arch->d_model, a->n_heads * a->head_dim);
             else
                 floats += panel_floats((br->ffn.gate.name ? 2 : 1) * br->ffn.d_ff, arch->d_model) + panel_floats(arch->d_model, br->ffn.d_ff);
         }

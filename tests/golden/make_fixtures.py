@@ -56,6 +56,9 @@ FIXTURES = {
     "exaone4": (hf.Exaone4Config, dict(WIDE, sliding_window=7, sliding_window_pattern=4, **rope("llama3", factor=8.0, low_freq_factor=1.0,
                 high_freq_factor=4.0, original_max_position_embeddings=16)), {}),
     "gpt2": (hf.GPT2Config, dict(n_embd=36, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
+    "minimax": (hf.MiniMaxConfig, dict(WIDE, num_local_experts=1, num_experts_per_tok=1, block_size=10, layer_types=["full_attention", "linear_attention"] * 2,
+                full_attn_alpha_factor=1.5, full_attn_beta_factor=0.7, linear_attn_alpha_factor=0.8, linear_attn_beta_factor=1.2, mlp_alpha_factor=0.9),
+                dict(dtype=torch.float32)),                  # transformers stores the decays too, and would round them to bf16
 }
 
 # Written by transformers 5 (rope_parameters, flat and nested); the others are written by 4.57.6.
@@ -85,12 +88,31 @@ def store(model, folder, dtype, shard):
             os.unlink(os.path.join(folder, name))
 
 
+def unrolled(module, hidden):
+    """Lightning attention has no rows in transformers: W[t, s] = exp(-slope (t - s)) q_t . k_s, and W v must be its output [heads, T, d]."""
+    q, k, v = (x.transpose(0, 1).double() for x in torch.split(torch.nn.functional.silu(module.qkv_proj(hidden[0]))
+               .reshape(T, module.num_attention_heads, 3 * module.head_dim), module.head_dim, dim=2))
+    distance = torch.arange(T)[:, None] - torch.arange(T)[None]
+    decay = torch.where(distance >= 0, torch.exp(-module.slope_rate.double() * distance), 0.0)
+    weights = decay * (q @ k.transpose(1, 2))
+    ours = module.norm((weights @ v).transpose(0, 1).reshape(1, T, -1).float())
+    theirs = module(hidden_states=hidden, position_embeddings=None, attention_mask=None)[0]
+    assert (module.out_proj(torch.sigmoid(module.output_gate(hidden)) * ours) - theirs).abs().max() < 1e-4
+    return weights.float()
+
+
 @torch.no_grad()
 def expect(folder, ids):
     model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-    out = model(ids[None], output_attentions=True, output_hidden_states=True)
+    inputs = {}
+    for layer in model.base_model.layers if model.config.model_type == "minimax" else []:
+        layer.self_attn.register_forward_pre_hook(lambda m, _, kw: inputs.__setitem__(m.layer_idx, (m, kw["hidden_states"])), with_kwargs=True)
+    out = model(ids[None], output_attentions=True, output_hidden_states=True, use_cache=False)
+    full = iter(a for a in out.attentions if a.shape[-1] == T)          # a recurrent layer gives its state, or nothing
+    attentions = [unrolled(*inputs[i])[None] if i in inputs and hasattr(inputs[i][0], "slope_rate") else next(full)
+                  for i in range(model.config.num_hidden_layers)]
     return {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),
-            "attn": torch.stack([a[0][:, ROWS] for a in out.attentions]).contiguous(),
+            "attn": torch.stack([a[0][:, ROWS] for a in attentions]).contiguous(),
             "hidden": torch.stack([h[0][ROWS] for h in out.hidden_states[:-1]]).contiguous()}
 
 

@@ -1,6 +1,6 @@
 /* arch.h - the declarative description of a model: layers -> stages -> branches (plain data, no weights).
  *
- *     x <- alpha * x + beta * sum over branches b of  out_scale_b * out_norm_b( branch_b( in_norm_b(x) ) )
+ *     x <- base + sum over branches b of  out_scale_b * out_norm_b( branch_b( in_norm_b(x) ) ),   base = x, or alpha * in_norm_0(x) (minimax)
  *
  * One executor covers pre-norm (llama), post-norm (olmo2), sandwich (gemma2) and parallel (gpt_neox, cohere2) blocks.
  * A family table maps config.json to it; it can be written as JSON, edited, and read back. */
@@ -45,6 +45,13 @@ typedef struct ns_rope {
 } ns_rope;
 
 typedef enum ns_qk_norm { NS_QK_NONE, NS_QK_PER_HEAD, NS_QK_FULL } ns_qk_norm;   /* weights [d] or [H*d] / [G*d] */
+typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2 } ns_act;
+
+/* What weighs the values. Lightning attention (TransNormerLLM, arXiv 2405.17381; minimax) is a linear recurrence with a constant decay per head,
+ *     S_t = e^-slope S_{t-1} + k_t v_t^T,  z_t = S_t^T q_t  =  sum over s <= t of  e^(-slope (t - s)) (q_t . k_s)  v_s,
+ * run in the form on the right: exact, with the weights at hand as signed, unnormalised rows (ns_row_kind NS_ROW_UNROLLED). */
+typedef enum ns_mixer { NS_MIXER_SOFTMAX, NS_MIXER_LIGHTNING } ns_mixer;
+
 typedef struct ns_attn {
     int64_t    n_heads, n_kv_heads, head_dim;    /* H, G, d */
     float      scale;                            /* q.k is multiplied by it */
@@ -56,9 +63,13 @@ typedef struct ns_attn {
     int        rope;                             /* index into ns_arch.ropes; -1 = NoPE */
     int64_t    window;                           /* keys visible to a row, itself included; 0 = all (full attention) */
     int64_t   *head_window;                      /* [H] where heads differ (0 = all), or NULL */
+    ns_mixer   mixer;
+    double    *slope;                            /* Lightning: [H], >= 0; else NULL */
+    ns_act     qkv_act;                          /* Lightning: of q, k and v as projected */
+    ns_norm    z_norm;                           /* Lightning: of z over all heads [H*d]; none = absent */
+    ns_tref    z_gate;                           /* Lightning: [H*d, D]; the normed z is multiplied by sigmoid(z_gate x); absent = none */
 } ns_attn;
 
-typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2 } ns_act;
 typedef struct ns_ffn {
     int64_t d_ff;                                /* F */
     ns_act  act;
@@ -75,7 +86,8 @@ typedef struct ns_branch {
     ns_ffn         ffn;
 } ns_branch;
 
-typedef struct ns_stage { ns_branch branches[2]; int n_branches; } ns_stage;
+/* normed_scale != 0: the stage starts from normed_scale * (normed input of branch 0) instead of from x (minimax). */
+typedef struct ns_stage { ns_branch branches[2]; int n_branches; float normed_scale; } ns_stage;
 typedef enum ns_layer_kind { NS_LAYER_FULL, NS_LAYER_SWA, NS_LAYER_RECURRENT } ns_layer_kind;
 typedef struct ns_layer { ns_stage stages[2]; int n_stages; } ns_layer;
 
@@ -113,7 +125,7 @@ NS_API NS_MUST_CHECK int ns_arch_from_json(ns_arch **out, const char *json, size
 NS_API NS_MUST_CHECK int ns_arch_check(const ns_arch *, const ns_checkpoint *, ns_error *);
 NS_API void ns_arch_free(ns_arch *);
 
-/* The attention branch of a layer (every supported layer has one); borrowed, NULL for a recurrent layer. */
+/* The attention branch of a layer (every supported layer has one; a recurrent layer's says so in `mixer`); borrowed. */
 NS_API const ns_attn *ns_arch_attn(const ns_arch *, int64_t layer);
 NS_API const ns_ffn  *ns_arch_ffn(const ns_arch *, int64_t layer);
 NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);

@@ -14,6 +14,7 @@ const ns_word ns_words_scaling[] = {{"default", NS_ROPE_DEFAULT}, {"linear", NS_
 const ns_word ns_words_qk_norm[] = {{"none", NS_QK_NONE}, {"per_head", NS_QK_PER_HEAD}, {"full", NS_QK_FULL}, {NULL, 0}};
 const ns_word ns_words_act[] = {{"silu", NS_ACT_SILU}, {"gelu", NS_ACT_GELU}, {"gelu_tanh", NS_ACT_GELU_TANH}, {"relu", NS_ACT_RELU},
                                 {"relu2", NS_ACT_RELU2}, {NULL, 0}};
+const ns_word ns_words_mixer[] = {{"softmax", NS_MIXER_SOFTMAX}, {"lightning", NS_MIXER_LIGHTNING}, {NULL, 0}};
 const ns_word ns_words_kind[] = {{"attn", NS_BRANCH_ATTN}, {"ffn", NS_BRANCH_FFN}, {NULL, 0}};
 
 const char *ns_word_name(const ns_word *words, int value)
@@ -64,7 +65,9 @@ static int visit_attn(const walk *w, ns_attn *a, int64_t D)
         (rc = visit_norm(w, &a->q_norm, "attn.q_norm.weight", "attn.q_norm.bias", full ? "num_attention_heads x head_dim" : "head_dim",
                          full ? q : a->head_dim)) ||
         (rc = visit_norm(w, &a->k_norm, "attn.k_norm.weight", "attn.k_norm.bias", full ? "num_key_value_heads x head_dim" : "head_dim",
-                         full ? kv : a->head_dim)))
+                         full ? kv : a->head_dim)) ||
+        (rc = visit(w, &a->z_gate, "attn.z_gate", q_sizes, q, D, false)) ||
+        (rc = visit_norm(w, &a->z_norm, "attn.z_norm.weight", "attn.z_norm.bias", "num_attention_heads x head_dim", q)))
         return rc;
     return NS_OK;
 }
@@ -142,8 +145,10 @@ void ns_arch_free(ns_arch *a)
     (void)ns_arch_each(a, clear_slot, NULL, NULL);
     for (int64_t i = 0; a->layers && i < a->n_layers; i++)
         for (int s = 0; s < a->layers[i].n_stages; s++)
-            for (int b = 0; b < a->layers[i].stages[s].n_branches; b++)
+            for (int b = 0; b < a->layers[i].stages[s].n_branches; b++) {
                 free(a->layers[i].stages[s].branches[b].attn.head_window);
+                free(a->layers[i].stages[s].branches[b].attn.slope);
+            }
     for (int i = 0; i < a->n_ropes; i++)
         ns_rope_clear(&a->ropes[i]);
     for (int i = 0; i < a->n_ignored; i++)
@@ -188,7 +193,7 @@ int64_t ns_attn_window(const ns_attn *a, int64_t head)
 ns_layer_kind ns_arch_layer_kind(const ns_arch *a, int64_t layer)
 {
     const ns_attn *const attn = ns_arch_attn(a, layer);
-    if (!attn)
+    if (!attn || attn->mixer == NS_MIXER_LIGHTNING)
         return NS_LAYER_RECURRENT;
     for (int64_t h = 0; h < attn->n_heads; h++)
         if (ns_attn_window(attn, h) == 0)

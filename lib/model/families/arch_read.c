@@ -70,7 +70,7 @@ static int read_list(const reader *r, const cJSON *item, const ns_field *f, void
     const int64_t n = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : -1;
     if (n != *(const int64_t *)((const char *)base + f->count) / f->over)
         return fail(r, f->key,
-                    f->kind == NS_FIELD_I64S ? "must be a list with one number a head"
+                    f->over == 1 ? "must be a list with one number a head"
                                              : "must be a list of half as many numbers as rotary_dim");
     void *const list = ns_alloc_array((size_t)n, sizeof(int64_t));
     if (!list)
@@ -224,7 +224,7 @@ static int read_layer(reader *r, const cJSON *object, int64_t index, ns_layer *l
     for (const cJSON *s = stages->child; s; s = s->next) {
         ns_stage *const stage = &layer->stages[layer->n_stages++];
         snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d]", (long long)index, layer->n_stages - 1);
-        if ((rc = read_fields(r, s, none, stage, stage_parts)) || (rc = list_of(r, s, "branches", 1, 2, &branches, &n_branches)))
+        if ((rc = read_fields(r, s, ns_fields_stage, stage, stage_parts)) || (rc = list_of(r, s, "branches", 1, 2, &branches, &n_branches)))
             return rc;
         for (const cJSON *b = branches->child; b; b = b->next) {
             snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d].branches[%d]", (long long)index, layer->n_stages - 1,

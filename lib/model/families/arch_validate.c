@@ -73,6 +73,22 @@ static int check_rope(checker *c, const ns_rope *r, int index)
     return NS_OK;
 }
 
+/* Lightning: a slope a head, every key, no rope, no score of a softmax; what only Lightning has is absent elsewhere. */
+static int check_mixer(checker *c, const ns_attn *a)
+{
+    int rc;
+    if (a->mixer == NS_MIXER_SOFTMAX)
+        return a->slope || a->z_gate.name || a->z_norm.type != NS_NORM_NONE ? refuse(c, "slope, z_norm and z_gate belong to the mixer lightning") : NS_OK;
+    if (!a->slope)
+        return refuse(c, "the mixer lightning needs slope, one number a head");
+    if (a->window || a->head_window || a->rope >= 0 || a->softcap > 0)
+        return refuse(c, "the mixer lightning has no window, rope or softcap");
+    for (int64_t h = 0; h < a->n_heads; h++)
+        if ((rc = finite_at_least(c, "slope", a->slope[h], 0)))
+            return rc;
+    return check_norm(c, "z_norm", &a->z_norm, NS_NORM_LAYER);
+}
+
 static int check_attn(checker *c, const ns_attn *a)
 {
     int rc;
@@ -91,6 +107,8 @@ static int check_attn(checker *c, const ns_attn *a)
         return refuse(c, "qk_norm needs q_norm and k_norm");
     if (a->qk_norm == NS_QK_NONE && (a->q_norm.type != NS_NORM_NONE || a->k_norm.type != NS_NORM_NONE))
         return refuse(c, "q_norm and k_norm are given, but qk_norm is none");
+    if ((rc = check_mixer(c, a)))
+        return rc;
     for (int64_t h = 0; a->head_window && h < a->n_heads; h++)
         if ((rc = range(c, "head_window", a->head_window[h], 0, NS_MAX_DIM)))
             return rc;
@@ -114,8 +132,11 @@ static int check_layer(checker *c, const ns_layer *layer, int64_t index)
     if ((rc = range(c, "number of stages", layer->n_stages, 1, 2)))
         return rc;
     for (int s = 0; s < layer->n_stages; s++) {
-        if ((rc = range(c, "number of branches", layer->stages[s].n_branches, 1, 2)))
+        if ((rc = range(c, "number of branches", layer->stages[s].n_branches, 1, 2)) ||
+            (rc = finite_at_least(c, "normed_scale", layer->stages[s].normed_scale, -1e30)))
             return rc;
+        if (layer->stages[s].normed_scale != 0 && (layer->stages[s].n_branches > 1 || layer->stages[s].branches[0].in_norm.type == NS_NORM_NONE))
+            return refuse(c, "normed_scale needs a stage of one branch with an in_norm");
         for (int i = 0; i < layer->stages[s].n_branches; i++, n++) {
             const ns_branch *const b = &layer->stages[s].branches[i];
             if (n > 1 || b->kind != (n == 0 ? NS_BRANCH_ATTN : NS_BRANCH_FFN))

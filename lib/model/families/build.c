@@ -70,6 +70,42 @@ static ns_tref fused(builder *b, const char *suffix, int part, int64_t n_in)
     return t;
 }
 
+/* slope_h = 2^(-8 (h + 1) / H) (1 - layer / (L - 1 + 1e-5) + 1e-5)   (transformers' minimax, get_slope_rate) */
+static double *slopes_of(const builder *b)
+{
+    const ns_facts *const f = b->f;
+    double *const slope = ns_alloc_array((size_t)f->heads, sizeof *slope);
+    const double depth = 1 - (double)b->layer / ((double)f->layers - 1 + 1e-5) + 1e-5;
+    for (int64_t h = 0; slope && h < f->heads; h++)
+        slope[h] = exp2(-8.0 * (double)(h + 1) / (double)f->heads) * depth;
+    return slope;
+}
+
+/* A recurrent layer of as many key heads as query heads; all projections pass the activation. */
+static void build_lightning(builder *b, ns_attn *a)
+{
+    const ns_facts *const f = b->f;
+    const ns_names *const n = b->row->names;
+    const int64_t q = f->heads * f->head_dim, D = f->d_model;
+    *a = (ns_attn){.n_heads = f->heads, .n_kv_heads = f->heads, .head_dim = f->head_dim, .scale = 1, .rope = -1, .mixer = NS_MIXER_LIGHTNING,
+                   .qkv_act = b->row->qkv_act_fixed ? NS_ACT_SILU : f->act, .slope = slopes_of(b)};
+    b->oom |= !a->slope;
+    ns_tref *const w[3] = {&a->q, &a->k, &a->v};
+    const char *const names[3] = {n->q, n->k, n->v};
+    for (int i = 0; i < 3; i++) {
+        *w[i] = layer_tensor(b, n->lightning_qkv ? n->lightning_qkv : names[i], "weight", q, D);
+        if (!n->lightning_qkv)
+            continue;
+        w[i]->start = i * f->head_dim;
+        w[i]->group = f->head_dim;
+        w[i]->stride = 3 * f->head_dim;
+    }
+    a->o = layer_tensor(b, n->lightning_o ? n->lightning_o : n->o, "weight", D, q);
+    a->z_gate = layer_tensor(b, n->z_gate, "weight", q, D);
+    a->z_norm = norm_of(b, n->z_norm, q);
+    a->z_norm.eps = b->row->z_eps;
+}
+
 static void build_attn(builder *b, ns_attn *a)
 {
     const ns_facts *const f = b->f;
@@ -134,7 +170,10 @@ static void build_layer(builder *b, ns_layer *layer)
     ffn.in_norm = norm_of(b, n->ffn_in_norm, D);
     ffn.out_norm = norm_of(b, n->ffn_out_norm, D);
     ffn.shares_norm = b->row->block == NS_BLOCK_PARALLEL_SHARED;
-    build_attn(b, &attn.attn);
+    if (b->f->lightning[b->layer])
+        build_lightning(b, &attn.attn);
+    else
+        build_attn(b, &attn.attn);
     build_ffn(b, &ffn.ffn);
     if (b->f->parallel) {
         layer->n_stages = 1;
@@ -143,6 +182,11 @@ static void build_layer(builder *b, ns_layer *layer)
         layer->n_stages = 2;
         layer->stages[0] = (ns_stage){.branches = {attn}, .n_branches = 1};
         layer->stages[1] = (ns_stage){.branches = {ffn}, .n_branches = 1};
+    }
+    for (int s = 0; s < 2 && b->row->normed_residual; s++) {
+        const int which = s == 1 ? 2 : b->f->lightning[b->layer];
+        layer->stages[s].normed_scale = (float)b->f->alpha[which];
+        layer->stages[s].branches[0].out_scale = (float)b->f->beta[which];
     }
 }
 

@@ -233,10 +233,10 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
     for (const cJSON *t = types->child; t; t = t->next, i++) {
         const char *const name = cJSON_IsString(t) ? t->valuestring : "";
         const bool slides = strcmp(name, "sliding_attention") == 0;
-        if (!slides && strcmp(name, "full_attention") != 0)
-            return ns_fail(err, NS_E_UNSUPPORTED,
-                           "%s: layer_types[%lld] '%.40s' is not supported (full_attention and sliding_attention are)", c->label,
-                           (long long)i, name);
+        f->lightning[i] = row->lightning && strcmp(name, "linear_attention") == 0;
+        if (!slides && !f->lightning[i] && strcmp(name, "full_attention") != 0)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention%s%s)", c->label, (long long)i, name,
+                           row->window == NS_WINDOW_NONE ? "" : " and sliding_attention", row->lightning ? " and linear_attention are" : " are");
         if (!row->layer_types && slides != (f->window[i] > 0))
             return ns_fail(err, NS_E_UNSUPPORTED,
                            "%s: layer_types[%lld] is %s, but %s in transformers ignores layer_types: remove the key, or describe the model "
@@ -357,9 +357,28 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
                               err)))
         return rc;
     for (int64_t i = 0; i < f->layers; i++)
-        if (row->rope != NS_ROPES_LIST || f->rope[i] >= 0)
+        if ((row->rope != NS_ROPES_LIST || f->rope[i] >= 0) && !f->lightning[i])
             f->rope[i] = sliding_only && f->window[i] == 0 ? -1 : two && f->window[i] > 0;
     return NS_OK;
+}
+
+/* minimax: every branch has its factors, and its experts are an MLP when there is one of them. */
+static int read_residuals(ns_facts *f, ns_config *c, ns_error *err)
+{
+    static const char *const alpha[] = {"full_attn_alpha_factor", "linear_attn_alpha_factor", "mlp_alpha_factor"};
+    static const char *const beta[] = {"full_attn_beta_factor", "linear_attn_beta_factor", "mlp_beta_factor"};
+    int64_t experts;
+    int rc = ns_config_i64(c, "num_local_experts", 8, 1, NS_MAX_DIM, &experts, err);
+    if (rc == NS_OK && experts != 1)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: num_local_experts is %lld: mixtures of experts are not supported", c->label, (long long)experts);
+    for (int i = 0; i < 3 && rc == NS_OK; i++) {
+        rc = ns_config_f64(c, alpha[i], 1, -1e6, 1e6, &f->alpha[i], err);
+        if (rc == NS_OK)
+            rc = ns_config_f64(c, beta[i], 1, -1e6, 1e6, &f->beta[i], err);
+        if (rc == NS_OK && f->alpha[i] == 0)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s is 0: a branch without a residual is not supported", c->label, alpha[i]);
+    }
+    return rc;
 }
 
 int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
@@ -371,13 +390,18 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         return rc;
     f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
     f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);
-    if (!f->window || !f->rope)
+    f->lightning = ns_alloc_array((size_t)f->layers, sizeof *f->lightning);
+    if (!f->window || !f->rope || !f->lightning)
         return ns_oom(err, "the layer table");
-    for (int64_t i = 0; i < f->layers; i++)
+    for (int64_t i = 0; i < f->layers; i++) {
         f->rope[i] = -1;
+        f->lightning[i] = row->lightning && i % 2 == 1;      /* minimax: every other layer, unless layer_types says */
+    }
     if (row->rope == NS_ROPES_LIST && (rc = read_no_rope_layers(f, c, err)))
         return rc;
     if ((rc = read_windows(f, c, row, err)) || (rc = read_ropes(f, c, row, err)))
+        return rc;
+    if (row->normed_residual && (rc = read_residuals(f, c, err)))
         return rc;
     return ns_config_unread(c, row, err);
 }
@@ -388,6 +412,7 @@ void ns_facts_clear(ns_facts *f)
         ns_rope_clear(&f->ropes[i]);
     free(f->ropes);
     free(f->rope);
+    free(f->lightning);
     free(f->window);
     *f = (ns_facts){0};
 }

@@ -42,6 +42,7 @@ typedef struct ns_names {
     const char *head;                 /* without the prefix */
     const char *attn_in_norm, *attn_out_norm, *ffn_in_norm, *ffn_out_norm;
     const char *q, *k, *v, *o, *qkv, *q_norm, *k_norm;
+    const char *lightning_qkv, *lightning_o, *z_norm, *z_gate;   /* linear_attention layers; lightning_qkv NULL: q, k, v */
     const char *gate, *up, *down, *gate_up;
     bool        transposed;           /* Conv1D: [in, out] */
 } ns_names;
@@ -73,6 +74,10 @@ typedef struct ns_family {
     ns_fuse         fuse;
     bool            no_gqa, fixed_head_dim;   /* heads = kv_heads; head_dim = d_model / heads whatever the config says */
     ns_window_rule  window;
+    bool            lightning;                /* layer_types may say linear_attention: Lightning layers, H key heads, no rope */
+    bool            qkv_act_fixed;            /* Lightning layers use silu, whatever the MLP's activation */
+    float           z_eps;                    /* of their norm */
+    bool            normed_residual;          /* reads *_alpha_factor, *_beta_factor (minimax) */
     bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
     ns_rope_rule    rope;
     ns_rope_layout  layout;
@@ -84,7 +89,7 @@ typedef struct ns_family {
     const char *const *ignored;               /* tensors that are buffers, or parts of a wrapper that text does not use */
 } ns_family;
 
-extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3;
+extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3, ns_family_minimax;
 extern const ns_family ns_family_olmo, ns_family_olmo2, ns_family_olmo3, ns_family_exaone4;
 extern const ns_family ns_family_gemma2, ns_family_gemma3_text, ns_family_gemma3, ns_family_cohere2, ns_family_gpt_neox, ns_family_gpt2;
 extern const ns_family *const ns_families[];  /* NULL-terminated */
@@ -119,6 +124,8 @@ typedef struct ns_facts {
     ns_act  act;
     bool    tied, attn_bias, o_bias, ffn_bias, parallel, scale_by_layer;
     int64_t *window;                  /* [layers] 0 = full */
+    bool    *lightning;               /* [layers] */
+    double   alpha[3], beta[3];       /* full attention, Lightning, MLP; alpha 0: residuals start from x */
     int     *rope;                    /* [layers] index into ropes; -1 = NoPE */
     ns_rope *ropes;
     int      n_ropes;
@@ -151,7 +158,7 @@ int  ns_arch_apply_names(ns_arch *, const char *path, ns_error *);
 
 /* ---- names of enum values, both ways ---- */
 typedef struct ns_word { const char *name; int value; } ns_word;
-extern const ns_word ns_words_norm[], ns_words_layout[], ns_words_scaling[], ns_words_qk_norm[], ns_words_act[], ns_words_kind[];
+extern const ns_word ns_words_norm[], ns_words_layout[], ns_words_scaling[], ns_words_qk_norm[], ns_words_act[], ns_words_kind[], ns_words_mixer[];
 const char *ns_word_name(const ns_word *, int value);
 bool ns_word_find(const ns_word *, const char *name, int *value);
 

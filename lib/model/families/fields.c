@@ -62,6 +62,11 @@ const ns_field ns_fields_attn[] = {
     {"scale", NS_FIELD_F32, .offset = offsetof(ns_attn, scale), .required = true},
     {"window", NS_FIELD_I64, .offset = offsetof(ns_attn, window)},
     {"head_window", NS_FIELD_I64S, .offset = offsetof(ns_attn, head_window), .count = offsetof(ns_attn, n_heads), .over = 1},
+    {"mixer", NS_FIELD_WORD, .offset = offsetof(ns_attn, mixer), .words = ns_words_mixer},
+    {"slope", NS_FIELD_F64S, .offset = offsetof(ns_attn, slope), .count = offsetof(ns_attn, n_heads), .over = 1},
+    {"qkv_act", NS_FIELD_WORD, .offset = offsetof(ns_attn, qkv_act), .words = ns_words_act},
+    {"z_norm", NS_FIELD_NORM, .offset = offsetof(ns_attn, z_norm)},
+    {"z_gate", NS_FIELD_TREF, .offset = offsetof(ns_attn, z_gate)},
     {"rope", NS_FIELD_INT, .offset = offsetof(ns_attn, rope), .required = true},
     {"softcap", NS_FIELD_F32, .offset = offsetof(ns_attn, softcap)},
     {"clip_qkv", NS_FIELD_F32, .offset = offsetof(ns_attn, clip_qkv)},
@@ -88,5 +93,10 @@ const ns_field ns_fields_ffn[] = {
     {"gate_bias", NS_FIELD_TREF, .offset = offsetof(ns_ffn, gate_bias)},
     {"up_bias", NS_FIELD_TREF, .offset = offsetof(ns_ffn, up_bias)},
     {"down_bias", NS_FIELD_TREF, .offset = offsetof(ns_ffn, down_bias)},
+    {0},
+};
+
+const ns_field ns_fields_stage[] = {
+    {"normed_scale", NS_FIELD_F32, .offset = offsetof(ns_stage, normed_scale)},
     {0},
 };

@@ -211,9 +211,15 @@ static void parallel_blocks(void **state)
     invariance(tiny_gpt_neox);
 }
 
+static void recurrent(void **state)
+{
+    (void)state;
+    invariance(tiny_minimax);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
-                                        cmocka_unit_test(parallel_blocks) };
+                                        cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,58 @@ static void parallel_blocks(void **state)
     identities(tiny_gpt_neox);
 }
 
+/* The recurrence S_t = e^-slope S_(t-1) + k_t v_t^T, z_t = S_t^T q_t in f64 against hook_z; the rows against e^(-slope (t - s)) q_t . k_s. */
+static void check_recurrence(album *a, const ns_attn *at, int64_t l)
+{
+    const int64_t H = at->n_heads, d = at->head_dim;
+    const float *q = of(a, l, "attn.hook_rot_q"), *k = of(a, l, "attn.hook_rot_k"), *v = of(a, l, "attn.hook_v");
+    const float *pattern = of(a, l, "attn.hook_pattern"), *z = of(a, l, "attn.hook_z");
+    for (int64_t h = 0; h < H; h++) {
+        double S[12][12] = { 0 };
+        for (int64_t t = 0; t < T; t++) {
+            const float *qt = q + (t * H + h) * d, *kt = k + (t * H + h) * d, *vt = v + (t * H + h) * d;
+            for (int64_t i = 0; i < d; i++)
+                for (int64_t j = 0; j < d; j++)
+                    S[i][j] = exp(-at->slope[h]) * S[i][j] + (double)kt[i] * vt[j];
+            for (int64_t j = 0; j < d; j++) {
+                double sum = 0;
+                for (int64_t i = 0; i < d; i++)
+                    sum += S[i][j] * qt[i];
+                near(z[(t * H + h) * d + j], sum, 1e-4 * (1 + fabs(sum)), "z of the recurrence");
+            }
+            for (int64_t s = 0; s < T; s++) {
+                double dot = 0;
+                for (int64_t i = 0; i < d; i++)
+                    dot += (double)qt[i] * k[(s * H + h) * d + i];
+                const double want = s <= t ? exp(-at->slope[h] * (double)(t - s)) * dot : 0;
+                near(pattern[(h * T + t) * T + s], want, 2e-5 * (1 + fabs(dot)), "unrolled row");
+            }
+        }
+    }
+}
+
+static void recurrent(void **state)
+{
+    (void)state;
+    tiny t;
+    static album a;
+    int32_t tokens[T];
+    tiny_open(&t, tiny_minimax, 2, NULL, 0);
+    tiny_tokens(tokens, T, t.arch->vocab, 11);
+    ns_hook all = { .size = sizeof all, .at = "*", .read = collect, .user = &a };
+    run(&t, tokens, &all, 1);
+    for (int64_t l = 0; l < t.arch->n_layers; l++) {
+        assert_int_equal(ns_arch_layer_kind(t.arch, l), l == 1 ? NS_LAYER_FULL : NS_LAYER_RECURRENT);
+        assert_true(ns_point_exists(t.arch, NS_POINT_SCORES, l) == (l == 1));
+        if (l == 1)
+            check_attention(&a, t.arch, l);
+        else
+            check_recurrence(&a, ns_arch_attn(t.arch, l), l);
+    }
+    album_clear(&a);
+    tiny_close(&t);
+}
+
 /* ---- edits ---- */
 
 static int silence_head(void *user, const ns_site *site, ns_view *v, ns_error *e)
@@ -352,7 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps), cmocka_unit_test(parallel_blocks),
-        cmocka_unit_test(silencing_z_and_result_agree), cmocka_unit_test(scores_edit_reaches_the_pattern), cmocka_unit_test(stop_is_not_an_error),
+        cmocka_unit_test(recurrent), cmocka_unit_test(silencing_z_and_result_agree), cmocka_unit_test(scores_edit_reaches_the_pattern), cmocka_unit_test(stop_is_not_an_error),
         cmocka_unit_test(shared_rows_reach_each_case_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

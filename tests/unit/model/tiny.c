@@ -27,6 +27,11 @@ const char *const tiny_gpt_neox =
     "{\"model_type\":\"gpt_neox\",\"hidden_size\":48,\"intermediate_size\":96,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"vocab_size\":101,"
     "\"max_position_embeddings\":1024,\"layer_norm_eps\":1e-5,\"rotary_pct\":0.5,\"rotary_emb_base\":10000,\"hidden_act\":\"gelu\","
     "\"use_parallel_residual\":true,\"tie_word_embeddings\":false}";
+const char *const tiny_minimax =
+    "{\"model_type\":\"minimax\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,"
+    "\"num_local_experts\":1,\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"],"
+    "\"linear_attn_alpha_factor\":1.5,\"mlp_beta_factor\":0.5,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
 
 typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; } tensors;
 
@@ -57,10 +62,12 @@ static void add_norm(tensors *t, const ns_norm *n)
 
 static void add_branch(tensors *t, const ns_branch *b)
 {
+    static const ns_tref none;
     add_norm(t, &b->in_norm);
+    add_norm(t, &b->attn.z_norm);
     add_norm(t, &b->out_norm);
-    const ns_tref *matrices[] = { &b->attn.q, &b->attn.k, &b->attn.v, &b->attn.o, &b->ffn.gate, &b->ffn.up, &b->ffn.down };
-    const ns_tref *biases[] = { &b->attn.q_bias, &b->attn.k_bias, &b->attn.v_bias, &b->attn.o_bias, &b->ffn.gate_bias, &b->ffn.up_bias, &b->ffn.down_bias };
+    const ns_tref *matrices[] = { &b->attn.q, &b->attn.k, &b->attn.v, &b->attn.o, &b->attn.z_gate, &b->ffn.gate, &b->ffn.up, &b->ffn.down };
+    const ns_tref *biases[] = { &b->attn.q_bias, &b->attn.k_bias, &b->attn.v_bias, &b->attn.o_bias, &none, &b->ffn.gate_bias, &b->ffn.up_bias, &b->ffn.down_bias };
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
         add(t, matrices[i], 0, 0.25f);
         add(t, biases[i], 0, 0.1f);
