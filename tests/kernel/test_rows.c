@@ -19,6 +19,7 @@ static double run_affine(const ns_math *m, row *r) { m->affine(r->out, r->a, r->
 static double run_silu(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_SILU); return 0; }
 static double run_gelu(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_GELU); return 0; }
 static double run_gelu_tanh(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_GELU_TANH); return 0; }
+static double run_sigmoid(const ns_math *m, row *r) { m->sigmoid(r->out, r->a, r->n); return 0; }
 static double run_relu(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_RELU); return 0; }
 static double run_relu2(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_RELU2); return 0; }
 static double run_mul(const ns_math *m, row *r) { m->mul(r->out, r->a, r->b, r->n); return 0; }
@@ -44,7 +45,7 @@ static double run_exp_sum(const ns_math *m, row *r)
 }
 
 static const struct { const char *name; row_fn run; } kernels[] = {
-    { "scale", run_scale }, { "softcap", run_softcap }, { "exp", run_exp }, { "rms_norm", run_rms }, { "rms_norm without gain", run_rms_plain },
+    { "scale", run_scale }, { "softcap", run_softcap }, { "sigmoid", run_sigmoid }, { "exp", run_exp }, { "rms_norm", run_rms }, { "rms_norm without gain", run_rms_plain },
     { "layer_norm", run_layer }, { "layer_norm without gain", run_layer_plain }, { "affine", run_affine }, { "silu", run_silu }, { "gelu", run_gelu },
     { "gelu_tanh", run_gelu_tanh }, { "relu", run_relu }, { "relu2", run_relu2 }, { "mul", run_mul }, { "add", run_add }, { "axpy", run_axpy },
     { "max", run_max }, { "argmax", run_argmax }, { "all_finite", run_finite }, { "rope", run_rope }, { "rope interleaved", run_rope_pairs },
