@@ -11,6 +11,7 @@
 typedef struct score_settings {
     cli_words   cases, probes, definitions;
     const char *out, *reference;
+    int         compat;
     int64_t     top, resamples, seed;
     bool        list, no_sharing, one_at_a_time;
     cli_model_settings model;
@@ -23,6 +24,7 @@ static const cli_option options[] = {
     {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (see --list; default all that can score the cases)"},
     {"probe-def", 'd', CLI_WORDS, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition (the man page has the words)"},
     {"reference", 0, CLI_FOLDER, FIELD(reference), "MODEL", "the checkpoint that qk_distance compares with"},
+    {"compat", 0, CLI_CHOICE, FIELD(compat), "CODE", "count retrieval_wu as this published code does, under a name of its own (retrieval_wu2024)", "none|wu2024"},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of the cases behind the intervals (default 1000; 0: no intervals)", NULL, 0, 1000000},
@@ -60,7 +62,7 @@ typedef struct plan {
     cli_words  probes;                         /* borrowed names */
     ns_probe **definitions;
     int        n_definitions;
-    int32_t   *special;
+    int32_t   *special, stop;                  /* stop: "<0x0A>", or -1 */
     int64_t    n_special;
 } plan;
 
@@ -99,6 +101,7 @@ static int read_definitions(cli *app, const cli_words *paths, plan *p)
 static int find_special(cli *app, plan *p)
 {
     const ns_tokenizer *const t = p->model.tokenizer;
+    p->stop = t ? ns_token_id(t, "<0x0A>") : -1;
     int64_t capacity = 0;
     for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
         if (!ns_token_is_special(t, (int32_t)id))
@@ -156,7 +159,7 @@ static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_c
  * dropped for all). The strings are borrowed. */
 static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, const ns_cases *cases, bool given, cli_words *out)
 {
-    int64_t n = asked->n + 1;
+    int64_t n = asked->n + 2;
     for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
         n++;
     if (!ns_grow(&out->list, &out->capacity, n, sizeof *out->list))
@@ -281,7 +284,8 @@ static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores
     cli_progress progress = cli_progress_begin(app, "score");
     const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n, .reference = p->reference.model,
                                     .definitions = (const ns_probe *const *)p->definitions, .n_definitions = p->n_definitions,
-                                    .special = p->special, .n_special = p->n_special, .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
+                                    .special = p->special, .n_special = p->n_special, .stop = &p->stop, .n_stop = p->stop >= 0,
+                                    .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     const int rc = ns_score_run(scores, p->model.model, &p->cases, &params, &app->err);
     cli_progress_end(&progress);
@@ -293,6 +297,19 @@ static int open_reference(cli *app, const score_settings *s, cli_model *m)
 {
     int rc = s->reference ? cli_open_arch(app, m, s->reference, &s->model) : NS_OK;
     return rc == NS_OK && s->reference ? cli_load_weights(app, m, &s->model) : rc;
+}
+
+/* In place of retrieval_wu, else besides. */
+static void use_published_wu(cli_words *probes)
+{
+    bool found = false;
+    for (int64_t i = 0; i < probes->n; i++)
+        if (strcmp(probes->list[i], "wu") == 0 || strcmp(probes->list[i], "retrieval_wu") == 0) {
+            probes->list[i] = "wu2024";
+            found = true;
+        }
+    if (!found)
+        probes->list[probes->n++] = "wu2024";
 }
 
 /* Everything is checked before the weights are read. */
@@ -314,9 +331,11 @@ static int make_plan(cli *app, const score_settings *s, const char *path, plan *
     if (rc == NS_OK)
         rc = open_reference(app, s, &p->reference);
     if (rc == NS_OK)
-        rc = choose_probes(app, &s->probes, &p->model, &p->cases, p->n_definitions > 0 || s->reference, &p->probes);
+        rc = choose_probes(app, &s->probes, &p->model, &p->cases, p->n_definitions > 0 || s->reference || s->compat, &p->probes);
     if (rc == NS_OK && s->reference)
         p->probes.list[p->probes.n++] = "qk_distance";
+    if (rc == NS_OK && s->compat)
+        use_published_wu(&p->probes);
     return rc;
 }
 

@@ -25,7 +25,8 @@ typedef struct sink { run *r; int probe; } sink;
 static ns_probe_context context_of(const run *r, const ns_probe *probe, const ns_case *c)
 {
     return (ns_probe_context){.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
-                              .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special, .n_special = r->params->n_special};
+                              .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special, .n_special = r->params->n_special,
+                              .stop = r->params->stop, .n_stop = r->params->n_stop};
 }
 
 /* ---- which probes ---- */
@@ -235,21 +236,28 @@ static int end_probes(run *r, int rc)
     return rc;
 }
 
-static int run_hooks(run *r, const ns_score_params *params)
+/* Hooks of the probes that decode, or of those that do not. */
+static int probe_hooks(run *r, bool decoding, ns_hook *list, sink *sinks)
 {
-    ns_hook list[NS_MAX_PROBES + 1];
-    sink sinks[NS_MAX_PROBES + 1];
-    ns_hooks *hooks = NULL;
-    bool answers = false;
     int n = 0;
     for (int p = 0; p < r->scores->n_probes; p++) {
         const ns_probe *const probe = r->scores->probes[p];
-        if (!probe->at)
+        if (!probe->at || (probe->token != NULL) != decoding)
             continue;
         sinks[n] = (sink){r, p};
         list[n] = (ns_hook){.size = sizeof *list, .at = probe->at, .rows = probe->rows, .read = read_pattern, .user = &sinks[n]};
         n++;
     }
+    return n;
+}
+
+static int run_hooks(run *r)
+{
+    ns_hook list[NS_MAX_PROBES + 1];
+    sink sinks[NS_MAX_PROBES + 1];
+    ns_hooks *hooks = NULL;
+    bool answers = false;
+    int n = probe_hooks(r, false, list, sinks);
     for (int64_t i = 0; i < r->n_cases && !answers; i++)
         answers = r->cases[i]->n_answer > 0;
     if (answers) {
@@ -261,7 +269,37 @@ static int run_hooks(run *r, const ns_score_params *params)
         return NS_OK;
     int rc = ns_hooks_new(&hooks, ns_model_arch(r->model), list, n, r->err);
     if (rc == NS_OK)
-        rc = ns_run_list(r->model, r->cases, r->index, r->n_cases, hooks, params, r->err);
+        rc = ns_run_list(r->model, r->cases, r->index, r->n_cases, hooks, r->params, r->err);
+    ns_hooks_free(hooks);
+    return rc;
+}
+
+/* A token of a case, to every probe that decodes; the case ends when none wants more. */
+static int hear_token(void *user, int64_t case_index, int64_t position, int32_t token)
+{
+    run *const r = user;
+    int all = NS_STOP;
+    for (int p = 0; p < r->scores->n_probes; p++) {
+        const ns_probe *const probe = r->scores->probes[p];
+        const int rc = probe->token ? probe->token(r->states[p] + (size_t)case_index * probe->state_size, position, token, r->err) : NS_STOP;
+        if (rc < 0)
+            return rc;
+        all = rc == NS_STOP ? all : NS_OK;
+    }
+    return all;
+}
+
+static int run_decoding(run *r)
+{
+    ns_hook list[NS_MAX_PROBES];
+    sink sinks[NS_MAX_PROBES];
+    ns_hooks *hooks = NULL;
+    const int n = probe_hooks(r, true, list, sinks);
+    if (n == 0)
+        return NS_OK;
+    int rc = ns_hooks_new(&hooks, ns_model_arch(r->model), list, n, r->err);
+    if (rc == NS_OK)
+        rc = ns_decode_list(r->model, r->cases, r->n_cases, &(ns_decoding){hooks, hear_token, r}, r->params, r->err);
     ns_hooks_free(hooks);
     return rc;
 }
@@ -310,7 +348,9 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     if (rc == NS_OK) {
         rc = begin_probes(&r);
         if (rc == NS_OK)
-            rc = run_hooks(&r, params);
+            rc = run_hooks(&r);
+        if (rc == NS_OK)
+            rc = run_decoding(&r);
         rc = end_probes(&r, rc);
     }
     if (rc == NS_OK)

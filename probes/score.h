@@ -16,6 +16,14 @@ int64_t ns_case_length(const ns_case *);
 /* Runs the cases, all at once or one at a time. NS_STOP when cancelled. */
 int ns_run_list(const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *, const ns_score_params *, ns_error *);
 
+/* ---- decode.c ---- */
+typedef struct ns_decoding {
+    const ns_hooks *hooks;
+    int (*token)(void *user, int64_t case_index, int64_t position, int32_t token);       /* NS_STOP ends the case */
+    void *user;
+} ns_decoding;
+int ns_decode_list(const ns_model *, const ns_case *const *cases, int64_t n, const ns_decoding *, const ns_score_params *, ns_error *);
+
 /* ---- results ---- */
 typedef struct ns_case_result {
     char   *id, *value_type, *template_name;

@@ -37,6 +37,8 @@ typedef struct ns_probe_context {
     int64_t         n_layers, n_heads;
     const int32_t  *special;      /* ids of special tokens: sinks beside position 0 */
     int64_t         n_special;
+    const int32_t  *stop;         /* ids that end a decoded answer in retrieval_wu2024 */
+    int64_t         n_stop;
 } ns_probe_context;
 
 enum { NS_REASON = 96 };          /* bytes of a reason to drop a case */
@@ -55,6 +57,9 @@ struct ns_probe {
     const char *(*rejects)(const ns_probe_context *, char reason[NS_REASON]);     /* the buffer is for reasons with a name in them */
     int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);   /* outputs[i]: [L * H], 0 for hits, NaN for masses */
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
+    /* A probe of decoding: the case's prompt runs, then the model goes on greedily; see gets the last row of each pass (rows = last, 1), then token the
+     * token that this row says. NS_STOP: nothing more is needed of the case. NULL: the answer is teacher-forced. */
+    int (*token)(void *state, int64_t position, int32_t token, ns_error *);
     int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
     /* Instead of all that, for at = NULL: once a run, c = NULL; values[i] of scores[i]: [L * H], NaN where there is no head. No outputs. */
     int (*weigh)(const ns_probe_context *, float *const *values, ns_error *);
@@ -77,6 +82,7 @@ typedef struct ns_score_params {
     const char *const *probes;  int n_probes;     /* names of probes or scores */
     const ns_model *reference;                    /* what qk_distance compares with; same shapes; NULL = none */
     const ns_probe *const *definitions;  int n_definitions;   /* probes of the caller's, all run; they must outlive the scores */
+    const int32_t *stop;  int64_t n_stop;         /* ids that end a decoded answer, where the published code has one (retrieval_wu2024) */
     const int32_t *special;  int64_t n_special;   /* ids of special tokens, left out by the `_nosink` scores beside position 0 */
     bool    no_sharing;                           /* do not fork common prefixes (the same bits; for tests) */
     bool    one_at_a_time;                        /* a pass per case (the same bits; for tests) */
