@@ -18,6 +18,7 @@ static const ns_probe *const table[] = {
     &ns_probe_entropy_norm,
     &ns_probe_wu,
     &ns_probe_wu2024,
+    &ns_probe_qr,
     &ns_probe_qk_distance,
     &ns_probe_ov_copying,
     NULL,

@@ -11,6 +11,7 @@
 typedef struct run {
     const ns_model *model;
     const ns_score_params *params;
+    const ns_cases *given;
     ns_scores      *scores;
     const ns_case **cases;             /* sorted, then those that stay */
     int64_t        *index;
@@ -22,11 +23,39 @@ typedef struct run {
 
 typedef struct sink { run *r; int probe; } sink;
 
+/* ---- null twins ---- */
+
+static bool is_null_twin(const ns_case *c)
+{
+    cJSON *meta = NULL;
+    if (!c->twin_of || !c->meta || ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", NULL) < 0)
+        return false;
+    const cJSON *const twin = cJSON_GetObjectItemCaseSensitive(meta, "twin");
+    const bool null = cJSON_IsString(twin) && strcmp(twin->valuestring, "null") == 0;
+    cJSON_Delete(meta);
+    return null;
+}
+
+static const ns_case *null_twin_of(const run *r, const ns_case *c)
+{
+    for (int64_t i = 0; i < r->given->n; i++) {
+        const ns_case *const twin = &r->given->list[i];
+        if (twin->twin_of && strcmp(twin->twin_of, c->id) == 0 && is_null_twin(twin))
+            return twin;
+    }
+    return NULL;
+}
+
 static ns_probe_context context_of(const run *r, const ns_probe *probe, const ns_case *c)
 {
-    return (ns_probe_context){.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
-                              .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special, .n_special = r->params->n_special,
-                              .stop = r->params->stop, .n_stop = r->params->n_stop};
+    ns_probe_context ctx = {.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
+                            .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special, .n_special = r->params->n_special,
+                            .stop = r->params->stop, .n_stop = r->params->n_stop};
+    if (probe->wants_null && c) {
+        ctx.is_null = is_null_twin(c);
+        ctx.null_twin = ctx.is_null ? NULL : null_twin_of(r, c);
+    }
+    return ctx;
 }
 
 /* ---- which probes ---- */
@@ -211,7 +240,10 @@ static int begin_probes(run *r)
         if (!r->states[p])
             return ns_oom(r->err, "probe states");
         for (int64_t i = 0; i < r->n_cases && rc == NS_OK; i++) {
-            const ns_probe_context ctx = context_of(r, probe, r->cases[i]);
+            ns_probe_context ctx = context_of(r, probe, r->cases[i]);
+            for (int64_t k = 0; k < r->n_cases && ctx.null_twin; k++)
+                if (r->cases[k] == ctx.null_twin)
+                    ctx.null_state = r->states[p] + (size_t)k * probe->state_size;
             float *out[NS_MAX_OUTPUTS];
             for (int o = 0; o < probe->n_outputs; o++)
                 out[o] = s->outputs[p][o] + i * ns_output_size(s, &probe->outputs[o]);
@@ -330,7 +362,7 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
 {
     const ns_probe *probes[NS_MAX_PROBES];
     int n_probes = 0;
-    run r = {.model = model, .params = params, .err = err};
+    run r = {.model = model, .params = params, .given = cases, .err = err};
     *out = NULL;
     int rc = params->size == sizeof *params ? choose_probes(params, probes, &n_probes, err)
            : ns_fail(err, NS_E_ARG, "score: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);

@@ -65,7 +65,7 @@ def tiny_cases(tool, folder, work):
 
 def smol_cases(tool, work):
     path = os.path.join(work, "smol.jsonl")
-    call(tool, "cases", "needle", "--model", SMOL, "--lengths", "260,420", "--depths", "0.2,0.8", "--count", 2, "--seed", 3, "-o", path)
+    call(tool, "cases", "needle", "--model", SMOL, "--lengths", "320", "--depths", "0.2,0.8", "--count", 1, "--seed", 3, "-o", path)
     return path
 
 
@@ -327,6 +327,88 @@ def check_bootstrap(f, k):
     assert np.abs(low - f["score_low"][k]).mean() <= 0.1 * step, np.abs(low - f["score_low"][k]).mean()
 
 
+# ---- probes that run on their own: decoding, and questions against null queries ----
+
+@torch.inference_mode()
+def decode_scores(model, case, steps, stop):
+    """(retrieval_wu's hits, retrieval_wu2024's, was the answer said): retrieval_head_detection.py of Wu et al., and the set its paper defines."""
+    prompt = case["tokens"]
+    a, b = case["spans"]["needle_answer"]
+    needle = prompt[a:b]
+    s = next(i for i in range(len(prompt)) if len(set(prompt[i:i + b - a]) & set(needle)) / len(set(needle)) > 0.9)
+    past = model(torch.tensor([prompt[:-1]]), use_cache=True).past_key_values if len(prompt) > 1 else None
+    ids, said, sets, count, recalls = prompt[-1:], [], None, 0, []
+    for step in range(steps):
+        out = model(torch.tensor([ids[-1:]]), past_key_values=past, use_cache=True, output_attentions=True)
+        past, token = out.past_key_values, int(out.logits[0, -1].argmax())
+        ids, said = [token], said + [token]
+        n = len(prompt) + step                                            # keys so far; a window's cache may hold fewer
+        looked = np.array([[int(row.argmax()) + n - row.numel() for row in layer[0, :, -1]] for layer in out.attentions])
+        inside = np.array([[s <= k < s + b - a and k < len(prompt) and prompt[k] == token for k in row] for row in looked])
+        count = count + inside
+        if step < len(case["answer"]):
+            found = np.array([[k if a <= k < b and prompt[k] == token else -1 for k in row] for row in looked])
+            sets = [[{k} - {-1} for k in row] for row in found] if sets is None else [[o | ({k} - {-1}) for o, k in zip(x, row)] for x, row in zip(sets, found)]
+        recalls.append(sum(min(said.count(t), needle.count(t)) for t in set(needle)) / (b - a))
+        if token == 144 or token in stop:
+            break
+    strict = np.array([[len(x) for x in row] for row in sets])
+    return strict, count, recalls[min(len(case["answer"]), len(recalls)) - 1] > 0.5, recalls[-1] > 0.5, b - a
+
+
+def check_decoding(tool, folder, path, model, work):
+    out = os.path.join(work, "wu.h5")
+    call(tool, "score", folder, "--cases", path, "--probe", "wu,wu2024", "--threads", 2, "--quiet", "-o", out)
+    said = 0
+    with h5py.File(out) as f:
+        ids = [s.decode() for s in f["case_id"][:]]
+        for case in [json.loads(line) for line in open(path)][:8]:
+            i = ids.index(case["id"])
+            strict, count, strict_said, count_said, m = decode_scores(model, case, 50, set())
+            for name, want, ok in (("wu", strict, strict_said), ("wu2024", count, count_said)):
+                assert (f[f"{name}_hits"][i] == want).all(), (case["id"], name, np.argwhere(f[f"{name}_hits"][i] != want)[:4])
+                got = f[f"case_{name}"][i]
+                assert np.isnan(got).all() if not ok else np.abs(got - want / m).max() < 1e-6, (case["id"], name, ok)
+                said += ok
+    print(f"{os.path.basename(folder)}: decoding: hits equal on {min(len(ids), 8)} cases, {said} of {2 * min(len(ids), 8)} times the answer was said")
+
+
+def check_questions(tool, folder, path, model, work):
+    """qr with twins whose question is cut short; QRHead's score_docs, written down from its definition."""
+    cases, lines = [json.loads(line) for line in open(path)], []
+    for case in cases:
+        q = case["spans"]["question"][0]
+        twin = {"id": case["id"] + "-null", "twin_of": case["id"], "tokens": case["tokens"][:q] + case["tokens"][-3:], "spans": {"question": [q, q + 1]},
+                "meta": {"twin": "null"}}
+        lines += [json.dumps(case), json.dumps(twin)]
+    own, out = os.path.join(work, "twins.jsonl"), os.path.join(work, "qr.h5")
+    open(own, "w").write("\n".join(lines) + "\n")
+    call(tool, "score", folder, "--cases", own, "--probe", "qr", "--threads", 2, "--quiet", "-o", out)
+    with h5py.File(out) as f:
+        ids, worst = [s.decode() for s in f["case_id"][:]], 0
+        for case, line in zip(cases, lines[1::2]):
+            twin, q = json.loads(line), case["spans"]["question"][0]
+            mean = [maps_of(model, {"tokens": c["tokens"], "answer": [0]})[0][:, :, q:].astype(np.float64).mean(2)[..., :q] for c in (case, twin)]
+            calm = mean[0] - mean[1]
+            tie = np.zeros(calm.shape[:2], bool)                          # a token within rounding of the floor is in or out by chance
+
+            def score(span):
+                c = calm[..., span[0]:span[1]]
+                floor = c.mean(-1, keepdims=True) - 2 * c.std(-1, ddof=1, keepdims=True)
+                tie[:] |= (np.abs(c - floor) < 1e-5).any(-1) & (np.abs(c).max(-1) > 1e-4)
+                return (c * (c > floor)).sum(-1)
+            gold = score(case["spans"]["needle"])
+            other = np.max([score(span) for name, span in case["spans"].items() if name.startswith("distractor.")], 0)
+            i = ids.index(case["id"])
+            off = np.maximum(np.abs(f["case_qr"][i] - gold), np.abs(f["case_qr_margin"][i] - (gold - other)))
+            assert np.isfinite(off).all() and tie.mean() < 0.1, (case["id"], np.isfinite(off).sum(), tie.mean())
+            worst = max(worst, off[~tie].max())
+            assert np.isnan(f["case_qr"][ids.index(twin["id"])]).all()
+        assert worst < 2e-5, worst
+        same(f["qr"][:], quotient(f, "case_qr", None, np.ones(len(ids), bool)), "qr")
+    print(f"{os.path.basename(folder)}: qr within {worst:.1e}")
+
+
 def check_model(tool, folder, path, work, reference=None):
     cases = [json.loads(line) for line in open(path)]
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
@@ -354,6 +436,8 @@ def check_model(tool, folder, path, work, reference=None):
             if name in f and not np.isnan(want).all():
                 worst = max(worst, float(np.abs(f[name][:] - want).max()))
                 assert np.abs(f[name][:] - want).max() <= NEAR, name
+    check_questions(tool, folder, path, model, work)
+    check_decoding(tool, folder, path, model, work)
     check_file(out, model.config.num_attention_heads // model.config.num_key_value_heads)
     print("head_detector: " + ("transformer_lens' own" if detect_head else "its definition"))
     print(f"{os.path.basename(folder)}: {len(cases)} cases x {ours['find_hits'][0].size} heads, {len(seen)} outputs equal; masses within {worst:.1e}; near ties {near}")

@@ -37,6 +37,9 @@ typedef struct ns_probe_context {
     int64_t         n_layers, n_heads;
     const int32_t  *special;      /* ids of special tokens: sinks beside position 0 */
     int64_t         n_special;
+    const ns_case  *null_twin;    /* for probes that want one: the case with twin_of = this one and meta "twin": "null", or NULL */
+    void           *null_state;   /* its state of this probe, at begin; NULL when it was dropped */
+    bool            is_null;      /* this case is such a twin */
     const int32_t  *stop;         /* ids that end a decoded answer in retrieval_wu2024 */
     int64_t         n_stop;
 } ns_probe_context;
@@ -63,6 +66,7 @@ struct ns_probe {
     int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
     /* Instead of all that, for at = NULL: once a run, c = NULL; values[i] of scores[i]: [L * H], NaN where there is no head. No outputs. */
     int (*weigh)(const ns_probe_context *, float *const *values, ns_error *);
+    bool        wants_null;       /* compares each case with its null twin */
     bool        on_request;       /* dear, or of no use by default: run only when it is named */
     const char *definition;       /* JSON of a probe that is a definition, else NULL */
 };
