@@ -13,13 +13,19 @@ typedef struct reader { const cJSON *object; const char *label; ns_error *err; }
 
 /* ---- words ---- */
 
+/* Of words of up to MAX_WORD bytes; "aligned:SPAN" counts to its colon. */
+static int word_length(const char *word)
+{
+    return (int)strcspn(word, ":");
+}
+
 static int edit_distance(const char *a, const char *b)
 {
     int row[MAX_WORD + 1];
-    const int n = (int)strlen(b);
+    const int m = word_length(a), n = word_length(b);
     for (int j = 0; j <= n; j++)
         row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
+    for (int i = 1; i <= m; i++) {
         int diagonal = row[0];
         row[0] = i;
         for (int j = 1; j <= n; j++) {
@@ -34,9 +40,9 @@ static int edit_distance(const char *a, const char *b)
 const char *ns_nearest_word(const char *word, const char *const *words, int n)
 {
     const char *best = NULL;
-    int least = (int)strlen(word) / 2 + 1;
-    for (int i = 0; i < n && strlen(word) <= MAX_WORD; i++) {
-        const int d = strlen(words[i]) <= MAX_WORD ? edit_distance(word, words[i]) : least;
+    int least = word_length(word) / 2 + 1;
+    for (int i = 0; i < n && word_length(word) <= MAX_WORD; i++) {
+        const int d = word_length(words[i]) <= MAX_WORD ? edit_distance(word, words[i]) : least;
         if (d < least) {
             least = d;
             best = words[i];

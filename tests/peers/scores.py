@@ -378,14 +378,14 @@ def check_questions(tool, folder, path, model, work):
     cases, lines = [json.loads(line) for line in open(path)], []
     for case in cases:
         q = case["spans"]["question"][0]
-        twin = {"id": case["id"] + "-null", "twin_of": case["id"], "tokens": case["tokens"][:q] + case["tokens"][-3:], "spans": {"question": [q, q + 1]},
+        twin = {"id": case["id"] + "-null", "twin_of": case["id"], "tokens": case["tokens"][:q] + case["tokens"][-1:] * 3, "spans": {"question": [q, q + 1]},
                 "meta": {"twin": "null"}}
         lines += [json.dumps(case), json.dumps(twin)]
     own, out = os.path.join(work, "twins.jsonl"), os.path.join(work, "qr.h5")
     open(own, "w").write("\n".join(lines) + "\n")
     call(tool, "score", folder, "--cases", own, "--probe", "qr", "--threads", 2, "--quiet", "-o", out)
     with h5py.File(out) as f:
-        ids, worst = [s.decode() for s in f["case_id"][:]], 0
+        ids, worst, largest = [s.decode() for s in f["case_id"][:]], 0, 0
         for case, line in zip(cases, lines[1::2]):
             twin, q = json.loads(line), case["spans"]["question"][0]
             mean = [maps_of(model, {"tokens": c["tokens"], "answer": [0]})[0][:, :, q:].astype(np.float64).mean(2)[..., :q] for c in (case, twin)]
@@ -401,10 +401,10 @@ def check_questions(tool, folder, path, model, work):
             other = np.max([score(span) for name, span in case["spans"].items() if name.startswith("distractor.")], 0)
             i = ids.index(case["id"])
             off = np.maximum(np.abs(f["case_qr"][i] - gold), np.abs(f["case_qr_margin"][i] - (gold - other)))
-            assert np.isfinite(off).all() and tie.mean() < 0.1, (case["id"], np.isfinite(off).sum(), tie.mean())
-            worst = max(worst, off[~tie].max())
+            assert np.isfinite(off).all() and tie.mean() < 0.3, (case["id"], np.isfinite(off).sum(), tie.mean())
+            largest, worst = max(largest, np.abs(gold).max()), max(worst, off[~tie].max())
             assert np.isnan(f["case_qr"][ids.index(twin["id"])]).all()
-        assert worst < 2e-5, worst
+        assert worst < 2e-5 and largest > 1e-3, (worst, largest)
         same(f["qr"][:], quotient(f, "case_qr", None, np.ones(len(ids), bool)), "qr")
     print(f"{os.path.basename(folder)}: qr within {worst:.1e}")
 

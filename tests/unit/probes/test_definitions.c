@@ -1,0 +1,160 @@
+/* test_definitions.c - probes from JSON: our own are what their C rows say; what is wrong is named with the nearest word; stats on rows written by hand. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/probe.h>
+
+static ns_probe *read_good(const char *json)
+{
+    ns_probe *probe;
+    ns_error err = {0};
+    if (ns_probe_from_json(&probe, json, strlen(json), "own.json", &err) != NS_OK)
+        fail_msg("%s\n  %s", json, err.message);
+    return probe;
+}
+
+/* A definition read as a user's gives the probe that is compiled in. */
+static void test_own(void **state)
+{
+    (void)state;
+    int n = 0;
+    for (const ns_probe *const *own = ns_probes(); *own; own++) {
+        if (!(*own)->definition)
+            continue;
+        ns_probe *const probe = read_good((*own)->definition);
+        assert_string_equal(probe->name, (*own)->name);
+        assert_int_equal(probe->rows.kind, (*own)->rows.kind);
+        assert_int_equal(probe->rows.n, (*own)->rows.n);
+        if ((*own)->rows.span)
+            assert_string_equal(probe->rows.span, (*own)->rows.span);
+        assert_int_equal(probe->accepts, (*own)->accepts);
+        assert_int_equal(probe->state_size, (*own)->state_size);
+        assert_int_equal(probe->n_outputs, (*own)->n_outputs);
+        assert_string_equal(probe->outputs[0].name, (*own)->outputs[0].name);
+        assert_string_equal(probe->scores[0].of, (*own)->scores[0].of);
+        ns_probe_free(probe);
+        n++;
+    }
+    assert_true(n >= 9);
+}
+
+static void expect_refused(const char *json, const char *message)
+{
+    ns_probe *probe;
+    ns_error err = {0};
+    assert_int_equal(ns_probe_from_json(&probe, json, strlen(json), "own.json", &err), NS_E_FORMAT);
+    assert_null(probe);
+    if (!strstr(err.message, message) || !strstr(err.message, "own.json"))
+        fail_msg("%s\n  %s\n  not ...%s...", json, err.message, message);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    expect_refused("[]", "is an object");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"needle\"}", "\"stat\" is missing");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"stat\": \"mass\"}", "\"keys\" are missing");
+    expect_refused("{\"name\": \"x\", \"keys\": \"needle\", \"stat\": \"mass\"}", "\"rows\" is missing");
+    expect_refused("{\"rows\": \"all\", \"keys\": \"needle\", \"stat\": \"mass\"}", "\"name\" is missing");
+    expect_refused("{\"name\": \"No\", \"rows\": \"all\", \"keys\": \"needle\", \"stat\": \"mass\"}", "\"name\"");
+    expect_refused("{\"name\": \"x\", \"rows\": \"answers\", \"keys\": \"needle\", \"stat\": \"mass\"}", "did you mean answer?");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"needle\", \"stat\": \"argmaxhit\"}", "did you mean argmax_hit?");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"needle\", \"stat\": \"zzzzzzzz\"}", "one of: argmax_hit, mass");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"key\": \"needle\", \"stat\": \"mass\"}", "did you mean keys?");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"algined:needle\", \"stat\": \"mass\"}", "did you mean aligned:SPAN?");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"aligned:needle\", \"stat\": \"mass\"}", "need \"rows\" of the answer");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"offset:1\", \"stat\": \"mass\"}", "not a number from");
+    expect_refused("{\"name\": \"x\", \"rows\": \"last:0\", \"keys\": \"needle\", \"stat\": \"mass\"}", "not a number from 1");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [-1], \"stat\": \"mass\"}", "not a position");
+    expect_refused("{\"name\": \"x\", \"rows\": [1.5], \"keys\": [1], \"stat\": \"mass\"}", "not a position");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [1], \"stat\": \"mass\", \"exclude\": [\"speical\"]}", "not a position (or \"special\")");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"needle\", \"stat\": \"entropy\"}", "leave them out");
+}
+
+/* ---- values ---- */
+
+enum { T = 8, N_ANSWER = 2, ROWS = T + N_ANSWER - 1 };
+static int32_t prompt[T] = {9, 7, 3, 4, 5, 7, 3, 2}, answer[N_ANSWER] = {4, 5};
+static ns_span spans[] = {{(char *)"needle", 2, 5}, {(char *)"needle_answer", 3, 5}};
+static const ns_case the_case = {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = N_ANSWER, .spans = spans, .n_spans = 2};
+
+/* Row q of the only head: weight 1 / 2 on position 0, 1 / 4 on position 3, the rest of 1 / 4 evenly on the others of q >= 4. */
+static void one_row(float *row, int64_t q)
+{
+    for (int64_t k = 0; k <= q; k++)
+        row[k] = k == 0 ? 0.5f : k == 3 ? 0.25f : 0.25f / (float)(q - 1);
+}
+
+/* Output 0 (and 1) of a definition over rows [4, ROWS), the window's first key at key0. */
+static float value_of(const char *json, int64_t key0, float *second)
+{
+    static const int32_t special[] = {7};
+    ns_probe *const probe = read_good(json);
+    const ns_probe_context ctx = {.c = &the_case, .probe = probe, .n_layers = 1, .n_heads = 1, .special = special, .n_special = 1};
+    char reason[NS_REASON];
+    float first = probe->n_outputs == 2 ? 0 : NAN, events = 0, row[ROWS], *out[2] = {&first, &events};
+    void *const state = calloc(1, probe->state_size);
+    ns_error err = {0};
+    assert_null(probe->rejects(&ctx, reason));
+    assert_int_equal(probe->begin(state, &ctx, out, &err), NS_OK);
+    for (int64_t q = 4; q < ROWS; q++) {
+        one_row(row, q);
+        const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .c = &the_case, .row0 = q, .n_rows = 1, .key0 = key0, .n_keys = q + 1 - key0,
+                              .n_heads = 1, .n_kv_heads = 1};
+        const ns_view view = {.data = row + key0, .dtype = NS_F32, .rank = 3, .shape = {1, 1, site.n_keys}, .stride = {ROWS, ROWS, 1}};
+        assert_int_equal(probe->see(state, &site, &view, &err), NS_OK);
+    }
+    assert_int_equal(probe->end(state, &err), NS_OK);
+    free(state);
+    ns_probe_free(probe);
+    if (second)
+        *second = events;
+    return first;
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    float events;
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"last:4\", \"keys\": [0], \"stat\": \"mass\"}", 0, NULL), 0.5, 1e-7);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", 0, NULL),
+                       0.25 + (0.25 / 6 + 0.25 / 7) / 2, 1e-7);
+    /* without position 0 the key 3 holds half of what is left */
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": [3], \"stat\": \"mass\", \"exclude\": [0]}", 0, NULL), 0.5, 1e-7);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", 0, &events), 0, 0);
+    assert_true(events == 1);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\", \"exclude\": [0]}", 0, &events), 1, 0);
+    assert_true(events == 2);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\"}", 0, NULL), 2, 0);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\", \"exclude\": [0]}", 0, NULL), 1, 0);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [0], \"stat\": \"rank\"}", 2, NULL), 7, 0);     /* hidden: behind all six */
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [5, 6], \"keys\": \"after_same_token\", \"stat\": \"mass\"}", 0, NULL),
+                       (0.25 / 4 + 0.25) / 2, 1e-7);                                                                       /* row 5 -> key 2, row 6 -> key 3 */
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [5, 6, 7], \"keys\": \"same_token\", \"stat\": \"mean\"}", 0, NULL), (0.25 / 4 + 0.25 / 5) / 2, 1e-7);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy\"}", 0, NULL),
+                       0.5 * log(2) + 0.25 * log(4) + 0.25 * log(24), 1e-6);
+    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy_norm\", \"exclude\": [0, \"special\"]}", 0, NULL),
+                       (6.0 / 10 * log(10.0 / 6) + 4.0 / 10 * log(10)) / log(8), 1e-6);      /* key 3: 1/4, the four others 1/24 each, of 5/12 */
+}
+
+static void test_rejected(void **state)
+{
+    (void)state;
+    char reason[NS_REASON];
+    ns_probe *const probe = read_good("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"needel\", \"stat\": \"mass\"}");
+    const ns_probe_context ctx = {.c = &the_case, .probe = probe, .n_layers = 1, .n_heads = 1};
+    assert_string_equal(probe->rejects(&ctx, reason), "no needel span (did you mean needle?)");
+    ns_probe_free(probe);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_refused), cmocka_unit_test(test_values), cmocka_unit_test(test_rejected)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,115 @@
+/* test_ranking.c - intervals, P(in the top k), parts of the cases and agreement, on scores whose truth is known. */
+#include "harness.h"
+
+#include "score.h"
+
+enum { LAYERS = 4, HEADS = 8, N = LAYERS * HEADS, CASES = 60 };
+
+static const ns_output outputs[] = {{"hits", NS_U8, ""}, {"events", NS_U8, ""}, {"case_mass", NS_F32, ""}};
+static const ns_score score_defs[] = {{"rate", "hits", "events", "", ""}, {"mean", "case_mass", NULL, "", ""}, {"worst_first", "case_mass", NULL, "", "", .ascending = true}};
+static const ns_probe probe = {.name = "made", .at = "x", .outputs = outputs, .n_outputs = 3, .scores = score_defs, .n_scores = 3};
+
+/* Head h of N hits with probability (h + 1) / (N + 1) in kind "a" and never in "b"; its mass is h in every case. */
+static ns_scores *make(uint64_t seed)
+{
+    ns_scores *const s = ns_alloc_array(1, sizeof *s);
+    ns_rng rng = ns_rng_seed(seed, 0);
+    *s = (ns_scores){.L = LAYERS, .H = HEADS, .n_probes = 1, .n_scores = 3, .n_cases = CASES};
+    s->probes[0] = &probe;
+    s->kinds = ns_alloc_array(LAYERS, sizeof *s->kinds);
+    s->windows = ns_alloc_array(N, sizeof *s->windows);
+    s->valid = ns_alloc_array(N, 1);
+    s->group = ns_alloc_array(LAYERS, sizeof *s->group);
+    s->scratch = ns_alloc_array(2 * N, sizeof *s->scratch);
+    s->cases = ns_alloc_array(CASES, sizeof *s->cases);
+    for (int o = 0; o < 3; o++)
+        s->outputs[0][o] = ns_alloc_array(CASES * N, sizeof(float));
+    for (int64_t i = 0; i < CASES; i++) {
+        s->cases[i] = (ns_case_result){.id = ns_printf_alloc("case-%d", (int)i), .value_type = ns_strdup(i % 3 ? "a" : "b"), .template_name = ns_strdup("t"),
+                                       .n_answer = 1, .content_right = i < 20};
+        for (int64_t h = 0; h < N; h++) {
+            s->outputs[0][0][i * N + h] = i % 3 && ns_rng_uniform(&rng) < (double)(h + 1) / (N + 1);
+            s->outputs[0][1][i * N + h] = 1;
+            s->outputs[0][2][i * N + h] = (float)h;
+        }
+    }
+    memset(s->valid, 1, N);
+    for (int k = 0; k < 3; k++) {
+        s->defs[k] = &score_defs[k];
+        s->values[k] = ns_alloc_array(N, sizeof(float));
+        ns_scores_weigh(s, k, NULL, s->values[k]);
+    }
+    return s;
+}
+
+static void test_intervals(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    int covered = 0, total = 0;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        ns_scores *const s = make(seed);
+        OK(ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 400, .seed = seed}, &err));
+        for (int64_t h = 4; h < N - 4; h++, total++) {
+            ns_head_stats st;
+            assert_true(ns_scores_head(s, 0, h / HEADS, h % HEADS, &st));
+            const double truth = (double)(h + 1) / (N + 1) * 2 / 3;
+            assert_true(st.low <= st.value && st.value <= st.high);
+            covered += truth >= (double)st.low && truth <= (double)st.high;
+            assert_true(ns_scores_head(s, 1, h / HEADS, h % HEADS, &st));
+            assert_true(st.low == (float)h && st.high == (float)h && isnan(st.chance));
+        }
+        ns_scores_free(s);
+    }
+    /* Nominal 95 %; the percentile interval of 40 yes-or-no cases is a little short. */
+    if (covered < total * 0.89 || covered > total * 0.98)
+        fail_msg("%d of %d intervals hold the truth", covered, total);
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    ns_scores *const s = make(1);
+    ns_head_stats st;
+    OK(ns_scores_rank(s, NULL, &err));
+    for (int64_t h = 0; h < N; h++) {          /* masses never vary: the lists are certain, and opposite */
+        ns_scores_head(s, 1, h / HEADS, h % HEADS, &st);
+        assert_true(st.p_top4 == (h >= N - 4) && st.p_top10 == (h >= N - 10));
+        ns_scores_head(s, 2, h / HEADS, h % HEADS, &st);
+        assert_true(st.p_top4 == (h < 4));
+    }
+    assert_float_equal(ns_scores_split_half(s, 1, 4), 1, 0);
+    assert_true(ns_scores_split_half(s, 0, 10) > 0.3 && ns_scores_split_half(s, 0, 10) < 1);
+    assert_float_equal(ns_scores_agreement(s, 1, 2, true), 1, 1e-9);
+    assert_float_equal(ns_scores_agreement(s, 1, 2, false), 0, 0);
+    assert_true(ns_scores_agreement(s, 0, 1, true) > 0.9);
+    assert_int_equal(s->ranking->n_groups, 2);
+    ns_scores_head(s, 0, 3, 7, &st);
+    double sum[2] = {0, 0};
+    for (int64_t i = 0; i < CASES; i++)
+        sum[i < 20] += (double)s->outputs[0][0][i * N + N - 1];
+    assert_float_equal(st.answered, sum[1] / 20, 1e-6);
+    assert_float_equal(st.missed, sum[0] / 40, 1e-6);
+    assert_float_equal(s->ranking->by_group[(0 * 3 + 0) * N + N - 1], (sum[0] + sum[1]) / 40, 1e-6);     /* "a/t" */
+    assert_float_equal(s->ranking->by_group[(1 * 3 + 0) * N + N - 1], 0, 0);
+    ns_scores_free(s);
+}
+
+/* Spearman with ties, against pandas' rank().corr(). */
+static void test_spearman(void **state)
+{
+    (void)state;
+    const float a[] = {1, 2, 2, 3, 5, NAN, 4}, b[] = {2, 1, 4, 4, 6, 9, 3};
+    double rho;
+    assert_int_equal(ns_spearman(a, b, 7, &rho, NULL), NS_OK);
+    assert_float_equal(rho, 0.6617647058823529, 1e-12);
+    assert_int_equal(ns_spearman(a, a, 7, &rho, NULL), NS_OK);
+    assert_float_equal(rho, 1, 1e-12);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_lists), cmocka_unit_test(test_spearman)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
