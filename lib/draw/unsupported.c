@@ -20,3 +20,10 @@ int ns_draw_map(const char *path, const ns_map_figure *figure, const ns_figure_p
     (void)params;
     return refuse(err, path);
 }
+
+int ns_draw_bands(const char *path, const ns_bands_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    (void)figure;
+    (void)params;
+    return refuse(err, path);
+}

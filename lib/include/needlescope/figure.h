@@ -46,5 +46,24 @@ typedef struct ns_map_figure {
 } ns_map_figure;
 NS_API NS_MUST_CHECK int ns_draw_map(const char *path, const ns_map_figure *, const ns_figure_params *, ns_error *);
 
+/* Scores over training, one thin row a run, nothing averaged (means of step-like curves invent slow ramps): bands of rows (a window, a control) under
+ * each other, panels (scores) side by side, tokens on a log axis up to the common horizon. A birth is a white bar as wide as the interval between
+ * checkpoints in which it lies, a triangle at the right edge says that there was none up to the horizon, a cross is a death. */
+typedef struct ns_bands_figure {
+    size_t        size;
+    const double *tokens;  int64_t n_points;      /* [P] >= 0, ascending, two at least; the last is the horizon */
+    const char *const *panels;  int n_panels;     /* their names; at most 6 */
+    const char *const *bands;   int n_bands;      /* their names, from the top; at most 64 */
+    int           n_controls;                     /* the last so many bands are set apart */
+    const char *const *notes;                     /* [n_bands] for the right margin, or NULL */
+    const int    *band;  int64_t n_rows;          /* [n_rows] each row's band, ascending */
+    const float  *value;                          /* [panels, rows, P]; NaN = not run, hatched */
+    const double (*birth)[2];                     /* [panels, rows] tokens: born in (before, at]; at = infinity: not up to the horizon; NaN: nothing to say */
+    const double *death;                          /* [panels, rows] tokens, NaN = none; or NULL */
+    double        chance;                         /* a tick on the colour bar; NaN = none */
+    const char   *value_name, *study_name;
+} ns_bands_figure;
+NS_API NS_MUST_CHECK int ns_draw_bands(const char *path, const ns_bands_figure *, const ns_figure_params *, ns_error *);
+
 NS_END
 #endif

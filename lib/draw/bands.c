@@ -1,0 +1,328 @@
+/* bands.c - scores over training, one thin row a run: bands of rows under each other, panels side by side, births as white bars.
+ *
+ * A checkpoint is drawn from the geometric middle before it to the one behind it; the first one, which may lie at 0 tokens, from the left edge. */
+#include "draw/bands.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_ROWS = 4096 };
+static const double ROW = 6, LOW_ROW = 3.2, ROW_GAP = 0.6, BAND_GAP = 4, CONTROL_GAP = 10, PANEL_GAP = 9, LABEL_GAP = 4, NOTES_GAP = 9, BAR = 7,
+                    BAR_GAP = 8, KEY_LINE = 10;
+static const ns_rgb WHITE = {255, 255, 255};
+
+/* ---- what was given ---- */
+
+static int check_rows(const ns_bands_figure *f, ns_error *err)
+{
+    for (int64_t r = 0; r < f->n_rows; r++)
+        if (f->band[r] < 0 || f->band[r] >= f->n_bands || (r > 0 && f->band[r] < f->band[r - 1]))
+            return ns_fail(err, NS_E_ARG, "bands figure: row %lld is of band %d; bands are 0 to %d and ascend", (long long)r, f->band[r],
+                           f->n_bands - 1);
+    for (int64_t p = 0; p < f->n_points; p++)
+        if (!(f->tokens[p] >= 0 && f->tokens[p] < 1e300) || (p > 0 && !(f->tokens[p] > f->tokens[p - 1])))
+            return ns_fail(err, NS_E_ARG, "bands figure: tokens[%lld] is %g; they are 0 and more, and ascend", (long long)p, f->tokens[p]);
+    return NS_OK;
+}
+
+static int check_names(const ns_bands_figure *f, ns_error *err)
+{
+    int code = ns_check_name(f->value_name, "the value's name", err);
+    if (code == NS_OK)
+        code = ns_check_name(f->study_name, "the study's name", err);
+    for (int i = 0; i < f->n_panels && code == NS_OK; i++)
+        code = ns_check_name(f->panels[i], "a panel's name", err);
+    for (int i = 0; i < f->n_bands && code == NS_OK; i++)
+        code = ns_check_name(f->bands[i], "a band's name", err);
+    for (int i = 0; f->notes && i < f->n_bands && code == NS_OK; i++)
+        code = ns_check_name(f->notes[i], "a band's note", err);
+    return code;
+}
+
+static int check(const ns_bands_figure *f, ns_error *err)
+{
+    if (f->n_panels < 1 || f->n_panels > NS_BANDS_PANELS || f->n_bands < 1 || f->n_bands > NS_BANDS_MOST || f->n_rows < 1 || f->n_rows > MOST_ROWS)
+        return ns_fail(err, NS_E_ARG, "bands figure: %d panels, %d bands, %lld rows; 1 to %d, %d and %d can be drawn", f->n_panels, f->n_bands,
+                       (long long)f->n_rows, NS_BANDS_PANELS, NS_BANDS_MOST, MOST_ROWS);
+    if (f->n_points < 2 || f->n_points > 1 << 20 || !f->tokens || !f->panels || !f->bands || !f->band || !f->value)
+        return ns_fail(err, NS_E_ARG, "bands figure: %lld checkpoints; two at least, with tokens, names, bands and values", (long long)f->n_points);
+    if (f->n_controls < 0 || f->n_controls > f->n_bands)
+        return ns_fail(err, NS_E_ARG, "bands figure: %d of %d bands are controls", f->n_controls, f->n_bands);
+    const int code = check_rows(f, err);
+    return code == NS_OK ? check_names(f, err) : code;
+}
+
+/* What the keys below have to explain. */
+static void look_for_marks(ns_bands_panel *p)
+{
+    const ns_bands_figure *f = &p->figure;
+    for (int64_t i = 0; i < f->n_panels * f->n_rows; i++) {
+        p->censored |= f->birth && isinf(f->birth[i][1]);
+        p->deaths |= f->death && !isnan(f->death[i]);
+    }
+    for (int64_t i = 0; i < f->n_panels * f->n_rows * f->n_points; i++)
+        p->missing |= isnan(f->value[i]);
+}
+
+static void make_edges(ns_bands_panel *p)
+{
+    const double *const t = p->figure.tokens;
+    const int64_t P = p->figure.n_points, first = t[0] > 0 ? 0 : 1;
+    p->edge[0] = t[first] / 2;
+    for (int64_t i = 1; i < P; i++)
+        p->edge[i] = t[i - 1] > 0 ? sqrt(t[i - 1] * t[i]) : t[i] / sqrt(2);
+    p->edge[P] = t[P - 1];
+}
+
+/* ---- layout ---- */
+
+static double widest(const ns_type *type, const char *const *names, int n)
+{
+    double width = 0;
+    for (int i = 0; names && i < n; i++)
+        width = fmax(width, ns_type_width(type, names[i], NS_SIZE_TICK, false));
+    return width;
+}
+
+static int check_glyphs(const ns_bands_figure *f, const ns_type *type, ns_error *err)
+{
+    int code = ns_type_check(type, f->value_name ? f->value_name : "", "the value's name", err);
+    for (int i = 0; i < f->n_panels && code == NS_OK; i++)
+        code = ns_type_check(type, f->panels[i], "a panel's name", err);
+    for (int i = 0; i < f->n_bands && code == NS_OK; i++)
+        code = ns_type_check(type, f->bands[i], "a band's name", err);
+    for (int i = 0; f->notes && i < f->n_bands && code == NS_OK; i++)
+        code = ns_type_check(type, f->notes[i], "a band's note", err);
+    return code;
+}
+
+/* Bands from y downwards; returns where they end. */
+static double place_bands(ns_bands_panel *p, double y)
+{
+    const ns_bands_figure *f = &p->figure;
+    p->row_height = f->n_rows <= 48 ? ROW : LOW_ROW;
+    p->rule_y = 0;
+    for (int b = 0; b < f->n_bands; b++) {
+        int64_t rows = 0;
+        for (int64_t r = 0; r < f->n_rows; r++)
+            rows += f->band[r] == b;
+        const bool apart = f->n_controls > 0 && f->n_controls < f->n_bands && b == f->n_bands - f->n_controls;
+        y += b == 0 ? 0 : apart ? CONTROL_GAP : BAND_GAP;
+        if (apart)
+            p->rule_y = y - CONTROL_GAP / 2;
+        p->band_y[b] = y;
+        p->band_h[b] = fmax((double)rows * p->row_height + (double)(rows - 1) * ROW_GAP, NS_SIZE_TICK);
+        y += p->band_h[b];
+    }
+    return y;
+}
+
+static int layout(ns_panel *base, const ns_page *page, ns_error *err)
+{
+    ns_bands_panel *p = (ns_bands_panel *)base;
+    const ns_bands_figure *f = &p->figure;
+    const int code = check_glyphs(f, page->type, err);
+    if (code != NS_OK)
+        return code;
+    const double left = widest(page->type, f->bands, f->n_bands) + LABEL_GAP, notes = widest(page->type, f->notes, f->n_bands);
+    const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, bottom = place_bands(p, top), height = bottom - top;
+    const double bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, fmin(height, 110), page->type);
+    const double right = NOTES_GAP + notes + bar;
+    const double w = fmax((page->width - left - right - PANEL_GAP * (f->n_panels - 1)) / f->n_panels, 30);
+    for (int i = 0; i < f->n_panels; i++)
+        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), height};
+    const ns_box *const last = &p->box[f->n_panels - 1];
+    p->notes_x = last->x + last->w + NOTES_GAP;
+    p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, top, BAR, fmin(height, 110)};
+    p->tokens = (ns_axis){.side = NS_BOTTOM, .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true}, .label = "tokens", .gap = 2};
+    ns_ticks_fit(&p->tokens.ticks, &p->tokens.scale, false, w, page->type);
+    p->key_y = bottom + ns_axis_depth(&p->tokens, page->type) + 5;
+    base->width = page->width;
+    base->height = p->key_y + KEY_LINE;
+    return NS_OK;
+}
+
+ns_box ns_bands_row(const ns_bands_panel *p, int panel, int64_t row)
+{
+    const int band = p->figure.band[row];
+    int64_t k = 0;
+    while (k < row && p->figure.band[row - k - 1] == band)
+        k++;
+    return (ns_box){p->box[panel].x, p->band_y[band] + (double)k * (p->row_height + ROW_GAP), p->box[panel].w, p->row_height};
+}
+
+double ns_bands_x(const ns_bands_panel *p, int panel, double tokens)
+{
+    const double t = ns_scale_at(&p->tokens.scale, tokens);
+    return p->box[panel].x + p->box[panel].w * fmin(fmax(t, 0), 1);
+}
+
+/* ---- drawing ---- */
+
+static bool same_color(ns_rgb a, ns_rgb b)
+{
+    return a.r == b.r && a.g == b.g && a.b == b.b;
+}
+
+/* Neighbours of one colour are one rectangle. */
+static void draw_row(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t row)
+{
+    const ns_box b = ns_bands_row(p, panel, row);
+    const int64_t P = p->figure.n_points;
+    const float *const v = p->figure.value + ((int64_t)panel * p->figure.n_rows + row) * P;
+    for (int64_t i = 0, n; i < P; i += n) {
+        const bool missing = isnan(v[i]);
+        const ns_rgb color = missing ? WHITE : ns_cell_color(&p->cells, (double)v[i]);
+        for (n = 1; i + n < P && (bool)isnan(v[i + n]) == missing && (missing || same_color(color, ns_cell_color(&p->cells, (double)v[i + n]))); n++)
+            ;
+        const double x0 = ns_bands_x(p, panel, p->edge[i]), x1 = ns_bands_x(p, panel, p->edge[i + n]);
+        if (missing)
+            ns_hatch_cell(c, (ns_box){x0, b.y, x1 - x0, b.h});
+        else
+            ns_canvas_fill(c, (ns_box){x0, b.y, x1 - x0, b.h}, color);
+    }
+}
+
+static void draw_bar(ns_canvas *c, ns_box b)
+{
+    ns_canvas_fill(c, b, WHITE);
+    ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = 0.5});
+}
+
+static void draw_triangle(ns_canvas *c, double x, double y, double size)
+{
+    const double xy[3][2] = {{x, y - size / 2}, {x + size * 0.9, y}, {x, y + size / 2}};
+    ns_canvas_polygon(c, xy, 3, NS_INK);
+}
+
+static void draw_cross(ns_canvas *c, double x, double y, double size)
+{
+    const ns_pen halo = {.color = WHITE, .width = 2}, pen = {.color = NS_INK, .width = 0.9};
+    for (int k = 0; k < 2; k++) {
+        ns_canvas_line(c, x - size / 2, y - size / 2, x + size / 2, y + size / 2, k ? pen : halo);
+        ns_canvas_line(c, x - size / 2, y + size / 2, x + size / 2, y - size / 2, k ? pen : halo);
+    }
+}
+
+static void draw_marks(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t row)
+{
+    const ns_box b = ns_bands_row(p, panel, row);
+    const int64_t i = (int64_t)panel * p->figure.n_rows + row;
+    const double *const birth = p->figure.birth ? p->figure.birth[i] : NULL;
+    if (birth && isinf(birth[1])) {
+        draw_triangle(c, b.x + b.w + 1, b.y + b.h / 2, fmin(b.h, 5));
+    } else if (birth && !isnan(birth[1])) {
+        const double x0 = ns_bands_x(p, panel, birth[0]), x1 = ns_bands_x(p, panel, birth[1]);
+        draw_bar(c, (ns_box){x0, b.y, fmax(x1 - x0, 1.2), b.h});
+    }
+    if (p->figure.death && !isnan(p->figure.death[i]))
+        draw_cross(c, ns_bands_x(p, panel, p->figure.death[i]), b.y + b.h / 2, fmin(b.h, 4));
+}
+
+static double draw_key(ns_canvas *c, double x, double y, const char *text)
+{
+    ns_canvas_text(c, x + 9, ns_baseline(y, NS_SIZE_TICK), text, (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
+    return x + 9 + ns_type_width(c->type, text, NS_SIZE_TICK, false) + 10;
+}
+
+static void draw_keys(const ns_bands_panel *p, ns_canvas *c)
+{
+    double x = p->box[0].x;
+    const double y = p->key_y + KEY_LINE / 2;
+    if (p->figure.birth) {
+        draw_bar(c, (ns_box){x + 2, y - 3, 4, 6});
+        x = draw_key(c, x, y, "birth, as wide as its checkpoint interval");
+    }
+    if (p->censored) {
+        draw_triangle(c, x + 1, y, 5);
+        x = draw_key(c, x, y, "not born up to the horizon");
+    }
+    if (p->deaths) {
+        draw_cross(c, x + 4, y, 4);
+        x = draw_key(c, x, y, "death");
+    }
+    if (p->missing) {
+        ns_hatch_cell(c, (ns_box){x, y - 3, 6, 6});
+        draw_key(c, x, y, "not run");
+    }
+}
+
+static void draw_names(const ns_bands_panel *p, ns_canvas *c)
+{
+    const ns_style right = {.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_END}, left = {.size = NS_SIZE_TICK, .color = NS_INK};
+    for (int b = 0; b < p->figure.n_bands; b++) {
+        const double y = ns_baseline(p->band_y[b] + p->band_h[b] / 2, NS_SIZE_TICK);
+        ns_canvas_text(c, p->box[0].x - LABEL_GAP, y, p->figure.bands[b], right);
+        if (p->figure.notes && p->figure.notes[b])
+            ns_canvas_text(c, p->notes_x, y, p->figure.notes[b], left);
+    }
+    for (int i = 0; i < p->figure.n_panels; i++)
+        ns_canvas_text(c, p->box[i].x, p->box[i].y - 3.5, p->figure.panels[i], (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+}
+
+static void draw(const ns_panel *base, ns_canvas *c)
+{
+    const ns_bands_panel *p = (const ns_bands_panel *)base;
+    ns_header_draw(base, c, 0);
+    for (int i = 0; i < p->figure.n_panels; i++) {
+        for (int64_t row = 0; row < p->figure.n_rows; row++) {
+            draw_row(p, c, i, row);
+            draw_marks(p, c, i, row);
+        }
+        ns_axis_draw(&p->tokens, c, p->box[i]);
+        ns_canvas_line(c, p->box[i].x, p->box[i].y + p->box[i].h + 2, p->box[i].x + p->box[i].w, p->box[i].y + p->box[i].h + 2,
+                       (ns_pen){.color = NS_INK, .width = NS_THIN});
+    }
+    if (p->rule_y > 0)
+        ns_canvas_line(c, 0, p->rule_y, p->box[p->figure.n_panels - 1].x + p->box[p->figure.n_panels - 1].w, p->rule_y,
+                       (ns_pen){.color = NS_FAINT, .width = 0.5, .dash = 2});
+    draw_names(p, c);
+    ns_colorbar_draw(&p->bar, c, p->bar_box);
+    draw_keys(p, c);
+}
+
+/* ---- the figure ---- */
+
+int ns_bands_begin(ns_bands_panel *p, const ns_bands_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    *p = (ns_bands_panel){.base = {.layout = layout, .draw = draw}};
+    int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_bands_figure", err);
+    if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
+        return code;
+    const ns_bands_figure *f = &p->figure;
+    double min, max;
+    bool any;
+    p->cells = (ns_cells){.value = f->value, .rows = f->n_panels * f->n_rows, .cols = f->n_points};
+    if ((code = ns_cells_range(&p->cells, &min, &max, &any, err)) != NS_OK)
+        return code;
+    if (!any)
+        return ns_fail(err, NS_E_ARG, "bands figure: there is no value to draw");
+    if ((code = ns_panel_begin(&p->base, params, f->value_name ? f->value_name : "scores over training", f->study_name, err)) != NS_OK ||
+        (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
+        return code;
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = f->chance};
+    p->edge = ns_alloc_array((size_t)f->n_points + 1, sizeof *p->edge);
+    if (!p->edge)
+        return ns_oom(err, "a figure");
+    make_edges(p);
+    look_for_marks(p);
+    return NS_OK;
+}
+
+void ns_bands_end(ns_bands_panel *p)
+{
+    free(p->edge);
+    p->edge = NULL;
+    ns_panel_end(&p->base);
+}
+
+int ns_draw_bands(const char *path, const ns_bands_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    ns_bands_panel panel;
+    int code = ns_bands_begin(&panel, figure, params, err);
+    if (code == NS_OK)
+        code = ns_panel_write(&panel.base, path, err);
+    ns_bands_end(&panel);
+    return code;
+}
