@@ -3,6 +3,8 @@
 #include "math/elementary_tmpl.h"
 #include "math/gemm_tmpl.h"
 #include "math/rows_tmpl.h"
+#include "math/open_tmpl.h"
+#include "math/back_tmpl.h"
 
 const ns_math KERNELS = {
     .name = KERNELS_NAME,
@@ -27,4 +29,11 @@ const ns_math KERNELS = {
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_f16 = f32_to_f16,
     .f32_to_bf16 = f32_to_bf16,
+    .gemm_nn = gemm_nn,
+    .gemm_tn = gemm_tn,
+    .softmax = softmax,
+    .softmax_back = softmax_back,
+    .rms_norm_back = rms_norm_back,
+    .relu_back = relu_back,
+    .silu_back = silu_back,
 };

@@ -56,6 +56,19 @@ typedef struct ns_math {
     void (*bf16_to_f32)(float *out, const uint16_t *x, int64_t n);
     void (*f32_to_f16)(uint16_t *out, const float *x, int64_t n);          /* round to nearest even; overflow to inf */
     void (*f32_to_bf16)(uint16_t *out, const float *x, int64_t n);
+
+    /* The trainer's: matrices as they lie. C[M,N] (+)= A[M,K] B[K,N] and C[M,N] (+)= A[K,M]^T B[K,N], the chains of gemm; B may be read up to
+     * NS_PANEL - 1 floats past the end of its last row. */
+    void (*gemm_nn)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb, float *C, int64_t ldc, int64_t k_block, bool accumulate);
+    void (*gemm_tn)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb, float *C, int64_t ldc, int64_t k_block, bool accumulate);
+    /* Rows of scores at positions `position`.. over keys key0 .. key0 + n (multiples of 16) -> softmax over the `window` (0 = all) keys up to the
+     * row's own position, 0 elsewhere: the bits of max, exp_sum and scale. */
+    void (*softmax)(float *s, int64_t ld, int64_t rows, int64_t position, int64_t key0, int64_t n, int64_t window);
+    void (*softmax_back)(float *dp, const float *p, int64_t rows, int64_t n);                /* dp [rows, n] <- p (dp - sum p dp); n a multiple of 16 */
+    /* Of rms_norm with offset 0, one row: dx += , dgain += */
+    void (*rms_norm_back)(float *dx, float *dgain, const float *x, const float *dy, int64_t n, float eps, const float *gain);
+    void (*relu_back)(float *dy, const float *y, int64_t n);               /* dy <- dy where y > 0, else 0 */
+    void (*silu_back)(float *dy, const float *x, int64_t n);               /* dy <- dy silu'(x) */
 } ns_math;
 
 /* Best kernels of this CPU, capped by name ("scalar", "avx2", "avx512"; NULL = no cap). NULL for an unknown name. Never reads the environment. */

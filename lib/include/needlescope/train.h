@@ -18,7 +18,8 @@ typedef enum ns_train_schedule { NS_LR_CONSTANT, NS_LR_COSINE, NS_LR_LINEAR } ns
 typedef enum ns_train_optimizer { NS_OPTIMIZER_MUON, NS_OPTIMIZER_ADAMW } ns_train_optimizer;
 
 /* Model, optimiser and batch of one run. In JSON every field is a key of the same name (pattern, window, d_model, ...; mlp "relu" | "swiglu",
- * schedule "constant" | "cosine" | "linear", optimizer "muon" | "adamw"); an absent key has the default, an unknown key is an error. The defaults are the recipe's: SSFS, W = 4, 138,816 parameters. */
+ * schedule "constant" | "cosine" | "linear", optimizer "muon" | "adamw"); an absent key has the default, an unknown key
+ * is an error. The defaults are the recipe's: SSFS, W = 4, 138,816 parameters. */
 typedef struct ns_train_config {
     size_t  size;
     /* One letter a layer: S window W, s window 4, F full attention, G Lightning attention (decay constant per head, no rope, H key heads) */
@@ -89,7 +90,7 @@ NS_API NS_MUST_CHECK int ns_trainer_logits(ns_trainer *, const int32_t *tokens, 
 typedef enum ns_trainer_array { NS_TRAIN_PARAMETER, NS_TRAIN_GRADIENT } ns_trainer_array;
 NS_API int64_t ns_trainer_count(const ns_trainer *);
 NS_API const char *ns_trainer_name(const ns_trainer *, int64_t i);
-/* A view that may be written to; false for an unknown name. Gradients are those of the last step or ns_trainer_gradient. */
+/* A view that may be written to until the next pass (ask again before another write); false for an unknown name. Gradients are those of the last step or ns_trainer_gradient. */
 NS_API bool ns_trainer_tensor(ns_trainer *, const char *name, ns_trainer_array, ns_view *out);
 
 /* Writes RUN_DIR/stepNNNNNN (made if need be): config.json, model.safetensors and, with `state`, what ns_trainer_resume needs (trainer.safetensors,

@@ -1,5 +1,6 @@
 /* build.c - facts and a family's row -> arch: names every weight and lays the branches of every layer. */
 #include "model/families/family.h"
+#include "math/math.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +78,7 @@ static double *slopes_of(const builder *b)
     double *const slope = ns_alloc_array((size_t)f->heads, sizeof *slope);
     const double depth = 1 - (double)b->layer / ((double)f->layers - 1 + 1e-5) + 1e-5;
     for (int64_t h = 0; slope && h < f->heads; h++)
-        slope[h] = exp2(-8.0 * (double)(h + 1) / (double)f->heads) * depth;
+        slope[h] = ns_pow(2, -8.0 * (double)(h + 1) / (double)f->heads) * depth;
     return slope;
 }
 
@@ -103,7 +104,8 @@ static void build_lightning(builder *b, ns_attn *a)
     a->o = layer_tensor(b, n->lightning_o ? n->lightning_o : n->o, "weight", D, q);
     a->z_gate = layer_tensor(b, n->z_gate, "weight", q, D);
     a->z_norm = norm_of(b, n->z_norm, q);
-    a->z_norm.eps = b->row->z_eps;
+    if (b->row->z_eps > 0)
+        a->z_norm.eps = b->row->z_eps;
 }
 
 static void build_attn(builder *b, ns_attn *a)
@@ -147,7 +149,7 @@ static void build_ffn(builder *b, ns_ffn *ffn)
         ffn->up = layer_tensor(b, n->gate_up, "weight", F, D);
         ffn->up.start = F;
     } else {
-        if (n->gate)
+        if (n->gate && !b->f->ungated)
             ffn->gate = layer_tensor(b, n->gate, "weight", F, D);
         ffn->up = layer_tensor(b, n->up, "weight", F, D);
     }

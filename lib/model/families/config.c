@@ -395,11 +395,13 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         return ns_oom(err, "the layer table");
     for (int64_t i = 0; i < f->layers; i++) {
         f->rope[i] = -1;
-        f->lightning[i] = row->lightning && i % 2 == 1;      /* minimax: every other layer, unless layer_types says */
+        f->lightning[i] = row->lightning && !row->own_layers && i % 2 == 1;      /* minimax: every other layer, unless layer_types says */
     }
-    if (row->rope == NS_ROPES_LIST && (rc = read_no_rope_layers(f, c, err)))
-        return rc;
-    if ((rc = read_windows(f, c, row, err)) || (rc = read_ropes(f, c, row, err)))
+    if (row->own_layers)
+        rc = ns_facts_own_layers(f, c, err);
+    else if (row->rope == NS_ROPES_LIST)
+        rc = read_no_rope_layers(f, c, err);
+    if (rc || (!row->own_layers && (rc = read_windows(f, c, row, err))) || (rc = read_ropes(f, c, row, err)))
         return rc;
     if (row->normed_residual && (rc = read_residuals(f, c, err)))
         return rc;

@@ -76,13 +76,14 @@ typedef struct ns_family {
     ns_window_rule  window;
     bool            lightning;                /* layer_types may say linear_attention: Lightning layers, H key heads, no rope */
     bool            qkv_act_fixed;            /* Lightning layers use silu, whatever the MLP's activation */
-    float           z_eps;                    /* of their norm */
+    float           z_eps;                    /* of their norm; 0 = as the other norms */
     bool            normed_residual;          /* reads *_alpha_factor, *_beta_factor (minimax) */
     bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
     ns_rope_rule    rope;
     ns_rope_layout  layout;
     bool            embed_sqrt;               /* embedding * sqrt(D) */
     bool            parallel_key;             /* use_parallel_residual false = NS_BLOCK_PRE */
+    bool            own_layers;               /* layer_kinds, windows, nope, mlp: needlescope.c */
     bool            inverse_layer_key;        /* scale_attn_weights, scale_attn_by_inverse_layer_idx */
     bool            scalar_key, clip_key, attn_softcap_key, logit_softcap_key, logit_scale_key;   /* reads query_pre_attn_scalar ... */
     const char *const *harmless;              /* its keys that cannot change the result (NULL-terminated) or NULL */
@@ -92,6 +93,7 @@ typedef struct ns_family {
 extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3, ns_family_minimax;
 extern const ns_family ns_family_olmo, ns_family_olmo2, ns_family_olmo3, ns_family_exaone4;
 extern const ns_family ns_family_gemma2, ns_family_gemma3_text, ns_family_gemma3, ns_family_cohere2, ns_family_gpt_neox, ns_family_gpt2;
+extern const ns_family ns_family_needlescope;
 extern const ns_family *const ns_families[];  /* NULL-terminated */
 const ns_family *ns_family_find(const char *type);
 extern const ns_names ns_names_llama;         /* the names most families share */
@@ -122,6 +124,7 @@ typedef struct ns_facts {
     int64_t vocab, d_model, d_ff, layers, heads, kv_heads, head_dim, positions;
     double  eps, logit_scale, attn_softcap, logit_softcap, clip, scale;
     ns_act  act;
+    bool    ungated;                  /* the MLP has no gate although the family's names have one */
     bool    tied, attn_bias, o_bias, ffn_bias, parallel, scale_by_layer;
     int64_t *window;                  /* [layers] 0 = full */
     bool    *lightning;               /* [layers] */
@@ -131,6 +134,7 @@ typedef struct ns_facts {
     int      n_ropes;
 } ns_facts;
 int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
+int  ns_facts_own_layers(ns_facts *, ns_config *, ns_error *);    /* needlescope.c */
 void ns_facts_clear(ns_facts *);
 /* A rope set for layers of one type ("full_attention", "sliding_attention"). unscaled: rope_scaling is not for these layers; own_theta:
  * nor is its rope_theta. positions may grow to the scaled length. */

@@ -1,0 +1,301 @@
+/* checkpoint.c - RUN_DIR/stepNNNNNN and back: config.json and model.safetensors for everyone, trainer.json and trainer.safetensors to go on.
+ *
+ * All files are written in a folder beside (".stepNNNNNN.tmp.PID"), each fsynced; then the folder is renamed: it is whole or absent. */
+#include "train/internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SCHEMA = 1, MOST_JSON = 1 << 20 };
+
+/* The states of the optimiser that a parameter has. */
+typedef struct state { const char *prefix; float *data; } state;
+
+static int states_of(const ns_trainer *t, const ns_param *p, state out[2])
+{
+    out[0] = (state){p->muon ? "muon.momentum." : "adam.mean.", t->m + p->at};
+    out[1] = (state){"adam.square.", t->v + p->at};
+    return p->muon ? 1 : 2;
+}
+
+/* ---- writing ---- */
+
+static ns_tensor_out tensor_of(const char *name, float *data, const ns_param *p)
+{
+    return (ns_tensor_out){name, ns_view_of(data, NS_F32, p->cols == 1 ? 1 : 2, (int64_t[]){p->rows, p->cols}), NS_F32};
+}
+
+static int write_weights(const ns_trainer *t, const char *path, ns_error *err)
+{
+    ns_tensor_out *const list = ns_alloc_array((size_t)t->n_params, sizeof *list);
+    if (!list)
+        return ns_oom(err, path);
+    for (int64_t i = 0; i < t->n_params; i++)
+        list[i] = tensor_of(t->params[i].name, t->w + t->params[i].at, &t->params[i]);
+    const int rc = ns_safetensors_write(path, list, t->n_params, err);
+    free(list);
+    return rc;
+}
+
+static int write_state(const ns_trainer *t, const char *path, ns_error *err)
+{
+    ns_tensor_out *const list = ns_alloc_array((size_t)(2 * t->n_params), sizeof *list);
+    char (*const names)[128] = ns_alloc_array((size_t)(2 * t->n_params), sizeof *names);
+    int64_t n = 0;
+    int rc = list && names ? NS_OK : ns_oom(err, path);
+    for (int64_t i = 0; i < t->n_params && !rc; i++) {
+        state s[2];
+        const int states = states_of(t, &t->params[i], s);
+        for (int k = 0; k < states; k++, n++) {
+            snprintf(names[n], sizeof *names, "%s%s", s[k].prefix, t->params[i].name);
+            list[n] = tensor_of(names[n], s[k].data, &t->params[i]);
+        }
+    }
+    if (!rc)
+        rc = ns_safetensors_write(path, list, n, err);
+    free(list);
+    free(names);
+    return rc;
+}
+
+static int write_json(const char *path, char *text, ns_error *err)
+{
+    const int rc = ns_file_write(path, text, strlen(text), err);
+    free(text);
+    return rc;
+}
+
+static int write_trainer(const ns_trainer *t, const char *path, ns_error *err)
+{
+    char hex[65], *config = NULL;
+    int rc = ns_train_config_sha256(&t->config, hex, err);
+    if (!rc)
+        rc = ns_train_config_to_json(&t->config, &config, err);
+    if (rc)
+        return rc;
+    char *const text = ns_printf_alloc("{\"schema\": %d, \"step\": %lld, \"config_sha256\": \"%s\", \"config\": %s}\n", SCHEMA, (long long)t->done, hex, config);
+    free(config);
+    return text ? write_json(path, text, err) : ns_oom(err, path);
+}
+
+static int write_config(const ns_trainer *t, const char *path, ns_error *err)
+{
+    char *text;
+    const int rc = ns_train_model_config(t, &text, err);
+    return rc ? rc : write_json(path, text, err);
+}
+
+typedef int (*write_fn)(const ns_trainer *, const char *path, ns_error *);
+static const struct { const char *name; write_fn write; bool state; } files[] = {
+    {"config.json", write_config, false}, {"model.safetensors", write_weights, false}, {"trainer.safetensors", write_state, true},
+    {"trainer.json", write_trainer, true},
+};
+enum { N_FILES = sizeof files / sizeof *files };
+
+static int write_files(const ns_trainer *t, const char *folder, bool with_state, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int i = 0; i < N_FILES && !rc; i++) {
+        if (files[i].state && !with_state)
+            continue;
+        char *const path = ns_path_join(folder, files[i].name);
+        rc = path ? files[i].write(t, path, err) : ns_oom(err, folder);
+        free(path);
+    }
+    return rc;
+}
+
+/* ---- folders ---- */
+
+static void remove_folder(const char *folder)
+{
+    for (int i = 0; i < N_FILES; i++) {
+        char *const path = ns_path_join(folder, files[i].name);
+        if (path)
+            unlink(path);
+        free(path);
+    }
+    rmdir(folder);
+}
+
+static int make_folder(const char *path, ns_error *err)
+{
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && ns_path_is_dir(path)))
+        return NS_OK;
+    return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", path, strerror(errno));
+}
+
+static void sync_folder(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+/* An older folder of this step steps aside first: rename does not replace one that is not empty. */
+static int put_in_place(const char *made, const char *final, ns_error *err)
+{
+    char *const aside = ns_printf_alloc("%s.old.%ld", made, (long)getpid());
+    int rc = aside ? NS_OK : ns_oom(err, final);
+    const bool replaces = !rc && rename(final, aside) == 0;
+    if (!rc && rename(made, final) != 0)
+        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", final, strerror(errno));
+    if (rc && replaces && rename(aside, final) != 0)
+        rc = ns_fail(err, NS_E_IO, "%s: cannot be put back from %s: %s", final, aside, strerror(errno));
+    else if (replaces)
+        remove_folder(aside);
+    free(aside);
+    return rc;
+}
+
+int ns_trainer_save(const ns_trainer *t, const char *run_dir, bool with_state, char **path, ns_error *err)
+{
+    char *const final = ns_printf_alloc("%s/step%06lld", run_dir, (long long)t->done);
+    char *const made = ns_printf_alloc("%s/.step%06lld.tmp.%ld", run_dir, (long long)t->done, (long)getpid());
+    int rc = final && made ? make_folder(run_dir, err) : ns_oom(err, run_dir);
+    if (!rc)
+        rc = make_folder(made, err);
+    if (!rc) {
+        rc = write_files(t, made, with_state, err);
+        if (!rc)
+            rc = put_in_place(made, final, err);
+        if (rc)
+            remove_folder(made);
+        else
+            sync_folder(run_dir);
+    }
+    free(made);
+    if (rc || !path)
+        free(final);
+    if (path)
+        *path = rc ? NULL : final;
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static int read_tensor(const ns_checkpoint *c, const char *prefix, const ns_param *p, float *out, ns_error *err)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s%s", prefix, p->name);
+    const ns_tensor *const found = ns_checkpoint_find(c, name);
+    if (!found)
+        return ns_fail(err, NS_E_FORMAT, "%s: there is no tensor '%s'", ns_checkpoint_dir(c), name);
+    if (found->view.dtype != NS_F32 || ns_view_count(&found->view) != p->rows * p->cols)
+        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %lld numbers of type %s, the config wants %lld of F32", ns_checkpoint_dir(c), name,
+                       (long long)ns_view_count(&found->view), ns_dtype_name(found->view.dtype), (long long)(p->rows * p->cols));
+    return ns_tensor_read_f32(found, 0, p->rows * p->cols, out, err);
+}
+
+static int read_tensors(ns_trainer *t, const char *folder, bool states, ns_error *err)
+{
+    char *const path = ns_path_join(folder, states ? "trainer.safetensors" : "model.safetensors");
+    ns_checkpoint *c = NULL;
+    int rc = path ? ns_checkpoint_open(&c, path, NULL, err) : ns_oom(err, folder);
+    for (int64_t i = 0; i < t->n_params && !rc; i++) {
+        const ns_param *const p = &t->params[i];
+        state s[2] = {{"", t->w + p->at}};
+        const int n = states ? states_of(t, p, s) : 1;
+        for (int k = 0; k < n && !rc; k++)
+            rc = read_tensor(c, s[k].prefix, p, s[k].data, err);
+    }
+    ns_checkpoint_free(c);
+    free(path);
+    return rc;
+}
+
+static int read_trainer(const char *path, ns_train_config *config, int64_t *step, ns_error *err)
+{
+    cJSON *object = NULL;
+    const char *saved = NULL;
+    char hex[65], *text = NULL;
+    int64_t schema = 0;
+    int rc = ns_json_read(&object, path, MOST_JSON, 4, err);
+    if (!rc)
+        rc = ns_json_i64(object, "schema", 0, &schema, path, err);
+    if (!rc && schema != SCHEMA)
+        rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: schema %lld, this version reads %d", path, (long long)schema, SCHEMA);
+    if (!rc)
+        rc = ns_json_i64(object, "step", -1, step, path, err);
+    if (!rc)
+        rc = ns_json_str(object, "config_sha256", &saved, path, err);
+    const cJSON *const part = rc ? NULL : cJSON_GetObjectItemCaseSensitive(object, "config");
+    if (!rc && !(part && saved && *step >= 0 && (text = ns_json_print(part, false))))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: needs step, config_sha256 and config", path);
+    if (!rc)
+        rc = ns_train_config_from_json(config, text, strlen(text), path, err);
+    if (!rc)
+        rc = ns_train_config_sha256(config, hex, err);
+    if (!rc && strcmp(hex, saved) != 0)
+        rc = ns_fail(err, NS_E_FORMAT, "%s: config_sha256 is not that of the config beside it: the file was edited", path);
+    free(text);
+    cJSON_Delete(object);
+    return rc;
+}
+
+int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_config *config, const ns_trainer_params *params, ns_error *err)
+{
+    ns_train_config saved;
+    ns_trainer *t = NULL;
+    int64_t step = 0;
+    *out = NULL;
+    char *const path = ns_path_join(step_dir, "trainer.json");
+    int rc = path ? read_trainer(path, &saved, &step, err) : ns_oom(err, step_dir);
+    if (!rc && config)
+        rc = ns_train_config_same(&saved, config, step_dir, err);
+    if (!rc)
+        rc = ns_trainer_new(&t, config ? config : &saved, params, err);
+    if (!rc)
+        rc = read_tensors(t, step_dir, false, err);
+    if (!rc)
+        rc = read_tensors(t, step_dir, true, err);
+    free(path);
+    if (rc) {
+        ns_trainer_free(t);
+        return rc;
+    }
+    t->done = step;
+    t->stale = true;
+    *out = t;
+    return NS_OK;
+}
+
+/* The number in stepNNNNNN, -1 for another name. */
+static int64_t step_of(const char *name)
+{
+    if (!ns_starts(name, "step") || !name[4] || strspn(name + 4, "0123456789") != strlen(name + 4) || strlen(name) > 22)
+        return -1;
+    return strtoll(name + 4, NULL, 10);
+}
+
+int ns_trainer_find(char **out, const char *run_dir, ns_error *err)
+{
+    int64_t best = -1;
+    *out = NULL;
+    DIR *const folder = opendir(run_dir);
+    if (!folder)
+        return errno == ENOENT ? NS_OK : ns_fail(err, NS_E_MISSING, "%s: cannot be read: %s", run_dir, strerror(errno));
+    for (const struct dirent *e; (e = readdir(folder));) {
+        const int64_t step = step_of(e->d_name);
+        char *const path = step > best ? ns_printf_alloc("%s/%s", run_dir, e->d_name) : NULL;
+        char *const state_path = path ? ns_path_join(path, "trainer.json") : NULL;
+        if (state_path && ns_path_exists(state_path)) {
+            free(*out);
+            *out = path;
+            best = step;
+        } else {
+            free(path);
+        }
+        free(state_path);
+    }
+    closedir(folder);
+    return NS_OK;
+}

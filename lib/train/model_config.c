@@ -1,0 +1,81 @@
+/* model_config.c - the config.json of a checkpoint: smollm3 where transformers' class can hold the model (gated MLP, one window, no recurrent
+ * layer), else the own model_type "needlescope": layer_kinds, windows, nope and mlp beside the usual keys. */
+#include "train/internal.h"
+
+#include <string.h>
+
+static int64_t common_window(const ns_trainer *t)        /* 0: none; -1: several */
+{
+    int64_t window = 0;
+    for (int64_t i = 0; i < t->L; i++) {
+        const int64_t w = t->layers[i].window;
+        if (w && window && w != window)
+            return -1;
+        window = w ? w : window;
+    }
+    return window;
+}
+
+static bool is_smollm3(const ns_trainer *t)
+{
+    return t->config.mlp == NS_MLP_SWIGLU && common_window(t) >= 0 && !strchr(t->config.pattern, 'G');
+}
+
+static bool add_common(cJSON *o, const ns_trainer *t)
+{
+    const ns_train_config *const c = &t->config;
+    const struct { const char *key; double value; } numbers[] = {
+        {"vocab_size", (double)t->V}, {"hidden_size", (double)t->D}, {"intermediate_size", (double)t->F}, {"num_hidden_layers", (double)t->L},
+        {"num_attention_heads", (double)t->H}, {"num_key_value_heads", (double)ns_train_kv_heads(c)}, {"head_dim", (double)t->d},
+        {"max_position_embeddings", (double)c->max_positions}, {"rms_norm_eps", c->rms_eps}, {"rope_theta", c->rope_theta},
+    };
+    bool ok = true;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers && ok; i++)
+        ok = cJSON_AddNumberToObject(o, numbers[i].key, numbers[i].value) != NULL;
+    return ok && cJSON_AddStringToObject(o, "hidden_act", c->mlp == NS_MLP_SWIGLU ? "silu" : "relu") && cJSON_AddBoolToObject(o, "tie_word_embeddings", c->tied)
+           && cJSON_AddStringToObject(o, "torch_dtype", "float32");
+}
+
+static bool add_item(cJSON *list, cJSON *item)
+{
+    return item && cJSON_AddItemToArray(list, item);
+}
+
+/* Without explicit nulls the class would pad with a token beyond a small vocabulary. */
+static bool add_smollm3(cJSON *o, const ns_trainer *t)
+{
+    const int64_t window = common_window(t);
+    cJSON *const architectures = cJSON_AddArrayToObject(o, "architectures"), *const types = cJSON_AddArrayToObject(o, "layer_types");
+    cJSON *const rotates = cJSON_AddArrayToObject(o, "no_rope_layers");              /* 1 = the layer rotates */
+    bool ok = architectures && types && rotates && add_item(architectures, cJSON_CreateString("SmolLM3ForCausalLM"));
+    for (int64_t i = 0; i < t->L && ok; i++)
+        ok = add_item(types, cJSON_CreateString(t->layers[i].window ? "sliding_attention" : "full_attention"))
+             && add_item(rotates, cJSON_CreateNumber(t->layers[i].rotates));
+    ok = ok && cJSON_AddBoolToObject(o, "use_sliding_window", window > 0);
+    ok = ok && (window ? cJSON_AddNumberToObject(o, "sliding_window", (double)window) : cJSON_AddNullToObject(o, "sliding_window"));
+    return ok && cJSON_AddFalseToObject(o, "attention_bias") && cJSON_AddFalseToObject(o, "mlp_bias") && cJSON_AddNullToObject(o, "pad_token_id")
+           && cJSON_AddNullToObject(o, "bos_token_id") && cJSON_AddNullToObject(o, "eos_token_id");
+}
+
+static bool add_own(cJSON *o, const ns_trainer *t)
+{
+    cJSON *const kinds = cJSON_AddArrayToObject(o, "layer_kinds"), *const windows = cJSON_AddArrayToObject(o, "windows"), *const nope = cJSON_AddArrayToObject(o, "nope");
+    bool ok = kinds && windows && nope;
+    for (int64_t i = 0; i < t->L && ok; i++) {
+        const ns_train_layer *const l = &t->layers[i];
+        ok = add_item(kinds, cJSON_CreateString(l->lightning ? "lightning" : l->window ? "swa" : "full"))
+             && add_item(windows, cJSON_CreateNumber((double)l->window)) && add_item(nope, cJSON_CreateBool(!l->rotates));
+    }
+    return ok && cJSON_AddStringToObject(o, "mlp", t->config.mlp == NS_MLP_SWIGLU ? "swiglu" : "relu");
+}
+
+int ns_train_model_config(const ns_trainer *t, char **out, ns_error *err)
+{
+    const bool smollm3 = is_smollm3(t);
+    cJSON *const o = cJSON_CreateObject();
+    const bool ok = o && cJSON_AddStringToObject(o, "model_type", smollm3 ? "smollm3" : "needlescope") && add_common(o, t)
+                    && (smollm3 ? add_smollm3(o, t) : add_own(o, t));
+    *out = ok ? ns_json_print(o, true) : NULL;
+    cJSON_Delete(o);
+    return *out ? NS_OK : ns_oom(err, "config.json");
+}
