@@ -95,4 +95,22 @@ int  ns_top_of(const ns_scores *, const float *values, bool ascending, int k, in
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
 static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }   /* of one case */
 
+/* ---- one run ---- */
+typedef struct ns_scoring {
+    const ns_model *model;
+    const ns_score_params *params;
+    const ns_cases *given;
+    ns_scores      *scores;
+    const ns_case **cases;             /* sorted, then those that stay */
+    int64_t        *index;
+    int64_t         n_cases;
+    char           *states[NS_MAX_PROBES];      /* [n_cases * state_size] */
+    int64_t         begun[NS_MAX_PROBES];       /* cases whose begin has run */
+    ns_error       *err;
+} ns_scoring;
+/* choose.c: into out[NS_MAX_PROBES]; into r->cases, r->index and r->n_cases (those that are dropped are counted in the scores). */
+int ns_choose_probes(const ns_score_params *, const ns_probe **out, int *n, ns_error *);
+int ns_choose_cases(ns_scoring *, const ns_cases *);
+ns_probe_context ns_scoring_context(const ns_scoring *, const ns_probe *, const ns_case *);
+
 #endif

@@ -1,4 +1,4 @@
-/* definition.c - a probe from JSON: text -> checked words and numbers -> ns_pattern; and the ns_probe around it.
+/* definition.c - a probe from JSON: text -> checked words and numbers -> ns_pattern.
  *     {"name": "needle_mass", "rows": "answer", "keys": "needle", "stat": "mass", "exclude": [0], "summary": "...", "from": "..."} */
 #include <ctype.h>
 #include <stdio.h>
@@ -247,140 +247,17 @@ static int read_pattern(const reader *r, ns_pattern *p)
     return rc == NS_OK ? check_whole(r, p) : rc;
 }
 
-static int parse_object(cJSON **out, const char *json, size_t n, const char *label, ns_error *err)
-{
-    if (n > MAX_TEXT)
-        return ns_fail(err, NS_E_FORMAT, "%s: a definition of %zu bytes (at most %d)", label, n, MAX_TEXT);
-    const int rc = ns_json_parse(out, json, n, 4, label, err);
-    if (rc == NS_OK && !cJSON_IsObject(*out)) {
-        cJSON_Delete(*out);
-        return ns_fail(err, NS_E_FORMAT, "%s: a probe's definition is an object {\"name\": ..., \"rows\": ..., \"keys\": ..., \"stat\": ...}", label);
-    }
-    return rc;
-}
-
 int ns_pattern_parse(ns_pattern *out, const char *json, size_t n, const char *label, ns_error *err)
 {
     cJSON *object = NULL;
     memset(out, 0, sizeof *out);
-    int rc = parse_object(&object, json, n, label, err);
-    if (rc < 0)
-        return rc;
-    rc = read_pattern(&(reader){object, label, err}, out);
+    if (n > MAX_TEXT)
+        return ns_fail(err, NS_E_FORMAT, "%s: a definition of %zu bytes (at most %d)", label, n, MAX_TEXT);
+    int rc = ns_json_parse(&object, json, n, NS_PATTERN_DEPTH, label, err);
+    if (rc == NS_OK && !cJSON_IsObject(object))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: a probe's definition is an object {\"name\": ..., \"rows\": ..., \"keys\": ..., \"stat\": ...}", label);
+    if (rc == NS_OK)
+        rc = read_pattern(&(reader){object, label, err}, out);
     cJSON_Delete(object);
     return rc;
-}
-
-/* ---- the probe ---- */
-
-unsigned ns_pattern_accepts(const ns_pattern *p)
-{
-    const bool normalises = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM || ((p->stat == NS_PS_MASS || p->stat == NS_PS_MEAN) &&
-                                                                                        (p->exclude.n > 0 || p->exclude_special));
-    return normalises ? NS_ACCEPTS_SOFTMAX : NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED;
-}
-
-/* Rows from the prompt's end are those before the answer's first row, T - 1: NS_ROWS_PROBE with so many before it. */
-ns_rows ns_pattern_hook_rows(const ns_pattern *p, const ns_pattern_list **list)
-{
-    int64_t back = p->rows == NS_PR_LAST ? p->last : 0, forward = 0;
-    for (int i = 0; i < p->row_list.n; i++) {
-        back = -p->row_list.at[i] > back ? -p->row_list.at[i] : back;
-        forward += p->row_list.at[i] >= 0;
-    }
-    *list = &p->row_list;
-    switch (p->rows) {
-    case NS_PR_ANSWER: case NS_PR_FIRST:
-        return (ns_rows){.kind = NS_ROWS_ANSWER};
-    case NS_PR_BEFORE:
-        return (ns_rows){.kind = NS_ROWS_PROBE};
-    case NS_PR_SPAN:
-        return (ns_rows){.kind = NS_ROWS_SPAN, .span = p->row_span};
-    case NS_PR_LAST:
-        return back == 1 ? (ns_rows){.kind = NS_ROWS_ANSWER} : (ns_rows){.kind = NS_ROWS_PROBE, .n = back - 1};
-    case NS_PR_LIST:
-        if (forward == p->row_list.n)
-            return (ns_rows){.kind = NS_ROWS_LIST, .n = p->row_list.n, .positions = p->row_list.at};
-        if (forward == 0)
-            return back == 1 ? (ns_rows){.kind = NS_ROWS_ANSWER} : (ns_rows){.kind = NS_ROWS_PROBE, .n = back - 1};
-        break;
-    case NS_PR_ALL:
-        break;
-    }
-    return (ns_rows){.kind = NS_ROWS_ALL};
-}
-
-typedef struct defined {       /* a user's probe and all it points to */
-    ns_probe   probe;
-    ns_output  outputs[2];
-    ns_score   score;
-    ns_pattern pattern;
-    char      *json, *summary, *from;
-    char       of[NS_PATTERN_NAME + 8], over[NS_PATTERN_NAME + 8];
-} defined;
-
-static int fill(defined *d, const cJSON *object, const char *label, ns_error *err)
-{
-    const char *summary, *from;
-    int rc = ns_json_str(object, "summary", &summary, label, err);
-    if (rc == NS_OK)
-        rc = ns_json_str(object, "from", &from, label, err);
-    if (rc < 0)
-        return rc;
-    d->summary = summary ? ns_strdup(summary) : ns_printf_alloc("%s, as defined in %s", d->pattern.name, label);
-    d->from = ns_strdup(from ? from : "a definition of the user's");
-    if (!d->summary || !d->from)
-        return ns_oom(err, "a probe's definition");
-    const bool hits = d->pattern.stat == NS_PS_ARGMAX_HIT;
-    const ns_pattern_list *list;
-    snprintf(d->of, sizeof d->of, hits ? "%s_hits" : "case_%s", d->pattern.name);
-    snprintf(d->over, sizeof d->over, "%s_events", d->pattern.name);
-    d->outputs[0] = (ns_output){.name = d->of, .dtype = hits ? NS_U8 : NS_F32, .summary = d->summary};
-    d->outputs[1] = (ns_output){.name = d->over, .dtype = NS_U8, .summary = "rows that were judged"};
-    d->score = (ns_score){.name = d->pattern.name, .of = d->of, .over = hits ? d->over : NULL, .summary = d->summary, .paper = d->from,
-                          .ascending = d->pattern.stat == NS_PS_RANK};
-    d->probe = (ns_probe){
-        .name = d->pattern.name, .summary = d->summary, .paper = d->from, .at = "blocks.*.attn.hook_pattern", .rows = ns_pattern_hook_rows(&d->pattern, &list),
-        .accepts = ns_pattern_accepts(&d->pattern), .state_size = ns_pattern_state_size, .outputs = d->outputs, .n_outputs = hits ? 2 : 1,
-        .scores = &d->score, .n_scores = 1, .rejects = ns_pattern_rejects, .begin = ns_pattern_begin, .see = ns_pattern_see, .end = ns_pattern_end,
-        .definition = d->json,
-    };
-    return NS_OK;
-}
-
-int ns_probe_from_json(ns_probe **out, const char *json, size_t n, const char *label, ns_error *err)
-{
-    cJSON *object = NULL;
-    *out = NULL;
-    int rc = parse_object(&object, json, n, label, err);
-    if (rc < 0)
-        return rc;
-    defined *const d = ns_alloc_array(1, sizeof *d);
-    if (d)
-        d->json = ns_alloc_array(n + 1, 1);
-    if (!d || !d->json)
-        rc = ns_oom(err, "a probe's definition");
-    if (rc == NS_OK) {
-        memcpy(d->json, json, n);
-        rc = read_pattern(&(reader){object, label, err}, &d->pattern);
-    }
-    if (rc == NS_OK)
-        rc = fill(d, object, label, err);
-    cJSON_Delete(object);
-    if (rc < 0)
-        ns_probe_free(d ? &d->probe : NULL);
-    else
-        *out = &d->probe;
-    return rc;
-}
-
-void ns_probe_free(ns_probe *probe)
-{
-    defined *const d = (defined *)probe;       /* its first member */
-    if (!d)
-        return;
-    free(d->json);
-    free(d->summary);
-    free(d->from);
-    free(d);
 }

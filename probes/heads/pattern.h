@@ -1,11 +1,11 @@
-/* pattern.h - a probe of attention rows in words: which rows, which keys of each, what of them. JSON -> ns_pattern (definition.c) -> values (patterns.c).
+/* pattern.h - a probe of attention rows in words: which rows, which keys of each, what of them. JSON -> ns_pattern (definition.c) -> values (interpret.c).
  * The language is described in docs/measures.md. Internal. */
 #ifndef NS_PATTERN_H
 #define NS_PATTERN_H
 
 #include "heads.h"
 
-enum { NS_PATTERN_LIST = 64, NS_PATTERN_NAME = 64 };
+enum { NS_PATTERN_LIST = 64, NS_PATTERN_NAME = 64, NS_PATTERN_DEPTH = 4 };      /* depth of the JSON */
 
 typedef enum ns_pattern_rows { NS_PR_ALL, NS_PR_ANSWER, NS_PR_BEFORE, NS_PR_FIRST, NS_PR_LAST, NS_PR_SPAN, NS_PR_LIST } ns_pattern_rows;
 typedef enum ns_pattern_keys { NS_PK_ALL, NS_PK_SPAN, NS_PK_ALIGNED, NS_PK_OFFSET, NS_PK_LOCAL, NS_PK_SAME, NS_PK_AFTER_SAME, NS_PK_LIST } ns_pattern_keys;
@@ -35,8 +35,11 @@ unsigned ns_pattern_accepts(const ns_pattern *);
 /* The nearest of n words by edit distance, NULL when none is near. */
 const char *ns_nearest_word(const char *word, const char *const *words, int n);
 
-/* ---- patterns.c: the probe's functions, the same for our own and a user's ---- */
-extern const size_t ns_pattern_state_size;
+/* [n_tokens] the last earlier position of each prompt token's own id, -1 for none; NULL when memory is out. *repeated: is there any? */
+int32_t *ns_copies_link(const ns_case *, bool *repeated);
+
+/* ---- interpret.c: the probe's functions, the same for our own and a user's ---- */
+enum { NS_PATTERN_STATE = 2560 };                /* bytes of its state; interpret.c asserts that they are enough */
 const char *ns_pattern_rejects(const ns_probe_context *, char reason[NS_REASON]);
 int ns_pattern_begin(void *state, const ns_probe_context *, float *const *outputs, ns_error *);
 int ns_pattern_see(void *state, const ns_site *, const ns_view *, ns_error *);

@@ -356,13 +356,20 @@ def decode_scores(model, case, steps, stop):
     return strict, count, recalls[min(len(case["answer"]), len(recalls)) - 1] > 0.5, recalls[-1] > 0.5, b - a
 
 
+def first_cases(path, n):
+    """A file of the first n cases: decoding is a pass a token, here and there."""
+    few = f"{path}.{n}"
+    open(few, "w").writelines(open(path).readlines()[:n])
+    return few
+
+
 def check_decoding(tool, folder, path, model, work):
-    out = os.path.join(work, "wu.h5")
+    out, path = os.path.join(work, "wu.h5"), first_cases(path, 3)
     call(tool, "score", folder, "--cases", path, "--probe", "wu,wu2024", "--threads", 2, "--quiet", "-o", out)
     said = 0
     with h5py.File(out) as f:
         ids = [s.decode() for s in f["case_id"][:]]
-        for case in [json.loads(line) for line in open(path)][:8]:
+        for case in [json.loads(line) for line in open(path)]:
             i = ids.index(case["id"])
             strict, count, strict_said, count_said, m = decode_scores(model, case, 50, set())
             for name, want, ok in (("wu", strict, strict_said), ("wu2024", count, count_said)):
@@ -370,12 +377,12 @@ def check_decoding(tool, folder, path, model, work):
                 got = f[f"case_{name}"][i]
                 assert np.isnan(got).all() if not ok else np.abs(got - want / m).max() < 1e-6, (case["id"], name, ok)
                 said += ok
-    print(f"{os.path.basename(folder)}: decoding: hits equal on {min(len(ids), 8)} cases, {said} of {2 * min(len(ids), 8)} times the answer was said")
+    print(f"{os.path.basename(folder)}: decoding: hits equal on {len(ids)} cases, {said} of {2 * len(ids)} times the answer was said")
 
 
 def check_questions(tool, folder, path, model, work):
     """qr with twins whose question is cut short; QRHead's score_docs, written down from its definition."""
-    cases, lines = [json.loads(line) for line in open(path)], []
+    cases, lines = [json.loads(line) for line in open(first_cases(path, 6))], []
     for case in cases:
         q = case["spans"]["question"][0]
         twin = {"id": case["id"] + "-null", "twin_of": case["id"], "tokens": case["tokens"][:q] + case["tokens"][-1:] * 3, "spans": {"question": [q, q + 1]},

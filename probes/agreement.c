@@ -1,0 +1,74 @@
+/* agreement.c - how much two lists of heads have in common: Jaccard of the best, Spearman over all. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "score.h"
+
+double ns_jaccard_top(const ns_scores *s, const float *a, bool a_ascending, const float *b, bool b_ascending, int k)
+{
+    int64_t x[NS_RANK_K][2], y[NS_RANK_K][2];
+    const int n = ns_top_of(s, a, a_ascending, k, x), m = ns_top_of(s, b, b_ascending, k, y);
+    int both = 0;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < m; j++)
+            both += x[i][0] == y[j][0] && x[i][1] == y[j][1];
+    return n + m > 0 ? (double)both / (double)(n + m - both) : (double)NAN;
+}
+
+typedef struct ranked { float value; int64_t at; } ranked;
+
+static int by_ranked(const void *a, const void *b)
+{
+    const float x = ((const ranked *)a)->value, y = ((const ranked *)b)->value;
+    return x < y ? -1 : x > y;
+}
+
+/* Ranks with ties averaged. */
+static void rank_values(const float *values, const int64_t *of, int64_t n, ranked *scratch, double *out)
+{
+    for (int64_t i = 0; i < n; i++)
+        scratch[i] = (ranked){values[of[i]], i};
+    qsort(scratch, (size_t)n, sizeof *scratch, by_ranked);
+    for (int64_t i = 0, j; i < n; i = j) {
+        for (j = i + 1; j < n && scratch[j].value == scratch[i].value;)
+            j++;
+        for (int64_t t = i; t < j; t++)
+            out[scratch[t].at] = (double)(i + j - 1) / 2;
+    }
+}
+
+static double correlation(const double *x, const double *y, int64_t n)
+{
+    double mx = 0, my = 0, xx = 0, yy = 0, xy = 0;
+    for (int64_t i = 0; i < n; i++) {
+        mx += x[i] / (double)n;
+        my += y[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+        xy += (x[i] - mx) * (y[i] - my);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : (double)NAN;
+}
+
+int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error *err)
+{
+    int64_t *const of = ns_alloc_array((size_t)n, sizeof *of), m = 0;
+    ranked *const scratch = ns_alloc_array((size_t)n, sizeof *scratch);
+    double *const x = ns_alloc_array((size_t)n, sizeof *x), *const y = ns_alloc_array((size_t)n, sizeof *y);
+    const bool good = of && scratch && x && y;
+    for (int64_t i = 0; good && i < n; i++)
+        if (!isnan(a[i]) && !isnan(b[i]))
+            of[m++] = i;
+    if (good) {
+        rank_values(a, of, m, scratch, x);
+        rank_values(b, of, m, scratch, y);
+        *out = correlation(x, y, m);
+    }
+    free(of);
+    free(scratch);
+    free(x);
+    free(y);
+    return good ? NS_OK : ns_oom(err, "ranks of heads");
+}

@@ -1,0 +1,173 @@
+/* choose.c - what a score run works on: its probes, its cases sorted by id and checked against every probe, and each case's null twin. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "heads/heads.h"
+#include "score.h"
+
+/* ---- null twins ---- */
+
+static bool is_null_twin(const ns_case *c)
+{
+    cJSON *meta = NULL;
+    if (!c->twin_of || !c->meta || ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", NULL) < 0)
+        return false;
+    const cJSON *const twin = cJSON_GetObjectItemCaseSensitive(meta, "twin");
+    const bool null = cJSON_IsString(twin) && strcmp(twin->valuestring, "null") == 0;
+    cJSON_Delete(meta);
+    return null;
+}
+
+static const ns_case *null_twin_of(const ns_scoring *r, const ns_case *c)
+{
+    for (int64_t i = 0; i < r->given->n; i++) {
+        const ns_case *const twin = &r->given->list[i];
+        if (twin->twin_of && strcmp(twin->twin_of, c->id) == 0 && is_null_twin(twin))
+            return twin;
+    }
+    return NULL;
+}
+
+ns_probe_context ns_scoring_context(const ns_scoring *r, const ns_probe *probe, const ns_case *c)
+{
+    ns_probe_context ctx = {.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
+                            .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special, .n_special = r->params->n_special,
+                            .stop = r->params->stop, .n_stop = r->params->n_stop};
+    if (probe->wants_null && c) {
+        ctx.is_null = is_null_twin(c);
+        ctx.null_twin = ctx.is_null ? NULL : null_twin_of(r, c);
+    }
+    return ctx;
+}
+
+/* ---- which probes ---- */
+
+static int add_probe(const ns_probe *probe, const ns_probe **out, int *n, ns_error *err)
+{
+    if (*n == NS_MAX_PROBES)
+        return ns_fail(err, NS_E_ARG, "more than %d probes in one run", NS_MAX_PROBES);
+    for (int i = 0; i < *n; i++)
+        if (strcmp(out[i]->name, probe->name) == 0)
+            return ns_fail(err, NS_E_ARG, "two probes are called '%s'", probe->name);
+    out[(*n)++] = probe;
+    return NS_OK;
+}
+
+static const ns_probe *find_definition(const ns_score_params *params, const char *name)
+{
+    for (int i = 0; i < params->n_definitions; i++)
+        if (strcmp(params->definitions[i]->name, name) == 0)
+            return params->definitions[i];
+    return NULL;
+}
+
+/* Ours in the order of the table, then the caller's definitions. */
+int ns_choose_probes(const ns_score_params *params, const ns_probe **out, int *n, ns_error *err)
+{
+    int rc = NS_OK;
+    *n = 0;
+    for (int i = 0; i < params->n_probes; i++)
+        if (!ns_probe_find(params->probes[i]) && !find_definition(params, params->probes[i]))
+            return ns_fail(err, NS_E_ARG, "no probe or score is called '%.60s' (one of: retrieval_find, retrieval_continue, retrieval_copy, copy_any,"
+                           " retrieval_mass, induction, previous_token, ...)", params->probes[i]);
+    for (const ns_probe *const *p = ns_probes(); *p && rc == NS_OK; p++) {
+        bool wanted = false;
+        for (int i = 0; i < params->n_probes && !wanted; i++)
+            wanted = ns_probe_find(params->probes[i]) == *p;
+        if (wanted)
+            rc = add_probe(*p, out, n, err);
+    }
+    for (int i = 0; i < params->n_definitions && rc == NS_OK; i++) {
+        const ns_probe *const own = params->definitions[i];
+        rc = ns_probe_find(own->name) ? ns_fail(err, NS_E_ARG, "a definition is called '%s', which is one of needlescope's own probes or scores", own->name)
+                                      : add_probe(own, out, n, err);
+    }
+    return rc < 0 || *n > 0 ? rc : ns_fail(err, NS_E_ARG, "no probe is named");
+}
+
+/* ---- which cases ---- */
+
+static int compare_ids(const int32_t *a, int64_t n, const int32_t *b, int64_t m)
+{
+    for (int64_t i = 0; i < n && i < m; i++)
+        if (a[i] != b[i])
+            return a[i] < b[i] ? -1 : 1;
+    return n < m ? -1 : n > m;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const ns_case *const x = *(const ns_case *const *)a, *const y = *(const ns_case *const *)b;
+    int order = strcmp(x->id, y->id);
+    if (order == 0)
+        order = compare_ids(x->tokens, x->n_tokens, y->tokens, y->n_tokens);
+    return order ? order : compare_ids(x->answer, x->n_answer, y->answer, y->n_answer);
+}
+
+static bool beyond_vocabulary(const ns_case *c, int64_t vocab)
+{
+    for (int64_t i = 0; i < c->n_tokens + c->n_answer; i++)
+        if (ns_case_token(c, i) >= vocab)
+            return true;
+    return false;
+}
+
+/* NULL, or why the case cannot be scored; buffer holds reasons with a number in them. */
+static const char *reason_to_drop(const ns_scoring *r, const ns_case *c, char buffer[NS_REASON])
+{
+    const ns_arch *const arch = ns_model_arch(r->model);
+    if (arch->max_positions > 0 && ns_case_length(c) > arch->max_positions) {
+        snprintf(buffer, NS_REASON, "longer than the model's %lld positions", (long long)arch->max_positions);
+        return buffer;
+    }
+    if (beyond_vocabulary(c, arch->vocab)) {
+        snprintf(buffer, NS_REASON, "a token id beyond the model's vocabulary of %lld", (long long)arch->vocab);
+        return buffer;
+    }
+    for (int p = 0; p < r->scores->n_probes; p++) {
+        const ns_probe *const probe = r->scores->probes[p];
+        const ns_probe_context ctx = ns_scoring_context(r, probe, c);
+        const char *const reason = probe->rejects ? probe->rejects(&ctx, buffer) : NULL;
+        if (reason)
+            return reason;
+    }
+    return NULL;
+}
+
+static int fail_empty(const ns_scores *s, ns_error *err)
+{
+    char text[700] = "";
+    size_t used = 0;
+    for (int i = 0; i < s->n_dropped && used < sizeof text - 1; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld: %s (first: '%s')", i ? "; " : "", (long long)s->dropped[i].n,
+                                 s->dropped[i].reason, s->dropped[i].first_id);
+    return ns_fail(err, NS_E_ARG, "no case left to score%s%s", s->n_dropped ? "; dropped " : ": the list is empty", text);
+}
+
+static bool sees_cases(const ns_scores *s)
+{
+    for (int p = 0; p < s->n_probes; p++)
+        if (s->probes[p]->at)
+            return true;
+    return false;
+}
+
+int ns_choose_cases(ns_scoring *r, const ns_cases *cases)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < cases->n; i++)
+        r->cases[i] = &cases->list[i];
+    qsort(r->cases, (size_t)cases->n, sizeof *r->cases, by_id);
+    for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
+        char buffer[NS_REASON];
+        const char *const reason = reason_to_drop(r, r->cases[i], buffer);
+        if (reason) {
+            rc = ns_scores_drop(r->scores, reason, r->cases[i]->id, r->err);
+        } else {
+            r->index[r->n_cases] = r->n_cases;
+            r->cases[r->n_cases++] = r->cases[i];
+        }
+    }
+    return rc == NS_OK && r->n_cases == 0 && sees_cases(r->scores) ? fail_empty(r->scores, r->err) : rc;
+}

@@ -1,0 +1,99 @@
+/* reduce.c - per-case outputs [case, layer, head] become scores [layer, head]: sums in f64 in the order of case ids, with a weight for each case. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "score.h"
+
+static const float *find_output(const ns_scores *s, int p, const char *name)
+{
+    for (int o = 0; name && o < s->probes[p]->n_outputs; o++)
+        if (strcmp(s->probes[p]->outputs[o].name, name) == 0)
+            return s->outputs[p][o];
+    return NULL;
+}
+
+static int probe_of(const ns_scores *s, int k)
+{
+    int p = 0;
+    while (k >= s->probes[p]->n_scores)
+        k -= s->probes[p++]->n_scores;
+    return p;
+}
+
+bool ns_scores_by_case(const ns_scores *s, int k)
+{
+    return s->probes[probe_of(s, k)]->at != NULL;
+}
+
+/* One case into the sums of all heads: sum of / sum over; without `over`: the mean of the finite ones. */
+static void add_case(const float *of, const float *over, double times, int64_t n, double *sum, double *weight)
+{
+    for (int64_t at = 0; at < n && over; at++) {
+        sum[at] += times * (double)of[at];
+        weight[at] += times * (double)over[at];
+    }
+    for (int64_t at = 0; at < n && !over; at++) {
+        const bool finite = isfinite(of[at]);
+        sum[at] += finite ? times * (double)of[at] : 0;
+        weight[at] += finite ? times : 0;
+    }
+}
+
+/* Every head gets the largest value of its KV group. */
+static void spread_group_max(const ns_scores *s, float *values)
+{
+    for (int64_t l = 0; l < s->L; l++) {
+        for (int64_t g = 0; s->group[l] > 0 && g < s->H && s->valid[l * s->H + g]; g += s->group[l]) {
+            float *const of = values + l * s->H + g;
+            float most = of[0];
+            for (int64_t h = 1; h < s->group[l]; h++)
+                most = of[h] > most ? of[h] : most;
+            for (int64_t h = 0; h < s->group[l]; h++)
+                of[h] = most;
+        }
+    }
+}
+
+static void reduce(const ns_scores *s, const float *of, const float *over, bool group_max, const uint16_t *weights, float *out)
+{
+    const int64_t n = ns_scores_size(s);
+    double *const sum = s->scratch, *const weight = sum + n;
+    memset(sum, 0, (size_t)(2 * n) * sizeof *sum);
+    for (int64_t i = 0; i < s->n_cases && of; i++)
+        if (!weights || weights[i] > 0)
+            add_case(of + i * n, over ? over + i * n : NULL, weights ? weights[i] : 1, n, sum, weight);
+    for (int64_t at = 0; at < n; at++)
+        out[at] = s->valid[at] && weight[at] > 0 ? (float)(sum[at] / weight[at]) : NAN;
+    if (group_max)
+        spread_group_max(s, out);
+}
+
+void ns_scores_weigh(const ns_scores *s, int k, const uint16_t *weights, float *out)
+{
+    const int p = probe_of(s, k);
+    reduce(s, find_output(s, p, s->defs[k]->of), find_output(s, p, s->defs[k]->over), s->defs[k]->group_max, weights, out);
+}
+
+void ns_scores_chance(const ns_scores *s, int k, float *out)
+{
+    const int p = probe_of(s, k);
+    reduce(s, find_output(s, p, s->defs[k]->chance_of), find_output(s, p, s->defs[k]->chance_over), s->defs[k]->group_max, NULL, out);
+}
+
+int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
+{
+    const char *const sha256 = ns_model_weights_sha256(model);
+    snprintf(s->weights_sha256, sizeof s->weights_sha256, "%s", sha256 ? sha256 : "");
+    for (int k = 0; k < s->n_scores; k++) {
+        const ns_score *const def = s->defs[k];
+        const int p = probe_of(s, k);
+        if (!ns_scores_by_case(s, k))
+            continue;
+        if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) || (def->chance_of && !find_output(s, p, def->chance_of)))
+            return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
+        ns_scores_weigh(s, k, NULL, s->values[k]);
+    }
+    return NS_OK;
+}
