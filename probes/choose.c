@@ -80,8 +80,9 @@ int ns_choose_probes(const ns_score_params *params, const ns_probe **out, int *n
     }
     for (int i = 0; i < params->n_definitions && rc == NS_OK; i++) {
         const ns_probe *const own = params->definitions[i];
-        rc = ns_probe_find(own->name) ? ns_fail(err, NS_E_ARG, "a definition is called '%s', which is one of needlescope's own probes or scores", own->name)
-                                      : add_probe(own, out, n, err);
+        if (ns_probe_find(own->name))
+            return ns_fail(err, NS_E_ARG, "a definition is called '%s', which is one of needlescope's own probes or scores", own->name);
+        rc = add_probe(own, out, n, err);
     }
     return rc < 0 || *n > 0 ? rc : ns_fail(err, NS_E_ARG, "no probe is named");
 }

@@ -1,5 +1,6 @@
-/* decode.c - cases that the model answers by itself: a session a case, the prompt in one pass, then a token a pass. What hooks see of the last row comes before
- * its token is settled; a case ends when its listener says NS_STOP, after DECODE_STEPS tokens, or at the model's last position. */
+/* decode.c - cases that the model answers by itself: a session a case, the prompt in one pass, then a token a pass. What hooks see of the
+ * last row comes before its token is settled; a case ends when its listener says NS_STOP, after DECODE_STEPS tokens, or at the model's
+ * last position. */
 #include "score.h"
 
 enum { DECODE_STEPS = 50 };
@@ -14,7 +15,8 @@ static int accepted(void *user, int64_t position, int32_t token)
 
 static int decode_case(const ns_model *model, const ns_case *c, const ns_decoding *how, int64_t index, ns_error *err)
 {
-    const int64_t most = ns_model_arch(model)->max_positions, steps = most > 0 && most - c->n_tokens < DECODE_STEPS ? most - c->n_tokens : DECODE_STEPS;
+    const int64_t most = ns_model_arch(model)->max_positions, left = most > 0 ? most - c->n_tokens : DECODE_STEPS;
+    const int64_t steps = left < DECODE_STEPS ? left : DECODE_STEPS;
     const ns_session_params params = {.size = sizeof params, .final_length = c->n_tokens + steps, .decode = true};
     listener l = {how, index};
     const ns_generate_params generate = {.size = sizeof generate, .hooks = how->hooks, .accepted = accepted, .user = &l};
@@ -34,7 +36,8 @@ static int decode_case(const ns_model *model, const ns_case *c, const ns_decodin
     return NS_OK;
 }
 
-int ns_decode_list(const ns_model *model, const ns_case *const *cases, int64_t n, const ns_decoding *how, const ns_score_params *params, ns_error *err)
+int ns_decode_list(const ns_model *model, const ns_case *const *cases, int64_t n, const ns_decoding *how, const ns_score_params *params,
+                   ns_error *err)
 {
     int rc = NS_OK;
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {

@@ -1,6 +1,6 @@
-/* ranking.c - head lists that survive a reviewer: for every score and head an interval and P(in the top k) over resampled cases, the value where there is
- * nothing to find, over answered and missed cases apart and by kind of case; for every score how well two halves of the cases agree; for every two scores
- * how well they agree.
+/* ranking.c - head lists that survive a reviewer: for every score and head an interval and P(in the top k) over resampled cases, the
+ * value where there is nothing to find, over answered and missed cases apart and by kind of case; for every score how well two halves
+ * of the cases agree; for every two scores how well they agree.
  *
  * Cases are resampled within strata (value type x template), so a mixture stays the mixture it is. One set of resamples serves all scores. */
 #include <math.h>
@@ -194,7 +194,8 @@ void ns_ranking_free(ns_ranking *r)
 {
     if (!r)
         return;
-    float *const lists[] = {r->low, r->high, r->top4, r->top10, r->chance, r->answered, r->missed, r->jaccard4, r->jaccard10, r->spearman, r->overlap, r->by_group};
+    float *const lists[] = {r->low, r->high, r->top4, r->top10, r->chance, r->answered, r->missed, r->jaccard4, r->jaccard10, r->spearman,
+                            r->overlap, r->by_group};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
     free(r->groups);
@@ -227,7 +228,8 @@ static int allocate(work *w, const ns_ranking_params *params)
     w->column = ns_alloc_array((size_t)r->resamples, sizeof *w->column);
     w->halves[0] = ns_alloc_array(size, sizeof *w->halves[0]);
     w->halves[1] = ns_alloc_array(size, sizeof *w->halves[1]);
-    good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group && w->weights && w->values && w->column && w->halves[0] && w->halves[1];
+    good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group;
+    good &= w->weights && w->values && w->column && w->halves[0] && w->halves[1];
     return good ? NS_OK : ns_oom(w->err, "the ranking of heads");
 }
 

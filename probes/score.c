@@ -1,6 +1,6 @@
 /* score.c - the score run: probes and cases chosen (choose.c), one set of hooks over one run of the model
- * (teacher-forced: prompt + answer[:-1]), those that decode over another (decode.c), then scores from the per-case outputs (reduce.c). Nothing depends on the order of the cases given:
- * they are sorted first, and every probe keeps its own state per case. */
+ * (teacher-forced: prompt + answer[:-1]), the probes that decode over another (decode.c), then scores from the per-case outputs
+ * (reduce.c). Nothing depends on the order of the cases given: they are sorted first, and every probe keeps its own state per case. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

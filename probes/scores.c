@@ -1,4 +1,4 @@
-/* scores.c - the results of a score run: per-case outputs [case, layer, head], reduced in f64 in the order of case ids. */
+/* scores.c - the results of a score run: what is known of cases and layers, room for per-case outputs and scores, and what callers ask. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

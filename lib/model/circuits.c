@@ -1,7 +1,7 @@
 /* circuits.c - what the weights alone say of a head.
  *
- * OV circuit: eig(U' W_O W_V' E^T) [V, V] = eig(W_V' (E^T U') W_O) [d, d], since AB and BA have the same eigenvalues but for zeros. G = U'^T E [D, D] is
- * common to all heads: blocks of tokens -> G; a layer's rows of W_V' -> X = W_V' G^T [G d, D]; a head's X W_O [d, d] -> LAPACK.
+ * OV circuit: eig(U' W_O W_V' E^T) [V, V] = eig(W_V' (E^T U') W_O) [d, d], since AB and BA have the same eigenvalues but for zeros.
+ * G = U'^T E [D, D] is common to all heads: blocks of tokens -> G; a layer's rows of W_V' -> X = W_V' G^T [G d, D]; a head's X W_O [d, d] -> LAPACK.
  * U' = W_U with the final norm folded in, W_V' = W_V with the layer's input norm. Products are the engine's: the same bits everywhere. */
 #include "model/internal.h"
 
@@ -12,8 +12,8 @@ enum { TOKENS = NS_GEMM_KB, TILE = 96 };
 
 static int no_head(const ns_model *m, int64_t layer, int64_t head, ns_error *err)
 {
-    return ns_fail(err, NS_E_ARG, "head %lld.%lld: this model has layers 0 to %lld and up to %lld attention heads in one", (long long)layer, (long long)head,
-                   (long long)m->arch->n_layers - 1, (long long)ns_arch_max_heads(m->arch));
+    return ns_fail(err, NS_E_ARG, "head %lld.%lld: this model has layers 0 to %lld and up to %lld attention heads in one", (long long)layer,
+                   (long long)head, (long long)m->arch->n_layers - 1, (long long)ns_arch_max_heads(m->arch));
 }
 
 int ns_model_head_weight(const ns_model *m, int64_t layer, int64_t head, ns_head_part part, float *out, ns_error *err)
@@ -172,7 +172,8 @@ static int head_eigenvalues(circuit *c, const ns_attn *a, int64_t layer, int64_t
     for (int64_t i = 0; i < d * d; i++)
         c->matrix[i] = (double)c->y[i];
     if (!ns_blas_eigenvalues(d, c->matrix, re, im, im + d))
-        return ns_fail(err, NS_E_MEMORY, "head %lld.%lld: no eigenvalues: LAPACK (OpenBLAS) could not start or did not converge", (long long)layer, (long long)head);
+        return ns_fail(err, NS_E_MEMORY, "head %lld.%lld: no eigenvalues: LAPACK (OpenBLAS) could not start or did not converge",
+                       (long long)layer, (long long)head);
     return see(user, layer, head, d, re, im);
 }
 

@@ -35,7 +35,8 @@ void ns_row_mean_end(ns_row_mean *, float *out);     /* out may be NULL; frees *
 
 extern const ns_probe ns_probe_wu, ns_probe_wu2024, ns_probe_qr;
 extern const ns_probe ns_probe_retrieval, ns_probe_mass, ns_probe_qk_distance, ns_probe_ov_copying;
-extern const ns_probe ns_probe_induction, ns_probe_previous_token, ns_probe_previous_at_needle, ns_probe_duplicate_token, ns_probe_echo;          /* patterns.c */
+/* patterns.c */
+extern const ns_probe ns_probe_induction, ns_probe_previous_token, ns_probe_previous_at_needle, ns_probe_duplicate_token, ns_probe_echo;
 extern const ns_probe ns_probe_needle_mass, ns_probe_sink_mass, ns_probe_local_mass, ns_probe_entropy, ns_probe_entropy_norm;
 
 #endif

@@ -1,6 +1,7 @@
 /* interpret.c - the interpreter of definitions.
- * case -> the definition and what it needs of the case (begin) -> for each row its keys as runs of positions, once for all heads -> a number for each
- * head -> hits and events, or the mean over the rows (end). Rows without such keys (no earlier copy) do not count; keys that a window hides weigh 0. */
+ * case -> the definition and what it needs of the case (begin) -> for each row its keys as runs of positions, once for all heads -> a
+ * number for each head -> hits and events, or the mean over the rows (end). Rows without such keys (no earlier copy) do not count; keys
+ * that a window hides weigh 0. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,7 +151,7 @@ static bool wants_row(const state *s, int64_t q)
     return listed;
 }
 
-/* The copies of row q's token, the last one first; those before the window end the walk (but count in a mean). A row without any copy has no run (-1). */
+/* The copies of row q's token, the last one first; those before the window end the walk (but count in a mean). Without any copy: -1. */
 static int64_t copy_runs(const state *s, int64_t q, int64_t key0)
 {
     const int64_t shift = s->def.keys == NS_PK_AFTER_SAME;
@@ -256,8 +257,8 @@ static double rank_of(const state *s, const ns_site *site, const float *row, int
     return (double)rank;
 }
 
-/* a ln a for a in [0, 1], 0 for 0: a = m 2^e, m in [sqrt(1/2), sqrt(2)), ln m = 2 (z + z^3/3 + ... + z^15/15), z = (m - 1) / (m + 1), |z| < .172: what is
- * cut off is below 2 z^17/17 < 1.2e-14. Only +, -, * and /, so the same bits everywhere, and four times as fast as ns_log. */
+/* a ln a for a in [0, 1], 0 for 0: a = m 2^e, m in [sqrt(1/2), sqrt(2)), ln m = 2 (z + z^3/3 + ... + z^15/15), z = (m - 1) / (m + 1),
+ * |z| < .172: what is cut off is below 1.2e-14. Only +, -, * and /, so the same bits everywhere, and four times as fast as ns_log. */
 static double a_log_a(float weight)
 {
     union { double value; uint64_t bits; } a = {(double)weight};

@@ -1,12 +1,13 @@
-/* ov_copying.c - does what a head moves raise the same token's logit? From the weights alone: sum of Re(lambda) / sum of |lambda| over the eigenvalues of
- * the head's token-to-token circuit (Elhage et al. 2021; what N folds in is said at ns_model_ov_eigenvalues): 1 copies, -1 suppresses.
+/* ov_copying.c - does what a head moves raise the same token's logit? From the weights alone: sum of Re(lambda) / sum of |lambda| over
+ * the eigenvalues of the head's token-to-token circuit (Elhage et al. 2021; ns_model_ov_eigenvalues): 1 copies, -1 suppresses.
  * LAPACK's last bits depend on the machine, so the score is rounded to 2^-20: a score is the same everywhere but for rare halves. */
 #include <math.h>
 
 #include "heads.h"
 
 static const ns_score scores[] = {
-    {"ov_copying", NULL, NULL, "sum of real parts over sum of sizes of the eigenvalues of W_U W_O W_V W_E", "Elhage et al. 2021, transformer-circuits.pub/2021/framework"},
+    {"ov_copying", NULL, NULL, "sum of real parts over sum of sizes of the eigenvalues of W_U W_O W_V W_E",
+     "Elhage et al. 2021, transformer-circuits.pub/2021/framework"},
 };
 
 typedef struct target { const ns_probe_context *ctx; float *values; } target;

@@ -1,5 +1,5 @@
-/* patterns.c - our own definitions, run by interpret.c as a user's are. A new one is a PATTERN here and a line in probes.c; what it says of itself in C
- * (rows, accepted rows) must be what its JSON says, which a test holds. */
+/* patterns.c - our own definitions, run by interpret.c as a user's are. A new one is a PATTERN here and a line in probes.c; what it says
+ * of itself in C (rows, accepted rows) must be what its JSON says, which a test holds. */
 #include "pattern.h"
 
 #define BOTH (NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED)

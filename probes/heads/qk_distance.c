@@ -8,14 +8,17 @@
 enum { Q_DISTANCE, K_DISTANCE, QK_DISTANCE, N_SCORES };
 
 static const ns_score scores[N_SCORES] = {
-    [Q_DISTANCE] = {"q_distance", NULL, NULL, "relative distance of the head's query weights from the reference's", "arXiv 2606.15378, compute_weight_distance (q_rel_l2)"},
-    [K_DISTANCE] = {"k_distance", NULL, NULL, "relative distance of its KV head's key weights from the reference's", "arXiv 2606.15378, compute_weight_distance (k_rel_l2)"},
+    [Q_DISTANCE] = {"q_distance", NULL, NULL, "relative distance of the head's query weights from the reference's",
+                    "arXiv 2606.15378, compute_weight_distance (q_rel_l2)"},
+    [K_DISTANCE] = {"k_distance", NULL, NULL, "relative distance of its KV head's key weights from the reference's",
+                    "arXiv 2606.15378, compute_weight_distance (k_rel_l2)"},
     [QK_DISTANCE] = {"qk_distance", NULL, NULL, "q_distance + k_distance", "arXiv 2606.15378, compute_weight_distance (qk_rel_l2)"},
 };
 
 static int check_reference(const ns_probe_context *ctx, int64_t layer, const ns_attn *a, const ns_attn *b, ns_error *err)
 {
-    if (b && a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads && a->head_dim == b->head_dim && ctx->arch->d_model == ns_model_arch(ctx->reference)->d_model)
+    const bool width = ctx->arch->d_model == ns_model_arch(ctx->reference)->d_model;
+    if (b && width && a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads && a->head_dim == b->head_dim)
         return NS_OK;
     return ns_fail(err, NS_E_ARG, "qk_distance: layer %lld of the reference has other heads, KV heads or widths than the model's", (long long)layer);
 }

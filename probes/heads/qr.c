@@ -1,8 +1,10 @@
-/* qr.c - query-focused retrieval heads (QRHead, arXiv 2506.09944, attn_retriever.score_docs and detect_qrhead_lme): how much more do the rows from the question
- * to the prompt's end look at the gold passage than the same rows of a null query do?
- *     a[k] = mean over those rows of A[q, k];  c = a(query) - a(null);  s(passage) = sum of its c[k] > mean - 2 std (of the passage, n - 1);  qr = sum of s(gold)
- * A case has a span `question`, the gold passage in `gold` (or gold.0 ...; without any, `needle`), the others in passage.N (or distractor.N), and a twin that asks
- * nothing: another case with twin_of = its id and "twin": "null" in its meta, equal up to the question. The twin itself gets no value. */
+/* qr.c - query-focused retrieval heads (QRHead, arXiv 2506.09944, attn_retriever.score_docs and detect_qrhead_lme): how much more do the
+ * rows from the question to the prompt's end look at the gold passage than the same rows of a null query do?
+ *     a[k] = mean over those rows of A[q, k];   c = a(query) - a(null)
+ *     s(passage) = sum of its c[k] > mean - 2 std (of the passage, n - 1);   qr = sum of s(gold)
+ * A case has a span `question`, the gold passage in `gold` (or gold.0 ...; without any, `needle`), the others in passage.N (or
+ * distractor.N), and a twin that asks nothing: another case with twin_of = its id and "twin": "null" in its meta, equal up to the
+ * question. The twin itself gets no value. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +74,9 @@ static const char *rejects(const ns_probe_context *ctx, char reason[NS_REASON])
     if (!ctx->null_twin)
         return "no null twin (twin_of this case, meta \"twin\": \"null\")";
     const ns_span *const asks = ns_case_span(ctx->null_twin, "question");
-    return asks && asks->begin == question->begin && same_before(c, ctx->null_twin, question->begin) ? NULL : "a null twin that differs before the question";
+    if (!asks || asks->begin != question->begin || !same_before(c, ctx->null_twin, question->begin))
+        return "a null twin that differs before the question";
+    return NULL;
 }
 
 /* ---- rows ---- */
