@@ -79,6 +79,7 @@ struct cli {
     ns_error    err;
     const cli_command *command;
     char       *command_line;
+    bool        resumes;            /* the command goes on where it was: ended by SIGTERM it says 75, try again */
 };
 
 /* ---- opt.c ---- */

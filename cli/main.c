@@ -1,6 +1,7 @@
 /* main.c - argv -> command -> exit code.
  *
  * needlescope [global options] COMMAND [SUBCOMMAND] [options] ARGUMENTS. stdout is the answer, stderr the conversation. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,7 +150,7 @@ static int finish(const cli *app, int rc)
     snprintf(where, sizeof where, "needlescope%s%s", app->command ? " " : "", app->command ? app->command->name : "");
     if (cli_signal_seen()) {
         cli_complain(where, rc < 0 ? app->err.message : "interrupted");
-        return 128 + cli_signal_seen();
+        return app->resumes && cli_signal_seen() == SIGTERM ? cli_exit_code(NS_E_MEMORY) : 128 + cli_signal_seen();
     }
     if (rc < 0) {
         cli_complain(where, app->err.message);

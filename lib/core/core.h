@@ -30,6 +30,9 @@ bool ns_path_is_dir(const char *);
 bool ns_path_exists(const char *);
 char *ns_path_join(const char *dir, const char *name);
 const char *ns_path_base(const char *path);
+/* A folder's entries without . and .., sorted by bytes; malloc'd. */
+int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
+void ns_folder_free(char **list, int64_t n);
 
 /* PATH.tmp.PID written, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. */
 typedef struct ns_atomic_file { char *path, *tmp; } ns_atomic_file;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ENTRIES = 1 << 16, MAX_REF = 256 };
+enum { MAX_REF = 256 };
 
 /* Folders that are known by a name inside them but not read. Tried in order, after the safetensors forms. */
 static const struct form {
@@ -33,50 +33,6 @@ static const struct form {
     { "step*", "a folder of training checkpoints", "name one of them" },
 };
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void ns_list_free(char **list, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
-int ns_list_folder(char ***out, int64_t *n, const char *folder, ns_error *err)
-{
-    char **list = NULL;
-    int64_t count = 0, capacity = 0;
-    int rc = NS_OK;
-    *out = NULL;
-    *n = 0;
-    DIR *const dir = opendir(folder);
-    if (!dir)
-        return ns_fail(err, NS_E_MISSING, "%s: cannot be opened: %s", folder, strerror(errno));
-    for (const struct dirent *entry; !rc && (entry = readdir(dir));) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        if (count == MAX_ENTRIES)
-            rc = ns_fail(err, NS_E_ARG, "%s: more than %d entries: not a checkpoint folder", folder, MAX_ENTRIES);
-        else if (!ns_grow(&list, &capacity, count + 1, sizeof *list) || !(list[count] = ns_strdup(entry->d_name)))
-            rc = ns_oom(err, folder);
-        else
-            count++;
-    }
-    closedir(dir);
-    if (rc) {
-        ns_list_free(list, count);
-        return rc;
-    }
-    if (count)
-        qsort(list, (size_t)count, sizeof *list, by_text);
-    *out = list;
-    *n = count;
-    return NS_OK;
-}
-
 bool ns_plain_name(const char *name)
 {
     return *name && !strpbrk(name, "/\\") && strcmp(name, ".") && strcmp(name, "..");
@@ -84,7 +40,7 @@ bool ns_plain_name(const char *name)
 
 void ns_location_free(ns_location *at)
 {
-    ns_list_free(at->files, at->n_files);
+    ns_folder_free(at->files, at->n_files);
     cJSON_Delete(at->index);
     free(at->index_path);
     free(at->dir);
@@ -210,21 +166,21 @@ static int locate_folder(ns_location *at, const char *revision, ns_error *err)
 {
     char **names = NULL;
     int64_t n = 0;
-    int rc = ns_list_folder(&names, &n, at->dir, err);
+    int rc = ns_folder_list(&names, &n, at->dir, err);
     const bool cache = !rc && has(names, n, "snapshots") && (has(names, n, "refs") || has(names, n, "blobs"));
     if (cache) {
-        ns_list_free(names, n);
+        ns_folder_free(names, n);
         names = NULL;
         n = 0;
         rc = enter_snapshot(at, revision, err);
         if (!rc)
-            rc = ns_list_folder(&names, &n, at->dir, err);
+            rc = ns_folder_list(&names, &n, at->dir, err);
     } else if (!rc && revision) {
         rc = ns_fail(err, NS_E_ARG, "%s: a revision was given ('%.80s'), but this is not a Hugging Face cache folder (models--ORG--NAME)", at->dir, revision);
     }
     if (!rc)
         rc = choose(at, names, n, err);
-    ns_list_free(names, n);
+    ns_folder_free(names, n);
     return rc;
 }
 

@@ -56,8 +56,4 @@ int  ns_index_files(ns_location *, ns_error *);
 int  ns_index_check(const ns_checkpoint *, const ns_location *, ns_error *);
 bool ns_plain_name(const char *name);   /* a file name and nothing else: no '/', no '\\', not "." or ".." */
 
-/* A folder's entries, sorted. */
-int  ns_list_folder(char ***out, int64_t *n, const char *folder, ns_error *);
-void ns_list_free(char **list, int64_t n);
-
 #endif

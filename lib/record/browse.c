@@ -143,6 +143,37 @@ static bool type_of(hid_t type, ns_dtype *out)
     return false;
 }
 
+static int describe(const ns_file *f, const char *name, ns_dtype *dtype, int *rank, int64_t *shape, char **axes, ns_error *err)
+{
+    ns_dset d;
+    ns_dtype kind = NS_N_DTYPES;
+    int rc = ns_dset_open(f, name, &d, err);
+    if (rc < 0)
+        return rc;
+    if (H5Tget_class(d.type) != H5T_STRING && !type_of(d.type, &kind))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type that needlescope does not write", f->path, name);
+    if (dtype)
+        *dtype = kind;
+    if (rank)
+        *rank = d.rank;
+    if (shape)
+        memcpy(shape, d.shape, sizeof d.shape);
+    if (axes && rc == NS_OK && !(*axes = ns_dset_axes(&d)))
+        rc = ns_oom(err, name);
+    ns_dset_close(&d);
+    return rc;
+}
+
+int ns_file_describe(const ns_file *f, const char *dataset, ns_dtype *dtype, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *err)
+{
+    if (axes)
+        *axes = NULL;
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = describe(f, dataset, dtype, rank, shape, axes, err);
+    ns_h5_leave(quiet);
+    return rc;
+}
+
 /* The tile from the attribute; without one, runs of whole inner axes of at most SLAB_BYTES. */
 static bool tile_of(const ns_dset *d, size_t size, int64_t tile[NS_MAX_RANK])
 {

@@ -145,6 +145,16 @@ static void close_file(ns_file *f)
     free(f);
 }
 
+int64_t ns_file_fact_count(const ns_file *f)
+{
+    return f->n_facts;
+}
+
+const char *ns_file_fact_name(const ns_file *f, int64_t i)
+{
+    return i >= 0 && i < f->n_facts ? f->facts[i].name : NULL;
+}
+
 int ns_file_open(ns_file **out, const char *path, ns_error *err)
 {
     *out = NULL;
@@ -263,7 +273,7 @@ static herr_t scale_name(hid_t dataset, unsigned dim, hid_t scale, void *user)
 }
 
 /* "case layer head": the names of the scales on its axes; the dataset's own name where it is a scale. */
-static char *axes_of(const ns_dset *d)
+char *ns_dset_axes(const ns_dset *d)
 {
     char *text = ns_strdup("");
     for (int i = 0; text && i < d->rank; i++) {
@@ -300,7 +310,7 @@ static int read_numbers(const ns_file *f, const char *name, hid_t memory, size_t
         goto out;
     }
     rc = ns_dset_read(&d, memory, NULL, NULL, data) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, name) : NS_OK;
-    char *const names = rc == NS_OK && axes ? axes_of(&d) : NULL;
+    char *const names = rc == NS_OK && axes ? ns_dset_axes(&d) : NULL;
     if (rc == NS_OK && axes && !names)
         rc = ns_oom(err, name);
     if (rc < 0) {

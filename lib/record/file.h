@@ -22,6 +22,7 @@ typedef struct ns_dset {
 } ns_dset;
 int ns_dset_open(const ns_file *, const char *name, ns_dset *out, ns_error *);
 void ns_dset_close(ns_dset *);
+char *ns_dset_axes(const ns_dset *);                     /* "case layer head", malloc'd */
 int ns_dset_read(const ns_dset *, hid_t memory_type, const int64_t *start, const int64_t *count, void *out); /* start NULL: all */
 
 #endif

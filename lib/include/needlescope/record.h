@@ -32,7 +32,11 @@ typedef struct ns_file ns_file;
 NS_API NS_MUST_CHECK int ns_file_open(ns_file **out, const char *path, ns_error *);
 NS_API void ns_file_close(ns_file *);
 NS_API const char *ns_file_fact(const ns_file *, const char *name);           /* attribute as text, NULL if absent; borrowed */
+NS_API int64_t ns_file_fact_count(const ns_file *);
+NS_API const char *ns_file_fact_name(const ns_file *, int64_t i);               /* root attributes first, then /provenance */
 NS_API bool ns_file_has(const ns_file *, const char *dataset);
+/* What a dataset is; every output may be NULL. dtype: NS_N_DTYPES for strings. axes: as ns_file_read_f32 gives them, malloc'd. */
+NS_API NS_MUST_CHECK int ns_file_describe(const ns_file *, const char *dataset, ns_dtype *dtype, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *);
 /* Whole dataset as f32 (or i64) into a malloc'd array; shape and axes (space-separated dimension names, malloc'd) may be NULL. */
 NS_API NS_MUST_CHECK int ns_file_read_f32(const ns_file *, const char *dataset, float **out, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *);
 NS_API NS_MUST_CHECK int ns_file_read_i64(const ns_file *, const char *dataset, int64_t **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);

@@ -1,0 +1,70 @@
+/* cmd_merge.c - the shards of a scan become one study. */
+#include <stdlib.h>
+
+#include <needlescope/scan.h>
+#include <needlescope/study.h>
+
+#include "cli/commands.h"
+#include "cli/facts.h"
+
+typedef struct merge_settings { const char *out; bool mixed; } merge_settings;
+
+#define FIELD(name) offsetof(merge_settings, name)
+static const cli_option options[] = {
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the study to write (default FOLDER/study.h5)"},
+    {"mixed-kernels", 0, CLI_FLAG, FIELD(mixed), NULL, "merge shards of different kernel classes all the same"},
+    {0},
+};
+#undef FIELD
+
+static int report(cli *app, const char *path)
+{
+    ns_study *study;
+    cli_out o;
+    int rc = ns_study_open(&study, path, &app->err);
+    if (rc)
+        return rc;
+    const ns_study_shape n = ns_study_size(study);
+    int64_t done = 0, failed = 0;
+    for (int64_t i = 0; i < n.R * n.P; i++) {
+        done += ns_study_status(study)[i] == NS_STUDY_DONE;
+        failed += ns_study_status(study)[i] == NS_STUDY_FAILED;
+    }
+    ns_study_close(study);
+    cli_out_begin(&o, app, "needlescope.merge/1");
+    cli_out_int(&o, "runs", "runs", n.R);
+    cli_out_int(&o, "steps", "steps", n.P);
+    cli_out_int(&o, "cases", "cases", n.C);
+    cli_out_int(&o, "checkpoints", "checkpoints", done);
+    cli_out_int(&o, "failed", "failed", failed);
+    cli_out_int(&o, "missing", "not there", n.R * n.P - done - failed);
+    rc = cli_out_written(app, &o, path);
+    return rc ? rc : cli_out_end(&o, &app->err);
+}
+
+static int merge(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const merge_settings *const s = settings;
+    char *const usual = s->out ? NULL : ns_path_join(args[0], "study.h5");
+    const char *const path = s->out ? s->out : usual;
+    const ns_fact facts[] = {{"command_line", app->command_line, true}};
+    const ns_merge_params params = {.size = sizeof params, .mixed_kernels = s->mixed, .facts = facts, .n_facts = 1};
+    int rc = path ? cli_check_output(app, path) : ns_oom(&app->err, args[0]);
+    if (rc == NS_OK)
+        rc = ns_merge(args[0], path, &params, &app->err);
+    if (rc == NS_OK)
+        rc = report(app, path);
+    free(usual);
+    return rc;
+}
+
+const cli_command cli_cmd_merge = {
+    .name = "merge", .section = "Follow training", .summary = "Makes one study of the shards of a scan",
+    .arguments = "FOLDER", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}}, .settings_size = sizeof(merge_settings),
+    .description = "The study holds real datasets over (run, step, case, layer, head), with the coordinates of runs and cases and the trainer's metrics; shards that "
+                   "are missing are NaN, and status says so. It does not depend on the order of the shards. Shards that were scored with other cases, other "
+                   "probes or another kernel class are refused, and named.",
+    .examples = "needlescope merge scan -o study.h5",
+    .run = merge,
+};

@@ -1,0 +1,200 @@
+/* cmd_scan.c - run folders -> a shard of scores for every checkpoint; a second call does what is missing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/scan.h>
+
+#include "cli/commands.h"
+#include "cli/out.h"
+#include "cli/probing.h"
+
+typedef struct scan_settings {
+    cli_words   cases, probes, definitions;
+    const char *out, *manifest, *shard;
+    cli_ints    steps;
+    bool        force, retry_failed, list;
+    cli_model_settings model;
+} scan_settings;
+
+#define FIELD(name) offsetof(scan_settings, name)
+static const cli_option options[] = {
+    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
+    {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (needlescope score --list; default retrieval_find,previous_token)"},
+    {"probe-def", 'd', CLI_WORDS, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition"},
+    {"output", 'o', CLI_FOLDER, FIELD(out), "FOLDER", "where the shards go; merge reads it"},
+    {"shard", 0, CLI_TEXT, FIELD(shard), "I/N", "do only every N-th checkpoint, from the I-th (default: the place in a Slurm array)"},
+    {"steps", 0, CLI_INTS, FIELD(steps), "FIRST,LAST", "only checkpoints of these steps"},
+    {"manifest", 0, CLI_FILE, FIELD(manifest), "FILE", "JSONL of path, step, tokens, label instead of the folder's names (one run only)"},
+    {"force", 0, CLI_FLAG, FIELD(force), NULL, "score again what is done"},
+    {"retry-failed", 0, CLI_FLAG, FIELD(retry_failed), NULL, "try again the checkpoints that failed before"},
+    {"list", 0, CLI_FLAG, FIELD(list), NULL, "print the checkpoints in order, and score nothing"},
+    {0},
+};
+#undef FIELD
+
+typedef struct runs { ns_scan_run *list; int64_t n, n_checkpoints; } runs;
+
+static void close_runs(runs *r)
+{
+    for (int64_t i = 0; i < r->n; i++)
+        ns_scan_run_close(&r->list[i]);
+    free(r->list);
+}
+
+static int open_runs(cli *app, runs *r, char **folders, int n, const char *manifest)
+{
+    r->list = ns_alloc_array((size_t)n, sizeof *r->list);
+    if (!r->list)
+        return ns_oom(&app->err, "runs");
+    if (manifest && n > 1)
+        return ns_fail(&app->err, NS_E_ARG, "--manifest names the checkpoints of one run, and there are %d", n);
+    for (; r->n < n; r->n++) {
+        const int rc = ns_scan_run_open(&r->list[r->n], folders[r->n], manifest, &app->err);
+        if (rc)
+            return rc;
+        r->n_checkpoints += r->list[r->n].series.n;
+    }
+    return NS_OK;
+}
+
+static int list_runs(cli *app, const runs *r)
+{
+    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"step", "step", CELL_INT}, {"tokens", "tokens", CELL_INT}, {"label", "checkpoint", CELL_TEXT}};
+    cli_out o;
+    cli_out_begin(&o, app, "needlescope.series/1");
+    cli_out_table(&o, "checkpoints", NULL, columns, 4);
+    for (int64_t i = 0; i < r->n; i++)
+        for (int64_t k = 0; k < r->list[i].series.n; k++) {
+            const ns_series_item *const item = &r->list[i].series.list[k];
+            cli_cell_text(&o, r->list[i].name);
+            cli_cell_int(&o, item->step);
+            cli_cell_int(&o, item->tokens);
+            cli_cell_text(&o, item->label);
+        }
+    cli_out_table_end(&o);
+    return cli_out_end(&o, &app->err);
+}
+
+/* I/N, or the place in a Slurm array of consecutive tasks. */
+static int read_shard(cli *app, const char *text, ns_scan_params *p)
+{
+    const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"), *const first = getenv("SLURM_ARRAY_TASK_MIN");
+    char *end = NULL;
+    if (text) {
+        p->shard = strtoll(text, &end, 10);
+        p->n_shards = end != text && *end == '/' ? strtoll(end + 1, &end, 10) : 0;
+        if (!end || *end || p->n_shards < 1 || p->shard < 0 || p->shard >= p->n_shards)
+            return ns_fail(&app->err, NS_E_ARG, "--shard %s: give I/N with 0 <= I < N, such as 0/8", text);
+    } else if (id && count) {
+        p->n_shards = strtoll(count, NULL, 10);
+        p->shard = strtoll(id, NULL, 10) - (first ? strtoll(first, NULL, 10) : 0);
+        if (p->shard < 0 || p->shard >= p->n_shards)
+            return ns_fail(&app->err, NS_E_ARG, "the Slurm array has gaps: task %s of %s; say --shard I/N", id, count);
+        cli_note(app, "shard %lld/%lld, from the Slurm array", (long long)p->shard, (long long)p->n_shards);
+    }
+    return NS_OK;
+}
+
+typedef struct watch { const cli *app; cli_progress progress; int64_t done, total; } watch;
+
+static void told(void *user, const ns_scan_run *run, const ns_series_item *item, ns_scan_outcome outcome, const char *message)
+{
+    watch *const w = user;
+    w->done++;
+    cli_progress_update(&w->progress, (double)w->done / (double)(w->total ? w->total : 1));
+    if (message)
+        cli_note(w->app, "%s step %lld failed: %s", run->name, (long long)item->step, message);
+    else if (outcome == NS_SCAN_SCORED)
+        cli_detail(w->app, "%s step %lld scored", run->name, (long long)item->step);
+}
+
+static int report(cli *app, const runs *r, const ns_scan_counts *counts, const char *out)
+{
+    cli_out o;
+    cli_out_begin(&o, app, "needlescope.scan/1");
+    cli_out_int(&o, "runs", "runs", r->n);
+    cli_out_int(&o, "checkpoints", "checkpoints", r->n_checkpoints);
+    cli_out_int(&o, "scored", "scored now", counts->scored);
+    cli_out_int(&o, "present", "done before", counts->present);
+    cli_out_int(&o, "failed", "failed", counts->failed);
+    cli_out_text(&o, "folder", "folder", out);
+    const int rc = cli_out_end(&o, &app->err);
+    return rc ? rc : counts->failed ? NS_STOP : NS_OK;
+}
+
+static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine)
+{
+    static const char *const usual[] = {"retrieval_find", "previous_token"};
+    watch w = {.app = app, .progress = cli_progress_begin(app, "scan"), .total = r->n_checkpoints};
+    ns_scan_counts counts;
+    ns_scan_params p = {.size = sizeof p, .out = s->out, .cases = cases, .engine = engine, .memory = app->globals.memory, .force = s->force,
+                        .retry_failed = s->retry_failed, .told = told, .user = &w};
+    p.score = (ns_score_params){.size = sizeof p.score, .probes = s->probes.n ? s->probes.list : usual, .n_probes = s->probes.n ? (int)s->probes.n : 2,
+                                .definitions = (const ns_probe *const *)probing->definitions, .n_definitions = probing->n_definitions,
+                                .special = probing->special, .n_special = probing->n_special, .cancelled = cli_cancelled};
+    int rc = read_shard(app, s->shard, &p);
+    if (rc == NS_OK && s->steps.n && s->steps.n != 2)
+        rc = ns_fail(&app->err, NS_E_ARG, "--steps takes two numbers, FIRST,LAST");
+    if (rc == NS_OK && s->steps.n) {
+        p.first_step = s->steps.list[0];
+        p.last_step = s->steps.list[1];
+    }
+    if (rc == NS_OK)
+        rc = ns_scan(r->list, r->n, &p, &counts, &app->err);
+    cli_progress_end(&w.progress);
+    return rc == NS_OK ? report(app, r, &counts, s->out) : rc;
+}
+
+static int scan(cli *app, const void *settings, char **args, int n_args)
+{
+    const scan_settings *const s = settings;
+    runs r = {0};
+    cli_model m = {0};
+    ns_cases cases = {0};
+    cli_probing probing = {0};
+    app->resumes = true;
+    int rc = s->out || s->list ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
+    if (rc == NS_OK)
+        rc = open_runs(app, &r, args, n_args, s->manifest);
+    if (rc == NS_OK && s->list) {
+        rc = list_runs(app, &r);
+        close_runs(&r);
+        return rc;
+    }
+    if (rc == NS_OK)
+        rc = cli_open_arch(app, &m, r.list[0].series.list[0].path, &s->model);
+    if (rc == NS_OK)
+        rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
+    if (rc == NS_OK)
+        rc = cli_probing_open(app, &probing, &s->definitions, m.tokenizer);
+    if (rc == NS_OK)
+        rc = cli_open_engine(app, &m.engine, NULL);
+    if (rc == NS_OK) {
+        cli_signals_hold(true);
+        rc = run_scan(app, s, &r, &cases, &probing, m.engine);
+    }
+    cli_probing_clear(&probing);
+    ns_cases_clear(&cases);
+    cli_close(&m);
+    close_runs(&r);
+    return rc;
+}
+
+const cli_command cli_cmd_scan = {
+    .name = "scan", .section = "Follow training", .summary = "Scores every checkpoint of every run, a file each",
+    .arguments = "RUN_DIR...", .min_args = 1, .max_args = 100000,
+    .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(scan_settings, model)}},
+    .settings_size = sizeof(scan_settings),
+    .description = "A run is a folder of checkpoints: step1000, checkpoint-1000, stage1-step1000-tokens5B, global_step1000, iter_0001000, or the revisions of a "
+                   "Hugging Face cache; main, final and last come after the numbered ones. A run.json in it gives the run's name and coordinates (window, "
+                   "seed, ...). --list prints the order.\n\n"
+                   "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the checkpoint in hand, "
+                   "and a second call does what is missing: a shard is done when it opens and was asked for the same probes, cases and checkpoint. A checkpoint "
+                   "that fails leaves stepNNNNNN.failed with the reason and does not stop the others; the exit code is then 1. qk_distance compares with the "
+                   "run's last checkpoint.\n\n"
+                   "On a cluster: an array of tasks, each with --shard I/N, then needlescope merge. Ended by SIGTERM the exit code is 75: requeue it.",
+    .examples = "needlescope scan runs/* --cases cases.jsonl --probe retrieval_find,previous_token -o scan\n"
+                "needlescope scan runs/* --cases cases.jsonl -o scan --shard 3/16\n"
+                "needlescope scan pythia-70m --list",
+    .run = scan,
+};

@@ -1,0 +1,47 @@
+/* cmd_verify.c - is a file what it says? Its content hash, recomputed from every dataset. */
+#include <needlescope/record.h>
+
+#include "cli/commands.h"
+#include "cli/out.h"
+
+static void verify_one(cli_out *o, const char *path, int *worst)
+{
+    ns_file *f;
+    ns_error why = {""};
+    int rc = ns_file_open(&f, path, &why);
+    if (rc == NS_OK) {
+        rc = ns_file_verify(f, &why);
+        cli_cell_text(o, path);
+        cli_cell_text(o, rc == NS_OK ? "ok" : "BROKEN");
+        cli_cell_text(o, rc == NS_OK ? ns_file_fact(f, "content_sha256") : why.message);
+        ns_file_close(f);
+    } else {
+        cli_cell_text(o, path);
+        cli_cell_text(o, "BROKEN");
+        cli_cell_text(o, why.message);
+    }
+    *worst = rc < 0 && *worst == NS_OK ? rc : *worst;
+}
+
+static int verify(cli *app, const void *settings, char **args, int n_args)
+{
+    static const cli_column columns[] = {{"file", "file", CELL_TEXT}, {"state", "state", CELL_TEXT}, {"content_sha256", "content", CELL_TEXT}};
+    (void)settings;
+    int worst = NS_OK;
+    cli_out o;
+    cli_out_begin(&o, app, "needlescope.verify/1");
+    cli_out_table(&o, "files", NULL, columns, 3);
+    for (int i = 0; i < n_args; i++)
+        verify_one(&o, args[i], &worst);
+    cli_out_table_end(&o);
+    const int rc = cli_out_end(&o, &app->err);
+    return rc ? rc : worst ? ns_fail(&app->err, worst, "not all files are what they say") : NS_OK;
+}
+
+const cli_command cli_cmd_verify = {
+    .name = "verify", .section = "Follow training", .summary = "Recomputes the content hash of files that needlescope wrote",
+    .arguments = "FILE...", .min_args = 1, .max_args = 100000, .settings_size = 1,
+    .description = "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the date.",
+    .examples = "needlescope verify scores.h5 study.h5",
+    .run = verify,
+};

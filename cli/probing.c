@@ -1,0 +1,81 @@
+/* probing.c - probes by name and by definition: what score and scan share. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/probing.h"
+
+static int read_definitions(cli *app, const cli_words *paths, cli_probing *p)
+{
+    int rc = NS_OK;
+    p->definitions = ns_alloc_array((size_t)paths->n, sizeof *p->definitions);
+    if (!p->definitions)
+        return ns_oom(&app->err, "probe definitions");
+    for (int64_t i = 0; i < paths->n && rc == NS_OK; i++) {
+        char *text;
+        size_t n;
+        rc = ns_file_read(paths->list[i], 1 << 20, &text, &n, &app->err);
+        if (rc < 0)
+            return rc;
+        rc = ns_probe_from_json(&p->definitions[p->n_definitions], text, n, paths->list[i], &app->err);
+        p->n_definitions += rc == NS_OK;
+        free(text);
+    }
+    return rc;
+}
+
+/* The tokenizer's special tokens: what the `_nosink` scores leave out beside position 0. */
+static int find_special(cli *app, cli_probing *p, const ns_tokenizer *t)
+{
+    int64_t capacity = 0;
+    for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
+        if (!ns_token_is_special(t, (int32_t)id))
+            continue;
+        if (!ns_grow(&p->special, &capacity, p->n_special + 1, sizeof *p->special))
+            return ns_oom(&app->err, "special tokens");
+        p->special[p->n_special++] = (int32_t)id;
+    }
+    return NS_OK;
+}
+
+/* Every name must be a probe or a score; one that is neither is answered with the nearest. */
+int cli_check_probes(cli *app, const cli_words *asked)
+{
+    cli_words known = {0};
+    int64_t n = 0;
+    for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
+        n += 1 + (*probe)->n_scores;
+    if (!ns_grow(&known.list, &known.capacity, n, sizeof *known.list))
+        return ns_oom(&app->err, "the probes");
+    for (const ns_probe *const *probe = ns_probes(); *probe; probe++) {
+        known.list[known.n++] = (*probe)->name;
+        for (int i = 0; i < (*probe)->n_scores; i++)
+            known.list[known.n++] = (*probe)->scores[i].name;
+    }
+    int rc = NS_OK;
+    for (int64_t i = 0; i < asked->n && rc == NS_OK; i++) {
+        if (ns_probe_find(asked->list[i]))
+            continue;
+        const int64_t near = cli_nearest(asked->list[i], known.list, known.n);
+        rc = near < 0 ? ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (needlescope score --list)", asked->list[i])
+                      : ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (did you mean %s?)", asked->list[i],
+                                known.list[near]);
+    }
+    free(known.list);
+    return rc;
+}
+
+int cli_probing_open(cli *app, cli_probing *p, const cli_words *definition_paths, const ns_tokenizer *t)
+{
+    *p = (cli_probing){0};
+    const int rc = read_definitions(app, definition_paths, p);
+    return rc ? rc : find_special(app, p, t);
+}
+
+void cli_probing_clear(cli_probing *p)
+{
+    for (int i = 0; i < p->n_definitions; i++)
+        ns_probe_free(p->definitions[i]);
+    free(p->definitions);
+    free(p->special);
+    *p = (cli_probing){0};
+}

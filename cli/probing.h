@@ -1,0 +1,20 @@
+/* probing.h - which probes a command runs: names that must exist, definitions of the user's own, and the special tokens they leave out. */
+#ifndef NS_CLI_PROBING_H
+#define NS_CLI_PROBING_H
+
+#include <needlescope/probe.h>
+
+#include "cli/open.h"
+
+typedef struct cli_probing {
+    ns_probe **definitions;  int n_definitions;
+    int32_t   *special;      int64_t n_special;
+} cli_probing;
+
+/* Every name must be a probe or a score; one that is neither is answered with the nearest. */
+int  cli_check_probes(cli *, const cli_words *asked);
+/* The definitions in these files, and the special tokens of the tokenizer (NULL: none). */
+int  cli_probing_open(cli *, cli_probing *, const cli_words *definition_paths, const ns_tokenizer *);
+void cli_probing_clear(cli_probing *);
+
+#endif

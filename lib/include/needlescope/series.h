@@ -1,0 +1,37 @@
+/* series.h - the checkpoints of one training run, in order.
+ *
+ * Names are read by a table of patterns (HF Trainer's checkpoint-1000, Pythia's step1000, OLMo's stage1-step1000-tokens5B, DeepSpeed's
+ * global_step1000, Megatron's iter_0001000, Lightning's epoch=0-step=1000, ours step000120, ...); main, final and last come after the numbered
+ * ones. A manifest overrides names and order. */
+#ifndef NEEDLESCOPE_SERIES_H
+#define NEEDLESCOPE_SERIES_H
+
+#include <needlescope/error.h>
+
+NS_BEGIN
+
+typedef struct ns_series_item {
+    char   *path;              /* what ns_checkpoint_open takes */
+    char   *revision;          /* of a Hugging Face cache folder, or NULL */
+    char   *label;             /* the folder's or revision's name */
+    int64_t stage, step;       /* stage 0 where the name has none */
+    int64_t tokens;            /* trained on so far; -1 = not known */
+    bool    final;             /* main, final, last: its step is the last numbered one plus 1 */
+} ns_series_item;
+
+typedef struct ns_series {
+    ns_series_item *list;      /* by (stage, step), final ones last */
+    int64_t         n, capacity;
+} ns_series;
+
+/* The checkpoints below a run's folder (or of a Hugging Face cache with several revisions); the folder itself when it is a checkpoint. Two
+ * checkpoints of the same step, or none at all, are errors that name them. */
+NS_API NS_MUST_CHECK int ns_series_find(ns_series *out, const char *folder, ns_error *);
+/* A manifest: JSONL lines {"path": ..., "step": N, "tokens": N, "label": ...}, paths relative to the manifest; order and steps as written. */
+NS_API NS_MUST_CHECK int ns_series_manifest(ns_series *out, const char *path, ns_error *);
+NS_API void ns_series_clear(ns_series *);
+/* Step and tokens from a name alone; false when no pattern knows it. */
+NS_API bool ns_series_parse(const char *name, ns_series_item *out);
+
+NS_END
+#endif

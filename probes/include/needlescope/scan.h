@@ -1,0 +1,54 @@
+/* scan.h - every checkpoint of every run scored into a shard of its own, and the shards merged into a study.
+ *
+ * OUT/shards/RUN/step000120.h5 is a score file with the facts run, step, tokens, run.KEY and scan_sha256, written aside and renamed: it is done when
+ * it opens and its scan_sha256 says what is asked now (probes, cases, checkpoint identity, kernel class). A checkpoint that fails leaves
+ * step000120.failed with the reason. So a scan that was killed loses the checkpoint in hand, and a second call does what is missing. */
+#ifndef NEEDLESCOPE_SCAN_H
+#define NEEDLESCOPE_SCAN_H
+
+#include <needlescope/probe.h>
+#include <needlescope/series.h>
+
+NS_BEGIN
+
+typedef enum ns_scan_outcome { NS_SCAN_SCORED, NS_SCAN_PRESENT, NS_SCAN_FAILED_NOW, NS_SCAN_FAILED_BEFORE } ns_scan_outcome;
+
+/* A run: its folder, and its run.json when there is one. */
+typedef struct ns_scan_run {
+    char     *folder, *name;
+    char     *coords;            /* JSON object as text, "{}" without a run.json */
+    int64_t   tokens_per_step;   /* 0 = not known */
+    ns_series series;
+} ns_scan_run;
+NS_API NS_MUST_CHECK int ns_scan_run_open(ns_scan_run *out, const char *folder, const char *manifest, ns_error *);   /* manifest: NULL = names decide */
+NS_API void ns_scan_run_close(ns_scan_run *);
+
+typedef struct ns_scan_params {
+    size_t  size;
+    const char *out;                              /* folder of the scan; made if need be */
+    const ns_cases *cases;
+    ns_score_params score;                        /* probes, definitions, special tokens; its reference is each run's last checkpoint */
+    ns_engine *engine;
+    int64_t memory;
+    int64_t shard, n_shards;                      /* does checkpoints whose number % n_shards == shard; 0, 0 = all */
+    int64_t first_step, last_step;                /* 0, 0 = all */
+    bool    force;                                /* score what is done, too */
+    bool    retry_failed;                         /* try again what failed before */
+    const ns_fact *facts;  int n_facts;           /* more facts for every shard */
+    void  (*told)(void *user, const ns_scan_run *, const ns_series_item *, ns_scan_outcome, const char *message);   /* after each checkpoint */
+    void   *user;
+} ns_scan_params;
+typedef struct ns_scan_counts { int64_t scored, present, failed; } ns_scan_counts;
+/* NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
+NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, ns_scan_counts *, ns_error *);
+
+typedef struct ns_merge_params {
+    size_t size;
+    bool   mixed_kernels;                         /* allow shards of different kernel classes */
+    const ns_fact *facts;  int n_facts;
+} ns_merge_params;
+/* The study of all shards below OUT, whatever their order; refuses shards that were asked for different things, naming two of them. */
+NS_API NS_MUST_CHECK int ns_merge(const char *out, const char *study, const ns_merge_params *, ns_error *);
+
+NS_END
+#endif

@@ -1,0 +1,270 @@
+/* merge.c - shards -> one study: scores over (run, step, layer, head), counts and masses over (run, step, case, layer, head), coordinates of
+ * runs and cases, the trainer's metrics. Real datasets, not links: the shards may be deleted. A shard is opened once. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "merge.h"
+
+static int64_t inner(const ns_merging *m, ns_merge_axes axes)
+{
+    return axes == NS_OVER_HEADS ? m->job.L * m->job.H : axes == NS_OVER_CASES ? m->job.C : m->job.C * m->job.L * m->job.H;
+}
+
+/* ---- which datasets of a shard become fields ---- */
+
+bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype dtype, ns_merge_axes *out)
+{
+    if (strcmp(name, "window") == 0 || strcmp(name, "head_valid") == 0 || dtype == NS_N_DTYPES)
+        return false;
+    if (strcmp(axes, "layer head") == 0)
+        *out = NS_OVER_HEADS;
+    else if (strcmp(axes, "case layer head") == 0)
+        *out = NS_OVER_CASE_HEADS;
+    else if (strcmp(axes, "case") == 0 && (dtype == NS_U8 || dtype == NS_F32 || strcmp(name, "content_right") == 0))
+        *out = NS_OVER_CASES;
+    else
+        return false;
+    return true;
+}
+
+static int add_field(ns_merging *m, const char *name, ns_merge_axes axes, ns_dtype dtype)
+{
+    size_t n;
+    if (!ns_grow(&m->fields, &m->fields_capacity, m->n_fields + 1, sizeof *m->fields))
+        return ns_oom(m->err, name);
+    ns_merge_field *const f = &m->fields[m->n_fields++];
+    *f = (ns_merge_field){.name = ns_strdup(name), .axes = axes, .dtype = dtype == NS_U8 ? NS_U8 : NS_F32};
+    if (!f->name || !ns_mul_size((size_t)(m->job.R * m->job.P), (size_t)inner(m, axes), &n) || !(f->data = ns_alloc_array(n, ns_dtype_size(f->dtype))))
+        return ns_oom(m->err, "a study (merge fewer runs, or scan with fewer probes)");
+    for (size_t i = 0; f->dtype == NS_F32 && i < n; i++)
+        ((float *)f->data)[i] = NAN;
+    return NS_OK;
+}
+
+static int find_fields(ns_merging *m)
+{
+    ns_file *f;
+    char **list = NULL;
+    int64_t n = 0;
+    int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
+    if (rc)
+        return rc;
+    rc = ns_file_list(f, &list, &n, m->err);
+    for (int64_t i = 0; i < n; i++) {
+        char *axes = NULL;
+        ns_dtype dtype;
+        ns_merge_axes kind;
+        const char *const name = list[i] + (list[i][0] == '/');
+        if (rc == NS_OK && !strchr(name, '/'))
+            rc = ns_file_describe(f, name, &dtype, NULL, NULL, &axes, m->err);
+        if (rc == NS_OK && axes && ns_merge_field_kind(name, axes, dtype, &kind))
+            rc = add_field(m, name, kind, dtype);
+        free(axes);
+        free(list[i]);
+    }
+    free(list);
+    ns_file_close(f);
+    return rc;
+}
+
+/* ---- one shard into the arrays ---- */
+
+/* values [C?, l, h] of a shard into its cell [C?, L, H] of the field. */
+static void place(const ns_merging *m, const ns_merge_field *f, const ns_shard *s, const float *values)
+{
+    const int64_t n = inner(m, f->axes), cell = (s->run * m->job.P + s->place) * n;
+    const int64_t outer = f->axes == NS_OVER_CASE_HEADS ? m->job.C : 1;
+    if (f->axes == NS_OVER_CASES) {
+        for (int64_t c = 0; c < n; c++)
+            if (f->dtype == NS_U8)
+                ((uint8_t *)f->data)[cell + c] = (uint8_t)values[c];
+            else
+                ((float *)f->data)[cell + c] = values[c];
+        return;
+    }
+    for (int64_t i = 0; i < outer * s->L * s->H; i++) {
+        const int64_t c = i / (s->L * s->H), l = i / s->H % s->L, h = i % s->H, at = cell + (c * m->job.L + l) * m->job.H + h;
+        if (f->dtype == NS_U8)
+            ((uint8_t *)f->data)[at] = (uint8_t)values[i];
+        else
+            ((float *)f->data)[at] = values[i];
+    }
+}
+
+static int read_field(ns_merging *m, const ns_file *file, const ns_merge_field *f, const ns_shard *s)
+{
+    float *values = NULL;
+    int rank;
+    int64_t shape[NS_MAX_RANK], count = 1;
+    const int rc = ns_file_read_f32(file, f->name, &values, &rank, shape, NULL, m->err);
+    if (rc)
+        return rc;
+    for (int i = 0; i < rank; i++)
+        count *= shape[i];
+    const int64_t want = f->axes == NS_OVER_CASES ? m->job.C : (f->axes == NS_OVER_HEADS ? 1 : m->job.C) * s->L * s->H;
+    if (count == want)
+        place(m, f, s, values);
+    free(values);
+    return count == want ? NS_OK : ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' has %lld values where %lld are needed", s->path, f->name,
+                                           (long long)count, (long long)want);
+}
+
+/* Text that stays for the life of the merge. */
+const char *ns_merge_keep(ns_merging *m, const char *text)
+{
+    char *const copy = ns_strdup(text);
+    if (!copy || !ns_grow(&m->texts, &m->texts_capacity, m->n_texts + 1, sizeof *m->texts)) {
+        free(copy);
+        return NULL;
+    }
+    return m->texts[m->n_texts++] = copy;
+}
+
+/* Kinds, windows and valid heads of a run: of its first shard. */
+static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
+{
+    char **kinds = NULL;
+    int64_t n = 0, *windows = NULL, *valid = NULL, shape[NS_MAX_RANK];
+    int rank, rc = ns_file_read_strings(file, "layer_kind", &kinds, &n, m->err);
+    if (rc == NS_OK)
+        rc = ns_file_read_i64(file, "window", &windows, &rank, shape, m->err);
+    if (rc == NS_OK)
+        rc = ns_file_read_i64(file, "head_valid", &valid, &rank, shape, m->err);
+    if (rc == NS_OK && (n != s->L || rank != 2 || shape[0] != s->L || shape[1] != s->H))
+        rc = ns_fail(m->err, NS_E_FORMAT, "%s: its layers and heads contradict each other", s->path);
+    for (int64_t l = 0; rc == NS_OK && l < s->L; l++) {
+        if (!(m->kinds[s->run * m->job.L + l] = ns_merge_keep(m, kinds[l])))
+            rc = ns_oom(m->err, s->path);
+        for (int64_t h = 0; h < s->H; h++) {
+            m->windows[(s->run * m->job.L + l) * m->job.H + h] = windows[l * s->H + h];
+            m->valid[(s->run * m->job.L + l) * m->job.H + h] = valid[l * s->H + h];
+        }
+    }
+    for (int64_t i = 0; i < n; i++)
+        free(kinds[i]);
+    free(kinds);
+    free(windows);
+    free(valid);
+    return rc;
+}
+
+static int read_shard(ns_merging *m, const ns_shard *s)
+{
+    ns_file *file;
+    const int64_t cell = s->run * m->job.P + s->place;
+    char *text = NULL;
+    enum { LARGEST = 1 << 16 };
+    if (s->failed) {
+        m->status[cell] = 2;
+        const int rc = ns_file_read(s->path, LARGEST, &text, NULL, m->err);
+        m->errors[cell] = text;
+        return rc;
+    }
+    int rc = ns_file_open(&file, s->path, m->err);
+    if (rc)
+        return rc;
+    m->status[cell] = 1;
+    m->tokens[cell] = s->tokens;
+    m->labels[cell] = s->label;
+    if (!m->kinds[s->run * m->job.L])
+        rc = read_layers(m, file, s);
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
+        rc = read_field(m, file, &m->fields[i], s);
+    ns_file_close(file);
+    return rc;
+}
+
+static bool allocate(ns_merging *m)
+{
+    const ns_merge_job *const j = &m->job;
+    const size_t grid = (size_t)(j->R * j->P), heads = (size_t)(j->R * j->L * j->H);
+    m->tokens = ns_alloc_array(grid, sizeof *m->tokens);
+    m->status = ns_alloc_array(grid, 1);
+    m->labels = ns_alloc_array(grid, sizeof *m->labels);
+    m->errors = ns_alloc_array(grid, sizeof *m->errors);
+    m->kinds = ns_alloc_array((size_t)(j->R * j->L), sizeof *m->kinds);
+    m->windows = ns_alloc_array(heads, sizeof *m->windows);
+    m->valid = ns_alloc_array(heads, sizeof *m->valid);
+    for (size_t i = 0; m->tokens && i < grid; i++)
+        m->tokens[i] = -1;
+    return m->tokens && m->status && m->labels && m->errors && m->kinds && m->windows && m->valid;
+}
+
+/* ---- the whole ---- */
+
+/* One hash over what the shards hold: the study's own inputs. */
+static void hash_shards(const ns_merging *m, char hex[65])
+{
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    for (int64_t i = 0; i < m->job.n_shards; i++)
+        if (!m->job.shards[i].failed)
+            ns_sha256_add(&sha, m->job.shards[i].content, strlen(m->job.shards[i].content));
+    ns_sha256_end(&sha, hex);
+}
+
+static int begin(ns_merging *m, const char *study, const ns_merge_params *p)
+{
+    char hex[65];
+    hash_shards(m, hex);
+    const ns_shard *const s = &m->job.shards[m->job.first];
+    const ns_fact own[] = {{"kind", "study", false}, {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
+                           {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
+    enum { OWN = sizeof own / sizeof *own };
+    ns_fact *const all = ns_alloc_array((size_t)(OWN + p->n_facts), sizeof *all);
+    if (!all)
+        return ns_oom(m->err, study);
+    memcpy(all, own, sizeof own);
+    for (int i = 0; i < p->n_facts; i++)
+        all[OWN + i] = p->facts[i];
+    const int rc = ns_table_create(&m->w, study, all, OWN + p->n_facts, m->err);
+    free(all);
+    return rc;
+}
+
+static void merge_clear(ns_merging *m)
+{
+    for (int64_t i = 0; i < m->n_fields; i++) {
+        free(m->fields[i].name);
+        free(m->fields[i].data);
+    }
+    for (int64_t i = 0; m->errors && i < m->job.R * m->job.P; i++)
+        free(m->errors[i]);
+    for (int64_t i = 0; i < m->n_texts; i++)
+        free(m->texts[i]);
+    for (int64_t i = 0; i < m->job.n_shards; i++)
+        ns_shard_clear(&m->job.shards[i]);
+    void *const lists[] = {m->fields, m->tokens, m->windows, m->valid, m->status, m->kinds, m->labels, m->errors, m->texts, m->job.shards, m->job.runs,
+                           m->job.steps};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        free(lists[i]);
+}
+
+int ns_merge(const char *out, const char *study, const ns_merge_params *params, ns_error *err)
+{
+    static const ns_merge_params defaults = {.size = sizeof defaults};
+    const ns_merge_params *const p = params ? params : &defaults;
+    ns_merging m = {.err = err, .job.mixed_kernels = p->mixed_kernels};
+    int rc = ns_merge_find(&m.job, out, err);
+    if (rc == NS_OK && !allocate(&m))
+        rc = ns_oom(err, "a study");
+    if (rc == NS_OK)
+        rc = find_fields(&m);
+    for (int64_t i = 0; rc == NS_OK && i < m.job.n_shards; i++)
+        rc = read_shard(&m, &m.job.shards[i]);
+    rc = rc ? rc : begin(&m, study, p);
+    rc = rc ? rc : ns_merge_write_grid(&m);
+    rc = rc ? rc : ns_merge_write_coords(&m);
+    rc = rc ? rc : ns_merge_write_cases(&m);
+    rc = rc ? rc : ns_merge_write_fields(&m);
+    rc = rc ? rc : ns_merge_write_metrics(&m, out);
+    if (rc == NS_OK) {
+        rc = ns_table_commit(m.w, err);
+    } else {
+        ns_table_abort(m.w);
+    }
+    merge_clear(&m);
+    return rc;
+}

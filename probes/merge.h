@@ -1,0 +1,60 @@
+/* merge.h - inside of a merge: shards on their grid, and the fields that a study is made of. Internal. */
+#ifndef NS_MERGE_H
+#define NS_MERGE_H
+
+#include <needlescope/scan.h>
+
+#include "core/core.h"
+
+typedef struct ns_shard {
+    char   *run_name, *path;
+    char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
+    bool    failed;                    /* path is the file with the reason */
+    int64_t step, tokens, L, H;
+    int64_t run, place;                /* index on the axes run and step */
+} ns_shard;
+void ns_shard_clear(ns_shard *);
+
+typedef struct ns_merge_job {
+    bool      mixed_kernels;
+    ns_shard *shards;                  /* by run, step */
+    int64_t   n_shards, shards_capacity, first;      /* first: index of the first finished one */
+    char    **runs;                    /* [R], borrowed from the shards */
+    int64_t  *steps;                   /* [P] */
+    int64_t   R, P, C, L, H;
+} ns_merge_job;
+int ns_merge_find(ns_merge_job *, const char *out, ns_error *);
+
+/* A dataset of the study, gathered over all shards. */
+typedef enum ns_merge_axes { NS_OVER_HEADS, NS_OVER_CASE_HEADS, NS_OVER_CASES } ns_merge_axes;   /* behind (run, step) */
+typedef struct ns_merge_field {
+    char         *name;
+    ns_merge_axes axes;
+    ns_dtype      dtype;               /* NS_U8 or NS_F32 */
+    void         *data;                /* [R, P, ...] */
+} ns_merge_field;
+
+typedef struct ns_merging {
+    ns_merge_job      job;
+    ns_merge_field         *fields;
+    int64_t           n_fields, fields_capacity;
+    ns_table_writer  *w;
+    int64_t          *tokens, *windows, *valid;          /* [R, P] [R, L, H] */
+    uint8_t          *status;                            /* [R, P] */
+    const char      **kinds, **labels;                   /* [R, L] [R, P] */
+    char            **errors;                            /* [R, P] */
+    char            **texts;  int64_t n_texts, texts_capacity;      /* what kinds and labels point to */
+    ns_error         *err;
+} ns_merging;
+
+/* Is a dataset of a shard a field, and behind (run, step) over what? Values of cases that depend on the checkpoint are bytes and floats;
+ * what a case is (lengths, depth, ids) is int64 and double. */
+bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype, ns_merge_axes *out);
+const char *ns_merge_keep(ns_merging *, const char *text);       /* a copy that stays for the life of the merge */
+int ns_merge_write_grid(ns_merging *);
+int ns_merge_write_coords(ns_merging *);
+int ns_merge_write_cases(ns_merging *);
+int ns_merge_write_fields(ns_merging *);                         /* accuracies too */
+int ns_merge_write_metrics(ns_merging *, const char *out);
+
+#endif

@@ -1,0 +1,93 @@
+/* merge_metrics.c - the trainer's metrics of every run, over the study's (run, step). Steps that were not scanned are left out. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "merge.h"
+
+typedef struct metric { char *name; float *values; } metric;      /* [R, P] */
+typedef struct metrics { metric *list; int64_t n, capacity; } metrics;
+
+static float *metric_named(ns_merging *m, metrics *all, const char *name)
+{
+    for (int64_t i = 0; i < all->n; i++)
+        if (strcmp(all->list[i].name, name) == 0)
+            return all->list[i].values;
+    if (!ns_grow(&all->list, &all->capacity, all->n + 1, sizeof *all->list))
+        return NULL;
+    const int64_t n = m->job.R * m->job.P;
+    metric *const one = &all->list[all->n];
+    *one = (metric){ns_strdup(name), ns_alloc_array((size_t)n, sizeof(float))};
+    if (!one->name || !one->values) {
+        free(one->name);
+        free(one->values);
+        return NULL;
+    }
+    for (int64_t i = 0; i < n; i++)
+        one->values[i] = NAN;
+    all->n++;
+    return one->values;
+}
+
+static int read_metric(ns_merging *m, metrics *all, const ns_file *f, const char *name, const int64_t *steps, int64_t n, int64_t run)
+{
+    float *values = NULL, *const out = metric_named(m, all, name);
+    int rank;
+    int64_t shape[NS_MAX_RANK];
+    const int rc = out ? ns_file_read_f32(f, name, &values, &rank, shape, NULL, m->err) : ns_oom(m->err, name);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        for (int64_t p = 0; p < m->job.P; p++)
+            if (m->job.steps[p] == steps[i])
+                out[run * m->job.P + p] = values[i];
+    free(values);
+    return rc;
+}
+
+static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t run)
+{
+    ns_file *f;
+    char **list = NULL;
+    int64_t n = 0, *steps = NULL, shape[NS_MAX_RANK];
+    int rank, rc = ns_file_open(&f, path, m->err);
+    if (rc)
+        return rc;
+    rc = ns_file_read_i64(f, "step", &steps, &rank, shape, m->err);
+    if (rc == NS_OK)
+        rc = ns_file_list(f, &list, &n, m->err);
+    for (int64_t i = 0; i < n; i++) {
+        char *axes = NULL;
+        const char *const name = list[i] + (list[i][0] == '/');
+        if (rc == NS_OK && !strchr(name, '/'))
+            rc = ns_file_describe(f, name, NULL, NULL, NULL, &axes, m->err);
+        if (rc == NS_OK && axes && strcmp(axes, "step") == 0 && strcmp(name, "step") && strcmp(name, "tokens"))
+            rc = read_metric(m, all, f, name, steps, shape[0], run);
+        free(axes);
+        free(list[i]);
+    }
+    free(list);
+    free(steps);
+    ns_file_close(f);
+    return rc;
+}
+
+int ns_merge_write_metrics(ns_merging *m, const char *out)
+{
+    metrics all = {0};
+    int rc = NS_OK;
+    for (int64_t r = 0; rc == NS_OK && r < m->job.R; r++) {
+        char *const path = ns_printf_alloc("%s/shards/%s/metrics.h5", out, m->job.runs[r]);
+        rc = !path ? ns_oom(m->err, out) : ns_path_exists(path) ? read_metrics(m, &all, path, r) : NS_OK;
+        free(path);
+    }
+    const int64_t grid[2] = {m->job.R, m->job.P};
+    for (int64_t i = 0; i < all.n; i++) {
+        const ns_view view = ns_view_of(all.list[i].values, NS_F32, 2, grid);
+        if (rc == NS_OK)
+            rc = ns_table_array(m->w, all.list[i].name, "run step", &view, "of the trainer's metrics", m->err);
+        free(all.list[i].name);
+        free(all.list[i].values);
+    }
+    free(all.list);
+    return rc;
+}
+

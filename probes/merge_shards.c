@@ -1,0 +1,164 @@
+/* merge_shards.c - the shards of a scan: found, read for what they are, checked against each other, put on the grid of runs and steps. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "merge.h"
+
+static int add_shard(ns_merge_job *m, const char *run, const char *folder, const char *file, bool failed, ns_error *err)
+{
+    if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards))
+        return ns_oom(err, folder);
+    ns_shard *const s = &m->shards[m->n_shards++];
+    *s = (ns_shard){.run_name = ns_strdup(run), .path = ns_path_join(folder, file), .failed = failed, .step = strtoll(file + 4, NULL, 10), .tokens = -1};
+    return s->run_name && s->path ? NS_OK : ns_oom(err, folder);
+}
+
+static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_error *err)
+{
+    char *const folder = ns_path_join(shards, run);
+    char **names = NULL;
+    int64_t n = 0;
+    int rc = folder ? ns_folder_list(&names, &n, folder, err) : ns_oom(err, shards);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
+        const bool failed = ns_ends(names[i], ".failed");
+        if (ns_starts(names[i], "step") && (failed || ns_ends(names[i], ".h5")))
+            rc = add_shard(m, run, folder, names[i], failed, err);
+    }
+    ns_folder_free(names, n);
+    free(folder);
+    return rc;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const ns_shard *const x = a, *const y = b;
+    const int order = strcmp(x->run_name, y->run_name);
+    if (order || x->step != y->step)
+        return order ? order : x->step < y->step ? -1 : 1;
+    return x->failed - y->failed;
+}
+
+static char *fact_of(const ns_file *f, const char *name)
+{
+    const char *const value = ns_file_fact(f, name);
+    return ns_strdup(value ? value : "");
+}
+
+/* Sizes and facts of one shard. */
+static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
+{
+    ns_file *f;
+    int64_t shape[NS_MAX_RANK], cases[NS_MAX_RANK];
+    int rank, rc = ns_file_open(&f, s->path, err);
+    if (rc)
+        return rc;
+    const char *const tokens = ns_file_fact(f, "tokens");
+    s->tokens = tokens ? strtoll(tokens, NULL, 10) : -1;
+    s->cases = fact_of(f, "scan_cases_sha256");
+    s->probes = fact_of(f, "scan_probes");
+    s->kernels = fact_of(f, "kernel_class");
+    s->label = fact_of(f, "checkpoint");
+    s->content = fact_of(f, "content_sha256");
+    rc = s->cases && s->probes && s->kernels && s->label && s->content ? ns_file_describe(f, "head_valid", NULL, &rank, shape, NULL, err) : ns_oom(err, s->path);
+    if (rc == NS_OK)
+        rc = ns_file_describe(f, "case_id", NULL, NULL, cases, NULL, err);
+    if (rc == NS_OK) {
+        s->L = shape[0];
+        s->H = shape[1];
+        m->C = cases[0];
+        m->L = s->L > m->L ? s->L : m->L;
+        m->H = s->H > m->H ? s->H : m->H;
+    }
+    ns_file_close(f);
+    return rc;
+}
+
+static int compare(const ns_merge_job *m, const ns_shard *a, const ns_shard *b, ns_error *err)
+{
+    const char *const what = strcmp(a->cases, b->cases)                          ? "other cases"
+                             : strcmp(a->probes, b->probes)                      ? "other probes"
+                             : !m->mixed_kernels && strcmp(a->kernels, b->kernels) ? "another kernel class (--mixed-kernels allows it)"
+                                                                                 : NULL;
+    return what ? ns_fail(err, NS_E_FORMAT, "%s was scored with %s than %s: scan again what is out of date", b->path, what, a->path) : NS_OK;
+}
+
+/* Runs in order of their names, steps ascending: the same grid whatever the order of the folders. */
+static int make_grid(ns_merge_job *m, ns_error *err)
+{
+    m->steps = ns_alloc_array((size_t)m->n_shards, sizeof *m->steps);
+    m->runs = ns_alloc_array((size_t)m->n_shards, sizeof *m->runs);
+    if (!m->steps || !m->runs)
+        return ns_oom(err, "a study");
+    for (int64_t i = 0; i < m->n_shards; i++) {
+        if (i == 0 || strcmp(m->shards[i].run_name, m->shards[i - 1].run_name))
+            m->runs[m->R++] = m->shards[i].run_name;
+        m->shards[i].run = m->R - 1;
+        int64_t at = 0;
+        while (at < m->P && m->steps[at] < m->shards[i].step)
+            at++;
+        if (at == m->P || m->steps[at] != m->shards[i].step) {
+            memmove(m->steps + at + 1, m->steps + at, (size_t)(m->P - at) * sizeof *m->steps);
+            m->steps[at] = m->shards[i].step;
+            m->P++;
+        }
+    }
+    for (int64_t i = 0; i < m->n_shards; i++)
+        while (m->steps[m->shards[i].place] < m->shards[i].step)
+            m->shards[i].place++;
+    return NS_OK;
+}
+
+/* A step that failed and was scored later has both files: the score stands. */
+static void drop_stale_failures(ns_merge_job *m)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < m->n_shards; i++) {
+        ns_shard *const s = &m->shards[i];
+        if (n && s->failed && s->step == m->shards[n - 1].step && strcmp(s->run_name, m->shards[n - 1].run_name) == 0) {
+            ns_shard_clear(s);
+            continue;
+        }
+        m->shards[n++] = *s;
+    }
+    m->n_shards = n;
+}
+
+int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
+{
+    char *const shards = ns_path_join(out, "shards");
+    char **runs = NULL;
+    int64_t n = 0;
+    const ns_shard *first = NULL;
+    int rc = shards ? ns_folder_list(&runs, &n, shards, err) : ns_oom(err, out);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        rc = list_run(m, shards, runs[i], err);
+    if (rc == NS_OK && m->n_shards)
+        qsort(m->shards, (size_t)m->n_shards, sizeof *m->shards, by_place);
+    if (rc == NS_OK)
+        drop_stale_failures(m);
+    for (int64_t i = 0; rc == NS_OK && i < m->n_shards; i++) {
+        if (m->shards[i].failed)
+            continue;
+        rc = look_at(m, &m->shards[i], err);
+        if (rc == NS_OK && first)
+            rc = compare(m, first, &m->shards[i], err);
+        first = first ? first : &m->shards[i];
+    }
+    m->first = first ? first - m->shards : -1;
+    if (rc == NS_OK && !first)
+        rc = ns_fail(err, NS_E_MISSING, "%s: no finished shard in it (needlescope scan makes them)", out);
+    if (rc == NS_OK)
+        rc = make_grid(m, err);
+    ns_folder_free(runs, n);
+    free(shards);
+    return rc;
+}
+
+void ns_shard_clear(ns_shard *s)
+{
+    char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        free(texts[i]);
+    *s = (ns_shard){0};
+}

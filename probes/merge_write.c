@@ -1,0 +1,245 @@
+/* merge_write.c - the study's datasets: the grid, the fields, the cases and the runs' coordinates. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "merge.h"
+
+static int write_axis(ns_merging *m, const char *name, const int64_t *values, int64_t n)
+{
+    int64_t *const index = values ? NULL : ns_alloc_array((size_t)n, sizeof *index);
+    for (int64_t i = 0; index && i < n; i++)
+        index[i] = i;
+    if (!values && !index)
+        return ns_oom(m->err, name);
+    const ns_view view = ns_view_of((void *)(values ? values : index), NS_I64, 1, &n);
+    const int rc = ns_table_axis(m->w, name, &view, m->err);
+    free(index);
+    return rc;
+}
+
+static int write_texts(ns_merging *m, const char *name, const char *axes, const char *const *list, int64_t n)
+{
+    const char **const full = ns_alloc_array((size_t)n, sizeof *full);
+    if (!full)
+        return ns_oom(m->err, name);
+    for (int64_t i = 0; i < n; i++)
+        full[i] = list[i] ? list[i] : "";
+    const int rc = ns_table_strings(m->w, name, axes, full, n, m->err);
+    free(full);
+    return rc;
+}
+
+int ns_merge_write_grid(ns_merging *m)
+{
+    const ns_merge_job *const j = &m->job;
+    const int64_t grid[2] = {j->R, j->P}, heads[3] = {j->R, j->L, j->H};
+    const ns_view tokens = ns_view_of(m->tokens, NS_I64, 2, grid), status = ns_view_of(m->status, NS_U8, 2, grid);
+    const ns_view windows = ns_view_of(m->windows, NS_I64, 3, heads);
+    uint8_t *const bytes = ns_alloc_array((size_t)(j->R * j->L * j->H), 1);
+    for (int64_t i = 0; bytes && i < j->R * j->L * j->H; i++)
+        bytes[i] = (uint8_t)m->valid[i];
+    const ns_view valid = ns_view_of(bytes, NS_U8, 3, heads);
+    int rc = bytes ? NS_OK : ns_oom(m->err, "head_valid");
+    rc = rc ? rc : write_axis(m, "run", NULL, j->R);
+    rc = rc ? rc : write_axis(m, "step", j->steps, j->P);
+    rc = rc ? rc : write_axis(m, "case", NULL, j->C);
+    rc = rc ? rc : write_axis(m, "layer", NULL, j->L);
+    rc = rc ? rc : write_axis(m, "head", NULL, j->H);
+    rc = rc ? rc : write_texts(m, "run_name", "run", (const char *const *)j->runs, j->R);
+    rc = rc ? rc : write_texts(m, "checkpoint", "run step", m->labels, j->R * j->P);
+    rc = rc ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
+    rc = rc ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
+    rc = rc ? rc : ns_table_array(m->w, "status", "run step", &status, "0 missing, 1 done, 2 failed", m->err);
+    rc = rc ? rc : write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
+    rc = rc ? rc : ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
+    rc = rc ? rc : ns_table_array(m->w, "head_valid", "run layer head", &valid, "1 where the run's layer has such an attention head", m->err);
+    free(bytes);
+    return rc;
+}
+
+/* Summary of an output or score, out of the probes' table. */
+static const char *summary_of(const char *name)
+{
+    for (const ns_probe *const *p = ns_probes(); *p; p++) {
+        for (int i = 0; i < (*p)->n_outputs; i++)
+            if (strcmp((*p)->outputs[i].name, name) == 0)
+                return (*p)->outputs[i].summary;
+        for (int i = 0; i < (*p)->n_scores; i++)
+            if (strcmp((*p)->scores[i].name, name) == 0)
+                return (*p)->scores[i].summary;
+    }
+    return NULL;
+}
+
+static int write_fields(ns_merging *m)
+{
+    static const char *const axes[] = {"run step layer head", "run step case layer head", "run step case"};
+    const ns_merge_job *const j = &m->job;
+    const int64_t shapes[][5] = {{j->R, j->P, j->L, j->H}, {j->R, j->P, j->C, j->L, j->H}, {j->R, j->P, j->C}};
+    static const int ranks[] = {4, 5, 3};
+    int rc = NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
+        const ns_merge_field *const f = &m->fields[i];
+        const ns_view view = ns_view_of(f->data, f->dtype, ranks[f->axes], shapes[f->axes]);
+        rc = ns_table_array(m->w, f->name, axes[f->axes], &view, summary_of(f->name), m->err);
+    }
+    return rc;
+}
+
+/* Share of cases with a value, over (run, step). */
+static int write_share(ns_merging *m, const char *of, const char *name, const char *summary)
+{
+    const ns_merge_job *const j = &m->job;
+    const ns_merge_field *f = NULL;
+    for (int64_t i = 0; i < m->n_fields; i++)
+        if (strcmp(m->fields[i].name, of) == 0 && m->fields[i].axes == NS_OVER_CASES && m->fields[i].dtype == NS_U8)
+            f = &m->fields[i];
+    float *const share = f ? ns_alloc_array((size_t)(j->R * j->P), sizeof *share) : NULL;
+    if (!f)
+        return NS_OK;
+    if (!share)
+        return ns_oom(m->err, name);
+    for (int64_t cell = 0; cell < j->R * j->P; cell++) {
+        int64_t n = 0;
+        for (int64_t c = 0; c < j->C; c++)
+            n += ((const uint8_t *)f->data)[cell * j->C + c];
+        share[cell] = m->status[cell] == 1 && j->C ? (float)((double)n / (double)j->C) : NAN;
+    }
+    const ns_view view = ns_view_of(share, NS_F32, 2, (const int64_t[]){j->R, j->P});
+    const int rc = ns_table_array(m->w, name, "run step", &view, summary, m->err);
+    free(share);
+    return rc;
+}
+
+int ns_merge_write_fields(ns_merging *m)
+{
+    int rc = write_share(m, "answered", "accuracy", "share of cases whose whole answer is what the model itself would say");
+    if (rc == NS_OK)
+        rc = write_share(m, "first_right", "first_token_accuracy", "share of cases whose first content token is the most likely one");
+    return rc ? rc : write_fields(m);
+}
+
+/* ---- what a case is: as the first shard says ---- */
+
+static int write_case_numbers(ns_merging *m, const ns_file *f, const char *name, ns_dtype dtype)
+{
+    int64_t *whole = NULL, n = m->job.C, shape[NS_MAX_RANK];
+    float *real = NULL;
+    int rank, rc = dtype == NS_I64 ? ns_file_read_i64(f, name, &whole, &rank, shape, m->err) : ns_file_read_f32(f, name, &real, &rank, shape, NULL, m->err);
+    if (rc == NS_OK) {
+        const ns_view view = ns_view_of(whole ? (void *)whole : (void *)real, whole ? NS_I64 : NS_F32, 1, &n);
+        rc = ns_table_array(m->w, name, "case", &view, NULL, m->err);
+    }
+    free(whole);
+    free(real);
+    return rc;
+}
+
+static int write_case_texts(ns_merging *m, const ns_file *f, const char *name)
+{
+    char **list;
+    int64_t n;
+    int rc = ns_file_read_strings(f, name, &list, &n, m->err);
+    if (rc == NS_OK)
+        rc = write_texts(m, name, "case", (const char *const *)list, n);
+    for (int64_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+    return rc;
+}
+
+int ns_merge_write_cases(ns_merging *m)
+{
+    ns_file *f;
+    char **list = NULL;
+    int64_t n = 0;
+    int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
+    if (rc)
+        return rc;
+    rc = ns_file_list(f, &list, &n, m->err);
+    for (int64_t i = 0; i < n; i++) {
+        char *axes = NULL;
+        ns_dtype dtype;
+        ns_merge_axes kind;
+        const char *const name = list[i] + (list[i][0] == '/');
+        if (rc == NS_OK && !strchr(name, '/'))
+            rc = ns_file_describe(f, name, &dtype, NULL, NULL, &axes, m->err);
+        if (rc == NS_OK && axes && strcmp(axes, "case") == 0 && strcmp(name, "case") != 0 && !ns_merge_field_kind(name, axes, dtype, &kind))
+            rc = dtype == NS_N_DTYPES ? write_case_texts(m, f, name) : write_case_numbers(m, f, name, dtype);
+        free(axes);
+        free(list[i]);
+    }
+    free(list);
+    ns_file_close(f);
+    return rc;
+}
+
+/* ---- the runs' coordinates: facts run.KEY of their first shards ---- */
+
+static const ns_shard *shard_of_run(const ns_merging *m, int64_t run)
+{
+    for (int64_t i = 0; i < m->job.n_shards; i++)
+        if (m->job.shards[i].run == run && !m->job.shards[i].failed)
+            return &m->job.shards[i];
+    return NULL;
+}
+
+static int write_coord(ns_merging *m, const char *key, const char *const *values)
+{
+    bool numbers = true;
+    const int64_t R = m->job.R;
+    double *const list = ns_alloc_array((size_t)R, sizeof *list);
+    if (!list)
+        return ns_oom(m->err, key);
+    for (int64_t r = 0; r < R; r++) {
+        char *end = NULL;
+        list[r] = values[r] ? strtod(values[r], &end) : NAN;
+        numbers = numbers && (!values[r] || (end && end != values[r] && !*end));
+    }
+    const ns_view view = ns_view_of(list, NS_F64, 1, &R);
+    const int rc = numbers ? ns_table_array(m->w, key, "run", &view, "coordinate of the run", m->err) : write_texts(m, key, "run", values, R);
+    free(list);
+    return rc;
+}
+
+enum { MAX_COORDS = 32, KEY = 64 };
+
+/* Keys of any run, in order of appearance. */
+int ns_merge_write_coords(ns_merging *m)
+{
+    char keys[MAX_COORDS][KEY];
+    int n_keys = 0, rc = NS_OK;
+    const char **const values = ns_alloc_array((size_t)(MAX_COORDS * m->job.R), sizeof *values);
+    if (!values)
+        return ns_oom(m->err, "coordinates of runs");
+    for (int64_t r = 0; rc == NS_OK && r < m->job.R; r++) {
+        ns_file *f;
+        const ns_shard *const s = shard_of_run(m, r);
+        if (!s)
+            continue;
+        rc = ns_file_open(&f, s->path, m->err);
+        for (int64_t i = 0; rc == NS_OK && i < ns_file_fact_count(f); i++) {
+            const char *const name = ns_file_fact_name(f, i);
+            if (!ns_starts(name, "run.") || strlen(name) >= KEY + 4)
+                continue;
+            int k = 0;
+            while (k < n_keys && strcmp(keys[k], name + 4))
+                k++;
+            if (k == MAX_COORDS)
+                continue;
+            if (k == n_keys)
+                snprintf(keys[n_keys++], KEY, "%s", name + 4);
+            if (!(values[k * m->job.R + r] = ns_merge_keep(m, ns_file_fact(f, name))))
+                rc = ns_oom(m->err, name);
+        }
+        if (rc == NS_OK)
+            ns_file_close(f);
+    }
+    for (int k = 0; rc == NS_OK && k < n_keys; k++)
+        rc = write_coord(m, keys[k], values + k * m->job.R);
+    free(values);
+    return rc;
+}
+

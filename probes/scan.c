@@ -1,0 +1,365 @@
+/* scan.c - run folders -> checkpoints in order -> (done already? else load, score, write) -> a shard each.
+ *
+ * What a shard was asked for is known before the weights are read: scan_sha256 over run, step, probes, cases, kernel class and the checkpoint's
+ * identity. Paths and threads are not in it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <needlescope/scan.h>
+
+#include "score.h"
+
+enum { MAX_RUN_JSON = 1 << 20, MAX_FACTS = 64 };
+
+/* ---- runs ---- */
+
+static int read_run_json(ns_scan_run *r, const char *path, ns_error *err)
+{
+    cJSON *root = NULL;
+    const char *name;
+    int rc = ns_json_read(&root, path, MAX_RUN_JSON, 8, err);
+    if (rc == NS_OK)
+        rc = ns_json_str(root, "name", &name, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(root, "tokens_per_step", 0, &r->tokens_per_step, path, err);
+    if (rc == NS_OK) {
+        const cJSON *const coords = cJSON_GetObjectItemCaseSensitive(root, "coords");
+        r->name = ns_strdup(name && name[0] ? name : ns_path_base(r->folder));
+        r->coords = cJSON_IsObject(coords) ? ns_json_print(coords, false) : ns_strdup("{}");
+        rc = r->name && r->coords ? NS_OK : ns_oom(err, path);
+    }
+    cJSON_Delete(root);
+    return rc;
+}
+
+int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, ns_error *err)
+{
+    *r = (ns_scan_run){0};
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/')
+        n--;
+    r->folder = ns_printf_alloc("%.*s", (int)n, folder);
+    char *const json = r->folder ? ns_path_join(r->folder, "run.json") : NULL;
+    int rc = json ? NS_OK : ns_oom(err, folder);
+    if (rc == NS_OK && ns_path_exists(json)) {
+        rc = read_run_json(r, json, err);
+    } else if (rc == NS_OK) {
+        r->name = ns_strdup(ns_path_base(r->folder));
+        r->coords = ns_strdup("{}");
+        rc = r->name && r->coords ? NS_OK : ns_oom(err, folder);
+    }
+    if (rc == NS_OK && (strchr(r->name, '/') || r->name[0] == '.'))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: the run's name '%.80s' cannot name a folder", json, r->name);
+    if (rc == NS_OK)
+        rc = manifest ? ns_series_manifest(&r->series, manifest, err) : ns_series_find(&r->series, r->folder, err);
+    for (int64_t i = 0; rc == NS_OK && i < r->series.n && r->tokens_per_step > 0; i++)
+        if (r->series.list[i].tokens < 0 && !ns_mul_i64(r->series.list[i].step, r->tokens_per_step, &r->series.list[i].tokens))
+            r->series.list[i].tokens = -1;
+    free(json);
+    if (rc)
+        ns_scan_run_close(r);
+    return rc;
+}
+
+void ns_scan_run_close(ns_scan_run *r)
+{
+    free(r->folder);
+    free(r->name);
+    free(r->coords);
+    ns_series_clear(&r->series);
+    *r = (ns_scan_run){0};
+}
+
+/* ---- one open checkpoint ---- */
+
+typedef struct opened { ns_checkpoint *checkpoint; ns_arch *arch; ns_model *model; } opened;
+
+static void close_model(opened *o)
+{
+    ns_model_free(o->model);
+    ns_arch_free(o->arch);
+    ns_checkpoint_free(o->checkpoint);
+    *o = (opened){0};
+}
+
+static int open_checkpoint(opened *o, const ns_series_item *item, ns_error *err)
+{
+    const ns_checkpoint_params params = {.size = sizeof params, .revision = item->revision};
+    int rc = ns_checkpoint_open(&o->checkpoint, item->path, &params, err);
+    return rc ? rc : ns_arch_from_checkpoint(&o->arch, o->checkpoint, NULL, err);
+}
+
+static int load_model(opened *o, const ns_scan_params *p, ns_error *err)
+{
+    const ns_model_params params = {.size = sizeof params, .memory = p->memory, .hash = true};
+    int rc = ns_arch_check(o->arch, o->checkpoint, err);
+    return rc ? rc : ns_model_load(&o->model, p->engine, o->checkpoint, o->arch, &params, err);
+}
+
+/* ---- facts ---- */
+
+/* Names and values are owned. */
+typedef struct facts { ns_fact list[MAX_FACTS]; int n; bool failed; } facts;
+
+static void say(facts *f, const char *name, char *value, bool is_volatile)
+{
+    char *const key = ns_strdup(name);
+    if (!key || !value || f->n >= MAX_FACTS / 2) {
+        f->failed = true;
+        free(key);
+        free(value);
+        return;
+    }
+    f->list[f->n] = (ns_fact){.name = key, .value = value, .is_volatile = is_volatile};
+    f->n++;
+}
+
+static void facts_clear(facts *f)
+{
+    for (int i = 0; i < f->n; i++) {
+        free((char *)f->list[i].name);
+        free((char *)f->list[i].value);
+    }
+    f->n = 0;
+}
+
+/* run.window = 4, run.pattern = SSFS ... */
+static void say_coords(facts *f, const char *coords)
+{
+    cJSON *root = NULL;
+    if (ns_json_parse(&root, coords, strlen(coords), 4, "run.json", NULL))
+        return;
+    for (const cJSON *v = root->child; v; v = v->next) {
+        char name[80];
+        snprintf(name, sizeof name, "run.%.60s", v->string);
+        if (cJSON_IsString(v))
+            say(f, name, ns_strdup(v->valuestring), false);
+        else if (cJSON_IsNumber(v) || cJSON_IsBool(v))
+            say(f, name, ns_printf_alloc("%.17g", cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1.0 : 0.0), false);
+    }
+    cJSON_Delete(root);
+}
+
+static char *probe_list(const ns_score_params *s)
+{
+    char *text = ns_strdup("");
+    for (int i = 0; text && i < s->n_probes + s->n_definitions; i++) {
+        const char *const one = i < s->n_probes ? s->probes[i] : s->definitions[i - s->n_probes]->definition;
+        char *const longer = ns_printf_alloc("%s%s%s", text, i ? "," : "", one ? one : "");
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+typedef struct scan {
+    const ns_scan_params *p;
+    const ns_scan_run    *run;
+    const ns_series_item *item;
+    char                  cases_sha256[65];
+    char                 *probes;
+    ns_scan_counts       *counts;
+    opened                reference;          /* of `run`; loaded when a probe of weights is asked for */
+    ns_error             *err;
+} scan;
+
+static int gather(const scan *s, const opened *o, facts *f, ns_error *err)
+{
+    char hex[65];
+    say(f, "kind", ns_strdup("scores"), false);
+    say(f, "run", ns_strdup(s->run->name), false);
+    say(f, "step", ns_printf_alloc("%lld", (long long)s->item->step), false);
+    say(f, "tokens", ns_printf_alloc("%lld", (long long)s->item->tokens), false);
+    say(f, "checkpoint", ns_strdup(s->item->label), false);
+    say_coords(f, s->run->coords);
+    say(f, "scan_probes", ns_strdup(s->probes), false);
+    say(f, "scan_cases_sha256", ns_strdup(s->cases_sha256), false);
+    say(f, "kernel_class", ns_strdup(ns_engine_kernel_class(s->p->engine)), false);
+    say(f, "checkpoint_identity", ns_strdup(ns_checkpoint_identity(o->checkpoint)), false);
+    if (f->failed)
+        return ns_oom(err, "facts of a shard");
+    const int rc = ns_facts_sha256(f->list, f->n, hex, err);
+    if (rc)
+        return rc;
+    f->list[f->n - 1].is_volatile = true;       /* it knows mtimes; weights_sha256 stands for it in the content */
+    say(f, "scan_sha256", ns_strdup(hex), true);
+    return f->failed ? ns_oom(err, "facts of a shard") : NS_OK;
+}
+
+/* ---- shards ---- */
+
+static int make_folder(const char *path, ns_error *err)
+{
+    return mkdir(path, 0777) == 0 || errno == EEXIST ? NS_OK : ns_fail(err, NS_E_CREATE, "%s: cannot be made: %s", path, strerror(errno));
+}
+
+static bool is_done(const char *path, const char *scan_sha256)
+{
+    ns_file *f;
+    if (!ns_path_exists(path) || ns_file_open(&f, path, NULL))
+        return false;
+    const char *const complete = ns_file_fact(f, "complete"), *const sha256 = ns_file_fact(f, "scan_sha256");
+    const bool done = complete && strcmp(complete, "1") == 0 && sha256 && strcmp(sha256, scan_sha256) == 0;
+    ns_file_close(f);
+    return done;
+}
+
+static bool needs_reference(const ns_score_params *s)
+{
+    for (int i = 0; i < s->n_probes; i++) {
+        const ns_probe *const probe = ns_probe_find(s->probes[i]);
+        if (probe && strcmp(probe->name, "qk_distance") == 0)
+            return true;
+    }
+    return false;
+}
+
+static int load_reference(scan *s, ns_error *err)
+{
+    if (s->reference.model || !needs_reference(&s->p->score))
+        return NS_OK;
+    int rc = open_checkpoint(&s->reference, &s->run->series.list[s->run->series.n - 1], err);
+    if (rc == NS_OK)
+        rc = load_model(&s->reference, s->p, err);
+    if (rc)
+        close_model(&s->reference);
+    return rc;
+}
+
+static int score_into(scan *s, opened *o, const char *path, facts *f, ns_error *err)
+{
+    ns_scores *scores = NULL;
+    ns_score_params params = s->p->score;
+    ns_fact all[MAX_FACTS];
+    int n = 0, rc = load_model(o, s->p, err);
+    if (rc == NS_OK)
+        rc = load_reference(s, err);
+    params.reference = s->reference.model;
+    if (rc == NS_OK)
+        rc = ns_score_run(&scores, o->model, s->p->cases, &params, err);
+    for (int i = 0; i < f->n; i++)
+        all[n++] = f->list[i];
+    for (int i = 0; i < s->p->n_facts && n < MAX_FACTS; i++)
+        all[n++] = s->p->facts[i];
+    if (rc == NS_OK)
+        rc = ns_scores_write(scores, path, all, n, err);
+    ns_scores_free(scores);
+    return rc;
+}
+
+/* The outcome of one checkpoint; NS_STOP when cancelled. */
+static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan_outcome *outcome, ns_error *err)
+{
+    opened o = {0};
+    facts f = {0};
+    *outcome = NS_SCAN_FAILED_NOW;
+    int rc = open_checkpoint(&o, s->item, err);
+    if (rc == NS_OK)
+        rc = gather(s, &o, &f, err);
+    if (rc == NS_OK && !s->p->force && is_done(shard, f.list[f.n - 1].value)) {
+        *outcome = NS_SCAN_PRESENT;
+    } else if (rc == NS_OK && !s->p->retry_failed && !s->p->force && ns_path_exists(failed)) {
+        *outcome = NS_SCAN_FAILED_BEFORE;
+        rc = ns_fail(err, NS_E_FORMAT, "failed before (--retry-failed tries again)");
+    } else if (rc == NS_OK) {
+        rc = score_into(s, &o, shard, &f, err);
+        *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;
+    }
+    facts_clear(&f);
+    close_model(&o);
+    return rc;
+}
+
+static int note_failure(const char *failed, const ns_error *why, ns_error *err)
+{
+    return ns_file_write(failed, why->message, strlen(why->message), err);
+}
+
+static int one_checkpoint(scan *s, const char *folder)
+{
+    ns_error why = {""};
+    ns_scan_outcome outcome = NS_SCAN_FAILED_NOW;
+    char *const shard = ns_printf_alloc("%s/step%06lld.h5", folder, (long long)s->item->step);
+    char *const failed = ns_printf_alloc("%s/step%06lld.failed", folder, (long long)s->item->step);
+    int rc = shard && failed ? do_checkpoint(s, shard, failed, &outcome, &why) : ns_oom(s->err, folder);
+    if (rc == NS_STOP || rc == NS_E_MEMORY || rc == NS_E_CREATE || rc == NS_E_IO) {       /* the machine's fault, not the checkpoint's */
+        if (rc < 0)
+            ns_fail(s->err, rc, "%s: %s", s->item->path, why.message);
+    } else {
+        const int64_t passed = outcome == NS_SCAN_SCORED || outcome == NS_SCAN_PRESENT;
+        if (passed)
+            (void)unlink(failed);
+        rc = passed || outcome == NS_SCAN_FAILED_BEFORE ? NS_OK : note_failure(failed, &why, s->err);
+        s->counts->scored += outcome == NS_SCAN_SCORED;
+        s->counts->present += outcome == NS_SCAN_PRESENT;
+        s->counts->failed += !passed;
+        if (rc == NS_OK && s->p->told)
+            s->p->told(s->p->user, s->run, s->item, outcome, passed ? NULL : why.message);
+    }
+    free(shard);
+    free(failed);
+    return rc;
+}
+
+/* The run's own metrics lie beside its shards, so that a scan's folder is all that a merge needs. */
+static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *err)
+{
+    char *const from = ns_path_join(run->folder, "metrics.h5"), *const to = ns_path_join(folder, "metrics.h5");
+    ns_map map;
+    int rc = from && to ? NS_OK : ns_oom(err, folder);
+    if (rc == NS_OK && ns_path_exists(from) && (rc = ns_map_open(&map, from, err)) == NS_OK) {
+        rc = ns_file_write(to, map.data, map.size, err);
+        ns_map_close(&map);
+    }
+    free(from);
+    free(to);
+    return rc;
+}
+
+static int scan_run(scan *s, const char *shards, int64_t *number)
+{
+    char *const folder = ns_path_join(shards, s->run->name);
+    int rc = folder ? make_folder(folder, s->err) : ns_oom(s->err, shards);
+    if (rc == NS_OK)
+        rc = copy_metrics(s->run, folder, s->err);
+    for (int64_t i = 0; rc == NS_OK && i < s->run->series.n; i++) {
+        s->item = &s->run->series.list[i];
+        if ((s->p->first_step || s->p->last_step) && (s->item->step < s->p->first_step || s->item->step > s->p->last_step))
+            continue;
+        const int64_t mine = (*number)++;
+        if (s->p->score.cancelled && s->p->score.cancelled(s->p->score.user))
+            rc = NS_STOP;
+        else if (s->p->n_shards <= 1 || mine % s->p->n_shards == s->p->shard)
+            rc = one_checkpoint(s, folder);
+    }
+    close_model(&s->reference);
+    free(folder);
+    return rc;
+}
+
+int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns_scan_counts *counts, ns_error *err)
+{
+    scan s = {.p = p, .counts = counts, .err = err, .probes = probe_list(&p->score)};
+    char *const shards = ns_path_join(p->out, "shards");
+    int64_t number = 0;
+    *counts = (ns_scan_counts){0};
+    ns_cases_hash(p->cases, s.cases_sha256);
+    int rc = shards && s.probes ? make_folder(p->out, err) : ns_oom(err, p->out);
+    if (rc == NS_OK)
+        rc = make_folder(shards, err);
+    for (int64_t i = 0; rc == NS_OK && i < n_runs; i++)
+        for (int64_t j = 0; j < i && rc == NS_OK; j++)
+            if (strcmp(runs[i].name, runs[j].name) == 0)
+                rc = ns_fail(err, NS_E_ARG, "%s and %s are both called '%s': give them names in their run.json", runs[j].folder, runs[i].folder, runs[i].name);
+    for (int64_t i = 0; rc == NS_OK && i < n_runs; i++) {
+        s.run = &runs[i];
+        rc = scan_run(&s, shards, &number);
+    }
+    free(s.probes);
+    free(shards);
+    return rc;
+}
