@@ -212,21 +212,25 @@ static bool needs_reference(const ns_score_params *s)
 {
     for (int i = 0; i < s->n_probes; i++) {
         const ns_probe *const probe = ns_probe_find(s->probes[i]);
-        if (probe && strcmp(probe->name, "qk_distance") == 0)
+        if (probe && strcmp(probe->name, "distance") == 0)
             return true;
     }
     return false;
 }
 
+/* The run's last checkpoint that loads; one that does not is said to have failed in its own turn. */
 static int load_reference(scan *s, ns_error *err)
 {
+    int rc = NS_OK;
     if (s->reference.model || !needs_reference(&s->p->score))
         return NS_OK;
-    int rc = open_checkpoint(&s->reference, &s->run->series.list[s->run->series.n - 1], err);
-    if (rc == NS_OK)
-        rc = load_model(&s->reference, s->p, err);
-    if (rc)
-        close_model(&s->reference);
+    for (int64_t i = s->run->series.n - 1; i >= 0 && !s->reference.model; i--) {
+        rc = open_checkpoint(&s->reference, &s->run->series.list[i], err);
+        if (rc == NS_OK)
+            rc = load_model(&s->reference, s->p, err);
+        if (rc)
+            close_model(&s->reference);
+    }
     return rc;
 }
 
