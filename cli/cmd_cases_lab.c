@@ -27,7 +27,8 @@ static int cases_lab(cli *app, const void *settings, char **args, int n_args)
     (void)args;
     (void)n_args;
     const lab_settings *const s = settings;
-    const ns_lab_cases_params params = {.size = sizeof params, .length = s->length, .count = (int)s->count, .seed = (uint64_t)s->seed, .swap = s->swap};
+    const ns_lab_cases_params params = {.size = sizeof params, .length = s->length, .count = (int)s->count, .seed = (uint64_t)s->seed,
+                                        .swap = s->swap};
     ns_cases cases = {0};
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");

@@ -18,7 +18,9 @@ const cli_command *const cli_commands[] = {
     &cli_cmd_verify,
     &cli_cmd_figure_heads,
     &cli_cmd_figure_map,
+    &cli_cmd_train,
     &cli_cmd_lab_plant,
+    &cli_cmd_lab_laziness,
     &cli_cmd_doctor,
     NULL,
 };

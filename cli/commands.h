@@ -17,7 +17,9 @@ extern const cli_command cli_cmd_verify;
 extern const cli_command cli_cmd_score;
 extern const cli_command cli_cmd_figure_heads;
 extern const cli_command cli_cmd_figure_map;
+extern const cli_command cli_cmd_train;
 extern const cli_command cli_cmd_lab_plant;
+extern const cli_command cli_cmd_lab_laziness;
 extern const cli_command cli_cmd_doctor;
 
 #endif

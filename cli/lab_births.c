@@ -1,0 +1,166 @@
+/* lab_births.c - when heads were born, arm by arm and seed by seed, and which of two arms was earlier. A censored birth is later than any other
+ * and never averaged. */
+#include "cli/lab_page.h"
+
+enum { MAX_SEEDS = 1000 };
+
+const cli_lab_result *cli_lab_result_of(const cli_lab *lab, const char *arm, int64_t window, int64_t seed)
+{
+    for (int64_t i = 0; i < lab->n_runs; i++) {
+        const cli_lab_run *const r = &lab->runs[i];
+        if (strcmp(r->arm, arm) == 0 && r->window == window && r->seed == seed && lab->results[i].measured)
+            return &lab->results[i];
+    }
+    return NULL;
+}
+
+cli_lab_birth cli_birth_find(const cli_lab_result *r)
+{
+    return r->find;
+}
+
+cli_lab_birth cli_birth_previous(const cli_lab_result *r)
+{
+    return r->previous;
+}
+
+int cli_birth_compare(cli_lab_birth a, cli_lab_birth b)
+{
+    if (a.at < 0 || b.at < 0)
+        return (a.at < 0) - (b.at < 0);
+    return (a.at > b.at) - (a.at < b.at);
+}
+
+static int by_birth(const void *a, const void *b)
+{
+    return cli_birth_compare(*(const cli_lab_birth *)a, *(const cli_lab_birth *)b);
+}
+
+/* The births of an arm and window, sorted, censored last; the number of seeds that were measured. */
+static int births_of(const cli_lab *lab, const char *arm, int64_t window, cli_birth_of *of, cli_lab_birth out[MAX_SEEDS])
+{
+    int n = 0;
+    for (int64_t s = 0; s < lab->seeds && n < MAX_SEEDS; s++) {
+        const cli_lab_result *const r = cli_lab_result_of(lab, arm, window, lab->first_seed + s);
+        if (r)
+            out[n++] = of(r);
+    }
+    qsort(out, (size_t)n, sizeof *out, by_birth);
+    return n;
+}
+
+void cli_birth_format(const cli_lab *lab, cli_lab_birth b, char out[24])
+{
+    snprintf(out, 24, b.at < 0 ? ">%lld" : "%lld", (long long)(b.at < 0 ? lab->steps : b.at));
+}
+
+/* ---- orders ---- */
+
+cli_order cli_order_of(const cli_lab *lab, cli_arm a, cli_arm b, cli_birth_of *of)
+{
+    cli_order o = {0};
+    for (int64_t seed = lab->first_seed; seed < lab->first_seed + lab->seeds; seed++) {
+        const cli_lab_result *const x = cli_lab_result_of(lab, a.arm, a.window, seed);
+        const cli_lab_result *const y = cli_lab_result_of(lab, b.arm, b.window, seed);
+        if (!x || !y)
+            continue;
+        const int c = cli_birth_compare(of(x), of(y));
+        o.earlier += c < 0;
+        o.later += c > 0;
+        o.same += c == 0;
+        o.n++;
+    }
+    return o;
+}
+
+const char *cli_order_verdict(cli_order o)
+{
+    if (o.n == 0)
+        return "not run";
+    if (o.earlier == o.n)
+        return "holds";
+    if (o.earlier + o.later == 0)
+        return "undecided";
+    if (o.earlier > 0 && o.later == 0)
+        return "holds where births differ";
+    return o.earlier > o.later ? "mixed" : "does not hold";
+}
+
+int cli_lab_windows(const cli_lab *lab, int64_t out[32])
+{
+    int n = 0;
+    for (int64_t i = 0; i < lab->n_runs && n < 32; i++) {
+        if (strcmp(lab->runs[i].arm, "swa") != 0 || lab->runs[i].seed != lab->first_seed)
+            continue;
+        int at = n++;
+        for (; at > 0 && out[at - 1] > lab->runs[i].window; at--)
+            out[at] = out[at - 1];
+        out[at] = lab->runs[i].window;
+    }
+    return n;
+}
+
+void cli_page_order(cli_page *p, cJSON *list, const char *what, const char *a, const char *b, cli_order o)
+{
+    cJSON *const item = cli_page_item(p, list);
+    cli_page_put_text(p, item, "birth", what);
+    cli_page_put_text(p, item, "earlier", a);
+    cli_page_put_text(p, item, "later", b);
+    cli_page_put(p, item, "seeds", o.n);
+    cli_page_put(p, item, "in_order", o.earlier);
+    cli_page_put(p, item, "reversed", o.later);
+    cli_page_put(p, item, "undecided", o.same);
+    if (o.n)
+        cli_page_say(p, "    %-14s %s before %s: %d of %d seeds", what, a, b, o.earlier, o.n);
+    if (o.later || o.same)
+        cli_page_say(p, " (reversed %d, undecided %d)", o.later, o.same);
+    if (o.n)
+        cli_page_say(p, "\n");
+}
+
+/* ---- the table ---- */
+
+/* "  240  (2 of 3 born: 180 240 >800)" */
+static void say_births(cli_page *p, cli_arm a, cli_birth_of *of)
+{
+    const cli_lab *const lab = p->lab;
+    cli_lab_birth sorted[MAX_SEEDS];
+    char text[24];
+    const int n = births_of(lab, a.arm, a.window, of, sorted);
+    int born = 0;
+    for (int i = 0; i < n; i++)
+        born += sorted[i].at >= 0;
+    cli_birth_format(lab, sorted[(n - 1) / 2], text);      /* the middle one, of two the lower */
+    cli_page_say(p, " %6s  %d of %d:", text, born, n);
+    for (int64_t s = 0; s < lab->seeds; s++) {
+        const cli_lab_result *const r = cli_lab_result_of(lab, a.arm, a.window, lab->first_seed + s);
+        if (r)
+            cli_birth_format(lab, of(r), text);
+        cli_page_say(p, " %5s", r ? text : "-");
+    }
+}
+
+static void say_arm(cli_page *p, const cli_lab_run *run)
+{
+    cli_lab_birth any[MAX_SEEDS];
+    const cli_arm a = {run->arm, run->window};
+    if (births_of(p->lab, a.arm, a.window, cli_birth_find, any) == 0)
+        return;
+    cli_page_say(p, "  %-16.*s", (int)(strrchr(run->name, '-') - run->name), run->name);     /* without the seed */
+    say_births(p, a, cli_birth_find);
+    cli_page_say(p, "   |");
+    say_births(p, a, cli_birth_previous);
+    cli_page_say(p, "\n");
+}
+
+void cli_page_births(cli_page *p)
+{
+    const cli_lab *const lab = p->lab;
+    cli_page_say(p, "\nBirths in steps of %lld tokens, a checkpoint every %lld: median, how many were born, each seed "
+                    "(\">\": not up to the horizon)\n",
+                 (long long)(lab->batch * lab->length), (long long)lab->every);
+    cli_page_say(p, "  %-16s  retrieval (best head of the full layers) | previous token (best head below)\n", "");
+    for (int64_t i = 0; i < lab->n_runs; i++)
+        if (lab->runs[i].seed == lab->first_seed)
+            say_arm(p, &lab->runs[i]);
+}

@@ -1,0 +1,249 @@
+/* lab_stages.c - the stages of lab laziness: cases, configs -> train and scan every run, a process on each core -> results -> interventions
+ * -> summary.
+ * Every stage leaves files and does only what is missing, so a call that was killed is called again. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <needlescope/hooks.h>
+#include <needlescope/lab.h>
+
+#include "cli/lab.h"
+
+/* ---- stage: cases and configs ---- */
+
+static int write_cases(const cli_lab *lab, int64_t length, bool swap, ns_error *err)
+{
+    const cJSON *const cases_part = cJSON_GetObjectItemCaseSensitive(lab->protocol, "cases");
+    int64_t seed, count;
+    ns_cases cases = {0};
+    int rc = ns_json_i64(cases_part, "seed", 4096, &seed, "protocol", err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(cases_part, "count", 256, &count, "protocol", err);
+    char *const path = cli_lab_path(lab, swap ? "cases/swap.jsonl" : "cases/%lld.jsonl", (long long)length);
+    const ns_lab_cases_params params = {.size = sizeof params, .length = length, .count = (int)count, .seed = (uint64_t)seed, .swap = swap};
+    if (rc == NS_OK && !path)
+        rc = ns_oom(err, "cases");
+    if (rc == NS_OK)
+        rc = ns_lab_cases(&cases, &params, err);
+    if (rc == NS_OK)
+        rc = ns_cases_write(&cases, path, err);
+    ns_cases_clear(&cases);
+    free(path);
+    return rc;
+}
+
+static int prepare(cli_lab *lab)
+{
+    ns_error *const err = &lab->app->err;
+    int rc = cli_lab_write_configs(lab, err);
+    for (int i = 0; i < lab->n_lengths && rc == NS_OK; i++)
+        rc = write_cases(lab, lab->lengths[i], false, err);
+    return rc == NS_OK ? write_cases(lab, lab->lengths[0], true, err) : rc;
+}
+
+/* ---- stage: train and scan ---- */
+
+/* The newest stepNNNNNN of a run's folder; 0 when there is none. */
+static int64_t newest_step(const cli_lab *lab, const char *run)
+{
+    char *const path = cli_lab_path(lab, "runs/%s", run);
+    DIR *const dir = path ? opendir(path) : NULL;
+    int64_t newest = 0;
+    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
+        const long long step = ns_starts(entry->d_name, "step") ? strtoll(entry->d_name + 4, NULL, 10) : 0;
+        newest = step > newest ? step : newest;
+    }
+    if (dir)
+        closedir(dir);
+    free(path);
+    return newest;
+}
+
+static double progress_of(void *user, const cli_job *job)
+{
+    const cli_lab *const lab = user;
+    return strcmp(job->words[0], "train") == 0 ? (double)newest_step(lab, job->name) / (double)lab->steps : 0.5;
+}
+
+static void say_finished(void *user, const cli_job *job)
+{
+    cli_lab *const lab = user;
+    if (job->state == CLI_JOB_DONE) {
+        if (strcmp(job->words[0], "train") == 0)
+            cli_note(lab->app, "%s: trained, %.1f s", job->name, job->seconds);
+        return;
+    }
+    char *const why = cli_job_complaint(job);
+    char line[1200];
+    snprintf(line, sizeof line, "%s: %s failed: %s", job->name, job->words[0], why ? why : "see its log");
+    cli_warn(lab->app, line);
+    lab->failures += !job->optional;
+    free(why);
+}
+
+static int add_job(cli_lab *lab, cli_jobs *jobs, const char *name, int64_t after, double weight, const char *const *words, int n)
+{
+    char *const logs = cli_lab_path(lab, "log");
+    cli_job *const job = logs ? cli_jobs_add(jobs, logs, name, after, weight) : NULL;
+    free(logs);
+    return job && cli_job_words(job, words, n) ? NS_OK : ns_oom(&lab->app->err, "the list of jobs");
+}
+
+static int add_training(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run)
+{
+    char *const config = cli_lab_path(lab, "configs/%s.json", run->name), *const dir = cli_lab_path(lab, "runs/%s", run->name);
+    const char *const words[] = {"train", config, "-o", dir, "--resume", "--json", "--quiet"};
+    const double weight = (double)lab->steps;
+    const int rc = config && dir ? add_job(lab, jobs, run->name, -1, weight, words, sizeof words / sizeof *words)
+                                 : ns_oom(&lab->app->err, "the jobs");
+    free(dir);
+    free(config);
+    return rc;
+}
+
+/* A shard that is there is whole: it was renamed into place. */
+static int add_score(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, int64_t step, const char *cases, const char *out, int64_t after)
+{
+    static const double seconds = .15, steps_per_second = 35;
+    char *const model = cli_lab_path(lab, "runs/%s/step%06lld", run->name, (long long)step);
+    char *const name = ns_printf_alloc("%s-step%06lld-%.*s", run->name, (long long)step, (int)strcspn(ns_path_base(cases), "."), ns_path_base(cases));
+    const char *const words[] = {"score", model, "--cases", cases, "--probe", "retrieval_find,previous_at_needle", "-o", out, "--threads", "1",
+                                 "--json", "--quiet"};
+    int rc = model && name ? NS_OK : ns_oom(&lab->app->err, "the jobs");
+    if (rc == NS_OK && !ns_path_exists(out))
+        rc = add_job(lab, jobs, name, after, seconds * steps_per_second, words, sizeof words / sizeof *words);
+    free(name);
+    free(model);
+    return rc;
+}
+
+static int add_scan(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, int64_t after)
+{
+    char *const folder = cli_lab_path(lab, "scan/%s", run->name), *const cases = cli_lab_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
+    int rc = folder && cases ? NS_OK : ns_oom(&lab->app->err, "the jobs");
+    if (rc == NS_OK && mkdir(folder, 0777) != 0 && errno != EEXIST)
+        rc = ns_fail(&lab->app->err, NS_E_CREATE, "%s: %s", folder, strerror(errno));
+    for (int64_t i = 0; rc == NS_OK && i < cli_lab_points(lab); i++) {
+        const int64_t step = cli_lab_step(lab, i);
+        char *const out = ns_printf_alloc("%s/step%06lld.h5", folder, (long long)step);
+        const int64_t first = jobs->n;
+        rc = out ? add_score(lab, jobs, run, step, cases, out, after) : ns_oom(&lab->app->err, "the jobs");
+        if (rc == NS_OK && step == 0 && jobs->n > first) {
+            after = first;               /* an engine that cannot run recurrent layers says so once */
+            jobs->list[first].optional = strchr(run->pattern, 'G') != NULL;
+        }
+        free(out);
+    }
+    free(cases);
+    free(folder);
+    return rc;
+}
+
+/* Longer prompts and swapped keys, at the horizon. */
+static int add_lengths(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, int64_t after)
+{
+    char *const out = cli_lab_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps);
+    char *cases = cli_lab_path(lab, "cases/swap.jsonl");
+    for (int k = 1; k < lab->n_lengths && cases; k++) {
+        char *const longer = ns_printf_alloc("%s,%s/cases/%lld.jsonl", cases, lab->dir, (long long)lab->lengths[k]);
+        free(cases);
+        cases = longer;
+    }
+    const int rc = out && cases ? add_score(lab, jobs, run, lab->steps, cases, out, after) : ns_oom(&lab->app->err, "the jobs");
+    free(cases);
+    free(out);
+    return rc;
+}
+
+static int run_jobs(cli_lab *lab, cli_jobs *jobs, const char *what)
+{
+    const cli_jobs_watch watch = {.progress = progress_of, .finished = say_finished, .user = lab};
+    const int rc = cli_jobs_run(lab->app, jobs, lab->cores, what, &watch);
+    cli_jobs_clear(jobs);
+    return rc == NS_STOP ? NS_OK : rc;       /* the summary says which runs are missing */
+}
+
+static int train_and_scan(cli_lab *lab)
+{
+    cli_jobs jobs = {0};
+    int rc = NS_OK;
+    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
+        const int64_t train = jobs.n;
+        rc = add_training(lab, &jobs, &lab->runs[i]);
+        if (rc == NS_OK)
+            rc = add_scan(lab, &jobs, &lab->runs[i], train);
+        if (rc == NS_OK)
+            rc = add_lengths(lab, &jobs, &lab->runs[i], jobs.n > train + 1 ? train + 1 : train);
+    }
+    if (rc == NS_OK)
+        return run_jobs(lab, &jobs, "train and scan");
+    cli_jobs_clear(&jobs);
+    return rc;
+}
+
+/* ---- stages: results, interventions ---- */
+
+static int read_results(cli_lab *lab)
+{
+    return cli_lab_read_results(lab, &lab->app->err);
+}
+
+/* In the runs that P1 speaks of: those with windows that have retrieval heads. */
+static int ablate(cli_lab *lab)
+{
+    cli_progress bar = cli_progress_begin(lab->app, "interventions");
+    int rc = NS_OK;
+    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
+        const cli_lab_run *const run = &lab->runs[i];
+        if (strcmp(run->arm, "swa") == 0 && lab->results[i].measured && lab->results[i].n_heads)
+            rc = cli_lab_ablate(lab, run, &lab->results[i]);
+        cli_progress_update(&bar, (double)(i + 1) / (double)lab->n_runs);
+    }
+    cli_progress_end(&bar);
+    return rc;
+}
+
+/* ---- stage: the summary ---- */
+
+static int write_text(const cli_lab *lab, const char *name, const char *text)
+{
+    char *const path = cli_lab_path(lab, "%s", name);
+    const int rc = path ? ns_file_write(path, text, strlen(text), &lab->app->err) : ns_oom(&lab->app->err, name);
+    free(path);
+    return rc;
+}
+
+static int summarise(cli_lab *lab)
+{
+    cJSON *json = NULL;
+    char *text = NULL, *printed = NULL;
+    int rc = cli_lab_summarise(lab, &json, &text, &lab->app->err);
+    if (rc == NS_OK && !(printed = ns_json_print(json, true)))
+        rc = ns_oom(&lab->app->err, "the summary");
+    if (rc == NS_OK)
+        rc = write_text(lab, "summary.json", printed);
+    if (rc == NS_OK)
+        rc = write_text(lab, "summary.txt", text);
+    if (rc == NS_OK) {
+        fputs(lab->app->globals.json ? printed : text, stdout);
+        if (lab->app->globals.json)
+            putchar('\n');
+    }
+    free(printed);
+    free(text);
+    cJSON_Delete(json);
+    return rc;
+}
+
+const cli_lab_stage cli_lab_stages[] = {
+    {"cases", prepare},
+    {"train and scan", train_and_scan},
+    {"results", read_results},
+    {"interventions", ablate},
+    {"figures", cli_lab_draw},
+    {"summary", summarise},
+    {0},
+};

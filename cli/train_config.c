@@ -1,0 +1,272 @@
+/* train_config.c - CONFIG.json of a run, and run.json, by which its folder is known and held against the config.
+ *     {"name", "coords", "corpus": {"file", "width"}, "checkpoint_every", "validation_sequences", "validation_seed", "train": {...}} */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/train.h"
+
+enum { LARGEST_CONFIG = 1 << 20, DEPTH = 8 };
+
+static int unknown_key(const cJSON *object, const char *const *known, const char *label, ns_error *err)
+{
+    for (const cJSON *item = object->child; item; item = item->next) {
+        int i = 0;
+        while (known[i] && strcmp(known[i], item->string) != 0)
+            i++;
+        if (!known[i])
+            return ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (model and optimiser go into \"train\")", label, item->string);
+    }
+    return NS_OK;
+}
+
+/* A file is looked for beside the config. */
+static char *beside(const char *config, const char *file)
+{
+    const char *const base = ns_path_base(config);
+    return file[0] == '/' || base == config ? ns_strdup(file) : ns_printf_alloc("%.*s%s", (int)(base - config), config, file);
+}
+
+static int read_corpus(cli_run *run, const cJSON *corpus, const char *path, ns_error *err)
+{
+    static const char *const known[] = {"file", "width", NULL};
+    const char *file = NULL;
+    int64_t width = 2;
+    if (!corpus)
+        return NS_OK;
+    if (!cJSON_IsObject(corpus))
+        return ns_fail(err, NS_E_FORMAT, "%s: corpus is an object {\"file\": \"tokens.u16\", \"width\": 2}", path);
+    int rc = unknown_key(corpus, known, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_str(corpus, "file", &file, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(corpus, "width", 2, &width, path, err);
+    if (rc == NS_OK && width != 2 && width != 4)
+        return ns_fail(err, NS_E_ARG, "%s: corpus ids have 2 or 4 bytes, not %lld", path, (long long)width);
+    if (rc == NS_OK && file) {
+        run->corpus_file = beside(path, file);
+        run->corpus_width = (int)width;
+        rc = run->corpus_file ? NS_OK : ns_oom(err, path);
+    }
+    return rc;
+}
+
+static int read_train(cli_run *run, const cJSON *train, const char *path, int64_t seed, int64_t steps, ns_error *err)
+{
+    char *const text = train ? ns_json_print(train, false) : ns_strdup("{}");
+    if (!text)
+        return ns_oom(err, path);
+    int rc = ns_train_config_from_json(&run->train, text, strlen(text), path, err);
+    free(text);
+    if (rc < 0)
+        return rc;
+    if (seed >= 0)
+        run->train.seed = seed;
+    if (steps >= 0)
+        run->train.steps = steps;
+    if (!run->corpus_file && run->train.vocab < NS_LAB_VOCAB)
+        return ns_fail(err, NS_E_ARG, "%s: a vocabulary of %lld tokens, the laboratory's language has %d", path, (long long)run->train.vocab,
+                       (int)NS_LAB_VOCAB);
+    return ns_train_config_check(&run->train, path, err);
+}
+
+/* What a study shows of a run. A seed given on the command line is the seed. */
+static int read_coords(cli_run *run, const cJSON *coords, const char *path, ns_error *err)
+{
+    if (coords && !cJSON_IsObject(coords))
+        return ns_fail(err, NS_E_FORMAT, "%s: coords is an object of numbers and texts", path);
+    for (const cJSON *item = coords ? coords->child : NULL; item; item = item->next)
+        if (!cJSON_IsNumber(item) && !cJSON_IsString(item))
+            return ns_fail(err, NS_E_FORMAT, "%s: coords: %.80s is neither a number nor a text", path, item->string);
+    run->coords = coords ? cJSON_Duplicate(coords, true) : cJSON_CreateObject();
+    bool ok = run->coords != NULL;
+    if (ok && !cJSON_HasObjectItem(run->coords, "pattern"))
+        ok = cJSON_AddStringToObject(run->coords, "pattern", run->train.pattern);
+    if (ok && !cJSON_HasObjectItem(run->coords, "window"))
+        ok = cJSON_AddNumberToObject(run->coords, "window", (double)run->train.window);
+    if (ok && !cJSON_HasObjectItem(run->coords, "nope"))
+        ok = cJSON_AddNumberToObject(run->coords, "nope", run->train.nope);
+    cJSON_DeleteItemFromObjectCaseSensitive(run->coords, "seed");
+    return ok && cJSON_AddNumberToObject(run->coords, "seed", (double)run->train.seed) ? NS_OK : ns_oom(err, path);
+}
+
+static int hash_run(cli_run *run, ns_error *err)
+{
+    char model[65];
+    int rc = ns_train_config_sha256(&run->train, model, err);
+    if (rc < 0)
+        return rc;
+    char *const coords = ns_json_print(run->coords, false);
+    char *const text = coords ? ns_printf_alloc("train %s\ncorpus %s %d\ncheckpoint_every %lld\nvalidation %lld %lld\nname %s\ncoords %s\n", model,
+                                                run->corpus_file ? ns_path_base(run->corpus_file) : "lab", run->corpus_width,
+                                                (long long)run->checkpoint_every, (long long)run->validation_sequences,
+                                                (long long)run->validation_seed, run->name, coords)
+                              : NULL;
+    if (text) {
+        ns_sha256 sha;
+        ns_sha256_begin(&sha);
+        ns_sha256_add(&sha, text, strlen(text));
+        ns_sha256_end(&sha, run->sha256);
+    }
+    rc = text ? NS_OK : ns_oom(err, "the config of a run");
+    free(text);
+    free(coords);
+    return rc;
+}
+
+static int read_run(cli_run *run, const cJSON *root, const char *path, const char *name, int64_t seed, int64_t steps, ns_error *err)
+{
+    static const char *const known[] = {"name", "coords", "corpus", "checkpoint_every", "validation_sequences", "validation_seed", "train", NULL};
+    const char *own_name = NULL;
+    if (!cJSON_IsObject(root))
+        return ns_fail(err, NS_E_FORMAT, "%s: a run's config is an object {\"train\": {...}}", path);
+    int rc = unknown_key(root, known, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_str(root, "name", &own_name, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(root, "checkpoint_every", 20, &run->checkpoint_every, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(root, "validation_sequences", 64, &run->validation_sequences, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(root, "validation_seed", 7, &run->validation_seed, path, err);
+    if (rc == NS_OK && (run->checkpoint_every < 1 || run->validation_sequences < 1 || run->validation_sequences > 1 << 20 ||
+                        run->validation_seed < 0))
+        return ns_fail(err, NS_E_ARG, "%s: checkpoint_every %lld, validation_sequences %lld, validation_seed %lld: the first two are 1 or more", path,
+                       (long long)run->checkpoint_every, (long long)run->validation_sequences, (long long)run->validation_seed);
+    if (rc == NS_OK)
+        rc = read_corpus(run, cJSON_GetObjectItemCaseSensitive(root, "corpus"), path, err);
+    if (rc == NS_OK)
+        rc = read_train(run, cJSON_GetObjectItemCaseSensitive(root, "train"), path, seed, steps, err);
+    if (rc == NS_OK)
+        rc = read_coords(run, cJSON_GetObjectItemCaseSensitive(root, "coords"), path, err);
+    run->name = ns_strdup(own_name ? own_name : name);
+    if (rc == NS_OK && !run->name)
+        return ns_oom(err, path);
+    return rc == NS_OK ? hash_run(run, err) : rc;
+}
+
+int cli_run_read(cli_run *run, const char *path, const char *name, int64_t seed, int64_t steps, ns_error *err)
+{
+    cJSON *root;
+    *run = (cli_run){.lock = -1};
+    int rc = ns_json_read(&root, path, LARGEST_CONFIG, DEPTH, err);
+    if (rc < 0)
+        return rc;
+    rc = read_run(run, root, path, name, seed, steps, err);
+    cJSON_Delete(root);
+    if (rc < 0)
+        cli_run_clear(run);
+    return rc;
+}
+
+void cli_run_clear(cli_run *run)
+{
+    free(run->name);
+    free(run->corpus_file);
+    cJSON_Delete(run->coords);
+    if (run->lock >= 0)
+        close(run->lock);
+    *run = (cli_run){.lock = -1};
+}
+
+int cli_run_open_corpus(const cli_run *run, bool validation, ns_corpus **out, ns_error *err)
+{
+    const ns_corpus_params p = {.size = sizeof p, .file = run->corpus_file, .width = run->corpus_width, .vocab = run->train.vocab,
+                                .seed = (uint64_t)(validation ? run->validation_seed : run->train.seed), .validation = validation};
+    return ns_corpus_open(out, &p, err);
+}
+
+static int write_run(const cli_run *run, const char *path, ns_error *err)
+{
+    cJSON *const root = cJSON_CreateObject();
+    cJSON *const coords = cJSON_Duplicate(run->coords, true);
+    bool ok = root && coords && cJSON_AddNumberToObject(root, "schema", 1) && cJSON_AddStringToObject(root, "name", run->name) &&
+              cJSON_AddNumberToObject(root, "tokens_per_step", (double)(run->train.batch * run->train.length));
+    if (ok && cJSON_AddItemToObject(root, "coords", coords))
+        ok = cJSON_AddStringToObject(root, "config_sha256", run->sha256) != NULL;
+    else
+        cJSON_Delete(coords);
+    char *const text = ok ? ns_json_print(root, true) : NULL;
+    const int rc = text ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, path);
+    free(text);
+    cJSON_Delete(root);
+    return rc;
+}
+
+static int check_run(const cli_run *run, const char *path, const char *run_dir, bool resume, ns_error *err)
+{
+    cJSON *root;
+    const char *sha = NULL, *name = NULL;
+    int rc = ns_json_read(&root, path, LARGEST_CONFIG, DEPTH, err);
+    if (rc < 0)
+        return rc;
+    rc = ns_json_str(root, "config_sha256", &sha, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_str(root, "name", &name, path, err);
+    const bool same = sha && strcmp(sha, run->sha256) == 0;
+    if (rc == NS_OK && !resume)
+        rc = ns_fail(err, NS_E_CREATE, "%s holds the run '%s' already: go on with it (--resume), or name another folder", run_dir, name ? name : "?");
+    else if (rc == NS_OK && !same)
+        rc = ns_fail(err, NS_E_ARG, "%s is the run '%s' of another config than this '%s' (%.12s, not %.12s): resume with the config it was "
+                     "started with, "
+                     "or name another folder", run_dir, name ? name : "?", run->name, sha ? sha : "no hash", run->sha256);
+    cJSON_Delete(root);
+    return rc;
+}
+
+/* A temporary is a file, or a folder of files: a checkpoint half written. */
+static void remove_temporary(const char *path)
+{
+    DIR *const dir = opendir(path);
+    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
+        char *const inner = entry->d_name[0] != '.' ? ns_path_join(path, entry->d_name) : NULL;
+        if (inner)
+            unlink(inner);
+        free(inner);
+    }
+    if (dir)
+        closedir(dir);
+    if (unlink(path) != 0)
+        rmdir(path);
+}
+
+static void sweep(const char *run_dir)
+{
+    DIR *const dir = opendir(run_dir);
+    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
+        char *const path = strstr(entry->d_name, ".tmp.") ? ns_path_join(run_dir, entry->d_name) : NULL;
+        if (path)
+            remove_temporary(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+int cli_run_lock(cli_run *run, const char *run_dir, ns_error *err)
+{
+    if (mkdir(run_dir, 0777) != 0 && errno != EEXIST)
+        return ns_fail(err, NS_E_CREATE, "%s: %s", run_dir, strerror(errno));
+    run->lock = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (run->lock < 0)
+        return ns_fail(err, NS_E_CREATE, "%s: %s", run_dir, strerror(errno));
+    if (flock(run->lock, LOCK_EX | LOCK_NB) != 0)
+        return ns_fail(err, NS_E_CREATE, "%s: another process is training this run: wait for it, or name another folder", run_dir);
+    sweep(run_dir);
+    return NS_OK;
+}
+
+int cli_run_claim(const cli_run *run, const char *run_dir, bool resume, ns_error *err)
+{
+    char *const path = ns_path_join(run_dir, "run.json");
+    if (!path)
+        return ns_oom(err, run_dir);
+    const int rc = ns_path_exists(path) ? check_run(run, path, run_dir, resume, err) : write_run(run, path, err);
+    free(path);
+    return rc;
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# laziness.sh PROGRAM JSON_OK - lab laziness from nothing to the summary on tiny models: every file is there, a killed call goes on to the same
+# summary, and every refusal.
+. "$(dirname "$0")/common.sh"
+
+cat >tiny.json <<'END'
+{"schema": 1, "first_seed": 5, "checkpoint_every": 10, "validation_seed": 7, "draws": 3,
+ "emergence": {"theta": 0.5, "consecutive": 3}, "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
+ "sizes": {"quick": {"seeds": 1, "steps": 40}, "default": {"seeds": 2, "steps": 40}},
+ "arms": [{"arm": "swa", "pattern": "SFS", "windows": [4, 16], "in": ["quick", "default"]},
+          {"arm": "full", "pattern": "FFF", "in": ["quick", "default"]},
+          {"arm": "nope", "pattern": "SFS", "nope": true, "windows": [4], "in": ["default"]}],
+ "train": {"d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 64, "warmup": 4, "max_positions": 128}}
+END
+
+run lab laziness --protocol tiny.json --quick -o calm --json
+"$JSON_OK" needlescope.laziness/1 claims <out >/dev/null || fail "lab laziness --json: $(head -c 300 out)"
+for f in summary.json summary.txt protocol.json runs/SFS-W4-s5/step000040/model.safetensors runs/FFF-s5/metrics.h5 lengths/SFS-W16-s5-step000040.h5; do
+    [ -s calm/$f ] || fail "no $f"
+done
+grep -q 'Large-Window Laziness (quick): 3 runs, seeds 5 to 5, horizon 40 steps' calm/summary.txt || fail "summary: $(head -3 calm/summary.txt)"
+for claim in P1 P2 Cause P3 P4; do grep -q "^$claim: " calm/summary.txt || fail "the summary lacks $claim"; done
+! grep -q 'not measured' calm/summary.txt || fail "$(grep 'not measured' calm/summary.txt)"
+[ -z "$(find calm -name '*.tmp.*')" ] || fail "leaves $(find calm -name '*.tmp.*')"
+# nothing is done twice
+touch mark
+run lab laziness --protocol tiny.json --quick -o calm
+[ -z "$(find calm/runs calm/scan -newer mark -name '*.h5' -o -newer mark -name '*.safetensors')" ] || fail "trained or scanned again"
+grep -q '^P2: ' out || fail "the summary is not printed: $(head -c 300 out)"
+
+# killed with its children still at work, and called again
+"$NEEDLESCOPE" lab laziness --protocol tiny.json --quick -o killed >out 2>err &
+pid=$!
+sleep 0.3
+kill -9 $pid
+wait $pid 2>/dev/null
+run lab laziness --protocol tiny.json --quick -o killed
+cmp -s calm/summary.json killed/summary.json || fail "killed and called again: another summary: $(diff calm/summary.json killed/summary.json | head -5)"
+# interrupted: 143, no child left behind
+"$NEEDLESCOPE" lab laziness --protocol tiny.json -o stopped >out 2>err &
+pid=$!
+sleep 0.3
+kill -TERM $pid
+wait $pid
+code=$?
+[ $code -eq 143 ] || fail "SIGTERM: exit $code: $(cat err)"
+# a run that cannot be trained is named, the others go on, and the summary says so
+sed 's/"pattern": "FFF"/"pattern": "FXF"/' tiny.json >broken.json
+"$NEEDLESCOPE" lab laziness --protocol broken.json --quick -o broken >out 2>err
+[ $? -eq 1 ] && grep -q 'not measured: FXF-s5' out && grep -q "warning: FXF-s5: train failed: .*pattern 'FXF'" err || fail "broken: $(head -c 400 err)"
+
+# refusals
+expect 2 'another protocol' lab laziness --protocol broken.json --quick -o calm
+expect 2 'quick or --full' lab laziness --quick --full -o x
+expect 2 'window of 0' lab laziness --windows 0,4 -o x
+expect 65 'JSON' lab laziness --protocol /dev/null -o x
+expect 66 'none.json' lab laziness --protocol none.json -o x
+printf '{"sizes": {}}' >empty.json
+expect 65 'sizes.default' lab laziness --protocol empty.json -o x
+expect 73 'no/such' lab laziness --quick -o no/such/place
+run lab laziness --print-protocol
+grep -q '"first_seed": 100' out || fail "--print-protocol: $(head -c 200 out)"
+finish

@@ -1,0 +1,240 @@
+/* test_laziness.c - the summary says what the results say: directions for each seed, censored births as ">" and never averaged, refuted claims
+ * as refuted, runs that were not measured as such. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/lab_page.h"
+
+typedef struct lab {
+    cli     app;
+    cli_lab lab;
+} lab;
+
+/* The committed protocol, size default: 6 runs a seed, 3 seeds. */
+static void plan(lab *l)
+{
+    *l = (lab){0};
+    l->lab.app = &l->app;
+    l->lab.dir = ".";
+    const cli_lab_choice choice = {.size = "default"};
+    assert_int_equal(cli_lab_plan(&l->lab, &choice, &l->app.err), NS_OK);
+    assert_int_equal(l->lab.n_runs, 18);
+}
+
+static cli_lab_result *result(lab *l, const char *name)
+{
+    for (int64_t i = 0; i < l->lab.n_runs; i++)
+        if (strcmp(l->lab.runs[i].name, name) == 0)
+            return &l->lab.results[i];
+    fail_msg("no run %s", name);
+    return NULL;
+}
+
+/* born < 0: not up to the horizon. */
+static void measure(lab *l, const char *name, int64_t born)
+{
+    *result(l, name) = (cli_lab_result){.measured = true, .find = {born - 20, born}, .previous = {born - 40, born < 0 ? born : born - 20},
+                                        .solved = {born, born < 0 ? born : born + 20}, .accuracy = {1, .5, .4}, .swap = 1, .loss_filler = 2.4};
+}
+
+static void measure_all(lab *l)
+{
+    static const struct { const char *name; int64_t born; } births[] = {
+        {"SSFS-W4", 120}, {"SSFS-W16", 240}, {"SSFS-W32", 400}, {"FFFF", 420}, {"sSFS-W32", 140}, {"SSFS-W4-nope", 100},
+    };
+    for (size_t i = 0; i < sizeof births / sizeof *births; i++) {
+        for (int seed = 100; seed < 103; seed++) {
+            char name[40];
+            snprintf(name, sizeof name, "%s-s%d", births[i].name, seed);
+            measure(l, name, births[i].born);
+            if (strstr(name, "nope"))
+                result(l, name)->accuracy[2] = .95;
+        }
+    }
+}
+
+static void summarise(lab *l, cJSON **json, char **text)
+{
+    assert_int_equal(cli_lab_summarise(&l->lab, json, text, &l->app.err), NS_OK);
+}
+
+static const char *verdict(const cJSON *json, const char *claim)
+{
+    const cJSON *const object = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "claims"), claim);
+    assert_non_null(object);
+    return cJSON_GetStringValue(cJSON_GetObjectItem(object, "verdict"));
+}
+
+static void done(lab *l, cJSON *json, char *text)
+{
+    cJSON_Delete(json);
+    free(text);
+    cli_lab_clear(&l->lab);
+}
+
+static void test_all_agree(void **state)
+{
+    (void)state;
+    lab l;
+    cJSON *json;
+    char *text;
+    plan(&l);
+    measure_all(&l);
+    summarise(&l, &json, &text);
+    assert_string_equal(verdict(json, "P2"), "holds");
+    assert_string_equal(verdict(json, "Cause"), "holds");
+    assert_string_equal(verdict(json, "P3"), "holds");
+    assert_string_equal(verdict(json, "P4"), "holds");
+    assert_string_equal(verdict(json, "P1"), "not run");
+    assert_non_null(strstr(text, "retrieval      W=16 before W=32: 3 of 3 seeds\n"));
+    assert_null(strstr(text, "not measured"));
+    assert_non_null(strstr(text, "retrieval      trend over all windows: p = 0.0046 (Page's L, exact, 3 seeds as blocks)"));
+    assert_null(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "claims"), "P5"));       /* not in this size, so not claimed */
+    done(&l, json, text);
+}
+
+/* One seed the other way round is said, and the claim does not hold in every seed. */
+static void test_one_seed_reversed(void **state)
+{
+    (void)state;
+    lab l;
+    cJSON *json;
+    char *text;
+    plan(&l);
+    measure_all(&l);
+    measure(&l, "SSFS-W16-s101", 100);
+    summarise(&l, &json, &text);
+    assert_string_equal(verdict(json, "P2"), "mixed");
+    assert_non_null(strstr(text, "W=4 before W=16: 2 of 3 seeds (reversed 1, undecided 0)"));
+    done(&l, json, text);
+}
+
+/* The controls refute the cause: FFFF is early, and a short first window does not help. */
+static void test_refuted(void **state)
+{
+    (void)state;
+    lab l;
+    cJSON *json;
+    char *text;
+    plan(&l);
+    measure_all(&l);
+    for (int seed = 100; seed < 103; seed++) {
+        char name[40];
+        snprintf(name, sizeof name, "FFFF-s%d", seed);
+        measure(&l, name, 60);
+        snprintf(name, sizeof name, "sSFS-W32-s%d", seed);
+        measure(&l, name, -1);
+        snprintf(name, sizeof name, "SSFS-W4-nope-s%d", seed);
+        measure(&l, name, 100);            /* no better than its twin at length 4 x */
+    }
+    summarise(&l, &json, &text);
+    assert_string_equal(verdict(json, "Cause"), "does not hold");
+    assert_string_equal(verdict(json, "P4"), "mixed");
+    assert_non_null(strstr(text, "SSFS W=4 before FFFF (no window at all): 0 of 3 seeds (reversed 3, undecided 0)"));
+    done(&l, json, text);
+}
+
+/* Two censored births are undecided, one is later; a median that falls on one is a bound. */
+static void test_censored(void **state)
+{
+    (void)state;
+    lab l;
+    cJSON *json;
+    char *text;
+    plan(&l);
+    measure_all(&l);
+    measure(&l, "SSFS-W32-s100", -1);
+    measure(&l, "SSFS-W32-s101", -1);
+    measure(&l, "SSFS-W16-s101", -1);
+    summarise(&l, &json, &text);
+    assert_string_equal(verdict(json, "P2"), "holds where births differ");
+    assert_non_null(strstr(text, "W=16 before W=32: 2 of 3 seeds (reversed 0, undecided 1)"));
+    char row[160], bound[24];
+    snprintf(bound, sizeof bound, ">%lld", (long long)l.lab.steps);
+    snprintf(row, sizeof row, "SSFS-W32         %6s  1 of 3: %5s %5s   400 ", bound, bound, bound);
+    assert_non_null(strstr(text, row));
+    const cJSON *const runs = cJSON_GetObjectItem(json, "runs");
+    int censored = 0;
+    for (const cJSON *run = runs->child; run; run = run->next)
+        censored += cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetObjectItem(run, "retrieval"), "censored"));
+    assert_int_equal(censored, 3);
+    done(&l, json, text);
+}
+
+static void test_not_measured(void **state)
+{
+    (void)state;
+    lab l;
+    cJSON *json;
+    char *text;
+    plan(&l);
+    summarise(&l, &json, &text);
+    assert_string_equal(verdict(json, "P2"), "not run");
+    assert_string_equal(verdict(json, "P3"), "not run");
+    assert_non_null(strstr(text, "not measured: FFFF-s102 (log/FFFF-s102.log)"));
+    done(&l, json, text);
+}
+
+static void test_heads(void **state)
+{
+    (void)state;
+    lab l;
+    cJSON *json;
+    char *text;
+    plan(&l);
+    measure_all(&l);
+    for (int w = 0; w < 2; w++) {
+        cli_lab_result *const r = result(&l, w ? "SSFS-W16-s100" : "SSFS-W4-s100");
+        *r = (cli_lab_result){.measured = true, .ablated = true, .find = r->find, .previous = r->previous, .n_heads = 4, .whole_layer = w == 1,
+                              .intact = 1, .knocked = .1, .silenced = .05, .other_keys = w ? .3 : 1, .draws = {.9, .05, 1}, .hits_previous = {[1] = true},
+                              .n_draws = 3};
+    }
+    summarise(&l, &json, &text);
+    assert_string_equal(verdict(json, "P1"), "mixed");          /* in W16 other edges matter as well */
+    assert_non_null(strstr(text, "other edges cut: 1 of 2 runs"));
+    assert_non_null(strstr(text, "SSFS-W16-s100       4 heads (a whole layer)"));
+    assert_non_null(strstr(text, "draws 0.90 0.05* 1.00\n"));
+    done(&l, json, text);
+}
+
+/* Page's table for 3 treatments and 3 blocks: L = 42 is significant at .01, 41 at .05, 40 is not. */
+static void test_trend(void **state)
+{
+    (void)state;
+    static const int64_t windows[] = {4, 16, 32};
+    lab l;
+    int seeds;
+    plan(&l);
+    measure_all(&l);
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 1.0 / 216, 1e-12);
+    assert_int_equal(seeds, 3);
+    measure(&l, "SSFS-W16-s100", 500);                    /* 1 3 2: L = 41 */
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 7.0 / 216, 1e-12);
+    measure(&l, "SSFS-W16-s101", 500);                    /* L = 40 */
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 19.0 / 216, 1e-12);
+    result(&l, "SSFS-W4-s102")->measured = false;         /* a seed that lacks a window is no block */
+    cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds);
+    assert_int_equal(seeds, 2);
+    for (int seed = 100; seed < 103; seed++) {
+        for (int k = 0; k < 3; k++) {
+            char name[40];
+            snprintf(name, sizeof name, "SSFS-W%lld-s%d", (long long)windows[k], seed);
+            measure(&l, name, -1);
+        }
+    }
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 1, 1e-12);     /* all censored: nothing can be said */
+    cli_lab_clear(&l.lab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_agree), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
+        cmocka_unit_test(test_not_measured), cmocka_unit_test(test_heads), cmocka_unit_test(test_trend),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
