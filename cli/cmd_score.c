@@ -340,6 +340,12 @@ static int make_plan(cli *app, const score_settings *s, const char *path, plan *
     return rc;
 }
 
+/* Scores of a model that never says the answer are no scores of retrieval: said in the result, and by the exit code. */
+static bool nothing_answered(const ns_scores *scores)
+{
+    return ns_scores_answered(scores) == 0 && !isnan(ns_scores_token_accuracy(scores, true));
+}
+
 static int report(cli *app, const score_settings *s, const plan *p, const ns_scores *scores)
 {
     cli_out o = {0};
@@ -348,13 +354,16 @@ static int report(cli *app, const score_settings *s, const plan *p, const ns_sco
         return rc;
     cli_out_begin(&o, app, "needlescope.score/1");
     describe_scores(&o, &p->model, scores, &p->cases, s);
+    cli_out_bool(&o, "nothing_answered", NULL, nothing_answered(scores));
+    if (nothing_answered(scores))
+        cli_out_say(&o, "\nThe model answered none of the cases: these scores say where heads look, not what retrieves.\n");
     if (s->out)
         cli_out_say(&o, "\n");
     rc = s->out ? cli_out_written(app, &o, s->out) : NS_OK;
     if (rc == NS_OK)
         rc = cli_out_end(&o, &app->err);
     cli_out_drop(&o);
-    return rc;
+    return rc == NS_OK && nothing_answered(scores) ? NS_STOP : rc;
 }
 
 static int score(cli *app, const void *settings, char **args, int n_args)
@@ -385,7 +394,8 @@ const cli_command cli_cmd_score = {
     .settings_size = sizeof(score_settings), .defaults = &defaults,
     .description = "Each case is run once, however many probes look at it; cases that begin alike share their beginning. The answer is "
                    "teacher-forced, and the answer accuracy says how often it is what the model itself would say. Cases that a probe "
-                   "cannot score are dropped and counted with their reason; when none is left the command fails.\n\n"
+                   "cannot score are dropped and counted with their reason; when none is left the command fails. When the model answers none of "
+                   "the cases the result says so and the exit code is 1.\n\n"
                    "A definition of your own (--probe-def) is an object {\"name\", \"rows\", \"keys\", \"stat\", \"exclude\", \"summary\", \"from\"}. rows: "
                    "all, answer, answer-1, first, last:N, span:NAME, or a list of prompt positions (negative from its end). keys: a span's name, "
                    "aligned:SPAN, offset:N, local:N, same_token, after_same_token, or positions. stat: argmax_hit, mass, mean, rank, entropy or "

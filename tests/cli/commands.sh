@@ -57,6 +57,16 @@ json score n_answered 12 score MODEL --cases cases.jsonl --probe retrieval_find 
 json score n_cases 3 score MODEL --cases repeat.jsonl --probe induction,previous_token
 run score MODEL --cases repeat.jsonl   # without --probe: those that can score repeats
 grep -q '^induction ' out && ! grep -q '^retrieval_find ' out && grep -q 'left out: no answer' err || fail "the default probes of repeats: $(cat out err)"
+# probes of one's own, weights against a reference, decoding, intervals
+echo '{"name": "own_find", "rows": "first", "keys": "aligned:needle_answer", "stat": "argmax_hit"}' >own.json
+run score MODEL --cases cases.jsonl --probe retrieval_find --probe-def own.json --reference MODEL --compat wu2024 --resamples 50 --json
+"$JSON_OK" needlescope.score/1 top <out >/dev/null || fail "score --json: $(head -c 300 out)"
+for name in own_find qk_distance retrieval_wu2024 retrieval_find_nosink; do
+    grep -q "\"$name\"" out || fail "no $name in the scores"
+done
+echo '{"name": "own_find", "rows": "first", "keys": "needle", "stat": "msas"}' >own.json
+expect 65 'did you mean mass' score MODEL --cases cases.jsonl --probe-def own.json
+expect 66 'none.json' score MODEL --cases cases.jsonl --probe-def none.json
 json probes scores '' score --list
 json record estimated_bytes '' record MODEL --cases cases.jsonl --estimate
 json figure file f.png figure heads scores.h5 --score induction -o f.png

@@ -33,7 +33,10 @@ TIE, NEAR = 1e-5, 1e-5
 
 
 def call(*command):
-    return subprocess.run([str(c) for c in command], check=True, stdout=subprocess.PIPE, text=True).stdout
+    """Exit code 1 of `score`: done, but the model answered none of the cases, as a random model must."""
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0 or (done.returncode == 1 and "score" in command), (command, done.returncode)
+    return done.stdout
 
 
 # ---- the models and their cases ----
