@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""Ten steps of the trainer against PyTorch's autograd, from the same first values on the same batches.
+
+    train.py PEER_TRAIN SHARED
+
+Models: the reference script of the lab's recipe (SHARED/reference/lwl.py, where it is there), SmolLM3 and MiniMax's Lightning attention of
+transformers, and a plain one written here. Optimisers: torch.optim.AdamW and the Muon of the recipe. Bound: 1e-4 relative, each parameter;
+checkpoints that transformers can load: logits within 1e-4."""
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import types
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import transformers
+from safetensors.torch import load_file
+from torch import nn
+from transformers.models.minimax.modeling_minimax import MiniMaxLightningAttention
+
+torch.set_num_threads(1)
+BOUND = 1e-4
+STEPS = 10
+# name: (keys, models)
+RUNS = {
+    "recipe, Muon": (dict(pattern="SSFS", batch=8, warmup=5), ["plain", "lwl"]),
+    "recipe, AdamW, NoPE, linear": (dict(pattern="sSF", window=9, batch=8, nope=True, optimizer="adamw", warmup=3, schedule="linear", decay_steps=4, steps=10), ["plain", "lwl"]),
+    "grouped, gated, tied, Muon": (dict(pattern="SFSF", window=7, heads=4, kv_heads=2, d_model=48, d_ff=80, mlp="swiglu", tied=True, nope=True, batch=6, length=50,
+                                        warmup=0, muon_lr=0.01), ["plain", "smollm3"]),
+    "head_dim, gated, AdamW, cosine": (dict(pattern="FS", window=5, heads=3, head_dim=10, d_model=40, d_ff=56, mlp="swiglu", nope_layers="01", batch=5, length=41,
+                                            optimizer="adamw", warmup=2, schedule="cosine", steps=20, lr_end=0.1), ["plain", "smollm3"]),
+    "Lightning, Muon": (dict(pattern="GFG", batch=8, warmup=5), ["plain"]),
+    "Lightning, gated, AdamW": (dict(pattern="GSF", heads=4, kv_heads=2, d_model=32, d_ff=48, mlp="swiglu", batch=6, length=37, optimizer="adamw", warmup=0), ["plain"]),
+}
+
+
+class RMS(nn.Module):
+    def __init__(self, width, eps):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(width)), eps
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
+
+
+class Plain(nn.Module):
+    """Llama's parameter names; loaded by name."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.c, L = c, len(c.pattern)
+        d = c.head_dim or c.d_model // c.heads
+        kv = c.kv_heads or c.heads
+        linear = lambda i, o: nn.Linear(i, o, bias=False)
+        self.model = nn.Module()
+        self.model.embed_tokens = nn.Embedding(c.vocab, c.d_model)
+        self.model.norm = RMS(c.d_model, c.rms_eps)
+        self.model.layers = nn.ModuleList()
+        for i, letter in enumerate(c.pattern):
+            b = nn.Module()
+            b.input_layernorm, b.post_attention_layernorm = RMS(c.d_model, c.rms_eps), RMS(c.d_model, c.rms_eps)
+            b.self_attn = a = nn.Module()
+            g = c.heads if letter == "G" else kv
+            a.q_proj, a.k_proj, a.v_proj, a.o_proj = linear(c.d_model, c.heads * d), linear(c.d_model, g * d), linear(c.d_model, g * d), linear(c.heads * d, c.d_model)
+            if letter == "G":
+                a.output_gate, a.norm = linear(c.d_model, c.heads * d), RMS(c.heads * d, c.rms_eps)
+            b.mlp = m = nn.Module()
+            if c.mlp == "swiglu":
+                m.gate_proj = linear(c.d_model, c.d_ff)
+            m.up_proj, m.down_proj = linear(c.d_model, c.d_ff), linear(c.d_ff, c.d_model)
+            self.model.layers.append(b)
+        self.lm_head = linear(c.d_model, c.vocab)
+        if c.tied:
+            self.lm_head.weight = self.model.embed_tokens.weight
+        self.d, self.kv, self.L = d, kv, L
+
+    def attention(self, a, i, h):
+        c, d, letter = self.c, self.d, self.c.pattern[i]
+        B, T, _ = h.shape
+        split = lambda x: x.view(B, T, -1, d).transpose(1, 2)
+        q, k, v = split(a.q_proj(h)), split(a.k_proj(h)), split(a.v_proj(h))
+        nope = c.nope_layers[i] == "1" if c.nope_layers else c.nope and letter == "F"
+        if not nope:
+            angle = torch.arange(T).float()[:, None] * c.rope_theta ** (-torch.arange(0, d, 2).float() / d)
+            rot = lambda x: torch.cat([x[..., :d // 2] * angle.cos() - x[..., d // 2:] * angle.sin(), x[..., :d // 2] * angle.sin() + x[..., d // 2:] * angle.cos()], -1)
+            q, k = rot(q), rot(k)
+        k, v = (x.repeat_interleave(c.heads // self.kv, 1) for x in (k, v))
+        window = {"S": c.window, "s": 4, "F": T}[letter]
+        distance = torch.arange(T)[:, None] - torch.arange(T)[None]
+        w = (q @ k.transpose(-1, -2) / math.sqrt(d)).masked_fill((distance < 0) | (distance >= window), -torch.inf).softmax(-1)
+        return a.o_proj((w @ v).transpose(1, 2).reshape(B, T, -1))
+
+    def lightning(self, a, i, h):
+        """The module of transformers with our weights inside: its fused projection holds q, k and v head by head."""
+        c, d = self.c, self.d
+        config = transformers.MiniMaxConfig(hidden_size=c.d_model, num_attention_heads=c.heads, num_key_value_heads=c.heads, head_dim=d,
+                                            num_hidden_layers=self.L, hidden_act="silu", layer_types=["linear_attention"] * self.L)
+        module = MiniMaxLightningAttention(config, i)
+        module.norm.variance_epsilon = c.rms_eps
+        fused = torch.stack([x.weight.view(c.heads, d, c.d_model) for x in (a.q_proj, a.k_proj, a.v_proj)], 1).reshape(3 * c.heads * d, c.d_model)
+        weights = {"qkv_proj.weight": fused, "out_proj.weight": a.o_proj.weight, "output_gate.weight": a.output_gate.weight, "norm.weight": a.norm.weight}
+        return torch.func.functional_call(module, weights, (h,), dict(position_embeddings=None, attention_mask=None))[0]
+
+    def forward(self, x):
+        h = self.model.embed_tokens(x)
+        for i, b in enumerate(self.model.layers):
+            mix = self.lightning if self.c.pattern[i] == "G" else self.attention
+            h = h + mix(b.self_attn, i, b.input_layernorm(h))
+            n, m = b.post_attention_layernorm(h), b.mlp
+            h = h + m.down_proj(F.silu(m.gate_proj(n)) * m.up_proj(n) if self.c.mlp == "swiglu" else F.relu(m.up_proj(n)))
+        return self.lm_head(self.model.norm(h))
+
+
+def plain(c, folder, weights, shared):
+    m = Plain(c)
+    m.load_state_dict(weights, strict=not c.tied)
+    return m, {k: [(k, slice(None))] for k in weights}
+
+
+def smollm3(c, folder, weights, shared):
+    m = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+    assert type(m).__name__ == "SmolLM3ForCausalLM"
+    model = lambda x: m(x).logits
+    model.named_parameters, model.train = m.named_parameters, m.train
+    return model, {k: [(k, slice(None))] for k in weights}
+
+
+def lwl(c, folder, weights, shared):
+    """Its q, k and v are one matrix; here three."""
+    path = os.path.join(shared, "reference", "lwl.py")
+    if not os.path.exists(path):
+        return None, None
+    spec = importlib.util.spec_from_file_location("lwl", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    a = types.SimpleNamespace(pat=c.pattern, d=c.d_model, H=c.heads, ff=c.d_ff, nope=c.nope, base=c.rope_theta, W=c.window)
+    m = module.LM(a, c.vocab)
+    where, D = {"model.embed_tokens.weight": [("emb.weight", slice(None))], "lm_head.weight": [("head.weight", slice(None))],
+                "model.norm.weight": [("nf.g", slice(None))]}, c.d_model
+    for i in range(len(c.pattern)):
+        p, q = f"model.layers.{i}.", f"bl.{i}."
+        for j, n in enumerate("qkv"):
+            where[f"{p}self_attn.{n}_proj.weight"] = [(q + "qkv.weight", slice(j * D, (j + 1) * D))]
+        for n, o in (("self_attn.o_proj", "o.weight"), ("mlp.up_proj", "u.weight"), ("mlp.down_proj", "w.weight"), ("input_layernorm", "n1.g"), ("post_attention_layernorm", "n2.g")):
+            where[f"{p}{n}.weight"] = [(q + o, slice(None))]
+    params = dict(m.named_parameters())
+    with torch.no_grad():
+        for k, w in weights.items():
+            name, rows = where[k][0]
+            params[name][rows] = w
+    return m, where
+
+
+class Muon:
+    def __init__(self, c, params):
+        self.c, self.params, self.m = c, params, [torch.zeros_like(p) for p in params]
+
+    @torch.no_grad()
+    def step(self, lr):
+        for p, m in zip(self.params, self.m):
+            m.mul_(self.c.muon_momentum).add_(p.grad)
+            g = p.grad + self.c.muon_momentum * m
+            parts = g.split(self.c.d_model) if g.shape[0] == 3 * self.c.d_model and getattr(p, "fused", False) else [g]
+            p.mul_(1 - lr * self.c.weight_decay).add_(torch.cat([self.orthogonal(x) for x in parts]), alpha=-lr)
+
+    @staticmethod
+    def orthogonal(x):
+        tall = x.shape[0] > x.shape[1]
+        x = x.t() if tall else x
+        x = x / (x.norm() + 1e-7)
+        for _ in range(5):
+            y = x @ x.t()
+            x = 3.4445 * x + (-4.7750 * y + 2.0315 * y @ y) @ x
+        return x.t() if tall else x
+
+
+def rate(c, step):
+    r = min(1, (step + 1) / c.warmup) if c.warmup else 1
+    span = c.decay_steps or c.steps - c.warmup
+    left = min(1, max(0, (c.steps - step) / span))
+    if c.schedule == "cosine":
+        r *= c.lr_end + (1 - c.lr_end) * 0.5 * (1 + math.cos(math.pi * (1 - left)))
+    if c.schedule == "linear":
+        r *= c.lr_end + (1 - c.lr_end) * left
+    return r
+
+
+def train(c, model, batches):
+    named = dict(model.named_parameters())
+    for n, p in named.items():
+        p.fused = n.endswith("qkv.weight")
+    hidden = [p for n, p in named.items() if p.dim() == 2 and ("layers." in n or n.startswith("bl."))] if c.optimizer == "muon" else []
+    ids = {id(p) for p in hidden}
+    rest = [p for p in named.values() if id(p) not in ids]
+    adam = torch.optim.AdamW([dict(params=[p for p in rest if p.dim() == 2], weight_decay=c.weight_decay), dict(params=[p for p in rest if p.dim() < 2], weight_decay=0)],
+                             lr=c.lr, betas=(c.beta1, c.beta2), eps=c.adam_eps)
+    muon, losses = Muon(c, hidden), []
+    for step, x in enumerate(batches):
+        r = rate(c, step)
+        for g in adam.param_groups:
+            g["lr"] = c.lr * r
+        loss = F.cross_entropy(model(x)[:, :-1].reshape(-1, c.vocab), x[:, 1:].reshape(-1))
+        for p in named.values():
+            p.grad = None
+        loss.backward()
+        nn.utils.clip_grad_norm_(named.values(), c.clip)
+        adam.step()
+        muon.step(c.muon_lr * r)
+        losses.append(loss.item())
+    return np.array(losses)
+
+
+def run(peer, shared, name, keys, models, folder):
+    path = os.path.join(folder, "config.json")
+    os.makedirs(folder)
+    json.dump(keys, open(path, "w"))
+    subprocess.run([peer, path, folder, str(STEPS)], check=True)
+    first, last = (os.path.join(folder, f"step{i:06}") for i in (0, STEPS))
+    c = types.SimpleNamespace(**json.load(open(os.path.join(first, "trainer.json")))["config"])
+    batches = torch.from_numpy(np.fromfile(os.path.join(folder, "tokens.i32"), np.int32).astype(np.int64)).view(STEPS, c.batch, c.length)
+    ours, losses = load_file(os.path.join(last, "model.safetensors")), np.fromfile(os.path.join(folder, "losses.f64"))
+    failed = 0
+    for make in models:
+        model, where = globals()[make](c, first, load_file(os.path.join(first, "model.safetensors")), shared)
+        if model is None:
+            print(f"{name}: {make} is not here")
+            continue
+        theirs = train(c, model, batches)
+        named = dict(model.named_parameters())
+        worst = max((float((w - named[where[k][0][0]][where[k][0][1]].detach()).norm() / w.norm()), k) for k, w in ours.items())
+        gap = float(np.abs(losses - theirs).max())
+        bad = worst[0] > BOUND or gap > 1e-5
+        failed += bad
+        print(f"{name}, {make}: largest difference {worst[0]:.2g} ({worst[1]}), losses within {gap:.1g}, {losses[0]:.4f} -> {losses[-1]:.4f}{'  FAILED' if bad else ''}")
+    if "smollm3" in models:
+        logits = torch.from_numpy(np.fromfile(os.path.join(folder, "logits.f32"), np.float32)).view(c.batch, c.length, c.vocab)
+        model = transformers.AutoModelForCausalLM.from_pretrained(last, attn_implementation="eager", dtype=torch.float32)
+        with torch.no_grad():
+            gap = float((model(batches[0]).logits - logits).abs().max())
+        failed += gap > 1e-4
+        print(f"{name}: transformers loads the checkpoint, logits within {gap:.2g}{'  FAILED' if gap > 1e-4 else ''}")
+    return failed
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as work:
+        failed = sum(run(sys.argv[1], sys.argv[2], name, keys, models, os.path.join(work, str(i))) for i, (name, (keys, models)) in enumerate(RUNS.items()))
+    sys.exit(failed > 0)
