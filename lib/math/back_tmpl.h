@@ -4,11 +4,14 @@
  * those of max, exp_sum and scale over any range that holds [lo, hi). */
 NS_INLINE void softmax_row(float *s, int64_t n, int64_t lo, int64_t hi, int64_t key0)
 {
+    static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const int64_t a0 = lo / 16 * 16, a1 = (hi + 15) / 16 * 16;
-    for (int64_t i = 0; i < lo; i++)
-        s[i] = i < a0 ? 0 : -INFINITY;
-    for (int64_t i = hi; i < n; i++)
-        s[i] = i < a1 ? -INFINITY : 0;
+    const vf hidden = vf_set(-INFINITY), zero = vf_set(0);
+    for (int64_t i = 0; i < n; i += 16) {               /* whole vectors: single stores would stall the loads that follow */
+        const vf key = vf_add(vf_load(lanes), vf_set((float)i));
+        const vf seen = vf_select(vf_lt(key, vf_set((float)lo)), hidden, vf_select(vf_lt(key, vf_set((float)hi)), vf_load(s + i), hidden));
+        vf_store(s + i, i < a0 || i >= a1 ? zero : seen);
+    }
     const float top = max(s + a0, a1 - a0);
     const double sum = exp_sum(s + a0, a1 - a0, key0 + a0, top);
     scale(s + a0, a1 - a0, (float)(1.0 / sum));

@@ -251,8 +251,25 @@ static void rope_pairs(float *x, int64_t r, const float *cosine, const float *si
     }
 }
 
+/* Heads of 16, whole halves at once: a masked load that overlaps the store before it would wait for it. */
+static void rope_16(float *x, const float *cosine, const float *sine)
+{
+    float a[8], b[8], out[16];
+    memcpy(a, x, sizeof a);
+    memcpy(b, x + 8, sizeof b);
+    for (int k = 0; k < 8; k++)
+        out[k] = fmaf(-b[k], sine[k], a[k] * cosine[k]);
+    for (int k = 0; k < 8; k++)
+        out[8 + k] = fmaf(a[k], sine[k], b[k] * cosine[k]);
+    memcpy(x, out, sizeof out);
+}
+
 static void rope(float *x, int64_t r, const float *cosine, const float *sine, bool interleaved)
 {
+    if (r == 16 && !interleaved) {
+        rope_16(x, cosine, sine);
+        return;
+    }
     if (interleaved) {
         rope_pairs(x, r, cosine, sine);
         return;

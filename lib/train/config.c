@@ -220,6 +220,8 @@ static int check_heads(const ns_train_config *c, const char *label, ns_error *er
 
 int ns_train_config_check(const ns_train_config *c, const char *label, ns_error *err)
 {
+    if (c->size != sizeof *c)
+        return ns_fail(err, NS_E_ARG, "%s: its size is %zu, not %zu: begin with ns_train_config_default", label, c->size, sizeof *c);
     int rc = check_ranges(c, label, err);
     if (!rc)
         rc = check_layers(c, label, err);

@@ -13,7 +13,7 @@
 #include "core/core.h"
 #include "math/math.h"
 
-enum { NS_CHUNK_ROWS = 512, NS_ROW_BLOCK = 16, NS_SLACK = 64, NS_GRADIENT_KB = 512 };
+enum { NS_CHUNK_ROWS = 512, NS_ROW_BLOCK = 16, NS_SLACK = 64, NS_GRADIENT_KB = 256 };
 
 static inline int64_t ns_train_kv_heads(const ns_train_config *c)
 {

@@ -1,0 +1,111 @@
+/* test_refusals.c - configs that make no sense, tokens beyond the vocabulary, and a run that diverges: a clear line, and nothing lost. */
+#include "runs.h"
+
+static const struct { const char *json, *says; } bad[] = {
+    {"{\"window\": 0}", "window is 0, outside 1"},
+    {"{\"window\": 2.5}", "'window' is 2.5, expected a whole number"},
+    {"{\"heads\": 5}", "d_model 64 does not divide into 5 heads"},
+    {"{\"heads\": 4, \"kv_heads\": 3}", "4 heads do not divide over 3 kv_heads"},
+    {"{\"heads\": 64}", "head_dim 1 is odd"},
+    {"{\"pattern\": \"SXF\"}", "pattern 'SXF' must be letters"},
+    {"{\"pattern\": \"\"}", "pattern '' must be letters"},
+    {"{\"nope_layers\": \"01\"}", "nope_layers '01' must be 4 digits"},
+    {"{\"colour\": 1}", "unknown key 'colour'"},
+    {"{\"mlp\": \"gelu\"}", "mlp 'gelu' is not known (relu, swiglu)"},
+    {"{\"schedule\": \"step\"}", "schedule 'step' is not known (constant, cosine, linear)"},
+    {"{\"length\": 300}", "length 300 is longer than max_positions 256"},
+    {"{\"length\": 1}", "length is 1, outside 2"},
+    {"{\"schedule\": \"linear\", \"decay_steps\": 601}", "decay_steps 601 are more than the 600 steps"},
+    {"{\"beta2\": 1}", "beta2 is 1, outside 0"},
+    {"{\"lr\": -1}", "lr is -1, outside 0"},
+    {"[]", "is an object"},
+};
+
+static void bad_configs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ns_train_config c;
+        if (ns_train_config_from_json(&c, bad[i].json, strlen(bad[i].json), "run.json", &err) == NS_OK)
+            fail_msg("%s was taken", bad[i].json);
+        if (!strstr(err.message, bad[i].says) || !ns_starts(err.message, "run.json: "))
+            fail_msg("%s: the message is '%s'", bad[i].json, err.message);
+    }
+}
+
+static void configs_survive_json(void **state)
+{
+    (void)state;
+    for (int k = 0; k < N_KINDS; k++) {
+        const ns_train_config a = config_of(kinds[k].json);
+        char *text, x[65], y[65];
+        ok(ns_train_config_to_json(&a, &text, &err));
+        const ns_train_config b = config_of(text);
+        ok(ns_train_config_sha256(&a, x, &err));
+        ok(ns_train_config_sha256(&b, y, &err));
+        assert_string_equal(x, y);
+        free(text);
+    }
+}
+
+static void tokens_beyond_the_vocabulary(void **state)
+{
+    (void)state;
+    ns_trainer *const t = trainer_of(kinds[0].json, NULL);
+    const ns_train_config *const c = ns_trainer_config(t);
+    int32_t *const tokens = tokens_of(c->batch * c->length, c->vocab, 1);
+    float loss[300];
+    ns_train_result r;
+    tokens[7] = 56;
+    assert_int_equal(ns_trainer_step(t, tokens, &r, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "token 56 at position 7 of the batch: the vocabulary has 56"));
+    assert_int_equal(ns_trainer_steps_done(t), 0);
+    assert_int_equal(ns_trainer_losses(t, tokens, 1, 257, loss, NULL, &err), NS_E_ARG);
+    free(tokens);
+    ns_trainer_free(t);
+}
+
+/* A weight that is NaN is found where it first reaches the stream; the step is not done, and the other weights are as they were. */
+static void not_a_number(void **state)
+{
+    (void)state;
+    ns_trainer *const t = trainer_of(kinds[0].json, NULL);
+    const ns_train_config *const c = ns_trainer_config(t);
+    int32_t *const tokens = tokens_of(c->batch * c->length, c->vocab, 1);
+    ns_train_result r;
+    ns_view w, head;
+    ok(ns_trainer_step(t, tokens, &r, &err));
+    assert_true(ns_trainer_tensor(t, "lm_head.weight", NS_TRAIN_PARAMETER, &head));
+    const float before = *(float *)head.data;
+    assert_true(ns_trainer_tensor(t, "model.layers.2.self_attn.v_proj.weight", NS_TRAIN_PARAMETER, &w));
+    ((float *)w.data)[3] = NAN;
+    assert_int_equal(ns_trainer_step(t, tokens, &r, &err), NS_E_NUMERIC);
+    assert_non_null(strstr(err.message, "step 2: the loss is not a finite number; the first value that is not comes out of layer 2, attention"));
+    assert_int_equal(ns_trainer_steps_done(t), 1);
+    assert_true(*(float *)head.data == before);
+    free(tokens);
+    ns_trainer_free(t);
+}
+
+/* Rates that make a run explode are noticed at the step where it happens, not later. */
+static void divergence(void **state)
+{
+    (void)state;
+    ns_trainer *const t = trainer_of("{\"batch\": 2, \"length\": 20, \"lr\": 1e9, \"muon_lr\": 1e9, \"warmup\": 0, \"clip\": 0}", NULL);
+    int32_t *const tokens = tokens_of(40, 56, 1);
+    ns_train_result r;
+    int rc = NS_OK;
+    for (int i = 0; i < 20 && !rc; i++)
+        rc = ns_trainer_step(t, tokens, &r, &err);
+    assert_int_equal(rc, NS_E_NUMERIC);
+    assert_non_null(strstr(err.message, "step "));
+    free(tokens);
+    ns_trainer_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(configs_survive_json), cmocka_unit_test(tokens_beyond_the_vocabulary),
+                                       cmocka_unit_test(not_a_number), cmocka_unit_test(divergence)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
