@@ -1,9 +1,7 @@
-/* lab_curves.c - the shards of a run -> find and previous-token scores, accuracy, checkpoint by checkpoint -> births. */
+/* lab_curves.c - a run of the study -> find and previous-token scores, accuracy, checkpoint by checkpoint -> births. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <needlescope/record.h>
 
 #include "cli/lab_curves.h"
 
@@ -17,93 +15,64 @@ void cli_curves_clear(cli_curves *c)
     *c = (cli_curves){0};
 }
 
-/* ---- shards ---- */
+/* ---- out of the study ---- */
 
-static int read_layers(cli_curves *c, const ns_file *file, ns_error *err)
+static int64_t run_index(const ns_study *study, const char *name)
 {
-    char **kinds;
-    int64_t n;
-    const int rc = ns_file_read_strings(file, "layer_kind", &kinds, &n, err);
-    for (int64_t l = 0; rc == NS_OK && l < n; l++) {
-        if (l < c->L)
-            c->full[l] = strcmp(kinds[l], "full") == 0;
-        free(kinds[l]);
-    }
-    if (rc == NS_OK)
-        free(kinds);
-    return rc;
+    const int64_t R = ns_study_size(study).R;
+    for (int64_t i = 0; i < R; i++)
+        if (strcmp(ns_study_run_name(study, i), name) == 0)
+            return i;
+    return -1;
 }
 
-/* Room for so many checkpoints of the shape of this score. */
-static int make_room(cli_curves *c, int64_t P, int rank, const int64_t *shape, const char *label, ns_error *err)
+static int make_room(cli_curves *c, ns_study_shape n, ns_error *err)
 {
-    if (rank != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] * shape[1] > 1 << 20)
-        return ns_fail(err, NS_E_FORMAT, "%s: retrieval_find is no array of layers and heads", label);
-    c->L = shape[0];
-    c->H = shape[1];
-    c->step = ns_alloc_array((size_t)P, sizeof *c->step);
-    c->find = ns_alloc_array((size_t)(P * c->L * c->H), sizeof *c->find);
-    c->link = ns_alloc_array((size_t)(P * c->L * c->H), sizeof *c->link);
-    c->accuracy = ns_alloc_array((size_t)P, sizeof *c->accuracy);
-    c->full = ns_alloc_array((size_t)c->L, sizeof *c->full);
-    return c->step && c->find && c->link && c->accuracy && c->full ? NS_OK : ns_oom(err, label);
+    c->L = n.L;
+    c->H = n.H;
+    c->step = ns_alloc_array((size_t)n.P, sizeof *c->step);
+    c->find = ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof *c->find);
+    c->link = ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof *c->link);
+    c->accuracy = ns_alloc_array((size_t)n.P, sizeof *c->accuracy);
+    c->full = ns_alloc_array((size_t)n.L, sizeof *c->full);
+    return c->step && c->find && c->link && c->accuracy && c->full ? NS_OK : ns_oom(err, "a run's curves");
 }
 
-static int read_scores(cli_curves *c, const ns_file *file, int64_t most, const char *label, ns_error *err)
+/* The scored checkpoints of run i up to the horizon. */
+static void copy_run(const cli_lab *lab, const ns_study *study, int64_t i, const float *find, const float *link, const float *accuracy, cli_curves *c)
 {
-    float *find = NULL, *link = NULL, *answered = NULL;
-    int64_t shape[NS_MAX_RANK], cases[NS_MAX_RANK];
-    int rank, n, rc = ns_file_read_f32(file, "retrieval_find", &find, &rank, shape, NULL, err);
-    if (rc == NS_OK && !c->find) {
-        rc = make_room(c, most, rank, shape, label, err);
-        if (rc == NS_OK)
-            rc = read_layers(c, file, err);
+    const ns_study_shape n = ns_study_size(study);
+    const int64_t cells = n.L * n.H, *const steps = ns_study_steps(study);
+    for (int64_t p = 0; p < n.P && steps[p] <= lab->steps; p++) {
+        if (ns_study_status(study)[i * n.P + p] != NS_STUDY_DONE)
+            continue;
+        memcpy(c->find + c->P * cells, find + (i * n.P + p) * cells, (size_t)cells * sizeof *find);
+        memcpy(c->link + c->P * cells, link + (i * n.P + p) * cells, (size_t)cells * sizeof *link);
+        c->accuracy[c->P] = accuracy[i * n.P + p];
+        c->step[c->P++] = steps[p];
     }
-    if (rc == NS_OK && (rank != 2 || shape[0] != c->L || shape[1] != c->H))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: another shape than the run's other checkpoints", label);
-    if (rc == NS_OK)
-        rc = ns_file_read_f32(file, "previous_at_needle", &link, &rank, shape, NULL, err);
-    if (rc == NS_OK)
-        rc = ns_file_read_f32(file, "answered", &answered, &n, cases, NULL, err);
-    double sum = 0;
-    for (int64_t i = 0; rc == NS_OK && i < cases[0]; i++)
-        sum += answered[i] > 0;
-    if (rc == NS_OK) {
-        memcpy(c->find + c->P * c->L * c->H, find, (size_t)(c->L * c->H) * sizeof *find);
-        memcpy(c->link + c->P * c->L * c->H, link, (size_t)(c->L * c->H) * sizeof *link);
-        c->accuracy[c->P] = (float)(sum / (double)cases[0]);
-    }
-    free(answered);
-    free(link);
-    free(find);
-    return rc;
-}
-
-static int read_shard(const cli_lab *lab, const cli_lab_run *run, int64_t step, cli_curves *c, ns_error *err)
-{
-    char *const path = cli_lab_path(lab, "scan/%s/step%06lld.h5", run->name, (long long)step);
-    ns_file *file = NULL;
-    int rc = path ? NS_OK : ns_oom(err, "a shard");
-    if (rc == NS_OK && ns_path_exists(path)) {
-        rc = ns_file_open(&file, path, err);
-        if (rc == NS_OK)
-            rc = read_scores(c, file, cli_lab_points(lab), path, err);
-        if (rc == NS_OK)
-            c->step[c->P++] = step;
-    }
-    ns_file_close(file);
-    free(path);
-    return rc;
-}
-
-int cli_curves_read(const cli_lab *lab, const cli_lab_run *run, cli_curves *c, ns_error *err)
-{
-    int rc = NS_OK;
-    *c = (cli_curves){0};
-    for (int64_t p = 0; p < cli_lab_points(lab) && rc == NS_OK; p++)
-        rc = read_shard(lab, run, cli_lab_step(lab, p), c, err);
+    for (int64_t l = 0; l < n.L; l++)
+        c->full[l] = strcmp(ns_study_layer_kind(study, i, l), "full") == 0;
     if (c->P && c->step[c->P - 1] != lab->steps)
         c->P = 0;
+}
+
+int cli_curves_read(const cli_lab *lab, ns_study *study, const cli_lab_run *run, cli_curves *c, ns_error *err)
+{
+    const float *find, *link, *accuracy;
+    const int64_t i = run_index(study, run->name);
+    *c = (cli_curves){0};
+    if (i < 0)
+        return NS_OK;
+    int rc = make_room(c, ns_study_size(study), err);
+    if (rc == NS_OK)
+        rc = ns_study_score(study, "retrieval_find", &find, err);
+    if (rc == NS_OK)
+        rc = ns_study_score(study, "previous_at_needle", &link, err);
+    if (rc == NS_OK)
+        rc = ns_study_series(study, "accuracy", &accuracy, err);
+    if (rc == NS_OK)
+        copy_run(lab, study, i, find, link, accuracy, c);
     return rc;
 }
 

@@ -1,6 +1,8 @@
-/* lab_curves.h - what the shards of one run say, checkpoint by checkpoint, and the births in it. Between lab_curves.c and lab_results.c. */
+/* lab_curves.h - what the study says of one run, checkpoint by checkpoint, and the births in it. Between lab_curves.c and lab_results.c. */
 #ifndef NS_CLI_LAB_CURVES_H
 #define NS_CLI_LAB_CURVES_H
+
+#include <needlescope/study.h>
 
 #include "cli/lab.h"
 
@@ -11,8 +13,8 @@ typedef struct cli_curves {
     float   *accuracy;                   /* [P] */
     bool    *full;                       /* [L] */
 } cli_curves;
-/* P = 0 where the shard of the horizon is missing. */
-int  cli_curves_read(const cli_lab *, const cli_lab_run *, cli_curves *, ns_error *);
+/* P = 0 where the run, or its checkpoint at the horizon, is missing. */
+int  cli_curves_read(const cli_lab *, ns_study *, const cli_lab_run *, cli_curves *, ns_error *);
 void cli_curves_clear(cli_curves *);
 float cli_curves_at(const cli_curves *, const float *score, int64_t p, int64_t layer, int64_t head);
 

@@ -1,4 +1,4 @@
-/* lab_results.c - the shards of a run (births, accuracies), its metrics (losses) and lengths/RUN-STEP.h5 (longer prompts, swapped keys) -> a result.
+/* lab_results.c - the study (births, accuracies), a run's metrics (losses) and lengths/RUN-STEP.h5 (longer prompts, swapped keys) -> a result.
  * A run whose last checkpoint is missing has none: a horizon that not all share compares nothing. */
 #include <math.h>
 #include <stdlib.h>
@@ -206,19 +206,34 @@ static int measure(const cli_lab *lab, const cli_lab_run *run, cli_rule r, const
     return rc;
 }
 
-int cli_lab_read_results(cli_lab *lab, ns_error *err)
+static int read_study(cli_lab *lab, ns_study *study, cli_rule r, ns_error *err)
 {
-    const cJSON *const emergence = cJSON_GetObjectItemCaseSensitive(lab->protocol, "emergence");
-    cli_rule r;
-    int rc = ns_json_f64(emergence, "theta", .5, &r.theta, "protocol: emergence", err);
-    if (rc == NS_OK)
-        rc = ns_json_i64(emergence, "consecutive", 3, &r.consecutive, "protocol: emergence", err);
+    int rc = NS_OK;
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
         cli_curves c;
-        rc = cli_curves_read(lab, &lab->runs[i], &c, err);
+        rc = cli_curves_read(lab, study, &lab->runs[i], &c, err);
         if (rc == NS_OK && c.P)
             rc = measure(lab, &lab->runs[i], r, &c, &lab->results[i], err);
         cli_curves_clear(&c);
     }
+    return rc;
+}
+
+int cli_lab_read_results(cli_lab *lab, ns_error *err)
+{
+    const cJSON *const emergence = cJSON_GetObjectItemCaseSensitive(lab->protocol, "emergence");
+    char *const path = cli_lab_path(lab, "study.h5");
+    ns_study *study = NULL;
+    cli_rule r;
+    int rc = path ? ns_json_f64(emergence, "theta", .5, &r.theta, "protocol: emergence", err) : ns_oom(err, "the study");
+    if (rc == NS_OK)
+        rc = ns_json_i64(emergence, "consecutive", 3, &r.consecutive, "protocol: emergence", err);
+    if (rc == NS_OK && ns_path_exists(path)) {       /* without a study no run was measured, and the summary says so */
+        rc = ns_study_open(&study, path, err);
+        if (rc == NS_OK)
+            rc = read_study(lab, study, r, err);
+    }
+    ns_study_close(study);
+    free(path);
     return rc;
 }

@@ -46,6 +46,8 @@ static int prepare(cli_lab *lab)
 
 /* ---- stage: train and scan ---- */
 
+static const char probes[] = "retrieval_find,previous_at_needle,previous_token,entropy_norm,sink_mass,qk_distance";
+
 /* The newest stepNNNNNN of a run's folder; 0 when there is none. */
 static int64_t newest_step(const cli_lab *lab, const char *run)
 {
@@ -104,57 +106,47 @@ static int add_training(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run)
     return rc;
 }
 
-/* A shard that is there is whole: it was renamed into place. */
-static int add_score(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, int64_t step, const char *cases, const char *out, int64_t after)
+/* Every checkpoint of the run, after it was trained. An engine that cannot run recurrent layers is no failure of the whole. */
+static int add_scan(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run)
 {
-    static const double seconds = .15, steps_per_second = 35;
-    char *const model = cli_lab_path(lab, "runs/%s/step%06lld", run->name, (long long)step);
-    char *const name = ns_printf_alloc("%s-step%06lld-%.*s", run->name, (long long)step, (int)strcspn(ns_path_base(cases), "."), ns_path_base(cases));
-    const char *const words[] = {"score", model, "--cases", cases, "--probe", "retrieval_find,previous_at_needle", "-o", out, "--threads", "1",
-                                 "--json", "--quiet"};
-    int rc = model && name ? NS_OK : ns_oom(&lab->app->err, "the jobs");
-    if (rc == NS_OK && !ns_path_exists(out))
-        rc = add_job(lab, jobs, name, after, seconds * steps_per_second, words, sizeof words / sizeof *words);
+    static const double of_training = .25;
+    const int64_t train = jobs->n - 1;
+    char *const dir = cli_lab_path(lab, "runs/%s", run->name), *const cases = cli_lab_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
+    char *const out = cli_lab_path(lab, "scan"), *const name = ns_printf_alloc("%s-scan", run->name);
+    const char *const words[] = {"scan", dir, "--cases", cases, "--probe", probes, "-o", out, "--threads", "1", "--json", "--quiet"};
+    int rc = dir && cases && out && name ? NS_OK : ns_oom(&lab->app->err, "the jobs");
+    if (rc == NS_OK)
+        rc = add_job(lab, jobs, name, train, of_training * (double)lab->steps, words, sizeof words / sizeof *words);
+    if (rc == NS_OK)
+        jobs->list[jobs->n - 1].optional = strchr(run->pattern, 'G') != NULL;
     free(name);
-    free(model);
-    return rc;
-}
-
-static int add_scan(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, int64_t after)
-{
-    char *const folder = cli_lab_path(lab, "scan/%s", run->name), *const cases = cli_lab_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
-    int rc = folder && cases ? NS_OK : ns_oom(&lab->app->err, "the jobs");
-    if (rc == NS_OK && mkdir(folder, 0777) != 0 && errno != EEXIST)
-        rc = ns_fail(&lab->app->err, NS_E_CREATE, "%s: %s", folder, strerror(errno));
-    for (int64_t i = 0; rc == NS_OK && i < cli_lab_points(lab); i++) {
-        const int64_t step = cli_lab_step(lab, i);
-        char *const out = ns_printf_alloc("%s/step%06lld.h5", folder, (long long)step);
-        const int64_t first = jobs->n;
-        rc = out ? add_score(lab, jobs, run, step, cases, out, after) : ns_oom(&lab->app->err, "the jobs");
-        if (rc == NS_OK && step == 0 && jobs->n > first) {
-            after = first;               /* an engine that cannot run recurrent layers says so once */
-            jobs->list[first].optional = strchr(run->pattern, 'G') != NULL;
-        }
-        free(out);
-    }
+    free(out);
     free(cases);
-    free(folder);
+    free(dir);
     return rc;
 }
 
-/* Longer prompts and swapped keys, at the horizon. */
-static int add_lengths(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, int64_t after)
+/* Longer prompts and swapped keys, at the horizon. A score file that is there is whole: it was renamed into place. */
+static int add_lengths(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run)
 {
-    char *const out = cli_lab_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps);
+    static const double of_training = .02;
+    const int64_t scan = jobs->n - 1;
+    char *const model = cli_lab_path(lab, "runs/%s/step%06lld", run->name, (long long)lab->steps);
+    char *const name = ns_printf_alloc("%s-lengths", run->name), *const out = cli_lab_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps);
     char *cases = cli_lab_path(lab, "cases/swap.jsonl");
     for (int k = 1; k < lab->n_lengths && cases; k++) {
         char *const longer = ns_printf_alloc("%s,%s/cases/%lld.jsonl", cases, lab->dir, (long long)lab->lengths[k]);
         free(cases);
         cases = longer;
     }
-    const int rc = out && cases ? add_score(lab, jobs, run, lab->steps, cases, out, after) : ns_oom(&lab->app->err, "the jobs");
+    const char *const words[] = {"score", model, "--cases", cases, "--probe", "retrieval_find", "-o", out, "--threads", "1", "--json", "--quiet"};
+    int rc = model && name && out && cases ? NS_OK : ns_oom(&lab->app->err, "the jobs");
+    if (rc == NS_OK && !ns_path_exists(out))
+        rc = add_job(lab, jobs, name, scan, of_training * (double)lab->steps, words, sizeof words / sizeof *words);
     free(cases);
     free(out);
+    free(name);
+    free(model);
     return rc;
 }
 
@@ -171,12 +163,11 @@ static int train_and_scan(cli_lab *lab)
     cli_jobs jobs = {0};
     int rc = NS_OK;
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
-        const int64_t train = jobs.n;
         rc = add_training(lab, &jobs, &lab->runs[i]);
         if (rc == NS_OK)
-            rc = add_scan(lab, &jobs, &lab->runs[i], train);
+            rc = add_scan(lab, &jobs, &lab->runs[i]);
         if (rc == NS_OK)
-            rc = add_lengths(lab, &jobs, &lab->runs[i], jobs.n > train + 1 ? train + 1 : train);
+            rc = add_lengths(lab, &jobs, &lab->runs[i]);
     }
     if (rc == NS_OK)
         return run_jobs(lab, &jobs, "train and scan");
@@ -184,7 +175,24 @@ static int train_and_scan(cli_lab *lab)
     return rc;
 }
 
-/* ---- stages: results, interventions ---- */
+/* ---- stages: the study, results, interventions ---- */
+
+static int merge(cli_lab *lab)
+{
+    cli_jobs jobs = {0};
+    char *const scan = cli_lab_path(lab, "scan"), *const study = cli_lab_path(lab, "study.h5"), *const shards = cli_lab_path(lab, "scan/shards");
+    const char *const words[] = {"merge", scan, "-o", study, "--json", "--quiet"};
+    int rc = scan && study && shards ? NS_OK : ns_oom(&lab->app->err, "the study");
+    if (rc == NS_OK && ns_path_exists(shards))
+        rc = add_job(lab, &jobs, "merge", -1, 1, words, sizeof words / sizeof *words);
+    free(shards);
+    free(study);
+    free(scan);
+    if (rc == NS_OK)
+        return run_jobs(lab, &jobs, "merge");
+    cli_jobs_clear(&jobs);
+    return rc;
+}
 
 static int read_results(cli_lab *lab)
 {
@@ -241,6 +249,7 @@ static int summarise(cli_lab *lab)
 const cli_lab_stage cli_lab_stages[] = {
     {"cases", prepare},
     {"train and scan", train_and_scan},
+    {"merge", merge},
     {"results", read_results},
     {"interventions", ablate},
     {"figures", cli_lab_draw},

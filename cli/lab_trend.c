@@ -1,7 +1,7 @@
 /* lab_trend.c - Page's L (Page 1963, Ordered hypotheses for multiple treatments): are births later the larger the window?
  * births of a seed -> their ranks (ties, and births censored alike, share the mean rank) -> L = sum over seeds and windows j of j * rank.
- * Its null distribution is exact: all orders of a seed's own ranks are equally likely, seeds are independent, so the distributions of single seeds are
- * convolved. Ranks are doubled to be whole. */
+ * Its null distribution is exact: all orders of a seed's own ranks are equally likely, and seeds are independent, so the distributions of single
+ * seeds are convolved. Ranks are doubled to be whole. */
 #include "cli/lab_page.h"
 
 enum { MOST_WINDOWS = 7, MOST_SUM = 2 * 140 + 1 };     /* 2 * (1^2 + ... + 7^2) = 280 */

@@ -15,17 +15,19 @@ END
 
 run lab laziness --protocol tiny.json --quick -o calm --json
 "$JSON_OK" needlescope.laziness/1 claims <out >/dev/null || fail "lab laziness --json: $(head -c 300 out)"
-for f in summary.json summary.txt protocol.json runs/SFS-W4-s5/step000040/model.safetensors runs/FFF-s5/metrics.h5 lengths/SFS-W16-s5-step000040.h5; do
+for f in study.h5 summary.json summary.txt protocol.json runs/SFS-W4-s5/step000040/model.safetensors runs/FFF-s5/metrics.h5 lengths/SFS-W16-s5-step000040.h5; do
     [ -s calm/$f ] || fail "no $f"
 done
 grep -q 'Large-Window Laziness (quick): 3 runs, seeds 5 to 5, horizon 40 steps' calm/summary.txt || fail "summary: $(head -3 calm/summary.txt)"
+for ending in png pdf svg; do [ -s calm/figures/laziness.$ending ] || fail "no figure.$ending"; done
 for claim in P1 P2 Cause P3 P4; do grep -q "^$claim: " calm/summary.txt || fail "the summary lacks $claim"; done
 ! grep -q 'not measured' calm/summary.txt || fail "$(grep 'not measured' calm/summary.txt)"
 [ -z "$(find calm -name '*.tmp.*')" ] || fail "leaves $(find calm -name '*.tmp.*')"
 # nothing is done twice
 touch mark
 run lab laziness --protocol tiny.json --quick -o calm
-[ -z "$(find calm/runs calm/scan -newer mark -name '*.h5' -o -newer mark -name '*.safetensors')" ] || fail "trained or scanned again"
+again=$(find calm/runs calm/scan -newer mark -name 'step*.h5' -o -newer mark -name '*.safetensors')
+[ -z "$again" ] || fail "trained or scanned again: $again"
 grep -q '^P2: ' out || fail "the summary is not printed: $(head -c 300 out)"
 
 # killed with its children still at work, and called again
