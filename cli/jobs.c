@@ -90,7 +90,8 @@ static bool reap(cli_job *job, bool wait)
     if (pid == 0)
         return false;
     job->seconds = now() - job->started;
-    job->state = pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CLI_JOB_DONE : CLI_JOB_FAILED;
+    const int code = pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    job->state = code == 0 || (code == 1 && job->lenient) ? CLI_JOB_DONE : CLI_JOB_FAILED;
     return true;
 }
 

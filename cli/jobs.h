@@ -15,6 +15,7 @@ typedef struct cli_job {
     int64_t after;                   /* index of the job that must have succeeded before; -1 = none */
     double weight;                   /* its share of the work */
     bool   optional;                 /* its failure is no failure of the whole */
+    bool   lenient;                  /* exit 1 (finished, but a check failed) is as good as 0 */
     /* set while they run */
     enum { CLI_JOB_WAITS, CLI_JOB_RUNS, CLI_JOB_DONE, CLI_JOB_FAILED, CLI_JOB_SKIPPED } state;
     pid_t  pid;

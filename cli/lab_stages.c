@@ -141,8 +141,10 @@ static int add_lengths(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run)
     }
     const char *const words[] = {"score", model, "--cases", cases, "--probe", "retrieval_find", "-o", out, "--threads", "1", "--json", "--quiet"};
     int rc = model && name && out && cases ? NS_OK : ns_oom(&lab->app->err, "the jobs");
-    if (rc == NS_OK && !ns_path_exists(out))
+    if (rc == NS_OK && !ns_path_exists(out)) {
         rc = add_job(lab, jobs, name, scan, of_training * (double)lab->steps, words, sizeof words / sizeof *words);
+        jobs->list[jobs->n - 1].lenient = rc == NS_OK;       /* a model that answers nothing is a result here */
+    }
     free(cases);
     free(out);
     free(name);
