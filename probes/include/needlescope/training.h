@@ -1,0 +1,132 @@
+/* training.h - what happens to heads while a model trains: when they are born and die, how sure that is, and whether it comes later in some runs
+ * than in others. Plain arrays in, plain arrays out. Definitions: docs/training.md.
+ *
+ * R runs, P checkpoints (ascending), C cases, K heads, B blocks (seeds), W treatments (windows). */
+#ifndef NEEDLESCOPE_TRAINING_H
+#define NEEDLESCOPE_TRAINING_H
+
+#include <needlescope/error.h>
+
+NS_BEGIN
+
+/* ---- births and deaths (births.c) ---- */
+
+typedef struct ns_birth_params {
+    size_t size;
+    double theta;                 /* 0 = .5: at or above it a head is alive */
+    int    persist;               /* 0 = 3: so many measured checkpoints in a row make a birth or a death */
+} ns_birth_params;
+
+enum { NS_NEVER = -1 };
+
+/* One life. Indices of checkpoints. A birth lies in the interval (after, at]: at = the first of `persist` checkpoints with score >= theta, after = the last
+ * measured one before it, NS_NEVER when at is the first measured checkpoint (born earlier: how much is not known). died the same with score < theta;
+ * NS_NEVER when the head lives up to the horizon. gap = checkpoints inside (after, at) that were not measured. */
+typedef struct ns_life {
+    int64_t after, at;
+    int64_t died_after, died;
+    int64_t gap;
+} ns_life;
+
+/* Lives of a series score[P] in order; NaN = not measured, and is passed over (it neither breaks nor confirms a row of checkpoints). *out has *n lives:
+ * free(). n = 0: censored, no birth up to ns_birth_limit. */
+NS_API NS_MUST_CHECK int ns_lives(const double *score, int64_t P, const ns_birth_params *, ns_life **out, int64_t *n, ns_error *);
+/* The first birth without allocating: at = NS_NEVER when censored. */
+NS_API ns_life ns_first_birth(const double *score, int64_t P, const ns_birth_params *);
+/* The last checkpoint at which a birth could still have been confirmed up to the horizon: what ">" of a censored birth means. NS_NEVER when fewer than
+ * `persist` checkpoints were measured. */
+NS_API int64_t ns_birth_limit(const double *score, int64_t P, const ns_birth_params *);
+/* How many of the ascending axis[P] (steps or tokens) lie at or below the horizon. */
+NS_API int64_t ns_horizon_cut(const int64_t *axis, int64_t P, double horizon);
+
+/* out[P]: at each checkpoint the k-th largest (0 = best) of score[P, K] over the heads with use[K] (NULL = all); NaN where fewer were measured.
+ * who[P] (may be NULL): the head, -1. Ties go to the lowest index. */
+NS_API void ns_best_series(const float *score, int64_t P, int64_t K, const bool *use, int k, double *out, int64_t *who);
+
+/* Median of times with INFINITY = censored: a value, later than all others. Of an even number the mean of the middle two, INFINITY when one of them is
+ * censored. NaN for n = 0. */
+NS_API double ns_median_censored(const double *time, int64_t n);
+
+/* Least squares of low + (high - low) / (1 + exp(-(x - mid) / width)), x = log(1 + tokens). */
+typedef struct ns_midpoint {
+    double tokens, width, low, high, rmse;       /* tokens = exp(mid) - 1 */
+    const char *flaw;             /* NULL, or why the fit must not be used: "flat", "midpoint outside the checkpoints", "falls again" ... */
+} ns_midpoint;
+/* NaN scores and negative tokens are left out. */
+NS_API ns_midpoint ns_fit_midpoint(const int64_t *tokens, const double *score, int64_t P);
+
+/* ---- how sure: seeds as the unit, cases nested in them (seeds.c) ---- */
+
+/* Of one run: what each of the C cases gave each of the K heads. hits[P, C, K], events[P, C, K] (NULL: 1 wherever hits is finite). NaN = not measured. */
+typedef struct ns_seed_counts {
+    const float *hits, *events;
+    const double *time;           /* [P] steps or tokens, ascending */
+    int64_t P, C, K;
+} ns_seed_counts;
+
+typedef struct ns_bootstrap_params {
+    size_t   size;
+    int64_t  resamples;           /* 0 = 1000 */
+    uint64_t seed;
+    double   level;               /* 0 = .95 */
+    int64_t  min_seeds;           /* 0 = 5; below it there are points and no interval */
+} ns_bootstrap_params;
+
+/* The median birth of the best of K heads over R runs. low and high: percentiles over resampled seeds, in each of them resampled cases; low from the begin
+ * of the birth interval (0 before the first checkpoint), high from its end, INFINITY = censored. NaN both when R < min_seeds. */
+typedef struct ns_birth_interval { double median, low, high; int64_t R, born; } ns_birth_interval;
+NS_API NS_MUST_CHECK int ns_birth_bootstrap(const ns_seed_counts *runs, int64_t R, const ns_birth_params *, const ns_bootstrap_params *, ns_birth_interval *out,
+                                            ns_error *);
+
+/* "Best" is a maximum over heads. observed = max over K of mean over C of (hits - control); its null: in each case needle and control (placebo or distractor)
+ * change names with probability 1/2, for all heads at once, and the maximum is taken anew. bound = the 95th percentile of the null,
+ * p = (1 + nulls >= observed) / (1 + resamples). hits[C, K], control[C, K]; NaN is left out. */
+typedef struct ns_max_null { double observed, bound, p; } ns_max_null;
+NS_API NS_MUST_CHECK int ns_max_permutation(const float *hits, const float *control, int64_t C, int64_t K, int64_t resamples, uint64_t seed, ns_max_null *out,
+                                            ns_error *);
+
+/* ---- later in some runs than in others? (trend.c, survival.c) ---- */
+
+/* Page 1963: time[B, W], columns in the order that is claimed (earliest first), INFINITY = censored (the last rank, shared). L = sum over blocks and columns
+ * j = 1...W of j * rank, ties share the mean rank. p_exact: share of the orders of every block's own ranks with L as large or larger (NaN for W > 8);
+ * p_normal: from mean and variance under the same null. z = (L - mean) / sd; NaN when all ranks are tied. */
+typedef struct ns_trend { double L, mean, z, p_exact, p_normal; int64_t B, W; } ns_trend;
+/* Blocks with a NaN are left out; B says how many were used. */
+NS_API NS_MUST_CHECK int ns_page_trend(const double *time, int64_t B, int64_t W, ns_trend *out, ns_error *);
+
+/* Log-rank test for trend: time[n], dead[n] = born (false: censored at time), dose[n] (window, or its rank). z > 0: the larger the dose the later.
+ * p_normal one-sided; p_permuted: doses permuted within block[n] (seeds; NULL = one block), (1 + as large or larger) / (1 + resamples). */
+typedef struct ns_logrank { double U, V, z, p_normal, p_permuted; int64_t events; } ns_logrank;
+NS_API NS_MUST_CHECK int ns_logrank_trend(const double *time, const bool *dead, const double *dose, const int64_t *block, int64_t n, int64_t resamples, uint64_t seed,
+                                          ns_logrank *out, ns_error *);
+
+/* Kaplan-Meier: points in ascending time, one for each time at which something happened; survival = share not yet born after it. out: free(). */
+typedef struct ns_km_point { double time, survival, low, high; int64_t at_risk, events, censored; } ns_km_point;
+/* low, high: 95 %, by log(-log S) with Greenwood's variance; NaN at S = 1 and S = 0. */
+NS_API NS_MUST_CHECK int ns_kaplan_meier(const double *time, const bool *dead, int64_t n, ns_km_point **out, int64_t *n_points, ns_error *);
+
+/* ---- the set of top heads over training (overlap.c) ---- */
+
+/* out[k] = indices of the k largest of score[K], best first; fewer when fewer are finite. Returns how many. Ties go to the lowest index. */
+NS_API int64_t ns_top_heads(const float *score, int64_t K, int64_t k, int64_t *out);
+/* |a and b| / |a or b|; NaN when both are empty. Lists without repeats. */
+NS_API double ns_jaccard(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b);
+
+/* One checkpoint of the tracing of arXiv 2606.15378, fig. 5b: means over the final top heads, which looks back from the end (survivorship), and beside it
+ * over the top heads of each step. */
+typedef struct ns_trace {
+    double final_top, step_top;         /* mean of `value` over the two sets; NaN where none is measured */
+    double with_final, with_previous;   /* Jaccard of the step's top heads with the final ones and with those of the measured step before */
+} ns_trace;
+/* score, value [P, K] -> out[P]; value may be NULL. */
+NS_API NS_MUST_CHECK int ns_trace_heads(const float *score, const float *value, int64_t P, int64_t K, int64_t k, ns_trace *out, ns_error *);
+
+/* Signs that a checkpoint is not what its name says. distance[P, K] = distance to the last checkpoint (qk_distance). */
+enum { NS_CHECKPOINT_DUPLICATE = 1,     /* every score has the bits of the measured checkpoint before */
+       NS_CHECKPOINT_JUMP = 2 };        /* the score profile lies far from both neighbours, which lie near each other */
+/* score[P, K] -> flags[P]. Distances are root mean squares over the heads; jump: both distances are more than `factor` (0 = 5) times that between the
+ * neighbours, and more than that times the median step of the series. */
+NS_API NS_MUST_CHECK int ns_checkpoint_flags(const float *score, int64_t P, int64_t K, double factor, unsigned *flags, ns_error *);
+
+NS_END
+#endif

@@ -1,0 +1,136 @@
+/* overlap.c - the top heads of each checkpoint: how many are those of the end, how many those of the checkpoint before, and what another measure says of
+ * both sets (the tracing of arXiv 2606.15378); and checkpoints that do not lie where their names say. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "training.h"
+
+int64_t ns_top_heads(const float *score, int64_t K, int64_t k, int64_t *out)
+{
+    int64_t n = 0;
+    for (int64_t h = 0; h < K; h++) {
+        if (isnan(score[h]))
+            continue;
+        int64_t at = n;
+        while (at > 0 && score[out[at - 1]] < score[h])
+            at--;
+        if (at == k)
+            continue;
+        n += n < k;
+        memmove(out + at + 1, out + at, (size_t)(n - 1 - at) * sizeof *out);
+        out[at] = h;
+    }
+    return n;
+}
+
+double ns_jaccard(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b)
+{
+    int64_t both = 0;
+    for (int64_t i = 0; i < n_a; i++)
+        for (int64_t k = 0; k < n_b; k++)
+            both += a[i] == b[k];
+    return n_a + n_b == 0 ? (double)NAN : (double)both / (double)(n_a + n_b - both);
+}
+
+static double mean_over(const float *value, const int64_t *heads, int64_t n)
+{
+    double sum = 0;
+    int64_t measured = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(value[heads[i]]))
+            continue;
+        sum += (double)value[heads[i]];
+        measured++;
+    }
+    return measured ? sum / (double)measured : (double)NAN;
+}
+
+static bool measured(const float *row, int64_t K)
+{
+    for (int64_t h = 0; h < K; h++)
+        if (!isnan(row[h]))
+            return true;
+    return false;
+}
+
+static int64_t last_measured(const float *score, int64_t P, int64_t K)
+{
+    while (P > 0 && !measured(score + (P - 1) * K, K))
+        P--;
+    return P - 1;
+}
+
+int ns_trace_heads(const float *score, const float *value, int64_t P, int64_t K, int64_t k, ns_trace *out, ns_error *err)
+{
+    int64_t *const sets = ns_alloc_array((size_t)(3 * (k + 1)), sizeof *sets);
+    if (!sets)
+        return ns_oom(err, "tracing of heads");
+    int64_t *const final = sets, *now = sets + k + 1, *before = now + k + 1, n_before = -1;
+    const int64_t end = last_measured(score, P, K), n_final = end < 0 ? 0 : ns_top_heads(score + end * K, K, k, final);
+    for (int64_t p = 0; p < P; p++) {
+        out[p] = (ns_trace){(double)NAN, (double)NAN, (double)NAN, (double)NAN};
+        if (!measured(score + p * K, K))
+            continue;
+        const int64_t n = ns_top_heads(score + p * K, K, k, now);
+        if (value) {
+            out[p].final_top = mean_over(value + p * K, final, n_final);
+            out[p].step_top = mean_over(value + p * K, now, n);
+        }
+        out[p].with_final = ns_jaccard(now, n, final, n_final);
+        if (n_before >= 0)
+            out[p].with_previous = ns_jaccard(now, n, before, n_before);
+        int64_t *const swap = before;
+        before = now;
+        now = swap;
+        n_before = n;
+    }
+    free(sets);
+    return NS_OK;
+}
+
+/* ---- checkpoints out of line ---- */
+
+static double distance(const float *a, const float *b, int64_t K)
+{
+    double sum = 0;
+    int64_t n = 0;
+    for (int64_t h = 0; h < K; h++) {
+        if (isnan(a[h]) || isnan(b[h]))
+            continue;
+        sum += (double)(a[h] - b[h]) * (double)(a[h] - b[h]);
+        n++;
+    }
+    return n ? sqrt(sum / (double)n) : 0;
+}
+
+int ns_checkpoint_flags(const float *score, int64_t P, int64_t K, double factor, unsigned *flags, ns_error *err)
+{
+    int64_t *const at = ns_alloc_array((size_t)P, sizeof *at), n = 0;
+    double *const step = ns_alloc_array((size_t)P, sizeof *step);
+    if (!at || !step) {
+        free(at);
+        free(step);
+        return ns_oom(err, "flags of checkpoints");
+    }
+    factor = factor > 0 ? factor : 5;
+    for (int64_t p = 0; p < P; p++) {
+        flags[p] = 0;
+        if (measured(score + p * K, K))
+            at[n++] = p;
+    }
+    for (int64_t i = 1; i < n; i++) {
+        step[i - 1] = distance(score + at[i - 1] * K, score + at[i] * K, K);
+        if (memcmp(score + at[i - 1] * K, score + at[i] * K, (size_t)K * sizeof *score) == 0)
+            flags[at[i]] |= NS_CHECKPOINT_DUPLICATE;
+    }
+    const double usual = n > 1 ? ns_median_censored(step, n - 1) : 0;
+    for (int64_t i = 1; i + 1 < n; i++) {
+        const double across = distance(score + at[i - 1] * K, score + at[i + 1] * K, K), near = fmin(step[i - 1], step[i]);
+        if (near > factor * across && near > factor * usual)
+            flags[at[i]] |= NS_CHECKPOINT_JUMP;
+    }
+    free(at);
+    free(step);
+    return NS_OK;
+}
