@@ -367,7 +367,7 @@ def first_cases(path, n):
 
 
 def check_decoding(tool, folder, path, model, work):
-    out, path = os.path.join(work, "wu.h5"), first_cases(path, 3)
+    out, path = os.path.join(work, "wu.h5"), first_cases(path, 2)
     call(tool, "score", folder, "--cases", path, "--probe", "wu,wu2024", "--threads", 2, "--quiet", "-o", out)
     said = 0
     with h5py.File(out) as f:
