@@ -10,6 +10,8 @@
  *       does not see the BOS score: its row falls back to the previous token, the KEY.
  * Codes are Kerdock words, |c . c'| <= rho = 1 / sqrt(n) <= 1/8, so the margins hold for every prompt:
  *       copy 2 - rho  against half match 1 + 2 rho: 1 - 3 rho;  against BOS 1.5: 0.5 - rho;  fallback 1 against noise rho: 1 - rho.
+ * A head of strength X < 1 serves a share X of the tokens, drawn by the seed; the same ones and more at a larger X. A key whose previous
+ * token is not served gets -4 beta, so that any score over keys drawn at random has the expectation X, at every length.
  * beta and the rotary amplitude are the least that leave the sum of all other keys below e^-7 (0.1 %) at max_positions.
  * MLPs and the outputs of all other heads are zero, so every norm is known and the gains of RMSNorm are divided out exactly. */
 #include <errno.h>
@@ -22,7 +24,16 @@
 #include "planted.h"
 
 static const double SHARPNESS = 7;
+enum { MAX_STRENGTHS = 64 };
 static const int64_t default_retrieval[][2] = {{3, 1}, {4, 6}};
+
+int ns_plan_head(const ns_plan *p, int64_t layer, int64_t head)
+{
+    for (int i = 0; i < p->n_retrieval; i++)
+        if (p->retrieval[i][0] == layer && p->retrieval[i][1] == head)
+            return i;
+    return -1;
+}
 
 bool ns_plan_retrieves(const ns_plan *p, int64_t layer, int64_t head)
 {
@@ -32,14 +43,14 @@ bool ns_plan_retrieves(const ns_plan *p, int64_t layer, int64_t head)
     return false;
 }
 
-/* |x|^2 = 1 (current) + 1 (constant) + 1 (previous, once written) + (share of the output that is written)^2. */
+/* |x|^2 = 1 (constant) + |code|^2 (1 (current) + 1 (previous, once written) + (share of the output that is written)^2). */
 double ns_plan_gain(const ns_plan *p, int64_t layer)
 {
     double written = 0;
     for (int i = 0; i < p->n_retrieval; i++)
         written += p->retrieval[i][0] < layer;
     written /= p->n_retrieval;
-    const double square = 2 + (layer > p->previous[0]) + written * written;
+    const double code = 1 + (double)p->F, square = 1 + code * (1 + (layer > p->previous[0]) + written * written);
     return 1 / sqrt(square / (double)p->D + 1e-6);
 }
 
@@ -70,7 +81,7 @@ static int check_heads(const ns_plan *p, ns_error *err)
     return rc;
 }
 
-static int check_sizes(const ns_plan *p, ns_error *err)
+static int check_sizes(const ns_plan *p, const double *strength, ns_error *err)
 {
     if (p->L < 2 || p->L > 256 || p->H < 1 || p->H > 256)
         return ns_fail(err, NS_E_ARG, "plant: %lld layers of %lld heads (2 to 256 layers, 1 to 256 heads)", (long long)p->L, (long long)p->H);
@@ -82,6 +93,11 @@ static int check_sizes(const ns_plan *p, ns_error *err)
         return ns_fail(err, NS_E_ARG, "plant: %lld positions (8 to %d)", (long long)p->max_positions, 1 << 20);
     if (p->window < 0 || p->window == 1)
         return ns_fail(err, NS_E_ARG, "plant: window %lld: the previous token must be visible (2 or more; 0 = no window)", (long long)p->window);
+    for (int i = 0; i < p->n_retrieval && strength; i++)
+        if (!(strength[i] >= 0 && strength[i] <= 1))
+            return ns_fail(err, NS_E_ARG, "plant: strength %g is outside 0 (never retrieves) to 1 (always)", strength[i]);
+    if (strength && p->n_retrieval > MAX_STRENGTHS)
+        return ns_fail(err, NS_E_ARG, "plant: %d retrieval heads with strengths (at most %d)", p->n_retrieval, MAX_STRENGTHS);
     if (p->n_retrieval < 1 || p->n_retrieval > p->L * p->H)
         return ns_fail(err, NS_E_ARG, "plant: %d retrieval heads", p->n_retrieval);
     return NS_OK;
@@ -108,6 +124,38 @@ static int least_gap(const ns_plan *p, double *out, ns_error *err)
     return NS_OK;
 }
 
+/* Ranks [n] in random order: a random permutation of 0 .. n - 1. */
+static void shuffle(int64_t *ranks, int64_t n, ns_rng *rng)
+{
+    for (int64_t i = 0; i < n; i++)
+        ranks[i] = i;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t j = i + ns_rng_below(rng, n - i), rank = ranks[j];
+        ranks[j] = ranks[i];
+        ranks[i] = rank;
+    }
+}
+
+/* Which tokens each head serves: the share is exact in the half of filler tokens and in that of keys and values. Markers are served. */
+static int make_flags(ns_plan *p, ns_error *err)
+{
+    const int64_t first = 3, middle = first + (p->V - first) / 2;
+    int64_t *const ranks = ns_alloc_array((size_t)p->V, sizeof *ranks);
+    if (!ranks)
+        return ns_oom(err, "a plan");
+    for (int64_t f = 0; f < p->F; f++) {
+        ns_rng rng = ns_rng_seed(p->seed, 1000000 + (uint64_t)f);
+        shuffle(ranks + first, middle - first, &rng);
+        shuffle(ranks + middle, p->V - middle, &rng);
+        for (int64_t t = 0; t < p->V; t++) {
+            const int64_t size = t < middle ? middle - first : p->V - middle;
+            p->codes[t * p->N + p->n + 2 + f] = t < first || (double)ranks[t] < p->strength[f] * (double)size ? 1 : -1;
+        }
+    }
+    free(ranks);
+    return NS_OK;
+}
+
 static int make_codes(ns_plan *p, ns_error *err)
 {
     p->codes = ns_alloc_array((size_t)(p->V * p->N), sizeof *p->codes);
@@ -119,10 +167,10 @@ static int make_codes(ns_plan *p, ns_error *err)
         if (t == NS_PLANT_BOS || t == NS_PLANT_ANSWER)
             code[p->n + (t == NS_PLANT_ANSWER)] = 1;
         else
-            memcpy(code, words + word++ * p->N, (size_t)p->N * sizeof *code);
+            memcpy(code, words + word++ * p->N, (size_t)p->n * sizeof *code);
     }
     free(words);
-    return rc;
+    return rc == NS_OK ? make_flags(p, err) : rc;
 }
 
 static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
@@ -131,24 +179,28 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
     *p = (ns_plan){
         .L = params->n_layers ? params->n_layers : 6, .H = params->n_heads ? params->n_heads : 8, .G = params->n_kv_heads ? params->n_kv_heads : 4,
         .V = params->vocab ? params->vocab : 512, .max_positions = params->max_positions ? params->max_positions : 4096,
-        .window = params->window, .seed = params->seed, .F = 64, .theta = 100,
+        .window = params->window, .seed = params->seed, .mlp = 64, .theta = 100,
         .previous = {params->previous_token[0], params->previous_token[1]},
         .n_retrieval = params->retrieval ? params->n_retrieval : (int)(sizeof default_retrieval / sizeof *default_retrieval),
     };
-    int rc = check_sizes(p, err);
+    int rc = check_sizes(p, params->strength, err);
     if (rc < 0)
         return rc;
     p->retrieval = ns_alloc_array((size_t)p->n_retrieval, sizeof *p->retrieval);
-    if (!p->retrieval)
+    p->strength = ns_alloc_array((size_t)p->n_retrieval, sizeof *p->strength);
+    if (!p->retrieval || !p->strength)
         return ns_oom(err, "a plan");
     memcpy(p->retrieval, heads, (size_t)p->n_retrieval * sizeof *p->retrieval);
+    for (int i = 0; i < p->n_retrieval; i++)
+        p->strength[i] = params->strength ? params->strength[i] : 1;
     if ((rc = check_heads(p, err)) < 0)
         return rc;
     p->first_retrieval = p->L;
     for (int i = 0; i < p->n_retrieval; i++)
         p->first_retrieval = p->retrieval[i][0] < p->first_retrieval ? p->retrieval[i][0] : p->first_retrieval;
     p->n = p->V <= 64 * 64 / 2 + 2 ? 64 : 256;
-    p->N = p->n + 2;
+    p->F = params->strength ? p->n_retrieval : 0;
+    p->N = p->n + 2 + p->F;
     p->d = (p->N + 15) / 16 * 16;
     p->D = (3 * p->N + 1 + 31) / 32 * 32;
     const double wanted = ns_log((double)p->max_positions) + SHARPNESS, rho = 1 / sqrt((double)p->n);
@@ -195,5 +247,6 @@ int ns_plant(const char *folder, const ns_plant_params *params, ns_error *err)
     free(weights);
     free(plan.codes);
     free(plan.retrieval);
+    free(plan.strength);
     return rc;
 }

@@ -29,7 +29,7 @@ static cJSON *layer_types(const ns_plan *p)
 static cJSON *config(const ns_plan *p)
 {
     const struct { const char *key; double value; } sizes[] = {
-        {"vocab_size", (double)p->V}, {"hidden_size", (double)p->D}, {"intermediate_size", (double)p->F}, {"num_hidden_layers", (double)p->L},
+        {"vocab_size", (double)p->V}, {"hidden_size", (double)p->D}, {"intermediate_size", (double)p->mlp}, {"num_hidden_layers", (double)p->L},
         {"num_attention_heads", (double)p->H}, {"num_key_value_heads", (double)p->G}, {"head_dim", (double)p->d},
         {"max_position_embeddings", (double)p->max_positions}, {"rope_theta", p->theta}, {"rms_norm_eps", 1e-6}, {"initializer_range", 0.02},
         {"bos_token_id", NS_PLANT_BOS},
@@ -57,15 +57,17 @@ static cJSON *config(const ns_plan *p)
     return c;
 }
 
-static void add_head(cJSON *heads, const int64_t at[2], const char *kind, const char *const *scores, int n_scores)
+/* expected: {score: [least, most]}, for a head that serves all tokens. */
+static void add_head(cJSON *heads, const int64_t at[2], const char *kind, double strength, const char *const *scores, int n_scores)
 {
     cJSON *const head = cJSON_CreateObject();
     cJSON_AddNumberToObject(head, "layer", (double)at[0]);
     cJSON_AddNumberToObject(head, "head", (double)at[1]);
     cJSON_AddStringToObject(head, "kind", kind);
-    cJSON *const expected = cJSON_AddObjectToObject(head, "at_least");
-    for (int i = 0; i < n_scores; i++)
-        cJSON_AddNumberToObject(expected, scores[i], 0.99);
+    cJSON_AddNumberToObject(head, "strength", strength);
+    cJSON *const expected = cJSON_AddObjectToObject(head, "expected");
+    for (int i = 0; i < n_scores && strength >= 1; i++)
+        cJSON_AddItemToObject(expected, scores[i], cJSON_CreateDoubleArray((const double[]){0.99, 1}, 2));
     cJSON_AddItemToArray(heads, head);
 }
 
@@ -84,9 +86,9 @@ static cJSON *planted(const ns_plan *p)
     cJSON_AddNumberToObject(tokens, "query", NS_PLANT_QUERY);
     cJSON_AddNumberToObject(tokens, "answer", NS_PLANT_ANSWER);
     cJSON *const heads = cJSON_AddArrayToObject(root, "heads");
-    add_head(heads, p->previous, "previous_token", previous, 1);
+    add_head(heads, p->previous, "previous_token", 1, previous, 1);
     for (int i = 0; i < p->n_retrieval; i++)
-        add_head(heads, p->retrieval[i], "retrieval", retrieval, sizeof retrieval / sizeof *retrieval);
+        add_head(heads, p->retrieval[i], "retrieval", p->strength[i], retrieval, sizeof retrieval / sizeof *retrieval);
     return root;
 }
 

@@ -82,8 +82,8 @@ static double previous_key(const ns_plan *p, float *k, double gain)
     return size * gain * sqrt((double)p->d / 2);
 }
 
-/* q = beta' [2 current + previous | 1.5 (1 - ANSWER flag) | -4],  k = [previous | BOS flag | ANSWER flag]. */
-static void retrieval_query(const ns_plan *p, float *q, double gain)
+/* q = beta' [2 current + previous | 1.5 (1 - ANSWER flag) | -4 | -4 at f],  k = [previous | BOS flag | ANSWER flag | not served by f ..]. */
+static void retrieval_query(const ns_plan *p, float *q, int f, double gain)
 {
     const double size = sqrt(p->beta * sqrt((double)p->d)) / gain;
     for (int64_t i = 0; i < p->n; i++) {
@@ -93,6 +93,8 @@ static void retrieval_query(const ns_plan *p, float *q, double gain)
     q[p->n * p->D + at_one(p)] = (float)(1.5 * size);
     q[p->n * p->D + p->n + 1] = (float)(-1.5 * size);
     q[(p->n + 1) * p->D + at_one(p)] = (float)(-4 * size);
+    if (p->F)
+        q[(p->n + 2 + f) * p->D + at_one(p)] = (float)(-4 * size);
 }
 
 static double retrieval_key(const ns_plan *p, float *k, double gain)
@@ -102,6 +104,10 @@ static double retrieval_key(const ns_plan *p, float *k, double gain)
         k[i * p->D + at_previous(p) + i] = (float)size;
     k[p->n * p->D + p->n] = (float)size;
     k[(p->n + 1) * p->D + p->n + 1] = (float)size;
+    for (int64_t f = p->n + 2; f < p->N; f++) {
+        k[f * p->D + at_one(p)] = (float)(size / 2);
+        k[f * p->D + at_previous(p) + f] = (float)(-size / 2);
+    }
     return size * gain;
 }
 
@@ -143,7 +149,7 @@ static void fill_layer(const ns_plan *p, int64_t layer, const attention *a, ns_r
                 previous_query(p, q, gain);
                 write_output(p, a->o, h, at_previous(p), 1);
             } else if (ns_plan_retrieves(p, layer, h)) {
-                retrieval_query(p, q, gain);
+                retrieval_query(p, q, ns_plan_head(p, layer, h), gain);
                 write_output(p, a->o, h, at_output(p), 1.0 / p->n_retrieval);
             } else {
                 fill_normal(q, head_floats, NOISE_SCORE * sqrt((double)p->d) / (key_norm * root), rng);
@@ -159,13 +165,13 @@ static bool add_block(tensors *t, const ns_plan *p, int64_t layer)
         add_layer(t, layer, "self_attn.q_proj", p->H * p->d, p->D), add_layer(t, layer, "self_attn.k_proj", p->G * p->d, p->D),
         add_layer(t, layer, "self_attn.v_proj", p->G * p->d, p->D), add_layer(t, layer, "self_attn.o_proj", p->D, p->H * p->d),
     };
-    float *const gate = add_layer(t, layer, "mlp.gate_proj", p->F, p->D), *const up = add_layer(t, layer, "mlp.up_proj", p->F, p->D);
+    float *const gate = add_layer(t, layer, "mlp.gate_proj", p->mlp, p->D), *const up = add_layer(t, layer, "mlp.up_proj", p->mlp, p->D);
     float *const norms[2] = {add_layer(t, layer, "input_layernorm", p->D, 0), add_layer(t, layer, "post_attention_layernorm", p->D, 0)};
-    if (!a.q || !a.k || !a.v || !a.o || !gate || !up || !norms[0] || !norms[1] || !add_layer(t, layer, "mlp.down_proj", p->D, p->F))
+    if (!a.q || !a.k || !a.v || !a.o || !gate || !up || !norms[0] || !norms[1] || !add_layer(t, layer, "mlp.down_proj", p->D, p->mlp))
         return false;
     fill_layer(p, layer, &a, &rng);
-    fill_normal(gate, p->F * p->D, 1 / sqrt((double)p->D), &rng);
-    fill_normal(up, p->F * p->D, 1 / sqrt((double)p->D), &rng);
+    fill_normal(gate, p->mlp * p->D, 1 / sqrt((double)p->D), &rng);
+    fill_normal(up, p->mlp * p->D, 1 / sqrt((double)p->D), &rng);
     for (int64_t i = 0; i < p->D; i++)
         norms[0][i] = norms[1][i] = 1;
     return true;
@@ -181,7 +187,8 @@ static bool add_ends(tensors *t, const ns_plan *p)
     for (int64_t v = 0; v < p->V; v++) {
         for (int64_t i = 0; i < p->N; i++) {
             embed[v * p->D + i] = p->codes[v * p->N + i];
-            head[v * p->D + at_output(p) + i] = (float)(LOGIT / gain * p->codes[v * p->N + i]);
+            if (i < p->n + 2 && v != NS_PLANT_BOS)         /* a head that idles at BOS has no vote */
+                head[v * p->D + at_output(p) + i] = (float)(LOGIT / gain * p->codes[v * p->N + i]);
         }
         embed[v * p->D + at_one(p)] = 1;
     }

@@ -65,10 +65,28 @@ typedef struct ns_plant_params {
     int64_t n_layers, n_heads, n_kv_heads, vocab, max_positions;     /* 0 = 6, 8, 4, 512, 4096; vocab up to 32770, 2050 for a small model */
     int64_t previous_token[2];           /* layer, head of the previous-token head; {0, 0} */
     const int64_t (*retrieval)[2];  int n_retrieval;                 /* NULL = two defaults */
+    const double *strength;              /* [n_retrieval], NULL = all 1: the share of the tokens that a head serves, so the expectation of its
+                                            find, continue, mass and induction scores. The tokens served at X are served above X too. */
     int64_t window;                      /* SWA window of the layers below the retrieval heads; 0 = none */
     uint64_t seed;
 } ns_plant_params;
 NS_API NS_MUST_CHECK int ns_plant(const char *folder, const ns_plant_params *, ns_error *);
+
+/* A run folder of planted checkpoints, stepNNNNNN/ with run.json, whose retrieval heads live as told; planted.json has the truth: births,
+ * deaths and the strength of every head at every checkpoint. */
+typedef struct ns_plant_life { const int64_t *turns; int n_turns; } ns_plant_life;     /* steps: birth, death, birth again ...; none = never */
+typedef struct ns_plant_series_params {
+    size_t          size;
+    ns_plant_params plant;               /* strength is not looked at; no retrieval heads named: 3 layers x 4 heads with four of them */
+    int64_t         n_checkpoints;       /* 0 = 20 */
+    int64_t         every;               /* steps between checkpoints, from step 0; 0 = 10 */
+    int64_t         tokens_per_step;     /* 0 = 2048 */
+    const ns_plant_life *lives; int n_lives;     /* one a head; NULL with no heads named: early, late, dying again, never */
+    int64_t         rise;                /* checkpoints from strength 0 to 1 around a turn; 0 = 1 */
+    double          jitter;              /* standard deviation added to each strength, then cut to [0, 1] */
+    double          dips;                /* chance that a checkpoint within a life has strength 0.2, alone */
+} ns_plant_series_params;
+NS_API NS_MUST_CHECK int ns_plant_series(const char *folder, const ns_plant_series_params *, ns_error *);
 
 NS_END
 #endif
