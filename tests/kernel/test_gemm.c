@@ -101,6 +101,40 @@ static void within_the_bound(void **state)
     }
 }
 
+/* Products of matrices as they lie have the bits of gemm over packed ones, whole, accumulated, and with A transposed. */
+static void open_products_agree(void **state)
+{
+    (void)state;
+    enum { M = 29 };
+    const ns_math *list[NS_MATH_MAX];
+    int n_versions = versions(list);
+    for (int s = 0; s < N_SHAPES; s++) {
+        problem p = make(shapes[s][0], shapes[s][1], M, 70 + (uint64_t)s);
+        const int64_t K = p.K, N = p.N, ld = N + 3;
+        float *B = floats(K * N + NS_PANEL), *T = floats(K * M), *want = floats(M * ld);
+        memset(B + K * N, 0x7f, NS_PANEL * sizeof *B);          /* read and thrown away */
+        memcpy(B, p.B, (size_t)(K * N) * sizeof *B);
+        for (int64_t i = 0; i < M * K; i++)
+            T[i % K * M + i / K] = p.A[i];
+        for (int v = 0; v < n_versions; v++)
+            for (int add = 0; add < 2; add++) {
+                list[0]->gemm(M, N, K, p.A, K, p.packed, K * NS_PANEL, want, ld, NS_PAGE, add);
+                list[v]->gemm_nn(M, N, K, p.A, K, B, N, p.C, ld, NS_PAGE, add);
+                for (int64_t r = 0; r < M; r++)
+                    same_bits(p.C + r * ld, want + r * ld, N, list[v]->name, "gemm_nn");
+                if (add)
+                    continue;
+                list[v]->gemm_tn(M, N, K, T, M, B, N, p.C, ld, NS_PAGE, false);
+                for (int64_t r = 0; r < M; r++)
+                    same_bits(p.C + r * ld, want + r * ld, N, list[v]->name, "gemm_tn");
+            }
+        free(B);
+        free(T);
+        free(want);
+        clear(&p);
+    }
+}
+
 static void packing_agrees(void **state)
 {
     (void)state;
@@ -119,7 +153,7 @@ static void packing_agrees(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(rows_are_invariant), cmocka_unit_test(splits_are_invariant), cmocka_unit_test(within_the_bound),
-                                        cmocka_unit_test(packing_agrees) };
+                                        cmocka_unit_test(packing_agrees), cmocka_unit_test(open_products_agree) };
     ns_blas_set_threads(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,38 @@ static double run_from_bf16(const ns_math *m, row *r) { m->bf16_to_f32(r->out, (
 static double run_to_f16(const ns_math *m, row *r) { m->f32_to_f16(r->half, r->a, r->n); return 0; }
 static double run_to_bf16(const ns_math *m, row *r) { m->f32_to_bf16(r->half, r->a, r->n); return 0; }
 
+static double run_relu_back(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->relu_back(r->out, r->b, r->n); return 0; }
+static double run_silu_back(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->silu_back(r->out, r->b, r->n); return 0; }
+
+/* out: what x gets (half of it), then what the gain gets. */
+static double run_rms_back(const ns_math *m, row *r)
+{
+    const int64_t n = r->n / 2;
+    memset(r->out, 0, (size_t)r->n * 4);
+    if (n)
+        m->rms_norm_back(r->out, r->out + n, r->a, r->b, n, 1e-5f, r->a + n);
+    return 0;
+}
+
+/* Two rows of scores whose window ends inside the second half. */
+static double run_softmax(const ns_math *m, row *r)
+{
+    const int64_t n = r->n / 32 * 16;
+    memcpy(r->out, r->a, (size_t)r->n * 4);
+    if (n)
+        m->softmax(r->out, n, 2, 64 + n - 2, 64, n, 9);
+    return 0;
+}
+
+static double run_softmax_back(const ns_math *m, row *r)
+{
+    const int64_t n = r->n / 16 * 16;
+    memcpy(r->out, r->a, (size_t)r->n * 4);
+    if (n)
+        m->softmax_back(r->out, r->b, 1, n);
+    return 0;
+}
+
 static double run_exp_sum(const ns_math *m, row *r)
 {
     int64_t n = r->n / 32 * 32;
@@ -50,7 +82,8 @@ static const struct { const char *name; row_fn run; } kernels[] = {
     { "gelu_tanh", run_gelu_tanh }, { "relu", run_relu }, { "relu2", run_relu2 }, { "mul", run_mul }, { "add", run_add }, { "axpy", run_axpy },
     { "max", run_max }, { "argmax", run_argmax }, { "all_finite", run_finite }, { "rope", run_rope }, { "rope interleaved", run_rope_pairs },
     { "f16_to_f32", run_from_f16 }, { "bf16_to_f32", run_from_bf16 }, { "f32_to_f16", run_to_f16 }, { "f32_to_bf16", run_to_bf16 },
-    { "exp_sum", run_exp_sum },
+    { "exp_sum", run_exp_sum }, { "relu_back", run_relu_back }, { "silu_back", run_silu_back }, { "rms_norm_back", run_rms_back }, { "softmax", run_softmax },
+    { "softmax_back", run_softmax_back },
 };
 
 static void compare(const ns_math *m, const ns_math *scalar, size_t k, row *got, row *want)
@@ -113,6 +146,25 @@ static void exp_sum_knows_absolute_pages(void **state)
     free(y);
 }
 
+/* The trainer's softmax is the engine's: max, exp_sum and scale over any range that holds the row's keys. */
+static void softmax_is_exp_sum(void **state)
+{
+    (void)state;
+    enum { N = 320, ROW = 300, WINDOW = 70 };
+    const ns_math *const m = ns_math_select(NULL);
+    ns_rng rng = ns_rng_seed(8, 0);
+    float *x = floats(N), *y = floats(N);
+    fill(&rng, x, N, TAME);
+    memcpy(y, x, N * sizeof *y);
+    m->softmax(x, N, 1, ROW, 0, N, WINDOW);
+    for (int64_t i = 0; i < N; i++)
+        y[i] = i > ROW - WINDOW && i <= ROW ? y[i] : -INFINITY;
+    m->scale(y, N, (float)(1 / m->exp_sum(y, N, 0, m->max(y, N))));
+    same_bits(x, y, N, m->name, "softmax");
+    free(x);
+    free(y);
+}
+
 static void selection(void **state)
 {
     (void)state;
@@ -125,6 +177,6 @@ static void selection(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(versions_agree), cmocka_unit_test(exp_sum_knows_absolute_pages), cmocka_unit_test(selection) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(versions_agree), cmocka_unit_test(exp_sum_knows_absolute_pages), cmocka_unit_test(selection), cmocka_unit_test(softmax_is_exp_sum) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
