@@ -27,3 +27,10 @@ int ns_draw_bands(const char *path, const ns_bands_figure *figure, const ns_figu
     (void)params;
     return refuse(err, path);
 }
+
+int ns_draw_curves(const char *path, const ns_curves_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    (void)figure;
+    (void)params;
+    return refuse(err, path);
+}

@@ -1,0 +1,229 @@
+/* curves.c - lines, steps or points in one pair of axes, coloured by group; thin, so that every seed is seen. Colours: Okabe and Ito's, which people
+ * with any colour vision tell apart. */
+#include "draw/curves.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { MOST_CURVES = 4096 };
+const ns_rgb ns_group_colors[NS_CURVE_GROUPS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
+                                                 {204, 121, 167}, {86, 180, 233}, {64, 64, 64}, {150, 120, 20}};
+static const double TALL = 0.62, POINT = 3.4, LINE = 0.8;
+
+/* ---- what was given ---- */
+
+static int check_names(const ns_curves_figure *f, ns_error *err)
+{
+    const struct { const char *text, *what; } names[] = {{f->x_name, "the x axis's name"}, {f->y_name, "the y axis's name"}, {f->title, "the title"},
+                                                         {f->study_name, "the study's name"}, {f->open_name, "the hollow points' name"}};
+    int code = NS_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && code == NS_OK; i++)
+        code = ns_check_name(names[i].text, names[i].what, err);
+    for (int i = 0; i < f->n_groups && code == NS_OK; i++)
+        code = ns_check_name(f->groups[i], "a group's name", err);
+    return code;
+}
+
+static int check(const ns_curves_figure *f, ns_error *err)
+{
+    if (f->n_curves < 1 || f->n_curves > MOST_CURVES || !f->curves || f->n_groups < 1 || f->n_groups > NS_CURVE_GROUPS || !f->groups)
+        return ns_fail(err, NS_E_ARG, "curves figure: %d curves in %d groups; 1 to %d and %d can be drawn", f->n_curves, f->n_groups, MOST_CURVES,
+                       NS_CURVE_GROUPS);
+    for (int i = 0; i < f->n_curves; i++) {
+        const ns_curve *const c = &f->curves[i];
+        if (c->group < 0 || c->group >= f->n_groups || c->n < 0 || (c->n && (!c->x || !c->y)))
+            return ns_fail(err, NS_E_ARG, "curves figure: curve %d is of group %d of %d, with %lld points", i, c->group, f->n_groups, (long long)c->n);
+    }
+    return check_names(f, err);
+}
+
+/* From the data, those of a log axis that are positive; widened where there is but one value. */
+static int range_of(const ns_curves_figure *f, bool vertical, double min, double max, bool log, ns_scale *out, ns_error *err)
+{
+    *out = (ns_scale){.min = INFINITY, .max = -INFINITY, .log = log};
+    for (int i = 0; i < f->n_curves; i++) {
+        for (int64_t k = 0; k < f->curves[i].n; k++) {
+            const double v = (vertical ? f->curves[i].y : f->curves[i].x)[k];
+            if (!isfinite(v) || (log && v <= 0))
+                continue;
+            out->min = fmin(out->min, v);
+            out->max = fmax(out->max, v);
+        }
+    }
+    if (min != 0 || max != 0) {
+        out->min = min;
+        out->max = max;
+    }
+    if (!(out->min <= out->max) || !isfinite(out->min) || !isfinite(out->max) || (log && out->min <= 0))
+        return ns_fail(err, NS_E_ARG, "curves figure: the %s axis from %g to %g shows nothing%s", vertical ? "y" : "x", out->min, out->max,
+                       log ? " (a log axis needs numbers above 0)" : "");
+    if (out->min == out->max) {
+        out->min = log ? out->min / 2 : out->min - 0.5;
+        out->max = log ? out->max * 2 : out->max + 0.5;
+    }
+    return NS_OK;
+}
+
+static void make_legend(ns_curves_panel *p)
+{
+    const ns_curves_figure *f = &p->figure;
+    const ns_swatch swatch = f->kind == NS_CURVE_POINTS ? NS_SWATCH_FILL : NS_SWATCH_LINE;
+    bool open = false;
+    for (int g = 0; g < f->n_groups; g++) {
+        bool used = false;
+        for (int i = 0; i < f->n_curves; i++)
+            used |= f->curves[i].group == g;
+        if (used)
+            ns_legend_add(&p->legend, swatch, ns_group_colors[g], "%s", f->groups[g]);
+    }
+    for (int i = 0; i < f->n_curves; i++)
+        open |= f->curves[i].open;
+    if (open && f->open_name)
+        ns_legend_add(&p->legend, NS_SWATCH_OUTLINE, NS_INK, "%s", f->open_name);
+}
+
+/* ---- layout ---- */
+
+static int layout(ns_panel *base, const ns_page *page, ns_error *err)
+{
+    ns_curves_panel *p = (ns_curves_panel *)base;
+    const ns_curves_figure *f = &p->figure;
+    int code = ns_type_check(page->type, f->x_name ? f->x_name : "", "the x axis's name", err);
+    if (code == NS_OK)
+        code = ns_type_check(page->type, f->y_name ? f->y_name : "", "the y axis's name", err);
+    for (int i = 0; i < p->legend.n && code == NS_OK; i++)
+        code = ns_type_check(page->type, p->legend.keys[i].text, "a group's name", err);
+    if (code != NS_OK)
+        return code;
+    p->x.label = f->x_name;
+    p->y.label = f->y_name;
+    ns_ticks_make(&p->y.ticks, &p->y.scale, false, 100, 18);       /* for its width; made again when the height is known */
+    const double top = ns_header_height(base) + 3, left = ns_axis_depth(&p->y, page->type), w = page->width - left - 4;
+    const double h = f->diagonal ? fmin(w, 0.8 * page->width) : w * TALL;
+    p->box = (ns_box){ns_page_snap(page, left), ns_page_snap(page, top), ns_page_snap(page, f->diagonal ? h : w), ns_page_snap(page, h)};
+    ns_ticks_make(&p->y.ticks, &p->y.scale, false, p->box.h, 18);
+    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, p->box.w, page->type);
+    base->width = page->width;
+    ns_legend_place(&p->legend, page->type, p->box.x, p->box.y + p->box.h + ns_axis_depth(&p->x, page->type) + 4, base->width);
+    base->height = p->legend.y + p->legend.height;
+    return NS_OK;
+}
+
+double ns_curves_x(const ns_curves_panel *p, double v)
+{
+    return p->box.x + p->box.w * fmin(fmax(ns_scale_at(&p->x.scale, v), 0), 1);
+}
+
+double ns_curves_y(const ns_curves_panel *p, double v)
+{
+    return p->box.y + p->box.h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
+}
+
+/* ---- drawing ---- */
+
+static void draw_segment(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, int64_t i, ns_pen pen)
+{
+    const double x0 = ns_curves_x(p, curve->x[i]), x1 = ns_curves_x(p, curve->x[i + 1]);
+    const double y0 = ns_curves_y(p, curve->y[i]), y1 = ns_curves_y(p, curve->y[i + 1]);
+    if (p->figure.kind == NS_CURVE_STEP) {
+        ns_canvas_line(c, x0, y0, x1, y0, pen);
+        ns_canvas_line(c, x1, y0, x1, y1, pen);
+    } else {
+        ns_canvas_line(c, x0, y0, x1, y1, pen);
+    }
+}
+
+/* Runs of numbers, as one polyline each, so that joints are drawn well. */
+static void draw_line(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, ns_pen pen)
+{
+    double (*const xy)[2] = ns_alloc_array((size_t)curve->n, sizeof *xy);
+    if (!xy) {
+        ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
+        return;
+    }
+    for (int64_t i = 0, n = 0; i <= curve->n; i++) {
+        if (i < curve->n && !isnan(curve->x[i]) && !isnan(curve->y[i])) {
+            xy[n][0] = ns_curves_x(p, curve->x[i]);
+            xy[n++][1] = ns_curves_y(p, curve->y[i]);
+            continue;
+        }
+        if (n > 1)
+            ns_canvas_polyline(c, (const double (*)[2])xy, (int)n, pen);
+        n = 0;
+    }
+    free(xy);
+}
+
+static void draw_point(const ns_curves_panel *p, ns_canvas *c, double x, double y, ns_rgb color, bool open)
+{
+    const double px = ns_curves_x(p, x), py = ns_curves_y(p, y);
+    const ns_box b = {px - POINT / 2, py - POINT / 2, POINT, POINT};
+    ns_canvas_fill(c, b, open ? (ns_rgb){255, 255, 255} : color);
+    ns_canvas_frame(c, b, (ns_pen){.color = color, .width = 0.8});
+}
+
+static void draw_curve(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve)
+{
+    const ns_rgb color = ns_group_colors[curve->group];
+    const ns_pen pen = {.color = color, .width = p->figure.kind == NS_CURVE_STEP ? 1.4 * LINE : LINE};
+    if (p->figure.kind == NS_CURVE_LINE)
+        draw_line(p, c, curve, pen);
+    for (int64_t i = 0; p->figure.kind == NS_CURVE_STEP && i + 1 < curve->n; i++)
+        if (!isnan(curve->y[i]) && !isnan(curve->y[i + 1]))
+            draw_segment(p, c, curve, i, pen);
+    if (p->figure.kind == NS_CURVE_STEP && curve->open && curve->n > 0)
+        draw_point(p, c, curve->x[curve->n - 1], curve->y[curve->n - 1], color, true);
+    for (int64_t i = 0; p->figure.kind == NS_CURVE_POINTS && i < curve->n; i++)
+        if (!isnan(curve->x[i]) && !isnan(curve->y[i]))
+            draw_point(p, c, curve->x[i], curve->y[i], color, curve->open);
+}
+
+static void draw(const ns_panel *base, ns_canvas *c)
+{
+    const ns_curves_panel *p = (const ns_curves_panel *)base;
+    const ns_pen faint = {.color = NS_FAINT, .width = 0.5, .dash = 2};
+    ns_header_draw(base, c, p->box.x);
+    if (!isnan(p->figure.guide))
+        ns_canvas_line(c, p->box.x, ns_curves_y(p, p->figure.guide), p->box.x + p->box.w, ns_curves_y(p, p->figure.guide), faint);
+    if (p->figure.diagonal) {
+        const double from = fmax(p->x.scale.min, p->y.scale.min), to = fmin(p->x.scale.max, p->y.scale.max);
+        ns_canvas_line(c, ns_curves_x(p, from), ns_curves_y(p, from), ns_curves_x(p, to), ns_curves_y(p, to), faint);
+    }
+    for (int i = 0; i < p->figure.n_curves; i++)
+        draw_curve(p, c, &p->figure.curves[i]);
+    ns_canvas_frame(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_axis_draw(&p->x, c, p->box);
+    ns_axis_draw(&p->y, c, p->box);
+    ns_legend_draw(&p->legend, c);
+}
+
+/* ---- the figure ---- */
+
+int ns_curves_begin(ns_curves_panel *p, const ns_curves_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    *p = (ns_curves_panel){.base = {.layout = layout, .draw = draw}, .x = {.side = NS_BOTTOM}, .y = {.side = NS_LEFT}};
+    int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_curves_figure", err);
+    if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
+        return code;
+    const ns_curves_figure *f = &p->figure;
+    if ((code = range_of(f, false, f->x_min, f->x_max, f->log_x, &p->x.scale, err)) != NS_OK ||
+        (code = range_of(f, true, f->y_min, f->y_max, f->log_y, &p->y.scale, err)) != NS_OK)
+        return code;
+    make_legend(p);
+    return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);
+}
+
+void ns_curves_end(ns_curves_panel *p)
+{
+    ns_panel_end(&p->base);
+}
+
+int ns_draw_curves(const char *path, const ns_curves_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    ns_curves_panel panel;
+    int code = ns_curves_begin(&panel, figure, params, err);
+    if (code == NS_OK)
+        code = ns_panel_write(&panel.base, path, err);
+    ns_curves_end(&panel);
+    return code;
+}

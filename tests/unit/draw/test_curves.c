@@ -1,0 +1,156 @@
+/* test_curves.c - lines, steps and points, read back: each group's colour where its data are, breaks at NaN, log axes, keys, refusals. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "draw/curves.h"
+#include "picture.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 5 };
+static const double x[N] = {1, 10, 100, 1000, 10000}, low[N] = {.2, .2, .2, NAN, .2}, high[N] = {.4, .4, .8, .8, .8};
+static const char *const groups[2] = {"W = 4", "W = 32"};
+static ns_curve curves[2];
+
+static ns_curves_figure figure(ns_curve_kind kind)
+{
+    curves[0] = (ns_curve){.x = x, .y = low, .n = N, .group = 0};
+    curves[1] = (ns_curve){.x = x, .y = high, .n = N, .group = 1, .open = true};
+    return (ns_curves_figure){.size = sizeof(ns_curves_figure), .kind = kind, .curves = curves, .n_curves = 2, .groups = groups, .n_groups = 2,
+                              .x_name = "tokens", .y_name = "find", .title = "Emergence", .study_name = "a study", .log_x = true, .y_max = 1, .guide = .5,
+                              .open_name = "censored"};
+}
+
+typedef struct drawn { ns_curves_panel panel; picture picture; } drawn;
+
+static void draw(drawn *d, const ns_curves_figure *f)
+{
+    const ns_figure_params params = {.size = sizeof params, .width = 5};
+    char *const path = scratch("curves.png");
+    assert_int_equal(ns_curves_begin(&d->panel, f, &params, NULL), NS_OK);
+    assert_int_equal(ns_panel_write(&d->panel.base, path, NULL), NS_OK);
+    d->picture = picture_read(path);
+    free(path);
+}
+
+static void done(drawn *d)
+{
+    picture_free(&d->picture);
+    ns_curves_end(&d->panel);
+}
+
+/* Is the group's colour within a pixel of these coordinates? Thin lines are blended, so the hue decides. */
+static bool seen(const drawn *d, double vx, double vy, int group)
+{
+    const double scale = d->panel.base.params.dpi / 72.0, margin = d->panel.base.margin;
+    const double px = (margin + ns_curves_x(&d->panel, vx)) * scale, py = (margin + ns_curves_y(&d->panel, vy)) * scale;
+    const ns_rgb want = ns_group_colors[group];
+    for (int dy = -1; dy <= 1; dy++) {
+        const ns_rgb c = picture_at(&d->picture, px, py + dy);
+        if (abs(c.r - want.r) + abs(c.g - want.g) + abs(c.b - want.b) < 120)
+            return true;
+    }
+    return false;
+}
+
+static void test_lines(void **state)
+{
+    (void)state;
+    const ns_curves_figure f = figure(NS_CURVE_LINE);
+    drawn d;
+    draw(&d, &f);
+    assert_true(seen(&d, 30, .2, 0) && seen(&d, 3, .4, 1) && seen(&d, 3000, .8, 1));
+    assert_true(seen(&d, sqrt(10 * 100), .6, 1));                    /* straight between (10, .4) and (100, .8) on the log axis */
+    assert_false(seen(&d, 300, .2, 0) || seen(&d, 3000, .2, 0));     /* NaN at 1000 breaks it on both sides */
+    assert_false(seen(&d, 30, .8, 1));
+    assert_float_equal(ns_curves_x(&d.panel, 100), d.panel.box.x + d.panel.box.w / 2, 1e-9);
+    assert_float_equal(ns_curves_y(&d.panel, 7), d.panel.box.y, 1e-9);       /* beyond the axis: at its edge */
+    done(&d);
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    const ns_curves_figure f = figure(NS_CURVE_STEP);
+    drawn d;
+    draw(&d, &f);
+    assert_true(seen(&d, 80, .4, 1) && seen(&d, 120, .8, 1));         /* .4 holds until 100 */
+    assert_false(seen(&d, 80, .6, 1) || seen(&d, 3000, .2, 0));
+    done(&d);
+}
+
+static void test_points(void **state)
+{
+    (void)state;
+    ns_curves_figure f = figure(NS_CURVE_POINTS);
+    f.guide = NAN;
+    drawn d;
+    draw(&d, &f);
+    assert_true(seen(&d, 100, .2, 0));
+    assert_false(seen(&d, 30, .2, 0));
+    const double scale = d.panel.base.params.dpi / 72.0, margin = d.panel.base.margin;
+    const ns_rgb middle = picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 100)) * scale, (margin + ns_curves_y(&d.panel, .8)) * scale);
+    assert_color(middle, ((ns_rgb){255, 255, 255}));                  /* hollow */
+    done(&d);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    ns_curves_figure f = figure(NS_CURVE_LINE);
+    f.diagonal = true;
+    char *const path = scratch("curves.svg");
+    assert_int_equal(ns_draw_curves(path, &f, NULL, NULL), NS_OK);
+    size_t n;
+    char *const svg = slurp(path, &n);
+    static const char *const words[] = {"Emergence", "a study", "tokens", "find", "W = 4", "W = 32", "censored"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        assert_non_null(strstr(svg, words[i]));
+    free(svg);
+    free(path);
+}
+
+static void refused(const ns_curves_figure *f, const char *why)
+{
+    ns_error err;
+    char *const path = scratch("refused.svg");
+    assert_true(ns_draw_curves(path, f, NULL, &err) < 0);
+    if (!strstr(err.message, why))
+        fail_msg("'%s' lacks '%s'", err.message, why);
+    free(path);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    static const double none[N] = {NAN, NAN, NAN, NAN, NAN}, negative[N] = {-1, -2, -3, -4, -5};
+    ns_curves_figure f = figure(NS_CURVE_LINE);
+    f.n_groups = 9;
+    refused(&f, "9 groups");
+    f = figure(NS_CURVE_LINE);
+    f.n_curves = 0;
+    refused(&f, "0 curves");
+    f = figure(NS_CURVE_LINE);
+    curves[1].group = 2;
+    refused(&f, "curve 1 is of group 2");
+    f = figure(NS_CURVE_LINE);
+    f.y_max = 0;
+    curves[0].y = curves[1].y = none;
+    refused(&f, "y axis");
+    f = figure(NS_CURVE_LINE);
+    curves[0].x = curves[1].x = negative;
+    refused(&f, "log axis");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_points), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
