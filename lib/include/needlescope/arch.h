@@ -131,6 +131,7 @@ NS_API const ns_ffn  *ns_arch_ffn(const ns_arch *, int64_t layer);
 NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
 NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent" */
 NS_API int64_t ns_arch_max_heads(const ns_arch *);                  /* max over layers of H */
+NS_API int64_t ns_arch_max_head_dim(const ns_arch *);               /* max over layers of d */
 /* Window of head h of a layer: 0 = full. */
 NS_API int64_t ns_attn_window(const ns_attn *, int64_t head);
 /* inv_freq[rotary_dim/2] in f32 as transformers computes them, and the factor on cos and sin, for a sequence of n positions. */

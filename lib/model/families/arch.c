@@ -216,3 +216,14 @@ int64_t ns_arch_max_heads(const ns_arch *a)
     }
     return most;
 }
+
+int64_t ns_arch_max_head_dim(const ns_arch *a)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < a->n_layers; i++) {
+        const ns_attn *const attn = ns_arch_attn(a, i);
+        if (attn && attn->head_dim > most)
+            most = attn->head_dim;
+    }
+    return most;
+}

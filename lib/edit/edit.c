@@ -1,0 +1,298 @@
+/* edit.c - edits -> hooks on hook_z (zero, mean), hook_pattern (uniform) and hook_attn_scores (knockouts) of the layers they touch.
+ *
+ * An edit decides by the row's own position and its case, never by how rows are batched, so edited passes keep the invariance rule. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/edit.h>
+
+#include "core/core.h"
+#include "math/math.h"
+
+typedef struct edit {
+    ns_edit        what;           /* heads, mean and span are ours */
+    int64_t      (*heads)[2];
+    float         *mean;
+    char          *span;
+    int64_t        d;              /* stride of mean */
+} edit;
+
+struct ns_edits {
+    edit      *list;
+    int        n;
+    int      (*which)(void *user, const ns_site *);
+    void      *user;
+    ns_hook   *hooks;
+    char     **globs;
+    int        n_hooks;
+};
+
+static const char *const names[NS_EDIT_N_MODES] = {"noop", "zero_z", "mean_z", "uniform_attn", "knockout", "knockout_others"};
+
+const char *ns_edit_mode_name(ns_edit_mode mode)
+{
+    return mode >= 0 && mode < NS_EDIT_N_MODES ? names[mode] : "?";
+}
+
+static bool is_knockout(ns_edit_mode mode)
+{
+    return mode == NS_EDIT_KNOCKOUT || mode == NS_EDIT_KNOCKOUT_OTHERS;
+}
+
+static ns_point point_of(ns_edit_mode mode)
+{
+    return is_knockout(mode) ? NS_POINT_SCORES : mode == NS_EDIT_UNIFORM_ATTN ? NS_POINT_PATTERN : NS_POINT_Z;
+}
+
+static bool in_scope(const ns_edit *e, const ns_site *site, int64_t position)
+{
+    const bool decode = site->c && position >= site->c->n_tokens - 1;
+    if (is_knockout(e->mode))
+        return decode;
+    return e->scope == NS_SCOPE_ALL || (e->scope == NS_SCOPE_DECODE) == decode;
+}
+
+/* ---- what happens to a row ---- */
+
+static void set_z(const edit *e, int i, float *z, int64_t d)
+{
+    for (int64_t k = 0; k < d; k++)
+        z[k] = e->what.mode == NS_EDIT_MEAN_Z ? e->mean[i * e->d + k] : 0;
+}
+
+static void set_uniform(const ns_site *site, float *row, int64_t position, int64_t head)
+{
+    const int64_t window = ns_attn_window(site->attn, head), lowest = window && position - window + 1 > 0 ? position - window + 1 : 0;
+    const float weight = 1.0f / (float)(position - lowest + 1);
+    for (int64_t k = 0; k < site->n_keys; k++)
+        row[k] = site->key0 + k >= lowest && site->key0 + k <= position ? weight : 0;
+}
+
+static bool in_span(const edit *e, const ns_case *c, int64_t key)
+{
+    const size_t n = strlen(e->span);
+    for (int i = 0; i < c->n_spans; i++) {
+        const ns_span *const s = &c->spans[i];
+        if (strncmp(s->name, e->span, n) == 0 && (!s->name[n] || s->name[n] == '.') && key >= s->begin && key < s->end)
+            return true;
+    }
+    return false;
+}
+
+/* A row that would see nothing keeps its last key, its own token. */
+static void hide_span(const edit *e, const ns_site *site, float *scores)
+{
+    int64_t left = 0;
+    for (int64_t k = 0; k < site->n_keys; k++)
+        left += isfinite(scores[k]) && !in_span(e, site->c, site->key0 + k);
+    for (int64_t k = 0; k < site->n_keys && left; k++)
+        if (in_span(e, site->c, site->key0 + k))
+            scores[k] = -INFINITY;
+}
+
+/* Keys in random order are hidden while the weight hidden stays within the span's; the one nearest to it closes the gap. */
+static int hide_others(const edit *e, const ns_site *site, float *scores, int64_t head, int64_t position, ns_error *err)
+{
+    const int64_t n = site->n_keys;
+    double *const weight = ns_alloc_array((size_t)n, sizeof *weight), most = -INFINITY, sum = 0, want = 0, hidden = 0;
+    int64_t *const order = ns_alloc_array((size_t)n, sizeof *order);
+    if (!weight || !order) {
+        free(weight);
+        free(order);
+        return ns_oom(err, "a knockout's control");
+    }
+    for (int64_t k = 0; k < n; k++)
+        most = fmax(most, (double)scores[k]);
+    for (int64_t k = 0; k < n; k++)
+        sum += weight[k] = isfinite(scores[k]) ? ns_pow(2.718281828459045, (double)scores[k] - most) : 0;
+    int64_t others = 0;
+    for (int64_t k = 0; k < n; k++)
+        if (in_span(e, site->c, site->key0 + k))
+            want += weight[k];
+        else if (weight[k] > 0)
+            order[others++] = k;
+    ns_rng rng = ns_rng_seed(e->what.seed, (uint64_t)(((site->layer * 4096 + head) << 32) + position));
+    for (uint64_t skip = 0; site->c->id[skip]; skip++)         /* another case, another order */
+        rng = ns_rng_seed(ns_rng_u64(&rng) ^ (uint64_t)(unsigned char)site->c->id[skip], (uint64_t)position);
+    for (int64_t i = others - 1; i > 0; i--) {
+        const int64_t j = ns_rng_below(&rng, i + 1), swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+    }
+    for (int64_t i = 0; i < others; i++)
+        if (hidden + weight[order[i]] <= want && i + 1 < others) {
+            hidden += weight[order[i]];
+            scores[order[i]] = -INFINITY;
+        }
+    free(weight);
+    free(order);
+    return NS_OK;
+}
+
+static int edit_row(const edit *e, int i, const ns_site *site, float *row, int64_t width, int64_t position, ns_error *err)
+{
+    switch (e->what.mode) {
+    case NS_EDIT_ZERO_Z:
+    case NS_EDIT_MEAN_Z:
+        set_z(e, i, row, width);
+        return NS_OK;
+    case NS_EDIT_UNIFORM_ATTN:
+        set_uniform(site, row, position, e->heads[i][1]);
+        return NS_OK;
+    case NS_EDIT_KNOCKOUT:
+        hide_span(e, site, row);
+        return NS_OK;
+    case NS_EDIT_KNOCKOUT_OTHERS:
+        return hide_others(e, site, row, e->heads[i][1], position, err);
+    default:
+        return NS_OK;
+    }
+}
+
+static int apply(const edit *e, const ns_site *site, ns_view *v, ns_error *err)
+{
+    const bool z = site->point == NS_POINT_Z;
+    int rc = NS_OK;
+    if (point_of(e->what.mode) != site->point || e->what.mode == NS_EDIT_NOOP)
+        return NS_OK;
+    for (int i = 0; i < e->what.n_heads; i++)
+        for (int64_t r = 0; r < site->n_rows && e->heads[i][0] == site->layer && rc == NS_OK; r++) {
+            const int64_t position = site->row0 + r;
+            float *const row = z ? ns_at(v, r, e->heads[i][1], 0) : ns_at(v, e->heads[i][1], r, 0);
+            if (in_scope(&e->what, site, position))
+                rc = edit_row(e, i, site, row, v->shape[2], position, err);
+        }
+    return rc;
+}
+
+static int on_view(void *user, const ns_site *site, ns_view *v, ns_error *err)
+{
+    const ns_edits *const e = user;
+    const int one = e->which ? e->which(e->user, site) : -1;
+    int rc = NS_OK;
+    for (int i = 0; i < e->n && rc == NS_OK; i++)
+        if (!e->which || i == one)
+            rc = apply(&e->list[i], site, v, err);
+    return rc;
+}
+
+/* ---- making ---- */
+
+static int check_head(const ns_arch *arch, const ns_edit *e, int i, ns_error *err)
+{
+    const int64_t layer = e->heads[i][0], head = e->heads[i][1];
+    const ns_attn *const attn = layer >= 0 && layer < arch->n_layers ? ns_arch_attn(arch, layer) : NULL;
+    if (!attn)
+        return ns_fail(err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)layer, (long long)head, (long long)arch->n_layers - 1);
+    if (head < 0 || head >= attn->n_heads)
+        return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)layer, (long long)head, (long long)layer,
+                       (long long)attn->n_heads - 1);
+    if (attn->mixer != NS_MIXER_SOFTMAX && point_of(e->mode) != NS_POINT_Z)
+        return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld is recurrent, its rows are no distribution: %s is not defined (zero_z and mean_z are)",
+                       (long long)layer, (long long)head, (long long)layer, ns_edit_mode_name(e->mode));
+    return NS_OK;
+}
+
+static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, ns_error *err)
+{
+    int rc = from->mode >= 0 && from->mode < NS_EDIT_N_MODES ? NS_OK : ns_fail(err, NS_E_ARG, "edit mode %d does not exist", (int)from->mode);
+    for (int i = 0; i < from->n_heads && rc == NS_OK; i++)
+        rc = check_head(arch, from, i, err);
+    if (rc == NS_OK && from->mode == NS_EDIT_MEAN_Z && !from->mean)
+        rc = ns_fail(err, NS_E_ARG, "mean_z needs the means");
+    if (rc)
+        return rc;
+    to->what = *from;
+    to->d = ns_arch_max_head_dim(arch);
+    to->heads = ns_alloc_array((size_t)from->n_heads, sizeof *to->heads);
+    to->span = ns_strdup(from->span ? from->span : "needle");
+    to->mean = from->mean ? ns_alloc_array((size_t)(from->n_heads * to->d), sizeof *to->mean) : NULL;
+    if (!to->heads || !to->span || (from->mean && !to->mean))
+        return ns_oom(err, "edits");
+    if (from->n_heads)
+        memcpy(to->heads, from->heads, (size_t)from->n_heads * sizeof *to->heads);
+    if (from->mean)
+        memcpy(to->mean, from->mean, (size_t)(from->n_heads * to->d) * sizeof *to->mean);
+    return NS_OK;
+}
+
+static bool touches(const ns_edits *e, ns_point point, int64_t layer, bool *decode_only)
+{
+    bool any = false;
+    *decode_only = true;
+    for (int i = 0; i < e->n; i++)
+        for (int k = 0; k < e->list[i].what.n_heads; k++)
+            if (point_of(e->list[i].what.mode) == point && e->list[i].what.mode != NS_EDIT_NOOP && e->list[i].heads[k][0] == layer) {
+                any = true;
+                *decode_only = *decode_only && (is_knockout(e->list[i].what.mode) || e->list[i].what.scope == NS_SCOPE_DECODE);
+            }
+    return any;
+}
+
+static int make_hooks(ns_edits *e, const ns_arch *arch, ns_error *err)
+{
+    static const ns_point points[] = {NS_POINT_SCORES, NS_POINT_PATTERN, NS_POINT_Z};
+    e->hooks = ns_alloc_array((size_t)(3 * arch->n_layers), sizeof *e->hooks);
+    e->globs = ns_alloc_array((size_t)(3 * arch->n_layers), sizeof *e->globs);
+    if (!e->hooks || !e->globs)
+        return ns_oom(err, "edits");
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        for (size_t p = 0; p < 3; p++) {
+            char name[64];
+            bool decode_only;
+            if (!touches(e, points[p], l, &decode_only))
+                continue;
+            ns_point_format(points[p], l, name, sizeof name);
+            if (!(e->globs[e->n_hooks] = ns_strdup(name)))
+                return ns_oom(err, "edits");
+            e->hooks[e->n_hooks] = (ns_hook){.size = sizeof(ns_hook), .at = e->globs[e->n_hooks], .edit = on_view, .user = e,
+                                             .rows.kind = decode_only ? NS_ROWS_ANSWER : NS_ROWS_ALL};
+            e->n_hooks++;
+        }
+    return NS_OK;
+}
+
+int ns_edits_new(ns_edits **out, const ns_arch *arch, const ns_edit *list, int n, int (*which)(void *, const ns_site *), void *user, ns_error *err)
+{
+    *out = NULL;
+    ns_edits *const e = ns_alloc_array(1, sizeof *e);
+    if (!e)
+        return ns_oom(err, "edits");
+    e->which = which;
+    e->user = user;
+    e->list = ns_alloc_array((size_t)n, sizeof *e->list);
+    int rc = e->list ? NS_OK : ns_oom(err, "edits");
+    for (int i = 0; i < n && rc == NS_OK; i++, e->n++)
+        rc = copy_edit(&e->list[i], arch, &list[i], err);
+    if (rc == NS_OK)
+        rc = make_hooks(e, arch, err);
+    if (rc)
+        ns_edits_free(e);
+    else
+        *out = e;
+    return rc;
+}
+
+void ns_edits_free(ns_edits *e)
+{
+    if (!e)
+        return;
+    for (int i = 0; i < e->n; i++) {
+        free(e->list[i].heads);
+        free(e->list[i].mean);
+        free(e->list[i].span);
+    }
+    for (int i = 0; i < e->n_hooks; i++)
+        free(e->globs[i]);
+    free(e->globs);
+    free(e->hooks);
+    free(e->list);
+    free(e);
+}
+
+const ns_hook *ns_edits_hooks(const ns_edits *e, int *n)
+{
+    *n = e->n_hooks;
+    return e->hooks;
+}

@@ -1,0 +1,28 @@
+/* ablate.h - inside of an ablation: its conditions and the passes that measure them. Internal. */
+#ifndef NS_ABLATE_INTERNAL_H
+#define NS_ABLATE_INTERNAL_H
+
+#include <needlescope/ablate.h>
+
+#include "score.h"
+
+typedef struct ns_ablating {
+    const ns_model         *model;
+    const ns_arch          *arch;
+    const ns_ablate_params *p;
+    const ns_case         **cases;
+    ns_ablation            *out;
+    float                  *mean;        /* [L, H, d] of z over the rows in scope of all cases */
+    int64_t                 d;
+    int64_t                 done, total; /* rows of the passes, for the progress */
+    ns_error               *err;
+} ns_ablating;
+
+/* ablate_measure.c: norms and means of the untouched pass; then all conditions over all cases; then the losses. */
+int ns_ablate_survey(ns_ablating *);
+int ns_ablate_conditions(ns_ablating *);
+int ns_ablate_losses(ns_ablating *);
+/* ablate_draws.c: the list of conditions, controls drawn by the norms. */
+int ns_ablate_plan(ns_ablating *);
+
+#endif

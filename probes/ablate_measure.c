@@ -1,0 +1,387 @@
+/* ablate_measure.c - the passes of an ablation.
+ *
+ *   survey      untouched: mean |z W_O| at the answer rows, mean z over the rows in scope
+ *   conditions  decode scope: a case's prompt runs once, and every condition forks from it; else every condition runs the whole case
+ *   losses      some cases, edited at all rows: cross-entropy at prompt rows that are no part of needle, answer or question
+ *
+ * A session carries case_index = condition * C + case, so one set of hooks serves all conditions of a pass. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ablate.h"
+
+enum { PASS_ROWS = 16384, LOSS_ROWS = 16 };
+
+/* ---- survey ---- */
+
+typedef struct survey { ns_ablating *a; double *norm, *z; int64_t *norm_rows, *z_rows; } survey;      /* [L, H], [L, H, d]; rows [L] */
+
+static int see_result(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    survey *const s = user;
+    s->norm_rows[site->layer] += site->n_rows;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        for (int64_t h = 0; h < site->n_heads; h++) {
+            const float *const x = ns_at(v, r, h, 0);
+            double sum = 0;
+            for (int64_t i = 0; i < v->shape[2]; i++)
+                sum += (double)x[i] * (double)x[i];
+            s->norm[site->layer * s->a->out->H + h] += sqrt(sum);
+        }
+    return NS_OK;
+}
+
+static int see_z(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    survey *const s = user;
+    for (int64_t r = 0; r < site->n_rows; r++) {
+        const bool decode = site->c && site->row0 + r >= site->c->n_tokens - 1;
+        if (!site->c || (s->a->p->scope != NS_SCOPE_ALL && (s->a->p->scope == NS_SCOPE_DECODE) != decode))
+            continue;
+        s->z_rows[site->layer]++;
+        for (int64_t h = 0; h < site->n_heads; h++)
+            for (int64_t i = 0; i < v->shape[2]; i++)
+                s->z[(site->layer * s->a->out->H + h) * s->a->d + i] += (double)*ns_at(v, r, h, i);
+    }
+    return NS_OK;
+}
+
+static int run_list(ns_ablating *a, const ns_hooks *hooks)
+{
+    int64_t *const index = ns_alloc_array((size_t)a->out->n_cases, sizeof *index);
+    const ns_score_params params = {.size = sizeof params, .cancelled = a->p->cancelled, .user = a->p->user};
+    if (!index)
+        return ns_oom(a->err, "cases");
+    for (int64_t i = 0; i < a->out->n_cases; i++)
+        index[i] = i;
+    const int rc = ns_run_list(a->model, a->cases, index, a->out->n_cases, hooks, &params, a->err);
+    free(index);
+    return rc;
+}
+
+int ns_ablate_survey(ns_ablating *a)
+{
+    const int64_t LH = a->out->L * a->out->H;
+    survey s = {a, ns_alloc_array((size_t)LH, sizeof(double)), ns_alloc_array((size_t)(LH * a->d), sizeof(double)),
+                ns_alloc_array((size_t)a->out->L, sizeof(int64_t)), ns_alloc_array((size_t)a->out->L, sizeof(int64_t))};
+    const ns_hook list[] = {
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .rows.kind = NS_ROWS_ANSWER, .read = see_result, .user = &s},
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_z", .rows.kind = a->p->scope == NS_SCOPE_DECODE ? NS_ROWS_ANSWER : NS_ROWS_ALL, .read = see_z,
+         .user = &s},
+    };
+    ns_hooks *hooks = NULL;
+    a->out->norm = ns_alloc_array((size_t)LH, sizeof(float));
+    a->mean = ns_alloc_array((size_t)(LH * a->d), sizeof(float));
+    int rc = s.norm && s.z && s.norm_rows && s.z_rows && a->out->norm && a->mean ? NS_OK : ns_oom(a->err, "means of heads");
+    if (rc == NS_OK)
+        rc = ns_hooks_new(&hooks, a->arch, list, a->p->modes & 1u << NS_EDIT_MEAN_Z ? 2 : 1, a->err);
+    if (rc == NS_OK)
+        rc = run_list(a, hooks);
+    for (int64_t i = 0; rc == NS_OK && i < LH; i++) {
+        const int64_t rows = s.norm_rows[i / a->out->H], z_rows = s.z_rows[i / a->out->H];
+        a->out->norm[i] = rows ? (float)(s.norm[i] / (double)rows) : NAN;
+        for (int64_t k = 0; k < a->d && z_rows; k++)
+            a->mean[i * a->d + k] = (float)(s.z[i * a->d + k] / (double)z_rows);
+    }
+    ns_hooks_free(hooks);
+    free(s.norm);
+    free(s.z);
+    free(s.norm_rows);
+    free(s.z_rows);
+    return rc;
+}
+
+/* ---- edits of the conditions ---- */
+
+static int condition_of(void *user, const ns_site *site)
+{
+    const ns_ablating *const a = user;
+    return site->case_index < 0 ? -1 : (int)(site->case_index / a->out->n_cases);
+}
+
+/* One edit a condition; scope as asked, or all rows for the losses. */
+static int make_edits(ns_ablating *a, ns_edit_scope scope, ns_edits **out)
+{
+    const int n = a->out->n;
+    ns_edit *const list = ns_alloc_array((size_t)n, sizeof *list);
+    float *const means = ns_alloc_array((size_t)n * (size_t)(a->p->n_heads + 1) * (size_t)a->d, sizeof *means);
+    int rc = list && means ? NS_OK : ns_oom(a->err, "edits");
+    for (int i = 0; i < n && rc == NS_OK; i++) {
+        const ns_condition *const c = &a->out->list[i];
+        float *const mean = means + (int64_t)i * (a->p->n_heads + 1) * a->d;
+        for (int k = 0; k < c->n_heads; k++)
+            memcpy(mean + k * a->d, a->mean + (c->heads[k][0] * a->out->H + c->heads[k][1]) * a->d, (size_t)a->d * sizeof *mean);
+        list[i] = (ns_edit){.size = sizeof *list, .mode = c->mode, .scope = scope, .heads = (const int64_t (*)[2])c->heads, .n_heads = c->n_heads,
+                            .mean = mean, .seed = a->p->seed + (uint64_t)(c->draw + 1)};
+    }
+    if (rc == NS_OK)
+        rc = ns_edits_new(out, a->arch, list, n, condition_of, a, a->err);
+    free(list);
+    free(means);
+    return rc;
+}
+
+static int hooks_with(ns_ablating *a, const ns_edits *edits, const ns_hook *reader, ns_hooks **out)
+{
+    int n;
+    const ns_hook *const own = ns_edits_hooks(edits, &n);
+    ns_hook *const list = ns_alloc_array((size_t)n + 1, sizeof *list);
+    if (!list)
+        return ns_oom(a->err, "hooks");
+    if (n)
+        memcpy(list, own, (size_t)n * sizeof *list);
+    list[n] = *reader;
+    const int rc = ns_hooks_new(out, a->arch, list, n + 1, a->err);
+    free(list);
+    return rc;
+}
+
+/* ---- conditions over cases ---- */
+
+static int see_logits(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    ns_ablating *const a = user;
+    if (site->case_index < 0)
+        return NS_OK;
+    ns_ablation *const o = a->out;
+    const int64_t at = site->case_index;            /* condition * C + case */
+    for (int64_t r = 0; r < site->n_rows; r++) {
+        const ns_case *const c = site->c;
+        const int64_t j = site->row0 + r - (c->n_tokens - 1);
+        if (j < c->n_lead || j >= c->n_answer)
+            continue;
+        const float *const x = ns_at(v, r, 0, 0);
+        int64_t best = -1;                          /* of the others */
+        for (int64_t i = 0; i < v->shape[1]; i++)
+            if (i != c->answer[j] && (best < 0 || x[i] > x[best]))
+                best = i;
+        const float gold = x[c->answer[j]], margin = best < 0 ? 0 : gold - x[best];
+        const bool right = best < 0 || gold > x[best] || (gold == x[best] && c->answer[j] < best);
+        o->content_right[at] += right;
+        o->margin[at] += margin;
+        if (j == c->n_lead) {
+            o->first_right[at] = right;
+            o->margin_first[at] = margin;
+        }
+    }
+    return NS_OK;
+}
+
+typedef struct pass { ns_session **list; int64_t n, capacity, rows; } pass;
+
+static void pass_clear(pass *p)
+{
+    while (p->n > 0)
+        ns_session_free(p->list[--p->n]);
+    free(p->list);
+    *p = (pass){0};
+}
+
+static bool interrupted(void *user)
+{
+    const ns_ablating *const a = user;
+    return a->p->cancelled && a->p->cancelled(a->p->user);
+}
+
+static int pass_run(ns_ablating *a, pass *p, const ns_hooks *hooks)
+{
+    const ns_forward_params params = {.size = sizeof params, .no_logits = true, .cancelled = interrupted, .user = a};
+    const int rc = p->n ? ns_forward(a->model, p->list, p->n, hooks, &params, a->err) : NS_OK;
+    a->done += p->rows;
+    if (rc == NS_OK && a->p->progress)
+        a->p->progress(a->p->user, a->total ? (double)a->done / (double)a->total : 1);
+    pass_clear(p);
+    return rc;
+}
+
+static int add_session(ns_ablating *a, pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, ns_session **out)
+{
+    ns_session *s = NULL;
+    const ns_session_params params = {.size = sizeof params, .final_length = ns_case_length(c)};
+    if (!ns_grow(&p->list, &p->capacity, p->n + 1, sizeof *p->list))
+        return ns_oom(a->err, "sessions");
+    int rc = parent ? ns_session_fork(&s, parent, from, a->err) : ns_session_new(&s, a->model, &params, a->err);
+    if (rc)
+        return rc;
+    p->list[p->n++] = s;
+    p->rows += to - from;
+    const int64_t cut = to < c->n_tokens ? to : c->n_tokens;
+    if (from < cut)
+        rc = ns_session_append(s, c->tokens + from, cut - from, a->err);
+    if (rc == NS_OK && to > c->n_tokens)
+        rc = ns_session_append(s, c->answer, to - c->n_tokens, a->err);
+    if (rc == NS_OK && case_index >= 0)
+        rc = ns_session_add_case(s, c, case_index, a->err);
+    *out = s;
+    return rc;
+}
+
+/* The prompt but for its last token once; every condition from there. */
+static int fork_conditions(ns_ablating *a, pass *p, int64_t i)
+{
+    const ns_case *const c = a->cases[i];
+    ns_session *trunk = NULL, *unused;
+    const int64_t from = c->n_tokens - 1;
+    int rc = from > 0 ? add_session(a, p, NULL, c, 0, from, -1, &trunk) : NS_OK;
+    for (int k = 0; k < a->out->n && rc == NS_OK; k++)
+        rc = add_session(a, p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, &unused);
+    return rc;
+}
+
+static int whole_conditions(ns_ablating *a, pass *p, const ns_hooks *hooks, int64_t i)
+{
+    ns_session *unused;
+    int rc = NS_OK;
+    for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
+        rc = add_session(a, p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, &unused);
+        if (rc == NS_OK && p->rows >= PASS_ROWS)
+            rc = pass_run(a, p, hooks);
+    }
+    return rc;
+}
+
+static void reduce(ns_ablating *a)
+{
+    ns_ablation *const o = a->out;
+    for (int k = 0; k < o->n; k++) {
+        ns_condition *const c = &o->list[k];
+        int64_t first = 0, rest = 0, n_rest = 0, whole = 0;
+        double margin = 0, margin_first = 0;
+        for (int64_t i = 0; i < o->n_cases; i++) {
+            const int64_t at = k * o->n_cases + i;
+            first += o->first_right[at];
+            rest += o->content_right[at] - o->first_right[at];
+            n_rest += o->content[i] - 1;
+            whole += o->content_right[at] == o->content[i];
+            o->margin[at] /= (float)o->content[i];
+            margin += (double)o->margin[at];
+            margin_first += (double)o->margin_first[at];
+        }
+        const double n = (double)o->n_cases;
+        c->first = (double)first / n;
+        c->rest = n_rest ? (double)rest / (double)n_rest : NAN;
+        c->answered = (double)whole / n;
+        c->margin = margin / n;
+        c->margin_first = margin_first / n;
+    }
+}
+
+int ns_ablate_conditions(ns_ablating *a)
+{
+    ns_edits *edits = NULL;
+    ns_hooks *hooks = NULL;
+    pass p = {0};
+    const bool forks = a->p->scope == NS_SCOPE_DECODE || !(a->p->modes & ~(1u << NS_EDIT_KNOCKOUT));
+    const ns_hook reader = {.size = sizeof reader, .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_logits, .user = a};
+    int rc = make_edits(a, a->p->scope, &edits);
+    if (rc == NS_OK)
+        rc = hooks_with(a, edits, &reader, &hooks);
+    for (int64_t i = 0; i < a->out->n_cases; i++)
+        a->total += forks ? ns_case_length(a->cases[i]) + a->out->n * a->cases[i]->n_answer : a->out->n * ns_case_length(a->cases[i]);
+    for (int64_t i = 0; i < a->out->n_cases && rc == NS_OK; i++) {
+        rc = forks ? fork_conditions(a, &p, i) : whole_conditions(a, &p, hooks, i);
+        if (rc == NS_OK && p.rows >= PASS_ROWS)
+            rc = pass_run(a, &p, hooks);
+    }
+    if (rc == NS_OK)
+        rc = pass_run(a, &p, hooks);
+    pass_clear(&p);
+    ns_hooks_free(hooks);
+    ns_edits_free(edits);
+    if (rc == NS_OK)
+        reduce(a);
+    return rc;
+}
+
+/* ---- losses ---- */
+
+typedef struct losses { ns_ablating *a; double *sum; int64_t *n; } losses;      /* [conditions] */
+
+static bool outside_spans(const ns_case *c, int64_t position)
+{
+    for (int i = 0; i < c->n_spans; i++) {
+        const ns_span *const s = &c->spans[i];
+        if (strcmp(s->name, "placebo") && position >= s->begin && position < s->end)
+            return false;
+    }
+    return true;
+}
+
+static int see_losses(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    const losses *const l = user;
+    for (int64_t r = 0; r < site->n_rows && site->case_index >= 0; r++) {
+        const int64_t q = site->row0 + r, k = site->case_index / l->a->out->n_cases;
+        if (q + 1 >= site->c->n_tokens || !outside_spans(site->c, q) || !outside_spans(site->c, q + 1))
+            continue;
+        const float *const x = ns_at(v, r, 0, 0);
+        double most = -INFINITY, sum = 0;
+        for (int64_t i = 0; i < v->shape[1]; i++)
+            most = fmax(most, (double)x[i]);
+        for (int64_t i = 0; i < v->shape[1]; i++)
+            sum += exp((double)x[i] - most);
+        l->sum[k] += most + log(sum) - (double)x[site->c->tokens[q + 1]];
+        l->n[k]++;
+    }
+    return NS_OK;
+}
+
+/* Rows spread evenly over the shortest of the cases. */
+static int64_t spread(const ns_ablating *a, int64_t n_cases, int64_t rows[LOSS_ROWS])
+{
+    int64_t shortest = INT64_MAX, n = 0;
+    for (int64_t i = 0; i < n_cases; i++)
+        shortest = a->cases[i]->n_tokens < shortest ? a->cases[i]->n_tokens : shortest;
+    for (int64_t i = 0; i < LOSS_ROWS; i++) {
+        const int64_t row = (2 * i + 1) * shortest / (2 * LOSS_ROWS);
+        if (n == 0 || rows[n - 1] != row)
+            rows[n++] = row;
+    }
+    return n;
+}
+
+static bool has_loss(const ns_condition *c)
+{
+    return c->mode != NS_EDIT_KNOCKOUT && c->mode != NS_EDIT_KNOCKOUT_OTHERS;       /* their edges start in answer rows alone */
+}
+
+int ns_ablate_losses(ns_ablating *a)
+{
+    const int64_t wanted = a->p->loss_cases ? a->p->loss_cases : 16, n_cases = wanted < a->out->n_cases ? wanted : a->out->n_cases;
+    losses l = {a, ns_alloc_array((size_t)a->out->n, sizeof(double)), ns_alloc_array((size_t)a->out->n, sizeof(int64_t))};
+    int64_t rows[LOSS_ROWS];
+    const ns_hook reader = {.size = sizeof reader, .at = "hook_logits", .read = see_losses, .user = &l,
+                            .rows = {.kind = NS_ROWS_LIST, .n = n_cases > 0 ? spread(a, n_cases, rows) : 0, .positions = rows}};
+    ns_edits *edits = NULL;
+    ns_hooks *hooks = NULL;
+    pass p = {0};
+    int rc = l.sum && l.n ? NS_OK : ns_oom(a->err, "losses");
+    if (rc == NS_OK && n_cases > 0)
+        rc = make_edits(a, NS_SCOPE_ALL, &edits);
+    if (rc == NS_OK && n_cases > 0)
+        rc = hooks_with(a, edits, &reader, &hooks);
+    for (int64_t i = 0; i < n_cases && rc == NS_OK; i++)
+        for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
+            ns_session *unused;
+            if (!has_loss(&a->out->list[k]))
+                continue;
+            rc = add_session(a, &p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, &unused);
+            if (rc == NS_OK && p.rows >= PASS_ROWS)
+                rc = pass_run(a, &p, hooks);
+        }
+    if (rc == NS_OK)
+        rc = pass_run(a, &p, hooks);
+    for (int k = 0; k < a->out->n && rc == NS_OK; k++)
+        a->out->list[k].loss = l.n[k] ? l.sum[k] / (double)l.n[k] : NAN;
+    pass_clear(&p);
+    ns_hooks_free(hooks);
+    ns_edits_free(edits);
+    free(l.sum);
+    free(l.n);
+    return rc;
+}

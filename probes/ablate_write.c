@@ -1,0 +1,142 @@
+/* ablate_write.c - ablation.h5: axes condition, case, layer, head; conditions in words, what every case gave under each. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ablate.h"
+
+static const char *const kinds[] = {"none", "noop", "target", "control"};
+static const char *const scopes[] = {"all", "prefill", "decode"};
+
+/* "18.6,23.0" */
+static char *heads_text(const ns_condition *c)
+{
+    char *text = ns_strdup("");
+    for (int i = 0; text && i < c->n_heads; i++) {
+        char *const longer = ns_printf_alloc("%s%s%lld.%lld", text, i ? "," : "", (long long)c->heads[i][0], (long long)c->heads[i][1]);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+static int put_axis(ns_table_writer *w, const char *name, int64_t n, ns_error *err)
+{
+    int64_t *const index = ns_alloc_array((size_t)n, sizeof *index);
+    if (!index)
+        return ns_oom(err, name);
+    for (int64_t i = 0; i < n; i++)
+        index[i] = i;
+    const ns_view view = ns_view_of(index, NS_I64, 1, &n);
+    const int rc = ns_table_axis(w, name, &view, err);
+    free(index);
+    return rc;
+}
+
+static int put_words(ns_table_writer *w, const ns_ablation *o, ns_error *err)
+{
+    const char **const text = ns_alloc_array((size_t)o->n, sizeof *text);
+    int rc = text ? NS_OK : ns_oom(err, "conditions");
+    for (int i = 0; rc == NS_OK && i < o->n; i++)
+        text[i] = kinds[o->list[i].kind];
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "kind", "condition", text, o->n, err);
+    for (int i = 0; rc == NS_OK && i < o->n; i++)
+        text[i] = o->list[i].kind == NS_CONDITION_NONE ? "none" : ns_edit_mode_name(o->list[i].mode);
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "mode", "condition", text, o->n, err);
+    for (int i = 0; rc == NS_OK && i < o->n; i++)
+        if (!(text[i] = heads_text(&o->list[i])))
+            rc = ns_oom(err, "conditions");
+    if (rc == NS_OK) {
+        rc = ns_table_strings(w, "heads", "condition", text, o->n, err);
+        for (int i = 0; i < o->n; i++)
+            free((char *)text[i]);
+    }
+    free(text);
+    return rc;
+}
+
+typedef struct column { const char *name, *summary; double (*value)(const ns_condition *); } column;
+
+static double first_of(const ns_condition *c)    { return c->first; }
+static double rest_of(const ns_condition *c)     { return c->rest; }
+static double answered_of(const ns_condition *c) { return c->answered; }
+static double margin_of(const ns_condition *c)   { return c->margin; }
+static double margin_first_of(const ns_condition *c) { return c->margin_first; }
+static double loss_of(const ns_condition *c)     { return c->loss; }
+static double draw_of(const ns_condition *c)     { return c->draw; }
+static double matched_of(const ns_condition *c)  { return c->layer_matched; }
+
+static const column columns[] = {
+    {"first_accuracy", "share of cases whose first content token is the most likely one", first_of},
+    {"rest_accuracy", "share of the other content tokens that are the most likely ones, given the true ones before", rest_of},
+    {"answered_share", "share of cases with all content tokens right", answered_of},
+    {"margin_mean", "gold logit minus the best other logit, mean over content tokens and cases", margin_of},
+    {"margin_first_mean", "the same, of the first content token", margin_first_of},
+    {"loss", "next-token loss in nats on prompt rows outside needle, answer and question, edited at all rows", loss_of},
+    {"draw", "number of the control; -1 otherwise", draw_of},
+    {"layer_matched", "1 where each control head lies in the layer of the head it stands for", matched_of},
+};
+
+static int put_columns(ns_table_writer *w, const ns_ablation *o, ns_error *err)
+{
+    const int64_t n = o->n;
+    float *const values = ns_alloc_array((size_t)n, sizeof *values);
+    int rc = values ? NS_OK : ns_oom(err, "conditions");
+    for (size_t k = 0; k < sizeof columns / sizeof *columns && rc == NS_OK; k++) {
+        for (int64_t i = 0; i < n; i++)
+            values[i] = (float)columns[k].value(&o->list[i]);
+        const ns_view view = ns_view_of(values, NS_F32, 1, &n);
+        rc = ns_table_array(w, columns[k].name, "condition", &view, columns[k].summary, err);
+    }
+    free(values);
+    return rc;
+}
+
+static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
+{
+    const int64_t cells[2] = {o->n, o->n_cases}, heads[2] = {o->L, o->H};
+    const ns_view first = ns_view_of(o->first_right, NS_U8, 2, cells), right = ns_view_of(o->content_right, NS_I64, 2, cells),
+                  margin = ns_view_of(o->margin, NS_F32, 2, cells), margin_first = ns_view_of(o->margin_first, NS_F32, 2, cells),
+                  content = ns_view_of(o->content, NS_I64, 1, &o->n_cases), norm = ns_view_of(o->norm, NS_F32, 2, heads);
+    int rc = ns_table_strings(w, "case_id", "case", (const char *const *)o->case_id, o->n_cases, err);
+    rc = rc ? rc : ns_table_array(w, "n_content", "case", &content, "content tokens of the answer", err);
+    rc = rc ? rc : ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one", err);
+    rc = rc ? rc : ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
+    rc = rc ? rc : ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
+    rc = rc ? rc : ns_table_array(w, "margin_first", "condition case", &margin_first, "the same, of the first content token", err);
+    return rc ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows, untouched", err);
+}
+
+int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    char seed[32], dropped[200] = "";
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
+    if (o->n_dropped)
+        snprintf(dropped, sizeof dropped, "%lld (first: %s, %s)", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
+    const ns_fact own[] = {{"kind", "ablation", false}, {"scope", scopes[o->scope], false}, {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false},
+                           {"dropped", dropped, false}};
+    enum { OWN = sizeof own / sizeof *own };
+    ns_fact *const all = ns_alloc_array((size_t)(OWN + n_facts), sizeof *all);
+    ns_table_writer *w = NULL;
+    if (!all)
+        return ns_oom(err, path);
+    memcpy(all, own, sizeof own);
+    for (int i = 0; i < n_facts; i++)
+        all[OWN + i] = facts[i];
+    int rc = ns_table_create(&w, path, all, OWN + n_facts, err);
+    rc = rc ? rc : put_axis(w, "condition", o->n, err);
+    rc = rc ? rc : put_axis(w, "case", o->n_cases, err);
+    rc = rc ? rc : put_axis(w, "layer", o->L, err);
+    rc = rc ? rc : put_axis(w, "head", o->H, err);
+    rc = rc ? rc : put_words(w, o, err);
+    rc = rc ? rc : put_columns(w, o, err);
+    rc = rc ? rc : put_cells(w, o, err);
+    if (rc == NS_OK)
+        rc = ns_table_commit(w, err);
+    else
+        ns_table_abort(w);
+    free(all);
+    return rc;
+}

@@ -1,0 +1,65 @@
+/* ablate.h - do these heads matter? The cases under every condition: untouched, the heads silenced or blinded, and matched controls, all draws kept.
+ *
+ * Controls of the z and pattern modes are as many other heads, matched on mean |z W_O| over the answer rows, and on the layer where it has at least
+ * NS_ABLATE_LAYER_OTHERS heads outside the target set; the target set alone is left out. The control of knockout hides other keys of as much
+ * weight from the same heads in the same rows. measures.md §2. */
+#ifndef NEEDLESCOPE_ABLATE_H
+#define NEEDLESCOPE_ABLATE_H
+
+#include <needlescope/edit.h>
+#include <needlescope/model.h>
+#include <needlescope/record.h>
+
+NS_BEGIN
+
+enum { NS_ABLATE_LAYER_OTHERS = 4 };
+
+typedef struct ns_ablate_params {
+    size_t         size;
+    const int64_t (*heads)[2]; int n_heads;       /* the target set: (layer, head) */
+    unsigned       modes;                         /* 1u << NS_EDIT_ZERO_Z | ...; zero_z, mean_z, uniform_attn, knockout */
+    ns_edit_scope  scope;
+    int            draws;                         /* controls a mode; 0 = 20 */
+    uint64_t       seed;
+    int            loss_cases;                    /* cases behind the short-context loss; 0 = 16, negative = none */
+    void         (*progress)(void *user, double fraction);
+    bool         (*cancelled)(void *user);
+    void          *user;
+} ns_ablate_params;
+
+typedef enum ns_condition_kind { NS_CONDITION_NONE, NS_CONDITION_NOOP, NS_CONDITION_TARGET, NS_CONDITION_CONTROL } ns_condition_kind;
+typedef struct ns_condition {
+    ns_condition_kind kind;
+    ns_edit_mode      mode;
+    int               draw;                       /* of a control; -1 otherwise */
+    int64_t         (*heads)[2]; int n_heads;
+    bool              layer_matched;              /* every head of a control lies in the layer of the one it stands for */
+    double            first, rest, answered;      /* accuracy of the first content token, of the others (NaN: one-token answers), of whole answers */
+    double            margin;                     /* mean over content tokens of gold logit - best other logit */
+    double            margin_first;
+    double            loss;                       /* nats: next-token loss on prompt rows outside needle, answer and question, edit at all rows; NaN: not taken */
+} ns_condition;
+
+typedef struct ns_ablation {
+    ns_condition *list;  int n;                   /* none, noop, then for each mode the target and its controls */
+    int64_t       n_cases;
+    char        **case_id;                        /* [C] */
+    uint8_t      *first_right;                    /* [n, C] */
+    int64_t      *content_right, *content;        /* [n, C], [C] */
+    float        *margin, *margin_first;          /* [n, C] */
+    float        *norm;                           /* [L, H] mean |z W_O| over the answer rows */
+    int64_t       L, H;
+    int64_t       n_dropped;  char first_dropped[64]; const char *dropped_reason;
+    ns_edit_scope scope;
+    uint64_t      seed;
+    char          cases_sha256[65];
+} ns_ablation;
+
+/* NS_E_ARG when no case has an answer and the span needle_answer, or a head is not there; NS_STOP when cancelled. */
+NS_API NS_MUST_CHECK int ns_ablate(ns_ablation **out, const ns_model *, const ns_cases *, const ns_ablate_params *, ns_error *);
+NS_API void ns_ablation_free(ns_ablation *);
+/* ablation.h5: axes condition, case; mode, kind, draw, heads of each condition; what each case gave. */
+NS_API NS_MUST_CHECK int ns_ablation_write(const ns_ablation *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+
+NS_END
+#endif

@@ -1,0 +1,120 @@
+/* test_ablate.c - interventions on heads that are known: silencing the planted heads takes the answer away, matched others do not; noop is no
+ * edit to the last bit; threads, scope by forks and whole runs agree where they must; what cannot be silenced is refused. */
+#include "harness.h"
+
+#include <needlescope/ablate.h>
+
+static char folder[] = "/tmp/ns-ablate-XXXXXX";
+static const int64_t heads[][2] = {{3, 1}, {4, 6}};
+enum { ALL_MODES = 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_MEAN_Z | 1u << NS_EDIT_UNIFORM_ATTN | 1u << NS_EDIT_KNOCKOUT };
+
+static ns_ablation *run(int threads, ns_edit_scope scope, unsigned modes)
+{
+    ns_error err = {0};
+    ns_cases cases = {0};
+    ns_ablation *a = NULL;
+    static const int64_t lengths[] = {40, 70};
+    loaded m = load(folder, threads, NULL, 0);
+    needle_cases(&cases, lengths, 2, 1, 3);
+    const ns_ablate_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .modes = modes, .scope = scope, .draws = 3, .loss_cases = 2};
+    OK(ns_ablate(&a, m.model, &cases, &params, &err));
+    ns_cases_clear(&cases);
+    unload(&m);
+    return a;
+}
+
+static void planted_heads_matter(void **state)
+{
+    (void)state;
+    ns_ablation *const a = run(2, NS_SCOPE_ALL, ALL_MODES);
+    assert_int_equal(a->n, 2 + 4 * 4);
+    for (int k = 0; k < a->n; k++) {
+        const ns_condition *const c = &a->list[k];
+        if (c->first != (c->kind == NS_CONDITION_TARGET ? 0 : 1))
+            fail_msg("condition %d (%s, kind %d): first token right in %g of the cases", k, ns_edit_mode_name(c->mode), (int)c->kind, c->first);
+        for (int i = 0; c->kind == NS_CONDITION_CONTROL && c->mode != NS_EDIT_KNOCKOUT_OTHERS && i < c->n_heads; i++) {
+            assert_true(c->layer_matched && c->heads[i][0] == heads[i][0]);
+            assert_false(c->heads[i][0] == heads[i][0] && c->heads[i][1] == heads[i][1]);
+        }
+    }
+    assert_memory_equal(a->margin, a->margin + a->n_cases, (size_t)a->n_cases * sizeof *a->margin);        /* none, noop */
+    assert_true(a->list[0].loss == a->list[1].loss);
+    ns_ablation_free(a);
+}
+
+static void same_bits(const ns_ablation *a, const ns_ablation *b)
+{
+    assert_int_equal(a->n, b->n);
+    assert_memory_equal(a->margin, b->margin, (size_t)(a->n * a->n_cases) * sizeof *a->margin);
+    assert_memory_equal(a->content_right, b->content_right, (size_t)(a->n * a->n_cases) * sizeof *a->content_right);
+}
+
+static void threads_change_no_bit(void **state)
+{
+    (void)state;
+    for (ns_edit_scope scope = NS_SCOPE_ALL; scope <= NS_SCOPE_DECODE; scope++) {
+        ns_ablation *const a = run(1, scope, ALL_MODES), *const b = run(3, scope, ALL_MODES);
+        same_bits(a, b);
+        ns_ablation_free(a);
+        ns_ablation_free(b);
+    }
+}
+
+/* Knockouts edit answer rows alone: with others they run whole, by themselves they fork from one prompt; the bits are the same. */
+static void forks_change_no_bit(void **state)
+{
+    (void)state;
+    ns_ablation *const whole = run(2, NS_SCOPE_ALL, 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_KNOCKOUT), *const forked = run(2, NS_SCOPE_ALL, 1u << NS_EDIT_KNOCKOUT);
+    const int64_t C = whole->n_cases, skip = 4;                   /* zero_z and its three controls */
+    for (int k = 2; k < forked->n; k++)
+        assert_memory_equal(forked->margin + k * C, whole->margin + (k + skip) * C, (size_t)C * sizeof(float));
+    ns_ablation_free(whole);
+    ns_ablation_free(forked);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    ns_cases cases = {0};
+    ns_ablation *a = NULL;
+    static const int64_t lengths[] = {40}, nowhere[][2] = {{3, 99}}, twice[][2] = {{3, 1}, {3, 1}};
+    loaded m = load(folder, 1, NULL, 0);
+    needle_cases(&cases, lengths, 1, 1, 3);
+    ns_ablate_params params = {.size = sizeof params, .heads = nowhere, .n_heads = 1, .modes = ALL_MODES};
+    assert_int_equal(ns_ablate(&a, m.model, &cases, &params, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "layer 3 has heads 0 to 7"));
+    params.heads = twice;
+    params.n_heads = 2;
+    assert_int_equal(ns_ablate(&a, m.model, &cases, &params, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "named twice"));
+    params.heads = heads;
+    ns_cases none = {0};
+    assert_int_equal(ns_ablate(&a, m.model, &none, &params, &err), NS_E_ARG);
+    assert_null(a);
+    ns_cases_clear(&cases);
+    unload(&m);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    if (!mkdtemp(folder))
+        return -1;
+    return ns_plant(folder, &(ns_plant_params){.size = sizeof(ns_plant_params), .window = 24}, &err);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    remove_plant(folder);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_matter), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(forks_change_no_bit),
+                                       cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
