@@ -458,7 +458,7 @@ def main():
     p.add_argument("tool")
     p.add_argument("--only", choices=("tiny", "smollm2"))
     args = p.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)                                              # two threads that wait for each other are slower on a busy machine
     with tempfile.TemporaryDirectory() as work:
         if args.only != "smollm2":
             tiny, reference = make_tiny(work)
