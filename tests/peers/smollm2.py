@@ -32,7 +32,8 @@ def make_cases(tool, work):
     lines = []
     for i, (lengths, depths, count) in enumerate(GRIDS):
         path = os.path.join(work, f"grid{i}.jsonl")
-        call(tool, "cases", "needle", "--model", MODEL, "--lengths", lengths, "--depths", depths, "--count", count, "--seed", str(i), "-o", path)
+        call(tool, "cases", "needle", "--model", MODEL, "--lengths", lengths, "--depths", depths, "--count", count, "--seed", str(i),
+             "--value-types", "numbers", "--templates", "noise", "-o", path)
         lines += open(path).read().splitlines()
     path = os.path.join(work, "cases.jsonl")
     open(path, "w").write("\n".join(lines) + "\n")
