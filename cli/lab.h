@@ -14,7 +14,9 @@ typedef struct cli_lab_run {
 } cli_lab_run;
 
 /* ---- what was found, one a run ---- */
-typedef struct cli_lab_birth { int64_t before, at; } cli_lab_birth;       /* steps: born in (before, at]; at < 0: not up to the horizon */
+typedef struct cli_lab_birth { int64_t before, at; } cli_lab_birth;       /* steps: born in (before, at]; at < 0: not up to the horizon;
+                                                                             before = CLI_LAB_NO_HEAD: there is none to be born */
+enum { CLI_LAB_NO_HEAD = -2 };
 enum { CLI_LAB_LAYERS = 64, CLI_LAB_HEADS = 64, CLI_LAB_DRAWS = 64 };
 /* Over the checkpoints: best head of the full layers, best previous-token head below, recall inside the window, needle accuracy. */
 enum { CLI_LAB_FIND, CLI_LAB_PREVIOUS, CLI_LAB_IN_WINDOW, CLI_LAB_ACCURACY, CLI_LAB_SERIES };

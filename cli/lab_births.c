@@ -51,7 +51,10 @@ static int births_of(const cli_lab *lab, const char *arm, int64_t window, cli_bi
 
 void cli_birth_format(const cli_lab *lab, cli_lab_birth b, char out[24])
 {
-    snprintf(out, 24, b.at < 0 ? ">%lld" : "%lld", (long long)(b.at < 0 ? lab->steps : b.at));
+    if (b.before == CLI_LAB_NO_HEAD)
+        snprintf(out, 24, "-");
+    else
+        snprintf(out, 24, b.at < 0 ? ">%lld" : "%lld", (long long)(b.at < 0 ? lab->steps : b.at));
 }
 
 /* ---- orders ---- */

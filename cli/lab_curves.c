@@ -12,6 +12,7 @@ void cli_curves_clear(cli_curves *c)
     free(c->link);
     free(c->accuracy);
     free(c->full);
+    free(c->recurrent);
     *c = (cli_curves){0};
 }
 
@@ -35,7 +36,8 @@ static int make_room(cli_curves *c, ns_study_shape n, ns_error *err)
     c->link = ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof *c->link);
     c->accuracy = ns_alloc_array((size_t)n.P, sizeof *c->accuracy);
     c->full = ns_alloc_array((size_t)n.L, sizeof *c->full);
-    return c->step && c->find && c->link && c->accuracy && c->full ? NS_OK : ns_oom(err, "a run's curves");
+    c->recurrent = ns_alloc_array((size_t)n.L, sizeof *c->recurrent);
+    return c->step && c->find && c->link && c->accuracy && c->full && c->recurrent ? NS_OK : ns_oom(err, "a run's curves");
 }
 
 /* The scored checkpoints of run i up to the horizon. */
@@ -51,8 +53,10 @@ static void copy_run(const cli_lab *lab, const ns_study *study, int64_t i, const
         c->accuracy[c->P] = accuracy[i * n.P + p];
         c->step[c->P++] = steps[p];
     }
-    for (int64_t l = 0; l < n.L; l++)
+    for (int64_t l = 0; l < n.L; l++) {
         c->full[l] = strcmp(ns_study_layer_kind(study, i, l), "full") == 0;
+        c->recurrent[l] = strcmp(ns_study_layer_kind(study, i, l), "recurrent") == 0;
+    }
     if (c->P && c->step[c->P - 1] != lab->steps)
         c->P = 0;
 }
@@ -91,8 +95,7 @@ bool cli_layer_full(const cli_curves *c, int64_t layer, int64_t below)
 
 bool cli_layer_below(const cli_curves *c, int64_t layer, int64_t below)
 {
-    (void)c;
-    return layer < below;
+    return layer < below && !c->recurrent[layer];
 }
 
 static float best_at(const cli_curves *c, const float *score, int64_t p, cli_layer_choice *chosen, int64_t below)

@@ -11,7 +11,7 @@ typedef struct cli_curves {
     int64_t *step;                       /* [P] */
     float   *find, *link;                /* [P, L, H] */
     float   *accuracy;                   /* [P] */
-    bool    *full;                       /* [L] */
+    bool    *full, *recurrent;           /* [L] */
 } cli_curves;
 /* P = 0 where the run, or its checkpoint at the horizon, is missing. */
 int  cli_curves_read(const cli_lab *, ns_study *, const cli_lab_run *, cli_curves *, ns_error *);
@@ -24,7 +24,7 @@ cli_lab_birth cli_curves_birth(const cli_curves *, cli_rule, const float *curve)
 /* The largest score, checkpoint by checkpoint, among the heads of the chosen layers; NaN where there is none. out [P] */
 typedef bool cli_layer_choice(const cli_curves *, int64_t layer, int64_t below);
 bool cli_layer_full(const cli_curves *, int64_t layer, int64_t unused);
-bool cli_layer_below(const cli_curves *, int64_t layer, int64_t below);
+bool cli_layer_below(const cli_curves *, int64_t layer, int64_t below);      /* not recurrent: its rows are signed and unnormalised */
 void cli_curves_best(const cli_curves *, const float *score, cli_layer_choice *, int64_t below, float *out);
 
 #endif

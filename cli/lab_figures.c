@@ -122,7 +122,7 @@ static void set_birth(const picture *p, cli_lab_birth b, double out[2])
 {
     const double per_step = (double)(p->lab->batch * p->lab->length);
     out[0] = b.before < 0 ? 0 : per_step * (double)b.before;
-    out[1] = b.at < 0 ? INFINITY : per_step * (double)b.at;
+    out[1] = b.before == CLI_LAB_NO_HEAD ? NAN : b.at < 0 ? INFINITY : per_step * (double)b.at;
 }
 
 static void fill(picture *p)

@@ -184,7 +184,7 @@ static int measure_heads(const cli_lab *lab, cli_rule r, const cli_curves *c, cl
     out->find = cli_curves_birth(c, r, curve);
     spread(lab, c, curve, out->series[CLI_LAB_FIND]);
     cli_curves_best(c, c->link, cli_layer_below, retrieving_layer(c), curve);
-    out->previous = cli_curves_birth(c, r, curve);
+    out->previous = isnan(curve[c->P - 1]) ? (cli_lab_birth){CLI_LAB_NO_HEAD, -1} : cli_curves_birth(c, r, curve);
     spread(lab, c, curve, out->series[CLI_LAB_PREVIOUS]);
     out->solved = cli_curves_birth(c, r, c->accuracy);
     spread(lab, c, c->accuracy, out->series[CLI_LAB_ACCURACY]);
