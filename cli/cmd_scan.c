@@ -166,7 +166,9 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
     if (rc == NS_OK)
-        rc = cli_probing_open(app, &probing, &s->definitions, m.tokenizer);
+        rc = cli_read_definitions(app, &probing, &s->definitions);
+    if (rc == NS_OK)
+        rc = cli_find_special(app, &probing, m.tokenizer);
     if (rc == NS_OK)
         rc = cli_open_engine(app, &m.engine, NULL);
     if (rc == NS_OK) {

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/facts.h"
+#include "cli/probing.h"
 
 typedef struct score_settings {
     cli_words   cases, probes, definitions;
@@ -61,84 +62,17 @@ typedef struct plan {
     cli_model  model, reference;
     ns_cases   cases;
     cli_words  probes;                         /* borrowed names */
-    ns_probe **definitions;
-    int        n_definitions;
-    int32_t   *special, stop;                  /* stop: "<0x0A>", or -1 */
-    int64_t    n_special;
+    cli_probing probing;
+    int32_t    stop;                           /* "<0x0A>", or -1 */
 } plan;
 
 static void clear_plan(plan *p)
 {
-    for (int i = 0; i < p->n_definitions; i++)
-        ns_probe_free(p->definitions[i]);
-    free(p->definitions);
-    free(p->special);
+    cli_probing_clear(&p->probing);
     free(p->probes.list);
     ns_cases_clear(&p->cases);
     cli_close(&p->reference);
     cli_close(&p->model);
-}
-
-static int read_definitions(cli *app, const cli_words *paths, plan *p)
-{
-    int rc = NS_OK;
-    p->definitions = ns_alloc_array((size_t)paths->n, sizeof *p->definitions);
-    if (!p->definitions)
-        return ns_oom(&app->err, "probe definitions");
-    for (int64_t i = 0; i < paths->n && rc == NS_OK; i++) {
-        char *text;
-        size_t n;
-        rc = ns_file_read(paths->list[i], 1 << 20, &text, &n, &app->err);
-        if (rc < 0)
-            return rc;
-        rc = ns_probe_from_json(&p->definitions[p->n_definitions], text, n, paths->list[i], &app->err);
-        p->n_definitions += rc == NS_OK;
-        free(text);
-    }
-    return rc;
-}
-
-/* The tokenizer's special tokens: what the `_nosink` scores leave out beside position 0. */
-static int find_special(cli *app, plan *p)
-{
-    const ns_tokenizer *const t = p->model.tokenizer;
-    p->stop = t ? ns_token_id(t, "<0x0A>") : -1;
-    int64_t capacity = 0;
-    for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
-        if (!ns_token_is_special(t, (int32_t)id))
-            continue;
-        if (!ns_grow(&p->special, &capacity, p->n_special + 1, sizeof *p->special))
-            return ns_oom(&app->err, "special tokens");
-        p->special[p->n_special++] = (int32_t)id;
-    }
-    return NS_OK;
-}
-
-/* Every name must be a probe or a score; one that is neither is answered with the nearest. */
-static int check_probes(cli *app, const cli_words *asked)
-{
-    cli_words known = {0};
-    int64_t n = 0;
-    for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
-        n += 1 + (*probe)->n_scores;
-    if (!ns_grow(&known.list, &known.capacity, n, sizeof *known.list))
-        return ns_oom(&app->err, "the probes");
-    for (const ns_probe *const *probe = ns_probes(); *probe; probe++) {
-        known.list[known.n++] = (*probe)->name;
-        for (int i = 0; i < (*probe)->n_scores; i++)
-            known.list[known.n++] = (*probe)->scores[i].name;
-    }
-    int rc = NS_OK;
-    for (int64_t i = 0; i < asked->n && rc == NS_OK; i++) {
-        if (ns_probe_find(asked->list[i]))
-            continue;
-        const int64_t near = cli_nearest(asked->list[i], known.list, known.n);
-        rc = near < 0 ? ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (needlescope score --list)", asked->list[i])
-                      : ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (did you mean %s?)", asked->list[i],
-                                known.list[near]);
-    }
-    free(known.list);
-    return rc;
 }
 
 /* NULL when the probe can score one of the cases, else why it cannot score the first. */
@@ -284,8 +218,8 @@ static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores
 {
     cli_progress progress = cli_progress_begin(app, "score");
     const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n, .reference = p->reference.model,
-                                    .definitions = (const ns_probe *const *)p->definitions, .n_definitions = p->n_definitions,
-                                    .special = p->special, .n_special = p->n_special, .stop = &p->stop, .n_stop = p->stop >= 0,
+                                    .definitions = (const ns_probe *const *)p->probing.definitions, .n_definitions = p->probing.n_definitions,
+                                    .special = p->probing.special, .n_special = p->probing.n_special, .stop = &p->stop, .n_stop = p->stop >= 0,
                                     .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     const int rc = ns_score_run(scores, p->model.model, &p->cases, &params, &app->err);
@@ -318,21 +252,22 @@ static int make_plan(cli *app, const score_settings *s, const char *path, plan *
 {
     int rc = cli_check_output(app, s->out);
     if (rc == NS_OK)
-        rc = check_probes(app, &s->probes);
+        rc = cli_check_probes(app, &s->probes);
     if (rc == NS_OK)
-        rc = read_definitions(app, &s->definitions, p);
+        rc = cli_read_definitions(app, &p->probing, &s->definitions);
     if (rc == NS_OK)
         rc = cli_open_arch(app, &p->model, path, &s->model);
     if (rc == NS_OK)
         rc = cli_open_cases(app, &p->model, &s->model, &s->cases, &p->cases);
     if (rc == NS_OK)
-        rc = find_special(app, p);
+        rc = cli_find_special(app, &p->probing, p->model.tokenizer);
+    p->stop = p->model.tokenizer ? ns_token_id(p->model.tokenizer, "<0x0A>") : -1;
     if (rc == NS_OK)
         rc = cli_load_weights(app, &p->model, &s->model);
     if (rc == NS_OK)
         rc = open_reference(app, s, &p->reference);
     if (rc == NS_OK)
-        rc = choose_probes(app, &s->probes, &p->model, &p->cases, p->n_definitions > 0 || s->reference || s->compat, &p->probes);
+        rc = choose_probes(app, &s->probes, &p->model, &p->cases, p->probing.n_definitions > 0 || s->reference || s->compat, &p->probes);
     if (rc == NS_OK && s->reference)
         p->probes.list[p->probes.n++] = "qk_distance";
     if (rc == NS_OK && s->compat)

@@ -4,7 +4,7 @@
 
 #include "cli/probing.h"
 
-static int read_definitions(cli *app, const cli_words *paths, cli_probing *p)
+int cli_read_definitions(cli *app, cli_probing *p, const cli_words *paths)
 {
     int rc = NS_OK;
     p->definitions = ns_alloc_array((size_t)paths->n, sizeof *p->definitions);
@@ -23,8 +23,7 @@ static int read_definitions(cli *app, const cli_words *paths, cli_probing *p)
     return rc;
 }
 
-/* The tokenizer's special tokens: what the `_nosink` scores leave out beside position 0. */
-static int find_special(cli *app, cli_probing *p, const ns_tokenizer *t)
+int cli_find_special(cli *app, cli_probing *p, const ns_tokenizer *t)
 {
     int64_t capacity = 0;
     for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
@@ -62,13 +61,6 @@ int cli_check_probes(cli *app, const cli_words *asked)
     }
     free(known.list);
     return rc;
-}
-
-int cli_probing_open(cli *app, cli_probing *p, const cli_words *definition_paths, const ns_tokenizer *t)
-{
-    *p = (cli_probing){0};
-    const int rc = read_definitions(app, definition_paths, p);
-    return rc ? rc : find_special(app, p, t);
 }
 
 void cli_probing_clear(cli_probing *p)

@@ -13,8 +13,9 @@ typedef struct cli_probing {
 
 /* Every name must be a probe or a score; one that is neither is answered with the nearest. */
 int  cli_check_probes(cli *, const cli_words *asked);
-/* The definitions in these files, and the special tokens of the tokenizer (NULL: none). */
-int  cli_probing_open(cli *, cli_probing *, const cli_words *definition_paths, const ns_tokenizer *);
+int  cli_read_definitions(cli *, cli_probing *, const cli_words *paths);
+/* The tokenizer's special tokens (NULL: none): what the `_nosink` scores leave out beside position 0. */
+int  cli_find_special(cli *, cli_probing *, const ns_tokenizer *);
 void cli_probing_clear(cli_probing *);
 
 #endif
