@@ -15,6 +15,7 @@ const cli_command *const cli_commands[] = {
     &cli_cmd_record,
     &cli_cmd_scan,
     &cli_cmd_merge,
+    &cli_cmd_emergence,
     &cli_cmd_verify,
     &cli_cmd_ablate,
     &cli_cmd_figure_heads,

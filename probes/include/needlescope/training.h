@@ -5,7 +5,7 @@
 #ifndef NEEDLESCOPE_TRAINING_H
 #define NEEDLESCOPE_TRAINING_H
 
-#include <needlescope/error.h>
+#include <needlescope/study.h>
 
 NS_BEGIN
 
@@ -127,6 +127,71 @@ enum { NS_CHECKPOINT_DUPLICATE = 1,     /* every score has the bits of the measu
 /* score[P, K] -> flags[P]. Distances are root mean squares over the heads; jump: both distances are more than `factor` (0 = 5) times that between the
  * neighbours, and more than that times the median step of the series. */
 NS_API NS_MUST_CHECK int ns_checkpoint_flags(const float *score, int64_t P, int64_t K, double factor, unsigned *flags, ns_error *);
+
+/* ---- a whole study (emergence.c, emergence_seeds.c) ---- */
+
+typedef struct ns_emergence_params {
+    size_t      size;
+    const char *score;            /* NULL = retrieval_find */
+    const char *previous;         /* NULL = previous_at_needle, else previous_token, whichever the study has; "" = none */
+    ns_birth_params birth;
+    double      horizon;          /* 0 = the last checkpoint that every run reached; on the study's axis */
+    int64_t     top;              /* 0 = 4: heads in the sets that are traced */
+    int64_t     resamples;        /* 0 = 1000 of seeds, 999 permutations */
+    uint64_t    seed;
+} ns_emergence_params;
+
+/* A first birth on the axis: (after, at], after = 0 when born by the first measured checkpoint; at = INFINITY: censored, not up to `after`.
+ * NaN both: no such head was ever measured. */
+typedef struct ns_event {
+    double  after, at;
+    int64_t step, head;           /* step of `at`, layer * H + head that is best there; -1 */
+    int64_t gap;
+} ns_event;
+
+enum { NS_SWEEP = 3 };            /* theta = .3, .5, .7 */
+extern NS_API const double ns_sweep[NS_SWEEP];
+
+typedef struct ns_run_emergence {
+    int64_t   P, measured;        /* steps of the study up to the horizon; checkpoints that were measured */
+    bool      any_kind;           /* the run has no full-attention layer: "best" is over all heads */
+    ns_event  best, second, previous, sweep[NS_SWEEP];
+    ns_midpoint midpoint;         /* of the best head's series; in steps where tokens are not known */
+    ns_max_null null;             /* at the birth of the best head, against the score's chance outputs; NaN where the study has none */
+    ns_trace *entropy, *distance; /* [P] with value entropy_norm and qk_distance; distance NULL where the study lacks it; entropy always has the overlaps */
+    unsigned *flags;              /* [P] NS_CHECKPOINT_... */
+} ns_run_emergence;
+
+typedef struct ns_head_life { int64_t run, layer, head, life; ns_event born; double died_after, died; int64_t died_step; } ns_head_life;
+
+/* Runs that differ in their seed alone. */
+typedef struct ns_seed_group {
+    const char *arm, *pattern;    /* borrowed from the study; NULL = none given */
+    double      window, nope;     /* NaN = not given */
+    int64_t    *runs, n;
+    ns_birth_interval interval;   /* of the best head; low and high NaN below 5 seeds or without counts */
+    double      median_previous;
+} ns_seed_group;
+
+typedef struct ns_emergence {
+    ns_study_shape shape;
+    const ns_study *study;        /* borrowed: must outlive this */
+    char     *score, *previous;   /* previous NULL: none */
+    ns_birth_params birth;
+    bool      in_tokens;          /* the axis: tokens where all are known, else steps */
+    double   *axis;               /* [R, P] */
+    double    horizon;
+    int64_t   shortest;           /* the run that set it, -1 = the caller */
+    ns_run_emergence *runs;       /* [R]; measured = 0: no checkpoint of it was scored */
+    ns_head_life *lives;          /* every life of every head that can have one; a head that was never born has one with at = INFINITY */
+    int64_t   n_lives;
+    ns_seed_group *groups;
+    int64_t   n_groups;
+} ns_emergence;
+
+/* NS_E_ARG: a score that the study lacks, a horizon that not all runs reached (it is named), a theta outside (0, 1]. */
+NS_API NS_MUST_CHECK int ns_emergence_run(ns_emergence **out, ns_study *, const ns_emergence_params *, ns_error *);
+NS_API void ns_emergence_free(ns_emergence *);
 
 NS_END
 #endif

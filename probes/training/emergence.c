@@ -1,0 +1,295 @@
+/* emergence.c - a study -> births: axis and common horizon -> of every run the best heads, the sweep over theta, the tracing -> every head's lives ->
+ * groups of runs that differ in their seed alone (emergence_seeds.c). What lies beyond the horizon is not looked at. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emergence.h"
+
+const double ns_sweep[NS_SWEEP] = {.3, .5, .7};
+
+/* ---- axis and horizon ---- */
+
+static bool knows_tokens(const ns_study *s, ns_study_shape n)
+{
+    for (int64_t i = 0; i < n.R * n.P; i++)
+        if (ns_study_status(s)[i] == NS_STUDY_DONE && ns_study_tokens(s)[i] < 0)
+            return false;
+    return true;
+}
+
+/* Where tokens of a step that was not measured are unknown the axis is NaN: no birth is there. */
+static void fill_axis(ns_emergence *e)
+{
+    const ns_study_shape n = e->shape;
+    e->in_tokens = knows_tokens(e->study, n);
+    for (int64_t i = 0; i < n.R * n.P; i++) {
+        const int64_t tokens = ns_study_tokens(e->study)[i];
+        e->axis[i] = !e->in_tokens ? (double)ns_study_steps(e->study)[i % n.P] : tokens < 0 ? (double)NAN : (double)tokens;
+    }
+}
+
+static double reach(const ns_emergence *e, int64_t r)
+{
+    double last = -1;
+    for (int64_t i = r * e->shape.P; i < (r + 1) * e->shape.P; i++)
+        if (ns_study_status(e->study)[i] == NS_STUDY_DONE)
+            last = e->axis[i];
+    return last;
+}
+
+static int set_horizon(ns_emergence *e, double wanted, ns_error *err)
+{
+    e->horizon = (double)INFINITY;
+    e->shortest = -1;
+    for (int64_t r = 0; r < e->shape.R; r++) {
+        const double last = reach(e, r);
+        if (last >= 0 && last < e->horizon) {
+            e->horizon = last;
+            e->shortest = r;
+        }
+    }
+    if (e->shortest < 0)
+        return ns_fail(err, NS_E_ARG, "no checkpoint of this study was scored: nothing can have emerged");
+    if (wanted > e->horizon)
+        return ns_fail(err, NS_E_ARG, "horizon %.0f: run '%.100s' ends at %.0f %s; a horizon is common to all runs that are compared, so train it on or ask for less", wanted,
+                       ns_study_run_name(e->study, e->shortest), e->horizon, e->in_tokens ? "tokens" : "steps");
+    if (wanted > 0) {
+        e->horizon = wanted;
+        e->shortest = -1;
+    }
+    return NS_OK;
+}
+
+/* Steps of the study up to the horizon, as this run counts them. */
+static int64_t steps_within(const ns_emergence *e, int64_t r)
+{
+    int64_t n = 0;
+    for (int64_t p = 0; p < e->shape.P; p++)
+        if (e->axis[r * e->shape.P + p] <= e->horizon && ns_study_status(e->study)[r * e->shape.P + p] == NS_STUDY_DONE)
+            n = p + 1;
+    return n;
+}
+
+/* ---- one run ---- */
+
+static ns_event event_of(const ns_emergence *e, int64_t r, const double *series, const int64_t *who, ns_birth_params birth)
+{
+    const double *const axis = e->axis + r * e->shape.P;
+    const ns_life life = ns_first_birth(series, e->runs[r].P, &birth);
+    const int64_t limit = ns_birth_limit(series, e->runs[r].P, &birth);
+    if (life.at < 0)
+        return (ns_event){limit < 0 ? (double)NAN : axis[limit], limit < 0 ? (double)NAN : (double)INFINITY, -1, -1, 0};
+    return (ns_event){life.after < 0 ? 0 : axis[life.after], axis[life.at], ns_study_steps(e->study)[life.at], who ? who[life.at] : -1, life.gap};
+}
+
+static void use_full(const ns_emergence *e, int64_t r, bool *use, bool *any_kind)
+{
+    const int64_t K = e->shape.L * e->shape.H;
+    bool some = false;
+    for (int64_t h = 0; h < K; h++) {
+        const int64_t layer = h / e->shape.H;
+        use[h] = strcmp(ns_study_layer_kind(e->study, r, layer), "full") == 0 && ns_study_head_valid(e->study, r, layer, h % e->shape.H);
+        some |= use[h];
+    }
+    *any_kind = !some;
+    for (int64_t h = 0; !some && h < K; h++)
+        use[h] = ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
+}
+
+/* Previous-token heads are looked for below the layer of the head that is best at the last checkpoint. */
+static void use_below(const ns_emergence *e, int64_t r, const int64_t *who, bool *use)
+{
+    int64_t at = e->runs[r].P - 1;
+    while (at >= 0 && who[at] < 0)
+        at--;
+    for (int64_t h = 0; h < e->shape.L * e->shape.H; h++)
+        use[h] = at >= 0 && h / e->shape.H < who[at] / e->shape.H && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
+}
+
+typedef struct scratch { double *series; int64_t *who, *tokens; bool *use; } scratch;
+
+static void find_births(ns_emergence *e, int64_t r, const float *score, const float *previous, scratch *s)
+{
+    ns_run_emergence *const run = &e->runs[r];
+    const int64_t K = e->shape.L * e->shape.H;
+    use_full(e, r, s->use, &run->any_kind);
+    ns_best_series(score, run->P, K, s->use, 1, s->series, s->who);
+    run->second = event_of(e, r, s->series, s->who, e->birth);
+    ns_best_series(score, run->P, K, s->use, 0, s->series, s->who);
+    run->best = event_of(e, r, s->series, s->who, e->birth);
+    for (int i = 0; i < NS_SWEEP; i++)
+        run->sweep[i] = event_of(e, r, s->series, s->who, (ns_birth_params){sizeof e->birth, ns_sweep[i], e->birth.persist});
+    for (int64_t p = 0; p < run->P; p++)
+        s->tokens[p] = isnan(e->axis[r * e->shape.P + p]) ? -1 : (int64_t)e->axis[r * e->shape.P + p];
+    run->midpoint = ns_fit_midpoint(s->tokens, s->series, run->P);
+    run->previous = (ns_event){(double)NAN, (double)NAN, -1, -1, 0};
+    if (!previous)
+        return;
+    use_below(e, r, s->who, s->use);
+    ns_best_series(previous, run->P, K, s->use, 0, s->series, s->who);
+    run->previous = event_of(e, r, s->series, s->who, e->birth);
+}
+
+static int trace_run(ns_emergence *e, int64_t r, const float *score, const float *entropy, const float *distance, int64_t top, ns_error *err)
+{
+    ns_run_emergence *const run = &e->runs[r];
+    const int64_t K = e->shape.L * e->shape.H;
+    run->entropy = ns_alloc_array((size_t)run->P, sizeof *run->entropy);
+    run->distance = distance ? ns_alloc_array((size_t)run->P, sizeof *run->distance) : NULL;
+    run->flags = ns_alloc_array((size_t)run->P, sizeof *run->flags);
+    if (!run->entropy || !run->flags || (distance && !run->distance))
+        return ns_oom(err, "tracing of heads");
+    int rc = ns_trace_heads(score, entropy, run->P, K, top, run->entropy, err);
+    if (rc == NS_OK && distance)
+        rc = ns_trace_heads(score, distance, run->P, K, top, run->distance, err);
+    return rc ? rc : ns_checkpoint_flags(score, run->P, K, 0, run->flags, err);
+}
+
+/* ---- every head ---- */
+
+static bool add_life(ns_emergence *e, int64_t *capacity, ns_head_life life)
+{
+    if (!ns_grow(&e->lives, capacity, e->n_lives + 1, sizeof *e->lives))
+        return false;
+    e->lives[e->n_lives++] = life;
+    return true;
+}
+
+static int add_lives(ns_emergence *e, int64_t r, int64_t h, const double *series, int64_t *capacity, ns_error *err)
+{
+    const double *const axis = e->axis + r * e->shape.P, nan_ = (double)NAN, never = (double)INFINITY;
+    ns_head_life one = {r, h / e->shape.H, h % e->shape.H, 0, event_of(e, r, series, NULL, e->birth), nan_, nan_, -1};
+    ns_life *lives;
+    int64_t n;
+    one.born.head = h;
+    int rc = ns_lives(series, e->runs[r].P, &e->birth, &lives, &n, err);
+    if (rc)
+        return rc;
+    if (n == 0 && !isnan(one.born.at) && !add_life(e, capacity, one))
+        rc = ns_oom(err, "lives of heads");
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        const ns_life *const l = &lives[i];
+        one.life = i;
+        one.born = (ns_event){l->after < 0 ? 0 : axis[l->after], axis[l->at], ns_study_steps(e->study)[l->at], h, l->gap};
+        one.died_after = l->died < 0 ? nan_ : axis[l->died_after];
+        one.died = l->died < 0 ? never : axis[l->died];
+        one.died_step = l->died < 0 ? -1 : ns_study_steps(e->study)[l->died];
+        if (!add_life(e, capacity, one))
+            rc = ns_oom(err, "lives of heads");
+    }
+    free(lives);
+    return rc;
+}
+
+static int find_lives(ns_emergence *e, const float *score, double *series, ns_error *err)
+{
+    const int64_t K = e->shape.L * e->shape.H;
+    int64_t capacity = 0;
+    for (int64_t r = 0; r < e->shape.R; r++) {
+        for (int64_t h = 0; h < K; h++) {
+            for (int64_t p = 0; p < e->runs[r].P; p++)
+                series[p] = (double)score[(r * e->shape.P + p) * K + h];
+            const int rc = add_lives(e, r, h, series, &capacity, err);
+            if (rc)
+                return rc;
+        }
+    }
+    return NS_OK;
+}
+
+/* ---- the study ---- */
+
+static int optional_score(ns_study *study, const char *name, const float **out, ns_error *err)
+{
+    *out = NULL;
+    return name && ns_study_has(study, name) ? ns_study_score(study, name, out, err) : NS_OK;
+}
+
+static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params *p, scratch *s, ns_error *err)
+{
+    const float *score, *previous = NULL, *entropy, *distance;
+    const int64_t cells = e->shape.P * e->shape.L * e->shape.H;
+    int rc = ns_study_score(study, e->score, &score, err);
+    if (rc == NS_OK && e->previous)
+        rc = ns_study_score(study, e->previous, &previous, err);
+    if (rc == NS_OK)
+        rc = optional_score(study, "entropy_norm", &entropy, err);
+    if (rc == NS_OK)
+        rc = optional_score(study, "qk_distance", &distance, err);
+    for (int64_t r = 0; r < e->shape.R && rc == NS_OK; r++) {
+        ns_run_emergence *const run = &e->runs[r];
+        run->P = steps_within(e, r);
+        for (int64_t i = 0; i < run->P; i++)
+            run->measured += ns_study_status(study)[r * e->shape.P + i] == NS_STUDY_DONE;
+        find_births(e, r, score + r * cells, previous ? previous + r * cells : NULL, s);
+        rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL, p->top > 0 ? p->top : 4, err);
+    }
+    return rc ? rc : find_lives(e, score, s->series, err);
+}
+
+static bool name_scores(ns_emergence *e, const ns_study *study, const ns_emergence_params *p)
+{
+    const char *previous = p->previous;
+    if (!previous)
+        previous = ns_study_has(study, "previous_at_needle") ? "previous_at_needle" : ns_study_has(study, "previous_token") ? "previous_token" : "";
+    e->score = ns_strdup(p->score ? p->score : "retrieval_find");
+    e->previous = *previous ? ns_strdup(previous) : NULL;
+    return e->score && (e->previous || !*previous);
+}
+
+int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_params *params, ns_error *err)
+{
+    const ns_emergence_params zero = {.size = sizeof zero}, *const p = params ? params : &zero;
+    const ns_study_shape n = ns_study_size(study);
+    *out = NULL;
+    const ns_birth_params birth = ns_birth_defaults(&p->birth);
+    if (!(birth.theta > 0 && birth.theta <= 1))
+        return ns_fail(err, NS_E_ARG, "theta %g: a score's threshold lies in (0, 1]", birth.theta);
+    ns_emergence *const e = ns_alloc_array(1, sizeof *e);
+    if (!e)
+        return ns_oom(err, "emergence");
+    *e = (ns_emergence){.shape = n, .study = study, .birth = birth};
+    e->axis = ns_alloc_array((size_t)(n.R * n.P), sizeof *e->axis);
+    e->runs = ns_alloc_array((size_t)n.R, sizeof *e->runs);
+    scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),
+                 ns_alloc_array((size_t)(n.L * n.H), sizeof(bool))};
+    int rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
+    if (rc == NS_OK) {
+        fill_axis(e);
+        rc = set_horizon(e, p->horizon, err);
+    }
+    if (rc == NS_OK)
+        rc = read_runs(e, study, p, &s, err);
+    if (rc == NS_OK)
+        rc = ns_emergence_seeds(e, study, p, err);
+    free(s.series);
+    free(s.who);
+    free(s.tokens);
+    free(s.use);
+    if (rc)
+        ns_emergence_free(e);
+    else
+        *out = e;
+    return rc;
+}
+
+void ns_emergence_free(ns_emergence *e)
+{
+    if (!e)
+        return;
+    for (int64_t r = 0; e->runs && r < e->shape.R; r++) {
+        free(e->runs[r].entropy);
+        free(e->runs[r].distance);
+        free(e->runs[r].flags);
+    }
+    for (int64_t g = 0; g < e->n_groups; g++)
+        free(e->groups[g].runs);
+    free(e->groups);
+    free(e->lives);
+    free(e->runs);
+    free(e->axis);
+    free(e->score);
+    free(e->previous);
+    free(e);
+}

@@ -1,0 +1,225 @@
+/* emergence_seeds.c - per-case counts of a study -> of groups of runs that differ in their seed alone the median birth and its interval, and of every run's
+ * best head the null of a maximum over heads. Needs the outputs of the score's probe in the study; without them there are points. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/probe.h>
+
+#include "emergence.h"
+
+static const ns_score *definition(const char *name)
+{
+    const ns_probe *const probe = ns_probe_find(name);
+    for (int i = 0; probe && i < probe->n_scores; i++)
+        if (strcmp(probe->scores[i].name, name) == 0)
+            return &probe->scores[i];
+    return NULL;
+}
+
+/* ---- groups ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static ns_seed_group group_of(const ns_study *s, int64_t r)
+{
+    return (ns_seed_group){ns_study_run_text(s, r, "arm"), ns_study_run_text(s, r, "pattern"), ns_study_run_number(s, r, "window", (double)NAN),
+                           ns_study_run_number(s, r, "nope", (double)NAN), NULL, 0, {(double)NAN, (double)NAN, (double)NAN, 0, 0}, (double)NAN};
+}
+
+static bool same_group(const ns_seed_group *a, const ns_seed_group *b)
+{
+    return same_text(a->arm, b->arm) && same_text(a->pattern, b->pattern) && same_number(a->window, b->window) && same_number(a->nope, b->nope);
+}
+
+/* Runs without a seed are groups of their own: nobody said that they repeat one another. */
+static int make_groups(ns_emergence *e, ns_error *err)
+{
+    e->groups = ns_alloc_array((size_t)e->shape.R, sizeof *e->groups);
+    if (!e->groups)
+        return ns_oom(err, "groups of runs");
+    for (int64_t r = 0; r < e->shape.R; r++) {
+        const ns_seed_group own = group_of(e->study, r);
+        const bool seeded = !isnan(ns_study_run_number(e->study, r, "seed", (double)NAN));
+        int64_t g = 0;
+        if (e->runs[r].measured == 0)
+            continue;
+        while (g < e->n_groups && !(seeded && same_group(&e->groups[g], &own)))
+            g++;
+        if (g == e->n_groups) {
+            e->groups[g] = own;
+            e->groups[g].runs = ns_alloc_array((size_t)e->shape.R, sizeof *own.runs);
+            if (!e->groups[g].runs)
+                return ns_oom(err, "groups of runs");
+            e->n_groups++;
+        }
+        e->groups[g].runs[e->groups[g].n++] = r;
+    }
+    return NS_OK;
+}
+
+static double median_of(const ns_emergence *e, const ns_seed_group *g, bool previous, int64_t *born)
+{
+    double *const time = ns_alloc_array((size_t)g->n, sizeof *time);
+    int64_t n = 0;
+    *born = 0;
+    for (int64_t i = 0; time && i < g->n; i++) {
+        const ns_event *const event = previous ? &e->runs[g->runs[i]].previous : &e->runs[g->runs[i]].best;
+        if (isnan(event->at))
+            continue;
+        *born += isfinite(event->at);
+        time[n++] = event->at;
+    }
+    const double median = time ? ns_median_censored(time, n) : (double)NAN;
+    free(time);
+    return median;
+}
+
+/* ---- counts ---- */
+
+typedef struct seed_data { float *hits, *events; double *time; } seed_data;
+
+/* The full-attention heads (or all, in a run that has none) of one checkpoint: from[C, L, H] to to[C, K]. */
+static void keep_heads(const ns_emergence *e, const int64_t *heads, int64_t K, const float *from, float *to)
+{
+    for (int64_t c = 0; c < e->shape.C; c++)
+        for (int64_t k = 0; k < K; k++)
+            to[c * K + k] = from[c * e->shape.L * e->shape.H + heads[k]];
+}
+
+static int64_t list_heads(const ns_emergence *e, int64_t r, int64_t *heads)
+{
+    int64_t K = 0;
+    for (int64_t h = 0; h < e->shape.L * e->shape.H; h++) {
+        const bool full = strcmp(ns_study_layer_kind(e->study, r, h / e->shape.H), "full") == 0;
+        if ((full || e->runs[r].any_kind) && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H))
+            heads[K++] = h;
+    }
+    return K;
+}
+
+static int read_output(ns_emergence *e, ns_study *study, const char *name, int64_t r, const int64_t *heads, int64_t K, float *all, float *out, ns_error *err)
+{
+    for (int64_t p = 0, used = 0; p < e->runs[r].P; p++) {
+        if (ns_study_status(study)[r * e->shape.P + p] != NS_STUDY_DONE)
+            continue;
+        const int rc = ns_study_counts(study, name, r, p, all, err);
+        if (rc)
+            return rc;
+        keep_heads(e, heads, K, all, out + used++ * e->shape.C * K);
+    }
+    return NS_OK;
+}
+
+/* Measured checkpoints only. */
+static int read_seed(ns_emergence *e, ns_study *study, const ns_score *score, int64_t r, float *all, int64_t *heads, seed_data *d, ns_seed_counts *out, ns_error *err)
+{
+    const int64_t K = list_heads(e, r, heads), n = e->runs[r].measured;
+    size_t cells;
+    if (!ns_mul_size((size_t)(n * e->shape.C), (size_t)K, &cells))
+        return ns_oom(err, score->of);
+    *d = (seed_data){ns_alloc_array(cells, sizeof(float)), score->over ? ns_alloc_array(cells, sizeof(float)) : NULL, ns_alloc_array((size_t)n, sizeof(double))};
+    if (!d->hits || !d->time || (score->over && !d->events))
+        return ns_oom(err, score->of);
+    for (int64_t p = 0, used = 0; p < e->runs[r].P; p++)
+        if (ns_study_status(study)[r * e->shape.P + p] == NS_STUDY_DONE)
+            d->time[used++] = e->axis[r * e->shape.P + p];
+    int rc = read_output(e, study, score->of, r, heads, K, all, d->hits, err);
+    if (rc == NS_OK && score->over)
+        rc = read_output(e, study, score->over, r, heads, K, all, d->events, err);
+    *out = (ns_seed_counts){d->hits, d->events, d->time, n, e->shape.C, K};
+    return rc;
+}
+
+static int interval_of(ns_emergence *e, ns_study *study, const ns_score *score, ns_seed_group *g, const ns_emergence_params *p, ns_error *err)
+{
+    seed_data *const data = ns_alloc_array((size_t)g->n, sizeof *data);
+    ns_seed_counts *const counts = ns_alloc_array((size_t)g->n, sizeof *counts);
+    float *const all = ns_alloc_array((size_t)(e->shape.C * e->shape.L * e->shape.H), sizeof *all);
+    int64_t *const heads = ns_alloc_array((size_t)(e->shape.L * e->shape.H), sizeof *heads);
+    int rc = data && counts && all && heads ? NS_OK : ns_oom(err, "counts of seeds");
+    for (int64_t i = 0; i < g->n && rc == NS_OK; i++)
+        rc = read_seed(e, study, score, g->runs[i], all, heads, &data[i], &counts[i], err);
+    const ns_bootstrap_params how = {sizeof how, p->resamples, p->seed, 0, 0};
+    ns_birth_interval interval = {0};
+    if (rc == NS_OK)
+        rc = ns_birth_bootstrap(counts, g->n, &e->birth, &how, &interval, err);
+    g->interval.low = interval.low;
+    g->interval.high = interval.high;
+    for (int64_t i = 0; data && i < g->n; i++) {
+        free(data[i].hits);
+        free(data[i].events);
+        free(data[i].time);
+    }
+    free(data);
+    free(counts);
+    free(all);
+    free(heads);
+    return rc;
+}
+
+/* ---- the null ---- */
+
+static int64_t index_of_step(const ns_study *s, int64_t P, int64_t step)
+{
+    for (int64_t p = 0; p < P; p++)
+        if (ns_study_steps(s)[p] == step)
+            return p;
+    return -1;
+}
+
+static int null_of(ns_emergence *e, ns_study *study, const ns_score *score, int64_t r, const ns_emergence_params *p, ns_error *err)
+{
+    const int64_t at = index_of_step(study, e->shape.P, e->runs[r].best.step), cells = e->shape.C * e->shape.L * e->shape.H;
+    float *const all = ns_alloc_array((size_t)cells, sizeof *all), *const hits = ns_alloc_array((size_t)cells, sizeof *hits);
+    float *const control = ns_alloc_array((size_t)cells, sizeof *control);
+    int64_t *const heads = ns_alloc_array((size_t)(e->shape.L * e->shape.H), sizeof *heads);
+    int rc = all && hits && control && heads ? NS_OK : ns_oom(err, "the null of the best head");
+    const int64_t K = rc ? 0 : list_heads(e, r, heads);
+    if (rc == NS_OK)
+        rc = ns_study_counts(study, score->of, r, at, all, err);
+    if (rc == NS_OK) {
+        keep_heads(e, heads, K, all, hits);
+        rc = ns_study_counts(study, score->chance_of, r, at, all, err);
+    }
+    if (rc == NS_OK) {
+        keep_heads(e, heads, K, all, control);
+        rc = ns_max_permutation(hits, control, e->shape.C, K, p->resamples > 0 ? p->resamples : 999, p->seed, &e->runs[r].null, err);
+    }
+    free(all);
+    free(hits);
+    free(control);
+    free(heads);
+    return rc;
+}
+
+int ns_emergence_seeds(ns_emergence *e, ns_study *study, const ns_emergence_params *p, ns_error *err)
+{
+    const ns_score *const score = definition(e->score);
+    const bool counts = score && score->of && ns_study_has(study, score->of) && (!score->over || ns_study_has(study, score->over));
+    const bool chance = counts && score->chance_of && ns_study_has(study, score->chance_of);
+    int rc = make_groups(e, err);
+    for (int64_t r = 0; r < e->shape.R && rc == NS_OK; r++) {
+        e->runs[r].null = (ns_max_null){(double)NAN, (double)NAN, (double)NAN};
+        if (chance && e->runs[r].best.step >= 0)
+            rc = null_of(e, study, score, r, p, err);
+    }
+    for (int64_t i = 0; i < e->n_groups && rc == NS_OK; i++) {
+        ns_seed_group *const g = &e->groups[i];
+        int64_t born;
+        g->median_previous = median_of(e, g, true, &born);
+        g->interval = (ns_birth_interval){median_of(e, g, false, &born), (double)NAN, (double)NAN, g->n, 0};
+        g->interval.born = born;
+        if (counts && g->n >= 5)
+            rc = interval_of(e, study, score, g, p, err);
+    }
+    return rc;
+}
