@@ -1,0 +1,24 @@
+#!/bin/sh
+# emergence.sh PROGRAM JSON_OK - a series of planted checkpoints whose heads are born, die and come back at known steps: plant, scan, merge, emergence
+# find each of them, and nothing else.
+. "$(dirname "$0")/common.sh"
+
+run lab plant a --series 20 --every 10 --births 30,120,40:110,30:80:140,never --retrieval 3.1,3.4,4.6,4.2,5.0 --seed 3
+run cases needle --model a/step000010 --lengths 60 --depths 0:1:5 --count 6 -o cases.jsonl
+run scan a --cases cases.jsonl --probe retrieval_find,previous_token -o scan
+run merge scan
+run emergence scan/study.h5 -o births.csv
+
+# life LAYER HEAD LIFE: step of its birth and of its death, empty where there is none
+life() {
+    awk -F, -v layer="$1" -v head="$2" -v life="$3" '$2 == layer && $3 == head && $5 == life {print $8 "/" $12}' births.csv
+}
+[ "$(life 3 1 0)" = 30/ ] || fail "early: $(life 3 1 0)"
+[ "$(life 3 4 0)" = 120/ ] || fail "late: $(life 3 4 0)"
+[ "$(life 4 6 0)" = 40/110 ] || fail "dying again: $(life 4 6 0)"
+[ "$(life 4 2 0) $(life 4 2 1)" = '30/80 140/' ] || fail "born again: $(life 4 2 0) $(life 4 2 1)"
+[ "$(life 5 0 0)" = / ] || fail "never: $(life 5 0 0)"
+[ "$(awk -F, 'NR > 1 && $8 != ""' births.csv | wc -l)" -eq 5 ] || fail "other heads are born than were planted: $(awk -F, 'NR > 1 && $8 != ""' births.csv)"
+expect 2 'not a study' emergence scan/shards/a/step000010.h5
+expect 2 "no 'retrieval_fnd'" emergence scan/study.h5 --score retrieval_fnd
+finish
