@@ -14,6 +14,7 @@ typedef struct plant_settings {
     cli_words   births;
     int64_t     series, every, rise;
     double      jitter, dips;
+    bool        zoo;
     int64_t     layers, heads, kv_heads, vocab, positions, window, seed;
     const char *out;
 } plant_settings;
@@ -32,6 +33,7 @@ static const cli_option options[] = {
     {"positions", 0, CLI_INT, FIELD(positions), "N", "longest input (default 4096)", NULL, 8, 1 << 20},
     {"window", 'w', CLI_INT, FIELD(window), "W", "sliding window of the layers below the retrieval heads (default none)", NULL, 1, 1 << 20},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the token codes (default 0)", NULL, 0, INT64_MAX},
+    {"zoo", 0, CLI_FLAG, FIELD(zoo), NULL, "a zoo instead: true heads and decoys, each with what every score must say"},
     {"series", 0, CLI_INT, FIELD(series), "N", "a run folder of N checkpoints, in which the retrieval heads are born at known steps", NULL, 2, 100000},
     {"births", 0, CLI_WORDS, FIELD(births), "LIFE,...", "series: one a retrieval head: BIRTH, BIRTH:DEATH, BIRTH:DEATH:BIRTH ... in steps, or never"},
     {"every", 0, CLI_INT, FIELD(every), "N", "series: steps between checkpoints (default 10)", NULL, 1, 1000000000},
@@ -136,9 +138,13 @@ static int plant(cli *app, const void *settings, char **args, int n_args)
     ns_plant_params params;
     if (!folder)
         return ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
-    const int rc = fill_params(app, s, &params);
+    int rc = fill_params(app, s, &params);
     if (rc < 0)
         return rc;
+    if (s->zoo && (s->series || s->strength.n || s->retrieval.n || s->previous.n || s->layers || s->heads || s->kv_heads || s->vocab || s->window))
+        return ns_fail(&app->err, NS_E_ARG, "--zoo is one fixed checkpoint: of the other options it takes --seed alone");
+    if (s->zoo)
+        return (rc = ns_plant_zoo(folder, params.seed, &app->err)) < 0 ? rc : say_planted(app, folder, "The heads and their expected scores");
     return s->series ? plant_series(app, s, folder, &params) : plant_one(app, s, folder, &params);
 }
 
@@ -154,6 +160,7 @@ const cli_command cli_cmd_lab_plant = {
                    "Its cases are synthetic needles: needlescope cases needle --model FOLDER.",
     .examples = "needlescope lab plant -o planted --retrieval 3.1,4.6\n"
                 "needlescope lab plant -o hybrid --window 64\n"
+                "needlescope lab plant -o zoo --zoo\n"
                 "needlescope lab plant -o half --strength .5\n"
                 "needlescope lab plant -o run --series 20 --rise 3 --jitter .05 --seed 1",
     .run = plant,

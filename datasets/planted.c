@@ -47,6 +47,8 @@ bool ns_plan_retrieves(const ns_plan *p, int64_t layer, int64_t head)
 double ns_plan_gain(const ns_plan *p, int64_t layer)
 {
     double written = 0;
+    if (p->zoo)
+        return 1 / sqrt((1 + (1 + (double)p->F) * (1 + (layer > 0)) + ns_zoo_written(p, layer)) / (double)p->D + 1e-6);
     for (int i = 0; i < p->n_retrieval; i++)
         written += p->retrieval[i][0] < layer;
     written /= p->n_retrieval;
@@ -143,7 +145,9 @@ static int make_flags(ns_plan *p, ns_error *err)
     int64_t *const ranks = ns_alloc_array((size_t)p->V, sizeof *ranks);
     if (!ranks)
         return ns_oom(err, "a plan");
-    for (int64_t f = 0; f < p->F; f++) {
+    for (int64_t t = 0; p->zoo && t < p->V; t++)       /* its one flag: a key or value by its id */
+        p->codes[t * p->N + p->n + 2] = t < middle ? -1 : 1;
+    for (int64_t f = 0; f < p->F && !p->zoo; f++) {
         ns_rng rng = ns_rng_seed(p->seed, 1000000 + (uint64_t)f);
         shuffle(ranks + first, middle - first, &rng);
         shuffle(ranks + middle, p->V - middle, &rng);
@@ -173,6 +177,24 @@ static int make_codes(ns_plan *p, ns_error *err)
     return rc == NS_OK ? make_flags(p, err) : rc;
 }
 
+int ns_plan_finish(ns_plan *p, const double *strength, ns_error *err)
+{
+    double gap = 1;
+    int rc;
+    p->n = p->V <= 64 * 64 / 2 + 2 ? 64 : 256;
+    p->F = p->zoo ? 1 : strength ? p->n_retrieval : 0;
+    p->N = p->n + 2 + p->F;
+    p->d = (p->N + 1 + 15) / 16 * 16;
+    p->one = (3 + p->zoo) * p->N;
+    p->D = (p->one + 1 + p->zoo + 31) / 32 * 32;
+    const double wanted = ns_log((double)p->max_positions) + SHARPNESS, rho = 1 / sqrt((double)p->n);
+    if ((rc = least_gap(p, &gap, err)) < 0)
+        return rc;
+    p->peak = wanted / gap;
+    p->beta = wanted / (1 - 3 * rho) * (p->zoo ? 2 : 1);
+    return make_codes(p, err);
+}
+
 static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
 {
     const int64_t (*const heads)[2] = params->retrieval ? params->retrieval : default_retrieval;
@@ -198,18 +220,7 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
     p->first_retrieval = p->L;
     for (int i = 0; i < p->n_retrieval; i++)
         p->first_retrieval = p->retrieval[i][0] < p->first_retrieval ? p->retrieval[i][0] : p->first_retrieval;
-    p->n = p->V <= 64 * 64 / 2 + 2 ? 64 : 256;
-    p->F = params->strength ? p->n_retrieval : 0;
-    p->N = p->n + 2 + p->F;
-    p->d = (p->N + 15) / 16 * 16;
-    p->D = (3 * p->N + 1 + 31) / 32 * 32;
-    const double wanted = ns_log((double)p->max_positions) + SHARPNESS, rho = 1 / sqrt((double)p->n);
-    double gap = 1;
-    if ((rc = least_gap(p, &gap, err)) < 0)
-        return rc;
-    p->peak = wanted / gap;
-    p->beta = wanted / (1 - 3 * rho);
-    return make_codes(p, err);
+    return ns_plan_finish(p, params->strength, err);
 }
 
 /* A folder of our own: new, empty of checkpoints, or planted before. */
@@ -228,25 +239,36 @@ static int prepare_folder(const char *folder, ns_error *err)
     return rc;
 }
 
+void ns_plan_free(ns_plan *p)
+{
+    free(p->codes);
+    free(p->retrieval);
+    free(p->strength);
+}
+
+int ns_plan_write(const ns_plan *p, const char *folder, ns_error *err)
+{
+    char *weights = NULL;
+    int rc = prepare_folder(folder, err);
+    if (rc == NS_OK && !(weights = ns_path_join(folder, "model.safetensors")))
+        rc = ns_oom(err, folder);
+    if (rc == NS_OK)
+        rc = ns_plan_weights(p, weights, err);
+    if (rc == NS_OK)
+        rc = ns_plan_describe(p, folder, err);
+    free(weights);
+    return rc;
+}
+
 int ns_plant(const char *folder, const ns_plant_params *params, ns_error *err)
 {
     ns_plan plan = {0};
-    char *weights = NULL;
     int rc = params->size == sizeof *params ? NS_OK
            : ns_fail(err, NS_E_ARG, "plant: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);
     if (rc == NS_OK)
         rc = make_plan(&plan, params, err);
     if (rc == NS_OK)
-        rc = prepare_folder(folder, err);
-    if (rc == NS_OK && !(weights = ns_path_join(folder, "model.safetensors")))
-        rc = ns_oom(err, folder);
-    if (rc == NS_OK)
-        rc = ns_plan_weights(&plan, weights, err);
-    if (rc == NS_OK)
-        rc = ns_plan_describe(&plan, folder, err);
-    free(weights);
-    free(plan.codes);
-    free(plan.retrieval);
-    free(plan.strength);
+        rc = ns_plan_write(&plan, folder, err);
+    ns_plan_free(&plan);
     return rc;
 }

@@ -15,7 +15,7 @@ static cJSON *numbers(int64_t n, int64_t (*value)(const ns_plan *, int64_t), con
 /* The name is inverted in smollm3: 1 = the layer uses RoPE. */
 static int64_t uses_rope(const ns_plan *p, int64_t layer)
 {
-    return !ns_plan_retrieves(p, layer, -1);
+    return p->zoo ? layer < 2 : !ns_plan_retrieves(p, layer, -1);
 }
 
 static cJSON *layer_types(const ns_plan *p)
@@ -105,6 +105,6 @@ static int write_json(cJSON *tree, const char *folder, const char *name, ns_erro
 
 int ns_plan_describe(const ns_plan *p, const char *folder, ns_error *err)
 {
-    const int rc = write_json(planted(p), folder, "planted.json", err);
+    const int rc = write_json(p->zoo ? ns_zoo_json(p) : planted(p), folder, "planted.json", err);
     return rc == NS_OK ? write_json(config(p), folder, "config.json", err) : rc;
 }

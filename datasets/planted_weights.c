@@ -15,7 +15,7 @@ static const double LOGIT = 24;        /* of the token found; any other gets LOG
 /* Places in the residual. */
 static int64_t at_previous(const ns_plan *p) { return p->N; }
 static int64_t at_output(const ns_plan *p)   { return 2 * p->N; }
-static int64_t at_one(const ns_plan *p)      { return 3 * p->N; }
+static int64_t at_one(const ns_plan *p)      { return p->one; }
 
 typedef struct tensors {
     ns_tensor_out *list;
@@ -59,8 +59,10 @@ static void fill_normal(float *w, int64_t n, double sigma, ns_rng *rng)
         w[i] = (float)(sigma * ns_rng_normal(rng));
 }
 
-/* The four matrices of a layer, and the rows of one head in them. */
-typedef struct attention { float *q, *k, *v, *o; } attention;
+void ns_plan_noise(const ns_plan *p, float *w, int64_t n, double sigma, ns_rng *rng)
+{
+    fill_normal(w, n, NOISE_SCORE * sigma * sqrt((double)p->d), rng);
+}
 
 /* q and k rows [d, D] of one previous-token head: constants, pair k of q turned by -w_k, so the score is sum_k peak cos((i - j - 1) w_k). */
 static void previous_query(const ns_plan *p, float *q, double gain)
@@ -80,6 +82,12 @@ static double previous_key(const ns_plan *p, float *k, double gain)
     for (int64_t i = 0; i < p->d / 2; i++)
         k[i * p->D + at_one(p)] = (float)size;
     return size * gain * sqrt((double)p->d / 2);
+}
+
+void ns_plan_previous(const ns_plan *p, float *q, float *k, double gain)
+{
+    previous_query(p, q, gain);
+    previous_key(p, k, gain);
 }
 
 /* q = beta' [2 current + previous | 1.5 (1 - ANSWER flag) | -4 | -4 at f],  k = [previous | BOS flag | ANSWER flag | not served by f ..]. */
@@ -124,7 +132,7 @@ static void write_output(const ns_plan *p, float *o, int64_t head, int64_t place
         o[(place + i) * p->H * p->d + head * p->d + i] = (float)share;
 }
 
-static void fill_layer(const ns_plan *p, int64_t layer, const attention *a, ns_rng *rng)
+static void fill_layer(const ns_plan *p, int64_t layer, const ns_plan_attention *a, ns_rng *rng)
 {
     const double gain = ns_plan_gain(p, layer), root = sqrt((double)p->D);
     const bool previous_layer = layer == p->previous[0];
@@ -161,7 +169,7 @@ static void fill_layer(const ns_plan *p, int64_t layer, const attention *a, ns_r
 static bool add_block(tensors *t, const ns_plan *p, int64_t layer)
 {
     ns_rng rng = ns_rng_seed(p->seed, 2 + (uint64_t)layer);
-    const attention a = {
+    const ns_plan_attention a = {
         add_layer(t, layer, "self_attn.q_proj", p->H * p->d, p->D), add_layer(t, layer, "self_attn.k_proj", p->G * p->d, p->D),
         add_layer(t, layer, "self_attn.v_proj", p->G * p->d, p->D), add_layer(t, layer, "self_attn.o_proj", p->D, p->H * p->d),
     };
@@ -169,7 +177,7 @@ static bool add_block(tensors *t, const ns_plan *p, int64_t layer)
     float *const norms[2] = {add_layer(t, layer, "input_layernorm", p->D, 0), add_layer(t, layer, "post_attention_layernorm", p->D, 0)};
     if (!a.q || !a.k || !a.v || !a.o || !gate || !up || !norms[0] || !norms[1] || !add_layer(t, layer, "mlp.down_proj", p->D, p->mlp))
         return false;
-    fill_layer(p, layer, &a, &rng);
+    (p->zoo ? ns_zoo_fill : fill_layer)(p, layer, &a, &rng);
     fill_normal(gate, p->mlp * p->D, 1 / sqrt((double)p->D), &rng);
     fill_normal(up, p->mlp * p->D, 1 / sqrt((double)p->D), &rng);
     for (int64_t i = 0; i < p->D; i++)

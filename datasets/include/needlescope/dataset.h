@@ -72,6 +72,10 @@ typedef struct ns_plant_params {
 } ns_plant_params;
 NS_API NS_MUST_CHECK int ns_plant(const char *folder, const ns_plant_params *, ns_error *);
 
+/* A checkpoint of decoys and true heads (smollm3, 6 layers of 8 heads): planted.json has the least and the most that each score may be at each
+ * of them, over synthetic needle cases (vocab 512, 4 keys, 3 answer tokens) and over repeats. The construction: datasets/zoo.c. */
+NS_API NS_MUST_CHECK int ns_plant_zoo(const char *folder, uint64_t seed, ns_error *);
+
 /* A run folder of planted checkpoints, stepNNNNNN/ with run.json, whose retrieval heads live as told; planted.json has the truth: births,
  * deaths and the strength of every head at every checkpoint. */
 typedef struct ns_plant_life { const int64_t *turns; int n_turns; } ns_plant_life;     /* steps: birth, death, birth again ...; none = never */

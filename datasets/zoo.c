@@ -1,0 +1,218 @@
+/* zoo.c - a smollm3 checkpoint of decoys: heads that an attention score may take for retrieval heads, each with what every score must say.
+ *
+ * Beside planted.c's codes the residual has `previous2`, the code two tokens back (a second previous-token head copies it), one flag for
+ * each token (+1: a key or value by its id, -1: filler or marker), and w, which the primary head sets when it found something.
+ * From layer 2 on (NoPE) every head is a row of one table, in units of beta; n-dimensional code products are 1 or at most 1/8:
+ *     score(i, j) = (current c(t_i) + previous c(t_{i-1})) . (key1 c(t_{j-1}) + key2 c(t_{j-2})) + value (flag_j + flag_{j-1} - flag_{j-2} / 2) / 2
+ *                 + BOS_j (bos + marker ANSWER_i + found w_i) - 4 ANSWER_j
+ * The sink's .6 against .4 is exp(SINK) : 1 where previous matches once, without noise: no code product enters either score. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "planted.h"
+
+enum { LAYERS = 6, HEADS = 8, KV_HEADS = 4, VOCAB = 512, POSITIONS = 512 };
+static const double SINK = 0.40546510810816438;        /* ln 1.5 */
+static const double FLAG = 0.3;            /* the size of w */
+
+enum { FIND, CONTINUE, COPY, ANY, FIND_NOSINK, SELECTIVITY, MASS, MASS_LAST, PREVIOUS, INDUCTION, DUPLICATE, OV, SCORES };
+static const char *const score_names[SCORES] = {
+    "retrieval_find", "retrieval_continue", "retrieval_copy", "copy_any", "retrieval_find_nosink", "retrieval_selectivity", "retrieval_mass",
+    "retrieval_mass_last", "previous_token", "induction", "duplicate_token", "ov_copying",
+};
+
+typedef struct range { double least, most; } range;
+#define ZERO  {0, 0.01}
+#define ONE   {0.99, 1}
+#define SMALL {0, 0.15}
+#define OPEN  {-1, 1}
+
+typedef struct zoo_head {
+    int         layer, head;
+    const char *kind;
+    double      current, previous, key1, key2, value, bos, marker, found;
+    double      writes;                /* share of the code found, to the output */
+    bool        tells;                 /* sets w */
+    range       expected[SCORES];      /* the last four: PREVIOUS over needle cases, INDUCTION and DUPLICATE over repeats, OV from the weights */
+} zoo_head;
+
+#define RETRIEVES {ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, SMALL, ONE, SMALL, ONE}
+static const zoo_head zoo[] = {
+    {2, 0, "finds, but writes nothing", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 0, false,
+     {ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, SMALL, ONE, SMALL, OPEN}},
+    {2, 2, "any value, whatever the key", 0, 0, 0, 0, 1, 0.5, 0, 0, 0.02, false,     /* first tokens of values, all alike: rounding settles the largest */
+     {{0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {0, 0.6}, {-1, 0.2}, {0.24, 0.26}, {0.24, 0.26}, SMALL, SMALL, SMALL, ONE}},
+    {2, 4, "continues, but never finds", 2, 0, 1, 0, 0, 1.5, 0, 0, 0.02, false,
+     {ZERO, ONE, {0.65, 0.68}, {0.65, 0.68}, OPEN, ZERO, ONE, ZERO, SMALL, ONE, SMALL, ONE}},
+    {2, 6, "sink .6, needle .4", 0, 1, 1, 0, 0, 1, 0, 0, 0.02, false,                /* bos + SINK / beta */
+     {ZERO, ZERO, ZERO, ZERO, ONE, ZERO, ZERO, {0.395, 0.405}, SMALL, SMALL, {0.2, 0.31}, ONE}},
+    {3, 0, "retrieves (primary)", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, true, RETRIEVES},
+    {3, 2, "off by one", 2, 1, 0, 1, 0, 1.5, -1.5, 0, 0.02, false,
+     {ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ONE, ONE, SMALL, SMALL, SMALL, ONE}},
+    {3, 4, "induction on repeats only", 1, 1, 1, 1, 0, 1.5, 0, 0, 0.02, false,
+     {ZERO, {0.49, 0.51}, {0.32, 0.34}, {0.32, 0.34}, OPEN, ZERO, ZERO, ZERO, SMALL, {0.8, 1}, SMALL, ONE}},
+    {4, 0, "backup of the primary", 2, 1, 1, 0, 0, 1.5, -1.5, 2, 1.0 / 3, false,
+     {ZERO, ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, SMALL, SMALL, SMALL, ONE}},
+    {4, 2, "redundant pair", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
+    {4, 3, "redundant pair", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
+};
+enum { N_ZOO = sizeof zoo / sizeof *zoo };
+
+static const range previous_expected[SCORES] = {ZERO, ZERO, ZERO, OPEN, OPEN, OPEN, ZERO, ZERO, ONE, SMALL, OPEN, OPEN};
+
+double ns_zoo_written(const ns_plan *p, int64_t layer)
+{
+    const double code = 1 + (double)p->F, share = layer > 4 ? 1 : layer > 3 ? 1.0 / 9 : 0;
+    return (layer > 1) * code + share * code;
+}
+
+/* Layers 0 and 1: the token before goes to `previous`, and its own previous one to `previous2`. */
+static void fill_previous(const ns_plan *p, int64_t layer, const ns_plan_attention *a, double gain)
+{
+    const int64_t from = layer * p->N, to = layer ? 3 * p->N : p->N;
+    ns_plan_previous(p, a->q, a->k, gain);
+    for (int64_t i = 0; i < p->N; i++) {
+        a->v[i * p->D + from + i] = (float)(1 / gain);
+        a->o[(to + i) * p->H * p->d + i] = 1;
+    }
+}
+
+static void fill_query(const ns_plan *p, const zoo_head *z, float *q, double size)
+{
+    const double bos = z->bos + (z->kind[0] == 's' ? SINK / p->beta : 0);
+    for (int64_t i = 0; i < p->n; i++) {
+        q[i * p->D + i] = (float)(z->current * size);
+        q[i * p->D + p->N + i] = (float)(z->previous * size);
+    }
+    float *const at_bos = q + p->n * p->D;
+    at_bos[p->one] = (float)(bos * size);
+    at_bos[p->n + 1] = (float)(z->marker * size);
+    at_bos[p->one + 1] = (float)(z->found / FLAG * size);
+    q[(p->n + 1) * p->D + p->one] = (float)(-4 * size);
+    q[(p->n + 2) * p->D + p->one] = (float)(z->value * size);
+}
+
+static void fill_key(const ns_plan *p, const zoo_head *z, float *k, double size)
+{
+    for (int64_t i = 0; i < p->n; i++) {
+        k[i * p->D + p->N + i] = (float)(z->key1 * size);
+        k[i * p->D + 3 * p->N + i] = (float)(z->key2 * size);
+    }
+    k[p->n * p->D + p->n] = (float)size;
+    k[(p->n + 1) * p->D + p->n + 1] = (float)size;
+    float *const at_value = k + (p->n + 2) * p->D;
+    at_value[p->n + 2] = at_value[p->N + p->n + 2] = (float)(size / 2);
+    at_value[3 * p->N + p->n + 2] = (float)(-size / 4);
+}
+
+static void fill_value(const ns_plan *p, const zoo_head *z, float *v, float *o, double gain)
+{
+    for (int64_t i = 0; i < p->N; i++) {
+        v[i * p->D + i] = (float)(1 / gain);
+        o[(2 * p->N + i) * p->H * p->d + z->head * p->d + i] = (float)z->writes;
+    }
+    v[p->N * p->D + p->one] = (float)(1 / gain);           /* 1 at every key but BOS */
+    v[p->N * p->D + p->n] = (float)(-1 / gain);
+    if (z->tells)
+        o[(p->one + 1) * p->H * p->d + z->head * p->d + p->N] = (float)FLAG;
+}
+
+/* Groups without a decoy get noise; so do queries of the other head of a decoy's group. */
+void ns_zoo_fill(const ns_plan *p, int64_t layer, const ns_plan_attention *a, ns_rng *rng)
+{
+    const double gain = ns_plan_gain(p, layer), size = sqrt(p->beta * sqrt((double)p->d)) / gain, root = sqrt((double)p->D);
+    const int64_t floats = p->d * p->D, per_group = p->H / p->G;
+    bool filled[HEADS] = {layer < 2};
+    if (layer < 2)
+        fill_previous(p, layer, a, gain);
+    for (int i = 0; i < N_ZOO; i++) {
+        const zoo_head *const z = &zoo[i];
+        if (z->layer != layer)
+            continue;
+        filled[z->head] = true;
+        fill_query(p, z, a->q + z->head * floats, size);
+        fill_key(p, z, a->k + z->head / per_group * floats, size);
+        fill_value(p, z, a->v + z->head / per_group * floats, a->o, gain);
+    }
+    for (int64_t h = 0; h < p->H; h++) {
+        bool group = false;
+        for (int64_t i = h / per_group * per_group; i < (h / per_group + 1) * per_group; i++)
+            group |= filled[i];
+        if (!filled[h])
+            ns_plan_noise(p, a->q + h * floats, floats, 1 / (root * (group ? size * gain : sqrt((double)p->d))), rng);
+        if (!group && h % per_group == 0) {
+            ns_plan_noise(p, a->k + h / per_group * floats, floats, 2 / (root * sqrt((double)p->d)), rng);
+            ns_plan_noise(p, a->v + h / per_group * floats, floats, 2 / (root * sqrt((double)p->d)), rng);
+        }
+    }
+}
+
+static void add_ranges(cJSON *head, const range *expected)
+{
+    cJSON *const needles = cJSON_AddObjectToObject(head, "expected"), *const repeats = cJSON_AddObjectToObject(head, "expected_on_repeats");
+    for (int i = 0; i < SCORES; i++) {
+        const bool open = expected[i].least == -1 && expected[i].most == 1;
+        if (!open)
+            cJSON_AddItemToObject(i == INDUCTION || i == DUPLICATE ? repeats : needles, score_names[i],
+                                  cJSON_CreateDoubleArray((const double[]){expected[i].least, expected[i].most}, 2));
+    }
+}
+
+static cJSON *head_json(int64_t layer, int64_t head, const char *kind, const range *expected)
+{
+    cJSON *const out = cJSON_CreateObject();
+    cJSON_AddNumberToObject(out, "layer", (double)layer);
+    cJSON_AddNumberToObject(out, "head", (double)head);
+    cJSON_AddStringToObject(out, "kind", kind);
+    add_ranges(out, expected);
+    return out;
+}
+
+/* Sets of heads whose silencing (zero_z) leaves the answers right, or does not. */
+static void add_ablations(cJSON *root)
+{
+    static const struct { int n, heads[4][2]; bool answered; } sets[] = {
+        {1, {{3, 0}}, true}, {2, {{4, 2}, {4, 3}}, true}, {3, {{3, 0}, {4, 2}, {4, 3}}, true}, {4, {{3, 0}, {4, 0}, {4, 2}, {4, 3}}, false},
+        {3, {{3, 0}, {4, 0}, {4, 2}}, true},
+    };
+    cJSON *const list = cJSON_AddArrayToObject(root, "silenced");
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        cJSON *const entry = cJSON_CreateObject(), *const heads = cJSON_AddArrayToObject(entry, "heads");
+        for (int k = 0; k < sets[i].n; k++)
+            cJSON_AddItemToArray(heads, cJSON_CreateIntArray(sets[i].heads[k], 2));
+        cJSON_AddNumberToObject(entry, "answered", sets[i].answered);
+        cJSON_AddItemToArray(list, entry);
+    }
+}
+
+cJSON *ns_zoo_json(const ns_plan *p)
+{
+    cJSON *const root = cJSON_CreateObject();
+    cJSON_AddNumberToObject(root, "schema", 1);
+    cJSON_AddStringToObject(root, "kind", "zoo");
+    cJSON_AddNumberToObject(root, "seed", (double)p->seed);
+    cJSON *const cases = cJSON_AddObjectToObject(root, "cases");
+    cJSON_AddNumberToObject(cases, "vocab", VOCAB);
+    cJSON_AddNumberToObject(cases, "first_id", 0);
+    cJSON_AddNumberToObject(cases, "keys", 4);
+    cJSON_AddNumberToObject(cases, "answer_tokens", 3);
+    cJSON *const heads = cJSON_AddArrayToObject(root, "heads");
+    cJSON_AddItemToArray(heads, head_json(0, 0, "previous token", previous_expected));
+    cJSON_AddItemToArray(heads, head_json(1, 0, "previous token, of what it found", previous_expected));
+    for (int i = 0; i < N_ZOO; i++)
+        cJSON_AddItemToArray(heads, head_json(zoo[i].layer, zoo[i].head, zoo[i].kind, zoo[i].expected));
+    add_ablations(root);
+    return root;
+}
+
+int ns_plant_zoo(const char *folder, uint64_t seed, ns_error *err)
+{
+    ns_plan p = {.L = LAYERS, .H = HEADS, .G = KV_HEADS, .V = VOCAB, .max_positions = POSITIONS, .seed = seed, .mlp = 64, .theta = 100, .zoo = true,
+                 .n_retrieval = 1};
+    int rc = ns_plan_finish(&p, NULL, err);
+    if (rc == NS_OK)
+        rc = ns_plan_write(&p, folder, err);
+    ns_plan_free(&p);
+    return rc;
+}
