@@ -3,6 +3,7 @@
  * What a shard was asked for is known before the weights are read: scan_sha256 over run, step, probes, cases, kernel class and the checkpoint's
  * identity. Paths and threads are not in it. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +310,28 @@ static int one_checkpoint(scan *s, const char *folder)
     return rc;
 }
 
+/* Temporaries of processes that are gone: a killed scan left them. */
+static int sweep(const char *folder, ns_error *err)
+{
+    char **names;
+    int64_t n;
+    int rc = ns_folder_list(&names, &n, folder, err);
+    if (rc)
+        return rc;
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        const char *const mark = strstr(names[i], ".tmp.");
+        const long pid = mark ? strtol(mark + 5, NULL, 10) : 0;
+        char *const path = ns_path_join(folder, names[i]);
+        if (!path)
+            rc = ns_oom(err, folder);
+        else if (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH)
+            (void)unlink(path);
+        free(path);
+    }
+    ns_folder_free(names, n);
+    return rc;
+}
+
 /* The run's own metrics lie beside its shards, so that a scan's folder is all that a merge needs. */
 static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *err)
 {
@@ -328,6 +351,8 @@ static int scan_run(scan *s, const char *shards, int64_t *number)
 {
     char *const folder = ns_path_join(shards, s->run->name);
     int rc = folder ? make_folder(folder, s->err) : ns_oom(s->err, shards);
+    if (rc == NS_OK)
+        rc = sweep(folder, s->err);
     if (rc == NS_OK)
         rc = copy_metrics(s->run, folder, s->err);
     for (int64_t i = 0; rc == NS_OK && i < s->run->series.n; i++) {
