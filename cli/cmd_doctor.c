@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/out.h"
+#include "cli/selftest.h"
 #include "math/math.h"
 
 typedef struct report { cli_out out; int failed; } report;
@@ -278,19 +279,25 @@ static void check_planted(cli *app, report *r, const char *folder)
     check(r, "planted heads", rc == NS_OK && lowest >= .99f && highest <= .5f, rc ? err.message : text);
 }
 
-static void check_files(cli *app, report *r)
+static char *make_folder(void)
 {
     const char *const tmp = getenv("TMPDIR");
     char *const folder = ns_printf_alloc("%s/needlescope-doctor-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (folder && mkdtemp(folder)) {
+    if (folder && mkdtemp(folder))
+        return folder;
+    free(folder);
+    return NULL;
+}
+
+static void check_files(cli *app, report *r, const char *folder)
+{
+    if (folder) {
         check_planted(app, r, folder);
         check_hdf5(r, folder);
         check_figures(r, folder);
-        remove_folder(folder);
     } else {
         check(r, "temporary folder", false, "cannot be made: set TMPDIR to a folder that can be written");
     }
-    free(folder);
 }
 
 static void describe_machine(cli_out *o, const ns_engine *engine)
@@ -306,10 +313,16 @@ static void describe_machine(cli_out *o, const ns_engine *engine)
     cli_out_text(o, "memory", "memory", text);
 }
 
+typedef struct doctor_settings { bool self_test; } doctor_settings;
+static const cli_option options[] = {
+    {"self-test", 0, CLI_FLAG, offsetof(doctor_settings, self_test), NULL, "score a zoo of known heads too, and compare every score with what it must be"},
+    {0},
+};
+
 static int doctor(cli *app, const void *settings, char **args, int n_args)
 {
     static const cli_column columns[] = {{"check", "check", CELL_TEXT}, {"result", "result", CELL_TEXT}, {"detail", "", CELL_TEXT}};
-    (void)settings;
+    const doctor_settings *const s = settings;
     (void)args;
     (void)n_args;
     report r = {.failed = 0};
@@ -322,22 +335,36 @@ static int doctor(cli *app, const void *settings, char **args, int n_args)
     describe_machine(&r.out, engine);
     cli_out_table(&r.out, "checks", "Checks", columns, 3);
     check_kernels(&r);
-    check_files(app, &r);
+    char *const folder = make_folder();
+    check_files(app, &r, folder);
     cli_out_table_end(&r.out);
+    if (s->self_test && folder)
+        rc = cli_self_test(app, &r.out, folder, &r.failed);
+    if (folder)
+        remove_folder(folder);
+    free(folder);
+    ns_engine_free(engine);
+    if (rc < 0) {
+        cli_out_drop(&r.out);
+        return rc;
+    }
     cli_out_int(&r.out, "failed", NULL, r.failed);
     if (r.failed)
         cli_out_say(&r.out, "\n%d of the checks failed.\n", r.failed);
     rc = cli_out_end(&r.out, &app->err);
-    ns_engine_free(engine);
     return rc == NS_OK && r.failed ? NS_STOP : rc;
 }
 
 const cli_command cli_cmd_doctor = {
     .name = "doctor", .section = "Other", .summary = "Checks this machine: kernels, OpenBLAS, a planted model, HDF5, figures",
-    .arguments = "", .min_args = 0, .max_args = 0,
+    .arguments = "", .min_args = 0, .max_args = 0, .groups = {{"Options", options, 0}}, .settings_size = sizeof(doctor_settings),
     .description = "Every version of the kernels that this CPU can run is compared with its scalar definition, a planted checkpoint is "
-                   "scored, and an HDF5 file and figures are written to a temporary folder (in TMPDIR). Exits 1 when a check fails.",
+                   "scored, and an HDF5 file and figures are written to a temporary folder (in TMPDIR). Exits 1 when a check fails.\n\n"
+                   "--self-test plants a zoo of heads whose job is known (lab plant --zoo): true retrieval heads beside decoys that an "
+                   "attention score may take for them. It prints what each score may be at each head and what it was, and which sets of "
+                   "heads the answer needs.",
     .examples = "needlescope doctor\n"
+                "needlescope doctor --self-test\n"
                 "NEEDLESCOPE_CPU=avx2 needlescope doctor --json",
     .run = doctor,
 };
