@@ -76,4 +76,9 @@ json doctor failed 0 doctor
 # stderr is quiet when asked, stdout says the same
 run score MODEL --cases cases.jsonl --probe induction --quiet
 [ ! -s err ] || fail "--quiet speaks: $(cat err)"
+# heads that are known: every score in its range, every silenced set as planted
+run doctor --self-test
+grep -q FAILED out && fail "doctor --self-test: $(grep FAILED out)"
+[ "$(grep -c ' ok$' out)" -ge 100 ] || fail "doctor --self-test compares almost nothing: $(grep -c ' ok$' out) rows"
+
 finish
