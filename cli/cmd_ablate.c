@@ -245,7 +245,7 @@ const cli_command cli_cmd_ablate = {
     .description = "zero_z sets the head's output to 0, mean_z to its mean over the cases (over the rows that are edited), uniform_attn gives every visible key the same "
                    "weight (what masking in Wu et al.'s code comes to), knockout hides the needle from the heads' answer rows, before the softmax.\n\n"
                    "Controls of the first three are as many other heads, matched on the mean norm of z W_O at the answer rows, and on the layer where a layer has four "
-                   "others or more; the table says where it has not. The control of knockout is the same heads in the same rows, with other keys of as much weight hidden. "
+                   "others or more; the table says where it has not. The control of knockout is the same heads in the same rows, with other keys hidden, of as much weight at most. "
                    "The file holds every draw.\n\n"
                    "Accuracy is given for the first content token and for the rest: a seven-digit value is found once and then continued. The loss is that of ordinary "
                    "prompt text under the same edit at all rows: a head whose loss breaks everything is no retrieval head. With a --scope of decode only the rows that say "

@@ -43,28 +43,41 @@ static int add_field(ns_merging *m, const char *name, ns_merge_axes axes, ns_dty
     return NS_OK;
 }
 
-static int find_fields(ns_merging *m)
+int ns_merge_each(ns_merging *m, const ns_file *f, ns_merge_visit visit, void *user)
 {
-    ns_file *f;
-    char **list = NULL;
-    int64_t n = 0;
-    int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
+    char **list;
+    int64_t n;
+    int rc = ns_file_list(f, &list, &n, m->err);
     if (rc)
         return rc;
-    rc = ns_file_list(f, &list, &n, m->err);
     for (int64_t i = 0; i < n; i++) {
         char *axes = NULL;
         ns_dtype dtype;
-        ns_merge_axes kind;
         const char *const name = list[i] + (list[i][0] == '/');
-        if (rc == NS_OK && !strchr(name, '/'))
-            rc = ns_file_describe(f, name, &dtype, NULL, NULL, &axes, m->err);
-        if (rc == NS_OK && axes && ns_merge_field_kind(name, axes, dtype, &kind))
-            rc = add_field(m, name, kind, dtype);
+        if (rc == NS_OK && !strchr(name, '/') && (rc = ns_file_describe(f, name, &dtype, NULL, NULL, &axes, m->err)) == NS_OK)
+            rc = visit(m, user, f, name, axes, dtype);
         free(axes);
         free(list[i]);
     }
     free(list);
+    return rc;
+}
+
+static int take_field(ns_merging *m, void *user, const ns_file *f, const char *name, const char *axes, ns_dtype dtype)
+{
+    (void)user;
+    (void)f;
+    ns_merge_axes kind;
+    return ns_merge_field_kind(name, axes, dtype, &kind) ? add_field(m, name, kind, dtype) : NS_OK;
+}
+
+static int find_fields(ns_merging *m)
+{
+    ns_file *f;
+    int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
+    if (rc)
+        return rc;
+    rc = ns_merge_each(m, f, take_field, NULL);
     ns_file_close(f);
     return rc;
 }
@@ -122,18 +135,31 @@ const char *ns_merge_keep(ns_merging *m, const char *text)
     return m->texts[m->n_texts++] = copy;
 }
 
+static int contradicts(const ns_merging *m, const ns_shard *s, const char *name)
+{
+    return ns_fail(m->err, NS_E_FORMAT, "%s: '%s' has another shape than the shard's %lld layers and %lld heads", s->path, name, (long long)s->L, (long long)s->H);
+}
+
+static int read_heads(const ns_merging *m, const ns_file *file, const ns_shard *s, const char *name, int64_t **out)
+{
+    int rank;
+    int64_t shape[NS_MAX_RANK];
+    const int rc = ns_file_read_i64(file, name, out, &rank, shape, m->err);
+    return rc == NS_OK && (rank != 2 || shape[0] != s->L || shape[1] != s->H) ? contradicts(m, s, name) : rc;
+}
+
 /* Kinds, windows and valid heads of a run: of its first shard. */
 static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
 {
     char **kinds = NULL;
-    int64_t n = 0, *windows = NULL, *valid = NULL, shape[NS_MAX_RANK];
-    int rank, rc = ns_file_read_strings(file, "layer_kind", &kinds, &n, m->err);
+    int64_t n = 0, *windows = NULL, *valid = NULL;
+    int rc = ns_file_read_strings(file, "layer_kind", &kinds, &n, m->err);
     if (rc == NS_OK)
-        rc = ns_file_read_i64(file, "window", &windows, &rank, shape, m->err);
+        rc = read_heads(m, file, s, "window", &windows);
     if (rc == NS_OK)
-        rc = ns_file_read_i64(file, "head_valid", &valid, &rank, shape, m->err);
-    if (rc == NS_OK && (n != s->L || rank != 2 || shape[0] != s->L || shape[1] != s->H))
-        rc = ns_fail(m->err, NS_E_FORMAT, "%s: its layers and heads contradict each other", s->path);
+        rc = read_heads(m, file, s, "head_valid", &valid);
+    if (rc == NS_OK && n != s->L)
+        rc = contradicts(m, s, "layer_kind");
     for (int64_t l = 0; rc == NS_OK && l < s->L; l++) {
         if (!(m->kinds[s->run * m->job.L + l] = ns_merge_keep(m, kinds[l])))
             rc = ns_oom(m->err, s->path);

@@ -47,6 +47,9 @@ typedef struct ns_merging {
     ns_error         *err;
 } ns_merging;
 
+/* Every dataset of a file's root, with its axes and type (NS_N_DTYPES: strings). */
+typedef int (*ns_merge_visit)(ns_merging *, void *user, const ns_file *, const char *name, const char *axes, ns_dtype);
+int ns_merge_each(ns_merging *, const ns_file *, ns_merge_visit, void *user);
 /* Is a dataset of a shard a field, and behind (run, step) over what? Values of cases that depend on the checkpoint are bytes and floats;
  * what a case is (lengths, depth, ids) is int64 and double. */
 bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype, ns_merge_axes *out);

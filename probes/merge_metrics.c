@@ -29,16 +29,24 @@ static float *metric_named(ns_merging *m, metrics *all, const char *name)
     return one->values;
 }
 
-static int read_metric(ns_merging *m, metrics *all, const ns_file *f, const char *name, const int64_t *steps, int64_t n, int64_t run)
+typedef struct run_metrics { metrics *all; const char *path; int64_t run, n, *steps; } run_metrics;      /* steps [n] */
+
+static int read_metric(ns_merging *m, void *user, const ns_file *f, const char *name, const char *axes, ns_dtype dtype)
 {
-    float *values = NULL, *const out = metric_named(m, all, name);
+    (void)dtype;
+    const run_metrics *const r = user;
+    float *values = NULL, *out;
     int rank;
     int64_t shape[NS_MAX_RANK];
-    const int rc = out ? ns_file_read_f32(f, name, &values, &rank, shape, NULL, m->err) : ns_oom(m->err, name);
-    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+    if (strcmp(axes, "step") || strcmp(name, "step") == 0 || strcmp(name, "tokens") == 0)
+        return NS_OK;
+    int rc = (out = metric_named(m, r->all, name)) ? ns_file_read_f32(f, name, &values, &rank, shape, NULL, m->err) : ns_oom(m->err, name);
+    if (rc == NS_OK && (rank != 1 || shape[0] != r->n))
+        rc = ns_fail(m->err, NS_E_FORMAT, "%s: '%s' is not one value a step", r->path, name);
+    for (int64_t i = 0; rc == NS_OK && i < r->n; i++)
         for (int64_t p = 0; p < m->job.P; p++)
-            if (m->job.steps[p] == steps[i])
-                out[run * m->job.P + p] = values[i];
+            if (m->job.steps[p] == r->steps[i])
+                out[r->run * m->job.P + p] = values[i];
     free(values);
     return rc;
 }
@@ -46,26 +54,18 @@ static int read_metric(ns_merging *m, metrics *all, const ns_file *f, const char
 static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t run)
 {
     ns_file *f;
-    char **list = NULL;
-    int64_t n = 0, *steps = NULL, shape[NS_MAX_RANK];
+    run_metrics r = {.all = all, .path = path, .run = run};
+    int64_t shape[NS_MAX_RANK];
     int rank, rc = ns_file_open(&f, path, m->err);
     if (rc)
         return rc;
-    rc = ns_file_read_i64(f, "step", &steps, &rank, shape, m->err);
+    rc = ns_file_read_i64(f, "step", &r.steps, &rank, shape, m->err);
+    if (rc == NS_OK && rank != 1)
+        rc = ns_fail(m->err, NS_E_FORMAT, "%s: 'step' is not a list", path);
+    r.n = rc == NS_OK ? shape[0] : 0;
     if (rc == NS_OK)
-        rc = ns_file_list(f, &list, &n, m->err);
-    for (int64_t i = 0; i < n; i++) {
-        char *axes = NULL;
-        const char *const name = list[i] + (list[i][0] == '/');
-        if (rc == NS_OK && !strchr(name, '/'))
-            rc = ns_file_describe(f, name, NULL, NULL, NULL, &axes, m->err);
-        if (rc == NS_OK && axes && strcmp(axes, "step") == 0 && strcmp(name, "step") && strcmp(name, "tokens"))
-            rc = read_metric(m, all, f, name, steps, shape[0], run);
-        free(axes);
-        free(list[i]);
-    }
-    free(list);
-    free(steps);
+        rc = ns_merge_each(m, f, read_metric, &r);
+    free(r.steps);
     ns_file_close(f);
     return rc;
 }

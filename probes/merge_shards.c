@@ -50,7 +50,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
 {
     ns_file *f;
     int64_t shape[NS_MAX_RANK], cases[NS_MAX_RANK];
-    int rank, rc = ns_file_open(&f, s->path, err);
+    int rank, case_rank, rc = ns_file_open(&f, s->path, err);
     if (rc)
         return rc;
     const char *const tokens = ns_file_fact(f, "tokens");
@@ -62,7 +62,9 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->content = fact_of(f, "content_sha256");
     rc = s->cases && s->probes && s->kernels && s->label && s->content ? ns_file_describe(f, "head_valid", NULL, &rank, shape, NULL, err) : ns_oom(err, s->path);
     if (rc == NS_OK)
-        rc = ns_file_describe(f, "case_id", NULL, NULL, cases, NULL, err);
+        rc = ns_file_describe(f, "case_id", NULL, &case_rank, cases, NULL, err);
+    if (rc == NS_OK && (rank != 2 || case_rank != 1))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: head_valid or case_id has another shape than a score file gives it", s->path);
     if (rc == NS_OK) {
         s->L = shape[0];
         s->H = shape[1];

@@ -128,6 +128,8 @@ static int write_case_numbers(ns_merging *m, const ns_file *f, const char *name,
     int64_t *whole = NULL, n = m->job.C, shape[NS_MAX_RANK];
     float *real = NULL;
     int rank, rc = dtype == NS_I64 ? ns_file_read_i64(f, name, &whole, &rank, shape, m->err) : ns_file_read_f32(f, name, &real, &rank, shape, NULL, m->err);
+    if (rc == NS_OK && (rank != 1 || shape[0] != n))
+        rc = ns_fail(m->err, NS_E_FORMAT, "%s: '%s' is not one value a case", m->job.shards[m->job.first].path, name);
     if (rc == NS_OK) {
         const ns_view view = ns_view_of(whole ? (void *)whole : (void *)real, whole ? NS_I64 : NS_F32, 1, &n);
         rc = ns_table_array(m->w, name, "case", &view, NULL, m->err);
@@ -150,28 +152,22 @@ static int write_case_texts(ns_merging *m, const ns_file *f, const char *name)
     return rc;
 }
 
+static int write_case_value(ns_merging *m, void *user, const ns_file *f, const char *name, const char *axes, ns_dtype dtype)
+{
+    (void)user;
+    ns_merge_axes kind;
+    if (strcmp(axes, "case") || strcmp(name, "case") == 0 || ns_merge_field_kind(name, axes, dtype, &kind))
+        return NS_OK;
+    return dtype == NS_N_DTYPES ? write_case_texts(m, f, name) : write_case_numbers(m, f, name, dtype);
+}
+
 int ns_merge_write_cases(ns_merging *m)
 {
     ns_file *f;
-    char **list = NULL;
-    int64_t n = 0;
     int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
     if (rc)
         return rc;
-    rc = ns_file_list(f, &list, &n, m->err);
-    for (int64_t i = 0; i < n; i++) {
-        char *axes = NULL;
-        ns_dtype dtype;
-        ns_merge_axes kind;
-        const char *const name = list[i] + (list[i][0] == '/');
-        if (rc == NS_OK && !strchr(name, '/'))
-            rc = ns_file_describe(f, name, &dtype, NULL, NULL, &axes, m->err);
-        if (rc == NS_OK && axes && strcmp(axes, "case") == 0 && strcmp(name, "case") != 0 && !ns_merge_field_kind(name, axes, dtype, &kind))
-            rc = dtype == NS_N_DTYPES ? write_case_texts(m, f, name) : write_case_numbers(m, f, name, dtype);
-        free(axes);
-        free(list[i]);
-    }
-    free(list);
+    rc = ns_merge_each(m, f, write_case_value, NULL);
     ns_file_close(f);
     return rc;
 }

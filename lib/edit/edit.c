@@ -80,7 +80,7 @@ static bool in_span(const edit *e, const ns_case *c, int64_t key)
     return false;
 }
 
-/* A row that would see nothing keeps its last key, its own token. */
+/* A row that would see nothing at all is left as it is. */
 static void hide_span(const edit *e, const ns_site *site, float *scores)
 {
     int64_t left = 0;
@@ -91,7 +91,7 @@ static void hide_span(const edit *e, const ns_site *site, float *scores)
             scores[k] = -INFINITY;
 }
 
-/* Keys in random order are hidden while the weight hidden stays within the span's; the one nearest to it closes the gap. */
+/* Other keys in random order are hidden, each that still fits into the span's weight: at most as much is hidden, and one key always stays. */
 static int hide_others(const edit *e, const ns_site *site, float *scores, int64_t head, int64_t position, ns_error *err)
 {
     const int64_t n = site->n_keys;

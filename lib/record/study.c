@@ -191,6 +191,13 @@ static int no_such(const ns_study *s, const char *name, const char *axes, ns_err
     return ns_fail(err, NS_E_ARG, "%s: no '%s' over %s; it has %s", s->path, name, axes, known[0] ? known : "none");
 }
 
+/* The cells of a dataset with these axes. */
+static int64_t cells_of(const ns_study *s, const char *axes)
+{
+    const int64_t R = s->n.R;
+    return strcmp(axes, "run") == 0 ? R : strcmp(axes, "run step") == 0 ? R * s->n.P : R * s->n.P * s->n.L * s->n.H;
+}
+
 static int values_of(ns_study *s, const char *name, const char *axes, const float **out, ns_error *err)
 {
     const cached *const known = find(s, name);
@@ -206,6 +213,11 @@ static int values_of(ns_study *s, const char *name, const char *axes, const floa
     if (rc == NS_OK && strcmp(got, axes) != 0)
         rc = no_such(s, name, axes, err);
     free(got);
+    int64_t cells = 1;
+    for (int i = 0; rc == NS_OK && i < rank; i++)
+        cells *= shape[i];
+    if (rc == NS_OK && cells != cells_of(s, axes))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: '%s' has another shape than its study", s->path, name);
     char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
     if (rc == NS_OK && (!key || !ns_grow(&s->cache, &s->cache_capacity, s->n_cache + 1, sizeof *s->cache)))
         rc = ns_oom(err, name);

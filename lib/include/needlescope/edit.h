@@ -15,7 +15,7 @@ typedef enum ns_edit_mode {
     NS_EDIT_MEAN_Z,            /* z of the head = mean[] */
     NS_EDIT_UNIFORM_ATTN,      /* weight 1 / n on each of the n visible keys (Wu et al. 2024 in effect: logits set to 0 after the mask) */
     NS_EDIT_KNOCKOUT,          /* decode rows cannot see the needle: -inf before the softmax, so the rest is renormalised (Geva et al. 2023) */
-    NS_EDIT_KNOCKOUT_OTHERS,   /* its control: the same head and rows, other keys of as much weight as the needle has, drawn at random */
+    NS_EDIT_KNOCKOUT_OTHERS,   /* its control: the same head and rows, other keys drawn at random, with as much weight as the needle at most */
     NS_EDIT_N_MODES
 } ns_edit_mode;
 typedef enum ns_edit_scope { NS_SCOPE_ALL, NS_SCOPE_PREFILL, NS_SCOPE_DECODE } ns_edit_scope;

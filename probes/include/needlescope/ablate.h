@@ -1,8 +1,8 @@
 /* ablate.h - do these heads matter? The cases under every condition: untouched, the heads silenced or blinded, and matched controls, all draws kept.
  *
  * Controls of the z and pattern modes are as many other heads, matched on mean |z W_O| over the answer rows, and on the layer where it has at least
- * NS_ABLATE_LAYER_OTHERS heads outside the target set; the target set alone is left out. The control of knockout hides other keys of as much
- * weight from the same heads in the same rows. measures.md §2. */
+ * NS_ABLATE_LAYER_OTHERS heads outside the target set; the target set alone is left out. The control of knockout hides other keys, of as much
+ * weight at most (a head that looks at little else has no more), from the same heads in the same rows. measures.md §2. */
 #ifndef NEEDLESCOPE_ABLATE_H
 #define NEEDLESCOPE_ABLATE_H
 
