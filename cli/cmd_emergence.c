@@ -13,6 +13,7 @@ typedef struct emergence_settings {
     const char *score, *previous, *out;
     double      theta, horizon;
     int64_t     persist, top, resamples, seed;
+    bool        leave_short;
 } emergence_settings;
 
 #define FIELD(name) offsetof(emergence_settings, name)
@@ -22,6 +23,7 @@ static const cli_option options[] = {
     {"theta", 0, CLI_NUMBER, FIELD(theta), "X", "alive at this score and above (default 0.5); .3, .5 and .7 stand beside it"},
     {"persist", 'm', CLI_INT, FIELD(persist), "M", "so many measured checkpoints in a row make a birth or a death (default 3)", NULL, 1, 1000},
     {"horizon", 0, CLI_NUMBER, FIELD(horizon), "T", "look no further, in tokens (steps where those are not known; default: as far as every run reached)"},
+    {"leave-short", 0, CLI_FLAG, FIELD(leave_short), NULL, "leave runs out that end before --horizon, instead of refusing"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "heads in the sets that are traced (default 4)", NULL, 1, 100000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples and permutations (default 1000 and 999)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
@@ -221,8 +223,9 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const emergence_settings *const s = settings;
-    const ns_emergence_params params = {sizeof params, s->score, s->previous, {sizeof(ns_birth_params), s->theta, (int)s->persist}, s->horizon, s->top, s->resamples,
-                                        (uint64_t)s->seed};
+    const ns_emergence_params params = {.size = sizeof params, .score = s->score, .previous = s->previous, .horizon = s->horizon, .leave_short = s->leave_short,
+                                        .birth = {sizeof(ns_birth_params), s->theta, (int)s->persist}, .top = s->top, .resamples = s->resamples,
+                                        .seed = (uint64_t)s->seed};
     ns_study *study = NULL;
     ns_emergence *e = NULL;
     int rc = s->theta > 0 ? cli_check_output(app, s->out) : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);

@@ -38,7 +38,7 @@ static double reach(const ns_emergence *e, int64_t r)
     return last;
 }
 
-static int set_horizon(ns_emergence *e, double wanted, ns_error *err)
+static int set_horizon(ns_emergence *e, double wanted, bool leave_short, ns_error *err)
 {
     e->horizon = (double)INFINITY;
     e->shortest = -1;
@@ -51,7 +51,7 @@ static int set_horizon(ns_emergence *e, double wanted, ns_error *err)
     }
     if (e->shortest < 0)
         return ns_fail(err, NS_E_ARG, "no checkpoint of this study was scored: nothing can have emerged");
-    if (wanted > e->horizon)
+    if (wanted > e->horizon && !leave_short)
         return ns_fail(err, NS_E_ARG, "horizon %.0f: run '%.100s' ends at %.0f %s; a horizon is common to all runs that are compared, so train it on or ask for less", wanted,
                        ns_study_run_name(e->study, e->shortest), e->horizon, e->in_tokens ? "tokens" : "steps");
     if (wanted > 0) {
@@ -61,10 +61,12 @@ static int set_horizon(ns_emergence *e, double wanted, ns_error *err)
     return NS_OK;
 }
 
-/* Steps of the study up to the horizon, as this run counts them. */
+/* Steps of the study up to the horizon, as this run counts them; none of a run that does not reach it. */
 static int64_t steps_within(const ns_emergence *e, int64_t r)
 {
     int64_t n = 0;
+    if (reach(e, r) < e->horizon)
+        return 0;
     for (int64_t p = 0; p < e->shape.P; p++)
         if (e->axis[r * e->shape.P + p] <= e->horizon && ns_study_status(e->study)[r * e->shape.P + p] == NS_STUDY_DONE)
             n = p + 1;
@@ -109,7 +111,18 @@ static void use_below(const ns_emergence *e, int64_t r, const int64_t *who, bool
 
 typedef struct scratch { double *series; int64_t *who, *tokens; bool *use; } scratch;
 
-static void find_births(ns_emergence *e, int64_t r, const float *score, const float *previous, scratch *s)
+static bool keep(const scratch *s, int64_t P, double **score, int64_t **head)
+{
+    *score = ns_alloc_array((size_t)P, sizeof **score);
+    *head = ns_alloc_array((size_t)P, sizeof **head);
+    if (!*score || !*head)
+        return false;
+    memcpy(*score, s->series, (size_t)P * sizeof **score);
+    memcpy(*head, s->who, (size_t)P * sizeof **head);
+    return true;
+}
+
+static int find_births(ns_emergence *e, int64_t r, const float *score, const float *previous, scratch *s, ns_error *err)
 {
     ns_run_emergence *const run = &e->runs[r];
     const int64_t K = e->shape.L * e->shape.H;
@@ -118,6 +131,8 @@ static void find_births(ns_emergence *e, int64_t r, const float *score, const fl
     run->second = event_of(e, r, s->series, s->who, e->birth);
     ns_best_series(score, run->P, K, s->use, 0, s->series, s->who);
     run->best = event_of(e, r, s->series, s->who, e->birth);
+    if (!keep(s, run->P, &run->best_score, &run->best_head))
+        return ns_oom(err, "the best heads");
     for (int i = 0; i < NS_SWEEP; i++)
         run->sweep[i] = event_of(e, r, s->series, s->who, (ns_birth_params){sizeof e->birth, ns_sweep[i], e->birth.persist});
     for (int64_t p = 0; p < run->P; p++)
@@ -125,10 +140,11 @@ static void find_births(ns_emergence *e, int64_t r, const float *score, const fl
     run->midpoint = ns_fit_midpoint(s->tokens, s->series, run->P);
     run->previous = (ns_event){(double)NAN, (double)NAN, -1, -1, 0};
     if (!previous)
-        return;
+        return NS_OK;
     use_below(e, r, s->who, s->use);
     ns_best_series(previous, run->P, K, s->use, 0, s->series, s->who);
     run->previous = event_of(e, r, s->series, s->who, e->birth);
+    return keep(s, run->P, &run->previous_score, &run->previous_head) ? NS_OK : ns_oom(err, "the best heads");
 }
 
 static int trace_run(ns_emergence *e, int64_t r, const float *score, const float *entropy, const float *distance, int64_t top, ns_error *err)
@@ -222,8 +238,9 @@ static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params
         run->P = steps_within(e, r);
         for (int64_t i = 0; i < run->P; i++)
             run->measured += ns_study_status(study)[r * e->shape.P + i] == NS_STUDY_DONE;
-        find_births(e, r, score + r * cells, previous ? previous + r * cells : NULL, s);
-        rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL, p->top > 0 ? p->top : 4, err);
+        rc = find_births(e, r, score + r * cells, previous ? previous + r * cells : NULL, s, err);
+        if (rc == NS_OK)
+            rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL, p->top > 0 ? p->top : 4, err);
     }
     return rc ? rc : find_lives(e, score, s->series, err);
 }
@@ -257,7 +274,7 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     int rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
     if (rc == NS_OK) {
         fill_axis(e);
-        rc = set_horizon(e, p->horizon, err);
+        rc = set_horizon(e, p->horizon, p->leave_short, err);
     }
     if (rc == NS_OK)
         rc = read_runs(e, study, p, &s, err);
@@ -279,6 +296,10 @@ void ns_emergence_free(ns_emergence *e)
     if (!e)
         return;
     for (int64_t r = 0; e->runs && r < e->shape.R; r++) {
+        free(e->runs[r].best_score);
+        free(e->runs[r].previous_score);
+        free(e->runs[r].best_head);
+        free(e->runs[r].previous_head);
         free(e->runs[r].entropy);
         free(e->runs[r].distance);
         free(e->runs[r].flags);

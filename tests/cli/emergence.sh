@@ -19,6 +19,16 @@ life() {
 [ "$(life 4 2 0) $(life 4 2 1)" = '30/80 140/' ] || fail "born again: $(life 4 2 0) $(life 4 2 1)"
 [ "$(life 5 0 0)" = / ] || fail "never: $(life 5 0 0)"
 [ "$(awk -F, 'NR > 1 && $8 != ""' births.csv | wc -l)" -eq 5 ] || fail "other heads are born than were planted: $(awk -F, 'NR > 1 && $8 != ""' births.csv)"
+
+# a run that ends before the horizon: refused, or left out by name
+run lab plant b --series 12 --every 10 --births 30,60,40:110,30:80,never --retrieval 3.1,3.4,4.6,4.2,5.0 --seed 4
+run scan a b --cases cases.jsonl --probe retrieval_find,previous_token -o both
+run merge both
+horizon=$("$NEEDLESCOPE" emergence scan/study.h5 --json | tr ',' '\n' | sed -n 's/.*"horizon": *//p')
+expect 2 "run 'b' ends at" emergence both/study.h5 --horizon "$horizon"
+run emergence both/study.h5 --horizon "$horizon" --leave-short -o long.csv
+cmp -s births.csv long.csv || fail "left out: another table than of the long run alone: $(diff births.csv long.csv | head -4)"
+grep -q "run 'b': no scored checkpoint" err || fail "what is left out is not said: $(cat err)"
 expect 2 'not a study' emergence scan/shards/a/step000010.h5
 expect 2 "no 'retrieval_fnd'" emergence scan/study.h5 --score retrieval_fnd
 finish

@@ -136,6 +136,7 @@ typedef struct ns_emergence_params {
     const char *previous;         /* NULL = previous_at_needle, else previous_token, whichever the study has; "" = none */
     ns_birth_params birth;
     double      horizon;          /* 0 = the last checkpoint that every run reached; on the study's axis */
+    bool        leave_short;      /* runs that end before `horizon` are left out (measured = 0); else such a run is an error */
     int64_t     top;              /* 0 = 4: heads in the sets that are traced */
     int64_t     resamples;        /* 0 = 1000 of seeds, 999 permutations */
     uint64_t    seed;
@@ -155,6 +156,8 @@ extern NS_API const double ns_sweep[NS_SWEEP];
 typedef struct ns_run_emergence {
     int64_t   P, measured;        /* steps of the study up to the horizon; checkpoints that were measured */
     bool      any_kind;           /* the run has no full-attention layer: "best" is over all heads */
+    double   *best_score, *previous_score;        /* [P] what `best` and `previous` are births of; NaN where not measured; previous_score NULL: none */
+    int64_t  *best_head, *previous_head;          /* [P] layer * H + head that is best there, -1 */
     ns_event  best, second, previous, sweep[NS_SWEEP];
     ns_midpoint midpoint;         /* of the best head's series; in steps where tokens are not known */
     ns_max_null null;             /* at the birth of the best head, against the score's chance outputs; NaN where the study has none */
