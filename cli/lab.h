@@ -1,8 +1,10 @@
 /* lab.h - lab laziness: the protocol, the runs it asks for, and the folder they live in:
- *     DIR/protocol.json  cases/LENGTH.jsonl  configs/RUN.json  runs/RUN/  scan/  study.h5  lengths/RUN-STEP.h5  ablate/RUN.json
+ *     DIR/protocol.json  cases/LENGTH.jsonl  configs/RUN.json  runs/RUN/  scan/  study.h5  lengths/RUN-STEP.h5  ablate/RUN.h5
  *     figures/  summary.json  summary.txt  log/ */
 #ifndef NS_CLI_LAB_H
 #define NS_CLI_LAB_H
+
+#include <needlescope/training.h>
 
 #include "cli/jobs.h"
 
@@ -14,15 +16,19 @@ typedef struct cli_lab_run {
 } cli_lab_run;
 
 /* ---- what was found, one a run ---- */
-typedef struct cli_lab_birth { int64_t before, at; } cli_lab_birth;       /* steps: born in (before, at]; at < 0: not up to the horizon;
-                                                                             before = CLI_LAB_NO_HEAD: there is none to be born */
+typedef struct cli_lab_birth { int64_t before, at; } cli_lab_birth;       /* steps: born in (before, at]; at < 0: not up to `before`, the last
+                                                                             checkpoint at which a birth could be confirmed; before =
+                                                                             CLI_LAB_NO_HEAD: there is none to be born */
 enum { CLI_LAB_NO_HEAD = -2 };
-enum { CLI_LAB_LAYERS = 64, CLI_LAB_HEADS = 64, CLI_LAB_DRAWS = 64 };
+enum { CLI_LAB_HEADS = 64, CLI_LAB_DRAWS = 64 };
 /* Over the checkpoints: best head of the full layers, best previous-token head below, recall inside the window, needle accuracy. */
 enum { CLI_LAB_FIND, CLI_LAB_PREVIOUS, CLI_LAB_IN_WINDOW, CLI_LAB_ACCURACY, CLI_LAB_SERIES };
 typedef struct cli_lab_result {
     bool    measured, ablated;           /* its study rows are complete; its ablation ran */
     cli_lab_birth find, previous, solved;     /* best head of the full layers; best previous-token head below them; needle accuracy >= theta */
+    cli_lab_birth sweep[NS_SWEEP];       /* of the best head, at other thresholds */
+    double  low, high;                   /* steps: 95 % of the median over seeds of such runs; INFINITY: beyond the horizon; NaN below 5 seeds */
+    double  null_p;                      /* of the best head's score at its birth, against needle and placebo exchanged; NaN: not born */
     int64_t heads[CLI_LAB_HEADS][2];     /* (layer, head) with find >= theta at the horizon */
     int     n_heads;
     int64_t previous_head[2];            /* the best previous-token head below them, at the horizon; layer -1: none */
@@ -30,7 +36,8 @@ typedef struct cli_lab_result {
     double  accuracy[8], swap;           /* at the horizon, by length; on the swapped cases */
     double  loss, loss_filler, loss_near, loss_mid, loss_far, in_window;
     double  intact, knocked, silenced;   /* accuracy: none, edges to the needle cut in those heads, those heads' output zeroed */
-    double  other_keys;                  /* the same heads, as much weight of other keys cut */
+    double  others[CLI_LAB_DRAWS];       /* the same heads, other keys cut, of as much weight at most */
+    int     n_others;
     double  draws[CLI_LAB_DRAWS];        /* as many heads of like norm zeroed */
     bool    hits_previous[CLI_LAB_DRAWS];        /* the draw holds the previous-token head */
     int     n_draws;
@@ -74,10 +81,10 @@ typedef struct cli_lab_stage { const char *name; int (*run)(cli_lab *); } cli_la
 extern const cli_lab_stage cli_lab_stages[];
 
 /* ---- lab_results.c: study.h5, lengths/, ablate/ -> results ---- */
+/* What `emergence` finds by the protocol's rule and horizon; runs that do not reach it are left out. */
+int  cli_lab_emergence(const cli_lab *, ns_study *, ns_emergence **, ns_error *);
 int  cli_lab_read_results(cli_lab *, ns_error *);
-
-/* ---- lab_ablate.c: a run's last checkpoint, heads and edges silenced -> the rest of its result ---- */
-int  cli_lab_ablate(cli_lab *, const cli_lab_run *, cli_lab_result *);
+int  cli_lab_read_ablations(cli_lab *, ns_error *);
 
 /* ---- lab_figures.c: results -> figures/ ---- */
 int  cli_lab_draw(cli_lab *);

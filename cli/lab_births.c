@@ -24,6 +24,16 @@ cli_lab_birth cli_birth_previous(const cli_lab_result *r)
     return r->previous;
 }
 
+cli_lab_birth cli_birth_at_low_theta(const cli_lab_result *r)
+{
+    return r->sweep[0];
+}
+
+cli_lab_birth cli_birth_at_high_theta(const cli_lab_result *r)
+{
+    return r->sweep[NS_SWEEP - 1];
+}
+
 int cli_birth_compare(cli_lab_birth a, cli_lab_birth b)
 {
     if (a.at < 0 || b.at < 0)
@@ -49,12 +59,12 @@ static int births_of(const cli_lab *lab, const char *arm, int64_t window, cli_bi
     return n;
 }
 
-void cli_birth_format(const cli_lab *lab, cli_lab_birth b, char out[24])
+void cli_birth_format(cli_lab_birth b, char out[24])
 {
     if (b.before == CLI_LAB_NO_HEAD)
         snprintf(out, 24, "-");
     else
-        snprintf(out, 24, b.at < 0 ? ">%lld" : "%lld", (long long)(b.at < 0 ? lab->steps : b.at));
+        snprintf(out, 24, b.at < 0 ? ">%lld" : "%lld", (long long)(b.at < 0 ? b.before : b.at));
 }
 
 /* ---- orders ---- */
@@ -123,6 +133,12 @@ void cli_page_order(cli_page *p, cJSON *list, const char *what, const char *a, c
 
 /* ---- the table ---- */
 
+/* The middle one of n sorted births, of two the lower. */
+static cli_lab_birth middle(const cli_lab_birth *sorted, int n)
+{
+    return sorted[(n - 1) / 2];
+}
+
 /* "  240  (2 of 3 born: 180 240 >800)" */
 static void say_births(cli_page *p, cli_arm a, cli_birth_of *of)
 {
@@ -133,23 +149,77 @@ static void say_births(cli_page *p, cli_arm a, cli_birth_of *of)
     int born = 0;
     for (int i = 0; i < n; i++)
         born += sorted[i].at >= 0;
-    cli_birth_format(lab, sorted[(n - 1) / 2], text);      /* the middle one, of two the lower */
+    cli_birth_format(middle(sorted, n), text);
     cli_page_say(p, " %6s  %d of %d:", text, born, n);
     for (int64_t s = 0; s < lab->seeds; s++) {
         const cli_lab_result *const r = cli_lab_result_of(lab, a.arm, a.window, lab->first_seed + s);
         if (r)
-            cli_birth_format(lab, of(r), text);
+            cli_birth_format(of(r), text);
         cli_page_say(p, " %5s", r ? text : "-");
     }
 }
 
-static void say_arm(cli_page *p, const cli_lab_run *run)
+static void say_median(cli_page *p, cli_arm a, cli_birth_of *of)
+{
+    cli_lab_birth sorted[MAX_SEEDS];
+    char text[24];
+    cli_birth_format(middle(sorted, births_of(p->lab, a.arm, a.window, of, sorted)), text);
+    cli_page_say(p, " %7s", text);
+}
+
+/* The 95 % interval of the median, where there are seeds enough. */
+static void say_interval(cli_page *p, const cli_lab_result *r)
+{
+    if (isnan(r->low))
+        return;
+    cli_page_say(p, isinf(r->low) ? "   (>%.0f, " : "   (%.0f, ", isinf(r->low) ? (double)p->lab->steps : r->low);
+    cli_page_say(p, isinf(r->high) ? ">%.0f]" : "%.0f]", isinf(r->high) ? (double)p->lab->steps : r->high);
+}
+
+static bool measured_any(const cli_lab *lab, const cli_lab_run *run)
 {
     cli_lab_birth any[MAX_SEEDS];
-    const cli_arm a = {run->arm, run->window};
-    if (births_of(p->lab, a.arm, a.window, cli_birth_find, any) == 0)
-        return;
+    return births_of(lab, run->arm, run->window, cli_birth_find, any) > 0;
+}
+
+static void name_arm(cli_page *p, const cli_lab_run *run)
+{
     cli_page_say(p, "  %-16.*s", (int)(strrchr(run->name, '-') - run->name), run->name);     /* without the seed */
+}
+
+/* How the medians depend on the threshold, and how sure they are. */
+static void say_sweep(cli_page *p, const cli_lab_run *run, const cli_lab_result *r)
+{
+    const cli_arm a = {run->arm, run->window};
+    name_arm(p, run);
+    say_median(p, a, cli_birth_at_low_theta);
+    say_median(p, a, cli_birth_find);
+    say_median(p, a, cli_birth_at_high_theta);
+    say_interval(p, r);
+    cli_page_say(p, "\n");
+}
+
+/* A best head is a maximum over heads, and large by chance. */
+static void say_null(cli_page *p)
+{
+    double most = 0;
+    int born = 0;
+    for (int64_t i = 0; i < p->lab->n_runs; i++) {
+        const cli_lab_result *const r = &p->lab->results[i];
+        if (!r->measured || isnan(r->null_p))
+            continue;
+        most = fmax(most, r->null_p);
+        born++;
+    }
+    if (born)
+        cli_page_say(p, "  In the %d runs with a birth the best head's score there, against needle and placebo exchanged at random: p = %.2g at most\n",
+                     born, most);
+}
+
+static void say_arm(cli_page *p, const cli_lab_run *run)
+{
+    const cli_arm a = {run->arm, run->window};
+    name_arm(p, run);
     say_births(p, a, cli_birth_find);
     cli_page_say(p, "   |");
     say_births(p, a, cli_birth_previous);
@@ -164,6 +234,12 @@ void cli_page_births(cli_page *p)
                  (long long)(lab->batch * lab->length), (long long)lab->every);
     cli_page_say(p, "  %-16s  retrieval (best head of the full layers) | previous token (best head below)\n", "");
     for (int64_t i = 0; i < lab->n_runs; i++)
-        if (lab->runs[i].seed == lab->first_seed)
+        if (lab->runs[i].seed == lab->first_seed && measured_any(lab, &lab->runs[i]))
             say_arm(p, &lab->runs[i]);
+    cli_page_say(p, "\nMedian birth of retrieval with a threshold of .3, .5, .7%s\n", lab->seeds < 5 ? "" : "; 95 % of the median at .5: seeds resampled, "
+                                                                                                         "cases nested in them");
+    for (int64_t i = 0; i < lab->n_runs; i++)
+        if (lab->runs[i].seed == lab->first_seed && measured_any(lab, &lab->runs[i]))
+            say_sweep(p, &lab->runs[i], &lab->results[i]);
+    say_null(p);
 }

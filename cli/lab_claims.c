@@ -15,10 +15,18 @@ static const char *verdict(int yes, int n, const char *some, const char *none)
 
 /* ---- P1: the heads that retrieve are the ones that answer ---- */
 
-/* Without the edges to the needle less than half of the answers are left, without as many others nine tenths. */
+static double least_of(const double *values, int n)
+{
+    double least = n ? values[0] : (double)NAN;
+    for (int i = 1; i < n; i++)
+        least = fmin(least, values[i]);
+    return least;
+}
+
+/* Without the edges to the needle less than half of the answers are left, without other edges nine tenths in every draw. */
 static bool carries(const cli_lab_result *r)
 {
-    return r->knocked < .5 * r->intact && r->other_keys >= .9 * r->intact;
+    return r->knocked < .5 * r->intact && least_of(r->others, r->n_others) >= .9 * r->intact;
 }
 
 static void put_ablation(cli_page *p, cJSON *list, const cli_lab_run *run, const cli_lab_result *r)
@@ -29,7 +37,7 @@ static void put_ablation(cli_page *p, cJSON *list, const cli_lab_run *run, const
     cli_page_put_bool(p, item, "whole_layer", r->whole_layer);
     cli_page_put(p, item, "intact", r->intact);
     cli_page_put(p, item, "edges_cut", r->knocked);
-    cli_page_put(p, item, "other_edges_cut", r->other_keys);
+    cli_page_put_list(p, item, "other_edges_cut", r->others, r->n_others);
     cli_page_put(p, item, "zeroed", r->silenced);
     cJSON *const draws = cli_page_list(p, item, "draws");
     for (int k = 0; k < r->n_draws; k++) {
@@ -41,8 +49,8 @@ static void put_ablation(cli_page *p, cJSON *list, const cli_lab_run *run, const
 
 static void say_ablation(cli_page *p, const cli_lab_run *run, const cli_lab_result *r)
 {
-    cli_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut %.2f  zeroed %.2f\n      draws", run->name, r->n_heads,
-                 r->whole_layer ? " (a whole layer)" : "", r->intact, r->knocked, r->other_keys, r->silenced);
+    cli_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut %.2f and more  zeroed %.2f\n      draws", run->name, r->n_heads,
+                 r->whole_layer ? " (a whole layer)" : "", r->intact, r->knocked, least_of(r->others, r->n_others), r->silenced);
     for (int k = 0; k < r->n_draws; k++)
         cli_page_say(p, " %.2f%s", r->draws[k], r->hits_previous[k] ? "*" : "");
     cli_page_say(p, "\n");
@@ -60,9 +68,9 @@ void cli_claim_heads(cli_page *p)
     cJSON *const list = cli_page_list(p, object, "runs");
     if (runs)
         cli_page_say(p, "    with the edges from the answer to the needle cut in those heads less than half of the accuracy is left, and 9/10\n"
-                        "    with as many other edges cut: %d of %d runs. Draws: accuracy with as many other heads of like norm zeroed (by\n"
-                        "    norm, not by layer, since the heads are most or all of theirs); * = with the previous-token head, the other half of\n"
-                        "    the circuit.\n", hold, runs);
+                        "    with other edges cut, of as much weight at most, in every draw: %d of %d runs. Draws: accuracy with as many other\n"
+                        "    heads of like norm zeroed (by norm, not by layer, since the heads are most or all of theirs); * = with the previous-\n"
+                        "    token head, the other half of the circuit.\n", hold, runs);
     for (int64_t i = 0; i < lab->n_runs; i++) {
         if (!lab->results[i].ablated)
             continue;
@@ -97,11 +105,18 @@ static cli_order say_pairs(cli_page *p, cJSON *list, const char *what, cli_birth
 static void say_trend(cli_page *p, cJSON *object, const char *what, const char *key, cli_birth_of *of)
 {
     int64_t windows[32];
-    int seeds;
-    const double value = cli_lab_trend(p->lab, windows, cli_lab_windows(p->lab, windows), of, &seeds);
-    cli_page_put(p, object, key, value);
-    if (!isnan(value))
-        cli_page_say(p, "    %-14s trend over all windows: p = %.2g (Page's L, exact, %d seeds as blocks)\n", what, value, seeds);
+    const cli_trend t = cli_lab_trend(p->lab, windows, cli_lab_windows(p->lab, windows), of);
+    char name[64];
+    snprintf(name, sizeof name, "page_p_%s", key);
+    cli_page_put(p, object, name, t.page);
+    snprintf(name, sizeof name, "logrank_p_%s", key);
+    cli_page_put(p, object, name, t.logrank);
+    if (!isnan(t.page))
+        cli_page_say(p, "    %-14s trend over all windows: p = %.2g (Page's L, exact, %d seeds as blocks)", what, t.page, t.n_seeds);
+    if (!isnan(t.page) && !isnan(t.logrank))
+        cli_page_say(p, ", %.2g (log-rank, windows permuted within seeds)", t.logrank);
+    if (!isnan(t.page))
+        cli_page_say(p, "\n");
 }
 
 void cli_claim_delay(cli_page *p)
@@ -113,8 +128,8 @@ void cli_claim_delay(cli_page *p)
     cJSON *const list = cli_page_list(p, object, "pairs");
     say_pairs(p, list, "retrieval", cli_birth_find);
     say_pairs(p, list, "previous token", cli_birth_previous);
-    say_trend(p, object, "retrieval", "page_p_retrieval", cli_birth_find);
-    say_trend(p, object, "previous token", "page_p_previous_token", cli_birth_previous);
+    say_trend(p, object, "retrieval", "retrieval", cli_birth_find);
+    say_trend(p, object, "previous token", "previous_token", cli_birth_previous);
 }
 
 /* The controls that could refute the cause: all layers full (as late as a large window), a first layer of window 4 (early whatever the
@@ -163,7 +178,7 @@ void cli_claim_competition(cli_page *p)
         char birth[24];
         if (!ns_starts(lab->runs[i].arm, "competition") || !r->measured)
             continue;
-        cli_birth_format(lab, r->find, birth);
+        cli_birth_format(r->find, birth);
         cli_page_say(p, "    %-18s retrieval %s, recall in the window %.2f, loss beyond 31 tokens %.2f\n", lab->runs[i].name, birth,
                      r->in_window, r->loss_far);
     }
@@ -257,8 +272,8 @@ void cli_claim_recurrent(cli_page *p)
         char find[24], solved[24];
         if (!is_arm(lab, i, "recurrent"))
             continue;
-        cli_birth_format(lab, lab->results[i].find, find);
-        cli_birth_format(lab, lab->results[i].solved, solved);
+        cli_birth_format(lab->results[i].find, find);
+        cli_birth_format(lab->results[i].solved, solved);
         cli_page_say(p, "    %-18s retrieval %s; needle accuracy .5 at %s (a recurrent layer may move the value on before it is read)\n",
                      lab->runs[i].name, find, solved);
     }

@@ -76,7 +76,7 @@ static char *note_of(const picture *p, int64_t from)
         born += lab->results[p->run[i]].find.at >= 0;
     for (int k = 0; k < 3; k++) {
         const cli_lab_birth b = lab->results[p->run[at[k]]].find;
-        snprintf(text[k], sizeof text[k], b.at < 0 ? ">%lld" : "%lld", (long long)(b.at < 0 ? lab->steps : b.at));
+        snprintf(text[k], sizeof text[k], b.at < 0 ? ">%lld" : "%lld", (long long)(b.at < 0 ? b.before : b.at));
     }
     return n == 1 ? ns_printf_alloc("%s", text[0])
                   : ns_printf_alloc("%s (%s\xe2\x80\x93%s), %lld/%lld", text[0], text[1], text[2], (long long)born, (long long)n);

@@ -30,11 +30,13 @@ cJSON *cli_page_item(cli_page *, cJSON *list);           /* a new object at its 
 typedef cli_lab_birth cli_birth_of(const cli_lab_result *);
 cli_lab_birth cli_birth_find(const cli_lab_result *);
 cli_lab_birth cli_birth_previous(const cli_lab_result *);
+cli_lab_birth cli_birth_at_low_theta(const cli_lab_result *);                     /* as cli_birth_find, with the ends of the sweep */
+cli_lab_birth cli_birth_at_high_theta(const cli_lab_result *);
 /* NULL where it was not measured. */
 const cli_lab_result *cli_lab_result_of(const cli_lab *, const char *arm, int64_t window, int64_t seed);
 /* Earlier -1, later 1; 0 when the intervals are the same or both are censored. */
 int  cli_birth_compare(cli_lab_birth, cli_lab_birth);
-void cli_birth_format(const cli_lab *, cli_lab_birth, char out[24]);              /* "240", ">800" */
+void cli_birth_format(cli_lab_birth, char out[24]);                               /* "240", ">800" */
 void cli_page_births(cli_page *);                                                 /* the table */
 int  cli_lab_windows(const cli_lab *, int64_t out[32]);                           /* of the main arm, ascending */
 
@@ -45,9 +47,11 @@ cli_order cli_order_of(const cli_lab *, cli_arm a, cli_arm b, cli_birth_of *);
 const char *cli_order_verdict(cli_order);
 void cli_page_order(cli_page *, cJSON *list, const char *what, const char *a, const char *b, cli_order);
 
-/* Page's trend test of births over ascending windows, seeds as blocks (lab_trend.c): the exact one-sided p of L, given the ties; n_seeds = seeds in
- * which every window was measured. NaN where nothing can be tested. */
-double cli_lab_trend(const cli_lab *, const int64_t *windows, int n_windows, cli_birth_of *, int *n_seeds);
+/* Are births later the larger the window? Two tests, seeds as blocks (lab_trend.c): the exact one-sided p of Page's L, given the ties; the log-rank
+ * test for trend, which takes censored births for what they are, with windows permuted within seeds. n_seeds: those of which every window was
+ * measured. NaN where nothing can be tested. */
+typedef struct cli_trend { double page, logrank; int n_seeds; } cli_trend;
+cli_trend cli_lab_trend(const cli_lab *, const int64_t *windows, int n_windows, cli_birth_of *);
 
 /* ---- claims ---- */
 void cli_claim_heads(cli_page *);

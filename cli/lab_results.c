@@ -1,113 +1,87 @@
-/* lab_results.c - the study (births, accuracies), a run's metrics (losses) and lengths/RUN-STEP.h5 (longer prompts, swapped keys) -> a result.
- * A run whose last checkpoint is missing has none: a horizon that not all share compares nothing. */
+/* lab_results.c - the study (births, by the code of `emergence`), a run's metrics (losses), lengths/RUN-STEP.h5 (longer prompts, swapped keys) and
+ * ablate/RUN.h5 -> a result. A run whose last checkpoint is missing has none: a horizon that not all share compares nothing. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <needlescope/record.h>
 
-#include "cli/lab_curves.h"
+#include "cli/lab.h"
+
+/* ---- births ---- */
+
+static cli_lab_birth birth_of(const cli_lab *lab, ns_event e)
+{
+    const double per_step = (double)(lab->batch * lab->length);
+    if (isnan(e.at))
+        return (cli_lab_birth){CLI_LAB_NO_HEAD, -1};
+    return (cli_lab_birth){(int64_t)llround(e.after / per_step), isinf(e.at) ? -1 : e.step};
+}
+
+/* Of the needle accuracy, by the rule of heads. series [P] */
+static cli_lab_birth solved_at(const ns_emergence *e, const float *series, int64_t P)
+{
+    double *const values = ns_alloc_array((size_t)P, sizeof *values);
+    const int64_t *const steps = ns_study_steps(e->study);
+    cli_lab_birth out = {CLI_LAB_NO_HEAD, -1};
+    for (int64_t p = 0; values && p < P; p++)
+        values[p] = (double)series[p];
+    if (values) {
+        const ns_life life = ns_first_birth(values, P, &e->birth);
+        const int64_t limit = ns_birth_limit(values, P, &e->birth);
+        out = life.at >= 0 ? (cli_lab_birth){life.after < 0 ? 0 : steps[life.after], steps[life.at]}
+                           : (cli_lab_birth){limit < 0 ? CLI_LAB_NO_HEAD : steps[limit], -1};
+    }
+    free(values);
+    return out;
+}
 
 /* ---- the retrieval heads at the horizon ---- */
 
-static void choose_heads(const cli_curves *c, double theta, cli_lab_result *out)
+/* score [L, H] of the last checkpoint */
+static void choose_heads(const ns_emergence *e, const float *score, cli_lab_result *out)
 {
-    for (int64_t l = 0; l < c->L; l++) {
+    for (int64_t l = 0; l < e->shape.L; l++) {
         int64_t in_layer = 0;
-        for (int64_t h = 0; h < c->H; h++) {
-            if (!(cli_curves_at(c, c->find, c->P - 1, l, h) >= theta) || out->n_heads == CLI_LAB_HEADS)
+        for (int64_t h = 0; h < e->shape.H; h++) {
+            if (!((double)score[l * e->shape.H + h] >= e->birth.theta) || out->n_heads == CLI_LAB_HEADS)
                 continue;
             out->heads[out->n_heads][0] = l;
             out->heads[out->n_heads++][1] = h;
             in_layer++;
         }
-        out->whole_layer |= in_layer == c->H;
+        out->whole_layer |= in_layer == e->shape.H;
     }
 }
 
-/* The layer that retrieves: of the best head at the horizon among the full layers. Previous-token heads are looked for below it. */
-static int64_t retrieving_layer(const cli_curves *c)
+static void choose_previous(const ns_emergence *e, const ns_run_emergence *run, int64_t out[2])
 {
-    int64_t best = -1;
-    float most = -1;
-    for (int64_t l = 0; l < c->L; l++) {
-        for (int64_t h = 0; h < c->H && c->full[l]; h++) {
-            const float score = cli_curves_at(c, c->find, c->P - 1, l, h);
-            if (score > most) {
-                most = score;
-                best = l;
-            }
-        }
-    }
-    return best;
-}
-
-static void choose_previous(const cli_curves *c, int64_t below, int64_t out[2])
-{
-    float most = -1;
-    out[0] = -1;
-    for (int64_t l = 0; l < below; l++) {
-        for (int64_t h = 0; h < c->H; h++) {
-            const float score = cli_curves_at(c, c->link, c->P - 1, l, h);
-            if (score > most) {
-                most = score;
-                out[0] = l;
-                out[1] = h;
-            }
-        }
-    }
+    const int64_t head = run->previous_head ? run->previous_head[run->P - 1] : -1;
+    out[0] = head < 0 ? -1 : head / e->shape.H;
+    out[1] = head < 0 ? -1 : head % e->shape.H;
 }
 
 /* ---- losses ---- */
 
-/* A metric at each checkpoint of the lab; NaN where the file lacks one. out [points] */
-static int read_metric(const cli_lab *lab, const ns_file *file, const char *name, const int64_t *step, int64_t n, float *out, ns_error *err)
-{
-    float *values;
-    int64_t shape[NS_MAX_RANK];
-    int rank;
-    const int rc = ns_file_read_f32(file, name, &values, &rank, shape, NULL, err);
-    if (rc < 0)
-        return rc;
-    for (int64_t p = 0; p < cli_lab_points(lab); p++) {
-        out[p] = NAN;
-        for (int64_t i = 0; i < n && i < shape[0]; i++)
-            if (step[i] == cli_lab_step(lab, p))
-                out[p] = values[i];
-    }
-    free(values);
-    return NS_OK;
-}
-
-static int read_losses(const cli_lab *lab, const ns_file *file, cli_lab_result *out, float *scratch, ns_error *err)
+static int read_losses(const cli_lab *lab, const ns_file *file, cli_lab_result *out, ns_error *err)
 {
     const struct { const char *name; double *out; } wanted[] = {
         {"loss", &out->loss}, {"loss_filler", &out->loss_filler}, {"loss_near", &out->loss_near}, {"loss_mid", &out->loss_mid},
         {"loss_far", &out->loss_far}, {"recall_in_window", &out->in_window},
     };
-    int64_t *step = NULL, shape[NS_MAX_RANK];
+    int64_t *step = NULL, shape[NS_MAX_RANK], n = 0;
     int rank, rc = ns_file_read_i64(file, "step", &step, &rank, shape, err);
+    n = rc == NS_OK ? shape[0] : 0;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && rc == NS_OK; i++) {
-        rc = read_metric(lab, file, wanted[i].name, step, shape[0], scratch, err);
-        *wanted[i].out = rc == NS_OK ? scratch[cli_lab_points(lab) - 1] : NAN;
+        float *values = NULL;
+        *wanted[i].out = (double)NAN;
+        rc = ns_file_read_f32(file, wanted[i].name, &values, &rank, shape, NULL, err);
+        for (int64_t k = 0; k < n && rc == NS_OK && k < shape[0]; k++)
+            if (step[k] == lab->steps)
+                *wanted[i].out = (double)values[k];
+        free(values);
     }
-    if (rc == NS_OK)
-        memcpy(out->series[CLI_LAB_IN_WINDOW], scratch, (size_t)cli_lab_points(lab) * sizeof *scratch);     /* the last one read */
     free(step);
-    return rc;
-}
-
-static int open_metrics(const cli_lab *lab, const cli_lab_run *run, cli_lab_result *out, ns_error *err)
-{
-    char *const path = cli_lab_path(lab, "runs/%s/metrics.h5", run->name);
-    float *const scratch = ns_alloc_array((size_t)cli_lab_points(lab), sizeof *scratch);
-    ns_file *file = NULL;
-    int rc = path && scratch ? ns_file_open(&file, path, err) : ns_oom(err, "metrics");
-    if (rc == NS_OK)
-        rc = read_losses(lab, file, out, scratch, err);
-    ns_file_close(file);
-    free(scratch);
-    free(path);
     return rc;
 }
 
@@ -122,7 +96,7 @@ static double share_of(const int64_t *answered, const int64_t *length, char **te
         hits += answered[i] != 0;
         all++;
     }
-    return all ? (double)hits / (double)all : NAN;
+    return all ? (double)hits / (double)all : (double)NAN;
 }
 
 static int read_lengths(const cli_lab *lab, const ns_file *file, cli_lab_result *out, ns_error *err)
@@ -146,93 +120,231 @@ static int read_lengths(const cli_lab *lab, const ns_file *file, cli_lab_result 
     return rc;
 }
 
-static int open_lengths(const cli_lab *lab, const cli_lab_run *run, cli_lab_result *out, ns_error *err)
+/* ---- interventions ---- */
+
+static int64_t head_named(const char *text, int64_t at[2])
 {
-    char *const path = cli_lab_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps);
+    char *end;
+    at[0] = strtoll(text, &end, 10);
+    at[1] = *end == '.' ? strtoll(end + 1, &end, 10) : -1;
+    return end - text;
+}
+
+/* "1.0,1.3": is the head among them? */
+static bool names_head(const char *text, const int64_t head[2])
+{
+    int64_t at[2];
+    for (int64_t used = head_named(text, at); used > 0; used = head_named(text, at)) {
+        if (at[0] == head[0] && at[1] == head[1])
+            return true;
+        text += used + (text[used] == ',');
+    }
+    return false;
+}
+
+static void take_condition(cli_lab_result *r, const char *kind, const char *mode, const char *heads, double first)
+{
+    const bool knockout = strcmp(mode, "knockout") == 0, target = strcmp(kind, "target") == 0, control = strcmp(kind, "control") == 0;
+    if (strcmp(kind, "none") == 0)
+        r->intact = first;
+    else if (target && knockout)
+        r->knocked = first;
+    else if (target)
+        r->silenced = first;
+    else if (control && strcmp(mode, "knockout_others") == 0 && r->n_others < CLI_LAB_DRAWS)
+        r->others[r->n_others++] = first;
+    else if (control && strcmp(mode, "zero_z") == 0 && r->n_draws < CLI_LAB_DRAWS) {
+        r->hits_previous[r->n_draws] = r->previous_head[0] >= 0 && names_head(heads, r->previous_head);
+        r->draws[r->n_draws++] = first;
+    }
+}
+
+static int read_ablation(const cli_lab *lab, const ns_file *file, cli_lab_result *out, ns_error *err)
+{
+    char **kind = NULL, **mode = NULL, **heads = NULL;
+    float *first = NULL;
+    int64_t shape[NS_MAX_RANK], n[3] = {0};
+    int rank, rc = ns_file_read_f32(file, "first_accuracy", &first, &rank, shape, NULL, err);
+    (void)lab;
+    if (rc == NS_OK)
+        rc = ns_file_read_strings(file, "kind", &kind, &n[0], err);
+    if (rc == NS_OK)
+        rc = ns_file_read_strings(file, "mode", &mode, &n[1], err);
+    if (rc == NS_OK)
+        rc = ns_file_read_strings(file, "heads", &heads, &n[2], err);
+    if (rc == NS_OK && (n[0] != shape[0] || n[1] != shape[0] || n[2] != shape[0]))
+        rc = ns_fail(err, NS_E_FORMAT, "an ablation of %lld conditions with %lld kinds, %lld modes, %lld lists of heads", (long long)shape[0],
+                     (long long)n[0], (long long)n[1], (long long)n[2]);
+    for (int64_t i = 0; rc == NS_OK && i < shape[0]; i++)
+        take_condition(out, kind[i], mode[i], heads[i], (double)first[i]);
+    char **const lists[] = {kind, mode, heads};
+    for (int k = 0; k < 3; k++) {
+        for (int64_t i = 0; lists[k] && i < n[k]; i++)
+            free(lists[k][i]);
+        free(lists[k]);
+    }
+    free(first);
+    out->ablated = rc == NS_OK;
+    return rc;
+}
+
+/* ---- files of a run ---- */
+
+typedef int read_part(const cli_lab *, const ns_file *, cli_lab_result *, ns_error *);
+
+/* path is freed; a file that is not there leaves the result as it is. */
+static int read_file(const cli_lab *lab, char *path, read_part *part, cli_lab_result *out, ns_error *err)
+{
     ns_file *file = NULL;
-    for (int k = 1; k < lab->n_lengths; k++)
-        out->accuracy[k] = NAN;
-    out->swap = NAN;
-    int rc = !path ? ns_oom(err, "lengths") : ns_path_exists(path) ? ns_file_open(&file, path, err) : NS_OK;
+    int rc = !path ? ns_oom(err, "a path") : ns_path_exists(path) ? ns_file_open(&file, path, err) : NS_OK;
     if (rc == NS_OK && file)
-        rc = read_lengths(lab, file, out, err);
+        rc = part(lab, file, out, err);
     ns_file_close(file);
     free(path);
     return rc;
 }
 
-/* ---- all runs ---- */
-
-/* curve [c->P] -> the lab's checkpoints, NaN where the run has no shard. */
-static void spread(const cli_lab *lab, const cli_curves *c, const float *curve, float *out)
+static int read_files(const cli_lab *lab, const cli_lab_run *run, cli_lab_result *out, ns_error *err)
 {
-    int64_t i = 0;
-    for (int64_t p = 0; p < cli_lab_points(lab); p++)
-        out[p] = i < c->P && c->step[i] == cli_lab_step(lab, p) ? curve[i++] : NAN;
+    for (int k = 1; k < lab->n_lengths; k++)
+        out->accuracy[k] = (double)NAN;
+    out->swap = (double)NAN;
+    int rc = read_file(lab, cli_lab_path(lab, "runs/%s/metrics.h5", run->name), read_losses, out, err);
+    return rc ? rc : read_file(lab, cli_lab_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps), read_lengths, out, err);
 }
 
-static int measure_heads(const cli_lab *lab, cli_rule r, const cli_curves *c, cli_lab_result *out, ns_error *err)
+int cli_lab_read_ablations(cli_lab *lab, ns_error *err)
 {
-    float *const curve = ns_alloc_array((size_t)c->P, sizeof *curve);
-    for (int k = 0; k < CLI_LAB_SERIES; k++)
-        out->series[k] = ns_alloc_array((size_t)cli_lab_points(lab), sizeof *out->series[k]);
-    if (!curve || !out->series[0] || !out->series[1] || !out->series[2] || !out->series[3]) {
-        free(curve);
-        return ns_oom(err, "a run's results");
-    }
-    cli_curves_best(c, c->find, cli_layer_full, 0, curve);
-    out->find = cli_curves_birth(c, r, curve);
-    spread(lab, c, curve, out->series[CLI_LAB_FIND]);
-    cli_curves_best(c, c->link, cli_layer_below, retrieving_layer(c), curve);
-    out->previous = isnan(curve[c->P - 1]) ? (cli_lab_birth){CLI_LAB_NO_HEAD, -1} : cli_curves_birth(c, r, curve);
-    spread(lab, c, curve, out->series[CLI_LAB_PREVIOUS]);
-    out->solved = cli_curves_birth(c, r, c->accuracy);
-    spread(lab, c, c->accuracy, out->series[CLI_LAB_ACCURACY]);
-    free(curve);
-    return NS_OK;
-}
-
-static int measure(const cli_lab *lab, const cli_lab_run *run, cli_rule r, const cli_curves *c, cli_lab_result *out, ns_error *err)
-{
-    out->accuracy[0] = c->accuracy[c->P - 1];
-    choose_heads(c, r.theta, out);
-    choose_previous(c, retrieving_layer(c), out->previous_head);
-    int rc = measure_heads(lab, r, c, out, err);
-    if (rc == NS_OK)
-        rc = open_metrics(lab, run, out, err);
-    if (rc == NS_OK)
-        rc = open_lengths(lab, run, out, err);
-    out->measured = rc == NS_OK;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++)
+        if (lab->results[i].measured)
+            rc = read_file(lab, cli_lab_path(lab, "ablate/%s.h5", lab->runs[i].name), read_ablation, &lab->results[i], err);
     return rc;
 }
 
-static int read_study(cli_lab *lab, ns_study *study, cli_rule r, ns_error *err)
+/* ---- all runs ---- */
+
+static int64_t run_index(const ns_study *study, const char *name)
 {
-    int rc = NS_OK;
-    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
-        cli_curves c;
-        rc = cli_curves_read(lab, study, &lab->runs[i], &c, err);
-        if (rc == NS_OK && c.P)
-            rc = measure(lab, &lab->runs[i], r, &c, &lab->results[i], err);
-        cli_curves_clear(&c);
+    const int64_t R = ns_study_size(study).R;
+    for (int64_t i = 0; i < R; i++)
+        if (strcmp(ns_study_run_name(study, i), name) == 0)
+            return i;
+    return -1;
+}
+
+/* The lab's checkpoints out of those of the study; NaN where the run has none. from [P] */
+static void spread(const cli_lab *lab, const ns_emergence *e, int64_t P, const double *scores, const float *series, float *out)
+{
+    const int64_t *const steps = ns_study_steps(e->study);
+    for (int64_t k = 0; k < cli_lab_points(lab); k++) {
+        out[k] = NAN;
+        for (int64_t p = 0; p < P; p++)
+            if (steps[p] == cli_lab_step(lab, k))
+                out[k] = scores ? (float)scores[p] : series ? series[p] : NAN;
     }
+}
+
+static int keep_series(const cli_lab *lab, const ns_emergence *e, int64_t r, const float *accuracy, const float *in_window, cli_lab_result *out, ns_error *err)
+{
+    const ns_run_emergence *const run = &e->runs[r];
+    const double *const scores[CLI_LAB_SERIES] = {[CLI_LAB_FIND] = run->best_score, [CLI_LAB_PREVIOUS] = run->previous_score};
+    const float *const series[CLI_LAB_SERIES] = {[CLI_LAB_IN_WINDOW] = in_window + r * e->shape.P, [CLI_LAB_ACCURACY] = accuracy + r * e->shape.P};
+    for (int k = 0; k < CLI_LAB_SERIES; k++) {
+        out->series[k] = ns_alloc_array((size_t)cli_lab_points(lab), sizeof *out->series[k]);
+        if (!out->series[k])
+            return ns_oom(err, "a run's results");
+        spread(lab, e, run->P, scores[k], series[k], out->series[k]);
+    }
+    return NS_OK;
+}
+
+/* 95 % of the median over the seeds of the run's group, in steps. */
+static void take_interval(const cli_lab *lab, const ns_emergence *e, int64_t r, cli_lab_result *out)
+{
+    const double per_step = (double)(lab->batch * lab->length);
+    out->low = out->high = (double)NAN;
+    for (int64_t g = 0; g < e->n_groups; g++)
+        for (int64_t i = 0; i < e->groups[g].n; i++)
+            if (e->groups[g].runs[i] == r) {
+                out->low = e->groups[g].interval.low / per_step;
+                out->high = e->groups[g].interval.high / per_step;
+            }
+}
+
+/* find [R, P, L, H], accuracy [R, P] */
+static void measure(const cli_lab *lab, const ns_emergence *e, int64_t r, const float *find, const float *accuracy, cli_lab_result *out)
+{
+    const ns_run_emergence *const run = &e->runs[r];
+    const int64_t last = r * e->shape.P + run->P - 1;
+    out->find = birth_of(lab, run->best);
+    out->previous = birth_of(lab, run->previous);
+    for (int i = 0; i < NS_SWEEP; i++)
+        out->sweep[i] = birth_of(lab, run->sweep[i]);
+    out->null_p = run->null.p;
+    take_interval(lab, e, r, out);
+    out->solved = solved_at(e, accuracy + r * e->shape.P, run->P);
+    out->accuracy[0] = (double)accuracy[last];
+    choose_heads(e, find + last * e->shape.L * e->shape.H, out);
+    choose_previous(e, run, out->previous_head);
+}
+
+static int measure_runs(cli_lab *lab, ns_study *study, const ns_emergence *e, ns_error *err)
+{
+    const float *find, *accuracy, *in_window;
+    int rc = ns_study_score(study, e->score, &find, err);
+    if (rc == NS_OK)
+        rc = ns_study_series(study, "accuracy", &accuracy, err);
+    if (rc == NS_OK)
+        rc = ns_study_series(study, "recall_in_window", &in_window, err);
+    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
+        const int64_t r = run_index(study, lab->runs[i].name);
+        cli_lab_result *const out = &lab->results[i];
+        if (r < 0 || e->runs[r].measured == 0)
+            continue;
+        measure(lab, e, r, find, accuracy, out);
+        rc = keep_series(lab, e, r, accuracy, in_window, out, err);
+        if (rc == NS_OK)
+            rc = read_files(lab, &lab->runs[i], out, err);
+        out->measured = rc == NS_OK;
+    }
+    return rc;
+}
+
+int cli_lab_emergence(const cli_lab *lab, ns_study *study, ns_emergence **out, ns_error *err)
+{
+    const cJSON *const rule = cJSON_GetObjectItemCaseSensitive(lab->protocol, "emergence");
+    const char *score = NULL;
+    int64_t consecutive;
+    double theta;
+    int rc = ns_json_f64(rule, "theta", .5, &theta, "protocol: emergence", err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(rule, "consecutive", 3, &consecutive, "protocol: emergence", err);
+    if (rc == NS_OK)
+        rc = ns_json_str(rule, "score", &score, "protocol: emergence", err);
+    const ns_emergence_params params = {.size = sizeof params, .score = score, .birth = {sizeof params.birth, theta, (int)consecutive},
+                                        .horizon = (double)(lab->steps * lab->batch * lab->length), .leave_short = true};
+    if (rc == NS_OK)
+        rc = ns_emergence_run(out, study, &params, err);
+    if (rc == NS_OK && !(*out)->in_tokens)
+        rc = ns_fail(err, NS_E_FORMAT, "%s/study.h5 does not know the tokens of its steps", lab->dir);
     return rc;
 }
 
 int cli_lab_read_results(cli_lab *lab, ns_error *err)
 {
-    const cJSON *const emergence = cJSON_GetObjectItemCaseSensitive(lab->protocol, "emergence");
     char *const path = cli_lab_path(lab, "study.h5");
     ns_study *study = NULL;
-    cli_rule r;
-    int rc = path ? ns_json_f64(emergence, "theta", .5, &r.theta, "protocol: emergence", err) : ns_oom(err, "the study");
-    if (rc == NS_OK)
-        rc = ns_json_i64(emergence, "consecutive", 3, &r.consecutive, "protocol: emergence", err);
+    ns_emergence *e = NULL;
+    int rc = path ? NS_OK : ns_oom(err, "the study");
     if (rc == NS_OK && ns_path_exists(path)) {       /* without a study no run was measured, and the summary says so */
         rc = ns_study_open(&study, path, err);
         if (rc == NS_OK)
-            rc = read_study(lab, study, r, err);
+            rc = cli_lab_emergence(lab, study, &e, err);
+        if (rc == NS_OK)
+            rc = measure_runs(lab, study, e, err);
     }
+    ns_emergence_free(e);
     ns_study_close(study);
     free(path);
     return rc;

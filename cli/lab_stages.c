@@ -201,19 +201,50 @@ static int read_results(cli_lab *lab)
     return cli_lab_read_results(lab, &lab->app->err);
 }
 
+/* "2.0,2.3" malloc'd */
+static char *heads_text(const cli_lab_result *r)
+{
+    char *text = ns_strdup("");
+    for (int i = 0; text && i < r->n_heads; i++) {
+        char *const longer = ns_printf_alloc("%s%s%lld.%lld", text, i ? "," : "", (long long)r->heads[i][0], (long long)r->heads[i][1]);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+/* The retrieval heads at the horizon: edges to the needle cut, output zeroed, each beside its controls. */
+static int add_ablation(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, const cli_lab_result *r)
+{
+    char *const model = cli_lab_path(lab, "runs/%s/step%06lld", run->name, (long long)lab->steps), *const out = cli_lab_path(lab, "ablate/%s.h5", run->name);
+    char *const cases = cli_lab_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]), *const name = ns_printf_alloc("%s-ablate", run->name);
+    char *const heads = heads_text(r), *const draws = ns_printf_alloc("%lld", (long long)lab->draws), *const seed = ns_printf_alloc("%lld", (long long)run->seed);
+    const char *const words[] = {"ablate", model, "--cases", cases, "--heads", heads, "--mode", "zero_z,knockout", "--draws", draws, "--seed", seed,
+                                 "--loss-cases", "0", "-o", out, "--threads", "1", "--json", "--quiet"};
+    int rc = model && out && cases && name && heads && draws && seed ? NS_OK : ns_oom(&lab->app->err, "the jobs");
+    if (rc == NS_OK && !ns_path_exists(out)) {
+        rc = add_job(lab, jobs, name, -1, 1, words, sizeof words / sizeof *words);
+        if (rc == NS_OK)
+            jobs->list[jobs->n - 1].lenient = true;          /* a model that answers nothing is a result here */
+    }
+    char *const all[] = {model, out, cases, name, heads, draws, seed};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    return rc;
+}
+
 /* In the runs that P1 speaks of: those with windows that have retrieval heads. */
 static int ablate(cli_lab *lab)
 {
-    cli_progress bar = cli_progress_begin(lab->app, "interventions");
+    cli_jobs jobs = {0};
     int rc = NS_OK;
-    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
-        const cli_lab_run *const run = &lab->runs[i];
-        if (strcmp(run->arm, "swa") == 0 && lab->results[i].measured && lab->results[i].n_heads)
-            rc = cli_lab_ablate(lab, run, &lab->results[i]);
-        cli_progress_update(&bar, (double)(i + 1) / (double)lab->n_runs);
-    }
-    cli_progress_end(&bar);
-    return rc;
+    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++)
+        if (strcmp(lab->runs[i].arm, "swa") == 0 && lab->results[i].measured && lab->results[i].n_heads)
+            rc = add_ablation(lab, &jobs, &lab->runs[i], &lab->results[i]);
+    if (rc == NS_OK)
+        rc = run_jobs(lab, &jobs, "interventions");
+    cli_jobs_clear(&jobs);
+    return rc ? rc : cli_lab_read_ablations(lab, &lab->app->err);
 }
 
 /* ---- stage: the summary ---- */

@@ -85,6 +85,14 @@ static void put_run(cli_page *p, cJSON *list, const cli_lab_run *run, const cli_
     put_birth(p, item, "retrieval", r->find);
     put_birth(p, item, "previous_token", r->previous);
     put_birth(p, item, "needle_accuracy", r->solved);
+    for (int i = 0; i < NS_SWEEP; i++) {
+        char key[40];
+        snprintf(key, sizeof key, "retrieval_theta_%g", ns_sweep[i]);
+        put_birth(p, item, key, r->sweep[i]);
+    }
+    cli_page_put(p, item, "null_p", r->null_p);
+    cli_page_put(p, item, "median_low", r->low);
+    cli_page_put(p, item, "median_high", r->high);
     cli_page_put(p, item, "retrieval_heads", r->n_heads);
     cli_page_put_list(p, item, "accuracy", r->accuracy, p->lab->n_lengths);
     cli_page_put(p, item, "swap_accuracy", r->swap);

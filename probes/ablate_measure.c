@@ -1,7 +1,7 @@
 /* ablate_measure.c - the passes of an ablation.
  *
  *   survey      untouched: mean |z W_O| at the answer rows, mean z over the rows in scope
- *   conditions  decode scope: a case's prompt runs once, and every condition forks from it; else every condition runs the whole case
+ *   conditions  those that leave the prompt alone fork from one pass over it; every other one runs the whole case
  *   losses      some cases, edited at all rows: cross-entropy at prompt rows that are no part of needle, answer or question
  *
  * A session carries case_index = condition * C + case, so one set of hooks serves all conditions of a pass. */
@@ -220,7 +220,13 @@ static int add_session(ns_ablating *a, pass *p, ns_session *parent, const ns_cas
     return rc;
 }
 
-/* The prompt but for its last token once; every condition from there. */
+/* Untouched before the answer's rows: such conditions share the prompt. */
+static bool shares_prompt(const ns_ablating *a, const ns_condition *c)
+{
+    return a->p->scope == NS_SCOPE_DECODE || c->mode == NS_EDIT_NOOP || c->mode == NS_EDIT_KNOCKOUT || c->mode == NS_EDIT_KNOCKOUT_OTHERS;
+}
+
+/* The prompt but for its last token once; those conditions from there. */
 static int fork_conditions(ns_ablating *a, pass *p, int64_t i)
 {
     const ns_case *const c = a->cases[i];
@@ -228,7 +234,8 @@ static int fork_conditions(ns_ablating *a, pass *p, int64_t i)
     const int64_t from = c->n_tokens - 1;
     int rc = from > 0 ? add_session(a, p, NULL, c, 0, from, -1, &trunk) : NS_OK;
     for (int k = 0; k < a->out->n && rc == NS_OK; k++)
-        rc = add_session(a, p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, &unused);
+        if (shares_prompt(a, &a->out->list[k]))
+            rc = add_session(a, p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, &unused);
     return rc;
 }
 
@@ -237,11 +244,22 @@ static int whole_conditions(ns_ablating *a, pass *p, const ns_hooks *hooks, int6
     ns_session *unused;
     int rc = NS_OK;
     for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
+        if (shares_prompt(a, &a->out->list[k]))
+            continue;
         rc = add_session(a, p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, &unused);
         if (rc == NS_OK && p->rows >= PASS_ROWS)
             rc = pass_run(a, p, hooks);
     }
     return rc;
+}
+
+static int64_t rows_of(const ns_ablating *a, int64_t i)
+{
+    const ns_case *const c = a->cases[i];
+    int64_t rows = c->n_tokens - 1;
+    for (int k = 0; k < a->out->n; k++)
+        rows += shares_prompt(a, &a->out->list[k]) ? c->n_answer : ns_case_length(c);
+    return rows;
 }
 
 static void reduce(ns_ablating *a)
@@ -275,15 +293,16 @@ int ns_ablate_conditions(ns_ablating *a)
     ns_edits *edits = NULL;
     ns_hooks *hooks = NULL;
     pass p = {0};
-    const bool forks = a->p->scope == NS_SCOPE_DECODE || !(a->p->modes & ~(1u << NS_EDIT_KNOCKOUT));
     const ns_hook reader = {.size = sizeof reader, .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_logits, .user = a};
     int rc = make_edits(a, a->p->scope, &edits);
     if (rc == NS_OK)
         rc = hooks_with(a, edits, &reader, &hooks);
     for (int64_t i = 0; i < a->out->n_cases; i++)
-        a->total += forks ? ns_case_length(a->cases[i]) + a->out->n * a->cases[i]->n_answer : a->out->n * ns_case_length(a->cases[i]);
+        a->total += rows_of(a, i);
     for (int64_t i = 0; i < a->out->n_cases && rc == NS_OK; i++) {
-        rc = forks ? fork_conditions(a, &p, i) : whole_conditions(a, &p, hooks, i);
+        rc = whole_conditions(a, &p, hooks, i);
+        if (rc == NS_OK)
+            rc = fork_conditions(a, &p, i);
         if (rc == NS_OK && p.rows >= PASS_ROWS)
             rc = pass_run(a, &p, hooks);
     }

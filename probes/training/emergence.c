@@ -99,14 +99,16 @@ static void use_full(const ns_emergence *e, int64_t r, bool *use, bool *any_kind
         use[h] = ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
 }
 
-/* Previous-token heads are looked for below the layer of the head that is best at the last checkpoint. */
+/* Previous-token heads are looked for below the layer of the head that is best at the last checkpoint; not in recurrent layers, whose rows are signed and
+ * ranked apart. */
 static void use_below(const ns_emergence *e, int64_t r, const int64_t *who, bool *use)
 {
     int64_t at = e->runs[r].P - 1;
     while (at >= 0 && who[at] < 0)
         at--;
     for (int64_t h = 0; h < e->shape.L * e->shape.H; h++)
-        use[h] = at >= 0 && h / e->shape.H < who[at] / e->shape.H && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
+        use[h] = at >= 0 && h / e->shape.H < who[at] / e->shape.H && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H) &&
+                 strcmp(ns_study_layer_kind(e->study, r, h / e->shape.H), "recurrent") != 0;
 }
 
 typedef struct scratch { double *series; int64_t *who, *tokens; bool *use; } scratch;

@@ -37,8 +37,15 @@ static cli_lab_result *result(lab *l, const char *name)
 /* born < 0: not up to the horizon. */
 static void measure(lab *l, const char *name, int64_t born)
 {
-    *result(l, name) = (cli_lab_result){.measured = true, .find = {born - 20, born}, .previous = {born - 40, born < 0 ? born : born - 20},
-                                        .solved = {born, born < 0 ? born : born + 20}, .accuracy = {1, .5, .4}, .swap = 1, .loss_filler = 2.4};
+    const int64_t limit = l->lab.steps - 2 * l->lab.every;     /* the last one that could be confirmed */
+    *result(l, name) = (cli_lab_result){.measured = true, .find = {born < 0 ? limit : born - 20, born},
+                                        .previous = {born < 0 ? limit : born - 40, born < 0 ? born : born - 20}, .low = (double)NAN, .high = (double)NAN, .null_p = born < 0 ? (double)NAN : .001,
+                                        .solved = {born < 0 ? limit : born, born < 0 ? born : born + 20}, .accuracy = {1, .5, .4}, .swap = 1,
+                                        .loss_filler = 2.4};
+    for (int i = 0; i < NS_SWEEP; i++)
+        result(l, name)->sweep[i] = result(l, name)->find;
+    if (born >= 0)
+        result(l, name)->sweep[2].at += 20;
 }
 
 static void measure_all(lab *l)
@@ -92,7 +99,9 @@ static void test_all_agree(void **state)
     assert_string_equal(verdict(json, "P1"), "not run");
     assert_non_null(strstr(text, "retrieval      W=16 before W=32: 3 of 3 seeds\n"));
     assert_null(strstr(text, "not measured"));
-    assert_non_null(strstr(text, "retrieval      trend over all windows: p = 0.0046 (Page's L, exact, 3 seeds as blocks)"));
+    assert_non_null(strstr(text, "retrieval      trend over all windows: p = 0.0046 (Page's L, exact, 3 seeds as blocks), 0.00"));
+    assert_non_null(strstr(text, "\n  SSFS-W4              120     120     140\n"));
+    assert_non_null(strstr(text, "In the 18 runs with a birth"));
     assert_null(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "claims"), "P5"));       /* not in this size, so not claimed */
     done(&l, json, text);
 }
@@ -154,7 +163,7 @@ static void test_censored(void **state)
     assert_string_equal(verdict(json, "P2"), "holds where births differ");
     assert_non_null(strstr(text, "W=16 before W=32: 2 of 3 seeds (reversed 0, undecided 1)"));
     char row[160], bound[24];
-    snprintf(bound, sizeof bound, ">%lld", (long long)l.lab.steps);
+    snprintf(bound, sizeof bound, ">%lld", (long long)(l.lab.steps - 2 * l.lab.every));
     snprintf(row, sizeof row, "SSFS-W32         %6s  1 of 3: %5s %5s   400 ", bound, bound, bound);
     assert_non_null(strstr(text, row));
     const cJSON *const runs = cJSON_GetObjectItem(json, "runs");
@@ -190,12 +199,12 @@ static void test_heads(void **state)
     for (int w = 0; w < 2; w++) {
         cli_lab_result *const r = result(&l, w ? "SSFS-W16-s100" : "SSFS-W4-s100");
         *r = (cli_lab_result){.measured = true, .ablated = true, .find = r->find, .previous = r->previous, .n_heads = 4, .whole_layer = w == 1,
-                              .intact = 1, .knocked = .1, .silenced = .05, .other_keys = w ? .3 : 1, .draws = {.9, .05, 1}, .hits_previous = {[1] = true},
+                              .intact = 1, .knocked = .1, .silenced = .05, .others = {1, w ? .3 : .95}, .n_others = 2, .low = (double)NAN, .high = (double)NAN, .draws = {.9, .05, 1}, .hits_previous = {[1] = true},
                               .n_draws = 3};
     }
     summarise(&l, &json, &text);
     assert_string_equal(verdict(json, "P1"), "mixed");          /* in W16 other edges matter as well */
-    assert_non_null(strstr(text, "other edges cut: 1 of 2 runs"));
+    assert_non_null(strstr(text, "in every draw: 1 of 2 runs"));
     assert_non_null(strstr(text, "SSFS-W16-s100       4 heads (a whole layer)"));
     assert_non_null(strstr(text, "draws 0.90 0.05* 1.00\n"));
     done(&l, json, text);
@@ -207,18 +216,18 @@ static void test_trend(void **state)
     (void)state;
     static const int64_t windows[] = {4, 16, 32};
     lab l;
-    int seeds;
     plan(&l);
     measure_all(&l);
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 1.0 / 216, 1e-12);
-    assert_int_equal(seeds, 3);
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 1.0 / 216, 1e-12);
+    assert_int_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).n_seeds, 3);
+    const double logrank = cli_lab_trend(&l.lab, windows, 3, cli_birth_find).logrank;
+    assert_true(logrank > 1e-4 && logrank < .01);         /* 1 of 216 permutations */
     measure(&l, "SSFS-W16-s100", 500);                    /* 1 3 2: L = 41 */
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 7.0 / 216, 1e-12);
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 7.0 / 216, 1e-12);
     measure(&l, "SSFS-W16-s101", 500);                    /* L = 40 */
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 19.0 / 216, 1e-12);
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 19.0 / 216, 1e-12);
     result(&l, "SSFS-W4-s102")->measured = false;         /* a seed that lacks a window is no block */
-    cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds);
-    assert_int_equal(seeds, 2);
+    assert_int_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).n_seeds, 2);
     for (int seed = 100; seed < 103; seed++) {
         for (int k = 0; k < 3; k++) {
             char name[40];
@@ -226,7 +235,8 @@ static void test_trend(void **state)
             measure(&l, name, -1);
         }
     }
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find, &seeds), 1, 1e-12);     /* all censored: nothing can be said */
+    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 1, 1e-12);     /* all censored: nothing can be said */
+    assert_true(isnan(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).logrank));
     cli_lab_clear(&l.lab);
 }
 
