@@ -1,14 +1,14 @@
-/* curves.c - lines, steps or points in one pair of axes, coloured by group; thin, so that every seed is seen. Colours: Okabe and Ito's, which people
- * with any colour vision tell apart. */
+/* curves.c - lines, steps or points, coloured by group, in panels that share their axes; thin, so that every seed is seen. Colours: Okabe and Ito's,
+ * which people with any colour vision tell apart. */
 #include "draw/curves.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 enum { MOST_CURVES = 4096 };
-const ns_rgb ns_group_colors[NS_CURVE_GROUPS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
+const ns_rgb ns_group_colors[NS_CURVE_COLORS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
                                                  {204, 121, 167}, {86, 180, 233}, {64, 64, 64}, {150, 120, 20}};
-static const double TALL = 0.62, POINT = 3.4, LINE = 0.8;
+static const double TALL = 0.62, PANEL_TALL = 0.8, PANEL_GAP = 12, POINT = 3.4, LINE = 0.8;
 
 /* ---- what was given ---- */
 
@@ -21,20 +21,49 @@ static int check_names(const ns_curves_figure *f, ns_error *err)
         code = ns_check_name(names[i].text, names[i].what, err);
     for (int i = 0; i < f->n_groups && code == NS_OK; i++)
         code = ns_check_name(f->groups[i], "a group's name", err);
+    for (int i = 0; i < f->n_panels && code == NS_OK; i++)
+        code = ns_check_name(f->panels[i], "a panel's name", err);
     return code;
 }
 
-static int check(const ns_curves_figure *f, ns_error *err)
+/* The groups that a panel shows, a bit each. */
+static uint64_t groups_in(const ns_curves_figure *f, int panel)
+{
+    uint64_t groups = 0;
+    for (int i = 0; i < f->n_curves; i++)
+        if (f->curves[i].panel == panel)
+            groups |= (uint64_t)1 << f->curves[i].group;
+    return groups;
+}
+
+static int check_colors(const ns_curves_figure *f, int n_panels, ns_error *err)
+{
+    for (int panel = 0; panel < n_panels; panel++) {
+        const uint64_t groups = groups_in(f, panel);
+        for (int g = NS_CURVE_COLORS; g < f->n_groups; g++)
+            for (int other = g % NS_CURVE_COLORS; other < g; other += NS_CURVE_COLORS)
+                if (groups >> g & groups >> other & 1)
+                    return ns_fail(err, NS_E_ARG, "curves figure: groups %d and %d have one colour and share panel %d", other, g, panel);
+    }
+    return NS_OK;
+}
+
+static int check(const ns_curves_figure *f, int n_panels, ns_error *err)
 {
     if (f->n_curves < 1 || f->n_curves > MOST_CURVES || !f->curves || f->n_groups < 1 || f->n_groups > NS_CURVE_GROUPS || !f->groups)
         return ns_fail(err, NS_E_ARG, "curves figure: %d curves in %d groups; 1 to %d and %d can be drawn", f->n_curves, f->n_groups, MOST_CURVES,
                        NS_CURVE_GROUPS);
+    if (f->n_panels < 0 || f->n_panels > NS_CURVE_PANELS || (f->n_panels && !f->panels))
+        return ns_fail(err, NS_E_ARG, "curves figure: %d panels; at most %d can be drawn, with names", f->n_panels, NS_CURVE_PANELS);
     for (int i = 0; i < f->n_curves; i++) {
         const ns_curve *const c = &f->curves[i];
         if (c->group < 0 || c->group >= f->n_groups || c->n < 0 || (c->n && (!c->x || !c->y)))
             return ns_fail(err, NS_E_ARG, "curves figure: curve %d is of group %d of %d, with %lld points", i, c->group, f->n_groups, (long long)c->n);
+        if (c->panel < 0 || c->panel >= n_panels)
+            return ns_fail(err, NS_E_ARG, "curves figure: curve %d is of panel %d of %d", i, c->panel, n_panels);
     }
-    return check_names(f, err);
+    const int code = check_colors(f, n_panels, err);
+    return code == NS_OK ? check_names(f, err) : code;
 }
 
 /* From the data, those of a log axis that are positive; widened where there is but one value. */
@@ -64,66 +93,105 @@ static int range_of(const ns_curves_figure *f, bool vertical, double min, double
     return NS_OK;
 }
 
-static void make_legend(ns_curves_panel *p)
+static ns_rgb color_of(int group)
+{
+    return ns_group_colors[group % NS_CURVE_COLORS];
+}
+
+static void make_legend(ns_curves_panel *p, ns_legend *legend, uint64_t groups)
 {
     const ns_curves_figure *f = &p->figure;
     const ns_swatch swatch = f->kind == NS_CURVE_POINTS ? NS_SWATCH_FILL : NS_SWATCH_LINE;
     bool open = false;
-    for (int g = 0; g < f->n_groups; g++) {
-        bool used = false;
-        for (int i = 0; i < f->n_curves; i++)
-            used |= f->curves[i].group == g;
-        if (used)
-            ns_legend_add(&p->legend, swatch, ns_group_colors[g], "%s", f->groups[g]);
-    }
+    for (int g = 0; g < f->n_groups; g++)
+        if (groups >> g & 1)
+            ns_legend_add(legend, swatch, color_of(g), "%s", f->groups[g]);
     for (int i = 0; i < f->n_curves; i++)
-        open |= f->curves[i].open;
+        open |= f->curves[i].open && groups >> f->curves[i].group & 1;
     if (open && f->open_name)
-        ns_legend_add(&p->legend, NS_SWATCH_OUTLINE, NS_INK, "%s", f->open_name);
+        ns_legend_add(legend, NS_SWATCH_OUTLINE, NS_INK, "%s", f->open_name);
+}
+
+static void make_legends(ns_curves_panel *p)
+{
+    bool same = true;
+    for (int i = 1; i < p->n_panels; i++)
+        same &= groups_in(&p->figure, i) == groups_in(&p->figure, 0);
+    p->n_legends = same ? 1 : p->n_panels;
+    for (int i = 0; i < p->n_legends; i++)
+        make_legend(p, &p->legend[i], groups_in(&p->figure, i));
 }
 
 /* ---- layout ---- */
+
+static int check_glyphs(const ns_curves_panel *p, const ns_type *type, ns_error *err)
+{
+    const ns_curves_figure *f = &p->figure;
+    int code = ns_type_check(type, f->x_name ? f->x_name : "", "the x axis's name", err);
+    if (code == NS_OK)
+        code = ns_type_check(type, f->y_name ? f->y_name : "", "the y axis's name", err);
+    for (int i = 0; i < f->n_panels && code == NS_OK; i++)
+        code = ns_type_check(type, f->panels[i], "a panel's name", err);
+    for (int k = 0; k < p->n_legends; k++)
+        for (int i = 0; i < p->legend[k].n && code == NS_OK; i++)
+            code = ns_type_check(type, p->legend[k].keys[i].text, "a group's name", err);
+    return code;
+}
+
+/* Returns how high they are. */
+static double place_legends(ns_curves_panel *p, const ns_type *type, double y)
+{
+    double height = 0;
+    if (p->n_legends == 1) {
+        ns_legend_place(&p->legend[0], type, p->box[0].x, y, p->base.width);
+        return p->legend[0].height;
+    }
+    for (int i = 0; i < p->n_legends; i++) {
+        ns_legend_place(&p->legend[i], type, 0, y, p->box[i].w);
+        p->legend[i].x = p->box[i].x;
+        height = fmax(height, p->legend[i].height);
+    }
+    return height;
+}
 
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_curves_panel *p = (ns_curves_panel *)base;
     const ns_curves_figure *f = &p->figure;
-    int code = ns_type_check(page->type, f->x_name ? f->x_name : "", "the x axis's name", err);
-    if (code == NS_OK)
-        code = ns_type_check(page->type, f->y_name ? f->y_name : "", "the y axis's name", err);
-    for (int i = 0; i < p->legend.n && code == NS_OK; i++)
-        code = ns_type_check(page->type, p->legend.keys[i].text, "a group's name", err);
+    const int code = check_glyphs(p, page->type, err);
     if (code != NS_OK)
         return code;
     p->x.label = f->x_name;
     p->y.label = f->y_name;
     ns_ticks_make(&p->y.ticks, &p->y.scale, false, 100, 18);       /* for its width; made again when the height is known */
-    const double top = ns_header_height(base) + 3, left = ns_axis_depth(&p->y, page->type), w = page->width - left - 4;
-    const double h = f->diagonal ? fmin(w, 0.8 * page->width) : w * TALL;
-    p->box = (ns_box){ns_page_snap(page, left), ns_page_snap(page, top), ns_page_snap(page, f->diagonal ? h : w), ns_page_snap(page, h)};
-    ns_ticks_make(&p->y.ticks, &p->y.scale, false, p->box.h, 18);
-    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, p->box.w, page->type);
+    const double top = ns_header_height(base) + (f->n_panels ? NS_SIZE_LABEL * 1.4 : 3), left = ns_axis_depth(&p->y, page->type);
+    const double each = (page->width - left - 4 - PANEL_GAP * (p->n_panels - 1)) / p->n_panels;
+    const double h = f->diagonal ? fmin(each, 0.8 * page->width) : each * (p->n_panels > 1 ? PANEL_TALL : TALL), w = f->diagonal ? h : each;
+    for (int i = 0; i < p->n_panels; i++)
+        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, h)};
+    ns_ticks_make(&p->y.ticks, &p->y.scale, false, p->box[0].h, 18);
+    ns_ticks_fit(&p->x.ticks, &p->x.scale, false, p->box[0].w, page->type);
     base->width = page->width;
-    ns_legend_place(&p->legend, page->type, p->box.x, p->box.y + p->box.h + ns_axis_depth(&p->x, page->type) + 4, base->width);
-    base->height = p->legend.y + p->legend.height;
+    const double y = p->box[0].y + p->box[0].h + ns_axis_depth(&p->x, page->type) + 4;
+    base->height = y + place_legends(p, page->type, y);
     return NS_OK;
 }
 
-double ns_curves_x(const ns_curves_panel *p, double v)
+double ns_curves_x(const ns_curves_panel *p, int panel, double v)
 {
-    return p->box.x + p->box.w * fmin(fmax(ns_scale_at(&p->x.scale, v), 0), 1);
+    return p->box[panel].x + p->box[panel].w * fmin(fmax(ns_scale_at(&p->x.scale, v), 0), 1);
 }
 
 double ns_curves_y(const ns_curves_panel *p, double v)
 {
-    return p->box.y + p->box.h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
+    return p->box[0].y + p->box[0].h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
 }
 
 /* ---- drawing ---- */
 
 static void draw_segment(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, int64_t i, ns_pen pen)
 {
-    const double x0 = ns_curves_x(p, curve->x[i]), x1 = ns_curves_x(p, curve->x[i + 1]);
+    const double x0 = ns_curves_x(p, curve->panel, curve->x[i]), x1 = ns_curves_x(p, curve->panel, curve->x[i + 1]);
     const double y0 = ns_curves_y(p, curve->y[i]), y1 = ns_curves_y(p, curve->y[i + 1]);
     if (p->figure.kind == NS_CURVE_STEP) {
         ns_canvas_line(c, x0, y0, x1, y0, pen);
@@ -143,7 +211,7 @@ static void draw_line(const ns_curves_panel *p, ns_canvas *c, const ns_curve *cu
     }
     for (int64_t i = 0, n = 0; i <= curve->n; i++) {
         if (i < curve->n && !isnan(curve->x[i]) && !isnan(curve->y[i])) {
-            xy[n][0] = ns_curves_x(p, curve->x[i]);
+            xy[n][0] = ns_curves_x(p, curve->panel, curve->x[i]);
             xy[n++][1] = ns_curves_y(p, curve->y[i]);
             continue;
         }
@@ -154,47 +222,65 @@ static void draw_line(const ns_curves_panel *p, ns_canvas *c, const ns_curve *cu
     free(xy);
 }
 
-static void draw_point(const ns_curves_panel *p, ns_canvas *c, double x, double y, ns_rgb color, bool open)
+static void draw_point(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve, int64_t i)
 {
-    const double px = ns_curves_x(p, x), py = ns_curves_y(p, y);
+    const double px = ns_curves_x(p, curve->panel, curve->x[i]), py = ns_curves_y(p, curve->y[i]);
+    const ns_rgb color = color_of(curve->group);
     const ns_box b = {px - POINT / 2, py - POINT / 2, POINT, POINT};
-    ns_canvas_fill(c, b, open ? (ns_rgb){255, 255, 255} : color);
+    ns_canvas_fill(c, b, curve->open ? (ns_rgb){255, 255, 255} : color);
     ns_canvas_frame(c, b, (ns_pen){.color = color, .width = 0.8});
 }
 
 static void draw_curve(const ns_curves_panel *p, ns_canvas *c, const ns_curve *curve)
 {
-    const ns_rgb color = ns_group_colors[curve->group];
-    const ns_pen pen = {.color = color, .width = p->figure.kind == NS_CURVE_STEP ? 1.4 * LINE : LINE};
+    const ns_pen pen = {.color = color_of(curve->group), .width = p->figure.kind == NS_CURVE_STEP ? 1.4 * LINE : LINE};
     if (p->figure.kind == NS_CURVE_LINE)
         draw_line(p, c, curve, pen);
     for (int64_t i = 0; p->figure.kind == NS_CURVE_STEP && i + 1 < curve->n; i++)
         if (!isnan(curve->y[i]) && !isnan(curve->y[i + 1]))
             draw_segment(p, c, curve, i, pen);
     if (p->figure.kind == NS_CURVE_STEP && curve->open && curve->n > 0)
-        draw_point(p, c, curve->x[curve->n - 1], curve->y[curve->n - 1], color, true);
+        draw_point(p, c, curve, curve->n - 1);
     for (int64_t i = 0; p->figure.kind == NS_CURVE_POINTS && i < curve->n; i++)
         if (!isnan(curve->x[i]) && !isnan(curve->y[i]))
-            draw_point(p, c, curve->x[i], curve->y[i], color, curve->open);
+            draw_point(p, c, curve, i);
+}
+
+/* What lies behind the curves. */
+static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
+{
+    const ns_pen faint = {.color = NS_FAINT, .width = 0.5, .dash = 2};
+    const ns_box b = p->box[panel];
+    if (!isnan(p->figure.guide))
+        ns_canvas_line(c, b.x, ns_curves_y(p, p->figure.guide), b.x + b.w, ns_curves_y(p, p->figure.guide), faint);
+    if (p->figure.diagonal) {
+        const double from = fmax(p->x.scale.min, p->y.scale.min), to = fmin(p->x.scale.max, p->y.scale.max);
+        ns_canvas_line(c, ns_curves_x(p, panel, from), ns_curves_y(p, from), ns_curves_x(p, panel, to), ns_curves_y(p, to), faint);
+    }
+}
+
+static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
+{
+    const ns_curves_figure *f = &p->figure;
+    draw_guides(p, c, panel);
+    for (int i = 0; i < f->n_curves; i++)
+        if (f->curves[i].panel == panel)
+            draw_curve(p, c, &f->curves[i]);
+    ns_canvas_frame(c, p->box[panel], (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_axis_draw(&p->x, c, p->box[panel]);
+    if (f->n_panels)
+        ns_canvas_text(c, p->box[panel].x, p->box[panel].y - 3.5, f->panels[panel], (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
 }
 
 static void draw(const ns_panel *base, ns_canvas *c)
 {
     const ns_curves_panel *p = (const ns_curves_panel *)base;
-    const ns_pen faint = {.color = NS_FAINT, .width = 0.5, .dash = 2};
-    ns_header_draw(base, c, p->box.x);
-    if (!isnan(p->figure.guide))
-        ns_canvas_line(c, p->box.x, ns_curves_y(p, p->figure.guide), p->box.x + p->box.w, ns_curves_y(p, p->figure.guide), faint);
-    if (p->figure.diagonal) {
-        const double from = fmax(p->x.scale.min, p->y.scale.min), to = fmin(p->x.scale.max, p->y.scale.max);
-        ns_canvas_line(c, ns_curves_x(p, from), ns_curves_y(p, from), ns_curves_x(p, to), ns_curves_y(p, to), faint);
-    }
-    for (int i = 0; i < p->figure.n_curves; i++)
-        draw_curve(p, c, &p->figure.curves[i]);
-    ns_canvas_frame(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
-    ns_axis_draw(&p->x, c, p->box);
-    ns_axis_draw(&p->y, c, p->box);
-    ns_legend_draw(&p->legend, c);
+    ns_header_draw(base, c, p->box[0].x);
+    for (int i = 0; i < p->n_panels; i++)
+        draw_panel(p, c, i);
+    ns_axis_draw(&p->y, c, p->box[0]);
+    for (int i = 0; i < p->n_legends; i++)
+        ns_legend_draw(&p->legend[i], c);
 }
 
 /* ---- the figure ---- */
@@ -203,13 +289,14 @@ int ns_curves_begin(ns_curves_panel *p, const ns_curves_figure *figure, const ns
 {
     *p = (ns_curves_panel){.base = {.layout = layout, .draw = draw}, .x = {.side = NS_BOTTOM}, .y = {.side = NS_LEFT}};
     int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_curves_figure", err);
-    if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
+    p->n_panels = p->figure.n_panels ? p->figure.n_panels : 1;
+    if (code != NS_OK || (code = check(&p->figure, p->n_panels, err)) != NS_OK)
         return code;
     const ns_curves_figure *f = &p->figure;
     if ((code = range_of(f, false, f->x_min, f->x_max, f->log_x, &p->x.scale, err)) != NS_OK ||
         (code = range_of(f, true, f->y_min, f->y_max, f->log_y, &p->y.scale, err)) != NS_OK)
         return code;
-    make_legend(p);
+    make_legends(p);
     return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);
 }
 

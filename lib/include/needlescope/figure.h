@@ -65,25 +65,27 @@ typedef struct ns_bands_figure {
 } ns_bands_figure;
 NS_API NS_MUST_CHECK int ns_draw_bands(const char *path, const ns_bands_figure *, const ns_figure_params *, ns_error *);
 
-/* Lines, steps or points in one pair of axes, coloured by group: scores over training (one thin line a seed), Kaplan-Meier births, one birth against
- * another. */
+/* Lines, steps or points, coloured by group, in one pair of axes or in panels side by side that share them: scores over training (one thin line a seed),
+ * Kaplan-Meier births, one birth against another. */
 typedef enum ns_curve_kind { NS_CURVE_LINE, NS_CURVE_STEP, NS_CURVE_POINTS } ns_curve_kind;     /* a step holds y until the next x */
 typedef struct ns_curve {
     const double *x, *y;  int64_t n;              /* NaN breaks a line, and is no point; beyond the axes: drawn at their edge */
     int           group;
     bool          open;                           /* points: hollow (a bound, not a value); steps: the mark of a censored end */
+    int           panel;
 } ns_curve;
 typedef struct ns_curves_figure {
     size_t          size;
     ns_curve_kind   kind;
     const ns_curve *curves;  int n_curves;
-    const char *const *groups;  int n_groups;     /* at most 8 */
+    const char *const *groups;  int n_groups;     /* at most 64; of groups that are 8 apart a panel shows one */
     const char     *x_name, *y_name, *title, *study_name;
     bool            log_x, log_y;
     double          x_min, x_max, y_min, y_max;   /* both 0 = from the data (of a log axis: its positive part) */
     double          guide;                        /* a thin level line; NaN = none */
     bool            diagonal;                     /* x = y */
     const char     *open_name;                    /* what hollow points and marks mean; NULL = no key */
+    const char *const *panels;  int n_panels;     /* their names; 0 = one without a name; at most 6 */
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 

@@ -47,7 +47,7 @@ static void done(drawn *d)
 static bool seen(const drawn *d, double vx, double vy, int group)
 {
     const double scale = d->panel.base.params.dpi / 72.0, margin = d->panel.base.margin;
-    const double px = (margin + ns_curves_x(&d->panel, vx)) * scale, py = (margin + ns_curves_y(&d->panel, vy)) * scale;
+    const double px = (margin + ns_curves_x(&d->panel, 0, vx)) * scale, py = (margin + ns_curves_y(&d->panel, vy)) * scale;
     const ns_rgb want = ns_group_colors[group];
     for (int dy = -1; dy <= 1; dy++) {
         const ns_rgb c = picture_at(&d->picture, px, py + dy);
@@ -67,8 +67,8 @@ static void test_lines(void **state)
     assert_true(seen(&d, sqrt(10 * 100), .6, 1));                    /* straight between (10, .4) and (100, .8) on the log axis */
     assert_false(seen(&d, 300, .2, 0) || seen(&d, 3000, .2, 0));     /* NaN at 1000 breaks it on both sides */
     assert_false(seen(&d, 30, .8, 1));
-    assert_float_equal(ns_curves_x(&d.panel, 100), d.panel.box.x + d.panel.box.w / 2, 1e-9);
-    assert_float_equal(ns_curves_y(&d.panel, 7), d.panel.box.y, 1e-9);       /* beyond the axis: at its edge */
+    assert_float_equal(ns_curves_x(&d.panel, 0, 100), d.panel.box[0].x + d.panel.box[0].w / 2, 1e-9);
+    assert_float_equal(ns_curves_y(&d.panel, 7), d.panel.box[0].y, 1e-9);       /* beyond the axis: at its edge */
     done(&d);
 }
 
@@ -93,7 +93,7 @@ static void test_points(void **state)
     assert_true(seen(&d, 100, .2, 0));
     assert_false(seen(&d, 30, .2, 0));
     const double scale = d.panel.base.params.dpi / 72.0, margin = d.panel.base.margin;
-    const ns_rgb middle = picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 100)) * scale, (margin + ns_curves_y(&d.panel, .8)) * scale);
+    const ns_rgb middle = picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 0, 100)) * scale, (margin + ns_curves_y(&d.panel, .8)) * scale);
     assert_color(middle, ((ns_rgb){255, 255, 255}));                  /* hollow */
     done(&d);
 }
@@ -114,6 +114,32 @@ static void test_words(void **state)
     free(path);
 }
 
+/* Two panels share the axes; each has its own key where they show different groups. */
+static void test_panels(void **state)
+{
+    (void)state;
+    static const char *const panels[2] = {"windows", "controls"};
+    ns_curves_figure f = figure(NS_CURVE_LINE);
+    f.panels = panels;
+    f.n_panels = 2;
+    curves[1].panel = 1;
+    drawn d;
+    draw(&d, &f);
+    assert_true(seen(&d, 30, .2, 0));
+    assert_false(seen(&d, 3, .4, 1));                                 /* in the other panel */
+    assert_int_equal(d.panel.n_legends, 2);
+    assert_true(d.panel.box[1].x > d.panel.box[0].x + d.panel.box[0].w);
+    assert_float_equal(d.panel.box[0].w, d.panel.box[1].w, 0);
+    assert_float_equal(d.panel.legend[1].x, d.panel.box[1].x, 0);
+    done(&d);
+    curves[0].panel = 1;
+    curves[0].group = 1;
+    f.curves = curves;
+    draw(&d, &f);
+    assert_int_equal(d.panel.n_legends, 2);
+    done(&d);
+}
+
 static void refused(const ns_curves_figure *f, const char *why)
 {
     ns_error err;
@@ -129,8 +155,17 @@ static void test_refusals(void **state)
     (void)state;
     static const double none[N] = {NAN, NAN, NAN, NAN, NAN}, negative[N] = {-1, -2, -3, -4, -5};
     ns_curves_figure f = figure(NS_CURVE_LINE);
+    f.n_groups = 65;
+    refused(&f, "65 groups");
+    f = figure(NS_CURVE_LINE);
+    curves[1].panel = 1;
+    refused(&f, "panel 1 of 1");
+    static const char *const many[9] = {"a", "b", "c", "d", "e", "f", "g", "h", "i"};
+    f = figure(NS_CURVE_LINE);
+    f.groups = many;
     f.n_groups = 9;
-    refused(&f, "9 groups");
+    curves[1].group = 8;                                              /* the ninth has the first one's colour */
+    refused(&f, "groups 0 and 8 have one colour");
     f = figure(NS_CURVE_LINE);
     f.n_curves = 0;
     refused(&f, "0 curves");
@@ -150,7 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines), cmocka_unit_test(test_steps), cmocka_unit_test(test_points), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_panels), cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
