@@ -1,7 +1,26 @@
-/* births_text.c - births as words: "(4096, 8192]", ">65536". */
+/* births_text.c - the rule of births as options; births as words: "(4096, 8192]", ">65536". */
 #include "cli/births_text.h"
 
 #include <math.h>
+
+#define FIELD(name) offsetof(cli_birth_rule, name)
+const cli_option cli_birth_options[] = {
+    {"score", 0, CLI_TEXT, FIELD(score), "NAME", "the score whose births are wanted (default retrieval_find)"},
+    {"previous", 0, CLI_TEXT, FIELD(previous), "NAME", "the score of previous-token heads (default previous_at_needle, else previous_token; '' for none)"},
+    {"theta", 0, CLI_NUMBER, FIELD(theta), "X", "alive at this score and above (default 0.5)"},
+    {"persist", 'm', CLI_INT, FIELD(persist), "M", "so many measured checkpoints in a row make a birth or a death (default 3)", NULL, 1, 1000},
+    {"horizon", 0, CLI_NUMBER, FIELD(horizon), "T", "look no further, in tokens (steps where those are not known; default: as far as every run reached)"},
+    {"leave-short", 0, CLI_FLAG, FIELD(leave_short), NULL, "leave runs out that end before --horizon, instead of refusing"},
+    {0},
+};
+#undef FIELD
+
+int cli_birth_params(const cli_birth_rule *rule, ns_emergence_params *out, ns_error *err)
+{
+    *out = (ns_emergence_params){.size = sizeof *out, .score = rule->score, .previous = rule->previous, .horizon = rule->horizon,
+                                 .leave_short = rule->leave_short, .birth = {sizeof(ns_birth_params), rule->theta, (int)rule->persist}};
+    return rule->theta > 0 ? NS_OK : ns_fail(err, NS_E_ARG, "--theta %g: it lies in (0, 1]", rule->theta);
+}
 
 const char *cli_event_text(ns_event e, char out[CLI_EVENT])
 {

@@ -10,20 +10,13 @@
 #include "cli/out.h"
 
 typedef struct emergence_settings {
-    const char *score, *previous, *out;
-    double      theta, horizon;
-    int64_t     persist, top, resamples, seed;
-    bool        leave_short;
+    cli_birth_rule rule;
+    const char *out;
+    int64_t     top, resamples, seed;
 } emergence_settings;
 
 #define FIELD(name) offsetof(emergence_settings, name)
 static const cli_option options[] = {
-    {"score", 0, CLI_TEXT, FIELD(score), "NAME", "the score whose births are wanted (default retrieval_find)"},
-    {"previous", 0, CLI_TEXT, FIELD(previous), "NAME", "the score of previous-token heads (default previous_at_needle, else previous_token; '' for none)"},
-    {"theta", 0, CLI_NUMBER, FIELD(theta), "X", "alive at this score and above (default 0.5); .3, .5 and .7 stand beside it"},
-    {"persist", 'm', CLI_INT, FIELD(persist), "M", "so many measured checkpoints in a row make a birth or a death (default 3)", NULL, 1, 1000},
-    {"horizon", 0, CLI_NUMBER, FIELD(horizon), "T", "look no further, in tokens (steps where those are not known; default: as far as every run reached)"},
-    {"leave-short", 0, CLI_FLAG, FIELD(leave_short), NULL, "leave runs out that end before --horizon, instead of refusing"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "heads in the sets that are traced (default 4)", NULL, 1, 100000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples and permutations (default 1000 and 999)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
@@ -31,7 +24,7 @@ static const cli_option options[] = {
     {0},
 };
 #undef FIELD
-static const emergence_settings defaults = {.theta = .5, .persist = 3, .top = 4};
+static const emergence_settings defaults = {.rule = CLI_BIRTH_DEFAULTS, .top = 4};
 
 /* ---- tables ---- */
 
@@ -223,12 +216,15 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const emergence_settings *const s = settings;
-    const ns_emergence_params params = {.size = sizeof params, .score = s->score, .previous = s->previous, .horizon = s->horizon, .leave_short = s->leave_short,
-                                        .birth = {sizeof(ns_birth_params), s->theta, (int)s->persist}, .top = s->top, .resamples = s->resamples,
-                                        .seed = (uint64_t)s->seed};
+    ns_emergence_params params;
     ns_study *study = NULL;
     ns_emergence *e = NULL;
-    int rc = s->theta > 0 ? cli_check_output(app, s->out) : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
+    int rc = cli_birth_params(&s->rule, &params, &app->err);
+    params.top = s->top;
+    params.resamples = s->resamples;
+    params.seed = (uint64_t)s->seed;
+    if (rc == NS_OK)
+        rc = cli_check_output(app, s->out);
     if (rc == NS_OK)
         rc = ns_study_open(&study, args[0], &app->err);
     if (rc == NS_OK)
@@ -246,7 +242,7 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
 
 const cli_command cli_cmd_emergence = {
     .name = "emergence", .section = "Follow training", .summary = "When heads are born and die over the checkpoints of a study",
-    .arguments = "STUDY", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}}, .settings_size = sizeof(emergence_settings), .defaults = &defaults,
+    .arguments = "STUDY", .min_args = 1, .max_args = 1, .groups = {{"Births", cli_birth_options, offsetof(emergence_settings, rule)}, {"Options", options, 0}}, .settings_size = sizeof(emergence_settings), .defaults = &defaults,
     .description = "A head is born at the first of 3 measured checkpoints in a row with a score of .5 or more; what is known is the interval (the measured checkpoint "
                    "before, this one], and that is printed. \">T\": not born by T, the last checkpoint at which a birth could still be confirmed. Runs are compared "
                    "up to the horizon that all of them reached.\n\n"

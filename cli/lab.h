@@ -21,8 +21,6 @@ typedef struct cli_lab_birth { int64_t before, at; } cli_lab_birth;       /* ste
                                                                              CLI_LAB_NO_HEAD: there is none to be born */
 enum { CLI_LAB_NO_HEAD = -2 };
 enum { CLI_LAB_HEADS = 64, CLI_LAB_DRAWS = 64 };
-/* Over the checkpoints: best head of the full layers, best previous-token head below, recall inside the window, needle accuracy. */
-enum { CLI_LAB_FIND, CLI_LAB_PREVIOUS, CLI_LAB_IN_WINDOW, CLI_LAB_ACCURACY, CLI_LAB_SERIES };
 typedef struct cli_lab_result {
     bool    measured, ablated;           /* its study rows are complete; its ablation ran */
     cli_lab_birth find, previous, solved;     /* best head of the full layers; best previous-token head below them; needle accuracy >= theta */
@@ -41,7 +39,6 @@ typedef struct cli_lab_result {
     double  draws[CLI_LAB_DRAWS];        /* as many heads of like norm zeroed */
     bool    hits_previous[CLI_LAB_DRAWS];        /* the draw holds the previous-token head */
     int     n_draws;
-    float  *series[CLI_LAB_SERIES];      /* [P] each, NaN where a checkpoint is missing; NULL when not measured */
 } cli_lab_result;
 
 typedef struct cli_lab {
@@ -71,9 +68,6 @@ typedef struct cli_lab_choice {
 int  cli_lab_plan(cli_lab *, const cli_lab_choice *, ns_error *);
 void cli_lab_clear(cli_lab *);
 char *cli_lab_path(const cli_lab *, const char *fmt, ...) NS_PRINTF(2, 3);     /* DIR/..., malloc'd */
-/* The checkpoints of a run: step 0, every so many steps, the horizon. */
-int64_t cli_lab_points(const cli_lab *);
-int64_t cli_lab_step(const cli_lab *, int64_t point);
 int  cli_lab_write_configs(const cli_lab *, ns_error *);
 
 /* ---- lab_stages.c: what is done, in order; ends with name = NULL ---- */
@@ -81,12 +75,12 @@ typedef struct cli_lab_stage { const char *name; int (*run)(cli_lab *); } cli_la
 extern const cli_lab_stage cli_lab_stages[];
 
 /* ---- lab_results.c: study.h5, lengths/, ablate/ -> results ---- */
-/* What `emergence` finds by the protocol's rule and horizon; runs that do not reach it are left out. */
-int  cli_lab_emergence(const cli_lab *, ns_study *, ns_emergence **, ns_error *);
+/* study.h5 and what `emergence` finds in it by the protocol's rule and horizon; runs that do not reach it are left out. Both NULL when there is no study. */
+int  cli_lab_open_births(const cli_lab *, ns_study **, ns_emergence **, ns_error *);
 int  cli_lab_read_results(cli_lab *, ns_error *);
 int  cli_lab_read_ablations(cli_lab *, ns_error *);
 
-/* ---- lab_figures.c: results -> figures/ ---- */
+/* ---- lab_figures.c: study.h5 -> figures/ ---- */
 int  cli_lab_draw(cli_lab *);
 
 /* ---- lab_summary.c: results -> summary.json, summary.txt ---- */

@@ -170,23 +170,10 @@ int cli_lab_plan(cli_lab *lab, const cli_lab_choice *choice, ns_error *err)
     return rc == NS_OK && lab->n_runs == 0 ? ns_fail(err, NS_E_FORMAT, "the protocol has no arm for size %s", lab->size) : rc;
 }
 
-int64_t cli_lab_points(const cli_lab *lab)
-{
-    return (lab->steps + lab->every - 1) / lab->every + 1;
-}
-
-int64_t cli_lab_step(const cli_lab *lab, int64_t point)
-{
-    return point * lab->every < lab->steps ? point * lab->every : lab->steps;
-}
-
 void cli_lab_clear(cli_lab *lab)
 {
-    for (int64_t i = 0; i < lab->n_runs; i++) {
+    for (int64_t i = 0; i < lab->n_runs; i++)
         free(lab->runs[i].name);
-        for (int k = 0; lab->results && k < CLI_LAB_SERIES; k++)
-            free(lab->results[i].series[k]);
-    }
     free(lab->runs);
     free(lab->results);
     cJSON_Delete(lab->protocol);

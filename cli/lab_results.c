@@ -233,32 +233,6 @@ static int64_t run_index(const ns_study *study, const char *name)
     return -1;
 }
 
-/* The lab's checkpoints out of those of the study; NaN where the run has none. from [P] */
-static void spread(const cli_lab *lab, const ns_emergence *e, int64_t P, const double *scores, const float *series, float *out)
-{
-    const int64_t *const steps = ns_study_steps(e->study);
-    for (int64_t k = 0; k < cli_lab_points(lab); k++) {
-        out[k] = NAN;
-        for (int64_t p = 0; p < P; p++)
-            if (steps[p] == cli_lab_step(lab, k))
-                out[k] = scores ? (float)scores[p] : series ? series[p] : NAN;
-    }
-}
-
-static int keep_series(const cli_lab *lab, const ns_emergence *e, int64_t r, const float *accuracy, const float *in_window, cli_lab_result *out, ns_error *err)
-{
-    const ns_run_emergence *const run = &e->runs[r];
-    const double *const scores[CLI_LAB_SERIES] = {[CLI_LAB_FIND] = run->best_score, [CLI_LAB_PREVIOUS] = run->previous_score};
-    const float *const series[CLI_LAB_SERIES] = {[CLI_LAB_IN_WINDOW] = in_window + r * e->shape.P, [CLI_LAB_ACCURACY] = accuracy + r * e->shape.P};
-    for (int k = 0; k < CLI_LAB_SERIES; k++) {
-        out->series[k] = ns_alloc_array((size_t)cli_lab_points(lab), sizeof *out->series[k]);
-        if (!out->series[k])
-            return ns_oom(err, "a run's results");
-        spread(lab, e, run->P, scores[k], series[k], out->series[k]);
-    }
-    return NS_OK;
-}
-
 /* 95 % of the median over the seeds of the run's group, in steps. */
 static void take_interval(const cli_lab *lab, const ns_emergence *e, int64_t r, cli_lab_result *out)
 {
@@ -291,27 +265,23 @@ static void measure(const cli_lab *lab, const ns_emergence *e, int64_t r, const 
 
 static int measure_runs(cli_lab *lab, ns_study *study, const ns_emergence *e, ns_error *err)
 {
-    const float *find, *accuracy, *in_window;
+    const float *find, *accuracy;
     int rc = ns_study_score(study, e->score, &find, err);
     if (rc == NS_OK)
         rc = ns_study_series(study, "accuracy", &accuracy, err);
-    if (rc == NS_OK)
-        rc = ns_study_series(study, "recall_in_window", &in_window, err);
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
         const int64_t r = run_index(study, lab->runs[i].name);
         cli_lab_result *const out = &lab->results[i];
         if (r < 0 || e->runs[r].measured == 0)
             continue;
         measure(lab, e, r, find, accuracy, out);
-        rc = keep_series(lab, e, r, accuracy, in_window, out, err);
-        if (rc == NS_OK)
-            rc = read_files(lab, &lab->runs[i], out, err);
+        rc = read_files(lab, &lab->runs[i], out, err);
         out->measured = rc == NS_OK;
     }
     return rc;
 }
 
-int cli_lab_emergence(const cli_lab *lab, ns_study *study, ns_emergence **out, ns_error *err)
+static int find_births(const cli_lab *lab, ns_study *study, ns_emergence **out, ns_error *err)
 {
     const cJSON *const rule = cJSON_GetObjectItemCaseSensitive(lab->protocol, "emergence");
     const char *score = NULL;
@@ -331,21 +301,33 @@ int cli_lab_emergence(const cli_lab *lab, ns_study *study, ns_emergence **out, n
     return rc;
 }
 
-int cli_lab_read_results(cli_lab *lab, ns_error *err)
+int cli_lab_open_births(const cli_lab *lab, ns_study **study, ns_emergence **births, ns_error *err)
 {
     char *const path = cli_lab_path(lab, "study.h5");
-    ns_study *study = NULL;
-    ns_emergence *e = NULL;
+    *study = NULL;
+    *births = NULL;
     int rc = path ? NS_OK : ns_oom(err, "the study");
-    if (rc == NS_OK && ns_path_exists(path)) {       /* without a study no run was measured, and the summary says so */
-        rc = ns_study_open(&study, path, err);
+    if (rc == NS_OK && ns_path_exists(path)) {
+        rc = ns_study_open(study, path, err);
         if (rc == NS_OK)
-            rc = cli_lab_emergence(lab, study, &e, err);
-        if (rc == NS_OK)
-            rc = measure_runs(lab, study, e, err);
+            rc = find_births(lab, *study, births, err);
     }
-    ns_emergence_free(e);
-    ns_study_close(study);
+    if (rc != NS_OK) {
+        ns_study_close(*study);
+        *study = NULL;
+    }
     free(path);
+    return rc;
+}
+
+int cli_lab_read_results(cli_lab *lab, ns_error *err)
+{
+    ns_study *study;
+    ns_emergence *births;
+    int rc = cli_lab_open_births(lab, &study, &births, err);
+    if (rc == NS_OK && study)            /* without a study no run was measured, and the summary says so */
+        rc = measure_runs(lab, study, births, err);
+    ns_emergence_free(births);
+    ns_study_close(study);
     return rc;
 }

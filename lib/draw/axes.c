@@ -66,10 +66,16 @@ void ns_format_tick(char out[32], double value, double step)
 
 static void add_tick(ns_ticks *t, double value, double step)
 {
-    if (t->n == NS_MAX_TICKS)
-        return;
     t->at[t->n] = value;
     ns_format_tick(t->label[t->n++], value, step);
+}
+
+/* 50k, 2M: decades apart, so short and alike; from 1e9 on people do not agree on a letter. */
+static void add_log_tick(ns_ticks *t, double value, double max)
+{
+    add_tick(t, value, value);
+    if (value >= 1e3 * (1 - 1e-9) && max < 1e9)
+        snprintf(t->label[t->n - 1], sizeof t->label[0], value < 1e6 * (1 - 1e-9) ? "%.0fk" : "%.0fM", value < 1e6 * (1 - 1e-9) ? value / 1e3 : value / 1e6);
 }
 
 static double round_step(double least, bool integers)
@@ -101,8 +107,8 @@ static void ticks_log(ns_ticks *t, const ns_scale *s, int most)
     for (int e = first - (n_between > 1); e <= last; e += every)
         for (int i = 0; i < n_between; i++) {
             const double v = between[i] * power10(e);
-            if (v >= s->min * (1 - 1e-9) && v <= s->max * (1 + 1e-9))
-                add_tick(t, v, v);
+            if (v >= s->min * (1 - 1e-9) && v <= s->max * (1 + 1e-9) && t->n < NS_MAX_TICKS)
+                add_log_tick(t, v, s->max);
         }
 }
 

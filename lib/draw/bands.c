@@ -42,9 +42,9 @@ static int check_names(const ns_bands_figure *f, ns_error *err)
 
 static int check(const ns_bands_figure *f, ns_error *err)
 {
-    if (f->n_panels < 1 || f->n_panels > NS_BANDS_PANELS || f->n_bands < 1 || f->n_bands > NS_BANDS_MOST || f->n_rows < 1 || f->n_rows > MOST_ROWS)
+    if (f->n_panels < 1 || f->n_panels > NS_BANDS_PANELS || f->n_bands < 1 || f->n_bands > NS_FIGURE_BANDS || f->n_rows < 1 || f->n_rows > MOST_ROWS)
         return ns_fail(err, NS_E_ARG, "bands figure: %d panels, %d bands, %lld rows; 1 to %d, %d and %d can be drawn", f->n_panels, f->n_bands,
-                       (long long)f->n_rows, NS_BANDS_PANELS, NS_BANDS_MOST, MOST_ROWS);
+                       (long long)f->n_rows, NS_BANDS_PANELS, NS_FIGURE_BANDS, MOST_ROWS);
     if (f->n_points < 2 || f->n_points > 1 << 20 || !f->tokens || !f->panels || !f->bands || !f->band || !f->value)
         return ns_fail(err, NS_E_ARG, "bands figure: %lld checkpoints; two at least, with tokens, names, bands and values", (long long)f->n_points);
     if (f->n_controls < 0 || f->n_controls > f->n_bands)

@@ -4,7 +4,7 @@
 
 #include "draw/panel.h"
 
-enum { NS_BANDS_PANELS = 6, NS_BANDS_MOST = 64 };
+enum { NS_BANDS_PANELS = 6 };
 
 typedef struct ns_bands_panel {
     ns_panel        base;
@@ -15,7 +15,7 @@ typedef struct ns_bands_panel {
     ns_box          box[NS_BANDS_PANELS], bar_box;
     double         *edge;                    /* [P + 1] tokens: checkpoint p is drawn from edge p to edge p + 1 */
     double          row_height, notes_x, key_y, rule_y;
-    double          band_y[NS_BANDS_MOST], band_h[NS_BANDS_MOST];
+    double          band_y[NS_FIGURE_BANDS], band_h[NS_FIGURE_BANDS];
     bool            deaths, censored, missing;
 } ns_bands_panel;
 

@@ -8,7 +8,7 @@
 enum { MOST_CURVES = 4096 };
 const ns_rgb ns_group_colors[NS_CURVE_COLORS] = {{0, 114, 178}, {230, 159, 0}, {213, 94, 0}, {0, 158, 115},
                                                  {204, 121, 167}, {86, 180, 233}, {64, 64, 64}, {150, 120, 20}};
-static const double TALL = 0.62, PANEL_TALL = 0.8, PANEL_GAP = 12, POINT = 3.4, LINE = 0.8;
+static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, POINT = 3.4, LINE = 0.8;
 
 /* ---- what was given ---- */
 
@@ -165,8 +165,8 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->y.label = f->y_name;
     ns_ticks_make(&p->y.ticks, &p->y.scale, false, 100, 18);       /* for its width; made again when the height is known */
     const double top = ns_header_height(base) + (f->n_panels ? NS_SIZE_LABEL * 1.4 : 3), left = ns_axis_depth(&p->y, page->type);
-    const double each = (page->width - left - 4 - PANEL_GAP * (p->n_panels - 1)) / p->n_panels;
-    const double h = f->diagonal ? fmin(each, 0.8 * page->width) : each * (p->n_panels > 1 ? PANEL_TALL : TALL), w = f->diagonal ? h : each;
+    const double each = (page->width - left - RIGHT - PANEL_GAP * (p->n_panels - 1)) / p->n_panels;
+    const double h = f->diagonal ? fmin(each, 0.8 * page->width) : each * (p->n_panels > 2 ? MANY_TALL : TALL), w = f->diagonal ? h : each;
     for (int i = 0; i < p->n_panels; i++)
         p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, h)};
     ns_ticks_make(&p->y.ticks, &p->y.scale, false, p->box[0].h, 18);

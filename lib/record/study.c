@@ -320,3 +320,9 @@ int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64
     const int64_t start[3] = {run, step, 0}, count[3] = {1, 1, s->n.C};
     return ns_file_read_slab(s->file, name, 3, start, count, out, err);
 }
+
+int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
+{
+    const int64_t start[1] = {0}, count[1] = {s->n.C};
+    return ns_file_read_slab(s->file, name, 1, start, count, out, err);
+}

@@ -29,6 +29,29 @@ expect 2 "run 'b' ends at" emergence both/study.h5 --horizon "$horizon"
 run emergence both/study.h5 --horizon "$horizon" --leave-short -o long.csv
 cmp -s births.csv long.csv || fail "left out: another table than of the long run alone: $(diff births.csv long.csv | head -4)"
 grep -q "run 'b': no scored checkpoint" err || fail "what is left out is not said: $(cat err)"
+
+# the figures of a study: what is planted is drawn
+shows() {
+    figure=$1
+    shift
+    for word; do grep -q ">[^<]*$word" "$figure" || fail "$figure does not say '$word'"; done
+}
+run figure laziness both/study.h5 -o laziness.svg
+shows laziness.svg Laziness 'retrieval (find)' 'previous token' 'needle accuracy' a b 30 tokens
+run figure strip scan/study.h5 --run a -o strip.svg
+shows strip.svg 'run a' L3 L5 retrieval_find death 'not born'
+run figure curves both/study.h5 -o curves.svg
+shows curves.svg retrieval_find a b
+run figure births both/study.h5 --score retrieval_find -o births.png
+run figure pairs both/study.h5 -o pairs.pdf
+expect 2 'no loss over' figure loss scan/study.h5 -o no.png
+expect 2 'no score of previous' figure pairs scan/study.h5 --previous '' -o no.png
+expect 2 "run none.*first is 'a'" figure strip scan/study.h5 --run none -o no.png
+expect 2 "run 'b' ends at" figure laziness both/study.h5 --horizon "$horizon" -o no.png
+expect 2 'not a study' figure curves scan/shards/a/step000010.h5 -o no.png
+expect 2 'theta 2' figure births scan/study.h5 --theta 2 -o no.png
+expect 2 '-o FILE' figure births scan/study.h5
+[ ! -e no.png ] || fail "a figure of nothing"
 expect 2 'not a study' emergence scan/shards/a/step000010.h5
 expect 2 "no 'retrieval_fnd'" emergence scan/study.h5 --score retrieval_fnd
 finish

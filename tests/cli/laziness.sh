@@ -19,7 +19,9 @@ for f in study.h5 summary.json summary.txt protocol.json runs/SFS-W4-s5/step0000
     [ -s calm/$f ] || fail "no $f"
 done
 grep -q 'Large-Window Laziness (quick): 3 runs, seeds 5 to 5, horizon 40 steps' calm/summary.txt || fail "summary: $(head -3 calm/summary.txt)"
-for ending in png pdf svg; do [ -s calm/figures/laziness.$ending ] || fail "no figure.$ending"; done
+for figure in laziness births pairs curves loss strip-SFS-W4-s5 strip-FFF-s5; do
+    for ending in png pdf svg; do [ -s calm/figures/$figure.$ending ] || fail "no $figure.$ending"; done
+done
 for claim in P1 P2 Cause P3 P4; do grep -q "^$claim: " calm/summary.txt || fail "the summary lacks $claim"; done
 ! grep -q 'not measured' calm/summary.txt || fail "$(grep 'not measured' calm/summary.txt)"
 [ -z "$(find calm -name '*.tmp.*')" ] || fail "leaves $(find calm -name '*.tmp.*')"

@@ -49,11 +49,12 @@ NS_API NS_MUST_CHECK int ns_draw_map(const char *path, const ns_map_figure *, co
 /* Scores over training, one thin row a run, nothing averaged (means of step-like curves invent slow ramps): bands of rows (a window, a control) under
  * each other, panels (scores) side by side, tokens on a log axis up to the common horizon. A birth is a white bar as wide as the interval between
  * checkpoints in which it lies, a triangle at the right edge says that there was none up to the horizon, a cross is a death. */
+enum { NS_FIGURE_BANDS = 64 };
 typedef struct ns_bands_figure {
     size_t        size;
     const double *tokens;  int64_t n_points;      /* [P] >= 0, ascending, two at least; the last is the horizon */
     const char *const *panels;  int n_panels;     /* their names; at most 6 */
-    const char *const *bands;   int n_bands;      /* their names, from the top; at most 64 */
+    const char *const *bands;   int n_bands;      /* their names, from the top; at most NS_FIGURE_BANDS */
     int           n_controls;                     /* the last so many bands are set apart */
     const char *const *notes;                     /* [n_bands] for the right margin, or NULL */
     const int    *band;  int64_t n_rows;          /* [n_rows] each row's band, ascending */

@@ -34,6 +34,8 @@ NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const flo
 NS_API bool ns_study_has(const ns_study *, const char *name);
 /* Per case: an output as out[C, L, H]; a value of the cases as out[C]. */
 NS_API NS_MUST_CHECK int ns_study_counts(const ns_study *, const char *name, int64_t run, int64_t step, float *out, ns_error *);
+/* A coordinate of the cases (n_tokens, depth ...) as out[C]. */
+NS_API NS_MUST_CHECK int ns_study_case_numbers(const ns_study *, const char *name, float *out, ns_error *);
 NS_API NS_MUST_CHECK int ns_study_case_series(const ns_study *, const char *name, int64_t run, int64_t step, float *out, ns_error *);
 
 NS_END

@@ -132,12 +132,6 @@ static void test_panels(void **state)
     assert_float_equal(d.panel.box[0].w, d.panel.box[1].w, 0);
     assert_float_equal(d.panel.legend[1].x, d.panel.box[1].x, 0);
     done(&d);
-    curves[0].panel = 1;
-    curves[0].group = 1;
-    f.curves = curves;
-    draw(&d, &f);
-    assert_int_equal(d.panel.n_legends, 2);
-    done(&d);
 }
 
 static void refused(const ns_curves_figure *f, const char *why)

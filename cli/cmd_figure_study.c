@@ -1,0 +1,113 @@
+/* cmd_figure_study.c - figures of a study: laziness, births, pairs, curves, loss, strip. What they draw is in the table of study_figures.c. */
+#include <string.h>
+
+#include "cli/births_text.h"
+#include "cli/commands.h"
+#include "cli/figure.h"
+#include "cli/study_figure.h"
+
+typedef struct study_settings { cli_birth_rule rule; const char *run; cli_look look; } study_settings;
+static const study_settings defaults = {.rule = CLI_BIRTH_DEFAULTS};
+
+static const cli_option run_options[] = {
+    {"run", 'r', CLI_TEXT, offsetof(study_settings, run), "NAME", "the run, by its name in the study (default the first)"},
+    {0},
+};
+
+static const cli_study_figure *figure_of(const cli *app)
+{
+    const cli_study_figure *f = cli_study_figures;
+    while (f->name && strcmp(f->name, strrchr(app->command->name, ' ') + 1) != 0)
+        f++;
+    return f;
+}
+
+static int choose_run(cli *app, const char *name, cli_study_view *v)
+{
+    const int64_t R = ns_study_size(v->study).R;
+    for (v->run = 0; name && v->run < R; v->run++)
+        if (strcmp(ns_study_run_name(v->study, v->run), name) == 0)
+            break;
+    return v->run < R ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--run %s: %s has %lld runs, the first is '%s'", name ? name : "", v->name, (long long)R,
+                                        R ? ns_study_run_name(v->study, 0) : "");
+}
+
+static int figure_study(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const study_settings *const s = settings;
+    const cli_study_figure *const figure = figure_of(app);
+    ns_emergence_params params;
+    ns_study *study = NULL;
+    ns_emergence *births = NULL;
+    int rc = cli_look_check(app, &s->look);
+    if (rc == NS_OK)
+        rc = cli_birth_params(&s->rule, &params, &app->err);
+    if (rc == NS_OK)
+        rc = ns_study_open(&study, args[0], &app->err);
+    if (rc == NS_OK)
+        rc = ns_emergence_run(&births, study, &params, &app->err);
+    cli_study_view view = {.study = study, .births = births, .name = ns_path_base(args[0]), .run = -1};
+    if (rc == NS_OK && figure->of_a_run)
+        rc = choose_run(app, s->run, &view);
+    const ns_figure_params look = cli_look_params(app, &s->look);
+    if (rc == NS_OK)
+        rc = figure->draw(&view, s->look.out, &look, &app->err);
+    if (rc == NS_OK)
+        rc = cli_say_drawn(app, s->look.out, births->score);
+    ns_emergence_free(births);
+    ns_study_close(study);
+    return rc;
+}
+
+#define COMMON \
+    .section = "Figures", .arguments = "STUDY", .min_args = 1, .max_args = 1, .settings_size = sizeof(study_settings), .defaults = &defaults, .run = figure_study
+#define BIRTHS {"Births", cli_birth_options, offsetof(study_settings, rule)}
+#define LOOK {"Look", cli_look_options, offsetof(study_settings, look)}
+
+const cli_command cli_cmd_figure_laziness = {
+    COMMON, .name = "figure laziness", .summary = "Draws scores over training: a band a window or control, a row a run",
+    .groups = {BIRTHS, LOOK},
+    .description = "Windows ascend, controls (runs of another `arm` than swa) stand beneath; in a band each run is a row, by birth, and nothing is averaged. Panels: the "
+                   "best head of the full layers, the best previous-token head below it, recall inside the window and needle accuracy, as far as the study has them. "
+                   "A white bar is a birth, as wide as the interval between checkpoints in which it lies; a triangle says that there was none up to the horizon; a "
+                   "cross is a death. What was not run is hatched.",
+    .examples = "needlescope figure laziness study.h5 -o laziness.pdf\n"
+                "needlescope figure laziness study.h5 --horizon 2e6 --leave-short -o laziness.png",
+};
+
+const cli_command cli_cmd_figure_births = {
+    COMMON, .name = "figure births", .summary = "Draws the share of runs whose retrieval head is born, by window",
+    .groups = {BIRTHS, LOOK},
+    .description = "Kaplan-Meier: a run that was not born up to the horizon is censored there, not left out. Windows and controls have panels of their own.",
+    .examples = "needlescope figure births study.h5 -o births.pdf",
+};
+
+const cli_command cli_cmd_figure_pairs = {
+    COMMON, .name = "figure pairs", .summary = "Draws the birth of the previous-token head against that of retrieval",
+    .groups = {BIRTHS, LOOK},
+    .description = "A point a run. On the diagonal both are born at one checkpoint; a hollow point was not born up to the horizon and lies there.",
+    .examples = "needlescope figure pairs study.h5 -o pairs.pdf",
+};
+
+const cli_command cli_cmd_figure_curves = {
+    COMMON, .name = "figure curves", .summary = "Draws the best head's score over training, a thin line a run",
+    .groups = {BIRTHS, LOOK},
+    .description = "Nothing is averaged: means of curves that are steps invent slow ramps. The dashed line is theta.",
+    .examples = "needlescope figure curves study.h5 -o curves.pdf\n"
+                "needlescope figure curves study.h5 --score induction --previous '' -o induction.png",
+};
+
+const cli_command cli_cmd_figure_loss = {
+    COMMON, .name = "figure loss", .summary = "Draws losses over training by recall distance, a thin line a run",
+    .groups = {BIRTHS, LOOK},
+    .description = "Of studies whose runs have the trainer's metrics: all tokens, filler, and values that can be recalled from near, mid and far.",
+    .examples = "needlescope figure loss study.h5 -o loss.pdf",
+};
+
+const cli_command cli_cmd_figure_strip = {
+    COMMON, .name = "figure strip", .summary = "Draws every head of one run over training: a band a layer, a row a head",
+    .groups = {{"Options", run_options, 0}, BIRTHS, LOOK},
+    .description = "One panel is the score, the other the score of previous-token heads. Marks are those of `figure laziness`.",
+    .examples = "needlescope figure strip study.h5 --run SSFS-W4-s100 -o strip.pdf",
+};

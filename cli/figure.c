@@ -1,0 +1,38 @@
+/* figure.c - the look of figures. */
+#include "cli/figure.h"
+
+#include "cli/out.h"
+
+#define FIELD(name) offsetof(cli_look, name)
+const cli_option cli_look_options[] = {
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the figure to write: .png, .pdf or .svg"},
+    {"title", 0, CLI_TEXT, FIELD(title), "TEXT", "title ('' for none)"},
+    {"colormap", 0, CLI_CHOICE, FIELD(colormap), "NAME", "colours", "cividis|viridis|magma|inferno|grey|bluered"},
+    {"vmin", 0, CLI_NUMBER, FIELD(vmin), "X", "value of the first colour"},
+    {"vmax", 0, CLI_NUMBER, FIELD(vmax), "X", "value of the last colour"},
+    {"width", 0, CLI_NUMBER, FIELD(width), "INCHES", "width (default a paper's column, 3.3)"},
+    {"dpi", 0, CLI_INT, FIELD(dpi), "N", "resolution of PNG (default 200)", NULL, 30, 1200},
+    {0},
+};
+#undef FIELD
+
+int cli_look_check(cli *app, const cli_look *s)
+{
+    return s->out ? NS_OK : ns_fail(&app->err, NS_E_ARG, "-o FILE is missing (.png, .pdf or .svg)");
+}
+
+ns_figure_params cli_look_params(const cli *app, const cli_look *s)
+{
+    static const char *const maps[] = {NULL, "viridis", "magma", "inferno", "grey", "bluered"};   /* in the order of --colormap's choices */
+    return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
+                              .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
+}
+
+int cli_say_drawn(cli *app, const char *path, const char *what)
+{
+    cli_out o;
+    cli_out_begin(&o, app, "needlescope.figure/1");
+    cli_out_text(&o, "file", "drawn", path);
+    cli_out_text(&o, "shows", "shows", what);
+    return cli_out_end(&o, &app->err);
+}

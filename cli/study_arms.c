@@ -1,0 +1,160 @@
+/* study_arms.c - the groups of a study's runs as a figure shows them: windows first, ascending, then controls; their names, their runs by birth. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/study_figure.h"
+
+static bool is_control(const ns_seed_group *g)
+{
+    return g->arm && strcmp(g->arm, "swa") != 0;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const ns_seed_group *const x = *(const ns_seed_group *const *)a, *const y = *(const ns_seed_group *const *)b;
+    if (is_control(x) != is_control(y))
+        return is_control(x) - is_control(y);
+    if (!is_control(x) && x->window != y->window && !isnan(x->window) && !isnan(y->window))
+        return x->window < y->window ? -1 : 1;
+    return x < y ? -1 : x > y;           /* as in the study */
+}
+
+/* A pattern without an S has no window to speak of. */
+static char *name_of(const ns_seed_group *g, const char *run, bool with_arm)
+{
+    char window[32] = "";
+    if (!g->arm && !g->pattern && isnan(g->window))
+        return ns_strdup(run);
+    if (!isnan(g->window) && (!g->pattern || strchr(g->pattern, 'S')))
+        snprintf(window, sizeof window, "%sW=%.0f", g->pattern ? " " : "", g->window);
+    return ns_printf_alloc("%s%s%s%s%s", with_arm && g->arm ? g->arm : "", with_arm && g->arm ? " " : "", g->pattern ? g->pattern : "", window,
+                           g->nope > 0 ? " NoPE" : "");
+}
+
+/* Groups that differ in their arm alone are told apart by it. */
+static bool name_groups(cli_arms *arms, const ns_emergence *e, const ns_seed_group *const *order)
+{
+    for (int i = 0; i < arms->n; i++) {
+        arms->list[i].name = name_of(order[i], ns_study_run_name(e->study, order[i]->runs[0]), false);
+        if (!arms->list[i].name)
+            return false;
+    }
+    for (int i = 0; i < arms->n; i++) {
+        bool twice = !*arms->list[i].name;
+        for (int k = 0; k < arms->n; k++)
+            twice |= k != i && strcmp(arms->list[i].name, arms->list[k].name) == 0;
+        char *const longer = twice ? name_of(order[i], ns_study_run_name(e->study, order[i]->runs[0]), true) : NULL;
+        if (twice && !longer)
+            return false;
+        if (longer) {
+            free(arms->list[i].name);
+            arms->list[i].name = longer;
+        }
+    }
+    return true;
+}
+
+/* Runs by birth, ties as in the study; those without a head to be born last. */
+static void sort_runs(const ns_emergence *e, cli_arm_rows *rows)
+{
+    for (int64_t i = 1; i < rows->n; i++) {
+        const int64_t run = rows->run[i];
+        const double at = isnan(e->runs[run].best.at) ? (double)INFINITY : e->runs[run].best.at;
+        int64_t k = i;
+        for (; k > 0 && !(e->runs[rows->run[k - 1]].best.at <= at); k--)
+            rows->run[k] = rows->run[k - 1];
+        rows->run[k] = run;
+    }
+}
+
+/* The step of a birth; of a censored one the last step that could have been confirmed. */
+static void step_text(const ns_emergence *e, int64_t run, char out[24])
+{
+    const ns_event best = e->runs[run].best;
+    const double *const axis = e->axis + run * e->shape.P;
+    int64_t step = best.step;
+    for (int64_t p = 0; isinf(best.at) && p < e->runs[run].P; p++)
+        if (axis[p] == best.after)
+            step = ns_study_steps(e->study)[p];
+    if (isnan(best.at))
+        snprintf(out, 24, "\xe2\x80\x93");
+    else
+        snprintf(out, 24, isinf(best.at) ? ">%lld" : "%lld", (long long)step);
+}
+
+/* Median (of two the lower), range, how many were born. */
+static char *note_of(const ns_emergence *e, const cli_arm_rows *rows)
+{
+    char text[3][24];
+    const int64_t at[3] = {(rows->n - 1) / 2, 0, rows->n - 1};
+    int64_t born = 0;
+    for (int64_t i = 0; i < rows->n; i++)
+        born += isfinite(e->runs[rows->run[i]].best.at);
+    for (int k = 0; k < 3; k++)
+        step_text(e, rows->run[at[k]], text[k]);
+    return rows->n == 1 ? ns_strdup(text[0])
+                        : ns_printf_alloc("%s (%s\xe2\x80\x93%s), %lld/%lld", text[0], text[1], text[2], (long long)born, (long long)rows->n);
+}
+
+static bool fill_rows(cli_arm_rows *rows, const ns_emergence *e, const ns_seed_group *g)
+{
+    rows->run = ns_alloc_array((size_t)g->n, sizeof *rows->run);
+    if (!rows->run)
+        return false;
+    memcpy(rows->run, g->runs, (size_t)g->n * sizeof *rows->run);
+    rows->n = g->n;
+    sort_runs(e, rows);
+    return (rows->note = note_of(e, rows)) != NULL;
+}
+
+int cli_arms_make(cli_arms *arms, const ns_emergence *e, ns_error *err)
+{
+    const ns_seed_group **const order = ns_alloc_array((size_t)e->n_groups + 1, sizeof *order);
+    *arms = (cli_arms){.list = ns_alloc_array((size_t)e->n_groups + 1, sizeof *arms->list), .n = (int)e->n_groups};
+    bool good = order && arms->list;
+    for (int i = 0; good && i < arms->n; i++)
+        order[i] = &e->groups[i];
+    if (good)
+        qsort(order, (size_t)arms->n, sizeof *order, by_place);
+    good = good && name_groups(arms, e, order);
+    for (int i = 0; good && i < arms->n; i++) {
+        arms->n_controls += is_control(order[i]);
+        good = fill_rows(&arms->list[i], e, order[i]);
+    }
+    free(order);
+    if (!good)
+        cli_arms_clear(arms);
+    return good ? NS_OK : ns_oom(err, "a figure");
+}
+
+void cli_arms_clear(cli_arms *arms)
+{
+    for (int i = 0; arms->list && i < arms->n; i++) {
+        free(arms->list[i].name);
+        free(arms->list[i].note);
+        free(arms->list[i].run);
+    }
+    free(arms->list);
+    *arms = (cli_arms){0};
+}
+
+int cli_series_marks(const ns_emergence *e, int64_t run, const double *series, double birth[2], double *death, ns_error *err)
+{
+    const int64_t P = e->runs[run].P, limit = ns_birth_limit(series, P, &e->birth);
+    const double *const axis = e->axis + run * e->shape.P;
+    ns_life *lives = NULL;
+    int64_t n = 0;
+    birth[0] = birth[1] = *death = (double)NAN;
+    const int rc = ns_lives(series, P, &e->birth, &lives, &n, err);
+    if (rc == NS_OK && n > 0) {
+        birth[0] = lives[0].after < 0 ? 0 : axis[lives[0].after];
+        birth[1] = axis[lives[0].at];
+        *death = lives[n - 1].died < 0 ? (double)NAN : axis[lives[n - 1].died];
+    } else if (rc == NS_OK && limit >= 0) {
+        birth[0] = axis[limit];
+        birth[1] = (double)INFINITY;
+    }
+    free(lives);
+    return rc;
+}
