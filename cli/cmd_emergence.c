@@ -146,14 +146,6 @@ static void csv_number(FILE *f, double x)
         fprintf(f, "%.0f,", x);
 }
 
-static void csv_quoted(FILE *f, const char *text)
-{
-    fputc('"', f);
-    for (; *text; text++)
-        fprintf(f, *text == '"' ? "\"\"" : "%c", *text);
-    fputs("\",", f);
-}
-
 static int write_csv(const ns_emergence *e, const char *path, ns_error *err)
 {
     char *buffer = NULL;
@@ -165,8 +157,8 @@ static int write_csv(const ns_emergence *e, const char *path, ns_error *err)
     for (int64_t i = 0; i < e->n_lives; i++) {
         const ns_head_life *const l = &e->lives[i];
         const bool never = isinf(l->born.at);
-        csv_quoted(f, ns_study_run_name(e->study, l->run));
-        fprintf(f, "%lld,%lld,%s,%lld,", (long long)l->layer, (long long)l->head, ns_study_layer_kind(e->study, l->run, l->layer), (long long)l->life);
+        ns_csv_field(f, ns_study_run_name(e->study, l->run));
+        fprintf(f, ",%lld,%lld,%s,%lld,", (long long)l->layer, (long long)l->head, ns_study_layer_kind(e->study, l->run, l->layer), (long long)l->life);
         csv_number(f, never ? (double)NAN : l->born.after);
         csv_number(f, l->born.at);
         csv_number(f, never ? (double)NAN : (double)l->born.step);

@@ -54,3 +54,30 @@ bool ns_ends(const char *text, const char *suffix)
     const size_t n = strlen(text), m = strlen(suffix);
     return n >= m && memcmp(text + n - m, suffix, m) == 0;
 }
+
+char *ns_base64(const void *bytes, size_t n)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *const data = bytes;
+    char *const text = n < SIZE_MAX / 2 ? ns_alloc_array(n / 3 * 4 + 5, 1) : NULL, *to = text;
+    for (size_t i = 0; text && i < n; i += 3) {
+        const uint32_t second = i + 1 < n ? data[i + 1] : 0, third = i + 2 < n ? data[i + 2] : 0;
+        const uint32_t three = (uint32_t)data[i] << 16 | second << 8 | third;
+        *to++ = digit[three >> 18];
+        *to++ = digit[three >> 12 & 63];
+        *to++ = i + 1 < n ? digit[three >> 6 & 63] : '=';
+        *to++ = i + 2 < n ? digit[three & 63] : '=';
+    }
+    return text;
+}
+
+void ns_csv_field(FILE *f, const char *text)
+{
+    const bool quoted = strpbrk(text, ",\"\r\n") || (*text && (*text == ' ' || text[strlen(text) - 1] == ' '));
+    if (quoted)
+        fputc('"', f);
+    for (; *text; text++)
+        fprintf(f, *text == '"' ? "\"\"" : "%c", *text);
+    if (quoted)
+        fputc('"', f);
+}

@@ -55,14 +55,11 @@ void ns_buffer_number(ns_buffer *b, double value, int decimals)
 
 void ns_buffer_base64(ns_buffer *b, const uint8_t *data, int64_t n)
 {
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (int64_t i = 0; i < n; i += 3) {
-        const uint32_t second = i + 1 < n ? data[i + 1] : 0, third = i + 2 < n ? data[i + 2] : 0;
-        const uint32_t three = (uint32_t)data[i] << 16 | second << 8 | third;
-        const char four[4] = {digit[three >> 18], digit[three >> 12 & 63], i + 1 < n ? digit[three >> 6 & 63] : '=',
-                              i + 2 < n ? digit[three & 63] : '='};
-        ns_buffer_add(b, four, 4);
-    }
+    char *const text = ns_base64(data, (size_t)n);
+    if (text)
+        ns_buffer_text(b, text);
+    b->failed |= !text;
+    free(text);
 }
 
 void ns_buffer_clear(ns_buffer *b)

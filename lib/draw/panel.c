@@ -165,6 +165,13 @@ static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, 
     return ns_canvas_finish(c, err);
 }
 
+static void give_bytes(ns_buffer *from, const ns_figure_params *p)
+{
+    *p->bytes = from->data;
+    *p->n_bytes = (size_t)from->n;
+    *from = (ns_buffer){0};
+}
+
 int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
 {
     const ns_canvas_kind *kind;
@@ -177,7 +184,9 @@ int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
         code = ns_type_new(&type, err);
     if (code == NS_OK)
         code = draw_into(&c, panel, kind, type, err);
-    if (code == NS_OK)
+    if (code == NS_OK && panel->params.bytes)
+        give_bytes(&c.out, &panel->params);
+    else if (code == NS_OK)
         code = ns_file_write(path, c.out.data, (size_t)c.out.n, err);
     ns_canvas_clear(&c);
     ns_type_free(type);

@@ -349,6 +349,16 @@ int ns_file_read_i64(const ns_file *f, const char *name, int64_t **out, int *ran
     return rc;
 }
 
+int ns_file_read_f64(const ns_file *f, const char *name, double **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *err)
+{
+    void *data;
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = read_numbers(f, name, H5T_NATIVE_DOUBLE, sizeof **out, &data, rank, shape, NULL, err);
+    ns_h5_leave(quiet);
+    *out = data;
+    return rc;
+}
+
 static int read_slab(const ns_file *f, const char *name, int rank, const int64_t *start, const int64_t *count, float *out, ns_error *err)
 {
     ns_dset d;

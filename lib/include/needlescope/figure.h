@@ -14,6 +14,7 @@ typedef struct ns_figure_params {
     double      width;            /* inches; 0 = a paper's column (3.3) or less */
     int         dpi;              /* of PNG; 0 = 200 */
     const char *comment;          /* how it was made: goes into PNG iTXt / PDF and SVG metadata */
+    uint8_t   **bytes;  size_t *n_bytes;   /* not NULL: the file comes here, malloc'd, and of the path only its ending counts */
 } ns_figure_params;
 
 /* Layer x head map of one score. score[L * H] row-major, NaN = no such head (drawn hatched); kind[L]: 0 full 1 swa 2 recurrent

@@ -40,6 +40,7 @@ NS_API NS_MUST_CHECK int ns_file_describe(const ns_file *, const char *dataset, 
 /* Whole dataset as f32 (or i64) into a malloc'd array; shape and axes (space-separated dimension names, malloc'd) may be NULL. */
 NS_API NS_MUST_CHECK int ns_file_read_f32(const ns_file *, const char *dataset, float **out, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *);
 NS_API NS_MUST_CHECK int ns_file_read_i64(const ns_file *, const char *dataset, int64_t **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);
+NS_API NS_MUST_CHECK int ns_file_read_f64(const ns_file *, const char *dataset, double **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);
 NS_API NS_MUST_CHECK int ns_file_read_strings(const ns_file *, const char *dataset, char ***out, int64_t *n, ns_error *);   /* free each and the list */
 /* A hyperslab of a dataset as f32 into out (row-major, count[] elements). */
 NS_API NS_MUST_CHECK int ns_file_read_slab(const ns_file *, const char *dataset, int rank, const int64_t *start, const int64_t *count, float *out, ns_error *);

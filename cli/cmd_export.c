@@ -1,0 +1,141 @@
+/* cmd_export.c - export csv, latex and notebook: a study or a score file for other people's tools. What n counts is looked up in the probes' table, births come
+ * from the code of emergence. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/export.h>
+#include <needlescope/probe.h>
+
+#include "cli/births_text.h"
+#include "cli/commands.h"
+#include "cli/open.h"
+#include "cli/out.h"
+
+typedef struct export_settings { cli_words scores; const char *run, *out; } export_settings;
+typedef struct table_settings { export_settings what; int64_t top; bool standalone; } table_settings;
+
+static ns_export_score score_of(const char *name)
+{
+    const ns_probe *const probe = ns_probe_find(name);
+    for (int i = 0; probe && i < probe->n_scores; i++)
+        if (strcmp(probe->scores[i].name, name) == 0)
+            return (ns_export_score){name, probe->scores[i].of, probe->scores[i].over, probe->scores[i].ascending};
+    return (ns_export_score){.name = name};
+}
+
+/* Those that were asked for, else all of the file, or the one that is usual. malloc'd. */
+static int choose(cli *app, const ns_export *x, const export_settings *s, bool all, ns_export_score **out, int *n)
+{
+    int64_t n_known;
+    const char *const *const known = ns_export_scores(x, &n_known);
+    const char *usual = known[0];
+    for (int64_t i = 0; i < n_known; i++)
+        if (strcmp(known[i], "retrieval_find") == 0)
+            usual = known[i];
+    const int64_t count = s->scores.n ? s->scores.n : all ? n_known : 1;
+    *out = ns_alloc_array((size_t)count, sizeof **out);
+    if (!*out)
+        return ns_oom(&app->err, "scores");
+    for (int64_t i = 0; i < count; i++)
+        (*out)[i] = score_of(s->scores.n ? s->scores.list[i] : all ? known[i] : usual);
+    *n = (int)count;
+    return NS_OK;
+}
+
+static int begin(cli *app, const export_settings *s, const char *path, bool all, ns_export **x, ns_export_score **scores, ns_export_params *params)
+{
+    *x = NULL;
+    *scores = NULL;
+    if (!s->out)
+        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    int rc = cli_check_output(app, s->out);
+    rc = rc ? rc : ns_export_open(x, path, &app->err);
+    rc = rc ? rc : choose(app, *x, s, all, scores, &params->n_scores);
+    params->scores = *scores;
+    params->run = s->run;
+    return rc;
+}
+
+static int end(cli *app, const export_settings *s, ns_export *x, ns_export_score *scores, int n_scores, int64_t rows, int rc)
+{
+    cli_out o;
+    free(scores);
+    ns_export_close(x);
+    if (rc)
+        return rc;
+    cli_out_begin(&o, app, "needlescope.export/1");
+    cli_out_text(&o, "file", "wrote", s->out);
+    cli_out_int(&o, "scores", "scores", n_scores);
+    if (rows >= 0)
+        cli_out_int(&o, "rows", "rows", rows);
+    return cli_out_end(&o, &app->err);
+}
+
+#define FIELD(name) offsetof(export_settings, name)
+static const cli_option what_options[] = {
+    {"score", 's', CLI_WORDS, FIELD(scores), "NAME,...", "the scores (default: all in a CSV, else retrieval_find or the first)"},
+    {"run", 'r', CLI_TEXT, FIELD(run), "NAME", "only this run; in a notebook, whose heads are drawn (default the first)"},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the file to write"},
+    {0},
+};
+#undef FIELD
+
+/* ---- export csv ---- */
+
+static int export_csv(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const export_settings *const s = settings;
+    ns_export *x;
+    ns_export_score *scores;
+    int64_t rows = 0;
+    ns_export_params params = {.size = sizeof params};
+    int rc = begin(app, s, args[0], true, &x, &scores, &params);
+    rc = rc ? rc : ns_export_csv(x, s->out, &params, &rows, &app->err);
+    return end(app, s, x, scores, params.n_scores, rows, rc);
+}
+
+const cli_command cli_cmd_export_csv = {
+    .name = "export csv", .section = "Export", .summary = "Writes the scores of a study as one tidy table",
+    .arguments = "STUDY", .min_args = 1, .max_args = 1, .groups = {{"Options", what_options, 0}}, .settings_size = sizeof(export_settings),
+    .description = "A row for each run, scored checkpoint, score and head: run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. n is how "
+                   "many events the value is a share of, or how many cases it is a mean over. Every number reads back to the same bits; empty: NaN, or not "
+                   "known.\n\n"
+                   "STUDY is a file of merge, or the scores of one checkpoint (score -o).",
+    .examples = "needlescope export csv study.h5 --score retrieval_find -o find.csv\nneedlescope export csv scores.h5 -o scores.csv",
+    .run = export_csv,
+};
+
+/* ---- export latex ---- */
+
+#define FIELD(name) offsetof(table_settings, name)
+static const cli_option table_options[] = {
+    {"top", 'k', CLI_INT, FIELD(top), "K", "heads of each score (default 10)", NULL, 1, 100000},
+    {"standalone", 0, CLI_FLAG, FIELD(standalone), NULL, "a document, not a tabular to \\input"},
+    {0},
+};
+#undef FIELD
+
+static int export_latex(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const table_settings *const s = settings;
+    ns_export *x;
+    ns_export_score *scores;
+    ns_export_params params = {.size = sizeof params, .top = s->top, .standalone = s->standalone};
+    int rc = begin(app, &s->what, args[0], false, &x, &scores, &params);
+    rc = rc ? rc : ns_export_latex(x, s->what.out, &params, &app->err);
+    return end(app, &s->what, x, scores, params.n_scores, -1, rc);
+}
+
+const cli_command cli_cmd_export_latex = {
+    .name = "export latex", .section = "Export", .summary = "Writes the best heads as a LaTeX table",
+    .arguments = "STUDY", .min_args = 1, .max_args = 1,
+    .groups = {{"Options", what_options, 0}, {"Table", table_options, 0}}, .settings_size = sizeof(table_settings),
+    .description = "A booktabs tabular, to be \\input into a table of yours: for every run and score the best heads at the last scored checkpoint, with the 95 % "
+                   "interval where the file has one (score writes it, scan does not).",
+    .examples = "needlescope export latex scores.h5 --score retrieval_find,retrieval_mass --top 5 -o heads.tex\n"
+                "needlescope export latex study.h5 --run w16-s0 --standalone -o heads.tex",
+    .run = export_latex,
+};

@@ -1,0 +1,172 @@
+/* export_csv.c - run -> checkpoint -> score -> head: a row each, into a temporary that takes the file's place when all went well. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "source.h"
+#include "words.h"
+
+typedef struct csv {
+    const ns_export *x;
+    const ns_export_params *params;
+    FILE    *f;
+    float  **values;            /* [n_scores] of [R, P, L, H] */
+    float   *counts;            /* [C, L, H] */
+    int64_t *n;                 /* [n_scores, L, H] of the checkpoint at hand; -1 = not known */
+    int64_t  rows;
+} csv;
+
+static void head_line(const csv *c)
+{
+    fputs("run", c->f);
+    for (int64_t i = 0; i < c->x->n_coords; i++) {
+        fputc(',', c->f);
+        ns_csv_field(c->f, c->x->coord[i].name);
+    }
+    fputs(",step,tokens,layer,head,layer_kind,score,value,n\n", c->f);
+}
+
+static void whole(FILE *f, int64_t value)
+{
+    if (value >= 0)
+        fprintf(f, "%lld", (long long)value);
+    fputc(',', f);
+}
+
+static void run_fields(const csv *c, int64_t r, int64_t p)
+{
+    ns_csv_field(c->f, c->x->run_name[r]);
+    fputc(',', c->f);
+    for (int64_t i = 0; i < c->x->n_coords; i++) {
+        const ns_export_coord *const coord = &c->x->coord[i];
+        if (coord->text)
+            ns_csv_field(c->f, coord->text[r]);
+        else
+            ns_words_number(c->f, "%.17g", coord->number[r]);
+        fputc(',', c->f);
+    }
+    whole(c->f, c->x->step[p]);
+    whole(c->f, c->x->tokens[r * c->x->P + p]);
+}
+
+/* ---- n: rows that were judged, else cases with a value ---- */
+
+static int read_counts(const csv *c, const char *name, int64_t r, int64_t p, ns_error *err)
+{
+    const ns_export *const x = c->x;
+    const int64_t start[5] = {r, p, 0, 0, 0}, count[5] = {1, 1, x->C, x->L, x->H};
+    const int skip = x->is_study ? 0 : 2;
+    return ns_file_read_slab(x->file, name, 5 - skip, start + skip, count + skip, c->counts, err);
+}
+
+static int count(const csv *c, int score, int64_t r, int64_t p, ns_error *err)
+{
+    const ns_export_score *const s = &c->params->scores[score];
+    const int64_t heads = c->x->L * c->x->H;
+    const char *const name = s->over ? s->over : s->of;
+    int64_t *const n = c->n + score * heads;
+    const bool known = name && ns_file_has(c->x->file, name) && c->x->C > 0;
+    const int rc = known ? read_counts(c, name, r, p, err) : NS_OK;
+    for (int64_t h = 0; h < heads; h++) {
+        n[h] = known ? 0 : -1;
+        for (int64_t i = 0; known && rc == NS_OK && i < c->x->C; i++) {
+            const float value = c->counts[i * heads + h];
+            n[h] += !isfinite(value) ? 0 : s->over ? (int64_t)value : 1;
+        }
+    }
+    return rc;
+}
+
+/* ---- rows ---- */
+
+static void head_rows(csv *c, int score, int64_t r, int64_t p)
+{
+    const ns_export *const x = c->x;
+    for (int64_t i = 0; i < x->L * x->H; i++) {
+        if (!x->valid[r * x->L * x->H + i])
+            continue;
+        run_fields(c, r, p);
+        fprintf(c->f, "%lld,%lld,", (long long)(i / x->H), (long long)(i % x->H));
+        ns_csv_field(c->f, x->kind[r * x->L + i / x->H]);
+        fputc(',', c->f);
+        ns_csv_field(c->f, c->params->scores[score].name);
+        fputc(',', c->f);
+        ns_words_number(c->f, "%.9g", (double)c->values[score][(r * x->P + p) * x->L * x->H + i]);
+        fputc(',', c->f);
+        const int64_t n = c->n[score * x->L * x->H + i];
+        if (n >= 0)
+            fprintf(c->f, "%lld", (long long)n);
+        fputc('\n', c->f);
+        c->rows++;
+    }
+}
+
+static int checkpoint_rows(csv *c, int64_t r, int64_t p, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int s = 0; s < c->params->n_scores && rc == NS_OK; s++) {
+        rc = count(c, s, r, p, err);
+        if (rc == NS_OK)
+            head_rows(c, s, r, p);
+    }
+    return rc;
+}
+
+static int all_rows(csv *c, ns_error *err)
+{
+    int rc = NS_OK;
+    const int64_t only = c->params->run ? ns_export_run(c->x, c->params->run) : -1;
+    head_line(c);
+    for (int64_t r = 0; r < c->x->R; r++)
+        for (int64_t p = 0; p < c->x->P && rc == NS_OK && (only < 0 || r == only) && !ferror(c->f); p++)
+            if (c->x->status[r * c->x->P + p] == NS_EXPORT_DONE)
+                rc = checkpoint_rows(c, r, p, err);
+    return rc;
+}
+
+static int load(csv *c, ns_error *err)
+{
+    const int64_t heads = c->x->L * c->x->H;
+    c->values = ns_alloc_array((size_t)c->params->n_scores, sizeof *c->values);
+    c->counts = ns_alloc_array((size_t)(c->x->C * heads), sizeof *c->counts);
+    c->n = ns_alloc_array((size_t)(c->params->n_scores * heads), sizeof *c->n);
+    int rc = c->values && c->counts && c->n ? NS_OK : ns_oom(err, c->x->path);
+    for (int s = 0; s < c->params->n_scores && rc == NS_OK; s++)
+        rc = ns_export_values(c->x, c->params->scores[s].name, &c->values[s], err);
+    return rc;
+}
+
+static int write_rows(csv *c, const char *path, ns_error *err)
+{
+    ns_atomic_file file;
+    int rc = ns_atomic_begin(&file, path, err);
+    if (rc)
+        return rc;
+    c->f = fopen(file.tmp, "we");
+    rc = c->f ? all_rows(c, err) : ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", path, strerror(errno));
+    const bool bad = c->f && ferror(c->f);
+    if (c->f && (fclose(c->f) || bad) && rc == NS_OK)
+        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(errno));
+    if (rc == NS_OK)
+        return ns_atomic_commit(&file, err);
+    ns_atomic_abort(&file);
+    return rc;
+}
+
+int ns_export_csv(ns_export *x, const char *path, const ns_export_params *given, int64_t *rows, ns_error *err)
+{
+    ns_export_params params;
+    csv c = {.x = x, .params = &params};
+    int rc = ns_export_check(x, given, &params, err);
+    rc = rc ? rc : load(&c, err);
+    rc = rc ? rc : write_rows(&c, path, err);
+    for (int s = 0; c.values && s < params.n_scores; s++)
+        free(c.values[s]);
+    free(c.values);
+    free(c.counts);
+    free(c.n);
+    if (rows)
+        *rows = c.rows;
+    return rc;
+}

@@ -1,0 +1,59 @@
+/* export.h - a study (ns_merge) or a score file (needlescope score) for other people's tools: CSV, a LaTeX table, a notebook. docs/exports.md
+ *
+ * R runs, P steps, L layers, H heads. A score file is a study of one run and one step. The same file and parameters give the same bytes. Files are
+ * written whole or not at all; one that exists is replaced. */
+#ifndef NEEDLESCOPE_EXPORT_H
+#define NEEDLESCOPE_EXPORT_H
+
+#include <needlescope/error.h>
+
+NS_BEGIN
+
+typedef struct ns_export ns_export;
+typedef struct ns_export_shape { int64_t R, P, L, H; } ns_export_shape;
+
+/* NS_E_ARG when the file is neither a study nor scores. */
+NS_API NS_MUST_CHECK int ns_export_open(ns_export **out, const char *path, ns_error *);
+NS_API void ns_export_close(ns_export *);
+NS_API ns_export_shape ns_export_size(const ns_export *);
+NS_API bool ns_export_is_study(const ns_export *);
+/* Names of the scores over heads in the file, by bytes; borrowed. */
+NS_API const char *const *ns_export_scores(const ns_export *, int64_t *n);
+
+/* A score to export. over, of: the outputs over cases that it is a quotient of (n in the CSV: the sum of `over`, else how many cases have a finite `of`);
+ * NULL = not known. */
+typedef struct ns_export_score { const char *name, *of, *over; bool ascending; } ns_export_score;
+
+/* When the best head of each run was born, for the notebook: what ns_emergence_run found of the first score. */
+typedef struct ns_export_birth { double after, at; int64_t head; } ns_export_birth;    /* as ns_event: layer * H + head, -1 = not born */
+typedef struct ns_export_births {
+    double        theta;  int persist;
+    bool          in_tokens;          /* the axis: tokens, else steps */
+    const double *axis;               /* [R, P], NaN = not known */
+    double        horizon;
+    const float  *best;               /* [R, P] score of the best head; NaN = not measured, or beyond the horizon */
+    const ns_export_birth *run;       /* [R] */
+    const char *const *groups;  int n_groups;    /* at most 64: runs that differ in their seed alone */
+    const int    *group;              /* [R] each run's; -1 = the run has no checkpoint up to the horizon */
+} ns_export_births;
+
+typedef struct ns_export_params {
+    size_t      size;
+    const ns_export_score *scores;  int n_scores;     /* one at least */
+    const char *run;                  /* notebook: whose heads are drawn (NULL = the first); csv, latex: only this one (NULL = all) */
+    int64_t     top;                  /* heads in a table; 0 = 10 */
+    bool        standalone;           /* latex: a document, not a tabular to \input */
+    const ns_export_births *births;   /* notebook; NULL = none */
+} ns_export_params;
+
+/* One row per (run, checkpoint, score, head): run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. RFC 4180; %.9g, so that every
+ * f32 comes back; empty = NaN, or not known. Checkpoints that were not scored and heads that are not there have no row. *rows may be NULL. */
+NS_API NS_MUST_CHECK int ns_export_csv(ns_export *, const char *path, const ns_export_params *, int64_t *rows, ns_error *);
+/* A booktabs tabular: the top heads by each score at the last checkpoint of each run, with 95 % intervals where the file has them. */
+NS_API NS_MUST_CHECK int ns_export_latex(ns_export *, const char *path, const ns_export_params *, ns_error *);
+/* nbformat 4.5: the cells read the file by its path relative to the notebook, with xarray, and carry their outputs. NS_E_UNSUPPORTED in a build that draws no
+ * figures. */
+NS_API NS_MUST_CHECK int ns_export_notebook(ns_export *, const char *path, const ns_export_params *, ns_error *);
+
+NS_END
+#endif
