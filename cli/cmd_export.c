@@ -1,5 +1,5 @@
-/* cmd_export.c - export csv, latex and notebook: a study or a score file for other people's tools. What n counts is looked up in the probes' table, births come
- * from the code of emergence. */
+/* cmd_export.c - export csv, latex and notebook: a study or a score file for other people's tools. What n counts is looked up in the probes' table,
+ * births come from the code of emergence. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +7,10 @@
 #include <needlescope/export.h>
 #include <needlescope/probe.h>
 
-#include "cli/births_text.h"
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/out.h"
+#include "cli/study_figure.h"
 
 typedef struct export_settings { cli_words scores; const char *run, *out; } export_settings;
 typedef struct table_settings { export_settings what; int64_t top; bool standalone; } table_settings;
@@ -99,9 +99,9 @@ static int export_csv(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_export_csv = {
     .name = "export csv", .section = "Export", .summary = "Writes the scores of a study as one tidy table",
     .arguments = "STUDY", .min_args = 1, .max_args = 1, .groups = {{"Options", what_options, 0}}, .settings_size = sizeof(export_settings),
-    .description = "A row for each run, scored checkpoint, score and head: run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. n is how "
-                   "many events the value is a share of, or how many cases it is a mean over. Every number reads back to the same bits; empty: NaN, or not "
-                   "known.\n\n"
+    .description = "A row for each run, scored checkpoint, score and head: run and its coordinates, step, tokens, layer, head, layer_kind, score, "
+                   "value, n. n is how many events the value is a share of, or how many cases it is a mean over. Every number reads back to the "
+                   "same bits; empty: NaN, or not known.\n\n"
                    "STUDY is a file of merge, or the scores of one checkpoint (score -o).",
     .examples = "needlescope export csv study.h5 --score retrieval_find -o find.csv\nneedlescope export csv scores.h5 -o scores.csv",
     .run = export_csv,
@@ -133,9 +133,111 @@ const cli_command cli_cmd_export_latex = {
     .name = "export latex", .section = "Export", .summary = "Writes the best heads as a LaTeX table",
     .arguments = "STUDY", .min_args = 1, .max_args = 1,
     .groups = {{"Options", what_options, 0}, {"Table", table_options, 0}}, .settings_size = sizeof(table_settings),
-    .description = "A booktabs tabular, to be \\input into a table of yours: for every run and score the best heads at the last scored checkpoint, with the 95 % "
-                   "interval where the file has one (score writes it, scan does not).",
+    .description = "A booktabs tabular, to be \\input into a table of yours: for every run and score the best heads at the last scored checkpoint, "
+                   "with the 95 % interval where the file has one (score writes it, scan does not).",
     .examples = "needlescope export latex scores.h5 --score retrieval_find,retrieval_mass --top 5 -o heads.tex\n"
                 "needlescope export latex study.h5 --run w16-s0 --standalone -o heads.tex",
     .run = export_latex,
+};
+
+/* ---- export notebook ---- */
+
+typedef struct notebook_settings { export_settings what; int64_t top; double theta; int64_t persist; bool no_births; } notebook_settings;
+static const notebook_settings notebook_defaults = {.theta = .5, .persist = 3};
+
+#define FIELD(name) offsetof(notebook_settings, name)
+static const cli_option notebook_options[] = {
+    {"top", 'k', CLI_INT, FIELD(top), "K", "heads in the table of each score (default 10)", NULL, 1, 100000},
+    {"theta", 0, CLI_NUMBER, FIELD(theta), "X", "alive at this value of the first score and above (default 0.5)"},
+    {"persist", 'm', CLI_INT, FIELD(persist), "M", "so many measured checkpoints in a row make a birth (default 3)", NULL, 1, 1000},
+    {"no-births", 0, CLI_FLAG, FIELD(no_births), NULL, "leave the section on births out"},
+    {0},
+};
+#undef FIELD
+
+typedef struct births {
+    ns_study         *study;
+    ns_emergence     *found;
+    ns_export_birth  *run;
+    uint8_t          *bands, *curves;
+    ns_export_births  out;
+} births;
+
+static void clear_births(births *b)
+{
+    free(b->bands);
+    free(b->curves);
+    free(b->run);
+    ns_emergence_free(b->found);
+    ns_study_close(b->study);
+}
+
+/* A build without figures goes on without them. */
+static int draw_births(const births *b, const char *name, cli_study_draw *draw, double width, uint8_t **data, ns_export_png *png, ns_error *err)
+{
+    const cli_study_view view = {.study = b->study, .births = b->found, .name = name, .run = -1};
+    const ns_figure_params params = {.size = sizeof params, .title = "Scores over training", .width = width, .dpi = 110,
+                                     .comment = "needlescope export notebook", .bytes = data, .n_bytes = &png->n};
+    const int rc = draw(&view, "births.png", &params, err);
+    png->data = *data;
+    return rc == NS_E_UNSUPPORTED ? NS_OK : rc;
+}
+
+static int fill_births(births *b, const char *name, const notebook_settings *s, ns_error *err)
+{
+    const ns_emergence *const e = b->found;
+    b->out = (ns_export_births){.theta = s->theta, .persist = (int)s->persist, .in_tokens = e->in_tokens, .horizon = e->horizon};
+    b->out.run = b->run = ns_alloc_array((size_t)e->shape.R, sizeof *b->run);
+    if (!b->run)
+        return ns_oom(err, "births");
+    for (int64_t r = 0; r < e->shape.R; r++) {
+        const ns_event born = e->runs[r].best;
+        b->run[r] = e->runs[r].measured ? (ns_export_birth){born.after, born.at, born.head} : (ns_export_birth){(double)NAN, (double)NAN, -1};
+    }
+    const int rc = draw_births(b, name, cli_draw_laziness, 7, &b->bands, &b->out.bands, err);
+    return rc ? rc : draw_births(b, name, cli_draw_curves, 5, &b->curves, &b->out.curves, err);
+}
+
+static int find_births(births *b, const char *path, const char *score, const notebook_settings *s, ns_error *err)
+{
+    const ns_emergence_params params = {.size = sizeof params, .score = score, .resamples = 1,
+                                        .birth = {sizeof(ns_birth_params), s->theta, (int)s->persist}};
+    char *const name = ns_one_line(ns_strdup(ns_path_base(path)));
+    int rc = name ? ns_study_open(&b->study, path, err) : ns_oom(err, path);
+    rc = rc ? rc : ns_emergence_run(&b->found, b->study, &params, err);
+    rc = rc ? rc : fill_births(b, name, s, err);
+    free(name);
+    return rc;
+}
+
+static int export_notebook(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const notebook_settings *const s = settings;
+    ns_export *x = NULL;
+    ns_export_score *scores = NULL;
+    births b = {0};
+    ns_export_params params = {.size = sizeof params, .top = s->top};
+    int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params)
+                          : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
+    if (rc == NS_OK && ns_export_is_study(x) && ns_export_size(x).P > 1 && !s->no_births) {
+        rc = find_births(&b, args[0], scores[0].name, s, &app->err);
+        params.births = &b.out;
+    }
+    rc = rc ? rc : ns_export_notebook(x, s->what.out, &params, &app->err);
+    clear_births(&b);
+    return end(app, &s->what, x, scores, params.n_scores, -1, rc);
+}
+
+const cli_command cli_cmd_export_notebook = {
+    .name = "export notebook", .section = "Export", .summary = "Writes a Jupyter notebook that shows a study, and computes it again",
+    .arguments = "STUDY", .min_args = 1, .max_args = 1,
+    .groups = {{"Options", what_options, 0}, {"Notebook", notebook_options, 0}}, .settings_size = sizeof(notebook_settings), .defaults = &notebook_defaults,
+    .description = "How the study was made, its runs, the map of heads and the best ones by each score, and when the best head of each run was born "
+                   "(by the first score, as emergence has it). Figures and tables are in the notebook, so it reads without a kernel; its cells "
+                   "give them again with xarray, pandas and matplotlib. It finds the file by its path relative to the notebook, or where "
+                   "NEEDLESCOPE_H5 says.",
+    .examples = "needlescope export notebook study.h5 -o study.ipynb\n"
+                "needlescope export notebook scores.h5 --score retrieval_find,induction -o heads.ipynb",
+    .run = export_notebook,
 };

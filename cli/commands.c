@@ -28,6 +28,7 @@ const cli_command *const cli_commands[] = {
     &cli_cmd_figure_strip,
     &cli_cmd_export_csv,
     &cli_cmd_export_latex,
+    &cli_cmd_export_notebook,
     &cli_cmd_train,
     &cli_cmd_lab_plant,
     &cli_cmd_lab_laziness,

@@ -27,6 +27,7 @@ extern const cli_command cli_cmd_figure_loss;
 extern const cli_command cli_cmd_figure_strip;
 extern const cli_command cli_cmd_export_csv;
 extern const cli_command cli_cmd_export_latex;
+extern const cli_command cli_cmd_export_notebook;
 extern const cli_command cli_cmd_train;
 extern const cli_command cli_cmd_lab_plant;
 extern const cli_command cli_cmd_lab_laziness;

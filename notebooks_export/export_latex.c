@@ -23,7 +23,8 @@ static const char *fact(const ns_export *x, const char *name)
 
 static void begin(const table *t)
 {
-    fprintf(t->f, "%% needlescope %s: top heads of a %s, content_sha256 %s\n", ns_version(), t->x->is_study ? "study" : "score file", fact(t->x, "content_sha256"));
+    fprintf(t->f, "%% needlescope %s: top heads of a %s, content_sha256 %s\n", ns_version(), t->x->is_study ? "study" : "score file",
+            fact(t->x, "content_sha256"));
     if (t->params->standalone)
         fputs("\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\IfFileExists{lmodern.sty}{\\usepackage{lmodern}}{}\n\\usepackage{booktabs}\n"
               "\\pagestyle{empty}\n\\begin{document}\n", t->f);

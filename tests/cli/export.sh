@@ -25,6 +25,26 @@ grep -q '^retrieval\\_find & 3.1 & full & 1.000 & \[1.000, 1.000\]' s.tex && gre
 "$NEEDLESCOPE" export csv study.h5 -s retrieval_find -o j.csv --json >out 2>err
 [ "$("$JSON_OK" needlescope.export/1 rows <out)" -eq $((4 * heads)) ] || fail "--json: $(cat out err)"
 
+mkdir paper
+run export notebook study.h5 --score retrieval_find,previous_token --top 2 -o paper/a.ipynb
+run export notebook study.h5 --score retrieval_find,previous_token --top 2 -o paper/b.ipynb
+cmp -s paper/a.ipynb paper/b.ipynb || fail "notebook: other bytes the second time"
+grep -q '"nbformat_minor":.*5' paper/a.ipynb && grep -q 'path = \\"../study.h5\\"' paper/a.ipynb || fail "notebook: no nbformat 4.5, or no way to the study"
+grep -q '"id":.*"births"' paper/a.ipynb && grep -q '"id":.*"top-1"' paper/a.ipynb || fail "notebook: cells are missing"
+grep -q '<td>runs</td><td>3.1</td><td>0</td><td>' paper/a.ipynb || fail "notebook: the birth is not in its table: $(grep '<td>' paper/a.ipynb)"
+run export notebook study.h5 --no-births -o c.ipynb
+grep -q '"births"' c.ipynb && fail "--no-births has births"
+run export notebook scores.h5 -o s.ipynb
+grep -q '95 % from' s.ipynb || fail "notebook of scores: no interval"
+case $("$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o f.png 2>&1) in
+*'draws no figures'*) grep -q image/png s.ipynb && fail "a figure without cairo" ;;
+*) grep -q image/png s.ipynb || fail "notebook of scores: no figure" ;;
+esac
+expect 2 '--theta 0' export notebook study.h5 --theta 0 -o kept.ipynb
+expect 2 "no .*'nothing'" export notebook study.h5 --score nothing -o kept.ipynb
+expect 73 no/such export notebook study.h5 -o no/such/x.ipynb
+[ ! -e kept.ipynb ] || fail "a failed export leaves a notebook"
+
 printf precious >kept.csv
 expect 2 '-o FILE is missing' export csv study.h5
 expect 2 "no score 'retrieval_fnd'; it has .*retrieval_find" export csv study.h5 --score retrieval_fnd -o kept.csv

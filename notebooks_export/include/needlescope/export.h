@@ -24,17 +24,15 @@ NS_API const char *const *ns_export_scores(const ns_export *, int64_t *n);
  * NULL = not known. */
 typedef struct ns_export_score { const char *name, *of, *over; bool ascending; } ns_export_score;
 
-/* When the best head of each run was born, for the notebook: what ns_emergence_run found of the first score. */
-typedef struct ns_export_birth { double after, at; int64_t head; } ns_export_birth;    /* as ns_event: layer * H + head, -1 = not born */
+/* The births section of a notebook: what ns_emergence_run found of the first score, and figures that were drawn of it. */
+typedef struct ns_export_birth { double after, at; int64_t head; } ns_export_birth;    /* as ns_event; head = layer * H + head, -1 = not born */
+typedef struct ns_export_png { const uint8_t *data; size_t n; } ns_export_png;         /* n = 0: was not drawn */
 typedef struct ns_export_births {
-    double        theta;  int persist;
+    double        theta, horizon;
+    int           persist;
     bool          in_tokens;          /* the axis: tokens, else steps */
-    const double *axis;               /* [R, P], NaN = not known */
-    double        horizon;
-    const float  *best;               /* [R, P] score of the best head; NaN = not measured, or beyond the horizon */
     const ns_export_birth *run;       /* [R] */
-    const char *const *groups;  int n_groups;    /* at most 64: runs that differ in their seed alone */
-    const int    *group;              /* [R] each run's; -1 = the run has no checkpoint up to the horizon */
+    ns_export_png bands, curves;      /* best head's score: a row a run with its birth, a line a run */
 } ns_export_births;
 
 typedef struct ns_export_params {
@@ -51,8 +49,8 @@ typedef struct ns_export_params {
 NS_API NS_MUST_CHECK int ns_export_csv(ns_export *, const char *path, const ns_export_params *, int64_t *rows, ns_error *);
 /* A booktabs tabular: the top heads by each score at the last checkpoint of each run, with 95 % intervals where the file has them. */
 NS_API NS_MUST_CHECK int ns_export_latex(ns_export *, const char *path, const ns_export_params *, ns_error *);
-/* nbformat 4.5: the cells read the file by its path relative to the notebook, with xarray, and carry their outputs. NS_E_UNSUPPORTED in a build that draws no
- * figures. */
+/* nbformat 4.5: the cells read the file by its path relative to the notebook, with xarray, and carry their outputs: tables, and figures as PNG (none in a build
+ * that draws no figures). */
 NS_API NS_MUST_CHECK int ns_export_notebook(ns_export *, const char *path, const ns_export_params *, ns_error *);
 
 NS_END

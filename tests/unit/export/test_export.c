@@ -165,7 +165,8 @@ static void writes_latex(void **state)
     ns_export_close(x);
     char *got;
     assert_int_equal(ns_file_read(out_path, 1 << 20, &got, NULL, NULL), NS_OK);
-    assert_non_null(strstr(got, "\\midrule\na,{}\"b\" \\% & find & 0.1 & 10 & full & 0.333 \\\\\n\\midrule\n{[}\\_\\textbackslash{}\\${]} & find & 0.0 & 0 & swa & 0.250 \\\\\n"));
+    assert_non_null(strstr(got, "\\midrule\na,{}\"b\" \\% & find & 0.1 & 10 & full & 0.333 \\\\\n"
+                                "\\midrule\n{[}\\_\\textbackslash{}\\${]} & find & 0.0 & 0 & swa & 0.250 \\\\\n"));
     assert_null(strstr(got, "interval"));           /* a study has none */
     free(got);
     unlink(out_path);
@@ -195,7 +196,8 @@ static void refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quotes_what_csv_must), cmocka_unit_test(escapes_latex), cmocka_unit_test(escapes_html_and_markdown), cmocka_unit_test(makes_literals),
+        cmocka_unit_test(quotes_what_csv_must), cmocka_unit_test(escapes_latex), cmocka_unit_test(escapes_html_and_markdown),
+        cmocka_unit_test(makes_literals),
         cmocka_unit_test(writes_csv), cmocka_unit_test(writes_latex), cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

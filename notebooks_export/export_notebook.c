@@ -1,0 +1,304 @@
+/* export_notebook.c - what the file is -> open it -> its runs -> for every score the map and the best heads of one run's last checkpoint ->
+ * births -> how the file was made. A code cell is cells/NAME.py under a line or two that say of what; its output is what it gives when run. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/arch.h>
+#include <needlescope/figure.h>
+
+#include "cells.h"
+#include "relative.h"
+#include "story.h"
+#include "words.h"
+
+typedef struct story {
+    ns_notebook      b;
+    const ns_export *x;
+    const ns_export_params *params;
+    const char      *path;
+    int64_t          r, p;              /* whose heads are drawn */
+    int64_t         *top;               /* [params->top] */
+} story;
+
+/* ---- what it is, how it was made ---- */
+
+static void introduce(story *s)
+{
+    ns_text t;
+    if (!ns_text_begin(&t, &s->b))
+        return;
+    fputs("# Retrieval heads: ", t.f);
+    ns_words_markdown(t.f, ns_path_base(s->x->path));
+    fputs(s->x->is_study ? "\n\nScores of every attention head over the checkpoints of training runs, made by `needlescope scan` and `merge`.\n"
+                         : "\n\nScores of every attention head of one checkpoint, made by `needlescope score`.\n", t.f);
+    fputs("The outputs below were written with the notebook, figures by needlescope itself. The cells give the same numbers from the file alone "
+          "(`xarray`, `h5netcdf`, `pandas`, `matplotlib`); it is looked for where it lay, seen from the notebook, or where the environment "
+          "variable `NEEDLESCOPE_H5` says.", t.f);
+    ns_notebook_markdown(&s->b, "title", &t);
+}
+
+static void provenance(story *s)
+{
+    enum { LONGEST = 200 };
+    ns_text t;
+    if (!ns_text_begin(&t, &s->b))
+        return;
+    fputs("## How it was made\n", t.f);
+    for (int64_t i = 0; i < ns_file_fact_count(s->x->file); i++) {
+        const char *const name = ns_file_fact_name(s->x->file, i), *const value = ns_file_fact(s->x->file, name);
+        fputs("\n* **", t.f);
+        ns_words_markdown(t.f, name);
+        fputs("**: ", t.f);
+        if (value && strlen(value) <= LONGEST)
+            ns_words_markdown(t.f, value);
+        else
+            fprintf(t.f, "%zu bytes, in the file", value ? strlen(value) : 0);
+    }
+    ns_notebook_markdown(&s->b, "provenance", &t);
+}
+
+/* ---- open it ---- */
+
+static void open_file(story *s)
+{
+    ns_text t;
+    char *const relative = ns_relative_path(s->path, s->x->path), *const literal = relative ? ns_words_python(relative) : NULL;
+    if (literal && ns_text_begin(&t, &s->b)) {
+        fprintf(t.f, "path = %s\n", literal);
+        cJSON *const cell = ns_notebook_code(&s->b, "open", &t, ns_cell_open);
+        if (ns_text_begin(&t, &s->b)) {
+            if (s->x->is_study)
+                fprintf(t.f, "runs: %lld, steps: %lld, ", (long long)s->x->R, (long long)s->x->P);
+            fprintf(t.f, "cases: %lld, layers: %lld, heads: %lld\n", (long long)s->x->C, (long long)s->x->L, (long long)s->x->H);
+            ns_notebook_says(&s->b, cell, &t);
+        }
+    }
+    s->b.failed |= !literal;
+    free(relative);
+    free(literal);
+}
+
+static void run_row(story *s, ns_grid *g, int64_t r)
+{
+    const ns_export *const x = s->x;
+    const int64_t last = ns_export_last(x, r);
+    int64_t done = 0;
+    for (int64_t p = 0; p < x->P; p++)
+        done += x->status[r * x->P + p] == NS_EXPORT_DONE;
+    ns_grid_add(&s->b, g, "%s", x->run_name[r]);
+    for (int64_t i = 0; i < x->n_coords; i++) {
+        const ns_export_coord *const c = &x->coord[i];
+        if (c->text)
+            ns_grid_add(&s->b, g, "%s", c->text[r]);
+        else
+            ns_grid_add(&s->b, g, isnan(c->number[r]) ? "" : "%.15g", c->number[r]);
+    }
+    ns_grid_add(&s->b, g, "%lld", (long long)done);
+    ns_grid_add(&s->b, g, last < 0 ? "" : "%lld", last < 0 ? 0 : (long long)x->step[last]);
+}
+
+static void runs(story *s)
+{
+    ns_text t;
+    ns_grid g = {.columns = 3 + s->x->n_coords};
+    if (!ns_text_begin(&t, &s->b))
+        return;
+    cJSON *const cell = ns_notebook_code(&s->b, "runs", &t, ns_cell_runs);
+    ns_grid_add(&s->b, &g, "run");
+    for (int64_t i = 0; i < s->x->n_coords; i++)
+        ns_grid_add(&s->b, &g, "%s", s->x->coord[i].name);
+    ns_grid_add(&s->b, &g, "scored");
+    ns_grid_add(&s->b, &g, "last step");
+    for (int64_t r = 0; r < s->x->R; r++)
+        run_row(s, &g, r);
+    ns_notebook_grid(&s->b, cell, &g);
+}
+
+/* ---- one score ---- */
+
+static void score_words(story *s, int i)
+{
+    ns_text t;
+    if (!ns_text_begin(&t, &s->b))
+        return;
+    fputs("## ", t.f);
+    ns_words_markdown(t.f, s->params->scores[i].name);
+    fputs("\n\nEvery head of ", t.f);
+    if (s->x->is_study)
+        fputs("run ", t.f);
+    ns_words_markdown(t.f, s->x->run_name[s->r]);
+    if (s->x->step[s->p] >= 0)
+        fprintf(t.f, " at step %lld", (long long)s->x->step[s->p]);
+    fprintf(t.f, ", and the %lld best.", (long long)s->params->top);
+    char *const id = ns_printf_alloc("score-%d", i);
+    ns_notebook_markdown(&s->b, id ? id : "score", &t);
+    s->b.failed |= !id;
+    free(id);
+}
+
+static int kind_of(const char *name)
+{
+    int kind = NS_LAYER_FULL;
+    while (kind < NS_LAYER_RECURRENT && strcmp(name, ns_layer_kind_name((ns_layer_kind)kind)))
+        kind++;
+    return kind;
+}
+
+/* No figure in a build without them; any other fault is one. */
+static int draw(story *s, const float *values, const char *score, ns_export_png *png, ns_error *err)
+{
+    const ns_export *const x = s->x;
+    int *const kind = ns_alloc_array((size_t)x->L, sizeof *kind);
+    int64_t *const window = ns_alloc_array((size_t)x->L, sizeof *window);
+    uint8_t *data = NULL;
+    char *const place = x->is_study ? ns_printf_alloc("%s, step %lld", x->run_name[s->r], (long long)x->step[s->p]) : ns_strdup(x->run_name[s->r]);
+    const ns_heads_figure figure = {.size = sizeof figure, .score = values, .n_layers = x->L, .n_heads = x->H, .kind = kind, .window = window,
+                                    .score_name = score, .model_name = ns_one_line(place), .chance = NAN};
+    const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook", .bytes = &data,
+                                     .n_bytes = &png->n};
+    int rc = kind && window && place ? NS_OK : ns_oom(err, "layers");
+    for (int64_t l = 0; l < x->L && rc == NS_OK; l++) {
+        kind[l] = kind_of(x->kind[s->r * x->L + l]);
+        for (int64_t h = 0; h < x->H; h++) {
+            const int64_t w = x->window[(s->r * x->L + l) * x->H + h];
+            window[l] = w > window[l] ? w : window[l];
+        }
+    }
+    rc = rc ? rc : ns_draw_heads("heads.png", &figure, &params, err);
+    png->data = data;
+    free(kind);
+    free(window);
+    free(place);
+    return rc == NS_E_UNSUPPORTED ? NS_OK : rc;
+}
+
+static int heads_cell(story *s, int i, const float *values, int64_t best, ns_error *err)
+{
+    ns_text t;
+    const char *const score = s->params->scores[i].name;
+    char *const literal = ns_words_python(score), *const id = ns_printf_alloc("heads-%d", i);
+    ns_export_png png = {0};
+    int rc = literal && id ? draw(s, values, score, &png, err) : ns_oom(err, score);
+    if (rc == NS_OK && ns_text_begin(&t, &s->b)) {
+        if (s->x->is_study)
+            fprintf(t.f, "score, run = %s, %lld\nvalues, kinds = data[score][run, final(run)], data[\"layer_kind\"][run]\n", literal,
+                    (long long)s->r);
+        else
+            fprintf(t.f, "score = %s\nvalues, kinds = data[score], data[\"layer_kind\"]\n", literal);
+        cJSON *const cell = ns_notebook_code(&s->b, id, &t, ns_cell_heads);
+        char *const alt = ns_printf_alloc("%s of %lld layers x %lld heads; the best is %lld.%lld with %.3f", score, (long long)s->x->L,
+                                          (long long)s->x->H, (long long)(best / s->x->H), (long long)(best % s->x->H), (double)values[best]);
+        ns_notebook_png(&s->b, cell, png, alt ? alt : "");
+        free(alt);
+    }
+    free((void *)png.data);
+    free(literal);
+    free(id);
+    return rc;
+}
+
+static void bound(story *s, ns_grid *g, const float *values, int64_t head)
+{
+    ns_grid_add(&s->b, g, isnan(values[head]) ? "nan" : "%.3f", (double)values[head]);
+}
+
+static void top_cell(story *s, int i, const float *values, const float *low, const float *high, int64_t n)
+{
+    ns_text t;
+    const ns_export_score *const score = &s->params->scores[i];
+    char *const id = ns_printf_alloc("top-%d", i);
+    if (!id || !ns_text_begin(&t, &s->b)) {
+        s->b.failed = true;
+        free(id);
+        return;
+    }
+    fprintf(t.f, "top, ascending = %lld, %s\n", (long long)s->params->top, score->ascending ? "True" : "False");
+    cJSON *const cell = ns_notebook_code(&s->b, id, &t, ns_cell_top);
+    const char *const columns[] = {"head", "layer", score->name, "95 % from", "95 % to"};
+    ns_grid g = {.columns = low && high ? 5 : 3};
+    for (int64_t c = 0; c < g.columns; c++)
+        ns_grid_add(&s->b, &g, "%s", columns[c]);
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t h = s->top[k];
+        ns_grid_add(&s->b, &g, "%lld.%lld", (long long)(h / s->x->H), (long long)(h % s->x->H));
+        ns_grid_add(&s->b, &g, "%s", s->x->kind[s->r * s->x->L + h / s->x->H]);
+        ns_grid_add(&s->b, &g, "%.3f", (double)values[h]);
+        if (low && high) {
+            bound(s, &g, low, h);
+            bound(s, &g, high, h);
+        }
+    }
+    ns_notebook_grid(&s->b, cell, &g);
+    free(id);
+}
+
+static int tell_score(story *s, int i, ns_error *err)
+{
+    const ns_export *const x = s->x;
+    const ns_export_score *const score = &s->params->scores[i];
+    float *all = NULL, *low = NULL, *high = NULL;
+    int rc = ns_export_values(x, score->name, &all, err);
+    rc = rc ? rc : ns_export_bound(x, "score_low", score->name, &low, err);
+    rc = rc ? rc : ns_export_bound(x, "score_high", score->name, &high, err);
+    const float *const values = rc == NS_OK ? all + (s->r * x->P + s->p) * x->L * x->H : NULL;
+    const int64_t n = values ? ns_export_top(x, values, score->ascending, s->params->top, s->top) : 0;
+    if (rc == NS_OK && n == 0)
+        rc = ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head has a value by '%.200s' at its last checkpoint", x->path, x->run_name[s->r],
+                     score->name);
+    if (rc == NS_OK) {
+        score_words(s, i);
+        rc = heads_cell(s, i, values, s->top[0], err);
+    }
+    if (rc == NS_OK)
+        top_cell(s, i, values, low, high, n);
+    free(all);
+    free(low);
+    free(high);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+/* The run that was asked for, else the first with a scored checkpoint. */
+static int choose_run(story *s, ns_error *err)
+{
+    s->r = s->params->run ? ns_export_run(s->x, s->params->run) : 0;
+    while (!s->params->run && s->r < s->x->R && ns_export_last(s->x, s->r) < 0)
+        s->r++;
+    s->p = s->r < s->x->R ? ns_export_last(s->x, s->r) : -1;
+    return s->p >= 0 ? NS_OK : ns_fail(err, NS_E_ARG, "%s: no checkpoint of %s was scored", s->x->path, s->params->run ? s->params->run : "any run");
+}
+
+static int tell(story *s, ns_error *err)
+{
+    introduce(s);
+    open_file(s);
+    if (s->x->is_study)
+        runs(s);
+    int rc = NS_OK;
+    for (int i = 0; i < s->params->n_scores && rc == NS_OK; i++)
+        rc = tell_score(s, i, err);
+    if (rc == NS_OK && s->params->births)
+        ns_story_births(&s->b, s->x, s->params->births, s->params->scores[0].name);
+    if (rc == NS_OK)
+        provenance(s);
+    return rc;
+}
+
+int ns_export_notebook(ns_export *x, const char *path, const ns_export_params *given, ns_error *err)
+{
+    ns_export_params params;
+    int rc = ns_export_check(x, given, &params, err);
+    if (rc)
+        return rc;
+    params.top = params.top < x->L * x->H ? params.top : x->L * x->H;
+    story s = {.x = x, .params = &params, .path = path, .top = ns_alloc_array((size_t)params.top, sizeof *s.top)};
+    rc = s.top ? choose_run(&s, err) : ns_oom(err, path);
+    ns_notebook_begin(&s.b);
+    rc = rc ? rc : tell(&s, err);
+    rc = rc ? rc : ns_notebook_write(&s.b, path, err);
+    ns_notebook_drop(&s.b);
+    free(s.top);
+    return rc;
+}

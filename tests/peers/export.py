@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Exports as their readers take them: the notebook by nbformat's schema and by nbclient, whose outputs must be those that it came with; the CSV by pandas,
+bit for bit against h5py; the table by LaTeX, where there is one. Of a study whose runs end, fail and are missing, of the same study with names that are
+hostile to every format, and of the scores of one checkpoint.
+
+    export.py NEEDLESCOPE"""
+import base64
+import copy
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import jsonschema
+import nbclient
+import nbformat
+import numpy as np
+import pandas as pd
+
+HOSTILE = ['a,"b"\n\'c\'; =1+1', "$x_1$ & 50 % <b>#~^\\{}|`*[é]"]
+TOOL = os.path.abspath(sys.argv[1])
+
+
+def call(*command, **more):
+    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **more)
+
+
+def make(work):
+    """run a: 20 checkpoints, born at steps 30 and 120; run b: 12, with one that cannot be read and one that is not there."""
+    heads = "--retrieval", "3.1,3.4,4.6,4.2,5.0", "--every", "10"
+    call(TOOL, "lab", "plant", "a", "--series", "20", "--births", "30,120,40:110,30:80:140,never", "--seed", "3", *heads, cwd=work)
+    call(TOOL, "lab", "plant", "b", "--series", "12", "--births", "100,100,100,100,never", "--seed", "4", *heads, cwd=work)
+    call(TOOL, "cases", "needle", "--model", "a/step000010", "--lengths", "60", "--depths", "0:1:5", "--count", "3", "-o", "cases.jsonl", cwd=work)
+    shutil.rmtree(os.path.join(work, "b", "step000040"))
+    with open(os.path.join(work, "b", "step000070", "model.safetensors"), "r+b") as f:
+        f.truncate(1000)
+    scan = TOOL, "scan", "a", "b", "--cases", "cases.jsonl", "--probe", "retrieval_find,retrieval_mass,previous_token,ov_copying", "-q", "-o", "scan"
+    subprocess.run(scan, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)       # exits 1: one checkpoint failed
+    call(TOOL, "merge", "scan", "-o", "study.h5", cwd=work)
+    call(TOOL, "score", "a/step000190", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "--resamples", "100", "-o", "scores.h5", cwd=work)
+    shutil.copy(os.path.join(work, "study.h5"), os.path.join(work, "hostile.h5"))
+    with h5py.File(os.path.join(work, "hostile.h5"), "r+") as f:
+        f["run_name"][:] = HOSTILE
+        f["arm"][:] = HOSTILE[::-1]
+        f["seed"][:] = [123456789012, np.nan]
+        f["tokens"][1, :] = -1                      # births in steps
+        f["retrieval_find"][0, 19, :2] = np.nan
+        f["retrieval_find"][0, 19, 2, 0] = np.float32(1e-45)
+
+
+def check_csv(path, out):
+    table = pd.read_csv(out, keep_default_na=False, na_values={"value": [""], "tokens": [""], "n": [""], "seed": [""], "window": [""]})
+    with h5py.File(path) as f:
+        study = "run" in f
+        names = list(f["run_name"].asstr()[:]) if study else list(table.run.unique())
+        assert list(table.run.unique()) == [n for r, n in enumerate(names) if not study or (f["status"][r] == 1).any()]
+        axes = ("run", "step", "layer", "head") if study else ("layer", "head")
+        scores = [n for n, d in f.items() if isinstance(d, h5py.Dataset) and d.dtype == "f4" and tuple(len(x) and x[0].name[1:] for x in d.dims) == axes]
+        assert sorted(table.score.unique()) == sorted(scores)
+        valid = f["head_valid"][:].reshape(len(names), f["layer"].size, -1).astype(bool)
+        for score in scores:
+            rows = table[table.score == score]
+            values = f[score][:].reshape(len(names), -1, *valid.shape[1:])
+            measured = np.broadcast_to((f["status"][:] == 1 if study else np.ones((1, 1), bool))[:, :, None, None] & valid[:, None], values.shape)
+            steps = {s: i for i, s in enumerate(f["step"][:])} if study else {}
+            at = [names.index(r) for r in rows.run], [steps.get(s, 0) for s in rows.step], rows.layer, rows["head"]
+            seen = np.zeros(values.shape, bool)
+            seen[at] = True
+            assert len(rows) == measured.sum() and np.array_equal(seen, measured), score
+            got = rows.value.to_numpy().astype(np.float32)
+            want = values[at]
+            assert np.array_equal(np.isnan(got), np.isnan(want)) and got[~np.isnan(got)].tobytes() == want[~np.isnan(want)].tobytes(), score
+        if study:
+            row = {name: table[table.run == name].iloc[0] for name in names}
+            assert [row[n].arm for n in names] == list(f["arm"].asstr()[:])
+            assert np.array_equal([row[n].seed for n in names], f["seed"][:], equal_nan=True)
+            find = table[(table.score == "retrieval_find") & (table.run == names[0]) & (table.step == 190) & (table.layer == 3)]
+            assert (find.n == f["find_events"][0, -1, :, 3].sum(0)).all()
+        else:
+            assert (table[table.score == "induction"].n == np.isfinite(f["case_induction"][:]).sum(0).ravel()).all()
+    print(f"{os.path.basename(path)}: {len(table)} rows of CSV, bit for bit", flush=True)
+
+
+def cells_of(output):
+    return [html.unescape(x) for x in re.findall(r"<td>(.*?)</td>", output.data["text/html"], re.S)]
+
+
+def check_notebook(path):
+    """The schema itself: nbformat.validate only warns of a missing id. Then run without the outputs: tables and text are those that were there."""
+    schema = os.path.join(os.path.dirname(nbformat.__file__), "v4", "nbformat.v4.5.schema.json")
+    with open(path) as f, open(schema) as s:
+        raw = json.load(f)
+        jsonschema.validate(raw, json.load(s))
+    ids = [cell["id"] for cell in raw["cells"]]
+    assert len(set(ids)) == len(ids)
+    given = nbformat.read(path, 4)
+    run = copy.deepcopy(given)
+    for cell in run.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbclient.NotebookClient(run, timeout=120, kernel_name="python3", resources={"metadata": {"path": os.path.dirname(path)}}).execute()
+    n = {}
+    for a, b in zip(given.cells, run.cells):
+        if a.cell_type != "code":
+            continue
+        got = [o for o in b.outputs if o.get("name") != "stderr"]        # a font may lack a letter
+        assert a.execution_count == b.execution_count and [o.output_type for o in a.outputs] == [o.output_type for o in got], a.id
+        for x, y in zip(a.outputs, got):
+            n[x.output_type] = n.get(x.output_type, 0) + 1
+            if x.output_type == "stream":
+                assert x.text == y.text
+            elif x.output_type == "execute_result":
+                assert cells_of(x) == cells_of(y), (a.id, cells_of(x), cells_of(y))
+            else:
+                png = base64.b64decode(x.data["image/png"])
+                assert png[:8] == b"\x89PNG\r\n\x1a\n" and len(png) < 300_000 and len(x.data["text/plain"]) > 20 and "image/png" in y.data
+    print(f"{os.path.basename(path)}: {len(ids)} cells, outputs as executed: {n}", flush=True)
+    return given
+
+
+def check_births(notebook, want):
+    cells = cells_of(next(c for c in notebook.cells if c.id == "births").outputs[0])
+    assert cells == want, cells
+
+
+def check_latex(path):
+    text = open(path).read()
+    assert text.count("\\midrule") >= 1 and "\\bottomrule" in text
+    engine = next((e for e in ("pdflatex", "lualatex", "xelatex") if shutil.which(e)), None)
+    if not engine:
+        print(f"{os.path.basename(path)}: no LaTeX engine here, not compiled", flush=True)
+        return
+    done = subprocess.run([engine, "-interaction=nonstopmode", "-halt-on-error", os.path.basename(path)], cwd=os.path.dirname(path), capture_output=True,
+                          text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    print(f"{os.path.basename(path)}: compiled by {engine}", flush=True)
+
+
+def main():
+    os.environ.pop("NEEDLESCOPE_H5", None)
+    with tempfile.TemporaryDirectory() as work:
+        make(work)
+        os.mkdir(os.path.join(work, "paper"))
+        for name in "study", "hostile", "scores":
+            path = os.path.join(work, name + ".h5")
+            notebook, table, tex = (os.path.join(work, "paper", name + ending) for ending in (".ipynb", ".csv", ".tex"))
+            call(TOOL, "export", "csv", path, "-o", table)
+            check_csv(path, table)
+            second = {"study": "ov_copying", "hostile": "previous_token", "scores": "induction"}[name]
+            call(TOOL, "export", "latex", path, "--score", f"retrieval_find,{second}", "--top", "4", "--standalone", "-o", tex)
+            check_latex(tex)
+            call(TOOL, "export", "notebook", path, "--score", f"retrieval_find,{second}", "-o", notebook)
+            done = check_notebook(notebook)
+            if name != "scores":
+                rows = [["a", "3.1", "40960", "61440"], ["b", "", "184320", ""]]
+                if name == "hostile":
+                    rows = [[HOSTILE[0].replace("\n", "\\n"), "3.1", "20", "30"], [HOSTILE[1], "", "90", ""]]
+                check_births(done, sum(rows, []))
+
+
+main()
