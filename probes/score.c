@@ -104,6 +104,21 @@ static int probe_hooks(ns_scoring *r, bool decoding, ns_hook *list, sink *sinks)
     return n;
 }
 
+/* The probes' hooks with the caller's in front: his edits are seen by every read. */
+static int new_hooks(ns_scoring *r, const ns_hook *own, int n_own, ns_hooks **out)
+{
+    const int n = r->params->n_hooks;
+    ns_hook *const list = ns_alloc_array((size_t)(n + n_own), sizeof *list);
+    if (!list)
+        return ns_oom(r->err, "hooks");
+    if (n)
+        memcpy(list, r->params->hooks, (size_t)n * sizeof *list);
+    memcpy(list + n, own, (size_t)n_own * sizeof *list);
+    const int rc = ns_hooks_new(out, ns_model_arch(r->model), list, n + n_own, r->err);
+    free(list);
+    return rc;
+}
+
 static int run_hooks(ns_scoring *r)
 {
     ns_hook list[NS_MAX_PROBES + 1];
@@ -120,7 +135,7 @@ static int run_hooks(ns_scoring *r)
     }
     if (n == 0)
         return NS_OK;
-    int rc = ns_hooks_new(&hooks, ns_model_arch(r->model), list, n, r->err);
+    int rc = new_hooks(r, list, n, &hooks);
     if (rc == NS_OK)
         rc = ns_run_list(r->model, r->cases, r->index, r->n_cases, hooks, r->params, r->err);
     ns_hooks_free(hooks);
@@ -150,7 +165,7 @@ static int run_decoding(ns_scoring *r)
     const int n = probe_hooks(r, true, list, sinks);
     if (n == 0)
         return NS_OK;
-    int rc = ns_hooks_new(&hooks, ns_model_arch(r->model), list, n, r->err);
+    int rc = new_hooks(r, list, n, &hooks);
     if (rc == NS_OK)
         rc = ns_decode_list(r->model, r->cases, r->n_cases, &(ns_decoding){hooks, hear_token, r}, r->params, r->err);
     ns_hooks_free(hooks);

@@ -1,4 +1,5 @@
-/* scores_write.c - scores.h5: axes case, layer, head; the raw counts per case, the scores made of them, coordinates, provenance.
+/* scores_write.c - the results of a score run, array by array, and scores.h5 made of them: axes case, layer, head; the raw counts per case, the
+ * scores, coordinates, provenance.
  * Everything but the caller's volatile facts depends on model and cases alone. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,19 @@
 
 #include "score.h"
 
-static int put_axis(ns_table_writer *w, const char *name, int64_t n, ns_error *err)
+typedef struct visitor { ns_array_fn see; void *user; } visitor;
+
+static int put_array(const visitor *w, const char *name, const char *axes, const ns_view *view, const char *summary, ns_error *err)
+{
+    return w->see(w->user, &(ns_array){.name = name, .axes = axes, .summary = summary, .view = *view}, err);
+}
+
+static int put_text(const visitor *w, const char *name, const char *axis, const char *const *text, int64_t n, ns_error *err)
+{
+    return w->see(w->user, &(ns_array){.name = name, .axes = axis, .view = {.rank = 1, .shape = {n}, .stride = {1}}, .text = text}, err);
+}
+
+static int put_axis(const visitor *w, const char *name, int64_t n, ns_error *err)
 {
     int64_t *const values = ns_alloc_array((size_t)n, sizeof *values);
     if (!values)
@@ -14,7 +27,7 @@ static int put_axis(ns_table_writer *w, const char *name, int64_t n, ns_error *e
     for (int64_t i = 0; i < n; i++)
         values[i] = i;
     const ns_view view = ns_view_of(values, NS_I64, 1, &n);
-    const int rc = ns_table_axis(w, name, &view, err);
+    const int rc = put_array(w, name, name, &view, NULL, err);
     free(values);
     return rc;
 }
@@ -41,7 +54,7 @@ static const column columns[] = {
     {"query_token", "id of the token at row T - 2, where retrieval_mass looks", NS_I64, query_token_of},
 };
 
-static int put_column(ns_table_writer *w, const ns_scores *s, const column *col, ns_error *err)
+static int put_column(const visitor *w, const ns_scores *s, const column *col, ns_error *err)
 {
     void *const data = ns_alloc_array((size_t)s->n_cases, sizeof(int64_t));
     if (!data)
@@ -56,32 +69,32 @@ static int put_column(ns_table_writer *w, const ns_scores *s, const column *col,
             ((double *)data)[i] = value;
     }
     const ns_view view = ns_view_of(data, col->dtype, 1, &s->n_cases);
-    const int rc = ns_table_array(w, col->name, "case", &view, col->summary, err);
+    const int rc = put_array(w, col->name, "case", &view, col->summary, err);
     free(data);
     return rc;
 }
 
-static int put_strings(ns_table_writer *w, const ns_scores *s, ns_error *err)
+static int put_strings(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const char **const text = ns_alloc_array((size_t)s->n_cases, sizeof *text);
     if (!text)
         return ns_oom(err, "names of cases");
     for (int64_t i = 0; i < s->n_cases; i++)
         text[i] = s->cases[i].id;
-    int rc = ns_table_strings(w, "case_id", "case", text, s->n_cases, err);
+    int rc = put_text(w, "case_id", "case", text, s->n_cases, err);
     for (int64_t i = 0; i < s->n_cases; i++)
         text[i] = s->cases[i].value_type;
     if (rc == NS_OK)
-        rc = ns_table_strings(w, "value_type", "case", text, s->n_cases, err);
+        rc = put_text(w, "value_type", "case", text, s->n_cases, err);
     for (int64_t i = 0; i < s->n_cases; i++)
         text[i] = s->cases[i].template_name;
     if (rc == NS_OK)
-        rc = ns_table_strings(w, "template", "case", text, s->n_cases, err);
+        rc = put_text(w, "template", "case", text, s->n_cases, err);
     free(text);
     return rc;
 }
 
-static int put_coordinates(ns_table_writer *w, const ns_scores *s, ns_error *err)
+static int put_coordinates(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const int64_t heads[2] = {s->L, s->H};
     const ns_view window = ns_view_of(s->windows, NS_I64, 2, heads), valid = ns_view_of(s->valid, NS_U8, 2, heads);
@@ -97,13 +110,13 @@ static int put_coordinates(ns_table_writer *w, const ns_scores *s, ns_error *err
     for (size_t i = 0; i < sizeof columns / sizeof *columns && rc == NS_OK; i++)
         rc = put_column(w, s, &columns[i], err);
     if (rc == NS_OK)
-        rc = ns_table_strings(w, "layer_kind", "layer", s->kinds, s->L, err);
+        rc = put_text(w, "layer_kind", "layer", s->kinds, s->L, err);
     if (rc == NS_OK)
-        rc = ns_table_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
-    return rc == NS_OK ? ns_table_array(w, "head_valid", "layer head", &valid, "1 where the layer has such an attention head", err) : rc;
+        rc = put_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
+    return rc == NS_OK ? put_array(w, "head_valid", "layer head", &valid, "1 where the layer has such an attention head", err) : rc;
 }
 
-static int put_output(ns_table_writer *w, const ns_scores *s, const ns_output *output, float *data, ns_error *err)
+static int put_output(const visitor *w, const ns_scores *s, const ns_output *output, float *data, ns_error *err)
 {
     const int64_t shape[3] = {s->n_cases, s->L, s->H}, deep[4] = {s->n_cases, s->A, s->L, s->H}, n = s->n_cases * ns_output_size(s, output);
     const int rank = output->by_answer ? 4 : 3;
@@ -117,12 +130,12 @@ static int put_output(ns_table_writer *w, const ns_scores *s, const ns_output *o
             counts[i] = (uint8_t)data[i];
         view = ns_view_of(counts, NS_U8, rank, output->by_answer ? deep : shape);
     }
-    const int rc = ns_table_array(w, output->name, output->by_answer ? "case answer layer head" : "case layer head", &view, output->summary, err);
+    const int rc = put_array(w, output->name, output->by_answer ? "case answer layer head" : "case layer head", &view, output->summary, err);
     free(counts);
     return rc;
 }
 
-static int put_arrays(ns_table_writer *w, const ns_scores *s, ns_error *err)
+static int put_arrays(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const int64_t heads[2] = {s->L, s->H};
     int rc = NS_OK;
@@ -131,14 +144,14 @@ static int put_arrays(ns_table_writer *w, const ns_scores *s, ns_error *err)
             rc = put_output(w, s, &s->probes[p]->outputs[o], s->outputs[p][o], err);
     for (int i = 0; i < s->n_scores && rc == NS_OK; i++) {
         const ns_view view = ns_view_of(s->values[i], NS_F32, 2, heads);
-        rc = ns_table_array(w, s->defs[i]->name, "layer head", &view, s->defs[i]->summary, err);
+        rc = put_array(w, s->defs[i]->name, "layer head", &view, s->defs[i]->summary, err);
     }
     return rc;
 }
 
 /* ---- the ranking: over an axis of scores ---- */
 
-static int put_names(ns_table_writer *w, const ns_scores *s, ns_error *err)
+static int put_names(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const ns_ranking *const r = s->ranking;
     const char **const names = ns_alloc_array((size_t)s->n_scores, sizeof *names);
@@ -147,14 +160,14 @@ static int put_names(ns_table_writer *w, const ns_scores *s, ns_error *err)
     for (int k = 0; k < s->n_scores && rc == NS_OK; k++)
         names[k] = s->defs[k]->name;
     if (rc == NS_OK)
-        rc = ns_table_strings(w, "score_name", "score", names, s->n_scores, err);
+        rc = put_text(w, "score_name", "score", names, s->n_scores, err);
     for (int64_t g = 0; g < r->n_groups && rc == NS_OK; g++) {
         const ns_case_result *const c = &s->cases[r->groups[g].first];
         groups[g] = ns_printf_alloc("%s/%s", c->value_type, c->template_name);
         rc = groups[g] ? NS_OK : ns_oom(err, "names of groups");
     }
     if (rc == NS_OK)
-        rc = ns_table_strings(w, "group_name", "group", (const char *const *)groups, r->n_groups, err);
+        rc = put_text(w, "group_name", "group", (const char *const *)groups, r->n_groups, err);
     for (int64_t g = 0; groups && g < r->n_groups; g++)
         free(groups[g]);
     free(names);
@@ -162,13 +175,13 @@ static int put_names(ns_table_writer *w, const ns_scores *s, ns_error *err)
     return rc;
 }
 
-static int put_group_of(ns_table_writer *w, const ns_scores *s, ns_error *err)
+static int put_group_of(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const ns_view of = ns_view_of(s->ranking->group_of, NS_I64, 1, &s->n_cases);
-    return ns_table_array(w, "case_group", "case", &of, "the case's group: value type and template", err);
+    return put_array(w, "case_group", "case", &of, "the case's group: value type and template", err);
 }
 
-static int put_ranking(ns_table_writer *w, const ns_scores *s, ns_error *err)
+static int put_ranking(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const ns_ranking *const r = s->ranking;
     const struct { const char *name, *axes, *summary; float *data; } arrays[] = {
@@ -201,9 +214,26 @@ static int put_ranking(ns_table_writer *w, const ns_scores *s, ns_error *err)
         const int rank = grouped ? 4 : square ? 2 : arrays[i].data == r->jaccard4 || arrays[i].data == r->jaccard10 ? 1 : 3;
         const ns_view view = ns_view_of(arrays[i].data, NS_F32, rank, grouped ? deep : square ? pair : heads);
         if (!grouped || r->n_groups > 0)
-            rc = ns_table_array(w, arrays[i].name, arrays[i].axes, &view, arrays[i].summary, err);
+            rc = put_array(w, arrays[i].name, arrays[i].axes, &view, arrays[i].summary, err);
     }
     return rc;
+}
+
+int ns_scores_each(const ns_scores *s, ns_array_fn see, void *user, ns_error *err)
+{
+    const visitor w = {see, user};
+    int rc = put_coordinates(&w, s, err);
+    if (rc == NS_OK)
+        rc = put_arrays(&w, s, err);
+    return rc == NS_OK && s->ranking ? put_ranking(&w, s, err) : rc;
+}
+
+static int write_array(void *user, const ns_array *a, ns_error *err)
+{
+    ns_table_writer *const w = user;
+    if (a->text)
+        return ns_table_strings(w, a->name, a->axes, a->text, a->view.shape[0], err);
+    return strcmp(a->name, a->axes) == 0 ? ns_table_axis(w, a->name, &a->view, err) : ns_table_array(w, a->name, a->axes, &a->view, a->summary, err);
 }
 
 /* ---- facts ---- */
@@ -265,11 +295,7 @@ int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, 
     if (rc == NS_OK)
         rc = ns_table_create(&w, path, all, n, err);
     if (rc == NS_OK)
-        rc = put_coordinates(w, s, err);
-    if (rc == NS_OK)
-        rc = put_arrays(w, s, err);
-    if (rc == NS_OK && s->ranking)
-        rc = put_ranking(w, s, err);
+        rc = ns_scores_each(s, write_array, w, err);
     if (rc == NS_OK)
         rc = ns_table_commit(w, err);
     else

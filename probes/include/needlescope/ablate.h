@@ -61,5 +61,9 @@ NS_API void ns_ablation_free(ns_ablation *);
 /* ablation.h5: axes condition, case; mode, kind, draw, heads of each condition; what each case gave. */
 NS_API NS_MUST_CHECK int ns_ablation_write(const ns_ablation *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
 
+/* Mean z of every head over the rows in scope of the cases, for NS_EDIT_MEAN_Z: mean[L, H, d], H and d the largest of any layer; 0 where there is no such
+ * head. An untouched, teacher-forced pass. Unlike ns_ablate it asks for no answer and no needle; cases too long for the model are NS_E_ARG. */
+NS_API NS_MUST_CHECK int ns_mean_z(const ns_model *, const ns_cases *, ns_edit_scope, float *mean, ns_error *);
+
 NS_END
 #endif

@@ -88,6 +88,7 @@ typedef struct ns_score_params {
     const ns_probe *const *definitions;  int n_definitions;   /* probes of the caller's, all run; they must outlive the scores */
     const int32_t *stop;  int64_t n_stop;         /* ids that end a decoded answer, where the published code has one (retrieval_wu2024) */
     const int32_t *special;  int64_t n_special;   /* ids of special tokens, left out by the `_nosink` scores beside position 0 */
+    const ns_hook *hooks;  int n_hooks;           /* the caller's own, edits (edit.h) or reads, in every pass of the run; copied */
     bool    no_sharing;                           /* do not fork common prefixes (the same bits; for tests) */
     bool    one_at_a_time;                        /* a pass per case (the same bits; for tests) */
     void  (*progress)(void *user, double fraction);
@@ -129,6 +130,17 @@ typedef struct ns_head_stats {   /* NaN: not known */
 NS_API bool ns_scores_head(const ns_scores *, int i, int64_t layer, int64_t head, ns_head_stats *out);    /* false before ns_scores_rank */
 NS_API double ns_scores_split_half(const ns_scores *, int i, int k);              /* mean Jaccard of the k = 4 or 10 best heads of two halves of the cases, 100 splits */
 NS_API double ns_scores_agreement(const ns_scores *, int i, int j, bool spearman);      /* of two scores over heads: Spearman, or Jaccard of the 10 best */
+/* All arrays of the run, in the order of its file: per-case outputs, scores, coordinates, and what ns_scores_rank found. `see` gets each in turn, borrowed
+ * for the call; a code other than NS_OK ends the walk and is returned. */
+typedef struct ns_array {
+    const char        *name;
+    const char        *axes;         /* "case layer head"; an axis itself: axes = name */
+    const char        *summary;      /* or NULL */
+    ns_view            view;         /* of numbers */
+    const char *const *text;         /* [shape[0]] strings in place of numbers, or NULL */
+} ns_array;
+typedef int (*ns_array_fn)(void *user, const ns_array *, ns_error *);
+NS_API NS_MUST_CHECK int ns_scores_each(const ns_scores *, ns_array_fn see, void *user, ns_error *);
 /* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. */
 NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
 
