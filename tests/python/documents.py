@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""The Python of README.md and docs/python.md, run as printed, each file in one go.
+
+    documents.py NEEDLESCOPE ROOT
+
+It runs in a folder that has what the documents name: demo/ as `./start demo` makes it, and SmolLM2-135M-Instruct. Lines "#> ..." are what a block prints."""
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+tool, root = map(os.path.abspath, sys.argv[1:3])
+sys.path.insert(0, os.path.join(root, "notebooks_export"))
+SMOLLM2 = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "needlescope", "models", "smollm2-135m-instruct")
+
+
+def prepare():
+    """The lines of demo() in ./start that make what it leaves for others."""
+    with open(os.path.join(root, "start")) as f:
+        demo = f.read().split("\ndemo() {\n")[1].split("\n}\n")[0].replace("\\\n", " ")
+    lines = [line.strip() for line in demo.splitlines()]
+    for command in ("needlescope lab plant", "needlescope cases needle", "needlescope score"):
+        line = next(x for x in lines if x.startswith(command)).split("|")[0]
+        os.makedirs("demo", exist_ok=True)
+        subprocess.run([tool, *line.split()[1:]], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True, stdout=subprocess.DEVNULL)
+    os.symlink(SMOLLM2, "SmolLM2-135M-Instruct")
+
+
+def blocks(path):
+    with open(path) as f:
+        text = f.read()
+    for found in re.finditer(r"^```python\n(.*?)^```", text, re.S | re.M):
+        yield 1 + text.count("\n", 0, found.start(1)), found[1]
+
+
+def run(path):
+    names, n, n_lines = {"__name__": "document"}, 0, 0
+    for line, code in blocks(path):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile("\n" * (line - 1) + code, path, "exec"), names)
+        told = re.findall(r"#> ?(.*)$", code, re.M)
+        said = [x.rstrip() for x in out.getvalue().splitlines()]
+        assert said == [x.rstrip() for x in told], f"{path}:{line}: it prints\n" + "\n".join(said)
+        n, n_lines = n + 1, n_lines + len(told)
+    assert n, f"{path}: no block of Python"
+    print(f"{os.path.relpath(path, root)}: {n} blocks, {n_lines} lines printed as it says", flush=True)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    prepare()
+    for name in ("README.md", "docs/python.md"):
+        run(os.path.join(root, name))
+    os.chdir(root)

@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""The installed module: one file below the prefix, which finds the installed library by itself.
+
+    installed.py BUILD PREFIX NEEDLESCOPE"""
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+
+build, prefix, tool = sys.argv[1:4]
+with tempfile.TemporaryDirectory() as work:
+    subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", work], check=True, stdout=subprocess.DEVNULL)
+    root = work + prefix
+    found = glob.glob(os.path.join(root, "lib*", "**", "needlescope.py"), recursive=True)
+    assert len(found) == 1 and os.path.basename(os.path.dirname(found[0])) in ("site-packages", "dist-packages"), found
+    subprocess.run([tool, "lab", "plant", os.path.join(work, "model"), "-q"], check=True)
+    code = "import sys, needlescope as ns; m = ns.load(sys.argv[1]); print(ns._lib._name); print(m.run([1, 2, 3])[0].shape)"
+    env = {k: v for k, v in os.environ.items() if k != "NEEDLESCOPE_LIB"} | {"PYTHONPATH": os.path.dirname(found[0])}
+    said = subprocess.run([sys.executable, "-B", "-c", code, os.path.join(work, "model")], env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
+    library, shape = said.splitlines()
+    assert library.startswith(root) and shape == "(512,)", said
+    wrong = subprocess.run([sys.executable, "-B", "-c", code], env=env | {"NEEDLESCOPE_LIB": "/absent/lib.so"}, stderr=subprocess.PIPE, text=True)
+    assert wrong.returncode and "ImportError: /absent/lib.so" in wrong.stderr, wrong.stderr
+    print(os.path.relpath(found[0], root), "finds", os.path.relpath(library, root))

@@ -1,0 +1,339 @@
+#!/usr/bin/env python3
+"""needlescope.py on a planted model, against the command line: the same bits.
+
+    planted.py NEEDLESCOPE ROOT"""
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+
+import h5py
+import numpy as np
+
+tool, root = sys.argv[1:3]
+sys.path.insert(0, os.path.join(root, "notebooks_export"))
+import needlescope as ns
+
+work = tempfile.TemporaryDirectory()
+MODEL, CASES = os.path.join(work.name, "planted"), os.path.join(work.name, "cases.jsonl")
+PATTERN, HEADS = "blocks.*.attn.hook_pattern", [(3, 1), (4, 6)]
+
+
+def call(*command):
+    done = subprocess.run([tool, *command, "-q"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, (command, done.stderr)
+    return done.stdout
+
+
+def equal(a, b):
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype == object or b.dtype == object:
+        return [str(x) for x in a] == [x.decode() if isinstance(x, bytes) else str(x) for x in b]
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def raises(kind, fragment, function, *arguments, **named):
+    try:
+        function(*arguments, **named)
+    except kind as e:
+        assert fragment in str(e), (fragment, str(e))
+        return e
+    raise AssertionError(f"no {kind.__name__}: {fragment}")
+
+
+def test_model_describes_itself(m):
+    told = json.loads(call("inspect", MODEL, "--json"))
+    assert (m.family, m.n_layers, m.d_model, m.vocab) == (told["family"], told["n_layers"], told["d_model"], told["vocab"])
+    assert m.layer_kinds == ["swa"] * 3 + ["full"] * 3 and m.threads == 2, (m.layer_kinds, m.threads)
+    assert m.points("*.3.attn.hook_z") == ["blocks.3.attn.hook_z"] and "hook_logits" in m.points()
+
+
+def test_run_is_what_record_writes(m):
+    one, out = os.path.join(work.name, "one.jsonl"), os.path.join(work.name, "rec.h5")
+    with open(CASES) as f, open(one, "w") as g:
+        g.write(f.readline())
+    points = [PATTERN, "blocks.*.hook_resid_post", "hook_logits"]
+    call("record", MODEL, "--cases", one, "--maps", "dense", "--dtype", "f32", "-o", out, *[x for p in points for x in ("--at", p)])
+    case = m.cases(one)[0]
+    logits, cache = m.run(case, at=points)
+    with h5py.File(out) as f:
+        for layer in range(m.n_layers):
+            assert equal(cache[f"blocks.{layer}.attn.hook_pattern"], f["case0000/attn"][layer]), layer
+            assert equal(cache[f"blocks.{layer}.hook_resid_post"], f["case0000/hook_resid_post"][layer]), layer
+        assert equal(cache["hook_logits"], f["case0000/hook_logits"][:]) and equal(logits, f["case0000/hook_logits"][-1])
+
+
+def test_rows(m):
+    case = m.cases(CASES)[0]
+    ids = np.concatenate([case.tokens, case.answer[:-1]])
+    points = [PATTERN, "blocks.2.attn.hook_attn_scores", "blocks.*.attn.hook_z"]
+    n, every = ids.size, m.run(ids, at=points)
+    logits, some = m.run(ids, at=points, rows=[-4, -1, 40, -4])
+    assert some.rows.tolist() == [n - 4, n - 1, 40, n - 4] and equal(logits, every[0])
+    for name, x in some.items():
+        axis = 0 if name.endswith("hook_z") else 1
+        assert equal(x, np.take(every[1][name], some.rows, axis)), name
+    row = some["blocks.2.attn.hook_attn_scores"][:, 2]
+    assert np.isneginf(row[:, 41:]).all() and np.isfinite(row[:, 40]).all()
+    answer, span = m.run(case, at=PATTERN, rows="answer")[1], m.run(case, at=PATTERN, rows="needle")[1]
+    assert answer.rows.tolist() == list(range(case.tokens.size - 1, n)) and span.rows.tolist() == list(range(*case.spans["needle"]))
+    assert answer["blocks.3.attn.hook_pattern"][1, case.lead].argmax() == case.spans["needle_answer"][0]
+    raises(IndexError, f"row {n}: the pass has {n} rows", m.run, ids, at=PATTERN, rows=[n])
+    raises(KeyError, "no span 'haystack'", m.run, case, at=PATTERN, rows="haystack")
+
+
+def score_file(*options):
+    out = os.path.join(work.name, "scores.h5")
+    call("score", MODEL, "--cases", CASES, "-o", out, *options)
+    with h5py.File(out) as f:
+        return {name: d[()] for name, d in f.items() if isinstance(d, h5py.Dataset)}
+
+
+def test_score_is_what_score_writes(m):
+    names = ["retrieval_find", "retrieval_mass", "induction", "previous_token", "retrieval_wu", "ov_copying"]
+    for resamples in (0, 50):
+        want = score_file("--probe", ",".join(names), "--resamples", str(resamples), "--seed", "3")
+        got = m.score(CASES, names, resamples=resamples, seed=3)
+        assert set(got.variables) == set(want), set(got.variables) ^ set(want)
+        for name in want:
+            assert equal(got[name].values, want[name]), name
+        if resamples:
+            print(f"  {len(want)} arrays as in scores.h5, bit for bit")
+    find = m.score(CASES, "retrieval_find")
+    assert find.dims == ("layer", "head") and equal(find.values, got.retrieval_find.values) and ns.top(find, 2) == HEADS
+    assert find.attrs["cases_scored"] == find.attrs["cases_answered"] == len(m.cases(CASES)) and find.attrs["token_accuracy"] == 1
+    assert {"probe", "score", "summary", "paper"} == set(ns.probes()[0]) and "retrieval_find" in [p["score"] for p in ns.probes()]
+
+
+def test_definition(m):
+    path = os.path.join(work.name, "own.json")
+    own = dict(name="own", rows="answer", keys="needle", stat="mass")
+    with open(path, "w") as f:
+        json.dump(own, f)
+    want = score_file("--probe-def", path, "--probe", "induction", "--resamples", "0")
+    got = m.score(CASES, [own, "induction"])
+    assert set(got.variables) == set(want) and all(equal(got[name].values, want[name]) for name in want)
+    raises(ns.Error, "own", m.score, CASES, dict(own, stat="luck"))
+
+
+def test_ablations_are_what_ablate_writes(m):
+    out = os.path.join(work.name, "ablation.h5")
+    for scope in ("all", "prefill", "decode"):
+        call("ablate", MODEL, "--cases", CASES, "--heads", "3.1,4.6", "--mode", "zero_z,mean_z,uniform_attn,knockout", "--scope", scope,
+             "--draws", "1", "--loss-cases", "0", "-o", out)
+        with h5py.File(out) as f:
+            modes, kinds = ([x.decode() if isinstance(x, bytes) else x for x in f[name][:]] for name in ("mode", "kind"))
+            first, content = f["first_right"][:], f["content_right"][:]
+        for k, (mode, kind) in enumerate(zip(modes, kinds)):
+            if kind == "target":
+                with m.ablate(HEADS, mode=mode, scope=scope) as same:
+                    got = same.score(CASES, ["retrieval_find"])
+                assert got.first_right.values.tolist() == first[k].tolist(), (scope, mode)
+                assert got.content_right.values.tolist() == content[k].tolist(), (scope, mode)
+    untouched = m.score(CASES, ["retrieval_find"])
+    assert untouched.content_right.values.min() == 3 and content[modes.index("knockout")].max() < 3
+
+
+def test_ablation_is_a_hook(m):
+    case = m.cases(CASES)[1]
+
+    def silence(z, site):
+        z[:, [h for layer, h in HEADS if layer == site.layer]] = 0
+        return z
+
+    with m.ablate(HEADS):
+        want = m.run(case, at="blocks.*.attn.hook_z")
+    with m.hook("blocks.*.attn.hook_z", edit=silence):
+        got = m.run(case, at="blocks.*.attn.hook_z")
+        assert m.generate(case, 3).tolist() != case.answer.tolist()
+    plain = m.run(case, at="blocks.*.attn.hook_z")
+    assert equal(want[0], got[0]) and all(equal(want[1][k], got[1][k]) for k in want[1]) and not equal(want[0], plain[0])
+
+
+def test_mean_is_over_the_cases(m):
+    some, point = m.cases(CASES)[:2], "blocks.3.attn.hook_z"
+    z = lambda x: m.run(x, at=point)[1][point][:, 1]
+    mean = np.concatenate([z(x) for x in some]).mean(0, dtype=np.float64).astype(np.float32)
+    with m.ablate([(3, 1)], mode="mean_z", cases=some):
+        got = z(m.cases(CASES)[3])
+    assert np.abs(got - mean).max() <= 1e-6 and equal(got[0], got[-1]), np.abs(got - mean).max()
+
+
+def test_hooks_see_and_stay(m):
+    case, seen = m.cases(CASES)[0], []
+    with m.hook("blocks.4.attn.hook_pattern", read=lambda x, site: seen.append((x, site)), rows="answer"):
+        logits, cache = m.run(case, at="blocks.4.attn.hook_pattern", rows="answer")
+    rows = np.concatenate([site.rows for _, site in seen])
+    assert rows.tolist() == cache.rows.tolist() and seen[0][1].case == case.id and seen[0][1].point == "blocks.4.attn.hook_pattern"
+    x, site = seen[0]
+    assert equal(x[:, 0], cache["blocks.4.attn.hook_pattern"][:, 0, site.keys]) and x.flags.owndata
+    with m.hook("blocks.*.hook_resid_pre", edit=lambda x, site: x), m.hook("hook_logits", edit=lambda x, site: None):
+        assert equal(m.run(case)[0], logits)
+    assert equal(m.run(case)[0], logits), "a hook outlived its block"
+    other = []
+    with m.ablate(HEADS):
+        thread = threading.Thread(target=lambda: other.append(m.run(case)[0]))
+        thread.start()
+        thread.join()
+    assert equal(other[0], logits), "a hook is of the thread that set it"
+
+
+def test_hooks_fail_cleanly(m):
+    case = m.cases(CASES)[0]
+
+    def broken(x, site):
+        raise LookupError("mine")
+
+    with m.hook("blocks.2.hook_resid_post", read=broken):
+        raises(LookupError, "mine", m.run, case)
+        raises(LookupError, "mine", m.score, CASES, "retrieval_find")
+        raises(LookupError, "mine", m.generate, case, 2)
+    with m.hook("hook_embed", edit=lambda x, site: x[:, :3]):
+        raises(ValueError, "hook_embed: the edit returned shape", m.run, case)
+    with m.hook("hook_embed", read=lambda x, site: m.run(case)):
+        raises(RuntimeError, "may not start another pass", m.run, case)
+    with m.hook("hook_embed", edit=lambda x, site: x * np.nan):
+        assert raises(ns.Error, "", m.run, case).code == "NS_E_NUMERIC"
+    import signal
+    with m.hook("hook_embed", read=lambda x, site: os.kill(os.getpid(), signal.SIGINT)):
+        raises(KeyboardInterrupt, "", m.run, case)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    raises(ValueError, "exactly one of read and edit", m.hook, "hook_embed")
+    raises(ns.Error, "hook_nothing", m.hook, "blocks.*.hook_nothing", read=print)
+    m.run(case)
+
+
+def test_errors(m):
+    e = raises(ns.Error, "absent", ns.load, os.path.join(work.name, "absent"))
+    said = subprocess.run([tool, "inspect", os.path.join(work.name, "absent")], stderr=subprocess.PIPE, text=True).stderr
+    assert str(e) in said and e.code == "NS_E_MISSING", (str(e), said)
+    raises(ns.Error, "head 9.0: the model has layers 0 to 5", m.ablate, [(9, 0)])
+    raises(ValueError, "mode 'silence' is none of noop, zero_z", m.ablate, HEADS, mode="silence")
+    raises(ns.Error, "no probe or score is called 'luck'", m.score, CASES, "luck")
+    raises(ns.Error, "512", m.run, [1, 512])
+    raises(ValueError, "whole numbers", m.run, [1.5])
+    raises(ValueError, "whole numbers", m.run, [1 << 40])
+    raises(ValueError, "no token", m.run, [])
+    raises(ValueError, "has no tokenizer.json", m.encode, "text")
+    raises(ns.Error, "absent.jsonl", m.cases, os.path.join(work.name, "absent.jsonl"))
+    raises(ns.Error, "", m.cases, [dict(tokens=[1, 2], spans=dict(needle=[0, 9]))])
+    with m.ablate(HEADS, mode="knockout"):
+        raises(ValueError, "case 'prompt' has none", m.run, [1, 2, 3])
+    gone = ns.load(MODEL)
+    gone.close()
+    gone.close()
+    for function in (gone.points, lambda: gone.run([1, 2]), lambda: gone.ablate(HEADS), lambda: gone.score(CASES, "induction"),
+                     lambda: gone.generate([1], 1)):
+        raises(ValueError, "this Model is closed", function)
+    with ns.read_cases(CASES) as cases:
+        one, some = cases[0], cases[:2]
+    raises(ValueError, "this Cases is closed", m.run, one)
+    raises(ValueError, "this Cases is closed", m.score, some, "retrieval_find")
+
+
+def test_cases(m):
+    cases = m.cases(CASES)
+    with open(CASES) as f:
+        lines = [json.loads(line) for line in f]
+    assert [x.id for x in cases] == [x["id"] for x in lines] and cases[-1].meta == lines[-1]["meta"]
+    assert all(x.tokens.tolist() == y["tokens"] and x.answer.tolist() == y["answer"] and x.spans == {k: tuple(v) for k, v in y["spans"].items()}
+               for x, y in zip(cases, lines))
+    want = m.score(CASES, ["retrieval_find"])
+    for given in (cases, lines, list(cases), cases[::-1], [dict(x, tokens=np.array(x["tokens"])) for x in lines]):
+        got = m.score(given, ["retrieval_find"])
+        assert all(equal(got[name].values, want[name].values) for name in want.variables)
+    assert m.score(cases[2:3], ["retrieval_find"]).case_id.values.tolist() == [lines[2]["id"]]
+
+
+def test_generate(m):
+    case = m.cases(CASES)[0]
+    ids, said = case.tokens.tolist(), []
+    for _ in range(6):
+        said.append(int(m.run(ids + said)[0].argmax()))
+    assert m.generate(case, 6).tolist() == m.generate(ids, 6).tolist() == said and said[:3] == case.answer.tolist()
+    assert m.generate(case, 6, stop=[said[1]]).tolist() == said[:2]
+    with m.ablate(HEADS, mode="knockout"):
+        hidden = m.generate(case, 3).tolist()
+    assert hidden != said[:3]
+
+
+def test_the_same_bits(m):
+    case = m.cases(CASES)[0]
+    logits, cache = m.run(case, at=PATTERN)
+    for options in (dict(threads=1), dict(cpu="scalar"), dict(memory=1 << 20)):
+        with ns.load(MODEL, **options) as other:
+            got = other.run(case, at=PATTERN)
+            assert equal(got[0], logits) and all(equal(got[1][k], cache[k]) for k in cache), options
+
+
+def test_arch_from_a_file(m):
+    path = os.path.join(work.name, "arch.json")
+    call("inspect", MODEL, "--arch-out", path)
+    with ns.load(MODEL, arch=path) as other:
+        assert equal(other.run([1, 2, 3])[0], m.run([1, 2, 3])[0])
+
+
+def test_without_xarray(m):
+    code = f"""if True:
+        import sys
+        sys.modules["xarray"] = None
+        sys.path.insert(0, {os.path.join(root, "notebooks_export")!r})
+        import needlescope as ns, numpy as np
+        m = ns.load({MODEL!r})
+        find, everything = m.score({CASES!r}, "retrieval_find"), m.score({CASES!r}, ["retrieval_find"])
+        assert type(find) is np.ndarray and type(everything) is dict and ns.top(find, 2) == {HEADS!r}
+        np.save({work.name + "/find.npy"!r}, find)"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert equal(np.load(work.name + "/find.npy"), m.score(CASES, "retrieval_find").values)
+
+
+def resident():
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def one_life():
+    m = ns.load(MODEL, threads=1)
+    cases = m.cases(CASES)
+    logits, cache = m.run(cases[0], at=["blocks.*.attn.hook_pattern"])
+    with m.ablate(HEADS, mode="mean_z"), m.hook("hook_embed", edit=lambda x, site: x):
+        m.score(cases, ["retrieval_find"], resamples=10)
+    m.generate(cases[0], 2)
+    try:
+        m.run([1, 1 << 20])
+    except ns.Error:
+        pass
+
+
+def test_memory_is_given_back(m):
+    """Memory is freed with the last reference, not by the collector of cycles: it is off."""
+    if not os.path.exists("/proc/self/statm"):
+        return print("  no /proc: not measured")
+    gc.disable()
+    for _ in range(10):
+        one_life()
+    before = resident()
+    for _ in range(60):
+        one_life()
+    grown = resident() - before
+    gc.enable()
+    model = os.path.getsize(os.path.join(MODEL, "model.safetensors"))
+    assert grown < 2 << 20, f"{grown} bytes more after 60 lives of a model of {model}"
+    print(f"  60 lives of a model of {model >> 10} KiB: {grown >> 10} KiB more")
+
+
+def main():
+    call("lab", "plant", MODEL, "--window", "64")
+    call("cases", "needle", "--model", MODEL, "--lengths", "64,200", "--depths", "0:1:3", "--count", "1", "--seed", "0", "-o", CASES)
+    with ns.load(MODEL, threads=2) as m:
+        for name, test in list(globals().items()):
+            if name.startswith("test_"):
+                print(name[5:].replace("_", " "), flush=True)
+                test(m)
+
+
+if __name__ == "__main__":
+    main()

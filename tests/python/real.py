@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""needlescope.py against eager transformers: committed fixtures, and SmolLM2-135M-Instruct with its tokenizer.
+
+    real.py NEEDLESCOPE ROOT
+
+Logits, attention rows and residuals agree; so do logits with heads silenced (z = 0 before o_proj), greedy tokens, and token ids of text."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tool, root = sys.argv[1:3]
+sys.path.insert(0, os.path.join(root, "notebooks_export"))
+import needlescope as ns
+
+SMOLLM2 = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "needlescope", "models", "smollm2-135m-instruct")
+PARTS = ["", " two  spaces", "Ünïcødé — 漢字 🙂", "line\nbreak\ttab", "The pass key is 71432.", "<|im_start|>user\nHi<|im_end|>"]
+
+
+class Silenced:
+    """Heads of the referee whose z is 0."""
+
+    def __init__(self, model, heads):
+        d, layers = model.config.hidden_size // model.config.num_attention_heads, model.model.layers
+        d = getattr(model.config, "head_dim", None) or d
+        self.handles = [layers[layer].self_attn.o_proj.register_forward_pre_hook(self.cut([h for at, h in heads if at == layer], d))
+                        for layer in {layer for layer, _ in heads}]
+
+    @staticmethod
+    def cut(heads, d):
+        def hook(_, inputs):
+            z = inputs[0].clone()
+            for h in heads:
+                z[..., h * d:(h + 1) * d] = 0
+            return (z,)
+        return hook
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for handle in self.handles:
+            handle.remove()
+
+
+def near(name, got, want, bound):
+    error = float(np.abs(got - want).max() / (1 + np.abs(want).max()))
+    assert error < bound, (name, error)
+    return error
+
+
+@torch.inference_mode()
+def check(folder, ids, heads, bound):
+    referee = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    m = ns.load(folder)
+    run = lambda **more: referee(torch.tensor([ids]), **more)
+    want = run(output_attentions=True, output_hidden_states=True)
+    rows = [-4, -1]
+    logits, cache = m.run(ids, at=["blocks.*.attn.hook_pattern", "blocks.*.hook_resid_pre", "hook_logits"], rows=rows)
+    worst = near("logits", logits, want.logits[0, -1].numpy(), bound)
+    worst = max(worst, near("rows of logits", cache["hook_logits"], want.logits[0, rows].numpy(), bound))
+    for layer in range(m.n_layers):
+        worst = max(worst, near("pattern", cache[f"blocks.{layer}.attn.hook_pattern"], want.attentions[layer][0][:, rows].numpy(), bound),
+                    near("residual", cache[f"blocks.{layer}.hook_resid_pre"], want.hidden_states[layer][0, rows].numpy(), bound))
+    with Silenced(referee, heads), m.ablate(heads):
+        silenced = m.run(ids)[0]
+        worst = max(worst, near("silenced", silenced, run().logits[0, -1].numpy(), bound))
+    assert np.abs(silenced - logits).max() > 1e-3
+    said = referee.generate(torch.tensor([ids]), max_new_tokens=8, do_sample=False, eos_token_id=None, pad_token_id=0)[0, len(ids):].tolist()
+    assert m.generate(ids, 8).tolist() == said, (m.generate(ids, 8), said)
+    print(f"{os.path.basename(folder)}: logits, rows, residuals, silenced heads within {worst:.1e}; 8 greedy tokens equal", flush=True)
+
+
+def check_text():
+    m, referee = ns.load(SMOLLM2), AutoTokenizer.from_pretrained(SMOLLM2)
+    for text in [*PARTS, "".join(PARTS)]:
+        want = referee(text, return_offsets_mapping=True)
+        ids = m.encode(text)
+        assert ids.tolist() == want["input_ids"] and ids.dtype == np.int32, text
+        assert [tuple(x) for x in m.tokenizer.offsets(text).tolist()] == [tuple(x) for x in want["offset_mapping"]], text
+        assert m.tokenize(text) == referee.convert_ids_to_tokens(want["input_ids"]), text
+        for skip in (False, True):
+            plain = referee.decode(ids.tolist(), skip_special_tokens=skip, clean_up_tokenization_spaces=False)
+            assert m.decode(ids, skip_special=skip) == plain, text
+    assert set(m.tokenizer.special().tolist()) == {i for i, t in referee.added_tokens_decoder.items() if t.special}
+    assert np.array_equal(m.run("The pass key is")[0], m.run(m.encode("The pass key is"))[0])
+    spans = dict(needle=[0, 24], needle_answer=[20, 23])
+    found = m.cases([dict(id="a", text="The code of Rome is 417. The code of Rome is", spans=spans, answer=" 417")])[0]
+    assert m.decode(found.answer) == " 417" and m.decode(found.tokens[slice(*found.spans["needle"])]) == "The code of Rome is 417."
+    print("SmolLM2: ids, tokens, offsets and text of", len(PARTS) + 1, "texts equal", flush=True)
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    rng = np.random.default_rng(11)
+    fixtures = os.path.join(root, "tests", "golden", "fixtures")
+    for name in ("llama", "mistral", "qwen3", "olmo2"):
+        check(os.path.join(fixtures, name), rng.integers(3, 64, 40).tolist(), [(0, 1), (1, 0), (1, 2)], 2e-5)
+    subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True, stdout=subprocess.DEVNULL)
+    check_text()
+    ids = ns.load(SMOLLM2).encode("The code of Rome is 417, the code of Oslo is 903. Again: the code of Rome is")
+    check(SMOLLM2, ids.tolist(), [(5, 1), (18, 6)], 2e-5)
+
+
+if __name__ == "__main__":
+    main()
