@@ -288,12 +288,17 @@ def _pointer(array, kind):
 
 def _borrow(view):
     """The view as an array over the library's memory: valid while the library's call lasts."""
-    shape, strides, dtype = view.shape[:view.rank], view.stride[:view.rank], np.dtype(_DTYPES[view.dtype])
+    shape, strides, dtype = tuple(view.shape[:view.rank]), view.stride[:view.rank], np.dtype(_DTYPES[view.dtype])
     if 0 in shape:
         return np.empty(shape, dtype)
-    n = 1 + sum((s - 1) * step for s, step in zip(shape, strides))
-    flat = np.frombuffer((c.c_char * (n * dtype.itemsize)).from_address(view.data), dtype)
-    return np.lib.stride_tricks.as_strided(flat, shape, [step * dtype.itemsize for step in strides])
+    there = _Memory()
+    there.__array_interface__ = dict(version=3, data=(view.data, False), typestr=dtype.str, shape=shape,
+                                     strides=tuple(step * dtype.itemsize for step in strides))
+    return np.asarray(there)
+
+
+class _Memory:
+    """What numpy takes an array over memory that is not its own from."""
 
 
 class _Owner:
