@@ -161,6 +161,7 @@ typedef struct births {
     ns_export_birth  *run;
     uint8_t          *bands, *curves;
     ns_export_births  out;
+    bool              any;              /* a run of which there is something to say */
 } births;
 
 static void clear_births(births *b)
@@ -172,40 +173,49 @@ static void clear_births(births *b)
     ns_study_close(b->study);
 }
 
-/* A build without figures goes on without them. */
-static int draw_births(const births *b, const char *name, cli_study_draw *draw, double width, uint8_t **data, ns_export_png *png, ns_error *err)
+/* A build without figures, or a study of too few points for one, goes on without it. */
+static int draw_births(cli *app, const births *b, const char *name, cli_study_draw *draw, double width, uint8_t **data, ns_export_png *png)
 {
     const cli_study_view view = {.study = b->study, .births = b->found, .name = name, .run = -1};
     const ns_figure_params params = {.size = sizeof params, .title = "Scores over training", .width = width, .dpi = 110,
                                      .comment = "needlescope export notebook", .bytes = data, .n_bytes = &png->n};
-    const int rc = draw(&view, "births.png", &params, err);
+    const int rc = draw(&view, "births.png", &params, &app->err);
     png->data = *data;
-    return rc == NS_E_UNSUPPORTED ? NS_OK : rc;
+    if (rc == NS_E_UNSUPPORTED || rc == NS_E_ARG)
+        cli_note(app, "a figure is left out: %s", app->err.message);
+    return rc == NS_E_UNSUPPORTED || rc == NS_E_ARG ? NS_OK : rc;
 }
 
-static int fill_births(births *b, const char *name, const notebook_settings *s, ns_error *err)
+static int fill_births(cli *app, births *b, const char *name, const notebook_settings *s)
 {
     const ns_emergence *const e = b->found;
     b->out = (ns_export_births){.theta = s->theta, .persist = (int)s->persist, .in_tokens = e->in_tokens, .horizon = e->horizon};
     b->out.run = b->run = ns_alloc_array((size_t)e->shape.R, sizeof *b->run);
     if (!b->run)
-        return ns_oom(err, "births");
+        return ns_oom(&app->err, "births");
+    bool some = false;
     for (int64_t r = 0; r < e->shape.R; r++) {
         const ns_event born = e->runs[r].best;
         b->run[r] = e->runs[r].measured ? (ns_export_birth){born.after, born.at, born.head} : (ns_export_birth){(double)NAN, (double)NAN, -1};
+        some |= !isnan(b->run[r].after);
     }
-    const int rc = draw_births(b, name, cli_draw_laziness, 7, &b->bands, &b->out.bands, err);
-    return rc ? rc : draw_births(b, name, cli_draw_curves, 5, &b->curves, &b->out.curves, err);
+    if (!some) {
+        cli_note(app, "no run has %lld scored checkpoints up to %.0f: nothing is said of births", (long long)s->persist, e->horizon);
+        return NS_OK;
+    }
+    b->any = true;
+    const int rc = draw_births(app, b, name, cli_draw_laziness, 7, &b->bands, &b->out.bands);
+    return rc ? rc : draw_births(app, b, name, cli_draw_curves, 5, &b->curves, &b->out.curves);
 }
 
-static int find_births(births *b, const char *path, const char *score, const notebook_settings *s, ns_error *err)
+static int find_births(cli *app, births *b, const char *path, const char *score, const notebook_settings *s)
 {
     const ns_emergence_params params = {.size = sizeof params, .score = score, .resamples = 1,
                                         .birth = {sizeof(ns_birth_params), s->theta, (int)s->persist}};
     char *const name = ns_one_line(ns_strdup(ns_path_base(path)));
-    int rc = name ? ns_study_open(&b->study, path, err) : ns_oom(err, path);
-    rc = rc ? rc : ns_emergence_run(&b->found, b->study, &params, err);
-    rc = rc ? rc : fill_births(b, name, s, err);
+    int rc = name ? ns_study_open(&b->study, path, &app->err) : ns_oom(&app->err, path);
+    rc = rc ? rc : ns_emergence_run(&b->found, b->study, &params, &app->err);
+    rc = rc ? rc : fill_births(app, b, name, s);
     free(name);
     return rc;
 }
@@ -221,8 +231,8 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
     int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
     if (rc == NS_OK && ns_export_is_study(x) && ns_export_size(x).P > 1 && !s->no_births) {
-        rc = find_births(&b, args[0], scores[0].name, s, &app->err);
-        params.births = &b.out;
+        rc = find_births(app, &b, args[0], scores[0].name, s);
+        params.births = b.any ? &b.out : NULL;
     }
     rc = rc ? rc : ns_export_notebook(x, s->what.out, &params, &app->err);
     clear_births(&b);

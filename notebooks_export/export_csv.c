@@ -158,7 +158,7 @@ int ns_export_csv(ns_export *x, const char *path, const ns_export_params *given,
 {
     ns_export_params params;
     csv c = {.x = x, .params = &params};
-    int rc = ns_export_check(x, given, &params, err);
+    int rc = ns_export_check(x, path, given, &params, err);
     rc = rc ? rc : load(&c, err);
     rc = rc ? rc : write_rows(&c, path, err);
     for (int s = 0; c.values && s < params.n_scores; s++)

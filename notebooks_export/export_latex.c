@@ -124,7 +124,7 @@ int ns_export_latex(ns_export *x, const char *path, const ns_export_params *give
     ns_export_params params;
     char *text = NULL;
     size_t size = 0;
-    int rc = ns_export_check(x, given, &params, err);
+    int rc = ns_export_check(x, path, given, &params, err);
     if (rc)
         return rc;
     params.top = params.top < x->L * x->H ? params.top : x->L * x->H;

@@ -289,7 +289,7 @@ static int tell(story *s, ns_error *err)
 int ns_export_notebook(ns_export *x, const char *path, const ns_export_params *given, ns_error *err)
 {
     ns_export_params params;
-    int rc = ns_export_check(x, given, &params, err);
+    int rc = ns_export_check(x, path, given, &params, err);
     if (rc)
         return rc;
     params.top = params.top < x->L * x->H ? params.top : x->L * x->H;

@@ -11,7 +11,7 @@ static void words(ns_notebook *b, const ns_export_births *e, const char *score)
     ns_text t;
     if (!ns_text_begin(&t, b))
         return;
-    fputs("## When retrieval heads are born\n\nThe best head by ", t.f);
+    fputs("## When the best head is born\n\nThe best head by ", t.f);
     ns_words_markdown(t.f, score);
     fprintf(t.f, " is born at the first of %d measured checkpoints in a row with a value of ", e->persist);
     ns_words_number(t.f, "%g", e->theta);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "source.h"
 
@@ -245,8 +246,16 @@ int64_t ns_export_run(const ns_export *x, const char *name)
     return -1;
 }
 
-int ns_export_check(const ns_export *x, const ns_export_params *given, ns_export_params *out, ns_error *err)
+static bool same_file(const char *a, const char *b)
 {
+    struct stat one, other;
+    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+int ns_export_check(const ns_export *x, const char *path, const ns_export_params *given, ns_export_params *out, ns_error *err)
+{
+    if (same_file(x->path, path))
+        return ns_fail(err, NS_E_ARG, "%s: is what is exported; it would be lost (choose another name)", path);
     if (given->size != sizeof *out || given->n_scores < 1)
         return ns_fail(err, NS_E_ARG, "%s: an export needs its parameters, and a score at least", x->path);
     *out = *given;
@@ -281,18 +290,19 @@ int ns_export_values(const ns_export *x, const char *score, float **out, ns_erro
     return other_shape(x, score, err);
 }
 
+static bool before(const float *values, bool ascending, int64_t a, int64_t b)
+{
+    return values[a] == values[b] ? a < b : ascending ? values[a] < values[b] : values[a] > values[b];
+}
+
 int64_t ns_export_top(const ns_export *x, const float *values, bool ascending, int64_t n, int64_t *out)
 {
     int64_t found = 0;
     for (; found < n; found++) {
         int64_t best = -1;
-        for (int64_t i = 0; i < x->L * x->H; i++) {
-            bool taken = isnan(values[i]);
-            for (int64_t k = 0; k < found && !taken; k++)
-                taken = out[k] == i;
-            if (!taken && (best < 0 || (ascending ? values[i] < values[best] : values[i] > values[best])))
+        for (int64_t i = 0; i < x->L * x->H; i++)
+            if (!isnan(values[i]) && (!found || before(values, ascending, out[found - 1], i)) && (best < 0 || before(values, ascending, i, best)))
                 best = i;
-        }
         if (best < 0)
             break;
         out[found] = best;

@@ -25,8 +25,8 @@ struct ns_export {
 
 enum { NS_EXPORT_DONE = 1, NS_EXPORT_TOP = 10 };
 
-/* Checked parameters, NS_E_ARG: a score or a run that the file does not have. */
-int ns_export_check(const ns_export *, const ns_export_params *given, ns_export_params *out, ns_error *);
+/* Checked parameters, NS_E_ARG: a score or a run that the file does not have, an output that is the input. */
+int ns_export_check(const ns_export *, const char *path, const ns_export_params *given, ns_export_params *out, ns_error *);
 int64_t ns_export_run(const ns_export *, const char *name);                                    /* -1 = none */
 int64_t ns_export_last(const ns_export *, int64_t run);                                        /* last step that was scored, -1 */
 int ns_export_values(const ns_export *, const char *score, float **out, ns_error *);           /* [R, P, L, H], malloc'd */

@@ -40,6 +40,10 @@ case $("$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o f.png 2>&
 *'draws no figures'*) grep -q image/png s.ipynb && fail "a figure without cairo" ;;
 *) grep -q image/png s.ipynb || fail "notebook of scores: no figure" ;;
 esac
+expect 2 'would be lost' export csv study.h5 -o study.h5
+run export notebook study.h5 --persist 9 -o few.ipynb
+grep -q '9 scored checkpoints' err && ! grep -q '"births"' few.ipynb || fail "births of too few checkpoints: $(cat err)"
+run export notebook study.h5 --persist 1 -o one.ipynb
 expect 2 '--theta 0' export notebook study.h5 --theta 0 -o kept.ipynb
 expect 2 "no .*'nothing'" export notebook study.h5 --score nothing -o kept.ipynb
 expect 73 no/such export notebook study.h5 -o no/such/x.ipynb

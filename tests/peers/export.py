@@ -161,6 +161,9 @@ def main():
                 if name == "hostile":
                     rows = [[HOSTILE[0].replace("\n", "\\n"), "3.1", "20", "30"], [HOSTILE[1], "", "90", ""]]
                 check_births(done, sum(rows, []))
+        os.environ["NEEDLESCOPE_H5"] = path             # a notebook that was moved
+        shutil.move(notebook, os.path.join(work, "moved.ipynb"))
+        check_notebook(os.path.join(work, "moved.ipynb"))
 
 
 main()

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -13,6 +14,7 @@
 #include <needlescope/record.h>
 
 #include "core/core.h"
+#include "notebooks_export/relative.h"
 #include "notebooks_export/words.h"
 
 typedef void (*write_fn)(FILE *, const char *);
@@ -71,6 +73,26 @@ static void makes_literals(void **state)
         assert_string_equal(text, want[n]);
         free(text);
     }
+}
+
+static void finds_the_way(void **state)
+{
+    (void)state;
+    static const char *const ways[][3] = {
+        {"a.ipynb", "b.h5", "b.h5"}, {"a.ipynb", "one/b.h5", "one/b.h5"}, {"one/two/a.ipynb", "b.h5", "../../b.h5"},
+        {"one/a.ipynb", "one/../two/b.h5", "../two/b.h5"},
+    };
+    char folder[] = "test_export_XXXXXX", back[4096];
+    assert_non_null(mkdtemp(folder));
+    assert_non_null(getcwd(back, sizeof back));
+    assert_int_equal(chdir(folder) | mkdir("one", 0777) | mkdir("two", 0777) | mkdir("one/two", 0777), 0);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        char *const way = ns_relative_path(ways[i][0], ways[i][1]);
+        assert_string_equal(way, ways[i][2]);
+        free(way);
+    }
+    assert_null(ns_relative_path("three/a.ipynb", "b.h5"));
+    assert_int_equal(rmdir("one/two") | rmdir("one") | rmdir("two") | chdir(back) | rmdir(folder), 0);
 }
 
 /* ---- a small study ---- */
@@ -197,7 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quotes_what_csv_must), cmocka_unit_test(escapes_latex), cmocka_unit_test(escapes_html_and_markdown),
-        cmocka_unit_test(makes_literals),
+        cmocka_unit_test(makes_literals), cmocka_unit_test(finds_the_way),
         cmocka_unit_test(writes_csv), cmocka_unit_test(writes_latex), cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
