@@ -83,7 +83,7 @@ static const cli_option needle_options[] = {
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
     {"value-types", 0, CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
     {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
-    {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...", "beside each case: swap (asks for another key), absent (for a key that is nowhere)"},
+    {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...", "beside each case: swap (asks for another key), absent (for one that is nowhere), null (for none)"},
     {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat", "plain|chatml|llama3"},
     {"prefix", 0, CLI_TEXT, FIELD(prefix), "TEXT", "text before the prompt, for other chat formats"},
     {"suffix", 0, CLI_TEXT, FIELD(suffix), "TEXT", "text between the question and the beginning of the answer"},
@@ -138,7 +138,7 @@ static int check_words(cli *app, const char *option, const cli_words *words, con
 
 static int check_names(cli *app, const needle_settings *s, unsigned *twins)
 {
-    static const char *const kinds[] = {"swap", "absent"};       /* NS_TWIN_SWAP, NS_TWIN_ABSENT */
+    static const char *const kinds[] = {"swap", "absent", "null"};       /* NS_TWIN_SWAP, NS_TWIN_ABSENT, NS_TWIN_NULL */
     const char *types[8], *templates[8];
     int n_types = 0, n_templates = 0;
     unsigned unused;
@@ -149,7 +149,7 @@ static int check_names(cli *app, const needle_settings *s, unsigned *twins)
     int rc = check_words(app, "value-types", &s->value_types, types, n_types, &unused);
     if (rc == NS_OK)
         rc = check_words(app, "templates", &s->templates, templates, n_templates, &unused);
-    return rc == NS_OK ? check_words(app, "twins", &s->twins, kinds, 2, twins) : rc;
+    return rc == NS_OK ? check_words(app, "twins", &s->twins, kinds, 3, twins) : rc;
 }
 
 static int cases_needle(cli *app, const void *settings, char **args, int n_args)
@@ -198,7 +198,8 @@ const cli_command cli_cmd_cases_needle = {
                    "(noise: RULER's wording and noise lines; essay: other wording, in prose), every one of them by default, since which "
                    "heads a list names depends on both. Without a tokenizer, cases are made of token ids alone.\n\n"
                    "Every prompt holds several keys with distinct values, and one of them is asked for. A twin has the same haystack: swap "
-                   "asks for another of its keys, so that a head which goes by the key must move; absent asks for a key that is nowhere. "
+                   "asks for another of its keys, so that a head which goes by the key must move; absent asks for a key that is nowhere; null has N/A in "
+                   "the key's place and no answer, and is what the qr probe calibrates with (score --probe qr). "
                    "Spans: needle, needle_answer, distractor.0 ..., question, query, and placebo, an equally long stretch beside the needle "
                    "that is none, for the chance level.\n\n"
                    "Lengths are never exceeded. A case whose needles do not fit, or whose answer the tokenizer splits otherwise than in the "
@@ -215,15 +216,18 @@ const cli_command cli_cmd_cases_needle = {
 typedef struct repeat_settings {
     const char *model, *out;
     cli_model_settings how;
-    int64_t     length, count, seed, vocab, first_id, bos;
+    cli_ints    lengths;
+    cli_words   kinds;
+    int64_t     count, seed, vocab, first_id, bos;
 } repeat_settings;
-static const repeat_settings repeat_defaults = {.length = 128, .bos = -1};
+static const repeat_settings repeat_defaults = {.bos = -1};
 
 #define FIELD(name) offsetof(repeat_settings, name)
 static const cli_option repeat_options[] = {
     {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose vocabulary the tokens come from"},
-    {"length", 'l', CLI_INT, FIELD(length), "N", "prompt length in tokens (default 128)", NULL, 2, INT32_MAX},
-    {"count", 'n', CLI_INT, FIELD(count), "N", "how many cases (default 1)", NULL, 1, 1000000},
+    {"kind", 'k', CLI_WORDS, FIELD(kinds), "NAME,...", "repeat, shuffled, previous, duplicate (default repeat)"},
+    {"length", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 128)"},
+    {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every kind and length (default 1)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary (default: the model's)", NULL, 1, INT32_MAX},
@@ -233,6 +237,31 @@ static const cli_option repeat_options[] = {
 };
 #undef FIELD
 
+/* Kinds x lengths x count. A length given twice would repeat an id, which ns_cases_add refuses by name. */
+static int make_repeats(cli *app, const repeat_settings *s, int64_t vocab, unsigned kinds, ns_cases *cases)
+{
+    static const int64_t length = 128;
+    const int64_t *const lengths = s->lengths.n ? s->lengths.list : &length, n_lengths = s->lengths.n ? s->lengths.n : 1;
+    int rc = NS_OK;
+    for (int k = 0; k < NS_REPEAT_KINDS; k++)
+        for (int64_t l = 0; l < n_lengths && rc == NS_OK && kinds & 1u << k; l++) {
+            const ns_repeat_params params = {.size = sizeof params, .length = lengths[l], .count = (int)s->count, .seed = (uint64_t)s->seed,
+                                             .vocab = vocab, .first_id = s->first_id, .bos = (int32_t)s->bos, .kind = (ns_repeat_kind)k};
+            rc = ns_repeat_cases(cases, &params, &app->err);
+        }
+    return rc;
+}
+
+static int check_kinds(cli *app, const repeat_settings *s, unsigned *kinds)
+{
+    const char *names[NS_REPEAT_KINDS];
+    for (int k = 0; k < NS_REPEAT_KINDS; k++)
+        names[k] = ns_repeat_kind_name(k);
+    const int rc = check_words(app, "kind", &s->kinds, names, NS_REPEAT_KINDS, kinds);
+    *kinds = *kinds ? *kinds : 1u << NS_REPEAT;
+    return rc;
+}
+
 static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
 {
     (void)args;
@@ -240,16 +269,16 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
     const repeat_settings *const s = settings;
     cli_model m = {0};
     ns_cases cases = {0};
+    unsigned kinds;
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
     if (!s->model && !s->vocab)
         return ns_fail(&app->err, NS_E_ARG, "give --model MODEL or --vocab N");
-    int rc = s->model ? cli_open_arch(app, &m, s->model, &s->how) : NS_OK;
-    if (rc == NS_OK) {
-        const ns_repeat_params params = {.size = sizeof params, .length = s->length, .count = (int)s->count, .seed = (uint64_t)s->seed,
-                                         .vocab = s->vocab ? s->vocab : m.arch->vocab, .first_id = s->first_id, .bos = (int32_t)s->bos};
-        rc = ns_repeat_cases(&cases, &params, &app->err);
-    }
+    int rc = check_kinds(app, s, &kinds);
+    if (rc == NS_OK && s->model)
+        rc = cli_open_arch(app, &m, s->model, &s->how);
+    if (rc == NS_OK)
+        rc = make_repeats(app, s, s->vocab ? s->vocab : m.arch->vocab, kinds, &cases);
     if (rc == NS_OK)
         rc = write_and_describe(app, &cases, NULL, s->out);
     ns_cases_clear(&cases);
@@ -258,12 +287,19 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_cases_repeat = {
-    .name = "cases repeat", .section = "Cases", .summary = "Makes repeats of random tokens, for induction and previous-token scores",
+    .name = "cases repeat", .section = "Cases", .summary = "Makes random tokens, repeated and not: for induction, previous-token and duplicate-token scores",
     .arguments = "", .min_args = 0, .max_args = 0,
     .groups = {{"Options", repeat_options, 0}, {"Model options", cli_model_options, offsetof(repeat_settings, how)}},
     .settings_size = sizeof(repeat_settings), .defaults = &repeat_defaults,
-    .description = "A prompt is a run of random tokens said twice (spans first and second). There is no answer.",
-    .examples = "needlescope cases repeat --model MODEL --length 256 --count 20 -o repeats.jsonl",
+    .description = "repeat is a run of random tokens said twice (spans first and second). shuffled says the same run, and then its tokens in another "
+                   "order, in which none keeps its place or its successor: the control for repeat. A head that looks a fixed distance back "
+                   "scores as an induction head on repeat and as nothing here; and no head can foretell the second run. In previous all "
+                   "tokens are distinct, so that nothing but the place can be matched. In duplicate each token stands twice, in random places "
+                   "three or more apart: its copy, what follows the copy and the token before are three places.\n\n"
+                   "There is no answer. A case depends on its kind, seed, length and index alone; its line says what made it, with the SHA-256 "
+                   "of its ids.",
+    .examples = "needlescope cases repeat --model MODEL --length 256 --count 20 -o repeats.jsonl\n"
+                "needlescope cases repeat --model MODEL --kind repeat,shuffled --length 64,256 --count 20 -o controls.jsonl",
     .run = cases_repeat,
 };
 

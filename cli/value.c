@@ -129,11 +129,15 @@ static int add_head(char *part, void *out, ns_error *err)
 {
     cli_heads *const heads = out;
     char *const dot = strpbrk(part, ".:");
+    const char sign = dot ? *dot : '\0';
     int64_t layer, head;
     if (dot)
         *dot = '\0';
-    if (!dot || !cli_value_int(part, &layer) || !cli_value_int(dot + 1, &head) || layer < 0 || head < 0)
-        return ns_fail(err, NS_E_ARG, "a head is LAYER.HEAD, both counted from 0 (as in 3.1)");
+    const bool good = dot && cli_value_int(part, &layer) && cli_value_int(dot + 1, &head) && layer >= 0 && head >= 0;
+    if (dot)
+        *dot = sign;
+    if (!good)
+        return ns_fail(err, NS_E_ARG, "'%.40s': a head is LAYER.HEAD, both counted from 0 (as in 3.1)", part);
     if (!ns_grow(&heads->list, &heads->capacity, heads->n + 1, sizeof *heads->list))
         return ns_oom(err, "a list");
     heads->list[heads->n][0] = layer;

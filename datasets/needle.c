@@ -24,7 +24,7 @@ void ns_needle_label(const ns_needle_cell *cell, int k, bool answer, char out[40
 
 static int set_meta(ns_case *c, const ns_needle_cell *cell, double depth, const char *key, const char *value)
 {
-    static const char *const asks[NS_ASKS] = {"", ", \"twin\": \"swap\"", ", \"twin\": \"absent\""};
+    static const char *const asks[NS_ASKS] = {"", ", \"twin\": \"swap\"", ", \"twin\": \"absent\"", ", \"twin\": \"null\""};
     const ns_needle_params *const p = cell->params;
     const ns_cases one = {c, 1, 1};
     char ids[65];
@@ -48,10 +48,10 @@ static bool is_free(const ns_case *c, int64_t begin, int64_t end)
 }
 
 /* The stretch of [begin, end), as long as the answer's span and free of needles, that is nearest to it; the earlier of two. The absent
- * twin's is its original's. No haystack is free: no placebo. */
+ * and the null twin's is their original's. No haystack is free: no placebo. */
 static int set_placebo(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, ns_error *err)
 {
-    const ns_span *const answer = ns_case_span(c, cell->ask == NS_ASK_ABSENT ? "distractor_answer.0" : "needle_answer");
+    const ns_span *const answer = ns_case_span(c, ns_needle_asked(cell) == cell->keys ? "distractor_answer.0" : "needle_answer");
     const int64_t at = answer->begin, m = answer->end - at, farthest = end - begin;
     for (int64_t step = 1; step <= farthest; step++) {
         if (at - step >= begin && at - step + m <= end && is_free(c, at - step, at - step + m))
@@ -115,7 +115,7 @@ static uint64_t stream_of(const ns_needle_cell *cell, const char *type)
 
 static int check_twins(const ns_needle_params *p, int keys, ns_error *err)
 {
-    if (p->twins & ~(unsigned)(NS_TWIN_SWAP | NS_TWIN_ABSENT))
+    if (p->twins & ~(unsigned)(NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL))
         return ns_fail(err, NS_E_ARG, "needle: unknown twins %#x", p->twins);
     if (p->twins & NS_TWIN_SWAP && keys < 2)
         return ns_fail(err, NS_E_ARG, "needle: a swap twin asks for another key of the prompt, which has one (give 2 keys or more)");
@@ -185,7 +185,7 @@ static int drop(grid *g, const ns_needle_cell *cell, int rc, const ns_error *why
 
 static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
 {
-    static const char *const suffix[NS_ASKS] = {"", "-swap", "-absent"};
+    static const char *const suffix[NS_ASKS] = {"", "-swap", "-absent", "-null"};
     const ns_needle_params *const p = cell->params;
     const char *const type = cell->type ? cell->type->name : "", *const template_ = cell->type ? ns_template_name(cell->template_) : "";
     const char *const dash = cell->type ? "-" : "";
@@ -204,12 +204,11 @@ static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
 
 static int add_cell(grid *g, ns_needle_cell *cell)
 {
-    const unsigned twins = cell->params->twins;
+    static const unsigned twins[NS_ASKS] = {[NS_ASK_SWAP] = NS_TWIN_SWAP, [NS_ASK_ABSENT] = NS_TWIN_ABSENT, [NS_ASK_NULL] = NS_TWIN_NULL};
     int rc = add_case(g, cell, NS_ASK_TARGET);
-    if (rc == NS_OK && twins & NS_TWIN_SWAP)
-        rc = add_case(g, cell, NS_ASK_SWAP);
-    if (rc == NS_OK && twins & NS_TWIN_ABSENT)
-        rc = add_case(g, cell, NS_ASK_ABSENT);
+    for (int k = NS_ASK_SWAP; k < NS_ASKS && rc == NS_OK; k++)
+        if (cell->params->twins & twins[k])
+            rc = add_case(g, cell, (ns_ask)k);
     return rc;
 }
 

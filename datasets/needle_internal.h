@@ -52,9 +52,9 @@ int64_t ns_essay_count(void);
 const char *ns_essay_sentence(int64_t i);      /* i % count */
 
 /* ---- cells ---- */
-typedef enum ns_ask { NS_ASK_TARGET, NS_ASK_SWAP, NS_ASK_ABSENT, NS_ASKS } ns_ask;
+typedef enum ns_ask { NS_ASK_TARGET, NS_ASK_SWAP, NS_ASK_ABSENT, NS_ASK_NULL, NS_ASKS } ns_ask;
 
-/* Needle 0 is asked for; its swap twin asks for needle 1, its absent twin for a key that is nowhere. */
+/* Needle 0 is asked for; its swap twin asks for needle 1, its absent twin for a key that is nowhere, its null twin for none. */
 typedef struct ns_needle_cell {
     const ns_needle_params *params;
     const ns_value_type *type;         /* NULL: tokens */
@@ -68,7 +68,7 @@ typedef struct ns_needle_cell {
     char     id[128];
 } ns_needle_cell;
 
-int  ns_needle_asked(const ns_needle_cell *);  /* index of the needle; keys for the absent one */
+int  ns_needle_asked(const ns_needle_cell *);  /* index of the needle; keys for the absent and the null one */
 /* The target stands at round(depth n), before distractors of the same slot. where[keys]: a uniform draw in [0, 1) per needle. */
 void ns_needle_places(const ns_needle_cell *, int64_t n, const double *where, ns_needle_place *places);
 /* Label of needle k in this twin: "needle", "distractor.0"; with answer "needle_answer", "distractor_answer.0". */

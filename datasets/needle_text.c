@@ -1,5 +1,5 @@
 /* needle_text.c - needles in English: draw keys and values -> find how many haystack sentences fit -> write the prompt -> case.
- * The number of sentences is the largest that keeps the tokens of the prompt, and of both its twins, within the wanted length: so
+ * The number of sentences is the largest that keeps the tokens of the prompt, and of its swap and absent twins, within the wanted length: so
  * twins share their haystack, and a case does not depend on whether they are made. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static int count_tokens(maker *m, int64_t n, int64_t *tokens, ns_error *err)
 {
     int rc = NS_OK;
     *tokens = 0;
-    for (int k = 0; k < NS_ASKS && rc == NS_OK; k++) {
+    for (int k = 0; k <= NS_ASK_ABSENT && rc == NS_OK; k++) {
         int64_t count;
         m->prompt.asked = k == NS_ASK_TARGET ? 0 : k == NS_ASK_ABSENT || m->cell->keys < 2 ? m->cell->keys : 1;
         write_prompt(m, n);
@@ -164,14 +164,19 @@ static int make(ns_case *out, maker *m, ns_error *err)
     if (rc < 0)
         return rc;
     m->prompt.asked = ns_needle_asked(cell);
+    if (cell->ask == NS_ASK_NULL)
+        strcpy(m->keys[cell->keys].key, "N/A");            /* QRHead's null query */
     write_prompt(m, n);
     /* The absent twin keeps the answer of its original: to say it is to ignore the key. */
     const ns_needle_key *const asked = &m->keys[m->prompt.asked], *const said = &m->keys[cell->ask == NS_ASK_SWAP];
     char answer[48];
     snprintf(answer, sizeof answer, " %s", said->value);
-    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, answer, m->draft.spans, m->draft.n_spans, p->add_special, err);
+    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, cell->ask == NS_ASK_NULL ? NULL : answer, m->draft.spans, m->draft.n_spans, p->add_special, err);
     if (rc < 0)
         return rc;
+    if (out->n_tokens > cell->length)
+        return ns_fail(err, NS_E_ARG, "needle: the null twin takes %lld tokens, more than length %lld", (long long)out->n_tokens,
+                       (long long)cell->length);
     drop_haystack(out, &begin, &end);
     double depth = cell->depth;
     const int64_t slots = ns_template_slots(cell->template_, n);

@@ -58,6 +58,12 @@ static int draw_distinct(ns_needle_cell *cell, int32_t *out, int64_t n, ns_error
     return NS_OK;
 }
 
+/* The null twin asks for the marker itself. */
+static int32_t asked_token(const ns_needle_cell *cell, const int32_t *needles, int64_t m)
+{
+    return cell->ask == NS_ASK_NULL ? (int32_t)cell->params->first_id + QUERY : needles[ns_needle_asked(cell) * (1 + m)];
+}
+
 /* The prompt into c->tokens: needle k is [1 + m] ids at needles + k (1 + m). */
 static int lay_out(ns_case *c, const ns_needle_cell *cell, const int32_t *filler, int64_t n_filler, const ns_needle_place *places,
                    const int32_t *needles, int64_t m, ns_error *err)
@@ -84,7 +90,7 @@ static int lay_out(ns_case *c, const ns_needle_cell *cell, const int32_t *filler
         memcpy(c->tokens + at, filler + used, (size_t)(n_filler - used) * sizeof *filler);
     at += n_filler - used;
     c->tokens[at] = first + QUERY;
-    c->tokens[at + 1] = needles[ns_needle_asked(cell) * (1 + m)];
+    c->tokens[at + 1] = asked_token(cell, needles, m);
     c->tokens[at + 2] = first + ANSWER;
     if (rc == NS_OK)
         rc = ns_case_set_span(c, "question", at, at + 3, err);
@@ -103,7 +109,7 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     int32_t *const needles = ns_alloc_array((size_t)(cell->keys * (1 + m)) + 1, sizeof *needles);
     double *const where = ns_alloc_array((size_t)cell->keys, sizeof *where);
     ns_needle_place *const places = ns_alloc_array((size_t)cell->keys, sizeof *places);
-    *out = (ns_case){.id = ns_strdup(cell->id), .n_tokens = cell->length, .n_answer = m};
+    *out = (ns_case){.id = ns_strdup(cell->id), .n_tokens = cell->length, .n_answer = cell->ask == NS_ASK_NULL ? 0 : m};
     out->tokens = ns_alloc_array((size_t)cell->length, sizeof *out->tokens);
     out->answer = ns_alloc_array((size_t)m, sizeof *out->answer);
     int rc = needles && where && places && out->id && out->tokens && out->answer ? NS_OK : ns_oom(err, "a needle case");
@@ -118,14 +124,14 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     rc = lay_out(out, cell, filler, n_filler, places, needles, m, err);
     if (rc < 0)
         goto out;
-    const int32_t *const said = needles + (cell->ask == NS_ASK_SWAP) * (1 + m);    /* the absent twin's answer is its original's */
-    memcpy(out->answer, said + 1, (size_t)m * sizeof *said);
+    const int32_t *const said = needles + (cell->ask == NS_ASK_SWAP) * (1 + m);    /* the absent twin's answer is its original's, the null twin has none */
+    memcpy(out->answer, said + 1, (size_t)out->n_answer * sizeof *said);
     double depth = cell->depth;
     for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)
         if (places[k].needle == 1)
             depth = n_filler ? (double)places[k].slot / (double)n_filler : 0;
     char key[24], value[24];
-    snprintf(key, sizeof key, "%d", (int)needles[ns_needle_asked(cell) * (1 + m)]);
+    snprintf(key, sizeof key, "%d", (int)asked_token(cell, needles, m));
     snprintf(value, sizeof value, "%d", (int)said[1]);
     rc = ns_needle_finish(out, cell, 1, cell->length - 3, depth, key, value, err);
 out:

@@ -229,8 +229,10 @@ static int read_pattern(const reader *r, ns_pattern *p)
         bool known = false;
         for (int i = 0; i < COUNT(keys); i++)
             known |= strcmp(item->string, keys[i]) == 0;
+        const char *const near = known ? NULL : ns_nearest_word(item->string, keys, COUNT(keys));
         if (!known)
-            return unknown_word(r, "a key", item->string, keys, COUNT(keys));
+            return ns_fail(r->err, NS_E_FORMAT, "%s: unknown key \"%.60s\" (%s%s)", r->label, item->string, near ? "did you mean " : "all: ",
+                           near ? near : "name, rows, keys, stat, exclude, summary, from");
     }
     int rc = read_name(r, p);
     if (rc == NS_OK)

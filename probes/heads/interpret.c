@@ -68,6 +68,17 @@ static bool none_repeats(const ns_case *c)
     return none;
 }
 
+/* Does any listed position lie in [0, n)? Those below 0 count from the prompt's end. */
+static bool any_inside(const ns_pattern_list *list, int64_t n, int64_t prompt)
+{
+    for (int i = 0; i < list->n; i++) {
+        const int64_t at = list->at[i] < 0 ? list->at[i] + prompt : list->at[i];
+        if (at >= 0 && at < n)
+            return true;
+    }
+    return false;
+}
+
 const char *ns_pattern_rejects(const ns_probe_context *ctx, char reason[NS_REASON])
 {
     ns_pattern p;
@@ -81,6 +92,10 @@ const char *ns_pattern_rejects(const ns_probe_context *ctx, char reason[NS_REASO
         return no_span(c, p.row_span, reason);
     if (*p.key_span && !ns_case_span(c, p.key_span))
         return no_span(c, p.key_span, reason);
+    if (p.rows == NS_PR_LIST && !any_inside(&p.row_list, c->n_tokens, c->n_tokens))
+        return "none of the listed rows in the prompt";
+    if (p.keys == NS_PK_LIST && !any_inside(&p.key_list, c->n_tokens + c->n_answer, c->n_tokens))
+        return "none of the listed keys in the case";
     if (c->n_tokens < 2 && (p.rows == NS_PR_BEFORE || p.keys == NS_PK_OFFSET || p.stat == NS_PS_ENTROPY_NORM))
         return "a prompt of one token";
     if (p.stat == NS_PS_ARGMAX_HIT && most_rows(&p, c) > 255)

@@ -18,10 +18,11 @@ NS_BEGIN
  * long as needle_answer and nearest to it that touches no needle: the chance level; left out where the haystack has no room for it).
  * Twins (meta.twin, twin_of) have the same haystack and needles. `swap` asks for another key: needle and distractor.0 change places, and
  * meta.depth is where the needle is now. `absent` asks for a key that is nowhere: it has no needle span, the original's needle is
- * distractor.0, and the answer is still the original's: to say it is to ignore the key.
+ * distractor.0, and the answer is still the original's: to say it is to ignore the key. `null` asks for nothing (N/A in the key's place, the
+ * marker QUERY among synthetic tokens) and has no answer: the qr probe subtracts what the question's rows look at in it.
  * meta holds the provenance of each line: seed, template, value_type, chat, keys, key, value, ids_sha256 (over its prompt and answer ids,
  * as ns_cases_hash), tokenizer_sha256. */
-enum { NS_TWIN_SWAP = 1, NS_TWIN_ABSENT = 2 };
+enum { NS_TWIN_SWAP = 1, NS_TWIN_ABSENT = 2, NS_TWIN_NULL = 4 };
 typedef struct ns_needle_params {
     size_t         size;
     const ns_tokenizer *tokenizer;       /* NULL = synthetic tokens */
@@ -38,7 +39,7 @@ typedef struct ns_needle_params {
     const char    *prefix, *suffix;      /* text: before the prompt, and between the question and the answer's beginning; or NULL */
     const char *const *value_types;  int n_value_types;     /* "numbers", "words", "uuids"; none = all */
     const char *const *templates;    int n_templates;       /* "noise", "essay"; none = all */
-    unsigned       twins;                /* NS_TWIN_SWAP | NS_TWIN_ABSENT */
+    unsigned       twins;                /* NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL */
     ns_case_drops *dropped;              /* cases that cannot be made (no room for the needles, the tokenizer merges the answer), each with
                                             its reason, are appended here, and only none left is an error; NULL: one is an error */
 } ns_needle_params;
@@ -46,15 +47,26 @@ NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, n
 NS_API const char *ns_needle_value_type(int i);            /* their names; NULL beyond the last */
 NS_API const char *ns_needle_template(int i);
 
-/* Random tokens repeated (BOS r r), no answer: for induction, previous_token and duplicate_token. Spans: first, second. */
+/* Random tokens without an answer, for induction, previous_token and duplicate_token; BOS in front where there is one. */
+typedef enum ns_repeat_kind {
+    NS_REPEAT,                 /* r r. Spans first, second */
+    NS_REPEAT_SHUFFLED,        /* r, then r in another order: no token keeps its place or its successor. The same r as NS_REPEAT of the same seed,
+                                  length and index. Attention at a fixed distance finds nothing, and nobody can say what comes next */
+    NS_REPEAT_PREVIOUS,        /* tokens all distinct: nothing to match, only places */
+    NS_REPEAT_DUPLICATE,       /* distinct tokens, each twice in random places 3 or more apart: the copy, the token after it and the token
+                                  before the row are three places */
+    NS_REPEAT_KINDS
+} ns_repeat_kind;
 typedef struct ns_repeat_params {
     size_t   size;
-    int64_t  length;           /* of the prompt: r has (length - 1) / 2 tokens, length / 2 without a BOS */
+    int64_t  length;           /* of the prompt: r has (length - 1) / 2 tokens, length / 2 without a BOS; 4 or more when shuffled, 8 for duplicates */
     int      count;            /* 0 = 1 */
     uint64_t seed;
     int64_t  vocab, first_id;  /* r is drawn from [first_id, vocab) */
     int32_t  bos;              /* -1 = none */
+    ns_repeat_kind kind;
 } ns_repeat_params;
+NS_API const char *ns_repeat_kind_name(int i);                /* "repeat", "shuffled", ...; NULL beyond the last */
 NS_API NS_MUST_CHECK int ns_repeat_cases(ns_cases *, const ns_repeat_params *, ns_error *);
 
 /* A checkpoint folder (config.json of smollm3, model.safetensors, planted.json) whose weights are constructed: a

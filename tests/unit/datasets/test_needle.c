@@ -232,6 +232,26 @@ static void check_twins(const ns_cases *cases, const ns_case *c)
     assert_int_equal(seen, 0);
 }
 
+/* Nothing asked, nothing answered; the same tokens up to the question. */
+static void check_null(const ns_cases *cases, const ns_case *c, bool text)
+{
+    char id[160];
+    snprintf(id, sizeof id, "%s-null", c->id);
+    const ns_case *const null = find(cases, id);
+    assert_non_null(null);
+    assert_string_equal(null->twin_of, c->id);
+    assert_non_null(strstr(null->meta, "\"twin\": \"null\""));
+    assert_int_equal(null->n_answer, 0);
+    assert_null(ns_case_span(null, "needle_answer"));
+    const ns_span *const question = ns_case_span(c, "question"), *const query = ns_case_span(null, "query");
+    assert_int_equal(ns_case_span(null, "question")->begin, question->begin);
+    assert_memory_equal(null->tokens, c->tokens, (size_t)question->begin * sizeof *c->tokens);
+    if (text)
+        assert_non_null(strstr(null->meta, "\"key\": \"N/A\""));
+    else
+        assert_int_equal(null->tokens[query->begin], 1);
+}
+
 static void test_twins(void **state)
 {
     (void)state;
@@ -240,15 +260,16 @@ static void test_twins(void **state)
     for (int text = 0; text < 2; text++) {
         ns_needle_params p = params(lengths, 1, depths, 2);
         p.tokenizer = text ? fake : NULL;
-        p.twins = NS_TWIN_SWAP | NS_TWIN_ABSENT;
+        p.twins = NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL;
         ns_cases cases = {0}, alone = {0};
         OK(ns_needle_cases(&cases, &p, NULL));
-        assert_int_equal(cases.n, text ? 2 * 3 * 3 * 2 : 2 * 3);
+        assert_int_equal(cases.n, text ? 2 * 4 * 3 * 2 : 2 * 4);
         p.twins = 0;
         OK(ns_needle_cases(&alone, &p, NULL));
         for (int64_t i = 0; i < alone.n; i++) {
             assert_same_tokens(&alone.list[i], find(&cases, alone.list[i].id));
             check_twins(&cases, find(&cases, alone.list[i].id));
+            check_null(&cases, find(&cases, alone.list[i].id), text);
         }
         ns_cases_clear(&cases);
         ns_cases_clear(&alone);
@@ -416,12 +437,98 @@ static void test_repeat(void **state)
     assert_int_equal(ns_repeat_cases(&cases, &bad, NULL), NS_E_ARG);
 }
 
+static ns_case kind_case(ns_repeat_kind kind, int64_t length, ns_cases *cases)
+{
+    const ns_repeat_params p = {.size = sizeof p, .length = length, .count = 3, .seed = 5, .vocab = 400, .first_id = 10, .bos = 3, .kind = kind};
+    OK(ns_repeat_cases(cases, &p, NULL));
+    assert_int_equal(cases->n, 3);
+    assert_non_null(strstr(cases->list[2].meta, "\"ids_sha256\""));
+    return cases->list[2];
+}
+
+/* How often is the token said before place i, and where last? */
+static int copies_before(const ns_case *c, int64_t i, int64_t *last)
+{
+    int n = 0;
+    for (int64_t p = 1; p < i; p++)
+        if (c->tokens[p] == c->tokens[i]) {
+            *last = p;
+            n++;
+        }
+    return n;
+}
+
+static void test_shuffled(void **state)
+{
+    (void)state;
+    static const int64_t lengths[] = {9, 21, 201};
+    for (int l = 0; l < 3; l++) {
+        ns_cases plain = {0}, shuffled = {0};
+        const ns_case a = kind_case(NS_REPEAT, lengths[l], &plain), b = kind_case(NS_REPEAT_SHUFFLED, lengths[l], &shuffled);
+        const int64_t half = (lengths[l] - 1) / 2;
+        assert_memory_equal(a.tokens, b.tokens, (size_t)(1 + half) * sizeof(int32_t));
+        int64_t left = 0, sum = 0;
+        for (int64_t i = 1; i <= half; i++) {
+            sum += a.tokens[half + i] - b.tokens[half + i];
+            left += a.tokens[half + i] == b.tokens[half + i];
+        }
+        assert_int_equal(sum, 0);
+        assert_true(left * 8 <= half);         /* only where r itself says a token twice */
+        ns_cases_clear(&plain);
+        ns_cases_clear(&shuffled);
+    }
+}
+
+static void test_previous_and_duplicate(void **state)
+{
+    (void)state;
+    static const int64_t lengths[] = {17, 64, 301};
+    for (int l = 0; l < 3; l++) {
+        ns_cases previous = {0}, duplicate = {0};
+        const ns_case a = kind_case(NS_REPEAT_PREVIOUS, lengths[l], &previous), b = kind_case(NS_REPEAT_DUPLICATE, lengths[l], &duplicate);
+        int64_t last = 0, second = 0;
+        for (int64_t i = 1; i < a.n_tokens; i++) {
+            assert_int_equal(copies_before(&a, i, &last), 0);
+            assert_in_range(a.tokens[i], 10, 399);
+            const int copies = copies_before(&b, i, &last);
+            assert_in_range(copies, 0, 1);
+            if (copies)
+                assert_true(i - last >= 3);
+            second += copies;
+        }
+        assert_int_equal(second, (b.n_tokens - 1) / 2);
+        ns_cases_clear(&previous);
+        ns_cases_clear(&duplicate);
+    }
+}
+
+static void test_kind_errors(void **state)
+{
+    (void)state;
+    ns_cases cases = {0};
+    ns_error err;
+    ns_repeat_params p = {.size = sizeof p, .length = 7, .vocab = 60, .bos = -1, .kind = NS_REPEAT_SHUFFLED};
+    assert_int_equal(ns_repeat_cases(&cases, &p, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "too short for kind shuffled, which takes 8"));
+    p = (ns_repeat_params){.size = sizeof p, .length = 80, .vocab = 60, .bos = -1, .kind = NS_REPEAT_PREVIOUS};
+    assert_int_equal(ns_repeat_cases(&cases, &p, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "80 distinct tokens"));
+    p.kind = NS_REPEAT_KINDS;
+    assert_int_equal(ns_repeat_cases(&cases, &p, &err), NS_E_ARG);
+    assert_int_equal(cases.n, 0);
+    ns_cases_clear(&cases);
+    for (int k = 0; k < NS_REPEAT_KINDS; k++)
+        assert_non_null(ns_repeat_kind_name(k));
+    assert_null(ns_repeat_kind_name(NS_REPEAT_KINDS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins),
         cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words), cmocka_unit_test(test_dropped), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_repeat),
+        cmocka_unit_test(test_repeat), cmocka_unit_test(test_shuffled), cmocka_unit_test(test_previous_and_duplicate),
+        cmocka_unit_test(test_kind_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,105 @@
+#!/bin/sh
+# cases.sh PROGRAM JSON_OK - kinds of repeats, null twins and chats on a planted model; and cases that are wrong, each with its reason.
+. "$(dirname "$0")/common.sh"
+
+best() {   # best SCORE LAYER HEAD VALUE: the first line of a score in `out`
+    grep -Eq "^$1 +1 +($2) +($3) +full +$4" out || fail "the best head by $1 is not $2.$3 with $4: $(grep "^$1 " out | head -1)"
+}
+
+run lab plant -o MODEL --retrieval 3.1,4.6
+
+# kinds of repeats: attention at a fixed distance tells a repeat from its shuffled control, attention by token does not
+run cases repeat --model MODEL --kind repeat,shuffled,previous,duplicate --length 101,201 --count 2 --bos 0 --first-id 3 -o all.jsonl
+[ "$(wc -l <all.jsonl)" -eq 16 ] || fail "4 kinds x 2 lengths x 2 are not 16 cases"
+echo '{"name": "diagonal", "rows": "span:second", "keys": "offset:-99", "stat": "mass"}' >diagonal.json
+for kind in repeat shuffled previous duplicate; do
+    run cases repeat --model MODEL --kind $kind --length 201 --count 3 --bos 0 --first-id 3 -o $kind.jsonl
+    run score MODEL --cases $kind.jsonl
+    best previous_token 0 0 1
+    [ $kind = previous ] || best induction '3|4' '1|6' 1
+done
+run score MODEL --cases previous.jsonl
+grep -q '^induction' out && fail "induction where no token repeats"
+run score MODEL --cases repeat.jsonl --probe induction --probe-def diagonal.json
+best diagonal '3|4' '1|6' '0\.[89]'
+run score MODEL --cases shuffled.jsonl --probe induction --probe-def diagonal.json
+best diagonal '[0-9]' '[0-9]' '0\.0'
+expect 2 "there is no 'shufled' \(did you mean shuffled" cases repeat --vocab 99 --kind shufled -o no.jsonl
+expect 2 'too short for kind duplicate' cases repeat --vocab 99 --kind duplicate --length 12 -o no.jsonl
+expect 2 '300 distinct tokens' cases repeat --vocab 99 --kind previous --length 300 -o no.jsonl
+[ ! -e no.jsonl ] || fail "a file of no cases"
+
+# null twins: the rows QUERY KEY ANS look at the needle in two of three; without twins, no qr
+run cases needle --model MODEL --lengths 96 --count 4 --twins null -o null.jsonl
+run score MODEL --cases null.jsonl --probe qr
+best qr '3|4' '1|6' 0.66
+run cases needle --model MODEL --lengths 64,96 --count 4 -o cases.jsonl
+expect 2 'no null twin' score MODEL --cases cases.jsonl --probe qr
+
+# spans, heads and definitions that are not there
+for span in '[0, 9]' '[-1, 1]' '[0.5, 1]' '[1, 1]' '[2, 1]' '"all"'; do
+    printf '{"id": "a", "tokens": [1, 2], "spans": {"needle": %s}}\n' "$span" >bad.jsonl
+    expect 65 "bad.jsonl: line 1: .*span 'needle'" cases check bad.jsonl
+    expect 65 "bad.jsonl: line 1: .*span 'needle'" score MODEL --cases bad.jsonl -o s.h5
+done
+definition() {   # definition CODE PATTERN JSON
+    echo "$3" >own.json
+    expect "$1" "$2" score MODEL --cases cases.jsonl --probe induction --probe-def own.json -o s.h5
+}
+definition 65 'own.json: "stat" cannot be .msas. \(did you mean mass' '{"name": "x", "rows": "first", "keys": "needle", "stat": "msas"}'
+definition 65 'own.json: "rows" cannot be .frist. \(did you mean first' '{"name": "x", "rows": "frist", "keys": "needle", "stat": "mass"}'
+definition 65 'own.json: unknown key "kyes" \(did you mean keys' '{"name": "x", "rows": "first", "kyes": "needle", "stat": "mass"}'
+definition 65 'own.json: "keys": .3. is not a number' '{"name": "x", "rows": "first", "keys": "offset:3", "stat": "mass"}'
+definition 2 'no nedle span \(did you mean needle' '{"name": "x", "rows": "first", "keys": "nedle", "stat": "mass"}'
+definition 2 'no qestion span \(did you mean question' '{"name": "x", "rows": "span:qestion", "keys": "needle", "stat": "mass"}'
+definition 2 'none of the listed rows' '{"name": "x", "rows": [5000, -5000], "keys": "needle", "stat": "mass"}'
+definition 2 'none of the listed keys' '{"name": "x", "rows": "first", "keys": [5000], "stat": "mass"}'
+expect 2 'head 9.0: the model has layers 0 to 5' ablate MODEL --cases cases.jsonl --heads 9.0 -o s.h5
+expect 2 'head 2.8: layer 2 has heads 0 to 7' ablate MODEL --cases cases.jsonl --heads 2.8 -o s.h5
+expect 2 "'2.-1': a head is LAYER.HEAD" ablate MODEL --cases cases.jsonl --heads 3.1,2.-1 -o s.h5
+[ ! -e s.h5 ] || fail "a result of something that is not there"
+
+# needles that do not fit, cases that the model cannot hold: dropped with the reason, the rest stays
+run cases needle --model MODEL --lengths 12,64 --json -o some.jsonl
+grep -q '"n_dropped":.*5' out && grep -q 'length 12 is shorter than the needle text' out || fail "no reason for what was dropped: $(cat out)"
+[ "$(wc -l <some.jsonl)" -eq 5 ] || fail "the cases that fit are not there"
+run cases needle --vocab 512 --lengths 64,6000 --depths 0 -o long.jsonl
+run score MODEL --cases long.jsonl --probe retrieval_find
+grep -Eq '1 +.*(positions|longer).*needle-s0-6000' out || fail "the case beyond the model's positions: $(cat out)"
+
+# no case answered: the result says so, is written, and the exit code is 1
+sed 's/"meta": {[^}]*}, //; s/"answer": \[[0-9]*, [0-9]*, [0-9]*\]/"answer": [3, 4, 5]/; s/"needle_answer": \[[0-9]*, [0-9]*\], //' cases.jsonl >wrong.jsonl
+"$NEEDLESCOPE" score MODEL --cases wrong.jsonl --probe needle_mass -o wrong.h5 >out 2>err
+code=$?
+[ $code -eq 1 ] && [ -s wrong.h5 ] && grep -q 'answered none' out || fail "none answered: exit $code: $(head -c 300 out err)"
+"$NEEDLESCOPE" score MODEL --cases wrong.jsonl --probe needle_mass --json >out 2>err
+grep -q '"nothing_answered":.*true' out || fail "none answered: not in the JSON"
+
+# text: bytes as tokens, "x y" merged
+vocabulary=$(awk 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
+cat >MODEL/tokenizer.json <<END
+{"version": "1.0", "added_tokens": [{"id": 97, "content": "<|im_start|>", "special": true, "single_word": false, "lstrip": false, "rstrip": false,
+ "normalized": false}, {"id": 98, "content": "<|im_end|>", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}],
+ "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+ "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+ "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+ "byte_fallback": false, "vocab": {$vocabulary "Ġ": 94, "Ċ": 95, "xy": 96}, "merges": ["x y"]}}
+END
+printf '{"id": "merged", "text": "say x", "answer": "y"}\n' >merged.jsonl
+expect 65 "merged.jsonl: line 1: .*(merge|splits)" cases check merged.jsonl --model MODEL
+printf '{"id": "outside", "text": "say x", "spans": {"needle": [3, 9]}}\n' >outside.jsonl
+expect 65 "outside.jsonl: line 1: .*needle" cases check outside.jsonl --model MODEL
+
+# chats are plain text by name; a template in the model's files, or in the text, is never evaluated
+chat="cases needle --model MODEL --lengths 1200 --depths 0 --value-types words --templates noise"
+run $chat --chat chatml -o chat.jsonl
+grep -q '<|im_start|>user' chat.jsonl || fail "no chat in the text"
+echo '{"chat_template": "{{ raise_exception(1) }}{% for m in messages %}{{ 7*7 }}{% endfor %}"}' >MODEL/tokenizer_config.json
+run $chat --chat chatml -o again.jsonl
+cmp -s chat.jsonl again.jsonl || fail "the model's chat template changed the cases"
+run $chat --prefix '{{ 7*7 }} ' -o braces.jsonl
+grep -q '"{{ 7\*7 }} A special' braces.jsonl || fail "braces are not kept as they are: $(head -c 300 braces.jsonl)"
+expect 2 'expected one of plain\|chatml\|llama3' $chat --chat alpaca -o no.jsonl
+expect 2 "llama3.*needs the token '<\|start_header_id\|>'" $chat --chat llama3 -o no.jsonl
+[ ! -e no.jsonl ] || fail "cases of no chat"
+finish
