@@ -242,7 +242,8 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
 const cli_command cli_cmd_export_notebook = {
     .name = "export notebook", .section = "Export", .summary = "Writes a Jupyter notebook that shows a study, and computes it again",
     .arguments = "STUDY", .min_args = 1, .max_args = 1,
-    .groups = {{"Options", what_options, 0}, {"Notebook", notebook_options, 0}}, .settings_size = sizeof(notebook_settings), .defaults = &notebook_defaults,
+    .groups = {{"Options", what_options, 0}, {"Notebook", notebook_options, 0}},
+    .settings_size = sizeof(notebook_settings), .defaults = &notebook_defaults,
     .description = "How the study was made, its runs, the map of heads and the best ones by each score, and when the best head of each run was born "
                    "(by the first score, as emergence has it). Figures and tables are in the notebook, so it reads without a kernel; its cells "
                    "give them again with xarray, pandas and matplotlib. It finds the file by its path relative to the notebook, or where "

@@ -170,6 +170,16 @@ static int read_grid(ns_export *x, ns_error *err)
     return rc ? rc : read_texts(x, "run_name", x->R, &x->run_name, err);
 }
 
+/* Sizes come from a file: no product of them below may overflow. */
+static int check_sizes(const ns_export *x, ns_error *err)
+{
+    int64_t heads, grid, all;
+    const bool good = ns_mul_i64(x->L, x->H, &heads) && ns_mul_i64(x->R, x->P, &grid) && ns_mul_i64(heads, grid, &all) &&
+                      ns_mul_i64(heads, x->C, &all);
+    return good ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: runs %lld, steps %lld, cases %lld, layers %lld, heads %lld: too many to be true", x->path,
+                                  (long long)x->R, (long long)x->P, (long long)x->C, (long long)x->L, (long long)x->H);
+}
+
 static int read_all(ns_export *x, ns_error *err)
 {
     int rc = x->is_study ? read_length(x, "run", &x->R, err) : NS_OK;
@@ -177,6 +187,7 @@ static int read_all(ns_export *x, ns_error *err)
     rc = rc ? rc : read_length(x, "layer", &x->L, err);
     rc = rc ? rc : read_length(x, "head", &x->H, err);
     rc = rc ? rc : read_length(x, "case", &x->C, err);
+    rc = rc ? rc : check_sizes(x, err);
     rc = rc ? rc : read_grid(x, err);
     rc = rc ? rc : read_texts(x, "layer_kind", x->R * x->L, &x->kind, err);
     rc = rc ? rc : read_whole(x, "head_valid", x->R * x->L * x->H, &x->valid, err);

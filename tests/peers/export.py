@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Exports as their readers take them: the notebook by nbformat's schema and by nbclient, whose outputs must be those that it came with; the CSV by pandas,
-bit for bit against h5py; the table by LaTeX, where there is one. Of a study whose runs end, fail and are missing, of the same study with names that are
-hostile to every format, and of the scores of one checkpoint.
+"""Exports as their readers take them: the notebook by nbformat's schema and by nbclient, whose outputs must be those that it came with; the CSV
+by pandas, bit for bit against h5py; the table by LaTeX, where there is one. Of a study whose checkpoints end, fail and are missing, of the same
+study with names that are hostile to every format, and of the scores of one checkpoint.
 
     export.py NEEDLESCOPE"""
 import base64
@@ -42,7 +42,8 @@ def make(work):
     scan = TOOL, "scan", "a", "b", "--cases", "cases.jsonl", "--probe", "retrieval_find,retrieval_mass,previous_token,ov_copying", "-q", "-o", "scan"
     subprocess.run(scan, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)       # exits 1: one checkpoint failed
     call(TOOL, "merge", "scan", "-o", "study.h5", cwd=work)
-    call(TOOL, "score", "a/step000190", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "--resamples", "100", "-o", "scores.h5", cwd=work)
+    call(TOOL, "score", "a/step000190", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "--resamples", "100", "-o", "scores.h5",
+         cwd=work)
     shutil.copy(os.path.join(work, "study.h5"), os.path.join(work, "hostile.h5"))
     with h5py.File(os.path.join(work, "hostile.h5"), "r+") as f:
         f["run_name"][:] = HOSTILE
@@ -60,7 +61,8 @@ def check_csv(path, out):
         names = list(f["run_name"].asstr()[:]) if study else list(table.run.unique())
         assert list(table.run.unique()) == [n for r, n in enumerate(names) if not study or (f["status"][r] == 1).any()]
         axes = ("run", "step", "layer", "head") if study else ("layer", "head")
-        scores = [n for n, d in f.items() if isinstance(d, h5py.Dataset) and d.dtype == "f4" and tuple(len(x) and x[0].name[1:] for x in d.dims) == axes]
+        arrays = {n: d for n, d in f.items() if isinstance(d, h5py.Dataset)}
+        scores = [n for n, d in arrays.items() if d.dtype == "f4" and tuple(len(x) and x[0].name[1:] for x in d.dims) == axes]
         assert sorted(table.score.unique()) == sorted(scores)
         valid = f["head_valid"][:].reshape(len(names), f["layer"].size, -1).astype(bool)
         for score in scores:
@@ -135,8 +137,8 @@ def check_latex(path):
     if not engine:
         print(f"{os.path.basename(path)}: no LaTeX engine here, not compiled", flush=True)
         return
-    done = subprocess.run([engine, "-interaction=nonstopmode", "-halt-on-error", os.path.basename(path)], cwd=os.path.dirname(path), capture_output=True,
-                          text=True, errors="replace", check=False)
+    done = subprocess.run([engine, "-interaction=nonstopmode", "-halt-on-error", os.path.basename(path)], cwd=os.path.dirname(path),
+                          capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     print(f"{os.path.basename(path)}: compiled by {engine}", flush=True)
 
