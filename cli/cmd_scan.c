@@ -168,7 +168,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = cli_read_definitions(app, &probing, &s->definitions);
     if (rc == NS_OK)
-        rc = cli_find_special(app, &probing, m.tokenizer);
+        rc = cli_find_special(app, &probing, &m, &s->model);
     if (rc == NS_OK)
         rc = cli_open_engine(app, &m.engine, NULL);
     if (rc == NS_OK) {

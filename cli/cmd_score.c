@@ -260,7 +260,7 @@ static int make_plan(cli *app, const score_settings *s, const char *path, plan *
     if (rc == NS_OK)
         rc = cli_open_cases(app, &p->model, &s->model, &s->cases, &p->cases);
     if (rc == NS_OK)
-        rc = cli_find_special(app, &p->probing, p->model.tokenizer);
+        rc = cli_find_special(app, &p->probing, &p->model, &s->model);
     p->stop = p->model.tokenizer ? ns_token_id(p->model.tokenizer, "<0x0A>") : -1;
     if (rc == NS_OK)
         rc = cli_load_weights(app, &p->model, &s->model);

@@ -23,9 +23,15 @@ int cli_read_definitions(cli *app, cli_probing *p, const cli_words *paths)
     return rc;
 }
 
-int cli_find_special(cli *app, cli_probing *p, const ns_tokenizer *t)
+int cli_find_special(cli *app, cli_probing *p, cli_model *m, const cli_model_settings *settings)
 {
     int64_t capacity = 0;
+    const int rc = cli_open_tokenizer(app, m, settings);
+    if (rc == NS_E_UNSUPPORTED)
+        cli_note(app, "the special tokens are not known: %s", app->err.message);
+    else if (rc < 0)
+        return rc;
+    const ns_tokenizer *const t = m->tokenizer;
     for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {
         if (!ns_token_is_special(t, (int32_t)id))
             continue;

@@ -343,8 +343,13 @@ class _Scratch:
         self._list.append((handle, getattr(_lib, free)))
         return handle
 
+    def take(self):
+        """The handles with what frees them, the last one first; they are the caller's now."""
+        handles, self._list = self._list[::-1], []
+        return handles
+
     def __exit__(self, *_):
-        _Owner._free_all(reversed(self._list))
+        _Owner._free_all(self.take())
 
 
 # ---- text ----
@@ -721,28 +726,19 @@ class Model(_Owner):
         told = []
         warn = _WARN(lambda _, line: told.append(line.decode()))
         how = _params(_ArchParams, names_path=_bytes(names), olmo3_rope=_bytes(olmo3_rope), warn=warn)
-        handles = []
-
-        def new(name, free, *arguments):
-            handle = c.c_void_p()
-            _call(name, c.byref(handle), *arguments)
-            handles.append((handle, getattr(_lib, free)))
-            return handle
-
-        try:
-            checkpoint = new("ns_checkpoint_open", "ns_checkpoint_free", _bytes(path), c.byref(_params(_CheckpointParams, revision=_bytes(revision))))
+        with _Scratch() as s:
+            where = _params(_CheckpointParams, revision=_bytes(revision))
+            checkpoint = s.new("ns_checkpoint_open", "ns_checkpoint_free", _bytes(path), c.byref(where))
             if arch is None:
-                arch_handle = new("ns_arch_from_checkpoint", "ns_arch_free", checkpoint, c.byref(how))
+                arch_handle = s.new("ns_arch_from_checkpoint", "ns_arch_free", checkpoint, c.byref(how))
             else:
                 with open(arch, "rb") as f:
                     text = f.read()
-                arch_handle = new("ns_arch_from_json", "ns_arch_free", text, len(text), _bytes(arch), c.byref(how))
-            engine = new("ns_engine_new", "ns_engine_free", c.byref(_params(_EngineParams, threads=threads, cpu=_bytes(cpu))))
-            new("ns_model_load", "ns_model_free", engine, checkpoint, arch_handle, c.byref(_params(_ModelParams, memory=memory)))
-        except BaseException:
-            _Owner._free_all(reversed(handles))
-            raise
-        self._own(*handles[-1], *reversed(handles[:-1]))
+                arch_handle = s.new("ns_arch_from_json", "ns_arch_free", text, len(text), _bytes(arch), c.byref(how))
+            engine = s.new("ns_engine_new", "ns_engine_free", c.byref(_params(_EngineParams, threads=threads, cpu=_bytes(cpu))))
+            s.new("ns_model_load", "ns_model_free", engine, checkpoint, arch_handle, c.byref(_params(_ModelParams, memory=memory)))
+            (model, free), *rest = s.take()
+        self._own(model, free, *rest)
         for line in told:
             warnings.warn(line, stacklevel=3)
         self.path, self._arch_handle, self._local, self._tokenizer = os.fspath(path), arch_handle, threading.local(), None
@@ -904,13 +900,24 @@ class Model(_Owner):
             facts = _facts(scores, self)
         return _dataset(arrays, facts, single)
 
+    def _special_tokens(self):
+        """Ids that the _nosink scores leave out, and those that end a decoded answer: as `needlescope score` has them."""
+        none = np.zeros(0, np.int32)
+        try:
+            t = self.tokenizer
+        except Error as e:
+            if e.code != "NS_E_UNSUPPORTED":
+                raise
+            warnings.warn(f"the special tokens are not known: {e}", stacklevel=4)
+            return none, none
+        newline = t and t.id("<0x0A>")
+        return (t.special() if t else none), (none if newline is None else np.array([newline], np.int32))
+
     def _score(self, p, cases, names, reference):
         own = [p.scratch.new("ns_probe_from_json", "ns_probe_free", text, len(text), x.get("name", "definition").encode()).value
                for x in names if isinstance(x, dict) for text in [json.dumps(x).encode()]]
         named = [x.encode() for x in names if not isinstance(x, dict)]
-        special = self.tokenizer.special() if self.tokenizer else np.zeros(0, np.int32)
-        newline = self.tokenizer.id("<0x0A>") if self.tokenizer else None
-        stop, hooks = np.array([] if newline is None else [newline], np.int32), p.array
+        special, stop, hooks = *self._special_tokens(), p.array
         params = _params(_ScoreParams, probes=(c.c_char_p * len(named))(*named), n_probes=len(named),
                          reference=reference and reference._as_parameter_.value,
                          definitions=(c.c_void_p * len(own))(*own), n_definitions=len(own), special=_pointer(special, _I32), n_special=special.size,

@@ -3,7 +3,8 @@
 
     documents.py NEEDLESCOPE ROOT
 
-It runs in a folder that has what the documents name: demo/ as `./start demo` makes it, and SmolLM2-135M-Instruct. Lines "#> ..." are what a block prints."""
+It runs in a folder that has what the documents name: demo/ as `./start demo` makes it, and SmolLM2-135M-Instruct. Lines "#> ..." are what a
+block prints."""
 import contextlib
 import io
 import os

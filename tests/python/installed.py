@@ -17,7 +17,8 @@ with tempfile.TemporaryDirectory() as work:
     subprocess.run([tool, "lab", "plant", os.path.join(work, "model"), "-q"], check=True)
     code = "import sys, needlescope as ns; m = ns.load(sys.argv[1]); print(ns._lib._name); print(m.run([1, 2, 3])[0].shape)"
     env = {k: v for k, v in os.environ.items() if k != "NEEDLESCOPE_LIB"} | {"PYTHONPATH": os.path.dirname(found[0])}
-    said = subprocess.run([sys.executable, "-B", "-c", code, os.path.join(work, "model")], env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
+    command = [sys.executable, "-B", "-c", code, os.path.join(work, "model")]
+    said = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
     library, shape = said.splitlines()
     assert library.startswith(root) and shape == "(512,)", said
     wrong = subprocess.run([sys.executable, "-B", "-c", code], env=env | {"NEEDLESCOPE_LIB": "/absent/lib.so"}, stderr=subprocess.PIPE, text=True)

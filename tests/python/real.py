@@ -7,7 +7,9 @@ Logits, attention rows and residuals agree; so do logits with heads silenced (z 
 import os
 import subprocess
 import sys
+import tempfile
 
+import h5py
 import numpy as np
 import torch
 import transformers
@@ -94,6 +96,28 @@ def check_text():
     print("SmolLM2: ids, tokens, offsets and text of", len(PARTS) + 1, "texts equal", flush=True)
 
 
+def check_score():
+    """Prompts with special tokens in them: the _nosink scores leave these out, be the cases ids or text."""
+    with tempfile.TemporaryDirectory() as work:
+        cases, out = os.path.join(work, "cases.jsonl"), os.path.join(work, "scores.h5")
+        call = lambda *command: subprocess.run([tool, *command, "-q"], check=True, stdout=subprocess.DEVNULL)
+        call("cases", "needle", "--model", SMOLLM2, "--lengths", "150", "--depths", ".5", "--count", "1", "--chat", "chatml", "-o", cases)
+        names = ["retrieval_find", "retrieval_mass", "induction"]
+        call("score", SMOLLM2, "--cases", cases, "--probe", ",".join(names), "--resamples", "0", "-o", out)
+        m, n = ns.load(SMOLLM2), 0
+        got = m.score(cases, names)
+        special = m.tokenizer.special()
+        assert all(np.isin(case.tokens, special).any() for case in m.cases(cases))
+        with h5py.File(out) as f:
+            assert f.attrs["special_tokens"] == ",".join(map(str, special.tolist()))
+            for name, d in f.items():
+                if isinstance(d, h5py.Dataset) and d.dtype.kind in "iuf":
+                    assert got[name].dtype == d.dtype and got[name].values.tobytes() == d[()].tobytes(), name
+                    n += 1
+        assert (got.retrieval_mass_nosink.values > got.retrieval_mass.values).any()
+        print(f"SmolLM2: {n} arrays of scores.h5 equal, bit for bit", flush=True)
+
+
 def main():
     transformers.logging.set_verbosity_error()
     rng = np.random.default_rng(11)
@@ -102,6 +126,7 @@ def main():
         check(os.path.join(fixtures, name), rng.integers(3, 64, 40).tolist(), [(0, 1), (1, 0), (1, 2)], 2e-5)
     subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True, stdout=subprocess.DEVNULL)
     check_text()
+    check_score()
     ids = ns.load(SMOLLM2).encode("The code of Rome is 417, the code of Oslo is 903. Again: the code of Rome is")
     check(SMOLLM2, ids.tolist(), [(5, 1), (18, 6)], 2e-5)
 

@@ -96,6 +96,70 @@ static void refusals(void **state)
     unload(&m);
 }
 
+typedef struct found { int64_t first_right, n_cases; int n_axes, n_texts, n_arrays; } found;
+
+static int look(void *user, const ns_array *a, ns_error *err)
+{
+    (void)err;
+    found *const f = user;
+    f->n_axes += !a->text && strcmp(a->name, a->axes) == 0;
+    f->n_texts += a->text != NULL;
+    f->n_arrays++;
+    if (strcmp(a->name, "case_id") == 0)
+        f->n_cases = a->view.shape[0];
+    for (int64_t i = 0; strcmp(a->name, "first_right") == 0 && i < a->view.shape[0]; i++)
+        f->first_right += ((const uint8_t *)a->view.data)[i];
+    return NS_OK;
+}
+
+static int stop_at_case_id(void *user, const ns_array *a, ns_error *err)
+{
+    ++*(int *)user;
+    return strcmp(a->name, "case_id") ? NS_OK : ns_fail(err, NS_E_IO, "enough");
+}
+
+/* A score run takes edits: with the planted heads at their mean z the answer is gone, as in the ablation; with noop nothing is. */
+static void scores_under_edits(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    ns_cases cases = {0};
+    static const int64_t lengths[] = {40, 70};
+    static const char *const probes[] = {"retrieval_find"};
+    loaded m = load(folder, 2, NULL, 0);
+    needle_cases(&cases, lengths, 2, 1, 3);
+    const int64_t H = ns_arch_max_heads(m.arch), d = ns_arch_max_head_dim(m.arch);
+    float *const means = calloc((size_t)(m.arch->n_layers * H * d), sizeof *means), *const mean = calloc((size_t)(2 * d), sizeof *mean);
+    OK(ns_mean_z(m.model, &cases, NS_SCOPE_ALL, means, &err));
+    for (int i = 0; i < 2; i++)
+        memcpy(mean + i * d, means + (heads[i][0] * H + heads[i][1]) * d, (size_t)d * sizeof *mean);
+    for (ns_edit_mode mode = NS_EDIT_NOOP; mode <= NS_EDIT_MEAN_Z; mode++) {
+        const ns_edit edit = {.size = sizeof edit, .mode = mode, .heads = heads, .n_heads = 2, .mean = mean};
+        ns_score_params params = {.size = sizeof params, .probes = probes, .n_probes = 1};
+        ns_edits *edits;
+        ns_scores *scores;
+        found f = {0};
+        int seen = 0;
+        OK(ns_edits_new(&edits, m.arch, &edit, 1, NULL, NULL, &err));
+        params.hooks = ns_edits_hooks(edits, &params.n_hooks);
+        OK(ns_score_run(&scores, m.model, &cases, &params, &err));
+        OK(ns_scores_each(scores, look, &f, &err));
+        assert_int_equal(f.n_cases, cases.n);
+        assert_int_equal(f.first_right, mode == NS_EDIT_NOOP ? cases.n : 0);
+        assert_int_equal(f.n_axes, 4);                        /* case, answer, layer, head */
+        assert_int_equal(f.n_texts, 4);                       /* ids, value types, templates, layer kinds */
+        assert_true(f.n_arrays > 20);
+        assert_int_equal(ns_scores_each(scores, stop_at_case_id, &seen, &err), NS_E_IO);
+        assert_int_equal(seen, 5);
+        ns_scores_free(scores);
+        ns_edits_free(edits);
+    }
+    free(means);
+    free(mean);
+    ns_cases_clear(&cases);
+    unload(&m);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -115,6 +179,6 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_matter), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(forks_change_no_bit),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(refusals), cmocka_unit_test(scores_under_edits)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
