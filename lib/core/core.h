@@ -81,6 +81,7 @@ typedef void (*ns_task_fn)(void *user, int64_t task, int worker);     /* worker 
 int  ns_pool_new(ns_pool **out, int threads, ns_error *);
 void ns_pool_free(ns_pool *);
 int  ns_pool_size(const ns_pool *);
-void ns_pool_run(ns_pool *, int64_t n_tasks, ns_task_fn, void *user); /* returns when all are done; not reentrant */
+void ns_pool_run(ns_pool *, int64_t n_tasks, ns_task_fn, void *user); /* returns when all are done. Threads may share a
+                                                                         * pool: their jobs take turns. A task runs no job of its own pool. */
 
 #endif

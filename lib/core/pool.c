@@ -21,6 +21,7 @@ typedef struct worker {
 struct ns_pool {
     int             size, n_started;
     worker         *workers;                 /* [size]; workers[0] is the caller and has no thread */
+    pthread_mutex_t turn;                    /* held for a job: callers on several threads take turns */
     pthread_mutex_t lock;
     pthread_cond_t  published, finished;
     atomic_uint     generation;
@@ -136,6 +137,7 @@ int ns_pool_new(ns_pool **out, int threads, ns_error *err)
     if (!pool)
         return ns_oom(err, "a thread pool");
     memset(pool, 0, sizeof *pool);
+    pthread_mutex_init(&pool->turn, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->published, NULL);
     pthread_cond_init(&pool->finished, NULL);
@@ -167,6 +169,7 @@ void ns_pool_free(ns_pool *pool)
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->published);
     pthread_mutex_destroy(&pool->lock);
+    pthread_mutex_destroy(&pool->turn);
     free(pool->workers);
     free(pool);
 }
@@ -183,6 +186,7 @@ void ns_pool_run(ns_pool *pool, int64_t n_tasks, ns_task_fn task, void *user)
             task(user, i, 0);
         return;
     }
+    pthread_mutex_lock(&pool->turn);
     pool->task = task;
     pool->user = user;
     pool->n_tasks = n_tasks;
@@ -191,4 +195,5 @@ void ns_pool_run(ns_pool *pool, int64_t n_tasks, ns_task_fn task, void *user)
     publish(pool);
     work(pool, 0);
     wait_for_the_others(pool);
+    pthread_mutex_unlock(&pool->turn);
 }

@@ -270,6 +270,25 @@ def test_the_same_bits(m):
             assert equal(got[0], logits) and all(equal(got[1][k], cache[k]) for k in cache), options
 
 
+def test_threads_share_a_model(m):
+    cases, faults = m.cases(CASES), []
+    for model in (m, ns.load(MODEL, threads=2, memory=1 << 20)):
+        want, done = [m.run(case)[0] for case in cases], []
+
+        def work(first):
+            for i in range(first, first + 12):
+                if not equal(model.run(cases[i % len(cases)])[0], want[i % len(cases)]):
+                    faults.append(i)
+            done.append(first)
+
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not faults and len(done) == 4, (faults, done)
+
+
 def test_arch_from_a_file(m):
     path = os.path.join(work.name, "arch.json")
     call("inspect", MODEL, "--arch-out", path)

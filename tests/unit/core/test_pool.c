@@ -65,6 +65,36 @@ static void jobs_follow_each_other(void **state)
     ns_pool_free(NULL);
 }
 
+static void *many_jobs(void *user)
+{
+    int64_t sums[5] = {0};                     /* one's own: no other caller's task may run in one's job */
+    for (int i = 0; i < 3000; i++) {
+        ns_pool_run(user, 5, add_one, sums);
+        for (int k = 0; k < 5; k++)
+            if (sums[k] != i + 1)
+                return user;
+    }
+    return NULL;
+}
+
+/* A model is shared by threads, and with it the engine's pool. */
+static void callers_take_turns(void **state)
+{
+    (void)state;
+    ns_error err;
+    ns_pool *pool;
+    pthread_t callers[4];
+    assert_int_equal(ns_pool_new(&pool, 3, &err), NS_OK);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&callers[i], NULL, many_jobs, pool), 0);
+    for (int i = 0; i < 4; i++) {
+        void *fault;
+        assert_int_equal(pthread_join(callers[i], &fault), 0);
+        assert_null(fault);
+    }
+    ns_pool_free(pool);
+}
+
 static void note_blocked(void *user, int64_t task, int worker)
 {
     (void)task;
@@ -125,7 +155,7 @@ static void threads_that_cannot_start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_task_once), cmocka_unit_test(jobs_follow_each_other), cmocka_unit_test(workers_take_no_signals),
+        cmocka_unit_test(every_task_once), cmocka_unit_test(jobs_follow_each_other), cmocka_unit_test(callers_take_turns), cmocka_unit_test(workers_take_no_signals),
         cmocka_unit_test(bad_sizes), cmocka_unit_test(threads_that_cannot_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
