@@ -12,14 +12,22 @@
 #include "cli/open.h"
 #include "cli/selftest.h"
 
+/* What is scored on what; the key in planted.json under which a head has its ranges. */
+typedef enum set { NEEDLES, WITH_NULL, REPEATS, SETS } set;
+static const struct { const char *key, *probes[8]; int n_probes; } sets[SETS] = {
+    [NEEDLES] = {"expected", {"retrieval_find", "retrieval_mass", "needle_mass", "previous_token", "previous_at_needle", "retrieval_wu", "ov_copying"}, 7},
+    [WITH_NULL] = {"expected_with_null", {"qr"}, 1},
+    [REPEATS] = {"expected_on_repeats", {"induction", "duplicate_token"}, 2},
+};
+
 typedef struct zoo {
     ns_checkpoint *checkpoint;
     ns_arch       *arch;
     ns_engine     *engine;
     ns_model      *model;
     cJSON         *truth;
-    ns_cases       needles, repeats;
-    ns_scores     *scores[2];          /* over needles (and the weights), over repeats */
+    ns_cases       cases[SETS];
+    ns_scores     *scores[SETS];
 } zoo;
 
 static int load_zoo(cli *app, zoo *z, const char *folder, ns_error *err)
@@ -40,20 +48,23 @@ static int make_cases(zoo *z, ns_error *err)
 {
     static const int64_t lengths[] = {64, 128};
     static const double depths[] = {0, .25, .5, .75, 1};
-    const ns_needle_params needle = {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 5, .count = 5, .seed = 1,
+    ns_needle_params needle = {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 5, .count = 5, .seed = 1,
                                      .vocab = z->arch->vocab};
     const ns_repeat_params repeat = {.size = sizeof repeat, .length = 201, .count = 5, .seed = 1, .vocab = z->arch->vocab, .first_id = 3, .bos = 0};
-    const int rc = ns_needle_cases(&z->needles, &needle, err);
-    return rc == NS_OK ? ns_repeat_cases(&z->repeats, &repeat, err) : rc;
+    int rc = ns_needle_cases(&z->cases[NEEDLES], &needle, err);
+    needle.twins = NS_TWIN_NULL;
+    if (rc == NS_OK)
+        rc = ns_needle_cases(&z->cases[WITH_NULL], &needle, err);
+    return rc == NS_OK ? ns_repeat_cases(&z->cases[REPEATS], &repeat, err) : rc;
 }
 
 static int score_zoo(zoo *z, ns_error *err)
 {
-    static const char *const on_needles[] = {"retrieval_find", "retrieval_mass", "previous_token", "ov_copying"};
-    static const char *const on_repeats[] = {"induction", "duplicate_token"};
-    int rc = ns_score_run(&z->scores[0], z->model, &z->needles, &(ns_score_params){.size = sizeof(ns_score_params), .probes = on_needles, .n_probes = 4}, err);
-    if (rc == NS_OK)
-        rc = ns_score_run(&z->scores[1], z->model, &z->repeats, &(ns_score_params){.size = sizeof(ns_score_params), .probes = on_repeats, .n_probes = 2}, err);
+    int rc = NS_OK;
+    for (int s = 0; s < SETS && rc == NS_OK; s++) {
+        const ns_score_params how = {.size = sizeof how, .probes = sets[s].probes, .n_probes = sets[s].n_probes};
+        rc = ns_score_run(&z->scores[s], z->model, &z->cases[s], &how, err);
+    }
     return rc;
 }
 
@@ -74,12 +85,11 @@ static double number(const cJSON *object, const char *key)
 /* One row a score of a head; returns how many lie outside. A score that no probe gave is NaN, which lies outside. */
 static int compare_head(cli_out *o, const zoo *z, const cJSON *head)
 {
-    static const char *const sets[2] = {"expected", "expected_on_repeats"};
     const int64_t layer = (int64_t)number(head, "layer"), h = (int64_t)number(head, "head");
     int failed = 0;
-    for (int s = 0; s < 2; s++) {
+    for (int s = 0; s < SETS; s++) {
         const cJSON *item;
-        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(head, sets[s])) {
+        cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(head, sets[s].key)) {
             const double least = cJSON_GetArrayItem(item, 0)->valuedouble, most = cJSON_GetArrayItem(item, 1)->valuedouble;
             const double seen = value_of(z->scores[s], item->string, layer, h);
             const bool good = seen >= least - 1e-6 && seen <= most + 1e-6;
@@ -117,7 +127,7 @@ static int answered_without(const zoo *z, const int64_t (*heads)[2], int n, doub
 {
     ns_ablation *ablation = NULL;
     const ns_ablate_params how = {.size = sizeof how, .heads = heads, .n_heads = n, .modes = 1u << NS_EDIT_ZERO_Z, .draws = 1, .loss_cases = -1};
-    const int rc = ns_ablate(&ablation, z->model, &z->needles, &how, err);
+    const int rc = ns_ablate(&ablation, z->model, &z->cases[NEEDLES], &how, err);
     *out = NAN;
     for (int i = 0; rc == NS_OK && i < ablation->n; i++)
         if (ablation->list[i].kind == NS_CONDITION_TARGET)
@@ -132,14 +142,14 @@ static int compare_silenced(cli_out *o, const zoo *z, int *failed, ns_error *err
         {"heads", "heads", CELL_TEXT}, {"expected", "expected", CELL_NUMBER}, {"seen", "seen", CELL_NUMBER}, {"result", "result", CELL_TEXT},
     };
     enum { MOST = 16 };
-    const cJSON *set, *pair;
+    const cJSON *silenced, *pair;
     int rc = NS_OK;
     cli_out_table(o, "silenced", "Share of cases answered when heads are silenced (zero_z)", columns, 4);
-    cJSON_ArrayForEach(set, cJSON_GetObjectItemCaseSensitive(z->truth, "silenced")) {
+    cJSON_ArrayForEach(silenced, cJSON_GetObjectItemCaseSensitive(z->truth, "silenced")) {
         int64_t heads[MOST][2];
         int n = 0;
         char text[128] = "";
-        cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(set, "heads")) {
+        cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(silenced, "heads")) {
             if (n == MOST)
                 break;
             for (int i = 0; i < 2; i++)
@@ -147,7 +157,7 @@ static int compare_silenced(cli_out *o, const zoo *z, int *failed, ns_error *err
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d.%d", n ? " " : "", (int)heads[n][0], (int)heads[n][1]);
             n++;
         }
-        const double expected = number(set, "answered");
+        const double expected = number(silenced, "answered");
         double seen;
         if ((rc = answered_without(z, (const int64_t (*)[2])heads, n, &seen, err)) < 0)
             break;
@@ -176,10 +186,10 @@ int cli_self_test(cli *app, cli_out *o, const char *folder, int *failed)
         *failed += compare_scores(o, &z);
         rc = compare_silenced(o, &z, failed, &app->err);
     }
-    for (int i = 0; i < 2; i++)
-        ns_scores_free(z.scores[i]);
-    ns_cases_clear(&z.needles);
-    ns_cases_clear(&z.repeats);
+    for (int s = 0; s < SETS; s++) {
+        ns_scores_free(z.scores[s]);
+        ns_cases_clear(&z.cases[s]);
+    }
     ns_model_free(z.model);
     ns_engine_free(z.engine);
     ns_arch_free(z.arch);

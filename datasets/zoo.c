@@ -16,16 +16,35 @@ enum { LAYERS = 6, HEADS = 8, KV_HEADS = 4, VOCAB = 512, POSITIONS = 512 };
 static const double SINK = 0.40546510810816438;        /* ln 1.5 */
 static const double FLAG = 0.3;            /* the size of w */
 
-enum { FIND, CONTINUE, COPY, ANY, FIND_NOSINK, SELECTIVITY, MASS, MASS_LAST, PREVIOUS, INDUCTION, DUPLICATE, OV, SCORES };
-static const char *const score_names[SCORES] = {
-    "retrieval_find", "retrieval_continue", "retrieval_copy", "copy_any", "retrieval_find_nosink", "retrieval_selectivity", "retrieval_mass",
-    "retrieval_mass_last", "previous_token", "induction", "duplicate_token", "ov_copying",
+/* Cases as planted.json's keys name them: needle cases, the same with null twins (qr), repeats. */
+typedef enum set { NEEDLES, WITH_NULL, REPEATS, SETS } set;
+static const char *const set_names[SETS] = {"expected", "expected_with_null", "expected_on_repeats"};
+
+enum {
+    FIND, CONTINUE, COPY, ANY, FIND_NOSINK, CONTINUE_NOSINK, COPY_NOSINK, ANY_NOSINK, SELECTIVITY, COPY_SELECTIVITY, WU,
+    MASS, MASS_LAST, MASS_FIRST, MASS_NOSINK, LAST_NOSINK, FIRST_NOSINK, NEEDLE_MASS, PREVIOUS, PREVIOUS_AT, OV, QR, QR_MARGIN,
+    INDUCTION, DUPLICATE, SCORES
+};
+static const struct { const char *name; set set; } scores[SCORES] = {
+    [FIND] = {"retrieval_find", NEEDLES}, [CONTINUE] = {"retrieval_continue", NEEDLES}, [COPY] = {"retrieval_copy", NEEDLES},
+    [ANY] = {"copy_any", NEEDLES},
+    [FIND_NOSINK] = {"retrieval_find_nosink", NEEDLES}, [CONTINUE_NOSINK] = {"retrieval_continue_nosink", NEEDLES},
+    [COPY_NOSINK] = {"retrieval_copy_nosink", NEEDLES}, [ANY_NOSINK] = {"copy_any_nosink", NEEDLES},
+    [SELECTIVITY] = {"retrieval_selectivity", NEEDLES}, [COPY_SELECTIVITY] = {"copy_selectivity", NEEDLES}, [WU] = {"retrieval_wu", NEEDLES},
+    [MASS] = {"retrieval_mass", NEEDLES}, [MASS_LAST] = {"retrieval_mass_last", NEEDLES}, [MASS_FIRST] = {"retrieval_mass_first", NEEDLES},
+    [MASS_NOSINK] = {"retrieval_mass_nosink", NEEDLES}, [LAST_NOSINK] = {"retrieval_mass_last_nosink", NEEDLES},
+    [FIRST_NOSINK] = {"retrieval_mass_first_nosink", NEEDLES}, [NEEDLE_MASS] = {"needle_mass", NEEDLES}, [PREVIOUS] = {"previous_token", NEEDLES},
+    [PREVIOUS_AT] = {"previous_at_needle", NEEDLES}, [OV] = {"ov_copying", NEEDLES}, [QR] = {"qr", WITH_NULL}, [QR_MARGIN] = {"qr_margin", WITH_NULL},
+    [INDUCTION] = {"induction", REPEATS}, [DUPLICATE] = {"duplicate_token", REPEATS},
 };
 
 typedef struct range { double least, most; } range;
 #define ZERO  {0, 0.01}
+#define NONE  {-0.01, 0.01}
 #define ONE   {0.99, 1}
 #define SMALL {0, 0.15}
+#define THIRD {0.32, 0.34}
+#define TWO_THIRDS {0.65, 0.68}
 #define OPEN  {-1, 1}
 
 typedef struct zoo_head {
@@ -34,32 +53,47 @@ typedef struct zoo_head {
     double      current, previous, key1, key2, value, bos, marker, found;
     double      writes;                /* share of the code found, to the output */
     bool        tells;                 /* sets w */
-    range       expected[SCORES];      /* the last four: PREVIOUS over needle cases, INDUCTION and DUPLICATE over repeats, OV from the weights */
+    range       expected[SCORES];
 } zoo_head;
 
-#define RETRIEVES {ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, SMALL, ONE, SMALL, ONE}
+/* Of QUERY KEY ANS, the rows that qr averages, the last two look at the needle. */
+#define LOOKS_RIGHT ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, SMALL, ZERO
+#define RETRIEVES {LOOKS_RIGHT, ONE, TWO_THIRDS, TWO_THIRDS, ONE, SMALL}
 static const zoo_head zoo[] = {
-    {2, 0, "finds, but writes nothing", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 0, false,
-     {ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, SMALL, ONE, SMALL, OPEN}},
-    {2, 2, "any value, whatever the key", 0, 0, 0, 0, 1, 0.5, 0, 0, 0.02, false,     /* first tokens of values, all alike: rounding settles the largest */
-     {{0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {0, 0.6}, {-1, 0.2}, {0.24, 0.26}, {0.24, 0.26}, SMALL, SMALL, SMALL, ONE}},
+    {2, 0, "finds, but writes nothing", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 0, false, {LOOKS_RIGHT, OPEN, TWO_THIRDS, TWO_THIRDS, ONE, SMALL}},
+    {2, 2, "any value, whatever the key", 0, 0, 0, 0, 1, 0.5, 0, 0, 0.02, false,
+     {   /* the first tokens of four values alike: rounding settles which is largest. Once the answer is said its own first token is a fifth */
+      {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {-1, 0.2}, {-0.34, 0.2}, {0, 0.2},
+      {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.19, 0.26}, SMALL, OPEN, ONE, NONE, NONE, SMALL, SMALL}},
     {2, 4, "continues, but never finds", 2, 0, 1, 0, 0, 1.5, 0, 0, 0.02, false,
-     {ZERO, ONE, {0.65, 0.68}, {0.65, 0.68}, OPEN, ZERO, ONE, ZERO, SMALL, ONE, SMALL, ONE}},
+     {   /* the row of the key, T - 2, does look at the needle */
+      ZERO, ONE, TWO_THIRDS, TWO_THIRDS, OPEN, ONE, {0.65, 1}, {0.65, 1}, ZERO, TWO_THIRDS, TWO_THIRDS,
+      ONE, ZERO, ZERO, ONE, OPEN, OPEN, TWO_THIRDS, SMALL, ZERO, ONE, THIRD, THIRD, ONE, SMALL}},
     {2, 6, "sink .6, needle .4", 0, 1, 1, 0, 0, 1, 0, 0, 0.02, false,                /* bos + SINK / beta */
-     {ZERO, ZERO, ZERO, ZERO, ONE, ZERO, ZERO, {0.395, 0.405}, SMALL, SMALL, {0.2, 0.31}, ONE}},
+     {   /* needle_mass: .4 at the first row, none, 1 of 1.5 + 1 + 1 where the answer's own token matches too */
+      ZERO, ZERO, ZERO, ZERO, ONE, OPEN, {0.32, 1}, {0.32, 1}, ZERO, ZERO, ZERO,
+      ZERO, {0.395, 0.405}, {0.395, 0.405}, OPEN, ONE, ONE, {0.22, 0.235}, SMALL, ZERO, ONE, {0.12, 0.14}, {0.12, 0.14}, SMALL, {0.2, 0.31}}},
     {3, 0, "retrieves (primary)", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, true, RETRIEVES},
     {3, 2, "off by one", 2, 1, 0, 1, 0, 1.5, -1.5, 0, 0.02, false,
-     {ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ONE, ONE, SMALL, SMALL, SMALL, ONE}},
+     {   /* of the three tokens after those it should look at, the last is behind the needle */
+      ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,
+      ONE, ONE, ONE, ONE, ONE, ONE, TWO_THIRDS, SMALL, ZERO, ONE, {0.6, 0.68}, {0.6, 0.68}, SMALL, SMALL}},
     {3, 4, "induction on repeats only", 1, 1, 1, 1, 0, 1.5, 0, 0, 0.02, false,
-     {ZERO, {0.49, 0.51}, {0.32, 0.34}, {0.32, 0.34}, OPEN, ZERO, ZERO, ZERO, SMALL, {0.8, 1}, SMALL, ONE}},
+     {   /* two tokens must match, so the third of three is all it finds */
+      ZERO, {0.49, 0.51}, THIRD, THIRD, OPEN, {0.49, 1}, {0.32, 1}, {0.32, 1}, ZERO, THIRD, THIRD,
+      ZERO, ZERO, ZERO, OPEN, OPEN, OPEN, THIRD, SMALL, ZERO, ONE, NONE, NONE, {0.8, 1}, SMALL}},
     {4, 0, "backup of the primary", 2, 1, 1, 0, 0, 1.5, -1.5, 2, 1.0 / 3, false,
-     {ZERO, ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, SMALL, SMALL, SMALL, ONE}},
+     {   /* the primary has found: w holds it to the sink, and without the sink it retrieves */
+      ZERO, ZERO, ZERO, ZERO, ONE, ONE, ONE, ONE, ZERO, ZERO, ZERO,
+      ZERO, ZERO, ZERO, ONE, ONE, ONE, ZERO, SMALL, ZERO, ONE, NONE, NONE, SMALL, SMALL}},
     {4, 2, "redundant pair", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
     {4, 3, "redundant pair", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
 };
 enum { N_ZOO = sizeof zoo / sizeof *zoo };
 
-static const range previous_expected[SCORES] = {ZERO, ZERO, ZERO, OPEN, OPEN, OPEN, ZERO, ZERO, ONE, SMALL, OPEN, OPEN};
+static const range previous_expected[SCORES] = {
+    ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ONE, ONE, OPEN, NONE, NONE, SMALL, OPEN,
+};
 
 double ns_zoo_written(const ns_plan *p, int64_t layer)
 {
@@ -150,13 +184,12 @@ void ns_zoo_fill(const ns_plan *p, int64_t layer, const ns_plan_attention *a, ns
 
 static void add_ranges(cJSON *head, const range *expected)
 {
-    cJSON *const needles = cJSON_AddObjectToObject(head, "expected"), *const repeats = cJSON_AddObjectToObject(head, "expected_on_repeats");
-    for (int i = 0; i < SCORES; i++) {
-        const bool open = expected[i].least == -1 && expected[i].most == 1;
-        if (!open)
-            cJSON_AddItemToObject(i == INDUCTION || i == DUPLICATE ? repeats : needles, score_names[i],
-                                  cJSON_CreateDoubleArray((const double[]){expected[i].least, expected[i].most}, 2));
-    }
+    cJSON *sets[SETS];
+    for (int k = 0; k < SETS; k++)
+        sets[k] = cJSON_AddObjectToObject(head, set_names[k]);
+    for (int i = 0; i < SCORES; i++)
+        if (expected[i].least != -1 || expected[i].most != 1)
+            cJSON_AddItemToObject(sets[scores[i].set], scores[i].name, cJSON_CreateDoubleArray((const double[]){expected[i].least, expected[i].most}, 2));
 }
 
 static cJSON *head_json(int64_t layer, int64_t head, const char *kind, const range *expected)

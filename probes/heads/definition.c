@@ -231,8 +231,8 @@ static int read_pattern(const reader *r, ns_pattern *p)
             known |= strcmp(item->string, keys[i]) == 0;
         const char *const near = known ? NULL : ns_nearest_word(item->string, keys, COUNT(keys));
         if (!known)
-            return ns_fail(r->err, NS_E_FORMAT, "%s: unknown key \"%.60s\" (%s%s)", r->label, item->string, near ? "did you mean " : "all: ",
-                           near ? near : "name, rows, keys, stat, exclude, summary, from");
+            return ns_fail(r->err, NS_E_FORMAT, "%s: unknown key \"%.60s\" (%s%s%s)", r->label, item->string, near ? "did you mean " : "all: ",
+                           near ? near : "name, rows, keys, stat, exclude, summary, from", near ? "?" : "");
     }
     int rc = read_name(r, p);
     if (rc == NS_OK)

@@ -79,6 +79,6 @@ run score MODEL --cases cases.jsonl --probe induction --quiet
 # heads that are known: every score in its range, every silenced set as planted
 run doctor --self-test
 grep -q FAILED out && fail "doctor --self-test: $(grep FAILED out)"
-[ "$(grep -c ' ok$' out)" -ge 100 ] || fail "doctor --self-test compares almost nothing: $(grep -c ' ok$' out) rows"
+[ "$(grep -c ' ok$' out)" -ge 250 ] || fail "doctor --self-test compares almost nothing: $(grep -c ' ok$' out) rows"
 
 finish

@@ -63,14 +63,17 @@ def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as work:
-        zoo, needles, repeats = (os.path.join(work, name) for name in ("zoo", "needles.jsonl", "repeats.jsonl"))
+        zoo, needles, twins, repeats = (os.path.join(work, name) for name in ("zoo", "needles.jsonl", "twins.jsonl", "repeats.jsonl"))
         call(tool, "lab", "plant", zoo, "--zoo", "-q")
-        call(tool, "cases", "needle", "--model", zoo, "--lengths", "100,200", "--depths", "0:1:5", "--count", "4", "-q", "-o", needles)
+        grid = ("--model", zoo, "--lengths", "100,200", "--depths", "0:1:5", "--count", "4", "-q")
+        call(tool, "cases", "needle", *grid, "-o", needles)
+        call(tool, "cases", "needle", *grid, "--twins", "null", "-o", twins)
         call(tool, "cases", "repeat", "--model", zoo, "--length", "101", "--count", "4", "--bos", "0", "--first-id", "3", "-q", "-o", repeats)
         planted = json.load(open(os.path.join(zoo, "planted.json")))
         heads = planted["heads"]
         assert len(heads) >= 10
         check(tool, zoo, heads, needles, "expected", work)
+        check(tool, zoo, heads, twins, "expected_with_null", work)
         check(tool, zoo, heads, repeats, "expected_on_repeats", work)
         silence(tool, zoo, planted["silenced"], needles, work)
         answers(zoo, needles)
