@@ -530,7 +530,7 @@ class _Pass:
 
     def __enter__(self):
         self.model._as_parameter_               # closed: an error
-        if getattr(self.model._local, "running", False):
+        if threading.get_ident() in self.model._running:
             raise RuntimeError("a hook may not start another pass of its own model")
         self.scratch = _Scratch().__enter__()
         try:
@@ -539,11 +539,11 @@ class _Pass:
         except BaseException:
             self.__exit__()
             raise
-        self.model._local.running = True
+        self.model._running.add(threading.get_ident())
         return self
 
     def __exit__(self, *_):
-        self.model._local.running = False
+        self.model._running.discard(threading.get_ident())
         self.scratch.__exit__()
         self._hooks, self._keep, self.cancelled, self.accepted = [], [], None, None      # no cycle: memory is freed now
 
@@ -678,9 +678,9 @@ class _Ablation(_Watcher):
         p.add_edits(self._struct(self._means(p.cases) if self.mode == "mean_z" else np.zeros((len(self.heads), 1), np.float32)))
 
     def _check_spans(self, cases):
-        for case in cases:
-            if not any(name == self.span or name.startswith(self.span + ".") for name in case.spans):
-                raise ValueError(f"{self.mode} hides the span {self.span!r}, and case {case.id!r} has none: run a Case, with its spans")
+        for case in cases._alive().list[:len(cases)]:
+            if not any((x.name.decode() + ".").startswith(self.span + ".") for x in case.spans[:case.n_spans]):
+                raise ValueError(f"{self.mode} hides the span {self.span!r}, and case {case.id.decode()!r} has none: run a Case, with its spans")
 
     def _means(self, cases):
         """[n_heads, d], over the cases given to ablate, else over those of this pass."""
@@ -741,7 +741,8 @@ class Model(_Owner):
         self._own(model, free, *rest)
         for line in told:
             warnings.warn(line, stacklevel=3)
-        self.path, self._arch_handle, self._local, self._tokenizer = os.fspath(path), arch_handle, threading.local(), None
+        self.path, self._arch_handle, self._tokenizer = os.fspath(path), arch_handle, None
+        self._local, self._running = threading.local(), set()       # this thread's hooks; the threads that are in a pass
         self._tokenizer_path = _bytes(tokenizer) or _lib.ns_checkpoint_tokenizer_path(checkpoint)
         self._describe(engine)
 
@@ -761,6 +762,11 @@ class Model(_Owner):
 
     def __repr__(self):
         return f"Model({self.path!r}: {self.family}, {self.n_layers} layers, {self.n_heads} heads)"
+
+    def close(self):
+        if self._running:
+            raise RuntimeError("a pass of this model is running: it cannot be closed")
+        super().close()
 
     @property
     def _watchers(self):

@@ -196,6 +196,8 @@ def test_hooks_fail_cleanly(m):
         raises(ValueError, "hook_embed: the edit returned shape", m.run, case)
     with m.hook("hook_embed", read=lambda x, site: m.run(case)):
         raises(RuntimeError, "may not start another pass", m.run, case)
+    with m.hook("hook_embed", read=lambda x, site: m.close()):
+        raises(RuntimeError, "it cannot be closed", m.run, case)
     with m.hook("hook_embed", edit=lambda x, site: x * np.nan):
         assert raises(ns.Error, "", m.run, case).code == "NS_E_NUMERIC"
     import signal
