@@ -7,24 +7,21 @@
 
 #include "cli/commands.h"
 #include "cli/facts.h"
+#include "cli/heads.h"
 
 typedef struct ablate_settings {
     cli_words   cases, modes;
-    cli_heads   heads;
-    const char *scores, *by, *out;
-    int64_t     top, draws, seed, loss_cases;
+    cli_choice_of_heads which;
+    const char *out;
+    int64_t     draws, seed, loss_cases;
     int         scope;
     cli_model_settings model;
 } ablate_settings;
-static const ablate_settings defaults = {.by = "retrieval_find", .top = 4, .draws = 20, .loss_cases = 16};
+static const ablate_settings defaults = {.which = CLI_CHOICE_OF_HEADS, .draws = 20, .loss_cases = 16};
 
 #define FIELD(name) offsetof(ablate_settings, name)
 static const cli_option options[] = {
     {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to answer, JSONL"},
-    {"heads", 'm', CLI_HEADS, FIELD(heads), "L.H,...", "the heads to silence"},
-    {"scores", 0, CLI_FILE, FIELD(scores), "FILE", "instead: the best heads of a score file"},
-    {"by", 0, CLI_TEXT, FIELD(by), "SCORE", "by this score (default retrieval_find)"},
-    {"top", 'k', CLI_INT, FIELD(top), "K", "so many of them (default 4)", NULL, 1, 4096},
     {"mode", 0, CLI_WORDS, FIELD(modes), "MODE,...", "zero_z, mean_z, uniform_attn, knockout (default zero_z,mean_z,knockout)"},
     {"scope", 0, CLI_CHOICE, FIELD(scope), "ROWS", "rows that are edited: the prompt's but for its last, the answer's, or all (default)", "all|prefill|decode"},
     {"draws", 0, CLI_INT, FIELD(draws), "N", "controls of each mode (default 20)", NULL, 1, 10000},
@@ -50,54 +47,6 @@ static int read_modes(cli *app, const cli_words *words, unsigned *out)
             return ns_fail(&app->err, NS_E_ARG, "--mode %s: there are zero_z, mean_z, uniform_attn and knockout", words->list[i]);
         *out |= 1u << modes[k];
     }
-    return NS_OK;
-}
-
-/* The k best heads of a score file; ties by (layer, head). */
-static int best_heads(cli *app, const char *path, const char *score, int64_t k, cli_heads *out)
-{
-    ns_file *f;
-    float *values = NULL;
-    char *axes = NULL;
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    int rc = ns_file_open(&f, path, &app->err);
-    if (rc)
-        return rc;
-    rc = ns_file_read_f32(f, score, &values, &rank, shape, &axes, &app->err);
-    if (rc == NS_OK && strcmp(axes, "layer head"))
-        rc = ns_fail(&app->err, NS_E_ARG, "%s: '%s' is no score over layers and heads", path, score);
-    while (rc == NS_OK && out->n < k) {
-        int64_t best = -1;
-        for (int64_t i = 0; i < shape[0] * shape[1]; i++)
-            if (!isnan(values[i]) && (best < 0 || values[i] > values[best]))
-                best = i;
-        if (best < 0)
-            break;
-        if (!ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list)) {
-            rc = ns_oom(&app->err, "heads");
-            break;
-        }
-        out->list[out->n][0] = best / shape[1];
-        out->list[out->n++][1] = best % shape[1];
-        values[best] = NAN;
-    }
-    free(values);
-    free(axes);
-    ns_file_close(f);
-    return rc;
-}
-
-static int choose_heads(cli *app, const ablate_settings *s, cli_heads *out)
-{
-    if (!s->heads.n == !s->scores)
-        return ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
-    if (s->scores)
-        return best_heads(app, s->scores, s->by, s->top, out);
-    if (!ns_grow(&out->list, &out->capacity, s->heads.n, sizeof *out->list))
-        return ns_oom(&app->err, "heads");
-    memcpy(out->list, s->heads.list, (size_t)s->heads.n * sizeof *out->list);
-    out->n = s->heads.n;
     return NS_OK;
 }
 
@@ -151,11 +100,9 @@ static int controls(cli_out *o, const ns_ablation *a, int k)
 
 static void describe(cli_out *o, const cli_model *m, const ns_ablation *a, const cli_heads *heads)
 {
-    char text[600] = "";
-    for (int64_t i = 0; i < heads->n && strlen(text) < 560; i++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%lld.%lld", i ? "," : "", (long long)heads->list[i][0], (long long)heads->list[i][1]);
+    char text[CLI_HEADS_TEXT];
     cli_out_text(o, "model", "model", m->name);
-    cli_out_text(o, "heads", "heads", text);
+    cli_out_text(o, "heads", "heads", cli_heads_text(heads, text));
     cli_out_int(o, "n_cases", "cases", a->n_cases);
     cli_out_int(o, "n_dropped", a->n_dropped ? "dropped" : NULL, a->n_dropped);
     if (a->n_dropped)
@@ -211,7 +158,9 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     bool nothing = false;
     int rc = cli_check_output(app, s->out);
     rc = rc ? rc : read_modes(app, &s->modes, &modes);
-    rc = rc ? rc : choose_heads(app, s, &heads);
+    rc = rc ? rc : cli_choose_heads(app, &s->which, &heads);
+    if (rc == NS_OK && heads.n == 0)
+        rc = ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
     rc = rc ? rc : cli_open_arch(app, &m, args[0], &s->model);
     rc = rc ? rc : cli_open_cases(app, &m, &s->model, &s->cases, &cases);
     rc = rc ? rc : cli_load_weights(app, &m, &s->model);
@@ -240,7 +189,7 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_ablate = {
     .name = "ablate", .section = "Prove", .summary = "Silences heads and counts what the model still answers, beside matched controls",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
-    .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(ablate_settings, model)}},
+    .groups = {{"Heads", cli_heads_options, offsetof(ablate_settings, which)}, {"Options", options, 0}, {"Model options", cli_model_options, offsetof(ablate_settings, model)}},
     .settings_size = sizeof(ablate_settings), .defaults = &defaults,
     .description = "zero_z sets the head's output to 0, mean_z to its mean over the cases (over the rows that are edited), uniform_attn gives every visible key the same "
                    "weight (what masking in Wu et al.'s code comes to), knockout hides the needle from the heads' answer rows, before the softmax.\n\n"

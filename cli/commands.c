@@ -18,6 +18,7 @@ const cli_command *const cli_commands[] = {
     &cli_cmd_emergence,
     &cli_cmd_verify,
     &cli_cmd_ablate,
+    &cli_cmd_patch,
     &cli_cmd_figure_heads,
     &cli_cmd_figure_map,
     &cli_cmd_figure_laziness,

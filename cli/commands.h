@@ -16,6 +16,7 @@ extern const cli_command cli_cmd_merge;
 extern const cli_command cli_cmd_emergence;
 extern const cli_command cli_cmd_verify;
 extern const cli_command cli_cmd_ablate;
+extern const cli_command cli_cmd_patch;
 extern const cli_command cli_cmd_score;
 extern const cli_command cli_cmd_figure_heads;
 extern const cli_command cli_cmd_figure_map;

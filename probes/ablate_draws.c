@@ -1,78 +1,10 @@
-/* ablate_draws.c - which conditions there are, and the heads of every control.
- *
- * A draw takes for each target head one other head out of the NEAREST whose norm is nearest, of its layer where that has others enough, else of
- * any layer; no head twice in a draw. */
+/* ablate_draws.c - which conditions there are, and the heads of every control (draws.h). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ablate.h"
-
-enum { NEAREST = 8 };
-
-typedef struct candidate { int64_t layer, head; double distance; } candidate;
-
-static int by_distance(const void *a, const void *b)
-{
-    const candidate *const x = a, *const y = b;
-    if (x->distance != y->distance)
-        return x->distance < y->distance ? -1 : 1;
-    return x->layer != y->layer ? (x->layer < y->layer ? -1 : 1) : x->head < y->head ? -1 : 1;
-}
-
-static bool is_target(const ns_ablate_params *p, int64_t layer, int64_t head)
-{
-    for (int i = 0; i < p->n_heads; i++)
-        if (p->heads[i][0] == layer && p->heads[i][1] == head)
-            return true;
-    return false;
-}
-
-static bool is_taken(const ns_condition *c, int n, int64_t layer, int64_t head)
-{
-    for (int i = 0; i < n; i++)
-        if (c->heads[i][0] == layer && c->heads[i][1] == head)
-            return true;
-    return false;
-}
-
-/* Heads that may stand for a target head: of its layer, or of all. */
-static int candidates(const ns_ablating *a, const ns_condition *c, int n, const int64_t target[2], bool same_layer, candidate *list)
-{
-    const double norm = (double)a->out->norm[target[0] * a->out->H + target[1]];
-    int found = 0;
-    for (int64_t l = same_layer ? target[0] : 0; l < (same_layer ? target[0] + 1 : a->out->L); l++) {
-        const ns_attn *const attn = ns_arch_attn(a->arch, l);
-        for (int64_t h = 0; attn && h < attn->n_heads; h++)
-            if (!is_target(a->p, l, h) && !is_taken(c, n, l, h))
-                list[found++] = (candidate){l, h, fabs((double)a->out->norm[l * a->out->H + h] - norm)};
-    }
-    qsort(list, (size_t)found, sizeof *list, by_distance);
-    return found;
-}
-
-static int draw(const ns_ablating *a, ns_condition *c, ns_rng *rng)
-{
-    candidate *const list = ns_alloc_array((size_t)(a->out->L * a->out->H), sizeof *list);
-    int rc = list ? NS_OK : ns_oom(a->err, "controls");
-    c->layer_matched = true;
-    for (int i = 0; i < a->p->n_heads && rc == NS_OK; i++) {
-        int n = candidates(a, c, i, a->p->heads[i], true, list);
-        if (n < NS_ABLATE_LAYER_OTHERS) {
-            n = candidates(a, c, i, a->p->heads[i], false, list);
-            c->layer_matched = false;
-        }
-        if (n == 0) {
-            rc = ns_fail(a->err, NS_E_ARG, "the %d heads leave no others to compare with", a->p->n_heads);
-        } else {
-            const candidate *const one = &list[ns_rng_below(rng, n < NEAREST ? n : NEAREST)];
-            c->heads[i][0] = one->layer;
-            c->heads[i][1] = one->head;
-        }
-    }
-    free(list);
-    return rc;
-}
+#include "draws.h"
 
 static ns_condition *add(ns_ablating *a, ns_condition_kind kind, ns_edit_mode mode, int number)
 {
@@ -91,6 +23,7 @@ static int add_mode(ns_ablating *a, ns_edit_mode mode, int draws)
 {
     if (!add(a, NS_CONDITION_TARGET, mode, -1))
         return ns_oom(a->err, "conditions");
+    const ns_matching matching = {a->arch, a->out->norm, a->out->L, a->out->H, a->p->heads, a->p->n_heads};
     ns_rng rng = ns_rng_seed(a->p->seed, 17);             /* the same draws for every mode: they are compared */
     int rc = NS_OK;
     for (int i = 0; i < draws && rc == NS_OK; i++) {
@@ -100,7 +33,7 @@ static int add_mode(ns_ablating *a, ns_edit_mode mode, int draws)
         else if (mode == NS_EDIT_KNOCKOUT)
             c->layer_matched = true;                      /* the very same heads */
         else
-            rc = draw(a, c, &rng);
+            rc = ns_draw_matched(&matching, &rng, c->heads, &c->layer_matched, a->err);
     }
     return rc;
 }

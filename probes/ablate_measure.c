@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "ablate.h"
+#include "draws.h"
+#include "pass.h"
 
-enum { PASS_ROWS = 16384, LOSS_ROWS = 16 };
+enum { LOSS_ROWS = 16 };
 
 /* ---- survey ---- */
 
@@ -24,14 +26,7 @@ static int see_result(void *user, const ns_site *site, const ns_view *v, ns_erro
     (void)err;
     const norm_sum *const s = user;
     s->rows[site->layer] += site->n_rows;
-    for (int64_t r = 0; r < site->n_rows; r++)
-        for (int64_t h = 0; h < site->n_heads; h++) {
-            const float *const x = ns_at(v, r, h, 0);
-            double sum = 0;
-            for (int64_t i = 0; i < v->shape[2]; i++)
-                sum += (double)x[i] * (double)x[i];
-            s->sum[site->layer * s->H + h] += sqrt(sum);
-        }
+    ns_add_norms(s->sum, s->H, site, v);
     return NS_OK;
 }
 
@@ -214,52 +209,23 @@ static int see_logits(void *user, const ns_site *site, const ns_view *v, ns_erro
     return NS_OK;
 }
 
-typedef struct pass { ns_session **list; int64_t n, capacity, rows; } pass;
-
-static void pass_clear(pass *p)
-{
-    while (p->n > 0)
-        ns_session_free(p->list[--p->n]);
-    free(p->list);
-    *p = (pass){0};
-}
-
 static bool interrupted(void *user)
 {
     const ns_ablating *const a = user;
     return a->p->cancelled && a->p->cancelled(a->p->user);
 }
 
-static int pass_run(ns_ablating *a, pass *p, const ns_hooks *hooks)
+static ns_pass begin_pass(ns_ablating *a)
 {
-    const ns_forward_params params = {.size = sizeof params, .no_logits = true, .cancelled = interrupted, .user = a};
-    const int rc = p->n ? ns_forward(a->model, p->list, p->n, hooks, &params, a->err) : NS_OK;
-    a->done += p->rows;
-    if (rc == NS_OK && a->p->progress)
-        a->p->progress(a->p->user, a->total ? (double)a->done / (double)a->total : 1);
-    pass_clear(p);
-    return rc;
+    return (ns_pass){.model = a->model, .cancelled = interrupted, .user = a};
 }
 
-static int add_session(ns_ablating *a, pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, ns_session **out)
+static int pass_run(ns_ablating *a, ns_pass *p, const ns_hooks *hooks)
 {
-    ns_session *s = NULL;
-    const ns_session_params params = {.size = sizeof params, .final_length = ns_case_length(c)};
-    if (!ns_grow(&p->list, &p->capacity, p->n + 1, sizeof *p->list))
-        return ns_oom(a->err, "sessions");
-    int rc = parent ? ns_session_fork(&s, parent, from, a->err) : ns_session_new(&s, a->model, &params, a->err);
-    if (rc)
-        return rc;
-    p->list[p->n++] = s;
-    p->rows += to - from;
-    const int64_t cut = to < c->n_tokens ? to : c->n_tokens;
-    if (from < cut)
-        rc = ns_session_append(s, c->tokens + from, cut - from, a->err);
-    if (rc == NS_OK && to > c->n_tokens)
-        rc = ns_session_append(s, c->answer, to - c->n_tokens, a->err);
-    if (rc == NS_OK && case_index >= 0)
-        rc = ns_session_add_case(s, c, case_index, a->err);
-    *out = s;
+    a->done += p->rows;
+    const int rc = ns_pass_run(p, hooks, a->err);
+    if (rc == NS_OK && a->p->progress)
+        a->p->progress(a->p->user, a->total ? (double)a->done / (double)a->total : 1);
     return rc;
 }
 
@@ -270,27 +236,27 @@ static bool shares_prompt(const ns_ablating *a, const ns_condition *c)
 }
 
 /* The prompt but for its last token once; those conditions from there. */
-static int fork_conditions(ns_ablating *a, pass *p, int64_t i)
+static int fork_conditions(ns_ablating *a, ns_pass *p, int64_t i)
 {
     const ns_case *const c = a->cases[i];
     ns_session *trunk = NULL, *unused;
     const int64_t from = c->n_tokens - 1;
-    int rc = from > 0 ? add_session(a, p, NULL, c, 0, from, -1, &trunk) : NS_OK;
+    int rc = from > 0 ? ns_pass_add(p, NULL, c, 0, from, -1, &trunk, a->err) : NS_OK;
     for (int k = 0; k < a->out->n && rc == NS_OK; k++)
         if (shares_prompt(a, &a->out->list[k]))
-            rc = add_session(a, p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, &unused);
+            rc = ns_pass_add(p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, &unused, a->err);
     return rc;
 }
 
-static int whole_conditions(ns_ablating *a, pass *p, const ns_hooks *hooks, int64_t i)
+static int whole_conditions(ns_ablating *a, ns_pass *p, const ns_hooks *hooks, int64_t i)
 {
     ns_session *unused;
     int rc = NS_OK;
     for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
         if (shares_prompt(a, &a->out->list[k]))
             continue;
-        rc = add_session(a, p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, &unused);
-        if (rc == NS_OK && p->rows >= PASS_ROWS)
+        rc = ns_pass_add(p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, &unused, a->err);
+        if (rc == NS_OK && p->rows >= NS_PASS_ROWS)
             rc = pass_run(a, p, hooks);
     }
     return rc;
@@ -335,7 +301,7 @@ int ns_ablate_conditions(ns_ablating *a)
 {
     ns_edits *edits = NULL;
     ns_hooks *hooks = NULL;
-    pass p = {0};
+    ns_pass p = begin_pass(a);
     const ns_hook reader = {.size = sizeof reader, .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_logits, .user = a};
     int rc = make_edits(a, a->p->scope, &edits);
     if (rc == NS_OK)
@@ -346,12 +312,12 @@ int ns_ablate_conditions(ns_ablating *a)
         rc = whole_conditions(a, &p, hooks, i);
         if (rc == NS_OK)
             rc = fork_conditions(a, &p, i);
-        if (rc == NS_OK && p.rows >= PASS_ROWS)
+        if (rc == NS_OK && p.rows >= NS_PASS_ROWS)
             rc = pass_run(a, &p, hooks);
     }
     if (rc == NS_OK)
         rc = pass_run(a, &p, hooks);
-    pass_clear(&p);
+    ns_pass_clear(&p);
     ns_hooks_free(hooks);
     ns_edits_free(edits);
     if (rc == NS_OK)
@@ -421,7 +387,7 @@ int ns_ablate_losses(ns_ablating *a)
                             .rows = {.kind = NS_ROWS_LIST, .n = n_cases > 0 ? spread(a, n_cases, rows) : 0, .positions = rows}};
     ns_edits *edits = NULL;
     ns_hooks *hooks = NULL;
-    pass p = {0};
+    ns_pass p = begin_pass(a);
     int rc = l.sum && l.n ? NS_OK : ns_oom(a->err, "losses");
     if (rc == NS_OK && n_cases > 0)
         rc = make_edits(a, NS_SCOPE_ALL, &edits);
@@ -432,15 +398,15 @@ int ns_ablate_losses(ns_ablating *a)
             ns_session *unused;
             if (!has_loss(&a->out->list[k]))
                 continue;
-            rc = add_session(a, &p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, &unused);
-            if (rc == NS_OK && p.rows >= PASS_ROWS)
+            rc = ns_pass_add(&p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, &unused, a->err);
+            if (rc == NS_OK && p.rows >= NS_PASS_ROWS)
                 rc = pass_run(a, &p, hooks);
         }
     if (rc == NS_OK)
         rc = pass_run(a, &p, hooks);
     for (int k = 0; k < a->out->n && rc == NS_OK; k++)
         a->out->list[k].loss = l.n[k] ? l.sum[k] / (double)l.n[k] : NAN;
-    pass_clear(&p);
+    ns_pass_clear(&p);
     ns_hooks_free(hooks);
     ns_edits_free(edits);
     free(l.sum);

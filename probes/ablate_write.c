@@ -4,34 +4,10 @@
 #include <string.h>
 
 #include "ablate.h"
+#include "draws.h"
 
 static const char *const kinds[] = {"none", "noop", "target", "control"};
 static const char *const scopes[] = {"all", "prefill", "decode"};
-
-/* "18.6,23.0" */
-static char *heads_text(const ns_condition *c)
-{
-    char *text = ns_strdup("");
-    for (int i = 0; text && i < c->n_heads; i++) {
-        char *const longer = ns_printf_alloc("%s%s%lld.%lld", text, i ? "," : "", (long long)c->heads[i][0], (long long)c->heads[i][1]);
-        free(text);
-        text = longer;
-    }
-    return text;
-}
-
-static int put_axis(ns_table_writer *w, const char *name, int64_t n, ns_error *err)
-{
-    int64_t *const index = ns_alloc_array((size_t)n, sizeof *index);
-    if (!index)
-        return ns_oom(err, name);
-    for (int64_t i = 0; i < n; i++)
-        index[i] = i;
-    const ns_view view = ns_view_of(index, NS_I64, 1, &n);
-    const int rc = ns_table_axis(w, name, &view, err);
-    free(index);
-    return rc;
-}
 
 static int put_words(ns_table_writer *w, const ns_ablation *o, ns_error *err)
 {
@@ -46,7 +22,7 @@ static int put_words(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     if (rc == NS_OK)
         rc = ns_table_strings(w, "mode", "condition", text, o->n, err);
     for (int i = 0; rc == NS_OK && i < o->n; i++)
-        if (!(text[i] = heads_text(&o->list[i])))
+        if (!(text[i] = ns_heads_text((const int64_t (*)[2])o->list[i].heads, o->list[i].n_heads)))
             rc = ns_oom(err, "conditions");
     if (rc == NS_OK) {
         rc = ns_table_strings(w, "heads", "condition", text, o->n, err);
@@ -126,10 +102,10 @@ int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *fac
     for (int i = 0; i < n_facts; i++)
         all[OWN + i] = facts[i];
     int rc = ns_table_create(&w, path, all, OWN + n_facts, err);
-    rc = rc ? rc : put_axis(w, "condition", o->n, err);
-    rc = rc ? rc : put_axis(w, "case", o->n_cases, err);
-    rc = rc ? rc : put_axis(w, "layer", o->L, err);
-    rc = rc ? rc : put_axis(w, "head", o->H, err);
+    rc = rc ? rc : ns_table_count(w, "condition", o->n, err);
+    rc = rc ? rc : ns_table_count(w, "case", o->n_cases, err);
+    rc = rc ? rc : ns_table_count(w, "layer", o->L, err);
+    rc = rc ? rc : ns_table_count(w, "head", o->H, err);
     rc = rc ? rc : put_words(w, o, err);
     rc = rc ? rc : put_columns(w, o, err);
     rc = rc ? rc : put_cells(w, o, err);

@@ -99,6 +99,19 @@ int ns_table_axis(ns_table_writer *t, const char *name, const ns_view *values, n
     return rc;
 }
 
+int ns_table_count(ns_table_writer *t, const char *name, int64_t n, ns_error *err)
+{
+    int64_t *const index = ns_alloc_array((size_t)n, sizeof *index);
+    if (!index)
+        return ns_oom(err, name);
+    for (int64_t i = 0; i < n; i++)
+        index[i] = i;
+    const ns_view view = ns_view_of(index, NS_I64, 1, &n);
+    const int rc = ns_table_axis(t, name, &view, err);
+    free(index);
+    return rc;
+}
+
 /* Chunks of about CHUNK_BYTES: whole inner axes as long as they fit, then a part of the next one. */
 static void choose_chunks(ns_out_spec *s)
 {

@@ -69,6 +69,15 @@ expect 65 'did you mean mass' score MODEL --cases cases.jsonl --probe-def own.js
 expect 66 'none.json' score MODEL --cases cases.jsonl --probe-def none.json
 json probes scores '' score --list
 json record estimated_bytes '' record MODEL --cases cases.jsonl --estimate
+run cases needle --model MODEL --lengths 60 --depths .2,.8 --count 2 --twins swap,absent -o twins.jsonl
+json patch n_pairs 4 patch MODEL --cases twins.jsonl --heads 3.1,4.6 --draws 3 -o patching.h5
+grep -q '"n_dropped":[[:space:]]*4,' out && grep -q 'first answer token of its twin' out || fail "absent twins have their original's answer: $(head -c 300 out)"
+run figure heads patching.h5 --score recovery --top 3 -o recovery.svg
+expect 2 'twin_of' patch MODEL --cases cases.jsonl
+expect 2 '3.99' patch MODEL --cases twins.jsonl --heads 3.99
+expect 2 'not both' patch MODEL --cases twins.jsonl --heads 3.1 --scores scores.h5
+expect 2 'nothing to patch' patch MODEL --cases twins.jsonl --no-map
+expect 2 'say which heads' ablate MODEL --cases twins.jsonl
 json figure file f.png figure heads scores.h5 --score induction -o f.png
 json plant folder other lab plant -o other --layers 4 --retrieval 2.0 --window 16
 json doctor failed 0 doctor

@@ -21,6 +21,8 @@ typedef struct ns_table_writer ns_table_writer;
 NS_API NS_MUST_CHECK int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *facts, int n_facts, ns_error *);
 /* A coordinate axis: values are i32/i64/f32/f64 numbers. Becomes a dimension scale of that name. */
 NS_API NS_MUST_CHECK int ns_table_axis(ns_table_writer *, const char *name, const ns_view *values, ns_error *);
+/* The axis 0 ... n - 1. */
+NS_API NS_MUST_CHECK int ns_table_count(ns_table_writer *, const char *name, int64_t n, ns_error *);
 /* axes: "case layer head" - names of axes already made, outermost first; the view's shape must agree. summary and units may be NULL. */
 NS_API NS_MUST_CHECK int ns_table_array(ns_table_writer *, const char *name, const char *axes, const ns_view *, const char *summary, ns_error *);
 NS_API NS_MUST_CHECK int ns_table_strings(ns_table_writer *, const char *name, const char *axes, const char *const *values, int64_t n, ns_error *);

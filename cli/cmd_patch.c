@@ -1,0 +1,222 @@
+/* cmd_patch.c - carry z of heads over into the pass over a twin; see how much of the answer comes along. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/patch.h>
+
+#include "cli/commands.h"
+#include "cli/facts.h"
+#include "cli/heads.h"
+
+typedef struct patch_settings {
+    cli_words   cases;
+    cli_choice_of_heads which;
+    const char *out;
+    int64_t     draws, seed, resamples, list;
+    int         rows, direction;
+    bool        no_map;
+    cli_model_settings model;
+} patch_settings;
+static const patch_settings defaults = {.which = CLI_CHOICE_OF_HEADS, .draws = 20, .resamples = 1000, .list = 10};
+
+#define FIELD(name) offsetof(patch_settings, name)
+static const cli_option options[] = {
+    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "cases and their twins, JSONL"},
+    {"direction", 0, CLI_CHOICE, FIELD(direction), "WAY", "denoising puts a case's z into its twin's pass (default), noising the twin's into the case's", "denoising|noising"},
+    {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "rows that are patched: the answer's (default), or all (twins of equal length; slow)", "answer|all"},
+    {"no-map", 0, CLI_FLAG, FIELD(no_map), NULL, "leave out the map of all heads, each by itself"},
+    {"draws", 0, CLI_INT, FIELD(draws), "N", "matched controls of a set (default 20)", NULL, 1, 10000},
+    {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of pairs behind the intervals (default 1000)", NULL, 1, 1000000},
+    {"list", 0, CLI_INT, FIELD(list), "N", "heads of the map that are printed (default 10)", NULL, 0, 100000},
+    {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of controls and resamples (default 0)", NULL, 0, INT64_MAX},
+    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
+    {0},
+};
+#undef FIELD
+
+/* ---- the answer ---- */
+
+static const cli_column columns[] = {{"set", "patched", CELL_TEXT}, {"recovery", "recovery", CELL_NUMBER}, {"low", "95% from", CELL_NUMBER},
+                                     {"high", "to", CELL_NUMBER}, {"flipped", "flipped", CELL_NUMBER}};
+
+static void row(cli_out *o, const char *set, const ns_patch_condition *c)
+{
+    cli_cell_text(o, set);
+    cli_cell_number(o, c->recovery.value);
+    cli_cell_number(o, c->recovery.low);
+    cli_cell_number(o, c->recovery.high);
+    cli_cell_number(o, c->flipped);
+}
+
+/* Mean, least and most over the draws, where there are any. */
+static void controls(cli_out *o, const ns_patching *p)
+{
+    double value[3] = {0, (double)INFINITY, -(double)INFINITY}, flipped[3] = {0, (double)INFINITY, -(double)INFINITY};
+    int n = 0;
+    bool matched = true;
+    for (int k = 0; k < p->n - p->n_map; k++) {
+        const ns_patch_condition *const c = &p->list[k];
+        if (c->kind != NS_PATCH_CONTROL)
+            continue;
+        n++;
+        matched &= c->layer_matched;
+        value[0] += c->recovery.value;
+        value[1] = fmin(value[1], c->recovery.value);
+        value[2] = fmax(value[2], c->recovery.value);
+        flipped[0] += c->flipped;
+        flipped[1] = fmin(flipped[1], c->flipped);
+        flipped[2] = fmax(flipped[2], c->flipped);
+    }
+    for (int i = 0; i < 3 && n; i++) {
+        char text[80];
+        snprintf(text, sizeof text, i == 0 ? "others, norm %s (%d draws): mean" : i == 1 ? "  least" : "  most", matched ? "and layer" : "alone", n);
+        cli_cell_text(o, text);
+        cli_cell_number(o, i ? value[i] : value[0] / n);
+        cli_cell_number(o, (double)NAN);
+        cli_cell_number(o, (double)NAN);
+        cli_cell_number(o, i ? flipped[i] : flipped[0] / n);
+    }
+}
+
+static int by_recovery(const void *a, const void *b)
+{
+    const ns_patch_condition *const x = *(const ns_patch_condition *const *)a, *const y = *(const ns_patch_condition *const *)b;
+    if (x->recovery.value != y->recovery.value)
+        return x->recovery.value > y->recovery.value ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
+{
+    const ns_patch_condition **const order = ns_alloc_array((size_t)p->n_map + 1, sizeof *order);
+    static const cli_column heads[] = {{"head", "head", CELL_TEXT}, {"recovery", "recovery", CELL_NUMBER}, {"low", "95% from", CELL_NUMBER}, {"high", "to", CELL_NUMBER},
+                                       {"flipped", "flipped", CELL_NUMBER}};
+    if (!order)
+        return ns_oom(&app->err, "heads");
+    for (int i = 0; i < p->n_map; i++)
+        order[i] = &p->list[p->n - p->n_map + i];
+    qsort(order, (size_t)p->n_map, sizeof *order, by_recovery);
+    cli_out_table(o, "heads", "Each head by itself, the best ones", heads, sizeof heads / sizeof *heads);
+    for (int i = 0; i < p->n_map && i < most; i++) {
+        char text[48];
+        snprintf(text, sizeof text, "%lld.%lld", (long long)order[i]->heads[0][0], (long long)order[i]->heads[0][1]);
+        row(o, text, order[i]);
+    }
+    cli_out_table_end(o);
+    free(order);
+    return NS_OK;
+}
+
+/* The share of sources that say their answer. */
+static double source_share(const ns_patching *p)
+{
+    int64_t right = 0;
+    for (int64_t i = 0; i < p->C; i++)
+        right += p->source_right[i];
+    return (double)right / (double)p->C;
+}
+
+static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching *p, const cli_heads *heads, int64_t list)
+{
+    char text[CLI_HEADS_TEXT];
+    cli_out_text(o, "model", "model", m->name);
+    cli_out_text(o, "direction", "direction", p->noising ? "noising" : "denoising");
+    cli_out_text(o, "rows", "rows", p->all_rows ? "all" : "answer");
+    cli_out_int(o, "n_pairs", "pairs", p->C);
+    cli_out_int(o, "n_dropped", p->n_dropped ? "dropped" : NULL, p->n_dropped);
+    if (p->n_dropped)
+        cli_out_text(o, "dropped_reason", "because of", p->dropped_reason);
+    cli_out_number(o, "source_right", "sources that say their answer", source_share(p));
+    if (heads->n)
+        cli_out_text(o, "heads_patched", "heads", cli_heads_text(heads, text));
+    cli_out_table(o, "sets", "Recovery", columns, sizeof columns / sizeof *columns);
+    for (int k = 0; k < p->n - p->n_map; k++)
+        if (p->list[k].kind != NS_PATCH_CONTROL)
+            row(o, p->list[k].kind == NS_PATCH_NONE ? "nothing" : p->list[k].kind == NS_PATCH_EVERYTHING ? "all heads" : "these", &p->list[k]);
+    controls(o, p);
+    cli_out_table_end(o);
+    const int rc = p->n_map && list ? print_map(app, o, p, list) : NS_OK;
+    if (isnan(p->list[0].recovery.value))
+        cli_out_say(o, "\nThe sources prefer their answer no more than the destinations do: there is nothing to recover.\n");
+    return rc;
+}
+
+static int write_out(cli *app, const cli_model *m, const ns_patching *p, const char *path)
+{
+    cli_facts facts;
+    int rc = cli_facts_gather(app, &facts, m);
+    if (rc)
+        return rc;
+    rc = ns_patching_write(p, path, facts.list, facts.n, &app->err);
+    cli_facts_clear(&facts);
+    return rc;
+}
+
+static int run(cli *app, const patch_settings *s, const cli_model *m, const ns_cases *cases, const cli_heads *heads, ns_patching **out)
+{
+    cli_progress progress = cli_progress_begin(app, "patch");
+    const ns_patch_params params = {.size = sizeof params, .heads = (const int64_t (*)[2])heads->list, .n_heads = (int)heads->n, .no_map = s->no_map,
+                                    .all_rows = s->rows == 1, .noising = s->direction == 1, .draws = (int)s->draws, .resamples = (int)s->resamples,
+                                    .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+    const int rc = ns_patch(out, m->model, cases, &params, &app->err);
+    cli_progress_end(&progress);
+    return rc;
+}
+
+static int patch(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)n_args;
+    const patch_settings *const s = settings;
+    cli_model m = {0};
+    ns_cases cases = {0};
+    cli_heads heads = {0};
+    ns_patching *p = NULL;
+    cli_out o = {0};
+    bool nothing = false;
+    int rc = cli_check_output(app, s->out);
+    rc = rc ? rc : cli_choose_heads(app, &s->which, &heads);
+    rc = rc ? rc : cli_open_arch(app, &m, args[0], &s->model);
+    rc = rc ? rc : cli_open_cases(app, &m, &s->model, &s->cases, &cases);
+    rc = rc ? rc : cli_load_weights(app, &m, &s->model);
+    if (rc == NS_OK) {
+        cli_signals_hold(true);
+        rc = run(app, s, &m, &cases, &heads, &p);
+    }
+    if (rc == NS_OK && s->out)
+        rc = write_out(app, &m, p, s->out);
+    if (rc == NS_OK) {
+        cli_out_begin(&o, app, "needlescope.patch/1");
+        rc = describe(app, &o, &m, p, &heads, s->list);
+        nothing = isnan(p->list[0].recovery.value);
+    }
+    if (rc == NS_OK)
+        rc = s->out ? cli_out_written(app, &o, s->out) : NS_OK;
+    if (rc == NS_OK)
+        rc = cli_out_end(&o, &app->err);
+    cli_out_drop(&o);
+    ns_patching_free(p);
+    free(heads.list);
+    ns_cases_clear(&cases);
+    cli_close(&m);
+    return rc == NS_OK && nothing ? NS_STOP : rc;
+}
+
+const cli_command cli_cmd_patch = {
+    .name = "patch", .section = "Prove", .summary = "Carries heads' outputs from one prompt into its twin's pass: how much of the answer comes along",
+    .arguments = "MODEL", .min_args = 1, .max_args = 1,
+    .groups = {{"Heads", cli_heads_options, offsetof(patch_settings, which)}, {"Options", options, 0}, {"Model options", cli_model_options, offsetof(patch_settings, model)}},
+    .settings_size = sizeof(patch_settings), .defaults = &defaults,
+    .description = "A pair is a case and its twin (twin_of), which asks the same prompt for another key. The destination's pass runs with z of a head taken from the "
+                   "source's, in the rows that say the answer. With d = the logit of the source's answer minus that of the destination's, first content token of each, "
+                   "recovery is how much of the way from the destination's d to the source's is made: sums over pairs, divided; 0 is nothing, 1 everything. Flipped is the "
+                   "share of pairs whose most likely token becomes the source's answer.\n\n"
+                   "The map patches every head by itself. A set (--heads, or --scores with --by and --top) is patched as one, beside as many other heads drawn for like norm of "
+                   "z W_O and, where a layer has four others or more, the same layer. All heads at once is the most that these rows can carry.\n\n"
+                   "Denoising asks what is sufficient, noising what is necessary. Pairs whose answers begin with the same token are left out and counted. When there is "
+                   "nothing to recover, the exit code is 1.",
+    .examples = "needlescope patch MODEL --cases cases.jsonl -o patching.h5\n"
+                "needlescope patch MODEL --cases cases.jsonl --scores scores.h5 --by retrieval_find --top 4 --no-map\n"
+                "needlescope figure heads patching.h5 --score recovery -o recovery.pdf",
+    .run = patch,
+};

@@ -1,0 +1,17 @@
+/* heads.h - which heads an intervention is of: named, or the best of a score file. */
+#ifndef NS_CLI_HEADS_H
+#define NS_CLI_HEADS_H
+
+#include "cli/cli.h"
+
+typedef struct cli_choice_of_heads { cli_heads heads; const char *scores, *by; int64_t top; } cli_choice_of_heads;
+#define CLI_CHOICE_OF_HEADS {.by = "retrieval_find", .top = 4}
+extern const cli_option cli_heads_options[];
+/* free(out->list); none when neither was asked for. NS_E_ARG when both were, and for a score that the file lacks. */
+int cli_choose_heads(cli *, const cli_choice_of_heads *, cli_heads *out);
+
+enum { CLI_HEADS_TEXT = 600 };
+/* "18.6,23.0", cut where it would be longer. */
+const char *cli_heads_text(const cli_heads *, char out[CLI_HEADS_TEXT]);
+
+#endif

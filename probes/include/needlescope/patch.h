@@ -1,0 +1,70 @@
+/* patch.h - activation patching: what of one prompt's answer comes along when z of a head is carried over into the pass over its twin.
+ *
+ * Interchange interventions as in Vig et al. 2020, Meng et al. 2022, Wang et al. 2022; terms of Heimersheim and Nanda 2024. A pair is a case and its
+ * twin (twin_of): the same prompt asked for another key. The source's z is put into the destination's pass, head by head; then
+ *     d = logit of the source's answer - logit of the destination's answer, first content token of each, at the row that predicts it
+ *     recovery = sum over pairs of (d patched - d destination) / sum over pairs of (d source - d destination)
+ * 0: nothing came along, 1: all did; a ratio of sums, since ratios of single pairs explode where the two runs hardly differ. Denoising (the default): source =
+ * the case, destination = its twin; noising: the reverse.
+ *
+ * C pairs, L layers, H heads. */
+#ifndef NEEDLESCOPE_PATCH_H
+#define NEEDLESCOPE_PATCH_H
+
+#include <needlescope/model.h>
+#include <needlescope/record.h>
+
+NS_BEGIN
+
+typedef struct ns_patch_params {
+    size_t         size;
+    const int64_t (*heads)[2]; int n_heads;       /* a set that is patched together, beside matched draws; 0 = none */
+    bool           no_map;                        /* leave out the map: each head by itself */
+    bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
+    bool           noising;
+    int            draws;                         /* 0 = 20 */
+    int            resamples;                     /* of pairs, for the intervals; 0 = 1000 */
+    uint64_t       seed;
+    void         (*progress)(void *user, double fraction);
+    bool         (*cancelled)(void *user);
+    void          *user;
+} ns_patch_params;
+
+/* 95 % by percentiles over resampled pairs. NaN where the source run prefers its answer no more than the destination run does. */
+typedef struct ns_recovery { double value, low, high; } ns_recovery;
+
+typedef enum ns_patch_kind { NS_PATCH_NONE, NS_PATCH_EVERYTHING, NS_PATCH_TARGET, NS_PATCH_CONTROL, NS_PATCH_HEAD } ns_patch_kind;
+typedef struct ns_patch_condition {
+    ns_patch_kind kind;
+    int           draw;                           /* of a control; -1 otherwise */
+    int64_t     (*heads)[2]; int n_heads;
+    bool          layer_matched;
+    ns_recovery   recovery;
+    double        flipped;                        /* share of the pairs whose most likely token is the source's answer */
+} ns_patch_condition;
+
+typedef struct ns_patching {
+    ns_patch_condition *list;  int n, n_map;      /* none, everything, target and its controls; the last n_map are the map's heads */
+    int64_t   C, L, H;
+    char    **case_id, **source_id;               /* [C] of the destination, of the source */
+    float    *difference;                         /* [n, C] d */
+    uint8_t  *says_source;                        /* [n, C] */
+    float    *source_difference;                  /* [C] d of the source's own run */
+    uint8_t  *source_right;                       /* [C] its most likely token is its answer */
+    float    *norm;                               /* [L, H] mean |z W_O| over the source's answer rows */
+    const char **layer_kind;                      /* [L] */
+    int64_t  *window;                             /* [L, H]; 0 = all keys */
+    int64_t   n_dropped;  char first_dropped[64]; const char *dropped_reason;
+    bool      all_rows, noising;
+    uint64_t  seed;
+    char      cases_sha256[65];
+} ns_patching;
+
+/* NS_E_ARG when no pair is left (the reason is named) or a head is not there; NS_STOP when cancelled. */
+NS_API NS_MUST_CHECK int ns_patch(ns_patching **out, const ns_model *, const ns_cases *, const ns_patch_params *, ns_error *);
+NS_API void ns_patching_free(ns_patching *);
+/* patching.h5: axes condition, case, layer, head; lib/record/schema.md. */
+NS_API NS_MUST_CHECK int ns_patching_write(const ns_patching *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+
+NS_END
+#endif

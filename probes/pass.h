@@ -1,0 +1,24 @@
+/* pass.h - sessions of an intervention, gathered until they have rows enough for one forward pass. Internal. */
+#ifndef NS_PASS_H
+#define NS_PASS_H
+
+#include "score.h"
+
+enum { NS_PASS_ROWS = 16384 };           /* about when to run */
+
+typedef struct ns_pass {
+    const ns_model *model;
+    ns_session    **list;
+    int64_t         n, capacity, rows;
+    bool          (*cancelled)(void *user);       /* or NULL */
+    void           *user;
+} ns_pass;
+
+/* Positions [from, to) of the prompt and then the answer of a case; parent (NULL: from is 0) is forked at `from`. The case is delivered with case_index,
+ * not at all when that is negative. *out is the pass's. */
+int  ns_pass_add(ns_pass *, ns_session *parent, const ns_case *, int64_t from, int64_t to, int64_t case_index, ns_session **out, ns_error *);
+/* Runs what was gathered, and empties the pass. */
+int  ns_pass_run(ns_pass *, const ns_hooks *, ns_error *);
+void ns_pass_clear(ns_pass *);
+
+#endif

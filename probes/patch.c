@@ -1,0 +1,313 @@
+/* patch.c - a patching from its parameters: pairs of twins -> conditions, controls drawn by the norms -> recovery and its interval. */
+#include "patch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draws.h"
+
+/* ---- pairs ---- */
+
+static int by_destination(const void *a, const void *b)
+{
+    return strcmp(((const ns_patch_pair *)a)->to->id, ((const ns_patch_pair *)b)->to->id);
+}
+
+static const ns_case *case_called(const ns_cases *cases, const char *id)
+{
+    for (int64_t i = 0; i < cases->n; i++)
+        if (strcmp(cases->list[i].id, id) == 0)
+            return &cases->list[i];
+    return NULL;
+}
+
+static bool runs_on(const ns_arch *arch, const ns_case *c)
+{
+    for (int64_t i = 0; i < c->n_tokens + c->n_answer; i++)
+        if ((i < c->n_tokens ? c->tokens[i] : c->answer[i - c->n_tokens]) >= arch->vocab)
+            return false;
+    return true;
+}
+
+static const char *reason_to_drop(const ns_patch_run *r, const ns_case *a, const ns_case *b)
+{
+    if (!a)
+        return "the case that it is a twin of is not there";
+    if (a->n_answer <= a->n_lead || b->n_answer <= b->n_lead)
+        return "no answer";
+    if (a->n_lead != b->n_lead)
+        return "an answer that begins another way than its twin's";
+    if (a->answer[a->n_lead] == b->answer[b->n_lead])
+        return "the first answer token of its twin: nothing tells the two apart";
+    if (r->p->all_rows && a->n_tokens != b->n_tokens)
+        return "another length than its twin: only the answer's rows correspond";
+    if (r->arch->max_positions > 0 && (ns_case_length(a) > r->arch->max_positions || ns_case_length(b) > r->arch->max_positions))
+        return "longer than the model's positions";
+    return runs_on(r->arch, a) && runs_on(r->arch, b) ? NULL : "a token id beyond the vocabulary";
+}
+
+static int choose_pairs(ns_patch_run *r, const ns_cases *cases)
+{
+    ns_patching *const o = r->out;
+    int64_t twins = 0;
+    r->pairs = ns_alloc_array((size_t)cases->n + 1, sizeof *r->pairs);
+    if (!r->pairs)
+        return ns_oom(r->err, "pairs");
+    for (int64_t i = 0; i < cases->n; i++) {
+        const ns_case *const twin = &cases->list[i];
+        if (!twin->twin_of)
+            continue;
+        twins++;
+        const ns_case *const original = case_called(cases, twin->twin_of);
+        const char *const reason = reason_to_drop(r, original, twin);
+        if (!reason) {
+            r->pairs[o->C++] = r->p->noising ? (ns_patch_pair){twin, original} : (ns_patch_pair){original, twin};
+        } else if (o->n_dropped++ == 0) {
+            o->dropped_reason = reason;
+            snprintf(o->first_dropped, sizeof o->first_dropped, "%s", twin->id);
+        }
+    }
+    if (twins == 0)
+        return ns_fail(r->err, NS_E_ARG, "no case is a twin of another (twin_of): patching needs pairs, as `cases needle --twins swap` makes them");
+    if (o->C == 0)
+        return ns_fail(r->err, NS_E_ARG, "no pair left: %lld twins dropped, the first ('%s') has %s", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
+    qsort(r->pairs, (size_t)o->C, sizeof *r->pairs, by_destination);
+    return NS_OK;
+}
+
+/* Over the sources, then the destinations. */
+static int hash_pairs(ns_patch_run *r)
+{
+    const int64_t C = r->out->C;
+    ns_cases all = {.n = 2 * C, .list = ns_alloc_array((size_t)(2 * C), sizeof *all.list)};
+    if (!all.list)
+        return ns_oom(r->err, "pairs");
+    for (int64_t i = 0; i < C; i++) {
+        all.list[i] = *r->pairs[i].source;
+        all.list[C + i] = *r->pairs[i].to;
+    }
+    ns_cases_hash(&all, r->out->cases_sha256);
+    free(all.list);
+    return NS_OK;
+}
+
+/* ---- conditions ---- */
+
+static int check_heads(const ns_patch_run *r)
+{
+    for (int i = 0; i < r->p->n_heads; i++) {
+        const int64_t l = r->p->heads[i][0], h = r->p->heads[i][1];
+        const ns_attn *const attn = l >= 0 && l < r->out->L ? ns_arch_attn(r->arch, l) : NULL;
+        if (!attn)
+            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)l, (long long)h, (long long)r->out->L - 1);
+        if (h < 0 || h >= attn->n_heads)
+            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)l, (long long)h, (long long)l, (long long)attn->n_heads - 1);
+        for (int k = 0; k < i; k++)
+            if (r->p->heads[k][0] == l && r->p->heads[k][1] == h)
+                return ns_fail(r->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)l, (long long)h);
+    }
+    if (r->p->n_heads == 0 && r->p->no_map)
+        return ns_fail(r->err, NS_E_ARG, "nothing to patch: neither a set of heads nor the map");
+    return NS_OK;
+}
+
+static ns_patch_condition *add(ns_patching *o, ns_patch_kind kind, int n_heads, int draw)
+{
+    ns_patch_condition *const c = &o->list[o->n];
+    *c = (ns_patch_condition){.kind = kind, .draw = draw, .n_heads = n_heads, .heads = ns_alloc_array((size_t)n_heads + 1, sizeof *c->heads)};
+    if (!c->heads)
+        return NULL;
+    o->n++;
+    return c;
+}
+
+static int add_set(ns_patch_run *r, int draws)
+{
+    const ns_patch_params *const p = r->p;
+    const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, p->heads, p->n_heads};
+    ns_rng rng = ns_rng_seed(p->seed, 17);
+    ns_patch_condition *c = add(r->out, NS_PATCH_TARGET, p->n_heads, -1);
+    int rc = c ? NS_OK : ns_oom(r->err, "conditions");
+    if (rc == NS_OK)
+        memcpy(c->heads, p->heads, (size_t)p->n_heads * sizeof *c->heads);
+    for (int i = 0; i < draws && rc == NS_OK; i++) {
+        c = add(r->out, NS_PATCH_CONTROL, p->n_heads, i);
+        rc = c ? ns_draw_matched(&matching, &rng, c->heads, &c->layer_matched, r->err) : ns_oom(r->err, "conditions");
+    }
+    return rc;
+}
+
+static int plan(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    const int draws = r->p->draws > 0 ? r->p->draws : 20;
+    const int64_t LH = o->L * o->H;
+    o->list = ns_alloc_array((size_t)(3 + draws + LH), sizeof *o->list);
+    ns_patch_condition *const none = o->list ? add(o, NS_PATCH_NONE, 0, -1) : NULL, *const every = none ? add(o, NS_PATCH_EVERYTHING, (int)LH, -1) : NULL;
+    int rc = every ? NS_OK : ns_oom(r->err, "conditions");
+    if (rc == NS_OK && r->p->n_heads)
+        rc = add_set(r, draws);
+    if (rc == NS_OK)
+        every->n_heads = 0;
+    for (int64_t l = 0; l < o->L && rc == NS_OK; l++) {
+        const ns_attn *const attn = ns_arch_attn(r->arch, l);
+        for (int64_t h = 0; attn && h < attn->n_heads && rc == NS_OK; h++) {
+            ns_patch_condition *const one = r->p->no_map ? NULL : add(o, NS_PATCH_HEAD, 1, -1);
+            memcpy(every->heads[every->n_heads++], ((const int64_t[2]){l, h}), sizeof *every->heads);
+            if (one)
+                memcpy(one->heads[0], ((const int64_t[2]){l, h}), sizeof *one->heads);
+            else if (!r->p->no_map)
+                rc = ns_oom(r->err, "conditions");
+            o->n_map += one != NULL;
+        }
+    }
+    return rc;
+}
+
+/* ---- recovery ---- */
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* count[C]: how often a pair is in the resample, NULL = once each. */
+static double ratio(const ns_patching *o, int k, const uint16_t *count)
+{
+    double gained = 0, there = 0;
+    for (int64_t i = 0; i < o->C; i++) {
+        const double n = count ? count[i] : 1, base = (double)o->difference[i];
+        gained += n * ((double)o->difference[k * o->C + i] - base);
+        there += n * ((double)o->source_difference[i] - base);
+    }
+    return there > 0 ? gained / there : (double)NAN;
+}
+
+/* The same resamples for every condition. A resample whose runs do not differ says nothing. */
+static int find_intervals(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    const int64_t B = r->p->resamples > 0 ? r->p->resamples : 1000;
+    uint16_t *const count = ns_alloc_array((size_t)(B * o->C), sizeof *count);
+    double *const values = ns_alloc_array((size_t)B, sizeof *values);
+    int rc = count && values ? NS_OK : ns_oom(r->err, "intervals");
+    ns_rng rng = ns_rng_seed(r->p->seed, 23);
+    for (int64_t i = 0; rc == NS_OK && i < B * o->C; i++)
+        count[i / o->C * o->C + ns_rng_below(&rng, o->C)]++;
+    for (int k = 0; rc == NS_OK && k < o->n; k++) {
+        int64_t n = 0;
+        for (int64_t b = 0; b < B; b++) {
+            values[n] = ratio(o, k, count + b * o->C);
+            n += !isnan(values[n]);
+        }
+        qsort(values, (size_t)n, sizeof *values, by_size);
+        const double nan_ = (double)NAN;
+        o->list[k].recovery = (ns_recovery){ratio(o, k, NULL), n ? values[(int64_t)(.025 * (double)(n - 1))] : nan_, n ? values[n - 1 - (int64_t)(.025 * (double)(n - 1))] : nan_};
+    }
+    free(count);
+    free(values);
+    return rc;
+}
+
+static int reduce(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    for (int k = 0; k < o->n; k++) {
+        int64_t flipped = 0;
+        for (int64_t i = 0; i < o->C; i++)
+            flipped += o->says_source[k * o->C + i];
+        o->list[k].flipped = (double)flipped / (double)o->C;
+    }
+    return find_intervals(r);
+}
+
+/* ---- the whole ---- */
+
+static int describe_model(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    o->layer_kind = ns_alloc_array((size_t)o->L, sizeof *o->layer_kind);
+    o->window = ns_alloc_array((size_t)(o->L * o->H), sizeof *o->window);
+    if (!o->layer_kind || !o->window)
+        return ns_oom(r->err, "layers");
+    for (int64_t l = 0; l < o->L; l++) {
+        const ns_attn *const attn = ns_arch_attn(r->arch, l);
+        o->layer_kind[l] = ns_layer_kind_name(ns_arch_layer_kind(r->arch, l));
+        for (int64_t h = 0; attn && h < attn->n_heads; h++)
+            o->window[l * o->H + h] = ns_attn_window(attn, h);
+    }
+    return NS_OK;
+}
+
+static int allocate_sources(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    o->case_id = ns_alloc_array((size_t)o->C, sizeof *o->case_id);
+    o->source_id = ns_alloc_array((size_t)o->C, sizeof *o->source_id);
+    o->source_difference = ns_alloc_array((size_t)o->C, sizeof *o->source_difference);
+    o->source_right = ns_alloc_array((size_t)o->C, 1);
+    o->norm = ns_alloc_array((size_t)(o->L * o->H), sizeof *o->norm);
+    bool good = o->case_id && o->source_id && o->source_difference && o->source_right && o->norm;
+    for (int64_t i = 0; good && i < o->C; i++)
+        good = (o->case_id[i] = ns_strdup(r->pairs[i].to->id)) && (o->source_id[i] = ns_strdup(r->pairs[i].source->id));
+    return good ? NS_OK : ns_oom(r->err, "a patching");
+}
+
+static int allocate_conditions(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    o->difference = ns_alloc_array((size_t)(o->n * o->C), sizeof *o->difference);
+    o->says_source = ns_alloc_array((size_t)(o->n * o->C), 1);
+    return o->difference && o->says_source ? NS_OK : ns_oom(r->err, "a patching");
+}
+
+int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, const ns_patch_params *params, ns_error *err)
+{
+    *out = NULL;
+    ns_patching *const o = ns_alloc_array(1, sizeof *o);
+    if (!o)
+        return ns_oom(err, "a patching");
+    ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .d = ns_arch_max_head_dim(ns_model_arch(model))};
+    o->L = r.arch->n_layers;
+    o->H = ns_arch_max_heads(r.arch);
+    o->all_rows = params->all_rows;
+    o->noising = params->noising;
+    o->seed = params->seed;
+    int rc = check_heads(&r);
+    rc = rc ? rc : choose_pairs(&r, cases);
+    rc = rc ? rc : hash_pairs(&r);
+    rc = rc ? rc : describe_model(&r);
+    rc = rc ? rc : allocate_sources(&r);
+    rc = rc ? rc : ns_patch_sources(&r);
+    rc = rc ? rc : plan(&r);
+    rc = rc ? rc : allocate_conditions(&r);
+    rc = rc ? rc : ns_patch_conditions(&r);
+    rc = rc ? rc : reduce(&r);
+    free(r.pairs);
+    free(r.z);
+    if (rc)
+        ns_patching_free(o);
+    else
+        *out = o;
+    return rc;
+}
+
+void ns_patching_free(ns_patching *o)
+{
+    if (!o)
+        return;
+    for (int i = 0; i < o->n; i++)
+        free(o->list[i].heads);
+    for (int64_t i = 0; o->case_id && i < o->C; i++)
+        free(o->case_id[i]);
+    for (int64_t i = 0; o->source_id && i < o->C; i++)
+        free(o->source_id[i]);
+    void *const lists[] = {o->list, o->case_id, o->source_id, o->difference, o->says_source, o->source_difference, o->source_right, o->norm,
+                           (void *)o->layer_kind, o->window};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        free(lists[i]);
+    free(o);
+}

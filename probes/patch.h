@@ -1,0 +1,33 @@
+/* patch.h - inside of a patching: its pairs, conditions and passes. Internal. */
+#ifndef NS_PATCH_INTERNAL_H
+#define NS_PATCH_INTERNAL_H
+
+#include <needlescope/patch.h>
+
+#include "score.h"
+
+typedef struct ns_patch_pair { const ns_case *source, *to; } ns_patch_pair;
+
+typedef struct ns_patch_run {
+    const ns_model        *model;
+    const ns_arch         *arch;
+    const ns_patch_params *p;
+    ns_patch_pair         *pairs;        /* [C] by the destination's id */
+    ns_patching           *out;
+    int64_t                first, n;     /* the pairs at work */
+    float                 *z;            /* [n, rows, L, H, d] of their sources, rows counted from the last one back */
+    int64_t                rows, d;      /* rows: the largest of any pair */
+    int64_t                done, total;
+    ns_error              *err;
+} ns_patch_run;
+
+/* The row that predicts the first content token. */
+static inline int64_t ns_patch_row(const ns_case *c) { return c->n_tokens - 1 + c->n_lead; }
+/* How many rows of a case are patched: those up to and with that row. */
+static inline int64_t ns_patch_rows(const ns_patch_run *r, const ns_case *c) { return r->p->all_rows ? ns_patch_row(c) + 1 : c->n_lead + 1; }
+
+/* patch_measure.c: sources (norms, d, what they say), then the conditions, which need the norms. */
+int ns_patch_sources(ns_patch_run *);
+int ns_patch_conditions(ns_patch_run *);
+
+#endif

@@ -1,0 +1,261 @@
+/* patch_measure.c - the passes of a patching.
+ *
+ *   sources      every source once: |z W_O| at its answer rows, d, whether it says its answer; the controls are drawn by those norms
+ *   conditions   pairs at a time: z of their sources is kept, then the destinations run under every condition. Where the answer's rows alone are patched
+ *                the conditions of a pair fork from one pass over its prompt.
+ *
+ * A session carries case_index = condition * C + pair; the passes over sources carry the pair. A row is known by its distance from the row that predicts
+ * the first content token, so prompts of unlike length correspond there. */
+#include "patch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draws.h"
+#include "pass.h"
+
+enum { Z_BYTES = 256 << 20 };            /* of kept activations, about: more pairs are done later */
+
+static bool interrupted(void *user)
+{
+    const ns_patch_run *const r = user;
+    return r->p->cancelled && r->p->cancelled(r->p->user);
+}
+
+static ns_pass begin_pass(ns_patch_run *r)
+{
+    return (ns_pass){.model = r->model, .cancelled = interrupted, .user = r};
+}
+
+static int run_pass(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks)
+{
+    r->done += p->rows;
+    const int rc = ns_pass_run(p, hooks, r->err);
+    if (rc == NS_OK && r->p->progress)
+        r->p->progress(r->p->user, r->total ? (double)r->done / (double)r->total : 1);
+    return rc;
+}
+
+static int64_t best_of(const float *x, int64_t n)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+/* d and the most likely token at the row that predicts the first content token; false: not among these rows. */
+static bool read_difference(const ns_patch_pair *pair, const ns_site *site, const ns_view *v, float *d, int64_t *says)
+{
+    const int64_t row = ns_patch_row(site->c) - site->row0;
+    if (row < 0 || row >= site->n_rows)
+        return false;
+    const float *const x = ns_at(v, row, 0, 0);
+    *d = x[pair->source->answer[pair->source->n_lead]] - x[pair->to->answer[pair->to->n_lead]];
+    *says = best_of(x, v->shape[1]);
+    return true;
+}
+
+/* ---- sources ---- */
+
+typedef struct survey { ns_patch_run *r; double *norm; int64_t *rows; } survey;      /* [L, H], [L] */
+
+static int see_norms(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    survey *const s = user;
+    s->rows[site->layer] += site->n_rows;
+    ns_add_norms(s->norm, s->r->out->H, site, v);
+    return NS_OK;
+}
+
+static int see_source(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    const survey *const s = user;
+    ns_patching *const o = s->r->out;
+    const ns_patch_pair *const pair = &s->r->pairs[site->case_index];
+    int64_t says;
+    if (read_difference(pair, site, v, &o->source_difference[site->case_index], &says))
+        o->source_right[site->case_index] = says == pair->source->answer[pair->source->n_lead];
+    return NS_OK;
+}
+
+static int64_t pair_rows(const ns_patch_run *r, int64_t i)
+{
+    return ns_patch_row(r->pairs[i].source) + 1;
+}
+
+int ns_patch_sources(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    survey s = {r, ns_alloc_array((size_t)(o->L * o->H), sizeof(double)), ns_alloc_array((size_t)o->L, sizeof(int64_t))};
+    const ns_hook list[] = {
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .rows.kind = NS_ROWS_ANSWER, .read = see_norms, .user = &s},
+        {.size = sizeof(ns_hook), .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_source, .user = &s},
+    };
+    ns_hooks *hooks = NULL;
+    ns_session *unused;
+    ns_pass p = begin_pass(r);
+    int rc = s.norm && s.rows ? ns_hooks_new(&hooks, r->arch, list, 2, r->err) : ns_oom(r->err, "norms of heads");
+    for (int64_t i = 0; i < o->C && rc == NS_OK; i++) {
+        rc = ns_pass_add(&p, NULL, r->pairs[i].source, 0, pair_rows(r, i), i, &unused, r->err);
+        if (rc == NS_OK && (p.rows >= NS_PASS_ROWS || i + 1 == o->C))
+            rc = run_pass(r, &p, hooks);
+    }
+    for (int64_t i = 0; rc == NS_OK && i < o->L * o->H; i++)
+        o->norm[i] = s.rows[i / o->H] ? (float)(s.norm[i] / (double)s.rows[i / o->H]) : NAN;
+    ns_pass_clear(&p);
+    ns_hooks_free(hooks);
+    free(s.norm);
+    free(s.rows);
+    return rc;
+}
+
+/* ---- z of the sources at work ---- */
+
+/* Row `back` before the last, of the source of pair i: [L, H, d]. */
+static float *kept(const ns_patch_run *r, int64_t i, int64_t back, int64_t layer, int64_t head)
+{
+    return r->z + ((((i - r->first) * r->rows + back) * r->out->L + layer) * r->out->H + head) * r->d;
+}
+
+static int keep_z(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    ns_patch_run *const r = user;
+    for (int64_t k = 0; k < site->n_rows; k++) {
+        const int64_t back = ns_patch_row(site->c) - (site->row0 + k);
+        for (int64_t h = 0; h < site->n_heads && back >= 0 && back < r->rows; h++)
+            memcpy(kept(r, site->case_index, back, site->layer, h), ns_at(v, k, h, 0), (size_t)v->shape[2] * sizeof(float));
+    }
+    return NS_OK;
+}
+
+static ns_rows rows_of(const ns_patch_run *r)
+{
+    return (ns_rows){.kind = r->p->all_rows ? NS_ROWS_ALL : NS_ROWS_ANSWER};
+}
+
+static int keep_sources(ns_patch_run *r)
+{
+    const ns_hook reader = {.size = sizeof reader, .at = "blocks.*.attn.hook_z", .rows = rows_of(r), .read = keep_z, .user = r};
+    ns_hooks *hooks = NULL;
+    ns_session *unused;
+    ns_pass p = begin_pass(r);
+    int rc = ns_hooks_new(&hooks, r->arch, &reader, 1, r->err);
+    for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++) {
+        rc = ns_pass_add(&p, NULL, r->pairs[i].source, 0, pair_rows(r, i), i, &unused, r->err);
+        if (rc == NS_OK && (p.rows >= NS_PASS_ROWS || i + 1 == r->first + r->n))
+            rc = run_pass(r, &p, hooks);
+    }
+    ns_pass_clear(&p);
+    ns_hooks_free(hooks);
+    return rc;
+}
+
+/* ---- conditions ---- */
+
+static int put_z(void *user, const ns_site *site, ns_view *v, ns_error *err)
+{
+    (void)err;
+    const ns_patch_run *const r = user;
+    if (site->case_index < 0)
+        return NS_OK;
+    const ns_patch_condition *const c = &r->out->list[site->case_index / r->out->C];
+    const int64_t pair = site->case_index % r->out->C, last = ns_patch_row(site->c), rows = ns_patch_rows(r, r->pairs[pair].source);
+    for (int i = 0; i < c->n_heads; i++)
+        for (int64_t k = 0; k < site->n_rows && c->heads[i][0] == site->layer; k++) {
+            const int64_t back = last - (site->row0 + k);
+            if (back >= 0 && back < rows)
+                memcpy(ns_at(v, k, c->heads[i][1], 0), kept(r, pair, back, site->layer, c->heads[i][1]), (size_t)v->shape[2] * sizeof(float));
+        }
+    return NS_OK;
+}
+
+static int see_patched(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+{
+    (void)err;
+    const ns_patch_run *const r = user;
+    if (site->case_index < 0)
+        return NS_OK;
+    const ns_patch_pair *const pair = &r->pairs[site->case_index % r->out->C];
+    int64_t says;
+    if (read_difference(pair, site, v, &r->out->difference[site->case_index], &says))
+        r->out->says_source[site->case_index] = says == pair->source->answer[pair->source->n_lead];
+    return NS_OK;
+}
+
+/* A prompt that is not touched is shared by all conditions; the untouched condition shares it always. */
+static bool shares_prompt(const ns_patch_run *r, int k)
+{
+    return !r->p->all_rows || r->out->list[k].kind == NS_PATCH_NONE;
+}
+
+static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t i)
+{
+    const ns_case *const to = r->pairs[i].to;
+    const int64_t from = to->n_tokens - 1, end = ns_patch_row(to) + 1;
+    ns_session *trunk = NULL, *unused;
+    int rc = NS_OK;
+    for (int k = 0; k < r->out->n && rc == NS_OK; k++) {
+        if (shares_prompt(r, k))
+            continue;
+        rc = ns_pass_add(p, NULL, to, 0, end, k * r->out->C + i, &unused, r->err);
+        if (rc == NS_OK && p->rows >= NS_PASS_ROWS)
+            rc = run_pass(r, p, hooks);
+    }
+    if (rc == NS_OK && from > 0)
+        rc = ns_pass_add(p, NULL, to, 0, from, -1, &trunk, r->err);
+    for (int k = 0; k < r->out->n && rc == NS_OK; k++)
+        if (shares_prompt(r, k))
+            rc = ns_pass_add(p, trunk, to, from, end, k * r->out->C + i, &unused, r->err);
+    return rc == NS_OK && p->rows >= NS_PASS_ROWS ? run_pass(r, p, hooks) : rc;
+}
+
+static int run_pairs(ns_patch_run *r, const ns_hooks *hooks)
+{
+    ns_pass p = begin_pass(r);
+    int rc = keep_sources(r);
+    for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++)
+        rc = add_pair(r, &p, hooks, i);
+    if (rc == NS_OK)
+        rc = run_pass(r, &p, hooks);
+    ns_pass_clear(&p);
+    return rc;
+}
+
+static void count_rows(ns_patch_run *r)
+{
+    for (int64_t i = 0; i < r->out->C; i++) {
+        const ns_case *const to = r->pairs[i].to;
+        const int64_t rows = ns_patch_rows(r, r->pairs[i].source);
+        r->rows = rows > r->rows ? rows : r->rows;
+        r->total += pair_rows(r, i) + to->n_tokens;
+        for (int k = 0; k < r->out->n; k++)
+            r->total += shares_prompt(r, k) ? to->n_lead + 1 : ns_patch_row(to) + 1;
+    }
+    r->total += r->done;
+}
+
+int ns_patch_conditions(ns_patch_run *r)
+{
+    const ns_hook list[] = {
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_z", .rows = rows_of(r), .edit = put_z, .user = r},
+        {.size = sizeof(ns_hook), .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_patched, .user = r},
+    };
+    ns_hooks *hooks = NULL;
+    count_rows(r);
+    const int64_t floats = r->rows * r->out->L * r->out->H * r->d, at_once = Z_BYTES / (int64_t)sizeof(float) / (floats ? floats : 1) + 1;
+    const int64_t most = at_once < r->out->C ? at_once : r->out->C;
+    r->z = ns_alloc_array((size_t)(most * floats), sizeof *r->z);
+    int rc = r->z ? ns_hooks_new(&hooks, r->arch, list, 2, r->err) : ns_oom(r->err, "activations of the sources");
+    for (r->first = 0; r->first < r->out->C && rc == NS_OK; r->first += r->n) {
+        r->n = r->out->C - r->first < most ? r->out->C - r->first : most;
+        rc = run_pairs(r, hooks);
+    }
+    ns_hooks_free(hooks);
+    return rc;
+}

@@ -1,0 +1,166 @@
+/* patch_write.c - patching.h5: axes condition, case, layer, head; sets over conditions, the map over layers and heads, what every pair gave. */
+#include "patch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "draws.h"
+
+static const char *const kinds[] = {"none", "everything", "target", "control", "head"};
+
+typedef struct column { const char *name, *summary; double (*value)(const ns_patch_condition *); } column;
+
+static double value_of(const ns_patch_condition *c)   { return c->recovery.value; }
+static double low_of(const ns_patch_condition *c)     { return c->recovery.low; }
+static double high_of(const ns_patch_condition *c)    { return c->recovery.high; }
+static double flipped_of(const ns_patch_condition *c) { return c->flipped; }
+static double draw_of(const ns_patch_condition *c)    { return c->draw; }
+static double matched_of(const ns_patch_condition *c) { return c->layer_matched; }
+
+/* Of the map under these names, of the sets with set_ before them. */
+static const column columns[] = {
+    {"recovery", "(d patched - d destination) / (d source - d destination), sums over pairs", value_of},
+    {"recovery_low", "95 % of recovery over resampled pairs: from", low_of},
+    {"recovery_high", "to", high_of},
+    {"flipped", "share of pairs whose most likely token is the source's answer", flipped_of},
+};
+static const column of_sets[] = {
+    {"draw", "number of the control; -1 otherwise", draw_of},
+    {"layer_matched", "1 where each control head lies in the layer of the head it stands for", matched_of},
+};
+
+static int put_set(ns_table_writer *w, const ns_patching *o, const char *before, const column *c, ns_error *err)
+{
+    const int64_t n = o->n - o->n_map;
+    char name[48];
+    float *const values = ns_alloc_array((size_t)n, sizeof *values);
+    if (!values)
+        return ns_oom(err, c->name);
+    for (int64_t i = 0; i < n; i++)
+        values[i] = (float)c->value(&o->list[i]);
+    const ns_view view = ns_view_of(values, NS_F32, 1, &n);
+    snprintf(name, sizeof name, "%s%s", before, c->name);
+    const int rc = ns_table_array(w, name, "condition", &view, c->summary, err);
+    free(values);
+    return rc;
+}
+
+static int put_map(ns_table_writer *w, const ns_patching *o, const column *c, ns_error *err)
+{
+    const int64_t shape[2] = {o->L, o->H};
+    float *const values = ns_alloc_array((size_t)(o->L * o->H), sizeof *values);
+    if (!values)
+        return ns_oom(err, c->name);
+    for (int64_t i = 0; i < o->L * o->H; i++)
+        values[i] = NAN;
+    for (int k = o->n - o->n_map; k < o->n; k++)
+        values[o->list[k].heads[0][0] * o->H + o->list[k].heads[0][1]] = (float)c->value(&o->list[k]);
+    const ns_view view = ns_view_of(values, NS_F32, 2, shape);
+    const int rc = ns_table_array(w, c->name, "layer head", &view, c->summary, err);
+    free(values);
+    return rc;
+}
+
+static int put_columns(ns_table_writer *w, const ns_patching *o, ns_error *err)
+{
+    int rc = NS_OK;
+    for (size_t k = 0; k < sizeof columns / sizeof *columns && rc == NS_OK; k++)
+        rc = put_set(w, o, "set_", &columns[k], err);
+    for (size_t k = 0; k < sizeof of_sets / sizeof *of_sets && rc == NS_OK; k++)
+        rc = put_set(w, o, "", &of_sets[k], err);
+    for (size_t k = 0; k < sizeof columns / sizeof *columns && rc == NS_OK && o->n_map; k++)
+        rc = put_map(w, o, &columns[k], err);
+    return rc;
+}
+
+static int put_words(ns_table_writer *w, const ns_patching *o, ns_error *err)
+{
+    const int n = o->n - o->n_map;
+    const char **const text = ns_alloc_array((size_t)n, sizeof *text);
+    int rc = text ? NS_OK : ns_oom(err, "conditions");
+    for (int i = 0; rc == NS_OK && i < n; i++)
+        text[i] = kinds[o->list[i].kind];
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "kind", "condition", text, n, err);
+    for (int i = 0; rc == NS_OK && i < n; i++)
+        text[i] = NULL;
+    for (int i = 0; rc == NS_OK && i < n; i++)
+        if (!(text[i] = ns_heads_text((const int64_t (*)[2])o->list[i].heads, o->list[i].n_heads)))
+            rc = ns_oom(err, "conditions");
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "heads", "condition", text, n, err);
+    for (int i = 0; text && i < n && rc == NS_OK; i++)
+        free((char *)text[i]);
+    free(text);
+    return rc;
+}
+
+/* [C, L, H] out of the map's conditions. */
+static int put_map_cases(ns_table_writer *w, const ns_patching *o, ns_error *err)
+{
+    const int64_t shape[3] = {o->C, o->L, o->H}, LH = o->L * o->H;
+    float *const d = ns_alloc_array((size_t)(o->C * LH), sizeof *d);
+    if (!d)
+        return ns_oom(err, "the map");
+    for (int64_t i = 0; i < o->C * LH; i++)
+        d[i] = NAN;
+    for (int k = o->n - o->n_map; k < o->n; k++)
+        for (int64_t i = 0; i < o->C; i++)
+            d[i * LH + o->list[k].heads[0][0] * o->H + o->list[k].heads[0][1]] = o->difference[k * o->C + i];
+    const ns_view view = ns_view_of(d, NS_F32, 3, shape);
+    const int rc = ns_table_array(w, "map_difference", "case layer head", &view, "d with that head patched", err);
+    free(d);
+    return rc;
+}
+
+static int put_cells(ns_table_writer *w, const ns_patching *o, ns_error *err)
+{
+    const int64_t cells[2] = {o->n - o->n_map, o->C}, heads[2] = {o->L, o->H};
+    const ns_view difference = ns_view_of(o->difference, NS_F32, 2, cells), says = ns_view_of(o->says_source, NS_U8, 2, cells),
+                  source = ns_view_of(o->source_difference, NS_F32, 1, &o->C), right = ns_view_of(o->source_right, NS_U8, 1, &o->C),
+                  norm = ns_view_of(o->norm, NS_F32, 2, heads), window = ns_view_of(o->window, NS_I64, 2, heads);
+    int rc = ns_table_strings(w, "case_id", "case", (const char *const *)o->case_id, o->C, err);
+    rc = rc ? rc : ns_table_strings(w, "source_id", "case", (const char *const *)o->source_id, o->C, err);
+    rc = rc ? rc : ns_table_strings(w, "layer_kind", "layer", o->layer_kind, o->L, err);
+    rc = rc ? rc : ns_table_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
+    rc = rc ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows of the sources", err);
+    rc = rc ? rc : ns_table_array(w, "difference", "condition case", &difference, "d: logit of the source's answer - of the destination's, first content tokens", err);
+    rc = rc ? rc : ns_table_array(w, "says_source", "condition case", &says, "1 where the most likely token is the source's answer", err);
+    rc = rc ? rc : ns_table_array(w, "source_difference", "case", &source, "d of the source's own run", err);
+    rc = rc ? rc : ns_table_array(w, "source_right", "case", &right, "1 where the source's own run says its answer", err);
+    return rc || !o->n_map ? rc : put_map_cases(w, o, err);
+}
+
+int ns_patching_write(const ns_patching *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    char seed[32], dropped[200] = "";
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
+    if (o->n_dropped)
+        snprintf(dropped, sizeof dropped, "%lld (first: %s, %s)", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
+    const ns_fact own[] = {{"kind", "patching", false}, {"rows", o->all_rows ? "all" : "answer", false}, {"direction", o->noising ? "noising" : "denoising", false},
+                           {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false}, {"dropped", dropped, false}};
+    enum { OWN = sizeof own / sizeof *own };
+    ns_fact *const all = ns_alloc_array((size_t)(OWN + n_facts), sizeof *all);
+    ns_table_writer *w = NULL;
+    if (!all)
+        return ns_oom(err, path);
+    memcpy(all, own, sizeof own);
+    for (int i = 0; i < n_facts; i++)
+        all[OWN + i] = facts[i];
+    int rc = ns_table_create(&w, path, all, OWN + n_facts, err);
+    rc = rc ? rc : ns_table_count(w, "condition", o->n - o->n_map, err);
+    rc = rc ? rc : ns_table_count(w, "case", o->C, err);
+    rc = rc ? rc : ns_table_count(w, "layer", o->L, err);
+    rc = rc ? rc : ns_table_count(w, "head", o->H, err);
+    rc = rc ? rc : put_words(w, o, err);
+    rc = rc ? rc : put_columns(w, o, err);
+    rc = rc ? rc : put_cells(w, o, err);
+    if (rc == NS_OK)
+        rc = ns_table_commit(w, err);
+    else
+        ns_table_abort(w);
+    free(all);
+    return rc;
+}

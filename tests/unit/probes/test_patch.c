@@ -1,0 +1,147 @@
+/* test_patch.c - patching on heads that are known: nothing changes nothing, everything is the source to the last bit, the planted heads carry the answer
+ * and their matched others do not; directions mirror each other; threads and whole runs give the same bits; what cannot be patched is refused. */
+#include "harness.h"
+
+#include <needlescope/patch.h>
+
+static char folder[] = "/tmp/ns-patch-XXXXXX";
+static const int64_t heads[][2] = {{3, 1}, {4, 6}};
+
+static void twins(ns_cases *cases, int64_t length)
+{
+    static const double depths[] = {0, 0.4, 1};
+    ns_error err = {0};
+    const ns_needle_params p = {.size = sizeof p, .lengths = &length, .n_lengths = 1, .depths = depths, .n_depths = 3, .count = 2, .seed = 3, .vocab = 512,
+                                .twins = NS_TWIN_SWAP};
+    OK(ns_needle_cases(cases, &p, &err));
+}
+
+static ns_patching *run(int threads, const ns_patch_params *params)
+{
+    ns_error err = {0};
+    ns_cases cases = {0};
+    ns_patching *p = NULL;
+    loaded m = load(folder, threads, NULL, 0);
+    twins(&cases, 60);
+    OK(ns_patch(&p, m.model, &cases, params, &err));
+    ns_cases_clear(&cases);
+    unload(&m);
+    return p;
+}
+
+static const ns_patch_condition *of_head(const ns_patching *p, int64_t layer, int64_t head)
+{
+    for (int k = p->n - p->n_map; k < p->n; k++)
+        if (p->list[k].heads[0][0] == layer && p->list[k].heads[0][1] == head)
+            return &p->list[k];
+    fail_msg("%lld.%lld is not in the map", (long long)layer, (long long)head);
+    return NULL;
+}
+
+static void planted_heads_carry(void **state)
+{
+    (void)state;
+    ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 5});
+    assert_int_equal(p->n, 3 + 5 + p->n_map);
+    assert_int_equal(p->n_map, p->L * 8);
+    assert_true(p->list[0].recovery.value == 0 && p->list[0].flipped == 0);
+    assert_memory_equal(p->difference + p->C, p->source_difference, (size_t)p->C * sizeof(float));       /* everything: the source itself */
+    assert_true(p->list[1].recovery.value == 1 && p->list[1].recovery.low == 1 && p->list[1].flipped == 1);
+    assert_true(p->list[2].kind == NS_PATCH_TARGET && p->list[2].recovery.value > .99 && p->list[2].flipped == 1);
+    for (int k = 3; k < 8; k++)
+        assert_true(p->list[k].kind == NS_PATCH_CONTROL && fabs(p->list[k].recovery.value) < .01 && p->list[k].layer_matched);
+    assert_true(of_head(p, 3, 1)->recovery.value > .3 && of_head(p, 4, 6)->recovery.value > .3);        /* two copiers share the answer */
+    assert_true(fabs(of_head(p, 3, 2)->recovery.value) < .01 && fabs(of_head(p, 5, 0)->recovery.value) < .01);
+    for (int64_t i = 0; i < p->C; i++)
+        assert_true(p->source_right[i] == 1 && strstr(p->case_id[i], "-swap") && !strstr(p->source_id[i], "-swap"));
+    ns_patching_free(p);
+}
+
+/* d changes its sign with the direction, so the untouched runs of one direction are the sources of the other. */
+static void directions_mirror(void **state)
+{
+    (void)state;
+    ns_patching *const a = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1, .no_map = true});
+    ns_patching *const b = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1, .no_map = true, .noising = true});
+    assert_int_equal(a->n_map, 0);
+    for (int64_t i = 0; i < a->C; i++) {
+        assert_string_equal(a->case_id[i], b->source_id[i]);
+        assert_true(a->difference[i] == -b->source_difference[i] && b->difference[i] == -a->source_difference[i]);
+    }
+    ns_patching_free(a);
+    ns_patching_free(b);
+}
+
+static void threads_change_no_bit(void **state)
+{
+    (void)state;
+    const ns_patch_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .draws = 3};
+    ns_patching *const a = run(1, &params), *const b = run(3, &params);
+    assert_memory_equal(a->difference, b->difference, (size_t)(a->n * a->C) * sizeof(float));
+    for (int k = 0; k < a->n; k++)
+        assert_memory_equal(&a->list[k].recovery, &b->list[k].recovery, sizeof a->list[k].recovery);
+    ns_patching_free(a);
+    ns_patching_free(b);
+}
+
+/* With all rows the prompt is patched too: everything is still the source, nothing still nothing, and each head carries at least what it does alone. */
+static void all_rows(void **state)
+{
+    (void)state;
+    ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 2, .no_map = true, .all_rows = true});
+    assert_true(p->list[0].recovery.value == 0 && p->list[1].recovery.value > .999 && p->list[1].recovery.value < 1.001);
+    assert_true(p->list[2].recovery.value > .99);
+    ns_patching_free(p);
+}
+
+static void refused(const ns_cases *cases, const ns_patch_params *params, const char *why)
+{
+    ns_error err = {0};
+    ns_patching *p = NULL;
+    loaded m = load(folder, 1, NULL, 0);
+    assert_int_equal(ns_patch(&p, m.model, cases, params, &err), NS_E_ARG);
+    if (!strstr(err.message, why))
+        fail_msg("'%s' lacks '%s'", err.message, why);
+    assert_null(p);
+    unload(&m);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    static const int64_t lengths[] = {40}, nowhere[][2] = {{3, 99}}, twice[][2] = {{3, 1}, {3, 1}}, deep[][2] = {{6, 0}};
+    ns_cases cases = {0}, plain = {0};
+    twins(&cases, 40);
+    needle_cases(&plain, lengths, 1, 1, 3);
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = nowhere, .n_heads = 1}, "layer 3 has heads 0 to 7");
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = deep, .n_heads = 1}, "layers 0 to 5");
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = twice, .n_heads = 2}, "named twice");
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .no_map = true}, "nothing to patch");
+    refused(&plain, &(ns_patch_params){.size = sizeof(ns_patch_params)}, "twin_of");
+    for (int64_t i = 0; i < cases.n; i++)                  /* the same first token: nothing tells the two answers apart */
+        cases.list[i].answer[cases.list[i].n_lead] = 7;
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params)}, "first answer token of its twin");
+    ns_cases_clear(&cases);
+    ns_cases_clear(&plain);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    return mkdtemp(folder) ? ns_plant(folder, &(ns_plant_params){.size = sizeof(ns_plant_params), .window = 24}, &err) : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    remove_plant(folder);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(directions_mirror), cmocka_unit_test(threads_change_no_bit),
+                                       cmocka_unit_test(all_rows), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
