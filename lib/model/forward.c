@@ -245,9 +245,8 @@ static int run_head(ns_pass *p, int64_t first, int64_t last)
 {
     ns_model *m = (ns_model *)p->model;        /* a streamed head is packed for this wave only, under the model's lock */
     int rc = m->streamed ? ns_weights_head(m, &m->head, p->err) : NS_OK;
-    for (int64_t i = first; i < last && !rc; i++)
-        if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
-            rc = ns_final_run(p, i);
+    if (!rc)
+        rc = ns_final_run(p, first, last);
     if (m->streamed)
         ns_weight_free(&m->head);
     return rc;

@@ -1,4 +1,4 @@
-/* head.c - final norm and logits, for the rows that are read: at most 32 at a time. */
+/* head.c - final norm and logits, for the rows that are read: at most 32 at a time, of as many sessions as have them. */
 #include "model/internal.h"
 
 #include <math.h>
@@ -53,25 +53,54 @@ static int keep_last(ns_pass *p, ns_session *s, const float *logits)
     return NS_OK;
 }
 
-/* Rows [row0, row1), at most HEAD_ROWS. */
-static int head_rows(ns_pass *p, int64_t session, int64_t row0, int64_t row1)
+/* ---- rows of many sessions in one product ---- */
+
+typedef struct segment { int64_t session, row0, rows; } segment;         /* rows of one session, next to each other */
+typedef struct gathered { segment list[HEAD_ROWS]; int n; int64_t rows; } gathered;
+
+static bool wants_logits(const ns_pass *p, const ns_session *s, int64_t row0, int64_t row1)
 {
-    ns_session *s = p->sessions[session];
-    const int64_t D = p->arch->d_model, V = p->arch->vocab, rows = row1 - row0;
-    float *x = p->scratch->final.data, *logits = p->scratch->logits.data;
-    ns_fpenv env = ns_fpenv_set();
-    final_norm(p, s->x + (row0 - s->base) * D, x, rows);
-    int rc = deliver_final(p, session, NS_POINT_LN_FINAL, row0, rows, x, D);
-    bool wanted = (p->logits && row1 == s->n_tokens) || ns_wanted(p, s, NS_POINT_LOGITS, -1, row0, row1);
-    if (!rc && wanted) {
-        final_affine(p, x, rows);
-        ns_linear(p->engine, rows, x, D, &p->model->head, 0, V, logits, V);
-        finish_logits(p, logits, rows);
-        rc = deliver_final(p, session, NS_POINT_LOGITS, row0, rows, logits, V);
-        if (!rc && p->logits && row1 == s->n_tokens)
-            rc = keep_last(p, s, logits + (rows - 1) * V);
+    return (p->logits && row1 == s->n_tokens) || ns_wanted(p, s, NS_POINT_LOGITS, -1, row0, row1);
+}
+
+/* The head's matrix is read once for all rows that were gathered. */
+static int finish(ns_pass *p, gathered *g)
+{
+    const int64_t D = p->arch->d_model, V = p->arch->vocab;
+    float *const x = p->scratch->final.data, *logits = p->scratch->logits.data;
+    int rc = NS_OK;
+    if (g->rows) {
+        final_affine(p, x, g->rows);
+        ns_linear(p->engine, g->rows, x, D, &p->model->head, 0, V, logits, V);
+        finish_logits(p, logits, g->rows);
     }
-    ns_fpenv_restore(env);
+    for (int i = 0; i < g->n && !rc; logits += g->list[i++].rows * V) {
+        const segment *const part = &g->list[i];
+        ns_session *const s = p->sessions[part->session];
+        rc = deliver_final(p, part->session, NS_POINT_LOGITS, part->row0, part->rows, logits, V);
+        if (!rc && p->logits && part->row0 + part->rows == s->n_tokens)
+            rc = keep_last(p, s, logits + (part->rows - 1) * V);
+    }
+    g->n = 0;
+    g->rows = 0;
+    return rc;
+}
+
+/* Rows [row0, row1) of a session, at most HEAD_ROWS: normalised, delivered, and gathered where their logits are wanted. */
+static int add_rows(ns_pass *p, gathered *g, int64_t session, int64_t row0, int64_t row1)
+{
+    const ns_session *const s = p->sessions[session];
+    const int64_t D = p->arch->d_model, rows = row1 - row0;
+    int rc = g->rows + rows > HEAD_ROWS ? finish(p, g) : NS_OK;
+    float *const x = (float *)p->scratch->final.data + g->rows * D;
+    if (rc)
+        return rc;
+    final_norm(p, s->x + (row0 - s->base) * D, x, rows);
+    rc = deliver_final(p, session, NS_POINT_LN_FINAL, row0, rows, x, D);
+    if (!rc && wants_logits(p, s, row0, row1)) {
+        g->list[g->n++] = (segment){session, row0, rows};
+        g->rows += rows;
+    }
     return rc;
 }
 
@@ -81,22 +110,36 @@ static bool row_read(const ns_pass *p, const ns_session *s, int64_t row)
            || ns_wanted(p, s, NS_POINT_LOGITS, -1, row, row + 1);
 }
 
-int ns_final_run(ns_pass *p, int64_t session)
+static int add_session(ns_pass *p, gathered *g, int64_t session)
 {
-    ns_session *s = p->sessions[session];
-    if (!ns_buffer_need(&p->scratch->final, HEAD_ROWS * p->arch->d_model, p->err)
-        || !ns_buffer_need(&p->scratch->logits, HEAD_ROWS * p->arch->vocab, p->err))
-        return NS_E_MEMORY;
+    const ns_session *const s = p->sessions[session];
     int rc = NS_OK;
     int64_t run = -1;
     for (int64_t r = s->base; r <= s->n_tokens && !rc; r++) {
         bool read = r < s->n_tokens && row_read(p, s, r);
         if (run >= 0 && (!read || r - run == HEAD_ROWS)) {
-            rc = head_rows(p, session, run, r);
+            rc = add_rows(p, g, session, run, r);
             run = -1;
         }
         if (read && run < 0)
             run = r;
     }
+    return rc;
+}
+
+int ns_final_run(ns_pass *p, int64_t first, int64_t last)
+{
+    gathered g = {.n = 0};
+    if (!ns_buffer_need(&p->scratch->final, HEAD_ROWS * p->arch->d_model, p->err)
+        || !ns_buffer_need(&p->scratch->logits, HEAD_ROWS * p->arch->vocab, p->err))
+        return NS_E_MEMORY;
+    int rc = NS_OK;
+    const ns_fpenv env = ns_fpenv_set();
+    for (int64_t i = first; i < last && !rc; i++)
+        if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
+            rc = add_session(p, &g, i);
+    if (!rc)
+        rc = finish(p, &g);
+    ns_fpenv_restore(env);
     return rc;
 }

@@ -172,7 +172,7 @@ int ns_attention(ns_pass *, const ns_band *, const ns_attn *, const ns_kv *, con
 
 /* layer.c */
 int ns_layer_run(ns_pass *, int64_t session, int64_t layer, const ns_layer_weights *);
-/* head.c: final norm and logits of the wanted rows of one session. */
-int ns_final_run(ns_pass *, int64_t session);
+/* head.c: final norm and logits of the wanted rows of the sessions [first, last) that have new ones. */
+int ns_final_run(ns_pass *, int64_t first, int64_t last);
 
 #endif
