@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""needlescope.py against eager transformers: committed fixtures, and SmolLM2-135M-Instruct with its tokenizer.
+"""needlescope.py against eager transformers: committed fixtures, SmolLM2-135M-Instruct with its tokenizer, and stories260K where it is there.
 
-    real.py NEEDLESCOPE ROOT
+    real.py NEEDLESCOPE ROOT STORIES
 
 Logits, attention rows and residuals agree; so do logits with heads silenced (z = 0 before o_proj), greedy tokens, and token ids of text."""
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-tool, root = sys.argv[1:3]
+tool, root, stories = sys.argv[1:4]
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 import needlescope as ns
 
@@ -96,6 +97,21 @@ def check_text():
     print("SmolLM2: ids, tokens, offsets and text of", len(PARTS) + 1, "texts equal", flush=True)
 
 
+def check_expected(folder):
+    """The model's own expected.json: a forward pass in double precision."""
+    with open(os.path.join(folder, "expected.json")) as f:
+        want = json.load(f)
+    m, ids = ns.load(folder), want["greedy_ids"]
+    assert m.generate(ids[:1], len(ids) - 1).tolist() == ids[1:]
+    cache = m.run(ids[:16], at=["hook_logits", "blocks.*.attn.hook_pattern"])[1]
+    worst = near("logits", cache["hook_logits"], np.array(want["logits_first16"]), 2e-5)
+    for layer, heads in enumerate(want["attn_first16"]):
+        for head, rows in enumerate(heads):
+            for row, weights in enumerate(rows):
+                worst = max(worst, near("pattern", cache[f"blocks.{layer}.attn.hook_pattern"][head, row, :row + 1], np.array(weights), 2e-5))
+    print(f"stories260K: {len(ids) - 1} greedy tokens equal, logits and patterns within {worst:.1e} of double precision", flush=True)
+
+
 def check_score():
     """Prompts with special tokens in them: the _nosink scores leave these out, be the cases ids or text."""
     with tempfile.TemporaryDirectory() as work:
@@ -124,6 +140,9 @@ def main():
     fixtures = os.path.join(root, "tests", "golden", "fixtures")
     for name in ("llama", "mistral", "qwen3", "olmo2"):
         check(os.path.join(fixtures, name), rng.integers(3, 64, 40).tolist(), [(0, 1), (1, 0), (1, 2)], 2e-5)
+    if os.path.isdir(stories):
+        check(stories, [1, *rng.integers(3, 512, 60).tolist()], [(1, 2), (4, 7)], 2e-5)
+        check_expected(stories)
     subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True, stdout=subprocess.DEVNULL)
     check_text()
     check_score()
