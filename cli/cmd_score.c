@@ -7,11 +7,12 @@
 
 #include "cli/commands.h"
 #include "cli/facts.h"
+#include "cli/head_score.h"
 #include "cli/probing.h"
 
 typedef struct score_settings {
     cli_words   cases, probes, definitions;
-    const char *out, *reference;
+    const char *out, *head_score, *reference;
     int         compat;
     int64_t     top, resamples, seed;
     bool        list, no_sharing, one_at_a_time;
@@ -28,6 +29,7 @@ static const cli_option options[] = {
     {"compat", 0, CLI_CHOICE, FIELD(compat), "CODE", "count retrieval_wu as this published code does, under a name of its own (retrieval_wu2024)",
      "none|wu2024"},
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
+    {"head-score", 0, CLI_FILE, FIELD(head_score), "FILE", "also write Wu et al.'s score of every case as their JSON, {\"LAYER-HEAD\": [..]}"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of the cases behind the intervals (default 1000; 0: no intervals)", NULL, 0, 1000000},
     {"seed", 0, CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
@@ -247,12 +249,26 @@ static void use_published_wu(cli_words *probes)
         probes->list[probes->n++] = "wu2024";
 }
 
+static int check_head_score(cli *app, const score_settings *s)
+{
+    bool found = s->compat || !s->head_score;
+    for (int64_t i = 0; i < s->probes.n && !found; i++) {
+        const ns_probe *const probe = ns_probe_find(s->probes.list[i]);
+        found = probe && (strcmp(probe->name, "wu") == 0 || strcmp(probe->name, "wu2024") == 0);
+    }
+    if (!found)
+        return ns_fail(&app->err, NS_E_ARG, "--head-score is Wu et al.'s score: ask for it with --probe retrieval_wu or --compat wu2024");
+    return cli_check_output(app, s->head_score);
+}
+
 /* Everything is checked before the weights are read. */
 static int make_plan(cli *app, const score_settings *s, const char *path, plan *p)
 {
     int rc = cli_check_output(app, s->out);
     if (rc == NS_OK)
         rc = cli_check_probes(app, &s->probes);
+    if (rc == NS_OK)
+        rc = check_head_score(app, s);
     if (rc == NS_OK)
         rc = cli_read_definitions(app, &p->probing, &s->definitions);
     if (rc == NS_OK)
@@ -285,6 +301,8 @@ static int report(cli *app, const score_settings *s, const plan *p, const ns_sco
 {
     cli_out o = {0};
     int rc = s->out ? write_scores(app, &p->model, scores, s->out) : NS_OK;
+    if (rc == NS_OK && s->head_score)
+        rc = cli_write_head_score(scores, s->head_score, &app->err);
     if (rc < 0)
         return rc;
     cli_out_begin(&o, app, "needlescope.score/1");
@@ -340,6 +358,7 @@ const cli_command cli_cmd_score = {
     .examples = "needlescope score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5\n"
                 "echo '{\"name\": \"first_word\", \"rows\": \"answer\", \"keys\": [1], \"stat\": \"mass\"}' > own.json; "
                 "needlescope score MODEL --cases cases.jsonl --probe-def own.json\n"
+                "needlescope score MODEL --cases cases.jsonl --compat wu2024 --head-score MODEL.json\n"
                 "needlescope score --list",
     .run = score,
 };

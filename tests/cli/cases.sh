@@ -75,6 +75,13 @@ code=$?
 "$NEEDLESCOPE" score MODEL --cases wrong.jsonl --probe needle_mass --json >out 2>err
 grep -q '"nothing_answered":.*true' out || fail "none answered: not in the JSON"
 
+# Wu et al.'s JSON: one line, a list for every head; not without their score, and not where no case counts
+run cases needle --model MODEL --lengths 64 --count 2 -o wu.jsonl
+run score MODEL --cases wu.jsonl --probe retrieval_wu --head-score wu.json
+[ "$(wc -l <wu.json)" -le 1 ] && grep -q '"3-1":\[1,1,1,1,1,1,1,1,1,1\]' wu.json || fail "--head-score: $(head -c 300 wu.json)"
+expect 2 '--probe retrieval_wu or --compat wu2024' score MODEL --cases wu.jsonl --probe induction --head-score no.json
+[ ! -e no.json ] || fail "a head score of another score"
+
 # text: bytes as tokens, "x y" merged
 vocabulary=$(awk 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
 cat >MODEL/tokenizer.json <<END
