@@ -64,6 +64,19 @@ void ns_format_tick(char out[32], double value, double step)
     ns_true_minus(out);
 }
 
+void ns_format_cell(char out[32], double value)
+{
+    if (fabs(value) >= 1e6) {
+        ns_format_tick(out, value, value / 10);
+        return;
+    }
+    ns_format_fixed(out, value, fabs(value) >= 9.95 ? 0 : fabs(value) >= 0.995 ? 1 : 2);
+    char *zero = strstr(out, "0.");
+    if (zero && (zero == out || zero[-1] == '-'))
+        memmove(zero, zero + 1, strlen(zero));
+    ns_true_minus(out);
+}
+
 static void add_tick(ns_ticks *t, double value, double step)
 {
     t->at[t->n] = value;

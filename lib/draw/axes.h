@@ -27,6 +27,7 @@ void ns_ticks_make(ns_ticks *, const ns_scale *, bool integers, double length, d
 void ns_ticks_fit(ns_ticks *, const ns_scale *, bool integers, double length, const ns_type *);
 double ns_ticks_width(const ns_ticks *, const ns_type *);  /* of the widest label */
 void ns_format_tick(char out[32], double value, double step);
+void ns_format_cell(char out[32], double value);            /* for a cell: without a leading zero */
 void ns_true_minus(char text[32]);                         /* a leading hyphen becomes U+2212 */
 
 typedef enum ns_side { NS_BOTTOM, NS_LEFT, NS_RIGHT } ns_side;

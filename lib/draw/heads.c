@@ -127,20 +127,6 @@ static void make_legend(ns_heads_panel *p)
         ns_legend_add(&p->legend, NS_SWATCH_OUTLINE, p->cells.colors->mark, "%s", f->marks_name ? f->marks_name : "marked");
 }
 
-/* Numbers without a leading zero, where they fit with air around them. */
-static void format_value(char out[32], double value)
-{
-    if (fabs(value) >= 1e6) {
-        ns_format_tick(out, value, value / 10);
-        return;
-    }
-    ns_format_fixed(out, value, fabs(value) >= 9.95 ? 0 : fabs(value) >= 0.995 ? 1 : 2);
-    char *zero = strstr(out, "0.");
-    if (zero && (zero == out || zero[-1] == '-'))
-        memmove(zero, zero + 1, strlen(zero));
-    ns_true_minus(out);
-}
-
 static double value_size(const ns_heads_panel *p, const ns_type *type)
 {
     const double w = p->box.w / (double)p->figure.n_heads, h = p->box.h / (double)p->figure.n_layers;
@@ -151,7 +137,7 @@ static double value_size(const ns_heads_panel *p, const ns_type *type)
         for (int64_t i = 0; fits && i < p->figure.n_layers * p->figure.n_heads; i++) {
             if (isnan(p->figure.score[i]))
                 continue;
-            format_value(text, (double)p->figure.score[i]);
+            ns_format_cell(text, (double)p->figure.score[i]);
             fits = ns_type_width(type, text, sizes[s], false) + 3.5 <= w;
         }
         if (fits)
@@ -171,6 +157,11 @@ static void size_box(ns_heads_panel *p, const ns_page *page, double width)
     p->box.h = ns_page_cells(page, h, p->figure.n_layers);
 }
 
+double ns_heads_bar_width(ns_heads_panel *p, const ns_type *type)
+{
+    return BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, type);
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_heads_panel *p = (ns_heads_panel *)base;
@@ -184,7 +175,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->layers = (ns_axis){.side = NS_LEFT, .scale = rows, .down = true, .label = "layer", .gap = strip};
     p->heads = (ns_axis){.side = NS_BOTTOM, .scale = cols, .label = "head"};
     ns_ticks_make(&p->layers.ticks, &rows, true, 100, 10);          /* for its width; made again when the height is known */
-    const double left = ns_axis_depth(&p->layers, page->type), right = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, page->type);
+    const double left = ns_axis_depth(&p->layers, page->type), right = p->no_bar ? 0 : ns_heads_bar_width(p, page->type);
     size_box(p, page, fmax(page->width - left - right, page->width * 0.3));
     ns_ticks_make(&p->layers.ticks, &rows, true, p->box.h, 9.5);
     ns_ticks_fit(&p->heads.ticks, &cols, true, p->box.w, page->type);
@@ -193,7 +184,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->strip = (ns_box){p->box.x - STRIP_GAP - STRIP, p->box.y, STRIP, p->box.h};
     p->bar_box = (ns_box){p->box.x + p->box.w + BAR_GAP, p->box.y, BAR, p->box.h};
     const double depth = ns_colorbar_layout(&p->bar, p->box.h, page->type);
-    base->width = p->bar_box.x + BAR + depth;
+    base->width = p->no_bar ? p->box.x + p->box.w : p->bar_box.x + BAR + depth;
     const double title = ns_type_width(page->type, base->title, NS_SIZE_TITLE, true);
     const double subtitle = ns_type_width(page->type, base->subtitle, NS_SIZE_TICK, false);
     base->width = fmin(page->width, fmax(fmax(base->width, fmax(title, subtitle)), f->kind ? page->width * 0.6 : 0));
@@ -249,7 +240,7 @@ static void draw_values(const ns_heads_panel *p, ns_canvas *c)
             continue;
         const ns_box b = cell_box(p, i / p->figure.n_heads, i % p->figure.n_heads, 1);
         const bool dark = ns_rgb_luminance(ns_cell_color(&p->cells, v)) < 0.2;
-        format_value(text, v);
+        ns_format_cell(text, v);
         ns_canvas_text(c, b.x + b.w / 2, ns_baseline(b.y + b.h / 2, p->value_size), text,
                        (ns_style){.size = p->value_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0},
                                   .anchor = NS_AT_MIDDLE});
@@ -292,7 +283,8 @@ static void draw(const ns_panel *base, ns_canvas *c)
     draw_strip(p, c);
     ns_axis_draw(&p->layers, c, p->box);
     ns_axis_draw(&p->heads, c, p->box);
-    ns_colorbar_draw(&p->bar, c, p->bar_box);
+    if (!p->no_bar)
+        ns_colorbar_draw(&p->bar, c, p->bar_box);
     ns_legend_draw(&p->legend, c);
 }
 

@@ -12,11 +12,12 @@ typedef struct ns_heads_panel {
     ns_axis         layers, heads;
     ns_legend       legend;
     ns_box          box, strip, bar_box;
-    bool            has_strip;
+    bool            has_strip, no_bar;       /* no_bar: another panel's bar speaks for this one */
     double          value_size;      /* type size of the numbers in the cells; 0 = not printed */
 } ns_heads_panel;
 
 int  ns_heads_begin(ns_heads_panel *, const ns_heads_figure *, const ns_figure_params *, ns_error *);
 void ns_heads_end(ns_heads_panel *);
+double ns_heads_bar_width(ns_heads_panel *, const ns_type *);      /* what the colour bar takes at the right */
 
 #endif

@@ -34,3 +34,35 @@ int ns_draw_curves(const char *path, const ns_curves_figure *figure, const ns_fi
     (void)params;
     return refuse(err, path);
 }
+
+int ns_draw_matrix(const char *path, const ns_matrix_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    (void)figure;
+    (void)params;
+    return refuse(err, path);
+}
+
+int ns_draw_rank(const char *path, const ns_rank_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    (void)figure;
+    (void)params;
+    return refuse(err, path);
+}
+
+int ns_draw_strips(const char *path, const ns_strips_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    (void)figure;
+    (void)params;
+    return refuse(err, path);
+}
+
+int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle, const ns_figure_params *params,
+                      ns_error *err)
+{
+    (void)figures;
+    (void)n;
+    (void)title;
+    (void)subtitle;
+    (void)params;
+    return refuse(err, path);
+}

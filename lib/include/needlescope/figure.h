@@ -91,5 +91,45 @@ typedef struct ns_curves_figure {
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 
+/* Heads maps side by side (find, continue, induction): what each says of the same layers and heads. One colour bar where all have one scale. */
+enum { NS_FIGURE_HEADS = 6 };
+NS_API NS_MUST_CHECK int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle,
+                                           const ns_figure_params *, ns_error *);
+
+/* A matrix of named rows and columns: agreement between scores, a needle grid (length x depth). value[rows * cols] row-major, NaN = hatched; text in the
+ * cells, NULL = their numbers. */
+typedef struct ns_matrix_figure {
+    size_t       size;
+    const float *value;  int64_t n_rows, n_cols;  /* at most 64 each */
+    const char *const *rows, *const *cols;        /* their names */
+    const char *const *text;                      /* [rows * cols] or NULL; a line each */
+    const char  *row_name, *col_name, *value_name, *study_name;
+    const char  *missing_name;                    /* what a hatched cell means; NULL = no key */
+    double       chance;                          /* a tick on the colour bar; NaN = none */
+} ns_matrix_figure;
+NS_API NS_MUST_CHECK int ns_draw_matrix(const char *path, const ns_matrix_figure *, const ns_figure_params *, ns_error *);
+
+/* Values by rank with their intervals, panels side by side: the best heads of each score. */
+typedef struct ns_ranked { const char *name; int64_t n; const double *value, *low, *high; const char *const *labels; double chance; } ns_ranked;   /* NaN: no interval, no chance */
+typedef struct ns_rank_figure {
+    size_t           size;
+    const ns_ranked *panels;  int n_panels;       /* at most 6, of 1 to 256 values each */
+    const char      *value_name, *study_name, *chance_name;
+} ns_rank_figure;
+NS_API NS_MUST_CHECK int ns_draw_rank(const char *path, const ns_rank_figure *, const ns_figure_params *, ns_error *);
+
+/* Interventions and their controls: in each panel (a measure) a column for each set, every control a dot, the set itself a diamond, the untouched value a
+ * line. draws[panels, columns, n_draws], NaN = none. */
+typedef struct ns_strips_figure {
+    size_t        size;
+    const char *const *panels;   int n_panels;    /* at most 6 */
+    const char *const *columns;  int n_columns;   /* at most 16 */
+    const double *untouched;                      /* [panels] NaN = no line */
+    const double *target;                         /* [panels, columns] */
+    const double *draws;  int64_t n_draws;
+    const char   *title, *study_name, *target_name, *draws_name;
+} ns_strips_figure;
+NS_API NS_MUST_CHECK int ns_draw_strips(const char *path, const ns_strips_figure *, const ns_figure_params *, ns_error *);
+
 NS_END
 #endif

@@ -1,0 +1,101 @@
+/* heads_row.c - heads maps side by side, each with its score's name; one key, and one colour bar where all have one scale. */
+#include "draw/heads.h"
+
+#include <math.h>
+
+static const double GAP = 12;
+
+typedef struct row_panel {
+    ns_panel        base;
+    ns_heads_panel  part[NS_FIGURE_HEADS];
+    double          x[NS_FIGURE_HEADS];
+    int             n;
+    bool            one_scale;
+} row_panel;
+
+static bool same_scale(const row_panel *p)
+{
+    for (int i = 1; i < p->n; i++)
+        if (p->part[i].cells.scale.min != p->part[0].cells.scale.min || p->part[i].cells.scale.max != p->part[0].cells.scale.max ||
+            p->part[i].cells.colors != p->part[0].cells.colors)
+            return false;
+    return true;
+}
+
+static int layout(ns_panel *base, const ns_page *page, ns_error *err)
+{
+    row_panel *const p = (row_panel *)base;
+    const double bar = p->one_scale ? ns_heads_bar_width(&p->part[p->n - 1], page->type) : 0;
+    const double each = (page->width - GAP * (p->n - 1) - bar) / p->n, top = ns_header_height(base);
+    double x = 0;
+    base->height = 0;
+    for (int i = 0; i < p->n; i++) {
+        ns_page own = *page;
+        own.width = each + (p->one_scale && i + 1 == p->n ? bar : 0);
+        const int code = p->part[i].base.layout(&p->part[i].base, &own, err);
+        if (code != NS_OK)
+            return code;
+        p->x[i] = ns_page_snap(page, x);
+        x += p->part[i].base.width + GAP;
+        base->height = fmax(base->height, top + p->part[i].base.height);
+    }
+    base->width = fmin(page->width, x - GAP);
+    return NS_OK;
+}
+
+static void draw(const ns_panel *base, ns_canvas *c)
+{
+    const row_panel *const p = (const row_panel *)base;
+    const double dx = c->dx, dy = c->dy;
+    ns_header_draw(base, c, 0);
+    c->dy += ns_header_height(base);
+    for (int i = 0; i < p->n; i++) {
+        c->dx = dx + p->x[i];
+        p->part[i].base.draw(&p->part[i].base, c);
+    }
+    c->dx = dx;
+    c->dy = dy;
+}
+
+/* A part has no title but its score's name, and only the first one the key. */
+static int begin_parts(row_panel *p, const ns_heads_figure *figures, int n, const ns_figure_params *params, ns_error *err)
+{
+    ns_figure_params own = {.size = sizeof own};
+    int code = params ? ns_sized_copy(&own, sizeof own, params, "ns_figure_params", err) : NS_OK;
+    own.size = sizeof own;
+    own.title = NULL;
+    own.bytes = NULL;
+    for (; p->n < n && code == NS_OK; p->n++) {
+        ns_heads_figure f;
+        code = ns_sized_copy(&f, sizeof f, &figures[p->n], "ns_heads_figure", err);
+        f.size = sizeof f;
+        f.model_name = NULL;
+        if (code == NS_OK)
+            code = ns_heads_begin(&p->part[p->n], &f, &own, err);
+        if (p->n)
+            p->part[p->n].legend.n = 0;
+    }
+    return code;
+}
+
+int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle, const ns_figure_params *params,
+                      ns_error *err)
+{
+    row_panel p = {.base = {.layout = layout, .draw = draw}};
+    if (!figures || n < 1 || n > NS_FIGURE_HEADS)
+        return ns_fail(err, NS_E_ARG, "heads row: %d maps; 1 to %d can be drawn side by side", n, NS_FIGURE_HEADS);
+    int code = ns_check_name(title, "the title", err);
+    if (code == NS_OK)
+        code = ns_panel_begin(&p.base, params, title ? title : "", subtitle, err);
+    if (code == NS_OK)
+        code = begin_parts(&p, figures, n, params, err);
+    p.one_scale = code == NS_OK && same_scale(&p);
+    for (int i = 0; p.one_scale && i + 1 < n; i++)
+        p.part[i].no_bar = true;
+    if (code == NS_OK)
+        code = ns_panel_write(&p.base, path, err);
+    for (int i = 0; i < p.n; i++)
+        ns_heads_end(&p.part[i]);
+    ns_panel_end(&p.base);
+    return code;
+}

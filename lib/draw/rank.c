@@ -1,0 +1,154 @@
+/* rank.c - values by rank with intervals and names: how fast a score falls, and how sure the order is. */
+#include "draw/panel.h"
+
+#include <math.h>
+
+enum { MOST_PANELS = 6, MOST_RANKS = 256 };
+static const ns_rgb VALUE = {0, 114, 178}, CHANCE = {213, 94, 0};
+static const double GAP = 12, TALL = 110, POINT = 3, LABEL = 6, LABEL_ROOM = 6.6, AROUND = 5;
+
+typedef struct rank_panel {
+    ns_panel       base;
+    ns_rank_figure figure;               /* copy; arrays are the caller's */
+    ns_axis        x[MOST_PANELS], y;
+    ns_box         box[MOST_PANELS];
+    ns_legend      legend;
+} rank_panel;
+
+static int check(const ns_rank_figure *f, ns_error *err)
+{
+    if (f->n_panels < 1 || f->n_panels > MOST_PANELS || !f->panels)
+        return ns_fail(err, NS_E_ARG, "rank figure: %d panels; 1 to %d can be drawn", f->n_panels, MOST_PANELS);
+    for (int i = 0; i < f->n_panels; i++) {
+        const ns_ranked *const p = &f->panels[i];
+        if (p->n < 1 || p->n > MOST_RANKS || !p->value || !p->low || !p->high)
+            return ns_fail(err, NS_E_ARG, "rank figure: panel %d has %lld values; 1 to %d, with intervals", i, (long long)p->n, MOST_RANKS);
+        const int code = ns_check_name(p->name, "a panel's name", err);
+        if (code != NS_OK)
+            return code;
+        for (int64_t k = 0; k < p->n; k++)
+            if (!isfinite(p->value[k]))
+                return ns_fail(err, NS_E_ARG, "rank figure: value %lld of panel %d is %g", (long long)k, i, p->value[k]);
+    }
+    return ns_check_name(f->value_name, "the values' name", err);
+}
+
+/* From 0 or below to 1 or above, so that figures compare. */
+static ns_scale range_of(const ns_rank_figure *f)
+{
+    ns_scale s = {.min = 0, .max = 1};
+    for (int i = 0; i < f->n_panels; i++)
+        for (int64_t k = 0; k < f->panels[i].n; k++) {
+            s.min = fmin(s.min, isnan(f->panels[i].low[k]) ? f->panels[i].value[k] : f->panels[i].low[k]);
+            s.max = fmax(s.max, isnan(f->panels[i].high[k]) ? f->panels[i].value[k] : f->panels[i].high[k]);
+        }
+    return s;
+}
+
+static double at_rank(const rank_panel *p, int panel, int64_t k)
+{
+    const ns_box b = p->box[panel];
+    return b.x + AROUND + (b.w - 2 * AROUND) * ((double)k + .5) / (double)p->figure.panels[panel].n;
+}
+
+static double at_value(const rank_panel *p, double v)
+{
+    return p->box[0].y + p->box[0].h * (1 - fmin(fmax(ns_scale_at(&p->y.scale, v), 0), 1));
+}
+
+static bool has_room(const rank_panel *p, int panel)
+{
+    return (p->box[panel].w - 2 * AROUND) / (double)p->figure.panels[panel].n >= LABEL_ROOM;
+}
+
+static int layout(ns_panel *base, const ns_page *page, ns_error *err)
+{
+    rank_panel *const p = (rank_panel *)base;
+    const ns_rank_figure *const f = &p->figure;
+    int code = ns_type_check(page->type, f->value_name ? f->value_name : "", "the values' name", err);
+    for (int i = 0; i < f->n_panels && code == NS_OK; i++)
+        code = ns_type_check(page->type, f->panels[i].name ? f->panels[i].name : "", "a panel's name", err);
+    if (code != NS_OK)
+        return code;
+    p->y.label = f->value_name;
+    ns_ticks_make(&p->y.ticks, &p->y.scale, false, TALL, 18);
+    const double left = ns_axis_depth(&p->y, page->type), top = ns_header_height(base) + NS_SIZE_LABEL * 1.4;
+    const double w = (page->width - left - GAP * (f->n_panels - 1) - 1) / f->n_panels;
+    for (int i = 0; i < f->n_panels; i++) {
+        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+        const double inset = AROUND / (w - 2 * AROUND) * (double)f->panels[i].n;
+        p->x[i] = (ns_axis){.side = NS_BOTTOM, .scale = {.min = .5 - inset, .max = (double)f->panels[i].n + .5 + inset}, .label = "rank"};
+        ns_ticks_fit(&p->x[i].ticks, &p->x[i].scale, true, w, page->type);
+    }
+    base->width = page->width;
+    const double bottom = p->box[0].y + TALL + ns_axis_depth(&p->x[0], page->type);
+    ns_legend_place(&p->legend, page->type, p->box[0].x, bottom + 3, base->width);
+    base->height = p->legend.n ? p->legend.y + p->legend.height : bottom;
+    return NS_OK;
+}
+
+static void draw_one(const rank_panel *p, ns_canvas *c, int panel, int64_t k)
+{
+    const ns_ranked *const r = &p->figure.panels[panel];
+    const double x = at_rank(p, panel, k), y = at_value(p, r->value[k]);
+    const bool interval = !isnan(r->low[k]) && !isnan(r->high[k]);
+    const double over = interval ? at_value(p, r->high[k]) : y, under = interval ? at_value(p, r->low[k]) : y;
+    if (interval)
+        ns_canvas_line(c, x, over, x, under, (ns_pen){.color = VALUE, .width = 0.8});
+    ns_canvas_fill(c, (ns_box){x - POINT / 2, y - POINT / 2, POINT, POINT}, VALUE);
+    if (!r->labels || !has_room(p, panel))
+        return;
+    const double need = ns_type_width(c->type, r->labels[k], LABEL, false) + 3;
+    const bool above = over - need > p->box[panel].y;               /* else beneath the interval */
+    ns_canvas_text(c, x + NS_CAP_HEIGHT * LABEL / 2, above ? over - 3 : under + 3, r->labels[k],
+                   (ns_style){.size = LABEL, .color = NS_INK, .angle = 90, .anchor = above ? NS_AT_START : NS_AT_END});
+}
+
+static void draw(const ns_panel *base, ns_canvas *c)
+{
+    const rank_panel *const p = (const rank_panel *)base;
+    ns_header_draw(base, c, p->box[0].x);
+    for (int i = 0; i < p->figure.n_panels; i++) {
+        const ns_ranked *const r = &p->figure.panels[i];
+        const ns_box b = p->box[i];
+        if (!isnan(r->chance))
+            ns_canvas_line(c, b.x, at_value(p, r->chance), b.x + b.w, at_value(p, r->chance), (ns_pen){.color = CHANCE, .width = 0.7, .dash = 2});
+        for (int64_t k = 0; k < r->n; k++)
+            draw_one(p, c, i, k);
+        ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
+        ns_axis_draw(&p->x[i], c, b);
+        if (r->name)
+            ns_canvas_text(c, b.x, b.y - 3.5, r->name, (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+    }
+    ns_axis_draw(&p->y, c, p->box[0]);
+    ns_legend_draw(&p->legend, c);
+}
+
+static int begin(rank_panel *p, const ns_rank_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_rank_figure", err);
+    if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
+        return code;
+    const ns_rank_figure *const f = &p->figure;
+    bool intervals = false, chance = false;
+    for (int i = 0; i < f->n_panels; i++) {
+        chance |= !isnan(f->panels[i].chance);
+        for (int64_t k = 0; k < f->panels[i].n; k++)
+            intervals |= !isnan(f->panels[i].low[k]);
+    }
+    ns_legend_add(&p->legend, NS_SWATCH_FILL, VALUE, "%s", intervals ? "head, with its 95 % interval over cases" : "head");
+    if (chance)
+        ns_legend_add(&p->legend, NS_SWATCH_LINE, CHANCE, "%s", f->chance_name ? f->chance_name : "chance");
+    p->y = (ns_axis){.side = NS_LEFT, .scale = range_of(f)};
+    return ns_panel_begin(&p->base, params, "Best heads by rank", f->study_name, err);
+}
+
+int ns_draw_rank(const char *path, const ns_rank_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    rank_panel p = {.base = {.layout = layout, .draw = draw}};
+    int code = begin(&p, figure, params, err);
+    if (code == NS_OK)
+        code = ns_panel_write(&p.base, path, err);
+    ns_panel_end(&p.base);
+    return code;
+}

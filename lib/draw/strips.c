@@ -1,0 +1,181 @@
+/* strips.c - interventions beside their controls: every draw is a dot, the set a diamond, the untouched value a line. Dots stand aside by a fixed
+ * low-discrepancy sequence, so the same numbers give the same figure. */
+#include "draw/panel.h"
+
+#include <math.h>
+
+enum { MOST_PANELS = 6, MOST_COLUMNS = 16 };
+static const ns_rgb DRAW = {86, 140, 190}, TARGET = {213, 94, 0};
+static const double GAP = 20, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45;
+
+typedef struct strips_panel {
+    ns_panel         base;
+    ns_strips_figure figure;             /* copy; arrays are the caller's */
+    ns_axis          y[MOST_PANELS];
+    ns_box           box[MOST_PANELS];
+    ns_legend        legend;
+    bool             level;
+} strips_panel;
+
+/* ---- what was given ---- */
+
+static double draw_at(const ns_strips_figure *f, int panel, int column, int64_t k)
+{
+    return f->draws[((int64_t)panel * f->n_columns + column) * f->n_draws + k];
+}
+
+static int check(const ns_strips_figure *f, ns_error *err)
+{
+    int code = NS_OK;
+    if (f->n_panels < 1 || f->n_panels > MOST_PANELS || f->n_columns < 1 || f->n_columns > MOST_COLUMNS || f->n_draws < 0 || f->n_draws > 100000 || !f->panels ||
+        !f->columns || !f->untouched || !f->target || (f->n_draws && !f->draws))
+        return ns_fail(err, NS_E_ARG, "strips figure: %d panels of %d columns of %lld draws; 1 to %d and %d can be drawn", f->n_panels, f->n_columns,
+                       (long long)f->n_draws, MOST_PANELS, MOST_COLUMNS);
+    for (int i = 0; i < f->n_panels && code == NS_OK; i++)
+        code = ns_check_name(f->panels[i], "a panel's name", err);
+    for (int i = 0; i < f->n_columns && code == NS_OK; i++)
+        code = ns_check_name(f->columns[i], "a column's name", err);
+    return code;
+}
+
+static void widen(ns_scale *s, double v)
+{
+    if (!isfinite(v))
+        return;
+    s->min = fmin(s->min, v);
+    s->max = fmax(s->max, v);
+}
+
+/* What lies between 0 and 1 is shown from 0 to 1, so that accuracies compare. */
+static ns_scale range_of(const ns_strips_figure *f, int panel)
+{
+    ns_scale s = {.min = (double)INFINITY, .max = -(double)INFINITY};
+    widen(&s, f->untouched[panel]);
+    for (int c = 0; c < f->n_columns; c++) {
+        widen(&s, f->target[panel * f->n_columns + c]);
+        for (int64_t k = 0; k < f->n_draws; k++)
+            widen(&s, draw_at(f, panel, c, k));
+    }
+    if (!(s.min <= s.max) || (s.min >= 0 && s.max <= 1))
+        return (ns_scale){.min = -.03, .max = 1.03};
+    const double room = s.max > s.min ? .06 * (s.max - s.min) : .5;
+    return (ns_scale){.min = s.min - room, .max = s.max + room};
+}
+
+/* ---- layout ---- */
+
+static int layout(ns_panel *base, const ns_page *page, ns_error *err)
+{
+    strips_panel *const p = (strips_panel *)base;
+    const ns_strips_figure *const f = &p->figure;
+    int code = NS_OK;
+    double name = 0, left = 0;
+    for (int i = 0; i < f->n_panels && code == NS_OK; i++)
+        code = ns_type_check(page->type, f->panels[i], "a panel's name", err);
+    for (int i = 0; i < f->n_columns && code == NS_OK; i++) {
+        code = ns_type_check(page->type, f->columns[i], "a column's name", err);
+        name = fmax(name, ns_type_width(page->type, f->columns[i], NS_SIZE_TICK, false));
+    }
+    if (code != NS_OK)
+        return code;
+    for (int i = 0; i < f->n_panels; i++) {
+        ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, TALL, 18);
+        left = fmax(left, ns_axis_depth(&p->y[i], page->type));
+    }
+    const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, w = (page->width - 1 - left * f->n_panels - (GAP - 12) * (f->n_panels - 1)) / f->n_panels;
+    p->level = name + 3 <= w / f->n_columns;
+    for (int i = 0; i < f->n_panels; i++)
+        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + left + GAP - 12)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+    base->width = page->width;
+    const double bottom = p->box[0].y + TALL + 3 + (p->level ? NS_SIZE_TICK * 1.2 : name * sin(SLANT * acos(-1) / 180) + NS_SIZE_TICK);
+    ns_legend_place(&p->legend, page->type, p->box[0].x, bottom + 4, base->width);
+    base->height = p->legend.y + p->legend.height;
+    return NS_OK;
+}
+
+/* ---- drawing ---- */
+
+static double column_x(const strips_panel *p, int panel, int column)
+{
+    return p->box[panel].x + p->box[panel].w * (column + .5) / p->figure.n_columns;
+}
+
+static double value_y(const strips_panel *p, int panel, double v)
+{
+    return p->box[panel].y + p->box[panel].h * (1 - fmin(fmax(ns_scale_at(&p->y[panel].scale, v), 0), 1));
+}
+
+/* van der Corput, base 2, in -.5 ... .5. */
+static double aside(int64_t k)
+{
+    double x = 0, digit = .5;
+    for (k++; k > 0; k /= 2, digit /= 2)
+        x += (double)(k % 2) * digit;
+    return x - .5;
+}
+
+static void draw_diamond(ns_canvas *c, double x, double y, double r, ns_rgb color)
+{
+    const double xy[4][2] = {{x, y - r}, {x + r, y}, {x, y + r}, {x - r, y}};
+    ns_canvas_polygon(c, xy, 4, color);
+}
+
+static void draw_column(const strips_panel *p, ns_canvas *c, int panel, int column)
+{
+    const ns_strips_figure *const f = &p->figure;
+    const double x = column_x(p, panel, column), width = SPREAD * p->box[panel].w / f->n_columns, target = f->target[panel * f->n_columns + column];
+    for (int64_t k = 0; k < f->n_draws; k++) {
+        const double v = draw_at(f, panel, column, k);
+        if (isfinite(v))
+            ns_canvas_fill(c, (ns_box){x + width * aside(k) - DOT / 2, value_y(p, panel, v) - DOT / 2, DOT, DOT}, DRAW);
+    }
+    if (isfinite(target))
+        draw_diamond(c, x, value_y(p, panel, target), DIAMOND, TARGET);
+    ns_canvas_text(c, x + (p->level ? 0 : 2), p->box[panel].y + p->box[panel].h + 3 + NS_CAP_HEIGHT * NS_SIZE_TICK, f->columns[column],
+                   (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END, .angle = p->level ? 0 : SLANT});
+}
+
+static void draw(const ns_panel *base, ns_canvas *c)
+{
+    const strips_panel *const p = (const strips_panel *)base;
+    ns_header_draw(base, c, p->box[0].x);
+    for (int i = 0; i < p->figure.n_panels; i++) {
+        const ns_box b = p->box[i];
+        const double y = value_y(p, i, p->figure.untouched[i]);
+        if (isfinite(p->figure.untouched[i]))
+            ns_canvas_line(c, b.x, y, b.x + b.w, y, (ns_pen){.color = NS_FAINT, .width = 0.7, .dash = 2});
+        for (int column = 0; column < p->figure.n_columns; column++)
+            draw_column(p, c, i, column);
+        ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
+        ns_axis_draw(&p->y[i], c, b);
+        ns_canvas_text(c, b.x, b.y - 3.5, p->figure.panels[i], (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+    }
+    ns_legend_draw(&p->legend, c);
+}
+
+/* ---- the figure ---- */
+
+static int begin(strips_panel *p, const ns_strips_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    int code = ns_sized_copy(&p->figure, sizeof p->figure, figure, "ns_strips_figure", err);
+    if (code != NS_OK || (code = check(&p->figure, err)) != NS_OK)
+        return code;
+    const ns_strips_figure *const f = &p->figure;
+    for (int i = 0; i < f->n_panels; i++)
+        p->y[i] = (ns_axis){.side = NS_LEFT, .scale = range_of(f, i)};
+    ns_legend_add(&p->legend, NS_SWATCH_FILL, TARGET, "%s", f->target_name ? f->target_name : "the set");
+    if (f->n_draws)
+        ns_legend_add(&p->legend, NS_SWATCH_FILL, DRAW, "%s", f->draws_name ? f->draws_name : "controls, each draw");
+    ns_legend_add(&p->legend, NS_SWATCH_LINE, NS_FAINT, "untouched");
+    return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);
+}
+
+int ns_draw_strips(const char *path, const ns_strips_figure *figure, const ns_figure_params *params, ns_error *err)
+{
+    strips_panel p = {.base = {.layout = layout, .draw = draw}};
+    int code = begin(&p, figure, params, err);
+    if (code == NS_OK)
+        code = ns_panel_write(&p.base, path, err);
+    ns_panel_end(&p.base);
+    return code;
+}
