@@ -8,94 +8,18 @@
 
 #include "cli/commands.h"
 #include "cli/figure.h"
+#include "cli/score_file.h"
 
-static int layer_kind_of(const char *name)
-{
-    for (int kind = NS_LAYER_FULL; kind <= NS_LAYER_RECURRENT; kind++)
-        if (strcmp(name, ns_layer_kind_name((ns_layer_kind)kind)) == 0)
-            return kind;
-    return NS_LAYER_FULL;
-}
-
-/* kind[L] and the widest window of each layer [L]; both malloc'd. */
-static int read_layers(const ns_file *f, int64_t n_layers, int **kind, int64_t **window, ns_error *err)
-{
-    char **names = NULL;
-    int64_t n = 0, shape[NS_MAX_RANK], *windows = NULL;
-    int rank, rc = ns_file_read_strings(f, "layer_kind", &names, &n, err);
-    if (rc == NS_OK)
-        rc = ns_file_read_i64(f, "window", &windows, &rank, shape, err);
-    *kind = ns_alloc_array((size_t)n_layers, sizeof **kind);
-    *window = ns_alloc_array((size_t)n_layers, sizeof **window);
-    if (rc == NS_OK && (!*kind || !*window))
-        rc = ns_oom(err, "layers");
-    if (rc == NS_OK && (n != n_layers || rank != 2 || shape[0] != n_layers))
-        rc = ns_fail(err, NS_E_FORMAT, "layer_kind has %lld layers, the scores %lld", (long long)n, (long long)n_layers);
-    for (int64_t l = 0; l < n_layers && rc == NS_OK; l++) {
-        (*kind)[l] = layer_kind_of(names[l]);
-        for (int64_t h = 0; h < shape[1]; h++)
-            if (windows[l * shape[1] + h] > (*window)[l])
-                (*window)[l] = windows[l * shape[1] + h];
-    }
-    for (int64_t i = 0; i < n && names; i++)
-        free(names[i]);
-    free(names);
-    free(windows);
-    return rc;
-}
-
-typedef struct heads_settings { const char *score; cli_heads mark; int64_t top; cli_look look; } heads_settings;
+typedef struct heads_settings { cli_words score; cli_heads mark; int64_t top; cli_look look; } heads_settings;
 
 #define FIELD(name) offsetof(heads_settings, name)
 static const cli_option heads_options[] = {
-    {"score", 's', CLI_TEXT, FIELD(score), "NAME", "the score to draw"},
+    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...", "the score to draw; several stand side by side"},
     {"mark", 'm', CLI_HEADS, FIELD(mark), "L.H,...", "outline these heads"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "outline the K best heads", NULL, 1, 100000},
     {0},
 };
 #undef FIELD
-
-static bool is_heads_score(const ns_file *f, const char *name, float **values, int64_t shape[2])
-{
-    int rank;
-    int64_t full[NS_MAX_RANK];
-    char *axes = NULL;
-    if (!ns_file_has(f, name) || ns_file_read_f32(f, name, values, &rank, full, &axes, NULL) < 0)
-        return false;
-    const bool heads = rank == 2 && axes && strcmp(axes, "layer head") == 0;
-    free(axes);
-    if (!heads) {
-        free(*values);
-        *values = NULL;
-        return false;
-    }
-    shape[0] = full[0];
-    shape[1] = full[1];
-    return true;
-}
-
-/* The scores that the file has, for the error. */
-static int no_such_score(const ns_file *f, const char *path, const char *name, ns_error *err)
-{
-    char **list = NULL, found[512] = "";
-    int64_t n = 0;
-    if (ns_file_list(f, &list, &n, NULL) < 0)
-        n = 0;
-    for (int64_t i = 0; i < n; i++) {
-        float *values = NULL;
-        int64_t shape[2];
-        const char *const base = list[i] + (list[i][0] == '/');
-        if (strcmp(base, "window") && strcmp(base, "head_valid") && !strchr(base, '/') && is_heads_score(f, base, &values, shape)) {
-            const size_t used = strlen(found);
-            snprintf(found + used, sizeof found - used, "%s%s", used ? ", " : "", base);
-        }
-        free(values);
-        free(list[i]);
-    }
-    free(list);
-    return name ? ns_fail(err, NS_E_ARG, "%s: no score '%s' over layers and heads; it has %s", path, name, found[0] ? found : "none")
-                : ns_fail(err, NS_E_ARG, "--score NAME is missing; %s has %s", path, found[0] ? found : "none");
-}
 
 /* The k best cells, best first; ties by place. */
 static int64_t best_heads(const float *score, int64_t L, int64_t H, int64_t k, int64_t (*out)[2])
@@ -118,38 +42,60 @@ static int64_t best_heads(const float *score, int64_t L, int64_t H, int64_t k, i
     return n;
 }
 
-static int draw_heads(cli *app, const heads_settings *s, const ns_file *f, const float *score, const int64_t shape[2])
+/* ---- maps ---- */
+
+typedef struct map { float *score; int64_t (*marks)[2], shape[2]; ns_heads_figure figure; } map;
+typedef struct maps { map list[NS_FIGURE_HEADS]; int n; int *kind; int64_t *window; char marks_name[32]; } maps;
+
+static void clear_maps(maps *m)
 {
-    int *kind = NULL;
-    int64_t *window = NULL, (*marks)[2] = NULL;
-    char marks_name[32] = "marked";
-    ns_heads_figure figure = {.size = sizeof figure, .score = score, .n_layers = shape[0], .n_heads = shape[1], .score_name = s->score,
-                              .model_name = ns_file_fact(f, "model_name"), .chance = NAN, .marks_name = marks_name};
-    int rc = read_layers(f, shape[0], &kind, &window, &app->err);
-    if (rc == NS_OK && (s->top || s->mark.n)) {
-        marks = ns_alloc_array((size_t)(s->top + s->mark.n), sizeof *marks);
-        rc = marks ? NS_OK : ns_oom(&app->err, "marks");
+    for (int i = 0; i < m->n; i++) {
+        free(m->list[i].score);
+        free(m->list[i].marks);
     }
-    for (int64_t i = 0; i < s->mark.n && rc == NS_OK; i++) {
-        if (s->mark.list[i][0] >= shape[0] || s->mark.list[i][1] >= shape[1])
-            rc = ns_fail(&app->err, NS_E_ARG, "--mark %lld.%lld: the file has %lld layers of %lld heads", (long long)s->mark.list[i][0],
-                         (long long)s->mark.list[i][1], (long long)shape[0], (long long)shape[1]);
-        memcpy(marks[figure.n_marks++], s->mark.list[i], sizeof *marks);
+    free(m->kind);
+    free(m->window);
+}
+
+static int mark_heads(cli *app, const heads_settings *s, map *m)
+{
+    m->marks = ns_alloc_array((size_t)(s->top + s->mark.n) + 1, sizeof *m->marks);
+    if (!m->marks)
+        return ns_oom(&app->err, "marks");
+    for (int64_t i = 0; i < s->mark.n; i++) {
+        if (s->mark.list[i][0] >= m->shape[0] || s->mark.list[i][1] >= m->shape[1])
+            return ns_fail(&app->err, NS_E_ARG, "--mark %lld.%lld: the file has %lld layers of %lld heads", (long long)s->mark.list[i][0],
+                           (long long)s->mark.list[i][1], (long long)m->shape[0], (long long)m->shape[1]);
+        memcpy(m->marks[m->figure.n_marks++], s->mark.list[i], sizeof *m->marks);
     }
-    if (rc == NS_OK && s->top) {
-        snprintf(marks_name, sizeof marks_name, "top %lld", (long long)s->top);
-        figure.n_marks += (int)best_heads(score, shape[0], shape[1], s->top, marks + figure.n_marks);
-    }
-    figure.kind = kind;
-    figure.window = window;
-    figure.marks = marks;
+    m->figure.n_marks += (int)best_heads(m->score, m->shape[0], m->shape[1], s->top, m->marks + m->figure.n_marks);
+    m->figure.marks = m->marks;
+    return NS_OK;
+}
+
+static int add_map(cli *app, const heads_settings *s, const ns_file *f, const char *path, const char *name, maps *all)
+{
+    map *const m = &all->list[all->n++];
+    int rc = cli_read_score(f, path, name, &m->score, m->shape, &app->err);
+    if (rc == NS_OK && !all->kind)
+        rc = cli_read_layers(f, m->shape[0], &all->kind, &all->window, &app->err);
+    m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = m->shape[0], .n_heads = m->shape[1], .kind = all->kind,
+                                  .window = all->window, .score_name = name, .model_name = ns_file_fact(f, "model_name"), .chance = NAN,
+                                  .marks_name = all->marks_name};
+    return rc == NS_OK ? mark_heads(app, s, m) : rc;
+}
+
+static int draw_maps(cli *app, const heads_settings *s, const maps *m)
+{
     const ns_figure_params params = cli_look_params(app, &s->look);
-    if (rc == NS_OK)
-        rc = ns_draw_heads(s->look.out, &figure, &params, &app->err);
-    free(kind);
-    free(window);
-    free(marks);
-    return rc == NS_OK ? cli_say_drawn(app, s->look.out, s->score) : rc;
+    ns_heads_figure figures[NS_FIGURE_HEADS];
+    for (int i = 0; i < m->n; i++)
+        figures[i] = m->list[i].figure;
+    if (m->n == 1)
+        return ns_draw_heads(s->look.out, &figures[0], &params, &app->err);
+    ns_figure_params wide = params;
+    wide.width = params.width > 0 ? params.width : 7;
+    return ns_draw_heads_row(s->look.out, figures, m->n, "Scores of every head", figures[0].model_name, &wide, &app->err);
 }
 
 static int figure_heads(cli *app, const void *settings, char **args, int n_args)
@@ -157,16 +103,21 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
     (void)n_args;
     const heads_settings *const s = settings;
     ns_file *f = NULL;
-    float *score = NULL;
-    int64_t shape[2];
+    maps m = {.marks_name = "marked"};
     int rc = cli_look_check(app, &s->look);
+    if (s->top)
+        snprintf(m.marks_name, sizeof m.marks_name, "top %lld", (long long)s->top);
+    if (rc == NS_OK && s->score.n > NS_FIGURE_HEADS)
+        rc = ns_fail(&app->err, NS_E_ARG, "--score: %lld scores; %d can stand side by side", (long long)s->score.n, NS_FIGURE_HEADS);
     if (rc == NS_OK)
         rc = ns_file_open(&f, args[0], &app->err);
-    if (rc == NS_OK && (!s->score || !is_heads_score(f, s->score, &score, shape)))
-        rc = no_such_score(f, args[0], s->score, &app->err);
+    for (int64_t i = 0; rc == NS_OK && i < (s->score.n ? s->score.n : 1); i++)
+        rc = add_map(app, s, f, args[0], s->score.n ? s->score.list[i] : NULL, &m);
     if (rc == NS_OK)
-        rc = draw_heads(app, s, f, score, shape);
-    free(score);
+        rc = draw_maps(app, s, &m);
+    if (rc == NS_OK)
+        rc = cli_say_drawn(app, s->look.out, s->score.list[0]);
+    clear_maps(&m);
     ns_file_close(f);
     return rc;
 }
@@ -179,6 +130,6 @@ const cli_command cli_cmd_figure_heads = {
     .description = "The strip at the left says which layers have full attention, a sliding window, or none. The file's ending chooses "
                    "PNG, PDF or SVG; the command line goes into its metadata.",
     .examples = "needlescope figure heads scores.h5 --score retrieval_mass -o heads.pdf\n"
-                "needlescope figure heads scores.h5 --score retrieval_find --top 5 -o heads.png",
+                "needlescope figure heads scores.h5 --score retrieval_find,retrieval_continue,induction --top 5 -o heads.png",
     .run = figure_heads,
 };

@@ -1,0 +1,169 @@
+/* cmd_figure_ablation.c - what interventions did, every control shown: files of `ablate`, or of `patch` with a set. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/figure.h"
+#include "cli/score_file.h"
+
+enum { MOST_COLUMNS = 16, MOST_PANELS = 4, MOST_DRAWS = 1000 };
+
+typedef struct ablation_settings { cli_look look; } ablation_settings;
+
+typedef struct measure { const char *dataset, *name; } measure;
+static const measure of_ablation[MOST_PANELS] = {{"first_accuracy", "first token right"}, {"rest_accuracy", "later tokens right"}, {"margin_mean", "margin (logits)"}, {"loss", "short-context loss (nats)"}};
+static const measure of_patching[MOST_PANELS] = {{"set_recovery", "recovery"}, {"set_flipped", "answers flipped"}};
+
+typedef struct strips {
+    const measure *measures;             /* those of the first file; all files are of its kind */
+    char   *columns[MOST_COLUMNS];
+    int     n_columns, n_panels;
+    int64_t n_draws;                     /* the most that a column has */
+    double  untouched[MOST_PANELS], target[MOST_PANELS][MOST_COLUMNS], draws[MOST_PANELS][MOST_COLUMNS][MOST_DRAWS];
+} strips;
+
+typedef struct conditions { char **kind, **mode; int64_t n; float *value[MOST_PANELS]; } conditions;
+
+static void clear(conditions *c)
+{
+    cli_free_strings(c->kind, c->n);
+    cli_free_strings(c->mode, c->n);
+    for (int i = 0; i < MOST_PANELS; i++)
+        free(c->value[i]);
+}
+
+static int read_conditions(const ns_file *f, const char *path, const strips *s, conditions *c, ns_error *err)
+{
+    int64_t n_modes = 0, shape[NS_MAX_RANK];
+    int rank, rc = ns_file_read_strings(f, "kind", &c->kind, &c->n, err);
+    if (rc == NS_OK && s->measures == of_ablation)
+        rc = ns_file_read_strings(f, "mode", &c->mode, &n_modes, err);
+    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && rc == NS_OK; i++) {
+        rc = ns_file_read_f32(f, s->measures[i].dataset, &c->value[i], &rank, shape, NULL, err);
+        if (rc == NS_OK && (shape[0] != c->n || (c->mode && n_modes != c->n)))
+            rc = ns_fail(err, NS_E_FORMAT, "%s: %lld conditions with %lld values of %s", path, (long long)c->n, (long long)shape[0], s->measures[i].dataset);
+    }
+    return rc;
+}
+
+static int add_column(strips *s, const conditions *c, int64_t target, const char *file, bool named, ns_error *err)
+{
+    const char *const mode = c->mode ? c->mode[target] : "patched";
+    const int column = s->n_columns;
+    if (column == MOST_COLUMNS)
+        return ns_fail(err, NS_E_ARG, "more than %d sets of heads: draw fewer files at once", MOST_COLUMNS);
+    s->columns[column] = named ? ns_printf_alloc("%.*s: %s", (int)strcspn(file, "."), file, mode) : ns_strdup(mode);
+    if (!s->columns[column])
+        return ns_oom(err, "a figure");
+    s->n_columns++;
+    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset; i++) {
+        int64_t n = 0;
+        s->target[i][column] = (double)c->value[i][target];
+        for (int64_t k = target + 1; k < c->n && n < MOST_DRAWS && strcmp(c->kind[k], "control") == 0; k++)
+            s->draws[i][column][n++] = (double)c->value[i][k];
+        s->n_draws = n > s->n_draws ? n : s->n_draws;
+        for (; n < MOST_DRAWS; n++)
+            s->draws[i][column][n] = (double)NAN;
+    }
+    return NS_OK;
+}
+
+/* The untouched value is a line where all files have the same. */
+static void take_untouched(strips *s, const conditions *c, bool first)
+{
+    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset; i++) {
+        const double v = c->n && strcmp(c->kind[0], "none") == 0 ? (double)c->value[i][0] : (double)NAN;
+        s->untouched[i] = first || s->untouched[i] == v ? v : (double)NAN;
+    }
+}
+
+static int add_file(strips *s, const char *path, bool first, bool named, ns_error *err)
+{
+    ns_file *f = NULL;
+    conditions c = {0};
+    int rc = ns_file_open(&f, path, err);
+    const char *const kind = rc == NS_OK ? ns_file_fact(f, "kind") : NULL;
+    const measure *const measures = !kind ? NULL : strcmp(kind, "ablation") == 0 ? of_ablation : strcmp(kind, "patching") == 0 ? of_patching : NULL;
+    if (rc == NS_OK && !measures)
+        rc = ns_fail(err, NS_E_ARG, "%s is no file of ablate or patch (its kind is %s)", path, kind ? kind : "not said");
+    if (rc == NS_OK && !first && measures != s->measures)
+        rc = ns_fail(err, NS_E_ARG, "%s is of another kind than the files before it: ablations and patchings are drawn apart", path);
+    if (rc == NS_OK) {
+        s->measures = measures;
+        rc = read_conditions(f, path, s, &c, err);
+    }
+    if (rc == NS_OK)
+        take_untouched(s, &c, first);
+    for (int64_t k = 0; k < c.n && rc == NS_OK; k++)
+        if (strcmp(c.kind[k], "target") == 0)
+            rc = add_column(s, &c, k, ns_path_base(path), named, err);
+    clear(&c);
+    ns_file_close(f);
+    return rc;
+}
+
+/* Measures that no set has (a loss that was not taken) are left out. */
+static bool is_measured(const strips *s, int panel)
+{
+    bool any = false;
+    for (int k = 0; k < s->n_columns; k++)
+        any |= isfinite(s->target[panel][k]);
+    return any;
+}
+
+static int draw(cli *app, const ablation_settings *s, const strips *all)
+{
+    const char *panels[MOST_PANELS];
+    double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * all->n_columns), sizeof *target);
+    double *const draws = ns_alloc_array((size_t)(MOST_PANELS * all->n_columns * (all->n_draws + 1)), sizeof *draws);
+    int n = 0, rc = target && draws ? NS_OK : ns_oom(&app->err, "a figure");
+    for (int i = 0; i < MOST_PANELS && all->measures[i].dataset && rc == NS_OK; i++) {
+        if (!is_measured(all, i))
+            continue;
+        panels[n] = all->measures[i].name;
+        untouched[n] = all->untouched[i];
+        for (int k = 0; k < all->n_columns; k++) {
+            target[n * all->n_columns + k] = all->target[i][k];
+            memcpy(draws + (n * all->n_columns + k) * all->n_draws, all->draws[i][k], (size_t)all->n_draws * sizeof *draws);
+        }
+        n++;
+    }
+    const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = (const char *const *)all->columns, .n_columns = all->n_columns,
+                                     .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
+                                     .title = all->measures == of_ablation ? "Heads silenced, beside matched controls" : "Heads patched, beside matched controls"};
+    ns_figure_params params = cli_look_params(app, &s->look);
+    params.width = params.width > 0 ? params.width : n > 2 ? 7 : 4.5;
+    if (rc == NS_OK)
+        rc = ns_draw_strips(s->look.out, &figure, &params, &app->err);
+    free(target);
+    free(draws);
+    return rc == NS_OK ? cli_say_drawn(app, s->look.out, figure.title) : rc;
+}
+
+static int figure_ablation(cli *app, const void *settings, char **args, int n_args)
+{
+    const ablation_settings *const s = settings;
+    strips *const all = ns_alloc_array(1, sizeof *all);
+    int rc = all ? cli_look_check(app, &s->look) : ns_oom(&app->err, "a figure");
+    for (int i = 0; i < n_args && rc == NS_OK; i++)
+        rc = add_file(all, args[i], i == 0, n_args > 1, &app->err);
+    if (rc == NS_OK && all->n_columns == 0)
+        rc = ns_fail(&app->err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)", args[0]);
+    if (rc == NS_OK)
+        rc = draw(app, s, all);
+    for (int i = 0; all && i < all->n_columns; i++)
+        free(all->columns[i]);
+    free(all);
+    return rc;
+}
+
+const cli_command cli_cmd_figure_ablation = {
+    .name = "figure ablation", .section = "Figures", .summary = "Draws what interventions did, every control a dot",
+    .arguments = "ABLATION...", .min_args = 1, .max_args = 8, .groups = {{"Look", cli_look_options, offsetof(ablation_settings, look)}},
+    .settings_size = sizeof(ablation_settings),
+    .description = "Files of `ablate` (or of `patch` with a set). A panel a measure, a column a set of heads and mode; the set is a diamond, every draw of its control a dot, the "
+                   "untouched model a dashed line. Several files stand beside each other, by their names.",
+    .examples = "needlescope figure ablation finders.h5 continuers.h5 -o ablation.pdf",
+    .run = figure_ablation,
+};
