@@ -175,7 +175,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->layers = (ns_axis){.side = NS_LEFT, .scale = rows, .down = true, .label = "layer", .gap = strip};
     p->heads = (ns_axis){.side = NS_BOTTOM, .scale = cols, .label = "head"};
     ns_ticks_make(&p->layers.ticks, &rows, true, 100, 10);          /* for its width; made again when the height is known */
-    const double left = ns_axis_depth(&p->layers, page->type), right = p->no_bar ? 0 : ns_heads_bar_width(p, page->type);
+    const double left = ns_axis_depth(&p->layers, page->type), right = ns_heads_bar_width(p, page->type);
     size_box(p, page, fmax(page->width - left - right, page->width * 0.3));
     ns_ticks_make(&p->layers.ticks, &rows, true, p->box.h, 9.5);
     ns_ticks_fit(&p->heads.ticks, &cols, true, p->box.w, page->type);

@@ -22,6 +22,16 @@ static bool same_scale(const row_panel *p)
     return true;
 }
 
+/* Numbers in the cells of all parts, in one size, or in none. */
+static void share_value_size(row_panel *p)
+{
+    double least = p->part[0].value_size;
+    for (int i = 1; i < p->n; i++)
+        least = fmin(least, p->part[i].value_size);
+    for (int i = 0; i < p->n; i++)
+        p->part[i].value_size = least;
+}
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     row_panel *const p = (row_panel *)base;
@@ -31,7 +41,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     base->height = 0;
     for (int i = 0; i < p->n; i++) {
         ns_page own = *page;
-        own.width = each + (p->one_scale && i + 1 == p->n ? bar : 0);
+        own.width = each + bar;                  /* the room of the bar is left free by those without one */
         const int code = p->part[i].base.layout(&p->part[i].base, &own, err);
         if (code != NS_OK)
             return code;
@@ -39,6 +49,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         x += p->part[i].base.width + GAP;
         base->height = fmax(base->height, top + p->part[i].base.height);
     }
+    share_value_size(p);
     base->width = fmin(page->width, x - GAP);
     return NS_OK;
 }

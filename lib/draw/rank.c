@@ -98,7 +98,7 @@ static void draw_one(const rank_panel *p, ns_canvas *c, int panel, int64_t k)
     ns_canvas_fill(c, (ns_box){x - POINT / 2, y - POINT / 2, POINT, POINT}, VALUE);
     if (!r->labels || !has_room(p, panel))
         return;
-    const double need = ns_type_width(c->type, r->labels[k], LABEL, false) + 3;
+    const double need = ns_type_width(c->type, r->labels[k], LABEL, false) + 6;
     const bool above = over - need > p->box[panel].y;               /* else beneath the interval */
     ns_canvas_text(c, x + NS_CAP_HEIGHT * LABEL / 2, above ? over - 3 : under + 3, r->labels[k],
                    (ns_style){.size = LABEL, .color = NS_INK, .angle = 90, .anchor = above ? NS_AT_START : NS_AT_END});

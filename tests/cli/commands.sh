@@ -78,6 +78,29 @@ expect 2 '3.99' patch MODEL --cases twins.jsonl --heads 3.99
 expect 2 'not both' patch MODEL --cases twins.jsonl --heads 3.1 --scores scores.h5
 expect 2 'nothing to patch' patch MODEL --cases twins.jsonl --no-map
 expect 2 'say which heads' ablate MODEL --cases twins.jsonl
+run figure heads scores.h5 --score retrieval_find,retrieval_copy,induction --top 2 -o row.svg
+grep -q '>induction<' row.svg && grep -q '>retrieval_find<' row.svg || fail "maps side by side lack a name"
+expect 2 "score 'nothing'" figure heads scores.h5 --score retrieval_find,nothing -o no.png
+run figure rank scores.h5 --score retrieval_find,induction --top 5 -o rank.svg
+grep -q '>3.1<' rank.svg && grep -q '95 %' rank.svg || fail "figure rank does not name the planted head with its interval"
+expect 2 '--score NAME is missing' figure rank scores.h5 -o no.png
+run figure agreement scores.h5 -o agreement.svg
+run figure agreement scores.h5 --by spearman --score retrieval_find,retrieval_copy -o agreement.svg
+grep -q '>retrieval_copy<' agreement.svg || fail "figure agreement lacks a score"
+expect 2 "no score 'nothing'" figure agreement scores.h5 --score retrieval_find,nothing -o no.png
+run figure grid scores.h5 -o grid.svg
+grep -q '>96<' grid.svg && grep -q '2 cases a cell' grid.svg || fail "figure grid lacks a length or the number of cases"
+run figure grid scores.h5 --of find --head 3.1 -o grid.svg
+expect 2 'which head' figure grid scores.h5 --of find -o no.png
+expect 2 'layers of' figure grid scores.h5 --of find --head 99.0 -o no.png
+expect 2 'no lengths and depths' figure grid rec.h5 -o no.png
+run ablate MODEL --cases cases.jsonl --heads 3.1 --mode zero_z,knockout --draws 3 --loss-cases 0 -o ablation.h5
+run figure ablation ablation.h5 -o ablation.svg
+grep -q '>knockout<' ablation.svg && grep -q 'each draw' ablation.svg || fail "figure ablation lacks a set or its controls"
+run figure ablation patching.h5 -o ablation.pdf
+expect 2 'drawn apart' figure ablation ablation.h5 patching.h5 -o no.png
+expect 2 'no file of ablate or patch' figure ablation scores.h5 -o no.png
+[ ! -e no.png ] || fail "a figure of nothing"
 json figure file f.png figure heads scores.h5 --score induction -o f.png
 json plant folder other lab plant -o other --layers 4 --retrieval 2.0 --window 16
 json doctor failed 0 doctor
