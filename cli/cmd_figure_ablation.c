@@ -112,12 +112,12 @@ static bool is_measured(const strips *s, int panel)
     return any;
 }
 
-static int draw(cli *app, const ablation_settings *s, const strips *all)
+static int draw(const char *out, const strips *all, const ns_figure_params *look, ns_error *err)
 {
     const char *panels[MOST_PANELS];
     double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * all->n_columns), sizeof *target);
     double *const draws = ns_alloc_array((size_t)(MOST_PANELS * all->n_columns * (all->n_draws + 1)), sizeof *draws);
-    int n = 0, rc = target && draws ? NS_OK : ns_oom(&app->err, "a figure");
+    int n = 0, rc = target && draws ? NS_OK : ns_oom(err, "a figure");
     for (int i = 0; i < MOST_PANELS && all->measures[i].dataset && rc == NS_OK; i++) {
         if (!is_measured(all, i))
             continue;
@@ -132,30 +132,39 @@ static int draw(cli *app, const ablation_settings *s, const strips *all)
     const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = (const char *const *)all->columns, .n_columns = all->n_columns,
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
                                      .title = all->measures == of_ablation ? "Heads silenced, beside matched controls" : "Heads patched, beside matched controls"};
-    ns_figure_params params = cli_look_params(app, &s->look);
-    params.width = params.width > 0 ? params.width : n > 2 ? 7 : 4.5;
+    ns_figure_params params = *look;
+    params.width = params.width > 0 ? params.width : n > 2 || all->n_columns > 4 ? 7 : 4.5;
     if (rc == NS_OK)
-        rc = ns_draw_strips(s->look.out, &figure, &params, &app->err);
+        rc = ns_draw_strips(out, &figure, &params, err);
     free(target);
     free(draws);
-    return rc == NS_OK ? cli_say_drawn(app, s->look.out, figure.title) : rc;
+    return rc;
+}
+
+int cli_draw_ablations(const char *out, const char *const *files, int n, const ns_figure_params *look, ns_error *err)
+{
+    strips *const all = ns_alloc_array(1, sizeof *all);
+    int rc = all ? NS_OK : ns_oom(err, "a figure");
+    for (int i = 0; i < n && rc == NS_OK; i++)
+        rc = add_file(all, files[i], i == 0, n > 1, err);
+    if (rc == NS_OK && all->n_columns == 0)
+        rc = ns_fail(err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)", files[0]);
+    if (rc == NS_OK)
+        rc = draw(out, all, look, err);
+    for (int i = 0; all && i < all->n_columns; i++)
+        free(all->columns[i]);
+    free(all);
+    return rc;
 }
 
 static int figure_ablation(cli *app, const void *settings, char **args, int n_args)
 {
     const ablation_settings *const s = settings;
-    strips *const all = ns_alloc_array(1, sizeof *all);
-    int rc = all ? cli_look_check(app, &s->look) : ns_oom(&app->err, "a figure");
-    for (int i = 0; i < n_args && rc == NS_OK; i++)
-        rc = add_file(all, args[i], i == 0, n_args > 1, &app->err);
-    if (rc == NS_OK && all->n_columns == 0)
-        rc = ns_fail(&app->err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)", args[0]);
+    const ns_figure_params look = cli_look_params(app, &s->look);
+    int rc = cli_look_check(app, &s->look);
     if (rc == NS_OK)
-        rc = draw(app, s, all);
-    for (int i = 0; all && i < all->n_columns; i++)
-        free(all->columns[i]);
-    free(all);
-    return rc;
+        rc = cli_draw_ablations(s->look.out, (const char *const *)args, n_args, &look, &app->err);
+    return rc == NS_OK ? cli_say_drawn(app, s->look.out, "interventions and their controls") : rc;
 }
 
 const cli_command cli_cmd_figure_ablation = {

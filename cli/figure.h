@@ -11,6 +11,8 @@ extern const cli_option cli_look_options[];
 /* NS_E_ARG without -o. */
 int cli_look_check(cli *, const cli_look *);
 ns_figure_params cli_look_params(const cli *, const cli_look *);
+/* Files of `ablate`, or of `patch` with a set, beside each other; width 0 is chosen. */
+int cli_draw_ablations(const char *out, const char *const *files, int n, const ns_figure_params *, ns_error *);
 int cli_say_drawn(cli *, const char *path, const char *what);
 
 #endif

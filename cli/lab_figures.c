@@ -1,16 +1,19 @@
-/* lab_figures.c - the figures of the laboratory: those of its study, a strip of one run of each arm; as PNG, PDF and SVG. */
+/* lab_figures.c - the figures of the laboratory: those of its study, a strip of one run of each arm, the interventions of the first seed; as PNG, PDF and SVG. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/figure.h"
 #include "cli/lab.h"
 #include "cli/study_figure.h"
+
+enum { MOST_ABLATIONS = 8 };
+static const char *const endings[] = {"png", "pdf", "svg"};
+static const ns_figure_params params = {.size = sizeof params, .comment = "needlescope lab laziness"};
 
 typedef struct figures { const cli_lab *lab; cli_study_view view; } figures;
 
 static int draw(const figures *f, const cli_study_figure *figure, const char *run, ns_error *err)
 {
-    static const char *const endings[] = {"png", "pdf", "svg"};
-    const ns_figure_params params = {.size = sizeof params, .comment = "needlescope lab laziness"};
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK; i++) {
         char *const path = cli_lab_path(f->lab, "figures/%s%s%s.%s", figure->name, run ? "-" : "", run ? run : "", endings[i]);
@@ -32,6 +35,28 @@ static int draw_runs(figures *f, const cli_study_figure *figure, ns_error *err)
     return rc;
 }
 
+/* What P1 speaks of: the runs with windows of the first seed, where they were intervened upon. */
+static int draw_ablations(const cli_lab *lab, ns_error *err)
+{
+    char *files[MOST_ABLATIONS];
+    int n = 0, rc = NS_OK;
+    for (int64_t i = 0; i < lab->n_runs && n < MOST_ABLATIONS && rc == NS_OK; i++) {
+        if (!lab->results[i].ablated || lab->runs[i].seed != lab->first_seed)
+            continue;
+        files[n] = cli_lab_path(lab, "ablate/%s.h5", lab->runs[i].name);
+        rc = files[n] ? NS_OK : ns_oom(err, "a figure");
+        n += rc == NS_OK;
+    }
+    for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK && n; i++) {
+        char *const path = cli_lab_path(lab, "figures/ablation.%s", endings[i]);
+        rc = path ? cli_draw_ablations(path, (const char *const *)files, n, &params, err) : ns_oom(err, "a figure");
+        free(path);
+    }
+    while (n > 0)
+        free(files[--n]);
+    return rc;
+}
+
 /* A build without cairo goes on without figures, and says so. */
 int cli_lab_draw(cli_lab *lab)
 {
@@ -46,6 +71,8 @@ int cli_lab_draw(cli_lab *lab)
     if (rc == NS_OK && births && births->n_groups > 0)
         for (const cli_study_figure *figure = cli_study_figures; figure->name && rc == NS_OK; figure++)
             rc = figure->of_a_run ? draw_runs(&f, figure, err) : draw(&f, figure, NULL, err);
+    if (rc == NS_OK)
+        rc = draw_ablations(lab, err);
     if (rc == NS_E_UNSUPPORTED) {
         cli_warn(lab->app, err->message);
         rc = NS_OK;

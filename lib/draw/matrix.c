@@ -92,8 +92,9 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const int code = check_glyphs(p, page->type, err);
     if (code != NS_OK)
         return code;
-    const double left = widest(page->type, f->rows, f->n_rows) + LABEL_GAP + (f->row_name ? NS_SIZE_LABEL * 1.4 : 0);
     const double right = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, page->type), names = widest(page->type, f->cols, f->n_cols);
+    const double beside = widest(page->type, f->rows, f->n_rows) + LABEL_GAP + (f->row_name ? NS_SIZE_LABEL * 1.4 : 0);
+    const double left = names + 3 <= (page->width - beside - right) / (double)f->n_cols ? beside : fmax(beside, names * cos(SLANT * acos(-1) / 180) - LOW / 2);
     const double w = fmax(fmin(page->width - left - right, page->fixed ? INFINITY : CELL * (double)f->n_cols), 40), cell = w / (double)f->n_cols;
     p->level = names + 3 <= cell;
     p->names_depth = p->level ? NS_SIZE_TICK * 1.2 : names * sin(SLANT * acos(-1) / 180) + NS_SIZE_TICK;

@@ -6,7 +6,7 @@
 
 enum { MOST_PANELS = 6, MOST_COLUMNS = 16 };
 static const ns_rgb DRAW = {86, 140, 190}, TARGET = {213, 94, 0};
-static const double GAP = 20, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45;
+static const double GAP = 8, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45;
 
 typedef struct strips_panel {
     ns_panel         base;
@@ -82,12 +82,15 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         ns_ticks_make(&p->y[i].ticks, &p->y[i].scale, false, TALL, 18);
         left = fmax(left, ns_axis_depth(&p->y[i], page->type));
     }
-    const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, w = (page->width - 1 - left * f->n_panels - (GAP - 12) * (f->n_panels - 1)) / f->n_panels;
+    const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, slant = SLANT * acos(-1) / 180;
+    double w = (page->width - 1 - left * f->n_panels - GAP * (f->n_panels - 1)) / f->n_panels;
     p->level = name + 3 <= w / f->n_columns;
+    const double over = p->level ? 0 : fmax(0, name * cos(slant) + 2 - left - w / f->n_columns / 2);      /* the first name sticks out to the left */
+    w -= over / f->n_panels;
     for (int i = 0; i < f->n_panels; i++)
-        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + left + GAP - 12)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+        p->box[i] = (ns_box){ns_page_snap(page, over + left + i * (w + left + GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
     base->width = page->width;
-    const double bottom = p->box[0].y + TALL + 3 + (p->level ? NS_SIZE_TICK * 1.2 : name * sin(SLANT * acos(-1) / 180) + NS_SIZE_TICK);
+    const double bottom = p->box[0].y + TALL + 3 + (p->level ? NS_SIZE_TICK * 1.2 : name * sin(slant) + NS_SIZE_TICK);
     ns_legend_place(&p->legend, page->type, p->box[0].x, bottom + 4, base->width);
     base->height = p->legend.y + p->legend.height;
     return NS_OK;
