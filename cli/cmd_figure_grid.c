@@ -57,6 +57,8 @@ static int read_cases(const ns_file *f, const char *path, const grid_settings *s
     static const char *const datasets[] = {"first_right", "answered"};
     int rank;
     int64_t shape[NS_MAX_RANK] = {0}, n_depths[NS_MAX_RANK] = {0};
+    if (s->of != 2 && s->heads.n)
+        return ns_fail(err, NS_E_ARG, "--head belongs to --of find");
     if (!ns_file_has(f, "length") || !ns_file_has(f, "depth") || !ns_file_has(f, "first_right"))
         return ns_fail(err, NS_E_ARG, "%s has no lengths and depths of cases: draw a score file of needle cases", path);
     int rc = ns_file_read_i64(f, "length", &g->length, &rank, shape, err);

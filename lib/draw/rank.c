@@ -111,11 +111,11 @@ static void draw(const ns_panel *base, ns_canvas *c)
     for (int i = 0; i < p->figure.n_panels; i++) {
         const ns_ranked *const r = &p->figure.panels[i];
         const ns_box b = p->box[i];
-        if (!isnan(r->chance))
+        ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
+        if (!isnan(r->chance))                                      /* over the frame: a level of 0 lies on it */
             ns_canvas_line(c, b.x, at_value(p, r->chance), b.x + b.w, at_value(p, r->chance), (ns_pen){.color = CHANCE, .width = 0.7, .dash = 2});
         for (int64_t k = 0; k < r->n; k++)
             draw_one(p, c, i, k);
-        ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
         ns_axis_draw(&p->x[i], c, b);
         if (r->name)
             ns_canvas_text(c, b.x, b.y - 3.5, r->name, (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});

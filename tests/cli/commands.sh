@@ -93,6 +93,7 @@ grep -q '>96<' grid.svg && grep -q '2 cases a cell' grid.svg || fail "figure gri
 run figure grid scores.h5 --of find --head 3.1 -o grid.svg
 expect 2 'which head' figure grid scores.h5 --of find -o no.png
 expect 2 'layers of' figure grid scores.h5 --of find --head 99.0 -o no.png
+expect 2 'belongs to --of find' figure grid scores.h5 --head 3.1 -o no.png
 expect 2 'no lengths and depths' figure grid rec.h5 -o no.png
 run ablate MODEL --cases cases.jsonl --heads 3.1 --mode zero_z,knockout --draws 3 --loss-cases 0 -o ablation.h5
 run figure ablation ablation.h5 -o ablation.svg
