@@ -16,6 +16,7 @@ const cli_command *const cli_commands[] = {
     &cli_cmd_scan,
     &cli_cmd_merge,
     &cli_cmd_emergence,
+    &cli_cmd_laziness,
     &cli_cmd_verify,
     &cli_cmd_ablate,
     &cli_cmd_patch,

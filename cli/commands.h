@@ -14,6 +14,7 @@ extern const cli_command cli_cmd_record;
 extern const cli_command cli_cmd_scan;
 extern const cli_command cli_cmd_merge;
 extern const cli_command cli_cmd_emergence;
+extern const cli_command cli_cmd_laziness;
 extern const cli_command cli_cmd_verify;
 extern const cli_command cli_cmd_ablate;
 extern const cli_command cli_cmd_patch;

@@ -86,19 +86,6 @@ cli_order cli_order_of(const cli_lab *lab, cli_arm a, cli_arm b, cli_birth_of *o
     return o;
 }
 
-const char *cli_order_verdict(cli_order o)
-{
-    if (o.n == 0)
-        return "not run";
-    if (o.earlier == o.n)
-        return "holds";
-    if (o.earlier + o.later == 0)
-        return "undecided";
-    if (o.earlier > 0 && o.later == 0)
-        return "holds where births differ";
-    return o.earlier > o.later ? "mixed" : "does not hold";
-}
-
 int cli_lab_windows(const cli_lab *lab, int64_t out[32])
 {
     int n = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/lab.h"
+#include "cli/trend.h"
 
 typedef struct cli_page {
     const cli_lab *lab;
@@ -40,17 +41,12 @@ void cli_birth_format(cli_lab_birth, char out[24]);                             
 void cli_page_births(cli_page *);                                                 /* the table */
 int  cli_lab_windows(const cli_lab *, int64_t out[32]);                           /* of the main arm, ascending */
 
-/* How many seeds of an arm are born earlier than those of another, and not. */
-typedef struct cli_order { int earlier, later, same, n; } cli_order;
+/* How many seeds of an arm are born earlier than those of another, and not (trend.h). */
 typedef struct cli_arm { const char *arm; int64_t window; } cli_arm;
 cli_order cli_order_of(const cli_lab *, cli_arm a, cli_arm b, cli_birth_of *);
-const char *cli_order_verdict(cli_order);
 void cli_page_order(cli_page *, cJSON *list, const char *what, const char *a, const char *b, cli_order);
 
-/* Are births later the larger the window? Two tests, seeds as blocks (lab_trend.c): the exact one-sided p of Page's L, given the ties; the log-rank
- * test for trend, which takes censored births for what they are, with windows permuted within seeds. n_seeds: those of which every window was
- * measured. NaN where nothing can be tested. */
-typedef struct cli_trend { double page, logrank; int n_seeds; } cli_trend;
+/* Over the windows of the main arm (lab_trend.c). */
 cli_trend cli_lab_trend(const cli_lab *, const int64_t *windows, int n_windows, cli_birth_of *);
 
 /* ---- claims ---- */

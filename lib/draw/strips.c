@@ -169,7 +169,11 @@ static int begin(strips_panel *p, const ns_strips_figure *figure, const ns_figur
     ns_legend_add(&p->legend, NS_SWATCH_FILL, TARGET, "%s", f->target_name ? f->target_name : "the set");
     if (f->n_draws)
         ns_legend_add(&p->legend, NS_SWATCH_FILL, DRAW, "%s", f->draws_name ? f->draws_name : "controls, each draw");
-    ns_legend_add(&p->legend, NS_SWATCH_LINE, NS_FAINT, "untouched");
+    for (int i = 0; i < f->n_panels; i++)
+        if (isfinite(f->untouched[i])) {
+            ns_legend_add(&p->legend, NS_SWATCH_LINE, NS_FAINT, "untouched");
+            break;
+        }
     return ns_panel_begin(&p->base, params, f->title ? f->title : "", f->study_name, err);
 }
 

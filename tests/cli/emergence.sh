@@ -52,6 +52,7 @@ expect 2 'not a study' figure curves scan/shards/a/step000010.h5 -o no.png
 expect 2 'theta 2' figure births scan/study.h5 --theta 2 -o no.png
 expect 2 '-o FILE' figure births scan/study.h5
 [ ! -e no.png ] || fail "a figure of nothing"
+expect 2 'windows to compare' laziness both/study.h5
 expect 2 'not a study' emergence scan/shards/a/step000010.h5
 expect 2 "no 'retrieval_fnd'" emergence scan/study.h5 --score retrieval_fnd
 finish

@@ -25,6 +25,12 @@ done
 for claim in P1 P2 Cause P3 P4; do grep -q "^$claim: " calm/summary.txt || fail "the summary lacks $claim"; done
 ! grep -q 'not measured' calm/summary.txt || fail "$(grep 'not measured' calm/summary.txt)"
 [ -z "$(find calm -name '*.tmp.*')" ] || fail "leaves $(find calm -name '*.tmp.*')"
+run laziness calm/study.h5
+grep -q 'Births of the previous-token head' out && grep -q '^full FFF' out || fail "laziness lacks births or controls: $(cat out)"
+run laziness calm/study.h5 --json
+"$JSON_OK" needlescope.laziness/1 pairs <out >/dev/null || fail "laziness --json: $(head -c 300 out)"
+expect 2 '1 windows to compare in arm full' laziness calm/study.h5 --arm full
+expect 2 'theta 0' laziness calm/study.h5 --theta 0
 # nothing is done twice
 touch mark
 run lab laziness --protocol tiny.json --quick -o calm
