@@ -4,7 +4,7 @@
     patch.py NEEDLESCOPE FIXTURES
 
 Every condition of `needlescope patch` (nothing, everything, a set and its controls, each head of the map; both directions, answer rows and all rows) is
-made again by pre-hooks on o_proj inside transformers: logit differences within 1e-3 (relative to 1 + |d|), recovery within 1e-3, flips equal but for near ties."""
+made again by pre-hooks on o_proj inside transformers: logit differences within 1e-4 (relative to 1 + |d|), recovery within 1e-4, flips equal but for near ties."""
 import json
 import os
 import subprocess
@@ -81,13 +81,13 @@ def check(tool, folder, path, heads, rows, direction, work):
             got = d[k, i] if k < len(sets) else mapped[i, (k - len(sets)) // H, (k - len(sets)) % H]
             worst = max(worst, abs(got - want[k, i]) / (1 + abs(want[k, i])))
             top = np.sort(x)[-2:]
-            assert k >= len(sets) or top[1] - top[0] < 1e-3 or says[k, i] == (x.argmax() == first(a)), (folder, rows, direction, chosen, to)
-    assert np.abs(source_d - there).max() < 1e-3 * (1 + np.abs(there).max())
-    assert worst < 1e-3, (folder, rows, direction, worst)
+            assert k >= len(sets) or top[1] - top[0] < 1e-4 or says[k, i] == (x.argmax() == first(a)), (folder, rows, direction, chosen, to)
+    assert np.abs(source_d - there).max() < 1e-4 * (1 + np.abs(there).max())
+    assert worst < 1e-4, (folder, rows, direction, worst)
     gap = (there - want[0]).sum()
     if gap > 0.05 * np.abs(there - want[0]).sum():                 # a random model may gain nothing on the whole: no ratio then
         ours = np.concatenate([set_recovery, recovery.ravel()])
-        assert np.abs(ours - (want - want[0]).sum(1) / gap).max() < 1e-3, (folder, rows, direction)
+        assert np.abs(ours - (want - want[0]).sum(1) / gap).max() < 1e-4, (folder, rows, direction)
     print(f"{os.path.basename(folder)} {rows} {direction}: {want.size} conditions x pairs equal within {worst:.1e}, gap {gap:.3g}", flush=True)
 
 

@@ -118,6 +118,9 @@ static void refusals(void **state)
     refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = twice, .n_heads = 2}, "named twice");
     refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .no_map = true}, "nothing to patch");
     refused(&plain, &(ns_patch_params){.size = sizeof(ns_patch_params)}, "twin_of");
+    for (int64_t i = 0; i < cases.n; i++)
+        cases.list[i].n_tokens -= cases.list[i].twin_of != NULL;
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .all_rows = true}, "another length than its twin");
     for (int64_t i = 0; i < cases.n; i++)                  /* the same first token: nothing tells the two answers apart */
         cases.list[i].answer[cases.list[i].n_lead] = 7;
     refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params)}, "first answer token of its twin");
