@@ -1,4 +1,4 @@
-/* model_config.c - the config.json of a checkpoint: smollm3 where transformers' class can hold the model (gated MLP, one window, no recurrent
+/* model_config.c - the config.json of a checkpoint, which says by train_config_sha256 what run it is of: smollm3 where transformers' class can hold the model (gated MLP, one window, no recurrent
  * layer), else the own model_type "needlescope": layer_kinds, windows, nope and mlp beside the usual keys. */
 #include "train/internal.h"
 
@@ -72,9 +72,13 @@ static bool add_own(cJSON *o, const ns_trainer *t)
 int ns_train_model_config(const ns_trainer *t, char **out, ns_error *err)
 {
     const bool smollm3 = is_smollm3(t);
+    char hex[65];
+    int rc = ns_train_config_sha256(&t->config, hex, err);
+    if (rc)
+        return rc;
     cJSON *const o = cJSON_CreateObject();
     const bool ok = o && cJSON_AddStringToObject(o, "model_type", smollm3 ? "smollm3" : "needlescope") && add_common(o, t)
-                    && (smollm3 ? add_smollm3(o, t) : add_own(o, t));
+                    && (smollm3 ? add_smollm3(o, t) : add_own(o, t)) && cJSON_AddStringToObject(o, "train_config_sha256", hex);
     *out = ok ? ns_json_print(o, true) : NULL;
     cJSON_Delete(o);
     return *out ? NS_OK : ns_oom(err, "config.json");

@@ -31,6 +31,9 @@ run laziness calm/study.h5 --json
 "$JSON_OK" needlescope.laziness/1 pairs <out >/dev/null || fail "laziness --json: $(head -c 300 out)"
 expect 2 '1 windows to compare in arm full' laziness calm/study.h5 --arm full
 expect 2 'theta 0' laziness calm/study.h5 --theta 0
+# checkpoints of two runs in one folder
+cp -r calm/runs/SFS-W4-s5 mixed && rm -r mixed/step000040 && cp -r calm/runs/SFS-W16-s5/step000040 mixed/
+expect 65 "'step000040' is of another run than 'step000030'" scan mixed --cases calm/cases/64.jsonl --probe retrieval_find -o nowhere
 # nothing is done twice
 touch mark
 run lab laziness --protocol tiny.json --quick -o calm
