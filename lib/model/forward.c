@@ -233,9 +233,8 @@ static int run_layer(ns_pass *p, int64_t layer, int64_t first, int64_t last)
         w = &streamed;
     }
     count_children(p, first, last);
-    for (int64_t i = first; i < last && !rc; i++)
-        if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
-            rc = ns_layer_run(p, i, layer, w);
+    if (!rc)
+        rc = ns_layer_run(p, first, last, layer, w);
     if (m->streamed)
         ns_weights_layer_free(&streamed);
     return rc;
@@ -296,7 +295,7 @@ static void finish_sessions(ns_pass *p, int rc)
 
 static void scratch_free(ns_scratch *s)
 {
-    ns_buffer *all[] = { &s->normed, &s->proj, &s->z, &s->branch[0], &s->branch[1], &s->ff, &s->result, &s->final, &s->logits, &s->staged, &s->decay };
+    ns_buffer *all[] = { &s->normed, &s->proj, &s->z, &s->branch[0], &s->branch[1], &s->ff, &s->result, &s->final, &s->logits, &s->group, &s->staged, &s->decay };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]->data);
     for (int w = 0; s->worker && w < s->n_workers; w++)

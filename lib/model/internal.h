@@ -147,6 +147,7 @@ typedef struct ns_pass {
 typedef struct ns_buffer { float *data; size_t n; } ns_buffer;
 typedef struct ns_scratch {
     ns_buffer  normed, proj, z, branch[2], ff, result, final, logits;
+    ns_buffer  group;               /* [NS_BAND_ROWS, D] residual rows of sessions that go together */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
     ns_buffer *worker;              /* [workers] */
     ns_buffer  decay;               /* Lightning: [H, n], e^(-slope (n - 1 - i)) of the layer below */
@@ -170,8 +171,8 @@ typedef struct ns_band { ns_session *s; int64_t session, layer, begin, end; floa
 int ns_attention_decays(ns_pass *, int64_t layer, const ns_attn *);
 int ns_attention(ns_pass *, const ns_band *, const ns_attn *, const ns_kv *, const float *q, int64_t ldq, float *z, int64_t ldz);
 
-/* layer.c */
-int ns_layer_run(ns_pass *, int64_t session, int64_t layer, const ns_layer_weights *);
+/* layer.c: one layer of the sessions [first, last) that have new rows, parents before their forks. */
+int ns_layer_run(ns_pass *, int64_t first, int64_t last, int64_t layer, const ns_layer_weights *);
 /* head.c: final norm and logits of the wanted rows of the sessions [first, last) that have new ones. */
 int ns_final_run(ns_pass *, int64_t first, int64_t last);
 

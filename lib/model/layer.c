@@ -1,4 +1,5 @@
-/* layer.c - one layer of one session: bands of rows through norm -> q k v -> rope -> attention -> W_O, and norm -> MLP.
+/* layer.c - one layer: bands of rows through norm -> q k v -> rope -> attention -> W_O, and norm -> MLP. A band is rows of one session, or all new rows of
+ * several that have few (forks, decoding): the matrices are then read once for all of them.
  *
  * for each band:  for each stage:  out_b = out_norm(branch_b(in_norm(x)))  for all branches b, then  x += sum of out_scale_b out_b
  * In the last layer only the rows that somebody reads go beyond their keys and values. */
@@ -15,7 +16,8 @@ enum { KEYS = 1, ROWS = 2 };
 
 typedef struct ctx {
     ns_pass *p;
-    ns_band  band;
+    ns_band  band;                             /* of a group: rows 0 ... of all its members, next to each other */
+    const ns_band *members;  int n_members;    /* of a group; 0 = the band is one session's */
     int      parts;
     const ns_layer *layer;
     const ns_layer_weights *weights;
@@ -26,18 +28,45 @@ static int64_t n_rows(const ctx *c)
     return c->band.end - c->band.begin;
 }
 
+static int64_t tasks_of(int64_t rows)
+{
+    return (rows + TASK_ROWS - 1) / TASK_ROWS;
+}
+
 static int64_t row_tasks(const ctx *c)
 {
-    return (n_rows(c) + TASK_ROWS - 1) / TASK_ROWS;
+    return tasks_of(n_rows(c));
+}
+
+/* ---- the sessions of a band ---- */
+
+typedef struct member { const ns_band *band; int64_t row, rows; } member;      /* its first row within the band */
+
+/* for (member m = first_member(c); m.band; m = next_member(c, m)) */
+static member first_member(const ctx *c)
+{
+    const ns_band *const band = c->n_members ? c->members : &c->band;
+    return (member) { band, 0, band->end - band->begin };
+}
+
+static member next_member(const ctx *c, member m)
+{
+    const ns_band *const band = c->n_members && m.band + 1 < c->members + c->n_members ? m.band + 1 : NULL;
+    return (member) { band, m.row + m.rows, band ? band->end - band->begin : 0 };
 }
 
 static int deliver(const ctx *c, ns_point point, float *data, int64_t ld, int64_t heads, int64_t width, const ns_attn *attn)
 {
+    int rc = NS_OK;
     if (!ns_hooks_any(c->p->hooks, point, c->band.layer))
         return NS_OK;
-    ns_view v = heads ? ns_view_of(data, NS_F32, 3, (int64_t[]) { n_rows(c), heads, width }) : ns_view_of(data, NS_F32, 2, (int64_t[]) { n_rows(c), width });
-    v.stride[0] = ld;
-    return ns_deliver(c->p, c->band.session, point, c->band.layer, c->band.begin, &v, attn, 0);
+    for (member m = first_member(c); m.band && !rc; m = next_member(c, m)) {
+        float *const x = data + m.row * ld;
+        ns_view v = heads ? ns_view_of(x, NS_F32, 3, (int64_t[]) { m.rows, heads, width }) : ns_view_of(x, NS_F32, 2, (int64_t[]) { m.rows, width });
+        v.stride[0] = ld;
+        rc = ns_deliver(c->p, m.band->session, point, c->band.layer, m.band->begin, &v, attn, 0);
+    }
+    return rc;
 }
 
 /* ---- norms ---- */
@@ -181,11 +210,33 @@ static void act_rows(const ctx *c, float *x, int64_t ld, int64_t n, ns_act act)
     ns_engine_run(c->p->engine, row_tasks(c), act_rows_task, &j);
 }
 
-static const ns_rope_table *rope_table(const ctx *c, const ns_attn *a)
+static const ns_rope_table *rope_table(const ctx *c, const ns_session *s, const ns_attn *a)
 {
-    const ns_session *s = c->band.s;
     int64_t length = s->final_length > s->n_tokens ? s->final_length : s->n_tokens;
     return ns_pass_rope(c->p, a->rope, ns_arch_rope_class(c->p->arch, length), s->n_tokens, length);
+}
+
+/* Activation, norm and rotation of q or k, each session's rows at their own positions. */
+static int finish_heads(const ctx *c, heads_job j)
+{
+    float *const x = j.x;
+    for (member m = first_member(c); m.band; m = next_member(c, m)) {
+        j.x = x + m.row * j.ld;
+        j.rows = m.rows;
+        j.position = m.band->begin;
+        if (j.a->rope >= 0 && !(j.rope = rope_table(c, m.band->s, j.a)))
+            return NS_E_MEMORY;
+        ns_engine_run(c->p->engine, tasks_of(m.rows), heads_task, &j);
+    }
+    return NS_OK;
+}
+
+static void store(const ctx *c, const ns_attn *a, const float *k, const float *v, int64_t ld)
+{
+    for (member m = first_member(c); m.band; m = next_member(c, m)) {
+        store_job j = { &m.band->s->kv[c->band.layer], a, k + m.row * ld, v + m.row * ld, ld, m.rows, m.band->begin };
+        ns_engine_run(c->p->engine, tasks_of(m.rows), store_task, &j);
+    }
 }
 
 /* k, v: [rows] at stride ld inside the projection buffer. */
@@ -200,16 +251,12 @@ static int keys_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
     int rc = deliver(c, NS_POINT_K, k, ld, G, d, a);
     if (!rc)
         rc = deliver(c, NS_POINT_V, v, ld, G, d, a);
-    heads_job j = { c->p, a, &a->k_norm, w->k_gain, w->k_bias, NULL, k, ld, G, n_rows(c), c->band.begin };
-    if (!rc && a->rope >= 0 && !(j.rope = rope_table(c, a)))
-        rc = NS_E_MEMORY;
-    if (rc)
-        return rc;
-    ns_engine_run(c->p->engine, row_tasks(c), heads_task, &j);
-    rc = deliver(c, NS_POINT_ROT_K, k, ld, G, d, a);
-    store_job store = { &c->band.s->kv[c->band.layer], a, k, v, ld, n_rows(c), c->band.begin };
     if (!rc)
-        ns_engine_run(c->p->engine, row_tasks(c), store_task, &store);
+        rc = finish_heads(c, (heads_job) { .p = c->p, .a = a, .norm = &a->k_norm, .gain = w->k_gain, .bias = w->k_bias, .x = k, .ld = ld, .heads = G });
+    if (!rc)
+        rc = deliver(c, NS_POINT_ROT_K, k, ld, G, d, a);
+    if (!rc)
+        store(c, a, k, v, ld);
     return rc;
 }
 
@@ -225,11 +272,10 @@ static void sum_heads(float *out, const float *result, const float *bias, int64_
     }
 }
 
-static int results(const ctx *c, const ns_attn *a, const ns_weight *w, const float *z, int64_t ldz, float *out)
+/* Of rows of one session. */
+static int results_of(const ctx *c, const ns_attn *a, const ns_weight *w, const float *z, int64_t ldz, float *out)
 {
     const int64_t H = a->n_heads, d = a->head_dim, D = c->p->arch->d_model;
-    if (!ns_hooks_any(c->p->hooks, NS_POINT_RESULT, c->band.layer))
-        return NS_OK;
     bool edited = ns_hooks_edit(c->p->hooks, NS_POINT_RESULT, c->band.layer);
     float *buffer = ns_buffer_need(&c->p->scratch->result, TASK_ROWS * H * D, c->p->err);
     int rc = buffer ? NS_OK : NS_E_MEMORY;
@@ -245,6 +291,20 @@ static int results(const ctx *c, const ns_attn *a, const ns_weight *w, const flo
         rc = deliver(&part, NS_POINT_RESULT, buffer, H * D, H, D, a);
         for (int64_t r = r0; r < r1 && edited; r++)
             sum_heads(out + r * D, buffer + (r - r0) * H * D, w->bias, H, D);
+    }
+    return rc;
+}
+
+static int results(const ctx *c, const ns_attn *a, const ns_weight *w, const float *z, int64_t ldz, float *out)
+{
+    int rc = NS_OK;
+    if (!ns_hooks_any(c->p->hooks, NS_POINT_RESULT, c->band.layer))
+        return NS_OK;
+    for (member m = first_member(c); m.band && !rc; m = next_member(c, m)) {
+        ctx one = *c;
+        one.band = *m.band;
+        one.n_members = 0;
+        rc = results_of(&one, a, w, z + m.row * ldz, ldz, out + m.row * c->p->arch->d_model);
     }
     return rc;
 }
@@ -277,6 +337,15 @@ static void gate_rows(const ctx *c, const ns_attn *a, const ns_branch_weights *w
     ns_engine_run(c->p->engine, row_tasks(c), gate_task, &j);
 }
 
+static int attend(const ctx *c, const ns_attn *a, const float *q, int64_t ld, float *z)
+{
+    const int64_t Hd = a->n_heads * a->head_dim;
+    int rc = NS_OK;
+    for (member m = first_member(c); m.band && !rc; m = next_member(c, m))
+        rc = ns_attention(c->p, m.band, a, &m.band->s->kv[c->band.layer], q + m.row * ld, ld, z + m.row * Hd, Hd);
+    return rc;
+}
+
 /* q: [rows] at stride ld inside the projection buffer; before it the gate, where the layer has one. */
 static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *q, int64_t ld, float *out)
 {
@@ -285,15 +354,12 @@ static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
     float *z = c->p->scratch->z.data;
     clip(q, ld, n_rows(c), H * d, a->clip_qkv);
     int rc = deliver(c, NS_POINT_Q, q, ld, H, d, a);
-    heads_job j = { c->p, a, &a->q_norm, w->q_gain, w->q_bias, NULL, q, ld, H, n_rows(c), c->band.begin };
-    if (!rc && a->rope >= 0 && !(j.rope = rope_table(c, a)))
-        rc = NS_E_MEMORY;
-    if (rc)
-        return rc;
-    ns_engine_run(c->p->engine, row_tasks(c), heads_task, &j);
-    rc = deliver(c, NS_POINT_ROT_Q, q, ld, H, d, a);
     if (!rc)
-        rc = ns_attention(c->p, &c->band, a, &c->band.s->kv[c->band.layer], q, ld, z, H * d);
+        rc = finish_heads(c, (heads_job) { .p = c->p, .a = a, .norm = &a->q_norm, .gain = w->q_gain, .bias = w->q_bias, .x = q, .ld = ld, .heads = H });
+    if (!rc)
+        rc = deliver(c, NS_POINT_ROT_Q, q, ld, H, d, a);
+    if (!rc)
+        rc = attend(c, a, q, ld, z);
     if (!rc)
         rc = deliver(c, NS_POINT_Z, z, H * d, H, d, a);
     if (rc)
@@ -386,9 +452,12 @@ static int add_branches(const ctx *c, const ns_stage *stage, ns_point point)
     if (!atomic_load(&j.broken))
         return NS_OK;
     char name[64];
+    member m = first_member(c);
+    while (c->p->math->all_finite(c->band.x + m.row * c->p->arch->d_model, m.rows * c->p->arch->d_model))
+        m = next_member(c, m);
     ns_point_format(point, c->band.layer, name, sizeof name);
     return ns_fail(c->p->err, NS_E_NUMERIC, "%s: a value is NaN or Inf in rows %lld..%lld of session %lld; the checkpoint diverged or an edit broke it", name,
-                   (long long)c->band.begin, (long long)c->band.end - 1, (long long)c->band.session);
+                   (long long)m.band->begin, (long long)m.band->end - 1, (long long)m.band->session);
 }
 
 static bool deeper_than(const ctx *c, ns_point point)
@@ -483,35 +552,134 @@ static int need_scratch(ns_pass *p, const ns_layer *l, const ns_layer_weights *w
     return ok ? NS_OK : NS_E_MEMORY;
 }
 
-static int ready_pages(const ctx *c, const ns_attn *a)
+static int ready_pages(const ns_pass *p, ns_session *s, int64_t layer, const ns_attn *a)
 {
-    ns_session *s = c->band.s;
-    ns_kv *kv = &s->kv[c->band.layer];
+    ns_kv *kv = &s->kv[layer];
     if (s->parent && !kv->ready) {
         ns_session *parent = s->parent;
-        if (!ns_kv_fork(kv, &parent->kv[c->band.layer], a, s->fork_at))
-            return ns_oom(c->p->err, "forked keys and values");
+        if (!ns_kv_fork(kv, &parent->kv[layer], a, s->fork_at))
+            return ns_oom(p->err, "forked keys and values");
         if (--parent->children_left == 0 && !parent->decode)
-            ns_kv_free(&parent->kv[c->band.layer]);
+            ns_kv_free(&parent->kv[layer]);
     }
-    return ns_kv_writable(kv, a, s->base, s->n_tokens) ? NS_OK : ns_oom(c->p->err, "keys and values");
+    return ns_kv_writable(kv, a, s->base, s->n_tokens) ? NS_OK : ns_oom(p->err, "keys and values");
 }
 
-int ns_layer_run(ns_pass *p, int64_t session, int64_t layer, const ns_layer_weights *weights)
+/* What comes before and after a layer of a session. */
+static int begin_session(const ns_pass *p, ns_session *s, int64_t layer, const ns_attn *a)
 {
-    ns_session *s = p->sessions[session];
-    ctx c = { .p = p, .layer = &p->arch->layers[layer], .weights = weights, .band = { .s = s, .session = session, .layer = layer } };
-    const ns_attn *a = ns_arch_attn(p->arch, layer);
-    int rc = need_scratch(p, c.layer, weights, s->n_tokens - s->base);
-    if (!rc && a)
-        rc = ready_pages(&c, a);
-    if (!rc && a && a->mixer == NS_MIXER_LIGHTNING)
-        rc = ns_attention_decays(p, layer, a);
-    bool attn_first = c.layer->stages[0].branches[0].kind == NS_BRANCH_ATTN;
-    bool some_rows = layer == p->last_layer && attn_first && !ns_hooks_edit(p->hooks, NS_POINT_LN1, layer);
-    if (!rc)
-        rc = some_rows ? run_read_rows(&c) : run_bands(&c, s->base, s->n_tokens, KEYS | ROWS);
+    return a ? ready_pages(p, s, layer, a) : NS_OK;
+}
+
+static void end_session(ns_session *s, int64_t layer, const ns_attn *a)
+{
     if (a && !s->decode && s->children_left == 0)
         ns_kv_free(&s->kv[layer]);
+}
+
+static int run_session(ctx *c, int64_t session)
+{
+    ns_pass *const p = c->p;
+    ns_session *const s = p->sessions[session];
+    const int64_t layer = c->band.layer;
+    const ns_attn *a = ns_arch_attn(p->arch, layer);
+    c->band = (ns_band) { .s = s, .session = session, .layer = layer };
+    c->n_members = 0;
+    int rc = need_scratch(p, c->layer, c->weights, s->n_tokens - s->base);
+    if (!rc)
+        rc = begin_session(p, s, layer, a);
+    bool attn_first = c->layer->stages[0].branches[0].kind == NS_BRANCH_ATTN;
+    bool some_rows = layer == p->last_layer && attn_first && !ns_hooks_edit(p->hooks, NS_POINT_LN1, layer);
+    if (!rc)
+        rc = some_rows ? run_read_rows(c) : run_bands(c, s->base, s->n_tokens, KEYS | ROWS);
+    end_session(s, layer, a);
+    return rc;
+}
+
+/* ---- groups: sessions with few new rows ---- */
+
+enum { FEW_ROWS = 16 };
+
+static int64_t new_rows(const ns_session *s)
+{
+    return s->n_tokens - s->base;
+}
+
+/* Sessions from `first` on that go together: few rows each, no more than a band, none whose parent is among them (its keys are not there yet). */
+static int64_t group_end(const ns_pass *p, int64_t first, int64_t last)
+{
+    int64_t rows = 0, at = first;
+    for (; at < last; at++) {
+        const ns_session *const s = p->sessions[at];
+        bool waits = false;
+        if (s->n_tokens <= s->computed)
+            break;
+        rows += new_rows(s);
+        for (int64_t i = first; i < at && s->parent; i++)
+            waits |= p->sessions[i] == s->parent;
+        if (waits || new_rows(s) > FEW_ROWS || rows > NS_BAND_ROWS)
+            break;
+    }
+    return at;
+}
+
+static void copy_rows(const ctx *c, bool back)
+{
+    const int64_t D = c->p->arch->d_model;
+    for (member m = first_member(c); m.band; m = next_member(c, m)) {
+        float *const own = m.band->s->x, *const shared = c->band.x + m.row * D;
+        memcpy(back ? own : shared, back ? shared : own, (size_t)(m.rows * D) * sizeof *own);
+    }
+}
+
+static int run_group(ctx *c, int64_t first, int64_t last)
+{
+    ns_pass *const p = c->p;
+    const int64_t layer = c->band.layer;
+    const ns_attn *a = ns_arch_attn(p->arch, layer);
+    ns_band members[NS_BAND_ROWS];
+    int64_t rows = 0;
+    int rc = NS_OK;
+    c->members = members;
+    c->n_members = 0;
+    for (int64_t i = first; i < last && !rc; i++) {
+        ns_session *const s = p->sessions[i];
+        members[c->n_members++] = (ns_band) { .s = s, .session = i, .layer = layer, .begin = s->base, .end = s->n_tokens };
+        rows += new_rows(s);
+        rc = begin_session(p, s, layer, a);
+    }
+    if (!rc)
+        rc = need_scratch(p, c->layer, c->weights, rows);
+    float *const x = rc ? NULL : ns_buffer_need(&p->scratch->group, NS_BAND_ROWS * p->arch->d_model, p->err);
+    if (!rc && !x)
+        rc = NS_E_MEMORY;
+    if (!rc) {
+        c->band = (ns_band) { .layer = layer, .begin = 0, .end = rows, .x = x };
+        c->parts = KEYS | ROWS;
+        copy_rows(c, false);
+        rc = band_run(c);
+        copy_rows(c, true);
+    }
+    for (int i = 0; i < c->n_members; i++)
+        end_session(members[i].s, layer, a);
+    c->n_members = 0;
+    return rc;
+}
+
+int ns_layer_run(ns_pass *p, int64_t first, int64_t last, int64_t layer, const ns_layer_weights *weights)
+{
+    ctx c = { .p = p, .layer = &p->arch->layers[layer], .weights = weights, .band = { .layer = layer } };
+    const ns_attn *a = ns_arch_attn(p->arch, layer);
+    int rc = a && a->mixer == NS_MIXER_LIGHTNING ? ns_attention_decays(p, layer, a) : NS_OK;
+    for (int64_t i = first, end; i < last && !rc; i = end) {
+        end = group_end(p, i, last);
+        if (end > i + 1) {
+            rc = run_group(&c, i, end);
+            continue;
+        }
+        end = i + 1;
+        if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
+            rc = run_session(&c, i);
+    }
     return rc;
 }
