@@ -71,7 +71,7 @@ const cli_command cli_cmd_figure_laziness = {
     .description = "Windows ascend, controls (runs of another `arm` than swa) stand beneath; in a band each run is a row, by birth, and nothing is averaged. Panels: the "
                    "best head of the full layers, the best previous-token head below it, recall inside the window and needle accuracy, as far as the study has them. "
                    "A white bar is a birth, as wide as the interval between checkpoints in which it lies; a triangle says that there was none up to the horizon; a "
-                   "cross is a death. What was not run is hatched.",
+                   "cross is a death. What was not measured is hatched.",
     .examples = "needlescope figure laziness study.h5 -o laziness.pdf\n"
                 "needlescope figure laziness study.h5 --horizon 2e6 --leave-short -o laziness.png",
 };

@@ -134,6 +134,14 @@ void cli_claim_delay(cli_page *p)
 
 /* The controls that could refute the cause: all layers full (as late as a large window), a first layer of window 4 (early whatever the
  * others are). */
+static bool was_run(const cli_lab *lab, const char *arm)
+{
+    for (int64_t i = 0; i < lab->n_runs; i++)
+        if (is_arm(lab, i, arm))
+            return true;
+    return false;
+}
+
 void cli_claim_cause(cli_page *p)
 {
     int64_t windows[32];
@@ -155,8 +163,8 @@ void cli_claim_cause(cli_page *p)
     cJSON *const list = cli_page_list(p, object, "controls");
     cli_page_order(p, list, "retrieval", small, "FFFF (no window at all)", late);
     cli_page_order(p, list, "retrieval", "sSFS (first window 4)", large, early);
-    cli_page_say(p, "    That the full-attention layer is lazy because a window solves the recall is not claimed here: that takes "
-                    "SSF and sSF (--full).\n");
+    cli_page_say(p, "    That the full-attention layer is lazy because a window solves the recall %s\n",
+                 was_run(p->lab, "competition_short_first") ? "is another claim: see Competition." : "is not claimed here: that takes SSF and sSF (--full).");
 }
 
 void cli_claim_competition(cli_page *p)
@@ -266,8 +274,13 @@ void cli_claim_recurrent(cli_page *p)
     }
     if (planned == 0)
         return;
+    int64_t windows[32];
+    const cli_arm smallest = {"swa", cli_lab_windows(lab, windows) ? windows[0] : 0};
+    const cli_order order = cli_order_of(lab, (cli_arm){"recurrent", lab->length}, smallest, cli_birth_find);
     cli_page_claim(p, "P5", "with recurrent layers instead of windows, retrieval comes as early as with the smallest window",
-                   n ? "see the births" : "not measured (its checkpoints were not scanned)");
+                   n ? verdict(order.earlier + order.same, order.n, "mixed", "does not hold") : "not measured (its checkpoints were not scanned)");
+    if (order.n)
+        cli_page_say(p, "    retrieval as early as with W=%lld or earlier: %d of %d seeds\n", (long long)smallest.window, order.earlier + order.same, order.n);
     for (int64_t i = 0; i < lab->n_runs; i++) {
         char find[24], solved[24];
         if (!is_arm(lab, i, "recurrent"))

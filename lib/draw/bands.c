@@ -244,7 +244,7 @@ static void draw_keys(const ns_bands_panel *p, ns_canvas *c)
     }
     if (p->missing) {
         ns_hatch_cell(c, (ns_box){x, y - 3, 6, 6});
-        draw_key(c, x, y, "not run");
+        draw_key(c, x, y, "not measured");
     }
 }
 

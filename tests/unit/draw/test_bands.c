@@ -114,7 +114,7 @@ static void test_names(void **state)
     size_t n;
     char *const svg = slurp(path, &n);
     static const char *const words[] = {"Laziness", "3 seeds", "find", "accuracy", "W = 4", "FFFF", "240 (180-300), 2/3", "tokens", "chance",
-                                        "birth, as wide as its checkpoint interval", "not born up to the horizon", "death", "not run"};
+                                        "birth, as wide as its checkpoint interval", "not born up to the horizon", "death", "not measured"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         assert_non_null(strstr(svg, words[i]));
     free(svg);
