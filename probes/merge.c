@@ -238,16 +238,7 @@ static int begin(ns_merging *m, const char *study, const ns_merge_params *p)
     const ns_shard *const s = &m->job.shards[m->job.first];
     const ns_fact own[] = {{"kind", "study", false}, {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
-    enum { OWN = sizeof own / sizeof *own };
-    ns_fact *const all = ns_alloc_array((size_t)(OWN + p->n_facts), sizeof *all);
-    if (!all)
-        return ns_oom(m->err, study);
-    memcpy(all, own, sizeof own);
-    for (int i = 0; i < p->n_facts; i++)
-        all[OWN + i] = p->facts[i];
-    const int rc = ns_table_create(&m->w, study, all, OWN + p->n_facts, m->err);
-    free(all);
-    return rc;
+    return ns_table_create_with(&m->w, study, own, (int)(sizeof own / sizeof *own), p->facts, p->n_facts, m->err);
 }
 
 static void merge_clear(ns_merging *m)

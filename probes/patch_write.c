@@ -141,15 +141,8 @@ int ns_patching_write(const ns_patching *o, const char *path, const ns_fact *fac
         snprintf(dropped, sizeof dropped, "%lld (first: %s, %s)", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
     const ns_fact own[] = {{"kind", "patching", false}, {"rows", o->all_rows ? "all" : "answer", false}, {"direction", o->noising ? "noising" : "denoising", false},
                            {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false}, {"dropped", dropped, false}};
-    enum { OWN = sizeof own / sizeof *own };
-    ns_fact *const all = ns_alloc_array((size_t)(OWN + n_facts), sizeof *all);
     ns_table_writer *w = NULL;
-    if (!all)
-        return ns_oom(err, path);
-    memcpy(all, own, sizeof own);
-    for (int i = 0; i < n_facts; i++)
-        all[OWN + i] = facts[i];
-    int rc = ns_table_create(&w, path, all, OWN + n_facts, err);
+    int rc = ns_table_create_with(&w, path, own, (int)(sizeof own / sizeof *own), facts, n_facts, err);
     rc = rc ? rc : ns_table_count(w, "condition", o->n - o->n_map, err);
     rc = rc ? rc : ns_table_count(w, "case", o->C, err);
     rc = rc ? rc : ns_table_count(w, "layer", o->L, err);
@@ -161,6 +154,5 @@ int ns_patching_write(const ns_patching *o, const char *path, const ns_fact *fac
         rc = ns_table_commit(w, err);
     else
         ns_table_abort(w);
-    free(all);
     return rc;
 }

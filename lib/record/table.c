@@ -35,6 +35,19 @@ int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *fact
     return rc;
 }
 
+int ns_table_create_with(ns_table_writer **out, const char *path, const ns_fact *own, int n_own, const ns_fact *facts, int n_facts, ns_error *err)
+{
+    ns_fact *const all = ns_alloc_array((size_t)(n_own + n_facts) + 1, sizeof *all);
+    *out = NULL;
+    if (!all)
+        return ns_oom(err, path);
+    for (int i = 0; i < n_own + n_facts; i++)
+        all[i] = i < n_own ? own[i] : facts[i - n_own];
+    const int rc = ns_table_create(out, path, all, n_own + n_facts, err);
+    free(all);
+    return rc;
+}
+
 static bool is_number(ns_dtype dtype)
 {
     return dtype == NS_I32 || dtype == NS_I64 || dtype == NS_F32 || dtype == NS_F64;

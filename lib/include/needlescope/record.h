@@ -19,6 +19,8 @@ NS_API NS_MUST_CHECK int ns_facts_sha256(const ns_fact *facts, int n_facts, char
 /* ---- a writer of named arrays with named axes: scores, and everything that analysis reads ---- */
 typedef struct ns_table_writer ns_table_writer;
 NS_API NS_MUST_CHECK int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+/* The same with two lists of facts: what the writer says, then what its caller says. */
+NS_API NS_MUST_CHECK int ns_table_create_with(ns_table_writer **out, const char *path, const ns_fact *own, int n_own, const ns_fact *facts, int n_facts, ns_error *);
 /* A coordinate axis: values are i32/i64/f32/f64 numbers. Becomes a dimension scale of that name. */
 NS_API NS_MUST_CHECK int ns_table_axis(ns_table_writer *, const char *name, const ns_view *values, ns_error *);
 /* The axis 0 ... n - 1. */
