@@ -177,6 +177,27 @@ static void describe_stability(cli_out *o, const ns_scores *scores, const score_
     cli_out_table_end(o);
 }
 
+/* Of rates: signed scores and entropies have no such thresholds. */
+static void describe_spread(cli_out *o, const ns_scores *scores, const score_settings *s)
+{
+    static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"tenth", "heads with .1 and more", CELL_INT}, {"zero", "share at 0", CELL_NUMBER},
+                                         {"weak", "below .1", CELL_NUMBER}, {"middle", "below .5", CELL_NUMBER}, {"strong", ".5 and more", CELL_NUMBER}};
+    cli_out_table(o, "spread", "How each score is spread over heads", columns, sizeof columns / sizeof *columns);
+    for (int i = 0; i < ns_scores_count(scores); i++) {
+        const ns_score *const def = ns_scores_def(scores, i);
+        if (!shown(o, def, &s->probes) || !def->over)
+            continue;
+        const ns_score_shares spread = ns_score_spread(ns_scores_values(scores, i), ns_scores_layers(scores) * ns_scores_heads(scores));
+        cli_cell_text(o, def->name);
+        cli_cell_int(o, spread.tenth);
+        cli_cell_number(o, spread.zero);
+        cli_cell_number(o, spread.weak);
+        cli_cell_number(o, spread.middle);
+        cli_cell_number(o, spread.strong);
+    }
+    cli_out_table_end(o);
+}
+
 static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *scores, const ns_cases *cases, const score_settings *s)
 {
     const int64_t n = ns_scores_cases(scores);
@@ -201,6 +222,7 @@ static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *sco
     }
     cli_out_table_end(o);
     describe_top(o, m, scores, s);
+    describe_spread(o, scores, s);
     if (s->resamples)
         describe_stability(o, scores, s);
 }

@@ -72,3 +72,23 @@ int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error
     free(y);
     return good ? NS_OK : ns_oom(err, "ranks of heads");
 }
+
+ns_score_shares ns_score_spread(const float *score, int64_t n)
+{
+    int64_t count[4] = {0};
+    ns_score_shares out = {0};
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(score[i]))
+            continue;
+        const double v = (double)score[i];
+        count[v <= 0 ? 0 : v < .1f ? 1 : v < .5f ? 2 : 3]++;
+        out.n++;
+    }
+    const double all = out.n ? (double)out.n : (double)NAN;
+    out.tenth = count[2] + count[3];
+    out.zero = (double)count[0] / all;
+    out.weak = (double)count[1] / all;
+    out.middle = (double)count[2] / all;
+    out.strong = (double)count[3] / all;
+    return out;
+}

@@ -129,6 +129,10 @@ typedef struct ns_head_stats {   /* NaN: not known */
 } ns_head_stats;
 NS_API bool ns_scores_head(const ns_scores *, int i, int64_t layer, int64_t head, ns_head_stats *out);    /* false before ns_scores_rank */
 NS_API double ns_scores_split_half(const ns_scores *, int i, int k);              /* mean Jaccard of the k = 4 or 10 best heads of two halves of the cases, 100 splits */
+/* How a score is spread over heads (Wu et al. 2024, fig. 3): shares of the n heads that have a number at 0 (or below), in (0, .1), [.1, .5) and [.5, ...); tenth = how many
+ * have .1 or more, the paper's threshold of a retrieval head. */
+typedef struct ns_score_shares { int64_t n, tenth; double zero, weak, middle, strong; } ns_score_shares;
+NS_API ns_score_shares ns_score_spread(const float *score, int64_t n);
 NS_API double ns_scores_agreement(const ns_scores *, int i, int j, bool spearman);      /* of two scores over heads: Spearman, or Jaccard of the 10 best */
 /* All arrays of the run, in the order of its file: per-case outputs, scores, coordinates, and what ns_scores_rank found. `see` gets each in turn, borrowed
  * for the call; a code other than NS_OK ends the walk and is returned. */

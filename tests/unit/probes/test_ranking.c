@@ -108,8 +108,53 @@ static void test_spearman(void **state)
     assert_float_equal(rho, 1, 1e-12);
 }
 
+/* Retrieval_Head's published lists (github.com/nightdessert/Retrieval_Head, head_score of seven models; figure 3 of arXiv 2404.15574): how many heads, the best of
+ * them, how many have .1 and more, shares rounded to three places. The lists themselves are not at hand: heads beyond the published ones are filled
+ * in by the shares, and what must come out is the count that was published beside them. */
+typedef struct published { const char *model; int64_t n; double best[7]; int64_t tenth; double zero, weak, middle, strong; } published;
+static const published lists[] = {
+    {"llama-2-7b-80k", 1024, {.9426, .9201, .7995, .6178, .6135, .5574, .4586}, 33, .702, .266, .026, .006},
+    {"llama-2-13b-64k", 1600, {.9048, .8707, .6496, .6263, .5962}, 33, .732, .247, .017, .004},
+    {"Mistral-7B-v0.2", 1024, {.9427, .9277, .7744, .7427, .6034}, 43, .650, .308, .037, .005},
+    {"Mixtral-8x7B-v0.1", 1024, {.9455, .9260, .9230, .8469, .6511}, 63, .576, .362, .055, .007},
+    {"Qwen1.5-14B", 1600, {1.0028, .9999, .9234, .8861, .7896}, 61, .534, .427, .032, .006},
+    {"Qwen1.5-14B-Chat", 1600, {.5249, .4216, .4127, .4055}, 68, .711, .246, .042, .001},
+    {"Yi-6B-200K", 1024, {.7780, .7603, .7562, .6952, .6585}, 53, .494, .454, .045, .007},
+};
+
+static void test_published_lists(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
+        const published *const p = &lists[k];
+        float *const score = ns_alloc_array((size_t)p->n + 1, sizeof *score);
+        int64_t at = 0, below = 0;
+        for (int i = 0; i < 7 && p->best[i] > 0; i++) {
+            score[at++] = (float)p->best[i];
+            below += p->best[i] < .5;
+        }
+        /* a list that goes on below .5 says exactly how many are above */
+        const int64_t weak = llround(p->weak * (double)p->n), middle = llround(p->middle * (double)p->n), above = at - below;
+        for (int64_t i = above; !below && i < llround(p->strong * (double)p->n); i++)
+            score[at++] = .5f;                     /* the edges belong to the upper class */
+        for (int64_t i = below; i < middle; i++)
+            score[at++] = .1f;
+        for (int64_t i = 0; i < weak; i++)
+            score[at++] = .0999f;
+        score[p->n] = NAN;                         /* no such head: not counted */
+        const ns_score_shares s = ns_score_spread(score, p->n + 1);
+        if (s.n != p->n || s.tenth != p->tenth)
+            fail_msg("%s: %lld of %lld heads have .1 and more, published are %lld of %lld", p->model, (long long)s.tenth, (long long)s.n, (long long)p->tenth, (long long)p->n);
+        assert_float_equal(s.zero, p->zero, .0011);
+        assert_float_equal(s.weak, p->weak, .0006);
+        assert_float_equal(s.middle, p->middle, .0006);
+        assert_float_equal(s.strong, p->strong, .0006);
+        free(score);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_lists), cmocka_unit_test(test_spearman)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_lists), cmocka_unit_test(test_spearman), cmocka_unit_test(test_published_lists)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
