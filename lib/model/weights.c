@@ -292,7 +292,7 @@ void ns_weights_layer_free(ns_layer_weights *l)
 
 /* ---- the hash of all weights: SHA-256 of each tensor's raw bytes, a tensor a task; then of "name hex\n" in name order ---- */
 
-typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; } hash_job;
+typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; bool forget; } hash_job;
 
 static void hash_tensor(void *user, int64_t task, int worker)
 {
@@ -303,12 +303,14 @@ static void hash_tensor(void *user, int64_t task, int worker)
     ns_sha256_begin(&sha);
     ns_sha256_add(&sha, t->view.data, (size_t)t->n_bytes);
     ns_sha256_end(&sha, j->hex[task]);
+    if (j->forget)
+        ns_checkpoint_forget(j->c, t);
 }
 
 int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
 {
     int64_t n = ns_checkpoint_count(m->checkpoint);
-    hash_job j = { m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex) };
+    hash_job j = { m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), m->streamed };     /* the file may be larger than --memory */
     if (!j.hex)
         return ns_oom(err, "tensor hashes");
     ns_engine_run(m->engine, n, hash_tensor, &j);
