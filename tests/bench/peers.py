@@ -89,12 +89,14 @@ def timed(command, env):
 class Bench:
     def __init__(self, args, work):
         self.args, self.work = args, work
-        self.model = os.path.join(work, "model-135m-shape")
+        self.model = os.path.join(os.path.abspath(work), "model-135m-shape")
         n = str(args.threads)
         self.env = dict(os.environ, OMP_NUM_THREADS=n, MKL_NUM_THREADS=n, OPENBLAS_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false",
                         HF_HUB_OFFLINE="1")
         if not os.path.exists(os.path.join(self.model, "config.json")):
-            make_model(self.model)
+            # in a process of its own: a child's peak memory, as the system counts it, begins with that of the process that spawned it
+            subprocess.run([sys.executable, "-c", "import sys, peers; peers.make_model(sys.argv[1])", self.model], check=True,
+                           cwd=os.path.dirname(os.path.abspath(__file__)))
 
     def ours(self, mode, T, n):
         exe = os.path.join(self.args.build, "tests/bench/bench_forward")
