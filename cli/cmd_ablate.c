@@ -100,9 +100,9 @@ static int controls(cli_out *o, const ns_ablation *a, int k)
 
 static void describe(cli_out *o, const cli_model *m, const ns_ablation *a, const cli_heads *heads)
 {
-    char text[CLI_HEADS_TEXT];
+    char *const text = ns_heads_text((const int64_t (*)[2])heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
-    cli_out_text(o, "heads", "heads", cli_heads_text(heads, text));
+    cli_out_text(o, "heads", "heads", text);
     cli_out_int(o, "n_cases", "cases", a->n_cases);
     cli_out_int(o, "n_dropped", a->n_dropped ? "dropped" : NULL, a->n_dropped);
     if (a->n_dropped)

@@ -27,8 +27,8 @@ typedef struct conditions { char **kind, **mode; int64_t n; float *value[MOST_PA
 
 static void clear(conditions *c)
 {
-    cli_free_strings(c->kind, c->n);
-    cli_free_strings(c->mode, c->n);
+    ns_free_strings(c->kind, c->n);
+    ns_free_strings(c->mode, c->n);
     for (int i = 0; i < MOST_PANELS; i++)
         free(c->value[i]);
 }

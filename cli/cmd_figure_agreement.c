@@ -21,7 +21,7 @@ typedef struct table { char **names; int64_t n; float *values; int64_t *chosen; 
 
 static void clear_table(table *t)
 {
-    cli_free_strings(t->names, t->n);
+    ns_free_strings(t->names, t->n);
     free(t->values);
     free(t->chosen);
 }

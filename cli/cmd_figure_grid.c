@@ -213,7 +213,7 @@ static int draw(cli *app, const grid_settings *s, const ns_file *f, const grid *
         free(rows[i]);
         free(cols[i]);
     }
-    cli_free_strings(text, text ? n : 0);
+    ns_free_strings(text, text ? n : 0);
     free(mean);
     free(about);
     return rc == NS_OK ? cli_say_drawn(app, s->look.out, title) : rc;

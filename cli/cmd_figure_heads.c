@@ -21,27 +21,6 @@ static const cli_option heads_options[] = {
 };
 #undef FIELD
 
-/* The k best cells, best first; ties by place. */
-static int64_t best_heads(const float *score, int64_t L, int64_t H, int64_t k, int64_t (*out)[2])
-{
-    int64_t n = 0;
-    for (; n < k; n++) {
-        int64_t best = -1;
-        for (int64_t i = 0; i < L * H; i++) {
-            bool taken = isnan(score[i]);
-            for (int64_t m = 0; m < n && !taken; m++)
-                taken = out[m][0] * H + out[m][1] == i;
-            if (!taken && (best < 0 || score[i] > score[best]))
-                best = i;
-        }
-        if (best < 0)
-            break;
-        out[n][0] = best / H;
-        out[n][1] = best % H;
-    }
-    return n;
-}
-
 /* ---- maps ---- */
 
 typedef struct map { float *score; int64_t (*marks)[2], shape[2]; ns_heads_figure figure; } map;
@@ -57,6 +36,21 @@ static void clear_maps(maps *m)
     free(m->window);
 }
 
+/* The k best behind the marks that are there. */
+static int add_best(cli *app, int64_t k, map *m)
+{
+    int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
+    if (!best)
+        return ns_oom(&app->err, "marks");
+    const int64_t n = ns_best(m->score, m->shape[0] * m->shape[1], k, false, best);
+    for (int64_t i = 0; i < n; i++, m->figure.n_marks++) {
+        m->marks[m->figure.n_marks][0] = best[i] / m->shape[1];
+        m->marks[m->figure.n_marks][1] = best[i] % m->shape[1];
+    }
+    free(best);
+    return NS_OK;
+}
+
 static int mark_heads(cli *app, const heads_settings *s, map *m)
 {
     m->marks = ns_alloc_array((size_t)(s->top + s->mark.n) + 1, sizeof *m->marks);
@@ -68,9 +62,8 @@ static int mark_heads(cli *app, const heads_settings *s, map *m)
                            (long long)s->mark.list[i][1], (long long)m->shape[0], (long long)m->shape[1]);
         memcpy(m->marks[m->figure.n_marks++], s->mark.list[i], sizeof *m->marks);
     }
-    m->figure.n_marks += (int)best_heads(m->score, m->shape[0], m->shape[1], s->top, m->marks + m->figure.n_marks);
     m->figure.marks = m->marks;
-    return NS_OK;
+    return add_best(app, s->top, m);
 }
 
 static int add_map(cli *app, const heads_settings *s, const ns_file *f, const char *path, const char *name, maps *all)

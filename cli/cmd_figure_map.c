@@ -34,13 +34,6 @@ typedef struct map_data {
     int64_t  n_spans;
 } map_data;
 
-static void free_strings(char **list, int64_t n)
-{
-    for (int64_t i = 0; i < n && list; i++)
-        free(list[i]);
-    free(list);
-}
-
 static int find_case(const map_settings *s, map_data *d, ns_error *err)
 {
     char **ids = NULL, **groups = NULL, *end = NULL;
@@ -63,8 +56,8 @@ static int find_case(const map_settings *s, map_data *d, ns_error *err)
         d->id = ns_strdup(ids[at]);
         rc = d->group && d->id ? NS_OK : ns_oom(err, "names");
     }
-    free_strings(ids, n);
-    free_strings(groups, n_groups);
+    ns_free_strings(ids, n);
+    ns_free_strings(groups, n_groups);
     return rc;
 }
 
@@ -201,7 +194,7 @@ static int figure_map(cli *app, const void *settings, char **args, int n_args)
         rc = read_spans(&d, &app->err);
     if (rc == NS_OK)
         rc = draw_map(app, s, &d);
-    free_strings(d.span_names, d.n_spans);
+    ns_free_strings(d.span_names, d.n_spans);
     free(d.spans);
     free(d.rows);
     free(d.map);

@@ -37,12 +37,12 @@ static void clear_series(series *s)
     free(s->value);
     free(s->low);
     free(s->high);
-    cli_free_strings(s->labels, s->n);
+    ns_free_strings(s->labels, s->n);
 }
 
 static void clear_ranked(ranked *r)
 {
-    cli_free_strings(r->names, r->n);
+    ns_free_strings(r->names, r->n);
     free(r->low);
     free(r->high);
     free(r->chance);
@@ -67,28 +67,19 @@ static int read_ranking(const ns_file *f, ranked *r, ns_error *err)
     return rc ? rc : read_ranked(f, "score_chance", r->n, &r->chance, err);
 }
 
-/* Best first; ties by place. -1 when all are taken. */
-static int64_t next_best(const float *score, int64_t n, const bool *taken)
-{
-    int64_t best = -1;
-    for (int64_t i = 0; i < n; i++)
-        if (!taken[i] && !isnan(score[i]) && (best < 0 || score[i] > score[best]))
-            best = i;
-    return best;
-}
-
 static int fill(series *s, const int64_t shape[2], const ranked *r, const char *name, int64_t top, ns_error *err)
 {
     const int64_t LH = shape[0] * shape[1], at = cli_find_ranked(r->names, r->n, name);
-    bool *const taken = ns_alloc_array((size_t)LH + 1, sizeof *taken);
+    int64_t *const best = ns_alloc_array((size_t)top, sizeof *best);
     s->value = ns_alloc_array((size_t)top, sizeof *s->value);
     s->low = ns_alloc_array((size_t)top, sizeof *s->low);
     s->high = ns_alloc_array((size_t)top, sizeof *s->high);
     s->labels = ns_alloc_array((size_t)top, sizeof *s->labels);
-    bool good = taken && s->value && s->low && s->high && s->labels;
+    bool good = best && s->value && s->low && s->high && s->labels;
     double chance = 0;
-    for (int64_t i; good && s->n < top && (i = next_best(s->score, LH, taken)) >= 0; s->n++) {
-        taken[i] = true;
+    const int64_t found = good ? ns_best(s->score, LH, top, false, best) : 0;
+    for (; good && s->n < found; s->n++) {
+        const int64_t i = best[s->n];
         s->value[s->n] = (double)s->score[i];
         s->low[s->n] = at < 0 ? NAN : (double)r->low[at * LH + i];
         s->high[s->n] = at < 0 ? NAN : (double)r->high[at * LH + i];
@@ -96,7 +87,7 @@ static int fill(series *s, const int64_t shape[2], const ranked *r, const char *
         good = (s->labels[s->n] = ns_printf_alloc("%lld.%lld", (long long)(i / shape[1]), (long long)(i % shape[1]))) != NULL;
     }
     s->chance = s->n ? chance / (double)s->n : NAN;
-    free(taken);
+    free(best);
     return good ? NS_OK : ns_oom(err, "the ranks");
 }
 

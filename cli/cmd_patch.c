@@ -119,7 +119,7 @@ static double source_share(const ns_patching *p)
 
 static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching *p, const cli_heads *heads, int64_t list)
 {
-    char text[CLI_HEADS_TEXT];
+    char *const text = ns_heads_text((const int64_t (*)[2])heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "direction", "direction", p->noising ? "noising" : "denoising");
     cli_out_text(o, "rows", "rows", p->all_rows ? "all" : "answer");
@@ -129,7 +129,7 @@ static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching 
         cli_out_text(o, "dropped_reason", "because of", p->dropped_reason);
     cli_out_number(o, "source_right", "sources that say their answer", source_share(p));
     if (heads->n)
-        cli_out_text(o, "heads_patched", "heads", cli_heads_text(heads, text));
+        cli_out_text(o, "heads_patched", "heads", text);
     cli_out_table(o, "sets", "Recovery", columns, sizeof columns / sizeof *columns);
     for (int k = 0; k < p->n - p->n_map; k++)
         if (p->list[k].kind != NS_PATCH_CONTROL)

@@ -17,25 +17,6 @@ const cli_option cli_heads_options[] = {
 };
 #undef FIELD
 
-/* The best heads first; ties by (layer, head). */
-static int take_best(float *values, const int64_t shape[2], int64_t k, cli_heads *out, ns_error *err)
-{
-    while (out->n < k) {
-        int64_t best = -1;
-        for (int64_t i = 0; i < shape[0] * shape[1]; i++)
-            if (!isnan(values[i]) && (best < 0 || values[i] > values[best]))
-                best = i;
-        if (best < 0)
-            return NS_OK;
-        if (!ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list))
-            return ns_oom(err, "heads");
-        out->list[out->n][0] = best / shape[1];
-        out->list[out->n++][1] = best % shape[1];
-        values[best] = NAN;
-    }
-    return NS_OK;
-}
-
 static int best_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
 {
     ns_file *f;
@@ -49,8 +30,16 @@ static int best_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
     rc = ns_file_read_f32(f, s->by, &values, &rank, shape, &axes, &app->err);
     if (rc == NS_OK && strcmp(axes, "layer head"))
         rc = ns_fail(&app->err, NS_E_ARG, "%s: '%s' is no score over layers and heads", s->scores, s->by);
-    if (rc == NS_OK)
-        rc = take_best(values, shape, s->top, out, &app->err);
+    const int64_t n = rc == NS_OK ? shape[0] * shape[1] : 0, k = s->top < n ? s->top : n;
+    int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
+    if (rc == NS_OK && (!best || !ns_grow(&out->list, &out->capacity, k, sizeof *out->list)))
+        rc = ns_oom(&app->err, "heads");
+    out->n = rc == NS_OK ? ns_best(values, n, k, false, best) : 0;
+    for (int64_t i = 0; i < out->n; i++) {
+        out->list[i][0] = best[i] / shape[1];
+        out->list[i][1] = best[i] % shape[1];
+    }
+    free(best);
     free(values);
     free(axes);
     ns_file_close(f);
@@ -72,10 +61,3 @@ int cli_choose_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
     return NS_OK;
 }
 
-const char *cli_heads_text(const cli_heads *heads, char out[CLI_HEADS_TEXT])
-{
-    out[0] = 0;
-    for (int64_t i = 0; i < heads->n && strlen(out) < CLI_HEADS_TEXT - 40; i++)
-        snprintf(out + strlen(out), CLI_HEADS_TEXT - strlen(out), "%s%lld.%lld", i ? "," : "", (long long)heads->list[i][0], (long long)heads->list[i][1]);
-    return out;
-}

@@ -10,8 +10,4 @@ extern const cli_option cli_heads_options[];
 /* free(out->list); none when neither was asked for. NS_E_ARG when both were, and for a score that the file lacks. */
 int cli_choose_heads(cli *, const cli_choice_of_heads *, cli_heads *out);
 
-enum { CLI_HEADS_TEXT = 600 };
-/* "18.6,23.0", cut where it would be longer. */
-const char *cli_heads_text(const cli_heads *, char out[CLI_HEADS_TEXT]);
-
 #endif

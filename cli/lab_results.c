@@ -112,9 +112,7 @@ static int read_lengths(const cli_lab *lab, const ns_file *file, cli_lab_result 
         out->accuracy[k] = share_of(answered, length, names, n, lab->lengths[k], false);
     if (rc == NS_OK)
         out->swap = share_of(answered, length, names, n, 0, true);
-    for (int64_t i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
+    ns_free_strings(names, n);
     free(length);
     free(answered);
     return rc;
@@ -178,11 +176,8 @@ static int read_ablation(const cli_lab *lab, const ns_file *file, cli_lab_result
     for (int64_t i = 0; rc == NS_OK && i < shape[0]; i++)
         take_condition(out, kind[i], mode[i], heads[i], (double)first[i]);
     char **const lists[] = {kind, mode, heads};
-    for (int k = 0; k < 3; k++) {
-        for (int64_t i = 0; lists[k] && i < n[k]; i++)
-            free(lists[k][i]);
-        free(lists[k]);
-    }
+    for (int k = 0; k < 3; k++)
+        ns_free_strings(lists[k], n[k]);
     free(first);
     out->ablated = rc == NS_OK;
     return rc;

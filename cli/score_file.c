@@ -6,13 +6,6 @@
 
 #include <needlescope/arch.h>
 
-void cli_free_strings(char **list, int64_t n)
-{
-    for (int64_t i = 0; list && i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
 int64_t cli_find_ranked(char *const *names, int64_t n, const char *name)
 {
     for (int64_t i = 0; i < n; i++)
@@ -48,9 +41,7 @@ int cli_read_layers(const ns_file *f, int64_t n_layers, int **kind, int64_t **wi
             if (windows[l * shape[1] + h] > (*window)[l])
                 (*window)[l] = windows[l * shape[1] + h];
     }
-    for (int64_t i = 0; i < n && names; i++)
-        free(names[i]);
-    free(names);
+    ns_free_strings(names, n);
     free(windows);
     return rc;
 }

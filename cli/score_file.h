@@ -12,6 +12,5 @@ int cli_read_score(const ns_file *, const char *path, const char *name, float **
 int cli_read_layers(const ns_file *, int64_t n_layers, int **kind, int64_t **window, ns_error *);
 /* Where score `name` stands in the axis `score` of a ranked score file; -1. */
 int64_t cli_find_ranked(char *const *names, int64_t n, const char *name);
-void cli_free_strings(char **list, int64_t n);
 
 #endif

@@ -91,7 +91,7 @@ static int block(table *t, int64_t r, int s, const float *low, const float *high
         return NS_OK;
     const int rc = ns_export_values(t->x, score->name, &values, err);
     const float *const at = rc == NS_OK ? values + (r * t->x->P + p) * t->x->L * t->x->H : NULL;
-    const int64_t n = at ? ns_export_top(t->x, at, score->ascending, t->params->top, t->top) : 0;
+    const int64_t n = at ? ns_best(at, t->x->L * t->x->H, t->params->top, score->ascending, t->top) : 0;
     if (n)
         fputs("\\midrule\n", t->f);
     for (int64_t i = 0; i < n; i++)

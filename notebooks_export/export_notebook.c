@@ -242,7 +242,7 @@ static int tell_score(story *s, int i, ns_error *err)
     rc = rc ? rc : ns_export_bound(x, "score_low", score->name, &low, err);
     rc = rc ? rc : ns_export_bound(x, "score_high", score->name, &high, err);
     const float *const values = rc == NS_OK ? all + (s->r * x->P + s->p) * x->L * x->H : NULL;
-    const int64_t n = values ? ns_export_top(x, values, score->ascending, s->params->top, s->top) : 0;
+    const int64_t n = values ? ns_best(values, x->L * x->H, s->params->top, score->ascending, s->top) : 0;
     if (rc == NS_OK && n == 0)
         rc = ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head has a value by '%.200s' at its last checkpoint", x->path, x->run_name[s->r],
                      score->name);

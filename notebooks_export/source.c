@@ -6,13 +6,6 @@
 
 #include "source.h"
 
-static void free_texts(char **list, int64_t n)
-{
-    for (int64_t i = 0; list && i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
 void ns_export_close(ns_export *x)
 {
     if (!x)
@@ -20,12 +13,12 @@ void ns_export_close(ns_export *x)
     for (int64_t i = 0; i < x->n_coords; i++) {
         free(x->coord[i].name);
         free(x->coord[i].number);
-        free_texts(x->coord[i].text, x->R);
+        ns_free_strings(x->coord[i].text, x->R);
     }
     free(x->coord);
-    free_texts(x->score, x->n_scores);
-    free_texts(x->run_name, x->R);
-    free_texts(x->kind, x->R * x->L);
+    ns_free_strings(x->score, x->n_scores);
+    ns_free_strings(x->run_name, x->R);
+    ns_free_strings(x->kind, x->R * x->L);
     free(x->step);
     free(x->tokens);
     free(x->status);
@@ -65,7 +58,7 @@ static int read_texts(const ns_export *x, const char *name, int64_t n, char ***o
     const int rc = ns_file_read_strings(x->file, name, out, &got, err);
     if (rc || got == n)
         return rc;
-    free_texts(*out, got);
+    ns_free_strings(*out, got);
     *out = NULL;
     return other_shape(x, name, err);
 }
@@ -130,7 +123,7 @@ static int read_names(ns_export *x, ns_error *err)
             rc = add_coord(x, name, dtype, err);
         free(axes);
     }
-    free_texts(list, n);
+    ns_free_strings(list, n);
     if (rc == NS_OK && !x->n_scores)
         rc = ns_fail(err, NS_E_ARG, "%s: no score over heads in it", x->path);
     return rc;
@@ -301,26 +294,6 @@ int ns_export_values(const ns_export *x, const char *score, float **out, ns_erro
     return other_shape(x, score, err);
 }
 
-static bool before(const float *values, bool ascending, int64_t a, int64_t b)
-{
-    return values[a] == values[b] ? a < b : ascending ? values[a] < values[b] : values[a] > values[b];
-}
-
-int64_t ns_export_top(const ns_export *x, const float *values, bool ascending, int64_t n, int64_t *out)
-{
-    int64_t found = 0;
-    for (; found < n; found++) {
-        int64_t best = -1;
-        for (int64_t i = 0; i < x->L * x->H; i++)
-            if (!isnan(values[i]) && (!found || before(values, ascending, out[found - 1], i)) && (best < 0 || before(values, ascending, i, best)))
-                best = i;
-        if (best < 0)
-            break;
-        out[found] = best;
-    }
-    return found;
-}
-
 int ns_export_bound(const ns_export *x, const char *which, const char *score, float **out, ns_error *err)
 {
     char **names = NULL;
@@ -331,7 +304,7 @@ int ns_export_bound(const ns_export *x, const char *which, const char *score, fl
     int rc = ns_file_read_strings(x->file, "score_name", &names, &n, err);
     while (rc == NS_OK && at < n && strcmp(names[at], score))
         at++;
-    free_texts(names, n);
+    ns_free_strings(names, n);
     if (rc || at == n)
         return rc;
     *out = ns_alloc_array((size_t)(x->L * x->H), sizeof **out);

@@ -30,8 +30,6 @@ int ns_export_check(const ns_export *, const char *path, const ns_export_params 
 int64_t ns_export_run(const ns_export *, const char *name);                                    /* -1 = none */
 int64_t ns_export_last(const ns_export *, int64_t run);                                        /* last step that was scored, -1 */
 int ns_export_values(const ns_export *, const char *score, float **out, ns_error *);           /* [R, P, L, H], malloc'd */
-/* Layer * H + head of the best heads of values[L, H], best first, ties to the lowest; at most n. Returns how many. */
-int64_t ns_export_top(const ns_export *, const float *values, bool ascending, int64_t n, int64_t *out);
 /* [L, H] of score_low or score_high; NULL where the file has none. */
 int ns_export_bound(const ns_export *, const char *which, const char *score, float **out, ns_error *);
 

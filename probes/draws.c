@@ -76,14 +76,3 @@ void ns_add_norms(double *sum, int64_t H, const ns_site *site, const ns_view *v)
             sum[site->layer * H + h] += sqrt(squares);
         }
 }
-
-char *ns_heads_text(const int64_t (*heads)[2], int n)
-{
-    char *text = ns_strdup("");
-    for (int i = 0; text && i < n; i++) {
-        char *const longer = ns_printf_alloc("%s%s%lld.%lld", text, i ? "," : "", (long long)heads[i][0], (long long)heads[i][1]);
-        free(text);
-        text = longer;
-    }
-    return text;
-}

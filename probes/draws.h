@@ -18,7 +18,5 @@ typedef struct ns_matching {
 int ns_draw_matched(const ns_matching *, ns_rng *, int64_t (*out)[2], bool *layer_matched, ns_error *);
 /* Adds |x| of every row and head of a view of hook_result to sum[L, H]. */
 void ns_add_norms(double *sum, int64_t H, const ns_site *, const ns_view *);
-/* "18.6,23.0", malloc'd, NULL without memory. */
-char *ns_heads_text(const int64_t (*heads)[2], int n);
 
 #endif

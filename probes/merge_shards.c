@@ -25,7 +25,7 @@ static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_err
         if (ns_starts(names[i], "step") && (failed || ns_ends(names[i], ".h5")))
             rc = add_shard(m, run, folder, names[i], failed, err);
     }
-    ns_folder_free(names, n);
+    ns_free_strings(names, n);
     free(folder);
     return rc;
 }
@@ -152,7 +152,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         rc = ns_fail(err, NS_E_MISSING, "%s: no finished shard in it (needlescope scan makes them)", out);
     if (rc == NS_OK)
         rc = make_grid(m, err);
-    ns_folder_free(runs, n);
+    ns_free_strings(runs, n);
     free(shards);
     return rc;
 }

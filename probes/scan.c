@@ -365,7 +365,7 @@ static int sweep(const char *folder, ns_error *err)
             (void)unlink(path);
         free(path);
     }
-    ns_folder_free(names, n);
+    ns_free_strings(names, n);
     return rc;
 }
 

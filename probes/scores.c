@@ -222,20 +222,12 @@ int ns_scores_dropped(const ns_scores *s, const ns_dropped **list)
 
 int ns_top_of(const ns_scores *s, const float *values, bool ascending, int k, int64_t (*out)[2])
 {
-    const float sign = ascending ? -1 : 1;
-    int n = 0;
-    for (int64_t at = 0; values && at < ns_scores_size(s); at++) {
-        if (isnan(values[at]))
-            continue;
-        int place = n;                                  /* behind all that are at least as good: ties by (layer, head) */
-        while (place > 0 && sign * values[out[place - 1][0] * s->H + out[place - 1][1]] < sign * values[at])
-            place--;
-        if (place >= k)
-            continue;
-        n += n < k;
-        memmove(out + place + 1, out + place, (size_t)(n - 1 - place) * sizeof *out);
-        out[place][0] = at / s->H;
-        out[place][1] = at % s->H;
+    int64_t *const place = &out[0][0];               /* k places first, pairs from the last one on */
+    const int n = values && k > 0 ? (int)ns_best(values, ns_scores_size(s), k, ascending, place) : 0;
+    for (int i = n - 1; i >= 0; i--) {
+        const int64_t at = place[i];
+        out[i][0] = at / s->H;
+        out[i][1] = at % s->H;
     }
     return n;
 }

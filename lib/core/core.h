@@ -26,6 +26,12 @@ char *ns_base64(const void *data, size_t n);            /* RFC 4648, one line; m
 void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes where it must be */
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
 
+/* ---- lists ---- */
+/* out[k] = places of the k best of values[n], best first: the largest, or with `ascending` the smallest; NaN is none; ties go to the first. Returns how many. */
+int64_t ns_best(const float *values, int64_t n, int64_t k, bool ascending, int64_t *out);
+void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
+char *ns_heads_text(const int64_t (*heads)[2], int64_t n);      /* "18.6,23.0"; malloc'd */
+
 /* ---- files ---- */
 typedef struct ns_map { const uint8_t *data; size_t size; int64_t mtime_ns; } ns_map;
 int  ns_map_open(ns_map *out, const char *path, ns_error *);          /* mmap read-only; an empty file has data = NULL */
@@ -37,7 +43,6 @@ char *ns_path_join(const char *dir, const char *name);
 const char *ns_path_base(const char *path);
 /* A folder's entries without . and .., sorted by bytes; malloc'd. */
 int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
-void ns_folder_free(char **list, int64_t n);
 
 /* PATH.tmp.PID written, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. */
 typedef struct ns_atomic_file { char *path, *tmp; } ns_atomic_file;

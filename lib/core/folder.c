@@ -13,13 +13,6 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void ns_folder_free(char **list, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
 int ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *err)
 {
     char **list = NULL;
@@ -42,7 +35,7 @@ int ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *err)
     }
     closedir(dir);
     if (rc) {
-        ns_folder_free(list, count);
+        ns_free_strings(list, count);
         return rc;
     }
     if (count)

@@ -40,7 +40,7 @@ bool ns_plain_name(const char *name)
 
 void ns_location_free(ns_location *at)
 {
-    ns_folder_free(at->files, at->n_files);
+    ns_free_strings(at->files, at->n_files);
     cJSON_Delete(at->index);
     free(at->index_path);
     free(at->dir);
@@ -169,7 +169,7 @@ static int locate_folder(ns_location *at, const char *revision, ns_error *err)
     int rc = ns_folder_list(&names, &n, at->dir, err);
     const bool cache = !rc && has(names, n, "snapshots") && (has(names, n, "refs") || has(names, n, "blobs"));
     if (cache) {
-        ns_folder_free(names, n);
+        ns_free_strings(names, n);
         names = NULL;
         n = 0;
         rc = enter_snapshot(at, revision, err);
@@ -180,7 +180,7 @@ static int locate_folder(ns_location *at, const char *revision, ns_error *err)
     }
     if (!rc)
         rc = choose(at, names, n, err);
-    ns_folder_free(names, n);
+    ns_free_strings(names, n);
     return rc;
 }
 

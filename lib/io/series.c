@@ -129,7 +129,7 @@ static bool holds_weights(const char *folder)
         return false;
     for (int64_t i = 0; i < n; i++)
         found |= ns_ends(names[i], ".safetensors") || strcmp(names[i], "config.json") == 0;
-    ns_folder_free(names, n);
+    ns_free_strings(names, n);
     return found;
 }
 
@@ -149,7 +149,7 @@ static int add_folders(ns_series *s, const char *folder, ns_error *err)
             rc = append(s, path, NULL, names[i], &item, err);
         free(path);
     }
-    ns_folder_free(names, n);
+    ns_free_strings(names, n);
     return rc;
 }
 
@@ -166,7 +166,7 @@ static int add_revisions(ns_series *s, const char *folder, const char *refs, ns_
         if (ns_series_parse(names[i], &item))
             rc = append(s, folder, names[i], names[i], &item, err);
     }
-    ns_folder_free(names, n);
+    ns_free_strings(names, n);
     return rc;
 }
 

@@ -22,19 +22,12 @@ struct ns_study {
     int64_t        n_cache, cache_capacity;
 };
 
-static void free_strings(char **list, int64_t n)
-{
-    for (int64_t i = 0; list && i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
 void ns_study_close(ns_study *s)
 {
     if (!s)
         return;
-    free_strings(s->run_name, s->n.R);
-    free_strings(s->layer_kind, s->n.R * s->n.L);
+    ns_free_strings(s->run_name, s->n.R);
+    ns_free_strings(s->layer_kind, s->n.R * s->n.L);
     for (int64_t i = 0; i < s->n_cache; i++) {
         free(s->cache[i].name);
         free(s->cache[i].values);
@@ -92,7 +85,7 @@ static int read_texts(const ns_study *s, const char *name, int64_t want, char **
     int64_t n;
     const int rc = ns_file_read_strings(s->file, name, out, &n, err);
     if (rc == NS_OK && n != want) {
-        free_strings(*out, n);
+        ns_free_strings(*out, n);
         *out = NULL;
         return ns_fail(err, NS_E_FORMAT, "%s: '%s' has %lld entries, the study needs %lld", s->path, name, (long long)n, (long long)want);
     }
@@ -186,7 +179,7 @@ static int no_such(const ns_study *s, const char *name, const char *axes, ns_err
                 snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", known[0] ? ", " : "", base);
             free(got);
         }
-        free_strings(list, n);
+        ns_free_strings(list, n);
     }
     return ns_fail(err, NS_E_ARG, "%s: no '%s' over %s; it has %s", s->path, name, axes, known[0] ? known : "none");
 }
@@ -265,11 +258,11 @@ const char *ns_study_run_text(const ns_study *s, int64_t run, const char *coord)
     char **list = NULL;
     int64_t n = 0;
     if (run < 0 || run >= s->n.R || !ns_file_has(s->file, coord) || ns_file_read_strings(s->file, coord, &list, &n, NULL) || n != s->n.R) {
-        free_strings(list, n);
+        ns_free_strings(list, n);
         return NULL;
     }
     char *const key = ns_strdup(name), *const text = ns_strdup(list[run]);
-    free_strings(list, n);
+    ns_free_strings(list, n);
     if (!key || !text || !ns_grow(&mine->cache, &mine->cache_capacity, mine->n_cache + 1, sizeof *mine->cache)) {
         free(key);
         free(text);

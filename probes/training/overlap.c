@@ -8,20 +8,7 @@
 
 int64_t ns_top_heads(const float *score, int64_t K, int64_t k, int64_t *out)
 {
-    int64_t n = 0;
-    for (int64_t h = 0; h < K; h++) {
-        if (isnan(score[h]))
-            continue;
-        int64_t at = n;
-        while (at > 0 && score[out[at - 1]] < score[h])
-            at--;
-        if (at == k)
-            continue;
-        n += n < k;
-        memmove(out + at + 1, out + at, (size_t)(n - 1 - at) * sizeof *out);
-        out[at] = h;
-    }
-    return n;
+    return ns_best(score, K, k, false, out);
 }
 
 double ns_jaccard(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b)
