@@ -14,7 +14,7 @@ typedef struct ns_patch_run {
     const ns_patch_params *p;
     ns_patch_pair         *pairs;        /* [C] by the destination's id */
     ns_patching           *out;
-    int64_t                first, n;     /* the pairs at work */
+    int64_t                first, n, at_once;    /* the pairs at work; how many can be */
     float                 *z;            /* [n, rows, L, H, d] of their sources, rows counted from the last one back */
     int64_t                rows, d;      /* rows: the largest of any pair */
     int64_t                done, total;

@@ -1,7 +1,8 @@
 /* patch_measure.c - the passes of a patching.
  *
- *   sources      every source once: |z W_O| at its answer rows, d, whether it says its answer; the controls are drawn by those norms
- *   conditions   pairs at a time: z of their sources is kept, then the destinations run under every condition. Where the answer's rows alone are patched
+ *   sources      every source once: |z W_O| at its answer rows, d, whether it says its answer; the controls are drawn by those norms. Their z is kept at once
+ *                where all of it fits.
+ *   conditions   pairs at a time: z of their sources is kept, unless it was, then the destinations run under every condition. Where the answer's rows alone are patched
  *                the conditions of a pair fork from one pass over its prompt.
  *
  * A session carries case_index = condition * C + pair; the passes over sources carry the pair. A row is known by its distance from the row that predicts
@@ -14,8 +15,6 @@
 
 #include "draws.h"
 #include "pass.h"
-
-enum { Z_BYTES = 256 << 20 };            /* of kept activations, about: more pairs are done later */
 
 static bool interrupted(void *user)
 {
@@ -88,32 +87,6 @@ static int64_t pair_rows(const ns_patch_run *r, int64_t i)
     return ns_patch_row(r->pairs[i].source) + 1;
 }
 
-int ns_patch_sources(ns_patch_run *r)
-{
-    ns_patching *const o = r->out;
-    survey s = {r, ns_alloc_array((size_t)(o->L * o->H), sizeof(double)), ns_alloc_array((size_t)o->L, sizeof(int64_t))};
-    const ns_hook list[] = {
-        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .rows.kind = NS_ROWS_ANSWER, .read = see_norms, .user = &s},
-        {.size = sizeof(ns_hook), .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_source, .user = &s},
-    };
-    ns_hooks *hooks = NULL;
-    ns_session *unused;
-    ns_pass p = begin_pass(r);
-    int rc = s.norm && s.rows ? ns_hooks_new(&hooks, r->arch, list, 2, r->err) : ns_oom(r->err, "norms of heads");
-    for (int64_t i = 0; i < o->C && rc == NS_OK; i++) {
-        rc = ns_pass_add(&p, NULL, r->pairs[i].source, 0, pair_rows(r, i), i, &unused, r->err);
-        if (rc == NS_OK && (p.rows >= NS_PASS_ROWS || i + 1 == o->C))
-            rc = run_pass(r, &p, hooks);
-    }
-    for (int64_t i = 0; rc == NS_OK && i < o->L * o->H; i++)
-        o->norm[i] = s.rows[i / o->H] ? (float)(s.norm[i] / (double)s.rows[i / o->H]) : NAN;
-    ns_pass_clear(&p);
-    ns_hooks_free(hooks);
-    free(s.norm);
-    free(s.rows);
-    return rc;
-}
-
 /* ---- z of the sources at work ---- */
 
 /* Row `back` before the last, of the source of pair i: [L, H, d]. */
@@ -137,6 +110,55 @@ static int keep_z(void *user, const ns_site *site, const ns_view *v, ns_error *e
 static ns_rows rows_of(const ns_patch_run *r)
 {
     return (ns_rows){.kind = r->p->all_rows ? NS_ROWS_ALL : NS_ROWS_ANSWER};
+}
+
+/* Room for as many pairs as may be kept, one at least. */
+static int allocate_z(ns_patch_run *r)
+{
+    for (int64_t i = 0; i < r->out->C; i++) {
+        const int64_t rows = ns_patch_rows(r, r->pairs[i].source);
+        r->rows = rows > r->rows ? rows : r->rows;
+    }
+    const int64_t floats = r->rows * r->out->L * r->out->H * r->d, keep = r->p->keep > 0 ? r->p->keep : (int64_t)256 << 20;
+    const int64_t fit = keep / (int64_t)sizeof(float) / (floats ? floats : 1) + 1;
+    r->first = 0;
+    r->n = r->at_once = fit < r->out->C ? fit : r->out->C;
+    r->z = ns_alloc_array((size_t)(r->at_once * floats), sizeof *r->z);
+    return r->z ? NS_OK : ns_oom(r->err, "activations of the sources");
+}
+
+static bool keeps_all(const ns_patch_run *r)
+{
+    return r->at_once == r->out->C;
+}
+
+int ns_patch_sources(ns_patch_run *r)
+{
+    ns_patching *const o = r->out;
+    survey s = {r, ns_alloc_array((size_t)(o->L * o->H), sizeof(double)), ns_alloc_array((size_t)o->L, sizeof(int64_t))};
+    const ns_hook list[] = {
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .rows.kind = NS_ROWS_ANSWER, .read = see_norms, .user = &s},
+        {.size = sizeof(ns_hook), .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_source, .user = &s},
+        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_z", .rows = rows_of(r), .read = keep_z, .user = r},
+    };
+    ns_hooks *hooks = NULL;
+    ns_session *unused;
+    ns_pass p = begin_pass(r);
+    int rc = s.norm && s.rows ? allocate_z(r) : ns_oom(r->err, "norms of heads");
+    if (rc == NS_OK)
+        rc = ns_hooks_new(&hooks, r->arch, list, keeps_all(r) ? 3 : 2, r->err);
+    for (int64_t i = 0; i < o->C && rc == NS_OK; i++) {
+        rc = ns_pass_add(&p, NULL, r->pairs[i].source, 0, pair_rows(r, i), i, &unused, r->err);
+        if (rc == NS_OK && (p.rows >= NS_PASS_ROWS || i + 1 == o->C))
+            rc = run_pass(r, &p, hooks);
+    }
+    for (int64_t i = 0; rc == NS_OK && i < o->L * o->H; i++)
+        o->norm[i] = s.rows[i / o->H] ? (float)(s.norm[i] / (double)s.rows[i / o->H]) : NAN;
+    ns_pass_clear(&p);
+    ns_hooks_free(hooks);
+    free(s.norm);
+    free(s.rows);
+    return rc;
 }
 
 static int keep_sources(ns_patch_run *r)
@@ -218,7 +240,7 @@ static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t 
 static int run_pairs(ns_patch_run *r, const ns_hooks *hooks)
 {
     ns_pass p = begin_pass(r);
-    int rc = keep_sources(r);
+    int rc = keeps_all(r) ? NS_OK : keep_sources(r);
     for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++)
         rc = add_pair(r, &p, hooks, i);
     if (rc == NS_OK)
@@ -231,9 +253,7 @@ static void count_rows(ns_patch_run *r)
 {
     for (int64_t i = 0; i < r->out->C; i++) {
         const ns_case *const to = r->pairs[i].to;
-        const int64_t rows = ns_patch_rows(r, r->pairs[i].source);
-        r->rows = rows > r->rows ? rows : r->rows;
-        r->total += pair_rows(r, i) + to->n_tokens;
+        r->total += (keeps_all(r) ? 0 : pair_rows(r, i)) + to->n_tokens;
         for (int k = 0; k < r->out->n; k++)
             r->total += shares_prompt(r, k) ? to->n_lead + 1 : ns_patch_row(to) + 1;
     }
@@ -248,12 +268,9 @@ int ns_patch_conditions(ns_patch_run *r)
     };
     ns_hooks *hooks = NULL;
     count_rows(r);
-    const int64_t floats = r->rows * r->out->L * r->out->H * r->d, at_once = Z_BYTES / (int64_t)sizeof(float) / (floats ? floats : 1) + 1;
-    const int64_t most = at_once < r->out->C ? at_once : r->out->C;
-    r->z = ns_alloc_array((size_t)(most * floats), sizeof *r->z);
-    int rc = r->z ? ns_hooks_new(&hooks, r->arch, list, 2, r->err) : ns_oom(r->err, "activations of the sources");
+    int rc = ns_hooks_new(&hooks, r->arch, list, 2, r->err);
     for (r->first = 0; r->first < r->out->C && rc == NS_OK; r->first += r->n) {
-        r->n = r->out->C - r->first < most ? r->out->C - r->first : most;
+        r->n = r->out->C - r->first < r->at_once ? r->out->C - r->first : r->at_once;
         rc = run_pairs(r, hooks);
     }
     ns_hooks_free(hooks);

@@ -166,6 +166,7 @@ static int embed(ns_pass *p, int64_t session)
     int failed = 0;
     embed_job j = { .p = p, .s = s, .failed = &failed };
     s->base = s->computed;
+    s->layers = 0;
     s->x = ns_alloc_aligned((size_t)((s->n_tokens - s->base) * p->arch->d_model) * sizeof(float) + 64);
     if (!s->x)
         return ns_oom(p->err, "the residual stream; lower the batch with --memory");

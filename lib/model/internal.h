@@ -113,6 +113,7 @@ struct ns_session {
     /* one pass */
     float          *x;              /* [pending, D] the residual stream */
     int64_t         base;           /* position of x row 0 */
+    int64_t         layers;         /* whose keys are there */
     int64_t         children_left;  /* children of this pass that still need the layer's pages */
     ns_runs        *rows;           /* [n_hooks * max(1, n_served)] resolved rows */
 };

@@ -565,14 +565,9 @@ static int ready_pages(const ns_pass *p, ns_session *s, int64_t layer, const ns_
     return ns_kv_writable(kv, a, s->base, s->n_tokens) ? NS_OK : ns_oom(p->err, "keys and values");
 }
 
-/* What comes before and after a layer of a session. */
-static int begin_session(const ns_pass *p, ns_session *s, int64_t layer, const ns_attn *a)
-{
-    return a ? ready_pages(p, s, layer, a) : NS_OK;
-}
-
 static void end_session(ns_session *s, int64_t layer, const ns_attn *a)
 {
+    s->layers = layer + 1;
     if (a && !s->decode && s->children_left == 0)
         ns_kv_free(&s->kv[layer]);
 }
@@ -586,8 +581,8 @@ static int run_session(ctx *c, int64_t session)
     c->band = (ns_band) { .s = s, .session = session, .layer = layer };
     c->n_members = 0;
     int rc = need_scratch(p, c->layer, c->weights, s->n_tokens - s->base);
-    if (!rc)
-        rc = begin_session(p, s, layer, a);
+    if (!rc && a)
+        rc = ready_pages(p, s, layer, a);
     bool attn_first = c->layer->stages[0].branches[0].kind == NS_BRANCH_ATTN;
     bool some_rows = layer == p->last_layer && attn_first && !ns_hooks_edit(p->hooks, NS_POINT_LN1, layer);
     if (!rc)
@@ -606,18 +601,15 @@ static int64_t new_rows(const ns_session *s)
 }
 
 /* Sessions from `first` on that go together: few rows each, no more than a band, none whose parent is among them (its keys are not there yet). */
-static int64_t group_end(const ns_pass *p, int64_t first, int64_t last)
+static int64_t group_end(const ns_pass *p, int64_t layer, int64_t first, int64_t last)
 {
     int64_t rows = 0, at = first;
     for (; at < last; at++) {
         const ns_session *const s = p->sessions[at];
-        bool waits = false;
         if (s->n_tokens <= s->computed)
             break;
         rows += new_rows(s);
-        for (int64_t i = first; i < at && s->parent; i++)
-            waits |= p->sessions[i] == s->parent;
-        if (waits || new_rows(s) > FEW_ROWS || rows > NS_BAND_ROWS)
+        if (new_rows(s) > FEW_ROWS || rows > NS_BAND_ROWS || (s->parent && s->parent->layers <= layer))
             break;
     }
     return at;
@@ -646,7 +638,7 @@ static int run_group(ctx *c, int64_t first, int64_t last)
         ns_session *const s = p->sessions[i];
         members[c->n_members++] = (ns_band) { .s = s, .session = i, .layer = layer, .begin = s->base, .end = s->n_tokens };
         rows += new_rows(s);
-        rc = begin_session(p, s, layer, a);
+        rc = a ? ready_pages(p, s, layer, a) : NS_OK;
     }
     if (!rc)
         rc = need_scratch(p, c->layer, c->weights, rows);
@@ -672,7 +664,7 @@ int ns_layer_run(ns_pass *p, int64_t first, int64_t last, int64_t layer, const n
     const ns_attn *a = ns_arch_attn(p->arch, layer);
     int rc = a && a->mixer == NS_MIXER_LIGHTNING ? ns_attention_decays(p, layer, a) : NS_OK;
     for (int64_t i = first, end; i < last && !rc; i = end) {
-        end = group_end(p, i, last);
+        end = group_end(p, layer, i, last);
         if (end > i + 1) {
             rc = run_group(&c, i, end);
             continue;

@@ -25,6 +25,7 @@ typedef struct ns_patch_params {
     int            draws;                         /* 0 = 20 */
     int            resamples;                     /* of pairs, for the intervals; 0 = 1000 */
     uint64_t       seed;
+    int64_t        keep;                          /* bytes of the sources' activations that are kept at once, one pair's at least; 0 = 256 MiB */
     void         (*progress)(void *user, double fraction);
     bool         (*cancelled)(void *user);
     void          *user;

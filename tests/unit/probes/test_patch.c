@@ -84,6 +84,20 @@ static void threads_change_no_bit(void **state)
     ns_patching_free(b);
 }
 
+/* Pair by pair the sources run twice; the bits are the same. */
+static void keeping_less_changes_no_bit(void **state)
+{
+    (void)state;
+    ns_patch_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .draws = 2, .no_map = true};
+    ns_patching *const a = run(2, &params);
+    params.keep = 1;
+    ns_patching *const b = run(2, &params);
+    assert_memory_equal(a->difference, b->difference, (size_t)(a->n * a->C) * sizeof(float));
+    assert_memory_equal(a->norm, b->norm, (size_t)(a->L * a->H) * sizeof(float));
+    ns_patching_free(a);
+    ns_patching_free(b);
+}
+
 /* With all rows the prompt is patched too: everything is still the source, nothing still nothing, and each head carries at least what it does alone. */
 static void all_rows(void **state)
 {
@@ -144,7 +158,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(directions_mirror), cmocka_unit_test(threads_change_no_bit),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(directions_mirror), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
                                        cmocka_unit_test(all_rows), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
