@@ -124,10 +124,7 @@ static int write_and_read(const char *path, ns_error *err)
         rc = ns_table_axis(writer, "x", &view, err);
     if (rc == NS_OK)
         rc = ns_table_array(writer, "y", "x", &view, NULL, err);
-    if (rc == NS_OK)
-        rc = ns_table_commit(writer, err);
-    else
-        ns_table_abort(writer);
+    rc = ns_table_end(writer, rc, err);
     if (rc == NS_OK)
         rc = ns_file_open(&file, path, err);
     if (rc == NS_OK)

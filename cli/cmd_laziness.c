@@ -116,14 +116,14 @@ static int fill_grid(cli *app, const windows *w, bool previous, cli_birth_grid *
 
 static void print_births(cli_out *o, const windows *w, const char *key, const char *title, bool previous)
 {
-    static const cli_column columns[] = {{"window", "window", CELL_NUMBER}, {"seed", "seed", CELL_NUMBER}, {"run", "run", CELL_TEXT}, {"born", "born", CELL_TEXT}};
+    static const cli_column columns[] = {{"window", "window", CELL_NUMBER}, {"seed", "seed", CELL_INT}, {"run", "run", CELL_TEXT}, {"born", "born", CELL_TEXT}};
     cli_out_table(o, key, title, columns, sizeof columns / sizeof *columns);
     for (int j = 0; j < w->W; j++)
         for (int64_t k = 0; k < w->group[j]->n; k++) {
             char text[CLI_EVENT];
             const int64_t run = w->group[j]->runs[k];
             cli_cell_number(o, w->group[j]->window);
-            cli_cell_number(o, seed_of(w, run));
+            cli_cell_int(o, (int64_t)seed_of(w, run));
             cli_cell_text(o, ns_study_run_name(w->e->study, run));
             cli_cell_text(o, cli_event_text(event_of(w, run, previous), text));
         }
@@ -133,7 +133,7 @@ static void print_births(cli_out *o, const windows *w, const char *key, const ch
 static void print_pairs(cli_out *o, const windows *w, const char *key, const char *title, const cli_birth_grid *grid)
 {
     static const cli_column columns[] = {{"smaller", "window", CELL_NUMBER}, {"larger", "before", CELL_NUMBER}, {"earlier", "earlier", CELL_INT},
-                                         {"later", "later", CELL_INT}, {"same", "undecided", CELL_INT}, {"seeds", "seeds", CELL_INT}, {"verdict", "", CELL_TEXT}};
+                                         {"later", "later", CELL_INT}, {"same", "undecided", CELL_INT}, {"seeds", "seeds", CELL_INT}, {"p", "p", CELL_NUMBER}, {"verdict", "", CELL_TEXT}};
     cli_out_table(o, key, title, columns, sizeof columns / sizeof *columns);
     for (int j = 0; j + 1 < w->W; j++) {
         const cli_order order = cli_order_in(grid, j, j + 1);
@@ -143,6 +143,7 @@ static void print_pairs(cli_out *o, const windows *w, const char *key, const cha
         cli_cell_int(o, order.later);
         cli_cell_int(o, order.same);
         cli_cell_int(o, order.n);
+        cli_cell_number(o, cli_pair_p(grid, j, j + 1));
         cli_cell_text(o, cli_order_verdict(order));
     }
     cli_out_table_end(o);
@@ -227,7 +228,7 @@ const cli_command cli_cmd_laziness = {
     .groups = {{"Births", cli_birth_options, offsetof(laziness_settings, rule)}, {"Options", options, 0}},
     .settings_size = sizeof(laziness_settings), .defaults = &defaults,
     .description = "Births as `emergence` finds them, of the best head and of the previous-token head, by the `window` and `seed` of each run's run.json. A claim is made for each "
-                   "adjacent pair of windows: in how many seeds the smaller one is earlier. Over all windows: Page's L with seeds as blocks (exact, one-sided; up to 8 windows), and a "
+                   "adjacent pair of windows: in how many seeds the smaller one is earlier, with its own exact p. Over all windows: Page's L with seeds as blocks (exact, one-sided; up to 8 windows), and a "
                    "log-rank test for trend, which takes a censored birth for what it is, with windows permuted within seeds.\n\n"
                    "Runs of another arm are controls, and are listed beside: a control that is as late without a window, or as early with a large one, refutes the claim.",
     .examples = "needlescope laziness study.h5\n"

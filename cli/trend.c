@@ -77,6 +77,22 @@ cli_order cli_order_in(const cli_birth_grid *g, int64_t a, int64_t b)
     return o;
 }
 
+double cli_pair_p(const cli_birth_grid *g, int64_t a, int64_t b)
+{
+    cli_birth_grid two;
+    ns_trend page;
+    double p = (double)NAN;
+    if (cli_birth_grid_new(&two, g->S, 2)) {
+        for (int64_t s = 0; s < g->S; s++) {
+            two.time[2 * s] = g->time[s * g->W + a];
+            two.time[2 * s + 1] = g->time[s * g->W + b];
+        }
+        p = ns_page_trend(two.time, two.S, 2, &page, NULL) == NS_OK ? page.p_exact : p;
+    }
+    cli_birth_grid_clear(&two);
+    return p;
+}
+
 const char *cli_order_verdict(cli_order o)
 {
     if (o.n == 0)

@@ -21,5 +21,7 @@ cli_trend cli_trend_of(const cli_birth_grid *);
 typedef struct cli_order { int earlier, later, same, n; } cli_order;
 cli_order cli_order_in(const cli_birth_grid *, int64_t a, int64_t b);
 const char *cli_order_verdict(cli_order);
+/* Exact one-sided p of that order: Page's L of the two columns. */
+double cli_pair_p(const cli_birth_grid *, int64_t a, int64_t b);
 
 #endif

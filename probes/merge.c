@@ -277,11 +277,7 @@ int ns_merge(const char *out, const char *study, const ns_merge_params *params, 
     rc = rc ? rc : ns_merge_write_cases(&m);
     rc = rc ? rc : ns_merge_write_fields(&m);
     rc = rc ? rc : ns_merge_write_metrics(&m, out);
-    if (rc == NS_OK) {
-        rc = ns_table_commit(m.w, err);
-    } else {
-        ns_table_abort(m.w);
-    }
+    rc = ns_table_end(m.w, rc, err);
     merge_clear(&m);
     return rc;
 }

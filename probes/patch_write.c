@@ -150,9 +150,5 @@ int ns_patching_write(const ns_patching *o, const char *path, const ns_fact *fac
     rc = rc ? rc : put_words(w, o, err);
     rc = rc ? rc : put_columns(w, o, err);
     rc = rc ? rc : put_cells(w, o, err);
-    if (rc == NS_OK)
-        rc = ns_table_commit(w, err);
-    else
-        ns_table_abort(w);
-    return rc;
+    return ns_table_end(w, rc, err);
 }

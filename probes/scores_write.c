@@ -296,10 +296,7 @@ int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, 
         rc = ns_table_create(&w, path, all, n, err);
     if (rc == NS_OK)
         rc = ns_scores_each(s, write_array, w, err);
-    if (rc == NS_OK)
-        rc = ns_table_commit(w, err);
-    else
-        ns_table_abort(w);
+    rc = ns_table_end(w, rc, err);
     free(all);
     free(probes);
     free(dropped);

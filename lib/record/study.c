@@ -9,7 +9,7 @@
 
 #include "core/core.h"
 
-typedef struct cached { char *name; float *values; } cached;
+typedef struct cached { char *name; void *values; } cached;       /* floats; of runs: doubles, a text */
 
 struct ns_study {
     ns_file       *file;
@@ -188,7 +188,7 @@ static int no_such(const ns_study *s, const char *name, const char *axes, ns_err
 static int64_t cells_of(const ns_study *s, const char *axes)
 {
     const int64_t R = s->n.R;
-    return strcmp(axes, "run") == 0 ? R : strcmp(axes, "run step") == 0 ? R * s->n.P : R * s->n.P * s->n.L * s->n.H;
+    return strcmp(axes, "run step") == 0 ? R * s->n.P : R * s->n.P * s->n.L * s->n.H;
 }
 
 static int values_of(ns_study *s, const char *name, const char *axes, const float **out, ns_error *err)
@@ -239,12 +239,33 @@ bool ns_study_has(const ns_study *s, const char *name)
     return ns_file_has(s->file, name);
 }
 
+/* The cache of numbers of runs: a name that no dataset has, as for their texts. In f64: a seed may have more digits than an f32. */
+static const double *run_numbers(ns_study *s, const char *coord)
+{
+    char name[80], *got = NULL;
+    snprintf(name, sizeof name, "run.%s", coord);
+    const cached *const known = find(s, name);
+    if (known)
+        return known->values;
+    double *values = NULL;
+    int rank;
+    int64_t shape[NS_MAX_RANK];
+    const bool fits = ns_file_has(s->file, coord) && ns_file_describe(s->file, coord, NULL, &rank, shape, &got, NULL) == NS_OK && strcmp(got, "run") == 0 && shape[0] == s->n.R;
+    char *const key = fits && ns_file_read_f64(s->file, coord, &values, &rank, shape, NULL) == NS_OK ? ns_strdup(name) : NULL;
+    free(got);
+    if (!key || !ns_grow(&s->cache, &s->cache_capacity, s->n_cache + 1, sizeof *s->cache)) {
+        free(key);
+        free(values);
+        return NULL;
+    }
+    s->cache[s->n_cache++] = (cached){key, values};
+    return values;
+}
+
 double ns_study_run_number(const ns_study *s, int64_t run, const char *coord, double otherwise)
 {
-    const float *values = NULL;
-    if (run < 0 || run >= s->n.R || !ns_file_has(s->file, coord) || values_of((ns_study *)s, coord, "run", &values, NULL) || isnan(values[run]))
-        return otherwise;                       /* the cache is not part of what the study says */
-    return (double)values[run];
+    const double *const values = run >= 0 && run < s->n.R ? run_numbers((ns_study *)s, coord) : NULL;      /* the cache is not part of what the study says */
+    return values && !isnan(values[run]) ? values[run] : otherwise;
 }
 
 const char *ns_study_run_text(const ns_study *s, int64_t run, const char *coord)
@@ -254,7 +275,7 @@ const char *ns_study_run_text(const ns_study *s, int64_t run, const char *coord)
     ns_study *const mine = (ns_study *)s;
     const cached *const known = find(s, name);
     if (known)
-        return (const char *)known->values;
+        return known->values;
     char **list = NULL;
     int64_t n = 0;
     if (run < 0 || run >= s->n.R || !ns_file_has(s->file, coord) || ns_file_read_strings(s->file, coord, &list, &n, NULL) || n != s->n.R) {
@@ -268,7 +289,7 @@ const char *ns_study_run_text(const ns_study *s, int64_t run, const char *coord)
         free(text);
         return NULL;
     }
-    mine->cache[mine->n_cache++] = (cached){key, (float *)(void *)text};
+    mine->cache[mine->n_cache++] = (cached){key, text};
     return text;
 }
 

@@ -190,3 +190,11 @@ void ns_table_abort(ns_table_writer *t)
     ns_h5_leave(quiet);
     free(t);
 }
+
+int ns_table_end(ns_table_writer *t, int rc, ns_error *err)
+{
+    if (rc == NS_OK)
+        return ns_table_commit(t, err);
+    ns_table_abort(t);
+    return rc;
+}

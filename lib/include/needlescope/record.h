@@ -29,6 +29,8 @@ NS_API NS_MUST_CHECK int ns_table_count(ns_table_writer *, const char *name, int
 NS_API NS_MUST_CHECK int ns_table_array(ns_table_writer *, const char *name, const char *axes, const ns_view *, const char *summary, ns_error *);
 NS_API NS_MUST_CHECK int ns_table_strings(ns_table_writer *, const char *name, const char *axes, const char *const *values, int64_t n, ns_error *);
 NS_API NS_MUST_CHECK int ns_table_commit(ns_table_writer *, ns_error *);      /* complete = 1, content_sha256, fsync, rename; frees in any case */
+/* Commits when rc is NS_OK, else aborts and gives rc back: the end of a chain of writes. */
+NS_API NS_MUST_CHECK int ns_table_end(ns_table_writer *, int rc, ns_error *);
 NS_API void ns_table_abort(ns_table_writer *);                                /* frees, removes the temporary */
 
 /* ---- reading what was written ---- */
