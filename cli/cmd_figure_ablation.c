@@ -7,7 +7,7 @@
 #include "cli/figure.h"
 #include "cli/score_file.h"
 
-enum { MOST_COLUMNS = 16, MOST_PANELS = 4, MOST_DRAWS = 1000 };
+enum { MOST_COLUMNS = 16, MOST_PANELS = 4 };
 
 typedef struct ablation_settings { cli_look look; } ablation_settings;
 
@@ -15,12 +15,14 @@ typedef struct measure { const char *dataset, *name; } measure;
 static const measure of_ablation[MOST_PANELS] = {{"first_accuracy", "first token right"}, {"rest_accuracy", "later tokens right"}, {"margin_mean", "margin (logits)"}, {"loss", "short-context loss (nats)"}};
 static const measure of_patching[MOST_PANELS] = {{"set_recovery", "recovery"}, {"set_flipped", "answers flipped"}};
 
+typedef struct column { char *name; double target[MOST_PANELS], *draws[MOST_PANELS]; int64_t n; } column;      /* draws [n] */
+
 typedef struct strips {
     const measure *measures;             /* those of the first file; all files are of its kind */
-    char   *columns[MOST_COLUMNS];
-    int     n_columns, n_panels;
+    column  columns[MOST_COLUMNS];
+    int     n_columns;
     int64_t n_draws;                     /* the most that a column has */
-    double  untouched[MOST_PANELS], target[MOST_PANELS][MOST_COLUMNS], draws[MOST_PANELS][MOST_COLUMNS][MOST_DRAWS];
+    double  untouched[MOST_PANELS];
 } strips;
 
 typedef struct conditions { char **kind, **mode; int64_t n; float *value[MOST_PANELS]; } conditions;
@@ -47,26 +49,32 @@ static int read_conditions(const ns_file *f, const char *path, const strips *s, 
     return rc;
 }
 
+static int64_t count_controls(const conditions *c, int64_t target)
+{
+    int64_t n = 0;
+    while (target + 1 + n < c->n && strcmp(c->kind[target + 1 + n], "control") == 0)
+        n++;
+    return n;
+}
+
 static int add_column(strips *s, const conditions *c, int64_t target, const char *file, bool named, ns_error *err)
 {
     const char *const mode = c->mode ? c->mode[target] : "patched";
-    const int column = s->n_columns;
-    if (column == MOST_COLUMNS)
+    if (s->n_columns == MOST_COLUMNS)
         return ns_fail(err, NS_E_ARG, "more than %d sets of heads: draw fewer files at once", MOST_COLUMNS);
-    s->columns[column] = named ? ns_printf_alloc("%.*s: %s", (int)strcspn(file, "."), file, mode) : ns_strdup(mode);
-    if (!s->columns[column])
-        return ns_oom(err, "a figure");
-    s->n_columns++;
-    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset; i++) {
-        int64_t n = 0;
-        s->target[i][column] = (double)c->value[i][target];
-        for (int64_t k = target + 1; k < c->n && n < MOST_DRAWS && strcmp(c->kind[k], "control") == 0; k++)
-            s->draws[i][column][n++] = (double)c->value[i][k];
-        s->n_draws = n > s->n_draws ? n : s->n_draws;
-        for (; n < MOST_DRAWS; n++)
-            s->draws[i][column][n] = (double)NAN;
+    column *const to = &s->columns[s->n_columns++];
+    to->n = count_controls(c, target);
+    to->name = named ? ns_printf_alloc("%.*s: %s", (int)strcspn(file, "."), file, mode) : ns_strdup(mode);
+    bool good = to->name != NULL;
+    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && good; i++) {
+        to->target[i] = (double)c->value[i][target];
+        to->draws[i] = ns_alloc_array((size_t)to->n + 1, sizeof *to->draws[i]);
+        good = to->draws[i] != NULL;
+        for (int64_t k = 0; k < to->n && good; k++)
+            to->draws[i][k] = (double)c->value[i][target + 1 + k];
     }
-    return NS_OK;
+    s->n_draws = to->n > s->n_draws ? to->n : s->n_draws;
+    return good ? NS_OK : ns_oom(err, "a figure");
 }
 
 /* The untouched value is a line where all files have the same. */
@@ -108,32 +116,43 @@ static bool is_measured(const strips *s, int panel)
 {
     bool any = false;
     for (int k = 0; k < s->n_columns; k++)
-        any |= isfinite(s->target[panel][k]);
+        any |= isfinite(s->columns[k].target[panel]);
     return any;
+}
+
+/* One panel's numbers in the arrays of the figure; a column with fewer draws than another ends in NaN. */
+static void fill_panel(const strips *all, int panel, double *target, double *draws)
+{
+    for (int k = 0; k < all->n_columns; k++) {
+        const column *const c = &all->columns[k];
+        target[k] = c->target[panel];
+        for (int64_t i = 0; i < all->n_draws; i++)
+            draws[k * all->n_draws + i] = i < c->n ? c->draws[panel][i] : (double)NAN;
+    }
 }
 
 static int draw(const char *out, const strips *all, const ns_figure_params *look, ns_error *err)
 {
-    const char *panels[MOST_PANELS];
-    double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * all->n_columns), sizeof *target);
-    double *const draws = ns_alloc_array((size_t)(MOST_PANELS * all->n_columns * (all->n_draws + 1)), sizeof *draws);
+    const char *panels[MOST_PANELS], *columns[MOST_COLUMNS];
+    const int64_t W = all->n_columns;
+    double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * W), sizeof *target);
+    double *const draws = ns_alloc_array((size_t)(MOST_PANELS * W * all->n_draws) + 1, sizeof *draws);
     int n = 0, rc = target && draws ? NS_OK : ns_oom(err, "a figure");
     for (int i = 0; i < MOST_PANELS && all->measures[i].dataset && rc == NS_OK; i++) {
         if (!is_measured(all, i))
             continue;
         panels[n] = all->measures[i].name;
         untouched[n] = all->untouched[i];
-        for (int k = 0; k < all->n_columns; k++) {
-            target[n * all->n_columns + k] = all->target[i][k];
-            memcpy(draws + (n * all->n_columns + k) * all->n_draws, all->draws[i][k], (size_t)all->n_draws * sizeof *draws);
-        }
+        fill_panel(all, i, target + n * W, draws + n * W * all->n_draws);
         n++;
     }
-    const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = (const char *const *)all->columns, .n_columns = all->n_columns,
+    for (int k = 0; k < W; k++)
+        columns[k] = all->columns[k].name;
+    const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = columns, .n_columns = all->n_columns,
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
                                      .title = all->measures == of_ablation ? "Heads silenced, beside matched controls" : "Heads patched, beside matched controls"};
     ns_figure_params params = *look;
-    params.width = params.width > 0 ? params.width : n > 2 || all->n_columns > 4 ? 7 : 4.5;
+    params.width = params.width > 0 ? params.width : n > 2 || W > 4 ? 7 : 4.5;
     if (rc == NS_OK)
         rc = ns_draw_strips(out, &figure, &params, err);
     free(target);
@@ -141,19 +160,26 @@ static int draw(const char *out, const strips *all, const ns_figure_params *look
     return rc;
 }
 
+static void clear_columns(strips *s)
+{
+    for (int k = 0; k < s->n_columns; k++) {
+        free(s->columns[k].name);
+        for (int i = 0; i < MOST_PANELS; i++)
+            free(s->columns[k].draws[i]);
+    }
+}
+
 int cli_draw_ablations(const char *out, const char *const *files, int n, const ns_figure_params *look, ns_error *err)
 {
-    strips *const all = ns_alloc_array(1, sizeof *all);
-    int rc = all ? NS_OK : ns_oom(err, "a figure");
+    strips all = {0};
+    int rc = NS_OK;
     for (int i = 0; i < n && rc == NS_OK; i++)
-        rc = add_file(all, files[i], i == 0, n > 1, err);
-    if (rc == NS_OK && all->n_columns == 0)
+        rc = add_file(&all, files[i], i == 0, n > 1, err);
+    if (rc == NS_OK && all.n_columns == 0)
         rc = ns_fail(err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)", files[0]);
     if (rc == NS_OK)
-        rc = draw(out, all, look, err);
-    for (int i = 0; all && i < all->n_columns; i++)
-        free(all->columns[i]);
-    free(all);
+        rc = draw(out, &all, look, err);
+    clear_columns(&all);
     return rc;
 }
 
