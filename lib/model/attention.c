@@ -25,7 +25,7 @@ typedef struct attn_job {
     const block   *blocks;
     int64_t        n_blocks;
     ns_buffer     *worker;
-    int            phases;
+    int            needed, phases;                             /* of all steps; of this run */
     const float   *decay;                                      /* Lightning: [H, decay_n], NULL for softmax */
     int64_t        decay_n;
     bool           mask_whole;                                 /* a hook sees the scores: -inf everywhere it is masked */
@@ -196,7 +196,7 @@ static int deliver_blocks(ns_pass *p, const attn_job *j, const block *blocks, in
 static int run_staged(ns_pass *p, attn_job *j, const block *blocks, int64_t n)
 {
     const int64_t layer = j->band->layer;
-    int todo = SCORES | SOFTMAX | TIMES_V, rc = NS_OK;
+    int todo = j->needed, rc = NS_OK;
     j->mask_whole = ns_hooks_any(p->hooks, NS_POINT_SCORES, layer);
     if (j->mask_whole) {
         run(p, j, blocks, n, SCORES);
@@ -205,7 +205,7 @@ static int run_staged(ns_pass *p, attn_job *j, const block *blocks, int64_t n)
     }
     if (!rc && ns_hooks_edit(p->hooks, NS_POINT_PATTERN, layer)) {
         run(p, j, blocks, n, todo & ~TIMES_V);
-        todo = TIMES_V;
+        todo &= TIMES_V;
         rc = deliver_blocks(p, j, blocks, n, NS_POINT_PATTERN);
         if (!rc)
             run(p, j, blocks, n, todo);
@@ -279,7 +279,8 @@ int ns_attention_decays(ns_pass *p, int64_t layer, const ns_attn *a)
 int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv *kv, const float *q, int64_t ldq, float *z, int64_t ldz)
 {
     attn_job j = { .band = band, .a = a, .kv = kv, .math = p->math, .q = q, .z = z, .ldq = ldq, .ldz = ldz, .worker = p->scratch->worker,
-                   .decay = a->mixer == NS_MIXER_LIGHTNING ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n };
+                   .decay = a->mixer == NS_MIXER_LIGHTNING ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
+                   .needed = band->deepest > NS_POINT_PATTERN ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX };
     block plain[NS_BAND_ROWS / BLOCK + 1], watched[NS_BAND_ROWS / BLOCK + 1];
     int64_t n_plain = 0, n_watched = 0, keys = 0;
     for (int64_t r = align_down(band->begin); r < band->end; r += BLOCK) {
@@ -295,7 +296,7 @@ int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv 
     for (int w = 0; w < p->scratch->n_workers; w++)
         if (!ns_buffer_need(&p->scratch->worker[w], j.heads_per_task * BLOCK * (2 * a->head_dim + keys), p->err))
             return NS_E_MEMORY;
-    if (n_plain)
-        run(p, &j, plain, n_plain, SCORES | SOFTMAX | TIMES_V);
+    if (n_plain && band->deepest > NS_POINT_PATTERN)
+        run(p, &j, plain, n_plain, j.needed);
     return n_watched ? attend_staged(p, &j, watched, n_watched) : NS_OK;
 }

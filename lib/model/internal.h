@@ -165,11 +165,13 @@ int ns_deliver(ns_pass *, int64_t session, ns_point, int64_t layer, int64_t row0
 bool ns_wanted(const ns_pass *, const ns_session *, ns_point, int64_t layer, int64_t begin, int64_t end);
 int ns_pass_rows(ns_pass *);                                   /* resolves every session's rows */
 
-typedef struct ns_band { ns_session *s; int64_t session, layer, begin, end; float *x; } ns_band;   /* x: row `begin` of the residual */
+/* x: row `begin` of the residual. deepest: the last point of the layer that these rows are needed at; nothing after it is computed. */
+typedef struct ns_band { ns_session *s; int64_t session, layer, begin, end; float *x; ns_point deepest; } ns_band;
 
-/* attention.c: z[rows, H d] (ldz) of the band's rows from q (rot_q, [rows] at stride ldq) and the session's pages. */
 /* Lightning layers: the decays of all distances of this pass, into the scratch. */
 int ns_attention_decays(ns_pass *, int64_t layer, const ns_attn *);
+/* attention.c: z[rows, H d] (ldz) of the band's rows from q (rot_q, [rows] at stride ldq) and the session's pages; z is left alone where
+ * nothing deeper than the pattern is needed. */
 int ns_attention(ns_pass *, const ns_band *, const ns_attn *, const ns_kv *, const float *q, int64_t ldq, float *z, int64_t ldz);
 
 /* layer.c: one layer of the sessions [first, last) that have new rows, parents before their forks. */

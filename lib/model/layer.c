@@ -2,14 +2,14 @@
  * several that have few (forks, decoding): the matrices are then read once for all of them.
  *
  * for each band:  for each stage:  out_b = out_norm(branch_b(in_norm(x)))  for all branches b, then  x += sum of out_scale_b out_b
- * In the last layer only the rows that somebody reads go beyond their keys and values. */
+ * In the last layer only the rows that somebody reads go beyond their keys and values, and no further than they are read. */
 #include "model/internal.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TASK_ROWS = 32 };
+enum { TASK_ROWS = 32, BLOCK_ROWS = 32 };      /* of a task; of what is read in the last layer */
 
 /* The parts of a band's work: keys and values of its rows; everything that follows from its queries. */
 enum { KEYS = 1, ROWS = 2 };
@@ -36,6 +36,11 @@ static int64_t tasks_of(int64_t rows)
 static int64_t row_tasks(const ctx *c)
 {
     return tasks_of(n_rows(c));
+}
+
+static bool deeper_than(const ctx *c, ns_point point)
+{
+    return c->band.deepest > point;
 }
 
 /* ---- the sessions of a band ---- */
@@ -358,10 +363,11 @@ static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
         rc = finish_heads(c, (heads_job) { .p = c->p, .a = a, .norm = &a->q_norm, .gain = w->q_gain, .bias = w->q_bias, .x = q, .ld = ld, .heads = H });
     if (!rc)
         rc = deliver(c, NS_POINT_ROT_Q, q, ld, H, d, a);
-    if (!rc)
+    if (!rc && deeper_than(c, NS_POINT_ROT_Q))
         rc = attend(c, a, q, ld, z);
-    if (!rc)
-        rc = deliver(c, NS_POINT_Z, z, H * d, H, d, a);
+    if (rc || !deeper_than(c, NS_POINT_PATTERN))
+        return rc;
+    rc = deliver(c, NS_POINT_Z, z, H * d, H, d, a);
     if (rc)
         return rc;
     if (a->mixer == NS_MIXER_LIGHTNING)
@@ -460,11 +466,6 @@ static int add_branches(const ctx *c, const ns_stage *stage, ns_point point)
                    (long long)m.band->begin, (long long)m.band->end - 1, (long long)m.band->session);
 }
 
-static bool deeper_than(const ctx *c, ns_point point)
-{
-    return c->band.layer < c->p->last_layer || c->p->last_point > point;
-}
-
 static int band_run(const ctx *c)
 {
     const int64_t D = c->p->arch->d_model;
@@ -503,32 +504,36 @@ static int run_bands(ctx *c, int64_t begin, int64_t end, int parts)
     return rc;
 }
 
-/* Is a row of [begin, end) read at or after the queries of the last layer? */
-static bool rows_read(const ctx *c, int64_t begin, int64_t end)
+static int64_t next_block(int64_t row, int64_t last)
 {
-    const ns_session *s = c->band.s;
-    for (int point = NS_POINT_Q; point <= NS_POINT_RESID_POST; point++)
-        if (ns_wanted(c->p, s, point, c->band.layer, begin, end))
-            return true;
-    return (c->p->logits && end == s->n_tokens) || ns_wanted(c->p, s, NS_POINT_LN_FINAL, -1, begin, end)
-           || ns_wanted(c->p, s, NS_POINT_LOGITS, -1, begin, end);
+    const int64_t end = (row / BLOCK_ROWS + 1) * BLOCK_ROWS;
+    return end < last ? end : last;
 }
 
-/* Keys and values of all rows, then the blocks of 32 rows that are read. */
+/* The deepest point from the queries of the last layer on at which a row of [begin, end) is read; one before the queries when none is. */
+static ns_point deepest_read(const ctx *c, int64_t begin, int64_t end)
+{
+    const ns_session *s = c->band.s;
+    int point = NS_POINT_RESID_POST;
+    if ((c->p->logits && end == s->n_tokens) || ns_wanted(c->p, s, NS_POINT_LN_FINAL, -1, begin, end) || ns_wanted(c->p, s, NS_POINT_LOGITS, -1, begin, end))
+        return point;
+    while (point >= NS_POINT_Q && !ns_wanted(c->p, s, point, c->band.layer, begin, end))
+        point--;
+    return point;
+}
+
+/* Keys and values of all rows, then runs of those blocks of 32 rows that are read equally deep. */
 static int run_read_rows(ctx *c)
 {
-    const int64_t block = 32, last = c->band.s->n_tokens;
-    int64_t run = -1;                          /* where the present run of read blocks began */
+    const int64_t last = c->band.s->n_tokens;
     int rc = run_bands(c, c->band.s->base, last, KEYS);
-    for (int64_t r = c->band.s->base, end; r < last && !rc; r = end) {
-        end = (r / block + 1) * block < last ? (r / block + 1) * block : last;
-        bool read = rows_read(c, r, end);
-        if (read && run < 0)
-            run = r;
-        if (run >= 0 && (!read || end == last)) {
-            rc = run_bands(c, run, read ? end : r, ROWS);
-            run = -1;
-        }
+    for (int64_t begin = c->band.s->base, end; begin < last && !rc; begin = end) {
+        end = next_block(begin, last);
+        c->band.deepest = deepest_read(c, begin, end);
+        while (end < last && deepest_read(c, end, next_block(end, last)) == c->band.deepest)
+            end = next_block(end, last);
+        if (deeper_than(c, NS_POINT_ROT_K))
+            rc = run_bands(c, begin, end, ROWS);
     }
     return rc;
 }
@@ -572,13 +577,19 @@ static void end_session(ns_session *s, int64_t layer, const ns_attn *a)
         ns_kv_free(&s->kv[layer]);
 }
 
+/* Of a row of the layer, when all rows are taken alike. */
+static ns_point deepest_needed(const ns_pass *p, int64_t layer)
+{
+    return layer < p->last_layer ? NS_POINT_RESID_POST : p->last_point;
+}
+
 static int run_session(ctx *c, int64_t session)
 {
     ns_pass *const p = c->p;
     ns_session *const s = p->sessions[session];
     const int64_t layer = c->band.layer;
     const ns_attn *a = ns_arch_attn(p->arch, layer);
-    c->band = (ns_band) { .s = s, .session = session, .layer = layer };
+    c->band = (ns_band) { .s = s, .session = session, .layer = layer, .deepest = deepest_needed(p, layer) };
     c->n_members = 0;
     int rc = need_scratch(p, c->layer, c->weights, s->n_tokens - s->base);
     if (!rc && a)
@@ -636,7 +647,7 @@ static int run_group(ctx *c, int64_t first, int64_t last)
     c->n_members = 0;
     for (int64_t i = first; i < last && !rc; i++) {
         ns_session *const s = p->sessions[i];
-        members[c->n_members++] = (ns_band) { .s = s, .session = i, .layer = layer, .begin = s->base, .end = s->n_tokens };
+        members[c->n_members++] = (ns_band) { .s = s, .session = i, .layer = layer, .begin = s->base, .end = s->n_tokens, .deepest = deepest_needed(p, layer) };
         rows += new_rows(s);
         rc = a ? ready_pages(p, s, layer, a) : NS_OK;
     }
@@ -646,7 +657,7 @@ static int run_group(ctx *c, int64_t first, int64_t last)
     if (!rc && !x)
         rc = NS_E_MEMORY;
     if (!rc) {
-        c->band = (ns_band) { .layer = layer, .begin = 0, .end = rows, .x = x };
+        c->band = (ns_band) { .layer = layer, .begin = 0, .end = rows, .x = x, .deepest = deepest_needed(p, layer) };
         c->parts = KEYS | ROWS;
         copy_rows(c, false);
         rc = band_run(c);
