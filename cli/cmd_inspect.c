@@ -209,7 +209,7 @@ static void describe_points(cli_out *o, const ns_arch *arch)
     cli_out_table_end(o);
 }
 
-static int describe_cost(cli *app, cli_out *o, const ns_arch *arch, const cli_ints *lengths)
+static int describe_cost(cli *app, cli_out *o, const ns_checkpoint *checkpoint, const ns_arch *arch, const cli_ints *lengths)
 {
     static const cli_column columns[] = {
         {"length", "tokens", CELL_INT}, {"weight_bytes", "weights MiB", CELL_NUMBER}, {"activation_bytes", "activations MiB", CELL_NUMBER},
@@ -223,7 +223,7 @@ static int describe_cost(cli *app, cli_out *o, const ns_arch *arch, const cli_in
     int rc = NS_OK;
     for (int64_t i = 0; i < chosen.n && rc == NS_OK; i++) {
         ns_cost cost;
-        rc = ns_model_cost(arch, app->globals.memory, &chosen.list[i], 1, &cost, &app->err);
+        rc = ns_model_cost(arch, checkpoint, app->globals.memory, &chosen.list[i], 1, &cost, &app->err);
         if (rc < 0)
             break;
         cli_cell_int(o, chosen.list[i]);
@@ -293,7 +293,7 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
     if (s->points)
         describe_points(&o, m.arch);
     if (s->cost)
-        rc = describe_cost(app, &o, m.arch, &s->lengths);
+        rc = describe_cost(app, &o, m.checkpoint, m.arch, &s->lengths);
     if (s->tensors)
         describe_tensors(&o, m.checkpoint);
     if (rc == NS_OK)

@@ -22,10 +22,12 @@ void ns_engine_run(ns_engine *, int64_t n_tasks, ns_task_fn, void *user);
 
 /* ---- weights ---- */
 
-/* y = W x (+ bias); W [n, k] packed in panels (math.h), or row-major with -Dgemm=openblas. */
+/* y = W x (+ bias); W [n, k] packed in panels (math.h), as 16 bits where the checkpoint has them; or row-major f32 with -Dgemm=openblas. */
 typedef struct ns_weight {
-    float  *packed, *bias;     /* bias [n] or NULL */
-    int64_t n, k;
+    void    *packed;
+    float   *bias;             /* [n] or NULL */
+    ns_dtype dtype;            /* NS_F32, NS_BF16, NS_F16 */
+    int64_t  n, k;
 } ns_weight;
 
 typedef struct ns_branch_weights {
@@ -59,8 +61,10 @@ void ns_weight_free(ns_weight *);
 int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error *);    /* *out = NULL for an absent tref */
 int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);   /* rows [first, first + n) of W[n_out, n_in], checked finite */
 int  ns_weights_hash(const ns_model *, char hex[65], ns_error *);
-int64_t ns_arch_layer_bytes(const ns_arch *, int64_t layer);                           /* packed */
-int64_t ns_arch_head_bytes(const ns_arch *);
+/* Of packed matrices: numbers, filled up to whole panels; the bytes they are kept in. */
+typedef struct ns_size { int64_t numbers, bytes; } ns_size;
+ns_size ns_weights_layer_size(const ns_arch *, const ns_checkpoint *, int64_t layer);
+ns_size ns_weights_head_size(const ns_arch *, const ns_checkpoint *);
 
 /* C[M, c1 - c0] = A[M,K] W[c0..c1)^T (+ bias); c0 is rounded down to a panel (the column it starts at is returned): C column 0 is
  * that column. Columns are output rows of W. */

@@ -9,11 +9,11 @@ static int64_t half_of_ram(void)
     return (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
 }
 
-static int64_t all_weight_bytes(const ns_arch *arch)
+static int64_t all_weight_bytes(const ns_arch *arch, const ns_checkpoint *c)
 {
-    int64_t bytes = ns_arch_head_bytes(arch);
+    int64_t bytes = ns_weights_head_size(arch, c).bytes;
     for (int64_t l = 0; l < arch->n_layers; l++)
-        bytes += ns_arch_layer_bytes(arch, l);
+        bytes += ns_weights_layer_size(arch, c, l).bytes;
     return bytes;
 }
 
@@ -31,7 +31,7 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
     int rc = ns_arch_check(arch, m->checkpoint, err);
     if (rc)
         return rc;
-    m->weight_bytes = all_weight_bytes(arch);
+    m->weight_bytes = all_weight_bytes(arch, m->checkpoint);
     m->memory = params && params->memory > 0 ? params->memory : half_of_ram();
     m->streamed = m->weight_bytes > m->memory;
     m->layers = ns_alloc_array((size_t)arch->n_layers, sizeof *m->layers);
@@ -110,12 +110,6 @@ int64_t ns_arch_rope_class(const ns_arch *arch, int64_t n)
 
 /* ---- the plan ---- */
 
-/* Multiply-adds of one row of a layer, without attention over keys. */
-static double layer_macs(const ns_arch *arch, int64_t layer)
-{
-    return (double)ns_arch_layer_bytes(arch, layer) / sizeof(float);
-}
-
 static double attention_macs(const ns_attn *a, double T)
 {
     double macs = 0;
@@ -138,9 +132,9 @@ static int64_t kv_bytes(const ns_arch *arch, int64_t T)
     return most;
 }
 
-int ns_model_cost(const ns_arch *arch, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *err)
+int ns_model_cost(const ns_arch *arch, const ns_checkpoint *c, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *err)
 {
-    *out = (ns_cost) { .weight_bytes = all_weight_bytes(arch), .waves = 1 };
+    *out = (ns_cost) { .weight_bytes = all_weight_bytes(arch, c), .waves = 1 };
     memory = memory > 0 ? memory : half_of_ram();
     out->streamed = out->weight_bytes > memory;
     int64_t room = out->streamed ? memory : memory - out->weight_bytes, used = 0;
@@ -157,7 +151,7 @@ int ns_model_cost(const ns_arch *arch, int64_t memory, const int64_t *lengths, i
         out->kv_bytes = kv > out->kv_bytes ? kv : out->kv_bytes;
         for (int64_t l = 0; l < arch->n_layers; l++) {
             const ns_attn *a = ns_arch_attn(arch, l);
-            out->flops += 2 * ((double)T * layer_macs(arch, l) + (a ? attention_macs(a, (double)T) : 0));
+            out->flops += 2 * ((double)T * (double)ns_weights_layer_size(arch, c, l).numbers + (a ? attention_macs(a, (double)T) : 0));
         }
         out->flops += 2.0 * (double)arch->vocab * (double)arch->d_model;
     }

@@ -1,6 +1,7 @@
-/* weights.c - tensors of the checkpoint become packed f32 weights: read rows -> widen -> check finite -> pack, a panel a task.
+/* weights.c - tensors of the checkpoint become packed weights: read rows -> widen -> check finite -> pack -> narrow again, a panel a task.
  *
- * A matrix may be several trefs stacked by rows (z_gate, q, k, v; gate, up), so that one product serves them all. */
+ * A matrix may be several trefs stacked by rows (z_gate, q, k, v; gate, up), so that one product serves them all. What the checkpoint stores
+ * in 16 bits is kept in 16 bits: half the memory, and the same numbers, for widening is exact. */
 #include "model/internal.h"
 
 #include <math.h>
@@ -9,6 +10,8 @@
 
 enum { MAX_PARTS = 4 };
 
+typedef struct stack { const ns_tref *ref[MAX_PARTS], *bias[MAX_PARTS]; int n; } stack;      /* the trefs that are there, top to bottom */
+
 typedef struct part { const ns_tref *ref; const ns_tensor *tensor; int64_t first; } part;   /* first: output row of the stack */
 
 typedef struct pack_job {
@@ -16,9 +19,72 @@ typedef struct pack_job {
     part     parts[MAX_PARTS];
     int      n_parts;
     ns_weight *w;
-    ns_buffer *rows;           /* [workers]: 32 rows of K */
+    ns_buffer *rows;           /* [workers]: 32 rows of K, then a panel of them */
     int      *failed;          /* [panels] code of the panel */
 } pack_job;
+
+static void stack_add(stack *s, const ns_tref *ref, const ns_tref *bias)
+{
+    if (!ref->name)
+        return;
+    s->ref[s->n] = ref;
+    s->bias[s->n++] = bias;
+}
+
+/* What a branch reads its input with, and what it writes its output with. */
+static stack in_stack(const ns_branch *br)
+{
+    static const ns_tref none;
+    const ns_attn *const a = &br->attn;
+    const ns_ffn *const f = &br->ffn;
+    stack s = { .n = 0 };
+    if (br->kind == NS_BRANCH_ATTN) {
+        stack_add(&s, &a->z_gate, &none);
+        stack_add(&s, &a->q, &a->q_bias);
+        stack_add(&s, &a->k, &a->k_bias);
+        stack_add(&s, &a->v, &a->v_bias);
+    } else {
+        stack_add(&s, &f->gate, &f->gate_bias);
+        stack_add(&s, &f->up, &f->up_bias);
+    }
+    return s;
+}
+
+static stack out_stack(const ns_branch *br)
+{
+    stack s = { .n = 0 };
+    if (br->kind == NS_BRANCH_ATTN)
+        stack_add(&s, &br->attn.o, &br->attn.o_bias);
+    else
+        stack_add(&s, &br->ffn.down, &br->ffn.down_bias);
+    return s;
+}
+
+static stack head_stack(const ns_arch *arch)
+{
+    stack s = { .n = 0 };
+    stack_add(&s, &arch->head, &arch->head_bias);
+    return s;
+}
+
+/* How a stack is kept: as its tensors are stored when that is one 16-bit type, else in f32. */
+static ns_dtype kept_as(const ns_checkpoint *c, const stack *s)
+{
+    ns_dtype kept = NS_F32;
+#ifndef NS_GEMM_OPENBLAS
+    for (int i = 0; i < s->n; i++) {
+        const ns_tensor *const t = ns_checkpoint_find(c, s->ref[i]->name);
+        const ns_dtype stored = t ? t->view.dtype : NS_F32;
+        if ((stored != NS_BF16 && stored != NS_F16) || (i > 0 && stored != kept))
+            return NS_F32;
+        kept = stored;
+    }
+#else
+    (void)c;
+    (void)s;
+#endif
+    return kept;
+}
 
 static int64_t source_row(const ns_tref *r, int64_t o)
 {
@@ -86,11 +152,18 @@ static void pack_panel(void *user, int64_t panel, int worker)
     if (j->failed[panel])
         return;
     int64_t n = j->w->n - panel * NS_PANEL < NS_PANEL ? j->w->n - panel * NS_PANEL : NS_PANEL;
-    float *out = j->w->packed + panel * NS_PANEL * j->w->k;
+    const int64_t floats = NS_PANEL * j->w->k;
+    const ns_math *const math = j->model->engine->math;
 #ifdef NS_GEMM_OPENBLAS
-    memcpy(out, rows, (size_t)(n * j->w->k) * sizeof *out);
+    (void)math;
+    memcpy((float *)j->w->packed + panel * floats, rows, (size_t)(n * j->w->k) * sizeof *rows);
 #else
+    float *const out = j->w->dtype == NS_F32 ? (float *)j->w->packed + panel * floats : rows + floats;
     ns_pack_rows(out, rows, n, j->w->k, j->w->k);
+    if (j->w->dtype == NS_BF16)
+        math->f32_to_bf16((uint16_t *)j->w->packed + panel * floats, out, floats);
+    else if (j->w->dtype == NS_F16)
+        math->f32_to_f16((uint16_t *)j->w->packed + panel * floats, out, floats);
 #endif
 }
 
@@ -101,11 +174,11 @@ static int pack_job_run(pack_job *j, ns_error *err)
     int workers = ns_pool_size(e->pool), rc = NS_OK;
     j->failed = ns_alloc_array((size_t)panels, sizeof *j->failed);
     j->rows = ns_alloc_array((size_t)workers, sizeof *j->rows);
-    j->w->packed = ns_alloc_aligned((size_t)(panels * NS_PANEL * j->w->k) * sizeof(float));
+    j->w->packed = ns_alloc_aligned((size_t)(panels * NS_PANEL * j->w->k) * ns_dtype_size(j->w->dtype));
     if (!j->failed || !j->rows || !j->w->packed)
         rc = ns_oom(err, "packed weights");
     for (int i = 0; i < workers && !rc; i++)
-        if (!ns_buffer_need(&j->rows[i], NS_PANEL * j->w->k, err))
+        if (!ns_buffer_need(&j->rows[i], 2 * NS_PANEL * j->w->k, err))
             rc = NS_E_MEMORY;
     if (!rc) {
         ns_engine_run(e, panels, pack_panel, j);
@@ -122,44 +195,41 @@ static int pack_job_run(pack_job *j, ns_error *err)
 
 /* ---- public to lib/model ---- */
 
-static int stack_biases(const ns_model *m, const ns_tref *const *refs, const ns_tref *const *biases, int n_refs, ns_weight *w, ns_error *err)
+static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
 {
     int rc = NS_OK;
     w->bias = ns_alloc_array((size_t)w->n, sizeof *w->bias);
     if (!w->bias)
         return ns_oom(err, "biases");
     float *at = w->bias;
-    for (int i = 0; i < n_refs && !rc; i++) {
+    for (int i = 0; i < s->n && !rc; at += s->ref[i++]->n_out) {
         float *v = NULL;
-        if (!refs[i]->name)
-            continue;
-        rc = ns_weights_vector(m, biases[i], &v, err);
+        rc = ns_weights_vector(m, s->bias[i], &v, err);
         if (v)
-            memcpy(at, v, (size_t)refs[i]->n_out * sizeof *v);
+            memcpy(at, v, (size_t)s->ref[i]->n_out * sizeof *v);
         free(v);
-        at += refs[i]->n_out;
     }
     return rc;
 }
 
-static int pack(const ns_model *m, const ns_tref *const *refs, const ns_tref *const *biases, int n_refs, ns_weight *w, ns_error *err)
+static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
 {
     pack_job j = { .model = m, .w = w };
     bool biased = false;
-    for (int i = 0; i < n_refs; i++) {
-        if (!refs[i]->name)
-            continue;
-        const ns_tensor *t = ns_checkpoint_find(m->checkpoint, refs[i]->name);
+    for (int i = 0; i < s->n; i++) {
+        const ns_tref *const ref = s->ref[i];
+        const ns_tensor *t = ns_checkpoint_find(m->checkpoint, ref->name);
         if (!t)
-            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), refs[i]->name);
-        j.parts[j.n_parts++] = (part) { refs[i], t, w->n };
-        w->n += refs[i]->n_out;
-        w->k = refs[i]->n_in;
-        biased |= biases[i]->name != NULL;
+            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name);
+        j.parts[j.n_parts++] = (part) { ref, t, w->n };
+        w->n += ref->n_out;
+        w->k = ref->n_in;
+        biased |= s->bias[i]->name != NULL;
     }
+    w->dtype = kept_as(m->checkpoint, s);
     int rc = pack_job_run(&j, err);
     if (!rc && biased)
-        rc = stack_biases(m, refs, biases, n_refs, w, err);
+        rc = stack_biases(m, s, w, err);
     for (int i = 0; i < j.n_parts; i++)
         ns_checkpoint_forget(m->checkpoint, j.parts[i].tensor);
     return rc;
@@ -204,33 +274,28 @@ int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_
     return rc;
 }
 
-static int pack_attn(const ns_model *m, const ns_attn *a, ns_branch_weights *w, ns_error *err)
+static int pack_gains(const ns_model *m, const ns_branch *br, ns_branch_weights *w, ns_error *err)
 {
-    static const ns_tref none;
-    const ns_tref *in[] = { &a->z_gate, &a->q, &a->k, &a->v }, *in_bias[] = { &none, &a->q_bias, &a->k_bias, &a->v_bias };
-    const ns_tref *out[] = { &a->o }, *out_bias[] = { &a->o_bias };
-    int rc = pack(m, in, in_bias, 4, &w->in, err);
-    if (!rc)
-        rc = pack(m, out, out_bias, 1, &w->out, err);
-    if (!rc)
-        rc = ns_weights_vector(m, &a->q_norm.weight, &w->q_gain, err);
-    if (!rc)
-        rc = ns_weights_vector(m, &a->q_norm.bias, &w->q_bias, err);
-    if (!rc)
-        rc = ns_weights_vector(m, &a->k_norm.weight, &w->k_gain, err);
-    if (!rc)
-        rc = ns_weights_vector(m, &a->k_norm.bias, &w->k_bias, err);
-    if (!rc)
-        rc = ns_weights_vector(m, &a->z_norm.weight, &w->z_gain, err);
-    return rc ? rc : ns_weights_vector(m, &a->z_norm.bias, &w->z_bias, err);
+    const ns_attn *const a = br->kind == NS_BRANCH_ATTN ? &br->attn : NULL;
+    const struct { const ns_tref *ref; float **out; } vectors[] = {
+        { &br->in_norm.weight, &w->in_gain }, { &br->in_norm.bias, &w->in_bias }, { &br->out_norm.weight, &w->out_gain }, { &br->out_norm.bias, &w->out_bias },
+        { a ? &a->q_norm.weight : NULL, &w->q_gain }, { a ? &a->q_norm.bias : NULL, &w->q_bias }, { a ? &a->k_norm.weight : NULL, &w->k_gain },
+        { a ? &a->k_norm.bias : NULL, &w->k_bias }, { a ? &a->z_norm.weight : NULL, &w->z_gain }, { a ? &a->z_norm.bias : NULL, &w->z_bias },
+    };
+    int rc = NS_OK;
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors && !rc; i++)
+        if (vectors[i].ref)
+            rc = ns_weights_vector(m, vectors[i].ref, vectors[i].out, err);
+    return rc;
 }
 
-static int pack_ffn(const ns_model *m, const ns_ffn *f, ns_branch_weights *w, ns_error *err)
+static int pack_branch(const ns_model *m, const ns_branch *br, ns_branch_weights *w, ns_error *err)
 {
-    const ns_tref *in[] = { &f->gate, &f->up }, *in_bias[] = { &f->gate_bias, &f->up_bias };
-    const ns_tref *out[] = { &f->down }, *out_bias[] = { &f->down_bias };
-    int rc = pack(m, in, in_bias, 2, &w->in, err);
-    return rc ? rc : pack(m, out, out_bias, 1, &w->out, err);
+    const stack in = in_stack(br), out = out_stack(br);
+    int rc = pack(m, &in, &w->in, err);
+    if (!rc)
+        rc = pack(m, &out, &w->out, err);
+    return rc ? rc : pack_gains(m, br, w, err);
 }
 
 int ns_weights_layer(const ns_model *m, int64_t layer, ns_layer_weights *out, ns_error *err)
@@ -239,19 +304,8 @@ int ns_weights_layer(const ns_model *m, int64_t layer, ns_layer_weights *out, ns
     memset(out, 0, sizeof *out);
     int rc = NS_OK;
     for (int s = 0; s < l->n_stages; s++)
-        for (int b = 0; b < l->stages[s].n_branches && !rc; b++) {
-            const ns_branch *br = &l->stages[s].branches[b];
-            ns_branch_weights *w = &out->branch[s][b];
-            rc = br->kind == NS_BRANCH_ATTN ? pack_attn(m, &br->attn, w, err) : pack_ffn(m, &br->ffn, w, err);
-            if (!rc)
-                rc = ns_weights_vector(m, &br->in_norm.weight, &w->in_gain, err);
-            if (!rc)
-                rc = ns_weights_vector(m, &br->in_norm.bias, &w->in_bias, err);
-            if (!rc)
-                rc = ns_weights_vector(m, &br->out_norm.weight, &w->out_gain, err);
-            if (!rc)
-                rc = ns_weights_vector(m, &br->out_norm.bias, &w->out_bias, err);
-        }
+        for (int b = 0; b < l->stages[s].n_branches && !rc; b++)
+            rc = pack_branch(m, &l->stages[s].branches[b], &out->branch[s][b], err);
     out->packed = !rc;
     if (rc)
         ns_weights_layer_free(out);
@@ -260,9 +314,9 @@ int ns_weights_layer(const ns_model *m, int64_t layer, ns_layer_weights *out, ns
 
 int ns_weights_head(const ns_model *m, ns_weight *out, ns_error *err)
 {
-    const ns_tref *ref[] = { &m->arch->head }, *bias[] = { &m->arch->head_bias };
+    const stack s = head_stack(m->arch);
     memset(out, 0, sizeof *out);
-    int rc = pack(m, ref, bias, 1, out, err);
+    int rc = pack(m, &s, out, err);
     if (rc)
         ns_weight_free(out);
     return rc;
@@ -330,28 +384,31 @@ int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
 
 /* ---- sizes, for the plan ---- */
 
-static int64_t panel_floats(int64_t n, int64_t k)
+static ns_size size_of(const ns_checkpoint *c, const stack *s)
 {
-    return (n + NS_PANEL - 1) / NS_PANEL * NS_PANEL * k;
+    int64_t n = 0;
+    for (int i = 0; i < s->n; i++)
+        n += s->ref[i]->n_out;
+    const int64_t numbers = s->n ? (n + NS_PANEL - 1) / NS_PANEL * NS_PANEL * s->ref[0]->n_in : 0;
+    return (ns_size) { numbers, numbers * (int64_t)ns_dtype_size(kept_as(c, s)) };
 }
 
-int64_t ns_arch_layer_bytes(const ns_arch *arch, int64_t layer)
+ns_size ns_weights_layer_size(const ns_arch *arch, const ns_checkpoint *c, int64_t layer)
 {
-    int64_t floats = 0;
+    ns_size sum = { 0, 0 };
     const ns_layer *l = &arch->layers[layer];
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++) {
-            const ns_branch *br = &l->stages[s].branches[b];
-            const ns_attn *a = &br->attn;
-            if (br->kind == NS_BRANCH_ATTN)
-                floats += panel_floats(((a->z_gate.name ? 2 : 1) * a->n_heads + 2 * a->n_kv_heads) * a->head_dim, arch->d_model) + panel_floats(arch->d_model, a->n_heads * a->head_dim);
-            else
-                floats += panel_floats((br->ffn.gate.name ? 2 : 1) * br->ffn.d_ff, arch->d_model) + panel_floats(arch->d_model, br->ffn.d_ff);
+            const stack in = in_stack(&l->stages[s].branches[b]), out = out_stack(&l->stages[s].branches[b]);
+            const ns_size x = size_of(c, &in), y = size_of(c, &out);
+            sum.numbers += x.numbers + y.numbers;
+            sum.bytes += x.bytes + y.bytes;
         }
-    return floats * (int64_t)sizeof(float);
+    return sum;
 }
 
-int64_t ns_arch_head_bytes(const ns_arch *arch)
+ns_size ns_weights_head_size(const ns_arch *arch, const ns_checkpoint *c)
 {
-    return panel_floats(arch->vocab, arch->d_model) * (int64_t)sizeof(float);
+    const stack s = head_stack(arch);
+    return size_of(c, &s);
 }

@@ -36,9 +36,9 @@ NS_API ns_engine *ns_model_engine(const ns_model *);
 /* 64 hex digits over all weights (hash = true and all layers packed at least once), else NULL. */
 NS_API const char *ns_model_weights_sha256(const ns_model *);
 
-/* The cost of a pass, computed before it runs. */
+/* The cost of a pass, computed before it runs; weights are kept as the checkpoint stores them, in 16 bits or in f32. */
 typedef struct ns_cost { int64_t weight_bytes, activation_bytes, kv_bytes, waves; double flops; bool streamed; } ns_cost;
-NS_API NS_MUST_CHECK int ns_model_cost(const ns_arch *, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *);
+NS_API NS_MUST_CHECK int ns_model_cost(const ns_arch *, const ns_checkpoint *, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *);
 
 typedef struct ns_session ns_session;
 typedef struct ns_session_params {

@@ -1,4 +1,4 @@
-/* test_invariance.c - the rule: hooks, batching, forking, threads, kernels, waves, streaming and decoding never change a bit. */
+/* test_invariance.c - the rule: hooks, batching, forking, threads, kernels, waves, streaming, decoding and how equal weights are stored never change a bit. */
 #include "tiny.h"
 #include "core/core.h"
 
@@ -172,8 +172,12 @@ static void invariance(const char *config)
     tiny_tokens(tokens, T, t.arch->vocab, 5);
     float *want = all_logits(&t, tokens, T);
     check_lengths(&t, tokens, want);
-    const struct { int threads; const char *cpu; int64_t memory; } ways[] = { { 2, NULL, 0 }, { 4, "avx2", 0 }, { 1, NULL, 200000 }, { 3, NULL, 1 } };
+    const struct { int threads; const char *cpu; int64_t memory; ns_dtype even, odd; } ways[] = {
+        { 2, NULL, 0, NS_F32, NS_F32 }, { 4, "avx2", 0, NS_BF16, NS_BF16 }, { 1, NULL, 200000, NS_F16, NS_F16 }, { 3, NULL, 1, NS_F16, NS_BF16 },
+        { 2, "scalar", 0, NS_BF16, NS_F32 },
+    };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        tiny_store(&t, ways[i].even, ways[i].odd);
         tiny_reopen(&t, ways[i].threads, ways[i].cpu, ways[i].memory);
         float *got = all_logits(&t, tokens, T);
         assert_memory_equal(got, want, (size_t)(T * t.arch->vocab) * sizeof *want);

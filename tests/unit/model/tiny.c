@@ -33,7 +33,14 @@ const char *const tiny_minimax =
     "\"num_local_experts\":1,\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"],"
     "\"linear_attn_alpha_factor\":1.5,\"mlp_beta_factor\":0.5,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
 
-typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; } tensors;
+typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; ns_dtype even, odd; } tensors;
+
+/* To 1/64 and below 4: eight bits, so that f32, bf16 and f16 store the same number. */
+static float short_number(double x)
+{
+    x = x > 3.9 ? 3.9 : x < -3.9 ? -3.9 : x;
+    return (float)((int)(x * 64)) / 64;
+}
 
 static void add(tensors *t, const ns_tref *r, float mean, float sd)
 {
@@ -47,11 +54,12 @@ static void add(tensors *t, const ns_tref *r, float mean, float sd)
     float *data = ns_alloc_array((size_t)(rows * r->n_in), sizeof *data);
     assert_non_null(data);
     for (int64_t i = 0; i < rows * r->n_in; i++)
-        data[i] = mean + sd * (float)ns_rng_normal(&t->rng);
+        data[i] = short_number((double)mean + (double)sd * ns_rng_normal(&t->rng));
     if (t->poisoned && strcmp(t->poisoned, r->name) == 0)
         data[rows * r->n_in / 2] = t->poison;
     bool vector = r->n_in == 1;
-    t->list[t->n++] = (ns_tensor_out) { r->name, ns_view_of(data, NS_F32, vector ? 1 : 2, (int64_t[]) { rows, r->n_in }), NS_F32 };
+    t->list[t->n] = (ns_tensor_out) { r->name, ns_view_of(data, NS_F32, vector ? 1 : 2, (int64_t[]) { rows, r->n_in }), t->n % 2 ? t->odd : t->even };
+    t->n++;
 }
 
 static void add_norm(tensors *t, const ns_norm *n)
@@ -74,9 +82,9 @@ static void add_branch(tensors *t, const ns_branch *b)
     }
 }
 
-int tiny_write(const char *dir, const ns_arch *arch, const char *poisoned, float poison, ns_error *err)
+static int write_tensors(const char *dir, const ns_arch *arch, tensors t, ns_error *err)
 {
-    tensors t = { .rng = ns_rng_seed(7, 1), .poisoned = poisoned, .poison = poison };
+    t.rng = ns_rng_seed(7, 1);
     add(&t, &arch->embed, 0, 0.5f);
     for (int64_t l = 0; l < arch->n_layers; l++)
         for (int s = 0; s < arch->layers[l].n_stages; s++)
@@ -91,6 +99,11 @@ int tiny_write(const char *dir, const ns_arch *arch, const char *poisoned, float
         free(t.list[i].view.data);
     free(t.list);
     return rc;
+}
+
+int tiny_write(const char *dir, const ns_arch *arch, const char *poisoned, float poison, ns_error *err)
+{
+    return write_tensors(dir, arch, (tensors) { .poisoned = poisoned, .poison = poison, .even = NS_F32, .odd = NS_F32 }, err);
 }
 
 static void ok(int rc, const ns_error *err)
@@ -109,6 +122,16 @@ void tiny_reopen(tiny *t, int threads, const char *cpu, int64_t memory)
     t->model = NULL;
     ok(ns_engine_new(&t->engine, &e, &err), &err);
     ok(ns_model_load(&t->model, t->engine, t->checkpoint, t->arch, &m, &err), &err);
+}
+
+void tiny_store(tiny *t, ns_dtype even, ns_dtype odd)
+{
+    ns_error err = { "" };
+    ns_model_free(t->model);
+    ns_checkpoint_free(t->checkpoint);
+    t->model = NULL;
+    ok(write_tensors(t->dir, t->arch, (tensors) { .even = even, .odd = odd }, &err), &err);
+    ok(ns_checkpoint_open(&t->checkpoint, t->dir, NULL, &err), &err);
 }
 
 void tiny_open(tiny *t, const char *config, int threads, const char *cpu, int64_t memory)

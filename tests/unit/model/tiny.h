@@ -16,6 +16,8 @@ extern const char *const tiny_llama, *const tiny_mistral, *const tiny_gemma2, *c
 
 /* Fails the test on any error. memory 0 = all weights kept; threads 0 = 2. */
 void tiny_open(tiny *, const char *config, int threads, const char *cpu, int64_t memory);
+/* The same numbers, every second tensor stored as `even`, the others as `odd`. The model is gone: tiny_reopen. */
+void tiny_store(tiny *, ns_dtype even, ns_dtype odd);
 /* The same checkpoint with another engine. */
 void tiny_reopen(tiny *, int threads, const char *cpu, int64_t memory);
 void tiny_close(tiny *);
