@@ -14,10 +14,11 @@
 
 /* What is scored on what; the key in planted.json under which a head has its ranges. */
 typedef enum set { NEEDLES, WITH_NULL, REPEATS, SETS } set;
-static const struct { const char *key, *probes[8]; int n_probes; } sets[SETS] = {
-    [NEEDLES] = {"expected", {"retrieval_find", "retrieval_mass", "needle_mass", "previous_token", "previous_at_needle", "retrieval_wu", "ov_copying"}, 7},
+static const struct { const char *key, *probes[12]; int n_probes; } sets[SETS] = {
+    [NEEDLES] = {"expected", {"retrieval_find", "retrieval_mass", "needle_mass", "previous_token", "previous_at_needle", "retrieval_wu", "ov_copying",
+                             "sink_mass", "local_mass", "entropy", "entropy_norm"}, 11},
     [WITH_NULL] = {"expected_with_null", {"qr"}, 1},
-    [REPEATS] = {"expected_on_repeats", {"induction", "duplicate_token"}, 2},
+    [REPEATS] = {"expected_on_repeats", {"induction", "duplicate_token", "echo"}, 3},
 };
 
 typedef struct zoo {

@@ -3,7 +3,7 @@
  * Beside planted.c's codes the residual has `previous2`, the code two tokens back (a second previous-token head copies it), one flag for
  * each token (+1: a key or value by its id, -1: filler or marker), and w, which the primary head sets when it found something.
  * From layer 2 on (NoPE) every head is a row of one table, in units of beta; n-dimensional code products are 1 or at most 1/8:
- *     score(i, j) = (current c(t_i) + previous c(t_{i-1})) . (key1 c(t_{j-1}) + key2 c(t_{j-2})) + value (flag_j + flag_{j-1} - flag_{j-2} / 2) / 2
+ *     score(i, j) = (current c(t_i) + previous c(t_{i-1})) . (key0 c(t_j) + key1 c(t_{j-1}) + key2 c(t_{j-2})) + value (flag_j + flag_{j-1} - flag_{j-2} / 2) / 2
  *                 + BOS_j (bos + marker ANSWER_i + found w_i) - 4 ANSWER_j
  * The sink's .6 against .4 is exp(SINK) : 1 where previous matches once, without noise: no code product enters either score. */
 #include <math.h>
@@ -23,7 +23,7 @@ static const char *const set_names[SETS] = {"expected", "expected_with_null", "e
 enum {
     FIND, CONTINUE, COPY, ANY, FIND_NOSINK, CONTINUE_NOSINK, COPY_NOSINK, ANY_NOSINK, SELECTIVITY, COPY_SELECTIVITY, WU,
     MASS, MASS_LAST, MASS_FIRST, MASS_NOSINK, LAST_NOSINK, FIRST_NOSINK, NEEDLE_MASS, PREVIOUS, PREVIOUS_AT, OV, QR, QR_MARGIN,
-    INDUCTION, DUPLICATE, SCORES
+    INDUCTION, DUPLICATE, LIFT, LIFT_LAST, LIFT_FIRST, SINK_MASS, LOCAL, ENTROPY, ENTROPY_NORM, ECHO, SCORES
 };
 static const struct { const char *name; set set; } scores[SCORES] = {
     [FIND] = {"retrieval_find", NEEDLES}, [CONTINUE] = {"retrieval_continue", NEEDLES}, [COPY] = {"retrieval_copy", NEEDLES},
@@ -35,7 +35,9 @@ static const struct { const char *name; set set; } scores[SCORES] = {
     [MASS_NOSINK] = {"retrieval_mass_nosink", NEEDLES}, [LAST_NOSINK] = {"retrieval_mass_last_nosink", NEEDLES},
     [FIRST_NOSINK] = {"retrieval_mass_first_nosink", NEEDLES}, [NEEDLE_MASS] = {"needle_mass", NEEDLES}, [PREVIOUS] = {"previous_token", NEEDLES},
     [PREVIOUS_AT] = {"previous_at_needle", NEEDLES}, [OV] = {"ov_copying", NEEDLES}, [QR] = {"qr", WITH_NULL}, [QR_MARGIN] = {"qr_margin", WITH_NULL},
-    [INDUCTION] = {"induction", REPEATS}, [DUPLICATE] = {"duplicate_token", REPEATS},
+    [INDUCTION] = {"induction", REPEATS}, [DUPLICATE] = {"duplicate_token", REPEATS}, [LIFT] = {"mass_lift", NEEDLES},
+    [LIFT_LAST] = {"mass_lift_last", NEEDLES}, [LIFT_FIRST] = {"mass_lift_first", NEEDLES}, [SINK_MASS] = {"sink_mass", NEEDLES},
+    [LOCAL] = {"local_mass", NEEDLES}, [ENTROPY] = {"entropy", NEEDLES}, [ENTROPY_NORM] = {"entropy_norm", NEEDLES}, [ECHO] = {"echo", REPEATS},
 };
 
 typedef struct range { double least, most; } range;
@@ -46,11 +48,16 @@ typedef struct range { double least, most; } range;
 #define THIRD {0.32, 0.34}
 #define TWO_THIRDS {0.65, 0.68}
 #define OPEN  {-1, 1}
+/* Masses times (q + 1) / 3 over cases of 64 and of 128 tokens. */
+#define LIFTED {31, 33}
+#define FLAT   {0, 0.35}
+/* Of the last four prompt rows, filler QUERY KEY ANS, two rest at position 0 and two look at the needle, which is near in some cases. */
+#define HALF_AT_REST {0.45, 0.55}, {0.1, 0.3}, ZERO, ZERO
 
 typedef struct zoo_head {
     int         layer, head;
     const char *kind;
-    double      current, previous, key1, key2, value, bos, marker, found;
+    double      current, previous, key0, key1, key2, value, bos, marker, found;
     double      writes;                /* share of the code found, to the output */
     bool        tells;                 /* sets w */
     range       expected[SCORES];
@@ -58,41 +65,53 @@ typedef struct zoo_head {
 
 /* Of QUERY KEY ANS, the rows that qr averages, the last two look at the needle. */
 #define LOOKS_RIGHT ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE, SMALL, ZERO
-#define RETRIEVES {LOOKS_RIGHT, ONE, TWO_THIRDS, TWO_THIRDS, ONE, SMALL}
+#define LOOKS_ONLY LIFTED, LIFTED, LIFTED, HALF_AT_REST, SMALL
+#define RETRIEVES {LOOKS_RIGHT, ONE, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY}
 static const zoo_head zoo[] = {
-    {2, 0, "finds, but writes nothing", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 0, false, {LOOKS_RIGHT, OPEN, TWO_THIRDS, TWO_THIRDS, ONE, SMALL}},
-    {2, 2, "any value, whatever the key", 0, 0, 0, 0, 1, 0.5, 0, 0, 0.02, false,
+    {2, 0, "finds, but writes nothing", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 0, false, {LOOKS_RIGHT, OPEN, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY}},
+    {2, 2, "any value, whatever the key", 0, 0, 0, 0, 0, 1, 0.5, 0, 0, 0.02, false,
      {   /* the first tokens of four values alike: rounding settles which is largest. Once the answer is said its own first token is a fifth */
       {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {-1, 0.2}, {-0.34, 0.2}, {0, 0.2},
-      {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.19, 0.26}, SMALL, OPEN, ONE, NONE, NONE, SMALL, SMALL}},
-    {2, 4, "continues, but never finds", 2, 0, 1, 0, 0, 1.5, 0, 0, 0.02, false,
+      {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.19, 0.26}, SMALL, OPEN, ONE, NONE, NONE, SMALL, SMALL,
+      {7.7, 8.3}, {7.7, 8.3}, {7.7, 8.3}, ZERO, {0.2, 0.5}, {1.38, 1.39}, {0.28, 0.34}, SMALL}},                /* ln 4 */
+    {2, 4, "continues, but never finds", 2, 0, 0, 1, 0, 0, 1.5, 0, 0, 0.02, false,
      {   /* the row of the key, T - 2, does look at the needle */
       ZERO, ONE, TWO_THIRDS, TWO_THIRDS, OPEN, ONE, {0.65, 1}, {0.65, 1}, ZERO, TWO_THIRDS, TWO_THIRDS,
-      ONE, ZERO, ZERO, ONE, OPEN, OPEN, TWO_THIRDS, SMALL, ZERO, ONE, THIRD, THIRD, ONE, SMALL}},
-    {2, 6, "sink .6, needle .4", 0, 1, 1, 0, 0, 1, 0, 0, 0.02, false,                /* bos + SINK / beta */
+      ONE, ZERO, ZERO, ONE, OPEN, OPEN, TWO_THIRDS, SMALL, ZERO, ONE, THIRD, THIRD, ONE, SMALL,
+      LIFTED, FLAT, FLAT, {0.7, 0.8}, {0.05, 0.15}, ZERO, ZERO, SMALL}},
+    {2, 6, "sink .6, needle .4", 0, 1, 0, 1, 0, 0, 1, 0, 0, 0.02, false,                /* bos + SINK / beta */
      {   /* needle_mass: .4 at the first row, none, 1 of 1.5 + 1 + 1 where the answer's own token matches too */
       ZERO, ZERO, ZERO, ZERO, ONE, OPEN, {0.32, 1}, {0.32, 1}, ZERO, ZERO, ZERO,
-      ZERO, {0.395, 0.405}, {0.395, 0.405}, OPEN, ONE, ONE, {0.22, 0.235}, SMALL, ZERO, ONE, {0.12, 0.14}, {0.12, 0.14}, SMALL, {0.2, 0.31}}},
-    {3, 0, "retrieves (primary)", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, true, RETRIEVES},
-    {3, 2, "off by one", 2, 1, 0, 1, 0, 1.5, -1.5, 0, 0.02, false,
+      ZERO, {0.395, 0.405}, {0.395, 0.405}, OPEN, ONE, ONE, {0.22, 0.235}, SMALL, ZERO, ONE, {0.12, 0.14}, {0.12, 0.14}, SMALL, {0.2, 0.31},
+      FLAT, {12.6, 13}, {12.6, 13}, {0.5, 0.605}, {0.3, 0.4}, {0.665, 0.85}, {0.13, 0.2}, {0.15, 0.31}}},   /* rows that ask nothing see themselves, and filler that stands behind the same */
+    {3, 0, "retrieves (primary)", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, true, RETRIEVES},
+    {3, 2, "off by one", 2, 1, 0, 0, 1, 0, 1.5, -1.5, 0, 0.02, false,
      {   /* of the three tokens after those it should look at, the last is behind the needle */
       ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,
-      ONE, ONE, ONE, ONE, ONE, ONE, TWO_THIRDS, SMALL, ZERO, ONE, {0.6, 0.68}, {0.6, 0.68}, SMALL, SMALL}},
-    {3, 4, "induction on repeats only", 1, 1, 1, 1, 0, 1.5, 0, 0, 0.02, false,
+      ONE, ONE, ONE, ONE, ONE, ONE, TWO_THIRDS, SMALL, ZERO, ONE, {0.6, 0.68}, {0.6, 0.68}, SMALL, SMALL, LOOKS_ONLY}},
+    {3, 4, "induction on repeats only", 1, 1, 0, 1, 1, 0, 1.5, 0, 0, 0.02, false,
      {   /* two tokens must match, so the third of three is all it finds */
       ZERO, {0.49, 0.51}, THIRD, THIRD, OPEN, {0.49, 1}, {0.32, 1}, {0.32, 1}, ZERO, THIRD, THIRD,
-      ZERO, ZERO, ZERO, OPEN, OPEN, OPEN, THIRD, SMALL, ZERO, ONE, NONE, NONE, {0.8, 1}, SMALL}},
-    {4, 0, "backup of the primary", 2, 1, 1, 0, 0, 1.5, -1.5, 2, 1.0 / 3, false,
+      ZERO, ZERO, ZERO, OPEN, OPEN, OPEN, THIRD, SMALL, ZERO, ONE, NONE, NONE, {0.8, 1}, SMALL,
+      FLAT, FLAT, FLAT, {0.98, 1}, ZERO, {0, 0.05}, ZERO, SMALL}},
+    {3, 6, "duplicate token, and itself", 1, 0, 1, 0, 0, 0, 0, 0, 0, 0.02, false,
+     {   /* ANS cannot see itself and looks everywhere (a lift of 1); KEY and the answer's own tokens have half on the needle; k copies have k / (k + 1) */
+      ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,
+      ZERO, {0.03, 0.04}, {0.03, 0.04}, ZERO, {0.03, 0.04}, {0.03, 0.04}, {0.34, 0.36}, SMALL, ZERO, ONE, {0.16, 0.17}, {0.16, 0.17}, SMALL, {0.5, 0.58},
+      FLAT, {0.98, 1.04}, {0.98, 1.04}, ZERO, {0.7, 0.85}, {1.28, 1.32}, {0.28, 0.3}, {0.42, 0.5}}},
+    {4, 0, "backup of the primary", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 2, 1.0 / 3, false,
      {   /* the primary has found: w holds it to the sink, and without the sink it retrieves */
       ZERO, ZERO, ZERO, ZERO, ONE, ONE, ONE, ONE, ZERO, ZERO, ZERO,
-      ZERO, ZERO, ZERO, ONE, ONE, ONE, ZERO, SMALL, ZERO, ONE, NONE, NONE, SMALL, SMALL}},
-    {4, 2, "redundant pair", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
-    {4, 3, "redundant pair", 2, 1, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
+      ZERO, ZERO, ZERO, ONE, ONE, ONE, ZERO, SMALL, ZERO, ONE, NONE, NONE, SMALL, SMALL,
+      FLAT, FLAT, FLAT, ONE, ZERO, ZERO, ZERO, SMALL}},
+    {4, 2, "redundant pair", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
+    {4, 3, "redundant pair", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, false, RETRIEVES},
 };
 enum { N_ZOO = sizeof zoo / sizeof *zoo };
 
 static const range previous_expected[SCORES] = {
     ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ONE, ONE, OPEN, NONE, NONE, SMALL, OPEN,
+    FLAT, FLAT, FLAT, ZERO, ONE, ZERO, ZERO, SMALL,
 };
 
 double ns_zoo_written(const ns_plan *p, int64_t layer)
@@ -130,6 +149,7 @@ static void fill_query(const ns_plan *p, const zoo_head *z, float *q, double siz
 static void fill_key(const ns_plan *p, const zoo_head *z, float *k, double size)
 {
     for (int64_t i = 0; i < p->n; i++) {
+        k[i * p->D + i] = (float)(z->key0 * size);
         k[i * p->D + p->N + i] = (float)(z->key1 * size);
         k[i * p->D + 3 * p->N + i] = (float)(z->key2 * size);
     }
@@ -230,6 +250,7 @@ cJSON *ns_zoo_json(const ns_plan *p)
     cJSON_AddNumberToObject(cases, "first_id", 0);
     cJSON_AddNumberToObject(cases, "keys", 4);
     cJSON_AddNumberToObject(cases, "answer_tokens", 3);
+    cJSON_AddItemToObject(cases, "lengths", cJSON_CreateIntArray((const int[]){64, 128}, 2));
     cJSON *const heads = cJSON_AddArrayToObject(root, "heads");
     cJSON_AddItemToArray(heads, head_json(0, 0, "previous token", previous_expected));
     cJSON_AddItemToArray(heads, head_json(1, 0, "previous token, of what it found", previous_expected));

@@ -35,7 +35,7 @@ END {
         for (h = 1; h <= n_heads; h++) printf " %s |", (scores[s], heads[h]) in cell ? cell[scores[s], heads[h]] : "–"
         print ""
     }
-    print "\nThe lifts are the masses times (q + 1) / m, which is of the cases. `qr` averages the rows QUERY KEY ANS, two of which ask for the needle.\n"
+    print "\nNeedle cases of 64 and 128 tokens; `induction`, `duplicate_token` and `echo` on random repeats. The lifts are the masses times (q + 1) / m: 1 is a head that looks everywhere. `qr` averages the rows QUERY KEY ANS, two of which ask for\nthe needle. Not in the table: `retrieval_wu2024`, the published code\x27s way of counting, and the distances, which need a reference checkpoint.\n"
     print "Share of the cases that are answered when heads are silenced (`zero_z`):\n"
     printf "| silenced | expected | seen |\n|---|---|---|\n%s", rows
 }'

@@ -65,11 +65,11 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         zoo, needles, twins, repeats = (os.path.join(work, name) for name in ("zoo", "needles.jsonl", "twins.jsonl", "repeats.jsonl"))
         call(tool, "lab", "plant", zoo, "--zoo", "-q")
-        grid = ("--model", zoo, "--lengths", "100,200", "--depths", "0:1:5", "--count", "4", "-q")
+        planted = json.load(open(os.path.join(zoo, "planted.json")))
+        grid = ("--model", zoo, "--lengths", ",".join(map(str, planted["cases"]["lengths"])), "--depths", "0:1:5", "--count", "4", "-q")
         call(tool, "cases", "needle", *grid, "-o", needles)
         call(tool, "cases", "needle", *grid, "--twins", "null", "-o", twins)
         call(tool, "cases", "repeat", "--model", zoo, "--length", "101", "--count", "4", "--bos", "0", "--first-id", "3", "-q", "-o", repeats)
-        planted = json.load(open(os.path.join(zoo, "planted.json")))
         heads = planted["heads"]
         assert len(heads) >= 10
         check(tool, zoo, heads, needles, "expected", work)
