@@ -1,4 +1,4 @@
-/* cmd_patch.c - carry z of heads over into the pass over a twin; see how much of the answer comes along. */
+/* cmd_patch.c - carry what heads compute over into the pass over a twin; see how much of the answer comes along. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ typedef struct patch_settings {
     cli_choice_of_heads which;
     const char *out;
     int64_t     draws, seed, resamples, list;
-    int         rows, direction;
+    int         site, rows, direction;
     bool        no_map;
     cli_model_settings model;
 } patch_settings;
@@ -23,7 +23,8 @@ static const patch_settings defaults = {.which = CLI_CHOICE_OF_HEADS, .draws = 2
 #define FIELD(name) offsetof(patch_settings, name)
 static const cli_option options[] = {
     {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "cases and their twins, JSONL"},
-    {"direction", 0, CLI_CHOICE, FIELD(direction), "WAY", "denoising puts a case's z into its twin's pass (default), noising the twin's into the case's", "denoising|noising"},
+    {"direction", 0, CLI_CHOICE, FIELD(direction), "WAY", "denoising carries from a case into its twin's pass (default), noising from the twin into the case's", "denoising|noising"},
+    {"site", 0, CLI_CHOICE, FIELD(site), "SITE", "what is carried over: z, what the head found (default); q, what it looks for; k or v of its KV group", "z|q|k|v"},
     {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "rows that are patched: the answer's (default), or all (twins of equal length; slow)", "answer|all"},
     {"no-map", 0, CLI_FLAG, FIELD(no_map), NULL, "leave out the map of all heads, each by itself"},
     {"draws", 0, CLI_INT, FIELD(draws), "N", "matched controls of a set (default 20)", NULL, 1, 10000},
@@ -122,6 +123,7 @@ static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching 
     char *const text = ns_heads_text((const int64_t (*)[2])heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "direction", "direction", p->noising ? "noising" : "denoising");
+    cli_out_text(o, "site", "site", ns_patch_site_name(p->site));
     cli_out_text(o, "rows", "rows", p->all_rows ? "all" : "answer");
     cli_out_int(o, "n_pairs", "pairs", p->C);
     cli_out_int(o, "n_dropped", p->n_dropped ? "dropped" : NULL, p->n_dropped);
@@ -157,7 +159,7 @@ static int run(cli *app, const patch_settings *s, const cli_model *m, const ns_c
 {
     cli_progress progress = cli_progress_begin(app, "patch");
     const ns_patch_params params = {.size = sizeof params, .heads = (const int64_t (*)[2])heads->list, .n_heads = (int)heads->n, .no_map = s->no_map,
-                                    .all_rows = s->rows == 1, .noising = s->direction == 1, .draws = (int)s->draws, .resamples = (int)s->resamples,
+                                    .site = (ns_patch_site)s->site, .all_rows = s->rows == 1, .noising = s->direction == 1, .draws = (int)s->draws, .resamples = (int)s->resamples,
                                     .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     const int rc = ns_patch(out, m->model, cases, &params, &app->err);
     cli_progress_end(&progress);
@@ -203,12 +205,12 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_patch = {
-    .name = "patch", .section = "Prove", .summary = "Carries heads' outputs from one prompt into its twin's pass: how much of the answer comes along",
+    .name = "patch", .section = "Prove", .summary = "Carries what heads compute from one prompt into its twin's pass: how much of the answer comes along",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Heads", cli_heads_options, offsetof(patch_settings, which)}, {"Options", options, 0}, {"Model options", cli_model_options, offsetof(patch_settings, model)}},
     .settings_size = sizeof(patch_settings), .defaults = &defaults,
     .description = "A pair is a case and its twin (twin_of), which asks the same prompt for another key. The destination's pass runs with z of a head taken from the "
-                   "source's, in the rows that say the answer. With d = the logit of the source's answer minus that of the destination's, first content token of each, "
+                   "source's (--site q, k, v: its queries, or its group's keys or values), in the rows that say the answer. With d = the logit of the source's answer minus that of the destination's, first content token of each, "
                    "recovery is how much of the way from the destination's d to the source's is made: sums over pairs, divided; 0 is nothing, 1 everything. Flipped is the "
                    "share of pairs whose most likely token becomes the source's answer.\n\n"
                    "The map patches every head by itself. A set (--heads, or --scores with --by and --top) is patched as one, beside as many other heads drawn for like norm of "

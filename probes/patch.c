@@ -8,6 +8,21 @@
 
 #include "draws.h"
 
+static const struct { const char *name, *at; } sites[NS_PATCH_SITES] = {
+    [NS_PATCH_Z] = {"z", "blocks.*.attn.hook_z"}, [NS_PATCH_Q] = {"q", "blocks.*.attn.hook_q"}, [NS_PATCH_K] = {"k", "blocks.*.attn.hook_k"},
+    [NS_PATCH_V] = {"v", "blocks.*.attn.hook_v"},
+};
+
+const char *ns_patch_site_name(ns_patch_site site)
+{
+    return sites[site].name;
+}
+
+const char *ns_patch_at(ns_patch_site site)
+{
+    return sites[site].at;
+}
+
 /* ---- pairs ---- */
 
 static int by_destination(const void *a, const void *b)
@@ -273,6 +288,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .d = ns_arch_max_head_dim(ns_model_arch(model))};
     o->L = r.arch->n_layers;
     o->H = ns_arch_max_heads(r.arch);
+    o->site = params->site;
     o->all_rows = params->all_rows;
     o->noising = params->noising;
     o->seed = params->seed;
@@ -287,7 +303,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     rc = rc ? rc : ns_patch_conditions(&r);
     rc = rc ? rc : reduce(&r);
     free(r.pairs);
-    free(r.z);
+    free(r.kept);
     if (rc)
         ns_patching_free(o);
     else

@@ -15,11 +15,14 @@ typedef struct ns_patch_run {
     ns_patch_pair         *pairs;        /* [C] by the destination's id */
     ns_patching           *out;
     int64_t                first, n, at_once;    /* the pairs at work; how many can be */
-    float                 *z;            /* [n, rows, L, H, d] of their sources, rows counted from the last one back */
+    float                 *kept;         /* [n, rows, L, H, d] of their sources, rows counted from the last one back; of H the first G for keys and values */
     int64_t                rows, d;      /* rows: the largest of any pair */
     int64_t                done, total;
     ns_error              *err;
 } ns_patch_run;
+
+/* Where the site is in the pass: a glob. */
+const char *ns_patch_at(ns_patch_site);
 
 /* The row that predicts the first content token. */
 static inline int64_t ns_patch_row(const ns_case *c) { return c->n_tokens - 1 + c->n_lead; }

@@ -1,8 +1,8 @@
 /* patch_measure.c - the passes of a patching.
  *
- *   sources      every source once: |z W_O| at its answer rows, d, whether it says its answer; the controls are drawn by those norms. Their z is kept at once
- *                where all of it fits.
- *   conditions   pairs at a time: z of their sources is kept, unless it was, then the destinations run under every condition. Where the answer's rows alone are patched
+ *   sources      every source once: |z W_O| at its answer rows, d, whether it says its answer; the controls are drawn by those norms. What is carried over is kept
+ *                at once where all of it fits.
+ *   conditions   pairs at a time: what their sources compute at the site is kept, unless it was, then the destinations run under every condition. Where the answer's rows alone are patched
  *                the conditions of a pair fork from one pass over its prompt.
  *
  * A session carries case_index = condition * C + pair; the passes over sources carry the pair. A row is known by its distance from the row that predicts
@@ -87,21 +87,21 @@ static int64_t pair_rows(const ns_patch_run *r, int64_t i)
     return ns_patch_row(r->pairs[i].source) + 1;
 }
 
-/* ---- z of the sources at work ---- */
+/* ---- what is carried over, of the sources at work ---- */
 
 /* Row `back` before the last, of the source of pair i: [L, H, d]. */
 static float *kept(const ns_patch_run *r, int64_t i, int64_t back, int64_t layer, int64_t head)
 {
-    return r->z + ((((i - r->first) * r->rows + back) * r->out->L + layer) * r->out->H + head) * r->d;
+    return r->kept + ((((i - r->first) * r->rows + back) * r->out->L + layer) * r->out->H + head) * r->d;
 }
 
-static int keep_z(void *user, const ns_site *site, const ns_view *v, ns_error *err)
+static int keep(void *user, const ns_site *site, const ns_view *v, ns_error *err)
 {
     (void)err;
     ns_patch_run *const r = user;
     for (int64_t k = 0; k < site->n_rows; k++) {
         const int64_t back = ns_patch_row(site->c) - (site->row0 + k);
-        for (int64_t h = 0; h < site->n_heads && back >= 0 && back < r->rows; h++)
+        for (int64_t h = 0; h < v->shape[1] && back >= 0 && back < r->rows; h++)
             memcpy(kept(r, site->case_index, back, site->layer, h), ns_at(v, k, h, 0), (size_t)v->shape[2] * sizeof(float));
     }
     return NS_OK;
@@ -113,7 +113,7 @@ static ns_rows rows_of(const ns_patch_run *r)
 }
 
 /* Room for as many pairs as may be kept, one at least. */
-static int allocate_z(ns_patch_run *r)
+static int allocate_kept(ns_patch_run *r)
 {
     for (int64_t i = 0; i < r->out->C; i++) {
         const int64_t rows = ns_patch_rows(r, r->pairs[i].source);
@@ -123,8 +123,8 @@ static int allocate_z(ns_patch_run *r)
     const int64_t fit = keep / (int64_t)sizeof(float) / (floats ? floats : 1) + 1;
     r->first = 0;
     r->n = r->at_once = fit < r->out->C ? fit : r->out->C;
-    r->z = ns_alloc_array((size_t)(r->at_once * floats), sizeof *r->z);
-    return r->z ? NS_OK : ns_oom(r->err, "activations of the sources");
+    r->kept = ns_alloc_array((size_t)(r->at_once * floats), sizeof *r->kept);
+    return r->kept ? NS_OK : ns_oom(r->err, "activations of the sources");
 }
 
 static bool keeps_all(const ns_patch_run *r)
@@ -139,12 +139,12 @@ int ns_patch_sources(ns_patch_run *r)
     const ns_hook list[] = {
         {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .rows.kind = NS_ROWS_ANSWER, .read = see_norms, .user = &s},
         {.size = sizeof(ns_hook), .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_source, .user = &s},
-        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_z", .rows = rows_of(r), .read = keep_z, .user = r},
+        {.size = sizeof(ns_hook), .at = ns_patch_at(r->p->site), .rows = rows_of(r), .read = keep, .user = r},
     };
     ns_hooks *hooks = NULL;
     ns_session *unused;
     ns_pass p = begin_pass(r);
-    int rc = s.norm && s.rows ? allocate_z(r) : ns_oom(r->err, "norms of heads");
+    int rc = s.norm && s.rows ? allocate_kept(r) : ns_oom(r->err, "norms of heads");
     if (rc == NS_OK)
         rc = ns_hooks_new(&hooks, r->arch, list, keeps_all(r) ? 3 : 2, r->err);
     for (int64_t i = 0; i < o->C && rc == NS_OK; i++) {
@@ -163,7 +163,7 @@ int ns_patch_sources(ns_patch_run *r)
 
 static int keep_sources(ns_patch_run *r)
 {
-    const ns_hook reader = {.size = sizeof reader, .at = "blocks.*.attn.hook_z", .rows = rows_of(r), .read = keep_z, .user = r};
+    const ns_hook reader = {.size = sizeof reader, .at = ns_patch_at(r->p->site), .rows = rows_of(r), .read = keep, .user = r};
     ns_hooks *hooks = NULL;
     ns_session *unused;
     ns_pass p = begin_pass(r);
@@ -180,7 +180,7 @@ static int keep_sources(ns_patch_run *r)
 
 /* ---- conditions ---- */
 
-static int put_z(void *user, const ns_site *site, ns_view *v, ns_error *err)
+static int put(void *user, const ns_site *site, ns_view *v, ns_error *err)
 {
     (void)err;
     const ns_patch_run *const r = user;
@@ -190,9 +190,9 @@ static int put_z(void *user, const ns_site *site, ns_view *v, ns_error *err)
     const int64_t pair = site->case_index % r->out->C, last = ns_patch_row(site->c), rows = ns_patch_rows(r, r->pairs[pair].source);
     for (int i = 0; i < c->n_heads; i++)
         for (int64_t k = 0; k < site->n_rows && c->heads[i][0] == site->layer; k++) {
-            const int64_t back = last - (site->row0 + k);
+            const int64_t back = last - (site->row0 + k), head = c->heads[i][1] / (site->n_heads / v->shape[1]);       /* its KV head, of keys and values */
             if (back >= 0 && back < rows)
-                memcpy(ns_at(v, k, c->heads[i][1], 0), kept(r, pair, back, site->layer, c->heads[i][1]), (size_t)v->shape[2] * sizeof(float));
+                memcpy(ns_at(v, k, head, 0), kept(r, pair, back, site->layer, head), (size_t)v->shape[2] * sizeof(float));
         }
     return NS_OK;
 }
@@ -263,7 +263,7 @@ static void count_rows(ns_patch_run *r)
 int ns_patch_conditions(ns_patch_run *r)
 {
     const ns_hook list[] = {
-        {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_z", .rows = rows_of(r), .edit = put_z, .user = r},
+        {.size = sizeof(ns_hook), .at = ns_patch_at(r->p->site), .rows = rows_of(r), .edit = put, .user = r},
         {.size = sizeof(ns_hook), .at = "hook_logits", .rows.kind = NS_ROWS_ANSWER, .read = see_patched, .user = r},
     };
     ns_hooks *hooks = NULL;

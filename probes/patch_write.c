@@ -139,7 +139,7 @@ int ns_patching_write(const ns_patching *o, const char *path, const ns_fact *fac
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
     if (o->n_dropped)
         snprintf(dropped, sizeof dropped, "%lld (first: %s, %s)", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
-    const ns_fact own[] = {{"kind", "patching", false}, {"rows", o->all_rows ? "all" : "answer", false}, {"direction", o->noising ? "noising" : "denoising", false},
+    const ns_fact own[] = {{"kind", "patching", false}, {"site", ns_patch_site_name(o->site), false}, {"rows", o->all_rows ? "all" : "answer", false}, {"direction", o->noising ? "noising" : "denoising", false},
                            {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false}, {"dropped", dropped, false}};
     ns_table_writer *w = NULL;
     int rc = ns_table_create_with(&w, path, own, (int)(sizeof own / sizeof *own), facts, n_facts, err);

@@ -3,8 +3,8 @@
 
     patch.py NEEDLESCOPE FIXTURES
 
-Every condition of `needlescope patch` (nothing, everything, a set and its controls, each head of the map; both directions, answer rows and all rows) is
-made again by pre-hooks on o_proj inside transformers: logit differences within 1e-4 (relative to 1 + |d|), recovery within 1e-4, flips equal but for near ties."""
+Every condition of `needlescope patch` (nothing, everything, a set and its controls, each head of the map; both directions, answer rows and all rows; z, q, k, v) is
+made again inside transformers, by pre-hooks on o_proj and hooks on q_proj, k_proj and v_proj: logit differences within 1e-4 (relative to 1 + |d|), recovery within 1e-4, flips equal but for near ties."""
 import json
 import os
 import subprocess
@@ -25,27 +25,32 @@ def call(*command):
 
 
 class Referee:
-    def __init__(self, folder):
+    def __init__(self, folder, site):
         self.model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
         self.heads = self.model.config.num_attention_heads
         self.layers = self.model.model.layers
         self.kept, self.patch = {}, None
+        d = self.layers[0].self_attn.o_proj.in_features // self.heads
         for l, layer in enumerate(self.layers):
-            layer.self_attn.o_proj.register_forward_pre_hook(lambda module, args, l=l: self.at_z(l, args[0]))
+            if site == "z":
+                layer.self_attn.o_proj.register_forward_pre_hook(lambda module, args, l=l: (self.at_site(l, args[0], d),))
+            else:
+                getattr(layer.self_attn, site + "_proj").register_forward_hook(lambda module, args, out, l=l: self.at_site(l, out, d))
 
-    def at_z(self, l, x):
-        z = x[0].unflatten(-1, (self.heads, -1)).clone()           # [row, head, d]
+    def at_site(self, l, x, d):
+        x = x[0].unflatten(-1, (-1, d)).clone()                    # [row, head or KV head, d]
         if self.patch is not None:
             source, heads, rows = self.patch
             for layer, head in heads:
                 if layer == l:
-                    z[-rows:, head] = source[l][-rows:, head]
-        self.kept[l] = z
-        return (z.flatten(-2)[None],)
+                    head = head * x.shape[1] // self.heads
+                    x[-rows:, head] = source[l][-rows:, head]
+        self.kept[l] = x
+        return x.flatten(-2)[None]
 
     @torch.inference_mode()
     def run(self, case, patch=None):
-        """Logits of the row that predicts the first content token, z of every layer."""
+        """Logits of the row that predicts the first content token, what the site holds in every layer."""
         self.kept, self.patch = {}, patch
         tokens = case["tokens"] + case["answer"][: case.get("lead", 0)]
         logits = self.model(torch.tensor([tokens])).logits[0, -1].double().numpy()
@@ -56,12 +61,13 @@ def first(case):
     return case["answer"][case.get("lead", 0)]
 
 
-def check(tool, folder, path, heads, rows, direction, work):
+def check(tool, folder, path, heads, rows, direction, work, site="z"):
     out = os.path.join(work, "p.h5")
-    call(tool, "patch", folder, "--cases", path, "--heads", heads, "--rows", rows, "--direction", direction, "--draws", "3", "-q", "-o", out)
+    call(tool, "patch", folder, "--cases", path, "--heads", heads, "--rows", rows, "--direction", direction, "--site", site, "--draws", "3", "-q", "-o", out)
     cases = {c["id"]: c for c in map(json.loads, open(path))}
-    referee = Referee(folder)
+    referee = Referee(folder, site)
     with h5py.File(out) as f:
+        assert f.attrs["site"] == site
         text = lambda name: [s if isinstance(s, str) else s.decode() for s in f[name][:]]
         ids, sources, sets = text("case_id"), text("source_id"), text("heads")
         d, says, source_d = f["difference"][:], f["says_source"][:], f["source_difference"][:]
@@ -88,7 +94,7 @@ def check(tool, folder, path, heads, rows, direction, work):
     if gap > 0.05 * np.abs(there - want[0]).sum():                 # a random model may gain nothing on the whole: no ratio then
         ours = np.concatenate([set_recovery, recovery.ravel()])
         assert np.abs(ours - (want - want[0]).sum(1) / gap).max() < 1e-4, (folder, rows, direction)
-    print(f"{os.path.basename(folder)} {rows} {direction}: {want.size} conditions x pairs equal within {worst:.1e}, gap {gap:.3g}", flush=True)
+    print(f"{os.path.basename(folder)} {site} {rows} {direction}: {want.size} conditions x pairs equal within {worst:.1e}, gap {gap:.3g}", flush=True)
 
 
 def random_twins(path, vocab, length):
@@ -114,10 +120,13 @@ def main():
         for rows in ("answer", "all"):
             for direction in ("denoising", "noising"):
                 check(tool, planted, path, "3.1,4.6", rows, direction, work)
+        for site in ("q", "k", "v"):
+            check(tool, planted, path, "3.1,4.6", "all", "denoising", work, site)
         for name in ("llama", "mistral"):
             random_twins(path, 64, 30)
             for rows in ("answer", "all"):
-                check(tool, os.path.join(fixtures, name), path, "1.4,2.0", rows, "denoising", work)
+                for site in ("z", "q", "k", "v"):
+                    check(tool, os.path.join(fixtures, name), path, "1.4,2.0", rows, "denoising", work, site)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-/* patch.h - activation patching: what of one prompt's answer comes along when z of a head is carried over into the pass over its twin.
+/* patch.h - activation patching: what of one prompt's answer comes along when what a head computes is carried over into the pass over its twin.
  *
  * Interchange interventions as in Vig et al. 2020, Meng et al. 2022, Wang et al. 2022; terms of Heimersheim and Nanda 2024. A pair is a case and its
- * twin (twin_of): the same prompt asked for another key. The source's z is put into the destination's pass, head by head; then
+ * twin (twin_of): the same prompt asked for another key. The source's z (or q, k, v) of a head is put into the destination's pass; then
  *     d = logit of the source's answer - logit of the destination's answer, first content token of each, at the row that predicts it
  *     recovery = sum over pairs of (d patched - d destination) / sum over pairs of (d source - d destination)
  * 0: nothing came along, 1: all did; a ratio of sums, since ratios of single pairs explode where the two runs hardly differ. Denoising (the default): source =
@@ -16,9 +16,15 @@
 
 NS_BEGIN
 
+/* What is carried over: the head's output z; its queries, keys or values, before QK-norm and rope. Keys and values are of the head's KV group: whoever
+ * shares them is patched too. */
+typedef enum ns_patch_site { NS_PATCH_Z, NS_PATCH_Q, NS_PATCH_K, NS_PATCH_V, NS_PATCH_SITES } ns_patch_site;
+NS_API const char *ns_patch_site_name(ns_patch_site);      /* "z", "q", "k", "v" */
+
 typedef struct ns_patch_params {
     size_t         size;
     const int64_t (*heads)[2]; int n_heads;       /* a set that is patched together, beside matched draws; 0 = none */
+    ns_patch_site  site;
     bool           no_map;                        /* leave out the map: each head by itself */
     bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
     bool           noising;
@@ -56,6 +62,7 @@ typedef struct ns_patching {
     const char **layer_kind;                      /* [L] */
     int64_t  *window;                             /* [L, H]; 0 = all keys */
     int64_t   n_dropped;  char first_dropped[64]; const char *dropped_reason;
+    ns_patch_site site;
     bool      all_rows, noising;
     uint64_t  seed;
     char      cases_sha256[65];

@@ -57,6 +57,19 @@ static void planted_heads_carry(void **state)
     ns_patching_free(p);
 }
 
+/* The planted heads look for the key that the question names: with the queries of the other question they look at the other needle. What they might look at
+ * does not depend on the question, so keys and values before it are the same in both. */
+static void queries_carry_and_keys_do_not(void **state)
+{
+    (void)state;
+    static const double expected[NS_PATCH_SITES] = {1, 1, 0, 0};
+    for (int site = NS_PATCH_Z; site < NS_PATCH_SITES; site++) {
+        ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1, .no_map = true, .site = (ns_patch_site)site});
+        assert_true(p->site == (ns_patch_site)site && fabs(p->list[2].recovery.value - expected[site]) < .01);
+        ns_patching_free(p);
+    }
+}
+
 /* d changes its sign with the direction, so the untouched runs of one direction are the sources of the other. */
 static void directions_mirror(void **state)
 {
@@ -158,7 +171,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(directions_mirror), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(queries_carry_and_keys_do_not), cmocka_unit_test(directions_mirror), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
                                        cmocka_unit_test(all_rows), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
