@@ -225,7 +225,7 @@ static int pass_run(ns_ablating *a, ns_pass *p, const ns_hooks *hooks)
     a->done += p->rows;
     const int rc = ns_pass_run(p, hooks, a->err);
     if (rc == NS_OK && a->p->progress)
-        a->p->progress(a->p->user, a->total ? (double)a->done / (double)a->total : 1);
+        a->p->progress(a->p->user, a->done < a->total ? (double)a->done / (double)a->total : 1);
     return rc;
 }
 
@@ -235,27 +235,32 @@ static bool shares_prompt(const ns_ablating *a, const ns_condition *c)
     return a->p->scope == NS_SCOPE_DECODE || c->mode == NS_EDIT_NOOP || c->mode == NS_EDIT_KNOCKOUT || c->mode == NS_EDIT_KNOCKOUT_OTHERS;
 }
 
+/* Below it a condition is the untouched run; noop goes through all layers, which is what it is for. */
+static int64_t first_layer(const ns_condition *c)
+{
+    return c->mode == NS_EDIT_NOOP ? 0 : ns_first_layer((const int64_t (*)[2])c->heads, c->n_heads);
+}
+
 /* The prompt but for its last token once; those conditions from there. */
 static int fork_conditions(ns_ablating *a, ns_pass *p, int64_t i)
 {
     const ns_case *const c = a->cases[i];
-    ns_session *trunk = NULL, *unused;
+    ns_session *trunk = NULL;
     const int64_t from = c->n_tokens - 1;
     int rc = from > 0 ? ns_pass_add(p, NULL, c, 0, from, -1, &trunk, a->err) : NS_OK;
     for (int k = 0; k < a->out->n && rc == NS_OK; k++)
         if (shares_prompt(a, &a->out->list[k]))
-            rc = ns_pass_add(p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, &unused, a->err);
+            rc = ns_pass_add_from(p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);
     return rc;
 }
 
 static int whole_conditions(ns_ablating *a, ns_pass *p, const ns_hooks *hooks, int64_t i)
 {
-    ns_session *unused;
     int rc = NS_OK;
     for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
         if (shares_prompt(a, &a->out->list[k]))
             continue;
-        rc = ns_pass_add(p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, &unused, a->err);
+        rc = ns_pass_add_from(p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);
         if (rc == NS_OK && p->rows >= NS_PASS_ROWS)
             rc = pass_run(a, p, hooks);
     }
@@ -395,10 +400,9 @@ int ns_ablate_losses(ns_ablating *a)
         rc = hooks_with(a, edits, &reader, &hooks);
     for (int64_t i = 0; i < n_cases && rc == NS_OK; i++)
         for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
-            ns_session *unused;
             if (!has_loss(&a->out->list[k]))
                 continue;
-            rc = ns_pass_add(&p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, &unused, a->err);
+            rc = ns_pass_add_from(&p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);
             if (rc == NS_OK && p.rows >= NS_PASS_ROWS)
                 rc = pass_run(a, &p, hooks);
         }

@@ -9,6 +9,7 @@ void ns_pass_clear(ns_pass *p)
         ns_session_free(p->list[--p->n]);
     free(p->list);
     p->list = NULL;
+    p->leader = NULL;
     p->capacity = p->rows = 0;
 }
 
@@ -40,4 +41,33 @@ int ns_pass_add(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, 
         rc = ns_session_add_case(s, c, case_index, err);
     *out = s;
     return rc;
+}
+
+static int lead(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, ns_error *err)
+{
+    if (p->leader && p->leader_parent == parent && p->leader_case == c && p->leader_from == from && p->leader_to == to)
+        return NS_OK;
+    p->leader_parent = parent;
+    p->leader_case = c;
+    p->leader_from = from;
+    p->leader_to = to;
+    p->leader = NULL;
+    return ns_pass_add(p, parent, c, from, to, -1, &p->leader, err);
+}
+
+int ns_pass_add_from(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, int64_t first_layer, ns_error *err)
+{
+    ns_session *s = NULL;
+    int rc = first_layer > 0 ? lead(p, parent, c, from, to, err) : NS_OK;
+    if (rc == NS_OK)
+        rc = ns_pass_add(p, parent, c, from, to, case_index, &s, err);
+    return rc || first_layer == 0 ? rc : ns_session_follow(s, p->leader, first_layer, err);
+}
+
+int64_t ns_first_layer(const int64_t (*heads)[2], int n)
+{
+    int64_t first = n ? heads[0][0] : 0;
+    for (int i = 1; i < n; i++)
+        first = heads[i][0] < first ? heads[i][0] : first;
+    return first;
 }

@@ -12,11 +12,17 @@ typedef struct ns_pass {
     int64_t         n, capacity, rows;
     bool          (*cancelled)(void *user);       /* or NULL */
     void           *user;
+    ns_session     *leader;                       /* of this pass: an untouched session that the others with these same rows follow */
+    const ns_session *leader_parent; const ns_case *leader_case; int64_t leader_from, leader_to;
 } ns_pass;
 
 /* Positions [from, to) of the prompt and then the answer of a case; parent (NULL: from is 0) is forked at `from`. The case is delivered with case_index,
  * not at all when that is negative. *out is the pass's. */
 int  ns_pass_add(ns_pass *, ns_session *parent, const ns_case *, int64_t from, int64_t to, int64_t case_index, ns_session **out, ns_error *);
+/* The same for a session that nobody touches below first_layer: there it follows an untouched one, which the pass brings along. */
+int  ns_pass_add_from(ns_pass *, ns_session *parent, const ns_case *, int64_t from, int64_t to, int64_t case_index, int64_t first_layer, ns_error *);
+/* The first layer of a set of heads; 0 of none. */
+int64_t ns_first_layer(const int64_t (*heads)[2], int n);
 /* Runs what was gathered, and empties the pass. */
 int  ns_pass_run(ns_pass *, const ns_hooks *, ns_error *);
 void ns_pass_clear(ns_pass *);

@@ -32,7 +32,7 @@ static int run_pass(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks)
     r->done += p->rows;
     const int rc = ns_pass_run(p, hooks, r->err);
     if (rc == NS_OK && r->p->progress)
-        r->p->progress(r->p->user, r->total ? (double)r->done / (double)r->total : 1);
+        r->p->progress(r->p->user, r->done < r->total ? (double)r->done / (double)r->total : 1);
     return rc;
 }
 
@@ -216,16 +216,21 @@ static bool shares_prompt(const ns_patch_run *r, int k)
     return !r->p->all_rows || r->out->list[k].kind == NS_PATCH_NONE;
 }
 
+static int64_t first_layer(const ns_patch_run *r, int k)
+{
+    return ns_first_layer((const int64_t (*)[2])r->out->list[k].heads, r->out->list[k].n_heads);
+}
+
 static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t i)
 {
     const ns_case *const to = r->pairs[i].to;
     const int64_t from = to->n_tokens - 1, end = ns_patch_row(to) + 1;
-    ns_session *trunk = NULL, *unused;
+    ns_session *trunk = NULL;
     int rc = NS_OK;
     for (int k = 0; k < r->out->n && rc == NS_OK; k++) {
         if (shares_prompt(r, k))
             continue;
-        rc = ns_pass_add(p, NULL, to, 0, end, k * r->out->C + i, &unused, r->err);
+        rc = ns_pass_add_from(p, NULL, to, 0, end, k * r->out->C + i, first_layer(r, k), r->err);
         if (rc == NS_OK && p->rows >= NS_PASS_ROWS)
             rc = run_pass(r, p, hooks);
     }
@@ -233,7 +238,7 @@ static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t 
         rc = ns_pass_add(p, NULL, to, 0, from, -1, &trunk, r->err);
     for (int k = 0; k < r->out->n && rc == NS_OK; k++)
         if (shares_prompt(r, k))
-            rc = ns_pass_add(p, trunk, to, from, end, k * r->out->C + i, &unused, r->err);
+            rc = ns_pass_add_from(p, trunk, to, from, end, k * r->out->C + i, first_layer(r, k), r->err);
     return rc == NS_OK && p->rows >= NS_PASS_ROWS ? run_pass(r, p, hooks) : rc;
 }
 

@@ -91,6 +91,28 @@ static void find_deepest(ns_pass *p)
         }
 }
 
+static bool comes_before(const ns_pass *p, int64_t i, const ns_session *s)
+{
+    for (int64_t j = i - 1; j >= 0; j--)
+        if (p->sessions[j] == s)
+            return true;
+    return false;
+}
+
+static int check_leader(const ns_pass *p, int64_t i)
+{
+    const ns_session *s = p->sessions[i], *leader = s->leader;
+    if (s->parent && s->parent->leader)
+        return ns_fail(p->err, NS_E_ARG, "session %lld: its parent follows another session and has no keys to share", (long long)i);
+    if (!leader)
+        return NS_OK;
+    if (!comes_before(p, i, leader))
+        return ns_fail(p->err, NS_E_ARG, "session %lld: the session it follows must come before it in the same call", (long long)i);
+    if (s->n_tokens != leader->n_tokens || s->computed != leader->computed || memcmp(s->tokens, leader->tokens, (size_t)s->n_tokens * sizeof *s->tokens) != 0)
+        return ns_fail(p->err, NS_E_ARG, "session %lld: it holds other tokens than the session it follows", (long long)i);
+    return NS_OK;
+}
+
 static int check_sessions(ns_pass *p)
 {
     for (int64_t i = 0; i < p->n_sessions; i++) {
@@ -100,13 +122,13 @@ static int check_sessions(ns_pass *p)
                            s->model != p->model ? "belongs to another model" : s->failed ? "an earlier pass failed" : "has run and kept no keys");
         if (s->n_tokens == 0)
             return ns_fail(p->err, NS_E_ARG, "session %lld has no tokens", (long long)i);
-        bool found = !s->parent;
-        for (int64_t j = i - 1; j >= 0 && !found; j--)
-            found = p->sessions[j] == s->parent;
-        if (!found)
+        if (s->parent && !comes_before(p, i, s->parent))
             return ns_fail(p->err, NS_E_ARG, "session %lld: its parent must come before it in the same call", (long long)i);
         if (s->parent && ns_arch_rope_class(p->arch, s->n_tokens) != ns_arch_rope_class(p->arch, s->parent->n_tokens) && !s->final_length)
             return ns_fail(p->err, NS_E_ARG, "session %lld: rope frequencies differ from its parent's; set final_length or do not fork", (long long)i);
+        int rc = check_leader(p, i);
+        if (rc)
+            return rc;
     }
     return NS_OK;
 }
@@ -160,6 +182,32 @@ static int embed_band(embed_job *j, int64_t session)
     return rc;
 }
 
+static size_t residual_bytes(const ns_pass *p, const ns_session *s)
+{
+    return (size_t)((s->n_tokens - s->base) * p->arch->d_model) * sizeof(float);
+}
+
+static int need_residual(const ns_pass *p, ns_session *s)
+{
+    s->x = ns_alloc_aligned(residual_bytes(p, s) + 64);
+    return s->x ? NS_OK : ns_oom(p->err, "the residual stream; lower the batch with --memory");
+}
+
+/* Sessions that begin at this layer take over what their leaders bring to it. */
+static int take_over(const ns_pass *p, int64_t layer, int64_t first, int64_t last)
+{
+    int rc = NS_OK;
+    for (int64_t i = first; i < last && !rc; i++) {
+        ns_session *s = p->sessions[i];
+        if (!s->leader || s->first_layer != layer)
+            continue;
+        rc = need_residual(p, s);
+        if (!rc)
+            memcpy(s->x, s->leader->x, residual_bytes(p, s));
+    }
+    return rc;
+}
+
 static int embed(ns_pass *p, int64_t session)
 {
     ns_session *s = p->sessions[session];
@@ -167,9 +215,10 @@ static int embed(ns_pass *p, int64_t session)
     embed_job j = { .p = p, .s = s, .failed = &failed };
     s->base = s->computed;
     s->layers = 0;
-    s->x = ns_alloc_aligned((size_t)((s->n_tokens - s->base) * p->arch->d_model) * sizeof(float) + 64);
-    if (!s->x)
-        return ns_oom(p->err, "the residual stream; lower the batch with --memory");
+    if (s->leader)
+        return NS_OK;
+    if (need_residual(p, s))
+        return NS_E_MEMORY;
     j.tensor = ns_checkpoint_find(p->model->checkpoint, p->arch->embed.name);
     j.positions = p->arch->positions.name ? ns_checkpoint_find(p->model->checkpoint, p->arch->positions.name) : NULL;
     if (j.positions && !(j.pos = ns_buffer_need(&p->scratch->normed, NS_BAND_ROWS * p->arch->d_model, p->err)))
@@ -193,13 +242,15 @@ static int64_t session_bytes(const ns_pass *p, const ns_session *s)
     return bytes + kv;
 }
 
-/* May a wave end before session `at`? Not between a pending parent and its child. */
+/* May a wave end before session `at`? Not between a pending parent and its child, or a leader and who follows it. */
 static bool may_cut(const ns_pass *p, int64_t first, int64_t at)
 {
-    for (int64_t i = at; i < p->n_sessions; i++)
-        for (int64_t j = first; j < at && p->sessions[i]->parent; j++)
-            if (p->sessions[j] == p->sessions[i]->parent)
+    for (int64_t i = at; i < p->n_sessions; i++) {
+        const ns_session *s = p->sessions[i];
+        for (int64_t j = first; j < at && (s->parent || s->leader); j++)
+            if (p->sessions[j] == s->parent || p->sessions[j] == s->leader)
                 return false;
+    }
     return true;
 }
 
@@ -215,12 +266,12 @@ static int64_t wave_end(const ns_pass *p, int64_t first)
     return at;
 }
 
-static void count_children(ns_pass *p, int64_t first, int64_t last)
+static void count_children(ns_pass *p, int64_t layer, int64_t first, int64_t last)
 {
     for (int64_t i = first; i < last; i++)
         p->sessions[i]->children_left = 0;
     for (int64_t i = first; i < last; i++)
-        if (p->sessions[i]->parent)
+        if (p->sessions[i]->parent && ns_session_runs(p->sessions[i], layer))
             p->sessions[i]->parent->children_left++;
 }
 
@@ -233,7 +284,9 @@ static int run_layer(ns_pass *p, int64_t layer, int64_t first, int64_t last)
         rc = ns_weights_layer(m, layer, &streamed, p->err);
         w = &streamed;
     }
-    count_children(p, first, last);
+    count_children(p, layer, first, last);
+    if (!rc)
+        rc = take_over(p, layer, first, last);
     if (!rc)
         rc = ns_layer_run(p, first, last, layer, w);
     if (m->streamed)
@@ -287,7 +340,8 @@ static void finish_sessions(ns_pass *p, int rc)
         free(s->x);
         s->rows = NULL;
         s->x = NULL;
-        s->parent = NULL;
+        s->parent = s->leader = NULL;
+        s->first_layer = 0;
         s->ran = true;
         s->failed = rc != NS_OK;
         s->computed = s->n_tokens;

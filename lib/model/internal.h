@@ -103,6 +103,8 @@ struct ns_session {
     const ns_model *model;
     ns_session     *parent;         /* of a fork whose prefix is still pending in the parent */
     int64_t         fork_at;
+    ns_session     *leader;         /* whose rows it takes over at first_layer; NULL: first_layer is 0 */
+    int64_t         first_layer;
     int64_t         computed;       /* positions whose pass is done (or that the parent computes) */
     int32_t        *tokens;         /* [n_tokens] all of them, computed and pending */
     int64_t         n_tokens, capacity;
@@ -121,6 +123,11 @@ struct ns_session {
     int64_t         children_left;  /* children of this pass that still need the layer's pages */
     ns_runs        *rows;           /* [n_hooks * max(1, n_served)] resolved rows */
 };
+
+static inline bool ns_session_runs(const ns_session *s, int64_t layer)
+{
+    return s->n_tokens > s->computed && layer >= s->first_layer;
+}
 
 /* ---- the pass ---- */
 

@@ -611,7 +611,8 @@ static int64_t new_rows(const ns_session *s)
     return s->n_tokens - s->base;
 }
 
-/* Sessions from `first` on that go together: few rows each, no more than a band, none whose parent is among them (its keys are not there yet). */
+/* Sessions from `first` on that go together: few rows each, no more than a band, none whose parent is among them (its keys are not there yet). Those that
+ * begin in a later layer are passed over. */
 static int64_t group_end(const ns_pass *p, int64_t layer, int64_t first, int64_t last)
 {
     int64_t rows = 0, at = first;
@@ -619,6 +620,8 @@ static int64_t group_end(const ns_pass *p, int64_t layer, int64_t first, int64_t
         const ns_session *const s = p->sessions[at];
         if (s->n_tokens <= s->computed)
             break;
+        if (!ns_session_runs(s, layer))
+            continue;
         rows += new_rows(s);
         if (new_rows(s) > FEW_ROWS || rows > NS_BAND_ROWS || (s->parent && s->parent->layers <= layer))
             break;
@@ -647,10 +650,14 @@ static int run_group(ctx *c, int64_t first, int64_t last)
     c->n_members = 0;
     for (int64_t i = first; i < last && !rc; i++) {
         ns_session *const s = p->sessions[i];
+        if (!ns_session_runs(s, layer))
+            continue;
         members[c->n_members++] = (ns_band) { .s = s, .session = i, .layer = layer, .begin = s->base, .end = s->n_tokens, .deepest = deepest_needed(p, layer) };
         rows += new_rows(s);
         rc = a ? ready_pages(p, s, layer, a) : NS_OK;
     }
+    if (c->n_members == 0)
+        return rc;                             /* all of them begin later */
     if (!rc)
         rc = need_scratch(p, c->layer, c->weights, rows);
     float *const x = rc ? NULL : ns_buffer_need(&p->scratch->group, NS_BAND_ROWS * p->arch->d_model, p->err);
@@ -681,7 +688,7 @@ int ns_layer_run(ns_pass *p, int64_t first, int64_t last, int64_t layer, const n
             continue;
         }
         end = i + 1;
-        if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
+        if (ns_session_runs(p->sessions[i], layer))
             rc = run_session(&c, i);
     }
     return rc;

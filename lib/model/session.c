@@ -97,6 +97,18 @@ int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *
     return rc;
 }
 
+int ns_session_follow(ns_session *s, ns_session *leader, int64_t layer, ns_error *err)
+{
+    const int64_t L = s->model->arch->n_layers;
+    if (layer < 0 || layer >= L)
+        return ns_fail(err, NS_E_ARG, "a session cannot begin at layer %lld of %lld", (long long)layer, (long long)L);
+    if (s == leader || s->decode || leader->decode || leader->leader || s->ran || leader->ran)
+        return ns_fail(err, NS_E_ARG, "a session follows another that has not run, follows nobody itself, and keeps no keys");
+    s->leader = layer ? leader : NULL;
+    s->first_layer = layer;
+    return NS_OK;
+}
+
 int ns_session_add_case(ns_session *s, const ns_case *c, int64_t case_index, ns_error *err)
 {
     if (!ns_grow(&s->served, &s->served_capacity, s->n_served + 1, sizeof *s->served))

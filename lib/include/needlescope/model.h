@@ -53,6 +53,10 @@ NS_API NS_MUST_CHECK int ns_session_append(ns_session *, const int32_t *tokens, 
 /* A child that shares the parent's first `at` tokens: computed once, in the parent. Both go into the same call of ns_forward,
  * parent first (or the parent kept its keys and values: decode = true). The parent must outlive the child. */
 NS_API NS_MUST_CHECK int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *);
+/* For interventions that leave the first layers alone: below `layer` nothing of s is computed or delivered, and there its rows are taken over from the leader,
+ * which holds the same tokens (and forks at the same place, if it does), comes before it in the same call of ns_forward and must outlive that. Neither keeps keys
+ * and values, the leader follows nobody, nobody forks from s. Layer 0: s is computed as ever. */
+NS_API NS_MUST_CHECK int ns_session_follow(ns_session *s, ns_session *leader, int64_t layer, ns_error *err);
 /* The case(s) this timeline serves: rows are resolved and delivered for each of them. A parent that only carries a shared
  * prefix serves all cases of its children. The case must outlive the session. */
 NS_API NS_MUST_CHECK int ns_session_add_case(ns_session *, const ns_case *, int64_t case_index, ns_error *);

@@ -1,4 +1,4 @@
-/* test_invariance.c - the rule: hooks, batching, forking, threads, kernels, waves, streaming, decoding and how equal weights are stored never change a bit. */
+/* test_invariance.c - the rule: hooks, batching, forking, threads, kernels, waves, streaming, decoding, following and how equal weights are stored never change a bit. */
 #include "tiny.h"
 #include "core/core.h"
 
@@ -127,6 +127,32 @@ static void check_decode(const tiny *t, const int32_t *tokens, const float *want
     ns_session_free(s);
 }
 
+/* Whole sessions and forks that take over a leader's rows at each layer, among others that do not. */
+static void check_followers(const tiny *t, const int32_t *tokens, const float *want)
+{
+    const int64_t L = t->arch->n_layers;
+    ns_session *list[16];
+    int n = 0;
+    list[n++] = fresh(t, tokens, 300, false);
+    for (int64_t l = 1; l < L; l++) {
+        list[n] = fresh(t, tokens, 300, false);
+        ok(ns_session_follow(list[n++], list[0], l, &err));
+    }
+    const int trunk = n;
+    list[n++] = fresh(t, tokens, 500, false);
+    for (int64_t l = 0; l < 2 * L - 1; l++) {               /* the last layers first: groups have gaps at either end */
+        ok(ns_session_fork(&list[n], list[trunk], 499, &err));
+        ok(ns_session_append(list[n++], tokens + 499, 3, &err));
+        if (l)
+            ok(ns_session_follow(list[n - 1], list[trunk + 1], l < L ? L - l : l - L + 1, &err));
+    }
+    ok(ns_forward(t->model, list, n, NULL, NULL, &err));
+    for (int i = 0; i < n; i++)
+        same_row(t, list[i], want, i < trunk ? 299 : i == trunk ? 499 : 501);
+    while (n > 0)
+        ns_session_free(list[--n]);
+}
+
 static int look(void *user, const ns_site *site, const ns_view *v, ns_error *e)
 {
     (void)v;
@@ -184,6 +210,7 @@ static void invariance(const char *config)
         free(got);
         check_lengths(&t, tokens, want);
         check_forks(&t, tokens, want);
+        check_followers(&t, tokens, want);
         check_decode(&t, tokens, want);
         check_hooks(&t, tokens, want);
     }

@@ -44,6 +44,53 @@ static void tokens_and_positions(void **state)
     tiny_close(&t);
 }
 
+static int no_early_rows(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)v;
+    (void)e;
+    ++*(int64_t *)user;
+    assert_true(site->session == 0 || site->layer >= 2);
+    return NS_OK;
+}
+
+static void followers(void **state)
+{
+    (void)state;
+    tiny t;
+    tiny_open(&t, tiny_llama, 1, NULL, 0);
+    ns_session *s[3];
+    ns_hooks *hooks;
+    int64_t calls = 0;
+    const ns_session_params keeps = { .size = sizeof keeps, .decode = true };
+    const ns_hook reader = { .size = sizeof reader, .at = "blocks.*.hook_resid_post", .read = no_early_rows, .user = &calls };
+    for (int i = 0; i < 3; i++)
+        ok(ns_session_new(&s[i], t.model, i == 2 ? &keeps : NULL, &err));
+    for (int i = 0; i < 3; i++)
+        ok(ns_session_append(s[i], (int32_t[]) { 3, 4, 5 + i }, 3, &err));
+    refused(ns_session_follow(s[1], s[0], 3, &err), NS_E_ARG, "layer 3 of 3");
+    refused(ns_session_follow(s[0], s[0], 1, &err), NS_E_ARG, "follows another");
+    refused(ns_session_follow(s[1], s[2], 1, &err), NS_E_ARG, "keeps no keys");
+    ok(ns_session_follow(s[1], s[0], 2, &err));
+    refused(ns_session_follow(s[0], s[1], 1, &err), NS_E_ARG, "follows nobody");
+    refused(ns_forward(t.model, s, 2, NULL, NULL, &err), NS_E_ARG, "other tokens");
+    refused(ns_forward(t.model, s + 1, 1, NULL, NULL, &err), NS_E_ARG, "before it");
+    ok(ns_session_truncate(s[1], 2, &err));
+    ok(ns_session_append(s[1], (int32_t[]) { 5 }, 1, &err));
+    ns_session *child;
+    ok(ns_session_fork(&child, s[1], 2, &err));
+    ok(ns_session_append(child, (int32_t[]) { 5 }, 1, &err));
+    refused(ns_forward(t.model, (ns_session *[]) { s[0], s[1], child }, 3, NULL, NULL, &err), NS_E_ARG, "no keys to share");
+    ns_session_free(child);
+    ok(ns_hooks_new(&hooks, t.arch, &reader, 1, &err));
+    ok(ns_forward(t.model, s, 2, hooks, NULL, &err));
+    assert_int_equal(calls, 3 + 1);
+    assert_memory_equal(ns_session_logits(s[0]), ns_session_logits(s[1]), (size_t)t.arch->vocab * sizeof(float));
+    ns_hooks_free(hooks);
+    for (int i = 0; i < 3; i++)
+        ns_session_free(s[i]);
+    tiny_close(&t);
+}
+
 static void globs(void **state)
 {
     (void)state;
@@ -147,7 +194,7 @@ static void drafts_do_not_change_greedy(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens_and_positions), cmocka_unit_test(globs), cmocka_unit_test(poisoned_weights),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs), cmocka_unit_test(poisoned_weights),
                                         cmocka_unit_test(non_finite_activation_names_its_point), cmocka_unit_test(drafts_do_not_change_greedy) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
