@@ -23,17 +23,17 @@ static const cli_option heads_options[] = {
 
 /* ---- maps ---- */
 
-typedef struct map { float *score; int64_t (*marks)[2], shape[2]; ns_heads_figure figure; } map;
-typedef struct maps { map list[NS_FIGURE_HEADS]; int n; int *kind; int64_t *window; char marks_name[32]; } maps;
+typedef struct map { float *score; int64_t (*marks)[2], shape[2]; int *kind; int64_t *window; char name[128], model[128]; ns_heads_figure figure; } map;
+typedef struct maps { map list[NS_FIGURE_HEADS]; int n; char marks_name[32]; } maps;
 
 static void clear_maps(maps *m)
 {
     for (int i = 0; i < m->n; i++) {
         free(m->list[i].score);
         free(m->list[i].marks);
+        free(m->list[i].kind);
+        free(m->list[i].window);
     }
-    free(m->kind);
-    free(m->window);
 }
 
 /* The k best behind the marks that are there. */
@@ -66,16 +66,49 @@ static int mark_heads(cli *app, const heads_settings *s, map *m)
     return add_best(app, s->top, m);
 }
 
-static int add_map(cli *app, const heads_settings *s, const ns_file *f, const char *path, const char *name, maps *all)
+/* The score's name; of several files the file's name too, without its ending. */
+static void name_map(map *m, const char *score, const char *path, bool several)
+{
+    const char *const slash = strrchr(path, '/'), *const base = slash ? slash + 1 : path, *const dot = strrchr(base, '.');
+    const int n = (int)(dot && dot > base ? dot - base : (ptrdiff_t)strlen(base));
+    if (several)
+        snprintf(m->name, sizeof m->name, "%s, %.*s", score ? score : "score", n, base);
+    else if (score)
+        snprintf(m->name, sizeof m->name, "%s", score);
+}
+
+static int add_map(cli *app, const heads_settings *s, const ns_file *f, const char *path, const char *score, bool several, maps *all)
 {
     map *const m = &all->list[all->n++];
-    int rc = cli_read_score(f, path, name, &m->score, m->shape, &app->err);
-    if (rc == NS_OK && !all->kind)
-        rc = cli_read_layers(f, m->shape[0], &all->kind, &all->window, &app->err);
-    m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = m->shape[0], .n_heads = m->shape[1], .kind = all->kind,
-                                  .window = all->window, .score_name = name, .model_name = ns_file_fact(f, "model_name"), .chance = NAN,
+    const char *const model = ns_file_fact(f, "model_name");
+    int rc = cli_read_score(f, path, score, &m->score, m->shape, &app->err);
+    if (rc == NS_OK)
+        rc = cli_read_layers(f, m->shape[0], &m->kind, &m->window, &app->err);
+    name_map(m, score, path, several);
+    snprintf(m->model, sizeof m->model, "%s", model ? model : "");
+    m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = m->shape[0], .n_heads = m->shape[1], .kind = m->kind,
+                                  .window = m->window, .score_name = *m->name ? m->name : NULL, .model_name = model ? m->model : NULL, .chance = NAN,
                                   .marks_name = all->marks_name};
     return rc == NS_OK ? mark_heads(app, s, m) : rc;
+}
+
+static int add_file(cli *app, const heads_settings *s, const char *path, bool several, maps *all)
+{
+    ns_file *f = NULL;
+    int rc = ns_file_open(&f, path, &app->err);
+    for (int64_t i = 0; rc == NS_OK && i < (s->score.n ? s->score.n : 1); i++)
+        rc = add_map(app, s, f, path, s->score.n ? s->score.list[i] : NULL, several, all);
+    ns_file_close(f);
+    return rc;
+}
+
+/* NULL where the files are of several models. */
+static const char *one_model(const maps *m)
+{
+    for (int i = 1; i < m->n; i++)
+        if (strcmp(m->list[i].model, m->list[0].model) != 0)
+            return NULL;
+    return m->list[0].figure.model_name;
 }
 
 static int draw_maps(cli *app, const heads_settings *s, const maps *m)
@@ -88,41 +121,38 @@ static int draw_maps(cli *app, const heads_settings *s, const maps *m)
         return ns_draw_heads(s->look.out, &figures[0], &params, &app->err);
     ns_figure_params wide = params;
     wide.width = params.width > 0 ? params.width : 7;
-    return ns_draw_heads_row(s->look.out, figures, m->n, "Scores of every head", figures[0].model_name, &wide, &app->err);
+    return ns_draw_heads_row(s->look.out, figures, m->n, "Scores of every head", one_model(m), &wide, &app->err);
 }
 
 static int figure_heads(cli *app, const void *settings, char **args, int n_args)
 {
-    (void)n_args;
     const heads_settings *const s = settings;
-    ns_file *f = NULL;
+    const int64_t n = n_args * (s->score.n ? s->score.n : 1);
     maps m = {.marks_name = "marked"};
     int rc = cli_look_check(app, &s->look);
     if (s->top)
         snprintf(m.marks_name, sizeof m.marks_name, "top %lld", (long long)s->top);
-    if (rc == NS_OK && s->score.n > NS_FIGURE_HEADS)
-        rc = ns_fail(&app->err, NS_E_ARG, "--score: %lld scores; %d can stand side by side", (long long)s->score.n, NS_FIGURE_HEADS);
-    if (rc == NS_OK)
-        rc = ns_file_open(&f, args[0], &app->err);
-    for (int64_t i = 0; rc == NS_OK && i < (s->score.n ? s->score.n : 1); i++)
-        rc = add_map(app, s, f, args[0], s->score.n ? s->score.list[i] : NULL, &m);
+    if (rc == NS_OK && n > NS_FIGURE_HEADS)
+        rc = ns_fail(&app->err, NS_E_ARG, "%lld maps (files x scores); %d can stand side by side", (long long)n, NS_FIGURE_HEADS);
+    for (int i = 0; rc == NS_OK && i < n_args; i++)
+        rc = add_file(app, s, args[i], n_args > 1, &m);
     if (rc == NS_OK)
         rc = draw_maps(app, s, &m);
     if (rc == NS_OK)
-        rc = cli_say_drawn(app, s->look.out, s->score.list[0]);
+        rc = cli_say_drawn(app, s->look.out, s->score.n ? s->score.list[0] : NULL);
     clear_maps(&m);
-    ns_file_close(f);
     return rc;
 }
 
 const cli_command cli_cmd_figure_heads = {
     .name = "figure heads", .section = "Figures", .summary = "Draws a score of every head: layer x head",
-    .arguments = "SCORES", .min_args = 1, .max_args = 1,
+    .arguments = "SCORES...", .min_args = 1, .max_args = NS_FIGURE_HEADS,
     .groups = {{"Options", heads_options, 0}, {"Look", cli_look_options, offsetof(heads_settings, look)}},
     .settings_size = sizeof(heads_settings),
-    .description = "The strip at the left says which layers have full attention, a sliding window, or none. The file's ending chooses "
+    .description = "Several scores, or the same of several files, stand side by side; one scale for all is --vmin and --vmax. The strip at the left says which layers have full attention, a sliding window, or none. The file's ending chooses "
                    "PNG, PDF or SVG; the command line goes into its metadata.",
     .examples = "needlescope figure heads scores.h5 --score retrieval_mass -o heads.pdf\n"
-                "needlescope figure heads scores.h5 --score retrieval_find,retrieval_continue,induction --top 5 -o heads.png",
+                "needlescope figure heads scores.h5 --score retrieval_find,retrieval_continue,induction --top 5 -o heads.png\n"
+                "needlescope figure heads z.h5 q.h5 --score recovery --vmin -0.8 --vmax 0.8 -o recovery.pdf",
     .run = figure_heads,
 };
