@@ -241,13 +241,13 @@ static int64_t first_layer(const ns_condition *c)
     return c->mode == NS_EDIT_NOOP ? 0 : ns_first_layer((const int64_t (*)[2])c->heads, c->n_heads);
 }
 
-/* The prompt but for its last token once; those conditions from there. */
+/* The prompt but for its last token once, unless the whole conditions brought it along; those conditions from there. */
 static int fork_conditions(ns_ablating *a, ns_pass *p, int64_t i)
 {
     const ns_case *const c = a->cases[i];
-    ns_session *trunk = NULL;
     const int64_t from = c->n_tokens - 1;
-    int rc = from > 0 ? ns_pass_add(p, NULL, c, 0, from, -1, &trunk, a->err) : NS_OK;
+    ns_session *trunk = ns_pass_untouched(p, NULL, c, 0, ns_case_length(c));
+    int rc = from > 0 && !trunk ? ns_pass_add(p, NULL, c, 0, from, -1, &trunk, a->err) : NS_OK;
     for (int k = 0; k < a->out->n && rc == NS_OK; k++)
         if (shares_prompt(a, &a->out->list[k]))
             rc = ns_pass_add_from(p, trunk, c, from, ns_case_length(c), k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);

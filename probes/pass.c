@@ -43,10 +43,13 @@ int ns_pass_add(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, 
     return rc;
 }
 
-static int lead(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, ns_error *err)
+ns_session *ns_pass_untouched(const ns_pass *p, const ns_session *parent, const ns_case *c, int64_t from, int64_t to)
 {
-    if (p->leader && p->leader_parent == parent && p->leader_case == c && p->leader_from == from && p->leader_to == to)
-        return NS_OK;
+    return p->leader_parent == parent && p->leader_case == c && p->leader_from == from && p->leader_to == to ? p->leader : NULL;
+}
+
+static int add_leader(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, ns_error *err)
+{
     p->leader_parent = parent;
     p->leader_case = c;
     p->leader_from = from;
@@ -55,13 +58,21 @@ static int lead(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, 
     return ns_pass_add(p, parent, c, from, to, -1, &p->leader, err);
 }
 
+/* An untouched session costs as much as it has rows; every other one of the pass's then saves the layers below first_layer. Twice what it costs is asked
+ * for, since a pass may end before it is full. */
+static bool pays(const ns_pass *p, int64_t rows, int64_t first_layer)
+{
+    return first_layer * NS_PASS_ROWS > 2 * ns_model_arch(p->model)->n_layers * rows;
+}
+
 int ns_pass_add_from(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, int64_t first_layer, ns_error *err)
 {
     ns_session *s = NULL;
-    int rc = first_layer > 0 ? lead(p, parent, c, from, to, err) : NS_OK;
+    const bool here = ns_pass_untouched(p, parent, c, from, to) != NULL, follows = first_layer > 0 && (here || pays(p, to - from, first_layer));
+    int rc = follows && !here ? add_leader(p, parent, c, from, to, err) : NS_OK;
     if (rc == NS_OK)
         rc = ns_pass_add(p, parent, c, from, to, case_index, &s, err);
-    return rc || first_layer == 0 ? rc : ns_session_follow(s, p->leader, first_layer, err);
+    return rc || !follows ? rc : ns_session_follow(s, p->leader, first_layer, err);
 }
 
 int64_t ns_first_layer(const int64_t (*heads)[2], int n)

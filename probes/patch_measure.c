@@ -225,7 +225,6 @@ static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t 
 {
     const ns_case *const to = r->pairs[i].to;
     const int64_t from = to->n_tokens - 1, end = ns_patch_row(to) + 1;
-    ns_session *trunk = NULL;
     int rc = NS_OK;
     for (int k = 0; k < r->out->n && rc == NS_OK; k++) {
         if (shares_prompt(r, k))
@@ -234,7 +233,8 @@ static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t 
         if (rc == NS_OK && p->rows >= NS_PASS_ROWS)
             rc = run_pass(r, p, hooks);
     }
-    if (rc == NS_OK && from > 0)
+    ns_session *trunk = ns_pass_untouched(p, NULL, to, 0, end);
+    if (rc == NS_OK && from > 0 && !trunk)
         rc = ns_pass_add(p, NULL, to, 0, from, -1, &trunk, r->err);
     for (int k = 0; k < r->out->n && rc == NS_OK; k++)
         if (shares_prompt(r, k))

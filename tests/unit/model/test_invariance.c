@@ -134,6 +134,8 @@ static void check_followers(const tiny *t, const int32_t *tokens, const float *w
     ns_session *list[16];
     int n = 0;
     list[n++] = fresh(t, tokens, 300, false);
+    ok(ns_session_fork(&list[n], list[0], 299, &err));      /* who leads may be forked too */
+    ok(ns_session_append(list[n++], tokens + 299, 1, &err));
     for (int64_t l = 1; l < L; l++) {
         list[n] = fresh(t, tokens, 300, false);
         ok(ns_session_follow(list[n++], list[0], l, &err));
