@@ -34,6 +34,14 @@ static block block_at(const ns_weight *w, slice s, int64_t k, int64_t c)
     return (block) { (const uint16_t *)w->packed + c * w->k + k * NS_PANEL, depth * NS_PANEL };
 }
 
+/* The one that is multiplied after it: the next panel's, then the first panel's next; none at the end. */
+static block block_after(const ns_weight *w, slice s, int64_t k, int64_t c)
+{
+    if (c + NS_PANEL < s.c1)
+        return block_at(w, s, k, c + NS_PANEL);
+    return k + NS_GEMM_KB < s.k1 ? block_at(w, s, k + NS_GEMM_KB, s.c0) : (block) { .n = 0 };
+}
+
 /* C[M, columns] (+)= A wide, while `next` comes from memory, a share of it with each step of rows. */
 static void multiply_block(const ns_math *math, int64_t M, int64_t columns, const float *A, int64_t lda, const float *wide, int64_t depth, block next, float *C, int64_t ldc, bool add)
 {
@@ -51,8 +59,7 @@ static void multiply_narrow(const ns_math *math, int64_t M, const float *A, int6
     _Alignas(64) float wide[NS_GEMM_KB * NS_PANEL];
     for (int64_t k = s.k0; k < s.k1; k += NS_GEMM_KB)
         for (int64_t c = s.c0; c < s.c1; c += NS_PANEL) {
-            const bool last = c + NS_PANEL >= s.c1, end = last && k + NS_GEMM_KB >= s.k1;
-            const block b = block_at(w, s, k, c), next = end ? (block) { .n = 0 } : last ? block_at(w, s, k + NS_GEMM_KB, s.c0) : block_at(w, s, k, c + NS_PANEL);
+            const block b = block_at(w, s, k, c), next = block_after(w, s, k, c);
             (w->dtype == NS_BF16 ? math->bf16_to_f32 : math->f16_to_f32)(wide, b.numbers, b.n);
             multiply_block(math, M, s.c1 - c < NS_PANEL ? s.c1 - c : NS_PANEL, A + (k - s.k0), lda, wide, b.n / NS_PANEL, next, C + (c - s.c0), ldc, k > s.k0);
         }
