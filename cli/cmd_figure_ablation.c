@@ -57,14 +57,14 @@ static int64_t count_controls(const conditions *c, int64_t target)
     return n;
 }
 
-static int add_column(strips *s, const conditions *c, int64_t target, const char *file, bool named, ns_error *err)
+static int add_column(strips *s, const conditions *c, int64_t target, const char *path, bool named, ns_error *err)
 {
     const char *const mode = c->mode ? c->mode[target] : "patched";
     if (s->n_columns == MOST_COLUMNS)
         return ns_fail(err, NS_E_ARG, "more than %d sets of heads: draw fewer files at once", MOST_COLUMNS);
     column *const to = &s->columns[s->n_columns++];
     to->n = count_controls(c, target);
-    to->name = named ? ns_printf_alloc("%.*s: %s", (int)strcspn(file, "."), file, mode) : ns_strdup(mode);
+    to->name = named ? cli_label(path, mode) : ns_strdup(mode);
     bool good = to->name != NULL;
     for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && good; i++) {
         to->target[i] = (double)c->value[i][target];
@@ -105,7 +105,7 @@ static int add_file(strips *s, const char *path, bool first, bool named, ns_erro
         take_untouched(s, &c, first);
     for (int64_t k = 0; k < c.n && rc == NS_OK; k++)
         if (strcmp(c.kind[k], "target") == 0)
-            rc = add_column(s, &c, k, ns_path_base(path), named, err);
+            rc = add_column(s, &c, k, path, named, err);
     clear(&c);
     ns_file_close(f);
     return rc;

@@ -23,7 +23,7 @@ static const cli_option heads_options[] = {
 
 /* ---- maps ---- */
 
-typedef struct map { float *score; int64_t (*marks)[2], shape[2]; int *kind; int64_t *window; char name[128], model[128]; ns_heads_figure figure; } map;
+typedef struct map { float *score; int64_t (*marks)[2], shape[2]; int *kind; int64_t *window; char *name, *model; ns_heads_figure figure; } map;
 typedef struct maps { map list[NS_FIGURE_HEADS]; int n; char marks_name[32]; } maps;
 
 static void clear_maps(maps *m)
@@ -33,6 +33,8 @@ static void clear_maps(maps *m)
         free(m->list[i].marks);
         free(m->list[i].kind);
         free(m->list[i].window);
+        free(m->list[i].name);
+        free(m->list[i].model);
     }
 }
 
@@ -66,17 +68,6 @@ static int mark_heads(cli *app, const heads_settings *s, map *m)
     return add_best(app, s->top, m);
 }
 
-/* The score's name; of several files the file's name too, without its ending. */
-static void name_map(map *m, const char *score, const char *path, bool several)
-{
-    const char *const slash = strrchr(path, '/'), *const base = slash ? slash + 1 : path, *const dot = strrchr(base, '.');
-    const int n = (int)(dot && dot > base ? dot - base : (ptrdiff_t)strlen(base));
-    if (several)
-        snprintf(m->name, sizeof m->name, "%s, %.*s", score ? score : "score", n, base);
-    else if (score)
-        snprintf(m->name, sizeof m->name, "%s", score);
-}
-
 static int add_map(cli *app, const heads_settings *s, const ns_file *f, const char *path, const char *score, bool several, maps *all)
 {
     map *const m = &all->list[all->n++];
@@ -84,10 +75,12 @@ static int add_map(cli *app, const heads_settings *s, const ns_file *f, const ch
     int rc = cli_read_score(f, path, score, &m->score, m->shape, &app->err);
     if (rc == NS_OK)
         rc = cli_read_layers(f, m->shape[0], &m->kind, &m->window, &app->err);
-    name_map(m, score, path, several);
-    snprintf(m->model, sizeof m->model, "%s", model ? model : "");
+    m->name = rc ? NULL : several ? cli_label(path, score) : ns_strdup(score);
+    m->model = rc ? NULL : ns_strdup(model ? model : "");
+    if (rc == NS_OK && (!m->name || !m->model))
+        rc = ns_oom(&app->err, "names");
     m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = m->shape[0], .n_heads = m->shape[1], .kind = m->kind,
-                                  .window = m->window, .score_name = *m->name ? m->name : NULL, .model_name = model ? m->model : NULL, .chance = NAN,
+                                  .window = m->window, .score_name = m->name, .model_name = model ? m->model : NULL, .chance = NAN,
                                   .marks_name = all->marks_name};
     return rc == NS_OK ? mark_heads(app, s, m) : rc;
 }
@@ -139,7 +132,7 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = draw_maps(app, s, &m);
     if (rc == NS_OK)
-        rc = cli_say_drawn(app, s->look.out, s->score.n ? s->score.list[0] : NULL);
+        rc = cli_say_drawn(app, s->look.out, s->score.list[0]);
     clear_maps(&m);
     return rc;
 }

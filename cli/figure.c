@@ -1,4 +1,6 @@
 /* figure.c - the look of figures. */
+#include <string.h>
+
 #include "cli/figure.h"
 
 #include "cli/out.h"
@@ -26,6 +28,12 @@ ns_figure_params cli_look_params(const cli *app, const cli_look *s)
     static const char *const maps[] = {NULL, "viridis", "magma", "inferno", "grey", "bluered"};   /* in the order of --colormap's choices */
     return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
                               .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
+}
+
+char *cli_label(const char *path, const char *what)
+{
+    const char *const base = ns_path_base(path), *const ending = strrchr(base, '.');
+    return ns_printf_alloc("%.*s: %s", (int)(ending && ending > base ? (size_t)(ending - base) : strlen(base)), base, what);
 }
 
 int cli_say_drawn(cli *app, const char *path, const char *what)

@@ -13,6 +13,8 @@ int cli_look_check(cli *, const cli_look *);
 ns_figure_params cli_look_params(const cli *, const cli_look *);
 /* Files of `ablate`, or of `patch` with a set, beside each other; width 0 is chosen. */
 int cli_draw_ablations(const char *out, const char *const *files, int n, const ns_figure_params *, ns_error *);
+/* "FILE: WHAT", the file without folder and ending: what one of several files is called in a figure. malloc'd; NULL when memory is out. */
+char *cli_label(const char *path, const char *what);
 int cli_say_drawn(cli *, const char *path, const char *what);
 
 #endif
