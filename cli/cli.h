@@ -26,7 +26,7 @@ typedef enum cli_kind {             /* type of the field that the option fills *
 typedef struct cli_words { const char **list; int64_t n, capacity; } cli_words;
 typedef struct cli_ints { int64_t *list; int64_t n, capacity; } cli_ints;
 typedef struct cli_numbers { double *list; int64_t n, capacity; } cli_numbers;
-typedef struct cli_heads { int64_t (*list)[2]; int64_t n, capacity; } cli_heads;
+typedef struct cli_heads { ns_head *list; int64_t n, capacity; } cli_heads;
 
 typedef struct cli_option {
     const char *name;               /* long name without the dashes; NULL ends a table */
@@ -92,7 +92,6 @@ int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, b
 void cli_settings_clear(const cli_option *options, void *settings);
 /* Sets one option from its text, as on the command line. */
 int cli_option_set(const cli_option *, void *settings, const char *text, ns_error *err);
-int64_t cli_nearest(const char *word, const char *const *words, int64_t n);   /* index of the likeliest intended word, -1 if none is near */
 
 /* ---- help.c, man.c, complete.c ---- */
 void cli_print_overview(FILE *, const char *prefix);      /* all commands, or those under a prefix ("cases") */

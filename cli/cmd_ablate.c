@@ -100,7 +100,7 @@ static int controls(cli_out *o, const ns_ablation *a, int k)
 
 static void describe(cli_out *o, const cli_model *m, const ns_ablation *a, const cli_heads *heads)
 {
-    char *const text = ns_heads_text((const int64_t (*)[2])heads->list, heads->n);
+    char *const text = ns_heads_text(heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "heads", "heads", text);
     cli_out_int(o, "n_cases", "cases", a->n_cases);
@@ -136,7 +136,7 @@ static int write_out(cli *app, const cli_model *m, const ns_ablation *a, const c
 static int run(cli *app, const ablate_settings *s, const cli_model *m, const ns_cases *cases, const cli_heads *heads, unsigned modes, ns_ablation **out)
 {
     cli_progress progress = cli_progress_begin(app, "ablate");
-    const ns_ablate_params params = {.size = sizeof params, .heads = (const int64_t (*)[2])heads->list, .n_heads = (int)heads->n, .modes = modes,
+    const ns_ablate_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .modes = modes,
                                      .scope = (ns_edit_scope)s->scope, .draws = (int)s->draws, .seed = (uint64_t)s->seed,
                                      .loss_cases = s->loss_cases ? (int)s->loss_cases : -1, .progress = cli_progress_update, .cancelled = cli_cancelled,
                                      .user = &progress};

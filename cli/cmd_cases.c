@@ -129,9 +129,9 @@ static int check_words(cli *app, const char *option, const cli_words *words, con
         char list[160] = "";
         for (int k = 0; k < n; k++)
             snprintf(list + strlen(list), sizeof list - strlen(list), k ? ", %s" : "%s", names[k]);
-        const int64_t near = cli_nearest(words->list[w], names, n);
-        return ns_fail(&app->err, NS_E_ARG, "--%s: there is no '%.60s' (%s%s%s%s)", option, words->list[w], near >= 0 ? "did you mean " : "",
-                       near >= 0 ? names[near] : list, near >= 0 ? "? All: " : "", near >= 0 ? list : "");
+        const char *const near = ns_nearest_word(words->list[w], names, n);
+        return ns_fail(&app->err, NS_E_ARG, "--%s: there is no '%.60s' (%s%s%s%s)", option, words->list[w], near ? "did you mean " : "",
+                       near ? near : list, near ? "? All: " : "", near ? list : "");
     }
     return NS_OK;
 }

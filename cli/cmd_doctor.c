@@ -153,7 +153,7 @@ static void check_hdf5(report *r, const char *folder)
 
 /* ---- the whole way: plant, cases, score, figure, in a temporary folder ---- */
 
-static const int64_t planted[2][2] = {{3, 1}, {4, 6}};
+static const ns_head planted[2] = {{3, 1}, {4, 6}};
 
 /* The lowest score of the planted heads, the highest of all others. */
 static void separate(const ns_scores *scores, int score, float *lowest, float *highest)
@@ -165,7 +165,7 @@ static void separate(const ns_scores *scores, int score, float *lowest, float *h
     for (int64_t h = 0; h < n; h++) {
         bool ours = false;
         for (size_t i = 0; i < sizeof planted / sizeof *planted; i++)
-            ours = ours || h == planted[i][0] * H + planted[i][1];
+            ours = ours || h == planted[i].layer * H + planted[i].head;
         if (ours)
             *lowest = fminf(*lowest, values[h]);
         else

@@ -35,7 +35,7 @@ static int read_find(const ns_file *f, const cli_heads *heads, grid *g, ns_error
     int64_t shape[NS_MAX_RANK];
     if (heads->n != 1)
         return ns_fail(err, NS_E_ARG, "--of find: say which head (--head L.H)");
-    const int64_t l = heads->list[0][0], h = heads->list[0][1];
+    const int64_t l = heads->list[0].layer, h = heads->list[0].head;
     int rc = ns_file_has(f, "find_hits") ? ns_file_describe(f, "find_hits", NULL, &rank, shape, NULL, err)
                                          : ns_fail(err, NS_E_ARG, "the file has no find_hits: score with --probe retrieval_find");
     if (rc == NS_OK && (rank != 3 || shape[0] != g->C || l >= shape[1] || h >= shape[2]))
@@ -148,7 +148,7 @@ static int row_of(const grid *g, int64_t length)
 static const char *subject(const grid_settings *s, char out[64])
 {
     if (s->of == 2)
-        snprintf(out, 64, "Head %lld.%lld finds the needle", (long long)s->heads.list[0][0], (long long)s->heads.list[0][1]);
+        snprintf(out, 64, "Head %lld.%lld finds the needle", (long long)s->heads.list[0].layer, (long long)s->heads.list[0].head);
     else
         snprintf(out, 64, "%s", s->of ? "Whole answer right" : "First answer token right");
     return out;

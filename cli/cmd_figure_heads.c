@@ -23,7 +23,7 @@ static const cli_option heads_options[] = {
 
 /* ---- maps ---- */
 
-typedef struct map { float *score; int64_t (*marks)[2], shape[2]; int *kind; int64_t *window; char *name, *model; ns_heads_figure figure; } map;
+typedef struct map { float *score; ns_head *marks; int64_t shape[2]; int *kind; int64_t *window; char *name, *model; ns_heads_figure figure; } map;
 typedef struct maps { map list[NS_FIGURE_HEADS]; int n; char marks_name[32]; } maps;
 
 static void clear_maps(maps *m)
@@ -46,8 +46,7 @@ static int add_best(cli *app, int64_t k, map *m)
         return ns_oom(&app->err, "marks");
     const int64_t n = ns_best(m->score, m->shape[0] * m->shape[1], k, false, best);
     for (int64_t i = 0; i < n; i++, m->figure.n_marks++) {
-        m->marks[m->figure.n_marks][0] = best[i] / m->shape[1];
-        m->marks[m->figure.n_marks][1] = best[i] % m->shape[1];
+        m->marks[m->figure.n_marks] = (ns_head){best[i] / m->shape[1], best[i] % m->shape[1]};
     }
     free(best);
     return NS_OK;
@@ -59,10 +58,10 @@ static int mark_heads(cli *app, const heads_settings *s, map *m)
     if (!m->marks)
         return ns_oom(&app->err, "marks");
     for (int64_t i = 0; i < s->mark.n; i++) {
-        if (s->mark.list[i][0] >= m->shape[0] || s->mark.list[i][1] >= m->shape[1])
-            return ns_fail(&app->err, NS_E_ARG, "--mark %lld.%lld: the file has %lld layers of %lld heads", (long long)s->mark.list[i][0],
-                           (long long)s->mark.list[i][1], (long long)m->shape[0], (long long)m->shape[1]);
-        memcpy(m->marks[m->figure.n_marks++], s->mark.list[i], sizeof *m->marks);
+        if (s->mark.list[i].layer >= m->shape[0] || s->mark.list[i].head >= m->shape[1])
+            return ns_fail(&app->err, NS_E_ARG, "--mark %lld.%lld: the file has %lld layers of %lld heads", (long long)s->mark.list[i].layer,
+                           (long long)s->mark.list[i].head, (long long)m->shape[0], (long long)m->shape[1]);
+        m->marks[m->figure.n_marks++] = s->mark.list[i];
     }
     m->figure.marks = m->marks;
     return add_best(app, s->top, m);

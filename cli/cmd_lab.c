@@ -58,12 +58,12 @@ static int fill_params(cli *app, const plant_settings *s, ns_plant_params *param
     *params = (ns_plant_params){
         .size = sizeof *params, .n_layers = s->layers, .n_heads = s->heads, .n_kv_heads = s->kv_heads, .vocab = s->vocab,
         .max_positions = s->positions, .window = s->window, .seed = (uint64_t)s->seed,
-        .retrieval = (const int64_t (*)[2])s->retrieval.list, .n_retrieval = (int)s->retrieval.n,
+        .retrieval = s->retrieval.list, .n_retrieval = (int)s->retrieval.n,
     };
     if (s->previous.n > 1)
         return ns_fail(&app->err, NS_E_ARG, "--previous-token: one head, %lld are given", (long long)s->previous.n);
-    for (int i = 0; i < 2 && s->previous.n; i++)
-        params->previous_token[i] = s->previous.list[0][i];
+    if (s->previous.n)
+        params->previous_token = s->previous.list[0];
     return NS_OK;
 }
 

@@ -101,7 +101,7 @@ static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
     cli_out_table(o, "heads", "Each head by itself, the best ones", heads, sizeof heads / sizeof *heads);
     for (int i = 0; i < p->n_map && i < most; i++) {
         char text[48];
-        snprintf(text, sizeof text, "%lld.%lld", (long long)order[i]->heads[0][0], (long long)order[i]->heads[0][1]);
+        snprintf(text, sizeof text, "%lld.%lld", (long long)order[i]->heads[0].layer, (long long)order[i]->heads[0].head);
         row(o, text, order[i]);
     }
     cli_out_table_end(o);
@@ -120,7 +120,7 @@ static double source_share(const ns_patching *p)
 
 static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching *p, const cli_heads *heads, int64_t list)
 {
-    char *const text = ns_heads_text((const int64_t (*)[2])heads->list, heads->n);
+    char *const text = ns_heads_text(heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "direction", "direction", p->noising ? "noising" : "denoising");
     cli_out_text(o, "site", "site", ns_patch_site_name(p->site));
@@ -158,7 +158,7 @@ static int write_out(cli *app, const cli_model *m, const ns_patching *p, const c
 static int run(cli *app, const patch_settings *s, const cli_model *m, const ns_cases *cases, const cli_heads *heads, ns_patching **out)
 {
     cli_progress progress = cli_progress_begin(app, "patch");
-    const ns_patch_params params = {.size = sizeof params, .heads = (const int64_t (*)[2])heads->list, .n_heads = (int)heads->n, .no_map = s->no_map,
+    const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .no_map = s->no_map,
                                     .site = (ns_patch_site)s->site, .all_rows = s->rows == 1, .noising = s->direction == 1, .draws = (int)s->draws, .resamples = (int)s->resamples,
                                     .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     const int rc = ns_patch(out, m->model, cases, &params, &app->err);

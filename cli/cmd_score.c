@@ -151,13 +151,13 @@ static void describe_top(cli_out *o, const cli_model *m, const ns_scores *scores
     };
     const int64_t n_heads = ns_scores_heads(scores), all = ns_scores_layers(scores) * n_heads;
     const int k = (int)(s->top < all ? s->top : all);
-    int64_t (*const best)[2] = ns_alloc_array((size_t)k, sizeof *best);
+    ns_head *const best = ns_alloc_array((size_t)k, sizeof *best);
     o->failed |= !best;
     cli_out_table(o, "top", k ? "Top heads (95 % intervals over resampled cases)" : NULL, columns, (int)(sizeof columns / sizeof *columns));
     for (int i = 0; best && i < ns_scores_count(scores); i++) {
         const int n = shown(o, ns_scores_def(scores, i), &s->probes) ? ns_scores_top(scores, i, k, best) : 0;
         for (int rank = 0; rank < n; rank++)
-            describe_head(o, m, scores, i, rank, best[rank][0], best[rank][1]);
+            describe_head(o, m, scores, i, rank, best[rank].layer, best[rank].head);
     }
     cli_out_table_end(o);
     free(best);

@@ -35,10 +35,8 @@ static int best_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
     if (rc == NS_OK && (!best || !ns_grow(&out->list, &out->capacity, k, sizeof *out->list)))
         rc = ns_oom(&app->err, "heads");
     out->n = rc == NS_OK ? ns_best(values, n, k, false, best) : 0;
-    for (int64_t i = 0; i < out->n; i++) {
-        out->list[i][0] = best[i] / shape[1];
-        out->list[i][1] = best[i] % shape[1];
-    }
+    for (int64_t i = 0; i < out->n; i++)
+        out->list[i] = (ns_head){best[i] / shape[1], best[i] % shape[1]};
     free(best);
     free(values);
     free(axes);

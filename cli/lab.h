@@ -27,9 +27,9 @@ typedef struct cli_lab_result {
     cli_lab_birth sweep[NS_SWEEP];       /* of the best head, at other thresholds */
     double  low, high;                   /* steps: 95 % of the median over seeds of such runs; INFINITY: beyond the horizon; NaN below 5 seeds */
     double  null_p;                      /* of the best head's score at its birth, against needle and placebo exchanged; NaN: not born */
-    int64_t heads[CLI_LAB_HEADS][2];     /* (layer, head) with find >= theta at the horizon */
+    ns_head heads[CLI_LAB_HEADS];     /* (layer, head) with find >= theta at the horizon */
     int     n_heads;
-    int64_t previous_head[2];            /* the best previous-token head below them, at the horizon; layer -1: none */
+    ns_head previous_head;               /* the best previous-token head below them, at the horizon; layer -1: none */
     bool    whole_layer;                 /* those are all heads of their layers: nothing to match layers with */
     double  accuracy[8], swap;           /* at the horizon, by length; on the swapped cases */
     double  loss, loss_filler, loss_near, loss_mid, loss_far, in_window;

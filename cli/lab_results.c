@@ -46,19 +46,17 @@ static void choose_heads(const ns_emergence *e, const float *score, cli_lab_resu
         for (int64_t h = 0; h < e->shape.H; h++) {
             if (!((double)score[l * e->shape.H + h] >= e->birth.theta) || out->n_heads == CLI_LAB_HEADS)
                 continue;
-            out->heads[out->n_heads][0] = l;
-            out->heads[out->n_heads++][1] = h;
+            out->heads[out->n_heads++] = (ns_head){l, h};
             in_layer++;
         }
         out->whole_layer |= in_layer == e->shape.H;
     }
 }
 
-static void choose_previous(const ns_emergence *e, const ns_run_emergence *run, int64_t out[2])
+static ns_head previous_of(const ns_emergence *e, const ns_run_emergence *run)
 {
     const int64_t head = run->previous_head ? run->previous_head[run->P - 1] : -1;
-    out[0] = head < 0 ? -1 : head / e->shape.H;
-    out[1] = head < 0 ? -1 : head % e->shape.H;
+    return head < 0 ? (ns_head){-1, -1} : (ns_head){head / e->shape.H, head % e->shape.H};
 }
 
 /* ---- losses ---- */
@@ -120,20 +118,20 @@ static int read_lengths(const cli_lab *lab, const ns_file *file, cli_lab_result 
 
 /* ---- interventions ---- */
 
-static int64_t head_named(const char *text, int64_t at[2])
+static int64_t head_named(const char *text, ns_head *at)
 {
     char *end;
-    at[0] = strtoll(text, &end, 10);
-    at[1] = *end == '.' ? strtoll(end + 1, &end, 10) : -1;
+    at->layer = strtoll(text, &end, 10);
+    at->head = *end == '.' ? strtoll(end + 1, &end, 10) : -1;
     return end - text;
 }
 
 /* "1.0,1.3": is the head among them? */
-static bool names_head(const char *text, const int64_t head[2])
+static bool names_head(const char *text, ns_head head)
 {
-    int64_t at[2];
-    for (int64_t used = head_named(text, at); used > 0; used = head_named(text, at)) {
-        if (at[0] == head[0] && at[1] == head[1])
+    ns_head at;
+    for (int64_t used = head_named(text, &at); used > 0; used = head_named(text, &at)) {
+        if (ns_head_is(at, head))
             return true;
         text += used + (text[used] == ',');
     }
@@ -152,7 +150,7 @@ static void take_condition(cli_lab_result *r, const char *kind, const char *mode
     else if (control && strcmp(mode, "knockout_others") == 0 && r->n_others < CLI_LAB_DRAWS)
         r->others[r->n_others++] = first;
     else if (control && strcmp(mode, "zero_z") == 0 && r->n_draws < CLI_LAB_DRAWS) {
-        r->hits_previous[r->n_draws] = r->previous_head[0] >= 0 && names_head(heads, r->previous_head);
+        r->hits_previous[r->n_draws] = r->previous_head.layer >= 0 && names_head(heads, r->previous_head);
         r->draws[r->n_draws++] = first;
     }
 }
@@ -255,7 +253,7 @@ static void measure(const cli_lab *lab, const ns_emergence *e, int64_t r, const 
     out->solved = solved_at(e, accuracy + r * e->shape.P, run->P);
     out->accuracy[0] = (double)accuracy[last];
     choose_heads(e, find + last * e->shape.L * e->shape.H, out);
-    choose_previous(e, run, out->previous_head);
+    out->previous_head = previous_of(e, run);
 }
 
 static int measure_runs(cli_lab *lab, ns_study *study, const ns_emergence *e, ns_error *err)

@@ -206,7 +206,7 @@ static int add_ablation(cli_lab *lab, cli_jobs *jobs, const cli_lab_run *run, co
 {
     char *const model = cli_lab_path(lab, "runs/%s/step%06lld", run->name, (long long)lab->steps), *const out = cli_lab_path(lab, "ablate/%s.h5", run->name);
     char *const cases = cli_lab_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]), *const name = ns_printf_alloc("%s-ablate", run->name);
-    char *const heads = ns_heads_text((const int64_t (*)[2])r->heads, r->n_heads), *const draws = ns_printf_alloc("%lld", (long long)lab->draws), *const seed = ns_printf_alloc("%lld", (long long)run->seed);
+    char *const heads = ns_heads_text(r->heads, r->n_heads), *const draws = ns_printf_alloc("%lld", (long long)lab->draws), *const seed = ns_printf_alloc("%lld", (long long)run->seed);
     const char *const words[] = {"ablate", model, "--cases", cases, "--heads", heads, "--mode", "zero_z,knockout", "--draws", draws, "--seed", seed,
                                  "--loss-cases", "0", "-o", out, "--threads", "1", "--json", "--quiet"};
     int rc = model && out && cases && name && heads && draws && seed ? NS_OK : ns_oom(&lab->app->err, "the jobs");

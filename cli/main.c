@@ -14,9 +14,9 @@ static int unknown_command(cli *app, const char *name)
     int64_t n = 0;
     for (const cli_command *const *row = cli_commands; *row && n < MOST; row++)
         words[n++] = (*row)->name;
-    const int64_t near = cli_nearest(name, words, n);
-    return near < 0 ? ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (needlescope --help lists them)", name)
-                    : ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (did you mean '%s'?)", name, words[near]);
+    const char *const near = ns_nearest_word(name, words, n);
+    return !near ? ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (needlescope --help lists them)", name)
+                    : ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (did you mean '%s'?)", name, near);
 }
 
 static int print_version(void)

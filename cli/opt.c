@@ -7,43 +7,6 @@
 
 enum { MAX_OPTIONS = 96, FIRST_VALUE = 256 };
 
-/* Edit distance, small words only; the row needs |b| + 1 cells. */
-static int64_t distance(const char *a, const char *b)
-{
-    enum { LONGEST = 64 };
-    const size_t n = strlen(b);
-    if (n >= LONGEST || strlen(a) >= LONGEST)
-        return LONGEST;
-    int64_t row[LONGEST];
-    for (size_t j = 0; j <= n; j++)
-        row[j] = (int64_t)j;
-    for (size_t i = 0; a[i]; i++) {
-        int64_t diagonal = row[0];
-        row[0] = (int64_t)i + 1;
-        for (size_t j = 0; j < n; j++) {
-            const int64_t replace = diagonal + (a[i] != b[j]), insert = row[j] + 1, delete = row[j + 1] + 1;
-            diagonal = row[j + 1];
-            row[j + 1] = replace < insert ? replace : insert;
-            if (delete < row[j + 1])
-                row[j + 1] = delete;
-        }
-    }
-    return row[n];
-}
-
-int64_t cli_nearest(const char *word, const char *const *words, int64_t n)
-{
-    int64_t best = -1, best_distance = 1 + (int64_t)strlen(word) / 3;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t d = ns_starts(words[i], word) ? 0 : distance(word, words[i]);
-        if (d <= best_distance && (best < 0 || d < best_distance)) {
-            best = i;
-            best_distance = d;
-        }
-    }
-    return best;
-}
-
 static int bad_value(const cli_option *option, const char *text, const char *expected, ns_error *err)
 {
     return ns_fail(err, NS_E_ARG, "--%s %s: %s", option->name, text, expected);
@@ -193,9 +156,9 @@ static int unknown_option(const parser *p, const char *word, ns_error *err)
     }
     if (matches > 1)
         return ns_fail(err, NS_E_ARG, "--%s could be more than one option: write it in full", name);
-    const int64_t near = cli_nearest(name, p->names, p->n);
-    return near < 0 ? ns_fail(err, NS_E_ARG, "unknown option --%s", name)
-                    : ns_fail(err, NS_E_ARG, "unknown option --%s (did you mean --%s?)", name, p->names[near]);
+    const char *const near = ns_nearest_word(name, p->names, p->n);
+    return !near ? ns_fail(err, NS_E_ARG, "unknown option --%s", name)
+                    : ns_fail(err, NS_E_ARG, "unknown option --%s (did you mean --%s?)", name, near);
 }
 
 int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, bool stop_early, int *used, char ***args, int *n_args,

@@ -60,10 +60,9 @@ int cli_check_probes(cli *app, const cli_words *asked)
     for (int64_t i = 0; i < asked->n && rc == NS_OK; i++) {
         if (ns_probe_find(asked->list[i]))
             continue;
-        const int64_t near = cli_nearest(asked->list[i], known.list, known.n);
-        rc = near < 0 ? ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (needlescope score --list)", asked->list[i])
-                      : ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (did you mean %s?)", asked->list[i],
-                                known.list[near]);
+        const char *const near = ns_nearest_word(asked->list[i], known.list, known.n);
+        rc = !near ? ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (needlescope score --list)", asked->list[i])
+                      : ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (did you mean %s?)", asked->list[i], near);
     }
     free(known.list);
     return rc;

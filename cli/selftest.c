@@ -124,7 +124,7 @@ static int compare_scores(cli_out *o, const zoo *z)
 }
 
 /* Share of the cases that are answered with these heads' z set to 0. */
-static int answered_without(const zoo *z, const int64_t (*heads)[2], int n, double *out, ns_error *err)
+static int answered_without(const zoo *z, const ns_head *heads, int n, double *out, ns_error *err)
 {
     ns_ablation *ablation = NULL;
     const ns_ablate_params how = {.size = sizeof how, .heads = heads, .n_heads = n, .modes = 1u << NS_EDIT_ZERO_Z, .draws = 1, .loss_cases = -1};
@@ -147,20 +147,19 @@ static int compare_silenced(cli_out *o, const zoo *z, int *failed, ns_error *err
     int rc = NS_OK;
     cli_out_table(o, "silenced", "Share of cases answered when heads are silenced (zero_z)", columns, 4);
     cJSON_ArrayForEach(silenced, cJSON_GetObjectItemCaseSensitive(z->truth, "silenced")) {
-        int64_t heads[MOST][2];
+        ns_head heads[MOST];
         int n = 0;
         char text[128] = "";
         cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(silenced, "heads")) {
             if (n == MOST)
                 break;
-            for (int i = 0; i < 2; i++)
-                heads[n][i] = (int64_t)cJSON_GetArrayItem(pair, i)->valuedouble;
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d.%d", n ? " " : "", (int)heads[n][0], (int)heads[n][1]);
+            heads[n] = (ns_head){(int64_t)cJSON_GetArrayItem(pair, 0)->valuedouble, (int64_t)cJSON_GetArrayItem(pair, 1)->valuedouble};
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%d.%d", n ? " " : "", (int)heads[n].layer, (int)heads[n].head);
             n++;
         }
         const double expected = number(silenced, "answered");
         double seen;
-        if ((rc = answered_without(z, (const int64_t (*)[2])heads, n, &seen, err)) < 0)
+        if ((rc = answered_without(z, heads, n, &seen, err)) < 0)
             break;
         const bool good = expected > 0.5 ? seen >= 0.99 : seen <= 0.01;
         cli_cell_text(o, text);

@@ -140,8 +140,7 @@ static int add_head(char *part, void *out, ns_error *err)
         return ns_fail(err, NS_E_ARG, "'%.40s': a head is LAYER.HEAD, both counted from 0 (as in 3.1)", part);
     if (!ns_grow(&heads->list, &heads->capacity, heads->n + 1, sizeof *heads->list))
         return ns_oom(err, "a list");
-    heads->list[heads->n][0] = layer;
-    heads->list[heads->n++][1] = head;
+    heads->list[heads->n++] = (ns_head){layer, head};
     return NS_OK;
 }
 

@@ -25,12 +25,12 @@
 
 static const double SHARPNESS = 7;
 enum { MAX_STRENGTHS = 64 };
-static const int64_t default_retrieval[][2] = {{3, 1}, {4, 6}};
+static const ns_head default_retrieval[] = {{3, 1}, {4, 6}};
 
 int ns_plan_head(const ns_plan *p, int64_t layer, int64_t head)
 {
     for (int i = 0; i < p->n_retrieval; i++)
-        if (p->retrieval[i][0] == layer && p->retrieval[i][1] == head)
+        if (p->retrieval[i].layer == layer && p->retrieval[i].head == head)
             return i;
     return -1;
 }
@@ -38,7 +38,7 @@ int ns_plan_head(const ns_plan *p, int64_t layer, int64_t head)
 bool ns_plan_retrieves(const ns_plan *p, int64_t layer, int64_t head)
 {
     for (int i = 0; i < p->n_retrieval; i++)
-        if (p->retrieval[i][0] == layer && (head < 0 || p->retrieval[i][1] == head))
+        if (p->retrieval[i].layer == layer && (head < 0 || p->retrieval[i].head == head))
             return true;
     return false;
 }
@@ -50,19 +50,19 @@ double ns_plan_gain(const ns_plan *p, int64_t layer)
     if (p->zoo)
         return 1 / sqrt((1 + (1 + (double)p->F) * (1 + (layer > 0)) + ns_zoo_written(p, layer)) / (double)p->D + 1e-6);
     for (int i = 0; i < p->n_retrieval; i++)
-        written += p->retrieval[i][0] < layer;
+        written += p->retrieval[i].layer < layer;
     written /= p->n_retrieval;
-    const double code = 1 + (double)p->F, square = 1 + code * (1 + (layer > p->previous[0]) + written * written);
+    const double code = 1 + (double)p->F, square = 1 + code * (1 + (layer > p->previous.layer) + written * written);
     return 1 / sqrt(square / (double)p->D + 1e-6);
 }
 
-static int check_head(const int64_t head[2], const ns_plan *p, const char *kind, ns_error *err)
+static int check_head(ns_head head, const ns_plan *p, const char *kind, ns_error *err)
 {
-    if (head[0] < 0 || head[0] >= p->L)
-        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: the model has layers 0 to %lld", kind, (long long)head[0], (long long)head[1],
+    if (head.layer < 0 || head.layer >= p->L)
+        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: the model has layers 0 to %lld", kind, (long long)head.layer, (long long)head.head,
                        (long long)p->L - 1);
-    if (head[1] < 0 || head[1] >= p->H)
-        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: a layer has heads 0 to %lld", kind, (long long)head[0], (long long)head[1],
+    if (head.head < 0 || head.head >= p->H)
+        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: a layer has heads 0 to %lld", kind, (long long)head.layer, (long long)head.head,
                        (long long)p->H - 1);
     return NS_OK;
 }
@@ -71,14 +71,14 @@ static int check_heads(const ns_plan *p, ns_error *err)
 {
     int rc = check_head(p->previous, p, "previous-token", err);
     for (int i = 0; i < p->n_retrieval && rc == NS_OK; i++) {
-        const int64_t *const head = p->retrieval[i];
+        const ns_head head = p->retrieval[i];
         rc = check_head(head, p, "retrieval", err);
-        if (rc == NS_OK && head[0] <= p->previous[0])
+        if (rc == NS_OK && head.layer <= p->previous.layer)
             rc = ns_fail(err, NS_E_ARG, "plant: retrieval head %lld.%lld needs what the previous-token head %lld.%lld writes: choose a layer above %lld",
-                         (long long)head[0], (long long)head[1], (long long)p->previous[0], (long long)p->previous[1], (long long)p->previous[0]);
+                         (long long)head.layer, (long long)head.head, (long long)p->previous.layer, (long long)p->previous.head, (long long)p->previous.layer);
         for (int j = 0; j < i && rc == NS_OK; j++)
-            if (head[0] == p->retrieval[j][0] && head[1] == p->retrieval[j][1])
-                rc = ns_fail(err, NS_E_ARG, "plant: retrieval head %lld.%lld is named twice", (long long)head[0], (long long)head[1]);
+            if (ns_head_is(head, p->retrieval[j]))
+                rc = ns_fail(err, NS_E_ARG, "plant: retrieval head %lld.%lld is named twice", (long long)head.layer, (long long)head.head);
     }
     return rc;
 }
@@ -197,12 +197,12 @@ int ns_plan_finish(ns_plan *p, const double *strength, ns_error *err)
 
 static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
 {
-    const int64_t (*const heads)[2] = params->retrieval ? params->retrieval : default_retrieval;
+    const ns_head *const heads = params->retrieval ? params->retrieval : default_retrieval;
     *p = (ns_plan){
         .L = params->n_layers ? params->n_layers : 6, .H = params->n_heads ? params->n_heads : 8, .G = params->n_kv_heads ? params->n_kv_heads : 4,
         .V = params->vocab ? params->vocab : 512, .max_positions = params->max_positions ? params->max_positions : 4096,
         .window = params->window, .seed = params->seed, .mlp = 64, .theta = 100,
-        .previous = {params->previous_token[0], params->previous_token[1]},
+        .previous = params->previous_token,
         .n_retrieval = params->retrieval ? params->n_retrieval : (int)(sizeof default_retrieval / sizeof *default_retrieval),
     };
     int rc = check_sizes(p, params->strength, err);
@@ -219,7 +219,7 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
         return rc;
     p->first_retrieval = p->L;
     for (int i = 0; i < p->n_retrieval; i++)
-        p->first_retrieval = p->retrieval[i][0] < p->first_retrieval ? p->retrieval[i][0] : p->first_retrieval;
+        p->first_retrieval = p->retrieval[i].layer < p->first_retrieval ? p->retrieval[i].layer : p->first_retrieval;
     return ns_plan_finish(p, params->strength, err);
 }
 

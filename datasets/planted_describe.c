@@ -58,11 +58,11 @@ static cJSON *config(const ns_plan *p)
 }
 
 /* expected: {score: [least, most]}, for a head that serves all tokens. */
-static void add_head(cJSON *heads, const int64_t at[2], const char *kind, double strength, const char *const *scores, int n_scores)
+static void add_head(cJSON *heads, ns_head at, const char *kind, double strength, const char *const *scores, int n_scores)
 {
     cJSON *const head = cJSON_CreateObject();
-    cJSON_AddNumberToObject(head, "layer", (double)at[0]);
-    cJSON_AddNumberToObject(head, "head", (double)at[1]);
+    cJSON_AddNumberToObject(head, "layer", (double)at.layer);
+    cJSON_AddNumberToObject(head, "head", (double)at.head);
     cJSON_AddStringToObject(head, "kind", kind);
     cJSON_AddNumberToObject(head, "strength", strength);
     cJSON *const expected = cJSON_AddObjectToObject(head, "expected");

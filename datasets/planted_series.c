@@ -18,7 +18,7 @@ typedef struct series {
     double   *strength;        /* [K, P], K = plant.n_retrieval */
 } series;
 
-static const int64_t default_heads[][2] = {{1, 1}, {1, 2}, {2, 0}, {2, 3}};
+static const ns_head default_heads[] = {{1, 1}, {1, 2}, {2, 0}, {2, 3}};
 
 /* First checkpoint at or after a step; P where none is. */
 static int64_t checkpoint_of(const series *s, int64_t step)
@@ -110,8 +110,8 @@ static cJSON *head_json(const series *s, int64_t k)
 {
     const ns_plant_life *const life = &s->p->lives[k];
     cJSON *const head = cJSON_CreateObject();
-    cJSON_AddNumberToObject(head, "layer", (double)s->plant.retrieval[k][0]);
-    cJSON_AddNumberToObject(head, "head", (double)s->plant.retrieval[k][1]);
+    cJSON_AddNumberToObject(head, "layer", (double)s->plant.retrieval[k].layer);
+    cJSON_AddNumberToObject(head, "head", (double)s->plant.retrieval[k].head);
     cJSON_AddStringToObject(head, "kind", "retrieval");
     cJSON *const lists[2] = {cJSON_AddArrayToObject(head, "births"), cJSON_AddArrayToObject(head, "deaths")};
     for (int t = 0; t < life->n_turns; t++) {

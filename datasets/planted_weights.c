@@ -135,13 +135,13 @@ static void write_output(const ns_plan *p, float *o, int64_t head, int64_t place
 static void fill_layer(const ns_plan *p, int64_t layer, const ns_plan_attention *a, ns_rng *rng)
 {
     const double gain = ns_plan_gain(p, layer), root = sqrt((double)p->D);
-    const bool previous_layer = layer == p->previous[0];
+    const bool previous_layer = layer == p->previous.layer;
     const int64_t per_group = p->H / p->G, head_floats = p->d * p->D;
     for (int64_t g = 0; g < p->G; g++) {
         float *const k = a->k + g * head_floats, *const v = a->v + g * head_floats;
         int64_t planted = -1;
         for (int64_t h = g * per_group; h < (g + 1) * per_group; h++)
-            if (previous_layer ? h == p->previous[1] : ns_plan_retrieves(p, layer, h))
+            if (previous_layer ? h == p->previous.head : ns_plan_retrieves(p, layer, h))
                 planted = h;
         double key_norm = sqrt((double)p->d);
         if (planted < 0) {
@@ -153,7 +153,7 @@ static void fill_layer(const ns_plan *p, int64_t layer, const ns_plan_attention 
         }
         for (int64_t h = g * per_group; h < (g + 1) * per_group; h++) {
             float *const q = a->q + h * head_floats;
-            if (previous_layer && h == p->previous[1]) {
+            if (previous_layer && h == p->previous.head) {
                 previous_query(p, q, gain);
                 write_output(p, a->o, h, at_previous(p), 1);
             } else if (ns_plan_retrieves(p, layer, h)) {

@@ -68,8 +68,8 @@ static int check_heads(const ns_ablating *a)
         return ns_fail(a->err, NS_E_ARG, "no mode of ablation");
     for (int i = 0; i < a->p->n_heads; i++)
         for (int k = 0; k < i; k++)
-            if (a->p->heads[i][0] == a->p->heads[k][0] && a->p->heads[i][1] == a->p->heads[k][1])
-                return ns_fail(a->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)a->p->heads[i][0], (long long)a->p->heads[i][1]);
+            if (ns_head_is(a->p->heads[i], a->p->heads[k]))
+                return ns_fail(a->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)a->p->heads[i].layer, (long long)a->p->heads[i].head);
     ns_edits *edits;                                /* a head that is not there, a recurrent layer: known before any pass */
     const bool patterns = a->p->modes & (1u << NS_EDIT_KNOCKOUT | 1u << NS_EDIT_UNIFORM_ATTN);
     const ns_edit one = {.size = sizeof one, .mode = patterns ? NS_EDIT_UNIFORM_ATTN : NS_EDIT_ZERO_Z, .heads = a->p->heads, .n_heads = a->p->n_heads};

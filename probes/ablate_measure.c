@@ -151,8 +151,8 @@ static int make_edits(ns_ablating *a, ns_edit_scope scope, ns_edits **out)
         const ns_condition *const c = &a->out->list[i];
         float *const mean = means + (int64_t)i * (a->p->n_heads + 1) * a->d;
         for (int k = 0; k < c->n_heads; k++)
-            memcpy(mean + k * a->d, a->mean + (c->heads[k][0] * a->out->H + c->heads[k][1]) * a->d, (size_t)a->d * sizeof *mean);
-        list[i] = (ns_edit){.size = sizeof *list, .mode = c->mode, .scope = scope, .heads = (const int64_t (*)[2])c->heads, .n_heads = c->n_heads,
+            memcpy(mean + k * a->d, a->mean + (c->heads[k].layer * a->out->H + c->heads[k].head) * a->d, (size_t)a->d * sizeof *mean);
+        list[i] = (ns_edit){.size = sizeof *list, .mode = c->mode, .scope = scope, .heads = c->heads, .n_heads = c->n_heads,
                             .mean = mean, .seed = a->p->seed + (uint64_t)(c->draw + 1)};
     }
     if (rc == NS_OK)
@@ -238,7 +238,7 @@ static bool shares_prompt(const ns_ablating *a, const ns_condition *c)
 /* Below it a condition is the untouched run; noop goes through all layers, which is what it is for. */
 static int64_t first_layer(const ns_condition *c)
 {
-    return c->mode == NS_EDIT_NOOP ? 0 : ns_first_layer((const int64_t (*)[2])c->heads, c->n_heads);
+    return c->mode == NS_EDIT_NOOP ? 0 : ns_first_layer(c->heads, c->n_heads);
 }
 
 /* The prompt but for its last token once, unless the whole conditions brought it along; those conditions from there. */

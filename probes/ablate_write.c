@@ -22,7 +22,7 @@ static int put_words(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     if (rc == NS_OK)
         rc = ns_table_strings(w, "mode", "condition", text, o->n, err);
     for (int i = 0; rc == NS_OK && i < o->n; i++)
-        if (!(text[i] = ns_heads_text((const int64_t (*)[2])o->list[i].heads, o->list[i].n_heads)))
+        if (!(text[i] = ns_heads_text(o->list[i].heads, o->list[i].n_heads)))
             rc = ns_oom(err, "conditions");
     if (rc == NS_OK) {
         rc = ns_table_strings(w, "heads", "condition", text, o->n, err);

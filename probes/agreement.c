@@ -6,12 +6,12 @@
 
 double ns_jaccard_top(const ns_scores *s, const float *a, bool a_ascending, const float *b, bool b_ascending, int k)
 {
-    int64_t x[NS_RANK_K][2], y[NS_RANK_K][2];
+    ns_head x[NS_RANK_K], y[NS_RANK_K];
     const int n = ns_top_of(s, a, a_ascending, k, x), m = ns_top_of(s, b, b_ascending, k, y);
     int both = 0;
     for (int i = 0; i < n; i++)
         for (int j = 0; j < m; j++)
-            both += x[i][0] == y[j][0] && x[i][1] == y[j][1];
+            both += ns_head_is(x[i], y[j]);
     return n + m > 0 ? (double)both / (double)(n + m - both) : (double)NAN;
 }
 

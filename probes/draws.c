@@ -19,30 +19,30 @@ static int by_distance(const void *a, const void *b)
     return x->layer != y->layer ? (x->layer < y->layer ? -1 : 1) : x->head < y->head ? -1 : 1;
 }
 
-static bool is_in(const int64_t (*heads)[2], int n, int64_t layer, int64_t head)
+static bool is_in(const ns_head *heads, int n, int64_t layer, int64_t head)
 {
     for (int i = 0; i < n; i++)
-        if (heads[i][0] == layer && heads[i][1] == head)
+        if (heads[i].layer == layer && heads[i].head == head)
             return true;
     return false;
 }
 
 /* Heads that may stand for a target head: of its layer, or of all; those drawn already and the target set are left out. */
-static int candidates(const ns_matching *m, int64_t (*drawn)[2], int n, const int64_t target[2], bool same_layer, candidate *list)
+static int candidates(const ns_matching *m, ns_head *drawn, int n, ns_head target, bool same_layer, candidate *list)
 {
-    const double norm = (double)m->norm[target[0] * m->H + target[1]];
+    const double norm = (double)m->norm[target.layer * m->H + target.head];
     int found = 0;
-    for (int64_t l = same_layer ? target[0] : 0; l < (same_layer ? target[0] + 1 : m->L); l++) {
+    for (int64_t l = same_layer ? target.layer : 0; l < (same_layer ? target.layer + 1 : m->L); l++) {
         const ns_attn *const attn = ns_arch_attn(m->arch, l);
         for (int64_t h = 0; attn && h < attn->n_heads; h++)
-            if (!is_in(m->target, m->n, l, h) && !is_in((const int64_t (*)[2])drawn, n, l, h))
+            if (!is_in(m->target, m->n, l, h) && !is_in(drawn, n, l, h))
                 list[found++] = (candidate){l, h, fabs((double)m->norm[l * m->H + h] - norm)};
     }
     qsort(list, (size_t)found, sizeof *list, by_distance);
     return found;
 }
 
-int ns_draw_matched(const ns_matching *m, ns_rng *rng, int64_t (*out)[2], bool *layer_matched, ns_error *err)
+int ns_draw_matched(const ns_matching *m, ns_rng *rng, ns_head *out, bool *layer_matched, ns_error *err)
 {
     candidate *const list = ns_alloc_array((size_t)(m->L * m->H), sizeof *list);
     int rc = list ? NS_OK : ns_oom(err, "controls");
@@ -57,8 +57,7 @@ int ns_draw_matched(const ns_matching *m, ns_rng *rng, int64_t (*out)[2], bool *
             rc = ns_fail(err, NS_E_ARG, "the %d heads leave no others to compare with", m->n);
         } else {
             const candidate *const one = &list[ns_rng_below(rng, n < NEAREST ? n : NEAREST)];
-            out[i][0] = one->layer;
-            out[i][1] = one->head;
+            out[i] = (ns_head){one->layer, one->head};
         }
     }
     free(list);

@@ -11,11 +11,11 @@ typedef struct ns_matching {
     const ns_arch *arch;
     const float   *norm;                 /* [L, H] mean |z W_O| */
     int64_t        L, H;
-    const int64_t (*target)[2]; int n;   /* the set that is matched, and left out */
+    const ns_head *target; int n;   /* the set that is matched, and left out */
 } ns_matching;
 /* For each target head one other out of the 8 whose norm is nearest, of its layer where that has NS_ABLATE_LAYER_OTHERS others, else of any layer;
  * no head twice. out[n]; layer_matched: all of them lie in their target's layer. */
-int ns_draw_matched(const ns_matching *, ns_rng *, int64_t (*out)[2], bool *layer_matched, ns_error *);
+int ns_draw_matched(const ns_matching *, ns_rng *, ns_head *out, bool *layer_matched, ns_error *);
 /* Adds |x| of every row and head of a view of hook_result to sum[L, H]. */
 void ns_add_norms(double *sum, int64_t H, const ns_site *, const ns_view *);
 

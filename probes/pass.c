@@ -75,10 +75,10 @@ int ns_pass_add_from(ns_pass *p, ns_session *parent, const ns_case *c, int64_t f
     return rc || !follows ? rc : ns_session_follow(s, p->leader, first_layer, err);
 }
 
-int64_t ns_first_layer(const int64_t (*heads)[2], int n)
+int64_t ns_first_layer(const ns_head *heads, int n)
 {
-    int64_t first = n ? heads[0][0] : 0;
+    int64_t first = n ? heads[0].layer : 0;
     for (int i = 1; i < n; i++)
-        first = heads[i][0] < first ? heads[i][0] : first;
+        first = heads[i].layer < first ? heads[i].layer : first;
     return first;
 }

@@ -24,7 +24,7 @@ ns_session *ns_pass_untouched(const ns_pass *, const ns_session *parent, const n
 /* ns_pass_add for a session that nobody touches below first_layer: there it follows the untouched one, which is added first where that pays. */
 int  ns_pass_add_from(ns_pass *, ns_session *parent, const ns_case *, int64_t from, int64_t to, int64_t case_index, int64_t first_layer, ns_error *);
 /* The first layer of a set of heads; 0 of none. */
-int64_t ns_first_layer(const int64_t (*heads)[2], int n);
+int64_t ns_first_layer(const ns_head *heads, int n);
 /* Runs what was gathered, and empties the pass. */
 int  ns_pass_run(ns_pass *, const ns_hooks *, ns_error *);
 void ns_pass_clear(ns_pass *);

@@ -113,14 +113,14 @@ static int hash_pairs(ns_patch_run *r)
 static int check_heads(const ns_patch_run *r)
 {
     for (int i = 0; i < r->p->n_heads; i++) {
-        const int64_t l = r->p->heads[i][0], h = r->p->heads[i][1];
+        const int64_t l = r->p->heads[i].layer, h = r->p->heads[i].head;
         const ns_attn *const attn = l >= 0 && l < r->out->L ? ns_arch_attn(r->arch, l) : NULL;
         if (!attn)
             return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)l, (long long)h, (long long)r->out->L - 1);
         if (h < 0 || h >= attn->n_heads)
             return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)l, (long long)h, (long long)l, (long long)attn->n_heads - 1);
         for (int k = 0; k < i; k++)
-            if (r->p->heads[k][0] == l && r->p->heads[k][1] == h)
+            if (ns_head_is(r->p->heads[k], (ns_head){l, h}))
                 return ns_fail(r->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)l, (long long)h);
     }
     if (r->p->n_heads == 0 && r->p->no_map)
@@ -170,9 +170,9 @@ static int plan(ns_patch_run *r)
         const ns_attn *const attn = ns_arch_attn(r->arch, l);
         for (int64_t h = 0; attn && h < attn->n_heads && rc == NS_OK; h++) {
             ns_patch_condition *const one = r->p->no_map ? NULL : add(o, NS_PATCH_HEAD, 1, -1);
-            memcpy(every->heads[every->n_heads++], ((const int64_t[2]){l, h}), sizeof *every->heads);
+            every->heads[every->n_heads++] = (ns_head){l, h};
             if (one)
-                memcpy(one->heads[0], ((const int64_t[2]){l, h}), sizeof *one->heads);
+                one->heads[0] = (ns_head){l, h};
             else if (!r->p->no_map)
                 rc = ns_oom(r->err, "conditions");
             o->n_map += one != NULL;

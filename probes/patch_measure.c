@@ -36,15 +36,6 @@ static int run_pass(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks)
     return rc;
 }
 
-static int64_t best_of(const float *x, int64_t n)
-{
-    int64_t best = 0;
-    for (int64_t i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return best;
-}
-
 /* d and the most likely token at the row that predicts the first content token; false: not among these rows. */
 static bool read_difference(const ns_patch_pair *pair, const ns_site *site, const ns_view *v, float *d, int64_t *says)
 {
@@ -53,7 +44,7 @@ static bool read_difference(const ns_patch_pair *pair, const ns_site *site, cons
         return false;
     const float *const x = ns_at(v, row, 0, 0);
     *d = x[pair->source->answer[pair->source->n_lead]] - x[pair->to->answer[pair->to->n_lead]];
-    *says = best_of(x, v->shape[1]);
+    *says = ns_argmax(x, v->shape[1], 1);
     return true;
 }
 
@@ -189,8 +180,8 @@ static int put(void *user, const ns_site *site, ns_view *v, ns_error *err)
     const ns_patch_condition *const c = &r->out->list[site->case_index / r->out->C];
     const int64_t pair = site->case_index % r->out->C, last = ns_patch_row(site->c), rows = ns_patch_rows(r, r->pairs[pair].source);
     for (int i = 0; i < c->n_heads; i++)
-        for (int64_t k = 0; k < site->n_rows && c->heads[i][0] == site->layer; k++) {
-            const int64_t back = last - (site->row0 + k), head = c->heads[i][1] / (site->n_heads / v->shape[1]);       /* its KV head, of keys and values */
+        for (int64_t k = 0; k < site->n_rows && c->heads[i].layer == site->layer; k++) {
+            const int64_t back = last - (site->row0 + k), head = c->heads[i].head / (site->n_heads / v->shape[1]);       /* its KV head, of keys and values */
             if (back >= 0 && back < rows)
                 memcpy(ns_at(v, k, head, 0), kept(r, pair, back, site->layer, head), (size_t)v->shape[2] * sizeof(float));
         }
@@ -218,7 +209,7 @@ static bool shares_prompt(const ns_patch_run *r, int k)
 
 static int64_t first_layer(const ns_patch_run *r, int k)
 {
-    return ns_first_layer((const int64_t (*)[2])r->out->list[k].heads, r->out->list[k].n_heads);
+    return ns_first_layer(r->out->list[k].heads, r->out->list[k].n_heads);
 }
 
 static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t i)

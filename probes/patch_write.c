@@ -56,7 +56,7 @@ static int put_map(ns_table_writer *w, const ns_patching *o, const column *c, ns
     for (int64_t i = 0; i < o->L * o->H; i++)
         values[i] = NAN;
     for (int k = o->n - o->n_map; k < o->n; k++)
-        values[o->list[k].heads[0][0] * o->H + o->list[k].heads[0][1]] = (float)c->value(&o->list[k]);
+        values[o->list[k].heads[0].layer * o->H + o->list[k].heads[0].head] = (float)c->value(&o->list[k]);
     const ns_view view = ns_view_of(values, NS_F32, 2, shape);
     const int rc = ns_table_array(w, c->name, "layer head", &view, c->summary, err);
     free(values);
@@ -87,7 +87,7 @@ static int put_words(ns_table_writer *w, const ns_patching *o, ns_error *err)
     for (int i = 0; rc == NS_OK && i < n; i++)
         text[i] = NULL;
     for (int i = 0; rc == NS_OK && i < n; i++)
-        if (!(text[i] = ns_heads_text((const int64_t (*)[2])o->list[i].heads, o->list[i].n_heads)))
+        if (!(text[i] = ns_heads_text(o->list[i].heads, o->list[i].n_heads)))
             rc = ns_oom(err, "conditions");
     if (rc == NS_OK)
         rc = ns_table_strings(w, "heads", "condition", text, n, err);
@@ -108,7 +108,7 @@ static int put_map_cases(ns_table_writer *w, const ns_patching *o, ns_error *err
         d[i] = NAN;
     for (int k = o->n - o->n_map; k < o->n; k++)
         for (int64_t i = 0; i < o->C; i++)
-            d[i * LH + o->list[k].heads[0][0] * o->H + o->list[k].heads[0][1]] = o->difference[k * o->C + i];
+            d[i * LH + o->list[k].heads[0].layer * o->H + o->list[k].heads[0].head] = o->difference[k * o->C + i];
     const ns_view view = ns_view_of(d, NS_F32, 3, shape);
     const int rc = ns_table_array(w, "map_difference", "case layer head", &view, "d with that head patched", err);
     free(d);

@@ -110,10 +110,10 @@ static float quantile(const float *sorted, int64_t n, double q)
 
 static void count_top(const ns_scores *s, const float *values, bool ascending, int k, float *count)
 {
-    int64_t best[NS_RANK_K][2];
+    ns_head best[NS_RANK_K];
     const int n = ns_top_of(s, values, ascending, k, best);
     for (int i = 0; i < n; i++)
-        count[best[i][0] * s->H + best[i][1]]++;
+        count[best[i].layer * s->H + best[i].head]++;
 }
 
 static void rank_heads(work *w, int k)

@@ -22,15 +22,6 @@ static int read_pattern(void *user, const ns_site *site, const ns_view *view, ns
     return probe->see(to->r->states[to->probe] + (size_t)site->case_index * probe->state_size, site, view, err);
 }
 
-static int64_t argmax(const float *logits, int64_t n, int64_t stride)
-{
-    int64_t best = 0;
-    for (int64_t i = 1; i < n; i++)
-        if (logits[i * stride] > logits[best * stride])
-            best = i;
-    return best;
-}
-
 /* Rows that predict answer tokens: would greedy decoding say the token, given the ones before? */
 static int read_logits(void *user, const ns_site *site, const ns_view *view, ns_error *err)
 {
@@ -42,7 +33,7 @@ static int read_logits(void *user, const ns_site *site, const ns_view *view, ns_
         const int64_t j = site->row0 + row - (c->n_tokens - 1);
         if (j < 0 || j >= c->n_answer)
             continue;
-        const bool right = argmax(ns_at(view, row, 0, 0), view->shape[1], view->stride[1]) == c->answer[j];
+        const bool right = ns_argmax(ns_at(view, row, 0, 0), view->shape[1], view->stride[1]) == c->answer[j];
         result->content_right += right && j >= c->n_lead;
         result->first_right |= right && j == c->n_lead;
     }

@@ -91,7 +91,7 @@ bool ns_scores_by_case(const ns_scores *, int k);
 void ns_scores_weigh(const ns_scores *, int k, const uint16_t *weights, float *out);
 /* The same where there is nothing to find; NaN when the score has no such control. */
 void ns_scores_chance(const ns_scores *, int k, float *out);
-int  ns_top_of(const ns_scores *, const float *values, bool ascending, int k, int64_t (*out)[2]);
+int  ns_top_of(const ns_scores *, const float *values, bool ascending, int k, ns_head *out);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
 static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }   /* of one case */
 

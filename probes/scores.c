@@ -220,19 +220,18 @@ int ns_scores_dropped(const ns_scores *s, const ns_dropped **list)
     return s->n_dropped;
 }
 
-int ns_top_of(const ns_scores *s, const float *values, bool ascending, int k, int64_t (*out)[2])
+int ns_top_of(const ns_scores *s, const float *values, bool ascending, int k, ns_head *out)
 {
-    int64_t *const place = &out[0][0];               /* k places first, pairs from the last one on */
+    int64_t *const place = &out[0].layer;               /* k places first, pairs from the last one on */
     const int n = values && k > 0 ? (int)ns_best(values, ns_scores_size(s), k, ascending, place) : 0;
     for (int i = n - 1; i >= 0; i--) {
         const int64_t at = place[i];
-        out[i][0] = at / s->H;
-        out[i][1] = at % s->H;
+        out[i] = (ns_head){at / s->H, at % s->H};
     }
     return n;
 }
 
-int ns_scores_top(const ns_scores *s, int i, int k, int64_t (*out)[2])
+int ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)
 {
     return ns_top_of(s, ns_scores_values(s, i), i >= 0 && i < s->n_scores && s->defs[i]->ascending, k, out);
 }

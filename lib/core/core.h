@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <needlescope/error.h>
+#include <needlescope/head.h>
 #include <needlescope/view.h>
 #include <cjson/cJSON.h>
 
@@ -30,7 +31,17 @@ int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a li
 /* out[k] = places of the k best of values[n], best first: the largest, or with `ascending` the smallest; NaN is none; ties go to the first. Returns how many. */
 int64_t ns_best(const float *values, int64_t n, int64_t k, bool ascending, int64_t *out);
 void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
-char *ns_heads_text(const int64_t (*heads)[2], int64_t n);      /* "18.6,23.0"; malloc'd */
+char *ns_heads_text(const ns_head *heads, int64_t n);      /* "18.6,23.0"; malloc'd */
+
+/* The word that was likely meant, NULL when none is near: one that begins with it, else by edit distance; up to a colon ("aligned:SPAN"). Ties go to the first. */
+const char *ns_nearest_word(const char *word, const char *const *words, int64_t n);
+
+/* ---- numbers (no NaN among them) ---- */
+int64_t ns_argmax(const float *values, int64_t n, int64_t stride);      /* place of the largest; ties go to the first */
+int    ns_compare_double(const void *, const void *);                  /* for qsort */
+/* Linear between neighbours (numpy's default); INFINITY (never) beside a number is INFINITY. NaN for n = 0. */
+double ns_quantile_sorted(const double *sorted, int64_t n, double q);
+double ns_median_sorted(const double *sorted, int64_t n);
 
 /* ---- files ---- */
 typedef struct ns_map { const uint8_t *data; size_t size; int64_t mtime_ns; } ns_map;

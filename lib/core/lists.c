@@ -31,11 +31,11 @@ void ns_free_strings(char **list, int64_t n)
     free(list);
 }
 
-char *ns_heads_text(const int64_t (*heads)[2], int64_t n)
+char *ns_heads_text(const ns_head *heads, int64_t n)
 {
     char *text = ns_strdup("");
     for (int64_t i = 0; text && i < n; i++) {
-        char *const longer = ns_printf_alloc("%s%s%lld.%lld", text, i ? "," : "", (long long)heads[i][0], (long long)heads[i][1]);
+        char *const longer = ns_printf_alloc("%s%s%lld.%lld", text, i ? "," : "", (long long)heads[i].layer, (long long)heads[i].head);
         free(text);
         text = longer;
     }

@@ -27,9 +27,9 @@ static int check(const ns_heads_figure *f, ns_error *err)
     if (f->n_marks < 0 || (f->n_marks > 0 && !f->marks))
         return ns_fail(err, NS_E_ARG, "heads figure: %d marks without a list", f->n_marks);
     for (int i = 0; i < f->n_marks; i++)
-        if (f->marks[i][0] < 0 || f->marks[i][0] >= f->n_layers || f->marks[i][1] < 0 || f->marks[i][1] >= f->n_heads)
-            return ns_fail(err, NS_E_ARG, "heads figure: mark %d is layer %lld, head %lld of %lld x %lld", i, (long long)f->marks[i][0],
-                           (long long)f->marks[i][1], (long long)f->n_layers, (long long)f->n_heads);
+        if (f->marks[i].layer < 0 || f->marks[i].layer >= f->n_layers || f->marks[i].head < 0 || f->marks[i].head >= f->n_heads)
+            return ns_fail(err, NS_E_ARG, "heads figure: mark %d is layer %lld, head %lld of %lld x %lld", i, (long long)f->marks[i].layer,
+                           (long long)f->marks[i].head, (long long)f->n_layers, (long long)f->n_heads);
     if ((code = ns_check_name(f->score_name, "the score's name", err)) != NS_OK ||
         (code = ns_check_name(f->model_name, "the model's name", err)) != NS_OK)
         return code;
@@ -250,7 +250,7 @@ static void draw_values(const ns_heads_panel *p, ns_canvas *c)
 static void draw_marks(const ns_heads_panel *p, ns_canvas *c)
 {
     for (int i = 0; i < p->figure.n_marks; i++) {
-        const ns_box b = cell_box(p, p->figure.marks[i][0], p->figure.marks[i][1], 1);
+        const ns_box b = cell_box(p, p->figure.marks[i].layer, p->figure.marks[i].head, 1);
         const double width = fmin(1.2, fmax(0.8, fmin(b.w, b.h) / 9));
         ns_canvas_frame(c, (ns_box){b.x - width / 2, b.y - width / 2, b.w + width, b.h + width},
                         (ns_pen){.color = p->cells.colors->mark, .width = width});

@@ -12,7 +12,7 @@
 
 typedef struct edit {
     ns_edit        what;           /* heads, mean and span are ours */
-    int64_t      (*heads)[2];
+    ns_head *heads;
     float         *mean;
     char          *span;
     int64_t        d;              /* stride of mean */
@@ -138,13 +138,13 @@ static int edit_row(const edit *e, int i, const ns_site *site, float *row, int64
         set_z(e, i, row, width);
         return NS_OK;
     case NS_EDIT_UNIFORM_ATTN:
-        set_uniform(site, row, position, e->heads[i][1]);
+        set_uniform(site, row, position, e->heads[i].head);
         return NS_OK;
     case NS_EDIT_KNOCKOUT:
         hide_span(e, site, row);
         return NS_OK;
     case NS_EDIT_KNOCKOUT_OTHERS:
-        return hide_others(e, site, row, e->heads[i][1], position, err);
+        return hide_others(e, site, row, e->heads[i].head, position, err);
     default:
         return NS_OK;
     }
@@ -157,9 +157,9 @@ static int apply(const edit *e, const ns_site *site, ns_view *v, ns_error *err)
     if (point_of(e->what.mode) != site->point || e->what.mode == NS_EDIT_NOOP)
         return NS_OK;
     for (int i = 0; i < e->what.n_heads; i++)
-        for (int64_t r = 0; r < site->n_rows && e->heads[i][0] == site->layer && rc == NS_OK; r++) {
+        for (int64_t r = 0; r < site->n_rows && e->heads[i].layer == site->layer && rc == NS_OK; r++) {
             const int64_t position = site->row0 + r;
-            float *const row = z ? ns_at(v, r, e->heads[i][1], 0) : ns_at(v, e->heads[i][1], r, 0);
+            float *const row = z ? ns_at(v, r, e->heads[i].head, 0) : ns_at(v, e->heads[i].head, r, 0);
             if (in_scope(&e->what, site, position))
                 rc = edit_row(e, i, site, row, v->shape[2], position, err);
         }
@@ -181,7 +181,7 @@ static int on_view(void *user, const ns_site *site, ns_view *v, ns_error *err)
 
 static int check_head(const ns_arch *arch, const ns_edit *e, int i, ns_error *err)
 {
-    const int64_t layer = e->heads[i][0], head = e->heads[i][1];
+    const int64_t layer = e->heads[i].layer, head = e->heads[i].head;
     const ns_attn *const attn = layer >= 0 && layer < arch->n_layers ? ns_arch_attn(arch, layer) : NULL;
     if (!attn)
         return ns_fail(err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)layer, (long long)head, (long long)arch->n_layers - 1);
@@ -223,7 +223,7 @@ static bool touches(const ns_edits *e, ns_point point, int64_t layer, bool *deco
     *decode_only = true;
     for (int i = 0; i < e->n; i++)
         for (int k = 0; k < e->list[i].what.n_heads; k++)
-            if (point_of(e->list[i].what.mode) == point && e->list[i].what.mode != NS_EDIT_NOOP && e->list[i].heads[k][0] == layer) {
+            if (point_of(e->list[i].what.mode) == point && e->list[i].what.mode != NS_EDIT_NOOP && e->list[i].heads[k].layer == layer) {
                 any = true;
                 *decode_only = *decode_only && (is_knockout(e->list[i].what.mode) || e->list[i].what.scope == NS_SCOPE_DECODE);
             }

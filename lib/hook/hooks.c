@@ -40,43 +40,22 @@ bool ns_hooks_edit(const ns_hooks *h, ns_point p, int64_t layer)
 
 enum { NAME_MAX_BYTES = 64 };
 
-static int edit_distance(const char *a, const char *b)
-{
-    int row[NAME_MAX_BYTES + 1], n = (int)strlen(b);
-    if (n > NAME_MAX_BYTES)
-        return n;
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int substitute = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            int best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = substitute < best ? substitute : best;
-        }
-    }
-    return row[n];
-}
-
 static int no_match(const ns_arch *arch, const char *glob, ns_error *err)
 {
-    char nearest[NAME_MAX_BYTES] = "", name[NAME_MAX_BYTES];
-    int least = 1 << 30;
+    char name[2 * NS_N_POINTS][NAME_MAX_BYTES];
+    const char *names[2 * NS_N_POINTS];
+    int n = 0;
     for (int64_t layer = -1; layer < arch->n_layers && layer < 1; layer++)
         for (int p = 0; p < NS_N_POINTS; p++) {
             if (!ns_point_exists(arch, p, layer))
                 continue;
-            ns_point_format(p, layer, name, sizeof name);
-            int d = edit_distance(glob, name);
-            if (d < least) {
-                least = d;
-                memcpy(nearest, name, sizeof name);
-            }
+            ns_point_format(p, layer, name[n], sizeof name[n]);
+            names[n] = name[n];
+            n++;
         }
-    return ns_fail(err, NS_E_ARG, "hook '%s' matches no point of this %s model of %lld layers; the nearest is '%s' (`inspect --points` lists all)",
-                   glob, arch->family, (long long)arch->n_layers, nearest);
+    const char *const near = ns_nearest_word(glob, names, n);
+    return ns_fail(err, NS_E_ARG, "hook '%s' matches no point of this %s model of %lld layers%s%s%s (`inspect --points` lists all)", glob, arch->family,
+                   (long long)arch->n_layers, near ? "; the nearest is '" : "", near ? near : "", near ? "'" : "");
 }
 
 /* ---- resolution ---- */

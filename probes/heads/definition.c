@@ -13,44 +13,6 @@ typedef struct reader { const cJSON *object; const char *label; ns_error *err; }
 
 /* ---- words ---- */
 
-/* Of words of up to MAX_WORD bytes; "aligned:SPAN" counts to its colon. */
-static int word_length(const char *word)
-{
-    return (int)strcspn(word, ":");
-}
-
-static int edit_distance(const char *a, const char *b)
-{
-    int row[MAX_WORD + 1];
-    const int m = word_length(a), n = word_length(b);
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; i <= m; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            const int swap = diagonal + (a[i - 1] != b[j - 1]), step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = swap < step ? swap : step;
-        }
-    }
-    return row[n];
-}
-
-const char *ns_nearest_word(const char *word, const char *const *words, int n)
-{
-    const char *best = NULL;
-    int least = word_length(word) / 2 + 1;
-    for (int i = 0; i < n && word_length(word) <= MAX_WORD; i++) {
-        const int d = word_length(words[i]) <= MAX_WORD ? edit_distance(word, words[i]) : least;
-        if (d < least) {
-            least = d;
-            best = words[i];
-        }
-    }
-    return best;
-}
-
 static int unknown_word(const reader *r, const char *key, const char *word, const char *const *words, int n)
 {
     const char *const near = ns_nearest_word(word, words, n);

@@ -32,8 +32,6 @@ int ns_pattern_parse(ns_pattern *out, const char *json, size_t n, const char *la
 /* What its hook asks for and which rows it can judge. list: where positions are kept for as long as the result is used. */
 ns_rows  ns_pattern_hook_rows(const ns_pattern *, const ns_pattern_list **list);
 unsigned ns_pattern_accepts(const ns_pattern *);
-/* The nearest of n words by edit distance, NULL when none is near. */
-const char *ns_nearest_word(const char *word, const char *const *words, int n);
 
 /* [n_tokens] the last earlier position of each prompt token's own id, -1 for none; NULL when memory is out. *repeated: is there any? */
 int32_t *ns_copies_link(const ns_case *, bool *repeated);

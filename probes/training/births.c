@@ -143,19 +143,6 @@ void ns_best_series(const float *score, int64_t P, int64_t K, const bool *use, i
     }
 }
 
-int ns_compare_double(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double ns_median_sorted(const double *sorted, int64_t n)
-{
-    if (n == 0)
-        return (double)NAN;
-    return n % 2 ? sorted[n / 2] : .5 * sorted[n / 2 - 1] + .5 * sorted[n / 2];
-}
-
 double ns_median_censored(const double *time, int64_t n)
 {
     double *const sorted = ns_alloc_array((size_t)n, sizeof *sorted);

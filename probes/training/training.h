@@ -7,8 +7,6 @@
 #include "core/core.h"
 
 ns_birth_params ns_birth_defaults(const ns_birth_params *);          /* zeros and NULL filled in */
-int    ns_compare_double(const void *, const void *);                /* for qsort; no NaN */
-double ns_median_sorted(const double *sorted, int64_t n);
 double ns_normal_tail(double z);                                     /* P(Z >= z) */
 
 #endif

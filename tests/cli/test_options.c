@@ -68,8 +68,8 @@ static void fills_the_settings(void **state)
     assert_int_equal(s.numbers.n, 5);
     assert_true(s.numbers.list[1] == .25 && s.numbers.list[4] == 1);
     assert_int_equal(s.heads.n, 2);
-    assert_int_equal(s.heads.list[0][0], 3);
-    assert_int_equal(s.heads.list[0][1], 1);
+    assert_int_equal(s.heads.list[0].layer, 3);
+    assert_int_equal(s.heads.list[0].head, 1);
     cli_settings_clear(options, &s);
     assert_null(s.words.list);
 }
@@ -139,22 +139,10 @@ static void ranges(void **state)
     free(n.list);
 }
 
-static void nearest_words(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"inspect", "score", "record", "cases needle"};
-    assert_int_equal(cli_nearest("scoer", words, 4), 1);
-    assert_int_equal(cli_nearest("inspct", words, 4), 0);
-    assert_int_equal(cli_nearest("rec", words, 4), 2);
-    assert_int_equal(cli_nearest("xyzzy", words, 4), -1);
-    assert_int_equal(cli_nearest("a-very-long-word-of-more-than-sixty-four-characters-that-nobody-typed-by-mistake", words, 4), -1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fills_the_settings), cmocka_unit_test(names_the_mistake), cmocka_unit_test(sizes), cmocka_unit_test(ranges),
-        cmocka_unit_test(nearest_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #define NEEDLESCOPE_DATASET_H
 
 #include <needlescope/case.h>
+#include <needlescope/head.h>
 #include <needlescope/tokenizer.h>
 
 NS_BEGIN
@@ -75,8 +76,8 @@ NS_API NS_MUST_CHECK int ns_repeat_cases(ns_cases *, const ns_repeat_params *, n
 typedef struct ns_plant_params {
     size_t  size;
     int64_t n_layers, n_heads, n_kv_heads, vocab, max_positions;     /* 0 = 6, 8, 4, 512, 4096; vocab up to 32770, 2050 for a small model */
-    int64_t previous_token[2];           /* layer, head of the previous-token head; {0, 0} */
-    const int64_t (*retrieval)[2];  int n_retrieval;                 /* NULL = two defaults */
+    ns_head previous_token;         /* layer, head of the previous-token head; {0, 0} */
+    const ns_head *retrieval;  int n_retrieval;                 /* NULL = two defaults */
     const double *strength;              /* [n_retrieval], NULL = all 1: the share of the tokens that a head serves, so the expectation of its
                                             find, continue, mass and induction scores. The tokens served at X are served above X too. */
     int64_t window;                      /* SWA window of the layers below the retrieval heads; 0 = none */

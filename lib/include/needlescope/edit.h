@@ -5,6 +5,7 @@
 #ifndef NEEDLESCOPE_EDIT_H
 #define NEEDLESCOPE_EDIT_H
 
+#include <needlescope/head.h>
 #include <needlescope/hooks.h>
 
 NS_BEGIN
@@ -25,7 +26,7 @@ typedef struct ns_edit {
     size_t         size;
     ns_edit_mode   mode;
     ns_edit_scope  scope;      /* knockouts: decode rows, whatever it says */
-    const int64_t (*heads)[2]; int n_heads;                /* (layer, head), copied */
+    const ns_head *heads; int n_heads;                /* (layer, head), copied */
     const float   *mean;       /* NS_EDIT_MEAN_Z: [n_heads, d], d the largest head_dim; copied */
     const char    *span;       /* knockouts: spans called so, or so with a number behind (needle, needle.1); NULL = "needle" */
     uint64_t       seed;       /* NS_EDIT_KNOCKOUT_OTHERS: the draw, by (seed, case, layer, head, row) */

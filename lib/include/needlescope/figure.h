@@ -3,6 +3,7 @@
 #define NEEDLESCOPE_FIGURE_H
 
 #include <needlescope/error.h>
+#include <needlescope/head.h>
 
 NS_BEGIN
 
@@ -26,7 +27,7 @@ typedef struct ns_heads_figure {
     const int   *kind;   const int64_t *window;
     const char  *score_name, *model_name;
     double       chance;          /* a tick on the colour bar; NaN = none */
-    int64_t    (*marks)[2];  int n_marks;
+    ns_head *marks;  int n_marks;
     const char  *marks_name;      /* what the outlines mean ("planted", "top 10"); NULL = "marked" */
 } ns_heads_figure;
 NS_API NS_MUST_CHECK int ns_draw_heads(const char *path, const ns_heads_figure *, const ns_figure_params *, ns_error *);

@@ -16,7 +16,7 @@ enum { NS_ABLATE_LAYER_OTHERS = 4 };
 
 typedef struct ns_ablate_params {
     size_t         size;
-    const int64_t (*heads)[2]; int n_heads;       /* the target set: (layer, head) */
+    const ns_head *heads; int n_heads;       /* the target set: (layer, head) */
     unsigned       modes;                         /* 1u << NS_EDIT_ZERO_Z | ...; zero_z, mean_z, uniform_attn, knockout */
     ns_edit_scope  scope;
     int            draws;                         /* controls a mode; 0 = 20 */
@@ -32,7 +32,7 @@ typedef struct ns_condition {
     ns_condition_kind kind;
     ns_edit_mode      mode;
     int               draw;                       /* of a control; -1 otherwise */
-    int64_t         (*heads)[2]; int n_heads;
+    ns_head *heads; int n_heads;
     bool              layer_matched;              /* every head of a control lies in the layer of the one it stands for */
     double            first, rest, answered;      /* accuracy of the first content token, of the others (NaN: one-token answers), of whole answers */
     double            margin;                     /* mean over content tokens of gold logit - best other logit */

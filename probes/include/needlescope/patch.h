@@ -11,6 +11,7 @@
 #ifndef NEEDLESCOPE_PATCH_H
 #define NEEDLESCOPE_PATCH_H
 
+#include <needlescope/head.h>
 #include <needlescope/model.h>
 #include <needlescope/record.h>
 
@@ -23,7 +24,7 @@ NS_API const char *ns_patch_site_name(ns_patch_site);      /* "z", "q", "k", "v"
 
 typedef struct ns_patch_params {
     size_t         size;
-    const int64_t (*heads)[2]; int n_heads;       /* a set that is patched together, beside matched draws; 0 = none */
+    const ns_head *heads; int n_heads;       /* a set that is patched together, beside matched draws; 0 = none */
     ns_patch_site  site;
     bool           no_map;                        /* leave out the map: each head by itself */
     bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
@@ -44,7 +45,7 @@ typedef enum ns_patch_kind { NS_PATCH_NONE, NS_PATCH_EVERYTHING, NS_PATCH_TARGET
 typedef struct ns_patch_condition {
     ns_patch_kind kind;
     int           draw;                           /* of a control; -1 otherwise */
-    int64_t     (*heads)[2]; int n_heads;
+    ns_head *heads; int n_heads;
     bool          layer_matched;
     ns_recovery   recovery;
     double        flipped;                        /* share of the pairs whose most likely token is the source's answer */

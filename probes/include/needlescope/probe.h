@@ -3,6 +3,7 @@
 #ifndef NEEDLESCOPE_PROBE_H
 #define NEEDLESCOPE_PROBE_H
 
+#include <needlescope/head.h>
 #include <needlescope/model.h>
 #include <needlescope/record.h>
 
@@ -111,7 +112,7 @@ NS_API int64_t ns_scores_answered(const ns_scores *);                           
 NS_API double  ns_scores_token_accuracy(const ns_scores *, bool first_only);      /* teacher-forced, over content tokens */
 NS_API int ns_scores_dropped(const ns_scores *, const ns_dropped **list);
 /* The k best heads of score i: pairs (layer, head), best first; ties by (layer, head). Returns how many. */
-NS_API int ns_scores_top(const ns_scores *, int i, int k, int64_t (*out)[2]);
+NS_API int ns_scores_top(const ns_scores *, int i, int k, ns_head *out);
 
 /* ---- how firm a list of heads is ---- */
 typedef struct ns_ranking_params {

@@ -100,13 +100,34 @@ static void normal_is_finite_at_the_ends(void **state)
     assert_true(isfinite(ns_rng_normal(&ones)));
 }
 
+/* Expected: numpy 2.x, np.quantile([1, 2, 4, 8], q) and np.median. */
+static void quantiles(void **state)
+{
+    (void)state;
+    static const double sorted[] = {1, 2, 4, 8}, never[] = {3, 5, INFINITY, INFINITY};
+    static const struct { double q, value; } rows[] = {{0, 1}, {.025, 1.075}, {.25, 1.75}, {.5, 3}, {.75, 5}, {.9, 6.8}, {1, 8}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_true(fabs(ns_quantile_sorted(sorted, 4, rows[i].q) - rows[i].value) < 1e-12);
+    assert_true(ns_median_sorted(sorted, 3) == 2 && ns_median_sorted(sorted, 1) == 1 && isnan(ns_median_sorted(sorted, 0)));
+    assert_true(isinf(ns_median_sorted(never, 4)) && ns_median_sorted(never, 3) == 5 && ns_quantile_sorted(never, 4, .3) < 5);
+}
+
+static void largest(void **state)
+{
+    (void)state;
+    static const float values[] = {1, 9, 3, 9, 5, 0};
+    assert_int_equal(ns_argmax(values, 6, 1), 1);
+    assert_int_equal(ns_argmax(values, 3, 2), 2);
+    assert_int_equal(ns_argmax(values, 1, 1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seeding_vectors), cmocka_unit_test(generator_vectors), cmocka_unit_test(streams_differ),
         cmocka_unit_test(below_is_uniform),
         cmocka_unit_test(uniform_stays_inside), cmocka_unit_test(normal_inverts_the_distribution),
-        cmocka_unit_test(normal_is_finite_at_the_ends),
+        cmocka_unit_test(normal_is_finite_at_the_ends), cmocka_unit_test(quantiles), cmocka_unit_test(largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

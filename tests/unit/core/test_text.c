@@ -160,12 +160,29 @@ static void views(void **state)
     assert_int_equal(ns_dtype_size(NS_N_DTYPES), 0);
 }
 
+static void nearest_words(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"inspect", "score", "record", "cases needle", "aligned:SPAN"};
+    static const struct { const char *word, *meant; } rows[] = {
+        {"scoer", "score"}, {"inspct", "inspect"}, {"rec", "record"}, {"xyzzy", NULL}, {"alined:needle", "aligned:SPAN"}, {"", NULL},
+        {"a-very-long-word-of-more-than-sixty-four-characters-that-nobody-typed-by-mistake", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *const near = ns_nearest_word(rows[i].word, words, 5);
+        if (rows[i].meant)
+            assert_string_equal(near ? near : "nothing", rows[i].meant);
+        else
+            assert_null(near);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fail_prefixes_its_own_message), cmocka_unit_test(fail_keeps_one_clean_line), cmocka_unit_test(globs),
         cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
-        cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views),
+        cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views), cmocka_unit_test(nearest_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,8 @@ static int write_rows(void *user, const ns_site *site, const ns_view *v, ns_erro
 
 static int run(const char *folder, int64_t window, FILE *rows, const char *cases_path, ns_error *err)
 {
-    static const int64_t heads[][2] = {{3, 1}, {3, 0}, {5, 7}}, lengths[] = {40, 300};
+    static const ns_head heads[] = {{3, 1}, {3, 0}, {5, 7}};
+    static const int64_t lengths[] = {40, 300};
     static const double depths[] = {0.1, 0.8};
     const ns_plant_params plant = {.size = sizeof plant, .retrieval = heads, .n_retrieval = 3, .previous_token = {1, 2}, .window = window, .seed = 17};
     const ns_needle_params needle = {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 2, .seed = 4, .vocab = 512};

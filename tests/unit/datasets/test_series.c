@@ -7,7 +7,7 @@
 static char folder[] = "/tmp/ns-series-XXXXXX";
 
 /* retrieval_find of the head over `cases`, at a checkpoint. */
-static void find_scores(const char *path, const ns_cases *cases, const int64_t (*heads)[2], int n, double *out)
+static void find_scores(const char *path, const ns_cases *cases, const ns_head *heads, int n, double *out)
 {
     static const char *const name = "retrieval_find";
     ns_error err = {0};
@@ -18,7 +18,7 @@ static void find_scores(const char *path, const ns_cases *cases, const int64_t (
     while (strcmp(ns_scores_def(scores, i)->name, name) != 0)
         i++;
     for (int k = 0; k < n; k++)
-        out[k] = (double)ns_scores_values(scores, i)[heads[k][0] * ns_scores_heads(scores) + heads[k][1]];
+        out[k] = (double)ns_scores_values(scores, i)[heads[k].layer * ns_scores_heads(scores) + heads[k].head];
     ns_scores_free(scores);
     unload(&m);
 }
@@ -37,7 +37,7 @@ static void test_strength(void **state)
 {
     (void)state;
     enum { N = 300, K = 4 };
-    static const int64_t heads[K][2] = {{1, 0}, {1, 1}, {1, 3}, {2, 2}};
+    static const ns_head heads[K] = {{1, 0}, {1, 1}, {1, 3}, {2, 2}};
     static const double low[K] = {0, 0.25, 0.5, 1}, high[K] = {0.1, 0.6, 0.5, 1};
     double first[K], second[K];
     ns_error err = {0};
@@ -72,7 +72,8 @@ static void test_series(void **state)
 {
     (void)state;
     enum { P = 5, K = 3 };
-    static const int64_t heads[K][2] = {{1, 0}, {1, 1}, {1, 3}}, early[] = {7}, again[] = {10, 20, 40};
+    static const ns_head heads[K] = {{1, 0}, {1, 1}, {1, 3}};
+    static const int64_t early[] = {7}, again[] = {10, 20, 40};
     const ns_plant_life lives[K] = {{early, 1}, {again, 3}, {NULL, 0}};
     ns_plant_series_params p = {.size = sizeof p, .n_checkpoints = P, .lives = lives, .n_lives = K,
                                 .plant = {.n_layers = 2, .n_heads = 4, .n_kv_heads = 2, .retrieval = heads, .n_retrieval = K, .seed = 3}};
@@ -120,7 +121,8 @@ static void expect(ns_plant_series_params p, const char *message)
 static void test_errors(void **state)
 {
     (void)state;
-    static const int64_t heads[][2] = {{1, 0}}, falling[] = {20, 10};
+    static const ns_head heads[] = {{1, 0}};
+    static const int64_t falling[] = {20, 10};
     const ns_plant_life life = {falling, 2}, fine = {falling, 1};
     ns_plant_params plant = {.n_layers = 2, .n_heads = 2, .n_kv_heads = 1, .retrieval = heads, .n_retrieval = 1};
     expect((ns_plant_series_params){.plant = plant, .lives = &life, .n_lives = 1}, "steps above 0 that ascend");

@@ -55,15 +55,14 @@ static float *scores(int64_t n, uint64_t seed)
 static void heads_of_size(const char *folder, int64_t layers, int64_t n_heads, bool hybrid)
 {
     char name[64];
-    int64_t marks[64][2];
+    ns_head marks[64];
     float *score = scores(layers * n_heads, (uint64_t)(layers * 100 + n_heads));
     int *kind = ns_alloc_array((size_t)layers, sizeof *kind);
     int64_t *window = ns_alloc_array((size_t)layers, sizeof *window);
     int n_marks = 0;
     for (int64_t i = 0; i < layers * n_heads && n_marks < 64; i++)
         if (score[i] > 0.75f) {
-            marks[n_marks][0] = i / n_heads;
-            marks[n_marks++][1] = i % n_heads;
+            marks[n_marks++] = (ns_head){i / n_heads, i % n_heads};
         }
     for (int64_t i = 0; hybrid && i < layers; i++) {
         kind[i] = i % 6 == 5 ? 0 : i % 6 == 2 ? 2 : 1;
@@ -72,8 +71,8 @@ static void heads_of_size(const char *folder, int64_t layers, int64_t n_heads, b
             score[i * n_heads + h] = NAN;
     }
     for (int i = 0; hybrid && i < n_marks; i++)
-        if (kind[marks[i][0]] == 2)
-            memcpy(marks[i--], marks[--n_marks], sizeof marks[0]);
+        if (kind[marks[i].layer] == 2)
+            marks[i--] = marks[--n_marks];
     const ns_heads_figure f = {.size = sizeof f, .score = score, .n_layers = layers, .n_heads = n_heads, .kind = kind, .window = window,
                                .score_name = "retrieval_mass", .model_name = "SmolLM2-135M-Instruct", .chance = 0.0137,
                                .marks = marks, .n_marks = n_marks,

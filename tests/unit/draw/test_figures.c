@@ -20,7 +20,8 @@ enum { L = 12, H = 16, T = 40 };
 
 static float   score[L * H], weight[T * T];
 static int     kind[L];
-static int64_t window[L], marks[1][2] = {{2, 5}};
+static int64_t window[L];
+static ns_head marks[1] = {{2, 5}};
 
 static ns_heads_figure heads_figure(void)
 {
@@ -351,9 +352,9 @@ static void test_bad_heads(void **state)
     kind[3] = 7;
     refused(ns_draw_heads(path, &f, NULL, &err), NS_E_ARG, &err, "kind 7");
     f = heads_figure();
-    marks[0][1] = H;
+    marks[0].head = H;
     refused(ns_draw_heads(path, &f, NULL, &err), NS_E_ARG, &err, "head 16");
-    marks[0][1] = 5;
+    marks[0].head = 5;
     score[7] = INFINITY;
     refused(ns_draw_heads(path, &f, NULL, &err), NS_E_NUMERIC, &err, "[0, 7]");
     for (int i = 0; i < L * H; i++)

@@ -5,7 +5,7 @@
 #include <needlescope/ablate.h>
 
 static char folder[] = "/tmp/ns-ablate-XXXXXX";
-static const int64_t heads[][2] = {{3, 1}, {4, 6}};
+static const ns_head heads[] = {{3, 1}, {4, 6}};
 enum { ALL_MODES = 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_MEAN_Z | 1u << NS_EDIT_UNIFORM_ATTN | 1u << NS_EDIT_KNOCKOUT };
 
 static ns_ablation *run(int threads, ns_edit_scope scope, unsigned modes)
@@ -33,8 +33,8 @@ static void planted_heads_matter(void **state)
         if (c->first != (c->kind == NS_CONDITION_TARGET ? 0 : 1))
             fail_msg("condition %d (%s, kind %d): first token right in %g of the cases", k, ns_edit_mode_name(c->mode), (int)c->kind, c->first);
         for (int i = 0; c->kind == NS_CONDITION_CONTROL && c->mode != NS_EDIT_KNOCKOUT_OTHERS && i < c->n_heads; i++) {
-            assert_true(c->layer_matched && c->heads[i][0] == heads[i][0]);
-            assert_false(c->heads[i][0] == heads[i][0] && c->heads[i][1] == heads[i][1]);
+            assert_true(c->layer_matched && c->heads[i].layer == heads[i].layer);
+            assert_false(c->heads[i].layer == heads[i].layer && c->heads[i].head == heads[i].head);
         }
     }
     assert_memory_equal(a->margin, a->margin + a->n_cases, (size_t)a->n_cases * sizeof *a->margin);        /* none, noop */
@@ -78,7 +78,8 @@ static void refusals(void **state)
     ns_error err = {0};
     ns_cases cases = {0};
     ns_ablation *a = NULL;
-    static const int64_t lengths[] = {40}, nowhere[][2] = {{3, 99}}, twice[][2] = {{3, 1}, {3, 1}};
+    static const int64_t lengths[] = {40};
+    static const ns_head nowhere[] = {{3, 99}}, twice[] = {{3, 1}, {3, 1}};
     loaded m = load(folder, 1, NULL, 0);
     needle_cases(&cases, lengths, 1, 1, 3);
     ns_ablate_params params = {.size = sizeof params, .heads = nowhere, .n_heads = 1, .modes = ALL_MODES};
@@ -132,7 +133,7 @@ static void scores_under_edits(void **state)
     float *const means = calloc((size_t)(m.arch->n_layers * H * d), sizeof *means), *const mean = calloc((size_t)(2 * d), sizeof *mean);
     OK(ns_mean_z(m.model, &cases, NS_SCOPE_ALL, means, &err));
     for (int i = 0; i < 2; i++)
-        memcpy(mean + i * d, means + (heads[i][0] * H + heads[i][1]) * d, (size_t)d * sizeof *mean);
+        memcpy(mean + i * d, means + (heads[i].layer * H + heads[i].head) * d, (size_t)d * sizeof *mean);
     for (ns_edit_mode mode = NS_EDIT_NOOP; mode <= NS_EDIT_MEAN_Z; mode++) {
         const ns_edit edit = {.size = sizeof edit, .mode = mode, .heads = heads, .n_heads = 2, .mean = mean};
         ns_score_params params = {.size = sizeof params, .probes = probes, .n_probes = 1};

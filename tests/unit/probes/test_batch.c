@@ -116,7 +116,7 @@ static void test_shapes(void **state)
 static int make_folder(void **state)
 {
     (void)state;
-    static const int64_t heads[][2] = {{1, 0}};
+    static const ns_head heads[] = {{1, 0}};
     const ns_plant_params p = {.size = sizeof p, .n_layers = 2, .n_heads = 2, .n_kv_heads = 1, .retrieval = heads, .n_retrieval = 1};
     return mkdtemp(folder) && ns_plant(folder, &p, NULL) == NS_OK ? 0 : -1;
 }

@@ -5,7 +5,7 @@
 #include <needlescope/patch.h>
 
 static char folder[] = "/tmp/ns-patch-XXXXXX";
-static const int64_t heads[][2] = {{3, 1}, {4, 6}};
+static const ns_head heads[] = {{3, 1}, {4, 6}};
 
 static void twins(ns_cases *cases, int64_t length)
 {
@@ -32,7 +32,7 @@ static ns_patching *run(int threads, const ns_patch_params *params)
 static const ns_patch_condition *of_head(const ns_patching *p, int64_t layer, int64_t head)
 {
     for (int k = p->n - p->n_map; k < p->n; k++)
-        if (p->list[k].heads[0][0] == layer && p->list[k].heads[0][1] == head)
+        if (p->list[k].heads[0].layer == layer && p->list[k].heads[0].head == head)
             return &p->list[k];
     fail_msg("%lld.%lld is not in the map", (long long)layer, (long long)head);
     return NULL;
@@ -136,7 +136,8 @@ static void refused(const ns_cases *cases, const ns_patch_params *params, const 
 static void refusals(void **state)
 {
     (void)state;
-    static const int64_t lengths[] = {40}, nowhere[][2] = {{3, 99}}, twice[][2] = {{3, 1}, {3, 1}}, deep[][2] = {{6, 0}};
+    static const int64_t lengths[] = {40};
+    static const ns_head nowhere[] = {{3, 99}}, twice[] = {{3, 1}, {3, 1}}, deep[] = {{6, 0}};
     ns_cases cases = {0}, plain = {0};
     twins(&cases, 40);
     needle_cases(&plain, lengths, 1, 1, 3);

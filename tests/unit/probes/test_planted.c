@@ -13,16 +13,16 @@ static const float *score(const ns_scores *s, const char *name)
     return NULL;
 }
 
-static bool among(const int64_t (*heads)[2], int n, int64_t layer, int64_t head)
+static bool among(const ns_head *heads, int n, int64_t layer, int64_t head)
 {
     for (int i = 0; i < n; i++)
-        if (heads[i][0] == layer && heads[i][1] == head)
+        if (heads[i].layer == layer && heads[i].head == head)
             return true;
     return false;
 }
 
 /* The named heads have at least 0.99, all others less than `others`. */
-static void expect(const ns_scores *s, const char *name, const int64_t (*heads)[2], int n, float others)
+static void expect(const ns_scores *s, const char *name, const ns_head *heads, int n, float others)
 {
     const float *const values = score(s, name);
     const int64_t L = ns_scores_layers(s), H = ns_scores_heads(s);
@@ -35,7 +35,7 @@ static void expect(const ns_scores *s, const char *name, const int64_t (*heads)[
     }
 }
 
-static void check(const ns_plant_params *p, const int64_t (*heads)[2], int n, const int64_t *lengths, int n_lengths)
+static void check(const ns_plant_params *p, const ns_head *heads, int n, const int64_t *lengths, int n_lengths)
 {
     ns_error err = {0};
     ns_cases cases = {0};
@@ -55,13 +55,13 @@ static void check(const ns_plant_params *p, const int64_t (*heads)[2], int n, co
         expect(scores, retrieval[i], heads, n, 0.5f);
     expect(scores, "previous_token", &p->previous_token, 1, 0.5f);
     expect(scores, "previous_at_needle", &p->previous_token, 1, 0.5f);
-    int64_t top[8][2];
+    ns_head top[8];
     for (int i = 0; i < ns_scores_count(scores); i++) {
         if (strcmp(ns_scores_def(scores, i)->name, "retrieval_find") != 0)
             continue;
         assert_int_equal(ns_scores_top(scores, i, n, top), n);
         for (int k = 0; k < n; k++)
-            assert_true(among(heads, n, top[k][0], top[k][1]));
+            assert_true(among(heads, n, top[k].layer, top[k].head));
     }
     ns_scores_free(scores);
     ns_cases_clear(&cases);
@@ -71,7 +71,8 @@ static void check(const ns_plant_params *p, const int64_t (*heads)[2], int n, co
 static void test_default(void **state)
 {
     (void)state;
-    static const int64_t heads[][2] = {{3, 1}, {4, 6}}, lengths[] = {40, 300};
+    static const ns_head heads[] = {{3, 1}, {4, 6}};
+    static const int64_t lengths[] = {40, 300};
     check(&(ns_plant_params){.size = sizeof(ns_plant_params)}, heads, 2, lengths, 2);
 }
 
@@ -79,7 +80,8 @@ static void test_default(void **state)
 static void test_named(void **state)
 {
     (void)state;
-    static const int64_t heads[][2] = {{2, 4}, {2, 5}, {2, 0}, {4, 2}}, lengths[] = {64, 500};
+    static const ns_head heads[] = {{2, 4}, {2, 5}, {2, 0}, {4, 2}};
+    static const int64_t lengths[] = {64, 500};
     check(&(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = 5, .n_heads = 6, .n_kv_heads = 3, .max_positions = 600, .previous_token = {1, 5},
                              .retrieval = heads, .n_retrieval = 4, .window = 16, .seed = 5}, heads, 4, lengths, 2);
 }
@@ -88,7 +90,8 @@ static void test_named(void **state)
 static void test_full_length(void **state)
 {
     (void)state;
-    static const int64_t heads[][2] = {{1, 0}}, lengths[] = {4094};
+    static const ns_head heads[] = {{1, 0}};
+    static const int64_t lengths[] = {4094};
     check(&(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = 2, .n_heads = 2, .n_kv_heads = 1, .retrieval = heads, .n_retrieval = 1, .seed = 9,
                              .previous_token = {0, 1}}, heads, 1, lengths, 1);
 }
@@ -96,7 +99,7 @@ static void test_full_length(void **state)
 static void test_repeats(void **state)
 {
     (void)state;
-    static const int64_t heads[][2] = {{3, 1}, {4, 6}}, previous[][2] = {{0, 0}};
+    static const ns_head heads[] = {{3, 1}, {4, 6}}, previous[] = {{0, 0}};
     const char *const names[] = {"induction", "previous_token"};
     const ns_score_params params = {.size = sizeof params, .probes = names, .n_probes = 2};
     const ns_repeat_params repeat = {.size = sizeof repeat, .length = 201, .count = 4, .seed = 2, .vocab = 512, .first_id = 3, .bos = 0};
@@ -195,7 +198,7 @@ static void expect_refused(ns_plant_params p, const char *message)
 static void test_conflicts(void **state)
 {
     (void)state;
-    static const int64_t low[][2] = {{0, 1}}, wide[][2] = {{3, 8}}, deep[][2] = {{6, 0}}, twice[][2] = {{3, 1}, {3, 1}};
+    static const ns_head low[] = {{0, 1}}, wide[] = {{3, 8}}, deep[] = {{6, 0}}, twice[] = {{3, 1}, {3, 1}};
     expect_refused((ns_plant_params){.retrieval = low, .n_retrieval = 1}, "choose a layer above 0");
     expect_refused((ns_plant_params){.retrieval = wide, .n_retrieval = 1}, "retrieval head 3.8: a layer has heads 0 to 7");
     expect_refused((ns_plant_params){.retrieval = deep, .n_retrieval = 1}, "retrieval head 6.0: the model has layers 0 to 5");
