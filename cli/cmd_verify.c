@@ -4,6 +4,27 @@
 #include "cli/commands.h"
 #include "cli/out.h"
 
+typedef struct verify_settings { bool content; } verify_settings;
+static const cli_option options[] = {
+    {"content", 0, CLI_FLAG, offsetof(verify_settings, content), NULL, "print the hash of every dataset and attribute: what two files share, by diff"},
+    {0},
+};
+
+static int print_content(cli *app, const char *path)
+{
+    ns_file *f = NULL;
+    char **lines = NULL;
+    int64_t n = 0;
+    int rc = ns_file_open(&f, path, &app->err);
+    if (rc == NS_OK)
+        rc = ns_file_content(f, &lines, &n, &app->err);
+    for (int64_t i = 0; i < n; i++)
+        printf("%s\n", lines[i]);
+    ns_free_strings(lines, n);
+    ns_file_close(f);
+    return rc;
+}
+
 static void verify_one(cli_out *o, const char *path, int *worst)
 {
     ns_file *f;
@@ -26,8 +47,12 @@ static void verify_one(cli_out *o, const char *path, int *worst)
 static int verify(cli *app, const void *settings, char **args, int n_args)
 {
     static const cli_column columns[] = {{"file", "file", CELL_TEXT}, {"state", "state", CELL_TEXT}, {"content_sha256", "content", CELL_TEXT}};
-    (void)settings;
+    const verify_settings *const s = settings;
     int worst = NS_OK;
+    if (s->content && (n_args > 1 || app->globals.json))
+        return ns_fail(&app->err, NS_E_ARG, "--content prints lines of text, of one file");
+    if (s->content)
+        return print_content(app, args[0]);
     cli_out o;
     cli_out_begin(&o, app, "needlescope.verify/1");
     cli_out_table(&o, "files", NULL, columns, 3);
@@ -40,8 +65,10 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
 
 const cli_command cli_cmd_verify = {
     .name = "verify", .section = "Follow training", .summary = "Recomputes the content hash of files that needlescope wrote",
-    .arguments = "FILE...", .min_args = 1, .max_args = 100000, .settings_size = 1,
+    .arguments = "FILE...", .min_args = 1, .max_args = 100000,
+    .groups = {{"Options", options, 0}}, .settings_size = sizeof(verify_settings),
     .description = "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the date.",
-    .examples = "needlescope verify scores.h5 study.h5",
+    .examples = "needlescope verify scores.h5 study.h5\n"
+                "needlescope verify --content scores.h5",
     .run = verify,
 };

@@ -289,28 +289,51 @@ static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines
     return rc;
 }
 
-int ns_file_verify(const ns_file *f, ns_error *err)
+/* What the content hash is made of: schema.md's lines, unsorted. */
+static int content_lines(const ns_file *f, ns_hash_lines *lines, ns_error *err)
 {
     path_list paths = {0};
-    ns_hash_lines lines = {0};
-    char hex[65];
-    const char *const stored = ns_file_fact(f, "content_sha256");
-    const ns_h5_quiet quiet = ns_h5_enter();
     int rc = list_group(f, f->id, "", true, &paths, err);
     for (int64_t i = 0; i < f->n_root && rc == NS_OK; i++) {
         const ns_file_text *const fact = &f->facts[i];
-        if (ns_is_content(fact->name) && !ns_hash_attribute(&lines, fact->name, fact->value))
+        if (ns_is_content(fact->name) && !ns_hash_attribute(lines, fact->name, fact->value))
             rc = ns_oom(err, f->path);
     }
     for (int64_t i = 0; i < paths.n && rc == NS_OK; i++)
         if (!ns_starts(paths.list[i], "/provenance/"))
-            rc = hash_dataset(f, paths.list[i], &lines, err);
-    ns_hash_lines_end(&lines, hex);
+            rc = hash_dataset(f, paths.list[i], lines, err);
     free_paths(&paths);
+    return rc;
+}
+
+int ns_file_verify(const ns_file *f, ns_error *err)
+{
+    ns_hash_lines lines = {0};
+    char hex[65];
+    const char *const stored = ns_file_fact(f, "content_sha256");
+    const ns_h5_quiet quiet = ns_h5_enter();
+    int rc = content_lines(f, &lines, err);
+    ns_hash_lines_end(&lines, hex);
     ns_h5_leave(quiet);
     if (rc == NS_OK && (!stored || strcmp(stored, hex)))
         rc = ns_fail(err, NS_E_FORMAT,
                      "%s: content_sha256 says %s, but the content gives %s: the file was changed or damaged (make it again)", f->path,
                      stored ? stored : "nothing", hex);
     return rc;
+}
+
+int ns_file_content(const ns_file *f, char ***out, int64_t *n, ns_error *err)
+{
+    ns_hash_lines lines = {0};
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = content_lines(f, &lines, err);
+    ns_h5_leave(quiet);
+    if (rc < 0) {
+        ns_free_strings(lines.list, lines.n);
+        return rc;
+    }
+    ns_hash_lines_sort(&lines);
+    *out = lines.list;
+    *n = lines.n;
+    return NS_OK;
 }

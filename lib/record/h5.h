@@ -81,6 +81,7 @@ bool ns_hash_attribute(ns_hash_lines *, const char *name, const char *value);
 bool ns_is_content(const char *attribute);
 bool ns_hash_dataset(ns_hash_lines *, const char *group, const char *name, const char *type, int rank, const int64_t *shape,
                      const char hex[65]);
+void ns_hash_lines_sort(ns_hash_lines *);
 void ns_hash_lines_end(ns_hash_lines *, char hex[65]); /* sorts, hashes, frees */
 /* Digest of a tiled dataset: tiles in row-major order, each as its number (u64) and its own digest; tiles of fill alone are left out. */
 void ns_hash_tile(ns_sha256 *, int64_t tile, const char hex[65]);

@@ -56,11 +56,16 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void ns_hash_lines_sort(ns_hash_lines *lines)
+{
+    if (lines->n)
+        qsort(lines->list, (size_t)lines->n, sizeof *lines->list, by_bytes);
+}
+
 void ns_hash_lines_end(ns_hash_lines *lines, char hex[65])
 {
     ns_sha256 sha;
-    if (lines->n)
-        qsort(lines->list, (size_t)lines->n, sizeof *lines->list, by_bytes);
+    ns_hash_lines_sort(lines);
     ns_sha256_begin(&sha);
     for (int64_t i = 0; i < lines->n; i++) {
         ns_sha256_add(&sha, lines->list[i], strlen(lines->list[i]));

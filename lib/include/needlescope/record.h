@@ -54,6 +54,8 @@ NS_API NS_MUST_CHECK int ns_file_read_slab(const ns_file *, const char *dataset,
 NS_API NS_MUST_CHECK int ns_file_list(const ns_file *, char ***out, int64_t *n, ns_error *);
 /* Reads every dataset and recomputes content_sha256; NS_E_FORMAT when the file says something else. */
 NS_API NS_MUST_CHECK int ns_file_verify(const ns_file *, ns_error *);
+/* The lines that content_sha256 is made of, recomputed ("dataset /find_hits uint8 12,6,8 HEX"; schema.md), sorted; malloc'd list of malloc'd strings. */
+NS_API NS_MUST_CHECK int ns_file_content(const ns_file *, char ***out, int64_t *n, ns_error *);
 /* Version of the HDF5 library in use, "1.10.8". */
 NS_API void ns_hdf5_version(char *buf, size_t n);
 
