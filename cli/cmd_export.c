@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include <needlescope/export.h>
+#include <needlescope/plot.h>
 #include <needlescope/probe.h>
 
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/out.h"
-#include "cli/study_figure.h"
 
 typedef struct export_settings { cli_words scores; const char *run, *out; } export_settings;
 typedef struct table_settings { export_settings what; int64_t top; bool standalone; } table_settings;
@@ -174,12 +174,12 @@ static void clear_births(births *b)
 }
 
 /* A build without figures, or a study of too few points for one, goes on without it. */
-static int draw_births(cli *app, const births *b, const char *name, cli_study_draw *draw, double width, uint8_t **data, ns_export_png *png)
+static int draw_births(cli *app, const births *b, const char *name, ns_study_draw *draw, double width, uint8_t **data, ns_export_png *png)
 {
-    const cli_study_view view = {.study = b->study, .births = b->found, .name = name, .run = -1};
+    const ns_study_view view = {.size = sizeof view, .study = b->study, .births = b->found, .name = name, .run = -1};
     const ns_figure_params params = {.size = sizeof params, .title = "Scores over training", .width = width, .dpi = 110,
                                      .comment = "needlescope export notebook", .bytes = data, .n_bytes = &png->n};
-    const int rc = draw(&view, "births.png", &params, &app->err);
+    const int rc = draw("births.png", &view, &params, NULL, &app->err);
     png->data = *data;
     if (rc == NS_E_UNSUPPORTED || rc == NS_E_ARG)
         cli_note(app, "a figure is left out: %s", app->err.message);
@@ -204,8 +204,8 @@ static int fill_births(cli *app, births *b, const char *name, const notebook_set
         return NS_OK;
     }
     b->any = true;
-    const int rc = draw_births(app, b, name, cli_draw_laziness, 7, &b->bands, &b->out.bands);
-    return rc ? rc : draw_births(app, b, name, cli_draw_curves, 5, &b->curves, &b->out.curves);
+    const int rc = draw_births(app, b, name, ns_study_figure_find("laziness")->draw, 7, &b->bands, &b->out.bands);
+    return rc ? rc : draw_births(app, b, name, ns_study_figure_find("curves")->draw, 5, &b->curves, &b->out.curves);
 }
 
 static int find_births(cli *app, births *b, const char *path, const char *score, const notebook_settings *s)

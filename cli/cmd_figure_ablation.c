@@ -1,196 +1,20 @@
-/* cmd_figure_ablation.c - what interventions did, every control shown: files of `ablate`, or of `patch` with a set. */
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
+/* cmd_figure_ablation.c - what interventions did, every control shown. */
+#include <needlescope/plot.h>
 
 #include "cli/commands.h"
 #include "cli/figure.h"
-#include "cli/score_file.h"
-
-enum { MOST_COLUMNS = 16, MOST_PANELS = 4 };
 
 typedef struct ablation_settings { cli_look look; } ablation_settings;
-
-typedef struct measure { const char *dataset, *name; } measure;
-static const measure of_ablation[MOST_PANELS] = {{"first_accuracy", "first token right"}, {"rest_accuracy", "later tokens right"}, {"margin_mean", "margin (logits)"}, {"loss", "short-context loss (nats)"}};
-static const measure of_patching[MOST_PANELS] = {{"set_recovery", "recovery"}, {"set_flipped", "answers flipped"}};
-
-typedef struct column { char *name; double target[MOST_PANELS], *draws[MOST_PANELS]; int64_t n; } column;      /* draws [n] */
-
-typedef struct strips {
-    const measure *measures;             /* those of the first file; all files are of its kind */
-    column  columns[MOST_COLUMNS];
-    int     n_columns;
-    int64_t n_draws;                     /* the most that a column has */
-    double  untouched[MOST_PANELS];
-} strips;
-
-typedef struct conditions { char **kind, **mode; int64_t n; float *value[MOST_PANELS]; } conditions;
-
-static void clear(conditions *c)
-{
-    ns_free_strings(c->kind, c->n);
-    ns_free_strings(c->mode, c->n);
-    for (int i = 0; i < MOST_PANELS; i++)
-        free(c->value[i]);
-}
-
-static int read_conditions(const ns_file *f, const char *path, const strips *s, conditions *c, ns_error *err)
-{
-    int64_t n_modes = 0, shape[NS_MAX_RANK];
-    int rank, rc = ns_file_read_strings(f, "kind", &c->kind, &c->n, err);
-    if (rc == NS_OK && s->measures == of_ablation)
-        rc = ns_file_read_strings(f, "mode", &c->mode, &n_modes, err);
-    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && rc == NS_OK; i++) {
-        rc = ns_file_read_f32(f, s->measures[i].dataset, &c->value[i], &rank, shape, NULL, err);
-        if (rc == NS_OK && (shape[0] != c->n || (c->mode && n_modes != c->n)))
-            rc = ns_fail(err, NS_E_FORMAT, "%s: %lld conditions with %lld values of %s", path, (long long)c->n, (long long)shape[0], s->measures[i].dataset);
-    }
-    return rc;
-}
-
-static int64_t count_controls(const conditions *c, int64_t target)
-{
-    int64_t n = 0;
-    while (target + 1 + n < c->n && strcmp(c->kind[target + 1 + n], "control") == 0)
-        n++;
-    return n;
-}
-
-static int add_column(strips *s, const conditions *c, int64_t target, const char *path, bool named, ns_error *err)
-{
-    const char *const mode = c->mode ? c->mode[target] : "patched";
-    if (s->n_columns == MOST_COLUMNS)
-        return ns_fail(err, NS_E_ARG, "more than %d sets of heads: draw fewer files at once", MOST_COLUMNS);
-    column *const to = &s->columns[s->n_columns++];
-    to->n = count_controls(c, target);
-    to->name = named ? cli_label(path, mode) : ns_strdup(mode);
-    bool good = to->name != NULL;
-    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && good; i++) {
-        to->target[i] = (double)c->value[i][target];
-        to->draws[i] = ns_alloc_array((size_t)to->n + 1, sizeof *to->draws[i]);
-        good = to->draws[i] != NULL;
-        for (int64_t k = 0; k < to->n && good; k++)
-            to->draws[i][k] = (double)c->value[i][target + 1 + k];
-    }
-    s->n_draws = to->n > s->n_draws ? to->n : s->n_draws;
-    return good ? NS_OK : ns_oom(err, "a figure");
-}
-
-/* The untouched value is a line where all files have the same. */
-static void take_untouched(strips *s, const conditions *c, bool first)
-{
-    for (int i = 0; i < MOST_PANELS && s->measures[i].dataset; i++) {
-        const double v = c->n && strcmp(c->kind[0], "none") == 0 ? (double)c->value[i][0] : (double)NAN;
-        s->untouched[i] = first || s->untouched[i] == v ? v : (double)NAN;
-    }
-}
-
-static int add_file(strips *s, const char *path, bool first, bool named, ns_error *err)
-{
-    ns_file *f = NULL;
-    conditions c = {0};
-    int rc = ns_file_open(&f, path, err);
-    const char *const kind = rc == NS_OK ? ns_file_fact(f, "kind") : NULL;
-    const measure *const measures = !kind ? NULL : strcmp(kind, "ablation") == 0 ? of_ablation : strcmp(kind, "patching") == 0 ? of_patching : NULL;
-    if (rc == NS_OK && !measures)
-        rc = ns_fail(err, NS_E_ARG, "%s is no file of ablate or patch (its kind is %s)", path, kind ? kind : "not said");
-    if (rc == NS_OK && !first && measures != s->measures)
-        rc = ns_fail(err, NS_E_ARG, "%s is of another kind than the files before it: ablations and patchings are drawn apart", path);
-    if (rc == NS_OK) {
-        s->measures = measures;
-        rc = read_conditions(f, path, s, &c, err);
-    }
-    if (rc == NS_OK)
-        take_untouched(s, &c, first);
-    for (int64_t k = 0; k < c.n && rc == NS_OK; k++)
-        if (strcmp(c.kind[k], "target") == 0)
-            rc = add_column(s, &c, k, path, named, err);
-    clear(&c);
-    ns_file_close(f);
-    return rc;
-}
-
-/* Measures that no set has (a loss that was not taken) are left out. */
-static bool is_measured(const strips *s, int panel)
-{
-    bool any = false;
-    for (int k = 0; k < s->n_columns; k++)
-        any |= isfinite(s->columns[k].target[panel]);
-    return any;
-}
-
-/* One panel's numbers in the arrays of the figure; a column with fewer draws than another ends in NaN. */
-static void fill_panel(const strips *all, int panel, double *target, double *draws)
-{
-    for (int k = 0; k < all->n_columns; k++) {
-        const column *const c = &all->columns[k];
-        target[k] = c->target[panel];
-        for (int64_t i = 0; i < all->n_draws; i++)
-            draws[k * all->n_draws + i] = i < c->n ? c->draws[panel][i] : (double)NAN;
-    }
-}
-
-static int draw(const char *out, const strips *all, const ns_figure_params *look, ns_error *err)
-{
-    const char *panels[MOST_PANELS], *columns[MOST_COLUMNS];
-    const int64_t W = all->n_columns;
-    double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * W), sizeof *target);
-    double *const draws = ns_alloc_array((size_t)(MOST_PANELS * W * all->n_draws) + 1, sizeof *draws);
-    int n = 0, rc = target && draws ? NS_OK : ns_oom(err, "a figure");
-    for (int i = 0; i < MOST_PANELS && all->measures[i].dataset && rc == NS_OK; i++) {
-        if (!is_measured(all, i))
-            continue;
-        panels[n] = all->measures[i].name;
-        untouched[n] = all->untouched[i];
-        fill_panel(all, i, target + n * W, draws + n * W * all->n_draws);
-        n++;
-    }
-    for (int k = 0; k < W; k++)
-        columns[k] = all->columns[k].name;
-    const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = columns, .n_columns = all->n_columns,
-                                     .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
-                                     .title = all->measures == of_ablation ? "Heads silenced, beside matched controls" : "Heads patched, beside matched controls"};
-    ns_figure_params params = *look;
-    params.width = params.width > 0 ? params.width : n > 2 || W > 4 ? 7 : 4.5;
-    if (rc == NS_OK)
-        rc = ns_draw_strips(out, &figure, &params, err);
-    free(target);
-    free(draws);
-    return rc;
-}
-
-static void clear_columns(strips *s)
-{
-    for (int k = 0; k < s->n_columns; k++) {
-        free(s->columns[k].name);
-        for (int i = 0; i < MOST_PANELS; i++)
-            free(s->columns[k].draws[i]);
-    }
-}
-
-int cli_draw_ablations(const char *out, const char *const *files, int n, const ns_figure_params *look, ns_error *err)
-{
-    strips all = {0};
-    int rc = NS_OK;
-    for (int i = 0; i < n && rc == NS_OK; i++)
-        rc = add_file(&all, files[i], i == 0, n > 1, err);
-    if (rc == NS_OK && all.n_columns == 0)
-        rc = ns_fail(err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)", files[0]);
-    if (rc == NS_OK)
-        rc = draw(out, &all, look, err);
-    clear_columns(&all);
-    return rc;
-}
 
 static int figure_ablation(cli *app, const void *settings, char **args, int n_args)
 {
     const ablation_settings *const s = settings;
     const ns_figure_params look = cli_look_params(app, &s->look);
+    ns_plotted said = {.size = sizeof said};
     int rc = cli_look_check(app, &s->look);
     if (rc == NS_OK)
-        rc = cli_draw_ablations(s->look.out, (const char *const *)args, n_args, &look, &app->err);
-    return rc == NS_OK ? cli_say_drawn(app, s->look.out, "interventions and their controls") : rc;
+        rc = ns_plot_ablation(s->look.out, (const char *const *)args, n_args, &look, &said, &app->err);
+    return rc == NS_OK ? cli_say_drawn(app, s->look.out, &said) : rc;
 }
 
 const cli_command cli_cmd_figure_ablation = {

@@ -73,7 +73,7 @@ static int draw(cli *app, const agreement_settings *s, const ns_file *f, const t
     params.width = params.width > 0 ? params.width : n > 5 ? 7 : 3.5;
     const int rc = ns_draw_matrix(s->look.out, &figure, &params, &app->err);
     free(values);
-    return rc == NS_OK ? cli_say_drawn(app, s->look.out, figure.value_name) : rc;
+    return rc == NS_OK ? cli_say_shows(app, s->look.out, figure.value_name) : rc;
 }
 
 static int figure_agreement(cli *app, const void *settings, char **args, int n_args)

@@ -216,7 +216,7 @@ static int draw(cli *app, const grid_settings *s, const ns_file *f, const grid *
     ns_free_strings(text, text ? n : 0);
     free(mean);
     free(about);
-    return rc == NS_OK ? cli_say_drawn(app, s->look.out, title) : rc;
+    return rc == NS_OK ? cli_say_shows(app, s->look.out, title) : rc;
 }
 
 static int figure_grid(cli *app, const void *settings, char **args, int n_args)

@@ -21,6 +21,12 @@ static const cli_option heads_options[] = {
 };
 #undef FIELD
 
+static char *cli_label(const char *path, const char *what)
+{
+    const char *const base = ns_path_base(path), *const ending = strrchr(base, '.');
+    return ns_printf_alloc("%.*s: %s", (int)(ending && ending > base ? (size_t)(ending - base) : strlen(base)), base, what);
+}
+
 /* ---- maps ---- */
 
 typedef struct map { float *score; ns_head *marks; int64_t shape[2]; int *kind; int64_t *window; char *name, *model; ns_heads_figure figure; } map;
@@ -131,7 +137,7 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = draw_maps(app, s, &m);
     if (rc == NS_OK)
-        rc = cli_say_drawn(app, s->look.out, s->score.list[0]);
+        rc = cli_say_shows(app, s->look.out, s->score.list[0]);
     clear_maps(&m);
     return rc;
 }

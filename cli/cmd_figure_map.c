@@ -173,7 +173,7 @@ static int draw_map(cli *app, const map_settings *s, const map_data *d)
     const int rc = ns_draw_map(s->look.out, &figure, &params, &app->err);
     char what[96];
     snprintf(what, sizeof what, "attention of layer %lld, head %lld", (long long)s->layer, (long long)s->head);
-    return rc == NS_OK ? cli_say_drawn(app, s->look.out, what) : rc;
+    return rc == NS_OK ? cli_say_shows(app, s->look.out, what) : rc;
 }
 
 static int figure_map(cli *app, const void *settings, char **args, int n_args)

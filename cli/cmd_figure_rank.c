@@ -126,7 +126,7 @@ static int figure_rank(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = draw(app, s, f, all);
     if (rc == NS_OK)
-        rc = cli_say_drawn(app, s->look.out, s->score.list[0]);
+        rc = cli_say_shows(app, s->look.out, s->score.list[0]);
     for (int i = 0; i < MOST; i++)
         clear_series(&all[i]);
     clear_ranked(&r);

@@ -1,10 +1,9 @@
-/* cmd_figure_study.c - figures of a study: laziness, births, pairs, curves, loss, strip. What they draw is in the table of study_figures.c. */
+/* cmd_figure_study.c - figures of a study: laziness, births, pairs, curves, loss, strip.  */
 #include <string.h>
 
 #include "cli/births_text.h"
 #include "cli/commands.h"
 #include "cli/figure.h"
-#include "cli/study_figure.h"
 
 typedef struct study_settings { cli_birth_rule rule; const char *run; cli_look look; } study_settings;
 static const study_settings defaults = {.rule = CLI_BIRTH_DEFAULTS};
@@ -14,15 +13,7 @@ static const cli_option run_options[] = {
     {0},
 };
 
-static const cli_study_figure *figure_of(const cli *app)
-{
-    const cli_study_figure *f = cli_study_figures;
-    while (f->name && strcmp(f->name, strrchr(app->command->name, ' ') + 1) != 0)
-        f++;
-    return f;
-}
-
-static int choose_run(cli *app, const char *name, cli_study_view *v)
+static int choose_run(cli *app, const char *name, ns_study_view *v)
 {
     const int64_t R = ns_study_size(v->study).R;
     for (v->run = 0; name && v->run < R; v->run++)
@@ -36,7 +27,8 @@ static int figure_study(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const study_settings *const s = settings;
-    const cli_study_figure *const figure = figure_of(app);
+    const ns_study_figure *const figure = ns_study_figure_find(strrchr(app->command->name, ' ') + 1);
+    ns_plotted said = {.size = sizeof said};
     ns_emergence_params params;
     ns_study *study = NULL;
     ns_emergence *births = NULL;
@@ -47,14 +39,14 @@ static int figure_study(cli *app, const void *settings, char **args, int n_args)
         rc = ns_study_open(&study, args[0], &app->err);
     if (rc == NS_OK)
         rc = ns_emergence_run(&births, study, &params, &app->err);
-    cli_study_view view = {.study = study, .births = births, .name = ns_path_base(args[0]), .run = -1};
+    ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = ns_path_base(args[0]), .run = -1};
     if (rc == NS_OK && figure->of_a_run)
         rc = choose_run(app, s->run, &view);
     const ns_figure_params look = cli_look_params(app, &s->look);
     if (rc == NS_OK)
-        rc = figure->draw(&view, s->look.out, &look, &app->err);
+        rc = figure->draw(s->look.out, &view, &look, &said, &app->err);
     if (rc == NS_OK)
-        rc = cli_say_drawn(app, s->look.out, births->score);
+        rc = cli_say_drawn(app, s->look.out, &said);
     ns_emergence_free(births);
     ns_study_close(study);
     return rc;

@@ -1,6 +1,4 @@
 /* figure.c - the look of figures. */
-#include <string.h>
-
 #include "cli/figure.h"
 
 #include "cli/out.h"
@@ -30,17 +28,19 @@ ns_figure_params cli_look_params(const cli *app, const cli_look *s)
                               .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
 }
 
-char *cli_label(const char *path, const char *what)
-{
-    const char *const base = ns_path_base(path), *const ending = strrchr(base, '.');
-    return ns_printf_alloc("%.*s: %s", (int)(ending && ending > base ? (size_t)(ending - base) : strlen(base)), base, what);
-}
-
-int cli_say_drawn(cli *app, const char *path, const char *what)
+int cli_say_drawn(cli *app, const char *path, const ns_plotted *said)
 {
     cli_out o;
     cli_out_begin(&o, app, "needlescope.figure/1");
     cli_out_text(&o, "file", "drawn", path);
-    cli_out_text(&o, "shows", "shows", what);
+    cli_out_text(&o, "shows", "shows", said->shows);
+    cli_out_text(&o, "note", "note", *said->note ? said->note : NULL);
     return cli_out_end(&o, &app->err);
+}
+
+int cli_say_shows(cli *app, const char *path, const char *what)
+{
+    ns_plotted said = {.size = sizeof said};
+    snprintf(said.shows, sizeof said.shows, "%s", what);
+    return cli_say_drawn(app, path, &said);
 }

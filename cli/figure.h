@@ -2,7 +2,7 @@
 #ifndef NS_CLI_FIGURE_H
 #define NS_CLI_FIGURE_H
 
-#include <needlescope/figure.h>
+#include <needlescope/plot.h>
 
 #include "cli/cli.h"
 
@@ -11,10 +11,8 @@ extern const cli_option cli_look_options[];
 /* NS_E_ARG without -o. */
 int cli_look_check(cli *, const cli_look *);
 ns_figure_params cli_look_params(const cli *, const cli_look *);
-/* Files of `ablate`, or of `patch` with a set, beside each other; width 0 is chosen. */
-int cli_draw_ablations(const char *out, const char *const *files, int n, const ns_figure_params *, ns_error *);
-/* "FILE: WHAT", the file without folder and ending: what one of several files is called in a figure. malloc'd; NULL when memory is out. */
-char *cli_label(const char *path, const char *what);
-int cli_say_drawn(cli *, const char *path, const char *what);
+/* The answer of a figure command; what was left out is a note. */
+int cli_say_drawn(cli *, const char *path, const ns_plotted *);
+int cli_say_shows(cli *, const char *path, const char *what);
 
 #endif

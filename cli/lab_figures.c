@@ -2,29 +2,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/figure.h"
+#include <needlescope/plot.h>
+
 #include "cli/lab.h"
-#include "cli/study_figure.h"
 
 enum { MOST_ABLATIONS = 8 };
 static const char *const endings[] = {"png", "pdf", "svg"};
 static const ns_figure_params params = {.size = sizeof params, .comment = "needlescope lab laziness"};
 
-typedef struct figures { const cli_lab *lab; cli_study_view view; } figures;
+typedef struct figures { const cli_lab *lab; ns_study_view view; } figures;
 
-static int draw(const figures *f, const cli_study_figure *figure, const char *run, ns_error *err)
+static int draw(const figures *f, const ns_study_figure *figure, const char *run, ns_error *err)
 {
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK; i++) {
         char *const path = cli_lab_path(f->lab, "figures/%s%s%s.%s", figure->name, run ? "-" : "", run ? run : "", endings[i]);
-        rc = path ? figure->draw(&f->view, path, &params, err) : ns_oom(err, "a figure");
+        rc = path ? figure->draw(path, &f->view, &params, NULL, err) : ns_oom(err, "a figure");
         free(path);
     }
     return rc;
 }
 
 /* One run of each group stands for it: the one with the first seed. */
-static int draw_runs(figures *f, const cli_study_figure *figure, ns_error *err)
+static int draw_runs(figures *f, const ns_study_figure *figure, ns_error *err)
 {
     const ns_emergence *const e = f->view.births;
     int rc = NS_OK;
@@ -49,7 +49,7 @@ static int draw_ablations(const cli_lab *lab, ns_error *err)
     }
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK && n; i++) {
         char *const path = cli_lab_path(lab, "figures/ablation.%s", endings[i]);
-        rc = path ? cli_draw_ablations(path, (const char *const *)files, n, &params, err) : ns_oom(err, "a figure");
+        rc = path ? ns_plot_ablation(path, (const char *const *)files, n, &params, NULL, err) : ns_oom(err, "a figure");
         free(path);
     }
     while (n > 0)
@@ -62,14 +62,14 @@ int cli_lab_draw(cli_lab *lab)
 {
     ns_error *const err = &lab->app->err;
     char name[80];
-    figures f = {.lab = lab, .view = {.name = name, .run = -1}};
+    figures f = {.lab = lab, .view = {.size = sizeof f.view, .name = name, .run = -1}};
     ns_emergence *births;
     int rc = cli_lab_open_births(lab, &f.view.study, &births, err);
     f.view.births = births;
     snprintf(name, sizeof name, lab->seeds > 1 ? "the laboratory, seeds %lld to %lld" : "the laboratory, seed %lld", (long long)lab->first_seed,
              (long long)(lab->first_seed + lab->seeds - 1));
     if (rc == NS_OK && births && births->n_groups > 0)
-        for (const cli_study_figure *figure = cli_study_figures; figure->name && rc == NS_OK; figure++)
+        for (const ns_study_figure *figure = ns_study_figures; figure->name && rc == NS_OK; figure++)
             rc = figure->of_a_run ? draw_runs(&f, figure, err) : draw(&f, figure, NULL, err);
     if (rc == NS_OK)
         rc = draw_ablations(lab, err);

@@ -1,9 +1,9 @@
-/* study_arms.c - the groups of a study's runs as a figure shows them: windows first, ascending, then controls; their names, their runs by birth. */
+/* arms.c - the groups of a study's runs as a figure shows them: windows first, ascending, then controls; their names, their runs by birth. */
+#include "figure/study.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cli/study_figure.h"
 
 static bool is_control(const ns_seed_group *g)
 {
@@ -33,7 +33,7 @@ static char *name_of(const ns_seed_group *g, const char *run, bool with_arm)
 }
 
 /* Groups that differ in their arm alone are told apart by it. */
-static bool name_groups(cli_arms *arms, const ns_emergence *e, const ns_seed_group *const *order)
+static bool name_groups(ns_arms *arms, const ns_emergence *e, const ns_seed_group *const *order)
 {
     for (int i = 0; i < arms->n; i++) {
         arms->list[i].name = name_of(order[i], ns_study_run_name(e->study, order[i]->runs[0]), false);
@@ -56,7 +56,7 @@ static bool name_groups(cli_arms *arms, const ns_emergence *e, const ns_seed_gro
 }
 
 /* Runs by birth, ties as in the study; those without a head to be born last. */
-static void sort_runs(const ns_emergence *e, cli_arm_rows *rows)
+static void sort_runs(const ns_emergence *e, ns_arm_rows *rows)
 {
     for (int64_t i = 1; i < rows->n; i++) {
         const int64_t run = rows->run[i];
@@ -84,7 +84,7 @@ static void step_text(const ns_emergence *e, int64_t run, char out[24])
 }
 
 /* Median (of two the lower), range, how many were born. */
-static char *note_of(const ns_emergence *e, const cli_arm_rows *rows)
+static char *note_of(const ns_emergence *e, const ns_arm_rows *rows)
 {
     char text[3][24];
     const int64_t at[3] = {(rows->n - 1) / 2, 0, rows->n - 1};
@@ -97,7 +97,7 @@ static char *note_of(const ns_emergence *e, const cli_arm_rows *rows)
                         : ns_printf_alloc("%s (%s\xe2\x80\x93%s), %lld/%lld", text[0], text[1], text[2], (long long)born, (long long)rows->n);
 }
 
-static bool fill_rows(cli_arm_rows *rows, const ns_emergence *e, const ns_seed_group *g)
+static bool fill_rows(ns_arm_rows *rows, const ns_emergence *e, const ns_seed_group *g)
 {
     rows->run = ns_alloc_array((size_t)g->n, sizeof *rows->run);
     if (!rows->run)
@@ -108,10 +108,10 @@ static bool fill_rows(cli_arm_rows *rows, const ns_emergence *e, const ns_seed_g
     return (rows->note = note_of(e, rows)) != NULL;
 }
 
-int cli_arms_make(cli_arms *arms, const ns_emergence *e, ns_error *err)
+int ns_arms_make(ns_arms *arms, const ns_emergence *e, ns_error *err)
 {
     const ns_seed_group **const order = ns_alloc_array((size_t)e->n_groups + 1, sizeof *order);
-    *arms = (cli_arms){.list = ns_alloc_array((size_t)e->n_groups + 1, sizeof *arms->list), .n = (int)e->n_groups};
+    *arms = (ns_arms){.list = ns_alloc_array((size_t)e->n_groups + 1, sizeof *arms->list), .n = (int)e->n_groups};
     bool good = order && arms->list;
     for (int i = 0; good && i < arms->n; i++)
         order[i] = &e->groups[i];
@@ -124,11 +124,11 @@ int cli_arms_make(cli_arms *arms, const ns_emergence *e, ns_error *err)
     }
     free(order);
     if (!good)
-        cli_arms_clear(arms);
+        ns_arms_clear(arms);
     return good ? NS_OK : ns_oom(err, "a figure");
 }
 
-void cli_arms_clear(cli_arms *arms)
+void ns_arms_clear(ns_arms *arms)
 {
     for (int i = 0; arms->list && i < arms->n; i++) {
         free(arms->list[i].name);
@@ -136,10 +136,10 @@ void cli_arms_clear(cli_arms *arms)
         free(arms->list[i].run);
     }
     free(arms->list);
-    *arms = (cli_arms){0};
+    *arms = (ns_arms){0};
 }
 
-int cli_series_marks(const ns_emergence *e, int64_t run, const double *series, double birth[2], double *death, ns_error *err)
+int ns_series_marks(const ns_emergence *e, int64_t run, const double *series, double birth[2], double *death, ns_error *err)
 {
     const int64_t P = e->runs[run].P, limit = ns_birth_limit(series, P, &e->birth);
     const double *const axis = e->axis + run * e->shape.P;

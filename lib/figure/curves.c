@@ -1,16 +1,16 @@
-/* study_curves.c - a study in pairs of axes: scores over training (one thin line a run), births as Kaplan-Meier curves, the birth of the previous-token head
+/* curves.c - a study in pairs of axes: scores over training (one thin line a run), births as Kaplan-Meier curves, the birth of the previous-token head
  * against that of retrieval, losses by recall distance. Windows and controls have panels of their own. */
+#include "figure/study.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/study_figure.h"
-
 enum { PER_PANEL = 8, MOST_PANELS = 6 };
 
 typedef struct plot {
-    const cli_study_view *view;
-    cli_arms  arms;
+    const ns_study_view *view;
+    ns_arms  arms;
     ns_curve *curves;
     int       n;
     int64_t   capacity;
@@ -29,7 +29,7 @@ static void clear(plot *p)
     free(p->owned);
     free(p->curves);
     free(p->names);
-    cli_arms_clear(&p->arms);
+    ns_arms_clear(&p->arms);
 }
 
 /* n numbers that live as long as the plot. */
@@ -59,10 +59,10 @@ static double first_checkpoint(const ns_emergence *e)
     return first;
 }
 
-static int begin(plot *p, const cli_study_view *v, ns_error *err)
+static int begin(plot *p, const ns_study_view *v, ns_error *err)
 {
     *p = (plot){.view = v, .first = first_checkpoint(v->births)};
-    const int rc = cli_arms_make(&p->arms, v->births, err);
+    const int rc = ns_arms_make(&p->arms, v->births, err);
     if (rc)
         return rc;
     p->names = ns_alloc_array((size_t)p->arms.n + 1, sizeof *p->names);
@@ -94,7 +94,7 @@ static int name_panels(plot *p, ns_error *err)
 }
 
 /* A colour is the rank of a group modulo 8, so groups of one panel, which follow one another, differ. */
-static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_params *params, ns_error *err)
+static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     ns_figure_params wide = *params;
     if (p->n == 0)
@@ -108,7 +108,10 @@ static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_p
     f.n_panels = p->n_panels;
     f.study_name = p->view->name;
     wide.width = params->width > 0 ? params->width : p->n_panels > 1 ? 7 : 3.3;
-    return ns_draw_curves(path, &f, &wide, err);
+    const int rc = ns_draw_curves(path, &f, &wide, err);
+    if (rc == NS_OK)
+        ns_plotted_say(said, f.title, "");
+    return rc;
 }
 
 static const char *axis_name(const plot *p)
@@ -135,7 +138,7 @@ static bool add_line(plot *p, int arm, int panel, int64_t run, const double *sco
     return add(p, (ns_curve){.x = x, .y = y, .n = n, .group = arm, .panel = panel});
 }
 
-int cli_draw_curves(const cli_study_view *v, const char *path, const ns_figure_params *params, ns_error *err)
+int ns_study_curves(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     plot p;
     int rc = begin(&p, v, err);
@@ -149,7 +152,7 @@ int cli_draw_curves(const cli_study_view *v, const char *path, const ns_figure_p
     if (rc == NS_OK)
         rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_LINE, .title = "The best head over training", .x_name = axis_name(&p), .y_name = v->births->score,
                                                .log_x = true, .x_min = p.first, .x_max = v->births->horizon, .y_min = -.03, .y_max = 1.03, .guide = v->births->birth.theta},
-                  params, err);
+                  params, said, err);
     clear(&p);
     return rc;
 }
@@ -177,7 +180,7 @@ static int add_loss(plot *p, const char *dataset, const char *title, ns_error *e
     return NS_OK;
 }
 
-int cli_draw_loss(const cli_study_view *v, const char *path, const ns_figure_params *params, ns_error *err)
+int ns_study_loss(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     static const struct { const char *dataset, *title; } losses[] = {
         {"loss", "all tokens"}, {"loss_filler", "filler"}, {"loss_near", "near recall"}, {"loss_mid", "mid recall"}, {"loss_far", "far recall"},
@@ -191,7 +194,7 @@ int cli_draw_loss(const cli_study_view *v, const char *path, const ns_figure_par
     if (rc == NS_OK)
         rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_LINE, .title = p.arms.n > PER_PANEL ? "Loss over training (the first eight groups)" : "Loss over training",
                                                .x_name = axis_name(&p), .y_name = "loss (nats)", .log_x = true, .x_min = p.first, .x_max = v->births->horizon,
-                                               .guide = (double)NAN}, params, err);
+                                               .guide = (double)NAN}, params, said, err);
     clear(&p);
     return rc;
 }
@@ -202,7 +205,7 @@ int cli_draw_loss(const cli_study_view *v, const char *path, const ns_figure_par
 static int add_births(plot *p, int arm, ns_error *err)
 {
     const ns_emergence *const e = p->view->births;
-    const cli_arm_rows *const rows = &p->arms.list[arm];
+    const ns_arm_rows *const rows = &p->arms.list[arm];
     double *const time = numbers(p, rows->n);
     bool *const born = ns_alloc_array((size_t)rows->n + 1, sizeof *born);
     ns_km_point *points = NULL;
@@ -237,7 +240,7 @@ static int add_births(plot *p, int arm, ns_error *err)
     return rc;
 }
 
-int cli_draw_births(const cli_study_view *v, const char *path, const ns_figure_params *params, ns_error *err)
+int ns_study_births(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     plot p;
     int rc = begin(&p, v, err);
@@ -248,7 +251,7 @@ int cli_draw_births(const cli_study_view *v, const char *path, const ns_figure_p
     if (rc == NS_OK)
         rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_STEP, .title = "Births of retrieval heads (Kaplan\xe2\x80\x93Meier)", .x_name = axis_name(&p),
                                                .y_name = "share of runs born", .log_x = true, .x_min = p.first, .x_max = v->births->horizon, .y_min = -.03, .y_max = 1.03,
-                                               .guide = (double)NAN, .open_name = "not all born up to the horizon"}, params, err);
+                                               .guide = (double)NAN, .open_name = "not all born up to the horizon"}, params, said, err);
     clear(&p);
     return rc;
 }
@@ -259,7 +262,7 @@ int cli_draw_births(const cli_study_view *v, const char *path, const ns_figure_p
 static bool add_points(plot *p, int arm, bool censored)
 {
     const ns_emergence *const e = p->view->births;
-    const cli_arm_rows *const rows = &p->arms.list[arm];
+    const ns_arm_rows *const rows = &p->arms.list[arm];
     double *const x = numbers(p, rows->n), *const y = numbers(p, rows->n);
     int64_t n = 0;
     for (int64_t i = 0; x && y && i < rows->n; i++) {
@@ -272,7 +275,7 @@ static bool add_points(plot *p, int arm, bool censored)
     return x && y && (n == 0 || add(p, (ns_curve){.x = x, .y = y, .n = n, .group = arm, .open = censored, .panel = panel_of(p, arm)}));
 }
 
-int cli_draw_pairs(const cli_study_view *v, const char *path, const ns_figure_params *params, ns_error *err)
+int ns_study_pairs(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     plot p;
     int rc = begin(&p, v, err);
@@ -287,7 +290,7 @@ int cli_draw_pairs(const cli_study_view *v, const char *path, const ns_figure_pa
                                                .x_name = v->births->in_tokens ? "previous-token head born (tokens)" : "previous-token head born (steps)",
                                                .y_name = v->births->in_tokens ? "retrieval head born (tokens)" : "retrieval head born (steps)", .log_x = true, .log_y = true,
                                                .x_min = p.first, .x_max = v->births->horizon, .y_min = p.first, .y_max = v->births->horizon, .guide = (double)NAN,
-                                               .diagonal = true, .open_name = "not born up to the horizon"}, params, err);
+                                               .diagonal = true, .open_name = "not born up to the horizon"}, params, said, err);
     clear(&p);
     return rc;
 }

@@ -1,15 +1,15 @@
-/* study_laziness.c - the laziness heatmap: bands of windows and controls, one row a run sorted by birth; panels: best head, previous-token head, recall in the
+/* laziness.c - the laziness heatmap: bands of windows and controls, one row a run sorted by birth; panels: best head, previous-token head, recall in the
  * window and needle accuracy, as far as the study has them. The strip: a run's heads, layer by layer. */
+#include "figure/study.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/study_figure.h"
-
 enum { MOST_PANELS = 4 };
 
 typedef struct picture {
-    const cli_study_view *view;
+    const ns_study_view *view;
     int64_t  N, R;                       /* points, rows */
     double  *tokens;                     /* [N] */
     float   *value;                      /* [panels, R, N] */
@@ -101,7 +101,7 @@ static int fill_row(picture *p, int panel, int64_t row, const double *series, bo
         p->value[i * p->N + k] = at < 0 ? NAN : (float)series[at];
     }
     p->birth[i][0] = p->birth[i][1] = p->death[i] = (double)NAN;
-    return mark ? cli_series_marks(p->view->births, run, series, p->birth[i], &p->death[i], err) : NS_OK;
+    return mark ? ns_series_marks(p->view->births, run, series, p->birth[i], &p->death[i], err) : NS_OK;
 }
 
 static ns_bands_figure figure_of(const picture *p)
@@ -164,7 +164,7 @@ static int fill_panels(picture *p, ns_error *err)
 }
 
 /* Uniform attention over a case's tokens hits the one that is meant once in so many; its mean. NaN where the study does not know them. */
-static double chance_of(const cli_study_view *v)
+static double chance_of(const ns_study_view *v)
 {
     const int64_t C = v->births->shape.C;
     float *const tokens = ns_alloc_array((size_t)C + 1, sizeof *tokens);
@@ -176,7 +176,7 @@ static double chance_of(const cli_study_view *v)
     return known ? sum / (double)C : (double)NAN;
 }
 
-static int draw_arms(picture *p, const cli_arms *arms, const char *path, const ns_figure_params *params, ns_error *err)
+static int draw_arms(picture *p, const ns_arms *arms, const char *path, const ns_figure_params *params, ns_error *err)
 {
     const char *names[NS_FIGURE_BANDS], *notes[NS_FIGURE_BANDS];
     ns_bands_figure f = figure_of(p);
@@ -197,11 +197,11 @@ static int draw_arms(picture *p, const cli_arms *arms, const char *path, const n
     return rc;
 }
 
-int cli_draw_laziness(const cli_study_view *v, const char *path, const ns_figure_params *params, ns_error *err)
+int ns_study_laziness(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     picture p = {.view = v};
-    cli_arms arms = {0};
-    int rc = cli_arms_make(&arms, v->births, err);
+    ns_arms arms = {0};
+    int rc = ns_arms_make(&arms, v->births, err);
     if (rc == NS_OK && arms.n > NS_FIGURE_BANDS)
         rc = ns_fail(err, NS_E_ARG, "%s has %d groups of runs; %d bands can be drawn: give the runs that repeat one another a `seed` in their run.json", v->name,
                      arms.n, NS_FIGURE_BANDS);
@@ -219,7 +219,9 @@ int cli_draw_laziness(const cli_study_view *v, const char *path, const ns_figure
         rc = fill_panels(&p, err);
     if (rc == NS_OK)
         rc = draw_arms(&p, &arms, path, params, err);
-    cli_arms_clear(&arms);
+    if (rc == NS_OK)
+        ns_plotted_say(said, v->births->score, "");
+    ns_arms_clear(&arms);
     clear(&p);
     return rc;
 }
@@ -291,7 +293,7 @@ static int draw_layers(picture *p, int64_t n_bands, const int64_t *head, const c
     return rc;
 }
 
-int cli_draw_strip(const cli_study_view *v, const char *path, const ns_figure_params *params, ns_error *err)
+int ns_study_strip(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
     const ns_emergence *const e = v->births;
     const int64_t K = e->shape.L * e->shape.H;
@@ -314,6 +316,8 @@ int cli_draw_strip(const cli_study_view *v, const char *path, const ns_figure_pa
         rc = add_score(&p, e->previous, head, err);
     if (rc == NS_OK)
         rc = draw_layers(&p, bands, head, path, params, err);
+    if (rc == NS_OK)
+        ns_plotted_say(said, v->births->score, "");
     free(head);
     clear(&p);
     return rc;

@@ -1,0 +1,40 @@
+/* plot.h - figures of files: what a study, a score file, a recording or an ablation holds is read, arranged and drawn by one call.
+ *
+ * path: its ending (.png, .pdf, .svg) says what is written; with look->bytes the file comes there instead. A build without cairo answers
+ * NS_E_UNSUPPORTED. figure.h draws numbers that are not in a file. */
+#ifndef NEEDLESCOPE_PLOT_H
+#define NEEDLESCOPE_PLOT_H
+
+#include <needlescope/figure.h>
+#include <needlescope/training.h>
+
+NS_BEGIN
+
+/* What was drawn, in words to print; the caller sets size. NULL where nobody asks. */
+typedef struct ns_plotted {
+    size_t size;
+    char   shows[256];                   /* "retrieval_find" */
+    char   note[512];                    /* what was left out or pooled; "" = nothing */
+} ns_plotted;
+
+/* ---- a study and its births ---- */
+typedef struct ns_study_view {
+    size_t              size;
+    ns_study           *study;
+    const ns_emergence *births;          /* of that study */
+    const char         *name;            /* of the study, for the figure */
+    int64_t             run;             /* of a figure of one run; -1 where none was chosen */
+} ns_study_view;
+typedef int ns_study_draw(const char *path, const ns_study_view *, const ns_figure_params *look, ns_plotted *, ns_error *);
+typedef struct ns_study_figure { const char *name, *summary; bool of_a_run; ns_study_draw *draw; } ns_study_figure;
+/* laziness, births, pairs, curves, loss, strip; ends with name = NULL. NS_E_ARG: nothing to draw up to the horizon, or too many runs, heads or groups. */
+extern NS_API const ns_study_figure ns_study_figures[];
+/* NULL: no figure of that name. */
+NS_API const ns_study_figure *ns_study_figure_find(const char *name);
+
+/* ---- interventions ---- */
+/* Files of ablate, or of patch with a set, beside each other: every control a dot. */
+NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look, ns_plotted *, ns_error *);
+
+NS_END
+#endif
