@@ -165,12 +165,29 @@ static bool same_color(ns_rgb a, ns_rgb b)
     return a.r == b.r && a.g == b.g && a.b == b.b;
 }
 
-/* Neighbours of one colour are one rectangle. */
-static void draw_row(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t row)
+/* Checkpoints closer than can be seen are one, the strongest of them; false where there is none such. v, pooled [P] or NULL. */
+static bool pool_points(const ns_bands_panel *p, const float *v, float *pooled)
+{
+    const int64_t P = p->figure.n_points;
+    const double end = ns_bands_x(p, 0, p->edge[P]);
+    bool any = false;
+    for (int64_t i = 0, n; i < P; i += n) {
+        const double x = ns_bands_x(p, 0, p->edge[i]);
+        float most = v ? v[i] : 0;
+        for (n = 1; i + n < P && (ns_bands_x(p, 0, p->edge[i + n]) - x < NS_CELL_LEAST || end - ns_bands_x(p, 0, p->edge[i + n]) < NS_CELL_LEAST); n++)
+            most = v ? ns_stronger(most, v[i + n]) : 0;
+        for (int64_t k = i; pooled && k < i + n; k++)
+            pooled[k] = most;
+        any |= n > 1;
+    }
+    return any;
+}
+
+/* Neighbours of one colour are one rectangle. v [P]. */
+static void draw_row(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t row, const float *v)
 {
     const ns_box b = ns_bands_row(p, panel, row);
     const int64_t P = p->figure.n_points;
-    const float *const v = p->figure.value + ((int64_t)panel * p->figure.n_rows + row) * P;
     for (int64_t i = 0, n; i < P; i += n) {
         const bool missing = isnan(v[i]);
         const ns_rgb color = missing ? WHITE : ns_cell_color(&p->cells, (double)v[i]);
@@ -244,8 +261,10 @@ static void draw_keys(const ns_bands_panel *p, ns_canvas *c)
     }
     if (p->missing) {
         ns_hatch_cell(c, (ns_box){x, y - 3, 6, 6});
-        draw_key(c, x, y, "not measured");
+        x = draw_key(c, x, y, "not measured");
     }
+    if (pool_points(p, NULL, NULL))
+        draw_key(c, x - 9, y, "close checkpoints: the strongest");
 }
 
 static void draw_names(const ns_bands_panel *p, ns_canvas *c)
@@ -264,10 +283,16 @@ static void draw_names(const ns_bands_panel *p, ns_canvas *c)
 static void draw(const ns_panel *base, ns_canvas *c)
 {
     const ns_bands_panel *p = (const ns_bands_panel *)base;
+    float *const pooled = ns_alloc_array((size_t)p->figure.n_points, sizeof *pooled);
+    if (!pooled) {
+        ns_canvas_fail(c, NS_E_MEMORY, "bands figure: out of memory");
+        return;
+    }
     ns_header_draw(base, c, 0);
     for (int i = 0; i < p->figure.n_panels; i++) {
         for (int64_t row = 0; row < p->figure.n_rows; row++) {
-            draw_row(p, c, i, row);
+            pool_points(p, p->figure.value + ((int64_t)i * p->figure.n_rows + row) * p->figure.n_points, pooled);
+            draw_row(p, c, i, row, pooled);
             draw_marks(p, c, i, row);
         }
         ns_axis_draw(&p->tokens, c, p->box[i]);
@@ -280,6 +305,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
     draw_names(p, c);
     ns_colorbar_draw(&p->bar, c, p->bar_box);
     draw_keys(p, c);
+    free(pooled);
 }
 
 /* ---- the figure ---- */

@@ -63,6 +63,7 @@ void ns_canvas_line(ns_canvas *, double x0, double y0, double x1, double y1, ns_
 void ns_canvas_polyline(ns_canvas *, const double (*xy)[2], int n, ns_pen);
 void ns_canvas_fill(ns_canvas *, ns_box, ns_rgb);
 void ns_canvas_frame(ns_canvas *, ns_box, ns_pen);
+void ns_canvas_surround(ns_canvas *, ns_box, ns_pen);          /* a frame that hides nothing of the box */
 void ns_canvas_polygon(ns_canvas *, const double (*xy)[2], int n, ns_rgb);
 void ns_canvas_text(ns_canvas *, double x, double y, const char *text, ns_style);
 void ns_canvas_image(ns_canvas *, ns_box, const uint8_t *rgb, int64_t w, int64_t h);

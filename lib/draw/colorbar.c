@@ -68,9 +68,9 @@ void ns_colorbar_draw(const ns_colorbar *bar, ns_canvas *c, ns_box b)
     for (int i = 0; i < 256; i++)
         ramp[i] = (float)((bar->horizontal ? i : 255 - i) + 0.5) / 256;
     const ns_cells cells = {.value = ramp, .rows = bar->horizontal ? 1 : 256, .cols = bar->horizontal ? 256 : 1,
-                            .scale = {.min = 0, .max = 1}, .colors = bar->colors};
+                            .scale = {.min = 0, .max = 1}, .colors = bar->colors, .ramp = true};
     ns_cells_draw(&cells, c, b);
-    ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_canvas_surround(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
     ns_axis_draw(&bar->axis, c, b);
     if (!isnan(bar->chance) && !bar->horizontal)
         draw_chance(bar, c, b);

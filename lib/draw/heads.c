@@ -166,6 +166,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_heads_panel *p = (ns_heads_panel *)base;
     const ns_heads_figure *f = &p->figure;
+    char note[96];
     int code;
     if ((code = ns_type_check(page->type, f->score_name ? f->score_name : "", "the score's name", err)) != NS_OK ||
         (code = ns_type_check(page->type, f->marks_name ? f->marks_name : "", "the marks' name", err)) != NS_OK)
@@ -189,6 +190,8 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double subtitle = ns_type_width(page->type, base->subtitle, NS_SIZE_TICK, false);
     base->width = fmin(page->width, fmax(fmax(base->width, fmax(title, subtitle)), f->kind ? page->width * 0.6 : 0));
     const double x = p->has_strip ? p->strip.x : p->box.x;
+    ns_cells_note(&p->cells, p->box, note);
+    ns_legend_note(&p->legend, note);
     ns_legend_place(&p->legend, page->type, x, p->box.y + p->box.h + ns_axis_depth(&p->heads, page->type) + 4, base->width);
     base->height = p->legend.y + p->legend.height;
     p->value_size = value_size(p, page->type);
@@ -278,7 +281,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
     draw_missing(p, c);
     name_recurrent(p, c);
     draw_values(p, c);
-    ns_canvas_frame(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_canvas_surround(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
     draw_marks(p, c);
     draw_strip(p, c);
     ns_axis_draw(&p->layers, c, p->box);

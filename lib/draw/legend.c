@@ -26,10 +26,23 @@ void ns_legend_add(ns_legend *legend, ns_swatch swatch, ns_rgb color, const char
     va_end(args);
 }
 
+void ns_legend_note(ns_legend *legend, const char *text)
+{
+    if (legend->n && legend->keys[legend->n - 1].swatch == NS_SWATCH_NONE)
+        legend->n--;
+    if (*text)
+        ns_legend_add(legend, NS_SWATCH_NONE, NS_INK, "%s", text);
+}
+
+static double swatch_width(const ns_key *key)
+{
+    return key->swatch == NS_SWATCH_NONE ? 0 : SWATCH + AFTER_SWATCH;
+}
+
 /* Where key i begins; the line it is on is added to *line. */
 static double place(const ns_legend *legend, int i, const ns_type *type, double width, double *at, int *line)
 {
-    const double need = SWATCH + AFTER_SWATCH + ns_type_width(type, legend->keys[i].text, NS_SIZE_TICK, false);
+    const double need = swatch_width(&legend->keys[i]) + ns_type_width(type, legend->keys[i].text, NS_SIZE_TICK, false);
     if (*at > 0 && *at + need > width) {
         *at = 0;
         ++*line;
@@ -72,6 +85,8 @@ static void draw_swatch(const ns_key *key, ns_canvas *c, ns_box b)
     case NS_SWATCH_LINE:
         ns_canvas_line(c, b.x, b.y + b.h / 2, b.x + b.w, b.y + b.h / 2, (ns_pen){.color = key->color, .width = 0.8});
         break;
+    case NS_SWATCH_NONE:
+        break;
     }
 }
 
@@ -84,7 +99,7 @@ void ns_legend_draw(const ns_legend *legend, ns_canvas *c)
         const double left = legend->x + place(legend, i, c->type, legend->width, &at, &line);
         const double middle = legend->y + (line + 0.5) * LINE;
         draw_swatch(key, c, (ns_box){left, middle - SWATCH / 2, SWATCH, SWATCH});
-        ns_canvas_text(c, left + SWATCH + AFTER_SWATCH, ns_baseline(middle, NS_SIZE_TICK), key->text,
+        ns_canvas_text(c, left + swatch_width(key), ns_baseline(middle, NS_SIZE_TICK), key->text,
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
     }
 }

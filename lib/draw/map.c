@@ -1,7 +1,8 @@
 /* map.c - attention map of one head: rows = queries (downwards), columns = keys.
  *
  * A row at position q sees the keys (q - W, q], or all up to q in full attention; what it cannot see is white. Spans are bracketed
- * above (keys) and beside (queries); faint lines lead from the brackets through the white triangle and on through the map. */
+ * above (keys) and beside (queries); faint lines lead from the brackets through the white triangle up to the map. Lines and frame lie outside
+ * the cells: nothing is hidden. */
 #include "draw/map.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 
 enum { MAX_CELLS_SIDE = 1 << 24, MAX_SPANS = 256 };
-static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, LOWEST = 24, EDGE = 0.35;
+static const double BAR = 5, BAR_GAP = 5, TALLEST = 1.3, ROW = 9, LOWEST = 24, EDGE = 0.35, OFF_CELLS = 1.5, LINE = 0.5;
 static const double LAST_LABEL = 6;      /* half of "1.0" under the right end of the colour bar */
 
 static const char QUERIES[] = "query position";
@@ -195,6 +196,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const ns_scale keys = {.min = (double)f->key0 - 0.5, .max = (double)(f->key0 + f->n_keys) - 0.5};
     p->queries = (ns_axis){.side = NS_LEFT, .down = true};
     p->keys = (ns_axis){.side = NS_BOTTOM, .scale = keys, .label = "key position"};
+    char note[96];
     int code;
     if ((code = ns_type_check(page->type, p->bar.label, "the value's name", err)) != NS_OK || (code = size_box(p, page, err)) != NS_OK)
         return code;
@@ -202,18 +204,21 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double below = p->box.y + p->box.h + ns_axis_depth(&p->keys, page->type) + BAR_GAP;
     p->bar_box = (ns_box){p->box.x, ns_page_snap(page, below), p->box.w, BAR};
     const double end = p->bar_box.y + BAR + ns_colorbar_layout(&p->bar, p->bar_box.w, page->type);
+    ns_cells_note(&p->cells, p->box, note);
+    ns_legend_note(&p->legend, note);
     ns_legend_place(&p->legend, page->type, p->box.x, end + 3, base->width);
     base->height = p->legend.n ? p->legend.y + p->legend.height : end;
     return NS_OK;
 }
 
-/* Along the boundary between the keys a row sees and those it does not: `side` 0 = the window's, 1 = the diagonal's. */
+/* Along the boundary between the keys a row sees and those it does not, on the side of these: `edge` 0 = the window's, 1 = the diagonal's. */
 static void draw_boundary(const ns_map_panel *p, ns_canvas *c, int edge)
 {
     const ns_map_figure *f = &p->figure;
     const double w = p->box.w / (double)f->n_keys, h = p->box.h / (double)f->n_rows;
-    const bool stairs = h >= 3;
-    const int64_t step = stairs ? 1 : f->n_rows / 256 + 1;
+    const bool stairs = h >= 3 || f->row_at;
+    const int64_t step = stairs ? 1 : f->n_rows / 1024 + 1;
+    const double off = (edge ? 1 : -1) * (stairs ? LINE / 2 : LINE / 3 + 1 / c->pixels);      /* a dot of small cells may be a pixel larger than they are */
     double (*xy)[2] = ns_alloc_array((size_t)(2 * (f->n_rows / step + 2)), sizeof *xy);
     if (!xy) {
         ns_canvas_fail(c, NS_E_MEMORY, "map figure: out of memory");
@@ -226,15 +231,15 @@ static void draw_boundary(const ns_map_panel *p, ns_canvas *c, int edge)
         const int64_t col = ends[edge];
         if (col <= 0 || col >= f->n_keys)
             continue;
-        xy[n][0] = p->box.x + w * (double)col;
-        xy[n++][1] = p->box.y + h * ((double)row + (stairs ? 0 : 0.5));
+        xy[n][0] = p->box.x + w * (double)col + off;
+        xy[n++][1] = p->box.y + h * (double)(stairs || edge ? row : row + 1) - off;
         if (stairs) {
             xy[n][0] = xy[n - 1][0];
-            xy[n++][1] = p->box.y + h * (double)(row + 1);
+            xy[n++][1] = p->box.y + h * (double)(row + 1) - off;
         }
     }
     if (n > 1)
-        ns_canvas_polyline(c, (const double(*)[2])xy, n, (ns_pen){.color = {150, 150, 150}, .width = 0.5});
+        ns_canvas_polyline(c, (const double(*)[2])xy, n, (ns_pen){.color = {150, 150, 150}, .width = LINE});
     free(xy);
 }
 
@@ -256,28 +261,22 @@ static double seen_from(const ns_map_panel *p, double x)
     return p->box.h * (double)row_of(f, f->key0 + col) / (double)f->n_rows;
 }
 
+/* From the brackets to the first cells that are seen; over those there is none, so that it hides nothing. */
 static void draw_guides(const ns_map_panel *p, ns_canvas *c)
 {
-    const bool dark = ns_rgb_luminance(ns_colormap_at(p->cells.colors, p->cells.colors->diverging ? 0.5 : 0)) < 0.3;
-    const ns_rgb over_map = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0};
-    const ns_pen outside = {.color = {190, 190, 190}, .width = 0.35};
-    const ns_pen inside = {.color = over_map, .width = 0.35, .alpha = 0.3, .dash = 1.5};
+    const ns_pen pen = {.color = {190, 190, 190}, .width = 0.35};
     const ns_box b = p->box;
     for (int i = 0; i < p->above.n; i++)
         for (int k = 0; k < 2; k++) {
-            const double x = k ? p->above.list[i].end + EDGE : p->above.list[i].begin - EDGE, y = seen_from(p, x);
-            if (x <= 0 || x >= b.w)
-                continue;
-            ns_canvas_line(c, b.x + x, b.y, b.x + x, b.y + y, outside);
-            ns_canvas_line(c, b.x + x, b.y + y, b.x + x, b.y + b.h, inside);
+            const double x = k ? p->above.list[i].end + EDGE : p->above.list[i].begin - EDGE, y = seen_from(p, x) - OFF_CELLS;
+            if (x > 0 && x < b.w && y > 0)
+                ns_canvas_line(c, b.x + x, b.y, b.x + x, b.y + y, pen);
         }
     for (int i = 0; i < p->beside.n; i++)
         for (int k = 0; k < 2; k++) {
-            const double y = k ? p->beside.list[i].end + EDGE : p->beside.list[i].begin - EDGE, x = seen_until(p, y);
-            if (y <= 0 || y >= b.h)
-                continue;
-            ns_canvas_line(c, b.x + x, b.y + y, b.x + b.w, b.y + y, outside);
-            ns_canvas_line(c, b.x, b.y + y, b.x + x, b.y + y, inside);
+            const double y = k ? p->beside.list[i].end + EDGE : p->beside.list[i].begin - EDGE, x = seen_until(p, y) + OFF_CELLS;
+            if (y > 0 && y < b.h && x < b.w)
+                ns_canvas_line(c, b.x + x, b.y + y, b.x + b.w, b.y + y, pen);
         }
 }
 
@@ -290,7 +289,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
     if (p->figure.window > 0)
         draw_boundary(p, c, 0);
     draw_boundary(p, c, 1);
-    ns_canvas_frame(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_canvas_surround(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
     ns_brackets_draw(&p->above, c, p->box);
     ns_brackets_draw(&p->beside, c, p->box);
     ns_axis_draw(&p->queries, c, p->box);

@@ -128,7 +128,7 @@ static void draw_cells(const matrix_panel *p, ns_canvas *c)
             ns_canvas_text(c, b.x + w / 2, ns_baseline(b.y + h / 2, p->text_size), text_of(p, i, own),
                            (ns_style){.size = p->text_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0}, .anchor = NS_AT_MIDDLE});
     }
-    ns_canvas_frame(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
+    ns_canvas_surround(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
 }
 
 static void draw_names(const matrix_panel *p, ns_canvas *c)

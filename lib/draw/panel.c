@@ -47,7 +47,7 @@ static int check_params(const ns_figure_params *p, ns_error *err)
                        p->width, COLUMN);
     if (p->dpi != 0 && (p->dpi < 50 || p->dpi > 1200))
         return ns_fail(err, NS_E_ARG, "figure: %d dpi; use 50 to 1200, or 0 for 200", p->dpi);
-    if (!(p->vmin == 0 && p->vmax == 0) && !(fabs(p->vmin) < 1e38 && fabs(p->vmax) < 1e38 && p->vmin < p->vmax))
+    if (isnan(p->vmin) || isnan(p->vmax) || ((p->vmin != 0 || p->vmax != 0) && !(p->vmin < p->vmax)) || p->vmin >= 1e38 || p->vmax <= -1e38)
         return ns_fail(err, NS_E_ARG, "figure: a colour range from %g to %g; vmin must be less than vmax (both 0 = the score's own range)",
                        p->vmin, p->vmax);
     if ((code = check_text(p->title, "the title", false, err)) != NS_OK)
@@ -86,19 +86,27 @@ static double round_up(double v)
     return 10 * power;
 }
 
+static bool is_given(const ns_figure_params *p, double end)
+{
+    return !(p->vmin == 0 && p->vmax == 0) && fabs(end) < 1e38;
+}
+
 int ns_panel_colors(const ns_panel *panel, ns_cells *cells, double min, double max, bool log, ns_error *err)
 {
     const ns_figure_params *p = &panel->params;
-    const bool own = p->vmin != 0 || p->vmax != 0, is_signed = min < 0;
+    const bool own_min = is_given(p, p->vmin), own_max = is_given(p, p->vmax), is_signed = min < 0;
     const int code = ns_colormap_find(&cells->colors, p->colormap ? p->colormap : is_signed ? "bluered" : NULL, err);
     if (code != NS_OK)
         return code;
-    if (log && (is_signed || (own && p->vmin <= 0)))
+    if (log && (is_signed || (own_min && p->vmin <= 0)))
         return ns_fail(err, NS_E_ARG, "figure: a log scale needs numbers above 0 (smallest value %g, vmin %g)", min, p->vmin);
     const double top = fmax(fabs(min), fabs(max));
     cells->scale.log = log;
-    cells->scale.max = own ? p->vmax : top <= 1 && !is_signed ? 1 : round_up(top);
-    cells->scale.min = own ? p->vmin : log ? 1e-4 * cells->scale.max : is_signed || cells->colors->diverging ? -cells->scale.max : 0;
+    cells->scale.max = own_max ? p->vmax : top <= 1 && !is_signed ? 1 : round_up(top);
+    cells->scale.min = own_min ? p->vmin : log ? 1e-4 * cells->scale.max : is_signed || cells->colors->diverging ? -cells->scale.max : 0;
+    if (!(cells->scale.min < cells->scale.max))
+        return ns_fail(err, NS_E_ARG, "figure: the colours would run from %g to %g, one of them by the data: give vmin and vmax both, vmin the lesser", cells->scale.min,
+                       cells->scale.max);
     return NS_OK;
 }
 

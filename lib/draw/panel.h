@@ -50,10 +50,12 @@ double ns_page_cells(const ns_page *, double length, int64_t n);
 double ns_page_snap(const ns_page *, double v);
 
 /* A line of keys: swatches with their meaning, wrapped to a width. */
-typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE } ns_swatch;
+typedef enum ns_swatch { NS_SWATCH_FILL, NS_SWATCH_HATCH, NS_SWATCH_OUTLINE, NS_SWATCH_LINE, NS_SWATCH_NONE } ns_swatch;
 typedef struct ns_key { ns_swatch swatch; ns_rgb color; char text[96]; } ns_key;
 enum { NS_MAX_KEYS = 10 };
 typedef struct ns_legend { ns_key keys[NS_MAX_KEYS]; int n; double x, y, width, height; } ns_legend;
+/* A line without a swatch, once; "" = none. */
+void   ns_legend_note(ns_legend *, const char *text);
 void   ns_legend_add(ns_legend *, ns_swatch, ns_rgb, const char *fmt, ...) NS_PRINTF(4, 5);
 /* At (x, y) inside a panel of that width; flush with the panel where it would need more lines else. */
 void   ns_legend_place(ns_legend *, const ns_type *, double x, double y, double width);

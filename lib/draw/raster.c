@@ -1,15 +1,17 @@
 /* raster.c - a matrix of numbers as pixels: pool rows, pool columns, colour.
  *
- * A pixel [p, p+1) of P over n cells touches cells floor(p n / P) .. ceil((p + 1) n / P) - 1. Pooling keeps the strongest state:
- * masked < missing < numbers by magnitude. */
+ * A pixel [p, p+1) of P over n cells touches cells floor(p n / P) .. ceil((p + 1) n / P) - 1. Where cells are small it also shows what the pixels
+ * around it touch, so that a cell is never narrower than can be seen. Pooling keeps the strongest state: masked < missing < numbers by magnitude;
+ * a pixel that touches masked cells alone stays masked. */
 #include "draw/raster.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const float MASKED = -INFINITY;
 
-static float stronger(float a, float b)
+float ns_stronger(float a, float b)
 {
     const float rank_a = a == MASKED ? -2 : isnan(a) ? -1 : fabsf(a), rank_b = b == MASKED ? -2 : isnan(b) ? -1 : fabsf(b);
     return rank_b > rank_a ? b : a;
@@ -61,24 +63,64 @@ static void pool_rows(const ns_cells *cells, int64_t begin, int64_t end, float *
         if (cells->extent)
             cells->extent(cells->user, row, &lo, &hi);
         for (int64_t col = lo; col < hi; col++)
-            pooled[col] = stronger(pooled[col], value[col]);
+            pooled[col] = ns_stronger(pooled[col], value[col]);
     }
 }
 
-static void fill(const ns_cells *cells, uint8_t *rgb, int64_t w, int64_t h, float *pooled)
+/* So many pixels on each side of a cell's own are its, too. */
+static int64_t reach(const ns_canvas *c, int64_t n_pixels, int64_t n)
 {
-    for (int64_t y = 0; y < h; y++) {
-        int64_t begin, end, before = -1;
-        touched(y, h, cells->rows, &begin, &end);
-        if (y > 0)
-            touched(y - 1, h, cells->rows, &before, &(int64_t){0});
-        if (begin != before || cells->rows > h)
-            pool_rows(cells, begin, end, pooled);
-        for (int64_t x = 0; x < w; x++, rgb += 3) {
-            touched(x, w, cells->cols, &begin, &end);
-            float v = MASKED;
-            for (int64_t col = begin; col < end; col++)
-                v = stronger(v, pooled[col]);
+    const double own = fmax(1, (double)n_pixels / (double)n);
+    return (int64_t)fmax(0, round((NS_CELL_LEAST * c->pixels - own) / 2));
+}
+
+static void touched_around(int64_t p, int64_t around, int64_t n_pixels, int64_t n, int64_t *begin, int64_t *end)
+{
+    int64_t ignored;
+    touched(p > around ? p - around : 0, n_pixels, n, begin, &ignored);
+    touched(p + around < n_pixels ? p + around : n_pixels - 1, n_pixels, n, &ignored, end);
+}
+
+static float strongest(const float *pooled, int64_t begin, int64_t end)
+{
+    float v = MASKED;
+    for (int64_t col = begin; col < end; col++)
+        v = ns_stronger(v, pooled[col]);
+    return v;
+}
+
+/* Pixels, reaches; [cols] of a row of pixels, without and with its reach. */
+typedef struct pooling { int64_t w, h, across, down; float *own, *wide; } pooling;
+
+static void pool_pixels(const ns_cells *cells, const pooling *p, int64_t y)
+{
+    int64_t begin, end;
+    touched(y, p->h, cells->rows, &begin, &end);
+    pool_rows(cells, begin, end, p->own);
+    touched_around(y, p->down, p->h, cells->rows, &begin, &end);
+    pool_rows(cells, begin, end, p->wide);
+}
+
+/* The pixels above were made of the same cells. */
+static bool same_rows(const pooling *p, int64_t n, int64_t y)
+{
+    int64_t before, now, ignored;
+    touched(y - 1, p->h, n, &before, &ignored);
+    touched(y, p->h, n, &now, &ignored);
+    return n <= p->h && p->down == 0 && before == now;
+}
+
+static void fill(const ns_cells *cells, const pooling *p, uint8_t *rgb)
+{
+    for (int64_t y = 0; y < p->h; y++) {
+        if (y == 0 || !same_rows(p, cells->rows, y))
+            pool_pixels(cells, p, y);
+        for (int64_t x = 0; x < p->w; x++, rgb += 3) {
+            int64_t begin, end;
+            touched(x, p->w, cells->cols, &begin, &end);
+            float v = strongest(p->own, begin, end);
+            touched_around(x, p->across, p->w, cells->cols, &begin, &end);
+            v = v == MASKED ? v : strongest(p->wide, begin, end);
             const ns_rgb c = v == MASKED ? NS_MASKED : ns_cell_color(cells, (double)v);
             rgb[0] = c.r;
             rgb[1] = c.g;
@@ -96,16 +138,27 @@ static int64_t side(const ns_canvas *c, double length, int64_t n)
 
 void ns_cells_draw(const ns_cells *cells, ns_canvas *c, ns_box b)
 {
-    const int64_t w = side(c, b.w, cells->cols), h = side(c, b.h, cells->rows);
+    pooling p = {.w = side(c, b.w, cells->cols), .h = side(c, b.h, cells->rows)};
     size_t bytes;
-    uint8_t *rgb = ns_mul_size((size_t)w * 3, (size_t)h, &bytes) ? ns_alloc_array(bytes, 1) : NULL;
-    float *pooled = ns_alloc_array((size_t)cells->cols, sizeof *pooled);
-    if (rgb && pooled) {
-        fill(cells, rgb, w, h, pooled);
-        ns_canvas_image(c, b, rgb, w, h);
+    p.across = cells->ramp ? 0 : reach(c, p.w, cells->cols);
+    p.down = cells->ramp ? 0 : reach(c, p.h, cells->rows);
+    uint8_t *rgb = ns_mul_size((size_t)p.w * 3, (size_t)p.h, &bytes) ? ns_alloc_array(bytes, 1) : NULL;
+    p.own = ns_alloc_array((size_t)cells->cols, 2 * sizeof *p.own);
+    if (rgb && p.own) {
+        p.wide = p.own + cells->cols;
+        fill(cells, &p, rgb);
+        ns_canvas_image(c, b, rgb, p.w, p.h);
     } else {
         ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory for the heat map");
     }
     free(rgb);
-    free(pooled);
+    free(p.own);
+}
+
+void ns_cells_note(const ns_cells *cells, ns_box b, char out[96])
+{
+    const double down = fmax(1, NS_CELL_LEAST * (double)cells->rows / b.h), across = fmax(1, NS_CELL_LEAST * (double)cells->cols / b.w);
+    *out = '\0';
+    if (down > 1 || across > 1)
+        snprintf(out, 96, "max-pooled: a dot shows the strongest of %.2g \xc3\x97 %.2g cells", down, across);
 }

@@ -11,7 +11,8 @@ typedef struct ns_figure_params {
     size_t      size;
     const char *title;            /* NULL = a title that says what is shown; "" = none */
     const char *colormap;         /* NULL = "cividis", or "bluered" for signed values; viridis, magma, inferno, grey */
-    double      vmin, vmax;       /* both 0 = the score's natural range: [0, 1] for scores within it, symmetric for signed values */
+    double      vmin, vmax;       /* both 0 = the score's natural range: [0, 1] for scores within it, symmetric for signed values;
+                                     -INFINITY, INFINITY = that end alone is the natural one */
     double      width;            /* inches; 0 = a paper's column (3.3) or less */
     int         dpi;              /* of PNG; 0 = 200 */
     const char *comment;          /* how it was made: goes into PNG iTXt / PDF and SVG metadata */
