@@ -26,26 +26,26 @@ static const cli_option options[] = {
 };
 #undef FIELD
 
-static int64_t parameters(const ns_checkpoint *checkpoint, const ns_arch *arch, int64_t *bytes)
+typedef struct tensor_counts { int64_t numbers, bytes, left_out, bytes_left_out; } tensor_counts;
+
+static tensor_counts count_tensors(const ns_checkpoint *checkpoint, const ns_arch *arch)
 {
-    int64_t count = 0;
-    *bytes = 0;
+    tensor_counts n = {0};
     for (int64_t i = 0; i < ns_checkpoint_count(checkpoint); i++) {
         const ns_tensor *const tensor = ns_checkpoint_tensor(checkpoint, i);
-        bool ignored = false;
-        for (int k = 0; k < arch->n_ignored && !ignored; k++)
-            ignored = ns_glob(arch->ignored[k], tensor->name);
-        count += ignored ? 0 : ns_view_count(&tensor->view);
-        *bytes += tensor->n_bytes;
+        const bool ignored = ns_arch_ignores(arch, tensor->name);
+        n.numbers += ignored ? 0 : ns_view_count(&tensor->view);
+        n.bytes += tensor->n_bytes;
+        n.left_out += ignored;
+        n.bytes_left_out += ignored ? tensor->n_bytes : 0;
     }
-    return count;
+    return n;
 }
 
 static void describe_model(cli_out *o, const cli_model *m)
 {
     const ns_arch *const arch = m->arch;
-    int64_t bytes;
-    const int64_t count = parameters(m->checkpoint, arch, &bytes);
+    const tensor_counts n = count_tensors(m->checkpoint, arch);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "folder", "folder", ns_checkpoint_dir(m->checkpoint));
     cli_out_text(o, "family", "family", arch->family);
@@ -57,8 +57,10 @@ static void describe_model(cli_out *o, const cli_model *m)
     const bool tied = arch->head.name && arch->embed.name && strcmp(arch->head.name, arch->embed.name) == 0;
     cli_out_bool(o, "tied_embeddings", "tied embeddings", tied);
     cli_out_int(o, "n_tensors", "tensors", ns_checkpoint_count(m->checkpoint));
-    cli_out_int(o, "n_parameters", "parameters", count);
-    cli_out_int(o, "n_bytes", "bytes", bytes);
+    cli_out_int(o, "n_parameters", "parameters", n.numbers);
+    cli_out_int(o, "n_bytes", "bytes", n.bytes);
+    cli_out_int(o, "n_tensors_left_out", n.left_out ? "left out (buffers, towers)" : NULL, n.left_out);
+    cli_out_int(o, "n_bytes_left_out", n.left_out ? "bytes left out" : NULL, n.bytes_left_out);
     cli_out_text(o, "identity", "identity", ns_checkpoint_identity(m->checkpoint));
     cli_out_text(o, "tokenizer", "tokenizer", ns_checkpoint_tokenizer_path(m->checkpoint));
 }

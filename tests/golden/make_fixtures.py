@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Tiny random checkpoints of every family, and what eager transformers computes from them: the truth of the golden tests.
 
-    make_fixtures.py FOLDER [--seed N] [--only NAME,...]
+    make_fixtures.py FOLDER [--seed N] [--only NAME,...] [--live]
 
 Written with transformers 4.57.6 and torch 2.13.0 (5.x gives the same but for olmo3's yarn, see README.md beside this script). Each fixture
 is a folder: config.json, model*.safetensors, expected.safetensors {ids [T], rows [R], logits [T, V], attn [L, H, R, T], hidden [L, R, D]}.
 Shapes are awkward on purpose: 3 query heads a KV head, head_dim other than D / H, odd windows several times shorter than the input,
-norms and biases perturbed (inits of 0 and 1 hide mistakes), weights large enough that softmax is not uniform."""
+norms and biases perturbed (inits of 0 and 1 hide mistakes), weights large enough that softmax is not uniform.
+--live: also those that are not kept in the repository: more sizes of one, lengths beyond max_position_embeddings, text models in wrappers."""
 import argparse
 import os
 
@@ -73,6 +74,73 @@ FIXTURES_5 = {
 if int(hf.__version__.split(".")[0]) >= 5:
     FIXTURES = FIXTURES_5
 
+# A size of one is a size: a matrix [n, 1] or [1, n] is a matrix.
+ONE_KV = dict(num_key_value_heads=1)
+ONES = {
+    "llama-d_ff": (hf.LlamaConfig, dict(WIDE, intermediate_size=1), {}),
+    "llama-width": (hf.LlamaConfig, dict(WIDE, hidden_size=1, mlp_bias=True, attention_bias=True, tie_word_embeddings=True), {}),
+    "llama-head": (hf.LlamaConfig, dict(WIDE, num_attention_heads=1, **ONE_KV, head_dim=2), {}),
+    "llama-word": (hf.LlamaConfig, dict(WIDE, vocab_size=1, bos_token_id=0, eos_token_id=0), {}),
+    "llama-layer": (hf.LlamaConfig, dict(WIDE, num_hidden_layers=1), {}),
+    "mistral-d_ff": (hf.MistralConfig, dict(WIDE, intermediate_size=1, **ONE_KV, sliding_window=1), {}),
+    "qwen2-d_ff": (hf.Qwen2Config, dict(SQUARE, intermediate_size=1, **ONE_KV), {}),
+    "qwen3-head": (hf.Qwen3Config, dict(WIDE, intermediate_size=1, num_attention_heads=1, **ONE_KV, head_dim=2), {}),
+    "gpt_neox-d_ff": (hf.GPTNeoXConfig, dict(NO_GQA, intermediate_size=1, rotary_pct=0.34), {}),
+    "gemma2-d_ff": (hf.Gemma2Config, dict(WIDE, intermediate_size=1, **ONE_KV, sliding_window=1), {}),
+    "gemma3-width": (hf.Gemma3TextConfig, dict(WIDE, intermediate_size=1, hidden_size=1, sliding_window=7), {}),
+    "cohere2-d_ff": (hf.Cohere2Config, dict(SQUARE, intermediate_size=1, **ONE_KV, sliding_window=7), {}),
+    "olmo2-kv": (hf.Olmo2Config, dict(SQUARE, intermediate_size=1, **ONE_KV), {}),
+    "olmo-d_ff": (hf.OlmoConfig, dict(SQUARE, intermediate_size=1), {}),
+    "phi3-d_ff": (hf.Phi3Config, dict(SQUARE, intermediate_size=1, **ONE_KV, sliding_window=7), {}),
+    "exaone4-d_ff": (hf.Exaone4Config, dict(WIDE, intermediate_size=1, **ONE_KV, sliding_window=7), {}),
+    "gpt2-d_ff": (hf.GPT2Config, dict(n_embd=36, n_inner=1, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
+    "gpt2-head": (hf.GPT2Config, dict(n_embd=6, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
+    "gpt2-width": (hf.GPT2Config, dict(n_embd=1, n_layer=3, n_head=1, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
+    "minimax-d_ff": (hf.MiniMaxConfig, dict(WIDE, intermediate_size=1, num_local_experts=1, num_experts_per_tok=1, block_size=10, **ONE_KV,
+                     layer_types=["full_attention", "linear_attention"] * 2), dict(dtype=torch.float32)),
+}
+# T = 40 positions of a model that was trained at 12: linear scaling by 4 reads 48, as yarn and dynamic do.
+SHORT = dict(max_position_embeddings=12, **rope("linear", factor=4.0))
+LONGER = {
+    "linear-llama": (hf.LlamaConfig, dict(WIDE, **SHORT), {}),
+    "linear-mistral": (hf.MistralConfig, dict(WIDE, sliding_window=7, **SHORT), {}),
+    "linear-qwen2": (hf.Qwen2Config, dict(SQUARE, **SHORT), {}),
+    "linear-qwen3": (hf.Qwen3Config, dict(WIDE, **SHORT), {}),
+    "linear-gpt_neox": (hf.GPTNeoXConfig, dict(NO_GQA, rotary_pct=0.34, **SHORT), {}),
+    "linear-gemma3": (hf.Gemma3TextConfig, dict(WIDE, sliding_window=7, **SHORT), {}),
+    "linear-olmo2": (hf.Olmo2Config, dict(SQUARE, max_position_embeddings=12, rope_scaling=dict(type="linear", factor=4.0)), {}),
+    "linear-smollm3": (hf.SmolLM3Config, dict(SQUARE, **SHORT), {}),
+    "linear-exaone4": (hf.Exaone4Config, dict(WIDE, sliding_window=7, **SHORT), {}),
+    "linear-old-type": (hf.LlamaConfig, dict(WIDE, max_position_embeddings=12, rope_scaling=dict(type="linear", factor=4.0)), {}),
+}
+TINY_TOWER = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14)
+
+
+def wrapped(config_class, text, tower=None, **keys):
+    vision = dict(TINY_TOWER, **(tower or {}))
+    return config_class, dict(text_config=dict(text), vision_config=vision, **keys), dict(wrapper=True)
+
+
+QWEN_TOWER = dict(depth=1, embed_dim=16, num_heads=2, hidden_size=36, out_hidden_size=36, mlp_ratio=2, fullatt_block_indexes=[0], deepstack_visual_indexes=[0])
+MROPE = rope("default", mrope_section=[1, 1, 1])
+WRAPPERS = {
+    "wrapper-mistral3": wrapped(hf.Mistral3Config, dict(WIDE, model_type="mistral", sliding_window=None), dict(model_type="pixtral", head_dim=8)),
+    "wrapper-mistral3-tied": wrapped(hf.Mistral3Config, dict(WIDE, model_type="mistral", sliding_window=7, tie_word_embeddings=True), dict(model_type="pixtral")),
+    "wrapper-llava": wrapped(hf.LlavaConfig, dict(WIDE, model_type="llama"), dict(model_type="clip_vision_model")),
+    "wrapper-llava-qwen2": wrapped(hf.LlavaConfig, dict(SQUARE, model_type="qwen2"), dict(model_type="siglip_vision_model")),
+    "wrapper-llava_next": wrapped(hf.LlavaNextConfig, dict(WIDE, model_type="mistral"), dict(model_type="clip_vision_model")),
+    "wrapper-gemma3": wrapped(hf.Gemma3Config, dict(WIDE, model_type="gemma3_text", sliding_window=7), mm_tokens_per_image=4),
+    "wrapper-qwen2_vl": wrapped(hf.Qwen2VLConfig, dict(SQUARE, **MROPE), QWEN_TOWER),
+    "wrapper-qwen2_5_vl": wrapped(hf.Qwen2_5_VLConfig, dict(SQUARE, **MROPE), QWEN_TOWER),
+    "wrapper-qwen3_vl": wrapped(hf.Qwen3VLConfig, dict(SQUARE, head_dim=6, **MROPE), QWEN_TOWER),
+    "wrapper-idefics3": wrapped(hf.Idefics3Config, dict(WIDE, model_type="llama"), dict(model_type="idefics3_vision")),
+    "wrapper-smolvlm": wrapped(hf.SmolVLMConfig, dict(WIDE, model_type="llama"), dict(model_type="smolvlm_vision")),
+    "wrapper-internvl": wrapped(hf.InternVLConfig, dict(SQUARE, model_type="qwen2"), dict(image_size=[28, 28], patch_size=[14, 14])),
+}
+LIVE = ONES | LONGER | WRAPPERS
+if FIXTURES is not FIXTURES_5:
+    FIXTURES |= {name: LIVE.pop(name) for name in ("llama-d_ff", "linear-llama", "wrapper-mistral3")}
+
 
 def randomise(model, generator):
     with torch.no_grad():
@@ -102,29 +170,31 @@ def unrolled(module, hidden):
 
 
 @torch.no_grad()
-def expect(folder, ids):
-    model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-    inputs = {}
+def expect(folder, ids, wrapper=False):
+    model = hf.AutoModelForImageTextToText if wrapper else hf.AutoModelForCausalLM
+    model = model.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    text, inputs = model.config.get_text_config(), {}
     for layer in model.base_model.layers if model.config.model_type == "minimax" else []:
         layer.self_attn.register_forward_pre_hook(lambda m, _, kw: inputs.__setitem__(m.layer_idx, (m, kw["hidden_states"])), with_kwargs=True)
     out = model(ids[None], output_attentions=True, output_hidden_states=True, use_cache=False)
     full = iter(a for a in out.attentions if a.shape[-1] == T)          # a recurrent layer gives its state, or nothing
     attentions = [unrolled(*inputs[i])[None] if i in inputs and hasattr(inputs[i][0], "slope_rate") else next(full)
-                  for i in range(model.config.num_hidden_layers)]
+                  for i in range(text.num_hidden_layers)]
     return {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),
             "attn": torch.stack([a[0][:, ROWS] for a in attentions]).contiguous(),
             "hidden": torch.stack([h[0][ROWS] for h in out.hidden_states[:-1]]).contiguous()}
 
 
 def make(folder, name, seed):
-    config_class, keys, how = FIXTURES[name]
+    config_class, keys, how = (FIXTURES | LIVE)[name]
+    wrapper, config = how.get("wrapper", False), config_class(**keys)
     generator = torch.Generator().manual_seed(seed)
-    model = hf.AutoModelForCausalLM.from_config(config_class(**keys), attn_implementation="eager")
+    model = (hf.AutoModelForImageTextToText if wrapper else hf.AutoModelForCausalLM).from_config(config, attn_implementation="eager")
     randomise(model, generator)
     where = os.path.join(folder, name)
     store(model, where, how.get("dtype", torch.bfloat16), how.get("shard", "1GB"))
-    ids = torch.randint(0, 64, (T,), generator=generator)
-    save_file(expect(where, ids), os.path.join(where, "expected.safetensors"))
+    ids = torch.randint(0, config.get_text_config().vocab_size, (T,), generator=generator)
+    save_file(expect(where, ids, wrapper), os.path.join(where, "expected.safetensors"))
 
 
 def main():
@@ -132,9 +202,10 @@ def main():
     p.add_argument("folder")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--only", default="")
+    p.add_argument("--live", action="store_true")
     args = p.parse_args()
     hf.logging.set_verbosity_error()
-    for name in args.only.split(",") if args.only else FIXTURES:
+    for name in args.only.split(",") if args.only else FIXTURES | (LIVE if args.live else {}):
         make(args.folder, name, args.seed)
         print(name, flush=True)
 

@@ -19,7 +19,7 @@ typedef struct ns_tref {
     char   *name;              /* full tensor name; NULL = absent */
     int64_t start, group, stride;
     bool    transposed;
-    int64_t n_out, n_in;       /* n_in = 1 for vectors (biases, norm gains) */
+    int64_t n_out, n_in;       /* n_in = 1 also for vectors (biases, norm gains), which are stored as [n_out] */
 } ns_tref;
 
 typedef enum ns_norm_type { NS_NORM_NONE, NS_NORM_RMS, NS_NORM_LAYER } ns_norm_type;
@@ -103,7 +103,7 @@ typedef struct ns_arch {
     ns_norm  final_norm;
     ns_tref  head, head_bias;                    /* head.name == embed.name when tied */
     float    logit_scale, logit_softcap;         /* 1 and 0 unless the family says otherwise */
-    char   **ignored;                            /* tensor-name globs that are known buffers, not weights */
+    char   **ignored;                            /* tensor-name globs: known buffers, towers and projectors of a wrapper */
     int      n_ignored;
 } ns_arch;
 
@@ -123,6 +123,7 @@ NS_API NS_MUST_CHECK int ns_arch_to_json(const ns_arch *, char **out, ns_error *
 NS_API NS_MUST_CHECK int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *, ns_error *);
 /* Every tref resolves with the right shape; every tensor of the file is consumed or ignored. */
 NS_API NS_MUST_CHECK int ns_arch_check(const ns_arch *, const ns_checkpoint *, ns_error *);
+NS_API bool ns_arch_ignores(const ns_arch *, const char *tensor);   /* a buffer, or a part of a wrapper that text does not use */
 NS_API void ns_arch_free(ns_arch *);
 
 /* The attention branch of a layer (every supported layer has one; a recurrent layer's says so in `mixer`); borrowed. */

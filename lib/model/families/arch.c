@@ -44,10 +44,16 @@ static int visit(const walk *w, ns_tref *t, const char *role, const char *sizes,
     return w->fn(w->user, &slot, w->err);
 }
 
+static int visit_vector(const walk *w, ns_tref *t, const char *role, const char *sizes, int64_t n)
+{
+    const ns_slot slot = {.tref = t, .role = role, .sizes = sizes, .layer = w->layer, .n_out = n, .n_in = 1, .vector = true};
+    return w->fn(w->user, &slot, w->err);
+}
+
 static int visit_norm(const walk *w, ns_norm *n, const char *weight, const char *bias, const char *sizes, int64_t size)
 {
-    const int rc = visit(w, &n->weight, weight, sizes, size, 1, false);
-    return rc ? rc : visit(w, &n->bias, bias, sizes, size, 1, false);
+    const int rc = visit_vector(w, &n->weight, weight, sizes, size);
+    return rc ? rc : visit_vector(w, &n->bias, bias, sizes, size);
 }
 
 static int visit_attn(const walk *w, ns_attn *a, int64_t D)
@@ -57,11 +63,11 @@ static int visit_attn(const walk *w, ns_attn *a, int64_t D)
     const int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim;
     const bool full = a->qk_norm == NS_QK_FULL;
     int rc;
-    if ((rc = visit(w, &a->q, "attn.q", q_sizes, q, D, true)) || (rc = visit(w, &a->q_bias, "attn.q_bias", q_sizes, q, 1, false)) ||
-        (rc = visit(w, &a->k, "attn.k", kv_sizes, kv, D, true)) || (rc = visit(w, &a->k_bias, "attn.k_bias", kv_sizes, kv, 1, false)) ||
-        (rc = visit(w, &a->v, "attn.v", kv_sizes, kv, D, true)) || (rc = visit(w, &a->v_bias, "attn.v_bias", kv_sizes, kv, 1, false)) ||
+    if ((rc = visit(w, &a->q, "attn.q", q_sizes, q, D, true)) || (rc = visit_vector(w, &a->q_bias, "attn.q_bias", q_sizes, q)) ||
+        (rc = visit(w, &a->k, "attn.k", kv_sizes, kv, D, true)) || (rc = visit_vector(w, &a->k_bias, "attn.k_bias", kv_sizes, kv)) ||
+        (rc = visit(w, &a->v, "attn.v", kv_sizes, kv, D, true)) || (rc = visit_vector(w, &a->v_bias, "attn.v_bias", kv_sizes, kv)) ||
         (rc = visit(w, &a->o, "attn.o", "hidden_size, num_attention_heads x head_dim", D, q, true)) ||
-        (rc = visit(w, &a->o_bias, "attn.o_bias", "hidden_size", D, 1, false)) ||
+        (rc = visit_vector(w, &a->o_bias, "attn.o_bias", "hidden_size", D)) ||
         (rc = visit_norm(w, &a->q_norm, "attn.q_norm.weight", "attn.q_norm.bias", full ? "num_attention_heads x head_dim" : "head_dim",
                          full ? q : a->head_dim)) ||
         (rc = visit_norm(w, &a->k_norm, "attn.k_norm.weight", "attn.k_norm.bias", full ? "num_key_value_heads x head_dim" : "head_dim",
@@ -77,10 +83,10 @@ static int visit_ffn(const walk *w, ns_ffn *f, int64_t D)
     static const char *const in = "intermediate_size, hidden_size", *const out = "hidden_size, intermediate_size";
     int rc;
     if ((rc = visit(w, &f->gate, "ffn.gate", in, f->d_ff, D, false)) ||
-        (rc = visit(w, &f->gate_bias, "ffn.gate_bias", in, f->d_ff, 1, false)) || (rc = visit(w, &f->up, "ffn.up", in, f->d_ff, D, true)) ||
-        (rc = visit(w, &f->up_bias, "ffn.up_bias", in, f->d_ff, 1, false)) ||
+        (rc = visit_vector(w, &f->gate_bias, "ffn.gate_bias", in, f->d_ff)) || (rc = visit(w, &f->up, "ffn.up", in, f->d_ff, D, true)) ||
+        (rc = visit_vector(w, &f->up_bias, "ffn.up_bias", in, f->d_ff)) ||
         (rc = visit(w, &f->down, "ffn.down", out, D, f->d_ff, true)) ||
-        (rc = visit(w, &f->down_bias, "ffn.down_bias", "hidden_size", D, 1, false)))
+        (rc = visit_vector(w, &f->down_bias, "ffn.down_bias", "hidden_size", D)))
         return rc;
     return NS_OK;
 }
@@ -113,7 +119,7 @@ int ns_arch_each(ns_arch *a, ns_slot_fn fn, void *user, ns_error *err)
     if ((rc = visit_norm(&w, &a->final_norm, "final_norm.weight", "final_norm.bias", "hidden_size", D)) ||
         (rc = visit(&w, &a->head, "head", "vocab_size, hidden_size", a->vocab, D, true)))
         return rc;
-    return visit(&w, &a->head_bias, "head_bias", "vocab_size", a->vocab, 1, false);
+    return visit_vector(&w, &a->head_bias, "head_bias", "vocab_size", a->vocab);
 }
 
 /* ---- freeing ---- */

@@ -50,7 +50,7 @@ static int wrong_shape(const ns_slot *slot, const ns_tensor *tensor, ns_error *e
     const int64_t rows = rows_needed(t);
     char have[128], want[64];
     shape_text(&tensor->view, have, sizeof have);
-    if (t->n_in == 1)
+    if (slot->vector)
         snprintf(want, sizeof want, "[%lld]", (long long)rows);
     else
         snprintf(want, sizeof want, "[%lld, %lld]", (long long)(t->transposed ? t->n_in : rows),
@@ -87,7 +87,7 @@ static int take(void *user, const ns_slot *slot, ns_error *err)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name,
                        ns_dtype_name(v->dtype));
     const int rows_axis = t->transposed ? 1 : 0;
-    const bool shaped = t->n_in == 1 ? v->rank == 1 : v->rank == 2 && v->shape[1 - rows_axis] == t->n_in;
+    const bool shaped = slot->vector ? v->rank == 1 : v->rank == 2 && v->shape[1 - rows_axis] == t->n_in;
     if (!shaped || v->shape[rows_axis] < rows_needed(t))      /* rows too many: check_rows */
         return wrong_shape(slot, tensor, err);
     if (!tied && !ns_add_i64(k->rows[index_of(k->c, tensor)], t->n_out, &k->rows[index_of(k->c, tensor)]))
@@ -96,7 +96,7 @@ static int take(void *user, const ns_slot *slot, ns_error *err)
 }
 
 /* ---- what is left over ---- */
-static bool ignored(const ns_arch *a, const char *name)
+bool ns_arch_ignores(const ns_arch *a, const char *name)
 {
     for (int i = 0; i < a->n_ignored; i++)
         if (ns_glob(a->ignored[i], name))
@@ -128,7 +128,7 @@ static int check_leftovers(const taker *k, ns_error *err)
     int64_t more = -1;
     for (int64_t i = 0; i < n; i++) {
         const ns_tensor *const t = ns_checkpoint_tensor(k->c, i);
-        if (k->rows[i] || ignored(k->a, t->name))
+        if (k->rows[i] || ns_arch_ignores(k->a, t->name))
             continue;
         first = first ? first : t;
         more++;
@@ -159,16 +159,20 @@ static int check_rows(void *user, const ns_slot *slot, ns_error *err)
                    tensor->file, tensor->name, (long long)rows, slot->sizes, (long long)taken);
 }
 
+static bool is_head(const char *name)
+{
+    return ns_ends(name, "lm_head.weight") || ns_ends(name, "embed_out.weight");
+}
+
 /* transformers 4 ignores the stored head of a tied model, 5 uses it when it differs: refuse to choose. */
 static int check_tied_head(const ns_arch *a, const ns_checkpoint *c, ns_error *err)
 {
-    static const char *const names[] = {"lm_head.weight", "embed_out.weight"};
     const ns_tensor *const embed = ns_checkpoint_find(c, a->embed.name);
     if (strcmp(a->head.name, a->embed.name) != 0)
         return NS_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const ns_tensor *const head = ns_checkpoint_find(c, names[i]);
-        if (!head || head->view.dtype != embed->view.dtype || head->n_bytes != embed->n_bytes)
+    for (int64_t i = 0; i < ns_checkpoint_count(c); i++) {
+        const ns_tensor *const head = ns_checkpoint_tensor(c, i);
+        if (!is_head(head->name) || head == embed || head->view.dtype != embed->view.dtype || head->n_bytes != embed->n_bytes)
             continue;
         if (memcmp(head->view.data, embed->view.data, (size_t)embed->n_bytes) != 0)
             return ns_fail(err, NS_E_FORMAT,

@@ -173,7 +173,7 @@ static int check_slot(void *user, const ns_slot *slot, ns_error *err)
                        (long long)t->n_out, (long long)t->n_in, (long long)slot->n_out, (long long)slot->n_in);
     int64_t last;
     if (t->start < 0 || t->start > NS_MAX_DIM || t->group < 1 || t->group > t->n_out || t->stride < t->group || t->stride > NS_MAX_DIM ||
-        !ns_mul_i64((t->n_out - 1) / t->group, t->stride, &last) || (t->transposed && t->n_in == 1))
+        !ns_mul_i64((t->n_out - 1) / t->group, t->stride, &last) || (t->transposed && slot->vector))
         return ns_fail(err, NS_E_FORMAT, "%s: %s%s: start %lld, group %lld, stride %lld do not select rows", c->label, where, slot->role,
                        (long long)t->start, (long long)t->group, (long long)t->stride);
     return NS_OK;

@@ -27,8 +27,19 @@ static ns_tref layer_tensor(builder *b, const char *name, const char *suffix, in
 {
     char *const full = ns_printf_alloc("%s%s%lld.%s.%s", b->prefix, b->row->names->layers, (long long)b->layer, name, suffix);
     b->oom |= !full;
-    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in,
-                     .transposed = b->row->names->transposed && n_in > 1};
+    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in};
+}
+
+static ns_tref layer_matrix(builder *b, const char *name, int64_t n_out, int64_t n_in)
+{
+    ns_tref t = layer_tensor(b, name, "weight", n_out, n_in);
+    t.transposed = b->row->names->transposed;
+    return t;
+}
+
+static ns_tref layer_vector(builder *b, const char *name, const char *suffix, int64_t n)
+{
+    return layer_tensor(b, name, suffix, n, 1);
 }
 
 /* The gain and bias of a norm whose name is `name`, in a layer or (layer < 0) in the trunk. */
@@ -41,9 +52,9 @@ static ns_norm norm_of(builder *b, const char *name, int64_t n)
     if (row->norm_plain)
         return norm;
     if (b->layer >= 0) {
-        norm.weight = layer_tensor(b, name, "weight", n, 1);
+        norm.weight = layer_vector(b, name, "weight", n);
         if (row->norm_bias)
-            norm.bias = layer_tensor(b, name, "bias", n, 1);
+            norm.bias = layer_vector(b, name, "bias", n);
         return norm;
     }
     char text[128];
@@ -55,12 +66,13 @@ static ns_norm norm_of(builder *b, const char *name, int64_t n)
     return norm;
 }
 
-/* Part `part` (0 q, 1 k, 2 v) of a fused projection. */
-static ns_tref fused(builder *b, const char *suffix, int part, int64_t n_in)
+/* Part `part` (0 q, 1 k, 2 v) of a fused projection's matrix or bias. */
+static ns_tref fused(builder *b, bool bias, int part)
 {
     const ns_facts *const f = b->f;
-    const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim;
-    ns_tref t = layer_tensor(b, b->row->names->qkv, suffix, part == 0 ? q : kv, n_in);
+    const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim, rows = part == 0 ? q : kv;
+    const char *const name = b->row->names->qkv;
+    ns_tref t = bias ? layer_vector(b, name, "bias", rows) : layer_matrix(b, name, rows, f->d_model);
     if (b->row->fuse == NS_FUSE_PER_HEAD) {
         t.start = part * f->head_dim;
         t.group = f->head_dim;
@@ -94,15 +106,15 @@ static void build_lightning(builder *b, ns_attn *a)
     ns_tref *const w[3] = {&a->q, &a->k, &a->v};
     const char *const names[3] = {n->q, n->k, n->v};
     for (int i = 0; i < 3; i++) {
-        *w[i] = layer_tensor(b, n->lightning_qkv ? n->lightning_qkv : names[i], "weight", q, D);
+        *w[i] = layer_matrix(b, n->lightning_qkv ? n->lightning_qkv : names[i], q, D);
         if (!n->lightning_qkv)
             continue;
         w[i]->start = i * f->head_dim;
         w[i]->group = f->head_dim;
         w[i]->stride = 3 * f->head_dim;
     }
-    a->o = layer_tensor(b, n->lightning_o ? n->lightning_o : n->o, "weight", D, q);
-    a->z_gate = layer_tensor(b, n->z_gate, "weight", q, D);
+    a->o = layer_matrix(b, n->lightning_o ? n->lightning_o : n->o, D, q);
+    a->z_gate = layer_matrix(b, n->z_gate, q, D);
     a->z_norm = norm_of(b, n->z_norm, q);
     if (b->row->z_eps > 0)
         a->z_norm.eps = b->row->z_eps;
@@ -125,13 +137,13 @@ static void build_attn(builder *b, ns_attn *a)
     ns_tref *const w[3] = {&a->q, &a->k, &a->v}, *const bias[3] = {&a->q_bias, &a->k_bias, &a->v_bias};
     const char *const names[3] = {n->q, n->k, n->v};
     for (int i = 0; i < 3; i++) {
-        *w[i] = n->qkv ? fused(b, "weight", i, D) : layer_tensor(b, names[i], "weight", i ? kv : q, D);
+        *w[i] = n->qkv ? fused(b, false, i) : layer_matrix(b, names[i], i ? kv : q, D);
         if (f->attn_bias)
-            *bias[i] = n->qkv ? fused(b, "bias", i, 1) : layer_tensor(b, names[i], "bias", i ? kv : q, 1);
+            *bias[i] = n->qkv ? fused(b, true, i) : layer_vector(b, names[i], "bias", i ? kv : q);
     }
-    a->o = layer_tensor(b, n->o, "weight", D, q);
+    a->o = layer_matrix(b, n->o, D, q);
     if (f->o_bias)
-        a->o_bias = layer_tensor(b, n->o, "bias", D, 1);
+        a->o_bias = layer_vector(b, n->o, "bias", D);
     if (a->qk_norm == NS_QK_NONE)
         return;
     const bool full = a->qk_norm == NS_QK_FULL;
@@ -145,21 +157,21 @@ static void build_ffn(builder *b, ns_ffn *ffn)
     const int64_t F = b->f->d_ff, D = b->f->d_model;
     *ffn = (ns_ffn){.d_ff = F, .act = b->f->act};
     if (n->gate_up) {
-        ffn->gate = layer_tensor(b, n->gate_up, "weight", F, D);
-        ffn->up = layer_tensor(b, n->gate_up, "weight", F, D);
+        ffn->gate = layer_matrix(b, n->gate_up, F, D);
+        ffn->up = layer_matrix(b, n->gate_up, F, D);
         ffn->up.start = F;
     } else {
         if (n->gate && !b->f->ungated)
-            ffn->gate = layer_tensor(b, n->gate, "weight", F, D);
-        ffn->up = layer_tensor(b, n->up, "weight", F, D);
+            ffn->gate = layer_matrix(b, n->gate, F, D);
+        ffn->up = layer_matrix(b, n->up, F, D);
     }
-    ffn->down = layer_tensor(b, n->down, "weight", D, F);
+    ffn->down = layer_matrix(b, n->down, D, F);
     if (!b->f->ffn_bias)
         return;
     if (n->gate)
-        ffn->gate_bias = layer_tensor(b, n->gate, "bias", F, 1);
-    ffn->up_bias = layer_tensor(b, n->up, "bias", F, 1);
-    ffn->down_bias = layer_tensor(b, n->down, "bias", D, 1);
+        ffn->gate_bias = layer_vector(b, n->gate, "bias", F);
+    ffn->up_bias = layer_vector(b, n->up, "bias", F);
+    ffn->down_bias = layer_vector(b, n->down, "bias", D);
 }
 
 static void build_layer(builder *b, ns_layer *layer)
@@ -232,9 +244,9 @@ static bool copy_ignored(ns_arch *a, const ns_family *row, bool tied)
     return true;
 }
 
-int ns_arch_build(ns_arch **out, const ns_family *row, const ns_facts *f, const char *prefix, ns_error *err)
+int ns_arch_build(ns_arch **out, const ns_family *row, const ns_facts *f, const ns_prefixes *prefixes, ns_error *err)
 {
-    builder b = {.row = row, .f = f, .prefix = prefix, .layer = -1};
+    builder b = {.row = row, .f = f, .prefix = prefixes->trunk, .layer = -1};
     const ns_names *const n = row->names;
     *out = NULL;
     ns_arch *const a = ns_alloc_array(1, sizeof *a);
@@ -251,9 +263,9 @@ int ns_arch_build(ns_arch **out, const ns_family *row, const ns_facts *f, const 
     if (n->positions)
         a->positions = trunk(&b, n->positions, f->positions, f->d_model);
     a->final_norm = norm_of(&b, n->final_norm, f->d_model);
-    b.prefix = f->tied ? prefix : "";
+    b.prefix = f->tied ? prefixes->trunk : prefixes->head;
     a->head = trunk(&b, f->tied ? n->embed : n->head, f->vocab, f->d_model);
-    b.prefix = prefix;
+    b.prefix = prefixes->trunk;
     a->layers = ns_alloc_array((size_t)f->layers, sizeof *a->layers);
     if (!copy_ropes(a, f) || !copy_ignored(a, row, f->tied) || !a->layers)
         goto oom;

@@ -252,7 +252,7 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
 
 static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
-    int64_t window = 0, above = 28;
+    int64_t window = 0, above = row->defaults.above ? row->defaults.above : 28;
     bool use = row->window != NS_WINDOW_ABOVE && row->window != NS_WINDOW_NOPE;
     int rc;
     if (row->window == NS_WINDOW_NONE)
@@ -309,10 +309,13 @@ static bool any_layer(const ns_facts *f, bool sliding)
     return false;
 }
 
-static int add_rope(ns_facts *f, ns_config *c, const ns_family *row, ns_rope_source source, ns_error *err)
+/* Every rope set scales the length that the config states; the model reads as far as the longest reaches. */
+static int add_rope(ns_facts *f, ns_config *c, const ns_family *row, ns_rope_source source, int64_t stated, ns_error *err)
 {
-    const int rc = ns_config_rope(&f->ropes[f->n_ropes], c, row, &source, f->head_dim, &f->positions, err);
+    int64_t positions = stated;
+    const int rc = ns_config_rope(&f->ropes[f->n_ropes], c, row, &source, f->head_dim, &positions, err);
     f->n_ropes += rc == NS_OK;
+    f->positions = positions > f->positions ? positions : f->positions;
     return rc;
 }
 
@@ -326,6 +329,7 @@ static bool nested_ropes(ns_config *c)
 
 static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
+    const int64_t stated = f->positions;
     int rc;
     if (row->rope == NS_ROPES_NONE)
         return NS_OK;
@@ -346,7 +350,7 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
         return ns_oom(err, "the rope sets");
     if ((rc = add_rope(f, c, row,
                        (ns_rope_source){.type = sliding_only ? "sliding_attention" : "full_attention", .theta = theta, .partial = partial},
-                       err)))
+                       stated, err)))
         return rc;
     if (two && (rc = add_rope(f, c, row,
                               (ns_rope_source){.type = "sliding_attention",
@@ -354,7 +358,7 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
                                                .partial = partial,
                                                .unscaled = row->rope != NS_ROPES_ALL && row->rope != NS_ROPES_LIST,
                                                .own_theta = row->rope == NS_ROPES_LOCAL},
-                              err)))
+                              stated, err)))
         return rc;
     for (int64_t i = 0; i < f->layers; i++)
         if ((row->rope != NS_ROPES_LIST || f->rope[i] >= 0) && !f->lightning[i])

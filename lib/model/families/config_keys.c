@@ -18,6 +18,7 @@ static const char *const harmless[] = {
     "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "diversity_penalty", "tf_legacy_loss", "use_bfloat16",
     "gradient_checkpointing", "cache_implementation", "summary_*", "resid_pdrop", "unsloth_*", "is_llama_config", "rope_interleaved",
     "router_aux_loss_coef", "base_model_*", "_commit_hash", "tensor_parallel*", "use_flash_attn*",
+    "vision_config", "vision_*", "image_*", "video_*", "audio_*", "mm_*",   /* of a wrapper, beside the text model's */
     NULL,
 };
 

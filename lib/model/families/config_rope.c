@@ -21,8 +21,8 @@ static const char *const common_keys[] = {"rope_type", "type", "rope_theta", "pa
 /* Keys of each scaling, beside the common ones. */
 static const struct { ns_rope_scaling scaling; const char *keys[8];
 } scaling_keys[] = {
-    {NS_ROPE_DEFAULT, {NULL}},
-    {NS_ROPE_LINEAR, {"factor", NULL}},
+    {NS_ROPE_DEFAULT, {"mrope_section", "mrope_interleaved", NULL}},
+    {NS_ROPE_LINEAR, {"factor", "original_max_position_embeddings", NULL}},
     {NS_ROPE_DYNAMIC, {"factor", "original_max_position_embeddings", NULL}},
     {NS_ROPE_LLAMA3, {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings", NULL}},
     {NS_ROPE_YARN,
@@ -69,7 +69,7 @@ static int number(const rope_reader *r, const char *key, double otherwise, doubl
     return NS_OK;
 }
 
-static int read_type(const rope_reader *r, ns_rope_scaling *out, ns_error *err)
+static int read_type(const rope_reader *r, const ns_family *row, ns_rope_scaling *out, ns_error *err)
 {
     const char *name = NULL, *old = NULL;
     int value;
@@ -85,6 +85,8 @@ static int read_type(const rope_reader *r, ns_rope_scaling *out, ns_error *err)
         return ns_fail(err, NS_E_FORMAT, "%s: no rope_type (default, linear, dynamic, llama3, yarn or longrope)", r->label);
     if (strcmp(name, "su") == 0 || (strcmp(name, "yarn") == 0 && cJSON_GetObjectItemCaseSensitive(r->object, "short_factor")))
         name = "longrope";               /* older spellings of phi3 */
+    if (row->mrope && strcmp(name, "mrope") == 0)
+        name = "default";                /* the three positions of a text token are equal */
     if (!ns_word_find(ns_words_scaling, name, &value))
         return ns_fail(err, NS_E_UNSUPPORTED,
                        "%s: rope_type '%.40s' is not supported (default, linear, dynamic, llama3, yarn and longrope are)", r->label, name);
@@ -133,6 +135,13 @@ static int read_original(const rope_reader *r, ns_rope *rope, int64_t otherwise,
     return NS_OK;
 }
 
+/* positions = the length the model was trained at, times the factor; never less than the config states. */
+static int stretch(int64_t *positions, double original, double factor)
+{
+    *positions = (int64_t)fmin(fmax((double)*positions, floor(original * factor)), (double)NS_MAX_DIM);
+    return NS_OK;
+}
+
 static int read_scaling(const rope_reader *r, const ns_family *row, ns_rope *rope, int64_t *positions, ns_error *err)
 {
     int rc;
@@ -142,11 +151,13 @@ static int read_scaling(const rope_reader *r, const ns_family *row, ns_rope *rop
         return rc;
     if (rope->scaling == NS_ROPE_DYNAMIC) {       /* always by max_position_embeddings, as in transformers */
         rope->original_max_positions = *positions;
-        *positions = (int64_t)fmin(floor((double)*positions * fmax(rope->factor, 1)), (double)NS_MAX_DIM);
-        return NS_OK;
+        return stretch(positions, (double)*positions, rope->factor);
     }
-    if (rope->scaling == NS_ROPE_LINEAR)
-        return NS_OK;
+    if (rope->scaling == NS_ROPE_LINEAR) {        /* vicuna-16k: 4096 and a factor of 4; transformers has no limit at all */
+        double original;
+        rc = number(r, "original_max_position_embeddings", (double)*positions, 1, NS_MAX_DIM, &original, err);
+        return rc ? rc : stretch(positions, original, rope->factor);
+    }
     if ((rc = read_original(r, rope, row->defaults.original, *positions, err)))
         return rc;
     if (rope->scaling == NS_ROPE_LLAMA3) {
@@ -163,7 +174,7 @@ static int read_scaling(const rope_reader *r, const ns_family *row, ns_rope *rop
     if (rope->scaling == NS_ROPE_LONGROPE)
         return (rc = read_factors(r, "short_factor", rope->rotary_dim / 2, &rope->short_factor, err))
                    ? rc : read_factors(r, "long_factor", rope->rotary_dim / 2, &rope->long_factor, err);
-    *positions = (int64_t)fmin(fmax((double)*positions, floor((double)rope->original_max_positions * rope->factor)), (double)NS_MAX_DIM);
+    stretch(positions, (double)rope->original_max_positions, rope->factor);
     if ((rc = number(r, "beta_fast", 32, 0, 1e6, &rope->beta_fast, err)) ||
         (rc = number(r, "beta_slow", 1, 0, 1e6, &rope->beta_slow, err)) || (rc = number(r, "mscale", 0, 0, 1e6, &rope->mscale, err)) ||
         (rc = number(r, "mscale_all_dim", 0, 0, 1e6, &rope->mscale_all_dim, err)))
@@ -212,7 +223,7 @@ int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_ro
         return ns_fail(err, NS_E_FORMAT, "%s: %lld of the %lld dimensions of a head would rotate: an even number above 0 is needed",
                        c->label, (long long)rope.rotary_dim, (long long)head_dim);
     if (r.object && !unscaled)
-        if ((rc = read_type(&r, &rope.scaling, err)) || (rc = read_scaling(&r, row, &rope, positions, err)) ||
+        if ((rc = read_type(&r, row, &rope.scaling, err)) || (rc = read_scaling(&r, row, &rope, positions, err)) ||
             (rc = check_keys(&r, rope.scaling, err))) {
             ns_rope_clear(&rope);
             return rc;

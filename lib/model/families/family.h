@@ -37,7 +37,7 @@ typedef enum ns_rope_rule {
 
 /* Tensor names: trunk names follow the prefix, layer names "<prefix><layers>N.". NULL = the family has no such weight. */
 typedef struct ns_names {
-    const char *prefixes[5];          /* first that holds the embedding; the first one without a checkpoint */
+    const char *prefixes[3];          /* first that holds the embedding, alone or in a wrapper; the first one without a checkpoint */
     const char *embed, *positions, *final_norm, *layers;
     const char *head;                 /* without the prefix */
     const char *attn_in_norm, *attn_out_norm, *ffn_in_norm, *ffn_out_norm;
@@ -52,14 +52,13 @@ typedef struct ns_keys { const char *d_model, *d_ff, *layers, *heads, *positions
 
 typedef struct ns_family {
     const char     *type;             /* model_type */
-    const char     *nested;           /* key that holds the text model's config (multimodal wrappers), or NULL */
     const ns_names *names;
     ns_keys         keys;
     struct {                          /* of the transformers config class */
         int64_t     vocab, d_model, d_ff, layers, heads;
         int64_t     kv_heads;         /* of an absent key; 0 = heads. null means heads */
         int64_t     head_dim;         /* 0 = d_model / heads */
-        int64_t     positions, original, window, pattern;   /* original: original_max_position_embeddings (phi3) */
+        int64_t     positions, original, window, pattern, above;   /* original: original_max_position_embeddings (phi3); above: max_window_layers */
         double      eps, theta, partial, logit_scale, attn_softcap, logit_softcap;
         const char *act;
         bool        tied;
@@ -81,6 +80,7 @@ typedef struct ns_family {
     bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
     ns_rope_rule    rope;
     ns_rope_layout  layout;
+    bool            mrope;                    /* rope_type mrope: three positions a token (Qwen-VL) */
     bool            embed_sqrt;               /* embedding * sqrt(D) */
     bool            parallel_key;             /* use_parallel_residual false = NS_BLOCK_PRE */
     bool            own_layers;               /* layer_kinds, windows, nope, mlp: needlescope.c */
@@ -92,7 +92,8 @@ typedef struct ns_family {
 
 extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3, ns_family_minimax;
 extern const ns_family ns_family_olmo, ns_family_olmo2, ns_family_olmo3, ns_family_exaone4;
-extern const ns_family ns_family_gemma2, ns_family_gemma3_text, ns_family_gemma3, ns_family_cohere2, ns_family_gpt_neox, ns_family_gpt2;
+extern const ns_family ns_family_qwen2_vl, ns_family_qwen2_5_vl, ns_family_qwen3_vl;
+extern const ns_family ns_family_gemma2, ns_family_gemma3_text, ns_family_cohere2, ns_family_gpt_neox, ns_family_gpt2;
 extern const ns_family ns_family_needlescope;
 extern const ns_family *const ns_families[];  /* NULL-terminated */
 const ns_family *ns_family_find(const char *type);
@@ -141,7 +142,20 @@ void ns_facts_clear(ns_facts *);
 typedef struct ns_rope_source { const char *type; double theta, partial; bool unscaled, own_theta; } ns_rope_source;
 int  ns_config_rope(ns_rope *out, ns_config *, const ns_family *, const ns_rope_source *, int64_t head_dim, int64_t *positions, ns_error *);
 
-int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const char *prefix, ns_error *);
+/* ---- the text model of a wrapper (wrapper.c) ---- */
+typedef struct ns_text_config {
+    cJSON           *object;          /* the root, or text_config ... in it; borrowed */
+    const ns_family *row;
+    const char      *wrapper;         /* model_type around it, or NULL */
+    char             label[512];      /* for messages: "config.json: text_config" */
+} ns_text_config;
+int  ns_text_config_find(ns_text_config *out, cJSON *root, const char *label, ns_error *);
+/* What stands before the names of the trunk and of the head in this checkpoint (NULL: what the family writes). */
+typedef struct ns_prefixes { char trunk[64], head[64]; bool wrapped; } ns_prefixes;
+void ns_find_prefixes(ns_prefixes *out, const ns_family *, const ns_checkpoint *);
+int  ns_leave_towers(ns_arch *, ns_error *);      /* vision_tower.* and the like join the ignored tensors */
+
+int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const ns_prefixes *, ns_error *);
 
 /* ---- the walk over every weight of an arch, in the order of the pass ---- */
 typedef struct ns_slot {
@@ -150,6 +164,7 @@ typedef struct ns_slot {
     const char *sizes;                /* the config keys its shape comes from */
     int64_t     layer;                /* -1 outside the layers */
     int64_t     n_out, n_in;          /* as the sizes of the arch want it */
+    bool        vector;               /* a bias or a gain, stored as [n_out]; a matrix with one input is [n_out, 1] */
     bool        required;
 } ns_slot;
 typedef int (*ns_slot_fn)(void *user, const ns_slot *, ns_error *);

@@ -1,7 +1,6 @@
 /* gemma.c - sandwich families: x += rms(attn(rms x)); x += rms(ffn(rms x)), gains 1 + w, embedding * sqrt(D).
  *
- * gemma2 (soft-caps), gemma3_text (QK-norm, another rope on the sliding layers), and gemma3, the wrapper with a vision tower whose
- * text_config is a gemma3_text. */
+ * gemma2 (soft-caps) and gemma3_text (QK-norm, another rope on the sliding layers). */
 #include "model/families/family.h"
 
 #define SANDWICH                                                                                                                  \
@@ -12,15 +11,13 @@
 
 static const ns_names names_gemma2 = { SANDWICH, .prefixes = {"model.", ""} };
 static const ns_names names_gemma3 = {
-    SANDWICH, .prefixes = {"model.", "language_model.model.", "model.language_model.", ""},
+    SANDWICH, .prefixes = {"model.", ""},
     .q_norm = "self_attn.q_norm", .k_norm = "self_attn.k_norm",
 };
 /* gemma reads hidden_activation; the old hidden_act is not looked at. */
 static const char *const gemma2_harmless[] = {"hidden_act", "cache_implementation", NULL};
 static const char *const gemma3_harmless[] = {"hidden_act", "cache_implementation", "sliding_window_pattern", "_sliding_window_pattern", NULL};
 static const char *const buffers[] = {"*.rotary_emb*.inv_freq", NULL};
-static const char *const wrapper[] = {"*.rotary_emb*.inv_freq", "vision_tower.*", "multi_modal_projector.*", "model.vision_tower.*",
-                                      "model.multi_modal_projector.*", NULL};
 
 const ns_family ns_family_gemma2 = {
     .type = "gemma2", .names = &names_gemma2, .keys = { .act = "hidden_activation" },
@@ -31,13 +28,11 @@ const ns_family ns_family_gemma2 = {
     .harmless = gemma2_harmless, .ignored = buffers,
 };
 
-#define GEMMA3                                                                                                                    \
-    .names = &names_gemma3, .keys = { .act = "hidden_activation" },                                                               \
-    .defaults = { .vocab = 262208, .d_model = 2304, .d_ff = 9216, .layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256,       \
-                  .positions = 131072, .window = 4096, .pattern = 6, .eps = 1e-6, .theta = 1e6, .act = "gelu_pytorch_tanh", .tied = true }, \
-    .block = NS_BLOCK_SANDWICH, .norm = NS_NORM_RMS, .norm_offset = 1, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE, \
-    .window = NS_WINDOW_PATTERN, .layer_types = true, .rope = NS_ROPES_LOCAL, .embed_sqrt = true, .scalar_key = true,             \
-    .logit_softcap_key = true, .harmless = gemma3_harmless
-
-const ns_family ns_family_gemma3_text = { .type = "gemma3_text", GEMMA3, .ignored = buffers };
-const ns_family ns_family_gemma3 = { .type = "gemma3", .nested = "text_config", GEMMA3, .ignored = wrapper };
+const ns_family ns_family_gemma3_text = {
+    .type = "gemma3_text", .names = &names_gemma3, .keys = { .act = "hidden_activation" },
+    .defaults = { .vocab = 262208, .d_model = 2304, .d_ff = 9216, .layers = 26, .heads = 8, .kv_heads = 4, .head_dim = 256,
+                  .positions = 131072, .window = 4096, .pattern = 6, .eps = 1e-6, .theta = 1e6, .act = "gelu_pytorch_tanh", .tied = true },
+    .block = NS_BLOCK_SANDWICH, .norm = NS_NORM_RMS, .norm_offset = 1, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE,
+    .window = NS_WINDOW_PATTERN, .layer_types = true, .rope = NS_ROPES_LOCAL, .embed_sqrt = true, .scalar_key = true,
+    .logit_softcap_key = true, .harmless = gemma3_harmless, .ignored = buffers,
+};

@@ -1,6 +1,6 @@
 /* llama.c - pre-norm families: x += attn(rms x); x += ffn(rms x), gated FFN, rotary positions.
  *
- * llama, mistral (a window on every layer), qwen2 (q, k, v biases), qwen3 (QK-norm per head), smollm3 (NoPE layers),
+ * llama, mistral (a window on every layer), qwen2 (q, k, v biases), qwen3 (QK-norm per head), the text models of Qwen-VL, smollm3 (NoPE layers),
  * phi3 (fused projections, longrope). */
 #include "model/families/family.h"
 
@@ -50,6 +50,23 @@ const ns_family ns_family_qwen3 = {
                   .head_dim = 128, .positions = 32768, .window = 4096, .eps = 1e-6, .theta = 1e4, .act = "silu" },
     .norm = NS_NORM_RMS, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE, .window = NS_WINDOW_ABOVE, .layer_types = true,
     .rope = NS_ROPES_ALL, .harmless = qwen_harmless, .ignored = buffers,
+};
+
+/* The text models of Qwen-VL: the three positions of a text token are equal, so mrope is plain rope. */
+#define QWEN2_VL(name)                                                                                                             \
+    .type = name, .names = &ns_names_llama,                                                                                        \
+    .defaults = { .vocab = 152064, .d_model = 8192, .d_ff = 29568, .layers = 80, .heads = 64, .kv_heads = 8,                        \
+                  .positions = 32768, .window = 4096, .above = 80, .eps = 1e-5, .theta = 1e6, .act = "silu" },                      \
+    .norm = NS_NORM_RMS, .attn_bias = NS_BIAS_QKV, .window = NS_WINDOW_ABOVE, .layer_types = true, .rope = NS_ROPES_ALL,            \
+    .mrope = true, .harmless = qwen_harmless, .ignored = buffers
+const ns_family ns_family_qwen2_vl = { QWEN2_VL("qwen2_vl_text") };
+const ns_family ns_family_qwen2_5_vl = { QWEN2_VL("qwen2_5_vl_text") };
+const ns_family ns_family_qwen3_vl = {
+    .type = "qwen3_vl_text", .names = &names_qk_norm,
+    .defaults = { .vocab = 151936, .d_model = 4096, .d_ff = 22016, .layers = 32, .heads = 32, .kv_heads = 32,
+                  .head_dim = 128, .positions = 128000, .eps = 1e-6, .theta = 5e6, .act = "silu" },
+    .norm = NS_NORM_RMS, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE, .rope = NS_ROPES_ALL, .mrope = true,
+    .ignored = buffers,
 };
 
 const ns_family ns_family_smollm3 = {

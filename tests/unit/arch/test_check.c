@@ -52,7 +52,7 @@ static int plan(void *user, const ns_slot *slot, ns_error *err)
         return NS_OK;
     const int64_t rows = w->start + (w->n_out - 1) / w->group * w->stride + (w->n_out - 1) % w->group + 1;
     if (!find(user, w->name))
-        add(user, w->name, w->n_in == 1 ? 1 : 2, 1, w->n_in);
+        add(user, w->name, slot->vector ? 1 : 2, 1, w->n_in);
     ns_tensor_out *const t = find(user, w->name);
     const int axis = w->transposed ? 1 : 0;
     int64_t shape[2] = { t->view.shape[0], t->view.rank > 1 ? t->view.shape[1] : 1 };
@@ -102,6 +102,34 @@ static void exact_files_pass(void **state)
         expect(a, &t, NS_OK, "");
         add(&t, "stranger", 1, 3, 1);
         expect(a, &t, NS_E_FORMAT, "tensor 'stranger' would not be used");
+        forget(&t);
+        ns_arch_free(a);
+    }
+}
+
+/* A matrix with one input or one output is a matrix: [n, 1] and [1, n], in every family. */
+static void sizes_of_one(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "cohere2", "smollm3", "olmo", "olmo2", "olmo3", "phi3",
+                                           "exaone4"};
+    static const char *const ones = "\"vocab_size\":1,\"intermediate_size\":1";
+    static const char *const others[] = {
+        "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"vocab_size\":1,\"intermediate_size\":1}",
+        "{\"model_type\":\"gpt2\",\"n_embd\":4,\"n_head\":4,\"n_inner\":1,\"n_layer\":2,\"n_positions\":1,\"vocab_size\":1}"};
+    const size_t n = sizeof families / sizeof *families;
+    static tensors t;
+    for (size_t i = 0; i < n + 2; i++) {
+        const bool gpt2 = i == n + 1;
+        ns_arch *const a = arch_of(i < n ? config_with(families[i], ones) : others[i - n]);
+        assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+        expect(a, &t, NS_OK, "");
+        ns_tensor_out *const down = find(&t, ns_arch_ffn(a, 1)->down.name);
+        const int64_t D = a->d_model;
+        assert_int_equal(down->view.rank, 2);
+        assert_int_equal(down->view.shape[gpt2 ? 0 : 1], 1);
+        down->view = ns_view_of(zeros, NS_F32, 1, (int64_t[]){ D });
+        expect(a, &t, NS_E_FORMAT, gpt2 ? "wants [1, 4]" : "wants [32, 1]");
         forget(&t);
         ns_arch_free(a);
     }
@@ -192,26 +220,34 @@ static void tied_head(void **state)
     ns_arch_free(a);
 }
 
-/* Wrappers and bare trunks: the prefix is found by the embedding. */
+/* Wrappers and bare trunks: the prefix is found by the embedding, the head's by the head. */
 static void prefixes(void **state)
 {
     (void)state;
     static tensors t;
-    static const char *const names[][2] = {{"language_model.model.embed_tokens.weight", "language_model.model.layers.0.mlp.up_proj.weight"},
-                                           {"model.language_model.embed_tokens.weight", "model.language_model.layers.0.mlp.up_proj.weight"},
-                                           {"embed_tokens.weight", "layers.0.mlp.up_proj.weight"}};
+    static const char *const names[][3] = {
+        {"language_model.model.embed_tokens.weight", "language_model.model.layers.0.mlp.up_proj.weight", "language_model.lm_head.weight"},
+        {"model.language_model.embed_tokens.weight", "model.language_model.layers.0.mlp.up_proj.weight", "lm_head.weight"},
+        {"model.text_model.embed_tokens.weight", "model.text_model.layers.0.mlp.up_proj.weight", "lm_head.weight"},
+        {"llm.model.embed_tokens.weight", "llm.model.layers.0.mlp.up_proj.weight", "llm.lm_head.weight"},
+        {"model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight", "lm_head.weight"},
+        {"embed_tokens.weight", "layers.0.mlp.up_proj.weight", "lm_head.weight"}};
+    static const char json[] = "{\"model_type\":\"mistral3\",\"text_config\":{\"model_type\":\"mistral\",\"hidden_size\":16,\"num_attention_heads\":4,"
+                               "\"num_key_value_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32}}";
     char path[64];
     snprintf(path, sizeof path, "%s/config.json", folder);
     ns_error err = { "" };
-    assert_int_equal(ns_file_write(path, small_configs[8].json, strlen(small_configs[8].json), &err), NS_OK);
-    for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(ns_file_write(path, json, strlen(json), &err), NS_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         add(&t, names[i][0], 2, 32, 16);
+        add(&t, names[i][2], 2, 32, 16);
         ns_checkpoint *const c = stored(&t);
         ns_arch *a = NULL;
         if (ns_arch_from_checkpoint(&a, c, NULL, &err))
             fail_msg("%s", err.message);
         assert_string_equal(a->embed.name, names[i][0]);
         assert_string_equal(ns_arch_ffn(a, 0)->up.name, names[i][1]);
+        assert_string_equal(a->head.name, names[i][2]);
         ns_arch_free(a);
         ns_checkpoint_free(c);
         forget(&t);
@@ -228,7 +264,7 @@ static void prefixes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(contradictions),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
                                        cmocka_unit_test(tied_head),        cmocka_unit_test(prefixes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -167,6 +167,12 @@ static void scaled_lengths(void **state)
 {
     (void)state;
     static const struct { const char *more; int64_t positions, original; } cases[] = {
+        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4}", 400, 0},
+        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2.5}", 250, 0},
+        {"\"max_position_embeddings\":100,\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":4,\"rope_theta\":1e4}", 400, 0},
+        {"\"max_position_embeddings\":400,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 0},
+        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"type\":\"linear\",\"factor\":0.5}", 100, 0},
+        {"\"max_position_embeddings\":2000000000,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4}", NS_MAX_DIM, 0},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":4}", 400, 100},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 100},
         {"\"max_position_embeddings\":400,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 100},
@@ -178,6 +184,51 @@ static void scaled_lengths(void **state)
         assert_int_equal(a->ropes[0].original_max_positions, cases[i].original);
         ns_arch_free(a);
     }
+}
+
+/* Two rope sets stretch the same stated length, not each other's. */
+static void lengths_of_two_ropes(void **state)
+{
+    (void)state;
+    ns_arch *a = arch_of(config_with("gemma3_text", "\"max_position_embeddings\":100,\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"dynamic\",\"factor\":8},"
+                                                    "\"sliding_attention\":{\"rope_type\":\"dynamic\",\"factor\":2}}"));
+    assert_int_equal(a->max_positions, 800);
+    assert_int_equal(a->ropes[0].original_max_positions, 100);
+    assert_int_equal(a->ropes[1].original_max_positions, 100);
+    ns_arch_free(a);
+}
+
+/* ---- wrappers: the text model's config, wherever it stands ---- */
+static void wrappers(void **state)
+{
+    (void)state;
+    static const struct { const char *json, *family; bool tied; } known[] = {
+        {"{\"model_type\":\"mistral3\",\"text_config\":{\"model_type\":\"mistral\"}}", "mistral", false},
+        {"{\"model_type\":\"mistral3\",\"text_config\":{}}", "mistral", false},
+        {"{\"model_type\":\"llava\",\"text_config\":{\"num_key_value_heads\":4}}", "llama", false},
+        {"{\"model_type\":\"llava\",\"mm_vision_tower\":\"clip\",\"num_hidden_layers\":2}", "llama", false},
+        {"{\"model_type\":\"internvl_chat\",\"llm_config\":{\"model_type\":\"qwen3\"},\"tie_word_embeddings\":true}", "qwen3", true},
+        {"{\"model_type\":\"internvl_chat\",\"llm_config\":{\"model_type\":\"qwen3\",\"tie_word_embeddings\":false},\"tie_word_embeddings\":true}", "qwen3", false},
+        {"{\"model_type\":\"multi_modality\",\"language_config\":{\"model_type\":\"llama\"}}", "llama", false},
+        {"{\"model_type\":\"gemma3\",\"text_config\":{}}", "gemma3_text", true},
+        {"{\"text_config\":{\"model_type\":\"gpt_neox\"}}", "gpt_neox", false},
+        {"{\"model_type\":\"qwen2_5_vl\",\"num_hidden_layers\":2,\"rope_scaling\":{\"type\":\"mrope\",\"mrope_section\":[16,24,24]}}", "qwen2_5_vl_text", false},
+        {"{\"model_type\":\"llama\",\"text_config\":{\"model_type\":\"mistral\"}}", "llama", false},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        ns_arch *const a = arch_of(known[i].json);
+        assert_string_equal(a->family, known[i].family);
+        assert_int_equal(strcmp(a->head.name, a->embed.name) == 0, known[i].tied);
+        assert_int_equal(ns_arch_ignores(a, "model.vision_tower.layers.0.weight"), i < sizeof known / sizeof *known - 1);
+        assert_false(ns_arch_ignores(a, a->embed.name));
+        ns_arch_free(a);
+    }
+    config_fails("{\"model_type\":\"gemma3\"}", NS_E_FORMAT, "needs an object 'text_config'");
+    config_fails("{\"model_type\":\"llava\",\"text_config\":{\"model_type\":\"mamba\"}}", NS_E_UNSUPPORTED, "config.json: text_config: model_type 'mamba' is not supported");
+    config_fails("{\"model_type\":\"x\",\"text_config\":{}}", NS_E_FORMAT, "config.json: text_config: no model_type");
+    config_fails("{\"model_type\":\"llava\",\"text_config\":{\"vocab_size\":0}}", NS_E_FORMAT, "config.json: text_config: vocab_size is 0");
+    config_fails("{\"model_type\":\"paligemma\",\"text_config\":{\"model_type\":\"gemma2\"}}", NS_E_UNSUPPORTED, "the rows of its prompt see each other");
+    config_fails("{\"model_type\":\"gemma3\",\"quantization_config\":{\"a\":1},\"text_config\":{}}", NS_E_UNSUPPORTED, "quantization_config");
 }
 
 /* ---- numbers ---- */
@@ -292,8 +343,6 @@ static void refused(void **state)
     config_fails("[]", NS_E_FORMAT, "not a JSON object");
     config_fails("{\"model_type\":\"mamba\"}", NS_E_UNSUPPORTED, "model_type 'mamba' is not supported (known: llama");
     config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");
-    config_fails("{\"model_type\":\"gemma3\"}", NS_E_FORMAT, "needs an object 'text_config'");
-    config_fails("{\"model_type\":\"gemma3\",\"quantization_config\":{\"a\":1},\"text_config\":{}}", NS_E_UNSUPPORTED, "quantization_config");
     static const struct { const char *family, *more; int code; const char *says; } cases[] = {
         {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
         {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
@@ -346,7 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(class_defaults),  cmocka_unit_test(layer_rules),      cmocka_unit_test(heads_of_one_layer), cmocka_unit_test(rope_generations),
-        cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),  cmocka_unit_test(family_numbers),     cmocka_unit_test(unknown_keys),
+        cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),  cmocka_unit_test(lengths_of_two_ropes), cmocka_unit_test(wrappers), cmocka_unit_test(family_numbers),     cmocka_unit_test(unknown_keys),
         cmocka_unit_test(released_configs), cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

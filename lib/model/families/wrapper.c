@@ -1,0 +1,158 @@
+/* wrapper.c - a language model inside a model of images or sound: which object of config.json is its config, and where its tensors are.
+ *
+ * transformers keeps the text model's config under text_config and its tensors under language_model. or model.language_model.; others
+ * name them differently. Towers and projectors are never run on text: their tensors are left out by rule. */
+#include "model/families/family.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const inner_keys[] = {"text_config", "language_config", "llm_config"};
+
+/* What text_config is when it does not say (the config classes of transformers 4.57.6); flat: older files have its keys beside the wrapper's. */
+static const struct unsaid { const char *wrapper, *text; bool flat; } unsaid[] = {
+    {"mistral3", "mistral", false}, {"idefics2", "mistral", false}, {"gemma3", "gemma3_text", false}, {"shieldgemma2", "gemma3_text", false},
+    {"internvl", "qwen2", false}, {"got_ocr2", "qwen2", false}, {"qwen2_audio", "qwen2", false}, {"qwen2_vl", "qwen2_vl_text", true},
+    {"qwen2_5_vl", "qwen2_5_vl_text", true}, {"qwen3_vl", "qwen3_vl_text", false}, {"llava", "llama", true}, {"llava_next", "llama", false},
+    {"llava_next_video", "llama", false}, {"vipllava", "llama", false}, {"video_llava", "llama", false}, {"idefics3", "llama", false},
+    {"smolvlm", "llama", false}, {"voxtral", "llama", false}, {"perception_lm", "llama", false}, {"janus", "llama", false},
+    {"deepseek_vl", "llama", false}, {"llava_llama", "llama", true}, {"llava_mistral", "mistral", true}, {"llava_qwen", "qwen2", true},
+};
+
+/* The rows of a prompt are not causal in these: a text model alone would compute something else. */
+static const char *const not_causal[] = {"paligemma", "colpali", "t5gemma", NULL};
+
+/* In front of the text model's own names, and so of its head where the head is not outside. */
+static const char *const prefixes[] = {"", "language_model.", "model.language_model.", "model.text_model.", "text_model.", "llm.", NULL};
+
+/* Everything but the text model. */
+static const char *const towers[] = {
+    "*vision_tower.*", "*vision_model.*", "*vision_encoder.*", "*vision_embed*", "visual.*", "model.visual.*", "visual_*", "model.visual_*", "vit.*",
+    "*multi_modal_projector.*", "*mm_projector.*", "*projector.*", "*connector.*", "*aligner.*", "mlp1.*", "*image_newline", "*audio_tower.*",
+    "*embed_audio.*", "*embed_vision.*", "*rotary_emb*.inv_freq", NULL,
+};
+
+static const struct unsaid *known_wrapper(const char *type)
+{
+    for (size_t i = 0; i < sizeof unsaid / sizeof *unsaid; i++)
+        if (strcmp(unsaid[i].wrapper, type) == 0)
+            return &unsaid[i];
+    return NULL;
+}
+
+static int unknown(const char *type, const char *label, ns_error *err)
+{
+    char known[512] = "";
+    for (int i = 0; ns_families[i]; i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", ns_families[i]->type);
+    if (!type)
+        return ns_fail(err, NS_E_FORMAT, "%s: no model_type (known: %s); or describe the model with --arch", label, known);
+    return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported (known: %s, and models of images and text around them); "
+                   "describe the model with --arch", label, type, known);
+}
+
+static int check_wrapper(const cJSON *root, const char *type, const char *label, ns_error *err)
+{
+    for (int i = 0; type && not_causal[i]; i++)
+        if (strcmp(type, not_causal[i]) == 0)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%s': the rows of its prompt see each other, which is not supported", label, type);
+    const cJSON *const quantised = cJSON_GetObjectItemCaseSensitive(root, "quantization_config");
+    if (quantised && !cJSON_IsNull(quantised))
+        return ns_fail(err, NS_E_UNSUPPORTED,
+                       "%s: quantization_config is set, and quantised weights are not supported: store the model as f32, f16 or bf16", label);
+    return NS_OK;
+}
+
+/* A head that the wrapper says is tied is tied, unless the text model says otherwise. */
+static bool inherit_tie(cJSON *inner, const cJSON *root)
+{
+    static const char key[] = "tie_word_embeddings";
+    const cJSON *const outer = cJSON_GetObjectItemCaseSensitive(root, key);
+    if (!outer || cJSON_GetObjectItemCaseSensitive(inner, key))
+        return true;
+    cJSON *const copy = cJSON_Duplicate(outer, true);
+    return copy && cJSON_AddItemToObject(inner, key, copy);
+}
+
+static int unwrap(ns_text_config *out, cJSON *root, const char *key, const char *label, ns_error *err)
+{
+    cJSON *const inner = cJSON_GetObjectItemCaseSensitive(root, key);
+    const char *type;
+    snprintf(out->label, sizeof out->label, "%.400s: %s", label, key);
+    int rc = ns_json_str(inner, "model_type", &type, out->label, err);
+    if (rc)
+        return rc;
+    const struct unsaid *const wrapper = known_wrapper(out->wrapper);
+    type = !type && wrapper ? wrapper->text : type;
+    out->row = type ? ns_family_find(type) : NULL;
+    out->object = inner;
+    if (!out->row)
+        return unknown(type, out->label, err);
+    return inherit_tie(inner, root) ? NS_OK : ns_oom(err, out->label);
+}
+
+int ns_text_config_find(ns_text_config *out, cJSON *root, const char *label, ns_error *err)
+{
+    const char *type;
+    int rc = ns_json_str(root, "model_type", &type, label, err);
+    if (rc)
+        return rc;
+    *out = (ns_text_config){.object = root, .row = type ? ns_family_find(type) : NULL};
+    snprintf(out->label, sizeof out->label, "%.480s", label);
+    if (out->row)
+        return NS_OK;
+    out->wrapper = type ? type : "";
+    if ((rc = check_wrapper(root, type, label, err)))
+        return rc;
+    for (size_t i = 0; i < sizeof inner_keys / sizeof *inner_keys; i++)
+        if (cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, inner_keys[i])))
+            return unwrap(out, root, inner_keys[i], label, err);
+    const struct unsaid *const wrapper = known_wrapper(out->wrapper);
+    if (wrapper && !wrapper->flat)
+        return ns_fail(err, NS_E_FORMAT, "%s: model_type %s needs an object 'text_config'", label, type);
+    out->row = wrapper ? ns_family_find(wrapper->text) : NULL;
+    return out->row ? NS_OK : unknown(type, label, err);
+}
+
+/* ---- where the tensors are ---- */
+static bool holds(const ns_checkpoint *c, const char *prefix, const char *own, const char *name)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s%s%s", prefix, own, name);
+    return ns_checkpoint_find(c, full) != NULL;
+}
+
+/* Wrappers and bare trunks differ only in what stands before a name: the first that the embedding has. */
+void ns_find_prefixes(ns_prefixes *out, const ns_family *row, const ns_checkpoint *c)
+{
+    const char *const *const own = row->names->prefixes;
+    snprintf(out->trunk, sizeof out->trunk, "%s", own[0]);
+    snprintf(out->head, sizeof out->head, "%s", "");
+    for (int w = 0; c && prefixes[w]; w++)
+        for (int i = 0; own[i]; i++)
+            if (holds(c, prefixes[w], own[i], row->names->embed)) {
+                snprintf(out->trunk, sizeof out->trunk, "%s%s", prefixes[w], own[i]);
+                snprintf(out->head, sizeof out->head, "%s", holds(c, prefixes[w], "", row->names->head) ? prefixes[w] : "");
+                out->wrapped = w > 0;
+                return;
+            }
+}
+
+int ns_leave_towers(ns_arch *a, ns_error *err)
+{
+    int64_t capacity = 0;
+    int n = 0;
+    char **grown = NULL;
+    while (towers[n])
+        n++;
+    if (!ns_grow(&grown, &capacity, a->n_ignored + n, sizeof *grown))
+        return ns_oom(err, "the tensors that are left out");
+    if (a->n_ignored)
+        memcpy(grown, a->ignored, (size_t)a->n_ignored * sizeof *grown);
+    free(a->ignored);
+    a->ignored = grown;
+    for (int i = 0; i < n; i++, a->n_ignored++)
+        if (!(a->ignored[a->n_ignored] = ns_strdup(towers[i])))
+            return ns_oom(err, "the tensors that are left out");
+    return NS_OK;
+}
