@@ -865,7 +865,7 @@ class Model(_Owner):
         case, stop, out, n_out = self._one_case(prompt, n), _int32(stop), np.zeros(n, np.int32), c.c_int64()
         with _Pass(self, Cases._of([case], [])) as p:
             how = _params(_GenerateParams, stop=_pointer(stop, _I32), n_stop=stop.size, hooks=p.resolved(), accepted=p.accepted)
-            params = _params(_SessionParams, final_length=case.n_tokens + n, decode=True)
+            params = _params(_SessionParams, decode=True)
             session = p.scratch.new("ns_session_new", "ns_session_free", self, c.byref(params))
             _call("ns_session_append", session, case.tokens, case.n_tokens)
             _call("ns_session_add_case", session, c.byref(case), 0)

@@ -17,7 +17,7 @@ static int decode_case(const ns_model *model, const ns_case *c, const ns_decodin
 {
     const int64_t most = ns_model_arch(model)->max_positions, left = most > 0 ? most - c->n_tokens : DECODE_STEPS;
     const int64_t steps = left < DECODE_STEPS ? left : DECODE_STEPS;
-    const ns_session_params params = {.size = sizeof params, .final_length = c->n_tokens + steps, .decode = true};
+    const ns_session_params params = {.size = sizeof params, .decode = true};
     listener l = {how, index};
     const ns_generate_params generate = {.size = sizeof generate, .hooks = how->hooks, .accepted = accepted, .user = &l};
     int32_t said[DECODE_STEPS];

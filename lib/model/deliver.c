@@ -150,14 +150,15 @@ int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64
                          .kind = attn && attn->mixer == NS_MIXER_LIGHTNING ? NS_ROW_UNROLLED : NS_ROW_SOFTMAX, .attn = attn, .n_heads = attn ? attn->n_heads : 0, .n_kv_heads = attn ? attn->n_kv_heads : 0 };
     for (int i = 0; i < n; i++) {
         d.hook = &p->hooks->list[at[i]];
+        const int64_t first = d.hook->read && s->shown > row0 ? s->shown : row0;
         for (int64_t c = 0; c < n_served(s); c++) {
             const ns_runs *runs = &s->rows[c * p->hooks->n + at[i]];
             if (s->n_served) {
                 d.site.c = s->served[c].c;
                 d.site.case_index = s->served[c].case_index;
             }
-            for (int64_t r = ns_runs_seek(runs, row0); r < runs->n && runs->list[r].begin < row1; r++) {
-                int64_t begin = runs->list[r].begin > row0 ? runs->list[r].begin : row0;
+            for (int64_t r = ns_runs_seek(runs, first); r < runs->n && first < row1 && runs->list[r].begin < row1; r++) {
+                int64_t begin = runs->list[r].begin > first ? runs->list[r].begin : first;
                 int64_t end = runs->list[r].end < row1 ? runs->list[r].end : row1;
                 int rc = call(&d, row0, begin, end);
                 if (rc)

@@ -2,10 +2,15 @@
  *
  * The prompt runs but for its last token; then [last token + gold] runs without hooks, and the prefix on which argmax agrees is accepted; the
  * session is cut back and the accepted tokens run again with the caller's hooks, so that hooks only ever see settled rows (a row's
- * bits do not depend on the rows beside it). From the first disagreement on, one token a pass. */
+ * bits do not depend on the rows beside it). From the first disagreement on, one token a pass.
+ *
+ * longrope and dynamic rope choose their frequencies by the length of the pass, as transformers does: a prompt's rows by the prompt's length, each
+ * token after it by the length it ends. So the tokens do not depend on how many are asked for, and a draft is fed only where no frequency
+ * would change. Keys of earlier passes stay as they were rotated, but in phi3, which runs everything again once it outgrows the short factors. */
 #include "model/internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct run_state {
     const ns_model *m;
@@ -16,10 +21,39 @@ typedef struct run_state {
     bool            stopped;
 } run_state;
 
+static int64_t rope_class(const run_state *g, int64_t length)
+{
+    const int64_t chosen = g->s->final_length;
+    return ns_arch_rope_class(g->m->arch, chosen > length ? chosen : length);
+}
+
+/* Phi3ForCausalLM.prepare_inputs_for_generation drops the cache where the length crosses into the long factors; no other family does. */
+static bool starts_again(const run_state *g)
+{
+    const ns_session *const s = g->s;
+    return strcmp(g->m->arch->family, "phi3") == 0 && s->computed > 0 && rope_class(g, s->computed) != rope_class(g, s->n_tokens);
+}
+
+/* Everything is pending again; rows that readers have seen are edited as before, and not shown twice. */
+static int start_again(run_state *g, ns_error *err)
+{
+    const int64_t n = g->s->n_tokens, seen = g->s->computed;
+    const int rc = ns_session_truncate(g->s, 0, err);
+    if (rc)
+        return rc;
+    g->s->n_tokens = n;              /* the tokens are still there */
+    g->s->shown = seen;
+    return NS_OK;
+}
+
 static int pass(run_state *g, const ns_hooks *hooks, bool logits, ns_error *err)
 {
     ns_forward_params params = { .size = sizeof params, .no_logits = !logits };
-    return ns_forward(g->m, &g->s, 1, hooks, &params, err);
+    int rc = starts_again(g) ? start_again(g, err) : NS_OK;
+    if (!rc)
+        rc = ns_forward(g->m, &g->s, 1, hooks, &params, err);
+    g->s->shown = 0;
+    return rc;
 }
 
 static int accept(run_state *g, int64_t position, int32_t token)
@@ -78,12 +112,19 @@ static int verify(run_state *g, int64_t *agreed, ns_error *err)
     return rc ? rc : ns_session_append(g->s, &pending, 1, err);
 }
 
+/* The rows of a draft are the rows of greedy decoding: no frequency changes from the prompt to the draft's last token. */
+static bool can_draft(const run_state *g)
+{
+    const int64_t n = g->s->n_tokens;
+    return g->p->n_gold > 0 && rope_class(g, n - 1) == rope_class(g, n + g->p->n_gold);
+}
+
 static int start(run_state *g, ns_error *err)
 {
     int32_t last = g->s->tokens[g->s->n_tokens - 1];
     if (g->s->computed == g->s->n_tokens)
         return ns_session_truncate(g->s, g->s->n_tokens - 1, err) ? NS_E_ARG : ns_session_append(g->s, &last, 1, err);
-    if (g->s->computed + 1 == g->s->n_tokens || g->p->n_gold == 0)
+    if (g->s->computed + 1 == g->s->n_tokens || !can_draft(g))
         return NS_OK;
     int rc = ns_session_truncate(g->s, g->s->n_tokens - 1, err);
     if (!rc)
@@ -99,8 +140,9 @@ int ns_generate(const ns_model *m, ns_session *s, int64_t n, const ns_generate_p
     *n_out = 0;
     if (!s->decode || s->n_tokens == 0)
         return ns_fail(err, NS_E_ARG, "generation needs a session with decode = true and a prompt");
+    const bool draft = can_draft(&g);
     int rc = start(&g, err);
-    if (!rc && g.p->n_gold)
+    if (!rc && draft)
         rc = verify(&g, &agreed, err);
     for (int64_t i = 0; i < agreed && !rc && !g.stopped; i++) {
         rc = accept(&g, s->n_tokens, g.p->gold[i]);

@@ -105,6 +105,7 @@ struct ns_session {
     int64_t         fork_at;
     ns_session     *leader;         /* whose rows it takes over at first_layer; NULL: first_layer is 0 */
     int64_t         first_layer;
+    int64_t         shown;          /* rows that run again and that readers have seen; edits still apply to them */
     int64_t         computed;       /* positions whose pass is done (or that the parent computes) */
     int32_t        *tokens;         /* [n_tokens] all of them, computed and pending */
     int64_t         n_tokens, capacity;

@@ -43,7 +43,7 @@ NS_API NS_MUST_CHECK int ns_model_cost(const ns_arch *, const ns_checkpoint *, i
 typedef struct ns_session ns_session;
 typedef struct ns_session_params {
     size_t  size;
-    int64_t final_length;                /* the longest this timeline will grow (longrope and dynamic choose their frequencies by it); 0 = tokens appended before the first pass */
+    int64_t final_length;                /* longrope and dynamic choose their frequencies by it; 0 = by the length of each pass, as transformers generates */
     bool    decode;                      /* keep keys and values after the pass, to go on with more tokens */
 } ns_session_params;
 NS_API NS_MUST_CHECK int ns_session_new(ns_session **out, const ns_model *, const ns_session_params *, ns_error *);
@@ -85,7 +85,8 @@ NS_API NS_MUST_CHECK int ns_forward(const ns_model *, ns_session *const *session
 
 /* Greedy continuation of one session (decode = true) whose pending or computed tokens end the prompt: up to n tokens into out, stops
  * after a token in stop[]. With `gold` (n_gold tokens) the gold answer is verified in one pass and greedy decoding starts
- * at the first disagreement: the tokens are exactly those of plain greedy decoding. accepted(pos, token) is called as each is settled. */
+ * at the first disagreement: the tokens are exactly those of plain greedy decoding. accepted(pos, token) is called as each is settled.
+ * The first tokens of n are the tokens of fewer, whatever the rope (unless the session was opened with a final_length). */
 typedef struct ns_generate_params {
     size_t         size;
     const int32_t *stop;  int n_stop;

@@ -151,19 +151,24 @@ static void non_finite_activation_names_its_point(void **state)
 
 enum { N = 24 };
 
-static void greedy(const tiny *t, const int32_t *gold, int64_t n_gold, int32_t *out)
+static void greedy_n(const tiny *t, int64_t asked, const int32_t *gold, int64_t n_gold, const ns_hooks *hooks, int32_t *out)
 {
     int32_t prompt[40];
     int64_t n;
     ns_session *s;
     ns_session_params sp = { .size = sizeof sp, .decode = true };
-    ns_generate_params gp = { .size = sizeof gp, .gold = gold, .n_gold = n_gold };
+    ns_generate_params gp = { .size = sizeof gp, .gold = gold, .n_gold = n_gold, .hooks = hooks };
     tiny_tokens(prompt, 40, t->arch->vocab, 4);
     ok(ns_session_new(&s, t->model, &sp, &err));
     ok(ns_session_append(s, prompt, 40, &err));
-    ok(ns_generate(t->model, s, N, &gp, out, &n, &err));
-    assert_int_equal(n, N);
+    ok(ns_generate(t->model, s, asked, &gp, out, &n, &err));
+    assert_int_equal(n, asked);
     ns_session_free(s);
+}
+
+static void greedy(const tiny *t, const int32_t *gold, int64_t n_gold, int32_t *out)
+{
+    greedy_n(t, N, gold, n_gold, NULL, out);
 }
 
 static void drafts_do_not_change_greedy(void **state)
@@ -192,9 +197,90 @@ static void drafts_do_not_change_greedy(void **state)
     tiny_close(&t);
 }
 
+/* longrope (phi3 runs again where it outgrows the short factors, llama does not) and dynamic rope, original length 44: the 40-token prompt crosses it. */
+static const char *const lengthy[] = {
+    "{\"model_type\":\"phi3\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"vocab_size\":101,"
+    "\"max_position_embeddings\":200,\"original_max_position_embeddings\":44,\"sliding_window\":null,\"rope_scaling\":{\"type\":\"longrope\","
+    "\"short_factor\":[1,1.5,2,3],\"long_factor\":[20,90,50,99]}}",
+    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"vocab_size\":101,"
+    "\"max_position_embeddings\":200,\"rope_scaling\":{\"rope_type\":\"longrope\",\"original_max_position_embeddings\":44,\"factor\":4,"
+    "\"short_factor\":[1,1.5,2,3],\"long_factor\":[20,90,50,99]}}",
+    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"vocab_size\":101,"
+    "\"max_position_embeddings\":44,\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":400}}",
+};
+
+/* What n tokens begin with does not depend on n, nor on a draft. */
+static void fewer_tokens_are_the_first_of_more(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof lengthy / sizeof *lengthy; i++) {
+        tiny t;
+        int32_t want[N], got[N];
+        tiny_open(&t, lengthy[i], 2, NULL, 0);
+        greedy_n(&t, N, NULL, 0, NULL, want);
+        for (int64_t n = 1; n < N; n += 3) {
+            greedy_n(&t, n, NULL, 0, NULL, got);
+            assert_memory_equal(got, want, (size_t)n * sizeof *want);
+            greedy_n(&t, N, want, n, NULL, got);
+            assert_memory_equal(got, want, sizeof want);
+        }
+        tiny_close(&t);
+    }
+}
+
+typedef struct rows_seen { int64_t row[256]; int64_t n; } rows_seen;
+
+static int count_rows(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)v, (void)e;
+    rows_seen *const seen = user;
+    for (int64_t r = 0; r < site->n_rows && seen->n < 256; r++)
+        seen->row[seen->n++] = site->row0 + r;
+    return NS_OK;
+}
+
+static int edit_some(void *user, const ns_site *site, ns_view *v, ns_error *e)
+{
+    (void)site, (void)e;
+    for (int64_t r = 0; r < v->shape[0]; r++)
+        *ns_at(v, r, 0, 0) *= *(const float *)user;
+    return NS_OK;
+}
+
+/* phi3 runs its rows again at position 44: readers see every row once, edits reach them both times. */
+static void rows_that_run_again_are_shown_once(void **state)
+{
+    (void)state;
+    tiny t;
+    rows_seen seen = { .n = 0 };
+    float one = 1, other = -3;
+    int32_t plain[N], same[N], edited[N], first[N];
+    ns_hooks *hooks;
+    ns_hook list[2] = { { .size = sizeof *list, .at = "blocks.1.hook_resid_pre", .edit = edit_some, .user = &one },
+                        { .size = sizeof *list, .at = "blocks.1.hook_resid_post", .read = count_rows, .user = &seen } };
+    tiny_open(&t, lengthy[0], 2, NULL, 0);
+    greedy_n(&t, N, NULL, 0, NULL, plain);
+    ok(ns_hooks_new(&hooks, t.arch, list, 2, &err));
+    greedy_n(&t, N, NULL, 0, hooks, same);
+    ns_hooks_free(hooks);
+    assert_memory_equal(same, plain, sizeof plain);
+    assert_int_equal(seen.n, 40 + N - 1);
+    for (int64_t i = 0; i < seen.n; i++)
+        assert_int_equal(seen.row[i], i);
+    list[0].user = &other;
+    ok(ns_hooks_new(&hooks, t.arch, list, 2, &err));
+    greedy_n(&t, N, NULL, 0, hooks, edited);
+    greedy_n(&t, 5, NULL, 0, hooks, first);
+    ns_hooks_free(hooks);
+    assert_memory_equal(first, edited, 5 * sizeof *first);
+    assert_memory_not_equal(edited, plain, sizeof plain);
+    tiny_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs), cmocka_unit_test(poisoned_weights),
-                                        cmocka_unit_test(non_finite_activation_names_its_point), cmocka_unit_test(drafts_do_not_change_greedy) };
+                                        cmocka_unit_test(non_finite_activation_names_its_point), cmocka_unit_test(drafts_do_not_change_greedy),
+                                        cmocka_unit_test(fewer_tokens_are_the_first_of_more), cmocka_unit_test(rows_that_run_again_are_shown_once) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,14 +42,29 @@ static float short_number(double x)
     return (float)((int)(x * 64)) / 64;
 }
 
+/* Parts that follow in the same tensor (q | k | v of phi3). */
+static void extend(tensors *t, ns_tensor_out *out, const ns_tref *r, float mean, float sd)
+{
+    const int64_t have = out->view.shape[0], rows = r->start + r->n_out;
+    if (r->stride > r->group || rows <= have)
+        return;
+    float *const data = realloc(out->view.data, (size_t)(rows * r->n_in) * sizeof *data);
+    assert_non_null(data);
+    for (int64_t i = have * r->n_in; i < rows * r->n_in; i++)
+        data[i] = short_number((double)mean + (double)sd * ns_rng_normal(&t->rng));
+    out->view = ns_view_of(data, NS_F32, out->view.rank, (int64_t[]) { rows, r->n_in });
+}
+
 static void add(tensors *t, const ns_tref *r, float mean, float sd)
 {
     if (!r->name)
         return;
     int64_t rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out);   /* fused tensors are whole multiples */
     for (int64_t i = 0; i < t->n; i++)
-        if (strcmp(t->list[i].name, r->name) == 0)
+        if (strcmp(t->list[i].name, r->name) == 0) {
+            extend(t, &t->list[i], r, mean, sd);
             return;
+        }
     assert_true(ns_grow(&t->list, &t->capacity, t->n + 1, sizeof *t->list));
     float *data = ns_alloc_array((size_t)(rows * r->n_in), sizeof *data);
     assert_non_null(data);
