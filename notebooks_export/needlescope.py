@@ -718,6 +718,18 @@ class Cache(dict):
 
 # ---- the model ----
 
+_models = weakref.WeakSet()
+
+
+def _in_child():
+    """After fork(): of the threads that were in a pass, only the one that forked is here."""
+    for model in _models:
+        model._running &= {threading.get_ident()}
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
 class Model(_Owner):
     """A checkpoint, ready to run. Its attributes: family, n_layers, n_heads (the most of any layer), d_model, vocab, max_positions (0: no limit),
     layer_kinds, threads, cpu, kernel_class."""
@@ -743,6 +755,7 @@ class Model(_Owner):
             warnings.warn(line, stacklevel=3)
         self.path, self._arch_handle, self._tokenizer = os.fspath(path), arch_handle, None
         self._local, self._running = threading.local(), set()       # this thread's hooks; the threads that are in a pass
+        _models.add(self)
         self._tokenizer_path = _bytes(tokenizer) or _lib.ns_checkpoint_tokenizer_path(checkpoint)
         self._describe(engine)
 

@@ -91,6 +91,15 @@ int64_t  ns_rng_below(ns_rng *, int64_t n);              /* uniform in [0, n), u
 double   ns_rng_uniform(ns_rng *);                       /* [0, 1), 53 bits */
 double   ns_rng_normal(ns_rng *);
 
+/* ---- fork(): a lock that another thread held and the threads of a pool are gone in a child. What owns such things registers here. ---- */
+typedef struct ns_at_fork {
+    void (*in_child)(void *user);                        /* called once in the child, before fork() returns there */
+    void *user;
+    struct ns_at_fork *next;                             /* ours */
+} ns_at_fork;
+void ns_at_fork_add(ns_at_fork *);                       /* stays where it is until removed */
+void ns_at_fork_remove(ns_at_fork *);                    /* one that was never added is no harm */
+
 /* ---- threads: a pool whose results never depend on its size. The caller works too. ---- */
 typedef struct ns_pool ns_pool;
 typedef void (*ns_task_fn)(void *user, int64_t task, int worker);     /* worker in [0, ns_pool_size) : index of scratch */
@@ -98,6 +107,7 @@ int  ns_pool_new(ns_pool **out, int threads, ns_error *);
 void ns_pool_free(ns_pool *);
 int  ns_pool_size(const ns_pool *);
 void ns_pool_run(ns_pool *, int64_t n_tasks, ns_task_fn, void *user); /* returns when all are done. Threads may share a
-                                                                         * pool: their jobs take turns. A task runs no job of its own pool. */
+                                                                         * pool: their jobs take turns. A task runs no job of its own pool. In
+                                                                         * a child of fork() the first job starts the threads anew. */
 
 #endif

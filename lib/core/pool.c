@@ -1,7 +1,8 @@
 /* pool.c - persistent threads that share out the tasks of one job. A job is published by raising `generation`; every thread
  * (the caller is worker 0) takes task numbers from one atomic counter until they run out, then checks out. Which worker runs
  * a task is left to chance: results must not depend on it. Waiting spins for a few microseconds before it sleeps, because the
- * forward pass publishes thousands of short jobs a second. */
+ * forward pass publishes thousands of short jobs a second.
+ * A child of fork() has the pool's memory and none of its threads: the pool is made as new there, and its first job starts them. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +21,8 @@ typedef struct worker {
 
 struct ns_pool {
     int             size, n_started;
+    bool            forked;                  /* its threads are those of a parent process */
+    ns_at_fork      at_fork;
     worker         *workers;                 /* [size]; workers[0] is the caller and has no thread */
     pthread_mutex_t turn;                    /* held for a job: callers on several threads take turns */
     pthread_mutex_t lock;
@@ -106,6 +109,25 @@ static void wait_for_the_others(ns_pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+static void init_waiting(ns_pool *pool)
+{
+    pthread_mutex_init(&pool->turn, NULL);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->published, NULL);
+    pthread_cond_init(&pool->finished, NULL);
+    atomic_init(&pool->generation, 0);
+    atomic_init(&pool->n_busy, 0);
+}
+
+/* Whatever state another thread's job left the locks in, that thread and its job are not here. */
+static void in_child(void *user)
+{
+    ns_pool *const pool = user;
+    init_waiting(pool);
+    pool->n_started = 0;
+    pool->forked = true;
+}
+
 /* Threads take no signals: the host's handlers run on the host's threads. */
 static int start_threads(ns_pool *pool)
 {
@@ -137,11 +159,10 @@ int ns_pool_new(ns_pool **out, int threads, ns_error *err)
     if (!pool)
         return ns_oom(err, "a thread pool");
     memset(pool, 0, sizeof *pool);
-    pthread_mutex_init(&pool->turn, NULL);
-    pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->published, NULL);
-    pthread_cond_init(&pool->finished, NULL);
+    init_waiting(pool);
     pool->size = threads;
+    pool->at_fork = (ns_at_fork){.in_child = in_child, .user = pool};
+    ns_at_fork_add(&pool->at_fork);
     pool->workers = ns_alloc_array((size_t)threads, sizeof *pool->workers);
     if (!pool->workers) {
         ns_pool_free(pool);
@@ -162,6 +183,7 @@ void ns_pool_free(ns_pool *pool)
 {
     if (!pool)
         return;
+    ns_at_fork_remove(&pool->at_fork);
     atomic_store(&pool->quit, true);
     publish(pool);
     for (int i = 1; i <= pool->n_started; i++)
@@ -187,11 +209,15 @@ void ns_pool_run(ns_pool *pool, int64_t n_tasks, ns_task_fn task, void *user)
         return;
     }
     pthread_mutex_lock(&pool->turn);
+    if (pool->forked) {
+        pool->forked = false;
+        start_threads(pool);   /* fewer do the same work: no failure */
+    }
     pool->task = task;
     pool->user = user;
     pool->n_tasks = n_tasks;
     atomic_store_explicit(&pool->next_task, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->n_busy, pool->size - 1, memory_order_relaxed);
+    atomic_store_explicit(&pool->n_busy, pool->n_started, memory_order_relaxed);
     publish(pool);
     work(pool, 0);
     wait_for_the_others(pool);

@@ -52,6 +52,7 @@ struct ns_model {
     bool                 streamed;
     char                 sha256[65];
     pthread_mutex_t      lock;        /* one streamed pass at a time */
+    ns_at_fork           at_fork;     /* makes the lock anew */
 };
 
 int  ns_weights_layer(const ns_model *, int64_t layer, ns_layer_weights *out, ns_error *);

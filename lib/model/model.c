@@ -48,6 +48,17 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
     return rc;
 }
 
+/* Of the kind that says so, and does no harm, when a hook that forked comes back in the child to a pass whose lock was made anew. */
+static void init_lock(void *user)
+{
+    ns_model *const m = user;
+    pthread_mutexattr_t kind;
+    pthread_mutexattr_init(&kind);
+    pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_ERRORCHECK);
+    pthread_mutex_init(&m->lock, &kind);
+    pthread_mutexattr_destroy(&kind);
+}
+
 int ns_model_load(ns_model **out, ns_engine *e, const ns_checkpoint *c, const ns_arch *arch, const ns_model_params *params, ns_error *err)
 {
     *out = NULL;
@@ -57,7 +68,9 @@ int ns_model_load(ns_model **out, ns_engine *e, const ns_checkpoint *c, const ns
     m->engine = e;
     m->checkpoint = c;
     m->arch = arch;
-    pthread_mutex_init(&m->lock, NULL);
+    init_lock(m);
+    m->at_fork = (ns_at_fork){.in_child = init_lock, .user = m};
+    ns_at_fork_add(&m->at_fork);
     int rc = load(m, params, err);
     if (rc)
         ns_model_free(m);
@@ -70,6 +83,7 @@ void ns_model_free(ns_model *m)
 {
     if (!m)
         return;
+    ns_at_fork_remove(&m->at_fork);
     for (int64_t l = 0; m->layers && l < m->arch->n_layers; l++)
         ns_weights_layer_free(&m->layers[l]);
     free(m->layers);

@@ -1,7 +1,11 @@
 /* model.h - immutable packed weights (model), one sequence's timeline (session), and the pass over a batch of sessions.
  *
  * The rule everything here keeps: an output element depends only on its own row, its own column and the inner size. So hooks,
- * batching, forking, threads, waves and the CPU's vector width never change a bit. */
+ * batching, forking, threads, waves and the CPU's vector width never change a bit.
+ *
+ * fork(): a child may use and free the models of its parent, whether or not a pass is under way in another thread, and in a hook; it starts threads of
+ * its own with its first pass. A session that another thread was running, and files that were open for writing (recorders, table writers: HDF5's
+ * buffers are copied), belong to the parent alone. */
 #ifndef NEEDLESCOPE_MODEL_H
 #define NEEDLESCOPE_MODEL_H
 
