@@ -1,4 +1,4 @@
-/* cmd_ablate.c - silence heads, count what the model still answers, beside matched controls. */
+/* cmd_ablate.c - silence heads, count what the model still answers, beside controls. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,45 +57,26 @@ static const cli_column columns[] = {
     {"answered", "answered", CELL_NUMBER}, {"margin_first", "margin (first)", CELL_NUMBER}, {"margin", "margin", CELL_NUMBER}, {"loss", "loss", CELL_NUMBER},
 };
 
-static void row(cli_out *o, const char *mode, const char *set, const double v[6])
+static void row(cli_out *o, const char *mode, const char *set, const ns_condition *c)
 {
     cli_cell_text(o, mode);
     cli_cell_text(o, set);
-    for (int i = 0; i < 6; i++)
-        cli_cell_number(o, v[i]);
+    const double values[] = {c->first, c->rest, c->answered, c->margin_first, c->margin, c->loss};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        cli_cell_number(o, values[i]);
 }
 
-static void values_of(const ns_condition *c, double v[6])
+static void put_target(cli_out *o, const ns_ablation *a, int k)
 {
-    const double all[6] = {c->first, c->rest, c->answered, c->margin_first, c->margin, c->loss};
-    memcpy(v, all, sizeof all);
-}
-
-/* Mean, least and most of each column over the controls that follow condition k. */
-static int controls(cli_out *o, const ns_ablation *a, int k)
-{
-    double least[6], most[6], sum[6] = {0};
-    int n = 0;
+    const char *const mode = ns_edit_mode_name(a->list[k].mode);
+    ns_condition mean, least, most;
     char text[80];
-    for (int i = k + 1; i < a->n && a->list[i].kind == NS_CONDITION_CONTROL; i++, n++) {
-        double v[6];
-        values_of(&a->list[i], v);
-        for (int j = 0; j < 6; j++) {
-            least[j] = n && least[j] < v[j] ? least[j] : v[j];
-            most[j] = n && most[j] > v[j] ? most[j] : v[j];
-            sum[j] += v[j];
-        }
-    }
-    if (!n)
-        return 0;
-    for (int j = 0; j < 6; j++)
-        sum[j] /= n;
-    const char *const what = a->list[k].mode == NS_EDIT_KNOCKOUT ? "other keys, same heads" : a->list[k + 1].layer_matched ? "others, norm and layer" : "others, norm alone";
-    snprintf(text, sizeof text, "%s (%d draws): mean", what, n);
-    row(o, ns_edit_mode_name(a->list[k].mode), text, sum);
-    row(o, "", "  least", least);
-    row(o, "", "  most", most);
-    return n;
+    const int n = ns_ablation_spread(a, k, &mean, &least, &most);
+    snprintf(text, sizeof text, "%s (%d draws): mean", mean.mode == NS_EDIT_KNOCKOUT ? "other keys, same heads" : ns_match_name(&a->controls.match), n);
+    row(o, mode, "these", &a->list[k]);
+    row(o, mode, text, &mean);
+    row(o, "", "  least", &least);
+    row(o, "", "  most", &most);
 }
 
 static void describe(cli_out *o, const cli_model *m, const ns_ablation *a, const cli_heads *heads)
@@ -108,16 +89,12 @@ static void describe(cli_out *o, const cli_model *m, const ns_ablation *a, const
     if (a->n_dropped)
         cli_out_text(o, "dropped_reason", "because of", a->dropped_reason);
     cli_out_table(o, "conditions", "Accuracy and gold margin", columns, 8);
-    for (int k = 0; k < a->n; k++) {
-        double v[6];
-        if (a->list[k].kind == NS_CONDITION_CONTROL || a->list[k].kind == NS_CONDITION_NOOP)
-            continue;
-        values_of(&a->list[k], v);
-        row(o, a->list[k].kind == NS_CONDITION_NONE ? "none" : ns_edit_mode_name(a->list[k].mode), a->list[k].kind == NS_CONDITION_NONE ? "" : "these", v);
+    row(o, "none", "", &a->list[0]);
+    for (int k = 1; k < a->n; k++)
         if (a->list[k].kind == NS_CONDITION_TARGET)
-            (void)controls(o, a, k);
-    }
+            put_target(o, a, k);
     cli_out_table_end(o);
+    cli_say_controls(o, &a->controls.match);
     if (a->list[0].answered == 0)
         cli_out_say(o, "\nThe model answers none of these cases: there is nothing that silencing a head could take away.\n");
 }
@@ -187,15 +164,16 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_ablate = {
-    .name = "ablate", .section = "Prove", .summary = "Silences heads and counts what the model still answers, beside matched controls",
+    .name = "ablate", .section = "Prove", .summary = "Silences heads and counts what the model still answers, beside controls",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Heads", cli_heads_options, offsetof(ablate_settings, which)}, {"Options", options, 0}, {"Model options", cli_model_options, offsetof(ablate_settings, model)}},
     .settings_size = sizeof(ablate_settings), .defaults = &defaults,
     .description = "zero_z sets the head's output to 0, mean_z to its mean over the cases (over the rows that are edited), uniform_attn gives every visible key the same "
                    "weight (what masking in Wu et al.'s code comes to), knockout hides the needle from the heads' answer rows, before the softmax.\n\n"
-                   "Controls of the first three are as many other heads, matched on the mean norm of z W_O at the answer rows, and on the layer where a layer has four "
-                   "others or more; the table says where it has not. The control of knockout is the same heads in the same rows, with other keys hidden, of as much weight at most. "
-                   "The file holds every draw.\n\n"
+                   "Controls of the first three are as many other heads of like norm (the mean of |z W_O| at the answer rows): within a factor 1.25 or, where too few "
+                   "are, 1.5; of the same layer before its neighbours before the model; drawn at random. The answer says how like they are, from how far and out of how many, "
+                   "and calls them matched only where all of them lie within that factor. The control of knockout is the same heads in the same rows, with other keys hidden, "
+                   "of as much weight at most. The file holds every draw.\n\n"
                    "Accuracy is given for the first content token and for the rest: a seven-digit value is found once and then continued. The loss is that of ordinary "
                    "prompt text under the same edit at all rows: a head whose loss breaks everything is no retrieval head. With a --scope of decode only the rows that say "
                    "the answer are edited, and the prompt is computed once for all conditions.\n\n"

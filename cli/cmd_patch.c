@@ -27,7 +27,7 @@ static const cli_option options[] = {
     {"site", 0, CLI_CHOICE, FIELD(site), "SITE", "what is carried over: z, what the head found (default); q, what it looks for; k or v of its KV group", "z|q|k|v"},
     {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "rows that are patched: the answer's (default), or all (twins of equal length; slow)", "answer|all"},
     {"no-map", 0, CLI_FLAG, FIELD(no_map), NULL, "leave out the map of all heads, each by itself"},
-    {"draws", 0, CLI_INT, FIELD(draws), "N", "matched controls of a set (default 20)", NULL, 1, 10000},
+    {"draws", 0, CLI_INT, FIELD(draws), "N", "controls of a set (default 20)", NULL, 1, 10000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of pairs behind the intervals (default 1000)", NULL, 1, 1000000},
     {"list", 0, CLI_INT, FIELD(list), "N", "heads of the map that are printed (default 10)", NULL, 0, 100000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of controls and resamples (default 0)", NULL, 0, INT64_MAX},
@@ -50,72 +50,37 @@ static void row(cli_out *o, const char *set, const ns_patch_condition *c)
     cli_cell_number(o, c->flipped);
 }
 
-/* Mean, least and most over the draws, where there are any. */
-static void controls(cli_out *o, const ns_patching *p)
+static void put_controls(cli_out *o, const ns_patching *p)
 {
-    double value[3] = {0, (double)INFINITY, -(double)INFINITY}, flipped[3] = {0, (double)INFINITY, -(double)INFINITY};
-    int n = 0;
-    bool matched = true;
-    for (int k = 0; k < p->n - p->n_map; k++) {
-        const ns_patch_condition *const c = &p->list[k];
-        if (c->kind != NS_PATCH_CONTROL)
-            continue;
-        n++;
-        matched &= c->layer_matched;
-        value[0] += c->recovery.value;
-        value[1] = fmin(value[1], c->recovery.value);
-        value[2] = fmax(value[2], c->recovery.value);
-        flipped[0] += c->flipped;
-        flipped[1] = fmin(flipped[1], c->flipped);
-        flipped[2] = fmax(flipped[2], c->flipped);
-    }
-    for (int i = 0; i < 3 && n; i++) {
-        char text[80];
-        snprintf(text, sizeof text, i == 0 ? "others, norm %s (%d draws): mean" : i == 1 ? "  least" : "  most", matched ? "and layer" : "alone", n);
-        cli_cell_text(o, text);
-        cli_cell_number(o, i ? value[i] : value[0] / n);
-        cli_cell_number(o, (double)NAN);
-        cli_cell_number(o, (double)NAN);
-        cli_cell_number(o, i ? flipped[i] : flipped[0] / n);
-    }
-}
-
-static int by_recovery(const void *a, const void *b)
-{
-    const ns_patch_condition *const x = *(const ns_patch_condition *const *)a, *const y = *(const ns_patch_condition *const *)b;
-    if (x->recovery.value != y->recovery.value)
-        return x->recovery.value > y->recovery.value ? -1 : 1;
-    return x < y ? -1 : x > y;
+    ns_patch_condition mean, least, most;
+    char text[80];
+    const int n = ns_patching_spread(p, &mean, &least, &most);
+    if (!n)
+        return;
+    snprintf(text, sizeof text, "%s (%d draws): mean", ns_match_name(&p->controls.match), n);
+    row(o, text, &mean);
+    row(o, "  least", &least);
+    row(o, "  most", &most);
 }
 
 static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
 {
-    const ns_patch_condition **const order = ns_alloc_array((size_t)p->n_map + 1, sizeof *order);
+    int *const order = ns_alloc_array((size_t)p->n_map + 1, sizeof *order);
     static const cli_column heads[] = {{"head", "head", CELL_TEXT}, {"recovery", "recovery", CELL_NUMBER}, {"low", "95% from", CELL_NUMBER}, {"high", "to", CELL_NUMBER},
                                        {"flipped", "flipped", CELL_NUMBER}};
     if (!order)
         return ns_oom(&app->err, "heads");
-    for (int i = 0; i < p->n_map; i++)
-        order[i] = &p->list[p->n - p->n_map + i];
-    qsort(order, (size_t)p->n_map, sizeof *order, by_recovery);
+    ns_patching_rank(p, order);
     cli_out_table(o, "heads", "Each head by itself, the best ones", heads, sizeof heads / sizeof *heads);
     for (int i = 0; i < p->n_map && i < most; i++) {
+        const ns_patch_condition *const c = &p->list[order[i]];
         char text[48];
-        snprintf(text, sizeof text, "%lld.%lld", (long long)order[i]->heads[0].layer, (long long)order[i]->heads[0].head);
-        row(o, text, order[i]);
+        snprintf(text, sizeof text, "%lld.%lld", (long long)c->heads[0].layer, (long long)c->heads[0].head);
+        row(o, text, c);
     }
     cli_out_table_end(o);
     free(order);
     return NS_OK;
-}
-
-/* The share of sources that say their answer. */
-static double source_share(const ns_patching *p)
-{
-    int64_t right = 0;
-    for (int64_t i = 0; i < p->C; i++)
-        right += p->source_right[i];
-    return (double)right / (double)p->C;
 }
 
 static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching *p, const cli_heads *heads, int64_t list)
@@ -129,15 +94,16 @@ static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching 
     cli_out_int(o, "n_dropped", p->n_dropped ? "dropped" : NULL, p->n_dropped);
     if (p->n_dropped)
         cli_out_text(o, "dropped_reason", "because of", p->dropped_reason);
-    cli_out_number(o, "source_right", "sources that say their answer", source_share(p));
+    cli_out_number(o, "source_right", "sources that say their answer", ns_patching_source_share(p));
     if (heads->n)
         cli_out_text(o, "heads_patched", "heads", text);
     cli_out_table(o, "sets", "Recovery", columns, sizeof columns / sizeof *columns);
     for (int k = 0; k < p->n - p->n_map; k++)
         if (p->list[k].kind != NS_PATCH_CONTROL)
             row(o, p->list[k].kind == NS_PATCH_NONE ? "nothing" : p->list[k].kind == NS_PATCH_EVERYTHING ? "all heads" : "these", &p->list[k]);
-    controls(o, p);
+    put_controls(o, p);
     cli_out_table_end(o);
+    cli_say_controls(o, &p->controls.match);
     const int rc = p->n_map && list ? print_map(app, o, p, list) : NS_OK;
     if (isnan(p->list[0].recovery.value))
         cli_out_say(o, "\nThe sources prefer their answer no more than the destinations do: there is nothing to recover.\n");
@@ -213,8 +179,8 @@ const cli_command cli_cmd_patch = {
                    "source's (--site q, k, v: its queries, or its group's keys or values), in the rows that say the answer. With d = the logit of the source's answer minus that of the destination's, first content token of each, "
                    "recovery is how much of the way from the destination's d to the source's is made: sums over pairs, divided; 0 is nothing, 1 everything. Flipped is the "
                    "share of pairs whose most likely token becomes the source's answer.\n\n"
-                   "The map patches every head by itself. A set (--heads, or --scores with --by and --top) is patched as one, beside as many other heads drawn for like norm of "
-                   "z W_O and, where a layer has four others or more, the same layer. All heads at once is the most that these rows can carry.\n\n"
+                   "The map patches every head by itself. A set (--heads, or --scores with --by and --top) is patched as one, beside as many other heads of like norm of "
+                   "z W_O, drawn as `ablate` draws them; the answer says how like they are, and calls them matched only where that is true. All heads at once is the most that these rows can carry.\n\n"
                    "Denoising asks what is sufficient, noising what is necessary. Pairs whose answers begin with the same token are left out and counted. When there is "
                    "nothing to recover, the exit code is 1.",
     .examples = "needlescope patch MODEL --cases cases.jsonl -o patching.h5\n"

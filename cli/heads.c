@@ -59,3 +59,18 @@ int cli_choose_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
     return NS_OK;
 }
 
+void cli_say_controls(cli_out *o, const ns_match *m)
+{
+    char text[NS_MATCH_TEXT];
+    if (m->n == 0)
+        return;
+    ns_match_text(m, text);
+    cli_out_say(o, "\nControls: %s.\n", text);
+    cli_out_text(o, "controls", NULL, text);
+    cli_out_bool(o, "controls_matched", NULL, ns_match_holds(m));
+    cli_out_number(o, "control_ratio_min", NULL, m->ratio_min);
+    cli_out_number(o, "control_ratio_median", NULL, m->ratio_median);
+    cli_out_number(o, "control_ratio_max", NULL, m->ratio_max);
+    cli_out_ints(o, "controls_from", m->from, NS_TIERS);
+    cli_out_ints(o, "control_candidates", (const int64_t[]){m->candidates_min, m->candidates_max}, 2);
+}

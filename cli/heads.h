@@ -2,12 +2,16 @@
 #ifndef NS_CLI_HEADS_H
 #define NS_CLI_HEADS_H
 
-#include "cli/cli.h"
+#include <needlescope/control.h>
+
+#include "cli/out.h"
 
 typedef struct cli_choice_of_heads { cli_heads heads; const char *scores, *by; int64_t top; } cli_choice_of_heads;
 #define CLI_CHOICE_OF_HEADS {.by = "retrieval_find", .top = 4}
 extern const cli_option cli_heads_options[];
 /* free(out->list); none when neither was asked for. NS_E_ARG when both were, and for a score that the file lacks. */
 int cli_choose_heads(cli *, const cli_choice_of_heads *, cli_heads *out);
+/* How like the controls are: a sentence, and its numbers in JSON; nothing where none was drawn. */
+void cli_say_controls(cli_out *, const ns_match *);
 
 #endif

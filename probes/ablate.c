@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ablate.h"
+#include "draws.h"
 
 static int by_id(const void *a, const void *b)
 {
@@ -136,5 +137,6 @@ void ns_ablation_free(ns_ablation *o)
     void *const lists[] = {o->list, o->case_id, o->first_right, o->content_right, o->content, o->margin, o->margin_first, o->norm};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
+    ns_controls_clear(&o->controls);
     free(o);
 }

@@ -1,4 +1,5 @@
 /* ablate_write.c - ablation.h5: axes condition, case, layer, head; conditions in words, what every case gave under each. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ static double margin_of(const ns_condition *c)   { return c->margin; }
 static double margin_first_of(const ns_condition *c) { return c->margin_first; }
 static double loss_of(const ns_condition *c)     { return c->loss; }
 static double draw_of(const ns_condition *c)     { return c->draw; }
-static double matched_of(const ns_condition *c)  { return c->layer_matched; }
+static double in_layer_of(const ns_condition *c) { return c->layer_matched; }
+static double matched_of(const ns_condition *c)  { return c->kind == NS_CONDITION_CONTROL && c->mode != NS_EDIT_KNOCKOUT_OTHERS ? c->matched : NAN; }
 
 static const column columns[] = {
     {"first_accuracy", "share of cases whose first content token is the most likely one", first_of},
@@ -52,7 +54,8 @@ static const column columns[] = {
     {"margin_first_mean", "the same, of the first content token", margin_first_of},
     {"loss", "next-token loss in nats on prompt rows outside needle, answer and question, edited at all rows", loss_of},
     {"draw", "number of the control; -1 otherwise", draw_of},
-    {"layer_matched", "1 where each control head lies in the layer of the head it stands for", matched_of},
+    {"layer_matched", "1 where each control head lies in the layer of the head it stands for", in_layer_of},
+    {"matched", "1 where each control head has a norm like that of the head it stands for, 0 where one has not; NaN: no such control", matched_of},
 };
 
 static int put_columns(ns_table_writer *w, const ns_ablation *o, ns_error *err)
@@ -82,7 +85,8 @@ static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     rc = rc ? rc : ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
     rc = rc ? rc : ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
     rc = rc ? rc : ns_table_array(w, "margin_first", "condition case", &margin_first, "the same, of the first content token", err);
-    return rc ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows, untouched", err);
+    rc = rc ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows, untouched", err);
+    return rc ? rc : ns_controls_write(&o->controls, w, err);
 }
 
 int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)

@@ -1,7 +1,8 @@
-/* draws.h - controls of an intervention on heads: others of like norm, of the same layer where it has enough. Internal. */
+/* draws.h - the controls of an intervention on heads (control.h), drawn and written. Internal. */
 #ifndef NS_DRAWS_H
 #define NS_DRAWS_H
 
+#include <needlescope/control.h>
 #include <needlescope/hooks.h>
 #include <needlescope/model.h>
 
@@ -11,11 +12,20 @@ typedef struct ns_matching {
     const ns_arch *arch;
     const float   *norm;                 /* [L, H] mean |z W_O| */
     int64_t        L, H;
-    const ns_head *target; int n;   /* the set that is matched, and left out */
+    const ns_head *target; int n;        /* the set that is matched, and left out */
 } ns_matching;
-/* For each target head one other out of the 8 whose norm is nearest, of its layer where that has NS_ABLATE_LAYER_OTHERS others, else of any layer;
- * no head twice. out[n]; layer_matched: all of them lie in their target's layer. */
-int ns_draw_matched(const ns_matching *, ns_rng *, ns_head *out, bool *layer_matched, ns_error *);
+/* The same draws for the same norms and seed. NS_E_ARG when the set leaves no others. Must be cleared, on failure too. */
+int  ns_controls_draw(ns_controls *, const ns_matching *, int draws, uint64_t seed, ns_error *);
+void ns_controls_clear(ns_controls *);
+/* The heads of draw i are matched: all lie within the caliper; all lie in their targets' layers. */
+bool ns_controls_matched(const ns_controls *, int i);
+bool ns_controls_in_layer(const ns_controls *, int i);
+void ns_controls_heads(const ns_controls *, int i, ns_head *out);
+/* The axes control and target, and control_ratio, _caliper, _candidates, _tier, _layer, _head over them; nothing where nothing was drawn. */
+int  ns_controls_write(const ns_controls *, ns_table_writer *, ns_error *);
+/* list[n_draws, n_heads] */
+int  ns_match_of(ns_match *, const ns_stand_in *list, int64_t n_draws, int64_t n_heads, ns_error *);
+
 /* Adds |x| of every row and head of a view of hook_result to sum[L, H]. */
 void ns_add_norms(double *sum, int64_t H, const ns_site *, const ns_view *);
 

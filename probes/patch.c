@@ -141,15 +141,19 @@ static ns_patch_condition *add(ns_patching *o, ns_patch_kind kind, int n_heads, 
 static int add_set(ns_patch_run *r, int draws)
 {
     const ns_patch_params *const p = r->p;
+    ns_controls *const controls = &r->out->controls;
     const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, p->heads, p->n_heads};
-    ns_rng rng = ns_rng_seed(p->seed, 17);
     ns_patch_condition *c = add(r->out, NS_PATCH_TARGET, p->n_heads, -1);
-    int rc = c ? NS_OK : ns_oom(r->err, "conditions");
+    int rc = c ? ns_controls_draw(controls, &matching, draws, p->seed, r->err) : ns_oom(r->err, "conditions");
     if (rc == NS_OK)
         memcpy(c->heads, p->heads, (size_t)p->n_heads * sizeof *c->heads);
     for (int i = 0; i < draws && rc == NS_OK; i++) {
         c = add(r->out, NS_PATCH_CONTROL, p->n_heads, i);
-        rc = c ? ns_draw_matched(&matching, &rng, c->heads, &c->layer_matched, r->err) : ns_oom(r->err, "conditions");
+        if (!c)
+            return ns_oom(r->err, "conditions");
+        ns_controls_heads(controls, i, c->heads);
+        c->layer_matched = ns_controls_in_layer(controls, i);
+        c->matched = ns_controls_matched(controls, i);
     }
     return rc;
 }
@@ -325,5 +329,6 @@ void ns_patching_free(ns_patching *o)
                            (void *)o->layer_kind, o->window};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
+    ns_controls_clear(&o->controls);
     free(o);
 }

@@ -17,7 +17,8 @@ static double low_of(const ns_patch_condition *c)     { return c->recovery.low; 
 static double high_of(const ns_patch_condition *c)    { return c->recovery.high; }
 static double flipped_of(const ns_patch_condition *c) { return c->flipped; }
 static double draw_of(const ns_patch_condition *c)    { return c->draw; }
-static double matched_of(const ns_patch_condition *c) { return c->layer_matched; }
+static double in_layer_of(const ns_patch_condition *c) { return c->layer_matched; }
+static double matched_of(const ns_patch_condition *c) { return c->kind == NS_PATCH_CONTROL ? c->matched : NAN; }
 
 /* Of the map under these names, of the sets with set_ before them. */
 static const column columns[] = {
@@ -28,7 +29,8 @@ static const column columns[] = {
 };
 static const column of_sets[] = {
     {"draw", "number of the control; -1 otherwise", draw_of},
-    {"layer_matched", "1 where each control head lies in the layer of the head it stands for", matched_of},
+    {"layer_matched", "1 where each control head lies in the layer of the head it stands for", in_layer_of},
+    {"matched", "1 where each control head has a norm like that of the head it stands for, 0 where one has not; NaN: no control", matched_of},
 };
 
 static int put_set(ns_table_writer *w, const ns_patching *o, const char *before, const column *c, ns_error *err)
@@ -130,6 +132,7 @@ static int put_cells(ns_table_writer *w, const ns_patching *o, ns_error *err)
     rc = rc ? rc : ns_table_array(w, "says_source", "condition case", &says, "1 where the most likely token is the source's answer", err);
     rc = rc ? rc : ns_table_array(w, "source_difference", "case", &source, "d of the source's own run", err);
     rc = rc ? rc : ns_table_array(w, "source_right", "case", &right, "1 where the source's own run says its answer", err);
+    rc = rc ? rc : ns_controls_write(&o->controls, w, err);
     return rc || !o->n_map ? rc : put_map_cases(w, o, err);
 }
 

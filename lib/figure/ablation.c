@@ -2,8 +2,11 @@
 #include "figure/files.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <needlescope/control.h>
 
 enum { MOST_COLUMNS = 16, MOST_PANELS = 4 };
 
@@ -19,6 +22,9 @@ typedef struct strips {
     int     n_columns;
     int64_t n_draws;                     /* the most that a column has */
     double  untouched[MOST_PANELS];
+    bool    keys, heads;                 /* some controls hide other keys; some are other heads */
+    bool    matched, known;              /* those heads are of like norm in all files; the files say how like they are */
+    double  ratio_min, ratio_max;        /* their norms / those of the sets */
 } strips;
 
 typedef struct conditions { char **kind, **mode; int64_t n; float *value[MOST_PANELS]; } conditions;
@@ -82,6 +88,38 @@ static void take_untouched(strips *s, const conditions *c, bool first)
     }
 }
 
+/* How like the controls are: what the title may say. */
+static int take_match(strips *s, const ns_file *f, const conditions *c, ns_error *err)
+{
+    ns_match m;
+    bool heads = false;
+    const int rc = ns_match_read(&m, f, err);
+    for (int64_t k = 0; k < c->n; k++) {
+        const bool control = strcmp(c->kind[k], "control") == 0, keys = c->mode && strcmp(c->mode[k], "knockout_others") == 0;
+        s->keys |= control && keys;
+        heads |= control && !keys;
+    }
+    if (rc || !heads)
+        return rc;
+    s->matched = (!s->heads || s->matched) && ns_match_holds(&m);
+    s->known = (!s->heads || s->known) && m.n > 0;
+    s->ratio_min = s->heads && s->ratio_min < m.ratio_min ? s->ratio_min : m.ratio_min;
+    s->ratio_max = s->heads && s->ratio_max > m.ratio_max ? s->ratio_max : m.ratio_max;
+    s->heads = true;
+    return NS_OK;
+}
+
+static void say_title(const strips *s, char *out, size_t size)
+{
+    const char *const what = s->measures == of_ablation ? "Heads silenced" : "Heads patched", *const keys = s->keys ? " and other keys" : "";
+    if (!s->heads)
+        snprintf(out, size, "%s, beside other keys", what);
+    else if (!s->known)
+        snprintf(out, size, "%s, beside other heads%s", what, keys);
+    else
+        snprintf(out, size, "%s, beside %s heads%s (norms %.2g to %.2g of theirs)", what, s->matched ? "matched" : "other", keys, s->ratio_min, s->ratio_max);
+}
+
 static int add_file(strips *s, const char *path, bool first, bool named, ns_error *err)
 {
     ns_file *f = NULL;
@@ -97,6 +135,8 @@ static int add_file(strips *s, const char *path, bool first, bool named, ns_erro
         s->measures = measures;
         rc = read_conditions(f, path, s, &c, err);
     }
+    if (rc == NS_OK)
+        rc = take_match(s, f, &c, err);
     if (rc == NS_OK)
         take_untouched(s, &c, first);
     for (int64_t k = 0; k < c.n && rc == NS_OK; k++)
@@ -130,6 +170,7 @@ static void fill_panel(const strips *all, int panel, double *target, double *dra
 static int draw(const char *out, const strips *all, const ns_figure_params *look, ns_error *err)
 {
     const char *panels[MOST_PANELS], *columns[MOST_COLUMNS];
+    char title[160];
     const int64_t W = all->n_columns;
     double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * W), sizeof *target);
     double *const draws = ns_alloc_array((size_t)(MOST_PANELS * W * all->n_draws) + 1, sizeof *draws);
@@ -142,11 +183,12 @@ static int draw(const char *out, const strips *all, const ns_figure_params *look
         fill_panel(all, i, target + n * W, draws + n * W * all->n_draws);
         n++;
     }
+    say_title(all, title, sizeof title);
     for (int k = 0; k < W; k++)
         columns[k] = all->columns[k].name;
     const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = columns, .n_columns = all->n_columns,
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
-                                     .title = all->measures == of_ablation ? "Heads silenced, beside matched controls" : "Heads patched, beside matched controls"};
+                                     .title = title};
     ns_figure_params params = *look;
     params.width = params.width > 0 ? params.width : n > 2 || W > 4 ? 7 : 4.5;
     if (rc == NS_OK)

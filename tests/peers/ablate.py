@@ -4,7 +4,8 @@
     ablate.py NEEDLESCOPE FIXTURES
 
 Every condition of `needlescope ablate` (zero_z and its controls, mean_z, uniform_attn, knockout; scopes all, prefill, decode) is made again with an
-attention function of our own inside transformers: first_right and content_right equal in every case, margins within 1e-3 (relative to 1 + |margin|)."""
+attention function of our own inside transformers: first_right and content_right equal in every case, margins within 1e-3 (relative to 1 + |margin|). How like the controls are is
+computed again from the norms in the file."""
 import json
 import os
 import subprocess
@@ -78,6 +79,40 @@ class Referee:
         return right, margin, {layer: z[:, self.rows()] for layer, z in self.z.items()}
 
 
+CALIPERS, ENOUGH, NEIGHBOURS = (1.25, 1.5), 4, 2
+
+
+def check_controls(f, heads):
+    """Ratios, calipers, tiers and numbers of candidates of every draw, recomputed from the file's norms."""
+    norm, layer, head = f["z_norm"][:].astype(np.float64), f["control_layer"][:].astype(int), f["control_head"][:].astype(int)
+    ratio, caliper, tier, candidates = (f[f"control_{name}"][:] for name in ("ratio", "caliper", "tier", "candidates"))
+    targets = [tuple(map(int, h.split("."))) for h in heads.split(",")]
+    order = sorted(range(len(targets)), key=lambda k: (-norm[targets[k]], targets[k]))
+    for draw in range(len(layer)):
+        taken = set(targets)
+        for k in order:
+            l, h = targets[k]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                r = norm / norm[l, h]
+            fold = np.maximum(r, 1 / r)
+            free = [(a, b) for a, b in np.ndindex(*norm.shape) if (a, b) not in taken]
+            for factor, reach in [(c, d) for c in CALIPERS for d in (0, 1, NEIGHBOURS, len(norm))]:
+                pool = [x for x in free if fold[x] <= factor and abs(x[0] - l) <= reach]
+                if len(pool) >= ENOUGH:
+                    break
+            one = (layer[draw, k], head[draw, k])
+            assert one in (pool or free) and np.isclose(ratio[draw, k], r[one], rtol=1e-6) and candidates[draw, k] == len(pool), (draw, k, one, pool)
+            assert pool or fold[one] == min(fold[x] for x in free), (draw, k, one)
+            assert caliper[draw, k] == next((c for c in CALIPERS if fold[one] <= c), np.inf)
+            away = abs(one[0] - l)
+            assert tier[draw, k] == (0 if away == 0 else 1 if away <= NEIGHBOURS else 2)
+            taken.add(one)
+    matched = [f["matched"][i] for i in range(len(f["matched"])) if not np.isnan(f["matched"][i])]
+    want = np.isfinite(caliper).all(1)
+    assert len(matched) % len(want) == 0 and (np.array(matched).reshape(-1, len(want)) == want).all()
+    return len(layer), int(np.isfinite(caliper).sum())
+
+
 def means(referee, cases, scope):
     total, n = None, 0
     for case in cases:
@@ -90,13 +125,14 @@ def means(referee, cases, scope):
 
 def check(tool, folder, path, heads, scope, work):
     out = os.path.join(work, "a.h5")
-    call(tool, "ablate", folder, "--cases", path, "--heads", heads, "--mode", MODES, "--scope", scope, "--draws", "3", "--loss-cases", "0", "-q", "-o", out)
+    call(tool, "ablate", folder, "--cases", path, "--heads", heads, "--mode", MODES, "--scope", scope, "--draws", "6", "--loss-cases", "0", "-q", "-o", out)
     cases = {c["id"]: c for c in map(json.loads, open(path))}
     referee = Referee(folder)
     with h5py.File(out) as f:
         text = lambda name: [s if isinstance(s, str) else s.decode() for s in f[name][:]]
         ids, modes, kinds, sets = text("case_id"), text("mode"), text("kind"), text("heads")
         first, content, margin = f["first_right"][:], f["content_right"][:], f["margin"][:]
+        draws, like = check_controls(f, heads)
     mean, worst, n = means(referee, [cases[i] for i in ids], scope), 0.0, 0
     for k, (mode, kind, of) in enumerate(zip(modes, kinds, sets)):
         if mode == "knockout_others":
@@ -110,7 +146,7 @@ def check(tool, folder, path, heads, scope, work):
             assert near or (bool(first[k, i]) == right[0] and content[k, i] == sum(right)), (folder, scope, mode, kind, of, name, right)
             n += 1
     assert worst < 1e-3, (folder, scope, worst)
-    print(f"{os.path.basename(folder)} {scope}: {n} conditions x cases equal, margins within {worst:.1e}", flush=True)
+    print(f"{os.path.basename(folder)} {scope}: {n} conditions x cases equal, margins within {worst:.1e}; {draws} draws, {like} heads of like norm", flush=True)
 
 
 def random_cases(path, vocab, length):

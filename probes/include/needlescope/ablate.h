@@ -1,18 +1,16 @@
-/* ablate.h - do these heads matter? The cases under every condition: untouched, the heads silenced or blinded, and matched controls, all draws kept.
+/* ablate.h - do these heads matter? The cases under every condition: untouched, the heads silenced or blinded, and controls, all draws kept.
  *
- * Controls of the z and pattern modes are as many other heads, matched on mean |z W_O| over the answer rows, and on the layer where it has at least
- * NS_ABLATE_LAYER_OTHERS heads outside the target set; the target set alone is left out. The control of knockout hides other keys, of as much
- * weight at most (a head that looks at little else has no more), from the same heads in the same rows. measures.md §2. */
+ * Controls of the z and pattern modes are as many other heads of like norm (control.h: how like they are is part of the answer). The control of knockout hides
+ * other keys, of as much weight at most (a head that looks at little else has no more), from the same heads in the same rows. measures.md §2. */
 #ifndef NEEDLESCOPE_ABLATE_H
 #define NEEDLESCOPE_ABLATE_H
 
+#include <needlescope/control.h>
 #include <needlescope/edit.h>
 #include <needlescope/model.h>
 #include <needlescope/record.h>
 
 NS_BEGIN
-
-enum { NS_ABLATE_LAYER_OTHERS = 4 };
 
 typedef struct ns_ablate_params {
     size_t         size;
@@ -33,7 +31,7 @@ typedef struct ns_condition {
     ns_edit_mode      mode;
     int               draw;                       /* of a control; -1 otherwise */
     ns_head *heads; int n_heads;
-    bool              layer_matched;              /* every head of a control lies in the layer of the one it stands for */
+    bool              layer_matched, matched;     /* of a control: every head lies in the layer of the one it stands for; within the caliper of its norm */
     double            first, rest, answered;      /* accuracy of the first content token, of the others (NaN: one-token answers), of whole answers */
     double            margin;                     /* mean over content tokens of gold logit - best other logit */
     double            margin_first;
@@ -49,6 +47,7 @@ typedef struct ns_ablation {
     float        *margin, *margin_first;          /* [n, C] */
     float        *norm;                           /* [L, H] mean |z W_O| over the answer rows */
     int64_t       L, H;
+    ns_controls   controls;                       /* of all modes but knockout */
     int64_t       n_dropped;  char first_dropped[64]; const char *dropped_reason;
     ns_edit_scope scope;
     uint64_t      seed;
@@ -58,6 +57,8 @@ typedef struct ns_ablation {
 /* NS_E_ARG when no case has an answer and the span needle_answer, or a head is not there; NS_STOP when cancelled. */
 NS_API NS_MUST_CHECK int ns_ablate(ns_ablation **out, const ns_model *, const ns_cases *, const ns_ablate_params *, ns_error *);
 NS_API void ns_ablation_free(ns_ablation *);
+/* Mean, least and most of each measure over the controls of the target condition; returns how many there are. Their heads and draws are none. */
+NS_API int ns_ablation_spread(const ns_ablation *, int target, ns_condition *mean, ns_condition *least, ns_condition *most);
 /* ablation.h5: axes condition, case; mode, kind, draw, heads of each condition; what each case gave. */
 NS_API NS_MUST_CHECK int ns_ablation_write(const ns_ablation *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
 

@@ -12,6 +12,7 @@
 #define NEEDLESCOPE_PATCH_H
 
 #include <needlescope/head.h>
+#include <needlescope/control.h>
 #include <needlescope/model.h>
 #include <needlescope/record.h>
 
@@ -24,7 +25,7 @@ NS_API const char *ns_patch_site_name(ns_patch_site);      /* "z", "q", "k", "v"
 
 typedef struct ns_patch_params {
     size_t         size;
-    const ns_head *heads; int n_heads;       /* a set that is patched together, beside matched draws; 0 = none */
+    const ns_head *heads; int n_heads;       /* a set that is patched together, beside controls (control.h); 0 = none */
     ns_patch_site  site;
     bool           no_map;                        /* leave out the map: each head by itself */
     bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
@@ -46,7 +47,7 @@ typedef struct ns_patch_condition {
     ns_patch_kind kind;
     int           draw;                           /* of a control; -1 otherwise */
     ns_head *heads; int n_heads;
-    bool          layer_matched;
+    bool          layer_matched, matched;
     ns_recovery   recovery;
     double        flipped;                        /* share of the pairs whose most likely token is the source's answer */
 } ns_patch_condition;
@@ -61,6 +62,7 @@ typedef struct ns_patching {
     uint8_t  *source_right;                       /* [C] its most likely token is its answer */
     float    *norm;                               /* [L, H] mean |z W_O| over the source's answer rows */
     const char **layer_kind;                      /* [L] */
+    ns_controls controls;
     int64_t  *window;                             /* [L, H]; 0 = all keys */
     int64_t   n_dropped;  char first_dropped[64]; const char *dropped_reason;
     ns_patch_site site;
@@ -72,6 +74,12 @@ typedef struct ns_patching {
 /* NS_E_ARG when no pair is left (the reason is named) or a head is not there; NS_STOP when cancelled. */
 NS_API NS_MUST_CHECK int ns_patch(ns_patching **out, const ns_model *, const ns_cases *, const ns_patch_params *, ns_error *);
 NS_API void ns_patching_free(ns_patching *);
+/* Mean, least and most of recovery and of flipped over the controls; returns how many there are (0: no set was patched). */
+NS_API int ns_patching_spread(const ns_patching *, ns_patch_condition *mean, ns_patch_condition *least, ns_patch_condition *most);
+/* order[n_map]: conditions of the map, the best recovery first; NaN last; ties by layer and head. */
+NS_API void ns_patching_rank(const ns_patching *, int *order);
+/* The share of sources that say their answer. */
+NS_API double ns_patching_source_share(const ns_patching *);
 /* patching.h5: axes condition, case, layer, head; lib/record/schema.md. */
 NS_API NS_MUST_CHECK int ns_patching_write(const ns_patching *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
 
