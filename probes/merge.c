@@ -74,7 +74,7 @@ static int take_field(ns_merging *m, void *user, const ns_file *f, const char *n
 static int find_fields(ns_merging *m)
 {
     ns_file *f;
-    int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
+    int rc = ns_file_open_own(&f, m->job.shards[m->job.first].path, m->err);
     if (rc)
         return rc;
     rc = ns_merge_each(m, f, take_field, NULL);
@@ -188,7 +188,7 @@ static int read_shard(ns_merging *m, const ns_shard *s)
         m->errors[cell] = text;
         return rc;
     }
-    int rc = ns_file_open(&file, s->path, m->err);
+    int rc = ns_file_open_own(&file, s->path, m->err);
     if (rc)
         return rc;
     m->status[cell] = 1;

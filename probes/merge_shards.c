@@ -50,7 +50,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
 {
     ns_file *f;
     int64_t shape[NS_MAX_RANK], cases[NS_MAX_RANK];
-    int rank, case_rank, rc = ns_file_open(&f, s->path, err);
+    int rank, case_rank, rc = ns_file_open_own(&f, s->path, err);
     if (rc)
         return rc;
     const char *const tokens = ns_file_fact(f, "tokens");

@@ -1,5 +1,6 @@
 /* browse.c - string datasets, the list of datasets, and the check that content_sha256 is what the bytes say. */
 #include "record/file.h"
+#include "record/seal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -53,11 +54,13 @@ static int read_strings(const ns_file *f, const char *name, char ***out, int64_t
     if (H5Tis_variable_str(d.type) <= 0) {
         rc = ns_fail(err, NS_E_ARG, "%s: dataset '%s' does not hold strings", f->path, name);
     } else {
-        char **const values = borrow_strings(&d, type);
-        rc = values ? copy_strings(values, d.count, out, name, err) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+        rc = ns_dset_check(f, &d, name, true, err);
+        char **const values = rc == NS_OK ? borrow_strings(&d, type) : NULL;
+        if (rc == NS_OK)
+            rc = values ? copy_strings(values, d.count, out, name, err) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
         if (values)
             give_back(values, d.count);
-        *n = d.count;
+        *n = rc == NS_OK ? d.count : 0;
     }
     H5Tclose(type);
     ns_dset_close(&d);
@@ -95,8 +98,12 @@ static int list_group(const ns_file *f, hid_t group, const char *prefix, bool be
     int rc = H5Gget_info(group, &info) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed") : NS_OK;
     for (hsize_t i = 0; rc == NS_OK && i < info.nlinks; i++) {
         char name[256] = "";
-        if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0)
+        H5L_info_t link;
+        if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0 ||
+            H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
             return ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
+        if (link.type != H5L_TYPE_HARD)
+            return ns_fail(err, NS_E_FORMAT, "%s: '%s/%s' is a link that leads elsewhere (refused)", f->path, prefix, name);
         const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
         char *const path = ns_printf_alloc("%s/%s", prefix, name);
         const H5I_type_t type = object < 0 ? H5I_BADID : H5Iget_type(object);
@@ -124,6 +131,48 @@ int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
         free_paths(&paths);
     *out = paths.list;
     *n = paths.n;
+    return rc;
+}
+
+/* ---- everything looked at, for vet.c ---- */
+
+static int walk_dataset(ns_file *f, const char *path, ns_error *err)
+{
+    ns_dset d;
+    char *axes = NULL;
+    int rc = ns_dset_open(f, path, &d, err);
+    if (rc < 0)
+        return rc;
+    if (!(axes = ns_dset_axes(&d)))
+        rc = ns_oom(err, path);
+    if (rc == NS_OK)
+        rc = ns_load_attributes(f, d.id, err);
+    if (rc == NS_OK && H5Tis_variable_str(d.type) > 0) {
+        char **list = NULL;
+        int64_t n = 0;
+        rc = read_strings(f, path, &list, &n, err);
+        ns_free_strings(list, n);
+    }
+    H5Dget_storage_size(d.id);           /* walks the index of the chunks */
+    free(axes);
+    ns_dset_close(&d);
+    return rc;
+}
+
+int ns_walk(const char *path, ns_error *err)
+{
+    ns_file *f;
+    path_list paths = {0};
+    int rc = ns_file_open_bare(&f, path, err);
+    if (rc < 0)
+        return rc;
+    const ns_h5_quiet quiet = ns_h5_enter();
+    rc = list_group(f, f->id, "", true, &paths, err);
+    for (int64_t i = 0; i < paths.n && rc == NS_OK; i++)
+        rc = walk_dataset(f, paths.list[i], err);
+    free_paths(&paths);
+    ns_h5_leave(quiet);
+    ns_file_close(f);
     return rc;
 }
 

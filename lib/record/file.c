@@ -1,6 +1,7 @@
 /* file.c - reading what was written: open (HDF5? ours? complete? a schema we know?) -> attributes as text -> datasets as f32, i64, strings.
  */
 #include "record/file.h"
+#include "record/seal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static char *attribute_text(hid_t attribute)
     return text;
 }
 
-static int load_attributes(ns_file *f, hid_t object, ns_error *err)
+int ns_load_attributes(ns_file *f, hid_t object, ns_error *err)
 {
     H5O_info_t info;
     if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0)
@@ -80,7 +81,7 @@ static int load_attributes(ns_file *f, hid_t object, ns_error *err)
 static int load_facts(ns_file *f, const char *group, ns_error *err)
 {
     const hid_t id = H5Gopen2(f->id, group, H5P_DEFAULT);
-    const int rc = id < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, group) : load_attributes(f, id, err);
+    const int rc = id < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, group) : ns_load_attributes(f, id, err);
     if (id >= 0)
         H5Gclose(id);
     return rc;
@@ -110,8 +111,6 @@ static hid_t open_hdf5(const char *path)
 
 static int open_file(ns_file *f, ns_error *err)
 {
-    if (access(f->path, R_OK) != 0 || ns_path_is_dir(f->path))
-        return ns_fail(err, NS_E_MISSING, "%s: no such file, or not readable (check the path)", f->path);
     f->id = open_hdf5(f->path);
     if (f->id < 0)
         return ns_h5_fail(err, NS_E_FORMAT, f->path, "not a whole HDF5 file");
@@ -155,7 +154,8 @@ const char *ns_file_fact_name(const ns_file *f, int64_t i)
     return i >= 0 && i < f->n_facts ? f->facts[i].name : NULL;
 }
 
-int ns_file_open(ns_file **out, const char *path, ns_error *err)
+/* Opened without a look at the seal: what the child of ns_vet does. */
+int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
 {
     *out = NULL;
     ns_file *const f = ns_alloc_array(1, sizeof *f);
@@ -173,6 +173,30 @@ int ns_file_open(ns_file **out, const char *path, ns_error *err)
     return rc;
 }
 
+int ns_file_open(ns_file **out, const char *path, ns_error *err)
+{
+    bool sealed;
+    *out = NULL;
+    int rc = ns_seal_check(path, &sealed, err);
+    if (rc == NS_OK)
+        rc = ns_vet(path, err);
+    return rc == NS_OK ? ns_file_open_bare(out, path, err) : rc;
+}
+
+int ns_file_open_own(ns_file **out, const char *path, ns_error *err)
+{
+    bool sealed;
+    *out = NULL;
+    int rc = ns_seal_check(path, &sealed, err);
+    if (rc == NS_OK && !sealed)
+        rc = ns_vet(path, err);
+    if (rc == NS_OK)
+        rc = ns_file_open_bare(out, path, err);
+    if (rc == NS_OK)
+        (*out)->own = sealed;
+    return rc;
+}
+
 void ns_file_close(ns_file *f)
 {
     if (!f)
@@ -184,40 +208,82 @@ void ns_file_close(ns_file *f)
 
 /* ---- datasets ---- */
 
-/* Every link of the path must exist, or H5Oopen would fail with a riddle. */
-static bool is_dataset(const ns_file *f, const char *name)
+/* Links of ours are hard ones; others lead out of the file, or in a circle. Every link of the path is looked at, or HDF5 would fail with a riddle. */
+static bool is_there(const ns_file *f, const char *name)
 {
     char path[512];
+    H5L_info_t info;
     if (!name || !name[0] || strlen(name) >= sizeof path)
         return false;
     snprintf(path, sizeof path, "%s", name);
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (H5Lexists(f->id, path, H5P_DEFAULT) <= 0)
+        if (H5Lget_info(f->id, path, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
             return false;
         *slash = '/';
     }
-    if (H5Lexists(f->id, path, H5P_DEFAULT) <= 0)
-        return false;
-    const hid_t object = H5Oopen(f->id, path, H5P_DEFAULT);
-    const bool yes = object >= 0 && H5Iget_type(object) == H5I_DATASET;
-    if (object >= 0)
-        H5Oclose(object);
-    return yes;
+    return H5Lget_info(f->id, path, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
 }
 
 bool ns_file_has(const ns_file *f, const char *dataset)
 {
     const ns_h5_quiet quiet = ns_h5_enter();
-    const bool yes = is_dataset(f, dataset);
+    const hid_t object = is_there(f, dataset) ? H5Oopen(f->id, dataset, H5P_DEFAULT) : H5I_INVALID_HID;
+    const bool yes = object >= 0 && H5Iget_type(object) == H5I_DATASET;
+    if (object >= 0)
+        H5Oclose(object);
     ns_h5_leave(quiet);
     return yes;
+}
+
+/* NULL, or how the dataset is stored that none of ours is: its bytes would come from elsewhere, or from a plugin. */
+static const char *foreign_storage(hid_t dcpl)
+{
+    if (H5Pget_external_count(dcpl) != 0)
+        return "keeps its values in another file";
+    if (H5Pget_layout(dcpl) == H5D_VIRTUAL)
+        return "is virtual: its values lie elsewhere";
+    for (int i = 0; i < H5Pget_nfilters(dcpl); i++) {
+        unsigned flags, config;
+        size_t n = 0;
+        const H5Z_filter_t filter = H5Pget_filter2(dcpl, (unsigned)i, &flags, &n, NULL, 0, NULL, &config);
+        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
+            return "is compressed by a filter that needlescope does not use";
+    }
+    return NULL;
+}
+
+/* Bytes in the file against what the shape claims, before memory is taken. whole: all values are to be read at once. Chunks that were never written take
+ * none (dense maps, read in slabs); deflate makes at most 1,032 bytes of one. */
+int ns_dset_check(const ns_file *f, const ns_dset *d, const char *name, bool whole, ns_error *err)
+{
+    enum { MOST_RATIO = 1032, SLACK = 1 << 16 };
+    int64_t bytes;
+    bool held = ns_mul_i64(d->count, (int64_t)H5Tget_size(d->type), &bytes);
+    if (f->own)
+        return NS_OK;
+    if (held && !d->chunked)
+        held = d->stored >= (hsize_t)bytes;
+    else if (held && whole)
+        held = (hsize_t)bytes / MOST_RATIO <= d->stored + SLACK;
+    return held ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' claims %lld values, but the file does not hold them", f->path, name, (long long)d->count);
+}
+
+static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_error *err)
+{
+    const hid_t dcpl = H5Dget_create_plist(d->id);
+    const char *const foreign = dcpl < 0 ? "cannot be read" : foreign_storage(dcpl);
+    d->chunked = dcpl >= 0 && H5Pget_layout(dcpl) == H5D_CHUNKED;
+    d->stored = H5Dget_storage_size(d->id);
+    if (dcpl >= 0)
+        H5Pclose(dcpl);
+    return foreign ? ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' %s (refused)", f->path, name, foreign) : ns_dset_check(f, d, name, false, err);
 }
 
 int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
 {
     *out = (ns_dset){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
-    if (!is_dataset(f, name))
+    if (!is_there(f, name))
         return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
     out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
     if (out->id < 0)
@@ -232,10 +298,10 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
         out->shape[i] = (int64_t)dims[i];
         fits = dims[i] <= INT64_MAX && ns_mul_i64(out->count, out->shape[i], &out->count);
     }
-    if (fits)
-        return NS_OK;
-    ns_dset_close(out);
-    return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has an impossible shape", f->path, name);
+    const int rc = fits && f->own ? NS_OK : fits ? check_storage(f, out, name, err) : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has an impossible shape", f->path, name);
+    if (rc < 0)
+        ns_dset_close(out);
+    return rc;
 }
 
 void ns_dset_close(ns_dset *d)
@@ -304,6 +370,9 @@ static int read_numbers(const ns_file *f, const char *name, hid_t memory, size_t
         rc = ns_fail(err, NS_E_ARG, "%s: dataset '%s' does not hold numbers", f->path, name);
         goto out;
     }
+    rc = ns_dset_check(f, &d, name, true, err);
+    if (rc < 0)
+        goto out;
     void *const data = ns_alloc_array((size_t)d.count, size);
     if (!data) {
         rc = ns_oom(err, name);

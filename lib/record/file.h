@@ -12,15 +12,24 @@ struct ns_file {
     hid_t id;
     ns_file_text *facts; /* root attributes, then those of /provenance */
     int64_t n_facts, capacity, n_root;
+    bool own; /* sealed and this user's: how its datasets are stored is not looked at */
 };
+
+int ns_file_open_bare(ns_file **out, const char *path, ns_error *);      /* without a look at the seal, and not vetted */
+/* Attributes of an object as text, appended to the facts. */
+int ns_load_attributes(ns_file *, hid_t object, ns_error *);
 
 /* A dataset opened for reading, with its shape. NS_E_MISSING names the file and the dataset. */
 typedef struct ns_dset {
     hid_t id, type;
     int rank;
     int64_t shape[NS_MAX_RANK], count;
+    bool chunked;
+    hsize_t stored; /* bytes in the file */
 } ns_dset;
 int ns_dset_open(const ns_file *, const char *name, ns_dset *out, ns_error *);
+/* NS_E_FORMAT when the file does not hold what the shape claims. whole: all of it is to be read at once. */
+int ns_dset_check(const ns_file *, const ns_dset *, const char *name, bool whole, ns_error *);
 void ns_dset_close(ns_dset *);
 char *ns_dset_axes(const ns_dset *);                     /* "case layer head", malloc'd */
 int ns_dset_read(const ns_dset *, hid_t memory_type, const int64_t *start, const int64_t *count, void *out); /* start NULL: all */

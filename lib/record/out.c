@@ -4,6 +4,7 @@
  * close, rename).
  * Object times are off and creation order is tracked, so equal content in equal order gives equal files. */
 #include "record/out.h"
+#include "record/seal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -226,6 +227,8 @@ int ns_out_commit(ns_out *o, ns_error *err)
     const int closed = H5Fclose(o->id);
     o->id = H5I_INVALID_HID;
     rc = ns_out_check(o, closed, "closing", err);
+    if (rc == NS_OK)
+        rc = ns_seal_add(o->file.tmp, o->label, err);
     if (rc == NS_OK)
         rc = ns_atomic_commit(&o->file, err);
     ns_out_abort(o);

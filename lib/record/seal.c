@@ -1,0 +1,91 @@
+/* seal.c - the last line of a file of ours: CRC-32 of all bytes before it. HDF5 ignores what lies behind its end of file, and h5repack drops it. HDF5 1.10
+ * itself crashes or loops on flipped bytes, so damage must be found before it opens the file. CRC-32 and not SHA-256: it is there to find damage, at the
+ * speed of memory; who changes a file on purpose can seal it again, so it vouches for nothing (vet.c). */
+#include "record/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libdeflate.h>
+
+#define SEAL_HEAD "\nneedlescope crc32 "
+enum { HEAD_BYTES = sizeof SEAL_HEAD - 1, SEAL_BYTES = HEAD_BYTES + 8 + 1, READ_BYTES = 1 << 16 };
+
+/* CRC-32 of the first n bytes, as 8 hexadecimal digits. */
+static int digest(int fd, int64_t n, char hex[9], const char *label, ns_error *err)
+{
+    uint8_t buffer[READ_BYTES];
+    uint32_t crc = 0;
+    int64_t at = 0;
+    while (at < n) {
+        const ssize_t got = pread(fd, buffer, (size_t)(n - at < READ_BYTES ? n - at : READ_BYTES), at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ns_fail(err, NS_E_IO, "%s: reading failed: %s", label, strerror(errno));
+        if (got == 0)
+            return ns_fail(err, NS_E_IO, "%s: became shorter while it was read", label);
+        crc = libdeflate_crc32(crc, buffer, (size_t)got);
+        at += got;
+    }
+    snprintf(hex, 9, "%08x", (unsigned)crc);
+    return NS_OK;
+}
+
+static int add_seal(int fd, const char *label, ns_error *err)
+{
+    struct stat st;
+    char seal[SEAL_BYTES + 1], hex[9];
+    int rc = fstat(fd, &st) == 0 ? digest(fd, st.st_size, hex, label, err) : ns_fail(err, NS_E_IO, "%s: %s", label, strerror(errno));
+    if (rc < 0)
+        return rc;
+    snprintf(seal, sizeof seal, SEAL_HEAD "%s\n", hex);
+    if (pwrite(fd, seal, SEAL_BYTES, st.st_size) != SEAL_BYTES)
+        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s (free some space or write elsewhere)", label, strerror(errno ? errno : ENOSPC));
+    return rc;
+}
+
+int ns_seal_add(const char *path, const char *label, ns_error *err)
+{
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return ns_fail(err, NS_E_IO, "%s: %s", label, strerror(errno));
+    int rc = add_seal(fd, label, err);
+    if (close(fd) != 0 && rc == NS_OK)
+        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", label, strerror(errno));
+    return rc;
+}
+
+static int check_seal(int fd, int64_t size, bool *sealed, const char *path, ns_error *err)
+{
+    char seal[SEAL_BYTES], hex[9];
+    *sealed = size > SEAL_BYTES && pread(fd, seal, SEAL_BYTES, size - SEAL_BYTES) == SEAL_BYTES &&
+              memcmp(seal, SEAL_HEAD, HEAD_BYTES) == 0;
+    if (!*sealed)
+        return NS_OK;
+    const int rc = digest(fd, size - SEAL_BYTES, hex, path, err);
+    if (rc < 0)
+        return rc;
+    return memcmp(seal + HEAD_BYTES, hex, 8) == 0
+               ? NS_OK
+               : ns_fail(err, NS_E_FORMAT, "%s: damaged: its bytes are not those that were written (copy it anew, or make it again)", path);
+}
+
+int ns_seal_check(const char *path, bool *sealed, ns_error *err)
+{
+    struct stat st;
+    *sealed = false;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);        /* a FIFO must not block */
+    if (fd < 0)
+        return ns_fail(err, errno == ENOMEM ? NS_E_MEMORY : NS_E_MISSING, "%s: %s", path, strerror(errno));
+    int rc = fstat(fd, &st) == 0 ? NS_OK : ns_fail(err, NS_E_IO, "%s: %s", path, strerror(errno));
+    if (rc == NS_OK && !S_ISREG(st.st_mode))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: %s, not a file", path, S_ISDIR(st.st_mode) ? "a folder" : "a pipe, socket or device");
+    if (rc == NS_OK)
+        rc = check_seal(fd, st.st_size, sealed, path, err);
+    close(fd);
+    return rc;
+}
