@@ -19,8 +19,11 @@ strip() {   # comments and string literals away, line numbers kept
         print FILENAME ":" FNR ":" out
     }' "$1"
 }
+# One file may fork: vet.c looks at files of strangers in a child process, and that child alone resets signals and leaves by _exit. The rest holds for it too.
+forks=lib/record/vet.c
 hits=$(find lib probes datasets notebooks_export -name '*.[ch]' | sort | while read -r f; do strip "$f"; done |
-    grep -E '(^|[^A-Za-z0-9_])(exit|_exit|abort|assert|printf|vprintf|puts|putchar|perror|getenv|secure_getenv|setenv|putenv|setlocale|signal|sigaction|atexit|system|popen|fork)[ ]*\(|(^|[^A-Za-z0-9_])(stdout|stderr|stdin)([^A-Za-z0-9_]|$)|fprintf[ ]*\([ ]*std')
+    grep -E '(^|[^A-Za-z0-9_])(exit|_exit|abort|assert|printf|vprintf|puts|putchar|perror|getenv|secure_getenv|setenv|putenv|setlocale|signal|sigaction|atexit|system|popen|fork)[ ]*\(|(^|[^A-Za-z0-9_])(stdout|stderr|stdin)([^A-Za-z0-9_]|$)|fprintf[ ]*\([ ]*std' |
+    grep -vE "^$forks:[0-9]+:.*[^a-z](fork|_exit|signal)[ ]*\(")
 [ -z "$hits" ] || { printf 'FAILED: the library prints, exits or reads the environment:\n%s\n' "$hits"; exit 1; }
 paths=$(grep -rnE '/(home|root|work|Users)/[A-Za-z]' lib probes datasets notebooks_export cli tests start .ci --include='*.[ch]' --include='*.build' --include='*.py' --include='*.sh' --include=start --include=run 2>/dev/null | grep -v 'tests/style/quiet.sh')
 [ -z "$paths" ] || { printf 'FAILED: a path of one machine:\n%s\n' "$paths"; exit 1; }
