@@ -79,7 +79,7 @@ static void put_target(cli_out *o, const ns_ablation *a, int k)
     row(o, "", "  most", &most);
 }
 
-static void describe(cli_out *o, const cli_model *m, const ns_ablation *a, const cli_heads *heads)
+static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const cli_heads *heads)
 {
     char *const text = ns_heads_text(heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
@@ -99,7 +99,7 @@ static void describe(cli_out *o, const cli_model *m, const ns_ablation *a, const
         cli_out_say(o, "\nThe model answers none of these cases: there is nothing that silencing a head could take away.\n");
 }
 
-static int write_out(cli *app, const cli_model *m, const ns_ablation *a, const char *path)
+static int write_out(cli *app, const ns_opened *m, const ns_ablation *a, const char *path)
 {
     cli_facts facts;
     int rc = cli_facts_gather(app, &facts, m);
@@ -110,7 +110,7 @@ static int write_out(cli *app, const cli_model *m, const ns_ablation *a, const c
     return rc;
 }
 
-static int run(cli *app, const ablate_settings *s, const cli_model *m, const ns_cases *cases, const cli_heads *heads, unsigned modes, ns_ablation **out)
+static int run(cli *app, const ablate_settings *s, const ns_opened *m, const ns_cases *cases, const cli_heads *heads, unsigned modes, ns_ablation **out)
 {
     cli_progress progress = cli_progress_begin(app, "ablate");
     const ns_ablate_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .modes = modes,
@@ -126,7 +126,7 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const ablate_settings *const s = settings;
-    cli_model m = {0};
+    ns_opened *m = NULL;
     ns_cases cases = {0};
     cli_heads heads = {0};
     ns_ablation *a = NULL;
@@ -138,18 +138,18 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     rc = rc ? rc : cli_choose_heads(app, &s->which, &heads);
     if (rc == NS_OK && heads.n == 0)
         rc = ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
-    rc = rc ? rc : cli_open_arch(app, &m, args[0], &s->model);
-    rc = rc ? rc : cli_open_cases(app, &m, &s->model, &s->cases, &cases);
-    rc = rc ? rc : cli_load_weights(app, &m, &s->model);
+    rc = rc ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc ? rc : cli_open_cases(app, m, &s->cases, &cases);
+    rc = rc ? rc : cli_open_weights(app, m);
     if (rc == NS_OK) {
         cli_signals_hold(true);
-        rc = run(app, s, &m, &cases, &heads, modes, &a);
+        rc = run(app, s, m, &cases, &heads, modes, &a);
     }
     if (rc == NS_OK && s->out)
-        rc = write_out(app, &m, a, s->out);
+        rc = write_out(app, m, a, s->out);
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.ablate/1");
-        describe(&o, &m, a, &heads);
+        describe(&o, m, a, &heads);
         nothing = a->list[0].answered == 0;
         rc = s->out ? cli_out_written(app, &o, s->out) : NS_OK;
     }
@@ -159,7 +159,7 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     ns_ablation_free(a);
     free(heads.list);
     ns_cases_clear(&cases);
-    cli_close(&m);
+    ns_close(m);
     return rc == NS_OK && nothing ? NS_STOP : rc;
 }
 

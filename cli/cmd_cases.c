@@ -97,17 +97,15 @@ static const cli_option needle_options[] = {
 #undef FIELD
 
 /* Opens the model's tokenizer, or learns its vocabulary where it has none. */
-static int learn_model(cli *app, const needle_settings *s, cli_model *m, int64_t *vocab)
+static int learn_model(cli *app, const needle_settings *s, ns_opened **m, int64_t *vocab)
 {
     *vocab = s->vocab;
-    if (!s->model && !s->how.tokenizer)
+    if (!s->model && (!s->how.tokenizer || s->synthetic))
         return s->vocab ? NS_OK : ns_fail(&app->err, NS_E_ARG, "give --model MODEL, or --vocab N for synthetic tokens");
-    int rc = s->model ? cli_open_arch(app, m, s->model, &s->how) : NS_OK;
-    if (rc == NS_OK && !s->synthetic)
-        rc = cli_open_tokenizer(app, m, &s->how);
-    if (rc == NS_OK && !m->tokenizer) {
-        if (!*vocab && m->arch)
-            *vocab = m->arch->vocab;
+    const int rc = cli_open(app, m, s->model, &s->how, (s->model ? NS_OPEN_ARCH : 0) | (s->synthetic ? 0 : NS_OPEN_TOKENIZER), &app->err);
+    if (rc == NS_OK && !(*m)->tokenizer) {
+        if (!*vocab && (*m)->arch)
+            *vocab = (*m)->arch->vocab;
         if (!s->synthetic)
             cli_note(app, "%s has no tokenizer: the cases are made of synthetic tokens", s->model);
     }
@@ -160,7 +158,7 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
     static int64_t length = 512;
     static double depths[] = {0, .25, .5, .75, 1};
     static const char *const chats[] = {NULL, "chatml", "llama3"};   /* in the order of --chat's choices */
-    cli_model m = {0};
+    ns_opened *m = NULL;
     ns_cases cases = {0};
     ns_case_drops dropped = {0};
     int64_t vocab;
@@ -170,7 +168,7 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
         rc = learn_model(app, s, &m, &vocab);
     if (rc == NS_OK) {
         const ns_needle_params params = {
-            .size = sizeof params, .tokenizer = m.tokenizer, .chat = chats[s->chat], .add_special = !s->no_special,
+            .size = sizeof params, .tokenizer = m ? m->tokenizer : NULL, .chat = chats[s->chat], .add_special = !s->no_special,
             .lengths = s->lengths.n ? s->lengths.list : &length, .n_lengths = s->lengths.n ? (int)s->lengths.n : 1,
             .depths = s->depths.n ? s->depths.list : depths, .n_depths = s->depths.n ? (int)s->depths.n : 5,
             .count = (int)s->count, .keys = (int)s->keys, .seed = (uint64_t)s->seed,
@@ -185,7 +183,7 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
         rc = write_and_describe(app, &cases, &dropped, s->out);
     ns_case_drops_clear(&dropped);
     ns_cases_clear(&cases);
-    cli_close(&m);
+    ns_close(m);
     return rc;
 }
 
@@ -267,7 +265,7 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
     (void)args;
     (void)n_args;
     const repeat_settings *const s = settings;
-    cli_model m = {0};
+    ns_opened *m = NULL;
     ns_cases cases = {0};
     unsigned kinds;
     if (!s->out)
@@ -276,13 +274,13 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
         return ns_fail(&app->err, NS_E_ARG, "give --model MODEL or --vocab N");
     int rc = check_kinds(app, s, &kinds);
     if (rc == NS_OK && s->model)
-        rc = cli_open_arch(app, &m, s->model, &s->how);
+        rc = cli_open(app, &m, s->model, &s->how, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK)
-        rc = make_repeats(app, s, s->vocab ? s->vocab : m.arch->vocab, kinds, &cases);
+        rc = make_repeats(app, s, s->vocab ? s->vocab : m->arch->vocab, kinds, &cases);
     if (rc == NS_OK)
         rc = write_and_describe(app, &cases, NULL, s->out);
     ns_cases_clear(&cases);
-    cli_close(&m);
+    ns_close(m);
     return rc;
 }
 
@@ -346,11 +344,11 @@ static int cases_check(cli *app, const void *settings, char **args, int n_args)
 {
     const check_settings *const s = settings;
     const cli_words paths = {.list = (const char **)args, .n = n_args};
-    cli_model m = {0};
+    ns_opened *m = NULL;
     ns_cases cases = {0};
-    int rc = s->model ? cli_open_arch(app, &m, s->model, &s->how) : NS_OK;
+    int rc = s->model ? cli_open(app, &m, s->model, &s->how, NS_OPEN_ARCH, &app->err) : NS_OK;
     if (rc == NS_OK)
-        rc = cli_open_cases(app, &m, &s->how, &paths, &cases);
+        rc = cli_open_cases(app, m, &paths, &cases);
     if (rc == NS_OK && s->out)
         rc = ns_cases_write(&cases, s->out, &app->err);
     if (rc == NS_OK) {
@@ -362,7 +360,7 @@ static int cases_check(cli *app, const void *settings, char **args, int n_args)
         rc = cli_out_end(&o, &app->err);
     }
     ns_cases_clear(&cases);
-    cli_close(&m);
+    ns_close(m);
     return rc;
 }
 

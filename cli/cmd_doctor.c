@@ -175,38 +175,26 @@ static void separate(const ns_scores *scores, int score, float *lowest, float *h
 
 static int score_planted(cli *app, const char *folder, float *lowest, float *highest, ns_error *err)
 {
-    ns_checkpoint *c = NULL;
-    ns_arch *arch = NULL;
-    ns_engine *engine = NULL;
-    ns_model *m = NULL;
+    ns_opened *m = NULL;
     ns_scores *scores = NULL;
     ns_cases cases = {0};
     const int64_t length = 64;
     const double depth = .5;
     const char *const probe = "retrieval_find";
     const ns_score_params how = {.size = sizeof how, .probes = &probe, .n_probes = 1};
-    int rc = ns_checkpoint_open(&c, folder, NULL, err);
-    if (rc == NS_OK)
-        rc = ns_arch_from_checkpoint(&arch, c, NULL, err);
+    int rc = cli_open(app, &m, folder, &(cli_model_settings){.no_hash = true}, NS_OPEN_WEIGHTS, err);
     if (rc == NS_OK)
         rc = ns_needle_cases(&cases, &(ns_needle_params){.size = sizeof(ns_needle_params), .lengths = &length, .n_lengths = 1,
                                                          .depths = &depth, .n_depths = 1,
-                                                         .count = 4, .vocab = arch->vocab}, err);
+                                                         .count = 4, .vocab = m->arch->vocab}, err);
     if (rc == NS_OK)
-        rc = cli_open_engine(app, &engine, NULL);
-    if (rc == NS_OK)
-        rc = ns_model_load(&m, engine, c, arch, NULL, err);
-    if (rc == NS_OK)
-        rc = ns_score_run(&scores, m, &cases, &how, err);
+        rc = ns_score_run(&scores, m->model, &cases, &how, err);
     for (int i = 0; rc == NS_OK && i < ns_scores_count(scores); i++)
         if (strcmp(ns_scores_def(scores, i)->name, probe) == 0)
             separate(scores, i, lowest, highest);
     ns_scores_free(scores);
-    ns_model_free(m);
-    ns_engine_free(engine);
     ns_cases_clear(&cases);
-    ns_arch_free(arch);
-    ns_checkpoint_free(c);
+    ns_close(m);
     return rc;
 }
 
@@ -324,7 +312,7 @@ static int doctor(cli *app, const void *settings, char **args, int n_args)
     (void)n_args;
     report r = {.failed = 0};
     ns_engine *engine = NULL;
-    int rc = cli_open_engine(app, &engine, NULL);
+    int rc = cli_open_engine(app, &engine);
     if (rc < 0)
         return rc;
     cli_signals_hold(true);   /* the temporary folder is emptied whatever happens */

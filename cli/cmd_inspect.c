@@ -42,7 +42,7 @@ static tensor_counts count_tensors(const ns_checkpoint *checkpoint, const ns_arc
     return n;
 }
 
-static void describe_model(cli_out *o, const cli_model *m)
+static void describe_model(cli_out *o, const ns_opened *m)
 {
     const ns_arch *const arch = m->arch;
     const tensor_counts n = count_tensors(m->checkpoint, arch);
@@ -280,29 +280,29 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const inspect_settings *const s = settings;
-    cli_model m = {0};
+    ns_opened *m = NULL;
     cli_out o = {0};
-    int rc = cli_open_arch(app, &m, args[0], &s->model);
+    int rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK && s->arch_out)
-        rc = write_arch(app, m.arch, s->arch_out);
+        rc = write_arch(app, m->arch, s->arch_out);
     if (rc == NS_OK)
-        rc = ns_arch_check(m.arch, m.checkpoint, &app->err);
+        rc = ns_arch_check(m->arch, m->checkpoint, &app->err);
     if (rc < 0)
         goto out;
     cli_out_begin(&o, app, "needlescope.inspect/1");
-    describe_model(&o, &m);
-    describe_layers(&o, m.arch);
+    describe_model(&o, m);
+    describe_layers(&o, m->arch);
     if (s->points)
-        describe_points(&o, m.arch);
+        describe_points(&o, m->arch);
     if (s->cost)
-        rc = describe_cost(app, &o, m.checkpoint, m.arch, &s->lengths);
+        rc = describe_cost(app, &o, m->checkpoint, m->arch, &s->lengths);
     if (s->tensors)
-        describe_tensors(&o, m.checkpoint);
+        describe_tensors(&o, m->checkpoint);
     if (rc == NS_OK)
         rc = cli_out_end(&o, &app->err);
 out:
     cli_out_drop(&o);
-    cli_close(&m);
+    ns_close(m);
     return rc;
 }
 

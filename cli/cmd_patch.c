@@ -83,7 +83,7 @@ static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
     return NS_OK;
 }
 
-static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching *p, const cli_heads *heads, int64_t list)
+static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching *p, const cli_heads *heads, int64_t list)
 {
     char *const text = ns_heads_text(heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
@@ -110,7 +110,7 @@ static int describe(cli *app, cli_out *o, const cli_model *m, const ns_patching 
     return rc;
 }
 
-static int write_out(cli *app, const cli_model *m, const ns_patching *p, const char *path)
+static int write_out(cli *app, const ns_opened *m, const ns_patching *p, const char *path)
 {
     cli_facts facts;
     int rc = cli_facts_gather(app, &facts, m);
@@ -121,7 +121,7 @@ static int write_out(cli *app, const cli_model *m, const ns_patching *p, const c
     return rc;
 }
 
-static int run(cli *app, const patch_settings *s, const cli_model *m, const ns_cases *cases, const cli_heads *heads, ns_patching **out)
+static int run(cli *app, const patch_settings *s, const ns_opened *m, const ns_cases *cases, const cli_heads *heads, ns_patching **out)
 {
     cli_progress progress = cli_progress_begin(app, "patch");
     const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .no_map = s->no_map,
@@ -136,7 +136,7 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const patch_settings *const s = settings;
-    cli_model m = {0};
+    ns_opened *m = NULL;
     ns_cases cases = {0};
     cli_heads heads = {0};
     ns_patching *p = NULL;
@@ -144,18 +144,18 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
     bool nothing = false;
     int rc = cli_check_output(app, s->out);
     rc = rc ? rc : cli_choose_heads(app, &s->which, &heads);
-    rc = rc ? rc : cli_open_arch(app, &m, args[0], &s->model);
-    rc = rc ? rc : cli_open_cases(app, &m, &s->model, &s->cases, &cases);
-    rc = rc ? rc : cli_load_weights(app, &m, &s->model);
+    rc = rc ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc ? rc : cli_open_cases(app, m, &s->cases, &cases);
+    rc = rc ? rc : cli_open_weights(app, m);
     if (rc == NS_OK) {
         cli_signals_hold(true);
-        rc = run(app, s, &m, &cases, &heads, &p);
+        rc = run(app, s, m, &cases, &heads, &p);
     }
     if (rc == NS_OK && s->out)
-        rc = write_out(app, &m, p, s->out);
+        rc = write_out(app, m, p, s->out);
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.patch/1");
-        rc = describe(app, &o, &m, p, &heads, s->list);
+        rc = describe(app, &o, m, p, &heads, s->list);
         nothing = isnan(p->list[0].recovery.value);
     }
     if (rc == NS_OK)
@@ -166,7 +166,7 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
     ns_patching_free(p);
     free(heads.list);
     ns_cases_clear(&cases);
-    cli_close(&m);
+    ns_close(m);
     return rc == NS_OK && nothing ? NS_STOP : rc;
 }
 

@@ -61,7 +61,7 @@ static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *posit
     return NS_OK;
 }
 
-static int run_record(cli *app, const record_settings *s, const cli_model *m, const ns_cases *cases, const ns_recorder_params *params)
+static int run_record(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, const ns_recorder_params *params)
 {
     cli_facts facts = {0};
     ns_recorder *recorder = NULL;
@@ -86,7 +86,7 @@ static int run_record(cli *app, const record_settings *s, const cli_model *m, co
     return rc;
 }
 
-static int answer(cli *app, const record_settings *s, const cli_model *m, const ns_cases *cases, int64_t bytes)
+static int answer(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, int64_t bytes)
 {
     cli_out o;
     cli_out_begin(&o, app, "needlescope.record/1");
@@ -111,7 +111,7 @@ static int record(cli *app, const void *settings, char **args, int n_args)
         .dtype = dtypes[s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes,
     };
     cli_ints positions = {0};
-    cli_model m = {0};
+    ns_opened *m = NULL;
     ns_cases cases = {0};
     int64_t bytes = 0;
     if (!s->out && !s->estimate)
@@ -120,22 +120,22 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK && s->rows)
         rc = parse_rows(app, s->rows, &params.rows, &positions);
     if (rc == NS_OK)
-        rc = cli_open_arch(app, &m, args[0], &s->model);
+        rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK)
-        rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
+        rc = cli_open_cases(app, m, &s->cases, &cases);
     if (rc == NS_OK)
-        rc = ns_recorder_estimate(m.arch, &cases, &params, &bytes, &app->err);
+        rc = ns_recorder_estimate(m->arch, &cases, &params, &bytes, &app->err);
     if (rc == NS_OK && !s->estimate) {
         cli_note(app, "recording at most %.1f MiB", (double)bytes / 0x1p20);
-        rc = cli_load_weights(app, &m, &s->model);
+        rc = cli_open_weights(app, m);
         if (rc == NS_OK)
-            rc = run_record(app, s, &m, &cases, &params);
+            rc = run_record(app, s, m, &cases, &params);
     }
     if (rc == NS_OK)
-        rc = answer(app, s, &m, &cases, bytes);
+        rc = answer(app, s, m, &cases, bytes);
     free(positions.list);
     ns_cases_clear(&cases);
-    cli_close(&m);
+    ns_close(m);
     return rc;
 }
 

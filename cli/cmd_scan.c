@@ -127,11 +127,12 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     static const char *const usual[] = {"retrieval_find", "previous_token"};
     watch w = {.app = app, .progress = cli_progress_begin(app, "scan"), .total = r->n_checkpoints};
     ns_scan_counts counts;
-    ns_scan_params p = {.size = sizeof p, .out = s->out, .cases = cases, .engine = engine, .memory = app->globals.memory, .force = s->force,
+    ns_scan_params p = {.size = sizeof p, .out = s->out, .cases = cases, .open = cli_open_params(app, NULL, &s->model), .force = s->force,
                         .retry_failed = s->retry_failed, .told = told, .user = &w};
     p.score = (ns_score_params){.size = sizeof p.score, .probes = s->probes.n ? s->probes.list : usual, .n_probes = s->probes.n ? (int)s->probes.n : 2,
                                 .definitions = (const ns_probe *const *)probing->definitions, .n_definitions = probing->n_definitions,
                                 .special = probing->special, .n_special = probing->n_special, .cancelled = cli_cancelled};
+    p.open.engine = engine;
     int rc = read_shard(app, s->shard, &p);
     if (rc == NS_OK && s->steps.n && s->steps.n != 2)
         rc = ns_fail(&app->err, NS_E_ARG, "--steps takes two numbers, FIRST,LAST");
@@ -145,11 +146,23 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     return rc == NS_OK ? report(app, r, &counts, s->out) : rc;
 }
 
+/* The tokenizer of the runs' first checkpoint reads the cases. */
+static int open_first(cli *app, ns_opened **m, const runs *r, const cli_model_settings *settings)
+{
+    const ns_series_item *const first = &r->list[0].series.list[0];
+    ns_open_params how = cli_open_params(app, first->path, settings);
+    how.revision = first->revision;
+    how.want = NS_OPEN_ARCH;
+    how.warn = NULL;                 /* the scan tells */
+    return ns_open(m, &how, &app->err);
+}
+
 static int scan(cli *app, const void *settings, char **args, int n_args)
 {
     const scan_settings *const s = settings;
     runs r = {0};
-    cli_model m = {0};
+    ns_opened *m = NULL;
+    ns_engine *engine = NULL;
     ns_cases cases = {0};
     cli_probing probing = {0};
     app->resumes = true;
@@ -162,22 +175,23 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
         return rc;
     }
     if (rc == NS_OK)
-        rc = cli_open_arch(app, &m, r.list[0].series.list[0].path, &s->model);
+        rc = open_first(app, &m, &r, &s->model);
     if (rc == NS_OK)
-        rc = cli_open_cases(app, &m, &s->model, &s->cases, &cases);
+        rc = cli_open_cases(app, m, &s->cases, &cases);
     if (rc == NS_OK)
         rc = cli_read_definitions(app, &probing, &s->definitions);
     if (rc == NS_OK)
-        rc = cli_find_special(app, &probing, &m, &s->model);
+        rc = cli_find_special(app, &probing, m);
     if (rc == NS_OK)
-        rc = cli_open_engine(app, &m.engine, NULL);
+        rc = cli_open_engine(app, &engine);
     if (rc == NS_OK) {
         cli_signals_hold(true);
-        rc = run_scan(app, s, &r, &cases, &probing, m.engine);
+        rc = run_scan(app, s, &r, &cases, &probing, engine);
     }
     cli_probing_clear(&probing);
     ns_cases_clear(&cases);
-    cli_close(&m);
+    ns_close(m);
+    ns_engine_free(engine);
     close_runs(&r);
     return rc;
 }

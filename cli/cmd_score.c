@@ -61,7 +61,7 @@ static int list_probes(cli *app)
 /* ---- what a run is made of ---- */
 
 typedef struct plan {
-    cli_model  model, reference;
+    ns_opened *model, *reference;
     ns_cases   cases;
     cli_words  probes;                         /* borrowed names */
     cli_probing probing;
@@ -73,12 +73,12 @@ static void clear_plan(plan *p)
     cli_probing_clear(&p->probing);
     free(p->probes.list);
     ns_cases_clear(&p->cases);
-    cli_close(&p->reference);
-    cli_close(&p->model);
+    ns_close(p->reference);
+    ns_close(p->model);
 }
 
 /* NULL when the probe can score one of the cases, else why it cannot score the first. */
-static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_cases *cases, char buffer[NS_REASON])
+static const char *why_not(const ns_probe *probe, const ns_opened *m, const ns_cases *cases, char buffer[NS_REASON])
 {
     const char *first = NULL;
     for (int64_t i = 0; i < cases->n && probe->rejects; i++) {
@@ -94,7 +94,7 @@ static const char *why_not(const ns_probe *probe, const cli_model *m, const ns_c
 
 /* The names asked for. Without any: all probes but those that can score none of these cases (a case that one probe rejects is
  * dropped for all). The strings are borrowed. */
-static int choose_probes(cli *app, const cli_words *asked, const cli_model *m, const ns_cases *cases, bool given, cli_words *out)
+static int choose_probes(cli *app, const cli_words *asked, const ns_opened *m, const ns_cases *cases, bool given, cli_words *out)
 {
     int64_t n = asked->n + 2;
     for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
@@ -125,7 +125,7 @@ static bool shown(const cli_out *o, const ns_score *score, const cli_words *aske
     return named;
 }
 
-static void describe_head(cli_out *o, const cli_model *m, const ns_scores *scores, int score, int rank, int64_t layer, int64_t head)
+static void describe_head(cli_out *o, const ns_opened *m, const ns_scores *scores, int score, int rank, int64_t layer, int64_t head)
 {
     ns_head_stats stats;
     char kind[48];
@@ -142,7 +142,7 @@ static void describe_head(cli_out *o, const cli_model *m, const ns_scores *score
         cli_cell_number(o, (double)cells[i]);
 }
 
-static void describe_top(cli_out *o, const cli_model *m, const ns_scores *scores, const score_settings *s)
+static void describe_top(cli_out *o, const ns_opened *m, const ns_scores *scores, const score_settings *s)
 {
     static const cli_column columns[] = {
         {"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT}, {"kind", "kind", CELL_TEXT},
@@ -198,7 +198,7 @@ static void describe_spread(cli_out *o, const ns_scores *scores, const score_set
     cli_out_table_end(o);
 }
 
-static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *scores, const ns_cases *cases, const score_settings *s)
+static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *scores, const ns_cases *cases, const score_settings *s)
 {
     const int64_t n = ns_scores_cases(scores);
     const ns_dropped *dropped;
@@ -227,7 +227,7 @@ static void describe_scores(cli_out *o, const cli_model *m, const ns_scores *sco
         describe_stability(o, scores, s);
 }
 
-static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, const char *path)
+static int write_scores(cli *app, const ns_opened *m, const ns_scores *scores, const char *path)
 {
     cli_facts facts;
     int rc = cli_facts_gather(app, &facts, m);
@@ -241,21 +241,21 @@ static int write_scores(cli *app, const cli_model *m, const ns_scores *scores, c
 static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores **scores)
 {
     cli_progress progress = cli_progress_begin(app, "score");
-    const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n, .reference = p->reference.model,
+    const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n, .reference = p->reference ? p->reference->model : NULL,
                                     .definitions = (const ns_probe *const *)p->probing.definitions, .n_definitions = p->probing.n_definitions,
                                     .special = p->probing.special, .n_special = p->probing.n_special, .stop = &p->stop, .n_stop = p->stop >= 0,
                                     .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
-    const int rc = ns_score_run(scores, p->model.model, &p->cases, &params, &app->err);
+    const int rc = ns_score_run(scores, p->model->model, &p->cases, &params, &app->err);
     cli_progress_end(&progress);
     const ns_ranking_params ranking = {.size = sizeof ranking, .resamples = (int)s->resamples, .seed = (uint64_t)s->seed};
     return rc == NS_OK && s->resamples && ns_scores_cases(*scores) ? ns_scores_rank(*scores, &ranking, &app->err) : rc;
 }
 
-static int open_reference(cli *app, const score_settings *s, cli_model *m)
+static int open_reference(cli *app, const score_settings *s, ns_opened **m)
 {
-    int rc = s->reference ? cli_open_arch(app, m, s->reference, &s->model) : NS_OK;
-    return rc == NS_OK && s->reference ? cli_load_weights(app, m, &s->model) : rc;
+    int rc = s->reference ? cli_open(app, m, s->reference, &s->model, NS_OPEN_ARCH, &app->err) : NS_OK;
+    return rc == NS_OK && s->reference ? cli_open_weights(app, *m) : rc;
 }
 
 /* In place of retrieval_wu, else besides. */
@@ -294,18 +294,18 @@ static int make_plan(cli *app, const score_settings *s, const char *path, plan *
     if (rc == NS_OK)
         rc = cli_read_definitions(app, &p->probing, &s->definitions);
     if (rc == NS_OK)
-        rc = cli_open_arch(app, &p->model, path, &s->model);
+        rc = cli_open(app, &p->model, path, &s->model, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK)
-        rc = cli_open_cases(app, &p->model, &s->model, &s->cases, &p->cases);
+        rc = cli_open_cases(app, p->model, &s->cases, &p->cases);
     if (rc == NS_OK)
-        rc = cli_find_special(app, &p->probing, &p->model, &s->model);
-    p->stop = p->model.tokenizer ? ns_token_id(p->model.tokenizer, "<0x0A>") : -1;
+        rc = cli_find_special(app, &p->probing, p->model);
+    p->stop = p->model && p->model->tokenizer ? ns_token_id(p->model->tokenizer, "<0x0A>") : -1;
     if (rc == NS_OK)
-        rc = cli_load_weights(app, &p->model, &s->model);
+        rc = cli_open_weights(app, p->model);
     if (rc == NS_OK)
         rc = open_reference(app, s, &p->reference);
     if (rc == NS_OK)
-        rc = choose_probes(app, &s->probes, &p->model, &p->cases, p->probing.n_definitions > 0 || s->reference || s->compat, &p->probes);
+        rc = choose_probes(app, &s->probes, p->model, &p->cases, p->probing.n_definitions > 0 || s->reference || s->compat, &p->probes);
     if (rc == NS_OK && s->reference)
         p->probes.list[p->probes.n++] = "qk_distance";
     if (rc == NS_OK && s->compat)
@@ -322,13 +322,13 @@ static bool nothing_answered(const ns_scores *scores)
 static int report(cli *app, const score_settings *s, const plan *p, const ns_scores *scores)
 {
     cli_out o = {0};
-    int rc = s->out ? write_scores(app, &p->model, scores, s->out) : NS_OK;
+    int rc = s->out ? write_scores(app, p->model, scores, s->out) : NS_OK;
     if (rc == NS_OK && s->head_score)
         rc = cli_write_head_score(scores, s->head_score, &app->err);
     if (rc < 0)
         return rc;
     cli_out_begin(&o, app, "needlescope.score/1");
-    describe_scores(&o, &p->model, scores, &p->cases, s);
+    describe_scores(&o, p->model, scores, &p->cases, s);
     cli_out_bool(&o, "nothing_answered", NULL, nothing_answered(scores));
     if (nothing_answered(scores))
         cli_out_say(&o, "\nThe model answered none of the cases: these scores say where heads look, not what retrieves.\n");

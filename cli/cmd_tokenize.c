@@ -23,27 +23,6 @@ static const cli_option options[] = {
 };
 #undef FIELD
 
-/* A tokenizer.json, a folder that holds one, or a checkpoint that knows where its own is. */
-static int open_tokenizer(cli *app, const char *path, const tokenize_settings *s, ns_tokenizer **out)
-{
-    char *const inside = ns_path_join(path, "tokenizer.json");
-    if (!inside)
-        return ns_oom(&app->err, path);
-    const bool direct = !ns_path_is_dir(path) ? !ns_ends(path, ".safetensors") : ns_path_exists(inside);
-    free(inside);
-    if (direct)
-        return ns_tokenizer_open(out, path, &app->err);
-    const ns_checkpoint_params where = {.size = sizeof where, .revision = s->revision};
-    ns_checkpoint *checkpoint;
-    int rc = ns_checkpoint_open(&checkpoint, path, &where, &app->err);
-    if (rc == NS_OK) {
-        const char *const found = ns_checkpoint_tokenizer_path(checkpoint);
-        rc = found ? ns_tokenizer_open(out, found, &app->err) : ns_fail(&app->err, NS_E_MISSING, "%s: has no tokenizer.json", path);
-    }
-    ns_checkpoint_free(checkpoint);
-    return rc;
-}
-
 static int print_decoded(cli *app, const ns_tokenizer *tokenizer, const tokenize_settings *s)
 {
     const int64_t n = s->decode.n;
@@ -121,7 +100,8 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
 {
     enum { LARGEST = 1 << 30 };
     const tokenize_settings *const s = settings;
-    ns_tokenizer *tokenizer = NULL;
+    const ns_open_params how = {.size = sizeof how, .path = args[0], .revision = s->revision, .want = NS_OPEN_TOKENIZER};
+    ns_opened *m = NULL;
     char *text = NULL;
     size_t n = 0;
     int rc = NS_OK;
@@ -130,11 +110,13 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
     if (s->file)
         rc = ns_file_read(strcmp(s->file, "-") ? s->file : "/dev/stdin", LARGEST, &text, &n, &app->err);
     if (rc == NS_OK)
-        rc = open_tokenizer(app, args[0], s, &tokenizer);
+        rc = ns_open(&m, &how, &app->err);
+    if (rc == NS_OK && !m->tokenizer)
+        rc = ns_fail(&app->err, NS_E_MISSING, "%s: has no tokenizer.json", args[0]);
     if (rc == NS_OK)
-        rc = s->decode.n ? print_decoded(app, tokenizer, s)
-                         : print_encoded(app, tokenizer, s, text ? text : args[1], text ? n : strlen(args[1]));
-    ns_tokenizer_free(tokenizer);
+        rc = s->decode.n ? print_decoded(app, m->tokenizer, s)
+                         : print_encoded(app, m->tokenizer, s, text ? text : args[1], text ? n : strlen(args[1]));
+    ns_close(m);
     free(text);
     return rc;
 }

@@ -26,7 +26,7 @@ static void say(cli_facts *facts, const char *name, const char *value, bool is_v
 }
 
 /* The same bytes whether or not a tokenizer was opened for these cases. */
-static int tokenizer_hash(cli *app, cli_facts *facts, const cli_model *m)
+static int tokenizer_hash(cli *app, cli_facts *facts, const ns_opened *m)
 {
     const char *const path = ns_checkpoint_tokenizer_path(m->checkpoint);
     if (m->tokenizer || !path) {
@@ -47,7 +47,7 @@ static int tokenizer_hash(cli *app, cli_facts *facts, const cli_model *m)
     return NS_OK;
 }
 
-static int gather_model(cli *app, cli_facts *facts, const cli_model *m)
+static int gather_model(cli *app, cli_facts *facts, const ns_opened *m)
 {
     const char *const weights = m->model ? ns_model_weights_sha256(m->model) : NULL;
     say(facts, "model_name", m->name, true);
@@ -87,7 +87,7 @@ static void gather_run(const cli *app, cli_facts *facts)
     say(facts, "slurm_job_id", getenv("SLURM_JOB_ID"), true);
 }
 
-int cli_facts_gather(cli *app, cli_facts *facts, const cli_model *m)
+int cli_facts_gather(cli *app, cli_facts *facts, const ns_opened *m)
 {
     *facts = (cli_facts){0};
     gather_run(app, facts);

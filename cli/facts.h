@@ -16,7 +16,7 @@ typedef struct cli_facts {
 } cli_facts;
 
 /* After the weights were loaded. */
-int  cli_facts_gather(cli *, cli_facts *, const cli_model *);
+int  cli_facts_gather(cli *, cli_facts *, const ns_opened *);
 void cli_facts_clear(cli_facts *);
 /* Adds the file and its content_sha256, read back from it, to the answer. */
 int  cli_out_written(cli *, cli_out *, const char *path);

@@ -1,5 +1,5 @@
-/* open.c - path and options -> checkpoint -> arch -> engine -> model. The one place where NEEDLESCOPE_CPU is read and where OpenBLAS's
- * process-wide thread count is touched. */
+/* open.c - the options that say which model -> ns_open. The one place where NEEDLESCOPE_CPU is read and where OpenBLAS's process-wide thread
+ * count is touched. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,120 +19,52 @@ const cli_option cli_model_options[] = {
 };
 #undef FIELD
 
-/* models--ORG--NAME/snapshots/HASH and models--ORG--NAME -> ORG/NAME. */
-char *cli_model_name(const char *path)
+ns_open_params cli_open_params(cli *app, const char *path, const cli_model_settings *s)
 {
-    char *const whole = realpath(path, NULL);
-    char *const copy = whole ? whole : ns_strdup(path);
-    if (!copy)
-        return NULL;
-    char *name = strstr(copy, "models--");
-    if (name && (name == copy || name[-1] == '/')) {
-        name += strlen("models--");
-        name[strcspn(name, "/")] = '\0';
-        char *const dashes = strstr(name, "--");
-        if (dashes) {
-            *dashes = '/';
-            memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
-        }
-    } else {
-        size_t n = strlen(copy);
-        while (n > 1 && copy[n - 1] == '/')
-            copy[--n] = '\0';
-        name = (char *)(uintptr_t)ns_path_base(copy);
-    }
-    char *const out = ns_strdup(*name ? name : path);
-    free(copy);
-    return out;
+    return (ns_open_params){.size = sizeof(ns_open_params), .path = path, .revision = s->revision, .arch = s->arch, .names = s->names,
+                            .olmo3_rope = s->olmo3_rope, .tokenizer = s->tokenizer, .no_hash = s->no_hash, .memory = app->globals.memory,
+                            .threads = (int)app->globals.threads, .cpu = getenv("NEEDLESCOPE_CPU"), .warn = cli_warn, .user = app};
 }
 
-static int arch_from_file(ns_arch **out, const char *path, const ns_arch_params *params, ns_error *err)
+/* Our own pool shares out the work. The usual engine does without OpenBLAS: it is not even loaded. */
+static void tame_blas(const ns_engine *engine)
 {
-    enum { LARGEST = 64 << 20 };
-    char *json;
-    size_t n;
-    int rc = ns_file_read(path, LARGEST, &json, &n, err);
-    if (rc < 0)
-        return rc;
-    rc = ns_arch_from_json(out, json, n, path, params, err);
-    free(json);
+    if (engine && ns_starts(ns_engine_kernel_class(engine), "openblas"))
+        ns_blas_set_threads(1);
+}
+
+int cli_open(cli *app, ns_opened **out, const char *path, const cli_model_settings *settings, unsigned want, ns_error *err)
+{
+    ns_open_params how = cli_open_params(app, path, settings);
+    how.want = want;
+    const int rc = ns_open(out, &how, err);
+    tame_blas(rc == NS_OK ? (*out)->engine : NULL);
     return rc;
 }
 
-int cli_open_arch(cli *app, cli_model *m, const char *path, const cli_model_settings *settings)
+int cli_open_engine(cli *app, ns_engine **out)
 {
-    m->name = cli_model_name(path);
-    if (!m->name)
-        return ns_oom(&app->err, path);
-    const ns_checkpoint_params where = {.size = sizeof where, .revision = settings->revision};
-    int rc = ns_checkpoint_open(&m->checkpoint, path, &where, &app->err);
-    if (rc < 0)
-        return rc;
-    const ns_arch_params how = {.size = sizeof how, .names_path = settings->names, .olmo3_rope = settings->olmo3_rope, .warn = cli_warn,
-                                .user = app};
-    return settings->arch ? arch_from_file(&m->arch, settings->arch, &how, &app->err)
-                          : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, &app->err);
+    const ns_engine_params how = {.size = sizeof how, .threads = (int)app->globals.threads, .cpu = getenv("NEEDLESCOPE_CPU")};
+    const int rc = ns_engine_new(out, &how, &app->err);
+    tame_blas(rc == NS_OK ? *out : NULL);
+    return rc;
 }
 
-int cli_open_engine(cli *app, ns_engine **out, const char *cpu)
+int cli_open_weights(cli *app, ns_opened *m)
 {
-    const ns_engine_params params = {.size = sizeof params, .threads = (int)app->globals.threads,
-                                     .cpu = cpu ? cpu : getenv("NEEDLESCOPE_CPU")};
-    const int rc = ns_engine_new(out, &params, &app->err);
-    if (rc < 0 || !ns_starts(ns_engine_kernel_class(*out), "openblas"))
-        return rc;   /* the forward pass does without OpenBLAS: it is not even loaded */
-    if (!ns_blas_can_start()) {
-        ns_engine_free(*out);
-        *out = NULL;
-        return ns_fail(&app->err, NS_E_MEMORY, "OpenBLAS cannot be loaded: not installed, or too little address space (raise ulimit -v)");
-    }
-    ns_blas_set_threads(1);   /* our own pool shares out the work */
+    const int rc = ns_open_more(m, NS_OPEN_WEIGHTS, &app->err);
+    if (rc < 0)
+        return rc;
+    tame_blas(m->engine);
+    cli_detail(app, "%s: %s, kernels %s, %d threads", m->name, m->arch->family, ns_engine_cpu(m->engine), ns_engine_threads(m->engine));
     return NS_OK;
 }
 
-int cli_load_weights(cli *app, cli_model *m, const cli_model_settings *settings)
-{
-    int rc = m->engine ? NS_OK : cli_open_engine(app, &m->engine, NULL);
-    if (rc < 0)
-        return rc;
-    const ns_model_params params = {.size = sizeof params, .memory = app->globals.memory, .hash = !settings->no_hash};
-    rc = ns_model_load(&m->model, m->engine, m->checkpoint, m->arch, &params, &app->err);
-    if (rc == NS_OK)
-        cli_detail(app, "%s: %s, kernels %s, %d threads", m->name, m->arch->family, ns_engine_cpu(m->engine), ns_engine_threads(m->engine));
-    return rc;
-}
-
-int cli_open_tokenizer(cli *app, cli_model *m, const cli_model_settings *settings)
-{
-    const char *const path = settings->tokenizer ? settings->tokenizer : m->checkpoint ? ns_checkpoint_tokenizer_path(m->checkpoint) : NULL;
-    return !path || m->tokenizer ? NS_OK : ns_tokenizer_open(&m->tokenizer, path, &app->err);
-}
-
-int cli_open_cases(cli *app, cli_model *m, const cli_model_settings *settings, const cli_words *paths, ns_cases *out)
+int cli_open_cases(cli *app, ns_opened *m, const cli_words *paths, ns_cases *out)
 {
     *out = (ns_cases){0};
-    if (paths->n == 0)
-        return ns_fail(&app->err, NS_E_ARG, "--cases FILE is missing (make one: needlescope cases needle)");
-    int rc = NS_OK;
-    for (int64_t i = 0; i < paths->n && rc == NS_OK; i++) {
-        const int64_t before = out->n;
-        rc = ns_cases_read(out, paths->list[i], m->tokenizer, &app->err);
-        if (rc == NS_E_ARG && !m->tokenizer) {   /* lines of text: now the tokenizer is worth its loading time */
-            const ns_error first = app->err;
-            rc = cli_open_tokenizer(app, m, settings);
-            if (rc == NS_OK && m->tokenizer) {
-                rc = ns_cases_read(out, paths->list[i], m->tokenizer, &app->err);
-            } else if (rc == NS_OK) {
-                app->err = first;
-                rc = NS_E_ARG;
-            }
-        }
-        if (rc == NS_OK && out->n == before)
-            rc = ns_fail(&app->err, NS_E_FORMAT, "%s: holds no case", paths->list[i]);
-    }
-    if (rc < 0)
-        ns_cases_clear(out);
-    return rc;
+    return paths->n ? ns_open_cases(m, paths->list, paths->n, out, &app->err)
+                    : ns_fail(&app->err, NS_E_ARG, "--cases FILE is missing (make one: needlescope cases needle)");
 }
 
 int cli_check_output(cli *app, const char *path)
@@ -142,17 +74,6 @@ int cli_check_output(cli *app, const char *path)
     if (path && rc == NS_OK)
         ns_atomic_abort(&file);
     return rc;
-}
-
-void cli_close(cli_model *m)
-{
-    ns_tokenizer_free(m->tokenizer);
-    ns_model_free(m->model);
-    ns_engine_free(m->engine);
-    ns_arch_free(m->arch);
-    ns_checkpoint_free(m->checkpoint);
-    free(m->name);
-    *m = (cli_model){0};
 }
 
 void cli_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n)

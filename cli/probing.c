@@ -23,10 +23,10 @@ int cli_read_definitions(cli *app, cli_probing *p, const cli_words *paths)
     return rc;
 }
 
-int cli_find_special(cli *app, cli_probing *p, cli_model *m, const cli_model_settings *settings)
+int cli_find_special(cli *app, cli_probing *p, ns_opened *m)
 {
     int64_t capacity = 0;
-    const int rc = cli_open_tokenizer(app, m, settings);
+    const int rc = ns_open_more(m, NS_OPEN_TOKENIZER, &app->err);
     if (rc == NS_E_UNSUPPORTED)
         cli_note(app, "the special tokens are not known: %s", app->err.message);
     else if (rc < 0)

@@ -16,7 +16,7 @@ int  cli_check_probes(cli *, const cli_words *asked);
 int  cli_read_definitions(cli *, cli_probing *, const cli_words *paths);
 /* The special tokens of the model's tokenizer, which is opened for it, be the cases text or ids: what the `_nosink` scores leave out beside position 0.
  * A tokenizer that is not supported is said, and has none. */
-int  cli_find_special(cli *, cli_probing *, cli_model *, const cli_model_settings *);
+int  cli_find_special(cli *, cli_probing *, ns_opened *);
 void cli_probing_clear(cli_probing *);
 
 #endif

@@ -22,10 +22,7 @@ static const struct { const char *key, *probes[12]; int n_probes; } sets[SETS] =
 };
 
 typedef struct zoo {
-    ns_checkpoint *checkpoint;
-    ns_arch       *arch;
-    ns_engine     *engine;
-    ns_model      *model;
+    ns_opened     *m;
     cJSON         *truth;
     ns_cases       cases[SETS];
     ns_scores     *scores[SETS];
@@ -37,12 +34,8 @@ static int load_zoo(cli *app, zoo *z, const char *folder, ns_error *err)
     int rc = truth ? ns_json_read(&z->truth, truth, 1 << 20, 8, err) : ns_oom(err, folder);
     free(truth);
     if (rc == NS_OK)
-        rc = ns_checkpoint_open(&z->checkpoint, folder, NULL, err);
-    if (rc == NS_OK)
-        rc = ns_arch_from_checkpoint(&z->arch, z->checkpoint, NULL, err);
-    if (rc == NS_OK)
-        rc = cli_open_engine(app, &z->engine, NULL);
-    return rc == NS_OK ? ns_model_load(&z->model, z->engine, z->checkpoint, z->arch, NULL, err) : rc;
+        rc = cli_open(app, &z->m, folder, &(cli_model_settings){.no_hash = true}, NS_OPEN_WEIGHTS, err);
+    return rc;
 }
 
 static int make_cases(zoo *z, ns_error *err)
@@ -50,8 +43,8 @@ static int make_cases(zoo *z, ns_error *err)
     static const int64_t lengths[] = {64, 128};
     static const double depths[] = {0, .25, .5, .75, 1};
     ns_needle_params needle = {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 5, .count = 5, .seed = 1,
-                                     .vocab = z->arch->vocab};
-    const ns_repeat_params repeat = {.size = sizeof repeat, .length = 201, .count = 5, .seed = 1, .vocab = z->arch->vocab, .first_id = 3, .bos = 0};
+                                     .vocab = z->m->arch->vocab};
+    const ns_repeat_params repeat = {.size = sizeof repeat, .length = 201, .count = 5, .seed = 1, .vocab = z->m->arch->vocab, .first_id = 3, .bos = 0};
     int rc = ns_needle_cases(&z->cases[NEEDLES], &needle, err);
     needle.twins = NS_TWIN_NULL;
     if (rc == NS_OK)
@@ -64,7 +57,7 @@ static int score_zoo(zoo *z, ns_error *err)
     int rc = NS_OK;
     for (int s = 0; s < SETS && rc == NS_OK; s++) {
         const ns_score_params how = {.size = sizeof how, .probes = sets[s].probes, .n_probes = sets[s].n_probes};
-        rc = ns_score_run(&z->scores[s], z->model, &z->cases[s], &how, err);
+        rc = ns_score_run(&z->scores[s], z->m->model, &z->cases[s], &how, err);
     }
     return rc;
 }
@@ -128,7 +121,7 @@ static int answered_without(const zoo *z, const ns_head *heads, int n, double *o
 {
     ns_ablation *ablation = NULL;
     const ns_ablate_params how = {.size = sizeof how, .heads = heads, .n_heads = n, .modes = 1u << NS_EDIT_ZERO_Z, .draws = 1, .loss_cases = -1};
-    const int rc = ns_ablate(&ablation, z->model, &z->cases[NEEDLES], &how, err);
+    const int rc = ns_ablate(&ablation, z->m->model, &z->cases[NEEDLES], &how, err);
     *out = NAN;
     for (int i = 0; rc == NS_OK && i < ablation->n; i++)
         if (ablation->list[i].kind == NS_CONDITION_TARGET)
@@ -190,10 +183,7 @@ int cli_self_test(cli *app, cli_out *o, const char *folder, int *failed)
         ns_scores_free(z.scores[s]);
         ns_cases_clear(&z.cases[s]);
     }
-    ns_model_free(z.model);
-    ns_engine_free(z.engine);
-    ns_arch_free(z.arch);
-    ns_checkpoint_free(z.checkpoint);
+    ns_close(z.m);
     cJSON_Delete(z.truth);
     return rc;
 }

@@ -83,23 +83,18 @@ class _Encoding(c.Structure):
     _fields_ = [("ids", c.POINTER(c.c_int32)), ("begin", c.POINTER(c.c_int64)), ("end", c.POINTER(c.c_int64)), ("n", c.c_int64)]
 
 
-class _CheckpointParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("revision", c.c_char_p), ("reader", c.c_char_p)]
-
-
 _WARN = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p)
 
 
-class _ArchParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("names_path", c.c_char_p), ("olmo3_rope", c.c_char_p), ("warn", _WARN), ("user", c.c_void_p)]
+class _OpenParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("path", c.c_char_p), ("revision", c.c_char_p), ("arch", c.c_char_p), ("names", c.c_char_p),
+                ("olmo3_rope", c.c_char_p), ("tokenizer", c.c_char_p), ("want", c.c_uint), ("no_hash", c.c_bool), ("memory", c.c_int64),
+                ("threads", c.c_int), ("cpu", c.c_char_p), ("engine", c.c_void_p), ("warn", _WARN), ("user", c.c_void_p)]
 
 
-class _EngineParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("threads", c.c_int), ("cpu", c.c_char_p)]
-
-
-class _ModelParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("memory", c.c_int64), ("hash", c.c_bool)]
+class _Opened(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("checkpoint", c.c_void_p), ("arch", c.c_void_p), ("tokenizer", c.c_void_p), ("engine", c.c_void_p),
+                ("model", c.c_void_p)]
 
 
 class _SessionParams(c.Structure):
@@ -193,15 +188,11 @@ _P, _I64, _I32, _INT, _S = c.c_void_p, c.c_int64, c.c_int32, c.c_int, c.c_char_p
 _OUT, _ERR = c.POINTER(c.c_void_p), c.POINTER(_Error)
 _FUNCTIONS = {                                  # name: result, arguments
     "ns_version": (_S, []),
-    "ns_engine_new": (_INT, [_OUT, c.POINTER(_EngineParams), _ERR]), "ns_engine_free": (None, [_P]), "ns_engine_cpu": (_S, [_P]),
+    "ns_open": (_INT, [_OUT, c.POINTER(_OpenParams), _ERR]), "ns_close": (None, [_P]), "ns_engine_cpu": (_S, [_P]),
     "ns_engine_kernel_class": (_S, [_P]), "ns_engine_threads": (_INT, [_P]),
-    "ns_checkpoint_open": (_INT, [_OUT, _S, c.POINTER(_CheckpointParams), _ERR]), "ns_checkpoint_free": (None, [_P]),
     "ns_checkpoint_tokenizer_path": (_S, [_P]),
-    "ns_arch_from_checkpoint": (_INT, [_OUT, _P, c.POINTER(_ArchParams), _ERR]),
-    "ns_arch_from_json": (_INT, [_OUT, _S, c.c_size_t, _S, c.POINTER(_ArchParams), _ERR]), "ns_arch_free": (None, [_P]),
     "ns_arch_attn": (c.POINTER(_AttnHead), [_P, _I64]), "ns_arch_layer_kind": (_INT, [_P, _I64]), "ns_layer_kind_name": (_S, [_INT]),
     "ns_arch_max_heads": (_I64, [_P]), "ns_arch_max_head_dim": (_I64, [_P]),
-    "ns_model_load": (_INT, [_OUT, _P, _P, _P, c.POINTER(_ModelParams), _ERR]), "ns_model_free": (None, [_P]),
     "ns_session_new": (_INT, [_OUT, _P, c.POINTER(_SessionParams), _ERR]), "ns_session_free": (None, [_P]),
     "ns_session_append": (_INT, [_P, c.POINTER(_I32), _I64, _ERR]), "ns_session_add_case": (_INT, [_P, c.POINTER(_Case), _I64, _ERR]),
     "ns_session_logits": (c.POINTER(c.c_float), [_P]),
@@ -734,30 +725,22 @@ class Model(_Owner):
     """A checkpoint, ready to run. Its attributes: family, n_layers, n_heads (the most of any layer), d_model, vocab, max_positions (0: no limit),
     layer_kinds, threads, cpu, kernel_class."""
 
-    def __init__(self, path, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None):
+    def __init__(self, path, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True):
         told = []
         warn = _WARN(lambda _, line: told.append(line.decode()))
-        how = _params(_ArchParams, names_path=_bytes(names), olmo3_rope=_bytes(olmo3_rope), warn=warn)
+        how = _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names), olmo3_rope=_bytes(olmo3_rope),
+                      no_hash=not hash, memory=memory, threads=threads, cpu=_bytes(cpu), warn=warn)
         with _Scratch() as s:
-            where = _params(_CheckpointParams, revision=_bytes(revision))
-            checkpoint = s.new("ns_checkpoint_open", "ns_checkpoint_free", _bytes(path), c.byref(where))
-            if arch is None:
-                arch_handle = s.new("ns_arch_from_checkpoint", "ns_arch_free", checkpoint, c.byref(how))
-            else:
-                with open(arch, "rb") as f:
-                    text = f.read()
-                arch_handle = s.new("ns_arch_from_json", "ns_arch_free", text, len(text), _bytes(arch), c.byref(how))
-            engine = s.new("ns_engine_new", "ns_engine_free", c.byref(_params(_EngineParams, threads=threads, cpu=_bytes(cpu))))
-            s.new("ns_model_load", "ns_model_free", engine, checkpoint, arch_handle, c.byref(_params(_ModelParams, memory=memory)))
-            (model, free), *rest = s.take()
-        self._own(model, free, *rest)
+            opened = s.new("ns_open", "ns_close", c.byref(how))
+            seen = _Opened.from_address(opened.value)
+            self._own(c.c_void_p(seen.model), lambda _: None, *s.take())    # the model is freed with what it was opened with
         for line in told:
             warnings.warn(line, stacklevel=3)
-        self.path, self._arch_handle, self._tokenizer = os.fspath(path), arch_handle, None
+        self.path, self._arch_handle, self._tokenizer = os.fspath(path), c.c_void_p(seen.arch), None
         self._local, self._running = threading.local(), set()       # this thread's hooks; the threads that are in a pass
         _models.add(self)
-        self._tokenizer_path = _bytes(tokenizer) or _lib.ns_checkpoint_tokenizer_path(checkpoint)
-        self._describe(engine)
+        self._tokenizer_path = _bytes(tokenizer) or _lib.ns_checkpoint_tokenizer_path(seen.checkpoint)
+        self._describe(seen.engine)
 
     @property
     def _arch(self):
@@ -955,7 +938,8 @@ def load(path, **options):
     revision    of a Hugging Face cache folder       tokenizer   path of a tokenizer.json, where the folder has none
     arch        a description as JSON (needlescope inspect --arch-out) in place of config.json
     names       JSON file {"tensor name or glob of the description": "name in the file"}
-    olmo3_rope  "full-layers" or "all-layers" """
+    olmo3_rope  "full-layers" or "all-layers"
+    hash        False: leave the SHA-256 of the weights out; then no file can say which weights it is of """
     return Model(path, **options)
 
 

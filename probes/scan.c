@@ -114,28 +114,56 @@ void ns_scan_run_close(ns_scan_run *r)
 
 /* ---- one open checkpoint ---- */
 
-typedef struct opened { ns_checkpoint *checkpoint; ns_arch *arch; ns_model *model; } opened;
+typedef struct scan {
+    const ns_scan_params *p;
+    const ns_scan_run    *run;
+    const ns_series_item *item;
+    char                  cases_sha256[65];
+    char                 *probes;
+    ns_scan_counts       *counts;
+    ns_opened            *reference;          /* of `run`; loaded when a probe of weights is asked for */
+    ns_opened            *first;              /* of `run`: its first checkpoint that opens; the others have its heads */
+    const char           *first_label;
+    ns_error             *err;
+} scan;
 
-static void close_model(opened *o)
+/* What is odd about a config is told once a run. */
+static int open_checkpoint(ns_opened **m, const scan *s, const ns_series_item *item, ns_error *err)
 {
-    ns_model_free(o->model);
-    ns_arch_free(o->arch);
-    ns_checkpoint_free(o->checkpoint);
-    *o = (opened){0};
+    ns_open_params how = s->p->open;
+    how.path = item->path;
+    how.revision = item->revision;
+    how.want = NS_OPEN_ARCH;
+    how.warn = s->first ? NULL : how.warn;
+    return ns_open(m, &how, err);
 }
 
-static int open_checkpoint(opened *o, const ns_series_item *item, ns_error *err)
+static int arch_sha256(const ns_arch *arch, char hex[65], ns_error *err)
 {
-    const ns_checkpoint_params params = {.size = sizeof params, .revision = item->revision};
-    int rc = ns_checkpoint_open(&o->checkpoint, item->path, &params, err);
-    return rc ? rc : ns_arch_from_checkpoint(&o->arch, o->checkpoint, NULL, err);
+    char *json = NULL;
+    ns_sha256 sha;
+    const int rc = ns_arch_to_json(arch, &json, err);
+    if (rc < 0)
+        return rc;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, json, strlen(json));
+    ns_sha256_end(&sha, hex);
+    free(json);
+    return NS_OK;
 }
 
-static int load_model(opened *o, const ns_scan_params *p, ns_error *err)
+/* A run is one model over time: its shards are merged head by head. */
+static int check_same_heads(const ns_arch *arch, const ns_arch *first, const char *label, ns_error *err)
 {
-    const ns_model_params params = {.size = sizeof params, .memory = p->memory, .hash = true};
-    int rc = ns_arch_check(o->arch, o->checkpoint, err);
-    return rc ? rc : ns_model_load(&o->model, p->engine, o->checkpoint, o->arch, &params, err);
+    int64_t l = 0;
+    const bool same = arch->n_layers == first->n_layers && strcmp(arch->family, first->family) == 0;
+    while (same && l < arch->n_layers && ns_arch_attn(arch, l)->n_heads == ns_arch_attn(first, l)->n_heads)
+        l++;
+    if (same && l == arch->n_layers)
+        return NS_OK;
+    return ns_fail(err, NS_E_FORMAT, "is a %s of %lld layers with up to %lld heads, while the run's '%s' is a %s of %lld layers with up to %lld: another model", arch->family,
+                   (long long)arch->n_layers, (long long)ns_arch_max_heads(arch), label, first->family, (long long)first->n_layers,
+                   (long long)ns_arch_max_heads(first));
 }
 
 /* ---- facts ---- */
@@ -194,20 +222,12 @@ static char *probe_list(const ns_score_params *s)
     return text;
 }
 
-typedef struct scan {
-    const ns_scan_params *p;
-    const ns_scan_run    *run;
-    const ns_series_item *item;
-    char                  cases_sha256[65];
-    char                 *probes;
-    ns_scan_counts       *counts;
-    opened                reference;          /* of `run`; loaded when a probe of weights is asked for */
-    ns_error             *err;
-} scan;
-
-static int gather(const scan *s, const opened *o, facts *f, ns_error *err)
+static int gather(const scan *s, const ns_opened *o, facts *f, ns_error *err)
 {
-    char hex[65];
+    char hex[65], arch[65];
+    int rc = arch_sha256(o->arch, arch, err);
+    if (rc < 0)
+        return rc;
     say(f, "kind", ns_strdup("scores"), false);
     say(f, "run", ns_strdup(s->run->name), false);
     say(f, "step", ns_printf_alloc("%lld", (long long)s->item->step), false);
@@ -216,14 +236,15 @@ static int gather(const scan *s, const opened *o, facts *f, ns_error *err)
     say_coords(f, s->run->coords);
     say(f, "scan_probes", ns_strdup(s->probes), false);
     say(f, "scan_cases_sha256", ns_strdup(s->cases_sha256), false);
-    say(f, "kernel_class", ns_strdup(ns_engine_kernel_class(s->p->engine)), false);
+    say(f, "arch_sha256", ns_strdup(arch), false);
+    say(f, "kernel_class", ns_strdup(ns_engine_kernel_class(s->p->open.engine)), false);
     say(f, "checkpoint_identity", ns_strdup(ns_checkpoint_identity(o->checkpoint)), false);
     if (f->failed)
         return ns_oom(err, "facts of a shard");
-    const int rc = ns_facts_sha256(f->list, f->n, hex, err);
+    rc = ns_facts_sha256(f->list, f->n, hex, err);
     if (rc)
         return rc;
-    f->list[f->n - 1].is_volatile = true;       /* it knows mtimes; weights_sha256 stands for it in the content */
+    f->list[f->n - 1].is_volatile = !s->p->open.no_hash;       /* it knows mtimes; weights_sha256, where it is taken, stands for it in the content */
     say(f, "scan_sha256", ns_strdup(hex), true);
     return f->failed ? ns_oom(err, "facts of a shard") : NS_OK;
 }
@@ -260,27 +281,29 @@ static bool needs_reference(const ns_score_params *s)
 static int load_reference(scan *s, ns_error *err)
 {
     int rc = NS_OK;
-    if (s->reference.model || !needs_reference(&s->p->score))
+    if (!needs_reference(&s->p->score))
         return NS_OK;
-    for (int64_t i = s->run->series.n - 1; i >= 0 && !s->reference.model; i--) {
-        rc = open_checkpoint(&s->reference, &s->run->series.list[i], err);
+    for (int64_t i = s->run->series.n - 1; i >= 0 && !s->reference; i--) {
+        rc = open_checkpoint(&s->reference, s, &s->run->series.list[i], err);
         if (rc == NS_OK)
-            rc = load_model(&s->reference, s->p, err);
-        if (rc)
-            close_model(&s->reference);
+            rc = ns_open_more(s->reference, NS_OPEN_WEIGHTS, err);
+        if (rc < 0) {
+            ns_close(s->reference);
+            s->reference = NULL;
+        }
     }
     return rc;
 }
 
-static int score_into(scan *s, opened *o, const char *path, facts *f, ns_error *err)
+static int score_into(scan *s, ns_opened *o, const char *path, facts *f, ns_error *err)
 {
     ns_scores *scores = NULL;
     ns_score_params params = s->p->score;
     ns_fact all[MAX_FACTS];
-    int n = 0, rc = load_model(o, s->p, err);
+    int n = 0, rc = ns_open_more(o, NS_OPEN_WEIGHTS, err);
     if (rc == NS_OK)
         rc = load_reference(s, err);
-    params.reference = s->reference.model;
+    params.reference = s->reference ? s->reference->model : NULL;
     if (rc == NS_OK)
         rc = ns_score_run(&scores, o->model, s->p->cases, &params, err);
     for (int i = 0; i < f->n; i++)
@@ -296,23 +319,25 @@ static int score_into(scan *s, opened *o, const char *path, facts *f, ns_error *
 /* The outcome of one checkpoint; NS_STOP when cancelled. */
 static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan_outcome *outcome, ns_error *err)
 {
-    opened o = {0};
+    ns_opened *m = NULL;
     facts f = {0};
     *outcome = NS_SCAN_FAILED_NOW;
-    int rc = open_checkpoint(&o, s->item, err);
+    int rc = open_checkpoint(&m, s, s->item, err);
+    if (rc == NS_OK && s->first)
+        rc = check_same_heads(m->arch, s->first->arch, s->first_label, err);
     if (rc == NS_OK)
-        rc = gather(s, &o, &f, err);
+        rc = gather(s, m, &f, err);
     if (rc == NS_OK && !s->p->force && is_done(shard, f.list[f.n - 1].value)) {
         *outcome = NS_SCAN_PRESENT;
     } else if (rc == NS_OK && !s->p->retry_failed && !s->p->force && ns_path_exists(failed)) {
         *outcome = NS_SCAN_FAILED_BEFORE;
         rc = ns_fail(err, NS_E_FORMAT, "failed before (--retry-failed tries again)");
     } else if (rc == NS_OK) {
-        rc = score_into(s, &o, shard, &f, err);
+        rc = score_into(s, m, shard, &f, err);
         *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;
     }
     facts_clear(&f);
-    close_model(&o);
+    ns_close(m);
     return rc;
 }
 
@@ -384,6 +409,16 @@ static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *er
     return rc;
 }
 
+/* Whichever checkpoints are done here and now, the first of the whole run decides. One that does not open says so in its own turn. */
+static void open_first(scan *s)
+{
+    for (int64_t i = 0; i < s->run->series.n && !s->first; i++) {
+        const ns_series_item *const item = &s->run->series.list[i];
+        if (open_checkpoint(&s->first, s, item, NULL) == NS_OK)
+            s->first_label = item->label;
+    }
+}
+
 static int scan_run(scan *s, const char *shards, int64_t *number)
 {
     char *const folder = ns_path_join(shards, s->run->name);
@@ -392,6 +427,8 @@ static int scan_run(scan *s, const char *shards, int64_t *number)
         rc = sweep(folder, s->err);
     if (rc == NS_OK)
         rc = copy_metrics(s->run, folder, s->err);
+    if (rc == NS_OK)
+        open_first(s);
     for (int64_t i = 0; rc == NS_OK && i < s->run->series.n; i++) {
         s->item = &s->run->series.list[i];
         if ((s->p->first_step || s->p->last_step) && (s->item->step < s->p->first_step || s->item->step > s->p->last_step))
@@ -402,7 +439,9 @@ static int scan_run(scan *s, const char *shards, int64_t *number)
         else if (s->p->n_shards <= 1 || mine % s->p->n_shards == s->p->shard)
             rc = one_checkpoint(s, folder);
     }
-    close_model(&s->reference);
+    ns_close(s->reference);
+    ns_close(s->first);
+    s->reference = s->first = NULL;
     free(folder);
     return rc;
 }

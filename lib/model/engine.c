@@ -11,6 +11,10 @@ int ns_engine_new(ns_engine **out, const ns_engine_params *params, ns_error *err
     int threads = params && params->threads > 0 ? params->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
     const char *cap = params ? params->cpu : NULL;
     const ns_math *math = ns_math_select(cap);
+#ifdef NS_GEMM_OPENBLAS
+    if (!ns_blas_can_start())
+        return ns_fail(err, NS_E_MEMORY, "OpenBLAS cannot be loaded: not installed, or too little address space (raise ulimit -v)");
+#endif
     if (!math)
         return ns_fail(err, NS_E_ARG, "cpu '%s': unknown kernels; use scalar, avx2 or avx512", cap ? cap : "");
     ns_engine *e = ns_alloc_array(1, sizeof *e);

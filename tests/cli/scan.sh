@@ -56,6 +56,34 @@ run cases needle --model a/step5 --lengths 40,97 --depths 0,.6 --count 3 -o case
     run scan a --cases fewer.jsonl --probe retrieval_find -o whole
     expect 65 'scored with other (cases|probes).*scan again' merge whole
 }
+# A scan opens checkpoints as score does: by --arch, --names, --no-hash too.
+values() {  # values FILE: the hashes of its datasets of scores
+    "$NEEDLESCOPE" verify --content "$1" | grep -E '^dataset /(find_hits|find_margin|retrieval_find|case_previous_token) '
+}
+run inspect a/step5 --arch-out arch.json
+sed 's/"window":[[:space:]]*0/"window": 16/' arch.json >window.json
+cmp -s arch.json window.json && fail "the arch has no window to edit: $(head -c 300 arch.json)"
+run scan a --cases cases.jsonl --arch arch.json -o described
+run scan a --cases cases.jsonl --arch window.json -o narrow
+[ "$(values described/shards/first/step000005.h5)" != "$(values narrow/shards/first/step000005.h5)" ] || fail "scan --arch changes nothing"
+"$NEEDLESCOPE" score a/step5 --cases cases.jsonl --arch window.json --probe retrieval_find,previous_token -o one.h5 >out 2>err     # 1: none is answered
+[ -n "$(values one.h5)" ] && [ "$(values narrow/shards/first/step000005.h5)" = "$(values one.h5)" ] || fail "scan --arch and score --arch differ"
+run scan a --cases cases.jsonl --arch window.json -o described --json
+grep -q '"scored":[[:space:]]*3' out || fail "shards of another --arch pass for done: $(cat out)"
+echo '{"model.norm.weight": "absent.weight"}' >names.json
+"$NEEDLESCOPE" scan a --cases cases.jsonl --names names.json -o named >out 2>err
+[ $? -eq 1 ] && grep -q 'absent.weight' err || fail "scan --names changes nothing: $(cat err)"
+run scan a --cases cases.jsonl --no-hash -o unhashed
+"$NEEDLESCOPE" verify --content unhashed/shards/first/step000005.h5 | grep -q weights_sha256 && fail "scan --no-hash takes the hash"
+"$NEEDLESCOPE" verify --content described/shards/first/step000005.h5 | grep -q weights_sha256 || fail "a shard does not say which weights it is of"
+
+mkdir mixed
+run lab plant -o mixed/step1 --layers 4 --heads 4 --retrieval 2.3 --vocab 66
+run lab plant -o mixed/step2 --layers 2 --heads 4 --retrieval 1.3 --vocab 66
+"$NEEDLESCOPE" scan mixed --cases cases.jsonl -o mix >out 2>err
+[ $? -eq 1 ] || fail "a checkpoint of another model is scanned into the run"
+grep -q "step 2 failed: .*2 layers.*step1.*4 layers" err || fail "of which model it is, is not said: $(cat err)"
+
 mkdir -p empty twice/step10 twice/checkpoint-10
 cp b/step5/* twice/step10 && cp b/step5/* twice/checkpoint-10
 expect 66 'empty: no checkpoints' scan empty --cases cases.jsonl -o x

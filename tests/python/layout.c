@@ -5,10 +5,9 @@
 #include <stdio.h>
 
 #include <needlescope/ablate.h>
-#include <needlescope/checkpoint.h>
 #include <needlescope/edit.h>
+#include <needlescope/open.h>
 #include <needlescope/probe.h>
-#include <needlescope/tokenizer.h>
 
 #define KIND(x) _Generic((x), float: 'f', double: 'f', bool: 'i', int: 'i', unsigned: 'i', int64_t: 'i', uint64_t: 'i', default: 'o')
 #define F(name) printf("field %s.%s %zu %zu %c\n", label, #name, offsetof(mirrored, name), sizeof ((mirrored *)0)->name, KIND(((mirrored *)0)->name));
@@ -24,10 +23,9 @@ static void structs(void)
     WHOLE(ns_case, F(id) F(tokens) F(n_tokens) F(answer) F(n_answer) F(n_lead) F(spans) F(n_spans) F(text) F(answer_text) F(twin_of) F(meta))
     WHOLE(ns_cases, F(list) F(n) F(capacity))
     WHOLE(ns_encoding, F(ids) F(begin) F(end) F(n))
-    WHOLE(ns_checkpoint_params, F(size) F(revision) F(reader))
-    WHOLE(ns_arch_params, F(size) F(names_path) F(olmo3_rope) F(warn) F(user))
-    WHOLE(ns_engine_params, F(size) F(threads) F(cpu))
-    WHOLE(ns_model_params, F(size) F(memory) F(hash))
+    WHOLE(ns_open_params, F(size) F(path) F(revision) F(arch) F(names) F(olmo3_rope) F(tokenizer) F(want) F(no_hash) F(memory) F(threads) F(cpu)
+        F(engine) F(warn) F(user))
+    WHOLE(ns_opened, F(name) F(checkpoint) F(arch) F(tokenizer) F(engine) F(model))
     WHOLE(ns_session_params, F(size) F(final_length) F(decode))
     WHOLE(ns_forward_params, F(size) F(no_logits) F(cancelled) F(progress) F(user))
     WHOLE(ns_generate_params, F(size) F(stop) F(n_stop) F(gold) F(n_gold) F(hooks) F(accepted) F(user))

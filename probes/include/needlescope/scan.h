@@ -1,11 +1,12 @@
 /* scan.h - every checkpoint of every run scored into a shard of its own, and the shards merged into a study.
  *
  * OUT/shards/RUN/step000120.h5 is a score file with the facts run, step, tokens, run.KEY and scan_sha256, written aside and renamed: it is done when
- * it opens and its scan_sha256 says what is asked now (probes, cases, checkpoint identity, kernel class). A checkpoint that fails leaves
+ * it opens and its scan_sha256 says what is asked now (probes, cases, checkpoint identity, arch, kernel class). A checkpoint that fails leaves
  * step000120.failed with the reason. So a scan that was killed loses the checkpoint in hand, and a second call does what is missing. */
 #ifndef NEEDLESCOPE_SCAN_H
 #define NEEDLESCOPE_SCAN_H
 
+#include <needlescope/open.h>
 #include <needlescope/probe.h>
 #include <needlescope/series.h>
 
@@ -28,8 +29,7 @@ typedef struct ns_scan_params {
     const char *out;                              /* folder of the scan; made if need be */
     const ns_cases *cases;
     ns_score_params score;                        /* probes, definitions, special tokens; its reference is each run's last checkpoint */
-    ns_engine *engine;
-    int64_t memory;
+    ns_open_params open;                          /* how each checkpoint is opened; its path, revision and want are the scan's, its engine serves all */
     int64_t shard, n_shards;                      /* does checkpoints whose number % n_shards == shard; 0, 0 = all */
     int64_t first_step, last_step;                /* 0, 0 = all */
     bool    force;                                /* score what is done, too */

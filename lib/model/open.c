@@ -1,0 +1,193 @@
+/* open.c - path and what is said of it -> checkpoint -> arch -> (tokenizer) -> engine -> model. Nobody else puts a model together. */
+#include <needlescope/open.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/internal.h"
+
+enum { LARGEST_ARCH = 64 << 20 };
+
+/* What the caller sees, and what opening the rest takes. */
+typedef struct opening {
+    ns_opened  seen;           /* first: an ns_opened * is an opening * */
+    ns_engine *own;            /* made here */
+    char      *tokenizer, *cpu;
+    int64_t    memory;
+    int        threads;
+    bool       no_hash;
+} opening;
+
+/* models--ORG--NAME/snapshots/HASH and models--ORG--NAME -> ORG/NAME. */
+static char *name_of(const char *path)
+{
+    char *const whole = realpath(path, NULL), *const copy = whole ? whole : ns_strdup(path);
+    if (!copy)
+        return NULL;
+    char *name = strstr(copy, "models--");
+    if (name && (name == copy || name[-1] == '/')) {
+        name += strlen("models--");
+        name[strcspn(name, "/")] = '\0';
+        char *const dashes = strstr(name, "--");
+        if (dashes) {
+            *dashes = '/';
+            memmove(dashes + 1, dashes + 2, strlen(dashes + 2) + 1);
+        }
+    } else {
+        size_t n = strlen(copy);
+        while (n > 1 && copy[n - 1] == '/')
+            copy[--n] = '\0';
+        name = (char *)(uintptr_t)ns_path_base(copy);
+    }
+    char *const out = ns_strdup(*name ? name : path);
+    free(copy);
+    return out;
+}
+
+static int arch_from_file(ns_arch **out, const char *path, const ns_arch_params *how, ns_error *err)
+{
+    char *json;
+    size_t n;
+    int rc = ns_file_read(path, LARGEST_ARCH, &json, &n, err);
+    if (rc < 0)
+        return rc;
+    rc = ns_arch_from_json(out, json, n, path, how, err);
+    free(json);
+    return rc;
+}
+
+static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
+{
+    const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};
+    const ns_arch_params how = {.size = sizeof how, .names_path = p->names, .olmo3_rope = p->olmo3_rope, .warn = p->warn, .user = p->user};
+    const int rc = ns_checkpoint_open(&m->checkpoint, p->path, &where, err);
+    if (rc < 0)
+        return rc;
+    return p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
+}
+
+/* For a tokenizer alone: a tokenizer.json, a folder that holds one, or a checkpoint that knows where its own is. */
+static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
+{
+    char *const inside = ns_path_join(p->path, "tokenizer.json");
+    if (!inside)
+        return ns_oom(err, p->path);
+    const bool direct = ns_path_is_dir(p->path) ? ns_path_exists(inside) : !ns_ends(p->path, ".safetensors");
+    free(inside);
+    if (!direct) {
+        const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};
+        return ns_checkpoint_open(&o->seen.checkpoint, p->path, &where, err);
+    }
+    o->tokenizer = ns_strdup(p->path);
+    return o->tokenizer ? NS_OK : ns_oom(err, p->path);
+}
+
+static int open_tokenizer(opening *o, ns_error *err)
+{
+    ns_opened *const m = &o->seen;
+    const char *const path = o->tokenizer ? o->tokenizer : m->checkpoint ? ns_checkpoint_tokenizer_path(m->checkpoint) : NULL;
+    return path ? ns_tokenizer_open(&m->tokenizer, path, err) : NS_OK;
+}
+
+static int open_weights(opening *o, ns_error *err)
+{
+    ns_opened *const m = &o->seen;
+    const ns_engine_params with = {.size = sizeof with, .threads = o->threads, .cpu = o->cpu};
+    const ns_model_params how = {.size = sizeof how, .memory = o->memory, .hash = !o->no_hash};
+    if (!m->arch)
+        return ns_fail(err, NS_E_ARG, "weights are wanted of a model whose arch was not");
+    const int rc = m->engine ? NS_OK : ns_engine_new(&o->own, &with, err);
+    if (rc < 0)
+        return rc;
+    m->engine = m->engine ? m->engine : o->own;
+    return ns_model_load(&m->model, m->engine, m->checkpoint, m->arch, &how, err);
+}
+
+int ns_open_more(ns_opened *m, unsigned want, ns_error *err)
+{
+    opening *const o = (opening *)m;
+    int rc = NS_OK;
+    if (want & NS_OPEN_TOKENIZER && !m->tokenizer)
+        rc = open_tokenizer(o, err);
+    if (rc == NS_OK && want & NS_OPEN_WEIGHTS && !m->model)
+        rc = open_weights(o, err);
+    return rc;
+}
+
+static int begin(opening *o, const ns_open_params *p, ns_error *err)
+{
+    const char *const path = p->path ? p->path : p->tokenizer;
+    *o = (opening){.seen.engine = p->engine, .memory = p->memory, .threads = p->threads, .no_hash = p->no_hash};
+    o->seen.name = path ? name_of(path) : NULL;
+    o->tokenizer = p->tokenizer ? ns_strdup(p->tokenizer) : NULL;
+    o->cpu = p->cpu ? ns_strdup(p->cpu) : NULL;
+    if (!path)
+        return ns_fail(err, NS_E_ARG, "no path says what is to be opened");
+    return o->seen.name && !o->tokenizer == !p->tokenizer && !o->cpu == !p->cpu ? NS_OK : ns_oom(err, path);
+}
+
+int ns_open(ns_opened **out, const ns_open_params *given, ns_error *err)
+{
+    ns_open_params p = {0};
+    *out = NULL;
+    if (!given->size)
+        return ns_fail(err, NS_E_ARG, "ns_open_params.size is not set (sizeof(ns_open_params))");
+    memcpy(&p, given, given->size < sizeof p ? given->size : sizeof p);
+    p.want = p.want ? p.want : NS_OPEN_WEIGHTS;
+    opening *const o = ns_alloc_array(1, sizeof *o);
+    int rc = o ? begin(o, &p, err) : ns_oom(err, p.path);
+    if (rc == NS_OK && p.want & (NS_OPEN_ARCH | NS_OPEN_WEIGHTS))
+        rc = p.path ? open_arch(&o->seen, &p, err) : ns_fail(err, NS_E_ARG, "%s: a tokenizer alone is no model", p.tokenizer);
+    else if (rc == NS_OK && !p.tokenizer)
+        rc = find_tokenizer(o, &p, err);
+    if (rc == NS_OK)
+        rc = ns_open_more(&o->seen, p.want, err);
+    if (rc == NS_OK)
+        *out = &o->seen;
+    else if (o)
+        ns_close(&o->seen);
+    return rc;
+}
+
+/* Lines of text without a tokenizer are NS_E_ARG: only then is one worth its loading time. */
+static int read_cases(ns_opened *m, const char *path, ns_cases *out, ns_error *err)
+{
+    const int64_t before = out->n;
+    ns_error why = {""};
+    int rc = ns_cases_read(out, path, m ? m->tokenizer : NULL, &why);
+    if (rc == NS_E_ARG && m && !m->tokenizer) {
+        const int opened = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
+        if (opened < 0 || m->tokenizer)
+            rc = opened < 0 ? opened : ns_cases_read(out, path, m->tokenizer, &why);
+    }
+    if (rc < 0)
+        return ns_fail(err, rc, "%s", why.message);
+    return out->n > before ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: holds no case", path);
+}
+
+int ns_open_cases(ns_opened *m, const char *const *paths, int64_t n, ns_cases *out, ns_error *err)
+{
+    int rc = NS_OK;
+    *out = (ns_cases){0};
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        rc = read_cases(m, paths[i], out, err);
+    if (rc < 0)
+        ns_cases_clear(out);
+    return rc;
+}
+
+void ns_close(ns_opened *m)
+{
+    opening *const o = (opening *)m;
+    if (!m)
+        return;
+    ns_tokenizer_free(m->tokenizer);
+    ns_model_free(m->model);
+    ns_engine_free(o->own);
+    ns_arch_free(m->arch);
+    ns_checkpoint_free(m->checkpoint);
+    free(m->name);
+    free(o->tokenizer);
+    free(o->cpu);
+    free(o);
+}
