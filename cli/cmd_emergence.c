@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/births_text.h"
+#include "cli/birth_rule.h"
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/out.h"
@@ -30,8 +30,8 @@ static const emergence_settings defaults = {.rule = CLI_BIRTH_DEFAULTS, .top = 4
 
 static void cell_event(cli_out *o, ns_event event)
 {
-    char text[CLI_EVENT];
-    cli_cell_text(o, cli_event_text(event, text));
+    char text[NS_EVENT_TEXT];
+    cli_cell_text(o, ns_event_text(event, text));
 }
 
 static void cell_head(cli_out *o, const ns_emergence *e, ns_event event)
@@ -93,14 +93,14 @@ static void print_groups(cli_out *o, const ns_emergence *e)
     cli_out_table(o, "groups", "Over seeds (an interval from 5 seeds on)", columns, sizeof columns / sizeof *columns);
     for (int64_t i = 0; i < e->n_groups; i++) {
         const ns_seed_group *const g = &e->groups[i];
-        char text[CLI_GROUP], time[CLI_EVENT];
-        cli_cell_text(o, cli_group_text(g, ns_study_run_name(e->study, g->runs[0]), text));
+        char text[NS_GROUP_TEXT], time[NS_EVENT_TEXT];
+        cli_cell_text(o, ns_group_text(g, ns_study_run_name(e->study, g->runs[0]), text));
         cli_cell_int(o, g->n);
         cli_cell_int(o, g->interval.born);
-        cli_cell_text(o, cli_time_text(g->interval.median, e->horizon, time));
-        cli_cell_text(o, cli_time_text(g->interval.low, e->horizon, time));
-        cli_cell_text(o, cli_time_text(g->interval.high, e->horizon, time));
-        cli_cell_text(o, cli_time_text(g->median_previous, e->horizon, time));
+        cli_cell_text(o, ns_time_text(g->interval.median, e->horizon, time));
+        cli_cell_text(o, ns_time_text(g->interval.low, e->horizon, time));
+        cli_cell_text(o, ns_time_text(g->interval.high, e->horizon, time));
+        cli_cell_text(o, ns_time_text(g->median_previous, e->horizon, time));
     }
     cli_out_table_end(o);
 }
@@ -134,44 +134,6 @@ static void print_trace(cli_out *o, const ns_emergence *e)
         }
     }
     cli_out_table_end(o);
-}
-
-/* ---- the CSV ---- */
-
-static void csv_number(FILE *f, double x)
-{
-    if (isnan(x) || isinf(x))
-        fputc(',', f);
-    else
-        fprintf(f, "%.0f,", x);
-}
-
-static int write_csv(const ns_emergence *e, const char *path, ns_error *err)
-{
-    char *buffer = NULL;
-    size_t size = 0;
-    FILE *const f = open_memstream(&buffer, &size);
-    if (!f)
-        return ns_oom(err, path);
-    fputs("run,layer,head,layer_kind,life,born_after,born,born_step,gap,died_after,died,died_step,censored_at,score,theta,axis\n", f);
-    for (int64_t i = 0; i < e->n_lives; i++) {
-        const ns_head_life *const l = &e->lives[i];
-        const bool never = isinf(l->born.at);
-        ns_csv_field(f, ns_study_run_name(e->study, l->run));
-        fprintf(f, ",%lld,%lld,%s,%lld,", (long long)l->layer, (long long)l->head, ns_study_layer_kind(e->study, l->run, l->layer), (long long)l->life);
-        csv_number(f, never ? (double)NAN : l->born.after);
-        csv_number(f, l->born.at);
-        csv_number(f, never ? (double)NAN : (double)l->born.step);
-        fprintf(f, "%lld,", (long long)l->born.gap);
-        csv_number(f, l->died_after);
-        csv_number(f, l->died);
-        csv_number(f, l->died_step < 0 ? (double)NAN : (double)l->died_step);
-        csv_number(f, never ? l->born.after : (double)NAN);
-        fprintf(f, "%s,%g,%s\n", e->score, e->birth.theta, e->in_tokens ? "tokens" : "steps");
-    }
-    int rc = fclose(f) == 0 ? ns_file_write(path, buffer, size, err) : ns_oom(err, path);
-    free(buffer);
-    return rc;
 }
 
 static int print(cli *app, const ns_emergence *e, const char *path)
@@ -223,7 +185,7 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
         rc = ns_emergence_run(&e, study, &params, &app->err);
     if (rc == NS_OK) {
         warn_of(app, e);
-        rc = s->out ? write_csv(e, s->out, &app->err) : NS_OK;
+        rc = s->out ? ns_emergence_write_csv(e, s->out, &app->err) : NS_OK;
     }
     if (rc == NS_OK)
         rc = print(app, e, s->out);

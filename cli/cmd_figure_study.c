@@ -1,7 +1,7 @@
 /* cmd_figure_study.c - figures of a study: laziness, births, pairs, curves, loss, strip.  */
 #include <string.h>
 
-#include "cli/births_text.h"
+#include "cli/birth_rule.h"
 #include "cli/commands.h"
 #include "cli/figure.h"
 

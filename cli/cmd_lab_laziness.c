@@ -1,17 +1,12 @@
-/* cmd_lab_laziness.c - lab laziness: the whole story in one command. Options -> plan -> folder, lock -> the table of stages (lab_stages.c). */
+/* cmd_lab_laziness.c - lab laziness: the whole story in one command (needlescope/laboratory.h); here its lines, its bar and its answer. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <needlescope/hooks.h>
+#include <needlescope/laboratory.h>
 
 #include "cli/commands.h"
-#include "cli/lab.h"
-#include "cli/out.h"
 
 typedef struct laziness_settings {
     const char *out, *protocol;
@@ -33,81 +28,46 @@ static const cli_option options[] = {
 };
 #undef FIELD
 
-/* ---- the folder ---- */
+/* ---- what it says while it works ---- */
 
-static int make_folders(const cli_lab *lab)
+typedef struct conversation { const cli *app; cli_progress bar; const char *stage; } conversation;
+
+static void say(void *user, ns_laboratory_line kind, const char *line)
 {
-    static const char *const folders[] = {"", "cases", "configs", "runs", "scan", "lengths", "ablate", "figures", "log"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        char *const path = cli_lab_path(lab, "%s", folders[i]);
-        const int failed = path && mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
-        const int rc = !path ? ns_oom(&lab->app->err, lab->dir) : failed ? ns_fail(&lab->app->err, NS_E_CREATE, "%s: %s", path, strerror(failed))
-            : NS_OK;
-        free(path);
-        if (rc < 0)
-            return rc;
+    conversation *const c = user;
+    cli_progress_end(&c->bar);           /* a line over the bar */
+    if (kind == NS_LABORATORY_WARNING)
+        cli_warn((void *)c->app, line);
+    else
+        (kind == NS_LABORATORY_NOTE ? cli_note : cli_detail)(c->app, "%s", line);
+}
+
+static void show(void *user, const char *stage, double fraction)
+{
+    conversation *const c = user;
+    if (!c->stage || strcmp(c->stage, stage) != 0) {
+        cli_progress_end(&c->bar);
+        c->bar = cli_progress_begin(c->app, stage);
     }
+    c->stage = stage;
+    cli_progress_update(&c->bar, fraction);
+}
+
+/* This program's own file: what the jobs are run with. */
+static int own_path(char *out, size_t size, ns_error *err)
+{
+    const ssize_t n = readlink("/proc/self/exe", out, size - 1);
+    if (n <= 0)
+        return ns_fail(err, NS_E_UNSUPPORTED, "the program's own file is not known: /proc/self/exe: %s", strerror(errno));
+    out[n] = '\0';
     return NS_OK;
-}
-
-/* One call works in a folder; children of a killed one hold the lock until they are done, since two trainers must not share a run. */
-static int take_lock(cli_lab *lab)
-{
-    char *const path = cli_lab_path(lab, "lock");
-    lab->lock = path ? open(path, O_RDWR | O_CREAT, 0666) : -1;
-    free(path);
-    if (lab->lock < 0)
-        return ns_fail(&lab->app->err, NS_E_CREATE, "%s/lock: %s", lab->dir, strerror(errno));
-    if (flock(lab->lock, LOCK_EX | LOCK_NB) == 0)
-        return NS_OK;
-    cli_note(lab->app, "%s: another call, or children of one that was killed, are at work; waiting for them", lab->dir);
-    while (flock(lab->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (cli_cancelled(NULL) || (errno != EWOULDBLOCK && errno != EINTR))
-            return ns_fail(&lab->app->err, NS_E_IO, "%s/lock: %s", lab->dir, strerror(errno));
-        usleep(100000);
-    }
-    return NS_OK;
-}
-
-/* A folder belongs to one protocol: what it says is kept beside the results. */
-static int keep_protocol(const cli_lab *lab)
-{
-    char *const text = ns_json_print(lab->protocol, true), *const path = cli_lab_path(lab, "protocol.json"), *before = NULL;
-    int rc = text && path ? NS_OK : ns_oom(&lab->app->err, "the protocol");
-    if (rc == NS_OK && ns_path_exists(path)) {
-        rc = ns_file_read(path, 1 << 20, &before, NULL, &lab->app->err);
-        if (rc == NS_OK && strcmp(before, text) != 0)
-            rc = ns_fail(&lab->app->err, NS_E_ARG, "%s holds the results of another protocol: name another folder (-o)", lab->dir);
-    } else if (rc == NS_OK) {
-        rc = ns_file_write(path, text, strlen(text), &lab->app->err);
-    }
-    free(before);
-    free(path);
-    free(text);
-    return rc;
-}
-
-static int run_stages(cli_lab *lab)
-{
-    int rc = make_folders(lab);
-    if (rc == NS_OK)
-        rc = take_lock(lab);
-    if (rc == NS_OK)
-        rc = keep_protocol(lab);
-    for (const cli_lab_stage *stage = cli_lab_stages; stage->name && rc == NS_OK; stage++) {
-        cli_detail(lab->app, "stage %s", stage->name);
-        rc = stage->run(lab);
-    }
-    if (lab->lock >= 0)
-        close(lab->lock);
-    return rc;
 }
 
 /* ---- the command ---- */
 
 static int print_protocol(cli *app)
 {
-    char *const text = cli_lab_protocol_text();
+    char *const text = ns_laboratory_protocol();
     if (!text)
         return ns_oom(&app->err, "the protocol");
     fputs(text, stdout);
@@ -120,22 +80,24 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
     (void)args;
     (void)n_args;
     const laziness_settings *const s = settings;
+    char program[4096];
     if (s->print_protocol)
         return print_protocol(app);
     if (s->quick && s->full)
         return ns_fail(&app->err, NS_E_ARG, "--quick or --full, not both");
-    cli_lab lab = {.app = app, .dir = s->out ? s->out : "laziness", .lock = -1, .cores = (int)app->globals.threads};
-    const cli_lab_choice choice = {.protocol = s->protocol, .size = s->quick ? "quick" : s->full ? "full" : "default", .seeds = s->seeds,
-                                   .windows = s->windows};
-    if (lab.cores == 0)
-        lab.cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    int rc = cli_lab_plan(&lab, &choice, &app->err);
-    if (rc == NS_OK) {
-        cli_signals_hold(true);
-        rc = run_stages(&lab);
-    }
-    cli_lab_clear(&lab);
-    return rc == NS_OK && lab.failures ? NS_STOP : rc;
+    conversation talk = {.app = app};
+    const ns_laboratory_params params = {.size = sizeof params, .folder = s->out, .protocol = s->protocol, .scale = s->quick ? "quick" : s->full ? "full" : "default",
+                                         .seeds = s->seeds, .windows = s->windows.list, .n_windows = s->windows.n, .program = program,
+                                         .cores = (int)app->globals.threads, .say = say, .progress = show, .cancelled = cli_cancelled, .user = &talk};
+    ns_laboratory_report report = {.size = sizeof report};
+    int rc = own_path(program, sizeof program, &app->err);
+    cli_signals_hold(true);
+    rc = rc ? rc : ns_laboratory_run(&report, &params, &app->err);
+    cli_progress_end(&talk.bar);
+    if (rc >= 0)
+        printf(app->globals.json ? "%s\n" : "%s", app->globals.json ? report.json : report.text);
+    ns_laboratory_report_clear(&report);
+    return rc;
 }
 
 const cli_command cli_cmd_lab_laziness = {

@@ -6,7 +6,7 @@
 
 #include "emergence.h"
 
-const double ns_sweep[NS_SWEEP] = {.3, .5, .7};
+static const double usual_sweep[NS_SWEEP] = {.3, .5, .7};
 
 /* ---- axis and horizon ---- */
 
@@ -136,7 +136,7 @@ static int find_births(ns_emergence *e, int64_t r, const float *score, const flo
     if (!keep(s, run->P, &run->best_score, &run->best_head))
         return ns_oom(err, "the best heads");
     for (int i = 0; i < NS_SWEEP; i++)
-        run->sweep[i] = event_of(e, r, s->series, s->who, (ns_birth_params){sizeof e->birth, ns_sweep[i], e->birth.persist});
+        run->sweep[i] = event_of(e, r, s->series, s->who, (ns_birth_params){sizeof e->birth, e->sweep[i], e->birth.persist});
     for (int64_t p = 0; p < run->P; p++)
         s->tokens[p] = isnan(e->axis[r * e->shape.P + p]) ? -1 : (int64_t)e->axis[r * e->shape.P + p];
     run->midpoint = ns_fit_midpoint(s->tokens, s->series, run->P);
@@ -269,6 +269,7 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     if (!e)
         return ns_oom(err, "emergence");
     *e = (ns_emergence){.shape = n, .study = study, .birth = birth};
+    memcpy(e->sweep, p->sweep[0] > 0 ? p->sweep : usual_sweep, sizeof e->sweep);
     e->axis = ns_alloc_array((size_t)(n.R * n.P), sizeof *e->axis);
     e->runs = ns_alloc_array((size_t)n.R, sizeof *e->runs);
     scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),

@@ -5,7 +5,9 @@
 
 cat >tiny.json <<'END'
 {"schema": 1, "first_seed": 5, "checkpoint_every": 10, "validation_seed": 7, "draws": 3,
- "emergence": {"theta": 0.5, "consecutive": 3}, "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
+ "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 3}, "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
+ "claims": {"alpha": 0.05, "P1": {"edges_cut_below": 0.5, "other_edges_cut_from": 0.9}, "Competition": {"recall_in_window_above": 0.9},
+            "P3": {"accuracy_from": 0.9}, "P4": {"kept_from": 0.9}, "swap": {"accuracy_from": 0.9}},
  "sizes": {"quick": {"seeds": 1, "steps": 40}, "default": {"seeds": 2, "steps": 40}},
  "arms": [{"arm": "swa", "pattern": "SFS", "windows": [4, 16], "in": ["quick", "default"]},
           {"arm": "full", "pattern": "FFF", "in": ["quick", "default"]},
@@ -68,8 +70,21 @@ expect 2 'quick or --full' lab laziness --quick --full -o x
 expect 2 'window of 0' lab laziness --windows 0,4 -o x
 expect 65 'JSON' lab laziness --protocol /dev/null -o x
 expect 66 'none.json' lab laziness --protocol none.json -o x
+# every key of the protocol is read: one that is missing, and one that nobody reads, is refused by its name
 printf '{"sizes": {}}' >empty.json
-expect 65 'sizes.default' lab laziness --protocol empty.json -o x
+expect 65 'first_seed is missing' lab laziness --protocol empty.json -o x
+sed 's/"sizes": {"quick": .*/"sizes": {"quick": {"seeds": 1, "steps": 40}},/' tiny.json >small.json
+expect 65 'sizes.default is missing' lab laziness --protocol small.json -o x
+for key in alpha edges_cut_below other_edges_cut_from recall_in_window_above kept_from sweep consecutive theta; do
+    sed "s/\"$key\"/\"${key}e\"/" tiny.json >odd.json
+    expect 65 "unknown key '${key}e'; did you mean '$key'" lab laziness --protocol odd.json -o x
+    sed -E "s/\"$key\": (\[[^]]*\]|[^],}]*)(, *)?//; s/, *}/}/" tiny.json >odd.json
+    expect 65 "$key is missing" lab laziness --protocol odd.json -o x
+done
+sed 's/"alpha": 0.05/"alpha": 1/' tiny.json >odd.json
+expect 65 'claims.alpha is 1' lab laziness --protocol odd.json -o x
+sed 's/"sweep": .0.3/"sweep": [0.6/' tiny.json >odd.json
+expect 65 'emergence.sweep holds 3 thresholds' lab laziness --protocol odd.json -o x
 expect 73 'no/such' lab laziness --quick -o no/such/place
 run lab laziness --print-protocol
 grep -q '"first_seed": 100' out || fail "--print-protocol: $(head -c 200 out)"

@@ -130,11 +130,13 @@ NS_API NS_MUST_CHECK int ns_checkpoint_flags(const float *score, int64_t P, int6
 
 /* ---- a whole study (emergence.c, emergence_seeds.c) ---- */
 
+enum { NS_SWEEP = 3 };
 typedef struct ns_emergence_params {
     size_t      size;
     const char *score;            /* NULL = retrieval_find */
     const char *previous;         /* NULL = previous_at_needle, else previous_token, whichever the study has; "" = none */
     ns_birth_params birth;
+    double      sweep[NS_SWEEP];  /* thresholds at which the best head's birth is told beside; all 0 = .3, .5, .7 */
     double      horizon;          /* 0 = the last checkpoint that every run reached; on the study's axis */
     bool        leave_short;      /* runs that end before `horizon` are left out (measured = 0); else such a run is an error */
     int64_t     top;              /* 0 = 4: heads in the sets that are traced */
@@ -149,9 +151,6 @@ typedef struct ns_event {
     int64_t step, head;           /* step of `at`, layer * H + head that is best there; -1 */
     int64_t gap;
 } ns_event;
-
-enum { NS_SWEEP = 3 };            /* theta = .3, .5, .7 */
-extern NS_API const double ns_sweep[NS_SWEEP];
 
 typedef struct ns_run_emergence {
     int64_t   P, measured;        /* steps of the study up to the horizon; checkpoints that were measured */
@@ -181,6 +180,7 @@ typedef struct ns_emergence {
     const ns_study *study;        /* borrowed: must outlive this */
     char     *score, *previous;   /* previous NULL: none */
     ns_birth_params birth;
+    double    sweep[NS_SWEEP];
     bool      in_tokens;          /* the axis: tokens where all are known, else steps */
     double   *axis;               /* [R, P] */
     double    horizon;
@@ -195,6 +195,78 @@ typedef struct ns_emergence {
 /* NS_E_ARG: a score that the study lacks, a horizon that not all runs reached (it is named), a theta outside (0, 1]. */
 NS_API NS_MUST_CHECK int ns_emergence_run(ns_emergence **out, ns_study *, const ns_emergence_params *, ns_error *);
 NS_API void ns_emergence_free(ns_emergence *);
+
+/* ---- events in words (event_text.c) ---- */
+
+enum { NS_EVENT_TEXT = 64, NS_GROUP_TEXT = 160 };
+/* "(4096, 8192]", ">65536" (not born up to there), "-" (no such head). Each fills `out` and gives it back. */
+NS_API const char *ns_event_text(ns_event, char out[NS_EVENT_TEXT]);
+NS_API const char *ns_time_text(double time, double horizon, char out[NS_EVENT_TEXT]);      /* INFINITY: ">horizon" */
+/* "swa SSFS W=4 NoPE"; run: what to call a group that has no coordinates. */
+NS_API const char *ns_group_text(const ns_seed_group *, const char *run, char out[NS_GROUP_TEXT]);
+/* Every life of every head as CSV; the columns are named in its first line. */
+NS_API NS_MUST_CHECK int ns_emergence_write_csv(const ns_emergence *, const char *path, ns_error *);
+
+/* ---- earlier or later, seed by seed (order.c) ---- */
+
+/* S seeds, W windows in the order that is claimed (earliest first). */
+typedef struct ns_birth_grid {
+    int64_t S, W;
+    double *time;                 /* [S, W] INFINITY: censored; NaN: no such run */
+    double *limit;                /* [S, W] of a censored one: the last that could have been confirmed */
+} ns_birth_grid;
+NS_API NS_MUST_CHECK int ns_birth_grid_new(ns_birth_grid *, int64_t S, int64_t W, ns_error *);       /* all NaN */
+NS_API void ns_birth_grid_clear(ns_birth_grid *);
+NS_API void ns_birth_grid_set(ns_birth_grid *, int64_t s, int64_t w, ns_event);
+
+/* p-values of "the further right the later", NaN where the test cannot be made (fewer than 2 windows, more than 8). */
+typedef struct ns_grid_trend {
+    double page, logrank;         /* Page's L with seeds as blocks, exact; log-rank with windows permuted within seeds */
+    double least;                 /* the smallest p that Page's L can give with so many seeds and windows */
+    int    n_seeds;               /* with all windows: what Page's L uses */
+} ns_grid_trend;
+NS_API ns_grid_trend ns_trend_of(const ns_birth_grid *);
+
+/* Column a before column b: in how many seeds earlier, later, at the same checkpoint (or both censored), of n that have both. */
+typedef struct ns_order {
+    int    earlier, later, same, n;
+    double p;                     /* exact, one-sided: Page's L of the two columns, which is a sign test over the seeds that differ; NaN for n = 0 */
+} ns_order;
+NS_API ns_order ns_order_in(const ns_birth_grid *, int64_t a, int64_t b);
+
+/* ---- what may be said (verdict.c) ---- */
+
+/* A claim over n seeds, of which `yes` show it and `no` show the contrary (the rest is undecided), and the p of its test. */
+typedef struct ns_evidence {
+    int    yes, no, n;
+    double p;                     /* NaN: there is no test, so nothing "holds" */
+    double least;                 /* the smallest p that the test can give with so many seeds */
+} ns_evidence;
+enum { NS_VERDICT_TEXT = 128 };
+/* "holds" only where every one of two seeds or more shows it and p <= alpha (0 = .05) in a test that could have said no; "holds where births differ"; "in the one
+ * seed ...", "in all 3 seeds; too few for a p below 0.05", "in the 4 of 5 seeds that decide ...", "mixed", "does not hold", "undecided", "not run". Fills `out`
+ * and gives it back. */
+NS_API const char *ns_verdict(ns_evidence, double alpha, char out[NS_VERDICT_TEXT]);
+/* Exact one-sided sign test of that many seeds: P(Binomial(yes + no, 1/2) >= yes), and the least that n seeds can give. */
+NS_API ns_evidence ns_sign_evidence(int yes, int no, int n);
+/* Is the sum of n ranks small by chance? rank[i] in 1 ... of[i], uniform and independent under the null: P(sum <= observed), exact. *least (or NULL): of all ranks 1. */
+NS_API double ns_rank_sum_p(const int64_t *rank, const int64_t *of, int64_t n, double *least);
+NS_API const char *ns_order_verdict(ns_order, double alpha, char out[NS_VERDICT_TEXT]);
+
+/* ---- larger windows, later births? (laziness.c) ---- */
+
+typedef struct ns_laziness {
+    const ns_emergence *births;   /* borrowed: must outlive this */
+    const ns_seed_group **group;  /* [W] the groups that are compared, by window; borrowed from births */
+    double *seed;                 /* [S] ascending: those that occur among them */
+    int64_t W, S;
+    ns_birth_grid best, previous; /* [S, W] of the best head; of the previous-token head, all NaN where the study has none */
+    bool   *control;              /* [births->n_groups] not compared, listed beside */
+} ns_laziness;
+/* arm: the `arm` whose windows are compared, NULL = swa and runs that name none. NS_E_ARG: fewer than two windows, a run without `seed`, a window or a pair
+ * of window and seed that is there twice; the runs are named. */
+NS_API NS_MUST_CHECK int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *arm, ns_error *);
+NS_API void ns_laziness_free(ns_laziness *);
 
 NS_END
 #endif

@@ -1,22 +1,22 @@
-/* lab_figures.c - the figures of the laboratory: those of its study, a strip of one run of each arm, the interventions of the first seed; as PNG, PDF and SVG. */
+/* figures.c - the figures of the laboratory: those of its study, a strip of one run of each arm, the interventions of the first seed; as PNG, PDF and SVG. */
 #include <stdlib.h>
 #include <string.h>
 
 #include <needlescope/plot.h>
 
-#include "cli/lab.h"
+#include "laboratory.h"
 
 enum { MOST_ABLATIONS = 8 };
 static const char *const endings[] = {"png", "pdf", "svg"};
 static const ns_figure_params params = {.size = sizeof params, .comment = "needlescope lab laziness"};
 
-typedef struct figures { const cli_lab *lab; ns_study_view view; } figures;
+typedef struct figures { const laboratory *lab; ns_study_view view; } figures;
 
 static int draw(const figures *f, const ns_study_figure *figure, const char *run, ns_error *err)
 {
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK; i++) {
-        char *const path = cli_lab_path(f->lab, "figures/%s%s%s.%s", figure->name, run ? "-" : "", run ? run : "", endings[i]);
+        char *const path = ns_laboratory_path(f->lab, "figures/%s%s%s.%s", figure->name, run ? "-" : "", run ? run : "", endings[i]);
         rc = path ? figure->draw(path, &f->view, &params, NULL, err) : ns_oom(err, "a figure");
         free(path);
     }
@@ -36,19 +36,19 @@ static int draw_runs(figures *f, const ns_study_figure *figure, ns_error *err)
 }
 
 /* What P1 speaks of: the runs with windows of the first seed, where they were intervened upon. */
-static int draw_ablations(const cli_lab *lab, ns_error *err)
+static int draw_ablations(const laboratory *lab, ns_error *err)
 {
     char *files[MOST_ABLATIONS];
     int n = 0, rc = NS_OK;
     for (int64_t i = 0; i < lab->n_runs && n < MOST_ABLATIONS && rc == NS_OK; i++) {
         if (!lab->results[i].ablated || lab->runs[i].seed != lab->first_seed)
             continue;
-        files[n] = cli_lab_path(lab, "ablate/%s.h5", lab->runs[i].name);
+        files[n] = ns_laboratory_path(lab, "ablate/%s.h5", lab->runs[i].name);
         rc = files[n] ? NS_OK : ns_oom(err, "a figure");
         n += rc == NS_OK;
     }
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK && n; i++) {
-        char *const path = cli_lab_path(lab, "figures/ablation.%s", endings[i]);
+        char *const path = ns_laboratory_path(lab, "figures/ablation.%s", endings[i]);
         rc = path ? ns_plot_ablation(path, (const char *const *)files, n, &params, NULL, err) : ns_oom(err, "a figure");
         free(path);
     }
@@ -58,13 +58,12 @@ static int draw_ablations(const cli_lab *lab, ns_error *err)
 }
 
 /* A build without cairo goes on without figures, and says so. */
-int cli_lab_draw(cli_lab *lab)
+int ns_laboratory_draw(laboratory *lab, ns_error *err)
 {
-    ns_error *const err = &lab->app->err;
     char name[80];
     figures f = {.lab = lab, .view = {.size = sizeof f.view, .name = name, .run = -1}};
     ns_emergence *births;
-    int rc = cli_lab_open_births(lab, &f.view.study, &births, err);
+    int rc = ns_laboratory_open_births(lab, &f.view.study, &births, err);
     f.view.births = births;
     snprintf(name, sizeof name, lab->seeds > 1 ? "the laboratory, seeds %lld to %lld" : "the laboratory, seed %lld", (long long)lab->first_seed,
              (long long)(lab->first_seed + lab->seeds - 1));
@@ -74,7 +73,7 @@ int cli_lab_draw(cli_lab *lab)
     if (rc == NS_OK)
         rc = draw_ablations(lab, err);
     if (rc == NS_E_UNSUPPORTED) {
-        cli_warn(lab->app, err->message);
+        ns_laboratory_say(lab, NS_LABORATORY_WARNING, "%s", err->message);
         rc = NS_OK;
     }
     ns_emergence_free(births);

@@ -1,4 +1,4 @@
-/* test_laziness.c - the summary says what the results say: directions for each seed, censored births as ">" and never averaged, refuted claims
+/* test_summary.c - the summary says what the results say: directions for each seed, censored births as ">" and never averaged, refuted claims
  * as refuted, runs that were not measured as such. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,25 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/lab_page.h"
+#include "lab/page.h"
 
 typedef struct lab {
-    cli     app;
-    cli_lab lab;
+    ns_error   err;
+    laboratory lab;
+    ns_laboratory_params params;
 } lab;
 
-/* The committed protocol, size default: 6 runs a seed, 3 seeds. */
-static void plan(lab *l)
+/* The committed protocol, size default: 6 runs a seed, 3 seeds, or so many. */
+static void plan_seeds(lab *l, int64_t seeds)
 {
-    *l = (lab){0};
-    l->lab.app = &l->app;
-    l->lab.dir = ".";
-    const cli_lab_choice choice = {.size = "default"};
-    assert_int_equal(cli_lab_plan(&l->lab, &choice, &l->app.err), NS_OK);
-    assert_int_equal(l->lab.n_runs, 18);
+    *l = (lab){.params = {.size = sizeof l->params, .folder = ".", .seeds = seeds}};
+    assert_int_equal(ns_laboratory_plan(&l->lab, &l->params, &l->err), NS_OK);
+    assert_int_equal(l->lab.n_runs, 6 * l->lab.seeds);
 }
 
-static cli_lab_result *result(lab *l, const char *name)
+static void plan(lab *l)
+{
+    plan_seeds(l, 0);
+    assert_int_equal(l->lab.seeds, 3);
+}
+
+static lab_result *result(lab *l, const char *name)
 {
     for (int64_t i = 0; i < l->lab.n_runs; i++)
         if (strcmp(l->lab.runs[i].name, name) == 0)
@@ -34,18 +38,20 @@ static cli_lab_result *result(lab *l, const char *name)
     return NULL;
 }
 
+static ns_event event(const lab *l, int64_t born)
+{
+    const double limit = (double)(l->lab.steps - 2 * l->lab.every);       /* the last one that could be confirmed */
+    return born < 0 ? (ns_event){limit, INFINITY, -1, -1, 0} : (ns_event){(double)(born - 20), (double)born, born, 0, 0};
+}
+
 /* born < 0: not up to the horizon. */
 static void measure(lab *l, const char *name, int64_t born)
 {
-    const int64_t limit = l->lab.steps - 2 * l->lab.every;     /* the last one that could be confirmed */
-    *result(l, name) = (cli_lab_result){.measured = true, .find = {born < 0 ? limit : born - 20, born},
-                                        .previous = {born < 0 ? limit : born - 40, born < 0 ? born : born - 20}, .low = (double)NAN, .high = (double)NAN, .null_p = born < 0 ? (double)NAN : .001,
-                                        .solved = {born < 0 ? limit : born, born < 0 ? born : born + 20}, .accuracy = {1, .5, .4}, .swap = 1,
-                                        .loss_filler = 2.4};
+    *result(l, name) = (lab_result){.measured = true, .find = event(l, born), .previous = event(l, born < 0 ? born : born - 20), .low = (double)NAN,
+                                    .high = (double)NAN, .null_p = born < 0 ? (double)NAN : .001, .solved = event(l, born < 0 ? born : born + 20),
+                                    .accuracy = {1, .5, .4}, .swap = 1, .loss_filler = 2.4};
     for (int i = 0; i < NS_SWEEP; i++)
-        result(l, name)->sweep[i] = result(l, name)->find;
-    if (born >= 0)
-        result(l, name)->sweep[2].at += 20;
+        result(l, name)->sweep[i] = event(l, born < 0 || i < 2 ? born : born + 20);
 }
 
 static void measure_all(lab *l)
@@ -54,7 +60,7 @@ static void measure_all(lab *l)
         {"SSFS-W4", 120}, {"SSFS-W16", 240}, {"SSFS-W32", 400}, {"FFFF", 420}, {"sSFS-W32", 140}, {"SSFS-W4-nope", 100},
     };
     for (size_t i = 0; i < sizeof births / sizeof *births; i++) {
-        for (int seed = 100; seed < 103; seed++) {
+        for (int seed = 100; seed < 100 + l->lab.seeds; seed++) {
             char name[40];
             snprintf(name, sizeof name, "%s-s%d", births[i].name, seed);
             measure(l, name, births[i].born);
@@ -66,7 +72,7 @@ static void measure_all(lab *l)
 
 static void summarise(lab *l, cJSON **json, char **text)
 {
-    assert_int_equal(cli_lab_summarise(&l->lab, json, text, &l->app.err), NS_OK);
+    assert_int_equal(ns_laboratory_summarise(&l->lab, json, text, &l->err), NS_OK);
 }
 
 static const char *verdict(const cJSON *json, const char *claim)
@@ -80,8 +86,10 @@ static void done(lab *l, cJSON *json, char *text)
 {
     cJSON_Delete(json);
     free(text);
-    cli_lab_clear(&l->lab);
+    ns_laboratory_clear(&l->lab);
 }
+
+#define FEW "in all 3 seeds; too few for a p below 0.05"
 
 static void test_all_agree(void **state)
 {
@@ -93,17 +101,35 @@ static void test_all_agree(void **state)
     measure_all(&l);
     summarise(&l, &json, &text);
     assert_string_equal(verdict(json, "P2"), "holds");
-    assert_string_equal(verdict(json, "Cause"), "holds");
-    assert_string_equal(verdict(json, "P3"), "holds");
-    assert_string_equal(verdict(json, "P4"), "holds");
+    assert_string_equal(verdict(json, "Cause"), FEW);        /* three seeds of a sign test: 1/8 at least */
+    assert_string_equal(verdict(json, "P3"), FEW);
+    assert_string_equal(verdict(json, "P4"), FEW);
     assert_string_equal(verdict(json, "P1"), "not run");
-    assert_non_null(strstr(text, "retrieval      W=16 before W=32: 3 of 3 seeds\n"));
+    assert_non_null(strstr(text, "retrieval      W=16 before W=32: 3 of 3 seeds, p = 0.12\n"));
     assert_null(strstr(text, "not measured"));
     assert_non_null(strstr(text, "retrieval      trend over all windows: p = 0.0046 (Page's L, exact, 3 seeds as blocks), 0.00"));
     assert_non_null(strstr(text, "\n  SSFS-W4              120     120     140\n"));
     assert_non_null(strstr(text, "In the 18 runs with a birth"));
     assert_null(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "claims"), "P5"));       /* not in this size, so not claimed */
     done(&l, json, text);
+}
+
+/* With five seeds a sign test can say 1/32, and what all of them show holds; with one it is said to be one. */
+static void test_seeds_decide(void **state)
+{
+    (void)state;
+    static const char *const claims[] = {"P2", "Cause", "P3", "P4"};
+    for (int64_t seeds = 1; seeds <= 5; seeds += 4) {
+        lab l;
+        cJSON *json;
+        char *text;
+        plan_seeds(&l, seeds);
+        measure_all(&l);
+        summarise(&l, &json, &text);
+        for (size_t i = 0; i < sizeof claims / sizeof *claims; i++)
+            assert_string_equal(verdict(json, claims[i]), seeds == 5 ? "holds" : "in the one seed; too few for a p below 0.05");
+        done(&l, json, text);
+    }
 }
 
 /* One seed the other way round is said, and the claim does not hold in every seed. */
@@ -117,7 +143,7 @@ static void test_one_seed_reversed(void **state)
     measure_all(&l);
     measure(&l, "SSFS-W16-s101", 100);
     summarise(&l, &json, &text);
-    assert_string_equal(verdict(json, "P2"), "mixed");
+    assert_string_equal(verdict(json, "P2"), "mixed; not for every pair in every seed, but over all windows p = 0.032");      /* L = 41 */
     assert_non_null(strstr(text, "W=4 before W=16: 2 of 3 seeds (reversed 1, undecided 0)"));
     done(&l, json, text);
 }
@@ -197,8 +223,8 @@ static void test_heads(void **state)
     plan(&l);
     measure_all(&l);
     for (int w = 0; w < 2; w++) {
-        cli_lab_result *const r = result(&l, w ? "SSFS-W16-s100" : "SSFS-W4-s100");
-        *r = (cli_lab_result){.measured = true, .ablated = true, .find = r->find, .previous = r->previous, .n_heads = 4, .whole_layer = w == 1,
+        lab_result *const r = result(&l, w ? "SSFS-W16-s100" : "SSFS-W4-s100");
+        *r = (lab_result){.measured = true, .ablated = true, .find = r->find, .previous = r->previous, .n_heads = 4, .whole_layer = w == 1,
                               .intact = 1, .knocked = .1, .silenced = .05, .others = {1, w ? .3 : .95}, .n_others = 2, .low = (double)NAN, .high = (double)NAN, .draws = {.9, .05, 1}, .hits_previous = {[1] = true},
                               .n_draws = 3};
     }
@@ -210,6 +236,12 @@ static void test_heads(void **state)
     done(&l, json, text);
 }
 
+static ns_grid_trend trend(lab *l)
+{
+    page p = {.lab = &l->lab};
+    return ns_page_window_trend(&p, ns_birth_find);
+}
+
 /* Page's table for 3 treatments and 3 blocks: L = 42 is significant at .01, 41 at .05, 40 is not. */
 static void test_trend(void **state)
 {
@@ -218,16 +250,17 @@ static void test_trend(void **state)
     lab l;
     plan(&l);
     measure_all(&l);
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 1.0 / 216, 1e-12);
-    assert_int_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).n_seeds, 3);
-    const double logrank = cli_lab_trend(&l.lab, windows, 3, cli_birth_find).logrank;
+    assert_float_equal(trend(&l).page, 1.0 / 216, 1e-12);
+    assert_float_equal(trend(&l).least, 1.0 / 216, 1e-12);
+    assert_int_equal(trend(&l).n_seeds, 3);
+    const double logrank = trend(&l).logrank;
     assert_true(logrank > 1e-4 && logrank < .01);         /* 1 of 216 permutations */
     measure(&l, "SSFS-W16-s100", 500);                    /* 1 3 2: L = 41 */
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 7.0 / 216, 1e-12);
+    assert_float_equal(trend(&l).page, 7.0 / 216, 1e-12);
     measure(&l, "SSFS-W16-s101", 500);                    /* L = 40 */
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 19.0 / 216, 1e-12);
+    assert_float_equal(trend(&l).page, 19.0 / 216, 1e-12);
     result(&l, "SSFS-W4-s102")->measured = false;         /* a seed that lacks a window is no block */
-    assert_int_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).n_seeds, 2);
+    assert_int_equal(trend(&l).n_seeds, 2);
     for (int seed = 100; seed < 103; seed++) {
         for (int k = 0; k < 3; k++) {
             char name[40];
@@ -235,15 +268,15 @@ static void test_trend(void **state)
             measure(&l, name, -1);
         }
     }
-    assert_float_equal(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).page, 1, 1e-12);     /* all censored: nothing can be said */
-    assert_true(isnan(cli_lab_trend(&l.lab, windows, 3, cli_birth_find).logrank));
-    cli_lab_clear(&l.lab);
+    assert_float_equal(trend(&l).page, 1, 1e-12);         /* all censored: nothing can be said */
+    assert_true(isnan(trend(&l).logrank));
+    ns_laboratory_clear(&l.lab);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_agree), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
+        cmocka_unit_test(test_all_agree), cmocka_unit_test(test_seeds_decide), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
         cmocka_unit_test(test_not_measured), cmocka_unit_test(test_heads), cmocka_unit_test(test_trend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

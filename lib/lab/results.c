@@ -1,4 +1,4 @@
-/* lab_results.c - the study (births, by the code of `emergence`), a run's metrics (losses), lengths/RUN-STEP.h5 (longer prompts, swapped keys) and
+/* results.c - the study (births, by the code of `emergence`), a run's metrics (losses), lengths/RUN-STEP.h5 (longer prompts, swapped keys) and
  * ablate/RUN.h5 -> a result. A run whose last checkpoint is missing has none: a horizon that not all share compares nothing. */
 #include <math.h>
 #include <stdlib.h>
@@ -6,51 +6,55 @@
 
 #include <needlescope/record.h>
 
-#include "cli/lab.h"
+#include "laboratory.h"
 
 /* ---- births ---- */
 
-static cli_lab_birth birth_of(const cli_lab *lab, ns_event e)
+/* The study's axis is in tokens, the laboratory speaks of steps: whole numbers, since each step has as many tokens. */
+static ns_event in_steps(const laboratory *lab, ns_event e)
 {
     const double per_step = (double)(lab->batch * lab->length);
-    if (isnan(e.at))
-        return (cli_lab_birth){CLI_LAB_NO_HEAD, -1};
-    return (cli_lab_birth){(int64_t)llround(e.after / per_step), isinf(e.at) ? -1 : e.step};
+    e.after /= per_step;
+    e.at /= per_step;
+    return e;
 }
 
 /* Of the needle accuracy, by the rule of heads. series [P] */
-static cli_lab_birth solved_at(const ns_emergence *e, const float *series, int64_t P)
+static int solved_at(const ns_emergence *e, const float *series, int64_t P, ns_event *out, ns_error *err)
 {
     double *const values = ns_alloc_array((size_t)P, sizeof *values);
     const int64_t *const steps = ns_study_steps(e->study);
-    cli_lab_birth out = {CLI_LAB_NO_HEAD, -1};
-    for (int64_t p = 0; values && p < P; p++)
+    if (!values)
+        return ns_oom(err, "needle accuracy");
+    for (int64_t p = 0; p < P; p++)
         values[p] = (double)series[p];
-    if (values) {
-        const ns_life life = ns_first_birth(values, P, &e->birth);
-        const int64_t limit = ns_birth_limit(values, P, &e->birth);
-        out = life.at >= 0 ? (cli_lab_birth){life.after < 0 ? 0 : steps[life.after], steps[life.at]}
-                           : (cli_lab_birth){limit < 0 ? CLI_LAB_NO_HEAD : steps[limit], -1};
-    }
+    const ns_life life = ns_first_birth(values, P, &e->birth);
+    const int64_t limit = ns_birth_limit(values, P, &e->birth);
+    *out = (ns_event){limit < 0 ? (double)NAN : (double)steps[limit], limit < 0 ? (double)NAN : (double)INFINITY, -1, -1, 0};
+    if (life.at >= 0)
+        *out = (ns_event){life.after < 0 ? 0 : (double)steps[life.after], (double)steps[life.at], steps[life.at], -1, life.gap};
     free(values);
-    return out;
+    return NS_OK;
 }
 
 /* ---- the retrieval heads at the horizon ---- */
 
 /* score [L, H] of the last checkpoint */
-static void choose_heads(const ns_emergence *e, const float *score, cli_lab_result *out)
+static int choose_heads(const ns_emergence *e, const float *score, lab_result *out, ns_error *err)
 {
     for (int64_t l = 0; l < e->shape.L; l++) {
         int64_t in_layer = 0;
         for (int64_t h = 0; h < e->shape.H; h++) {
-            if (!((double)score[l * e->shape.H + h] >= e->birth.theta) || out->n_heads == CLI_LAB_HEADS)
+            if (!((double)score[l * e->shape.H + h] >= e->birth.theta))
                 continue;
+            if (out->n_heads == LAB_HEADS)
+                return ns_fail(err, NS_E_UNSUPPORTED, "more than %d retrieval heads in one run", (int)LAB_HEADS);
             out->heads[out->n_heads++] = (ns_head){l, h};
             in_layer++;
         }
         out->whole_layer |= in_layer == e->shape.H;
     }
+    return NS_OK;
 }
 
 static ns_head previous_of(const ns_emergence *e, const ns_run_emergence *run)
@@ -61,7 +65,7 @@ static ns_head previous_of(const ns_emergence *e, const ns_run_emergence *run)
 
 /* ---- losses ---- */
 
-static int read_losses(const cli_lab *lab, const ns_file *file, cli_lab_result *out, ns_error *err)
+static int read_losses(const laboratory *lab, const ns_file *file, lab_result *out, ns_error *err)
 {
     const struct { const char *name; double *out; } wanted[] = {
         {"loss", &out->loss}, {"loss_filler", &out->loss_filler}, {"loss_near", &out->loss_near}, {"loss_mid", &out->loss_mid},
@@ -97,7 +101,7 @@ static double share_of(const int64_t *answered, const int64_t *length, char **te
     return all ? (double)hits / (double)all : (double)NAN;
 }
 
-static int read_lengths(const cli_lab *lab, const ns_file *file, cli_lab_result *out, ns_error *err)
+static int read_lengths(const laboratory *lab, const ns_file *file, lab_result *out, ns_error *err)
 {
     int64_t *answered = NULL, *length = NULL, shape[NS_MAX_RANK], n = 0;
     char **names = NULL;
@@ -138,7 +142,7 @@ static bool names_head(const char *text, ns_head head)
     return false;
 }
 
-static void take_condition(cli_lab_result *r, const char *kind, const char *mode, const char *heads, double first)
+static void take_condition(lab_result *r, const char *kind, const char *mode, const char *heads, double first)
 {
     const bool knockout = strcmp(mode, "knockout") == 0, target = strcmp(kind, "target") == 0, control = strcmp(kind, "control") == 0;
     if (strcmp(kind, "none") == 0)
@@ -147,15 +151,15 @@ static void take_condition(cli_lab_result *r, const char *kind, const char *mode
         r->knocked = first;
     else if (target)
         r->silenced = first;
-    else if (control && strcmp(mode, "knockout_others") == 0 && r->n_others < CLI_LAB_DRAWS)
+    else if (control && strcmp(mode, "knockout_others") == 0 && r->n_others < LAB_DRAWS)
         r->others[r->n_others++] = first;
-    else if (control && strcmp(mode, "zero_z") == 0 && r->n_draws < CLI_LAB_DRAWS) {
+    else if (control && strcmp(mode, "zero_z") == 0 && r->n_draws < LAB_DRAWS) {
         r->hits_previous[r->n_draws] = r->previous_head.layer >= 0 && names_head(heads, r->previous_head);
         r->draws[r->n_draws++] = first;
     }
 }
 
-static int read_ablation(const cli_lab *lab, const ns_file *file, cli_lab_result *out, ns_error *err)
+static int read_ablation(const laboratory *lab, const ns_file *file, lab_result *out, ns_error *err)
 {
     char **kind = NULL, **mode = NULL, **heads = NULL;
     float *first = NULL;
@@ -183,10 +187,10 @@ static int read_ablation(const cli_lab *lab, const ns_file *file, cli_lab_result
 
 /* ---- files of a run ---- */
 
-typedef int read_part(const cli_lab *, const ns_file *, cli_lab_result *, ns_error *);
+typedef int read_part(const laboratory *, const ns_file *, lab_result *, ns_error *);
 
 /* path is freed; a file that is not there leaves the result as it is. */
-static int read_file(const cli_lab *lab, char *path, read_part *part, cli_lab_result *out, ns_error *err)
+static int read_file(const laboratory *lab, char *path, read_part *part, lab_result *out, ns_error *err)
 {
     ns_file *file = NULL;
     int rc = !path ? ns_oom(err, "a path") : ns_path_exists(path) ? ns_file_open(&file, path, err) : NS_OK;
@@ -197,21 +201,21 @@ static int read_file(const cli_lab *lab, char *path, read_part *part, cli_lab_re
     return rc;
 }
 
-static int read_files(const cli_lab *lab, const cli_lab_run *run, cli_lab_result *out, ns_error *err)
+static int read_files(const laboratory *lab, const lab_run *run, lab_result *out, ns_error *err)
 {
     for (int k = 1; k < lab->n_lengths; k++)
         out->accuracy[k] = (double)NAN;
-    out->swap = (double)NAN;
-    int rc = read_file(lab, cli_lab_path(lab, "runs/%s/metrics.h5", run->name), read_losses, out, err);
-    return rc ? rc : read_file(lab, cli_lab_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps), read_lengths, out, err);
+    out->swap = out->loss = out->loss_filler = out->loss_near = out->loss_mid = out->loss_far = out->in_window = (double)NAN;
+    int rc = read_file(lab, ns_laboratory_path(lab, "runs/%s/metrics.h5", run->name), read_losses, out, err);
+    return rc ? rc : read_file(lab, ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps), read_lengths, out, err);
 }
 
-int cli_lab_read_ablations(cli_lab *lab, ns_error *err)
+int ns_laboratory_read_ablations(laboratory *lab, ns_error *err)
 {
     int rc = NS_OK;
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++)
         if (lab->results[i].measured)
-            rc = read_file(lab, cli_lab_path(lab, "ablate/%s.h5", lab->runs[i].name), read_ablation, &lab->results[i], err);
+            rc = read_file(lab, ns_laboratory_path(lab, "ablate/%s.h5", lab->runs[i].name), read_ablation, &lab->results[i], err);
     return rc;
 }
 
@@ -227,7 +231,7 @@ static int64_t run_index(const ns_study *study, const char *name)
 }
 
 /* 95 % of the median over the seeds of the run's group, in steps. */
-static void take_interval(const cli_lab *lab, const ns_emergence *e, int64_t r, cli_lab_result *out)
+static void take_interval(const laboratory *lab, const ns_emergence *e, int64_t r, lab_result *out)
 {
     const double per_step = (double)(lab->batch * lab->length);
     out->low = out->high = (double)NAN;
@@ -240,23 +244,23 @@ static void take_interval(const cli_lab *lab, const ns_emergence *e, int64_t r, 
 }
 
 /* find [R, P, L, H], accuracy [R, P] */
-static void measure(const cli_lab *lab, const ns_emergence *e, int64_t r, const float *find, const float *accuracy, cli_lab_result *out)
+static int measure(const laboratory *lab, const ns_emergence *e, int64_t r, const float *find, const float *accuracy, lab_result *out, ns_error *err)
 {
     const ns_run_emergence *const run = &e->runs[r];
     const int64_t last = r * e->shape.P + run->P - 1;
-    out->find = birth_of(lab, run->best);
-    out->previous = birth_of(lab, run->previous);
+    out->find = in_steps(lab, run->best);
+    out->previous = in_steps(lab, run->previous);
     for (int i = 0; i < NS_SWEEP; i++)
-        out->sweep[i] = birth_of(lab, run->sweep[i]);
+        out->sweep[i] = in_steps(lab, run->sweep[i]);
     out->null_p = run->null.p;
     take_interval(lab, e, r, out);
-    out->solved = solved_at(e, accuracy + r * e->shape.P, run->P);
     out->accuracy[0] = (double)accuracy[last];
-    choose_heads(e, find + last * e->shape.L * e->shape.H, out);
     out->previous_head = previous_of(e, run);
+    const int rc = choose_heads(e, find + last * e->shape.L * e->shape.H, out, err);
+    return rc ? rc : solved_at(e, accuracy + r * e->shape.P, run->P, &out->solved, err);
 }
 
-static int measure_runs(cli_lab *lab, ns_study *study, const ns_emergence *e, ns_error *err)
+static int measure_runs(laboratory *lab, ns_study *study, const ns_emergence *e, ns_error *err)
 {
     const float *find, *accuracy;
     int rc = ns_study_score(study, e->score, &find, err);
@@ -264,39 +268,28 @@ static int measure_runs(cli_lab *lab, ns_study *study, const ns_emergence *e, ns
         rc = ns_study_series(study, "accuracy", &accuracy, err);
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
         const int64_t r = run_index(study, lab->runs[i].name);
-        cli_lab_result *const out = &lab->results[i];
+        lab_result *const out = &lab->results[i];
         if (r < 0 || e->runs[r].measured == 0)
             continue;
-        measure(lab, e, r, find, accuracy, out);
-        rc = read_files(lab, &lab->runs[i], out, err);
+        rc = measure(lab, e, r, find, accuracy, out, err);
+        rc = rc ? rc : read_files(lab, &lab->runs[i], out, err);
         out->measured = rc == NS_OK;
     }
     return rc;
 }
 
-static int find_births(const cli_lab *lab, ns_study *study, ns_emergence **out, ns_error *err)
+static int find_births(const laboratory *lab, ns_study *study, ns_emergence **out, ns_error *err)
 {
-    const cJSON *const rule = cJSON_GetObjectItemCaseSensitive(lab->protocol, "emergence");
-    const char *score = NULL;
-    int64_t consecutive;
-    double theta;
-    int rc = ns_json_f64(rule, "theta", .5, &theta, "protocol: emergence", err);
-    if (rc == NS_OK)
-        rc = ns_json_i64(rule, "consecutive", 3, &consecutive, "protocol: emergence", err);
-    if (rc == NS_OK)
-        rc = ns_json_str(rule, "score", &score, "protocol: emergence", err);
-    const ns_emergence_params params = {.size = sizeof params, .score = score, .birth = {sizeof params.birth, theta, (int)consecutive},
-                                        .horizon = (double)(lab->steps * lab->batch * lab->length), .leave_short = true};
-    if (rc == NS_OK)
-        rc = ns_emergence_run(out, study, &params, err);
-    if (rc == NS_OK && !(*out)->in_tokens)
-        rc = ns_fail(err, NS_E_FORMAT, "%s/study.h5 does not know the tokens of its steps", lab->dir);
-    return rc;
+    ns_emergence_params params = {.size = sizeof params, .score = lab->score, .birth = lab->birth,
+                                  .horizon = (double)(lab->steps * lab->batch * lab->length), .leave_short = true};
+    memcpy(params.sweep, lab->sweep, sizeof params.sweep);
+    const int rc = ns_emergence_run(out, study, &params, err);
+    return rc == NS_OK && !(*out)->in_tokens ? ns_fail(err, NS_E_FORMAT, "%s/study.h5 does not know the tokens of its steps", lab->dir) : rc;
 }
 
-int cli_lab_open_births(const cli_lab *lab, ns_study **study, ns_emergence **births, ns_error *err)
+int ns_laboratory_open_births(const laboratory *lab, ns_study **study, ns_emergence **births, ns_error *err)
 {
-    char *const path = cli_lab_path(lab, "study.h5");
+    char *const path = ns_laboratory_path(lab, "study.h5");
     *study = NULL;
     *births = NULL;
     int rc = path ? NS_OK : ns_oom(err, "the study");
@@ -313,11 +306,11 @@ int cli_lab_open_births(const cli_lab *lab, ns_study **study, ns_emergence **bir
     return rc;
 }
 
-int cli_lab_read_results(cli_lab *lab, ns_error *err)
+int ns_laboratory_read_results(laboratory *lab, ns_error *err)
 {
     ns_study *study;
     ns_emergence *births;
-    int rc = cli_lab_open_births(lab, &study, &births, err);
+    int rc = ns_laboratory_open_births(lab, &study, &births, err);
     if (rc == NS_OK && study)            /* without a study no run was measured, and the summary says so */
         rc = measure_runs(lab, study, births, err);
     ns_emergence_free(births);

@@ -1,4 +1,4 @@
-/* train_config.c - CONFIG.json of a run, and run.json, by which its folder is known and held against the config.
+/* run_config.c - CONFIG.json of a run, and run.json, by which its folder is known and held against the config.
  *     {"name", "coords", "corpus": {"file", "width"}, "checkpoint_every", "validation_sequences", "validation_seed", "train": {...}} */
 #include <dirent.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/train.h"
+#include "run.h"
 
 enum { LARGEST_CONFIG = 1 << 20, DEPTH = 8 };
 
@@ -32,7 +32,7 @@ static char *beside(const char *config, const char *file)
     return file[0] == '/' || base == config ? ns_strdup(file) : ns_printf_alloc("%.*s%s", (int)(base - config), config, file);
 }
 
-static int read_corpus(cli_run *run, const cJSON *corpus, const char *path, ns_error *err)
+static int read_corpus(ns_run *run, const cJSON *corpus, const char *path, ns_error *err)
 {
     static const char *const known[] = {"file", "width", NULL};
     const char *file = NULL;
@@ -56,7 +56,7 @@ static int read_corpus(cli_run *run, const cJSON *corpus, const char *path, ns_e
     return rc;
 }
 
-static int read_train(cli_run *run, const cJSON *train, const char *path, int64_t seed, int64_t steps, ns_error *err)
+static int read_train(ns_run *run, const cJSON *train, const char *path, const ns_run_params *p, ns_error *err)
 {
     char *const text = train ? ns_json_print(train, false) : ns_strdup("{}");
     if (!text)
@@ -65,10 +65,10 @@ static int read_train(cli_run *run, const cJSON *train, const char *path, int64_
     free(text);
     if (rc < 0)
         return rc;
-    if (seed >= 0)
-        run->train.seed = seed;
-    if (steps >= 0)
-        run->train.steps = steps;
+    if (p->own_seed)
+        run->train.seed = p->seed;
+    if (p->steps > 0)
+        run->train.steps = p->steps;
     if (!run->corpus_file && run->train.vocab < NS_LAB_VOCAB)
         return ns_fail(err, NS_E_ARG, "%s: a vocabulary of %lld tokens, the laboratory's language has %d", path, (long long)run->train.vocab,
                        (int)NS_LAB_VOCAB);
@@ -76,7 +76,7 @@ static int read_train(cli_run *run, const cJSON *train, const char *path, int64_
 }
 
 /* What a study shows of a run. A seed given on the command line is the seed. */
-static int read_coords(cli_run *run, const cJSON *coords, const char *path, ns_error *err)
+static int read_coords(ns_run *run, const cJSON *coords, const char *path, ns_error *err)
 {
     if (coords && !cJSON_IsObject(coords))
         return ns_fail(err, NS_E_FORMAT, "%s: coords is an object of numbers and texts", path);
@@ -95,7 +95,7 @@ static int read_coords(cli_run *run, const cJSON *coords, const char *path, ns_e
     return ok && cJSON_AddNumberToObject(run->coords, "seed", (double)run->train.seed) ? NS_OK : ns_oom(err, path);
 }
 
-static int hash_run(cli_run *run, ns_error *err)
+static int hash_run(ns_run *run, ns_error *err)
 {
     char model[65];
     int rc = ns_train_config_sha256(&run->train, model, err);
@@ -119,8 +119,9 @@ static int hash_run(cli_run *run, ns_error *err)
     return rc;
 }
 
-static int read_run(cli_run *run, const cJSON *root, const char *path, const char *name, int64_t seed, int64_t steps, ns_error *err)
+static int read_run(ns_run *run, const cJSON *root, const ns_run_params *p, ns_error *err)
 {
+    const char *const path = p->config;
     static const char *const known[] = {"name", "coords", "corpus", "checkpoint_every", "validation_sequences", "validation_seed", "train", NULL};
     const char *own_name = NULL;
     if (!cJSON_IsObject(root))
@@ -141,47 +142,47 @@ static int read_run(cli_run *run, const cJSON *root, const char *path, const cha
     if (rc == NS_OK)
         rc = read_corpus(run, cJSON_GetObjectItemCaseSensitive(root, "corpus"), path, err);
     if (rc == NS_OK)
-        rc = read_train(run, cJSON_GetObjectItemCaseSensitive(root, "train"), path, seed, steps, err);
+        rc = read_train(run, cJSON_GetObjectItemCaseSensitive(root, "train"), path, p, err);
     if (rc == NS_OK)
         rc = read_coords(run, cJSON_GetObjectItemCaseSensitive(root, "coords"), path, err);
-    run->name = ns_strdup(own_name ? own_name : name);
+    run->name = ns_strdup(own_name ? own_name : ns_path_base(p->folder));
     if (rc == NS_OK && !run->name)
         return ns_oom(err, path);
     return rc == NS_OK ? hash_run(run, err) : rc;
 }
 
-int cli_run_read(cli_run *run, const char *path, const char *name, int64_t seed, int64_t steps, ns_error *err)
+int ns_run_read(ns_run *run, const ns_run_params *p, ns_error *err)
 {
     cJSON *root;
-    *run = (cli_run){.lock = -1};
-    int rc = ns_json_read(&root, path, LARGEST_CONFIG, DEPTH, err);
+    *run = (ns_run){.lock = -1};
+    int rc = ns_json_read(&root, p->config, LARGEST_CONFIG, DEPTH, err);
     if (rc < 0)
         return rc;
-    rc = read_run(run, root, path, name, seed, steps, err);
+    rc = read_run(run, root, p, err);
     cJSON_Delete(root);
     if (rc < 0)
-        cli_run_clear(run);
+        ns_run_clear(run);
     return rc;
 }
 
-void cli_run_clear(cli_run *run)
+void ns_run_clear(ns_run *run)
 {
     free(run->name);
     free(run->corpus_file);
     cJSON_Delete(run->coords);
     if (run->lock >= 0)
         close(run->lock);
-    *run = (cli_run){.lock = -1};
+    *run = (ns_run){.lock = -1};
 }
 
-int cli_run_open_corpus(const cli_run *run, bool validation, ns_corpus **out, ns_error *err)
+int ns_run_open_corpus(const ns_run *run, bool validation, ns_corpus **out, ns_error *err)
 {
     const ns_corpus_params p = {.size = sizeof p, .file = run->corpus_file, .width = run->corpus_width, .vocab = run->train.vocab,
                                 .seed = (uint64_t)(validation ? run->validation_seed : run->train.seed), .validation = validation};
     return ns_corpus_open(out, &p, err);
 }
 
-static int write_run(const cli_run *run, const char *path, ns_error *err)
+static int write_run(const ns_run *run, const char *path, ns_error *err)
 {
     cJSON *const root = cJSON_CreateObject();
     cJSON *const coords = cJSON_Duplicate(run->coords, true);
@@ -198,7 +199,7 @@ static int write_run(const cli_run *run, const char *path, ns_error *err)
     return rc;
 }
 
-static int check_run(const cli_run *run, const char *path, const char *run_dir, bool resume, ns_error *err)
+static int check_run(const ns_run *run, const char *path, const char *run_dir, bool resume, ns_error *err)
 {
     cJSON *root;
     const char *sha = NULL, *name = NULL;
@@ -248,7 +249,7 @@ static void sweep(const char *run_dir)
         closedir(dir);
 }
 
-int cli_run_lock(cli_run *run, const char *run_dir, ns_error *err)
+int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
 {
     if (mkdir(run_dir, 0777) != 0 && errno != EEXIST)
         return ns_fail(err, NS_E_CREATE, "%s: %s", run_dir, strerror(errno));
@@ -261,7 +262,7 @@ int cli_run_lock(cli_run *run, const char *run_dir, ns_error *err)
     return NS_OK;
 }
 
-int cli_run_claim(const cli_run *run, const char *run_dir, bool resume, ns_error *err)
+int ns_run_claim(const ns_run *run, const char *run_dir, bool resume, ns_error *err)
 {
     char *const path = ns_path_join(run_dir, "run.json");
     if (!path)

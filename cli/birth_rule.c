@@ -1,7 +1,5 @@
-/* births_text.c - the rule of births as options; births as words: "(4096, 8192]", ">65536". */
-#include "cli/births_text.h"
-
-#include <math.h>
+/* birth_rule.c - the rule of births as options. */
+#include "cli/birth_rule.h"
 
 #define FIELD(name) offsetof(cli_birth_rule, name)
 const cli_option cli_birth_options[] = {
@@ -20,42 +18,4 @@ int cli_birth_params(const cli_birth_rule *rule, ns_emergence_params *out, ns_er
     *out = (ns_emergence_params){.size = sizeof *out, .score = rule->score, .previous = rule->previous, .horizon = rule->horizon,
                                  .leave_short = rule->leave_short, .birth = {sizeof(ns_birth_params), rule->theta, (int)rule->persist}};
     return rule->theta > 0 ? NS_OK : ns_fail(err, NS_E_ARG, "--theta %g: it lies in (0, 1]", rule->theta);
-}
-
-const char *cli_event_text(ns_event e, char out[CLI_EVENT])
-{
-    if (isnan(e.at))
-        snprintf(out, CLI_EVENT, "-");
-    else if (isinf(e.at))
-        snprintf(out, CLI_EVENT, ">%.0f", e.after);
-    else
-        snprintf(out, CLI_EVENT, "(%.0f, %.0f]", e.after, e.at);
-    return out;
-}
-
-const char *cli_time_text(double time, double horizon, char out[CLI_EVENT])
-{
-    if (isnan(time))
-        snprintf(out, CLI_EVENT, "-");
-    else if (isinf(time))
-        snprintf(out, CLI_EVENT, ">%.0f", horizon);
-    else
-        snprintf(out, CLI_EVENT, "%.0f", time);
-    return out;
-}
-
-const char *cli_group_text(const ns_seed_group *g, const char *run, char out[CLI_GROUP])
-{
-    char window[32] = "", nope[16] = "";
-    if (!g->arm && !g->pattern && isnan(g->window)) {
-        snprintf(out, CLI_GROUP, "%s", run);
-        return out;
-    }
-    if (!isnan(g->window))
-        snprintf(window, sizeof window, "W=%.0f", g->window);
-    if (g->nope > 0)
-        snprintf(nope, sizeof nope, "NoPE");
-    snprintf(out, CLI_GROUP, "%s%s%s%s%s%s%s", g->arm ? g->arm : "", g->arm ? " " : "", g->pattern ? g->pattern : "", g->pattern ? " " : "", window, *nope ? " " : "",
-             nope);
-    return out;
 }

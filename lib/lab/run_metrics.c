@@ -1,13 +1,13 @@
-/* train_metrics.c - what a run knows of itself at each checkpoint, in metrics.h5: the file is small and written anew each time, before the
+/* run_metrics.c - what a run knows of itself at each checkpoint, in metrics.h5: the file is small and written anew each time, before the
  * checkpoint it belongs to, so that rows beyond the newest checkpoint are all that a killed run leaves, and a resumed one drops them. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/train.h"
+#include "run.h"
 
 enum { LOSS, FILLER, NEAR, MID, FAR, IN_WINDOW, BEYOND };
-static const struct { const char *name, *summary; } metrics[CLI_METRICS] = {
+static const struct { const char *name, *summary; } metrics[NS_METRICS] = {
     [LOSS] = {"loss", "validation cross-entropy, nats, mean over all targets"},
     [FILLER] = {"loss_filler", "of filler after filler"},
     [NEAR] = {"loss_near", "of recalled values, distance 3 to 15"},
@@ -15,17 +15,17 @@ static const struct { const char *name, *summary; } metrics[CLI_METRICS] = {
     [FAR] = {"loss_far", "of recalled values, distance 32 and more"},
     [IN_WINDOW] = {"recall_in_window", "share of recalled values with distance <= window that argmax says"},
     [BEYOND] = {"recall_beyond_window", "the same, distance > window"},
-    [CLI_METRIC_LR] = {"lr", "AdamW's rate in the step before"},
-    [CLI_METRIC_GRAD_NORM] = {"grad_norm", "gradient norm of the step before, before clipping"},
-    [CLI_METRIC_TRAIN_LOSS] = {"train_loss", "cross-entropy of the step before, on its own batch"},
+    [NS_METRIC_LR] = {"lr", "AdamW's rate in the step before"},
+    [NS_METRIC_GRAD_NORM] = {"grad_norm", "gradient norm of the step before, before clipping"},
+    [NS_METRIC_TRAIN_LOSS] = {"train_loss", "cross-entropy of the step before, on its own batch"},
 };
 
-struct cli_metrics {
-    const cli_run *run;
+struct ns_metrics {
+    const ns_run *run;
     char    *path;
     int64_t  n, capacity, L, reach;      /* rows; layers; the longest distance that a layer with a window sees */
     int64_t *step;                       /* [capacity] */
-    float   *value, *layer;              /* [capacity, CLI_METRICS], [capacity, L] */
+    float   *value, *layer;              /* [capacity, NS_METRICS], [capacity, L] */
     int64_t  B, T;                       /* validation batch */
     int32_t *tokens, *distance;          /* [B, T] */
     float   *losses;                     /* [B, T - 1] */
@@ -38,24 +38,24 @@ static int64_t window_of(const ns_train_config *c)
     return strchr(c->pattern, 'S') ? c->window : c->length;
 }
 
-static int load_validation(cli_metrics *m, ns_error *err)
+static int load_validation(ns_metrics *m, ns_error *err)
 {
     ns_corpus *corpus = NULL;
-    int rc = cli_run_open_corpus(m->run, true, &corpus, err);
+    int rc = ns_run_open_corpus(m->run, true, &corpus, err);
     if (rc == NS_OK)
         rc = ns_corpus_batch(corpus, 0, m->B, m->T, m->tokens, m->distance, err);
     ns_corpus_close(corpus);
     return rc;
 }
 
-int cli_metrics_open(cli_metrics **out, const cli_run *run, const char *run_dir, ns_error *err)
+int ns_metrics_open(ns_metrics **out, const ns_run *run, const char *run_dir, ns_error *err)
 {
     size_t cells = 0;
     *out = NULL;
-    cli_metrics *const m = ns_alloc_array(1, sizeof *m);
+    ns_metrics *const m = ns_alloc_array(1, sizeof *m);
     if (!m)
         return ns_oom(err, "metrics");
-    *m = (cli_metrics){.run = run, .path = ns_path_join(run_dir, "metrics.h5"), .L = (int64_t)strlen(run->train.pattern),
+    *m = (ns_metrics){.run = run, .path = ns_path_join(run_dir, "metrics.h5"), .L = (int64_t)strlen(run->train.pattern),
                        .B = run->validation_sequences, .T = run->train.length, .reach = window_of(&run->train)};
     if (m->path && ns_mul_size((size_t)m->B, (size_t)m->T, &cells)) {
         m->tokens = ns_alloc_array(cells, sizeof *m->tokens);
@@ -65,14 +65,14 @@ int cli_metrics_open(cli_metrics **out, const cli_run *run, const char *run_dir,
     }
     const int rc = m->tokens && m->distance && m->losses && m->right ? load_validation(m, err) : ns_oom(err, "the validation batch");
     if (rc < 0) {
-        cli_metrics_close(m);
+        ns_metrics_close(m);
         return rc;
     }
     *out = m;
     return NS_OK;
 }
 
-void cli_metrics_close(cli_metrics *m)
+void ns_metrics_close(ns_metrics *m)
 {
     if (!m)
         return;
@@ -88,14 +88,14 @@ void cli_metrics_close(cli_metrics *m)
 }
 
 /* Room for one more row. */
-static int reserve(cli_metrics *m, ns_error *err)
+static int reserve(ns_metrics *m, ns_error *err)
 {
     if (m->n < m->capacity)
         return NS_OK;
     const int64_t more = m->capacity ? 2 * m->capacity : 64;
     int64_t *const step = realloc(m->step, (size_t)more * sizeof *step);
     m->step = step ? step : m->step;
-    float *const value = realloc(m->value, (size_t)more * CLI_METRICS * sizeof *value);
+    float *const value = realloc(m->value, (size_t)more * NS_METRICS * sizeof *value);
     m->value = value ? value : m->value;
     float *const layer = realloc(m->layer, (size_t)(more * m->L) * sizeof *layer);
     m->layer = layer ? layer : m->layer;
@@ -108,7 +108,7 @@ static int reserve(cli_metrics *m, ns_error *err)
 /* ---- a row ---- */
 
 /* Mean over the targets that predict a token of distance low .. high: of its loss, or of argmax being right. */
-static float mean_where(const cli_metrics *m, int64_t low, int64_t high, bool accuracy)
+static float mean_where(const ns_metrics *m, int64_t low, int64_t high, bool accuracy)
 {
     double sum = 0;
     int64_t n = 0;
@@ -124,7 +124,7 @@ static float mean_where(const cli_metrics *m, int64_t low, int64_t high, bool ac
     return n ? (float)(sum / (double)n) : NAN;
 }
 
-static void measure(const cli_metrics *m, float *row)
+static void measure(const ns_metrics *m, float *row)
 {
     row[LOSS] = mean_where(m, INT32_MIN, INT32_MAX, false);
     row[FILLER] = mean_where(m, NS_LAB_FILLER, NS_LAB_FILLER, false);
@@ -137,7 +137,7 @@ static void measure(const cli_metrics *m, float *row)
 
 /* ---- the file ---- */
 
-static int write_arrays(const cli_metrics *m, ns_table_writer *file, ns_error *err)
+static int write_arrays(const ns_metrics *m, ns_table_writer *file, ns_error *err)
 {
     const int64_t rows[1] = {m->n}, per_layer[2] = {m->n, m->L};
     int64_t *const tokens = ns_alloc_array((size_t)m->n, sizeof *tokens), *const layers = ns_alloc_array((size_t)m->L, sizeof *layers);
@@ -155,9 +155,9 @@ static int write_arrays(const cli_metrics *m, ns_table_writer *file, ns_error *e
     const ns_view total = ns_view_of(tokens, NS_I64, 1, rows), norms = ns_view_of(m->layer, NS_F32, 2, per_layer);
     if (rc == NS_OK)
         rc = ns_table_array(file, "tokens", "step", &total, "tokens trained on", err);
-    for (int k = 0; k < CLI_METRICS && rc == NS_OK; k++) {
+    for (int k = 0; k < NS_METRICS && rc == NS_OK; k++) {
         for (int64_t i = 0; i < m->n; i++)
-            column[i] = m->value[i * CLI_METRICS + k];
+            column[i] = m->value[i * NS_METRICS + k];
         const ns_view view = ns_view_of(column, NS_F32, 1, rows);
         rc = ns_table_array(file, metrics[k].name, "step", &view, metrics[k].summary, err);
     }
@@ -169,7 +169,7 @@ static int write_arrays(const cli_metrics *m, ns_table_writer *file, ns_error *e
     return rc;
 }
 
-static int write_file(const cli_metrics *m, ns_error *err)
+static int write_file(const ns_metrics *m, ns_error *err)
 {
     const ns_fact facts[] = {{"kind", "metrics", false}, {"run", m->run->name, false}, {"run_config_sha256", m->run->sha256, false}};
     ns_table_writer *file;
@@ -183,51 +183,51 @@ static int write_file(const cli_metrics *m, ns_error *err)
     return rc;
 }
 
-int cli_metrics_add(cli_metrics *m, ns_trainer *trainer, const ns_train_result *result, ns_error *err)
+int ns_metrics_add(ns_metrics *m, ns_trainer *trainer, const ns_train_result *result, ns_error *err)
 {
     int rc = reserve(m, err);
     if (rc == NS_OK)
         rc = ns_trainer_losses(trainer, m->tokens, m->B, m->T, m->losses, m->right, err);
     if (rc < 0)
         return rc;
-    float *const row = m->value + m->n * CLI_METRICS;
+    float *const row = m->value + m->n * NS_METRICS;
     measure(m, row);
-    row[CLI_METRIC_LR] = result ? (float)result->lr : NAN;
-    row[CLI_METRIC_GRAD_NORM] = result ? (float)result->grad_norm : NAN;
-    row[CLI_METRIC_TRAIN_LOSS] = result ? (float)result->loss : NAN;
+    row[NS_METRIC_LR] = result ? (float)result->lr : NAN;
+    row[NS_METRIC_GRAD_NORM] = result ? (float)result->grad_norm : NAN;
+    row[NS_METRIC_TRAIN_LOSS] = result ? (float)result->loss : NAN;
     for (int64_t l = 0; l < m->L; l++)
         m->layer[m->n * m->L + l] = result ? (float)result->grad_norm_layer[l] : NAN;
     m->step[m->n++] = ns_trainer_steps_done(trainer);
     return write_file(m, err);
 }
 
-double cli_metrics_loss(const cli_metrics *m)
+double ns_metrics_loss(const ns_metrics *m)
 {
-    return m->n ? m->value[(m->n - 1) * CLI_METRICS + LOSS] : NAN;
+    return m->n ? m->value[(m->n - 1) * NS_METRICS + LOSS] : NAN;
 }
 
 /* ---- resuming ---- */
 
-static int read_columns(cli_metrics *m, const ns_file *file, int64_t n, ns_error *err)
+static int read_columns(ns_metrics *m, const ns_file *file, int64_t n, ns_error *err)
 {
     int64_t shape[NS_MAX_RANK];
     int rank, rc = NS_OK;
     float *values = NULL;
-    for (int k = 0; k <= CLI_METRICS && rc == NS_OK; k++) {
-        const int64_t wide = k == CLI_METRICS ? m->L : 1;
-        const char *const name = k == CLI_METRICS ? "grad_norm_layer" : metrics[k].name;
+    for (int k = 0; k <= NS_METRICS && rc == NS_OK; k++) {
+        const int64_t wide = k == NS_METRICS ? m->L : 1;
+        const char *const name = k == NS_METRICS ? "grad_norm_layer" : metrics[k].name;
         rc = ns_file_read_f32(file, name, &values, &rank, shape, NULL, err);
-        if (rc == NS_OK && (shape[0] < n || (k == CLI_METRICS && (rank != 2 || shape[1] != m->L))))
+        if (rc == NS_OK && (shape[0] < n || (k == NS_METRICS && (rank != 2 || shape[1] != m->L))))
             rc = ns_fail(err, NS_E_FORMAT, "%s: the shape of %s is not that of this run", m->path, name);
         for (int64_t i = 0; rc == NS_OK && i < n * wide; i++)
-            (k == CLI_METRICS ? m->layer : m->value)[k == CLI_METRICS ? i : i * CLI_METRICS + k] = values[i];
+            (k == NS_METRICS ? m->layer : m->value)[k == NS_METRICS ? i : i * NS_METRICS + k] = values[i];
         free(values);
         values = NULL;
     }
     return rc;
 }
 
-static int read_rows(cli_metrics *m, const ns_file *file, int64_t last, ns_error *err)
+static int read_rows(ns_metrics *m, const ns_file *file, int64_t last, ns_error *err)
 {
     int64_t *steps, shape[NS_MAX_RANK];
     int rank, rc = ns_file_read_i64(file, "step", &steps, &rank, shape, err);
@@ -248,7 +248,7 @@ static int read_rows(cli_metrics *m, const ns_file *file, int64_t last, ns_error
     return rc == NS_OK ? read_columns(m, file, n, err) : rc;
 }
 
-int cli_metrics_resume(cli_metrics *m, int64_t last, ns_error *err)
+int ns_metrics_resume(ns_metrics *m, int64_t last, ns_error *err)
 {
     ns_file *file;
     int rc = ns_file_open(&file, m->path, err);

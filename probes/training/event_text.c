@@ -1,0 +1,85 @@
+/* event_text.c - births as words, "(4096, 8192]", ">65536"; every head's lives as CSV. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "training.h"
+
+const char *ns_event_text(ns_event e, char out[NS_EVENT_TEXT])
+{
+    if (isnan(e.at))
+        snprintf(out, NS_EVENT_TEXT, "-");
+    else if (isinf(e.at))
+        snprintf(out, NS_EVENT_TEXT, ">%.0f", e.after);
+    else
+        snprintf(out, NS_EVENT_TEXT, "(%.0f, %.0f]", e.after, e.at);
+    return out;
+}
+
+const char *ns_time_text(double time, double horizon, char out[NS_EVENT_TEXT])
+{
+    if (isnan(time))
+        snprintf(out, NS_EVENT_TEXT, "-");
+    else if (isinf(time))
+        snprintf(out, NS_EVENT_TEXT, ">%.0f", horizon);
+    else
+        snprintf(out, NS_EVENT_TEXT, "%.0f", time);
+    return out;
+}
+
+const char *ns_group_text(const ns_seed_group *g, const char *run, char out[NS_GROUP_TEXT])
+{
+    char window[32] = "", nope[16] = "";
+    if (!g->arm && !g->pattern && isnan(g->window)) {
+        snprintf(out, NS_GROUP_TEXT, "%s", run);
+        return out;
+    }
+    if (!isnan(g->window))
+        snprintf(window, sizeof window, "W=%.0f", g->window);
+    if (g->nope > 0)
+        snprintf(nope, sizeof nope, "NoPE");
+    snprintf(out, NS_GROUP_TEXT, "%s%s%s%s%s%s%s", g->arm ? g->arm : "", g->arm ? " " : "", g->pattern ? g->pattern : "", g->pattern ? " " : "", window,
+             *nope ? " " : "", nope);
+    return out;
+}
+
+/* ---- lives ---- */
+
+static void csv_number(FILE *f, double x)
+{
+    if (isnan(x) || isinf(x))
+        fputc(',', f);
+    else
+        fprintf(f, "%.0f,", x);
+}
+
+static void csv_life(FILE *f, const ns_emergence *e, const ns_head_life *l)
+{
+    const bool never = isinf(l->born.at);
+    ns_csv_field(f, ns_study_run_name(e->study, l->run));
+    fprintf(f, ",%lld,%lld,%s,%lld,", (long long)l->layer, (long long)l->head, ns_study_layer_kind(e->study, l->run, l->layer), (long long)l->life);
+    csv_number(f, never ? (double)NAN : l->born.after);
+    csv_number(f, l->born.at);
+    csv_number(f, never ? (double)NAN : (double)l->born.step);
+    fprintf(f, "%lld,", (long long)l->born.gap);
+    csv_number(f, l->died_after);
+    csv_number(f, l->died);
+    csv_number(f, l->died_step < 0 ? (double)NAN : (double)l->died_step);
+    csv_number(f, never ? l->born.after : (double)NAN);
+    fprintf(f, "%s,%g,%s\n", e->score, e->birth.theta, e->in_tokens ? "tokens" : "steps");
+}
+
+int ns_emergence_write_csv(const ns_emergence *e, const char *path, ns_error *err)
+{
+    char *buffer = NULL;
+    size_t size = 0;
+    FILE *const f = open_memstream(&buffer, &size);
+    if (!f)
+        return ns_oom(err, path);
+    fputs("run,layer,head,layer_kind,life,born_after,born,born_step,gap,died_after,died,died_step,censored_at,score,theta,axis\n", f);
+    for (int64_t i = 0; i < e->n_lives; i++)
+        csv_life(f, e, &e->lives[i]);
+    const int rc = fclose(f) == 0 ? ns_file_write(path, buffer, size, err) : ns_oom(err, path);
+    free(buffer);
+    return rc;
+}

@@ -1,0 +1,126 @@
+/* laziness.c - births of runs that differ in window and seed -> a grid of seeds and windows, with the other groups beside it as controls. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "training.h"
+
+static bool is_compared(const ns_seed_group *g, const char *arm)
+{
+    return !isnan(g->window) && (arm ? g->arm && strcmp(g->arm, arm) == 0 : !g->arm || strcmp(g->arm, "swa") == 0);
+}
+
+static const char *name_of(const ns_laziness *l, const ns_seed_group *g, char out[NS_GROUP_TEXT])
+{
+    return ns_group_text(g, ns_study_run_name(l->births->study, g->runs[0]), out);
+}
+
+static int add_window(ns_laziness *l, const ns_seed_group *g, ns_error *err)
+{
+    int64_t at = 0;
+    while (at < l->W && l->group[at]->window < g->window)
+        at++;
+    if (at < l->W && l->group[at]->window == g->window) {
+        char a[NS_GROUP_TEXT], b[NS_GROUP_TEXT];
+        return ns_fail(err, NS_E_ARG, "two groups of runs have window %.0f ('%s' and '%s'): give them `arm`s of their own in their run.json, and choose one arm",
+                       g->window, name_of(l, l->group[at], a), name_of(l, g, b));
+    }
+    memmove(l->group + at + 1, l->group + at, (size_t)(l->W++ - at) * sizeof *l->group);
+    l->group[at] = g;
+    return NS_OK;
+}
+
+static double seed_of(const ns_laziness *l, int64_t run)
+{
+    return ns_study_run_number(l->births->study, run, "seed", (double)NAN);
+}
+
+static int64_t place_of(const ns_laziness *l, double seed)
+{
+    int64_t at = 0;
+    while (at < l->S && l->seed[at] < seed)
+        at++;
+    return at;
+}
+
+static int add_seed(ns_laziness *l, int64_t run, ns_error *err)
+{
+    const double seed = seed_of(l, run);
+    if (isnan(seed))
+        return ns_fail(err, NS_E_ARG, "run '%s' has no `seed`: seeds are the unit here", ns_study_run_name(l->births->study, run));
+    const int64_t at = place_of(l, seed);
+    if (at < l->S && l->seed[at] == seed)
+        return NS_OK;
+    memmove(l->seed + at + 1, l->seed + at, (size_t)(l->S++ - at) * sizeof *l->seed);
+    l->seed[at] = seed;
+    return NS_OK;
+}
+
+static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
+{
+    const ns_emergence *const e = l->births;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < e->n_groups && rc == NS_OK; i++) {
+        const ns_seed_group *const g = &e->groups[i];
+        l->control[i] = !is_compared(g, arm);
+        if (l->control[i])
+            continue;
+        rc = add_window(l, g, err);
+        for (int64_t k = 0; k < g->n && rc == NS_OK; k++)
+            rc = add_seed(l, g->runs[k], err);
+    }
+    if (rc == NS_OK && l->W < 2)
+        rc = ns_fail(err, NS_E_ARG, "%lld windows to compare%s%s: the runs need a `window` each (and a `seed`) in their run.json", (long long)l->W,
+                     arm ? " in arm " : "", arm ? arm : "");
+    return rc;
+}
+
+/* A seed that has a window twice is an error: which one is meant? */
+static int fill_grids(ns_laziness *l, ns_error *err)
+{
+    int rc = ns_birth_grid_new(&l->best, l->S, l->W, err);
+    rc = rc ? rc : ns_birth_grid_new(&l->previous, l->S, l->W, err);
+    bool *const filled = ns_alloc_array((size_t)(l->S * l->W), sizeof *filled);
+    rc = rc == NS_OK && !filled ? ns_oom(err, "births") : rc;
+    for (int64_t j = 0; j < l->W && rc == NS_OK; j++)
+        for (int64_t k = 0; k < l->group[j]->n && rc == NS_OK; k++) {
+            const int64_t run = l->group[j]->runs[k], s = place_of(l, seed_of(l, run));
+            if (filled[s * l->W + j])
+                rc = ns_fail(err, NS_E_ARG, "two runs have window %.0f and seed %.0f; one is '%s'", l->group[j]->window, l->seed[s],
+                             ns_study_run_name(l->births->study, run));
+            filled[s * l->W + j] = true;
+            ns_birth_grid_set(&l->best, s, j, l->births->runs[run].best);
+            ns_birth_grid_set(&l->previous, s, j, l->births->runs[run].previous);
+        }
+    free(filled);
+    return rc;
+}
+
+int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *arm, ns_error *err)
+{
+    ns_laziness *const l = ns_alloc_array(1, sizeof *l);
+    *out = NULL;
+    if (!l)
+        return ns_oom(err, "laziness");
+    *l = (ns_laziness){.births = births, .group = ns_alloc_array((size_t)births->n_groups, sizeof *l->group),
+                       .seed = ns_alloc_array((size_t)births->shape.R, sizeof *l->seed), .control = ns_alloc_array((size_t)births->n_groups, sizeof *l->control)};
+    int rc = l->group && l->seed && l->control ? find_windows(l, arm, err) : ns_oom(err, "laziness");
+    rc = rc ? rc : fill_grids(l, err);
+    if (rc)
+        ns_laziness_free(l);
+    else
+        *out = l;
+    return rc;
+}
+
+void ns_laziness_free(ns_laziness *l)
+{
+    if (!l)
+        return;
+    free(l->group);
+    free(l->seed);
+    free(l->control);
+    ns_birth_grid_clear(&l->best);
+    ns_birth_grid_clear(&l->previous);
+    free(l);
+}

@@ -1,0 +1,112 @@
+/* order.c - births over seeds and windows, given to the tests of trend.c and survival.c: a trend over all windows, an order of two. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "training.h"
+
+enum { MOST_WINDOWS = 8, PERMUTATIONS = 9999 };      /* of the exact test; of the log-rank's null */
+
+int ns_birth_grid_new(ns_birth_grid *g, int64_t S, int64_t W, ns_error *err)
+{
+    *g = (ns_birth_grid){S, W, ns_alloc_array((size_t)(S * W), sizeof *g->time), ns_alloc_array((size_t)(S * W), sizeof *g->limit)};
+    if (!g->time || !g->limit)
+        return ns_oom(err, "births");
+    for (int64_t i = 0; i < S * W; i++)
+        g->time[i] = g->limit[i] = (double)NAN;
+    return NS_OK;
+}
+
+void ns_birth_grid_clear(ns_birth_grid *g)
+{
+    free(g->time);
+    free(g->limit);
+    *g = (ns_birth_grid){0};
+}
+
+void ns_birth_grid_set(ns_birth_grid *g, int64_t s, int64_t w, ns_event e)
+{
+    g->time[s * g->W + w] = e.at;
+    g->limit[s * g->W + w] = e.after;
+}
+
+/* p of the log-rank test, the rank of the window as dose, windows permuted within seeds. */
+static double logrank_of(const ns_birth_grid *g)
+{
+    const size_t cells = (size_t)(g->S * g->W);
+    double *const time = ns_alloc_array(cells, sizeof *time), *const dose = ns_alloc_array(cells, sizeof *dose), p = (double)NAN;
+    bool *const born = ns_alloc_array(cells, sizeof *born);
+    int64_t *const block = ns_alloc_array(cells, sizeof *block), n = 0;
+    ns_logrank result;
+    for (int64_t i = 0; time && dose && born && block && i < g->S * g->W; i++) {
+        if (isnan(g->time[i]))
+            continue;
+        born[n] = isfinite(g->time[i]);
+        time[n] = born[n] ? g->time[i] : g->limit[i];
+        dose[n] = (double)(i % g->W);
+        block[n++] = i / g->W;
+    }
+    if (n && ns_logrank_trend(time, born, dose, block, n, PERMUTATIONS, 0, &result, NULL) == NS_OK && result.events)
+        p = result.p_permuted;
+    free(time);
+    free(dose);
+    free(born);
+    free(block);
+    return p;
+}
+
+/* Of all orders of a block one is the claimed one, so B blocks in order have p = (1 / W!) ^ B. */
+static double least_page(int64_t B, int64_t W)
+{
+    double least = 1;
+    for (int64_t b = 0; b < B; b++)
+        for (int64_t w = 2; w <= W; w++)
+            least /= (double)w;
+    return least;
+}
+
+ns_grid_trend ns_trend_of(const ns_birth_grid *g)
+{
+    ns_grid_trend out = {(double)NAN, (double)NAN, (double)NAN, 0};
+    ns_trend page;
+    if (g->W < 2 || g->W > MOST_WINDOWS)
+        return out;
+    if (ns_page_trend(g->time, g->S, g->W, &page, NULL) == NS_OK) {
+        out.page = page.p_exact;
+        out.n_seeds = (int)page.B;
+        out.least = page.B ? least_page(page.B, g->W) : out.least;
+    }
+    out.logrank = logrank_of(g);
+    return out;
+}
+
+/* Page's L of two columns. */
+static double pair_p(const ns_birth_grid *g, int64_t a, int64_t b)
+{
+    ns_birth_grid two;
+    ns_trend page;
+    double p = (double)NAN;
+    if (ns_birth_grid_new(&two, g->S, 2, NULL) == NS_OK) {
+        for (int64_t s = 0; s < g->S; s++) {
+            two.time[2 * s] = g->time[s * g->W + a];
+            two.time[2 * s + 1] = g->time[s * g->W + b];
+        }
+        p = ns_page_trend(two.time, two.S, 2, &page, NULL) == NS_OK ? page.p_exact : p;
+    }
+    ns_birth_grid_clear(&two);
+    return p;
+}
+
+ns_order ns_order_in(const ns_birth_grid *g, int64_t a, int64_t b)
+{
+    ns_order o = {.p = pair_p(g, a, b)};
+    for (int64_t s = 0; s < g->S; s++) {
+        const double x = g->time[s * g->W + a], y = g->time[s * g->W + b];
+        if (isnan(x) || isnan(y))
+            continue;
+        o.earlier += x < y;
+        o.later += x > y;
+        o.same += x == y;
+        o.n++;
+    }
+    return o;
+}
