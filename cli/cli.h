@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include <needlescope/machine.h>
 #include <needlescope/error.h>
 
 #include "core/core.h"
@@ -75,7 +76,8 @@ typedef struct cli_globals {
 extern const cli_option cli_global_options[];
 
 struct cli {
-    cli_globals globals;
+    cli_globals globals;            /* threads and memory: never 0 once a command runs */
+    ns_machine  machine;
     ns_error    err;
     const cli_command *command;
     char       *command_line;

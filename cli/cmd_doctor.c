@@ -285,16 +285,17 @@ static void check_files(cli *app, report *r, const char *folder)
     }
 }
 
-static void describe_machine(cli_out *o, const ns_engine *engine)
+static void describe_machine(cli_out *o, const cli *app, const ns_engine *engine)
 {
-    char text[64];
-    const double unit = 0x1p30, page = (double)sysconf(_SC_PAGESIZE);
-    snprintf(text, sizeof text, "%.1f GiB, %.1f free", (double)sysconf(_SC_PHYS_PAGES) * page / unit,
-             (double)sysconf(_SC_AVPHYS_PAGES) * page / unit);
+    char text[320];
+    const ns_machine *const m = &app->machine;
     cli_out_text(o, "version", "needlescope", ns_version());
     cli_out_text(o, "kernels", "kernels", ns_engine_cpu(engine));
     cli_out_text(o, "kernel_class", "kernel class", ns_engine_kernel_class(engine));
     cli_out_int(o, "threads", "threads", ns_engine_threads(engine));
+    snprintf(text, sizeof text, "%d (%s)", m->cpus, m->cpus_from);
+    cli_out_text(o, "cpus", "CPUs", text);
+    snprintf(text, sizeof text, "%.1f GiB (%s), half of it without --memory", (double)m->memory / 0x1p30, m->memory_from);
     cli_out_text(o, "memory", "memory", text);
 }
 
@@ -317,7 +318,7 @@ static int doctor(cli *app, const void *settings, char **args, int n_args)
         return rc;
     cli_signals_hold(true);   /* the temporary folder is emptied whatever happens */
     cli_out_begin(&r.out, app, "needlescope.doctor/1");
-    describe_machine(&r.out, engine);
+    describe_machine(&r.out, app, engine);
     cli_out_table(&r.out, "checks", "Checks", columns, 3);
     check_kernels(&r);
     char *const folder = make_folder();

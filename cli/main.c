@@ -115,6 +115,21 @@ static int check_arguments(cli *app, int n)
     return NS_OK;
 }
 
+/* What this process may use is the default of --threads, and half of it that of --memory. The one place where Slurm's variables are read. */
+static void find_limits(cli *app)
+{
+    ns_machine_find(&app->machine, &(ns_machine_params){.size = sizeof(ns_machine_params), .slurm_cpus_per_task = getenv("SLURM_CPUS_PER_TASK"),
+                                                        .slurm_mem_per_node = getenv("SLURM_MEM_PER_NODE"),
+                                                        .slurm_mem_per_cpu = getenv("SLURM_MEM_PER_CPU")});
+    cli_globals *const g = &app->globals;
+    if (app->machine.ignored[0] && (g->threads == 0 || g->memory == 0))
+        cli_note(app, "%s: no limit was taken from it", app->machine.ignored);
+    if (g->threads == 0)
+        g->threads = app->machine.cpus;
+    if (g->memory == 0)
+        g->memory = app->machine.memory / 2;
+}
+
 static int run_command(cli *app, int argc, char **argv)
 {
     const cli_command *const c = app->command;
@@ -135,6 +150,8 @@ static int run_command(cli *app, int argc, char **argv)
         print_version();
     } else if (rc == NS_OK) {
         rc = check_arguments(app, n_args);
+        if (rc == NS_OK)
+            find_limits(app);
         if (rc == NS_OK)
             rc = c->run(app, settings, args, n_args);
     }

@@ -97,6 +97,15 @@ class _Opened(c.Structure):
                 ("model", c.c_void_p)]
 
 
+class _MachineParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("slurm_cpus_per_task", c.c_char_p), ("slurm_mem_per_node", c.c_char_p), ("slurm_mem_per_cpu", c.c_char_p),
+                ("root", c.c_char_p), ("affinity", c.c_int)]
+
+
+class _Machine(c.Structure):
+    _fields_ = [("cpus", c.c_int), ("memory", c.c_int64), ("cpus_from", c.c_char * 256), ("memory_from", c.c_char * 256), ("ignored", c.c_char * 256)]
+
+
 class _SessionParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("final_length", c.c_int64), ("decode", c.c_bool)]
 
@@ -187,7 +196,7 @@ _SCOPES = {"all": 0, "prefill": 1, "decode": 2}
 _P, _I64, _I32, _INT, _S = c.c_void_p, c.c_int64, c.c_int32, c.c_int, c.c_char_p
 _OUT, _ERR = c.POINTER(c.c_void_p), c.POINTER(_Error)
 _FUNCTIONS = {                                  # name: result, arguments
-    "ns_version": (_S, []),
+    "ns_version": (_S, []), "ns_machine_find": (None, [c.POINTER(_Machine), c.POINTER(_MachineParams)]),
     "ns_open": (_INT, [_OUT, c.POINTER(_OpenParams), _ERR]), "ns_close": (None, [_P]), "ns_engine_cpu": (_S, [_P]),
     "ns_engine_kernel_class": (_S, [_P]), "ns_engine_threads": (_INT, [_P]),
     "ns_checkpoint_tokenizer_path": (_S, [_P]),
@@ -709,6 +718,16 @@ class Cache(dict):
 
 # ---- the model ----
 
+def _allowed():
+    """(CPUs, bytes) that this process may use: affinity, control groups, Slurm."""
+    machine, names = _Machine(), ("SLURM_CPUS_PER_TASK", "SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU")
+    slurm = {name.lower(): os.environb.get(name.encode()) for name in names}
+    _lib.ns_machine_find(c.byref(machine), c.byref(_params(_MachineParams, **slurm)))
+    if machine.ignored:
+        warnings.warn(f"{machine.ignored.decode(errors='replace')}: no limit was taken from it", stacklevel=4)
+    return machine.cpus, machine.memory
+
+
 _models = weakref.WeakSet()
 
 
@@ -728,8 +747,9 @@ class Model(_Owner):
     def __init__(self, path, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True):
         told = []
         warn = _WARN(lambda _, line: told.append(line.decode()))
+        cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
         how = _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names), olmo3_rope=_bytes(olmo3_rope),
-                      no_hash=not hash, memory=memory, threads=threads, cpu=_bytes(cpu), warn=warn)
+                      no_hash=not hash, memory=memory or allowed // 2, threads=threads or cpus, cpu=_bytes(cpu), warn=warn)
         with _Scratch() as s:
             opened = s.new("ns_open", "ns_close", c.byref(how))
             seen = _Opened.from_address(opened.value)
@@ -933,7 +953,8 @@ class Model(_Owner):
 def load(path, **options):
     """The Model of a checkpoint: a folder of safetensors with its config.json, one *.safetensors file, or a folder of the Hugging Face cache.
 
-    threads     0: one per core                      memory      bytes for weights and activations; 0: half of RAM. Less: the weights stream through
+    threads     0: one per CPU that this process may use (affinity, control group, SLURM_CPUS_PER_TASK)
+    memory      bytes for weights and activations; 0: half of what this process may use (RAM, control group, Slurm). Less: the weights stream through
     cpu         "scalar", "avx2", "avx512": cap the kernels (the bits stay the same)
     revision    of a Hugging Face cache folder       tokenizer   path of a tokenizer.json, where the folder has none
     arch        a description as JSON (needlescope inspect --arch-out) in place of config.json

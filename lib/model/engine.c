@@ -1,14 +1,22 @@
 /* engine.c - threads and kernels, chosen once by the caller. */
+#include <needlescope/machine.h>
+
 #include "model/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+static int allowed_cpus(void)
+{
+    ns_machine machine;
+    ns_machine_find(&machine, NULL);
+    return machine.cpus;
+}
 
 int ns_engine_new(ns_engine **out, const ns_engine_params *params, ns_error *err)
 {
     *out = NULL;
-    int threads = params && params->threads > 0 ? params->threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    int threads = params && params->threads > 0 ? params->threads : allowed_cpus();
     const char *cap = params ? params->cpu : NULL;
     const ns_math *math = ns_math_select(cap);
 #ifdef NS_GEMM_OPENBLAS
@@ -26,7 +34,7 @@ int ns_engine_new(ns_engine **out, const ns_engine_params *params, ns_error *err
 #else
     snprintf(e->kernel_class, sizeof e->kernel_class, "invariant-1");
 #endif
-    int rc = ns_pool_new(&e->pool, threads < 1 ? 1 : threads, err);
+    int rc = ns_pool_new(&e->pool, threads, err);
     if (rc)
         ns_engine_free(e);
     else

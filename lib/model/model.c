@@ -1,12 +1,15 @@
 /* model.c - an immutable model: arch + packed weights, kept whole or streamed layer by layer when --memory is smaller. */
+#include <needlescope/machine.h>
+
 #include "model/internal.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
-static int64_t half_of_ram(void)
+static int64_t half_of_memory(void)
 {
-    return (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
+    ns_machine machine;
+    ns_machine_find(&machine, NULL);
+    return machine.memory / 2;
 }
 
 static int64_t all_weight_bytes(const ns_arch *arch, const ns_checkpoint *c)
@@ -32,7 +35,7 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
     if (rc)
         return rc;
     m->weight_bytes = all_weight_bytes(arch, m->checkpoint);
-    m->memory = params && params->memory > 0 ? params->memory : half_of_ram();
+    m->memory = params && params->memory > 0 ? params->memory : half_of_memory();
     m->streamed = m->weight_bytes > m->memory;
     m->layers = ns_alloc_array((size_t)arch->n_layers, sizeof *m->layers);
     if (!m->layers)
@@ -149,7 +152,7 @@ static int64_t kv_bytes(const ns_arch *arch, int64_t T)
 int ns_model_cost(const ns_arch *arch, const ns_checkpoint *c, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *err)
 {
     *out = (ns_cost) { .weight_bytes = all_weight_bytes(arch, c), .waves = 1 };
-    memory = memory > 0 ? memory : half_of_ram();
+    memory = memory > 0 ? memory : half_of_memory();
     out->streamed = out->weight_bytes > memory;
     int64_t room = out->streamed ? memory : memory - out->weight_bytes, used = 0;
     for (int64_t i = 0; i < n; i++) {

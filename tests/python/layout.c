@@ -6,6 +6,7 @@
 
 #include <needlescope/ablate.h>
 #include <needlescope/edit.h>
+#include <needlescope/machine.h>
 #include <needlescope/open.h>
 #include <needlescope/probe.h>
 
@@ -26,6 +27,8 @@ static void structs(void)
     WHOLE(ns_open_params, F(size) F(path) F(revision) F(arch) F(names) F(olmo3_rope) F(tokenizer) F(want) F(no_hash) F(memory) F(threads) F(cpu)
         F(engine) F(warn) F(user))
     WHOLE(ns_opened, F(name) F(checkpoint) F(arch) F(tokenizer) F(engine) F(model))
+    WHOLE(ns_machine_params, F(size) F(slurm_cpus_per_task) F(slurm_mem_per_node) F(slurm_mem_per_cpu) F(root) F(affinity))
+    WHOLE(ns_machine, F(cpus) F(memory) F(cpus_from) F(memory_from) F(ignored))
     WHOLE(ns_session_params, F(size) F(final_length) F(decode))
     WHOLE(ns_forward_params, F(size) F(no_logits) F(cancelled) F(progress) F(user))
     WHOLE(ns_generate_params, F(size) F(stop) F(n_stop) F(gold) F(n_gold) F(hooks) F(accepted) F(user))

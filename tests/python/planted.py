@@ -291,6 +291,22 @@ def test_threads_share_a_model(m):
         assert not faults and len(done) == 4, (faults, done)
 
 
+def test_threads_are_those_allowed(m):
+    """As the program finds them: the affinity mask, and Slurm's variables, which a job has."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert ns.load(MODEL).threads == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    os.environ["SLURM_CPUS_PER_TASK"] = "1"
+    try:
+        assert (ns.load(MODEL).threads, ns.load(MODEL, threads=3).threads) == (1, 3)
+        assert json.loads(call("doctor", "--json"))["threads"] == 1
+    finally:
+        del os.environ["SLURM_CPUS_PER_TASK"]
+
+
 def test_arch_from_a_file(m):
     path = os.path.join(work.name, "arch.json")
     call("inspect", MODEL, "--arch-out", path)

@@ -16,7 +16,7 @@ NS_BEGIN
 typedef struct ns_engine ns_engine;      /* threads + selected kernels; shared by models, not a global */
 typedef struct ns_engine_params {
     size_t      size;
-    int         threads;                 /* 0 = one per online core */
+    int         threads;                 /* 0 = one per CPU that this process may use (machine.h) */
     const char *cpu;                     /* cap the kernels: "scalar", "avx2", "avx512"; NULL = best */
 } ns_engine_params;
 NS_API NS_MUST_CHECK int ns_engine_new(ns_engine **out, const ns_engine_params *, ns_error *);
@@ -28,7 +28,7 @@ NS_API int ns_engine_threads(const ns_engine *);
 typedef struct ns_model ns_model;
 typedef struct ns_model_params {
     size_t  size;
-    int64_t memory;                      /* bytes for weights and activations; 0 = half of RAM. Less than the packed weights: they stream through, once per wave */
+    int64_t memory;                      /* bytes for weights and activations; 0 = half of what this process may use (machine.h). Less than the packed weights: they stream through, once per wave */
     bool    hash;                        /* take the SHA-256 of every tensor while packing */
 } ns_model_params;
 
