@@ -9,6 +9,7 @@
 #include <needlescope/probe.h>
 
 #include "cli/commands.h"
+#include "cli/heads.h"
 #include "cli/open.h"
 #include "cli/out.h"
 
@@ -20,48 +21,52 @@ static ns_export_score score_of(const char *name)
     const ns_probe *const probe = ns_probe_find(name);
     for (int i = 0; probe && i < probe->n_scores; i++)
         if (strcmp(probe->scores[i].name, name) == 0)
-            return (ns_export_score){name, probe->scores[i].of, probe->scores[i].over, probe->scores[i].ascending};
+            return (ns_export_score){name, probe->scores[i].of, probe->scores[i].over};
     return (ns_export_score){.name = name};
 }
 
 /* Those that were asked for, else all of the file, or the one that is usual. malloc'd. */
-static int choose(cli *app, const ns_export *x, const export_settings *s, bool all, ns_export_score **out, int *n)
+static int choose(cli *app, const ns_study *x, const export_settings *s, bool all, ns_export_score **out, int *n)
 {
     int64_t n_known;
-    const char *const *const known = ns_export_scores(x, &n_known);
-    const char *usual = known[0];
-    for (int64_t i = 0; i < n_known; i++)
-        if (strcmp(known[i], "retrieval_find") == 0)
-            usual = known[i];
+    const char *const *const known = ns_study_scores(x, &n_known);
+    if (!n_known)
+        return ns_fail(&app->err, NS_E_ARG, "%s: no score over heads in it", ns_study_path(x));
     const int64_t count = s->scores.n ? s->scores.n : all ? n_known : 1;
     *out = ns_alloc_array((size_t)count, sizeof **out);
     if (!*out)
         return ns_oom(&app->err, "scores");
     for (int64_t i = 0; i < count; i++)
-        (*out)[i] = score_of(s->scores.n ? s->scores.list[i] : all ? known[i] : usual);
+        (*out)[i] = score_of(s->scores.n ? s->scores.list[i] : all ? known[i] : ns_study_usual_score(x));
     *n = (int)count;
     return NS_OK;
 }
 
-static int begin(cli *app, const export_settings *s, const char *path, bool all, ns_export **x, ns_export_score **scores, ns_export_params *params)
+static int begin(cli *app, const export_settings *s, const char *path, bool all, ns_study **x, ns_export_score **scores, ns_export_params *params)
 {
     *x = NULL;
     *scores = NULL;
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
     int rc = cli_check_output(app, s->out);
-    rc = rc ? rc : ns_export_open(x, path, &app->err);
+    rc = rc ? rc : ns_study_open(x, path, &app->err);
     rc = rc ? rc : choose(app, *x, s, all, scores, &params->n_scores);
     params->scores = *scores;
     params->run = s->run;
+    for (int i = 0; rc == NS_OK && !all && i < params->n_scores; i++) {
+        ns_score_meaning meaning;
+        rc = ns_study_meaning(*x, (*scores)[i].name, &meaning, &app->err);
+        if (rc == NS_OK && meaning.best != NS_BEST_NONE)
+            rc = cli_ranks(app, *x, (*scores)[i].name, &meaning);
+    }
     return rc;
 }
 
-static int end(cli *app, const export_settings *s, ns_export *x, ns_export_score *scores, int n_scores, int64_t rows, int rc)
+static int end(cli *app, const export_settings *s, ns_study *x, ns_export_score *scores, int n_scores, int64_t rows, int rc)
 {
     cli_out o;
     free(scores);
-    ns_export_close(x);
+    ns_study_close(x);
     if (rc)
         return rc;
     cli_out_begin(&o, app, "needlescope.export/1");
@@ -87,7 +92,7 @@ static int export_csv(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const export_settings *const s = settings;
-    ns_export *x;
+    ns_study *x;
     ns_export_score *scores;
     int64_t rows = 0;
     ns_export_params params = {.size = sizeof params};
@@ -121,7 +126,7 @@ static int export_latex(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const table_settings *const s = settings;
-    ns_export *x;
+    ns_study *x;
     ns_export_score *scores;
     ns_export_params params = {.size = sizeof params, .top = s->top, .standalone = s->standalone};
     int rc = begin(app, &s->what, args[0], false, &x, &scores, &params);
@@ -224,13 +229,13 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
 {
     (void)n_args;
     const notebook_settings *const s = settings;
-    ns_export *x = NULL;
+    ns_study *x = NULL;
     ns_export_score *scores = NULL;
     births b = {0};
     ns_export_params params = {.size = sizeof params, .top = s->top};
     int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
-    if (rc == NS_OK && ns_export_is_study(x) && ns_export_size(x).P > 1 && !s->no_births) {
+    if (rc == NS_OK && !ns_study_is_one(x) && ns_study_size(x).P > 1 && !s->no_births) {
         rc = find_births(app, &b, args[0], scores[0].name, s);
         params.births = b.any ? &b.out : NULL;
     }

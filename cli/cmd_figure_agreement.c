@@ -5,7 +5,6 @@
 
 #include "cli/commands.h"
 #include "cli/figure.h"
-#include "cli/score_file.h"
 
 typedef struct agreement_settings { cli_words score; int by; cli_look look; } agreement_settings;
 
@@ -40,13 +39,21 @@ static int read_table(const ns_file *f, const char *path, const char *dataset, t
     return rc == NS_OK && !t->chosen ? ns_oom(err, "scores") : rc;
 }
 
+static int64_t place_of(const table *t, const char *name)
+{
+    int64_t i = t->n - 1;
+    while (i >= 0 && strcmp(t->names[i], name))
+        i--;
+    return i;
+}
+
 static int choose(const agreement_settings *s, const char *path, table *t, ns_error *err)
 {
     for (int64_t i = 0; !s->score.n && i < t->n; i++)
         if (!strstr(t->names[i], "_nosink") && !isnan(t->values[i * t->n + i]))
             t->chosen[t->n_chosen++] = i;
     for (int64_t i = 0; i < s->score.n && i < t->n; i++) {
-        const int64_t at = cli_find_ranked(t->names, t->n, s->score.list[i]);
+        const int64_t at = place_of(t, s->score.list[i]);
         if (at < 0)
             return ns_fail(err, NS_E_ARG, "%s: no score '%s'; the first is '%s'", path, s->score.list[i], t->n ? t->names[0] : "none");
         t->chosen[t->n_chosen++] = at;

@@ -5,7 +5,6 @@
 
 #include "cli/commands.h"
 #include "cli/figure.h"
-#include "cli/score_file.h"
 
 enum { MOST = 64, FEW_DEPTHS = 12, BINS = 10 };
 

@@ -4,17 +4,16 @@
 #include <string.h>
 
 #include <needlescope/figure.h>
-#include <needlescope/record.h>
 
 #include "cli/commands.h"
 #include "cli/figure.h"
-#include "cli/score_file.h"
+#include "cli/heads.h"
 
 typedef struct heads_settings { cli_words score; cli_heads mark; int64_t top; cli_look look; } heads_settings;
 
 #define FIELD(name) offsetof(heads_settings, name)
 static const cli_option heads_options[] = {
-    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...", "the score to draw; several stand side by side"},
+    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...", "the score to draw; several stand side by side (default retrieval_find, else the first retrieval score)"},
     {"mark", 'm', CLI_HEADS, FIELD(mark), "L.H,...", "outline these heads"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "outline the K best heads", NULL, 1, 100000},
     {0},
@@ -45,20 +44,27 @@ static void clear_maps(maps *m)
 }
 
 /* The k best behind the marks that are there. */
-static int add_best(cli *app, int64_t k, map *m)
+static int add_best(cli *app, const ns_study *study, const char *score, int64_t k, map *m)
 {
+    char note[120];
+    ns_score_meaning meaning;
+    const int rc = k ? cli_ranks(app, study, score, &meaning) : NS_OK;
+    if (rc || !k)
+        return rc;
     int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
     if (!best)
         return ns_oom(&app->err, "marks");
-    const int64_t n = ns_best(m->score, m->shape[0] * m->shape[1], k, false, best);
-    for (int64_t i = 0; i < n; i++, m->figure.n_marks++) {
-        m->marks[m->figure.n_marks] = (ns_head){best[i] / m->shape[1], best[i] % m->shape[1]};
-    }
+    const ns_best_cut cut = ns_best(m->score, m->shape[0] * m->shape[1], k, &meaning, best);
+    for (int64_t i = 0; i < cut.n; i++)
+        m->marks[m->figure.n_marks++] = (ns_head){best[i] / m->shape[1], best[i] % m->shape[1]};
+    ns_best_note(&cut, k, note, sizeof note);
+    if (note[0])
+        cli_note(app, "--top: %s: %s", score, note);
     free(best);
     return NS_OK;
 }
 
-static int mark_heads(cli *app, const heads_settings *s, map *m)
+static int mark_heads(cli *app, const heads_settings *s, const ns_study *study, const char *score, map *m)
 {
     m->marks = ns_alloc_array((size_t)(s->top + s->mark.n) + 1, sizeof *m->marks);
     if (!m->marks)
@@ -70,16 +76,33 @@ static int mark_heads(cli *app, const heads_settings *s, map *m)
         m->marks[m->figure.n_marks++] = s->mark.list[i];
     }
     m->figure.marks = m->marks;
-    return add_best(app, s->top, m);
+    return add_best(app, study, score, s->top, m);
 }
 
-static int add_map(cli *app, const heads_settings *s, const ns_file *f, const char *path, const char *score, bool several, maps *all)
+static int read_map(ns_study *study, const char *score, map *m, ns_error *err)
+{
+    const ns_study_shape n = ns_study_size(study);
+    const float *values;
+    const int rc = ns_study_score(study, score, &values, err);
+    if (rc)
+        return rc;
+    m->shape[0] = n.L;
+    m->shape[1] = n.H;
+    m->score = ns_alloc_array((size_t)(n.L * n.H), sizeof *m->score);
+    m->kind = ns_alloc_array((size_t)n.L, sizeof *m->kind);
+    m->window = ns_alloc_array((size_t)n.L, sizeof *m->window);
+    if (!m->score || !m->kind || !m->window)
+        return ns_oom(err, "a map of heads");
+    memcpy(m->score, values, (size_t)(n.L * n.H) * sizeof *values);
+    ns_study_layers(study, 0, m->kind, m->window);
+    return NS_OK;
+}
+
+static int add_map(cli *app, const heads_settings *s, ns_study *study, const char *score, bool several, maps *all)
 {
     map *const m = &all->list[all->n++];
-    const char *const model = ns_file_fact(f, "model_name");
-    int rc = cli_read_score(f, path, score, &m->score, m->shape, &app->err);
-    if (rc == NS_OK)
-        rc = cli_read_layers(f, m->shape[0], &m->kind, &m->window, &app->err);
+    const char *const model = ns_file_fact(ns_study_file(study), "model_name"), *const path = ns_study_path(study);
+    int rc = read_map(study, score, m, &app->err);
     m->name = rc ? NULL : several ? cli_label(path, score) : ns_strdup(score);
     m->model = rc ? NULL : ns_strdup(model ? model : "");
     if (rc == NS_OK && (!m->name || !m->model))
@@ -87,16 +110,24 @@ static int add_map(cli *app, const heads_settings *s, const ns_file *f, const ch
     m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = m->shape[0], .n_heads = m->shape[1], .kind = m->kind,
                                   .window = m->window, .score_name = m->name, .model_name = model ? m->model : NULL, .chance = NAN,
                                   .marks_name = all->marks_name};
-    return rc == NS_OK ? mark_heads(app, s, m) : rc;
+    return rc == NS_OK ? mark_heads(app, s, study, score, m) : rc;
 }
 
+/* Without a name: the score that is usual. */
 static int add_file(cli *app, const heads_settings *s, const char *path, bool several, maps *all)
 {
-    ns_file *f = NULL;
-    int rc = ns_file_open(&f, path, &app->err);
+    ns_study *study;
+    int rc = ns_study_open(&study, path, &app->err);
+    if (rc)
+        return rc;
+    const char *const usual = ns_study_usual_score(study);
+    if (!ns_study_is_one(study))
+        rc = ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; a map is drawn of one (needlescope score -o, or a shard of scan)", path);
+    else if (!usual)
+        rc = ns_fail(&app->err, NS_E_ARG, "%s: no score over heads in it", path);
     for (int64_t i = 0; rc == NS_OK && i < (s->score.n ? s->score.n : 1); i++)
-        rc = add_map(app, s, f, path, s->score.n ? s->score.list[i] : NULL, several, all);
-    ns_file_close(f);
+        rc = add_map(app, s, study, s->score.n ? s->score.list[i] : usual, several, all);
+    ns_study_close(study);
     return rc;
 }
 
@@ -137,7 +168,7 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = draw_maps(app, s, &m);
     if (rc == NS_OK)
-        rc = cli_say_shows(app, s->look.out, s->score.list[0]);
+        rc = cli_say_shows(app, s->look.out, m.list[0].name);
     clear_maps(&m);
     return rc;
 }

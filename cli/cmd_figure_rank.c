@@ -5,7 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/figure.h"
-#include "cli/score_file.h"
+#include "cli/heads.h"
 
 enum { MOST = 6 };
 
@@ -14,81 +14,83 @@ static const rank_settings defaults = {.top = 20};
 
 #define FIELD(name) offsetof(rank_settings, name)
 static const cli_option options[] = {
-    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...", "the scores to draw, a panel each"},
+    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...", "the scores to draw, a panel each (default retrieval_find, else the first retrieval score)"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "so many heads (default 20)", NULL, 1, 256},
     {0},
 };
 #undef FIELD
 
 typedef struct series {
-    float   *score;
     double  *value, *low, *high;         /* [top] */
     char   **labels;
     int64_t  n;
     double   chance;
 } series;
 
-/* What a score file says of all its scores; NULL where it was not ranked. */
-typedef struct ranked { char **names; int64_t n; float *low, *high, *chance; } ranked;
-
 static void clear_series(series *s)
 {
-    free(s->score);
     free(s->value);
     free(s->low);
     free(s->high);
     ns_free_strings(s->labels, s->n);
 }
 
-static void clear_ranked(ranked *r)
+static int allocate(series *s, int64_t top, ns_error *err)
 {
-    ns_free_strings(r->names, r->n);
-    free(r->low);
-    free(r->high);
-    free(r->chance);
-}
-
-/* [S, L, H] of an array of the ranking. */
-static int read_ranked(const ns_file *f, const char *name, int64_t n_scores, float **out, ns_error *err)
-{
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    const int rc = ns_file_read_f32(f, name, out, &rank, shape, NULL, err);
-    return rc == NS_OK && (rank != 3 || shape[0] != n_scores) ? ns_fail(err, NS_E_FORMAT, "%s is no array over %lld scores, layers and heads", name, (long long)n_scores) : rc;
-}
-
-static int read_ranking(const ns_file *f, ranked *r, ns_error *err)
-{
-    if (!ns_file_has(f, "score_name") || !ns_file_has(f, "score_low"))
-        return NS_OK;
-    int rc = ns_file_read_strings(f, "score_name", &r->names, &r->n, err);
-    rc = rc ? rc : read_ranked(f, "score_low", r->n, &r->low, err);
-    rc = rc ? rc : read_ranked(f, "score_high", r->n, &r->high, err);
-    return rc ? rc : read_ranked(f, "score_chance", r->n, &r->chance, err);
-}
-
-static int fill(series *s, const int64_t shape[2], const ranked *r, const char *name, int64_t top, ns_error *err)
-{
-    const int64_t LH = shape[0] * shape[1], at = cli_find_ranked(r->names, r->n, name);
-    int64_t *const best = ns_alloc_array((size_t)top, sizeof *best);
     s->value = ns_alloc_array((size_t)top, sizeof *s->value);
     s->low = ns_alloc_array((size_t)top, sizeof *s->low);
     s->high = ns_alloc_array((size_t)top, sizeof *s->high);
     s->labels = ns_alloc_array((size_t)top, sizeof *s->labels);
-    bool good = best && s->value && s->low && s->high && s->labels;
-    double chance = 0;
-    const int64_t found = good ? ns_best(s->score, LH, top, false, best) : 0;
-    for (; good && s->n < found; s->n++) {
+    return s->value && s->low && s->high && s->labels ? NS_OK : ns_oom(err, "the ranks");
+}
+
+/* What a score file says of the head; NaN where it was not ranked. */
+static double said(const float *values, int64_t i)
+{
+    return values ? (double)values[i] : (double)NAN;
+}
+
+static int fill(series *s, ns_study *study, const char *name, const int64_t *best, int64_t n, ns_error *err)
+{
+    const int64_t H = ns_study_size(study).H;
+    const float *score, *low, *high, *chance;
+    double sum = 0;
+    int rc = ns_study_score(study, name, &score, err);
+    rc = rc ? rc : ns_study_ranked(study, "score_low", name, &low, err);
+    rc = rc ? rc : ns_study_ranked(study, "score_high", name, &high, err);
+    rc = rc ? rc : ns_study_ranked(study, "score_chance", name, &chance, err);
+    for (; rc == NS_OK && s->n < n; s->n++) {
         const int64_t i = best[s->n];
-        s->value[s->n] = (double)s->score[i];
-        s->low[s->n] = at < 0 ? NAN : (double)r->low[at * LH + i];
-        s->high[s->n] = at < 0 ? NAN : (double)r->high[at * LH + i];
-        chance += at < 0 ? NAN : (double)r->chance[at * LH + i];
-        good = (s->labels[s->n] = ns_printf_alloc("%lld.%lld", (long long)(i / shape[1]), (long long)(i % shape[1]))) != NULL;
+        s->value[s->n] = (double)score[i];
+        s->low[s->n] = said(low, i);
+        s->high[s->n] = said(high, i);
+        sum += said(chance, i);
+        s->labels[s->n] = ns_printf_alloc("%lld.%lld", (long long)(i / H), (long long)(i % H));
+        rc = s->labels[s->n] ? NS_OK : ns_oom(err, "the ranks");
     }
-    s->chance = s->n ? chance / (double)s->n : NAN;
+    s->chance = s->n ? sum / (double)s->n : (double)NAN;
+    return rc;
+}
+
+static int add_series(cli *app, series *s, ns_study *study, const char *name, int64_t top)
+{
+    const ns_study_shape size = ns_study_size(study);
+    char note[120];
+    const float *score;
+    ns_score_meaning meaning;
+    int64_t *const best = ns_alloc_array((size_t)top, sizeof *best);
+    int rc = best ? allocate(s, top, &app->err) : ns_oom(&app->err, "the ranks");
+    rc = rc ? rc : cli_ranks(app, study, name, &meaning);
+    rc = rc ? rc : ns_study_score(study, name, &score, &app->err);
+    const ns_best_cut cut = rc == NS_OK ? ns_best(score, size.L * size.H, top, &meaning, best) : (ns_best_cut){0};
+    if (rc == NS_OK && !cut.n)
+        rc = ns_fail(&app->err, NS_E_ARG, "%s: no head scores anything by '%s'", ns_study_path(study), name);
+    rc = rc ? rc : fill(s, study, name, best, cut.n, &app->err);
+    ns_best_note(&cut, top, note, sizeof note);
+    if (rc == NS_OK && note[0])
+        cli_note(app, "%s: %s", name, note);
     free(best);
-    return good ? NS_OK : ns_oom(err, "the ranks");
+    return rc;
 }
 
 static int draw(cli *app, const rank_settings *s, const ns_file *f, series *all)
@@ -106,31 +108,28 @@ static int draw(cli *app, const rank_settings *s, const ns_file *f, series *all)
 static int figure_rank(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
-    const rank_settings *const s = settings;
-    ns_file *f = NULL;
-    ranked r = {0};
+    rank_settings s = *(const rank_settings *)settings;
+    char *usual = NULL;
+    ns_study *study = NULL;
     series all[MOST] = {0};
-    int rc = cli_look_check(app, &s->look);
-    if (rc == NS_OK && s->score.n > MOST)
-        rc = ns_fail(&app->err, NS_E_ARG, "--score: %lld scores; %d panels can be drawn", (long long)s->score.n, MOST);
+    int rc = cli_look_check(app, &s.look);
+    if (rc == NS_OK && s.score.n > MOST)
+        rc = ns_fail(&app->err, NS_E_ARG, "--score: %lld scores; %d panels can be drawn", (long long)s.score.n, MOST);
+    rc = rc ? rc : ns_study_open(&study, args[0], &app->err);
+    if (rc == NS_OK && !ns_study_is_one(study))
+        rc = ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; ranks are drawn of one (needlescope score -o, or a shard of scan)", args[0]);
+    usual = rc == NS_OK ? (char *)ns_study_usual_score(study) : NULL;
+    if (rc == NS_OK && !s.score.n && usual)
+        s.score = (cli_words){.list = (void *)&usual, .n = 1};
+    for (int64_t i = 0; rc == NS_OK && i < s.score.n; i++)
+        rc = add_series(app, &all[i], study, s.score.list[i], s.top);
     if (rc == NS_OK)
-        rc = ns_file_open(&f, args[0], &app->err);
+        rc = draw(app, &s, ns_study_file(study), all);
     if (rc == NS_OK)
-        rc = read_ranking(f, &r, &app->err);
-    for (int64_t i = 0; rc == NS_OK && i < (s->score.n ? s->score.n : 1); i++) {
-        int64_t shape[2];
-        rc = cli_read_score(f, args[0], s->score.n ? s->score.list[i] : NULL, &all[i].score, shape, &app->err);
-        if (rc == NS_OK)
-            rc = fill(&all[i], shape, &r, s->score.list[i], s->top, &app->err);
-    }
-    if (rc == NS_OK)
-        rc = draw(app, s, f, all);
-    if (rc == NS_OK)
-        rc = cli_say_shows(app, s->look.out, s->score.list[0]);
+        rc = cli_say_shows(app, s.look.out, s.score.list[0]);
     for (int i = 0; i < MOST; i++)
         clear_series(&all[i]);
-    clear_ranked(&r);
-    ns_file_close(f);
+    ns_study_close(study);
     return rc;
 }
 

@@ -142,6 +142,26 @@ static void describe_head(cli_out *o, const ns_opened *m, const ns_scores *score
         cli_cell_number(o, (double)cells[i]);
 }
 
+/* Lists that are short, or cut through a tie; scores that have no list. */
+static void describe_cuts(cli_out *o, const ns_scores *scores, const score_settings *s, int k, ns_head *best)
+{
+    static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"note", "note", CELL_TEXT}};
+    cli_out_table(o, "lists", "About these lists", columns, 2);
+    for (int i = 0; best && k && i < ns_scores_count(scores); i++) {
+        char note[120] = "describes: no end of it is the best";
+        if (!shown(o, ns_scores_def(scores, i), &s->probes))
+            continue;
+        const ns_best_cut cut = ns_scores_top(scores, i, k, best);
+        if (ns_scores_def(scores, i)->best != NS_BEST_NONE)
+            ns_best_note(&cut, k, note, sizeof note);
+        if (!note[0])
+            continue;
+        cli_cell_text(o, ns_scores_def(scores, i)->name);
+        cli_cell_text(o, note);
+    }
+    cli_out_table_end(o);
+}
+
 static void describe_top(cli_out *o, const ns_opened *m, const ns_scores *scores, const score_settings *s)
 {
     static const cli_column columns[] = {
@@ -155,11 +175,12 @@ static void describe_top(cli_out *o, const ns_opened *m, const ns_scores *scores
     o->failed |= !best;
     cli_out_table(o, "top", k ? "Top heads (95 % intervals over resampled cases)" : NULL, columns, (int)(sizeof columns / sizeof *columns));
     for (int i = 0; best && i < ns_scores_count(scores); i++) {
-        const int n = shown(o, ns_scores_def(scores, i), &s->probes) ? ns_scores_top(scores, i, k, best) : 0;
-        for (int rank = 0; rank < n; rank++)
+        const ns_best_cut cut = shown(o, ns_scores_def(scores, i), &s->probes) ? ns_scores_top(scores, i, k, best) : (ns_best_cut){0};
+        for (int rank = 0; rank < cut.n; rank++)
             describe_head(o, m, scores, i, rank, best[rank].layer, best[rank].head);
     }
     cli_out_table_end(o);
+    describe_cuts(o, scores, s, k, best);
     free(best);
 }
 

@@ -1,11 +1,9 @@
 /* heads.c - heads named on the command line, or the best of a score file. */
 #include "cli/heads.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <needlescope/record.h>
 
 #define FIELD(name) offsetof(cli_choice_of_heads, name)
 const cli_option cli_heads_options[] = {
@@ -17,30 +15,46 @@ const cli_option cli_heads_options[] = {
 };
 #undef FIELD
 
+int cli_ranks(cli *app, const ns_study *study, const char *score, ns_score_meaning *meaning)
+{
+    const int rc = ns_study_ranks(study, score, meaning, &app->err);
+    if (rc == NS_OK && meaning->assumed)
+        cli_note(app, "%s is of an older version and does not say which end of %s is best: the largest are taken (make it again to be sure)", ns_study_path(study), score);
+    return rc;
+}
+
+static int take_best(cli *app, const cli_choice_of_heads *s, const ns_study *study, const float *values, const ns_score_meaning *meaning, cli_heads *out)
+{
+    char note[120];
+    const ns_study_shape size = ns_study_size(study);
+    const int64_t n = size.L * size.H, k = s->top < n ? s->top : n;
+    int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
+    int rc = best && ns_grow(&out->list, &out->capacity, k, sizeof *out->list) ? NS_OK : ns_oom(&app->err, "heads");
+    const ns_best_cut cut = rc == NS_OK ? ns_best(values, n, k, meaning, best) : (ns_best_cut){0};
+    for (out->n = 0; out->n < cut.n; out->n++)
+        out->list[out->n] = (ns_head){best[out->n] / size.H, best[out->n] % size.H};
+    ns_best_note(&cut, k, note, sizeof note);
+    if (rc == NS_OK && !cut.n)
+        rc = ns_fail(&app->err, NS_E_ARG, "%s: no head scores anything by %s (choose another --by)", s->scores, s->by);
+    else if (rc == NS_OK && note[0])
+        cli_note(app, "--by %s: %s", s->by, note);
+    free(best);
+    return rc;
+}
+
 static int best_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
 {
-    ns_file *f;
-    float *values = NULL;
-    char *axes = NULL;
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    int rc = ns_file_open(&f, s->scores, &app->err);
+    ns_study *study;
+    ns_score_meaning meaning;
+    const float *values;
+    int rc = ns_study_open(&study, s->scores, &app->err);
     if (rc)
         return rc;
-    rc = ns_file_read_f32(f, s->by, &values, &rank, shape, &axes, &app->err);
-    if (rc == NS_OK && strcmp(axes, "layer head"))
-        rc = ns_fail(&app->err, NS_E_ARG, "%s: '%s' is no score over layers and heads", s->scores, s->by);
-    const int64_t n = rc == NS_OK ? shape[0] * shape[1] : 0, k = s->top < n ? s->top : n;
-    int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
-    if (rc == NS_OK && (!best || !ns_grow(&out->list, &out->capacity, k, sizeof *out->list)))
-        rc = ns_oom(&app->err, "heads");
-    out->n = rc == NS_OK ? ns_best(values, n, k, false, best) : 0;
-    for (int64_t i = 0; i < out->n; i++)
-        out->list[i] = (ns_head){best[i] / shape[1], best[i] % shape[1]};
-    free(best);
-    free(values);
-    free(axes);
-    ns_file_close(f);
+    rc = ns_study_is_one(study) ? NS_OK : ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; --scores takes the file of one (needlescope score -o)", s->scores);
+    rc = rc ? rc : cli_ranks(app, study, s->by, &meaning);
+    rc = rc ? rc : ns_study_score(study, s->by, &values, &app->err);
+    rc = rc ? rc : take_best(app, s, study, values, &meaning, out);
+    ns_study_close(study);
     return rc;
 }
 

@@ -3,6 +3,7 @@
 #define NS_CLI_HEADS_H
 
 #include <needlescope/control.h>
+#include <needlescope/study.h>
 
 #include "cli/out.h"
 
@@ -13,5 +14,8 @@ extern const cli_option cli_heads_options[];
 int cli_choose_heads(cli *, const cli_choice_of_heads *, cli_heads *out);
 /* How like the controls are: a sentence, and its numbers in JSON; nothing where none was drawn. */
 void cli_say_controls(cli_out *, const ns_match *);
+
+/* Which end of a score is best, for a list of heads; a file that does not say is a note. */
+int cli_ranks(cli *, const ns_study *, const char *score, ns_score_meaning *);
 
 #endif

@@ -8,10 +8,10 @@
 #include "words.h"
 
 typedef struct csv {
-    const ns_export *x;
+    const ns_source *x;
     const ns_export_params *params;
     FILE    *f;
-    float  **values;            /* [n_scores] of [R, P, L, H] */
+    const float **values;       /* [n_scores] of [R, P, L, H] */
     float   *counts;            /* [C, L, H] */
     int64_t *n;                 /* [n_scores, L, H] of the checkpoint at hand; -1 = not known */
     int64_t  rows;
@@ -36,10 +36,10 @@ static void whole(FILE *f, int64_t value)
 
 static void run_fields(const csv *c, int64_t r, int64_t p)
 {
-    ns_csv_field(c->f, c->x->run_name[r]);
+    ns_csv_field(c->f, ns_study_run_name(c->x->study, r));
     fputc(',', c->f);
     for (int64_t i = 0; i < c->x->n_coords; i++) {
-        const ns_export_coord *const coord = &c->x->coord[i];
+        const ns_study_coord *const coord = &c->x->coord[i];
         if (coord->text)
             ns_csv_field(c->f, coord->text[r]);
         else
@@ -52,22 +52,14 @@ static void run_fields(const csv *c, int64_t r, int64_t p)
 
 /* ---- n: rows that were judged, else cases with a value ---- */
 
-static int read_counts(const csv *c, const char *name, int64_t r, int64_t p, ns_error *err)
-{
-    const ns_export *const x = c->x;
-    const int64_t start[5] = {r, p, 0, 0, 0}, count[5] = {1, 1, x->C, x->L, x->H};
-    const int skip = x->is_study ? 0 : 2;
-    return ns_file_read_slab(x->file, name, 5 - skip, start + skip, count + skip, c->counts, err);
-}
-
 static int count(const csv *c, int score, int64_t r, int64_t p, ns_error *err)
 {
     const ns_export_score *const s = &c->params->scores[score];
     const int64_t heads = c->x->L * c->x->H;
     const char *const name = s->over ? s->over : s->of;
     int64_t *const n = c->n + score * heads;
-    const bool known = name && ns_file_has(c->x->file, name) && c->x->C > 0;
-    const int rc = known ? read_counts(c, name, r, p, err) : NS_OK;
+    const bool known = name && ns_study_has(c->x->study, name) && c->x->C > 0;
+    const int rc = known ? ns_study_counts(c->x->study, name, r, p, c->counts, err) : NS_OK;
     for (int64_t h = 0; h < heads; h++) {
         n[h] = known ? 0 : -1;
         for (int64_t i = 0; known && rc == NS_OK && i < c->x->C; i++) {
@@ -82,13 +74,13 @@ static int count(const csv *c, int score, int64_t r, int64_t p, ns_error *err)
 
 static void head_rows(csv *c, int score, int64_t r, int64_t p)
 {
-    const ns_export *const x = c->x;
+    const ns_source *const x = c->x;
     for (int64_t i = 0; i < x->L * x->H; i++) {
-        if (!x->valid[r * x->L * x->H + i])
+        if (!ns_study_head_valid(x->study, r, i / x->H, i % x->H))
             continue;
         run_fields(c, r, p);
         fprintf(c->f, "%lld,%lld,", (long long)(i / x->H), (long long)(i % x->H));
-        ns_csv_field(c->f, x->kind[r * x->L + i / x->H]);
+        ns_csv_field(c->f, ns_study_layer_kind(x->study, r, i / x->H));
         fputc(',', c->f);
         ns_csv_field(c->f, c->params->scores[score].name);
         fputc(',', c->f);
@@ -116,11 +108,11 @@ static int checkpoint_rows(csv *c, int64_t r, int64_t p, ns_error *err)
 static int all_rows(csv *c, ns_error *err)
 {
     int rc = NS_OK;
-    const int64_t only = c->params->run ? ns_export_run(c->x, c->params->run) : -1;
+    const int64_t only = c->x->run;
     head_line(c);
     for (int64_t r = 0; r < c->x->R; r++)
         for (int64_t p = 0; p < c->x->P && rc == NS_OK && (only < 0 || r == only) && !ferror(c->f); p++)
-            if (c->x->status[r * c->x->P + p] == NS_EXPORT_DONE)
+            if (c->x->status[r * c->x->P + p] == NS_STUDY_DONE)
                 rc = checkpoint_rows(c, r, p, err);
     return rc;
 }
@@ -133,7 +125,7 @@ static int load(csv *c, ns_error *err)
     c->n = ns_alloc_array((size_t)(c->params->n_scores * heads), sizeof *c->n);
     int rc = c->values && c->counts && c->n ? NS_OK : ns_oom(err, c->x->path);
     for (int s = 0; s < c->params->n_scores && rc == NS_OK; s++)
-        rc = ns_export_values(c->x, c->params->scores[s].name, &c->values[s], err);
+        rc = ns_study_score(c->x->study, c->params->scores[s].name, &c->values[s], err);
     return rc;
 }
 
@@ -154,15 +146,14 @@ static int write_rows(csv *c, const char *path, ns_error *err)
     return rc;
 }
 
-int ns_export_csv(ns_export *x, const char *path, const ns_export_params *given, int64_t *rows, ns_error *err)
+int ns_export_csv(ns_study *study, const char *path, const ns_export_params *given, int64_t *rows, ns_error *err)
 {
     ns_export_params params;
-    csv c = {.x = x, .params = &params};
-    int rc = ns_export_check(x, path, given, &params, err);
+    ns_source x;
+    csv c = {.x = &x, .params = &params};
+    int rc = ns_source_begin(&x, study, path, given, &params, err);
     rc = rc ? rc : load(&c, err);
     rc = rc ? rc : write_rows(&c, path, err);
-    for (int s = 0; c.values && s < params.n_scores; s++)
-        free(c.values[s]);
     free(c.values);
     free(c.counts);
     free(c.n);

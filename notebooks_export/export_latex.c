@@ -7,7 +7,7 @@
 #include "words.h"
 
 typedef struct table {
-    const ns_export *x;
+    const ns_source *x;
     const ns_export_params *params;
     FILE    *f;
     bool     runs, intervals;               /* has such columns */
@@ -15,7 +15,7 @@ typedef struct table {
     int64_t  rows;
 } table;
 
-static const char *fact(const ns_export *x, const char *name)
+static const char *fact(const ns_source *x, const char *name)
 {
     const char *const text = ns_file_fact(x->file, name);
     return text ? text : "?";
@@ -51,8 +51,8 @@ static void number(FILE *f, double value)
 /* "full", "swa 128" */
 static void layer(const table *t, int64_t r, int64_t head)
 {
-    const int64_t window = t->x->window[r * t->x->L * t->x->H + head];
-    ns_words_latex(t->f, t->x->kind[r * t->x->L + head / t->x->H]);
+    const int64_t window = ns_study_head_window(t->x->study, r, head / t->x->H, head % t->x->H);
+    ns_words_latex(t->f, ns_study_layer_kind(t->x->study, r, head / t->x->H));
     if (window > 0)
         fprintf(t->f, " %lld", (long long)window);
 }
@@ -60,7 +60,7 @@ static void layer(const table *t, int64_t r, int64_t head)
 static void row(const table *t, int64_t r, int64_t p, const char *score, bool first, int64_t head, float value, const float *low, const float *high)
 {
     if (t->runs) {
-        ns_words_latex(t->f, first ? t->x->run_name[r] : "");
+        ns_words_latex(t->f, first ? ns_study_run_name(t->x->study, r) : "");
         fputs(" & ", t->f);
     }
     ns_words_latex(t->f, first ? score : "");
@@ -82,53 +82,64 @@ static void row(const table *t, int64_t r, int64_t p, const char *score, bool fi
     fputs(" \\\\\n", t->f);
 }
 
-static int block(table *t, int64_t r, int s, const float *low, const float *high, ns_error *err)
+/* A list that is short, or cut through a tie, says so below it. */
+static void note(const table *t, const ns_best_cut *cut)
 {
-    const ns_export_score *const score = &t->params->scores[s];
-    const int64_t p = ns_export_last(t->x, r);
-    float *values = NULL;
-    if (p < 0)
-        return NS_OK;
-    const int rc = ns_export_values(t->x, score->name, &values, err);
-    const float *const at = rc == NS_OK ? values + (r * t->x->P + p) * t->x->L * t->x->H : NULL;
-    const int64_t n = at ? ns_best(at, t->x->L * t->x->H, t->params->top, score->ascending, t->top) : 0;
-    if (n)
+    char text[120];
+    ns_best_note(cut, t->params->top, text, sizeof text);
+    if (!text[0])
+        return;
+    fprintf(t->f, "\\multicolumn{%d}{l}{\\footnotesize ", 4 + t->runs + t->x->is_study + t->intervals);
+    ns_words_latex(t->f, text);
+    fputs("} \\\\\n", t->f);
+}
+
+static int block(table *t, int64_t r, int s, ns_error *err)
+{
+    const char *const score = t->params->scores[s].name;
+    const int64_t p = ns_study_last(t->x->study, r);
+    const float *values, *low, *high;
+    ns_score_meaning meaning;
+    int rc = ns_study_ranks(t->x->study, score, &meaning, err);
+    rc = rc ? rc : ns_study_score(t->x->study, score, &values, err);
+    rc = rc ? rc : ns_study_ranked(t->x->study, "score_low", score, &low, err);
+    rc = rc ? rc : ns_study_ranked(t->x->study, "score_high", score, &high, err);
+    if (rc || p < 0)
+        return rc;
+    const float *const at = values + (r * t->x->P + p) * t->x->L * t->x->H;
+    const ns_best_cut cut = ns_best(at, t->x->L * t->x->H, t->params->top, &meaning, t->top);
+    if (cut.n)
         fputs("\\midrule\n", t->f);
-    for (int64_t i = 0; i < n; i++)
-        row(t, r, p, score->name, i == 0, t->top[i], at[t->top[i]], low, high);
-    t->rows += n;
-    free(values);
-    return rc;
+    for (int64_t i = 0; i < cut.n; i++)
+        row(t, r, p, score, i == 0, t->top[i], at[t->top[i]], low, high);
+    if (cut.n)
+        note(t, &cut);
+    t->rows += cut.n;
+    return NS_OK;
 }
 
 static int blocks(table *t, ns_error *err)
 {
     int rc = NS_OK;
-    const int64_t only = t->params->run ? ns_export_run(t->x, t->params->run) : -1;
     for (int64_t r = 0; r < t->x->R; r++)
-        for (int s = 0; s < t->params->n_scores && rc == NS_OK && (only < 0 || r == only); s++) {
-            float *low = NULL, *high = NULL;
-            rc = ns_export_bound(t->x, "score_low", t->params->scores[s].name, &low, err);
-            rc = rc ? rc : ns_export_bound(t->x, "score_high", t->params->scores[s].name, &high, err);
-            rc = rc ? rc : block(t, r, s, low, high, err);
-            free(low);
-            free(high);
-        }
+        for (int s = 0; s < t->params->n_scores && rc == NS_OK && (t->x->run < 0 || r == t->x->run); s++)
+            rc = block(t, r, s, err);
     if (rc == NS_OK && !t->rows)
-        rc = ns_fail(err, NS_E_ARG, "%s: no head has a value by '%s'", t->x->path, t->params->scores[0].name);
+        rc = ns_fail(err, NS_E_ARG, "%s: no head scores anything by '%s'", t->x->path, t->params->scores[0].name);
     return rc;
 }
 
-int ns_export_latex(ns_export *x, const char *path, const ns_export_params *given, ns_error *err)
+int ns_export_latex(ns_study *study, const char *path, const ns_export_params *given, ns_error *err)
 {
     ns_export_params params;
     char *text = NULL;
     size_t size = 0;
-    int rc = ns_export_check(x, path, given, &params, err);
+    ns_source x;
+    int rc = ns_source_begin(&x, study, path, given, &params, err);
     if (rc)
         return rc;
-    params.top = params.top < x->L * x->H ? params.top : x->L * x->H;
-    table t = {.x = x, .params = &params, .f = open_memstream(&text, &size), .runs = x->is_study, .intervals = ns_file_has(x->file, "score_low")};
+    params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
+    table t = {.x = &x, .params = &params, .f = open_memstream(&text, &size), .runs = x.is_study, .intervals = ns_study_has(study, "score_low")};
     t.top = ns_alloc_array((size_t)params.top, sizeof *t.top);
     if (!t.f || !t.top)
         rc = ns_oom(err, path);

@@ -14,7 +14,7 @@
 
 typedef struct story {
     ns_notebook      b;
-    const ns_export *x;
+    const ns_source *x;
     const ns_export_params *params;
     const char      *path;
     int64_t          r, p;              /* whose heads are drawn */
@@ -81,14 +81,14 @@ static void open_file(story *s)
 
 static void run_row(story *s, ns_grid *g, int64_t r)
 {
-    const ns_export *const x = s->x;
-    const int64_t last = ns_export_last(x, r);
+    const ns_source *const x = s->x;
+    const int64_t last = ns_study_last(x->study, r);
     int64_t done = 0;
     for (int64_t p = 0; p < x->P; p++)
-        done += x->status[r * x->P + p] == NS_EXPORT_DONE;
-    ns_grid_add(&s->b, g, "%s", x->run_name[r]);
+        done += x->status[r * x->P + p] == NS_STUDY_DONE;
+    ns_grid_add(&s->b, g, "%s", ns_study_run_name(x->study, r));
     for (int64_t i = 0; i < x->n_coords; i++) {
-        const ns_export_coord *const c = &x->coord[i];
+        const ns_study_coord *const c = &x->coord[i];
         if (c->text)
             ns_grid_add(&s->b, g, "%s", c->text[r]);
         else
@@ -117,9 +117,10 @@ static void runs(story *s)
 
 /* ---- one score ---- */
 
-static void score_words(story *s, int i)
+static void score_words(story *s, int i, bool ranks, const ns_best_cut *cut)
 {
     ns_text t;
+    char note[120];
     if (!ns_text_begin(&t, &s->b))
         return;
     fputs("## ", t.f);
@@ -127,44 +128,35 @@ static void score_words(story *s, int i)
     fputs("\n\nEvery head of ", t.f);
     if (s->x->is_study)
         fputs("run ", t.f);
-    ns_words_markdown(t.f, s->x->run_name[s->r]);
+    ns_words_markdown(t.f, ns_study_run_name(s->x->study, s->r));
     if (s->x->step[s->p] >= 0)
         fprintf(t.f, " at step %lld", (long long)s->x->step[s->p]);
-    fprintf(t.f, ", and the %lld best.", (long long)s->params->top);
+    ns_best_note(cut, s->params->top, note, sizeof note);
+    if (ranks)
+        fprintf(t.f, ", and the %lld best%s%s.", (long long)s->params->top, note[0] ? ": " : "", note);
+    else
+        fputs(". It describes a head: no end of it is the best.", t.f);
     char *const id = ns_printf_alloc("score-%d", i);
     ns_notebook_markdown(&s->b, id ? id : "score", &t);
     s->b.failed |= !id;
     free(id);
 }
 
-static int kind_of(const char *name)
-{
-    int kind = NS_LAYER_FULL;
-    while (kind < NS_LAYER_RECURRENT && strcmp(name, ns_layer_kind_name((ns_layer_kind)kind)))
-        kind++;
-    return kind;
-}
-
 /* No figure in a build without them; any other fault is one. */
 static int draw(story *s, const float *values, const char *score, ns_export_png *png, ns_error *err)
 {
-    const ns_export *const x = s->x;
+    const ns_source *const x = s->x;
     int *const kind = ns_alloc_array((size_t)x->L, sizeof *kind);
     int64_t *const window = ns_alloc_array((size_t)x->L, sizeof *window);
     uint8_t *data = NULL;
-    char *const place = x->is_study ? ns_printf_alloc("%s, step %lld", x->run_name[s->r], (long long)x->step[s->p]) : ns_strdup(x->run_name[s->r]);
+    char *const place = x->is_study ? ns_printf_alloc("%s, step %lld", ns_study_run_name(x->study, s->r), (long long)x->step[s->p]) : ns_strdup(ns_study_run_name(x->study, s->r));
     const ns_heads_figure figure = {.size = sizeof figure, .score = values, .n_layers = x->L, .n_heads = x->H, .kind = kind, .window = window,
                                     .score_name = score, .model_name = ns_one_line(place), .chance = NAN};
     const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook", .bytes = &data,
                                      .n_bytes = &png->n};
     int rc = kind && window && place ? NS_OK : ns_oom(err, "layers");
-    for (int64_t l = 0; l < x->L && rc == NS_OK; l++) {
-        kind[l] = kind_of(x->kind[s->r * x->L + l]);
-        for (int64_t h = 0; h < x->H; h++) {
-            const int64_t w = x->window[(s->r * x->L + l) * x->H + h];
-            window[l] = w > window[l] ? w : window[l];
-        }
-    }
+    if (rc == NS_OK)
+        ns_study_layers(x->study, s->r, kind, window);
     rc = rc ? rc : ns_draw_heads("heads.png", &figure, &params, err);
     png->data = data;
     free(kind);
@@ -173,7 +165,7 @@ static int draw(story *s, const float *values, const char *score, ns_export_png 
     return rc == NS_E_UNSUPPORTED ? NS_OK : rc;
 }
 
-static int heads_cell(story *s, int i, const float *values, int64_t best, ns_error *err)
+static int heads_cell(story *s, int i, const float *values, bool ranks, ns_error *err)
 {
     ns_text t;
     const char *const score = s->params->scores[i].name;
@@ -187,9 +179,11 @@ static int heads_cell(story *s, int i, const float *values, int64_t best, ns_err
         else
             fprintf(t.f, "score = %s\nvalues, kinds = data[score], data[\"layer_kind\"]\n", literal);
         cJSON *const cell = ns_notebook_code(&s->b, id, &t, ns_cell_heads);
-        char *const alt = ns_printf_alloc("%s of %lld layers x %lld heads; the best is %lld.%lld with %.3f", score, (long long)s->x->L,
-                                          (long long)s->x->H, (long long)(best / s->x->H), (long long)(best % s->x->H), (double)values[best]);
-        ns_notebook_png(&s->b, cell, png, alt ? alt : "");
+        const int64_t best = s->top[0], L = s->x->L, H = s->x->H;
+        char *const of = ns_printf_alloc("%s of %lld layers x %lld heads", score, (long long)L, (long long)H);
+        char *const alt = ranks && of ? ns_printf_alloc("%s; the best is %lld.%lld with %.3f", of, (long long)(best / H), (long long)(best % H), (double)values[best]) : NULL;
+        ns_notebook_png(&s->b, cell, png, alt ? alt : of ? of : "");
+        free(of);
         free(alt);
     }
     free((void *)png.data);
@@ -203,7 +197,7 @@ static void bound(story *s, ns_grid *g, const float *values, int64_t head)
     ns_grid_add(&s->b, g, isnan(values[head]) ? "nan" : "%.3f", (double)values[head]);
 }
 
-static void top_cell(story *s, int i, const float *values, const float *low, const float *high, int64_t n)
+static void top_cell(story *s, int i, const ns_score_meaning *m, const float *values, const float *low, const float *high, int64_t n)
 {
     ns_text t;
     const ns_export_score *const score = &s->params->scores[i];
@@ -213,7 +207,8 @@ static void top_cell(story *s, int i, const float *values, const float *low, con
         free(id);
         return;
     }
-    fprintf(t.f, "top, ascending = %lld, %s\n", (long long)s->params->top, score->ascending ? "True" : "False");
+    fprintf(t.f, "top, ascending, nothing = %lld, %s, ", (long long)s->params->top, m->best == NS_BEST_SMALLEST ? "True" : "False");
+    fprintf(t.f, isinf(ns_score_nothing(m)) ? "np.inf\n" : "%.17g\n", ns_score_nothing(m));
     cJSON *const cell = ns_notebook_code(&s->b, id, &t, ns_cell_top);
     const char *const columns[] = {"head", "layer", score->name, "95 % from", "95 % to"};
     ns_grid g = {.columns = low && high ? 5 : 3};
@@ -222,7 +217,7 @@ static void top_cell(story *s, int i, const float *values, const float *low, con
     for (int64_t k = 0; k < n; k++) {
         const int64_t h = s->top[k];
         ns_grid_add(&s->b, &g, "%lld.%lld", (long long)(h / s->x->H), (long long)(h % s->x->H));
-        ns_grid_add(&s->b, &g, "%s", s->x->kind[s->r * s->x->L + h / s->x->H]);
+        ns_grid_add(&s->b, &g, "%s", ns_study_layer_kind(s->x->study, s->r, h / s->x->H));
         ns_grid_add(&s->b, &g, "%.3f", (double)values[h]);
         if (low && high) {
             bound(s, &g, low, h);
@@ -235,26 +230,25 @@ static void top_cell(story *s, int i, const float *values, const float *low, con
 
 static int tell_score(story *s, int i, ns_error *err)
 {
-    const ns_export *const x = s->x;
-    const ns_export_score *const score = &s->params->scores[i];
-    float *all = NULL, *low = NULL, *high = NULL;
-    int rc = ns_export_values(x, score->name, &all, err);
-    rc = rc ? rc : ns_export_bound(x, "score_low", score->name, &low, err);
-    rc = rc ? rc : ns_export_bound(x, "score_high", score->name, &high, err);
-    const float *const values = rc == NS_OK ? all + (s->r * x->P + s->p) * x->L * x->H : NULL;
-    const int64_t n = values ? ns_best(values, x->L * x->H, s->params->top, score->ascending, s->top) : 0;
-    if (rc == NS_OK && n == 0)
-        rc = ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head has a value by '%.200s' at its last checkpoint", x->path, x->run_name[s->r],
-                     score->name);
-    if (rc == NS_OK) {
-        score_words(s, i);
-        rc = heads_cell(s, i, values, s->top[0], err);
-    }
-    if (rc == NS_OK)
-        top_cell(s, i, values, low, high, n);
-    free(all);
-    free(low);
-    free(high);
+    const ns_source *const x = s->x;
+    const char *const score = s->params->scores[i].name;
+    const float *all, *low, *high;
+    ns_score_meaning meaning;
+    int rc = ns_study_meaning(x->study, score, &meaning, err);
+    rc = rc ? rc : ns_study_score(x->study, score, &all, err);
+    rc = rc ? rc : ns_study_ranked(x->study, "score_low", score, &low, err);
+    rc = rc ? rc : ns_study_ranked(x->study, "score_high", score, &high, err);
+    if (rc)
+        return rc;
+    const bool ranks = meaning.best != NS_BEST_NONE;
+    const float *const values = all + (s->r * x->P + s->p) * x->L * x->H;
+    const ns_best_cut cut = ns_best(values, x->L * x->H, s->params->top, &meaning, s->top);
+    if (ranks && cut.n == 0)
+        return ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head scores anything by '%.200s' at its last checkpoint", x->path, ns_study_run_name(x->study, s->r), score);
+    score_words(s, i, ranks, &cut);
+    rc = heads_cell(s, i, values, ranks, err);
+    if (rc == NS_OK && ranks)
+        top_cell(s, i, &meaning, values, low, high, cut.n);
     return rc;
 }
 
@@ -263,10 +257,10 @@ static int tell_score(story *s, int i, ns_error *err)
 /* The run that was asked for, else the first with a scored checkpoint. */
 static int choose_run(story *s, ns_error *err)
 {
-    s->r = s->params->run ? ns_export_run(s->x, s->params->run) : 0;
-    while (!s->params->run && s->r < s->x->R && ns_export_last(s->x, s->r) < 0)
+    s->r = s->params->run ? s->x->run : 0;
+    while (!s->params->run && s->r < s->x->R && ns_study_last(s->x->study, s->r) < 0)
         s->r++;
-    s->p = s->r < s->x->R ? ns_export_last(s->x, s->r) : -1;
+    s->p = s->r < s->x->R ? ns_study_last(s->x->study, s->r) : -1;
     return s->p >= 0 ? NS_OK : ns_fail(err, NS_E_ARG, "%s: no checkpoint of %s was scored", s->x->path, s->params->run ? s->params->run : "any run");
 }
 
@@ -286,14 +280,15 @@ static int tell(story *s, ns_error *err)
     return rc;
 }
 
-int ns_export_notebook(ns_export *x, const char *path, const ns_export_params *given, ns_error *err)
+int ns_export_notebook(ns_study *study, const char *path, const ns_export_params *given, ns_error *err)
 {
     ns_export_params params;
-    int rc = ns_export_check(x, path, given, &params, err);
+    ns_source x;
+    int rc = ns_source_begin(&x, study, path, given, &params, err);
     if (rc)
         return rc;
-    params.top = params.top < x->L * x->H ? params.top : x->L * x->H;
-    story s = {.x = x, .params = &params, .path = path, .top = ns_alloc_array((size_t)params.top, sizeof *s.top)};
+    params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
+    story s = {.x = &x, .params = &params, .path = path, .top = ns_alloc_array((size_t)params.top, sizeof *s.top)};
     rc = s.top ? choose_run(&s, err) : ns_oom(err, path);
     ns_notebook_begin(&s.b);
     rc = rc ? rc : tell(&s, err);

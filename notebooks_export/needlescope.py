@@ -156,7 +156,7 @@ class _Edit(c.Structure):
 
 class _Score(c.Structure):
     _fields_ = [("name", c.c_char_p), ("of", c.c_char_p), ("over", c.c_char_p), ("summary", c.c_char_p), ("paper", c.c_char_p),
-                ("chance_of", c.c_char_p), ("chance_over", c.c_char_p), ("group_max", c.c_bool), ("ascending", c.c_bool), ("minor", c.c_bool)]
+                ("chance_of", c.c_char_p), ("chance_over", c.c_char_p), ("group_max", c.c_bool), ("best", c.c_int), ("lo", c.c_double), ("hi", c.c_double), ("chance", c.c_double), ("minor", c.c_bool)]
 
 
 class _ProbeHead(c.Structure):                  # the first fields of ns_probe

@@ -22,7 +22,7 @@ static void words(ns_notebook *b, const ns_export_births *e, const char *score)
     ns_notebook_markdown(b, "births-text", &t);
 }
 
-static void table(ns_notebook *b, const ns_export *x, const ns_export_births *e, cJSON *cell)
+static void table(ns_notebook *b, const ns_source *x, const ns_export_births *e, cJSON *cell)
 {
     ns_grid g = {.columns = 4};
     ns_grid_add(b, &g, "run");
@@ -34,7 +34,7 @@ static void table(ns_notebook *b, const ns_export *x, const ns_export_births *e,
         const bool born = isfinite(birth->at);
         if (isnan(birth->after))
             continue;
-        ns_grid_add(b, &g, "%s", x->run_name[r]);
+        ns_grid_add(b, &g, "%s", ns_study_run_name(x->study, r));
         ns_grid_add(b, &g, born ? "%lld.%lld" : "", (long long)(birth->head / x->H), (long long)(birth->head % x->H));
         ns_grid_add(b, &g, "%.0f", birth->after);
         ns_grid_add(b, &g, born ? "%.0f" : "", birth->at);
@@ -48,7 +48,7 @@ static cJSON *plain_code(ns_notebook *b, const char *id, const char *const *line
     return ns_text_begin(&t, b) ? ns_notebook_code(b, id, &t, lines) : NULL;
 }
 
-void ns_story_births(ns_notebook *b, const ns_export *x, const ns_export_births *e, const char *score)
+void ns_story_births(ns_notebook *b, const ns_source *x, const ns_export_births *e, const char *score)
 {
     ns_text t;
     words(b, e, score);

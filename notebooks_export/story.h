@@ -5,6 +5,6 @@
 #include "notebook.h"
 #include "source.h"
 
-void ns_story_births(ns_notebook *, const ns_export *, const ns_export_births *, const char *score);
+void ns_story_births(ns_notebook *, const ns_source *, const ns_export_births *, const char *score);
 
 #endif

@@ -1,19 +1,8 @@
-/* agreement.c - how much two lists of heads have in common: Jaccard of the best, Spearman over all. */
+/* agreement.c - how much two scores have in common: Spearman over all heads; and how one is spread over them. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "score.h"
-
-double ns_jaccard_top(const ns_scores *s, const float *a, bool a_ascending, const float *b, bool b_ascending, int k)
-{
-    ns_head x[NS_RANK_K], y[NS_RANK_K];
-    const int n = ns_top_of(s, a, a_ascending, k, x), m = ns_top_of(s, b, b_ascending, k, y);
-    int both = 0;
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < m; j++)
-            both += ns_head_is(x[i], y[j]);
-    return n + m > 0 ? (double)both / (double)(n + m - both) : (double)NAN;
-}
 
 typedef struct ranked { float value; int64_t at; } ranked;
 

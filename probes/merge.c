@@ -35,7 +35,7 @@ static int add_field(ns_merging *m, const char *name, ns_merge_axes axes, ns_dty
     if (!ns_grow(&m->fields, &m->fields_capacity, m->n_fields + 1, sizeof *m->fields))
         return ns_oom(m->err, name);
     ns_merge_field *const f = &m->fields[m->n_fields++];
-    *f = (ns_merge_field){.name = ns_strdup(name), .axes = axes, .dtype = dtype == NS_U8 ? NS_U8 : NS_F32};
+    *f = (ns_merge_field){.name = ns_strdup(name), .axes = axes, .meaning = {.assumed = true}, .dtype = dtype == NS_U8 ? NS_U8 : NS_F32};
     if (!f->name || !ns_mul_size((size_t)(m->job.R * m->job.P), (size_t)inner(m, axes), &n) || !(f->data = ns_alloc_array(n, ns_dtype_size(f->dtype))))
         return ns_oom(m->err, "a study (merge fewer runs, or scan with fewer probes)");
     for (size_t i = 0; f->dtype == NS_F32 && i < n; i++)
@@ -106,7 +106,20 @@ static void place(const ns_merging *m, const ns_merge_field *f, const ns_shard *
     }
 }
 
-static int read_field(ns_merging *m, const ns_file *file, const ns_merge_field *f, const ns_shard *s)
+static int read_meaning(ns_merging *m, const ns_file *file, ns_merge_field *f)
+{
+    ns_score_meaning meaning;
+    const int rc = ns_file_meaning(file, f->name, &meaning, m->err);
+    if (rc == NS_OK && !isnan(meaning.chance)) {
+        f->chance_sum += meaning.chance;
+        f->chance_n++;
+    }
+    if (rc == NS_OK && f->meaning.assumed)
+        f->meaning = meaning;
+    return rc;
+}
+
+static int read_field(ns_merging *m, const ns_file *file, ns_merge_field *f, const ns_shard *s)
 {
     float *values = NULL;
     int rank;
@@ -120,7 +133,9 @@ static int read_field(ns_merging *m, const ns_file *file, const ns_merge_field *
     if (count == want)
         place(m, f, s, values);
     free(values);
-    return count == want ? NS_OK : ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' has %lld values where %lld are needed", s->path, f->name,
+    if (count == want)
+        return f->axes == NS_OVER_HEADS ? read_meaning(m, file, f) : NS_OK;
+    return ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' has %lld values where %lld are needed", s->path, f->name,
                                            (long long)count, (long long)want);
 }
 

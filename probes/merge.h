@@ -32,6 +32,8 @@ typedef struct ns_merge_field {
     ns_merge_axes axes;
     ns_dtype      dtype;               /* NS_U8 or NS_F32 */
     void         *data;                /* [R, P, ...] */
+    ns_score_meaning meaning;          /* of a score, as the first shard says; chance: the mean over shards */
+    double        chance_sum;  int64_t chance_n;
 } ns_merge_field;
 
 typedef struct ns_merging {

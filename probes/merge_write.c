@@ -81,9 +81,12 @@ static int write_fields(ns_merging *m)
     static const int ranks[] = {4, 5, 3};
     int rc = NS_OK;
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
-        const ns_merge_field *const f = &m->fields[i];
+        ns_merge_field *const f = &m->fields[i];
         const ns_view view = ns_view_of(f->data, f->dtype, ranks[f->axes], shapes[f->axes]);
         rc = ns_table_array(m->w, f->name, axes[f->axes], &view, summary_of(f->name), m->err);
+        f->meaning.chance = f->chance_n ? f->chance_sum / (double)f->chance_n : (double)NAN;
+        if (rc == NS_OK && f->axes == NS_OVER_HEADS && !f->meaning.assumed)
+            rc = ns_table_meaning(m->w, f->name, &f->meaning, m->err);
     }
     return rc;
 }

@@ -20,6 +20,9 @@ static double draw_of(const ns_patch_condition *c)    { return c->draw; }
 static double in_layer_of(const ns_patch_condition *c) { return c->layer_matched; }
 static double matched_of(const ns_patch_condition *c) { return c->kind == NS_PATCH_CONTROL ? c->matched : NAN; }
 
+/* What a score of the map means: a recovery of 0 is that of a head that carries nothing over. */
+static const ns_score_meaning recovery = {.lo = -INFINITY, .hi = INFINITY}, share = {.hi = 1, .chance = (double)NAN};
+
 /* Of the map under these names, of the sets with set_ before them. */
 static const column columns[] = {
     {"recovery", "(d patched - d destination) / (d source - d destination), sums over pairs", value_of},
@@ -60,7 +63,9 @@ static int put_map(ns_table_writer *w, const ns_patching *o, const column *c, ns
     for (int k = o->n - o->n_map; k < o->n; k++)
         values[o->list[k].heads[0].layer * o->H + o->list[k].heads[0].head] = (float)c->value(&o->list[k]);
     const ns_view view = ns_view_of(values, NS_F32, 2, shape);
-    const int rc = ns_table_array(w, c->name, "layer head", &view, c->summary, err);
+    int rc = ns_table_array(w, c->name, "layer head", &view, c->summary, err);
+    if (rc == NS_OK && c->value != low_of && c->value != high_of)
+        rc = ns_table_meaning(w, c->name, c->value == flipped_of ? &share : &recovery, err);
     free(values);
     return rc;
 }

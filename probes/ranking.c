@@ -20,6 +20,7 @@ typedef struct work {
     float      *values;        /* [B, L H] */
     float      *column;        /* [B] */
     float      *halves[2];     /* [L H] */
+    float      *shares[2];     /* [L H] of the places among the best */
     ns_error   *err;
 } work;
 
@@ -108,26 +109,27 @@ static float quantile(const float *sorted, int64_t n, double q)
     return i + 1 < n ? (float)((double)sorted[i] + (at - (double)i) * ((double)sorted[i + 1] - (double)sorted[i])) : sorted[n - 1];
 }
 
-static void count_top(const ns_scores *s, const float *values, bool ascending, int k, float *count)
+/* Ties share the last place, so counts are fractions. */
+static void count_top(work *w, const float *values, const ns_score_meaning *m, int k, float *count)
 {
-    ns_head best[NS_RANK_K];
-    const int n = ns_top_of(s, values, ascending, k, best);
-    for (int i = 0; i < n; i++)
-        count[best[i].layer * s->H + best[i].head]++;
+    const int64_t size = ns_scores_size(w->s);
+    ns_best_shares(values, size, k, m, w->shares[0]);
+    for (int64_t h = 0; h < size; h++)
+        count[h] += w->shares[0][h];
 }
 
 static void rank_heads(work *w, int k)
 {
     ns_ranking *const r = w->r;
     const int64_t size = ns_scores_size(w->s), at = k * size, B = r->resamples;
-    const bool ascending = w->s->defs[k]->ascending;
+    const ns_score_meaning meaning = ns_scores_meaning(w->s, k);
     memset(r->top4 + at, 0, (size_t)size * sizeof *r->top4);
     memset(r->top10 + at, 0, (size_t)size * sizeof *r->top10);
     for (int64_t b = 0; b < B; b++) {
         float *const values = w->values + b * size;
         ns_scores_weigh(w->s, k, w->weights + b * w->s->n_cases, values);
-        count_top(w->s, values, ascending, 4, r->top4 + at);
-        count_top(w->s, values, ascending, 10, r->top10 + at);
+        count_top(w, values, &meaning, 4, r->top4 + at);
+        count_top(w, values, &meaning, 10, r->top10 + at);
     }
     for (int64_t h = 0; h < size; h++) {
         int64_t n = 0;
@@ -145,16 +147,25 @@ static void rank_heads(work *w, int k)
 
 /* ---- agreement ---- */
 
+/* Of the k best by two scores, or by one over two sets of cases. */
+static double jaccard(work *w, const float *a, const ns_score_meaning *of_a, const float *b, const ns_score_meaning *of_b, int k)
+{
+    const int64_t size = ns_scores_size(w->s);
+    ns_best_shares(a, size, k, of_a, w->shares[0]);
+    ns_best_shares(b, size, k, of_b, w->shares[1]);
+    return ns_shares_jaccard(w->shares[0], w->shares[1], size);
+}
+
 static void split_halves(work *w, int k, const uint16_t *splits)
 {
     const int64_t C = w->s->n_cases;
-    const bool ascending = w->s->defs[k]->ascending;
+    const ns_score_meaning meaning = ns_scores_meaning(w->s, k);
     double sum[2] = {0, 0};
     for (int64_t i = 0; i < SPLITS; i++) {
         for (int half = 0; half < 2; half++)
             ns_scores_weigh(w->s, k, splits + (2 * i + half) * C, w->halves[half]);
-        sum[0] += ns_jaccard_top(w->s, w->halves[0], ascending, w->halves[1], ascending, 4);
-        sum[1] += ns_jaccard_top(w->s, w->halves[0], ascending, w->halves[1], ascending, 10);
+        sum[0] += jaccard(w, w->halves[0], &meaning, w->halves[1], &meaning, 4);
+        sum[1] += jaccard(w, w->halves[0], &meaning, w->halves[1], &meaning, 10);
     }
     w->r->jaccard4[k] = (float)(sum[0] / SPLITS);
     w->r->jaccard10[k] = (float)(sum[1] / SPLITS);
@@ -169,8 +180,8 @@ static int compare_scores(work *w)
             double rho = NAN;
             rc = ns_spearman(s->values[i], s->values[j], ns_scores_size(s), &rho, w->err);
             w->r->spearman[i * s->n_scores + j] = (float)rho;
-            w->r->overlap[i * s->n_scores + j] =
-                (float)ns_jaccard_top(s, s->values[i], s->defs[i]->ascending, s->values[j], s->defs[j]->ascending, 10);
+            const ns_score_meaning of_i = ns_scores_meaning(s, i), of_j = ns_scores_meaning(s, j);
+            w->r->overlap[i * s->n_scores + j] = (float)jaccard(w, s->values[i], &of_i, s->values[j], &of_j, 10);
         }
     return rc;
 }
@@ -228,8 +239,10 @@ static int allocate(work *w, const ns_ranking_params *params)
     w->column = ns_alloc_array((size_t)r->resamples, sizeof *w->column);
     w->halves[0] = ns_alloc_array(size, sizeof *w->halves[0]);
     w->halves[1] = ns_alloc_array(size, sizeof *w->halves[1]);
+    w->shares[0] = ns_alloc_array(size, sizeof *w->shares[0]);
+    w->shares[1] = ns_alloc_array(size, sizeof *w->shares[1]);
     good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group;
-    good &= w->weights && w->values && w->column && w->halves[0] && w->halves[1];
+    good &= w->weights && w->values && w->column && w->halves[0] && w->halves[1] && w->shares[0] && w->shares[1];
     return good ? NS_OK : ns_oom(w->err, "the ranking of heads");
 }
 
@@ -286,6 +299,8 @@ int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
     free(w.column);
     free(w.halves[0]);
     free(w.halves[1]);
+    free(w.shares[0]);
+    free(w.shares[1]);
     if (rc < 0) {
         ns_ranking_free(w.r);
         return rc;

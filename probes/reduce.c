@@ -82,6 +82,22 @@ void ns_scores_chance(const ns_scores *s, int k, float *out)
     reduce(s, find_output(s, p, s->defs[k]->chance_of), find_output(s, p, s->defs[k]->chance_over), s->defs[k]->group_max, NULL, out);
 }
 
+double ns_scores_chance_level(const ns_scores *s, int k)
+{
+    float *const values = ns_alloc_array((size_t)ns_scores_size(s), sizeof *values);
+    double sum = 0;
+    int64_t n = 0;
+    if (values)
+        ns_scores_chance(s, k, values);
+    for (int64_t i = 0; values && i < ns_scores_size(s); i++)
+        if (isfinite(values[i])) {
+            sum += (double)values[i];
+            n++;
+        }
+    free(values);
+    return n ? sum / (double)n : (double)NAN;
+}
+
 int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
 {
     const char *const sha256 = ns_model_weights_sha256(model);

@@ -38,7 +38,6 @@ typedef struct ns_case_result {
 static inline bool ns_case_answered(const ns_case_result *c) { return c->n_answer > 0 && c->content_right == c->n_answer - c->n_lead; }
 
 /* ---- ranking.c ---- */
-enum { NS_RANK_K = 10 };
 typedef struct ns_case_group { int64_t first, n; } ns_case_group;      /* cases of one value type and template; the first of them */
 typedef struct ns_ranking {
     int64_t        resamples, n_groups;
@@ -51,8 +50,6 @@ typedef struct ns_ranking {
     float *by_group;                                                    /* [groups, S, L, H] */
 } ns_ranking;
 void ns_ranking_free(ns_ranking *);
-/* Of k <= NS_RANK_K heads; NaN when neither has any. */
-double ns_jaccard_top(const ns_scores *, const float *a, bool a_ascending, const float *b, bool b_ascending, int k);
 int ns_spearman(const float *a, const float *b, int64_t n, double *out, ns_error *);      /* ties averaged, NaN pairs left out */
 
 enum { NS_MAX_PROBES = 64, NS_MAX_OUTPUTS = 32, NS_MAX_SCORES = 256 };     /* of one run; more is an error */
@@ -91,7 +88,8 @@ bool ns_scores_by_case(const ns_scores *, int k);
 void ns_scores_weigh(const ns_scores *, int k, const uint16_t *weights, float *out);
 /* The same where there is nothing to find; NaN when the score has no such control. */
 void ns_scores_chance(const ns_scores *, int k, float *out);
-int  ns_top_of(const ns_scores *, const float *values, bool ascending, int k, ns_head *out);
+/* The mean of that over the heads that have one. */
+double ns_scores_chance_level(const ns_scores *, int k);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
 static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }   /* of one case */
 

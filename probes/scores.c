@@ -220,18 +220,22 @@ int ns_scores_dropped(const ns_scores *s, const ns_dropped **list)
     return s->n_dropped;
 }
 
-int ns_top_of(const ns_scores *s, const float *values, bool ascending, int k, ns_head *out)
+ns_score_meaning ns_scores_meaning(const ns_scores *s, int i)
 {
-    int64_t *const place = &out[0].layer;               /* k places first, pairs from the last one on */
-    const int n = values && k > 0 ? (int)ns_best(values, ns_scores_size(s), k, ascending, place) : 0;
-    for (int i = n - 1; i >= 0; i--) {
-        const int64_t at = place[i];
-        out[i] = (ns_head){at / s->H, at % s->H};
-    }
-    return n;
+    const ns_score *const def = ns_scores_def(s, i);
+    if (!def)
+        return (ns_score_meaning){.best = NS_BEST_NONE, .chance = (double)NAN};
+    return (ns_score_meaning){.best = def->best, .lo = def->lo, .hi = def->hi, .chance = def->chance_of ? ns_scores_chance_level(s, i) : def->chance};
 }
 
-int ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)
+ns_best_cut ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)
 {
-    return ns_top_of(s, ns_scores_values(s, i), i >= 0 && i < s->n_scores && s->defs[i]->ascending, k, out);
+    if (i < 0 || i >= s->n_scores || k < 1)
+        return (ns_best_cut){0};
+    const ns_score_meaning meaning = ns_scores_meaning(s, i);
+    int64_t *const place = &out[0].layer;               /* k places first, pairs from the last one on */
+    const ns_best_cut cut = ns_best(s->values[i], ns_scores_size(s), k, &meaning, place);
+    for (int64_t at = cut.n - 1; at >= 0; at--)
+        out[at] = (ns_head){place[at] / s->H, place[at] % s->H};
+    return cut;
 }

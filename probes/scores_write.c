@@ -144,7 +144,8 @@ static int put_arrays(const visitor *w, const ns_scores *s, ns_error *err)
             rc = put_output(w, s, &s->probes[p]->outputs[o], s->outputs[p][o], err);
     for (int i = 0; i < s->n_scores && rc == NS_OK; i++) {
         const ns_view view = ns_view_of(s->values[i], NS_F32, 2, heads);
-        rc = put_array(w, s->defs[i]->name, "layer head", &view, s->defs[i]->summary, err);
+        const ns_score_meaning meaning = ns_scores_meaning(s, i);
+        rc = w->see(w->user, &(ns_array){.name = s->defs[i]->name, .axes = "layer head", .summary = s->defs[i]->summary, .view = view, .meaning = &meaning}, err);
     }
     return rc;
 }
@@ -233,7 +234,10 @@ static int write_array(void *user, const ns_array *a, ns_error *err)
     ns_table_writer *const w = user;
     if (a->text)
         return ns_table_strings(w, a->name, a->axes, a->text, a->view.shape[0], err);
-    return strcmp(a->name, a->axes) == 0 ? ns_table_axis(w, a->name, &a->view, err) : ns_table_array(w, a->name, a->axes, &a->view, a->summary, err);
+    if (strcmp(a->name, a->axes) == 0)
+        return ns_table_axis(w, a->name, &a->view, err);
+    const int rc = ns_table_array(w, a->name, a->axes, &a->view, a->summary, err);
+    return rc == NS_OK && a->meaning ? ns_table_meaning(w, a->name, a->meaning, err) : rc;
 }
 
 /* ---- facts ---- */

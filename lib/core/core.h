@@ -28,8 +28,6 @@ void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes w
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
 
 /* ---- lists ---- */
-/* out[k] = places of the k best of values[n], best first: the largest, or with `ascending` the smallest; NaN is none; ties go to the first. Returns how many. */
-int64_t ns_best(const float *values, int64_t n, int64_t k, bool ascending, int64_t *out);
 void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
 char *ns_heads_text(const ns_head *heads, int64_t n);      /* "18.6,23.0"; malloc'd */
 

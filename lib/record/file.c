@@ -31,8 +31,7 @@ static char *string_attribute(hid_t attribute, hid_t type)
     return text;
 }
 
-/* NULL for arrays and for types that no needlescope file has. */
-static char *attribute_text(hid_t attribute)
+char *ns_file_attribute_text(hid_t attribute)
 {
     const hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
     char *text = NULL;
@@ -63,7 +62,7 @@ int ns_load_attributes(ns_file *f, hid_t object, ns_error *err)
         if (attribute < 0)
             return ns_h5_fail(err, NS_E_FORMAT, f->path, "an attribute cannot be read");
         const bool named = H5Aget_name(attribute, sizeof name, name) > 0;
-        char *const value = named ? attribute_text(attribute) : NULL;
+        char *const value = named ? ns_file_attribute_text(attribute) : NULL;
         H5Aclose(attribute);
         if (!value)
             continue;

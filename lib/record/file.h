@@ -32,6 +32,7 @@ int ns_dset_open(const ns_file *, const char *name, ns_dset *out, ns_error *);
 int ns_dset_check(const ns_file *, const ns_dset *, const char *name, bool whole, ns_error *);
 void ns_dset_close(ns_dset *);
 char *ns_dset_axes(const ns_dset *);                     /* "case layer head", malloc'd */
+char *ns_file_attribute_text(hid_t attribute);          /* malloc'd; NULL for arrays and for types that no needlescope file has */
 int ns_dset_read(const ns_dset *, hid_t memory_type, const int64_t *start, const int64_t *count, void *out); /* start NULL: all */
 
 #endif

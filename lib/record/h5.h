@@ -56,6 +56,8 @@ typedef struct ns_out_spec {
     int64_t tile[NS_MAX_RANK];
     double fill; /* the value of cells never written: 0, NaN or -inf */
 } ns_out_spec;
+/* The attributes of a score that was written: best, range, chance. */
+int ns_out_meaning(ns_out *, const char *dataset, const ns_score_meaning *, ns_error *);
 int ns_out_dataset(ns_out *, const ns_out_spec *, hid_t *out, ns_error *);
 /* Says what was written there; hex is the digest of the bytes (or of the tiles). Every dataset must be digested once. */
 int ns_out_digest(ns_out *, const ns_out_spec *, const char hex[65], ns_error *);

@@ -1,38 +1,26 @@
-/* study.c - a study as analysis sees it: shape and coordinates read at once and checked against each other, scores on first use. */
+/* study.c - a study, or the scores of one checkpoint, opened: shape, runs, steps, layers and heads at once, each checked against the shape. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <needlescope/record.h>
-#include <needlescope/study.h>
+#include <needlescope/arch.h>
 
-#include "core/core.h"
-
-typedef struct cached { char *name; void *values; } cached;       /* floats; of runs: doubles, a text */
-
-struct ns_study {
-    ns_file       *file;
-    char          *path;
-    ns_study_shape n;
-    char         **run_name, **layer_kind;      /* [R], [R, L] */
-    int64_t       *steps, *tokens, *valid, *windows;
-    uint8_t       *status;
-    cached        *cache;
-    int64_t        n_cache, cache_capacity;
-};
+#include "record/open_study.h"
 
 void ns_study_close(ns_study *s)
 {
     if (!s)
         return;
+    ns_study_forget(s);
+    for (int64_t i = 0; i < s->n_coords; i++) {
+        free(s->coord[i].name);
+        free(s->coord[i].number);
+        ns_free_strings(s->coord[i].text, s->n.R);
+    }
+    free(s->coord);
     ns_free_strings(s->run_name, s->n.R);
     ns_free_strings(s->layer_kind, s->n.R * s->n.L);
-    for (int64_t i = 0; i < s->n_cache; i++) {
-        free(s->cache[i].name);
-        free(s->cache[i].values);
-    }
-    free(s->cache);
     free(s->steps);
     free(s->tokens);
     free(s->valid);
@@ -43,76 +31,180 @@ void ns_study_close(ns_study *s)
     free(s);
 }
 
-/* A dataset of whole numbers with the axes that a study gives it. */
-static int read_whole(const ns_study *s, const char *name, int rank, const int64_t *shape, int64_t **out, ns_error *err)
+/* ---- datasets, held to the shape ---- */
+
+int ns_study_misshapen(const ns_study *s, const char *dataset, ns_error *err)
 {
-    int got;
-    int64_t size[NS_MAX_RANK];
-    int rc = ns_file_read_i64(s->file, name, out, &got, size, err);
-    if (rc == NS_OK && (got != rank || (shape && memcmp(size, shape, (size_t)rank * sizeof *shape)))) {
-        free(*out);
-        *out = NULL;
-        rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has another shape than its study", s->path, name);
-    }
-    return rc;
+    return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has another shape than its study", s->path, dataset);
 }
 
-static int read_axis(const ns_study *s, const char *name, int64_t **values, int64_t *n, ns_error *err)
+static int64_t cells(int rank, const int64_t *shape)
+{
+    int64_t n = 1;
+    for (int i = 0; i < rank; i++)
+        n *= shape[i];
+    return n;
+}
+
+static int read_whole(const ns_study *s, const char *name, int64_t n, int64_t **out, ns_error *err)
 {
     int rank;
     int64_t shape[NS_MAX_RANK];
-    const int rc = ns_file_read_i64(s->file, name, values, &rank, shape, err);
-    if (rc == NS_OK && rank != 1) {
-        free(*values);
-        *values = NULL;
-        return ns_fail(err, NS_E_FORMAT, "%s: axis '%s' is not a list", s->path, name);
-    }
-    *n = rc == NS_OK ? shape[0] : 0;
-    return rc;
-}
-
-static int read_length(const ns_study *s, const char *name, int64_t *n, ns_error *err)
-{
-    int64_t *values;
-    const int rc = read_axis(s, name, &values, n, err);
-    if (rc == NS_OK)
-        free(values);
-    return rc;
+    const int rc = ns_file_read_i64(s->file, name, out, &rank, shape, err);
+    if (rc || cells(rank, shape) == n)
+        return rc;
+    free(*out);
+    *out = NULL;
+    return ns_study_misshapen(s, name, err);
 }
 
 static int read_texts(const ns_study *s, const char *name, int64_t want, char ***out, ns_error *err)
 {
     int64_t n;
     const int rc = ns_file_read_strings(s->file, name, out, &n, err);
-    if (rc == NS_OK && n != want) {
-        ns_free_strings(*out, n);
-        *out = NULL;
-        return ns_fail(err, NS_E_FORMAT, "%s: '%s' has %lld entries, the study needs %lld", s->path, name, (long long)n, (long long)want);
-    }
+    if (rc || n == want)
+        return rc;
+    ns_free_strings(*out, n);
+    *out = NULL;
+    return ns_fail(err, NS_E_FORMAT, "%s: '%s' has %lld entries, the study needs %lld", s->path, name, (long long)n, (long long)want);
+}
+
+static int read_length(const ns_study *s, const char *axis, int64_t *n, ns_error *err)
+{
+    int rank;
+    int64_t shape[NS_MAX_RANK];
+    int rc = ns_file_describe(s->file, axis, NULL, &rank, shape, NULL, err);
+    if (rc == NS_OK && rank != 1)
+        rc = ns_fail(err, NS_E_FORMAT, "%s: axis '%s' is not a list", s->path, axis);
+    *n = rc == NS_OK ? shape[0] : 0;
     return rc;
 }
 
-static int read_coordinates(ns_study *s, ns_error *err)
+/* Sizes come from a file: no product of them below may overflow. */
+static int check_sizes(const ns_study *s, ns_error *err)
 {
-    const int64_t grid[2] = {s->n.R, s->n.P}, heads[3] = {s->n.R, s->n.L, s->n.H};
+    int64_t heads, grid, all;
+    const ns_study_shape n = s->n;
+    const bool good = ns_mul_i64(n.L, n.H, &heads) && ns_mul_i64(n.R, n.P, &grid) && ns_mul_i64(heads, grid, &all) && ns_mul_i64(all, n.C > 0 ? n.C : 1, &all);
+    return good ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: runs %lld, steps %lld, cases %lld, layers %lld, heads %lld: too many to be true", s->path, (long long)n.R,
+                                  (long long)n.P, (long long)n.C, (long long)n.L, (long long)n.H);
+}
+
+static int read_shape(ns_study *s, ns_error *err)
+{
+    s->n.R = s->n.P = 1;
+    int rc = s->one ? NS_OK : read_length(s, "run", &s->n.R, err);
+    rc = rc || s->one ? rc : read_length(s, "step", &s->n.P, err);
+    rc = rc ? rc : read_length(s, "layer", &s->n.L, err);
+    rc = rc ? rc : read_length(s, "head", &s->n.H, err);
+    rc = rc ? rc : read_length(s, "case", &s->n.C, err);
+    return rc ? rc : check_sizes(s, err);
+}
+
+/* ---- runs and steps ---- */
+
+static int64_t fact_number(const ns_study *s, const char *name)
+{
+    const char *const text = ns_file_fact(s->file, name);
+    char *end;
+    const long long value = text ? strtoll(text, &end, 10) : -1;
+    return text && *text && !*end ? value : -1;
+}
+
+/* A score file says less: its run is the model, its step is known when a scan wrote it. */
+static int make_grid(ns_study *s, ns_error *err)
+{
+    const char *const run = ns_file_fact(s->file, "run"), *const model = ns_file_fact(s->file, "model_name");
+    s->steps = ns_alloc_array(1, sizeof *s->steps);
+    s->tokens = ns_alloc_array(1, sizeof *s->tokens);
+    s->status = ns_alloc_array(1, sizeof *s->status);
+    s->run_name = ns_alloc_array(1, sizeof *s->run_name);
+    if (!s->steps || !s->tokens || !s->status || !s->run_name || !(s->run_name[0] = ns_strdup(run ? run : model ? model : "")))
+        return ns_oom(err, s->path);
+    s->steps[0] = fact_number(s, "step");
+    s->tokens[0] = fact_number(s, "tokens");
+    s->status[0] = NS_STUDY_DONE;
+    return NS_OK;
+}
+
+static int read_grid(ns_study *s, ns_error *err)
+{
+    const int64_t grid = s->n.R * s->n.P;
     int64_t *status = NULL;
+    if (s->one)
+        return make_grid(s, err);
     int rc = read_texts(s, "run_name", s->n.R, &s->run_name, err);
-    if (rc == NS_OK)
-        rc = read_texts(s, "layer_kind", s->n.R * s->n.L, &s->layer_kind, err);
-    if (rc == NS_OK)
-        rc = read_whole(s, "tokens", 2, grid, &s->tokens, err);
-    if (rc == NS_OK)
-        rc = read_whole(s, "status", 2, grid, &status, err);
-    if (rc == NS_OK)
-        rc = read_whole(s, "head_valid", 3, heads, &s->valid, err);
-    if (rc == NS_OK)
-        rc = read_whole(s, "head_window", 3, heads, &s->windows, err);
-    s->status = rc == NS_OK ? ns_alloc_array((size_t)(s->n.R * s->n.P), 1) : NULL;
+    rc = rc ? rc : read_whole(s, "step", s->n.P, &s->steps, err);
+    rc = rc ? rc : read_whole(s, "tokens", grid, &s->tokens, err);
+    rc = rc ? rc : read_whole(s, "status", grid, &status, err);
+    s->status = rc == NS_OK ? ns_alloc_array((size_t)grid, 1) : NULL;
     if (rc == NS_OK && !s->status)
         rc = ns_oom(err, s->path);
-    for (int64_t i = 0; rc == NS_OK && i < s->n.R * s->n.P; i++)
+    for (int64_t i = 0; rc == NS_OK && i < grid; i++)
         s->status[i] = (uint8_t)status[i];
     free(status);
+    return rc;
+}
+
+static int add_coord(ns_study *s, const char *name, ns_dtype dtype, ns_error *err)
+{
+    int rank = 1;
+    int64_t shape[NS_MAX_RANK] = {s->n.R};
+    if (!ns_grow(&s->coord, &s->coords_capacity, s->n_coords + 1, sizeof *s->coord))
+        return ns_oom(err, name);
+    ns_study_coord *const c = &s->coord[s->n_coords++];
+    *c = (ns_study_coord){.name = ns_strdup(name)};
+    int rc = !c->name                  ? ns_oom(err, name)
+             : dtype == NS_N_DTYPES ? read_texts(s, name, s->n.R, &c->text, err)
+                                    : ns_file_read_f64(s->file, name, &c->number, &rank, shape, err);
+    return rc || cells(rank, shape) == s->n.R ? rc : ns_study_misshapen(s, name, err);
+}
+
+/* What has a value for each run. */
+static int read_coords(ns_study *s, ns_error *err)
+{
+    char **list;
+    int64_t n = 0;
+    int rc = s->one ? NS_OK : ns_file_list(s->file, &list, &n, err);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        char *axes = NULL;
+        ns_dtype dtype;
+        const char *const name = list[i] + (list[i][0] == '/');
+        rc = strchr(name, '/') ? NS_OK : ns_file_describe(s->file, name, &dtype, NULL, NULL, &axes, err);
+        if (rc == NS_OK && axes && strcmp(axes, "run") == 0 && strcmp(name, "run") && strcmp(name, "run_name"))
+            rc = add_coord(s, name, dtype, err);
+        free(axes);
+    }
+    if (!s->one)
+        ns_free_strings(list, n);
+    return rc;
+}
+
+/* ---- layers and heads ---- */
+
+/* A patching says nothing of heads that are not there: a score of them is NaN. */
+static int read_heads(ns_study *s, ns_error *err)
+{
+    const int64_t n = s->n.R * s->n.L * s->n.H;
+    int rc = read_texts(s, "layer_kind", s->n.R * s->n.L, &s->layer_kind, err);
+    rc = rc ? rc : read_whole(s, s->one ? "window" : "head_window", n, &s->windows, err);
+    if (rc || ns_file_has(s->file, "head_valid") || !s->one)
+        return rc ? rc : read_whole(s, "head_valid", n, &s->valid, err);
+    s->valid = ns_alloc_array((size_t)n, sizeof *s->valid);
+    for (int64_t i = 0; s->valid && i < n; i++)
+        s->valid[i] = 1;
+    return s->valid ? NS_OK : ns_oom(err, s->path);
+}
+
+/* ---- the whole ---- */
+
+static int open_file(ns_study *s, const char *path, ns_error *err)
+{
+    int rc = s->path ? ns_file_open(&s->file, path, err) : ns_oom(err, path);
+    const char *const kind = rc == NS_OK ? ns_file_fact(s->file, "kind") : NULL;
+    s->one = !kind || strcmp(kind, "study");
+    if (rc == NS_OK && s->one && ((kind && strcmp(kind, "scores") && strcmp(kind, "patching")) || !ns_file_has(s->file, "layer_kind")))
+        rc = ns_fail(err, NS_E_ARG, "%s: neither a study (needlescope merge) nor scores (needlescope score -o)", path);
     return rc;
 }
 
@@ -123,22 +215,12 @@ int ns_study_open(ns_study **out, const char *path, ns_error *err)
     if (!s)
         return ns_oom(err, path);
     s->path = ns_strdup(path);
-    int rc = s->path ? ns_file_open(&s->file, path, err) : ns_oom(err, path);
-    const char *const kind = rc == NS_OK ? ns_file_fact(s->file, "kind") : NULL;
-    if (rc == NS_OK && (!kind || strcmp(kind, "study") != 0))
-        rc = ns_fail(err, NS_E_ARG, "%s: not a study (needlescope merge makes one of a scan)", path);
-    if (rc == NS_OK)
-        rc = read_length(s, "run", &s->n.R, err);
-    if (rc == NS_OK)
-        rc = read_axis(s, "step", &s->steps, &s->n.P, err);
-    if (rc == NS_OK)
-        rc = read_length(s, "case", &s->n.C, err);
-    if (rc == NS_OK)
-        rc = read_length(s, "layer", &s->n.L, err);
-    if (rc == NS_OK)
-        rc = read_length(s, "head", &s->n.H, err);
-    if (rc == NS_OK)
-        rc = read_coordinates(s, err);
+    int rc = open_file(s, path, err);
+    rc = rc ? rc : read_shape(s, err);
+    rc = rc ? rc : read_grid(s, err);
+    rc = rc ? rc : read_coords(s, err);
+    rc = rc ? rc : read_heads(s, err);
+    rc = rc ? rc : ns_study_find_scores(s, err);
     if (rc == NS_OK)
         *out = s;
     else
@@ -146,9 +228,19 @@ int ns_study_open(ns_study **out, const char *path, ns_error *err)
     return rc;
 }
 
-ns_study_shape ns_study_size(const ns_study *s)
+/* ---- what was read ---- */
+
+ns_study_shape ns_study_size(const ns_study *s)          { return s->n; }
+bool ns_study_is_one(const ns_study *s)                  { return s->one; }
+const char *ns_study_path(const ns_study *s)             { return s->path; }
+const ns_file *ns_study_file(const ns_study *s)          { return s->file; }
+const int64_t *ns_study_steps(const ns_study *s)         { return s->steps; }
+const int64_t *ns_study_tokens(const ns_study *s)        { return s->tokens; }
+const uint8_t *ns_study_status(const ns_study *s)        { return s->status; }
+
+int ns_study_check_steps(const ns_study *s, ns_error *err)
 {
-    return s->n;
+    return s->one ? ns_fail(err, NS_E_ARG, "%s: the scores of one checkpoint, not a study (needlescope merge makes one of a scan)", s->path) : NS_OK;
 }
 
 const char *ns_study_run_name(const ns_study *s, int64_t run)
@@ -156,156 +248,50 @@ const char *ns_study_run_name(const ns_study *s, int64_t run)
     return run >= 0 && run < s->n.R ? s->run_name[run] : NULL;
 }
 
-/* ---- values over named axes, read once ---- */
-
-static cached *find(const ns_study *s, const char *name)
+int ns_study_find_run(const ns_study *s, const char *name, int64_t *out, ns_error *err)
 {
-    for (int64_t i = 0; i < s->n_cache; i++)
-        if (strcmp(s->cache[i].name, name) == 0)
-            return &s->cache[i];
+    for (*out = 0; *out < s->n.R; ++*out)
+        if (strcmp(s->run_name[*out], name) == 0)
+            return NS_OK;
+    char known[600] = "";
+    for (int64_t r = 0; r < s->n.R && strlen(known) + strlen(s->run_name[r]) < 560; r++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", r ? ", " : "", s->run_name[r]);
+    const char *const near = ns_nearest_word(name, (const char *const *)s->run_name, s->n.R);
+    return ns_fail(err, NS_E_ARG, "%s: no run '%.200s'%s%.100s%s; it has %s", s->path, name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", known);
+}
+
+const ns_study_coord *ns_study_coords(const ns_study *s, int64_t *n)
+{
+    *n = s->n_coords;
+    return s->coord;
+}
+
+static const ns_study_coord *find_coord(const ns_study *s, int64_t run, const char *name)
+{
+    for (int64_t i = 0; i < s->n_coords && run >= 0 && run < s->n.R; i++)
+        if (strcmp(s->coord[i].name, name) == 0)
+            return &s->coord[i];
     return NULL;
-}
-
-/* What the study has over these axes, for the message. */
-static int no_such(const ns_study *s, const char *name, const char *axes, ns_error *err)
-{
-    char **list, known[600] = "";
-    int64_t n;
-    if (ns_file_list(s->file, &list, &n, NULL) == NS_OK) {
-        for (int64_t i = 0; i < n; i++) {
-            char *got = NULL;
-            const char *const base = ns_path_base(list[i]);
-            if (ns_file_describe(s->file, base, NULL, NULL, NULL, &got, NULL) == NS_OK && strcmp(got, axes) == 0 && strlen(known) + strlen(base) < 560)
-                snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", known[0] ? ", " : "", base);
-            free(got);
-        }
-        ns_free_strings(list, n);
-    }
-    return ns_fail(err, NS_E_ARG, "%s: no '%s' over %s; it has %s", s->path, name, axes, known[0] ? known : "none");
-}
-
-/* The cells of a dataset with these axes. */
-static int64_t cells_of(const ns_study *s, const char *axes)
-{
-    const int64_t R = s->n.R;
-    return strcmp(axes, "run step") == 0 ? R * s->n.P : R * s->n.P * s->n.L * s->n.H;
-}
-
-static int values_of(ns_study *s, const char *name, const char *axes, const float **out, ns_error *err)
-{
-    const cached *const known = find(s, name);
-    if (known) {
-        *out = known->values;
-        return NS_OK;
-    }
-    char *got = NULL;
-    float *values = NULL;
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    int rc = ns_file_has(s->file, name) ? ns_file_read_f32(s->file, name, &values, &rank, shape, &got, err) : no_such(s, name, axes, err);
-    if (rc == NS_OK && strcmp(got, axes) != 0)
-        rc = no_such(s, name, axes, err);
-    free(got);
-    int64_t cells = 1;
-    for (int i = 0; rc == NS_OK && i < rank; i++)
-        cells *= shape[i];
-    if (rc == NS_OK && cells != cells_of(s, axes))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: '%s' has another shape than its study", s->path, name);
-    char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
-    if (rc == NS_OK && (!key || !ns_grow(&s->cache, &s->cache_capacity, s->n_cache + 1, sizeof *s->cache)))
-        rc = ns_oom(err, name);
-    if (rc != NS_OK) {
-        free(key);
-        free(values);
-        return rc;
-    }
-    s->cache[s->n_cache++] = (cached){key, values};
-    *out = values;
-    return NS_OK;
-}
-
-int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
-{
-    return values_of(s, name, "run step layer head", out, err);
-}
-
-int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *err)
-{
-    return values_of(s, name, "run step", out, err);
-}
-
-bool ns_study_has(const ns_study *s, const char *name)
-{
-    return ns_file_has(s->file, name);
-}
-
-/* The cache of numbers of runs: a name that no dataset has, as for their texts. In f64: a seed may have more digits than an f32. */
-static const double *run_numbers(ns_study *s, const char *coord)
-{
-    char name[80], *got = NULL;
-    snprintf(name, sizeof name, "run.%s", coord);
-    const cached *const known = find(s, name);
-    if (known)
-        return known->values;
-    double *values = NULL;
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    const bool fits = ns_file_has(s->file, coord) && ns_file_describe(s->file, coord, NULL, &rank, shape, &got, NULL) == NS_OK && strcmp(got, "run") == 0 && shape[0] == s->n.R;
-    char *const key = fits && ns_file_read_f64(s->file, coord, &values, &rank, shape, NULL) == NS_OK ? ns_strdup(name) : NULL;
-    free(got);
-    if (!key || !ns_grow(&s->cache, &s->cache_capacity, s->n_cache + 1, sizeof *s->cache)) {
-        free(key);
-        free(values);
-        return NULL;
-    }
-    s->cache[s->n_cache++] = (cached){key, values};
-    return values;
 }
 
 double ns_study_run_number(const ns_study *s, int64_t run, const char *coord, double otherwise)
 {
-    const double *const values = run >= 0 && run < s->n.R ? run_numbers((ns_study *)s, coord) : NULL;      /* the cache is not part of what the study says */
-    return values && !isnan(values[run]) ? values[run] : otherwise;
+    const ns_study_coord *const c = find_coord(s, run, coord);
+    return c && c->number && !isnan(c->number[run]) ? c->number[run] : otherwise;
 }
 
 const char *ns_study_run_text(const ns_study *s, int64_t run, const char *coord)
 {
-    char name[80];
-    snprintf(name, sizeof name, "run.%s\n%lld", coord, (long long)run);       /* no dataset is called so */
-    ns_study *const mine = (ns_study *)s;
-    const cached *const known = find(s, name);
-    if (known)
-        return known->values;
-    char **list = NULL;
-    int64_t n = 0;
-    if (run < 0 || run >= s->n.R || !ns_file_has(s->file, coord) || ns_file_read_strings(s->file, coord, &list, &n, NULL) || n != s->n.R) {
-        ns_free_strings(list, n);
-        return NULL;
-    }
-    char *const key = ns_strdup(name), *const text = ns_strdup(list[run]);
-    ns_free_strings(list, n);
-    if (!key || !text || !ns_grow(&mine->cache, &mine->cache_capacity, mine->n_cache + 1, sizeof *mine->cache)) {
-        free(key);
-        free(text);
-        return NULL;
-    }
-    mine->cache[mine->n_cache++] = (cached){key, text};
-    return text;
+    const ns_study_coord *const c = find_coord(s, run, coord);
+    return c && c->text ? c->text[run] : NULL;
 }
 
-const int64_t *ns_study_steps(const ns_study *s)
+int64_t ns_study_last(const ns_study *s, int64_t run)
 {
-    return s->steps;
-}
-
-const int64_t *ns_study_tokens(const ns_study *s)
-{
-    return s->tokens;
-}
-
-const uint8_t *ns_study_status(const ns_study *s)
-{
-    return s->status;
+    int64_t p = s->n.P - 1;
+    while (p >= 0 && s->status[run * s->n.P + p] != NS_STUDY_DONE)
+        p--;
+    return p;
 }
 
 const char *ns_study_layer_kind(const ns_study *s, int64_t run, int64_t layer)
@@ -323,20 +309,16 @@ int64_t ns_study_head_window(const ns_study *s, int64_t run, int64_t layer, int6
     return s->windows[(run * s->n.L + layer) * s->n.H + head];
 }
 
-int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
+void ns_study_layers(const ns_study *s, int64_t run, int *kind, int64_t *window)
 {
-    const int64_t start[5] = {run, step, 0, 0, 0}, count[5] = {1, 1, s->n.C, s->n.L, s->n.H};
-    return ns_file_read_slab(s->file, name, 5, start, count, out, err);
-}
-
-int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
-{
-    const int64_t start[3] = {run, step, 0}, count[3] = {1, 1, s->n.C};
-    return ns_file_read_slab(s->file, name, 3, start, count, out, err);
-}
-
-int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
-{
-    const int64_t start[1] = {0}, count[1] = {s->n.C};
-    return ns_file_read_slab(s->file, name, 1, start, count, out, err);
+    for (int64_t l = 0; l < s->n.L; l++) {
+        kind[l] = NS_LAYER_FULL;
+        for (int k = NS_LAYER_FULL; k <= NS_LAYER_RECURRENT; k++)
+            kind[l] = strcmp(ns_study_layer_kind(s, run, l), ns_layer_kind_name((ns_layer_kind)k)) == 0 ? k : kind[l];
+        window[l] = 0;
+        for (int64_t h = 0; h < s->n.H; h++) {
+            const int64_t w = ns_study_head_window(s, run, l, h);
+            window[l] = w > window[l] ? w : window[l];
+        }
+    }
 }

@@ -172,6 +172,14 @@ int ns_table_strings(ns_table_writer *t, const char *name, const char *axes, con
     return rc;
 }
 
+int ns_table_meaning(ns_table_writer *t, const char *name, const ns_score_meaning *meaning, ns_error *err)
+{
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const int rc = ns_out_meaning(t->out, name, meaning, err);
+    ns_h5_leave(quiet);
+    return rc;
+}
+
 int ns_table_commit(ns_table_writer *t, ns_error *err)
 {
     const ns_h5_quiet quiet = ns_h5_enter();

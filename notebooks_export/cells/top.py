@@ -1,6 +1,7 @@
 flat, heads = values.values.ravel(), values.sizes["head"]
 order = np.argsort(flat if ascending else -flat, kind="stable")    # NaN comes last
-order = order[~np.isnan(flat[order])][:top]
+counts = flat[order] < nothing if ascending else flat[order] > nothing       # a head that scores nothing is not one of the best
+order = order[counts][:top]
 columns = {"head": [f"{i // heads}.{i % heads}" for i in order],
            "layer": kinds.values[order // heads],
            score: [f"{flat[i]:.3f}" for i in order]}

@@ -81,7 +81,9 @@ static int fill(defined *d, size_t n, const char *label, ns_error *err)
     d->outputs[0] = (ns_output){.name = d->of, .dtype = hits ? NS_U8 : NS_F32, .summary = d->summary};
     d->outputs[1] = (ns_output){.name = d->over, .dtype = NS_U8, .summary = "rows that were judged"};
     d->score = (ns_score){.name = d->pattern.name, .of = d->of, .over = hits ? d->over : NULL, .summary = d->summary, .paper = d->from,
-                          .ascending = d->pattern.stat == NS_PS_RANK};
+                          .best = d->pattern.best, .chance = (double)NAN};
+    d->score.lo = d->pattern.stat == NS_PS_RANK;
+    d->score.hi = d->pattern.stat == NS_PS_RANK || d->pattern.stat == NS_PS_ENTROPY ? (double)INFINITY : 1;
     d->probe = (ns_probe){
         .name = d->pattern.name, .summary = d->summary, .paper = d->from, .at = "blocks.*.attn.hook_pattern", .rows = ns_pattern_hook_rows(&d->pattern, &list),
         .accepts = ns_pattern_accepts(&d->pattern), .state_size = NS_PATTERN_STATE, .outputs = d->outputs, .n_outputs = hits ? 2 : 1,

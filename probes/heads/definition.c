@@ -156,6 +156,16 @@ static int read_stat(const reader *r, ns_pattern *p)
     return NS_OK;
 }
 
+static int read_best(const reader *r, ns_pattern *p)
+{
+    static const char *const words[] = {"largest", "smallest", "none"};
+    const bool describes = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM;
+    const char *text;
+    const int rc = ns_json_str(r->object, "best", &text, r->label, r->err);
+    p->best = describes ? NS_BEST_NONE : p->stat == NS_PS_RANK ? NS_BEST_SMALLEST : NS_BEST_LARGEST;
+    return rc || !text || ns_best_end_find(text, &p->best) ? rc : unknown_word(r, "best", text, words, COUNT(words));
+}
+
 static int read_name(const reader *r, ns_pattern *p)
 {
     const char *text;
@@ -185,7 +195,7 @@ static int check_whole(const reader *r, const ns_pattern *p)
 
 static int read_pattern(const reader *r, ns_pattern *p)
 {
-    static const char *const keys[] = {"name", "rows", "keys", "stat", "exclude", "summary", "from"};
+    static const char *const keys[] = {"name", "rows", "keys", "stat", "exclude", "best", "summary", "from"};
     const cJSON *item;
     cJSON_ArrayForEach(item, r->object) {
         bool known = false;
@@ -194,7 +204,7 @@ static int read_pattern(const reader *r, ns_pattern *p)
         const char *const near = known ? NULL : ns_nearest_word(item->string, keys, COUNT(keys));
         if (!known)
             return ns_fail(r->err, NS_E_FORMAT, "%s: unknown key \"%.60s\" (%s%s%s)", r->label, item->string, near ? "did you mean " : "all: ",
-                           near ? near : "name, rows, keys, stat, exclude, summary, from", near ? "?" : "");
+                           near ? near : "name, rows, keys, stat, exclude, best, summary, from", near ? "?" : "");
     }
     int rc = read_name(r, p);
     if (rc == NS_OK)
@@ -203,6 +213,8 @@ static int read_pattern(const reader *r, ns_pattern *p)
         rc = read_keys(r, p);
     if (rc == NS_OK)
         rc = read_stat(r, p);
+    if (rc == NS_OK)
+        rc = read_best(r, p);
     const cJSON *const exclude = cJSON_GetObjectItemCaseSensitive(r->object, "exclude");
     if (rc == NS_OK && exclude && !cJSON_IsArray(exclude))
         rc = ns_fail(r->err, NS_E_FORMAT, "%s: \"exclude\" is a list of positions (and \"special\")", r->label);

@@ -2,9 +2,15 @@
 #ifndef NS_HEADS_H
 #define NS_HEADS_H
 
+#include <math.h>
+
 #include <needlescope/probe.h>
 
 #include "core/core.h"
+
+/* What a score's numbers mean, at the end of its row in a table: a share (a hit quotient, a mass), or a difference of two. */
+#define NS_SHARE .hi = 1, .chance = (double)NAN
+#define NS_DIFFERENCE .lo = -1, .hi = 1
 
 /* Key index (0 = first column) of the largest weight of a row; ties go to the lowest; NaN never wins. -1 for no keys.
  * margin (may be NULL): largest minus second largest weight. */

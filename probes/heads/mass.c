@@ -19,9 +19,9 @@ static const ns_output outputs[N_OUTPUTS] = {
 #undef OUTPUTS
 
 #define SCORES(suffix, where, paper)                                                                                                                 \
-    {"retrieval_mass" suffix, "case_mass" suffix, NULL, "mean attention mass on the needle's answer tokens at " where, paper, "case_mass" suffix "_placebo"}, \
-    {"retrieval_mass" suffix "_nosink", "case_mass" suffix "_nosink", NULL, "the same over the row without position 0 and special tokens", "needlescope", .minor = true},   \
-    {"mass_lift" suffix, "case_mass" suffix "_lift", NULL, "mass at " where " relative to uniform attention", "needlescope", .minor = true}
+    {"retrieval_mass" suffix, "case_mass" suffix, NULL, "mean attention mass on the needle's answer tokens at " where, paper, "case_mass" suffix "_placebo", NS_SHARE}, \
+    {"retrieval_mass" suffix "_nosink", "case_mass" suffix "_nosink", NULL, "the same over the row without position 0 and special tokens", "needlescope", NS_SHARE, .minor = true},   \
+    {"mass_lift" suffix, "case_mass" suffix "_lift", NULL, "mass at " where " relative to uniform attention", "needlescope", .hi = INFINITY, .chance = 1, .minor = true}
 static const ns_score scores[] = {
     SCORES("", "row T - 2", "arXiv 2606.15378, find_retrieval_heads"), SCORES("_last", "row T - 1", "needlescope"),
     SCORES("_first", "the row of the answer's first content token", "needlescope"),

@@ -7,7 +7,7 @@
 
 static const ns_score scores[] = {
     {"ov_copying", NULL, NULL, "sum of real parts over sum of sizes of the eigenvalues of W_U W_O W_V W_E",
-     "Elhage et al. 2021, transformer-circuits.pub/2021/framework"},
+     "Elhage et al. 2021, transformer-circuits.pub/2021/framework", NS_DIFFERENCE},
 };
 
 typedef struct target { const ns_probe_context *ctx; float *values; } target;

@@ -25,6 +25,7 @@ typedef struct ns_pattern {
     ns_pattern_stat stat;
     ns_pattern_list exclude;
     bool            exclude_special;
+    ns_best_end     best;                        /* of the score; by default what its stat says */
 } ns_pattern;
 
 /* NS_E_FORMAT names the label and the key; a word that is not known is answered with the nearest. */

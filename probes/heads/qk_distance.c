@@ -7,12 +7,13 @@
 
 enum { Q_DISTANCE, K_DISTANCE, QK_DISTANCE, N_SCORES };
 
+#define NEARER .best = NS_BEST_SMALLEST, .hi = INFINITY, .chance = (double)NAN         /* 0 is the reference itself */
 static const ns_score scores[N_SCORES] = {
     [Q_DISTANCE] = {"q_distance", NULL, NULL, "relative distance of the head's query weights from the reference's",
-                    "arXiv 2606.15378, compute_weight_distance (q_rel_l2)"},
+                    "arXiv 2606.15378, compute_weight_distance (q_rel_l2)", NEARER},
     [K_DISTANCE] = {"k_distance", NULL, NULL, "relative distance of its KV head's key weights from the reference's",
-                    "arXiv 2606.15378, compute_weight_distance (k_rel_l2)"},
-    [QK_DISTANCE] = {"qk_distance", NULL, NULL, "q_distance + k_distance", "arXiv 2606.15378, compute_weight_distance (qk_rel_l2)"},
+                    "arXiv 2606.15378, compute_weight_distance (k_rel_l2)", NEARER},
+    [QK_DISTANCE] = {"qk_distance", NULL, NULL, "q_distance + k_distance", "arXiv 2606.15378, compute_weight_distance (qk_rel_l2)", NEARER},
 };
 
 static int check_reference(const ns_probe_context *ctx, int64_t layer, const ns_attn *a, const ns_attn *b, ns_error *err)

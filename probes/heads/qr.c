@@ -18,8 +18,8 @@ static const ns_output outputs[N_OUTPUTS] = {
     [MARGIN] = {"case_qr_margin", NS_F32, "that to the gold passages minus the largest to any other passage"},
 };
 static const ns_score scores[] = {
-    {"qr", "case_qr", NULL, "attention of the question's rows to the gold passages, minus a null query's", "QRHead, arXiv 2506.09944"},
-    {"qr_margin", "case_qr_margin", NULL, "the same minus that to the best other passage", "needlescope", .minor = true},
+    {"qr", "case_qr", NULL, "attention of the question's rows to the gold passages, minus a null query's", "QRHead, arXiv 2506.09944", .lo = -INFINITY, .hi = INFINITY},
+    {"qr_margin", "case_qr_margin", NULL, "the same minus that to the best other passage", "needlescope", .lo = -INFINITY, .hi = INFINITY, .minor = true},
 };
 
 typedef struct state {

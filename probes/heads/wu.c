@@ -147,16 +147,16 @@ static int end(void *user, ns_error *err)
 }
 
 #define PAPER "Wu et al. 2024, arXiv 2404.15574"
-#define WU(NAME, SUMMARY, FROM)                                                                                                                  \
+#define WU(NAME, SUMMARY, FROM, MOST)                                                                                                                  \
     static const ns_output NAME##_outputs[N_OUTPUTS] = {                                                                                         \
         [HITS] = {#NAME "_hits", NS_U8, "copies from the needle's answer while decoding"},                                                       \
         [SCORE] = {"case_" #NAME, NS_F32, "the same over the answer's length; NaN where less than half of the answer was said"},                 \
     };                                                                                                                                           \
-    static const ns_score NAME##_scores[] = {{"retrieval_" #NAME, "case_" #NAME, NULL, SUMMARY, FROM}};                                          \
+    static const ns_score NAME##_scores[] = {{"retrieval_" #NAME, "case_" #NAME, NULL, SUMMARY, FROM, .hi = MOST, .chance = (double)NAN}};                                          \
     const ns_probe ns_probe_##NAME = {                                                                                                           \
         .name = #NAME, .summary = SUMMARY, .paper = FROM, .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_LAST, .n = 1},            \
         .accepts = NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED, .state_size = sizeof(state), .outputs = NAME##_outputs, .n_outputs = N_OUTPUTS,     \
         .scores = NAME##_scores, .n_scores = 1, .rejects = rejects, .begin = begin, .see = see, .token = token, .end = end, .on_request = true,  \
     }
-WU(wu, "share of the needle's answer that the head copies while the model answers", PAPER ", the paper's definition");
-WU(wu2024, "copies from the needle's answer while the model answers, over its length, as the published code counts them", PAPER ", retrieval_head_detection.py");
+WU(wu, "share of the needle's answer that the head copies while the model answers", PAPER ", the paper's definition", 1);
+WU(wu2024, "copies from the needle's answer while the model answers, over its length, as the published code counts them", PAPER ", retrieval_head_detection.py", INFINITY);

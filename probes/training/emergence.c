@@ -263,6 +263,9 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     const ns_study_shape n = ns_study_size(study);
     *out = NULL;
     const ns_birth_params birth = ns_birth_defaults(&p->birth);
+    int rc = ns_study_check_steps(study, err);
+    if (rc)
+        return rc;
     if (!(birth.theta > 0 && birth.theta <= 1))
         return ns_fail(err, NS_E_ARG, "theta %g: a score's threshold lies in (0, 1]", birth.theta);
     ns_emergence *const e = ns_alloc_array(1, sizeof *e);
@@ -274,7 +277,7 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     e->runs = ns_alloc_array((size_t)n.R, sizeof *e->runs);
     scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),
                  ns_alloc_array((size_t)(n.L * n.H), sizeof(bool))};
-    int rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
+    rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
     if (rc == NS_OK) {
         fill_axis(e);
         rc = set_horizon(e, p->horizon, p->leave_short, err);

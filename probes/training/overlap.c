@@ -4,33 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/best.h>
+
 #include "training.h"
 
-int64_t ns_top_heads(const float *score, int64_t K, int64_t k, int64_t *out)
-{
-    return ns_best(score, K, k, false, out);
-}
+/* Births are of scores whose largest are the best. */
+static const ns_score_meaning large = {.best = NS_BEST_LARGEST};
 
-double ns_jaccard(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b)
+/* The mean of value[K] over a set of shares; NaN where none of it is measured. */
+static double mean_over(const float *value, const float *share, int64_t K)
 {
-    int64_t both = 0;
-    for (int64_t i = 0; i < n_a; i++)
-        for (int64_t k = 0; k < n_b; k++)
-            both += a[i] == b[k];
-    return n_a + n_b == 0 ? (double)NAN : (double)both / (double)(n_a + n_b - both);
-}
-
-static double mean_over(const float *value, const int64_t *heads, int64_t n)
-{
-    double sum = 0;
-    int64_t measured = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (isnan(value[heads[i]]))
-            continue;
-        sum += (double)value[heads[i]];
-        measured++;
+    double sum = 0, all = 0;
+    for (int64_t h = 0; h < K; h++) {
+        const bool counts = share[h] > 0 && !isnan(value[h]);
+        sum += counts ? (double)share[h] * (double)value[h] : 0;
+        all += counts ? (double)share[h] : 0;
     }
-    return measured ? sum / (double)measured : (double)NAN;
+    return all > 0 ? sum / all : (double)NAN;
 }
 
 static bool measured(const float *row, int64_t K)
@@ -50,27 +40,29 @@ static int64_t last_measured(const float *score, int64_t P, int64_t K)
 
 int ns_trace_heads(const float *score, const float *value, int64_t P, int64_t K, int64_t k, ns_trace *out, ns_error *err)
 {
-    int64_t *const sets = ns_alloc_array((size_t)(3 * (k + 1)), sizeof *sets);
+    float *const sets = ns_alloc_array((size_t)(3 * K), sizeof *sets), *const final = sets, *now = sets + K, *before = now + K;
+    const int64_t end = last_measured(score, P, K);
+    bool any_before = false;
     if (!sets)
         return ns_oom(err, "tracing of heads");
-    int64_t *const final = sets, *now = sets + k + 1, *before = now + k + 1, n_before = -1;
-    const int64_t end = last_measured(score, P, K), n_final = end < 0 ? 0 : ns_top_heads(score + end * K, K, k, final);
+    if (end >= 0)
+        ns_best_shares(score + end * K, K, k, &large, final);
     for (int64_t p = 0; p < P; p++) {
         out[p] = (ns_trace){(double)NAN, (double)NAN, (double)NAN, (double)NAN};
         if (!measured(score + p * K, K))
             continue;
-        const int64_t n = ns_top_heads(score + p * K, K, k, now);
+        ns_best_shares(score + p * K, K, k, &large, now);
         if (value) {
-            out[p].final_top = mean_over(value + p * K, final, n_final);
-            out[p].step_top = mean_over(value + p * K, now, n);
+            out[p].final_top = mean_over(value + p * K, final, K);
+            out[p].step_top = mean_over(value + p * K, now, K);
         }
-        out[p].with_final = ns_jaccard(now, n, final, n_final);
-        if (n_before >= 0)
-            out[p].with_previous = ns_jaccard(now, n, before, n_before);
-        int64_t *const swap = before;
+        out[p].with_final = ns_shares_jaccard(now, final, K);
+        if (any_before)
+            out[p].with_previous = ns_shares_jaccard(now, before, K);
+        float *const swap = before;
         before = now;
         now = swap;
-        n_before = n;
+        any_before = true;
     }
     free(sets);
     return NS_OK;

@@ -88,7 +88,9 @@ expect 2 '8 maps' figure heads scores.h5 scores.h5 --score retrieval_find,retrie
 expect 66 'no.h5' figure heads scores.h5 no.h5 --score retrieval_find -o no.png
 run figure rank scores.h5 --score retrieval_find,induction --top 5 -o rank.svg
 grep -q '>3.1<' rank.svg && grep -q '95 %' rank.svg || fail "figure rank does not name the planted head with its interval"
-expect 2 '--score NAME is missing' figure rank scores.h5 -o no.png
+run figure rank scores.h5 -o usual.svg
+grep -q '>retrieval_find<' usual.svg || fail "figure rank without --score does not draw the usual one"
+expect 2 "no score 'length' .a dataset of another kind." figure rank scores.h5 --score length -o no.png
 run figure agreement scores.h5 -o agreement.svg
 run figure agreement scores.h5 --by spearman --score retrieval_find,retrieval_copy -o agreement.svg
 grep -q '>retrieval_copy<' agreement.svg || fail "figure agreement lacks a score"

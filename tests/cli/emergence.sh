@@ -54,5 +54,5 @@ expect 2 '-o FILE' figure births scan/study.h5
 [ ! -e no.png ] || fail "a figure of nothing"
 expect 2 'windows to compare' laziness both/study.h5
 expect 2 'not a study' emergence scan/shards/a/step000010.h5
-expect 2 "no 'retrieval_fnd'" emergence scan/study.h5 --score retrieval_fnd
+expect 2 "no score 'retrieval_fnd' .did you mean retrieval_find\?.; it has" emergence scan/study.h5 --score retrieval_fnd
 finish

@@ -51,7 +51,7 @@ expect 73 no/such export notebook study.h5 -o no/such/x.ipynb
 
 printf precious >kept.csv
 expect 2 '-o FILE is missing' export csv study.h5
-expect 2 "no score 'retrieval_fnd'; it has .*retrieval_find" export csv study.h5 --score retrieval_fnd -o kept.csv
+expect 2 "no score 'retrieval_fnd' .did you mean retrieval_find\?.; it has .*retrieval_find" export csv study.h5 --score retrieval_fnd -o kept.csv
 expect 2 "no run 'walks'; it has runs" export latex study.h5 --run walks -o kept.csv
 run record runs/step000030 --cases cases.jsonl --maps stats -o rec.h5
 expect 2 'rec.h5: neither a study' export csv rec.h5 -o kept.csv

@@ -5,6 +5,7 @@
 #ifndef NEEDLESCOPE_RECORD_H
 #define NEEDLESCOPE_RECORD_H
 
+#include <needlescope/best.h>
 #include <needlescope/model.h>
 
 NS_BEGIN
@@ -28,6 +29,8 @@ NS_API NS_MUST_CHECK int ns_table_count(ns_table_writer *, const char *name, int
 /* axes: "case layer head" - names of axes already made, outermost first; the view's shape must agree. summary and units may be NULL. */
 NS_API NS_MUST_CHECK int ns_table_array(ns_table_writer *, const char *name, const char *axes, const ns_view *, const char *summary, ns_error *);
 NS_API NS_MUST_CHECK int ns_table_strings(ns_table_writer *, const char *name, const char *axes, const char *const *values, int64_t n, ns_error *);
+/* Says what the numbers of a score mean, once its array is written. */
+NS_API NS_MUST_CHECK int ns_table_meaning(ns_table_writer *, const char *name, const ns_score_meaning *, ns_error *);
 NS_API NS_MUST_CHECK int ns_table_commit(ns_table_writer *, ns_error *);      /* complete = 1, content_sha256, fsync, rename; frees in any case */
 /* Commits when rc is NS_OK, else aborts and gives rc back: the end of a chain of writes. */
 NS_API NS_MUST_CHECK int ns_table_end(ns_table_writer *, int rc, ns_error *);
@@ -51,6 +54,8 @@ NS_API NS_MUST_CHECK int ns_file_read_f32(const ns_file *, const char *dataset, 
 NS_API NS_MUST_CHECK int ns_file_read_i64(const ns_file *, const char *dataset, int64_t **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);
 NS_API NS_MUST_CHECK int ns_file_read_f64(const ns_file *, const char *dataset, double **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);
 NS_API NS_MUST_CHECK int ns_file_read_strings(const ns_file *, const char *dataset, char ***out, int64_t *n, ns_error *);   /* free each and the list */
+/* What the numbers of a score mean; .assumed where the file does not say. */
+NS_API NS_MUST_CHECK int ns_file_meaning(const ns_file *, const char *dataset, ns_score_meaning *, ns_error *);
 /* A hyperslab of a dataset as f32 into out (row-major, count[] elements). */
 NS_API NS_MUST_CHECK int ns_file_read_slab(const ns_file *, const char *dataset, int rank, const int64_t *start, const int64_t *count, float *out, ns_error *);
 /* Dataset paths at the root and one level below ("/case0000/attn"), malloc'd list of malloc'd strings. */

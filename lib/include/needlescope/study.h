@@ -1,10 +1,11 @@
-/* study.h - hits and scores over (run, step, case, layer, head): what analysis reads. Written by ns_merge; layout: lib/record/schema.md.
+/* study.h - the one reader of hits and scores over (run, step, case, layer, head): what analysis, figures and exports read. A study is written by ns_merge;
+ * a file with the scores of one checkpoint (ns_scores_write, a shard of ns_scan, a patching) is a study of one run at one step. Layout: lib/record/schema.md.
  *
  * R runs, P steps (the union over the runs), C cases, L layers, H heads (the largest of any run: a study may be ragged). */
 #ifndef NEEDLESCOPE_STUDY_H
 #define NEEDLESCOPE_STUDY_H
 
-#include <needlescope/error.h>
+#include <needlescope/record.h>
 
 NS_BEGIN
 
@@ -12,26 +13,57 @@ typedef struct ns_study ns_study;
 typedef struct ns_study_shape { int64_t R, P, C, L, H; } ns_study_shape;
 enum { NS_STUDY_MISSING = 0, NS_STUDY_DONE = 1, NS_STUDY_FAILED = 2 };
 
+/* NS_E_ARG when the file is neither a study nor scores. */
 NS_API NS_MUST_CHECK int ns_study_open(ns_study **out, const char *path, ns_error *);
 NS_API void ns_study_close(ns_study *);
 NS_API ns_study_shape ns_study_size(const ns_study *);
+NS_API bool ns_study_is_one(const ns_study *);                    /* the scores of one checkpoint: R = P = 1 */
+/* NS_E_ARG for those: what follows needs checkpoints. */
+NS_API NS_MUST_CHECK int ns_study_check_steps(const ns_study *, ns_error *);
+NS_API const char *ns_study_path(const ns_study *);               /* as it was opened; borrowed, as all below */
+NS_API const ns_file *ns_study_file(const ns_study *);            /* its facts and other datasets */
 
+/* ---- runs and steps ---- */
+/* Of one checkpoint: the run that it is of, else the model's name, else "". */
 NS_API const char *ns_study_run_name(const ns_study *, int64_t run);
-/* Coordinates of a run, as its run.json gave them: window, seed, pattern, arm ... */
+/* NS_E_ARG names the runs that there are. */
+NS_API NS_MUST_CHECK int ns_study_find_run(const ns_study *, const char *name, int64_t *out, ns_error *);
+/* Coordinates of the runs, as their run.json gave them: window, seed, pattern, arm ... [R] of one of the two. */
+typedef struct ns_study_coord { char *name; double *number; char **text; } ns_study_coord;
+NS_API const ns_study_coord *ns_study_coords(const ns_study *, int64_t *n);
 NS_API double      ns_study_run_number(const ns_study *, int64_t run, const char *coord, double otherwise);
 NS_API const char *ns_study_run_text(const ns_study *, int64_t run, const char *coord);       /* NULL where there is none */
 
-NS_API const int64_t *ns_study_steps(const ns_study *);           /* [P] ascending */
+NS_API const int64_t *ns_study_steps(const ns_study *);           /* [P] ascending; of one checkpoint -1 = not known */
 NS_API const int64_t *ns_study_tokens(const ns_study *);          /* [R, P]; -1 = not known */
 NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_STUDY_... */
+NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
+
+/* ---- layers and heads ---- */
 NS_API const char *ns_study_layer_kind(const ns_study *, int64_t run, int64_t layer);         /* "full", "swa", "recurrent"; "" = no such layer */
 NS_API bool    ns_study_head_valid(const ns_study *, int64_t run, int64_t layer, int64_t head);
 NS_API int64_t ns_study_head_window(const ns_study *, int64_t run, int64_t layer, int64_t head);   /* 0 = all keys */
+/* kind[L] as ns_layer_kind and window[L], the widest of each layer: what a figure of heads marks. */
+NS_API void    ns_study_layers(const ns_study *, int64_t run, int *kind, int64_t *window);
 
-/* Borrowed, read on first use; NaN where a checkpoint is missing or has no such head. NS_E_ARG names what the study has instead. */
+/* ---- scores ---- */
+/* Their names, by bytes. */
+NS_API const char *const *ns_study_scores(const ns_study *, int64_t *n);
+/* The one that is meant where none is named: retrieval_find, else the first retrieval score, else the first. NULL: the file has none. */
+NS_API const char *ns_study_usual_score(const ns_study *);
+/* Which end is best, range and chance. NS_E_ARG names the scores that there are, the nearest first: nothing else may stand where a score is meant (no output over cases,
+ * no coordinate). */
+NS_API NS_MUST_CHECK int ns_study_meaning(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
+/* The same for a list of best heads: NS_E_ARG also where the score has no best end. */
+NS_API NS_MUST_CHECK int ns_study_ranks(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
+/* Read on first use; NaN where a checkpoint is missing or has no such head. */
 NS_API NS_MUST_CHECK int ns_study_score(ns_study *, const char *name, const float **out, ns_error *);     /* [R, P, L, H] */
 NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const float **out, ns_error *);    /* [R, P]: accuracy, loss, recall_in_window ... */
+/* [L, H] of what a ranking found of a score: which = score_low, score_high, score_chance, score_top4 ...; *out = NULL where the file has none. */
+NS_API NS_MUST_CHECK int ns_study_ranked(ns_study *, const char *which, const char *score, const float **out, ns_error *);
 NS_API bool ns_study_has(const ns_study *, const char *name);
+
+/* ---- cases ---- */
 /* Per case: an output as out[C, L, H]; a value of the cases as out[C]. */
 NS_API NS_MUST_CHECK int ns_study_counts(const ns_study *, const char *name, int64_t run, int64_t step, float *out, ns_error *);
 /* A coordinate of the cases (n_tokens, depth ...) as out[C]. */

@@ -5,24 +5,13 @@
 #ifndef NEEDLESCOPE_EXPORT_H
 #define NEEDLESCOPE_EXPORT_H
 
-#include <needlescope/error.h>
+#include <needlescope/study.h>
 
 NS_BEGIN
 
-typedef struct ns_export ns_export;
-typedef struct ns_export_shape { int64_t R, P, L, H; } ns_export_shape;
-
-/* NS_E_ARG when the file is neither a study nor scores. */
-NS_API NS_MUST_CHECK int ns_export_open(ns_export **out, const char *path, ns_error *);
-NS_API void ns_export_close(ns_export *);
-NS_API ns_export_shape ns_export_size(const ns_export *);
-NS_API bool ns_export_is_study(const ns_export *);
-/* Names of the scores over heads in the file, by bytes; borrowed. */
-NS_API const char *const *ns_export_scores(const ns_export *, int64_t *n);
-
 /* A score to export. over, of: the outputs over cases that it is a quotient of (n in the CSV: the sum of `over`, else how many cases have a finite `of`);
  * NULL = not known. */
-typedef struct ns_export_score { const char *name, *of, *over; bool ascending; } ns_export_score;
+typedef struct ns_export_score { const char *name, *of, *over; } ns_export_score;
 
 /* The births section of a notebook: what ns_emergence_run found of the first score, and figures that were drawn of it. */
 typedef struct ns_export_birth { double after, at; int64_t head; } ns_export_birth;    /* as ns_event; head = layer * H + head, -1 = not born */
@@ -46,12 +35,12 @@ typedef struct ns_export_params {
 
 /* One row per (run, checkpoint, score, head): run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. RFC 4180; %.9g, so that every
  * f32 comes back; empty = NaN, or not known. Checkpoints that were not scored and heads that are not there have no row. *rows may be NULL. */
-NS_API NS_MUST_CHECK int ns_export_csv(ns_export *, const char *path, const ns_export_params *, int64_t *rows, ns_error *);
-/* A booktabs tabular: the top heads by each score at the last checkpoint of each run, with 95 % intervals where the file has them. */
-NS_API NS_MUST_CHECK int ns_export_latex(ns_export *, const char *path, const ns_export_params *, ns_error *);
+NS_API NS_MUST_CHECK int ns_export_csv(ns_study *, const char *path, const ns_export_params *, int64_t *rows, ns_error *);
+/* A booktabs tabular: the best heads (best.h) by each score at the last checkpoint of each run, with 95 % intervals where the file has them. */
+NS_API NS_MUST_CHECK int ns_export_latex(ns_study *, const char *path, const ns_export_params *, ns_error *);
 /* nbformat 4.5: the cells read the file by its path relative to the notebook, with xarray, and carry their outputs: tables, and figures as PNG (none in a build
  * that draws no figures). */
-NS_API NS_MUST_CHECK int ns_export_notebook(ns_export *, const char *path, const ns_export_params *, ns_error *);
+NS_API NS_MUST_CHECK int ns_export_notebook(ns_study *, const char *path, const ns_export_params *, ns_error *);
 
 NS_END
 #endif

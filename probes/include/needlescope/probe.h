@@ -3,6 +3,7 @@
 #ifndef NEEDLESCOPE_PROBE_H
 #define NEEDLESCOPE_PROBE_H
 
+#include <needlescope/best.h>
 #include <needlescope/head.h>
 #include <needlescope/model.h>
 #include <needlescope/record.h>
@@ -24,7 +25,9 @@ typedef struct ns_score {
     const char *summary, *paper;  /* paper and equation, or "needlescope" */
     const char *chance_of, *chance_over;   /* the same quotient where there is nothing to find (the placebo); NULL = not known */
     bool        group_max;        /* every head gets the largest value of its KV group */
-    bool        ascending;        /* the smallest is the best (a rank) */
+    ns_best_end best;             /* which end is; NS_BEST_NONE: it describes (an entropy) */
+    double      lo, hi;           /* its range: -INFINITY, INFINITY where it has no end */
+    double      chance;           /* its level where there is nothing to find; NaN = not known, or measured (chance_of) */
     bool        minor;            /* a twin or a control: written, but listed only when it is asked for */
 } ns_score;
 
@@ -104,6 +107,8 @@ NS_API NS_MUST_CHECK int ns_score_run(ns_scores **out, const ns_model *, const n
 NS_API void ns_scores_free(ns_scores *);
 NS_API int ns_scores_count(const ns_scores *);                                    /* scores, all probes */
 NS_API const ns_score *ns_scores_def(const ns_scores *, int i);
+/* Which end is best, its range, and its chance: where it is measured (the placebo) the mean over heads. */
+NS_API ns_score_meaning ns_scores_meaning(const ns_scores *, int i);
 NS_API const float *ns_scores_values(const ns_scores *, int i);                   /* [L * H], NaN where there is no head */
 NS_API int64_t ns_scores_layers(const ns_scores *);
 NS_API int64_t ns_scores_heads(const ns_scores *);
@@ -111,8 +116,8 @@ NS_API int64_t ns_scores_cases(const ns_scores *);                              
 NS_API int64_t ns_scores_answered(const ns_scores *);                             /* cases whose answer greedy decoding says in full, once its lead (a space) is there */
 NS_API double  ns_scores_token_accuracy(const ns_scores *, bool first_only);      /* teacher-forced, over content tokens */
 NS_API int ns_scores_dropped(const ns_scores *, const ns_dropped **list);
-/* The k best heads of score i: pairs (layer, head), best first; ties by (layer, head). Returns how many. */
-NS_API int ns_scores_top(const ns_scores *, int i, int k, ns_head *out);
+/* The k best heads of score i, best first; ties by (layer, head). best.h says which heads count. */
+NS_API ns_best_cut ns_scores_top(const ns_scores *, int i, int k, ns_head *out);
 
 /* ---- how firm a list of heads is ---- */
 typedef struct ns_ranking_params {
@@ -143,6 +148,7 @@ typedef struct ns_array {
     const char        *summary;      /* or NULL */
     ns_view            view;         /* of numbers */
     const char *const *text;         /* [shape[0]] strings in place of numbers, or NULL */
+    const ns_score_meaning *meaning; /* of a score; NULL for all else */
 } ns_array;
 typedef int (*ns_array_fn)(void *user, const ns_array *, ns_error *);
 NS_API NS_MUST_CHECK int ns_scores_each(const ns_scores *, ns_array_fn see, void *user, ns_error *);

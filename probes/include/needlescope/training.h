@@ -107,16 +107,12 @@ NS_API NS_MUST_CHECK int ns_kaplan_meier(const double *time, const bool *dead, i
 
 /* ---- the set of top heads over training (overlap.c) ---- */
 
-/* out[k] = indices of the k largest of score[K], best first; fewer when fewer are finite. Returns how many. Ties go to the lowest index. */
-NS_API int64_t ns_top_heads(const float *score, int64_t K, int64_t k, int64_t *out);
-/* |a and b| / |a or b|; NaN when both are empty. Lists without repeats. */
-NS_API double ns_jaccard(const int64_t *a, int64_t n_a, const int64_t *b, int64_t n_b);
-
+/* Sets are those of best.h: heads that score 0 are in none, ties share the last place. */
 /* One checkpoint of the tracing of arXiv 2606.15378, fig. 5b: means over the final top heads, which looks back from the end (survivorship), and beside it
  * over the top heads of each step. */
 typedef struct ns_trace {
     double final_top, step_top;         /* mean of `value` over the two sets; NaN where none is measured */
-    double with_final, with_previous;   /* Jaccard of the step's top heads with the final ones and with those of the measured step before */
+    double with_final, with_previous;   /* Jaccard of the step's top heads with the final ones and with those of the measured step before; NaN: none */
 } ns_trace;
 /* score, value [P, K] -> out[P]; value may be NULL. */
 NS_API NS_MUST_CHECK int ns_trace_heads(const float *score, const float *value, int64_t P, int64_t K, int64_t k, ns_trace *out, ns_error *);

@@ -141,12 +141,12 @@ static void write_study(const char *path)
 static const ns_export_score find_score = {.name = "find", .of = "find_hits", .over = "find_events"};
 static const char study_path[] = "test_export_study.h5", out_path[] = "test_export_out";
 
-static ns_export *open_study(void)
+static ns_study *open_study(void)
 {
-    ns_export *x;
+    ns_study *x;
     ns_error err;
     write_study(study_path);
-    if (ns_export_open(&x, study_path, &err))
+    if (ns_study_open(&x, study_path, &err))
         fail_msg("%s", err.message);
     return x;
 }
@@ -164,12 +164,12 @@ static void expect_file(const char *want)
 static void writes_csv(void **state)
 {
     (void)state;
-    ns_export *const x = open_study();
+    ns_study *const x = open_study();
     const ns_export_params params = {.size = sizeof params, .scores = &find_score, .n_scores = 1};
     int64_t rows;
     assert_int_equal(ns_export_csv(x, out_path, &params, &rows, NULL), NS_OK);
     assert_int_equal(rows, 5);
-    ns_export_close(x);
+    ns_study_close(x);
     expect_file("run,seed,step,tokens,layer,head,layer_kind,score,value,n\n"
                 "\"a,\"\"b\"\"\n%\",123456789,0,0,0,0,full,find,0.100000001,4\n"
                 "\"a,\"\"b\"\"\n%\",123456789,0,0,0,1,full,find,,6\n"
@@ -181,10 +181,10 @@ static void writes_csv(void **state)
 static void writes_latex(void **state)
 {
     (void)state;
-    ns_export *const x = open_study();
+    ns_study *const x = open_study();
     const ns_export_params params = {.size = sizeof params, .scores = &find_score, .n_scores = 1, .top = 1};
     assert_int_equal(ns_export_latex(x, out_path, &params, NULL), NS_OK);
-    ns_export_close(x);
+    ns_study_close(x);
     char *got;
     assert_int_equal(ns_file_read(out_path, 1 << 20, &got, NULL, NULL), NS_OK);
     assert_non_null(strstr(got, "\\midrule\na,{}\"b\" \\% & find & 0.1 & 10 & full & 0.333 \\\\\n"
@@ -198,12 +198,12 @@ static void writes_latex(void **state)
 static void refuses(void **state)
 {
     (void)state;
-    ns_export *const x = open_study();
+    ns_study *const x = open_study();
     ns_error err;
     const ns_export_score other = {.name = "fnid"};
     ns_export_params params = {.size = sizeof params, .scores = &other, .n_scores = 1};
     assert_int_equal(ns_export_csv(x, out_path, &params, NULL, &err), NS_E_ARG);
-    assert_non_null(strstr(err.message, "no score 'fnid'; it has find"));
+    assert_non_null(strstr(err.message, "no score 'fnid' (did you mean find?); it has find"));
     params.scores = &find_score;
     params.run = "c";
     assert_int_equal(ns_export_latex(x, out_path, &params, &err), NS_E_ARG);
@@ -211,7 +211,7 @@ static void refuses(void **state)
     params.run = NULL;
     assert_int_equal(ns_export_csv(x, "no/such/folder/x.csv", &params, NULL, &err), NS_E_CREATE);
     assert_false(ns_path_exists(out_path));
-    ns_export_close(x);
+    ns_study_close(x);
     unlink(study_path);
 }
 

@@ -59,7 +59,7 @@ static void check(const ns_plant_params *p, const ns_head *heads, int n, const i
     for (int i = 0; i < ns_scores_count(scores); i++) {
         if (strcmp(ns_scores_def(scores, i)->name, "retrieval_find") != 0)
             continue;
-        assert_int_equal(ns_scores_top(scores, i, n, top), n);
+        assert_int_equal(ns_scores_top(scores, i, n, top).n, n);
         for (int k = 0; k < n; k++)
             assert_true(among(heads, n, top[k].layer, top[k].head));
     }

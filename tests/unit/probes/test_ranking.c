@@ -6,7 +6,7 @@
 enum { LAYERS = 4, HEADS = 8, N = LAYERS * HEADS, CASES = 60 };
 
 static const ns_output outputs[] = {{"hits", NS_U8, ""}, {"events", NS_U8, ""}, {"case_mass", NS_F32, ""}};
-static const ns_score score_defs[] = {{"rate", "hits", "events", "", ""}, {"mean", "case_mass", NULL, "", ""}, {"worst_first", "case_mass", NULL, "", "", .ascending = true}};
+static const ns_score score_defs[] = {{"rate", "hits", "events", "", ""}, {"mean", "case_mass", NULL, "", ""}, {"worst_first", "case_mass", NULL, "", "", .best = NS_BEST_SMALLEST}};
 static const ns_probe probe = {.name = "made", .at = "x", .outputs = outputs, .n_outputs = 3, .scores = score_defs, .n_scores = 3};
 
 /* Head h of N hits with probability (h + 1) / (N + 1) in kind "a" and never in "b"; its mass is h in every case. */

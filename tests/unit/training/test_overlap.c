@@ -10,21 +10,6 @@
 
 static const float nan_ = (float)NAN;
 
-static void test_sets(void **state)
-{
-    (void)state;
-    const float score[] = {.2f, .9f, nan_, .9f, .1f};
-    int64_t top[8];
-    assert_int_equal(ns_top_heads(score, 5, 3, top), 3);
-    assert_true(top[0] == 1 && top[1] == 3 && top[2] == 0);
-    assert_int_equal(ns_top_heads(score, 5, 8, top), 4);
-    assert_int_equal(ns_top_heads(score, 5, 1, top), 1);
-    assert_int_equal(top[0], 1);
-    assert_int_equal(ns_top_heads(score, 5, 0, top), 0);
-    assert_true(ns_jaccard((int64_t[]){1, 2}, 2, (int64_t[]){2, 3}, 2) == 1.0 / 3);
-    assert_true(isnan(ns_jaccard(NULL, 0, NULL, 0)));
-}
-
 /* Heads 0 and 1 lead at first, 2 and 3 in the end; checkpoint 2 is missing. */
 static void test_trace(void **state)
 {
@@ -63,6 +48,6 @@ static void test_flags(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sets), cmocka_unit_test(test_trace), cmocka_unit_test(test_flags)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_trace), cmocka_unit_test(test_flags)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

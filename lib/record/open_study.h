@@ -1,0 +1,34 @@
+/* open_study.h - an open study, for study.c and study_values.c. Internal. */
+#ifndef NS_OPEN_STUDY_H
+#define NS_OPEN_STUDY_H
+
+#include <needlescope/study.h>
+
+#include "core/core.h"
+
+typedef struct ns_study_cached { char *name; float *values; } ns_study_cached;
+
+struct ns_study {
+    ns_file        *file;
+    char           *path;
+    bool            one;                        /* the scores of one checkpoint */
+    ns_study_shape  n;
+    char          **run_name, **layer_kind;      /* [R], [R, L] */
+    int64_t        *steps, *tokens, *valid, *windows;
+    uint8_t        *status;
+    ns_study_coord *coord;                       /* of the runs */
+    int64_t         n_coords, coords_capacity;
+    char          **score;                       /* names, by bytes */
+    ns_score_meaning *meaning;                   /* [n_scores] */
+    int64_t         n_scores;
+    ns_study_cached *cache;
+    int64_t         n_cache, cache_capacity;
+};
+
+/* study_values.c: finds the scores; frees what it and the readers of values made. */
+int  ns_study_find_scores(ns_study *, ns_error *);
+void ns_study_forget(ns_study *);
+/* NS_E_FORMAT: the dataset has another shape than the study. */
+int  ns_study_misshapen(const ns_study *, const char *dataset, ns_error *);
+
+#endif

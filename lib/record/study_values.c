@@ -1,0 +1,234 @@
+/* study_values.c - which scores a study has and what their numbers mean; scores, series and rankings on first use; values of cases. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/open_study.h"
+
+static const char *score_axes(const ns_study *s)
+{
+    return s->one ? "layer head" : "run step layer head";
+}
+
+/* ---- names ---- */
+
+void ns_study_forget(ns_study *s)
+{
+    for (int64_t i = 0; i < s->n_cache; i++) {
+        free(s->cache[i].name);
+        free(s->cache[i].values);
+    }
+    free(s->cache);
+    ns_free_strings(s->score, s->n_scores);
+    free(s->meaning);
+}
+
+static int add_score(ns_study *s, const char *name, ns_error *err)
+{
+    s->score[s->n_scores] = ns_strdup(name);
+    return s->score[s->n_scores] ? ns_file_meaning(s->file, name, &s->meaning[s->n_scores++], err) : ns_oom(err, name);
+}
+
+/* Where some say which end is best, the others (norms, bounds) are no scores. */
+static void leave_unsaid(ns_study *s)
+{
+    int64_t n = 0;
+    bool said = false;
+    for (int64_t i = 0; i < s->n_scores; i++)
+        said |= !s->meaning[i].assumed;
+    for (int64_t i = 0; said && i < s->n_scores; i++) {
+        if (s->meaning[i].assumed) {
+            free(s->score[i]);
+            continue;
+        }
+        s->score[n] = s->score[i];
+        s->meaning[n++] = s->meaning[i];
+    }
+    s->n_scores = said ? n : s->n_scores;
+}
+
+int ns_study_find_scores(ns_study *s, ns_error *err)
+{
+    char **list;
+    int64_t n;
+    int rc = ns_file_list(s->file, &list, &n, err);
+    if (rc)
+        return rc;
+    s->score = ns_alloc_array((size_t)n, sizeof *s->score);
+    s->meaning = ns_alloc_array((size_t)n, sizeof *s->meaning);
+    rc = s->score && s->meaning ? NS_OK : ns_oom(err, s->path);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        char *axes = NULL;
+        ns_dtype dtype;
+        const char *const name = list[i] + (list[i][0] == '/');
+        rc = strchr(name, '/') ? NS_OK : ns_file_describe(s->file, name, &dtype, NULL, NULL, &axes, err);
+        if (rc == NS_OK && axes && dtype == NS_F32 && strcmp(axes, score_axes(s)) == 0)
+            rc = add_score(s, name, err);
+        free(axes);
+    }
+    ns_free_strings(list, n);
+    leave_unsaid(s);
+    return rc;
+}
+
+const char *const *ns_study_scores(const ns_study *s, int64_t *n)
+{
+    *n = s->n_scores;
+    return (const char *const *)s->score;
+}
+
+const char *ns_study_usual_score(const ns_study *s)
+{
+    const char *usual = NULL;
+    for (int64_t i = 0; i < s->n_scores; i++) {
+        if (strcmp(s->score[i], "retrieval_find") == 0)
+            return s->score[i];
+        usual = !usual && ns_starts(s->score[i], "retrieval_") ? s->score[i] : usual;
+    }
+    return usual ? usual : s->n_scores ? s->score[0] : NULL;
+}
+
+static int64_t place_of(const ns_study *s, const char *name)
+{
+    int64_t i = s->n_scores - 1;
+    while (i >= 0 && strcmp(s->score[i], name))
+        i--;
+    return i;
+}
+
+static int no_such_score(const ns_study *s, const char *name, ns_error *err)
+{
+    char known[600] = "";
+    for (int64_t i = 0; i < s->n_scores && strlen(known) + strlen(s->score[i]) < 560; i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", s->score[i]);
+    const char *const near = ns_nearest_word(name, (const char *const *)s->score, s->n_scores);
+    const char *const is = ns_file_has(s->file, name) ? " (a dataset of another kind)" : "";
+    return ns_fail(err, NS_E_ARG, "%s: no score '%.60s'%s%s%.60s%s; it has %s", s->path, name, is, near ? " (did you mean " : "", near ? near : "",
+                   near ? "?)" : "", known[0] ? known : "none");
+}
+
+int ns_study_meaning(const ns_study *s, const char *score, ns_score_meaning *out, ns_error *err)
+{
+    const int64_t at = place_of(s, score);
+    if (at < 0)
+        return no_such_score(s, score, err);
+    *out = s->meaning[at];
+    return NS_OK;
+}
+
+int ns_study_ranks(const ns_study *s, const char *score, ns_score_meaning *out, ns_error *err)
+{
+    const int rc = ns_study_meaning(s, score, out, err);
+    return rc || out->best != NS_BEST_NONE ? rc : ns_fail(err, NS_E_ARG, "%s: '%s' describes a head; no end of it is the best, so it ranks no heads (choose another score)", s->path, score);
+}
+
+/* ---- values, read once ---- */
+
+/* The array with these axes under this name; *out is the study's. */
+static int values_of(ns_study *s, const char *name, int64_t n, const float **out, ns_error *err)
+{
+    for (int64_t i = 0; i < s->n_cache; i++)
+        if (strcmp(s->cache[i].name, name) == 0) {
+            *out = s->cache[i].values;
+            return NS_OK;
+        }
+    float *values = NULL;
+    int rank;
+    int64_t shape[NS_MAX_RANK], cells = 1;
+    int rc = ns_file_read_f32(s->file, name, &values, &rank, shape, NULL, err);
+    for (int i = 0; rc == NS_OK && i < rank; i++)
+        cells *= shape[i];
+    if (rc == NS_OK && cells != n)
+        rc = ns_study_misshapen(s, name, err);
+    char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
+    if (rc == NS_OK && (!key || !ns_grow(&s->cache, &s->cache_capacity, s->n_cache + 1, sizeof *s->cache)))
+        rc = ns_oom(err, name);
+    if (rc != NS_OK) {
+        free(key);
+        free(values);
+        return rc;
+    }
+    s->cache[s->n_cache++] = (ns_study_cached){key, values};
+    *out = values;
+    return NS_OK;
+}
+
+int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
+{
+    return place_of(s, name) < 0 ? no_such_score(s, name, err) : values_of(s, name, s->n.R * s->n.P * s->n.L * s->n.H, out, err);
+}
+
+/* What the study has over runs and steps, for the message. */
+static int no_such_series(const ns_study *s, const char *name, ns_error *err)
+{
+    char **list, known[600] = "";
+    int64_t n;
+    if (ns_file_list(s->file, &list, &n, NULL) == NS_OK) {
+        for (int64_t i = 0; i < n; i++) {
+            char *got = NULL;
+            const char *const base = ns_path_base(list[i]);
+            if (ns_file_describe(s->file, base, NULL, NULL, NULL, &got, NULL) == NS_OK && strcmp(got, "run step") == 0 && strlen(known) + strlen(base) < 560)
+                snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", known[0] ? ", " : "", base);
+            free(got);
+        }
+        ns_free_strings(list, n);
+    }
+    return ns_fail(err, NS_E_ARG, "%s: no '%s' over run step; it has %s", s->path, name, known[0] ? known : "none");
+}
+
+int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *err)
+{
+    char *axes = NULL;
+    const bool there = ns_file_has(s->file, name) && ns_file_describe(s->file, name, NULL, NULL, NULL, &axes, NULL) == NS_OK && strcmp(axes, "run step") == 0;
+    free(axes);
+    return there ? values_of(s, name, s->n.R * s->n.P, out, err) : no_such_series(s, name, err);
+}
+
+bool ns_study_has(const ns_study *s, const char *name)
+{
+    return ns_file_has(s->file, name);
+}
+
+/* ---- what a ranking found: arrays over (score, layer, head) ---- */
+
+int ns_study_ranked(ns_study *s, const char *which, const char *score, const float **out, ns_error *err)
+{
+    char **names = NULL;
+    int64_t n = 0, at = 0;
+    *out = NULL;
+    if (!s->one || !ns_file_has(s->file, which) || !ns_file_has(s->file, "score_name"))
+        return NS_OK;
+    int rc = ns_file_read_strings(s->file, "score_name", &names, &n, err);
+    while (rc == NS_OK && at < n && strcmp(names[at], score))
+        at++;
+    ns_free_strings(names, n);
+    if (rc || at == n)
+        return rc;
+    const float *all;
+    rc = values_of(s, which, n * s->n.L * s->n.H, &all, err);
+    if (rc == NS_OK)
+        *out = all + at * s->n.L * s->n.H;
+    return rc;
+}
+
+/* ---- cases ---- */
+
+int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
+{
+    const int64_t start[5] = {run, step, 0, 0, 0}, count[5] = {1, 1, s->n.C, s->n.L, s->n.H};
+    const int skip = s->one ? 2 : 0;
+    return ns_file_read_slab(s->file, name, 5 - skip, start + skip, count + skip, out, err);
+}
+
+int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
+{
+    const int64_t start[3] = {run, step, 0}, count[3] = {1, 1, s->n.C};
+    const int skip = s->one ? 2 : 0;
+    return ns_file_read_slab(s->file, name, 3 - skip, start + skip, count + skip, out, err);
+}
+
+int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
+{
+    const int64_t start[1] = {0}, count[1] = {s->n.C};
+    return ns_file_read_slab(s->file, name, 1, start, count, out, err);
+}
