@@ -228,3 +228,10 @@ void ns_machine_find(ns_machine *out, const ns_machine_params *params)
     out->cpus = (int)s.cpus;
     out->memory = (int64_t)s.memory;
 }
+
+int ns_machine_cpus(void)
+{
+    ns_machine machine;
+    ns_machine_find(&machine, NULL);
+    return machine.cpus;
+}

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <needlescope/machine.h>
+
 #include "jobs.h"
 #include "laboratory.h"
 
@@ -89,7 +91,7 @@ int ns_laboratory_run(ns_laboratory_report *out, const ns_laboratory_params *p, 
     if (p->size != sizeof *p || out->size != sizeof *out)
         return ns_fail(err, NS_E_ARG, "the laboratory: params.size is %zu and report.size %zu, expected %zu and %zu (set them to sizeof)", p->size, out->size,
                        sizeof *p, sizeof *out);
-    laboratory lab = {.lock = -1, .cores = p->cores > 0 ? p->cores : (int)sysconf(_SC_NPROCESSORS_ONLN)};
+    laboratory lab = {.lock = -1, .cores = p->cores > 0 ? p->cores : ns_machine_cpus()};
     *out = (ns_laboratory_report){.size = out->size};
     int rc = ns_laboratory_plan(&lab, p, err);
     rc = rc ? rc : run_stages(&lab, err);

@@ -6,17 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int allowed_cpus(void)
-{
-    ns_machine machine;
-    ns_machine_find(&machine, NULL);
-    return machine.cpus;
-}
-
 int ns_engine_new(ns_engine **out, const ns_engine_params *params, ns_error *err)
 {
     *out = NULL;
-    int threads = params && params->threads > 0 ? params->threads : allowed_cpus();
+    int threads = params && params->threads > 0 ? params->threads : ns_machine_cpus();
     const char *cap = params ? params->cpu : NULL;
     const ns_math *math = ns_math_select(cap);
 #ifdef NS_GEMM_OPENBLAS

@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
-"""The installed module: one file below the prefix, which finds the installed library by itself.
+"""The installed module: one file below the prefix, where the Python that meson found looks for it, if it looks there at all; it finds the installed
+library by itself.
 
-    installed.py BUILD PREFIX NEEDLESCOPE"""
+    installed.py BUILD PREFIX NEEDLESCOPE PYTHON"""
 import glob
 import os
 import subprocess
 import sys
 import tempfile
 
-build, prefix, tool = sys.argv[1:4]
+build, prefix, tool, python = sys.argv[1:5]
 with tempfile.TemporaryDirectory() as work:
     subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", work], check=True, stdout=subprocess.DEVNULL)
     root = work + prefix
     found = glob.glob(os.path.join(root, "lib*", "**", "needlescope.py"), recursive=True)
     assert len(found) == 1 and os.path.basename(os.path.dirname(found[0])) in ("site-packages", "dist-packages"), found
+    looks = subprocess.run([python, "-c", "import site; print(*site.getsitepackages())"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    below = [path for path in looks if path.startswith(prefix + "/")]
+    assert not below or os.path.dirname(found[0])[len(work):] in below, (found, below)
     subprocess.run([tool, "lab", "plant", os.path.join(work, "model"), "-q"], check=True)
     code = "import sys, needlescope as ns; m = ns.load(sys.argv[1]); print(ns._lib._name); print(m.run([1, 2, 3])[0].shape)"
     env = {k: v for k, v in os.environ.items() if k != "NEEDLESCOPE_LIB"} | {"PYTHONPATH": os.path.dirname(found[0])}

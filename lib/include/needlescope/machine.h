@@ -23,6 +23,7 @@ typedef struct ns_machine {
 
 /* params NULL: no Slurm, the real /proc and /sys. What cannot be read sets no limit. */
 NS_API void ns_machine_find(ns_machine *out, const ns_machine_params *params);
+NS_API int  ns_machine_cpus(void);       /* of ns_machine_find without params */
 
 NS_END
 #endif
