@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/heads.h"
+#include "cli/probing.h"
 
 typedef struct ablate_settings {
     cli_words   cases, modes;
@@ -85,9 +86,10 @@ static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "heads", "heads", text);
     cli_out_int(o, "n_cases", "cases", a->n_cases);
-    cli_out_int(o, "n_dropped", a->n_dropped ? "dropped" : NULL, a->n_dropped);
-    if (a->n_dropped)
-        cli_out_text(o, "dropped_reason", "because of", a->dropped_reason);
+    cli_out_int(o, "n_loss_cases", NULL, a->n_loss);
+    if (a->n_loss)
+        cli_out_say(o, "%-18s %lld of the cases, spread over their kinds (%lld)\n", "loss over", (long long)a->n_loss, (long long)a->n_loss_kinds);
+    cli_say_dropped(o, a->dropped, a->n_reasons);
     cli_out_table(o, "conditions", "Accuracy and gold margin", columns, 8);
     row(o, "none", "", &a->list[0]);
     for (int k = 1; k < a->n; k++)

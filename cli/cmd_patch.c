@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/facts.h"
 #include "cli/heads.h"
+#include "cli/probing.h"
 
 typedef struct patch_settings {
     cli_words   cases;
@@ -91,12 +92,10 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
     cli_out_text(o, "site", "site", ns_patch_site_name(p->site));
     cli_out_text(o, "rows", "rows", p->all_rows ? "all" : "answer");
     cli_out_int(o, "n_pairs", "pairs", p->C);
-    cli_out_int(o, "n_dropped", p->n_dropped ? "dropped" : NULL, p->n_dropped);
-    if (p->n_dropped)
-        cli_out_text(o, "dropped_reason", "because of", p->dropped_reason);
     cli_out_number(o, "source_right", "sources that say their answer", ns_patching_source_share(p));
     if (heads->n)
         cli_out_text(o, "heads_patched", "heads", text);
+    cli_say_dropped(o, p->dropped, p->n_reasons);
     cli_out_table(o, "sets", "Recovery", columns, sizeof columns / sizeof *columns);
     for (int k = 0; k < p->n - p->n_map; k++)
         if (p->list[k].kind != NS_PATCH_CONTROL)

@@ -224,7 +224,6 @@ static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *sco
     const int64_t n = ns_scores_cases(scores);
     const ns_dropped *dropped;
     const int n_reasons = ns_scores_dropped(scores, &dropped);
-    static const cli_column columns[] = {{"n", "cases", CELL_INT}, {"reason", "reason", CELL_TEXT}, {"first_id", "first", CELL_TEXT}};
     cli_out_text(o, "model", "model", m->name);
     cli_out_int(o, "n_cases", NULL, n);
     cli_out_int(o, "n_given", NULL, cases->n);
@@ -235,13 +234,7 @@ static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *sco
     if (!isnan(ns_scores_token_accuracy(scores, true)))
         cli_out_say(o, "%-18s %lld of %lld; answer tokens %.3f, first token %.3f\n", "answered", (long long)ns_scores_answered(scores),
                     (long long)n, ns_scores_token_accuracy(scores, false), ns_scores_token_accuracy(scores, true));
-    cli_out_table(o, "dropped", n_reasons ? "Dropped" : NULL, columns, 3);
-    for (int i = 0; i < n_reasons; i++) {
-        cli_cell_int(o, dropped[i].n);
-        cli_cell_text(o, dropped[i].reason);
-        cli_cell_text(o, dropped[i].first_id);
-    }
-    cli_out_table_end(o);
+    cli_say_dropped(o, dropped, n_reasons);
     describe_top(o, m, scores, s);
     describe_spread(o, scores, s);
     if (s->resamples)

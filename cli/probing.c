@@ -68,6 +68,22 @@ int cli_check_probes(cli *app, const cli_words *asked)
     return rc;
 }
 
+void cli_say_dropped(cli_out *o, const ns_dropped *list, int n)
+{
+    static const cli_column columns[] = {{"n", "cases", CELL_INT}, {"reason", "reason", CELL_TEXT}, {"first_id", "first", CELL_TEXT}};
+    int64_t all = 0;
+    for (int i = 0; i < n; i++)
+        all += list[i].n;
+    cli_out_int(o, "n_dropped", NULL, all);
+    cli_out_table(o, "dropped", n ? "Dropped" : NULL, columns, 3);
+    for (int i = 0; i < n; i++) {
+        cli_cell_int(o, list[i].n);
+        cli_cell_text(o, list[i].reason);
+        cli_cell_text(o, list[i].first_id);
+    }
+    cli_out_table_end(o);
+}
+
 void cli_probing_clear(cli_probing *p)
 {
     for (int i = 0; i < p->n_definitions; i++)

@@ -5,6 +5,7 @@
 #include <needlescope/probe.h>
 
 #include "cli/open.h"
+#include "cli/out.h"
 
 typedef struct cli_probing {
     ns_probe **definitions;  int n_definitions;
@@ -18,5 +19,8 @@ int  cli_read_definitions(cli *, cli_probing *, const cli_words *paths);
  * A tokenizer that is not supported is said, and has none. */
 int  cli_find_special(cli *, cli_probing *, ns_opened *);
 void cli_probing_clear(cli_probing *);
+
+/* A table of what was left out and why; in JSON always, in text where there is any. */
+void cli_say_dropped(cli_out *, const ns_dropped *list, int n);
 
 #endif

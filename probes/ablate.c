@@ -6,12 +6,7 @@
 #include "ablate.h"
 #include "draws.h"
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp((*(const ns_case *const *)a)->id, (*(const ns_case *const *)b)->id);
-}
-
-static const char *reason_to_drop(const ns_arch *arch, const ns_case *c)
+static const char *reason_to_drop(const ns_arch *arch, const ns_case *c, char buffer[NS_REASON])
 {
     if (c->n_answer - c->n_lead < 1)
         return "no answer";
@@ -19,34 +14,40 @@ static const char *reason_to_drop(const ns_arch *arch, const ns_case *c)
         return "a prompt of one token";
     if (!ns_case_span(c, "needle"))
         return "no needle span";
-    if (arch->max_positions > 0 && ns_case_length(c) > arch->max_positions)
-        return "longer than the model's positions";
-    for (int64_t i = 0; i < c->n_tokens + c->n_answer; i++)
-        if ((i < c->n_tokens ? c->tokens[i] : c->answer[i - c->n_tokens]) >= arch->vocab)
-            return "a token id beyond the vocabulary";
-    return NULL;
+    return ns_unfit(arch, c, buffer);
 }
 
+/* In the order of their ids from here on: the order in which they were given is forgotten. */
 static int choose_cases(ns_ablating *a, const ns_cases *cases)
 {
     ns_ablation *const o = a->out;
+    int rc = NS_OK;
     a->cases = ns_alloc_array((size_t)cases->n, sizeof *a->cases);
     if (!a->cases)
         return ns_oom(a->err, "cases");
-    for (int64_t i = 0; i < cases->n; i++) {
-        const char *const reason = reason_to_drop(a->arch, &cases->list[i]);
-        if (!reason) {
-            a->cases[o->n_cases++] = &cases->list[i];
-        } else if (o->n_dropped++ == 0) {
-            o->dropped_reason = reason;
-            snprintf(o->first_dropped, sizeof o->first_dropped, "%s", cases->list[i].id);
-        }
+    for (int64_t i = 0; i < cases->n; i++)
+        a->cases[i] = &cases->list[i];
+    qsort(a->cases, (size_t)cases->n, sizeof *a->cases, ns_by_case);
+    for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
+        char buffer[NS_REASON];
+        const char *const reason = reason_to_drop(a->arch, a->cases[i], buffer);
+        if (reason)
+            rc = ns_drops_add(&a->drops, reason, a->cases[i]->id, a->err);
+        else
+            a->cases[o->n_cases++] = a->cases[i];
     }
-    if (o->n_cases == 0)
-        return ns_fail(a->err, NS_E_ARG, "no case left: %lld dropped%s%s%s%s", (long long)o->n_dropped, o->n_dropped ? ", the first ('" : "", o->first_dropped,
-                       o->n_dropped ? "') has " : "", o->n_dropped ? o->dropped_reason : "");
-    qsort(a->cases, (size_t)o->n_cases, sizeof *a->cases, by_id);
-    return NS_OK;
+    return rc == NS_OK && o->n_cases == 0 ? ns_drops_fail(&a->drops, "case", a->err) : rc;
+}
+
+static int choose_loss_cases(ns_ablating *a)
+{
+    ns_ablation *const o = a->out;
+    const int64_t wanted = a->p->loss_cases < 0 ? 0 : a->p->loss_cases ? a->p->loss_cases : 16;
+    o->in_loss = ns_alloc_array((size_t)o->n_cases, 1);
+    if (!o->in_loss)
+        return ns_oom(a->err, "cases");
+    o->n_loss = wanted < o->n_cases ? wanted : o->n_cases;
+    return o->n_loss ? ns_spread_cases(a->cases, o->n_cases, o->n_loss, o->in_loss, &o->n_loss_kinds, a->err) : NS_OK;
 }
 
 static int hash_cases(ns_ablating *a)
@@ -111,14 +112,17 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     int rc = check_heads(&a);
     rc = rc ? rc : choose_cases(&a, cases);
     rc = rc ? rc : hash_cases(&a);
+    rc = rc ? rc : choose_loss_cases(&a);
     rc = rc ? rc : ns_ablate_survey(&a);
     rc = rc ? rc : ns_ablate_plan(&a);
     rc = rc ? rc : allocate(&a);
     rc = rc ? rc : ns_ablate_conditions(&a);
-    if (rc == NS_OK && params->loss_cases >= 0)
+    if (rc == NS_OK && o->n_loss)
         rc = ns_ablate_losses(&a);
     free(a.cases);
     free(a.mean);
+    o->dropped = a.drops.list;
+    o->n_reasons = a.drops.n;
     if (rc)
         ns_ablation_free(o);
     else
@@ -134,9 +138,10 @@ void ns_ablation_free(ns_ablation *o)
         free(o->list[i].heads);
     for (int64_t i = 0; o->case_id && i < o->n_cases; i++)
         free(o->case_id[i]);
-    void *const lists[] = {o->list, o->case_id, o->first_right, o->content_right, o->content, o->margin, o->margin_first, o->norm};
+    void *const lists[] = {o->list, o->case_id, o->first_right, o->content_right, o->content, o->margin, o->margin_first, o->norm, o->in_loss};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
     ns_controls_clear(&o->controls);
+    ns_drops_clear(&(ns_drops){o->dropped, o->n_reasons});
     free(o);
 }

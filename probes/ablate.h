@@ -12,6 +12,7 @@ typedef struct ns_ablating {
     const ns_ablate_params *p;
     const ns_case         **cases;
     ns_ablation            *out;
+    ns_drops                drops;
     float                  *mean;        /* [L, H, d] of z over the rows in scope of all cases */
     int64_t                 d;
     int64_t                 done, total; /* rows of the passes, for the progress */

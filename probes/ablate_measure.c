@@ -365,11 +365,12 @@ static int see_losses(void *user, const ns_site *site, const ns_view *v, ns_erro
 }
 
 /* Rows spread evenly over the shortest of the cases. */
-static int64_t spread(const ns_ablating *a, int64_t n_cases, int64_t rows[LOSS_ROWS])
+static int64_t spread(const ns_ablating *a, int64_t rows[LOSS_ROWS])
 {
     int64_t shortest = INT64_MAX, n = 0;
-    for (int64_t i = 0; i < n_cases; i++)
-        shortest = a->cases[i]->n_tokens < shortest ? a->cases[i]->n_tokens : shortest;
+    for (int64_t i = 0; i < a->out->n_cases; i++)
+        if (a->out->in_loss[i] && a->cases[i]->n_tokens < shortest)
+            shortest = a->cases[i]->n_tokens;
     for (int64_t i = 0; i < LOSS_ROWS; i++) {
         const int64_t row = (2 * i + 1) * shortest / (2 * LOSS_ROWS);
         if (n == 0 || rows[n - 1] != row)
@@ -383,29 +384,35 @@ static bool has_loss(const ns_condition *c)
     return c->mode != NS_EDIT_KNOCKOUT && c->mode != NS_EDIT_KNOCKOUT_OTHERS;       /* their edges start in answer rows alone */
 }
 
+/* Case i under every condition that has a loss. */
+static int add_losses(ns_ablating *a, ns_pass *p, const ns_hooks *hooks, int64_t i)
+{
+    int rc = NS_OK;
+    for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
+        if (!has_loss(&a->out->list[k]))
+            continue;
+        rc = ns_pass_add_from(p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);
+        if (rc == NS_OK && p->rows >= NS_PASS_ROWS)
+            rc = pass_run(a, p, hooks);
+    }
+    return rc;
+}
+
 int ns_ablate_losses(ns_ablating *a)
 {
-    const int64_t wanted = a->p->loss_cases ? a->p->loss_cases : 16, n_cases = wanted < a->out->n_cases ? wanted : a->out->n_cases;
     losses l = {a, ns_alloc_array((size_t)a->out->n, sizeof(double)), ns_alloc_array((size_t)a->out->n, sizeof(int64_t))};
     int64_t rows[LOSS_ROWS];
     const ns_hook reader = {.size = sizeof reader, .at = "hook_logits", .read = see_losses, .user = &l,
-                            .rows = {.kind = NS_ROWS_LIST, .n = n_cases > 0 ? spread(a, n_cases, rows) : 0, .positions = rows}};
+                            .rows = {.kind = NS_ROWS_LIST, .n = spread(a, rows), .positions = rows}};
     ns_edits *edits = NULL;
     ns_hooks *hooks = NULL;
     ns_pass p = begin_pass(a);
-    int rc = l.sum && l.n ? NS_OK : ns_oom(a->err, "losses");
-    if (rc == NS_OK && n_cases > 0)
-        rc = make_edits(a, NS_SCOPE_ALL, &edits);
-    if (rc == NS_OK && n_cases > 0)
+    int rc = l.sum && l.n ? make_edits(a, NS_SCOPE_ALL, &edits) : ns_oom(a->err, "losses");
+    if (rc == NS_OK)
         rc = hooks_with(a, edits, &reader, &hooks);
-    for (int64_t i = 0; i < n_cases && rc == NS_OK; i++)
-        for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
-            if (!has_loss(&a->out->list[k]))
-                continue;
-            rc = ns_pass_add_from(&p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);
-            if (rc == NS_OK && p.rows >= NS_PASS_ROWS)
-                rc = pass_run(a, &p, hooks);
-        }
+    for (int64_t i = 0; i < a->out->n_cases && rc == NS_OK; i++)
+        if (a->out->in_loss[i])
+            rc = add_losses(a, &p, hooks, i);
     if (rc == NS_OK)
         rc = pass_run(a, &p, hooks);
     for (int k = 0; k < a->out->n && rc == NS_OK; k++)

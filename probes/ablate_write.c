@@ -78,9 +78,11 @@ static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     const int64_t cells[2] = {o->n, o->n_cases}, heads[2] = {o->L, o->H};
     const ns_view first = ns_view_of(o->first_right, NS_U8, 2, cells), right = ns_view_of(o->content_right, NS_I64, 2, cells),
                   margin = ns_view_of(o->margin, NS_F32, 2, cells), margin_first = ns_view_of(o->margin_first, NS_F32, 2, cells),
-                  content = ns_view_of(o->content, NS_I64, 1, &o->n_cases), norm = ns_view_of(o->norm, NS_F32, 2, heads);
+                  content = ns_view_of(o->content, NS_I64, 1, &o->n_cases), norm = ns_view_of(o->norm, NS_F32, 2, heads),
+                  in_loss = ns_view_of(o->in_loss, NS_U8, 1, &o->n_cases);
     int rc = ns_table_strings(w, "case_id", "case", (const char *const *)o->case_id, o->n_cases, err);
     rc = rc ? rc : ns_table_array(w, "n_content", "case", &content, "content tokens of the answer", err);
+    rc = rc ? rc : ns_table_array(w, "in_loss", "case", &in_loss, "1 where the case is behind the losses", err);
     rc = rc ? rc : ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one", err);
     rc = rc ? rc : ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
     rc = rc ? rc : ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
@@ -91,14 +93,13 @@ static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
 
 int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
 {
-    char seed[32], dropped[200] = "";
+    char seed[32], *const dropped = ns_drops_text(&(ns_drops){o->dropped, o->n_reasons});
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
-    if (o->n_dropped)
-        snprintf(dropped, sizeof dropped, "%lld (first: %s, %s)", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
     const ns_fact own[] = {{"kind", "ablation", false}, {"scope", scopes[o->scope], false}, {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false},
-                           {"dropped", dropped, false}};
+                           {"dropped", dropped ? dropped : "", false}};
     ns_table_writer *w = NULL;
-    int rc = ns_table_create_with(&w, path, own, (int)(sizeof own / sizeof *own), facts, n_facts, err);
+    int rc = dropped ? NS_OK : ns_oom(err, "facts");
+    rc = rc ? rc : ns_table_create_with(&w, path, own, (int)(sizeof own / sizeof *own), facts, n_facts, err);
     rc = rc ? rc : ns_table_count(w, "condition", o->n, err);
     rc = rc ? rc : ns_table_count(w, "case", o->n_cases, err);
     rc = rc ? rc : ns_table_count(w, "layer", o->L, err);
@@ -106,5 +107,6 @@ int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *fac
     rc = rc ? rc : put_words(w, o, err);
     rc = rc ? rc : put_columns(w, o, err);
     rc = rc ? rc : put_cells(w, o, err);
+    free(dropped);
     return ns_table_end(w, rc, err);
 }

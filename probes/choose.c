@@ -89,43 +89,12 @@ int ns_choose_probes(const ns_score_params *params, const ns_probe **out, int *n
 
 /* ---- which cases ---- */
 
-static int compare_ids(const int32_t *a, int64_t n, const int32_t *b, int64_t m)
-{
-    for (int64_t i = 0; i < n && i < m; i++)
-        if (a[i] != b[i])
-            return a[i] < b[i] ? -1 : 1;
-    return n < m ? -1 : n > m;
-}
-
-static int by_id(const void *a, const void *b)
-{
-    const ns_case *const x = *(const ns_case *const *)a, *const y = *(const ns_case *const *)b;
-    int order = strcmp(x->id, y->id);
-    if (order == 0)
-        order = compare_ids(x->tokens, x->n_tokens, y->tokens, y->n_tokens);
-    return order ? order : compare_ids(x->answer, x->n_answer, y->answer, y->n_answer);
-}
-
-static bool beyond_vocabulary(const ns_case *c, int64_t vocab)
-{
-    for (int64_t i = 0; i < c->n_tokens + c->n_answer; i++)
-        if (ns_case_token(c, i) >= vocab)
-            return true;
-    return false;
-}
-
 /* NULL, or why the case cannot be scored; buffer holds reasons with a number in them. */
 static const char *reason_to_drop(const ns_scoring *r, const ns_case *c, char buffer[NS_REASON])
 {
-    const ns_arch *const arch = ns_model_arch(r->model);
-    if (arch->max_positions > 0 && ns_case_length(c) > arch->max_positions) {
-        snprintf(buffer, NS_REASON, "longer than the model's %lld positions", (long long)arch->max_positions);
-        return buffer;
-    }
-    if (beyond_vocabulary(c, arch->vocab)) {
-        snprintf(buffer, NS_REASON, "a token id beyond the model's vocabulary of %lld", (long long)arch->vocab);
-        return buffer;
-    }
+    const char *const unfit = ns_unfit(ns_model_arch(r->model), c, buffer);
+    if (unfit)
+        return unfit;
     for (int p = 0; p < r->scores->n_probes; p++) {
         const ns_probe *const probe = r->scores->probes[p];
         const ns_probe_context ctx = ns_scoring_context(r, probe, c);
@@ -134,16 +103,6 @@ static const char *reason_to_drop(const ns_scoring *r, const ns_case *c, char bu
             return reason;
     }
     return NULL;
-}
-
-static int fail_empty(const ns_scores *s, ns_error *err)
-{
-    char text[700] = "";
-    size_t used = 0;
-    for (int i = 0; i < s->n_dropped && used < sizeof text - 1; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%lld: %s (first: '%s')", i ? "; " : "", (long long)s->dropped[i].n,
-                                 s->dropped[i].reason, s->dropped[i].first_id);
-    return ns_fail(err, NS_E_ARG, "no case left to score%s%s", s->n_dropped ? "; dropped " : ": the list is empty", text);
 }
 
 static bool sees_cases(const ns_scores *s)
@@ -159,16 +118,16 @@ int ns_choose_cases(ns_scoring *r, const ns_cases *cases)
     int rc = NS_OK;
     for (int64_t i = 0; i < cases->n; i++)
         r->cases[i] = &cases->list[i];
-    qsort(r->cases, (size_t)cases->n, sizeof *r->cases, by_id);
+    qsort(r->cases, (size_t)cases->n, sizeof *r->cases, ns_by_case);
     for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
         char buffer[NS_REASON];
         const char *const reason = reason_to_drop(r, r->cases[i], buffer);
         if (reason) {
-            rc = ns_scores_drop(r->scores, reason, r->cases[i]->id, r->err);
+            rc = ns_drops_add(&r->scores->drops, reason, r->cases[i]->id, r->err);
         } else {
             r->index[r->n_cases] = r->n_cases;
             r->cases[r->n_cases++] = r->cases[i];
         }
     }
-    return rc == NS_OK && r->n_cases == 0 && sees_cases(r->scores) ? fail_empty(r->scores, r->err) : rc;
+    return rc == NS_OK && r->n_cases == 0 && sees_cases(r->scores) ? ns_drops_fail(&r->scores->drops, "case", r->err) : rc;
 }

@@ -25,28 +25,15 @@ const char *ns_patch_at(ns_patch_site site)
 
 /* ---- pairs ---- */
 
+/* Noising, the twins of one case have one destination: then by the source. */
 static int by_destination(const void *a, const void *b)
 {
-    return strcmp(((const ns_patch_pair *)a)->to->id, ((const ns_patch_pair *)b)->to->id);
+    const ns_patch_pair *const x = a, *const y = b;
+    const int order = ns_by_case(&x->to, &y->to);
+    return order ? order : ns_by_case(&x->source, &y->source);
 }
 
-static const ns_case *case_called(const ns_cases *cases, const char *id)
-{
-    for (int64_t i = 0; i < cases->n; i++)
-        if (strcmp(cases->list[i].id, id) == 0)
-            return &cases->list[i];
-    return NULL;
-}
-
-static bool runs_on(const ns_arch *arch, const ns_case *c)
-{
-    for (int64_t i = 0; i < c->n_tokens + c->n_answer; i++)
-        if ((i < c->n_tokens ? c->tokens[i] : c->answer[i - c->n_tokens]) >= arch->vocab)
-            return false;
-    return true;
-}
-
-static const char *reason_to_drop(const ns_patch_run *r, const ns_case *a, const ns_case *b)
+static const char *reason_to_drop(const ns_patch_run *r, const ns_case *a, const ns_case *b, char buffer[NS_REASON])
 {
     if (!a)
         return "the case that it is a twin of is not there";
@@ -58,38 +45,63 @@ static const char *reason_to_drop(const ns_patch_run *r, const ns_case *a, const
         return "the first answer token of its twin: nothing tells the two apart";
     if (r->p->all_rows && a->n_tokens != b->n_tokens)
         return "another length than its twin: only the answer's rows correspond";
-    if (r->arch->max_positions > 0 && (ns_case_length(a) > r->arch->max_positions || ns_case_length(b) > r->arch->max_positions))
-        return "longer than the model's positions";
-    return runs_on(r->arch, a) && runs_on(r->arch, b) ? NULL : "a token id beyond the vocabulary";
+    const char *const unfit = ns_unfit(r->arch, a, buffer);
+    return unfit ? unfit : ns_unfit(r->arch, b, buffer);
+}
+
+/* The first of that id; cases are in order. */
+static const ns_case *case_called(const ns_case *const *cases, int64_t n, const char *id)
+{
+    int64_t low = 0, high = n;
+    while (low < high) {
+        const int64_t mid = (low + high) / 2;
+        if (strcmp(cases[mid]->id, id) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < n && strcmp(cases[low]->id, id) == 0 ? cases[low] : NULL;
+}
+
+static int choose_pair(ns_patch_run *r, const ns_case *original, const ns_case *twin)
+{
+    char buffer[NS_REASON];
+    const char *const reason = reason_to_drop(r, original, twin, buffer);
+    if (reason)
+        return ns_drops_add(&r->drops, reason, twin->id, r->err);
+    r->pairs[r->out->C++] = r->p->noising ? (ns_patch_pair){twin, original} : (ns_patch_pair){original, twin};
+    return NS_OK;
+}
+
+/* Cases in the order of their ids, so that the order in which they were given is forgotten. */
+static int choose_among(ns_patch_run *r, const ns_case **cases, int64_t n)
+{
+    int64_t twins = 0;
+    int rc = NS_OK;
+    qsort(cases, (size_t)n, sizeof *cases, ns_by_case);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        if (cases[i]->twin_of) {
+            twins++;
+            rc = choose_pair(r, case_called(cases, n, cases[i]->twin_of), cases[i]);
+        }
+    if (rc == NS_OK && twins == 0)
+        rc = ns_fail(r->err, NS_E_ARG, "no case is a twin of another (twin_of): patching needs pairs, as `cases needle --twins swap` makes them");
+    return rc == NS_OK && r->out->C == 0 ? ns_drops_fail(&r->drops, "pair", r->err) : rc;
 }
 
 static int choose_pairs(ns_patch_run *r, const ns_cases *cases)
 {
-    ns_patching *const o = r->out;
-    int64_t twins = 0;
+    const ns_case **const sorted = ns_alloc_array((size_t)cases->n, sizeof *sorted);
     r->pairs = ns_alloc_array((size_t)cases->n + 1, sizeof *r->pairs);
-    if (!r->pairs)
-        return ns_oom(r->err, "pairs");
-    for (int64_t i = 0; i < cases->n; i++) {
-        const ns_case *const twin = &cases->list[i];
-        if (!twin->twin_of)
-            continue;
-        twins++;
-        const ns_case *const original = case_called(cases, twin->twin_of);
-        const char *const reason = reason_to_drop(r, original, twin);
-        if (!reason) {
-            r->pairs[o->C++] = r->p->noising ? (ns_patch_pair){twin, original} : (ns_patch_pair){original, twin};
-        } else if (o->n_dropped++ == 0) {
-            o->dropped_reason = reason;
-            snprintf(o->first_dropped, sizeof o->first_dropped, "%s", twin->id);
-        }
-    }
-    if (twins == 0)
-        return ns_fail(r->err, NS_E_ARG, "no case is a twin of another (twin_of): patching needs pairs, as `cases needle --twins swap` makes them");
-    if (o->C == 0)
-        return ns_fail(r->err, NS_E_ARG, "no pair left: %lld twins dropped, the first ('%s') has %s", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
-    qsort(r->pairs, (size_t)o->C, sizeof *r->pairs, by_destination);
-    return NS_OK;
+    int rc = sorted && r->pairs ? NS_OK : ns_oom(r->err, "pairs");
+    for (int64_t i = 0; i < cases->n && rc == NS_OK; i++)
+        sorted[i] = &cases->list[i];
+    if (rc == NS_OK)
+        rc = choose_among(r, sorted, cases->n);
+    if (rc == NS_OK)
+        qsort(r->pairs, (size_t)r->out->C, sizeof *r->pairs, by_destination);
+    free(sorted);
+    return rc;
 }
 
 /* Over the sources, then the destinations. */
@@ -308,6 +320,8 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     rc = rc ? rc : reduce(&r);
     free(r.pairs);
     free(r.kept);
+    o->dropped = r.drops.list;
+    o->n_reasons = r.drops.n;
     if (rc)
         ns_patching_free(o);
     else
@@ -330,5 +344,6 @@ void ns_patching_free(ns_patching *o)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
     ns_controls_clear(&o->controls);
+    ns_drops_clear(&(ns_drops){o->dropped, o->n_reasons});
     free(o);
 }

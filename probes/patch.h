@@ -12,6 +12,7 @@ typedef struct ns_patch_run {
     const ns_model        *model;
     const ns_arch         *arch;
     const ns_patch_params *p;
+    ns_drops               drops;
     ns_patch_pair         *pairs;        /* [C] by the destination's id */
     ns_patching           *out;
     int64_t                first, n, at_once;    /* the pairs at work; how many can be */

@@ -143,14 +143,13 @@ static int put_cells(ns_table_writer *w, const ns_patching *o, ns_error *err)
 
 int ns_patching_write(const ns_patching *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
 {
-    char seed[32], dropped[200] = "";
+    char seed[32], *const dropped = ns_drops_text(&(ns_drops){o->dropped, o->n_reasons});
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
-    if (o->n_dropped)
-        snprintf(dropped, sizeof dropped, "%lld (first: %s, %s)", (long long)o->n_dropped, o->first_dropped, o->dropped_reason);
     const ns_fact own[] = {{"kind", "patching", false}, {"site", ns_patch_site_name(o->site), false}, {"rows", o->all_rows ? "all" : "answer", false}, {"direction", o->noising ? "noising" : "denoising", false},
-                           {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false}, {"dropped", dropped, false}};
+                           {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false}, {"dropped", dropped ? dropped : "", false}};
     ns_table_writer *w = NULL;
-    int rc = ns_table_create_with(&w, path, own, (int)(sizeof own / sizeof *own), facts, n_facts, err);
+    int rc = dropped ? NS_OK : ns_oom(err, "facts");
+    rc = rc ? rc : ns_table_create_with(&w, path, own, (int)(sizeof own / sizeof *own), facts, n_facts, err);
     rc = rc ? rc : ns_table_count(w, "condition", o->n - o->n_map, err);
     rc = rc ? rc : ns_table_count(w, "case", o->C, err);
     rc = rc ? rc : ns_table_count(w, "layer", o->L, err);
@@ -158,5 +157,6 @@ int ns_patching_write(const ns_patching *o, const char *path, const ns_fact *fac
     rc = rc ? rc : put_words(w, o, err);
     rc = rc ? rc : put_columns(w, o, err);
     rc = rc ? rc : put_cells(w, o, err);
+    free(dropped);
     return ns_table_end(w, rc, err);
 }

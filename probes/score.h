@@ -5,14 +5,13 @@
 #include <needlescope/probe.h>
 
 #include "core/core.h"
+#include "dropped.h"
 
 /* ---- batch.c: sessions for a list of cases, parents first ---- */
 typedef struct ns_batch { ns_session **list; int64_t n, capacity; } ns_batch;
 /* Case i of the list is delivered with index[i]. share: cases that begin alike share a trunk session. */
 int  ns_batch_build(ns_batch *out, const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, bool share, ns_error *);
 void ns_batch_clear(ns_batch *);
-/* Positions that a case takes: the prompt and all of the answer but its last token, which no row needs. */
-int64_t ns_case_length(const ns_case *);
 /* Runs the cases, all at once or one at a time. NS_STOP when cancelled. */
 int ns_run_list(const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *, const ns_score_params *, ns_error *);
 
@@ -64,9 +63,7 @@ struct ns_scores {
     float          *outputs[NS_MAX_PROBES][NS_MAX_OUTPUTS];   /* probe, output: [n_cases, L, H] */
     int64_t         n_cases, A;        /* A: most content tokens of an answer */
     ns_case_result *cases;             /* by id */
-    ns_dropped     *dropped;
-    char          **reasons;           /* what dropped[].reason points to */
-    int             n_dropped;
+    ns_drops        drops;
     ns_ranking     *ranking;           /* NULL before ns_scores_rank */
     int64_t        *group;             /* [L] query heads of a KV head; 0 = no attention */
     double         *scratch;           /* [2, L, H] of a reduction */
@@ -77,9 +74,8 @@ struct ns_scores {
     char            cases_sha256[65], weights_sha256[65], kernel_class[64];
 };
 
-/* new -> drop (each case that is left out) -> take_cases (the rest, sorted) -> the pass -> reduce. *out is set on failure too. */
+/* new -> drops (each case that is left out) -> take_cases (the rest, sorted) -> the pass -> reduce. *out is set on failure too. */
 int ns_scores_new(ns_scores **out, const ns_model *, const ns_probe *const *probes, int n_probes, ns_error *);
-int ns_scores_drop(ns_scores *, const char *reason, const char *id, ns_error *);
 int ns_scores_take_cases(ns_scores *, const ns_case *const *cases, int64_t n, ns_error *);
 int ns_scores_reduce(ns_scores *, const ns_model *, ns_error *);
 /* Does score k come from the cases (true) or from the weights? */

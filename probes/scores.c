@@ -66,11 +66,8 @@ void ns_scores_free(ns_scores *s)
         free(s->cases[i].value_type);
         free(s->cases[i].template_name);
     }
-    for (int i = 0; i < s->n_dropped; i++)
-        free(s->reasons[i]);
     free(s->cases);
-    free(s->dropped);
-    free(s->reasons);
+    ns_drops_clear(&s->drops);
     ns_ranking_free(s->ranking);
     free(s->special);
     free(s->group);
@@ -79,32 +76,6 @@ void ns_scores_free(ns_scores *s)
     free(s->windows);
     free(s->valid);
     free(s);
-}
-
-int ns_scores_drop(ns_scores *s, const char *reason, const char *id, ns_error *err)
-{
-    for (int i = 0; i < s->n_dropped; i++) {
-        if (strcmp(s->dropped[i].reason, reason) == 0) {
-            s->dropped[i].n++;
-            return NS_OK;
-        }
-    }
-    ns_dropped *const dropped = realloc(s->dropped, ((size_t)s->n_dropped + 1) * sizeof *dropped);
-    if (dropped)
-        s->dropped = dropped;
-    char **const reasons = realloc(s->reasons, ((size_t)s->n_dropped + 1) * sizeof *reasons);
-    if (reasons)
-        s->reasons = reasons;
-    char *const copy = ns_strdup(reason);
-    if (!dropped || !reasons || !copy) {
-        free(copy);
-        return ns_oom(err, "dropped cases");
-    }
-    s->reasons[s->n_dropped] = copy;
-    s->dropped[s->n_dropped] = (ns_dropped){.reason = copy, .n = 1};
-    snprintf(s->dropped[s->n_dropped].first_id, sizeof s->dropped->first_id, "%s", id);
-    s->n_dropped++;
-    return NS_OK;
 }
 
 /* A text field of meta, "" where there is none. */
@@ -216,8 +187,8 @@ double ns_scores_token_accuracy(const ns_scores *s, bool first_only)
 
 int ns_scores_dropped(const ns_scores *s, const ns_dropped **list)
 {
-    *list = s->dropped;
-    return s->n_dropped;
+    *list = s->drops.list;
+    return s->drops.n;
 }
 
 ns_score_meaning ns_scores_meaning(const ns_scores *s, int i)

@@ -253,18 +253,6 @@ static char *probe_names(const ns_scores *s)
     return text;
 }
 
-static char *dropped_text(const ns_scores *s)
-{
-    char *text = ns_strdup("");
-    for (int i = 0; i < s->n_dropped && text; i++) {
-        char *const longer = ns_printf_alloc("%s%s%lld %s (first: %s)", text, i ? "; " : "", (long long)s->dropped[i].n, s->dropped[i].reason,
-                                             s->dropped[i].first_id);
-        free(text);
-        text = longer;
-    }
-    return text;
-}
-
 static bool has_fact(const ns_fact *facts, int n, const char *name)
 {
     for (int i = 0; i < n; i++)
@@ -275,7 +263,7 @@ static bool has_fact(const ns_fact *facts, int n, const char *name)
 
 int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
 {
-    char *const probes = probe_names(s), *const dropped = dropped_text(s);
+    char *const probes = probe_names(s), *const dropped = ns_drops_text(&s->drops);
     char resamples[24] = "", seed[24] = "";
     const ns_fact own[] = {
         {"needlescope_version", ns_version(), false}, {"kernel_class", s->kernel_class, false}, {"probes", probes, false},

@@ -8,6 +8,7 @@
 #include <needlescope/control.h>
 #include <needlescope/edit.h>
 #include <needlescope/model.h>
+#include <needlescope/probe.h>
 #include <needlescope/record.h>
 
 NS_BEGIN
@@ -19,7 +20,7 @@ typedef struct ns_ablate_params {
     ns_edit_scope  scope;
     int            draws;                         /* controls a mode; 0 = 20 */
     uint64_t       seed;
-    int            loss_cases;                    /* cases behind the short-context loss; 0 = 16, negative = none */
+    int            loss_cases;                    /* cases behind the short-context loss, spread over their kinds; 0 = 16, negative = none */
     void         (*progress)(void *user, double fraction);
     bool         (*cancelled)(void *user);
     void          *user;
@@ -48,7 +49,9 @@ typedef struct ns_ablation {
     float        *norm;                           /* [L, H] mean |z W_O| over the answer rows */
     int64_t       L, H;
     ns_controls   controls;                       /* of all modes but knockout */
-    int64_t       n_dropped;  char first_dropped[64]; const char *dropped_reason;
+    uint8_t      *in_loss;                        /* [C] 1: behind the losses; spread over the kinds of cases, value type x template */
+    int64_t       n_loss, n_loss_kinds;
+    ns_dropped   *dropped;  int n_reasons;        /* cases that were left out, by reason */
     ns_edit_scope scope;
     uint64_t      seed;
     char          cases_sha256[65];

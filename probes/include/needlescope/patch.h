@@ -14,6 +14,7 @@
 #include <needlescope/head.h>
 #include <needlescope/control.h>
 #include <needlescope/model.h>
+#include <needlescope/probe.h>
 #include <needlescope/record.h>
 
 NS_BEGIN
@@ -64,7 +65,7 @@ typedef struct ns_patching {
     const char **layer_kind;                      /* [L] */
     ns_controls controls;
     int64_t  *window;                             /* [L, H]; 0 = all keys */
-    int64_t   n_dropped;  char first_dropped[64]; const char *dropped_reason;
+    ns_dropped *dropped;  int n_reasons;          /* twins that were left out, by reason */
     ns_patch_site site;
     bool      all_rows, noising;
     uint64_t  seed;
