@@ -85,6 +85,7 @@ static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const
     char *const text = ns_heads_text(heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "heads", "heads", text);
+    free(text);
     cli_out_int(o, "n_cases", "cases", a->n_cases);
     cli_out_int(o, "n_loss_cases", NULL, a->n_loss);
     if (a->n_loss)

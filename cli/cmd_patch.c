@@ -95,6 +95,7 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
     cli_out_number(o, "source_right", "sources that say their answer", ns_patching_source_share(p));
     if (heads->n)
         cli_out_text(o, "heads_patched", "heads", text);
+    free(text);
     cli_say_dropped(o, p->dropped, p->n_reasons);
     cli_out_table(o, "sets", "Recovery", columns, sizeof columns / sizeof *columns);
     for (int k = 0; k < p->n - p->n_map; k++)
