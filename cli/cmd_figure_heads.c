@@ -10,6 +10,7 @@
 #include "cli/heads.h"
 
 typedef struct heads_settings { cli_words score; cli_heads mark; int64_t top; cli_look look; } heads_settings;
+static const heads_settings defaults = {.look = CLI_LOOK_DEFAULTS};
 
 #define FIELD(name) offsetof(heads_settings, name)
 static const cli_option heads_options[] = {
@@ -176,8 +177,8 @@ static int figure_heads(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_figure_heads = {
     .name = "figure heads", .section = "Figures", .summary = "Draws a score of every head: layer x head",
     .arguments = "SCORES...", .min_args = 1, .max_args = NS_FIGURE_HEADS,
-    .groups = {{"Options", heads_options, 0}, {"Look", cli_look_options, offsetof(heads_settings, look)}},
-    .settings_size = sizeof(heads_settings),
+    .groups = {{"Options", heads_options, 0}, CLI_LOOK_GROUPS(heads_settings)},
+    .settings_size = sizeof(heads_settings), .defaults = &defaults,
     .description = "Several scores, or the same of several files, stand side by side; one scale for all is --vmin and --vmax. The strip at the left says which layers have full attention, a sliding window, or none. The file's ending chooses "
                    "PNG, PDF or SVG; the command line goes into its metadata.",
     .examples = "needlescope figure heads scores.h5 --score retrieval_mass -o heads.pdf\n"

@@ -10,7 +10,7 @@
 enum { MOST = 6 };
 
 typedef struct rank_settings { cli_words score; int64_t top; cli_look look; } rank_settings;
-static const rank_settings defaults = {.top = 20};
+static const rank_settings defaults = {.top = 20, .look = CLI_LOOK_DEFAULTS};
 
 #define FIELD(name) offsetof(rank_settings, name)
 static const cli_option options[] = {
@@ -135,7 +135,7 @@ static int figure_rank(cli *app, const void *settings, char **args, int n_args)
 
 const cli_command cli_cmd_figure_rank = {
     .name = "figure rank", .section = "Figures", .summary = "Draws the best heads of scores by rank, with intervals over cases",
-    .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, {"Look", cli_look_options, offsetof(rank_settings, look)}},
+    .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, CLI_LOOK_GROUP(rank_settings)},
     .settings_size = sizeof(rank_settings), .defaults = &defaults,
     .description = "Each head has its name (layer.head) while there is room. Intervals are those that `score` found by resampling cases; the dashed line is the mean of the same "
                    "heads at the placebo, where the score has one. A shard of a scan has no intervals.",

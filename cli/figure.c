@@ -7,23 +7,32 @@
 const cli_option cli_look_options[] = {
     {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the figure to write: .png, .pdf or .svg"},
     {"title", 0, CLI_TEXT, FIELD(title), "TEXT", "title ('' for none)"},
-    {"colormap", 0, CLI_CHOICE, FIELD(colormap), "NAME", "colours", "cividis|viridis|magma|inferno|grey|bluered"},
-    {"vmin", 0, CLI_NUMBER, FIELD(vmin), "X", "value of the first colour"},
-    {"vmax", 0, CLI_NUMBER, FIELD(vmax), "X", "value of the last colour"},
-    {"width", 0, CLI_NUMBER, FIELD(width), "INCHES", "width (default a paper's column, 3.3)"},
-    {"dpi", 0, CLI_INT, FIELD(dpi), "N", "resolution of PNG (default 200)", NULL, 30, 1200},
+    {"width", 0, CLI_NUMBER, FIELD(width), "INCHES", "width (default a paper's column, 3.3, or a page's, 7)"},
+    {"dpi", 0, CLI_INT, FIELD(dpi), "N", "resolution of a PNG (default 200)", NULL, 50, 1200},
+    {0},
+};
+const cli_option cli_colour_options[] = {
+    {"colormap", 0, CLI_CHOICE, FIELD(colormap), "NAME", "colours (default auto: cividis, or bluered for signed values)", "auto|cividis|viridis|magma|inferno|grey|bluered"},
+    {"vmin", 0, CLI_NUMBER, FIELD(vmin), "X", "value of the first colour (default by the data)"},
+    {"vmax", 0, CLI_NUMBER, FIELD(vmax), "X", "value of the last colour (default by the data)"},
     {0},
 };
 #undef FIELD
 
 int cli_look_check(cli *app, const cli_look *s)
 {
-    return s->out ? NS_OK : ns_fail(&app->err, NS_E_ARG, "-o FILE is missing (.png, .pdf or .svg)");
+    if (!s->out)
+        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing (.png, .pdf or .svg)");
+    if (s->dpi && !ns_ends(s->out, ".png"))
+        return ns_fail(&app->err, NS_E_ARG, "--dpi %lld is of a PNG; %s has no pixels to set", (long long)s->dpi, s->out);
+    if (!(s->vmin < s->vmax))
+        return ns_fail(&app->err, NS_E_ARG, "--vmin %g --vmax %g: the first colour's value must be less than the last's", s->vmin, s->vmax);
+    return NS_OK;
 }
 
 ns_figure_params cli_look_params(const cli *app, const cli_look *s)
 {
-    static const char *const maps[] = {NULL, "viridis", "magma", "inferno", "grey", "bluered"};   /* in the order of --colormap's choices */
+    static const char *const maps[] = {NULL, "cividis", "viridis", "magma", "inferno", "grey", "bluered"};   /* in the order of --colormap's choices */
     return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
                               .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
 }

@@ -2,13 +2,19 @@
 #ifndef NS_CLI_FIGURE_H
 #define NS_CLI_FIGURE_H
 
+#include <math.h>
+
 #include <needlescope/plot.h>
 
 #include "cli/cli.h"
 
 typedef struct cli_look { const char *out, *title; int colormap; double vmin, vmax, width; int64_t dpi; } cli_look;
-extern const cli_option cli_look_options[];
-/* NS_E_ARG without -o. */
+#define CLI_LOOK_DEFAULTS {.vmin = -(double)INFINITY, .vmax = (double)INFINITY}
+extern const cli_option cli_look_options[], cli_colour_options[];
+/* Of figures in lines and points; of those in which colours are values. */
+#define CLI_LOOK_GROUP(settings) {"Look", cli_look_options, offsetof(settings, look)}
+#define CLI_LOOK_GROUPS(settings) CLI_LOOK_GROUP(settings), {"Colours", cli_colour_options, offsetof(settings, look)}
+/* NS_E_ARG: no -o; a --dpi of what has no pixels; a colour range upside down. */
 int cli_look_check(cli *, const cli_look *);
 ns_figure_params cli_look_params(const cli *, const cli_look *);
 /* The answer of a figure command; what was left out is a note. */

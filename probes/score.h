@@ -25,7 +25,7 @@ int ns_decode_list(const ns_model *, const ns_case *const *cases, int64_t n, con
 
 /* ---- results ---- */
 typedef struct ns_case_result {
-    char   *id, *value_type, *template_name;
+    char   *id, *value_type, *template_name, *twin_of;    /* twin_of "": of none */
     int64_t length, n_tokens, n_answer, n_lead;
     double  depth;             /* NaN: none */
     int32_t query_token;       /* at row T - 2, the paper's; -1 for a prompt of one token */

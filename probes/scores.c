@@ -65,6 +65,7 @@ void ns_scores_free(ns_scores *s)
         free(s->cases[i].id);
         free(s->cases[i].value_type);
         free(s->cases[i].template_name);
+        free(s->cases[i].twin_of);
     }
     free(s->cases);
     ns_drops_clear(&s->drops);
@@ -92,12 +93,12 @@ static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
         return NS_E_FORMAT;
     const cJSON *const length = cJSON_GetObjectItemCaseSensitive(meta, "length"), *const depth = cJSON_GetObjectItemCaseSensitive(meta, "depth");
     const bool counted = cJSON_IsNumber(length) && fabs(length->valuedouble) < 0x1p53;
-    *to = (ns_case_result){.id = ns_strdup(c->id), .value_type = meta_text(meta, "value_type"), .template_name = meta_text(meta, "template"),
+    *to = (ns_case_result){.id = ns_strdup(c->id), .value_type = meta_text(meta, "value_type"), .template_name = meta_text(meta, "template"), .twin_of = ns_strdup(c->twin_of ? c->twin_of : ""),
                            .length = counted ? (int64_t)length->valuedouble : c->n_tokens, .n_tokens = c->n_tokens, .n_answer = c->n_answer,
                            .n_lead = c->n_lead, .depth = cJSON_IsNumber(depth) ? depth->valuedouble : (double)NAN,
                            .query_token = c->n_tokens > 1 ? c->tokens[c->n_tokens - 2] : -1};
     cJSON_Delete(meta);
-    return to->id && to->value_type && to->template_name ? NS_OK : ns_oom(err, "results of a case");
+    return to->id && to->value_type && to->template_name && to->twin_of ? NS_OK : ns_oom(err, "results of a case");
 }
 
 static int take_outputs(ns_scores *s, ns_error *err)

@@ -74,22 +74,22 @@ static int put_column(const visitor *w, const ns_scores *s, const column *col, n
     return rc;
 }
 
+static const char *id_of(const ns_case_result *c)         { return c->id; }
+static const char *value_type_of(const ns_case_result *c) { return c->value_type; }
+static const char *template_of(const ns_case_result *c)   { return c->template_name; }
+static const char *twin_of(const ns_case_result *c)       { return c->twin_of; }
+
 static int put_strings(const visitor *w, const ns_scores *s, ns_error *err)
 {
+    static const struct { const char *name; const char *(*of)(const ns_case_result *); } texts[] = {
+        {"case_id", id_of}, {"value_type", value_type_of}, {"template", template_of}, {"twin_of", twin_of}};      /* twin_of: "" for a case that is none's twin */
     const char **const text = ns_alloc_array((size_t)s->n_cases, sizeof *text);
-    if (!text)
-        return ns_oom(err, "names of cases");
-    for (int64_t i = 0; i < s->n_cases; i++)
-        text[i] = s->cases[i].id;
-    int rc = put_text(w, "case_id", "case", text, s->n_cases, err);
-    for (int64_t i = 0; i < s->n_cases; i++)
-        text[i] = s->cases[i].value_type;
-    if (rc == NS_OK)
-        rc = put_text(w, "value_type", "case", text, s->n_cases, err);
-    for (int64_t i = 0; i < s->n_cases; i++)
-        text[i] = s->cases[i].template_name;
-    if (rc == NS_OK)
-        rc = put_text(w, "template", "case", text, s->n_cases, err);
+    int rc = text ? NS_OK : ns_oom(err, "names of cases");
+    for (size_t t = 0; t < sizeof texts / sizeof *texts && rc == NS_OK; t++) {
+        for (int64_t i = 0; i < s->n_cases; i++)
+            text[i] = texts[t].of(&s->cases[i]);
+        rc = put_text(w, texts[t].name, "case", text, s->n_cases, err);
+    }
     free(text);
     return rc;
 }

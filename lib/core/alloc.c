@@ -52,3 +52,16 @@ bool ns_grow(void *list_pointer, int64_t *capacity, int64_t need, size_t size)
     *capacity = wanted;
     return true;
 }
+
+int ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *err)
+{
+    memset(to, 0, size);
+    if (!from)
+        return ns_fail(err, NS_E_ARG, "%s is NULL", what);
+    size_t theirs;
+    memcpy(&theirs, from, sizeof theirs);
+    if (theirs < sizeof theirs || theirs > 1 << 16)
+        return ns_fail(err, NS_E_ARG, "%s: its size field is %zu (set it to sizeof the struct)", what, theirs);
+    memcpy(to, from, theirs < size ? theirs : size);
+    return NS_OK;
+}

@@ -7,19 +7,6 @@
 
 static const double COLUMN = 3.3, MARGIN = 1.5;      /* inches of a paper's column; points round the figure */
 
-int ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *err)
-{
-    memset(to, 0, size);
-    if (!from)
-        return ns_fail(err, NS_E_ARG, "%s is NULL", what);
-    size_t theirs;
-    memcpy(&theirs, from, sizeof theirs);
-    if (theirs < sizeof theirs || theirs > 1 << 16)
-        return ns_fail(err, NS_E_ARG, "%s: its size field is %zu (set it to sizeof the struct)", what, theirs);
-    memcpy(to, from, theirs < size ? theirs : size);
-    return NS_OK;
-}
-
 static int check_text(const char *text, const char *what, bool lines, ns_error *err)
 {
     size_t bad;

@@ -27,8 +27,6 @@ struct ns_panel {
     char  *title, *subtitle;         /* owned; NULL = none */
 };
 
-/* Copies what both sides know of a caller's sized struct; the rest of `to` becomes 0. */
-int  ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *);
 /* Checks params, fills the defaults, takes title and subtitle (own copies). params->title, where given, replaces both. */
 int  ns_panel_begin(ns_panel *, const ns_figure_params *, const char *title, const char *subtitle, ns_error *);
 void ns_panel_end(ns_panel *);

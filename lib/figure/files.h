@@ -12,4 +12,9 @@ char *ns_plot_label(const char *path, const char *what);
 /* said may be NULL; note may be "". */
 void ns_plotted_say(ns_plotted *said, const char *shows, const char *note);
 
+/* Adds "3 WHAT" to a note, behind "; " where it has something; nothing where n is 0. */
+void ns_note_count(char *note, size_t size, int64_t n, const char *what);
+/* *out = look (NULL: none), its width chosen where it was not given. */
+int  ns_look_with_width(ns_figure_params *out, const ns_figure_params *look, double width, ns_error *);
+
 #endif

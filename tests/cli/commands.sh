@@ -46,7 +46,7 @@ run record MODEL --cases cases.jsonl --at 'blocks.2.attn.hook_q' --rows 0,5,-1 -
 run figure map rec_rows.h5 --layer 4 --head 6 -o rows.png
 expect 2 'maps' figure map rec_topk.h5 --layer 4 --head 6 -o no.png
 expect 2 "score 'nothing'.*retrieval_copy" figure heads scores.h5 --score nothing -o no.png
-expect 2 '--layer 99' figure map rec.h5 --layer 99 --head 0 -o no.png
+expect 2 'layer 99' figure map rec.h5 --layer 99 --head 0 -o no.png
 [ ! -e no.png ] || fail "a figure of nothing"
 
 json inspect n_layers 6 inspect MODEL

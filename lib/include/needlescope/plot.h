@@ -32,6 +32,37 @@ extern NS_API const ns_study_figure ns_study_figures[];
 /* NULL: no figure of that name. */
 NS_API const ns_study_figure *ns_study_figure_find(const char *name);
 
+/* ---- a recording ---- */
+/* The attention of one head on one case, recorded as maps of kind dense or rows. */
+typedef struct ns_map_plot {
+    size_t      size;
+    const char *file;
+    const char *case_id;                 /* id or number of the case; NULL = the first */
+    int64_t     layer, head;
+    bool        log_scale, no_spans;
+} ns_map_plot;
+NS_API NS_MUST_CHECK int ns_plot_map(const char *path, const ns_map_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
+/* ---- score files ---- */
+/* The needle grid, lengths x depths: the values that were asked for where they are at most 12, else ten bins. Twins are left out. */
+enum { NS_GRID_FIRST, NS_GRID_ANSWERED, NS_GRID_FIND };
+typedef struct ns_grid_plot {
+    size_t      size;
+    const char *file;
+    int         of;                      /* first answer token right, whole answer right, the find rate of `head` */
+    ns_head     head;
+} ns_grid_plot;
+NS_API NS_MUST_CHECK int ns_plot_grid(const char *path, const ns_grid_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
+/* How far scores mean the same heads: overlap of the ten best, or rank correlation. */
+typedef struct ns_agreement_plot {
+    size_t             size;
+    const char        *file;
+    const char *const *scores;  int n_scores;        /* 0 = all but the _nosink ones */
+    bool               spearman;
+} ns_agreement_plot;
+NS_API NS_MUST_CHECK int ns_plot_agreement(const char *path, const ns_agreement_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
 /* ---- interventions ---- */
 /* Files of ablate, or of patch with a set, beside each other: every control a dot. */
 NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look, ns_plotted *, ns_error *);

@@ -1,0 +1,270 @@
+/* grid.c - the needle grid: by the lengths and depths that were asked for, how often the model answers, or how often a head finds the needle.
+ *
+ * A twin is no case of the grid: its needle lies where no depth asked for it, or nowhere. Twins are left out, and counted. */
+#include "figure/files.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 12, BINS = 10 };
+
+/* Rows or columns: the distinct values where they are few, else bins of one width. */
+typedef struct axis { double at[MOST], low, width; int n; bool binned; } axis;
+
+typedef struct grid {
+    int64_t C, twins, no_depth, no_value;       /* cases, and how many of them are not drawn */
+    double *length, *depth;                     /* [C] */
+    float  *value;                              /* [C] NaN = nothing to count */
+    axis    lengths, depths;
+} grid;
+
+/* ---- what the cases gave ---- */
+
+static int read_find(const ns_file *f, ns_head head, grid *g, ns_error *err)
+{
+    int rank;
+    int64_t shape[NS_MAX_RANK];
+    int rc = ns_file_has(f, "find_hits") ? ns_file_describe(f, "find_hits", NULL, &rank, shape, NULL, err)
+                                         : ns_fail(err, NS_E_ARG, "the file has no find_hits: score the cases with --probe retrieval_find");
+    if (rc == NS_OK && (rank != 3 || shape[0] != g->C || head.layer < 0 || head.layer >= shape[1] || head.head < 0 || head.head >= shape[2]))
+        rc = ns_fail(err, NS_E_ARG, "head %lld.%lld: the file has %lld layers of %lld heads", (long long)head.layer, (long long)head.head, (long long)shape[1], (long long)shape[2]);
+    const int64_t start[3] = {0, head.layer, head.head}, count[3] = {g->C, 1, 1};
+    float *const events = ns_alloc_array((size_t)g->C, sizeof *events);
+    if (rc == NS_OK)
+        rc = events ? ns_file_read_slab(f, "find_hits", 3, start, count, g->value, err) : ns_oom(err, "cases");
+    if (rc == NS_OK)
+        rc = ns_file_read_slab(f, "find_events", 3, start, count, events, err);
+    for (int64_t i = 0; rc == NS_OK && i < g->C; i++)
+        g->value[i] = events[i] > 0 ? g->value[i] / events[i] : NAN;
+    free(events);
+    return rc;
+}
+
+static int read_numbers(const ns_file *f, const char *path, const char *name, grid *g, double **out, ns_error *err)
+{
+    int rank;
+    int64_t shape[NS_MAX_RANK] = {0};
+    const bool scored = ns_file_has(f, name) && ns_file_has(f, "first_right");
+    const int rc = scored ? ns_file_read_f64(f, name, out, &rank, shape, err)
+                          : ns_fail(err, NS_E_ARG, "%s has no lengths and depths of cases: draw a score file of needle cases", path);
+    if (rc == NS_OK && (rank != 1 || shape[0] < 1 || (g->C && shape[0] != g->C)))
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is not of its %lld cases", path, name, (long long)g->C);
+    g->C = rc == NS_OK ? shape[0] : 0;
+    return rc;
+}
+
+/* Twins have no depth of their own in the grid. Files from before twins were written down have none to leave out. */
+static int leave_twins(const ns_file *f, const char *path, grid *g, ns_error *err)
+{
+    char **of = NULL;
+    int64_t n = 0;
+    if (!ns_file_has(f, "twin_of"))
+        return NS_OK;
+    int rc = ns_file_read_strings(f, "twin_of", &of, &n, err);
+    if (rc == NS_OK && n != g->C)
+        rc = ns_fail(err, NS_E_FORMAT, "%s: twin_of is not of its %lld cases", path, (long long)g->C);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        if (*of[i]) {
+            g->depth[i] = (double)NAN;
+            g->twins++;
+        }
+    ns_free_strings(of, n);
+    return rc;
+}
+
+static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error *err)
+{
+    static const char *const datasets[] = {"first_right", "answered"};
+    int rc = read_numbers(f, p->file, "length", g, &g->length, err);
+    rc = rc ? rc : read_numbers(f, p->file, "depth", g, &g->depth, err);
+    g->value = ns_alloc_array((size_t)g->C + 1, sizeof *g->value);
+    if (rc == NS_OK && !g->value)
+        rc = ns_oom(err, "cases");
+    if (rc == NS_OK)
+        rc = p->of == NS_GRID_FIND ? read_find(f, p->head, g, err) : ns_file_read_slab(f, datasets[p->of], 1, (const int64_t[]){0}, &g->C, g->value, err);
+    for (int64_t i = 0; i < g->C && rc == NS_OK; i++) {
+        g->no_depth += isnan(g->depth[i]);
+        g->no_value += isnan(g->value[i]) && !isnan(g->depth[i]);
+    }
+    return rc ? rc : leave_twins(f, p->file, g, err);
+}
+
+/* ---- rows and columns ---- */
+
+static bool add_value(axis *a, double v)
+{
+    int at = 0;
+    while (at < a->n && a->at[at] < v)
+        at++;
+    if (at < a->n && a->at[at] == v)
+        return true;
+    if (a->n == MOST)
+        return false;
+    memmove(a->at + at + 1, a->at + at, (size_t)(a->n++ - at) * sizeof *a->at);
+    a->at[at] = v;
+    return true;
+}
+
+/* Bins from `low` to `high`, of whole numbers where `whole`. */
+static void make_bins(axis *a, double low, double high, bool whole)
+{
+    *a = (axis){.low = low, .width = (high - low) / BINS, .n = BINS, .binned = true};
+    if (whole)
+        a->width = ceil((high - low + 1) / BINS);
+}
+
+static int find_axes(grid *g, const char *path, ns_error *err)
+{
+    bool few_lengths = true, few_depths = true;
+    double least = (double)INFINITY, most = -(double)INFINITY;
+    for (int64_t i = 0; i < g->C; i++) {
+        if (isnan(g->depth[i]))
+            continue;
+        few_depths = few_depths && add_value(&g->depths, g->depth[i]);
+        few_lengths = few_lengths && add_value(&g->lengths, g->length[i]);
+        least = fmin(least, g->length[i]);
+        most = fmax(most, g->length[i]);
+    }
+    if (g->depths.n == 0)
+        return ns_fail(err, NS_E_ARG, g->twins ? "%s: no case but twins says at which depth its needle is" : "%s: no case says at which depth its needle is", path);
+    if (!few_depths)
+        make_bins(&g->depths, 0, 1, false);
+    if (!few_lengths)
+        make_bins(&g->lengths, least, most, true);
+    return NS_OK;
+}
+
+static int place(const axis *a, double v)
+{
+    int at = 0;
+    if (a->binned)
+        return (int)fmin(fmax(0, floor((v - a->low) / a->width)), a->n - 1);
+    while (a->at[at] != v)
+        at++;
+    return at;
+}
+
+/* ---- the figure ---- */
+
+static const char *subject(const ns_grid_plot *p, char out[64])
+{
+    if (p->of == NS_GRID_FIND)
+        snprintf(out, 64, "Head %lld.%lld finds the needle", (long long)p->head.layer, (long long)p->head.head);
+    else
+        snprintf(out, 64, "%s", p->of == NS_GRID_ANSWERED ? "Whole answer right" : "First answer token right");
+    return out;
+}
+
+static bool name_axes(const grid *g, char **rows, char **cols)
+{
+    bool good = true;
+    for (int i = 0; i < g->lengths.n && good; i++) {
+        const double low = g->lengths.low + i * g->lengths.width;
+        good = (rows[i] = g->lengths.binned ? ns_printf_alloc("%.0f\xe2\x80\x93%.0f", low, low + g->lengths.width - 1) : ns_printf_alloc("%.0f", g->lengths.at[i])) != NULL;
+    }
+    for (int i = 0; i < g->depths.n && good; i++)
+        good = (cols[i] = g->depths.binned ? ns_printf_alloc("%d\xe2\x80\x93%d %%", i * 100 / BINS, (i + 1) * 100 / BINS) : ns_printf_alloc("%.3g", g->depths.at[i])) != NULL;
+    return good;
+}
+
+typedef struct cells { float *mean; int64_t *count, least, most, empty, n; char **text; } cells;
+
+/* Means and, where it differs from cell to cell, how many cases each is of. */
+static bool fill_cells(const grid *g, cells *c)
+{
+    *c = (cells){.least = INT64_MAX, .n = (int64_t)g->lengths.n * g->depths.n};
+    c->mean = ns_alloc_array((size_t)c->n, sizeof *c->mean);
+    c->count = ns_alloc_array((size_t)c->n, sizeof *c->count);
+    c->text = ns_alloc_array((size_t)c->n, sizeof *c->text);
+    bool good = c->mean && c->count && c->text;
+    for (int64_t i = 0; good && i < g->C; i++) {
+        if (isnan(g->depth[i]) || isnan(g->value[i]))
+            continue;
+        const int64_t at = (int64_t)place(&g->lengths, g->length[i]) * g->depths.n + place(&g->depths, g->depth[i]);
+        c->mean[at] += g->value[i];
+        c->count[at]++;
+    }
+    for (int64_t i = 0; good && i < c->n; i++) {
+        c->mean[i] = c->count[i] ? c->mean[i] / (float)c->count[i] : NAN;
+        c->least = c->count[i] && c->count[i] < c->least ? c->count[i] : c->least;
+        c->most = c->count[i] > c->most ? c->count[i] : c->most;
+        c->empty += c->count[i] == 0;
+    }
+    for (int64_t i = 0; good && i < c->n && c->least != c->most; i++)
+        good = (c->text[i] = c->count[i] ? ns_printf_alloc("%.2f (%lld)", (double)c->mean[i], (long long)c->count[i]) : ns_strdup("")) != NULL;
+    return good;
+}
+
+static void clear_cells(cells *c)
+{
+    free(c->mean);
+    free(c->count);
+    ns_free_strings(c->text, c->text ? c->n : 0);
+}
+
+/* What is not drawn, and why. */
+static void describe(const grid *g, const cells *c, ns_plotted *said, const char *shows)
+{
+    char note[512] = "";
+    ns_note_count(note, sizeof note, g->twins, "twins left out: their needles lie where no depth was asked for");
+    ns_note_count(note, sizeof note, g->no_depth, "cases without a depth left out");
+    ns_note_count(note, sizeof note, g->no_value, "cases have no event to count");
+    if (c->empty)
+        ns_note_count(note, sizeof note, c->empty, "cells hatched: no such case");
+    ns_plotted_say(said, shows, note);
+}
+
+/* "MODEL; 3 cases a cell", "MODEL; in brackets: cases" */
+static char *about(const ns_file *f, const cells *c)
+{
+    const char *const model = ns_file_fact(f, "model_name"), *const name = model ? model : "", *const semicolon = model ? "; " : "";
+    return c->least == c->most ? ns_printf_alloc("%s%s%lld case%s a cell", name, semicolon, (long long)c->most, c->most == 1 ? "" : "s")
+                               : ns_printf_alloc("%s%sin brackets: cases", name, semicolon);
+}
+
+static int draw(const char *path, const ns_grid_plot *p, const ns_file *f, const grid *g, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+{
+    char *rows[MOST] = {0}, *cols[MOST] = {0}, title[64], missing[64];
+    cells c;
+    const bool good = fill_cells(g, &c) && name_axes(g, rows, cols);
+    char *const study = good ? about(f, &c) : NULL;
+    snprintf(missing, sizeof missing, "no such case (%lld cell%s)", (long long)c.empty, c.empty == 1 ? "" : "s");
+    const ns_matrix_figure figure = {.size = sizeof figure, .value = c.mean, .n_rows = g->lengths.n, .n_cols = g->depths.n, .rows = (const char *const *)rows,
+                                     .cols = (const char *const *)cols, .text = c.least != c.most ? (const char *const *)c.text : NULL, .row_name = "length (tokens)",
+                                     .col_name = "depth of the needle", .value_name = subject(p, title), .study_name = study, .missing_name = missing, .chance = NAN};
+    int rc = study ? NS_OK : ns_oom(err, "a figure");
+    ns_figure_params wide;
+    if (rc == NS_OK)
+        rc = ns_look_with_width(&wide, look, g->depths.n > 6 ? 7 : 3.5, err);
+    if (rc == NS_OK)
+        rc = ns_draw_matrix(path, &figure, &wide, err);
+    if (rc == NS_OK)
+        describe(g, &c, said, title);
+    for (int i = 0; i < MOST; i++) {
+        free(rows[i]);
+        free(cols[i]);
+    }
+    clear_cells(&c);
+    free(study);
+    return rc;
+}
+
+int ns_plot_grid(const char *path, const ns_grid_plot *plot, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+{
+    ns_grid_plot p;
+    ns_file *f = NULL;
+    grid g = {0};
+    int rc = ns_sized_copy(&p, sizeof p, plot, "ns_grid_plot", err);
+    if (rc == NS_OK && (p.of < NS_GRID_FIRST || p.of > NS_GRID_FIND))
+        rc = ns_fail(err, NS_E_ARG, "a grid of kind %d: there are 0 (first token right), 1 (answered), 2 (finds)", p.of);
+    rc = rc ? rc : ns_file_open(&f, p.file, err);
+    rc = rc ? rc : read_cases(f, &p, &g, err);
+    rc = rc ? rc : find_axes(&g, p.file, err);
+    rc = rc ? rc : draw(path, &p, f, &g, look, said, err);
+    free(g.length);
+    free(g.depth);
+    free(g.value);
+    ns_file_close(f);
+    return rc;
+}

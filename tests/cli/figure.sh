@@ -1,0 +1,48 @@
+#!/bin/sh
+# figure.sh PROGRAM JSON_OK - figures of files: the grid's cells are what was asked for, what is not drawn is counted, options that cannot apply are refused.
+. "$(dirname "$0")/common.sh"
+
+columns() { grep -o '<text[^>]*text-anchor="middle"[^>]*>[0-9.]*<' "$1" | sed 's/.*>\(.*\)</\1/' | grep -cx "$2"; }
+
+run lab plant model
+# ---- the grid: two depths asked for, twins anywhere
+run cases needle --vocab 512 --lengths 64,96 --depths .2,.8 --count 2 --twins swap -o cases.jsonl
+run score model --cases cases.jsonl --probe retrieval_find,induction --resamples 20 -o scores.h5
+run figure grid scores.h5 -o grid.svg
+for depth in 0.2 0.8; do [ "$(columns grid.svg $depth)" = 1 ] || fail "grid: depth $depth is no column of its own"; done
+grep -q '2 cases a cell' grid.svg || fail "grid: not two cases a cell"
+grep -q '8 twins left out' out || fail "grid: twins are not counted: $(cat out)"
+run figure grid scores.h5 -o grid.svg --json
+"$JSON_OK" needlescope.figure/1 note <out >/dev/null || fail "grid --json: $(cat out)"
+# a length that one depth lacks is hatched and counted
+grep -v -e '-96-0.8-' cases.jsonl >fewer.jsonl
+run score model --cases fewer.jsonl --probe retrieval_find --resamples 0 -o fewer.h5
+run figure grid fewer.h5 -o grid.svg
+grep -q 'no such case (1 cell)' grid.svg && grep -q '1 cells hatched' out || fail "grid: an empty cell is not counted: $(cat out)"
+# many lengths and depths are ten bins of each
+run cases needle --vocab 512 --lengths 40:160:13 --depths 0:1:13 -o many.jsonl
+run score model --cases many.jsonl --probe retrieval_find --resamples 0 -o many.h5
+run figure grid many.h5 --of find --head 3.1 -o grid.svg
+grep -q '>90.100 %<' grid.svg && [ "$(grep -c '>[0-9]* *[0-9]*.[0-9]* %<' grid.svg)" = 10 ] || fail "grid: depths are not ten bins"
+[ "$(grep -c 'text-anchor="end"[^>]*>[0-9]*–[0-9]*<' grid.svg)" = 10 ] || fail "grid: lengths are not ten bins: $(grep -c 'text-anchor="end"[^>]*>[0-9]*–[0-9]*<' grid.svg)"
+
+# ---- colours by one end
+run figure grid scores.h5 --vmin .6 -o grid.svg
+grep -q '>0.6<' grid.svg && ! grep -q '>0.0<\|>0.4<' grid.svg || fail "--vmin alone is not the lower end"
+run figure grid scores.h5 --vmax 2 -o grid.svg
+grep -q '>2.0<\|>2<' grid.svg || fail "--vmax alone is not the upper end"
+expect 2 'vmin the lesser' figure grid scores.h5 --vmin 1.5 -o no.png
+expect 2 'must be less' figure grid scores.h5 --vmin 1 --vmax 1 -o no.png
+expect 2 'must be less' figure grid scores.h5 --vmin 0 --vmax 0 -o no.png
+
+# ---- options that cannot apply
+expect 2 'dpi 300 is of a PNG' figure grid scores.h5 --dpi 300 -o no.pdf
+expect 2 'unknown option.*vmin' figure rank scores.h5 --vmin 0 -o no.png
+expect 2 'did you mean' figure agreement scores.h5 --score retrieval_fnd,induction -o no.png
+expect 2 'is no recording' figure map scores.h5 --layer 0 --head 0 -o no.png
+# --colormap is what was asked for, for signed values too
+run figure agreement scores.h5 --by spearman --colormap cividis -o a.png
+run figure agreement scores.h5 --by spearman -o b.png
+! cmp -s a.png b.png || fail "--colormap cividis is not obeyed where values are signed"
+[ ! -e no.png ] && [ ! -e no.pdf ] || fail "a figure of nothing"
+finish
