@@ -66,20 +66,26 @@ int ns_drops_add(ns_drops *d, const char *reason, const char *id, ns_error *err)
     return NS_OK;
 }
 
-char *ns_drops_text(const ns_drops *d)
+static char *text_of(const ns_drops *d, const char *quote)
 {
     char *text = ns_strdup("");
     for (int i = 0; i < d->n && text; i++) {
-        char *const longer = ns_printf_alloc("%s%s%lld %s (first: %s)", text, i ? "; " : "", (long long)d->list[i].n, d->list[i].reason, d->list[i].first_id);
+        char *const longer = ns_printf_alloc("%s%s%lld %s (first: %s%s%s)", text, i ? "; " : "", (long long)d->list[i].n, d->list[i].reason, quote,
+                                             d->list[i].first_id, quote);
         free(text);
         text = longer;
     }
     return text;
 }
 
+char *ns_drops_text(const ns_drops *d)
+{
+    return text_of(d, "");
+}
+
 int ns_drops_fail(const ns_drops *d, const char *what, ns_error *err)
 {
-    char *const text = ns_drops_text(d);
+    char *const text = text_of(d, "'");
     const int rc = ns_fail(err, NS_E_ARG, "no %s left%s%s", what, d->n ? "; dropped " : ": the list is empty", text ? text : "");
     free(text);
     return rc;

@@ -135,7 +135,7 @@ static void test_dropped(void **state)
     needle_cases(&cases, too_long, 1, 1, 1);
     assert_int_equal(ns_score_run(&scores, m.model, &cases, &params, &err), NS_E_ARG);
     assert_null(scores);
-    assert_non_null(strstr(err.message, "no case left; dropped 3 longer than the model's 150 positions (first: needle-s1-200-0-0)"));
+    assert_non_null(strstr(err.message, "no case left; dropped 3 longer than the model's 150 positions (first: 'needle-s1-200-0-0')"));
     needle_cases(&cases, lengths, 1, 1, 1);
     ns_repeat_params repeat = {.size = sizeof repeat, .length = 21, .count = 2, .vocab = 512, .first_id = 3, .bos = 0};
     OK(ns_repeat_cases(&cases, &repeat, &err));
