@@ -14,7 +14,8 @@ typedef struct ns_encoding {      /* owned by the caller; free with ns_encoding_
     int64_t  n;
 } ns_encoding;
 
-/* path: a tokenizer.json, or a folder that holds one. What is not supported is NS_E_UNSUPPORTED and names the component. */
+/* path: a tokenizer.json, or a folder that holds one; a tokenizer_config.json and a special_tokens_map.json beside it decide about BOS, EOS, special tokens
+ * and the prefix space as AutoTokenizer of transformers 4.57 lets them. What is not supported is NS_E_UNSUPPORTED and names the component. */
 NS_API NS_MUST_CHECK int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *);
 NS_API void ns_tokenizer_free(ns_tokenizer *);
 /* text is UTF-8 of n bytes; invalid UTF-8 is NS_E_FORMAT with the offset. add_special: apply the post-processor (BOS ...). */
@@ -27,7 +28,12 @@ NS_API int32_t ns_token_id(const ns_tokenizer *, const char *token);            
 NS_API const char *ns_token_text(const ns_tokenizer *, int32_t id);                 /* vocabulary entry as stored; NULL if absent; borrowed */
 NS_API bool ns_token_is_special(const ns_tokenizer *, int32_t id);
 NS_API int64_t ns_tokenizer_size(const ns_tokenizer *);                             /* highest id + 1 */
-NS_API const char *ns_tokenizer_sha256(const ns_tokenizer *);                       /* of the file's bytes; borrowed */
+/* Of the bytes of tokenizer.json, and of what the files beside it change (nothing: of the bytes alone); borrowed. */
+NS_API const char *ns_tokenizer_sha256(const ns_tokenizer *);
+/* The i-th remark on the files beside it: a class that is not known, a key that has no effect; NULL: no more. Borrowed. */
+NS_API const char *ns_tokenizer_note(const ns_tokenizer *, int i);
+/* The token that begins a text: the configuration's bos_token, else the template's first; -1: none. */
+NS_API int32_t ns_tokenizer_bos(const ns_tokenizer *);
 
 NS_END
 #endif

@@ -9,7 +9,7 @@ enum { LONGEST = 4096 };   /* bytes of one added token; the search looks at most
 
 /* ---- reading ---- */
 
-static int read_token(ns_tok_added_token *token, const cJSON *json, const char *path, ns_error *err)
+static int read_token(ns_tok_added_token *token, const cJSON *json, bool has_id, const char *path, ns_error *err)
 {
     const char *content;
     int64_t id;
@@ -21,9 +21,9 @@ static int read_token(ns_tok_added_token *token, const cJSON *json, const char *
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: an added token of %zu bytes, '%.40s...': at most %d are supported",
                        path, token->n, content, LONGEST);
     rc = ns_json_i64(json, "id", -1, &id, path, err);
-    if (rc == NS_OK && (id < 0 || id > INT32_MAX - 1))
+    if (rc == NS_OK && has_id && (id < 0 || id > INT32_MAX - 1))
         rc = ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' has the id %lld", path, content, (long long)id);
-    token->id = (int32_t)id;
+    token->id = has_id ? (int32_t)id : -1;
     const struct { const char *key; bool otherwise, *out; } flags[] = {
         {"special", false, &token->special}, {"single_word", false, &token->single_word}, {"lstrip", false, &token->lstrip},
         {"rstrip", false, &token->rstrip},
@@ -60,29 +60,23 @@ static bool equal(const ns_tok_added_token *a, const ns_tok_added_token *b)
         && a->normalized == b->normalized;
 }
 
-static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
+static ns_tok_added_token *same_text(const ns_tok_added *added, const char *content)
 {
-    ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
-    int rc = read_token(token, json, path, err);
-    if (rc < 0)
-        return rc;
-    const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
-    if (twin >= 0) {
-        const ns_tok_added_token *first = added->item;
-        while (strcmp(first->content, token->content) != 0)
-            first++;
-        if (twin != token->id || !equal(first, token))
-            return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' appears twice, with different ids or flags",
-                           path, token->content);
-        free(token->content);
-        added->n--;
-        return NS_OK;
-    }
-    /* The next free id: after the vocabulary's count, or after the highest id added beyond it. */
-    const int64_t next = *highest >= bpe->vocab.count ? *highest + 1 : bpe->vocab.count;
-    rc = check_id(bpe, next, token, path, err);
-    if (rc == NS_OK)
-        rc = ns_tok_vocab_add(&added->names, token->content, token->n, token->id, path, err);
+    ns_tok_added_token *token = added->item;
+    while (strcmp(token->content, content) != 0)
+        token++;
+    return token;
+}
+
+/* The next free id: after the vocabulary's count, or after the highest id added beyond it. */
+static int64_t next_id(const ns_tok_bpe *bpe, int64_t highest)
+{
+    return highest >= bpe->vocab.count ? highest + 1 : bpe->vocab.count;
+}
+
+static int name_token(ns_tok_added *added, const ns_tok_added_token *token, int64_t *highest, const char *path, ns_error *err)
+{
+    const int rc = ns_tok_vocab_add(&added->names, token->content, token->n, token->id, path, err);
     if (rc == NS_OK) {
         added->special[token->id] = token->special;
         *highest = token->id > *highest ? token->id : *highest;
@@ -90,20 +84,76 @@ static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highes
     return rc;
 }
 
-int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const ns_tok_bpe *bpe, const char *path, ns_error *err)
+static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
+{
+    ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
+    int rc = read_token(token, json, true, path, err);
+    if (rc < 0)
+        return rc;
+    const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
+    if (twin >= 0) {
+        if (twin != token->id || !equal(same_text(added, token->content), token))
+            return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' appears twice, with different ids or flags",
+                           path, token->content);
+        free(token->content);
+        added->n--;
+        return NS_OK;
+    }
+    rc = check_id(bpe, next_id(bpe, *highest), token, path, err);
+    return rc ? rc : name_token(added, token, highest, path, err);
+}
+
+/* One that a neighbour names: it has the id of its text, or the next free one; known ones keep theirs, and their flags unless it replaces them. */
+static int join_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, bool *changed, const char *path, ns_error *err)
+{
+    ns_tok_added_token *const token = &added->item[added->n++];
+    int rc = read_token(token, json, false, path, err);
+    if (rc < 0)
+        return rc;
+    if (ns_tok_vocab_find(&added->names, token->content, token->n) < 0) {
+        const int32_t known = ns_tok_vocab_find(&bpe->vocab, token->content, token->n);
+        token->id = known >= 0 ? known : (int32_t)next_id(bpe, *highest);
+        *changed = true;
+        return name_token(added, token, highest, path, err);
+    }
+    ns_tok_added_token *const known = same_text(added, token->content);
+    known->special |= token->special;
+    added->special[known->id] = known->special;
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "replaces"))) {
+        known->special = token->special = added->special[known->id];
+        *changed |= !equal(known, token);
+        known->single_word = token->single_word;
+        known->lstrip = token->lstrip;
+        known->rstrip = token->rstrip;
+        known->normalized = token->normalized;
+    }
+    free(token->content);
+    added->n--;
+    return NS_OK;
+}
+
+static int64_t length_of(const cJSON *list)
+{
+    int64_t n = 0;
+    for (const cJSON *item = list ? list->child : NULL; item; item = item->next)
+        n++;
+    return n;
+}
+
+int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const cJSON *more, const ns_tok_bpe *bpe, bool *changed, const char *path, ns_error *err)
 {
     if (list && !cJSON_IsNull(list) && !cJSON_IsArray(list))
         return ns_fail(err, NS_E_FORMAT, "%s: 'added_tokens' is not a list", path);
-    int64_t count = 0;
-    for (const cJSON *item = list ? list->child : NULL; item; item = item->next)
-        count++;
+    const int64_t count = length_of(list) + length_of(more);
     const int64_t top = (bpe->vocab.ids > bpe->vocab.count ? bpe->vocab.ids : bpe->vocab.count) + count;
     added->item = ns_alloc_array((size_t)count, sizeof *added->item);
     added->special = ns_alloc_array((size_t)top, sizeof *added->special);
     int rc = added->item && added->special ? ns_tok_vocab_init(&added->names, count, top, path, err) : ns_oom(err, path);
     int64_t highest = -1;
-    for (const cJSON *item = count ? list->child : NULL; item && rc == NS_OK; item = item->next)
+    for (const cJSON *item = list ? list->child : NULL; item && rc == NS_OK; item = item->next)
         rc = add_token(added, bpe, &highest, item, path, err);
+    for (const cJSON *item = more ? more->child : NULL; item && rc == NS_OK; item = item->next)
+        rc = join_token(added, bpe, &highest, item, changed, path, err);
     return rc;
 }
 

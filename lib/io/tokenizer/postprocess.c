@@ -165,4 +165,39 @@ static const ns_tok_kind kinds[] = {
     {"BertProcessing", read_bert, run_nothing},
     {0},
 };
+static bool ids_equal(const int32_t *a, int64_t n, int32_t id)
+{
+    return id < 0 ? n == 0 : n == 1 && a[0] == id;
+}
+
+static int one_id(int32_t **list, int64_t *n, int32_t id, ns_error *err)
+{
+    if (id < 0)
+        return NS_OK;
+    *list = ns_alloc_array(1, sizeof **list);
+    if (!*list)
+        return ns_oom(err, "a template");
+    (*list)[(*n)++] = id;
+    return NS_OK;
+}
+
+int ns_tok_set_template(ns_tok_steps *steps, int32_t before, int32_t after, bool *changed, ns_error *err)
+{
+    bool same = before < 0 && after < 0;
+    for (int64_t i = 0; i < steps->n; i++)
+        if (steps->item[i].n_before + steps->item[i].n_after > 0)
+            same = ids_equal(steps->item[i].before, steps->item[i].n_before, before) && ids_equal(steps->item[i].after, steps->item[i].n_after, after);
+    for (int64_t i = 0; i < steps->n; i++)
+        same &= !steps->item[i].split;               /* ByteLevel that trims offsets */
+    *changed = !same;
+    ns_tok_steps_free(steps);
+    *steps = (ns_tok_steps){0};
+    if (!ns_grow(&steps->item, &steps->capacity, 1, sizeof *steps->item))
+        return ns_oom(err, "a template");
+    ns_tok_step *const step = &steps->item[steps->n++];
+    *step = (ns_tok_step){.kind = &kinds[1]};
+    const int rc = one_id(&step->before, &step->n_before, before, err);
+    return rc ? rc : one_id(&step->after, &step->n_after, after, err);
+}
+
 const ns_tok_stage ns_tok_postprocessors = {"post_processor", "processors", kinds};

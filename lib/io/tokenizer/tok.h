@@ -124,14 +124,32 @@ typedef struct ns_tok_added {
     ns_tok_trie  raw, normalized;           /* matched before and after normalization */
 } ns_tok_added;
 
-int  ns_tok_added_read(ns_tok_added *, const cJSON *list, const ns_tok_bpe *, const char *path, ns_error *);
+/* more: tokens without ids that join them ("replaces": with their flags where the text is there already), or NULL; *changed: they made a difference. */
+int  ns_tok_added_read(ns_tok_added *, const cJSON *list, const cJSON *more, const ns_tok_bpe *, bool *changed, const char *path, ns_error *);
 int  ns_tok_added_index(ns_tokenizer *, ns_error *);            /* builds the tries: needs the normalizer */
 void ns_tok_added_free(ns_tok_added *);
 int  ns_tok_added_split(struct ns_tok_work *, const ns_tok_trie *, ns_tok_piece);         /* appends to w->made */
 
+/* ---- classes.c: tokenizer_config.json and special_tokens_map.json, as the classes of transformers read them ---- */
+typedef struct ns_tok_notes { char text[4][256]; int n; } ns_tok_notes;
+typedef struct ns_tok_neighbours {
+    cJSON *config, *map;                    /* the two files, or NULL */
+    const struct tok_class *class_;         /* NULL: tokenizer.json as it is */
+    cJSON *more;                            /* added tokens that tokenizer.json may not have */
+    bool   changed_template, changed_prefix, changed_tokens;
+    ns_tok_notes notes;
+} ns_tok_neighbours;
+int  ns_tok_neighbours_read(ns_tok_neighbours *, const char *path, ns_error *);       /* path of tokenizer.json */
+int  ns_tok_neighbours_tokens(ns_tok_neighbours *, ns_error *);                       /* fills more */
+int  ns_tok_neighbours_apply(ns_tokenizer *, ns_tok_neighbours *, const cJSON *tokenizer_json, ns_error *);   /* the last step of opening */
+void ns_tok_neighbours_free(ns_tok_neighbours *);
+void ns_tok_note(ns_tok_neighbours *, const char *fmt, ...) NS_PRINTF(2, 3);
+
 struct ns_tokenizer {
     char      *path;
     char       sha256[65];
+    int32_t    bos;                         /* -1: no neighbour names one */
+    ns_tok_notes notes;
     ns_tok_steps  normalizer, pretokenizer, postprocessor, decoder;
     ns_tok_added  added;
     ns_tok_bpe    bpe;
@@ -189,6 +207,7 @@ void ns_tok_list_free(ns_tok_list *);
 int  ns_tok_normalize_part(ns_tok_work *);                         /* w->part through the normalizers */
 
 /* ---- postprocess.c ---- */
+int  ns_tok_set_template(ns_tok_steps *, int32_t before, int32_t after, bool *changed, ns_error *);   /* in place of all steps; -1: none */
 void ns_tok_count_white(const char *s, int64_t n, int32_t *lead, int32_t *trail);               /* white characters at the ends, U+0120 too */
 
 /* ---- regex.c: Oniguruma's patterns run by PCRE2 ---- */

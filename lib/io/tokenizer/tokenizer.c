@@ -1,6 +1,6 @@
 /* tokenizer.c - the public functions: opens tokenizer.json, encodes, decodes.
  *
- * Members of the file that would cut or pad an encoding ("truncation", "padding") are ignored: a case is never shortened silently. */
+ * A tokenizer_config.json and a special_tokens_map.json beside it count as they do in transformers (classes.c). Members of the file that would cut or pad an encoding ("truncation", "padding") are ignored: a case is never shortened silently. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ static int check_templates(const ns_tokenizer *tok, ns_error *err)
     return NS_OK;
 }
 
-static int read_all(ns_tokenizer *tok, const cJSON *json, ns_error *err)
+static int read_all(ns_tokenizer *tok, ns_tok_neighbours *beside, const cJSON *json, ns_error *err)
 {
     if (!cJSON_IsObject(json))
         return ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", tok->path);
@@ -44,7 +44,10 @@ static int read_all(ns_tokenizer *tok, const cJSON *json, ns_error *err)
     if (rc == NS_OK)
         rc = ns_tok_bpe_read(&tok->bpe, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
     if (rc == NS_OK)
-        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), &tok->bpe, tok->path, err);
+        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), beside->more, &tok->bpe, &beside->changed_tokens,
+                               tok->path, err);
+    if (rc == NS_OK)
+        rc = ns_tok_neighbours_apply(tok, beside, json, err);
     if (rc == NS_OK)
         rc = ns_tok_added_index(tok, err);
     return rc < 0 ? rc : check_templates(tok, err);
@@ -66,7 +69,14 @@ static int read_file(ns_tokenizer *tok, ns_error *err)
     free(text);
     if (rc < 0)
         return rc;
-    rc = read_all(tok, json, err);
+    ns_tok_neighbours beside;
+    rc = ns_tok_neighbours_read(&beside, tok->path, err);
+    if (rc == NS_OK)
+        rc = ns_tok_neighbours_tokens(&beside, err);
+    if (rc == NS_OK)
+        rc = read_all(tok, &beside, json, err);
+    tok->notes = beside.notes;
+    ns_tok_neighbours_free(&beside);
     cJSON_Delete(json);
     return rc;
 }
@@ -77,6 +87,7 @@ int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
     ns_tokenizer *const tok = calloc(1, sizeof *tok);
     if (!tok)
         return ns_oom(err, path);
+    tok->bos = -1;
     tok->path = ns_path_is_dir(path) ? ns_path_join(path, "tokenizer.json") : ns_strdup(path);
     const int rc = tok->path ? read_file(tok, err) : ns_oom(err, path);
     if (rc < 0)
@@ -296,4 +307,17 @@ int64_t ns_tokenizer_size(const ns_tokenizer *tok)
 const char *ns_tokenizer_sha256(const ns_tokenizer *tok)
 {
     return tok->sha256;
+}
+
+const char *ns_tokenizer_note(const ns_tokenizer *tok, int i)
+{
+    return i >= 0 && i < tok->notes.n ? tok->notes.text[i] : NULL;
+}
+
+int32_t ns_tokenizer_bos(const ns_tokenizer *tok)
+{
+    for (int64_t i = 0; tok->bos < 0 && i < tok->postprocessor.n; i++)
+        if (tok->postprocessor.item[i].n_before)
+            return tok->postprocessor.item[i].before[0];
+    return tok->bos;
 }
