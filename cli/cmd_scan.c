@@ -146,15 +146,28 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     return rc == NS_OK ? report(app, r, &counts, s->out) : rc;
 }
 
+/* What is odd about a config the scan tells, once a run; of the tokenizer and the cases the first checkpoint does. */
+typedef struct first_remarks { cli *app; bool tell; } first_remarks;
+
+static void remark(void *user, const char *line)
+{
+    const first_remarks *const r = user;
+    if (r->tell)
+        cli_warn(r->app, line);
+}
+
 /* The tokenizer of the runs' first checkpoint reads the cases. */
-static int open_first(cli *app, ns_opened **m, const runs *r, const cli_model_settings *settings)
+static int open_first(cli *app, ns_opened **m, const runs *r, const cli_model_settings *settings, first_remarks *remarks)
 {
     const ns_series_item *const first = &r->list[0].series.list[0];
     ns_open_params how = cli_open_params(app, first->path, settings);
     how.revision = first->revision;
     how.want = NS_OPEN_ARCH;
-    how.warn = NULL;                 /* the scan tells */
-    return ns_open(m, &how, &app->err);
+    how.warn = remark;
+    how.user = remarks;
+    const int rc = ns_open(m, &how, &app->err);
+    remarks->tell = true;
+    return rc;
 }
 
 static int scan(cli *app, const void *settings, char **args, int n_args)
@@ -165,6 +178,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     ns_engine *engine = NULL;
     ns_cases cases = {0};
     cli_probing probing = {0};
+    first_remarks remarks = {.app = app};
     app->resumes = true;
     int rc = s->out || s->list ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
     if (rc == NS_OK)
@@ -175,7 +189,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
         return rc;
     }
     if (rc == NS_OK)
-        rc = open_first(app, &m, &r, &s->model);
+        rc = open_first(app, &m, &r, &s->model, &remarks);
     if (rc == NS_OK)
         rc = cli_open_cases(app, m, &s->cases, &cases);
     if (rc == NS_OK)

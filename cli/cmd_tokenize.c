@@ -100,7 +100,7 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
 {
     enum { LARGEST = 1 << 30 };
     const tokenize_settings *const s = settings;
-    const ns_open_params how = {.size = sizeof how, .path = args[0], .revision = s->revision, .want = NS_OPEN_TOKENIZER};
+    const ns_open_params how = {.size = sizeof how, .path = args[0], .revision = s->revision, .want = NS_OPEN_TOKENIZER, .warn = cli_warn, .user = app};
     ns_opened *m = NULL;
     char *text = NULL;
     size_t n = 0;

@@ -33,16 +33,10 @@ static int tokenizer_hash(cli *app, cli_facts *facts, const ns_opened *m)
         say(facts, "tokenizer_sha256", m->tokenizer ? ns_tokenizer_sha256(m->tokenizer) : NULL, false);
         return NS_OK;
     }
-    ns_map map;
     char hex[65];
-    ns_sha256 sha;
-    const int rc = ns_map_open(&map, path, &app->err);
+    const int rc = ns_tokenizer_file_sha256(path, hex, &app->err);
     if (rc < 0)
         return rc;
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, map.data, map.size);
-    ns_sha256_end(&sha, hex);
-    ns_map_close(&map);
     say(facts, "tokenizer_sha256", hex, false);
     return NS_OK;
 }

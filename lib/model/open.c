@@ -1,12 +1,14 @@
 /* open.c - path and what is said of it -> checkpoint -> arch -> (tokenizer) -> engine -> model. Nobody else puts a model together. */
 #include <needlescope/open.h>
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/internal.h"
 
-enum { LARGEST_ARCH = 64 << 20 };
+enum { LARGEST_ARCH = 64 << 20, CONFIG_DEPTH = 32 };
 
 /* What the caller sees, and what opening the rest takes. */
 typedef struct opening {
@@ -16,6 +18,8 @@ typedef struct opening {
     int64_t    memory;
     int        threads;
     bool       no_hash;
+    void     (*warn)(void *user, const char *line);
+    void      *user;
 } opening;
 
 /* models--ORG--NAME/snapshots/HASH and models--ORG--NAME -> ORG/NAME. */
@@ -82,11 +86,26 @@ static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
     return o->tokenizer ? NS_OK : ns_oom(err, p->path);
 }
 
+static void NS_PRINTF(2, 3) warn(const opening *o, const char *fmt, ...)
+{
+    char line[1024];
+    va_list args;
+    if (!o->warn)
+        return;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    o->warn(o->user, line);
+}
+
 static int open_tokenizer(opening *o, ns_error *err)
 {
     ns_opened *const m = &o->seen;
     const char *const path = o->tokenizer ? o->tokenizer : m->checkpoint ? ns_checkpoint_tokenizer_path(m->checkpoint) : NULL;
-    return path ? ns_tokenizer_open(&m->tokenizer, path, err) : NS_OK;
+    const int rc = path ? ns_tokenizer_open(&m->tokenizer, path, err) : NS_OK;
+    for (int i = 0; rc == NS_OK && m->tokenizer && ns_tokenizer_note(m->tokenizer, i); i++)
+        warn(o, "%s: %s", path, ns_tokenizer_note(m->tokenizer, i));
+    return rc;
 }
 
 static int open_weights(opening *o, ns_error *err)
@@ -117,7 +136,7 @@ int ns_open_more(ns_opened *m, unsigned want, ns_error *err)
 static int begin(opening *o, const ns_open_params *p, ns_error *err)
 {
     const char *const path = p->path ? p->path : p->tokenizer;
-    *o = (opening){.seen.engine = p->engine, .memory = p->memory, .threads = p->threads, .no_hash = p->no_hash};
+    *o = (opening){.seen.engine = p->engine, .memory = p->memory, .threads = p->threads, .no_hash = p->no_hash, .warn = p->warn, .user = p->user};
     o->seen.name = path ? name_of(path) : NULL;
     o->tokenizer = p->tokenizer ? ns_strdup(p->tokenizer) : NULL;
     o->cpu = p->cpu ? ns_strdup(p->cpu) : NULL;
@@ -165,12 +184,44 @@ static int read_cases(ns_opened *m, const char *path, ns_cases *out, ns_error *e
     return out->n > before ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: holds no case", path);
 }
 
+/* The token that begins a text: the tokenizer's, or config.json's bos_token_id where none was opened; -1: not known. */
+static int first_token(const ns_opened *m, int64_t *bos, ns_error *err)
+{
+    const char *const path = m->checkpoint ? ns_checkpoint_config_path(m->checkpoint) : NULL;
+    cJSON *config = NULL;
+    *bos = m->tokenizer ? ns_tokenizer_bos(m->tokenizer) : -1;
+    if (m->tokenizer || !path)
+        return NS_OK;
+    const int rc = ns_json_read(&config, path, LARGEST_ARCH, CONFIG_DEPTH, err);
+    const cJSON *const id = cJSON_GetObjectItemCaseSensitive(config, "bos_token_id");
+    if (cJSON_IsNumber(id))
+        *bos = (int64_t)id->valuedouble;
+    cJSON_Delete(config);
+    return rc;
+}
+
+static int note_double_bos(ns_opened *m, const ns_cases *cases, ns_error *err)
+{
+    int64_t bos, twice = 0;
+    const int rc = first_token(m, &bos, err);
+    for (int64_t i = 0; rc == NS_OK && i < cases->n; i++) {
+        const ns_case *const c = &cases->list[i];
+        twice += c->n_tokens > 1 && c->tokens[0] == bos && c->tokens[1] == bos;
+    }
+    if (twice)
+        warn((opening *)m, "%lld of %lld cases begin with two BOS (token %lld): a text that has one already and a tokenizer that adds one", (long long)twice,
+             (long long)cases->n, (long long)bos);
+    return rc;
+}
+
 int ns_open_cases(ns_opened *m, const char *const *paths, int64_t n, ns_cases *out, ns_error *err)
 {
     int rc = NS_OK;
     *out = (ns_cases){0};
     for (int64_t i = 0; i < n && rc == NS_OK; i++)
         rc = read_cases(m, paths[i], out, err);
+    if (rc == NS_OK)
+        rc = m && ((opening *)m)->warn ? note_double_bos(m, out, err) : NS_OK;
     if (rc < 0)
         ns_cases_clear(out);
     return rc;

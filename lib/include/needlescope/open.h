@@ -27,7 +27,7 @@ typedef struct ns_open_params {
     int         threads;       /* of an engine made here; see ns_engine_params */
     const char *cpu;
     ns_engine  *engine;        /* NULL = one is made with the weights; a given one must outlive the model */
-    void      (*warn)(void *user, const char *line);   /* told of config keys that are not known and cannot change the result; may be NULL */
+    void      (*warn)(void *user, const char *line);   /* told of config keys that are not known and cannot change the result, of the tokenizer's remarks, of cases with two BOS; may be NULL */
     void       *user;
 } ns_open_params;
 

@@ -30,6 +30,8 @@ NS_API bool ns_token_is_special(const ns_tokenizer *, int32_t id);
 NS_API int64_t ns_tokenizer_size(const ns_tokenizer *);                             /* highest id + 1 */
 /* Of the bytes of tokenizer.json, and of what the files beside it change (nothing: of the bytes alone); borrowed. */
 NS_API const char *ns_tokenizer_sha256(const ns_tokenizer *);
+/* The same without keeping the tokenizer; of one that is not supported, of the bytes of tokenizer.json. */
+NS_API NS_MUST_CHECK int ns_tokenizer_file_sha256(const char *path, char out[65], ns_error *);
 /* The i-th remark on the files beside it: a class that is not known, a key that has no effect; NULL: no more. Borrowed. */
 NS_API const char *ns_tokenizer_note(const ns_tokenizer *, int i);
 /* The token that begins a text: the configuration's bos_token, else the template's first; -1: none. */

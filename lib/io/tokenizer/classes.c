@@ -66,10 +66,25 @@ void ns_tok_note(ns_tok_neighbours *n, const char *fmt, ...)
 }
 
 /* ---- the files beside ---- */
+static char *path_beside(const char *path, const char *name)
+{
+    return ns_printf_alloc("%.*s%s", (int)(ns_path_base(path) - path), path, name);
+}
+
+int ns_tok_has_neighbours(const char *path, bool *out, ns_error *err)
+{
+    char *const config = path_beside(path, "tokenizer_config.json"), *const map = path_beside(path, "special_tokens_map.json");
+    const int rc = config && map ? NS_OK : ns_oom(err, path);
+    *out = rc == NS_OK && (ns_path_exists(config) || ns_path_exists(map));
+    free(config);
+    free(map);
+    return rc;
+}
+
 static int read_beside(cJSON **out, const char *path, const char *name, ns_error *err)
 {
     *out = NULL;
-    char *const beside = ns_printf_alloc("%.*s%s", (int)(ns_path_base(path) - path), path, name);
+    char *const beside = path_beside(path, name);
     if (!beside)
         return ns_oom(err, path);
     int rc = ns_path_exists(beside) ? ns_json_read(out, beside, CONFIG_LIMIT, CONFIG_DEPTH, err) : NS_OK;

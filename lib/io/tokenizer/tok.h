@@ -140,6 +140,7 @@ typedef struct ns_tok_neighbours {
     ns_tok_notes notes;
 } ns_tok_neighbours;
 int  ns_tok_neighbours_read(ns_tok_neighbours *, const char *path, ns_error *);       /* path of tokenizer.json */
+int  ns_tok_has_neighbours(const char *path, bool *out, ns_error *);
 int  ns_tok_neighbours_tokens(ns_tok_neighbours *, ns_error *);                       /* fills more */
 int  ns_tok_neighbours_apply(ns_tokenizer *, ns_tok_neighbours *, const cJSON *tokenizer_json, ns_error *);   /* the last step of opening */
 void ns_tok_neighbours_free(ns_tok_neighbours *);

@@ -309,6 +309,36 @@ const char *ns_tokenizer_sha256(const ns_tokenizer *tok)
     return tok->sha256;
 }
 
+static int bytes_sha256(const char *path, char out[65], ns_error *err)
+{
+    ns_map map;
+    ns_sha256 sha;
+    const int rc = ns_map_open(&map, path, err);
+    if (rc)
+        return rc;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, map.data, map.size);
+    ns_sha256_end(&sha, out);
+    ns_map_close(&map);
+    return NS_OK;
+}
+
+int ns_tokenizer_file_sha256(const char *path, char out[65], ns_error *err)
+{
+    bool beside;
+    ns_tokenizer *tok;
+    int rc = ns_tok_has_neighbours(path, &beside, err);
+    if (rc || !beside)
+        return rc ? rc : bytes_sha256(path, out, err);
+    rc = ns_tokenizer_open(&tok, path, err);
+    if (rc == NS_E_UNSUPPORTED)
+        return bytes_sha256(path, out, err);
+    if (rc == NS_OK)
+        memcpy(out, tok->sha256, sizeof tok->sha256);
+    ns_tokenizer_free(tok);
+    return rc;
+}
+
 const char *ns_tokenizer_note(const ns_tokenizer *tok, int i)
 {
     return i >= 0 && i < tok->notes.n ? tok->notes.text[i] : NULL;
