@@ -68,6 +68,23 @@ static void print_runs(cli_out *o, const ns_emergence *e)
     cli_out_table_end(o);
 }
 
+/* What a head has to reach depends on what it would reach knowing nothing. */
+static void print_thresholds(cli_out *o, const ns_emergence *e)
+{
+    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"chance", "chance", CELL_NUMBER}, {"theta", "alive from", CELL_NUMBER},
+                                         {"previous_chance", "previous: chance", CELL_NUMBER}, {"previous_theta", "alive from", CELL_NUMBER}};
+    cli_out_table(o, "thresholds", "Uniform attention, and the score from which those heads are alive", columns, sizeof columns / sizeof *columns);
+    for (int64_t r = 0; r < e->shape.R; r++) {
+        const ns_run_emergence *const run = &e->runs[r];
+        cli_cell_text(o, ns_study_run_name(e->study, r));
+        cli_cell_number(o, run->chance);
+        cli_cell_number(o, run->theta);
+        cli_cell_number(o, run->previous_chance);
+        cli_cell_number(o, run->previous_theta);
+    }
+    cli_out_table_end(o);
+}
+
 static void print_midpoints(cli_out *o, const ns_emergence *e)
 {
     static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"midpoint", "midpoint", CELL_NUMBER}, {"low", "from", CELL_NUMBER}, {"high", "to", CELL_NUMBER},
@@ -147,7 +164,9 @@ static int print(cli *app, const ns_emergence *e, const char *path)
     cli_out_text(&o, "axis", "births in", e->in_tokens ? "tokens" : "steps");
     cli_out_number(&o, "horizon", "horizon", e->horizon);
     cli_out_text(&o, "shortest_run", "which is the end of", e->shortest < 0 ? NULL : ns_study_run_name(e->study, e->shortest));
+    cli_out_text(&o, "null_control", "null: needle against", e->null_control);
     print_runs(&o, e);
+    print_thresholds(&o, e);
     print_midpoints(&o, e);
     print_groups(&o, e);
     print_trace(&o, e);
@@ -157,6 +176,8 @@ static int print(cli *app, const ns_emergence *e, const char *path)
 
 static void warn_of(cli *app, const ns_emergence *e)
 {
+    if (e->null_control && strcmp(e->null_control, "placebo") == 0)
+        cli_note(app, "the study has no hits at distractors: the null exchanges needle and placebo, and a head that looks at any value passes it");
     for (int64_t r = 0; r < e->shape.R; r++) {
         const char *const name = ns_study_run_name(e->study, r);
         if (e->runs[r].measured == 0)
@@ -197,12 +218,13 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_emergence = {
     .name = "emergence", .section = "Follow training", .summary = "When heads are born and die over the checkpoints of a study",
     .arguments = "STUDY", .min_args = 1, .max_args = 1, .groups = {{"Births", cli_birth_options, offsetof(emergence_settings, rule)}, {"Options", options, 0}}, .settings_size = sizeof(emergence_settings), .defaults = &defaults,
-    .description = "A head is born at the first of 3 measured checkpoints in a row with a score of .5 or more; what is known is the interval (the measured checkpoint "
+    .description = "A head is born at the first of 3 measured checkpoints in a row with a score of .5 or more (where uniform attention gives more than 1/8, of .5 of what is left above "
+                   "that; the thresholds are printed); what is known is the interval (the measured checkpoint "
                    "before, this one], and that is printed. \">T\": not born by T, the last checkpoint at which a birth could still be confirmed. Runs are compared "
                    "up to the horizon that all of them reached.\n\n"
                    "The best head is the largest score over the heads of full-attention layers at each checkpoint, the previous-token head the best one below the "
-                   "layer of the head that is best at the horizon. A maximum over heads is large by chance: null 95% is what it reaches when needle and placebo change "
-                   "names at random.\n\n"
+                   "layer of the head that retrieves; in a run that never retrieves, below the first full-attention layer. A maximum over heads is large by chance: null 95% is "
+                   "what it reaches when needle and distractors (without those: a placebo) change names at random.\n\n"
                    "The unit is the seed. From 5 seeds on the median has an interval: seeds resampled, their cases too. A logistic midpoint stands beside the "
                    "births, with the reason where it must not be used. Checkpoints are flagged that repeat the one before (duplicate) or lie far from both "
                    "neighbours (jump).\n\n"

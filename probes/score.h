@@ -27,6 +27,7 @@ int ns_decode_list(const ns_model *, const ns_case *const *cases, int64_t n, con
 typedef struct ns_case_result {
     char   *id, *value_type, *template_name, *twin_of;    /* twin_of "": of none */
     int64_t length, n_tokens, n_answer, n_lead;
+    int64_t n_mentions, n_distractors;       /* needle_answer spans, distractor_answer spans */
     double  depth;             /* NaN: none */
     int32_t query_token;       /* at row T - 2, the paper's; -1 for a prompt of one token */
     int64_t content_right;     /* content tokens of the answer that greedy decoding would say, given the true ones before */

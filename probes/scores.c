@@ -86,6 +86,16 @@ static char *meta_text(const cJSON *meta, const char *key)
     return ns_strdup(cJSON_IsString(item) ? item->valuestring : "");
 }
 
+/* Spans NAME and NAME.0, NAME.1 ... */
+static int64_t count_spans(const ns_case *c, const char *name)
+{
+    const size_t n = strlen(name);
+    int64_t count = 0;
+    for (int i = 0; i < c->n_spans; i++)
+        count += strncmp(c->spans[i].name, name, n) == 0 && (c->spans[i].name[n] == '\0' || c->spans[i].name[n] == '.');
+    return count;
+}
+
 static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
 {
     cJSON *meta = NULL;
@@ -95,7 +105,8 @@ static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
     const bool counted = cJSON_IsNumber(length) && fabs(length->valuedouble) < 0x1p53;
     *to = (ns_case_result){.id = ns_strdup(c->id), .value_type = meta_text(meta, "value_type"), .template_name = meta_text(meta, "template"), .twin_of = ns_strdup(c->twin_of ? c->twin_of : ""),
                            .length = counted ? (int64_t)length->valuedouble : c->n_tokens, .n_tokens = c->n_tokens, .n_answer = c->n_answer,
-                           .n_lead = c->n_lead, .depth = cJSON_IsNumber(depth) ? depth->valuedouble : (double)NAN,
+                           .n_lead = c->n_lead, .n_mentions = count_spans(c, "needle_answer"), .n_distractors = count_spans(c, "distractor_answer"),
+                           .depth = cJSON_IsNumber(depth) ? depth->valuedouble : (double)NAN,
                            .query_token = c->n_tokens > 1 ? c->tokens[c->n_tokens - 2] : -1};
     cJSON_Delete(meta);
     return to->id && to->value_type && to->template_name && to->twin_of ? NS_OK : ns_oom(err, "results of a case");

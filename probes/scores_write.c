@@ -42,6 +42,8 @@ static double answered_of(const ns_case_result *c)      { return ns_case_answere
 static double first_right_of(const ns_case_result *c)   { return c->first_right; }
 static double content_right_of(const ns_case_result *c) { return (double)c->content_right; }
 static double query_token_of(const ns_case_result *c)   { return c->query_token; }
+static double n_mentions_of(const ns_case_result *c)    { return (double)c->n_mentions; }
+static double n_distractors_of(const ns_case_result *c) { return (double)c->n_distractors; }
 
 static const column columns[] = {
     {"length", "prompt length asked for, in tokens", NS_I64, length_of},
@@ -52,6 +54,8 @@ static const column columns[] = {
     {"first_right", "1 where the answer's first content token is the most likely one", NS_U8, first_right_of},
     {"content_right", "content tokens of the answer that are the most likely ones, given the true ones before", NS_I64, content_right_of},
     {"query_token", "id of the token at row T - 2, where retrieval_mass looks", NS_I64, query_token_of},
+    {"n_mentions", "places of the needle's answer in the prompt", NS_I64, n_mentions_of},
+    {"n_distractors", "places of distractors' answers in the prompt", NS_I64, n_distractors_of},
 };
 
 static int put_column(const visitor *w, const ns_scores *s, const column *col, ns_error *err)

@@ -92,8 +92,8 @@ static int64_t checkpoint_at(const picture *p, int64_t run, double tokens)
     return best;
 }
 
-/* series[P] of a run -> a row of a panel, with its marks; by a rule of births where `mark`. */
-static int fill_row(picture *p, int panel, int64_t row, const double *series, bool mark, ns_error *err)
+/* series[P] of a run -> a row of a panel, with the marks of `alive`[P], the series that births are of: above chance; NULL: no marks. */
+static int fill_row(picture *p, int panel, int64_t row, const double *series, const double *alive, ns_error *err)
 {
     const int64_t i = panel * p->R + row, run = p->run[row];
     for (int64_t k = 0; k < p->N; k++) {
@@ -101,7 +101,7 @@ static int fill_row(picture *p, int panel, int64_t row, const double *series, bo
         p->value[i * p->N + k] = at < 0 ? NAN : (float)series[at];
     }
     p->birth[i][0] = p->birth[i][1] = p->death[i] = (double)NAN;
-    return mark ? ns_series_marks(p->view->births, run, series, p->birth[i], &p->death[i], err) : NS_OK;
+    return alive ? ns_series_marks(p->view->births, run, alive, p->birth[i], &p->death[i], err) : NS_OK;
 }
 
 static ns_bands_figure figure_of(const picture *p)
@@ -131,18 +131,24 @@ static int add_series(picture *p, const char *dataset, const char *title, bool m
     for (int64_t r = 0; r < p->R && rc == NS_OK; r++) {
         for (int64_t k = 0; k < e->runs[p->run[r]].P; k++)
             scratch[k] = (double)values[p->run[r] * e->shape.P + k];
-        rc = fill_row(p, p->n_panels, r, scratch, mark, err);
+        rc = fill_row(p, p->n_panels, r, scratch, mark ? scratch : NULL, err);
     }
     p->panel[p->n_panels++] = title;
     return rc;
 }
 
-static int add_best(picture *p, bool previous, const char *title, ns_error *err)
+static int add_best(picture *p, bool previous, const char *title, double *scratch, ns_error *err)
 {
+    const ns_emergence *const e = p->view->births;
     int rc = NS_OK;
     for (int64_t r = 0; r < p->R && rc == NS_OK; r++) {
-        const ns_run_emergence *const run = &p->view->births->runs[p->run[r]];
-        rc = fill_row(p, p->n_panels, r, previous ? run->previous_score : run->best_score, true, err);
+        const ns_run_emergence *const run = &e->runs[p->run[r]];
+        const double *const score = previous ? run->previous_score : run->best_score;
+        const int64_t *const head = previous ? run->previous_head : run->best_head;
+        const double *const chance = (previous ? e->previous_chance : e->chance) + p->run[r] * e->shape.L * e->shape.H;
+        for (int64_t k = 0; k < run->P; k++)
+            scratch[k] = head[k] < 0 ? (double)NAN : ns_above_chance(score[k], chance[head[k]]);
+        rc = fill_row(p, p->n_panels, r, score, scratch, err);
     }
     p->panel[p->n_panels++] = title;
     return rc;
@@ -152,9 +158,9 @@ static int fill_panels(picture *p, ns_error *err)
 {
     const ns_emergence *const e = p->view->births;
     double *const scratch = ns_alloc_array((size_t)e->shape.P, sizeof *scratch);
-    int rc = scratch ? add_best(p, false, strcmp(e->score, "retrieval_find") ? e->score : "retrieval (find)", err) : ns_oom(err, "a figure");
+    int rc = scratch ? add_best(p, false, strcmp(e->score, "retrieval_find") ? e->score : "retrieval (find)", scratch, err) : ns_oom(err, "a figure");
     if (rc == NS_OK && e->previous)
-        rc = add_best(p, true, "previous token", err);
+        rc = add_best(p, true, "previous token", scratch, err);
     if (rc == NS_OK)
         rc = add_series(p, "recall_in_window", "recall in window", false, scratch, err);
     if (rc == NS_OK)
@@ -247,17 +253,19 @@ static int64_t add_heads(picture *p, int64_t run, int64_t *head)
     return bands;
 }
 
-static int add_score(picture *p, const char *score, const int64_t *head, ns_error *err)
+static int add_score(picture *p, const char *score, const double *chance, const int64_t *head, ns_error *err)
 {
     const ns_emergence *const e = p->view->births;
     const int64_t K = e->shape.L * e->shape.H;
     const float *values;
-    double *const series = ns_alloc_array((size_t)e->shape.P, sizeof *series);
+    double *const series = ns_alloc_array((size_t)(2 * e->shape.P), sizeof *series), *const alive = series + e->shape.P;
     int rc = series ? ns_study_score(p->view->study, score, &values, err) : ns_oom(err, "a figure");
     for (int64_t r = 0; r < p->R && rc == NS_OK; r++) {
-        for (int64_t k = 0; k < e->runs[p->run[r]].P; k++)
+        for (int64_t k = 0; k < e->runs[p->run[r]].P; k++) {
             series[k] = (double)values[(p->run[r] * e->shape.P + k) * K + head[r]];
-        rc = fill_row(p, p->n_panels, r, series, true, err);
+            alive[k] = ns_above_chance(series[k], chance[p->run[r] * K + head[r]]);
+        }
+        rc = fill_row(p, p->n_panels, r, series, alive, err);
     }
     p->panel[p->n_panels++] = score;
     free(series);
@@ -311,9 +319,9 @@ int ns_study_strip(const char *path, const ns_study_view *v, const ns_figure_par
         rc = make_axis(&p, err);
     }
     if (rc == NS_OK)
-        rc = add_score(&p, e->score, head, err);
+        rc = add_score(&p, e->score, e->chance, head, err);
     if (rc == NS_OK && e->previous)
-        rc = add_score(&p, e->previous, head, err);
+        rc = add_score(&p, e->previous, e->previous_chance, head, err);
     if (rc == NS_OK)
         rc = draw_layers(&p, bands, head, path, params, err);
     if (rc == NS_OK)

@@ -264,6 +264,7 @@ static int measure_runs(laboratory *lab, ns_study *study, const ns_emergence *e,
 {
     const float *find, *accuracy;
     int rc = ns_study_score(study, e->score, &find, err);
+    lab->null_control = e->null_control;
     if (rc == NS_OK)
         rc = ns_study_series(study, "accuracy", &accuracy, err);
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
@@ -287,6 +288,16 @@ static int find_births(const laboratory *lab, ns_study *study, ns_emergence **ou
     return rc == NS_OK && !(*out)->in_tokens ? ns_fail(err, NS_E_FORMAT, "%s/study.h5 does not know the tokens of its steps", lab->dir) : rc;
 }
 
+/* Up to which every run is compared; a study of runs that all failed before it has no births. */
+static bool any_reaches(const ns_study *study, double horizon)
+{
+    const ns_study_shape n = ns_study_size(study);
+    bool reaches = false;
+    for (int64_t i = 0; i < n.R * n.P; i++)
+        reaches |= ns_study_status(study)[i] == NS_STUDY_DONE && (double)ns_study_tokens(study)[i] >= horizon;
+    return reaches;
+}
+
 int ns_laboratory_open_births(const laboratory *lab, ns_study **study, ns_emergence **births, ns_error *err)
 {
     char *const path = ns_laboratory_path(lab, "study.h5");
@@ -295,7 +306,7 @@ int ns_laboratory_open_births(const laboratory *lab, ns_study **study, ns_emerge
     int rc = path ? NS_OK : ns_oom(err, "the study");
     if (rc == NS_OK && ns_path_exists(path)) {
         rc = ns_study_open(study, path, err);
-        if (rc == NS_OK)
+        if (rc == NS_OK && any_reaches(*study, (double)(lab->steps * lab->batch * lab->length)))
             rc = find_births(lab, *study, births, err);
     }
     if (rc != NS_OK) {
@@ -311,7 +322,7 @@ int ns_laboratory_read_results(laboratory *lab, ns_error *err)
     ns_study *study;
     ns_emergence *births;
     int rc = ns_laboratory_open_births(lab, &study, &births, err);
-    if (rc == NS_OK && study)            /* without a study no run was measured, and the summary says so */
+    if (rc == NS_OK && births)           /* without a study no run was measured, and the summary says so */
         rc = measure_runs(lab, study, births, err);
     ns_emergence_free(births);
     ns_study_close(study);

@@ -45,10 +45,11 @@ static const ns_output outputs[N_OUTPUTS] = {
 #define WU "teacher-forced form of Wu et al. 2024, arXiv 2404.15574"
 static const ns_score scores[] = {
     {"retrieval_find", "find_hits", "find_events", "largest weight on the aligned source, at the first content token of the answer", "needlescope",
-     "find_placebo_hits", "find_placebo_events", NS_SHARE},
+     "find_placebo_hits", "find_placebo_events", NS_SHARE, .distractor_of = "find_distractor_hits"},
     {"retrieval_continue", "continue_hits", "continue_events", "largest weight on the aligned source, at the remaining answer tokens", "needlescope",
      "continue_placebo_hits", "continue_placebo_events", NS_SHARE},
-    {"retrieval_copy", "copy_hits", "copy_events", "largest weight on the aligned source, at all answer tokens", WU, "copy_placebo_hits", "copy_placebo_events", NS_SHARE},
+    {"retrieval_copy", "copy_hits", "copy_events", "largest weight on the aligned source, at all answer tokens", WU, "copy_placebo_hits", "copy_placebo_events", NS_SHARE,
+     .distractor_of = "copy_distractor_hits"},
     {"copy_any", "any_hits", "copy_events", "largest weight on any occurrence of the token about to be said", "needlescope", NS_SHARE, .minor = true},
     {"retrieval_find_nosink", "find_nosink_hits", "find_events", "retrieval_find, position 0 and special tokens left out", "needlescope", NS_SHARE, .minor = true},
     {"retrieval_continue_nosink", "continue_nosink_hits", "continue_events", "retrieval_continue, position 0 and special tokens left out", "needlescope", NS_SHARE, .minor = true},

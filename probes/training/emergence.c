@@ -49,6 +49,8 @@ static int set_horizon(ns_emergence *e, double wanted, bool leave_short, ns_erro
             e->shortest = r;
         }
     }
+    if (!(wanted >= 0))
+        return ns_fail(err, NS_E_ARG, "horizon %g: it is a positive number of tokens or steps", wanted);
     if (e->shortest < 0)
         return ns_fail(err, NS_E_ARG, "no checkpoint of this study was scored: nothing can have emerged");
     if (wanted > e->horizon && !leave_short)
@@ -74,80 +76,6 @@ static int64_t steps_within(const ns_emergence *e, int64_t r)
 }
 
 /* ---- one run ---- */
-
-static ns_event event_of(const ns_emergence *e, int64_t r, const double *series, const int64_t *who, ns_birth_params birth)
-{
-    const double *const axis = e->axis + r * e->shape.P;
-    const ns_life life = ns_first_birth(series, e->runs[r].P, &birth);
-    const int64_t limit = ns_birth_limit(series, e->runs[r].P, &birth);
-    if (life.at < 0)
-        return (ns_event){limit < 0 ? (double)NAN : axis[limit], limit < 0 ? (double)NAN : (double)INFINITY, -1, -1, 0};
-    return (ns_event){life.after < 0 ? 0 : axis[life.after], axis[life.at], ns_study_steps(e->study)[life.at], who ? who[life.at] : -1, life.gap};
-}
-
-static void use_full(const ns_emergence *e, int64_t r, bool *use, bool *any_kind)
-{
-    const int64_t K = e->shape.L * e->shape.H;
-    bool some = false;
-    for (int64_t h = 0; h < K; h++) {
-        const int64_t layer = h / e->shape.H;
-        use[h] = strcmp(ns_study_layer_kind(e->study, r, layer), "full") == 0 && ns_study_head_valid(e->study, r, layer, h % e->shape.H);
-        some |= use[h];
-    }
-    *any_kind = !some;
-    for (int64_t h = 0; !some && h < K; h++)
-        use[h] = ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
-}
-
-/* Previous-token heads are looked for below the layer of the head that is best at the last checkpoint; not in recurrent layers, whose rows are signed and
- * ranked apart. */
-static void use_below(const ns_emergence *e, int64_t r, const int64_t *who, bool *use)
-{
-    int64_t at = e->runs[r].P - 1;
-    while (at >= 0 && who[at] < 0)
-        at--;
-    for (int64_t h = 0; h < e->shape.L * e->shape.H; h++)
-        use[h] = at >= 0 && h / e->shape.H < who[at] / e->shape.H && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H) &&
-                 strcmp(ns_study_layer_kind(e->study, r, h / e->shape.H), "recurrent") != 0;
-}
-
-typedef struct scratch { double *series; int64_t *who, *tokens; bool *use; } scratch;
-
-static bool keep(const scratch *s, int64_t P, double **score, int64_t **head)
-{
-    *score = ns_alloc_array((size_t)P, sizeof **score);
-    *head = ns_alloc_array((size_t)P, sizeof **head);
-    if (!*score || !*head)
-        return false;
-    memcpy(*score, s->series, (size_t)P * sizeof **score);
-    memcpy(*head, s->who, (size_t)P * sizeof **head);
-    return true;
-}
-
-static int find_births(ns_emergence *e, int64_t r, const float *score, const float *previous, scratch *s, ns_error *err)
-{
-    ns_run_emergence *const run = &e->runs[r];
-    const int64_t K = e->shape.L * e->shape.H;
-    use_full(e, r, s->use, &run->any_kind);
-    ns_best_series(score, run->P, K, s->use, 1, s->series, s->who);
-    run->second = event_of(e, r, s->series, s->who, e->birth);
-    ns_best_series(score, run->P, K, s->use, 0, s->series, s->who);
-    run->best = event_of(e, r, s->series, s->who, e->birth);
-    if (!keep(s, run->P, &run->best_score, &run->best_head))
-        return ns_oom(err, "the best heads");
-    for (int i = 0; i < NS_SWEEP; i++)
-        run->sweep[i] = event_of(e, r, s->series, s->who, (ns_birth_params){sizeof e->birth, e->sweep[i], e->birth.persist});
-    for (int64_t p = 0; p < run->P; p++)
-        s->tokens[p] = isnan(e->axis[r * e->shape.P + p]) ? -1 : (int64_t)e->axis[r * e->shape.P + p];
-    run->midpoint = ns_fit_midpoint(s->tokens, s->series, run->P);
-    run->previous = (ns_event){(double)NAN, (double)NAN, -1, -1, 0};
-    if (!previous)
-        return NS_OK;
-    use_below(e, r, s->who, s->use);
-    ns_best_series(previous, run->P, K, s->use, 0, s->series, s->who);
-    run->previous = event_of(e, r, s->series, s->who, e->birth);
-    return keep(s, run->P, &run->previous_score, &run->previous_head) ? NS_OK : ns_oom(err, "the best heads");
-}
 
 static int trace_run(ns_emergence *e, int64_t r, const float *score, const float *entropy, const float *distance, int64_t top, ns_error *err)
 {
@@ -177,7 +105,7 @@ static bool add_life(ns_emergence *e, int64_t *capacity, ns_head_life life)
 static int add_lives(ns_emergence *e, int64_t r, int64_t h, const double *series, int64_t *capacity, ns_error *err)
 {
     const double *const axis = e->axis + r * e->shape.P, nan_ = (double)NAN, never = (double)INFINITY;
-    ns_head_life one = {r, h / e->shape.H, h % e->shape.H, 0, event_of(e, r, series, NULL, e->birth), nan_, nan_, -1};
+    ns_head_life one = {r, h / e->shape.H, h % e->shape.H, 0, ns_emergence_event(e, r, series, NULL, e->birth), nan_, nan_, -1};
     ns_life *lives;
     int64_t n;
     one.born.head = h;
@@ -207,7 +135,7 @@ static int find_lives(ns_emergence *e, const float *score, double *series, ns_er
     for (int64_t r = 0; r < e->shape.R; r++) {
         for (int64_t h = 0; h < K; h++) {
             for (int64_t p = 0; p < e->runs[r].P; p++)
-                series[p] = (double)score[(r * e->shape.P + p) * K + h];
+                series[p] = ns_above_chance((double)score[(r * e->shape.P + p) * K + h], e->chance[r * K + h]);
             const int rc = add_lives(e, r, h, series, &capacity, err);
             if (rc)
                 return rc;
@@ -224,7 +152,38 @@ static int optional_score(ns_study *study, const char *name, const float **out, 
     return name && ns_study_has(study, name) ? ns_study_score(study, name, out, err) : NS_OK;
 }
 
-static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params *p, scratch *s, ns_error *err)
+/* A horizon before the first checkpoint, or one that no run reaches, leaves nothing to look at. */
+static int check_any(const ns_emergence *e, ns_error *err)
+{
+    int64_t measured = 0;
+    double first = (double)INFINITY;
+    for (int64_t i = 0; i < e->shape.R * e->shape.P; i++)
+        if (ns_study_status(e->study)[i] == NS_STUDY_DONE)
+            first = fmin(first, e->axis[i]);
+    for (int64_t r = 0; r < e->shape.R; r++)
+        measured += e->runs[r].measured;
+    return measured ? NS_OK : ns_fail(err, NS_E_ARG, "horizon %.0f: no scored checkpoint of a run that reaches it lies at or below it; the first of the study lies at %.0f %s",
+                                      e->horizon, first, e->in_tokens ? "tokens" : "steps");
+}
+
+/* A birth is a crossing of theta from below, so it takes a score that is larger the more of it there is, and 1 at most. A file that does not say is looked at. */
+static int check_births(ns_study *study, const char *name, ns_error *err)
+{
+    const ns_study_shape n = ns_study_size(study);
+    const float *values;
+    ns_score_meaning m;
+    int rc = ns_study_meaning(study, name, &m, err);
+    rc = rc ? rc : ns_study_score(study, name, &values, err);
+    if (rc)
+        return rc;
+    bool fine = m.best == NS_BEST_LARGEST && m.hi <= 1;
+    for (int64_t i = 0; fine && m.assumed && i < n.R * n.P * n.L * n.H; i++)
+        fine = !(values[i] > 1.001f);
+    return fine ? NS_OK : ns_fail(err, NS_E_ARG, "births of '%s': no head rises to a threshold of it (the largest must be the best, and 1 the most); ask for a share, such as "
+                                                 "retrieval_find, induction or previous_token", name);
+}
+
+static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params *p, ns_best_scratch *s, ns_error *err)
 {
     const float *score, *previous = NULL, *entropy, *distance;
     const int64_t cells = e->shape.P * e->shape.L * e->shape.H;
@@ -240,10 +199,11 @@ static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params
         run->P = steps_within(e, r);
         for (int64_t i = 0; i < run->P; i++)
             run->measured += ns_study_status(study)[r * e->shape.P + i] == NS_STUDY_DONE;
-        rc = find_births(e, r, score + r * cells, previous ? previous + r * cells : NULL, s, err);
+        rc = ns_emergence_best(e, r, score + r * cells, previous ? previous + r * cells : NULL, s, err);
         if (rc == NS_OK)
             rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL, p->top > 0 ? p->top : 4, err);
     }
+    rc = rc ? rc : check_any(e, err);
     return rc ? rc : find_lives(e, score, s->series, err);
 }
 
@@ -275,9 +235,13 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     memcpy(e->sweep, p->sweep[0] > 0 ? p->sweep : usual_sweep, sizeof e->sweep);
     e->axis = ns_alloc_array((size_t)(n.R * n.P), sizeof *e->axis);
     e->runs = ns_alloc_array((size_t)n.R, sizeof *e->runs);
-    scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),
-                 ns_alloc_array((size_t)(n.L * n.H), sizeof(bool))};
-    rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
+    ns_best_scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),
+                         ns_alloc_array((size_t)(n.L * n.H), sizeof(bool)), ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof(float))};
+    rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && s.above && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
+    rc = rc ? rc : check_births(study, e->score, err);
+    rc = rc || !e->previous ? rc : check_births(study, e->previous, err);
+    rc = rc ? rc : ns_emergence_chance(e, e->score, &e->chance, err);
+    rc = rc ? rc : ns_emergence_chance(e, e->previous ? e->previous : e->score, &e->previous_chance, err);
     if (rc == NS_OK) {
         fill_axis(e);
         rc = set_horizon(e, p->horizon, p->leave_short, err);
@@ -290,6 +254,7 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     free(s.who);
     free(s.tokens);
     free(s.use);
+    free(s.above);
     if (rc)
         ns_emergence_free(e);
     else
@@ -316,6 +281,8 @@ void ns_emergence_free(ns_emergence *e)
     free(e->lives);
     free(e->runs);
     free(e->axis);
+    free(e->chance);
+    free(e->previous_chance);
     free(e->score);
     free(e->previous);
     free(e);

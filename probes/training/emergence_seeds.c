@@ -1,5 +1,5 @@
 /* emergence_seeds.c - per-case counts of a study -> of groups of runs that differ in their seed alone the median birth and its interval, and of every run's
- * best head the null of a maximum over heads. Needs the outputs of the score's probe in the study; without them there are points. */
+ * best head the null of a maximum over heads (null.c). Needs the outputs of the score's probe in the study; without them there are points. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +85,7 @@ static double median_of(const ns_emergence *e, const ns_seed_group *g, bool prev
 
 /* ---- counts ---- */
 
-typedef struct seed_data { float *hits, *events; double *time; } seed_data;
+typedef struct seed_data { float *hits, *events; double *time, *chance; } seed_data;
 
 /* The full-attention heads (or all, in a run that has none) of one checkpoint: from[C, L, H] to to[C, K]. */
 static void keep_heads(const ns_emergence *e, const int64_t *heads, int64_t K, const float *from, float *to)
@@ -126,16 +126,19 @@ static int read_seed(ns_emergence *e, ns_study *study, const ns_score *score, in
     size_t cells;
     if (!ns_mul_size((size_t)(n * e->shape.C), (size_t)K, &cells))
         return ns_oom(err, score->of);
-    *d = (seed_data){ns_alloc_array(cells, sizeof(float)), score->over ? ns_alloc_array(cells, sizeof(float)) : NULL, ns_alloc_array((size_t)n, sizeof(double))};
-    if (!d->hits || !d->time || (score->over && !d->events))
+    *d = (seed_data){ns_alloc_array(cells, sizeof(float)), score->over ? ns_alloc_array(cells, sizeof(float)) : NULL, ns_alloc_array((size_t)n, sizeof(double)),
+                     ns_alloc_array((size_t)K, sizeof(double))};
+    if (!d->hits || !d->time || !d->chance || (score->over && !d->events))
         return ns_oom(err, score->of);
+    for (int64_t k = 0; k < K; k++)
+        d->chance[k] = e->chance[r * e->shape.L * e->shape.H + heads[k]];
     for (int64_t p = 0, used = 0; p < e->runs[r].P; p++)
         if (ns_study_status(study)[r * e->shape.P + p] == NS_STUDY_DONE)
             d->time[used++] = e->axis[r * e->shape.P + p];
     int rc = read_output(e, study, score->of, r, heads, K, all, d->hits, err);
     if (rc == NS_OK && score->over)
         rc = read_output(e, study, score->over, r, heads, K, all, d->events, err);
-    *out = (ns_seed_counts){d->hits, d->events, d->time, n, e->shape.C, K};
+    *out = (ns_seed_counts){d->hits, d->events, d->time, n, e->shape.C, K, d->chance};
     return rc;
 }
 
@@ -158,6 +161,7 @@ static int interval_of(ns_emergence *e, ns_study *study, const ns_score *score, 
         free(data[i].hits);
         free(data[i].events);
         free(data[i].time);
+        free(data[i].chance);
     }
     free(data);
     free(counts);
@@ -176,28 +180,55 @@ static int64_t index_of_step(const ns_study *s, int64_t P, int64_t step)
     return -1;
 }
 
-static int null_of(ns_emergence *e, ns_study *study, const ns_score *score, int64_t r, const ns_emergence_params *p, ns_error *err)
+/* What the needle changes names with. Distractors are values of other keys, so a head that looks at any value does not pass; a placebo is filler, so it does. */
+typedef struct null_control { const char *name, *of; bool counted; } null_control;
+
+static null_control control_of(const ns_study *study, const ns_score *score)
 {
-    const int64_t at = index_of_step(study, e->shape.P, e->runs[r].best.step), cells = e->shape.C * e->shape.L * e->shape.H;
-    float *const all = ns_alloc_array((size_t)cells, sizeof *all), *const hits = ns_alloc_array((size_t)cells, sizeof *hits);
-    float *const control = ns_alloc_array((size_t)cells, sizeof *control);
-    int64_t *const heads = ns_alloc_array((size_t)(e->shape.L * e->shape.H), sizeof *heads);
-    int rc = all && hits && control && heads ? NS_OK : ns_oom(err, "the null of the best head");
-    const int64_t K = rc ? 0 : list_heads(e, r, heads);
+    const bool counted = ns_study_has(study, "n_distractors") && ns_study_has(study, "n_mentions");
+    if (score->distractor_of && counted && ns_study_has(study, score->distractor_of))
+        return (null_control){"distractors", score->distractor_of, true};
+    return score->chance_of && ns_study_has(study, score->chance_of) ? (null_control){"placebo", score->chance_of, false} : (null_control){NULL, NULL, false};
+}
+
+typedef struct null_data { float *all, *hits, *control, *counts; double *places; int64_t *heads; } null_data;      /* places [2, C] */
+
+static int read_places(const ns_study *study, int64_t C, null_data *d, ns_error *err)
+{
+    static const char *const names[] = {"n_mentions", "n_distractors"};
+    int rc = NS_OK;
+    for (int k = 0; k < 2 && rc == NS_OK; k++) {
+        rc = ns_study_case_numbers(study, names[k], d->counts, err);
+        for (int64_t c = 0; c < C; c++)
+            d->places[k * C + c] = (double)d->counts[c];
+    }
+    return rc;
+}
+
+static int null_of(ns_emergence *e, ns_study *study, const ns_score *score, null_control control, int64_t r, const ns_emergence_params *p, ns_error *err)
+{
+    const int64_t at = index_of_step(study, e->shape.P, e->runs[r].best.step), C = e->shape.C;
+    const size_t cells = (size_t)(C * e->shape.L * e->shape.H);
+    null_data d = {ns_alloc_array(cells, sizeof(float)), ns_alloc_array(cells, sizeof(float)), ns_alloc_array(cells, sizeof(float)),
+                   ns_alloc_array((size_t)C, sizeof(float)), ns_alloc_array((size_t)(2 * C), sizeof(double)),
+                   ns_alloc_array((size_t)(e->shape.L * e->shape.H), sizeof(int64_t))};
+    int rc = d.all && d.hits && d.control && d.counts && d.places && d.heads ? NS_OK : ns_oom(err, "the null of the best head");
+    const int64_t K = rc ? 0 : list_heads(e, r, d.heads);
+    rc = rc ? rc : ns_study_counts(study, score->of, r, at, d.all, err);
     if (rc == NS_OK)
-        rc = ns_study_counts(study, score->of, r, at, all, err);
-    if (rc == NS_OK) {
-        keep_heads(e, heads, K, all, hits);
-        rc = ns_study_counts(study, score->chance_of, r, at, all, err);
-    }
-    if (rc == NS_OK) {
-        keep_heads(e, heads, K, all, control);
-        rc = ns_max_permutation(hits, control, e->shape.C, K, p->resamples > 0 ? p->resamples : 999, p->seed, &e->runs[r].null, err);
-    }
-    free(all);
-    free(hits);
-    free(control);
-    free(heads);
+        keep_heads(e, d.heads, K, d.all, d.hits);
+    rc = rc ? rc : ns_study_counts(study, control.of, r, at, d.all, err);
+    if (rc == NS_OK)
+        keep_heads(e, d.heads, K, d.all, d.control);
+    rc = rc || !control.counted ? rc : read_places(study, C, &d, err);
+    const ns_null_cases cases = {d.hits, d.control, control.counted ? d.places : NULL, control.counted ? d.places + C : NULL, C, K};
+    rc = rc ? rc : ns_max_permutation(&cases, p->resamples > 0 ? p->resamples : 999, p->seed, &e->runs[r].null, err);
+    free(d.all);
+    free(d.hits);
+    free(d.control);
+    free(d.counts);
+    free(d.places);
+    free(d.heads);
     return rc;
 }
 
@@ -205,12 +236,13 @@ int ns_emergence_seeds(ns_emergence *e, ns_study *study, const ns_emergence_para
 {
     const ns_score *const score = definition(e->score);
     const bool counts = score && score->of && ns_study_has(study, score->of) && (!score->over || ns_study_has(study, score->over));
-    const bool chance = counts && score->chance_of && ns_study_has(study, score->chance_of);
+    const null_control control = counts ? control_of(study, score) : (null_control){NULL, NULL, false};
     int rc = make_groups(e, err);
+    e->null_control = control.name;
     for (int64_t r = 0; r < e->shape.R && rc == NS_OK; r++) {
         e->runs[r].null = (ns_max_null){(double)NAN, (double)NAN, (double)NAN};
-        if (chance && e->runs[r].best.step >= 0)
-            rc = null_of(e, study, score, r, p, err);
+        if (control.name && e->runs[r].best.step >= 0)
+            rc = null_of(e, study, score, control, r, p, err);
     }
     for (int64_t i = 0; i < e->n_groups && rc == NS_OK; i++) {
         ns_seed_group *const g = &e->groups[i];

@@ -66,7 +66,8 @@ static void csv_life(FILE *f, const ns_emergence *e, const ns_head_life *l)
     csv_number(f, l->died);
     csv_number(f, l->died_step < 0 ? (double)NAN : (double)l->died_step);
     csv_number(f, never ? l->born.after : (double)NAN);
-    fprintf(f, "%s,%g,%s\n", e->score, e->birth.theta, e->in_tokens ? "tokens" : "steps");
+    const double chance = e->chance[(l->run * e->shape.L + l->layer) * e->shape.H + l->head];
+    fprintf(f, "%s,%g,%s\n", e->score, ns_theta_above_chance(e->birth.theta, chance), e->in_tokens ? "tokens" : "steps");
 }
 
 int ns_emergence_write_csv(const ns_emergence *e, const char *path, ns_error *err)

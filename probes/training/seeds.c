@@ -1,8 +1,7 @@
 /* seeds.c - how sure a median birth is, with the seed as the unit: seeds are drawn with replacement, in each draw its cases too; scores, the best head, its
  * birth and the median are made anew. (Over cases alone the interval is far too short: seeds differ more than samples of prompts.)
  * Percentiles of a median are short for few seeds (of 9 exact births they hold it in 82 %); the ends of the birth intervals widen them. Simulated with checkpoints
- * about a quarter of the seeds' spread apart: 91 to 98 % for 5 to 9 seeds (tests/unit/training). Rejected: expanded percentiles (Hesterberg 2015): 97 to 99.5 %.
- * And the null of "best": a maximum over heads is large by chance. */
+ * about a quarter of the seeds' spread apart: 91 to 98 % for 5 to 9 seeds (tests/unit/training). Rejected: expanded percentiles (Hesterberg 2015): 97 to 99.5 %. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -144,57 +143,4 @@ int ns_birth_bootstrap(const ns_seed_counts *runs, int64_t R, const ns_birth_par
     }
     bench_free(&b);
     return NS_OK;
-}
-
-/* ---- the null of a maximum ---- */
-
-/* max over heads of the mean over cases of sign[c] * (hits - control). sums[2 K] is scratch. */
-static double largest_difference(const float *hits, const float *control, const double *sign, int64_t C, int64_t K, double *sums)
-{
-    double best = -(double)INFINITY;
-    for (int64_t h = 0; h < 2 * K; h++)
-        sums[h] = 0;
-    for (int64_t c = 0; c < C; c++) {
-        for (int64_t h = 0; h < K; h++) {
-            const double d = (double)hits[c * K + h] - (double)control[c * K + h];
-            if (isnan(d))
-                continue;
-            sums[h] += sign[c] * d;
-            sums[K + h]++;
-        }
-    }
-    for (int64_t h = 0; h < K; h++)
-        if (sums[K + h] > 0)
-            best = fmax(best, sums[h] / sums[K + h]);
-    return best;
-}
-
-int ns_max_permutation(const float *hits, const float *control, int64_t C, int64_t K, int64_t resamples, uint64_t seed, ns_max_null *out, ns_error *err)
-{
-    double *const sign = ns_alloc_array((size_t)C, sizeof *sign), *const sums = ns_alloc_array((size_t)(2 * K), sizeof *sums);
-    double *const null = ns_alloc_array((size_t)resamples, sizeof *null);
-    *out = (ns_max_null){(double)NAN, (double)NAN, (double)NAN};
-    const bool fine = sign && sums && null;
-    ns_rng rng = ns_rng_seed(seed, 0);
-    int64_t as_large = 0;
-    if (fine) {
-        for (int64_t c = 0; c < C; c++)
-            sign[c] = 1;
-        out->observed = largest_difference(hits, control, sign, C, K, sums);
-    }
-    for (int64_t i = 0; fine && i < resamples; i++) {
-        for (int64_t c = 0; c < C; c++)
-            sign[c] = ns_rng_below(&rng, 2) ? 1 : -1;
-        null[i] = largest_difference(hits, control, sign, C, K, sums);
-        as_large += null[i] >= out->observed - 1e-12;
-    }
-    if (fine && resamples > 0 && isfinite(out->observed)) {
-        qsort(null, (size_t)resamples, sizeof *null, ns_compare_double);
-        out->bound = null[(int64_t)(.95 * (double)(resamples - 1))];
-        out->p = (double)(1 + as_large) / (double)(1 + resamples);
-    }
-    free(sign);
-    free(sums);
-    free(null);
-    return fine ? NS_OK : ns_oom(err, "permutation of needle and control");
 }

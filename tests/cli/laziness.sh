@@ -33,6 +33,14 @@ run laziness calm/study.h5 --json
 "$JSON_OK" needlescope.laziness/1 pairs <out >/dev/null || fail "laziness --json: $(head -c 300 out)"
 expect 2 '1 windows to compare in arm full' laziness calm/study.h5 --arm full
 expect 2 'theta 0' laziness calm/study.h5 --theta 0
+# births are crossings of a share from below: no others can be asked for; a horizon that leaves nothing is no horizon
+expect 2 "births of 'entropy_norm'" emergence calm/study.h5 --score entropy_norm
+expect 2 "births of 'qk_distance'" laziness calm/study.h5 --score qk_distance
+expect 2 "births of 'entropy_norm'" emergence calm/study.h5 --previous entropy_norm
+expect 2 'horizon -5' emergence calm/study.h5 --horizon -5
+run emergence calm/study.h5 --json
+"$JSON_OK" needlescope.emergence/1 thresholds <out >/dev/null || fail "emergence --json: $(head -c 300 out)"
+grep -q '"null_control":[[:space:]]*"distractors"' out || fail "the null is not against distractors: $(grep null_control out)"
 # checkpoints of two runs in one folder
 cp -r calm/runs/SFS-W4-s5 mixed && rm -r mixed/step000040 && cp -r calm/runs/SFS-W16-s5/step000040 mixed/
 expect 65 "'step000040' is of another run than 'step000030'" scan mixed --cases calm/cases/64.jsonl --probe retrieval_find -o nowhere

@@ -29,6 +29,7 @@ typedef struct ns_score {
     double      lo, hi;           /* its range: -INFINITY, INFINITY where it has no end */
     double      chance;           /* its level where there is nothing to find; NaN = not known, or measured (chance_of) */
     bool        minor;            /* a twin or a control: written, but listed only when it is asked for */
+    const char *distractor_of;    /* `of` at the distractors' places, any of them; NULL = not counted */
 } ns_score;
 
 typedef struct ns_probe ns_probe;

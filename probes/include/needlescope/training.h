@@ -36,6 +36,15 @@ NS_API ns_life ns_first_birth(const double *score, int64_t P, const ns_birth_par
 /* The last checkpoint at which a birth could still have been confirmed up to the horizon: what ">" of a censored birth means. NS_NEVER when fewer than
  * `persist` checkpoints were measured. */
 NS_API int64_t ns_birth_limit(const double *score, int64_t P, const ns_birth_params *);
+/* ---- what chance gives (chance.c) ---- */
+
+/* A score above what uniform attention gives: (score - chance) / (1 - chance), as Cohen's kappa, where chance is more than NS_CHANCE_SMALL; below that the score
+ * itself, so that births where chance is far below theta are what they are without it. NaN for chance >= 1 (nothing else could be seen). */
+#define NS_CHANCE_SMALL .125
+NS_API double ns_above_chance(double score, double chance);
+/* The score at which a head of that chance is alive: where ns_above_chance gives theta. */
+NS_API double ns_theta_above_chance(double theta, double chance);
+
 /* How many of the ascending axis[P] (steps or tokens) lie at or below the horizon. */
 NS_API int64_t ns_horizon_cut(const int64_t *axis, int64_t P, double horizon);
 
@@ -62,6 +71,7 @@ typedef struct ns_seed_counts {
     const float *hits, *events;
     const double *time;           /* [P] steps or tokens, ascending */
     int64_t P, C, K;
+    const double *chance;         /* [K] of each head; NULL = none */
 } ns_seed_counts;
 
 typedef struct ns_bootstrap_params {
@@ -78,12 +88,17 @@ typedef struct ns_birth_interval { double median, low, high; int64_t R, born; } 
 NS_API NS_MUST_CHECK int ns_birth_bootstrap(const ns_seed_counts *runs, int64_t R, const ns_birth_params *, const ns_bootstrap_params *, ns_birth_interval *out,
                                             ns_error *);
 
-/* "Best" is a maximum over heads. observed = max over K of mean over C of (hits - control); its null: in each case needle and control (placebo or distractor)
- * change names with probability 1/2, for all heads at once, and the maximum is taken anew. bound = the 95th percentile of the null,
- * p = (1 + nulls >= observed) / (1 + resamples). hits[C, K], control[C, K]; NaN is left out. */
+/* "Best" is a maximum over heads, and large by chance. In each case the needle's places (its mentions) and those of its controls (distractors, or a placebo) change
+ * names at random, and the maximum is taken anew. hits, control [C, K]; NaN is left out. places of needle and controls [C]; NULL = one each; a case with none is left
+ * out. observed = max over K of mean over C of (hits - control * needle places / control places); bound = the 95th percentile of the null, p = (1 + nulls >= observed) /
+ * (1 + resamples). With one place each all heads of a case change at once; with more, heads on controls are drawn one by one, since the counts do not say on which. */
+typedef struct ns_null_cases {
+    const float  *hits, *control;
+    const double *needle_places, *control_places;
+    int64_t       C, K;
+} ns_null_cases;
 typedef struct ns_max_null { double observed, bound, p; } ns_max_null;
-NS_API NS_MUST_CHECK int ns_max_permutation(const float *hits, const float *control, int64_t C, int64_t K, int64_t resamples, uint64_t seed, ns_max_null *out,
-                                            ns_error *);
+NS_API NS_MUST_CHECK int ns_max_permutation(const ns_null_cases *, int64_t resamples, uint64_t seed, ns_max_null *out, ns_error *);
 
 /* ---- later in some runs than in others? (trend.c, survival.c) ---- */
 
@@ -151,11 +166,13 @@ typedef struct ns_event {
 typedef struct ns_run_emergence {
     int64_t   P, measured;        /* steps of the study up to the horizon; checkpoints that were measured */
     bool      any_kind;           /* the run has no full-attention layer: "best" is over all heads */
-    double   *best_score, *previous_score;        /* [P] what `best` and `previous` are births of; NaN where not measured; previous_score NULL: none */
+    double   *best_score, *previous_score;        /* [P] what `best` and `previous` are births of; NaN where not measured; previous_score NULL: none. Chance is not taken out */
     int64_t  *best_head, *previous_head;          /* [P] layer * H + head that is best there, -1 */
     ns_event  best, second, previous, sweep[NS_SWEEP];
     ns_midpoint midpoint;         /* of the best head's series; in steps where tokens are not known */
-    ns_max_null null;             /* at the birth of the best head, against the score's chance outputs; NaN where the study has none */
+    double    chance, theta;      /* of the best head at its birth (not born: at the last checkpoint): what uniform attention gives, and the score it is alive at */
+    double    previous_chance, previous_theta;    /* of the previous-token head */
+    ns_max_null null;             /* at the birth of the best head, against ns_emergence.null_control; NaN where it is not born or the study has no control */
     ns_trace *entropy, *distance; /* [P] with value entropy_norm and qk_distance; distance NULL where the study lacks it; entropy always has the overlaps */
     unsigned *flags;              /* [P] NS_CHECKPOINT_... */
 } ns_run_emergence;
@@ -179,6 +196,8 @@ typedef struct ns_emergence {
     double    sweep[NS_SWEEP];
     bool      in_tokens;          /* the axis: tokens where all are known, else steps */
     double   *axis;               /* [R, P] */
+    double   *chance, *previous_chance;           /* [R, L * H] of each head: uniform attention, see docs/training.md */
+    const char *null_control;     /* "distractors"; "placebo" where the study has no hits at distractors (it says little: any head that looks at values passes); NULL = none */
     double    horizon;
     int64_t   shortest;           /* the run that set it, -1 = the caller */
     ns_run_emergence *runs;       /* [R]; measured = 0: no checkpoint of it was scored */
@@ -188,7 +207,8 @@ typedef struct ns_emergence {
     int64_t   n_groups;
 } ns_emergence;
 
-/* NS_E_ARG: a score that the study lacks, a horizon that not all runs reached (it is named), a theta outside (0, 1]. */
+/* NS_E_ARG: a score that the study lacks, or that no birth can be read off (an entropy, a rank, a distance); a horizon that not all runs reached (it is named), that is
+ * not positive, or before which nothing was scored; a theta outside (0, 1]. */
 NS_API NS_MUST_CHECK int ns_emergence_run(ns_emergence **out, ns_study *, const ns_emergence_params *, ns_error *);
 NS_API void ns_emergence_free(ns_emergence *);
 

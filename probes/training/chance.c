@@ -1,0 +1,77 @@
+/* chance.c - what a head reaches that knows nothing: uniform attention over the keys that it sees. A row at position q of a head with window W sees min(q + 1, W)
+ * keys. Of a score whose key lies at a fixed distance (previous_token ...) that is the chance of every row, mean over the rows of the cases: .5 for W = 2, so that a
+ * threshold of .5 is passed by heads that were never trained. Other scores look for a place anywhere in the prompt: 1 / its length,
+ * or what the file says of the score (ns_study_meaning) where that is more. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/probe.h>
+
+#include "emergence.h"
+
+double ns_above_chance(double score, double chance)
+{
+    if (!(chance > NS_CHANCE_SMALL))
+        return score;
+    return chance < 1 ? (score - chance) / (1 - chance) : (double)NAN;
+}
+
+double ns_theta_above_chance(double theta, double chance)
+{
+    return chance > NS_CHANCE_SMALL ? chance + theta * (1 - chance) : theta;
+}
+
+static bool has_fixed_distance(const char *score)
+{
+    const ns_probe *const probe = ns_probe_find(score);
+    return probe && probe->definition && strstr(probe->definition, "\"offset:");
+}
+
+/* Rows 1 ... n - 1: the first has no key before it. */
+static double of_rows(double n, double window)
+{
+    double sum = 0;
+    for (double q = 1; q < n; q++)
+        sum += 1 / (window > 0 ? fmin(q + 1, window) : q + 1);
+    return n > 1 ? sum / (n - 1) : 0;
+}
+
+static double mean_chance(const float *n_tokens, int64_t C, bool fixed, double window)
+{
+    double sum = 0, before = 0;
+    for (int64_t c = 0; c < C; c++) {
+        const bool again = c > 0 && n_tokens[c] == n_tokens[c - 1];
+        before = again ? before : fixed ? of_rows((double)n_tokens[c], window) : 1 / fmax((double)n_tokens[c], 1);
+        sum += before;
+    }
+    return C ? sum / (double)C : 0;
+}
+
+int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, ns_error *err)
+{
+    const ns_study_shape n = e->shape;
+    const int64_t K = n.L * n.H;
+    const bool fixed = has_fixed_distance(score);
+    ns_score_meaning meaning = {.chance = (double)NAN};
+    int rc = ns_study_meaning(e->study, score, &meaning, err);
+    if (rc)
+        return rc;
+    float *const tokens = ns_alloc_array((size_t)n.C, sizeof *tokens);
+    *out = ns_alloc_array((size_t)(n.R * K), sizeof **out);
+    if (!tokens || !*out) {
+        free(tokens);
+        return ns_oom(err, "chance");
+    }
+    const bool known = ns_study_has(e->study, "n_tokens") && ns_study_case_numbers(e->study, "n_tokens", tokens, NULL) == NS_OK;
+    int64_t last = -1;                                   /* the window that `chance` is of */
+    double chance = 0;
+    for (int64_t i = 0; i < n.R * K; i++) {
+        const int64_t window = fixed ? ns_study_head_window(e->study, i / K, i % K / n.H, i % n.H) : 0;
+        chance = window == last ? chance : known ? mean_chance(tokens, n.C, fixed, (double)window) : 0;
+        last = window;
+        (*out)[i] = fmax(chance, meaning.chance);                /* fmax passes over NaN */
+    }
+    free(tokens);
+    return NS_OK;
+}
