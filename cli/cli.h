@@ -13,12 +13,15 @@
 /* ---- options ---- */
 typedef enum cli_kind {             /* type of the field that the option fills */
     CLI_FLAG,                       /* bool */
-    CLI_TEXT, CLI_FILE, CLI_FOLDER, /* const char * */
+    CLI_TEXT, CLI_FILE, CLI_FOLDER, /* const char *; files and folders that are read, or a folder to write to */
+    CLI_OUTPUT,                     /* const char *: a file to write */
+    CLI_STREAM,                     /* const char *: a text file to write; - is standard output */
     CLI_INT,                        /* int64_t in [min, max] */
     CLI_BYTES,                      /* int64_t: 4G, 512M, 1000 */
     CLI_NUMBER,                     /* double */
     CLI_CHOICE,                     /* int: index into choices */
     CLI_WORDS,                      /* cli_words; repeatable, comma-separated */
+    CLI_FILES,                      /* cli_words: files to read, as CLI_WORDS; a file whose name holds a comma is one */
     CLI_INTS,                       /* cli_ints: 512,1024 or FROM:TO:COUNT */
     CLI_NUMBERS,                    /* cli_numbers: 0,.5,1 or FROM:TO:COUNT */
     CLI_HEADS,                      /* cli_heads: 3.1,4.0 (layer.head) */
@@ -61,6 +64,7 @@ typedef struct cli_command {
     const void *defaults;           /* settings to start from; NULL = zeros */
     const char *description;        /* paragraphs of the man page, separated by empty lines */
     const char *examples;           /* lines: "command\n  what it does" as pairs */
+    bool        rewrites;           /* may write what it was given */
     int       (*run)(cli *, const void *settings, char **args, int n_args);   /* NS_OK, NS_STOP or a code with cli.err set */
 } cli_command;
 
@@ -81,6 +85,7 @@ struct cli {
     ns_error    err;
     const cli_command *command;
     char       *command_line;
+    bool        answer_aside;       /* standard output is taken by an output file: the answer goes to standard error */
     bool        resumes;            /* the command goes on where it was: ended by SIGTERM it says 75, try again */
 };
 
@@ -94,6 +99,10 @@ int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, b
 void cli_settings_clear(const cli_option *options, void *settings);
 /* Sets one option from its text, as on the command line. */
 int cli_option_set(const cli_option *, void *settings, const char *text, ns_error *err);
+
+/* ---- paths.c ---- */
+/* Every output can be written and is none of the inputs (arguments, files and folders of the options), before anything is read. */
+int cli_check_paths(cli *, const cli_target *, int n_targets, char *const *args, int n_args);
 
 /* ---- help.c, man.c, complete.c ---- */
 void cli_print_overview(FILE *, const char *prefix);      /* all commands, or those under a prefix ("cases") */

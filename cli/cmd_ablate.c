@@ -22,13 +22,13 @@ static const ablate_settings defaults = {.which = CLI_CHOICE_OF_HEADS, .draws = 
 
 #define FIELD(name) offsetof(ablate_settings, name)
 static const cli_option options[] = {
-    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to answer, JSONL"},
+    {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to answer, JSONL"},
     {"mode", 0, CLI_WORDS, FIELD(modes), "MODE,...", "zero_z, mean_z, uniform_attn, knockout (default zero_z,mean_z,knockout)"},
     {"scope", 0, CLI_CHOICE, FIELD(scope), "ROWS", "rows that are edited: the prompt's but for its last, the answer's, or all (default)", "all|prefill|decode"},
     {"draws", 0, CLI_INT, FIELD(draws), "N", "controls of each mode (default 20)", NULL, 1, 10000},
     {"loss-cases", 0, CLI_INT, FIELD(loss_cases), "N", "cases behind the short-context loss (default 16; 0: none)", NULL, 0, 100000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the controls (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file"},
     {0},
 };
 #undef FIELD
@@ -136,8 +136,7 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     cli_out o = {0};
     unsigned modes = 0;
     bool nothing = false;
-    int rc = cli_check_output(app, s->out);
-    rc = rc ? rc : read_modes(app, &s->modes, &modes);
+    int rc = read_modes(app, &s->modes, &modes);
     rc = rc ? rc : cli_choose_heads(app, &s->which, &heads);
     if (rc == NS_OK && heads.n == 0)
         rc = ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");

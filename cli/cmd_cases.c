@@ -80,7 +80,7 @@ static const cli_option needle_options[] = {
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every length and depth (default 1)", NULL, 1, 1000000},
     {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write"},
     {"value-types", 0, CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
     {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
     {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...", "beside each case: swap (asks for another key), absent (for one that is nowhere), null (for none)"},
@@ -227,7 +227,7 @@ static const cli_option repeat_options[] = {
     {"length", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 128)"},
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every kind and length (default 1)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the JSONL file to write"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write"},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary (default: the model's)", NULL, 1, INT32_MAX},
     {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest token id to draw (default 0)", NULL, 0, INT32_MAX},
     {"bos", 0, CLI_INT, FIELD(bos), "ID", "token in front of the prompt (default none)", NULL, -1, INT32_MAX},
@@ -312,7 +312,7 @@ typedef struct check_settings {
 static const cli_option check_options[] = {
     {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer turns lines of text into tokens"},
     {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the cases"},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write them again with tokens and token spans"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "write them again with tokens and token spans"},
     {0},
 };
 #undef FIELD
@@ -368,7 +368,7 @@ const cli_command cli_cmd_cases_check = {
     .name = "cases check", .section = "Cases", .summary = "Checks case files of your own and says what they hold",
     .arguments = "FILE...", .min_args = 1, .max_args = 1000,
     .groups = {{"Options", check_options, 0}, {"Model options", cli_model_options, offsetof(check_settings, how)}},
-    .settings_size = sizeof(check_settings),
+    .settings_size = sizeof(check_settings), .rewrites = true,
     .description = "A case file is JSONL, one object a line: id, text or tokens, prefix, suffix, spans {name: [begin, end)}, answer, "
                    "distractors, pairs, twin_of, meta. Spans count tokens where tokens are given, else characters of the text. The "
                    "first line that is wrong is named.",

@@ -20,7 +20,7 @@ static const cli_option options[] = {
     {"top", 'k', CLI_INT, FIELD(top), "K", "heads in the sets that are traced (default 4)", NULL, 1, 100000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples and permutations (default 1000 and 999)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE.csv", "write the lives of all heads"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE.csv", "write the lives of all heads"},
     {0},
 };
 #undef FIELD
@@ -198,8 +198,6 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
     params.top = s->top;
     params.resamples = s->resamples;
     params.seed = (uint64_t)s->seed;
-    if (rc == NS_OK)
-        rc = cli_check_output(app, s->out);
     if (rc == NS_OK)
         rc = ns_study_open(&study, args[0], &app->err);
     if (rc == NS_OK)

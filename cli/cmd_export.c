@@ -48,8 +48,7 @@ static int begin(cli *app, const export_settings *s, const char *path, bool all,
     *scores = NULL;
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
-    int rc = cli_check_output(app, s->out);
-    rc = rc ? rc : ns_study_open(x, path, &app->err);
+    int rc = ns_study_open(x, path, &app->err);
     rc = rc ? rc : choose(app, *x, s, all, scores, &params->n_scores);
     params->scores = *scores;
     params->run = s->run;
@@ -81,7 +80,7 @@ static int end(cli *app, const export_settings *s, ns_study *x, ns_export_score 
 static const cli_option what_options[] = {
     {"score", 's', CLI_WORDS, FIELD(scores), "NAME,...", "the scores (default: all in a CSV, else retrieval_find or the first)"},
     {"run", 'r', CLI_TEXT, FIELD(run), "NAME", "only this run; in a notebook, whose heads are drawn (default the first)"},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the file to write"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the file to write"},
     {0},
 };
 #undef FIELD

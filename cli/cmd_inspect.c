@@ -21,7 +21,7 @@ static const cli_option options[] = {
     {"cost", 0, CLI_FLAG, FIELD(cost), NULL, "memory, waves and operations of a pass over --lengths"},
     {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths for --cost, one sequence each (default 512,2048)"},
     {"tensors", 0, CLI_FLAG, FIELD(tensors), NULL, "list the tensors"},
-    {"arch-out", 0, CLI_FILE, FIELD(arch_out), "FILE", "write the architecture as JSON, to be edited and given back with --arch"},
+    {"arch-out", 0, CLI_STREAM, FIELD(arch_out), "FILE", "write the architecture as JSON, to be edited and given back with --arch"},
     {0},
 };
 #undef FIELD

@@ -23,7 +23,7 @@ static const patch_settings defaults = {.which = CLI_CHOICE_OF_HEADS, .draws = 2
 
 #define FIELD(name) offsetof(patch_settings, name)
 static const cli_option options[] = {
-    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "cases and their twins, JSONL"},
+    {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "cases and their twins, JSONL"},
     {"direction", 0, CLI_CHOICE, FIELD(direction), "WAY", "denoising carries from a case into its twin's pass (default), noising from the twin into the case's", "denoising|noising"},
     {"site", 0, CLI_CHOICE, FIELD(site), "SITE", "what is carried over: z, what the head found (default); q, what it looks for; k or v of its KV group", "z|q|k|v"},
     {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "rows that are patched: the answer's (default), or all (twins of equal length; slow)", "answer|all"},
@@ -32,7 +32,7 @@ static const cli_option options[] = {
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of pairs behind the intervals (default 1000)", NULL, 1, 1000000},
     {"list", 0, CLI_INT, FIELD(list), "N", "heads of the map that are printed (default 10)", NULL, 0, 100000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of controls and resamples (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file"},
     {0},
 };
 #undef FIELD
@@ -142,8 +142,7 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
     ns_patching *p = NULL;
     cli_out o = {0};
     bool nothing = false;
-    int rc = cli_check_output(app, s->out);
-    rc = rc ? rc : cli_choose_heads(app, &s->which, &heads);
+    int rc = cli_choose_heads(app, &s->which, &heads);
     rc = rc ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     rc = rc ? rc : cli_open_cases(app, m, &s->cases, &cases);
     rc = rc ? rc : cli_open_weights(app, m);

@@ -19,7 +19,7 @@ typedef struct record_settings {
 
 #define FIELD(name) offsetof(record_settings, name)
 static const cli_option options[] = {
-    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to run, JSONL"},
+    {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to run, JSONL"},
     {"at", 'a', CLI_WORDS, FIELD(at), "GLOB,...", "hook points (inspect --points lists them; default blocks.*.attn.hook_pattern)"},
     {"rows", 'r', CLI_TEXT, FIELD(rows), "ROWS", "query positions to keep: all, answer, probe, last:N, span:NAME, or 0,5,-1"},
     {"maps", 0, CLI_CHOICE, FIELD(maps), "KIND", "how attention is kept", "stats+topk|dense|rows|topk|pooled|stats"},
@@ -29,7 +29,7 @@ static const cli_option options[] = {
      NULL, 1, 1 << 20},
     {"max-bytes", 0, CLI_BYTES, FIELD(max_bytes), "SIZE", "refuse a recording larger than this (default 4G)"},
     {"estimate", 0, CLI_FLAG, FIELD(estimate), NULL, "print the size and stop"},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "the HDF5 file to write"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the HDF5 file to write"},
     {0},
 };
 #undef FIELD
@@ -116,9 +116,7 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     int64_t bytes = 0;
     if (!s->out && !s->estimate)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
-    int rc = s->estimate ? NS_OK : cli_check_output(app, s->out);
-    if (rc == NS_OK && s->rows)
-        rc = parse_rows(app, s->rows, &params.rows, &positions);
+    int rc = s->rows ? parse_rows(app, s->rows, &params.rows, &positions) : NS_OK;
     if (rc == NS_OK)
         rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK)

@@ -18,9 +18,9 @@ typedef struct scan_settings {
 
 #define FIELD(name) offsetof(scan_settings, name)
 static const cli_option options[] = {
-    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
+    {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
     {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (needlescope score --list; default retrieval_find,previous_token)"},
-    {"probe-def", 'd', CLI_WORDS, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition"},
+    {"probe-def", 'd', CLI_FILES, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition"},
     {"output", 'o', CLI_FOLDER, FIELD(out), "FOLDER", "where the shards go; merge reads it"},
     {"shard", 0, CLI_TEXT, FIELD(shard), "I/N", "do only every N-th checkpoint, from the I-th (default: the place in a Slurm array)"},
     {"steps", 0, CLI_INTS, FIELD(steps), "FIRST,LAST", "only checkpoints of these steps"},

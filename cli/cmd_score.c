@@ -22,14 +22,14 @@ static const score_settings defaults = {.top = 5, .resamples = 1000};
 
 #define FIELD(name) offsetof(score_settings, name)
 static const cli_option options[] = {
-    {"cases", 'c', CLI_WORDS, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
+    {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
     {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (see --list; default all that can score the cases)"},
-    {"probe-def", 'd', CLI_WORDS, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition (the man page has the words)"},
+    {"probe-def", 'd', CLI_FILES, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition (the man page has the words)"},
     {"reference", 0, CLI_FOLDER, FIELD(reference), "MODEL", "the checkpoint that qk_distance compares with"},
     {"compat", 0, CLI_CHOICE, FIELD(compat), "CODE", "count retrieval_wu as this published code does, under a name of its own (retrieval_wu2024)",
      "none|wu2024"},
-    {"output", 'o', CLI_FILE, FIELD(out), "FILE", "write everything to this HDF5 file"},
-    {"head-score", 0, CLI_FILE, FIELD(head_score), "FILE", "also write Wu et al.'s score of every case as their JSON, {\"LAYER-HEAD\": [..]}"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file"},
+    {"head-score", 0, CLI_STREAM, FIELD(head_score), "FILE", "also write Wu et al.'s score of every case as their JSON, {\"LAYER-HEAD\": [..]}"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of the cases behind the intervals (default 1000; 0: no intervals)", NULL, 0, 1000000},
     {"seed", 0, CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
@@ -294,15 +294,13 @@ static int check_head_score(cli *app, const score_settings *s)
     }
     if (!found)
         return ns_fail(&app->err, NS_E_ARG, "--head-score is Wu et al.'s score: ask for it with --probe retrieval_wu or --compat wu2024");
-    return cli_check_output(app, s->head_score);
+    return NS_OK;
 }
 
 /* Everything is checked before the weights are read. */
 static int make_plan(cli *app, const score_settings *s, const char *path, plan *p)
 {
-    int rc = cli_check_output(app, s->out);
-    if (rc == NS_OK)
-        rc = cli_check_probes(app, &s->probes);
+    int rc = cli_check_probes(app, &s->probes);
     if (rc == NS_OK)
         rc = check_head_score(app, s);
     if (rc == NS_OK)

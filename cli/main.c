@@ -153,6 +153,8 @@ static int run_command(cli *app, int argc, char **argv)
         if (rc == NS_OK)
             find_limits(app);
         if (rc == NS_OK)
+            rc = cli_check_paths(app, targets, n_targets, args, n_args);
+        if (rc == NS_OK)
             rc = c->run(app, settings, args, n_args);
     }
     for (int t = 1; t < n_targets; t++)

@@ -67,15 +67,6 @@ int cli_open_cases(cli *app, ns_opened *m, const cli_words *paths, ns_cases *out
                     : ns_fail(&app->err, NS_E_ARG, "--cases FILE is missing (make one: needlescope cases needle)");
 }
 
-int cli_check_output(cli *app, const char *path)
-{
-    ns_atomic_file file;
-    const int rc = path ? ns_atomic_begin(&file, path, &app->err) : NS_OK;
-    if (path && rc == NS_OK)
-        ns_atomic_abort(&file);
-    return rc;
-}
-
 void cli_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n)
 {
     const ns_attn *const attn = ns_arch_attn(arch, layer);

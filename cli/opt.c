@@ -44,8 +44,12 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
     case CLI_TEXT:
     case CLI_FILE:
     case CLI_FOLDER:
+    case CLI_OUTPUT:
         *(const char **)field = text;
         return *text || option->kind == CLI_TEXT ? NS_OK : bad_value(option, "''", "the name is empty", err);
+    case CLI_STREAM:
+        *(const char **)field = strcmp(text, "-") ? text : "/dev/stdout";
+        return *text ? NS_OK : bad_value(option, "''", "the name is empty", err);
     case CLI_INT:
         return set_int(option, field, text, err);
     case CLI_BYTES:
@@ -56,6 +60,9 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
         return set_choice(option, field, text, err);
     case CLI_WORDS:
         rc = cli_value_words(text, field, err);
+        break;
+    case CLI_FILES:
+        rc = cli_value_files(text, field, err);
         break;
     case CLI_INTS:
         rc = cli_value_ints(text, field, err);
@@ -82,7 +89,7 @@ void cli_settings_clear(const cli_option *options, void *settings)
 {
     for (; options->name; options++) {
         void *const field = (char *)settings + options->offset;
-        if (options->kind == CLI_WORDS) {
+        if (options->kind == CLI_WORDS || options->kind == CLI_FILES) {
             clear_words(field);
         } else if (options->kind == CLI_INTS) {
             free(((cli_ints *)field)->list);

@@ -12,7 +12,7 @@ enum { LABEL_WIDTH = 18 };
 
 void cli_out_begin(cli_out *o, const cli *app, const char *schema)
 {
-    *o = (cli_out){.json = app->globals.json};
+    *o = (cli_out){.json = app->globals.json, .to = !app->answer_aside ? stdout : app->globals.quiet ? NULL : stderr};
     if (o->json) {
         o->root = cJSON_CreateObject();
         o->failed = !o->root || !cJSON_AddStringToObject(o->root, "schema", schema);
@@ -239,11 +239,11 @@ int cli_out_end(cli_out *o, ns_error *err)
     o->text = NULL;
     char *const json = o->json && !o->failed ? ns_json_print(o->root, true) : NULL;
     int rc = o->failed || (o->json && !json) ? ns_oom(err, "the answer") : NS_OK;
-    if (rc == NS_OK) {
-        fputs(o->json ? json : o->buffer, stdout);
+    if (rc == NS_OK && o->to) {
+        fputs(o->json ? json : o->buffer, o->to);
         if (o->json)
-            fputc('\n', stdout);
-        if (fflush(stdout) != 0)
+            fputc('\n', o->to);
+        if (fflush(o->to) != 0)
             rc = ns_fail(err, NS_E_IO, "standard output: writing failed: %s", strerror(errno));
     }
     free(json);

@@ -12,6 +12,7 @@ typedef struct cli_column {
 } cli_column;
 
 typedef struct cli_out {
+    FILE  *to;                    /* stdout; stderr when an output file goes there; NULL then with --quiet */
     bool   json, failed;          /* failed: memory ran out somewhere; cli_out_end says so */
     FILE  *text;                  /* memory stream of the text form */
     char  *buffer;

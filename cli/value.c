@@ -76,6 +76,11 @@ int cli_value_words(const char *text, cli_words *out, ns_error *err)
     return each_part(text, add_word, out, err);
 }
 
+int cli_value_files(const char *text, cli_words *out, ns_error *err)
+{
+    return strchr(text, ',') && ns_path_exists(text) ? add_word((char *)(uintptr_t)text, out, err) : cli_value_words(text, out, err);
+}
+
 static int append_number(cli_numbers *numbers, double value, ns_error *err)
 {
     if (!ns_grow(&numbers->list, &numbers->capacity, numbers->n + 1, sizeof *numbers->list))

@@ -10,6 +10,8 @@ bool cli_value_number(const char *text, double *out);
 bool cli_value_bytes(const char *text, int64_t *out);
 /* These append. NS_E_ARG or NS_E_MEMORY; the message is about the value only. */
 int cli_value_words(const char *text, cli_words *out, ns_error *err);
+/* The same; a name that holds a comma and exists is one file. */
+int cli_value_files(const char *text, cli_words *out, ns_error *err);
 int cli_value_ints(const char *text, cli_ints *out, ns_error *err);
 int cli_value_numbers(const char *text, cli_numbers *out, ns_error *err);
 int cli_value_heads(const char *text, cli_heads *out, ns_error *err);

@@ -132,11 +132,12 @@ static int load(csv *c, ns_error *err)
 static int write_rows(csv *c, const char *path, ns_error *err)
 {
     ns_atomic_file file;
-    int rc = ns_atomic_begin(&file, path, err);
+    int rc = ns_atomic_begin_text(&file, path, err);
     if (rc)
         return rc;
-    c->f = fopen(file.tmp, "we");
-    rc = c->f ? all_rows(c, err) : ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", path, strerror(errno));
+    const int fd = ns_atomic_open(&file, err);
+    c->f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    rc = c->f ? all_rows(c, err) : fd < 0 ? fd : ns_oom(err, path);
     const bool bad = c->f && ferror(c->f);
     if (c->f && (fclose(c->f) || bad) && rc == NS_OK)
         rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(errno));

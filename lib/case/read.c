@@ -360,7 +360,7 @@ int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenize
 {
     ns_map map;
     const int64_t before = list->n;
-    int rc = ns_map_open(&map, path, err);
+    int rc = ns_map_text(&map, path, err);
     if (rc < 0)
         return rc;
     const char *at = (const char *)map.data, *const end = at ? at + map.size : at;

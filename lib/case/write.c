@@ -79,12 +79,13 @@ static void put_case(FILE *f, const ns_case *c)
 int ns_cases_write(const ns_cases *cases, const char *path, ns_error *err)
 {
     ns_atomic_file file;
-    int rc = ns_atomic_begin(&file, path, err);
+    int rc = ns_atomic_begin_text(&file, path, err);
     if (rc < 0)
         return rc;
-    FILE *const f = fopen(file.tmp, "wb");
+    const int fd = ns_atomic_open(&file, err);
+    FILE *const f = fd >= 0 ? fdopen(fd, "wb") : NULL;
     if (!f)
-        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", path, strerror(errno));
+        rc = fd < 0 ? fd : ns_oom(err, path);
     for (int64_t i = 0; rc == NS_OK && i < cases->n && !ferror(f); i++)
         put_case(f, &cases->list[i]);
     if (f) {

@@ -44,23 +44,30 @@ double ns_quantile_sorted(const double *sorted, int64_t n, double q);
 double ns_median_sorted(const double *sorted, int64_t n);
 
 /* ---- files ---- */
-typedef struct ns_map { const uint8_t *data; size_t size; int64_t mtime_ns; } ns_map;
+typedef struct ns_map { const uint8_t *data; size_t size; int64_t mtime_ns; bool copied; } ns_map;
 int  ns_map_open(ns_map *out, const char *path, ns_error *);          /* mmap read-only; an empty file has data = NULL */
+int  ns_map_text(ns_map *out, const char *path, ns_error *);          /* the same; a pipe or device is read to its end */
 void ns_map_close(ns_map *);
 int  ns_file_read(const char *path, size_t limit, char **out, size_t *n, ns_error *);   /* NUL-terminated copy; > limit is an error */
 bool ns_path_is_dir(const char *);
 bool ns_path_exists(const char *);
+bool ns_path_is_stream(const char *);                                 /* a pipe, terminal or other device */
+bool ns_path_is_stdout(const char *);                                 /* /dev/stdout by any of its names */
 char *ns_path_join(const char *dir, const char *name);
 const char *ns_path_base(const char *path);
 /* A folder's entries without . and .., sorted by bytes; malloc'd. */
 int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
 
-/* PATH.tmp.PID written, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. */
-typedef struct ns_atomic_file { char *path, *tmp; } ns_atomic_file;
-int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet */
+/* PATH.tmp.PID written, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is written straight. */
+typedef struct ns_atomic_file { char *path, *tmp; bool stream; } ns_atomic_file;
+int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet; refuses a stream */
+int  ns_atomic_begin_text(ns_atomic_file *, const char *path, ns_error *);   /* the same for what is written from front to back: /dev/stdout and pipes are fine */
+int  ns_atomic_open(const ns_atomic_file *, ns_error *);                     /* a descriptor to write to, or a code below 0 */
 int  ns_atomic_commit(ns_atomic_file *, ns_error *);
 void ns_atomic_abort(ns_atomic_file *);
-int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);           /* atomic, whole */
+int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);           /* atomic, whole; streams are fine */
+/* NS_E_ARG when the output is one of the inputs (through links too), or is what an input folder is read for: weights, config, tokenizer, shards. */
+int  ns_check_not_input(const char *output, const char *const *inputs, int64_t n, ns_error *);
 
 /* ---- JSON: strict reading over cJSON (UTF-8 checked, duplicate keys and depth > max_depth refused, whole input consumed) ---- */
 int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);

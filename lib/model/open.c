@@ -168,12 +168,14 @@ int ns_open(ns_opened **out, const ns_open_params *given, ns_error *err)
     return rc;
 }
 
-/* Lines of text without a tokenizer are NS_E_ARG: only then is one worth its loading time. */
-static int read_cases(ns_opened *m, const char *path, ns_cases *out, ns_error *err)
+/* Lines of text without a tokenizer are NS_E_ARG: only then is one worth its loading time. A pipe is read once, so it is there before. */
+static int read_cases(ns_opened *m, const char *given, ns_cases *out, ns_error *err)
 {
+    const char *const path = strcmp(given, "-") ? given : "/dev/stdin";
     const int64_t before = out->n;
     ns_error why = {""};
-    int rc = ns_cases_read(out, path, m ? m->tokenizer : NULL, &why);
+    int rc = m && ns_path_is_stream(path) ? ns_open_more(m, NS_OPEN_TOKENIZER, &why) : NS_OK;
+    rc = rc ? rc : ns_cases_read(out, path, m ? m->tokenizer : NULL, &why);
     if (rc == NS_E_ARG && m && !m->tokenizer) {
         const int opened = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
         if (opened < 0 || m->tokenizer)

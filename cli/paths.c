@@ -1,0 +1,74 @@
+/* paths.c - the files of a command, off its option tables: what it writes can be written, and is nothing that it reads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+typedef struct paths { const char **inputs; int64_t n, capacity; } paths;
+
+static bool add_input(paths *p, const char *path)
+{
+    if (!ns_grow(&p->inputs, &p->capacity, p->n + 1, sizeof *p->inputs))
+        return false;
+    p->inputs[p->n++] = path;
+    return true;
+}
+
+static bool add_option(paths *p, const cli_option *option, const void *field)
+{
+    if (option->kind == CLI_FILE || option->kind == CLI_FOLDER)
+        return !*(const char *const *)field || add_input(p, *(const char *const *)field);
+    const cli_words *const files = option->kind == CLI_FILES ? field : NULL;
+    for (int64_t i = 0; files && i < files->n; i++)
+        if (!add_input(p, files->list[i]))
+            return false;
+    return true;
+}
+
+/* The output counts as an input of the next one: two outputs of one name are a slip as well. */
+static int check_output(cli *app, paths *p, const cli_option *option, const char *path)
+{
+    ns_atomic_file file;
+    ns_error why = {""};
+    int rc = NS_OK;
+    if (option->kind == CLI_OUTPUT && strcmp(path, "-") == 0)
+        return ns_fail(&app->err, NS_E_ARG, "--%s -: standard output cannot hold this kind of file (name a file)", option->name);
+    if (option->kind == CLI_STREAM && ns_path_is_stdout(path)) {
+        if (app->globals.json || app->answer_aside)
+            return ns_fail(&app->err, NS_E_ARG, "--%s -: %s goes to standard output too (name a file)", option->name,
+                           app->globals.json ? "--json" : "another output");
+        app->answer_aside = true;
+        return NS_OK;
+    }
+    for (int64_t i = 0; rc == NS_OK && i < p->n; i++)
+        if (strcmp(p->inputs[i], path) == 0 && !ns_path_exists(path))
+            rc = ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path);
+    rc = rc ? rc : ns_check_not_input(path, p->inputs, p->n, &why);
+    rc = rc ? rc : option->kind == CLI_STREAM ? ns_atomic_begin_text(&file, path, &why) : ns_atomic_begin(&file, path, &why);
+    if (rc < 0)
+        return ns_fail(&app->err, rc, rc == NS_E_ARG ? "--%s: %s" : "%.0s%s", option->name, why.message);
+    ns_atomic_abort(&file);
+    return add_input(p, path) ? NS_OK : ns_oom(&app->err, path);
+}
+
+int cli_check_paths(cli *app, const cli_target *targets, int n_targets, char *const *args, int n_args)
+{
+    paths p = {0};
+    bool room = true;
+    int rc = NS_OK;
+    for (int i = 0; i < n_args && room && !app->command->rewrites; i++)
+        room = add_input(&p, args[i]);
+    for (int t = 0; t < n_targets; t++)
+        for (const cli_option *option = targets[t].options; option->name && room; option++)
+            room = add_option(&p, option, (const char *)targets[t].settings + option->offset);
+    if (!room)
+        rc = ns_oom(&app->err, "the command's files");
+    for (int t = 0; t < n_targets; t++)
+        for (const cli_option *option = targets[t].options; option->name && rc == NS_OK; option++) {
+            const char *const path = option->kind == CLI_OUTPUT || option->kind == CLI_STREAM
+                                         ? *(const char *const *)((const char *)targets[t].settings + option->offset) : NULL;
+            rc = path ? check_output(app, &p, option, path) : NS_OK;
+        }
+    free(p.inputs);
+    return rc;
+}

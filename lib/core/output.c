@@ -1,0 +1,237 @@
+/* output.c - outputs: replaced atomically (written beside its place as PATH.tmp.PID, fsynced, renamed over PATH, and the folder fsynced; so a
+ * reader sees the old file or the new one), or, for text, sent straight down a stream; and never one of the inputs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/core.h"
+
+static char *folder_of(const char *path)
+{
+    char *const copy = ns_strdup(path);
+    char *const folder = copy ? ns_strdup(dirname(copy)) : NULL;
+    free(copy);
+    return folder;
+}
+
+/* /dev/stdout, /dev/fd/N: the number of a stream that is open already; -1 for another path. */
+static int open_stream(const char *path)
+{
+    static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(path, names[i]) == 0)
+            return i;
+    for (int i = 0; i < 2; i++)
+        if (ns_starts(path, folders[i]) && path[strlen(folders[i])])
+            return (int)strtol(path + strlen(folders[i]), NULL, 10);
+    return -1;
+}
+
+bool ns_path_is_stdout(const char *path)
+{
+    return open_stream(path) == STDOUT_FILENO;
+}
+
+/* Where the bytes shall end up: through a symbolic link to its target, so that the link survives. */
+static int resolve_target(char **target, const char *path, ns_error *err)
+{
+    struct stat st;
+    *target = NULL;
+    if (open_stream(path) >= 0 || ns_path_is_stream(path))
+        return ns_fail(err, NS_E_CREATE, "%s: a stream cannot hold this kind of file (name a file)", path);
+    const bool exists = lstat(path, &st) == 0;
+    if (exists && S_ISLNK(st.st_mode)) {
+        *target = realpath(path, NULL);
+        if (!*target || stat(*target, &st) != 0)
+            return ns_fail(err, NS_E_CREATE, "%s: a symbolic link that leads nowhere (remove it or choose another name)", path);
+    }
+    if (exists && !S_ISREG(st.st_mode))
+        return ns_fail(err, NS_E_CREATE, "%s: exists and is %s (choose a file name)", path,
+                       S_ISDIR(st.st_mode) ? "a folder" : "not a file");
+    if (!*target)
+        *target = ns_strdup(path);
+    return *target ? NS_OK : ns_oom(err, path);
+}
+
+int ns_atomic_begin(ns_atomic_file *file, const char *path, ns_error *err)
+{
+    *file = (ns_atomic_file){0};
+    char *folder = NULL;
+    int rc = NS_OK;
+    if (!path[0] || ns_ends(path, "/"))
+        return ns_fail(err, NS_E_CREATE, "'%s': not a file name", path);
+    rc = resolve_target(&file->path, path, err);
+    if (rc < 0)
+        goto fail;
+    file->tmp = ns_printf_alloc("%s.tmp.%ld", file->path, (long)getpid());
+    folder = folder_of(file->path);
+    if (!file->tmp || !folder) {
+        rc = ns_oom(err, path);
+        goto fail;
+    }
+    if (access(folder, W_OK | X_OK) != 0) {
+        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be written: folder '%s': %s (%s)", path, folder, strerror(errno),
+                     errno == ENOENT ? "make the folder" : "choose another folder");
+        goto fail;
+    }
+    free(folder);
+    return NS_OK;
+fail:
+    free(folder);
+    ns_atomic_abort(file);
+    return rc;
+}
+
+int ns_atomic_begin_text(ns_atomic_file *file, const char *path, ns_error *err)
+{
+    if (open_stream(path) < 0 && !ns_path_is_stream(path))
+        return ns_atomic_begin(file, path, err);
+    *file = (ns_atomic_file){.path = ns_strdup(path), .stream = true};
+    return file->path ? NS_OK : ns_oom(err, path);
+}
+
+int ns_atomic_open(const ns_atomic_file *file, ns_error *err)
+{
+    const int number = file->stream ? open_stream(file->path) : -1;
+    const int fd = number >= 0    ? fcntl(number, F_DUPFD_CLOEXEC, 3)
+                   : file->stream ? open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC)
+                                  : open(file->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return fd >= 0 ? fd : ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", file->path, strerror(errno));
+}
+
+/* fsync of a file or folder by name. Filesystems that cannot sync folders say EINVAL: not an error of ours. */
+static int sync_path(const char *path, int flags)
+{
+    const int fd = open(path, flags | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int rc = fsync(fd);
+    if (rc != 0 && (errno == EINVAL || errno == EROFS))
+        rc = 0;
+    const int reason = errno;
+    close(fd);
+    errno = reason;
+    return rc;
+}
+
+int ns_atomic_commit(ns_atomic_file *file, ns_error *err)
+{
+    if (file->stream) {
+        ns_atomic_abort(file);
+        return NS_OK;
+    }
+    char *const folder = folder_of(file->path);
+    int rc = NS_OK;
+    if (!folder)
+        rc = ns_oom(err, file->path);
+    else if (sync_path(file->tmp, O_RDONLY) != 0)
+        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s (is the disk full?)", file->tmp, strerror(errno));
+    else if (rename(file->tmp, file->path) != 0)
+        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", file->path, strerror(errno));
+    else if (sync_path(folder, O_RDONLY | O_DIRECTORY) != 0)
+        rc = ns_fail(err, NS_E_IO, "%s: the folder could not be synced: %s", folder, strerror(errno));
+    free(folder);
+    ns_atomic_abort(file);   /* after the rename there is no temporary left to remove */
+    return rc;
+}
+
+void ns_atomic_abort(ns_atomic_file *file)
+{
+    if (!file)
+        return;
+    if (file->tmp)
+        unlink(file->tmp);
+    free(file->tmp);
+    free(file->path);
+    *file = (ns_atomic_file){0};
+}
+
+static int write_all(int fd, const char *data, size_t n)
+{
+    while (n > 0) {
+        const ssize_t put = write(fd, data, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        data += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+int ns_file_write(const char *path, const void *data, size_t n, ns_error *err)
+{
+    ns_atomic_file file;
+    int rc = ns_atomic_begin_text(&file, path, err);
+    if (rc < 0)
+        return rc;
+    const int fd = ns_atomic_open(&file, err);
+    if (fd < 0)
+        rc = fd;
+    else if (write_all(fd, data, n) != 0)
+        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(errno));
+    if (fd >= 0 && close(fd) != 0 && rc == NS_OK)
+        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(errno));
+    if (rc < 0) {
+        ns_atomic_abort(&file);
+        return rc;
+    }
+    return ns_atomic_commit(&file, err);
+}
+
+/* ---- is the output one of the inputs? ---- */
+
+enum { INPUT_DEPTH = 3 };       /* runs of checkpoints, and scans: OUT/shards/RUN/stepN.h5 */
+
+/* What a folder is read for: other files in it may be written again. */
+static bool is_read(const char *name, bool shards)
+{
+    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                        "model.safetensors.index.json", "run.json", "vocab.json", "merges.txt", "chat_template.jinja", "tokenizer.model"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return ns_ends(name, ".safetensors") || (shards && ns_ends(name, ".h5"));
+}
+
+static bool folder_reads(const char *folder, const struct stat *output, bool shards, int depth)
+{
+    char **names;
+    int64_t n;
+    bool found = false;
+    if (ns_folder_list(&names, &n, folder, NULL))
+        return false;
+    for (int64_t i = 0; i < n && !found; i++) {
+        struct stat st;
+        char *const path = ns_path_join(folder, names[i]);
+        if (path && stat(path, &st) == 0)
+            found = S_ISDIR(st.st_mode) ? depth > 0 && folder_reads(path, output, shards || strcmp(names[i], "shards") == 0, depth - 1)
+                                        : st.st_dev == output->st_dev && st.st_ino == output->st_ino && is_read(names[i], shards);
+        free(path);
+    }
+    ns_free_strings(names, n);
+    return found;
+}
+
+int ns_check_not_input(const char *output, const char *const *inputs, int64_t n, ns_error *err)
+{
+    struct stat out, in;
+    if (stat(output, &out) != 0 || !S_ISREG(out.st_mode))
+        return NS_OK;
+    for (int64_t i = 0; i < n; i++) {
+        if (stat(inputs[i], &in) != 0)
+            continue;
+        if (S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, false, INPUT_DEPTH) : in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+            return ns_fail(err, NS_E_ARG, "%s: the output is %s the input %s (name another file)", output, S_ISDIR(in.st_mode) ? "part of" : "also",
+                           inputs[i]);
+    }
+    return NS_OK;
+}

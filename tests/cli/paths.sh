@@ -1,0 +1,112 @@
+#!/bin/sh
+# paths.sh PROGRAM JSON_OK - outputs that are inputs, standard streams and pipes, names with commas.
+. "$(dirname "$0")/common.sh"
+
+refused() {   # refused FILE ARGS...: exit 2, says so, and FILE stays what it was
+    file=$1
+    shift
+    before=$(sha256sum <"$file")
+    expect 2 'the output is (also|part of)|is given twice' "$@"
+    [ "$before" = "$(sha256sum <"$file")" ] || fail "$*: $file was replaced"
+}
+
+run lab plant -o m
+run cases needle --model m --lengths 64 --depths 0.5 -o c.jsonl
+run score m --cases c.jsonl --probe retrieval_find -o s.h5
+cp c.jsonl c2.jsonl
+cp c.jsonl plain.jsonl
+
+# an output that is an input, by its name, a link, a hard link, or inside a folder that is read
+ln -s c.jsonl link.jsonl
+ln c.jsonl hard.jsonl
+mkdir blobs snapshot
+mv m/model.safetensors blobs/w
+ln -s ../blobs/w m/model.safetensors
+for out in c.jsonl ./c.jsonl link.jsonl hard.jsonl; do
+    refused c.jsonl score m --cases c.jsonl --probe retrieval_find -o $out
+    refused c.jsonl record m --cases c2.jsonl,c.jsonl --at hook_embed -o $out
+    refused c.jsonl ablate m --cases c.jsonl --heads 3.1 -o $out
+    refused c.jsonl patch m --cases c.jsonl --heads 3.1 -o $out
+done
+for out in m/model.safetensors m/config.json blobs/w; do
+    refused $out score m --cases c.jsonl --probe retrieval_find -o $out
+    refused $out record m --cases c.jsonl --at hook_embed -o $out
+    refused $out inspect m --arch-out $out
+    refused $out cases needle --model m --lengths 64 -o $out
+done
+refused s.h5 export csv s.h5 -o s.h5
+refused s.h5 export latex s.h5 -o s.h5
+refused s.h5 export notebook s.h5 -o s.h5
+refused s.h5 figure heads s.h5 -o s.h5
+refused s.h5 ablate m --cases c.jsonl --scores s.h5 -o s.h5
+expect 2 'is given twice|the output is also' score m --cases c.jsonl --probe retrieval_wu -o both.h5 --head-score both.h5
+[ ! -e both.h5 ] || fail "two outputs in one file"
+run lab plant -o runs --series 3 --retrieval 3.1 --births 20 --every 10
+run cases needle --model runs/step000000 --lengths 64 --depths 0.5 -o r.jsonl
+run scan runs --cases r.jsonl --probe retrieval_find -o scanned
+refused scanned/shards/runs/step000010.h5 merge scanned -o scanned/shards/runs/step000010.h5
+run merge scanned -o scanned/study.h5
+run merge scanned -o scanned/study.h5                    # a study is no input of the merge
+run score m --cases c.jsonl --probe retrieval_find -o m/scores.h5
+run score m --cases c.jsonl --probe retrieval_find -o m/scores.h5
+run cases check c.jsonl -o c.jsonl               # this one rewrites by intent
+run cases check c.jsonl -o again.jsonl
+cmp -s c.jsonl again.jsonl || fail "cases check -o onto itself is not what it writes elsewhere"
+
+# - is a standard stream; the answer then goes to standard error, and to nowhere with -q
+stream() {   # stream FILE ARGS...: what goes to standard output is FILE
+    want=$1
+    shift
+    "$NEEDLESCOPE" "$@" -o - >got 2>err </dev/null || fail "$* -o -: exit $?: $(cat err)"
+    cmp -s "$want" got || fail "$* -o - is not $want"
+    [ -s err ] || fail "$* -o -: no answer on standard error"
+    "$NEEDLESCOPE" "$@" -o /dev/stdout -q 2>err </dev/null | cmp -s "$want" - || fail "$* -o /dev/stdout is not $want"
+    [ ! -s err ] || fail "$* -o /dev/stdout -q says $(cat err)"
+    mkfifo pipe
+    timeout 60 cat pipe >got &
+    "$NEEDLESCOPE" "$@" -o pipe >/dev/null 2>err </dev/null || fail "$* -o pipe: exit $?: $(cat err)"
+    wait
+    cmp -s "$want" got || fail "$* -o pipe is not $want"
+    rm pipe
+    expect 2 '^needlescope .*--output -: --json goes to standard output too' "$@" -o - --json
+}
+stream plain.jsonl cases needle --model m --lengths 64 --depths 0.5
+run cases repeat --vocab 99 --length 64 -o repeat.jsonl
+stream repeat.jsonl cases repeat --vocab 99 --length 64
+run cases lab --count 2 -o lab.jsonl
+stream lab.jsonl cases lab --count 2
+run export csv s.h5 -o s.csv
+stream s.csv export csv s.h5
+run export latex s.h5 -o s.tex
+stream s.tex export latex s.h5
+run emergence scanned/study.h5 -o births.csv
+stream births.csv emergence scanned/study.h5
+run inspect m --arch-out arch.json
+"$NEEDLESCOPE" inspect m --arch-out - 2>err | cmp -s arch.json - || fail "inspect --arch-out - is not the file: $(cat err)"
+printf 'kept\n' >log
+"$NEEDLESCOPE" cases lab --count 2 -o - >>log 2>err || fail "cases lab -o - >>log"
+[ "$(head -1 log)" = kept ] && [ "$(wc -l <log)" -eq 3 ] || fail "-o - cuts what standard output is appended to"
+[ ! -e - ] || fail "a file called -"
+expect 2 "--output -: standard output cannot hold" score m --cases c.jsonl --probe retrieval_find -o -
+expect 2 "--output -: standard output cannot hold" figure heads s.h5 -o -
+expect 73 'a stream cannot hold' score m --cases c.jsonl --probe retrieval_find -o /dev/stdout
+
+for name in - /dev/stdin; do
+    "$NEEDLESCOPE" cases check $name <c.jsonl >out 2>err || fail "cases check $name: $(cat err)"
+    grep -q '^cases *1$' out || fail "cases check $name: $(cat out)"
+    "$NEEDLESCOPE" score m --cases $name --probe retrieval_find <c.jsonl >out 2>err || fail "score --cases $name: $(cat err)"
+    cat c.jsonl | "$NEEDLESCOPE" score m --cases $name --probe retrieval_find >out 2>err || fail "score --cases $name from a pipe: $(cat err)"
+done
+
+# names with commas; several files by commas or by giving the option again
+mkdir 'lr=0.1,seed=1'
+cp c.jsonl 'lr=0.1,seed=1/c.jsonl'
+cp s.h5 'lr=0.1,seed=1/s.h5'
+run score m --cases 'lr=0.1,seed=1/c.jsonl' --probe retrieval_find
+sed 's/"id": "/&b-/' c.jsonl >d.jsonl
+run score m --cases c.jsonl,d.jsonl --probe retrieval_find -o two.h5
+run score m --cases c.jsonl --cases d.jsonl --probe retrieval_find -o again.h5
+[ "$("$NEEDLESCOPE" verify two.h5 --json | grep content_sha256)" = "$("$NEEDLESCOPE" verify again.h5 --json | grep content_sha256)" ] ||
+    fail "--cases a,b is not --cases a --cases b"
+expect 66 'lr=0.1: cannot be read' score m --cases 'lr=0.1,seed=2/c.jsonl' --probe retrieval_find
+finish
