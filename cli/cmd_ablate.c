@@ -18,7 +18,7 @@ typedef struct ablate_settings {
     int         scope;
     cli_model_settings model;
 } ablate_settings;
-static const ablate_settings defaults = {.which = CLI_CHOICE_OF_HEADS, .draws = 20, .loss_cases = 16};
+static const ablate_settings defaults = {.loss_cases = -1};
 
 #define FIELD(name) offsetof(ablate_settings, name)
 static const cli_option options[] = {
@@ -35,19 +35,37 @@ static const cli_option options[] = {
 
 /* ---- what is asked ---- */
 
-static int read_modes(cli *app, const cli_words *words, unsigned *out)
+/* Out of the names, or the default: knockout only where the scope holds rows of it. */
+static int read_modes(cli *app, const ablate_settings *s, unsigned *out)
 {
     static const char *const known[] = {"zero_z", "mean_z", "uniform_attn", "knockout"};
     static const ns_edit_mode modes[] = {NS_EDIT_ZERO_Z, NS_EDIT_MEAN_Z, NS_EDIT_UNIFORM_ATTN, NS_EDIT_KNOCKOUT};
-    *out = words->n ? 0 : 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_MEAN_Z | 1u << NS_EDIT_KNOCKOUT;
-    for (int64_t i = 0; i < words->n; i++) {
+    const bool prefill = s->scope == NS_SCOPE_PREFILL;
+    *out = s->modes.n ? 0 : 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_MEAN_Z | (prefill ? 0 : 1u << NS_EDIT_KNOCKOUT);
+    for (int64_t i = 0; i < s->modes.n; i++) {
         int k = 0;
-        while (k < 4 && strcmp(words->list[i], known[k]))
+        while (k < 4 && strcmp(s->modes.list[i], known[k]))
             k++;
         if (k == 4)
-            return ns_fail(&app->err, NS_E_ARG, "--mode %s: there are zero_z, mean_z, uniform_attn and knockout", words->list[i]);
+            return ns_fail(&app->err, NS_E_ARG, "--mode %s: there are zero_z, mean_z, uniform_attn and knockout", s->modes.list[i]);
         *out |= 1u << modes[k];
     }
+    if (prefill && !s->modes.n)
+        cli_note(app, "knockout is left out: it edits the rows that say the answer, and --scope prefill has none of them");
+    return NS_OK;
+}
+
+static int check(cli *app, const ablate_settings *s, unsigned modes)
+{
+    const int rc = cli_check_choice(app, &s->which);
+    if (rc)
+        return rc;
+    if (!s->which.heads.n && !s->which.scores)
+        return ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
+    if (s->scope == NS_SCOPE_PREFILL && modes & 1u << NS_EDIT_KNOCKOUT)
+        return ns_fail(&app->err, NS_E_ARG, "--mode knockout with --scope prefill: knockout edits the rows that say the answer, and none of the prompt's");
+    if (s->loss_cases > 0 && modes == 1u << NS_EDIT_KNOCKOUT)
+        return ns_fail(&app->err, NS_E_ARG, "--loss-cases with --mode knockout alone: it edits no row of the prompt, so it has no loss");
     return NS_OK;
 }
 
@@ -80,7 +98,7 @@ static void put_target(cli_out *o, const ns_ablation *a, int k)
     row(o, "", "  most", &most);
 }
 
-static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const cli_heads *heads)
+static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const cli_chosen *heads)
 {
     char *const text = ns_heads_text(heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
@@ -113,12 +131,12 @@ static int write_out(cli *app, const ns_opened *m, const ns_ablation *a, const c
     return rc;
 }
 
-static int run(cli *app, const ablate_settings *s, const ns_opened *m, const ns_cases *cases, const cli_heads *heads, unsigned modes, ns_ablation **out)
+static int run(cli *app, const ablate_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, unsigned modes, ns_ablation **out)
 {
     cli_progress progress = cli_progress_begin(app, "ablate");
-    const ns_ablate_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .modes = modes,
+    const ns_ablate_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .scores_sha256 = cli_scores_sha256(heads), .modes = modes,
                                      .scope = (ns_edit_scope)s->scope, .draws = (int)s->draws, .seed = (uint64_t)s->seed,
-                                     .loss_cases = s->loss_cases ? (int)s->loss_cases : -1, .progress = cli_progress_update, .cancelled = cli_cancelled,
+                                     .loss_cases = s->loss_cases < 0 ? 0 : s->loss_cases ? (int)s->loss_cases : -1, .progress = cli_progress_update, .cancelled = cli_cancelled,
                                      .user = &progress};
     const int rc = ns_ablate(out, m->model, cases, &params, &app->err);
     cli_progress_end(&progress);
@@ -131,16 +149,15 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     const ablate_settings *const s = settings;
     ns_opened *m = NULL;
     ns_cases cases = {0};
-    cli_heads heads = {0};
+    cli_chosen heads = {0};
     ns_ablation *a = NULL;
     cli_out o = {0};
     unsigned modes = 0;
     bool nothing = false;
-    int rc = read_modes(app, &s->modes, &modes);
-    rc = rc ? rc : cli_choose_heads(app, &s->which, &heads);
-    if (rc == NS_OK && heads.n == 0)
-        rc = ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
+    int rc = read_modes(app, s, &modes);
+    rc = rc ? rc : check(app, s, modes);
     rc = rc ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc ? rc : cli_choose_heads(app, &s->which, m->arch, &heads);
     rc = rc ? rc : cli_open_cases(app, m, &s->cases, &cases);
     rc = rc ? rc : cli_open_weights(app, m);
     if (rc == NS_OK) {
@@ -152,6 +169,7 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.ablate/1");
         describe(&o, m, a, &heads);
+        cli_say_scores(app, &o, s->which.scores, a->scores_sha256, a->scores_are_of, ns_model_weights_sha256(m->model));
         nothing = a->list[0].answered == 0;
         rc = s->out ? cli_out_written(app, &o, s->out) : NS_OK;
     }
@@ -176,6 +194,8 @@ const cli_command cli_cmd_ablate = {
                    "are, 1.5; of the same layer before its neighbours before the model; drawn at random. The answer says how like they are, from how far and out of how many, "
                    "and calls them matched only where all of them lie within that factor. The control of knockout is the same heads in the same rows, with other keys hidden, "
                    "of as much weight at most. The file holds every draw.\n\n"
+                   "Heads chosen by --scores may be those of other weights: that is said, here and in the file. A knockout edits the rows that say the answer, so --scope prefill, which "
+                   "has none of them, goes with the other modes.\n\n"
                    "Accuracy is given for the first content token and for the rest: a seven-digit value is found once and then continued. The loss is that of ordinary "
                    "prompt text under the same edit at all rows: a head whose loss breaks everything is no retrieval head. With a --scope of decode only the rows that say "
                    "the answer are edited, and the prompt is computed once for all conditions.\n\n"

@@ -19,7 +19,7 @@ typedef struct patch_settings {
     bool        no_map;
     cli_model_settings model;
 } patch_settings;
-static const patch_settings defaults = {.which = CLI_CHOICE_OF_HEADS, .draws = 20, .resamples = 1000, .list = 10};
+static const patch_settings defaults = {.list = -1};
 
 #define FIELD(name) offsetof(patch_settings, name)
 static const cli_option options[] = {
@@ -36,6 +36,21 @@ static const cli_option options[] = {
     {0},
 };
 #undef FIELD
+
+static int check(cli *app, const patch_settings *s)
+{
+    const bool set = s->which.heads.n || s->which.scores;
+    const int rc = cli_check_choice(app, &s->which);
+    if (rc)
+        return rc;
+    if (s->no_map && !set)
+        return ns_fail(&app->err, NS_E_ARG, "nothing to patch: --no-map leaves out the map, and there is no set of heads (--heads L.H,... or --scores FILE)");
+    if (s->no_map && s->list >= 0)
+        return ns_fail(&app->err, NS_E_ARG, "--list prints heads of the map, which --no-map leaves out");
+    if (s->draws && !set)
+        return ns_fail(&app->err, NS_E_ARG, "--draws is of the controls of a set: it goes with --heads or --scores");
+    return NS_OK;
+}
 
 /* ---- the answer ---- */
 
@@ -84,7 +99,7 @@ static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
     return NS_OK;
 }
 
-static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching *p, const cli_heads *heads, int64_t list)
+static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching *p, const cli_chosen *heads, int64_t list)
 {
     char *const text = ns_heads_text(heads->list, heads->n);
     cli_out_text(o, "model", "model", m->name);
@@ -121,10 +136,10 @@ static int write_out(cli *app, const ns_opened *m, const ns_patching *p, const c
     return rc;
 }
 
-static int run(cli *app, const patch_settings *s, const ns_opened *m, const ns_cases *cases, const cli_heads *heads, ns_patching **out)
+static int run(cli *app, const patch_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, ns_patching **out)
 {
     cli_progress progress = cli_progress_begin(app, "patch");
-    const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .no_map = s->no_map,
+    const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .scores_sha256 = cli_scores_sha256(heads), .no_map = s->no_map,
                                     .site = (ns_patch_site)s->site, .all_rows = s->rows == 1, .noising = s->direction == 1, .draws = (int)s->draws, .resamples = (int)s->resamples,
                                     .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     const int rc = ns_patch(out, m->model, cases, &params, &app->err);
@@ -138,12 +153,13 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
     const patch_settings *const s = settings;
     ns_opened *m = NULL;
     ns_cases cases = {0};
-    cli_heads heads = {0};
+    cli_chosen heads = {0};
     ns_patching *p = NULL;
     cli_out o = {0};
     bool nothing = false;
-    int rc = cli_choose_heads(app, &s->which, &heads);
+    int rc = check(app, s);
     rc = rc ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc ? rc : cli_choose_heads(app, &s->which, m->arch, &heads);
     rc = rc ? rc : cli_open_cases(app, m, &s->cases, &cases);
     rc = rc ? rc : cli_open_weights(app, m);
     if (rc == NS_OK) {
@@ -154,7 +170,8 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
         rc = write_out(app, m, p, s->out);
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.patch/1");
-        rc = describe(app, &o, m, p, &heads, s->list);
+        rc = describe(app, &o, m, p, &heads, s->list < 0 ? 10 : s->list);
+        cli_say_scores(app, &o, s->which.scores, p->scores_sha256, p->scores_are_of, ns_model_weights_sha256(m->model));
         nothing = isnan(p->list[0].recovery.value);
     }
     if (rc == NS_OK)

@@ -17,13 +17,15 @@ typedef struct record_settings {
     cli_model_settings model;
 } record_settings;
 
+static const record_settings defaults = {.maps = -1, .dtype = -1};
+
 #define FIELD(name) offsetof(record_settings, name)
 static const cli_option options[] = {
     {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to run, JSONL"},
     {"at", 'a', CLI_WORDS, FIELD(at), "GLOB,...", "hook points (inspect --points lists them; default blocks.*.attn.hook_pattern)"},
     {"rows", 'r', CLI_TEXT, FIELD(rows), "ROWS", "query positions to keep: all, answer, probe, last:N, span:NAME, or 0,5,-1"},
-    {"maps", 0, CLI_CHOICE, FIELD(maps), "KIND", "how attention is kept", "stats+topk|dense|rows|topk|pooled|stats"},
-    {"dtype", 0, CLI_CHOICE, FIELD(dtype), "TYPE", "numbers on disk", "f16|f32"},
+    {"maps", 0, CLI_CHOICE, FIELD(maps), "KIND", "how attention is kept (default stats+topk)", "stats+topk|dense|rows|topk|pooled|stats"},
+    {"dtype", 0, CLI_CHOICE, FIELD(dtype), "TYPE", "numbers on disk (default f16)", "f16|f32"},
     {"top-k", 'k', CLI_INT, FIELD(top_k), "K", "keys of a row in topk (default 32)", NULL, 1, 1 << 20},
     {"pool-block", 0, CLI_INT, FIELD(pool_block), "N", "positions in a block of pooled maps (default: at most 128 blocks along each axis)",
      NULL, 1, 1 << 20},
@@ -58,6 +60,44 @@ static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *posit
     if (cli_value_ints(text, positions, &app->err) < 0)
         return ns_fail(&app->err, NS_E_ARG, "--rows %s: expected all, answer, probe, last:N, span:NAME, or positions such as 0,5,-1", text);
     *rows = (ns_rows){.kind = NS_ROWS_LIST, .n = positions->n, .positions = positions->list};
+    return NS_OK;
+}
+
+/* ---- options that go together ---- */
+
+typedef struct asked { bool maps, others; } asked;      /* attention patterns; other points */
+
+static void ask(const ns_arch *arch, const ns_recorder_params *p, asked *out)
+{
+    char name[64];
+    for (int point = 0; point < NS_N_POINTS; point++)
+        for (int64_t l = -1; l < arch->n_layers; l++)
+            for (int i = 0; i < p->n_at && ns_point_exists(arch, (ns_point)point, l); i++) {
+                ns_point_format((ns_point)point, l, name, sizeof name);
+                const bool named = ns_glob(p->at[i], name);
+                out->maps |= named && point == NS_POINT_PATTERN;
+                out->others |= named && point != NS_POINT_PATTERN;
+            }
+}
+
+static unsigned bit(ns_maps_kind kind) { return 1u << kind; }
+
+/* What an option is of: kinds of maps, activations too. Given where neither is recorded it would change nothing. */
+static int check(cli *app, const record_settings *s, const ns_arch *arch, const ns_recorder_params *p)
+{
+    const unsigned topk = bit(NS_MAPS_TOPK) | bit(NS_MAPS_STATS_TOPK), cells = ~bit(NS_MAPS_STATS);
+    const struct { const char *name; bool given, of_others; unsigned kinds; const char *what; } of[] = {
+        {"--rows", s->rows != NULL, true, topk | bit(NS_MAPS_ROWS), "the rows of activations and of --maps rows, topk and stats+topk"},
+        {"--top-k", s->top_k > 0, false, topk, "--maps topk and stats+topk"},
+        {"--pool-block", s->pool_block > 0, false, bit(NS_MAPS_POOLED), "--maps pooled"},
+        {"--maps", s->maps >= 0, false, ~0u, "attention patterns"},
+        {"--dtype", s->dtype >= 0, true, cells, "activations and cells of maps; stats are float32"},
+    };
+    asked at = {0};
+    ask(arch, p, &at);
+    for (size_t i = 0; i < sizeof of / sizeof *of && (at.maps || at.others); i++)      /* a glob that matches nothing is another error */
+        if (of[i].given && !(at.others && of[i].of_others) && !(at.maps && of[i].kinds & bit(p->maps)))
+            return ns_fail(&app->err, NS_E_ARG, "%s is of %s, and none is recorded here (--at, --maps %s)", of[i].name, of[i].what, ns_maps_kind_name(p->maps));
     return NS_OK;
 }
 
@@ -107,8 +147,8 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     static const char *const every_map[] = {"blocks.*.attn.hook_pattern"};
     static const ns_dtype dtypes[] = {NS_F16, NS_F32};   /* in the order of --dtype's choices */
     ns_recorder_params params = {
-        .size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1, .maps = (ns_maps_kind)s->maps,
-        .dtype = dtypes[s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes,
+        .size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1, .maps = s->maps < 0 ? NS_MAPS_STATS_TOPK : (ns_maps_kind)s->maps,
+        .dtype = dtypes[s->dtype < 0 ? 0 : s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes,
     };
     cli_ints positions = {0};
     ns_opened *m = NULL;
@@ -119,6 +159,8 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     int rc = s->rows ? parse_rows(app, s->rows, &params.rows, &positions) : NS_OK;
     if (rc == NS_OK)
         rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    if (rc == NS_OK)
+        rc = check(app, s, m->arch, &params);
     if (rc == NS_OK)
         rc = cli_open_cases(app, m, &s->cases, &cases);
     if (rc == NS_OK)
@@ -141,7 +183,7 @@ const cli_command cli_cmd_record = {
     .name = "record", .section = "Measure", .summary = "Records attention maps and activations of the cases to HDF5",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(record_settings, model)}},
-    .settings_size = sizeof(record_settings),
+    .settings_size = sizeof(record_settings), .defaults = &defaults,
     .description = "Attention patterns are kept in one of six forms: whole maps (dense), chosen rows (rows), the largest keys of chosen "
                    "rows (topk), maps pooled to bins (pooled), numbers about each row (stats), or stats and topk together, which is "
                    "small and the default. Everything else is stored as activations. The size is estimated first, and a recording above "

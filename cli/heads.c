@@ -9,8 +9,8 @@
 const cli_option cli_heads_options[] = {
     {"heads", 'm', CLI_HEADS, FIELD(heads), "L.H,...", "these heads"},
     {"scores", 0, CLI_FILE, FIELD(scores), "FILE", "instead: the best heads of a score file"},
-    {"by", 0, CLI_TEXT, FIELD(by), "SCORE", "by this score (default retrieval_find)"},
-    {"top", 'k', CLI_INT, FIELD(top), "K", "so many of them (default 4)", NULL, 1, 4096},
+    {"by", 0, CLI_TEXT, FIELD(by), "SCORE", "by this score of the file (default retrieval_find)"},
+    {"top", 'k', CLI_INT, FIELD(top), "K", "so many of the file (default 4)", NULL, 1, 4096},
     {0},
 };
 #undef FIELD
@@ -23,54 +23,93 @@ int cli_ranks(cli *app, const ns_study *study, const char *score, ns_score_meani
     return rc;
 }
 
-static int take_best(cli *app, const cli_choice_of_heads *s, const ns_study *study, const float *values, const ns_score_meaning *meaning, cli_heads *out)
+static int take_best(cli *app, const char *path, const char *by, int64_t top, const ns_study *study, const float *values, const ns_score_meaning *meaning, cli_chosen *out)
 {
     char note[120];
     const ns_study_shape size = ns_study_size(study);
-    const int64_t n = size.L * size.H, k = s->top < n ? s->top : n;
+    const int64_t n = size.L * size.H, k = top < n ? top : n;
     int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
-    int rc = best && ns_grow(&out->list, &out->capacity, k, sizeof *out->list) ? NS_OK : ns_oom(&app->err, "heads");
+    out->list = ns_alloc_array((size_t)k, sizeof *out->list);
+    int rc = best && out->list ? NS_OK : ns_oom(&app->err, "heads");
     const ns_best_cut cut = rc == NS_OK ? ns_best(values, n, k, meaning, best) : (ns_best_cut){0};
     for (out->n = 0; out->n < cut.n; out->n++)
         out->list[out->n] = (ns_head){best[out->n] / size.H, best[out->n] % size.H};
     ns_best_note(&cut, k, note, sizeof note);
     if (rc == NS_OK && !cut.n)
-        rc = ns_fail(&app->err, NS_E_ARG, "%s: no head scores anything by %s (choose another --by)", s->scores, s->by);
+        rc = ns_fail(&app->err, NS_E_ARG, "%s: no head scores anything by %s (choose another --by)", path, by);
     else if (rc == NS_OK && note[0])
-        cli_note(app, "--by %s: %s", s->by, note);
+        cli_note(app, "--by %s: %s", by, note);
     free(best);
     return rc;
 }
 
-static int best_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
+/* One checkpoint, of as many layers and heads as the model: its heads are the model's. */
+static int check_file(cli *app, const char *path, const ns_study *study, const ns_arch *arch)
 {
+    const ns_study_shape size = ns_study_size(study);
+    const int64_t H = ns_arch_max_heads(arch);
+    if (!ns_study_is_one(study))
+        return ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; --scores takes the file of one (needlescope score -o)", path);
+    if (size.L != arch->n_layers || size.H != H)
+        return ns_fail(&app->err, NS_E_ARG, "--scores %s: of a model of %lld layers and %lld heads; this one has %lld and %lld", path, (long long)size.L,
+                       (long long)size.H, (long long)arch->n_layers, (long long)H);
+    return NS_OK;
+}
+
+static int best_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arch, cli_chosen *out)
+{
+    const char *const by = s->by ? s->by : "retrieval_find";
     ns_study *study;
     ns_score_meaning meaning;
     const float *values;
     int rc = ns_study_open(&study, s->scores, &app->err);
     if (rc)
         return rc;
-    rc = ns_study_is_one(study) ? NS_OK : ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; --scores takes the file of one (needlescope score -o)", s->scores);
-    rc = rc ? rc : cli_ranks(app, study, s->by, &meaning);
-    rc = rc ? rc : ns_study_score(study, s->by, &values, &app->err);
-    rc = rc ? rc : take_best(app, s, study, values, &meaning, out);
+    const char *const weights = ns_file_fact(ns_study_file(study), "weights_sha256");
+    snprintf(out->scores_sha256, sizeof out->scores_sha256, "%s", weights ? weights : "");
+    out->by_scores = true;
+    rc = check_file(app, s->scores, study, arch);
+    rc = rc ? rc : cli_ranks(app, study, by, &meaning);
+    rc = rc ? rc : ns_study_score(study, by, &values, &app->err);
+    rc = rc ? rc : take_best(app, s->scores, by, s->top ? s->top : 4, study, values, &meaning, out);
     ns_study_close(study);
     return rc;
 }
 
-int cli_choose_heads(cli *app, const cli_choice_of_heads *s, cli_heads *out)
+int cli_check_choice(cli *app, const cli_choice_of_heads *s)
 {
-    *out = (cli_heads){0};
     if (s->heads.n && s->scores)
         return ns_fail(&app->err, NS_E_ARG, "--heads or --scores, not both");
+    if (!s->scores && (s->by || s->top))
+        return ns_fail(&app->err, NS_E_ARG, "%s chooses heads of a score file: it goes with --scores FILE%s", s->by ? "--by" : "--top", s->heads.n ? ", not with --heads" : "");
+    return NS_OK;
+}
+
+int cli_choose_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arch, cli_chosen *out)
+{
+    *out = (cli_chosen){0};
     if (s->scores)
-        return best_heads(app, s, out);
-    if (s->heads.n && !ns_grow(&out->list, &out->capacity, s->heads.n, sizeof *out->list))
+        return best_heads(app, s, arch, out);
+    out->list = ns_alloc_array((size_t)s->heads.n, sizeof *out->list);
+    if (!out->list)
         return ns_oom(&app->err, "heads");
     if (s->heads.n)
         memcpy(out->list, s->heads.list, (size_t)s->heads.n * sizeof *out->list);
     out->n = s->heads.n;
     return NS_OK;
+}
+
+void cli_say_scores(cli *app, cli_out *o, const char *scores, const char *scores_sha256, const char *are_of, const char *weights_sha256)
+{
+    if (!are_of)
+        return;
+    cli_out_text(o, "scores_are_of", "scores are of", are_of);
+    cli_out_text(o, "scores_weights_sha256", NULL, scores_sha256[0] ? scores_sha256 : NULL);
+    cli_out_text(o, "weights_sha256", NULL, weights_sha256);
+    if (strcmp(are_of, "other weights") == 0)
+        cli_note(app, "--scores %s: scores of other weights (%.12s...) than this model's (%.12s...): its heads are those of another checkpoint", scores, scores_sha256, weights_sha256);
+    else if (strcmp(are_of, "unknown weights") == 0)
+        cli_note(app, "--scores %s: it is not known whether the scores are of this model's weights (%s)", scores, weights_sha256 ? "the file has no weights_sha256" : "--no-hash");
 }
 
 void cli_say_controls(cli_out *o, const ns_match *m)

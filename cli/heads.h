@@ -8,10 +8,20 @@
 #include "cli/out.h"
 
 typedef struct cli_choice_of_heads { cli_heads heads; const char *scores, *by; int64_t top; } cli_choice_of_heads;
-#define CLI_CHOICE_OF_HEADS {.by = "retrieval_find", .top = 4}
 extern const cli_option cli_heads_options[];
-/* free(out->list); none when neither was asked for. NS_E_ARG when both were, and for a score that the file lacks. */
-int cli_choose_heads(cli *, const cli_choice_of_heads *, cli_heads *out);
+typedef struct cli_chosen {
+    ns_head *list;  int64_t n;           /* free(list) */
+    bool     by_scores;
+    char     scores_sha256[65];          /* the weights whose scores chose them; "" = that file does not say */
+} cli_chosen;
+/* NS_E_ARG for options that do not go together; n = 0: neither was asked for. */
+int cli_check_choice(cli *, const cli_choice_of_heads *);
+/* NS_E_ARG also for a score that the file lacks, and for scores of another shape than the model's. */
+int cli_choose_heads(cli *, const cli_choice_of_heads *, const ns_arch *, cli_chosen *out);
+/* What an intervention is told of the choice; NULL where heads were named. */
+static inline const char *cli_scores_sha256(const cli_chosen *c) { return c->by_scores ? c->scores_sha256 : NULL; }
+/* Scores of other weights can be meant: a note, and facts of the answer. are_of as ns_scores_are_of; NULL says nothing. */
+void cli_say_scores(cli *, cli_out *, const char *scores, const char *scores_sha256, const char *are_of, const char *weights_sha256);
 /* How like the controls are: a sentence, and its numbers in JSON; nothing where none was drawn. */
 void cli_say_controls(cli_out *, const ns_match *);
 

@@ -68,6 +68,8 @@ static int check_heads(const ns_ablating *a)
         return ns_fail(a->err, NS_E_ARG, "no heads to silence");
     if (!a->p->modes)
         return ns_fail(a->err, NS_E_ARG, "no mode of ablation");
+    if (a->p->scope == NS_SCOPE_PREFILL && a->p->modes & 1u << NS_EDIT_KNOCKOUT)
+        return ns_fail(a->err, NS_E_ARG, "mode knockout with scope prefill: it edits the rows that say the answer, and none of the prompt's");
     for (int i = 0; i < a->p->n_heads; i++)
         for (int k = 0; k < i; k++)
             if (ns_head_is(a->p->heads[i], a->p->heads[k]))
@@ -109,6 +111,8 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     o->H = ns_arch_max_heads(a.arch);
     o->scope = params->scope;
     o->seed = params->seed;
+    o->scores_are_of = ns_scores_are_of(params->scores_sha256, ns_model_weights_sha256(model));
+    snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
     int rc = check_heads(&a);
     rc = rc ? rc : choose_cases(&a, cases);
     rc = rc ? rc : hash_cases(&a);

@@ -96,10 +96,12 @@ int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *fac
     char seed[32], *const dropped = ns_drops_text(&(ns_drops){o->dropped, o->n_reasons});
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
     const ns_fact own[] = {{"kind", "ablation", false}, {"scope", scopes[o->scope], false}, {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false},
-                           {"dropped", dropped ? dropped : "", false}};
+                           {"dropped", dropped ? dropped : "", false},
+                           {"scores_are_of", o->scores_are_of ? o->scores_are_of : "", false}, {"scores_weights_sha256", o->scores_sha256, false}};
+    const int n_own = (int)(sizeof own / sizeof *own) - (o->scores_are_of ? 0 : 2);         /* the last two are of heads chosen by scores */
     ns_table_writer *w = NULL;
     int rc = dropped ? NS_OK : ns_oom(err, "facts");
-    rc = rc ? rc : ns_table_create_with(&w, path, own, (int)(sizeof own / sizeof *own), facts, n_facts, err);
+    rc = rc ? rc : ns_table_create_with(&w, path, own, n_own, facts, n_facts, err);
     rc = rc ? rc : ns_table_count(w, "condition", o->n, err);
     rc = rc ? rc : ns_table_count(w, "case", o->n_cases, err);
     rc = rc ? rc : ns_table_count(w, "layer", o->L, err);

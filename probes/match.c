@@ -69,6 +69,15 @@ int ns_match_of(ns_match *m, const ns_stand_in *list, int64_t n_draws, int64_t n
 
 /* ---- in words ---- */
 
+const char *ns_scores_are_of(const char *scores_sha256, const char *weights_sha256)
+{
+    if (!scores_sha256)
+        return NULL;
+    if (!scores_sha256[0] || !weights_sha256 || !weights_sha256[0])
+        return "unknown weights";
+    return strcmp(scores_sha256, weights_sha256) == 0 ? "this model's weights" : "other weights";
+}
+
 static void say_how_near(const ns_match *m, char *out, size_t size)
 {
     const long long n = m->n, matched = m->n_matched, narrowly = m->within[0];

@@ -308,6 +308,8 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     o->all_rows = params->all_rows;
     o->noising = params->noising;
     o->seed = params->seed;
+    o->scores_are_of = ns_scores_are_of(params->scores_sha256, ns_model_weights_sha256(model));
+    snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
     int rc = check_heads(&r);
     rc = rc ? rc : choose_pairs(&r, cases);
     rc = rc ? rc : hash_pairs(&r);

@@ -199,6 +199,8 @@ static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, ns_erro
     int rc = from->mode >= 0 && from->mode < NS_EDIT_N_MODES ? NS_OK : ns_fail(err, NS_E_ARG, "edit mode %d does not exist", (int)from->mode);
     for (int i = 0; i < from->n_heads && rc == NS_OK; i++)
         rc = check_head(arch, from, i, err);
+    if (rc == NS_OK && is_knockout(from->mode) && from->scope == NS_SCOPE_PREFILL)
+        rc = ns_fail(err, NS_E_ARG, "mode %s with scope prefill: it edits the rows that say the answer, and none of the prompt's", ns_edit_mode_name(from->mode));
     if (rc == NS_OK && from->mode == NS_EDIT_MEAN_Z && !from->mean)
         rc = ns_fail(err, NS_E_ARG, "mean_z needs the means");
     if (rc)

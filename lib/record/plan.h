@@ -59,6 +59,5 @@ void ns_plan_chunk(const ns_plan_track *, const ns_plan_case *, int64_t *rows, i
 /* Key chunks [lo, hi) that rows [first, last] of the track can see at this layer. */
 void ns_plan_key_chunks(const ns_plan *, const ns_plan_track *, const ns_plan_case *, int64_t layer, int64_t first, int64_t last,
                         int64_t *lo, int64_t *hi);
-const char *ns_maps_kind_name(ns_maps_kind);
 
 #endif

@@ -125,7 +125,8 @@ def means(referee, cases, scope):
 
 def check(tool, folder, path, heads, scope, work):
     out = os.path.join(work, "a.h5")
-    call(tool, "ablate", folder, "--cases", path, "--heads", heads, "--mode", MODES, "--scope", scope, "--draws", "6", "--loss-cases", "0", "-q", "-o", out)
+    modes = MODES.replace(",knockout", "") if scope == "prefill" else MODES       # which has no row that a knockout edits
+    call(tool, "ablate", folder, "--cases", path, "--heads", heads, "--mode", modes, "--scope", scope, "--draws", "6", "--loss-cases", "0", "-q", "-o", out)
     cases = {c["id"]: c for c in map(json.loads, open(path))}
     referee = Referee(folder)
     with h5py.File(out) as f:

@@ -25,7 +25,7 @@ NS_API const char *ns_edit_mode_name(ns_edit_mode);        /* "zero_z" */
 typedef struct ns_edit {
     size_t         size;
     ns_edit_mode   mode;
-    ns_edit_scope  scope;      /* knockouts: decode rows, whatever it says */
+    ns_edit_scope  scope;      /* knockouts: decode rows; NS_SCOPE_PREFILL is refused, since none of them is in it */
     const ns_head *heads; int n_heads;                /* (layer, head), copied */
     const float   *mean;       /* NS_EDIT_MEAN_Z: [n_heads, d], d the largest head_dim; copied */
     const char    *span;       /* knockouts: spans called so, or so with a number behind (needle, needle.1); NULL = "needle" */

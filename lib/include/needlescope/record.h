@@ -69,6 +69,7 @@ NS_API void ns_hdf5_version(char *buf, size_t n);
 
 /* ---- the recorder: hooks that write what they see ---- */
 typedef enum ns_maps_kind { NS_MAPS_STATS_TOPK = 0, NS_MAPS_DENSE, NS_MAPS_ROWS, NS_MAPS_TOPK, NS_MAPS_POOLED, NS_MAPS_STATS } ns_maps_kind;
+NS_API const char *ns_maps_kind_name(ns_maps_kind);       /* "stats+topk" */
 typedef struct ns_recorder_params {
     size_t            size;
     const char *const *at;  int n_at;        /* globs; pattern points are stored by `maps`, everything else as activations */

@@ -16,6 +16,7 @@ NS_BEGIN
 typedef struct ns_ablate_params {
     size_t         size;
     const ns_head *heads; int n_heads;       /* the target set: (layer, head) */
+    const char    *scores_sha256;                 /* weights_sha256 of the scores that chose them, "" = not known; NULL = no scores did */
     unsigned       modes;                         /* 1u << NS_EDIT_ZERO_Z | ...; zero_z, mean_z, uniform_attn, knockout */
     ns_edit_scope  scope;
     int            draws;                         /* controls a mode; 0 = 20 */
@@ -54,6 +55,7 @@ typedef struct ns_ablation {
     ns_dropped   *dropped;  int n_reasons;        /* cases that were left out, by reason */
     ns_edit_scope scope;
     uint64_t      seed;
+    char          scores_sha256[65];  const char *scores_are_of;      /* ns_scores_are_of */
     char          cases_sha256[65];
 } ns_ablation;
 

@@ -51,5 +51,9 @@ NS_API const char *ns_match_name(const ns_match *);
 /* Out of a file of ablate or patch; n = 0 where it has no such controls. */
 NS_API NS_MUST_CHECK int ns_match_read(ns_match *out, const ns_file *, ns_error *);
 
+/* The heads of a set were chosen by scores of these weights: "this model's weights", "other weights", or "unknown weights" where one hash is not known. NULL for
+ * scores_sha256 = NULL: they were named. */
+NS_API const char *ns_scores_are_of(const char *scores_sha256, const char *weights_sha256);
+
 NS_END
 #endif

@@ -27,6 +27,7 @@ NS_API const char *ns_patch_site_name(ns_patch_site);      /* "z", "q", "k", "v"
 typedef struct ns_patch_params {
     size_t         size;
     const ns_head *heads; int n_heads;       /* a set that is patched together, beside controls (control.h); 0 = none */
+    const char    *scores_sha256;                 /* weights_sha256 of the scores that chose them, "" = not known; NULL = no scores did */
     ns_patch_site  site;
     bool           no_map;                        /* leave out the map: each head by itself */
     bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
@@ -69,6 +70,7 @@ typedef struct ns_patching {
     ns_patch_site site;
     bool      all_rows, noising;
     uint64_t  seed;
+    char      scores_sha256[65];  const char *scores_are_of;          /* ns_scores_are_of */
     char      cases_sha256[65];
 } ns_patching;
 

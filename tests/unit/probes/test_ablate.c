@@ -57,7 +57,8 @@ static void threads_change_no_bit(void **state)
 {
     (void)state;
     for (ns_edit_scope scope = NS_SCOPE_ALL; scope <= NS_SCOPE_DECODE; scope++) {
-        ns_ablation *const a = run(1, scope, ALL_MODES), *const b = run(3, scope, ALL_MODES);
+        const unsigned modes = scope == NS_SCOPE_PREFILL ? ALL_MODES & ~(1u << NS_EDIT_KNOCKOUT) : ALL_MODES;
+        ns_ablation *const a = run(1, scope, modes), *const b = run(3, scope, modes);
         same_bits(a, b);
         ns_ablation_free(a);
         ns_ablation_free(b);
@@ -94,6 +95,10 @@ static void refusals(void **state)
     assert_int_equal(ns_ablate(&a, m.model, &cases, &params, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "named twice"));
     params.heads = heads;
+    params.scope = NS_SCOPE_PREFILL;
+    assert_int_equal(ns_ablate(&a, m.model, &cases, &params, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "knockout with scope prefill"));
+    params.scope = NS_SCOPE_ALL;
     ns_cases none = {0};
     assert_int_equal(ns_ablate(&a, m.model, &none, &params, &err), NS_E_ARG);
     assert_null(a);
@@ -152,7 +157,7 @@ static void scores_under_edits(void **state)
         assert_int_equal(f.n_cases, cases.n);
         assert_int_equal(f.first_right, mode == NS_EDIT_NOOP ? cases.n : 0);
         assert_int_equal(f.n_axes, 4);                        /* case, answer, layer, head */
-        assert_int_equal(f.n_texts, 4);                       /* ids, value types, templates, layer kinds */
+        assert_int_equal(f.n_texts, 5);                       /* ids, value types, templates, twins, layer kinds */
         assert_true(f.n_arrays > 20);
         assert_int_equal(ns_scores_each(scores, stop_at_case_id, &seen, &err), NS_E_IO);
         assert_int_equal(seen, 5);

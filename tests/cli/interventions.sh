@@ -1,0 +1,81 @@
+#!/bin/sh
+# interventions.sh PROGRAM - ablate, patch and record: options that could change nothing are refused by name; scores of other weights are said, of another shape refused.
+. "$(dirname "$0")/common.sh"
+
+run lab plant -o MODEL --retrieval 3.1,4.6
+run lab plant -o OTHER --retrieval 2.2
+run lab plant -o SMALL --layers 4 --retrieval 2.2
+run cases needle --model MODEL --lengths 48 --depths 0,1 --count 1 --twins swap -o cases.jsonl
+run score MODEL --cases cases.jsonl --probe retrieval_find --resamples 0 -o scores.h5
+
+# refused PATTERN ARGUMENT...: a usage error that says it; no file is written.
+refused() {
+    pattern=$1
+    shift
+    "$NEEDLESCOPE" "$@" --cases cases.jsonl -o refused.h5 >out 2>err
+    got=$?
+    [ $got -eq 2 ] || fail "$*: exit $got in place of 2: $(cat err)"
+    grep -q -e "$pattern" err || fail "$*: '$pattern' is not in: $(cat err)"
+    [ ! -e refused.h5 ] || fail "$*: refused, and a file"
+}
+for command in ablate patch; do
+    refused '--heads or --scores' $command MODEL --heads 3.1 --scores scores.h5
+    refused '--by .*--scores' $command MODEL --heads 3.1 --by retrieval_find
+    refused '--top .*--scores' $command MODEL --heads 3.1 --top 2
+    refused 'layers and' $command SMALL --scores scores.h5
+    refused 'retrieval_find' $command MODEL --scores scores.h5 --by find_hits
+done
+refused '--heads L.H' ablate MODEL
+refused '--by .*--scores' ablate MODEL --by retrieval_find
+refused '--mode knockout .*--scope prefill' ablate MODEL --heads 3.1 --mode knockout --scope prefill
+refused '--mode knockout .*--scope prefill' ablate MODEL --heads 3.1 --mode zero_z,knockout --scope prefill
+refused '--loss-cases .*--mode knockout' ablate MODEL --heads 3.1 --mode knockout --loss-cases 2
+refused '--no-map' patch MODEL --no-map
+refused '--list .*--no-map' patch MODEL --heads 3.1 --no-map --list 3
+refused '--draws .*--heads' patch MODEL --draws 3
+refused '--rows is of' record MODEL --maps dense --rows last:2
+refused '--rows is of' record MODEL --maps pooled --rows answer
+refused '--rows is of' record MODEL --maps stats --rows answer
+refused '--top-k is of' record MODEL --maps dense --top-k 8
+refused '--top-k is of' record MODEL --at hook_logits --top-k 8
+refused '--pool-block is of' record MODEL --pool-block 8
+refused '--maps is of' record MODEL --at 'blocks.*.hook_resid_post' --maps dense
+refused '--dtype is of' record MODEL --maps stats --dtype f32
+
+# What applies is taken: rows of activations beside dense maps; modes by default in the scope that has them.
+run record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern,hook_logits' --maps dense --rows answer --dtype f32 -o record.h5
+run ablate MODEL --cases cases.jsonl --heads 3.1 --scope prefill --draws 2 --loss-cases 0 --json -o prefill.h5
+grep -q 'knockout is left out' err || fail "a mode was left out without a word: $(cat err)"
+grep -q '"knockout"' out && fail "knockout in a scope without its rows"
+
+# Scores of these weights, of others, of nobody knows which: said, in the answer and in the file.
+said() {   # said WORDS FILE: what the last run says
+    grep -q "\"scores_are_of\":[[:space:]]*\"$1\"" out || fail "scores are not said to be of $1: $(cat out)"
+    "$NEEDLESCOPE" verify --content "$2" | grep -q 'scores_are_of' || fail "$2 does not say whose scores chose its heads"
+}
+for command in ablate patch; do
+    run $command MODEL --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o same.h5
+    said "this model's weights" same.h5
+    grep -q 'other weights' err && fail "the same weights are called others"
+    run $command OTHER --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o other.h5
+    said 'other weights' other.h5
+    grep -q 'scores of other weights' err || fail "no note of scores of other weights: $(cat err)"
+    run $command MODEL --no-hash --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o unknown.h5
+    said 'unknown weights' unknown.h5
+    grep -q 'it is not known' err || fail "no note of weights that were not hashed: $(cat err)"
+    run $command MODEL --cases cases.jsonl --heads 3.1 --draws 2 --json -o named.h5
+    grep -q 'scores_are_of' out && fail "heads that were named have scores"
+done
+
+# "Matched" is said where it is true, in the answer and in the figure.
+run lab plant -o LIKE --retrieval 3.1,3.2,3.3,3.4,3.5,3.6
+run ablate LIKE --cases cases.jsonl --heads 3.1 --mode zero_z --draws 3 --loss-cases 0 -o like.h5
+grep -q 'Controls: matched within a factor 1.25' out || fail "heads of like norm in the layer, and the controls are not matched: $(cat out)"
+run figure ablation like.h5 -o like.svg
+grep -q 'beside matched heads' like.svg || fail "the figure does not say matched"
+run ablate MODEL --cases cases.jsonl --heads 3.1,4.6 --mode zero_z --draws 3 --loss-cases 0 -o unlike.h5
+grep -q 'no head of like norm exists' out || fail "nothing says that no head is alike: $(cat out)"
+grep -q 'matched' out && fail "controls without their like are called matched"
+run figure ablation unlike.h5 like.h5 -o unlike.svg
+grep -q 'matched' unlike.svg && fail "the figure calls them matched"
+finish
