@@ -4,25 +4,24 @@
 
 #include "core/core.h"
 
-static pthread_once_t  once = PTHREAD_ONCE_INIT;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static ns_at_fork     *first;
+/* The one list for the process: fork() is the process's, not an engine's. */
+static struct { pthread_once_t once; pthread_mutex_t lock; ns_at_fork *first; } at_fork = {PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER, NULL};
 
 static void before(void)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&at_fork.lock);
 }
 
 static void in_parent(void)
 {
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&at_fork.lock);
 }
 
 static void in_child(void)
 {
-    for (ns_at_fork *f = first; f; f = f->next)
+    for (ns_at_fork *f = at_fork.first; f; f = f->next)
         f->in_child(f->user);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&at_fork.lock);
 }
 
 static void register_handlers(void)
@@ -32,20 +31,20 @@ static void register_handlers(void)
 
 void ns_at_fork_add(ns_at_fork *f)
 {
-    pthread_once(&once, register_handlers);
-    pthread_mutex_lock(&lock);
-    f->next = first;
-    first = f;
-    pthread_mutex_unlock(&lock);
+    pthread_once(&at_fork.once, register_handlers);
+    pthread_mutex_lock(&at_fork.lock);
+    f->next = at_fork.first;
+    at_fork.first = f;
+    pthread_mutex_unlock(&at_fork.lock);
 }
 
 void ns_at_fork_remove(ns_at_fork *f)
 {
-    pthread_mutex_lock(&lock);
-    for (ns_at_fork **at = &first; *at; at = &(*at)->next)
+    pthread_mutex_lock(&at_fork.lock);
+    for (ns_at_fork **at = &at_fork.first; *at; at = &(*at)->next)
         if (*at == f) {
             *at = f->next;
             break;
         }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&at_fork.lock);
 }
