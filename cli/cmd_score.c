@@ -173,7 +173,7 @@ static void describe_top(cli_out *o, const ns_opened *m, const ns_scores *scores
     const int k = (int)(s->top < all ? s->top : all);
     ns_head *const best = ns_alloc_array((size_t)k, sizeof *best);
     o->failed |= !best;
-    cli_out_table(o, "top", k ? "Top heads (95 % intervals over resampled cases)" : NULL, columns, (int)(sizeof columns / sizeof *columns));
+    cli_out_table(o, "top", k ? "Top heads (95 % intervals over resampled prompts)" : NULL, columns, (int)(sizeof columns / sizeof *columns));
     for (int i = 0; best && i < ns_scores_count(scores); i++) {
         const ns_best_cut cut = shown(o, ns_scores_def(scores, i), &s->probes) ? ns_scores_top(scores, i, k, best) : (ns_best_cut){0};
         for (int rank = 0; rank < cut.n; rank++)
@@ -184,10 +184,30 @@ static void describe_top(cli_out *o, const ns_opened *m, const ns_scores *scores
     free(best);
 }
 
+/* What the intervals and the printed chance rest on. */
+static void describe_resampling(cli_out *o, const ns_scores *scores, const score_settings *s)
+{
+    ns_resampling r;
+    int64_t without = 0;
+    if (!ns_scores_resampling(scores, &r))
+        return;
+    for (int i = 0; i < ns_scores_count(scores); i++) {
+        const int64_t n = shown(o, ns_scores_def(scores, i), &s->probes) ? ns_scores_without_chance(scores, i) : -1;
+        without = n > without ? n : without;
+    }
+    cli_out_int(o, "n_prompts", NULL, r.prompts);
+    cli_out_int(o, "kinds_pooled", NULL, r.pooled);
+    cli_out_int(o, "n_without_placebo", NULL, without);
+    if (r.pooled)
+        cli_out_say(o, "%-18s %lld of %lld kinds of cases have fewer than 10 prompts: resampled as one\n", "intervals", (long long)r.pooled, (long long)r.kinds);
+    if (without)
+        cli_out_say(o, "%-18s %lld of %lld cases have no placebo and say nothing of it\n", "chance", (long long)without, (long long)ns_scores_cases(scores));
+}
+
 static void describe_stability(cli_out *o, const ns_scores *scores, const score_settings *s)
 {
     static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"jaccard4", "4 best", CELL_NUMBER}, {"jaccard10", "10 best", CELL_NUMBER}};
-    cli_out_table(o, "split_half", "Heads in common between two halves of the cases (Jaccard)", columns, 3);
+    cli_out_table(o, "split_half", "Heads in common between two halves of the prompts (Jaccard)", columns, 3);
     for (int i = 0; i < ns_scores_count(scores); i++) {
         if (!shown(o, ns_scores_def(scores, i), &s->probes) || isnan(ns_scores_split_half(scores, i, 4)))
             continue;
@@ -235,6 +255,7 @@ static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *sco
         cli_out_say(o, "%-18s %lld of %lld; answer tokens %.3f, first token %.3f\n", "answered", (long long)ns_scores_answered(scores),
                     (long long)n, ns_scores_token_accuracy(scores, false), ns_scores_token_accuracy(scores, true));
     cli_say_dropped(o, dropped, n_reasons);
+    describe_resampling(o, scores, s);
     describe_top(o, m, scores, s);
     describe_spread(o, scores, s);
     if (s->resamples)

@@ -1,13 +1,13 @@
-/* ranking.c - head lists that survive a reviewer: for every score and head an interval and P(in the top k) over resampled cases, the
+/* ranking.c - head lists that survive a reviewer: for every score and head an interval and P(in the top k) over resampled prompts, the
  * value where there is nothing to find, over answered and missed cases apart and by kind of case; for every score how well two halves
  * of the cases agree; for every two scores how well they agree.
  *
- * Cases are resampled within strata (value type x template), so a mixture stays the mixture it is. One set of resamples serves all scores. */
+ * One set of resamples (resample.h) serves all scores. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "score.h"
+#include "resample.h"
 
 enum { SPLITS = 100 };
 static const uint64_t STREAM_RESAMPLES = 0x72616e6b, STREAM_SPLITS = 0x73706c69;
@@ -15,7 +15,9 @@ static const uint64_t STREAM_RESAMPLES = 0x72616e6b, STREAM_SPLITS = 0x73706c69;
 typedef struct work {
     ns_scores  *s;
     ns_ranking *r;
-    int64_t    *order;         /* [C] cases sorted by stratum */
+    ns_units    units;
+    double      tail;          /* of an interval at each end; negative: none */
+    double     *scratch;       /* [prompts] */
     uint16_t   *weights;       /* [B, C] */
     float      *values;        /* [B, L H] */
     float      *column;        /* [B] */
@@ -24,73 +26,39 @@ typedef struct work {
     ns_error   *err;
 } work;
 
-/* ---- strata ---- */
+/* ---- kinds ---- */
 
-static int compare_strata(const ns_case_result *a, const ns_case_result *b)
+static int compare_kinds(const ns_case_result *a, const ns_case_result *b)
 {
     const int order = strcmp(a->value_type, b->value_type);
     return order ? order : strcmp(a->template_name, b->template_name);
 }
 
-/* Groups are named in the order of their first case's stratum: sorted by value type, then template. */
+/* Groups are the kinds, sorted by value type, then template. */
 static int find_groups(work *w)
 {
     ns_scores *const s = w->s;
     ns_ranking *const r = w->r;
     r->group_of = ns_alloc_array((size_t)s->n_cases, sizeof *r->group_of);
-    w->order = ns_alloc_array((size_t)s->n_cases, sizeof *w->order);
     r->groups = ns_alloc_array((size_t)s->n_cases, sizeof *r->groups);
-    if (!r->group_of || !w->order || !r->groups)
+    if (!r->group_of || !r->groups)
         return ns_oom(w->err, "groups of cases");
-    for (int64_t i = 0; i < s->n_cases; i++) {             /* insertion by stratum; few strata, many cases: moves are rare */
+    for (int64_t i = 0; i < s->n_cases; i++) {             /* insertion by kind; few kinds, many cases: moves are rare */
         int64_t g = 0;
-        while (g < r->n_groups && compare_strata(&s->cases[r->groups[g].first], &s->cases[i]) < 0)
+        while (g < r->n_groups && compare_kinds(&s->cases[r->groups[g].first], &s->cases[i]) < 0)
             g++;
-        if (g < r->n_groups && compare_strata(&s->cases[r->groups[g].first], &s->cases[i]) == 0) {
+        if (g < r->n_groups && compare_kinds(&s->cases[r->groups[g].first], &s->cases[i]) == 0) {
             r->groups[g].n++;
             continue;
         }
         memmove(r->groups + g + 1, r->groups + g, (size_t)(r->n_groups++ - g) * sizeof *r->groups);
         r->groups[g] = (ns_case_group){.first = i, .n = 1};
     }
-    int64_t at = 0;
     for (int64_t g = 0; g < r->n_groups; g++)
         for (int64_t i = 0; i < s->n_cases; i++)
-            if (compare_strata(&s->cases[r->groups[g].first], &s->cases[i]) == 0) {
+            if (compare_kinds(&s->cases[r->groups[g].first], &s->cases[i]) == 0)
                 r->group_of[i] = g;
-                w->order[at++] = i;
-            }
-    return NS_OK;
-}
-
-/* ---- resamples and splits as weights of cases ---- */
-
-static void draw_resample(const work *w, ns_rng *rng, uint16_t *weights)
-{
-    memset(weights, 0, (size_t)w->s->n_cases * sizeof *weights);
-    for (int64_t g = 0, at = 0; g < w->r->n_groups; at += w->r->groups[g++].n)
-        for (int64_t i = 0; i < w->r->groups[g].n; i++)
-            weights[w->order[at + ns_rng_below(rng, w->r->groups[g].n)]]++;
-}
-
-/* A random half of every stratum; an odd one's middle case falls to either side. */
-static void draw_half(const work *w, ns_rng *rng, uint16_t *weights, uint16_t *others)
-{
-    for (int64_t i = 0; i < w->s->n_cases; i++) {
-        weights[i] = 0;
-        others[i] = 1;
-    }
-    for (int64_t g = 0, at = 0; g < w->r->n_groups; at += w->r->groups[g++].n) {
-        const int64_t n = w->r->groups[g].n;
-        int64_t left = n / 2 + (n % 2 ? ns_rng_below(rng, 2) : 0);
-        for (int64_t i = 0; i < n; i++) {                  /* selection sampling: left of the n - i that remain */
-            if (ns_rng_below(rng, n - i) >= left)
-                continue;
-            left--;
-            weights[w->order[at + i]] = 1;
-            others[w->order[at + i]] = 0;
-        }
-    }
+    return ns_units_find(&w->units, s, r->group_of, r->n_groups, w->err);
 }
 
 /* ---- intervals ---- */
@@ -107,6 +75,64 @@ static float quantile(const float *sorted, int64_t n, double q)
     const double at = q * (double)(n - 1);
     const int64_t i = (int64_t)at;
     return i + 1 < n ? (float)((double)sorted[i] + (at - (double)i) * ((double)sorted[i + 1] - (double)sorted[i])) : sorted[n - 1];
+}
+
+/* Of the sorted column[n]: mean squared distance from their mean, for the prompts that a draw within strata leaves free. 0 where all agree. */
+static double variance(const work *w, int64_t n)
+{
+    double mean = 0, square = 0;
+    for (int64_t i = 0; i < n; i++)
+        mean += (double)w->column[i] / (double)n;
+    for (int64_t i = 0; i < n; i++)
+        square += ((double)w->column[i] - mean) * ((double)w->column[i] - mean);
+    const double prompts = (double)w->units.n_prompts, freedom = prompts - (double)w->units.n_strata;
+    return freedom > 0 && w->column[0] < w->column[n - 1] ? square / (double)n * prompts / freedom : 0;
+}
+
+/* The events of a head in all: a rate is a share of them. */
+static double events(const work *w, const float *over, int64_t head)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < w->s->n_cases; i++)
+        sum += (double)over[i * ns_scores_size(w->s) + head];
+    return sum;
+}
+
+/* A rate: Wilson's interval (modified near 0 and 1), of as many events as would vary as the resamples do, were they independent (Kott and Carr 1997); where all
+ * prompts agree, of as many as there are prompts: 12 of 12 is not [1, 1]. Quantiles of the resamples would be too short near 0 and 1. */
+static void rate_interval(const work *w, int64_t head, const float *over, double rate, int64_t n_resampled, float *low, float *high)
+{
+    const double v = variance(w, n_resampled);
+    const double n = v > 0 ? fmin(rate * (1 - rate) / v, events(w, over, head)) : ns_units_effective(&w->units, over + head, ns_scores_size(w->s), w->scratch);
+    double from, to;
+    ns_rate_interval(rate * n, n, &from, &to);
+    *low = (float)fmin(from, rate);
+    *high = (float)fmax(to, rate);
+}
+
+/* A mean over cases: quantiles of the resamples. Where all prompts agree on a difference of hits, as large a share of them as Wilson allows of 0 in n may be
+ * otherwise, at either end of the range. */
+static void mean_interval(const work *w, int k, int64_t n, float *low, float *high)
+{
+    const ns_score *const def = w->s->defs[k];
+    double none, share, value = (double)w->column[0];
+    *low = w->tail < 0 ? NAN : quantile(w->column, n, w->tail);
+    *high = w->tail < 0 ? NAN : quantile(w->column, n, 1 - w->tail);
+    if (w->column[0] != w->column[n - 1] || !(def->lo < 0) || !isfinite(def->lo) || !isfinite(def->hi))
+        return;
+    ns_wilson(0, (double)w->units.n_prompts, &none, &share);
+    *low = (float)(value - (value - def->lo) * share);
+    *high = (float)(value + (def->hi - value) * share);
+}
+
+/* Out of the sorted column[n] of resampled values. */
+static void set_interval(const work *w, int k, int64_t head, int64_t n, float *low, float *high)
+{
+    const float *const over = ns_scores_over(w->s, k);
+    if (over)
+        rate_interval(w, head, over, (double)w->s->values[k][head], n, low, high);
+    else
+        mean_interval(w, k, n, low, high);
 }
 
 /* Ties share the last place, so counts are fractions. */
@@ -137,11 +163,12 @@ static void rank_heads(work *w, int k)
             if (!isnan(w->values[b * size + h]))
                 w->column[n++] = w->values[b * size + h];
         qsort(w->column, (size_t)n, sizeof *w->column, by_value);
-        const bool known = n > 0 && !isnan(w->s->values[k][h]);
-        r->low[at + h] = known ? quantile(w->column, n, 0.025) : NAN;
-        r->high[at + h] = known ? quantile(w->column, n, 0.975) : NAN;
-        r->top4[at + h] = known ? r->top4[at + h] / (float)B : NAN;
-        r->top10[at + h] = known ? r->top10[at + h] / (float)B : NAN;
+        const bool known = n > 0 && !isnan(w->s->values[k][h]), counts = known && ns_score_counts(&meaning, w->s->values[k][h]);
+        r->low[at + h] = r->high[at + h] = NAN;
+        if (known)
+            set_interval(w, k, h, n, &r->low[at + h], &r->high[at + h]);
+        r->top4[at + h] = counts ? r->top4[at + h] / (float)B : NAN;
+        r->top10[at + h] = counts ? r->top10[at + h] / (float)B : NAN;
     }
 }
 
@@ -211,6 +238,7 @@ void ns_ranking_free(ns_ranking *r)
         free(lists[i]);
     free(r->groups);
     free(r->group_of);
+    free(r->stratum_of);
     free(r);
 }
 
@@ -236,13 +264,21 @@ static int allocate(work *w, const ns_ranking_params *params)
     r->by_group = ns_alloc_array((size_t)r->n_groups * S * size, sizeof *r->by_group);
     w->weights = ns_alloc_array((size_t)(r->resamples > 2 * SPLITS ? r->resamples : 2 * SPLITS) * C, sizeof *w->weights);
     w->values = ns_alloc_array((size_t)r->resamples * size, sizeof *w->values);
-    w->column = ns_alloc_array((size_t)r->resamples, sizeof *w->column);
+    w->column = ns_alloc_array((size_t)r->resamples > C ? (size_t)r->resamples : C, sizeof *w->column);
+    w->scratch = ns_alloc_array((size_t)w->units.n_prompts, sizeof *w->scratch);
+    w->tail = ns_expanded_tail(w->units.n_prompts, w->units.n_strata);
+    r->n_prompts = w->units.n_prompts;
+    r->n_strata = w->units.n_strata;
+    r->n_pooled = w->units.n_pooled;
+    r->stratum_of = ns_alloc_array(C, sizeof *r->stratum_of);
+    for (size_t i = 0; r->stratum_of && i < C; i++)
+        r->stratum_of[i] = w->units.stratum[s->cases[i].prompt];
     w->halves[0] = ns_alloc_array(size, sizeof *w->halves[0]);
     w->halves[1] = ns_alloc_array(size, sizeof *w->halves[1]);
     w->shares[0] = ns_alloc_array(size, sizeof *w->shares[0]);
     w->shares[1] = ns_alloc_array(size, sizeof *w->shares[1]);
     good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group;
-    good &= w->weights && w->values && w->column && w->halves[0] && w->halves[1] && w->shares[0] && w->shares[1];
+    good &= w->weights && w->values && w->column && w->scratch && r->stratum_of && w->halves[0] && w->halves[1] && w->shares[0] && w->shares[1];
     return good ? NS_OK : ns_oom(w->err, "the ranking of heads");
 }
 
@@ -253,16 +289,16 @@ static void rank_all(work *w)
     const int64_t size = ns_scores_size(s), C = s->n_cases;
     ns_rng rng = ns_rng_seed(r->seed, STREAM_RESAMPLES);
     for (int64_t b = 0; b < r->resamples; b++)
-        draw_resample(w, &rng, w->weights + b * C);
+        ns_units_resample(&w->units, &rng, w->weights + b * C);
     for (int k = 0; k < s->n_scores; k++)
         if (ns_scores_by_case(s, k))
             rank_heads(w, k);
     rng = ns_rng_seed(r->seed, STREAM_SPLITS);
     for (int64_t i = 0; i < SPLITS; i++)
-        draw_half(w, &rng, w->weights + 2 * i * C, w->weights + (2 * i + 1) * C);
+        ns_units_halve(&w->units, &rng, w->weights + 2 * i * C, w->weights + (2 * i + 1) * C);
     for (int k = 0; k < s->n_scores; k++) {
         r->jaccard4[k] = r->jaccard10[k] = NAN;
-        if (ns_scores_by_case(s, k) && C > 1)
+        if (ns_scores_by_case(s, k) && w->units.n_prompts > 1)
             split_halves(w, k, w->weights);
     }
     for (int k = 0; k < s->n_scores; k++) {
@@ -293,7 +329,8 @@ int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
         rc = compare_scores(&w);
     if (rc == NS_OK)
         rank_all(&w);
-    free(w.order);
+    ns_units_free(&w.units);
+    free(w.scratch);
     free(w.weights);
     free(w.values);
     free(w.column);
@@ -308,6 +345,14 @@ int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
     ns_ranking_free(s->ranking);
     s->ranking = w.r;
     return NS_OK;
+}
+
+bool ns_scores_resampling(const ns_scores *s, ns_resampling *out)
+{
+    const ns_ranking *const r = s->ranking;
+    if (r)
+        *out = (ns_resampling){.prompts = r->n_prompts, .kinds = r->n_groups, .strata = r->n_strata, .pooled = r->n_pooled};
+    return r;
 }
 
 bool ns_scores_head(const ns_scores *s, int i, int64_t layer, int64_t head, ns_head_stats *out)

@@ -70,6 +70,16 @@ static void reduce(const ns_scores *s, const float *of, const float *over, bool 
         spread_group_max(s, out);
 }
 
+const float *ns_scores_of(const ns_scores *s, int k)
+{
+    return find_output(s, probe_of(s, k), s->defs[k]->of);
+}
+
+const float *ns_scores_over(const ns_scores *s, int k)
+{
+    return find_output(s, probe_of(s, k), s->defs[k]->over);
+}
+
 void ns_scores_weigh(const ns_scores *s, int k, const uint16_t *weights, float *out)
 {
     const int p = probe_of(s, k);
@@ -96,6 +106,21 @@ double ns_scores_chance_level(const ns_scores *s, int k)
         }
     free(values);
     return n ? sum / (double)n : (double)NAN;
+}
+
+int64_t ns_scores_without_chance(const ns_scores *s, int i)
+{
+    const ns_score *const def = ns_scores_def(s, i);
+    const int p = def ? probe_of(s, i) : 0;
+    const float *const of = def ? find_output(s, p, def->chance_of) : NULL, *const over = def ? find_output(s, p, def->chance_over) : NULL;
+    int64_t without = 0;
+    for (int64_t c = 0; of && c < s->n_cases; c++) {
+        bool any = false;
+        for (int64_t at = c * ns_scores_size(s); at < (c + 1) * ns_scores_size(s) && !any; at++)
+            any = over ? over[at] > 0 : isfinite(of[at]);
+        without += !any;
+    }
+    return of ? without : -1;
 }
 
 int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)

@@ -28,6 +28,7 @@ typedef struct ns_case_result {
     char   *id, *value_type, *template_name, *twin_of;    /* twin_of "": of none */
     int64_t length, n_tokens, n_answer, n_lead;
     int64_t n_mentions, n_distractors;       /* needle_answer spans, distractor_answer spans */
+    int64_t prompt;            /* which prompt: the number that a case shares with its twins */
     double  depth;             /* NaN: none */
     int32_t query_token;       /* at row T - 2, the paper's; -1 for a prompt of one token */
     int64_t content_right;     /* content tokens of the answer that greedy decoding would say, given the true ones before */
@@ -37,13 +38,16 @@ typedef struct ns_case_result {
 /* The whole value: greedy decoding would say it once the lead is there. */
 static inline bool ns_case_answered(const ns_case_result *c) { return c->n_answer > 0 && c->content_right == c->n_answer - c->n_lead; }
 
+/* resample.c: numbers the prompts of cases that are sorted by id; a case and its twins share a number, also where the case they are twins of is not here. */
+void ns_number_prompts(ns_case_result *out, const ns_case *const *cases, int64_t n);
+
 /* ---- ranking.c ---- */
 typedef struct ns_case_group { int64_t first, n; } ns_case_group;      /* cases of one value type and template; the first of them */
 typedef struct ns_ranking {
-    int64_t        resamples, n_groups;
+    int64_t        resamples, n_groups, n_prompts, n_strata, n_pooled;
     uint64_t       seed;
     ns_case_group *groups;
-    int64_t       *group_of;                                            /* [C] */
+    int64_t       *group_of, *stratum_of;                               /* [C] */
     float *low, *high, *top4, *top10, *chance, *answered, *missed;      /* [S, L, H] */
     float *jaccard4, *jaccard10;                                        /* [S] */
     float *spearman, *overlap;                                          /* [S, S] */
@@ -83,6 +87,9 @@ int ns_scores_reduce(ns_scores *, const ns_model *, ns_error *);
 bool ns_scores_by_case(const ns_scores *, int k);
 /* Score k [L, H] with case i counted weights[i] times (NULL: once each). Sums run in f64 in the order of the cases. */
 void ns_scores_weigh(const ns_scores *, int k, const uint16_t *weights, float *out);
+/* The outputs [C, L, H] that a score is a quotient of; NULL: it has none. */
+const float *ns_scores_of(const ns_scores *, int k);
+const float *ns_scores_over(const ns_scores *, int k);
 /* The same where there is nothing to find; NaN when the score has no such control. */
 void ns_scores_chance(const ns_scores *, int k, float *out);
 /* The mean of that over the heads that have one. */

@@ -141,6 +141,8 @@ int ns_scores_take_cases(ns_scores *s, const ns_case *const *cases, int64_t n, n
         s->A = cases[i]->n_answer - cases[i]->n_lead > s->A ? cases[i]->n_answer - cases[i]->n_lead : s->A;
     }
     if (rc == NS_OK)
+        ns_number_prompts(s->cases, cases, n);
+    if (rc == NS_OK)
         ns_cases_hash(&sorted, s->cases_sha256);       /* of the sorted list: the order given does not matter */
     free(sorted.list);
     return rc == NS_OK ? take_outputs(s, err) : rc;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "score.h"
+#include "resample.h"
 
 typedef struct visitor { ns_array_fn see; void *user; } visitor;
 
@@ -41,6 +41,7 @@ static double depth_of(const ns_case_result *c)         { return c->depth; }
 static double answered_of(const ns_case_result *c)      { return ns_case_answered(c); }
 static double first_right_of(const ns_case_result *c)   { return c->first_right; }
 static double content_right_of(const ns_case_result *c) { return (double)c->content_right; }
+static double prompt_of(const ns_case_result *c)        { return (double)c->prompt; }
 static double query_token_of(const ns_case_result *c)   { return c->query_token; }
 static double n_mentions_of(const ns_case_result *c)    { return (double)c->n_mentions; }
 static double n_distractors_of(const ns_case_result *c) { return (double)c->n_distractors; }
@@ -53,6 +54,7 @@ static const column columns[] = {
     {"answered", "1 where greedy decoding says the whole answer, once its lead (a space) is there", NS_U8, answered_of},
     {"first_right", "1 where the answer's first content token is the most likely one", NS_U8, first_right_of},
     {"content_right", "content tokens of the answer that are the most likely ones, given the true ones before", NS_I64, content_right_of},
+    {"prompt", "which prompt: the number that a case shares with its twins", NS_I64, prompt_of},
     {"query_token", "id of the token at row T - 2, where retrieval_mass looks", NS_I64, query_token_of},
     {"n_mentions", "places of the needle's answer in the prompt", NS_I64, n_mentions_of},
     {"n_distractors", "places of distractors' answers in the prompt", NS_I64, n_distractors_of},
@@ -182,23 +184,24 @@ static int put_names(const visitor *w, const ns_scores *s, ns_error *err)
 
 static int put_group_of(const visitor *w, const ns_scores *s, ns_error *err)
 {
-    const ns_view of = ns_view_of(s->ranking->group_of, NS_I64, 1, &s->n_cases);
-    return put_array(w, "case_group", "case", &of, "the case's group: value type and template", err);
+    const ns_view of = ns_view_of(s->ranking->group_of, NS_I64, 1, &s->n_cases), in = ns_view_of(s->ranking->stratum_of, NS_I64, 1, &s->n_cases);
+    const int rc = put_array(w, "case_group", "case", &of, "the case's group: value type and template", err);
+    return rc ? rc : put_array(w, "case_stratum", "case", &in, "within which its prompt was resampled: its group, or the pool of groups of fewer than ten prompts", err);
 }
 
 static int put_ranking(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const ns_ranking *const r = s->ranking;
     const struct { const char *name, *axes, *summary; float *data; } arrays[] = {
-        {"score_low", "score layer head", "2.5 % quantile over resamples of the cases", r->low},
-        {"score_high", "score layer head", "97.5 % quantile over resamples of the cases", r->high},
-        {"score_top4", "score layer head", "share of resamples in which the head is among the four best", r->top4},
-        {"score_top10", "score layer head", "share of resamples in which the head is among the ten best", r->top10},
+        {"score_low", "score layer head", "95 % interval over resampled prompts: from", r->low},
+        {"score_high", "score layer head", "to", r->high},
+        {"score_top4", "score layer head", "mean share of the four best over the resamples: heads that tie for the last place share it; NaN where the score is nothing", r->top4},
+        {"score_top10", "score layer head", "the same of the ten best", r->top10},
         {"score_chance", "score layer head", "the score where there is nothing to find: at the placebo", r->chance},
         {"score_answered", "score layer head", "over the cases that the model answers", r->answered},
         {"score_missed", "score layer head", "over the cases that it does not answer", r->missed},
         {"score_by_group", "group score layer head", "over the cases of one value type and template", r->by_group},
-        {"split_half_jaccard4", "score", "mean Jaccard index of the four best heads of two random halves of the cases", r->jaccard4},
+        {"split_half_jaccard4", "score", "mean Jaccard index of the four best heads of two random halves of the prompts", r->jaccard4},
         {"split_half_jaccard10", "score", "the same of the ten best", r->jaccard10},
         {"agreement_spearman", "score score_other", "Spearman correlation of two scores over the heads", r->spearman},
         {"agreement_jaccard10", "score score_other", "Jaccard index of the ten best heads of two scores", r->overlap},
@@ -257,6 +260,14 @@ static char *probe_names(const ns_scores *s)
     return text;
 }
 
+/* "72 prompts in 2 strata; 4 kinds of fewer than 10 prompts are one of them" */
+static void describe_strata(const ns_ranking *r, char *buf, size_t size)
+{
+    const int n = snprintf(buf, size, "%lld prompts in %lld strata", (long long)r->n_prompts, (long long)r->n_strata);
+    if (r->n_pooled)
+        snprintf(buf + n, size - (size_t)n, "; %lld kinds of fewer than %d prompts are one of them", (long long)r->n_pooled, NS_STRATUM);
+}
+
 static bool has_fact(const ns_fact *facts, int n, const char *name)
 {
     for (int i = 0; i < n; i++)
@@ -268,15 +279,17 @@ static bool has_fact(const ns_fact *facts, int n, const char *name)
 int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
 {
     char *const probes = probe_names(s), *const dropped = ns_drops_text(&s->drops);
-    char resamples[24] = "", seed[24] = "";
+    char resamples[24] = "", seed[24] = "", strata[100] = "";
     const ns_fact own[] = {
         {"needlescope_version", ns_version(), false}, {"kernel_class", s->kernel_class, false}, {"probes", probes, false},
         {"cases_sha256", s->cases_sha256, false}, {"weights_sha256", s->weights_sha256, false}, {"dropped", dropped, false},
         {"special_tokens", s->special ? s->special : "", false},
         {"ranking_resamples", resamples, false}, {"ranking_seed", seed, false},
+        {"ranking_strata", strata, false},
     };
     if (s->ranking) {
         snprintf(resamples, sizeof resamples, "%lld", (long long)s->ranking->resamples);
+        describe_strata(s->ranking, strata, sizeof strata);
         snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->ranking->seed);
     }
     const int n_own = (int)(sizeof own / sizeof *own);

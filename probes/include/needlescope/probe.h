@@ -126,16 +126,22 @@ typedef struct ns_ranking_params {
     int      resamples;          /* 0 = 1000 */
     uint64_t seed;
 } ns_ranking_params;
-/* Resamples the cases within strata (value type x template), and keeps what it finds with the scores: ns_scores_write writes it. */
+/* Resamples prompts, each with its twins, within strata (value type x template; kinds of fewer than ten prompts are one stratum), and keeps what it finds with the
+ * scores: ns_scores_write writes it. */
 NS_API NS_MUST_CHECK int ns_scores_rank(ns_scores *, const ns_ranking_params *, ns_error *);
 typedef struct ns_head_stats {   /* NaN: not known */
-    float value, low, high;      /* 95 % percentile bootstrap interval */
-    float p_top4, p_top10;       /* share of resamples with the head among the 4, 10 best */
+    float value, low, high;      /* 95 %: expanded percentile bootstrap; Wilson where all prompts agree (docs/measures.md) */
+    float p_top4, p_top10;       /* its mean share (best.h) of the 4, 10 best over the resamples; NaN for a head that does not count */
     float chance;                /* the same quotient at the placebo */
     float answered, missed;      /* over the cases that the model answers, and over the others */
 } ns_head_stats;
 NS_API bool ns_scores_head(const ns_scores *, int i, int64_t layer, int64_t head, ns_head_stats *out);    /* false before ns_scores_rank */
-NS_API double ns_scores_split_half(const ns_scores *, int i, int k);              /* mean Jaccard of the k = 4 or 10 best heads of two halves of the cases, 100 splits */
+/* What was resampled. pooled: how many kinds of fewer than ten prompts are one stratum (0: none). false before ns_scores_rank. */
+typedef struct ns_resampling { int64_t prompts, kinds, strata, pooled; } ns_resampling;
+NS_API bool ns_scores_resampling(const ns_scores *, ns_resampling *out);
+/* Cases that say nothing of the chance of score i, since they have no placebo; -1: the score has no such chance. */
+NS_API int64_t ns_scores_without_chance(const ns_scores *, int i);
+NS_API double ns_scores_split_half(const ns_scores *, int i, int k);              /* mean Jaccard of the k = 4 or 10 best heads of two halves of the prompts, 100 splits */
 /* How a score is spread over heads (Wu et al. 2024, fig. 3): shares of the n heads that have a number at 0 (or below), in (0, .1), [.1, .5) and [.5, ...); tenth = how many
  * have .1 or more, the paper's threshold of a retrieval head. */
 typedef struct ns_score_shares { int64_t n, tenth; double zero, weak, middle, strong; } ns_score_shares;

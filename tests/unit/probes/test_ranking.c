@@ -1,7 +1,7 @@
 /* test_ranking.c - intervals, P(in the top k), parts of the cases and agreement, on scores whose truth is known. */
 #include "harness.h"
 
-#include "score.h"
+#include "resample.h"
 
 enum { LAYERS = 4, HEADS = 8, N = LAYERS * HEADS, CASES = 60 };
 
@@ -26,7 +26,7 @@ static ns_scores *make(uint64_t seed)
         s->outputs[0][o] = ns_alloc_array(CASES * N, sizeof(float));
     for (int64_t i = 0; i < CASES; i++) {
         s->cases[i] = (ns_case_result){.id = ns_printf_alloc("case-%d", (int)i), .value_type = ns_strdup(i % 3 ? "a" : "b"), .template_name = ns_strdup("t"),
-                                       .n_answer = 1, .content_right = i < 20};
+                                       .n_answer = 1, .content_right = i < 20, .prompt = i};
         for (int64_t h = 0; h < N; h++) {
             s->outputs[0][0][i * N + h] = i % 3 && ns_rng_uniform(&rng) < (double)(h + 1) / (N + 1);
             s->outputs[0][1][i * N + h] = 1;
@@ -75,7 +75,7 @@ static void test_lists(void **state)
     OK(ns_scores_rank(s, NULL, &err));
     for (int64_t h = 0; h < N; h++) {          /* masses never vary: the lists are certain, and opposite */
         ns_scores_head(s, 1, h / HEADS, h % HEADS, &st);
-        assert_true(st.p_top4 == (h >= N - 4) && st.p_top10 == (h >= N - 10));
+        assert_true(h ? st.p_top4 == (h >= N - 4) && st.p_top10 == (h >= N - 10) : isnan(st.p_top4) && isnan(st.p_top10));      /* head 0 scores nothing */
         ns_scores_head(s, 2, h / HEADS, h % HEADS, &st);
         assert_true(st.p_top4 == (h < 4));
     }
