@@ -83,6 +83,10 @@ static void put_ablation(page *p, cJSON *list, const lab_run *run, const lab_res
     ns_page_put(p, item, "edges_cut", r->knocked);
     ns_page_put_list(p, item, "other_edges_cut", r->others, r->n_others);
     ns_page_put(p, item, "zeroed", r->silenced);
+    char text[NS_MATCH_TEXT];
+    ns_match_text(&r->match, text);
+    ns_page_put_text(p, item, "controls", text);
+    ns_page_put_bool(p, item, "controls_matched", ns_match_holds(&r->match));
     cJSON *const draws = ns_page_list(p, item, "draws");
     for (int k = 0; k < r->n_draws; k++) {
         cJSON *const draw = ns_page_item(p, draws);
@@ -93,8 +97,11 @@ static void put_ablation(page *p, cJSON *list, const lab_run *run, const lab_res
 
 static void say_ablation(page *p, const lab_run *run, const lab_result *r)
 {
-    ns_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut %.2f and more  zeroed %.2f\n      draws", run->name, r->n_heads,
+    ns_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut %.2f and more  zeroed %.2f\n", run->name, r->n_heads,
                 r->whole_layer ? " (a whole layer)" : "", r->intact, r->knocked, least_of(r->others, r->n_others), r->silenced);
+    char text[NS_MATCH_TEXT];
+    ns_match_text(&r->match, text);
+    ns_page_say(p, "      draws: %s\n     ", text);
     for (int k = 0; k < r->n_draws; k++)
         ns_page_say(p, " %.2f%s", r->draws[k], r->hits_previous[k] ? "*" : "");
     ns_page_say(p, "\n");
@@ -117,8 +124,8 @@ void ns_claim_heads(page *p)
     if (runs)
         ns_page_say(p, "    with the edges from the answer to the needle cut in those heads less than %g of the accuracy is left, and %g\n"
                        "    with other edges cut, of as much weight at most, in every draw: %d of %d runs. Draws: accuracy with as many other\n"
-                       "    heads of like norm zeroed (by norm, not by layer, since the heads are most or all of theirs); * = with the previous-\n"
-                       "    token head, the other half of the circuit.\n", lab->claims.edges_cut, lab->claims.others_cut, hold, runs);
+                       "    heads zeroed, drawn for like norm; how like they are is said of each run, and where no head is, they are no clean control.\n"
+                       "    * = with the previous-token head, the other half of the circuit.\n", lab->claims.edges_cut, lab->claims.others_cut, hold, runs);
     for (int64_t i = 0; i < lab->n_runs; i++) {
         if (!lab->results[i].ablated)
             continue;

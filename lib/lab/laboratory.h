@@ -4,6 +4,7 @@
 #ifndef NS_LAB_LABORATORY_H
 #define NS_LAB_LABORATORY_H
 
+#include <needlescope/control.h>
 #include <needlescope/head.h>
 #include <needlescope/laboratory.h>
 #include <needlescope/training.h>
@@ -44,7 +45,8 @@ typedef struct lab_result {
     double   intact, knocked, silenced;  /* accuracy: none, edges to the needle cut in those heads, those heads' output zeroed */
     double   others[LAB_DRAWS];          /* the same heads, other keys cut, of as much weight at most */
     int      n_others;
-    double   draws[LAB_DRAWS];           /* as many heads of like norm zeroed */
+    double   draws[LAB_DRAWS];           /* as many other heads zeroed */
+    ns_match match;                      /* how like they are in norm */
     bool     hits_previous[LAB_DRAWS];   /* the draw holds the previous-token head */
     int      n_draws;
 } lab_result;

@@ -172,6 +172,8 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
         rc = ns_file_read_strings(file, "mode", &mode, &n[1], err);
     if (rc == NS_OK)
         rc = ns_file_read_strings(file, "heads", &heads, &n[2], err);
+    if (rc == NS_OK)
+        rc = ns_match_read(&out->match, file, err);
     if (rc == NS_OK && (n[0] != shape[0] || n[1] != shape[0] || n[2] != shape[0]))
         rc = ns_fail(err, NS_E_FORMAT, "an ablation of %lld conditions with %lld kinds, %lld modes, %lld lists of heads", (long long)shape[0],
                      (long long)n[0], (long long)n[1], (long long)n[2]);
