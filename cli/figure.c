@@ -46,10 +46,3 @@ int cli_say_drawn(cli *app, const char *path, const ns_plotted *said)
     cli_out_text(&o, "note", "note", *said->note ? said->note : NULL);
     return cli_out_end(&o, &app->err);
 }
-
-int cli_say_shows(cli *app, const char *path, const char *what)
-{
-    ns_plotted said = {.size = sizeof said};
-    snprintf(said.shows, sizeof said.shows, "%s", what);
-    return cli_say_drawn(app, path, &said);
-}

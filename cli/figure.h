@@ -19,6 +19,5 @@ int cli_look_check(cli *, const cli_look *);
 ns_figure_params cli_look_params(const cli *, const cli_look *);
 /* The answer of a figure command; what was left out is a note. */
 int cli_say_drawn(cli *, const char *path, const ns_plotted *);
-int cli_say_shows(cli *, const char *path, const char *what);
 
 #endif

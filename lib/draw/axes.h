@@ -46,17 +46,22 @@ void   ns_axis_draw(const ns_axis *, ns_canvas *, ns_box);
 /* Moves at[n] (ascending) apart to at least `gap`, within [lo, hi], by the least sum of squares. scratch[n]. */
 void ns_spread(double *at, int n, double gap, double lo, double hi, double *scratch);
 
+/* A level that the bar shows: a line across, or two where it is not one number; its name beside it. */
+typedef struct ns_level { double low, high; const char *name; } ns_level;
+enum { NS_MAX_LEVELS = 6 };
+
 /* A colour bar. Its box is the bar itself; ticks and label go to the right (vertical) or below (horizontal). */
 typedef struct ns_colorbar {
     const ns_colormap *colors;
     ns_scale    scale;
     double      data_min, data_max;   /* beyond the scale: the end label says so (>=, <=) */
-    double      chance;               /* NaN = none */
+    ns_level    level[NS_MAX_LEVELS];  int n_levels;      /* of a vertical bar */
     bool        horizontal;
     const char *label;                /* or NULL */
     char        shown[512];           /* made by layout: the label, cut to the bar's length */
     ns_axis     axis;                 /* made by layout */
 } ns_colorbar;
+void   ns_colorbar_add_level(ns_colorbar *, double low, double high, const char *name);      /* NaN: none; the name is borrowed */
 double ns_colorbar_layout(ns_colorbar *, double length, const ns_type *);   /* depth of ticks and label beyond the bar */
 void   ns_colorbar_draw(const ns_colorbar *, ns_canvas *, ns_box);
 

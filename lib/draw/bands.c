@@ -263,6 +263,10 @@ static void draw_keys(const ns_bands_panel *p, ns_canvas *c)
         ns_hatch_cell(c, (ns_box){x, y - 3, 6, 6});
         x = draw_key(c, x, y, "not measured");
     }
+    if (p->bar.n_levels && p->figure.n_panels > 1) {
+        ns_canvas_line(c, x, y, x + 6, y, (ns_pen){.color = NS_INK, .width = NS_THIN});
+        x = draw_key(c, x, y, "on the colour bar: each panel's chance");
+    }
     if (pool_points(p, NULL, NULL))
         draw_key(c, x - 9, y, "close checkpoints: the strongest");
 }
@@ -327,7 +331,9 @@ int ns_bands_begin(ns_bands_panel *p, const ns_bands_figure *figure, const ns_fi
     if ((code = ns_panel_begin(&p->base, params, f->value_name ? f->value_name : "scores over training", f->study_name, err)) != NS_OK ||
         (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
         return code;
-    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = f->chance};
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max};
+    for (int i = 0; f->chance && i < f->n_panels; i++)
+        ns_colorbar_add_level(&p->bar, f->chance[i][0], f->chance[i][1], f->n_panels > 1 ? f->panels[i] : "chance");
     p->edge = ns_alloc_array((size_t)f->n_points + 1, sizeof *p->edge);
     if (!p->edge)
         return ns_oom(err, "a figure");

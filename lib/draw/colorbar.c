@@ -1,4 +1,4 @@
-/* colorbar.c - the colour bar: the map's colours, round ticks, the chance level, and ends that say when data lie beyond. */
+/* colorbar.c - the colour bar: the map's colours, round ticks, levels (chance), and ends that say when data lie beyond. */
 #include "draw/axes.h"
 #include "draw/raster.h"
 
@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char CHANCE[] = "chance";
 
 /* "0" becomes "<=0" (with the sign U+2264) where data lie below the scale, and likewise at the top. */
 static void mark_beyond(ns_ticks *t, int i, const char *sign)
@@ -36,30 +34,52 @@ double ns_colorbar_layout(ns_colorbar *bar, double length, const ns_type *type)
         else if (t > 1 - 1e-6 && bar->data_max > bar->scale.max)
             mark_beyond(&a->ticks, i, "\xe2\x89\xa5");
     }
-    if (!isnan(bar->chance) && !bar->horizontal)
-        a->least = ns_type_width(type, CHANCE, NS_SIZE_TICK - 1, false);
+    for (int i = 0; i < bar->n_levels; i++)
+        a->least = fmax(a->least, ns_type_width(type, bar->level[i].name, NS_SIZE_TICK - 1, false));
     return ns_axis_depth(a, type);
 }
 
-/* A line across the bar and its name; the name steps aside where a number already stands. */
-static void draw_chance(const ns_colorbar *bar, ns_canvas *c, ns_box b)
+void ns_colorbar_add_level(ns_colorbar *bar, double low, double high, const char *name)
 {
-    const double t = ns_scale_at(&bar->scale, bar->chance);
-    if (!(t >= 0 && t <= 1))
-        return;
-    const double y = b.y + b.h * (1 - t), gap = NS_SIZE_TICK;
+    if (!isnan(low) && !isnan(high) && bar->n_levels < NS_MAX_LEVELS)
+        bar->level[bar->n_levels++] = (ns_level){low, high, name};
+}
+
+/* Where a name stands: beside its level, or aside where a number or another name already stands. taken[n] are grown by it. */
+static double free_place(double y, ns_box b, double *taken, int *n)
+{
+    const double gap = NS_SIZE_TICK;
     double at = y;
-    for (int i = 0; i < bar->axis.ticks.n; i++) {
-        const double other = b.y + b.h * (1 - ns_scale_at(&bar->scale, bar->axis.ticks.at[i]));
-        if (fabs(at - other) < gap)
-            at = y <= other && other - gap >= b.y ? other - gap : other + gap;
-    }
+    for (int i = 0; i < *n; i++)
+        if (fabs(at - taken[i]) < gap)
+            at = y <= taken[i] && taken[i] - gap >= b.y ? taken[i] - gap : taken[i] + gap;
+    taken[(*n)++] = at;
+    return at;
+}
+
+static void draw_level(const ns_colorbar *bar, const ns_level *l, ns_canvas *c, ns_box b, double *taken, int *n)
+{
+    const double ends[2] = {b.y + b.h * (1 - ns_scale_at(&bar->scale, l->low)), b.y + b.h * (1 - ns_scale_at(&bar->scale, l->high))};
+    if (!(ends[0] >= b.y && ends[0] <= b.y + b.h && ends[1] >= b.y && ends[1] <= b.y + b.h))
+        return;
     const ns_pen pen = {.color = NS_INK, .width = NS_THIN}, halo = {.color = {255, 255, 255}, .width = 3 * NS_THIN};
-    ns_canvas_line(c, b.x, y, b.x + b.w, y, halo);
-    ns_canvas_line(c, b.x, y, b.x + b.w + 1, y, pen);
-    ns_canvas_line(c, b.x + b.w + 1, y, b.x + b.w + 3.4, at, pen);
-    ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), CHANCE,
-                   (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK, .anchor = NS_AT_START});
+    const double at = free_place((ends[0] + ends[1]) / 2, b, taken, n);
+    for (int k = 0; k < (l->low == l->high ? 1 : 2); k++) {
+        ns_canvas_line(c, b.x, ends[k], b.x + b.w, ends[k], halo);
+        ns_canvas_line(c, b.x, ends[k], b.x + b.w + 1, ends[k], pen);
+        ns_canvas_line(c, b.x + b.w + 1, ends[k], b.x + b.w + 3.4, at, pen);
+    }
+    ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), l->name, (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK, .anchor = NS_AT_START});
+}
+
+static void draw_levels(const ns_colorbar *bar, ns_canvas *c, ns_box b)
+{
+    double taken[NS_MAX_TICKS + NS_MAX_LEVELS];
+    int n = 0;
+    for (; n < bar->axis.ticks.n; n++)
+        taken[n] = b.y + b.h * (1 - ns_scale_at(&bar->scale, bar->axis.ticks.at[n]));
+    for (int i = 0; i < bar->n_levels; i++)
+        draw_level(bar, &bar->level[i], c, b, taken, &n);
 }
 
 void ns_colorbar_draw(const ns_colorbar *bar, ns_canvas *c, ns_box b)
@@ -72,6 +92,5 @@ void ns_colorbar_draw(const ns_colorbar *bar, ns_canvas *c, ns_box b)
     ns_cells_draw(&cells, c, b);
     ns_canvas_surround(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
     ns_axis_draw(&bar->axis, c, b);
-    if (!isnan(bar->chance) && !bar->horizontal)
-        draw_chance(bar, c, b);
+    draw_levels(bar, c, b);
 }

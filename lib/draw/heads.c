@@ -310,8 +310,9 @@ int ns_heads_begin(ns_heads_panel *p, const ns_heads_figure *figure, const ns_fi
     if ((code = ns_panel_begin(&p->base, params, name, f->model_name, err)) != NS_OK ||
         (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
         return code;
-    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = f->chance,
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max,
                            .label = p->base.params.title ? name : NULL};    /* the figure's own title is the score's name */
+    ns_colorbar_add_level(&p->bar, f->chance, f->chance, "chance");
     make_legend(p);
     return NS_OK;
 }

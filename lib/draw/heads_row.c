@@ -1,4 +1,4 @@
-/* heads_row.c - heads maps side by side, each with its score's name; one key, and one colour bar where all have one scale. */
+/* heads_row.c - heads maps side by side, each with its score's name; one key, and one colour bar where all have one scale and one chance. */
 #include "draw/heads.h"
 
 #include <math.h>
@@ -13,10 +13,16 @@ typedef struct row_panel {
     bool            one_scale;
 } row_panel;
 
-static bool same_scale(const row_panel *p)
+static bool same_chance(const ns_colorbar *a, const ns_colorbar *b)
+{
+    return a->n_levels == b->n_levels && (a->n_levels == 0 || a->level[0].low == b->level[0].low);
+}
+
+/* A bar's tick is the chance of its own score: scores of different chance have bars of their own. */
+static bool same_bar(const row_panel *p)
 {
     for (int i = 1; i < p->n; i++)
-        if (p->part[i].cells.scale.min != p->part[0].cells.scale.min || p->part[i].cells.scale.max != p->part[0].cells.scale.max ||
+        if (!same_chance(&p->part[i].bar, &p->part[0].bar) || p->part[i].cells.scale.min != p->part[0].cells.scale.min || p->part[i].cells.scale.max != p->part[0].cells.scale.max ||
             p->part[i].cells.colors != p->part[0].cells.colors)
             return false;
     return true;
@@ -100,7 +106,7 @@ int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, c
         code = ns_panel_begin(&p.base, params, title ? title : "", subtitle, err);
     if (code == NS_OK)
         code = begin_parts(&p, figures, n, params, err);
-    p.one_scale = code == NS_OK && same_scale(&p);
+    p.one_scale = code == NS_OK && same_bar(&p);
     for (int i = 0; p.one_scale && i + 1 < n; i++)
         p.part[i].no_bar = true;
     if (code == NS_OK)

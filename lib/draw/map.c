@@ -350,7 +350,7 @@ int ns_map_begin(ns_map_panel *p, const ns_map_figure *figure, const ns_figure_p
                        (long long)f->head, (long long)f->n_rows, (long long)f->n_keys);
     if ((code = begin_base(p, params, err)) != NS_OK || (code = ns_panel_colors(&p->base, &p->cells, min, max, f->log_scale, err)) != NS_OK)
         return code;
-    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = NAN,
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max,
                            .horizontal = true,
                            .label = f->value_name ? f->value_name : "attention weight"};
     if (any_missing(f))

@@ -177,7 +177,8 @@ static int begin(matrix_panel *p, const ns_matrix_figure *figure, const ns_figur
     if ((code = ns_panel_begin(&p->base, params, f->value_name ? f->value_name : "", f->study_name, err)) != NS_OK ||
         (code = ns_panel_colors(&p->base, &p->cells, min, max, false, err)) != NS_OK)
         return code;
-    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max, .chance = f->chance};
+    p->bar = (ns_colorbar){.colors = p->cells.colors, .scale = p->cells.scale, .data_min = min, .data_max = max};
+    ns_colorbar_add_level(&p->bar, f->chance, f->chance, "chance");
     for (int64_t i = 0; i < f->n_rows * f->n_cols; i++)
         missing |= isnan(f->value[i]);
     if (missing && f->missing_name)

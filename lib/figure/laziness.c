@@ -17,6 +17,7 @@ typedef struct picture {
     int     *band;                       /* [R] */
     int64_t *run;                        /* [R] */
     const char *panel[MOST_PANELS];
+    double   chance[MOST_PANELS][2];
     int      n_panels;
     bool     one_clock;                  /* all runs count a step's tokens alike */
 } picture;
@@ -104,10 +105,20 @@ static int fill_row(picture *p, int panel, int64_t row, const double *series, co
     return alive ? ns_series_marks(p->view->births, run, alive, p->birth[i], &p->death[i], err) : NS_OK;
 }
 
+/* The next panel is called so. score: whose numbers it shows, which have a chance of their own; NULL: of no score. */
+static void end_panel(picture *p, const char *title, const char *score)
+{
+    ns_score_meaning meaning = {.chance = (double)NAN};
+    if (score && ns_study_meaning(p->view->study, score, &meaning, NULL) != NS_OK)
+        meaning.chance = (double)NAN;
+    p->chance[p->n_panels][0] = p->chance[p->n_panels][1] = meaning.chance;
+    p->panel[p->n_panels++] = title;
+}
+
 static ns_bands_figure figure_of(const picture *p)
 {
     return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = p->tokens, .n_points = p->N, .panels = p->panel, .n_panels = p->n_panels, .band = p->band,
-                             .n_rows = p->R, .value = p->value, .birth = (const double (*)[2])p->birth, .death = p->death, .chance = (double)NAN};
+                             .n_rows = p->R, .value = p->value, .birth = (const double (*)[2])p->birth, .death = p->death, .chance = p->chance};
 }
 
 /* Panels side by side are for a page's width. */
@@ -133,7 +144,7 @@ static int add_series(picture *p, const char *dataset, const char *title, bool m
             scratch[k] = (double)values[p->run[r] * e->shape.P + k];
         rc = fill_row(p, p->n_panels, r, scratch, mark ? scratch : NULL, err);
     }
-    p->panel[p->n_panels++] = title;
+    end_panel(p, title, NULL);
     return rc;
 }
 
@@ -150,7 +161,7 @@ static int add_best(picture *p, bool previous, const char *title, double *scratc
             scratch[k] = head[k] < 0 ? (double)NAN : ns_above_chance(score[k], chance[head[k]]);
         rc = fill_row(p, p->n_panels, r, score, scratch, err);
     }
-    p->panel[p->n_panels++] = title;
+    end_panel(p, title, previous ? p->view->births->previous : p->view->births->score);
     return rc;
 }
 
@@ -169,19 +180,6 @@ static int fill_panels(picture *p, ns_error *err)
     return rc;
 }
 
-/* Uniform attention over a case's tokens hits the one that is meant once in so many; its mean. NaN where the study does not know them. */
-static double chance_of(const ns_study_view *v)
-{
-    const int64_t C = v->births->shape.C;
-    float *const tokens = ns_alloc_array((size_t)C + 1, sizeof *tokens);
-    double sum = 0;
-    const bool known = tokens && C > 0 && ns_study_case_numbers(v->study, "n_tokens", tokens, NULL) == NS_OK;
-    for (int64_t i = 0; known && i < C; i++)
-        sum += 1 / (double)tokens[i];
-    free(tokens);
-    return known ? sum / (double)C : (double)NAN;
-}
-
 static int draw_arms(picture *p, const ns_arms *arms, const char *path, const ns_figure_params *params, ns_error *err)
 {
     const char *names[NS_FIGURE_BANDS], *notes[NS_FIGURE_BANDS];
@@ -195,7 +193,6 @@ static int draw_arms(picture *p, const ns_arms *arms, const char *path, const ns
     f.notes = notes;
     f.n_bands = arms->n;
     f.n_controls = arms->n_controls;
-    f.chance = chance_of(p->view);
     f.value_name = "Large-Window Laziness";
     f.study_name = about;
     const int rc = about ? draw(path, &f, params, err) : ns_oom(err, "a figure");
@@ -267,7 +264,7 @@ static int add_score(picture *p, const char *score, const double *chance, const 
         }
         rc = fill_row(p, p->n_panels, r, series, alive, err);
     }
-    p->panel[p->n_panels++] = score;
+    end_panel(p, score, score);
     free(series);
     return rc;
 }

@@ -35,6 +35,15 @@ expect 2 'vmin the lesser' figure grid scores.h5 --vmin 1.5 -o no.png
 expect 2 'must be less' figure grid scores.h5 --vmin 1 --vmax 1 -o no.png
 expect 2 'must be less' figure grid scores.h5 --vmin 0 --vmax 0 -o no.png
 
+# ---- heads: the usual score without --score, outlined are those that score, by the file's direction; each bar has the chance of its own score
+run score model --cases cases.jsonl --probe induction,retrieval_find,retrieval_continue --resamples 20 -o three.h5
+run figure heads three.h5 -o heads.svg
+grep -q '^shows *retrieval_find$' out && grep -q '>retrieval_find<' heads.svg || fail "figure heads without --score: $(cat out)"
+run figure heads three.h5 --top 40 -o heads.svg
+grep -q '>top 40 (those that score)<' heads.svg && grep -q 'the others score nothing' out || fail "figure heads --top 40 does not say that fewer score"
+run figure heads three.h5 --score retrieval_find,retrieval_continue,induction -o heads.svg
+[ "$(grep -c '>chance<' heads.svg)" = 2 ] || fail "figure heads: $(grep -c '>chance<' heads.svg) chance ticks, two of the three scores have one"
+expect 2 'no head 9.9 to mark' figure heads three.h5 --mark 9.9 -o no.png
 # ---- options that cannot apply
 expect 2 'dpi 300 is of a PNG' figure grid scores.h5 --dpi 300 -o no.pdf
 expect 2 'unknown option.*vmin' figure rank scores.h5 --vmin 0 -o no.png

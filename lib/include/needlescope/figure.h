@@ -64,7 +64,7 @@ typedef struct ns_bands_figure {
     const float  *value;                          /* [panels, rows, P]; NaN = not run, hatched */
     const double (*birth)[2];                     /* [panels, rows] tokens: born in (before, at]; at = infinity: not up to the horizon; NaN: nothing to say */
     const double *death;                          /* [panels, rows] tokens, NaN = none; or NULL */
-    double        chance;                         /* a tick on the colour bar; NaN = none */
+    const double (*chance)[2];                    /* [panels] each one's level on the colour bar, least and most over its rows; NaN = not known; or NULL */
     const char   *value_name, *study_name;
 } ns_bands_figure;
 NS_API NS_MUST_CHECK int ns_draw_bands(const char *path, const ns_bands_figure *, const ns_figure_params *, ns_error *);
@@ -93,7 +93,7 @@ typedef struct ns_curves_figure {
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 
-/* Heads maps side by side (find, continue, induction): what each says of the same layers and heads. One colour bar where all have one scale. */
+/* Heads maps side by side (find, continue, induction): what each says of the same layers and heads. One colour bar where all have one scale and one chance. */
 enum { NS_FIGURE_HEADS = 6 };
 NS_API NS_MUST_CHECK int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle,
                                            const ns_figure_params *, ns_error *);

@@ -43,7 +43,26 @@ typedef struct ns_map_plot {
 } ns_map_plot;
 NS_API NS_MUST_CHECK int ns_plot_map(const char *path, const ns_map_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
-/* ---- score files ---- */
+/* ---- score files: the scores of one checkpoint (score, a shard of scan, patch) ---- */
+/* Layer x head maps of scores, side by side: files x scores of them, at most NS_FIGURE_HEADS. */
+typedef struct ns_heads_plot {
+    size_t             size;
+    const char *const *files;   int n_files;
+    const char *const *scores;  int n_scores;        /* 0 = each file's usual one: retrieval_find, else the first retrieval score, else the first */
+    const ns_head     *marks;   int n_marks;         /* heads to outline */
+    int64_t            top;                          /* so many of the best, too (best.h: none that scores nothing) */
+} ns_heads_plot;
+NS_API NS_MUST_CHECK int ns_plot_heads(const char *path, const ns_heads_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
+/* The best heads of scores by rank, at most 6 panels, with intervals where the file has them. */
+typedef struct ns_rank_plot {
+    size_t             size;
+    const char        *file;
+    const char *const *scores;  int n_scores;        /* 0 = the usual one */
+    int64_t            top;                          /* 0 = 20; at most 256 */
+} ns_rank_plot;
+NS_API NS_MUST_CHECK int ns_plot_rank(const char *path, const ns_rank_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+
 /* The needle grid, lengths x depths: the values that were asked for where they are at most 12, else ten bins. Twins are left out. */
 enum { NS_GRID_FIRST, NS_GRID_ANSWERED, NS_GRID_FIND };
 typedef struct ns_grid_plot {

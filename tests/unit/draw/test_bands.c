@@ -17,6 +17,7 @@ static const double tokens[P] = {0, 1000, 2000, 4000, 8000, 16000};
 static const char *const panel_names[N] = {"find", "accuracy"}, *const band_names[2] = {"W = 4", "FFFF"}, *const notes[2] = {"240 (180-300), 2/3", ">800"};
 static const int band[R] = {0, 0, 0, 1};
 static float value[N * R * P];
+static const double chance[N][2] = {{.02, .02}, {.3, .56}};
 static double birth[N * R][2], death[N * R];
 
 static ns_bands_figure bands(void)
@@ -32,7 +33,7 @@ static ns_bands_figure bands(void)
     birth[2][1] = INFINITY;
     return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = tokens, .n_points = P, .panels = panel_names, .n_panels = N, .bands = band_names,
                              .n_bands = 2, .n_controls = 1, .notes = notes, .band = band, .n_rows = R, .value = value,
-                             .birth = (const double (*)[2])birth, .death = death, .chance = .02, .value_name = "Laziness", .study_name = "3 seeds"};
+                             .birth = (const double (*)[2])birth, .death = death, .chance = chance, .value_name = "Laziness", .study_name = "3 seeds"};
 }
 
 typedef struct drawn { ns_bands_panel panel; picture picture; } drawn;
@@ -121,7 +122,7 @@ static void test_names(void **state)
     f.notes = NULL;
     f.birth = NULL;
     f.death = NULL;
-    f.chance = NAN;
+    f.chance = NULL;
     assert_int_equal(ns_draw_bands(path, &f, NULL, NULL), NS_OK);
     char *const bare = slurp(path, &n);
     assert_null(strstr(bare, "birth"));

@@ -208,7 +208,7 @@ static void test_one_checkpoint(void **state)
         tokens[i] = 1000 + i;
     for (int i = 0; i < P; i += i == 0 ? 1 : i == 1 ? 2498 : i < 2600 ? 101 : i < P - 2 ? P - 2 - i : 1) {
         const ns_bands_figure f = {.size = sizeof f, .tokens = tokens, .n_points = P, .panels = name, .n_panels = 1, .bands = name, .n_bands = 1, .band = band, .n_rows = 1,
-                                   .value = value, .chance = NAN};
+                                   .value = value};
         ns_bands_panel panel;
         value[i] = 1;
         assert_int_equal(ns_bands_begin(&panel, &f, &params, NULL), NS_OK);

@@ -1,0 +1,149 @@
+/* heads.c - scores of every head, layer x head, of one or more files: maps side by side, the best heads outlined, each map's own chance on its colour bar. */
+#include "figure/scores.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct map { float *score; ns_head *marks; int *kind; int64_t *window; char *name, *model; ns_heads_figure figure; } map;
+typedef struct maps { map list[NS_FIGURE_HEADS]; int n; bool few; char marks_name[64], note[400]; } maps;      /* few: of the k best less than k score */
+
+static void clear_maps(maps *m)
+{
+    for (int i = 0; i < m->n; i++) {
+        free(m->list[i].score);
+        free(m->list[i].marks);
+        free(m->list[i].kind);
+        free(m->list[i].window);
+        free(m->list[i].name);
+        free(m->list[i].model);
+    }
+}
+
+/* The k best behind the marks that are there; a head that scores nothing is none of them. */
+static int add_best(const ns_study *study, const char *score, int64_t k, map *m, maps *all, ns_error *err)
+{
+    ns_score_meaning meaning;
+    const int64_t H = m->figure.n_heads;
+    int rc = ns_plot_ranks(study, score, &meaning, all->note, sizeof all->note, err);
+    int64_t *const best = ns_alloc_array((size_t)k + 1, sizeof *best);
+    if (rc == NS_OK && !best)
+        rc = ns_oom(err, "marks");
+    if (rc == NS_OK) {
+        const ns_best_cut cut = ns_best(m->score, m->figure.n_layers * H, k, &meaning, best);
+        for (int64_t i = 0; i < cut.n; i++)
+            m->marks[m->figure.n_marks++] = (ns_head){best[i] / H, best[i] % H};
+        all->few |= cut.n < k;
+        ns_plot_note_cut(all->note, sizeof all->note, m->name, &cut, k);
+    }
+    free(best);
+    return rc;
+}
+
+static int mark_heads(const ns_heads_plot *p, const ns_study *study, const char *score, map *m, maps *all, ns_error *err)
+{
+    m->marks = ns_alloc_array((size_t)(p->top + p->n_marks) + 1, sizeof *m->marks);
+    if (!m->marks)
+        return ns_oom(err, "marks");
+    for (int i = 0; i < p->n_marks; i++) {
+        const ns_head h = p->marks[i];
+        if (h.layer < 0 || h.layer >= m->figure.n_layers || h.head < 0 || h.head >= m->figure.n_heads || !ns_study_head_valid(study, 0, h.layer, h.head))
+            return ns_fail(err, NS_E_ARG, "%s has no head %lld.%lld to mark: it has %lld layers of %lld heads at most", ns_study_path(study), (long long)h.layer, (long long)h.head,
+                           (long long)m->figure.n_layers, (long long)m->figure.n_heads);
+        m->marks[m->figure.n_marks++] = h;
+    }
+    m->figure.marks = m->marks;
+    return p->top ? add_best(study, score, p->top, m, all, err) : NS_OK;
+}
+
+/* The score's numbers, outliving the study. */
+static int read_map(ns_study *study, const char *score, bool several, map *m, ns_error *err)
+{
+    const ns_study_shape n = ns_study_size(study);
+    const char *const model = ns_file_fact(ns_study_file(study), "model_name");
+    const float *values;
+    ns_score_meaning meaning;
+    int rc = ns_study_meaning(study, score, &meaning, err);
+    rc = rc ? rc : ns_study_score(study, score, &values, err);
+    if (rc)
+        return rc;
+    m->score = ns_alloc_array((size_t)(n.L * n.H), sizeof *m->score);
+    m->kind = ns_alloc_array((size_t)n.L, sizeof *m->kind);
+    m->window = ns_alloc_array((size_t)n.L, sizeof *m->window);
+    m->name = several ? ns_plot_label(ns_study_path(study), score) : ns_strdup(score);
+    m->model = ns_strdup(model ? model : "");
+    if (!m->score || !m->kind || !m->window || !m->name || !m->model)
+        return ns_oom(err, "a map of heads");
+    memcpy(m->score, values, (size_t)(n.L * n.H) * sizeof *values);
+    ns_study_layers(study, 0, m->kind, m->window);
+    m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = n.L, .n_heads = n.H, .kind = m->kind, .window = m->window,
+                                  .score_name = m->name, .model_name = model ? m->model : NULL, .chance = meaning.chance};
+    return NS_OK;
+}
+
+static int add_file(const ns_heads_plot *p, const char *path, maps *all, ns_error *err)
+{
+    ns_study *study;
+    int rc = ns_plot_open_scores(&study, path, err);
+    for (int i = 0; rc == NS_OK && i < (p->n_scores ? p->n_scores : 1); i++) {
+        map *const m = &all->list[all->n++];
+        const char *const score = p->n_scores ? p->scores[i] : ns_study_usual_score(study);
+        rc = read_map(study, score, p->n_files > 1, m, err);
+        rc = rc ? rc : mark_heads(p, study, score, m, all, err);
+        m->figure.marks_name = all->marks_name;
+    }
+    ns_study_close(study);
+    return rc;
+}
+
+/* NULL where the files are of several models. */
+static const char *one_model(const maps *m)
+{
+    for (int i = 1; i < m->n; i++)
+        if (strcmp(m->list[i].model, m->list[0].model) != 0)
+            return NULL;
+    return m->list[0].figure.model_name;
+}
+
+static int draw(const char *path, const maps *m, const ns_figure_params *look, ns_error *err)
+{
+    ns_heads_figure figures[NS_FIGURE_HEADS];
+    ns_figure_params wide;
+    for (int i = 0; i < m->n; i++)
+        figures[i] = m->list[i].figure;
+    if (m->n == 1)
+        return ns_draw_heads(path, &figures[0], look, err);
+    const int rc = ns_look_with_width(&wide, look, 7, err);
+    return rc ? rc : ns_draw_heads_row(path, figures, m->n, "Scores of every head", one_model(m), &wide, err);
+}
+
+static void say(const maps *m, ns_plotted *said)
+{
+    char shows[256] = "";
+    for (int i = 0; i < m->n; i++) {
+        const size_t used = strlen(shows);
+        snprintf(shows + used, sizeof shows - used, "%s%s", used ? ", " : "", m->list[i].name);
+    }
+    ns_plotted_say(said, shows, m->note);
+}
+
+int ns_plot_heads(const char *path, const ns_heads_plot *plot, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+{
+    ns_heads_plot p;
+    maps m = {.n = 0};
+    int rc = ns_sized_copy(&p, sizeof p, plot, "ns_heads_plot", err);
+    const int64_t n = (int64_t)p.n_files * (p.n_scores ? p.n_scores : 1);
+    if (rc == NS_OK && (n < 1 || n > NS_FIGURE_HEADS))
+        rc = ns_fail(err, NS_E_ARG, "%lld maps (files x scores); 1 to %d can stand side by side", (long long)n, NS_FIGURE_HEADS);
+    if (rc == NS_OK && p.top < 0)
+        rc = ns_fail(err, NS_E_ARG, "the %lld best heads: there is no such number", (long long)p.top);
+    for (int i = 0; rc == NS_OK && i < p.n_files; i++)
+        rc = add_file(&p, p.files[i], &m, err);
+    snprintf(m.marks_name, sizeof m.marks_name, "%s%s%s%.0lld%s", p.n_marks ? "marked" : "", p.n_marks && p.top ? ", and " : "", p.top ? "top " : "", (long long)p.top,
+             m.few ? " (those that score)" : "");
+    rc = rc ? rc : draw(path, &m, look, err);
+    if (rc == NS_OK)
+        say(&m, said);
+    clear_maps(&m);
+    return rc;
+}
