@@ -118,6 +118,8 @@ static double place_bands(ns_bands_panel *p, double y)
     return y;
 }
 
+static int put_keys(const ns_bands_panel *, const ns_type *, ns_canvas *, double width);
+
 static int layout(ns_panel *base, const ns_page *page, ns_error *err)
 {
     ns_bands_panel *p = (ns_bands_panel *)base;
@@ -139,7 +141,7 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     ns_ticks_fit(&p->tokens.ticks, &p->tokens.scale, false, w, page->type);
     p->key_y = bottom + ns_axis_depth(&p->tokens, page->type) + 5;
     base->width = page->width;
-    base->height = p->key_y + KEY_LINE;
+    base->height = p->key_y + KEY_LINE * put_keys(p, page->type, NULL, page->width);
     return NS_OK;
 }
 
@@ -237,38 +239,60 @@ static void draw_marks(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t
         draw_cross(c, ns_bands_x(p, panel, p->figure.death[i]), b.y + b.h / 2, fmin(b.h, 4));
 }
 
-static double draw_key(ns_canvas *c, double x, double y, const char *text)
+/* ---- the line of keys ---- */
+
+typedef enum mark { BIRTH, CENSORED, DEATH, MISSING, LEVEL, NO_MARK, MARKS } mark;
+typedef struct pencil { const ns_type *type; ns_canvas *canvas; double x, left, width, y; int lines; } pencil;      /* canvas NULL: measures */
+
+static bool is_shown(const ns_bands_panel *p, mark m)
 {
-    ns_canvas_text(c, x + 9, ns_baseline(y, NS_SIZE_TICK), text, (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
-    return x + 9 + ns_type_width(c->type, text, NS_SIZE_TICK, false) + 10;
+    switch (m) {
+    case BIRTH: return p->figure.birth != NULL;
+    case CENSORED: return p->censored;
+    case DEATH: return p->deaths;
+    case MISSING: return p->missing;
+    case LEVEL: return p->bar.n_levels > 0 && p->figure.n_panels > 1;
+    default: return pool_points(p, NULL, NULL);
+    }
 }
 
-static void draw_keys(const ns_bands_panel *p, ns_canvas *c)
+static void draw_mark(ns_canvas *c, mark m, double x, double y)
 {
-    double x = p->box[0].x;
-    const double y = p->key_y + KEY_LINE / 2;
-    if (p->figure.birth) {
-        draw_bar(c, (ns_box){x + 2, y - 3, 4, 6});
-        x = draw_key(c, x, y, "birth, as wide as its checkpoint interval");
+    switch (m) {
+    case BIRTH: draw_bar(c, (ns_box){x + 2, y - 3, 4, 6}); break;
+    case CENSORED: draw_triangle(c, x + 1, y, 5); break;
+    case DEATH: draw_cross(c, x + 4, y, 4); break;
+    case MISSING: ns_hatch_cell(c, (ns_box){x, y - 3, 6, 6}); break;
+    case LEVEL: ns_canvas_line(c, x, y, x + 6, y, (ns_pen){.color = NS_INK, .width = NS_THIN}); break;
+    default: break;
     }
-    if (p->censored) {
-        draw_triangle(c, x + 1, y, 5);
-        x = draw_key(c, x, y, "not born up to the horizon");
+}
+
+static void put_key(pencil *at, mark m)
+{
+    static const char *const texts[MARKS] = {"birth, as wide as its checkpoint interval", "not born up to the horizon", "death", "not measured",
+                                             "at the colour bar: chance, by panel", "close checkpoints: the strongest"};
+    const double swatch = m == NO_MARK ? 0 : 9, need = swatch + ns_type_width(at->type, texts[m], NS_SIZE_TICK, false);
+    if (at->x > at->left && at->x + need > at->width) {
+        at->x = at->left;
+        at->lines++;
     }
-    if (p->deaths) {
-        draw_cross(c, x + 4, y, 4);
-        x = draw_key(c, x, y, "death");
+    const double y = at->y + (at->lines - .5) * KEY_LINE;
+    if (at->canvas) {
+        draw_mark(at->canvas, m, at->x, y);
+        ns_canvas_text(at->canvas, at->x + swatch, ns_baseline(y, NS_SIZE_TICK), texts[m], (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
     }
-    if (p->missing) {
-        ns_hatch_cell(c, (ns_box){x, y - 3, 6, 6});
-        x = draw_key(c, x, y, "not measured");
-    }
-    if (p->bar.n_levels && p->figure.n_panels > 1) {
-        ns_canvas_line(c, x, y, x + 6, y, (ns_pen){.color = NS_INK, .width = NS_THIN});
-        x = draw_key(c, x, y, "on the colour bar: each panel's chance");
-    }
-    if (pool_points(p, NULL, NULL))
-        draw_key(c, x - 9, y, "close checkpoints: the strongest");
+    at->x += need + 10;
+}
+
+/* How many lines they take. */
+static int put_keys(const ns_bands_panel *p, const ns_type *type, ns_canvas *c, double width)
+{
+    pencil at = {.type = type, .canvas = c, .x = p->box[0].x, .left = p->box[0].x, .width = width, .y = p->key_y, .lines = 1};
+    for (mark m = 0; m < MARKS; m++)
+        if (is_shown(p, m))
+            put_key(&at, m);
+    return at.lines;
 }
 
 static void draw_names(const ns_bands_panel *p, ns_canvas *c)
@@ -308,7 +332,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
                        (ns_pen){.color = NS_FAINT, .width = 0.5, .dash = 2});
     draw_names(p, c);
     ns_colorbar_draw(&p->bar, c, p->bar_box);
-    draw_keys(p, c);
+    put_keys(p, c->type, c, base->width);
     free(pooled);
 }
 

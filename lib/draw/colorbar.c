@@ -45,14 +45,18 @@ void ns_colorbar_add_level(ns_colorbar *bar, double low, double high, const char
         bar->level[bar->n_levels++] = (ns_level){low, high, name};
 }
 
-/* Where a name stands: beside its level, or aside where a number or another name already stands. taken[n] are grown by it. */
+/* Where a name stands: beside its level, or aside, in one direction, until no number or other name stands there. taken[n] grow by it. */
 static double free_place(double y, ns_box b, double *taken, int *n)
 {
     const double gap = NS_SIZE_TICK;
-    double at = y;
-    for (int i = 0; i < *n; i++)
-        if (fabs(at - taken[i]) < gap)
-            at = y <= taken[i] && taken[i] - gap >= b.y ? taken[i] - gap : taken[i] + gap;
+    double at = y, step = 0;
+    for (int i = 0; i < *n; i++) {
+        if (fabs(at - taken[i]) >= gap)
+            continue;
+        step = step != 0 ? step : y <= taken[i] && taken[i] - gap >= b.y ? -gap : gap;
+        at = taken[i] + step;
+        i = -1;                                      /* again: it may have come upon another */
+    }
     taken[(*n)++] = at;
     return at;
 }
@@ -72,14 +76,23 @@ static void draw_level(const ns_colorbar *bar, const ns_level *l, ns_canvas *c, 
     ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), l->name, (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK, .anchor = NS_AT_START});
 }
 
+static int by_height(const void *a, const void *b)
+{
+    const ns_level *const x = a, *const y = b;
+    return ns_compare_double(&x->low, &y->low);
+}
+
 static void draw_levels(const ns_colorbar *bar, ns_canvas *c, ns_box b)
 {
     double taken[NS_MAX_TICKS + NS_MAX_LEVELS];
+    ns_level level[NS_MAX_LEVELS];
     int n = 0;
     for (; n < bar->axis.ticks.n; n++)
         taken[n] = b.y + b.h * (1 - ns_scale_at(&bar->scale, bar->axis.ticks.at[n]));
+    memcpy(level, bar->level, sizeof level);
+    qsort(level, (size_t)bar->n_levels, sizeof *level, by_height);      /* from the bottom, so that no leader crosses another */
     for (int i = 0; i < bar->n_levels; i++)
-        draw_level(bar, &bar->level[i], c, b, taken, &n);
+        draw_level(bar, &level[i], c, b, taken, &n);
 }
 
 void ns_colorbar_draw(const ns_colorbar *bar, ns_canvas *c, ns_box b)

@@ -17,7 +17,7 @@ typedef struct picture {
     int     *band;                       /* [R] */
     int64_t *run;                        /* [R] */
     const char *panel[MOST_PANELS];
-    double   chance[MOST_PANELS][2];
+    double   chance[MOST_PANELS][2];     /* least and most over the rows */
     int      n_panels;
     bool     one_clock;                  /* all runs count a step's tokens alike */
 } picture;
@@ -35,6 +35,8 @@ static void clear(picture *p)
 static int allocate(picture *p, int64_t rows, int64_t points, ns_error *err)
 {
     const size_t cells = (size_t)(MOST_PANELS * (rows + 1));
+    for (int i = 0; i < MOST_PANELS; i++)
+        p->chance[i][0] = p->chance[i][1] = (double)NAN;
     p->tokens = ns_alloc_array((size_t)points + 1, sizeof *p->tokens);
     p->value = ns_alloc_array(cells * (size_t)(points + 1), sizeof *p->value);
     p->birth = ns_alloc_array(cells, sizeof *p->birth);
@@ -105,14 +107,14 @@ static int fill_row(picture *p, int panel, int64_t row, const double *series, co
     return alive ? ns_series_marks(p->view->births, run, alive, p->birth[i], &p->death[i], err) : NS_OK;
 }
 
-/* The next panel is called so. score: whose numbers it shows, which have a chance of their own; NULL: of no score. */
-static void end_panel(picture *p, const char *title, const char *score)
+/* What chance gives a row of the next panel (0: not known): rows differ in the windows of their heads. */
+static void take_chance(picture *p, double chance)
 {
-    ns_score_meaning meaning = {.chance = (double)NAN};
-    if (score && ns_study_meaning(p->view->study, score, &meaning, NULL) != NS_OK)
-        meaning.chance = (double)NAN;
-    p->chance[p->n_panels][0] = p->chance[p->n_panels][1] = meaning.chance;
-    p->panel[p->n_panels++] = title;
+    double *const level = p->chance[p->n_panels];
+    if (chance > 0) {
+        level[0] = fmin(level[0], chance);       /* passes over NaN */
+        level[1] = fmax(level[1], chance);
+    }
 }
 
 static ns_bands_figure figure_of(const picture *p)
@@ -144,7 +146,7 @@ static int add_series(picture *p, const char *dataset, const char *title, bool m
             scratch[k] = (double)values[p->run[r] * e->shape.P + k];
         rc = fill_row(p, p->n_panels, r, scratch, mark ? scratch : NULL, err);
     }
-    end_panel(p, title, NULL);
+    p->panel[p->n_panels++] = title;
     return rc;
 }
 
@@ -159,9 +161,10 @@ static int add_best(picture *p, bool previous, const char *title, double *scratc
         const double *const chance = (previous ? e->previous_chance : e->chance) + p->run[r] * e->shape.L * e->shape.H;
         for (int64_t k = 0; k < run->P; k++)
             scratch[k] = head[k] < 0 ? (double)NAN : ns_above_chance(score[k], chance[head[k]]);
+        take_chance(p, previous ? run->previous_chance : run->chance);
         rc = fill_row(p, p->n_panels, r, score, scratch, err);
     }
-    end_panel(p, title, previous ? p->view->births->previous : p->view->births->score);
+    p->panel[p->n_panels++] = title;
     return rc;
 }
 
@@ -262,9 +265,10 @@ static int add_score(picture *p, const char *score, const double *chance, const 
             series[k] = (double)values[(p->run[r] * e->shape.P + k) * K + head[r]];
             alive[k] = ns_above_chance(series[k], chance[p->run[r] * K + head[r]]);
         }
+        take_chance(p, chance[p->run[r] * K + head[r]]);
         rc = fill_row(p, p->n_panels, r, series, alive, err);
     }
-    end_panel(p, score, score);
+    p->panel[p->n_panels++] = score;
     free(series);
     return rc;
 }
