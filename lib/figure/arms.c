@@ -83,18 +83,38 @@ static void step_text(const ns_emergence *e, int64_t run, char out[24])
         snprintf(out, 24, isinf(best.at) ? ">%lld" : "%lld", (long long)step);
 }
 
-/* Median (of two the lower), range, how many were born. */
+/* The runs' median in steps, of those that have a head to be born; where it is censored, as the later of the middle two says it. */
+static bool median_text(const ns_emergence *e, const ns_arm_rows *rows, char out[24])
+{
+    double *const steps = ns_alloc_array((size_t)rows->n + 1, sizeof *steps);
+    int64_t n = 0;
+    for (int64_t i = 0; steps && i < rows->n; i++) {
+        const ns_event best = e->runs[rows->run[i]].best;
+        if (!isnan(best.at))
+            steps[n++] = isinf(best.at) ? best.at : (double)best.step;
+    }
+    const double median = steps ? ns_median_censored(steps, n) : 0;
+    if (isfinite(median))
+        snprintf(out, 24, "%.6g", median);
+    else
+        step_text(e, rows->run[n ? n / 2 : 0], out);
+    free(steps);
+    return steps != NULL;
+}
+
+/* Median, range, how many were born. */
 static char *note_of(const ns_emergence *e, const ns_arm_rows *rows)
 {
-    char text[3][24];
-    const int64_t at[3] = {(rows->n - 1) / 2, 0, rows->n - 1};
+    char median[24], first[24], last[24];
     int64_t born = 0;
     for (int64_t i = 0; i < rows->n; i++)
         born += isfinite(e->runs[rows->run[i]].best.at);
-    for (int k = 0; k < 3; k++)
-        step_text(e, rows->run[at[k]], text[k]);
-    return rows->n == 1 ? ns_strdup(text[0])
-                        : ns_printf_alloc("%s (%s\xe2\x80\x93%s), %lld/%lld", text[0], text[1], text[2], (long long)born, (long long)rows->n);
+    step_text(e, rows->run[0], first);
+    step_text(e, rows->run[rows->n - 1], last);
+    if (!median_text(e, rows, median))
+        return NULL;
+    return rows->n == 1 ? ns_strdup(first)
+                        : ns_printf_alloc("%s (%s\xe2\x80\x93%s), %lld/%lld", median, first, last, (long long)born, (long long)rows->n);
 }
 
 static bool fill_rows(ns_arm_rows *rows, const ns_emergence *e, const ns_seed_group *g)
