@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/probe.h>
+
 #include "emergence.h"
 
 static const double usual_sweep[NS_SWEEP] = {.3, .5, .7};
@@ -166,6 +168,15 @@ static int check_any(const ns_emergence *e, ns_error *err)
                                       e->horizon, first, e->in_tokens ? "tokens" : "steps");
 }
 
+/* A file of an older version does not say what its scores mean; ours are known by their names. */
+static void recall_meaning(const char *name, ns_score_meaning *m)
+{
+    const ns_probe *const probe = m->assumed ? ns_probe_find(name) : NULL;
+    for (int i = 0; probe && i < probe->n_scores; i++)
+        if (strcmp(probe->scores[i].name, name) == 0)
+            *m = (ns_score_meaning){probe->scores[i].best, probe->scores[i].lo, probe->scores[i].hi, probe->scores[i].chance, true};
+}
+
 /* A birth is a crossing of theta from below, so it takes a score that is larger the more of it there is, and 1 at most. A file that does not say is looked at. */
 static int check_births(ns_study *study, const char *name, ns_error *err)
 {
@@ -176,6 +187,7 @@ static int check_births(ns_study *study, const char *name, ns_error *err)
     rc = rc ? rc : ns_study_score(study, name, &values, err);
     if (rc)
         return rc;
+    recall_meaning(name, &m);
     bool fine = m.best == NS_BEST_LARGEST && m.hi <= 1;
     for (int64_t i = 0; fine && m.assumed && i < n.R * n.P * n.L * n.H; i++)
         fine = !(values[i] > 1.001f);

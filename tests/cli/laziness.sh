@@ -72,6 +72,12 @@ sed 's/"pattern": "FFF"/"pattern": "FXF"/' tiny.json >broken.json
 "$NEEDLESCOPE" lab laziness --protocol broken.json --quick -o broken >out 2>err
 [ $? -eq 1 ] && grep -q 'not measured: FXF-s5' out && grep -q "warning: FXF-s5: train failed: .*pattern 'FXF'" err || fail "broken: $(head -c 400 err)"
 
+# a recurrent arm fails as others do: its scan cannot make its folder here, and merge finds no folder there
+sed 's/"arm": "full", "pattern": "FFF"/"arm": "recurrent", "pattern": "GFG"/' tiny.json >mixer.json
+mkdir -p mixer/scan/shards && : >mixer/scan/shards/GFG-s5
+"$NEEDLESCOPE" lab laziness --protocol mixer.json --quick -o mixer >out 2>err
+[ $? -eq 1 ] && grep -q '2 jobs failed' out && grep -q 'not measured: GFG-s5' out && grep -q 'warning: GFG-s5-scan: scan failed' err || fail "recurrent: $(head -c 400 err)"
+
 # refusals
 expect 2 'another protocol' lab laziness --protocol broken.json --quick -o calm
 expect 2 'quick or --full' lab laziness --quick --full -o x

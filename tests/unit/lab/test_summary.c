@@ -132,6 +132,114 @@ static void test_seeds_decide(void **state)
     }
 }
 
+/* ---- the protocol decides ---- */
+
+/* The committed protocol with one text in place of another, as a file. */
+static void plan_with(lab *l, const char *scale, const char *from, const char *to)
+{
+    char *const text = ns_laboratory_protocol(), *const at = strstr(text, from);
+    assert_non_null(at);
+    char *const changed = ns_printf_alloc("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    ns_error err = {0};
+    assert_int_equal(ns_file_write("test_summary_protocol.json", changed, strlen(changed), &err), NS_OK);
+    *l = (lab){.params = {.size = sizeof l->params, .folder = ".", .scale = scale, .protocol = "test_summary_protocol.json"}};
+    if (ns_laboratory_plan(&l->lab, &l->params, &l->err) != NS_OK)
+        fail_msg("%s", l->err.message);
+    remove("test_summary_protocol.json");
+    free(changed);
+    free(text);
+}
+
+/* Results in which every number that a threshold is compared with lies a little on the good side of it. */
+static void measure_near(lab *l)
+{
+    for (int64_t i = 0; i < l->lab.n_runs; i++) {
+        const lab_run *const run = &l->lab.runs[i];
+        const bool lazy = ns_starts(run->arm, "competition"), nope = strcmp(run->arm, "nope") == 0;
+        measure(l, run->name, lazy ? -1 : 100 + 20 * run->window);
+        lab_result *const r = &l->lab.results[i];
+        r->in_window = .95;
+        r->accuracy[0] = .95;
+        r->accuracy[2] = nope ? .95 * .95 : .4;
+        r->ablated = strcmp(run->arm, "swa") == 0;
+        r->intact = 1;
+        r->knocked = .4;
+        r->n_others = 20;
+        for (int k = 0; k < 20; k++)
+            r->others[k] = .92;
+    }
+}
+
+static void test_thresholds(void **state)
+{
+    (void)state;
+    static const struct { const char *claim, *from, *to; bool changes; } cases[] = {
+        {"P1", "\"edges_cut_below\": 0.5", "\"edges_cut_below\": 0.45", false}, {"P1", "\"edges_cut_below\": 0.5", "\"edges_cut_below\": 0.35", true},
+        {"P1", "\"other_edges_cut_from\": 0.9", "\"other_edges_cut_from\": 0.91", false}, {"P1", "\"other_edges_cut_from\": 0.9", "\"other_edges_cut_from\": 0.93", true},
+        {"Competition", "above\": 0.9", "above\": 0.94", false}, {"Competition", "above\": 0.9", "above\": 0.96", true},
+        {"P3", "\"P3\": {\"accuracy_from\": 0.9", "\"P3\": {\"accuracy_from\": 0.94", false},
+        {"P3", "\"P3\": {\"accuracy_from\": 0.9", "\"P3\": {\"accuracy_from\": 0.96", true},
+        {"P4", "\"kept_from\": 0.9", "\"kept_from\": 0.94", false}, {"P4", "\"kept_from\": 0.9", "\"kept_from\": 0.96", true},
+        {"P2", "\"alpha\": 0.05", "\"alpha\": 0.01", false}, {"P2", "\"alpha\": 0.05", "\"alpha\": 1e-12", true},
+        {"P3", "\"alpha\": 0.05", "\"alpha\": 0.04", false}, {"P3", "\"alpha\": 0.05", "\"alpha\": 0.03", true},      /* 1/32 */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lab l;
+        cJSON *json;
+        char *text;
+        plan_with(&l, "full", cases[i].from, cases[i].to);
+        measure_near(&l);
+        summarise(&l, &json, &text);
+        if ((strcmp(verdict(json, cases[i].claim), "holds") != 0) != cases[i].changes)
+            fail_msg("%s with %s: %s", cases[i].claim, cases[i].to, verdict(json, cases[i].claim));
+        done(&l, json, text);
+    }
+}
+
+static void test_printed_thresholds(void **state)
+{
+    (void)state;
+    static const struct { const char *from, *to, *shows; } cases[] = {
+        {"[0.3, 0.5, 0.7]", "[0.2, 0.5, 0.9]", "with a threshold of 0.2, 0.5, 0.9"}, {"\"theta\": 0.5", "\"theta\": 0.6", "95 % of the median at 0.6"},
+        {"\"swap\": {\"accuracy_from\": 0.9", "\"swap\": {\"accuracy_from\": 0.8", "needle accuracy 0.8 and more"},
+        {"\"kept_from\": 0.9", "\"kept_from\": 0.7", "keeps 0.7 of its accuracy"}, {"\"alpha\": 0.05", "\"alpha\": 0.01", "p <= 0.01"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lab l;
+        cJSON *json;
+        char *text;
+        plan_with(&l, "full", cases[i].from, cases[i].to);
+        measure_near(&l);
+        summarise(&l, &json, &text);
+        if (!strstr(text, cases[i].shows))
+            fail_msg("no '%s' in %s", cases[i].shows, text);
+        if (i == 0)
+            assert_non_null(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "runs")->child, "retrieval_theta_0.2"));
+        done(&l, json, text);
+    }
+}
+
+/* Jobs that failed are counted, those of recurrent arms as others. */
+static void test_failures(void **state)
+{
+    (void)state;
+    lab l;
+    cJSON *json;
+    char *text;
+    plan_with(&l, "full", "laziness", "laziness");
+    measure_near(&l);
+    l.lab.failures = 2;
+    for (int64_t i = 0; i < l.lab.n_runs; i++)
+        if (strcmp(l.lab.runs[i].arm, "recurrent") == 0)
+            l.lab.results[i].measured = false;
+    summarise(&l, &json, &text);
+    assert_string_equal(verdict(json, "P5"), "not measured");
+    assert_non_null(strstr(text, "2 jobs failed"));
+    assert_non_null(strstr(text, "not measured: GGFG-s104"));
+    assert_true(cJSON_GetObjectItem(json, "failures")->valuedouble == 2);
+    done(&l, json, text);
+}
+
 /* One seed the other way round is said, and the claim does not hold in every seed. */
 static void test_one_seed_reversed(void **state)
 {
@@ -277,7 +385,8 @@ static void test_trend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_agree), cmocka_unit_test(test_seeds_decide), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
+        cmocka_unit_test(test_all_agree), cmocka_unit_test(test_seeds_decide), cmocka_unit_test(test_thresholds), cmocka_unit_test(test_printed_thresholds),
+        cmocka_unit_test(test_failures), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
         cmocka_unit_test(test_not_measured), cmocka_unit_test(test_heads), cmocka_unit_test(test_trend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
