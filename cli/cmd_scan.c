@@ -57,6 +57,29 @@ static int open_runs(cli *app, runs *r, char **folders, int n, const char *manif
     return NS_OK;
 }
 
+/* What was found and is not in the order, and why. */
+static void list_left_out(cli_out *o, const runs *r)
+{
+    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"name", "left out", CELL_TEXT}, {"why", "why", CELL_TEXT}};
+    int64_t n = 0;
+    for (int64_t i = 0; i < r->n; i++)
+        n += r->list[i].series.n_left_out;
+    cli_out_int(o, "n_left_out", NULL, n);
+    if (!n && !o->json)
+        return;
+    char title[64];
+    snprintf(title, sizeof title, "Left out (%lld)", (long long)n);
+    cli_out_table(o, "left_out", title, columns, 3);
+    for (int64_t i = 0; i < r->n; i++)
+        for (int64_t k = 0; k < r->list[i].series.n_left_out; k++) {
+            const ns_series_left *const left = &r->list[i].series.left_out[k];
+            cli_cell_text(o, r->list[i].name);
+            cli_cell_text(o, left->name);
+            cli_cell_text(o, left->why);
+        }
+    cli_out_table_end(o);
+}
+
 static int list_runs(cli *app, const runs *r)
 {
     static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"step", "step", CELL_INT}, {"tokens", "tokens", CELL_INT}, {"label", "checkpoint", CELL_TEXT}};
@@ -72,7 +95,21 @@ static int list_runs(cli *app, const runs *r)
             cli_cell_text(&o, item->label);
         }
     cli_out_table_end(&o);
+    list_left_out(&o, r);
     return cli_out_end(&o, &app->err);
+}
+
+/* Of a run that is scanned: how many there are that look like checkpoints and are none of it. */
+static void count_left_out(const cli *app, const runs *r)
+{
+    for (int64_t i = 0; i < r->n; i++) {
+        const ns_series *const s = &r->list[i].series;
+        int64_t n = 0;
+        for (int64_t k = 0; k < s->n_left_out; k++)
+            n += !s->left_out[k].no_checkpoint;
+        if (n)
+            cli_note(app, "%s: %lld left out of %lld (scan --list says why)", r->list[i].name, (long long)n, (long long)(s->n + n));
+    }
 }
 
 /* I/N, or the place in a Slurm array of consecutive tasks. */
@@ -188,8 +225,10 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
         close_runs(&r);
         return rc;
     }
-    if (rc == NS_OK)
+    if (rc == NS_OK) {
+        count_left_out(app, &r);
         rc = open_first(app, &m, &r, &s->model, &remarks);
+    }
     if (rc == NS_OK)
         rc = cli_open_cases(app, m, &s->cases, &cases);
     if (rc == NS_OK)
@@ -216,8 +255,9 @@ const cli_command cli_cmd_scan = {
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(scan_settings, model)}},
     .settings_size = sizeof(scan_settings),
     .description = "A run is a folder of checkpoints: step1000, checkpoint-1000, stage1-step1000-tokens5B, global_step1000, iter_0001000, or the revisions of a "
-                   "Hugging Face cache; main, final and last come after the numbered ones. A run.json in it gives the run's name and coordinates (window, "
-                   "seed, ...). --list prints the order.\n\n"
+                   "Hugging Face cache (a name without a step: by its trainer_state.json); main, final and last come after the numbered ones. A run.json in it gives the run's name and coordinates (window, "
+                   "seed, ...). --list prints the order, and what was found and left out: names that were not understood, links and revisions of the same weights, "
+                   "branches that were trained beside each other. A --manifest overrides names and order.\n\n"
                    "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the checkpoint in hand, "
                    "and a second call does what is missing: a shard is done when it opens and was asked for the same probes, cases and checkpoint. A checkpoint "
                    "that fails leaves stepNNNNNN.failed with the reason and does not stop the others; the exit code is then 1. qk_distance compares with the "

@@ -1,73 +1,14 @@
-/* series.c - a run's checkpoints in order: names -> (stage, step, tokens) by a table of patterns -> sorted, checked for doubles. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+/* series.c - a run's checkpoints as a list: sorted, one for each weight and branch, checked for doubles; and the manifest that overrides it. */
+#include "io/series.h"
+
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <needlescope/series.h>
+enum { MAX_MANIFEST = 16 << 20 };
 
-#include "io/reader.h"
-
-/* Groups: 1 stage, 2 step, 3 tokens, 4 their unit. The first pattern that knows the name decides; spec of each beside it. */
-static const char *const patterns[] = {
-    "^stage(\\d{1,6})-(?:ingredient\\d+-)?step[-_]?(\\d{1,15})(?:-tokens(\\d{1,15})([KMBT])?)?(?:-.*)?$",      /* OLMo 2, 3 */
-    "^()(?:global_)?step[-_]?(\\d{1,15})(?:-tokens(\\d{1,15})([KMBT])?)?(?:-.*)?$",       /* Pythia, OLMo, DeepSpeed, torchtitan, accelerate, ours */
-    "^()checkpoint[-_](\\d{1,15})$",                                                   /* HF Trainer, TRL */
-    "^()iter[-_](\\d{1,15})$",                                                         /* Megatron */
-    "^()epoch=\\d+-step=(\\d{1,15})(?:[-.].*)?$",                                      /* Lightning */
-    "^()ep\\d+-ba(\\d{1,15})$",                                                        /* composer */
-};
-enum { N_PATTERNS = sizeof patterns / sizeof *patterns, MAX_MANIFEST = 16 << 20 };
-
-static int64_t group_number(pcre2_match_data *m, const char *name, uint32_t group, int64_t otherwise)
-{
-    const PCRE2_SIZE *const at = pcre2_get_ovector_pointer(m);
-    if (group >= pcre2_get_ovector_count(m) || at[2 * group] == PCRE2_UNSET || at[2 * group] == at[2 * group + 1])
-        return otherwise;
-    return strtoll(name + at[2 * group], NULL, 10);
-}
-
-static int64_t unit_of(pcre2_match_data *m, const char *name)
-{
-    const PCRE2_SIZE *const at = pcre2_get_ovector_pointer(m);
-    const char unit = pcre2_get_ovector_count(m) > 4 && at[8] != PCRE2_UNSET && at[8] < at[9] ? name[at[8]] : ' ';
-    return unit == 'K' ? 1000 : unit == 'M' ? 1000000 : unit == 'B' ? 1000000000 : unit == 'T' ? 1000000000000 : 1;
-}
-
-static bool match(const char *pattern, const char *name, ns_series_item *out)
-{
-    int code;
-    PCRE2_SIZE where;
-    pcre2_code *const re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, 0, &code, &where, NULL);
-    pcre2_match_data *const m = re ? pcre2_match_data_create_from_pattern(re, NULL) : NULL;
-    const bool found = m && pcre2_match(re, (PCRE2_SPTR)name, strlen(name), 0, 0, m, NULL) > 0;
-    if (found) {
-        out->stage = group_number(m, name, 1, 0);
-        out->step = group_number(m, name, 2, 0);
-        out->tokens = group_number(m, name, 3, -1);
-        if (out->tokens >= 0 && !ns_mul_i64(out->tokens, unit_of(m, name), &out->tokens))
-            out->tokens = -1;
-    }
-    pcre2_match_data_free(m);
-    pcre2_code_free(re);
-    return found;
-}
-
-bool ns_series_parse(const char *name, ns_series_item *out)
-{
-    out->stage = out->step = 0;
-    out->tokens = -1;
-    out->final = strcmp(name, "main") == 0 || strcmp(name, "final") == 0 || strcmp(name, "last") == 0;
-    bool found = out->final;
-    for (int i = 0; i < N_PATTERNS && !found; i++)
-        found = match(patterns[i], name, out);
-    return found;
-}
-
-/* ---- the list ---- */
-
-static int append(ns_series *s, const char *path, const char *revision, const char *label, const ns_series_item *parsed, ns_error *err)
+int ns_series_append(ns_series *s, const char *path, const char *revision, const char *label, const ns_series_item *parsed, ns_error *err)
 {
     if (!ns_grow(&s->list, &s->capacity, s->n + 1, sizeof *s->list))
         return ns_oom(err, path);
@@ -79,16 +20,41 @@ static int append(ns_series *s, const char *path, const char *revision, const ch
     return item->path && item->label && (item->revision || !revision) ? NS_OK : ns_oom(err, path);
 }
 
+int ns_series_leave(ns_series *s, const char *name, bool no_checkpoint, ns_error *err, const char *fmt, ...)
+{
+    char why[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
+    if (!ns_grow(&s->left_out, &s->left_capacity, s->n_left_out + 1, sizeof *s->left_out))
+        return ns_oom(err, name);
+    ns_series_left *const left = &s->left_out[s->n_left_out++];
+    *left = (ns_series_left){.name = ns_strdup(name), .why = ns_strdup(why), .no_checkpoint = no_checkpoint};
+    return left->name && left->why ? NS_OK : ns_oom(err, name);
+}
+
+static void item_free(ns_series_item *item)
+{
+    free(item->path);
+    free(item->revision);
+    free(item->label);
+}
+
 void ns_series_clear(ns_series *s)
 {
-    for (int64_t i = 0; i < s->n; i++) {
-        free(s->list[i].path);
-        free(s->list[i].revision);
-        free(s->list[i].label);
+    for (int64_t i = 0; i < s->n; i++)
+        item_free(&s->list[i]);
+    for (int64_t i = 0; i < s->n_left_out; i++) {
+        free(s->left_out[i].name);
+        free(s->left_out[i].why);
     }
     free(s->list);
+    free(s->left_out);
     *s = (ns_series){0};
 }
+
+/* ---- one for each weight and branch ---- */
 
 static int in_order(const void *a, const void *b)
 {
@@ -97,14 +63,110 @@ static int in_order(const void *a, const void *b)
         return x->final - y->final;
     if (x->stage != y->stage)
         return x->stage < y->stage ? -1 : 1;
+    if (x->branch != y->branch)
+        return x->branch < y->branch ? -1 : 1;
     return x->step != y->step ? (x->step < y->step ? -1 : 1) : strcmp(x->label, y->label);
 }
 
-/* Steps of a later stage that start again at 0 are laid behind the stage before, so that steps ascend; a final one without a number is next. */
-static int settle(ns_series *s, const char *folder, ns_error *err)
+/* The real paths of its weight files, one a line; NULL where they cannot be found (the scan will say why). Links and revisions share them. */
+static char *files_of(const ns_series_item *item)
 {
-    qsort(s->list, (size_t)s->n, sizeof *s->list, in_order);
-    int64_t base = 0, stage = s->n ? s->list[0].stage : 0, last = -1;
+    ns_location at;
+    if (ns_locate(&at, item->path, item->revision, NULL))
+        return NULL;
+    char *all = ns_strdup("");
+    for (int64_t i = 0; i < at.n_files && all; i++) {
+        char *const real = realpath(at.files[i], NULL), *const longer = real ? ns_printf_alloc("%s%s\n", all, real) : NULL;
+        free(real);
+        free(all);
+        all = longer;
+    }
+    ns_location_free(&at);
+    return all;
+}
+
+static int64_t twin_of(char *const *files, int64_t i)
+{
+    for (int64_t k = 0; k < i && files[i]; k++)
+        if (files[k] && strcmp(files[k], files[i]) == 0)
+            return k;
+    return -1;
+}
+
+/* A branch that is not its stage's first. */
+static const ns_series_item *branch_before(const ns_series *s, int64_t i)
+{
+    const ns_series_item *const item = &s->list[i];
+    for (int64_t k = 0; k < i && item->branch; k++)
+        if (s->list[k].branch && s->list[k].stage == item->stage && s->list[k].branch != item->branch)
+            return &s->list[k];
+    return NULL;
+}
+
+/* Why the i-th is not a checkpoint of its own: left out, and gone from the list. */
+static int judge(ns_series *s, char *const *files, int64_t i, bool *gone, ns_error *err)
+{
+    const int64_t twin = twin_of(files, i);
+    const ns_series_item *const first = branch_before(s, i);
+    *gone = twin >= 0 || first;
+    if (twin >= 0)
+        return ns_series_leave(s, s->list[i].label, false, err, "the same weights as %s", s->list[twin].label);
+    if (first)
+        return ns_series_leave(s, s->list[i].label, false, err, "trained beside %s, not after it: a run of its own, to be named with --manifest", first->label);
+    return NS_OK;
+}
+
+static int drop_twins(ns_series *s, ns_error *err)
+{
+    char **const files = ns_alloc_array((size_t)s->n + 1, sizeof *files);
+    bool *const gone = ns_alloc_array((size_t)s->n + 1, sizeof *gone);
+    int rc = files && gone ? NS_OK : ns_oom(err, "the series");
+    for (int64_t i = 0; i < s->n && rc == NS_OK; i++)
+        files[i] = files_of(&s->list[i]);
+    for (int64_t i = 0; i < s->n && rc == NS_OK; i++)
+        rc = judge(s, files, i, &gone[i], err);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < s->n && rc == NS_OK; i++) {
+        if (gone[i])
+            item_free(&s->list[i]);
+        else
+            s->list[kept++] = s->list[i];
+    }
+    for (int64_t i = 0; files && i < s->n; i++)
+        free(files[i]);
+    s->n = rc == NS_OK ? kept : s->n;
+    free(files);
+    free(gone);
+    return rc;
+}
+
+/* ---- order ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const ns_series_left *)a)->name, ((const ns_series_left *)b)->name);
+}
+
+static int none(const ns_series *s, const char *folder, ns_error *err)
+{
+    for (int64_t i = 0; i < s->n_left_out; i++)
+        if (!s->left_out[i].no_checkpoint)
+            return ns_fail(err, NS_E_MISSING, "%s: no checkpoint could be put in order: '%s': %s (%lld left out; name them in a --manifest)", folder, s->left_out[i].name,
+                           s->left_out[i].why, (long long)s->n_left_out);
+    return ns_fail(err, NS_E_MISSING, "%s: no checkpoints (folders named step1000, checkpoint-1000, ...) and no checkpoint itself", folder);
+}
+
+/* Steps of a later stage that start again at 0 are laid behind the stage before, so that steps ascend; a final one without a number is next. */
+int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
+{
+    if (s->n)
+        qsort(s->list, (size_t)s->n, sizeof *s->list, in_order);
+    const int rc = drop_twins(s, err);
+    if (s->n_left_out)
+        qsort(s->left_out, (size_t)s->n_left_out, sizeof *s->left_out, by_name);
+    if (rc || s->n == 0)
+        return rc ? rc : none(s, folder, err);
+    int64_t base = 0, stage = s->list[0].stage, last = -1;
     for (int64_t i = 0; i < s->n; i++) {
         ns_series_item *const item = &s->list[i];
         if (!item->final && item->stage != stage) {
@@ -113,84 +175,11 @@ static int settle(ns_series *s, const char *folder, ns_error *err)
         }
         item->step = item->final ? last + 1 : item->step + base;
         if (i && item->step == last)
-            return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a manifest", folder, s->list[i - 1].label,
+            return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a --manifest", folder, s->list[i - 1].label,
                            item->label, (long long)last);
         last = item->step;
     }
-    return s->n ? NS_OK : ns_fail(err, NS_E_MISSING, "%s: no checkpoints (folders named step1000, checkpoint-1000, ...) and no checkpoint itself", folder);
-}
-
-static bool holds_weights(const char *folder)
-{
-    char **names;
-    int64_t n;
-    bool found = false;
-    if (ns_folder_list(&names, &n, folder, NULL))
-        return false;
-    for (int64_t i = 0; i < n; i++)
-        found |= ns_ends(names[i], ".safetensors") || strcmp(names[i], "config.json") == 0;
-    ns_free_strings(names, n);
-    return found;
-}
-
-static int add_folders(ns_series *s, const char *folder, ns_error *err)
-{
-    char **names;
-    int64_t n;
-    int rc = ns_folder_list(&names, &n, folder, err);
-    if (rc)
-        return rc;
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        ns_series_item item = {0};
-        char *const path = ns_path_join(folder, names[i]);
-        if (!path)
-            rc = ns_oom(err, folder);
-        else if (ns_series_parse(names[i], &item) && holds_weights(path))
-            rc = append(s, path, NULL, names[i], &item, err);
-        free(path);
-    }
-    ns_free_strings(names, n);
-    return rc;
-}
-
-/* refs/step1000, refs/main ... of models--ORG--NAME. */
-static int add_revisions(ns_series *s, const char *folder, const char *refs, ns_error *err)
-{
-    char **names;
-    int64_t n;
-    int rc = ns_folder_list(&names, &n, refs, err);
-    if (rc)
-        return rc;
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        ns_series_item item = {0};
-        if (ns_series_parse(names[i], &item))
-            rc = append(s, folder, names[i], names[i], &item, err);
-    }
-    ns_free_strings(names, n);
-    return rc;
-}
-
-int ns_series_find(ns_series *out, const char *folder, ns_error *err)
-{
-    *out = (ns_series){0};
-    if (!ns_path_is_dir(folder))
-        return ns_fail(err, NS_E_MISSING, "%s: no such folder", folder);
-    char *const refs = ns_path_join(folder, "refs");
-    int rc = refs ? NS_OK : ns_oom(err, folder);
-    if (rc == NS_OK)
-        rc = ns_path_is_dir(refs) ? add_revisions(out, folder, refs, err) : add_folders(out, folder, err);
-    if (rc == NS_OK && out->n == 0 && holds_weights(folder)) {
-        ns_series_item item = {.tokens = -1};
-        (void)ns_series_parse(ns_path_base(folder), &item);
-        item.final = false;
-        rc = append(out, folder, NULL, ns_path_base(folder), &item, err);
-    }
-    if (rc == NS_OK)
-        rc = settle(out, folder, err);
-    if (rc)
-        ns_series_clear(out);
-    free(refs);
-    return rc;
+    return NS_OK;
 }
 
 /* ---- the manifest ---- */
@@ -208,7 +197,7 @@ static int manifest_line(ns_series *s, const cJSON *line, const char *folder, co
     if (s->n && item.step <= s->list[s->n - 1].step)
         return ns_fail(err, NS_E_FORMAT, "%s: step %lld does not come after step %lld", where, (long long)item.step, (long long)s->list[s->n - 1].step);
     char *const full = path[0] == '/' ? ns_strdup(path) : ns_path_join(folder, path);
-    rc = full ? append(s, full, NULL, label ? label : ns_path_base(path), &item, err) : ns_oom(err, where);
+    rc = full ? ns_series_append(s, full, NULL, label ? label : ns_path_base(path), &item, err) : ns_oom(err, where);
     free(full);
     return rc;
 }

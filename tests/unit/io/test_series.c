@@ -1,17 +1,7 @@
-/* test_series.c - names of checkpoints: every pattern, its step and tokens; order; doubles; what is no checkpoint. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
+/* test_series.c - names of checkpoints: every pattern, its step and tokens; order; doubles; what is no checkpoint; what is left out, and why. */
+#include "scratch.h"
 
 #include <needlescope/series.h>
-
-#include "core/core.h"
 
 static void names(void **state)
 {
@@ -21,6 +11,11 @@ static void names(void **state)
         {"step1000-unsharded", 0, 1000, -1}, {"stage1-step1000-tokens5B", 1, 1000, 5000000000}, {"stage2-ingredient1-step7-tokens12M", 2, 7, 12000000},
         {"global_step1000", 0, 1000, -1}, {"iter_0001000", 0, 1000, -1}, {"epoch=0-step=1000", 0, 1000, -1}, {"epoch=3-step=12-val_loss=0.5", 0, 12, -1},
         {"step-1000", 0, 1000, -1}, {"step_1000", 0, 1000, -1}, {"ep0-ba1000", 0, 1000, -1},
+        {"step-50K-105b", 0, 50000, 105000000000}, {"step-240k-503b", 0, 240000, 503000000000}, {"step-1195k-token-2.5T", 0, 1195000, 2500000000000},
+        {"TinyLlama-1.1B-intermediate-step-715k-1.5T", 0, 715000, 1500000000000}, {"ckpt_000", 0, 0, -1}, {"ckpt-7", 0, 7, -1}, {"ckpt1000", 0, 1000, -1},
+        {"CrystalCoder_phase2_checkpoint_055500", 2, 55500, -1}, {"stage1-step-40000", 1, 40000, -1}, {"lc-4k-to-32k-step-4000", 1032, 4000, -1},
+        {"lc-32k-to-64k-step-20000", 1064, 20000, -1}, {"epoch_3", 0, 3, -1}, {"iteration_10", 0, 10, -1}, {"iter_0001000-hf", 0, 1000, -1}, {"1000", 0, 1000, -1},
+        {"stage2-ingredient1+2-step23842", 2, 23842, -1},
     };
     ns_series_item item;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -30,47 +25,184 @@ static void names(void **state)
         assert_int_equal(item.tokens, known[i].tokens);
         assert_false(item.final);
     }
-    assert_true(ns_series_parse("main", &item) && item.final);
-    static const char *const unknown[] = {"optimizer", "step", "stepX", "checkpoint-", "checkpoint-1-optimizer", "mystep10", "step99999999999999999999"};
+    static const char *const finals[] = {"main", "final", "last", "latest", "checkpoint-final"};
+    for (size_t i = 0; i < sizeof finals / sizeof *finals; i++)
+        assert_true(ns_series_parse(finals[i], &item) && item.final);
+    assert_true(ns_series_parse("stage2-ingredient3-step7-tokens1B", &item) && item.branch == 3);
+    static const char *const unknown[] = {"best", "it-SFT", "ckpt", "step-k-105b", "1.5", "ckpt_best", "lc-x-to-y-step-1","optimizer", "step", "stepX", "checkpoint-", "checkpoint-1-optimizer", "mystep10", "step99999999999999999999"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         if (ns_series_parse(unknown[i], &item))
             fail_msg("'%s' is taken for step %lld", unknown[i], (long long)item.step);
 }
 
-static void make(const char *root, const char *name)
+/* ---- a run's folder ---- */
+
+static void put_checkpoint(const char *name, const char *bytes)
 {
-    char *const folder = ns_path_join(root, name), *const file = ns_path_join(folder, "config.json");
-    assert_int_equal(mkdir(folder, 0777), 0);
-    assert_int_equal(ns_file_write(file, "{}", 2, NULL), 0);
-    free(folder);
-    free(file);
+    char path[300];
+    put_folder(name);
+    snprintf(path, sizeof path, "%s/model.safetensors", name);
+    put_text(path, bytes);
+}
+
+static void expect_order(const char *folder, const char *const *labels)
+{
+    ns_series s;
+    ns_error err = { "" };
+    if (ns_series_find(&s, in_scratch(folder), &err))
+        fail_msg("%s", err.message);
+    int64_t n = 0;
+    for (; labels[n]; n++) {
+        assert_true(n < s.n);
+        assert_string_equal(s.list[n].label, labels[n]);
+        assert_true(n == 0 || s.list[n].step > s.list[n - 1].step);
+    }
+    assert_int_equal(s.n, n);
+    ns_series_clear(&s);
+}
+
+typedef struct left { const char *name, *why; } left;
+
+/* Every one that is left out, with words of the reason. */
+static void expect_left(const char *folder, const left *want)
+{
+    ns_series s;
+    ns_error err = { "" };
+    if (ns_series_find(&s, in_scratch(folder), &err))
+        fail_msg("%s", err.message);
+    int64_t n = 0;
+    for (; want[n].name; n++) {
+        assert_true(n < s.n_left_out);
+        assert_string_equal(s.left_out[n].name, want[n].name);
+        if (!strstr(s.left_out[n].why, want[n].why))
+            fail_msg("%s: '%s' without '%s'", want[n].name, s.left_out[n].why, want[n].why);
+    }
+    assert_int_equal(s.n_left_out, n);
+    ns_series_clear(&s);
+}
+
+static void expect_failure(const char *folder, int code, const char *says)
+{
+    ns_series s;
+    ns_error err = { "" };
+    assert_int_equal(ns_series_find(&s, in_scratch(folder), &err), code);
+    if (!strstr(err.message, says))
+        fail_msg("%s", err.message);
+    assert_int_equal(s.n + s.n_left_out, 0);
 }
 
 static void order(void **state)
 {
     (void)state;
-    char root[] = "/tmp/needlescope-series-XXXXXX";
-    ns_error err;
-    ns_series s;
-    assert_non_null(mkdtemp(root));
-    static const char *const folders[] = {"stage2-step5", "stage1-step1000", "stage1-step20", "main", "stage1-step3-tokens1B", "logs"};
-    static const char *const want[] = {"stage1-step3-tokens1B", "stage1-step20", "stage1-step1000", "stage2-step5", "main"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        make(root, folders[i]);
-    assert_int_equal(ns_series_find(&s, root, &err), NS_OK);
-    assert_int_equal(s.n, 5);
-    for (int64_t i = 0; i < s.n; i++) {
-        assert_string_equal(s.list[i].label, want[i]);
-        assert_true(i == 0 || s.list[i].step > s.list[i - 1].step);
+    static const char *const folders[] = {"stage2-step5", "stage1-step1000", "stage1-step20", "main", "stage1-step3-tokens1B", "lc-4k-to-32k-step-40"};
+    put_folder("order");
+    put_folder("order/logs");
+    put_folder("order/.git");
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char name[100];
+        snprintf(name, sizeof name, "order/%s", folders[i]);
+        put_folder(name);
+        snprintf(name, sizeof name, "order/%s/config.json", folders[i]);
+        put_text(name, "{}");
     }
-    ns_series_clear(&s);
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", root);
-    assert_int_equal(system(command), 0);
+    expect_order("order", (const char *const[]){"stage1-step3-tokens1B", "stage1-step20", "stage1-step1000", "stage2-step5", "lc-4k-to-32k-step-40", "main", NULL});
+    expect_left("order", (const left[]){{"logs", "no weights in it"}, {NULL, NULL}});
+}
+
+static void folders_left_out(void **state)
+{
+    (void)state;
+    put_folder("run");
+    put_checkpoint("run/checkpoint-100", "a");
+    put_checkpoint("run/checkpoint-20", "b");
+    put_checkpoint("run/best", "c");
+    put_checkpoint("run/named-inside", "d");
+    put_text("run/named-inside/trainer_state.json", "{\"epoch\": 1.5, \"global_step\": 50}");
+    put_folder("run/step7");
+    put_text("run/step7/pytorch_model.bin", "");
+    put_folder("run/step8");
+    put_folder("run/wandb");
+    put_folder("run/torch");
+    put_text("run/torch/__0_0.distcp", "");
+    assert_int_equal(symlink("checkpoint-100", in_scratch("run/last")), 0);
+    assert_int_equal(symlink("checkpoint-20", in_scratch("run/step20")), 0);
+    expect_order("run", (const char *const[]){"checkpoint-20", "named-inside", "checkpoint-100", NULL});
+    expect_left("run", (const left[]){{"best", "--manifest"}, {"last", "the same weights as checkpoint-100"}, {"step20", "the same weights as checkpoint-20"},
+                                      {"step7", "a PyTorch checkpoint"}, {"step8", "no model.safetensors"}, {"torch", "distributed checkpoint"},
+                                      {"wandb", "no weights in it"}, {NULL, NULL}});
+    put_folder("nothing");
+    put_checkpoint("nothing/best", "c");
+    put_folder("nothing/wandb");
+    expect_failure("nothing", NS_E_MISSING, "no checkpoint could be put in order: 'best': no step in its name");
+    put_folder("empty");
+    put_folder("empty/wandb");
+    expect_failure("empty", NS_E_MISSING, "no checkpoints (folders named step1000");
+    put_folder("twice");
+    put_checkpoint("twice/step5", "a");
+    put_checkpoint("twice/checkpoint-5", "b");
+    expect_failure("twice", NS_E_FORMAT, "are both step 5");
+}
+
+/* Ingredients are trained beside each other: the first is the run, the others and their soup are runs of their own. */
+static void branches(void **state)
+{
+    (void)state;
+    put_folder("olmo");
+    put_checkpoint("olmo/stage1-step10-tokens1B", "a");
+    put_checkpoint("olmo/stage2-ingredient2-step5-tokens1B", "b");
+    put_checkpoint("olmo/stage2-ingredient2-step9-tokens2B", "c");
+    put_checkpoint("olmo/stage2-ingredient3-step5-tokens1B", "d");
+    put_checkpoint("olmo/stage2-ingredient2+3-step9", "e");
+    put_checkpoint("olmo/main", "f");
+    expect_order("olmo", (const char *const[]){"stage1-step10-tokens1B", "stage2-ingredient2-step5-tokens1B", "stage2-ingredient2-step9-tokens2B", "main", NULL});
+    expect_left("olmo", (const left[]){{"stage2-ingredient2+3-step9", "trained beside stage2-ingredient2-step5-tokens1B"},
+                                       {"stage2-ingredient3-step5-tokens1B", "a run of its own"}, {NULL, NULL}});
+}
+
+/* ---- a Hugging Face cache ---- */
+
+static void put_revision(const char *cache, const char *revision, const char *commit)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/refs/%s", cache, revision);
+    put_text(path, commit);
+}
+
+static void revisions(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"models--o--n", "models--o--n/refs", "models--o--n/refs/pr", "models--o--n/refs/hf", "models--o--n/blobs", "models--o--n/snapshots",
+                                          "models--o--n/snapshots/other"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        put_folder(folders[i]);
+    put_checkpoint("models--o--n/snapshots/aaa", "1");
+    put_checkpoint("models--o--n/snapshots/bbb", "2");
+    put_checkpoint("models--o--n/snapshots/nameless", "3");
+    put_text("models--o--n/blobs/9", "9");
+    put_folder("models--o--n/snapshots/ccc");
+    assert_int_equal(symlink("../../blobs/9", in_scratch("models--o--n/snapshots/ccc/model.safetensors")), 0);
+    assert_int_equal(symlink("../../blobs/9", in_scratch("models--o--n/snapshots/other/model.safetensors")), 0);
+    put_revision("models--o--n", "step1000", "aaa");
+    put_revision("models--o--n", "hf/step2000", "bbb\n");
+    put_revision("models--o--n", "step3000", "ccc");
+    expect_order("models--o--n", (const char *const[]){"step1000", "hf/step2000", "step3000", NULL});
+    put_revision("models--o--n", "main", "other");                 /* another commit, the same blob */
+    put_revision("models--o--n", "tag", "aaa");
+    put_revision("models--o--n", "step9", "gone");
+    put_revision("models--o--n", "step8", "../aaa");
+    put_revision("models--o--n", "pr/1", "aaa");
+    expect_order("models--o--n", (const char *const[]){"step1000", "hf/step2000", "step3000", NULL});
+    expect_left("models--o--n", (const left[]){{"main", "the same weights as step3000"}, {"nameless", "no revision names"}, {"pr/1", "pull request"},
+                                               {"step8", "is not in the cache"}, {"step9", "its snapshot gone is not in the cache"}, {"tag", "no step in its name"}, {NULL, NULL}});
+    put_folder("models--o--m");
+    put_folder("models--o--m/snapshots");
+    put_checkpoint("models--o--m/snapshots/abc", "1");
+    expect_failure("models--o--m", NS_E_MISSING, "'abc': a snapshot that no revision names");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(order)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(branches),
+                                       cmocka_unit_test(revisions)};
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
