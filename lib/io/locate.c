@@ -1,37 +1,14 @@
 /* locate.c - from the path that a user gives to the files that hold the tensors.
  *
  * file | *.index.json | Hugging Face cache folder -> refs/REVISION -> snapshots/HASH | folder: model.safetensors,
- * model.safetensors.index.json, the only *.safetensors; otherwise what the folder looks like, in words. */
+ * model.safetensors.index.json, the only *.safetensors; otherwise what the folder looks like, in words (forms.c). */
 #include "io/reader.h"
 
-#include <dirent.h>
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_REF = 256 };
-
-/* Folders that are known by a name inside them but not read. Tried in order, after the safetensors forms. */
-static const struct form {
-    const char *glob, *what, *remedy;
-} forms[] = {
-    { "*.distcp", "a PyTorch distributed checkpoint (DCP)", "convert it with torch.distributed.checkpoint.format_utils and save it as safetensors" },
-    { "zero_to_fp32.py", "a DeepSpeed ZeRO checkpoint", "run its zero_to_fp32.py with --safe_serialization" },
-    { "*_optim_states.pt", "a DeepSpeed ZeRO checkpoint", "run zero_to_fp32.py with --safe_serialization" },
-    { "mp_rank_*", "a Megatron or DeepSpeed checkpoint of model-parallel ranks", "convert it to a Hugging Face folder" },
-    { "adapter_config.json", "an adapter without its base model", "merge it (peft: merge_and_unload) and save the merged model" },
-    { "pytorch_model*.bin*", "a PyTorch checkpoint", "save it again in transformers with safe_serialization=True" },
-    { "*.gguf", "a folder of GGUF files", "load one in transformers with gguf_file= and save it as safetensors" },
-    { "flax_model*.msgpack", "a Flax checkpoint", "load it in transformers with from_flax=True and save it as safetensors" },
-    { "tf_model*.h5", "a TensorFlow checkpoint", "load it in transformers with from_tf=True and save it as safetensors" },
-    { "*.nemo", "a NeMo archive", "convert it to a Hugging Face folder" },
-    { "*.pt", "a PyTorch checkpoint", "save its state dict with safetensors.torch.save_file as model.safetensors" },
-    { "*.pth", "a PyTorch checkpoint", "save its state dict with safetensors.torch.save_file as model.safetensors" },
-    { "*.ckpt", "a PyTorch checkpoint", "save its state dict with safetensors.torch.save_file as model.safetensors" },
-    { "models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it" },
-    { "checkpoint-*", "a folder of training checkpoints", "name one of them" },
-    { "step*", "a folder of training checkpoints", "name one of them" },
-};
+enum { MAX_REF = 256, SOME_REVISIONS = 5 };
 
 bool ns_plain_name(const char *name)
 {
@@ -61,17 +38,6 @@ static int with_index(ns_location *at, const char *name, ns_error *err)
     return at->index_path ? ns_index_files(at, err) : ns_oom(err, at->dir);
 }
 
-static int unknown_form(const ns_location *at, char *const *names, int64_t n, ns_error *err)
-{
-    for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
-        for (int64_t i = 0; i < n; i++) {
-            if (ns_glob(forms[f].glob, names[i]))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'): needlescope reads safetensors (%s)", at->dir, forms[f].what, names[i], forms[f].remedy);
-        }
-    }
-    return ns_fail(err, NS_E_MISSING, "%s: no model.safetensors, model.safetensors.index.json or single *.safetensors in it", at->dir);
-}
-
 static bool has(char *const *names, int64_t n, const char *name)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -98,7 +64,28 @@ static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
         return with_index(at, index, err);
     if (found > 1)
         return ns_fail(err, NS_E_MISSING, "%s: %d *.safetensors files but no %s (restore it, or name one file)", at->dir, found, index);
-    return found ? one_file(at, only, err) : unknown_form(at, names, n, err);
+    if (found && strcmp(only, "consolidated.safetensors") != 0)
+        return one_file(at, only, err);
+    return ns_other_form(at->dir, names, n, err);
+}
+
+/* What the cache has instead: the nearest name, or some of them. */
+static int no_revision(const char *cache, const char *revision, ns_error *err)
+{
+    char *const refs = ns_path_join(cache, "refs"), **names = NULL, some[160] = "";
+    int64_t n = 0;
+    if (refs && ns_path_is_dir(refs))
+        (void)ns_folder_list(&names, &n, refs, NULL);
+    const char *const near = n ? ns_nearest_word(revision, (const char *const *)names, n) : NULL;
+    for (int64_t i = 0; i < n && i < SOME_REVISIONS; i++)
+        snprintf(some + strlen(some), sizeof some - strlen(some), "%s%.24s", i ? ", " : "", names[i]);
+    const int rc = near ? ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (did you mean %s?)", cache, revision, revision, near)
+                 : n ? ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (name one of its %lld revisions with --revision: %s%s)", cache, revision, revision,
+                               (long long)n, some, n > SOME_REVISIONS ? ", ..." : "")
+                     : ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (name the revision that was downloaded)", cache, revision, revision);
+    ns_free_strings(names, n);
+    free(refs);
+    return rc;
 }
 
 /* refs/REVISION names the snapshot; a revision may also be the snapshot's own hash, and one may contain '/' ("refs/pr/1"). */
@@ -113,7 +100,7 @@ static int snapshot_name(char **out, const char *cache, const char *revision, ns
         *out = ns_strdup(revision);
         rc = *out ? NS_OK : ns_oom(err, cache);
     } else if (!rc && !ns_path_exists(ref)) {
-        rc = ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (name the revision that was downloaded)", cache, revision, revision);
+        rc = no_revision(cache, revision, err);
     } else if (!rc) {
         rc = ns_file_read(ref, MAX_REF, &text, &n, err);
         if (!rc) {

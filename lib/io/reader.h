@@ -50,6 +50,8 @@ typedef struct ns_location {
 } ns_location;
 int  ns_locate(ns_location *out, const char *path, const char *revision, ns_error *);
 void ns_location_free(ns_location *);
+/* The error that says what a folder without safetensors is instead (names: what is in it), and how to convert it. */
+int  ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *);
 
 /* model.safetensors.index.json: weight_map name -> file, both directions checked against the tensors that were found. */
 int  ns_index_files(ns_location *, ns_error *);

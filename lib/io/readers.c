@@ -6,13 +6,17 @@
 
 static const ns_reader *const readers[] = { &ns_safetensors_reader, NULL };
 
-/* magic at byte `at` of the file; n bytes of it, since some hold NULs. */
+/* magic at byte `at` of the file; n bytes of it, since some hold NULs; n = 0: the end of the file's name. */
 static const struct foreign {
     size_t      at, n;
     const char *magic;
     int         code;
     const char *what, *remedy;
 } foreign[] = {
+    { 0, 0, ".npz", NS_E_UNSUPPORTED, "NumPy arrays (MLX, EasyLM)", "save them again with safetensors.numpy.save_file" },
+    { 0, 0, ".msgpack", NS_E_UNSUPPORTED, "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save it as safetensors" },
+    { 0, 0, ".onnx", NS_E_UNSUPPORTED, "an ONNX export", "take the checkpoint that it was exported from" },
+    { 0, 0, ".distcp", NS_E_UNSUPPORTED, "one file of a PyTorch distributed checkpoint (DCP)", "name its folder" },
     { 0, 4, "GGUF", NS_E_UNSUPPORTED, "a GGUF file", "load it in transformers with gguf_file= and save it as safetensors" },
     { 0, 4, "PK\3\4", NS_E_UNSUPPORTED, "a PyTorch zip checkpoint", "save its state dict with safetensors.torch.save_file" },
     { 0, 1, "\x80", NS_E_UNSUPPORTED, "a pickle (PyTorch before 1.6)", "save its state dict with safetensors.torch.save_file" },
@@ -57,7 +61,7 @@ int ns_reader_for(const ns_reader **out, const ns_map *map, const char *path, ns
     }
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         const struct foreign *const f = &foreign[i];
-        if (map->size >= f->at + f->n && !memcmp(map->data + f->at, f->magic, f->n))
+        if (f->n ? map->size >= f->at + f->n && !memcmp(map->data + f->at, f->magic, f->n) : ns_ends(path, f->magic))
             return ns_fail(err, f->code, "%s: %s (%s)", path, f->what, f->remedy);
     }
     for (int i = 0; readers[i]; i++) {

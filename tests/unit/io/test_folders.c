@@ -152,7 +152,8 @@ static void hugging_face_cache(void **state)
         assert_non_null(ns_checkpoint_find(ck, good[i].tensor));
         ns_checkpoint_free(ck);
     }
-    expect(cache, "step11", NS_E_MISSING, "no refs/step11 and no snapshots/step11");
+    expect(cache, "step11", NS_E_MISSING, "no refs/step11 and no snapshots/step11 in it (did you mean step10?)");
+    expect(cache, "something-else", NS_E_MISSING, "(name one of its 5 revisions with --revision: ");
     expect(cache, "gone", NS_E_MISSING, "names the snapshot ccc, which is not in it");
     expect(cache, "evil", NS_E_FORMAT, "'../../secret' is not a commit hash");
     expect(cache, "../x", NS_E_ARG, "is not a revision");
@@ -160,34 +161,68 @@ static void hugging_face_cache(void **state)
     expect(in_scratch("hub"), NULL, NS_E_UNSUPPORTED, "name one models--ORG--NAME folder");
 }
 
-/* A folder that holds one empty file of this name, and what is said of it. */
+/* A folder that holds one empty file of this name, itself or one folder down, and what is said of it. */
 static void folders_known_by_sight(void **state)
 {
     (void)state;
     static const struct { const char *file; int code; const char *says; } rows[] = {
-        { "__0_0.distcp", NS_E_UNSUPPORTED, "distributed checkpoint (DCP)" },
-        { "zero_to_fp32.py", NS_E_UNSUPPORTED, "DeepSpeed" },
+        { "__0_0.distcp", NS_E_UNSUPPORTED, "dcp_to_torch" },
+        { "pytorch_model_fsdp_0/__0_0.distcp", NS_E_UNSUPPORTED, "accelerate merge-weights" },
+        { "model_and_optim/__0_0.distcp", NS_E_UNSUPPORTED, "an OLMo-core checkpoint" },
+        { "model/__0_0.distcp", NS_E_UNSUPPORTED, "distributed checkpoint (DCP) ('model/__0_0.distcp')" },
+        { "zero_to_fp32.py", NS_E_UNSUPPORTED, "zero_to_fp32.py . OUT" },
         { "zero_pp_rank_0_mp_rank_00_optim_states.pt", NS_E_UNSUPPORTED, "DeepSpeed" },
-        { "mp_rank_00", NS_E_UNSUPPORTED, "Megatron" },
+        { "mp_rank_00_model_states.pt", NS_E_UNSUPPORTED, "DeepSpeed" },
+        { "global_step1000/mp_rank_00_model_states.pt", NS_E_UNSUPPORTED, "a folder of DeepSpeed checkpoints" },
+        { "layer_00-model_00-model_states.pt", NS_E_UNSUPPORTED, "convert_neox_to_hf.py" },
+        { "mp_rank_00/model_optim_rng.pt", NS_E_UNSUPPORTED, "a Megatron checkpoint" },
+        { "latest_checkpointed_iteration.txt", NS_E_UNSUPPORTED, "a folder of Megatron checkpoints" },
         { "adapter_config.json", NS_E_UNSUPPORTED, "an adapter without its base model" },
-        { "adapter_model.safetensors", NS_E_MISSING, "no model.safetensors" },
+        { "adapter_model.safetensors", NS_E_UNSUPPORTED, "an adapter without its base model" },
+        { "adapter_model.bin", NS_E_UNSUPPORTED, "merge_and_unload" },
+        { "consolidated.safetensors", NS_E_UNSUPPORTED, "Mistral's own layout" },
+        { "consolidated.00.pth", NS_E_UNSUPPORTED, "Meta's own layout" },
         { "pytorch_model.bin", NS_E_UNSUPPORTED, "safe_serialization=True" },
         { "pytorch_model-00001-of-00002.bin", NS_E_UNSUPPORTED, "safe_serialization=True" },
+        { "pytorch_model.bin.index.json", NS_E_UNSUPPORTED, "safe_serialization=True" },
         { "m-q4.gguf", NS_E_UNSUPPORTED, "gguf_file=" },
-        { "flax_model.msgpack", NS_E_UNSUPPORTED, "Flax" },
-        { "tf_model.h5", NS_E_UNSUPPORTED, "TensorFlow" },
+        { "flax_model.msgpack", NS_E_UNSUPPORTED, "from_flax=True" },
+        { "tf_model.h5", NS_E_UNSUPPORTED, "from_tf=True" },
+        { "manifest.ocdbt", NS_E_UNSUPPORTED, "Orbax" },
+        { "default/manifest.ocdbt", NS_E_UNSUPPORTED, "Orbax" },
+        { "_CHECKPOINT_METADATA", NS_E_UNSUPPORTED, "Orbax" },
+        { "streaming_params_100", NS_E_UNSUPPORTED, "EasyLM" },
+        { "weights.npz", NS_E_UNSUPPORTED, "safetensors.numpy.save_file" },
         { "m.nemo", NS_E_UNSUPPORTED, "NeMo" },
+        { "model.onnx", NS_E_UNSUPPORTED, "ONNX" },
         { "ckpt.pt", NS_E_UNSUPPORTED, "safetensors.torch.save_file" },
+        { "model.bin", NS_E_UNSUPPORTED, "safetensors.torch.save_file" },
         { "last.ckpt", NS_E_UNSUPPORTED, "safetensors.torch.save_file" },
+        { "hf/model.safetensors", NS_E_UNSUPPORTED, "a folder around a checkpoint ('hf/model.safetensors')" },
+        { "step10/config.json", NS_E_UNSUPPORTED, "a folder of training checkpoints ('step10')" },
+        { "optimizer.pt", NS_E_MISSING, "a training checkpoint without its weights: 1 files" },
+        { "scheduler.pt", NS_E_MISSING, "without its weights" },
+        { "training_args.bin", NS_E_MISSING, "without its weights" },
+        { "rng_state_0.pth", NS_E_MISSING, "without its weights" },
+        { "scaler.pt", NS_E_MISSING, "without its weights" },
         { "README.md", NS_E_MISSING, "no model.safetensors" },
     };
-    put_folder("sight");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char name[100];
+        const char *const slash = strchr(rows[i].file, '/');
+        char name[100], below[100] = "";
+        put_folder("sight");
+        if (slash) {
+            snprintf(below, sizeof below, "sight/%.*s", (int)(slash - rows[i].file), rows[i].file);
+            put_folder(below);
+        }
         snprintf(name, sizeof name, "sight/%s", rows[i].file);
         put_text(name, "");
+        put_text("sight/config.json", "{}");
         expect(in_scratch("sight"), NULL, rows[i].code, rows[i].says);
+        assert_int_equal(unlink(in_scratch("sight/config.json")), 0);
         assert_int_equal(unlink(in_scratch(name)), 0);
+        assert_true(!slash || rmdir(in_scratch(below)) == 0);
+        assert_int_equal(rmdir(in_scratch("sight")), 0);
     }
 }
 
@@ -214,6 +249,12 @@ static void files_known_by_their_bytes(void **state)
     expect(in_scratch("bytes.bin"), NULL, NS_E_UNSUPPORTED, "a tar archive");
     put_file("bytes.bin", llama, sizeof llama);
     expect(in_scratch("bytes.bin"), NULL, NS_E_UNSUPPORTED, "a llama2.c file");
+    put_text("weights.npz", "PK\3\4................");
+    expect(in_scratch("weights.npz"), NULL, NS_E_UNSUPPORTED, "NumPy arrays");
+    put_text("flax_model.msgpack", "....");
+    expect(in_scratch("flax_model.msgpack"), NULL, NS_E_UNSUPPORTED, "a Flax checkpoint");
+    put_text("m.onnx", "....");
+    expect(in_scratch("m.onnx"), NULL, NS_E_UNSUPPORTED, "an ONNX export");
     put_text("pointer.safetensors", "version https://git-lfs.github.com/spec/v1\n");
     expect(in_scratch("pointer.safetensors"), NULL, NS_E_FORMAT, "git lfs pull");
     put_one("anything", "w");

@@ -1,0 +1,130 @@
+/* forms.c - folders that hold a model in a form that is not read: known by a name in them or one folder down, and how each is converted. */
+#include "io/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STATE_DICT "load its state dict with torch.load and save it with safetensors.torch.save_file as model.safetensors"
+
+/* Tried in order. */
+static const struct form {
+    const char *glob, *what, *remedy;
+} forms[] = {
+    { "pytorch_model_fsdp_*/*.distcp", "an FSDP checkpoint of accelerate", "convert it: accelerate merge-weights pytorch_model_fsdp_0 OUT" },
+    { "model_and_optim/*.distcp", "an OLMo-core checkpoint", "convert it: OLMo-core's src/examples/huggingface/convert_checkpoint_to_hf.py -i FOLDER -o OUT" },
+    { "*.distcp", "a PyTorch distributed checkpoint (DCP)",
+      "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt, then save its state dict with safetensors.torch.save_file" },
+    { "zero_to_fp32.py", "a DeepSpeed ZeRO checkpoint", "convert it: python zero_to_fp32.py . OUT --safe_serialization" },
+    { "*_optim_states.pt", "a DeepSpeed ZeRO checkpoint", "convert it: python zero_to_fp32.py . OUT --safe_serialization (the script is in DeepSpeed)" },
+    { "mp_rank_*_model_states.pt", "a DeepSpeed checkpoint", "convert it: python zero_to_fp32.py . OUT --safe_serialization (the script is in DeepSpeed)" },
+    { "layer_*-model_*-model_states.pt", "a GPT-NeoX checkpoint", "convert it: GPT-NeoX's tools/ckpts/convert_neox_to_hf.py" },
+    { "mp_rank_*", "a Megatron checkpoint of model-parallel ranks", "convert it to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py" },
+    { "mp_rank_*/*", "a Megatron checkpoint of model-parallel ranks", "convert it to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py" },
+    { "latest_checkpointed_iteration.txt", "a folder of Megatron checkpoints", "convert one to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py" },
+    { "adapter_config.json", "an adapter without its base model", "merge it: peft's merge_and_unload(), and save_pretrained the merged model" },
+    { "adapter_model.*", "an adapter without its base model", "merge it: peft's merge_and_unload(), and save_pretrained the merged model" },
+    { "consolidated.safetensors", "a checkpoint in Mistral's own layout", "take the repository's Hugging Face files, or convert it: transformers' convert_mistral_weights_to_hf.py" },
+    { "consolidated.*.pth", "a checkpoint in Meta's own layout", "convert it: python -m transformers.models.llama.convert_llama_weights_to_hf --input_dir FOLDER --output_dir OUT" },
+    { "pytorch_model*.bin*", "a PyTorch checkpoint", "save it again in transformers: save_pretrained(OUT, safe_serialization=True)" },
+    { "*.gguf", "a folder of GGUF files", "load one in transformers with gguf_file= and save_pretrained it" },
+    { "flax_model*.msgpack", "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save_pretrained it" },
+    { "tf_model*.h5", "a TensorFlow checkpoint", "load it in transformers 4 with from_tf=True and save_pretrained it" },
+    { "manifest.ocdbt", "an Orbax checkpoint", "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file" },
+    { "*/manifest.ocdbt", "an Orbax checkpoint", "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file" },
+    { "_CHECKPOINT_METADATA", "an Orbax checkpoint", "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file" },
+    { "streaming_params*", "an EasyLM checkpoint", "convert it: EasyLM's convert_easylm_to_hf.py" },
+    { "*.npz", "NumPy arrays (MLX, EasyLM)", "save them again: safetensors.numpy.save_file(dict(numpy.load('weights.npz')), 'model.safetensors')" },
+    { "*.nemo", "a NeMo archive", "convert it to a Hugging Face folder: NeMo's scripts/checkpoint_converters" },
+    { "*.onnx", "an ONNX export", "take the checkpoint that it was exported from" },
+    { "*.ckpt", "a PyTorch checkpoint (Lightning?)", STATE_DICT },
+    { "*.pt", "a PyTorch checkpoint", STATE_DICT },
+    { "*.pth", "a PyTorch checkpoint", STATE_DICT },
+    { "*.bin", "a PyTorch checkpoint", STATE_DICT },
+    { "*/*.distcp", "a PyTorch distributed checkpoint (DCP)",
+      "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt, then save its state dict with safetensors.torch.save_file" },
+    { "global_step*/*", "a folder of DeepSpeed checkpoints", "convert one: python zero_to_fp32.py . OUT --safe_serialization (the script is in DeepSpeed)" },
+    { "models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it" },
+    { "checkpoint-*", "a folder of training checkpoints", "name one of them" },
+    { "step*", "a folder of training checkpoints", "name one of them" },
+    { "*/model.safetensors", "a folder around a checkpoint", "name the folder inside it" },
+    { "*/model.safetensors.index.json", "a folder around a checkpoint", "name the folder inside it" },
+};
+
+/* What a trainer writes beside the weights. */
+static const char *const states[] = {
+    "optimizer.pt", "optimizer*.bin", "optimizer*.pth", "optim*.pt", "scheduler.pt", "scheduler*.bin", "training_args.bin", "rng_state*.pth", "scaler.pt", "random_states_*.pkl",
+    "trainer_state.json", "sampler*.bin", NULL,
+};
+
+static bool is_state(const char *name)
+{
+    for (int i = 0; states[i]; i++)
+        if (ns_glob(states[i], name))
+            return true;
+    return false;
+}
+
+/* The names, and those one folder down as "folder/name". */
+typedef struct listing { char **names; int64_t n, capacity; } listing;
+
+static bool put(listing *l, char *name)
+{
+    if (!name || !ns_grow(&l->names, &l->capacity, l->n + 1, sizeof *l->names)) {
+        free(name);
+        return false;
+    }
+    l->names[l->n++] = name;
+    return true;
+}
+
+static bool add_below(listing *l, const char *folder, const char *name)
+{
+    char *const path = ns_path_join(folder, name), **below = NULL;
+    int64_t n = 0;
+    bool good = path != NULL;
+    if (good && ns_path_is_dir(path) && ns_folder_list(&below, &n, path, NULL) == NS_OK)
+        for (int64_t i = 0; i < n && good; i++)
+            good = put(l, ns_path_join(name, below[i]));
+    ns_free_strings(below, n);
+    free(path);
+    return good;
+}
+
+static bool list_two_levels(listing *l, const char *folder, char *const *names, int64_t n)
+{
+    bool good = true;
+    for (int64_t i = 0; i < n && good; i++)
+        good = is_state(names[i]) || put(l, ns_strdup(names[i]));
+    for (int64_t i = 0; i < n && good; i++)
+        good = add_below(l, folder, names[i]);
+    return good;
+}
+
+/* '*' stops at '/', unlike ns_glob's. */
+static bool fits(const char *glob, const char *name)
+{
+    return !strchr(glob, '/') == !strchr(name, '/') && ns_glob(glob, name);
+}
+
+static int say(const char *folder, const listing *l, int64_t n_states, ns_error *err)
+{
+    for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
+        for (int64_t i = 0; i < l->n; i++)
+            if (fits(forms[f].glob, l->names[i]))
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'): needlescope reads safetensors (%s)", folder, forms[f].what, l->names[i], forms[f].remedy);
+    if (n_states)
+        return ns_fail(err, NS_E_MISSING, "%s: a training checkpoint without its weights: %lld files of the optimizer's and the trainer's state, and no *.safetensors (copy it here, "
+                       "or save it with the checkpoint)", folder, (long long)n_states);
+    return ns_fail(err, NS_E_MISSING, "%s: no model.safetensors, model.safetensors.index.json or single *.safetensors in it", folder);
+}
+
+int ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *err)
+{
+    listing l = {0};
+    int64_t n_states = 0;
+    for (int64_t i = 0; i < n; i++)
+        n_states += is_state(names[i]);
+    const int rc = list_two_levels(&l, folder, names, n) ? say(folder, &l, n_states, err) : ns_oom(err, folder);
+    ns_free_strings(l.names, l.n);
+    return rc;
+}
