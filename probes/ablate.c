@@ -106,7 +106,7 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     ns_ablation *const o = ns_alloc_array(1, sizeof *o);
     if (!o)
         return ns_oom(err, "an ablation");
-    ns_ablating a = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .d = ns_arch_max_head_dim(ns_model_arch(model))};
+    ns_ablating a = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
     o->L = a.arch->n_layers;
     o->H = ns_arch_max_heads(a.arch);
     o->scope = params->scope;

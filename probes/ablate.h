@@ -4,7 +4,7 @@
 
 #include <needlescope/ablate.h>
 
-#include "score.h"
+#include "pass.h"
 
 typedef struct ns_ablating {
     const ns_model         *model;
@@ -15,12 +15,13 @@ typedef struct ns_ablating {
     ns_drops                drops;
     float                  *mean;        /* [L, H, d] of z over the rows in scope of all cases */
     int64_t                 d;
-    int64_t                 done, total; /* rows of the passes, for the progress */
+    ns_work                 work;
     ns_error               *err;
 } ns_ablating;
 
-/* ablate_measure.c: norms and means of the untouched pass; then all conditions over all cases; then the losses. */
+/* ablate_survey.c: norms and means of the untouched pass. */
 int ns_ablate_survey(ns_ablating *);
+/* ablate_measure.c: all conditions over all cases; then the losses. */
 int ns_ablate_conditions(ns_ablating *);
 int ns_ablate_losses(ns_ablating *);
 /* ablate_draws.c: the list of conditions, controls drawn by the norms. */

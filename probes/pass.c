@@ -15,10 +15,19 @@ void ns_pass_clear(ns_pass *p)
 
 int ns_pass_run(ns_pass *p, const ns_hooks *hooks, ns_error *err)
 {
-    const ns_forward_params params = {.size = sizeof params, .no_logits = true, .cancelled = p->cancelled, .user = p->user};
+    ns_work *const work = p->work;
+    const ns_forward_params params = {.size = sizeof params, .no_logits = true, .cancelled = work->cancelled, .user = work->user};
     const int rc = p->n ? ns_forward(p->model, p->list, p->n, hooks, &params, err) : NS_OK;
+    work->done += p->rows;
     ns_pass_clear(p);
+    if (rc == NS_OK && work->progress && work->total > 0)
+        work->progress(work->user, work->done < work->total ? (double)work->done / (double)work->total : 1);
     return rc;
+}
+
+int ns_pass_run_full(ns_pass *p, const ns_hooks *hooks, ns_error *err)
+{
+    return p->rows >= NS_PASS_ROWS ? ns_pass_run(p, hooks, err) : NS_OK;
 }
 
 int ns_pass_add(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, ns_session **out, ns_error *err)

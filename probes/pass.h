@@ -6,12 +6,19 @@
 
 enum { NS_PASS_ROWS = 16384 };           /* about when to run */
 
+/* What all passes of a measurement have done of it; total = 0: not known yet. */
+typedef struct ns_work {
+    void   (*progress)(void *user, double fraction);        /* or NULL */
+    bool   (*cancelled)(void *user);                        /* or NULL */
+    void    *user;
+    int64_t  done, total;                                   /* rows */
+} ns_work;
+
 typedef struct ns_pass {
     const ns_model *model;
+    ns_work        *work;
     ns_session    **list;
     int64_t         n, capacity, rows;
-    bool          (*cancelled)(void *user);       /* or NULL */
-    void           *user;
     ns_session     *leader;                       /* of this pass: an untouched session that the others with these same rows follow */
     const ns_session *leader_parent; const ns_case *leader_case; int64_t leader_from, leader_to;
 } ns_pass;
@@ -25,8 +32,10 @@ ns_session *ns_pass_untouched(const ns_pass *, const ns_session *parent, const n
 int  ns_pass_add_from(ns_pass *, ns_session *parent, const ns_case *, int64_t from, int64_t to, int64_t case_index, int64_t first_layer, ns_error *);
 /* The first layer of a set of heads; 0 of none. */
 int64_t ns_first_layer(const ns_head *heads, int n);
-/* Runs what was gathered, and empties the pass. */
+/* Runs what was gathered, empties the pass, and says how far the work is. */
 int  ns_pass_run(ns_pass *, const ns_hooks *, ns_error *);
+/* The same, once there are rows enough. */
+int  ns_pass_run_full(ns_pass *, const ns_hooks *, ns_error *);
 void ns_pass_clear(ns_pass *);
 
 #endif

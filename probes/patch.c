@@ -301,7 +301,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     ns_patching *const o = ns_alloc_array(1, sizeof *o);
     if (!o)
         return ns_oom(err, "a patching");
-    ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .d = ns_arch_max_head_dim(ns_model_arch(model))};
+    ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
     o->L = r.arch->n_layers;
     o->H = ns_arch_max_heads(r.arch);
     o->site = params->site;

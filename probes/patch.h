@@ -4,7 +4,7 @@
 
 #include <needlescope/patch.h>
 
-#include "score.h"
+#include "pass.h"
 
 typedef struct ns_patch_pair { const ns_case *source, *to; } ns_patch_pair;
 
@@ -18,7 +18,7 @@ typedef struct ns_patch_run {
     int64_t                first, n, at_once;    /* the pairs at work; how many can be */
     float                 *kept;         /* [n, rows, L, H, d] of their sources, rows counted from the last one back; of H the first G for keys and values */
     int64_t                rows, d;      /* rows: the largest of any pair */
-    int64_t                done, total;
+    ns_work                work;
     ns_error              *err;
 } ns_patch_run;
 

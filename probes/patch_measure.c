@@ -14,27 +14,6 @@
 #include <string.h>
 
 #include "draws.h"
-#include "pass.h"
-
-static bool interrupted(void *user)
-{
-    const ns_patch_run *const r = user;
-    return r->p->cancelled && r->p->cancelled(r->p->user);
-}
-
-static ns_pass begin_pass(ns_patch_run *r)
-{
-    return (ns_pass){.model = r->model, .cancelled = interrupted, .user = r};
-}
-
-static int run_pass(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks)
-{
-    r->done += p->rows;
-    const int rc = ns_pass_run(p, hooks, r->err);
-    if (rc == NS_OK && r->p->progress)
-        r->p->progress(r->p->user, r->done < r->total ? (double)r->done / (double)r->total : 1);
-    return rc;
-}
 
 /* d and the most likely token at the row that predicts the first content token; false: not among these rows. */
 static bool read_difference(const ns_patch_pair *pair, const ns_site *site, const ns_view *v, float *d, int64_t *says)
@@ -134,15 +113,17 @@ int ns_patch_sources(ns_patch_run *r)
     };
     ns_hooks *hooks = NULL;
     ns_session *unused;
-    ns_pass p = begin_pass(r);
+    ns_pass p = {.model = r->model, .work = &r->work};
     int rc = s.norm && s.rows ? allocate_kept(r) : ns_oom(r->err, "norms of heads");
     if (rc == NS_OK)
         rc = ns_hooks_new(&hooks, r->arch, list, keeps_all(r) ? 3 : 2, r->err);
     for (int64_t i = 0; i < o->C && rc == NS_OK; i++) {
         rc = ns_pass_add(&p, NULL, r->pairs[i].source, 0, pair_rows(r, i), i, &unused, r->err);
-        if (rc == NS_OK && (p.rows >= NS_PASS_ROWS || i + 1 == o->C))
-            rc = run_pass(r, &p, hooks);
+        if (rc == NS_OK)
+            rc = ns_pass_run_full(&p, hooks, r->err);
     }
+    if (rc == NS_OK)
+        rc = ns_pass_run(&p, hooks, r->err);
     for (int64_t i = 0; rc == NS_OK && i < o->L * o->H; i++)
         o->norm[i] = s.rows[i / o->H] ? (float)(s.norm[i] / (double)s.rows[i / o->H]) : NAN;
     ns_pass_clear(&p);
@@ -157,13 +138,15 @@ static int keep_sources(ns_patch_run *r)
     const ns_hook reader = {.size = sizeof reader, .at = ns_patch_at(r->p->site), .rows = rows_of(r), .read = keep, .user = r};
     ns_hooks *hooks = NULL;
     ns_session *unused;
-    ns_pass p = begin_pass(r);
+    ns_pass p = {.model = r->model, .work = &r->work};
     int rc = ns_hooks_new(&hooks, r->arch, &reader, 1, r->err);
     for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++) {
         rc = ns_pass_add(&p, NULL, r->pairs[i].source, 0, pair_rows(r, i), i, &unused, r->err);
-        if (rc == NS_OK && (p.rows >= NS_PASS_ROWS || i + 1 == r->first + r->n))
-            rc = run_pass(r, &p, hooks);
+        if (rc == NS_OK)
+            rc = ns_pass_run_full(&p, hooks, r->err);
     }
+    if (rc == NS_OK)
+        rc = ns_pass_run(&p, hooks, r->err);
     ns_pass_clear(&p);
     ns_hooks_free(hooks);
     return rc;
@@ -221,8 +204,8 @@ static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t 
         if (shares_prompt(r, k))
             continue;
         rc = ns_pass_add_from(p, NULL, to, 0, end, k * r->out->C + i, first_layer(r, k), r->err);
-        if (rc == NS_OK && p->rows >= NS_PASS_ROWS)
-            rc = run_pass(r, p, hooks);
+        if (rc == NS_OK)
+            rc = ns_pass_run_full(p, hooks, r->err);
     }
     ns_session *trunk = ns_pass_untouched(p, NULL, to, 0, end);
     if (rc == NS_OK && from > 0 && !trunk)
@@ -230,17 +213,17 @@ static int add_pair(ns_patch_run *r, ns_pass *p, const ns_hooks *hooks, int64_t 
     for (int k = 0; k < r->out->n && rc == NS_OK; k++)
         if (shares_prompt(r, k))
             rc = ns_pass_add_from(p, trunk, to, from, end, k * r->out->C + i, first_layer(r, k), r->err);
-    return rc == NS_OK && p->rows >= NS_PASS_ROWS ? run_pass(r, p, hooks) : rc;
+    return rc == NS_OK ? ns_pass_run_full(p, hooks, r->err) : rc;
 }
 
 static int run_pairs(ns_patch_run *r, const ns_hooks *hooks)
 {
-    ns_pass p = begin_pass(r);
+    ns_pass p = {.model = r->model, .work = &r->work};
     int rc = keeps_all(r) ? NS_OK : keep_sources(r);
     for (int64_t i = r->first; i < r->first + r->n && rc == NS_OK; i++)
         rc = add_pair(r, &p, hooks, i);
     if (rc == NS_OK)
-        rc = run_pass(r, &p, hooks);
+        rc = ns_pass_run(&p, hooks, r->err);
     ns_pass_clear(&p);
     return rc;
 }
@@ -249,11 +232,11 @@ static void count_rows(ns_patch_run *r)
 {
     for (int64_t i = 0; i < r->out->C; i++) {
         const ns_case *const to = r->pairs[i].to;
-        r->total += (keeps_all(r) ? 0 : pair_rows(r, i)) + to->n_tokens;
+        r->work.total += (keeps_all(r) ? 0 : pair_rows(r, i)) + to->n_tokens;
         for (int k = 0; k < r->out->n; k++)
-            r->total += shares_prompt(r, k) ? to->n_lead + 1 : ns_patch_row(to) + 1;
+            r->work.total += shares_prompt(r, k) ? to->n_lead + 1 : ns_patch_row(to) + 1;
     }
-    r->total += r->done;
+    r->work.total += r->work.done;
 }
 
 int ns_patch_conditions(ns_patch_run *r)
