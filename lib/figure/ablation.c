@@ -23,6 +23,7 @@ typedef struct strips {
     int64_t n_draws;                     /* the most that a column has */
     double  untouched[MOST_PANELS];
     bool    keys, heads;                 /* some controls hide other keys; some are other heads */
+    int64_t without;                     /* controls without a value in a panel that is drawn */
     bool    matched, known;              /* those heads are of like norm in all files; the files say how like they are */
     double  ratio_min, ratio_max;        /* their norms / those of the sets */
 } strips;
@@ -157,20 +158,22 @@ static bool is_measured(const strips *s, int panel)
 }
 
 /* One panel's numbers in the arrays of the figure; a column with fewer draws than another ends in NaN. */
-static void fill_panel(const strips *all, int panel, double *target, double *draws)
+static void fill_panel(strips *all, int panel, double *target, double *draws)
 {
     for (int k = 0; k < all->n_columns; k++) {
         const column *const c = &all->columns[k];
         target[k] = c->target[panel];
         for (int64_t i = 0; i < all->n_draws; i++)
             draws[k * all->n_draws + i] = i < c->n ? c->draws[panel][i] : (double)NAN;
+        for (int64_t i = 0; i < c->n; i++)
+            all->without += isfinite(c->target[panel]) && !isfinite(c->draws[panel][i]);
     }
 }
 
-static int draw(const char *out, const strips *all, const ns_figure_params *look, ns_error *err)
+static int draw(const char *out, strips *all, const ns_figure_params *look, ns_error *err)
 {
     const char *panels[MOST_PANELS], *columns[MOST_COLUMNS];
-    char title[160];
+    char title[160], controls[64];
     const int64_t W = all->n_columns;
     double untouched[MOST_PANELS], *const target = ns_alloc_array((size_t)(MOST_PANELS * W), sizeof *target);
     double *const draws = ns_alloc_array((size_t)(MOST_PANELS * W * all->n_draws) + 1, sizeof *draws);
@@ -184,15 +187,15 @@ static int draw(const char *out, const strips *all, const ns_figure_params *look
         n++;
     }
     say_title(all, title, sizeof title);
+    snprintf(controls, sizeof controls, all->without ? "controls, each draw (%lld have no value)" : "controls, each draw", (long long)all->without);
     for (int k = 0; k < W; k++)
         columns[k] = all->columns[k].name;
     const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = columns, .n_columns = all->n_columns,
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
-                                     .title = title};
-    ns_figure_params params = *look;
-    params.width = params.width > 0 ? params.width : n > 2 || W > 4 ? 7 : 4.5;
-    if (rc == NS_OK)
-        rc = ns_draw_strips(out, &figure, &params, err);
+                                     .title = title, .draws_name = controls};
+    ns_figure_params wide;
+    rc = rc ? rc : ns_look_with_width(&wide, look, n > 2 || W > 4 ? 7 : 4.5, err);
+    rc = rc ? rc : ns_draw_strips(out, &figure, &wide, err);
     free(target);
     free(draws);
     return rc;
@@ -207,6 +210,19 @@ static void clear_columns(strips *s)
     }
 }
 
+/* What is not drawn. */
+static void describe(const strips *all, ns_plotted *said)
+{
+    char note[256] = "";
+    for (int i = 0; i < MOST_PANELS && all->measures[i].dataset; i++)
+        if (!is_measured(all, i)) {
+            const size_t used = strlen(note);
+            snprintf(note + used, sizeof note - used, "%s%s was not measured", used ? "; " : "", all->measures[i].name);
+        }
+    ns_note_count(note, sizeof note, all->without, "controls have no value");
+    ns_plotted_say(said, "interventions and their controls", note);
+}
+
 int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look, ns_plotted *said, ns_error *err)
 {
     strips all = {0};
@@ -218,7 +234,7 @@ int ns_plot_ablation(const char *path, const char *const *files, int n_files, co
     if (rc == NS_OK)
         rc = draw(path, &all, look, err);
     if (rc == NS_OK)
-        ns_plotted_say(said, "interventions and their controls", "");
+        describe(&all, said);
     clear_columns(&all);
     return rc;
 }

@@ -20,6 +20,9 @@ typedef struct plot {
     const char *panel[MOST_PANELS];
     int       n_panels;
     double    first;                     /* the first checkpoint after 0 */
+    int64_t   headless;                  /* runs without a head to be born */
+    char      note[320];                 /* what is left out */
+    char     *about;                     /* the study's name, with that */
 } plot;
 
 static void clear(plot *p)
@@ -29,6 +32,7 @@ static void clear(plot *p)
     free(p->owned);
     free(p->curves);
     free(p->names);
+    free(p->about);
     ns_arms_clear(&p->arms);
 }
 
@@ -96,7 +100,7 @@ static int name_panels(plot *p, ns_error *err)
 /* A colour is the rank of a group modulo 8, so groups of one panel, which follow one another, differ. */
 static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
-    ns_figure_params wide = *params;
+    ns_figure_params wide;
     if (p->n == 0)
         return ns_fail(err, NS_E_ARG, "%s: there is nothing to draw up to the horizon", p->view->name);
     f.size = sizeof f;
@@ -106,11 +110,16 @@ static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_p
     f.n_groups = p->arms.n;
     f.panels = p->panel;
     f.n_panels = p->n_panels;
-    f.study_name = p->view->name;
-    wide.width = params->width > 0 ? params->width : p->n_panels > 1 ? 7 : 3.3;
-    const int rc = ns_draw_curves(path, &f, &wide, err);
+    ns_note_runs(p->note, sizeof p->note, p->view);
+    ns_note_count(p->note, sizeof p->note, p->headless, "runs without such a head left out");
+    p->about = ns_printf_alloc("%s%s%s", p->view->name, *p->note ? "; " : "", p->note);
+    if (!p->about)
+        return ns_oom(err, "a figure");
+    f.study_name = p->about;
+    int rc = ns_look_with_width(&wide, params, p->n_panels > 1 ? 7 : 3.3, err);
+    rc = rc ? rc : ns_draw_curves(path, &f, &wide, err);
     if (rc == NS_OK)
-        ns_plotted_say(said, f.title, "");
+        ns_plotted_say(said, f.title, p->note);
     return rc;
 }
 
@@ -187,6 +196,7 @@ int ns_study_loss(const char *path, const ns_study_view *v, const ns_figure_para
     };
     plot p;
     int rc = begin(&p, v, err);
+    ns_note_count(p.note, sizeof p.note, p.arms.n - few_arms(&p), "groups of runs left out: a panel shows eight");
     for (size_t i = 0; i < sizeof losses / sizeof *losses && rc == NS_OK; i++)
         rc = add_loss(&p, losses[i].dataset, losses[i].title, err);
     if (rc == NS_OK && p.n_panels == 0)
@@ -212,6 +222,7 @@ static int add_births(plot *p, int arm, ns_error *err)
     int64_t n = 0, n_points = 0, shown = 1;
     for (int64_t i = 0; time && born && i < rows->n; i++) {
         const ns_event best = e->runs[rows->run[i]].best;
+        p->headless += isnan(best.at) && e->runs[rows->run[i]].measured > 0;
         if (isnan(best.at))
             continue;
         born[n] = isfinite(best.at);
@@ -267,6 +278,7 @@ static bool add_points(plot *p, int arm, bool censored)
     int64_t n = 0;
     for (int64_t i = 0; x && y && i < rows->n; i++) {
         const ns_run_emergence *const run = &e->runs[rows->run[i]];
+        p->headless += censored && run->measured > 0 && (isnan(run->previous.at) || isnan(run->best.at));
         if (isnan(run->previous.at) || isnan(run->best.at) || censored != (isinf(run->previous.at) || isinf(run->best.at)))
             continue;
         x[n] = fmin(run->previous.at, e->horizon);

@@ -126,9 +126,9 @@ static ns_bands_figure figure_of(const picture *p)
 /* Panels side by side are for a page's width. */
 static int draw(const char *path, const ns_bands_figure *f, const ns_figure_params *params, ns_error *err)
 {
-    ns_figure_params wide = *params;
-    wide.width = params->width > 0 ? params->width : f->n_panels > 1 ? 7 : 3.5;
-    return ns_draw_bands(path, f, &wide, err);
+    ns_figure_params wide;
+    const int rc = ns_look_with_width(&wide, params, f->n_panels > 1 ? 7 : 3.5, err);
+    return rc ? rc : ns_draw_bands(path, f, &wide, err);
 }
 
 /* ---- figure laziness ---- */
@@ -183,11 +183,11 @@ static int fill_panels(picture *p, ns_error *err)
     return rc;
 }
 
-static int draw_arms(picture *p, const ns_arms *arms, const char *path, const ns_figure_params *params, ns_error *err)
+static int draw_arms(picture *p, const ns_arms *arms, const char *note, const char *path, const ns_figure_params *params, ns_error *err)
 {
     const char *names[NS_FIGURE_BANDS], *notes[NS_FIGURE_BANDS];
     ns_bands_figure f = figure_of(p);
-    char *const about = ns_printf_alloc("%s; one row a run; right: birth in steps, median (range), born", p->view->name);
+    char *const about = ns_printf_alloc("%s; one row a run; right: birth in steps, median (range), born%s%s", p->view->name, *note ? "; " : "", note);
     for (int i = 0; i < arms->n; i++) {
         names[i] = arms->list[i].name;
         notes[i] = arms->list[i].note;
@@ -207,6 +207,8 @@ int ns_study_laziness(const char *path, const ns_study_view *v, const ns_figure_
 {
     picture p = {.view = v};
     ns_arms arms = {0};
+    char note[160] = "";
+    ns_note_runs(note, sizeof note, v);
     int rc = ns_arms_make(&arms, v->births, err);
     if (rc == NS_OK && arms.n > NS_FIGURE_BANDS)
         rc = ns_fail(err, NS_E_ARG, "%s has %d groups of runs; %d bands can be drawn: give the runs that repeat one another a `seed` in their run.json", v->name,
@@ -224,9 +226,9 @@ int ns_study_laziness(const char *path, const ns_study_view *v, const ns_figure_
     if (rc == NS_OK)
         rc = fill_panels(&p, err);
     if (rc == NS_OK)
-        rc = draw_arms(&p, &arms, path, params, err);
+        rc = draw_arms(&p, &arms, note, path, params, err);
     if (rc == NS_OK)
-        ns_plotted_say(said, v->births->score, "");
+        ns_plotted_say(said, v->births->score, note);
     ns_arms_clear(&arms);
     clear(&p);
     return rc;

@@ -1,15 +1,16 @@
-/* studies.c - the table of a study's figures. */
+/* studies.c - the table of a study's figures; a figure of a study's file. */
 #include "figure/study.h"
 
+#include <math.h>
 #include <string.h>
 
 const ns_study_figure ns_study_figures[] = {
-    {"laziness", "Draws scores over training, a band a window and control, a row a run", false, ns_study_laziness},
-    {"births", "Draws the share of runs whose retrieval head is born (Kaplan-Meier)", false, ns_study_births},
-    {"pairs", "Draws the birth of the previous-token head against that of retrieval", false, ns_study_pairs},
-    {"curves", "Draws the best head's score over training, a thin line a run", false, ns_study_curves},
-    {"loss", "Draws losses over training by recall distance, a thin line a run", false, ns_study_loss},
-    {"strip", "Draws every head of one run over training", true, ns_study_strip},
+    {"laziness", "Draws scores over training, a band a window and control, a row a run", false, true, ns_study_laziness},
+    {"births", "Draws the share of runs whose retrieval head is born (Kaplan-Meier)", false, false, ns_study_births},
+    {"pairs", "Draws the birth of the previous-token head against that of retrieval", false, true, ns_study_pairs},
+    {"curves", "Draws the best head's score over training, a thin line a run", false, false, ns_study_curves},
+    {"loss", "Draws losses over training by recall distance, a thin line a run", false, false, ns_study_loss},
+    {"strip", "Draws every head of one run over training", true, true, ns_study_strip},
     {0},
 };
 
@@ -19,4 +20,48 @@ const ns_study_figure *ns_study_figure_find(const char *name)
     while (f->name && strcmp(f->name, name) != 0)
         f++;
     return f->name ? f : NULL;
+}
+
+void ns_note_runs(char *note, size_t size, const ns_study_view *v)
+{
+    const ns_emergence *const e = v->births;
+    int64_t unscored = 0;
+    for (int64_t r = 0; r < e->shape.R; r++)
+        unscored += e->runs[r].measured == 0;
+    ns_note_count(note, size, unscored, unscored == 1 ? "run has no scored checkpoint up to the horizon" : "runs have no scored checkpoint up to the horizon");
+}
+
+/* What the figure does not draw must not be missing: it has no previous-token head where it shows none, and a loss is of any score. */
+static int find_births(const ns_study_plot *p, const ns_study_figure *figure, ns_study *study, ns_emergence **out, ns_error *err)
+{
+    ns_emergence_params births = {.size = sizeof births};
+    const int rc = p->births ? ns_sized_copy(&births, sizeof births, p->births, "ns_emergence_params", err) : NS_OK;
+    births.size = sizeof births;
+    if (!figure->of_previous)
+        births.previous = "";
+    if (figure->draw == ns_study_loss && !births.score)
+        births.score = ns_study_usual_score(study);
+    return rc ? rc : ns_emergence_run(out, study, &births, err);
+}
+
+int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+{
+    ns_study_plot p;
+    ns_study *study = NULL;
+    ns_emergence *births = NULL;
+    int rc = ns_sized_copy(&p, sizeof p, plot, "ns_study_plot", err);
+    const ns_study_figure *const figure = rc == NS_OK ? ns_study_figure_find(p.figure ? p.figure : "") : NULL;
+    if (rc == NS_OK && !figure)
+        rc = ns_fail(err, NS_E_ARG, "there is no figure '%s' of a study (laziness, births, pairs, curves, loss, strip)", p.figure ? p.figure : "");
+    if (rc == NS_OK && p.run && !figure->of_a_run)
+        rc = ns_fail(err, NS_E_ARG, "run '%s': the figure '%s' is of all runs", p.run, p.figure);
+    rc = rc ? rc : ns_study_open(&study, p.file, err);
+    rc = rc ? rc : find_births(&p, figure, study, &births, err);
+    ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = ns_path_base(p.file), .run = rc == NS_OK && figure->of_a_run ? 0 : -1};
+    if (rc == NS_OK && p.run)
+        rc = ns_study_find_run(study, p.run, &view.run, err);
+    rc = rc ? rc : figure->draw(path, &view, look, said, err);
+    ns_emergence_free(births);
+    ns_study_close(study);
+    return rc;
 }

@@ -7,6 +7,9 @@
 
 ns_study_draw ns_study_laziness, ns_study_strip, ns_study_curves, ns_study_births, ns_study_pairs, ns_study_loss;
 
+/* Adds how many runs the figure has nothing of. */
+void ns_note_runs(char *note, size_t size, const ns_study_view *);
+
 /* ---- arms.c: groups of runs in the order of figures ---- */
 /* Windows ("swa", or no arm at all) ascending, then controls; in each the runs by birth, censored ones last. */
 typedef struct ns_arm_rows {

@@ -53,5 +53,20 @@ expect 2 'is no recording' figure map scores.h5 --layer 0 --head 0 -o no.png
 run figure agreement scores.h5 --by spearman --colormap cividis -o a.png
 run figure agreement scores.h5 --by spearman -o b.png
 ! cmp -s a.png b.png || fail "--colormap cividis is not obeyed where values are signed"
+
+# ---- studies: a figure offers what it hangs on
+run lab plant -o run --series 4 --retrieval 3.1 --births 20 --every 10
+run scan run --cases cases.jsonl --probe retrieval_find,previous_token -o scan
+run merge scan -o study.h5
+for figure in laziness births curves strip; do run figure $figure study.h5 -o $figure.svg; done
+expect 2 'unknown option.*previous' figure births study.h5 --previous previous_token -o no.png
+expect 2 'unknown option.*persist' figure curves study.h5 --persist 2 -o no.png
+expect 2 'unknown option.*theta' figure loss study.h5 --theta .3 -o no.png
+expect 2 'has no loss' figure loss study.h5 -o no.png
+expect 2 'of which --horizon' figure births study.h5 --leave-short -o no.png
+expect 2 'nobody' figure strip study.h5 --run nobody -o no.png
+expect 2 'study of many checkpoints' figure heads study.h5 -o no.png
+expect 2 'scores of one checkpoint|study' figure births scores.h5 -o no.png
+[ "$(grep -c 'chance, by panel' laziness.svg)" = 1 ] && grep -q '>previous token<' laziness.svg || fail "laziness: no chance by panel"
 [ ! -e no.png ] && [ ! -e no.pdf ] || fail "a figure of nothing"
 finish

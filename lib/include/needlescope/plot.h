@@ -26,11 +26,22 @@ typedef struct ns_study_view {
     int64_t             run;             /* of a figure of one run; -1 where none was chosen */
 } ns_study_view;
 typedef int ns_study_draw(const char *path, const ns_study_view *, const ns_figure_params *look, ns_plotted *, ns_error *);
-typedef struct ns_study_figure { const char *name, *summary; bool of_a_run; ns_study_draw *draw; } ns_study_figure;
+/* of_a_run: of one run; of_previous: of previous-token heads, too. */
+typedef struct ns_study_figure { const char *name, *summary; bool of_a_run, of_previous; ns_study_draw *draw; } ns_study_figure;
 /* laziness, births, pairs, curves, loss, strip; ends with name = NULL. NS_E_ARG: nothing to draw up to the horizon, or too many runs, heads or groups. */
 extern NS_API const ns_study_figure ns_study_figures[];
 /* NULL: no figure of that name. */
 NS_API const ns_study_figure *ns_study_figure_find(const char *name);
+
+/* A study's file in one call: its births are found, and drawn. */
+typedef struct ns_study_plot {
+    size_t              size;
+    const char         *file;
+    const char         *figure;          /* a name of ns_study_figures */
+    const ns_emergence_params *births;   /* NULL = the defaults; `previous` counts where the figure is of such heads; of `loss` the horizon alone counts */
+    const char         *run;             /* of a figure of one run: its name; NULL = the first */
+} ns_study_plot;
+NS_API NS_MUST_CHECK int ns_plot_study(const char *path, const ns_study_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
 
 /* ---- a recording ---- */
 /* The attention of one head on one case, recorded as maps of kind dense or rows. */
