@@ -67,7 +67,7 @@ int ns_max_permutation(const ns_null_cases *n, int64_t resamples, uint64_t seed,
     }
     if (fine && resamples > 0 && isfinite(out->observed)) {
         qsort(null, (size_t)resamples, sizeof *null, ns_compare_double);
-        out->bound = null[(int64_t)(.95 * (double)(resamples - 1))];
+        out->bound = ns_quantile_sorted(null, resamples, .95);
         out->p = (double)(1 + as_large) / (double)(1 + resamples);
     }
     free(sums);

@@ -134,7 +134,7 @@ int ns_birth_bootstrap(const ns_seed_counts *runs, int64_t R, const ns_birth_par
     ns_rng rng = ns_rng_seed(how.seed, 0);
     for (int64_t i = 0; R >= how.min_seeds && i < n; i++)
         resample(runs, R, &params, &b, &rng, i);
-    if (R >= how.min_seeds) {
+    if (R >= how.min_seeds) {      /* order statistics, outward: a birth is at a checkpoint or never, and there is nothing between two of them to interpolate */
         const int64_t cut = (int64_t)floor(.5 * (1 - how.level) * (double)n);
         qsort(b.low, (size_t)n, sizeof *b.low, ns_compare_double);
         qsort(b.high, (size_t)n, sizeof *b.high, ns_compare_double);
