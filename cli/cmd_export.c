@@ -1,11 +1,9 @@
 /* cmd_export.c - export csv, latex and notebook: a study or a score file for other people's tools. What n counts is looked up in the probes' table,
- * births come from the code of emergence. */
-#include <math.h>
+ * births come from the code of emergence (needlescope/notebook.h). */
 #include <stdlib.h>
 #include <string.h>
 
-#include <needlescope/export.h>
-#include <needlescope/plot.h>
+#include <needlescope/notebook.h>
 #include <needlescope/probe.h>
 
 #include "cli/commands.h"
@@ -159,88 +157,21 @@ static const cli_option notebook_options[] = {
 };
 #undef FIELD
 
-typedef struct births {
-    ns_study         *study;
-    ns_emergence     *found;
-    ns_export_birth  *run;
-    uint8_t          *bands, *curves;
-    ns_export_births  out;
-    bool              any;              /* a run of which there is something to say */
-} births;
-
-static void clear_births(births *b)
-{
-    free(b->bands);
-    free(b->curves);
-    free(b->run);
-    ns_emergence_free(b->found);
-    ns_study_close(b->study);
-}
-
-/* A build without figures, or a study of too few points for one, goes on without it. */
-static int draw_births(cli *app, const births *b, const char *name, ns_study_draw *draw, double width, uint8_t **data, ns_export_png *png)
-{
-    const ns_study_view view = {.size = sizeof view, .study = b->study, .births = b->found, .name = name, .run = -1};
-    const ns_figure_params params = {.size = sizeof params, .title = "Scores over training", .width = width, .dpi = 110,
-                                     .comment = "needlescope export notebook", .bytes = data, .n_bytes = &png->n};
-    const int rc = draw("births.png", &view, &params, NULL, &app->err);
-    png->data = *data;
-    if (rc == NS_E_UNSUPPORTED || rc == NS_E_ARG)
-        cli_note(app, "a figure is left out: %s", app->err.message);
-    return rc == NS_E_UNSUPPORTED || rc == NS_E_ARG ? NS_OK : rc;
-}
-
-static int fill_births(cli *app, births *b, const char *name, const notebook_settings *s)
-{
-    const ns_emergence *const e = b->found;
-    b->out = (ns_export_births){.theta = s->theta, .persist = (int)s->persist, .in_tokens = e->in_tokens, .horizon = e->horizon};
-    b->out.run = b->run = ns_alloc_array((size_t)e->shape.R, sizeof *b->run);
-    if (!b->run)
-        return ns_oom(&app->err, "births");
-    bool some = false;
-    for (int64_t r = 0; r < e->shape.R; r++) {
-        const ns_event born = e->runs[r].best;
-        b->run[r] = e->runs[r].measured ? (ns_export_birth){born.after, born.at, born.head} : (ns_export_birth){(double)NAN, (double)NAN, -1};
-        some |= !isnan(b->run[r].after);
-    }
-    if (!some) {
-        cli_note(app, "no run has %lld scored checkpoints up to %.0f: nothing is said of births", (long long)s->persist, e->horizon);
-        return NS_OK;
-    }
-    b->any = true;
-    const int rc = draw_births(app, b, name, ns_study_figure_find("laziness")->draw, 7, &b->bands, &b->out.bands);
-    return rc ? rc : draw_births(app, b, name, ns_study_figure_find("curves")->draw, 5, &b->curves, &b->out.curves);
-}
-
-static int find_births(cli *app, births *b, const char *path, const char *score, const notebook_settings *s)
-{
-    const ns_emergence_params params = {.size = sizeof params, .score = score, .resamples = 1,
-                                        .birth = {sizeof(ns_birth_params), s->theta, (int)s->persist}};
-    char *const name = ns_one_line(ns_strdup(ns_path_base(path)));
-    int rc = name ? ns_study_open(&b->study, path, &app->err) : ns_oom(&app->err, path);
-    rc = rc ? rc : ns_emergence_run(&b->found, b->study, &params, &app->err);
-    rc = rc ? rc : fill_births(app, b, name, s);
-    free(name);
-    return rc;
-}
-
 static int export_notebook(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const notebook_settings *const s = settings;
     ns_study *x = NULL;
     ns_export_score *scores = NULL;
-    births b = {0};
-    ns_export_params params = {.size = sizeof params, .top = s->top};
-    int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params)
+    char note[512] = "";
+    ns_study_notebook_params params = {.size = sizeof params, .what = {.size = sizeof params.what, .top = s->top}, .no_births = s->no_births,
+                                 .birth = {sizeof params.birth, s->theta, (int)s->persist}};
+    int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params.what)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
-    if (rc == NS_OK && !ns_study_is_one(x) && ns_study_size(x).P > 1 && !s->no_births) {
-        rc = find_births(app, &b, args[0], scores[0].name, s);
-        params.births = b.any ? &b.out : NULL;
-    }
-    rc = rc ? rc : ns_export_notebook(x, s->what.out, &params, &app->err);
-    clear_births(&b);
-    return end(app, &s->what, x, scores, params.n_scores, -1, rc);
+    rc = rc ? rc : ns_study_notebook(x, s->what.out, &params, note, sizeof note, &app->err);
+    if (*note)
+        cli_note(app, "%s", note);
+    return end(app, &s->what, x, scores, params.what.n_scores, -1, rc);
 }
 
 const cli_command cli_cmd_export_notebook = {

@@ -30,7 +30,7 @@ static void table(ns_notebook *b, const ns_source *x, const ns_export_births *e,
     ns_grid_add(b, &g, "after");
     ns_grid_add(b, &g, "by");
     for (int64_t r = 0; r < x->R; r++) {
-        const ns_export_birth *const birth = &e->run[r];
+        const ns_event *const birth = &e->run[r];
         const bool born = isfinite(birth->at);
         if (isnan(birth->after))
             continue;

@@ -178,7 +178,7 @@ static void recall_meaning(const char *name, ns_score_meaning *m)
 }
 
 /* A birth is a crossing of theta from below, so it takes a score that is larger the more of it there is, and 1 at most. A file that does not say is looked at. */
-static int check_births(ns_study *study, const char *name, ns_error *err)
+int ns_birth_check(ns_study *study, const char *name, ns_error *err)
 {
     const ns_study_shape n = ns_study_size(study);
     const float *values;
@@ -250,8 +250,8 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     ns_best_scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),
                          ns_alloc_array((size_t)(n.L * n.H), sizeof(bool)), ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof(float))};
     rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && s.above && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
-    rc = rc ? rc : check_births(study, e->score, err);
-    rc = rc || !e->previous ? rc : check_births(study, e->previous, err);
+    rc = rc ? rc : ns_birth_check(study, e->score, err);
+    rc = rc || !e->previous ? rc : ns_birth_check(study, e->previous, err);
     rc = rc ? rc : ns_emergence_chance(e, e->score, &e->chance, err);
     rc = rc ? rc : ns_emergence_chance(e, e->previous ? e->previous : e->score, &e->previous_chance, err);
     if (rc == NS_OK) {

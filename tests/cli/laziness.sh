@@ -38,6 +38,8 @@ expect 2 "births of 'entropy_norm'" emergence calm/study.h5 --score entropy_norm
 expect 2 "births of 'qk_distance'" laziness calm/study.h5 --score qk_distance
 expect 2 "births of 'entropy_norm'" emergence calm/study.h5 --previous entropy_norm
 expect 2 'horizon -5' emergence calm/study.h5 --horizon -5
+run export notebook calm/study.h5 --score entropy_norm -o entropy.ipynb
+grep -q "births of 'entropy_norm'" err && ! grep -q '"births"' entropy.ipynb || fail "a notebook of entropies: $(cat err)"
 run emergence calm/study.h5 --json
 "$JSON_OK" needlescope.emergence/1 thresholds <out >/dev/null || fail "emergence --json: $(head -c 300 out)"
 grep -q '"null_control":[[:space:]]*"distractors"' out || fail "the null is not against distractors: $(grep null_control out)"

@@ -70,5 +70,14 @@ NS_API NS_MUST_CHECK int ns_study_counts(const ns_study *, const char *name, int
 NS_API NS_MUST_CHECK int ns_study_case_numbers(const ns_study *, const char *name, float *out, ns_error *);
 NS_API NS_MUST_CHECK int ns_study_case_series(const ns_study *, const char *name, int64_t run, int64_t step, float *out, ns_error *);
 
+/* ---- what analysis finds in it (needlescope/training.h) ---- */
+/* A first birth on the axis: (after, at], after = 0 when born by the first measured checkpoint; at = INFINITY: censored, not up to `after`.
+ * NaN both: no such head was ever measured. */
+typedef struct ns_event {
+    double  after, at;
+    int64_t step, head;           /* step of `at`, layer * H + head that is best there; -1 */
+    int64_t gap;
+} ns_event;
+
 NS_END
 #endif

@@ -14,13 +14,12 @@ NS_BEGIN
 typedef struct ns_export_score { const char *name, *of, *over; } ns_export_score;
 
 /* The births section of a notebook: what ns_emergence_run found of the first score, and figures that were drawn of it. */
-typedef struct ns_export_birth { double after, at; int64_t head; } ns_export_birth;    /* as ns_event; head = layer * H + head, -1 = not born */
 typedef struct ns_export_png { const uint8_t *data; size_t n; } ns_export_png;         /* n = 0: was not drawn */
 typedef struct ns_export_births {
     double        theta, horizon;
     int           persist;
     bool          in_tokens;          /* the axis: tokens, else steps */
-    const ns_export_birth *run;       /* [R] */
+    const ns_event *run;              /* [R] */
     ns_export_png bands, curves;      /* best head's score: a row a run with its birth, a line a run */
 } ns_export_births;
 

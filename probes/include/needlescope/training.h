@@ -155,14 +155,6 @@ typedef struct ns_emergence_params {
     uint64_t    seed;
 } ns_emergence_params;
 
-/* A first birth on the axis: (after, at], after = 0 when born by the first measured checkpoint; at = INFINITY: censored, not up to `after`.
- * NaN both: no such head was ever measured. */
-typedef struct ns_event {
-    double  after, at;
-    int64_t step, head;           /* step of `at`, layer * H + head that is best there; -1 */
-    int64_t gap;
-} ns_event;
-
 typedef struct ns_run_emergence {
     int64_t   P, measured;        /* steps of the study up to the horizon; checkpoints that were measured */
     bool      any_kind;           /* the run has no full-attention layer: "best" is over all heads */
@@ -207,6 +199,8 @@ typedef struct ns_emergence {
     int64_t   n_groups;
 } ns_emergence;
 
+/* Can births of that score be asked for? NS_E_ARG says why not. */
+NS_API NS_MUST_CHECK int ns_birth_check(ns_study *, const char *score, ns_error *);
 /* NS_E_ARG: a score that the study lacks, or that no birth can be read off (an entropy, a rank, a distance); a horizon that not all runs reached (it is named), that is
  * not positive, or before which nothing was scored; a theta outside (0, 1]. */
 NS_API NS_MUST_CHECK int ns_emergence_run(ns_emergence **out, ns_study *, const ns_emergence_params *, ns_error *);
