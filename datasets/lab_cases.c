@@ -68,17 +68,34 @@ static int draw(draft *d, const ns_lab_language *l, ns_rng *rng, int64_t T, ns_e
                    (long long)T, (long long)(T / 2 + 2));
 }
 
-/* The two filler tokens nearest to the needle; -1 if no two stand side by side. */
-static int64_t find_placebo(const draft *d)
+static bool is_taken(const ns_case *c, int64_t t)
 {
-    const int64_t needle = d->last[d->needle];
+    int at = 0;
+    bool taken = false;
+    for (const ns_span *span; (span = ns_case_mention(c, "placebo", &at));)
+        taken |= span->begin == t;
+    return taken;
+}
+
+/* A filler token before another, as near as can be to a mention, and no placebo yet; -1 if there is none. */
+static int64_t find_placebo(const ns_case *c, const draft *d, int64_t mention)
+{
     int64_t best = -1;
     for (int64_t t = 0; t + 2 <= d->s.T; t++) {
         const bool filler = d->s.tokens[t] < NS_LAB_FILLERS && d->s.tokens[t + 1] < NS_LAB_FILLERS;
-        if (filler && (best < 0 || llabs(t - needle) < llabs(best - needle)))
+        if (filler && !is_taken(c, t) && (best < 0 || llabs(t - mention) < llabs(best - mention)))
             best = t;
     }
     return best;
+}
+
+/* As long as the answer, and one for each mention; number -1: the last one. */
+static int set_placebo(ns_case *c, const draft *d, int number, int64_t mention, ns_error *err)
+{
+    char name[40];
+    const int64_t at = find_placebo(c, d, mention);
+    snprintf(name, sizeof name, number < 0 ? "placebo" : "placebo.%d", number);
+    return at < 0 ? NS_OK : ns_case_set_span(c, name, at, at + 1, err);
 }
 
 static int set_mention(ns_case *c, const char *name, int number, int64_t at, ns_error *err)
@@ -93,18 +110,18 @@ static int set_mention(ns_case *c, const char *name, int number, int64_t at, ns_
 static int set_spans(ns_case *c, const draft *d, ns_error *err)
 {
     int earlier = 0, distractors = 0;
-    const int64_t placebo = find_placebo(d);
     int rc = set_mention(c, "needle", -1, d->last[d->needle], err);
+    rc = rc ? rc : set_placebo(c, d, -1, d->last[d->needle], err);
     for (int64_t i = 0; i < d->s.n_mentions && rc == NS_OK; i++) {
         const ns_lab_mention m = d->s.mentions[i];
-        if (m.entity == d->needle && m.at != d->last[d->needle])
-            rc = set_mention(c, "needle", earlier++, m.at, err);
+        if (m.entity != d->needle || m.at == d->last[d->needle])
+            continue;
+        rc = set_mention(c, "needle", earlier, m.at, err);
+        rc = rc ? rc : set_placebo(c, d, earlier++, m.at, err);
     }
     for (int e = 0; e < NS_LAB_KEYS && rc == NS_OK; e++)
         if (e != d->needle && d->count[e])
             rc = set_mention(c, "distractor", distractors++, d->last[e], err);
-    if (rc == NS_OK && placebo >= 0)
-        rc = ns_case_set_span(c, "placebo", placebo, placebo + 2, err);
     return rc == NS_OK ? ns_case_set_span(c, "query", c->n_tokens - 1, c->n_tokens, err) : rc;
 }
 

@@ -198,7 +198,7 @@ static bool outside_spans(const ns_case *c, int64_t position)
 {
     for (int i = 0; i < c->n_spans; i++) {
         const ns_span *const s = &c->spans[i];
-        if (strcmp(s->name, "placebo") && position >= s->begin && position < s->end)
+        if (strcmp(s->name, "placebo") && !ns_starts(s->name, "placebo.") && position >= s->begin && position < s->end)
             return false;
     }
     return true;

@@ -42,6 +42,26 @@ const ns_span *ns_case_span(const ns_case *c, const char *name)
     return NULL;
 }
 
+const ns_span *ns_case_mention(const ns_case *c, const char *name, int *at)
+{
+    const size_t n = strlen(name);
+    while (*at < c->n_spans) {
+        const ns_span *const span = &c->spans[(*at)++];
+        if (strncmp(span->name, name, n) == 0 && (!span->name[n] || span->name[n] == '.'))
+            return span;
+    }
+    return NULL;
+}
+
+int64_t ns_case_mentioned(const ns_case *c, const char *name)
+{
+    int64_t tokens = 0;
+    int at = 0;
+    for (const ns_span *span; (span = ns_case_mention(c, name, &at));)
+        tokens += span->end - span->begin;
+    return tokens;
+}
+
 int64_t ns_case_source(const ns_case *c, int64_t j)
 {
     const ns_span *const span = ns_case_span(c, "needle_answer");
@@ -52,12 +72,10 @@ bool ns_case_is_source(const ns_case *c, int64_t j, int64_t position)
 {
     if (position < 0 || j < c->n_lead || j >= c->n_answer)
         return false;
-    for (int i = 0; i < c->n_spans; i++) {
-        const ns_span *const span = &c->spans[i];
-        const bool mention = strcmp(span->name, "needle_answer") == 0 || ns_starts(span->name, "needle_answer.");
-        if (mention && position == span->begin + j - c->n_lead && position < span->end)
+    int at = 0;
+    for (const ns_span *span; (span = ns_case_mention(c, "needle_answer", &at));)
+        if (position == span->begin + j - c->n_lead && position < span->end)
             return true;
-    }
     return false;
 }
 

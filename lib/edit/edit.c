@@ -71,10 +71,9 @@ static void set_uniform(const ns_site *site, float *row, int64_t position, int64
 
 static bool in_span(const edit *e, const ns_case *c, int64_t key)
 {
-    const size_t n = strlen(e->span);
-    for (int i = 0; i < c->n_spans; i++) {
-        const ns_span *const s = &c->spans[i];
-        if (strncmp(s->name, e->span, n) == 0 && (!s->name[n] || s->name[n] == '.') && key >= s->begin && key < s->end)
+    int at = 0;
+    for (const ns_span *s; (s = ns_case_mention(c, e->span, &at));) {
+        if (key >= s->begin && key < s->end)
             return true;
     }
     return false;

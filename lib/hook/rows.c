@@ -25,6 +25,33 @@ static int by_begin(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Sorted; those that touch become one. */
+static void join_runs(ns_runs *out, int64_t n)
+{
+    qsort(out->list, (size_t)n, sizeof *out->list, by_begin);
+    for (int64_t i = 0; i < n; i++) {
+        ns_run *const last = out->n ? &out->list[out->n - 1] : NULL;
+        if (last && out->list[i].begin <= last->end)
+            last->end = out->list[i].end > last->end ? out->list[i].end : last->end;
+        else
+            out->list[out->n++] = out->list[i];
+    }
+}
+
+/* All mentions: the spans NAME, NAME.0, NAME.1 ... */
+static bool span_runs(ns_runs *out, const ns_case *c, const char *name, int64_t total)
+{
+    int64_t n = 0;
+    int at = 0;
+    out->list = ns_alloc_array((size_t)c->n_spans, sizeof *out->list);
+    for (const ns_span *span; out->list && (span = ns_case_mention(c, name, &at));)
+        if (span->begin < total)
+            out->list[n++] = (ns_run) { span->begin, span->end < total ? span->end : total };
+    if (out->list)
+        join_runs(out, n);
+    return out->list;
+}
+
 static bool list_runs(ns_runs *out, const ns_rows *rows, int64_t total)
 {
     out->list = ns_alloc_array((size_t)rows->n, sizeof *out->list);
@@ -36,13 +63,7 @@ static bool list_runs(ns_runs *out, const ns_rows *rows, int64_t total)
         if (p >= 0 && p < total)
             out->list[n++] = (ns_run) { p, p + 1 };
     }
-    qsort(out->list, (size_t)n, sizeof *out->list, by_begin);
-    for (int64_t i = 0; i < n; i++) {
-        if (out->n && out->list[i].begin <= out->list[out->n - 1].end)
-            out->list[out->n - 1].end = out->list[i].end;
-        else
-            out->list[out->n++] = out->list[i];
-    }
+    join_runs(out, n);
     return true;
 }
 
@@ -56,10 +77,8 @@ bool ns_rows_resolve(const ns_rows *rows, const ns_case *c, int64_t total, ns_ru
         return one_run(out, total - rows->n, total, total);
     case NS_ROWS_LIST:
         return list_runs(out, rows, total);
-    case NS_ROWS_SPAN: {
-        const ns_span *span = c && rows->span ? ns_case_span(c, rows->span) : NULL;
-        return !span || one_run(out, span->begin, span->end, total);
-    }
+    case NS_ROWS_SPAN:
+        return !c || !rows->span || span_runs(out, c, rows->span, total);
     case NS_ROWS_ANSWER:
     case NS_ROWS_PROBE: {
         int64_t first = (c ? c->n_tokens : total) - 1;

@@ -13,7 +13,7 @@
 #define NS_DIFFERENCE .lo = -1, .hi = 1
 
 /* Key index (0 = first column) of the largest weight of a row; ties go to the lowest; NaN never wins. -1 for no keys.
- * margin (may be NULL): largest minus second largest weight. */
+ * A row that looks nowhere, its largest weight being 0, has none: -1. margin (may be NULL): largest minus second largest weight. */
 int64_t ns_row_argmax(const float *row, int64_t n, float *margin);
 /* Sum of a row's weights at positions [begin, end), in f64, of those keys that the row sees. */
 double ns_row_mass(const ns_site *, const float *row, int64_t begin, int64_t end);
@@ -34,7 +34,7 @@ double ns_row_mass_without(const ns_site *, const float *row, const ns_sinks *, 
 typedef struct ns_row_mean {
     int64_t n_layers, n_heads;
     double *sum;               /* [L, H] */
-    int64_t *rows;             /* [L] */
+    int64_t *rows;             /* [L, H] */
 } ns_row_mean;
 int  ns_row_mean_begin(ns_row_mean *, const ns_probe_context *, ns_error *);
 void ns_row_mean_end(ns_row_mean *, float *out);     /* out may be NULL; frees */

@@ -15,7 +15,6 @@ typedef struct run { int64_t begin, end; } run;
 typedef struct state {
     ns_pattern     def;
     const ns_case *c;
-    const ns_span *key_span, *row_span;
     int64_t        n_heads;
     int32_t       *before;     /* [n_tokens] the last earlier position of the same token, -1; for the keys that need it */
     run           *runs;
@@ -47,13 +46,12 @@ static const char *no_span(const ns_case *c, const char *name, char reason[NS_RE
 
 static int64_t most_rows(const ns_pattern *p, const ns_case *c)
 {
-    const ns_span *const span = p->rows == NS_PR_SPAN ? ns_case_span(c, p->row_span) : NULL;
     switch (p->rows) {
     case NS_PR_ALL:    return c->n_tokens;
     case NS_PR_ANSWER: return c->n_answer - c->n_lead;
     case NS_PR_LAST:   return p->last < c->n_tokens ? p->last : c->n_tokens;
     case NS_PR_LIST:   return p->row_list.n;
-    case NS_PR_SPAN:   return span ? span->end - span->begin : 0;
+    case NS_PR_SPAN:   return ns_case_mentioned(c, p->row_span);
     default:           return 1;
     }
 }
@@ -88,9 +86,9 @@ const char *ns_pattern_rejects(const ns_probe_context *ctx, char reason[NS_REASO
     const bool answer = p.rows == NS_PR_ANSWER || p.rows == NS_PR_FIRST;
     if (answer && c->n_answer <= c->n_lead)
         return "no answer";
-    if (*p.row_span && !ns_case_span(c, p.row_span))
+    if (*p.row_span && !ns_case_mentioned(c, p.row_span))
         return no_span(c, p.row_span, reason);
-    if (*p.key_span && !ns_case_span(c, p.key_span))
+    if (*p.key_span && !ns_case_mentioned(c, p.key_span))
         return no_span(c, p.key_span, reason);
     if (p.rows == NS_PR_LIST && !any_inside(&p.row_list, c->n_tokens, c->n_tokens))
         return "none of the listed rows in the prompt";
@@ -134,11 +132,9 @@ int ns_pattern_begin(void *user, const ns_probe_context *ctx, float *const *out,
     bool repeated;
     s->c = ctx->c;
     s->n_heads = ctx->n_heads;
-    s->key_span = ns_case_span(ctx->c, s->def.key_span);
-    s->row_span = ns_case_span(ctx->c, s->def.row_span);
     s->out[0] = out[0];
     s->out[1] = s->def.stat == NS_PS_ARGMAX_HIT ? out[1] : NULL;
-    s->runs = ns_alloc_array((size_t)(needs_copies(&s->def) ? ctx->c->n_tokens + 1 : NS_PATTERN_LIST), sizeof *s->runs);
+    s->runs = ns_alloc_array((size_t)(needs_copies(&s->def) ? ctx->c->n_tokens + 1 : NS_PATTERN_LIST + ctx->c->n_spans), sizeof *s->runs);
     s->before = needs_copies(&s->def) ? ns_copies_link(ctx->c, &repeated) : NULL;
     if (!s->runs || (needs_copies(&s->def) && !s->before))
         return ns_oom(err, "a probe of attention rows");
@@ -147,6 +143,15 @@ int ns_pattern_begin(void *user, const ns_probe_context *ctx, float *const *out,
 }
 
 /* ---- which rows, which keys ---- */
+
+static bool mentioned(const ns_case *c, const char *name, int64_t position)
+{
+    int at = 0;
+    bool in = false;
+    for (const ns_span *span; (span = ns_case_mention(c, name, &at));)
+        in |= position >= span->begin && position < span->end;
+    return in;
+}
 
 static bool wants_row(const state *s, int64_t q)
 {
@@ -157,7 +162,7 @@ static bool wants_row(const state *s, int64_t q)
     case NS_PR_FIRST:  return j == s->c->n_lead;
     case NS_PR_BEFORE: return q == T - 2;
     case NS_PR_LAST:   return q < T && q >= T - s->def.last;
-    case NS_PR_SPAN:   return q >= s->row_span->begin && q < s->row_span->end;
+    case NS_PR_SPAN:   return mentioned(s->c, s->def.row_span, q);
     case NS_PR_LIST:   break;
     }
     bool listed = false;
@@ -178,6 +183,20 @@ static int64_t copy_runs(const state *s, int64_t q, int64_t key0)
     return n;
 }
 
+/* All mentions of the keys' span, or of its i-th token; those that are too short for it have none. */
+static int64_t mention_runs(const state *s, int64_t i)
+{
+    const bool aligned = s->def.keys == NS_PK_ALIGNED;
+    int64_t n = 0;
+    int at = 0;
+    for (const ns_span *span; (span = ns_case_mention(s->c, s->def.key_span, &at));) {
+        if (aligned && (i < 0 || span->begin + i >= span->end))
+            continue;
+        s->runs[n++] = aligned ? (run){span->begin + i, span->begin + i + 1} : (run){span->begin, span->end};
+    }
+    return n ? n : -1;
+}
+
 /* Row q's keys into s->runs; how many runs, -1: the row has no such keys and does not count. */
 static int64_t find_runs(const state *s, int64_t q, int64_t key0)
 {
@@ -187,8 +206,7 @@ static int64_t find_runs(const state *s, int64_t q, int64_t key0)
     switch (p->keys) {
     case NS_PK_ALL:        return 0;
     case NS_PK_SAME: case NS_PK_AFTER_SAME: return copy_runs(s, q, key0);
-    case NS_PK_SPAN:       one = (run){s->key_span->begin, s->key_span->end}; break;
-    case NS_PK_ALIGNED:    one = (run){s->key_span->begin + i, s->key_span->begin + i + 1}; break;
+    case NS_PK_SPAN: case NS_PK_ALIGNED: return mention_runs(s, i);
     case NS_PK_OFFSET:     one = (run){q + p->number, q + p->number + 1}; break;
     case NS_PK_LOCAL:      one = (run){q - p->number + 1 > 0 ? q - p->number + 1 : 0, q + 1}; break;
     case NS_PK_LIST:
@@ -197,8 +215,7 @@ static int64_t find_runs(const state *s, int64_t q, int64_t key0)
         return p->key_list.n;
     }
     s->runs[0] = one;
-    const bool beyond = p->keys == NS_PK_ALIGNED && one.begin >= s->key_span->end;
-    return one.begin < 0 || one.begin >= one.end || beyond ? -1 : 1;
+    return one.begin < 0 || one.begin >= one.end ? -1 : 1;
 }
 
 /* ---- what of them ---- */
@@ -245,8 +262,9 @@ static bool within(const run *runs, int64_t n, int64_t key)
 
 static double hit(const state *s, const ns_site *site, const float *row, int64_t n)
 {
-    const int64_t best = s->excludes ? ns_row_argmax_without(site, row, &s->without) : site->key0 + ns_row_argmax(row, site->n_keys, NULL);
-    return best >= site->key0 && within(s->runs, n, best);
+    const int64_t column = s->excludes ? -1 : ns_row_argmax(row, site->n_keys, NULL);
+    const int64_t best = s->excludes ? ns_row_argmax_without(site, row, &s->without) : column < 0 ? -1 : site->key0 + column;
+    return best >= 0 && within(s->runs, n, best);
 }
 
 static bool left_out(const state *s, int64_t key)
@@ -257,19 +275,23 @@ static bool left_out(const state *s, int64_t key)
     return out;
 }
 
-/* 1 + the keys with more weight than the heaviest of the set; behind all keys when none of the set is seen. */
+/* 1 + the keys with more weight than the heaviest of the set; behind all keys when none of the set is seen. NaN: a row that looks nowhere ranks nothing. */
 static double rank_of(const state *s, const ns_site *site, const float *row, int64_t n)
 {
     const int64_t first = site->key0, last = site->key0 + site->n_keys;
     double best = -INFINITY;
     int64_t rank = 1;
+    bool looks = false;
     for (int64_t i = 0; i < n; i++)
         for (int64_t k = s->runs[i].begin > first ? s->runs[i].begin : first; k < s->runs[i].end && k < last; k++)
             if ((double)row[k - first] > best && !left_out(s, k))
                 best = (double)row[k - first];
-    for (int64_t k = first; k < last; k++)
-        rank += (double)row[k - first] > best && !(s->excludes && left_out(s, k));
-    return (double)rank;
+    for (int64_t k = first; k < last; k++) {
+        const bool seen = !(s->excludes && left_out(s, k));
+        looks |= seen && row[k - first] != 0;
+        rank += seen && (double)row[k - first] > best;
+    }
+    return looks ? (double)rank : (double)NAN;
 }
 
 /* a ln a for a in [0, 1], 0 for 0: a = m 2^e, m in [sqrt(1/2), sqrt(2)), ln m = 2 (z + z^3/3 + ... + z^15/15), z = (m - 1) / (m + 1),
@@ -318,15 +340,14 @@ int ns_pattern_see(void *user, const ns_site *site, const ns_view *pattern, ns_e
         const int64_t q = site->row0 + r, n = wants_row(s, q) ? find_runs(s, q, site->key0) : -1, at = site->layer * s->n_heads;
         if (n < 0 || (q == 0 && s->def.stat == NS_PS_ENTROPY_NORM))
             continue;
-        if (!s->out[1])
-            s->mean.rows[site->layer]++;
         for (int64_t h = 0; h < site->n_heads; h++) {
             const double v = value(s, site, ns_at(pattern, h, r, 0), q, n);
             if (s->out[1]) {
                 s->out[0][at + h] += (float)v;
                 s->out[1][at + h]++;
-            } else {
+            } else if (s->def.stat != NS_PS_RANK || !isnan(v)) {
                 s->mean.sum[at + h] += v;
+                s->mean.rows[at + h]++;
             }
         }
     }

@@ -30,7 +30,7 @@ static const ns_score scores[] = {
 
 typedef struct state {
     const ns_case *c;
-    const ns_span *span, *placebo;
+    int64_t        answer, placebo;             /* tokens of all mentions, of all placebos */
     int64_t        n_heads;
     ns_sinks       sinks;
     float         *out[N_OUTPUTS];
@@ -48,27 +48,36 @@ static int begin(void *user, const ns_probe_context *ctx, float *const *out, ns_
 {
     state *const s = user;
     s->c = ctx->c;
-    s->span = ns_case_span(ctx->c, "needle_answer");
-    s->placebo = ns_case_span(ctx->c, "placebo");
+    s->answer = ns_case_mentioned(ctx->c, "needle_answer");
+    s->placebo = ns_case_mentioned(ctx->c, "placebo");
     s->n_heads = ctx->n_heads;
     for (int i = 0; i < N_OUTPUTS; i++)
         s->out[i] = out[i];
     return ns_sinks_find(&s->sinks, ctx, err);
 }
 
+/* On all mentions; without the sinks where they are given. */
+static double mass_of(const state *s, const ns_site *site, const float *row, const char *what, const ns_sinks *sinks)
+{
+    double sum = 0;
+    int at = 0;
+    for (const ns_span *span; (span = ns_case_mention(s->c, what, &at));)
+        sum += sinks ? ns_row_mass_without(site, row, sinks, span->begin, span->end) : ns_row_mass(site, row, span->begin, span->end);
+    return sum;
+}
+
 /* A signed row has no total that could be 1 again: no value without sinks. */
 static void judge(const state *s, const ns_site *site, const float *row, int64_t q, int64_t at, float *const *out)
 {
-    const int64_t begin = s->span->begin, end = s->span->end;
-    const double mass = ns_row_mass(site, row, begin, end);
+    const double mass = mass_of(s, site, row, "needle_answer", NULL);
     out[MASS][at] = (float)mass;
-    out[LIFT][at] = (float)(mass * (double)(q + 1) / (double)(end - begin));
+    out[LIFT][at] = (float)(mass * (double)(q + 1) / (double)s->answer);
     if (site->kind == NS_ROW_SOFTMAX) {
         const double total = ns_row_total_without(site, row, &s->sinks);
-        out[NOSINK][at] = total > 0 ? (float)(ns_row_mass_without(site, row, &s->sinks, begin, end) / total) : NAN;
+        out[NOSINK][at] = total > 0 ? (float)(mass_of(s, site, row, "needle_answer", &s->sinks) / total) : NAN;
     }
     if (s->placebo)
-        out[PLACEBO][at] = (float)ns_row_mass(site, row, s->placebo->begin, s->placebo->end);
+        out[PLACEBO][at] = (float)mass_of(s, site, row, "placebo", NULL);
 }
 
 static int see(void *user, const ns_site *site, const ns_view *pattern, ns_error *err)

@@ -39,7 +39,7 @@ typedef enum passage { NO_PASSAGE, GOLD, OTHER } passage;
 static passage kind_of(const ns_case *c, const char *name)
 {
     const bool marked = ns_case_span(c, "gold") || ns_case_span(c, "gold.0");
-    if (strcmp(name, marked ? "gold" : "needle") == 0 || ns_starts(name, "gold."))
+    if (strcmp(name, marked ? "gold" : "needle") == 0 || ns_starts(name, marked ? "gold." : "needle."))
         return GOLD;
     return ns_starts(name, "passage.") || (!marked && ns_starts(name, "distractor.")) ? OTHER : NO_PASSAGE;
 }

@@ -17,7 +17,7 @@ int64_t ns_row_argmax(const float *row, int64_t n, float *margin)
     }
     if (margin)
         *margin = best < 0 ? 0 : row[best] - second;
-    return best;
+    return best >= 0 && row[best] == 0 ? -1 : best;
 }
 
 double ns_row_mass(const ns_site *site, const float *row, int64_t begin, int64_t end)
@@ -95,15 +95,15 @@ int ns_row_mean_begin(ns_row_mean *m, const ns_probe_context *ctx, ns_error *err
 {
     *m = (ns_row_mean){.n_layers = ctx->n_layers, .n_heads = ctx->n_heads};
     m->sum = ns_alloc_array((size_t)(m->n_layers * m->n_heads), sizeof *m->sum);
-    m->rows = ns_alloc_array((size_t)m->n_layers, sizeof *m->rows);
+    m->rows = ns_alloc_array((size_t)(m->n_layers * m->n_heads), sizeof *m->rows);
     return m->sum && m->rows ? NS_OK : ns_oom(err, "sums of a probe");
 }
 
 void ns_row_mean_end(ns_row_mean *m, float *out)
 {
     for (int64_t i = 0; out && m->sum && m->rows && i < m->n_layers * m->n_heads; i++)
-        if (m->rows[i / m->n_heads] > 0)
-            out[i] = (float)(m->sum[i] / (double)m->rows[i / m->n_heads]);
+        if (m->rows[i] > 0)
+            out[i] = (float)(m->sum[i] / (double)m->rows[i]);
     free(m->sum);
     free(m->rows);
     *m = (ns_row_mean){0};

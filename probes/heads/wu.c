@@ -97,6 +97,19 @@ static int see(void *user, const ns_site *site, const ns_view *pattern, ns_error
     return NS_OK;
 }
 
+/* Which token of the answer position k is, in whichever mention; the published code knows its one window. -1: none. */
+static int64_t place_in(const state *s, int64_t k)
+{
+    const int64_t m = s->end - s->begin;
+    int at = 0;
+    if (k >= s->begin && k < s->end)
+        return k - s->begin;
+    for (const ns_span *span; !s->compat && (span = ns_case_mention(s->c, "needle_answer", &at));)
+        if (k >= span->begin && k < span->end && k - span->begin < m)
+            return k - span->begin;
+    return -1;
+}
+
 static int token(void *user, int64_t position, int32_t token, ns_error *err)
 {
     (void)position;
@@ -107,11 +120,11 @@ static int token(void *user, int64_t position, int32_t token, ns_error *err)
         return NS_STOP;
     s->said[s->steps++] = token;
     for (int64_t at = 0; at < s->n_layers * s->n_heads; at++) {
-        const int64_t k = s->looked[at];
-        if (k < s->begin || k >= s->end || s->c->tokens[k] != token)
+        const int64_t k = s->looked[at], i = place_in(s, k);
+        if (i < 0 || s->c->tokens[k] != token)
             continue;
-        s->out[HITS][at] += s->compat || !s->found[at * m + k - s->begin];
-        s->found[at * m + k - s->begin] = 1;
+        s->out[HITS][at] += s->compat || !s->found[at * m + i];
+        s->found[at * m + i] = 1;
     }
     s->done = s->compat ? token == LLAMA_NEWLINE_PAIR || contains(s->stop, s->n_stop, token) : s->steps == s->c->n_answer;
     s->done |= s->steps == MAX_STEPS;

@@ -39,8 +39,8 @@ NS_API NS_MUST_CHECK int ns_corpus_batch(const ns_corpus *, int64_t index, int64
  * the query's position uniform in [3 length / 4 - 2, length - 2]. All values in a prompt are distinct. In the even cases the needle is a
  * reserved entity mentioned once, at a uniform place ("template": "once"); in the odd ones ("often") an entity mentioned at least twice and as
  * often as another one, so "the value seen once" answers no more than the even half. Spans: needle and needle_answer (the last mention),
- * needle.N and needle_answer.N (earlier ones), distractor.N and distractor_answer.N (the other entities' last mentions), placebo (two filler tokens
- * near the needle), query. */
+ * needle.N and needle_answer.N (earlier ones), distractor.N and distractor_answer.N (the other entities' last mentions), placebo and placebo.N (a filler token
+ * near each mention), query. */
 typedef struct ns_lab_cases_params {
     size_t   size;
     int64_t  length;             /* T; 0 = 64 */

@@ -45,6 +45,13 @@ NS_API int64_t ns_case_source(const ns_case *, int64_t j);
  * holding the whole answer)? */
 NS_API bool ns_case_is_source(const ns_case *, int64_t j, int64_t position);
 NS_API const ns_span *ns_case_span(const ns_case *, const char *name);      /* NULL if absent */
+/* Where something is mentioned: the spans NAME, NAME.0, NAME.1 ... in the order of the case. *at: 0 at first; NULL when there is no further one. Every score
+ * counts all mentions of what it is about:
+ *     int at = 0;
+ *     for (const ns_span *s; (s = ns_case_mention(c, "needle_answer", &at));) ... */
+NS_API const ns_span *ns_case_mention(const ns_case *, const char *name, int *at);
+/* Tokens of all of them. */
+NS_API int64_t ns_case_mentioned(const ns_case *, const char *name);
 /* Number from the meta object; `otherwise` where it is absent or not a number. */
 NS_API double ns_case_meta_number(const ns_case *, const char *key, double otherwise);
 
