@@ -12,13 +12,13 @@
 
 /* Tensors whose bytes are not weights but codes for them. */
 static const struct packed {
-    const char *suffix, *what;
+    const char *suffix, *what, *remedy;
 } packed[] = {
-    { ".qweight", "GPTQ or AWQ codes" },
-    { ".weight_packed", "compressed-tensors codes" },
-    { ".SCB", "bitsandbytes 8-bit codes" },
-    { ".weight.absmax", "bitsandbytes 4-bit codes" },
-    { "_proj_blocks", "MXFP4 codes" },
+    { ".qweight", "GPTQ or AWQ codes", "use the unquantised checkpoint that it was made from" },
+    { ".weight_packed", "compressed-tensors codes", "load it in transformers with CompressedTensorsConfig(run_compressed=False) and save_pretrained it" },
+    { ".SCB", "bitsandbytes 8-bit codes", "load it in transformers, call its dequantize() and save_pretrained it" },
+    { ".weight.absmax", "bitsandbytes 4-bit codes", "load it in transformers, call its dequantize() and save_pretrained it" },
+    { "_proj_blocks", "MXFP4 codes", "load it in transformers with Mxfp4Config(dequantize=True) and save_pretrained it" },
 };
 
 int ns_checkpoint_reserve(ns_checkpoint *ck, int64_t more, ns_error *err)
@@ -50,8 +50,7 @@ static int refuse_packed(const ns_checkpoint *ck, ns_error *err)
         const ns_tensor *const t = &ck->tensors[i];
         for (size_t p = 0; p < sizeof packed / sizeof *packed; p++) {
             if (ns_ends(t->name, packed[p].suffix))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' holds %s (use the unquantised checkpoint, or dequantise it)", t->file, t->name,
-                               packed[p].what);
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' holds %s (%s)", t->file, t->name, packed[p].what, packed[p].remedy);
         }
     }
     return NS_OK;

@@ -95,4 +95,24 @@ expect 66 'no finished shard|cannot be opened' merge empty
 printf '{"path": "step200", "step": 1}\n{"path": "step5", "step": 2, "tokens": 77, "label": "late"}\n' >b/order.jsonl
 run scan b --manifest b/order.jsonl --list
 grep -Eq 'b +2 +77 +late' out || fail "a manifest's order: $(cat out)"
+
+# what is found and is no step of the run is listed with its reason, and counted
+mkdir odd && cp -r b/step5 odd/checkpoint-5 && cp -r b/step10 odd/best && ln -s checkpoint-5 odd/last && mkdir odd/logs
+run scan odd --list
+grep -Eq 'odd +5 +-1 +checkpoint-5' out || fail "the order: $(cat out)"
+grep -q 'Left out (3)' out && grep -Eq 'odd +best +no step in its name.*--manifest' out && grep -Eq 'odd +last +the same weights as checkpoint-5' out ||
+    fail "what was left out: $(cat out)"
+run scan odd --list --json
+grep -q '"n_left_out":[[:space:]]*3' out || fail "JSON does not count what was left out: $(cat out)"
+run scan odd --cases cases.jsonl --probe previous_token -o oddly
+grep -q 'odd: 2 left out of 3 (scan --list says why)' err || fail "a scan does not count what it leaves out: $(cat err)"
+cache=models--org--name
+mkdir -p $cache/refs $cache/blobs
+for step in 5 10; do
+    mkdir -p $cache/snapshots/commit$step && cp b/step$step/* $cache/snapshots/commit$step && printf commit$step >$cache/refs/step$step
+done
+run scan $cache --cases cases.jsonl --probe previous_token -o cached --json     # without refs/main
+grep -q '"scored":[[:space:]]*2' out || fail "revisions without main: $(cat out)"
+expect 66 'no refs/main.*its 2 revisions with --revision: step10, step5' inspect $cache
+expect 66 'did you mean step10' inspect $cache --revision step1O
 finish
