@@ -98,6 +98,21 @@ static void put_target(cli_out *o, const ns_ablation *a, int k)
     row(o, "", "  most", &most);
 }
 
+/* The control of a knockout hides as much as there is: how much that was. */
+static void say_keys(cli_out *o, const ns_ablation *a)
+{
+    ns_condition mean, least, most;
+    int k = a->n - 1;
+    while (k > 0 && a->list[k].kind != NS_CONDITION_TARGET)
+        k--;
+    if (a->list[k].mode != NS_EDIT_KNOCKOUT || !ns_ablation_spread(a, k, &mean, &least, &most) || isnan(mean.hidden))
+        return;
+    cli_out_say(o, "\nOther keys: %.2g of the needle's weight is hidden with them (draws: %.2g to %.2g).\n", mean.hidden, least.hidden, most.hidden);
+    cli_out_number(o, "other_keys_weight", NULL, mean.hidden);
+    cli_out_number(o, "other_keys_weight_min", NULL, least.hidden);
+    cli_out_number(o, "other_keys_weight_max", NULL, most.hidden);
+}
+
 static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const cli_chosen *heads)
 {
     char *const text = ns_heads_text(heads->list, heads->n);
@@ -116,6 +131,7 @@ static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const
             put_target(o, a, k);
     cli_out_table_end(o);
     cli_say_controls(o, &a->controls.match);
+    say_keys(o, a);
     if (a->list[0].answered == 0)
         cli_out_say(o, "\nThe model answers none of these cases: there is nothing that silencing a head could take away.\n");
 }

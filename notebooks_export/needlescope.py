@@ -151,7 +151,7 @@ class _Hook(c.Structure):
 
 class _Edit(c.Structure):
     _fields_ = [("size", c.c_size_t), ("mode", c.c_int), ("scope", c.c_int), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int),
-                ("mean", c.POINTER(c.c_float)), ("span", c.c_char_p), ("seed", c.c_uint64)]
+                ("mean", c.POINTER(c.c_float)), ("span", c.c_char_p), ("seed", c.c_uint64), ("hid", c.c_void_p)]
 
 
 class _Score(c.Structure):

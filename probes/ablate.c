@@ -92,7 +92,9 @@ static int allocate(ns_ablating *a)
     o->content_right = ns_alloc_array(cells, sizeof *o->content_right);
     o->margin = ns_alloc_array(cells, sizeof *o->margin);
     o->margin_first = ns_alloc_array(cells, sizeof *o->margin_first);
-    bool good = o->case_id && o->content && o->first_right && o->content_right && o->margin && o->margin_first;
+    a->hidden = ns_alloc_array(cells, sizeof *a->hidden);
+    a->needle = ns_alloc_array(cells, sizeof *a->needle);
+    bool good = a->hidden && a->needle && o->case_id && o->content && o->first_right && o->content_right && o->margin && o->margin_first;
     for (int64_t i = 0; good && i < o->n_cases; i++) {
         o->content[i] = a->cases[i]->n_answer - a->cases[i]->n_lead;
         good = (o->case_id[i] = ns_strdup(a->cases[i]->id)) != NULL;
@@ -125,6 +127,8 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
         rc = ns_ablate_losses(&a);
     free(a.cases);
     free(a.mean);
+    free(a.hidden);
+    free(a.needle);
     o->dropped = a.drops.list;
     o->n_reasons = a.drops.n;
     if (rc)

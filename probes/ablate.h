@@ -15,6 +15,7 @@ typedef struct ns_ablating {
     ns_drops                drops;
     float                  *mean;        /* [L, H, d] of z over the rows in scope of all cases */
     int64_t                 d;
+    double                 *hidden, *needle;     /* [n, C] sums over rows and heads of knockout_others: the weight it hid, the needle's */
     ns_work                 work;
     ns_error               *err;
 } ns_ablating;

@@ -20,6 +20,13 @@ static int condition_of(void *user, const ns_site *site)
     return site->case_index < 0 ? -1 : (int)(site->case_index / a->out->n_cases);
 }
 
+static void take_hidden(void *user, const ns_site *site, double hidden, double needle)
+{
+    const ns_ablating *const a = user;
+    a->hidden[site->case_index] += hidden;          /* a case's rows come in one order, however cases are batched: the same bits */
+    a->needle[site->case_index] += needle;
+}
+
 /* One edit a condition; scope as asked, or all rows for the losses. */
 static int make_edits(ns_ablating *a, ns_edit_scope scope, ns_edits **out)
 {
@@ -33,7 +40,7 @@ static int make_edits(ns_ablating *a, ns_edit_scope scope, ns_edits **out)
         for (int k = 0; k < c->n_heads; k++)
             memcpy(mean + k * a->d, a->mean + (c->heads[k].layer * a->out->H + c->heads[k].head) * a->d, (size_t)a->d * sizeof *mean);
         list[i] = (ns_edit){.size = sizeof *list, .mode = c->mode, .scope = scope, .heads = c->heads, .n_heads = c->n_heads,
-                            .mean = mean, .seed = a->p->seed + (uint64_t)(c->draw + 1)};
+                            .mean = mean, .seed = a->p->seed + (uint64_t)(c->draw + 1), .hid = take_hidden};
     }
     if (rc == NS_OK)
         rc = ns_edits_new(out, a->arch, list, n, condition_of, a, a->err);
@@ -142,7 +149,7 @@ static void reduce(ns_ablating *a)
     for (int k = 0; k < o->n; k++) {
         ns_condition *const c = &o->list[k];
         int64_t first = 0, rest = 0, n_rest = 0, whole = 0;
-        double margin = 0, margin_first = 0;
+        double margin = 0, margin_first = 0, hidden = 0, needle = 0;
         for (int64_t i = 0; i < o->n_cases; i++) {
             const int64_t at = k * o->n_cases + i;
             first += o->first_right[at];
@@ -151,6 +158,8 @@ static void reduce(ns_ablating *a)
             whole += o->content_right[at] == o->content[i];
             o->margin[at] /= (float)o->content[i];
             margin += (double)o->margin[at];
+            hidden += a->hidden[at];
+            needle += a->needle[at];
             margin_first += (double)o->margin_first[at];
         }
         const double n = (double)o->n_cases;
@@ -158,6 +167,7 @@ static void reduce(ns_ablating *a)
         c->rest = n_rest ? (double)rest / (double)n_rest : NAN;
         c->answered = (double)whole / n;
         c->margin = margin / n;
+        c->hidden = needle > 0 ? hidden / needle : NAN;
         c->margin_first = margin_first / n;
     }
 }

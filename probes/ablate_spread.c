@@ -3,12 +3,12 @@
 
 #include "ablate.h"
 
-enum { MEASURES = 6 };
+enum { MEASURES = 7 };
 
 /* The measures of a condition, in one order. */
 static void measures(ns_condition *c, double *out[MEASURES])
 {
-    double *const all[MEASURES] = {&c->first, &c->rest, &c->answered, &c->margin, &c->margin_first, &c->loss};
+    double *const all[MEASURES] = {&c->first, &c->rest, &c->answered, &c->margin, &c->margin_first, &c->loss, &c->hidden};
     for (int i = 0; i < MEASURES; i++)
         out[i] = all[i];
 }

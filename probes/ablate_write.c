@@ -42,6 +42,7 @@ static double answered_of(const ns_condition *c) { return c->answered; }
 static double margin_of(const ns_condition *c)   { return c->margin; }
 static double margin_first_of(const ns_condition *c) { return c->margin_first; }
 static double loss_of(const ns_condition *c)     { return c->loss; }
+static double hidden_of(const ns_condition *c)   { return c->hidden; }
 static double draw_of(const ns_condition *c)     { return c->draw; }
 static double in_layer_of(const ns_condition *c) { return c->layer_matched; }
 static double matched_of(const ns_condition *c)  { return c->kind == NS_CONDITION_CONTROL && c->mode != NS_EDIT_KNOCKOUT_OTHERS ? c->matched : NAN; }
@@ -53,6 +54,7 @@ static const column columns[] = {
     {"margin_mean", "gold logit minus the best other logit, mean over content tokens and cases", margin_of},
     {"margin_first_mean", "the same, of the first content token", margin_first_of},
     {"loss", "next-token loss in nats on prompt rows outside needle, answer and question, edited at all rows", loss_of},
+    {"hidden_share", "knockout_others: weight of the keys that it hid / the needle's weight, at most 1; NaN: another mode", hidden_of},
     {"draw", "number of the control; -1 otherwise", draw_of},
     {"layer_matched", "1 where each control head lies in the layer of the head it stands for", in_layer_of},
     {"matched", "1 where each control head has a norm like that of the head it stands for, 0 where one has not; NaN: no such control", matched_of},

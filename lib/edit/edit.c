@@ -16,6 +16,7 @@ typedef struct edit {
     float         *mean;
     char          *span;
     int64_t        d;              /* stride of mean */
+    void          *user;
 } edit;
 
 struct ns_edits {
@@ -124,6 +125,8 @@ static int hide_others(const edit *e, const ns_site *site, float *scores, int64_
             hidden += weight[order[i]];
             scores[order[i]] = -INFINITY;
         }
+    if (e->what.hid)
+        e->what.hid(e->user, site, hidden / sum, want / sum);
     free(weight);
     free(order);
     return NS_OK;
@@ -193,7 +196,7 @@ static int check_head(const ns_arch *arch, const ns_edit *e, int i, ns_error *er
     return NS_OK;
 }
 
-static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, ns_error *err)
+static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, void *user, ns_error *err)
 {
     int rc = from->mode >= 0 && from->mode < NS_EDIT_N_MODES ? NS_OK : ns_fail(err, NS_E_ARG, "edit mode %d does not exist", (int)from->mode);
     for (int i = 0; i < from->n_heads && rc == NS_OK; i++)
@@ -205,6 +208,7 @@ static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, ns_erro
     if (rc)
         return rc;
     to->what = *from;
+    to->user = user;
     to->d = ns_arch_max_head_dim(arch);
     to->heads = ns_alloc_array((size_t)from->n_heads, sizeof *to->heads);
     to->span = ns_strdup(from->span ? from->span : "needle");
@@ -265,7 +269,7 @@ int ns_edits_new(ns_edits **out, const ns_arch *arch, const ns_edit *list, int n
     e->list = ns_alloc_array((size_t)n, sizeof *e->list);
     int rc = e->list ? NS_OK : ns_oom(err, "edits");
     for (int i = 0; i < n && rc == NS_OK; i++, e->n++)
-        rc = copy_edit(&e->list[i], arch, &list[i], err);
+        rc = copy_edit(&e->list[i], arch, &list[i], user, err);
     if (rc == NS_OK)
         rc = make_hooks(e, arch, err);
     if (rc)

@@ -30,6 +30,8 @@ typedef struct ns_edit {
     const float   *mean;       /* NS_EDIT_MEAN_Z: [n_heads, d], d the largest head_dim; copied */
     const char    *span;       /* knockouts: spans called so, or so with a number behind (needle, needle.1); NULL = "needle" */
     uint64_t       seed;       /* NS_EDIT_KNOCKOUT_OTHERS: the draw, by (seed, case, layer, head, row) */
+    /* NS_EDIT_KNOCKOUT_OTHERS, may be NULL: told of every row what share of its weight was hidden, and what share the needle has; user is that of ns_edits_new. */
+    void         (*hid)(void *user, const ns_site *, double hidden, double needle);
 } ns_edit;
 
 /* Several edits, one for each condition of a pass: a session is edited by number which(user, site); negative: not at all. which NULL: all edits

@@ -37,6 +37,7 @@ typedef struct ns_condition {
     double            first, rest, answered;      /* accuracy of the first content token, of the others (NaN: one-token answers), of whole answers */
     double            margin;                     /* mean over content tokens of gold logit - best other logit */
     double            margin_first;
+    double            hidden;                     /* of knockout_others: the weight that it hid / the needle's, over rows, heads and cases; NaN otherwise */
     double            loss;                       /* nats: next-token loss on prompt rows outside needle, answer and question, edit at all rows; NaN: not taken */
 } ns_condition;
 
