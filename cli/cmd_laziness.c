@@ -125,7 +125,8 @@ const cli_command cli_cmd_laziness = {
     .groups = {{"Births", cli_birth_options, offsetof(laziness_settings, rule)}, {"Options", options, 0}},
     .settings_size = sizeof(laziness_settings), .defaults = &defaults,
     .description = "Births as `emergence` finds them, of the best head and of the previous-token head, by the `window` and `seed` of each run's run.json. A claim is made for each "
-                   "adjacent pair of windows: in how many seeds the smaller one is earlier, with its own exact p. Over all windows: Page's L with seeds as blocks (exact, "
+                   "adjacent pair of windows: in how many seeds the smaller one is earlier, with its own exact p; it \"holds\" "
+                   "where every seed shows it with p <= .05, which takes five. Over all windows: Page's L with seeds as blocks (exact, "
                    "one-sided; up to 8 windows), and a log-rank test for trend, which takes a censored birth for what it is, with windows permuted within seeds.\n\n"
                    "Runs of another arm are controls, and are listed beside: a control that is as late without a window, or as early with a large one, refutes the claim.",
     .examples = "needlescope laziness study.h5\n"

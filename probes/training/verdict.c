@@ -18,7 +18,9 @@ static const char *unanimous(ns_evidence e, double alpha, char out[NS_VERDICT_TE
         snprintf(where, sizeof where, "in the one seed");
     else
         snprintf(where, sizeof where, "in all %d seeds", e.n);
-    if (e.p <= alpha && e.n == 1)
+    if (isnan(e.p))
+        snprintf(out, NS_VERDICT_TEXT, "%s; there is no test of it", where);
+    else if (e.p <= alpha && e.n == 1)
         snprintf(out, NS_VERDICT_TEXT, "%s, p = %.2g", where, e.p);
     else if (e.p <= alpha && e.yes == e.n)
         snprintf(out, NS_VERDICT_TEXT, "holds");

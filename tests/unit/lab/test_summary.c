@@ -240,6 +240,25 @@ static void test_failures(void **state)
     done(&l, json, text);
 }
 
+/* As early, as late, and neither born, which says nothing. */
+static void test_recurrent(void **state)
+{
+    (void)state;
+    static const struct { int64_t mixer, window; const char *words; } cases[] = {{100, 100, "holds"}, {80, 100, "holds"}, {-1, -1, "undecided"}, {120, 100, "does not hold"},
+                                                                                  {-1, 100, "does not hold"}, {100, -1, "holds"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lab l;
+        cJSON *json;
+        char *text;
+        plan_with(&l, "full", "laziness", "laziness");
+        for (int64_t k = 0; k < l.lab.n_runs; k++)
+            measure(&l, l.lab.runs[k].name, strcmp(l.lab.runs[k].arm, "recurrent") == 0 ? cases[i].mixer : cases[i].window);
+        summarise(&l, &json, &text);
+        assert_string_equal(verdict(json, "P5"), cases[i].words);
+        done(&l, json, text);
+    }
+}
+
 /* One seed the other way round is said, and the claim does not hold in every seed. */
 static void test_one_seed_reversed(void **state)
 {
@@ -386,7 +405,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_agree), cmocka_unit_test(test_seeds_decide), cmocka_unit_test(test_thresholds), cmocka_unit_test(test_printed_thresholds),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
+        cmocka_unit_test(test_failures), cmocka_unit_test(test_recurrent), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
         cmocka_unit_test(test_not_measured), cmocka_unit_test(test_heads), cmocka_unit_test(test_trend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
