@@ -9,7 +9,7 @@
 
 enum { MOST_ROWS = 4096 };
 static const double ROW = 6, LOW_ROW = 3.2, ROW_GAP = 0.6, BAND_GAP = 4, CONTROL_GAP = 10, PANEL_GAP = 9, LABEL_GAP = 4, NOTES_GAP = 9, BAR = 7,
-                    BAR_GAP = 8, KEY_LINE = 10;
+                    BAR_GAP = 8, KEY_LINE = 10, NARROWEST = 36;
 static const ns_rgb WHITE = {255, 255, 255};
 
 /* ---- what was given ---- */
@@ -131,7 +131,10 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, bottom = place_bands(p, top), height = bottom - top;
     const double bar = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, fmin(height, 110), page->type);
     const double right = NOTES_GAP + notes + bar;
-    const double w = fmax((page->width - left - right - PANEL_GAP * (f->n_panels - 1)) / f->n_panels, 30);
+    const double w = (page->width - left - right - PANEL_GAP * (f->n_panels - 1)) / f->n_panels;
+    if (w < NARROWEST)
+        return ns_fail(err, NS_E_ARG, "bands figure: %d panels, with names and colour bar, need a width of %.1f inches; it is %.1f", f->n_panels,
+                       ceil(((NARROWEST - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
     for (int i = 0; i < f->n_panels; i++)
         p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), height};
     const ns_box *const last = &p->box[f->n_panels - 1];
@@ -305,7 +308,7 @@ static void draw_names(const ns_bands_panel *p, ns_canvas *c)
             ns_canvas_text(c, p->notes_x, y, p->figure.notes[b], left);
     }
     for (int i = 0; i < p->figure.n_panels; i++)
-        ns_canvas_text(c, p->box[i].x, p->box[i].y - 3.5, p->figure.panels[i], (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+        ns_name_box(c, p->box[i], PANEL_GAP, p->figure.panels[i]);
 }
 
 static void draw(const ns_panel *base, ns_canvas *c)

@@ -259,6 +259,12 @@ static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
     }
 }
 
+/* The x axis is named under each panel where there is room, else once under all. */
+static bool has_room(const ns_curves_panel *p, const ns_type *type)
+{
+    return p->n_panels == 1 || ns_type_width(type, p->figure.x_name ? p->figure.x_name : "", NS_SIZE_LABEL, false) <= p->box[0].w + PANEL_GAP - 4;
+}
+
 static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
 {
     const ns_curves_figure *f = &p->figure;
@@ -267,9 +273,11 @@ static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
         if (f->curves[i].panel == panel)
             draw_curve(p, c, &f->curves[i]);
     ns_canvas_frame(c, p->box[panel], (ns_pen){.color = NS_INK, .width = NS_THIN});
-    ns_axis_draw(&p->x, c, p->box[panel]);
+    ns_axis x = p->x;
+    x.label = has_room(p, c->type) ? x.label : NULL;
+    ns_axis_draw(&x, c, p->box[panel]);
     if (f->n_panels)
-        ns_canvas_text(c, p->box[panel].x, p->box[panel].y - 3.5, f->panels[panel], (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+        ns_name_box(c, p->box[panel], panel + 1 < p->n_panels ? PANEL_GAP : RIGHT, f->panels[panel]);
 }
 
 static void draw(const ns_panel *base, ns_canvas *c)
@@ -279,6 +287,10 @@ static void draw(const ns_panel *base, ns_canvas *c)
     for (int i = 0; i < p->n_panels; i++)
         draw_panel(p, c, i);
     ns_axis_draw(&p->y, c, p->box[0]);
+    if (!has_room(p, c->type)) {
+        const ns_box *const last = &p->box[p->n_panels - 1];
+        ns_axis_draw(&(ns_axis){.side = NS_BOTTOM, .label = p->figure.x_name}, c, (ns_box){p->box[0].x, last->y, last->x + last->w - p->box[0].x, last->h});
+    }
     for (int i = 0; i < p->n_legends; i++)
         ns_legend_draw(&p->legend[i], c);
 }

@@ -128,6 +128,16 @@ void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
         header_line(panel, c, x, y, panel->subtitle, (ns_style){.size = NS_SIZE_TICK, .color = NS_FAINT});
 }
 
+void ns_name_box(ns_canvas *c, ns_box b, double gap, const char *name)
+{
+    char *const fit = ns_type_fit(c->type, name, NS_SIZE_LABEL, false, b.w + gap - 3);
+    if (fit)
+        ns_canvas_text(c, b.x, b.y - 3.5, fit, (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+    else
+        ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
+    free(fit);
+}
+
 double ns_page_cells(const ns_page *page, double length, int64_t n)
 {
     const double pixels = floor(length * page->pixels / (double)n);

@@ -43,6 +43,9 @@ int  ns_panel_colors(const ns_panel *, ns_cells *, double min, double max, bool 
 double ns_header_height(const ns_panel *);
 void   ns_header_draw(const ns_panel *, ns_canvas *, double x);
 
+/* The name of a part over its box, cut to the box's width and the gap beside it. */
+void   ns_name_box(ns_canvas *, ns_box, double gap, const char *name);
+
 /* The largest length up to `length` at which n cells are a whole number of pixels each; length where they are small anyway. */
 double ns_page_cells(const ns_page *, double length, int64_t n);
 double ns_page_snap(const ns_page *, double v);

@@ -118,7 +118,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
             draw_one(p, c, i, k);
         ns_axis_draw(&p->x[i], c, b);
         if (r->name)
-            ns_canvas_text(c, b.x, b.y - 3.5, r->name, (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+            ns_name_box(c, b, i + 1 < p->figure.n_panels ? GAP : 3, r->name);
     }
     ns_axis_draw(&p->y, c, p->box[0]);
     ns_legend_draw(&p->legend, c);

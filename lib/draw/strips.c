@@ -6,7 +6,7 @@
 
 enum { MOST_PANELS = 6, MOST_COLUMNS = 16 };
 static const ns_rgb DRAW = {86, 140, 190}, TARGET = {213, 94, 0};
-static const double GAP = 8, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45;
+static const double GAP = 8, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45, SLANTED = 9.5, NARROWEST = 24;      /* slanted names need so much of a column */
 
 typedef struct strips_panel {
     ns_panel         base;
@@ -87,6 +87,10 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     p->level = name + 3 <= w / f->n_columns;
     const double over = p->level ? 0 : fmax(0, name * cos(slant) + 2 - left - w / f->n_columns / 2);      /* the first name sticks out to the left */
     w -= over / f->n_panels;
+    const double least = fmax(p->level ? 0 : SLANTED * f->n_columns, NARROWEST);
+    if (w < least)
+        return ns_fail(err, NS_E_ARG, "strips figure: %d panels of %d sets need a width of %.1f inches; it is %.1f", f->n_panels, f->n_columns,
+                       ceil(((least - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
     for (int i = 0; i < f->n_panels; i++)
         p->box[i] = (ns_box){ns_page_snap(page, over + left + i * (w + left + GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
     base->width = page->width;
@@ -151,7 +155,7 @@ static void draw(const ns_panel *base, ns_canvas *c)
             draw_column(p, c, i, column);
         ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
         ns_axis_draw(&p->y[i], c, b);
-        ns_canvas_text(c, b.x, b.y - 3.5, p->figure.panels[i], (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
+        ns_name_box(c, b, i + 1 < p->figure.n_panels ? GAP + ns_axis_depth(&p->y[i + 1], c->type) : 3, p->figure.panels[i]);
     }
     ns_legend_draw(&p->legend, c);
 }
