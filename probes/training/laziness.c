@@ -1,5 +1,6 @@
 /* laziness.c - births of runs that differ in window and seed -> a grid of seeds and windows, with the other groups beside it as controls. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,10 +57,36 @@ static int add_seed(ns_laziness *l, int64_t run, ns_error *err)
     return NS_OK;
 }
 
+/* An arm that no run has is a slip of the pen, not a study without windows. */
+static int check_arm(const ns_laziness *l, const char *arm, ns_error *err)
+{
+    const ns_emergence *const e = l->births;
+    const char **const arms = ns_alloc_array((size_t)e->n_groups, sizeof *arms);
+    char known[200] = "";
+    int64_t n = 0;
+    bool found = false;
+    for (int64_t i = 0; arms && i < e->n_groups; i++) {
+        const char *const name = e->groups[i].arm;
+        bool again = !name;
+        for (int64_t k = 0; k < n; k++)
+            again |= name && strcmp(arms[k], name) == 0;
+        if (again)
+            continue;
+        found |= strcmp(name, arm) == 0;
+        arms[n++] = name;
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", n > 1 ? ", " : "", name);
+    }
+    const char *const near = ns_nearest_word(arm, arms, n);
+    const int rc = !arms ? ns_oom(err, "arms") : found ? NS_OK
+                   : ns_fail(err, NS_E_ARG, "no run has arm '%.80s'%s%.80s%s; there are: %s", arm, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", n ? known : "none");
+    free(arms);
+    return rc;
+}
+
 static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
 {
     const ns_emergence *const e = l->births;
-    int rc = NS_OK;
+    int rc = arm ? check_arm(l, arm, err) : NS_OK;
     for (int64_t i = 0; i < e->n_groups && rc == NS_OK; i++) {
         const ns_seed_group *const g = &e->groups[i];
         l->control[i] = !is_compared(g, arm);
