@@ -82,6 +82,7 @@ static void put_ablation(page *p, cJSON *list, const lab_run *run, const lab_res
     ns_page_put(p, item, "intact", r->intact);
     ns_page_put(p, item, "edges_cut", r->knocked);
     ns_page_put_list(p, item, "other_edges_cut", r->others, r->n_others);
+    ns_page_put(p, item, "other_edges_weight", r->others_weight);
     ns_page_put(p, item, "zeroed", r->silenced);
     char text[NS_MATCH_TEXT];
     ns_match_text(&r->match, text);
@@ -97,8 +98,11 @@ static void put_ablation(page *p, cJSON *list, const lab_run *run, const lab_res
 
 static void say_ablation(page *p, const lab_run *run, const lab_result *r)
 {
-    ns_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut %.2f and more  zeroed %.2f\n", run->name, r->n_heads,
-                r->whole_layer ? " (a whole layer)" : "", r->intact, r->knocked, least_of(r->others, r->n_others), r->silenced);
+    char weight[48] = "";
+    if (!isnan(r->others_weight))
+        snprintf(weight, sizeof weight, " (%.2g of their weight)", r->others_weight);
+    ns_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut%s %.2f and more  zeroed %.2f\n", run->name, r->n_heads,
+                r->whole_layer ? " (a whole layer)" : "", r->intact, r->knocked, weight, least_of(r->others, r->n_others), r->silenced);
     char text[NS_MATCH_TEXT];
     ns_match_text(&r->match, text);
     ns_page_say(p, "      draws: %s\n     ", text);

@@ -45,6 +45,7 @@ typedef struct lab_result {
     double   intact, knocked, silenced;  /* accuracy: none, edges to the needle cut in those heads, those heads' output zeroed */
     double   others[LAB_DRAWS];          /* the same heads, other keys cut, of as much weight at most */
     int      n_others;
+    double   others_weight;              /* of the needle's weight that was hidden with them, mean of the draws; NaN: not known */
     double   draws[LAB_DRAWS];           /* as many other heads zeroed */
     ns_match match;                      /* how like they are in norm */
     bool     hits_previous[LAB_DRAWS];   /* the draw holds the previous-token head */

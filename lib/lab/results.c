@@ -159,6 +159,25 @@ static void take_condition(lab_result *r, const char *kind, const char *mode, co
     }
 }
 
+/* Of the controls of knockouts: what share of the needle's weight they hid. Files before it was written have none. */
+static int read_weight(const ns_file *file, lab_result *out, ns_error *err)
+{
+    float *hidden = NULL;
+    int64_t shape[NS_MAX_RANK], n = 0;
+    int rank, rc = NS_OK;
+    double sum = 0;
+    if (ns_file_has(file, "hidden_share"))
+        rc = ns_file_read_f32(file, "hidden_share", &hidden, &rank, shape, NULL, err);
+    for (int64_t i = 0; hidden && i < shape[0]; i++)
+        if (!isnan(hidden[i])) {
+            sum += (double)hidden[i];
+            n++;
+        }
+    out->others_weight = n ? sum / (double)n : (double)NAN;
+    free(hidden);
+    return rc;
+}
+
 static int read_ablation(const laboratory *lab, const ns_file *file, lab_result *out, ns_error *err)
 {
     char **kind = NULL, **mode = NULL, **heads = NULL;
@@ -174,6 +193,8 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
         rc = ns_file_read_strings(file, "heads", &heads, &n[2], err);
     if (rc == NS_OK)
         rc = ns_match_read(&out->match, file, err);
+    if (rc == NS_OK)
+        rc = read_weight(file, out, err);
     if (rc == NS_OK && (n[0] != shape[0] || n[1] != shape[0] || n[2] != shape[0]))
         rc = ns_fail(err, NS_E_FORMAT, "an ablation of %lld conditions with %lld kinds, %lld modes, %lld lists of heads", (long long)shape[0],
                      (long long)n[0], (long long)n[1], (long long)n[2]);
