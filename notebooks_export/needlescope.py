@@ -156,7 +156,16 @@ class _Edit(c.Structure):
 
 class _Score(c.Structure):
     _fields_ = [("name", c.c_char_p), ("of", c.c_char_p), ("over", c.c_char_p), ("summary", c.c_char_p), ("paper", c.c_char_p),
-                ("chance_of", c.c_char_p), ("chance_over", c.c_char_p), ("group_max", c.c_bool), ("best", c.c_int), ("lo", c.c_double), ("hi", c.c_double), ("chance", c.c_double), ("minor", c.c_bool)]
+                ("chance_of", c.c_char_p), ("chance_over", c.c_char_p), ("group_max", c.c_bool), ("best", c.c_int), ("lo", c.c_double),
+                ("hi", c.c_double), ("chance", c.c_double), ("minor", c.c_bool), ("distractor_of", c.c_char_p)]
+
+
+class _ScoreMeaning(c.Structure):
+    _fields_ = [("best", c.c_int), ("lo", c.c_double), ("hi", c.c_double), ("chance", c.c_double), ("assumed", c.c_bool)]
+
+
+class _BestCut(c.Structure):
+    _fields_ = [("n", c.c_int64), ("left", c.c_int64), ("sharing", c.c_int64)]
 
 
 class _ProbeHead(c.Structure):                  # the first fields of ns_probe
@@ -180,7 +189,8 @@ class _RankingParams(c.Structure):
 
 
 class _Array(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("axes", c.c_char_p), ("summary", c.c_char_p), ("view", _View), ("text", c.POINTER(c.c_char_p))]
+    _fields_ = [("name", c.c_char_p), ("axes", c.c_char_p), ("summary", c.c_char_p), ("view", _View), ("text", c.POINTER(c.c_char_p)),
+                ("meaning", c.POINTER(_ScoreMeaning))]
 
 
 _ON_ARRAY = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Array), c.POINTER(_Error))
@@ -224,6 +234,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_score_run": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_ScoreParams), _ERR]), "ns_scores_free": (None, [_P]),
     "ns_scores_rank": (_INT, [_P, c.POINTER(_RankingParams), _ERR]), "ns_scores_each": (_INT, [_P, _ON_ARRAY, _P, _ERR]),
     "ns_scores_cases": (_I64, [_P]), "ns_scores_answered": (_I64, [_P]), "ns_scores_token_accuracy": (c.c_double, [_P, c.c_bool]),
+    "ns_best": (_BestCut, [c.POINTER(c.c_float), _I64, _I64, c.POINTER(_ScoreMeaning), c.POINTER(c.c_int64)]),
+    "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
     "ns_scores_dropped": (_INT, [_P, c.POINTER(c.POINTER(_Dropped))]),
 }
 
@@ -1000,23 +1012,48 @@ def probes():
     return out
 
 
-def top(scores, k=10, ascending=False):
-    """The k best heads of scores [L, H]: [(layer, head), ...], ties by (layer, head), NaN left out. ascending: the smallest are the best (a rank)."""
-    values = np.asarray(scores, np.float64)
-    order = np.argsort(values if ascending else -values, axis=None, kind="stable")
-    heads = [divmod(int(i), values.shape[1]) for i in order if not np.isnan(values.flat[i])]
-    return heads[:k]
+_BEST = ("largest", "smallest", "none")
+
+
+def top(scores, k=10, best=None):
+    """The k best heads of scores [L, H]: [(layer, head), ...], ties by (layer, head). A head that scores nothing (0) is never among them.
+
+    best  "largest" or "smallest"; None: what the scores themselves say (.attrs of a DataArray: of m.score, or of a file), else the largest.
+    Warns when the list is short, or cut through a tie."""
+    attrs = getattr(scores, "attrs", {})
+    end = best or attrs.get("best", "largest")
+    if end not in _BEST[:2]:
+        raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: best is {end!r}: it describes heads and ranks none (largest, smallest: say best=)")
+    low, high = attrs.get("range", (0, 0))
+    values = np.ascontiguousarray(scores, np.float32)
+    places, note = np.zeros(max(k, 1), np.int64), c.create_string_buffer(120)
+    cut = _lib.ns_best(_pointer(values, c.c_float), values.size, k, c.byref(_ScoreMeaning(_BEST.index(end), low, high, np.nan)), _pointer(places, _I64))
+    _lib.ns_best_note(c.byref(cut), min(k, values.size), note, len(note))
+    if note.value:
+        warnings.warn(note.value.decode(), stacklevel=2)
+    return [divmod(int(i), values.shape[1]) for i in places[:cut.n]]
+
+
+def _attributes(array):
+    """As a file has them."""
+    out = {"long_name": array.summary.decode()} if array.summary else {}
+    if array.meaning:
+        m = array.meaning.contents
+        out.update(best=_BEST[m.best], range=(m.lo, m.hi))
+        if not np.isnan(m.chance):
+            out["chance"] = m.chance
+    return out
 
 
 def _arrays(scores):
-    """name -> (axes, array, summary)"""
+    """name -> (axes, array, attributes)"""
     out, raised = {}, []
 
     def see(_, array, __):
         try:
             a = array.contents
             value = np.array([s.decode() for s in a.text[:a.view.shape[0]]], object) if a.text else _borrow(a.view).copy()
-            out[a.name.decode()] = (a.axes.decode().split(), value, a.summary.decode() if a.summary else None)
+            out[a.name.decode()] = (a.axes.decode().split(), value, _attributes(a))
             return 0
         except BaseException as e:
             raised.append(e)
@@ -1042,7 +1079,6 @@ def _facts(scores, model):
 def _dataset(arrays, facts, single):
     if xarray is None:
         return arrays[single][1] if single else {name: value for name, (_, value, _) in arrays.items()}
-    entries = {name: (axes, value, {"long_name": summary} if summary else {}) for name, (axes, value, summary) in arrays.items()}
-    coords = {name: x for name, x in entries.items() if x[0] == [name]}
-    out = xarray.Dataset({name: x for name, x in entries.items() if name not in coords}, coords, facts)
+    coords = {name: x for name, x in arrays.items() if x[0] == [name]}
+    out = xarray.Dataset({name: x for name, x in arrays.items() if name not in coords}, coords, facts)
     return out[single].assign_attrs(facts) if single else out

@@ -10,7 +10,7 @@
 
 static int write_doubles(hid_t object, const char *name, const double *values, hsize_t n)
 {
-    const hid_t space = H5Screate_simple(1, &n, NULL);
+    const hid_t space = n == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &n, NULL);
     const hid_t attribute = H5Acreate2(object, name, H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT);
     const int rc = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_DOUBLE, values);
     if (attribute >= 0)

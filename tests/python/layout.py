@@ -65,12 +65,18 @@ def prototypes(root):
         yield name, letter_of(result), [letter_of(p) for p in parts if p.strip() not in ("", "void")]
 
 
+def python_name(struct):
+    return "_" + "".join(word.capitalize() for word in struct.split("_")[1:])
+
+
 def letter_of(text):
     """p: a pointer; else the C type without its name."""
     if "*" in text or "_fn" in text:
         return "p"
     words = [w for w in text.replace("const", " ").split() if w]
     known = [w for w in words if w in ("int64_t", "int32_t", "int", "bool", "double", "size_t", "void")]
+    if words and hasattr(ns, python_name(words[0])):          # a struct by value
+        return words[0]
     return known[0] if known else "int" if words[0].startswith("ns_") else words[0]       # our enums are ints
 
 
@@ -78,7 +84,7 @@ def check_prototypes(root):
     letters = {c.c_int64: ("int64_t",), c.c_int32: ("int32_t", "int"), c.c_bool: ("bool",), c.c_double: ("double",), c.c_size_t: ("size_t",)}
     letters[None] = ("void",)
     letters[c.c_int64] += ("size_t",) if c.c_int64 is c.c_size_t else ()
-    mine = lambda kind: letters.get(kind, ("p",))
+    mine = lambda kind: (c_name(kind.__name__),) if isinstance(kind, type) and issubclass(kind, c.Structure) else letters.get(kind, ("p",))
     there = {name: (result, arguments) for name, result, arguments in prototypes(root)}
     for name, (result, arguments) in ns._FUNCTIONS.items():
         want = there[name]

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 
 import h5py
 import numpy as np
+import xarray
 
 tool, root = sys.argv[1:3]
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
@@ -105,8 +107,30 @@ def test_score_is_what_score_writes(m):
             print(f"  {len(want)} arrays as in scores.h5, bit for bit")
     find = m.score(CASES, "retrieval_find")
     assert find.dims == ("layer", "head") and equal(find.values, got.retrieval_find.values) and ns.top(find, 2) == HEADS
+    assert find.attrs["best"] == "largest" and find.attrs["range"] == (0, 1) and find.attrs["chance"] >= 0
     assert find.attrs["cases_scored"] == find.attrs["cases_answered"] == len(m.cases(CASES)) and find.attrs["token_accuracy"] == 1
     assert {"probe", "score", "summary", "paper"} == set(ns.probes()[0]) and "retrieval_find" in [p["score"] for p in ns.probes()]
+
+
+def test_top(_):
+    """The rule of best.h: what the scores say of themselves, zeros left out, ties and short lists said."""
+    def told(values, **attrs):
+        return xarray.DataArray(np.array(values, np.float32), dims=("layer", "head"), attrs=attrs, name="made")
+
+    def warned(want, call, *args, **options):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            got = call(*args, **options)
+        assert [str(w.message) for w in seen] == want, [str(w.message) for w in seen]
+        return got
+
+    values = [[.5, 0, np.nan], [.25, .25, .25]]
+    assert warned([], ns.top, values, 1) == [(0, 0)]
+    assert warned(["the 2nd place is shared by 3 heads"], ns.top, values, 2) == [(0, 0), (1, 0)]
+    assert warned(["4 heads of 6: the others score nothing"], ns.top, values, 10) == [(0, 0), (1, 0), (1, 1), (1, 2)]
+    ranks = told([[1, 9, np.nan], [3, 2, 7]], best="smallest", range=(1, np.inf))
+    assert ns.top(ranks, 3) == [(0, 0), (1, 1), (1, 0)] and ns.top(ranks, 1, best="largest") == [(0, 1)]
+    raises(ValueError, "describes", ns.top, told(values, best="none"), 2)
 
 
 def test_definition(m):
