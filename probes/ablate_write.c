@@ -10,6 +10,12 @@
 static const char *const kinds[] = {"none", "noop", "target", "control"};
 static const char *const scopes[] = {"all", "prefill", "decode"};
 
+static ns_set set_at(const void *of, int i)
+{
+    const ns_ablation *const o = of;
+    return (ns_set){o->list[i].heads, o->list[i].n_heads};
+}
+
 static int put_words(ns_table_writer *w, const ns_ablation *o, ns_error *err)
 {
     const char **const text = ns_alloc_array((size_t)o->n, sizeof *text);
@@ -22,16 +28,8 @@ static int put_words(ns_table_writer *w, const ns_ablation *o, ns_error *err)
         text[i] = o->list[i].kind == NS_CONDITION_NONE ? "none" : ns_edit_mode_name(o->list[i].mode);
     if (rc == NS_OK)
         rc = ns_table_strings(w, "mode", "condition", text, o->n, err);
-    for (int i = 0; rc == NS_OK && i < o->n; i++)
-        if (!(text[i] = ns_heads_text(o->list[i].heads, o->list[i].n_heads)))
-            rc = ns_oom(err, "conditions");
-    if (rc == NS_OK) {
-        rc = ns_table_strings(w, "heads", "condition", text, o->n, err);
-        for (int i = 0; i < o->n; i++)
-            free((char *)text[i]);
-    }
     free(text);
-    return rc;
+    return rc ? rc : ns_sets_write(w, set_at, o, o->n, err);
 }
 
 typedef struct column { const char *name, *summary; double (*value)(const ns_condition *); } column;

@@ -23,6 +23,9 @@ bool ns_controls_in_layer(const ns_controls *, int i);
 void ns_controls_heads(const ns_controls *, int i, ns_head *out);
 /* The axes control and target, and control_ratio, _caliper, _candidates, _tier, _layer, _head over them; nothing where nothing was drawn. */
 int  ns_controls_write(const ns_controls *, ns_table_writer *, ns_error *);
+/* The dataset heads over the axis condition: set i of n in words, "18.6,23.0". */
+typedef struct ns_set { const ns_head *heads; int n; } ns_set;
+int  ns_sets_write(ns_table_writer *, ns_set (*at)(const void *of, int i), const void *of, int n, ns_error *);
 /* list[n_draws, n_heads] */
 int  ns_match_of(ns_match *, const ns_stand_in *list, int64_t n_draws, int64_t n_heads, ns_error *);
 

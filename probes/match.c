@@ -147,6 +147,23 @@ int ns_controls_write(const ns_controls *c, ns_table_writer *w, ns_error *err)
     return rc;
 }
 
+int ns_sets_write(ns_table_writer *w, ns_set (*at)(const void *, int), const void *of, int n, ns_error *err)
+{
+    char **const text = ns_alloc_array((size_t)n, sizeof *text);
+    int rc = text ? NS_OK : ns_oom(err, "conditions");
+    for (int i = 0; rc == NS_OK && i < n; i++) {
+        const ns_set set = at(of, i);
+        text[i] = ns_heads_text(set.heads, set.n);
+        rc = text[i] ? NS_OK : ns_oom(err, "conditions");
+    }
+    if (rc == NS_OK)
+        rc = ns_table_strings(w, "heads", "condition", (const char *const *)text, n, err);
+    for (int i = 0; text && i < n; i++)
+        free(text[i]);
+    free(text);
+    return rc;
+}
+
 static int read_column(const ns_file *f, int column, float **out, int64_t shape[2], ns_error *err)
 {
     int rank;

@@ -82,6 +82,12 @@ static int put_columns(ns_table_writer *w, const ns_patching *o, ns_error *err)
     return rc;
 }
 
+static ns_set set_at(const void *of, int i)
+{
+    const ns_patching *const o = of;
+    return (ns_set){o->list[i].heads, o->list[i].n_heads};
+}
+
 static int put_words(ns_table_writer *w, const ns_patching *o, ns_error *err)
 {
     const int n = o->n - o->n_map;
@@ -91,17 +97,8 @@ static int put_words(ns_table_writer *w, const ns_patching *o, ns_error *err)
         text[i] = kinds[o->list[i].kind];
     if (rc == NS_OK)
         rc = ns_table_strings(w, "kind", "condition", text, n, err);
-    for (int i = 0; rc == NS_OK && i < n; i++)
-        text[i] = NULL;
-    for (int i = 0; rc == NS_OK && i < n; i++)
-        if (!(text[i] = ns_heads_text(o->list[i].heads, o->list[i].n_heads)))
-            rc = ns_oom(err, "conditions");
-    if (rc == NS_OK)
-        rc = ns_table_strings(w, "heads", "condition", text, n, err);
-    for (int i = 0; text && i < n && rc == NS_OK; i++)
-        free((char *)text[i]);
     free(text);
-    return rc;
+    return rc ? rc : ns_sets_write(w, set_at, o, n, err);
 }
 
 /* [C, L, H] out of the map's conditions. */
