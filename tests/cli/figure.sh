@@ -44,6 +44,13 @@ grep -q '>top 40 (those that score)<' heads.svg && grep -q 'the others score not
 run figure heads three.h5 --score retrieval_find,retrieval_continue,induction -o heads.svg
 [ "$(grep -c '>chance<' heads.svg)" = 2 ] || fail "figure heads: $(grep -c '>chance<' heads.svg) chance ticks, two of the three scores have one"
 expect 2 'no head 9.9 to mark' figure heads three.h5 --mark 9.9 -o no.png
+# of a rank the smallest is the best: the planted heads, whose heaviest key is the answer's (rank 1), come first and are outlined
+printf '{"name": "needle_rank", "rows": "answer", "keys": "needle_answer", "stat": "rank"}' >rank.json
+run score model --cases cases.jsonl --probe-def rank.json --probe entropy --resamples 0 -o ranks.h5
+run figure rank ranks.h5 --score needle_rank --top 2 -o ranks.svg
+[ "$(grep -o '>[0-9]*\.[0-9]*</text' ranks.svg | grep -cx '>3.1</text\|>4.6</text')" = 2 ] || fail "figure rank of a rank: $(grep -o '>[0-9]*\.[0-9]*</text' ranks.svg | tr '\n' ' ')"
+expect 2 'no end of it is the best' figure heads ranks.h5 --score entropy --top 2 -o no.png
+
 # ---- options that cannot apply
 expect 2 'dpi 300 is of a PNG' figure grid scores.h5 --dpi 300 -o no.pdf
 expect 2 'unknown option.*vmin' figure rank scores.h5 --vmin 0 -o no.png
