@@ -195,6 +195,68 @@ static void writes_latex(void **state)
     unlink(study_path);
 }
 
+/* A file of before says nothing of its scores: the largest are taken for the best, and it is known that this is a guess. */
+static void reads_what_is_not_said(void **state)
+{
+    (void)state;
+    ns_study *const x = open_study();
+    ns_score_meaning meaning;
+    const ns_file *const file = ns_study_file(x);
+    assert_int_equal(ns_study_meaning(x, "find", &meaning, NULL), NS_OK);
+    assert_true(meaning.assumed && meaning.best == NS_BEST_LARGEST && isnan(meaning.chance));
+    assert_false(ns_study_is_one(x));
+    assert_string_equal(ns_study_usual_score(x), "find");
+    assert_int_equal(ns_study_last(x, 1), 0);
+    assert_true(ns_study_run_number(x, 0, "seed", -1) == 123456789 && ns_study_run_number(x, 1, "seed", -1) == -1);
+    assert_int_equal(ns_study_meaning(x, "find_events", &meaning, NULL), NS_E_ARG);
+    assert_int_equal(ns_study_meaning(x, "seed", &meaning, NULL), NS_E_ARG);
+    assert_string_equal(ns_file_fact(file, "kind"), "study");
+    ns_study_close(x);
+    unlink(study_path);
+}
+
+/* What is said comes back: ends, range, chance; what has no meaning beside what has one is no score. */
+static void reads_what_is_said(void **state)
+{
+    (void)state;
+    static const ns_score_meaning given[] = {{NS_BEST_SMALLEST, 1, INFINITY, NAN, false}, {NS_BEST_NONE, 0, 1, .25, false}};
+    static const char *const names[] = {"place", "entropy"};
+    ns_table_writer *w;
+    int64_t one = 1, shape[2] = {1, 2}, index[2] = {0, 1}, windows[2] = {0, 0}, two = 2;
+    float values[2] = {3, 1};
+    const ns_fact facts[] = {{"kind", "scores", false}, {"model_name", "m", false}};
+    const ns_view axis = ns_view_of(index, NS_I64, 1, &one), heads = ns_view_of(index, NS_I64, 1, &two);
+    assert_int_equal(ns_table_create(&w, study_path, facts, 2, NULL), NS_OK);
+    assert_int_equal(ns_table_axis(w, "case", &axis, NULL) | ns_table_axis(w, "layer", &axis, NULL) | ns_table_axis(w, "head", &heads, NULL), NS_OK);
+    assert_int_equal(ns_table_strings(w, "layer_kind", "layer", (const char *const[]){"full"}, 1, NULL), NS_OK);
+    put(w, "window", "layer head", windows, NS_I64, 2, shape);
+    put(w, "norm", "layer head", values, NS_F32, 2, shape);
+    for (int i = 0; i < 2; i++) {
+        put(w, names[i], "layer head", values, NS_F32, 2, shape);
+        assert_int_equal(ns_table_meaning(w, names[i], &given[i], NULL), NS_OK);
+    }
+    assert_int_equal(ns_table_commit(w, NULL), NS_OK);
+    ns_study *x;
+    ns_error err;
+    ns_score_meaning got;
+    int64_t n;
+    assert_int_equal(ns_study_open(&x, study_path, &err), NS_OK);
+    const char *const *const found = ns_study_scores(x, &n);
+    assert_true(n == 2 && strcmp(found[0], "entropy") == 0 && strcmp(found[1], "place") == 0);
+    assert_int_equal(ns_study_ranks(x, "place", &got, &err), NS_OK);
+    assert_true(got.best == NS_BEST_SMALLEST && got.lo == 1 && isinf(got.hi) && isnan(got.chance) && !got.assumed);
+    assert_int_equal(ns_study_meaning(x, "entropy", &got, &err), NS_OK);
+    assert_true(got.best == NS_BEST_NONE && got.hi == 1 && got.chance == .25);
+    assert_int_equal(ns_study_ranks(x, "entropy", &got, &err), NS_E_ARG);
+    assert_int_equal(ns_study_check_steps(x, &err), NS_E_ARG);
+    assert_true(ns_study_is_one(x) && ns_study_size(x).R == 1 && strcmp(ns_study_run_name(x, 0), "m") == 0 && ns_study_head_valid(x, 0, 0, 1));
+    const ns_export_score entropy = {.name = "entropy"};
+    const ns_export_params params = {.size = sizeof params, .scores = &entropy, .n_scores = 1};
+    assert_int_equal(ns_export_latex(x, out_path, &params, &err), NS_E_ARG);
+    ns_study_close(x);
+    unlink(study_path);
+}
+
 static void refuses(void **state)
 {
     (void)state;
@@ -220,7 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quotes_what_csv_must), cmocka_unit_test(escapes_latex), cmocka_unit_test(escapes_html_and_markdown),
         cmocka_unit_test(makes_literals), cmocka_unit_test(finds_the_way),
-        cmocka_unit_test(writes_csv), cmocka_unit_test(writes_latex), cmocka_unit_test(refuses),
+        cmocka_unit_test(writes_csv), cmocka_unit_test(writes_latex), cmocka_unit_test(reads_what_is_not_said), cmocka_unit_test(reads_what_is_said), cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,54 @@
+#!/bin/sh
+# best.sh PROGRAM JSON_OK - the best heads of a score: what the file says of its end, zeros, ties, and that every reader lists the same heads.
+. "$(dirname "$0")/common.sh"
+
+run lab plant -o planted
+run cases needle --vocab 512 --lengths 96 --depths 0,0.5,1 --count 4 --seed 1 -o cases.jsonl
+cat >rank.json <<'END'
+{"name": "place", "rows": "first", "keys": "aligned:needle_answer", "stat": "rank"}
+END
+cat >least.json <<'END'
+{"name": "elsewhere", "rows": "first", "keys": "needle", "stat": "mass", "best": "smallest"}
+END
+cat >luck.json <<'END'
+{"name": "luck", "rows": "first", "keys": "needle", "stat": "mass", "best": "smalest"}
+END
+run score planted --cases cases.jsonl --probe retrieval,entropy --probe-def rank.json,least.json --top 3 -o scores.h5
+# The planted heads rank their source first: 3.1 and 4.6, in the table, and in all that reads the file.
+grep -Eq '^place +1 +3 +1 +full +1 ' out && grep -Eq '^place +2 +4 +6 +full +1 ' out || fail "score lists the worst ranks: $(cat out)"
+grep -Eq '^entropy +describes: no end of it is the best$' out || fail "score says nothing of entropy: $(cat out)"
+grep -Eq '^entropy +1 ' out && fail "score lists heads by entropy: $(cat out)"
+run export latex scores.h5 --score place --top 2 -o place.tex
+grep -q '^place & 3.1 ' place.tex && grep -q '^ & 4.6 ' place.tex || fail "export latex lists the worst ranks: $(cat place.tex)"
+run export notebook scores.h5 --score place,entropy --top 2 -o place.ipynb
+grep -q 'the best is 3.1 with 1.000' place.ipynb && grep -q 'top, ascending, nothing = 2, True, np.inf' place.ipynb && grep -q 'no end of it is the best' place.ipynb ||
+    fail "export notebook lists the worst ranks"
+run figure rank scores.h5 --score place --top 2 -o place.svg
+grep -q '>3.1<' place.svg && grep -q '>4.6<' place.svg || fail "figure rank draws the worst ranks"
+run figure heads scores.h5 --score place --top 2 -o heads.svg
+run ablate planted --cases cases.jsonl --scores scores.h5 --by place --top 2 --draws 2 --mode zero_z
+grep -q '3\.1' out && grep -q '4\.6' out || fail "ablate --by takes the worst ranks: $(cat out)"
+
+# Zeros and ties: two heads find the needle always, few others once, the rest never.
+run score planted --cases cases.jsonl --probe retrieval --top 48 --json
+run export latex scores.h5 --score retrieval_find --top 40 -o find.tex
+grep -q 'heads* of 40: the others score nothing' find.tex || fail "a short table does not say so: $(tail -5 find.tex)"
+grep -q '& 0\.000' find.tex && fail "heads that score 0 are exported"
+run figure rank scores.h5 --score retrieval_find --top 40 -o find.svg
+grep -q 'retrieval_find: .* heads* of 40: the others score nothing' out || fail "figure rank is short and says nothing: $(cat out)"
+run export latex scores.h5 --score retrieval_find --top 1 -o one.tex
+grep -q 'the 1st place is shared by 2 heads' one.tex || fail "a list that is cut through a tie says nothing: $(cat one.tex)"
+
+# What is no score, or has no best end.
+expect 2 "'entropy' describes" figure rank scores.h5 --score entropy -o no.svg
+expect 2 "'entropy' describes" figure heads scores.h5 --score entropy --top 3 -o no.svg
+expect 2 "'entropy' describes" export latex scores.h5 --score entropy -o no.tex
+expect 2 "'entropy' describes" ablate planted --cases cases.jsonl --scores scores.h5 --by entropy
+expect 2 "no score 'window' .a dataset of another kind." ablate planted --cases cases.jsonl --scores scores.h5 --by window
+expect 2 "no score 'find_hits' .a dataset of another kind." figure heads scores.h5 --score find_hits -o no.svg
+expect 2 "no score 'retrieval_fnd' .did you mean retrieval_find" ablate planted --cases cases.jsonl --scores scores.h5 --by retrieval_fnd
+expect 65 '"best" cannot be .smalest. .did you mean smallest' score planted --cases cases.jsonl --probe-def luck.json
+run figure heads scores.h5 --score entropy -o entropy.svg
+[ ! -e no.svg ] && [ ! -e no.tex ] || fail "a file of nothing"
+
+finish
