@@ -86,9 +86,21 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
     if (s->quick && s->full)
         return ns_fail(&app->err, NS_E_ARG, "--quick or --full, not both");
     conversation talk = {.app = app};
-    const ns_laboratory_params params = {.size = sizeof params, .folder = s->out, .protocol = s->protocol, .scale = s->quick ? "quick" : s->full ? "full" : "default",
-                                         .seeds = s->seeds, .windows = s->windows.list, .n_windows = s->windows.n, .program = program,
-                                         .cores = (int)app->globals.threads, .say = say, .progress = show, .cancelled = cli_cancelled, .user = &talk};
+    const ns_laboratory_params params = {.size = sizeof params,
+                                         .folder = s->out,
+                                         .protocol = s->protocol,
+                                         .scale = s->quick  ? "quick"
+                                                  : s->full ? "full"
+                                                            : "default",
+                                         .seeds = s->seeds,
+                                         .windows = s->windows.list,
+                                         .n_windows = s->windows.n,
+                                         .program = program,
+                                         .cores = (int)app->globals.threads,
+                                         .say = say,
+                                         .progress = show,
+                                         .cancelled = cli_cancelled,
+                                         .user = &talk};
     ns_laboratory_report report = {.size = sizeof report};
     int rc = own_path(program, sizeof program, &app->err);
     cli_signals_hold(true);
@@ -101,12 +113,19 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_lab_laziness = {
-    .name = "lab laziness", .section = "Laboratory", .summary = "Trains hybrids, finds when retrieval heads are born, and says which claims hold",
-    .arguments = "", .min_args = 0, .max_args = 0, .groups = {{"Options", options, 0}}, .settings_size = sizeof(laziness_settings),
-    .description = "Trains small hybrids with windows of several sizes and the controls that could refute the claim, a process on each core; "
-                   "scans their checkpoints; finds when retrieval heads are born; and says which claims hold, with numbers. Seeds, horizon, "
-                   "thresholds and recipe are fixed beforehand in a protocol (--print-protocol). A call that was stopped or killed goes on when "
-                   "it is called again: what is done is not done twice.",
+    .name = "lab laziness",
+    .section = "Laboratory",
+    .summary = "Trains hybrids, finds when retrieval heads are born, and says which claims hold",
+    .arguments = "",
+    .min_args = 0,
+    .max_args = 0,
+    .groups = {{"Options", options, 0}},
+    .settings_size = sizeof(laziness_settings),
+    .description =
+        "Trains small hybrids with windows of several sizes and the controls that could refute the claim, a process on each core; "
+        "scans their checkpoints; finds when retrieval heads are born; and says which claims hold, with numbers. Seeds, horizon, "
+        "thresholds and recipe are fixed beforehand in a protocol (--print-protocol). A call that was stopped or killed goes on when "
+        "it is called again: what is done is not done twice.",
     .examples = "needlescope lab laziness --quick -o quick\n"
                 "needlescope lab laziness --full -o full",
     .run = laziness,

@@ -1,5 +1,5 @@
-/* cmd_laziness.c - a study of runs that differ in window and seed: are heads born later the larger the window? Births by seed and window, the order of each
- * adjacent pair of windows, two tests for trend; controls beside them. */
+/* cmd_laziness.c - a study of runs that differ in window and seed: are heads born later the larger the window? Births by seed and window,
+ * the order of each adjacent pair of windows, two tests for trend; controls beside them. */
 #include <math.h>
 
 #include "cli/birth_rule.h"
@@ -10,7 +10,8 @@ typedef struct laziness_settings { cli_birth_rule rule; const char *arm; } lazin
 static const laziness_settings defaults = {.rule = CLI_BIRTH_DEFAULTS};
 
 static const cli_option options[] = {
-    {"arm", 0, CLI_TEXT, offsetof(laziness_settings, arm), "NAME", "the `arm` whose windows are compared (default swa, or runs that name none)"},
+    {"arm", 0, CLI_TEXT, offsetof(laziness_settings, arm), "NAME",
+     "the `arm` whose windows are compared (default swa, or runs that name none)"},
     {0},
 };
 
@@ -18,7 +19,8 @@ static const cli_option options[] = {
 
 static void print_births(cli_out *o, const ns_laziness *l, const char *key, const char *title, bool previous)
 {
-    static const cli_column columns[] = {{"window", "window", CELL_NUMBER}, {"seed", "seed", CELL_INT}, {"run", "run", CELL_TEXT}, {"born", "born", CELL_TEXT}};
+    static const cli_column columns[] = {
+        {"window", "window", CELL_NUMBER}, {"seed", "seed", CELL_INT}, {"run", "run", CELL_TEXT}, {"born", "born", CELL_TEXT}};
     const ns_study *const study = l->births->study;
     cli_out_table(o, key, title, columns, sizeof columns / sizeof *columns);
     for (int64_t j = 0; j < l->W; j++)
@@ -36,8 +38,14 @@ static void print_births(cli_out *o, const ns_laziness *l, const char *key, cons
 
 static void print_pairs(cli_out *o, const ns_laziness *l, const char *key, const ns_birth_grid *grid)
 {
-    static const cli_column columns[] = {{"smaller", "window", CELL_NUMBER}, {"larger", "before", CELL_NUMBER}, {"earlier", "earlier", CELL_INT},
-                                         {"later", "later", CELL_INT}, {"same", "undecided", CELL_INT}, {"seeds", "seeds", CELL_INT}, {"p", "p", CELL_NUMBER}, {"verdict", "", CELL_TEXT}};
+    static const cli_column columns[] = {{"smaller", "window", CELL_NUMBER},
+                                         {"larger", "before", CELL_NUMBER},
+                                         {"earlier", "earlier", CELL_INT},
+                                         {"later", "later", CELL_INT},
+                                         {"same", "undecided", CELL_INT},
+                                         {"seeds", "seeds", CELL_INT},
+                                         {"p", "p", CELL_NUMBER},
+                                         {"verdict", "", CELL_TEXT}};
     cli_out_table(o, key, "Is the smaller window earlier?", columns, sizeof columns / sizeof *columns);
     for (int64_t j = 0; j + 1 < l->W; j++) {
         const ns_order order = ns_order_in(grid, j, j + 1);
@@ -58,7 +66,8 @@ static void print_one(cli_out *o, const ns_laziness *l, bool previous)
 {
     const ns_birth_grid *const grid = previous ? &l->previous : &l->best;
     const ns_grid_trend t = ns_trend_of(grid);
-    print_births(o, l, previous ? "previous_births" : "births", previous ? "Births of the previous-token head" : "Births of the best head", previous);
+    print_births(o, l, previous ? "previous_births" : "births", previous ? "Births of the previous-token head" : "Births of the best head",
+                 previous);
     print_pairs(o, l, previous ? "previous_pairs" : "pairs", grid);
     cli_out_int(o, previous ? "previous_page_seeds" : "page_seeds", "seeds with all windows", t.n_seeds);
     cli_out_number(o, previous ? "previous_page_p" : "page_p", "Page's L, p", t.page);
@@ -67,7 +76,10 @@ static void print_one(cli_out *o, const ns_laziness *l, bool previous)
 
 static void print_controls(cli_out *o, const ns_laziness *l)
 {
-    static const cli_column columns[] = {{"group", "other runs", CELL_TEXT}, {"seeds", "seeds", CELL_INT}, {"born", "born", CELL_INT}, {"median", "median", CELL_TEXT},
+    static const cli_column columns[] = {{"group", "other runs", CELL_TEXT},
+                                         {"seeds", "seeds", CELL_INT},
+                                         {"born", "born", CELL_INT},
+                                         {"median", "median", CELL_TEXT},
                                          {"median_previous", "previous", CELL_TEXT}};
     const ns_emergence *const e = l->births;
     cli_out_table(o, "controls", "Controls: what else delays, or does not", columns, sizeof columns / sizeof *columns);
@@ -120,15 +132,23 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_laziness = {
-    .name = "laziness", .section = "Follow training", .summary = "Are heads born later the larger the window? Order and trend over the seeds of a study",
-    .arguments = "STUDY", .min_args = 1, .max_args = 1,
+    .name = "laziness",
+    .section = "Follow training",
+    .summary = "Are heads born later the larger the window? Order and trend over the seeds of a study",
+    .arguments = "STUDY",
+    .min_args = 1,
+    .max_args = 1,
     .groups = {{"Births", cli_birth_options, offsetof(laziness_settings, rule)}, {"Options", options, 0}},
-    .settings_size = sizeof(laziness_settings), .defaults = &defaults,
-    .description = "Births as `emergence` finds them, of the best head and of the previous-token head, by the `window` and `seed` of each run's run.json. A claim is made for each "
+    .settings_size = sizeof(laziness_settings),
+    .defaults = &defaults,
+    .description = "Births as `emergence` finds them, of the best head and of the previous-token head, by the `window` and `seed` of each "
+                   "run's run.json. A claim is made for each "
                    "adjacent pair of windows: in how many seeds the smaller one is earlier, with its own exact p; it \"holds\" "
                    "where every seed shows it with p <= .05, which takes five. Over all windows: Page's L with seeds as blocks (exact, "
-                   "one-sided; up to 8 windows), and a log-rank test for trend, which takes a censored birth for what it is, with windows permuted within seeds.\n\n"
-                   "Runs of another arm are controls, and are listed beside: a control that is as late without a window, or as early with a large one, refutes the claim.",
+                   "one-sided; up to 8 windows), and a log-rank test for trend, which takes a censored birth for what it is, with windows "
+                   "permuted within seeds.\n\n"
+                   "Runs of another arm are controls, and are listed beside: a control that is as late without a window, or as early with "
+                   "a large one, refutes the claim.",
     .examples = "needlescope laziness study.h5\n"
                 "needlescope laziness study.h5 --theta .3 --json",
     .run = laziness,

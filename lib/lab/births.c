@@ -1,5 +1,5 @@
-/* births.c - when heads were born, arm by arm and seed by seed, and which of two arms was earlier. A censored birth is later than any other and never
- * averaged. */
+/* births.c - when heads were born, arm by arm and seed by seed, and which of two arms was earlier. A censored birth is later than any other
+ * and never averaged. */
 #include "page.h"
 
 const lab_result *ns_laboratory_result_of(const laboratory *lab, const char *arm, int64_t window, int64_t seed)
@@ -190,8 +190,9 @@ static void say_null(page *p)
         born++;
     }
     if (born)
-        ns_page_say(p, "  In the %d runs with a birth the best head's score there, against needle and %s exchanged at random: p = %.2g at most\n", born,
-                    p->lab->null_control ? p->lab->null_control : "control", most);
+        ns_page_say(
+            p, "  In the %d runs with a birth the best head's score there, against needle and %s exchanged at random: p = %.2g at most\n",
+            born, p->lab->null_control ? p->lab->null_control : "control", most);
 }
 
 static void say_arm(page *p, const lab_run *run)

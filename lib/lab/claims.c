@@ -1,5 +1,6 @@
-/* claims.c - results of the runs -> which claims hold, with numbers and the direction for each seed: P1, P2 and what causes the delay (the others:
- * claims_more.c). A claim holds only where every seed shows it and a test that could have said no gives a p of the protocol's alpha or less. */
+/* claims.c - results of the runs -> which claims hold, with numbers and the direction for each seed: P1, P2 and what causes the delay (the
+ * others: claims_more.c). A claim holds only where every seed shows it and a test that could have said no gives a p of the protocol's alpha
+ * or less. */
 #include "page.h"
 
 bool ns_laboratory_has(const laboratory *lab, int64_t i, const char *arm)
@@ -52,11 +53,13 @@ static int rank_of_cut(const lab_result *r)
     return rank;
 }
 
-/* If the needle's edges were edges like others, a seed's rank would be uniform over 1 ... draws + 1. Of a seed the worst rank of its runs counts. */
+/* If the needle's edges were edges like others, a seed's rank would be uniform over 1 ... draws + 1. Of a seed the worst rank of its runs
+ * counts. */
 static ns_evidence evidence_of_cuts(const laboratory *lab)
 {
     ns_evidence e = ns_laboratory_seeds_that(lab, carries);
-    int64_t *const rank = ns_alloc_array((size_t)lab->seeds, sizeof *rank), *const of = ns_alloc_array((size_t)lab->seeds, sizeof *of), n = 0;
+    int64_t *const rank = ns_alloc_array((size_t)lab->seeds, sizeof *rank), *const of = ns_alloc_array((size_t)lab->seeds, sizeof *of),
+                   n = 0;
     for (int64_t s = 0; rank && of && s < lab->seeds; s++) {
         for (int64_t i = 0; i < lab->n_runs; i++) {
             const lab_result *const r = &lab->results[i];
@@ -101,7 +104,8 @@ static void say_ablation(page *p, const lab_run *run, const lab_result *r)
     char weight[48] = "";
     if (!isnan(r->others_weight))
         snprintf(weight, sizeof weight, " (%.2g of their weight)", r->others_weight);
-    ns_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut%s %.2f and more  zeroed %.2f\n", run->name, r->n_heads,
+    ns_page_say(p, "    %-18s %2d heads%s  intact %.2f  edges cut %.2f  other edges cut%s %.2f and more  zeroed %.2f\n", run->name,
+                r->n_heads,
                 r->whole_layer ? " (a whole layer)" : "", r->intact, r->knocked, weight, least_of(r->others, r->n_others), r->silenced);
     char text[NS_MATCH_TEXT];
     ns_match_text(&r->match, text);
@@ -126,10 +130,13 @@ void ns_claim_heads(page *p)
     ns_page_put_evidence(p, object, "rank among the draws of other edges, summed over seeds, exact", e);
     cJSON *const list = ns_page_list(p, object, "runs");
     if (runs)
-        ns_page_say(p, "    with the edges from the answer to the needle cut in those heads less than %g of the accuracy is left, and %g\n"
-                       "    with other edges cut, of as much weight at most, in every draw: %d of %d runs. Draws: accuracy with as many other\n"
-                       "    heads zeroed, drawn for like norm; how like they are is said of each run, and where no head is, they are no clean control.\n"
-                       "    * = with the previous-token head, the other half of the circuit.\n", lab->claims.edges_cut, lab->claims.others_cut, hold, runs);
+        ns_page_say(p,
+            "    with the edges from the answer to the needle cut in those heads less than %g of the accuracy is left, and %g\n"
+            "    with other edges cut, of as much weight at most, in every draw: %d of %d runs. Draws: accuracy with as many other\n"
+            "    heads zeroed, drawn for like norm; how like they are is said of each run, and where no head is, they are no clean "
+            "control.\n"
+            "    * = with the previous-token head, the other half of the circuit.\n",
+            lab->claims.edges_cut, lab->claims.others_cut, hold, runs);
     for (int64_t i = 0; i < lab->n_runs; i++) {
         if (!lab->results[i].ablated)
             continue;
@@ -170,13 +177,15 @@ static void say_trend(page *p, cJSON *object, const char *what, const char *key,
     ns_page_put(p, object, name, t.logrank);
     if (isnan(t.page))
         return;
-    ns_page_say(p, "    %-14s trend over all windows: p = %.2g (Page's L, exact, %d seed%s as blocks)", what, t.page, t.n_seeds, t.n_seeds == 1 ? "" : "s");
+    ns_page_say(p, "    %-14s trend over all windows: p = %.2g (Page's L, exact, %d seed%s as blocks)", what, t.page, t.n_seeds,
+                t.n_seeds == 1 ? "" : "s");
     if (!isnan(t.logrank))
         ns_page_say(p, ", %.2g (log-rank, windows permuted within seeds)", t.logrank);
     ns_page_say(p, "\n");
 }
 
-/* A reversed pair somewhere, or none that decides: the counts speak; where no seed contradicts, the evidence does. pairs: n counts pairs and seeds. */
+/* A reversed pair somewhere, or none that decides: the counts speak; where no seed contradicts, the evidence does. pairs: n counts pairs
+ * and seeds. */
 static const char *words_of(const page *p, ns_order pairs, ns_evidence e, char out[NS_VERDICT_TEXT])
 {
     if (pairs.later == 0)
@@ -216,7 +225,8 @@ void ns_claim_delay(page *p)
     if (!alone && of_previous.page > e.p)
         e.p = of_previous.page;              /* two births are claimed to be delayed: the weaker evidence counts */
     char verdict[NS_VERDICT_TEXT], words[NS_VERDICT_TEXT + 80];
-    snprintf(words, sizeof words, "%s%s", words_of(p, find, e, verdict), alone ? " for retrieval; for the previous-token head not in every seed" : "");
+    snprintf(words, sizeof words, "%s%s", words_of(p, find, e, verdict),
+             alone ? " for retrieval; for the previous-token head not in every seed" : "");
     cJSON *const object = ns_page_claim(p, "P2", "larger windows delay the previous-token head, and with it retrieval", words);
     ns_page_put_evidence(p, object, "Page's L over all windows, seeds as blocks, exact", e);
     cJSON *const list = ns_page_list(p, object, "pairs");
@@ -226,8 +236,8 @@ void ns_claim_delay(page *p)
     say_trend(p, object, "previous token", "previous_token", of_previous);
 }
 
-/* ---- what causes it: the controls that could refute it, all layers full (as late as a large window), a first layer of window 4 (early whatever the
- * others are) ---- */
+/* ---- what causes it: the controls that could refute it, all layers full (as late as a large window), a first layer of window 4 (early
+ * whatever the others are) ---- */
 
 static bool was_run(const laboratory *lab, const char *arm)
 {
@@ -254,7 +264,8 @@ void ns_claim_cause(page *p)
     if (n == 0)
         return;
     char small[32], large[32], verdict[NS_VERDICT_TEXT], words[NS_VERDICT_TEXT + 48];
-    const lab_arm smallest = {"swa", windows[0]}, largest = {"swa", windows[n - 1]}, full = {"full", p->lab->length}, rescued = {"short_first", largest.window};
+    const lab_arm smallest = {"swa", windows[0]}, largest = {"swa", windows[n - 1]}, full = {"full", p->lab->length},
+                  rescued = {"short_first", largest.window};
     const ns_order late = ns_page_order_of(p, smallest, full, ns_birth_find), early = ns_page_order_of(p, rescued, largest, ns_birth_find);
     const ns_order sum = {late.earlier + early.earlier, late.later + early.later, late.same + early.same, late.n + early.n, (double)NAN};
     const ns_evidence e = both_orders(late, early);
@@ -262,11 +273,13 @@ void ns_claim_cause(page *p)
     snprintf(large, sizeof large, "SSFS W=%lld", (long long)largest.window);
     const bool alone = late.n == 0 || early.n == 0;
     snprintf(words, sizeof words, "%s%s", words_of(p, sum, e, verdict), alone && sum.n ? " (the one control that was run)" : "");
-    cJSON *const object = ns_page_claim(p, "Cause", "what delays is the missing short window below, not a window that already solves the recall", words);
+    cJSON *const object =
+        ns_page_claim(p, "Cause", "what delays is the missing short window below, not a window that already solves the recall", words);
     ns_page_put_evidence(p, object, "sign test over seeds, exact, the weaker of the controls", e);
     cJSON *const list = ns_page_list(p, object, "controls");
     ns_page_order(p, list, "retrieval", small, "FFFF (no window at all)", late);
     ns_page_order(p, list, "retrieval", "sSFS (first window 4)", large, early);
     ns_page_say(p, "    That the full-attention layer is lazy because a window solves the recall %s\n",
-                was_run(p->lab, "competition_short_first") ? "is another claim: see Competition." : "is not claimed here: that takes SSF and sSF (--full).");
+                was_run(p->lab, "competition_short_first") ? "is another claim: see Competition."
+                                                           : "is not claimed here: that takes SSF and sSF (--full).");
 }

@@ -1,5 +1,5 @@
-/* claims_more.c - claims about single runs, put together over seeds: Competition, P3 (they converge), P4 (NoPE extrapolates), P5 (the recurrent mixer). Their test
- * is a sign test with the seed as unit: would as many seeds show it if showing it were a coin's toss? */
+/* claims_more.c - claims about single runs, put together over seeds: Competition, P3 (they converge), P4 (NoPE extrapolates), P5 (the
+ * recurrent mixer). Their test is a sign test with the seed as unit: would as many seeds show it if showing it were a coin's toss? */
 #include "page.h"
 
 static const char sign_test[] = "sign test over seeds, exact";
@@ -33,7 +33,10 @@ void ns_claim_competition(page *p)
     if (count_planned(lab, "competition_short_first") == 0)
         return;
     cJSON *const object = ns_page_claim(p, "Competition", "where a window below recalls already, the full layer behind it stays lazy (sSF)",
-                                        n == 0 ? "not measured" : e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict) : lazy ? "mixed" : "does not hold");
+                                        n == 0      ? "not measured"
+                                        : e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict)
+                                        : lazy      ? "mixed"
+                                                    : "does not hold");
     ns_page_put_evidence(p, object, sign_test, e);
     ns_page_say(p, "    recall inside the window solved and no head of the full layer retrieving at the horizon: %d of %d runs\n", lazy, n);
     for (int64_t i = 0; i < lab->n_runs; i++) {
@@ -41,8 +44,8 @@ void ns_claim_competition(page *p)
         char birth[LAB_TIME];
         if (!ns_starts(lab->runs[i].arm, "competition") || !r->measured)
             continue;
-        ns_page_say(p, "    %-18s retrieval %s, recall in the window %.2f, loss beyond 31 tokens %.2f\n", lab->runs[i].name, ns_birth_text(r->find, birth),
-                    r->in_window, r->loss_far);
+        ns_page_say(p, "    %-18s retrieval %s, recall in the window %.2f, loss beyond 31 tokens %.2f\n", lab->runs[i].name,
+                    ns_birth_text(r->find, birth), r->in_window, r->loss_far);
     }
 }
 
@@ -78,8 +81,8 @@ void ns_claim_convergence(page *p)
     ns_page_put(p, object, "runs", n);
     ns_page_put(p, object, "converged", converged);
     if (n)
-        ns_page_say(p, "    %d of %d runs; needle accuracy %.2f to %.2f, loss on filler %.3f to %.3f\n", converged, n, accuracy[0], accuracy[1],
-                    filler[0], filler[1]);
+        ns_page_say(p, "    %d of %d runs; needle accuracy %.2f to %.2f, loss on filler %.3f to %.3f\n", converged, n, accuracy[0],
+                    accuracy[1], filler[0], filler[1]);
 }
 
 /* ---- P4: NoPE extrapolates ---- */
@@ -141,9 +144,11 @@ void ns_claim_nope(page *p)
     ns_page_put_evidence(p, object, sign_test, e);
     cJSON *const list = ns_page_list(p, object, "runs");
     if (n)
-        ns_page_say(p, "    trained at %lld tokens; at %lld NoPE answers more than its RoPE twin in %d of %d runs, and keeps %g of its accuracy\n"
-                       "    in %d. Needle accuracy by prompt length:\n", (long long)lab->length, (long long)lab->lengths[lab->n_lengths - 1], better, n,
-                    lab->claims.kept, kept);
+        ns_page_say(
+            p,
+            "    trained at %lld tokens; at %lld NoPE answers more than its RoPE twin in %d of %d runs, and keeps %g of its accuracy\n"
+            "    in %d. Needle accuracy by prompt length:\n",
+            (long long)lab->length, (long long)lab->lengths[lab->n_lengths - 1], better, n, lab->claims.kept, kept);
     for (int64_t i = 0; n && i < lab->n_runs; i++) {
         const lab_run *const run = &lab->runs[i];
         const bool twin = ns_laboratory_has(lab, i, "swa") && ns_laboratory_result_of(lab, "nope", run->window, run->seed);
@@ -178,8 +183,12 @@ void ns_claim_recurrent(page *p)
         return;
     const ns_evidence e = as_early(p, (lab_arm){"recurrent", lab->length}, smallest);
     char verdict[NS_VERDICT_TEXT];
-    cJSON *const object = ns_page_claim(p, "P5", "with recurrent layers instead of windows, retrieval comes as early as with the smallest window",
-                                        e.n == 0 ? "not measured" : e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict) : e.yes ? "mixed" : "does not hold");
+    cJSON *const object =
+        ns_page_claim(p, "P5", "with recurrent layers instead of windows, retrieval comes as early as with the smallest window",
+                      e.n == 0    ? "not measured"
+                      : e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict)
+                      : e.yes     ? "mixed"
+                                  : "does not hold");
     ns_page_put_evidence(p, object, sign_test, e);
     if (e.n)
         ns_page_say(p, "    retrieval as early as with W=%lld or earlier: %d of %d seeds\n", (long long)smallest.window, e.yes, e.n);
@@ -187,7 +196,8 @@ void ns_claim_recurrent(page *p)
         char find[LAB_TIME], solved[LAB_TIME];
         if (!ns_laboratory_has(lab, i, "recurrent"))
             continue;
-        ns_page_say(p, "    %-18s retrieval %s; needle accuracy %g at %s (a recurrent layer may move the value on before it is read)\n", lab->runs[i].name,
-                    ns_birth_text(lab->results[i].find, find), lab->birth.theta, ns_birth_text(lab->results[i].solved, solved));
+        ns_page_say(p, "    %-18s retrieval %s; needle accuracy %g at %s (a recurrent layer may move the value on before it is read)\n",
+                    lab->runs[i].name, ns_birth_text(lab->results[i].find, find), lab->birth.theta,
+                    ns_birth_text(lab->results[i].solved, solved));
     }
 }

@@ -1,4 +1,5 @@
-/* figures.c - the figures of the laboratory: those of its study, a strip of one run of each arm, the interventions of the first seed; as PNG, PDF and SVG. */
+/* figures.c - the figures of the laboratory: those of its study, a strip of one run of each arm, the interventions of the first seed; as
+ * PNG, PDF and SVG. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,8 +66,8 @@ int ns_laboratory_draw(laboratory *lab, ns_error *err)
     ns_emergence *births;
     int rc = ns_laboratory_open_births(lab, &f.view.study, &births, err);
     f.view.births = births;
-    snprintf(name, sizeof name, lab->seeds > 1 ? "the laboratory, seeds %lld to %lld" : "the laboratory, seed %lld", (long long)lab->first_seed,
-             (long long)(lab->first_seed + lab->seeds - 1));
+    snprintf(name, sizeof name, lab->seeds > 1 ? "the laboratory, seeds %lld to %lld" : "the laboratory, seed %lld",
+             (long long)lab->first_seed, (long long)(lab->first_seed + lab->seeds - 1));
     if (rc == NS_OK && births && births->n_groups > 0)
         for (const ns_study_figure *figure = ns_study_figures; figure->name && rc == NS_OK; figure++)
             rc = figure->of_a_run ? draw_runs(&f, figure, err) : draw(&f, figure, NULL, err);

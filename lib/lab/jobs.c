@@ -26,8 +26,11 @@ ns_job *ns_jobs_add(ns_jobs *jobs, const char *folder, const char *name, int64_t
     if (!ns_grow(&jobs->list, &jobs->capacity, jobs->n + 1, sizeof *jobs->list))
         return NULL;
     ns_job *const job = &jobs->list[jobs->n];
-    *job = (ns_job){.name = ns_strdup(name), .out = ns_printf_alloc("%s/%s.json", folder, name), .log = ns_printf_alloc("%s/%s.log", folder, name),
-                     .after = after, .weight = weight};
+    *job = (ns_job){.name = ns_strdup(name),
+                    .out = ns_printf_alloc("%s/%s.json", folder, name),
+                    .log = ns_printf_alloc("%s/%s.log", folder, name),
+                    .after = after,
+                    .weight = weight};
     jobs->n++;
     return job->name && job->out && job->log ? job : NULL;
 }

@@ -1,4 +1,5 @@
-/* jobs.h - a list of calls of the needlescope program, a child process and a core each: how the laboratory uses all cores. posix_spawn, never a bare fork. */
+/* jobs.h - a list of calls of the needlescope program, a child process and a core each: how the laboratory uses all cores. posix_spawn,
+ * never a bare fork. */
 #ifndef NS_LAB_JOBS_H
 #define NS_LAB_JOBS_H
 
@@ -38,8 +39,8 @@ typedef struct ns_jobs_watch {
     bool   (*cancelled)(void *user);                      /* or NULL */
     void   *user;
 } ns_jobs_watch;
-/* Runs them, `cores` at a time, in the order of the list. program: its file, or a name that is looked for on the PATH. A failed job fails those after it only.
- * NS_STOP when one failed, NS_E_IO when cancelled (the children are ended and waited for). */
+/* Runs them, `cores` at a time, in the order of the list. program: its file, or a name that is looked for on the PATH. A failed job fails
+ * those after it only. NS_STOP when one failed, NS_E_IO when cancelled (the children are ended and waited for). */
 int  ns_jobs_run(ns_jobs *, const char *program, int cores, const ns_jobs_watch *, ns_error *);
 /* The last line of a job's log, malloc'd; NULL when it is empty. */
 char *ns_job_complaint(const ns_job *);

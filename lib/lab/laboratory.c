@@ -37,7 +37,8 @@ static int take_lock(laboratory *lab, ns_error *err)
         return ns_fail(err, NS_E_CREATE, "%s/lock: %s", lab->dir, strerror(errno));
     if (flock(lab->lock, LOCK_EX | LOCK_NB) == 0)
         return NS_OK;
-    ns_laboratory_say(lab, NS_LABORATORY_NOTE, "%s: another call, or children of one that was killed, are at work; waiting for them", lab->dir);
+    ns_laboratory_say(lab, NS_LABORATORY_NOTE, "%s: another call, or children of one that was killed, are at work; waiting for them",
+                      lab->dir);
     while (flock(lab->lock, LOCK_EX | LOCK_NB) != 0) {
         if ((p->cancelled && p->cancelled(p->user)) || (errno != EWOULDBLOCK && errno != EINTR))
             return ns_fail(err, NS_E_IO, "%s/lock: %s", lab->dir, strerror(errno));
@@ -89,8 +90,8 @@ static void report(laboratory *lab, ns_laboratory_report *out)
 int ns_laboratory_run(ns_laboratory_report *out, const ns_laboratory_params *p, ns_error *err)
 {
     if (p->size != sizeof *p || out->size != sizeof *out)
-        return ns_fail(err, NS_E_ARG, "the laboratory: params.size is %zu and report.size %zu, expected %zu and %zu (set them to sizeof)", p->size, out->size,
-                       sizeof *p, sizeof *out);
+        return ns_fail(err, NS_E_ARG, "the laboratory: params.size is %zu and report.size %zu, expected %zu and %zu (set them to sizeof)",
+                       p->size, out->size, sizeof *p, sizeof *out);
     laboratory lab = {.lock = -1, .cores = p->cores > 0 ? p->cores : ns_machine_cpus()};
     *out = (ns_laboratory_report){.size = out->size};
     int rc = ns_laboratory_plan(&lab, p, err);

@@ -93,7 +93,8 @@ typedef struct lab_stage { const char *name; int (*run)(laboratory *, ns_error *
 extern const lab_stage ns_laboratory_stages[];
 
 /* ---- results.c: study.h5, lengths/, ablate/ -> results ---- */
-/* study.h5 and what `emergence` finds in it by the protocol's rule and horizon; runs that do not reach it are left out. Both NULL when there is no study. */
+/* study.h5 and what `emergence` finds in it by the protocol's rule and horizon; runs that do not reach it are left out. Both NULL when
+ * there is no study. */
 int  ns_laboratory_open_births(const laboratory *, ns_study **, ns_emergence **, ns_error *);
 int  ns_laboratory_read_results(laboratory *, ns_error *);
 int  ns_laboratory_read_ablations(laboratory *, ns_error *);

@@ -42,11 +42,17 @@ static void remark(section *s, const char *fmt, ...)
 }
 
 /* A build without figures, or a study of too few points for one, goes on without it. */
-static int draw(section *s, ns_study *study, const char *name, const char *figure, double width, uint8_t **data, ns_export_png *png, ns_error *err)
+static int draw(section *s, ns_study *study, const char *name, const char *figure, double width, uint8_t **data, ns_export_png *png,
+                ns_error *err)
 {
     const ns_study_view view = {.size = sizeof view, .study = study, .births = s->found, .name = name, .run = -1};
-    const ns_figure_params look = {.size = sizeof look, .title = "Scores over training", .width = width, .dpi = 110, .comment = "needlescope export notebook",
-                                   .bytes = data, .n_bytes = &png->n};
+    const ns_figure_params look = {.size = sizeof look,
+                                   .title = "Scores over training",
+                                   .width = width,
+                                   .dpi = 110,
+                                   .comment = "needlescope export notebook",
+                                   .bytes = data,
+                                   .n_bytes = &png->n};
     const int rc = ns_study_figure_find(figure)->draw("births.png", &view, &look, NULL, err);
     png->data = *data;
     if (rc != NS_E_UNSUPPORTED && rc != NS_E_ARG)

@@ -97,7 +97,8 @@ static int add_run(laboratory *lab, const cJSON *arm, int64_t window, int64_t se
 }
 
 /* The windows of an arm: those asked for where it has several, else its own. */
-static int arm_windows(const laboratory *lab, const cJSON *arm, const ns_laboratory_params *asked, int64_t out[MAX_WINDOWS], int *n, ns_error *err)
+static int arm_windows(const laboratory *lab, const cJSON *arm, const ns_laboratory_params *asked, int64_t out[MAX_WINDOWS], int *n,
+                       ns_error *err)
 {
     const bool full = strcmp(lab->scale, "full") == 0;
     const cJSON *const own = full && part(arm, "windows_full") ? part(arm, "windows_full") : part(arm, "windows");
@@ -126,7 +127,8 @@ static int add_arm(laboratory *lab, const cJSON *arm, const ns_laboratory_params
     int rc = arm_windows(lab, arm, asked, windows, &n, err);
     for (int i = 0; i < n && rc == NS_OK; i++) {
         if (windows[i] < 1)
-            return ns_fail(err, NS_E_ARG, "--windows: a window of %lld tokens (a row sees at least itself: 1 and more)", (long long)windows[i]);
+            return ns_fail(err, NS_E_ARG, "--windows: a window of %lld tokens (a row sees at least itself: 1 and more)",
+                           (long long)windows[i]);
         rc = add_run(lab, arm, windows[i], seed, err);
     }
     return rc;
@@ -144,13 +146,20 @@ static int check_recipe(const laboratory *lab, const char *label, ns_error *err)
 
 static int read_numbers_of_lab(laboratory *lab, const ns_laboratory_params *p, const char *label, ns_error *err)
 {
-    const cJSON *const size = part(part(lab->protocol, "sizes"), lab->scale), *const cases = part(lab->protocol, "cases"), *const train = part(lab->protocol, "train");
+    const cJSON *const size = part(part(lab->protocol, "sizes"), lab->scale), *const cases = part(lab->protocol, "cases"),
+                       *const train = part(lab->protocol, "train");
     if (!cJSON_IsObject(size))
         return ns_fail(err, NS_E_FORMAT, "%s: sizes.%s is missing", label, lab->scale);
     const struct { const cJSON *object; const char *key; int64_t otherwise, *out; } wanted[] = {
-        {lab->protocol, "first_seed", 0, &lab->first_seed}, {lab->protocol, "checkpoint_every", 0, &lab->every},
-        {lab->protocol, "validation_seed", 0, &lab->validation_seed}, {lab->protocol, "draws", 0, &lab->draws}, {size, "seeds", 0, &lab->seeds},
-        {size, "steps", 0, &lab->steps}, {train, "length", 64, &lab->length}, {train, "batch", 32, &lab->batch}, {cases, "seed", 0, &lab->case_seed},
+        {lab->protocol, "first_seed", 0, &lab->first_seed},
+        {lab->protocol, "checkpoint_every", 0, &lab->every},
+        {lab->protocol, "validation_seed", 0, &lab->validation_seed},
+        {lab->protocol, "draws", 0, &lab->draws},
+        {size, "seeds", 0, &lab->seeds},
+        {size, "steps", 0, &lab->steps},
+        {train, "length", 64, &lab->length},
+        {train, "batch", 32, &lab->batch},
+        {cases, "seed", 0, &lab->case_seed},
         {cases, "count", 0, &lab->n_cases},
     };
     int rc = NS_OK;
@@ -162,9 +171,11 @@ static int read_numbers_of_lab(laboratory *lab, const ns_laboratory_params *p, c
         rc = read_numbers(part(cases, "lengths"), lab->lengths, LAB_LENGTHS, &lab->n_lengths, "cases.lengths", err);
     if (p->seeds > 0)
         lab->seeds = p->seeds;
-    if (rc == NS_OK && (lab->steps < 1 || lab->every < 1 || lab->seeds < 1 || lab->first_seed < 0 || lab->draws < 1 || lab->n_lengths < 1 || lab->n_cases < 1 ||
-                        lab->draws > LAB_DRAWS))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: steps, checkpoint_every, seeds, draws (at most %d), cases.count and cases.lengths must be positive", label, (int)LAB_DRAWS);
+    if (rc == NS_OK && (lab->steps < 1 || lab->every < 1 || lab->seeds < 1 || lab->first_seed < 0 || lab->draws < 1 || lab->n_lengths < 1 ||
+                        lab->n_cases < 1 || lab->draws > LAB_DRAWS))
+        rc = ns_fail(err, NS_E_FORMAT,
+                     "%s: steps, checkpoint_every, seeds, draws (at most %d), cases.count and cases.lengths must be positive", label,
+                     (int)LAB_DRAWS);
     return rc;
 }
 
@@ -219,7 +230,8 @@ static bool fill_config(cJSON *root, const laboratory *lab, const lab_run *run)
     }
     cJSON_DeleteItemFromObjectCaseSensitive(train, "seed");
     return coords && cJSON_AddStringToObject(root, "name", run->name) && cJSON_AddStringToObject(coords, "arm", run->arm) &&
-           cJSON_AddNumberToObject(coords, "window", (double)run->window) && cJSON_AddNumberToObject(root, "checkpoint_every", (double)lab->every) &&
+           cJSON_AddNumberToObject(coords, "window", (double)run->window) &&
+           cJSON_AddNumberToObject(root, "checkpoint_every", (double)lab->every) &&
            cJSON_AddNumberToObject(root, "validation_seed", (double)lab->validation_seed) &&
            cJSON_AddStringToObject(train, "pattern", run->pattern) && cJSON_AddNumberToObject(train, "window", (double)run->window) &&
            cJSON_AddBoolToObject(train, "nope", run->nope) && cJSON_AddNumberToObject(train, "steps", (double)lab->steps) &&

@@ -1,5 +1,5 @@
-/* results.c - the study (births, by the code of `emergence`), a run's metrics (losses), lengths/RUN-STEP.h5 (longer prompts, swapped keys) and
- * ablate/RUN.h5 -> a result. A run whose last checkpoint is missing has none: a horizon that not all share compares nothing. */
+/* results.c - the study (births, by the code of `emergence`), a run's metrics (losses), lengths/RUN-STEP.h5 (longer prompts, swapped keys)
+ * and ablate/RUN.h5 -> a result. A run whose last checkpoint is missing has none: a horizon that not all share compares nothing. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,8 +196,8 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
     if (rc == NS_OK)
         rc = read_weight(file, out, err);
     if (rc == NS_OK && (n[0] != shape[0] || n[1] != shape[0] || n[2] != shape[0]))
-        rc = ns_fail(err, NS_E_FORMAT, "an ablation of %lld conditions with %lld kinds, %lld modes, %lld lists of heads", (long long)shape[0],
-                     (long long)n[0], (long long)n[1], (long long)n[2]);
+        rc = ns_fail(err, NS_E_FORMAT, "an ablation of %lld conditions with %lld kinds, %lld modes, %lld lists of heads",
+                     (long long)shape[0], (long long)n[0], (long long)n[1], (long long)n[2]);
     for (int64_t i = 0; rc == NS_OK && i < shape[0]; i++)
         take_condition(out, kind[i], mode[i], heads[i], (double)first[i]);
     char **const lists[] = {kind, mode, heads};
@@ -230,7 +230,9 @@ static int read_files(const laboratory *lab, const lab_run *run, lab_result *out
         out->accuracy[k] = (double)NAN;
     out->swap = out->loss = out->loss_filler = out->loss_near = out->loss_mid = out->loss_far = out->in_window = (double)NAN;
     int rc = read_file(lab, ns_laboratory_path(lab, "runs/%s/metrics.h5", run->name), read_losses, out, err);
-    return rc ? rc : read_file(lab, ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps), read_lengths, out, err);
+    return rc ? rc
+              : read_file(lab, ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps), read_lengths, out,
+                          err);
 }
 
 int ns_laboratory_read_ablations(laboratory *lab, ns_error *err)
@@ -267,7 +269,8 @@ static void take_interval(const laboratory *lab, const ns_emergence *e, int64_t 
 }
 
 /* find [R, P, L, H], accuracy [R, P] */
-static int measure(const laboratory *lab, const ns_emergence *e, int64_t r, const float *find, const float *accuracy, lab_result *out, ns_error *err)
+static int measure(const laboratory *lab, const ns_emergence *e, int64_t r, const float *find, const float *accuracy, lab_result *out,
+                   ns_error *err)
 {
     const ns_run_emergence *const run = &e->runs[r];
     const int64_t last = r * e->shape.P + run->P - 1;
@@ -308,7 +311,8 @@ static int find_births(const laboratory *lab, ns_study *study, ns_emergence **ou
                                   .horizon = (double)(lab->steps * lab->batch * lab->length), .leave_short = true};
     memcpy(params.sweep, lab->sweep, sizeof params.sweep);
     const int rc = ns_emergence_run(out, study, &params, err);
-    return rc == NS_OK && !(*out)->in_tokens ? ns_fail(err, NS_E_FORMAT, "%s/study.h5 does not know the tokens of its steps", lab->dir) : rc;
+    return rc == NS_OK && !(*out)->in_tokens ? ns_fail(err, NS_E_FORMAT, "%s/study.h5 does not know the tokens of its steps", lab->dir)
+                                             : rc;
 }
 
 /* Up to which every run is compared; a study of runs that all failed before it has no births. */

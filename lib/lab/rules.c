@@ -1,4 +1,5 @@
-/* rules.c - the protocol's rules: no key that nobody reads, none that is missing, since what is not in the protocol was not fixed beforehand. */
+/* rules.c - the protocol's rules: no key that nobody reads, none that is missing, since what is not in the protocol was not fixed
+ * beforehand. */
 #include <string.h>
 
 #include "laboratory.h"
@@ -11,8 +12,20 @@ enum { MOST_KEYS = 16 };
 typedef struct part { const char *path; key keys[MOST_KEYS]; } part;      /* path "claims.P1"; "" = the whole */
 
 static const part parts[] = {
-    {"", {{"schema", OPTIONAL}, {"name", OPTIONAL}, {"about", OPTIONAL}, {"first_seed", 0}, {"checkpoint_every", 0}, {"validation_seed", 0}, {"emergence", 0}, {"cases", 0},
-          {"draws", 0}, {"claims", 0}, {"sizes", 0}, {"arms", 0}, {"train", 0}}},
+    {"",
+     {{"schema", OPTIONAL},
+      {"name", OPTIONAL},
+      {"about", OPTIONAL},
+      {"first_seed", 0},
+      {"checkpoint_every", 0},
+      {"validation_seed", 0},
+      {"emergence", 0},
+      {"cases", 0},
+      {"draws", 0},
+      {"claims", 0},
+      {"sizes", 0},
+      {"arms", 0},
+      {"train", 0}}},
     {"emergence", {{"score", 0}, {"theta", 0}, {"sweep", 0}, {"consecutive", 0}}},
     {"cases", {{"seed", 0}, {"count", 0}, {"lengths", 0}}},
     {"claims", {{"alpha", 0}, {"P1", 0}, {"Competition", 0}, {"P3", 0}, {"P4", 0}, {"swap", 0}}},
@@ -24,7 +37,8 @@ static const part parts[] = {
     {"sizes", {{"quick", OPTIONAL}, {"default", OPTIONAL}, {"full", OPTIONAL}}},
 };
 static const part of_size = {"sizes.*", {{"seeds", 0}, {"steps", 0}, {"checkpoint_every", OPTIONAL}}};
-static const part of_arm = {"arms", {{"arm", 0}, {"pattern", 0}, {"windows", OPTIONAL}, {"windows_full", OPTIONAL}, {"nope", OPTIONAL}, {"in", 0}}};
+static const part of_arm = {"arms",
+                            {{"arm", 0}, {"pattern", 0}, {"windows", OPTIONAL}, {"windows_full", OPTIONAL}, {"nope", OPTIONAL}, {"in", 0}}};
 
 static const cJSON *child(const cJSON *object, const char *name)
 {
@@ -48,8 +62,8 @@ static int unknown(const part *p, const char *where, const char *name, const cha
         n++;
     }
     const char *const near = ns_nearest_word(name, names, n);
-    return ns_fail(err, NS_E_FORMAT, "%s: %s%sunknown key '%.60s'%s%s%s", label, where, *where ? ": " : "", name, near ? "; did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
+    return ns_fail(err, NS_E_FORMAT, "%s: %s%sunknown key '%.60s'%s%s%s", label, where, *where ? ": " : "", name,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int check_part(const cJSON *object, const part *p, const char *where, const char *label, ns_error *err)
@@ -65,7 +79,8 @@ static int check_part(const cJSON *object, const part *p, const char *where, con
     }
     for (int i = 0; i < MOST_KEYS && p->keys[i].name; i++)
         if (!(p->keys[i].flags & OPTIONAL) && !child(object, p->keys[i].name))
-            return ns_fail(err, NS_E_FORMAT, "%s: %s%s%s is missing; --print-protocol shows the committed protocol", label, where, *where ? "." : "", p->keys[i].name);
+            return ns_fail(err, NS_E_FORMAT, "%s: %s%s%s is missing; --print-protocol shows the committed protocol", label, where,
+                           *where ? "." : "", p->keys[i].name);
     return NS_OK;
 }
 
@@ -88,7 +103,8 @@ static int check_arms(const cJSON *arms, const char *label, ns_error *err)
         snprintf(where, sizeof where, "arms[%d]", n++);
         rc = check_part(arm, &of_arm, where, label, err);
         for (const cJSON *size = child(arm, "in") ? child(arm, "in")->child : NULL; size && rc == NS_OK; size = size->next)
-            if (!cJSON_IsString(size) || strcmp(size->valuestring, "quick") * strcmp(size->valuestring, "default") * strcmp(size->valuestring, "full") != 0)
+            if (!cJSON_IsString(size) ||
+                strcmp(size->valuestring, "quick") * strcmp(size->valuestring, "default") * strcmp(size->valuestring, "full") != 0)
                 rc = ns_fail(err, NS_E_FORMAT, "%s: %s: `in` lists sizes: quick, default, full", label, where);
     }
     return rc;
@@ -110,8 +126,12 @@ static int read_thresholds(laboratory *lab, const char *label, ns_error *err)
 {
     lab_thresholds *const c = &lab->claims;
     const struct { const char *where, *name; double *out; } wanted[] = {
-        {"claims", "alpha", &c->alpha}, {"claims.P1", "edges_cut_below", &c->edges_cut}, {"claims.P1", "other_edges_cut_from", &c->others_cut},
-        {"claims.Competition", "recall_in_window_above", &c->recall}, {"claims.P3", "accuracy_from", &c->answers}, {"claims.P4", "kept_from", &c->kept},
+        {"claims", "alpha", &c->alpha},
+        {"claims.P1", "edges_cut_below", &c->edges_cut},
+        {"claims.P1", "other_edges_cut_from", &c->others_cut},
+        {"claims.Competition", "recall_in_window_above", &c->recall},
+        {"claims.P3", "accuracy_from", &c->answers},
+        {"claims.P4", "kept_from", &c->kept},
         {"claims.swap", "accuracy_from", &c->swap_answers},
     };
     int rc = NS_OK;
@@ -120,7 +140,9 @@ static int read_thresholds(laboratory *lab, const char *label, ns_error *err)
         if (rc == NS_OK && !(*wanted[i].out > 0 && *wanted[i].out <= 1))
             rc = ns_fail(err, NS_E_FORMAT, "%s: %s.%s is %g; it lies in (0, 1]", label, wanted[i].where, wanted[i].name, *wanted[i].out);
     }
-    return rc == NS_OK && c->alpha >= 1 ? ns_fail(err, NS_E_FORMAT, "%s: claims.alpha is %g: a test that cannot say no; it lies in (0, 1)", label, c->alpha) : rc;
+    return rc == NS_OK && c->alpha >= 1
+               ? ns_fail(err, NS_E_FORMAT, "%s: claims.alpha is %g: a test that cannot say no; it lies in (0, 1)", label, c->alpha)
+               : rc;
 }
 
 static int read_sweep(laboratory *lab, const char *label, ns_error *err)
@@ -128,7 +150,8 @@ static int read_sweep(laboratory *lab, const char *label, ns_error *err)
     const cJSON *const list = at(lab->protocol, "emergence.sweep");
     int n = 0;
     for (const cJSON *item = list->child; item; item = item->next, n++) {
-        if (n == NS_SWEEP || !cJSON_IsNumber(item) || !(item->valuedouble > 0 && item->valuedouble <= 1) || (n && item->valuedouble <= lab->sweep[n - 1]))
+        if (n == NS_SWEEP || !cJSON_IsNumber(item) || !(item->valuedouble > 0 && item->valuedouble <= 1) ||
+            (n && item->valuedouble <= lab->sweep[n - 1]))
             break;
         lab->sweep[n] = item->valuedouble;
     }

@@ -70,8 +70,8 @@ static int read_train(ns_run *run, const cJSON *train, const char *path, const n
     if (p->steps > 0)
         run->train.steps = p->steps;
     if (!run->corpus_file && run->train.vocab < NS_LAB_VOCAB)
-        return ns_fail(err, NS_E_ARG, "%s: a vocabulary of %lld tokens, the laboratory's language has %d", path, (long long)run->train.vocab,
-                       (int)NS_LAB_VOCAB);
+        return ns_fail(err, NS_E_ARG, "%s: a vocabulary of %lld tokens, the laboratory's language has %d", path,
+                       (long long)run->train.vocab, (int)NS_LAB_VOCAB);
     return ns_train_config_check(&run->train, path, err);
 }
 
@@ -102,8 +102,8 @@ static int hash_run(ns_run *run, ns_error *err)
     if (rc < 0)
         return rc;
     char *const coords = ns_json_print(run->coords, false);
-    char *const text = coords ? ns_printf_alloc("train %s\ncorpus %s %d\ncheckpoint_every %lld\nvalidation %lld %lld\nname %s\ncoords %s\n", model,
-                                                run->corpus_file ? ns_path_base(run->corpus_file) : "lab", run->corpus_width,
+    char *const text = coords ? ns_printf_alloc("train %s\ncorpus %s %d\ncheckpoint_every %lld\nvalidation %lld %lld\nname %s\ncoords %s\n",
+                                                model, run->corpus_file ? ns_path_base(run->corpus_file) : "lab", run->corpus_width,
                                                 (long long)run->checkpoint_every, (long long)run->validation_sequences,
                                                 (long long)run->validation_seed, run->name, coords)
                               : NULL;
@@ -122,7 +122,8 @@ static int hash_run(ns_run *run, ns_error *err)
 static int read_run(ns_run *run, const cJSON *root, const ns_run_params *p, ns_error *err)
 {
     const char *const path = p->config;
-    static const char *const known[] = {"name", "coords", "corpus", "checkpoint_every", "validation_sequences", "validation_seed", "train", NULL};
+    static const char *const known[] = {"name",  "coords", "corpus", "checkpoint_every", "validation_sequences", "validation_seed",
+                                        "train", NULL};
     const char *own_name = NULL;
     if (!cJSON_IsObject(root))
         return ns_fail(err, NS_E_FORMAT, "%s: a run's config is an object {\"train\": {...}}", path);
@@ -137,7 +138,8 @@ static int read_run(ns_run *run, const cJSON *root, const ns_run_params *p, ns_e
         rc = ns_json_i64(root, "validation_seed", 7, &run->validation_seed, path, err);
     if (rc == NS_OK && (run->checkpoint_every < 1 || run->validation_sequences < 1 || run->validation_sequences > 1 << 20 ||
                         run->validation_seed < 0))
-        return ns_fail(err, NS_E_ARG, "%s: checkpoint_every %lld, validation_sequences %lld, validation_seed %lld: the first two are 1 or more", path,
+        return ns_fail(err, NS_E_ARG,
+                       "%s: checkpoint_every %lld, validation_sequences %lld, validation_seed %lld: the first two are 1 or more", path,
                        (long long)run->checkpoint_every, (long long)run->validation_sequences, (long long)run->validation_seed);
     if (rc == NS_OK)
         rc = read_corpus(run, cJSON_GetObjectItemCaseSensitive(root, "corpus"), path, err);
@@ -211,7 +213,8 @@ static int check_run(const ns_run *run, const char *path, const char *run_dir, b
         rc = ns_json_str(root, "name", &name, path, err);
     const bool same = sha && strcmp(sha, run->sha256) == 0;
     if (rc == NS_OK && !resume)
-        rc = ns_fail(err, NS_E_CREATE, "%s holds the run '%s' already: go on with it (--resume), or name another folder", run_dir, name ? name : "?");
+        rc = ns_fail(err, NS_E_CREATE, "%s holds the run '%s' already: go on with it (--resume), or name another folder", run_dir,
+                     name ? name : "?");
     else if (rc == NS_OK && !same)
         rc = ns_fail(err, NS_E_ARG, "%s is the run '%s' of another config than this '%s' (%.12s, not %.12s): resume with the config it was "
                      "started with, "

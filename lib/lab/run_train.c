@@ -1,5 +1,6 @@
 /* run_train.c - a run's config -> checkpoints and metrics of one hybrid.
- * batch (by number) -> step -> every so many steps: metrics row, then checkpoint. Killed at any point, a resumed run goes on to the same bits. */
+ * batch (by number) -> step -> every so many steps: metrics row, then checkpoint. Killed at any point, a resumed run goes on to the same
+ * bits. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +95,8 @@ static int open_work(work *w, ns_error *err)
 {
     size_t cells = 0;
     int rc = ns_run_open_corpus(&w->run, false, &w->corpus, err);
-    w->tokens = ns_mul_size((size_t)w->run.train.batch, (size_t)w->run.train.length, &cells) ? ns_alloc_array(cells, sizeof *w->tokens) : NULL;
+    w->tokens =
+        ns_mul_size((size_t)w->run.train.batch, (size_t)w->run.train.length, &cells) ? ns_alloc_array(cells, sizeof *w->tokens) : NULL;
     if (rc == NS_OK && !w->tokens)
         rc = ns_oom(err, "a batch");
     if (rc == NS_OK)      /* a corpus too short for a batch is known before a folder is made */
@@ -133,8 +135,8 @@ static void report(const work *w, ns_run_result *out)
 int ns_run_train(ns_run_result *out, const ns_run_params *p, ns_error *err)
 {
     if (p->size != sizeof *p || out->size != sizeof *out)
-        return ns_fail(err, NS_E_ARG, "a training run: params.size is %zu and result.size %zu, expected %zu and %zu (set them to sizeof)", p->size, out->size,
-                       sizeof *p, sizeof *out);
+        return ns_fail(err, NS_E_ARG, "a training run: params.size is %zu and result.size %zu, expected %zu and %zu (set them to sizeof)",
+                       p->size, out->size, sizeof *p, sizeof *out);
     if (!p->config || !p->folder)
         return ns_fail(err, NS_E_ARG, "a training run needs a config and a folder");
     work w = {.params = p, .dir = p->folder, .run.lock = -1};

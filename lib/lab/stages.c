@@ -14,7 +14,8 @@
 
 static int write_cases(const laboratory *lab, int64_t length, bool swap, ns_error *err)
 {
-    const ns_lab_cases_params params = {.size = sizeof params, .length = length, .count = (int)lab->n_cases, .seed = (uint64_t)lab->case_seed, .swap = swap};
+    const ns_lab_cases_params params = {.size = sizeof params, .length = length, .count = (int)lab->n_cases,
+                                        .seed = (uint64_t)lab->case_seed, .swap = swap};
     char *const path = ns_laboratory_path(lab, swap ? "cases/swap.jsonl" : "cases/%lld.jsonl", (long long)length);
     ns_cases cases = {0};
     int rc = path ? ns_lab_cases(&cases, &params, err) : ns_oom(err, "cases");
@@ -92,13 +93,15 @@ static bool is_cancelled(void *user)
 static int run_jobs(laboratory *lab, ns_jobs *jobs, const char *what, ns_error *err)
 {
     shift s = {lab, what};
-    const ns_jobs_watch watch = {.progress = progress_of, .finished = tell_finished, .fraction = tell_fraction, .cancelled = is_cancelled, .user = &s};
+    const ns_jobs_watch watch = {.progress = progress_of, .finished = tell_finished, .fraction = tell_fraction,
+                                 .cancelled = is_cancelled, .user = &s};
     const int rc = ns_jobs_run(jobs, lab->params->program ? lab->params->program : "needlescope", lab->cores, &watch, err);
     ns_jobs_clear(jobs);
     return rc == NS_STOP ? NS_OK : rc;       /* the summary says which runs are missing */
 }
 
-static int add_job(laboratory *lab, ns_jobs *jobs, const char *name, int64_t after, double weight, const char *const *words, int n, ns_error *err)
+static int add_job(laboratory *lab, ns_jobs *jobs, const char *name, int64_t after, double weight, const char *const *words,
+                   int n, ns_error *err)
 {
     char *const logs = ns_laboratory_path(lab, "log");
     ns_job *const job = logs ? ns_jobs_add(jobs, logs, name, after, weight) : NULL;
@@ -123,7 +126,8 @@ static int add_scan(laboratory *lab, ns_jobs *jobs, const lab_run *run, ns_error
 {
     static const double of_training = .25;
     const int64_t train = jobs->n - 1;
-    char *const dir = ns_laboratory_path(lab, "runs/%s", run->name), *const cases = ns_laboratory_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
+    char *const dir = ns_laboratory_path(lab, "runs/%s", run->name);
+    char *const cases = ns_laboratory_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
     char *const out = ns_laboratory_path(lab, "scan"), *const name = ns_printf_alloc("%s-scan", run->name);
     const char *const words[] = {"scan", dir, "--cases", cases, "--probe", probes, "-o", out, "--threads", "1", "--json", "--quiet"};
     int rc = dir && cases && out && name ? NS_OK : ns_oom(err, "the jobs");
@@ -142,14 +146,16 @@ static int add_lengths(laboratory *lab, ns_jobs *jobs, const lab_run *run, ns_er
     static const double of_training = .02;
     const int64_t scan = jobs->n - 1;
     char *const model = ns_laboratory_path(lab, "runs/%s/step%06lld", run->name, (long long)lab->steps);
-    char *const name = ns_printf_alloc("%s-lengths", run->name), *const out = ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps);
+    char *const name = ns_printf_alloc("%s-lengths", run->name);
+    char *const out = ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps);
     char *cases = ns_laboratory_path(lab, "cases/swap.jsonl");
     for (int k = 1; k < lab->n_lengths && cases; k++) {
         char *const longer = ns_printf_alloc("%s,%s/cases/%lld.jsonl", cases, lab->dir, (long long)lab->lengths[k]);
         free(cases);
         cases = longer;
     }
-    const char *const words[] = {"score", model, "--cases", cases, "--probe", "retrieval_find", "-o", out, "--threads", "1", "--json", "--quiet"};
+    const char *const words[] = {"score", model, "--cases", cases, "--probe", "retrieval_find", "-o", out, "--threads", "1",
+                                 "--json", "--quiet"};
     int rc = model && name && out && cases ? NS_OK : ns_oom(err, "the jobs");
     if (rc == NS_OK && !ns_path_exists(out)) {
         rc = add_job(lab, jobs, name, scan, of_training * (double)lab->steps, words, sizeof words / sizeof *words, err);
@@ -184,7 +190,8 @@ static int train_and_scan(laboratory *lab, ns_error *err)
 static int merge(laboratory *lab, ns_error *err)
 {
     ns_jobs jobs = {0};
-    char *const scan = ns_laboratory_path(lab, "scan"), *const study = ns_laboratory_path(lab, "study.h5"), *const shards = ns_laboratory_path(lab, "scan/shards");
+    char *const scan = ns_laboratory_path(lab, "scan"), *const study = ns_laboratory_path(lab, "study.h5");
+    char *const shards = ns_laboratory_path(lab, "scan/shards");
     const char *const words[] = {"merge", scan, "-o", study, "--json", "--quiet"};
     int rc = scan && study && shards ? NS_OK : ns_oom(err, "the study");
     if (rc == NS_OK && ns_path_exists(shards))
@@ -201,11 +208,13 @@ static int merge(laboratory *lab, ns_error *err)
 /* The retrieval heads at the horizon: edges to the needle cut, output zeroed, each beside its controls. */
 static int add_ablation(laboratory *lab, ns_jobs *jobs, const lab_run *run, const lab_result *r, ns_error *err)
 {
-    char *const model = ns_laboratory_path(lab, "runs/%s/step%06lld", run->name, (long long)lab->steps), *const out = ns_laboratory_path(lab, "ablate/%s.h5", run->name);
-    char *const cases = ns_laboratory_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]), *const name = ns_printf_alloc("%s-ablate", run->name);
-    char *const heads = ns_heads_text(r->heads, r->n_heads), *const draws = ns_printf_alloc("%lld", (long long)lab->draws), *const seed = ns_printf_alloc("%lld", (long long)run->seed);
-    const char *const words[] = {"ablate", model, "--cases", cases, "--heads", heads, "--mode", "zero_z,knockout", "--draws", draws, "--seed", seed,
-                                 "--loss-cases", "0", "-o", out, "--threads", "1", "--json", "--quiet"};
+    char *const model = ns_laboratory_path(lab, "runs/%s/step%06lld", run->name, (long long)lab->steps);
+    char *const out = ns_laboratory_path(lab, "ablate/%s.h5", run->name), *const name = ns_printf_alloc("%s-ablate", run->name);
+    char *const cases = ns_laboratory_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
+    char *const heads = ns_heads_text(r->heads, r->n_heads), *const draws = ns_printf_alloc("%lld", (long long)lab->draws);
+    char *const seed = ns_printf_alloc("%lld", (long long)run->seed);
+    const char *const words[] = {"ablate", model, "--cases", cases, "--heads", heads, "--mode", "zero_z,knockout", "--draws", draws,
+                                 "--seed", seed, "--loss-cases", "0", "-o", out, "--threads", "1", "--json", "--quiet"};
     int rc = model && out && cases && name && heads && draws && seed ? NS_OK : ns_oom(err, "the jobs");
     if (rc == NS_OK && !ns_path_exists(out)) {
         rc = add_job(lab, jobs, name, -1, 1, words, sizeof words / sizeof *words, err);

@@ -139,11 +139,13 @@ static void say_head(page *p)
 {
     const laboratory *const lab = p->lab;
     const double tokens = (double)(lab->steps * lab->batch * lab->length) / 1e6;
-    ns_page_say(p, "Large-Window Laziness (%s): %lld runs, seeds %lld to %lld, horizon %lld steps = %.2f M tokens for all of them\n", lab->scale,
-                (long long)lab->n_runs, (long long)lab->first_seed, (long long)(lab->first_seed + lab->seeds - 1), (long long)lab->steps, tokens);
+    ns_page_say(p, "Large-Window Laziness (%s): %lld runs, seeds %lld to %lld, horizon %lld steps = %.2f M tokens for all of them\n",
+                lab->scale, (long long)lab->n_runs, (long long)lab->first_seed, (long long)(lab->first_seed + lab->seeds - 1),
+                (long long)lab->steps, tokens);
     ns_page_say(p, "%s%s\n",
-                lab->own_protocol ? "The protocol is not the committed one (see protocol.json beside this)."
-                                  : "Seeds, horizon and thresholds were fixed beforehand (protocol.json), the recipe was chosen on other seeds.",
+                lab->own_protocol
+                    ? "The protocol is not the committed one (see protocol.json beside this)."
+                    : "Seeds, horizon and thresholds were fixed beforehand (protocol.json), the recipe was chosen on other seeds.",
                 lab->own_choice ? " Seeds or windows were chosen on the command line." : "");
     ns_page_say(p, "A claim holds where every seed shows it with p <= %g in a test that could have said no.\n", lab->claims.alpha);
     if (lab->failures)
@@ -167,8 +169,10 @@ static void say_swap(page *p)
         n++;
     }
     if (n)
-        ns_page_say(p, "\nAsked for another key of the same prompts, the %d run%s with needle accuracy %g and more answer that one: %.2f and more\n", n,
-                    n == 1 ? "" : "s", enough, lowest);
+        ns_page_say(
+            p,
+            "\nAsked for another key of the same prompts, the %d run%s with needle accuracy %g and more answer that one: %.2f and more\n",
+            n, n == 1 ? "" : "s", enough, lowest);
 }
 
 int ns_laboratory_summarise(const laboratory *lab, cJSON **json, char **text, ns_error *err)

@@ -1,4 +1,5 @@
-/* best.c - of one run the best heads over its checkpoints and their births. Heads are compared above chance (chance.c): best is who knows most, not who sees least. */
+/* best.c - of one run the best heads over its checkpoints and their births. Heads are compared above chance (chance.c): best is who knows
+ * most, not who sees least. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,8 @@ ns_event ns_emergence_event(const ns_emergence *e, int64_t r, const double *seri
     const int64_t limit = ns_birth_limit(series, e->runs[r].P, &birth);
     if (life.at < 0)
         return (ns_event){limit < 0 ? (double)NAN : axis[limit], limit < 0 ? (double)NAN : (double)INFINITY, -1, -1, 0};
-    return (ns_event){life.after < 0 ? 0 : axis[life.after], axis[life.at], ns_study_steps(e->study)[life.at], who ? who[life.at] : -1, life.gap};
+    return (ns_event){life.after < 0 ? 0 : axis[life.after], axis[life.at], ns_study_steps(e->study)[life.at], who ? who[life.at] : -1,
+                      life.gap};
 }
 
 static bool is_kind(const ns_emergence *e, int64_t r, int64_t layer, const char *kind)
@@ -33,8 +35,8 @@ static void use_full(const ns_emergence *e, int64_t r, bool *use, bool *any_kind
         use[h] = ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
 }
 
-/* The layer that previous-token heads are looked for below: that of the head that retrieves, the last time one does; of a run that never retrieves, the first
- * full-attention layer, since a best score of nearly nothing is nobody's. All layers where there is neither. */
+/* The layer that previous-token heads are looked for below: that of the head that retrieves, the last time one does; of a run that never
+ * retrieves, the first full-attention layer, since a best score of nearly nothing is nobody's. All layers where there is neither. */
 static int64_t layer_above(const ns_emergence *e, int64_t r, const double *series, const int64_t *who)
 {
     int64_t at = e->runs[r].P - 1, layer = 0;
@@ -79,7 +81,8 @@ static int keep(const ns_best_scratch *s, const float *score, int64_t P, int64_t
 }
 
 /* Of the head at its birth, or of the one that is best in the end. */
-static void tell_threshold(const ns_emergence *e, int64_t r, ns_event event, const int64_t *head, const double *of_heads, double *chance, double *theta)
+static void tell_threshold(const ns_emergence *e, int64_t r, ns_event event, const int64_t *head, const double *of_heads, double *chance,
+                           double *theta)
 {
     const int64_t P = e->runs[r].P, who = event.head >= 0 ? event.head : P > 0 ? head[P - 1] : -1;
     *chance = who < 0 ? (double)NAN : of_heads[r * e->shape.L * e->shape.H + who];

@@ -1,7 +1,7 @@
-/* chance.c - what a head reaches that knows nothing: uniform attention over the keys that it sees. A row at position q of a head with window W sees min(q + 1, W)
- * keys. Of a score whose key lies at a fixed distance (previous_token ...) that is the chance of every row, mean over the rows of the cases: .5 for W = 2, so that a
- * threshold of .5 is passed by heads that were never trained. Other scores look for a place anywhere in the prompt: 1 / its length,
- * or what the file says of the score (ns_study_meaning) where that is more. */
+/* chance.c - what a head reaches that knows nothing: uniform attention over the keys that it sees. A row at position q of a head with
+ * window W sees min(q + 1, W) keys. Of a score whose key lies at a fixed distance (previous_token ...) that is the chance of every row,
+ * mean over the rows of the cases: .5 for W = 2, so that a threshold of .5 is passed by heads that were never trained. Other scores look
+ * for a place anywhere in the prompt: 1 / its length, or what the file says of the score (ns_study_meaning) where that is more. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -38,8 +38,8 @@ const char *ns_group_text(const ns_seed_group *g, const char *run, char out[NS_G
         snprintf(window, sizeof window, "W=%.0f", g->window);
     if (g->nope > 0)
         snprintf(nope, sizeof nope, "NoPE");
-    snprintf(out, NS_GROUP_TEXT, "%s%s%s%s%s%s%s", g->arm ? g->arm : "", g->arm ? " " : "", g->pattern ? g->pattern : "", g->pattern ? " " : "", window,
-             *nope ? " " : "", nope);
+    snprintf(out, NS_GROUP_TEXT, "%s%s%s%s%s%s%s", g->arm ? g->arm : "", g->arm ? " " : "", g->pattern ? g->pattern : "",
+             g->pattern ? " " : "", window, *nope ? " " : "", nope);
     return out;
 }
 
@@ -57,7 +57,8 @@ static void csv_life(FILE *f, const ns_emergence *e, const ns_head_life *l)
 {
     const bool never = isinf(l->born.at);
     ns_csv_field(f, ns_study_run_name(e->study, l->run));
-    fprintf(f, ",%lld,%lld,%s,%lld,", (long long)l->layer, (long long)l->head, ns_study_layer_kind(e->study, l->run, l->layer), (long long)l->life);
+    fprintf(f, ",%lld,%lld,%s,%lld,", (long long)l->layer, (long long)l->head, ns_study_layer_kind(e->study, l->run, l->layer),
+            (long long)l->life);
     csv_number(f, never ? (double)NAN : l->born.after);
     csv_number(f, l->born.at);
     csv_number(f, never ? (double)NAN : (double)l->born.step);

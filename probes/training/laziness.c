@@ -1,4 +1,4 @@
-/* laziness.c - births of runs that differ in window and seed -> a grid of seeds and windows, with the other groups beside it as controls. */
+/* laziness.c - births of runs that differ in window and seed -> a grid of seeds and windows, and the other groups as controls. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +23,10 @@ static int add_window(ns_laziness *l, const ns_seed_group *g, ns_error *err)
         at++;
     if (at < l->W && l->group[at]->window == g->window) {
         char a[NS_GROUP_TEXT], b[NS_GROUP_TEXT];
-        return ns_fail(err, NS_E_ARG, "two groups of runs have window %.0f ('%s' and '%s'): give them `arm`s of their own in their run.json, and choose one arm",
-                       g->window, name_of(l, l->group[at], a), name_of(l, g, b));
+        return ns_fail(
+            err, NS_E_ARG,
+            "two groups of runs have window %.0f ('%s' and '%s'): give them `arm`s of their own in their run.json, and choose one arm",
+            g->window, name_of(l, l->group[at], a), name_of(l, g, b));
     }
     memmove(l->group + at + 1, l->group + at, (size_t)(l->W++ - at) * sizeof *l->group);
     l->group[at] = g;
@@ -77,8 +79,10 @@ static int check_arm(const ns_laziness *l, const char *arm, ns_error *err)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", n > 1 ? ", " : "", name);
     }
     const char *const near = ns_nearest_word(arm, arms, n);
-    const int rc = !arms ? ns_oom(err, "arms") : found ? NS_OK
-                   : ns_fail(err, NS_E_ARG, "no run has arm '%.80s'%s%.80s%s; there are: %s", arm, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", n ? known : "none");
+    const int rc = !arms   ? ns_oom(err, "arms")
+                   : found ? NS_OK
+                           : ns_fail(err, NS_E_ARG, "no run has arm '%.80s'%s%.80s%s; there are: %s", arm, near ? " (did you mean " : "",
+                                     near ? near : "", near ? "?)" : "", n ? known : "none");
     free(arms);
     return rc;
 }
@@ -97,8 +101,8 @@ static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
             rc = add_seed(l, g->runs[k], err);
     }
     if (rc == NS_OK && l->W < 2)
-        rc = ns_fail(err, NS_E_ARG, "%lld windows to compare%s%s: the runs need a `window` each (and a `seed`) in their run.json", (long long)l->W,
-                     arm ? " in arm " : "", arm ? arm : "");
+        rc = ns_fail(err, NS_E_ARG, "%lld windows to compare%s%s: the runs need a `window` each (and a `seed`) in their run.json",
+                     (long long)l->W, arm ? " in arm " : "", arm ? arm : "");
     return rc;
 }
 
@@ -129,8 +133,10 @@ int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *ar
     *out = NULL;
     if (!l)
         return ns_oom(err, "laziness");
-    *l = (ns_laziness){.births = births, .group = ns_alloc_array((size_t)births->n_groups, sizeof *l->group),
-                       .seed = ns_alloc_array((size_t)births->shape.R, sizeof *l->seed), .control = ns_alloc_array((size_t)births->n_groups, sizeof *l->control)};
+    *l = (ns_laziness){.births = births,
+                       .group = ns_alloc_array((size_t)births->n_groups, sizeof *l->group),
+                       .seed = ns_alloc_array((size_t)births->shape.R, sizeof *l->seed),
+                       .control = ns_alloc_array((size_t)births->n_groups, sizeof *l->control)};
     int rc = l->group && l->seed && l->control ? find_windows(l, arm, err) : ns_oom(err, "laziness");
     rc = rc ? rc : fill_grids(l, err);
     if (rc)

@@ -1,5 +1,6 @@
-/* null.c - the null of "best": a maximum over heads is large by chance, and a head that looks at any value hits the needle now and then. If it made no difference
- * which value was asked for, the needle's places would be as good as those of its distractors: their names are drawn anew, case by case. */
+/* null.c - the null of "best": a maximum over heads is large by chance, and a head that looks at any value hits the needle now and then. If
+ * it made no difference which value was asked for, the needle's places would be as good as those of its distractors: their names are drawn
+ * anew, case by case. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* verdict.c - which word a claim earns. "Holds" asks for two things: every seed shows it, and a test that could have said no gives p <= alpha. Where even
- * unanimous seeds are too few for such a p, the verdict tells what was seen and that no p backs it. */
+/* verdict.c - which word a claim earns. "Holds" asks for two things: every seed shows it, and a test that could have said no gives p <=
+ * alpha. Where even unanimous seeds are too few for such a p, the verdict tells what was seen and that no p backs it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ double ns_rank_sum_p(const int64_t *rank, const int64_t *of, int64_t n, double *
         observed += rank[i];
         most += of[i];
     }
-    double *const ways = ns_alloc_array((size_t)most + 1, sizeof *ways), p = n ? 0 : (double)NAN, all = 1;      /* ways[s]: orders with sum s */
+    double *const ways = ns_alloc_array((size_t)most + 1, sizeof *ways), p = n ? 0 : (double)NAN, all = 1; /* ways[s]: orders with sum s */
     if (!ways)
         return (double)NAN;
     ways[0] = 1;

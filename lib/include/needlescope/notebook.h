@@ -1,4 +1,5 @@
-/* notebook.h - the notebook of a study with its births: what export.h writes, with the section that ns_emergence_run and the figures of plot.h fill. */
+/* notebook.h - the notebook of a study with its births: what export.h writes, with the section that ns_emergence_run and the figures of
+ * plot.h fill. */
 #ifndef NEEDLESCOPE_NOTEBOOK_H
 #define NEEDLESCOPE_NOTEBOOK_H
 
@@ -14,9 +15,10 @@ typedef struct ns_study_notebook_params {
     bool             no_births;          /* leave the section out */
 } ns_study_notebook_params;
 
-/* note, NULL or of so many bytes: what was left out and why ("" = nothing): births of the scores of one checkpoint are no question, of a score that has none, of too few
- * checkpoints, or of one that is taken above chance, which the notebook's own cells do not know. */
-NS_API NS_MUST_CHECK int ns_study_notebook(ns_study *, const char *path, const ns_study_notebook_params *, char *note, size_t note_size, ns_error *);
+/* note, NULL or of so many bytes: what was left out and why ("" = nothing): births of the scores of one checkpoint are no question, of a
+ * score that has none, of too few checkpoints, or of one that is taken above chance, which the notebook's own cells do not know. */
+NS_API NS_MUST_CHECK int ns_study_notebook(ns_study *, const char *path, const ns_study_notebook_params *, char *note, size_t note_size,
+                                           ns_error *);
 
 NS_END
 #endif

@@ -18,7 +18,7 @@ typedef struct ns_run_progress {
 typedef struct ns_run_params {
     size_t      size;
     const char *config, *folder;         /* CONFIG.json; where the run lives, made where it is missing */
-    bool        resume;                  /* go on from the newest checkpoint (from the start where there is none); else a folder with a run is refused */
+    bool resume; /* go on from the newest checkpoint (from the start where there is none); else a folder with a run is refused */
     bool        own_seed;                /* `seed` in place of the config's */
     int64_t     seed;
     int64_t     steps;                   /* in place of the config's; 0 = the config's */
@@ -35,8 +35,9 @@ typedef struct ns_run_result {
     double  loss;                        /* on the validation batch, nats */
 } ns_run_result;
 
-/* NS_E_ARG, NS_E_FORMAT: a config that is not one (the key is named); a folder of another run. NS_E_CREATE: the folder holds a run and resume was not asked
- * for, or another process trains there. NS_E_NUMERIC: a loss that is not finite; step, layer and last good checkpoint are named. */
+/* NS_E_ARG, NS_E_FORMAT: a config that is not one (the key is named); a folder of another run. NS_E_CREATE: the folder holds a run and
+ * resume was not asked for, or another process trains there. NS_E_NUMERIC: a loss that is not finite; step, layer and last good checkpoint
+ * are named. */
 NS_API NS_MUST_CHECK int ns_run_train(ns_run_result *out, const ns_run_params *, ns_error *);
 
 NS_END

@@ -1,5 +1,5 @@
-/* test_summary.c - the summary says what the results say: directions for each seed, censored births as ">" and never averaged, refuted claims
- * as refuted, runs that were not measured as such. */
+/* test_summary.c - the summary says what the results say: directions for each seed, censored births as ">" and never averaged, refuted
+ * claims as refuted, runs that were not measured as such. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -47,9 +47,16 @@ static ns_event event(const lab *l, int64_t born)
 /* born < 0: not up to the horizon. */
 static void measure(lab *l, const char *name, int64_t born)
 {
-    *result(l, name) = (lab_result){.measured = true, .find = event(l, born), .previous = event(l, born < 0 ? born : born - 20), .low = (double)NAN,
-                                    .high = (double)NAN, .null_p = born < 0 ? (double)NAN : .001, .solved = event(l, born < 0 ? born : born + 20),
-                                    .accuracy = {1, .5, .4}, .swap = 1, .loss_filler = 2.4};
+    *result(l, name) = (lab_result){.measured = true,
+                                    .find = event(l, born),
+                                    .previous = event(l, born < 0 ? born : born - 20),
+                                    .low = (double)NAN,
+                                    .high = (double)NAN,
+                                    .null_p = born < 0 ? (double)NAN : .001,
+                                    .solved = event(l, born < 0 ? born : born + 20),
+                                    .accuracy = {1, .5, .4},
+                                    .swap = 1,
+                                    .loss_filler = 2.4};
     for (int i = 0; i < NS_SWEEP; i++)
         result(l, name)->sweep[i] = event(l, born < 0 || i < 2 ? born : born + 20);
 }
@@ -174,14 +181,20 @@ static void test_thresholds(void **state)
 {
     (void)state;
     static const struct { const char *claim, *from, *to; bool changes; } cases[] = {
-        {"P1", "\"edges_cut_below\": 0.5", "\"edges_cut_below\": 0.45", false}, {"P1", "\"edges_cut_below\": 0.5", "\"edges_cut_below\": 0.35", true},
-        {"P1", "\"other_edges_cut_from\": 0.9", "\"other_edges_cut_from\": 0.91", false}, {"P1", "\"other_edges_cut_from\": 0.9", "\"other_edges_cut_from\": 0.93", true},
-        {"Competition", "above\": 0.9", "above\": 0.94", false}, {"Competition", "above\": 0.9", "above\": 0.96", true},
+        {"P1", "\"edges_cut_below\": 0.5", "\"edges_cut_below\": 0.45", false},
+        {"P1", "\"edges_cut_below\": 0.5", "\"edges_cut_below\": 0.35", true},
+        {"P1", "\"other_edges_cut_from\": 0.9", "\"other_edges_cut_from\": 0.91", false},
+        {"P1", "\"other_edges_cut_from\": 0.9", "\"other_edges_cut_from\": 0.93", true},
+        {"Competition", "above\": 0.9", "above\": 0.94", false},
+        {"Competition", "above\": 0.9", "above\": 0.96", true},
         {"P3", "\"P3\": {\"accuracy_from\": 0.9", "\"P3\": {\"accuracy_from\": 0.94", false},
         {"P3", "\"P3\": {\"accuracy_from\": 0.9", "\"P3\": {\"accuracy_from\": 0.96", true},
-        {"P4", "\"kept_from\": 0.9", "\"kept_from\": 0.94", false}, {"P4", "\"kept_from\": 0.9", "\"kept_from\": 0.96", true},
-        {"P2", "\"alpha\": 0.05", "\"alpha\": 0.01", false}, {"P2", "\"alpha\": 0.05", "\"alpha\": 1e-12", true},
-        {"P3", "\"alpha\": 0.05", "\"alpha\": 0.04", false}, {"P3", "\"alpha\": 0.05", "\"alpha\": 0.03", true},      /* 1/32 */
+        {"P4", "\"kept_from\": 0.9", "\"kept_from\": 0.94", false},
+        {"P4", "\"kept_from\": 0.9", "\"kept_from\": 0.96", true},
+        {"P2", "\"alpha\": 0.05", "\"alpha\": 0.01", false},
+        {"P2", "\"alpha\": 0.05", "\"alpha\": 1e-12", true},
+        {"P3", "\"alpha\": 0.05", "\"alpha\": 0.04", false},
+        {"P3", "\"alpha\": 0.05", "\"alpha\": 0.03", true}, /* 1/32 */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lab l;
@@ -200,9 +213,11 @@ static void test_printed_thresholds(void **state)
 {
     (void)state;
     static const struct { const char *from, *to, *shows; } cases[] = {
-        {"[0.3, 0.5, 0.7]", "[0.2, 0.5, 0.9]", "with a threshold of 0.2, 0.5, 0.9"}, {"\"theta\": 0.5", "\"theta\": 0.6", "95 % of the median at 0.6"},
+        {"[0.3, 0.5, 0.7]", "[0.2, 0.5, 0.9]", "with a threshold of 0.2, 0.5, 0.9"},
+        {"\"theta\": 0.5", "\"theta\": 0.6", "95 % of the median at 0.6"},
         {"\"swap\": {\"accuracy_from\": 0.9", "\"swap\": {\"accuracy_from\": 0.8", "needle accuracy 0.8 and more"},
-        {"\"kept_from\": 0.9", "\"kept_from\": 0.7", "keeps 0.7 of its accuracy"}, {"\"alpha\": 0.05", "\"alpha\": 0.01", "p <= 0.01"},
+        {"\"kept_from\": 0.9", "\"kept_from\": 0.7", "keeps 0.7 of its accuracy"},
+        {"\"alpha\": 0.05", "\"alpha\": 0.01", "p <= 0.01"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lab l;
@@ -244,8 +259,11 @@ static void test_failures(void **state)
 static void test_recurrent(void **state)
 {
     (void)state;
-    static const struct { int64_t mixer, window; const char *words; } cases[] = {{100, 100, "holds"}, {80, 100, "holds"}, {-1, -1, "undecided"}, {120, 100, "does not hold"},
-                                                                                  {-1, 100, "does not hold"}, {100, -1, "holds"}};
+    static const struct {
+        int64_t mixer, window;
+        const char *words;
+    } cases[] = {{100, 100, "holds"},         {80, 100, "holds"},         {-1, -1, "undecided"},
+                 {120, 100, "does not hold"}, {-1, 100, "does not hold"}, {100, -1, "holds"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lab l;
         cJSON *json;
@@ -405,9 +423,10 @@ static void test_trend(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_agree), cmocka_unit_test(test_seeds_decide), cmocka_unit_test(test_thresholds), cmocka_unit_test(test_printed_thresholds),
-        cmocka_unit_test(test_failures), cmocka_unit_test(test_recurrent), cmocka_unit_test(test_one_seed_reversed), cmocka_unit_test(test_refuted), cmocka_unit_test(test_censored),
-        cmocka_unit_test(test_not_measured), cmocka_unit_test(test_heads), cmocka_unit_test(test_trend),
+        cmocka_unit_test(test_all_agree),          cmocka_unit_test(test_seeds_decide), cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_printed_thresholds), cmocka_unit_test(test_failures),     cmocka_unit_test(test_recurrent),
+        cmocka_unit_test(test_one_seed_reversed),  cmocka_unit_test(test_refuted),      cmocka_unit_test(test_censored),
+        cmocka_unit_test(test_not_measured),       cmocka_unit_test(test_heads),        cmocka_unit_test(test_trend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_emergence.c - births of a small study whose scores are made here: chance of a window of two, the previous-token head of a run that never retrieves, what
- * has no births, horizons that leave nothing. */
+/* test_emergence.c - births of a small study whose scores are made here: chance of a window of two, the previous-token head of a run that
+ * never retrieves, what has no births, horizons that leave nothing. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,7 +43,8 @@ static void put(ns_table_writer *w, const char *name, const char *axes, void *da
 static void write_study(bool says)
 {
     static const ns_fact facts[] = {{"kind", "study", false}};
-    static const char *const kinds[R * L] = {"swa", "full", "full", "full", "swa", "full", "full", "full"}, *const names[R] = {"finds", "never"};
+    static const char *const kinds[R * L] = {"swa", "full", "full", "full", "swa", "full", "full", "full"}, *const names[R] = {"finds",
+                                                                                                                               "never"};
     const int64_t sizes[] = {R, C, L, H}, steps = P, grid[] = {R, P}, heads[] = {R, L, H}, cells[] = {R, P, L, H}, cases[] = {C};
     int64_t step[P], tokens[R * P], status[R * P], window[R * K], valid[R * K], n_tokens[C];
     const char *const axes[] = {"run", "case", "layer", "head"};
@@ -76,9 +77,13 @@ static void write_study(bool says)
     put(w, "entropy", "run step layer head", entropy, NS_F32, 4, cells);
     put(w, "entropy_norm", "run step layer head", find, NS_F32, 4, cells);
     put(w, "my_rank", "run step layer head", find, NS_F32, 4, cells);
-    const ns_score_meaning share = {NS_BEST_LARGEST, 0, 1, (double)NAN, false}, none = {NS_BEST_NONE, 0, 1, (double)NAN, false}, rank = {NS_BEST_SMALLEST, 0, INFINITY, (double)NAN, false};
-    const struct { const char *name; const ns_score_meaning *is; } meanings[] = {{"retrieval_find", &share}, {"previous_token", &share}, {"entropy", &none},
-                                                                                 {"entropy_norm", &none}, {"my_rank", &rank}};
+    const ns_score_meaning share = {NS_BEST_LARGEST, 0, 1, (double)NAN, false}, none = {NS_BEST_NONE, 0, 1, (double)NAN, false},
+                           rank = {NS_BEST_SMALLEST, 0, INFINITY, (double)NAN, false};
+    const struct {
+        const char *name;
+        const ns_score_meaning *is;
+    } meanings[] = {
+        {"retrieval_find", &share}, {"previous_token", &share}, {"entropy", &none}, {"entropy_norm", &none}, {"my_rank", &rank}};
     for (int i = 0; i < 5 && says; i++)
         assert_int_equal(ns_table_meaning(w, meanings[i].name, meanings[i].is, NULL), NS_OK);
     assert_int_equal(ns_table_commit(w, NULL), NS_OK);
@@ -104,10 +109,11 @@ static void test_window_of_two(void **state)
     assert_true(run->best.at == 20 && run->best.head == 3 * H && run->theta == .5 && run->chance < .02);
     assert_true(run->previous.at == 30 && run->previous.after == 20 && run->previous.head == 0);         /* .58 is no birth, */
     assert_true(run->previous_chance == .5 && run->previous_theta == .75);
-    assert_true(run->previous_head[0] == 2 * H + 1 && run->previous_head[5] == 0);                        /* and .45 of a full head is more above chance */
+    assert_true(run->previous_head[0] == 2 * H + 1 && run->previous_head[5] == 0); /* and .45 of a full head is more above chance */
     assert_float_equal(run->previous_score[5], .8, 1e-6);                                                 /* as measured */
     for (int64_t i = 0; i < e->n_lives; i++)
-        assert_true(e->lives[i].layer == 3 && e->lives[i].head == 0 ? (e->lives[i].run == 0) == isfinite(e->lives[i].born.at) : isinf(e->lives[i].born.at));
+        assert_true(e->lives[i].layer == 3 && e->lives[i].head == 0 ? (e->lives[i].run == 0) == isfinite(e->lives[i].born.at)
+                                                                    : isinf(e->lives[i].born.at));
     ns_emergence_free(e);
     ns_study_close(study);
     unlink(path);
@@ -163,6 +169,7 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window_of_two), cmocka_unit_test(test_never_retrieves), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_window_of_two), cmocka_unit_test(test_never_retrieves),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* test_null.c - the null of the best head: uniform p where needle and distractors are alike, no on a plateau where heads look at any value, yes where one finds the
- * needle; with a placebo it cannot tell the plateau. And what chance does to thresholds. */
+/* test_null.c - the null of the best head: uniform p where needle and distractors are alike, no on a plateau where heads look at any value,
+ * yes where one finds the needle; with a placebo it cannot tell the plateau. And what chance does to thresholds. */
 #include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,8 @@
 enum { C = 120, K = 8 };
 typedef struct data { float hits[C * K], distractor[C * K], placebo[C * K]; double mentions[C], distractors[C]; } data;
 
-/* Every head looks at one of the values of each case; with `finds` at the needle in that share of the cases on top. All heads of a case may look at the same one. */
+/* Every head looks at one of the values of each case; with `finds` at the needle in that share of the cases on top. All heads of a case may
+ * look at the same one. */
 static void look_at_values(data *d, double finds, bool together, ns_rng *rng)
 {
     for (int c = 0; c < C; c++) {
@@ -23,7 +24,8 @@ static void look_at_values(data *d, double finds, bool together, ns_rng *rng)
         d->distractors[c] = 3 + c % 3;
         const int64_t places = (int64_t)(d->mentions[c] + d->distractors[c]), common = ns_rng_below(rng, places);
         for (int h = 0; h < K; h++) {
-            const bool found = h == 2 && ns_rng_uniform(rng) < finds, needle = found || (together ? common : ns_rng_below(rng, places)) < (int64_t)d->mentions[c];
+            const bool found = h == 2 && ns_rng_uniform(rng) < finds,
+                       needle = found || (together ? common : ns_rng_below(rng, places)) < (int64_t)d->mentions[c];
             d->hits[c * K + h] = needle;
             d->distractor[c * K + h] = !needle;
             d->placebo[c * K + h] = 0;
@@ -33,7 +35,8 @@ static void look_at_values(data *d, double finds, bool together, ns_rng *rng)
 
 static ns_max_null null_of(const data *d, bool placebo, int seed)
 {
-    const ns_null_cases cases = {d->hits, placebo ? d->placebo : d->distractor, placebo ? NULL : d->mentions, placebo ? NULL : d->distractors, C, K};
+    const ns_null_cases cases = {
+        d->hits, placebo ? d->placebo : d->distractor, placebo ? NULL : d->mentions, placebo ? NULL : d->distractors, C, K};
     ns_error err = {0};
     ns_max_null out;
     assert_int_equal(ns_max_permutation(&cases, 199, (uint64_t)seed, &out, &err), NS_OK);
@@ -66,7 +69,7 @@ static void test_uniform(void **state)
 {
     (void)state;
     check_uniform(false, 1);
-    check_uniform(true, 0);              /* heads that move together: their maximum is smaller than the null's, so p is too large, never too small */
+    check_uniform(true, 0); /* heads that move together: their maximum is smaller than the null's, so p is too large, never too small */
 }
 
 static void test_plateau(void **state)
@@ -115,12 +118,12 @@ static void test_above_chance(void **state)
     (void)state;
     assert_true(ns_above_chance(.5, .5) == 0 && ns_above_chance(.75, .5) == .5 && ns_above_chance(1, .5) == 1);      /* a window of two */
     assert_true(ns_theta_above_chance(.5, .5) == .75 && ns_theta_above_chance(.5, .25) == .625);
-    assert_true(ns_above_chance(.51, .02) == .51 && ns_theta_above_chance(.5, .125) == .5);                           /* far below: as it was */
+    assert_true(ns_above_chance(.51, .02) == .51 && ns_theta_above_chance(.5, .125) == .5); /* far below: as it was */
     assert_true(isnan(ns_above_chance(1, 1)) && isnan(ns_above_chance(NAN, .5)));
     for (double chance = 0; chance < 1; chance += .05)
         for (double theta = .1; theta <= 1; theta += .1) {
             const double used = ns_theta_above_chance(theta, chance);
-            assert_true(used <= 1 + 1e-12 && (chance <= NS_CHANCE_SMALL || used > chance));                          /* between chance and 1 */
+            assert_true(used <= 1 + 1e-12 && (chance <= NS_CHANCE_SMALL || used > chance)); /* between chance and 1 */
             assert_float_equal(ns_above_chance(used, chance), theta, 1e-12);
         }
 }

@@ -1,4 +1,5 @@
-/* test_verdict.c - which words evidence earns: "holds" never without a p at or below alpha, never with one seed, never where the test could not say no. */
+/* test_verdict.c - which words evidence earns: "holds" never without a p at or below alpha, never with one seed, never where the test could
+ * not say no. */
 #include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,11 +14,19 @@ static void test_words(void **state)
 {
     (void)state;
     static const struct { ns_evidence e; double alpha; const char *words; } cases[] = {
-        {{5, 0, 5, .031, .031}, 0, "holds"}, {{5, 0, 5, .031, .031}, .03, "in all 5 seeds; too few for a p below 0.03"}, {{5, 0, 5, .07, .001}, 0, "in all 5 seeds, but p = 0.07"},
-        {{3, 0, 3, .125, .125}, 0, "in all 3 seeds; too few for a p below 0.05"}, {{1, 0, 1, .5, .5}, 0, "in the one seed; too few for a p below 0.05"},
-        {{1, 0, 1, .01, .01}, 0, "in the one seed, p = 0.01"}, {{6, 0, 8, .016, .004}, 0, "holds where births differ"},
-        {{4, 0, 5, .0625, .031}, 0, "in the 4 of 5 seeds that decide, but p = 0.062"}, {{2, 0, 3, .25, .125}, 0, "in the 2 of 3 seeds that decide; too few for a p below 0.05"},
-        {{4, 1, 5, .01, .01}, 0, "mixed"}, {{2, 3, 5, .9, .01}, 0, "does not hold"}, {{0, 0, 3, 1, .1}, 0, "undecided"}, {{0, 0, 0, NAN, NAN}, 0, "not run"},
+        {{5, 0, 5, .031, .031}, 0, "holds"},
+        {{5, 0, 5, .031, .031}, .03, "in all 5 seeds; too few for a p below 0.03"},
+        {{5, 0, 5, .07, .001}, 0, "in all 5 seeds, but p = 0.07"},
+        {{3, 0, 3, .125, .125}, 0, "in all 3 seeds; too few for a p below 0.05"},
+        {{1, 0, 1, .5, .5}, 0, "in the one seed; too few for a p below 0.05"},
+        {{1, 0, 1, .01, .01}, 0, "in the one seed, p = 0.01"},
+        {{6, 0, 8, .016, .004}, 0, "holds where births differ"},
+        {{4, 0, 5, .0625, .031}, 0, "in the 4 of 5 seeds that decide, but p = 0.062"},
+        {{2, 0, 3, .25, .125}, 0, "in the 2 of 3 seeds that decide; too few for a p below 0.05"},
+        {{4, 1, 5, .01, .01}, 0, "mixed"},
+        {{2, 3, 5, .9, .01}, 0, "does not hold"},
+        {{0, 0, 3, 1, .1}, 0, "undecided"},
+        {{0, 0, 0, NAN, NAN}, 0, "not run"},
         {{3, 0, 3, NAN, NAN}, 0, "in all 3 seeds; there is no test of it"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,4 +1,5 @@
-/* verdict_p.c - the p-values of verdicts, a line each, for referee_verdict.py: sign YES NO N p least; ranks RANK/OF,... p least; order TIMES_A TIMES_B p; trend S W TIMES p least. */
+/* verdict_p.c - the p-values of verdicts, a line each, for referee_verdict.py: sign YES NO N p least; ranks RANK/OF,... p least; order
+ * TIMES_A TIMES_B p; trend S W TIMES p least. */
 #include <math.h>
 #include <stdio.h>
 
