@@ -160,5 +160,5 @@ void ns_cells_note(const ns_cells *cells, ns_box b, char out[96])
     const double down = fmax(1, NS_CELL_LEAST * (double)cells->rows / b.h), across = fmax(1, NS_CELL_LEAST * (double)cells->cols / b.w);
     *out = '\0';
     if (down > 1 || across > 1)
-        snprintf(out, 96, "max-pooled: a dot shows the strongest of %.2g \xc3\x97 %.2g cells", down, across);
+        snprintf(out, 96, "max-pooled: a dot shows the strongest of %.*f \xc3\x97 %.*f cells", down > 1 && down < 10, down, across > 1 && across < 10, across);
 }
