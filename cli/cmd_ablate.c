@@ -122,7 +122,8 @@ static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const
     cli_out_int(o, "n_cases", "cases", a->n_cases);
     cli_out_int(o, "n_loss_cases", NULL, a->n_loss);
     if (a->n_loss)
-        cli_out_say(o, "%-18s %lld of the cases, spread over their kinds (%lld)\n", "loss over", (long long)a->n_loss, (long long)a->n_loss_kinds);
+        cli_out_say(o, "%-18s %lld of the cases, of %lld of their %lld kinds\n", "loss over", (long long)a->n_loss,
+                    (long long)(a->n_loss < a->n_loss_kinds ? a->n_loss : a->n_loss_kinds), (long long)a->n_loss_kinds);
     cli_say_dropped(o, a->dropped, a->n_reasons);
     cli_out_table(o, "conditions", "Accuracy and gold margin", columns, 8);
     row(o, "none", "", &a->list[0]);
