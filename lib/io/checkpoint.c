@@ -15,7 +15,8 @@ static const struct packed {
     const char *suffix, *what, *remedy;
 } packed[] = {
     { ".qweight", "GPTQ or AWQ codes", "use the unquantised checkpoint that it was made from" },
-    { ".weight_packed", "compressed-tensors codes", "load it in transformers with CompressedTensorsConfig(run_compressed=False) and save_pretrained it" },
+    { ".weight_packed", "compressed-tensors codes",
+      "load it in transformers with CompressedTensorsConfig(run_compressed=False) and save_pretrained it" },
     { ".SCB", "bitsandbytes 8-bit codes", "load it in transformers, call its dequantize() and save_pretrained it" },
     { ".weight.absmax", "bitsandbytes 4-bit codes", "load it in transformers, call its dequantize() and save_pretrained it" },
     { "_proj_blocks", "MXFP4 codes", "load it in transformers with Mxfp4Config(dequantize=True) and save_pretrained it" },

@@ -5,44 +5,52 @@
 #include <string.h>
 
 #define STATE_DICT "load its state dict with torch.load and save it with safetensors.torch.save_file as model.safetensors"
+#define DCP "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt, then " STATE_DICT
+#define ZERO "convert it: python zero_to_fp32.py . OUT --safe_serialization (the script is DeepSpeed's)"
+#define MEGATRON "convert it to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py"
+#define ORBAX "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file"
+#define MERGE "merge it: peft's merge_and_unload(), and save_pretrained the merged model"
 
-/* Tried in order. */
+/* Tried in order. "folder/name" is looked for one folder down. */
 static const struct form {
     const char *glob, *what, *remedy;
 } forms[] = {
-    { "pytorch_model_fsdp_*/*.distcp", "an FSDP checkpoint of accelerate", "convert it: accelerate merge-weights pytorch_model_fsdp_0 OUT" },
-    { "model_and_optim/*.distcp", "an OLMo-core checkpoint", "convert it: OLMo-core's src/examples/huggingface/convert_checkpoint_to_hf.py -i FOLDER -o OUT" },
-    { "*.distcp", "a PyTorch distributed checkpoint (DCP)",
-      "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt, then save its state dict with safetensors.torch.save_file" },
-    { "zero_to_fp32.py", "a DeepSpeed ZeRO checkpoint", "convert it: python zero_to_fp32.py . OUT --safe_serialization" },
-    { "*_optim_states.pt", "a DeepSpeed ZeRO checkpoint", "convert it: python zero_to_fp32.py . OUT --safe_serialization (the script is in DeepSpeed)" },
-    { "mp_rank_*_model_states.pt", "a DeepSpeed checkpoint", "convert it: python zero_to_fp32.py . OUT --safe_serialization (the script is in DeepSpeed)" },
+    { "pytorch_model_fsdp_*/*.distcp", "an FSDP checkpoint of accelerate",
+      "convert it: accelerate merge-weights pytorch_model_fsdp_0 OUT" },
+    { "model_and_optim/*.distcp", "an OLMo-core checkpoint",
+      "convert it: OLMo-core's src/examples/huggingface/convert_checkpoint_to_hf.py -i FOLDER -o OUT" },
+    { "*.distcp", "a PyTorch distributed checkpoint (DCP)", DCP },
+    { "zero_to_fp32.py", "a DeepSpeed ZeRO checkpoint", ZERO },
+    { "*_optim_states.pt", "a DeepSpeed ZeRO checkpoint", ZERO },
+    { "mp_rank_*_model_states.pt", "a DeepSpeed checkpoint", ZERO },
     { "layer_*-model_*-model_states.pt", "a GPT-NeoX checkpoint", "convert it: GPT-NeoX's tools/ckpts/convert_neox_to_hf.py" },
-    { "mp_rank_*", "a Megatron checkpoint of model-parallel ranks", "convert it to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py" },
-    { "mp_rank_*/*", "a Megatron checkpoint of model-parallel ranks", "convert it to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py" },
-    { "latest_checkpointed_iteration.txt", "a folder of Megatron checkpoints", "convert one to a Hugging Face folder: Megatron-LM's tools/checkpoint/convert.py" },
-    { "adapter_config.json", "an adapter without its base model", "merge it: peft's merge_and_unload(), and save_pretrained the merged model" },
-    { "adapter_model.*", "an adapter without its base model", "merge it: peft's merge_and_unload(), and save_pretrained the merged model" },
-    { "consolidated.safetensors", "a checkpoint in Mistral's own layout", "take the repository's Hugging Face files, or convert it: transformers' convert_mistral_weights_to_hf.py" },
-    { "consolidated.*.pth", "a checkpoint in Meta's own layout", "convert it: python -m transformers.models.llama.convert_llama_weights_to_hf --input_dir FOLDER --output_dir OUT" },
+    { "mp_rank_*", "a Megatron checkpoint of model-parallel ranks", MEGATRON },
+    { "mp_rank_*/*", "a Megatron checkpoint of model-parallel ranks", MEGATRON },
+    { "latest_checkpointed_iteration.txt", "a folder of Megatron checkpoints", MEGATRON },
+    { "adapter_config.json", "an adapter without its base model", MERGE },
+    { "adapter_model.*", "an adapter without its base model", MERGE },
+    { "consolidated.safetensors", "a checkpoint in Mistral's own layout",
+      "take the repository's Hugging Face files, or convert it: transformers' convert_mistral_weights_to_hf.py" },
+    { "consolidated.*.pth", "a checkpoint in Meta's own layout",
+      "convert it: python -m transformers.models.llama.convert_llama_weights_to_hf --input_dir FOLDER --output_dir OUT" },
     { "pytorch_model*.bin*", "a PyTorch checkpoint", "save it again in transformers: save_pretrained(OUT, safe_serialization=True)" },
     { "*.gguf", "a folder of GGUF files", "load one in transformers with gguf_file= and save_pretrained it" },
     { "flax_model*.msgpack", "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save_pretrained it" },
     { "tf_model*.h5", "a TensorFlow checkpoint", "load it in transformers 4 with from_tf=True and save_pretrained it" },
-    { "manifest.ocdbt", "an Orbax checkpoint", "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file" },
-    { "*/manifest.ocdbt", "an Orbax checkpoint", "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file" },
-    { "_CHECKPOINT_METADATA", "an Orbax checkpoint", "restore it with orbax.checkpoint, rename its arrays and save them with safetensors.flax.save_file" },
+    { "manifest.ocdbt", "an Orbax checkpoint", ORBAX },
+    { "*/manifest.ocdbt", "an Orbax checkpoint", ORBAX },
+    { "_CHECKPOINT_METADATA", "an Orbax checkpoint", ORBAX },
     { "streaming_params*", "an EasyLM checkpoint", "convert it: EasyLM's convert_easylm_to_hf.py" },
-    { "*.npz", "NumPy arrays (MLX, EasyLM)", "save them again: safetensors.numpy.save_file(dict(numpy.load('weights.npz')), 'model.safetensors')" },
+    { "*.npz", "NumPy arrays (MLX, EasyLM)",
+      "save them again: safetensors.numpy.save_file(dict(numpy.load('weights.npz')), 'model.safetensors')" },
     { "*.nemo", "a NeMo archive", "convert it to a Hugging Face folder: NeMo's scripts/checkpoint_converters" },
     { "*.onnx", "an ONNX export", "take the checkpoint that it was exported from" },
     { "*.ckpt", "a PyTorch checkpoint (Lightning?)", STATE_DICT },
     { "*.pt", "a PyTorch checkpoint", STATE_DICT },
     { "*.pth", "a PyTorch checkpoint", STATE_DICT },
     { "*.bin", "a PyTorch checkpoint", STATE_DICT },
-    { "*/*.distcp", "a PyTorch distributed checkpoint (DCP)",
-      "convert it: python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER model.pt, then save its state dict with safetensors.torch.save_file" },
-    { "global_step*/*", "a folder of DeepSpeed checkpoints", "convert one: python zero_to_fp32.py . OUT --safe_serialization (the script is in DeepSpeed)" },
+    { "*/*.distcp", "a PyTorch distributed checkpoint (DCP)", DCP },
+    { "global_step*/*", "a folder of DeepSpeed checkpoints", ZERO },
     { "models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it" },
     { "checkpoint-*", "a folder of training checkpoints", "name one of them" },
     { "step*", "a folder of training checkpoints", "name one of them" },
@@ -52,8 +60,8 @@ static const struct form {
 
 /* What a trainer writes beside the weights. */
 static const char *const states[] = {
-    "optimizer.pt", "optimizer*.bin", "optimizer*.pth", "optim*.pt", "scheduler.pt", "scheduler*.bin", "training_args.bin", "rng_state*.pth", "scaler.pt", "random_states_*.pkl",
-    "trainer_state.json", "sampler*.bin", NULL,
+    "optimizer.pt", "optimizer*.bin", "optimizer*.pth", "optim*.pt", "scheduler.pt", "scheduler*.bin", "training_args.bin",
+    "rng_state*.pth", "scaler.pt", "random_states_*.pkl", "trainer_state.json", "sampler*.bin", NULL,
 };
 
 static bool is_state(const char *name)
@@ -111,9 +119,11 @@ static int say(const char *folder, const listing *l, int64_t n_states, ns_error 
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
         for (int64_t i = 0; i < l->n; i++)
             if (fits(forms[f].glob, l->names[i]))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'): needlescope reads safetensors (%s)", folder, forms[f].what, l->names[i], forms[f].remedy);
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'): needlescope reads safetensors (%s)", folder, forms[f].what,
+                               l->names[i], forms[f].remedy);
     if (n_states)
-        return ns_fail(err, NS_E_MISSING, "%s: a training checkpoint without its weights: %lld files of the optimizer's and the trainer's state, and no *.safetensors (copy it here, "
+        return ns_fail(err, NS_E_MISSING, "%s: a training checkpoint without its weights: %lld files of the optimizer's and the trainer's "
+                       "state, and no *.safetensors (copy it here, "
                        "or save it with the checkpoint)", folder, (long long)n_states);
     return ns_fail(err, NS_E_MISSING, "%s: no model.safetensors, model.safetensors.index.json or single *.safetensors in it", folder);
 }

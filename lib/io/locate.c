@@ -70,22 +70,31 @@ static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
 }
 
 /* What the cache has instead: the nearest name, or some of them. */
+static void revision_hint(char *const *names, int64_t n, const char *wanted, char *out, size_t size)
+{
+    const char *const near = n ? ns_nearest_word(wanted, (const char *const *)names, n) : NULL;
+    if (near)
+        snprintf(out, size, "did you mean %s?", near);
+    else if (n == 0)
+        snprintf(out, size, "name the revision that was downloaded");
+    if (near || n == 0)
+        return;
+    snprintf(out, size, "name one of its %lld revisions with --revision:", (long long)n);
+    for (int64_t i = 0; i < n && i < SOME_REVISIONS; i++)
+        snprintf(out + strlen(out), size - strlen(out), "%s %.24s", i ? "," : "", names[i]);
+    snprintf(out + strlen(out), size - strlen(out), "%s", n > SOME_REVISIONS ? ", ..." : "");
+}
+
 static int no_revision(const char *cache, const char *revision, ns_error *err)
 {
-    char *const refs = ns_path_join(cache, "refs"), **names = NULL, some[160] = "";
+    char *const refs = ns_path_join(cache, "refs"), **names = NULL, hint[320];
     int64_t n = 0;
     if (refs && ns_path_is_dir(refs))
         (void)ns_folder_list(&names, &n, refs, NULL);
-    const char *const near = n ? ns_nearest_word(revision, (const char *const *)names, n) : NULL;
-    for (int64_t i = 0; i < n && i < SOME_REVISIONS; i++)
-        snprintf(some + strlen(some), sizeof some - strlen(some), "%s%.24s", i ? ", " : "", names[i]);
-    const int rc = near ? ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (did you mean %s?)", cache, revision, revision, near)
-                 : n ? ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (name one of its %lld revisions with --revision: %s%s)", cache, revision, revision,
-                               (long long)n, some, n > SOME_REVISIONS ? ", ..." : "")
-                     : ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (name the revision that was downloaded)", cache, revision, revision);
+    revision_hint(names, n, revision, hint, sizeof hint);
     ns_free_strings(names, n);
     free(refs);
-    return rc;
+    return ns_fail(err, NS_E_MISSING, "%s: no refs/%s and no snapshots/%s in it (%s)", cache, revision, revision, hint);
 }
 
 /* refs/REVISION names the snapshot; a revision may also be the snapshot's own hash, and one may contain '/' ("refs/pr/1"). */
@@ -163,7 +172,8 @@ static int locate_folder(ns_location *at, const char *revision, ns_error *err)
         if (!rc)
             rc = ns_folder_list(&names, &n, at->dir, err);
     } else if (!rc && revision) {
-        rc = ns_fail(err, NS_E_ARG, "%s: a revision was given ('%.80s'), but this is not a Hugging Face cache folder (models--ORG--NAME)", at->dir, revision);
+        rc = ns_fail(err, NS_E_ARG, "%s: a revision was given ('%.80s'), but this is not a Hugging Face cache folder (models--ORG--NAME)",
+                     at->dir, revision);
     }
     if (!rc)
         rc = choose(at, names, n, err);

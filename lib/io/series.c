@@ -1,4 +1,5 @@
-/* series.c - a run's checkpoints as a list: sorted, one for each weight and branch, checked for doubles; and the manifest that overrides it. */
+/* series.c - a run's checkpoints as a list: sorted, one for each weight and branch, checked for doubles; and the manifest, which
+ * overrides names and order. */
 #include "io/series.h"
 
 #include <stdarg.h>
@@ -68,7 +69,7 @@ static int in_order(const void *a, const void *b)
     return x->step != y->step ? (x->step < y->step ? -1 : 1) : strcmp(x->label, y->label);
 }
 
-/* The real paths of its weight files, one a line; NULL where they cannot be found (the scan will say why). Links and revisions share them. */
+/* The real paths of its weight files, one a line: links and revisions share them. NULL where there are none; the scan will say why. */
 static char *files_of(const ns_series_item *item)
 {
     ns_location at;
@@ -112,7 +113,8 @@ static int judge(ns_series *s, char *const *files, int64_t i, bool *gone, ns_err
     if (twin >= 0)
         return ns_series_leave(s, s->list[i].label, false, err, "the same weights as %s", s->list[twin].label);
     if (first)
-        return ns_series_leave(s, s->list[i].label, false, err, "trained beside %s, not after it: a run of its own, to be named with --manifest", first->label);
+        return ns_series_leave(s, s->list[i].label, false, err,
+                               "trained beside %s, not after it: a run of its own, to be named with --manifest", first->label);
     return NS_OK;
 }
 
@@ -151,12 +153,12 @@ static int none(const ns_series *s, const char *folder, ns_error *err)
 {
     for (int64_t i = 0; i < s->n_left_out; i++)
         if (!s->left_out[i].no_checkpoint)
-            return ns_fail(err, NS_E_MISSING, "%s: no checkpoint could be put in order: '%s': %s (%lld left out; name them in a --manifest)", folder, s->left_out[i].name,
-                           s->left_out[i].why, (long long)s->n_left_out);
+            return ns_fail(err, NS_E_MISSING, "%s: no checkpoint could be put in order: '%s': %s (%lld left out; name them in a --manifest)",
+                           folder, s->left_out[i].name, s->left_out[i].why, (long long)s->n_left_out);
     return ns_fail(err, NS_E_MISSING, "%s: no checkpoints (folders named step1000, checkpoint-1000, ...) and no checkpoint itself", folder);
 }
 
-/* Steps of a later stage that start again at 0 are laid behind the stage before, so that steps ascend; a final one without a number is next. */
+/* Steps of a later stage that start again at 0 are laid behind the stage before, so that steps ascend; a final one is the next. */
 int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
 {
     if (s->n)
@@ -175,7 +177,8 @@ int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
         }
         item->step = item->final ? last + 1 : item->step + base;
         if (i && item->step == last)
-            return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a --manifest", folder, s->list[i - 1].label,
+            return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a --manifest", folder,
+                           s->list[i - 1].label,
                            item->label, (long long)last);
         last = item->step;
     }
@@ -195,7 +198,8 @@ static int manifest_line(ns_series *s, const cJSON *line, const char *folder, co
     if (!path || item.step < 0)
         return ns_fail(err, NS_E_FORMAT, "%s: a line needs path and step", where);
     if (s->n && item.step <= s->list[s->n - 1].step)
-        return ns_fail(err, NS_E_FORMAT, "%s: step %lld does not come after step %lld", where, (long long)item.step, (long long)s->list[s->n - 1].step);
+        return ns_fail(err, NS_E_FORMAT, "%s: step %lld does not come after step %lld", where, (long long)item.step,
+                       (long long)s->list[s->n - 1].step);
     char *const full = path[0] == '/' ? ns_strdup(path) : ns_path_join(folder, path);
     rc = full ? ns_series_append(s, full, NULL, label ? label : ns_path_base(path), &item, err) : ns_oom(err, where);
     free(full);

@@ -9,16 +9,20 @@
 
 #include "core/core.h"
 
-/* The first pattern that knows the name decides; whose it is beside it. Groups: stage, branch, long (a stage by its length), step, unit (of the step),
- * tokens, of (their unit). */
+/* The first pattern that knows the name decides; whose it is above it. Groups: stage, branch, long (a stage by its length), step, unit
+ * (of the step), tokens, of (their unit). */
 static const char *const patterns[] = {
     "^stage(?<stage>\\d{1,6})-(?:ingredient(?<branch>\\d{1,3}(?:\\+\\d{1,3})*)-)?step[-_]?(?<step>\\d{1,15})"
-    "(?:-tokens(?<tokens>\\d{1,15})(?<of>[KMBT])?)?(?:-.*)?$",                                                          /* OLMo 2, 3; SmolLM3 */
-    "^lc-\\d{1,4}k-to-(?<long>\\d{1,4})k-step[-_]?(?<step>\\d{1,15})$",                                                 /* SmolLM3: longer contexts */
+    /* OLMo 2, 3; SmolLM3 */
+    "(?:-tokens(?<tokens>\\d{1,15})(?<of>[KMBT])?)?(?:-.*)?$",
+    /* SmolLM3: longer contexts */
+    "^lc-\\d{1,4}k-to-(?<long>\\d{1,4})k-step[-_]?(?<step>\\d{1,15})$",
     "^(?:.*-)?step-(?<step>\\d{1,9})(?<unit>[KkMm])-(?:tokens?-)?(?<tokens>\\d{1,9}(?:\\.\\d{1,6})?)(?<of>[bBtT])(?:-.*)?$", /* TinyLlama */
-    "^(?:global_)?step[-_]?(?<step>\\d{1,15})(?:-tokens(?<tokens>\\d{1,15})(?<of>[KMBT])?)?(?:-.*)?$",   /* Pythia, OLMo, DeepSpeed, torchtitan, accelerate, ours */
+    /* Pythia, OLMo, DeepSpeed, torchtitan, accelerate, ours */
+    "^(?:global_)?step[-_]?(?<step>\\d{1,15})(?:-tokens(?<tokens>\\d{1,15})(?<of>[KMBT])?)?(?:-.*)?$",
     "^(?:.*_)?phase(?<stage>\\d{1,6})_checkpoint_(?<step>\\d{1,15})$",                                                  /* Crystal */
-    "^(?:checkpoint|ckpt|chkpt|model|iteration|iter|update|batch|epoch|samples)[-_=]?(?<step>\\d{1,15})$",              /* HF Trainer, Amber, K2, Megatron */
+    /* HF Trainer, Amber, K2, Megatron */
+    "^(?:checkpoint|ckpt|chkpt|model|iteration|iter|update|batch|epoch|samples)[-_=]?(?<step>\\d{1,15})$",
     "^iter[-_](?<step>\\d{1,15})-.*$",
     "^epoch=\\d+-step=(?<step>\\d{1,15})(?:[-.].*)?$",                                                                  /* Lightning */
     "^ep\\d+-ba(?<step>\\d{1,15})$",                                                                                    /* composer */
@@ -93,7 +97,8 @@ static bool match(const char *pattern, const char *name, ns_series_item *out)
 
 static bool is_final(const char *name)
 {
-    static const char *const names[] = {"main", "master", "final", "last", "latest", "checkpoint-final", "checkpoint-last", "checkpoint-latest", "final_model"};
+    static const char *const names[] = {"main", "master", "final", "last", "latest", "checkpoint-final", "checkpoint-last",
+                                        "checkpoint-latest", "final_model"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
             return true;

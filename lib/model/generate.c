@@ -1,12 +1,13 @@
 /* generate.c - greedy decoding, and verification of a gold answer in one pass.
  *
- * The prompt runs but for its last token; then [last token + gold] runs without hooks, and the prefix on which argmax agrees is accepted; the
- * session is cut back and the accepted tokens run again with the caller's hooks, so that hooks only ever see settled rows (a row's
- * bits do not depend on the rows beside it). From the first disagreement on, one token a pass.
+ * The prompt runs but for its last token; then [last token + gold] runs without hooks, and the prefix on which argmax agrees is
+ * accepted; the session is cut back and the accepted tokens run again with the caller's hooks, so that hooks only ever see settled rows
+ * (a row's bits do not depend on the rows beside it). From the first disagreement on, one token a pass.
  *
- * longrope and dynamic rope choose their frequencies by the length of the pass, as transformers does: a prompt's rows by the prompt's length, each
- * token after it by the length it ends. So the tokens do not depend on how many are asked for, and a draft is fed only where no frequency
- * would change. Keys of earlier passes stay as they were rotated, but in phi3, which runs everything again once it outgrows the short factors. */
+ * longrope and dynamic rope choose their frequencies by the length of the pass, as transformers does: a prompt's rows by the prompt's
+ * length, each token after it by the length it ends. So the tokens do not depend on how many are asked for, and a draft is fed only
+ * where no frequency would change. Keys of earlier passes stay as they were rotated, but in phi3, which runs everything again once it
+ * outgrows the short factors. */
 #include "model/internal.h"
 
 #include <stdlib.h>

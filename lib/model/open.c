@@ -136,7 +136,8 @@ int ns_open_more(ns_opened *m, unsigned want, ns_error *err)
 static int begin(opening *o, const ns_open_params *p, ns_error *err)
 {
     const char *const path = p->path ? p->path : p->tokenizer;
-    *o = (opening){.seen.engine = p->engine, .memory = p->memory, .threads = p->threads, .no_hash = p->no_hash, .warn = p->warn, .user = p->user};
+    *o = (opening){.seen.engine = p->engine, .memory = p->memory, .threads = p->threads, .no_hash = p->no_hash, .warn = p->warn,
+                   .user = p->user};
     o->seen.name = path ? name_of(path) : NULL;
     o->tokenizer = p->tokenizer ? ns_strdup(p->tokenizer) : NULL;
     o->cpu = p->cpu ? ns_strdup(p->cpu) : NULL;
@@ -211,7 +212,8 @@ static int note_double_bos(ns_opened *m, const ns_cases *cases, ns_error *err)
         twice += c->n_tokens > 1 && c->tokens[0] == bos && c->tokens[1] == bos;
     }
     if (twice)
-        warn((opening *)m, "%lld of %lld cases begin with two BOS (token %lld): a text that has one already and a tokenizer that adds one", (long long)twice,
+        warn((opening *)m, "%lld of %lld cases begin with two BOS (token %lld): a text that has one already and a tokenizer that adds one",
+             (long long)twice,
              (long long)cases->n, (long long)bos);
     return rc;
 }

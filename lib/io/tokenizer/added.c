@@ -103,8 +103,10 @@ static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highes
     return rc ? rc : name_token(added, token, highest, path, err);
 }
 
-/* One that a neighbour names: it has the id of its text, or the next free one; known ones keep theirs, and their flags unless it replaces them. */
-static int join_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, bool *changed, const char *path, ns_error *err)
+/* One that a neighbour names: it has the id of its text, or the next free one. A known one keeps its id, and its flags unless the
+ * neighbour's replace them. */
+static int join_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, bool *changed, const char *path,
+                      ns_error *err)
 {
     ns_tok_added_token *const token = &added->item[added->n++];
     int rc = read_token(token, json, false, path, err);
@@ -140,7 +142,8 @@ static int64_t length_of(const cJSON *list)
     return n;
 }
 
-int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const cJSON *more, const ns_tok_bpe *bpe, bool *changed, const char *path, ns_error *err)
+int ns_tok_added_read(ns_tok_added *added, const cJSON *list, const cJSON *more, const ns_tok_bpe *bpe, bool *changed, const char *path,
+                      ns_error *err)
 {
     if (list && !cJSON_IsNull(list) && !cJSON_IsArray(list))
         return ns_fail(err, NS_E_FORMAT, "%s: 'added_tokens' is not a list", path);

@@ -1,8 +1,9 @@
-/* classes.c - what transformers (4.57.6) makes of a tokenizer.json when a tokenizer_config.json or a special_tokens_map.json lies beside it.
+/* classes.c - what transformers (4.57.6) makes of a tokenizer.json that has a tokenizer_config.json or a special_tokens_map.json
+ * beside it.
  *
- * The class decides: some write the template anew from add_bos_token and add_eos_token, others leave tokenizer.json's alone and ignore both
- * keys; all of them add the special tokens that the configuration names to the added tokens, and most set the ByteLevel prefix space. A class
- * that is not in the table leaves tokenizer.json as it is, and says so. */
+ * The class decides: some write the template anew from add_bos_token and add_eos_token, others leave tokenizer.json's alone and ignore
+ * both keys; all of them add the special tokens that the configuration names to the added tokens, and most set the prefix space of
+ * ByteLevel. A class that is not in the table leaves tokenizer.json as it is, and says so. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@ enum { CONFIG_DEPTH = 32 };
 #define CONFIG_LIMIT ((size_t)256 << 20)
 
 enum special { BOS, EOS, UNK, SEP, PAD, CLS, MASK, N_SPECIAL };
-static const char *const special_keys[N_SPECIAL] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+static const char *const special_keys[N_SPECIAL] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+                                                    "mask_token"};
 
 typedef enum prefix_rule { PREFIX_SET, PREFIX_KEPT, PREFIX_EVERYWHERE } prefix_rule;   /* of a lone ByteLevel; in a Sequence too */
 
@@ -32,27 +34,31 @@ typedef struct tok_class {
 #define ENDOFTEXT {[BOS] = "<|endoftext|>", [EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>"}
 static const tok_class classes[] = {
     { .name = "PreTrainedTokenizer" },
-    { .name = "LlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"}, .writes_template = true, .add_bos = true, .prefix = PREFIX_KEPT },
-    { .name = "CodeLlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"}, .more = {"▁<PRE>", "▁<MID>", "▁<SUF>", "▁<EOT>"},
+    { .name = "LlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},
+      .writes_template = true, .add_bos = true, .prefix = PREFIX_KEPT },
+    { .name = "CodeLlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},
+      .more = {"▁<PRE>", "▁<MID>", "▁<SUF>", "▁<EOT>"}, .writes_template = true, .add_bos = true },
+    { .name = "GemmaTokenizer", .special = {[BOS] = "<bos>", [EOS] = "<eos>", [UNK] = "<unk>", [PAD] = "<pad>"},
       .writes_template = true, .add_bos = true },
-    { .name = "GemmaTokenizer", .special = {[BOS] = "<bos>", [EOS] = "<eos>", [UNK] = "<unk>", [PAD] = "<pad>"}, .writes_template = true, .add_bos = true },
-    { .name = "CohereTokenizer", .special = {[BOS] = "<BOS_TOKEN>", [EOS] = "<|END_OF_TURN_TOKEN|>", [UNK] = "<UNK>"}, .writes_template = true, .add_bos = true,
-      .prefix = PREFIX_EVERYWHERE },
+    { .name = "CohereTokenizer", .special = {[BOS] = "<BOS_TOKEN>", [EOS] = "<|END_OF_TURN_TOKEN|>", [UNK] = "<UNK>"},
+      .writes_template = true, .add_bos = true, .prefix = PREFIX_EVERYWHERE },
     { .name = "GPTNeoXTokenizer", .special = ENDOFTEXT, .writes_template = true },
     { .name = "GPT2Tokenizer", .special = ENDOFTEXT },
     { .name = "CodeGenTokenizer", .special = ENDOFTEXT, .refuses_bos = true },
-    { .name = "Qwen2Tokenizer", .special = {[EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>", [PAD] = "<|endoftext|>"}, .plain_special = true },
-    { .name = "BloomTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>", [PAD] = "<pad>"}, .prefix = PREFIX_EVERYWHERE },
+    { .name = "Qwen2Tokenizer", .special = {[EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>", [PAD] = "<|endoftext|>"},
+      .plain_special = true },
+    { .name = "BloomTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>", [PAD] = "<pad>"},
+      .prefix = PREFIX_EVERYWHERE },
 };
 
 /* The class of a tokenizer_config.json that names none: by config.json's model_type. */
 static const struct { const char *type, *name; } by_model[] = {
-    {"llama", "LlamaTokenizer"}, {"mistral", "LlamaTokenizer"}, {"phi3", "LlamaTokenizer"}, {"mistral3", "LlamaTokenizer"}, {"llava", "LlamaTokenizer"},
-    {"idefics3", "LlamaTokenizer"}, {"qwen2", "Qwen2Tokenizer"}, {"qwen3", "Qwen2Tokenizer"}, {"qwen2_vl", "Qwen2Tokenizer"},
-    {"qwen2_5_vl", "Qwen2Tokenizer"}, {"qwen3_vl", "Qwen2Tokenizer"}, {"internvl", "Qwen2Tokenizer"}, {"gpt_neox", "GPTNeoXTokenizer"},
-    {"olmo", "GPTNeoXTokenizer"}, {"olmo2", "GPTNeoXTokenizer"}, {"gemma2", "GemmaTokenizer"}, {"gemma3_text", "GemmaTokenizer"},
-    {"gemma3", "GemmaTokenizer"}, {"cohere2", "CohereTokenizer"}, {"smollm3", "PreTrainedTokenizer"}, {"olmo3", "GPT2Tokenizer"},
-    {"exaone4", "GPT2Tokenizer"}, {"gpt2", "GPT2Tokenizer"}, {"minimax", "GPT2Tokenizer"},
+    {"llama", "LlamaTokenizer"}, {"mistral", "LlamaTokenizer"}, {"phi3", "LlamaTokenizer"}, {"mistral3", "LlamaTokenizer"},
+    {"llava", "LlamaTokenizer"}, {"idefics3", "LlamaTokenizer"}, {"qwen2", "Qwen2Tokenizer"}, {"qwen3", "Qwen2Tokenizer"},
+    {"qwen2_vl", "Qwen2Tokenizer"}, {"qwen2_5_vl", "Qwen2Tokenizer"}, {"qwen3_vl", "Qwen2Tokenizer"}, {"internvl", "Qwen2Tokenizer"},
+    {"gpt_neox", "GPTNeoXTokenizer"}, {"olmo", "GPTNeoXTokenizer"}, {"olmo2", "GPTNeoXTokenizer"}, {"gemma2", "GemmaTokenizer"},
+    {"gemma3_text", "GemmaTokenizer"}, {"gemma3", "GemmaTokenizer"}, {"cohere2", "CohereTokenizer"}, {"smollm3", "PreTrainedTokenizer"},
+    {"olmo3", "GPT2Tokenizer"}, {"exaone4", "GPT2Tokenizer"}, {"gpt2", "GPT2Tokenizer"}, {"minimax", "GPT2Tokenizer"},
 };
 
 void ns_tok_note(ns_tok_neighbours *n, const char *fmt, ...)
@@ -250,7 +256,10 @@ static bool put_list(const ns_tok_neighbours *n, cJSON *more, const cJSON *list)
 {
     bool good = true;
     for (const cJSON *item = list ? list->child : NULL; item && good; item = item->next)
-        good = cJSON_IsObject(item) ? !content_of(item) || put(more, NULL, item, true, true) : put_named(n, more, item, content_of(item), false);
+        if (cJSON_IsObject(item))
+            good = !content_of(item) || put(more, NULL, item, true, true);
+        else
+            good = put_named(n, more, item, content_of(item), false);
     return good;
 }
 
@@ -260,8 +269,10 @@ static bool collect(ns_tok_neighbours *n)
     const tok_class *const c = n->class_;
     n->more = cJSON_CreateArray();
     bool good = n->more && put_decoder(n, n->more);
-    for (int i = 0; i < N_SPECIAL && good; i++)
-        good = put_named(n, n->more, given(n, special_keys[i]), special_of(n, (enum special)i), c->plain_special && (i == BOS || i == EOS || i == UNK || i == PAD));
+    for (int i = 0; i < N_SPECIAL && good; i++) {
+        const bool plain = c->plain_special && (i == BOS || i == EOS || i == UNK || i == PAD);
+        good = put_named(n, n->more, given(n, special_keys[i]), special_of(n, (enum special)i), plain);
+    }
     good = good && put_list(n, n->more, given(n, "additional_special_tokens"));
     for (int i = 0; i < 4 && c->more[i] && good; i++)
         good = put_named(n, n->more, NULL, c->more[i], false);
@@ -279,14 +290,16 @@ static bool truth(const cJSON *item, bool otherwise)
     return item ? cJSON_IsTrue(item) || (cJSON_IsNumber(item) && item->valuedouble != 0) : otherwise;
 }
 
-static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wanted, enum special which, const char *switch_key, int32_t *id, ns_error *err)
+static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wanted, enum special which, const char *switch_key, int32_t *id,
+                       ns_error *err)
 {
     *id = -1;
     if (!wanted)
         return NS_OK;
     const char *const text = special_of(n, which);
     if (!text)
-        return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (tokenizer_config.json)", tok->path, switch_key, n->class_->name,
+        return ns_fail(err, NS_E_FORMAT, "%s: %s of %s is true, but there is no %s (tokenizer_config.json)", tok->path, switch_key,
+                       n->class_->name,
                        special_keys[which]);
     *id = ns_token_id(tok, text);
     return *id >= 0 ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: %s '%.100s' is not in the vocabulary", tok->path, special_keys[which], text);
@@ -295,14 +308,16 @@ static int template_id(ns_tokenizer *tok, const ns_tok_neighbours *n, bool wante
 /* A class that reads these keys writes the template; for the others a key that asks for what is not done is noted. */
 static int set_template(ns_tokenizer *tok, ns_tok_neighbours *n, ns_error *err)
 {
-    const cJSON *const bos_key = cJSON_GetObjectItemCaseSensitive(n->config, "add_bos_token"), *const eos_key = cJSON_GetObjectItemCaseSensitive(n->config, "add_eos_token");
-    const bool bos = truth(bos_key, n->class_->add_bos), eos = truth(eos_key, false);
+    const bool bos = truth(cJSON_GetObjectItemCaseSensitive(n->config, "add_bos_token"), n->class_->add_bos);
+    const bool eos = truth(cJSON_GetObjectItemCaseSensitive(n->config, "add_eos_token"), false);
     int32_t before, after;
     if (bos && n->class_->refuses_bos)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: add_bos_token is true in tokenizer_config.json, which %sFast of transformers refuses", tok->path, n->class_->name);
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: add_bos_token is true in tokenizer_config.json, which %sFast of transformers refuses",
+                       tok->path, n->class_->name);
     if (!n->class_->writes_template) {
         if (bos || eos)
-            ns_tok_note(n, "%s is true, but %sFast in transformers does not read it: tokenizer.json's post_processor decides", bos ? "add_bos_token" : "add_eos_token",
+            ns_tok_note(n, "%s is true, but %sFast in transformers does not read it: tokenizer.json's post_processor decides",
+                        bos ? "add_bos_token" : "add_eos_token",
                         n->class_->name);
         return NS_OK;
     }
@@ -318,7 +333,8 @@ static void set_prefix(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON *pre
     const char *const type = text_at(pre_tokenizer, "type");
     const bool lone = type && strcmp(type, "ByteLevel") == 0, wanted = truth(key, false);
     if (n->class_->prefix == PREFIX_KEPT && key && !cJSON_IsNull(key))
-        ns_tok_note(n, "add_prefix_space makes transformers build %sFast from tokenizer.model; tokenizer.json is read here", n->class_->name);
+        ns_tok_note(n, "add_prefix_space makes transformers build %sFast from tokenizer.model; tokenizer.json is read here",
+                    n->class_->name);
     if (n->class_->prefix == PREFIX_KEPT || cJSON_IsNull(key))
         return;
     for (int64_t i = 0; i < tok->pretokenizer.n; i++) {
@@ -331,7 +347,7 @@ static void set_prefix(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON *pre
     }
 }
 
-/* What was changed joins the hash: equal hashes, equal ids. A folder whose configuration changes nothing keeps the hash of tokenizer.json. */
+/* What was changed joins the hash: equal hashes, equal ids. A configuration that changes nothing keeps the hash of tokenizer.json. */
 static void hash_changes(ns_tokenizer *tok, const ns_tok_neighbours *n)
 {
     if (!n->changed_template && !n->changed_prefix && !n->changed_tokens)

@@ -9,14 +9,16 @@
 
 static const char *const inner_keys[] = {"text_config", "language_config", "llm_config"};
 
-/* What text_config is when it does not say (the config classes of transformers 4.57.6); flat: older files have its keys beside the wrapper's. */
+/* What text_config is when it does not say (the config classes of transformers 4.57.6); flat: older files have its keys beside the
+ * wrapper's. */
 static const struct unsaid { const char *wrapper, *text; bool flat; } unsaid[] = {
-    {"mistral3", "mistral", false}, {"idefics2", "mistral", false}, {"gemma3", "gemma3_text", false}, {"shieldgemma2", "gemma3_text", false},
-    {"internvl", "qwen2", false}, {"got_ocr2", "qwen2", false}, {"qwen2_audio", "qwen2", false}, {"qwen2_vl", "qwen2_vl_text", true},
-    {"qwen2_5_vl", "qwen2_5_vl_text", true}, {"qwen3_vl", "qwen3_vl_text", false}, {"llava", "llama", true}, {"llava_next", "llama", false},
-    {"llava_next_video", "llama", false}, {"vipllava", "llama", false}, {"video_llava", "llama", false}, {"idefics3", "llama", false},
-    {"smolvlm", "llama", false}, {"voxtral", "llama", false}, {"perception_lm", "llama", false}, {"janus", "llama", false},
-    {"deepseek_vl", "llama", false}, {"llava_llama", "llama", true}, {"llava_mistral", "mistral", true}, {"llava_qwen", "qwen2", true},
+    {"mistral3", "mistral", false}, {"idefics2", "mistral", false}, {"gemma3", "gemma3_text", false},
+    {"shieldgemma2", "gemma3_text", false}, {"internvl", "qwen2", false}, {"got_ocr2", "qwen2", false}, {"qwen2_audio", "qwen2", false},
+    {"qwen2_vl", "qwen2_vl_text", true}, {"qwen2_5_vl", "qwen2_5_vl_text", true}, {"qwen3_vl", "qwen3_vl_text", false},
+    {"llava", "llama", true}, {"llava_next", "llama", false}, {"llava_next_video", "llama", false}, {"vipllava", "llama", false},
+    {"video_llava", "llama", false}, {"idefics3", "llama", false}, {"smolvlm", "llama", false}, {"voxtral", "llama", false},
+    {"perception_lm", "llama", false}, {"janus", "llama", false}, {"deepseek_vl", "llama", false}, {"llava_llama", "llama", true},
+    {"llava_mistral", "mistral", true}, {"llava_qwen", "qwen2", true},
 };
 
 /* The rows of a prompt are not causal in these: a text model alone would compute something else. */
@@ -27,9 +29,9 @@ static const char *const prefixes[] = {"", "language_model.", "model.language_mo
 
 /* Everything but the text model. */
 static const char *const towers[] = {
-    "*vision_tower.*", "*vision_model.*", "*vision_encoder.*", "*vision_embed*", "visual.*", "model.visual.*", "visual_*", "model.visual_*", "vit.*",
-    "*multi_modal_projector.*", "*mm_projector.*", "*projector.*", "*connector.*", "*aligner.*", "mlp1.*", "*image_newline", "*audio_tower.*",
-    "*embed_audio.*", "*embed_vision.*", "*rotary_emb*.inv_freq", NULL,
+    "*vision_tower.*", "*vision_model.*", "*vision_encoder.*", "*vision_embed*", "visual.*", "model.visual.*", "visual_*",
+    "model.visual_*", "vit.*", "*projector.*", "*connector.*", "*aligner.*", "mlp1.*", "*image_newline", "*audio_tower.*", "*embed_audio.*",
+    "*embed_vision.*", "*rotary_emb*.inv_freq", NULL,
 };
 
 static const struct unsaid *known_wrapper(const char *type)
@@ -55,11 +57,13 @@ static int check_wrapper(const cJSON *root, const char *type, const char *label,
 {
     for (int i = 0; type && not_causal[i]; i++)
         if (strcmp(type, not_causal[i]) == 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%s': the rows of its prompt see each other, which is not supported", label, type);
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%s': the rows of its prompt see each other, which is not supported",
+                           label, type);
     const cJSON *const quantised = cJSON_GetObjectItemCaseSensitive(root, "quantization_config");
     if (quantised && !cJSON_IsNull(quantised))
         return ns_fail(err, NS_E_UNSUPPORTED,
-                       "%s: quantization_config is set, and quantised weights are not supported: store the model as f32, f16 or bf16", label);
+                       "%s: quantization_config is set, and quantised weights are not supported: store the model as f32, f16 or bf16",
+                       label);
     return NS_OK;
 }
 
