@@ -70,20 +70,23 @@ static int in_order(const void *a, const void *b)
 }
 
 /* The real paths of its weight files, one a line: links and revisions share them. NULL where there are none; the scan will say why. */
-static char *files_of(const ns_series_item *item)
+static int files_of(const ns_series_item *item, char **out, ns_error *err)
 {
     ns_location at;
-    if (ns_locate(&at, item->path, item->revision, NULL))
-        return NULL;
+    const int found = ns_locate(&at, item->path, item->revision, NULL);
+    *out = NULL;
+    if (found)
+        return found == NS_E_MEMORY ? ns_oom(err, item->path) : NS_OK;
     char *all = ns_strdup("");
     for (int64_t i = 0; i < at.n_files && all; i++) {
-        char *const real = realpath(at.files[i], NULL), *const longer = real ? ns_printf_alloc("%s%s\n", all, real) : NULL;
+        char *const real = realpath(at.files[i], NULL), *const longer = ns_printf_alloc("%s%s\n", all, real ? real : at.files[i]);
         free(real);
         free(all);
         all = longer;
     }
     ns_location_free(&at);
-    return all;
+    *out = all;
+    return all ? NS_OK : ns_oom(err, item->path);
 }
 
 static int64_t twin_of(char *const *files, int64_t i)
@@ -124,7 +127,7 @@ static int drop_twins(ns_series *s, ns_error *err)
     bool *const gone = ns_alloc_array((size_t)s->n + 1, sizeof *gone);
     int rc = files && gone ? NS_OK : ns_oom(err, "the series");
     for (int64_t i = 0; i < s->n && rc == NS_OK; i++)
-        files[i] = files_of(&s->list[i]);
+        rc = files_of(&s->list[i], &files[i], err);
     for (int64_t i = 0; i < s->n && rc == NS_OK; i++)
         rc = judge(s, files, i, &gone[i], err);
     int64_t kept = 0;
