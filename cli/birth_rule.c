@@ -3,11 +3,14 @@
 
 #define FIELD(name) offsetof(cli_birth_rule, name)
 #define SCORE {"score", 0, CLI_TEXT, FIELD(score), "NAME", "the score whose births are wanted (default retrieval_find)"}
-#define PREVIOUS {"previous", 0, CLI_TEXT, FIELD(previous), "NAME", "the score of previous-token heads (default previous_at_needle, else previous_token; '' for none)"}
+#define PREVIOUS {"previous", 0, CLI_TEXT, FIELD(previous), "NAME", \
+                  "the score of previous-token heads (default previous_at_needle, else previous_token; '' for none)"}
 #define THETA {"theta", 0, CLI_NUMBER, FIELD(theta), "X", "alive at this score and above (default 0.5)"}
-#define PERSIST {"persist", 'm', CLI_INT, FIELD(persist), "M", "so many measured checkpoints in a row make a birth or a death (default 3)", NULL, 1, 1000}
+#define PERSIST {"persist", 'm', CLI_INT, FIELD(persist), "M", \
+                 "so many measured checkpoints in a row make a birth or a death (default 3)", NULL, 1, 1000}
 #define HORIZON \
-    {"horizon", 0, CLI_NUMBER, FIELD(horizon), "T", "look no further, in tokens (steps where those are not known; default: as far as every run reached)"}, \
+    {"horizon", 0, CLI_NUMBER, FIELD(horizon), "T", \
+     "look no further, in tokens (steps where those are not known; default: as far as every run reached)"}, \
     {"leave-short", 0, CLI_FLAG, FIELD(leave_short), NULL, "leave runs out that end before --horizon, instead of refusing"}
 const cli_option cli_birth_options[] = {SCORE, PREVIOUS, THETA, PERSIST, HORIZON, {0}};
 const cli_option cli_best_options[] = {SCORE, THETA, PERSIST, HORIZON, {0}};

@@ -12,7 +12,8 @@ typedef struct cli_birth_rule {
     int64_t     persist;
     bool        leave_short;
 } cli_birth_rule;
-/* The whole rule; of the best head alone; of its scores, where births are not asked for; where to stop. A command offers what its answer hangs on. */
+/* The whole rule; of the best head alone; of its scores, where births are not asked for; where to stop. A command offers what its answer
+ * hangs on. */
 extern const cli_option cli_birth_options[], cli_best_options[], cli_level_options[], cli_horizon_options[];
 #define CLI_BIRTH_DEFAULTS {.theta = .5, .persist = 3}
 /* The rest of the parameters is zero. NS_E_ARG: a theta outside (0, 1]. */

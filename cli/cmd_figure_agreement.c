@@ -17,7 +17,8 @@ static int figure_agreement(cli *app, const void *settings, char **args, int n_a
 {
     (void)n_args;
     const agreement_settings *const s = settings;
-    const ns_agreement_plot plot = {.size = sizeof plot, .file = args[0], .scores = s->score.list, .n_scores = (int)s->score.n, .spearman = s->by == 1};
+    const ns_agreement_plot plot = {.size = sizeof plot, .file = args[0], .scores = s->score.list, .n_scores = (int)s->score.n,
+                                    .spearman = s->by == 1};
     const ns_figure_params look = cli_look_params(app, &s->look);
     ns_plotted said = {.size = sizeof said};
     int rc = cli_look_check(app, &s->look);
@@ -30,8 +31,9 @@ const cli_command cli_cmd_figure_agreement = {
     .name = "figure agreement", .section = "Figures", .summary = "Draws how far scores mean the same heads, score against score",
     .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, CLI_LOOK_GROUPS(agreement_settings)},
     .settings_size = sizeof(agreement_settings), .defaults = &defaults,
-    .description = "The overlap of the ten best heads of two scores (Jaccard), or Spearman's rank correlation over all heads, as `score` wrote them.",
-    .examples = "needlescope figure agreement scores.h5 --score retrieval_find,retrieval_continue,retrieval_mass,induction -o agreement.pdf\n"
+    .description = "The overlap of the ten best heads of two scores (Jaccard), or Spearman's rank correlation over all heads, as `score` "
+                   "wrote them.",
+    .examples = "needlescope figure agreement scores.h5 --score retrieval_find,retrieval_continue,retrieval_mass -o a.pdf\n"
                 "needlescope figure agreement scores.h5 --by spearman -o agreement.png",
     .run = figure_agreement,
 };

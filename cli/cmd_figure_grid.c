@@ -7,7 +7,8 @@ static const grid_settings defaults = {.look = CLI_LOOK_DEFAULTS};
 
 #define FIELD(name) offsetof(grid_settings, name)
 static const cli_option options[] = {
-    {"of", 0, CLI_CHOICE, FIELD(of), "WHAT", "first answer token right (default), whole answer right, or a head's find rate (with --head)", "first|answered|find"},
+    {"of", 0, CLI_CHOICE, FIELD(of), "WHAT", "first answer token right (default), whole answer right, or a head's finds (with --head)",
+     "first|answered|find"},
     {"head", 'n', CLI_HEADS, FIELD(heads), "L.H", "the head of --of find"},
     {0},
 };
@@ -39,8 +40,10 @@ const cli_command cli_cmd_figure_grid = {
     .name = "figure grid", .section = "Figures", .summary = "Draws the needle grid: right answers, or a head's finds, by length and depth",
     .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, CLI_LOOK_GROUPS(grid_settings)},
     .settings_size = sizeof(grid_settings), .defaults = &defaults,
-    .description = "A row is a length that was asked for, a column a depth; more than twelve become ten bins. A cell is a mean over its cases, whose number is in brackets "
-                   "where it differs; what no case covers is hatched, and counted. Twins (cases needle --twins) are left out: their needles lie where no depth was asked for, or nowhere.",
+    .description = "A row is a length that was asked for, a column a depth; more than twelve become ten bins. A cell is a mean over its "
+                   "cases, whose number is in brackets "
+                   "where it differs; what no case covers is hatched, and counted. Twins (cases needle --twins) are left out: their "
+                   "needles lie where no depth was asked for, or nowhere.",
     .examples = "needlescope figure grid scores.h5 -o grid.pdf\n"
                 "needlescope figure grid scores.h5 --of find --head 18.6 -o head.png",
     .run = figure_grid,

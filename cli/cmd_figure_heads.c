@@ -7,7 +7,8 @@ static const heads_settings defaults = {.look = CLI_LOOK_DEFAULTS};
 
 #define FIELD(name) offsetof(heads_settings, name)
 static const cli_option heads_options[] = {
-    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...", "the score to draw; several stand side by side (default retrieval_find, else the first retrieval score)"},
+    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...",
+     "the score to draw; several stand side by side (default retrieval_find, else the first retrieval score)"},
     {"mark", 'm', CLI_HEADS, FIELD(mark), "L.H,...", "outline these heads"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "outline the K best heads", NULL, 1, 100000},
     {0},
@@ -17,7 +18,8 @@ static const cli_option heads_options[] = {
 static int figure_heads(cli *app, const void *settings, char **args, int n_args)
 {
     const heads_settings *const s = settings;
-    const ns_heads_plot plot = {.size = sizeof plot, .files = (const char *const *)args, .n_files = n_args, .scores = s->score.list, .n_scores = (int)s->score.n,
+    const ns_heads_plot plot = {.size = sizeof plot, .files = (const char *const *)args, .n_files = n_args, .scores = s->score.list,
+                                .n_scores = (int)s->score.n,
                                 .marks = s->mark.list, .n_marks = (int)s->mark.n, .top = s->top};
     const ns_figure_params look = cli_look_params(app, &s->look);
     ns_plotted said = {.size = sizeof said};
@@ -32,7 +34,10 @@ const cli_command cli_cmd_figure_heads = {
     .arguments = "SCORES...", .min_args = 1, .max_args = NS_FIGURE_HEADS,
     .groups = {{"Options", heads_options, 0}, CLI_LOOK_GROUPS(heads_settings)},
     .settings_size = sizeof(heads_settings), .defaults = &defaults,
-    .description = "Several scores, or the same of several files, stand side by side; one scale for all is --vmin and --vmax. Outlined are heads that score: of --top 10 there may be fewer. The tick on a colour bar is the chance of its own score, where it is known. The strip at the left says which layers have full attention, a sliding window, or none. The file's ending chooses "
+    .description = "Several scores, or the same of several files, stand side by side; one scale for all is --vmin and --vmax. Outlined are "
+                   "heads that score: of --top 10 there may be fewer. The tick on a colour bar is the chance of its own score, where it is "
+                   "known. The strip at the left says which layers have full attention, a sliding window, or none. The file's ending "
+                   "chooses "
                    "PNG, PDF or SVG; the command line goes into its metadata.",
     .examples = "needlescope figure heads scores.h5 --score retrieval_mass -o heads.pdf\n"
                 "needlescope figure heads scores.h5 --score retrieval_find,retrieval_continue,induction --top 5 -o heads.png\n"

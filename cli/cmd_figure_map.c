@@ -20,7 +20,8 @@ static int figure_map(cli *app, const void *settings, char **args, int n_args)
 {
     (void)n_args;
     const map_settings *const s = settings;
-    const ns_map_plot plot = {.size = sizeof plot, .file = args[0], .case_id = s->c, .layer = s->layer, .head = s->head, .log_scale = s->log, .no_spans = s->no_spans};
+    const ns_map_plot plot = {.size = sizeof plot, .file = args[0], .case_id = s->c, .layer = s->layer, .head = s->head,
+                              .log_scale = s->log, .no_spans = s->no_spans};
     const ns_figure_params look = cli_look_params(app, &s->look);
     ns_plotted said = {.size = sizeof said};
     int rc = cli_look_check(app, &s->look);
@@ -36,7 +37,8 @@ const cli_command cli_cmd_figure_map = {
     .arguments = "RECORDING", .min_args = 1, .max_args = 1,
     .groups = {{"Options", map_options, 0}, CLI_LOOK_GROUPS(map_settings)}, .settings_size = sizeof(map_settings),
     .defaults = &map_defaults,
-    .description = "The recording must hold maps of kind dense or rows. Cells smaller than a dot (1.08 points) are max-pooled: each dot is the largest of those it "
+    .description = "The recording must hold maps of kind dense or rows. Cells smaller than a dot (1.08 points) are max-pooled: each dot is "
+                   "the largest of those it "
                    "covers, so that a needle does not vanish; the figure says of how many. Frame and guides lie outside the cells.",
     .examples = "needlescope figure map rec.h5 --layer 3 --head 1 -o map.png\n"
                 "needlescope figure map rec.h5 --layer 3 --head 1 --case 4 --log -o map.pdf",

@@ -7,7 +7,8 @@ static const rank_settings defaults = {.top = 20, .look = CLI_LOOK_DEFAULTS};
 
 #define FIELD(name) offsetof(rank_settings, name)
 static const cli_option options[] = {
-    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...", "the scores to draw, a panel each (default retrieval_find, else the first retrieval score)"},
+    {"score", 's', CLI_WORDS, FIELD(score), "NAME,...",
+     "the scores to draw, a panel each (default retrieval_find, else the first retrieval score)"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "so many heads (default 20)", NULL, 1, 256},
     {0},
 };
@@ -30,7 +31,8 @@ const cli_command cli_cmd_figure_rank = {
     .name = "figure rank", .section = "Figures", .summary = "Draws the best heads of scores by rank, with intervals over cases",
     .arguments = "SCORES", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}, CLI_LOOK_GROUP(rank_settings)},
     .settings_size = sizeof(rank_settings), .defaults = &defaults,
-    .description = "Each head has its name (layer.head) while there is room. Intervals are those that `score` found by resampling cases; the dashed line is the mean of the same "
+    .description = "Each head has its name (layer.head) while there is room. Intervals are those that `score` found by resampling cases; "
+                   "the dashed line is the mean of the same "
                    "heads at the placebo, where the score has one. A shard of a scan has no intervals.",
     .examples = "needlescope figure rank scores.h5 --score retrieval_find,retrieval_continue --top 15 -o rank.pdf",
     .run = figure_rank,

@@ -12,7 +12,8 @@ const cli_option cli_look_options[] = {
     {0},
 };
 const cli_option cli_colour_options[] = {
-    {"colormap", 0, CLI_CHOICE, FIELD(colormap), "NAME", "colours (default auto: cividis, or bluered for signed values)", "auto|cividis|viridis|magma|inferno|grey|bluered"},
+    {"colormap", 0, CLI_CHOICE, FIELD(colormap), "NAME", "colours (default auto: cividis, or bluered for signed values)",
+     "auto|cividis|viridis|magma|inferno|grey|bluered"},
     {"vmin", 0, CLI_NUMBER, FIELD(vmin), "X", "value of the first colour (default by the data)"},
     {"vmax", 0, CLI_NUMBER, FIELD(vmax), "X", "value of the last colour (default by the data)"},
     {0},
@@ -32,7 +33,8 @@ int cli_look_check(cli *app, const cli_look *s)
 
 ns_figure_params cli_look_params(const cli *app, const cli_look *s)
 {
-    static const char *const maps[] = {NULL, "cividis", "viridis", "magma", "inferno", "grey", "bluered"};   /* in the order of --colormap's choices */
+    static const char *const maps[] = {NULL,      "cividis", "viridis", "magma",
+                                       "inferno", "grey",    "bluered"}; /* in the order of --colormap's choices */
     return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
                               .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
 }

@@ -11,7 +11,10 @@
 enum { MOST_COLUMNS = 16, MOST_PANELS = 4 };
 
 typedef struct measure { const char *dataset, *name; } measure;
-static const measure of_ablation[MOST_PANELS] = {{"first_accuracy", "first token right"}, {"rest_accuracy", "later tokens right"}, {"margin_mean", "margin (logits)"}, {"loss", "short-context loss (nats)"}};
+static const measure of_ablation[MOST_PANELS] = {{"first_accuracy", "first token right"},
+                                                 {"rest_accuracy", "later tokens right"},
+                                                 {"margin_mean", "margin (logits)"},
+                                                 {"loss", "short-context loss (nats)"}};
 static const measure of_patching[MOST_PANELS] = {{"set_recovery", "recovery"}, {"set_flipped", "answers flipped"}};
 
 typedef struct column { char *name; double target[MOST_PANELS], *draws[MOST_PANELS]; int64_t n; } column;      /* draws [n] */
@@ -47,7 +50,8 @@ static int read_conditions(const ns_file *f, const char *path, const strips *s, 
     for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && rc == NS_OK; i++) {
         rc = ns_file_read_f32(f, s->measures[i].dataset, &c->value[i], &rank, shape, NULL, err);
         if (rc == NS_OK && (shape[0] != c->n || (c->mode && n_modes != c->n)))
-            rc = ns_fail(err, NS_E_FORMAT, "%s: %lld conditions with %lld values of %s", path, (long long)c->n, (long long)shape[0], s->measures[i].dataset);
+            rc = ns_fail(err, NS_E_FORMAT, "%s: %lld conditions with %lld values of %s", path, (long long)c->n, (long long)shape[0],
+                         s->measures[i].dataset);
     }
     return rc;
 }
@@ -112,13 +116,15 @@ static int take_match(strips *s, const ns_file *f, const conditions *c, ns_error
 
 static void say_title(const strips *s, char *out, size_t size)
 {
-    const char *const what = s->measures == of_ablation ? "Heads silenced" : "Heads patched", *const keys = s->keys ? " and other keys" : "";
+    const char *const what = s->measures == of_ablation ? "Heads silenced" : "Heads patched", *const keys =
+                                                                                                  s->keys ? " and other keys" : "";
     if (!s->heads)
         snprintf(out, size, "%s, beside other keys", what);
     else if (!s->known)
         snprintf(out, size, "%s, beside other heads%s", what, keys);
     else
-        snprintf(out, size, "%s, beside %s heads%s (norms %.2g to %.2g of theirs)", what, s->matched ? "matched" : "other", keys, s->ratio_min, s->ratio_max);
+        snprintf(out, size, "%s, beside %s heads%s (norms %.2g to %.2g of theirs)", what, s->matched ? "matched" : "other", keys,
+                 s->ratio_min, s->ratio_max);
 }
 
 static int add_file(strips *s, const char *path, bool first, bool named, ns_error *err)
@@ -127,7 +133,10 @@ static int add_file(strips *s, const char *path, bool first, bool named, ns_erro
     conditions c = {0};
     int rc = ns_file_open(&f, path, err);
     const char *const kind = rc == NS_OK ? ns_file_fact(f, "kind") : NULL;
-    const measure *const measures = !kind ? NULL : strcmp(kind, "ablation") == 0 ? of_ablation : strcmp(kind, "patching") == 0 ? of_patching : NULL;
+    const measure *const measures = !kind                           ? NULL
+                                    : strcmp(kind, "ablation") == 0 ? of_ablation
+                                    : strcmp(kind, "patching") == 0 ? of_patching
+                                                                    : NULL;
     if (rc == NS_OK && !measures)
         rc = ns_fail(err, NS_E_ARG, "%s is no file of ablate or patch (its kind is %s)", path, kind ? kind : "not said");
     if (rc == NS_OK && !first && measures != s->measures)
@@ -187,10 +196,12 @@ static int draw(const char *out, strips *all, const ns_figure_params *look, ns_e
         n++;
     }
     say_title(all, title, sizeof title);
-    snprintf(controls, sizeof controls, all->without ? "controls, each draw (%lld have no value)" : "controls, each draw", (long long)all->without);
+    snprintf(controls, sizeof controls, all->without ? "controls, each draw (%lld have no value)" : "controls, each draw",
+             (long long)all->without);
     for (int k = 0; k < W; k++)
         columns[k] = all->columns[k].name;
-    const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = columns, .n_columns = all->n_columns,
+    const ns_strips_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .columns = columns,
+                                     .n_columns = all->n_columns,
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
                                      .title = title, .draws_name = controls};
     ns_figure_params wide;
@@ -230,7 +241,8 @@ int ns_plot_ablation(const char *path, const char *const *files, int n_files, co
     for (int i = 0; i < n_files && rc == NS_OK; i++)
         rc = add_file(&all, files[i], i == 0, n_files > 1, err);
     if (rc == NS_OK && all.n_columns == 0)
-        rc = ns_fail(err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)", n_files ? files[0] : "nothing");
+        rc = ns_fail(err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)",
+                     n_files ? files[0] : "nothing");
     if (rc == NS_OK)
         rc = draw(path, &all, look, err);
     if (rc == NS_OK)

@@ -37,7 +37,8 @@ static int place_of(const table *t, const char *path, const char *name, int64_t 
         if (strcmp(t->names[*at], name) == 0)
             return NS_OK;
     const char *const near = ns_nearest_word(name, (const char *const *)t->names, t->n);
-    return ns_fail(err, NS_E_ARG, "%s has no score '%s'%s%s%s", path, name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return ns_fail(err, NS_E_ARG, "%s has no score '%s'%s%s%s", path, name, near ? " (did you mean '" : "", near ? near : "",
+                   near ? "'?)" : "");
 }
 
 /* Those that were named, else all that are comparable but the _nosink twins of others. */
@@ -58,10 +59,13 @@ static int choose(const ns_agreement_plot *p, table *t, ns_error *err)
             return rc;
         t->n_chosen++;
     }
-    return t->n_chosen >= 2 && t->n_chosen <= MOST ? NS_OK : ns_fail(err, NS_E_ARG, "%s: %lld scores; agreement is drawn of 2 to %d", p->file, (long long)t->n_chosen, MOST);
+    return t->n_chosen >= 2 && t->n_chosen <= MOST
+               ? NS_OK
+               : ns_fail(err, NS_E_ARG, "%s: %lld scores; agreement is drawn of 2 to %d", p->file, (long long)t->n_chosen, MOST);
 }
 
-static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, const table *t, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, const table *t, const ns_figure_params *look,
+                ns_plotted *said, ns_error *err)
 {
     const int64_t n = t->n_chosen;
     float *const values = ns_alloc_array((size_t)(n * n), sizeof *values);
@@ -75,8 +79,10 @@ static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, 
         for (int64_t k = 0; k < n; k++)
             values[i * n + k] = t->values[t->chosen[i] * t->n + t->chosen[k]];
     }
-    const ns_matrix_figure figure = {.size = sizeof figure, .value = values, .n_rows = n, .n_cols = n, .rows = names, .cols = names, .study_name = ns_file_fact(f, "model_name"),
-                                     .value_name = p->spearman ? "Rank correlation of scores" : "Overlap of the ten best heads (Jaccard)", .missing_name = "not comparable",
+    const ns_matrix_figure figure = {.size = sizeof figure, .value = values, .n_rows = n, .n_cols = n, .rows = names, .cols = names,
+                                     .study_name = ns_file_fact(f, "model_name"),
+                                     .value_name = p->spearman ? "Rank correlation of scores" : "Overlap of the ten best heads (Jaccard)",
+                                     .missing_name = "not comparable",
                                      .chance = NAN};
     int rc = ns_look_with_width(&wide, look, n > 5 ? 7 : 3.5, err);
     if (rc == NS_OK)

@@ -1,4 +1,5 @@
-/* arms.c - the groups of a study's runs as a figure shows them: windows first, ascending, then controls; their names, their runs by birth. */
+/* arms.c - the groups of a study's runs as a figure shows them: windows first, ascending, then controls; their names, their runs by birth.
+ */
 #include "figure/study.h"
 
 #include <math.h>
@@ -28,8 +29,8 @@ static char *name_of(const ns_seed_group *g, const char *run, bool with_arm)
         return ns_strdup(run);
     if (!isnan(g->window) && (!g->pattern || strchr(g->pattern, 'S')))
         snprintf(window, sizeof window, "%sW=%.0f", g->pattern ? " " : "", g->window);
-    return ns_printf_alloc("%s%s%s%s%s", with_arm && g->arm ? g->arm : "", with_arm && g->arm ? " " : "", g->pattern ? g->pattern : "", window,
-                           g->nope > 0 ? " NoPE" : "");
+    return ns_printf_alloc("%s%s%s%s%s", with_arm && g->arm ? g->arm : "", with_arm && g->arm ? " " : "", g->pattern ? g->pattern : "",
+                           window, g->nope > 0 ? " NoPE" : "");
 }
 
 /* Groups that differ in their arm alone are told apart by it. */

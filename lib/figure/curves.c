@@ -1,5 +1,5 @@
-/* curves.c - a study in pairs of axes: scores over training (one thin line a run), births as Kaplan-Meier curves, the birth of the previous-token head
- * against that of retrieval, losses by recall distance. Windows and controls have panels of their own. */
+/* curves.c - a study in pairs of axes: scores over training (one thin line a run), births as Kaplan-Meier curves, the birth of the
+ * previous-token head against that of retrieval, losses by recall distance. Windows and controls have panels of their own. */
 #include "figure/study.h"
 
 #include <math.h>
@@ -39,7 +39,8 @@ static void clear(plot *p)
 /* n numbers that live as long as the plot. */
 static double *numbers(plot *p, int64_t n)
 {
-    double *const made = ns_grow(&p->owned, &p->owned_capacity, p->n_owned + 1, sizeof *p->owned) ? ns_alloc_array((size_t)n + 1, sizeof *made) : NULL;
+    double *const made =
+        ns_grow(&p->owned, &p->owned_capacity, p->n_owned + 1, sizeof *p->owned) ? ns_alloc_array((size_t)n + 1, sizeof *made) : NULL;
     if (made)
         p->owned[p->n_owned++] = made;
     return made;
@@ -89,8 +90,9 @@ static int name_panels(plot *p, ns_error *err)
 {
     const int last = panel_of(p, p->arms.n - 1), windows = p->arms.n - p->arms.n_controls;
     if (last < 0)
-        return ns_fail(err, NS_E_ARG, "%s has %d groups of runs; %d can be drawn: give the runs that repeat one another a `seed` in their run.json", p->view->name,
-                       p->arms.n, PER_PANEL * MOST_PANELS);
+        return ns_fail(err, NS_E_ARG,
+                       "%s has %d groups of runs; %d can be drawn: give the runs that repeat one another a `seed` in their run.json",
+                       p->view->name, p->arms.n, PER_PANEL * MOST_PANELS);
     for (int arm = 0; arm < p->arms.n; arm++)
         p->panel[panel_of(p, arm)] = p->arms.n_controls == 0 ? "runs" : arm < windows ? "windows" : "controls";
     p->n_panels = last > 0 ? last + 1 : 0;
@@ -159,8 +161,10 @@ int ns_study_curves(const char *path, const ns_study_view *v, const ns_figure_pa
             rc = add_line(&p, arm, panel_of(&p, arm), run, v->births->runs[run].best_score, NULL) ? NS_OK : ns_oom(err, "a figure");
         }
     if (rc == NS_OK)
-        rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_LINE, .title = "The best head over training", .x_name = axis_name(&p), .y_name = v->births->score,
-                                               .log_x = true, .x_min = p.first, .x_max = v->births->horizon, .y_min = -.03, .y_max = 1.03, .guide = v->births->birth.theta},
+        rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_LINE, .title = "The best head over training", .x_name = axis_name(&p),
+                                               .y_name = v->births->score,
+                                               .log_x = true, .x_min = p.first, .x_max = v->births->horizon, .y_min = -.03, .y_max = 1.03,
+                                               .guide = v->births->birth.theta},
                   params, said, err);
     clear(&p);
     return rc;
@@ -191,8 +195,10 @@ static int add_loss(plot *p, const char *dataset, const char *title, ns_error *e
 
 int ns_study_loss(const char *path, const ns_study_view *v, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
-    static const struct { const char *dataset, *title; } losses[] = {
-        {"loss", "all tokens"}, {"loss_filler", "filler"}, {"loss_near", "near recall"}, {"loss_mid", "mid recall"}, {"loss_far", "far recall"},
+    static const struct { const char *dataset, *title;
+    } losses[] = {
+        {"loss", "all tokens"},     {"loss_filler", "filler"},  {"loss_near", "near recall"},
+        {"loss_mid", "mid recall"}, {"loss_far", "far recall"},
     };
     plot p;
     int rc = begin(&p, v, err);
@@ -202,9 +208,16 @@ int ns_study_loss(const char *path, const ns_study_view *v, const ns_figure_para
     if (rc == NS_OK && p.n_panels == 0)
         rc = ns_fail(err, NS_E_ARG, "%s has no loss over (run, step): merge runs whose folders hold the trainer's metrics.h5", v->name);
     if (rc == NS_OK)
-        rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_LINE, .title = p.arms.n > PER_PANEL ? "Loss over training (the first eight groups)" : "Loss over training",
-                                               .x_name = axis_name(&p), .y_name = "loss (nats)", .log_x = true, .x_min = p.first, .x_max = v->births->horizon,
-                                               .guide = (double)NAN}, params, said, err);
+        rc = draw(&p, path,
+                  (ns_curves_figure){.kind = NS_CURVE_LINE,
+                                     .title = p.arms.n > PER_PANEL ? "Loss over training (the first eight groups)" : "Loss over training",
+                                     .x_name = axis_name(&p),
+                                     .y_name = "loss (nats)",
+                                     .log_x = true,
+                                     .x_min = p.first,
+                                     .x_max = v->births->horizon,
+                                     .guide = (double)NAN},
+                  params, said, err);
     clear(&p);
     return rc;
 }
@@ -260,8 +273,10 @@ int ns_study_births(const char *path, const ns_study_view *v, const ns_figure_pa
     for (int arm = 0; arm < p.arms.n && rc == NS_OK; arm++)
         rc = add_births(&p, arm, err);
     if (rc == NS_OK)
-        rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_STEP, .title = "Births of retrieval heads (Kaplan\xe2\x80\x93Meier)", .x_name = axis_name(&p),
-                                               .y_name = "share of runs born", .log_x = true, .x_min = p.first, .x_max = v->births->horizon, .y_min = -.03, .y_max = 1.03,
+        rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_STEP, .title = "Births of retrieval heads (Kaplan\xe2\x80\x93Meier)",
+                                               .x_name = axis_name(&p),
+                                               .y_name = "share of runs born", .log_x = true, .x_min = p.first,
+                                               .x_max = v->births->horizon, .y_min = -.03, .y_max = 1.03,
                                                .guide = (double)NAN, .open_name = "not all born up to the horizon"}, params, said, err);
     clear(&p);
     return rc;
@@ -292,17 +307,29 @@ int ns_study_pairs(const char *path, const ns_study_view *v, const ns_figure_par
     plot p;
     int rc = begin(&p, v, err);
     if (rc == NS_OK && !v->births->previous)
-        rc = ns_fail(err, NS_E_ARG, "%s has no score of previous-token heads: scan with --probe previous_token, or name one with --previous", v->name);
+        rc = ns_fail(err, NS_E_ARG,
+                     "%s has no score of previous-token heads: scan with --probe previous_token, or name one with --previous", v->name);
     if (rc == NS_OK)
         rc = name_panels(&p, err);
     for (int arm = 0; arm < p.arms.n && rc == NS_OK; arm++)
         rc = add_points(&p, arm, false) && add_points(&p, arm, true) ? NS_OK : ns_oom(err, "a figure");
     if (rc == NS_OK)
-        rc = draw(&p, path, (ns_curves_figure){.kind = NS_CURVE_POINTS, .title = "Previous-token birth against retrieval birth",
-                                               .x_name = v->births->in_tokens ? "previous-token head born (tokens)" : "previous-token head born (steps)",
-                                               .y_name = v->births->in_tokens ? "retrieval head born (tokens)" : "retrieval head born (steps)", .log_x = true, .log_y = true,
-                                               .x_min = p.first, .x_max = v->births->horizon, .y_min = p.first, .y_max = v->births->horizon, .guide = (double)NAN,
-                                               .diagonal = true, .open_name = "not born up to the horizon"}, params, said, err);
+        rc = draw(
+            &p, path,
+            (ns_curves_figure){.kind = NS_CURVE_POINTS,
+                               .title = "Previous-token birth against retrieval birth",
+                               .x_name = v->births->in_tokens ? "previous-token head born (tokens)" : "previous-token head born (steps)",
+                               .y_name = v->births->in_tokens ? "retrieval head born (tokens)" : "retrieval head born (steps)",
+                               .log_x = true,
+                               .log_y = true,
+                               .x_min = p.first,
+                               .x_max = v->births->horizon,
+                               .y_min = p.first,
+                               .y_max = v->births->horizon,
+                               .guide = (double)NAN,
+                               .diagonal = true,
+                               .open_name = "not born up to the horizon"},
+            params, said, err);
     clear(&p);
     return rc;
 }

@@ -1,4 +1,5 @@
-/* grid.c - the needle grid: by the lengths and depths that were asked for, how often the model answers, or how often a head finds the needle.
+/* grid.c - the needle grid: by the lengths and depths that were asked for, how often the model answers, or how often a head finds the
+ * needle.
  *
  * A twin is no case of the grid: its needle lies where no depth asked for it, or nowhere. Twins are left out, and counted. */
 #include "figure/files.h"
@@ -27,8 +28,10 @@ static int read_find(const ns_file *f, ns_head head, grid *g, ns_error *err)
     int64_t shape[NS_MAX_RANK];
     int rc = ns_file_has(f, "find_hits") ? ns_file_describe(f, "find_hits", NULL, &rank, shape, NULL, err)
                                          : ns_fail(err, NS_E_ARG, "the file has no find_hits: score the cases with --probe retrieval_find");
-    if (rc == NS_OK && (rank != 3 || shape[0] != g->C || head.layer < 0 || head.layer >= shape[1] || head.head < 0 || head.head >= shape[2]))
-        rc = ns_fail(err, NS_E_ARG, "head %lld.%lld: the file has %lld layers of %lld heads", (long long)head.layer, (long long)head.head, (long long)shape[1], (long long)shape[2]);
+    if (rc == NS_OK &&
+        (rank != 3 || shape[0] != g->C || head.layer < 0 || head.layer >= shape[1] || head.head < 0 || head.head >= shape[2]))
+        rc = ns_fail(err, NS_E_ARG, "head %lld.%lld: the file has %lld layers of %lld heads", (long long)head.layer, (long long)head.head,
+                     (long long)shape[1], (long long)shape[2]);
     const int64_t start[3] = {0, head.layer, head.head}, count[3] = {g->C, 1, 1};
     float *const events = ns_alloc_array((size_t)g->C, sizeof *events);
     if (rc == NS_OK)
@@ -82,7 +85,8 @@ static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error
     if (rc == NS_OK && !g->value)
         rc = ns_oom(err, "cases");
     if (rc == NS_OK)
-        rc = p->of == NS_GRID_FIND ? read_find(f, p->head, g, err) : ns_file_read_slab(f, datasets[p->of], 1, (const int64_t[]){0}, &g->C, g->value, err);
+        rc = p->of == NS_GRID_FIND ? read_find(f, p->head, g, err)
+                                   : ns_file_read_slab(f, datasets[p->of], 1, (const int64_t[]){0}, &g->C, g->value, err);
     for (int64_t i = 0; i < g->C && rc == NS_OK; i++) {
         g->no_depth += isnan(g->depth[i]);
         g->no_value += isnan(g->value[i]) && !isnan(g->depth[i]);
@@ -127,7 +131,9 @@ static int find_axes(grid *g, const char *path, ns_error *err)
         most = fmax(most, g->length[i]);
     }
     if (g->depths.n == 0)
-        return ns_fail(err, NS_E_ARG, g->twins ? "%s: no case but twins says at which depth its needle is" : "%s: no case says at which depth its needle is", path);
+        return ns_fail(
+            err, NS_E_ARG,
+            g->twins ? "%s: no case but twins says at which depth its needle is" : "%s: no case says at which depth its needle is", path);
     if (!few_depths)
         make_bins(&g->depths, 0, 1, false);
     if (!few_lengths)
@@ -161,10 +167,12 @@ static bool name_axes(const grid *g, char **rows, char **cols)
     bool good = true;
     for (int i = 0; i < g->lengths.n && good; i++) {
         const double low = g->lengths.low + i * g->lengths.width;
-        good = (rows[i] = g->lengths.binned ? ns_printf_alloc("%.0f\xe2\x80\x93%.0f", low, low + g->lengths.width - 1) : ns_printf_alloc("%.0f", g->lengths.at[i])) != NULL;
+        good = (rows[i] = g->lengths.binned ? ns_printf_alloc("%.0f\xe2\x80\x93%.0f", low, low + g->lengths.width - 1)
+                                            : ns_printf_alloc("%.0f", g->lengths.at[i])) != NULL;
     }
     for (int i = 0; i < g->depths.n && good; i++)
-        good = (cols[i] = g->depths.binned ? ns_printf_alloc("%d\xe2\x80\x93%d %%", i * 100 / BINS, (i + 1) * 100 / BINS) : ns_printf_alloc("%.3g", g->depths.at[i])) != NULL;
+        good = (cols[i] = g->depths.binned ? ns_printf_alloc("%d\xe2\x80\x93%d %%", i * 100 / BINS, (i + 1) * 100 / BINS)
+                                           : ns_printf_alloc("%.3g", g->depths.at[i])) != NULL;
     return good;
 }
 
@@ -192,7 +200,8 @@ static bool fill_cells(const grid *g, cells *c)
         c->empty += c->count[i] == 0;
     }
     for (int64_t i = 0; good && i < c->n && c->least != c->most; i++)
-        good = (c->text[i] = c->count[i] ? ns_printf_alloc("%.2f (%lld)", (double)c->mean[i], (long long)c->count[i]) : ns_strdup("")) != NULL;
+        good =
+            (c->text[i] = c->count[i] ? ns_printf_alloc("%.2f (%lld)", (double)c->mean[i], (long long)c->count[i]) : ns_strdup("")) != NULL;
     return good;
 }
 
@@ -223,16 +232,20 @@ static char *about(const ns_file *f, const cells *c)
                                : ns_printf_alloc("%s%sin brackets: cases", name, semicolon);
 }
 
-static int draw(const char *path, const ns_grid_plot *p, const ns_file *f, const grid *g, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+static int draw(const char *path, const ns_grid_plot *p, const ns_file *f, const grid *g, const ns_figure_params *look, ns_plotted *said,
+                ns_error *err)
 {
     char *rows[MOST] = {0}, *cols[MOST] = {0}, title[64], missing[64];
     cells c;
     const bool good = fill_cells(g, &c) && name_axes(g, rows, cols);
     char *const study = good ? about(f, &c) : NULL;
     snprintf(missing, sizeof missing, "no such case (%lld cell%s)", (long long)c.empty, c.empty == 1 ? "" : "s");
-    const ns_matrix_figure figure = {.size = sizeof figure, .value = c.mean, .n_rows = g->lengths.n, .n_cols = g->depths.n, .rows = (const char *const *)rows,
-                                     .cols = (const char *const *)cols, .text = c.least != c.most ? (const char *const *)c.text : NULL, .row_name = "length (tokens)",
-                                     .col_name = "depth of the needle", .value_name = subject(p, title), .study_name = study, .missing_name = missing, .chance = NAN};
+    const ns_matrix_figure figure = {.size = sizeof figure, .value = c.mean, .n_rows = g->lengths.n, .n_cols = g->depths.n,
+                                     .rows = (const char *const *)rows,
+                                     .cols = (const char *const *)cols, .text = c.least != c.most ? (const char *const *)c.text : NULL,
+                                     .row_name = "length (tokens)",
+                                     .col_name = "depth of the needle", .value_name = subject(p, title), .study_name = study,
+                                     .missing_name = missing, .chance = NAN};
     int rc = study ? NS_OK : ns_oom(err, "a figure");
     ns_figure_params wide;
     if (rc == NS_OK)

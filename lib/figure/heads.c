@@ -1,4 +1,5 @@
-/* heads.c - scores of every head, layer x head, of one or more files: maps side by side, the best heads outlined, each map's own chance on its colour bar. */
+/* heads.c - scores of every head, layer x head, of one or more files: maps side by side, the best heads outlined, each map's own chance on
+ * its colour bar. */
 #include "figure/scores.h"
 
 #include <math.h>
@@ -6,7 +7,12 @@
 #include <string.h>
 
 typedef struct map { float *score; ns_head *marks; int *kind; int64_t *window; char *name, *model; ns_heads_figure figure; } map;
-typedef struct maps { map list[NS_FIGURE_HEADS]; int n; bool few; char marks_name[64], note[400]; } maps;      /* few: of the k best less than k score */
+typedef struct maps {
+    map  list[NS_FIGURE_HEADS];
+    int  n;
+    bool few;                            /* of the k best less than k score */
+    char marks_name[64], note[400];
+} maps;
 
 static void clear_maps(maps *m)
 {
@@ -47,9 +53,11 @@ static int mark_heads(const ns_heads_plot *p, const ns_study *study, const char 
         return ns_oom(err, "marks");
     for (int i = 0; i < p->n_marks; i++) {
         const ns_head h = p->marks[i];
-        if (h.layer < 0 || h.layer >= m->figure.n_layers || h.head < 0 || h.head >= m->figure.n_heads || !ns_study_head_valid(study, 0, h.layer, h.head))
-            return ns_fail(err, NS_E_ARG, "%s has no head %lld.%lld to mark: it has %lld layers of %lld heads at most", ns_study_path(study), (long long)h.layer, (long long)h.head,
-                           (long long)m->figure.n_layers, (long long)m->figure.n_heads);
+        if (h.layer < 0 || h.layer >= m->figure.n_layers || h.head < 0 || h.head >= m->figure.n_heads ||
+            !ns_study_head_valid(study, 0, h.layer, h.head))
+            return ns_fail(err, NS_E_ARG, "%s has no head %lld.%lld to mark: it has %lld layers of %lld heads at most",
+                           ns_study_path(study), (long long)h.layer, (long long)h.head, (long long)m->figure.n_layers,
+                           (long long)m->figure.n_heads);
         m->marks[m->figure.n_marks++] = h;
     }
     m->figure.marks = m->marks;
@@ -76,7 +84,8 @@ static int read_map(ns_study *study, const char *score, bool several, map *m, ns
         return ns_oom(err, "a map of heads");
     memcpy(m->score, values, (size_t)(n.L * n.H) * sizeof *values);
     ns_study_layers(study, 0, m->kind, m->window);
-    m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = n.L, .n_heads = n.H, .kind = m->kind, .window = m->window,
+    m->figure = (ns_heads_figure){.size = sizeof m->figure, .score = m->score, .n_layers = n.L, .n_heads = n.H, .kind = m->kind,
+                                  .window = m->window,
                                   .score_name = m->name, .model_name = model ? m->model : NULL, .chance = meaning.chance};
     return NS_OK;
 }
@@ -139,8 +148,8 @@ int ns_plot_heads(const char *path, const ns_heads_plot *plot, const ns_figure_p
         rc = ns_fail(err, NS_E_ARG, "the %lld best heads: there is no such number", (long long)p.top);
     for (int i = 0; rc == NS_OK && i < p.n_files; i++)
         rc = add_file(&p, p.files[i], &m, err);
-    snprintf(m.marks_name, sizeof m.marks_name, "%s%s%s%.0lld%s", p.n_marks ? "marked" : "", p.n_marks && p.top ? ", and " : "", p.top ? "top " : "", (long long)p.top,
-             m.few ? " (those that score)" : "");
+    snprintf(m.marks_name, sizeof m.marks_name, "%s%s%s%.0lld%s", p.n_marks ? "marked" : "", p.n_marks && p.top ? ", and " : "",
+             p.top ? "top " : "", (long long)p.top, m.few ? " (those that score)" : "");
     rc = rc ? rc : draw(path, &m, look, err);
     if (rc == NS_OK)
         say(&m, said);

@@ -1,5 +1,5 @@
-/* laziness.c - the laziness heatmap: bands of windows and controls, one row a run sorted by birth; panels: best head, previous-token head, recall in the
- * window and needle accuracy, as far as the study has them. The strip: a run's heads, layer by layer. */
+/* laziness.c - the laziness heatmap: bands of windows and controls, one row a run sorted by birth; panels: best head, previous-token head,
+ * recall in the window and needle accuracy, as far as the study has them. The strip: a run's heads, layer by layer. */
 #include "figure/study.h"
 
 #include <math.h>
@@ -75,10 +75,13 @@ static int make_axis(picture *p, ns_error *err)
     for (int64_t i = 0; i < n; i++)
         if (p->N == 0 || p->tokens[i] > p->tokens[p->N - 1])
             p->tokens[p->N++] = p->tokens[i];
-    return p->N >= 2 ? NS_OK : ns_fail(err, NS_E_ARG, "%s: a figure over training needs two checkpoints, up to the horizon there is %lld", p->view->name, (long long)p->N);
+    return p->N >= 2 ? NS_OK
+                     : ns_fail(err, NS_E_ARG, "%s: a figure over training needs two checkpoints, up to the horizon there is %lld",
+                               p->view->name, (long long)p->N);
 }
 
-/* The run's checkpoint that stands for a point of the axis, -1 = not run. Runs on one clock have it there or not at all; else it is the nearest one. */
+/* The run's checkpoint that stands for a point of the axis, -1 = not run. Runs on one clock have it there or not at all; else it is the
+ * nearest one. */
 static int64_t checkpoint_at(const picture *p, int64_t run, double tokens)
 {
     const ns_emergence *const e = p->view->births;
@@ -119,8 +122,10 @@ static void take_chance(picture *p, double chance)
 
 static ns_bands_figure figure_of(const picture *p)
 {
-    return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = p->tokens, .n_points = p->N, .panels = p->panel, .n_panels = p->n_panels, .band = p->band,
-                             .n_rows = p->R, .value = p->value, .birth = (const double (*)[2])p->birth, .death = p->death, .chance = p->chance};
+    return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = p->tokens, .n_points = p->N, .panels = p->panel,
+                             .n_panels = p->n_panels, .band = p->band,
+                             .n_rows = p->R, .value = p->value, .birth = (const double (*)[2])p->birth, .death = p->death,
+                             .chance = p->chance};
 }
 
 /* Panels side by side are for a page's width. */
@@ -172,7 +177,8 @@ static int fill_panels(picture *p, ns_error *err)
 {
     const ns_emergence *const e = p->view->births;
     double *const scratch = ns_alloc_array((size_t)e->shape.P, sizeof *scratch);
-    int rc = scratch ? add_best(p, false, strcmp(e->score, "retrieval_find") ? e->score : "retrieval (find)", scratch, err) : ns_oom(err, "a figure");
+    int rc = scratch ? add_best(p, false, strcmp(e->score, "retrieval_find") ? e->score : "retrieval (find)", scratch, err)
+                     : ns_oom(err, "a figure");
     if (rc == NS_OK && e->previous)
         rc = add_best(p, true, "previous token", scratch, err);
     if (rc == NS_OK)
@@ -187,7 +193,8 @@ static int draw_arms(picture *p, const ns_arms *arms, const char *note, const ch
 {
     const char *names[NS_FIGURE_BANDS], *notes[NS_FIGURE_BANDS];
     ns_bands_figure f = figure_of(p);
-    char *const about = ns_printf_alloc("%s; one row a run; right: birth in steps, median (range), born%s%s", p->view->name, *note ? "; " : "", note);
+    char *const about =
+        ns_printf_alloc("%s; one row a run; right: birth in steps, median (range), born%s%s", p->view->name, *note ? "; " : "", note);
     for (int i = 0; i < arms->n; i++) {
         names[i] = arms->list[i].name;
         notes[i] = arms->list[i].note;
@@ -211,8 +218,9 @@ int ns_study_laziness(const char *path, const ns_study_view *v, const ns_figure_
     ns_note_runs(note, sizeof note, v);
     int rc = ns_arms_make(&arms, v->births, err);
     if (rc == NS_OK && arms.n > NS_FIGURE_BANDS)
-        rc = ns_fail(err, NS_E_ARG, "%s has %d groups of runs; %d bands can be drawn: give the runs that repeat one another a `seed` in their run.json", v->name,
-                     arms.n, NS_FIGURE_BANDS);
+        rc = ns_fail(err, NS_E_ARG,
+                     "%s has %d groups of runs; %d bands can be drawn: give the runs that repeat one another a `seed` in their run.json",
+                     v->name, arms.n, NS_FIGURE_BANDS);
     if (rc == NS_OK)
         rc = allocate(&p, v->births->shape.R, v->births->shape.R * v->births->shape.P, err);
     for (int i = 0; rc == NS_OK && i < arms.n; i++) {
@@ -312,7 +320,8 @@ int ns_study_strip(const char *path, const ns_study_view *v, const ns_figure_par
     int64_t *const head = ns_alloc_array((size_t)K + 1, sizeof *head), bands = 0;
     if (v->run < 0 || e->runs[v->run].measured == 0) {
         free(head);
-        return ns_fail(err, NS_E_ARG, "%s: run '%s' has no scored checkpoint up to the horizon", v->name, v->run < 0 ? "" : ns_study_run_name(v->study, v->run));
+        return ns_fail(err, NS_E_ARG, "%s: run '%s' has no scored checkpoint up to the horizon", v->name,
+                       v->run < 0 ? "" : ns_study_run_name(v->study, v->run));
     }
     int rc = head ? allocate(&p, K, e->shape.P, err) : ns_oom(err, "a figure");
     if (rc == NS_OK && (bands = add_heads(&p, v->run, head)) > NS_FIGURE_BANDS)

@@ -33,8 +33,8 @@ static int find_case(const ns_map_plot *p, map_data *d, ns_error *err)
         at = end == p->case_id || *end || at < 0 || at >= n ? -1 : at;
     }
     if (rc == NS_OK && (at < 0 || at >= n || at >= n_groups))
-        rc = ns_fail(err, NS_E_ARG, "case '%s': the recording has %lld cases, the first is '%s'", p->case_id ? p->case_id : "0", (long long)n,
-                     n ? ids[0] : "");
+        rc = ns_fail(err, NS_E_ARG, "case '%s': the recording has %lld cases, the first is '%s'", p->case_id ? p->case_id : "0",
+                     (long long)n, n ? ids[0] : "");
     if (rc == NS_OK) {
         d->group = ns_strdup(groups[at]);
         d->id = ns_strdup(ids[at]);

@@ -69,21 +69,25 @@ static int add_series(series *s, ns_study *study, const char *name, int64_t top,
     rc = rc ? rc : ns_study_score(study, name, &score, err);
     if (rc == NS_OK) {
         const ns_best_cut cut = ns_best(score, n.L * n.H, top, &meaning, best);
-        rc = cut.n ? fill(s, study, name, best, cut.n, err) : ns_fail(err, NS_E_ARG, "%s: no head scores anything by '%s'", ns_study_path(study), name);
+        rc = cut.n ? fill(s, study, name, best, cut.n, err)
+                   : ns_fail(err, NS_E_ARG, "%s: no head scores anything by '%s'", ns_study_path(study), name);
         ns_plot_note_cut(note, size, name, &cut, top);
     }
     free(best);
     return rc;
 }
 
-static int draw(const char *path, const ns_study *study, const char *const *scores, int n, const series *all, const ns_figure_params *look, ns_error *err)
+static int draw(const char *path, const ns_study *study, const char *const *scores, int n, const series *all, const ns_figure_params *look,
+                ns_error *err)
 {
     ns_ranked panels[MOST];
     ns_figure_params wide;
     for (int i = 0; i < n; i++)
-        panels[i] = (ns_ranked){scores[i], all[i].n, all[i].value, all[i].low, all[i].high, (const char *const *)all[i].labels, all[i].chance};
+        panels[i] =
+            (ns_ranked){scores[i], all[i].n, all[i].value, all[i].low, all[i].high, (const char *const *)all[i].labels, all[i].chance};
     const ns_rank_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .value_name = "score",
-                                   .study_name = ns_file_fact(ns_study_file(study), "model_name"), .chance_name = "the same heads at the placebo, mean"};
+                                   .study_name = ns_file_fact(ns_study_file(study), "model_name"),
+                                   .chance_name = "the same heads at the placebo, mean"};
     const int rc = ns_look_with_width(&wide, look, n > 1 ? 7 : 3.5, err);
     return rc ? rc : ns_draw_rank(path, &figure, &wide, err);
 }

@@ -28,7 +28,8 @@ void ns_note_runs(char *note, size_t size, const ns_study_view *v)
     int64_t unscored = 0;
     for (int64_t r = 0; r < e->shape.R; r++)
         unscored += e->runs[r].measured == 0;
-    ns_note_count(note, size, unscored, unscored == 1 ? "run has no scored checkpoint up to the horizon" : "runs have no scored checkpoint up to the horizon");
+    ns_note_count(note, size, unscored,
+                  unscored == 1 ? "run has no scored checkpoint up to the horizon" : "runs have no scored checkpoint up to the horizon");
 }
 
 /* What the figure does not draw must not be missing: it has no previous-token head where it shows none, and a loss is of any score. */
@@ -52,12 +53,14 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_study_plot", err);
     const ns_study_figure *const figure = rc == NS_OK ? ns_study_figure_find(p.figure ? p.figure : "") : NULL;
     if (rc == NS_OK && !figure)
-        rc = ns_fail(err, NS_E_ARG, "there is no figure '%s' of a study (laziness, births, pairs, curves, loss, strip)", p.figure ? p.figure : "");
+        rc = ns_fail(err, NS_E_ARG, "there is no figure '%s' of a study (laziness, births, pairs, curves, loss, strip)",
+                     p.figure ? p.figure : "");
     if (rc == NS_OK && p.run && !figure->of_a_run)
         rc = ns_fail(err, NS_E_ARG, "run '%s': the figure '%s' is of all runs", p.run, p.figure);
     rc = rc ? rc : ns_study_open(&study, p.file, err);
     rc = rc ? rc : find_births(&p, figure, study, &births, err);
-    ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = ns_path_base(p.file), .run = rc == NS_OK && figure->of_a_run ? 0 : -1};
+    ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = ns_path_base(p.file),
+                          .run = rc == NS_OK && figure->of_a_run ? 0 : -1};
     if (rc == NS_OK && p.run)
         rc = ns_study_find_run(study, p.run, &view.run, err);
     rc = rc ? rc : figure->draw(path, &view, look, said, err);

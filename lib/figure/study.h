@@ -1,5 +1,5 @@
-/* study.h - what the figures of a study share: its figures, and its runs as groups in the order of figures. A figure is one function in one file and one line
- * of ns_study_figures (studies.c). */
+/* study.h - what the figures of a study share: its figures, and its runs as groups in the order of figures. A figure is one function in one
+ * file and one line of ns_study_figures (studies.c). */
 #ifndef NS_FIGURE_STUDY_H
 #define NS_FIGURE_STUDY_H
 
@@ -20,8 +20,8 @@ typedef struct ns_arms { ns_arm_rows *list; int n, n_controls; } ns_arms;
 int  ns_arms_make(ns_arms *, const ns_emergence *, ns_error *);
 void ns_arms_clear(ns_arms *);
 
-/* Where a series of a run was born and died, for bands: birth = (after, at], (limit, INFINITY) when censored, NaN when there is nothing to say;
- * death NaN = none. */
+/* Where a series of a run was born and died, for bands: birth = (after, at], (limit, INFINITY) when censored, NaN when there is nothing to
+ * say; death NaN = none. */
 int  ns_series_marks(const ns_emergence *, int64_t run, const double *series, double birth[2], double *death, ns_error *);
 
 #endif

@@ -28,7 +28,8 @@ typedef struct ns_study_view {
 typedef int ns_study_draw(const char *path, const ns_study_view *, const ns_figure_params *look, ns_plotted *, ns_error *);
 /* of_a_run: of one run; of_previous: of previous-token heads, too. */
 typedef struct ns_study_figure { const char *name, *summary; bool of_a_run, of_previous; ns_study_draw *draw; } ns_study_figure;
-/* laziness, births, pairs, curves, loss, strip; ends with name = NULL. NS_E_ARG: nothing to draw up to the horizon, or too many runs, heads or groups. */
+/* laziness, births, pairs, curves, loss, strip; ends with name = NULL. NS_E_ARG: nothing to draw up to the horizon, or too many runs, heads
+ * or groups. */
 extern NS_API const ns_study_figure ns_study_figures[];
 /* NULL: no figure of that name. */
 NS_API const ns_study_figure *ns_study_figure_find(const char *name);
@@ -38,7 +39,8 @@ typedef struct ns_study_plot {
     size_t              size;
     const char         *file;
     const char         *figure;          /* a name of ns_study_figures */
-    const ns_emergence_params *births;   /* NULL = the defaults; `previous` counts where the figure is of such heads; of `loss` the horizon alone counts */
+    const ns_emergence_params
+        *births; /* NULL = the defaults; `previous` counts where the figure is of such heads; of `loss` the horizon alone counts */
     const char         *run;             /* of a figure of one run: its name; NULL = the first */
 } ns_study_plot;
 NS_API NS_MUST_CHECK int ns_plot_study(const char *path, const ns_study_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
@@ -59,7 +61,8 @@ NS_API NS_MUST_CHECK int ns_plot_map(const char *path, const ns_map_plot *, cons
 typedef struct ns_heads_plot {
     size_t             size;
     const char *const *files;   int n_files;
-    const char *const *scores;  int n_scores;        /* 0 = each file's usual one: retrieval_find, else the first retrieval score, else the first */
+    const char *const *scores;
+    int n_scores; /* 0 = each file's usual one: retrieval_find, else the first retrieval score, else the first */
     const ns_head     *marks;   int n_marks;         /* heads to outline */
     int64_t            top;                          /* so many of the best, too (best.h: none that scores nothing) */
 } ns_heads_plot;
@@ -91,11 +94,13 @@ typedef struct ns_agreement_plot {
     const char *const *scores;  int n_scores;        /* 0 = all but the _nosink ones */
     bool               spearman;
 } ns_agreement_plot;
-NS_API NS_MUST_CHECK int ns_plot_agreement(const char *path, const ns_agreement_plot *, const ns_figure_params *look, ns_plotted *, ns_error *);
+NS_API NS_MUST_CHECK int ns_plot_agreement(const char *path, const ns_agreement_plot *, const ns_figure_params *look, ns_plotted *,
+                                           ns_error *);
 
 /* ---- interventions ---- */
 /* Files of ablate, or of patch with a set, beside each other: every control a dot. */
-NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look, ns_plotted *, ns_error *);
+NS_API NS_MUST_CHECK int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look,
+                                          ns_plotted *, ns_error *);
 
 NS_END
 #endif

@@ -1,5 +1,5 @@
-/* test_visible.c - one bright cell of a large map is seen wherever it lies: in the PNG, in the image inside the SVG and the PDF; frame, guides and the
- * diagonal lie outside the cells; checkpoints closer than a pixel are pooled; a colour range may be given by one end. */
+/* test_visible.c - one bright cell of a large map is seen wherever it lies: in the PNG, in the image inside the SVG and the PDF; frame,
+ * guides and the diagonal lie outside the cells; checkpoints closer than a pixel are pooled; a colour range may be given by one end. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -40,15 +40,18 @@ static found find_color(const picture *p, int x0, int y0, int x1, int y1, ns_rgb
 }
 
 /* One dot, of `least` pixels each way (half of it may be cut off at an edge), that covers the middle of the cell. */
-static void check_dot(const picture *p, int x0, int y0, int w, int h, int64_t rows, int64_t cols, int64_t row, int64_t col, double least, ns_rgb color)
+static void check_dot(const picture *p, int x0, int y0, int w, int h, int64_t rows, int64_t cols, int64_t row, int64_t col, double least,
+                      ns_rgb color)
 {
     const found f = find_color(p, x0, y0, x0 + w, y0 + h, color);
     const double x = x0 + ((double)col + .5) / (double)cols * w, y = y0 + ((double)row + .5) / (double)rows * h;
-    const bool side = col == 0 || col == cols - 1, end = row == 0 || row == rows - 1, diagonal = rows == cols && row - col < 8;      /* part of the dot lies on what is not seen */
+    const bool side = col == 0 || col == cols - 1, end = row == 0 || row == rows - 1,
+               diagonal = rows == cols && row - col < 8; /* part of the dot lies on what is not seen */
     if (f.n == 0)
         fail_msg("row %d, column %d: the bright cell is nowhere", (int)row, (int)col);
     if (x < f.x0 || x >= f.x1 + 1 || y < f.y0 || y >= f.y1 + 1)
-        fail_msg("row %d, column %d: the dot is at (%d to %d, %d to %d), its place is (%g, %g)", (int)row, (int)col, f.x0, f.x1, f.y0, f.y1, x, y);
+        fail_msg("row %d, column %d: the dot is at (%d to %d, %d to %d), its place is (%g, %g)", (int)row, (int)col, f.x0, f.x1, f.y0, f.y1,
+                 x, y);
     if (f.x1 + 1 - f.x0 < least * (side ? .5 : 1) || f.y1 + 1 - f.y0 < least * (end ? .5 : 1))
         fail_msg("row %d, column %d: a dot of %d x %d pixels", (int)row, (int)col, f.x1 + 1 - f.x0, f.y1 + 1 - f.y0);
     if (!diagonal && f.n < (f.x1 + 1 - f.x0) * (f.y1 + 1 - f.y0))
@@ -97,7 +100,8 @@ static picture embedded_in_pdf(const char *path)
         char *const stream = strstr(at, "stream\n") + 7;
         uint8_t *const rgb = malloc((size_t)(w * h * 3));
         size_t used, made;
-        if (w * h > (int64_t)best.w * best.h && libdeflate_zlib_decompress_ex(inflate, stream, n - (size_t)(stream - text), rgb, (size_t)(w * h * 3), &used, &made) == LIBDEFLATE_SUCCESS) {
+        if (w * h > (int64_t)best.w * best.h && libdeflate_zlib_decompress_ex(inflate, stream, n - (size_t)(stream - text), rgb,
+                                                                              (size_t)(w * h * 3), &used, &made) == LIBDEFLATE_SUCCESS) {
             free(best.rgb);
             best = (picture){rgb, (int)w, (int)h};
         } else {
@@ -121,8 +125,9 @@ static void see_map(const ns_map_figure *f, int64_t row, int64_t col, const char
     const bool png = strcmp(ending, ".png") == 0;
     picture p = png ? picture_read(path) : strcmp(ending, ".svg") == 0 ? embedded_in_svg(path) : embedded_in_pdf(path);
     const double scale = png ? DPI / 72. : 0, margin = panel.base.margin;
-    check_dot(&p, (int)round((margin + panel.box.x) * scale), (int)round((margin + panel.box.y) * scale), png ? (int)round(panel.box.w * scale) : p.w,
-              png ? (int)round(panel.box.h * scale) : p.h, f->n_rows, f->n_keys, row, col, png ? LEAST : LEAST * 3, bright);
+    check_dot(&p, (int)round((margin + panel.box.x) * scale), (int)round((margin + panel.box.y) * scale),
+              png ? (int)round(panel.box.w * scale) : p.w, png ? (int)round(panel.box.h * scale) : p.h, f->n_rows, f->n_keys, row, col,
+              png ? LEAST : LEAST * 3, bright);
     picture_free(&p);
     ns_map_end(&panel);
     free(path);
@@ -132,7 +137,8 @@ static void see_map(const ns_map_figure *f, int64_t row, int64_t col, const char
 static void test_one_cell_of_a_map(void **state)
 {
     (void)state;
-    static const int64_t places[][2] = {{0, 0}, {N - 1, 0}, {N - 1, N - 1}, {N / 2, 0}, {N - 1, N / 2}, {N / 2, N / 2}, {N / 2, N / 4}, {1501, 777}, {1333, 1332}};
+    static const int64_t places[][2] = {{0, 0},         {N - 1, 0},     {N - 1, N - 1}, {N / 2, 0},  {N - 1, N / 2},
+                                        {N / 2, N / 2}, {N / 2, N / 4}, {1501, 777},    {1333, 1332}};
     static const ns_figure_span around[] = {{"needle", 770, 784}, {"answer", 1332, 1333}, {"first", 0, 1}, {"last", N - 1, N}};
     float *const weight = ns_alloc_array(N * (size_t)N, sizeof *weight);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -183,8 +189,9 @@ static void test_one_head(void **state)
         assert_int_equal(ns_panel_write(&panel.base, path, NULL), NS_OK);
         picture p = picture_read(path);
         const double scale = DPI / 72.;
-        check_dot(&p, (int)round((panel.base.margin + panel.box.x) * scale), (int)round((panel.base.margin + panel.box.y) * scale), (int)round(panel.box.w * scale),
-                  (int)round(panel.box.h * scale), N, N, layer, head, LEAST, ns_colormap_at(&ns_colormaps[0], 1));
+        check_dot(&p, (int)round((panel.base.margin + panel.box.x) * scale), (int)round((panel.base.margin + panel.box.y) * scale),
+                  (int)round(panel.box.w * scale), (int)round(panel.box.h * scale), N, N, layer, head, LEAST,
+                  ns_colormap_at(&ns_colormaps[0], 1));
         picture_free(&p);
         ns_heads_end(&panel);
         score[layer * N + head] = 0;
@@ -207,7 +214,15 @@ static void test_one_checkpoint(void **state)
     for (int i = 0; i < P; i++)
         tokens[i] = 1000 + i;
     for (int i = 0; i < P; i += i == 0 ? 1 : i == 1 ? 2498 : i < 2600 ? 101 : i < P - 2 ? P - 2 - i : 1) {
-        const ns_bands_figure f = {.size = sizeof f, .tokens = tokens, .n_points = P, .panels = name, .n_panels = 1, .bands = name, .n_bands = 1, .band = band, .n_rows = 1,
+        const ns_bands_figure f = {.size = sizeof f,
+                                   .tokens = tokens,
+                                   .n_points = P,
+                                   .panels = name,
+                                   .n_panels = 1,
+                                   .bands = name,
+                                   .n_bands = 1,
+                                   .band = band,
+                                   .n_rows = 1,
                                    .value = value};
         ns_bands_panel panel;
         value[i] = 1;
@@ -216,7 +231,8 @@ static void test_one_checkpoint(void **state)
         picture p = picture_read(path);
         const double scale = DPI / 72.;
         const ns_box b = ns_bands_row(&panel, 0, 0);
-        const int y = (int)((panel.base.margin + b.y + b.h / 2) * scale), x0 = (int)round((panel.base.margin + b.x) * scale), x1 = (int)round((panel.base.margin + b.x + b.w) * scale);
+        const int y = (int)((panel.base.margin + b.y + b.h / 2) * scale), x0 = (int)round((panel.base.margin + b.x) * scale),
+                  x1 = (int)round((panel.base.margin + b.x + b.w) * scale);
         const found seen = find_color(&p, x0, y, x1, y + 1, ns_colormap_at(&ns_colormaps[0], 1));
         const double place = (panel.base.margin + ns_bands_x(&panel, 0, tokens[i])) * scale;
         if (seen.n < LEAST - 1 || (i > 0 && seen.n > 4 * LEAST) || place < seen.x0 - 1 || place > seen.x1 + 2)
@@ -234,9 +250,15 @@ static void test_one_end_of_the_range(void **state)
     (void)state;
     float score[4] = {.1f, .2f, .6f, .8f};
     const ns_heads_figure f = {.size = sizeof f, .score = score, .n_layers = 2, .n_heads = 2, .chance = NAN};
-    static const struct { double vmin, vmax, min, max; bool good; } ranges[] = {
-        {0, 0, 0, 1, true}, {.5, (double)INFINITY, .5, 1, true}, {-(double)INFINITY, .4, 0, .4, true}, {0, (double)INFINITY, 0, 1, true},
-        {-(double)INFINITY, (double)INFINITY, 0, 1, true}, {2, (double)INFINITY, 0, 0, false}, {-(double)INFINITY, -1, 0, 0, false}, {.3, .3, 0, 0, false}};
+    static const struct { double vmin, vmax, min, max; bool good;
+    } ranges[] = {{0, 0, 0, 1, true},
+                  {.5, (double)INFINITY, .5, 1, true},
+                  {-(double)INFINITY, .4, 0, .4, true},
+                  {0, (double)INFINITY, 0, 1, true},
+                  {-(double)INFINITY, (double)INFINITY, 0, 1, true},
+                  {2, (double)INFINITY, 0, 0, false},
+                  {-(double)INFINITY, -1, 0, 0, false},
+                  {.3, .3, 0, 0, false}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
         const ns_figure_params params = {.size = sizeof params, .vmin = ranges[i].vmin, .vmax = ranges[i].vmax};
         ns_heads_panel panel;

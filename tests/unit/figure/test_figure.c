@@ -1,5 +1,5 @@
-/* test_figure.c - figures of files, from C: which score is drawn when none is named, whose heads are outlined by which end, what is said of it, bytes in
- * memory, and what is refused. */
+/* test_figure.c - figures of files, from C: which score is drawn when none is named, whose heads are outlined by which end, what is said of
+ * it, bytes in memory, and what is refused. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +37,8 @@ static void write_scores(void)
     static const double depth[C] = {.25, .25, .75, .6};
     static const uint8_t valid[L * H] = {1, 1, 1, 1, 1, 1}, right[C] = {1, 0, 1, 1};
     static const ns_fact facts[] = {{"model_name", "tiny", false}, {"kind", "scores", false}};
-    const ns_score_meaning rate = {.best = NS_BEST_LARGEST, .hi = 1, .chance = .125}, distance = {.best = NS_BEST_SMALLEST, .hi = (double)INFINITY, .chance = (double)NAN};
+    const ns_score_meaning rate = {.best = NS_BEST_LARGEST, .hi = 1, .chance = .125},
+                           distance = {.best = NS_BEST_SMALLEST, .hi = (double)INFINITY, .chance = (double)NAN};
     ns_table_writer *w;
     assert_int_equal(ns_table_create(&w, path, facts, 2, NULL), NS_OK);
     axis(w, "case", C);
@@ -59,9 +60,18 @@ static void write_scores(void)
 
 /* The SVG of a call, malloc'd. */
 typedef int plot_fn(const void *plot, const ns_figure_params *, ns_plotted *, ns_error *);
-static int heads(const void *p, const ns_figure_params *look, ns_plotted *said, ns_error *err) { return ns_plot_heads("x.svg", p, look, said, err); }
-static int ranks(const void *p, const ns_figure_params *look, ns_plotted *said, ns_error *err) { return ns_plot_rank("x.svg", p, look, said, err); }
-static int grid(const void *p, const ns_figure_params *look, ns_plotted *said, ns_error *err) { return ns_plot_grid("x.svg", p, look, said, err); }
+static int heads(const void *p, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+{
+    return ns_plot_heads("x.svg", p, look, said, err);
+}
+static int ranks(const void *p, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+{
+    return ns_plot_rank("x.svg", p, look, said, err);
+}
+static int grid(const void *p, const ns_figure_params *look, ns_plotted *said, ns_error *err)
+{
+    return ns_plot_grid("x.svg", p, look, said, err);
+}
 
 static char *svg_of(plot_fn *plot, const void *params, ns_plotted *said)
 {
@@ -106,7 +116,8 @@ static void obeys_the_direction(void **state)
     (void)state;
     const char *const files[] = {path}, *const scores[] = {"away", "retrieval_find"};
     ns_plotted said;
-    char *svg = svg_of(heads, &(ns_heads_plot){.size = sizeof(ns_heads_plot), .files = files, .n_files = 1, .scores = scores, .n_scores = 2}, &said);
+    char *svg = svg_of(
+        heads, &(ns_heads_plot){.size = sizeof(ns_heads_plot), .files = files, .n_files = 1, .scores = scores, .n_scores = 2}, &said);
     assert_int_equal(count(svg, ">chance<"), 1);
     assert_string_equal(said.shows, "away, retrieval_find");
     free(svg);
@@ -132,22 +143,38 @@ static void refuses(void **state)
     const char *const files[] = {path}, *const length[] = {"length"}, *const two[] = {"away", "retrieval_find"};
     const ns_head nowhere = {2, 0};
     ns_error err;
-    assert_int_equal(ns_plot_heads("x.png", &(ns_heads_plot){.size = sizeof(ns_heads_plot), .files = files, .n_files = 1, .scores = length, .n_scores = 1}, NULL, NULL, &err), NS_E_ARG);
+    assert_int_equal(
+        ns_plot_heads("x.png",
+                      &(ns_heads_plot){.size = sizeof(ns_heads_plot), .files = files, .n_files = 1, .scores = length, .n_scores = 1}, NULL,
+                      NULL, &err),
+        NS_E_ARG);
     assert_non_null(strstr(err.message, "length"));
-    assert_int_equal(ns_plot_heads("x.png", &(ns_heads_plot){.size = sizeof(ns_heads_plot), .files = files, .n_files = 1, .marks = &nowhere, .n_marks = 1}, NULL, NULL, &err), NS_E_ARG);
+    assert_int_equal(
+        ns_plot_heads("x.png",
+                      &(ns_heads_plot){.size = sizeof(ns_heads_plot), .files = files, .n_files = 1, .marks = &nowhere, .n_marks = 1}, NULL,
+                      NULL, &err),
+        NS_E_ARG);
     assert_non_null(strstr(err.message, "2.0"));
     assert_int_equal(ns_plot_heads("x.png", &(ns_heads_plot){.files = files, .n_files = 1}, NULL, NULL, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "size"));
     assert_int_equal(ns_plot_heads("x.png", &(ns_heads_plot){.size = sizeof(ns_heads_plot)}, NULL, NULL, &err), NS_E_ARG);
-    assert_int_equal(ns_plot_agreement("x.png", &(ns_agreement_plot){.size = sizeof(ns_agreement_plot), .file = path, .scores = two, .n_scores = 2}, NULL, NULL, &err), NS_E_ARG);
+    assert_int_equal(ns_plot_agreement("x.png",
+                                       &(ns_agreement_plot){.size = sizeof(ns_agreement_plot), .file = path, .scores = two, .n_scores = 2},
+                                       NULL, NULL, &err),
+                     NS_E_ARG);
     assert_non_null(strstr(err.message, "no agreement"));
     assert_int_equal(ns_plot_map("x.png", &(ns_map_plot){.size = sizeof(ns_map_plot), .file = path}, NULL, NULL, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "no recording"));
-    assert_int_equal(ns_plot_study("x.png", &(ns_study_plot){.size = sizeof(ns_study_plot), .file = path, .figure = "birth"}, NULL, NULL, &err), NS_E_ARG);
+    assert_int_equal(
+        ns_plot_study("x.png", &(ns_study_plot){.size = sizeof(ns_study_plot), .file = path, .figure = "birth"}, NULL, NULL, &err),
+        NS_E_ARG);
     assert_non_null(strstr(err.message, "'birth'"));
-    assert_int_equal(ns_plot_study("x.png", &(ns_study_plot){.size = sizeof(ns_study_plot), .file = path, .figure = "births", .run = "r"}, NULL, NULL, &err), NS_E_ARG);
+    assert_int_equal(ns_plot_study("x.png", &(ns_study_plot){.size = sizeof(ns_study_plot), .file = path, .figure = "births", .run = "r"},
+                                   NULL, NULL, &err),
+                     NS_E_ARG);
     assert_non_null(strstr(err.message, "of all runs"));
-    assert_int_equal(ns_plot_grid("x.png", &(ns_grid_plot){.size = sizeof(ns_grid_plot), .file = "nowhere.h5"}, NULL, NULL, &err), NS_E_MISSING);
+    assert_int_equal(ns_plot_grid("x.png", &(ns_grid_plot){.size = sizeof(ns_grid_plot), .file = "nowhere.h5"}, NULL, NULL, &err),
+                     NS_E_MISSING);
     assert_false(ns_path_exists("x.png"));
 }
 
@@ -167,7 +194,10 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws_the_usual_score), cmocka_unit_test(obeys_the_direction), cmocka_unit_test(grids_what_was_asked), cmocka_unit_test(refuses),
+        cmocka_unit_test(draws_the_usual_score),
+        cmocka_unit_test(obeys_the_direction),
+        cmocka_unit_test(grids_what_was_asked),
+        cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
