@@ -250,3 +250,40 @@ int cli_out_end(cli_out *o, ns_error *err)
     cli_out_drop(o);
     return rc;
 }
+
+/* ---- what the library tells ---- */
+
+static void answer_fact(void *o, const char *key, const char *label, ns_cell c)
+{
+    if (c.kind == NS_CELL_TEXT)
+        cli_out_text(o, key, label, c.text);
+    else if (c.kind == NS_CELL_INT)
+        cli_out_int(o, key, label, c.integer);
+    else
+        cli_out_number(o, key, label, c.number);
+}
+
+static void answer_table(void *o, const char *key, const char *title, const ns_column *columns, int n_columns)
+{
+    cli_out_table(o, key, title, columns, n_columns);
+}
+
+static void answer_cell(void *o, ns_cell c)
+{
+    if (c.kind == NS_CELL_TEXT)
+        cli_cell_text(o, c.text);
+    else if (c.kind == NS_CELL_INT)
+        cli_cell_int(o, c.integer);
+    else
+        cli_cell_number(o, c.number);
+}
+
+static void answer_end(void *o)
+{
+    cli_out_table_end(o);
+}
+
+ns_answer cli_out_answer(cli_out *o)
+{
+    return (ns_answer){o, !o->json, answer_fact, answer_table, answer_cell, answer_end};
+}

@@ -3,13 +3,14 @@
 #ifndef NS_CLI_OUT_H
 #define NS_CLI_OUT_H
 
+#include <needlescope/answer.h>
+
 #include "cli/cli.h"
 
-typedef enum cli_cell { CELL_TEXT, CELL_INT, CELL_NUMBER } cli_cell;
-typedef struct cli_column {
-    const char *key, *title;
-    cli_cell    kind;
-} cli_column;
+#define CELL_TEXT   NS_CELL_TEXT
+#define CELL_INT    NS_CELL_INT
+#define CELL_NUMBER NS_CELL_NUMBER
+typedef ns_column cli_column;
 
 typedef struct cli_out {
     FILE  *to;                    /* stdout; stderr when an output file goes there; NULL then with --quiet */
@@ -40,6 +41,8 @@ void cli_cell_text(cli_out *, const char *value);
 void cli_cell_int(cli_out *, int64_t value);
 void cli_cell_number(cli_out *, double value);
 void cli_out_table_end(cli_out *);
+/* Facts and tables that the library tells. */
+ns_answer cli_out_answer(cli_out *);
 /* Prints and frees. */
 int  cli_out_end(cli_out *, ns_error *);
 void cli_out_drop(cli_out *);

@@ -5,6 +5,7 @@
 #ifndef NEEDLESCOPE_TRAINING_H
 #define NEEDLESCOPE_TRAINING_H
 
+#include <needlescope/answer.h>
 #include <needlescope/study.h>
 
 NS_BEGIN
@@ -277,6 +278,14 @@ typedef struct ns_laziness {
  * of window and seed that is there twice; the runs are named. */
 NS_API NS_MUST_CHECK int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *arm, ns_error *);
 NS_API void ns_laziness_free(ns_laziness *);
+
+/* ---- as an answer (tell.c): what `needlescope emergence` and `laziness` print ---- */
+
+NS_API void ns_emergence_tell(const ns_emergence *, const ns_answer *);
+NS_API void ns_laziness_tell(const ns_laziness *, const ns_answer *);
+/* The object that --json prints; for Python: ns_study_open, ns_emergence_run, this, json.loads. *out: free(). */
+NS_API NS_MUST_CHECK int ns_emergence_json(const ns_emergence *, char **out, ns_error *);
+NS_API NS_MUST_CHECK int ns_laziness_json(const ns_laziness *, char **out, ns_error *);
 
 NS_END
 #endif

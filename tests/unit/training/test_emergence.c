@@ -167,9 +167,39 @@ static void test_refusals(void **state)
     unlink(path);
 }
 
+/* The answer as JSON: births in words and in numbers, the thresholds of the sweep by their names; laziness of runs without windows is refused. */
+static void test_json(void **state)
+{
+    (void)state;
+    ns_error err = {0};
+    ns_study *study;
+    ns_emergence *e;
+    ns_laziness *l;
+    char *text;
+    write_study(true);
+    assert_int_equal(births(&study, &e, (ns_emergence_params){.sweep = {.2, .5, .9}}, &err), NS_OK);
+    assert_int_equal(ns_emergence_json(e, &text, &err), NS_OK);
+    cJSON *const json = cJSON_Parse(text), *const runs = cJSON_GetObjectItem(json, "runs");
+    const cJSON *const finds = cJSON_GetArrayItem(runs, 0), *const never = cJSON_GetArrayItem(runs, 1);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(json, "schema")), "needlescope.emergence/1");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(finds, "born")), "(10, 20]");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(finds, "born_theta_0.9")), "(10, 20]");
+    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(finds, "born_after")) == 10 && cJSON_GetNumberValue(cJSON_GetObjectItem(finds, "born_at")) == 20);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(never, "born_at")) && cJSON_GetNumberValue(cJSON_GetObjectItem(never, "born_after")) == 30);
+    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "thresholds"), 0), "previous_theta")) == .75);
+    assert_int_equal(ns_laziness_of(&l, e, NULL, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "windows to compare"));
+    cJSON_Delete(json);
+    free(text);
+    ns_emergence_free(e);
+    ns_study_close(study);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_window_of_two), cmocka_unit_test(test_never_retrieves),
-                                       cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_json)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
