@@ -86,11 +86,22 @@ static void tell_runs(const ns_answer *a, const ns_emergence *e)
     sweep_words w;
     name_sweep(e, &w);
     const ns_column columns[] = {
-        {"run", "run", NS_CELL_TEXT}, {"checkpoints", "measured", NS_CELL_INT}, {"head", "best", NS_CELL_TEXT}, {"born", "born", NS_CELL_TEXT},
-        {"gap", "missing", NS_CELL_INT}, {"second", "second best", NS_CELL_TEXT}, {"previous_head", "previous", NS_CELL_TEXT},
-        {"previous_born", "born", NS_CELL_TEXT}, {w.key[0], w.title[0], NS_CELL_TEXT}, {w.key[1], w.title[1], NS_CELL_TEXT},
-        {w.key[2], w.title[2], NS_CELL_TEXT}, {"null95", "null 95%", NS_CELL_NUMBER}, {"null_p", "p", NS_CELL_NUMBER},
-        {"born_after", "", NS_CELL_NUMBER}, {"born_at", "", NS_CELL_NUMBER}, {"previous_born_after", "", NS_CELL_NUMBER},
+        {"run", "run", NS_CELL_TEXT},
+        {"checkpoints", "measured", NS_CELL_INT},
+        {"head", "best", NS_CELL_TEXT},
+        {"born", "born", NS_CELL_TEXT},
+        {"gap", "missing", NS_CELL_INT},
+        {"second", "second best", NS_CELL_TEXT},
+        {"previous_head", "previous", NS_CELL_TEXT},
+        {"previous_born", "born", NS_CELL_TEXT},
+        {w.key[0], w.title[0], NS_CELL_TEXT},
+        {w.key[1], w.title[1], NS_CELL_TEXT},
+        {w.key[2], w.title[2], NS_CELL_TEXT},
+        {"null95", "null 95%", NS_CELL_NUMBER},
+        {"null_p", "p", NS_CELL_NUMBER},
+        {"born_after", "", NS_CELL_NUMBER},
+        {"born_at", "", NS_CELL_NUMBER},
+        {"previous_born_after", "", NS_CELL_NUMBER},
         {"previous_born_at", "", NS_CELL_NUMBER},
     };
     const int n = (int)(sizeof columns / sizeof *columns);
@@ -119,8 +130,11 @@ static void tell_runs(const ns_answer *a, const ns_emergence *e)
 /* What a head has to reach depends on what it would reach knowing nothing. */
 static void tell_thresholds(const ns_answer *a, const ns_emergence *e)
 {
-    static const ns_column columns[] = {{"run", "run", NS_CELL_TEXT}, {"chance", "chance", NS_CELL_NUMBER}, {"theta", "alive from", NS_CELL_NUMBER},
-                                        {"previous_chance", "previous: chance", NS_CELL_NUMBER}, {"previous_theta", "alive from", NS_CELL_NUMBER}};
+    static const ns_column columns[] = {{"run", "run", NS_CELL_TEXT},
+                                        {"chance", "chance", NS_CELL_NUMBER},
+                                        {"theta", "alive from", NS_CELL_NUMBER},
+                                        {"previous_chance", "previous: chance", NS_CELL_NUMBER},
+                                        {"previous_theta", "alive from", NS_CELL_NUMBER}};
     TABLE(a, "thresholds", "Uniform attention, and the score from which those heads are alive", columns);
     for (int64_t r = 0; r < e->shape.R; r++) {
         const ns_run_emergence *const run = &e->runs[r];
@@ -135,9 +149,9 @@ static void tell_thresholds(const ns_answer *a, const ns_emergence *e)
 
 static void tell_midpoints(const ns_answer *a, const ns_emergence *e)
 {
-    static const ns_column columns[] = {{"run", "run", NS_CELL_TEXT}, {"midpoint", "midpoint", NS_CELL_NUMBER}, {"low", "from", NS_CELL_NUMBER},
-                                        {"high", "to", NS_CELL_NUMBER}, {"rmse", "rmse", NS_CELL_NUMBER},
-                                        {"flaw", "not to be used: why", NS_CELL_TEXT}};
+    static const ns_column columns[] = {{"run", "run", NS_CELL_TEXT},     {"midpoint", "midpoint", NS_CELL_NUMBER},
+                                        {"low", "from", NS_CELL_NUMBER},  {"high", "to", NS_CELL_NUMBER},
+                                        {"rmse", "rmse", NS_CELL_NUMBER}, {"flaw", "not to be used: why", NS_CELL_TEXT}};
     TABLE(a, "midpoints", "Logistic in log(1 + tokens) through the best head's score", columns);
     for (int64_t r = 0; r < e->shape.R; r++) {
         const ns_midpoint *const m = &e->runs[r].midpoint;
@@ -153,9 +167,13 @@ static void tell_midpoints(const ns_answer *a, const ns_emergence *e)
 
 static void tell_groups(const ns_answer *a, const ns_emergence *e)
 {
-    static const ns_column columns[] = {{"group", "runs that differ in their seed", NS_CELL_TEXT}, {"seeds", "seeds", NS_CELL_INT},
-                                        {"born", "born", NS_CELL_INT}, {"median", "median", NS_CELL_TEXT}, {"low", "95% from", NS_CELL_TEXT},
-                                        {"high", "to", NS_CELL_TEXT}, {"median_previous", "previous", NS_CELL_TEXT}};
+    static const ns_column columns[] = {{"group", "runs that differ in their seed", NS_CELL_TEXT},
+                                        {"seeds", "seeds", NS_CELL_INT},
+                                        {"born", "born", NS_CELL_INT},
+                                        {"median", "median", NS_CELL_TEXT},
+                                        {"low", "95% from", NS_CELL_TEXT},
+                                        {"high", "to", NS_CELL_TEXT},
+                                        {"median_previous", "previous", NS_CELL_TEXT}};
     TABLE(a, "groups", "Over seeds (an interval from 5 seeds on)", columns);
     for (int64_t i = 0; i < e->n_groups; i++) {
         const ns_seed_group *const g = &e->groups[i];
@@ -193,9 +211,15 @@ static void tell_checkpoint(const ns_answer *a, const ns_emergence *e, int64_t r
 static void tell_trace(const ns_answer *a, const ns_emergence *e)
 {
     static const ns_column columns[] = {
-        {"run", "run", NS_CELL_TEXT}, {"step", "step", NS_CELL_INT}, {"at", "at", NS_CELL_NUMBER}, {"with_final", "with final", NS_CELL_NUMBER},
-        {"with_previous", "with previous", NS_CELL_NUMBER}, {"entropy_final", "entropy: final", NS_CELL_NUMBER},
-        {"entropy_step", "step's", NS_CELL_NUMBER}, {"distance_final", "distance: final", NS_CELL_NUMBER}, {"distance_step", "step's", NS_CELL_NUMBER},
+        {"run", "run", NS_CELL_TEXT},
+        {"step", "step", NS_CELL_INT},
+        {"at", "at", NS_CELL_NUMBER},
+        {"with_final", "with final", NS_CELL_NUMBER},
+        {"with_previous", "with previous", NS_CELL_NUMBER},
+        {"entropy_final", "entropy: final", NS_CELL_NUMBER},
+        {"entropy_step", "step's", NS_CELL_NUMBER},
+        {"distance_final", "distance: final", NS_CELL_NUMBER},
+        {"distance_step", "step's", NS_CELL_NUMBER},
         {"flag", "flag", NS_CELL_TEXT},
     };
     TABLE(a, "trace", "Top heads (Jaccard), and what is measured of the final ones and of each step's", columns);
@@ -254,9 +278,14 @@ static void tell_births(const ns_answer *a, const ns_laziness *l, bool previous)
 
 static void tell_pairs(const ns_answer *a, const ns_laziness *l, bool previous)
 {
-    static const ns_column columns[] = {{"smaller", "window", NS_CELL_NUMBER}, {"larger", "before", NS_CELL_NUMBER},
-                                        {"earlier", "earlier", NS_CELL_INT}, {"later", "later", NS_CELL_INT}, {"same", "undecided", NS_CELL_INT},
-                                        {"seeds", "seeds", NS_CELL_INT}, {"p", "p", NS_CELL_NUMBER}, {"verdict", "", NS_CELL_TEXT}};
+    static const ns_column columns[] = {{"smaller", "window", NS_CELL_NUMBER},
+                                        {"larger", "before", NS_CELL_NUMBER},
+                                        {"earlier", "earlier", NS_CELL_INT},
+                                        {"later", "later", NS_CELL_INT},
+                                        {"same", "undecided", NS_CELL_INT},
+                                        {"seeds", "seeds", NS_CELL_INT},
+                                        {"p", "p", NS_CELL_NUMBER},
+                                        {"verdict", "", NS_CELL_TEXT}};
     TABLE(a, previous ? "previous_pairs" : "pairs", "Is the smaller window earlier?", columns);
     for (int64_t j = 0; j + 1 < l->W; j++) {
         const ns_order order = ns_order_in(previous ? &l->previous : &l->best, j, j + 1);
@@ -285,8 +314,11 @@ static void tell_head(const ns_answer *a, const ns_laziness *l, bool previous)
 
 static void tell_controls(const ns_answer *a, const ns_laziness *l)
 {
-    static const ns_column columns[] = {{"group", "other runs", NS_CELL_TEXT}, {"seeds", "seeds", NS_CELL_INT}, {"born", "born", NS_CELL_INT},
-                                        {"median", "median", NS_CELL_TEXT}, {"median_previous", "previous", NS_CELL_TEXT}};
+    static const ns_column columns[] = {{"group", "other runs", NS_CELL_TEXT},
+                                        {"seeds", "seeds", NS_CELL_INT},
+                                        {"born", "born", NS_CELL_INT},
+                                        {"median", "median", NS_CELL_TEXT},
+                                        {"median_previous", "previous", NS_CELL_TEXT}};
     const ns_emergence *const e = l->births;
     TABLE(a, "controls", "Controls: what else delays, or does not", columns);
     for (int64_t i = 0; i < e->n_groups; i++) {

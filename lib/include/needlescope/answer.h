@@ -23,13 +23,14 @@ typedef struct ns_answer {
     void  *user;
     bool   brief;                        /* for a reader's eyes: without rows and columns that say nothing to them */
     void (*fact)(void *user, const char *key, const char *label, ns_cell);
-    void (*table)(void *user, const char *key, const char *title, const ns_column *columns, int n_columns);    /* cells follow, row by row */
+    void (*table)(void *user, const char *key, const char *title, const ns_column *columns, int n_columns); /* cells follow, row by row */
     void (*cell)(void *user, ns_cell);
     void (*end)(void *user);             /* of the table */
 } ns_answer;
 
 /* One JSON object of all that `tell` says of `what`; a table is a list of objects. *out: free(). */
-NS_API NS_MUST_CHECK int ns_answer_json(void (*tell)(const void *what, const ns_answer *), const void *what, const char *schema, char **out, ns_error *);
+NS_API NS_MUST_CHECK int ns_answer_json(void (*tell)(const void *what, const ns_answer *), const void *what, const char *schema, char **out,
+                                        ns_error *);
 
 NS_END
 #endif

@@ -167,7 +167,8 @@ static void test_refusals(void **state)
     unlink(path);
 }
 
-/* The answer as JSON: births in words and in numbers, the thresholds of the sweep by their names; laziness of runs without windows is refused. */
+/* The answer as JSON: births in words and in numbers, the thresholds of the sweep by their names; laziness of runs without windows is
+ * refused. */
 static void test_json(void **state)
 {
     (void)state;
@@ -184,9 +185,12 @@ static void test_json(void **state)
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(json, "schema")), "needlescope.emergence/1");
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(finds, "born")), "(10, 20]");
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(finds, "born_theta_0.9")), "(10, 20]");
-    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(finds, "born_after")) == 10 && cJSON_GetNumberValue(cJSON_GetObjectItem(finds, "born_at")) == 20);
-    assert_true(cJSON_IsNull(cJSON_GetObjectItem(never, "born_at")) && cJSON_GetNumberValue(cJSON_GetObjectItem(never, "born_after")) == 30);
-    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "thresholds"), 0), "previous_theta")) == .75);
+    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(finds, "born_after")) == 10 &&
+                cJSON_GetNumberValue(cJSON_GetObjectItem(finds, "born_at")) == 20);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(never, "born_at")) &&
+                cJSON_GetNumberValue(cJSON_GetObjectItem(never, "born_after")) == 30);
+    assert_true(
+        cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "thresholds"), 0), "previous_theta")) == .75);
     assert_int_equal(ns_laziness_of(&l, e, NULL, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "windows to compare"));
     cJSON_Delete(json);
