@@ -46,7 +46,7 @@ run figure births both/study.h5 --score retrieval_find -o births.png
 run figure pairs both/study.h5 -o pairs.pdf
 expect 2 'no loss over' figure loss scan/study.h5 -o no.png
 expect 2 'no score of previous' figure pairs scan/study.h5 --previous '' -o no.png
-expect 2 "run none.*first is 'a'" figure strip scan/study.h5 --run none -o no.png
+expect 2 "no run 'none'; it has a" figure strip scan/study.h5 --run none -o no.png
 expect 2 "run 'b' ends at" figure laziness both/study.h5 --horizon "$horizon" -o no.png
 expect 2 'not a study' figure curves scan/shards/a/step000010.h5 -o no.png
 expect 2 'theta 2' figure births scan/study.h5 --theta 2 -o no.png
