@@ -7,6 +7,7 @@
 
 #include <needlescope/machine.h>
 #include <needlescope/error.h>
+#include <needlescope/provenance.h>
 
 #include "core/core.h"
 
@@ -84,8 +85,10 @@ struct cli {
     ns_machine  machine;
     ns_error    err;
     const cli_command *command;
+    ns_fact_list figure;            /* the provenance of the figure that it draws */
     char       *command_line;
     bool        answer_aside;       /* standard output is taken by an output file: the answer goes to standard error */
+    ns_provenance by;               /* of the files that the command makes */
     bool        resumes;            /* the command goes on where it was: ended by SIGTERM it says 75, try again */
 };
 

@@ -6,8 +6,9 @@
 #include <needlescope/ablate.h>
 
 #include "cli/commands.h"
-#include "cli/facts.h"
 #include "cli/heads.h"
+#include "cli/open.h"
+#include "cli/out.h"
 #include "cli/probing.h"
 
 typedef struct ablate_settings {
@@ -137,17 +138,6 @@ static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const
         cli_out_say(o, "\nThe model answers none of these cases: there is nothing that silencing a head could take away.\n");
 }
 
-static int write_out(cli *app, const ns_opened *m, const ns_ablation *a, const char *path)
-{
-    cli_facts facts;
-    int rc = cli_facts_gather(app, &facts, m);
-    if (rc)
-        return rc;
-    rc = ns_ablation_write(a, path, facts.list, facts.n, &app->err);
-    cli_facts_clear(&facts);
-    return rc;
-}
-
 static int run(cli *app, const ablate_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, unsigned modes, ns_ablation **out)
 {
     cli_progress progress = cli_progress_begin(app, "ablate");
@@ -182,7 +172,7 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
         rc = run(app, s, m, &cases, &heads, modes, &a);
     }
     if (rc == NS_OK && s->out)
-        rc = write_out(app, m, a, s->out);
+        rc = ns_ablation_write(a, s->out, &app->by, &app->err);
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.ablate/1");
         describe(&o, m, a, &heads);

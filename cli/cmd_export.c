@@ -92,7 +92,7 @@ static int export_csv(cli *app, const void *settings, char **args, int n_args)
     ns_study *x;
     ns_export_score *scores;
     int64_t rows = 0;
-    ns_export_params params = {.size = sizeof params};
+    ns_export_params params = {.size = sizeof params, .by = &app->by};
     int rc = begin(app, s, args[0], true, &x, &scores, &params);
     rc = rc ? rc : ns_export_csv(x, s->out, &params, &rows, &app->err);
     return end(app, s, x, scores, params.n_scores, rows, rc);
@@ -125,7 +125,7 @@ static int export_latex(cli *app, const void *settings, char **args, int n_args)
     const table_settings *const s = settings;
     ns_study *x;
     ns_export_score *scores;
-    ns_export_params params = {.size = sizeof params, .top = s->top, .standalone = s->standalone};
+    ns_export_params params = {.size = sizeof params, .by = &app->by, .top = s->top, .standalone = s->standalone};
     int rc = begin(app, &s->what, args[0], false, &x, &scores, &params);
     rc = rc ? rc : ns_export_latex(x, s->what.out, &params, &app->err);
     return end(app, &s->what, x, scores, params.n_scores, -1, rc);
@@ -164,7 +164,7 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
     ns_study *x = NULL;
     ns_export_score *scores = NULL;
     char note[512] = "";
-    ns_study_notebook_params params = {.size = sizeof params, .what = {.size = sizeof params.what, .top = s->top}, .no_births = s->no_births,
+    ns_study_notebook_params params = {.size = sizeof params, .what = {.size = sizeof params.what, .by = &app->by, .top = s->top}, .no_births = s->no_births,
                                  .birth = {sizeof params.birth, s->theta, (int)s->persist}};
     int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params.what)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);

@@ -5,7 +5,8 @@
 #include <needlescope/study.h>
 
 #include "cli/commands.h"
-#include "cli/facts.h"
+#include "cli/open.h"
+#include "cli/out.h"
 
 typedef struct merge_settings { const char *out; bool mixed; } merge_settings;
 
@@ -48,8 +49,7 @@ static int merge(cli *app, const void *settings, char **args, int n_args)
     const merge_settings *const s = settings;
     char *const usual = s->out ? NULL : ns_path_join(args[0], "study.h5");
     const char *const path = s->out ? s->out : usual;
-    const ns_fact facts[] = {{"command_line", app->command_line, true}};
-    const ns_merge_params params = {.size = sizeof params, .mixed_kernels = s->mixed, .facts = facts, .n_facts = 1};
+    const ns_merge_params params = {.size = sizeof params, .mixed_kernels = s->mixed, .by = &app->by};
     int rc = path ? NS_OK : ns_oom(&app->err, args[0]);
     if (rc == NS_OK)
         rc = ns_merge(args[0], path, &params, &app->err);

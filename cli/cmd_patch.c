@@ -6,8 +6,9 @@
 #include <needlescope/patch.h>
 
 #include "cli/commands.h"
-#include "cli/facts.h"
 #include "cli/heads.h"
+#include "cli/open.h"
+#include "cli/out.h"
 #include "cli/probing.h"
 
 typedef struct patch_settings {
@@ -125,17 +126,6 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
     return rc;
 }
 
-static int write_out(cli *app, const ns_opened *m, const ns_patching *p, const char *path)
-{
-    cli_facts facts;
-    int rc = cli_facts_gather(app, &facts, m);
-    if (rc)
-        return rc;
-    rc = ns_patching_write(p, path, facts.list, facts.n, &app->err);
-    cli_facts_clear(&facts);
-    return rc;
-}
-
 static int run(cli *app, const patch_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, ns_patching **out)
 {
     cli_progress progress = cli_progress_begin(app, "patch");
@@ -167,7 +157,7 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
         rc = run(app, s, m, &cases, &heads, &p);
     }
     if (rc == NS_OK && s->out)
-        rc = write_out(app, m, p, s->out);
+        rc = ns_patching_write(p, s->out, &app->by, &app->err);
     if (rc == NS_OK) {
         cli_out_begin(&o, app, "needlescope.patch/1");
         rc = describe(app, &o, m, p, &heads, s->list < 0 ? 10 : s->list);

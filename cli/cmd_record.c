@@ -5,7 +5,8 @@
 #include <needlescope/probe.h>
 
 #include "cli/commands.h"
-#include "cli/facts.h"
+#include "cli/open.h"
+#include "cli/out.h"
 #include "cli/value.h"
 
 typedef struct record_settings {
@@ -103,12 +104,9 @@ static int check(cli *app, const record_settings *s, const ns_arch *arch, const 
 
 static int run_record(cli *app, const record_settings *s, const ns_opened *m, const ns_cases *cases, const ns_recorder_params *params)
 {
-    cli_facts facts = {0};
     ns_recorder *recorder = NULL;
-    int rc = cli_facts_gather(app, &facts, m);
     cli_signals_hold(true);
-    if (rc == NS_OK)
-        rc = ns_recorder_new(&recorder, m->model, cases, s->out, params, facts.list, facts.n, &app->err);
+    int rc = ns_recorder_new(&recorder, m->model, cases, s->out, params, &app->by, &app->err);
     if (rc == NS_OK) {
         cli_progress progress = cli_progress_begin(app, "record");
         const bool whole = params->maps == NS_MAPS_DENSE || (params->maps == NS_MAPS_ROWS && params->rows.kind == NS_ROWS_ALL);
@@ -122,7 +120,6 @@ static int run_record(cli *app, const record_settings *s, const ns_opened *m, co
         rc = ns_recorder_commit(recorder, &app->err);
     else
         ns_recorder_abort(recorder);
-    cli_facts_clear(&facts);
     return rc;
 }
 

@@ -165,7 +165,7 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     watch w = {.app = app, .progress = cli_progress_begin(app, "scan"), .total = r->n_checkpoints};
     ns_scan_counts counts;
     ns_scan_params p = {.size = sizeof p, .out = s->out, .cases = cases, .open = cli_open_params(app, NULL, &s->model), .force = s->force,
-                        .retry_failed = s->retry_failed, .told = told, .user = &w};
+                        .retry_failed = s->retry_failed, .by = &app->by, .told = told, .user = &w};
     p.score = (ns_score_params){.size = sizeof p.score, .probes = s->probes.n ? s->probes.list : usual, .n_probes = s->probes.n ? (int)s->probes.n : 2,
                                 .definitions = (const ns_probe *const *)probing->definitions, .n_definitions = probing->n_definitions,
                                 .special = probing->special, .n_special = probing->n_special, .cancelled = cli_cancelled};

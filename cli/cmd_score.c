@@ -6,8 +6,8 @@
 #include <needlescope/probe.h>
 
 #include "cli/commands.h"
-#include "cli/facts.h"
 #include "cli/head_score.h"
+#include "cli/out.h"
 #include "cli/probing.h"
 
 typedef struct score_settings {
@@ -129,7 +129,7 @@ static void describe_head(cli_out *o, const ns_opened *m, const ns_scores *score
 {
     ns_head_stats stats;
     char kind[48];
-    cli_layer_label(m->arch, layer, kind, sizeof kind);
+    ns_arch_layer_label(m->arch, layer, kind, sizeof kind);
     if (!ns_scores_head(scores, score, layer, head, &stats))
         stats = (ns_head_stats){ns_scores_values(scores, score)[layer * ns_scores_heads(scores) + head], NAN, NAN, NAN, NAN, NAN, NAN, NAN};
     cli_cell_text(o, ns_scores_def(scores, score)->name);
@@ -262,17 +262,6 @@ static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *sco
         describe_stability(o, scores, s);
 }
 
-static int write_scores(cli *app, const ns_opened *m, const ns_scores *scores, const char *path)
-{
-    cli_facts facts;
-    int rc = cli_facts_gather(app, &facts, m);
-    if (rc < 0)
-        return rc;
-    rc = ns_scores_write(scores, path, facts.list, facts.n, &app->err);
-    cli_facts_clear(&facts);
-    return rc;
-}
-
 static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores **scores)
 {
     cli_progress progress = cli_progress_begin(app, "score");
@@ -355,7 +344,7 @@ static bool nothing_answered(const ns_scores *scores)
 static int report(cli *app, const score_settings *s, const plan *p, const ns_scores *scores)
 {
     cli_out o = {0};
-    int rc = s->out ? write_scores(app, p->model, scores, s->out) : NS_OK;
+    int rc = s->out ? ns_scores_write(scores, s->out, &app->by, &app->err) : NS_OK;
     if (rc == NS_OK && s->head_score)
         rc = cli_write_head_score(scores, s->head_score, &app->err);
     if (rc < 0)

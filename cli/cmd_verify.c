@@ -4,9 +4,10 @@
 #include "cli/commands.h"
 #include "cli/out.h"
 
-typedef struct verify_settings { bool content; } verify_settings;
+typedef struct verify_settings { bool content, facts; } verify_settings;
 static const cli_option options[] = {
     {"content", 0, CLI_FLAG, offsetof(verify_settings, content), NULL, "print the hash of every dataset and attribute: what two files share, by diff"},
+    {"facts", 0, CLI_FLAG, offsetof(verify_settings, facts), NULL, "print what a file says of itself: made by what, when, with which weights, tokenizer and cases"},
     {0},
 };
 
@@ -23,6 +24,23 @@ static int print_content(cli *app, const char *path)
     ns_free_strings(lines, n);
     ns_file_close(f);
     return rc;
+}
+
+static int print_facts(cli *app, const char *path)
+{
+    ns_file *f = NULL;
+    cli_out o;
+    const int rc = ns_file_open(&f, path, &app->err);
+    if (rc < 0)
+        return rc;
+    cli_out_begin(&o, app, "needlescope.facts/1");
+    for (int64_t i = 0; i < ns_file_fact_count(f); i++) {
+        const char *const name = ns_file_fact_name(f, i);
+        if (!ns_ends(name, "_json"))
+            cli_out_text(&o, name, name, ns_file_fact(f, name));
+    }
+    ns_file_close(f);
+    return cli_out_end(&o, &app->err);
 }
 
 static void verify_one(cli_out *o, const char *path, int *worst)
@@ -49,8 +67,12 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
     static const cli_column columns[] = {{"file", "file", CELL_TEXT}, {"state", "state", CELL_TEXT}, {"content_sha256", "content", CELL_TEXT}};
     const verify_settings *const s = settings;
     int worst = NS_OK;
-    if (s->content && (n_args > 1 || app->globals.json))
-        return ns_fail(&app->err, NS_E_ARG, "--content prints lines of text, of one file");
+    if ((s->content || s->facts) && n_args > 1)
+        return ns_fail(&app->err, NS_E_ARG, "--%s is of one file", s->content ? "content" : "facts");
+    if (s->content && (s->facts || app->globals.json))
+        return ns_fail(&app->err, NS_E_ARG, "--content prints lines of text; leave %s out", s->facts ? "--facts" : "--json");
+    if (s->facts)
+        return print_facts(app, args[0]);
     if (s->content)
         return print_content(app, args[0]);
     cli_out o;
@@ -69,6 +91,7 @@ const cli_command cli_cmd_verify = {
     .groups = {{"Options", options, 0}}, .settings_size = sizeof(verify_settings),
     .description = "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the date.",
     .examples = "needlescope verify scores.h5 study.h5\n"
-                "needlescope verify --content scores.h5",
+                "needlescope verify --content scores.h5\n"
+                "needlescope verify --facts scores.h5",
     .run = verify,
 };

@@ -20,6 +20,15 @@ const cli_option cli_colour_options[] = {
 };
 #undef FIELD
 
+int cli_figure_begin(cli *app, char **files, int n_files)
+{
+    int rc = ns_provenance_of_run(&app->figure, &app->by, &app->err);
+    for (int i = 0; i < n_files && rc == NS_OK; i++)
+        if (ns_provenance_of_file(&app->figure, files[i], i + 1, &app->err) == NS_E_MEMORY)
+            rc = NS_E_MEMORY;
+    return rc;
+}
+
 int cli_look_check(cli *app, const cli_look *s)
 {
     if (!s->out)
@@ -36,7 +45,7 @@ ns_figure_params cli_look_params(const cli *app, const cli_look *s)
     static const char *const maps[] = {NULL,      "cividis", "viridis", "magma",
                                        "inferno", "grey",    "bluered"}; /* in the order of --colormap's choices */
     return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
-                              .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line};
+                              .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line, .facts = app->figure.list, .n_facts = (int)app->figure.n};
 }
 
 int cli_say_drawn(cli *app, const char *path, const ns_plotted *said)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/figure.h"
 
 static int unknown_command(cli *app, const char *name)
 {
@@ -154,6 +155,8 @@ static int run_command(cli *app, int argc, char **argv)
             find_limits(app);
         if (rc == NS_OK)
             rc = cli_check_paths(app, targets, n_targets, args, n_args);
+        if (rc == NS_OK && strcmp(c->section, "Figures") == 0)
+            rc = cli_figure_begin(app, args, n_args);
         if (rc == NS_OK)
             rc = c->run(app, settings, args, n_args);
     }
@@ -237,8 +240,10 @@ int main(int argc, char **argv)
         return finish(&app, print_document(&app, argc, argv));
     cli_signals_catch();
     app.command_line = command_line(argc, argv);
+    app.by = (ns_provenance){.size = sizeof app.by, .caller = app.command_line, .job = getenv("SLURM_JOB_ID")};
     const int rc = app.command_line ? dispatch(&app, argc, argv) : ns_oom(&app.err, "the command line");
     const int status = finish(&app, rc);
+    ns_fact_list_clear(&app.figure);
     free(app.command_line);
     return status;
 }

@@ -66,13 +66,3 @@ int cli_open_cases(cli *app, ns_opened *m, const cli_words *paths, ns_cases *out
     return paths->n ? ns_open_cases(m, paths->list, paths->n, out, &app->err)
                     : ns_fail(&app->err, NS_E_ARG, "--cases FILE is missing (make one: needlescope cases needle)");
 }
-
-void cli_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n)
-{
-    const ns_attn *const attn = ns_arch_attn(arch, layer);
-    const ns_layer_kind kind = ns_arch_layer_kind(arch, layer);
-    if (kind == NS_LAYER_SWA && attn && !attn->head_window)
-        snprintf(out, n, "swa %lld", (long long)attn->window);
-    else
-        snprintf(out, n, "%s", ns_layer_kind_name(kind));
-}

@@ -21,7 +21,5 @@ int  cli_open_engine(cli *, ns_engine **out);
 /* ns_open_cases; at least one case. */
 int  cli_open_cases(cli *, ns_opened *, const cli_words *paths, ns_cases *out);
 
-/* What kind of layer, in words: "full", "swa 128". */
-void cli_layer_label(const ns_arch *, int64_t layer, char *out, size_t n);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/record.h>
+
 #include "cli/out.h"
 
 enum { LABEL_WIDTH = 18 };
@@ -286,4 +288,16 @@ static void answer_end(void *o)
 ns_answer cli_out_answer(cli_out *o)
 {
     return (ns_answer){o, !o->json, answer_fact, answer_table, answer_cell, answer_end};
+}
+
+int cli_out_written(cli *app, cli_out *o, const char *path)
+{
+    ns_file *file;
+    const int rc = ns_file_open(&file, path, &app->err);
+    if (rc < 0)
+        return rc;
+    cli_out_text(o, "file", "wrote", path);
+    cli_out_text(o, "content_sha256", "content", ns_file_fact(file, "content_sha256"));
+    ns_file_close(file);
+    return NS_OK;
 }

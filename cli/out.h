@@ -47,4 +47,7 @@ ns_answer cli_out_answer(cli_out *);
 int  cli_out_end(cli_out *, ns_error *);
 void cli_out_drop(cli_out *);
 
+/* Adds a file of ours and its content_sha256, read back from it, to the answer. */
+int  cli_out_written(cli *, cli_out *, const char *path);
+
 #endif

@@ -15,16 +15,19 @@ typedef struct table {
     int64_t  rows;
 } table;
 
-static const char *fact(const ns_source *x, const char *name)
+static int provenance(const table *t, ns_error *err)
 {
-    const char *const text = ns_file_fact(x->file, name);
-    return text ? text : "?";
+    ns_fact_list facts = {0};
+    const int rc = ns_source_facts(t->x, t->params->by, &facts, err);
+    for (int64_t i = 0; i < facts.n && rc == NS_OK; i++)
+        if (!strpbrk(facts.list[i].value, "\r\n"))
+            fprintf(t->f, "%% %s: %s\n", facts.list[i].name, facts.list[i].value);
+    ns_fact_list_clear(&facts);
+    return rc;
 }
 
 static void begin(const table *t)
 {
-    fprintf(t->f, "%% needlescope %s: top heads of a %s, content_sha256 %s\n", ns_version(), t->x->is_study ? "study" : "score file",
-            fact(t->x, "content_sha256"));
     if (t->params->standalone)
         fputs("\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\IfFileExists{lmodern.sty}{\\usepackage{lmodern}}{}\n\\usepackage{booktabs}\n"
               "\\pagestyle{empty}\n\\begin{document}\n", t->f);
@@ -144,8 +147,9 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
     if (!t.f || !t.top)
         rc = ns_oom(err, path);
     if (rc == NS_OK) {
+        rc = provenance(&t, err);
         begin(&t);
-        rc = blocks(&t, err);
+        rc = rc ? rc : blocks(&t, err);
         end(&t);
     }
     if (t.f && fclose(t.f) && rc == NS_OK)

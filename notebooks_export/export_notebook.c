@@ -290,7 +290,11 @@ int ns_export_notebook(ns_study *study, const char *path, const ns_export_params
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
     story s = {.x = &x, .params = &params, .path = path, .top = ns_alloc_array((size_t)params.top, sizeof *s.top)};
     rc = s.top ? choose_run(&s, err) : ns_oom(err, path);
+    ns_fact_list facts = {0};
     ns_notebook_begin(&s.b);
+    rc = rc ? rc : ns_source_facts(&x, params.by, &facts, err);
+    ns_notebook_facts(&s.b, &facts);
+    ns_fact_list_clear(&facts);
     rc = rc ? rc : tell(&s, err);
     rc = rc ? rc : ns_notebook_write(&s.b, path, err);
     ns_notebook_drop(&s.b);

@@ -92,6 +92,10 @@ class _OpenParams(c.Structure):
                 ("threads", c.c_int), ("cpu", c.c_char_p), ("engine", c.c_void_p), ("warn", _WARN), ("user", c.c_void_p)]
 
 
+class _Provenance(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("caller", c.c_char_p), ("job", c.c_char_p)]
+
+
 class _Opened(c.Structure):
     _fields_ = [("name", c.c_char_p), ("checkpoint", c.c_void_p), ("arch", c.c_void_p), ("tokenizer", c.c_void_p), ("engine", c.c_void_p),
                 ("model", c.c_void_p)]
@@ -233,6 +237,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_probe_from_json": (_INT, [_OUT, _S, c.c_size_t, _S, _ERR]), "ns_probe_free": (None, [_P]),
     "ns_score_run": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_ScoreParams), _ERR]), "ns_scores_free": (None, [_P]),
     "ns_scores_rank": (_INT, [_P, c.POINTER(_RankingParams), _ERR]), "ns_scores_each": (_INT, [_P, _ON_ARRAY, _P, _ERR]),
+    "ns_scores_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_scores_cases": (_I64, [_P]), "ns_scores_answered": (_I64, [_P]), "ns_scores_token_accuracy": (c.c_double, [_P, c.c_bool]),
     "ns_best": (_BestCut, [c.POINTER(c.c_float), _I64, _I64, c.POINTER(_ScoreMeaning), c.POINTER(c.c_int64)]),
     "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
@@ -915,13 +920,14 @@ class Model(_Owner):
         cases  mean_z: the mean is over them; None: over the cases of the very pass"""
         return _Ablation(self, heads, mode, scope, cases, span, seed)
 
-    def score(self, cases, probes, resamples=0, seed=0, reference=None):
+    def score(self, cases, probes, resamples=0, seed=0, reference=None, output=None):
         """Scores of every head over cases: a JSONL file, Cases, or a list of Case or of dicts.
 
         probes     the name of a score -> its DataArray (layer, head). A list of names of scores or probes, or definitions as dicts (docs/measures.md)
                    -> a Dataset with all that `needlescope score -o` writes, under the same names: per-case hits too.
         resamples  of the cases, behind the intervals score_low, score_high ... (a Dataset); 0: none
         reference  the Model that qk_distance compares with
+        output     a file to write, as `needlescope score -o` does; its provenance names the script that calls
         Without xarray: a numpy array, or a dict of them."""
         single = probes if isinstance(probes, str) and _is_score(probes) else None
         names = [probes] if isinstance(probes, (str, dict)) else list(probes)
@@ -930,6 +936,9 @@ class Model(_Owner):
             scores = self._score(p, cases, names, reference)
             if resamples and _lib.ns_scores_cases(scores):
                 _call("ns_scores_rank", scores, c.byref(_params(_RankingParams, resamples=resamples, seed=seed)))
+            if output is not None:
+                caller = os.fsencode(sys.argv[0] or "python")
+                _call("ns_scores_write", scores, _bytes(output), c.byref(_params(_Provenance, caller=caller)))
             arrays = _arrays(scores)
             facts = _facts(scores, self)
         return _dataset(arrays, facts, single)

@@ -69,6 +69,13 @@ void ns_notebook_begin(ns_notebook *b)
     number(b, b->root, "nbformat_minor", 5);
 }
 
+void ns_notebook_facts(ns_notebook *b, const ns_fact_list *facts)
+{
+    cJSON *const of = object(b, cJSON_GetObjectItemCaseSensitive(b->root, "metadata"), "needlescope");
+    for (int64_t i = 0; i < facts->n; i++)
+        string(b, of, facts->list[i].name, facts->list[i].value);
+}
+
 void ns_notebook_drop(ns_notebook *b)
 {
     cJSON_Delete(b->root);

@@ -11,6 +11,7 @@
 typedef struct ns_notebook { cJSON *root, *cells; int64_t executed; bool failed; } ns_notebook;
 
 void ns_notebook_begin(ns_notebook *);
+void ns_notebook_facts(ns_notebook *, const ns_fact_list *);               /* into its metadata */
 int  ns_notebook_write(ns_notebook *, const char *path, ns_error *);       /* frees in any case */
 void ns_notebook_drop(ns_notebook *);
 

@@ -33,3 +33,9 @@ int ns_source_begin(ns_source *x, ns_study *study, const char *path, const ns_ex
         rc = ns_study_meaning(study, out->scores[i].name, &meaning, err);
     return rc;
 }
+
+int ns_source_facts(const ns_source *x, const ns_provenance *by, ns_fact_list *out, ns_error *err)
+{
+    const int rc = ns_provenance_of_run(out, by, err);
+    return rc ? rc : ns_provenance_of_file(out, x->path, 1, err);
+}

@@ -125,6 +125,7 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     rc = rc ? rc : ns_ablate_conditions(&a);
     if (rc == NS_OK && o->n_loss)
         rc = ns_ablate_losses(&a);
+    rc = rc ? rc : ns_provenance_of_model(&o->made_with, model, err);
     free(a.cases);
     free(a.mean);
     free(a.hidden);
@@ -151,5 +152,6 @@ void ns_ablation_free(ns_ablation *o)
         free(lists[i]);
     ns_controls_clear(&o->controls);
     ns_drops_clear(&(ns_drops){o->dropped, o->n_reasons});
+    ns_fact_list_clear(&o->made_with);
     free(o);
 }

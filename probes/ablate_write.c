@@ -91,7 +91,7 @@ static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     return rc ? rc : ns_controls_write(&o->controls, w, err);
 }
 
-int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+int ns_ablation_write(const ns_ablation *o, const char *path, const ns_provenance *by, ns_error *err)
 {
     char seed[32], *const dropped = ns_drops_text(&(ns_drops){o->dropped, o->n_reasons});
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
@@ -99,9 +99,13 @@ int ns_ablation_write(const ns_ablation *o, const char *path, const ns_fact *fac
                            {"dropped", dropped ? dropped : "", false},
                            {"scores_are_of", o->scores_are_of ? o->scores_are_of : "", false}, {"scores_weights_sha256", o->scores_sha256, false}};
     const int n_own = (int)(sizeof own / sizeof *own) - (o->scores_are_of ? 0 : 2);         /* the last two are of heads chosen by scores */
+    ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
     int rc = dropped ? NS_OK : ns_oom(err, "facts");
-    rc = rc ? rc : ns_table_create_with(&w, path, own, n_own, facts, n_facts, err);
+    rc = rc ? rc : ns_fact_list_add_all(&facts, own, n_own, err);
+    rc = rc ? rc : ns_fact_list_add_all(&facts, o->made_with.list, o->made_with.n, err);
+    rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
+    ns_fact_list_clear(&facts);
     rc = rc ? rc : ns_table_count(w, "condition", o->n, err);
     rc = rc ? rc : ns_table_count(w, "case", o->n_cases, err);
     rc = rc ? rc : ns_table_count(w, "layer", o->L, err);

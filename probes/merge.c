@@ -209,7 +209,8 @@ static int read_shard(ns_merging *m, const ns_shard *s)
     m->status[cell] = 1;
     m->tokens[cell] = s->tokens;
     m->labels[cell] = s->label;
-    if (!m->kinds[s->run * m->job.L])
+    rc = ns_merge_hear(m, file, cell);
+    if (rc == NS_OK && !m->kinds[s->run * m->job.L])
         rc = read_layers(m, file, s);
     for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
         rc = read_field(m, file, &m->fields[i], s);
@@ -224,13 +225,14 @@ static bool allocate(ns_merging *m)
     m->tokens = ns_alloc_array(grid, sizeof *m->tokens);
     m->status = ns_alloc_array(grid, 1);
     m->labels = ns_alloc_array(grid, sizeof *m->labels);
+    m->weights = ns_alloc_array(grid, sizeof *m->weights);
     m->errors = ns_alloc_array(grid, sizeof *m->errors);
     m->kinds = ns_alloc_array((size_t)(j->R * j->L), sizeof *m->kinds);
     m->windows = ns_alloc_array(heads, sizeof *m->windows);
     m->valid = ns_alloc_array(heads, sizeof *m->valid);
     for (size_t i = 0; m->tokens && i < grid; i++)
         m->tokens[i] = -1;
-    return m->tokens && m->status && m->labels && m->errors && m->kinds && m->windows && m->valid;
+    return m->tokens && m->status && m->labels && m->weights && m->errors && m->kinds && m->windows && m->valid;
 }
 
 /* ---- the whole ---- */
@@ -253,7 +255,12 @@ static int begin(ns_merging *m, const char *study, const ns_merge_params *p)
     const ns_shard *const s = &m->job.shards[m->job.first];
     const ns_fact own[] = {{"kind", "study", false}, {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
-    return ns_table_create_with(&m->w, study, own, (int)(sizeof own / sizeof *own), p->facts, p->n_facts, m->err);
+    ns_fact_list facts = {0};
+    int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, m->err);
+    rc = rc ? rc : ns_merge_say(m, &facts);
+    rc = rc ? rc : ns_table_create_by(&m->w, study, &facts, p->by, m->err);
+    ns_fact_list_clear(&facts);
+    return rc;
 }
 
 static void merge_clear(ns_merging *m)
@@ -266,9 +273,11 @@ static void merge_clear(ns_merging *m)
         free(m->errors[i]);
     for (int64_t i = 0; i < m->n_texts; i++)
         free(m->texts[i]);
+    for (int i = 0; i < NS_MERGE_SAID; i++)
+        free(m->said[i]);
     for (int64_t i = 0; i < m->job.n_shards; i++)
         ns_shard_clear(&m->job.shards[i]);
-    void *const lists[] = {m->fields, m->tokens, m->windows, m->valid, m->status, m->kinds, m->labels, m->errors, m->texts, m->job.shards, m->job.runs,
+    void *const lists[] = {m->fields, m->tokens, m->windows, m->valid, m->status, m->kinds, m->labels, m->weights, m->errors, m->texts, m->job.shards, m->job.runs,
                            m->job.steps};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);

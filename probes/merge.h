@@ -3,6 +3,7 @@
 #define NS_MERGE_H
 
 #include <needlescope/scan.h>
+#include <needlescope/study.h>
 
 #include "core/core.h"
 
@@ -36,6 +37,8 @@ typedef struct ns_merge_field {
     double        chance_sum;  int64_t chance_n;
 } ns_merge_field;
 
+enum { NS_MERGE_SAID = 7 };            /* facts of shards that the study repeats; merge_facts.c */
+
 typedef struct ns_merging {
     ns_merge_job      job;
     ns_merge_field         *fields;
@@ -43,7 +46,8 @@ typedef struct ns_merging {
     ns_table_writer  *w;
     int64_t          *tokens, *windows, *valid;          /* [R, P] [R, L, H] */
     uint8_t          *status;                            /* [R, P] */
-    const char      **kinds, **labels;                   /* [R, L] [R, P] */
+    const char      **kinds, **labels, **weights;        /* [R, L] [R, P] [R, P] */
+    char             *said[NS_MERGE_SAID];
     char            **errors;                            /* [R, P] */
     char            **texts;  int64_t n_texts, texts_capacity;      /* what kinds and labels point to */
     ns_error         *err;
@@ -56,6 +60,8 @@ int ns_merge_each(ns_merging *, const ns_file *, ns_merge_visit, void *user);
  * what a case is (lengths, depth, ids) is int64 and double. */
 bool ns_merge_field_kind(const char *name, const char *axes, ns_dtype, ns_merge_axes *out);
 const char *ns_merge_keep(ns_merging *, const char *text);       /* a copy that stays for the life of the merge */
+int ns_merge_hear(ns_merging *, const ns_file *, int64_t cell);  /* what the shard of this cell of the grid says of its model */
+int ns_merge_say(const ns_merging *, ns_fact_list *);            /* what all said */
 int ns_merge_write_grid(ns_merging *);
 int ns_merge_write_coords(ns_merging *);
 int ns_merge_write_cases(ns_merging *);

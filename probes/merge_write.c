@@ -49,6 +49,7 @@ int ns_merge_write_grid(ns_merging *m)
     rc = rc ? rc : write_axis(m, "head", NULL, j->H);
     rc = rc ? rc : write_texts(m, "run_name", "run", (const char *const *)j->runs, j->R);
     rc = rc ? rc : write_texts(m, "checkpoint", "run step", m->labels, j->R * j->P);
+    rc = rc ? rc : write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
     rc = rc ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
     rc = rc ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
     rc = rc ? rc : ns_table_array(m->w, "status", "run step", &status, "0 missing, 1 done, 2 failed", m->err);

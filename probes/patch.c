@@ -320,6 +320,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     rc = rc ? rc : allocate_conditions(&r);
     rc = rc ? rc : ns_patch_conditions(&r);
     rc = rc ? rc : reduce(&r);
+    rc = rc ? rc : ns_provenance_of_model(&o->made_with, model, err);
     free(r.pairs);
     free(r.kept);
     o->dropped = r.drops.list;
@@ -347,5 +348,6 @@ void ns_patching_free(ns_patching *o)
         free(lists[i]);
     ns_controls_clear(&o->controls);
     ns_drops_clear(&(ns_drops){o->dropped, o->n_reasons});
+    ns_fact_list_clear(&o->made_with);
     free(o);
 }

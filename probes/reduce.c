@@ -123,10 +123,8 @@ int64_t ns_scores_without_chance(const ns_scores *s, int i)
     return of ? without : -1;
 }
 
-int ns_scores_reduce(ns_scores *s, const ns_model *model, ns_error *err)
+int ns_scores_reduce(ns_scores *s, ns_error *err)
 {
-    const char *const sha256 = ns_model_weights_sha256(model);
-    snprintf(s->weights_sha256, sizeof s->weights_sha256, "%s", sha256 ? sha256 : "");
     for (int k = 0; k < s->n_scores; k++) {
         const ns_score *const def = s->defs[k];
         const int p = probe_of(s, k);

@@ -14,7 +14,7 @@
 
 #include "score.h"
 
-enum { MAX_RUN_JSON = 1 << 20, MAX_FACTS = 64 };
+enum { MAX_RUN_JSON = 1 << 20 };
 
 /* ---- runs ---- */
 
@@ -168,46 +168,20 @@ static int check_same_heads(const ns_arch *arch, const ns_arch *first, const cha
 
 /* ---- facts ---- */
 
-/* Names and values are owned. */
-typedef struct facts { ns_fact list[MAX_FACTS]; int n; bool failed; } facts;
-
-static void say(facts *f, const char *name, char *value, bool is_volatile)
-{
-    char *const key = ns_strdup(name);
-    if (!key || !value || f->n >= MAX_FACTS / 2) {
-        f->failed = true;
-        free(key);
-        free(value);
-        return;
-    }
-    f->list[f->n] = (ns_fact){.name = key, .value = value, .is_volatile = is_volatile};
-    f->n++;
-}
-
-static void facts_clear(facts *f)
-{
-    for (int i = 0; i < f->n; i++) {
-        free((char *)f->list[i].name);
-        free((char *)f->list[i].value);
-    }
-    f->n = 0;
-}
-
 /* run.window = 4, run.pattern = SSFS ... */
-static void say_coords(facts *f, const char *coords)
+static int say_coords(ns_fact_list *f, const char *coords, ns_error *err)
 {
     cJSON *root = NULL;
-    if (ns_json_parse(&root, coords, strlen(coords), 4, "run.json", NULL))
-        return;
-    for (const cJSON *v = root->child; v; v = v->next) {
-        char name[80];
+    int rc = ns_json_parse(&root, coords, strlen(coords), 4, "run.json", err);
+    for (const cJSON *v = rc == NS_OK ? root->child : NULL; v && rc == NS_OK; v = v->next) {
+        char name[80], number[40];
         snprintf(name, sizeof name, "run.%.60s", v->string);
-        if (cJSON_IsString(v))
-            say(f, name, ns_strdup(v->valuestring), false);
-        else if (cJSON_IsNumber(v) || cJSON_IsBool(v))
-            say(f, name, ns_printf_alloc("%.17g", cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1.0 : 0.0), false);
+        snprintf(number, sizeof number, "%.17g", cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1.0 : 0.0);
+        if (cJSON_IsString(v) || cJSON_IsNumber(v) || cJSON_IsBool(v))
+            rc = ns_fact_list_add(f, name, cJSON_IsString(v) ? v->valuestring : number, false, err);
     }
     cJSON_Delete(root);
+    return rc;
 }
 
 static char *probe_list(const ns_score_params *s)
@@ -222,31 +196,26 @@ static char *probe_list(const ns_score_params *s)
     return text;
 }
 
-static int gather(const scan *s, const ns_opened *o, facts *f, ns_error *err)
+/* What this shard was asked for -> scan_sha256. The checkpoint's identity is in it and no stable fact of its own: it knows mtimes. */
+static int gather(const scan *s, const ns_opened *m, ns_fact_list *f, char scan_sha256[65], ns_error *err)
 {
-    char hex[65], arch[65];
-    int rc = arch_sha256(o->arch, arch, err);
+    char arch[65], step[24], tokens[24];
+    snprintf(step, sizeof step, "%lld", (long long)s->item->step);
+    snprintf(tokens, sizeof tokens, "%lld", (long long)s->item->tokens);
+    int rc = arch_sha256(m->arch, arch, err);
     if (rc < 0)
         return rc;
-    say(f, "kind", ns_strdup("scores"), false);
-    say(f, "run", ns_strdup(s->run->name), false);
-    say(f, "step", ns_printf_alloc("%lld", (long long)s->item->step), false);
-    say(f, "tokens", ns_printf_alloc("%lld", (long long)s->item->tokens), false);
-    say(f, "checkpoint", ns_strdup(s->item->label), false);
-    say_coords(f, s->run->coords);
-    say(f, "scan_probes", ns_strdup(s->probes), false);
-    say(f, "scan_cases_sha256", ns_strdup(s->cases_sha256), false);
-    say(f, "arch_sha256", ns_strdup(arch), false);
-    say(f, "kernel_class", ns_strdup(ns_engine_kernel_class(s->p->open.engine)), false);
-    say(f, "checkpoint_identity", ns_strdup(ns_checkpoint_identity(o->checkpoint)), false);
-    if (f->failed)
-        return ns_oom(err, "facts of a shard");
-    rc = ns_facts_sha256(f->list, f->n, hex, err);
-    if (rc)
-        return rc;
-    f->list[f->n - 1].is_volatile = !s->p->open.no_hash;       /* it knows mtimes; weights_sha256, where it is taken, stands for it in the content */
-    say(f, "scan_sha256", ns_strdup(hex), true);
-    return f->failed ? ns_oom(err, "facts of a shard") : NS_OK;
+    const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"step", step, false}, {"tokens", tokens, false},
+                             {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false}, {"scan_cases_sha256", s->cases_sha256, false},
+                             {"arch_sha256", arch, false}, {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
+    ns_fact_list all = {0};
+    rc = ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
+    rc = rc ? rc : say_coords(f, s->run->coords, err);
+    rc = rc ? rc : ns_fact_list_add_all(&all, f->list, f->n, err);
+    rc = rc ? rc : ns_fact_list_add(&all, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false, err);
+    rc = rc ? rc : ns_facts_sha256(all.list, (int)all.n, scan_sha256, err);
+    ns_fact_list_clear(&all);
+    return rc ? rc : ns_fact_list_add(f, "scan_sha256", scan_sha256, true, err);
 }
 
 /* ---- shards ---- */
@@ -295,23 +264,18 @@ static int load_reference(scan *s, ns_error *err)
     return rc;
 }
 
-static int score_into(scan *s, ns_opened *o, const char *path, facts *f, ns_error *err)
+static int score_into(scan *s, ns_opened *o, const char *path, const ns_fact_list *f, ns_error *err)
 {
     ns_scores *scores = NULL;
     ns_score_params params = s->p->score;
-    ns_fact all[MAX_FACTS];
-    int n = 0, rc = ns_open_more(o, NS_OPEN_WEIGHTS, err);
+    int rc = ns_open_more(o, NS_OPEN_WEIGHTS, err);
     if (rc == NS_OK)
         rc = load_reference(s, err);
     params.reference = s->reference ? s->reference->model : NULL;
     if (rc == NS_OK)
         rc = ns_score_run(&scores, o->model, s->p->cases, &params, err);
-    for (int i = 0; i < f->n; i++)
-        all[n++] = f->list[i];
-    for (int i = 0; i < s->p->n_facts && n < MAX_FACTS; i++)
-        all[n++] = s->p->facts[i];
     if (rc == NS_OK)
-        rc = ns_scores_write(scores, path, all, n, err);
+        rc = ns_scores_write_as(scores, path, f, s->p->by, err);
     ns_scores_free(scores);
     return rc;
 }
@@ -320,14 +284,15 @@ static int score_into(scan *s, ns_opened *o, const char *path, facts *f, ns_erro
 static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan_outcome *outcome, ns_error *err)
 {
     ns_opened *m = NULL;
-    facts f = {0};
+    ns_fact_list f = {0};
+    char scan_sha256[65];
     *outcome = NS_SCAN_FAILED_NOW;
     int rc = open_checkpoint(&m, s, s->item, err);
     if (rc == NS_OK && s->first)
         rc = check_same_heads(m->arch, s->first->arch, s->first_label, err);
     if (rc == NS_OK)
-        rc = gather(s, m, &f, err);
-    if (rc == NS_OK && !s->p->force && is_done(shard, f.list[f.n - 1].value)) {
+        rc = gather(s, m, &f, scan_sha256, err);
+    if (rc == NS_OK && !s->p->force && is_done(shard, scan_sha256)) {
         *outcome = NS_SCAN_PRESENT;
     } else if (rc == NS_OK && !s->p->retry_failed && !s->p->force && ns_path_exists(failed)) {
         *outcome = NS_SCAN_FAILED_BEFORE;
@@ -336,7 +301,7 @@ static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan
         rc = score_into(s, m, shard, &f, err);
         *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;
     }
-    facts_clear(&f);
+    ns_fact_list_clear(&f);
     ns_close(m);
     return rc;
 }

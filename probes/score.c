@@ -185,6 +185,14 @@ static int weigh(ns_scoring *r)
     return rc;
 }
 
+static int say_models(const ns_scoring *r)
+{
+    ns_fact_list *const said = &r->scores->made_with;
+    const ns_model *const reference = r->params->reference;
+    const int rc = ns_provenance_of_model(said, r->model, r->err);
+    return rc || !reference ? rc : ns_fact_list_add(said, "reference_weights_sha256", ns_model_weights_sha256(reference), false, r->err);
+}
+
 int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, const ns_score_params *params, ns_error *err)
 {
     const ns_probe *probes[NS_MAX_PROBES];
@@ -215,7 +223,9 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     if (rc == NS_OK)
         rc = weigh(&r);
     if (rc == NS_OK)
-        rc = ns_scores_reduce(r.scores, model, err);
+        rc = ns_scores_reduce(r.scores, err);
+    if (rc == NS_OK)
+        rc = say_models(&r);
     if (rc != NS_OK)
         ns_scores_free(r.scores);
     else

@@ -76,13 +76,14 @@ struct ns_scores {
     int64_t        *windows;           /* [L * H]; 0 = full */
     uint8_t        *valid;             /* [L * H] */
     char           *special;           /* ids of the special tokens, "0,1,2"; "" for none */
-    char            cases_sha256[65], weights_sha256[65], kernel_class[64];
+    char            cases_sha256[65];
+    ns_fact_list    made_with;         /* what is said of the model */
 };
 
 /* new -> drops (each case that is left out) -> take_cases (the rest, sorted) -> the pass -> reduce. *out is set on failure too. */
 int ns_scores_new(ns_scores **out, const ns_model *, const ns_probe *const *probes, int n_probes, ns_error *);
 int ns_scores_take_cases(ns_scores *, const ns_case *const *cases, int64_t n, ns_error *);
-int ns_scores_reduce(ns_scores *, const ns_model *, ns_error *);
+int ns_scores_reduce(ns_scores *, ns_error *);
 /* Does score k come from the cases (true) or from the weights? */
 bool ns_scores_by_case(const ns_scores *, int k);
 /* Score k [L, H] with case i counted weights[i] times (NULL: once each). Sums run in f64 in the order of the cases. */
@@ -94,6 +95,8 @@ const float *ns_scores_over(const ns_scores *, int k);
 void ns_scores_chance(const ns_scores *, int k, float *out);
 /* The mean of that over the heads that have one. */
 double ns_scores_chance_level(const ns_scores *, int k);
+/* ns_scores_write with facts that go before the model's. */
+int  ns_scores_write_as(const ns_scores *, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
 static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }   /* of one case */
 

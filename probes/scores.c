@@ -48,7 +48,6 @@ int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const 
                 return ns_oom(err, "scores");
         }
     }
-    snprintf(s->kernel_class, sizeof s->kernel_class, "%s", ns_engine_kernel_class(ns_model_engine(model)));
     return describe_layers(s, arch, err);
 }
 
@@ -70,6 +69,7 @@ void ns_scores_free(ns_scores *s)
     free(s->cases);
     ns_drops_clear(&s->drops);
     ns_ranking_free(s->ranking);
+    ns_fact_list_clear(&s->made_with);
     free(s->special);
     free(s->group);
     free(s->scratch);

@@ -268,46 +268,45 @@ static void describe_strata(const ns_ranking *r, char *buf, size_t size)
         snprintf(buf + n, size - (size_t)n, "; %lld kinds of fewer than %d prompts are one of them", (long long)r->n_pooled, NS_STRATUM);
 }
 
-static bool has_fact(const ns_fact *facts, int n, const char *name)
+static const char *said(const char *text)
 {
-    for (int i = 0; i < n; i++)
-        if (strcmp(facts[i].name, name) == 0)
-            return true;
-    return false;
+    return text && *text ? text : NULL;
 }
 
-int ns_scores_write(const ns_scores *s, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
+/* What is not known is not said. */
+static int gather(const ns_scores *s, ns_fact_list *facts, ns_error *err)
 {
     char *const probes = probe_names(s), *const dropped = ns_drops_text(&s->drops);
     char resamples[24] = "", seed[24] = "", strata[100] = "";
-    const ns_fact own[] = {
-        {"needlescope_version", ns_version(), false}, {"kernel_class", s->kernel_class, false}, {"probes", probes, false},
-        {"cases_sha256", s->cases_sha256, false}, {"weights_sha256", s->weights_sha256, false}, {"dropped", dropped, false},
-        {"special_tokens", s->special ? s->special : "", false},
-        {"ranking_resamples", resamples, false}, {"ranking_seed", seed, false},
-        {"ranking_strata", strata, false},
-    };
     if (s->ranking) {
         snprintf(resamples, sizeof resamples, "%lld", (long long)s->ranking->resamples);
         describe_strata(s->ranking, strata, sizeof strata);
         snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->ranking->seed);
     }
-    const int n_own = (int)(sizeof own / sizeof *own);
-    ns_fact *const all = ns_alloc_array((size_t)(n_facts + n_own), sizeof *all);
-    ns_table_writer *w = NULL;
-    int n = 0, rc = all && probes && dropped ? NS_OK : ns_oom(err, "facts");
-    for (int i = 0; i < n_facts && rc == NS_OK; i++)
-        all[n++] = facts[i];
-    for (int i = 0; i < n_own && rc == NS_OK; i++)      /* what the caller says stands; nothing is said of what is not known */
-        if (own[i].value[0] && !has_fact(facts, n_facts, own[i].name))
-            all[n++] = own[i];
-    if (rc == NS_OK)
-        rc = ns_table_create(&w, path, all, n, err);
-    if (rc == NS_OK)
-        rc = ns_scores_each(s, write_array, w, err);
-    rc = ns_table_end(w, rc, err);
-    free(all);
+    const ns_fact own[] = {{"needlescope_version", ns_version(), false}, {"probes", probes, false}, {"cases_sha256", s->cases_sha256, false},
+                           {"dropped", said(dropped), false}, {"special_tokens", said(s->special), false}, {"ranking_resamples", said(resamples), false},
+                           {"ranking_seed", said(seed), false}, {"ranking_strata", said(strata), false}};
+    int rc = probes && dropped ? NS_OK : ns_oom(err, "facts");
+    rc = rc ? rc : ns_fact_list_add_all(facts, own, sizeof own / sizeof *own, err);
+    rc = rc ? rc : ns_fact_list_add_all(facts, s->made_with.list, s->made_with.n, err);
     free(probes);
     free(dropped);
     return rc;
+}
+
+int ns_scores_write_as(const ns_scores *s, const char *path, const ns_fact_list *more, const ns_provenance *by, ns_error *err)
+{
+    ns_fact_list facts = {0};
+    ns_table_writer *w = NULL;
+    int rc = more ? ns_fact_list_add_all(&facts, more->list, more->n, err) : NS_OK;
+    rc = rc ? rc : gather(s, &facts, err);
+    rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
+    rc = rc ? rc : ns_scores_each(s, write_array, w, err);
+    ns_fact_list_clear(&facts);
+    return ns_table_end(w, rc, err);
+}
+
+int ns_scores_write(const ns_scores *s, const char *path, const ns_provenance *by, ns_error *err)
+{
+    return ns_scores_write_as(s, path, NULL, by, err);
 }

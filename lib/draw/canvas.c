@@ -29,10 +29,9 @@ double ns_canvas_pixels(const ns_canvas_kind *kind, int dpi)
 }
 
 int ns_canvas_open(ns_canvas *c, const ns_canvas_kind *kind, const ns_type *type, double width, double height, double pixels,
-                   const char *title,
-                   const char *comment, ns_error *err)
+                   const ns_metadata *about, ns_error *err)
 {
-    *c = (ns_canvas){.kind = kind, .type = type, .width = width, .height = height, .pixels = pixels, .title = title, .comment = comment};
+    *c = (ns_canvas){.kind = kind, .type = type, .width = width, .height = height, .pixels = pixels, .about = *about};
     if (kind->raster && (width * pixels > MAX_PIXELS || height * pixels > MAX_PIXELS))
         return ns_fail(err, NS_E_ARG, "figure: %.0f x %.0f pixels; at most %d each way (choose a smaller width or dpi)", width * pixels,
                        height * pixels,

@@ -10,6 +10,8 @@
 #include "draw/colormap.h"
 #include "draw/type.h"
 
+#include <needlescope/fact.h>
+
 typedef struct ns_box { double x, y, w, h; } ns_box;
 typedef struct ns_pen { ns_rgb color; double width, alpha, dash; } ns_pen;       /* alpha 0 = opaque; dash 0 = solid */
 
@@ -38,10 +40,13 @@ typedef struct ns_canvas_kind {
 extern const ns_canvas_kind ns_canvas_png, ns_canvas_pdf, ns_canvas_svg;
 extern const ns_canvas_kind *const ns_canvases[];                                    /* ends with NULL */
 
+/* What the file says of itself beside the picture; borrowed. */
+typedef struct ns_metadata { const char *title, *comment; const ns_fact *facts; int n_facts; } ns_metadata;
+
 struct ns_canvas {
     const ns_canvas_kind *kind;
     const ns_type        *type;
-    const char           *title, *comment;       /* metadata */
+    ns_metadata           about;
     double                width, height;         /* points */
     double                pixels;                /* per point: of the raster, or of images in vector files */
     double                dx, dy;                /* origin of the panel being drawn */
@@ -53,8 +58,7 @@ struct ns_canvas {
 
 int  ns_canvas_kind_find(const ns_canvas_kind **out, const char *path, ns_error *);
 double ns_canvas_pixels(const ns_canvas_kind *, int dpi);                            /* per point */
-int  ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, double width, double height, double pixels, const char *title,
-                    const char *comment, ns_error *);
+int  ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, double width, double height, double pixels, const ns_metadata *, ns_error *);
 int  ns_canvas_finish(ns_canvas *, ns_error *);                                      /* the file's bytes are in canvas->out */
 void ns_canvas_clear(ns_canvas *);
 void ns_canvas_fail(ns_canvas *, int code, const char *message);

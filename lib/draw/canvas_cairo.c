@@ -60,17 +60,36 @@ static cairo_status_t write_out(void *user, const unsigned char *data, unsigned 
     return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
 }
 
+/* "name: value; name: value": cairo has no place for names of our own before 1.18. */
+static int set_keywords(const ns_canvas *c, cairo_surface_t *surface, ns_error *err)
+{
+    ns_buffer text = {0};
+    for (int i = 0; i < c->about.n_facts; i++) {
+        ns_buffer_text(&text, i ? "; " : "");
+        ns_buffer_text(&text, c->about.facts[i].name);
+        ns_buffer_text(&text, ": ");
+        ns_buffer_text(&text, c->about.facts[i].value);
+    }
+    ns_buffer_add(&text, "", 1);
+    if (!text.failed)
+        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_KEYWORDS, (const char *)text.data);
+    const bool failed = text.failed;
+    ns_buffer_clear(&text);
+    return failed ? ns_oom(err, "the provenance of a figure") : NS_OK;
+}
+
 static int open_pdf(ns_canvas *c, ns_error *err)
 {
     cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(write_out, &c->out, c->width, c->height);
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "needlescope");
     /* Without a date of ours cairo takes the present: new bytes each time. */
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, "2000-01-01T00:00:00Z");
-    if (c->title && *c->title)
-        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, c->title);
-    if (c->comment && *c->comment)
-        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, c->comment);
-    return open_on(c, surface, 1, err);
+    if (c->about.title && *c->about.title)
+        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, c->about.title);
+    if (c->about.comment && *c->about.comment)
+        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, c->about.comment);
+    const int rc = set_keywords(c, surface, err);
+    return rc ? rc : open_on(c, surface, 1, err);
 }
 
 static void set_color(cairo_t *cr, ns_rgb color, double alpha)
@@ -157,6 +176,20 @@ static void clip(ns_canvas *c, const ns_box *b)
     }
 }
 
+/* malloc'd, ends with a NULL keyword. */
+static ns_png_text *png_texts(const ns_metadata *about)
+{
+    ns_png_text *const texts = ns_alloc_array((size_t)about->n_facts + 4, sizeof *texts);
+    if (!texts)
+        return NULL;
+    texts[0] = (ns_png_text){"Title", about->title};
+    texts[1] = (ns_png_text){"Comment", about->comment};
+    texts[2] = (ns_png_text){"Software", "needlescope"};
+    for (int i = 0; i < about->n_facts; i++)
+        texts[3 + i] = (ns_png_text){about->facts[i].name, about->facts[i].value};
+    return texts;
+}
+
 static int close_png(ns_canvas *c, ns_error *err)
 {
     cairo_state *s = c->state;
@@ -165,8 +198,12 @@ static int close_png(ns_canvas *c, ns_error *err)
     const int stride = cairo_image_surface_get_stride(s->surface);
     const uint8_t *pixels = cairo_image_surface_get_data(s->surface);
     uint8_t *rgb = ns_alloc_array((size_t)w * (size_t)h, 3), *to = rgb;
-    if (!rgb)
+    ns_png_text *const texts = png_texts(&c->about);
+    if (!rgb || !texts) {
+        free(rgb);
+        free(texts);
         return ns_oom(err, "figure");
+    }
     for (int y = 0; y < h; y++) {
         const uint32_t *row = (const uint32_t *)(pixels + (size_t)y * (size_t)stride);
         for (int x = 0; x < w; x++, to += 3) {
@@ -175,8 +212,8 @@ static int close_png(ns_canvas *c, ns_error *err)
             to[2] = (uint8_t)row[x];
         }
     }
-    const ns_png_text texts[] = {{"Title", c->title}, {"Comment", c->comment}, {"Software", "needlescope"}, {NULL, NULL}};
     const int code = ns_png_write(&c->out, rgb, w, h, c->pixels * 72, texts, err);
+    free(texts);
     free(rgb);
     return code;
 }

@@ -39,6 +39,22 @@ static void drop(ns_canvas *c)
     (void)c;
 }
 
+/* A namespace of our own: readers pass over it. */
+static void metadata(ns_canvas *c)
+{
+    if (!c->about.n_facts)
+        return;
+    put(c, "<metadata>\n<provenance xmlns=\"urn:needlescope:provenance:1\">\n");
+    for (int i = 0; i < c->about.n_facts; i++) {
+        put(c, "<fact name=\"");
+        escaped(c, c->about.facts[i].name);
+        put(c, "\">");
+        escaped(c, c->about.facts[i].value);
+        put(c, "</fact>\n");
+    }
+    put(c, "</provenance>\n</metadata>\n");
+}
+
 static int open_svg(ns_canvas *c, ns_error *err)
 {
     (void)err;
@@ -50,10 +66,12 @@ static int open_svg(ns_canvas *c, ns_error *err)
     put(c, "\" font-family=\"");
     escaped(c, ns_type_families());
     put(c, "\">\n<title>");
-    escaped(c, c->title ? c->title : "");
+    escaped(c, c->about.title ? c->about.title : "");
     put(c, "</title>\n<desc>");
-    escaped(c, c->comment ? c->comment : "");
-    put(c, "</desc>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+    escaped(c, c->about.comment ? c->about.comment : "");
+    put(c, "</desc>\n");
+    metadata(c);
+    put(c, "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
     return NS_OK;
 }
 

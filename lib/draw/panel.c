@@ -39,6 +39,9 @@ static int check_params(const ns_figure_params *p, ns_error *err)
                        p->vmin, p->vmax);
     if ((code = check_text(p->title, "the title", false, err)) != NS_OK)
         return code;
+    for (int i = 0; i < p->n_facts; i++)
+        if ((code = check_text(p->facts[i].name, "the name of a fact", true, err)) != NS_OK || (code = check_text(p->facts[i].value, p->facts[i].name, true, err)) != NS_OK)
+            return code;
     return check_text(p->comment, "the comment", true, err);
 }
 
@@ -162,7 +165,8 @@ static int draw_into(ns_canvas *c, ns_panel *panel, const ns_canvas_kind *kind, 
         return code;
     if (page.fixed)
         panel->width = page.width;
-    code = ns_canvas_open(c, kind, type, panel->width + 2 * margin, panel->height + 2 * margin, pixels, panel->title, p->comment, err);
+    const ns_metadata about = {panel->title, p->comment, p->facts, p->n_facts};
+    code = ns_canvas_open(c, kind, type, panel->width + 2 * margin, panel->height + 2 * margin, pixels, &about, err);
     if (code != NS_OK)
         return code;
     c->dx = c->dy = panel->margin = margin;

@@ -31,9 +31,14 @@ static int load_kept(ns_model *m, ns_error *err)
 static int load(ns_model *m, const ns_model_params *params, ns_error *err)
 {
     const ns_arch *arch = m->arch;
+    const char *const tokenizer = params && params->tokenizer ? params->tokenizer : ns_checkpoint_tokenizer_path(m->checkpoint);
     int rc = ns_arch_check(arch, m->checkpoint, err);
     if (rc)
         return rc;
+    m->name = ns_strdup(params && params->name ? params->name : ns_path_base(ns_checkpoint_dir(m->checkpoint)));
+    m->tokenizer = tokenizer ? ns_strdup(tokenizer) : NULL;
+    if (!m->name || !m->tokenizer != !tokenizer)
+        return ns_oom(err, "model");
     m->weight_bytes = all_weight_bytes(arch, m->checkpoint);
     m->memory = params && params->memory > 0 ? params->memory : half_of_memory();
     m->streamed = m->weight_bytes > m->memory;
@@ -91,10 +96,27 @@ void ns_model_free(ns_model *m)
         ns_weights_layer_free(&m->layers[l]);
     free(m->layers);
     ns_weight_free(&m->head);
+    free(m->name);
+    free(m->tokenizer);
     free(m->final_gain);
     free(m->final_bias);
     pthread_mutex_destroy(&m->lock);
     free(m);
+}
+
+const ns_checkpoint *ns_model_checkpoint(const ns_model *m)
+{
+    return m->checkpoint;
+}
+
+const char *ns_model_name(const ns_model *m)
+{
+    return m->name;
+}
+
+const char *ns_model_tokenizer_path(const ns_model *m)
+{
+    return m->tokenizer;
 }
 
 const ns_arch *ns_model_arch(const ns_model *m)

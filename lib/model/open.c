@@ -112,7 +112,7 @@ static int open_weights(opening *o, ns_error *err)
 {
     ns_opened *const m = &o->seen;
     const ns_engine_params with = {.size = sizeof with, .threads = o->threads, .cpu = o->cpu};
-    const ns_model_params how = {.size = sizeof how, .memory = o->memory, .hash = !o->no_hash};
+    const ns_model_params how = {.size = sizeof how, .memory = o->memory, .hash = !o->no_hash, .name = m->name, .tokenizer = o->tokenizer};
     if (!m->arch)
         return ns_fail(err, NS_E_ARG, "weights are wanted of a model whose arch was not");
     const int rc = m->engine ? NS_OK : ns_engine_new(&o->own, &with, err);

@@ -35,16 +35,14 @@ int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *fact
     return rc;
 }
 
-int ns_table_create_with(ns_table_writer **out, const char *path, const ns_fact *own, int n_own, const ns_fact *facts, int n_facts, ns_error *err)
+int ns_table_create_by(ns_table_writer **out, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *err)
 {
-    ns_fact *const all = ns_alloc_array((size_t)(n_own + n_facts) + 1, sizeof *all);
+    ns_fact_list all = {0};
     *out = NULL;
-    if (!all)
-        return ns_oom(err, path);
-    for (int i = 0; i < n_own + n_facts; i++)
-        all[i] = i < n_own ? own[i] : facts[i - n_own];
-    const int rc = ns_table_create(out, path, all, n_own + n_facts, err);
-    free(all);
+    int rc = ns_fact_list_add_all(&all, facts->list, facts->n, err);
+    rc = rc ? rc : ns_provenance_of_run(&all, by, err);
+    rc = rc ? rc : ns_table_create(out, path, all.list, (int)all.n, err);
+    ns_fact_list_clear(&all);
     return rc;
 }
 

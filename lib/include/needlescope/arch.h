@@ -131,6 +131,8 @@ NS_API const ns_attn *ns_arch_attn(const ns_arch *, int64_t layer);
 NS_API const ns_ffn  *ns_arch_ffn(const ns_arch *, int64_t layer);
 NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
 NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent" */
+/* A layer in words: "full", "swa 128"; "swa" where its heads' windows differ. */
+NS_API void ns_arch_layer_label(const ns_arch *, int64_t layer, char *out, size_t n);
 NS_API int64_t ns_arch_max_heads(const ns_arch *);                  /* max over layers of H */
 NS_API int64_t ns_arch_max_head_dim(const ns_arch *);               /* max over layers of d */
 /* Window of head h of a layer: 0 = full. */

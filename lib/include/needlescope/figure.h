@@ -3,6 +3,7 @@
 #define NEEDLESCOPE_FIGURE_H
 
 #include <needlescope/error.h>
+#include <needlescope/fact.h>
 #include <needlescope/head.h>
 
 NS_BEGIN
@@ -16,6 +17,7 @@ typedef struct ns_figure_params {
     double      width;            /* inches; 0 = a paper's column (3.3) or less */
     int         dpi;              /* of PNG; 0 = 200 */
     const char *comment;          /* how it was made: goes into PNG iTXt / PDF and SVG metadata */
+    const ns_fact *facts;  int n_facts;   /* its provenance, each with its name: PNG iTXt, PDF keywords, SVG metadata */
     uint8_t   **bytes;  size_t *n_bytes;   /* not NULL: the file comes here, malloc'd, and of the path only its ending counts */
 } ns_figure_params;
 

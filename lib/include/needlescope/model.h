@@ -30,6 +30,7 @@ typedef struct ns_model_params {
     size_t  size;
     int64_t memory;                      /* bytes for weights and activations; 0 = half of what this process may use (machine.h). Less than the packed weights: they stream through, once per wave */
     bool    hash;                        /* take the SHA-256 of every tensor while packing */
+    const char *name, *tokenizer;        /* what files say of it: its name, and the tokenizer.json whose hash they give; NULL = the checkpoint's folder, and its own */
 } ns_model_params;
 
 /* Reads, checks and packs the weights. The checkpoint and the arch must outlive the model; the engine too. */
@@ -37,6 +38,10 @@ NS_API NS_MUST_CHECK int ns_model_load(ns_model **out, ns_engine *, const ns_che
 NS_API void ns_model_free(ns_model *);
 NS_API const ns_arch *ns_model_arch(const ns_model *);
 NS_API ns_engine *ns_model_engine(const ns_model *);
+NS_API const ns_checkpoint *ns_model_checkpoint(const ns_model *);
+NS_API const char *ns_model_name(const ns_model *);
+/* Path of the tokenizer.json that goes with it; NULL where there is none. */
+NS_API const char *ns_model_tokenizer_path(const ns_model *);
 /* 64 hex digits over all weights (hash = true and all layers packed at least once), else NULL. */
 NS_API const char *ns_model_weights_sha256(const ns_model *);
 

@@ -7,21 +7,19 @@
 
 #include <needlescope/best.h>
 #include <needlescope/model.h>
+#include <needlescope/provenance.h>
 
 NS_BEGIN
 
-/* Provenance: facts that belong to every file. Stable facts enter content_sha256; volatile ones (time, host, command line,
- * threads) go to the /provenance group. Strings are borrowed. */
-typedef struct ns_fact { const char *name, *value; bool is_volatile; } ns_fact;
-/* config_sha256 of the files made with these facts: SHA-256 over the stable ones, whatever their order. A file is done when it opens
+/* Stable facts are attributes of the root; volatile ones go to the /provenance group. config_sha256 of the files made with these facts: SHA-256 over the stable ones, whatever their order. A file is done when it opens
  * and its config_sha256 equals this. */
 NS_API NS_MUST_CHECK int ns_facts_sha256(const ns_fact *facts, int n_facts, char hex[65], ns_error *);
 
 /* ---- a writer of named arrays with named axes: scores, and everything that analysis reads ---- */
 typedef struct ns_table_writer ns_table_writer;
 NS_API NS_MUST_CHECK int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *facts, int n_facts, ns_error *);
-/* The same with two lists of facts: what the writer says, then what its caller says. */
-NS_API NS_MUST_CHECK int ns_table_create_with(ns_table_writer **out, const char *path, const ns_fact *own, int n_own, const ns_fact *facts, int n_facts, ns_error *);
+/* The same with the run's provenance (version, caller, time, host) behind the facts: a name that they have stands. */
+NS_API NS_MUST_CHECK int ns_table_create_by(ns_table_writer **out, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *);
 /* A coordinate axis: values are i32/i64/f32/f64 numbers. Becomes a dimension scale of that name. */
 NS_API NS_MUST_CHECK int ns_table_axis(ns_table_writer *, const char *name, const ns_view *values, ns_error *);
 /* The axis 0 ... n - 1. */
@@ -87,7 +85,7 @@ NS_API NS_MUST_CHECK int ns_recorder_estimate(const ns_arch *, const ns_cases *,
  * map of a case has one band of 256 rows of all heads in memory; cases that share a prefix in one pass have one each, so run
  * dense recordings without sharing. */
 NS_API NS_MUST_CHECK int ns_recorder_new(ns_recorder **out, const ns_model *, const ns_cases *, const char *path, const ns_recorder_params *,
-                                         const ns_fact *facts, int n_facts, ns_error *);
+                                         const ns_provenance *by, ns_error *);
 /* The hooks to run with; owned by the recorder. Sessions must carry their cases (ns_session_add_case with the index in ns_cases). */
 NS_API const ns_hooks *ns_recorder_hooks(const ns_recorder *);
 NS_API NS_MUST_CHECK int ns_recorder_commit(ns_recorder *, ns_error *);       /* frees in any case */

@@ -207,6 +207,16 @@ ns_layer_kind ns_arch_layer_kind(const ns_arch *a, int64_t layer)
     return NS_LAYER_SWA;
 }
 
+void ns_arch_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n)
+{
+    const ns_attn *const attn = ns_arch_attn(arch, layer);
+    const ns_layer_kind kind = ns_arch_layer_kind(arch, layer);
+    if (kind == NS_LAYER_SWA && attn && !attn->head_window)
+        snprintf(out, n, "swa %lld", (long long)attn->window);
+    else
+        snprintf(out, n, "%s", ns_layer_kind_name(kind));
+}
+
 const char *ns_layer_kind_name(ns_layer_kind kind)
 {
     return kind == NS_LAYER_FULL ? "full" : kind == NS_LAYER_SWA ? "swa" : kind == NS_LAYER_RECURRENT ? "recurrent" : "?";

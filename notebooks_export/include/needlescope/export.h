@@ -5,6 +5,7 @@
 #ifndef NEEDLESCOPE_EXPORT_H
 #define NEEDLESCOPE_EXPORT_H
 
+#include <needlescope/provenance.h>
 #include <needlescope/study.h>
 
 NS_BEGIN
@@ -30,15 +31,17 @@ typedef struct ns_export_params {
     int64_t     top;                  /* heads in a table; 0 = 10 */
     bool        standalone;           /* latex: a document, not a tabular to \input */
     const ns_export_births *births;   /* notebook; NULL = none */
+    const ns_provenance *by;          /* who exports; NULL = not said, nor when and where: the same bytes each time */
 } ns_export_params;
 
 /* One row per (run, checkpoint, score, head): run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. RFC 4180; %.9g, so that every
- * f32 comes back; empty = NaN, or not known. Checkpoints that were not scored and heads that are not there have no row. *rows may be NULL. */
+ * f32 comes back; empty = NaN, or not known. Checkpoints that were not scored and heads that are not there have no row. *rows may be NULL.
+ * The provenance stands beside it, in PATH-metadata.json (W3C's CSV on the Web): a CSV has no place for it. */
 NS_API NS_MUST_CHECK int ns_export_csv(ns_study *, const char *path, const ns_export_params *, int64_t *rows, ns_error *);
-/* A booktabs tabular: the best heads (best.h) by each score at the last checkpoint of each run, with 95 % intervals where the file has them. */
+/* A booktabs tabular: the best heads (best.h) by each score at the last checkpoint of each run, with 95 % intervals where the file has them. Provenance in comments. */
 NS_API NS_MUST_CHECK int ns_export_latex(ns_study *, const char *path, const ns_export_params *, ns_error *);
 /* nbformat 4.5: the cells read the file by its path relative to the notebook, with xarray, and carry their outputs: tables, and figures as PNG (none in a build
- * that draws no figures). */
+ * that draws no figures). Provenance in metadata.needlescope. */
 NS_API NS_MUST_CHECK int ns_export_notebook(ns_study *, const char *path, const ns_export_params *, ns_error *);
 
 NS_END

@@ -58,6 +58,7 @@ typedef struct ns_ablation {
     uint64_t      seed;
     char          scores_sha256[65];  const char *scores_are_of;      /* ns_scores_are_of */
     char          cases_sha256[65];
+    ns_fact_list  made_with;                      /* what is said of the model */
 } ns_ablation;
 
 /* NS_E_ARG when no case has an answer and the span needle_answer, or a head is not there; NS_STOP when cancelled. */
@@ -66,7 +67,7 @@ NS_API void ns_ablation_free(ns_ablation *);
 /* Mean, least and most of each measure over the controls of the target condition; returns how many there are. Their heads and draws are none. */
 NS_API int ns_ablation_spread(const ns_ablation *, int target, ns_condition *mean, ns_condition *least, ns_condition *most);
 /* ablation.h5: axes condition, case; mode, kind, draw, heads of each condition; what each case gave. */
-NS_API NS_MUST_CHECK int ns_ablation_write(const ns_ablation *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+NS_API NS_MUST_CHECK int ns_ablation_write(const ns_ablation *, const char *path, const ns_provenance *by, ns_error *);
 
 /* Mean z of every head over the rows in scope of the cases, for NS_EDIT_MEAN_Z: mean[L, H, d], H and d the largest of any layer; 0 where there is no such
  * head. An untouched, teacher-forced pass. Unlike ns_ablate it asks for no answer and no needle; cases too long for the model are NS_E_ARG. */

@@ -72,6 +72,7 @@ typedef struct ns_patching {
     uint64_t  seed;
     char      scores_sha256[65];  const char *scores_are_of;          /* ns_scores_are_of */
     char      cases_sha256[65];
+    ns_fact_list  made_with;                      /* what is said of the model */
 } ns_patching;
 
 /* NS_E_ARG when no pair is left (the reason is named) or a head is not there; NS_STOP when cancelled. */
@@ -84,7 +85,7 @@ NS_API void ns_patching_rank(const ns_patching *, int *order);
 /* The share of sources that say their answer. */
 NS_API double ns_patching_source_share(const ns_patching *);
 /* patching.h5: axes condition, case, layer, head; lib/record/schema.md. */
-NS_API NS_MUST_CHECK int ns_patching_write(const ns_patching *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+NS_API NS_MUST_CHECK int ns_patching_write(const ns_patching *, const char *path, const ns_provenance *by, ns_error *);
 
 NS_END
 #endif

@@ -159,8 +159,8 @@ typedef struct ns_array {
 } ns_array;
 typedef int (*ns_array_fn)(void *user, const ns_array *, ns_error *);
 NS_API NS_MUST_CHECK int ns_scores_each(const ns_scores *, ns_array_fn see, void *user, ns_error *);
-/* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. */
-NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_fact *facts, int n_facts, ns_error *);
+/* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. by: who writes; NULL = not said. */
+NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_provenance *by, ns_error *);
 
 /* Runs the cases through hooks of the caller's (a recorder), sharing prefixes and keeping case indices: what `record` uses. */
 NS_API NS_MUST_CHECK int ns_run_cases(const ns_model *, const ns_cases *, const ns_hooks *, const ns_score_params *, ns_error *);

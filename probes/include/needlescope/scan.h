@@ -34,7 +34,7 @@ typedef struct ns_scan_params {
     int64_t first_step, last_step;                /* 0, 0 = all */
     bool    force;                                /* score what is done, too */
     bool    retry_failed;                         /* try again what failed before */
-    const ns_fact *facts;  int n_facts;           /* more facts for every shard */
+    const ns_provenance *by;                      /* who scans, for every shard; NULL = not said */
     void  (*told)(void *user, const ns_scan_run *, const ns_series_item *, ns_scan_outcome, const char *message);   /* after each checkpoint */
     void   *user;
 } ns_scan_params;
@@ -45,7 +45,7 @@ NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const 
 typedef struct ns_merge_params {
     size_t size;
     bool   mixed_kernels;                         /* allow shards of different kernel classes */
-    const ns_fact *facts;  int n_facts;
+    const ns_provenance *by;                      /* who merges; NULL = not said */
 } ns_merge_params;
 /* The study of all shards below OUT, whatever their order; refuses shards that were asked for different things, naming two of them. */
 NS_API NS_MUST_CHECK int ns_merge(const char *out, const char *study, const ns_merge_params *, ns_error *);

@@ -208,7 +208,7 @@ static void file_says_what_was_drawn(void **state)
     ns_file *f;
     ns_match read;
     snprintf(path, sizeof path, "%s/scores.h5", folder);
-    OK(ns_ablation_write(a, path, NULL, 0, &err));
+    OK(ns_ablation_write(a, path, NULL, &err));
     OK(ns_file_open(&f, path, &err));
     OK(ns_match_read(&read, f, &err));
     ns_file_close(f);

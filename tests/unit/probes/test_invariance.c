@@ -38,11 +38,11 @@ static void hash_of(const char *model_folder, const setting *how, int n_probes, 
         reverse(&cases);
     const ns_score_params params = {.size = sizeof params, .probes = all_probes, .n_probes = n_probes, .no_sharing = how->no_sharing,
                                     .one_at_a_time = how->one_at_a_time};
-    const ns_fact facts[] = {{"model", "planted", false}, {"setting", how->name, true}};
+    const ns_provenance by = {.size = sizeof by, .caller = how->name};
     snprintf(path, sizeof path, "%s/scores.h5", folder);
     OK(ns_score_run(&scores, m.model, &cases, &params, &err));
     OK(ns_scores_rank(scores, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 20}, &err));
-    OK(ns_scores_write(scores, path, facts, 2, &err));
+    OK(ns_scores_write(scores, path, &by, &err));
     OK(ns_file_open(&file, path, &err));
     const char *const hash = ns_file_fact(file, "content_sha256");
     assert_non_null(hash);

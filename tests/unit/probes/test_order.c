@@ -53,7 +53,7 @@ static void write_ablation(const ns_model *m, const ns_cases *cases, const char 
     OK(ns_ablate(&a, m, cases, &params, &err));
     assert_int_equal(a->n_cases, 21);
     assert_int_equal(a->n_reasons, 2);
-    OK(ns_ablation_write(a, path, NULL, 0, &err));
+    OK(ns_ablation_write(a, path, NULL, &err));
     ns_ablation_free(a);
 }
 
@@ -65,7 +65,7 @@ static void patch_to(const ns_model *m, const ns_cases *cases, const char *path,
     OK(ns_patch(&p, m, cases, &params, &err));
     if (p->C < 9 || p->n_reasons != 2)
         fail_msg("%lld pairs, %d reasons", (long long)p->C, p->n_reasons);
-    OK(ns_patching_write(p, path, NULL, 0, &err));
+    OK(ns_patching_write(p, path, NULL, &err));
     ns_patching_free(p);
 }
 

@@ -1,0 +1,36 @@
+/* provenance.h - what every file, export and figure says of itself: made by what, when, where, with which weights, tokenizer and cases.
+ *
+ * Whoever makes a file says who calls; the library knows the rest. The names: lib/record/schema.md. */
+#ifndef NEEDLESCOPE_PROVENANCE_H
+#define NEEDLESCOPE_PROVENANCE_H
+
+#include <needlescope/fact.h>
+#include <needlescope/model.h>
+
+NS_BEGIN
+
+typedef struct ns_provenance {
+    size_t      size;
+    const char *caller;        /* the command line, or the name of the program or script that calls */
+    const char *job;           /* of a batch system; NULL = none */
+} ns_provenance;
+
+/* Facts whose names and values are the list's own; zero is an empty one. */
+typedef struct ns_fact_list { ns_fact *list; int64_t n, capacity; } ns_fact_list;
+/* A copy is added, unless the name is there already: what is said first stands. A value of NULL says nothing and is left out. */
+NS_API NS_MUST_CHECK int ns_fact_list_add(ns_fact_list *, const char *name, const char *value, bool is_volatile, ns_error *);
+NS_API NS_MUST_CHECK int ns_fact_list_add_all(ns_fact_list *, const ns_fact *facts, int64_t n, ns_error *);
+NS_API void ns_fact_list_clear(ns_fact_list *);
+/* NULL where it is not said; borrowed. */
+NS_API const char *ns_fact_list_find(const ns_fact_list *, const char *name);
+
+/* needlescope_version, command_line, hostname, created_utc and the batch job. by = NULL: the version alone, so that the same input gives the same bytes. */
+NS_API NS_MUST_CHECK int ns_provenance_of_run(ns_fact_list *, const ns_provenance *by, ns_error *);
+/* Name, family, layers, arch, kernels and threads; hashes of weights (where the model was loaded with them), config and tokenizer. */
+NS_API NS_MUST_CHECK int ns_provenance_of_model(ns_fact_list *, const ns_model *, ns_error *);
+/* For what is made out of a file of ours: its name, its content_sha256 and what it says of model, cases and threads (no JSON). The facts of a second file
+ * that differ from the first's are called NAME.2, and so on. */
+NS_API NS_MUST_CHECK int ns_provenance_of_file(ns_fact_list *, const char *path, int number, ns_error *);
+
+NS_END
+#endif

@@ -1,0 +1,90 @@
+/* provenance.c - the facts that files, exports and figures carry. Stable ones say what was computed and enter config_sha256 and content_sha256;
+ * volatile ones (when, where, by which command) only inform. No path is stable. */
+#include <needlescope/provenance.h>
+
+#include <needlescope/record.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/core.h"
+
+const char *ns_fact_list_find(const ns_fact_list *f, const char *name)
+{
+    for (int64_t i = 0; i < f->n; i++)
+        if (strcmp(f->list[i].name, name) == 0)
+            return f->list[i].value;
+    return NULL;
+}
+
+int ns_fact_list_add(ns_fact_list *f, const char *name, const char *value, bool is_volatile, ns_error *err)
+{
+    if (!value || ns_fact_list_find(f, name))
+        return NS_OK;
+    if (!ns_grow(&f->list, &f->capacity, f->n + 1, sizeof *f->list))
+        return ns_oom(err, "the provenance");
+    const ns_fact copy = {.name = ns_strdup(name), .value = ns_strdup(value), .is_volatile = is_volatile};
+    f->list[f->n++] = copy;
+    return copy.name && copy.value ? NS_OK : ns_oom(err, "the provenance");
+}
+
+int ns_fact_list_add_all(ns_fact_list *f, const ns_fact *facts, int64_t n, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        rc = ns_fact_list_add(f, facts[i].name, facts[i].value, facts[i].is_volatile, err);
+    return rc;
+}
+
+void ns_fact_list_clear(ns_fact_list *f)
+{
+    for (int64_t i = 0; i < f->n; i++) {
+        free((char *)(uintptr_t)f->list[i].name);
+        free((char *)(uintptr_t)f->list[i].value);
+    }
+    free(f->list);
+    *f = (ns_fact_list){0};
+}
+
+int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err)
+{
+    char host[256] = "", stamp[32] = "";
+    const time_t now = time(NULL);
+    struct tm utc;
+    int rc = ns_fact_list_add(f, "needlescope_version", NS_VERSION, true, err);
+    if (!by || rc < 0)
+        return rc;
+    if (gethostname(host, sizeof host - 1) != 0 || !gmtime_r(&now, &utc) || !strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc))
+        return ns_fail(err, NS_E_INTERNAL, "the machine does not say its name, or the time");
+    rc = ns_fact_list_add(f, "command_line", by->caller, true, err);
+    rc = rc ? rc : ns_fact_list_add(f, "hostname", host, true, err);
+    rc = rc ? rc : ns_fact_list_add(f, "created_utc", stamp, true, err);
+    return rc ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
+}
+
+/* ---- a file as a source ---- */
+
+int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_error *err)
+{
+    static const char *const names[] = {"content_sha256", "kind", "model_name", "model_family", "layer_kinds", "weights_sha256", "model_config_sha256", "arch_sha256",
+                                        "tokenizer_sha256", "cases_sha256", "kernel_class", "threads", "created_utc"};
+    ns_file *file;
+    char name[64];
+    int rc = ns_file_open(&file, path, err);
+    if (rc < 0)
+        return rc;
+    snprintf(name, sizeof name, number > 1 ? "source_file.%d" : "source_file", number);
+    rc = ns_fact_list_add(f, name, ns_path_base(path), true, err);
+    for (size_t i = 0; i < sizeof names / sizeof *names && rc == NS_OK; i++) {
+        const char *const value = ns_file_fact(file, names[i]);
+        const bool of_source = i < 2 || strcmp(names[i], "created_utc") == 0;       /* the figure has its own */
+        snprintf(name, sizeof name, of_source ? "source_%s" : "%s", names[i]);
+        const char *const first = ns_fact_list_find(f, name);
+        if (number > 1 && !(first && value && strcmp(first, value) == 0))
+            snprintf(name + strlen(name), sizeof name - strlen(name), ".%d", number);
+        rc = ns_fact_list_add(f, name, value, false, err);
+    }
+    ns_file_close(file);
+    return rc;
+}

@@ -1,0 +1,100 @@
+/* provenance_model.c - what files say of the model behind their numbers. */
+#include <needlescope/provenance.h>
+#include <needlescope/tokenizer.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+
+static void hash_of(const void *data, size_t n, char hex[65])
+{
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, data, n);
+    ns_sha256_end(&sha, hex);
+}
+
+/* The hash of a text under one name, and the text itself under another where that is not NULL. */
+static int add_text(ns_fact_list *f, const char *hash, const char *whole, const char *text, ns_error *err)
+{
+    char hex[65];
+    hash_of(text, strlen(text), hex);
+    const int rc = ns_fact_list_add(f, hash, hex, false, err);
+    return rc || !whole ? rc : ns_fact_list_add(f, whole, text, false, err);
+}
+
+static int add_config(ns_fact_list *f, const ns_model *m, ns_error *err)
+{
+    enum { LARGEST = 16 << 20 };
+    const char *const path = ns_checkpoint_config_path(ns_model_checkpoint(m));
+    char *text = NULL;
+    int rc = path ? ns_file_read(path, LARGEST, &text, NULL, err) : NS_OK;
+    if (text)
+        rc = add_text(f, "model_config_sha256", "model_config_json", text, err);
+    free(text);
+    return rc;
+}
+
+static int add_arch(ns_fact_list *f, const ns_arch *arch, ns_error *err)
+{
+    char *text = NULL;
+    int rc = ns_arch_to_json(arch, &text, err);
+    if (rc == NS_OK)
+        rc = add_text(f, "arch_sha256", "arch_json", text, err);
+    free(text);
+    return rc;
+}
+
+/* "full,swa 128,full". */
+static int add_kinds(ns_fact_list *f, const ns_arch *arch, ns_error *err)
+{
+    enum { ONE = 40 };
+    char *const text = ns_alloc_array((size_t)arch->n_layers + 1, ONE);
+    if (!text)
+        return ns_oom(err, "the provenance");
+    size_t n = 0;
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        if (l)
+            text[n++] = ',';
+        ns_arch_layer_label(arch, l, text + n, ONE - 1);
+        n += strlen(text + n);
+    }
+    const int rc = ns_fact_list_add(f, "layer_kinds", text, false, err);
+    free(text);
+    return rc;
+}
+
+/* The tokenizer need not be opened for cases of ids. */
+static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
+{
+    char *const path = !given ? NULL : ns_path_is_dir(given) ? ns_path_join(given, "tokenizer.json") : ns_strdup(given);
+    char hex[65];
+    if (!path)
+        return given ? ns_oom(err, given) : NS_OK;
+    int rc = ns_tokenizer_file_sha256(path, hex, err);
+    rc = rc ? rc : ns_fact_list_add(f, "tokenizer_sha256", hex, false, err);
+    free(path);
+    return rc;
+}
+
+int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)
+{
+    char threads[24];
+    const ns_engine *const engine = ns_model_engine(m);
+    const ns_arch *const arch = ns_model_arch(m);
+    const char *const weights = ns_model_weights_sha256(m);
+    snprintf(threads, sizeof threads, "%d", ns_engine_threads(engine));
+    int rc = ns_fact_list_add(f, "model_name", ns_model_name(m), true, err);
+    rc = rc ? rc : ns_fact_list_add(f, "model_family", arch->family, false, err);
+    rc = rc ? rc : add_kinds(f, arch, err);
+    rc = rc ? rc : ns_fact_list_add(f, "weights_sha256", weights, false, err);
+    /* The identity knows mtimes. Where the weights are hashed a copy is as good, so it only informs. */
+    rc = rc ? rc : ns_fact_list_add(f, "checkpoint_identity", ns_checkpoint_identity(ns_model_checkpoint(m)), weights != NULL, err);
+    rc = rc ? rc : add_config(f, m, err);
+    rc = rc ? rc : add_arch(f, arch, err);
+    rc = rc ? rc : add_tokenizer(f, ns_model_tokenizer_path(m), err);
+    rc = rc ? rc : ns_fact_list_add(f, "kernel_class", ns_engine_kernel_class(engine), false, err);
+    rc = rc ? rc : ns_fact_list_add(f, "cpu_kernels", ns_engine_cpu(engine), true, err);
+    return rc ? rc : ns_fact_list_add(f, "threads", threads, true, err);
+}

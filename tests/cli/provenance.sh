@@ -1,0 +1,99 @@
+#!/bin/sh
+# provenance.sh PROGRAM JSON_OK - one file of every kind is made, and each says all of it: version, command line, time, host, threads, kernels, family and
+# layers, hashes of weights, config, tokenizer and cases. What can be known from outside (sha256sum, hostname, date) is compared with it.
+. "$(dirname "$0")/common.sh"
+
+day=$(date -u +%Y-%m-%d)
+run lab plant -o m --layers 4 --heads 4 --kv-heads 2 --previous-token 0.1 --retrieval 2.3,3.0 --vocab 66
+mkdir words
+vocabulary=$(awk 'BEGIN { for (i = 33; i < 98; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
+printf '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+ "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+ "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+ "byte_fallback": false, "vocab": {%s "Ġ": 65}, "merges": []}}' "$vocabulary" >words/tokenizer.json
+how='--tokenizer words --threads 2'
+run cases needle --model m --lengths 40,97 --depths 0,.6 --count 3 --twins swap --synthetic -o cases.jsonl
+
+# shellcheck disable=SC2086  # a list of options
+{
+    run score m --cases cases.jsonl --probe retrieval_find,previous_token $how -o scores.h5
+    run record m --cases cases.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense $how -o recording.h5
+    run ablate m --cases cases.jsonl --heads 2.3 --draws 2 $how -o ablation.h5
+    run patch m --cases cases.jsonl --heads 2.3 --draws 2 $how -o patching.h5
+    mkdir run_a && cp -r m run_a/step10 && cp -r m run_a/step20
+    run scan run_a --cases cases.jsonl --probe retrieval_find,previous_token $how -o scan
+    run merge scan -o study.h5
+}
+cp scan/shards/run_a/step000010.h5 shard.h5
+
+version=$("$NEEDLESCOPE" --version | head -n 1 | grep -o '[0-9][0-9.]*' | head -n 1)
+tokenizer=$(sha256sum <words/tokenizer.json | cut -d' ' -f1)
+config=$(sha256sum <m/config.json | cut -d' ' -f1)
+
+# says FILE NAME PATTERN: the list of facts in the file `facts` has it
+tail=
+says() {
+    grep -Eq "^$2: ($3)$tail\$" facts || fail "$1: '$2' is not '$3': $(grep "^$2:" facts | head -c 200)"
+}
+whoever() { # whoever FILE COMMAND: who made it, when and where
+    says "$1" needlescope_version "$version"
+    says "$1" command_line "[^ ]*needlescope $2 .*"
+    says "$1" created_utc "$day.*Z|$(date -u +%Y-%m-%d).*Z"
+    says "$1" hostname "$(hostname)"
+}
+model() {   # model FILE: of which model, on what
+    says "$1" threads 2
+    says "$1" kernel_class '.+'
+    says "$1" model_family smollm3
+    says "$1" layer_kinds 'full,full,full,full'
+    says "$1" weights_sha256 '[0-9a-f]{64}'
+    says "$1" model_config_sha256 "$config"
+    says "$1" arch_sha256 '[0-9a-f]{64}'
+    says "$1" tokenizer_sha256 "$tokenizer"
+    says "$1" cases_sha256 '[0-9a-f]{64}'
+}
+for kind in scores:score recording:record ablation:ablate patching:patch shard:scan study:merge; do
+    file=${kind%:*}.h5
+    run verify --facts "$file" --json
+    sed -n 's/^[[:space:]]*"\([a-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' out >facts
+    whoever "$file" "${kind#*:}"
+    model "$file"
+    "$NEEDLESCOPE" verify --content "$file" | grep -Eq '^attribute (command_line|created_utc|hostname|threads) ' && fail "$file: what changes from run to run is in its content"
+done
+
+# one weight of a family: a study of two checkpoints names each
+[ "$("$NEEDLESCOPE" verify --content study.h5 | grep -c '^dataset /weights_sha256 string 1,2 ')" = 1 ] || fail "a study does not say which weights stand where"
+
+# exports
+run export csv scores.h5 -o scores.csv
+sed -n 's/^[[:space:]]*"\([a-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' scores.csv-metadata.json >facts
+whoever scores.csv 'export csv' && model scores.csv
+run export latex study.h5 -o heads.tex
+sed -n 's/^% \([a-z0-9_.]*: .*\)$/\1/p' heads.tex >facts
+whoever heads.tex 'export latex' && model heads.tex
+run export notebook study.h5 -o study.ipynb
+sed -n 's/^[[:space:]]*"\([a-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' study.ipynb >facts
+whoever study.ipynb 'export notebook' && model study.ipynb
+
+# figures
+if "$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o heads.svg >out 2>err; then
+    run figure heads scores.h5 --score retrieval_find -o heads.png
+    run figure heads scores.h5 --score retrieval_find -o heads.pdf
+    run figure map recording.h5 --layer 2 --head 3 -o map.svg
+    run figure ablation ablation.h5 -o ablation.svg
+    run figure curves study.h5 -o curves.svg
+    for figure in heads.svg map.svg ablation.svg curves.svg; do
+        sed -n 's/^<fact name="\([^"]*\)">\(.*\)<\/fact>$/\1: \2/p' $figure >facts
+        whoever $figure figure && model $figure
+        says $figure source_content_sha256 '[0-9a-f]{64}'
+    done
+    sed -n 's/^ *.Keywords (\(.*\)).*$/\1/p' heads.pdf | sed 's/; /\n/g' >facts
+    whoever heads.pdf 'figure heads' && model heads.pdf
+    # a chunk: its name, five bytes that are no text, the value, and a checksum of which up to four bytes may look like text
+    tr -c '[:print:]' '\n' <heads.png | grep -v '^$' | sed -n '/iTXt[a-z_0-9]*$/ { s/.*iTXt//; N; s/\n/: /; p; }' >facts
+    tail='.{0,4}'
+    whoever heads.png 'figure heads' && model heads.png
+else
+    grep -q 'without' err || fail "figure heads: $(cat err)"
+fi
+finish
