@@ -14,7 +14,7 @@ typedef struct measure { const char *dataset, *name; } measure;
 static const measure of_ablation[MOST_PANELS] = {{"first_accuracy", "first token right"},
                                                  {"rest_accuracy", "later tokens right"},
                                                  {"margin_mean", "margin (logits)"},
-                                                 {"loss", "short-context loss (nats)"}};
+                                                 {"loss", "prompt loss (nats)"}};
 static const measure of_patching[MOST_PANELS] = {{"set_recovery", "recovery"}, {"set_flipped", "answers flipped"}};
 
 typedef struct column { char *name; double target[MOST_PANELS], *draws[MOST_PANELS]; int64_t n; } column;      /* draws [n] */
@@ -123,8 +123,8 @@ static void say_title(const strips *s, char *out, size_t size)
     else if (!s->known)
         snprintf(out, size, "%s, beside other heads%s", what, keys);
     else
-        snprintf(out, size, "%s, beside %s heads%s (norms %.2g to %.2g of theirs)", what, s->matched ? "matched" : "other", keys,
-                 s->ratio_min, s->ratio_max);
+        snprintf(out, size, "%s, beside %s heads (norms %.2g to %.2g of theirs)%s", what, s->matched ? "matched" : "other",
+                 s->ratio_min, s->ratio_max, keys);
 }
 
 static int add_file(strips *s, const char *path, bool first, bool named, ns_error *err)
