@@ -20,15 +20,6 @@ const cli_option cli_colour_options[] = {
 };
 #undef FIELD
 
-int cli_figure_begin(cli *app, char **files, int n_files)
-{
-    int rc = ns_provenance_of_run(&app->figure, &app->by, &app->err);
-    for (int i = 0; i < n_files && rc == NS_OK; i++)
-        if (ns_provenance_of_file(&app->figure, files[i], i + 1, &app->err) == NS_E_MEMORY)
-            rc = NS_E_MEMORY;
-    return rc;
-}
-
 int cli_look_check(cli *app, const cli_look *s)
 {
     if (!s->out)

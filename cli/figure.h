@@ -14,8 +14,6 @@ extern const cli_option cli_look_options[], cli_colour_options[];
 /* Of figures in lines and points; of those in which colours are values. */
 #define CLI_LOOK_GROUP(settings) {"Look", cli_look_options, offsetof(settings, look)}
 #define CLI_LOOK_GROUPS(settings) CLI_LOOK_GROUP(settings), {"Colours", cli_colour_options, offsetof(settings, look)}
-/* What a figure of these files says of itself, for cli_look_params. What is wrong with a file is for the command to say, which opens it. */
-int cli_figure_begin(cli *, char **files, int n_files);
 /* NS_E_ARG: no -o; a --dpi of what has no pixels; a colour range upside down. */
 int cli_look_check(cli *, const cli_look *);
 ns_figure_params cli_look_params(const cli *, const cli_look *);

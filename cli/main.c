@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/figure.h"
 
 static int unknown_command(cli *app, const char *name)
 {
@@ -156,7 +155,7 @@ static int run_command(cli *app, int argc, char **argv)
         if (rc == NS_OK)
             rc = cli_check_paths(app, targets, n_targets, args, n_args);
         if (rc == NS_OK && strcmp(c->section, "Figures") == 0)
-            rc = cli_figure_begin(app, args, n_args);
+            rc = ns_provenance_of_run(&app->figure, &app->by, &app->err);
         if (rc == NS_OK)
             rc = c->run(app, settings, args, n_args);
     }

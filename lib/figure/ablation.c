@@ -179,7 +179,7 @@ static void fill_panel(strips *all, int panel, double *target, double *draws)
     }
 }
 
-static int draw(const char *out, strips *all, const ns_figure_params *look, ns_error *err)
+static int draw(const char *out, strips *all, const char *const *files, int n_files, const ns_figure_params *look, ns_error *err)
 {
     const char *panels[MOST_PANELS], *columns[MOST_COLUMNS];
     char title[160], controls[64];
@@ -204,9 +204,10 @@ static int draw(const char *out, strips *all, const ns_figure_params *look, ns_e
                                      .n_columns = all->n_columns,
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
                                      .title = title, .draws_name = controls};
-    ns_figure_params wide;
-    rc = rc ? rc : ns_look_with_width(&wide, look, n > 2 || W > 4 ? 7 : 4.5, err);
-    rc = rc ? rc : ns_draw_strips(out, &figure, &wide, err);
+    ns_plot_look own = {0};
+    rc = rc ? rc : ns_plot_look_begin(&own, look, n > 2 || W > 4 ? 7 : 4.5, files, n_files, err);
+    rc = rc ? rc : ns_draw_strips(out, &figure, &own.params, err);
+    ns_plot_look_end(&own);
     free(target);
     free(draws);
     return rc;
@@ -244,7 +245,7 @@ int ns_plot_ablation(const char *path, const char *const *files, int n_files, co
         rc = ns_fail(err, NS_E_ARG, "%s holds no set of heads beside controls (patch needs --heads or --scores)",
                      n_files ? files[0] : "nothing");
     if (rc == NS_OK)
-        rc = draw(path, &all, look, err);
+        rc = draw(path, &all, files, n_files, look, err);
     if (rc == NS_OK)
         describe(&all, said);
     clear_columns(&all);

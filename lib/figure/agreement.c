@@ -71,7 +71,7 @@ static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, 
     float *const values = ns_alloc_array((size_t)(n * n), sizeof *values);
     const char *names[MOST];
     char note[256] = "";
-    ns_figure_params wide;
+    ns_plot_look own = {0};
     if (!values)
         return ns_oom(err, "a figure");
     for (int64_t i = 0; i < n; i++) {
@@ -84,9 +84,10 @@ static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, 
                                      .value_name = p->spearman ? "Rank correlation of scores" : "Overlap of the ten best heads (Jaccard)",
                                      .missing_name = "not comparable",
                                      .chance = NAN};
-    int rc = ns_look_with_width(&wide, look, n > 5 ? 7 : 3.5, err);
+    int rc = ns_plot_look_begin(&own, look, n > 5 ? 7 : 3.5, &p->file, 1, err);
     if (rc == NS_OK)
-        rc = ns_draw_matrix(path, &figure, &wide, err);
+        rc = ns_draw_matrix(path, &figure, &own.params, err);
+    ns_plot_look_end(&own);
     ns_note_count(note, sizeof note, t->twins, "_nosink scores left out: name them to have them");
     ns_note_count(note, sizeof note, t->alone, "scores of no head left out");
     if (rc == NS_OK)

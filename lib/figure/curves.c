@@ -102,7 +102,7 @@ static int name_panels(plot *p, ns_error *err)
 /* A colour is the rank of a group modulo 8, so groups of one panel, which follow one another, differ. */
 static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_params *params, ns_plotted *said, ns_error *err)
 {
-    ns_figure_params wide;
+    ns_plot_look own = {0};
     if (p->n == 0)
         return ns_fail(err, NS_E_ARG, "%s: there is nothing to draw up to the horizon", p->view->name);
     f.size = sizeof f;
@@ -118,8 +118,10 @@ static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_p
     if (!p->about)
         return ns_oom(err, "a figure");
     f.study_name = p->about;
-    int rc = ns_look_with_width(&wide, params, p->n_panels > 1 ? 7 : 3.3, err);
-    rc = rc ? rc : ns_draw_curves(path, &f, &wide, err);
+    const char *const file = ns_study_path(p->view->study);
+    int rc = ns_plot_look_begin(&own, params, p->n_panels > 1 ? 7 : 3.3, &file, 1, err);
+    rc = rc ? rc : ns_draw_curves(path, &f, &own.params, err);
+    ns_plot_look_end(&own);
     if (rc == NS_OK)
         ns_plotted_say(said, f.title, p->note);
     return rc;

@@ -24,11 +24,22 @@ void ns_note_count(char *note, size_t size, int64_t n, const char *what)
         snprintf(note + used, size - used, "%s%lld %s", used ? "; " : "", (long long)n, what);
 }
 
-int ns_look_with_width(ns_figure_params *out, const ns_figure_params *look, double width, ns_error *err)
+int ns_plot_look_begin(ns_plot_look *l, const ns_figure_params *look, double width, const char *const *files, int n_files, ns_error *err)
 {
-    *out = (ns_figure_params){.size = sizeof *out};
-    const int rc = look ? ns_sized_copy(out, sizeof *out, look, "ns_figure_params", err) : NS_OK;
-    out->size = sizeof *out;
-    out->width = out->width > 0 ? out->width : width;
+    *l = (ns_plot_look){.params = {.size = sizeof l->params}};
+    int rc = look ? ns_sized_copy(&l->params, sizeof l->params, look, "ns_figure_params", err) : NS_OK;
+    l->params.size = sizeof l->params;
+    l->params.width = l->params.width > 0 ? l->params.width : width;
+    rc = rc ? rc : ns_fact_list_add_all(&l->facts, l->params.facts, l->params.n_facts, err);
+    rc = rc ? rc : ns_provenance_of_run(&l->facts, NULL, err);
+    for (int i = 0; i < n_files && rc == NS_OK; i++)
+        rc = ns_provenance_of_file(&l->facts, files[i], i + 1, err);
+    l->params.facts = l->facts.list;
+    l->params.n_facts = (int)l->facts.n;
     return rc;
+}
+
+void ns_plot_look_end(ns_plot_look *l)
+{
+    ns_fact_list_clear(&l->facts);
 }

@@ -247,17 +247,18 @@ static int draw(const char *path, const ns_grid_plot *p, const ns_file *f, const
                                      .col_name = "depth of the needle", .value_name = subject(p, title), .study_name = study,
                                      .missing_name = missing, .chance = NAN};
     int rc = study ? NS_OK : ns_oom(err, "a figure");
-    ns_figure_params wide;
+    ns_plot_look own = {0};
     if (rc == NS_OK)
-        rc = ns_look_with_width(&wide, look, g->depths.n > 6 ? 7 : 3.5, err);
+        rc = ns_plot_look_begin(&own, look, g->depths.n > 6 ? 7 : 3.5, &p->file, 1, err);
     if (rc == NS_OK)
-        rc = ns_draw_matrix(path, &figure, &wide, err);
+        rc = ns_draw_matrix(path, &figure, &own.params, err);
     if (rc == NS_OK)
         describe(g, &c, said, title);
     for (int i = 0; i < MOST; i++) {
         free(rows[i]);
         free(cols[i]);
     }
+    ns_plot_look_end(&own);
     clear_cells(&c);
     free(study);
     return rc;

@@ -114,16 +114,19 @@ static const char *one_model(const maps *m)
     return m->list[0].figure.model_name;
 }
 
-static int draw(const char *path, const maps *m, const ns_figure_params *look, ns_error *err)
+static int draw(const char *path, const ns_heads_plot *p, const maps *m, const ns_figure_params *look, ns_error *err)
 {
     ns_heads_figure figures[NS_FIGURE_HEADS];
-    ns_figure_params wide;
+    ns_plot_look own = {0};
     for (int i = 0; i < m->n; i++)
         figures[i] = m->list[i].figure;
+    int rc = ns_plot_look_begin(&own, look, m->n > 1 ? 7 : 0, p->files, p->n_files, err);
     if (m->n == 1)
-        return ns_draw_heads(path, &figures[0], look, err);
-    const int rc = ns_look_with_width(&wide, look, 7, err);
-    return rc ? rc : ns_draw_heads_row(path, figures, m->n, "Scores of every head", one_model(m), &wide, err);
+        rc = rc ? rc : ns_draw_heads(path, &figures[0], &own.params, err);
+    else
+        rc = rc ? rc : ns_draw_heads_row(path, figures, m->n, "Scores of every head", one_model(m), &own.params, err);
+    ns_plot_look_end(&own);
+    return rc;
 }
 
 static void say(const maps *m, ns_plotted *said)
@@ -150,7 +153,7 @@ int ns_plot_heads(const char *path, const ns_heads_plot *plot, const ns_figure_p
         rc = add_file(&p, p.files[i], &m, err);
     snprintf(m.marks_name, sizeof m.marks_name, "%s%s%s%.0lld%s", p.n_marks ? "marked" : "", p.n_marks && p.top ? ", and " : "",
              p.top ? "top " : "", (long long)p.top, m.few ? " (those that score)" : "");
-    rc = rc ? rc : draw(path, &m, look, err);
+    rc = rc ? rc : draw(path, &p, &m, look, err);
     if (rc == NS_OK)
         say(&m, said);
     clear_maps(&m);

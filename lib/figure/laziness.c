@@ -129,11 +129,14 @@ static ns_bands_figure figure_of(const picture *p)
 }
 
 /* Panels side by side are for a page's width. */
-static int draw(const char *path, const ns_bands_figure *f, const ns_figure_params *params, ns_error *err)
+static int draw(const char *path, const picture *p, const ns_bands_figure *f, const ns_figure_params *params, ns_error *err)
 {
-    ns_figure_params wide;
-    const int rc = ns_look_with_width(&wide, params, f->n_panels > 1 ? 7 : 3.5, err);
-    return rc ? rc : ns_draw_bands(path, f, &wide, err);
+    ns_plot_look own = {0};
+    const char *const file = ns_study_path(p->view->study);
+    int rc = ns_plot_look_begin(&own, params, f->n_panels > 1 ? 7 : 3.5, &file, 1, err);
+    rc = rc ? rc : ns_draw_bands(path, f, &own.params, err);
+    ns_plot_look_end(&own);
+    return rc;
 }
 
 /* ---- figure laziness ---- */
@@ -205,7 +208,7 @@ static int draw_arms(picture *p, const ns_arms *arms, const char *note, const ch
     f.n_controls = arms->n_controls;
     f.value_name = "Large-Window Laziness";
     f.study_name = about;
-    const int rc = about ? draw(path, &f, params, err) : ns_oom(err, "a figure");
+    const int rc = about ? draw(path, p, &f, params, err) : ns_oom(err, "a figure");
     free(about);
     return rc;
 }
@@ -305,7 +308,7 @@ static int draw_layers(picture *p, int64_t n_bands, const int64_t *head, const c
     f.n_bands = (int)n_bands;
     f.value_name = "Heads over training";
     f.study_name = about;
-    const int rc = good ? draw(path, &f, params, err) : ns_oom(err, "a figure");
+    const int rc = good ? draw(path, p, &f, params, err) : ns_oom(err, "a figure");
     for (int i = 0; i < NS_FIGURE_BANDS; i++)
         free(names[i]);
     free(about);

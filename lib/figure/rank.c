@@ -81,15 +81,18 @@ static int draw(const char *path, const ns_study *study, const char *const *scor
                 ns_error *err)
 {
     ns_ranked panels[MOST];
-    ns_figure_params wide;
+    ns_plot_look own = {0};
     for (int i = 0; i < n; i++)
         panels[i] =
             (ns_ranked){scores[i], all[i].n, all[i].value, all[i].low, all[i].high, (const char *const *)all[i].labels, all[i].chance};
     const ns_rank_figure figure = {.size = sizeof figure, .panels = panels, .n_panels = n, .value_name = "score",
                                    .study_name = ns_file_fact(ns_study_file(study), "model_name"),
                                    .chance_name = "the same heads at the placebo, mean"};
-    const int rc = ns_look_with_width(&wide, look, n > 1 ? 7 : 3.5, err);
-    return rc ? rc : ns_draw_rank(path, &figure, &wide, err);
+    const char *const file = ns_study_path(study);
+    int rc = ns_plot_look_begin(&own, look, n > 1 ? 7 : 3.5, &file, 1, err);
+    rc = rc ? rc : ns_draw_rank(path, &figure, &own.params, err);
+    ns_plot_look_end(&own);
+    return rc;
 }
 
 int ns_plot_rank(const char *path, const ns_rank_plot *plot, const ns_figure_params *look, ns_plotted *said, ns_error *err)

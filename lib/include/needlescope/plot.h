@@ -1,5 +1,8 @@
 /* plot.h - figures of files: what a study, a score file, a recording or an ablation holds is read, arranged and drawn by one call.
  *
+ * Each figure says what it is made of (names, hashes, models: ns_provenance_of_file) behind what look->facts say of its caller
+ * (ns_provenance_of_run).
+ *
  * path: its ending (.png, .pdf, .svg) says what is written; with look->bytes the file comes there instead. A build without cairo answers
  * NS_E_UNSUPPORTED. figure.h draws numbers that are not in a file. */
 #ifndef NEEDLESCOPE_PLOT_H

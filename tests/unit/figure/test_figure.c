@@ -137,6 +137,26 @@ static void grids_what_was_asked(void **state)
     free(svg);
 }
 
+/* The library says what it is made of, and the caller's word stands first; without a caller the same file gives the same bytes. */
+static void says_what_it_is_made_of(void **state)
+{
+    (void)state;
+    const ns_grid_plot plot = {.size = sizeof plot, .file = path};
+    const ns_fact mine[] = {{"hostname", "here & now", true}, {"model_name", "mine", false}};
+    ns_figure_params look = {.size = sizeof look, .facts = mine, .n_facts = 2};
+    ns_plotted said;
+    char *const once = svg_of(grid, &plot, &said), *const again = svg_of(grid, &plot, &said), *told;
+    assert_string_equal(once, again);
+    assert_true(strstr(once, "<fact name=\"needlescope_version\">") && strstr(once, "<fact name=\"model_name\">tiny<") && strstr(once, path));
+    assert_int_equal(ns_plot_grid("told.svg", &plot, &look, NULL, NULL), NS_OK);
+    assert_int_equal(ns_file_read("told.svg", 1 << 20, &told, NULL, NULL), NS_OK);
+    assert_true(strstr(told, "<fact name=\"hostname\">here &amp; now<") && strstr(told, "<fact name=\"model_name\">mine<"));
+    unlink("told.svg");
+    free(once);
+    free(again);
+    free(told);
+}
+
 static void refuses(void **state)
 {
     (void)state;
@@ -196,7 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(draws_the_usual_score),
         cmocka_unit_test(obeys_the_direction),
-        cmocka_unit_test(grids_what_was_asked),
+        cmocka_unit_test(grids_what_was_asked), cmocka_unit_test(says_what_it_is_made_of),
         cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, begin, end);
