@@ -138,7 +138,26 @@ static int read_seed(ns_emergence *e, ns_study *study, const ns_score *score, in
     int rc = read_output(e, study, score->of, r, heads, K, all, d->hits, err);
     if (rc == NS_OK && score->over)
         rc = read_output(e, study, score->over, r, heads, K, all, d->events, err);
-    *out = (ns_seed_counts){d->hits, d->events, d->time, n, e->shape.C, K, d->chance};
+    *out = (ns_seed_counts){d->hits, d->events, d->time, n, e->shape.C, K, d->chance, NULL};
+    return rc;
+}
+
+/* [C] which prompt each case is of; *out NULL where the study does not say (of an older version). NS_E_FORMAT: numbers beyond the cases. */
+static int read_prompts(const ns_emergence *e, const ns_study *study, float **out, ns_error *err)
+{
+    const int64_t C = e->shape.C;
+    *out = NULL;
+    if (!ns_study_has(study, "prompt"))
+        return NS_OK;
+    float *const prompt = ns_alloc_array((size_t)C, sizeof *prompt);
+    int rc = prompt ? ns_study_case_numbers(study, "prompt", prompt, err) : ns_oom(err, "prompts");
+    for (int64_t c = 0; c < C && rc == NS_OK; c++)
+        if (!(prompt[c] >= 0 && prompt[c] < (float)C))
+            rc = ns_fail(err, NS_E_FORMAT, "%s: 'prompt' of case %lld is no number below the cases'", ns_study_path(study), (long long)c);
+    if (rc == NS_OK)
+        *out = prompt;
+    else
+        free(prompt);
     return rc;
 }
 
@@ -151,6 +170,10 @@ static int interval_of(ns_emergence *e, ns_study *study, const ns_score *score, 
     int rc = data && counts && all && heads ? NS_OK : ns_oom(err, "counts of seeds");
     for (int64_t i = 0; i < g->n && rc == NS_OK; i++)
         rc = read_seed(e, study, score, g->runs[i], all, heads, &data[i], &counts[i], err);
+    float *prompt = NULL;
+    rc = rc ? rc : read_prompts(e, study, &prompt, err);
+    for (int64_t i = 0; i < g->n && rc == NS_OK; i++)
+        counts[i].prompt = prompt;
     const ns_bootstrap_params how = {sizeof how, p->resamples, p->seed, 0, 0};
     ns_birth_interval interval = {0};
     if (rc == NS_OK)
@@ -165,6 +188,7 @@ static int interval_of(ns_emergence *e, ns_study *study, const ns_score *score, 
     }
     free(data);
     free(counts);
+    free(prompt);
     free(all);
     free(heads);
     return rc;

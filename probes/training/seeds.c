@@ -1,4 +1,4 @@
-/* seeds.c - how sure a median birth is, with the seed as the unit: seeds are drawn with replacement, in each draw its cases too; scores, the best head, its
+/* seeds.c - how sure a median birth is, with the seed as the unit: seeds are drawn with replacement, in each draw its prompts too, each with its twins; scores, the best head, its
  * birth and the median are made anew. (Over cases alone the interval is far too short: seeds differ more than samples of prompts.)
  * Percentiles of a median are short for few seeds (of 9 exact births they hold it in 82 %); the ends of the birth intervals widen them. Simulated with checkpoints
  * about a quarter of the seeds' spread apart: 91 to 98 % for 5 to 9 seeds (tests/unit/training). Rejected: expanded percentiles (Hesterberg 2015): 97 to 99.5 %. */
@@ -54,16 +54,27 @@ static birth_time birth_of(const ns_seed_counts *s, const int64_t *weight, const
     return (birth_time){life.after < 0 ? 0 : s->time[life.after], s->time[life.at]};
 }
 
-static void draw_cases(int64_t C, int64_t *weight, ns_rng *rng)
+static int64_t prompt_of(const ns_seed_counts *s, int64_t c)
 {
-    for (int64_t c = 0; c < C; c++)
-        weight[c] = 0;
-    for (int64_t c = 0; c < C; c++)
-        weight[ns_rng_below(rng, C)]++;
+    return s->prompt ? (int64_t)s->prompt[c] : c;
+}
+
+/* Prompts with their twins. times[C] is scratch. */
+static void draw_cases(const ns_seed_counts *s, int64_t *weight, int64_t *times, ns_rng *rng)
+{
+    int64_t prompts = 0;
+    for (int64_t c = 0; c < s->C; c++) {
+        prompts = prompt_of(s, c) >= prompts ? prompt_of(s, c) + 1 : prompts;
+        times[c] = 0;
+    }
+    for (int64_t i = 0; i < prompts; i++)
+        times[ns_rng_below(rng, prompts)]++;
+    for (int64_t c = 0; c < s->C; c++)
+        weight[c] = times[prompt_of(s, c)];
 }
 
 typedef struct bench {                       /* scratch of all that follows */
-    int64_t *weight;                         /* [C] */
+    int64_t *weight, *times;                 /* [C] */
     double  *curve, *sums, *from, *to;       /* [P], [2 K], [R], [R] */
     double  *low, *high;                     /* [resamples] */
 } bench;
@@ -71,6 +82,7 @@ typedef struct bench {                       /* scratch of all that follows */
 static void bench_free(bench *b)
 {
     free(b->weight);
+    free(b->times);
     free(b->curve);
     free(b->sums);
     free(b->from);
@@ -87,10 +99,10 @@ static bool bench_new(bench *b, const ns_seed_counts *runs, int64_t R, int64_t r
         C = runs[r].C > C ? runs[r].C : C;
         K = runs[r].K > K ? runs[r].K : K;
     }
-    *b = (bench){ns_alloc_array((size_t)C, sizeof(int64_t)), ns_alloc_array((size_t)P, sizeof(double)), ns_alloc_array((size_t)(2 * K), sizeof(double)),
+    *b = (bench){ns_alloc_array((size_t)C, sizeof(int64_t)), ns_alloc_array((size_t)C, sizeof(int64_t)), ns_alloc_array((size_t)P, sizeof(double)), ns_alloc_array((size_t)(2 * K), sizeof(double)),
                  ns_alloc_array((size_t)R, sizeof(double)), ns_alloc_array((size_t)R, sizeof(double)), ns_alloc_array((size_t)resamples, sizeof(double)),
                  ns_alloc_array((size_t)resamples, sizeof(double))};
-    return b->weight && b->curve && b->sums && b->from && b->to && b->low && b->high;
+    return b->weight && b->times && b->curve && b->sums && b->from && b->to && b->low && b->high;
 }
 
 /* Medians of a resample: seeds by name, each with cases of its own draw. */
@@ -98,7 +110,7 @@ static void resample(const ns_seed_counts *runs, int64_t R, const ns_birth_param
 {
     for (int64_t k = 0; k < R; k++) {
         const ns_seed_counts *const s = &runs[ns_rng_below(rng, R)];
-        draw_cases(s->C, b->weight, rng);
+        draw_cases(s, b->weight, b->times, rng);
         const birth_time t = birth_of(s, b->weight, params, b->curve, b->sums);
         b->from[k] = t.from;
         b->to[k] = t.to;

@@ -73,6 +73,7 @@ typedef struct ns_seed_counts {
     const double *time;           /* [P] steps or tokens, ascending */
     int64_t P, C, K;
     const double *chance;         /* [K] of each head; NULL = none */
+    const float *prompt;          /* [C] the number of the prompt that a case and its twins are of, from 0: drawn together; NULL = each case its own */
 } ns_seed_counts;
 
 typedef struct ns_bootstrap_params {

@@ -163,7 +163,7 @@ static int count_covered(int R, int *births_near)
             float *const own = hits + r * P * C * K;
             const double birth = middle * exp(spread * ns_rng_normal(&rng));
             simulate(birth, own, &rng);
-            runs[r] = (ns_seed_counts){own, NULL, time_of, P, C, K, NULL};
+            runs[r] = (ns_seed_counts){own, NULL, time_of, P, C, K, NULL, NULL};
             ns_birth_interval one;
             assert_int_equal(ns_birth_bootstrap(&runs[r], 1, NULL, NULL, &one, &err), NS_OK);
             assert_true(isnan(one.low) && isnan(one.high));                   /* one seed is a point */
@@ -194,9 +194,46 @@ static void test_coverage(void **state)
     }
 }
 
+/* Twins that do what their prompt does tell nothing new: the interval is that of the prompts alone; counted as cases of their own they make it another. */
+static void test_twins(void **state)
+{
+    (void)state;
+    enum { R = 5, PROMPTS = 4, TWINS = C / PROMPTS };
+    ns_error err = {0};
+    ns_rng rng = ns_rng_seed(9, 0);
+    ns_seed_counts alone[R], twins[R];
+    float *const few = ns_alloc_array(R * P * PROMPTS * K, sizeof *few), *const many = ns_alloc_array(R * P * C * K, sizeof *many), prompt[C];
+    for (int p = 0; p < P; p++)
+        time_of[p] = every * p;
+    for (int c = 0; c < C; c++)
+        prompt[c] = (float)(c / TWINS);
+    for (int r = 0; r < R; r++) {
+        float *const own = few + r * P * PROMPTS * K, *const all = many + r * P * C * K;
+        simulate(middle, all, &rng);
+        for (int p = 0; p < P; p++)
+            for (int i = 0; i < C * K; i++) {
+                const int at = (p * PROMPTS + i / K / TWINS) * K + i % K;
+                own[at] = i / K % TWINS ? own[at] : all[p * C * K + i];
+                all[p * C * K + i] = own[at];
+            }
+        alone[r] = (ns_seed_counts){own, NULL, time_of, P, PROMPTS, K, NULL, NULL};
+        twins[r] = (ns_seed_counts){all, NULL, time_of, P, C, K, NULL, prompt};
+    }
+    ns_birth_interval want, got, apart;
+    assert_int_equal(ns_birth_bootstrap(alone, R, NULL, NULL, &want, &err), NS_OK);
+    assert_int_equal(ns_birth_bootstrap(twins, R, NULL, NULL, &got, &err), NS_OK);
+    assert_true(got.low == want.low && got.high == want.high && got.median == want.median && got.born == want.born);
+    for (int r = 0; r < R; r++)
+        twins[r].prompt = NULL;
+    assert_int_equal(ns_birth_bootstrap(twins, R, NULL, NULL, &apart, &err), NS_OK);
+    assert_true(apart.low != want.low || apart.high != want.high);
+    free(few);
+    free(many);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_series), cmocka_unit_test(test_parameters), cmocka_unit_test(test_best_and_median),
-                                       cmocka_unit_test(test_midpoint), cmocka_unit_test(test_coverage)};
+                                       cmocka_unit_test(test_midpoint), cmocka_unit_test(test_coverage), cmocka_unit_test(test_twins)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
