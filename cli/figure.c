@@ -36,7 +36,8 @@ ns_figure_params cli_look_params(const cli *app, const cli_look *s)
     static const char *const maps[] = {NULL,      "cividis", "viridis", "magma",
                                        "inferno", "grey",    "bluered"}; /* in the order of --colormap's choices */
     return (ns_figure_params){.size = sizeof(ns_figure_params), .title = s->title, .colormap = maps[s->colormap], .vmin = s->vmin,
-                              .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line, .facts = app->figure.list, .n_facts = (int)app->figure.n};
+                              .vmax = s->vmax, .width = s->width, .dpi = (int)s->dpi, .comment = app->command_line,
+                              .facts = app->figure.list, .n_facts = (int)app->figure.n};
 }
 
 int cli_say_drawn(cli *app, const char *path, const ns_plotted *said)

@@ -88,7 +88,8 @@ static void add_log_tick(ns_ticks *t, double value, double max)
 {
     add_tick(t, value, value);
     if (value >= 1e3 * (1 - 1e-9) && max < 1e9)
-        snprintf(t->label[t->n - 1], sizeof t->label[0], value < 1e6 * (1 - 1e-9) ? "%.0fk" : "%.0fM", value < 1e6 * (1 - 1e-9) ? value / 1e3 : value / 1e6);
+        snprintf(t->label[t->n - 1], sizeof t->label[0], value < 1e6 * (1 - 1e-9) ? "%.0fk" : "%.0fM",
+                 value < 1e6 * (1 - 1e-9) ? value / 1e3 : value / 1e6);
 }
 
 static double round_step(double least, bool integers)

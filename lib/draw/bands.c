@@ -1,6 +1,7 @@
 /* bands.c - scores over training, one thin row a run: bands of rows under each other, panels side by side, births as white bars.
  *
- * A checkpoint is drawn from the geometric middle before it to the one behind it; the first one, which may lie at 0 tokens, from the left edge. */
+ * A checkpoint is drawn from the geometric middle before it to the one behind it; the first one, which may lie at 0 tokens, from the left
+ * edge. */
 #include "draw/bands.h"
 
 #include <math.h>
@@ -8,8 +9,8 @@
 #include <string.h>
 
 enum { MOST_ROWS = 4096 };
-static const double ROW = 6, LOW_ROW = 3.2, ROW_GAP = 0.6, BAND_GAP = 4, CONTROL_GAP = 10, PANEL_GAP = 9, LABEL_GAP = 4, NOTES_GAP = 9, BAR = 7,
-                    BAR_GAP = 8, KEY_LINE = 10, NARROWEST = 36;
+static const double ROW = 6, LOW_ROW = 3.2, ROW_GAP = 0.6, BAND_GAP = 4, CONTROL_GAP = 10, PANEL_GAP = 9, LABEL_GAP = 4, NOTES_GAP = 9,
+                    BAR = 7, BAR_GAP = 8, KEY_LINE = 10, NARROWEST = 36;
 static const ns_rgb WHITE = {255, 255, 255};
 
 /* ---- what was given ---- */
@@ -42,11 +43,13 @@ static int check_names(const ns_bands_figure *f, ns_error *err)
 
 static int check(const ns_bands_figure *f, ns_error *err)
 {
-    if (f->n_panels < 1 || f->n_panels > NS_BANDS_PANELS || f->n_bands < 1 || f->n_bands > NS_FIGURE_BANDS || f->n_rows < 1 || f->n_rows > MOST_ROWS)
-        return ns_fail(err, NS_E_ARG, "bands figure: %d panels, %d bands, %lld rows; 1 to %d, %d and %d can be drawn", f->n_panels, f->n_bands,
-                       (long long)f->n_rows, NS_BANDS_PANELS, NS_FIGURE_BANDS, MOST_ROWS);
+    if (f->n_panels < 1 || f->n_panels > NS_BANDS_PANELS || f->n_bands < 1 || f->n_bands > NS_FIGURE_BANDS || f->n_rows < 1 ||
+        f->n_rows > MOST_ROWS)
+        return ns_fail(err, NS_E_ARG, "bands figure: %d panels, %d bands, %lld rows; 1 to %d, %d and %d can be drawn", f->n_panels,
+                       f->n_bands, (long long)f->n_rows, NS_BANDS_PANELS, NS_FIGURE_BANDS, MOST_ROWS);
     if (f->n_points < 2 || f->n_points > 1 << 20 || !f->tokens || !f->panels || !f->bands || !f->band || !f->value)
-        return ns_fail(err, NS_E_ARG, "bands figure: %lld checkpoints; two at least, with tokens, names, bands and values", (long long)f->n_points);
+        return ns_fail(err, NS_E_ARG, "bands figure: %lld checkpoints; two at least, with tokens, names, bands and values",
+                       (long long)f->n_points);
     if (f->n_controls < 0 || f->n_controls > f->n_bands)
         return ns_fail(err, NS_E_ARG, "bands figure: %d of %d bands are controls", f->n_controls, f->n_bands);
     const int code = check_rows(f, err);
@@ -133,14 +136,15 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double right = NOTES_GAP + notes + bar;
     const double w = (page->width - left - right - PANEL_GAP * (f->n_panels - 1)) / f->n_panels;
     if (w < NARROWEST)
-        return ns_fail(err, NS_E_ARG, "bands figure: %d panels, with names and colour bar, need a width of %.1f inches; it is %.1f", f->n_panels,
-                       ceil(((NARROWEST - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
+        return ns_fail(err, NS_E_ARG, "bands figure: %d panels, with names and colour bar, need a width of %.1f inches; it is %.1f",
+                       f->n_panels, ceil(((NARROWEST - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
     for (int i = 0; i < f->n_panels; i++)
         p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), height};
     const ns_box *const last = &p->box[f->n_panels - 1];
     p->notes_x = last->x + last->w + NOTES_GAP;
     p->bar_box = (ns_box){p->notes_x + notes + BAR_GAP, top, BAR, fmin(height, 110)};
-    p->tokens = (ns_axis){.side = NS_BOTTOM, .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true}, .label = "tokens", .gap = 2};
+    p->tokens = (ns_axis){.side = NS_BOTTOM, .scale = {.min = p->edge[0], .max = p->edge[f->n_points], .log = true}, .label = "tokens",
+                          .gap = 2};
     ns_ticks_fit(&p->tokens.ticks, &p->tokens.scale, false, w, page->type);
     p->key_y = bottom + ns_axis_depth(&p->tokens, page->type) + 5;
     base->width = page->width;
@@ -179,7 +183,9 @@ static bool pool_points(const ns_bands_panel *p, const float *v, float *pooled)
     for (int64_t i = 0, n; i < P; i += n) {
         const double x = ns_bands_x(p, 0, p->edge[i]);
         float most = v ? v[i] : 0;
-        for (n = 1; i + n < P && (ns_bands_x(p, 0, p->edge[i + n]) - x < NS_CELL_LEAST || end - ns_bands_x(p, 0, p->edge[i + n]) < NS_CELL_LEAST); n++)
+        for (n = 1;
+             i + n < P && (ns_bands_x(p, 0, p->edge[i + n]) - x < NS_CELL_LEAST || end - ns_bands_x(p, 0, p->edge[i + n]) < NS_CELL_LEAST);
+             n++)
             most = v ? ns_stronger(most, v[i + n]) : 0;
         for (int64_t k = i; pooled && k < i + n; k++)
             pooled[k] = most;
@@ -196,7 +202,9 @@ static void draw_row(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t r
     for (int64_t i = 0, n; i < P; i += n) {
         const bool missing = isnan(v[i]);
         const ns_rgb color = missing ? WHITE : ns_cell_color(&p->cells, (double)v[i]);
-        for (n = 1; i + n < P && (bool)isnan(v[i + n]) == missing && (missing || same_color(color, ns_cell_color(&p->cells, (double)v[i + n]))); n++)
+        for (n = 1;
+             i + n < P && (bool)isnan(v[i + n]) == missing && (missing || same_color(color, ns_cell_color(&p->cells, (double)v[i + n])));
+             n++)
             ;
         const double x0 = ns_bands_x(p, panel, p->edge[i]), x1 = ns_bands_x(p, panel, p->edge[i + n]);
         if (missing)
@@ -245,7 +253,12 @@ static void draw_marks(const ns_bands_panel *p, ns_canvas *c, int panel, int64_t
 /* ---- the line of keys ---- */
 
 typedef enum mark { BIRTH, CENSORED, DEATH, MISSING, LEVEL, NO_MARK, MARKS } mark;
-typedef struct pencil { const ns_type *type; ns_canvas *canvas; double x, left, width, y; int lines; } pencil;      /* canvas NULL: measures */
+typedef struct pencil {
+    const ns_type *type;
+    ns_canvas     *canvas;               /* NULL: measures */
+    double         x, left, width, y;
+    int            lines;
+} pencil;
 
 static bool is_shown(const ns_bands_panel *p, mark m)
 {
@@ -273,8 +286,9 @@ static void draw_mark(ns_canvas *c, mark m, double x, double y)
 
 static void put_key(pencil *at, mark m)
 {
-    static const char *const texts[MARKS] = {"birth, as wide as its checkpoint interval", "not born up to the horizon", "death", "not measured",
-                                             "at the colour bar: chance, by panel", "close checkpoints: the strongest"};
+    static const char *const texts[MARKS] = {
+        "birth, as wide as its checkpoint interval", "not born up to the horizon",      "death", "not measured",
+        "at the colour bar: chance, by panel",       "close checkpoints: the strongest"};
     const double swatch = m == NO_MARK ? 0 : 9, need = swatch + ns_type_width(at->type, texts[m], NS_SIZE_TICK, false);
     if (at->x > at->left && at->x + need > at->width) {
         at->x = at->left;
@@ -283,7 +297,8 @@ static void put_key(pencil *at, mark m)
     const double y = at->y + (at->lines - .5) * KEY_LINE;
     if (at->canvas) {
         draw_mark(at->canvas, m, at->x, y);
-        ns_canvas_text(at->canvas, at->x + swatch, ns_baseline(y, NS_SIZE_TICK), texts[m], (ns_style){.size = NS_SIZE_TICK, .color = NS_INK});
+        ns_canvas_text(at->canvas, at->x + swatch, ns_baseline(y, NS_SIZE_TICK), texts[m], (ns_style){.size = NS_SIZE_TICK,
+                                                                                                      .color = NS_INK});
     }
     at->x += need + 10;
 }

@@ -136,7 +136,8 @@ void ns_canvas_frame(ns_canvas *c, ns_box b, ns_pen pen)
 void ns_canvas_surround(ns_canvas *c, ns_box b, ns_pen pen)
 {
     const double w = stroke_width(c, pen.width);
-    const double x0 = to_pixel(c, b.x + c->dx), y0 = to_pixel(c, b.y + c->dy), x1 = to_pixel(c, b.x + c->dx + b.w), y1 = to_pixel(c, b.y + c->dy + b.h);
+    const double x0 = to_pixel(c, b.x + c->dx), y0 = to_pixel(c, b.y + c->dy), x1 = to_pixel(c, b.x + c->dx + b.w),
+                 y1 = to_pixel(c, b.y + c->dy + b.h);
     pen.width = w;
     rectangle(c, x0 - w / 2, y0 - w / 2, x1 + w / 2, y1 + w / 2, &pen, NULL);
 }

@@ -58,7 +58,8 @@ struct ns_canvas {
 
 int  ns_canvas_kind_find(const ns_canvas_kind **out, const char *path, ns_error *);
 double ns_canvas_pixels(const ns_canvas_kind *, int dpi);                            /* per point */
-int  ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, double width, double height, double pixels, const ns_metadata *, ns_error *);
+int ns_canvas_open(ns_canvas *, const ns_canvas_kind *, const ns_type *, double width, double height, double pixels, const ns_metadata *,
+                   ns_error *);
 int  ns_canvas_finish(ns_canvas *, ns_error *);                                      /* the file's bytes are in canvas->out */
 void ns_canvas_clear(ns_canvas *);
 void ns_canvas_fail(ns_canvas *, int code, const char *message);

@@ -73,7 +73,8 @@ static void draw_level(const ns_colorbar *bar, const ns_level *l, ns_canvas *c, 
         ns_canvas_line(c, b.x, ends[k], b.x + b.w + 1, ends[k], pen);
         ns_canvas_line(c, b.x + b.w + 1, ends[k], b.x + b.w + 3.4, at, pen);
     }
-    ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), l->name, (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK, .anchor = NS_AT_START});
+    ns_canvas_text(c, b.x + b.w + 4, ns_baseline(at, NS_SIZE_TICK - 1), l->name, (ns_style){.size = NS_SIZE_TICK - 1, .color = NS_INK,
+                                                                                            .anchor = NS_AT_START});
 }
 
 static int by_height(const void *a, const void *b)

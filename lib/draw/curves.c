@@ -1,5 +1,5 @@
-/* curves.c - lines, steps or points, coloured by group, in panels that share their axes; thin, so that every seed is seen. Colours: Okabe and Ito's,
- * which people with any colour vision tell apart. */
+/* curves.c - lines, steps or points, coloured by group, in panels that share their axes; thin, so that every seed is seen. Colours: Okabe
+ * and Ito's, which people with any colour vision tell apart. */
 #include "draw/curves.h"
 
 #include <math.h>
@@ -14,8 +14,13 @@ static const double TALL = 0.62, MANY_TALL = 0.8, RIGHT = 9, PANEL_GAP = 12, POI
 
 static int check_names(const ns_curves_figure *f, ns_error *err)
 {
-    const struct { const char *text, *what; } names[] = {{f->x_name, "the x axis's name"}, {f->y_name, "the y axis's name"}, {f->title, "the title"},
-                                                         {f->study_name, "the study's name"}, {f->open_name, "the hollow points' name"}};
+    const struct {
+        const char *text, *what;
+    } names[] = {{f->x_name, "the x axis's name"},
+                 {f->y_name, "the y axis's name"},
+                 {f->title, "the title"},
+                 {f->study_name, "the study's name"},
+                 {f->open_name, "the hollow points' name"}};
     int code = NS_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && code == NS_OK; i++)
         code = ns_check_name(names[i].text, names[i].what, err);
@@ -51,14 +56,15 @@ static int check_colors(const ns_curves_figure *f, int n_panels, ns_error *err)
 static int check(const ns_curves_figure *f, int n_panels, ns_error *err)
 {
     if (f->n_curves < 1 || f->n_curves > MOST_CURVES || !f->curves || f->n_groups < 1 || f->n_groups > NS_CURVE_GROUPS || !f->groups)
-        return ns_fail(err, NS_E_ARG, "curves figure: %d curves in %d groups; 1 to %d and %d can be drawn", f->n_curves, f->n_groups, MOST_CURVES,
-                       NS_CURVE_GROUPS);
+        return ns_fail(err, NS_E_ARG, "curves figure: %d curves in %d groups; 1 to %d and %d can be drawn", f->n_curves, f->n_groups,
+                       MOST_CURVES, NS_CURVE_GROUPS);
     if (f->n_panels < 0 || f->n_panels > NS_CURVE_PANELS || (f->n_panels && !f->panels))
         return ns_fail(err, NS_E_ARG, "curves figure: %d panels; at most %d can be drawn, with names", f->n_panels, NS_CURVE_PANELS);
     for (int i = 0; i < f->n_curves; i++) {
         const ns_curve *const c = &f->curves[i];
         if (c->group < 0 || c->group >= f->n_groups || c->n < 0 || (c->n && (!c->x || !c->y)))
-            return ns_fail(err, NS_E_ARG, "curves figure: curve %d is of group %d of %d, with %lld points", i, c->group, f->n_groups, (long long)c->n);
+            return ns_fail(err, NS_E_ARG, "curves figure: curve %d is of group %d of %d, with %lld points", i, c->group, f->n_groups,
+                           (long long)c->n);
         if (c->panel < 0 || c->panel >= n_panels)
             return ns_fail(err, NS_E_ARG, "curves figure: curve %d is of panel %d of %d", i, c->panel, n_panels);
     }
@@ -168,7 +174,8 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double each = (page->width - left - RIGHT - PANEL_GAP * (p->n_panels - 1)) / p->n_panels;
     const double h = f->diagonal ? fmin(each, 0.8 * page->width) : each * (p->n_panels > 2 ? MANY_TALL : TALL), w = f->diagonal ? h : each;
     for (int i = 0; i < p->n_panels; i++)
-        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, h)};
+        p->box[i] =
+            (ns_box){ns_page_snap(page, left + i * (w + PANEL_GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, h)};
     ns_ticks_make(&p->y.ticks, &p->y.scale, false, p->box[0].h, 18);
     ns_ticks_fit(&p->x.ticks, &p->x.scale, false, p->box[0].w, page->type);
     base->width = page->width;
@@ -262,7 +269,8 @@ static void draw_guides(const ns_curves_panel *p, ns_canvas *c, int panel)
 /* The x axis is named under each panel where there is room, else once under all. */
 static bool has_room(const ns_curves_panel *p, const ns_type *type)
 {
-    return p->n_panels == 1 || ns_type_width(type, p->figure.x_name ? p->figure.x_name : "", NS_SIZE_LABEL, false) <= p->box[0].w + PANEL_GAP - 4;
+    return p->n_panels == 1 ||
+           ns_type_width(type, p->figure.x_name ? p->figure.x_name : "", NS_SIZE_LABEL, false) <= p->box[0].w + PANEL_GAP - 4;
 }
 
 static void draw_panel(const ns_curves_panel *p, ns_canvas *c, int panel)
@@ -289,7 +297,8 @@ static void draw(const ns_panel *base, ns_canvas *c)
     ns_axis_draw(&p->y, c, p->box[0]);
     if (!has_room(p, c->type)) {
         const ns_box *const last = &p->box[p->n_panels - 1];
-        ns_axis_draw(&(ns_axis){.side = NS_BOTTOM, .label = p->figure.x_name}, c, (ns_box){p->box[0].x, last->y, last->x + last->w - p->box[0].x, last->h});
+        ns_axis_draw(&(ns_axis){.side = NS_BOTTOM, .label = p->figure.x_name}, c,
+                     (ns_box){p->box[0].x, last->y, last->x + last->w - p->box[0].x, last->h});
     }
     for (int i = 0; i < p->n_legends; i++)
         ns_legend_draw(&p->legend[i], c);

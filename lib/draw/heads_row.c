@@ -1,4 +1,4 @@
-/* heads_row.c - heads maps side by side, each with its score's name; one key, and one colour bar where all have one scale and one chance. */
+/* heads_row.c - heads maps side by side, each with its score's name; one key, one colour bar where all have one scale and one chance. */
 #include "draw/heads.h"
 
 #include <math.h>
@@ -22,8 +22,8 @@ static bool same_chance(const ns_colorbar *a, const ns_colorbar *b)
 static bool same_bar(const row_panel *p)
 {
     for (int i = 1; i < p->n; i++)
-        if (!same_chance(&p->part[i].bar, &p->part[0].bar) || p->part[i].cells.scale.min != p->part[0].cells.scale.min || p->part[i].cells.scale.max != p->part[0].cells.scale.max ||
-            p->part[i].cells.colors != p->part[0].cells.colors)
+        if (!same_chance(&p->part[i].bar, &p->part[0].bar) || p->part[i].cells.scale.min != p->part[0].cells.scale.min ||
+            p->part[i].cells.scale.max != p->part[0].cells.scale.max || p->part[i].cells.colors != p->part[0].cells.colors)
             return false;
     return true;
 }
@@ -95,8 +95,8 @@ static int begin_parts(row_panel *p, const ns_heads_figure *figures, int n, cons
     return code;
 }
 
-int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle, const ns_figure_params *params,
-                      ns_error *err)
+int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle,
+                      const ns_figure_params *params, ns_error *err)
 {
     row_panel p = {.base = {.layout = layout, .draw = draw}};
     if (!figures || n < 1 || n > NS_FIGURE_HEADS)

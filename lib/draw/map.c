@@ -1,8 +1,8 @@
 /* map.c - attention map of one head: rows = queries (downwards), columns = keys.
  *
  * A row at position q sees the keys (q - W, q], or all up to q in full attention; what it cannot see is white. Spans are bracketed
- * above (keys) and beside (queries); faint lines lead from the brackets through the white triangle up to the map. Lines and frame lie outside
- * the cells: nothing is hidden. */
+ * above (keys) and beside (queries); faint lines lead from the brackets through the white triangle up to the map. Lines and frame lie
+ * outside the cells: nothing is hidden. */
 #include "draw/map.h"
 
 #include <math.h>
@@ -75,10 +75,11 @@ static int check_masked(const ns_map_figure *f, ns_error *err)
             if (col == lo && lo < hi)
                 col = hi;
             if (col < f->n_keys && f->map[row * f->n_keys + col] != 0 && !isnan(f->map[row * f->n_keys + col]))
-                return ns_fail(err, NS_E_ARG,
-                               "map figure: the query at %lld has weight %g on key %lld, which it cannot see (check row0, key0 and window %lld)",
-                               (long long)row_position(f, row), (double)f->map[row * f->n_keys + col], (long long)(f->key0 + col),
-                               (long long)f->window);
+                return ns_fail(
+                    err, NS_E_ARG,
+                    "map figure: the query at %lld has weight %g on key %lld, which it cannot see (check row0, key0 and window %lld)",
+                    (long long)row_position(f, row), (double)f->map[row * f->n_keys + col], (long long)(f->key0 + col),
+                    (long long)f->window);
         }
     }
     return NS_OK;
@@ -211,14 +212,15 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     return NS_OK;
 }
 
-/* Along the boundary between the keys a row sees and those it does not, on the side of these: `edge` 0 = the window's, 1 = the diagonal's. */
+/* Along the boundary between the keys a row sees and those it does not, on their side: `edge` 0 = the window's, 1 = the diagonal's. */
 static void draw_boundary(const ns_map_panel *p, ns_canvas *c, int edge)
 {
     const ns_map_figure *f = &p->figure;
     const double w = p->box.w / (double)f->n_keys, h = p->box.h / (double)f->n_rows;
     const bool stairs = h >= 3 || f->row_at;
     const int64_t step = stairs ? 1 : f->n_rows / 1024 + 1;
-    const double off = (edge ? 1 : -1) * (stairs ? LINE / 2 : LINE / 3 + 1 / c->pixels);      /* a dot of small cells may be a pixel larger than they are */
+    const double off =
+        (edge ? 1 : -1) * (stairs ? LINE / 2 : LINE / 3 + 1 / c->pixels); /* a dot of small cells may be a pixel larger than they are */
     double (*xy)[2] = ns_alloc_array((size_t)(2 * (f->n_rows / step + 2)), sizeof *xy);
     if (!xy) {
         ns_canvas_fail(c, NS_E_MEMORY, "map figure: out of memory");

@@ -94,8 +94,11 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
         return code;
     const double right = BAR_GAP + BAR + ns_colorbar_layout(&p->bar, 100, page->type), names = widest(page->type, f->cols, f->n_cols);
     const double beside = widest(page->type, f->rows, f->n_rows) + LABEL_GAP + (f->row_name ? NS_SIZE_LABEL * 1.4 : 0);
-    const double left = names + 3 <= (page->width - beside - right) / (double)f->n_cols ? beside : fmax(beside, names * cos(SLANT * acos(-1) / 180) - LOW / 2);
-    const double w = fmax(fmin(page->width - left - right, page->fixed ? INFINITY : CELL * (double)f->n_cols), 40), cell = w / (double)f->n_cols;
+    const double left = names + 3 <= (page->width - beside - right) / (double)f->n_cols
+                            ? beside
+                            : fmax(beside, names * cos(SLANT * acos(-1) / 180) - LOW / 2);
+    const double w = fmax(fmin(page->width - left - right, page->fixed ? INFINITY : CELL * (double)f->n_cols), 40),
+                 cell = w / (double)f->n_cols;
     p->level = names + 3 <= cell;
     p->names_depth = p->level ? NS_SIZE_TICK * 1.2 : names * sin(SLANT * acos(-1) / 180) + NS_SIZE_TICK;
     p->box = (ns_box){ns_page_snap(page, left), ns_page_snap(page, ns_header_height(base) + 2), ns_page_cells(page, w, f->n_cols),
@@ -126,7 +129,8 @@ static void draw_cells(const matrix_panel *p, ns_canvas *c)
             ns_hatch_cell(c, b);
         if (p->text_size > 0)
             ns_canvas_text(c, b.x + w / 2, ns_baseline(b.y + h / 2, p->text_size), text_of(p, i, own),
-                           (ns_style){.size = p->text_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0}, .anchor = NS_AT_MIDDLE});
+                           (ns_style){.size = p->text_size, .color = dark ? (ns_rgb){255, 255, 255} : (ns_rgb){0, 0, 0},
+                                      .anchor = NS_AT_MIDDLE});
     }
     ns_canvas_surround(c, p->box, (ns_pen){.color = NS_INK, .width = NS_THIN});
 }
@@ -141,7 +145,8 @@ static void draw_names(const matrix_panel *p, ns_canvas *c)
                        (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = NS_AT_END});
     for (int64_t i = 0; i < f->n_cols; i++)
         ns_canvas_text(c, p->box.x + w * ((double)i + .5) + (p->level ? 0 : 2), below + NS_CAP_HEIGHT * NS_SIZE_TICK, f->cols[i],
-                       (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END, .angle = p->level ? 0 : SLANT});
+                       (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END,
+                                  .angle = p->level ? 0 : SLANT});
     if (f->col_name)
         ns_canvas_text(c, p->box.x + p->box.w / 2, below + p->names_depth + NS_CAP_HEIGHT * NS_SIZE_LABEL + 1, f->col_name, label);
     if (f->row_name)

@@ -40,7 +40,8 @@ static int check_params(const ns_figure_params *p, ns_error *err)
     if ((code = check_text(p->title, "the title", false, err)) != NS_OK)
         return code;
     for (int i = 0; i < p->n_facts; i++)
-        if ((code = check_text(p->facts[i].name, "the name of a fact", true, err)) != NS_OK || (code = check_text(p->facts[i].value, p->facts[i].name, true, err)) != NS_OK)
+        if ((code = check_text(p->facts[i].name, "the name of a fact", true, err)) != NS_OK ||
+            (code = check_text(p->facts[i].value, p->facts[i].name, true, err)) != NS_OK)
             return code;
     return check_text(p->comment, "the comment", true, err);
 }
@@ -95,8 +96,9 @@ int ns_panel_colors(const ns_panel *panel, ns_cells *cells, double min, double m
     cells->scale.max = own_max ? p->vmax : top <= 1 && !is_signed ? 1 : round_up(top);
     cells->scale.min = own_min ? p->vmin : log ? 1e-4 * cells->scale.max : is_signed || cells->colors->diverging ? -cells->scale.max : 0;
     if (!(cells->scale.min < cells->scale.max))
-        return ns_fail(err, NS_E_ARG, "figure: the colours would run from %g to %g, one of them by the data: give vmin and vmax both, vmin the lesser", cells->scale.min,
-                       cells->scale.max);
+        return ns_fail(err, NS_E_ARG,
+                       "figure: the colours would run from %g to %g, one of them by the data: give vmin and vmax both, vmin the lesser",
+                       cells->scale.min, cells->scale.max);
     return NS_OK;
 }
 

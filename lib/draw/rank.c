@@ -75,7 +75,8 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double left = ns_axis_depth(&p->y, page->type), top = ns_header_height(base) + NS_SIZE_LABEL * 1.4;
     const double w = (page->width - left - GAP * (f->n_panels - 1) - 1) / f->n_panels;
     for (int i = 0; i < f->n_panels; i++) {
-        p->box[i] = (ns_box){ns_page_snap(page, left + i * (w + GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+        p->box[i] =
+            (ns_box){ns_page_snap(page, left + i * (w + GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
         const double inset = AROUND / (w - 2 * AROUND) * (double)f->panels[i].n;
         p->x[i] = (ns_axis){.side = NS_BOTTOM, .scale = {.min = .5 - inset, .max = (double)f->panels[i].n + .5 + inset}, .label = "rank"};
         ns_ticks_fit(&p->x[i].ticks, &p->x[i].scale, true, w, page->type);
@@ -113,7 +114,8 @@ static void draw(const ns_panel *base, ns_canvas *c)
         const ns_box b = p->box[i];
         ns_canvas_frame(c, b, (ns_pen){.color = NS_INK, .width = NS_THIN});
         if (!isnan(r->chance))                                      /* over the frame: a level of 0 lies on it */
-            ns_canvas_line(c, b.x, at_value(p, r->chance), b.x + b.w, at_value(p, r->chance), (ns_pen){.color = CHANCE, .width = 0.7, .dash = 2});
+            ns_canvas_line(c, b.x, at_value(p, r->chance), b.x + b.w, at_value(p, r->chance), (ns_pen){.color = CHANCE, .width = 0.7,
+                                                                                                       .dash = 2});
         for (int64_t k = 0; k < r->n; k++)
             draw_one(p, c, i, k);
         ns_axis_draw(&p->x[i], c, b);

@@ -1,8 +1,8 @@
 /* raster.c - a matrix of numbers as pixels: pool rows, pool columns, colour.
  *
- * A pixel [p, p+1) of P over n cells touches cells floor(p n / P) .. ceil((p + 1) n / P) - 1. Where cells are small it also shows what the pixels
- * around it touch, so that a cell is never narrower than can be seen. Pooling keeps the strongest state: masked < missing < numbers by magnitude;
- * a pixel that touches masked cells alone stays masked. */
+ * A pixel [p, p+1) of P over n cells touches cells floor(p n / P) .. ceil((p + 1) n / P) - 1. Where cells are small it also shows what the
+ * pixels around it touch, so that a cell is never narrower than can be seen. Pooling keeps the strongest state: masked < missing < numbers
+ * by magnitude; a pixel that touches masked cells alone stays masked. */
 #include "draw/raster.h"
 
 #include <math.h>
@@ -160,5 +160,6 @@ void ns_cells_note(const ns_cells *cells, ns_box b, char out[96])
     const double down = fmax(1, NS_CELL_LEAST * (double)cells->rows / b.h), across = fmax(1, NS_CELL_LEAST * (double)cells->cols / b.w);
     *out = '\0';
     if (down > 1 || across > 1)
-        snprintf(out, 96, "max-pooled: a dot shows the strongest of %.*f \xc3\x97 %.*f cells", down > 1 && down < 10, down, across > 1 && across < 10, across);
+        snprintf(out, 96, "max-pooled: a dot shows the strongest of %.*f \xc3\x97 %.*f cells", down > 1 && down < 10, down,
+                 across > 1 && across < 10, across);
 }

@@ -1,12 +1,13 @@
-/* strips.c - interventions beside their controls: every draw is a dot, the set a diamond, the untouched value a line. Dots stand aside by a fixed
- * low-discrepancy sequence, so the same numbers give the same figure. */
+/* strips.c - interventions beside their controls: every draw is a dot, the set a diamond, the untouched value a line. Dots stand aside by a
+ * fixed low-discrepancy sequence, so the same numbers give the same figure. */
 #include "draw/panel.h"
 
 #include <math.h>
 
 enum { MOST_PANELS = 6, MOST_COLUMNS = 16 };
 static const ns_rgb DRAW = {86, 140, 190}, TARGET = {213, 94, 0};
-static const double GAP = 8, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45, SLANTED = 9.5, NARROWEST = 24;      /* slanted names need so much of a column */
+static const double GAP = 8, TALL = 110, DOT = 2.2, DIAMOND = 3.6, SPREAD = 0.5, SLANT = 45, SLANTED = 9.5,
+                    NARROWEST = 24; /* slanted names need so much of a column */
 
 typedef struct strips_panel {
     ns_panel         base;
@@ -27,10 +28,10 @@ static double draw_at(const ns_strips_figure *f, int panel, int column, int64_t 
 static int check(const ns_strips_figure *f, ns_error *err)
 {
     int code = NS_OK;
-    if (f->n_panels < 1 || f->n_panels > MOST_PANELS || f->n_columns < 1 || f->n_columns > MOST_COLUMNS || f->n_draws < 0 || f->n_draws > 100000 || !f->panels ||
-        !f->columns || !f->untouched || !f->target || (f->n_draws && !f->draws))
-        return ns_fail(err, NS_E_ARG, "strips figure: %d panels of %d columns of %lld draws; 1 to %d and %d can be drawn", f->n_panels, f->n_columns,
-                       (long long)f->n_draws, MOST_PANELS, MOST_COLUMNS);
+    if (f->n_panels < 1 || f->n_panels > MOST_PANELS || f->n_columns < 1 || f->n_columns > MOST_COLUMNS || f->n_draws < 0 ||
+        f->n_draws > 100000 || !f->panels || !f->columns || !f->untouched || !f->target || (f->n_draws && !f->draws))
+        return ns_fail(err, NS_E_ARG, "strips figure: %d panels of %d columns of %lld draws; 1 to %d and %d can be drawn", f->n_panels,
+                       f->n_columns, (long long)f->n_draws, MOST_PANELS, MOST_COLUMNS);
     for (int i = 0; i < f->n_panels && code == NS_OK; i++)
         code = ns_check_name(f->panels[i], "a panel's name", err);
     for (int i = 0; i < f->n_columns && code == NS_OK; i++)
@@ -85,14 +86,16 @@ static int layout(ns_panel *base, const ns_page *page, ns_error *err)
     const double top = ns_header_height(base) + NS_SIZE_LABEL * 1.4, slant = SLANT * acos(-1) / 180;
     double w = (page->width - 1 - left * f->n_panels - GAP * (f->n_panels - 1)) / f->n_panels;
     p->level = name + 3 <= w / f->n_columns;
-    const double over = p->level ? 0 : fmax(0, name * cos(slant) + 2 - left - w / f->n_columns / 2);      /* the first name sticks out to the left */
+    const double over =
+        p->level ? 0 : fmax(0, name * cos(slant) + 2 - left - w / f->n_columns / 2); /* the first name sticks out to the left */
     w -= over / f->n_panels;
     const double least = fmax(p->level ? 0 : SLANTED * f->n_columns, NARROWEST);
     if (w < least)
-        return ns_fail(err, NS_E_ARG, "strips figure: %d panels of %d sets need a width of %.1f inches; it is %.1f", f->n_panels, f->n_columns,
-                       ceil(((least - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
+        return ns_fail(err, NS_E_ARG, "strips figure: %d panels of %d sets need a width of %.1f inches; it is %.1f", f->n_panels,
+                       f->n_columns, ceil(((least - w) * f->n_panels + page->width) / 7.2 + .5) / 10, page->width / 72);
     for (int i = 0; i < f->n_panels; i++)
-        p->box[i] = (ns_box){ns_page_snap(page, over + left + i * (w + left + GAP)), ns_page_snap(page, top), ns_page_snap(page, w), ns_page_snap(page, TALL)};
+        p->box[i] = (ns_box){ns_page_snap(page, over + left + i * (w + left + GAP)), ns_page_snap(page, top), ns_page_snap(page, w),
+                             ns_page_snap(page, TALL)};
     base->width = page->width;
     const double bottom = p->box[0].y + TALL + 3 + (p->level ? NS_SIZE_TICK * 1.2 : name * sin(slant) + NS_SIZE_TICK);
     ns_legend_place(&p->legend, page->type, p->box[0].x, bottom + 4, base->width);
@@ -130,7 +133,8 @@ static void draw_diamond(ns_canvas *c, double x, double y, double r, ns_rgb colo
 static void draw_column(const strips_panel *p, ns_canvas *c, int panel, int column)
 {
     const ns_strips_figure *const f = &p->figure;
-    const double x = column_x(p, panel, column), width = SPREAD * p->box[panel].w / f->n_columns, target = f->target[panel * f->n_columns + column];
+    const double x = column_x(p, panel, column), width = SPREAD * p->box[panel].w / f->n_columns,
+                 target = f->target[panel * f->n_columns + column];
     for (int64_t k = 0; k < f->n_draws; k++) {
         const double v = draw_at(f, panel, column, k);
         if (isfinite(v))
@@ -139,7 +143,8 @@ static void draw_column(const strips_panel *p, ns_canvas *c, int panel, int colu
     if (isfinite(target))
         draw_diamond(c, x, value_y(p, panel, target), DIAMOND, TARGET);
     ns_canvas_text(c, x + (p->level ? 0 : 2), p->box[panel].y + p->box[panel].h + 3 + NS_CAP_HEIGHT * NS_SIZE_TICK, f->columns[column],
-                   (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END, .angle = p->level ? 0 : SLANT});
+                   (ns_style){.size = NS_SIZE_TICK, .color = NS_INK, .anchor = p->level ? NS_AT_MIDDLE : NS_AT_END,
+                              .angle = p->level ? 0 : SLANT});
 }
 
 static void draw(const ns_panel *base, ns_canvas *c)

@@ -118,8 +118,10 @@ int ns_type_check(const ns_type *type, const char *text, const char *what, ns_er
     g_object_unref(layout);
     if (unknown == 0)
         return NS_OK;
-    return ns_fail(err, NS_E_UNSUPPORTED, "figures: %s '%s': no installed font has the character U+%04X "
-                   "(install one, e.g. fonts-noto-core or fonts-noto-cjk, or give another text)", what, text, (unsigned)first_unknown(type, text));
+    return ns_fail(err, NS_E_UNSUPPORTED,
+                   "figures: %s '%s': no installed font has the character U+%04X "
+                   "(install one, e.g. fonts-noto-core or fonts-noto-cjk, or give another text)",
+                   what, text, (unsigned)first_unknown(type, text));
 }
 
 char *ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width)

@@ -51,9 +51,10 @@ typedef struct ns_map_figure {
 } ns_map_figure;
 NS_API NS_MUST_CHECK int ns_draw_map(const char *path, const ns_map_figure *, const ns_figure_params *, ns_error *);
 
-/* Scores over training, one thin row a run, nothing averaged (means of step-like curves invent slow ramps): bands of rows (a window, a control) under
- * each other, panels (scores) side by side, tokens on a log axis up to the common horizon. A birth is a white bar as wide as the interval between
- * checkpoints in which it lies, a triangle at the right edge says that there was none up to the horizon, a cross is a death. */
+/* Scores over training, one thin row a run, nothing averaged (means of step-like curves invent slow ramps): bands of rows (a window, a
+ * control) under each other, panels (scores) side by side, tokens on a log axis up to the common horizon. A birth is a white bar as wide as
+ * the interval between checkpoints in which it lies, a triangle at the right edge says that there was none up to the horizon, a cross is a
+ * death. */
 enum { NS_FIGURE_BANDS = 64 };
 typedef struct ns_bands_figure {
     size_t        size;
@@ -64,15 +65,15 @@ typedef struct ns_bands_figure {
     const char *const *notes;                     /* [n_bands] for the right margin, or NULL */
     const int    *band;  int64_t n_rows;          /* [n_rows] each row's band, ascending */
     const float  *value;                          /* [panels, rows, P]; NaN = not run, hatched */
-    const double (*birth)[2];                     /* [panels, rows] tokens: born in (before, at]; at = infinity: not up to the horizon; NaN: nothing to say */
+    const double (*birth)[2]; /* [panels, rows] tokens: born in (before, at]; at = infinity: not up to the horizon; NaN: nothing to say */
     const double *death;                          /* [panels, rows] tokens, NaN = none; or NULL */
-    const double (*chance)[2];                    /* [panels] each one's level on the colour bar, least and most over its rows; NaN = not known; or NULL */
+    const double (*chance)[2]; /* [panels] each one's level on the colour bar, least and most over its rows; NaN = not known; or NULL */
     const char   *value_name, *study_name;
 } ns_bands_figure;
 NS_API NS_MUST_CHECK int ns_draw_bands(const char *path, const ns_bands_figure *, const ns_figure_params *, ns_error *);
 
-/* Lines, steps or points, coloured by group, in one pair of axes or in panels side by side that share them: scores over training (one thin line a seed),
- * Kaplan-Meier births, one birth against another. */
+/* Lines, steps or points, coloured by group, in one pair of axes or in panels side by side that share them: scores over training (one thin
+ * line a seed), Kaplan-Meier births, one birth against another. */
 typedef enum ns_curve_kind { NS_CURVE_LINE, NS_CURVE_STEP, NS_CURVE_POINTS } ns_curve_kind;     /* a step holds y until the next x */
 typedef struct ns_curve {
     const double *x, *y;  int64_t n;              /* NaN breaks a line, and is no point; beyond the axes: drawn at their edge */
@@ -95,13 +96,14 @@ typedef struct ns_curves_figure {
 } ns_curves_figure;
 NS_API NS_MUST_CHECK int ns_draw_curves(const char *path, const ns_curves_figure *, const ns_figure_params *, ns_error *);
 
-/* Heads maps side by side (find, continue, induction): what each says of the same layers and heads. One colour bar where all have one scale and one chance. */
+/* Heads maps side by side (find, continue, induction): what each says of the same layers and heads. One colour bar where all have one scale
+ * and one chance. */
 enum { NS_FIGURE_HEADS = 6 };
 NS_API NS_MUST_CHECK int ns_draw_heads_row(const char *path, const ns_heads_figure *figures, int n, const char *title, const char *subtitle,
                                            const ns_figure_params *, ns_error *);
 
-/* A matrix of named rows and columns: agreement between scores, a needle grid (length x depth). value[rows * cols] row-major, NaN = hatched; text in the
- * cells, NULL = their numbers. */
+/* A matrix of named rows and columns: agreement between scores, a needle grid (length x depth). value[rows * cols] row-major, NaN =
+ * hatched; text in the cells, NULL = their numbers. */
 typedef struct ns_matrix_figure {
     size_t       size;
     const float *value;  int64_t n_rows, n_cols;  /* at most 64 each */
@@ -114,7 +116,13 @@ typedef struct ns_matrix_figure {
 NS_API NS_MUST_CHECK int ns_draw_matrix(const char *path, const ns_matrix_figure *, const ns_figure_params *, ns_error *);
 
 /* Values by rank with their intervals, panels side by side: the best heads of each score. */
-typedef struct ns_ranked { const char *name; int64_t n; const double *value, *low, *high; const char *const *labels; double chance; } ns_ranked;   /* NaN: no interval, no chance */
+typedef struct ns_ranked {
+    const char *name;
+    int64_t n;
+    const double *value, *low, *high;
+    const char *const *labels;
+    double chance;
+} ns_ranked; /* NaN: no interval, no chance */
 typedef struct ns_rank_figure {
     size_t           size;
     const ns_ranked *panels;  int n_panels;       /* at most 6, of 1 to 256 values each */
@@ -122,8 +130,8 @@ typedef struct ns_rank_figure {
 } ns_rank_figure;
 NS_API NS_MUST_CHECK int ns_draw_rank(const char *path, const ns_rank_figure *, const ns_figure_params *, ns_error *);
 
-/* Interventions and their controls: in each panel (a measure) a column for each set, every control a dot, the set itself a diamond, the untouched value a
- * line. draws[panels, columns, n_draws], NaN = none. */
+/* Interventions and their controls: in each panel (a measure) a column for each set, every control a dot, the set itself a diamond, the
+ * untouched value a line. draws[panels, columns, n_draws], NaN = none. */
 typedef struct ns_strips_figure {
     size_t        size;
     const char *const *panels;   int n_panels;    /* at most 6 */

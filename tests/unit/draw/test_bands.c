@@ -1,5 +1,5 @@
-/* test_bands.c - bands of runs over training, read back: the colour of every checkpoint of every row, births as wide as their interval, what is
- * censored, names, and every refusal. */
+/* test_bands.c - bands of runs over training, read back: the colour of every checkpoint of every row, births as wide as their interval,
+ * what is censored, names, and every refusal. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,7 +14,8 @@
 
 enum { P = 6, R = 4, N = 2 };
 static const double tokens[P] = {0, 1000, 2000, 4000, 8000, 16000};
-static const char *const panel_names[N] = {"find", "accuracy"}, *const band_names[2] = {"W = 4", "FFFF"}, *const notes[2] = {"240 (180-300), 2/3", ">800"};
+static const char *const panel_names[N] = {"find", "accuracy"}, *const band_names[2] = {"W = 4", "FFFF"},
+                         *const notes[2] = {"240 (180-300), 2/3", ">800"};
 static const int band[R] = {0, 0, 0, 1};
 static float value[N * R * P];
 static const double chance[N][2] = {{.02, .02}, {.3, .56}};
@@ -31,9 +32,11 @@ static ns_bands_figure bands(void)
     birth[0][0] = 2000;
     birth[0][1] = 4000;
     birth[2][1] = INFINITY;
-    return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = tokens, .n_points = P, .panels = panel_names, .n_panels = N, .bands = band_names,
+    return (ns_bands_figure){.size = sizeof(ns_bands_figure), .tokens = tokens, .n_points = P, .panels = panel_names, .n_panels = N,
+                             .bands = band_names,
                              .n_bands = 2, .n_controls = 1, .notes = notes, .band = band, .n_rows = R, .value = value,
-                             .birth = (const double (*)[2])birth, .death = death, .chance = chance, .value_name = "Laziness", .study_name = "3 seeds"};
+                             .birth = (const double (*)[2])birth, .death = death, .chance = chance, .value_name = "Laziness",
+                             .study_name = "3 seeds"};
 }
 
 typedef struct drawn { ns_bands_panel panel; picture picture; } drawn;
@@ -114,8 +117,19 @@ static void test_names(void **state)
     assert_int_equal(ns_draw_bands(path, &f, NULL, NULL), NS_OK);
     size_t n;
     char *const svg = slurp(path, &n);
-    static const char *const words[] = {"Laziness", "3 seeds", "find", "accuracy", "W = 4", "FFFF", "240 (180-300), 2/3", "tokens", "chance",
-                                        "birth, as wide as its checkpoint interval", "not born up to the horizon", "death", "not measured"};
+    static const char *const words[] = {"Laziness",
+                                        "3 seeds",
+                                        "find",
+                                        "accuracy",
+                                        "W = 4",
+                                        "FFFF",
+                                        "240 (180-300), 2/3",
+                                        "tokens",
+                                        "chance",
+                                        "birth, as wide as its checkpoint interval",
+                                        "not born up to the horizon",
+                                        "death",
+                                        "not measured"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         assert_non_null(strstr(svg, words[i]));
     free(svg);
@@ -173,7 +187,10 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_checkpoint), cmocka_unit_test(test_birth), cmocka_unit_test(test_names), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_every_checkpoint),
+        cmocka_unit_test(test_birth),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

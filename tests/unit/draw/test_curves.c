@@ -20,8 +20,10 @@ static ns_curves_figure figure(ns_curve_kind kind)
 {
     curves[0] = (ns_curve){.x = x, .y = low, .n = N, .group = 0};
     curves[1] = (ns_curve){.x = x, .y = high, .n = N, .group = 1, .open = true};
-    return (ns_curves_figure){.size = sizeof(ns_curves_figure), .kind = kind, .curves = curves, .n_curves = 2, .groups = groups, .n_groups = 2,
-                              .x_name = "tokens", .y_name = "find", .title = "Emergence", .study_name = "a study", .log_x = true, .y_max = 1, .guide = .5,
+    return (ns_curves_figure){.size = sizeof(ns_curves_figure), .kind = kind, .curves = curves, .n_curves = 2, .groups = groups,
+                              .n_groups = 2,
+                              .x_name = "tokens", .y_name = "find", .title = "Emergence", .study_name = "a study", .log_x = true,
+                              .y_max = 1, .guide = .5,
                               .open_name = "censored"};
 }
 
@@ -93,7 +95,8 @@ static void test_points(void **state)
     assert_true(seen(&d, 100, .2, 0));
     assert_false(seen(&d, 30, .2, 0));
     const double scale = d.panel.base.params.dpi / 72.0, margin = d.panel.base.margin;
-    const ns_rgb middle = picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 0, 100)) * scale, (margin + ns_curves_y(&d.panel, .8)) * scale);
+    const ns_rgb middle =
+        picture_at(&d.picture, (margin + ns_curves_x(&d.panel, 0, 100)) * scale, (margin + ns_curves_y(&d.panel, .8)) * scale);
     assert_color(middle, ((ns_rgb){255, 255, 255}));                  /* hollow */
     done(&d);
 }

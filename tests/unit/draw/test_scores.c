@@ -1,5 +1,5 @@
-/* test_scores.c - heads maps side by side, matrices, ranks and strips: the words that they must show, one size for all maps, the same bytes twice, values
- * where they belong, refusals. */
+/* test_scores.c - heads maps side by side, matrices, ranks and strips: the words that they must show, one size for all maps, the same bytes
+ * twice, values where they belong, refusals. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -19,7 +19,8 @@ static const char *const labels[3] = {"18.6", "23.2", "23.0"};
 
 static ns_matrix_figure matrix(void)
 {
-    return (ns_matrix_figure){.size = sizeof(ns_matrix_figure), .value = score, .n_rows = 2, .n_cols = 3, .rows = rows, .cols = cols, .row_name = "length", .col_name = "depth",
+    return (ns_matrix_figure){.size = sizeof(ns_matrix_figure), .value = score, .n_rows = 2, .n_cols = 3, .rows = rows, .cols = cols,
+                              .row_name = "length", .col_name = "depth",
                               .value_name = "Answered", .study_name = "a model", .missing_name = "no such case", .chance = NAN};
 }
 
@@ -35,13 +36,15 @@ static const double untouched[2] = {.4, 2.5}, target[4] = {.1, .05, 2.6, NAN}, d
 
 static ns_strips_figure strips(void)
 {
-    return (ns_strips_figure){.size = sizeof(ns_strips_figure), .panels = panels, .n_panels = 2, .columns = columns, .n_columns = 2, .untouched = untouched, .target = target,
+    return (ns_strips_figure){.size = sizeof(ns_strips_figure), .panels = panels, .n_panels = 2, .columns = columns, .n_columns = 2,
+                              .untouched = untouched, .target = target,
                               .draws = draws, .n_draws = 2, .title = "Silenced", .study_name = "a model"};
 }
 
 static ns_heads_figure heads(const char *name)
 {
-    return (ns_heads_figure){.size = sizeof(ns_heads_figure), .score = score, .n_layers = 2, .n_heads = 3, .score_name = name, .chance = NAN};
+    return (ns_heads_figure){.size = sizeof(ns_heads_figure), .score = score, .n_layers = 2, .n_heads = 3, .score_name = name,
+                             .chance = NAN};
 }
 
 static void shows(const char *path, const char *const *words, int n)
@@ -64,7 +67,8 @@ static void test_words(void **state)
     const ns_figure_params wide = {.size = sizeof wide, .width = 7};
     char *const path = scratch("studies.svg");
     assert_int_equal(ns_draw_matrix(path, &m, NULL, NULL), NS_OK);
-    shows(path, (const char *const[]){"Answered", "a model", "512", "1024", "a longer column name", "length", "depth", ".90", "no such case"}, 9);
+    shows(path,
+          (const char *const[]){"Answered", "a model", "512", "1024", "a longer column name", "length", "depth", ".90", "no such case"}, 9);
     assert_int_equal(ns_draw_rank(path, &r, NULL, NULL), NS_OK);
     shows(path, (const char *const[]){"retrieval_find", "18.6", "23.0", "rank", "95 % interval", "chance"}, 6);
     assert_int_equal(ns_draw_strips(path, &s, &wide, NULL), NS_OK);

@@ -147,7 +147,8 @@ static void says_what_it_is_made_of(void **state)
     ns_plotted said;
     char *const once = svg_of(grid, &plot, &said), *const again = svg_of(grid, &plot, &said), *told;
     assert_string_equal(once, again);
-    assert_true(strstr(once, "<fact name=\"needlescope_version\">") && strstr(once, "<fact name=\"model_name\">tiny<") && strstr(once, path));
+    assert_true(strstr(once, "<fact name=\"needlescope_version\">") && strstr(once, "<fact name=\"model_name\">tiny<") &&
+                strstr(once, path));
     assert_int_equal(ns_plot_grid("told.svg", &plot, &look, NULL, NULL), NS_OK);
     assert_int_equal(ns_file_read("told.svg", 1 << 20, &told, NULL, NULL), NS_OK);
     assert_true(strstr(told, "<fact name=\"hostname\">here &amp; now<") && strstr(told, "<fact name=\"model_name\">mine<"));
