@@ -42,29 +42,13 @@ int cli_find_special(cli *app, cli_probing *p, ns_opened *m)
     return NS_OK;
 }
 
-/* Every name must be a probe or a score; one that is neither is answered with the nearest. */
 int cli_check_probes(cli *app, const cli_words *asked)
 {
-    cli_words known = {0};
-    int64_t n = 0;
-    for (const ns_probe *const *probe = ns_probes(); *probe; probe++)
-        n += 1 + (*probe)->n_scores;
-    if (!ns_grow(&known.list, &known.capacity, n, sizeof *known.list))
-        return ns_oom(&app->err, "the probes");
-    for (const ns_probe *const *probe = ns_probes(); *probe; probe++) {
-        known.list[known.n++] = (*probe)->name;
-        for (int i = 0; i < (*probe)->n_scores; i++)
-            known.list[known.n++] = (*probe)->scores[i].name;
-    }
     int rc = NS_OK;
-    for (int64_t i = 0; i < asked->n && rc == NS_OK; i++) {
-        if (ns_probe_find(asked->list[i]))
-            continue;
-        const char *const near = ns_nearest_word(asked->list[i], known.list, known.n);
-        rc = !near ? ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (needlescope score --list)", asked->list[i])
-                      : ns_fail(&app->err, NS_E_ARG, "--probe %s: no such probe or score (did you mean %s?)", asked->list[i], near);
-    }
-    free(known.list);
+    ns_error inner;
+    for (int64_t i = 0; i < asked->n && rc == NS_OK; i++)
+        if (ns_probe_check(asked->list[i], &inner) < 0)
+            rc = ns_fail(&app->err, NS_E_ARG, "--probe %s", inner.message);
     return rc;
 }
 

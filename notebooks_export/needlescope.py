@@ -34,7 +34,9 @@ except ImportError:
     xarray = None
 
 __version__ = "0.1.0"
-__all__ = ["Cases", "Case", "Cache", "Error", "Model", "Site", "Tokenizer", "load", "probes", "read_cases", "top"]
+__all__ = ["Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence", "figure_ablation",
+           "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_rank", "figure_study", "lab", "load", "merge", "probes", "read",
+           "read_cases", "scan", "top", "train"]
 
 
 # ---- the library ----
@@ -92,10 +94,6 @@ class _OpenParams(c.Structure):
                 ("threads", c.c_int), ("cpu", c.c_char_p), ("engine", c.c_void_p), ("warn", _WARN), ("user", c.c_void_p)]
 
 
-class _Provenance(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("caller", c.c_char_p), ("job", c.c_char_p)]
-
-
 class _Opened(c.Structure):
     _fields_ = [("name", c.c_char_p), ("checkpoint", c.c_void_p), ("arch", c.c_void_p), ("tokenizer", c.c_void_p), ("engine", c.c_void_p),
                 ("model", c.c_void_p)]
@@ -108,6 +106,10 @@ class _MachineParams(c.Structure):
 
 class _Machine(c.Structure):
     _fields_ = [("cpus", c.c_int), ("memory", c.c_int64), ("cpus_from", c.c_char * 256), ("memory_from", c.c_char * 256), ("ignored", c.c_char * 256)]
+
+
+class _EngineParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("threads", c.c_int), ("cpu", c.c_char_p)]
 
 
 class _SessionParams(c.Structure):
@@ -197,20 +199,221 @@ class _Array(c.Structure):
                 ("meaning", c.POINTER(_ScoreMeaning))]
 
 
+class _Provenance(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("caller", c.c_char_p), ("job", c.c_char_p)]
+
+
+class _RecorderParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("at", c.POINTER(c.c_char_p)), ("n_at", c.c_int), ("rows", _Rows), ("maps", c.c_int), ("dtype", c.c_int),
+                ("top_k", c.c_int), ("pool_block", c.c_int64), ("max_bytes", c.c_int64)]
+
+
+class _PatchParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p), ("site", c.c_int), ("no_map", c.c_bool),
+                ("all_rows", c.c_bool), ("noising", c.c_bool), ("draws", c.c_int), ("resamples", c.c_int), ("seed", c.c_uint64), ("keep", c.c_int64),
+                ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _SeriesItem(c.Structure):
+    _fields_ = [("path", c.c_char_p), ("revision", c.c_char_p), ("label", c.c_char_p), ("stage", c.c_int64), ("step", c.c_int64), ("branch", c.c_int64),
+                ("tokens", c.c_int64), ("final", c.c_bool)]
+
+
+class _SeriesLeft(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("why", c.c_char_p), ("no_checkpoint", c.c_bool)]
+
+
+class _Series(c.Structure):
+    _fields_ = [("list", c.POINTER(_SeriesItem)), ("n", c.c_int64), ("capacity", c.c_int64), ("left_out", c.POINTER(_SeriesLeft)),
+                ("n_left_out", c.c_int64), ("left_capacity", c.c_int64)]
+
+
+class _ScanRun(c.Structure):
+    _fields_ = [("folder", c.c_char_p), ("name", c.c_char_p), ("coords", c.c_char_p), ("tokens_per_step", c.c_int64), ("series", _Series)]
+
+
+_TOLD = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_ScanRun), c.POINTER(_SeriesItem), c.c_int, c.c_char_p)
+
+
+class _ScanParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("out", c.c_char_p), ("cases", c.POINTER(_Cases)), ("score", _ScoreParams), ("open", _OpenParams),
+                ("shard", c.c_int64), ("n_shards", c.c_int64), ("first_step", c.c_int64), ("last_step", c.c_int64), ("force", c.c_bool),
+                ("retry_failed", c.c_bool), ("by", c.POINTER(_Provenance)), ("told", _TOLD), ("user", c.c_void_p)]
+
+
+class _ScanCounts(c.Structure):
+    _fields_ = [("scored", c.c_int64), ("present", c.c_int64), ("failed", c.c_int64)]
+
+
+class _MergeParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("mixed_kernels", c.c_bool), ("by", c.POINTER(_Provenance))]
+
+
+class _StudyShape(c.Structure):
+    _fields_ = [(name, c.c_int64) for name in "RPCLH"]
+
+
+class _BirthParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("theta", c.c_double), ("persist", c.c_int)]
+
+
+_SWEEP = 3
+
+
+class _EmergenceParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("score", c.c_char_p), ("previous", c.c_char_p), ("birth", _BirthParams), ("sweep", c.c_double * _SWEEP),
+                ("horizon", c.c_double), ("leave_short", c.c_bool), ("top", c.c_int64), ("resamples", c.c_int64), ("seed", c.c_uint64)]
+
+
+class _Event(c.Structure):
+    _fields_ = [("after", c.c_double), ("at", c.c_double), ("step", c.c_int64), ("head", c.c_int64), ("gap", c.c_int64)]
+
+
+class _Midpoint(c.Structure):
+    _fields_ = [("tokens", c.c_double), ("width", c.c_double), ("low", c.c_double), ("high", c.c_double), ("rmse", c.c_double), ("flaw", c.c_char_p)]
+
+
+class _MaxNull(c.Structure):
+    _fields_ = [("observed", c.c_double), ("bound", c.c_double), ("p", c.c_double)]
+
+
+class _RunEmergence(c.Structure):
+    _fields_ = [("P", c.c_int64), ("measured", c.c_int64), ("any_kind", c.c_bool), ("best_score", c.POINTER(c.c_double)),
+                ("previous_score", c.POINTER(c.c_double)), ("best_head", c.POINTER(c.c_int64)), ("previous_head", c.POINTER(c.c_int64)),
+                ("best", _Event), ("second", _Event), ("previous", _Event), ("sweep", _Event * _SWEEP), ("midpoint", _Midpoint), ("chance", c.c_double),
+                ("theta", c.c_double), ("previous_chance", c.c_double), ("previous_theta", c.c_double), ("null", _MaxNull),
+                ("entropy", c.c_void_p), ("distance", c.c_void_p), ("flags", c.POINTER(c.c_uint))]
+
+
+class _HeadLife(c.Structure):
+    _fields_ = [("run", c.c_int64), ("layer", c.c_int64), ("head", c.c_int64), ("life", c.c_int64), ("born", _Event), ("died_after", c.c_double),
+                ("died", c.c_double), ("died_step", c.c_int64)]
+
+
+class _BirthInterval(c.Structure):
+    _fields_ = [("median", c.c_double), ("low", c.c_double), ("high", c.c_double), ("R", c.c_int64), ("born", c.c_int64)]
+
+
+class _SeedGroup(c.Structure):
+    _fields_ = [("arm", c.c_char_p), ("pattern", c.c_char_p), ("window", c.c_double), ("nope", c.c_double), ("runs", c.POINTER(c.c_int64)),
+                ("n", c.c_int64), ("interval", _BirthInterval), ("median_previous", c.c_double)]
+
+
+class _Emergence(c.Structure):
+    _fields_ = [("shape", _StudyShape), ("study", c.c_void_p), ("score", c.c_char_p), ("previous", c.c_char_p), ("birth", _BirthParams),
+                ("sweep", c.c_double * _SWEEP), ("in_tokens", c.c_bool), ("axis", c.POINTER(c.c_double)), ("chance", c.POINTER(c.c_double)),
+                ("previous_chance", c.POINTER(c.c_double)), ("null_control", c.c_char_p), ("horizon", c.c_double),
+                ("shortest", c.c_int64), ("runs", c.POINTER(_RunEmergence)), ("lives", c.POINTER(_HeadLife)), ("n_lives", c.c_int64),
+                ("groups", c.POINTER(_SeedGroup)), ("n_groups", c.c_int64)]
+
+
+class _BirthGrid(c.Structure):
+    _fields_ = [("S", c.c_int64), ("W", c.c_int64), ("time", c.POINTER(c.c_double)), ("limit", c.POINTER(c.c_double))]
+
+
+class _GridTrend(c.Structure):
+    _fields_ = [("page", c.c_double), ("logrank", c.c_double), ("least", c.c_double), ("n_seeds", c.c_int)]
+
+
+class _Order(c.Structure):
+    _fields_ = [("earlier", c.c_int), ("later", c.c_int), ("same", c.c_int), ("n", c.c_int), ("p", c.c_double)]
+
+
+class _Laziness(c.Structure):
+    _fields_ = [("births", c.POINTER(_Emergence)), ("group", c.POINTER(c.POINTER(_SeedGroup))), ("seed", c.POINTER(c.c_double)), ("W", c.c_int64),
+                ("S", c.c_int64), ("best", _BirthGrid), ("previous", _BirthGrid), ("control", c.POINTER(c.c_bool))]
+
+
+class _RunProgress(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("first", c.c_int64), ("step", c.c_int64), ("steps", c.c_int64), ("tokens_per_step", c.c_int64), ("loss", c.c_double)]
+
+
+_STEPPED = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_RunProgress))
+
+
+class _RunParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("config", c.c_char_p), ("folder", c.c_char_p), ("resume", c.c_bool), ("own_seed", c.c_bool), ("seed", c.c_int64),
+                ("steps", c.c_int64), ("progress", _STEPPED), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _RunResult(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("name", c.c_char * 256), ("newest", c.c_char * 4096), ("config_sha256", c.c_char * 65), ("first", c.c_int64),
+                ("steps", c.c_int64), ("tokens", c.c_int64), ("loss", c.c_double)]
+
+
+_SAY = c.CFUNCTYPE(None, c.c_void_p, c.c_int, c.c_char_p)
+_STAGE = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p, c.c_double)
+
+
+class _LaboratoryParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("folder", c.c_char_p), ("protocol", c.c_char_p), ("scale", c.c_char_p), ("seeds", c.c_int64),
+                ("windows", c.POINTER(c.c_int64)), ("n_windows", c.c_int64), ("program", c.c_char_p), ("cores", c.c_int), ("say", _SAY),
+                ("progress", _STAGE), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
+class _LaboratoryReport(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("text", c.c_void_p), ("json", c.c_void_p), ("runs", c.c_int64), ("measured", c.c_int64), ("failures", c.c_int64)]
+
+
+class _FigureParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("title", c.c_char_p), ("colormap", c.c_char_p), ("vmin", c.c_double), ("vmax", c.c_double), ("width", c.c_double),
+                ("dpi", c.c_int), ("comment", c.c_char_p), ("facts", c.c_void_p),
+                ("n_facts", c.c_int), ("bytes", c.c_void_p), ("n_bytes", c.c_void_p)]
+
+
+class _Plotted(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("shows", c.c_char * 256), ("note", c.c_char * 512)]
+
+
+_WORDS, _HEADS = c.POINTER(c.c_char_p), c.POINTER(c.c_int64 * 2)
+
+
+class _StudyPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("figure", c.c_char_p), ("births", c.POINTER(_EmergenceParams)), ("run", c.c_char_p)]
+
+
+class _MapPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("case_id", c.c_char_p), ("layer", c.c_int64), ("head", c.c_int64), ("log_scale", c.c_bool),
+                ("no_spans", c.c_bool)]
+
+
+class _HeadsPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("files", _WORDS), ("n_files", c.c_int), ("scores", _WORDS), ("n_scores", c.c_int), ("marks", _HEADS),
+                ("n_marks", c.c_int), ("top", c.c_int64)]
+
+
+class _RankPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("scores", _WORDS), ("n_scores", c.c_int), ("top", c.c_int64)]
+
+
+class _GridPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("of", c.c_int), ("head", c.c_int64 * 2)]
+
+
+class _AgreementPlot(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("scores", _WORDS), ("n_scores", c.c_int), ("spearman", c.c_bool)]
+
+
 _ON_ARRAY = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Array), c.POINTER(_Error))
 
 _DTYPES = ("f4", "f8", "f2", None, "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")     # by ns_dtype; numpy has no bf16
 _CODES = {-1: "NS_E_ARG", -2: "NS_E_FORMAT", -3: "NS_E_MISSING", -4: "NS_E_CREATE", -5: "NS_E_IO", -6: "NS_E_MEMORY", -7: "NS_E_UNSUPPORTED",
           -8: "NS_E_NUMERIC", -9: "NS_E_INTERNAL"}
 _STOP, _N_POINTS = 1, 21
+_OPEN_ARCH, _OPEN_TOKENIZER = 1, 2
 _ROWS_ALL, _ROWS_LIST, _ROWS_SPAN, _ROWS_ANSWER = 0, 2, 3, 4
 _MODES = {"noop": 0, "zero_z": 1, "mean_z": 2, "uniform_attn": 3, "knockout": 4, "knockout_others": 5}
 _SCOPES = {"all": 0, "prefill": 1, "decode": 2}
+_SITES = {"z": 0, "q": 1, "k": 2, "v": 3}
+_GRIDS = ("first", "answered", "find")
+_MAPS = {"stats+topk": 0, "dense": 1, "rows": 2, "topk": 3, "pooled": 4, "stats": 5}
 
 _P, _I64, _I32, _INT, _S = c.c_void_p, c.c_int64, c.c_int32, c.c_int, c.c_char_p
 _OUT, _ERR = c.POINTER(c.c_void_p), c.POINTER(_Error)
 _FUNCTIONS = {                                  # name: result, arguments
     "ns_version": (_S, []), "ns_machine_find": (None, [c.POINTER(_Machine), c.POINTER(_MachineParams)]),
+    "ns_engine_new": (_INT, [_OUT, c.POINTER(_EngineParams), _ERR]), "ns_engine_free": (None, [_P]),
+    "ns_open_more": (_INT, [_P, c.c_uint, _ERR]),
     "ns_open": (_INT, [_OUT, c.POINTER(_OpenParams), _ERR]), "ns_close": (None, [_P]), "ns_engine_cpu": (_S, [_P]),
     "ns_engine_kernel_class": (_S, [_P]), "ns_engine_threads": (_INT, [_P]),
     "ns_checkpoint_tokenizer_path": (_S, [_P]),
@@ -242,6 +445,35 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_best": (_BestCut, [c.POINTER(c.c_float), _I64, _I64, c.POINTER(_ScoreMeaning), c.POINTER(c.c_int64)]),
     "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
     "ns_scores_dropped": (_INT, [_P, c.POINTER(c.POINTER(_Dropped))]),
+    "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]), "ns_file_fact": (_S, [_P, _S]), "ns_file_fact_count": (_I64, [_P]),
+    "ns_file_fact_name": (_S, [_P, _I64]), "ns_file_list": (_INT, [_P, _OUT, c.POINTER(_I64), _ERR]),
+    "ns_file_describe": (_INT, [_P, _S, c.POINTER(_INT), c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
+    "ns_file_read_f32": (_INT, [_P, _S, _OUT, c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
+    "ns_file_read_f64": (_INT, [_P, _S, _OUT, c.POINTER(_INT), c.POINTER(_I64), _ERR]),
+    "ns_file_read_i64": (_INT, [_P, _S, _OUT, c.POINTER(_INT), c.POINTER(_I64), _ERR]),
+    "ns_file_read_strings": (_INT, [_P, _S, _OUT, c.POINTER(_I64), _ERR]),
+    "ns_recorder_new": (_INT, [_OUT, _P, c.POINTER(_Cases), _S, c.POINTER(_RecorderParams), c.POINTER(_Provenance), _ERR]),
+    "ns_recorder_hooks": (_P, [_P]), "ns_recorder_commit": (_INT, [_P, _ERR]), "ns_recorder_abort": (None, [_P]),
+    "ns_run_cases": (_INT, [_P, c.POINTER(_Cases), _P, c.POINTER(_ScoreParams), _ERR]),
+    "ns_patch": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_PatchParams), _ERR]), "ns_patching_free": (None, [_P]),
+    "ns_patching_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
+    "ns_scan_run_open": (_INT, [c.POINTER(_ScanRun), _S, _S, _ERR]), "ns_scan_run_close": (None, [c.POINTER(_ScanRun)]),
+    "ns_scan": (_INT, [c.POINTER(_ScanRun), _I64, c.POINTER(_ScanParams), c.POINTER(_ScanCounts), _ERR]),
+    "ns_merge": (_INT, [_S, _S, c.POINTER(_MergeParams), _ERR]),
+    "ns_study_open": (_INT, [_OUT, _S, _ERR]), "ns_study_close": (None, [_P]), "ns_study_size": (_StudyShape, [_P]),
+    "ns_study_run_name": (_S, [_P, _I64]), "ns_study_steps": (c.POINTER(_I64), [_P]),
+    "ns_study_find_run": (_INT, [_P, _S, c.POINTER(_I64), _ERR]),
+    "ns_emergence_run": (_INT, [_OUT, _P, c.POINTER(_EmergenceParams), _ERR]), "ns_emergence_free": (None, [_P]),
+    "ns_emergence_write_csv": (_INT, [_P, _S, _ERR]),
+    "ns_event_text": (_S, [_Event, _P]), "ns_laziness_of": (_INT, [_OUT, _P, _S, _ERR]), "ns_laziness_free": (None, [_P]),
+    "ns_trend_of": (_GridTrend, [c.POINTER(_BirthGrid)]), "ns_order_in": (_Order, [c.POINTER(_BirthGrid), _I64, _I64]),
+    "ns_order_verdict": (_S, [_Order, c.c_double, _P]),
+    "ns_run_train": (_INT, [c.POINTER(_RunResult), c.POINTER(_RunParams), _ERR]),
+    **{f"ns_plot_{name}": (_INT, [_S, c.POINTER(kind), c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]) for name, kind in
+       dict(study=_StudyPlot, map=_MapPlot, heads=_HeadsPlot, rank=_RankPlot, grid=_GridPlot, agreement=_AgreementPlot).items()},
+    "ns_plot_ablation": (_INT, [_S, _WORDS, _INT, c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]),
+    "ns_laboratory_run": (_INT, [c.POINTER(_LaboratoryReport), c.POINTER(_LaboratoryParams), _ERR]),
+    "ns_laboratory_report_clear": (None, [c.POINTER(_LaboratoryReport)]),
 }
 
 
@@ -417,6 +649,13 @@ class Tokenizer(_Owner):
         found = _lib.ns_token_id(self, token.encode())
         return None if found < 0 else found
 
+    @classmethod
+    def _borrow(cls, handle):
+        """The tokenizer behind a handle that somebody else frees; None for NULL."""
+        self = cls.__new__(cls)
+        self._own(c.c_void_p(handle), lambda _: None)
+        return self if handle else None
+
     def special(self):
         """The ids of the special tokens, int32."""
         if not hasattr(self, "_special"):
@@ -503,6 +742,17 @@ def read_cases(source, tokenizer=None):
         return Cases(f.name, tokenizer)
 
 
+def _cases_of(source, tokenizer):
+    """read_cases, with tokenizer() where they turn out to be text."""
+    try:
+        return read_cases(source)
+    except Error as e:
+        found = tokenizer() if e.code == "NS_E_ARG" else None
+        if found is None:
+            raise
+    return read_cases(source, found)
+
+
 def _plain(x):
     if isinstance(x, (np.ndarray, np.generic)):
         return x.tolist()
@@ -536,20 +786,77 @@ def _site(s):
                 s.n_heads, s.n_kv_heads, "unrolled" if s.kind else "softmax")
 
 
-class _Pass:
+class _Stoppable:
+    """One call into the library that can be stopped: by Ctrl-C, or by an exception in a callback, which is raised from the call."""
+
+    def __init__(self, progress=None):
+        self.raised, self.interrupted, self._keep = None, False, []
+        self.cancelled = _CANCELLED(lambda _: self.stopped)
+        self.progress = self.callback(_PROGRESS, progress) if progress else _PROGRESS()
+
+    @property
+    def stopped(self):
+        return self.raised is not None or self.interrupted
+
+    def __enter__(self):
+        self.scratch = _Scratch().__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self.scratch.__exit__()
+        self._keep, self.cancelled, self.progress = [], None, None      # no cycle: memory is freed now
+
+    def callback(self, kind, see, good=None, bad=None):
+        """A C function that calls see with its arguments but the first, and gives back good, or bad once something was raised."""
+        def guarded(_, *arguments):
+            try:
+                if self.raised is None:
+                    see(*arguments)
+                return good if self.raised is None else bad
+            except BaseException as e:
+                self.raised = e
+                return bad
+        self._keep.append(kind(guarded))
+        return self._keep[-1]
+
+    def call(self, name, *arguments):
+        err = _Error()
+        with self._interruptible():
+            rc = getattr(_lib, name)(*arguments, c.byref(err))
+        if self.raised is not None:
+            raise self.raised
+        if self.interrupted:
+            raise KeyboardInterrupt
+        if rc < 0:
+            raise Error(rc, err.message.decode(errors="replace"))
+        return rc
+
+    @contextmanager
+    def _interruptible(self):
+        """Ctrl-C stops the pass between layers, since Python cannot raise through C."""
+        mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if mine:
+            signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
+        try:
+            yield
+        finally:
+            if mine:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _Pass(_Stoppable):
     """The hooks of one call into the library. They live until its end; an exception in one ends the pass and is raised from it."""
 
-    def __init__(self, model, cases):
-        self.model, self.cases, self.raised, self.interrupted = model, cases, None, False
-        self._hooks, self._keep = [], []
-        self.cancelled = _CANCELLED(lambda _: self.raised is not None or self.interrupted)
-        self.accepted = _ACCEPTED(lambda *_: _STOP if self.raised is not None or self.interrupted else 0)
+    def __init__(self, model, cases, progress=None):
+        super().__init__(progress)
+        self.model, self.cases, self._hooks = model, cases, []
+        self.accepted = _ACCEPTED(lambda *_: _STOP if self.stopped else 0)
 
     def __enter__(self):
         self.model._as_parameter_               # closed: an error
         if threading.get_ident() in self.model._running:
             raise RuntimeError("a hook may not start another pass of its own model")
-        self.scratch = _Scratch().__enter__()
+        super().__enter__()
         try:
             for watcher in self.model._watchers:
                 watcher._install(self)
@@ -561,21 +868,13 @@ class _Pass:
 
     def __exit__(self, *_):
         self.model._running.discard(threading.get_ident())
-        self.scratch.__exit__()
-        self._hooks, self._keep, self.cancelled, self.accepted = [], [], None, None      # no cycle: memory is freed now
+        self._hooks, self.accepted = [], None
+        super().__exit__()
 
     def add(self, at, rows, see, edits=False):
         """see(struct site, struct view)."""
-        def guarded(_, site, view, __):
-            try:
-                if self.raised is None:
-                    see(site.contents, view.contents)
-                return 0 if self.raised is None else -1
-            except BaseException as e:
-                self.raised = e
-                return -1
-        callback = _ON_VIEW(guarded)
-        self._keep += [callback, rows]
+        callback = self.callback(_ON_VIEW, lambda site, view, _: see(site.contents, view.contents), 0, -1)
+        self._keep.append(rows)
         self._hooks.append(_params(_Hook, at=at.encode(), rows=rows, **{"edit" if edits else "read": callback}))
 
     def add_edits(self, edit):
@@ -591,29 +890,6 @@ class _Pass:
         if not self._hooks:
             return None
         return self.scratch.new("ns_hooks_new", "ns_hooks_free", self.model._arch, self.array, len(self._hooks)).value
-
-    def call(self, name, *arguments):
-        err = _Error()
-        with self._interruptible():
-            rc = getattr(_lib, name)(*arguments, c.byref(err))
-        if self.raised is not None:
-            raise self.raised
-        if self.interrupted:
-            raise KeyboardInterrupt
-        if rc < 0:
-            raise Error(rc, err.message.decode(errors="replace"))
-
-    @contextmanager
-    def _interruptible(self):
-        """Ctrl-C stops the pass between layers, since Python cannot raise through C."""
-        mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if mine:
-            signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
-        try:
-            yield
-        finally:
-            if mine:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Watcher:
@@ -644,6 +920,16 @@ def _c_rows(rows):
     return out
 
 
+def _check_word(name, value, known):
+    if value not in known:
+        raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")
+
+
+def _heads(heads):
+    """[n, 2]: layer, head."""
+    return np.array(heads, np.int64).reshape(-1, 2) if len(heads) else np.zeros((0, 2), np.int64)
+
+
 class _PythonHook(_Watcher):
     def __init__(self, model, at, rows, read, edit):
         super().__init__(model)
@@ -672,10 +958,8 @@ class _PythonHook(_Watcher):
 class _Ablation(_Watcher):
     def __init__(self, model, heads, mode, scope, cases, span, seed):
         super().__init__(model)
-        for name, value, known in (("mode", mode, _MODES), ("scope", scope, _SCOPES)):
-            if value not in known:
-                raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")
-        self.heads = np.array(heads, np.int64).reshape(-1, 2) if len(heads) else np.zeros((0, 2), np.int64)
+        _check_word("mode", mode, _MODES), _check_word("scope", scope, _SCOPES)
+        self.heads = _heads(heads)
         self.mode, self.scope, self.span, self.seed = mode, scope, span, seed
         self.cases = None if cases is None else model.cases(cases)
         self._mean = None
@@ -741,8 +1025,16 @@ def _allowed():
     slurm = {name.lower(): os.environb.get(name.encode()) for name in names}
     _lib.ns_machine_find(c.byref(machine), c.byref(_params(_MachineParams, **slurm)))
     if machine.ignored:
-        warnings.warn(f"{machine.ignored.decode(errors='replace')}: no limit was taken from it", stacklevel=4)
+        warnings.warn(f"{machine.ignored.decode(errors='replace')}: no limit was taken from it", stacklevel=5)
     return machine.cpus, machine.memory
+
+
+def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True):
+    """What ns_open is asked for; warnings are added to the list told."""
+    cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
+    return _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names), olmo3_rope=_bytes(olmo3_rope),
+                   tokenizer=_bytes(tokenizer), no_hash=not hash, memory=memory or allowed // 2, threads=threads or cpus, cpu=_bytes(cpu),
+                   warn=_WARN(lambda _, line: told.append(line.decode())))
 
 
 _models = weakref.WeakSet()
@@ -761,12 +1053,9 @@ class Model(_Owner):
     """A checkpoint, ready to run. Its attributes: family, n_layers, n_heads (the most of any layer), d_model, vocab, max_positions (0: no limit),
     layer_kinds, threads, cpu, kernel_class."""
 
-    def __init__(self, path, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True):
+    def __init__(self, path, **options):
         told = []
-        warn = _WARN(lambda _, line: told.append(line.decode()))
-        cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
-        how = _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names), olmo3_rope=_bytes(olmo3_rope),
-                      no_hash=not hash, memory=memory or allowed // 2, threads=threads or cpus, cpu=_bytes(cpu), warn=warn)
+        how = _opening(path, told, **options)
         with _Scratch() as s:
             opened = s.new("ns_open", "ns_close", c.byref(how))
             seen = _Opened.from_address(opened.value)
@@ -776,7 +1065,7 @@ class Model(_Owner):
         self.path, self._arch_handle, self._tokenizer = os.fspath(path), c.c_void_p(seen.arch), None
         self._local, self._running = threading.local(), set()       # this thread's hooks; the threads that are in a pass
         _models.add(self)
-        self._tokenizer_path = _bytes(tokenizer) or _lib.ns_checkpoint_tokenizer_path(seen.checkpoint)
+        self._tokenizer_path = how.tokenizer or _lib.ns_checkpoint_tokenizer_path(seen.checkpoint)
         self._describe(seen.engine)
 
     @property
@@ -833,12 +1122,7 @@ class Model(_Owner):
 
     def cases(self, source):
         """read_cases, with the tokenizer of the checkpoint where the cases are text."""
-        try:
-            return read_cases(source)
-        except Error as e:
-            if e.code != "NS_E_ARG" or self.tokenizer is None:
-                raise
-        return read_cases(source, self.tokenizer)
+        return _cases_of(source, lambda: self.tokenizer)
 
     # passes
 
@@ -920,7 +1204,7 @@ class Model(_Owner):
         cases  mean_z: the mean is over them; None: over the cases of the very pass"""
         return _Ablation(self, heads, mode, scope, cases, span, seed)
 
-    def score(self, cases, probes, resamples=0, seed=0, reference=None, output=None):
+    def score(self, cases, probes, resamples=0, seed=0, reference=None, output=None, progress=None):
         """Scores of every head over cases: a JSONL file, Cases, or a list of Case or of dicts.
 
         probes     the name of a score -> its DataArray (layer, head). A list of names of scores or probes, or definitions as dicts (docs/measures.md)
@@ -932,43 +1216,77 @@ class Model(_Owner):
         single = probes if isinstance(probes, str) and _is_score(probes) else None
         names = [probes] if isinstance(probes, (str, dict)) else list(probes)
         cases = self.cases(cases)
-        with _Pass(self, cases) as p:
+        with _Pass(self, cases, progress) as p:
             scores = self._score(p, cases, names, reference)
             if resamples and _lib.ns_scores_cases(scores):
                 _call("ns_scores_rank", scores, c.byref(_params(_RankingParams, resamples=resamples, seed=seed)))
             if output is not None:
-                caller = os.fsencode(sys.argv[0] or "python")
-                _call("ns_scores_write", scores, _bytes(output), c.byref(_params(_Provenance, caller=caller)))
+                _call("ns_scores_write", scores, _bytes(output), c.byref(_caller()))
             arrays = _arrays(scores)
-            facts = _facts(scores, self)
+            facts = _score_facts(scores, self)
         return _dataset(arrays, facts, single)
 
-    def _special_tokens(self):
-        """Ids that the _nosink scores leave out, and those that end a decoded answer: as `needlescope score` has them."""
-        none = np.zeros(0, np.int32)
-        try:
-            t = self.tokenizer
-        except Error as e:
-            if e.code != "NS_E_UNSUPPORTED":
-                raise
-            warnings.warn(f"the special tokens are not known: {e}", stacklevel=4)
-            return none, none
-        newline = t and t.id("<0x0A>")
-        return (t.special() if t else none), (none if newline is None else np.array([newline], np.int32))
-
     def _score(self, p, cases, names, reference):
-        own = [p.scratch.new("ns_probe_from_json", "ns_probe_free", text, len(text), x.get("name", "definition").encode()).value
-               for x in names if isinstance(x, dict) for text in [json.dumps(x).encode()]]
-        named = [x.encode() for x in names if not isinstance(x, dict)]
-        special, stop, hooks = *self._special_tokens(), p.array
-        params = _params(_ScoreParams, probes=(c.c_char_p * len(named))(*named), n_probes=len(named),
-                         reference=reference and reference._as_parameter_.value,
-                         definitions=(c.c_void_p * len(own))(*own), n_definitions=len(own), special=_pointer(special, _I32), n_special=special.size,
-                         stop=_pointer(stop, _I32), n_stop=stop.size, hooks=hooks, n_hooks=len(hooks), cancelled=p.cancelled)
+        newline = self._known_tokenizer() and self.tokenizer.id("<0x0A>")          # ends a decoded answer, as `needlescope score` has it
+        params = _score_params(p, names, self._known_tokenizer(), reference=reference and reference._as_parameter_.value, hooks=p.array,
+                               n_hooks=len(p.array), stop=_pointer(_int32([] if newline is None else [newline]), _I32), n_stop=newline is not None)
         out = c.c_void_p()
         p.call("ns_score_run", c.byref(out), self, cases._pointer, c.byref(params))
         p.scratch._list.append((out, _lib.ns_scores_free))
         return out
+
+    def _known_tokenizer(self):
+        """The tokenizer, or None where there is none or it cannot be read (then a warning says so)."""
+        try:
+            return self.tokenizer
+        except Error as e:
+            if e.code != "NS_E_UNSUPPORTED":
+                raise
+            warnings.warn(f"the special tokens are not known: {e}", stacklevel=5)
+            return None
+
+    # interventions and recordings
+
+    def patch(self, cases, heads=(), site="z", rows="answer", direction="denoising", map=True, draws=20, resamples=1000, seed=0, output=None, progress=None):
+        """What of an answer comes along when z (or q, k, v) of heads is carried from a case into the pass over its twin: a Dataset with what
+        `needlescope patch -o` writes, condition by condition.
+
+        heads      [(layer, head), ...]: a set that is patched together, beside draws of controls; map: every head by itself
+        rows       "answer", or "all" (twins of equal length)          direction   "denoising" or "noising"
+        output     write the file; progress(fraction) is called as it goes"""
+        _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all")), _check_word("direction", direction, ("denoising", "noising"))
+        cases, heads = self.cases(cases), _heads(heads)
+        with _Pass(self, cases, progress) as p:
+            how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site], no_map=not map, all_rows=rows == "all",
+                          noising=direction == "noising", draws=draws, resamples=resamples, seed=seed, progress=p.progress, cancelled=p.cancelled)
+            patching = c.c_void_p()
+            p.call("ns_patch", c.byref(patching), self, cases._pointer, c.byref(how))
+            p.scratch._list.append((patching, _lib.ns_patching_free))
+            return _written(output, lambda path: _call("ns_patching_write", patching, path, c.byref(_caller())))
+
+    def record(self, cases, out, at="blocks.*.attn.hook_pattern", rows=None, maps="stats+topk", dtype="f16", top_k=0, pool_block=0, max_bytes=0, progress=None):
+        """Writes the file of `needlescope record`: maps, rows and activations of the points that the globs `at` name. -> its facts, a dict.
+
+        rows   as in run; of stats+topk None means the answer's rows     maps   dense, rows, topk, pooled, stats or stats+topk (the default)
+        dtype  "f16" or "f32", on disk                                   max_bytes   refuse what would be larger (4 GiB)"""
+        _check_word("maps", maps, _MAPS), _check_word("dtype", dtype, ("f16", "f32"))
+        cases, globs = self.cases(cases), [x.encode() for x in ([at] if isinstance(at, str) else at)]
+        how = _params(_RecorderParams, at=(c.c_char_p * len(globs))(*globs), n_at=len(globs), rows=_c_rows(rows), maps=_MAPS[maps],
+                      dtype=_DTYPES.index(dtype.replace("f32", "f4").replace("f16", "f2")), top_k=top_k, pool_block=pool_block, max_bytes=max_bytes)
+        with _Pass(self, cases, progress) as p:
+            if p.array:
+                raise RuntimeError("a recording is of the untouched model: leave the with block of hook or ablate")
+            recorder, whole = c.c_void_p(), maps == "dense" or (maps == "rows" and rows is None)
+            _call("ns_recorder_new", c.byref(recorder), self, cases._pointer, _bytes(out), c.byref(how), c.byref(_caller()))
+            try:                                 # a shared row of a whole map would be kept once for each case: no sharing
+                params = _params(_ScoreParams, no_sharing=whole, progress=p.progress, cancelled=p.cancelled)
+                p.call("ns_run_cases", self, cases._pointer, _lib.ns_recorder_hooks(recorder), c.byref(params))
+            except BaseException:
+                _lib.ns_recorder_abort(recorder)
+                raise
+            _call("ns_recorder_commit", recorder)
+        with _Scratch() as s:
+            return _file_facts(s.new("ns_file_open", "ns_file_close", _bytes(out)))
 
 
 def load(path, **options):
@@ -1008,6 +1326,16 @@ def _positions(rows, case, length):
 def _is_score(name):
     probe = _lib.ns_probe_find(name.encode())
     return bool(probe) and any(s.name.decode() == name for s in probe.contents.scores[:probe.contents.n_scores])
+
+
+def _score_params(p, names, tokenizer, **more):
+    """names: of scores or probes, or definitions as dicts. The special tokens are those that the _nosink scores leave out."""
+    own = [p.scratch.new("ns_probe_from_json", "ns_probe_free", text, len(text), x.get("name", "definition").encode()).value
+           for x in names if isinstance(x, dict) for text in [json.dumps(x).encode()]]
+    named = [x.encode() for x in names if not isinstance(x, dict)]
+    special = tokenizer.special() if tokenizer else np.zeros(0, np.int32)
+    return _params(_ScoreParams, probes=(c.c_char_p * len(named))(*named), n_probes=len(named), definitions=(c.c_void_p * len(own))(*own),
+                   n_definitions=len(own), special=_pointer(special, _I32), n_special=special.size, progress=p.progress, cancelled=p.cancelled, **more)
 
 
 def probes():
@@ -1076,7 +1404,7 @@ def _arrays(scores):
     return out
 
 
-def _facts(scores, model):
+def _score_facts(scores, model):
     dropped = c.POINTER(_Dropped)()
     n = _lib.ns_scores_dropped(scores, c.byref(dropped))
     return {"model": os.path.basename(os.path.normpath(model.path)), "kernel_class": model.kernel_class, "cases_scored": _lib.ns_scores_cases(scores),
@@ -1091,3 +1419,409 @@ def _dataset(arrays, facts, single):
     coords = {name: x for name, x in arrays.items() if x[0] == [name]}
     out = xarray.Dataset({name: x for name, x in arrays.items() if name not in coords}, coords, facts)
     return out[single].assign_attrs(facts) if single else out
+
+
+# ---- files ----
+
+def read(path):
+    """A file that the library wrote (scores, a study, interventions, a recording) as a Dataset, with the facts of its provenance as attributes; without
+    xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes too."""
+    with _Scratch() as s:
+        f = s.new("ns_file_open", "ns_file_close", _bytes(path))
+        arrays, facts = {}, _file_facts(f)
+        for whole in _listed("ns_file_list", f):
+            name, value, axes = _file_array(f, whole)
+            group = name.rpartition("/")[0]
+            arrays[name] = ([f"{group}/{axis}" if group else axis for axis in axes], value, None)
+    return _dataset(arrays, facts, None)
+
+
+def _file_facts(f):
+    names = [_lib.ns_file_fact_name(f, i) for i in range(_lib.ns_file_fact_count(f))]
+    return {name.decode(): _lib.ns_file_fact(f, name).decode(errors="replace") for name in names}
+
+
+def _listed(function, *arguments):
+    """What a function gives that ends with (char ***out, int64_t *n), as a list of str."""
+    out, n = c.c_void_p(), _I64()
+    _call(function, *arguments, c.byref(out), c.byref(n))
+    pointers = (c.c_void_p * n.value).from_address(out.value) if n.value else ()
+    found = [c.string_at(x).decode(errors="replace") for x in pointers]
+    for x in (*pointers, out):
+        _libc.free(x)
+    return found
+
+
+def _file_array(f, whole):
+    """name, array, names of its axes"""
+    path, name, dtype, rank, shape, axes = whole.encode(), whole.lstrip("/"), _INT(), _INT(), (_I64 * 8)(), c.c_void_p()
+    _call("ns_file_describe", f, path, c.byref(dtype), c.byref(rank), shape, c.byref(axes))
+    words = c.string_at(axes).decode().split() if axes else []
+    _libc.free(axes)
+    size = tuple(shape[:rank.value])
+    if len(words) != len(size):
+        words = [f"{name}_{i}" for i in range(len(size))]
+    if dtype.value == len(_DTYPES):
+        return name, np.array(_listed("ns_file_read_strings", f, path), object).reshape(size), words
+    kind = np.dtype(_DTYPES[dtype.value])
+    reader, read_as = ("f32", "f4") if kind.kind == "f" and kind.itemsize < 8 else ("f64", "f8") if kind.kind == "f" else ("i64", "i8")
+    out = c.c_void_p()
+    _call(f"ns_file_read_{reader}", f, path, c.byref(out), c.byref(rank), shape, *([None] if reader == "f32" else []))
+    value = _borrow(_view(out.value, read_as, size)).astype(kind)
+    _libc.free(out)
+    return name, value, words
+
+
+def _view(address, dtype, shape):
+    """A whole array in C order as a struct view."""
+    view = _View(data=address, dtype=_DTYPES.index(dtype), rank=len(shape))
+    step = 1
+    for axis in reversed(range(len(shape))):
+        view.shape[axis], view.stride[axis] = shape[axis], step
+        step *= shape[axis]
+    return view
+
+
+def _caller():
+    """Who makes a file: the script that runs."""
+    return _params(_Provenance, caller=os.fsencode(sys.argv[0] or "python"))
+
+
+def _written(out, write):
+    """What write(path) writes, read back; out None: into a temporary file."""
+    if out is not None:
+        write(_bytes(out))
+        return read(out)
+    with tempfile.TemporaryDirectory(prefix="needlescope-") as folder:
+        path = os.path.join(folder, "out.h5")
+        write(_bytes(path))
+        return read(path)
+
+
+# ---- training runs ----
+
+class Scanned(NamedTuple):
+    """How many checkpoints were scored now, were done before, failed; of those that failed (run, step, message)."""
+    scored: int
+    present: int
+    failed: int
+    failures: list
+
+
+def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=None, steps=None, manifest=None, force=False, retry_failed=False, progress=None,
+         **options):
+    """Scores every checkpoint of every run into a shard of its own below the folder `out`; what is done is not done again. -> Scanned
+
+    runs     a folder of checkpoints, or a list of them          probes   as in Model.score
+    shard    (i, n): those checkpoints whose number % n == i     steps    (first, last)
+    progress(run, step, what) is called after each checkpoint: "scored", "present", "failed"; options are those of load"""
+    folders, told, failures = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs), [], []
+    opened, counts, names = (_ScanRun * len(folders))(), _ScanCounts(), [probes] if isinstance(probes, (str, dict)) else list(probes)
+
+    def see(run, item, outcome, message):
+        if message is not None:
+            failures.append((run.contents.name.decode(), item.contents.step, message.decode(errors="replace")))
+        if progress:
+            progress(run.contents.name.decode(), item.contents.step, ("scored", "present", "failed", "failed")[outcome])
+
+    with _Stoppable() as p:
+        try:
+            for run, folder in zip(opened, folders):
+                _call("ns_scan_run_open", c.byref(run), _bytes(folder), _bytes(manifest))
+            how = _opening(None, told, **options)
+            tokenizer = _tokenizer_of(p, opened[0].series.list[0], options) if folders else None
+            asked = _cases_of(cases, lambda: tokenizer)
+            how.engine = p.scratch.new("ns_engine_new", "ns_engine_free", c.byref(_params(_EngineParams, threads=how.threads, cpu=how.cpu))).value
+            params = _params(_ScanParams, out=_bytes(out), cases=c.pointer(asked._alive()), open=how, force=force,
+                             retry_failed=retry_failed, score=_score_params(p, names, tokenizer), shard=shard[0] if shard else 0,
+                             n_shards=shard[1] if shard else 0, first_step=steps[0] if steps else 0, last_step=steps[1] if steps else 0, by=c.pointer(_caller()),
+                             told=p.callback(_TOLD, see))
+            p.call("ns_scan", opened, len(folders), c.byref(params), c.byref(counts))
+        finally:
+            for run in opened:
+                _lib.ns_scan_run_close(c.byref(run))
+    for line in dict.fromkeys(told):
+        warnings.warn(line, stacklevel=2)
+    return Scanned(counts.scored, counts.present, counts.failed, failures)
+
+
+def _tokenizer_of(p, item, options):
+    """The tokenizer of a checkpoint of a series, which lives as long as p; None where it has none, or one that cannot be read (a warning says so)."""
+    how = _opening(os.fsdecode(item.path), [], **{**options, **({"revision": os.fsdecode(item.revision)} if item.revision else {})})
+    how.want = _OPEN_ARCH
+    opened = p.scratch.new("ns_open", "ns_close", c.byref(how))
+    try:
+        _call("ns_open_more", opened, _OPEN_TOKENIZER)
+    except Error as e:
+        if e.code != "NS_E_UNSUPPORTED":
+            raise
+        warnings.warn(f"the special tokens are not known: {e}", stacklevel=3)
+    return Tokenizer._borrow(_Opened.from_address(opened.value).tokenizer)
+
+
+def merge(folder, study=None, mixed_kernels=False):
+    """One study of all shards of a scan (default: FOLDER/study.h5). -> its path; read(path) is the Dataset."""
+    path = os.path.join(os.fspath(folder), "study.h5") if study is None else os.fspath(study)
+    _call("ns_merge", _bytes(folder), _bytes(path), c.byref(_params(_MergeParams, mixed_kernels=mixed_kernels, by=c.pointer(_caller()))))
+    return path
+
+
+class Event(NamedTuple):
+    """A birth lies in (after, at] on the study's axis; at = inf: not born up to `after`; nan: never measured. str() is how the program prints it."""
+    after: float
+    at: float
+    step: int
+    head: Optional[tuple]           # (layer, head) that is best there
+    gap: int                        # checkpoints in the interval that were not measured
+    text: str
+
+    def __str__(self):
+        return self.text
+
+
+class Life(NamedTuple):
+    """One life of one head."""
+    run: str
+    layer: int
+    head: int
+    life: int
+    born: Event
+    died_after: float
+    died: float
+
+
+class RunBirths(NamedTuple):
+    """Of one run: births of the best head, the second best, the best previous-token head, the best head by other thresholds; a logistic midpoint; what a
+    maximum over heads reaches by chance; the series of scores and of who is best [P]."""
+    measured: int
+    best: Event
+    second: Event
+    previous: Event
+    sweep: dict
+    midpoint: dict
+    null: dict
+    best_score: np.ndarray
+    best_head: list
+    chance: float                   # of the best head at its birth, and the score at which it is alive
+    theta: float
+
+
+class SeedGroup(NamedTuple):
+    """Runs that differ in their seed alone, and the median birth of their best heads with its interval (nan below five seeds)."""
+    runs: list
+    born: int
+    median: float
+    low: float
+    high: float
+    median_previous: float
+
+
+class Pair(NamedTuple):
+    """Is the smaller window earlier? In how many seeds earlier, later, undecided; the exact p of a one-sided sign test; what may be said."""
+    smaller: float
+    larger: float
+    earlier: int
+    later: int
+    same: int
+    p: float
+    verdict: str
+
+
+class Laziness(NamedTuple):
+    """Births by seed and window [S, W] (inf: censored, nan: no such run), adjacent pairs of windows, and p of Page's L and of the log-rank test for trend."""
+    windows: list
+    seeds: list
+    births: np.ndarray
+    pairs: list
+    page_p: float
+    logrank_p: float
+    page_seeds: int
+
+
+def emergence(study, **rule):
+    """When heads are born and die over the checkpoints of a study: what `needlescope emergence` says. -> Emergence
+
+    rule   score, previous (the score of previous-token heads), theta (.5), persist (3), horizon, leave_short, top (4), resamples (0: 1000 of seeds, 999 permutations), seed"""
+    return Emergence(study, _birth_rule(**rule))
+
+
+def _birth_rule(score=None, previous=None, theta=.5, persist=3, horizon=0, leave_short=False, top=4, resamples=0, seed=0):
+    return _params(_EmergenceParams, score=_bytes(score), previous=_bytes(previous), birth=_params(_BirthParams, theta=theta, persist=persist),
+                   horizon=horizon, leave_short=leave_short, top=top, resamples=resamples, seed=seed)
+
+
+class Emergence(_Owner):
+    """Made by emergence(). runs {name: RunBirths}, lives [Life], groups [SeedGroup], steps [P]; score, previous, theta, persist, horizon; axis: "tokens" or
+    "steps", what births are told in."""
+
+    def __init__(self, path, how):
+        with _Scratch() as s, _Stoppable() as p:
+            study, out = s.new("ns_study_open", "ns_study_close", _bytes(path)), c.c_void_p()
+            p.call("ns_emergence_run", c.byref(out), study, c.byref(how))
+            self._own(out, _lib.ns_emergence_free, *s.take())
+        self.path, self._study, e = os.fspath(path), study, _Emergence.from_address(out.value)
+        self.score, self.previous, self.theta, self.persist = e.score.decode(), e.previous and e.previous.decode(), e.birth.theta, e.birth.persist
+        self.axis, self.horizon = "tokens" if e.in_tokens else "steps", e.horizon
+        self.steps = np.array(_lib.ns_study_steps(study)[:e.shape.P])
+        self._names, self._H = [_lib.ns_study_run_name(study, i).decode() for i in range(e.shape.R)], e.shape.H
+        self.runs = {name: self._run(e.runs[i], e.sweep) for i, name in enumerate(self._names)}
+        self.lives = [Life(self._names[x.run], x.layer, x.head, x.life, self._event(x.born), x.died_after, x.died) for x in e.lives[:e.n_lives]]
+        self.groups = [SeedGroup([self._names[i] for i in g.runs[:g.n]], g.interval.born, g.interval.median, g.interval.low, g.interval.high,
+                                 g.median_previous) for g in e.groups[:e.n_groups]]
+
+    def _head(self, at):
+        return divmod(at, self._H) if at >= 0 else None
+
+    def _event(self, e):
+        text = c.create_string_buffer(64)
+        return Event(e.after, e.at, e.step, self._head(e.head), e.gap, _lib.ns_event_text(e, text).decode())
+
+    def _run(self, r, sweep):
+        plain = lambda struct: {name: getattr(struct, name) for name, _ in struct._fields_}
+        midpoint = {**plain(r.midpoint), "flaw": r.midpoint.flaw and r.midpoint.flaw.decode()}
+        return RunBirths(r.measured, *map(self._event, (r.best, r.second, r.previous)), {theta: self._event(x) for theta, x in zip(sweep, r.sweep)},
+                         midpoint, plain(r.null), np.array(r.best_score[:r.P]), [self._head(x) for x in r.best_head[:r.P]], r.chance, r.theta)
+
+    def write_csv(self, path):
+        """Every life of every head, as `needlescope emergence -o`."""
+        self._as_parameter_                     # closed: an error
+        _call("ns_emergence_write_csv", self, _bytes(path))
+
+    def laziness(self, arm=None, of="best"):
+        """Are heads born later the larger the window? What `needlescope laziness` says of the best head, or of="previous". -> Laziness"""
+        self._as_parameter_                     # closed: an error
+        _check_word("of", of, ("best", "previous"))
+        with _Scratch() as s:
+            found = _Laziness.from_address(s.new("ns_laziness_of", "ns_laziness_free", self, _bytes(arm)).value)
+            grid, W, S = getattr(found, of), found.W, found.S
+            windows, trend = [g.contents.window for g in found.group[:W]], _lib.ns_trend_of(c.byref(grid))
+            births = np.array(grid.time[:S * W]).reshape(S, W)
+            orders = [_lib.ns_order_in(c.byref(grid), i, i + 1) for i in range(W - 1)]
+            pairs = [Pair(a, b, o.earlier, o.later, o.same, o.p, _lib.ns_order_verdict(o, 0, c.create_string_buffer(128)).decode())
+                     for a, b, o in zip(windows, windows[1:], orders)]
+            return Laziness(windows, found.seed[:S], births, pairs, trend.page, trend.logrank, trend.n_seeds)
+
+
+class Trained(NamedTuple):
+    """A run: its name, the folder of its newest checkpoint, steps done when the call began and now, tokens, and the loss on the validation batch in nats."""
+    name: str
+    newest: str
+    config_sha256: str
+    first: int
+    steps: int
+    tokens: int
+    loss: float
+
+
+def train(config, folder, resume=False, seed=None, steps=0, progress=None):
+    """One training run from its config (a JSON file, or a dict with its keys: docs/training.md) into a folder. -> Trained
+
+    resume   go on from the newest checkpoint, to the bits of an uninterrupted run; Ctrl-C leaves a run that can be resumed
+    seed, steps   in place of the config's          progress(step, steps, loss) is called after every step"""
+    if isinstance(config, dict):
+        with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="config-") as f:
+            json.dump(config, f, default=_plain)
+            f.flush()
+            return train(f.name, folder, resume, seed, steps, progress)
+    see = lambda x: progress(x.contents.step, x.contents.steps, x.contents.loss)
+    out = _params(_RunResult)
+    with _Stoppable() as p:
+        p.call("ns_run_train", c.byref(out), c.byref(_params(
+            _RunParams, config=_bytes(config), folder=_bytes(folder), resume=resume, own_seed=seed is not None, seed=seed or 0, steps=steps,
+            progress=p.callback(_STEPPED, see) if progress else _STEPPED(), cancelled=p.cancelled)))
+    return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss)
+
+
+def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=None, cores=0, say=None, progress=None):
+    """The laboratory of laziness in one call (docs/laboratory.md): trains, scans, silences, and says which claims hold. -> the summary, a dict. A call that
+    was stopped goes on when it is made again.
+
+    scale    "quick", "default" or "full"           program  the needlescope program, which does the jobs (default: the one of the PATH)
+    say(line) is told what is noted; progress(stage, fraction) how far it is"""
+    chosen, report = np.array(windows, np.int64).reshape(-1), _params(_LaboratoryReport)
+    with _Stoppable() as p:
+        told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
+        how = _params(_LaboratoryParams, folder=_bytes(folder), protocol=_bytes(protocol), scale=_bytes(scale), seeds=seeds,
+                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=_bytes(program), cores=cores or _allowed()[0],
+                      say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
+                      progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
+        try:
+            p.call("ns_laboratory_run", c.byref(report), c.byref(how))
+            return json.loads(c.string_at(report.json).decode())
+        finally:
+            _lib.ns_laboratory_report_clear(c.byref(report))
+
+
+# ---- figures ----
+
+class Plotted(NamedTuple):
+    """What was drawn, and what was left out or pooled ("": nothing)."""
+    shows: str
+    note: str
+
+
+def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0):
+    """what: the arguments between path and look."""
+    fixed = vmin is not None or vmax is not None        # one end alone: the other one is the natural one
+    look = _params(_FigureParams, title=_bytes(title), colormap=_bytes(colormap), vmin=(-np.inf if vmin is None else vmin) if fixed else 0,
+                   vmax=(np.inf if vmax is None else vmax) if fixed else 0, width=width, dpi=dpi, comment=_caller().caller)
+    said = _params(_Plotted)
+    _call(f"ns_plot_{name}", _bytes(out), *what, c.byref(look), c.byref(said))
+    return Plotted(said.shows.decode(errors="replace"), said.note.decode(errors="replace"))
+
+
+def _words(given):
+    """(char *const *, n) of one word, several, or none."""
+    words = [_bytes(x) for x in ([given] if isinstance(given, (str, os.PathLike)) else given or ())]
+    return (c.c_char_p * len(words))(*words), len(words)
+
+
+def figure_heads(files, out, scores=None, marks=(), top=0, **look):
+    """Layer x head maps of scores of a score file, or of several, side by side. -> Plotted, as all figures.
+
+    The ending of out (.png, .pdf, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
+    look   title, colormap, vmin, vmax, width (inches), dpi"""
+    (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks)
+    return _plot("heads", out, [c.byref(_params(_HeadsPlot, files=paths, n_files=m, scores=names, n_scores=n, marks=_pointer(heads, _I64 * 2),
+                                                n_marks=len(heads), top=top))], **look)
+
+
+def figure_rank(file, out, scores=None, top=20, **look):
+    """The best heads of scores by rank, with their intervals."""
+    names, n = _words(scores)
+    return _plot("rank", out, [c.byref(_params(_RankPlot, file=_bytes(file), scores=names, n_scores=n, top=top))], **look)
+
+
+def figure_agreement(file, out, scores=None, spearman=False, **look):
+    """How far scores mean the same heads: overlap of the ten best, or rank correlation."""
+    names, n = _words(scores)
+    return _plot("agreement", out, [c.byref(_params(_AgreementPlot, file=_bytes(file), scores=names, n_scores=n, spearman=spearman))], **look)
+
+
+def figure_grid(file, out, of="first", head=None, **look):
+    """The needle grid, lengths x depths. of: "first" (the first answer token is right), "answered" (the whole answer is), "find" (of head=(layer, head))."""
+    _check_word("of", of, _GRIDS)
+    if (of == "find") != (head is not None):
+        raise ValueError('head=(layer, head) goes with of="find"')
+    what = _params(_GridPlot, file=_bytes(file), of=_GRIDS.index(of), head=(_I64 * 2)(*(head or (0, 0))))
+    return _plot("grid", out, [c.byref(what)], **look)
+
+
+def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=True, **look):
+    """Where one head looks on one case (its id or number) of a recording with maps dense or rows."""
+    what = _params(_MapPlot, file=_bytes(recording), case_id=None if case is None else str(case).encode(), layer=layer, head=head, log_scale=log_scale,
+                   no_spans=not spans)
+    return _plot("map", out, [c.byref(what)], **look)
+
+
+def figure_ablation(files, out, **look):
+    """Interventions (ablate, or patch with a set) beside each other: every control a dot."""
+    return _plot("ablation", out, _words(files), **look)
+
+
+def figure_study(kind, study, out, run=None, rule=None, **look):
+    """A figure of births: laziness, births, pairs, curves, loss, or strip (of one run). rule: a dict, as in emergence."""
+    what = _params(_StudyPlot, file=_bytes(study), figure=_bytes(kind), run=_bytes(run))
+    if rule:
+        what.births = c.pointer(_birth_rule(**rule))
+    return _plot("study", out, [c.byref(what)], **look)

@@ -62,15 +62,32 @@ static const ns_probe *find_definition(const ns_score_params *params, const char
     return NULL;
 }
 
+int ns_probe_check(const char *name, ns_error *err)
+{
+    enum { MOST = 512 };
+    const char *known[MOST];
+    int64_t n = 0;
+    if (ns_probe_find(name))
+        return NS_OK;
+    for (const ns_probe *const *p = ns_probes(); *p; p++) {
+        if (n < MOST)
+            known[n++] = (*p)->name;
+        for (int i = 0; i < (*p)->n_scores && n < MOST; i++)
+            known[n++] = (*p)->scores[i].name;
+    }
+    const char *const near = ns_nearest_word(name, known, n);
+    return near ? ns_fail(err, NS_E_ARG, "%.60s: no such probe or score (did you mean %s?)", name, near)
+                : ns_fail(err, NS_E_ARG, "%.60s: no such probe or score (needlescope score --list)", name);
+}
+
 /* Ours in the order of the table, then the caller's definitions. */
 int ns_choose_probes(const ns_score_params *params, const ns_probe **out, int *n, ns_error *err)
 {
     int rc = NS_OK;
     *n = 0;
     for (int i = 0; i < params->n_probes; i++)
-        if (!ns_probe_find(params->probes[i]) && !find_definition(params, params->probes[i]))
-            return ns_fail(err, NS_E_ARG, "no probe or score is called '%.60s' (one of: retrieval_find, retrieval_continue, retrieval_copy, copy_any,"
-                           " retrieval_mass, induction, previous_token, ...)", params->probes[i]);
+        if (!find_definition(params, params->probes[i]) && ns_probe_check(params->probes[i], err) < 0)
+            return NS_E_ARG;
     for (const ns_probe *const *p = ns_probes(); *p && rc == NS_OK; p++) {
         bool wanted = false;
         for (int i = 0; i < params->n_probes && !wanted; i++)

@@ -417,6 +417,10 @@ int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns
     char *const shards = ns_path_join(p->out, "shards");
     int64_t number = 0;
     *counts = (ns_scan_counts){0};
+    const ns_probe *chosen[NS_MAX_PROBES];
+    int n_chosen;
+    if (ns_choose_probes(&p->score, chosen, &n_chosen, err) < 0)      /* before a folder is made, and not once for each checkpoint */
+        return NS_E_ARG;
     ns_cases_hash(p->cases, s.cases_sha256);
     int rc = shards && s.probes ? make_folder(p->out, err) : ns_oom(err, p->out);
     if (rc == NS_OK)

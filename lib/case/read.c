@@ -72,7 +72,7 @@ typedef int (*put_span)(void *user, const char *name, int64_t begin, int64_t end
 static int each_span(const line *l, put_span put, void *user)
 {
     const cJSON *const spans = member(l, "spans"), *const distractors = member(l, "distractors");
-    int64_t begin, end;
+    int64_t begin = 0, end = 0;
     int rc = NS_OK, k = 0;
     if (spans && !cJSON_IsObject(spans))
         return ns_fail(l->err, NS_E_FORMAT, "%s: 'spans' is not an object {name: [begin, end]}", l->label);

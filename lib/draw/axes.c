@@ -35,7 +35,7 @@ static void format_exponent(char out[32], double value, double step)
     while (decimals < 3 && fabs(round(mantissa_step * power10(decimals)) - mantissa_step * power10(decimals)) > 1e-6)
         decimals++;
     ns_format_fixed(digits, mantissa, decimals);
-    snprintf(out, 32, "%.20se%d", digits, e);
+    snprintf(out, 32, "%.19se%d", digits, e);
 }
 
 void ns_true_minus(char text[32])

@@ -8,7 +8,12 @@
 #include <needlescope/edit.h>
 #include <needlescope/machine.h>
 #include <needlescope/open.h>
+#include <needlescope/laboratory.h>
+#include <needlescope/patch.h>
+#include <needlescope/plot.h>
 #include <needlescope/probe.h>
+#include <needlescope/run.h>
+#include <needlescope/scan.h>
 
 #define KIND(x) _Generic((x), float: 'f', double: 'f', bool: 'i', int: 'i', unsigned: 'i', int64_t: 'i', uint64_t: 'i', default: 'o')
 #define F(name) printf("field %s.%s %zu %zu %c\n", label, #name, offsetof(mirrored, name), sizeof ((mirrored *)0)->name, KIND(((mirrored *)0)->name));
@@ -51,6 +56,55 @@ static void structs(void)
     WHOLE(ns_array, F(name) F(axes) F(summary) F(view) F(text) F(meaning))
 }
 
+/* Of training runs, files and figures. */
+static void more_structs(void)
+{
+    WHOLE(ns_engine_params, F(size) F(threads) F(cpu))
+    WHOLE(ns_recorder_params, F(size) F(at) F(n_at) F(rows) F(maps) F(dtype) F(top_k) F(pool_block) F(max_bytes))
+    WHOLE(ns_patch_params, F(size) F(heads) F(n_heads) F(scores_sha256) F(site) F(no_map) F(all_rows) F(noising) F(draws) F(resamples)
+        F(seed) F(keep) F(progress) F(cancelled) F(user))
+    WHOLE(ns_series_item, F(path) F(revision) F(label) F(stage) F(step) F(branch) F(tokens) F(final))
+    WHOLE(ns_series_left, F(name) F(why) F(no_checkpoint))
+    WHOLE(ns_series, F(list) F(n) F(capacity) F(left_out) F(n_left_out) F(left_capacity))
+    WHOLE(ns_scan_run, F(folder) F(name) F(coords) F(tokens_per_step) F(series))
+    WHOLE(ns_scan_params, F(size) F(out) F(cases) F(score) F(open) F(shard) F(n_shards) F(first_step) F(last_step) F(force) F(retry_failed)
+        F(by) F(told) F(user))
+    WHOLE(ns_scan_counts, F(scored) F(present) F(failed))
+    WHOLE(ns_merge_params, F(size) F(mixed_kernels) F(by))
+    WHOLE(ns_study_shape, F(R) F(P) F(C) F(L) F(H))
+    WHOLE(ns_birth_params, F(size) F(theta) F(persist))
+    WHOLE(ns_emergence_params, F(size) F(score) F(previous) F(birth) F(sweep) F(horizon) F(leave_short) F(top) F(resamples) F(seed))
+    WHOLE(ns_event, F(after) F(at) F(step) F(head) F(gap))
+    WHOLE(ns_midpoint, F(tokens) F(width) F(low) F(high) F(rmse) F(flaw))
+    WHOLE(ns_max_null, F(observed) F(bound) F(p))
+    WHOLE(ns_run_emergence, F(P) F(measured) F(any_kind) F(best_score) F(previous_score) F(best_head) F(previous_head) F(best) F(second)
+        F(previous) F(sweep) F(midpoint) F(chance) F(theta) F(previous_chance) F(previous_theta) F(null) F(entropy) F(distance) F(flags))
+    WHOLE(ns_head_life, F(run) F(layer) F(head) F(life) F(born) F(died_after) F(died) F(died_step))
+    WHOLE(ns_birth_interval, F(median) F(low) F(high) F(R) F(born))
+    WHOLE(ns_seed_group, F(arm) F(pattern) F(window) F(nope) F(runs) F(n) F(interval) F(median_previous))
+    WHOLE(ns_emergence, F(shape) F(study) F(score) F(previous) F(birth) F(sweep) F(in_tokens) F(axis) F(chance) F(previous_chance)
+        F(null_control) F(horizon) F(shortest) F(runs) F(lives) F(n_lives) F(groups) F(n_groups))
+    WHOLE(ns_birth_grid, F(S) F(W) F(time) F(limit))
+    WHOLE(ns_grid_trend, F(page) F(logrank) F(least) F(n_seeds))
+    WHOLE(ns_order, F(earlier) F(later) F(same) F(n) F(p))
+    WHOLE(ns_laziness, F(births) F(group) F(seed) F(W) F(S) F(best) F(previous) F(control))
+    WHOLE(ns_run_progress, F(name) F(first) F(step) F(steps) F(tokens_per_step) F(loss))
+    WHOLE(ns_run_params, F(size) F(config) F(folder) F(resume) F(own_seed) F(seed) F(steps) F(progress) F(cancelled) F(user))
+    WHOLE(ns_run_result, F(size) F(name) F(newest) F(config_sha256) F(first) F(steps) F(tokens) F(loss))
+    WHOLE(ns_laboratory_params, F(size) F(folder) F(protocol) F(scale) F(seeds) F(windows) F(n_windows) F(program) F(cores) F(say)
+        F(progress) F(cancelled) F(user))
+    WHOLE(ns_laboratory_report, F(size) F(text) F(json) F(runs) F(measured) F(failures))
+    WHOLE(ns_figure_params, F(size) F(title) F(colormap) F(vmin) F(vmax) F(width) F(dpi) F(comment) F(facts) F(n_facts) F(bytes)
+        F(n_bytes))
+    WHOLE(ns_plotted, F(size) F(shows) F(note))
+    WHOLE(ns_study_plot, F(size) F(file) F(figure) F(births) F(run))
+    WHOLE(ns_map_plot, F(size) F(file) F(case_id) F(layer) F(head) F(log_scale) F(no_spans))
+    WHOLE(ns_heads_plot, F(size) F(files) F(n_files) F(scores) F(n_scores) F(marks) F(n_marks) F(top))
+    WHOLE(ns_rank_plot, F(size) F(file) F(scores) F(n_scores) F(top))
+    WHOLE(ns_grid_plot, F(size) F(file) F(of) F(head))
+    WHOLE(ns_agreement_plot, F(size) F(file) F(scores) F(n_scores) F(spearman))
+}
+
 static void values(void)
 {
     VALUE(NS_E_ARG) VALUE(NS_E_FORMAT) VALUE(NS_E_MISSING) VALUE(NS_E_CREATE) VALUE(NS_E_IO) VALUE(NS_E_MEMORY) VALUE(NS_E_UNSUPPORTED)
@@ -58,6 +112,9 @@ static void values(void)
     VALUE(NS_ROWS_ALL) VALUE(NS_ROWS_LIST) VALUE(NS_ROWS_SPAN) VALUE(NS_ROWS_ANSWER)
     VALUE(NS_EDIT_NOOP) VALUE(NS_EDIT_ZERO_Z) VALUE(NS_EDIT_MEAN_Z) VALUE(NS_EDIT_UNIFORM_ATTN) VALUE(NS_EDIT_KNOCKOUT) VALUE(NS_EDIT_KNOCKOUT_OTHERS)
     VALUE(NS_EDIT_N_MODES) VALUE(NS_SCOPE_ALL) VALUE(NS_SCOPE_PREFILL) VALUE(NS_SCOPE_DECODE)
+    VALUE(NS_SWEEP) VALUE(NS_OPEN_ARCH) VALUE(NS_OPEN_TOKENIZER) VALUE(NS_PATCH_Z) VALUE(NS_PATCH_Q) VALUE(NS_PATCH_K) VALUE(NS_PATCH_V)
+    VALUE(NS_PATCH_SITES) VALUE(NS_MAPS_STATS_TOPK) VALUE(NS_MAPS_DENSE) VALUE(NS_MAPS_ROWS) VALUE(NS_MAPS_TOPK) VALUE(NS_MAPS_POOLED)
+    VALUE(NS_MAPS_STATS) VALUE(NS_GRID_FIRST) VALUE(NS_GRID_ANSWERED) VALUE(NS_GRID_FIND)
     VALUE(NS_F32) VALUE(NS_F64) VALUE(NS_F16) VALUE(NS_BF16) VALUE(NS_I8) VALUE(NS_U8) VALUE(NS_I16) VALUE(NS_U16) VALUE(NS_I32) VALUE(NS_U32)
     VALUE(NS_I64) VALUE(NS_U64) VALUE(NS_BOOL) VALUE(NS_N_DTYPES)
 }
@@ -65,6 +122,7 @@ static void values(void)
 int main(void)
 {
     structs();
+    more_structs();
     values();
     return 0;
 }

@@ -46,6 +46,10 @@ def check_values(lines):
     mine |= {f"NS_ROWS_{name}": getattr(ns, f"_ROWS_{name}") for name in ("ALL", "LIST", "SPAN", "ANSWER")}
     mine |= {f"NS_EDIT_{name.upper()}": code for name, code in ns._MODES.items()}
     mine |= {f"NS_SCOPE_{name.upper()}": code for name, code in ns._SCOPES.items()}
+    mine |= {"NS_SWEEP": ns._SWEEP, "NS_OPEN_ARCH": ns._OPEN_ARCH, "NS_OPEN_TOKENIZER": ns._OPEN_TOKENIZER, "NS_PATCH_SITES": len(ns._SITES)}
+    mine |= {f"NS_PATCH_{name.upper()}": code for name, code in ns._SITES.items()}
+    mine |= {f"NS_MAPS_{name.upper().replace('+', '_')}": code for name, code in ns._MAPS.items()}
+    mine |= {f"NS_GRID_{name.upper()}": code for code, name in enumerate(ns._GRIDS)}
     names = {"f": "F", "i": "I", "u": "U"}
     for code, dtype in enumerate(ns._DTYPES):
         mine["NS_BF16" if dtype is None else "NS_BOOL" if dtype == "?" else f"NS_{names[dtype[0]]}{8 * int(dtype[1:])}"] = code
@@ -71,7 +75,7 @@ def python_name(struct):
 
 def letter_of(text):
     """p: a pointer; else the C type without its name."""
-    if "*" in text or "_fn" in text:
+    if "*" in text or "_fn" in text or "[" in text:
         return "p"
     words = [w for w in text.replace("const", " ").split() if w]
     known = [w for w in words if w in ("int64_t", "int32_t", "int", "bool", "double", "size_t", "void")]
@@ -81,7 +85,7 @@ def letter_of(text):
 
 
 def check_prototypes(root):
-    letters = {c.c_int64: ("int64_t",), c.c_int32: ("int32_t", "int"), c.c_bool: ("bool",), c.c_double: ("double",), c.c_size_t: ("size_t",)}
+    letters = {c.c_int64: ("int64_t",), c.c_int32: ("int32_t", "int"), c.c_bool: ("bool",), c.c_double: ("double",), c.c_size_t: ("size_t",), c.c_uint: ("unsigned",)}
     letters[None] = ("void",)
     letters[c.c_int64] += ("size_t",) if c.c_int64 is c.c_size_t else ()
     mine = lambda kind: (c_name(kind.__name__),) if isinstance(kind, type) and issubclass(kind, c.Structure) else letters.get(kind, ("p",))

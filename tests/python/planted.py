@@ -240,7 +240,7 @@ def test_errors(m):
     assert str(e) in said and e.code == "NS_E_MISSING", (str(e), said)
     raises(ns.Error, "head 9.0: the model has layers 0 to 5", m.ablate, [(9, 0)])
     raises(ValueError, "mode 'silence' is none of noop, zero_z", m.ablate, HEADS, mode="silence")
-    raises(ns.Error, "no probe or score is called 'luck'", m.score, CASES, "luck")
+    raises(ns.Error, "luck: no such probe or score", m.score, CASES, "luck")
     raises(ns.Error, "512", m.run, [1, 512])
     raises(ValueError, "whole numbers", m.run, [1.5])
     raises(ValueError, "whole numbers", m.run, [1 << 40])

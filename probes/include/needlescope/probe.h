@@ -79,6 +79,8 @@ struct ns_probe {
 /* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
 NS_API const ns_probe *const *ns_probes(void);
 NS_API const ns_probe *ns_probe_find(const char *name);
+/* NS_E_ARG, with the nearest name, where it is neither a probe nor a score. */
+NS_API NS_MUST_CHECK int ns_probe_check(const char *name, ns_error *);
 
 /* A probe from its definition, n bytes of JSON (docs/measures.md), read by the code that runs our own: free with ns_probe_free. label names it in errors. */
 NS_API NS_MUST_CHECK int ns_probe_from_json(ns_probe **out, const char *json, size_t n, const char *label, ns_error *);
