@@ -61,7 +61,8 @@ void ns_rate_interval(double hits, double n, double *low, double *high)
 
 void ns_wilson(double hits, double n, double *low, double *high)
 {
-    const double p = hits / n, across = Z * sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)), middle = p + Z * Z / (2 * n), scale = 1 + Z * Z / n;
+    const double p = hits / n, middle = p + Z * Z / (2 * n), scale = 1 + Z * Z / n;
+    const double across = Z * sqrt(p * (1 - p) / n + Z * Z / (4 * n * n));
     *low = fmax((middle - across) / scale, 0);
     *high = fmin((middle + across) / scale, 1);
 }

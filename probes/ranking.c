@@ -77,7 +77,8 @@ static float quantile(const float *sorted, int64_t n, double q)
     return i + 1 < n ? (float)((double)sorted[i] + (at - (double)i) * ((double)sorted[i + 1] - (double)sorted[i])) : sorted[n - 1];
 }
 
-/* Of the sorted column[n]: mean squared distance from their mean, for the prompts that a draw within strata leaves free. 0 where all agree. */
+/* Of the sorted column[n]: mean squared distance from their mean, for the prompts that a draw within strata leaves free. 0 where all agree.
+ * */
 static double variance(const work *w, int64_t n)
 {
     double mean = 0, square = 0;
@@ -98,20 +99,22 @@ static double events(const work *w, const float *over, int64_t head)
     return sum;
 }
 
-/* A rate: Wilson's interval (modified near 0 and 1), of as many events as would vary as the resamples do, were they independent (Kott and Carr 1997); where all
- * prompts agree, of as many as there are prompts: 12 of 12 is not [1, 1]. Quantiles of the resamples would be too short near 0 and 1. */
+/* A rate: Wilson's interval (modified near 0 and 1), of as many events as would vary as the resamples do, were they independent (Kott and
+ * Carr 1997); where all prompts agree, of as many as there are prompts: 12 of 12 is not [1, 1]. Quantiles of the resamples would be too
+ * short near 0 and 1. */
 static void rate_interval(const work *w, int64_t head, const float *over, double rate, int64_t n_resampled, float *low, float *high)
 {
     const double v = variance(w, n_resampled);
-    const double n = v > 0 ? fmin(rate * (1 - rate) / v, events(w, over, head)) : ns_units_effective(&w->units, over + head, ns_scores_size(w->s), w->scratch);
+    const double n = v > 0 ? fmin(rate * (1 - rate) / v, events(w, over, head))
+                           : ns_units_effective(&w->units, over + head, ns_scores_size(w->s), w->scratch);
     double from, to;
     ns_rate_interval(rate * n, n, &from, &to);
     *low = (float)fmin(from, rate);
     *high = (float)fmax(to, rate);
 }
 
-/* A mean over cases: quantiles of the resamples. Where all prompts agree on a difference of hits, as large a share of them as Wilson allows of 0 in n may be
- * otherwise, at either end of the range. */
+/* A mean over cases: quantiles of the resamples. Where all prompts agree on a difference of hits, as large a share of them as Wilson allows
+ * of 0 in n may be otherwise, at either end of the range. */
 static void mean_interval(const work *w, int k, int64_t n, float *low, float *high)
 {
     const ns_score *const def = w->s->defs[k];
@@ -278,7 +281,8 @@ static int allocate(work *w, const ns_ranking_params *params)
     w->shares[0] = ns_alloc_array(size, sizeof *w->shares[0]);
     w->shares[1] = ns_alloc_array(size, sizeof *w->shares[1]);
     good &= r->jaccard4 && r->jaccard10 && r->spearman && r->overlap && r->by_group;
-    good &= w->weights && w->values && w->column && w->scratch && r->stratum_of && w->halves[0] && w->halves[1] && w->shares[0] && w->shares[1];
+    good &= w->weights && w->values && w->column && w->scratch && r->stratum_of;
+    good &= w->halves[0] && w->halves[1] && w->shares[0] && w->shares[1];
     return good ? NS_OK : ns_oom(w->err, "the ranking of heads");
 }
 

@@ -1,4 +1,5 @@
-/* reduce.c - per-case outputs [case, layer, head] become scores [layer, head]: sums in f64 in the order of case ids, with a weight for each case. */
+/* reduce.c - per-case outputs [case, layer, head] become scores [layer, head]: sums in f64 in the order of case ids, with a weight for each
+ * case. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* resample.h - what is drawn when cases are resampled, and how wide an interval must be. Internal.
  *
- * The unit is a prompt with its twins (twin_of): twins share nearly all of their tokens, so their hits are not independent. Prompts are drawn within strata: the
- * kinds (value type x template); kinds of fewer than NS_STRATUM prompts are pooled into one, since a draw of few varies too little. */
+ * The unit is a prompt with its twins (twin_of): twins share nearly all of their tokens, so their hits are not independent. Prompts are
+ * drawn within strata: the kinds (value type x template); kinds of fewer than NS_STRATUM prompts are pooled into one, since a draw of few
+ * varies too little. */
 #ifndef NS_RESAMPLE_H
 #define NS_RESAMPLE_H
 
@@ -23,19 +24,23 @@ int  ns_units_find(ns_units *, const ns_scores *, const int64_t *kind_of, int64_
 void ns_units_free(ns_units *);
 /* weights[C]: how often each case is in a resample. */
 void ns_units_resample(const ns_units *, ns_rng *, uint16_t *weights);
-/* weights[C] and others[C] = 1 for the cases of the two halves: a random half of the prompts of every stratum; an odd one's middle falls to either side. */
+/* weights[C] and others[C] = 1 for the cases of the two halves: a random half of the prompts of every stratum; an odd one's middle falls to
+ * either side. */
 void ns_units_halve(const ns_units *, ns_rng *, uint16_t *weights, uint16_t *others);
-/* The cases of each prompt count[C] times (events, or 1): how many prompts of equal size tell as much, (sum m)^2 / sum m^2. scratch[prompts]. */
+/* The cases of each prompt count[C] times (events, or 1): how many prompts of equal size tell as much, (sum m)^2 / sum m^2.
+ * scratch[prompts]. */
 double ns_units_effective(const ns_units *, const float *count, int64_t stride, double *scratch);
 
-/* The share that a 95 % percentile interval leaves at each end: .025 for many prompts, less for few (Hesterberg 2015, the expanded percentile interval:
- * Phi(-sqrt(n / (n - strata)) t) with t the .975 quantile of n - strata degrees of freedom). Negative: no interval (as many strata as prompts). */
+/* The share that a 95 % percentile interval leaves at each end: .025 for many prompts, less for few (Hesterberg 2015, the expanded
+ * percentile interval: Phi(-sqrt(n / (n - strata)) t) with t the .975 quantile of n - strata degrees of freedom). Negative: no interval (as
+ * many strata as prompts). */
 double ns_expanded_tail(int64_t n, int64_t strata);
 /* The .975 quantile of Student's t. */
 double ns_student(int64_t freedom);
 /* Wilson 1927: 95 % interval of a share of which `hits` of n were seen. */
 void ns_wilson(double hits, double n, double *low, double *high);
-/* The same with the ends that Brown, Cai and DasGupta 2001 give it where up to three were seen, or missed: Wilson's lower end of 1 of 6 leaves out .02. */
+/* The same with the ends that Brown, Cai and DasGupta 2001 give it where up to three were seen, or missed: Wilson's lower end of 1 of 6
+ * leaves out .02. */
 void ns_rate_interval(double hits, double n, double *low, double *high);
 
 #endif

@@ -1,4 +1,5 @@
-/* meaning.c - what a score's numbers mean, as attributes of its dataset: best = largest | smallest | none, range = its two ends, chance where it is known. */
+/* meaning.c - what a score's numbers mean, as attributes of its dataset: best = largest | smallest | none, range = its two ends, chance
+ * where it is known. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,8 @@ static int read_best(const ns_file *f, const char *dataset, hid_t object, ns_sco
     char *const text = ns_file_attribute_text(attribute);
     H5Aclose(attribute);
     const bool known = text && ns_best_end_find(text, &out->best);
-    const int rc = known ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: '%s' says that its best end is '%.40s' (largest, smallest or none)", f->path, dataset, text ? text : "");
+    const int rc = known ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: '%s' says that its best end is '%.40s' (largest, smallest or none)", f->path,
+                                           dataset, text ? text : "");
     free(text);
     return rc;
 }

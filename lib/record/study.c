@@ -1,4 +1,5 @@
-/* study.c - a study, or the scores of one checkpoint, opened: shape, runs, steps, layers and heads at once, each checked against the shape. */
+/* study.c - a study, or the scores of one checkpoint, opened: shape, runs, steps, layers and heads at once, each checked against the shape.
+ * */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,9 +86,10 @@ static int check_sizes(const ns_study *s, ns_error *err)
 {
     int64_t heads, grid, all;
     const ns_study_shape n = s->n;
-    const bool good = ns_mul_i64(n.L, n.H, &heads) && ns_mul_i64(n.R, n.P, &grid) && ns_mul_i64(heads, grid, &all) && ns_mul_i64(all, n.C > 0 ? n.C : 1, &all);
-    return good ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: runs %lld, steps %lld, cases %lld, layers %lld, heads %lld: too many to be true", s->path, (long long)n.R,
-                                  (long long)n.P, (long long)n.C, (long long)n.L, (long long)n.H);
+    const bool good = ns_mul_i64(n.L, n.H, &heads) && ns_mul_i64(n.R, n.P, &grid) && ns_mul_i64(heads, grid, &all) &&
+                      ns_mul_i64(all, n.C > 0 ? n.C : 1, &all);
+    return good ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: runs %lld, steps %lld, cases %lld, layers %lld, heads %lld: too many to be true", s->path,
+                                  (long long)n.R, (long long)n.P, (long long)n.C, (long long)n.L, (long long)n.H);
 }
 
 static int read_shape(ns_study *s, ns_error *err)
@@ -240,7 +242,9 @@ const uint8_t *ns_study_status(const ns_study *s)        { return s->status; }
 
 int ns_study_check_steps(const ns_study *s, ns_error *err)
 {
-    return s->one ? ns_fail(err, NS_E_ARG, "%s: the scores of one checkpoint, not a study (needlescope merge makes one of a scan)", s->path) : NS_OK;
+    if (!s->one)
+        return NS_OK;
+    return ns_fail(err, NS_E_ARG, "%s: the scores of one checkpoint, not a study (needlescope merge makes one of a scan)", s->path);
 }
 
 const char *ns_study_run_name(const ns_study *s, int64_t run)
@@ -257,7 +261,8 @@ int ns_study_find_run(const ns_study *s, const char *name, int64_t *out, ns_erro
     for (int64_t r = 0; r < s->n.R && strlen(known) + strlen(s->run_name[r]) < 560; r++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", r ? ", " : "", s->run_name[r]);
     const char *const near = ns_nearest_word(name, (const char *const *)s->run_name, s->n.R);
-    return ns_fail(err, NS_E_ARG, "%s: no run '%.200s'%s%.100s%s; it has %s", s->path, name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "", known);
+    return ns_fail(err, NS_E_ARG, "%s: no run '%.200s'%s%.100s%s; it has %s", s->path, name, near ? " (did you mean " : "",
+                   near ? near : "", near ? "?)" : "", known);
 }
 
 const ns_study_coord *ns_study_coords(const ns_study *s, int64_t *n)

@@ -103,8 +103,8 @@ static int no_such_score(const ns_study *s, const char *name, ns_error *err)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", s->score[i]);
     const char *const near = ns_nearest_word(name, (const char *const *)s->score, s->n_scores);
     const char *const is = ns_file_has(s->file, name) ? " (a dataset of another kind)" : "";
-    return ns_fail(err, NS_E_ARG, "%s: no score '%.60s'%s%s%.60s%s; it has %s", s->path, name, is, near ? " (did you mean " : "", near ? near : "",
-                   near ? "?)" : "", known[0] ? known : "none");
+    return ns_fail(err, NS_E_ARG, "%s: no score '%.60s'%s%s%.60s%s; it has %s", s->path, name, is, near ? " (did you mean " : "",
+                   near ? near : "", near ? "?)" : "", known[0] ? known : "none");
 }
 
 int ns_study_meaning(const ns_study *s, const char *score, ns_score_meaning *out, ns_error *err)
@@ -119,7 +119,9 @@ int ns_study_meaning(const ns_study *s, const char *score, ns_score_meaning *out
 int ns_study_ranks(const ns_study *s, const char *score, ns_score_meaning *out, ns_error *err)
 {
     const int rc = ns_study_meaning(s, score, out, err);
-    return rc || out->best != NS_BEST_NONE ? rc : ns_fail(err, NS_E_ARG, "%s: '%s' describes a head; no end of it is the best, so it ranks no heads (choose another score)", s->path, score);
+    if (rc || out->best != NS_BEST_NONE)
+        return rc;
+    return ns_fail(err, NS_E_ARG, "%s: '%s' describes a head; no end of it is the best, so it ranks no heads (choose another score)", s->path, score);
 }
 
 /* ---- values, read once ---- */
@@ -158,6 +160,14 @@ int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *e
     return place_of(s, name) < 0 ? no_such_score(s, name, err) : values_of(s, name, s->n.R * s->n.P * s->n.L * s->n.H, out, err);
 }
 
+static bool has_axes(const ns_study *s, const char *name, const char *axes)
+{
+    char *got = NULL;
+    const bool has = ns_file_has(s->file, name) && ns_file_describe(s->file, name, NULL, NULL, NULL, &got, NULL) == NS_OK && strcmp(got, axes) == 0;
+    free(got);
+    return has;
+}
+
 /* What the study has over runs and steps, for the message. */
 static int no_such_series(const ns_study *s, const char *name, ns_error *err)
 {
@@ -165,11 +175,9 @@ static int no_such_series(const ns_study *s, const char *name, ns_error *err)
     int64_t n;
     if (ns_file_list(s->file, &list, &n, NULL) == NS_OK) {
         for (int64_t i = 0; i < n; i++) {
-            char *got = NULL;
             const char *const base = ns_path_base(list[i]);
-            if (ns_file_describe(s->file, base, NULL, NULL, NULL, &got, NULL) == NS_OK && strcmp(got, "run step") == 0 && strlen(known) + strlen(base) < 560)
+            if (has_axes(s, base, "run step") && strlen(known) + strlen(base) < 560)
                 snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", known[0] ? ", " : "", base);
-            free(got);
         }
         ns_free_strings(list, n);
     }
@@ -178,10 +186,7 @@ static int no_such_series(const ns_study *s, const char *name, ns_error *err)
 
 int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *err)
 {
-    char *axes = NULL;
-    const bool there = ns_file_has(s->file, name) && ns_file_describe(s->file, name, NULL, NULL, NULL, &axes, NULL) == NS_OK && strcmp(axes, "run step") == 0;
-    free(axes);
-    return there ? values_of(s, name, s->n.R * s->n.P, out, err) : no_such_series(s, name, err);
+    return has_axes(s, name, "run step") ? values_of(s, name, s->n.R * s->n.P, out, err) : no_such_series(s, name, err);
 }
 
 bool ns_study_has(const ns_study *s, const char *name)

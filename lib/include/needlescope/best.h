@@ -1,8 +1,9 @@
 /* best.h - what a score's numbers mean, and which heads are the best by it: the one rule of every list, figure, export and draw.
  *
- * A head counts when its score lies on the good side of nothing: above 0 (and above the range's lower end) where the largest are the best, below the range's
- * upper end where the smallest are. NaN never counts. A list of k holds counting heads only, so it may be short; heads that tie with its last one and found no
- * place are said (ns_best_note), and share that place where places are counted (ns_best_shares). */
+ * A head counts when its score lies on the good side of nothing: above 0 (and above the range's lower end) where the largest are the best,
+ * below the range's upper end where the smallest are. NaN never counts. A list of k holds counting heads only, so it may be short; heads
+ * that tie with its last one and found no place are said (ns_best_note), and share that place where places are counted (ns_best_shares).
+ * */
 #ifndef NEEDLESCOPE_BEST_H
 #define NEEDLESCOPE_BEST_H
 
@@ -32,7 +33,7 @@ NS_API bool ns_score_counts(const ns_score_meaning *, float value);
 typedef struct ns_best_cut {
     int64_t n;                   /* how many were found: fewer than k when no more count */
     int64_t left;                /* heads with a number that do not count (a score of 0) */
-    int64_t sharing;             /* heads with the value of the last place of a full list, those outside included; 0 = the list is not cut through a tie */
+    int64_t sharing;             /* heads with the value of the last place, those outside included; 0 = the list is not cut through a tie */
 } ns_best_cut;
 /* out[k] = places of the k best of values[n], best first; ties by place. */
 NS_API ns_best_cut ns_best(const float *values, int64_t n, int64_t k, const ns_score_meaning *, int64_t *out);

@@ -41,12 +41,12 @@ typedef struct ns_case {
 /* The aligned source of answer token j: the span needle_answer holds the answer's content tokens, so it is at
  * needle_answer.begin + j - n_lead. -1 for lead tokens, beyond the answer, and for a case without the span. */
 NS_API int64_t ns_case_source(const ns_case *, int64_t j);
-/* Is this position the source of answer token j, or its place in another mention of the needle (spans needle_answer.0, needle_answer.1, ..., each
- * holding the whole answer)? */
+/* Is this position the source of answer token j, or its place in another mention of the needle (spans needle_answer.0, needle_answer.1,
+ * ..., each holding the whole answer)? */
 NS_API bool ns_case_is_source(const ns_case *, int64_t j, int64_t position);
 NS_API const ns_span *ns_case_span(const ns_case *, const char *name);      /* NULL if absent */
-/* Where something is mentioned: the spans NAME, NAME.0, NAME.1 ... in the order of the case. *at: 0 at first; NULL when there is no further one. Every score
- * counts all mentions of what it is about:
+/* Where something is mentioned: the spans NAME, NAME.0, NAME.1 ... in the order of the case. *at: 0 at first; NULL when there is no further
+ * one. Every score counts all mentions of what it is about:
  *     int at = 0;
  *     for (const ns_span *s; (s = ns_case_mention(c, "needle_answer", &at));) ... */
 NS_API const ns_span *ns_case_mention(const ns_case *, const char *name, int *at);

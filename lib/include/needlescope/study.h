@@ -1,5 +1,6 @@
-/* study.h - the one reader of hits and scores over (run, step, case, layer, head): what analysis, figures and exports read. A study is written by ns_merge;
- * a file with the scores of one checkpoint (ns_scores_write, a shard of ns_scan, a patching) is a study of one run at one step. Layout: lib/record/schema.md.
+/* study.h - the one reader of hits and scores over (run, step, case, layer, head): what analysis, figures and exports read. A study is
+ * written by ns_merge; a file with the scores of one checkpoint (ns_scores_write, a shard of ns_scan, a patching) is a study of one run at
+ * one step. Layout: lib/record/schema.md.
  *
  * R runs, P steps (the union over the runs), C cases, L layers, H heads (the largest of any run: a study may be ragged). */
 #ifndef NEEDLESCOPE_STUDY_H
@@ -51,15 +52,16 @@ NS_API void    ns_study_layers(const ns_study *, int64_t run, int *kind, int64_t
 NS_API const char *const *ns_study_scores(const ns_study *, int64_t *n);
 /* The one that is meant where none is named: retrieval_find, else the first retrieval score, else the first. NULL: the file has none. */
 NS_API const char *ns_study_usual_score(const ns_study *);
-/* Which end is best, range and chance. NS_E_ARG names the scores that there are, the nearest first: nothing else may stand where a score is meant (no output over cases,
- * no coordinate). */
+/* Which end is best, range and chance. NS_E_ARG names the scores that there are, the nearest first: nothing else may stand where a score is
+ * meant (no output over cases, no coordinate). */
 NS_API NS_MUST_CHECK int ns_study_meaning(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
 /* The same for a list of best heads: NS_E_ARG also where the score has no best end. */
 NS_API NS_MUST_CHECK int ns_study_ranks(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
 /* Read on first use; NaN where a checkpoint is missing or has no such head. */
 NS_API NS_MUST_CHECK int ns_study_score(ns_study *, const char *name, const float **out, ns_error *);     /* [R, P, L, H] */
 NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const float **out, ns_error *);    /* [R, P]: accuracy, loss, recall_in_window ... */
-/* [L, H] of what a ranking found of a score: which = score_low, score_high, score_chance, score_top4 ...; *out = NULL where the file has none. */
+/* [L, H] of what a ranking found of a score: which = score_low, score_high, score_chance, score_top4 ...; *out = NULL where the file has
+ * none. */
 NS_API NS_MUST_CHECK int ns_study_ranked(ns_study *, const char *which, const char *score, const float **out, ns_error *);
 NS_API bool ns_study_has(const ns_study *, const char *name);
 

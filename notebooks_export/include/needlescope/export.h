@@ -1,7 +1,8 @@
-/* export.h - a study (ns_merge) or a score file (needlescope score) for other people's tools: CSV, a LaTeX table, a notebook. docs/exports.md
+/* export.h - a study (ns_merge) or a score file (needlescope score) for other people's tools: CSV, a LaTeX table, a notebook.
+ * docs/exports.md
  *
- * R runs, P steps, L layers, H heads. A score file is a study of one run and one step. The same file and parameters give the same bytes. Files are
- * written whole or not at all; one that exists is replaced. */
+ * R runs, P steps, L layers, H heads. A score file is a study of one run and one step. The same file and parameters give the same bytes.
+ * Files are written whole or not at all; one that exists is replaced. */
 #ifndef NEEDLESCOPE_EXPORT_H
 #define NEEDLESCOPE_EXPORT_H
 
@@ -10,8 +11,8 @@
 
 NS_BEGIN
 
-/* A score to export. over, of: the outputs over cases that it is a quotient of (n in the CSV: the sum of `over`, else how many cases have a finite `of`);
- * NULL = not known. */
+/* A score to export. over, of: the outputs over cases that it is a quotient of (n in the CSV: the sum of `over`, else how many cases have a
+ * finite `of`); NULL = not known. */
 typedef struct ns_export_score { const char *name, *of, *over; } ns_export_score;
 
 /* The births section of a notebook: what ns_emergence_run found of the first score, and figures that were drawn of it. */
@@ -34,14 +35,15 @@ typedef struct ns_export_params {
     const ns_provenance *by;          /* who exports; NULL = not said, nor when and where: the same bytes each time */
 } ns_export_params;
 
-/* One row per (run, checkpoint, score, head): run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. RFC 4180; %.9g, so that every
- * f32 comes back; empty = NaN, or not known. Checkpoints that were not scored and heads that are not there have no row. *rows may be NULL.
- * The provenance stands beside it, in PATH-metadata.json (W3C's CSV on the Web): a CSV has no place for it. */
+/* One row per (run, checkpoint, score, head): run and its coordinates, step, tokens, layer, head, layer_kind, score, value, n. RFC 4180;
+ * %.9g, so that every f32 comes back; empty = NaN, or not known. Checkpoints that were not scored and heads that are not there have no row.
+ * *rows may be NULL. The provenance stands beside it, in PATH-metadata.json (W3C's CSV on the Web): a CSV has no place for it. */
 NS_API NS_MUST_CHECK int ns_export_csv(ns_study *, const char *path, const ns_export_params *, int64_t *rows, ns_error *);
-/* A booktabs tabular: the best heads (best.h) by each score at the last checkpoint of each run, with 95 % intervals where the file has them. Provenance in comments. */
+/* A booktabs tabular: the best heads (best.h) by each score at the last checkpoint of each run, with 95 % intervals where the file has
+ * them. Provenance in comments. */
 NS_API NS_MUST_CHECK int ns_export_latex(ns_study *, const char *path, const ns_export_params *, ns_error *);
-/* nbformat 4.5: the cells read the file by its path relative to the notebook, with xarray, and carry their outputs: tables, and figures as PNG (none in a build
- * that draws no figures). Provenance in metadata.needlescope. */
+/* nbformat 4.5: the cells read the file by its path relative to the notebook, with xarray, and carry their outputs: tables, and figures as
+ * PNG (none in a build that draws no figures). Provenance in metadata.needlescope. */
 NS_API NS_MUST_CHECK int ns_export_notebook(ns_study *, const char *path, const ns_export_params *, ns_error *);
 
 NS_END
