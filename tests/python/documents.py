@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The Python of README.md and docs/python.md, run as printed, each file in one go.
+"""The blocks of Python and of sh in README.md and docs/*.md, run as printed, each file in one go.
 
     documents.py NEEDLESCOPE ROOT
 
-It runs in a folder that has what the documents name: demo/ as `./start demo` makes it, and SmolLM2-135M-Instruct. Lines "#> ..." are what a
-block prints."""
+They run in a folder that has what the documents name: demo/ as `./start demo` makes it, and SmolLM2-135M-Instruct. Lines "#> ..." are what a
+block of Python prints; needlescope is on the PATH of sh. What is fenced without a language is not run."""
 import contextlib
 import io
 import os
@@ -34,27 +34,37 @@ def prepare():
 def blocks(path):
     with open(path) as f:
         text = f.read()
-    for found in re.finditer(r"^```python\n(.*?)^```", text, re.S | re.M):
-        yield 1 + text.count("\n", 0, found.start(1)), found[1]
+    for found in re.finditer(r"^```(python|sh)\n(.*?)^```", text, re.S | re.M):
+        yield 1 + text.count("\n", 0, found.start(2)), found[1], found[2]
+
+
+def shell(path, line, code):
+    here = os.path.dirname(tool) + os.pathsep + os.environ["PATH"]
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", code], env=os.environ | {"PATH": here}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, f"{path}:{line}: exit {done.returncode}:\n{done.stdout}"
 
 
 def run(path):
     names, n, n_lines = {"__name__": "document"}, 0, 0
-    for line, code in blocks(path):
+    for line, language, code in blocks(path):
+        n += 1
+        if language == "sh":
+            shell(path, line, code)
+            continue
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             exec(compile("\n" * (line - 1) + code, path, "exec"), names)
         told = re.findall(r"#> ?(.*)$", code, re.M)
         said = [x.rstrip() for x in out.getvalue().splitlines()]
         assert said == [x.rstrip() for x in told], f"{path}:{line}: it prints\n" + "\n".join(said)
-        n, n_lines = n + 1, n_lines + len(told)
-    assert n, f"{path}: no block of Python"
+        n_lines += len(told)
     print(f"{os.path.relpath(path, root)}: {n} blocks, {n_lines} lines printed as it says", flush=True)
 
 
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     prepare()
-    for name in ("README.md", "docs/python.md"):
-        run(os.path.join(root, name))
+    for name in ["README.md"] + sorted(os.path.join("docs", x) for x in os.listdir(os.path.join(root, "docs")) if x.endswith(".md")):
+        if any(True for _ in blocks(os.path.join(root, name))):
+            run(os.path.join(root, name))
     os.chdir(root)
