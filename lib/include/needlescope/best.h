@@ -2,8 +2,7 @@
  *
  * A head counts when its score lies on the good side of nothing: above 0 (and above the range's lower end) where the largest are the best,
  * below the range's upper end where the smallest are. NaN never counts. A list of k holds counting heads only, so it may be short; heads
- * that tie with its last one and found no place are said (ns_best_note), and share that place where places are counted (ns_best_shares).
- * */
+ * that tie with its last one and found no place are said (ns_best_note), and share that place where places are counted (ns_best_shares). */
 #ifndef NEEDLESCOPE_BEST_H
 #define NEEDLESCOPE_BEST_H
 
