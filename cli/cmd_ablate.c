@@ -25,7 +25,8 @@ static const ablate_settings defaults = {.loss_cases = -1};
 static const cli_option options[] = {
     {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to answer, JSONL"},
     {"mode", 0, CLI_WORDS, FIELD(modes), "MODE,...", "zero_z, mean_z, uniform_attn, knockout (default zero_z,mean_z,knockout)"},
-    {"scope", 0, CLI_CHOICE, FIELD(scope), "ROWS", "rows that are edited: the prompt's but for its last, the answer's, or all (default)", "all|prefill|decode"},
+    {"scope", 0, CLI_CHOICE, FIELD(scope), "ROWS", "rows that are edited: the prompt's but for its last, the answer's, or all (default)",
+     "all|prefill|decode"},
     {"draws", 0, CLI_INT, FIELD(draws), "N", "controls of each mode (default 20)", NULL, 1, 10000},
     {"loss-cases", 0, CLI_INT, FIELD(loss_cases), "N", "cases behind the short-context loss (default 16; 0: none)", NULL, 0, 100000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the controls (default 0)", NULL, 0, INT64_MAX},
@@ -64,7 +65,8 @@ static int check(cli *app, const ablate_settings *s, unsigned modes)
     if (!s->which.heads.n && !s->which.scores)
         return ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
     if (s->scope == NS_SCOPE_PREFILL && modes & 1u << NS_EDIT_KNOCKOUT)
-        return ns_fail(&app->err, NS_E_ARG, "--mode knockout with --scope prefill: knockout edits the rows that say the answer, and none of the prompt's");
+        return ns_fail(&app->err, NS_E_ARG, "--mode knockout with --scope prefill: knockout edits the rows that say the answer, and none "
+                                            "of the prompt's");
     if (s->loss_cases > 0 && modes == 1u << NS_EDIT_KNOCKOUT)
         return ns_fail(&app->err, NS_E_ARG, "--loss-cases with --mode knockout alone: it edits no row of the prompt, so it has no loss");
     return NS_OK;
@@ -74,7 +76,8 @@ static int check(cli *app, const ablate_settings *s, unsigned modes)
 
 static const cli_column columns[] = {
     {"mode", "mode", CELL_TEXT}, {"set", "heads", CELL_TEXT}, {"first", "first token", CELL_NUMBER}, {"rest", "rest", CELL_NUMBER},
-    {"answered", "answered", CELL_NUMBER}, {"margin_first", "margin (first)", CELL_NUMBER}, {"margin", "margin", CELL_NUMBER}, {"loss", "loss", CELL_NUMBER},
+    {"answered", "answered", CELL_NUMBER}, {"margin_first", "margin (first)", CELL_NUMBER}, {"margin", "margin", CELL_NUMBER},
+    {"loss", "loss", CELL_NUMBER},
 };
 
 static void row(cli_out *o, const char *mode, const char *set, const ns_condition *c)
@@ -92,7 +95,8 @@ static void put_target(cli_out *o, const ns_ablation *a, int k)
     ns_condition mean, least, most;
     char text[80];
     const int n = ns_ablation_spread(a, k, &mean, &least, &most);
-    snprintf(text, sizeof text, "%s (%d draws): mean", mean.mode == NS_EDIT_KNOCKOUT ? "other keys, same heads" : ns_match_name(&a->controls.match), n);
+    snprintf(text, sizeof text, "%s (%d draws): mean", mean.mode == NS_EDIT_KNOCKOUT ? "other keys, same heads"
+             : ns_match_name(&a->controls.match), n);
     row(o, mode, "these", &a->list[k]);
     row(o, mode, text, &mean);
     row(o, "", "  least", &least);
@@ -108,7 +112,8 @@ static void say_keys(cli_out *o, const ns_ablation *a)
         k--;
     if (a->list[k].mode != NS_EDIT_KNOCKOUT || !ns_ablation_spread(a, k, &mean, &least, &most) || isnan(mean.hidden))
         return;
-    cli_out_say(o, "\nOther keys: %.2g of the needle's weight is hidden with them (draws: %.2g to %.2g).\n", mean.hidden, least.hidden, most.hidden);
+    cli_out_say(o, "\nOther keys: %.2g of the needle's weight is hidden with them (draws: %.2g to %.2g).\n", mean.hidden, least.hidden,
+                most.hidden);
     cli_out_number(o, "other_keys_weight", NULL, mean.hidden);
     cli_out_number(o, "other_keys_weight_min", NULL, least.hidden);
     cli_out_number(o, "other_keys_weight_max", NULL, most.hidden);
@@ -138,12 +143,15 @@ static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const
         cli_out_say(o, "\nThe model answers none of these cases: there is nothing that silencing a head could take away.\n");
 }
 
-static int run(cli *app, const ablate_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, unsigned modes, ns_ablation **out)
+static int run(cli *app, const ablate_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, unsigned modes,
+               ns_ablation **out)
 {
     cli_progress progress = cli_progress_begin(app, "ablate");
-    const ns_ablate_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .scores_sha256 = cli_scores_sha256(heads), .modes = modes,
+    const ns_ablate_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n,
+                                     .scores_sha256 = cli_scores_sha256(heads), .modes = modes,
                                      .scope = (ns_edit_scope)s->scope, .draws = (int)s->draws, .seed = (uint64_t)s->seed,
-                                     .loss_cases = s->loss_cases < 0 ? 0 : s->loss_cases ? (int)s->loss_cases : -1, .progress = cli_progress_update, .cancelled = cli_cancelled,
+                                     .loss_cases = s->loss_cases < 0 ? 0 : s->loss_cases ? (int)s->loss_cases : -1,
+                                     .progress = cli_progress_update, .cancelled = cli_cancelled,
                                      .user = &progress};
     const int rc = ns_ablate(out, m->model, cases, &params, &app->err);
     cli_progress_end(&progress);
@@ -193,19 +201,23 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_ablate = {
     .name = "ablate", .section = "Prove", .summary = "Silences heads and counts what the model still answers, beside controls",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
-    .groups = {{"Heads", cli_heads_options, offsetof(ablate_settings, which)}, {"Options", options, 0}, {"Model options", cli_model_options, offsetof(ablate_settings, model)}},
+    .groups = {{"Heads", cli_heads_options, offsetof(ablate_settings, which)}, {"Options", options, 0},
+               {"Model options", cli_model_options, offsetof(ablate_settings, model)}},
     .settings_size = sizeof(ablate_settings), .defaults = &defaults,
-    .description = "zero_z sets the head's output to 0, mean_z to its mean over the cases (over the rows that are edited), uniform_attn gives every visible key the same "
-                   "weight (what masking in Wu et al.'s code comes to), knockout hides the needle from the heads' answer rows, before the softmax.\n\n"
-                   "Controls of the first three are as many other heads of like norm (the mean of |z W_O| at the answer rows): within a factor 1.25 or, where too few "
-                   "are, 1.5; of the same layer before its neighbours before the model; drawn at random. The answer says how like they are, from how far and out of how many, "
-                   "and calls them matched only where all of them lie within that factor. The control of knockout is the same heads in the same rows, with other keys hidden, "
-                   "of as much weight at most. The file holds every draw.\n\n"
-                   "Heads chosen by --scores may be those of other weights: that is said, here and in the file. A knockout edits the rows that say the answer, so --scope prefill, which "
-                   "has none of them, goes with the other modes.\n\n"
-                   "Accuracy is given for the first content token and for the rest: a seven-digit value is found once and then continued. The loss is that of ordinary "
-                   "prompt text under the same edit at all rows: a head whose loss breaks everything is no retrieval head. With a --scope of decode only the rows that say "
-                   "the answer are edited, and the prompt is computed once for all conditions.\n\n"
+    .description = "zero_z sets the head's output to 0, mean_z to its mean over the cases (over the rows that are edited), uniform_attn "
+                   "gives every visible key the same weight (what masking in Wu et al.'s code comes to), knockout hides the needle from "
+                   "the heads' answer rows, before the softmax.\n\n"
+                   "Controls of the first three are as many other heads of like norm (the mean of |z W_O| at the answer rows): within a "
+                   "factor 1.25 or, where too few are, 1.5; of the same layer before its neighbours before the model; drawn at random. "
+                   "The answer says how like they are, from how far and out of how many, and calls them matched only where all of them "
+                   "lie within that factor. The control of knockout is the same heads in the same rows, with other keys hidden, of as "
+                   "much weight at most. The file holds every draw.\n\n"
+                   "Heads chosen by --scores may be those of other weights: that is said, here and in the file. A knockout edits the rows "
+                   "that say the answer, so --scope prefill, which has none of them, goes with the other modes.\n\n"
+                   "Accuracy is given for the first content token and for the rest: a seven-digit value is found once and then continued. "
+                   "The loss is that of ordinary prompt text under the same edit at all rows: a head whose loss breaks everything is no "
+                   "retrieval head. With a --scope of decode only the rows that say the answer are edited, and the prompt is computed "
+                   "once for all conditions.\n\n"
                    "When the untouched model answers no case at all, the exit code is 1.",
     .examples = "needlescope ablate MODEL --cases cases.jsonl --scores scores.h5 --by retrieval_find --top 4 -o ablation.h5\n"
                 "needlescope ablate MODEL --cases cases.jsonl --heads 18.6,23.0 --mode knockout --scope decode",

@@ -25,9 +25,12 @@ static const patch_settings defaults = {.list = -1};
 #define FIELD(name) offsetof(patch_settings, name)
 static const cli_option options[] = {
     {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "cases and their twins, JSONL"},
-    {"direction", 0, CLI_CHOICE, FIELD(direction), "WAY", "denoising carries from a case into its twin's pass (default), noising from the twin into the case's", "denoising|noising"},
-    {"site", 0, CLI_CHOICE, FIELD(site), "SITE", "what is carried over: z, what the head found (default); q, what it looks for; k or v of its KV group", "z|q|k|v"},
-    {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "rows that are patched: the answer's (default), or all (twins of equal length; slow)", "answer|all"},
+    {"direction", 0, CLI_CHOICE, FIELD(direction), "WAY", "denoising carries from a case into its twin's pass (default), noising from the "
+                                                          "twin into the case's", "denoising|noising"},
+    {"site", 0, CLI_CHOICE, FIELD(site), "SITE", "what is carried over: z, what the head found (default); q, what it looks for; k or v of "
+                                                 "its KV group", "z|q|k|v"},
+    {"rows", 0, CLI_CHOICE, FIELD(rows), "ROWS", "rows that are patched: the answer's (default), or all (twins of equal length; slow)",
+     "answer|all"},
     {"no-map", 0, CLI_FLAG, FIELD(no_map), NULL, "leave out the map of all heads, each by itself"},
     {"draws", 0, CLI_INT, FIELD(draws), "N", "controls of a set (default 20)", NULL, 1, 10000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of pairs behind the intervals (default 1000)", NULL, 1, 1000000},
@@ -45,7 +48,8 @@ static int check(cli *app, const patch_settings *s)
     if (rc)
         return rc;
     if (s->no_map && !set)
-        return ns_fail(&app->err, NS_E_ARG, "nothing to patch: --no-map leaves out the map, and there is no set of heads (--heads L.H,... or --scores FILE)");
+        return ns_fail(&app->err, NS_E_ARG, "nothing to patch: --no-map leaves out the map, and there is no set of heads (--heads L.H,... "
+                                            "or --scores FILE)");
     if (s->no_map && s->list >= 0)
         return ns_fail(&app->err, NS_E_ARG, "--list prints heads of the map, which --no-map leaves out");
     if (s->draws && !set)
@@ -83,7 +87,8 @@ static void put_controls(cli_out *o, const ns_patching *p)
 static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
 {
     int *const order = ns_alloc_array((size_t)p->n_map + 1, sizeof *order);
-    static const cli_column heads[] = {{"head", "head", CELL_TEXT}, {"recovery", "recovery", CELL_NUMBER}, {"low", "95% from", CELL_NUMBER}, {"high", "to", CELL_NUMBER},
+    static const cli_column heads[] = {{"head", "head", CELL_TEXT}, {"recovery", "recovery", CELL_NUMBER}, {"low", "95% from", CELL_NUMBER},
+                                       {"high", "to", CELL_NUMBER},
                                        {"flipped", "flipped", CELL_NUMBER}};
     if (!order)
         return ns_oom(&app->err, "heads");
@@ -116,7 +121,8 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
     cli_out_table(o, "sets", "Recovery", columns, sizeof columns / sizeof *columns);
     for (int k = 0; k < p->n - p->n_map; k++)
         if (p->list[k].kind != NS_PATCH_CONTROL)
-            row(o, p->list[k].kind == NS_PATCH_NONE ? "nothing" : p->list[k].kind == NS_PATCH_EVERYTHING ? "all heads" : "these", &p->list[k]);
+            row(o, p->list[k].kind == NS_PATCH_NONE ? "nothing" : p->list[k].kind == NS_PATCH_EVERYTHING ? "all heads" : "these",
+                &p->list[k]);
     put_controls(o, p);
     cli_out_table_end(o);
     cli_say_controls(o, &p->controls.match);
@@ -129,9 +135,12 @@ static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching 
 static int run(cli *app, const patch_settings *s, const ns_opened *m, const ns_cases *cases, const cli_chosen *heads, ns_patching **out)
 {
     cli_progress progress = cli_progress_begin(app, "patch");
-    const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n, .scores_sha256 = cli_scores_sha256(heads), .no_map = s->no_map,
-                                    .site = (ns_patch_site)s->site, .all_rows = s->rows == 1, .noising = s->direction == 1, .draws = (int)s->draws, .resamples = (int)s->resamples,
-                                    .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+    const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n,
+                                    .scores_sha256 = cli_scores_sha256(heads), .no_map = s->no_map,
+                                    .site = (ns_patch_site)s->site, .all_rows = s->rows == 1, .noising = s->direction == 1,
+                                    .draws = (int)s->draws, .resamples = (int)s->resamples,
+                                    .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled,
+                                    .user = &progress};
     const int rc = ns_patch(out, m->model, cases, &params, &app->err);
     cli_progress_end(&progress);
     return rc;
@@ -177,18 +186,22 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_patch = {
-    .name = "patch", .section = "Prove", .summary = "Carries what heads compute from one prompt into its twin's pass: how much of the answer comes along",
+    .name = "patch", .section = "Prove", .summary = "Carries what heads compute from one prompt into its twin's pass: how much of the "
+                                                    "answer comes along",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
-    .groups = {{"Heads", cli_heads_options, offsetof(patch_settings, which)}, {"Options", options, 0}, {"Model options", cli_model_options, offsetof(patch_settings, model)}},
+    .groups = {{"Heads", cli_heads_options, offsetof(patch_settings, which)}, {"Options", options, 0},
+               {"Model options", cli_model_options, offsetof(patch_settings, model)}},
     .settings_size = sizeof(patch_settings), .defaults = &defaults,
-    .description = "A pair is a case and its twin (twin_of), which asks the same prompt for another key. The destination's pass runs with z of a head taken from the "
-                   "source's (--site q, k, v: its queries, or its group's keys or values), in the rows that say the answer. With d = the logit of the source's answer minus that of the destination's, first content token of each, "
-                   "recovery is how much of the way from the destination's d to the source's is made: sums over pairs, divided; 0 is nothing, 1 everything. Flipped is the "
-                   "share of pairs whose most likely token becomes the source's answer.\n\n"
-                   "The map patches every head by itself. A set (--heads, or --scores with --by and --top) is patched as one, beside as many other heads of like norm of "
-                   "z W_O, drawn as `ablate` draws them; the answer says how like they are, and calls them matched only where that is true. All heads at once is the most that these rows can carry.\n\n"
-                   "Denoising asks what is sufficient, noising what is necessary. Pairs whose answers begin with the same token are left out and counted. When there is "
-                   "nothing to recover, the exit code is 1.",
+    .description = "A pair is a case and its twin (twin_of), which asks the same prompt for another key. The destination's pass runs with "
+                   "z of a head taken from the source's (--site q, k, v: its queries, or its group's keys or values), in the rows that "
+                   "say the answer. With d = the logit of the source's answer minus that of the destination's, first content token of "
+                   "each, recovery is how much of the way from the destination's d to the source's is made: sums over pairs, divided; 0 "
+                   "is nothing, 1 everything. Flipped is the share of pairs whose most likely token becomes the source's answer.\n\n"
+                   "The map patches every head by itself. A set (--heads, or --scores with --by and --top) is patched as one, beside as "
+                   "many other heads of like norm of z W_O, drawn as `ablate` draws them; the answer says how like they are, and calls "
+                   "them matched only where that is true. All heads at once is the most that these rows can carry.\n\n"
+                   "Denoising asks what is sufficient, noising what is necessary. Pairs whose answers begin with the same token are left "
+                   "out and counted. When there is nothing to recover, the exit code is 1.",
     .examples = "needlescope patch MODEL --cases cases.jsonl -o patching.h5\n"
                 "needlescope patch MODEL --cases cases.jsonl --scores scores.h5 --by retrieval_find --top 4 --no-map\n"
                 "needlescope figure heads patching.h5 --score recovery -o recovery.pdf",

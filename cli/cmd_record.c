@@ -98,7 +98,8 @@ static int check(cli *app, const record_settings *s, const ns_arch *arch, const 
     ask(arch, p, &at);
     for (size_t i = 0; i < sizeof of / sizeof *of && (at.maps || at.others); i++)      /* a glob that matches nothing is another error */
         if (of[i].given && !(at.others && of[i].of_others) && !(at.maps && of[i].kinds & bit(p->maps)))
-            return ns_fail(&app->err, NS_E_ARG, "%s is of %s, and none is recorded here (--at, --maps %s)", of[i].name, of[i].what, ns_maps_kind_name(p->maps));
+            return ns_fail(&app->err, NS_E_ARG, "%s is of %s, and none is recorded here (--at, --maps %s)", of[i].name, of[i].what,
+                           ns_maps_kind_name(p->maps));
     return NS_OK;
 }
 
@@ -144,7 +145,8 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     static const char *const every_map[] = {"blocks.*.attn.hook_pattern"};
     static const ns_dtype dtypes[] = {NS_F16, NS_F32};   /* in the order of --dtype's choices */
     ns_recorder_params params = {
-        .size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1, .maps = s->maps < 0 ? NS_MAPS_STATS_TOPK : (ns_maps_kind)s->maps,
+        .size = sizeof params, .at = s->at.n ? s->at.list : every_map, .n_at = s->at.n ? (int)s->at.n : 1,
+        .maps = s->maps < 0 ? NS_MAPS_STATS_TOPK : (ns_maps_kind)s->maps,
         .dtype = dtypes[s->dtype < 0 ? 0 : s->dtype], .top_k = (int)s->top_k, .pool_block = s->pool_block, .max_bytes = s->max_bytes,
     };
     cli_ints positions = {0};

@@ -19,11 +19,13 @@ int cli_ranks(cli *app, const ns_study *study, const char *score, ns_score_meani
 {
     const int rc = ns_study_ranks(study, score, meaning, &app->err);
     if (rc == NS_OK && meaning->assumed)
-        cli_note(app, "%s is of an older version and does not say which end of %s is best: the largest are taken (make it again to be sure)", ns_study_path(study), score);
+        cli_note(app, "%s is of an older version and does not say which end of %s is best: the largest are taken (make it again to be "
+                      "sure)", ns_study_path(study), score);
     return rc;
 }
 
-static int take_best(cli *app, const char *path, const char *by, int64_t top, const ns_study *study, const float *values, const ns_score_meaning *meaning, cli_chosen *out)
+static int take_best(cli *app, const char *path, const char *by, int64_t top, const ns_study *study, const float *values,
+                     const ns_score_meaning *meaning, cli_chosen *out)
 {
     char note[120];
     const ns_study_shape size = ns_study_size(study);
@@ -51,7 +53,8 @@ static int check_file(cli *app, const char *path, const ns_study *study, const n
     if (!ns_study_is_one(study))
         return ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; --scores takes the file of one (needlescope score -o)", path);
     if (size.L != arch->n_layers || size.H != H)
-        return ns_fail(&app->err, NS_E_ARG, "--scores %s: of a model of %lld layers and %lld heads; this one has %lld and %lld", path, (long long)size.L,
+        return ns_fail(&app->err, NS_E_ARG, "--scores %s: of a model of %lld layers and %lld heads; this one has %lld and %lld", path,
+                       (long long)size.L,
                        (long long)size.H, (long long)arch->n_layers, (long long)H);
     return NS_OK;
 }
@@ -81,7 +84,8 @@ int cli_check_choice(cli *app, const cli_choice_of_heads *s)
     if (s->heads.n && s->scores)
         return ns_fail(&app->err, NS_E_ARG, "--heads or --scores, not both");
     if (!s->scores && (s->by || s->top))
-        return ns_fail(&app->err, NS_E_ARG, "%s chooses heads of a score file: it goes with --scores FILE%s", s->by ? "--by" : "--top", s->heads.n ? ", not with --heads" : "");
+        return ns_fail(&app->err, NS_E_ARG, "%s chooses heads of a score file: it goes with --scores FILE%s", s->by ? "--by" : "--top",
+                       s->heads.n ? ", not with --heads" : "");
     return NS_OK;
 }
 
@@ -107,9 +111,11 @@ void cli_say_scores(cli *app, cli_out *o, const char *scores, const char *scores
     cli_out_text(o, "scores_weights_sha256", NULL, scores_sha256[0] ? scores_sha256 : NULL);
     cli_out_text(o, "weights_sha256", NULL, weights_sha256);
     if (strcmp(are_of, "other weights") == 0)
-        cli_note(app, "--scores %s: scores of other weights (%.12s...) than this model's (%.12s...): its heads are those of another checkpoint", scores, scores_sha256, weights_sha256);
+        cli_note(app, "--scores %s: scores of other weights (%.12s...) than this model's (%.12s...): its heads are those of another "
+                      "checkpoint", scores, scores_sha256, weights_sha256);
     else if (strcmp(are_of, "unknown weights") == 0)
-        cli_note(app, "--scores %s: it is not known whether the scores are of this model's weights (%s)", scores, weights_sha256 ? "the file has no weights_sha256" : "--no-hash");
+        cli_note(app, "--scores %s: it is not known whether the scores are of this model's weights (%s)", scores, weights_sha256
+                 ? "the file has no weights_sha256" : "--no-hash");
 }
 
 void cli_say_controls(cli_out *o, const ns_match *m)

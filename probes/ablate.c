@@ -69,14 +69,17 @@ static int check_heads(const ns_ablating *a)
     if (!a->p->modes)
         return ns_fail(a->err, NS_E_ARG, "no mode of ablation");
     if (a->p->scope == NS_SCOPE_PREFILL && a->p->modes & 1u << NS_EDIT_KNOCKOUT)
-        return ns_fail(a->err, NS_E_ARG, "mode knockout with scope prefill: it edits the rows that say the answer, and none of the prompt's");
+        return ns_fail(a->err, NS_E_ARG, "mode knockout with scope prefill: it edits the rows that say the answer, and none of the "
+                                         "prompt's");
     for (int i = 0; i < a->p->n_heads; i++)
         for (int k = 0; k < i; k++)
             if (ns_head_is(a->p->heads[i], a->p->heads[k]))
-                return ns_fail(a->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)a->p->heads[i].layer, (long long)a->p->heads[i].head);
+                return ns_fail(a->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)a->p->heads[i].layer,
+                               (long long)a->p->heads[i].head);
     ns_edits *edits;                                /* a head that is not there, a recurrent layer: known before any pass */
     const bool patterns = a->p->modes & (1u << NS_EDIT_KNOCKOUT | 1u << NS_EDIT_UNIFORM_ATTN);
-    const ns_edit one = {.size = sizeof one, .mode = patterns ? NS_EDIT_UNIFORM_ATTN : NS_EDIT_ZERO_Z, .heads = a->p->heads, .n_heads = a->p->n_heads};
+    const ns_edit one = {.size = sizeof one, .mode = patterns ? NS_EDIT_UNIFORM_ATTN : NS_EDIT_ZERO_Z, .heads = a->p->heads,
+                         .n_heads = a->p->n_heads};
     const int rc = ns_edits_new(&edits, a->arch, &one, 1, NULL, NULL, a->err);
     ns_edits_free(edits);
     return rc;
@@ -108,7 +111,8 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     ns_ablation *const o = ns_alloc_array(1, sizeof *o);
     if (!o)
         return ns_oom(err, "an ablation");
-    ns_ablating a = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
+    ns_ablating a = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err,
+                     .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
     o->L = a.arch->n_layers;
     o->H = ns_arch_max_heads(a.arch);
     o->scope = params->scope;
@@ -147,7 +151,8 @@ void ns_ablation_free(ns_ablation *o)
         free(o->list[i].heads);
     for (int64_t i = 0; o->case_id && i < o->n_cases; i++)
         free(o->case_id[i]);
-    void *const lists[] = {o->list, o->case_id, o->first_right, o->content_right, o->content, o->margin, o->margin_first, o->norm, o->in_loss};
+    void *const lists[] = {o->list, o->case_id, o->first_right, o->content_right, o->content, o->margin, o->margin_first, o->norm,
+                           o->in_loss};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
     ns_controls_clear(&o->controls);

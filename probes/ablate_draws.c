@@ -52,8 +52,8 @@ int ns_ablate_plan(ns_ablating *a)
 {
     static const ns_edit_mode modes[] = {NS_EDIT_ZERO_Z, NS_EDIT_MEAN_Z, NS_EDIT_UNIFORM_ATTN, NS_EDIT_KNOCKOUT};
     a->out->list = ns_alloc_array((size_t)(2 + 4 * (1 + draws_of(a))), sizeof *a->out->list);
-    int rc = a->out->list && add(a, NS_CONDITION_NONE, NS_EDIT_NOOP, -1) && add(a, NS_CONDITION_NOOP, NS_EDIT_NOOP, -1) ? NS_OK
-                                                                                                                    : ns_oom(a->err, "conditions");
+    const bool there = a->out->list && add(a, NS_CONDITION_NONE, NS_EDIT_NOOP, -1) && add(a, NS_CONDITION_NOOP, NS_EDIT_NOOP, -1);
+    int rc = there ? NS_OK : ns_oom(a->err, "conditions");
     rc = rc ? rc : draw_controls(a);
     for (size_t i = 0; i < sizeof modes / sizeof *modes && rc == NS_OK; i++)
         if (a->p->modes & 1u << modes[i])

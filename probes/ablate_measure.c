@@ -127,7 +127,8 @@ static int whole_conditions(ns_ablating *a, ns_pass *p, const ns_hooks *hooks, i
     for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
         if (shares_prompt(a, &a->out->list[k]))
             continue;
-        rc = ns_pass_add_from(p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);
+        rc = ns_pass_add_from(p, NULL, a->cases[i], 0, ns_case_length(a->cases[i]), k * a->out->n_cases + i, first_layer(&a->out->list[k]),
+                              a->err);
         if (rc == NS_OK)
             rc = ns_pass_run_full(p, hooks, a->err);
     }
@@ -261,7 +262,8 @@ static int add_losses(ns_ablating *a, ns_pass *p, const ns_hooks *hooks, int64_t
     for (int k = 0; k < a->out->n && rc == NS_OK; k++) {
         if (!has_loss(&a->out->list[k]))
             continue;
-        rc = ns_pass_add_from(p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, first_layer(&a->out->list[k]), a->err);
+        rc = ns_pass_add_from(p, NULL, a->cases[i], 0, a->cases[i]->n_tokens, k * a->out->n_cases + i, first_layer(&a->out->list[k]),
+                              a->err);
         if (rc == NS_OK)
             rc = ns_pass_run_full(p, hooks, a->err);
     }

@@ -1,4 +1,5 @@
-/* ablate_survey.c - the untouched pass before an ablation: mean |z W_O| at the answer rows, by which controls are drawn, and mean z over the rows in scope. */
+/* ablate_survey.c - the untouched pass before an ablation: mean |z W_O| at the answer rows, by which controls are drawn, and mean z over
+ * the rows in scope. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +102,8 @@ int ns_ablate_survey(ns_ablating *a)
     ns_hooks *hooks = NULL;
     a->out->norm = ns_alloc_array((size_t)(L * H), sizeof(float));
     a->mean = ns_alloc_array((size_t)(L * H * a->d), sizeof(float));
-    int rc = z_sum_new(&z, a->arch, a->p->scope) && norm.sum && norm.rows && a->out->norm && a->mean ? NS_OK : ns_oom(a->err, "means of heads");
+    int rc = z_sum_new(&z, a->arch, a->p->scope) && norm.sum && norm.rows && a->out->norm && a->mean ? NS_OK
+        : ns_oom(a->err, "means of heads");
     const ns_hook list[] = {
         {.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .rows.kind = NS_ROWS_ANSWER, .read = see_result, .user = &norm},
         z_sum_hook(&z),

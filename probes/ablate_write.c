@@ -43,7 +43,8 @@ static double loss_of(const ns_condition *c)     { return c->loss; }
 static double hidden_of(const ns_condition *c)   { return c->hidden; }
 static double draw_of(const ns_condition *c)     { return c->draw; }
 static double in_layer_of(const ns_condition *c) { return c->layer_matched; }
-static double matched_of(const ns_condition *c)  { return c->kind == NS_CONDITION_CONTROL && c->mode != NS_EDIT_KNOCKOUT_OTHERS ? c->matched : NAN; }
+static double matched_of(const ns_condition *c)  { return c->kind == NS_CONDITION_CONTROL && c->mode != NS_EDIT_KNOCKOUT_OTHERS
+                                                  ? c->matched : NAN; }
 
 static const column columns[] = {
     {"first_accuracy", "share of cases whose first content token is the most likely one", first_of},
@@ -55,7 +56,8 @@ static const column columns[] = {
     {"hidden_share", "knockout_others: weight of the keys that it hid / the needle's weight, at most 1; NaN: another mode", hidden_of},
     {"draw", "number of the control; -1 otherwise", draw_of},
     {"layer_matched", "1 where each control head lies in the layer of the head it stands for", in_layer_of},
-    {"matched", "1 where each control head has a norm like that of the head it stands for, 0 where one has not; NaN: no such control", matched_of},
+    {"matched", "1 where each control head has a norm like that of the head it stands for, 0 where one has not; NaN: no such control",
+     matched_of},
 };
 
 static int put_columns(ns_table_writer *w, const ns_ablation *o, ns_error *err)
@@ -83,7 +85,8 @@ static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     int rc = ns_table_strings(w, "case_id", "case", (const char *const *)o->case_id, o->n_cases, err);
     rc = rc ? rc : ns_table_array(w, "n_content", "case", &content, "content tokens of the answer", err);
     rc = rc ? rc : ns_table_array(w, "in_loss", "case", &in_loss, "1 where the case is behind the losses", err);
-    rc = rc ? rc : ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one", err);
+    rc = rc ? rc : ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one",
+                                  err);
     rc = rc ? rc : ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
     rc = rc ? rc : ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
     rc = rc ? rc : ns_table_array(w, "margin_first", "condition case", &margin_first, "the same, of the first content token", err);
@@ -95,9 +98,11 @@ int ns_ablation_write(const ns_ablation *o, const char *path, const ns_provenanc
 {
     char seed[32], *const dropped = ns_drops_text(&(ns_drops){o->dropped, o->n_reasons});
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
-    const ns_fact own[] = {{"kind", "ablation", false}, {"scope", scopes[o->scope], false}, {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false},
+    const ns_fact own[] = {{"kind", "ablation", false}, {"scope", scopes[o->scope], false}, {"seed", seed, false},
+                           {"cases_sha256", o->cases_sha256, false},
                            {"dropped", dropped ? dropped : "", false},
-                           {"scores_are_of", o->scores_are_of ? o->scores_are_of : "", false}, {"scores_weights_sha256", o->scores_sha256, false}};
+                           {"scores_are_of", o->scores_are_of ? o->scores_are_of : "", false},
+                           {"scores_weights_sha256", o->scores_sha256, false}};
     const int n_own = (int)(sizeof own / sizeof *own) - (o->scores_are_of ? 0 : 2);         /* the last two are of heads chosen by scores */
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;

@@ -7,11 +7,13 @@
 
 /* Where heads are looked for, one place after the other. */
 static const struct pool { double caliper; int64_t away; } pools[] = {
-    {1.25, 0}, {1.25, 1}, {1.25, NS_CONTROL_NEIGHBOURS}, {1.25, INT64_MAX}, {1.5, 0}, {1.5, 1}, {1.5, NS_CONTROL_NEIGHBOURS}, {1.5, INT64_MAX},
+    {1.25, 0}, {1.25, 1}, {1.25, NS_CONTROL_NEIGHBOURS}, {1.25, INT64_MAX},
+    {1.5, 0},  {1.5, 1},  {1.5, NS_CONTROL_NEIGHBOURS},  {1.5, INT64_MAX},
 };
 enum { N_POOLS = sizeof pools / sizeof *pools };
 
-typedef struct candidate { ns_head head; double ratio, fold; int64_t away; } candidate;      /* fold: the larger norm / the smaller; away: in layers */
+/* fold: the larger norm / the smaller; away: in layers */
+typedef struct candidate { ns_head head; double ratio, fold; int64_t away; } candidate;
 
 typedef struct drawing {
     const ns_matching *m;
@@ -81,8 +83,10 @@ static const candidate *nearest(const candidate *list, int n)
 
 static ns_stand_in stand_in(const candidate *c, int64_t candidates)
 {
-    const double caliper = c->fold <= pools[0].caliper ? pools[0].caliper : c->fold <= pools[N_POOLS - 1].caliper ? pools[N_POOLS - 1].caliper : (double)INFINITY;
-    return (ns_stand_in){c->head, c->ratio, caliper, candidates, c->away == 0 ? NS_TIER_LAYER : c->away <= NS_CONTROL_NEIGHBOURS ? NS_TIER_NEIGHBOURS : NS_TIER_MODEL};
+    const double caliper = c->fold <= pools[0].caliper ? pools[0].caliper : c->fold <= pools[N_POOLS - 1].caliper
+        ? pools[N_POOLS - 1].caliper : (double)INFINITY;
+    return (ns_stand_in){c->head, c->ratio, caliper, candidates, c->away == 0 ? NS_TIER_LAYER : c->away <= NS_CONTROL_NEIGHBOURS
+                         ? NS_TIER_NEIGHBOURS : NS_TIER_MODEL};
 }
 
 static int draw_one(drawing *d, ns_head target, ns_stand_in *out, ns_error *err)
@@ -111,7 +115,8 @@ static int draw_set(drawing *d, ns_stand_in *out, ns_error *err)
     return rc;
 }
 
-/* Largest norm first: those have the fewest likes. Equal ones by layer and head, so that the order in which a set is named does not matter. */
+/* Largest norm first: those have the fewest likes. Equal ones by layer and head, so that the order in which a set is named does not
+ * matter. */
 static bool comes_before(const ns_matching *m, ns_head a, ns_head b)
 {
     const float x = m->norm[a.layer * m->H + a.head], y = m->norm[b.layer * m->H + b.head];
@@ -131,7 +136,8 @@ static void order_set(const drawing *d)
 int ns_controls_draw(ns_controls *out, const ns_matching *m, int draws, uint64_t seed, ns_error *err)
 {
     const size_t LH = (size_t)(m->L * m->H);
-    drawing d = {m, ns_rng_seed(seed, 17), ns_alloc_array(LH, sizeof *d.taken), ns_alloc_array(LH, sizeof *d.list), ns_alloc_array((size_t)m->n, sizeof *d.order)};
+    drawing d = {m, ns_rng_seed(seed, 17), ns_alloc_array(LH, sizeof *d.taken), ns_alloc_array(LH, sizeof *d.list),
+                 ns_alloc_array((size_t)m->n, sizeof *d.order)};
     *out = (ns_controls){ns_alloc_array((size_t)draws * (size_t)m->n, sizeof *out->list), draws, m->n, {0}};
     int rc = d.taken && d.list && d.order && out->list ? NS_OK : ns_oom(err, "controls");
     if (rc == NS_OK)

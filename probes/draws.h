@@ -21,7 +21,8 @@ void ns_controls_clear(ns_controls *);
 bool ns_controls_matched(const ns_controls *, int i);
 bool ns_controls_in_layer(const ns_controls *, int i);
 void ns_controls_heads(const ns_controls *, int i, ns_head *out);
-/* The axes control and target, and control_ratio, _caliper, _candidates, _tier, _layer, _head over them; nothing where nothing was drawn. */
+/* The axes control and target, and control_ratio, _caliper, _candidates, _tier, _layer, _head over them; nothing where nothing was
+ * drawn. */
 int  ns_controls_write(const ns_controls *, ns_table_writer *, ns_error *);
 /* The dataset heads over the axis condition: set i of n in words, "18.6,23.0". */
 typedef struct ns_set { const ns_head *heads; int n; } ns_set;

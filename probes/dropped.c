@@ -70,7 +70,8 @@ static char *text_of(const ns_drops *d, const char *quote)
 {
     char *text = ns_strdup("");
     for (int i = 0; i < d->n && text; i++) {
-        char *const longer = ns_printf_alloc("%s%s%lld %s (first: %s%s%s)", text, i ? "; " : "", (long long)d->list[i].n, d->list[i].reason, quote,
+        char *const longer = ns_printf_alloc("%s%s%lld %s (first: %s%s%s)", text, i ? "; " : "", (long long)d->list[i].n, d->list[i].reason,
+                                             quote,
                                              d->list[i].first_id, quote);
         free(text);
         text = longer;

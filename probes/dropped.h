@@ -1,4 +1,5 @@
-/* dropped.h - cases in the order of their ids, and those that cannot be used, counted by reason: scores, ablations and patchings alike. Internal. */
+/* dropped.h - cases in the order of their ids, and those that cannot be used, counted by reason: scores, ablations and patchings alike.
+ * Internal. */
 #ifndef NS_DROPPED_H
 #define NS_DROPPED_H
 
@@ -12,7 +13,8 @@ int64_t ns_case_length(const ns_case *);
 /* Why no pass over the case is possible, NULL when one is; buffer holds reasons with a number in them. */
 const char *ns_unfit(const ns_arch *, const ns_case *, char buffer[NS_REASON]);
 
-/* chosen[n] is set to 1 at `wanted` of the cases, which are in order: as many of each kind as can be. n_kinds: how many kinds they are of. */
+/* chosen[n] is set to 1 at `wanted` of the cases, which are in order: as many of each kind as can be. n_kinds: how many kinds they are
+ * of. */
 int ns_spread_cases(const ns_case *const *cases, int64_t n, int64_t wanted, uint8_t *chosen, int64_t *n_kinds, ns_error *);
 
 typedef struct ns_drops { ns_dropped *list; int n; } ns_drops;      /* owns the reasons */

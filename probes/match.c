@@ -104,9 +104,12 @@ void ns_match_text(const ns_match *m, char out[NS_MATCH_TEXT])
         return;
     }
     say_how_near(m, near, sizeof near);
-    const int used = snprintf(out, NS_MATCH_TEXT, "%s: norms %.3g to %.3g of theirs (median %.3g)", near, m->ratio_min, m->ratio_max, m->ratio_median);
-    snprintf(out + used, NS_MATCH_TEXT - (size_t)used, "; %lld of the same layer, %lld of neighbouring layers, %lld from farther; %lld to %lld to draw from; %lld different sets in %lld draws",
-             (long long)m->from[NS_TIER_LAYER], (long long)m->from[NS_TIER_NEIGHBOURS], (long long)m->from[NS_TIER_MODEL], (long long)m->candidates_min, (long long)m->candidates_max,
+    const int used = snprintf(out, NS_MATCH_TEXT, "%s: norms %.3g to %.3g of theirs (median %.3g)", near, m->ratio_min, m->ratio_max,
+                              m->ratio_median);
+    snprintf(out + used, NS_MATCH_TEXT - (size_t)used, "; %lld of the same layer, %lld of neighbouring layers, %lld from farther; %lld to "
+                                                       "%lld to draw from; %lld different sets in %lld draws",
+             (long long)m->from[NS_TIER_LAYER], (long long)m->from[NS_TIER_NEIGHBOURS], (long long)m->from[NS_TIER_MODEL],
+                 (long long)m->candidates_min, (long long)m->candidates_max,
              (long long)m->n_distinct, (long long)m->n_draws);
 }
 

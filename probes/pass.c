@@ -30,7 +30,8 @@ int ns_pass_run_full(ns_pass *p, const ns_hooks *hooks, ns_error *err)
     return p->rows >= NS_PASS_ROWS ? ns_pass_run(p, hooks, err) : NS_OK;
 }
 
-int ns_pass_add(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, ns_session **out, ns_error *err)
+int ns_pass_add(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, ns_session **out,
+                ns_error *err)
 {
     ns_session *s = NULL;
     const ns_session_params params = {.size = sizeof params, .final_length = ns_case_length(c)};
@@ -67,17 +68,19 @@ static int add_leader(ns_pass *p, ns_session *parent, const ns_case *c, int64_t 
     return ns_pass_add(p, parent, c, from, to, -1, &p->leader, err);
 }
 
-/* An untouched session costs as much as it has rows; every other one of the pass's then saves the layers below first_layer. Twice what it costs is asked
- * for, since a pass may end before it is full. */
+/* An untouched session costs as much as it has rows; every other one of the pass's then saves the layers below first_layer. Twice what
+ * it costs is asked for, since a pass may end before it is full. */
 static bool pays(const ns_pass *p, int64_t rows, int64_t first_layer)
 {
     return first_layer * NS_PASS_ROWS > 2 * ns_model_arch(p->model)->n_layers * rows;
 }
 
-int ns_pass_add_from(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, int64_t first_layer, ns_error *err)
+int ns_pass_add_from(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, int64_t to, int64_t case_index, int64_t first_layer,
+                     ns_error *err)
 {
     ns_session *s = NULL;
-    const bool here = ns_pass_untouched(p, parent, c, from, to) != NULL, follows = first_layer > 0 && (here || pays(p, to - from, first_layer));
+    const bool here = ns_pass_untouched(p, parent, c, from, to) != NULL, follows = first_layer > 0 &&
+        (here || pays(p, to - from, first_layer));
     int rc = follows && !here ? add_leader(p, parent, c, from, to, err) : NS_OK;
     if (rc == NS_OK)
         rc = ns_pass_add(p, parent, c, from, to, case_index, &s, err);

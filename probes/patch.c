@@ -9,7 +9,8 @@
 #include "draws.h"
 
 static const struct { const char *name, *at; } sites[NS_PATCH_SITES] = {
-    [NS_PATCH_Z] = {"z", "blocks.*.attn.hook_z"}, [NS_PATCH_Q] = {"q", "blocks.*.attn.hook_q"}, [NS_PATCH_K] = {"k", "blocks.*.attn.hook_k"},
+    [NS_PATCH_Z] = {"z", "blocks.*.attn.hook_z"}, [NS_PATCH_Q] = {"q", "blocks.*.attn.hook_q"},
+        [NS_PATCH_K] = {"k", "blocks.*.attn.hook_k"},
     [NS_PATCH_V] = {"v", "blocks.*.attn.hook_v"},
 };
 
@@ -85,7 +86,8 @@ static int choose_among(ns_patch_run *r, const ns_case **cases, int64_t n)
             rc = choose_pair(r, case_called(cases, n, cases[i]->twin_of), cases[i]);
         }
     if (rc == NS_OK && twins == 0)
-        rc = ns_fail(r->err, NS_E_ARG, "no case is a twin of another (twin_of): patching needs pairs, as `cases needle --twins swap` makes them");
+        rc = ns_fail(r->err, NS_E_ARG, "no case is a twin of another (twin_of): patching needs pairs, as `cases needle --twins swap` makes "
+                                       "them");
     return rc == NS_OK && r->out->C == 0 ? ns_drops_fail(&r->drops, "pair", r->err) : rc;
 }
 
@@ -128,9 +130,11 @@ static int check_heads(const ns_patch_run *r)
         const int64_t l = r->p->heads[i].layer, h = r->p->heads[i].head;
         const ns_attn *const attn = l >= 0 && l < r->out->L ? ns_arch_attn(r->arch, l) : NULL;
         if (!attn)
-            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)l, (long long)h, (long long)r->out->L - 1);
+            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)l, (long long)h,
+                           (long long)r->out->L - 1);
         if (h < 0 || h >= attn->n_heads)
-            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)l, (long long)h, (long long)l, (long long)attn->n_heads - 1);
+            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)l, (long long)h, (long long)l,
+                           (long long)attn->n_heads - 1);
         for (int k = 0; k < i; k++)
             if (ns_head_is(r->p->heads[k], (ns_head){l, h}))
                 return ns_fail(r->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)l, (long long)h);
@@ -143,7 +147,8 @@ static int check_heads(const ns_patch_run *r)
 static ns_patch_condition *add(ns_patching *o, ns_patch_kind kind, int n_heads, int draw)
 {
     ns_patch_condition *const c = &o->list[o->n];
-    *c = (ns_patch_condition){.kind = kind, .draw = draw, .n_heads = n_heads, .heads = ns_alloc_array((size_t)n_heads + 1, sizeof *c->heads)};
+    *c = (ns_patch_condition){.kind = kind, .draw = draw, .n_heads = n_heads,
+                              .heads = ns_alloc_array((size_t)n_heads + 1, sizeof *c->heads)};
     if (!c->heads)
         return NULL;
     o->n++;
@@ -176,7 +181,8 @@ static int plan(ns_patch_run *r)
     const int draws = r->p->draws > 0 ? r->p->draws : 20;
     const int64_t LH = o->L * o->H;
     o->list = ns_alloc_array((size_t)(3 + draws + LH), sizeof *o->list);
-    ns_patch_condition *const none = o->list ? add(o, NS_PATCH_NONE, 0, -1) : NULL, *const every = none ? add(o, NS_PATCH_EVERYTHING, (int)LH, -1) : NULL;
+    ns_patch_condition *const none = o->list ? add(o, NS_PATCH_NONE, 0, -1) : NULL, *const every = none
+        ? add(o, NS_PATCH_EVERYTHING, (int)LH, -1) : NULL;
     int rc = every ? NS_OK : ns_oom(r->err, "conditions");
     if (rc == NS_OK && r->p->n_heads)
         rc = add_set(r, draws);
@@ -236,7 +242,8 @@ static int find_intervals(ns_patch_run *r)
         }
         qsort(values, (size_t)n, sizeof *values, by_size);
         const double nan_ = (double)NAN;
-        o->list[k].recovery = (ns_recovery){ratio(o, k, NULL), n ? values[(int64_t)(.025 * (double)(n - 1))] : nan_, n ? values[n - 1 - (int64_t)(.025 * (double)(n - 1))] : nan_};
+        o->list[k].recovery = (ns_recovery){ratio(o, k, NULL), n ? values[(int64_t)(.025 * (double)(n - 1))] : nan_, n
+                                            ? values[n - 1 - (int64_t)(.025 * (double)(n - 1))] : nan_};
     }
     free(count);
     free(values);
@@ -301,7 +308,8 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     ns_patching *const o = ns_alloc_array(1, sizeof *o);
     if (!o)
         return ns_oom(err, "a patching");
-    ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err, .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
+    ns_patch_run r = {.model = model, .arch = ns_model_arch(model), .p = params, .out = o, .err = err,
+                      .work = {params->progress, params->cancelled, params->user, 0, 0}, .d = ns_arch_max_head_dim(ns_model_arch(model))};
     o->L = r.arch->n_layers;
     o->H = ns_arch_max_heads(r.arch);
     o->site = params->site;

@@ -16,7 +16,8 @@ typedef struct ns_patch_run {
     ns_patch_pair         *pairs;        /* [C] by the destination's id */
     ns_patching           *out;
     int64_t                first, n, at_once;    /* the pairs at work; how many can be */
-    float                 *kept;         /* [n, rows, L, H, d] of their sources, rows counted from the last one back; of H the first G for keys and values */
+    /* [n, rows, L, H, d] of their sources, rows counted from the last one back; of H the first G for keys and values */
+    float                 *kept;
     int64_t                rows, d;      /* rows: the largest of any pair */
     ns_work                work;
     ns_error              *err;
@@ -28,7 +29,8 @@ const char *ns_patch_at(ns_patch_site);
 /* The row that predicts the first content token. */
 static inline int64_t ns_patch_row(const ns_case *c) { return c->n_tokens - 1 + c->n_lead; }
 /* How many rows of a case are patched: those up to and with that row. */
-static inline int64_t ns_patch_rows(const ns_patch_run *r, const ns_case *c) { return r->p->all_rows ? ns_patch_row(c) + 1 : c->n_lead + 1; }
+static inline int64_t ns_patch_rows(const ns_patch_run *r, const ns_case *c) { return r->p->all_rows ? ns_patch_row(c) + 1
+                                                                              : c->n_lead + 1; }
 
 /* patch_measure.c: sources (norms, d, what they say), then the conditions, which need the norms. */
 int ns_patch_sources(ns_patch_run *);

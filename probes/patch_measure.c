@@ -1,12 +1,12 @@
 /* patch_measure.c - the passes of a patching.
  *
- *   sources      every source once: |z W_O| at its answer rows, d, whether it says its answer; the controls are drawn by those norms. What is carried over is kept
- *                at once where all of it fits.
- *   conditions   pairs at a time: what their sources compute at the site is kept, unless it was, then the destinations run under every condition. Where the answer's rows alone are patched
- *                the conditions of a pair fork from one pass over its prompt.
+ *   sources      every source once: |z W_O| at its answer rows, d, whether it says its answer; the controls are drawn by those norms.
+ *                What is carried over is kept at once where all of it fits.
+ *   conditions   pairs at a time: what their sources compute at the site is kept, unless it was, then the destinations run under every
+ *                condition. Where the answer's rows alone are patched the conditions of a pair fork from one pass over its prompt.
  *
- * A session carries case_index = condition * C + pair; the passes over sources carry the pair. A row is known by its distance from the row that predicts
- * the first content token, so prompts of unlike length correspond there. */
+ * A session carries case_index = condition * C + pair; the passes over sources carry the pair. A row is known by its distance from the
+ * row that predicts the first content token, so prompts of unlike length correspond there. */
 #include "patch.h"
 
 #include <math.h>
@@ -164,7 +164,8 @@ static int put(void *user, const ns_site *site, ns_view *v, ns_error *err)
     const int64_t pair = site->case_index % r->out->C, last = ns_patch_row(site->c), rows = ns_patch_rows(r, r->pairs[pair].source);
     for (int i = 0; i < c->n_heads; i++)
         for (int64_t k = 0; k < site->n_rows && c->heads[i].layer == site->layer; k++) {
-            const int64_t back = last - (site->row0 + k), head = c->heads[i].head / (site->n_heads / v->shape[1]);       /* its KV head, of keys and values */
+            /* its KV head, of keys and values */
+            const int64_t back = last - (site->row0 + k), head = c->heads[i].head / (site->n_heads / v->shape[1]);
             if (back >= 0 && back < rows)
                 memcpy(ns_at(v, k, head, 0), kept(r, pair, back, site->layer, head), (size_t)v->shape[2] * sizeof(float));
         }

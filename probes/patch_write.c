@@ -1,4 +1,5 @@
-/* patch_write.c - patching.h5: axes condition, case, layer, head; sets over conditions, the map over layers and heads, what every pair gave. */
+/* patch_write.c - patching.h5: axes condition, case, layer, head; sets over conditions, the map over layers and heads, what every pair
+ * gave. */
 #include "patch.h"
 
 #include <math.h>
@@ -33,7 +34,8 @@ static const column columns[] = {
 static const column of_sets[] = {
     {"draw", "number of the control; -1 otherwise", draw_of},
     {"layer_matched", "1 where each control head lies in the layer of the head it stands for", in_layer_of},
-    {"matched", "1 where each control head has a norm like that of the head it stands for, 0 where one has not; NaN: no control", matched_of},
+    {"matched", "1 where each control head has a norm like that of the head it stands for, 0 where one has not; NaN: no control",
+     matched_of},
 };
 
 static int put_set(ns_table_writer *w, const ns_patching *o, const char *before, const column *c, ns_error *err)
@@ -130,7 +132,8 @@ static int put_cells(ns_table_writer *w, const ns_patching *o, ns_error *err)
     rc = rc ? rc : ns_table_strings(w, "layer_kind", "layer", o->layer_kind, o->L, err);
     rc = rc ? rc : ns_table_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
     rc = rc ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows of the sources", err);
-    rc = rc ? rc : ns_table_array(w, "difference", "condition case", &difference, "d: logit of the source's answer - of the destination's, first content tokens", err);
+    rc = rc ? rc : ns_table_array(w, "difference", "condition case", &difference,
+                                  "d: logit of the source's answer - of the destination's, first content tokens", err);
     rc = rc ? rc : ns_table_array(w, "says_source", "condition case", &says, "1 where the most likely token is the source's answer", err);
     rc = rc ? rc : ns_table_array(w, "source_difference", "case", &source, "d of the source's own run", err);
     rc = rc ? rc : ns_table_array(w, "source_right", "case", &right, "1 where the source's own run says its answer", err);
@@ -142,9 +145,11 @@ int ns_patching_write(const ns_patching *o, const char *path, const ns_provenanc
 {
     char seed[32], *const dropped = ns_drops_text(&(ns_drops){o->dropped, o->n_reasons});
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)o->seed);
-    const ns_fact own[] = {{"kind", "patching", false}, {"site", ns_patch_site_name(o->site), false}, {"rows", o->all_rows ? "all" : "answer", false}, {"direction", o->noising ? "noising" : "denoising", false},
+    const ns_fact own[] = {{"kind", "patching", false}, {"site", ns_patch_site_name(o->site), false},
+                           {"rows", o->all_rows ? "all" : "answer", false}, {"direction", o->noising ? "noising" : "denoising", false},
                            {"seed", seed, false}, {"cases_sha256", o->cases_sha256, false}, {"dropped", dropped ? dropped : "", false},
-                           {"scores_are_of", o->scores_are_of ? o->scores_are_of : "", false}, {"scores_weights_sha256", o->scores_sha256, false}};
+                           {"scores_are_of", o->scores_are_of ? o->scores_are_of : "", false},
+                           {"scores_weights_sha256", o->scores_sha256, false}};
     const int n_own = (int)(sizeof own / sizeof *own) - (o->scores_are_of ? 0 : 2);         /* the last two are of heads chosen by scores */
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;

@@ -91,7 +91,8 @@ static void hide_span(const edit *e, const ns_site *site, float *scores)
             scores[k] = -INFINITY;
 }
 
-/* Other keys in random order are hidden, each that still fits into the span's weight: at most as much is hidden, and one key always stays. */
+/* Other keys in random order are hidden, each that still fits into the span's weight: at most as much is hidden, and one key always
+ * stays. */
 static int hide_others(const edit *e, const ns_site *site, float *scores, int64_t head, int64_t position, ns_error *err)
 {
     const int64_t n = site->n_keys;
@@ -186,23 +187,27 @@ static int check_head(const ns_arch *arch, const ns_edit *e, int i, ns_error *er
     const int64_t layer = e->heads[i].layer, head = e->heads[i].head;
     const ns_attn *const attn = layer >= 0 && layer < arch->n_layers ? ns_arch_attn(arch, layer) : NULL;
     if (!attn)
-        return ns_fail(err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)layer, (long long)head, (long long)arch->n_layers - 1);
+        return ns_fail(err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)layer, (long long)head,
+                       (long long)arch->n_layers - 1);
     if (head < 0 || head >= attn->n_heads)
         return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)layer, (long long)head, (long long)layer,
                        (long long)attn->n_heads - 1);
     if (attn->mixer != NS_MIXER_SOFTMAX && point_of(e->mode) != NS_POINT_Z)
-        return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld is recurrent, its rows are no distribution: %s is not defined (zero_z and mean_z are)",
+        return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld is recurrent, its rows are no distribution: %s is not defined (zero_z "
+                                      "and mean_z are)",
                        (long long)layer, (long long)head, (long long)layer, ns_edit_mode_name(e->mode));
     return NS_OK;
 }
 
 static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, void *user, ns_error *err)
 {
-    int rc = from->mode >= 0 && from->mode < NS_EDIT_N_MODES ? NS_OK : ns_fail(err, NS_E_ARG, "edit mode %d does not exist", (int)from->mode);
+    int rc = from->mode >= 0 && from->mode < NS_EDIT_N_MODES ? NS_OK : ns_fail(err, NS_E_ARG, "edit mode %d does not exist",
+                                                                               (int)from->mode);
     for (int i = 0; i < from->n_heads && rc == NS_OK; i++)
         rc = check_head(arch, from, i, err);
     if (rc == NS_OK && is_knockout(from->mode) && from->scope == NS_SCOPE_PREFILL)
-        rc = ns_fail(err, NS_E_ARG, "mode %s with scope prefill: it edits the rows that say the answer, and none of the prompt's", ns_edit_mode_name(from->mode));
+        rc = ns_fail(err, NS_E_ARG, "mode %s with scope prefill: it edits the rows that say the answer, and none of the prompt's",
+                     ns_edit_mode_name(from->mode));
     if (rc == NS_OK && from->mode == NS_EDIT_MEAN_Z && !from->mean)
         rc = ns_fail(err, NS_E_ARG, "mean_z needs the means");
     if (rc)
@@ -258,7 +263,8 @@ static int make_hooks(ns_edits *e, const ns_arch *arch, ns_error *err)
     return NS_OK;
 }
 
-int ns_edits_new(ns_edits **out, const ns_arch *arch, const ns_edit *list, int n, int (*which)(void *, const ns_site *), void *user, ns_error *err)
+int ns_edits_new(ns_edits **out, const ns_arch *arch, const ns_edit *list, int n, int (*which)(void *, const ns_site *), void *user,
+                 ns_error *err)
 {
     *out = NULL;
     ns_edits *const e = ns_alloc_array(1, sizeof *e);

@@ -1,7 +1,9 @@
-/* ablate.h - do these heads matter? The cases under every condition: untouched, the heads silenced or blinded, and controls, all draws kept.
+/* ablate.h - do these heads matter? The cases under every condition: untouched, the heads silenced or blinded, and controls, all draws
+ * kept.
  *
- * Controls of the z and pattern modes are as many other heads of like norm (control.h: how like they are is part of the answer). The control of knockout hides
- * other keys, of as much weight at most (a head that looks at little else has no more), from the same heads in the same rows. measures.md §2. */
+ * Controls of the z and pattern modes are as many other heads of like norm (control.h: how like they are is part of the answer). The
+ * control of knockout hides other keys, of as much weight at most (a head that looks at little else has no more), from the same heads in
+ * the same rows. measures.md §2. */
 #ifndef NEEDLESCOPE_ABLATE_H
 #define NEEDLESCOPE_ABLATE_H
 
@@ -21,7 +23,8 @@ typedef struct ns_ablate_params {
     ns_edit_scope  scope;
     int            draws;                         /* controls a mode; 0 = 20 */
     uint64_t       seed;
-    int            loss_cases;                    /* cases behind the short-context loss, spread over their kinds; 0 = 16, negative = none */
+    /* cases behind the short-context loss, spread over their kinds; 0 = 16, negative = none */
+    int            loss_cases;
     void         (*progress)(void *user, double fraction);
     bool         (*cancelled)(void *user);
     void          *user;
@@ -33,12 +36,16 @@ typedef struct ns_condition {
     ns_edit_mode      mode;
     int               draw;                       /* of a control; -1 otherwise */
     ns_head *heads; int n_heads;
-    bool              layer_matched, matched;     /* of a control: every head lies in the layer of the one it stands for; within the caliper of its norm */
-    double            first, rest, answered;      /* accuracy of the first content token, of the others (NaN: one-token answers), of whole answers */
+    /* of a control: every head lies in the layer of the one it stands for; within the caliper of its norm */
+    bool              layer_matched, matched;
+    /* accuracy of the first content token, of the others (NaN: one-token answers), of whole answers */
+    double            first, rest, answered;
     double            margin;                     /* mean over content tokens of gold logit - best other logit */
     double            margin_first;
-    double            hidden;                     /* of knockout_others: the weight that it hid / the needle's, over rows, heads and cases; NaN otherwise */
-    double            loss;                       /* nats: next-token loss on prompt rows outside needle, answer and question, edit at all rows; NaN: not taken */
+    /* of knockout_others: the weight that it hid / the needle's, over rows, heads and cases; NaN otherwise */
+    double            hidden;
+    /* nats: next-token loss on prompt rows outside needle, answer and question, edit at all rows; NaN: not taken */
+    double            loss;
 } ns_condition;
 
 typedef struct ns_ablation {
@@ -64,13 +71,15 @@ typedef struct ns_ablation {
 /* NS_E_ARG when no case has an answer and the span needle_answer, or a head is not there; NS_STOP when cancelled. */
 NS_API NS_MUST_CHECK int ns_ablate(ns_ablation **out, const ns_model *, const ns_cases *, const ns_ablate_params *, ns_error *);
 NS_API void ns_ablation_free(ns_ablation *);
-/* Mean, least and most of each measure over the controls of the target condition; returns how many there are. Their heads and draws are none. */
+/* Mean, least and most of each measure over the controls of the target condition; returns how many there are. Their heads and draws are
+ * none. */
 NS_API int ns_ablation_spread(const ns_ablation *, int target, ns_condition *mean, ns_condition *least, ns_condition *most);
 /* ablation.h5: axes condition, case; mode, kind, draw, heads of each condition; what each case gave. */
 NS_API NS_MUST_CHECK int ns_ablation_write(const ns_ablation *, const char *path, const ns_provenance *by, ns_error *);
 
-/* Mean z of every head over the rows in scope of the cases, for NS_EDIT_MEAN_Z: mean[L, H, d], H and d the largest of any layer; 0 where there is no such
- * head. An untouched, teacher-forced pass. Unlike ns_ablate it asks for no answer and no needle; cases too long for the model are NS_E_ARG. */
+/* Mean z of every head over the rows in scope of the cases, for NS_EDIT_MEAN_Z: mean[L, H, d], H and d the largest of any layer; 0 where
+ * there is no such head. An untouched, teacher-forced pass. Unlike ns_ablate it asks for no answer and no needle; cases too long for the
+ * model are NS_E_ARG. */
 NS_API NS_MUST_CHECK int ns_mean_z(const ns_model *, const ns_cases *, ns_edit_scope, float *mean, ns_error *);
 
 NS_END

@@ -1,9 +1,10 @@
 /* control.h - heads that stand for others in a control: drawn for like norm, and how like they are.
  *
- * The norm is mean |z W_O| over the answer rows. A head may stand for another where the larger norm is at most a caliper times the smaller: a factor 1.25 in the
- * layer, in layers up to NS_CONTROL_NEIGHBOURS away (nearest first), in the model, until NS_CONTROL_ENOUGH heads are there to draw from; then the same with 1.5.
- * One of them is drawn at random, none twice in a draw, the set itself left out; heads of large norm, which have the fewest likes, are drawn for first.
- * Where nothing lies within the caliper the nearest head is taken, and the control is not called matched. measures.md §2. */
+ * The norm is mean |z W_O| over the answer rows. A head may stand for another where the larger norm is at most a caliper times the
+ * smaller: a factor 1.25 in the layer, in layers up to NS_CONTROL_NEIGHBOURS away (nearest first), in the model, until NS_CONTROL_ENOUGH
+ * heads are there to draw from; then the same with 1.5. One of them is drawn at random, none twice in a draw, the set itself left out;
+ * heads of large norm, which have the fewest likes, are drawn for first. Where nothing lies within the caliper the nearest head is
+ * taken, and the control is not called matched. measures.md §2. */
 #ifndef NEEDLESCOPE_CONTROL_H
 #define NEEDLESCOPE_CONTROL_H
 
@@ -14,7 +15,8 @@ NS_BEGIN
 
 enum { NS_CONTROL_ENOUGH = 4, NS_CONTROL_NEIGHBOURS = 2 };
 
-typedef enum ns_control_tier { NS_TIER_LAYER, NS_TIER_NEIGHBOURS, NS_TIER_MODEL, NS_TIERS } ns_control_tier;     /* from how far a head was taken */
+/* from how far a head was taken */
+typedef enum ns_control_tier { NS_TIER_LAYER, NS_TIER_NEIGHBOURS, NS_TIER_MODEL, NS_TIERS } ns_control_tier;
 
 typedef struct ns_stand_in {
     ns_head         head;
@@ -43,7 +45,8 @@ typedef struct ns_controls {
 
 /* All heads that were drawn lie within the caliper, and there are some: only then are controls called matched. */
 static inline bool ns_match_holds(const ns_match *m) { return m->n > 0 && m->n_matched == m->n; }
-/* One sentence: "matched within a factor 1.25: norms 0.84 to 1.21 of theirs (median 1.01); ..." or "other heads, no head of like norm exists: norms 0.12 to 0.78 ...". */
+/* One sentence: "matched within a factor 1.25: norms 0.84 to 1.21 of theirs (median 1.01); ..." or "other heads, no head of like norm
+ * exists: norms 0.12 to 0.78 ...". */
 enum { NS_MATCH_TEXT = 320 };
 NS_API void ns_match_text(const ns_match *, char out[NS_MATCH_TEXT]);
 /* In a few words: "matched others", "other heads, none of like norm", "other heads, not all of like norm". */
@@ -51,8 +54,8 @@ NS_API const char *ns_match_name(const ns_match *);
 /* Out of a file of ablate or patch; n = 0 where it has no such controls. */
 NS_API NS_MUST_CHECK int ns_match_read(ns_match *out, const ns_file *, ns_error *);
 
-/* The heads of a set were chosen by scores of these weights: "this model's weights", "other weights", or "unknown weights" where one hash is not known. NULL for
- * scores_sha256 = NULL: they were named. */
+/* The heads of a set were chosen by scores of these weights: "this model's weights", "other weights", or "unknown weights" where one
+ * hash is not known. NULL for scores_sha256 = NULL: they were named. */
 NS_API const char *ns_scores_are_of(const char *scores_sha256, const char *weights_sha256);
 
 NS_END

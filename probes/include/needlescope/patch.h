@@ -1,11 +1,13 @@
-/* patch.h - activation patching: what of one prompt's answer comes along when what a head computes is carried over into the pass over its twin.
+/* patch.h - activation patching: what of one prompt's answer comes along when what a head computes is carried over into the pass over
+ * its twin.
  *
- * Interchange interventions as in Vig et al. 2020, Meng et al. 2022, Wang et al. 2022; terms of Heimersheim and Nanda 2024. A pair is a case and its
- * twin (twin_of): the same prompt asked for another key. The source's z (or q, k, v) of a head is put into the destination's pass; then
+ * Interchange interventions as in Vig et al. 2020, Meng et al. 2022, Wang et al. 2022; terms of Heimersheim and Nanda 2024. A pair is a
+ * case and its twin (twin_of): the same prompt asked for another key. The source's z (or q, k, v) of a head is put into the
+ * destination's pass; then
  *     d = logit of the source's answer - logit of the destination's answer, first content token of each, at the row that predicts it
  *     recovery = sum over pairs of (d patched - d destination) / sum over pairs of (d source - d destination)
- * 0: nothing came along, 1: all did; a ratio of sums, since ratios of single pairs explode where the two runs hardly differ. Denoising (the default): source =
- * the case, destination = its twin; noising: the reverse.
+ * 0: nothing came along, 1: all did; a ratio of sums, since ratios of single pairs explode where the two runs hardly differ. Denoising
+ * (the default): source = the case, destination = its twin; noising: the reverse.
  *
  * C pairs, L layers, H heads. */
 #ifndef NEEDLESCOPE_PATCH_H
@@ -19,8 +21,8 @@
 
 NS_BEGIN
 
-/* What is carried over: the head's output z; its queries, keys or values, before QK-norm and rope. Keys and values are of the head's KV group: whoever
- * shares them is patched too. */
+/* What is carried over: the head's output z; its queries, keys or values, before QK-norm and rope. Keys and values are of the head's KV
+ * group: whoever shares them is patched too. */
 typedef enum ns_patch_site { NS_PATCH_Z, NS_PATCH_Q, NS_PATCH_K, NS_PATCH_V, NS_PATCH_SITES } ns_patch_site;
 NS_API const char *ns_patch_site_name(ns_patch_site);      /* "z", "q", "k", "v" */
 
@@ -35,7 +37,8 @@ typedef struct ns_patch_params {
     int            draws;                         /* 0 = 20 */
     int            resamples;                     /* of pairs, for the intervals; 0 = 1000 */
     uint64_t       seed;
-    int64_t        keep;                          /* bytes of the sources' activations that are kept at once, one pair's at least; 0 = 256 MiB */
+    /* bytes of the sources' activations that are kept at once, one pair's at least; 0 = 256 MiB */
+    int64_t        keep;
     void         (*progress)(void *user, double fraction);
     bool         (*cancelled)(void *user);
     void          *user;

@@ -16,15 +16,16 @@ static ns_ablation *run(int threads, ns_edit_scope scope, unsigned modes)
     static const int64_t lengths[] = {40, 70};
     loaded m = load(folder, threads, NULL, 0);
     needle_cases(&cases, lengths, 2, 1, 3);
-    const ns_ablate_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .modes = modes, .scope = scope, .draws = 3, .loss_cases = 2};
+    const ns_ablate_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .modes = modes, .scope = scope, .draws = 3,
+                                     .loss_cases = 2};
     OK(ns_ablate(&a, m.model, &cases, &params, &err));
     ns_cases_clear(&cases);
     unload(&m);
     return a;
 }
 
-/* The head nearest in norm to the planted ones is the previous-token head, of twice their norm: without it nothing is found either, and no control is called
- * matched. Controls that are alike: test_controls.c. */
+/* The head nearest in norm to the planted ones is the previous-token head, of twice their norm: without it nothing is found either, and
+ * no control is called matched. Controls that are alike: test_controls.c. */
 static void planted_heads_matter(void **state)
 {
     (void)state;
@@ -35,7 +36,8 @@ static void planted_heads_matter(void **state)
         const ns_condition *const c = &a->list[k];
         const bool others = c->kind == NS_CONDITION_CONTROL && c->mode != NS_EDIT_KNOCKOUT_OTHERS;
         if (c->first != (c->kind == NS_CONDITION_TARGET || others ? 0 : 1))
-            fail_msg("condition %d (%s, kind %d): first token right in %g of the cases", k, ns_edit_mode_name(c->mode), (int)c->kind, c->first);
+            fail_msg("condition %d (%s, kind %d): first token right in %g of the cases", k, ns_edit_mode_name(c->mode), (int)c->kind,
+                     c->first);
         if (others) {
             assert_true(!c->matched && (ns_head_is(c->heads[0], (ns_head){0, 0}) || ns_head_is(c->heads[1], (ns_head){0, 0})));
             assert_true(!ns_head_is(c->heads[0], heads[0]) && !ns_head_is(c->heads[1], heads[1]));
@@ -69,7 +71,8 @@ static void threads_change_no_bit(void **state)
 static void forks_change_no_bit(void **state)
 {
     (void)state;
-    ns_ablation *const whole = run(2, NS_SCOPE_ALL, 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_KNOCKOUT), *const forked = run(2, NS_SCOPE_ALL, 1u << NS_EDIT_KNOCKOUT);
+    ns_ablation *const whole = run(2, NS_SCOPE_ALL, 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_KNOCKOUT),
+        *const forked = run(2, NS_SCOPE_ALL, 1u << NS_EDIT_KNOCKOUT);
     const int64_t C = whole->n_cases, skip = 4;                   /* zero_z and its three controls */
     for (int k = 2; k < forked->n; k++)
         assert_memory_equal(forked->margin + k * C, whole->margin + (k + skip) * C, (size_t)C * sizeof(float));
@@ -188,7 +191,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_matter), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(forks_change_no_bit),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_matter), cmocka_unit_test(threads_change_no_bit),
+                                       cmocka_unit_test(forks_change_no_bit),
                                        cmocka_unit_test(refusals), cmocka_unit_test(scores_under_edits)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

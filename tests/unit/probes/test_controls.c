@@ -1,6 +1,6 @@
-/* test_controls.c - controls of like norm, where there are any: planted models in which like heads lie in the layer, in the next ones, farther, nowhere; draws
- * are at random among the like ones, never twice, the same for a seed whatever the order in which the set was named; "matched" is said only where it is true;
- * what a file says is what was drawn. */
+/* test_controls.c - controls of like norm, where there are any: planted models in which like heads lie in the layer, in the next ones,
+ * farther, nowhere; draws are at random among the like ones, never twice, the same for a seed whatever the order in which the set was
+ * named; "matched" is said only where it is true; what a file says is what was drawn. */
 #include "harness.h"
 
 #include <sys/stat.h>
@@ -21,11 +21,13 @@ static ns_ablation *ablate(const planting *p, int64_t n_layers, int n_targets, i
     ns_cases cases = {0};
     ns_ablation *a = NULL;
     static const int64_t lengths[] = {40};
-    OK(ns_plant(folder, &(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = n_layers, .retrieval = p->heads, .n_retrieval = p->n,
+    OK(ns_plant(folder, &(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = n_layers, .retrieval = p->heads,
+                                           .n_retrieval = p->n,
                                                  .strength = p->strength}, &err));
     loaded m = load(folder, threads, NULL, 0);
     needle_cases(&cases, lengths, 1, 1, 3);
-    const ns_ablate_params params = {.size = sizeof params, .heads = p->heads, .n_heads = n_targets, .modes = 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_MEAN_Z,
+    const ns_ablate_params params = {.size = sizeof params, .heads = p->heads, .n_heads = n_targets,
+                                     .modes = 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_MEAN_Z,
                                      .draws = 12, .loss_cases = -1};
     OK(ns_ablate(&a, m.model, &cases, &params, &err));
     ns_cases_clear(&cases);
@@ -36,9 +38,11 @@ static ns_ablation *ablate(const planting *p, int64_t n_layers, int n_targets, i
 static void as_near_as_there_are(void **state)
 {
     (void)state;
-    static const ns_head layer[] = {{3, 0}, {3, 1}, {3, 2}, {3, 4}, {3, 5}, {7, 0}}, near[] = {{3, 0}, {4, 1}, {4, 2}, {5, 2}, {5, 4}, {9, 0}},
+    static const ns_head layer[] = {{3, 0}, {3, 1}, {3, 2}, {3, 4}, {3, 5}, {7, 0}}, near[] = {{3, 0}, {4, 1}, {4, 2}, {5, 2}, {5, 4}, {9,
+            0}},
                          far[] = {{1, 0}, {7, 1}, {8, 2}, {8, 3}, {9, 0}}, nowhere[] = {{3, 0}, {8, 1}};
-    static const planting all[] = {{layer, 6, true, NS_TIER_LAYER, NULL}, {near, 6, true, NS_TIER_NEIGHBOURS, NULL}, {far, 5, true, NS_TIER_MODEL, NULL},
+    static const planting all[] = {{layer, 6, true, NS_TIER_LAYER, NULL}, {near, 6, true, NS_TIER_NEIGHBOURS, NULL},
+                                   {far, 5, true, NS_TIER_MODEL, NULL},
                                    {nowhere, 2, false, NS_TIER_MODEL, NULL}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         ns_ablation *const a = ablate(&all[i], 10, all[i].holds ? 1 : 2, 1);
@@ -85,7 +89,8 @@ static void every_mode_and_any_threads(void **state)
     assert_int_equal(mkdir(folder, 0700), 0);
 }
 
-/* Heads of strength 0 write as much as the retrieval heads, but never the answer: silencing them helps it, silencing the others takes it away. */
+/* Heads of strength 0 write as much as the retrieval heads, but never the answer: silencing them helps it, silencing the others takes it
+ * away. */
 static void like_heads_that_retrieve_nothing(void **state)
 {
     (void)state;
@@ -129,7 +134,8 @@ static void at_random_within_the_caliper(void **state)
 {
     (void)state;
     float norm[L * H] = {0};
-    static const float layer1[H] = {1, 1.f / 1.2f, .97f, 1, 1.04f, 1.19f, 1.26f, .79f};       /* of head 1.0: five are alike, the last two are not */
+    /* of head 1.0: five are alike, the last two are not */
+    static const float layer1[H] = {1, 1.f / 1.2f, .97f, 1, 1.04f, 1.19f, 1.26f, .79f};
     const ns_head set = {1, 0};
     int seen[H] = {0};
     memcpy(norm + H, layer1, sizeof layer1);
@@ -159,13 +165,15 @@ static void wider_where_it_must_be(void **state)
     norm[3 * H + 1] = 1.1f;
     ns_controls c = draw(norm, &set, 1, 100, 1);
     assert_true(ns_match_holds(&c.match) && c.match.candidates_min == 4 && c.match.candidates_max == 4);
-    assert_true(c.match.within[0] > 0 && c.match.within[1] > 0 && c.match.within[0] + c.match.within[1] == 100 && c.match.from[NS_TIER_MODEL] > 0);
+    assert_true(c.match.within[0] > 0 && c.match.within[1] > 0 && c.match.within[0] + c.match.within[1] == 100 &&
+                c.match.from[NS_TIER_MODEL] > 0);
     ns_controls_clear(&c);
     norm[1] = norm[2] = norm[3 * H] = norm[3 * H + 1] = .5f;
     norm[2 * H + 5] = 1.6f;
     c = draw(norm, &set, 1, 5, 1);
     for (int i = 0; i < 5; i++)
-        assert_true(ns_head_is(c.list[i].head, (ns_head){2, 5}) && isinf(c.list[i].caliper) && c.list[i].candidates == 0 && c.list[i].ratio == (double)1.6f);
+        assert_true(ns_head_is(c.list[i].head, (ns_head){2, 5}) && isinf(c.list[i].caliper) && c.list[i].candidates == 0 &&
+                    c.list[i].ratio == (double)1.6f);
     assert_true(!ns_match_holds(&c.match) && c.match.n_distinct == 1);
     ns_controls_clear(&c);
 }
@@ -235,7 +243,9 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_near_as_there_are), cmocka_unit_test(every_mode_and_any_threads), cmocka_unit_test(like_heads_that_retrieve_nothing), cmocka_unit_test(at_random_within_the_caliper),
-                                       cmocka_unit_test(wider_where_it_must_be), cmocka_unit_test(without_replacement), cmocka_unit_test(file_says_what_was_drawn)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_near_as_there_are), cmocka_unit_test(every_mode_and_any_threads),
+                                       cmocka_unit_test(like_heads_that_retrieve_nothing), cmocka_unit_test(at_random_within_the_caliper),
+                                       cmocka_unit_test(wider_where_it_must_be), cmocka_unit_test(without_replacement),
+                                           cmocka_unit_test(file_says_what_was_drawn)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,6 @@
-/* test_keys.c - the control of a knockout hides other keys of as much weight at most; how much it was is measured beside the library: weights out of an untouched
- * pass, hidden keys out of an edited one. A head that looks at the needle alone has next to nothing else to hide, and the answer says so. */
+/* test_keys.c - the control of a knockout hides other keys of as much weight at most; how much it was is measured beside the library:
+ * weights out of an untouched pass, hidden keys out of an edited one. A head that looks at the needle alone has next to nothing else to
+ * hide, and the answer says so. */
 #include "harness.h"
 
 #include <needlescope/ablate.h>
@@ -41,7 +42,8 @@ static void pass(const loaded *m, const ns_case *c, const ns_edit *edit, watchin
     ns_hooks *hooks;
     const ns_cases one = {.list = (ns_case *)c, .n = 1};
     snprintf(at, sizeof at, "blocks.%d.attn.%s", (int)w->head.layer, edit ? "hook_attn_scores" : "hook_pattern");
-    ns_hook list[8] = {{.size = sizeof(ns_hook), .at = at, .rows.kind = NS_ROWS_ANSWER, .read = edit ? see_scores : see_weights, .user = w}};
+    ns_hook list[8] = {{.size = sizeof(ns_hook), .at = at, .rows.kind = NS_ROWS_ANSWER, .read = edit ? see_scores : see_weights,
+                        .user = w}};
     int n = 0;
     if (edit) {
         OK(ns_edits_new(&edits, m->arch, edit, 1, NULL, NULL, &err));
@@ -96,7 +98,8 @@ static void as_much_weight_at_most(void **state)
     needle_cases(&cases, lengths, 1, 2, 3);
     for (int i = 0; i < 3; i++) {
         ns_ablation *a;
-        const ns_ablate_params params = {.size = sizeof params, .heads = &heads[i], .n_heads = 1, .modes = 1u << NS_EDIT_KNOCKOUT | 1u << NS_EDIT_ZERO_Z, .draws = 2,
+        const ns_ablate_params params = {.size = sizeof params, .heads = &heads[i], .n_heads = 1,
+                                         .modes = 1u << NS_EDIT_KNOCKOUT | 1u << NS_EDIT_ZERO_Z, .draws = 2,
                                          .loss_cases = -1};
         OK(ns_ablate(&a, m.model, &cases, &params, &err));
         for (int k = 0; k < a->n; k++)

@@ -1,5 +1,5 @@
-/* test_order.c - the order in which cases are given changes nothing of a file of ablate or patch, not even what is said of the cases that were dropped; losses are
- * taken over cases of every kind. */
+/* test_order.c - the order in which cases are given changes nothing of a file of ablate or patch, not even what is said of the cases
+ * that were dropped; losses are taken over cases of every kind. */
 #include "harness.h"
 
 #include <needlescope/ablate.h>
@@ -13,10 +13,12 @@ static void mixed_cases(ns_cases *cases)
 {
     static const double depths[] = {0, .5, 1};
     static const int64_t lengths[] = {40};
-    static const char *const kinds[] = {"{\"value_type\": \"digits\", \"template\": \"noise\"}", "{\"value_type\": \"words\", \"template\": \"noise\"}",
+    static const char *const kinds[] = {"{\"value_type\": \"digits\", \"template\": \"noise\"}",
+                                        "{\"value_type\": \"words\", \"template\": \"noise\"}",
                                         "{\"value_type\": \"words\", \"template\": \"essay\"}"};
     ns_error err = {0};
-    const ns_needle_params p = {.size = sizeof p, .lengths = lengths, .n_lengths = 1, .depths = depths, .n_depths = 3, .count = 4, .seed = 3, .vocab = 512,
+    const ns_needle_params p = {.size = sizeof p, .lengths = lengths, .n_lengths = 1, .depths = depths, .n_depths = 3, .count = 4,
+                                .seed = 3, .vocab = 512,
                                 .twins = NS_TWIN_SWAP};
     OK(ns_needle_cases(cases, &p, &err));
     for (int64_t i = 0; i < cases->n; i++) {
@@ -48,7 +50,8 @@ static void write_ablation(const ns_model *m, const ns_cases *cases, const char 
 {
     ns_error err = {0};
     ns_ablation *a;
-    const ns_ablate_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .modes = 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_KNOCKOUT, .draws = 2,
+    const ns_ablate_params params = {.size = sizeof params, .heads = heads, .n_heads = 2,
+                                     .modes = 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_KNOCKOUT, .draws = 2,
                                      .loss_cases = 6};
     OK(ns_ablate(&a, m, cases, &params, &err));
     assert_int_equal(a->n_cases, 21);
@@ -61,7 +64,8 @@ static void patch_to(const ns_model *m, const ns_cases *cases, const char *path,
 {
     ns_error err = {0};
     ns_patching *p;
-    const ns_patch_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .draws = 2, .no_map = true, .noising = noising, .resamples = 20};
+    const ns_patch_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .draws = 2, .no_map = true, .noising = noising,
+                                    .resamples = 20};
     OK(ns_patch(&p, m, cases, &params, &err));
     if (p->C < 9 || p->n_reasons != 2)
         fail_msg("%lld pairs, %d reasons", (long long)p->C, p->n_reasons);
@@ -81,7 +85,8 @@ static void hash_of(write_fn *write, int order, bool all_of_one, char hash[80])
     snprintf(path, sizeof path, "%s/scores.h5", folder);
     loaded m = load(folder, 1 + order % 2, NULL, 0);
     mixed_cases(&cases);
-    for (int64_t i = 0; i < cases.n && all_of_one; i++)         /* every twin is of the case called first: noising, they share a destination */
+    /* every twin is of the case called first: noising, they share a destination */
+    for (int64_t i = 0; i < cases.n && all_of_one; i++)
         if (cases.list[i].twin_of) {
             free(cases.list[i].twin_of);
             cases.list[i].twin_of = strdup(cases.list[0].id);
@@ -98,7 +103,8 @@ static void hash_of(write_fn *write, int order, bool all_of_one, char hash[80])
 static void order_changes_no_hash(void **state)
 {
     (void)state;
-    static const struct { write_fn *write; bool all_of_one; } all[] = {{write_ablation, false}, {write_denoising, false}, {write_noising, false}, {write_noising, true}};
+    static const struct { write_fn *write; bool all_of_one; } all[] = {{write_ablation, false}, {write_denoising, false},
+                                                                       {write_noising, false}, {write_noising, true}};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         char first[80], again[80];
         hash_of(all[k].write, 0, all[k].all_of_one, first);
@@ -121,7 +127,8 @@ static void losses_are_of_every_kind(void **state)
     int64_t per_kind[3] = {0}, last = 0;
     loaded m = load(folder, 2, NULL, 0);
     mixed_cases(&cases);
-    const ns_ablate_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .modes = 1u << NS_EDIT_ZERO_Z, .draws = 1, .loss_cases = 6};
+    const ns_ablate_params params = {.size = sizeof params, .heads = heads, .n_heads = 2, .modes = 1u << NS_EDIT_ZERO_Z, .draws = 1,
+                                     .loss_cases = 6};
     OK(ns_ablate(&a, m.model, &cases, &params, &err));
     assert_true(a->n_loss == 6 && a->n_loss_kinds == 3);
     for (int64_t i = 0; i < a->n_cases; i++)

@@ -1,5 +1,6 @@
-/* test_patch.c - patching on heads that are known: nothing changes nothing, everything is the source to the last bit, the planted heads carry the answer
- * and their matched others do not; directions mirror each other; threads and whole runs give the same bits; what cannot be patched is refused. */
+/* test_patch.c - patching on heads that are known: nothing changes nothing, everything is the source to the last bit, the planted heads
+ * carry the answer and their matched others do not; directions mirror each other; threads and whole runs give the same bits; what cannot
+ * be patched is refused. */
 #include "harness.h"
 
 #include <needlescope/patch.h>
@@ -11,7 +12,8 @@ static void twins(ns_cases *cases, int64_t length)
 {
     static const double depths[] = {0, 0.4, 1};
     ns_error err = {0};
-    const ns_needle_params p = {.size = sizeof p, .lengths = &length, .n_lengths = 1, .depths = depths, .n_depths = 3, .count = 2, .seed = 3, .vocab = 512,
+    const ns_needle_params p = {.size = sizeof p, .lengths = &length, .n_lengths = 1, .depths = depths, .n_depths = 3, .count = 2,
+                                .seed = 3, .vocab = 512,
                                 .twins = NS_TWIN_SWAP};
     OK(ns_needle_cases(cases, &p, &err));
 }
@@ -48,7 +50,8 @@ static void planted_heads_carry(void **state)
     assert_memory_equal(p->difference + p->C, p->source_difference, (size_t)p->C * sizeof(float));       /* everything: the source itself */
     assert_true(p->list[1].recovery.value == 1 && p->list[1].recovery.low == 1 && p->list[1].flipped == 1);
     assert_true(p->list[2].kind == NS_PATCH_TARGET && p->list[2].recovery.value > .99 && p->list[2].flipped == 1);
-    for (int k = 3; k < 8; k++)             /* no other head has their norm; the nearest is the previous-token head, which carries the question's key */
+    /* no other head has their norm; the nearest is the previous-token head, which carries the question's key */
+    for (int k = 3; k < 8; k++)
         assert_true(p->list[k].kind == NS_PATCH_CONTROL && !p->list[k].matched && p->list[k].recovery.value > .99);
     assert_true(of_head(p, 3, 1)->recovery.value > .3 && of_head(p, 4, 6)->recovery.value > .3);        /* two copiers share the answer */
     assert_true(fabs(of_head(p, 3, 2)->recovery.value) < .01 && fabs(of_head(p, 5, 0)->recovery.value) < .01);
@@ -68,10 +71,12 @@ static void matched_others_carry_nothing(void **state)
     static const ns_head all[] = {{3, 1}, {4, 6}, {3, 2}, {3, 3}, {3, 4}, {3, 5}, {4, 0}, {4, 1}, {4, 2}, {4, 3}};
     static const double strength[] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0};
     assert_non_null(mkdtemp(other));
-    OK(ns_plant(other, &(ns_plant_params){.size = sizeof(ns_plant_params), .retrieval = all, .n_retrieval = 10, .strength = strength}, &err));
+    OK(ns_plant(other, &(ns_plant_params){.size = sizeof(ns_plant_params), .retrieval = all, .n_retrieval = 10, .strength = strength},
+                &err));
     loaded m = load(other, 2, NULL, 0);
     twins(&cases, 60);
-    OK(ns_patch(&p, m.model, &cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 6, .no_map = true}, &err));
+    OK(ns_patch(&p, m.model, &cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 6,
+                                                        .no_map = true}, &err));
     assert_true(ns_match_holds(&p->controls.match) && p->controls.match.from[NS_TIER_LAYER] == 12);
     assert_true(p->list[2].recovery.value > .8);
     for (int k = 3; k < p->n; k++)
@@ -82,14 +87,15 @@ static void matched_others_carry_nothing(void **state)
     remove_plant(other);
 }
 
-/* The planted heads look for the key that the question names: with the queries of the other question they look at the other needle. What they might look at
- * does not depend on the question, so keys and values before it are the same in both. */
+/* The planted heads look for the key that the question names: with the queries of the other question they look at the other needle. What
+ * they might look at does not depend on the question, so keys and values before it are the same in both. */
 static void queries_carry_and_keys_do_not(void **state)
 {
     (void)state;
     static const double expected[NS_PATCH_SITES] = {1, 1, 0, 0};
     for (int site = NS_PATCH_Z; site < NS_PATCH_SITES; site++) {
-        ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1, .no_map = true, .site = (ns_patch_site)site});
+        ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1,
+                                                         .no_map = true, .site = (ns_patch_site)site});
         assert_true(p->site == (ns_patch_site)site && fabs(p->list[2].recovery.value - expected[site]) < .01);
         ns_patching_free(p);
     }
@@ -99,8 +105,10 @@ static void queries_carry_and_keys_do_not(void **state)
 static void directions_mirror(void **state)
 {
     (void)state;
-    ns_patching *const a = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1, .no_map = true});
-    ns_patching *const b = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1, .no_map = true, .noising = true});
+    ns_patching *const a = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1,
+                                                     .no_map = true});
+    ns_patching *const b = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 1,
+                                                     .no_map = true, .noising = true});
     assert_int_equal(a->n_map, 0);
     for (int64_t i = 0; i < a->C; i++) {
         assert_string_equal(a->case_id[i], b->source_id[i]);
@@ -136,11 +144,13 @@ static void keeping_less_changes_no_bit(void **state)
     ns_patching_free(b);
 }
 
-/* With all rows the prompt is patched too: everything is still the source, nothing still nothing, and each head carries at least what it does alone. */
+/* With all rows the prompt is patched too: everything is still the source, nothing still nothing, and each head carries at least what it
+ * does alone. */
 static void all_rows(void **state)
 {
     (void)state;
-    ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 2, .no_map = true, .all_rows = true});
+    ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = 2,
+                                                     .no_map = true, .all_rows = true});
     assert_true(p->list[0].recovery.value == 0 && p->list[1].recovery.value > .999 && p->list[1].recovery.value < 1.001);
     assert_true(p->list[2].recovery.value > .99);
     ns_patching_free(p);
@@ -197,7 +207,9 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(matched_others_carry_nothing), cmocka_unit_test(queries_carry_and_keys_do_not), cmocka_unit_test(directions_mirror), cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(matched_others_carry_nothing),
+                                       cmocka_unit_test(queries_carry_and_keys_do_not), cmocka_unit_test(directions_mirror),
+                                           cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
                                        cmocka_unit_test(all_rows), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
