@@ -77,8 +77,7 @@ static float quantile(const float *sorted, int64_t n, double q)
     return i + 1 < n ? (float)((double)sorted[i] + (at - (double)i) * ((double)sorted[i + 1] - (double)sorted[i])) : sorted[n - 1];
 }
 
-/* Of the sorted column[n]: mean squared distance from their mean, for the prompts that a draw within strata leaves free. 0 where all agree.
- * */
+/* Of the sorted column[n]: mean squared distance from their mean, for the prompts that a draw within strata leaves free. 0: all agree. */
 static double variance(const work *w, int64_t n)
 {
     double mean = 0, square = 0;

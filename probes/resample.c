@@ -21,8 +21,7 @@ static void find_kinds(ns_units *u, const int64_t *kind_of)
         u->kind[u->cases[i].prompt] = kind_of[i];
 }
 
-/* Into map[kinds]: the stratum of each kind. The pooled one comes last; where even that has too few, the smallest of the others joins it.
- * */
+/* Into map[kinds]: the stratum of each kind. The pooled one comes last; where even it has too few, the smallest other joins it. */
 static void map_strata(ns_units *u, const int64_t *prompts, int64_t *map, int64_t n_kinds)
 {
     int64_t pooled = 0, smallest = -1;

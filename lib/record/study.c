@@ -1,5 +1,4 @@
-/* study.c - a study, or the scores of one checkpoint, opened: shape, runs, steps, layers and heads at once, each checked against the shape.
- * */
+/* study.c - a study, or the scores of one checkpoint, opened: shape, runs, steps, layers and heads at once, each checked. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,8 +87,8 @@ static int check_sizes(const ns_study *s, ns_error *err)
     const ns_study_shape n = s->n;
     const bool good = ns_mul_i64(n.L, n.H, &heads) && ns_mul_i64(n.R, n.P, &grid) && ns_mul_i64(heads, grid, &all) &&
                       ns_mul_i64(all, n.C > 0 ? n.C : 1, &all);
-    return good ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: runs %lld, steps %lld, cases %lld, layers %lld, heads %lld: too many to be true", s->path,
-                                  (long long)n.R, (long long)n.P, (long long)n.C, (long long)n.L, (long long)n.H);
+    return good ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: runs %lld, steps %lld, cases %lld, layers %lld, heads %lld: too many to be true",
+                                  s->path, (long long)n.R, (long long)n.P, (long long)n.C, (long long)n.L, (long long)n.H);
 }
 
 static int read_shape(ns_study *s, ns_error *err)
