@@ -34,7 +34,7 @@ except ImportError:
     xarray = None
 
 __version__ = "0.1.0"
-__all__ = ["Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence", "figure_ablation",
+__all__ = ["Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence", "export_csv", "export_latex", "export_notebook", "figure_ablation",
            "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_rank", "figure_study", "lab", "load", "merge", "probes", "read",
            "read_cases", "scan", "top", "train"]
 
@@ -394,6 +394,19 @@ class _AgreementPlot(c.Structure):
     _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("scores", _WORDS), ("n_scores", c.c_int), ("spearman", c.c_bool)]
 
 
+class _ExportScore(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("of", c.c_char_p), ("over", c.c_char_p)]
+
+
+class _ExportParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("scores", c.POINTER(_ExportScore)), ("n_scores", c.c_int), ("run", c.c_char_p), ("top", c.c_int64),
+                ("standalone", c.c_bool), ("births", c.c_void_p), ("by", c.POINTER(_Provenance))]
+
+
+class _StudyNotebookParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("what", _ExportParams), ("birth", _BirthParams), ("no_births", c.c_bool)]
+
+
 _ON_ARRAY = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Array), c.POINTER(_Error))
 
 _DTYPES = ("f4", "f8", "f2", None, "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")     # by ns_dtype; numpy has no bf16
@@ -472,6 +485,10 @@ _FUNCTIONS = {                                  # name: result, arguments
     **{f"ns_plot_{name}": (_INT, [_S, c.POINTER(kind), c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]) for name, kind in
        dict(study=_StudyPlot, map=_MapPlot, heads=_HeadsPlot, rank=_RankPlot, grid=_GridPlot, agreement=_AgreementPlot).items()},
     "ns_plot_ablation": (_INT, [_S, _WORDS, _INT, c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]),
+    "ns_study_scores": (c.POINTER(c.c_char_p), [_P, c.POINTER(_I64)]), "ns_study_usual_score": (_S, [_P]),
+    "ns_export_csv": (_INT, [_P, _S, c.POINTER(_ExportParams), c.POINTER(_I64), _ERR]),
+    "ns_export_latex": (_INT, [_P, _S, c.POINTER(_ExportParams), _ERR]),
+    "ns_study_notebook": (_INT, [_P, _S, c.POINTER(_StudyNotebookParams), _P, c.c_size_t, _ERR]),
     "ns_laboratory_run": (_INT, [c.POINTER(_LaboratoryReport), c.POINTER(_LaboratoryParams), _ERR]),
     "ns_laboratory_report_clear": (None, [c.POINTER(_LaboratoryReport)]),
 }
@@ -1340,10 +1357,8 @@ def _score_params(p, names, tokenizer, **more):
 
 def probes():
     """All scores: a list of dicts with probe, score, summary, paper."""
-    out, i = [], 0
-    table = _lib.ns_probes()
-    while table[i]:
-        probe, i = table[i].contents, i + 1
+    out = []
+    for probe in _probe_table():
         out += [dict(probe=probe.name.decode(), score=s.name.decode(), summary=s.summary.decode(), paper=s.paper.decode())
                 for s in probe.scores[:probe.n_scores]]
     return out
@@ -1825,3 +1840,55 @@ def figure_study(kind, study, out, run=None, rule=None, **look):
     if rule:
         what.births = c.pointer(_birth_rule(**rule))
     return _plot("study", out, [c.byref(what)], **look)
+
+
+# ---- exports ----
+
+def export_csv(study, output, scores=None, run=None):
+    """The scores (default: all) of a study or a score file as one tidy table. -> how many rows"""
+    rows = _I64()
+    with _Scratch() as s:
+        x = s.new("ns_study_open", "ns_study_close", _bytes(study))
+        _call("ns_export_csv", x, _bytes(output), c.byref(_export_params(x, scores or _all_scores(x), run=_bytes(run))), c.byref(rows))
+    return rows.value
+
+
+def export_latex(study, output, scores=None, run=None, top=10, standalone=False):
+    """The best heads at the last checkpoint of each run as a booktabs tabular. scores: default retrieval_find, else the first of the file."""
+    with _Scratch() as s:
+        x = s.new("ns_study_open", "ns_study_close", _bytes(study))
+        _call("ns_export_latex", x, _bytes(output), c.byref(_export_params(x, scores, run=_bytes(run), top=top, standalone=standalone)))
+
+
+def export_notebook(study, output, scores=None, run=None, top=10, theta=.5, persist=3, births=True):
+    """A Jupyter notebook that shows a study and computes it again. -> what was left out and why ("": nothing)"""
+    note = c.create_string_buffer(512)
+    with _Scratch() as s:
+        x = s.new("ns_study_open", "ns_study_close", _bytes(study))
+        how = _params(_StudyNotebookParams, what=_export_params(x, scores, run=_bytes(run), top=top),
+                      birth=_params(_BirthParams, theta=theta, persist=persist), no_births=not births)
+        _call("ns_study_notebook", x, _bytes(output), c.byref(how), note, len(note))
+    return note.value.decode(errors="replace")
+
+
+def _all_scores(study):
+    n = _I64()
+    known = _lib.ns_study_scores(study, c.byref(n))
+    return [x.decode() for x in known[:n.value]]
+
+
+def _export_params(study, scores, **more):
+    """With what each score is a quotient of, as far as the probes say."""
+    usual = _lib.ns_study_usual_score(study)
+    names = [scores] if isinstance(scores, str) else scores or ([usual.decode()] if usual else [])
+    table = {s.name: s for probe in _probe_table() for s in probe.scores[:probe.n_scores]}
+    known = [_ExportScore(name.encode(), *((table[name.encode()].of, table[name.encode()].over) if name.encode() in table else (None, None)))
+             for name in names]
+    return _params(_ExportParams, scores=(_ExportScore * len(known))(*known), n_scores=len(known), by=c.pointer(_caller()), **more)
+
+
+def _probe_table():
+    table, i = _lib.ns_probes(), 0
+    while table[i]:
+        yield table[i].contents
+        i += 1

@@ -7,6 +7,7 @@
 #include <needlescope/ablate.h>
 #include <needlescope/edit.h>
 #include <needlescope/machine.h>
+#include <needlescope/notebook.h>
 #include <needlescope/open.h>
 #include <needlescope/laboratory.h>
 #include <needlescope/patch.h>
@@ -94,6 +95,9 @@ static void more_structs(void)
     WHOLE(ns_laboratory_params, F(size) F(folder) F(protocol) F(scale) F(seeds) F(windows) F(n_windows) F(program) F(cores) F(say)
         F(progress) F(cancelled) F(user))
     WHOLE(ns_laboratory_report, F(size) F(text) F(json) F(runs) F(measured) F(failures))
+    WHOLE(ns_export_score, F(name) F(of) F(over))
+    WHOLE(ns_export_params, F(size) F(scores) F(n_scores) F(run) F(top) F(standalone) F(births) F(by))
+    WHOLE(ns_study_notebook_params, F(size) F(what) F(birth) F(no_births))
     WHOLE(ns_figure_params, F(size) F(title) F(colormap) F(vmin) F(vmax) F(width) F(dpi) F(comment) F(facts) F(n_facts) F(bytes)
         F(n_bytes))
     WHOLE(ns_plotted, F(size) F(shows) F(note))

@@ -58,7 +58,7 @@ def check_values(lines):
 
 
 def prototypes(root):
-    headers = [path for folder in ("lib", "probes") for path in sorted(glob.glob(os.path.join(root, folder, "include/needlescope/*.h")))]
+    headers = [path for folder in ("lib", "probes", "notebooks_export") for path in sorted(glob.glob(os.path.join(root, folder, "include/needlescope/*.h")))]
     text = "".join(open(path).read() for path in headers)
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
     for result, name, arguments in re.findall(r"NS_API\s+(?:NS_MUST_CHECK\s+)?([\w\s\*]+?)\b(ns_\w+)\(((?:[^()]|\([^()]*\))*)\)", text):

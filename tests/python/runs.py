@@ -231,6 +231,23 @@ def test_figures(m):
     assert not os.path.exists("x.png")
 
 
+def test_exports():
+    study = "scan-c/study.h5"
+    call("export", "csv", study, "-o", "c.csv")
+    rows = ns.export_csv(study, "p.csv")
+    assert open("c.csv").read() == open("p.csv").read() and rows + 1 == len(open("p.csv").readlines())
+    body = lambda path: [x for x in open(path) if not x.startswith("%")]
+    call("export", "latex", study, "--score", "retrieval_find,previous_token", "--top", 3, "--run", "w4-s1", "-o", "c.tex")
+    ns.export_latex(study, "p.tex", ["retrieval_find", "previous_token"], run="w4-s1", top=3)
+    assert body("c.tex") == body("p.tex") and len(body("p.tex")) > 5
+    call("export", "notebook", study, "-o", "c.ipynb")
+    note = ns.export_notebook(study, "p.ipynb")
+    cells = lambda path: json.load(open(path))["cells"]
+    text = lambda path, name: json.dumps([x.get("source") for x in cells(path)]).replace(name, "")
+    assert note == "" and len(cells("c.ipynb")) == len(cells("p.ipynb")) and text("c.ipynb", "c.ipynb") == text("p.ipynb", "p.ipynb"), note
+    raises(ns.Error, "did you mean", ns.export_latex, study, "x.tex", "retrieval_fnd")
+
+
 def test_train():
     with open("config.json", "w") as f:
         json.dump(TRAIN, f)
