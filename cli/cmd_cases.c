@@ -190,7 +190,7 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_cases_needle = {
     .name = "cases needle", .section = "Cases", .summary = "Makes needle-in-a-haystack cases: value types x templates x lengths x depths x count",
     .arguments = "", .min_args = 0, .max_args = 0,
-    .groups = {{"Options", needle_options, 0}, {"Model options", cli_model_options, offsetof(needle_settings, how)}},
+    .groups = {{"Options", needle_options, 0}, {"Model options", cli_needle_model_options, offsetof(needle_settings, how)}},
     .settings_size = sizeof(needle_settings),
     .description = "With a tokenizer the prompts are English: three types of values (numbers of seven digits, words, uuids) in two templates "
                    "(noise: RULER's wording and noise lines; essay: other wording, in prose), every one of them by default, since which "
@@ -287,7 +287,7 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_cases_repeat = {
     .name = "cases repeat", .section = "Cases", .summary = "Makes random tokens, repeated and not: for induction, previous-token and duplicate-token scores",
     .arguments = "", .min_args = 0, .max_args = 0,
-    .groups = {{"Options", repeat_options, 0}, {"Model options", cli_model_options, offsetof(repeat_settings, how)}},
+    .groups = {{"Options", repeat_options, 0}, {"Model options", cli_vocabulary_options, offsetof(repeat_settings, how)}},
     .settings_size = sizeof(repeat_settings), .defaults = &repeat_defaults,
     .description = "repeat is a run of random tokens said twice (spans first and second). shuffled says the same run, and then its tokens in another "
                    "order, in which none keeps its place or its successor: the control for repeat. A head that looks a fixed distance back "
@@ -346,7 +346,9 @@ static int cases_check(cli *app, const void *settings, char **args, int n_args)
     const cli_words paths = {.list = (const char **)args, .n = n_args};
     ns_opened *m = NULL;
     ns_cases cases = {0};
-    int rc = s->model ? cli_open(app, &m, s->model, &s->how, NS_OPEN_ARCH, &app->err) : NS_OK;
+    int rc = NS_OK;
+    if (s->model || s->how.tokenizer)
+        rc = cli_open(app, &m, s->model, &s->how, s->model ? NS_OPEN_ARCH : NS_OPEN_TOKENIZER, &app->err);
     if (rc == NS_OK)
         rc = cli_open_cases(app, m, &paths, &cases);
     if (rc == NS_OK && s->out)
@@ -367,7 +369,7 @@ static int cases_check(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_cases_check = {
     .name = "cases check", .section = "Cases", .summary = "Checks case files of your own and says what they hold",
     .arguments = "FILE...", .min_args = 1, .max_args = 1000,
-    .groups = {{"Options", check_options, 0}, {"Model options", cli_model_options, offsetof(check_settings, how)}},
+    .groups = {{"Options", check_options, 0}, {"Model options", cli_text_options, offsetof(check_settings, how)}},
     .settings_size = sizeof(check_settings), .rewrites = true,
     .description = "A case file is JSONL, one object a line: id, text or tokens, prefix, suffix, spans {name: [begin, end)}, answer, "
                    "distractors, pairs, twin_of, meta. Spans count tokens where tokens are given, else characters of the text. The "

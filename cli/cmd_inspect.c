@@ -309,7 +309,7 @@ out:
 const cli_command cli_cmd_inspect = {
     .name = "inspect", .section = "Look", .summary = "Shows what a checkpoint holds: layers, windows, hook points, cost",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
-    .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(inspect_settings, model)}},
+    .groups = {{"Options", options, 0}, {"Model options", cli_arch_options, offsetof(inspect_settings, model)}},
     .settings_size = sizeof(inspect_settings),
     .description = "MODEL is a folder with config.json and safetensors (single or sharded), one .safetensors file beside its "
                    "config.json, or a folder of the Hugging Face cache. Only headers are read, and every tensor is checked against the "

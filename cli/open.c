@@ -7,16 +7,20 @@
 #include "math/math.h"
 
 #define FIELD(name) offsetof(cli_model_settings, name)
-const cli_option cli_model_options[] = {
-    {"arch", 0, CLI_FILE, FIELD(arch), "FILE", "read the architecture from this JSON (see inspect --arch-out) instead of config.json"},
-    {"names", 0, CLI_FILE, FIELD(names), "FILE", "JSON that maps tensor names of the description to names in the file (globs)"},
-    {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)"},
-    {"tokenizer", 0, CLI_FILE, FIELD(tokenizer), "PATH", "tokenizer.json or its folder, when the model's folder has none"},
-    {"olmo3-rope", 0, CLI_TEXT, FIELD(olmo3_rope), "WHERE",
-     "layers that yarn scales in olmo3: full-layers (as transformers 4.57, default) or all-layers (as 5.x)"},
-    {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)"},
-    {0},
-};
+#define ARCH {"arch", 0, CLI_FILE, FIELD(arch), "FILE", "read the architecture from this JSON (see inspect --arch-out) instead of config.json"}
+#define NAMES {"names", 0, CLI_FILE, FIELD(names), "FILE", "JSON that maps tensor names of the description to names in the file (globs)"}
+#define REVISION {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)"}
+#define TOKENIZER {"tokenizer", 0, CLI_FILE, FIELD(tokenizer), "PATH", "tokenizer.json or its folder, in place of the model's own"}
+#define OLMO3_ROPE \
+    {"olmo3-rope", 0, CLI_TEXT, FIELD(olmo3_rope), "WHERE", \
+     "layers that yarn scales in olmo3: full-layers (as transformers 4.57, default) or all-layers (as 5.x)"}
+#define NO_HASH {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)"}
+const cli_option cli_model_options[] = {ARCH, NAMES, REVISION, TOKENIZER, OLMO3_ROPE, NO_HASH, {0}};
+const cli_option cli_scan_model_options[] = {ARCH, NAMES, TOKENIZER, OLMO3_ROPE, NO_HASH, {0}};
+const cli_option cli_arch_options[] = {ARCH, NAMES, REVISION, OLMO3_ROPE, {0}};
+const cli_option cli_vocabulary_options[] = {ARCH, REVISION, {0}};
+const cli_option cli_text_options[] = {REVISION, TOKENIZER, {0}};
+const cli_option cli_needle_model_options[] = {ARCH, REVISION, TOKENIZER, {0}};
 #undef FIELD
 
 ns_open_params cli_open_params(cli *app, const char *path, const cli_model_settings *s)
