@@ -34,9 +34,9 @@ except ImportError:
     xarray = None
 
 __version__ = "0.1.0"
-__all__ = ["Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence", "export_csv", "export_latex", "export_notebook", "figure_ablation",
-           "figure_agreement", "figure_grid", "figure_heads", "figure_map", "figure_rank", "figure_study", "lab", "load", "merge", "probes", "read",
-           "read_cases", "scan", "top", "train"]
+__all__ = ["Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence", "export_csv",
+           "export_latex", "export_notebook", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map",
+           "figure_rank", "figure_study", "lab", "load", "merge", "probes", "read", "read_cases", "scan", "top", "train"]
 
 
 # ---- the library ----
