@@ -154,7 +154,7 @@ static void test_dropped(void **state)
     ns_scores_free(scores);
     params.probes = wrong;
     assert_int_equal(ns_score_run(&scores, m.model, &cases, &params, &err), NS_E_ARG);
-    assert_non_null(strstr(err.message, "'retrieval_fnid'"));
+    assert_non_null(strstr(err.message, "retrieval_fnid: no such probe or score (did you mean retrieval_find?)"));
     ns_cases_clear(&cases);
     assert_int_equal(ns_score_run(&scores, m.model, &cases, &(ns_score_params){.size = sizeof params, .probes = names, .n_probes = 1}, &err), NS_E_ARG);
     unload(&m);
