@@ -1,0 +1,124 @@
+#!/bin/sh
+# effects.sh PROGRAM LIST_OPTIONS TABLE - each option of each command has an effect, or the command does not offer it.
+#
+# LIST_OPTIONS prints the option tables. TABLE says for each option where its effect is seen; two real runs on small planted models, without and with it,
+# must differ there. An option without a line fails, and so does a line whose runs agree. What a file says of its making (command line, time) is no effect.
+list=$(realpath "$2") table=$(realpath "$3")
+. "$(dirname "$0")/common.sh"
+
+# ---- what the runs work on ----
+run lab plant -o m --layers 4 --heads 4 --kv-heads 2 --previous-token 0.1 --retrieval 2.3,3.0 --vocab 66 --seed 5
+run lab plant -o other --layers 4 --heads 4 --kv-heads 2 --previous-token 0.2 --retrieval 2.1 --vocab 70 --seed 6
+run inspect m --arch-out arch.json
+sed 's/"window":[[:space:]]*0/"window": 16/; s/"vocab":[[:space:]]*66/"vocab": 65/' arch.json >narrow.json
+sed 's/"window":[[:space:]]*0/"window": 16/' arch.json >window.json
+echo '{"model.norm.weight": "absent.weight"}' >names.json
+mkdir -p words letters models--o--n/refs models--o--n/snapshots
+for kind in words letters; do
+    vocabulary=$(awk -v shift=$kind 'BEGIN { for (i = 33; i < 98; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, shift == "words" ? i - 33 : 97 - i } }')
+    printf '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+     "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+     "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+     "byte_fallback": false, "vocab": {%s "Ġ": 65}, "merges": []}}' "$vocabulary" >$kind/tokenizer.json
+done
+cp -r m models--o--n/snapshots/aaa && cp -r other models--o--n/snapshots/bbb && cp words/tokenizer.json models--o--n/snapshots/aaa && cp letters/tokenizer.json models--o--n/snapshots/bbb
+printf aaa >models--o--n/refs/main && printf bbb >models--o--n/refs/late
+run cases needle --model m --lengths 40,97 --depths 0,.6 --count 2 --twins swap -o c.jsonl
+run cases needle --model m --lengths 50 --depths .3 --count 2 --seed 9 -o d.jsonl
+printf '{"id": "words", "text": "A B C A B", "spans": {"needle": [0, 3]}}\n' >text.jsonl
+cat >train.json <<'END'
+{"checkpoint_every": 5, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 64, "steps": 10, "warmup": 2, "max_positions": 128}}
+END
+"$NEEDLESCOPE" score m --cases c.jsonl -o s.h5 --resamples 20 >out 2>err || fail "scores: $(cat err)"
+"$NEEDLESCOPE" score other --cases d.jsonl -o s2.h5 --resamples 0 >out 2>err
+run record m --cases c.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o r.h5
+run ablate m --cases c.jsonl --heads 2.3 --draws 2 -o a.h5
+mkdir runs
+run lab plant --series 5 -o runs/one --layers 4 --heads 4 --kv-heads 2 --retrieval 2.3,3.0 --births 10,30 --vocab 66
+run lab plant --series 5 -o runs/two --layers 4 --heads 4 --kv-heads 2 --retrieval 2.1,3.0 --births 20,30 --vocab 66
+echo '{"schema": 1, "name": "one", "coords": {"window": 4, "seed": 0, "arm": "swa"}}' >runs/one/run.json
+echo '{"schema": 1, "name": "two", "coords": {"window": 16, "seed": 0, "arm": "swa"}}' >runs/two/run.json
+run scan runs/one runs/two --cases c.jsonl --probe retrieval_find,previous_token -o scan
+run merge scan -o study.h5
+printf '{"path": "step%06d", "step": 77}\n' 0 >runs/one/order.jsonl
+head -n 2 c.jsonl | sed 's/"seed"/"sead"/' >e.jsonl
+
+# ---- two runs ----
+# what a run leaves, without what a file says of its making: stdout, stderr, exit code, the file @.ENDING
+kept() {    # kept PLACE
+    for f in "$1".*; do
+        echo "${f#"$1"}"
+        case $f in
+        *.h5) "$NEEDLESCOPE" verify --content "$f" 2>&1 | sed "s/^attribute run_config.*//" ;;
+        *.png) od -An -tx1 -j16 -N8 "$f" ;;
+        *.svg) sed '/<desc>/d; /<metadata>/,/<\/metadata>/d' "$f" ;;
+        *) [ -f "$f" ] && grep -Ev '^(% |[[:space:]]*")(command_line|created_utc|source_created_utc)' "$f" ;;
+        esac
+    done
+    [ ! -d "$1" ] || (cd "$1" && find . -name '*.json' -o -name '*.jsonl' -o -name '*.csv' -o -name '*.safetensors' | sort | xargs sha256sum; find . | sort
+        for f in $(find . -name '*.h5' | sort); do "$NEEDLESCOPE" verify --content "$f"; done)
+}
+once() {    # once PLACE ARGS: a run whose @ is PLACE
+    place=$1
+    shift
+    set -f
+    # shellcheck disable=SC2046  # words of the table
+    eval "\"\$NEEDLESCOPE\" $(printf '%s' "$*" | sed "s#@#$place#g")" >"seen/$place.out" 2>"seen/$place.err" </dev/null
+    echo $? >"seen/$place.exit"
+    set +f
+    sed -i "s#$place#@#g" "seen/$place.out" "seen/$place.err"
+    kept "$place" >"seen/$place.file" 2>/dev/null
+}
+mkdir seen
+"$list" >options
+# COMMAND|--OPTION|WHERE|ARGUMENTS WITHOUT|ARGUMENTS WITH, a line for each option that has its line in the table
+awk -F'|' -v table="$table" '
+    function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
+    BEGIN {
+        while ((getline line < table) > 0) {
+            if (line ~ /^#/ || line !~ /\|/) continue
+            n = split(line, c, "|")
+            for (i = 1; i <= n; i++) c[i] = trim(c[i])
+            if (n == 2) base[c[1]] = c[2]
+            else { rows++; of[rows] = c[1]; option[rows] = c[2]; where[rows] = c[3]; with[rows] = c[4]; own[rows] = n > 4 ? c[5] : "" }
+        }
+    }
+    {
+        at = match($0, / --[^ ]*$/); command = substr($0, 1, at - 1); name = substr($0, at + 1); found = 0
+        for (i = 1; i <= rows && !found; i++) {
+            m = split(of[i], list, ",")
+            for (k = 1; k <= m && !found; k++) {
+                p = trim(list[k]); star = sub(/\*$/, "", p)
+                if ((star ? index(command, p) == 1 : command == p) && option[i] == name) {
+                    found = 1
+                    b = own[i] != "" ? own[i] : base[command]
+                    print command "|" name "|" where[i] "|" (command == "*" ? "" : command " ") b "|" with[i]
+                }
+            }
+        }
+        if (!found) print command "|" name "|none||"
+    }' options >plan
+number=0 later=0 last=
+while IFS='|' read -r command option where base with; do
+    number=$((number + 1))
+    [ "$where" != later ] || { later=$((later + 1)); continue; }
+    [ "$where" != none ] || { fail "$command $option: $table says nothing of its effect"; continue; }
+    if [ "$base" != "$last" ]; then      # one run without serves all options of a command
+        rm -rf without without.*
+        once without "$base"
+        last=$base
+    fi
+    rm -rf with with.*
+    once with "$base $with"
+    if [ "$where" = same ]; then
+        cmp -s "seen/without.file" "seen/with.file" || fail "$command $option changes results"
+        continue
+    fi
+    cmp -s "seen/without.$where" "seen/with.$where" && fail "$command $option: no effect on $where: $base AND $with: $(head -c 200 "seen/with.err")"
+    # an effect is no mistake: but where the exit code is what it shows, both runs do what they are asked
+    [ "$where" = exit ] || [ "$(cat "seen/with.exit")" -le 1 ] || fail "$command $option: exit $(cat "seen/with.exit"): $(head -c 300 "seen/with.err")"
+    [ "$(cat "seen/without.exit")" -le 1 ] || [ "$where" = exit ] || fail "$command $option: without it, exit $(cat "seen/without.exit"): $base: $(head -c 300 "seen/without.err")"
+done <plan
+echo "$number options, $later of them not yet walked"
+[ "$number" -gt 300 ] || fail "only $number options were walked"
+finish
