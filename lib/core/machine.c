@@ -189,9 +189,10 @@ static double ram(const search *s)
 {
     double kilobytes = 0;
     char *const text = text_of(s, "/proc/meminfo");
-    const char *at = text ? strstr(text, "MemTotal:") : NULL;
-    if (at)
-        kilobytes = strtod(at + strlen("MemTotal:"), NULL);
+    const char *const key = "MemTotal:";      /* a loop, since gcc 12 takes strstr here for a pointer to what is gone */
+    for (size_t i = 0; text && text[i] && kilobytes <= 0; i++)
+        if (strncmp(text + i, key, strlen(key)) == 0)
+            kilobytes = strtod(text + i + strlen(key), NULL);
     free(text);
     return kilobytes > 0 ? kilobytes * 1024 : (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
