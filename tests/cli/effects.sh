@@ -104,20 +104,20 @@ while IFS='|' read -r command option where base with; do
     [ "$where" != later ] || { later=$((later + 1)); continue; }
     [ "$where" != none ] || { fail "$command $option: $table says nothing of its effect"; continue; }
     if [ "$base" != "$last" ]; then      # one run without serves all options of a command
-        rm -rf without without.*
-        once without "$base"
+        rm -rf run_a run_a.*
+        once run_a "$base"
         last=$base
     fi
-    rm -rf with with.*
-    once with "$base $with"
+    rm -rf run_b run_b.*
+    once run_b "$base $with"
     if [ "$where" = same ]; then
-        cmp -s "seen/without.file" "seen/with.file" || fail "$command $option changes results"
+        cmp -s "seen/run_a.file" "seen/run_b.file" || fail "$command $option changes results"
         continue
     fi
-    cmp -s "seen/without.$where" "seen/with.$where" && fail "$command $option: no effect on $where: $base AND $with: $(head -c 200 "seen/with.err")"
+    cmp -s "seen/run_a.$where" "seen/run_b.$where" && fail "$command $option: no effect on $where: $base AND $with: $(head -c 200 "seen/run_b.err")"
     # an effect is no mistake: but where the exit code is what it shows, both runs do what they are asked
-    [ "$where" = exit ] || [ "$(cat "seen/with.exit")" -le 1 ] || fail "$command $option: exit $(cat "seen/with.exit"): $(head -c 300 "seen/with.err")"
-    [ "$(cat "seen/without.exit")" -le 1 ] || [ "$where" = exit ] || fail "$command $option: without it, exit $(cat "seen/without.exit"): $base: $(head -c 300 "seen/without.err")"
+    [ "$where" = exit ] || [ "$(cat "seen/run_b.exit")" -le 1 ] || fail "$command $option: exit $(cat "seen/run_b.exit"): $(head -c 300 "seen/run_b.err")"
+    [ "$(cat "seen/run_a.exit")" -le 1 ] || [ "$where" = exit ] || fail "$command $option: without it, exit $(cat "seen/run_a.exit"): $base: $(head -c 300 "seen/run_a.err")"
 done <plan
 echo "$number options, $later of them not yet walked"
 [ "$number" -gt 300 ] || fail "only $number options were walked"
