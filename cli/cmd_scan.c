@@ -153,10 +153,25 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
     cli_out_int(&o, "checkpoints", "checkpoints", r->n_checkpoints);
     cli_out_int(&o, "scored", "scored now", counts->scored);
     cli_out_int(&o, "present", "done before", counts->present);
+    cli_out_int(&o, "replaced", counts->replaced ? "replaced of them" : NULL, counts->replaced);
     cli_out_int(&o, "failed", "failed", counts->failed);
+    cli_out_int(&o, "left_out", counts->left_out ? "of other steps" : NULL, counts->left_out);
     cli_out_text(&o, "folder", "folder", out);
     const int rc = cli_out_end(&o, &app->err);
     return rc ? rc : counts->failed ? NS_STOP : NS_OK;
+}
+
+/* What of the request matched nothing, when something did. */
+static void remark_counts(const cli *app, const ns_scan_params *p, int64_t n_runs, const ns_scan_counts *counts)
+{
+    if (counts->empty_runs)
+        cli_note(app, "%lld of %lld runs have no checkpoint of the steps %lld to %lld", (long long)counts->empty_runs, (long long)n_runs, (long long)p->steps[0],
+                 (long long)p->steps[1]);
+    if (!counts->own)
+        cli_note(app, "shard %lld/%lld has no checkpoint of its own: there are only %lld", (long long)p->shard, (long long)p->n_shards,
+                 (long long)(counts->found - counts->left_out));
+    if (counts->replaced)
+        cli_note(app, "%lld shards were replaced: the checkpoint, the kernel class or the request had changed", (long long)counts->replaced);
 }
 
 static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine)
@@ -173,13 +188,12 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     int rc = read_shard(app, s->shard, &p);
     if (rc == NS_OK && s->steps.n && s->steps.n != 2)
         rc = ns_fail(&app->err, NS_E_ARG, "--steps takes two numbers, FIRST,LAST");
-    if (rc == NS_OK && s->steps.n) {
-        p.first_step = s->steps.list[0];
-        p.last_step = s->steps.list[1];
-    }
+    p.steps = s->steps.n ? s->steps.list : NULL;
     if (rc == NS_OK)
         rc = ns_scan(r->list, r->n, &p, &counts, &app->err);
     cli_progress_end(&w.progress);
+    if (rc == NS_OK)
+        remark_counts(app, &p, r->n, &counts);
     return rc == NS_OK ? report(app, r, &counts, s->out) : rc;
 }
 
@@ -259,7 +273,9 @@ const cli_command cli_cmd_scan = {
                    "seed, ...). --list prints the order, and what was found and left out: names that were not understood, links and revisions of the same weights, "
                    "branches that were trained beside each other. A --manifest overrides names and order.\n\n"
                    "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the checkpoint in hand, "
-                   "and a second call does what is missing: a shard is done when it opens and was asked for the same probes, cases and checkpoint. A checkpoint "
+                   "and a second call does what is missing: a shard is done when it opens and was asked for the same probes, cases and checkpoint. "
+                   "A folder keeps one set of cases and probes, and one run of a name: others are refused without --force. FOLDER/index says what was found, and merge "
+                   "counts what has no shard. A checkpoint "
                    "that fails leaves stepNNNNNN.failed with the reason and does not stop the others; the exit code is then 1. qk_distance compares with the "
                    "run's last checkpoint.\n\n"
                    "On a cluster: an array of tasks, each with --shard I/N, then needlescope merge. Ended by SIGTERM the exit code is 75: requeue it.",

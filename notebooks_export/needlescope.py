@@ -237,12 +237,12 @@ _TOLD = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_ScanRun), c.POINTER(_SeriesItem
 
 class _ScanParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("out", c.c_char_p), ("cases", c.POINTER(_Cases)), ("score", _ScoreParams), ("open", _OpenParams),
-                ("shard", c.c_int64), ("n_shards", c.c_int64), ("first_step", c.c_int64), ("last_step", c.c_int64), ("force", c.c_bool),
+                ("shard", c.c_int64), ("n_shards", c.c_int64), ("steps", c.POINTER(c.c_int64)), ("force", c.c_bool),
                 ("retry_failed", c.c_bool), ("by", c.POINTER(_Provenance)), ("told", _TOLD), ("user", c.c_void_p)]
 
 
 class _ScanCounts(c.Structure):
-    _fields_ = [("scored", c.c_int64), ("present", c.c_int64), ("failed", c.c_int64)]
+    _fields_ = [(name, c.c_int64) for name in ("scored", "present", "failed", "replaced", "own", "found", "left_out", "empty_runs")]
 
 
 class _MergeParams(c.Structure):
@@ -1549,12 +1549,16 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
             how.engine = p.scratch.new("ns_engine_new", "ns_engine_free", c.byref(_params(_EngineParams, threads=how.threads, cpu=how.cpu))).value
             params = _params(_ScanParams, out=_bytes(out), cases=c.pointer(asked._alive()), open=how, force=force,
                              retry_failed=retry_failed, score=_score_params(p, names, tokenizer), shard=shard[0] if shard else 0,
-                             n_shards=shard[1] if shard else 0, first_step=steps[0] if steps else 0, last_step=steps[1] if steps else 0, by=c.pointer(_caller()),
+                             n_shards=shard[1] if shard else 0, steps=(c.c_int64 * 2)(*steps) if steps else None, by=c.pointer(_caller()),
                              told=p.callback(_TOLD, see))
             p.call("ns_scan", opened, len(folders), c.byref(params), c.byref(counts))
         finally:
             for run in opened:
                 _lib.ns_scan_run_close(c.byref(run))
+    if counts.empty_runs:
+        told.append(f"{counts.empty_runs} of {len(folders)} runs have no checkpoint of the steps {steps[0]} to {steps[1]}")
+    if counts.replaced:
+        told.append(f"{counts.replaced} shards were replaced: the checkpoint, the kernel class or the request had changed")
     for line in dict.fromkeys(told):
         warnings.warn(line, stacklevel=2)
     return Scanned(counts.scored, counts.present, counts.failed, failures)

@@ -197,6 +197,12 @@ static int read_shard(ns_merging *m, const ns_shard *s)
     const int64_t cell = s->run * m->job.P + s->place;
     char *text = NULL;
     enum { LARGEST = 1 << 16 };
+    if (s->missing) {
+        m->status[cell] = NS_STUDY_NOT_THERE;
+        m->tokens[cell] = s->tokens;
+        m->labels[cell] = s->label;
+        return NS_OK;
+    }
     if (s->failed) {
         m->status[cell] = 2;
         const int rc = ns_file_read(s->path, LARGEST, &text, NULL, m->err);
@@ -243,7 +249,7 @@ static void hash_shards(const ns_merging *m, char hex[65])
     ns_sha256 sha;
     ns_sha256_begin(&sha);
     for (int64_t i = 0; i < m->job.n_shards; i++)
-        if (!m->job.shards[i].failed)
+        if (ns_shard_is_done(&m->job.shards[i]))
             ns_sha256_add(&sha, m->job.shards[i].content, strlen(m->job.shards[i].content));
     ns_sha256_end(&sha, hex);
 }

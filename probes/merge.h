@@ -11,10 +11,12 @@ typedef struct ns_shard {
     char   *run_name, *path;
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
     bool    failed;                    /* path is the file with the reason */
+    bool    missing;                   /* the scan found the checkpoint, and there is neither; path is NULL */
     int64_t step, tokens, L, H;
     int64_t run, place;                /* index on the axes run and step */
 } ns_shard;
 void ns_shard_clear(ns_shard *);
+static inline bool ns_shard_is_done(const ns_shard *s) { return !s->failed && !s->missing; }
 
 typedef struct ns_merge_job {
     bool      mixed_kernels;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "merge.h"
+#include "scan_index.h"
 
 static int add_shard(ns_merge_job *m, const char *run, const char *folder, const char *file, bool failed, ns_error *err)
 {
@@ -24,6 +25,52 @@ static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_err
         const bool failed = ns_ends(names[i], ".failed");
         if (ns_starts(names[i], "step") && (failed || ns_ends(names[i], ".h5")))
             rc = add_shard(m, run, folder, names[i], failed, err);
+    }
+    ns_free_strings(names, n);
+    free(folder);
+    return rc;
+}
+
+static bool has_step(const ns_merge_job *m, const char *run, int64_t step)
+{
+    for (int64_t i = 0; i < m->n_shards; i++)
+        if (m->shards[i].step == step && strcmp(m->shards[i].run_name, run) == 0)
+            return true;
+    return false;
+}
+
+/* What the scan took of the run, and has no shard of. */
+static int miss_run(ns_merge_job *m, const char *out, const char *run, ns_error *err)
+{
+    ns_scan_index x;
+    int rc = ns_scan_index_read(&x, out, run, err);
+    for (int64_t i = 0; rc == NS_OK && i < x.n; i++) {
+        if (!x.list[i].taken || has_step(m, run, x.list[i].step))
+            continue;
+        if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards)) {
+            rc = ns_oom(err, run);
+            break;
+        }
+        ns_shard *const s = &m->shards[m->n_shards++];
+        *s = (ns_shard){.run_name = ns_strdup(run), .label = ns_strdup(x.list[i].label), .missing = true, .step = x.list[i].step, .tokens = x.list[i].tokens};
+        rc = s->run_name && s->label ? NS_OK : ns_oom(err, run);
+    }
+    ns_scan_index_clear(&x);
+    return rc;
+}
+
+/* A scan of an older version left no index: then nothing is known to be missing. */
+static int miss_shards(ns_merge_job *m, const char *out, ns_error *err)
+{
+    char *const folder = ns_path_join(out, "index");
+    char **names = NULL;
+    int64_t n = 0;
+    int rc = !folder ? ns_oom(err, out) : ns_path_is_dir(folder) ? ns_folder_list(&names, &n, folder, err) : NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
+        if (!ns_ends(names[i], ".json"))
+            continue;
+        names[i][strlen(names[i]) - strlen(".json")] = '\0';
+        rc = miss_run(m, out, names[i], err);
     }
     ns_free_strings(names, n);
     free(folder);
@@ -85,6 +132,15 @@ static int compare(const ns_merge_job *m, const ns_shard *a, const ns_shard *b, 
     return what ? ns_fail(err, NS_E_FORMAT, "%s was scored with %s than %s: scan again what is out of date", b->path, what, a->path) : NS_OK;
 }
 
+/* A run is one model over time. */
+static int compare_shapes(const ns_shard *a, const ns_shard *b, ns_error *err)
+{
+    if (strcmp(a->run_name, b->run_name) || (a->L == b->L && a->H == b->H))
+        return NS_OK;
+    return ns_fail(err, NS_E_FORMAT, "%s is of a model of %lld layers and %lld heads, and %s of one of %lld and %lld: not one run (move one of them away)", b->path,
+                   (long long)b->L, (long long)b->H, a->path, (long long)a->L, (long long)a->H);
+}
+
 /* Runs in order of their names, steps ascending: the same grid whatever the order of the folders. */
 static int make_grid(ns_merge_job *m, ns_error *err)
 {
@@ -131,20 +187,25 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
     char *const shards = ns_path_join(out, "shards");
     char **runs = NULL;
     int64_t n = 0;
-    const ns_shard *first = NULL;
+    const ns_shard *first = NULL, *before = NULL;
     int rc = shards ? ns_folder_list(&runs, &n, shards, err) : ns_oom(err, out);
     for (int64_t i = 0; rc == NS_OK && i < n; i++)
         rc = list_run(m, shards, runs[i], err);
+    if (rc == NS_OK)
+        rc = miss_shards(m, out, err);
     if (rc == NS_OK && m->n_shards)
         qsort(m->shards, (size_t)m->n_shards, sizeof *m->shards, by_place);
     if (rc == NS_OK)
         drop_stale_failures(m);
     for (int64_t i = 0; rc == NS_OK && i < m->n_shards; i++) {
-        if (m->shards[i].failed)
+        if (!ns_shard_is_done(&m->shards[i]))
             continue;
         rc = look_at(m, &m->shards[i], err);
         if (rc == NS_OK && first)
             rc = compare(m, first, &m->shards[i], err);
+        if (rc == NS_OK && before)
+            rc = compare_shapes(before, &m->shards[i], err);
+        before = &m->shards[i];
         first = first ? first : &m->shards[i];
     }
     m->first = first ? first - m->shards : -1;

@@ -52,7 +52,7 @@ int ns_merge_write_grid(ns_merging *m)
     rc = rc ? rc : write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
     rc = rc ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
     rc = rc ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
-    rc = rc ? rc : ns_table_array(m->w, "status", "run step", &status, "0 missing, 1 done, 2 failed", m->err);
+    rc = rc ? rc : ns_table_array(m->w, "status", "run step", &status, "0 no such checkpoint, 1 done, 2 failed, 3 found by the scan but without a shard", m->err);
     rc = rc ? rc : write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
     rc = rc ? rc : ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
     rc = rc ? rc : ns_table_array(m->w, "head_valid", "run layer head", &valid, "1 where the run's layer has such an attention head", m->err);
@@ -181,7 +181,7 @@ int ns_merge_write_cases(ns_merging *m)
 static const ns_shard *shard_of_run(const ns_merging *m, int64_t run)
 {
     for (int64_t i = 0; i < m->job.n_shards; i++)
-        if (m->job.shards[i].run == run && !m->job.shards[i].failed)
+        if (m->job.shards[i].run == run && ns_shard_is_done(&m->job.shards[i]))
             return &m->job.shards[i];
     return NULL;
 }

@@ -12,105 +12,8 @@
 
 #include <needlescope/scan.h>
 
+#include "scan_index.h"
 #include "score.h"
-
-enum { MAX_RUN_JSON = 1 << 20 };
-
-/* ---- runs ---- */
-
-static int read_run_json(ns_scan_run *r, const char *path, ns_error *err)
-{
-    cJSON *root = NULL;
-    const char *name;
-    int rc = ns_json_read(&root, path, MAX_RUN_JSON, 8, err);
-    if (rc == NS_OK)
-        rc = ns_json_str(root, "name", &name, path, err);
-    if (rc == NS_OK)
-        rc = ns_json_i64(root, "tokens_per_step", 0, &r->tokens_per_step, path, err);
-    if (rc == NS_OK) {
-        const cJSON *const coords = cJSON_GetObjectItemCaseSensitive(root, "coords");
-        r->name = ns_strdup(name && name[0] ? name : ns_path_base(r->folder));
-        r->coords = cJSON_IsObject(coords) ? ns_json_print(coords, false) : ns_strdup("{}");
-        rc = r->name && r->coords ? NS_OK : ns_oom(err, path);
-    }
-    cJSON_Delete(root);
-    return rc;
-}
-
-/* What the checkpoint's config.json says of the run that trained it; "" when it does not say. */
-static int trained_by(const ns_series_item *item, char out[65], ns_error *err)
-{
-    char *const path = ns_path_join(item->path, "config.json");
-    cJSON *root = NULL;
-    const char *hex = NULL;
-    out[0] = '\0';
-    int rc = !path ? ns_oom(err, item->path) : ns_path_exists(path) ? ns_json_read(&root, path, MAX_RUN_JSON, 16, err) : NS_OK;
-    if (rc == NS_OK && root)
-        rc = ns_json_str(root, "train_config_sha256", &hex, path, err);
-    if (rc == NS_OK && hex)
-        snprintf(out, 65, "%s", hex);
-    cJSON_Delete(root);
-    free(path);
-    return rc;
-}
-
-/* Ours say which run they are of: a folder that holds two is refused, since births over a mixture mean nothing. A checkpoint whose config cannot be read
- * is the scan's to report, as one that failed. */
-static int check_one_run(const ns_series *series, const char *folder, ns_error *err)
-{
-    char first[65] = "", this[65];
-    const char *label = NULL;
-    for (int64_t i = 0; i < series->n; i++) {
-        if (trained_by(&series->list[i], this, NULL) != NS_OK || !this[0])
-            continue;
-        if (label && strcmp(first, this) != 0)
-            return ns_fail(err, NS_E_FORMAT, "%s: checkpoint '%s' is of another run than '%s' (train_config_sha256 in their config.json): give each run a folder of its own",
-                           folder, series->list[i].label, label);
-        label = series->list[i].label;
-        memcpy(first, this, sizeof first);
-    }
-    return NS_OK;
-}
-
-int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, ns_error *err)
-{
-    *r = (ns_scan_run){0};
-    size_t n = strlen(folder);
-    while (n > 1 && folder[n - 1] == '/')
-        n--;
-    r->folder = ns_printf_alloc("%.*s", (int)n, folder);
-    char *const json = r->folder ? ns_path_join(r->folder, "run.json") : NULL;
-    int rc = json ? NS_OK : ns_oom(err, folder);
-    if (rc == NS_OK && ns_path_exists(json)) {
-        rc = read_run_json(r, json, err);
-    } else if (rc == NS_OK) {
-        r->name = ns_strdup(ns_path_base(r->folder));
-        r->coords = ns_strdup("{}");
-        rc = r->name && r->coords ? NS_OK : ns_oom(err, folder);
-    }
-    if (rc == NS_OK && (strchr(r->name, '/') || r->name[0] == '.'))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: the run's name '%.80s' cannot name a folder", json, r->name);
-    if (rc == NS_OK)
-        rc = manifest ? ns_series_manifest(&r->series, manifest, err) : ns_series_find(&r->series, r->folder, err);
-    if (rc == NS_OK)
-        rc = check_one_run(&r->series, r->folder, err);
-    for (int64_t i = 0; rc == NS_OK && i < r->series.n && r->tokens_per_step > 0; i++)
-        if (r->series.list[i].tokens < 0 && !ns_mul_i64(r->series.list[i].step, r->tokens_per_step, &r->series.list[i].tokens))
-            r->series.list[i].tokens = -1;
-    free(json);
-    if (rc)
-        ns_scan_run_close(r);
-    return rc;
-}
-
-void ns_scan_run_close(ns_scan_run *r)
-{
-    free(r->folder);
-    free(r->name);
-    free(r->coords);
-    ns_series_clear(&r->series);
-    *r = (ns_scan_run){0};
-}
 
 /* ---- one open checkpoint ---- */
 
@@ -124,6 +27,7 @@ typedef struct scan {
     ns_opened            *reference;          /* of `run`; loaded when a probe of weights is asked for */
     ns_opened            *first;              /* of `run`: its first checkpoint that opens; the others have its heads */
     const char           *first_label;
+    bool                  told;               /* what is odd about the configs was told while the runs were looked at */
     ns_error             *err;
 } scan;
 
@@ -134,7 +38,7 @@ static int open_checkpoint(ns_opened **m, const scan *s, const ns_series_item *i
     how.path = item->path;
     how.revision = item->revision;
     how.want = NS_OPEN_ARCH;
-    how.warn = s->first ? NULL : how.warn;
+    how.warn = s->first || s->told ? NULL : how.warn;
     return ns_open(m, &how, err);
 }
 
@@ -225,6 +129,11 @@ static int make_folder(const char *path, ns_error *err)
     return mkdir(path, 0777) == 0 || errno == EEXIST ? NS_OK : ns_fail(err, NS_E_CREATE, "%s: cannot be made: %s", path, strerror(errno));
 }
 
+static char *shard_path(const scan *s, const char *folder, const char *ending)
+{
+    return ns_printf_alloc("%s/step%06lld.%s", folder, (long long)s->item->step, ending);
+}
+
 static bool is_done(const char *path, const char *scan_sha256)
 {
     ns_file *f;
@@ -234,6 +143,28 @@ static bool is_done(const char *path, const char *scan_sha256)
     const bool done = complete && strcmp(complete, "1") == 0 && sha256 && strcmp(sha256, scan_sha256) == 0;
     ns_file_close(f);
     return done;
+}
+
+/* A finished shard that this call would replace by another's answer; force scores it again, but never one of a newer version. */
+static int check_shard(const scan *s, const char *path)
+{
+    ns_file *f;
+    ns_error why = {""};
+    if (!ns_path_exists(path))
+        return NS_OK;
+    const int rc = ns_file_open(&f, path, &why);
+    if (rc == NS_E_UNSUPPORTED)
+        return ns_fail(s->err, rc, "%s (or another -o FOLDER)", why.message);
+    if (rc < 0 || s->p->force) {
+        if (rc == NS_OK)
+            ns_file_close(f);
+        return NS_OK;
+    }
+    const char *const cases = ns_file_fact(f, "scan_cases_sha256"), *const probes = ns_file_fact(f, "scan_probes");
+    const char *const what = cases && strcmp(cases, s->cases_sha256) ? "cases" : probes && strcmp(probes, s->probes) ? "probes" : NULL;
+    ns_file_close(f);
+    return !what ? NS_OK
+                 : ns_fail(s->err, NS_E_ARG, "%s was scored with other %s: nothing finished is replaced (give another -o FOLDER, or --force to score again)", path, what);
 }
 
 static bool needs_reference(const ns_score_params *s)
@@ -298,7 +229,9 @@ static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan
         *outcome = NS_SCAN_FAILED_BEFORE;
         rc = ns_fail(err, NS_E_FORMAT, "failed before (--retry-failed tries again)");
     } else if (rc == NS_OK) {
+        const bool before = ns_path_exists(shard);
         rc = score_into(s, m, shard, &f, err);
+        s->counts->replaced += rc == NS_OK && before;
         *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;
     }
     ns_fact_list_clear(&f);
@@ -315,8 +248,7 @@ static int one_checkpoint(scan *s, const char *folder)
 {
     ns_error why = {""};
     ns_scan_outcome outcome = NS_SCAN_FAILED_NOW;
-    char *const shard = ns_printf_alloc("%s/step%06lld.h5", folder, (long long)s->item->step);
-    char *const failed = ns_printf_alloc("%s/step%06lld.failed", folder, (long long)s->item->step);
+    char *const shard = shard_path(s, folder, "h5"), *const failed = shard_path(s, folder, "failed");
     int rc = shard && failed ? do_checkpoint(s, shard, failed, &outcome, &why) : ns_oom(s->err, folder);
     if (rc == NS_STOP || rc == NS_E_MEMORY || rc == NS_E_CREATE || rc == NS_E_IO) {       /* the machine's fault, not the checkpoint's */
         if (rc < 0)
@@ -384,56 +316,139 @@ static void open_first(scan *s)
     }
 }
 
-static int scan_run(scan *s, const char *shards, int64_t *number)
+/* Cases that were made for one run's tokenizer are not measured on another's. */
+static int check_cases(scan *s)
 {
-    char *const folder = ns_path_join(shards, s->run->name);
-    int rc = folder ? make_folder(folder, s->err) : ns_oom(s->err, shards);
-    if (rc == NS_OK)
-        rc = sweep(folder, s->err);
-    if (rc == NS_OK)
-        rc = copy_metrics(s->run, folder, s->err);
-    if (rc == NS_OK)
-        open_first(s);
+    ns_error why = {""};
+    const int rc = s->first ? ns_open_check_cases(s->first, s->p->cases, &why) : NS_OK;
+    return rc < 0 ? ns_fail(s->err, rc, "run '%s': %s", s->run->name, why.message) : NS_OK;
+}
+
+/* Calls visit for every checkpoint of the run that is this call's; *number counts those that are asked for over all runs. */
+static int each_own(scan *s, const char *folder, int64_t *number, int (*visit)(scan *, const char *folder))
+{
+    int rc = NS_OK;
     for (int64_t i = 0; rc == NS_OK && i < s->run->series.n; i++) {
         s->item = &s->run->series.list[i];
-        if ((s->p->first_step || s->p->last_step) && (s->item->step < s->p->first_step || s->item->step > s->p->last_step))
+        if (!ns_scan_takes(s->p, s->item->step))
             continue;
         const int64_t mine = (*number)++;
         if (s->p->score.cancelled && s->p->score.cancelled(s->p->score.user))
             rc = NS_STOP;
         else if (s->p->n_shards <= 1 || mine % s->p->n_shards == s->p->shard)
-            rc = one_checkpoint(s, folder);
+            rc = visit(s, folder);
     }
+    return rc;
+}
+
+static int check_own(scan *s, const char *folder)
+{
+    char *const path = shard_path(s, folder, "h5");
+    const int rc = path ? check_shard(s, path) : ns_oom(s->err, folder);
+    s->counts->own++;
+    free(path);
+    return rc;
+}
+
+/* Before anything is written: what of the run is asked for, and whether it may go where it would. */
+static int prepare_run(scan *s, const char *folder, int64_t *number)
+{
+    const int64_t before = *number;
+    int rc = ns_scan_index_check(s->p, s->run, s->err);
+    open_first(s);
+    if (rc == NS_OK)
+        rc = check_cases(s);
+    if (rc == NS_OK)
+        rc = each_own(s, folder, number, check_own);
+    s->counts->found += s->run->series.n;
+    s->counts->left_out += s->run->series.n - (*number - before);
+    s->counts->empty_runs += *number == before;
+    ns_close(s->first);
+    s->first = NULL;
+    return rc;
+}
+
+static int scan_run(scan *s, const char *folder, int64_t *number)
+{
+    int rc = make_folder(folder, s->err);
+    if (rc == NS_OK)
+        rc = sweep(folder, s->err);
+    if (rc == NS_OK)
+        rc = copy_metrics(s->run, folder, s->err);
+    if (rc == NS_OK)
+        rc = ns_scan_index_write(s->p, s->run, s->err);
+    open_first(s);
+    if (rc == NS_OK)
+        rc = each_own(s, folder, number, one_checkpoint);
     ns_close(s->reference);
     ns_close(s->first);
     s->reference = s->first = NULL;
-    free(folder);
     return rc;
+}
+
+static int each_run(scan *s, const ns_scan_run *runs, int64_t n_runs, const char *shards, int (*visit)(scan *, const char *folder, int64_t *number))
+{
+    int64_t number = 0;
+    int rc = NS_OK;
+    for (int64_t i = 0; rc == NS_OK && i < n_runs; i++) {
+        char *const folder = ns_path_join(shards, runs[i].name);
+        s->run = &runs[i];
+        rc = folder ? visit(s, folder, &number) : ns_oom(s->err, shards);
+        free(folder);
+    }
+    return rc;
+}
+
+/* Before a folder is made, and not once for each checkpoint. */
+static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns_error *err)
+{
+    const ns_probe *chosen[NS_MAX_PROBES];
+    int n_chosen;
+    const int rc = ns_choose_probes(&p->score, chosen, &n_chosen, err);
+    if (rc < 0)
+        return rc;
+    int64_t first = INT64_MAX, last = 0;
+    bool some = false;
+    if (p->steps && p->steps[0] > p->steps[1])
+        return ns_fail(err, NS_E_ARG, "steps %lld to %lld: the first comes after the last", (long long)p->steps[0], (long long)p->steps[1]);
+    for (int64_t i = 0; i < n_runs; i++) {
+        for (int64_t j = 0; j < i; j++)
+            if (strcmp(runs[i].name, runs[j].name) == 0)
+                return ns_fail(err, NS_E_ARG, "%s and %s are both called '%s': give them names in their run.json", runs[j].folder, runs[i].folder, runs[i].name);
+        for (int64_t k = 0; k < runs[i].series.n; k++) {
+            const int64_t step = runs[i].series.list[k].step;
+            some |= ns_scan_takes(p, step);
+            first = step < first ? step : first;
+            last = step > last ? step : last;
+        }
+    }
+    return some ? NS_OK
+                : ns_fail(err, NS_E_ARG, "no checkpoint has a step from %lld to %lld: the runs go from %lld to %lld", (long long)(p->steps ? p->steps[0] : 0),
+                          (long long)(p->steps ? p->steps[1] : 0), (long long)first, (long long)last);
 }
 
 int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns_scan_counts *counts, ns_error *err)
 {
     scan s = {.p = p, .counts = counts, .err = err, .probes = probe_list(&p->score)};
-    char *const shards = ns_path_join(p->out, "shards");
-    int64_t number = 0;
+    char *const shards = ns_path_join(p->out, "shards"), *const index = ns_path_join(p->out, "index");
     *counts = (ns_scan_counts){0};
-    const ns_probe *chosen[NS_MAX_PROBES];
-    int n_chosen;
-    if (ns_choose_probes(&p->score, chosen, &n_chosen, err) < 0)      /* before a folder is made, and not once for each checkpoint */
-        return NS_E_ARG;
     ns_cases_hash(p->cases, s.cases_sha256);
-    int rc = shards && s.probes ? make_folder(p->out, err) : ns_oom(err, p->out);
+    int rc = shards && index && s.probes ? check_request(runs, n_runs, p, err) : ns_oom(err, p->out);
+    if (rc == NS_OK)
+        rc = each_run(&s, runs, n_runs, shards, prepare_run);
+    s.told = true;
+    if (rc == NS_OK)
+        rc = make_folder(p->out, err);
     if (rc == NS_OK)
         rc = make_folder(shards, err);
-    for (int64_t i = 0; rc == NS_OK && i < n_runs; i++)
-        for (int64_t j = 0; j < i && rc == NS_OK; j++)
-            if (strcmp(runs[i].name, runs[j].name) == 0)
-                rc = ns_fail(err, NS_E_ARG, "%s and %s are both called '%s': give them names in their run.json", runs[j].folder, runs[i].folder, runs[i].name);
-    for (int64_t i = 0; rc == NS_OK && i < n_runs; i++) {
-        s.run = &runs[i];
-        rc = scan_run(&s, shards, &number);
-    }
+    if (rc == NS_OK)
+        rc = make_folder(index, err);
+    if (rc == NS_OK)
+        rc = sweep(index, err);
+    if (rc == NS_OK)
+        rc = each_run(&s, runs, n_runs, shards, scan_run);
     free(s.probes);
     free(shards);
+    free(index);
     return rc;
 }

@@ -218,12 +218,29 @@ static int note_double_bos(ns_opened *m, const ns_cases *cases, ns_error *err)
     return rc;
 }
 
+int ns_open_check_cases(ns_opened *m, const ns_cases *cases, ns_error *err)
+{
+    ns_error why = {""};
+    if (!ns_cases_know_text(cases))
+        return NS_OK;
+    const int rc = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
+    if (rc == NS_E_UNSUPPORTED) {
+        warn((opening *)m, "whether the cases are of this model's tokenizer cannot be checked: %s", why.message);
+        return NS_OK;
+    }
+    if (rc < 0)
+        return ns_fail(err, rc, "%s", why.message);
+    return m->tokenizer ? ns_cases_check_tokenizer(cases, m->tokenizer, err) : NS_OK;
+}
+
 int ns_open_cases(ns_opened *m, const char *const *paths, int64_t n, ns_cases *out, ns_error *err)
 {
     int rc = NS_OK;
     *out = (ns_cases){0};
     for (int64_t i = 0; i < n && rc == NS_OK; i++)
         rc = read_cases(m, paths[i], out, err);
+    if (rc == NS_OK && m)
+        rc = ns_open_check_cases(m, out, err);
     if (rc == NS_OK)
         rc = m && ((opening *)m)->warn ? note_double_bos(m, out, err) : NS_OK;
     if (rc < 0)

@@ -239,6 +239,14 @@ const int64_t *ns_study_steps(const ns_study *s)         { return s->steps; }
 const int64_t *ns_study_tokens(const ns_study *s)        { return s->tokens; }
 const uint8_t *ns_study_status(const ns_study *s)        { return s->status; }
 
+int64_t ns_study_count(const ns_study *s, int status)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->n.R * s->n.P; i++)
+        n += s->status[i] == status;
+    return n;
+}
+
 int ns_study_check_steps(const ns_study *s, ns_error *err)
 {
     if (!s->one)

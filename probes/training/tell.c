@@ -237,6 +237,8 @@ void ns_emergence_tell(const ns_emergence *e, const ns_answer *a)
     fact_integer(a, "persist", "for checkpoints in a row", e->birth.persist);
     fact(a, "axis", "births in", e->in_tokens ? "tokens" : "steps");
     fact_number(a, "horizon", "horizon", e->horizon);
+    const int64_t missing = ns_study_count(e->study, NS_STUDY_NOT_THERE);
+    fact_integer(a, "missing", missing ? "checkpoints without a shard" : NULL, missing);
     fact(a, "shortest_run", "which is the end of", e->shortest < 0 ? NULL : ns_study_run_name(e->study, e->shortest));
     fact(a, "null_control", "null: needle against", e->null_control);
     tell_runs(a, e);

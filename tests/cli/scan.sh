@@ -53,7 +53,14 @@ run cases needle --model a/step5 --lengths 40,97 --depths 0,.6 --count 3 -o case
     rm -r b/step7
 
     sed 's/"seed"/"sead"/' cases.jsonl | head -5 >fewer.jsonl
-    run scan a --cases fewer.jsonl --probe retrieval_find -o whole
+    "$NEEDLESCOPE" verify --content whole/shards/first/step000005.h5 >kept
+    expect 2 'step000005.h5 was scored with other cases: nothing finished is replaced' scan a --cases fewer.jsonl --probe retrieval_find -o whole
+    expect 2 'step000005.h5 was scored with other probes: nothing finished is replaced' scan a --cases cases.jsonl --probe retrieval_find -o whole
+    "$NEEDLESCOPE" verify --content whole/shards/first/step000005.h5 | cmp -s - kept || fail "a refused scan changes a shard"
+    [ "$(study whole)" = "$want" ] || fail "refused scans change the study"
+    run scan a --cases fewer.jsonl --probe retrieval_find -o whole --force --json
+    grep -q '"replaced":[[:space:]]*3' out || fail "what --force replaced is not counted: $(cat out)"
+    grep -q '3 shards were replaced' err || fail "what --force replaced is not said: $(cat err)"
     expect 65 'scored with other (cases|probes).*scan again' merge whole
 }
 # A scan opens checkpoints as score does: by --arch, --names, --no-hash too.
@@ -83,6 +90,50 @@ run lab plant -o mixed/step2 --layers 2 --heads 4 --retrieval 1.3 --vocab 66
 "$NEEDLESCOPE" scan mixed --cases cases.jsonl -o mix >out 2>err
 [ $? -eq 1 ] || fail "a checkpoint of another model is scanned into the run"
 grep -q "step 2 failed: .*2 layers.*step1.*4 layers" err || fail "of which model it is, is not said: $(cat err)"
+
+# a shard of another model beside a run's own is not merged into it
+run scan mixed/step2 --cases cases.jsonl -o other
+mv other/shards/step2/step000002.h5 mix/shards/mixed/step000002.h5
+rm mix/shards/mixed/step000002.failed
+expect 65 'step000002.h5 is of a model of 2 layers .* not one run' merge mix
+
+# a run of the same name from elsewhere
+mkdir elsewhere && cp -r a elsewhere/a
+expect 2 "whole holds shards of another run 'first'" scan elsewhere/a --cases fewer.jsonl --probe retrieval_find -o whole
+mv a moved && run scan moved --cases fewer.jsonl --probe retrieval_find -o whole --json
+grep -q '"present":[[:space:]]*3' out || fail "a run that was moved is scanned again: $(cat out)"
+mv moved a
+
+# steps: 0 is a step; none at all is an error, none of some runs a note
+run lab plant -o zero --series 3 --retrieval 3.1 --births 1 --every 1
+run cases needle --model zero/step000000 --lengths 64 --depths 0.5 -o zero.jsonl
+run scan zero --cases zero.jsonl --probe retrieval_find -o some --steps 0,0 --json
+grep -q '"scored":[[:space:]]*1' out && grep -q '"left_out":[[:space:]]*2' out || fail "--steps 0,0: $(cat out)"
+[ "$(ls some/shards/zero)" = step000000.h5 ] || fail "--steps 0,0 scans $(ls some/shards/zero)"
+run merge some
+grep -q 'not there *0' out || fail "steps that were not asked for are missed: $(cat out)"
+expect 2 'steps 20 to 10: the first comes after the last' scan zero --cases zero.jsonl -o x --steps 20,10
+expect 2 'no checkpoint has a step from 20 to 30: the runs go from 0 to 2' scan zero --cases zero.jsonl -o x --steps 20,30
+[ ! -e x ] || fail "a scan of nothing leaves a folder"
+run scan a b --cases cases.jsonl --probe retrieval_find -o partly --steps 5,5
+run scan zero --cases zero.jsonl --probe retrieval_find -o beyond --shard 5/7
+grep -q 'shard 5/7 has no checkpoint of its own: there are only 3' err || fail "a shard beyond the checkpoints: $(cat err)"
+mkdir late && cp -r b/step200 late
+run scan a late --cases cases.jsonl --probe retrieval_find -o partly2 --steps 5,10
+grep -q '1 of 2 runs have no checkpoint of the steps 5 to 10' err || fail "a run without the steps: $(cat err)"
+
+# a task that never ran: what the scan found is missed, with its step
+run scan zero --cases zero.jsonl --probe retrieval_find -o holes --shard 0/3
+run scan zero --cases zero.jsonl --probe retrieval_find -o holes --shard 2/3
+"$NEEDLESCOPE" merge holes --json >out 2>err
+[ $? -eq 1 ] || fail "a checkpoint without a shard, and merge exits with another code than 1"
+grep -q '"missing":[[:space:]]*1' out && grep -q '"steps":[[:space:]]*3' out && grep -q '1 checkpoints that the scan found have no shard' err ||
+    fail "a checkpoint without a shard: $(cat out err)"
+run emergence holes/study.h5 --json
+grep -q '"missing":[[:space:]]*1' out || fail "emergence does not say what has no shard: $(head -c 300 out)"
+run scan zero --cases zero.jsonl --probe retrieval_find -o holes
+run merge holes
+grep -q 'not there *0' out || fail "a scan that was completed: $(cat out)"
 
 mkdir -p empty twice/step10 twice/checkpoint-10
 cp b/step5/* twice/step10 && cp b/step5/* twice/checkpoint-10

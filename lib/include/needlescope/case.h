@@ -87,6 +87,11 @@ NS_API NS_MUST_CHECK int ns_case_from_text(ns_case *out, const struct ns_tokeniz
 /* Appends the cases of a JSONL file. Lines with text need a tokenizer (NULL: an error says so).
  * Errors name file, line and key; `list` keeps what it had. */
 NS_API NS_MUST_CHECK int ns_cases_read(ns_cases *list, const char *path, const struct ns_tokenizer *, ns_error *);
+/* Were the ids made by this tokenizer? Cases of its hash (meta's tokenizer_sha256), and cases whose text it turns into their ids, with or without
+ * special tokens. NS_E_FORMAT names the first of another tokenizer; cases without hash and text cannot say. */
+NS_API NS_MUST_CHECK int ns_cases_check_tokenizer(const ns_cases *, const struct ns_tokenizer *, ns_error *);
+/* Does a case know its tokenizer or its text? */
+NS_API bool ns_cases_know_text(const ns_cases *);
 /* Writes JSONL with tokens and token spans (text too where known); atomic. */
 NS_API NS_MUST_CHECK int ns_cases_write(const ns_cases *, const char *path, ns_error *);
 /* SHA-256 (64 hex digits + NUL) over the ids of prompts and answers, in order. */

@@ -12,7 +12,7 @@ NS_BEGIN
 
 typedef struct ns_study ns_study;
 typedef struct ns_study_shape { int64_t R, P, C, L, H; } ns_study_shape;
-enum { NS_STUDY_MISSING = 0, NS_STUDY_DONE = 1, NS_STUDY_FAILED = 2 };
+enum { NS_STUDY_MISSING = 0, NS_STUDY_DONE = 1, NS_STUDY_FAILED = 2, NS_STUDY_NOT_THERE = 3 };
 
 /* NS_E_ARG when the file is neither a study nor scores. */
 NS_API NS_MUST_CHECK int ns_study_open(ns_study **out, const char *path, ns_error *);
@@ -37,6 +37,7 @@ NS_API const char *ns_study_run_text(const ns_study *, int64_t run, const char *
 
 NS_API const int64_t *ns_study_steps(const ns_study *);           /* [P] ascending; of one checkpoint -1 = not known */
 NS_API const int64_t *ns_study_tokens(const ns_study *);          /* [R, P]; -1 = not known */
+NS_API int64_t ns_study_count(const ns_study *, int status);     /* how many (run, step) have this status */
 NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_STUDY_... */
 NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
 

@@ -31,15 +31,23 @@ typedef struct ns_scan_params {
     ns_score_params score;                        /* probes, definitions, special tokens; its reference is each run's last checkpoint */
     ns_open_params open;                          /* how each checkpoint is opened; its path, revision and want are the scan's, its engine serves all */
     int64_t shard, n_shards;                      /* does checkpoints whose number % n_shards == shard; 0, 0 = all */
-    int64_t first_step, last_step;                /* 0, 0 = all */
+    const int64_t *steps;                         /* [2]: first and last step, both included; NULL = all */
     bool    force;                                /* score what is done, too */
     bool    retry_failed;                         /* try again what failed before */
     const ns_provenance *by;                      /* who scans, for every shard; NULL = not said */
     void  (*told)(void *user, const ns_scan_run *, const ns_series_item *, ns_scan_outcome, const char *message);   /* after each checkpoint */
     void   *user;
 } ns_scan_params;
-typedef struct ns_scan_counts { int64_t scored, present, failed; } ns_scan_counts;
-/* NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
+typedef struct ns_scan_counts {
+    int64_t scored, present, failed;              /* of this call's checkpoints; failed now or before */
+    int64_t replaced;                             /* of the scored: had a shard of another checkpoint, kernel class or (by force) request */
+    int64_t own, found, left_out;                 /* checkpoints of this call, of all runs, and those of other steps than asked for */
+    int64_t empty_runs;                           /* runs that have none of the steps */
+} ns_scan_counts;
+/* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before), and to replace a shard of other cases or
+ * probes without force; (NS_E_FORMAT) cases of another tokenizer than a run's; (NS_E_UNSUPPORTED) shards of a newer version. OUT/index/RUN.json says
+ * which checkpoints were found and which taken, so that a merge misses those without a shard.
+ * NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
 NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, ns_scan_counts *, ns_error *);
 
 typedef struct ns_merge_params {

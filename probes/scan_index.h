@@ -1,0 +1,24 @@
+/* scan_index.h - OUT/index/RUN.json: where a run lies, which checkpoints it was found to have, and which of them were to be scored. Internal.
+ * Every task of an array writes it, with the same content; a later scan of more steps adds to it. */
+#ifndef NS_SCAN_INDEX_H
+#define NS_SCAN_INDEX_H
+
+#include <needlescope/scan.h>
+
+#include "core/core.h"
+
+typedef struct ns_scan_entry { int64_t step, tokens; char *label; bool taken; } ns_scan_entry;
+typedef struct ns_scan_index {
+    char          *folder;             /* of the run; NULL: the scan's folder has no such run yet */
+    ns_scan_entry *list;               /* steps ascend */
+    int64_t        n, capacity;
+} ns_scan_index;
+
+bool ns_scan_takes(const ns_scan_params *, int64_t step);
+int  ns_scan_index_read(ns_scan_index *, const char *out, const char *run, ns_error *);
+void ns_scan_index_clear(ns_scan_index *);
+/* NS_E_ARG when the folder's run of this name lies elsewhere (and that is still there). */
+int  ns_scan_index_check(const ns_scan_params *, const ns_scan_run *, ns_error *);
+int  ns_scan_index_write(const ns_scan_params *, const ns_scan_run *, ns_error *);
+
+#endif

@@ -1,0 +1,104 @@
+/* scan_run.c - a run: its folder, its run.json, its checkpoints in order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <needlescope/scan.h>
+
+#include "core/core.h"
+
+enum { MAX_RUN_JSON = 1 << 20 };
+
+static int read_run_json(ns_scan_run *r, const char *path, ns_error *err)
+{
+    cJSON *root = NULL;
+    const char *name;
+    int rc = ns_json_read(&root, path, MAX_RUN_JSON, 8, err);
+    if (rc == NS_OK)
+        rc = ns_json_str(root, "name", &name, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_i64(root, "tokens_per_step", 0, &r->tokens_per_step, path, err);
+    if (rc == NS_OK) {
+        const cJSON *const coords = cJSON_GetObjectItemCaseSensitive(root, "coords");
+        r->name = ns_strdup(name && name[0] ? name : ns_path_base(r->folder));
+        r->coords = cJSON_IsObject(coords) ? ns_json_print(coords, false) : ns_strdup("{}");
+        rc = r->name && r->coords ? NS_OK : ns_oom(err, path);
+    }
+    cJSON_Delete(root);
+    return rc;
+}
+
+/* What the checkpoint's config.json says of the run that trained it; "" when it does not say. */
+static int trained_by(const ns_series_item *item, char out[65], ns_error *err)
+{
+    char *const path = ns_path_join(item->path, "config.json");
+    cJSON *root = NULL;
+    const char *hex = NULL;
+    out[0] = '\0';
+    int rc = !path ? ns_oom(err, item->path) : ns_path_exists(path) ? ns_json_read(&root, path, MAX_RUN_JSON, 16, err) : NS_OK;
+    if (rc == NS_OK && root)
+        rc = ns_json_str(root, "train_config_sha256", &hex, path, err);
+    if (rc == NS_OK && hex)
+        snprintf(out, 65, "%s", hex);
+    cJSON_Delete(root);
+    free(path);
+    return rc;
+}
+
+/* Ours say which run they are of: a folder that holds two is refused, since births over a mixture mean nothing. A checkpoint whose config cannot be read
+ * is the scan's to report, as one that failed. */
+static int check_one_run(const ns_series *series, const char *folder, ns_error *err)
+{
+    char first[65] = "", this[65];
+    const char *label = NULL;
+    for (int64_t i = 0; i < series->n; i++) {
+        if (trained_by(&series->list[i], this, NULL) != NS_OK || !this[0])
+            continue;
+        if (label && strcmp(first, this) != 0)
+            return ns_fail(err, NS_E_FORMAT, "%s: checkpoint '%s' is of another run than '%s' (train_config_sha256 in their config.json): give each run a folder of its own",
+                           folder, series->list[i].label, label);
+        label = series->list[i].label;
+        memcpy(first, this, sizeof first);
+    }
+    return NS_OK;
+}
+
+int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, ns_error *err)
+{
+    *r = (ns_scan_run){0};
+    size_t n = strlen(folder);
+    while (n > 1 && folder[n - 1] == '/')
+        n--;
+    r->folder = ns_printf_alloc("%.*s", (int)n, folder);
+    char *const json = r->folder ? ns_path_join(r->folder, "run.json") : NULL;
+    int rc = json ? NS_OK : ns_oom(err, folder);
+    if (rc == NS_OK && ns_path_exists(json)) {
+        rc = read_run_json(r, json, err);
+    } else if (rc == NS_OK) {
+        r->name = ns_strdup(ns_path_base(r->folder));
+        r->coords = ns_strdup("{}");
+        rc = r->name && r->coords ? NS_OK : ns_oom(err, folder);
+    }
+    if (rc == NS_OK && (strchr(r->name, '/') || r->name[0] == '.'))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: the run's name '%.80s' cannot name a folder", json, r->name);
+    if (rc == NS_OK)
+        rc = manifest ? ns_series_manifest(&r->series, manifest, err) : ns_series_find(&r->series, r->folder, err);
+    if (rc == NS_OK)
+        rc = check_one_run(&r->series, r->folder, err);
+    for (int64_t i = 0; rc == NS_OK && i < r->series.n && r->tokens_per_step > 0; i++)
+        if (r->series.list[i].tokens < 0 && !ns_mul_i64(r->series.list[i].step, r->tokens_per_step, &r->series.list[i].tokens))
+            r->series.list[i].tokens = -1;
+    free(json);
+    if (rc)
+        ns_scan_run_close(r);
+    return rc;
+}
+
+void ns_scan_run_close(ns_scan_run *r)
+{
+    free(r->folder);
+    free(r->name);
+    free(r->coords);
+    ns_series_clear(&r->series);
+    *r = (ns_scan_run){0};
+}
