@@ -237,10 +237,13 @@ int ns_open_cases(ns_opened *m, const char *const *paths, int64_t n, ns_cases *o
 {
     int rc = NS_OK;
     *out = (ns_cases){0};
-    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        const int64_t before = out->n;
+        ns_error why = {""};
         rc = read_cases(m, paths[i], out, err);
-    if (rc == NS_OK && m)
-        rc = ns_open_check_cases(m, out, err);
+        if (rc == NS_OK && m && (rc = ns_open_check_cases(m, &(ns_cases){.list = out->list + before, .n = out->n - before}, &why)) < 0)
+            rc = ns_fail(err, rc, "%s: %s", paths[i], why.message);
+    }
     if (rc == NS_OK)
         rc = m && ((opening *)m)->warn ? note_double_bos(m, out, err) : NS_OK;
     if (rc < 0)

@@ -1,0 +1,51 @@
+#!/bin/sh
+# tokenizers.sh PROGRAM JSON_OK - cases that another tokenizer made are measured by no command.
+. "$(dirname "$0")/common.sh"
+
+tokenizer() {   # tokenizer FIRST: a letter each, with ids from FIRST on
+    vocabulary=$(awk -v first="$1" 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 + first } }')
+    printf '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+ "use_regex": false}, "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+ "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+ "byte_fallback": false, "vocab": {%s "\\u0120": %d, "\\u010a": %d}, "merges": []}}\n' "$vocabulary" $(($1 + 94)) $(($1 + 95))
+}
+mkdir runs
+for run in a b; do
+    mkdir runs/$run
+    for step in 1 2; do
+        run lab plant -o runs/$run/step$step --retrieval 3.1 --vocab 200
+    done
+done
+for step in 1 2; do
+    tokenizer 0 >runs/a/step$step/tokenizer.json
+    tokenizer 50 >runs/b/step$step/tokenizer.json
+done
+A=runs/a/step1 B=runs/b/step1
+run cases needle --model $A --lengths 600 --depths 0.5 --value-types numbers --templates noise --twins swap -o told.jsonl
+grep -q tokenizer_sha256 told.jsonl || fail "a case does not say which tokenizer made it"
+sed 's/, "tokenizer_sha256": "[0-9a-f]*"//' told.jsonl >byhand.jsonl         # text and ids
+grep -q tokenizer_sha256 byhand.jsonl && fail "the hash is still there"
+sed 's/, "text": "[^"]*", "tokens"/, "tokens"/' told.jsonl >hash.jsonl           # hash and ids
+grep -q '"text"' hash.jsonl && fail "the text is still there"
+
+for cases in told byhand hash; do
+    refusal="$cases.jsonl: case 'needle-[^']*': its ids are of another tokenizer.*--tokenizer"
+    run cases check $cases.jsonl --model $A
+    run record $A --cases $cases.jsonl --at hook_embed -o ok.h5
+    expect 65 "$refusal" cases check $cases.jsonl --model $B
+    expect 65 "$refusal" score $B --cases $cases.jsonl --probe needle_mass -o no.h5
+    expect 65 "$refusal" record $B --cases $cases.jsonl --at hook_embed -o no.h5
+    expect 65 "$refusal" ablate $B --cases $cases.jsonl --heads 3.1 -o no.h5
+    expect 65 "$refusal" patch $B --cases $cases.jsonl --heads 3.1 -o no.h5
+    expect 65 "$refusal" scan runs/b --cases $cases.jsonl -o no
+    expect 65 "run 'b': case .*its ids are of another tokenizer" scan runs/a runs/b --cases $cases.jsonl -o no
+    run record $B --cases $cases.jsonl --at hook_embed -o ok.h5 --tokenizer $A/tokenizer.json
+done
+[ ! -e no.h5 ] && [ ! -e no ] || fail "a result of cases of another tokenizer"
+
+# the file may differ while the ids do not; and cases of ids alone cannot say
+tokenizer 0 | sed 's/"version"/ &/' >$A/tokenizer.json
+run record $A --cases told.jsonl --at hook_embed -o ok.h5
+run cases needle --model $B --synthetic --lengths 64 --depths 0.5 -o ids.jsonl
+run score $A --cases ids.jsonl --probe needle_mass
+finish
