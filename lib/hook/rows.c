@@ -90,6 +90,57 @@ bool ns_rows_resolve(const ns_rows *rows, const ns_case *c, int64_t total, ns_ru
     return true;
 }
 
+/* Positions that a session of the case goes through: its prompt, and the answer but for its last token. */
+static int64_t positions_of(const ns_case *c)
+{
+    return c->n_tokens + (c->n_answer > 0 ? c->n_answer - 1 : 0);
+}
+
+static int no_rows(const ns_rows *rows, const ns_cases *cases, ns_error *err)
+{
+    const char *near = NULL;
+    int64_t longest = 0;
+    for (int64_t i = 0; i < cases->n; i++) {
+        const ns_case *const c = &cases->list[i];
+        longest = positions_of(c) > longest ? positions_of(c) : longest;
+        for (int k = 0; k < c->n_spans && rows->span && !near; k++) {
+            const char *const name = c->spans[k].name;
+            near = ns_nearest_word(rows->span, &name, 1);
+        }
+    }
+    if (rows->kind == NS_ROWS_SPAN)
+        return ns_fail(err, NS_E_ARG, "rows: no case has a span '%.60s'%s%s%s", rows->span ? rows->span : "", near ? " (did you mean '" : "", near ? near : "",
+                       near ? "'?)" : "");
+    return ns_fail(err, NS_E_ARG, "rows: no case has any of the positions asked for: the longest has %lld", (long long)longest);
+}
+
+static bool has_position(const ns_case *c, int64_t position)
+{
+    const int64_t total = positions_of(c);
+    return position < 0 ? position >= -total : position < total;
+}
+
+int ns_rows_check(const ns_rows *rows, const ns_cases *cases, int64_t *lacking, ns_error *err)
+{
+    int64_t lack = 0, some = 0;
+    for (int64_t i = 0; i < cases->n; i++) {
+        const ns_case *const c = &cases->list[i];
+        int64_t there = 0, asked = 1;
+        if (rows->kind == NS_ROWS_LIST) {
+            asked = rows->n;
+            for (int64_t k = 0; k < rows->n; k++)
+                there += has_position(c, rows->positions[k]);
+        } else {
+            there = rows->kind != NS_ROWS_SPAN || (rows->span && ns_case_span(c, rows->span));
+        }
+        some += there > 0;
+        lack += there < asked;
+    }
+    if (lacking)
+        *lacking = lack;
+    return some || !cases->n ? NS_OK : no_rows(rows, cases, err);
+}
+
 int64_t ns_runs_seek(const ns_runs *runs, int64_t position)
 {
     int64_t lo = 0, hi = runs->n;

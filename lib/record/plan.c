@@ -284,6 +284,8 @@ static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
         rc = add_point(p, point, err);
     if (rc == NS_OK)
         rc = add_layers(p, err);
+    if (rc == NS_OK)
+        rc = ns_rows_check(&p->params.rows, p->cases, NULL, err);
     return rc == NS_OK ? add_cases(p, err) : rc;
 }
 

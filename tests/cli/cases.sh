@@ -59,6 +59,19 @@ expect 2 'head 2.8: layer 2 has heads 0 to 7' ablate MODEL --cases cases.jsonl -
 expect 2 "'2.-1': a head is LAYER.HEAD" ablate MODEL --cases cases.jsonl --heads 3.1,2.-1 -o s.h5
 [ ! -e s.h5 ] || fail "a result of something that is not there"
 
+# rows that no case has are an error, rows that some lack a note with their number
+for rows in span:neelde 5000 -5000 5000,6000; do
+    expect 2 'rows: no case has' record MODEL --cases cases.jsonl --at hook_embed --rows "$rows" -o rows.h5
+    expect 2 'rows: no case has' record MODEL --cases cases.jsonl --at hook_embed --rows "$rows" --estimate
+done
+expect 2 "no case has a span 'neelde' .did you mean 'needle'" record MODEL --cases cases.jsonl --at hook_embed --rows span:neelde -o rows.h5
+[ ! -e rows.h5 ] || fail "a recording without a row"
+sed '1s/"needle":/"nadel":/' cases.jsonl >one_lacks.jsonl
+run record MODEL --cases one_lacks.jsonl --at hook_embed --rows span:needle -o rows.h5
+grep -q "^.*1 of $(wc -l <cases.jsonl) cases lack a row of --rows span:needle" err || fail "a case without the span is not counted: $(cat err)"
+run record MODEL --cases cases.jsonl --at hook_embed --rows 0,70 -o rows.h5
+grep -q "cases lack a row of --rows 0,70" err || fail "positions that short cases lack: $(cat err)"
+
 # needles that do not fit, cases that the model cannot hold: dropped with the reason, the rest stays
 run cases needle --model MODEL --lengths 12,64 --json -o some.jsonl
 grep -q '"n_dropped":.*5' out && grep -q 'length 12 is shorter than the needle text' out || fail "no reason for what was dropped: $(cat out)"

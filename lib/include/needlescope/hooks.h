@@ -67,6 +67,9 @@ typedef struct ns_rows {
     const int64_t *positions;  /* copied by ns_hooks_new */
     const char    *span;       /* copied by ns_hooks_new */
 } ns_rows;
+/* How many of the cases lack a row that is asked for: the span, or one of the listed positions. NS_E_ARG, with the nearest span's name, when no case has
+ * any such row. *lacking may be NULL. */
+NS_API NS_MUST_CHECK int ns_rows_check(const ns_rows *, const ns_cases *, int64_t *lacking, ns_error *);
 
 typedef enum ns_row_kind { NS_ROW_SOFTMAX, NS_ROW_UNROLLED } ns_row_kind;   /* normalised; signed (recurrent layers) */
 
