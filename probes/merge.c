@@ -84,6 +84,15 @@ static int find_fields(ns_merging *m)
 
 /* ---- one shard into the arrays ---- */
 
+/* A count of the first shard must be one in all others: no number from elsewhere becomes a byte. */
+static bool are_counts(const float *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!(values[i] >= 0 && values[i] <= UINT8_MAX))
+            return false;
+    return true;
+}
+
 /* values [C?, l, h] of a shard into its cell [C?, L, H] of the field. */
 static void place(const ns_merging *m, const ns_merge_field *f, const ns_shard *s, const float *values)
 {
@@ -124,19 +133,20 @@ static int read_field(ns_merging *m, const ns_file *file, ns_merge_field *f, con
     float *values = NULL;
     int rank;
     int64_t shape[NS_MAX_RANK], count = 1;
-    const int rc = ns_file_read_f32(file, f->name, &values, &rank, shape, NULL, m->err);
+    int rc = ns_file_read_f32(file, f->name, &values, &rank, shape, NULL, m->err);
     if (rc)
         return rc;
     for (int i = 0; i < rank; i++)
         count *= shape[i];
     const int64_t want = f->axes == NS_OVER_CASES ? m->job.C : (f->axes == NS_OVER_HEADS ? 1 : m->job.C) * s->L * s->H;
-    if (count == want)
+    if (count != want)
+        rc = ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' has %lld values where %lld are needed", s->path, f->name, (long long)count, (long long)want);
+    else if (f->dtype == NS_U8 && !are_counts(values, count))
+        rc = ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' holds counts in other shards, and other numbers here", s->path, f->name);
+    else
         place(m, f, s, values);
     free(values);
-    if (count == want)
-        return f->axes == NS_OVER_HEADS ? read_meaning(m, file, f) : NS_OK;
-    return ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' has %lld values where %lld are needed", s->path, f->name,
-                                           (long long)count, (long long)want);
+    return rc == NS_OK && f->axes == NS_OVER_HEADS ? read_meaning(m, file, f) : rc;
 }
 
 /* Text that stays for the life of the merge. */

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "merge.h"
+
+enum { NS_MOST_HEADS = 1 << 20 };            /* of a layer, and layers: beyond it a file lies */
 #include "scan_index.h"
 
 static int add_shard(ns_merge_job *m, const char *run, const char *folder, const char *file, bool failed, ns_error *err)
@@ -110,7 +112,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     rc = s->cases && s->probes && s->kernels && s->label && s->content ? ns_file_describe(f, "head_valid", NULL, &rank, shape, NULL, err) : ns_oom(err, s->path);
     if (rc == NS_OK)
         rc = ns_file_describe(f, "case_id", NULL, &case_rank, cases, NULL, err);
-    if (rc == NS_OK && (rank != 2 || case_rank != 1))
+    if (rc == NS_OK && (rank != 2 || case_rank != 1 || shape[0] < 1 || shape[1] < 1 || shape[0] > NS_MOST_HEADS || shape[1] > NS_MOST_HEADS))
         rc = ns_fail(err, NS_E_FORMAT, "%s: head_valid or case_id has another shape than a score file gives it", s->path);
     if (rc == NS_OK) {
         s->L = shape[0];
@@ -182,6 +184,15 @@ static void drop_stale_failures(ns_merge_job *m)
     m->n_shards = n;
 }
 
+/* What a study of these shards holds at the most, [R, P, C, L, H], must be a number: sizes come from files. */
+static int check_sizes(const ns_merge_job *m, const char *out, ns_error *err)
+{
+    int64_t n;
+    const bool fits = ns_mul_i64(m->R, m->P, &n) && ns_mul_i64(n, m->L * m->H, &n) && ns_mul_i64(n, m->C > 0 ? m->C : 1, &n) && n <= INT64_MAX / 8;
+    return fits ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: a study of %lld runs, %lld steps, %lld cases, %lld layers and %lld heads is too large", out, (long long)m->R,
+                                  (long long)m->P, (long long)m->C, (long long)m->L, (long long)m->H);
+}
+
 int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 {
     char *const shards = ns_path_join(out, "shards");
@@ -213,6 +224,8 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         rc = ns_fail(err, NS_E_MISSING, "%s: no finished shard in it (needlescope scan makes them)", out);
     if (rc == NS_OK)
         rc = make_grid(m, err);
+    if (rc == NS_OK)
+        rc = check_sizes(m, out, err);
     ns_free_strings(runs, n);
     free(shards);
     return rc;

@@ -41,17 +41,28 @@ static void clear(conditions *c)
         free(c->value[i]);
 }
 
+/* A list of one text for each condition: freed here when it has another length, since it would be freed by that of the conditions. */
+static int read_modes(const ns_file *f, const char *path, conditions *c, ns_error *err)
+{
+    int64_t n = 0;
+    const int rc = ns_file_read_strings(f, "mode", &c->mode, &n, err);
+    if (rc || n == c->n)
+        return rc;
+    ns_free_strings(c->mode, n);
+    c->mode = NULL;
+    return ns_fail(err, NS_E_FORMAT, "%s: %lld conditions with %lld modes", path, (long long)c->n, (long long)n);
+}
+
 static int read_conditions(const ns_file *f, const char *path, const strips *s, conditions *c, ns_error *err)
 {
-    int64_t n_modes = 0, shape[NS_MAX_RANK];
+    int64_t shape[NS_MAX_RANK];
     int rank, rc = ns_file_read_strings(f, "kind", &c->kind, &c->n, err);
     if (rc == NS_OK && s->measures == of_ablation)
-        rc = ns_file_read_strings(f, "mode", &c->mode, &n_modes, err);
+        rc = read_modes(f, path, c, err);
     for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && rc == NS_OK; i++) {
         rc = ns_file_read_f32(f, s->measures[i].dataset, &c->value[i], &rank, shape, NULL, err);
-        if (rc == NS_OK && (shape[0] != c->n || (c->mode && n_modes != c->n)))
-            rc = ns_fail(err, NS_E_FORMAT, "%s: %lld conditions with %lld values of %s", path, (long long)c->n, (long long)shape[0],
-                         s->measures[i].dataset);
+        if (rc == NS_OK && (rank != 1 || shape[0] != c->n))
+            rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has not one value for each of %lld conditions", path, s->measures[i].dataset, (long long)c->n);
     }
     return rc;
 }
