@@ -278,9 +278,23 @@ def same(a, b, what, tolerance=2e-7):
     assert (np.isnan(a) == np.isnan(b)).all() and np.nanmax(np.abs(a - b), initial=0) <= tolerance * max(1, np.nanmax(np.abs(b), initial=0)), what
 
 
-def top(score, k):
-    order = [i for i in np.lexsort((np.arange(score.size), -score.ravel())) if not np.isnan(score.ravel()[i])]
-    return set(order[:k])
+def shares(score, k, best, worst_end):
+    """How much of a place among the k best each head has: heads on the good side of nothing only, and those that tie for the last places share them."""
+    out, sign = np.zeros(score.size), -1 if best == "smallest" else 1
+    counting = [i for i in range(score.size) if best != "none" and not np.isnan(score[i]) and sign * score[i] > sign * worst_end]
+    if len(counting) <= k:
+        out[counting] = 1
+        return out
+    last = sorted((sign * score[i] for i in counting), reverse=True)[k - 1]
+    above, tied = [i for i in counting if sign * score[i] > last], [i for i in counting if sign * score[i] == last]
+    out[above] = 1
+    out[tied] = (k - len(above)) / len(tied)
+    return out
+
+
+def shares_in(f, name, score):
+    best, (low, high) = f[name].attrs["best"], f[name].attrs["range"]
+    return shares(score, 10, best.decode() if isinstance(best, bytes) else best, high if best in ("smallest", b"smallest") else max(0, low))
 
 
 def check_file(path, group):
@@ -310,24 +324,64 @@ def check_file(path, group):
         same(f["agreement_spearman"][:], pd.DataFrame(scores.T).rank().corr().to_numpy() if not np.isnan(scores).any() else f["agreement_spearman"][:], "spearman", 1e-5)
         for i in range(len(names)):
             for j in range(len(names)):
-                a, b = top(scores[i], 10), top(scores[j], 10)
-                assert abs(f["agreement_jaccard10"][i, j] - len(a & b) / len(a | b)) < 1e-6 if a | b else True, (names[i], names[j])
-        check_bootstrap(f, names.index("retrieval_find"))
+                a, b = shares_in(f, names[i], scores[i]), shares_in(f, names[j], scores[j])
+                got, most = f["agreement_jaccard10"][i, j], np.maximum(a, b).sum()
+                assert np.isnan(got) if most == 0 else abs(got - np.minimum(a, b).sum() / most) < 1e-5, (names[i], names[j], got)
+        check_intervals(f, names.index("retrieval_find"))
     shown = xr.open_dataset(path)
     assert {"case", "layer", "head", "score"} <= set(shown.coords) and shown.retrieval_find.dims == ("layer", "head")
     assert shown.find_hits.dims == ("case", "layer", "head") and "value_type" in shown and float(shown.retrieval_find.max()) <= 1
 
 
-def check_bootstrap(f, k):
-    """The interval against one that numpy resamples: ends as near as 1,000 resamples make them, for all heads together."""
-    rng = np.random.default_rng(0)
+def prompts_of(f):
+    """Number of each case's prompt: a case and its twins share one."""
+    ids, twin = [i.decode() for i in f["case_id"][:]], [t.decode() for t in f["twin_of"][:]]
+    above = {i: t for i, t in zip(ids, twin) if t}
+
+    def root(i):
+        return root(above[i]) if i in above else i
+    roots = sorted({root(i) for i in ids})
+    return np.array([roots.index(root(i)) for i in ids])
+
+
+def strata_of(kinds, prompt):
+    """Stratum of each prompt: its kind; kinds of fewer than ten prompts as one, with the smallest of the others where these are too few still."""
+    first = [kinds[np.flatnonzero(prompt == p)[0]] for p in range(prompt.max() + 1)]
+    count = {kind: first.count(kind) for kind in set(first)}
+    small, large = {k for k in count if count[k] < 10}, [k for k in count if count[k] >= 10]
+    if large and 0 < sum(count[k] for k in small) < 10:
+        small.add(min(large, key=lambda k: (count[k], k)))
+    return np.array(["" if kind in small else kind for kind in first])
+
+
+def wilson(x, n):
+    z, p = 1.959963984540054, x / n
+    middle, across = (p + z * z / (2 * n)) / (1 + z * z / n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    poisson = [0, 0.0512932944, 0.3553615108, 0.8176914471]                # half of the .05 quantile of chi square with 2 x degrees of freedom
+    low, high = max(0, middle - across), min(1, middle + across)
+    return (min(low, np.interp(x, range(4), poisson) / n) if x < 3 else low), (max(high, 1 - np.interp(n - x, range(4), poisson) / n) if n - x < 3 else high)
+
+
+def check_intervals(f, k):
+    """retrieval_find's intervals against Wilson's with the variance of numpy's own resamples of prompts (docs/measures.md)."""
+    rng, prompt = np.random.default_rng(0), prompts_of(f)
     kinds = np.array([a + b for a, b in zip(f["value_type"][:], f["template"][:])])
-    strata = [np.flatnonzero(kinds == kind) for kind in sorted(set(kinds))]
-    draws = np.array([f["find_hits"][:][np.concatenate([rng.choice(s, len(s)) for s in strata])].mean(0) for _ in range(2000)])
-    low, high = np.quantile(draws, (0.025, 0.975), axis=0)
-    step = 1 / len(kinds)                                                 # means of so many cases move in such steps
-    assert np.abs(low - f["score_low"][k]).max() <= 1.01 * step and np.abs(high - f["score_high"][k]).max() <= 1.01 * step
-    assert np.abs(low - f["score_low"][k]).mean() <= 0.1 * step, np.abs(low - f["score_low"][k]).mean()
+    strata, P = strata_of(kinds, prompt), prompt.max() + 1
+    hits, events = [np.array([f[n][:][prompt == p].sum(0) for p in range(P)], float) for n in ("find_hits", "find_events")]      # [P, L, H]
+    within = [np.flatnonzero(strata == s) for s in sorted(set(strata))]
+    draws = [np.concatenate([rng.choice(s, len(s)) for s in within]) for _ in range(3000)]
+    rates = np.array([hits[d].sum(0) / events[d].sum(0) for d in draws])
+    free = P - len(within)
+    worst, seen = 0, 0
+    for at in np.ndindex(hits.shape[1:]):
+        rate, v = hits[(slice(None),) + at].sum() / events[(slice(None),) + at].sum(), rates[(slice(None),) + at].var() * P / free if free > 0 else 0
+        e = events[(slice(None),) + at]
+        n = min(rate * (1 - rate) / v, e.sum()) if v > 0 else e.sum() ** 2 / (e ** 2).sum()
+        low, high = wilson(rate * n, n)
+        apart = max(abs(min(low, rate) - f["score_low"][k][at]), abs(max(high, rate) - f["score_high"][k][at])) / (high - low)
+        worst, seen = max(worst, apart), seen + 1
+        assert apart <= 0.12, (at, rate, n, low, high, f["score_low"][k][at], f["score_high"][k][at])
+    assert seen == hits[0].size and not np.isnan(worst)
 
 
 # ---- probes that run on their own: decoding, and questions against null queries ----
