@@ -111,6 +111,7 @@ void cli_out_say(cli_out *o, const char *fmt, ...)
 
 void cli_out_table(cli_out *o, const char *key, const char *title, const cli_column *columns, int n_columns)
 {
+    o->title = title;
     o->columns = columns;
     o->n_columns = n_columns;
     o->n_cells = 0;
@@ -119,8 +120,6 @@ void cli_out_table(cli_out *o, const char *key, const char *title, const cli_col
         add(o, o->root, key, o->rows);
         if (o->failed)
             o->rows = NULL;
-    } else if (title && o->text) {
-        fprintf(o->text, "\n%s\n", title);
     }
 }
 
@@ -203,6 +202,8 @@ static void print_cell(cli_out *o, const char *text, int column, int width)
 void cli_out_table_end(cli_out *o)
 {
     if (o->text && o->n_cells && !o->failed) {
+        if (o->title)
+            fprintf(o->text, "\n%s\n", o->title);
         int *const widths = ns_alloc_array((size_t)o->n_columns, sizeof *widths);
         for (int c = 0; c < o->n_columns && widths; c++) {
             widths[c] = width_of(o->columns[c].title);

@@ -20,6 +20,7 @@ typedef struct cli_out {
     size_t size;
     cJSON *root;
     /* the open table */
+    const char *title;            /* printed above the first row, so not at all without one */
     const cli_column *columns;
     int     n_columns;
     cJSON  *rows, *row;

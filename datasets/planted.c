@@ -14,11 +14,9 @@
  * token is not served gets -4 beta, so that any score over keys drawn at random has the expectation X, at every length.
  * beta and the rotary amplitude are the least that leave the sum of all other keys below e^-7 (0.1 %) at max_positions.
  * MLPs and the outputs of all other heads are zero, so every norm is known and the gains of RMSNorm are divided out exactly. */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "math/math.h"
 #include "planted.h"
@@ -226,8 +224,9 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
 /* A folder of our own: new, empty of checkpoints, or planted before. */
 static int prepare_folder(const char *folder, ns_error *err)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", folder, strerror(errno));
+    const int made = ns_folder_make(folder, err);
+    if (made < 0)
+        return made;
     if (!ns_path_is_dir(folder))
         return ns_fail(err, NS_E_CREATE, "%s: exists and is not a folder (choose another name)", folder);
     char *const config = ns_path_join(folder, "config.json"), *const planted = ns_path_join(folder, "planted.json");

@@ -1,12 +1,10 @@
 /* planted_series.c - a run folder of planted checkpoints whose heads are born, die and stay away at known steps:
  *     turns of each head -> its strength at every checkpoint (+ jitter, dips) -> stepNNNNNN/ by ns_plant -> planted.json, run.json
  * The strength crosses 1/2 between the checkpoint before a turn and the first one at or after it, and takes `rise` checkpoints from 0 to 1. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "planted.h"
 
@@ -93,8 +91,9 @@ static int check(const series *s, ns_error *err)
 
 static int prepare(const char *folder, ns_error *err)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", folder, strerror(errno));
+    const int made = ns_folder_make(folder, err);
+    if (made < 0)
+        return made;
     char *const run = ns_path_join(folder, "run.json"), *const planted = ns_path_join(folder, "planted.json");
     int rc = run && planted ? NS_OK : ns_oom(err, folder);
     if (rc == NS_OK && !ns_path_is_dir(folder))

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <needlescope/scan.h>
@@ -123,11 +122,6 @@ static int gather(const scan *s, const ns_opened *m, ns_fact_list *f, char scan_
 }
 
 /* ---- shards ---- */
-
-static int make_folder(const char *path, ns_error *err)
-{
-    return mkdir(path, 0777) == 0 || errno == EEXIST ? NS_OK : ns_fail(err, NS_E_CREATE, "%s: cannot be made: %s", path, strerror(errno));
-}
 
 static char *shard_path(const scan *s, const char *folder, const char *ending)
 {
@@ -370,7 +364,7 @@ static int prepare_run(scan *s, const char *folder, int64_t *number)
 
 static int scan_run(scan *s, const char *folder, int64_t *number)
 {
-    int rc = make_folder(folder, s->err);
+    int rc = ns_folder_make(folder, s->err);
     if (rc == NS_OK)
         rc = sweep(folder, s->err);
     if (rc == NS_OK)
@@ -438,11 +432,11 @@ int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns
         rc = each_run(&s, runs, n_runs, shards, prepare_run);
     s.told = true;
     if (rc == NS_OK)
-        rc = make_folder(p->out, err);
+        rc = ns_folder_make(p->out, err);
     if (rc == NS_OK)
-        rc = make_folder(shards, err);
+        rc = ns_folder_make(shards, err);
     if (rc == NS_OK)
-        rc = make_folder(index, err);
+        rc = ns_folder_make(index, err);
     if (rc == NS_OK)
         rc = sweep(index, err);
     if (rc == NS_OK)

@@ -58,6 +58,9 @@ const char *ns_path_base(const char *path);
 /* A folder's entries without . and .., sorted by bytes; malloc'd. */
 int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
 
+/* Made unless it is there. NS_E_CREATE; where the parent is missing, that is what is said. */
+int  ns_folder_make(const char *folder, ns_error *);
+
 /* PATH.tmp.PID written, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is written straight. */
 typedef struct ns_atomic_file { char *path, *tmp; bool stream; } ns_atomic_file;
 int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet; refuses a stream */

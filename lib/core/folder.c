@@ -1,8 +1,9 @@
-/* folder.c - what a folder holds, sorted by bytes. */
+/* folder.c - what a folder holds, sorted by bytes; a new folder. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/core.h"
 
@@ -43,4 +44,12 @@ int ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *err)
     *out = list;
     *n = count;
     return NS_OK;
+}
+
+int ns_folder_make(const char *folder, ns_error *err)
+{
+    if (mkdir(folder, 0777) == 0 || errno == EEXIST)
+        return NS_OK;
+    return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", folder,
+                   errno == ENOENT ? "the one it shall lie in is missing (mkdir -p makes it)" : strerror(errno));
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <needlescope/machine.h>
@@ -17,8 +16,7 @@ static int make_folders(const laboratory *lab, ns_error *err)
     static const char *const folders[] = {"", "cases", "configs", "runs", "scan", "lengths", "ablate", "figures", "log"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         char *const path = ns_laboratory_path(lab, "%s", folders[i]);
-        const int failed = path && mkdir(path, 0777) != 0 && errno != EEXIST ? errno : 0;
-        const int rc = !path ? ns_oom(err, lab->dir) : failed ? ns_fail(err, NS_E_CREATE, "%s: %s", path, strerror(failed)) : NS_OK;
+        const int rc = path ? ns_folder_make(path, err) : ns_oom(err, lab->dir);
         free(path);
         if (rc < 0)
             return rc;

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -254,8 +253,9 @@ static void sweep(const char *run_dir)
 
 int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
 {
-    if (mkdir(run_dir, 0777) != 0 && errno != EEXIST)
-        return ns_fail(err, NS_E_CREATE, "%s: %s", run_dir, strerror(errno));
+    const int rc = ns_folder_make(run_dir, err);
+    if (rc < 0)
+        return rc;
     run->lock = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->lock < 0)
         return ns_fail(err, NS_E_CREATE, "%s: %s", run_dir, strerror(errno));

@@ -17,7 +17,10 @@ run score planted --cases cases.jsonl --probe retrieval,entropy --probe-def rank
 # The planted heads rank their source first: 3.1 and 4.6, in the table, and in all that reads the file.
 grep -Eq '^place +1 +3 +1 +full +1 ' out && grep -Eq '^place +2 +4 +6 +full +1 ' out || fail "score lists the worst ranks: $(cat out)"
 grep -Eq '^entropy +describes: no end of it is the best$' out || fail "score says nothing of entropy: $(cat out)"
+grep -q '^About these lists$' out || fail "score's notes have no heading: $(cat out)"
 grep -Eq '^entropy +1 ' out && fail "score lists heads by entropy: $(cat out)"
+run score planted --cases cases.jsonl --probe retrieval_find --top 2
+! grep -q 'About these lists' out || fail "a heading without lines: $(cat out)"
 run export latex scores.h5 --score place --top 2 -o place.tex
 grep -q '^place & 3.1 ' place.tex && grep -q '^ & 4.6 ' place.tex || fail "export latex lists the worst ranks: $(cat place.tex)"
 run export notebook scores.h5 --score place,entropy --top 2 -o place.ipynb

@@ -82,6 +82,11 @@ done
 kill -TERM $pid
 wait $pid
 
+# a parent that is missing is named as such, and what train made is scanned without a word of its own keys
+expect 73 'nowhere/run: the folder cannot be made: the one it shall lie in is missing' train tiny.json -o nowhere/run
+run scan whole --cases cases.jsonl --probe retrieval_find -o whole_scan
+! grep -q 'is not looked at' err || fail "scan of a trained run: $(cat err)"
+
 # a folder that holds a run; another config; another seed; a file in the way
 expect 73 "whole holds the run 'tiny' already.*--resume" train tiny.json -o whole --seed 3
 expect 2 'seed' train tiny.json -o whole --seed 4 --resume

@@ -17,7 +17,7 @@ static const char *const harmless[] = {
     "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "remove_invalid_values",
     "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "diversity_penalty", "tf_legacy_loss", "use_bfloat16",
     "gradient_checkpointing", "cache_implementation", "summary_*", "resid_pdrop", "unsloth_*", "is_llama_config", "rope_interleaved",
-    "router_aux_loss_coef", "base_model_*", "_commit_hash", "tensor_parallel*", "use_flash_attn*",
+    "router_aux_loss_coef", "base_model_*", "_commit_hash", "tensor_parallel*", "use_flash_attn*", "train_config_sha256",
     "vision_config", "vision_*", "image_*", "video_*", "audio_*", "mm_*",   /* of a wrapper, beside the text model's */
     NULL,
 };
