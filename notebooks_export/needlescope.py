@@ -707,7 +707,7 @@ class Cases(_Owner):
     """A list of cases: cases[i] is a Case, cases[a:b] are Cases. Made by read_cases and Model.cases."""
 
     def __init__(self, path, tokenizer=None):
-        self._struct, self._owners = _Cases(), ()
+        self._struct, self._owners, self._path = _Cases(), (), os.fspath(path)
         self._own(self._struct, lambda s: _lib.ns_cases_clear(c.byref(s)))
         _call("ns_cases_read", c.byref(self._struct), _bytes(path), tokenizer)
 
@@ -715,7 +715,7 @@ class Cases(_Owner):
     def _of(cls, structs, owners):
         """Cases whose structs are borrowed from the Cases `owners`."""
         self = cls.__new__(cls)
-        self._structs, self._owners = structs, owners
+        self._structs, self._owners, self._path = structs, owners, " and ".join(dict.fromkeys(str(x._path) for x in owners))
         self._struct = _Cases((_Case * len(structs))(*structs), len(structs))
         self._own(self._struct, lambda s: None)
         return self
@@ -752,11 +752,20 @@ def read_cases(source, tokenizer=None):
         return Cases(source, tokenizer)
     source = list(source)
     if source and all(isinstance(x, Case) for x in source):
+        _check_unique(source)
         return Cases._of([x._struct for x in source], [x._cases for x in source])
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl", prefix="cases-") as f:      # one reader for all: the library's
         f.writelines(json.dumps(x, default=_plain) + "\n" for x in source)
         f.flush()
         return Cases(f.name, tokenizer)
+
+
+def _check_unique(cases):
+    first = {}
+    for i, x in enumerate(cases):
+        other = cases[first.setdefault(x.id, i)]
+        if first[x.id] != i:
+            raise ValueError(f"the id {x.id!r} is there twice, in {other._cases._path} and in {x._cases._path}: ids are unique over all cases of a call")
 
 
 def _cases_of(source, tokenizer):
@@ -977,6 +986,9 @@ class _Ablation(_Watcher):
         super().__init__(model)
         _check_word("mode", mode, _MODES), _check_word("scope", scope, _SCOPES)
         self.heads = _heads(heads)
+        twice = next((tuple(h) for i, h in enumerate(self.heads.tolist()) if h in self.heads.tolist()[:i]), None)
+        if twice:
+            raise ValueError("head %d.%d is named twice" % twice)
         self.mode, self.scope, self.span, self.seed = mode, scope, span, seed
         self.cases = None if cases is None else model.cases(cases)
         self._mean = None

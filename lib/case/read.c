@@ -327,24 +327,41 @@ static int read_line(ns_cases *list, const char *path, int64_t number, const cha
     return rc;
 }
 
+/* Cases of one id stand in the order of their files. */
 static int by_id(const void *a, const void *b)
 {
-    return strcmp((*(const ns_case *const *)a)->id, (*(const ns_case *const *)b)->id);
+    const ns_case *const x = *(const ns_case *const *)a, *const y = *(const ns_case *const *)b;
+    const int order = strcmp(x->id, y->id);
+    return order ? order : (x > y) - (x < y);
 }
 
-static int check_unique(const ns_cases *list, int64_t first, const char *path, ns_error *err)
+static const char *file_of(const ns_cases *cases, const ns_case *c, const char *const *paths, const int64_t *first, int64_t n)
 {
-    const int64_t n = list->n - first;
-    const ns_case **const order = ns_alloc_array((size_t)n, sizeof *order);
+    int64_t i = n - 1;
+    while (i > 0 && first[i] > c - cases->list)
+        i--;
+    return paths[i];
+}
+
+static int same_id(const char *id, const char *path, const char *other, ns_error *err)
+{
+    if (strcmp(path, other) == 0)
+        return ns_fail(err, NS_E_FORMAT, "%s: the id '%.100s' appears twice (ids are unique)", path, id);
+    return ns_fail(err, NS_E_FORMAT, "%s: the id '%.100s' is in %s too (ids are unique over all files of a call: rename one, or leave one file out)", other, id, path);
+}
+
+int ns_cases_check_unique(const ns_cases *cases, const char *const *paths, const int64_t *first, int64_t n, ns_error *err)
+{
+    const ns_case **const order = ns_alloc_array((size_t)cases->n, sizeof *order);
     int rc = NS_OK;
     if (!order)
-        return ns_oom(err, path);
-    for (int64_t i = 0; i < n; i++)
-        order[i] = &list->list[first + i];
-    qsort(order, (size_t)n, sizeof *order, by_id);
-    for (int64_t i = 1; i < n && rc == NS_OK; i++)
-        if (by_id(&order[i - 1], &order[i]) == 0)
-            rc = ns_fail(err, NS_E_FORMAT, "%s: the id '%.100s' appears twice (ids are unique)", path, order[i]->id);
+        return ns_oom(err, paths[0]);
+    for (int64_t i = 0; i < cases->n; i++)
+        order[i] = &cases->list[i];
+    qsort(order, (size_t)cases->n, sizeof *order, by_id);
+    for (int64_t i = 1; i < cases->n && rc == NS_OK; i++)
+        if (strcmp(order[i - 1]->id, order[i]->id) == 0)
+            rc = same_id(order[i]->id, file_of(cases, order[i - 1], paths, first, n), file_of(cases, order[i], paths, first, n), err);
     free(order);
     return rc;
 }
@@ -374,7 +391,7 @@ int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenize
     if (rc == NS_OK && list->n == before)
         rc = ns_fail(err, NS_E_FORMAT, "%s: holds no case (one JSON object a line)", path);
     if (rc == NS_OK)
-        rc = check_unique(list, before, path, err);
+        rc = ns_cases_check_unique(&(ns_cases){.list = list->list + before, .n = list->n - before}, &path, &(int64_t){0}, 1, err);
     while (rc < 0 && list->n > before)
         ns_case_clear(&list->list[--list->n]);
     ns_map_close(&map);

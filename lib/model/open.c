@@ -233,21 +233,35 @@ int ns_open_check_cases(ns_opened *m, const ns_cases *cases, ns_error *err)
     return m->tokenizer ? ns_cases_check_tokenizer(cases, m->tokenizer, err) : NS_OK;
 }
 
+/* Said before a file is read: standard input would be empty the second time. */
+static int given_twice(const char *const *paths, int64_t n, ns_error *err)
+{
+    for (int64_t i = 1; i < n; i++)
+        for (int64_t k = 0; k < i; k++)
+            if (strcmp(paths[i], paths[k]) == 0)
+                return ns_fail(err, NS_E_ARG, "%s: these cases are given twice", strcmp(paths[i], "-") ? paths[i] : "- (standard input)");
+    return NS_OK;
+}
+
 int ns_open_cases(ns_opened *m, const char *const *paths, int64_t n, ns_cases *out, ns_error *err)
 {
-    int rc = NS_OK;
+    int64_t *const first = ns_alloc_array((size_t)n, sizeof *first);
+    int rc = first ? given_twice(paths, n, err) : ns_oom(err, "cases");
     *out = (ns_cases){0};
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        const int64_t before = out->n;
+        const int64_t before = first[i] = out->n;
         ns_error why = {""};
         rc = read_cases(m, paths[i], out, err);
         if (rc == NS_OK && m && (rc = ns_open_check_cases(m, &(ns_cases){.list = out->list + before, .n = out->n - before}, &why)) < 0)
             rc = ns_fail(err, rc, "%s: %s", paths[i], why.message);
     }
+    if (rc == NS_OK && n > 1)
+        rc = ns_cases_check_unique(out, paths, first, n, err);
     if (rc == NS_OK)
         rc = m && ((opening *)m)->warn ? note_double_bos(m, out, err) : NS_OK;
     if (rc < 0)
         ns_cases_clear(out);
+    free(first);
     return rc;
 }
 

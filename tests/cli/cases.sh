@@ -29,6 +29,16 @@ expect 2 'too short for kind duplicate' cases repeat --vocab 99 --kind duplicate
 expect 2 '300 distinct tokens' cases repeat --vocab 99 --kind previous --length 300 -o no.jsonl
 [ ! -e no.jsonl ] || fail "a file of no cases"
 
+# an id is there once in all the files of a call; a file is given once
+cp repeat.jsonl copy.jsonl
+head -n 1 repeat.jsonl >one.jsonl
+run score MODEL --cases repeat.jsonl,shuffled.jsonl --probe induction
+expect 65 'copy.jsonl: the id .repeat[^ ]*. is in repeat.jsonl too' score MODEL --cases repeat.jsonl,copy.jsonl --probe induction
+expect 65 'one.jsonl: the id .* is in repeat.jsonl too' cases check repeat.jsonl shuffled.jsonl one.jsonl
+expect 2 'repeat.jsonl: these cases are given twice' record MODEL --cases repeat.jsonl --cases repeat.jsonl -o twice.h5
+expect 2 'standard input.*given twice' score MODEL --cases - --cases - --probe induction
+[ ! -e twice.h5 ] || fail "a recording of cases given twice"
+
 # null twins: the rows QUERY KEY ANS look at the needle in two of three; without twins, no qr
 run cases needle --model MODEL --lengths 96 --count 4 --twins null -o null.jsonl
 run score MODEL --cases null.jsonl --probe qr

@@ -256,6 +256,12 @@ def test_errors(m):
     for function in (gone.points, lambda: gone.run([1, 2]), lambda: gone.ablate(HEADS), lambda: gone.score(CASES, "induction"),
                      lambda: gone.generate([1], 1)):
         raises(ValueError, "this Model is closed", function)
+    other = os.path.join(work.name, "other.jsonl")
+    with open(CASES) as a, open(other, "w") as b:
+        b.write(a.read())
+    raises(ValueError, other, ns.read_cases, [ns.read_cases(CASES)[0], ns.read_cases(other)[0]])
+    raises(ValueError, "is there twice", m.score, [ns.read_cases(CASES)[0]] * 2, "retrieval_find")
+    raises(ValueError, "head 3.1 is named twice", m.ablate, [(3, 1), (3, 1)])
     with ns.read_cases(CASES) as cases:
         one, some = cases[0], cases[:2]
     raises(ValueError, "this Cases is closed", m.run, one)

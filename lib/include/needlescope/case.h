@@ -2,7 +2,7 @@
  *
  * Positions count tokens of the prompt from 0. The answer follows the prompt: the row (query position) that predicts
  * answer token j is n_tokens - 1 + j. A file of cases is JSONL, one object a line:
- *   id           text, unique in the file; optional ("case-LINE")
+ *   id           text, unique in all the files of one call; optional ("case-LINE")
  *   tokens       the prompt as ids; else `text`: the prompt is prefix + text + suffix, tokenised as one string
  *   add_special  with text: let the tokenizer add its BOS etc. (default true)
  *   spans        {name: [a, b)}: token positions with `tokens`, else characters (Unicode code points) of `text`
@@ -87,6 +87,8 @@ NS_API NS_MUST_CHECK int ns_case_from_text(ns_case *out, const struct ns_tokeniz
 /* Appends the cases of a JSONL file. Lines with text need a tokenizer (NULL: an error says so).
  * Errors name file, line and key; `list` keeps what it had. */
 NS_API NS_MUST_CHECK int ns_cases_read(ns_cases *list, const char *path, const struct ns_tokenizer *, ns_error *);
+/* Is each id there once? first [n]: the index of the first case of paths[i]. NS_E_FORMAT names the id and its file, or both files. */
+NS_API NS_MUST_CHECK int ns_cases_check_unique(const ns_cases *, const char *const *paths, const int64_t *first, int64_t n, ns_error *);
 /* Were the ids made by this tokenizer? Cases of its hash (meta's tokenizer_sha256), and cases whose text it turns into their ids, with or without
  * special tokens. NS_E_FORMAT names the first of another tokenizer; cases without hash and text cannot say. */
 NS_API NS_MUST_CHECK int ns_cases_check_tokenizer(const ns_cases *, const struct ns_tokenizer *, ns_error *);

@@ -48,7 +48,7 @@ NS_API NS_MUST_CHECK int ns_open_more(ns_opened *, unsigned want, ns_error *);
 /* NS_E_FORMAT when cases are of another tokenizer than this model's (ns_cases_check_tokenizer); the tokenizer is opened where cases know theirs. */
 NS_API NS_MUST_CHECK int ns_open_check_cases(ns_opened *, const ns_cases *, ns_error *);
 /* The cases of one or more files, one at least in each; the tokenizer is opened for lines of text, and not for lines of ids. Free with ns_cases_clear.
- * "-" is standard input. Cases of another tokenizer are NS_E_FORMAT. */
+ * "-" is standard input. Cases of another tokenizer and an id that two of them have are NS_E_FORMAT, a file given twice is NS_E_ARG. */
 NS_API NS_MUST_CHECK int ns_open_cases(ns_opened *, const char *const *paths, int64_t n, ns_cases *out, ns_error *);
 NS_API void ns_close(ns_opened *);
 
