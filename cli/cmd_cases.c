@@ -31,15 +31,18 @@ static void describe_cases(cli_out *o, const ns_cases *cases, const char *path)
 
 static void describe_drops(cli *app, cli_out *o, const ns_case_drops *dropped)
 {
-    static const cli_column columns[] = {{"id", "id", CELL_TEXT}, {"reason", "reason", CELL_TEXT}};
-    cli_out_int(o, "n_dropped", dropped->n ? "dropped" : NULL, dropped->n);
-    if (dropped->n == 0)
-        return;
-    cli_note(app, "%lld cases were dropped, the first because: %s", (long long)dropped->n, dropped->list[0].reason);
-    cli_out_table(o, "dropped", "Dropped", columns, 2);
+    static const cli_column columns[] = {{"n", "cases", CELL_INT}, {"reason", "reason", CELL_TEXT}, {"first_id", "first", CELL_TEXT}};
+    int64_t all = 0;
+    for (int64_t i = 0; i < dropped->n; i++)
+        all += dropped->list[i].n;
+    if (all)
+        cli_note(app, "%lld cases were dropped, for %lld reason%s", (long long)all, (long long)dropped->n, dropped->n > 1 ? "s" : "");
+    cli_out_int(o, "n_dropped", all ? "dropped" : NULL, all);
+    cli_out_table(o, "dropped", all ? "Dropped" : NULL, columns, 3);
     for (int64_t i = 0; i < dropped->n; i++) {
-        cli_cell_text(o, dropped->list[i].id);
+        cli_cell_int(o, dropped->list[i].n);
         cli_cell_text(o, dropped->list[i].reason);
+        cli_cell_text(o, dropped->list[i].id);
     }
     cli_out_table_end(o);
 }
@@ -200,8 +203,9 @@ const cli_command cli_cmd_cases_needle = {
                    "the key's place and no answer, and is what the qr probe calibrates with (score --probe qr). "
                    "Spans: needle, needle_answer, distractor.0 ..., question, query, and placebo, an equally long stretch beside the needle "
                    "that is none, for the chance level.\n\n"
-                   "Lengths are never exceeded. A case whose needles do not fit, or whose answer the tokenizer splits otherwise than in the "
-                   "needle, is dropped and named with its reason. The same seed gives the same cases, and adding a length, a type or twins "
+                   "Lengths are never exceeded. A case whose needles do not fit, whose haystack has no place of its own for its depth (of "
+                   "depths that would be one place, the nearest stays), or whose answer the tokenizer splits otherwise than in the needle, is "
+                   "dropped; each reason is said once, with its number of cases and the first. The same seed gives the same cases, and adding a length, a type or twins "
                    "changes no other case. Every line says what made it (seed, template, SHA-256 of its ids and of the tokenizer), so that "
                    "files can be cut and joined. Chat formats are plain text around the prompt; no template is ever evaluated.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"

@@ -88,10 +88,43 @@ static bool taken(const ns_needle_place *places, int n, int64_t slot)
     return false;
 }
 
+static int64_t slot_of(double depth, int64_t n)
+{
+    return (int64_t)floor(depth * (double)n + 0.5);
+}
+
+/* The asked depth that is nearest to where this one's needle would stand: of two as near, the smaller. */
+static double nearest_depth(const ns_needle_cell *cell, int64_t n)
+{
+    const ns_needle_params *const p = cell->params;
+    const int64_t slot = slot_of(cell->depth, n);
+    double best = cell->depth;
+    for (int i = 0; i < p->n_depths; i++) {
+        const double depth = p->depths[i], nearer = fabs(best * (double)n - (double)slot) - fabs(depth * (double)n - (double)slot);
+        if (slot_of(depth, n) == slot && (nearer > 1e-9 || (nearer > -1e-9 && depth < best)))
+            best = depth;
+    }
+    return best;
+}
+
+/* A depth is rounded to the haystack's own grain, so it is off by half a unit at most; of depths that would be one place, one stays. */
+int ns_needle_check_room(const ns_needle_cell *cell, int64_t n, const char *unit, ns_error *err)
+{
+    if (n == 0)
+        return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for a haystack beside %d keys, so that every depth would be one place (a longer"
+                       " length or fewer keys)", (long long)cell->length, cell->keys);
+    const double nearest = nearest_depth(cell, n);
+    if (nearest == cell->depth)
+        return NS_OK;
+    return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for depth %.6g: among %lld %s of haystack its nearest place is %.6g, which is depth"
+                   " %.6g's (a longer length or fewer depths)", (long long)cell->length, cell->depth, (long long)n, unit,
+                   (double)slot_of(cell->depth, n) / (double)n, nearest);
+}
+
 /* Distractors move on to the next free slot while there is one. */
 void ns_needle_places(const ns_needle_cell *cell, int64_t n, const double *where, ns_needle_place *places)
 {
-    places[0] = (ns_needle_place){(int64_t)floor(cell->depth * (double)n + 0.5), 0};
+    places[0] = (ns_needle_place){slot_of(cell->depth, n), 0};
     for (int k = 1; k < cell->keys; k++) {
         int64_t slot = (int64_t)floor(where[k] * (double)(n + 1));
         for (int64_t step = 0; step <= n && taken(places, k, slot); step++)

@@ -45,6 +45,7 @@ typedef struct ns_prompt {
     const char          *before, *between;
     int64_t              start;                /* sentence of the essay with which the haystack begins */
 } ns_prompt;
+const char *ns_template_unit(const ns_template *);          /* what needles stand between: "lines" */
 int64_t ns_template_slots(const ns_template *, int64_t n_sentences);
 int64_t ns_template_start(const ns_template *, uint64_t seed);
 void    ns_prompt_write(ns_draft *, const ns_prompt *, int64_t n_sentences, const ns_needle_place *);
@@ -71,6 +72,8 @@ typedef struct ns_needle_cell {
 int  ns_needle_asked(const ns_needle_cell *);  /* index of the needle; keys for the absent and the null one */
 /* The target stands at round(depth n), before distractors of the same slot. where[keys]: a uniform draw in [0, 1) per needle. */
 void ns_needle_places(const ns_needle_cell *, int64_t n, const double *where, ns_needle_place *places);
+/* NS_E_ARG when a haystack of n units (sentences, lines, tokens) has no place of its own for the cell's depth. */
+int  ns_needle_check_room(const ns_needle_cell *, int64_t n, const char *unit, ns_error *);
 /* Label of needle k in this twin: "needle", "distractor.0"; with answer "needle_answer", "distractor_answer.0". */
 void ns_needle_label(const ns_needle_cell *, int k, bool answer, char out[40]);
 /* Sets c->meta, c->twin_of and the placebo span (haystack [begin, end), as near as possible to needle_answer). */

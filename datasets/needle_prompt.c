@@ -110,6 +110,11 @@ static void put_needle(ns_draft *d, const ns_prompt *p, const ns_needle_key *k)
     put(d, p->template_->lines ? "\n" : " ");
 }
 
+const char *ns_template_unit(const ns_template *t)
+{
+    return t->lines ? "lines" : "sentences";
+}
+
 int64_t ns_template_slots(const ns_template *t, int64_t n_sentences)
 {
     return t->lines ? (n_sentences + NOISE - 1) / NOISE : n_sentences;

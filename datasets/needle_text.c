@@ -161,6 +161,8 @@ static int make(ns_case *out, maker *m, ns_error *err)
     const ns_needle_params *const p = cell->params;
     int64_t n = 0, begin, end;
     int rc = fit_sentences(m, &n, err);
+    const int64_t slots = ns_template_slots(cell->template_, n);
+    rc = rc < 0 ? rc : ns_needle_check_room(cell, slots, ns_template_unit(cell->template_), err);
     if (rc < 0)
         return rc;
     m->prompt.asked = ns_needle_asked(cell);
@@ -179,10 +181,9 @@ static int make(ns_case *out, maker *m, ns_error *err)
                        (long long)cell->length);
     drop_haystack(out, &begin, &end);
     double depth = cell->depth;
-    const int64_t slots = ns_template_slots(cell->template_, n);
     for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)
         if (m->places[k].needle == 1)
-            depth = slots ? (double)m->places[k].slot / (double)slots : 0;
+            depth = (double)m->places[k].slot / (double)slots;
     return ns_needle_finish(out, cell, begin, end, depth, asked->key, said->value, err);
 }
 

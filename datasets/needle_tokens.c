@@ -106,6 +106,8 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     if (n_filler < 0)
         return ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys with %lld-token values and the question take %lld tokens",
                        (long long)cell->length, cell->keys, (long long)m, (long long)least);
+    if (ns_needle_check_room(cell, n_filler, "tokens", err) < 0)
+        return NS_E_ARG;
     int32_t *const needles = ns_alloc_array((size_t)(cell->keys * (1 + m)) + 1, sizeof *needles);
     double *const where = ns_alloc_array((size_t)cell->keys, sizeof *where);
     ns_needle_place *const places = ns_alloc_array((size_t)cell->keys, sizeof *places);
@@ -129,7 +131,7 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     double depth = cell->depth;
     for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)
         if (places[k].needle == 1)
-            depth = n_filler ? (double)places[k].slot / (double)n_filler : 0;
+            depth = (double)places[k].slot / (double)n_filler;
     char key[24], value[24];
     snprintf(key, sizeof key, "%d", (int)asked_token(cell, needles, m));
     snprintf(value, sizeof value, "%d", (int)said[1]);

@@ -210,7 +210,12 @@ int ns_cases_add(ns_cases *cases, ns_case *c, ns_error *err)
 
 int ns_case_drops_add(ns_case_drops *drops, const char *id, const char *reason, ns_error *err)
 {
-    const ns_case_drop drop = {ns_strdup(id), ns_strdup(reason)};
+    for (int64_t i = 0; i < drops->n; i++)
+        if (strcmp(drops->list[i].reason, reason) == 0) {
+            drops->list[i].n++;
+            return NS_OK;
+        }
+    const ns_case_drop drop = {ns_strdup(id), ns_strdup(reason), 1};
     if (!drop.id || !drop.reason || !ns_grow(&drops->list, &drops->capacity, drops->n + 1, sizeof drop)) {
         free(drop.id);
         free(drop.reason);

@@ -41,8 +41,8 @@ typedef struct ns_needle_params {
     const char *const *value_types;  int n_value_types;     /* "numbers", "words", "uuids"; none = all */
     const char *const *templates;    int n_templates;       /* "noise", "essay"; none = all */
     unsigned       twins;                /* NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL */
-    ns_case_drops *dropped;              /* cases that cannot be made (no room for the needles, the tokenizer merges the answer), each with
-                                            its reason, are appended here, and only none left is an error; NULL: one is an error */
+    ns_case_drops *dropped;              /* cases that cannot be made (no room for the needles or for their depth: of depths that would be one
+                                            place the nearest stays; the tokenizer merges the answer), by reason, are appended here, and only none left is an error; NULL: one is an error */
 } ns_needle_params;
 NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, ns_error *);
 NS_API const char *ns_needle_value_type(int i);            /* their names; NULL beyond the last */

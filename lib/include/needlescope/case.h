@@ -69,11 +69,11 @@ NS_API NS_MUST_CHECK int ns_cases_add(ns_cases *, ns_case *c, ns_error *);
 /* Sets a span (replacing one of the same name). */
 NS_API NS_MUST_CHECK int ns_case_set_span(ns_case *, const char *name, int64_t begin, int64_t end, ns_error *);
 
-/* Cases that could not be made, and why. */
-typedef struct ns_case_drop { char *id, *reason; } ns_case_drop;
+/* Cases that could not be made: each reason once, with the first case it kept out and how many there were. */
+typedef struct ns_case_drop { char *id, *reason; int64_t n; } ns_case_drop;
 typedef struct ns_case_drops {
     ns_case_drop *list;
-    int64_t       n, capacity;
+    int64_t       n, capacity;     /* reasons */
 } ns_case_drops;
 NS_API NS_MUST_CHECK int ns_case_drops_add(ns_case_drops *, const char *id, const char *reason, ns_error *);
 NS_API void ns_case_drops_clear(ns_case_drops *);

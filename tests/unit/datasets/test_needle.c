@@ -86,7 +86,7 @@ static void check_token_case(const ns_case *c)
 static void test_tokens(void **state)
 {
     (void)state;
-    const int64_t lengths[] = {64, 20, 300};
+    const int64_t lengths[] = {64, 22, 300};
     const double depths[] = {0, 0.5, 1};
     ns_needle_params p = params(lengths, 3, depths, 3);
     p.count = 4;
@@ -354,6 +354,92 @@ static void test_dropped(void **state)
     ns_cases_clear(&cases);
 }
 
+static int64_t place_of(const ns_cases *cases, const char *length, const char *depth)
+{
+    char id[96];
+    snprintf(id, sizeof id, "needle-s7%s-%s-0", length, depth);
+    const ns_case *const c = find(cases, id);
+    return c ? ns_case_span(c, "needle")->begin : -1;
+}
+
+static int64_t dropped_for(const ns_case_drops *dropped, const char *reason)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < dropped->n; i++)
+        n += strstr(dropped->list[i].reason, reason) ? dropped->list[i].n : 0;
+    return n;
+}
+
+/* Haystacks of 0, 1, 2 and 4 tokens under five depths: as many cases as places, each at its own, whatever the order of the depths. */
+static void test_room(void **state)
+{
+    (void)state;
+    const int64_t lengths[] = {20, 21, 22, 24};
+    const double depths[] = {0, 0.25, 0.5, 0.75, 1}, backwards[] = {1, 0.75, 0.5, 0.25, 0};
+    for (int k = 0; k < 2; k++) {
+        ns_needle_params p = params(lengths, 4, k ? backwards : depths, 5);
+        ns_case_drops dropped = {0};
+        ns_cases cases = {0};
+        p.dropped = &dropped;
+        p.twins = NS_TWIN_NULL;
+        OK(ns_needle_cases(&cases, &p, NULL));
+        assert_int_equal(cases.n, 2 * (0 + 2 + 3 + 5));
+        assert_true(place_of(&cases, "-21", "0") == 1 && place_of(&cases, "-21", "1") > 1 && place_of(&cases, "-21", "0.5") < 0);
+        assert_true(place_of(&cases, "-22", "0.5") >= 2 && place_of(&cases, "-22", "0.25") < 0 && place_of(&cases, "-22", "0.75") < 0);
+        int64_t last = 0;
+        for (int d = 0; d < 5; d++) {
+            char depth[16];
+            snprintf(depth, sizeof depth, "%g", depths[d]);
+            const int64_t at = place_of(&cases, "-24", depth);
+            assert_true(at > last);
+            last = at;
+        }
+        /* the same reason once, with its number */
+        assert_int_equal(dropped.n, 1 + 3 + 2);
+        assert_int_equal(dropped_for(&dropped, "length 20 has no room for a haystack"), 10);
+        assert_int_equal(dropped_for(&dropped, "length 21 has no room for depth 0.25: among 1 tokens of haystack its nearest place is"
+                                     " 0, which is depth 0's"), 2);
+        assert_int_equal(dropped_for(&dropped, "length 21 has no room for depth 0.5: among 1 tokens of haystack its nearest place is"
+                                     " 1, which is depth 1's"), 2);
+        assert_int_equal(dropped_for(&dropped, "length 22 has no room for depth 0.75: among 2 tokens of haystack"), 2);
+        ns_case_drops_clear(&dropped);
+        ns_cases_clear(&cases);
+    }
+}
+
+/* In text too: no two depths of an essay stand at one place, and what is made has a haystack. */
+static void test_essay_room(void **state)
+{
+    (void)state;
+    const double depths[] = {0, 0.5, 1};
+    static const char *const types[] = {"words"}, *const templates[] = {"essay"};
+    int64_t none = 0, some = 0, all = 0;
+    for (int64_t length = 120; length < 220; length += 2) {
+        ns_case_drops dropped = {0};
+        ns_cases cases = {0};
+        ns_needle_params p = params(&length, 1, depths, 3);
+        p.tokenizer = fake;
+        p.value_types = types;
+        p.templates = templates;
+        p.n_value_types = p.n_templates = 1;
+        p.dropped = &dropped;
+        const int rc = ns_needle_cases(&cases, &p, NULL);
+        assert_true(rc == NS_OK || (rc == NS_E_ARG && cases.n == 0));
+        char grid[40];
+        snprintf(grid, sizeof grid, "-words-essay-%lld", (long long)length);
+        const int64_t at[] = {place_of(&cases, grid, "0"), place_of(&cases, grid, "0.5"), place_of(&cases, grid, "1")};
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < i; j++)
+                assert_true(at[i] < 0 || at[j] < 0 || at[j] < at[i]);
+        none += dropped_for(&dropped, "no room for a haystack") > 0;
+        some += dropped_for(&dropped, "sentences of haystack its nearest place is") > 0;
+        all += cases.n == 3;
+        ns_case_drops_clear(&dropped);
+        ns_cases_clear(&cases);
+    }
+    assert_true(none > 0 && some > 0 && all > 0);
+}
+
 static void expect(ns_needle_params p, int code, const char *message)
 {
     ns_cases cases = {0};
@@ -526,7 +612,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words), cmocka_unit_test(test_dropped), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words), cmocka_unit_test(test_dropped), cmocka_unit_test(test_room),
+        cmocka_unit_test(test_essay_room), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_repeat), cmocka_unit_test(test_shuffled), cmocka_unit_test(test_previous_and_duplicate),
         cmocka_unit_test(test_kind_errors),
     };
