@@ -21,6 +21,17 @@ for kind in words letters; do
      "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
      "byte_fallback": false, "vocab": {%s "Ġ": 65}, "merges": []}}' "$vocabulary" >$kind/tokenizer.json
 done
+mkdir text
+special='"special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false'
+added="{\"id\": 96, \"content\": \"<s>\", $special}, {\"id\": 97, \"content\": \"<|im_start|>\", $special}, {\"id\": 98, \"content\": \"<|im_end|>\", $special}"
+vocabulary=$(awk 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
+printf '{"version": "1.0", "added_tokens": [%s],
+ "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+ "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+ "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {"<s>": {"id": "<s>", "ids": [96], "tokens": ["<s>"]}}},
+ "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
+ "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
+ "byte_fallback": false, "vocab": {%s "\\u0120": 94, "\\u010a": 95}, "merges": []}}' "$added" "$vocabulary" >text/tokenizer.json
 cp -r m models--o--n/snapshots/aaa && cp -r other models--o--n/snapshots/bbb && cp words/tokenizer.json models--o--n/snapshots/aaa && cp letters/tokenizer.json models--o--n/snapshots/bbb
 printf aaa >models--o--n/refs/main && printf bbb >models--o--n/refs/late
 run cases needle --model m --lengths 40,97 --depths 0,.6 --count 2 --twins swap -o c.jsonl
@@ -34,12 +45,48 @@ END
 run record m --cases c.jsonl --at 'blocks.2.attn.hook_pattern' --maps dense -o r.h5
 run ablate m --cases c.jsonl --heads 2.3 --draws 2 -o a.h5
 mkdir runs
-run lab plant --series 5 -o runs/one --layers 4 --heads 4 --kv-heads 2 --retrieval 2.3,3.0 --births 10,30 --vocab 66
-run lab plant --series 5 -o runs/two --layers 4 --heads 4 --kv-heads 2 --retrieval 2.1,3.0 --births 20,30 --vocab 66
-echo '{"schema": 1, "name": "one", "coords": {"window": 4, "seed": 0, "arm": "swa"}}' >runs/one/run.json
-echo '{"schema": 1, "name": "two", "coords": {"window": 16, "seed": 0, "arm": "swa"}}' >runs/two/run.json
-run scan runs/one runs/two --cases c.jsonl --probe retrieval_find,previous_token -o scan
-run merge scan -o study.h5
+series() {  # series NAME CHECKPOINTS RETRIEVAL BIRTHS COORDS: a run that was planted
+    run lab plant --series "$2" -o "runs/$1" --layers 4 --heads 4 --kv-heads 2 --retrieval "$3" --births "$4" --rise 2 --vocab 66
+    echo "{\"schema\": 1, \"name\": \"$1\", \"coords\": {$5}}" >"runs/$1/run.json"
+}
+series one 5 2.3,3.0 10,30 '"window": 4, "seed": 0, "arm": "swa"'
+series two 5 2.1,3.0 20,30 '"window": 16, "seed": 0, "arm": "swa"'
+series short 3 2.1,3.0 10,20 '"window": 16, "seed": 1, "arm": "swa"'
+series near 5 2.1,3.0 20,30 '"window": 4, "seed": 0, "arm": "other"'
+series far 5 2.1,3.0 10,30 '"window": 8, "seed": 0, "arm": "other"'
+study() {   # study NAME RUNS...: what a scan of these runs becomes
+    name=$1
+    shift
+    run scan "$@" --cases c.jsonl --probe retrieval_find,previous_token -o "scan_$name"
+    run merge "scan_$name" -o "$name.h5"
+}
+study study runs/one runs/two
+study short runs/one runs/two runs/short
+study arms runs/one runs/two runs/near runs/far
+mv scan_study scan
+# runs of the trainer, which have metrics; one is short
+run train train.json -o trained_one --steps 20
+run train train.json -o trained_two --seed 7 --steps 15
+mkdir trained && mv trained_one trained/one && mv trained_two trained/two
+sed -i 's/"name":[[:space:]]*"[^"]*"/"name": "two"/' trained/two/run.json
+run cases lab --count 2 --length 32 -o lab.jsonl
+run scan trained/one trained/two --cases lab.jsonl --probe retrieval_find -o scan_trained
+run merge scan_trained -o trained.h5
+# a checkpoint that could not be read, and can be now
+cp -r runs/short runs/mended && rm runs/mended/step000010/model.safetensors
+"$NEEDLESCOPE" scan runs/mended --cases c.jsonl --probe retrieval_find -o failed >out 2>err
+cp runs/short/step000010/model.safetensors runs/mended/step000010
+echo '{"name": "own", "rows": "first", "keys": "needle", "stat": "mass"}' >own.json
+cat >lab.json <<'END'
+{"schema": 1, "first_seed": 5, "checkpoint_every": 2, "validation_seed": 7, "draws": 2,
+ "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 3}, "cases": {"seed": 1, "count": 2, "lengths": [32]},
+ "claims": {"alpha": 0.05, "P1": {"edges_cut_below": 0.5, "other_edges_cut_from": 0.9}, "Competition": {"recall_in_window_above": 0.9},
+            "P3": {"accuracy_from": 0.9}, "P4": {"kept_from": 0.9}, "swap": {"accuracy_from": 0.9}},
+ "sizes": {"quick": {"seeds": 1, "steps": 4}, "default": {"seeds": 1, "steps": 6}, "full": {"seeds": 1, "steps": 8}},
+ "arms": [{"arm": "swa", "pattern": "SF", "windows": [4, 16], "in": ["quick", "default", "full"]}],
+ "train": {"d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 32, "warmup": 1, "max_positions": 64}}
+END
+sed 's/"first_seed": 5/"first_seed": 6/' lab.json >other_lab.json
 printf '{"path": "step%06d", "step": 77}\n' 0 >runs/one/order.jsonl
 head -n 2 c.jsonl | sed 's/"seed"/"sead"/' >e.jsonl
 
