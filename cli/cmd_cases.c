@@ -87,10 +87,10 @@ static const cli_option needle_options[] = {
     {"value-types", 0, CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
     {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
     {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...", "beside each case: swap (asks for another key), absent (for one that is nowhere), null (for none)"},
-    {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat", "plain|chatml|llama3"},
+    {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat; a note says where the folder's own template has other markers", "plain|chatml|llama3"},
     {"prefix", 0, CLI_TEXT, FIELD(prefix), "TEXT", "text before the prompt, for other chat formats"},
     {"suffix", 0, CLI_TEXT, FIELD(suffix), "TEXT", "text between the question and the beginning of the answer"},
-    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...) to prompts of text"},
+    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...) to prompts of text (default: the tokenizer's, but no second BOS)"},
     {"synthetic", 0, CLI_FLAG, FIELD(synthetic), NULL, "use synthetic tokens even where the model has a tokenizer"},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary of synthetic tokens (default: the model's)", NULL, 1, INT32_MAX},
     {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest synthetic token id (default 0)", NULL, 0, INT32_MAX},
@@ -153,6 +153,20 @@ static int check_names(cli *app, const needle_settings *s, unsigned *twins)
     return rc == NS_OK ? check_words(app, "twins", &s->twins, kinds, 3, twins) : rc;
 }
 
+/* Says how the chosen format differs from the template of the tokenizer's folder. */
+static int compare_chat(cli *app, const needle_settings *s, const ns_opened *m, const char *chat)
+{
+    const char *const path = s->how.tokenizer ? s->how.tokenizer : m && m->checkpoint ? ns_checkpoint_tokenizer_path(m->checkpoint) : s->model;
+    char *note = NULL;
+    if (!chat || !m || !m->tokenizer || !path)
+        return NS_OK;
+    const int rc = ns_chat_compare(&note, chat, path, &app->err);
+    if (note)
+        cli_note(app, "%s", note);
+    free(note);
+    return rc;
+}
+
 static int cases_needle(cli *app, const void *settings, char **args, int n_args)
 {
     (void)args;
@@ -169,6 +183,8 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
     int rc = s->out ? check_names(app, s, &twins) : ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
     if (rc == NS_OK)
         rc = learn_model(app, s, &m, &vocab);
+    if (rc == NS_OK)
+        rc = compare_chat(app, s, m, chats[s->chat]);
     if (rc == NS_OK) {
         const ns_needle_params params = {
             .size = sizeof params, .tokenizer = m ? m->tokenizer : NULL, .chat = chats[s->chat], .add_special = !s->no_special,
@@ -207,7 +223,9 @@ const cli_command cli_cmd_cases_needle = {
                    "depths that would be one place, the nearest stays), or whose answer the tokenizer splits otherwise than in the needle, is "
                    "dropped; each reason is said once, with its number of cases and the first. The same seed gives the same cases, and adding a length, a type or twins "
                    "changes no other case. Every line says what made it (seed, template, SHA-256 of its ids and of the tokenizer), so that "
-                   "files can be cut and joined. Chat formats are plain text around the prompt; no template is ever evaluated.",
+                   "files can be cut and joined. Chat formats are plain text around the prompt. Where that text begins with the BOS, the "
+                   "tokenizer adds no other. The folder's own template (chat_template.jinja, else tokenizer_config.json's) is read for the markers that "
+                   "turns begin with, and a note says where they differ from the format's or there is none; no template is ever evaluated.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
                 "needlescope cases needle --model MODEL --value-types words --templates essay --twins swap,absent -o twins.jsonl\n"
                 "needlescope cases needle --vocab 512 --lengths 256 -o synthetic.jsonl",

@@ -19,6 +19,10 @@ typedef struct ns_value_type {
 } ns_value_type;
 const ns_value_type *ns_value_type_find(const char *name);
 
+/* ---- chat formats: one row each in chat.c ---- */
+typedef struct ns_chat { const char *name, *before, *between, *marker; } ns_chat;      /* marker: the token that a turn begins with */
+const ns_chat *ns_chat_find(const char *name);
+
 /* ---- templates: one row each in needle_prompt.c ---- */
 typedef struct ns_needle_key { char key[40], value[40], label[40], answer_label[40]; } ns_needle_key;
 /* Where the needles go among n haystack units: needle `needle` stands before unit `slot`; slots ascend. */

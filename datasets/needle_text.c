@@ -7,12 +7,6 @@
 
 #include "needle_internal.h"
 
-typedef struct chat { const char *name, *before, *between, *marker; } chat;
-static const chat chats[] = {
-    {"chatml", "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_start|>"},
-    {"llama3", "<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n", "<|start_header_id|>"},
-};
-
 typedef struct maker {
     ns_needle_cell  *cell;
     ns_needle_key   *keys;     /* [keys + 1] */
@@ -20,16 +14,17 @@ typedef struct maker {
     ns_needle_place *places;   /* [keys] */
     ns_prompt        prompt;
     ns_draft         draft;
+    bool             special;  /* let the tokenizer add its BOS etc. */
 } maker;
 
 /* Tokens of the draft, or NS_E_*. */
-static int encode_draft(const maker *m, bool special, int64_t *tokens, ns_error *err)
+static int encode_draft(const maker *m, int64_t *tokens, ns_error *err)
 {
     const ns_needle_params *const p = m->cell->params;
     ns_encoding e = {0};
     int rc = m->draft.failed ? ns_oom(err, "a needle prompt") : NS_OK;
     if (rc == NS_OK)
-        rc = ns_encode(p->tokenizer, m->draft.text, (size_t)m->draft.n, special, &e, err);
+        rc = ns_encode(p->tokenizer, m->draft.text, (size_t)m->draft.n, m->special, &e, err);
     *tokens = e.n;
     ns_encoding_clear(&e);
     return rc;
@@ -49,7 +44,7 @@ static int count_tokens(maker *m, int64_t n, int64_t *tokens, ns_error *err)
         int64_t count;
         m->prompt.asked = k == NS_ASK_TARGET ? 0 : k == NS_ASK_ABSENT || m->cell->keys < 2 ? m->cell->keys : 1;
         write_prompt(m, n);
-        rc = encode_draft(m, m->cell->params->add_special, &count, err);
+        rc = encode_draft(m, &count, err);
         *tokens = count > *tokens ? count : *tokens;
     }
     return rc;
@@ -122,16 +117,13 @@ static void draw_needles(maker *m)
 
 static int find_chat(ns_prompt *prompt, const ns_needle_params *p, ns_error *err)
 {
-    const chat *found = NULL;
     prompt->before = p->prefix;
     prompt->between = p->suffix;
     if (!p->chat)
         return NS_OK;
     if (p->prefix || p->suffix)
         return ns_fail(err, NS_E_ARG, "needle: chat template '%.40s' and a prefix or suffix of your own (choose one)", p->chat);
-    for (size_t i = 0; i < sizeof chats / sizeof *chats; i++)
-        if (strcmp(p->chat, chats[i].name) == 0)
-            found = &chats[i];
+    const ns_chat *const found = ns_chat_find(p->chat);
     if (!found)
         return ns_fail(err, NS_E_ARG, "needle: unknown chat template '%.40s' (chatml, llama3)", p->chat);
     if (ns_token_id(p->tokenizer, found->marker) < 0)
@@ -139,6 +131,22 @@ static int find_chat(ns_prompt *prompt, const ns_needle_params *p, ns_error *err
     prompt->before = found->before;
     prompt->between = found->between;
     return NS_OK;
+}
+
+/* A format (or a prefix) that begins with the token which the tokenizer would put in front has its BOS, and gets no second one. */
+static int decide_special(maker *m, ns_error *err)
+{
+    const ns_needle_params *const p = m->cell->params;
+    const char *const before = m->prompt.before ? m->prompt.before : "";
+    ns_encoding e = {0};
+    m->special = p->add_special;
+    if (!m->special || !*before)
+        return NS_OK;
+    const int rc = ns_encode(p->tokenizer, before, strlen(before), true, &e, err);
+    if (rc == NS_OK && e.n > 1 && e.begin[0] == e.end[0] && e.begin[1] < e.end[1] && e.ids[0] == e.ids[1])
+        m->special = false;
+    ns_encoding_clear(&e);
+    return rc;
 }
 
 /* The haystack's span has served once the placebo stands in it. */
@@ -173,7 +181,7 @@ static int make(ns_case *out, maker *m, ns_error *err)
     const ns_needle_key *const asked = &m->keys[m->prompt.asked], *const said = &m->keys[cell->ask == NS_ASK_SWAP];
     char answer[48];
     snprintf(answer, sizeof answer, " %s", said->value);
-    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, cell->ask == NS_ASK_NULL ? NULL : answer, m->draft.spans, m->draft.n_spans, p->add_special, err);
+    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, cell->ask == NS_ASK_NULL ? NULL : answer, m->draft.spans, m->draft.n_spans, m->special, err);
     if (rc < 0)
         return rc;
     if (out->n_tokens > cell->length)
@@ -192,6 +200,7 @@ int ns_needle_from_text(ns_case *out, ns_needle_cell *cell, ns_error *err)
     const ns_needle_params *const p = cell->params;
     maker m = {.cell = cell, .prompt = {.template_ = cell->template_, .type = cell->type, .n_keys = cell->keys}};
     int rc = find_chat(&m.prompt, p, err);
+    rc = rc < 0 ? rc : decide_special(&m, err);
     if (rc < 0)
         return rc;
     m.prompt.start = ns_template_start(cell->template_, p->seed);

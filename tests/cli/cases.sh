@@ -94,7 +94,7 @@ for json in '' --json; do
     [ "$(cat out err | grep -c 'length 21 has no room for depth 0.5: .*depth 1.s')" -eq 1 ] || fail "a depth without room: $(cat out err)"
     grep -q '24 cases were dropped, for 4 reasons' err || fail "no note of what was dropped: $(cat err)"
 done
-"$JSON_OK" needlescope.cases/1 dropped <out || fail "not JSON"
+"$JSON_OK" needlescope.cases/1 dropped <out >/dev/null || fail "not JSON"
 grep -q '"n_dropped":[[:space:]]*24' out && grep -q '"n":[[:space:]]*15' out && grep -q '"first_id":[[:space:]]*"needle-s0-21-0.5-0"' out || fail "JSON of the dropped: $(cat out)"
 run cases needle --vocab 512 --lengths 20,21,64 --count 3 -o room.jsonl
 grep -Eq '^ +15  needle: length 20 .* needle-s0-20-0-0$' out || fail "the count of a reason: $(cat out)"
@@ -144,4 +144,56 @@ grep -q '"{{ 7\*7 }} A special' braces.jsonl || fail "braces are not kept as the
 expect 2 'expected one of plain\|chatml\|llama3' $chat --chat alpaca -o no.jsonl
 expect 2 "llama3.*needs the token '<\|start_header_id\|>'" $chat --chat llama3 -o no.jsonl
 [ ! -e no.jsonl ] || fail "cases of no chat"
+
+# the folder's own template: read for its markers, and said where it has others than the format, or none, or where there is none
+chat_note() {   # chat_note PATTERN WHAT: a note (no PATTERN: none) about the template
+    run $chat --chat chatml -o again.jsonl
+    cmp -s chat.jsonl again.jsonl || fail "$2 changed the cases"
+    if [ "$1" ]; then
+        [ "$(grep -Ec "$1" err)" -eq 1 ] || fail "$2: no note '$1': $(cat err)"
+    else
+        grep -q 'chat template' err && fail "$2: a note: $(cat err)"
+    fi
+}
+config() { printf '{"chat_template": %s}' "$1" >MODEL/tokenizer_config.json; }
+chat_note 'its own chat template has none of the markers known here, that of chatml has <.im_start.>' 'a template without markers'
+config '"{{ bos_token }}[INST] {{ messages[0].content }} [/INST]"'
+chat_note 'its own chat template has \[INST\], that of chatml' 'a template of another format'
+config '"<|im_start|>user or <start_of_turn>user"'
+chat_note 'has <.im_start.>, <start_of_turn>, that of chatml' 'a template of two formats'
+config '[{"name": "tools", "template": "[INST]"}, {"name": "default", "template": "<|im_start|>user"}]'
+chat_note '' 'a default template of the same format'
+config '"<|im_start|>{{ role }}"'
+chat_note '' 'a template of the same format'
+run $chat -o again.jsonl
+grep -q 'chat template' err && fail "a note without --chat: $(cat err)"
+echo '{{ raise_exception(1) }}<|user|>' >MODEL/chat_template.jinja
+chat_note 'has <.user.>, that of chatml' 'chat_template.jinja before the configuration'
+rm MODEL/chat_template.jinja MODEL/tokenizer_config.json
+chat_note 'no chat template beside it' 'no template'
+
+# one BOS, where the format begins with the token that the tokenizer puts in front too, and where it does not
+for pair in chatml:im_start llama3:begin_of_text llama3:start_header_id chatml:begin_of_text; do
+    bos="<|${pair#*:}|>" added='' id=97
+    for token in im_start im_end begin_of_text start_header_id end_header_id eot_id; do
+        added="$added${added:+, }{\"id\": $id, \"content\": \"<|$token|>\", \"special\": true, \"single_word\": false, \"lstrip\": false,
+            \"rstrip\": false, \"normalized\": false}"
+        [ "$token" != "${pair#*:}" ] || first=$id
+        id=$((id + 1))
+    done
+    mkdir -p BOS
+    awk -v added="$added" -v bos="$bos" -v id="$first" '
+        /"added_tokens"/ { print "{\"version\": \"1.0\", \"added_tokens\": [" added "],"; next }
+        /^ "normalized"/ { next }
+        /"post_processor"/ { sub(/"post_processor": null/, "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"" bos \
+            "\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, " \
+            "{\"Sequence\": {\"id\": \"B\", \"type_id\": 0}}], \"special_tokens\": {\"" bos "\": {\"id\": \"" bos "\", \"ids\": [" id \
+            "], \"tokens\": [\"" bos "\"]}}}") }
+        { print }' MODEL/tokenizer.json >BOS/tokenizer.json
+    run cases needle --tokenizer BOS --lengths 1200 --depths 0 --value-types words --templates noise --twins swap --chat "${pair%:*}" -o bos.jsonl
+    [ "$(grep -Ec "\"tokens\": ?\[$first, ?" bos.jsonl)" -eq 2 ] || fail "$pair: no BOS: $(head -c 200 bos.jsonl)"
+    grep -Eq "\"tokens\": ?\[$first, ?$first," bos.jsonl && fail "$pair: two BOS"
+    run cases needle --tokenizer BOS --lengths 1200 --depths 0 --value-types words --templates noise --prefix "${bos}x" -o bos.jsonl
+    grep -Eq "\"tokens\": ?\[$first, ?$first," bos.jsonl && fail "$pair: two BOS with --prefix"
+done
 finish

@@ -35,7 +35,7 @@ typedef struct ns_needle_params {
     int64_t        vocab;                /* synthetic: ids are drawn from [first_id, vocab) */
     int64_t        first_id;
     int            answer_tokens;        /* synthetic: tokens per value; 0 = 3 */
-    bool           add_special;          /* text: the tokenizer's BOS etc. */
+    bool           add_special;          /* text: the tokenizer's BOS etc.; not where chat or prefix begins with the very token it would add */
     const char    *chat;                 /* NULL (plain), "chatml", "llama3" : prefix and suffix by name, never a template evaluated */
     const char    *prefix, *suffix;      /* text: before the prompt, and between the question and the answer's beginning; or NULL */
     const char *const *value_types;  int n_value_types;     /* "numbers", "words", "uuids"; none = all */
@@ -45,6 +45,9 @@ typedef struct ns_needle_params {
                                             place the nearest stays; the tokenizer merges the answer), by reason, are appended here, and only none left is an error; NULL: one is an error */
 } ns_needle_params;
 NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, ns_error *);
+/* *note: how the chat template beside a tokenizer.json, or in its folder (chat_template.jinja, else tokenizer_config.json's), differs from the format of that name, by
+ * the markers that turns begin with: the template is read, never evaluated. malloc'd; NULL where it has the format's marker and no other. */
+NS_API NS_MUST_CHECK int ns_chat_compare(char **note, const char *chat, const char *tokenizer, ns_error *);
 NS_API const char *ns_needle_value_type(int i);            /* their names; NULL beyond the last */
 NS_API const char *ns_needle_template(int i);
 

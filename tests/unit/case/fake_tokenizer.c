@@ -1,5 +1,5 @@
 /* fake_tokenizer.c - a tokenizer simple enough to know by heart, behind the public interface: a token is a run of letters with the
- * space before it, one digit, or one other byte; a BOS (id 1) when special tokens are asked for. Ids are hashes of the bytes. */
+ * space before it, one digit, or one other byte; a BOS (id 1) when special tokens are asked for, or for the byte 2. Ids are hashes of the bytes. */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -18,6 +18,8 @@ static size_t token_length(const char *text, size_t n)
 
 static int32_t token_hash(const char *text, size_t n)
 {
+    if (n == 1 && text[0] == 2)
+        return 1;
     uint32_t hash = 2166136261u;
     for (size_t i = 0; i < n; i++)
         hash = (hash ^ (uint8_t)text[i]) * 16777619u;

@@ -440,6 +440,35 @@ static void test_essay_room(void **state)
     assert_true(none > 0 && some > 0 && all > 0);
 }
 
+/* One BOS, be it the tokenizer's or the text's; without either, none. */
+static void test_one_bos(void **state)
+{
+    (void)state;
+    static const struct { const char *prefix; bool add_special; int n; } rows[] = {
+        {NULL, true, 1}, {"user: ", true, 1}, {"\2user: ", true, 1}, {"\2", true, 1}, {"\2user: ", false, 1}, {"user: ", false, 0},
+    };
+    static const char *const types[] = {"words"};
+    const int64_t lengths[] = {400};
+    const double depths[] = {0.5};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ns_cases cases = {0};
+        ns_needle_params p = params(lengths, 1, depths, 1);
+        p.tokenizer = fake;
+        p.prefix = rows[i].prefix;
+        p.add_special = rows[i].add_special;
+        p.value_types = types;
+        p.n_value_types = 1;
+        p.twins = NS_TWIN_SWAP | NS_TWIN_NULL;
+        OK(ns_needle_cases(&cases, &p, NULL));
+        assert_int_equal(cases.n, 6);
+        for (int64_t k = 0; k < cases.n; k++) {
+            assert_int_equal(count_of(&cases.list[k], 1), rows[i].n);
+            assert_true((cases.list[k].tokens[0] == 1) == (rows[i].n == 1));
+        }
+        ns_cases_clear(&cases);
+    }
+}
+
 static void expect(ns_needle_params p, int code, const char *message)
 {
     ns_cases cases = {0};
@@ -613,7 +642,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokens), cmocka_unit_test(test_independent), cmocka_unit_test(test_text), cmocka_unit_test(test_twins),
         cmocka_unit_test(test_types), cmocka_unit_test(test_essay_words), cmocka_unit_test(test_dropped), cmocka_unit_test(test_room),
-        cmocka_unit_test(test_essay_room), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_essay_room), cmocka_unit_test(test_one_bos), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_repeat), cmocka_unit_test(test_shuffled), cmocka_unit_test(test_previous_and_duplicate),
         cmocka_unit_test(test_kind_errors),
     };
