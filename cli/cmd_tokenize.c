@@ -96,6 +96,15 @@ static int print_encoded(cli *app, const ns_tokenizer *tokenizer, const tokenize
     return rc;
 }
 
+static int check_text(cli *app, const char *path, int rc, const char *text, size_t n)
+{
+    static const ns_kinds fine = NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_CASES) | NS_KINDS(NS_KIND_SVG) | NS_KINDS(NS_KIND_EMPTY);
+    size_t bad;
+    if (rc == NS_OK && !ns_utf8_valid(text, n, &bad))
+        rc = ns_fail(&app->err, NS_E_FORMAT, "%s: byte %zu is not UTF-8", path, bad);
+    return ns_kind_fail(&app->err, rc, path, fine, "text");
+}
+
 static int tokenize(cli *app, const void *settings, char **args, int n_args)
 {
     enum { LARGEST = 1 << 30 };
@@ -109,6 +118,8 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
         return ns_fail(&app->err, NS_E_ARG, "give one of TEXT, --file FILE and --decode IDS");
     if (s->file)
         rc = ns_file_read(strcmp(s->file, "-") ? s->file : "/dev/stdin", LARGEST, &text, &n, &app->err);
+    if (s->file)
+        rc = check_text(app, s->file, rc, text, n);
     if (rc == NS_OK)
         rc = ns_open(&m, &how, &app->err);
     if (rc == NS_OK && !m->tokenizer)

@@ -14,11 +14,11 @@ int cli_read_definitions(cli *app, cli_probing *p, const cli_words *paths)
         char *text;
         size_t n;
         rc = ns_file_read(paths->list[i], 1 << 20, &text, &n, &app->err);
-        if (rc < 0)
-            return rc;
-        rc = ns_probe_from_json(&p->definitions[p->n_definitions], text, n, paths->list[i], &app->err);
+        if (rc == NS_OK)
+            rc = ns_probe_from_json(&p->definitions[p->n_definitions], text, n, paths->list[i], &app->err);
         p->n_definitions += rc == NS_OK;
         free(text);
+        rc = ns_json_fail(&app->err, rc, paths->list[i]);
     }
     return rc;
 }

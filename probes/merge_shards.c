@@ -200,6 +200,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
     int64_t n = 0;
     const ns_shard *first = NULL, *before = NULL;
     int rc = shards ? ns_folder_list(&runs, &n, shards, err) : ns_oom(err, out);
+    rc = ns_kind_fail(err, rc, out, NS_KINDS(NS_KIND_SCAN), "a scan folder (needlescope scan -o makes one)");
     for (int64_t i = 0; rc == NS_OK && i < n; i++)
         rc = list_run(m, shards, runs[i], err);
     if (rc == NS_OK)

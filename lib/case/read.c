@@ -373,13 +373,19 @@ static bool is_blank(const char *text, size_t n)
     return n == 0;
 }
 
+static int cases_fail(ns_error *err, int rc, const char *path)
+{
+    static const ns_kinds fine = NS_KINDS(NS_KIND_CASES) | NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_EMPTY);
+    return ns_kind_fail(err, rc, path, fine, "a list of cases (JSONL; needlescope cases makes one)");
+}
+
 int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenizer, ns_error *err)
 {
     ns_map map;
     const int64_t before = list->n;
     int rc = ns_map_text(&map, path, err);
     if (rc < 0)
-        return rc;
+        return cases_fail(err, rc, path);
     const char *at = (const char *)map.data, *const end = at ? at + map.size : at;
     for (int64_t number = 1; at < end && rc == NS_OK; number++) {
         const char *const newline = memchr(at, '\n', (size_t)(end - at));
@@ -395,5 +401,5 @@ int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenize
     while (rc < 0 && list->n > before)
         ns_case_clear(&list->list[--list->n]);
     ns_map_close(&map);
-    return rc;
+    return cases_fail(err, rc, path);
 }

@@ -7,6 +7,7 @@
 
 #include <needlescope/error.h>
 #include <needlescope/head.h>
+#include <needlescope/kind.h>
 #include <needlescope/view.h>
 #include <cjson/cJSON.h>
 
@@ -72,9 +73,13 @@ int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);   
 /* NS_E_ARG when the output is one of the inputs (through links too), or is what an input folder is read for: weights, config, tokenizer, shards. */
 int  ns_check_not_input(const char *output, const char *const *inputs, int64_t n, ns_error *);
 
+/* rc < 0: why path could not be read is in err, and stays where its kind is in `fine`; else err says "PATH: is a PNG picture, not WANTED". Gives rc back. */
+int  ns_kind_fail(ns_error *, int rc, const char *path, ns_kinds fine, const char *wanted);
+
 /* ---- JSON: strict reading over cJSON (UTF-8 checked, duplicate keys and depth > max_depth refused, whole input consumed) ---- */
 int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);
 int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
+int  ns_json_fail(ns_error *, int rc, const char *path);                      /* ns_kind_fail for who reads JSON by other means */
 /* Typed getters. absent or null -> *out = otherwise; a wrong type or a non-integral number is NS_E_FORMAT naming label and key. */
 int  ns_json_i64(const cJSON *object, const char *key, int64_t otherwise, int64_t *out, const char *label, ns_error *);
 int  ns_json_f64(const cJSON *object, const char *key, double otherwise, double *out, const char *label, ns_error *);

@@ -71,17 +71,21 @@ int ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const 
     return rc;
 }
 
+int ns_json_fail(ns_error *err, int rc, const char *path)
+{
+    return ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT), "JSON");
+}
+
 int ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *err)
 {
     *out = NULL;
     char *text;
     size_t n;
     int rc = ns_file_read(path, limit, &text, &n, err);
-    if (rc < 0)
-        return rc;
-    rc = ns_json_parse(out, text, n, max_depth, path, err);
+    if (rc == NS_OK)
+        rc = ns_json_parse(out, text, n, max_depth, path, err);
     free(text);
-    return rc;
+    return ns_json_fail(err, rc, path);
 }
 
 /* The member, or NULL where it is absent or null. */

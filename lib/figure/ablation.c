@@ -142,14 +142,10 @@ static int add_file(strips *s, const char *path, bool first, bool named, ns_erro
 {
     ns_file *f = NULL;
     conditions c = {0};
-    int rc = ns_file_open(&f, path, err);
+    static const ns_kinds kinds = NS_KINDS(NS_KIND_ABLATION) | NS_KINDS(NS_KIND_PATCHING);
+    int rc = ns_file_open_as(&f, path, kinds, "an ablation or a patching (needlescope ablate or patch makes one)", err);
     const char *const kind = rc == NS_OK ? ns_file_fact(f, "kind") : NULL;
-    const measure *const measures = !kind                           ? NULL
-                                    : strcmp(kind, "ablation") == 0 ? of_ablation
-                                    : strcmp(kind, "patching") == 0 ? of_patching
-                                                                    : NULL;
-    if (rc == NS_OK && !measures)
-        rc = ns_fail(err, NS_E_ARG, "%s is no file of ablate or patch (its kind is %s)", path, kind ? kind : "not said");
+    const measure *const measures = kind && strcmp(kind, "ablation") == 0 ? of_ablation : of_patching;
     if (rc == NS_OK && !first && measures != s->measures)
         rc = ns_fail(err, NS_E_ARG, "%s is of another kind than the files before it: ablations and patchings are drawn apart", path);
     if (rc == NS_OK) {

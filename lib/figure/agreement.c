@@ -102,7 +102,7 @@ int ns_plot_agreement(const char *path, const ns_agreement_plot *plot, const ns_
     ns_file *f = NULL;
     table t = {0};
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_agreement_plot", err);
-    rc = rc ? rc : ns_file_open(&f, p.file, err);
+    rc = rc ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
     rc = rc ? rc : read_table(f, p.file, p.spearman ? "agreement_spearman" : "agreement_jaccard10", &t, err);
     rc = rc ? rc : choose(&p, &t, err);
     rc = rc ? rc : draw(path, &p, f, &t, look, said, err);

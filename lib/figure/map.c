@@ -17,9 +17,6 @@ typedef struct map_data {
 
 static int find_case(const ns_map_plot *p, map_data *d, ns_error *err)
 {
-    ns_dtype type;
-    if (ns_file_describe(d->f, "case_group", &type, NULL, NULL, NULL, NULL) != NS_OK || type != NS_N_DTYPES)
-        return ns_fail(err, NS_E_ARG, "%s is no recording: `record` makes one", p->file);
     char **ids = NULL, **groups = NULL, *end = NULL;
     int64_t n = 0, n_groups = 0, at = p->case_id ? -1 : 0;
     int rc = ns_file_read_strings(d->f, "case_id", &ids, &n, err);
@@ -193,7 +190,7 @@ int ns_plot_map(const char *path, const ns_map_plot *plot, const ns_figure_param
     if (rc == NS_OK && (p.layer < 0 || p.head < 0))
         rc = ns_fail(err, NS_E_ARG, "layer %lld, head %lld: there is none below 0", (long long)p.layer, (long long)p.head);
     if (rc == NS_OK)
-        rc = ns_file_open(&d.f, p.file, err);
+        rc = ns_file_open_as(&d.f, p.file, NS_KINDS(NS_KIND_RECORDING), "a recording (needlescope record makes one)", err);
     if (rc == NS_OK)
         rc = find_case(&p, &d, err);
     if (rc == NS_OK)

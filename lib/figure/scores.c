@@ -8,8 +8,7 @@ int ns_plot_open_scores(ns_study **out, const char *path, ns_error *err)
     *out = NULL;
     int rc = ns_study_open(out, path, err);
     if (rc == NS_OK && !ns_study_is_one(*out))
-        rc = ns_fail(err, NS_E_ARG, "%s is a study of many checkpoints; this is drawn of one (needlescope score -o, or a shard of scan)",
-                     path);
+        rc = ns_fail(err, NS_E_ARG, "%s: is a study, not the scores of one checkpoint (needlescope score -o, or a shard of scan)", path);
     if (rc == NS_OK && !ns_study_usual_score(*out))
         rc = ns_fail(err, NS_E_ARG, "%s has no score over heads", path);
     if (rc != NS_OK) {

@@ -146,7 +146,7 @@ static int read_params(ns_checkpoint_params *p, const ns_checkpoint_params *give
     return NS_OK;
 }
 
-int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
+static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
 {
     ns_checkpoint_params p;
     const ns_reader *reader = NULL;
@@ -172,6 +172,14 @@ int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoin
     identify(ck);
     *out = ck;
     return NS_OK;
+}
+
+int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
+{
+    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER) |
+                                 NS_KINDS(NS_KIND_BINARY);
+    const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) : 0;
+    return ns_kind_fail(err, open_checkpoint(out, path, params, err), path, fine | index, "a checkpoint (a folder of safetensors weights, or one such file)");
 }
 
 void ns_checkpoint_free(ns_checkpoint *ck)

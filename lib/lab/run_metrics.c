@@ -251,7 +251,7 @@ static int read_rows(ns_metrics *m, const ns_file *file, int64_t last, ns_error 
 int ns_metrics_resume(ns_metrics *m, int64_t last, ns_error *err)
 {
     ns_file *file;
-    int rc = ns_file_open(&file, m->path, err);
+    int rc = ns_file_open_as(&file, m->path, NS_KINDS(NS_KIND_METRICS), "training metrics", err);
     if (rc < 0)
         return rc;
     const char *const sha = ns_file_fact(file, "run_config_sha256");

@@ -53,11 +53,10 @@ static int arch_from_file(ns_arch **out, const char *path, const ns_arch_params 
     char *json;
     size_t n;
     int rc = ns_file_read(path, LARGEST_ARCH, &json, &n, err);
-    if (rc < 0)
-        return rc;
-    rc = ns_arch_from_json(out, json, n, path, how, err);
+    if (rc == NS_OK)
+        rc = ns_arch_from_json(out, json, n, path, how, err);
     free(json);
-    return rc;
+    return ns_json_fail(err, rc, path);
 }
 
 static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)

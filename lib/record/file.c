@@ -121,7 +121,7 @@ static int open_file(ns_file *f, ns_error *err)
         return rc;
     const char *const schema = ns_file_fact(f, "schema"), *const complete = ns_file_fact(f, "complete");
     if (!schema)
-        return ns_fail(err, NS_E_FORMAT, "%s: HDF5, but not a file of needlescope's (it has no attribute 'schema')", f->path);
+        return ns_fail(err, NS_E_FORMAT, "%s: is HDF5 of another program: it has no attribute 'schema' of needlescope's", f->path);
     if (strtol(schema, NULL, 10) != NS_SCHEMA)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: schema %s, but this version reads schema %d (use a newer needlescope)", f->path, schema,
                        NS_SCHEMA);
@@ -172,14 +172,20 @@ int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
     return rc;
 }
 
-int ns_file_open(ns_file **out, const char *path, ns_error *err)
+int ns_file_open_vetted(ns_file **out, const char *path, bool *sealed, ns_error *err)
 {
-    bool sealed;
     *out = NULL;
-    int rc = ns_seal_check(path, &sealed, err);
+    int rc = ns_seal_check(path, sealed, err);
     if (rc == NS_OK)
         rc = ns_vet(path, err);
     return rc == NS_OK ? ns_file_open_bare(out, path, err) : rc;
+}
+
+int ns_file_open(ns_file **out, const char *path, ns_error *err)
+{
+    bool sealed;
+    const int rc = ns_file_open_vetted(out, path, &sealed, err);
+    return sealed ? rc : ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_HDF5), "a file of needlescope's (HDF5)");
 }
 
 int ns_file_open_own(ns_file **out, const char *path, ns_error *err)

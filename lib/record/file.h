@@ -16,6 +16,9 @@ struct ns_file {
 };
 
 int ns_file_open_bare(ns_file **out, const char *path, ns_error *);      /* without a look at the seal, and not vetted */
+ns_kind ns_kind_of_hdf5(const char *path);                               /* what lib/core/kind.c asks for */
+/* ns_file_open, without a word of what else the file is. *sealed: it ends in our seal, right or wrong, so it is, or was, ours. */
+int ns_file_open_vetted(ns_file **out, const char *path, bool *sealed, ns_error *);
 /* Attributes of an object as text, appended to the facts. */
 int ns_load_attributes(ns_file *, hid_t object, ns_error *);
 

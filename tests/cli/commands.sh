@@ -101,13 +101,13 @@ run figure grid scores.h5 --of find --head 3.1 -o grid.svg
 expect 2 'which head' figure grid scores.h5 --of find -o no.png
 expect 2 'layers of' figure grid scores.h5 --of find --head 99.0 -o no.png
 expect 2 'belongs to --of find' figure grid scores.h5 --head 3.1 -o no.png
-expect 2 'no lengths and depths' figure grid rec.h5 -o no.png
+expect 2 'is a recording, not a score file' figure grid rec.h5 -o no.png
 run ablate MODEL --cases cases.jsonl --heads 3.1 --mode zero_z,knockout --draws 3 --loss-cases 0 -o ablation.h5
 run figure ablation ablation.h5 -o ablation.svg
 grep -q '>knockout<' ablation.svg && grep -q 'each draw' ablation.svg || fail "figure ablation lacks a set or its controls"
 run figure ablation patching.h5 -o ablation.pdf
 expect 2 'drawn apart' figure ablation ablation.h5 patching.h5 -o no.png
-expect 2 'no file of ablate or patch' figure ablation scores.h5 -o no.png
+expect 2 'scores.h5: is a score file, not an ablation or a patching' figure ablation scores.h5 -o no.png
 [ ! -e no.png ] || fail "a figure of nothing"
 json figure file f.png figure heads scores.h5 --score induction -o f.png
 json plant folder other lab plant -o other --layers 4 --retrieval 2.0 --window 16

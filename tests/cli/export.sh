@@ -55,7 +55,7 @@ expect 2 '-o FILE is missing' export csv study.h5
 expect 2 "no score 'retrieval_fnd' .did you mean retrieval_find\?.; it has .*retrieval_find" export csv study.h5 --score retrieval_fnd -o kept.csv
 expect 2 "no run 'walks'; it has runs" export latex study.h5 --run walks -o kept.csv
 run record runs/step000030 --cases cases.jsonl --maps stats -o rec.h5
-expect 2 'rec.h5: neither a study' export csv rec.h5 -o kept.csv
+expect 2 'rec.h5: is a recording, not a study' export csv rec.h5 -o kept.csv
 printf junk >junk.h5
 expect 65 junk.h5 export latex junk.h5 -o kept.csv
 expect 66 none.h5 export csv none.h5 -o kept.csv

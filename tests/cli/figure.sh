@@ -55,7 +55,7 @@ expect 2 'no end of it is the best' figure heads ranks.h5 --score entropy --top 
 expect 2 'dpi 300 is of a PNG' figure grid scores.h5 --dpi 300 -o no.pdf
 expect 2 'unknown option.*vmin' figure rank scores.h5 --vmin 0 -o no.png
 expect 2 'did you mean' figure agreement scores.h5 --score retrieval_fnd,induction -o no.png
-expect 2 'is no recording' figure map scores.h5 --layer 0 --head 0 -o no.png
+expect 2 'is a score file, not a recording' figure map scores.h5 --layer 0 --head 0 -o no.png
 # --colormap is what was asked for, for signed values too
 run figure agreement scores.h5 --by spearman --colormap cividis -o a.png
 run figure agreement scores.h5 --by spearman -o b.png
@@ -72,7 +72,7 @@ expect 2 'unknown option.*theta' figure loss study.h5 --theta .3 -o no.png
 expect 2 'has no loss' figure loss study.h5 -o no.png
 expect 2 'of which --horizon' figure births study.h5 --leave-short -o no.png
 expect 2 'nobody' figure strip study.h5 --run nobody -o no.png
-expect 2 'study of many checkpoints' figure heads study.h5 -o no.png
+expect 2 'is a study, not the scores of one checkpoint' figure heads study.h5 -o no.png
 expect 2 'scores of one checkpoint|study' figure births scores.h5 -o no.png
 expect 2 'need a width of [0-9.]* inches; it is 2.0' figure laziness study.h5 --width 2 -o no.png
 [ "$(grep -c 'chance, by panel' laziness.svg)" = 1 ] && grep -q '>previous token<' laziness.svg || fail "laziness: no chance by panel"

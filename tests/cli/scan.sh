@@ -137,12 +137,12 @@ grep -q 'not there *0' out || fail "a scan that was completed: $(cat out)"
 
 mkdir -p empty twice/step10 twice/checkpoint-10
 cp b/step5/* twice/step10 && cp b/step5/* twice/checkpoint-10
-expect 66 'empty: no checkpoints' scan empty --cases cases.jsonl -o x
+expect 66 'empty: is an empty folder, not a folder of checkpoints' scan empty --cases cases.jsonl -o x
 expect 65 "'checkpoint-10' and 'step10' are both step 10" scan twice --cases cases.jsonl -o x
 expect 2 'shard 3/2: give I/N' scan a --cases cases.jsonl -o x --shard 3/2
 expect 2 'no such probe or score' scan a --cases cases.jsonl -o x --probe retrieval_fnd
 expect 2 'output|-o FOLDER is missing' scan a --cases cases.jsonl
-expect 66 'no finished shard|cannot be opened' merge empty
+expect 66 'empty: is an empty folder, not a scan folder' merge empty
 printf '{"path": "step200", "step": 1}\n{"path": "step5", "step": 2, "tokens": 77, "label": "late"}\n' >b/order.jsonl
 run scan b --manifest b/order.jsonl --list
 grep -Eq 'b +2 +77 +late' out || fail "a manifest's order: $(cat out)"

@@ -5,6 +5,7 @@
 #ifndef NEEDLESCOPE_RECORD_H
 #define NEEDLESCOPE_RECORD_H
 
+#include <needlescope/kind.h>
 #include <needlescope/best.h>
 #include <needlescope/model.h>
 #include <needlescope/provenance.h>
@@ -40,6 +41,8 @@ typedef struct ns_file ns_file;
 NS_API NS_MUST_CHECK int ns_file_open(ns_file **out, const char *path, ns_error *);
 /* The same for a file that this user's own scan made: where its seal is right it is not vetted, so that a merge opens thousands. */
 NS_API NS_MUST_CHECK int ns_file_open_own(ns_file **out, const char *path, ns_error *);
+/* The same for a file of certain kinds; NS_E_ARG names another kind: "PATH: is a score file, not WANTED". wanted: "a recording (needlescope record makes one)". */
+NS_API NS_MUST_CHECK int ns_file_open_as(ns_file **out, const char *path, ns_kinds kinds, const char *wanted, ns_error *);
 NS_API void ns_file_close(ns_file *);
 NS_API const char *ns_file_fact(const ns_file *, const char *name);           /* attribute as text, NULL if absent; borrowed */
 NS_API int64_t ns_file_fact_count(const ns_file *);

@@ -185,7 +185,7 @@ static void refuses(void **state)
                      NS_E_ARG);
     assert_non_null(strstr(err.message, "no agreement"));
     assert_int_equal(ns_plot_map("x.png", &(ns_map_plot){.size = sizeof(ns_map_plot), .file = path}, NULL, NULL, &err), NS_E_ARG);
-    assert_non_null(strstr(err.message, "no recording"));
+    assert_non_null(strstr(err.message, "not a recording"));
     assert_int_equal(
         ns_plot_study("x.png", &(ns_study_plot){.size = sizeof(ns_study_plot), .file = path, .figure = "birth"}, NULL, NULL, &err),
         NS_E_ARG);

@@ -1,0 +1,162 @@
+/* kind.c - what a file or folder is (kind.h): a file by its first bytes, a folder by the names in it. */
+#include <needlescope/kind.h>
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/core.h"
+
+enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
+
+static const char *const kind_names[NS_N_KINDS] = {
+    "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights", "a PNG picture", "a PDF",
+    "an SVG picture", "a score file", "a study", "a recording", "an ablation", "a patching", "training metrics", "a needlescope file of another kind",
+    "HDF5 of another program, or a damaged file", "a folder", "an empty folder", "a checkpoint folder", "a scan folder", "a run folder",
+    "a Hugging Face cache",
+};
+
+const char *ns_kind_name(ns_kind kind)
+{
+    return (int)kind >= 0 && kind < NS_N_KINDS ? kind_names[kind] : NULL;
+}
+
+/* ---- folders ---- */
+
+typedef struct listing { bool config, weights, shards, snapshots, refs, run, steps; } listing;
+
+static bool is_step(const char *name)
+{
+    const size_t n = strcspn(name, "0123456789");
+    return name[n] && (ns_starts(name, "step") || ns_starts(name, "checkpoint-") || ns_starts(name, "iter_"));
+}
+
+static void look_at(listing *l, const char *name)
+{
+    l->config |= strcmp(name, "config.json") == 0;
+    l->weights |= ns_ends(name, ".safetensors") || strcmp(name, "model.safetensors.index.json") == 0;
+    l->shards |= strcmp(name, "shards") == 0;
+    l->snapshots |= strcmp(name, "snapshots") == 0;
+    l->refs |= strcmp(name, "refs") == 0 || strcmp(name, "blobs") == 0;
+    l->run |= strcmp(name, "run.json") == 0;
+    l->steps |= is_step(name);
+}
+
+static ns_kind folder_kind(const char *path)
+{
+    char **names;
+    int64_t n;
+    listing l = {0};
+    if (ns_folder_list(&names, &n, path, NULL))
+        return NS_KIND_NONE;
+    for (int64_t i = 0; i < n; i++)
+        look_at(&l, names[i]);
+    ns_free_strings(names, n);
+    return n == 0                  ? NS_KIND_EMPTY_FOLDER
+           : l.snapshots && l.refs ? NS_KIND_CACHE
+           : l.shards              ? NS_KIND_SCAN
+           : l.weights             ? NS_KIND_CHECKPOINT
+           : l.run || l.steps      ? NS_KIND_RUN
+           : l.config              ? NS_KIND_CHECKPOINT
+                                   : NS_KIND_FOLDER;
+}
+
+/* ---- files ---- */
+
+typedef struct head { char bytes[HEAD_BYTES + 1]; size_t n; bool whole; } head;
+
+static bool begins(const head *h, const char *magic, size_t n)
+{
+    return h->n >= n && memcmp(h->bytes, magic, n) == 0;
+}
+
+/* Eight bytes of length, little endian, and as many of JSON. */
+static bool is_safetensors(const head *h)
+{
+    return h->n > 8 && h->bytes[8] == '{' && h->bytes[5] == 0 && h->bytes[6] == 0 && h->bytes[7] == 0;
+}
+
+/* No control characters. Whether it is UTF-8 is for its reader to say, with the line. */
+static bool is_text(const head *h)
+{
+    for (size_t i = 0; i < h->n; i++)
+        if ((unsigned char)h->bytes[i] < ' ' && !isspace((unsigned char)h->bytes[i]) && h->bytes[i] != '\033')
+            return false;
+    return true;
+}
+
+/* The first line is an object with a prompt. A line beyond the head is taken for one by its first key. */
+static bool is_case(const char *line, size_t n, bool cut)
+{
+    cJSON *object = NULL;
+    if (cut)
+        return ns_starts(line, "{\"id\"") || ns_starts(line, "{\"tokens\"");
+    if (ns_json_parse(&object, line, n, CASE_DEPTH, "", NULL) < 0)
+        return false;
+    const bool prompt = cJSON_GetObjectItemCaseSensitive(object, "tokens") || cJSON_GetObjectItemCaseSensitive(object, "text");
+    cJSON_Delete(object);
+    return prompt;
+}
+
+static ns_kind text_kind(const head *h)
+{
+    const char *at = h->bytes;
+    while (isspace((unsigned char)*at))
+        at++;
+    if ((ns_starts(at, "<?xml") || ns_starts(at, "<svg")) && strstr(at, "<svg"))
+        return NS_KIND_SVG;
+    if (*at != '{' && *at != '[')
+        return NS_KIND_TEXT;
+    const size_t n = strcspn(at, "\n");
+    return is_case(at, n, !at[n] && !h->whole) ? NS_KIND_CASES : NS_KIND_JSON;
+}
+
+/* HDF5 is lib/record's: where that is linked, it tells (record/kind.c). */
+extern ns_kind ns_kind_of_hdf5(const char *path) __attribute__((weak));
+
+static ns_kind bytes_kind(const head *h, const char *path)
+{
+    static const struct { const char *magic; size_t n; ns_kind kind; } magics[] = {
+        {"\211PNG\r\n\032\n", 8, NS_KIND_PNG}, {"%PDF-", 5, NS_KIND_PDF}, {"\211HDF\r\n\032\n", 8, NS_KIND_HDF5},
+    };
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+        if (begins(h, magics[i].magic, magics[i].n))
+            return magics[i].kind == NS_KIND_HDF5 && ns_kind_of_hdf5 ? ns_kind_of_hdf5(path) : magics[i].kind;
+    return h->n == 0 ? NS_KIND_EMPTY : is_safetensors(h) ? NS_KIND_SAFETENSORS : is_text(h) ? text_kind(h) : NS_KIND_BINARY;
+}
+
+static ns_kind file_kind(const char *path)
+{
+    ns_kind kind = NS_KIND_NONE;
+    head *const h = malloc(sizeof *h);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const ssize_t got = h && fd >= 0 ? pread(fd, h->bytes, HEAD_BYTES, 0) : -1;
+    if (got >= 0) {
+        h->n = (size_t)got;
+        h->bytes[h->n] = '\0';
+        h->whole = h->n < HEAD_BYTES;
+        kind = bytes_kind(h, path);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(h);
+    return kind;
+}
+
+ns_kind ns_kind_of(const char *path)
+{
+    struct stat st;
+    if (!path || stat(path, &st) != 0)
+        return NS_KIND_NONE;
+    return S_ISDIR(st.st_mode) ? folder_kind(path) : S_ISREG(st.st_mode) ? file_kind(path) : NS_KIND_STREAM;
+}
+
+int ns_kind_fail(ns_error *err, int rc, const char *path, ns_kinds fine, const char *wanted)
+{
+    const ns_kind kind = rc < 0 && rc != NS_E_MEMORY ? ns_kind_of(path) : NS_KIND_NONE;
+    const bool other = kind != NS_KIND_NONE && kind != NS_KIND_STREAM && !(fine & NS_KINDS(kind));
+    return other ? ns_fail(err, rc, "%s: is %s, not %s", path, ns_kind_name(kind), wanted) : rc;
+}

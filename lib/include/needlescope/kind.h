@@ -1,0 +1,27 @@
+/* kind.h - what a file or folder is, by its bytes and attributes and never by its name: for who was given another than asked for. */
+#ifndef NEEDLESCOPE_KIND_H
+#define NEEDLESCOPE_KIND_H
+
+#include <needlescope/error.h>
+
+NS_BEGIN
+
+/* In this order in the table of names (kind.c). */
+typedef enum ns_kind {
+    NS_KIND_NONE = 0,                                    /* not there, or not to be read */
+    NS_KIND_STREAM, NS_KIND_EMPTY, NS_KIND_TEXT, NS_KIND_JSON, NS_KIND_CASES, NS_KIND_BINARY,
+    NS_KIND_SAFETENSORS, NS_KIND_PNG, NS_KIND_PDF, NS_KIND_SVG,
+    NS_KIND_SCORES, NS_KIND_STUDY, NS_KIND_RECORDING, NS_KIND_ABLATION, NS_KIND_PATCHING, NS_KIND_METRICS,
+    NS_KIND_TABLE,                                       /* a needlescope file of no kind above */
+    NS_KIND_HDF5,                                        /* of another program, damaged or unfinished */
+    NS_KIND_FOLDER, NS_KIND_EMPTY_FOLDER, NS_KIND_CHECKPOINT, NS_KIND_SCAN, NS_KIND_RUN, NS_KIND_CACHE,
+    NS_N_KINDS
+} ns_kind;
+typedef uint64_t ns_kinds;                               /* a set of them */
+#define NS_KINDS(kind) ((ns_kinds)1 << (kind))
+
+NS_API ns_kind ns_kind_of(const char *path);
+NS_API const char *ns_kind_name(ns_kind);                /* "a score file"; NULL beyond the kinds */
+
+NS_END
+#endif

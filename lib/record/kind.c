@@ -1,0 +1,46 @@
+/* kind.c - which file of ours an HDF5 file is, by its attribute `kind`; and the opening of a file of certain kinds. */
+#include "record/file.h"
+
+#include <string.h>
+
+static ns_kind file_kind(const ns_file *f)
+{
+    static const struct { const char *word; ns_kind kind; } words[] = {
+        {"scores", NS_KIND_SCORES}, {"study", NS_KIND_STUDY}, {"recording", NS_KIND_RECORDING}, {"ablation", NS_KIND_ABLATION},
+        {"patching", NS_KIND_PATCHING}, {"metrics", NS_KIND_METRICS},
+    };
+    const char *const word = ns_file_fact(f, "kind");
+    for (size_t i = 0; word && i < sizeof words / sizeof *words; i++)
+        if (strcmp(word, words[i].word) == 0)
+            return words[i].kind;
+    return !word && ns_file_has(f, "layer_kind") ? NS_KIND_SCORES : NS_KIND_TABLE;       /* `score -o` writes no kind */
+}
+
+ns_kind ns_kind_of_hdf5(const char *path)
+{
+    ns_file *f;
+    bool sealed;
+    if (ns_file_open_vetted(&f, path, &sealed, NULL) < 0)
+        return NS_KIND_HDF5;
+    const ns_kind kind = file_kind(f);
+    ns_file_close(f);
+    return kind;
+}
+
+int ns_file_open_as(ns_file **out, const char *path, ns_kinds kinds, const char *wanted, ns_error *err)
+{
+    ns_file *f = NULL;
+    bool sealed;
+    *out = NULL;
+    int rc = ns_file_open_vetted(&f, path, &sealed, err);
+    const ns_kind kind = rc == NS_OK ? file_kind(f) : NS_KIND_HDF5;
+    if (rc < 0 && !sealed)
+        rc = ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_HDF5), wanted);
+    else if (rc == NS_OK && !(kinds & NS_KINDS(kind)))
+        rc = ns_fail(err, NS_E_ARG, "%s: is %s, not %s", path, ns_kind_name(kind), wanted);
+    if (rc < 0)
+        ns_file_close(f);
+    else
+        *out = f;
+    return rc;
+}

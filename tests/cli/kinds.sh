@@ -1,0 +1,127 @@
+#!/bin/sh
+# kinds.sh PROGRAM JSON_OK - one file or folder of each kind, given to each command that reads another: exit 2, 65 or 66, the name and what it is, in one line.
+. "$(dirname "$0")/common.sh"
+
+# ---- one of each kind ----
+run lab plant -o model
+run cases needle --model model --lengths 48 --count 2 -o cases.jsonl
+run cases needle --model model --lengths 60 --depths .2,.8 --count 2 --twins swap -o twins.jsonl
+run score model --cases cases.jsonl --probe retrieval_find,retrieval_mass -o scores.h5
+run record model --cases cases.jsonl --maps dense -o recording.h5
+run ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-cases 0 -o ablation.h5
+run patch model --cases twins.jsonl --heads 3.1 --draws 2 -o patching.h5
+run figure heads scores.h5 -o picture.png
+run figure heads scores.h5 -o picture.pdf
+run figure heads scores.h5 -o picture.svg
+mkdir run && cp -r model run/step10 && cp -r model run/step20
+run scan run --cases cases.jsonl --probe retrieval_find -o scan
+run merge scan -o study.h5
+model='"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "warmup": 4'
+printf '{"name": "tiny", "checkpoint_every": 2, "validation_sequences": 8, "train": {%s, "steps": 2}}\n' "$model" >config.json
+run train config.json -o trained --seed 3
+cp trained/metrics.h5 metrics.h5
+cp model/model.safetensors weights.safetensors
+mkdir -p cache/snapshots/abc cache/refs cache/blobs void
+printf abc >cache/refs/main
+printf 'The needle is in the hay.\nNobody finds it.\n' >story.txt
+printf '\001\002\000\003\377' >noise.bin
+: >nothing
+# HDF5 of another program: an empty file of h5py's
+echo H4sIAAAAAAACA+v0cHHj5ZLiYgABDg4GFgYBBmTwHwoUmFH5MPkEKM0IpTug9AommDgjWE4CKi4INR9dXUiQqyuy+ej2jIKRDTxcHQNAdASUzwGlTzChqoOlwwAq2QsA8xDuUyADAAA= | base64 -d | gunzip >foreign.h5
+
+# kind_of FILE: what its error says
+kind_of() {
+    case $1 in
+        scores.h5) echo 'a score file' ;;
+        study.h5) echo 'a study' ;;
+        recording.h5) echo 'a recording' ;;
+        ablation.h5) echo 'an ablation' ;;
+        patching.h5) echo 'a patching' ;;
+        metrics.h5) echo 'training metrics' ;;
+        foreign.h5) echo 'HDF5 of another program' ;;
+        cases.jsonl) echo 'a list of cases' ;;
+        config.json) echo 'JSON' ;;
+        picture.png) echo 'a PNG picture' ;;
+        picture.pdf) echo 'a PDF' ;;
+        picture.svg) echo 'an SVG picture' ;;
+        weights.safetensors) echo 'safetensors weights' ;;
+        story.txt) echo 'a text' ;;
+        noise.bin) echo 'a binary file' ;;
+        nothing) echo 'an empty file' ;;
+        model) echo 'a checkpoint folder' ;;
+        scan) echo 'a scan folder' ;;
+        run) echo 'a run folder' ;;
+        cache) echo 'a Hugging Face cache' ;;
+        void) echo 'an empty folder' ;;
+    esac
+}
+all='scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 cases.jsonl config.json picture.png picture.pdf picture.svg
+     weights.safetensors story.txt noise.bin nothing model scan run cache void'
+
+# refuses "RIGHT KINDS" ARGS...: every other kind in place of the word @ is refused by name and kind.
+refuses() {
+    right=" $1 "
+    shift
+    for file in $all; do
+        case $right in *" $file "*) continue ;; esac
+        set -- "$@" --end--
+        while [ "$1" != --end-- ]; do
+            word=$1
+            shift
+            [ "$word" = @ ] && word=./$file
+            set -- "$@" "$word"
+        done
+        shift
+        "$NEEDLESCOPE" "$@" >out 2>err </dev/null
+        got=$?
+        case $got in 2 | 65 | 66) ;; *) fail "$*: exit $got: $(head -c 300 err)" ;; esac
+        grep -q "error:.*$file: is $(kind_of "$file")" err || fail "$*: does not say that $file is $(kind_of "$file"): $(head -c 300 err)"
+        [ "$(grep -c 'error:' err)" -eq 1 ] || fail "$*: not one error line: $(cat err)"
+        for word in "$@"; do
+            shift
+            [ "$word" = "./$file" ] && word=@
+            set -- "$@" "$word"
+        done
+    done
+}
+
+# What a hole takes, or refuses in words of its own (what a checkpoint lacks, which key a JSON has not).
+text='cases.jsonl config.json story.txt nothing picture.svg'
+json='config.json story.txt'
+weights='model weights.safetensors cache noise.bin'
+studies='study.h5 scores.h5 patching.h5'
+for one in agreement grid; do
+    refuses scores.h5 figure $one @ -o out.svg
+done
+for one in rank heads; do
+    refuses 'scores.h5 patching.h5' figure $one @ -o out.svg
+done
+refuses recording.h5 figure map @ --layer 2 --head 1 -o out.svg
+refuses 'ablation.h5 patching.h5' figure ablation @ -o out.svg
+for one in laziness births pairs curves loss strip; do
+    refuses "$studies" figure $one @ -o out.svg
+done
+refuses "$studies" export csv @ -o out.csv
+refuses "$studies" export latex @ -o out.tex
+refuses "$studies" export notebook @ -o out.ipynb
+refuses "$studies" emergence @
+refuses "$studies" laziness @
+refuses "$studies" ablate model --cases cases.jsonl --scores @
+refuses "$studies" patch model --cases twins.jsonl --scores @
+for command in 'score' 'record' 'ablate --heads 3.1'; do
+    refuses "$weights" $command @ --cases cases.jsonl -o out.h5
+    refuses "cases.jsonl config.json story.txt nothing" $command model --cases @ -o out.h5
+done
+refuses "$json" score model --cases cases.jsonl --arch @
+refuses "$json" score model --cases cases.jsonl --probe-def @
+refuses "$json model" score model --cases cases.jsonl --tokenizer @
+refuses "cases.jsonl config.json story.txt nothing" scan run --cases @ -o out
+refuses "run $weights" scan @ --cases cases.jsonl -o out
+refuses scan merge @ -o out.h5
+refuses "$weights" inspect @
+refuses "$json $weights" tokenize @ hello
+refuses "$text" tokenize model --file @
+refuses "$json" train @ -o out
+refuses "$json" lab laziness --protocol @ -o out
+refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5' verify @ --facts
+finish
