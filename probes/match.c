@@ -106,11 +106,15 @@ void ns_match_text(const ns_match *m, char out[NS_MATCH_TEXT])
     say_how_near(m, near, sizeof near);
     const int used = snprintf(out, NS_MATCH_TEXT, "%s: norms %.3g to %.3g of theirs (median %.3g)", near, m->ratio_min, m->ratio_max,
                               m->ratio_median);
-    snprintf(out + used, NS_MATCH_TEXT - (size_t)used, "; %lld of the same layer, %lld of neighbouring layers, %lld from farther; %lld to "
-                                                       "%lld to draw from; %lld different sets in %lld draws",
+    char candidates[64];
+    if (m->candidates_min == m->candidates_max)
+        snprintf(candidates, sizeof candidates, "%lld", (long long)m->candidates_min);
+    else
+        snprintf(candidates, sizeof candidates, "%lld to %lld", (long long)m->candidates_min, (long long)m->candidates_max);
+    snprintf(out + used, NS_MATCH_TEXT - (size_t)used, "; %lld of the same layer, %lld of neighbouring layers, %lld from farther; %s to draw "
+                                                       "from; %lld different set%s in %lld draws",
              (long long)m->from[NS_TIER_LAYER], (long long)m->from[NS_TIER_NEIGHBOURS], (long long)m->from[NS_TIER_MODEL],
-                 (long long)m->candidates_min, (long long)m->candidates_max,
-             (long long)m->n_distinct, (long long)m->n_draws);
+             m->candidates_max ? candidates : "none", (long long)m->n_distinct, m->n_distinct == 1 ? "" : "s", (long long)m->n_draws);
 }
 
 /* ---- in files ---- */

@@ -86,6 +86,7 @@ static void put_ablation(page *p, cJSON *list, const lab_run *run, const lab_res
     ns_page_put(p, item, "edges_cut", r->knocked);
     ns_page_put_list(p, item, "other_edges_cut", r->others, r->n_others);
     ns_page_put(p, item, "other_edges_weight", r->others_weight);
+    ns_page_put(p, item, "other_edges_weight", r->others_weight);
     ns_page_put(p, item, "zeroed", r->silenced);
     char text[NS_MATCH_TEXT];
     ns_match_text(&r->match, text);
@@ -99,6 +100,11 @@ static void put_ablation(page *p, cJSON *list, const lab_run *run, const lab_res
     }
 }
 
+static bool same_draw(const lab_result *r, int a, int b)
+{
+    return r->draws[a] == r->draws[b] && r->hits_previous[a] == r->hits_previous[b];
+}
+
 static void say_ablation(page *p, const lab_run *run, const lab_result *r)
 {
     char weight[48] = "";
@@ -110,9 +116,32 @@ static void say_ablation(page *p, const lab_run *run, const lab_result *r)
     char text[NS_MATCH_TEXT];
     ns_match_text(&r->match, text);
     ns_page_say(p, "      draws: %s\n     ", text);
-    for (int k = 0; k < r->n_draws; k++)
-        ns_page_say(p, " %.2f%s", r->draws[k], r->hits_previous[k] ? "*" : "");
+    for (int k = 0; k < r->n_draws; k++) {
+        int first = 0, times = 0;                /* a set that is drawn again is said once, with its number */
+        while (!same_draw(r, first, k))
+            first++;
+        for (int i = k; i < r->n_draws; i++)
+            times += same_draw(r, i, k);
+        if (first == k)
+            ns_page_say(p, times > 1 ? " %.2f%s (%d draws)" : " %.2f%s", r->draws[k], r->hits_previous[k] ? "*" : "", times);
+    }
     ns_page_say(p, "\n");
+}
+
+/* A control that hides next to nothing could hardly have come out otherwise: how heavy its edges were belongs to the verdict. */
+static void add_weight(const laboratory *lab, char *words, size_t size)
+{
+    double least = INFINITY, most = -INFINITY;
+    for (int64_t i = 0; i < lab->n_runs; i++)
+        if (lab->results[i].ablated && !isnan(lab->results[i].others_weight)) {
+            least = fmin(least, lab->results[i].others_weight);
+            most = fmax(most, lab->results[i].others_weight);
+        }
+    const size_t used = strlen(words);
+    char share[40];
+    snprintf(share, sizeof share, least < most ? "%.2g to %.2g" : "%.2g", least, most);
+    if (least <= most)
+        snprintf(words + used, size - used, "; beside other edges of %s of the needle's weight%s", share, most < .5 ? ": there are none as heavy" : "");
 }
 
 void ns_claim_heads(page *p)
@@ -125,7 +154,9 @@ void ns_claim_heads(page *p)
         runs += lab->results[i].ablated;
         hold += carries(lab, i) > 0;
     }
-    const char *const words = e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict) : hold ? "mixed" : "does not hold";
+    char words[NS_VERDICT_TEXT + 120];
+    snprintf(words, sizeof words, "%s", e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict) : hold ? "mixed" : "does not hold");
+    add_weight(lab, words, sizeof words);
     cJSON *const object = ns_page_claim(p, "P1", "the answer goes through the retrieval heads", words);
     ns_page_put_evidence(p, object, "rank among the draws of other edges, summed over seeds, exact", e);
     cJSON *const list = ns_page_list(p, object, "runs");
@@ -196,8 +227,8 @@ static const char *words_of(const page *p, ns_order pairs, ns_evidence e, char o
     return out;
 }
 
-/* Seeds in which every pair is in order; the rest is undecided where nothing is reversed. */
-static ns_evidence trend_evidence(page *p, ns_order pairs, ns_grid_trend t, birth_of *of)
+/* in_order[S]: does every pair of adjacent windows stay in order in the seed, for this birth too? False: memory is out. */
+static bool keep_ordered(page *p, birth_of *of, bool *in_order, int64_t *S)
 {
     int64_t windows[LAB_WINDOWS];
     lab_arm arms[LAB_WINDOWS];
@@ -205,30 +236,42 @@ static ns_evidence trend_evidence(page *p, ns_order pairs, ns_grid_trend t, birt
     for (int i = 0; i < n; i++)
         arms[i] = (lab_arm){"swa", windows[i]};
     ns_birth_grid g = ns_page_grid(p, arms, n, of);
-    ns_evidence e = {.no = pairs.later, .n = t.n_seeds, .p = t.page, .least = t.least};
-    for (int64_t s = 0; s < g.S; s++) {
-        bool ordered = n > 1;
+    for (int64_t s = 0; s < g.S; s++)
         for (int w = 0; w + 1 < n; w++)
-            ordered &= g.time[s * g.W + w] < g.time[s * g.W + w + 1];
-        e.yes += ordered;
-    }
+            in_order[s] &= g.time[s * g.W + w] < g.time[s * g.W + w + 1];
+    *S = g.S;
     ns_birth_grid_clear(&g);
+    return n > 1;
+}
+
+/* Two births are claimed to be delayed: the seeds in which both are in order everywhere, and the weaker of the two trends. */
+static ns_evidence evidence_of_delay(page *p, ns_order pairs, ns_grid_trend find, ns_grid_trend previous)
+{
+    const ns_grid_trend weaker = previous.page > find.page ? previous : find;
+    ns_evidence e = {.no = pairs.later, .n = find.n_seeds, .p = weaker.page, .least = weaker.least};
+    bool *const in_order = ns_alloc_array((size_t)p->lab->seeds + 1, sizeof *in_order);
+    int64_t S = 0;
+    for (int64_t s = 0; in_order && s < p->lab->seeds; s++)
+        in_order[s] = true;
+    if (!in_order || !keep_ordered(p, ns_birth_find, in_order, &S) || !keep_ordered(p, ns_birth_previous, in_order, &S))
+        S = 0;
+    for (int64_t s = 0; s < S; s++)
+        e.yes += in_order[s];
+    if (!in_order)
+        e.p = (double)NAN;
+    free(in_order);
     return e;
 }
 
 void ns_claim_delay(page *p)
 {
     const ns_order find = say_pairs(p, NULL, NULL, ns_birth_find), previous = say_pairs(p, NULL, NULL, ns_birth_previous);
+    const ns_order both = {find.earlier + previous.earlier, find.later + previous.later, find.same + previous.same, find.n + previous.n, (double)NAN};
     const ns_grid_trend of_find = ns_page_window_trend(p, ns_birth_find), of_previous = ns_page_window_trend(p, ns_birth_previous);
-    ns_evidence e = trend_evidence(p, find, of_find, ns_birth_find);
-    const bool alone = find.n && find.earlier == find.n && previous.earlier < previous.n;
-    if (!alone && of_previous.page > e.p)
-        e.p = of_previous.page;              /* two births are claimed to be delayed: the weaker evidence counts */
-    char verdict[NS_VERDICT_TEXT], words[NS_VERDICT_TEXT + 80];
-    snprintf(words, sizeof words, "%s%s", words_of(p, find, e, verdict),
-             alone ? " for retrieval; for the previous-token head not in every seed" : "");
-    cJSON *const object = ns_page_claim(p, "P2", "larger windows delay the previous-token head, and with it retrieval", words);
-    ns_page_put_evidence(p, object, "Page's L over all windows, seeds as blocks, exact", e);
+    const ns_evidence e = evidence_of_delay(p, both, of_find, of_previous);
+    char verdict[NS_VERDICT_TEXT];
+    cJSON *const object = ns_page_claim(p, "P2", "larger windows delay the previous-token head, and with it retrieval", words_of(p, both, e, verdict));
+    ns_page_put_evidence(p, object, "Page's L over all windows, seeds as blocks, exact, the weaker of the two births", e);
     cJSON *const list = ns_page_list(p, object, "pairs");
     say_pairs(p, list, "retrieval", ns_birth_find);
     say_pairs(p, list, "previous token", ns_birth_previous);

@@ -172,6 +172,7 @@ static void measure_near(lab *l)
         r->intact = 1;
         r->knocked = .4;
         r->n_others = 20;
+        r->others_weight = (double)NAN;
         for (int k = 0; k < 20; k++)
             r->others[k] = .92;
     }
@@ -374,7 +375,8 @@ static void test_heads(void **state)
                               .n_draws = 3, .match = {.n = 3, .n_matched = 1, .n_draws = 3, .n_distinct = 2, .ratio_min = .25, .ratio_median = .5, .ratio_max = 1}};
     }
     summarise(&l, &json, &text);
-    assert_string_equal(verdict(json, "P1"), "mixed");          /* in W16 other edges matter as well */
+    /* In W16 other edges matter as well. */
+    assert_string_equal(verdict(json, "P1"), "mixed; beside other edges of 0.25 of the needle's weight: there are none as heavy");
     assert_non_null(strstr(text, "in every draw: 1 of 2 runs"));
     assert_non_null(strstr(text, "SSFS-W16-s100       4 heads (a whole layer)"));
     assert_non_null(strstr(text, "draws: other heads, 1 of 3 within a factor 1.5, no head of like norm exists for the rest: norms 0.25 to 1 of theirs (median 0.5)"));
