@@ -202,6 +202,19 @@ static int explain(cli *app, int argc, char **argv, int at)
     return NS_OK;
 }
 
+static int unknown_subcommand(cli *app, const char *first, const char *second)
+{
+    enum { MOST = 64 };
+    const char *words[MOST];
+    int64_t n = 0;
+    for (const cli_command *const *row = cli_commands; *row && n < MOST; row++)
+        if (ns_starts((*row)->name, first) && (*row)->name[strlen(first)] == ' ')
+            words[n++] = (*row)->name + strlen(first) + 1;
+    const char *const near = ns_nearest_word(second, words, n);
+    return !near ? ns_fail(&app->err, NS_E_ARG, "%s: there is no '%s'", first, second)
+                 : ns_fail(&app->err, NS_E_ARG, "%s: there is no '%s' (did you mean '%s %s'?)", first, second, first, near);
+}
+
 /* A word that only begins commands ("cases"), or none at all. */
 static int not_a_command(cli *app, int argc, char **argv, int at)
 {
@@ -210,7 +223,7 @@ static int not_a_command(cli *app, int argc, char **argv, int at)
     const bool asked = app->globals.help || (at + 1 < argc && (strcmp(argv[at + 1], "--help") == 0 || strcmp(argv[at + 1], "-h") == 0));
     cli_print_overview(asked ? stdout : stderr, argv[at]);
     return asked                  ? NS_OK
-         : at + 1 < argc          ? ns_fail(&app->err, NS_E_ARG, "%s: there is no '%s'", argv[at], argv[at + 1])
+         : at + 1 < argc          ? unknown_subcommand(app, argv[at], argv[at + 1])
                                   : ns_fail(&app->err, NS_E_ARG, "%s: of which kind?", argv[at]);
 }
 

@@ -24,11 +24,39 @@ static int set_int(const cli_option *option, int64_t *field, const char *text, n
     return NS_OK;
 }
 
+/* "dense|rows|topk" -> the choice that was likely meant. */
+static int no_choice(const cli_option *option, const char *text, ns_error *err)
+{
+    enum { MOST = 32 };
+    const char *words[MOST];
+    int64_t n = 0;
+    char *const copy = ns_strdup(option->choices), *rest = copy;
+    for (char *word; n < MOST && rest && (word = strsep(&rest, "|"));)
+        words[n++] = word;
+    const char *const near = ns_nearest_word(text, words, n);
+    const int rc = !near ? ns_fail(err, NS_E_ARG, "--%s %s: expected one of %s", option->name, text, option->choices)
+                         : ns_fail(err, NS_E_ARG, "--%s %s: expected one of %s (did you mean %s?)", option->name, text, option->choices, near);
+    free(copy);
+    return rc;
+}
+
+/* Nobody means ten bytes: a bare number below a megabyte lacks its unit. */
+static int set_bytes(const cli_option *option, int64_t *field, const char *text, ns_error *err)
+{
+    int64_t bytes, count;
+    if (!cli_value_bytes(text, &bytes))
+        return bad_value(option, text, "expected a size such as 800M or 4G", err);
+    if (cli_value_int(text, &count) && count > 0 && count < 1 << 20)
+        return ns_fail(err, NS_E_ARG, "--%s %s: %s bytes? say %sG or %sM (%sB for bytes)", option->name, text, text, text, text, text);
+    *field = bytes;
+    return NS_OK;
+}
+
 static int set_choice(const cli_option *option, int *field, const char *text, ns_error *err)
 {
     const int index = cli_value_choice(text, option->choices);
     if (index < 0)
-        return ns_fail(err, NS_E_ARG, "--%s %s: expected one of %s", option->name, text, option->choices);
+        return no_choice(option, text, err);
     *field = index;
     return NS_OK;
 }
@@ -53,7 +81,7 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
     case CLI_INT:
         return set_int(option, field, text, err);
     case CLI_BYTES:
-        return cli_value_bytes(text, field) ? NS_OK : bad_value(option, text, "expected a size such as 800M or 4G", err);
+        return set_bytes(option, field, text, err);
     case CLI_NUMBER:
         return cli_value_number(text, field) ? NS_OK : bad_value(option, text, "expected a number", err);
     case CLI_CHOICE:

@@ -30,6 +30,9 @@ static int check_keys(const line *l)
         size_t k = 0;
         while (k < sizeof known / sizeof *known && strcmp(item->string, known[k]) != 0)
             k++;
+        const char *const near = k < sizeof known / sizeof *known ? NULL : ns_nearest_word(item->string, known, sizeof known / sizeof *known);
+        if (near)
+            return ns_fail(l->err, NS_E_FORMAT, "%s: unknown key '%.60s' (did you mean '%s'?)", l->label, item->string, near);
         if (k == sizeof known / sizeof *known)
             return ns_fail(l->err, NS_E_FORMAT, "%s: unknown key '%.60s' (put fields of your own under 'meta')", l->label, item->string);
     }

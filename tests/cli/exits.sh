@@ -10,6 +10,14 @@ expect 2 'name a command'
 expect 2 "unknown command 'scoer' \(did you mean 'score'" scoer
 expect 2 'unknown option --lenghts \(did you mean --lengths' cases needle --model model --lenghts 5 -o x
 expect 2 "cases: there is no 'noodle'" cases noodle
+expect 2 "cases: there is no 'nedle' \(did you mean 'cases needle'" cases nedle
+expect 2 "figure: there is no 'heds' \(did you mean 'figure heads'" figure heds
+expect 2 "lab: there is no 'lazines' \(did you mean 'lab laziness'" lab lazines
+expect 2 "--maps dence: .*did you mean dense" record model --cases cases.jsonl --maps dence -o r.h5
+expect 2 "--memory 10: 10 bytes\? say 10G" --memory 10 score model --cases cases.jsonl
+expect 2 "--max-bytes 4: 4 bytes\? say 4G" record model --cases cases.jsonl --max-bytes 4 -o r.h5
+printf '{"tokens": [1, 2], "answr": [3]}\n' >slip.jsonl
+expect 65 "slip.jsonl: line 1: unknown key 'answr' \(did you mean 'answer'" score model --cases slip.jsonl
 expect 2 'of which kind' cases
 expect 2 'MODEL is missing' inspect
 expect 2 'too many' inspect model model
