@@ -18,6 +18,9 @@ static int unknown_key(const cJSON *object, const char *const *known, const char
         int i = 0;
         while (known[i] && strcmp(known[i], item->string) != 0)
             i++;
+        const char *const near = known[i] ? NULL : ns_nearest_word(item->string, known, i);
+        if (near)
+            return ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (did you mean '%s'?)", label, item->string, near);
         if (!known[i])
             return ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (model and optimiser go into \"train\")", label, item->string);
     }

@@ -146,6 +146,17 @@ static int read_field(ns_train_config *c, const cJSON *object, const field *f, c
     return NS_OK;
 }
 
+/* Never a C struct: the keys as they are written, the nearest first. */
+static int not_a_key(const char *key, const char *label, ns_error *err)
+{
+    const char *words[N_FIELDS];
+    for (int i = 0; i < N_FIELDS; i++)
+        words[i] = fields[i].key;
+    const char *const near = ns_nearest_word(key, words, N_FIELDS);
+    return near ? ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (did you mean '%s'?)", label, key, near)
+                : ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (the keys of \"train\" are pattern, window, d_model, heads, ...)", label, key);
+}
+
 static int check_keys(const cJSON *object, const char *label, ns_error *err)
 {
     for (const cJSON *item = object->child; item; item = item->next) {
@@ -153,8 +164,7 @@ static int check_keys(const cJSON *object, const char *label, ns_error *err)
         while (i < N_FIELDS && strcmp(fields[i].key, item->string) != 0)
             i++;
         if (i == N_FIELDS)
-            return ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (the keys are those of ns_train_config: pattern, window, d_model, heads, ...)",
-                           label, item->string);
+            return not_a_key(item->string, label, err);
     }
     return NS_OK;
 }

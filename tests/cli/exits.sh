@@ -18,6 +18,10 @@ expect 2 "--memory 10: 10 bytes\? say 10G" --memory 10 score model --cases cases
 expect 2 "--max-bytes 4: 4 bytes\? say 4G" record model --cases cases.jsonl --max-bytes 4 -o r.h5
 printf '{"tokens": [1, 2], "answr": [3]}\n' >slip.jsonl
 expect 65 "slip.jsonl: line 1: unknown key 'answr' \(did you mean 'answer'" score model --cases slip.jsonl
+printf '{"name": "a", "checkpoint_evry": 5, "train": {}}\n' >run.json
+expect 2 "run.json: unknown key 'checkpoint_evry' \(did you mean 'checkpoint_every'" train run.json -o trained
+printf '{"name": "a", "checkpoint_every": 5, "train": {"d_modle": 5}}\n' >run.json
+expect 2 "run.json.*: unknown key 'd_modle' \(did you mean 'd_model'" train run.json -o trained
 expect 2 'of which kind' cases
 expect 2 'MODEL is missing' inspect
 expect 2 'too many' inspect model model

@@ -138,6 +138,21 @@ static int read_word(const reader *r, const cJSON *object, const ns_field *f, vo
     return NS_OK;
 }
 
+static int not_a_key(const reader *r, const char *key, const ns_field *fields, const char *const *parts)
+{
+    enum { MOST = 128 };
+    const char *words[MOST];
+    char text[160];
+    int64_t n = 0;
+    for (; fields->key && n < MOST; fields++)
+        words[n++] = fields->key;
+    for (; parts && *parts && n < MOST; parts++)
+        words[n++] = *parts;
+    const char *const near = ns_nearest_word(key, words, n);
+    snprintf(text, sizeof text, "is not a key that belongs here%s%.64s%s", near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    return fail(r, key, text);
+}
+
 /* Every key of the object is one of the table's, or one of the parts that the caller reads itself. */
 static int check_keys(const reader *r, const cJSON *object, const ns_field *fields, const char *const *parts)
 {
@@ -149,7 +164,7 @@ static int check_keys(const reader *r, const cJSON *object, const ns_field *fiel
         while (!f->key && part && *part && strcmp(*part, item->string) != 0)
             part++;
         if (!f->key && !(part && *part))
-            return fail(r, item->string, "is not a key that belongs here");
+            return not_a_key(r, item->string, fields, parts);
     }
     return NS_OK;
 }

@@ -189,7 +189,7 @@ static void strict(void **state)
         {"\"d_model\":\t16", "\"d_model\":\t0", "d_model is 0"},
         {"\"d_model\":\t16", "\"d_model\":\t1e300", "d_model"},
         {"\"d_model\":\t16,", "", "'d_model' is missing"},
-        {"\"d_model\":\t16", "\"d_modle\":\t16", "'d_modle' is not a key that belongs here"},
+        {"\"d_model\":\t16", "\"d_modle\":\t16", "'d_modle' is not a key that belongs here (did you mean 'd_model'?)"},
         {"\"embed_scale\":\t1", "\"embed_scale\":\t1e39", "'embed_scale' is out of range"},
         {"\"n_heads\":\t4", "\"n_heads\":\t3", "layer 0: "},
         {"\"n_heads\":\t4", "\"n_heads\":\t\"4\"", "layers[0].stages[0].branches[0].attn: 'n_heads' is a string"},
