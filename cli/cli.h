@@ -21,7 +21,8 @@ typedef enum cli_kind {             /* type of the field that the option fills *
     CLI_BYTES,                      /* int64_t: 4G, 512M, 1000 */
     CLI_NUMBER,                     /* double */
     CLI_CHOICE,                     /* int: index into choices */
-    CLI_WORDS,                      /* cli_words; repeatable, comma-separated */
+    CLI_WORDS,                      /* cli_words; repeatable, comma-separated, each once */
+    CLI_ITEMS,                      /* cli_words: as CLI_WORDS, and the same may stand there again */
     CLI_FILES,                      /* cli_words: files to read, as CLI_WORDS; a file whose name holds a comma is one */
     CLI_INTS,                       /* cli_ints: 512,1024 or FROM:TO:COUNT */
     CLI_NUMBERS,                    /* cli_numbers: 0,.5,1 or FROM:TO:COUNT */

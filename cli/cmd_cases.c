@@ -36,7 +36,7 @@ static void describe_drops(cli *app, cli_out *o, const ns_case_drops *dropped)
     for (int64_t i = 0; i < dropped->n; i++)
         all += dropped->list[i].n;
     if (all)
-        cli_note(app, "%lld cases were dropped, for %lld reason%s", (long long)all, (long long)dropped->n, dropped->n > 1 ? "s" : "");
+        cli_note(app, "%lld %s dropped, for %lld reason%s", (long long)all, all == 1 ? "case was" : "cases were", (long long)dropped->n, dropped->n > 1 ? "s" : "");
     cli_out_int(o, "n_dropped", all ? "dropped" : NULL, all);
     cli_out_table(o, "dropped", all ? "Dropped" : NULL, columns, 3);
     for (int64_t i = 0; i < dropped->n; i++) {
@@ -99,10 +99,21 @@ static const cli_option needle_options[] = {
 };
 #undef FIELD
 
+/* With a tokenizer there is no synthetic token that these could be of. */
+static int check_synthetic(cli *app, const needle_settings *s)
+{
+    const char *const name = s->vocab ? "vocab" : s->first_id ? "first-id" : s->answer_tokens ? "answer-tokens" : NULL;
+    return !name ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--%s is of synthetic tokens, and there is a tokenizer (--synthetic does without it)", name);
+}
+
 /* Opens the model's tokenizer, or learns its vocabulary where it has none. */
 static int learn_model(cli *app, const needle_settings *s, ns_opened **m, int64_t *vocab)
 {
     *vocab = s->vocab;
+    if (cli_check_model_given(app, s->model, &s->how) < 0)
+        return NS_E_ARG;
+    if (s->synthetic && s->how.tokenizer)
+        return ns_fail(&app->err, NS_E_ARG, "--tokenizer has no effect on --synthetic tokens (give one of the two)");
     if (!s->model && (!s->how.tokenizer || s->synthetic))
         return s->vocab ? NS_OK : ns_fail(&app->err, NS_E_ARG, "give --model MODEL, or --vocab N for synthetic tokens");
     const int rc = cli_open(app, m, s->model, &s->how, (s->model ? NS_OPEN_ARCH : 0) | (s->synthetic ? 0 : NS_OPEN_TOKENIZER), &app->err);
@@ -112,7 +123,7 @@ static int learn_model(cli *app, const needle_settings *s, ns_opened **m, int64_
         if (!s->synthetic)
             cli_note(app, "%s has no tokenizer: the cases are made of synthetic tokens", s->model);
     }
-    return rc;
+    return rc == NS_OK && (*m)->tokenizer ? check_synthetic(app, s) : rc;
 }
 
 /* Every word is one of names; the error has the nearest. *mask: bit i for names[i]. */
@@ -294,7 +305,8 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
     if (!s->model && !s->vocab)
         return ns_fail(&app->err, NS_E_ARG, "give --model MODEL or --vocab N");
-    int rc = check_kinds(app, s, &kinds);
+    int rc = cli_check_model_given(app, s->model, &s->how);
+    rc = rc ? rc : check_kinds(app, s, &kinds);
     if (rc == NS_OK && s->model)
         rc = cli_open(app, &m, s->model, &s->how, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK)
@@ -368,11 +380,13 @@ static int cases_check(cli *app, const void *settings, char **args, int n_args)
     const cli_words paths = {.list = (const char **)args, .n = n_args};
     ns_opened *m = NULL;
     ns_cases cases = {0};
-    int rc = NS_OK;
-    if (s->model || s->how.tokenizer)
+    int rc = cli_check_model_given(app, s->model, &s->how);
+    if (rc == NS_OK && (s->model || s->how.tokenizer))
         rc = cli_open(app, &m, s->model, &s->how, s->model ? NS_OPEN_ARCH : NS_OPEN_TOKENIZER, &app->err);
     if (rc == NS_OK)
         rc = cli_open_cases(app, m, &paths, &cases);
+    if (rc == NS_OK && s->model)
+        rc = ns_cases_check_vocabulary(&cases, m->arch->vocab, &app->err);
     if (rc == NS_OK && s->out)
         rc = ns_cases_write(&cases, s->out, &app->err);
     if (rc == NS_OK) {

@@ -282,6 +282,8 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
     const inspect_settings *const s = settings;
     ns_opened *m = NULL;
     cli_out o = {0};
+    if (s->lengths.n && !s->cost)
+        return ns_fail(&app->err, NS_E_ARG, "--lengths are those of --cost (give that too)");
     int rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK && s->arch_out)
         rc = write_arch(app, m->arch, s->arch_out);

@@ -35,7 +35,7 @@ static const cli_option options[] = {
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the token codes (default 0)", NULL, 0, INT64_MAX},
     {"zoo", 0, CLI_FLAG, FIELD(zoo), NULL, "a zoo instead: true heads and decoys, each with what every score must say"},
     {"series", 0, CLI_INT, FIELD(series), "N", "a run folder of N checkpoints, in which the retrieval heads are born at known steps", NULL, 2, 100000},
-    {"births", 0, CLI_WORDS, FIELD(births), "LIFE,...", "series: one a retrieval head: BIRTH, BIRTH:DEATH, BIRTH:DEATH:BIRTH ... in steps, or never"},
+    {"births", 0, CLI_ITEMS, FIELD(births), "LIFE,...", "series: one a retrieval head: BIRTH, BIRTH:DEATH, BIRTH:DEATH:BIRTH ... in steps, or never"},
     {"every", 0, CLI_INT, FIELD(every), "N", "series: steps between checkpoints (default 10)", NULL, 1, 1000000000},
     {"rise", 0, CLI_INT, FIELD(rise), "N", "series: checkpoints that a birth takes (default 1)", NULL, 1, 1000},
     {"jitter", 0, CLI_NUMBER, FIELD(jitter), "X", "series: standard deviation of the strengths (default 0)"},
@@ -138,6 +138,8 @@ static int plant(cli *app, const void *settings, char **args, int n_args)
     ns_plant_params params;
     if (!folder)
         return ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
+    if (s->out && n_args)
+        return ns_fail(&app->err, NS_E_ARG, "two folders: %s and -o %s (give one)", args[0], s->out);
     int rc = fill_params(app, s, &params);
     if (rc < 0)
         return rc;

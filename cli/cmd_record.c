@@ -60,6 +60,10 @@ static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *posit
     }
     if (cli_value_ints(text, positions, &app->err) < 0)
         return ns_fail(&app->err, NS_E_ARG, "--rows %s: expected all, answer, probe, last:N, span:NAME, or positions such as 0,5,-1", text);
+    for (int64_t i = 1; i < positions->n; i++)
+        for (int64_t k = 0; k < i; k++)
+            if (positions->list[i] == positions->list[k])
+                return ns_fail(&app->err, NS_E_ARG, "--rows %s: %lld is given twice", text, (long long)positions->list[i]);
     *rows = (ns_rows){.kind = NS_ROWS_LIST, .n = positions->n, .positions = positions->list};
     return NS_OK;
 }

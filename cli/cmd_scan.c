@@ -221,6 +221,16 @@ static int open_first(cli *app, ns_opened **m, const runs *r, const cli_model_se
     return rc;
 }
 
+/* The order of checkpoints is the folders' and the manifest's: nothing else has a say in it. */
+static bool lists_alone(const scan_settings *s)
+{
+    scan_settings alone;
+    memset(&alone, 0, sizeof alone);
+    alone.list = true;
+    alone.manifest = s->manifest;
+    return memcmp(s, &alone, sizeof alone) == 0;
+}
+
 static int scan(cli *app, const void *settings, char **args, int n_args)
 {
     const scan_settings *const s = settings;
@@ -231,6 +241,8 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     cli_probing probing = {0};
     first_remarks remarks = {.app = app};
     app->resumes = true;
+    if (s->list && !lists_alone(s))
+        return ns_fail(&app->err, NS_E_ARG, "--list prints the order and scores nothing: beside it goes --manifest alone");
     int rc = s->out || s->list ? cli_check_probes(app, &s->probes) : ns_fail(&app->err, NS_E_ARG, "-o FOLDER is missing");
     if (rc == NS_OK)
         rc = open_runs(app, &r, args, n_args, s->manifest);

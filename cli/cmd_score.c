@@ -368,8 +368,13 @@ static int score(cli *app, const void *settings, char **args, int n_args)
     const score_settings *const s = settings;
     plan p = {0};
     ns_scores *scores = NULL;
+    static const score_settings only_list = {.top = 5, .resamples = 1000, .list = true};
+    if (s->list && (n_args || memcmp(s, &only_list, sizeof *s)))
+        return ns_fail(&app->err, NS_E_ARG, "--list prints the probes and scores nothing: it stands alone, without MODEL and other options");
     if (s->list)
         return list_probes(app);
+    if (s->seed && !s->resamples)
+        return ns_fail(&app->err, NS_E_ARG, "--seed is of the resampling, and --resamples 0 does without");
     if (n_args != 1)
         return ns_fail(&app->err, NS_E_ARG, "MODEL is missing");
     int rc = make_plan(app, s, args[0], &p);

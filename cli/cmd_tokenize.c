@@ -32,6 +32,9 @@ static int print_decoded(cli *app, const ns_tokenizer *tokenizer, const tokenize
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         if (s->decode.list[i] < 0 || s->decode.list[i] > INT32_MAX)
             rc = ns_fail(&app->err, NS_E_ARG, "--decode %lld: not a token id", (long long)s->decode.list[i]);
+        else if (!ns_token_text(tokenizer, (int32_t)s->decode.list[i]))
+            rc = ns_fail(&app->err, NS_E_ARG, "--decode %lld: the tokenizer has no such token (it has %lld)", (long long)s->decode.list[i],
+                         (long long)ns_tokenizer_size(tokenizer));
         else
             ids[i] = (int32_t)s->decode.list[i];
     }
@@ -116,6 +119,8 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
     int rc = NS_OK;
     if ((n_args > 1) + (s->file != NULL) + (s->decode.n > 0) != 1)
         return ns_fail(&app->err, NS_E_ARG, "give one of TEXT, --file FILE and --decode IDS");
+    if (s->decode.n && s->ids_only)
+        return ns_fail(&app->err, NS_E_ARG, "--ids prints the ids of a text; --decode makes text of ids (give one of the two)");
     if (s->file)
         rc = ns_file_read(strcmp(s->file, "-") ? s->file : "/dev/stdin", LARGEST, &text, &n, &app->err);
     if (s->file)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -130,6 +131,18 @@ static void find_limits(cli *app)
         g->memory = app->machine.memory / 2;
 }
 
+/* Where a command takes any number of files, one under two names counts twice in what comes out. */
+static int check_files_once(cli *app, char *const *args, int n)
+{
+    struct stat a, b;
+    for (int i = 1; i < n && app->command->max_args > 2; i++)
+        for (int k = 0; k < i && stat(args[i], &a) == 0; k++)
+            if (stat(args[k], &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+                return strcmp(args[i], args[k]) ? ns_fail(&app->err, NS_E_ARG, "%s and %s are the same: leave one out", args[k], args[i])
+                                                : ns_fail(&app->err, NS_E_ARG, "%s is given twice", args[i]);
+    return NS_OK;
+}
+
 static int run_command(cli *app, int argc, char **argv)
 {
     const cli_command *const c = app->command;
@@ -150,6 +163,8 @@ static int run_command(cli *app, int argc, char **argv)
         print_version();
     } else if (rc == NS_OK) {
         rc = check_arguments(app, n_args);
+        if (rc == NS_OK)
+            rc = check_files_once(app, args, n_args);
         if (rc == NS_OK)
             find_limits(app);
         if (rc == NS_OK)

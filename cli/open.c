@@ -70,3 +70,9 @@ int cli_open_cases(cli *app, ns_opened *m, const cli_words *paths, ns_cases *out
     return paths->n ? ns_open_cases(m, paths->list, paths->n, out, &app->err)
                     : ns_fail(&app->err, NS_E_ARG, "--cases FILE is missing (make one: needlescope cases needle)");
 }
+
+int cli_check_model_given(cli *app, const char *model, const cli_model_settings *s)
+{
+    const char *const name = s->revision ? "revision" : s->arch ? "arch" : s->names ? "names" : s->olmo3_rope ? "olmo3-rope" : NULL;
+    return model || !name ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--%s is of a model, and none is given (--model MODEL)", name);
+}

@@ -20,6 +20,8 @@ int  cli_open(cli *, ns_opened **out, const char *path, const cli_model_settings
 /* Engine and packed weights of what cli_open opened. */
 int  cli_open_weights(cli *, ns_opened *);
 int  cli_open_engine(cli *, ns_engine **out);
+/* What is said of a model (--revision, --arch ...; not --tokenizer, which stands alone) is NS_E_ARG where none is given. */
+int cli_check_model_given(cli *, const char *model, const cli_model_settings *);
 /* ns_open_cases; at least one case. */
 int  cli_open_cases(cli *, ns_opened *, const cli_words *paths, ns_cases *out);
 

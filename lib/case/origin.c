@@ -67,3 +67,30 @@ int ns_cases_check_tokenizer(const ns_cases *cases, const ns_tokenizer *t, ns_er
         rc = check_case(&cases->list[i], t, err);
     return rc;
 }
+
+/* The first id that a vocabulary lacks; -1: it has them all. */
+static int64_t beyond(const int32_t *ids, int64_t n, int64_t vocab)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (ids[i] >= vocab)
+            return ids[i];
+    return -1;
+}
+
+int ns_cases_check_vocabulary(const ns_cases *cases, int64_t vocab, ns_error *err)
+{
+    int64_t n = 0, first = -1, id = -1;
+    for (int64_t i = 0; i < cases->n; i++) {
+        const ns_case *const c = &cases->list[i];
+        const int64_t prompt = beyond(c->tokens, c->n_tokens, vocab), wrong = prompt >= 0 ? prompt : beyond(c->answer, c->n_answer, vocab);
+        if (wrong < 0)
+            continue;
+        if (n++ == 0) {
+            first = i;
+            id = wrong;
+        }
+    }
+    return n == 0 ? NS_OK
+                  : ns_fail(err, NS_E_FORMAT, "case '%.100s': token %lld is beyond the model's vocabulary of %lld, as are ids of %lld of %lld cases (made for another model?)",
+                            cases->list[first].id, (long long)id, (long long)vocab, (long long)n, (long long)cases->n);
+}

@@ -229,6 +229,8 @@ int ns_open_check_cases(ns_opened *m, const ns_cases *cases, ns_error *err)
     }
     if (rc < 0)
         return ns_fail(err, rc, "%s", why.message);
+    if (!m->tokenizer)
+        warn((opening *)m, "whether the cases are of this model's tokenizer cannot be checked: %s has no tokenizer", m->name);
     return m->tokenizer ? ns_cases_check_tokenizer(cases, m->tokenizer, err) : NS_OK;
 }
 

@@ -67,7 +67,7 @@ static int weigh(const ns_probe_context *ctx, float *const *values, ns_error *er
 {
     int rc = NS_OK;
     if (!ctx->reference)
-        return NS_OK;                          /* NaN: there is nothing to compare with */
+        return ns_fail(err, NS_E_ARG, "%s: there is nothing to compare the weights with (name a model: --reference)", scores[QK_DISTANCE].name);
     if (ctx->n_layers != ns_model_arch(ctx->reference)->n_layers)
         return ns_fail(err, NS_E_ARG, "qk_distance: the model has %lld layers, the reference %lld", (long long)ctx->n_layers,
                        (long long)ns_model_arch(ctx->reference)->n_layers);

@@ -35,9 +35,21 @@ head -n 1 repeat.jsonl >one.jsonl
 run score MODEL --cases repeat.jsonl,shuffled.jsonl --probe induction
 expect 65 'copy.jsonl: the id .repeat[^ ]*. is in repeat.jsonl too' score MODEL --cases repeat.jsonl,copy.jsonl --probe induction
 expect 65 'one.jsonl: the id .* is in repeat.jsonl too' cases check repeat.jsonl shuffled.jsonl one.jsonl
-expect 2 'repeat.jsonl: these cases are given twice' record MODEL --cases repeat.jsonl --cases repeat.jsonl -o twice.h5
-expect 2 'standard input.*given twice' score MODEL --cases - --cases - --probe induction
+expect 2 'repeat.jsonl is given twice' record MODEL --cases repeat.jsonl --cases repeat.jsonl -o twice.h5
+expect 2 '- is given twice' score MODEL --cases - --cases - --probe induction
+expect 2 'repeat.jsonl is given twice' cases check repeat.jsonl repeat.jsonl
+expect 2 'repeat.jsonl and ./repeat.jsonl are the same' cases check repeat.jsonl ./repeat.jsonl
 [ ! -e twice.h5 ] || fail "a recording of cases given twice"
+
+# ids that the model does not have; cases that say which tokenizer made them, beside a model that has none
+run cases needle --vocab 600 --lengths 64 --depths 0 --count 2 -o beyond.jsonl
+run cases check beyond.jsonl
+expect 65 "token [0-9]+ is beyond the model's vocabulary of 512, as are ids of [12] of 2 cases" cases check beyond.jsonl --model MODEL
+sed "s/\"meta\": {/\"meta\": {\"tokenizer_sha256\": \"$(printf '%064d' 0)\", /" repeat.jsonl >told.jsonl
+run cases check told.jsonl --model MODEL
+grep -q 'cannot be checked: MODEL has no tokenizer' err || fail "no tokenizer to check with, and not a word: $(cat err)"
+run cases check repeat.jsonl --model MODEL
+grep -q 'cannot be checked' err && fail "cases that say nothing of a tokenizer: $(cat err)"
 
 # null twins: the rows QUERY KEY ANS look at the needle in two of three; without twins, no qr
 run cases needle --model MODEL --lengths 96 --count 4 --twins null -o null.jsonl

@@ -122,4 +122,36 @@ for words in --help 'score --help' 'help score' 'help cases' 'cases --help' 'cas
     run $words
     [ -s out ] || fail "$words: prints nothing"
 done
+# options that have no effect where they stand are refused by name
+run lab plant -o idle
+run cases needle --model idle --lengths 64 --depths 0 -o idle.jsonl
+expect 2 'two folders: a and -o b' lab plant a -o b
+[ ! -e a ] && [ ! -e b ] || fail "lab plant of two folders wrote one"
+for option in --revision --arch; do
+    expect 2 "$option is of a model, and none is given" cases needle --vocab 99 $option idle/config.json -o no.jsonl
+    expect 2 "$option is of a model, and none is given" cases repeat --vocab 99 $option idle/config.json -o no.jsonl
+done
+expect 2 '--revision is of a model' cases check idle.jsonl --revision main
+expect 2 '--seed is of the resampling' score idle --cases idle.jsonl --seed 3 --resamples 0
+expect 2 '--list prints the probes' score idle --list
+expect 2 '--list prints the probes' score --list --cases idle.jsonl
+expect 2 '--list prints the order' scan idle --list --cases idle.jsonl
+expect 2 '--print-protocol .*stands alone' lab laziness --print-protocol --quick
+run lab laziness --print-protocol
+run score --list
+expect 2 '--lengths are those of --cost' inspect idle --lengths 64
+expect 2 'qk_distance: there is nothing to compare .*--reference' score idle --cases idle.jsonl --probe qk_distance
+run score idle --cases idle.jsonl --probe qk_distance --reference idle
+grep -q '^qk_distance  *1 ' out || fail "no distance from a reference: $(cat out)"
+
+# a name is given once; lives of heads may well be the same
+expect 2 '--mode: zero_z is given twice' ablate idle --cases idle.jsonl --heads 3.1 --mode zero_z,zero_z
+expect 2 '--kind: repeat is given twice' cases repeat --vocab 99 --kind repeat --kind repeat -o no.jsonl
+expect 2 '--score: induction is given twice' figure rank idle.jsonl --score induction,induction -o no.svg
+expect 2 '--probe: induction is given twice' score idle --cases idle.jsonl --probe induction,previous_token,induction
+expect 2 '--rows 5,5: 5 is given twice' record idle --cases idle.jsonl --at hook_embed --rows 5,5 -o no.h5
+run lab plant --series 5 --retrieval 2.3,3.0 --births 10,10 -o same_births
+expect 2 'same_births and ./same_births/ are the same' scan same_births ./same_births/ --list
+expect 2 'same_births is given twice' scan same_births same_births --list
+
 finish

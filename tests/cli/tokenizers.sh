@@ -43,6 +43,15 @@ for cases in told byhand hash; do
 done
 [ ! -e no.h5 ] && [ ! -e no ] || fail "a result of cases of another tokenizer"
 
+# with a tokenizer there are no synthetic tokens; ids that it does not have are no text
+for option in --vocab --first-id --answer-tokens; do
+    expect 2 "$option is of synthetic tokens" cases needle --model $A $option 5 --lengths 600 --depths 0.5 -o no.jsonl
+done
+expect 2 '--tokenizer has no effect on --synthetic' cases needle --model $A --synthetic --tokenizer $B --lengths 64 -o no.jsonl
+expect 2 '--decode 999999: the tokenizer has no such token' tokenize $A --decode 1,999999
+expect 2 '--ids prints the ids of a text' tokenize $A --decode 1 --ids
+run tokenize $A --decode 1
+
 # the file may differ while the ids do not; and cases of ids alone cannot say
 tokenizer 0 | sed 's/"version"/ &/' >$A/tokenizer.json
 run record $A --cases told.jsonl --at hook_embed -o ok.h5

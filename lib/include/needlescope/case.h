@@ -92,6 +92,8 @@ NS_API NS_MUST_CHECK int ns_cases_check_unique(const ns_cases *, const char *con
 /* Were the ids made by this tokenizer? Cases of its hash (meta's tokenizer_sha256), and cases whose text it turns into their ids, with or without
  * special tokens. NS_E_FORMAT names the first of another tokenizer; cases without hash and text cannot say. */
 NS_API NS_MUST_CHECK int ns_cases_check_tokenizer(const ns_cases *, const struct ns_tokenizer *, ns_error *);
+/* NS_E_FORMAT where an id of a prompt or an answer is not below `vocab`; the first is named, and how many cases have such ids. */
+NS_API NS_MUST_CHECK int ns_cases_check_vocabulary(const ns_cases *, int64_t vocab, ns_error *);
 /* Does a case know its tokenizer or its text? */
 NS_API bool ns_cases_know_text(const ns_cases *);
 /* Writes JSONL with tokens and token spans (text too where known); atomic. */

@@ -45,7 +45,8 @@ typedef struct ns_opened {
 NS_API NS_MUST_CHECK int ns_open(ns_opened **out, const ns_open_params *, ns_error *);
 /* Opens what is wanted and not open yet. A path that was not given is NS_E_ARG where it is needed. */
 NS_API NS_MUST_CHECK int ns_open_more(ns_opened *, unsigned want, ns_error *);
-/* NS_E_FORMAT when cases are of another tokenizer than this model's (ns_cases_check_tokenizer); the tokenizer is opened where cases know theirs. */
+/* NS_E_FORMAT when cases are of another tokenizer than this model's (ns_cases_check_tokenizer); the tokenizer is opened where cases know theirs.
+ * Without a tokenizer nothing can be checked, and `warn` is told. */
 NS_API NS_MUST_CHECK int ns_open_check_cases(ns_opened *, const ns_cases *, ns_error *);
 /* The cases of one or more files, one at least in each; the tokenizer is opened for lines of text, and not for lines of ids. Free with ns_cases_clear.
  * "-" is standard input. Cases of another tokenizer and an id that two of them have are NS_E_FORMAT, a file given twice is NS_E_ARG. */
