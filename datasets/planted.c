@@ -224,18 +224,18 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
 /* A folder of our own: new, empty of checkpoints, or planted before. */
 static int prepare_folder(const char *folder, ns_error *err)
 {
+    static const char *const run[] = {"run.json", NULL}, *const ours[] = {"planted.json", NULL};
+    static const char *const model[] = {"config.json", "model.safetensors", "model.safetensors.index.json", NULL};
     const int made = ns_folder_make(folder, err);
     if (made < 0)
         return made;
     if (!ns_path_is_dir(folder))
         return ns_fail(err, NS_E_CREATE, "%s: exists and is not a folder (choose another name)", folder);
-    char *const config = ns_path_join(folder, "config.json"), *const planted = ns_path_join(folder, "planted.json");
-    int rc = config && planted ? NS_OK : ns_oom(err, folder);
-    if (rc == NS_OK && ns_path_exists(config) && !ns_path_exists(planted))
-        rc = ns_fail(err, NS_E_CREATE, "%s: holds a checkpoint that was not planted (choose another folder)", folder);
-    free(config);
-    free(planted);
-    return rc;
+    if (ns_folder_holds(folder, run))
+        return ns_fail(err, NS_E_CREATE, "%s: holds a run (choose another folder)", folder);
+    if (ns_folder_holds(folder, model) && !ns_folder_holds(folder, ours))
+        return ns_fail(err, NS_E_CREATE, "%s: holds a checkpoint that was not planted (choose another folder)", folder);
+    return NS_OK;
 }
 
 void ns_plan_free(ns_plan *p)

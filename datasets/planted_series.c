@@ -91,18 +91,13 @@ static int check(const series *s, ns_error *err)
 
 static int prepare(const char *folder, ns_error *err)
 {
+    static const char *const others[] = {"run.json", "planted.json", "config.json", "model.safetensors", "model.safetensors.index.json", NULL};
     const int made = ns_folder_make(folder, err);
     if (made < 0)
         return made;
-    char *const run = ns_path_join(folder, "run.json"), *const planted = ns_path_join(folder, "planted.json");
-    int rc = run && planted ? NS_OK : ns_oom(err, folder);
-    if (rc == NS_OK && !ns_path_is_dir(folder))
-        rc = ns_fail(err, NS_E_CREATE, "%s: exists and is not a folder (choose another name)", folder);
-    else if (rc == NS_OK && (ns_path_exists(run) || ns_path_exists(planted)))
-        rc = ns_fail(err, NS_E_CREATE, "%s: holds a run or a checkpoint (choose another folder)", folder);
-    free(run);
-    free(planted);
-    return rc;
+    if (!ns_path_is_dir(folder))
+        return ns_fail(err, NS_E_CREATE, "%s: exists and is not a folder (choose another name)", folder);
+    return !ns_folder_holds(folder, others) ? NS_OK : ns_fail(err, NS_E_CREATE, "%s: holds a run or a checkpoint (choose another folder)", folder);
 }
 
 static cJSON *head_json(const series *s, int64_t k)

@@ -406,6 +406,8 @@ static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_
     if (p->steps && p->steps[0] > p->steps[1])
         return ns_fail(err, NS_E_ARG, "steps %lld to %lld: the first comes after the last", (long long)p->steps[0], (long long)p->steps[1]);
     for (int64_t i = 0; i < n_runs; i++) {
+        if (ns_path_inside(p->out, runs[i].folder))
+            return ns_fail(err, NS_E_ARG, "%s lies in the run %s, which is read: a scan writes to a folder of its own", p->out, runs[i].folder);
         for (int64_t j = 0; j < i; j++)
             if (strcmp(runs[i].name, runs[j].name) == 0)
                 return ns_fail(err, NS_E_ARG, "%s and %s are both called '%s': give them names in their run.json", runs[j].folder, runs[i].folder, runs[i].name);

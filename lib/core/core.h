@@ -52,6 +52,8 @@ void ns_map_close(ns_map *);
 int  ns_file_read(const char *path, size_t limit, char **out, size_t *n, ns_error *);   /* NUL-terminated copy; > limit is an error */
 bool ns_path_is_dir(const char *);
 bool ns_path_exists(const char *);
+const char *ns_folder_holds(const char *folder, const char *const *names);   /* the first of the names that is in it; names end with NULL */
+bool ns_path_inside(const char *path, const char *folder);              /* the folder itself, or below it; path need not exist */
 bool ns_path_is_stream(const char *);                                 /* a pipe, terminal or other device */
 bool ns_path_is_stdout(const char *);                                 /* /dev/stdout by any of its names */
 char *ns_path_join(const char *dir, const char *name);

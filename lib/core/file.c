@@ -1,5 +1,6 @@
 /* file.c - reading whole files, mapping them, and what a path is. */
 #include <errno.h>
+#include <libgen.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -118,6 +119,38 @@ bool ns_path_is_dir(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The whole path of the nearest folder above that is there. */
+static char *nearest_path(const char *path)
+{
+    char *const copy = ns_strdup(path), *at = copy, *whole = NULL;
+    while (at && !(whole = realpath(at, NULL)) && strcmp(at, ".") != 0 && strcmp(at, "/") != 0)
+        at = dirname(at);
+    free(copy);
+    return whole;
+}
+
+bool ns_path_inside(const char *path, const char *folder)
+{
+    char *const outer = realpath(folder, NULL), *const inner = nearest_path(path);
+    const size_t n = outer ? strlen(outer) : 0;
+    const bool inside = outer && inner && ns_starts(inner, outer) && (inner[n] == '/' || !inner[n]);
+    free(outer);
+    free(inner);
+    return inside;
+}
+
+const char *ns_folder_holds(const char *folder, const char *const *names)
+{
+    for (; *names; names++) {
+        char *const path = ns_path_join(folder, *names);
+        const bool found = path && ns_path_exists(path);
+        free(path);
+        if (found)
+            return *names;
+    }
+    return NULL;
 }
 
 bool ns_path_exists(const char *path)

@@ -256,6 +256,7 @@ static void sweep(const char *run_dir)
 
 int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
 {
+    static const char *const run_file[] = {"run.json", NULL}, *const model[] = {"config.json", "model.safetensors", "model.safetensors.index.json", NULL};
     const int rc = ns_folder_make(run_dir, err);
     if (rc < 0)
         return rc;
@@ -264,6 +265,8 @@ int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
         return ns_fail(err, NS_E_CREATE, "%s: %s", run_dir, strerror(errno));
     if (flock(run->lock, LOCK_EX | LOCK_NB) != 0)
         return ns_fail(err, NS_E_CREATE, "%s: another process is training this run: wait for it, or name another folder", run_dir);
+    if (!ns_folder_holds(run_dir, run_file) && ns_folder_holds(run_dir, model))
+        return ns_fail(err, NS_E_CREATE, "%s: holds a checkpoint and no run of train (choose another folder)", run_dir);
     sweep(run_dir);
     return NS_OK;
 }

@@ -34,6 +34,8 @@ printf '{"version": "1.0", "added_tokens": [%s],
  "byte_fallback": false, "vocab": {%s "\\u0120": 94, "\\u010a": 95}, "merges": []}}' "$added" "$vocabulary" >text/tokenizer.json
 cp -r m models--o--n/snapshots/aaa && cp -r other models--o--n/snapshots/bbb && cp words/tokenizer.json models--o--n/snapshots/aaa && cp letters/tokenizer.json models--o--n/snapshots/bbb
 printf aaa >models--o--n/refs/main && printf bbb >models--o--n/refs/late
+touch laziness     # lab laziness, whose usual folder that is, fails at once
+cp -r m synthetic && cp text/tokenizer.json synthetic
 run cases needle --model m --lengths 40,97 --depths 0,.6 --count 2 --twins swap -o c.jsonl
 run cases needle --model m --lengths 50 --depths .3 --count 2 --seed 9 -o d.jsonl
 printf '{"id": "words", "text": "A B C A B", "spans": {"needle": [0, 3]}}\n' >text.jsonl
@@ -88,7 +90,7 @@ cat >lab.json <<'END'
 END
 sed 's/"first_seed": 5/"first_seed": 6/' lab.json >other_lab.json
 printf '{"path": "step%06d", "step": 77}\n' 0 >runs/one/order.jsonl
-head -n 2 c.jsonl | sed 's/"seed"/"sead"/' >e.jsonl
+head -n 2 c.jsonl | sed 's/"seed"/"sead"/; s/needle-s0/needle-s9/g' >e.jsonl
 
 # ---- two runs ----
 # what a run leaves, without what a file says of its making: stdout, stderr, exit code, the file @.ENDING

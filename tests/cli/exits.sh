@@ -154,4 +154,22 @@ run lab plant --series 5 --retrieval 2.3,3.0 --births 10,10 -o same_births
 expect 2 'same_births and ./same_births/ are the same' scan same_births ./same_births/ --list
 expect 2 'same_births is given twice' scan same_births same_births --list
 
+# a folder that holds something else is not written into, and a run that is read is not either
+mkdir strange && cp idle/config.json idle/model.safetensors strange
+rm -rf bare && mkdir bare && cp idle/model.safetensors bare
+echo '{"train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 64, "steps": 2, "max_positions": 128}}' >tiny.json
+for folder in strange bare; do
+    expect 73 "$folder: holds a checkpoint that was not planted" lab plant -o $folder
+    expect 73 "$folder: holds a run or a checkpoint" lab plant --series 3 -o $folder
+    expect 73 "$folder: holds a checkpoint and no run" train tiny.json -o $folder
+done
+expect 73 'same_births: holds a run' lab plant -o same_births
+expect 73 'idle: holds a run or a checkpoint' lab plant --series 3 -o idle
+expect 73 'same_births holds the run' train tiny.json -o same_births
+for out in same_births same_births/scan ./same_births/../same_births/step000010/scan; do
+    expect 2 'lies in the run same_births' scan same_births --cases idle.jsonl --probe retrieval_find -o $out
+done
+[ ! -e same_births/shards ] && [ ! -e same_births/scan ] || fail "a scan in the run that it reads"
+run scan same_births --cases idle.jsonl --probe retrieval_find -o same_births_scan
+
 finish
