@@ -62,9 +62,11 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
         rc = ns_study_open(&study, args[0], &app->err);
     if (rc == NS_OK)
         rc = ns_emergence_run(&e, study, &params, &app->err);
+    if (rc == NS_OK)
+        rc = ns_emergence_check(e, &app->err);
     if (rc == NS_OK) {
         warn_of(app, e);
-        rc = s->out ? ns_emergence_write_csv(e, s->out, &app->err) : NS_OK;
+        rc = s->out ? ns_emergence_write_csv(e, s->out, &app->by, &app->err) : NS_OK;
     }
     if (rc == NS_OK)
         rc = print(app, e, s->out);

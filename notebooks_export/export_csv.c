@@ -147,26 +147,12 @@ static int write_rows(csv *c, const char *path, ns_error *err)
     return rc;
 }
 
-/* CSV on the Web: PATH-metadata.json tells of PATH. */
 static int write_metadata(const csv *c, const char *path, ns_error *err)
 {
     ns_fact_list facts = {0};
-    char *const beside = ns_printf_alloc("%s-metadata.json", path), *text = NULL;
-    cJSON *const root = cJSON_CreateObject(), *const notes = root ? cJSON_AddArrayToObject(root, "notes") : NULL, *const note = cJSON_CreateObject();
-    bool good = beside && notes && note && cJSON_AddStringToObject(root, "@context", "http://www.w3.org/ns/csvw") &&
-                cJSON_AddStringToObject(root, "url", ns_path_base(path));
     int rc = ns_source_facts(c->x, c->params->by, &facts, err);
-    for (int64_t i = 0; good && rc == NS_OK && i < facts.n; i++)
-        good = cJSON_AddStringToObject(note, facts.list[i].name, facts.list[i].value) != NULL;
-    if (!notes || !cJSON_AddItemToArray(notes, note))
-        cJSON_Delete(note);
-    if (rc == NS_OK && (!good || !(text = ns_json_print(root, true))))
-        rc = ns_oom(err, path);
-    rc = rc ? rc : ns_file_write(beside, text, strlen(text), err);
+    rc = rc ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);
-    cJSON_Delete(root);
-    free(beside);
-    free(text);
     return rc;
 }
 
@@ -178,8 +164,7 @@ int ns_export_csv(ns_study *study, const char *path, const ns_export_params *giv
     int rc = ns_source_begin(&x, study, path, given, &params, err);
     rc = rc ? rc : load(&c, err);
     rc = rc ? rc : write_rows(&c, path, err);
-    if (rc == NS_OK && !ns_path_is_stream(path) && !ns_path_is_stdout(path))        /* a stream has nothing beside it */
-        rc = write_metadata(&c, path, err);
+    rc = rc ? rc : write_metadata(&c, path, err);
     free(c.values);
     free(c.counts);
     free(c.n);

@@ -477,7 +477,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_study_run_name": (_S, [_P, _I64]), "ns_study_steps": (c.POINTER(_I64), [_P]),
     "ns_study_find_run": (_INT, [_P, _S, c.POINTER(_I64), _ERR]),
     "ns_emergence_run": (_INT, [_OUT, _P, c.POINTER(_EmergenceParams), _ERR]), "ns_emergence_free": (None, [_P]),
-    "ns_emergence_write_csv": (_INT, [_P, _S, _ERR]),
+    "ns_emergence_write_csv": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]), "ns_emergence_check": (_INT, [_P, _ERR]),
     "ns_event_text": (_S, [_Event, _P]), "ns_laziness_of": (_INT, [_OUT, _P, _S, _ERR]), "ns_laziness_free": (None, [_P]),
     "ns_trend_of": (_GridTrend, [c.POINTER(_BirthGrid)]), "ns_order_in": (_Order, [c.POINTER(_BirthGrid), _I64, _I64]),
     "ns_order_verdict": (_S, [_Order, c.c_double, _P]),
@@ -1690,6 +1690,7 @@ class Emergence(_Owner):
             study, out = s.new("ns_study_open", "ns_study_close", _bytes(path)), c.c_void_p()
             p.call("ns_emergence_run", c.byref(out), study, c.byref(how))
             self._own(out, _lib.ns_emergence_free, *s.take())
+        _call("ns_emergence_check", self)
         self.path, self._study, e = os.fspath(path), study, _Emergence.from_address(out.value)
         self.score, self.previous, self.theta, self.persist = e.score.decode(), e.previous and e.previous.decode(), e.birth.theta, e.birth.persist
         self.axis, self.horizon = "tokens" if e.in_tokens else "steps", e.horizon
@@ -1716,7 +1717,7 @@ class Emergence(_Owner):
     def write_csv(self, path):
         """Every life of every head, as `needlescope emergence -o`."""
         self._as_parameter_                     # closed: an error
-        _call("ns_emergence_write_csv", self, _bytes(path))
+        _call("ns_emergence_write_csv", self, _bytes(path), c.byref(_caller()))
 
     def laziness(self, arm=None, of="best"):
         """Are heads born later the larger the window? What `needlescope laziness` says of the best head, or of="previous". -> Laziness"""

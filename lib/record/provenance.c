@@ -88,3 +88,30 @@ int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_erro
     ns_file_close(file);
     return rc;
 }
+
+static char *metadata_text(const char *path, const ns_fact_list *facts)
+{
+    cJSON *const root = cJSON_CreateObject(), *const notes = root ? cJSON_AddArrayToObject(root, "notes") : NULL, *const note = cJSON_CreateObject();
+    bool good = notes && note && cJSON_AddStringToObject(root, "@context", "http://www.w3.org/ns/csvw") &&
+                cJSON_AddStringToObject(root, "url", ns_path_base(path));
+    for (int64_t i = 0; good && i < facts->n; i++)
+        good = cJSON_AddStringToObject(note, facts->list[i].name, facts->list[i].value) != NULL;
+    if (!notes || !cJSON_AddItemToArray(notes, note)) {
+        cJSON_Delete(note);
+        good = false;
+    }
+    char *const text = good ? ns_json_print(root, true) : NULL;
+    cJSON_Delete(root);
+    return text;
+}
+
+int ns_provenance_beside(const char *path, const ns_fact_list *facts, ns_error *err)
+{
+    if (ns_path_is_stream(path) || ns_path_is_stdout(path))
+        return NS_OK;
+    char *const beside = ns_printf_alloc("%s-metadata.json", path), *const text = metadata_text(path, facts);
+    const int rc = beside && text ? ns_file_write(beside, text, strlen(text), err) : ns_oom(err, path);
+    free(beside);
+    free(text);
+    return rc;
+}

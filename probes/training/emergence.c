@@ -274,6 +274,16 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     return rc;
 }
 
+int ns_emergence_check(const ns_emergence *e, ns_error *err)
+{
+    int64_t most = 0;
+    for (int64_t r = 0; r < e->shape.R; r++)
+        most = e->runs[r].measured > most ? e->runs[r].measured : most;
+    return most >= e->birth.persist ? NS_OK
+           : ns_fail(err, NS_E_ARG, "no birth can be confirmed: it takes %d measured checkpoints in a row (persist), and no run has more than %lld up to the horizon %.0f",
+                     e->birth.persist, (long long)most, e->horizon);
+}
+
 void ns_emergence_free(ns_emergence *e)
 {
     if (!e)

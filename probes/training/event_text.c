@@ -71,7 +71,17 @@ static void csv_life(FILE *f, const ns_emergence *e, const ns_head_life *l)
     fprintf(f, "%s,%g,%s\n", e->score, ns_theta_above_chance(e->birth.theta, chance), e->in_tokens ? "tokens" : "steps");
 }
 
-int ns_emergence_write_csv(const ns_emergence *e, const char *path, ns_error *err)
+static int write_metadata(const ns_emergence *e, const char *path, const ns_provenance *by, ns_error *err)
+{
+    ns_fact_list facts = {0};
+    int rc = ns_provenance_of_run(&facts, by, err);
+    rc = rc ? rc : ns_provenance_of_file(&facts, ns_study_path(e->study), 1, err);
+    rc = rc ? rc : ns_provenance_beside(path, &facts, err);
+    ns_fact_list_clear(&facts);
+    return rc;
+}
+
+int ns_emergence_write_csv(const ns_emergence *e, const char *path, const ns_provenance *by, ns_error *err)
 {
     char *buffer = NULL;
     size_t size = 0;
@@ -83,5 +93,5 @@ int ns_emergence_write_csv(const ns_emergence *e, const char *path, ns_error *er
         csv_life(f, e, &e->lives[i]);
     const int rc = fclose(f) == 0 ? ns_file_write(path, buffer, size, err) : ns_oom(err, path);
     free(buffer);
-    return rc;
+    return rc ? rc : write_metadata(e, path, by, err);
 }

@@ -55,4 +55,17 @@ expect 2 '-o FILE' figure births scan/study.h5
 expect 2 'windows to compare' laziness both/study.h5
 expect 2 'not a study' emergence scan/shards/a/step000010.h5
 expect 2 "no score 'retrieval_fnd' .did you mean retrieval_find\?.; it has" emergence scan/study.h5 --score retrieval_fnd
+# what leaves nothing to find is an error
+expect 2 'no birth can be confirmed: it takes 100 measured checkpoints' emergence scan/study.h5 --persist 100 -o none.csv
+expect 2 'no birth can be confirmed: .* no run has more than 1 up to the horizon 1' emergence scan/study.h5 --horizon 1 -o none.csv
+[ ! -e none.csv ] || fail "lives of which none can be confirmed"
+run emergence scan/study.h5 -o lives.csv
+run export csv scan/study.h5 -o values.csv
+names() { grep -o '^[[:space:]]*"[a-z_0-9@]*"' "$1" | sort; }
+grep -q '"url":[[:space:]]*"lives.csv"' lives.csv-metadata.json && grep -q '"command_line":.*emergence scan/study.h5' lives.csv-metadata.json ||
+    fail "what made lives.csv: $(cat lives.csv-metadata.json)"
+names lives.csv-metadata.json >lives.names
+names values.csv-metadata.json | cmp -s - lives.names || fail "births say other things of their making than values: $(cat lives.names)"
+run emergence scan/study.h5 -o -
+[ ! -e /dev/stdout-metadata.json ] && [ ! -e -metadata.json ] || fail "a file beside standard output"
 finish

@@ -31,6 +31,8 @@ NS_API NS_MUST_CHECK int ns_provenance_of_model(ns_fact_list *, const ns_model *
 /* For what is made out of a file of ours: its name, its content_sha256 and what it says of model, cases and threads (no JSON). The facts of a second file
  * that differ from the first's are called NAME.2, and so on. */
 NS_API NS_MUST_CHECK int ns_provenance_of_file(ns_fact_list *, const char *path, int number, ns_error *);
+/* CSV on the Web: PATH-metadata.json says of the table PATH what the facts say. A stream has nothing beside it: NS_OK. */
+NS_API NS_MUST_CHECK int ns_provenance_beside(const char *path, const ns_fact_list *, ns_error *);
 
 NS_END
 #endif

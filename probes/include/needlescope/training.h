@@ -6,6 +6,7 @@
 #define NEEDLESCOPE_TRAINING_H
 
 #include <needlescope/answer.h>
+#include <needlescope/provenance.h>
 #include <needlescope/study.h>
 
 NS_BEGIN
@@ -216,8 +217,10 @@ NS_API const char *ns_event_text(ns_event, char out[NS_EVENT_TEXT]);
 NS_API const char *ns_time_text(double time, double horizon, char out[NS_EVENT_TEXT]);      /* INFINITY: ">horizon" */
 /* "swa SSFS W=4 NoPE"; run: what to call a group that has no coordinates. */
 NS_API const char *ns_group_text(const ns_seed_group *, const char *run, char out[NS_GROUP_TEXT]);
-/* Every life of every head as CSV; the columns are named in its first line. */
-NS_API NS_MUST_CHECK int ns_emergence_write_csv(const ns_emergence *, const char *path, ns_error *);
+/* NS_E_ARG where no run has as many measured checkpoints up to the horizon as a birth takes: then none can be confirmed. */
+NS_API NS_MUST_CHECK int ns_emergence_check(const ns_emergence *, ns_error *);
+/* Every life of every head as CSV; the columns are named in its first line. PATH-metadata.json beside it says what made it (`by`: may be NULL). */
+NS_API NS_MUST_CHECK int ns_emergence_write_csv(const ns_emergence *, const char *path, const ns_provenance *by, ns_error *);
 
 /* ---- earlier or later, seed by seed (order.c) ---- */
 
