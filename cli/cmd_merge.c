@@ -27,7 +27,7 @@ static int report(cli *app, const char *path)
         return rc;
     const ns_study_shape n = ns_study_size(study);
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
-    const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing;
+    const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing, not_taken = ns_study_not_taken(study);
     ns_study_close(study);
     cli_out_begin(&o, app, "needlescope.merge/1");
     cli_out_int(&o, "runs", "runs", n.R);
@@ -36,6 +36,7 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "checkpoints", "checkpoints", done);
     cli_out_int(&o, "failed", "failed", failed);
     cli_out_int(&o, "missing", "not there", missing);
+    cli_out_int(&o, "not_taken", not_taken ? "not taken" : NULL, not_taken);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
     rc = cli_out_written(app, &o, path);
     rc = rc ? rc : cli_out_end(&o, &app->err);

@@ -269,7 +269,9 @@ static int begin(ns_merging *m, const char *study, const ns_merge_params *p)
     char hex[65];
     hash_shards(m, hex);
     const ns_shard *const s = &m->job.shards[m->job.first];
-    const ns_fact own[] = {{"kind", "study", false}, {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
+    char not_taken[24];
+    snprintf(not_taken, sizeof not_taken, "%lld", (long long)m->job.not_taken);
+    const ns_fact own[] = {{"kind", "study", false}, {"not_taken", m->job.not_taken ? not_taken : NULL, false}, {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
     ns_fact_list facts = {0};
     int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, m->err);

@@ -21,6 +21,7 @@ static inline bool ns_shard_is_done(const ns_shard *s) { return !s->failed && !s
 typedef struct ns_merge_job {
     bool      mixed_kernels;
     ns_shard *shards;                  /* by run, step */
+    int64_t   not_taken;               /* checkpoints that --steps left out of the scan */
     int64_t   n_shards, shards_capacity, first;      /* first: index of the first finished one */
     char    **runs;                    /* [R], borrowed from the shards */
     int64_t  *steps;                   /* [P] */

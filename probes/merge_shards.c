@@ -47,8 +47,12 @@ static int miss_run(ns_merge_job *m, const char *out, const char *run, ns_error 
     ns_scan_index x;
     int rc = ns_scan_index_read(&x, out, run, err);
     for (int64_t i = 0; rc == NS_OK && i < x.n; i++) {
-        if (!x.list[i].taken || has_step(m, run, x.list[i].step))
+        if (has_step(m, run, x.list[i].step))
             continue;
+        if (!x.list[i].taken) {
+            m->not_taken++;
+            continue;
+        }
         if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards)) {
             rc = ns_oom(err, run);
             break;

@@ -246,6 +246,12 @@ int64_t ns_study_count(const ns_study *s, int status)
     return n;
 }
 
+int64_t ns_study_not_taken(const ns_study *s)
+{
+    const char *const n = ns_file_fact(s->file, "not_taken");
+    return n ? strtoll(n, NULL, 10) : 0;
+}
+
 int ns_study_check_steps(const ns_study *s, ns_error *err)
 {
     if (!s->one)

@@ -239,6 +239,8 @@ void ns_emergence_tell(const ns_emergence *e, const ns_answer *a)
     fact_number(a, "horizon", "horizon", e->horizon);
     const int64_t missing = ns_study_count(e->study, NS_STUDY_NOT_THERE);
     fact_integer(a, "missing", missing ? "checkpoints without a shard" : NULL, missing);
+    const int64_t not_taken = ns_study_not_taken(e->study);
+    fact_integer(a, "not_taken", not_taken ? "not taken (--steps)" : NULL, not_taken);
     fact(a, "shortest_run", "which is the end of", e->shortest < 0 ? NULL : ns_study_run_name(e->study, e->shortest));
     fact(a, "null_control", "null: needle against", e->null_control);
     tell_runs(a, e);

@@ -122,6 +122,11 @@ mkdir late && cp -r b/step200 late
 run scan a late --cases cases.jsonl --probe retrieval_find -o partly2 --steps 5,10
 grep -q '1 of 2 runs have no checkpoint of the steps 5 to 10' err || fail "a run without the steps: $(cat err)"
 
+"$NEEDLESCOPE" merge some >out 2>err
+grep -q '^not taken *2$' out || fail "merge does not say what --steps left out: $(cat out)"
+run emergence some/study.h5 --persist 1 --json
+grep -q '"not_taken":[[:space:]]*2' out || fail "emergence does not say what --steps left out: $(head -c 300 out)"
+
 # a task that never ran: what the scan found is missed, with its step
 run scan zero --cases zero.jsonl --probe retrieval_find -o holes --shard 0/3
 run scan zero --cases zero.jsonl --probe retrieval_find -o holes --shard 2/3
@@ -129,7 +134,7 @@ run scan zero --cases zero.jsonl --probe retrieval_find -o holes --shard 2/3
 [ $? -eq 1 ] || fail "a checkpoint without a shard, and merge exits with another code than 1"
 grep -q '"missing":[[:space:]]*1' out && grep -q '"steps":[[:space:]]*3' out && grep -q '1 checkpoints that the scan found have no shard' err ||
     fail "a checkpoint without a shard: $(cat out err)"
-run emergence holes/study.h5 --json
+run emergence holes/study.h5 --persist 1 --json
 grep -q '"missing":[[:space:]]*1' out || fail "emergence does not say what has no shard: $(head -c 300 out)"
 run scan zero --cases zero.jsonl --probe retrieval_find -o holes
 run merge holes
