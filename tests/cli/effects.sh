@@ -66,6 +66,8 @@ study study runs/one runs/two
 study short runs/one runs/two runs/short
 study arms runs/one runs/two runs/near runs/far
 mv scan_study scan
+# a shard as another engine leaves it: the class in its bytes, and no seal (28 bytes), which would call that damage
+cp -r scan other_kernels && shard=$(find other_kernels/shards/one -name '*10.h5') && sed 's/invariant-1/invariant-9/g' "$shard" | head -c -28 >shard && mv shard "$shard"
 # runs of the trainer, which have metrics; one is short
 run train train.json -o trained_one --steps 20
 run train train.json -o trained_two --seed 7 --steps 15
@@ -147,10 +149,9 @@ awk -F'|' -v table="$table" '
         }
         if (!found) print command "|" name "|none||"
     }' options >plan
-number=0 later=0 last=
+number=0 last=
 while IFS='|' read -r command option where base with; do
     number=$((number + 1))
-    [ "$where" != later ] || { later=$((later + 1)); continue; }
     [ "$where" != none ] || { fail "$command $option: $table says nothing of its effect"; continue; }
     if [ "$base" != "$last" ]; then      # one run without serves all options of a command
         rm -rf run_a run_a.*
@@ -168,6 +169,6 @@ while IFS='|' read -r command option where base with; do
     [ "$where" = exit ] || [ "$(cat "seen/run_b.exit")" -le 1 ] || fail "$command $option: exit $(cat "seen/run_b.exit"): $(head -c 300 "seen/run_b.err")"
     [ "$(cat "seen/run_a.exit")" -le 1 ] || [ "$where" = exit ] || fail "$command $option: without it, exit $(cat "seen/run_a.exit"): $base: $(head -c 300 "seen/run_a.err")"
 done <plan
-echo "$number options, $later of them not yet walked"
+echo "$number options"
 [ "$number" -gt 300 ] || fail "only $number options were walked"
 finish
