@@ -179,7 +179,14 @@ int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoin
     static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER) |
                                  NS_KINDS(NS_KIND_BINARY);
     const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) : 0;
-    return ns_kind_fail(err, open_checkpoint(out, path, params, err), path, fine | index, "a checkpoint (a folder of safetensors weights, or one such file)");
+    int rc = open_checkpoint(out, path, params, err);
+    const ns_error own = err ? *err : (ns_error){""};
+    rc = ns_kind_fail(err, rc, path, fine | index, "a checkpoint (a folder of safetensors weights, or one such file)");
+    if (rc == NS_OK || !err || !strcmp(own.message, err->message))
+        return rc;
+    /* The reader knows the remedy: which step a run folder has, how others' files are converted, what is wrong with a header. */
+    const size_t n = ns_starts(own.message, path) ? strlen(path) + strspn(own.message + strlen(path), ": ") : 0;
+    return ns_fail(err, rc, "%s: %s", err->message, own.message + n);
 }
 
 void ns_checkpoint_free(ns_checkpoint *ck)

@@ -84,7 +84,8 @@ expect 2 "score 'nothing'" figure heads scores.h5 --score retrieval_find,nothing
 run patch MODEL --cases twins.jsonl --site q -o q.h5
 run figure heads patching.h5 q.h5 --score recovery --vmin -1 --vmax 1 -o row.svg
 grep -q '>patching: recovery<' row.svg && grep -q '>q: recovery<' row.svg || fail "maps of two files lack the files' names"
-expect 2 '8 maps' figure heads scores.h5 scores.h5 --score retrieval_find,retrieval_copy,induction,copy_any -o no.png
+cp scores.h5 again.h5
+expect 2 '8 maps' figure heads scores.h5 again.h5 --score retrieval_find,retrieval_copy,induction,copy_any -o no.png
 expect 66 'no.h5' figure heads scores.h5 no.h5 --score retrieval_find -o no.png
 run figure rank scores.h5 --score retrieval_find,induction --top 5 -o rank.svg
 grep -q '>3.1<' rank.svg && grep -q '95 %' rank.svg || fail "figure rank does not name the planted head with its interval"
