@@ -73,14 +73,19 @@ ns_order ns_page_order_of(page *p, lab_arm a, lab_arm b, birth_of *of)
     return order;
 }
 
-ns_grid_trend ns_page_window_trend(page *p, birth_of *of)
+ns_birth_grid ns_page_window_grid(page *p, birth_of *of)
 {
     int64_t windows[LAB_WINDOWS];
     lab_arm arms[LAB_WINDOWS];
     const int n = ns_laboratory_windows(p->lab, windows);
     for (int i = 0; i < n; i++)
         arms[i] = (lab_arm){"swa", windows[i]};
-    ns_birth_grid g = ns_page_grid(p, arms, n, of);
+    return ns_page_grid(p, arms, n, of);
+}
+
+ns_grid_trend ns_page_window_trend(page *p, birth_of *of)
+{
+    ns_birth_grid g = ns_page_window_grid(p, of);
     const ns_grid_trend trend = ns_trend_of(&g);
     ns_birth_grid_clear(&g);
     return trend;

@@ -227,21 +227,17 @@ static const char *words_of(const page *p, ns_order pairs, ns_evidence e, char o
     return out;
 }
 
-/* in_order[S]: does every pair of adjacent windows stay in order in the seed, for this birth too? False: memory is out. */
+/* in_order[S]: does every pair of adjacent windows stay in order in the seed, for this birth too? False: there are no two windows. */
 static bool keep_ordered(page *p, birth_of *of, bool *in_order, int64_t *S)
 {
-    int64_t windows[LAB_WINDOWS];
-    lab_arm arms[LAB_WINDOWS];
-    const int n = ns_laboratory_windows(p->lab, windows);
-    for (int i = 0; i < n; i++)
-        arms[i] = (lab_arm){"swa", windows[i]};
-    ns_birth_grid g = ns_page_grid(p, arms, n, of);
+    ns_birth_grid g = ns_page_window_grid(p, of);
+    const bool several = g.W > 1;
     for (int64_t s = 0; s < g.S; s++)
-        for (int w = 0; w + 1 < n; w++)
+        for (int64_t w = 0; w + 1 < g.W; w++)
             in_order[s] &= g.time[s * g.W + w] < g.time[s * g.W + w + 1];
     *S = g.S;
     ns_birth_grid_clear(&g);
-    return n > 1;
+    return several;
 }
 
 /* Two births are claimed to be delayed: the seeds in which both are in order everywhere, and the weaker of the two trends. */

@@ -46,6 +46,7 @@ typedef struct lab_arm { const char *arm; int64_t window; } lab_arm;
 ns_birth_grid ns_page_grid(page *, const lab_arm *arms, int n, birth_of *);
 ns_order ns_page_order_of(page *, lab_arm a, lab_arm b, birth_of *);
 void ns_page_order(page *, cJSON *list, const char *what, const char *a, const char *b, ns_order);
+ns_birth_grid ns_page_window_grid(page *, birth_of *);                                   /* of the windows of the main arm */
 ns_grid_trend ns_page_window_trend(page *, birth_of *);                                  /* over the windows of the main arm */
 
 /* ---- claims ---- */
