@@ -2,14 +2,11 @@
 #ifndef NS_TEST_KERNEL_H
 #define NS_TEST_KERNEL_H
 
+#include "../unit.h"
 #include "math/kernels.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 typedef enum data_kind { TAME, WILD } data_kind;     /* normal numbers of order one; every bit pattern, with the special ones often */
 
@@ -46,6 +43,12 @@ static inline int versions(const ns_math *list[NS_MATH_MAX])
 #endif
     return n;
 }
+
+#define SKIP_SCALAR_ONLY(n_versions) \
+    do { \
+        if ((n_versions) < 2) \
+            SKIP("this CPU has no version beside the scalar definition"); \
+    } while (0)
 
 /* valgrind: its long double is a double, it does not know the control word, and its fused negative multiply-adds lose the sign of zero. */
 static inline bool emulated(void)

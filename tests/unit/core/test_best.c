@@ -1,12 +1,8 @@
 /* test_best.c - the one rule of best heads: zeros and NaN never count, lists that are short or cut through a tie say so, ties share the last place. */
+#include "../../unit.h"
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <needlescope/best.h>
 
@@ -66,7 +62,7 @@ static void test_shares(void **state)
     float got[200], many[200];
     ns_best_shares(values, 8, 3, &share, got);
     for (int i = 0; i < 8; i++)
-        assert_float_equal(got[i], want[i], 1e-7);
+        assert_near(got[i], want[i], 1e-7);
     ns_rng rng = ns_rng_seed(5, 0);
     for (int round = 0; round < 300; round++) {
         const int64_t n = 1 + ns_rng_below(&rng, 200), k = ns_rng_below(&rng, 20), levels = 1 + ns_rng_below(&rng, 30);
@@ -80,12 +76,12 @@ static void test_shares(void **state)
         double sum = 0;
         for (int64_t i = 0; i < n; i++)
             sum += (double)got[i];
-        assert_float_equal(sum, k < counting ? k : counting, 1e-4);
+        assert_near(sum, k < counting ? k : counting, 1e-4);
         for (int64_t i = 0; i < cut.n; i++)
             assert_true(got[out[i]] > 0 && (many[out[i]] == many[out[cut.n - 1]] || got[out[i]] == 1));
         assert_true(!cut.sharing || got[out[cut.n - 1]] < 1);
     }
-    assert_float_equal(ns_shares_jaccard((const float[]){1, .5f, .5f}, (const float[]){1, 1, 0}, 3), 1.5 / 2.5, 1e-12);
+    assert_near(ns_shares_jaccard((const float[]){1, .5f, .5f}, (const float[]){1, 1, 0}, 3), 1.5 / 2.5, 1e-12);
     assert_true(isnan(ns_shares_jaccard((const float[]){0, 0}, (const float[]){0, 0}, 2)));
 }
 

@@ -1,4 +1,5 @@
 /* test_pool.c - every task once, scratch never shared, many short jobs, and failure to start. */
+#include "../../unit.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -135,7 +136,7 @@ static void threads_that_cannot_start(void **state)
 {
     (void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip();   /* the sanitizer's own maps do not fit either */
+    SKIP("the sanitizer's own maps do not fit either");
 #endif
     const pid_t child = fork();
     if (child == 0) {
@@ -158,5 +159,5 @@ int main(void)
         cmocka_unit_test(every_task_once), cmocka_unit_test(jobs_follow_each_other), cmocka_unit_test(callers_take_turns), cmocka_unit_test(workers_take_no_signals),
         cmocka_unit_test(bad_sizes), cmocka_unit_test(threads_that_cannot_start),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,8 +1,5 @@
 /* test_curves.c - lines, steps and points, read back: each group's colour where its data are, breaks at NaN, log axes, keys, refusals. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "../../unit.h"
 
 #include "draw/curves.h"
 #include "picture.h"
@@ -69,8 +66,8 @@ static void test_lines(void **state)
     assert_true(seen(&d, sqrt(10 * 100), .6, 1));                    /* straight between (10, .4) and (100, .8) on the log axis */
     assert_false(seen(&d, 300, .2, 0) || seen(&d, 3000, .2, 0));     /* NaN at 1000 breaks it on both sides */
     assert_false(seen(&d, 30, .8, 1));
-    assert_float_equal(ns_curves_x(&d.panel, 0, 100), d.panel.box[0].x + d.panel.box[0].w / 2, 1e-9);
-    assert_float_equal(ns_curves_y(&d.panel, 7), d.panel.box[0].y, 1e-9);       /* beyond the axis: at its edge */
+    assert_near(ns_curves_x(&d.panel, 0, 100), d.panel.box[0].x + d.panel.box[0].w / 2, 1e-9);
+    assert_near(ns_curves_y(&d.panel, 7), d.panel.box[0].y, 1e-9);       /* beyond the axis: at its edge */
     done(&d);
 }
 
@@ -132,8 +129,8 @@ static void test_panels(void **state)
     assert_false(seen(&d, 3, .4, 1));                                 /* in the other panel */
     assert_int_equal(d.panel.n_legends, 2);
     assert_true(d.panel.box[1].x > d.panel.box[0].x + d.panel.box[0].w);
-    assert_float_equal(d.panel.box[0].w, d.panel.box[1].w, 0);
-    assert_float_equal(d.panel.legend[1].x, d.panel.box[1].x, 0);
+    assert_near(d.panel.box[0].w, d.panel.box[1].w, 0);
+    assert_near(d.panel.legend[1].x, d.panel.box[1].x, 0);
     done(&d);
 }
 

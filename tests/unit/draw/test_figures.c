@@ -1,8 +1,5 @@
 /* test_figures.c - whole figures, read back: colours of known cells, labels in SVG and PDF, the same bytes twice, bad input. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "../../unit.h"
 
 #include "draw/heads.h"
 #include "draw/map.h"
@@ -275,28 +272,6 @@ static void test_pdf(void **state)
     free(again);
 }
 
-static void test_pdf_text(void **state)
-{
-    (void)state;
-    if (system("command -v pdftotext >/dev/null 2>&1") != 0) {
-        print_message("pdftotext (poppler-utils) is not installed\n");
-        skip();
-    }
-    const ns_heads_figure f = heads_figure();
-    char *path = scratch("text.pdf"), command[512], text[1 << 14];
-    assert_int_equal(ns_draw_heads(path, &f, NULL, NULL), NS_OK);
-    snprintf(command, sizeof command, "pdftotext '%s' -", path);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    text[fread(text, 1, sizeof text - 1, pipe)] = '\0';
-    assert_int_equal(pclose(pipe), 0);
-    static const char *const wanted[] = {"find <a> & b", "tiny model", "head", "layer", "SWA (64)", "recurrent", "chance"};
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (!strstr(text, wanted[i]))
-            fail_msg("no '%s' in the PDF's text: %s", wanted[i], text);
-    free(path);
-}
-
 /* Sizes at the ends of what is allowed to be drawn: all come out, none beyond its page's width. */
 static void test_odd_sizes(void **state)
 {
@@ -447,7 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heads_pixels), cmocka_unit_test(test_mark_is_outlined), cmocka_unit_test(test_map_pixels),
         cmocka_unit_test(test_log_scale), cmocka_unit_test(test_rows_by_position), cmocka_unit_test(test_svg),
-        cmocka_unit_test(test_map_svg_has_spans), cmocka_unit_test(test_pdf), cmocka_unit_test(test_pdf_text),
+        cmocka_unit_test(test_map_svg_has_spans), cmocka_unit_test(test_pdf),
         cmocka_unit_test(test_odd_sizes), cmocka_unit_test(test_bad_heads), cmocka_unit_test(test_bad_params),
         cmocka_unit_test(test_bad_maps), cmocka_unit_test(test_unwritable),
     };

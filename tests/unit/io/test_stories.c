@@ -11,7 +11,7 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/models/stories260k-hf", argc > 1 ? argv[1] : ".");
     const int rc = ns_checkpoint_open(&ck, path, NULL, &err);
     if (rc == NS_E_MISSING) {
-        printf("skipped: %s\n", err.message);
+        printf("SKIP: the shared data folder is not beside the checkout: %s\n", err.message);
         return 77;
     }
     if (rc) {

@@ -1,9 +1,6 @@
 /* test_summary.c - the summary says what the results say: directions for each seed, censored births as ">" and never averaged, refuted
  * claims as refuted, runs that were not measured as such. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "../../unit.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -399,15 +396,15 @@ static void test_trend(void **state)
     lab l;
     plan(&l);
     measure_all(&l);
-    assert_float_equal(trend(&l).page, 1.0 / 216, 1e-12);
-    assert_float_equal(trend(&l).least, 1.0 / 216, 1e-12);
+    assert_near(trend(&l).page, 1.0 / 216, 1e-12);
+    assert_near(trend(&l).least, 1.0 / 216, 1e-12);
     assert_int_equal(trend(&l).n_seeds, 3);
     const double logrank = trend(&l).logrank;
     assert_true(logrank > 1e-4 && logrank < .01);         /* 1 of 216 permutations */
     measure(&l, "SSFS-W16-s100", 500);                    /* 1 3 2: L = 41 */
-    assert_float_equal(trend(&l).page, 7.0 / 216, 1e-12);
+    assert_near(trend(&l).page, 7.0 / 216, 1e-12);
     measure(&l, "SSFS-W16-s101", 500);                    /* L = 40 */
-    assert_float_equal(trend(&l).page, 19.0 / 216, 1e-12);
+    assert_near(trend(&l).page, 19.0 / 216, 1e-12);
     result(&l, "SSFS-W4-s102")->measured = false;         /* a seed that lacks a window is no block */
     assert_int_equal(trend(&l).n_seeds, 2);
     for (int seed = 100; seed < 103; seed++) {
@@ -417,7 +414,7 @@ static void test_trend(void **state)
             measure(&l, name, -1);
         }
     }
-    assert_float_equal(trend(&l).page, 1, 1e-12);         /* all censored: nothing can be said */
+    assert_near(trend(&l).page, 1, 1e-12);         /* all censored: nothing can be said */
     assert_true(isnan(trend(&l).logrank));
     ns_laboratory_clear(&l.lab);
 }

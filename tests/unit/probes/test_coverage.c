@@ -1,5 +1,6 @@
 /* test_coverage.c - do 95 % intervals hold the truth 95 times in a hundred? Simulated over sizes, kinds, twins and rates, through ns_scores_rank itself: each head is
  * one experiment. And what intervals are made of: Wilson's and Student's published values. */
+#include "../../unit.h"
 #include "harness.h"
 
 #include "resample.h"
@@ -115,8 +116,8 @@ static void test_wilson(void **state)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         double low, high;
         ns_wilson(table[i].hits, table[i].n, &low, &high);
-        assert_float_equal(low, table[i].low, 5.1e-5);
-        assert_float_equal(high, table[i].high, 5.1e-5);
+        assert_near(low, table[i].low, 5.1e-5);
+        assert_near(high, table[i].high, 5.1e-5);
     }
 }
 
@@ -126,12 +127,12 @@ static void test_few_hits(void **state)
     (void)state;
     double low, high;
     ns_rate_interval(1, 6, &low, &high);
-    assert_float_equal(low, -log(.95) / 6, 1e-9);
+    assert_near(low, -log(.95) / 6, 1e-9);
     ns_rate_interval(5, 6, &low, &high);
-    assert_float_equal(high, 1 + log(.95) / 6, 1e-9);
+    assert_near(high, 1 + log(.95) / 6, 1e-9);
     ns_rate_interval(10, 20, &low, &high);               /* elsewhere it is Wilson's; scipy 1.17.1: binomtest(10, 20).proportion_ci(method="wilson") */
-    assert_float_equal(low, .29929801, 1e-8);
-    assert_float_equal(high, .70070199, 1e-8);
+    assert_near(low, .29929801, 1e-8);
+    assert_near(high, .70070199, 1e-8);
 }
 
 /* Quantiles as every table of Student's t has them. */
@@ -140,10 +141,10 @@ static void test_student(void **state)
     (void)state;
     static const struct { int64_t freedom; double t; } table[] = {{1, 12.706}, {2, 4.303}, {3, 3.182}, {5, 2.571}, {11, 2.201}, {30, 2.042}, {60, 2.000}, {120, 1.980}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        assert_float_equal(ns_student(table[i].freedom), table[i].t, 5.1e-4);
+        assert_near(ns_student(table[i].freedom), table[i].t, 5.1e-4);
     assert_true(ns_expanded_tail(6, 6) < 0);
-    assert_float_equal(ns_expanded_tail(1000000, 1), .025, 1e-5);
-    assert_float_equal(ns_expanded_tail(6, 1), .0024318, 6e-7);        /* scipy 1.17.1: norm.cdf(-(6 / 5) ** .5 * t.ppf(.975, 5)) */
+    assert_near(ns_expanded_tail(1000000, 1), .025, 1e-5);
+    assert_near(ns_expanded_tail(6, 1), .0024318, 6e-7);        /* scipy 1.17.1: norm.cdf(-(6 / 5) ** .5 * t.ppf(.975, 5)) */
 }
 
 /* 12 of 12 is not [1, 1]; nor is 0 of 12 [0, 0]. */
@@ -160,9 +161,9 @@ static void test_all_agree(void **state)
     ns_scores_weigh(s, 0, NULL, s->values[0]);
     OK(ns_scores_rank(s, NULL, &err));
     assert_true(ns_scores_head(s, 0, 4, 0, &st) && st.value == 1 && st.high == 1);
-    assert_float_equal(st.low, .75750599, 1e-7);          /* scipy 1.17.1: binomtest(12, 12).proportion_ci(method="wilson") */
+    assert_near(st.low, .75750599, 1e-7);          /* scipy 1.17.1: binomtest(12, 12).proportion_ci(method="wilson") */
     assert_true(ns_scores_head(s, 0, 0, 0, &st) && st.value == 0 && st.low == 0 && isnan(st.p_top4));
-    assert_float_equal(st.high, .24249401, 1e-7);
+    assert_near(st.high, .24249401, 1e-7);
     ns_scores_free(s);
 }
 

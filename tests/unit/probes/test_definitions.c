@@ -1,8 +1,5 @@
 /* test_definitions.c - probes from JSON: our own are what their C rows say; what is wrong is named with the nearest word; stats on rows written by hand. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "../../unit.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,24 +119,24 @@ static void test_values(void **state)
 {
     (void)state;
     float events;
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"last:4\", \"keys\": [0], \"stat\": \"mass\"}", 0, NULL), 0.5, 1e-7);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", 0, NULL),
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"last:4\", \"keys\": [0], \"stat\": \"mass\"}", 0, NULL), 0.5, 1e-7);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", 0, NULL),
                        0.25 + (0.25 / 6 + 0.25 / 7) / 2, 1e-7);
     /* without position 0 the key 3 holds half of what is left */
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": [3], \"stat\": \"mass\", \"exclude\": [0]}", 0, NULL), 0.5, 1e-7);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", 0, &events), 0, 0);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": [3], \"stat\": \"mass\", \"exclude\": [0]}", 0, NULL), 0.5, 1e-7);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", 0, &events), 0, 0);
     assert_true(events == 1);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\", \"exclude\": [0]}", 0, &events), 1, 0);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\", \"exclude\": [0]}", 0, &events), 1, 0);
     assert_true(events == 2);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\"}", 0, NULL), 2, 0);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\", \"exclude\": [0]}", 0, NULL), 1, 0);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [0], \"stat\": \"rank\"}", 2, NULL), 7, 0);     /* hidden: behind all six */
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [5, 6], \"keys\": \"after_same_token\", \"stat\": \"mass\"}", 0, NULL),
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\"}", 0, NULL), 2, 0);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\", \"exclude\": [0]}", 0, NULL), 1, 0);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [0], \"stat\": \"rank\"}", 2, NULL), 7, 0);     /* hidden: behind all six */
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [5, 6], \"keys\": \"after_same_token\", \"stat\": \"mass\"}", 0, NULL),
                        (0.25 / 4 + 0.25) / 2, 1e-7);                                                                       /* row 5 -> key 2, row 6 -> key 3 */
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [5, 6, 7], \"keys\": \"same_token\", \"stat\": \"mean\"}", 0, NULL), (0.25 / 4 + 0.25 / 5) / 2, 1e-7);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy\"}", 0, NULL),
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [5, 6, 7], \"keys\": \"same_token\", \"stat\": \"mean\"}", 0, NULL), (0.25 / 4 + 0.25 / 5) / 2, 1e-7);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy\"}", 0, NULL),
                        0.5 * log(2) + 0.25 * log(4) + 0.25 * log(24), 1e-6);
-    assert_float_equal(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy_norm\", \"exclude\": [0, \"special\"]}", 0, NULL),
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy_norm\", \"exclude\": [0, \"special\"]}", 0, NULL),
                        (6.0 / 10 * log(10.0 / 6) + 4.0 / 10 * log(10)) / log(8), 1e-6);      /* key 3: 1/4, the four others 1/24 each, of 5/12 */
 }
 

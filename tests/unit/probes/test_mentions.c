@@ -1,8 +1,5 @@
 /* test_mentions.c - a needle that is mentioned one to four times: every score counts the same mentions, and the placebos are as many. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
+#include "../../unit.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,7 +90,7 @@ static void test_same_mentions(void **state)
                 fail_msg("%s of a needle mentioned %d times is %.4f, not %.4f", table[i].output, mentions, got, table[i].want);
         }
         /* Uniform attention has (tokens of all mentions) / (row + 1): lift 1. */
-        assert_float_equal(value(ns_probe_find("mass"), &m, mentions, "case_mass_first_lift"), .96 * T / (ANSWER * mentions), 1e-3);
+        assert_near(value(ns_probe_find("mass"), &m, mentions, "case_mass_first_lift"), .96 * T / (ANSWER * mentions), 1e-3);
     }
 }
 
@@ -114,9 +111,9 @@ static void test_own(void **state)
     (void)state;
     made m;
     make(&m, 3);
-    assert_float_equal(own(&m, 3, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", "case_own"), .96, 1e-5);
-    assert_float_equal(own(&m, 3, "{\"name\": \"own\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", "own_hits"), 3, 0);
-    assert_float_equal(own(&m, 3, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": \"needle_answer\", \"stat\": \"rank\"}", "case_own"), 1, 0);
+    assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", "case_own"), .96, 1e-5);
+    assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", "own_hits"), 3, 0);
+    assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": \"needle_answer\", \"stat\": \"rank\"}", "case_own"), 1, 0);
 }
 
 /* With all it looks at left out a row looks nowhere: no hit, no rank, though all keys are equal there. */
@@ -125,11 +122,11 @@ static void test_nowhere(void **state)
     (void)state;
     made m;
     make(&m, 1);
-    assert_float_equal(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}", "own_hits"), 0, 0);
+    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}", "own_hits"), 0, 0);
     assert_true(isnan(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"rank\", \"exclude\": [1, 5]}", "case_own")));
-    assert_float_equal(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"rank\", \"exclude\": [1]}", "case_own"), 2, 0);
+    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"rank\", \"exclude\": [1]}", "case_own"), 2, 0);
     /* The first key of all that are 0 is not what it looks at. */
-    assert_float_equal(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [0], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}", "own_hits"), 0, 0);
+    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [0], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}", "own_hits"), 0, 0);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 /* test_ranking.c - intervals, P(in the top k), parts of the cases and agreement, on scores whose truth is known. */
+#include "../../unit.h"
 #include "harness.h"
 
 #include "resample.h"
@@ -79,20 +80,20 @@ static void test_lists(void **state)
         ns_scores_head(s, 2, h / HEADS, h % HEADS, &st);
         assert_true(st.p_top4 == (h < 4));
     }
-    assert_float_equal(ns_scores_split_half(s, 1, 4), 1, 0);
+    assert_near(ns_scores_split_half(s, 1, 4), 1, 0);
     assert_true(ns_scores_split_half(s, 0, 10) > 0.3 && ns_scores_split_half(s, 0, 10) < 1);
-    assert_float_equal(ns_scores_agreement(s, 1, 2, true), 1, 1e-9);
-    assert_float_equal(ns_scores_agreement(s, 1, 2, false), 0, 0);
+    assert_near(ns_scores_agreement(s, 1, 2, true), 1, 1e-9);
+    assert_near(ns_scores_agreement(s, 1, 2, false), 0, 0);
     assert_true(ns_scores_agreement(s, 0, 1, true) > 0.9);
     assert_int_equal(s->ranking->n_groups, 2);
     ns_scores_head(s, 0, 3, 7, &st);
     double sum[2] = {0, 0};
     for (int64_t i = 0; i < CASES; i++)
         sum[i < 20] += (double)s->outputs[0][0][i * N + N - 1];
-    assert_float_equal(st.answered, sum[1] / 20, 1e-6);
-    assert_float_equal(st.missed, sum[0] / 40, 1e-6);
-    assert_float_equal(s->ranking->by_group[(0 * 3 + 0) * N + N - 1], (sum[0] + sum[1]) / 40, 1e-6);     /* "a/t" */
-    assert_float_equal(s->ranking->by_group[(1 * 3 + 0) * N + N - 1], 0, 0);
+    assert_near(st.answered, sum[1] / 20, 1e-6);
+    assert_near(st.missed, sum[0] / 40, 1e-6);
+    assert_near(s->ranking->by_group[(0 * 3 + 0) * N + N - 1], (sum[0] + sum[1]) / 40, 1e-6);     /* "a/t" */
+    assert_near(s->ranking->by_group[(1 * 3 + 0) * N + N - 1], 0, 0);
     ns_scores_free(s);
 }
 
@@ -103,9 +104,9 @@ static void test_spearman(void **state)
     const float a[] = {1, 2, 2, 3, 5, NAN, 4}, b[] = {2, 1, 4, 4, 6, 9, 3};
     double rho;
     assert_int_equal(ns_spearman(a, b, 7, &rho, NULL), NS_OK);
-    assert_float_equal(rho, 0.6617647058823529, 1e-12);
+    assert_near(rho, 0.6617647058823529, 1e-12);
     assert_int_equal(ns_spearman(a, a, 7, &rho, NULL), NS_OK);
-    assert_float_equal(rho, 1, 1e-12);
+    assert_near(rho, 1, 1e-12);
 }
 
 /* Retrieval_Head's published lists (github.com/nightdessert/Retrieval_Head, head_score of seven models; figure 3 of arXiv 2404.15574): how many heads, the best of
@@ -145,10 +146,10 @@ static void test_published_lists(void **state)
         const ns_score_shares s = ns_score_spread(score, p->n + 1);
         if (s.n != p->n || s.tenth != p->tenth)
             fail_msg("%s: %lld of %lld heads have .1 and more, published are %lld of %lld", p->model, (long long)s.tenth, (long long)s.n, (long long)p->tenth, (long long)p->n);
-        assert_float_equal(s.zero, p->zero, .0011);
-        assert_float_equal(s.weak, p->weak, .0006);
-        assert_float_equal(s.middle, p->middle, .0006);
-        assert_float_equal(s.strong, p->strong, .0006);
+        assert_near(s.zero, p->zero, .0011);
+        assert_near(s.weak, p->weak, .0006);
+        assert_near(s.middle, p->middle, .0006);
+        assert_near(s.strong, p->strong, .0006);
         free(score);
     }
 }

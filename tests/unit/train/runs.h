@@ -2,19 +2,17 @@
 #ifndef RUNS_H
 #define RUNS_H
 
+#include "../../unit.h"
+
 #include <needlescope/model.h>
 #include <needlescope/train.h>
 #include "core/core.h"
 #include "math/math.h"
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static const struct { const char *name, *json; } kinds[] = {
     {"the recipe", "{\"batch\": 3, \"length\": 40}"},

@@ -153,6 +153,8 @@ static void every_cpu(void **state)
     (void)state;
     const ns_math *list[NS_MATH_MAX];
     const int n = ns_math_available(list);
+    if (n < 2)
+        SKIP("this CPU has no version beside the scalar definition");
     for (int k = 0; k < N_KINDS; k++) {
         ns_trainer *const scalar = trainer_of(kinds[k].json, "scalar");
         run(scalar, 2);
@@ -195,5 +197,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(forward_is_the_engines), cmocka_unit_test(long_sequences), cmocka_unit_test(resumed_bits),
                                        cmocka_unit_test(every_cpu), cmocka_unit_test(resume_needs_its_config)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,14 +1,10 @@
 /* test_emergence.c - births of a small study whose scores are made here: chance of a window of two, the previous-token head of a run that
  * never retrieves, what has no births, horizons that leave nothing. */
+#include "../../unit.h"
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include <needlescope/training.h>
 
@@ -110,7 +106,7 @@ static void test_window_of_two(void **state)
     assert_true(run->previous.at == 30 && run->previous.after == 20 && run->previous.head == 0);         /* .58 is no birth, */
     assert_true(run->previous_chance == .5 && run->previous_theta == .75);
     assert_true(run->previous_head[0] == 2 * H + 1 && run->previous_head[5] == 0); /* and .45 of a full head is more above chance */
-    assert_float_equal(run->previous_score[5], .8, 1e-6);                                                 /* as measured */
+    assert_near(run->previous_score[5], .8, 1e-6);                                                 /* as measured */
     for (int64_t i = 0; i < e->n_lives; i++)
         assert_true(e->lives[i].layer == 3 && e->lives[i].head == 0 ? (e->lives[i].run == 0) == isfinite(e->lives[i].born.at)
                                                                     : isinf(e->lives[i].born.at));

@@ -1,10 +1,7 @@
 /* test_null.c - the null of the best head: uniform p where needle and distractors are alike, no on a plateau where heads look at any value,
  * yes where one finds the needle; with a placebo it cannot tell the plateau. And what chance does to thresholds. */
+#include "../../unit.h"
 #include <math.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,7 +121,7 @@ static void test_above_chance(void **state)
         for (double theta = .1; theta <= 1; theta += .1) {
             const double used = ns_theta_above_chance(theta, chance);
             assert_true(used <= 1 + 1e-12 && (chance <= NS_CHANCE_SMALL || used > chance)); /* between chance and 1 */
-            assert_float_equal(ns_above_chance(used, chance), theta, 1e-12);
+            assert_near(ns_above_chance(used, chance), theta, 1e-12);
         }
 }
 
