@@ -147,10 +147,12 @@ static int write_rows(csv *c, const char *path, ns_error *err)
     return rc;
 }
 
-static int write_metadata(const csv *c, const char *path, ns_error *err)
+static int write_both(csv *c, const char *path, ns_error *err)
 {
     ns_fact_list facts = {0};
     int rc = ns_source_facts(c->x, c->params->by, &facts, err);
+    rc = rc ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc ? rc : write_rows(c, path, err);
     rc = rc ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);
     return rc;
@@ -163,8 +165,7 @@ int ns_export_csv(ns_study *study, const char *path, const ns_export_params *giv
     csv c = {.x = &x, .params = &params};
     int rc = ns_source_begin(&x, study, path, given, &params, err);
     rc = rc ? rc : load(&c, err);
-    rc = rc ? rc : write_rows(&c, path, err);
-    rc = rc ? rc : write_metadata(&c, path, err);
+    rc = rc ? rc : write_both(&c, path, err);
     free(c.values);
     free(c.counts);
     free(c.n);

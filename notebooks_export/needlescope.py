@@ -78,7 +78,7 @@ class _Case(c.Structure):
 
 
 class _Cases(c.Structure):
-    _fields_ = [("list", c.POINTER(_Case)), ("n", c.c_int64), ("capacity", c.c_int64)]
+    _fields_ = [("list", c.POINTER(_Case)), ("n", c.c_int64), ("capacity", c.c_int64), ("files", c.POINTER(c.c_char_p)), ("n_files", c.c_int64)]
 
 
 class _Encoding(c.Structure):
@@ -716,7 +716,8 @@ class Cases(_Owner):
         """Cases whose structs are borrowed from the Cases `owners`."""
         self = cls.__new__(cls)
         self._structs, self._owners, self._path = structs, owners, " and ".join(dict.fromkeys(str(x._path) for x in owners))
-        self._struct = _Cases((_Case * len(structs))(*structs), len(structs))
+        files = [path for x in owners for path in x._struct.files[:x._struct.n_files]]
+        self._struct = _Cases((_Case * len(structs))(*structs), len(structs), 0, (c.c_char_p * len(files))(*files), len(files))
         self._own(self._struct, lambda s: None)
         return self
 

@@ -1,13 +1,5 @@
 /* source.c - what every export begins with: the study's shape at hand, and parameters that fit it. */
-#include <sys/stat.h>
-
 #include "source.h"
-
-static bool same_file(const char *a, const char *b)
-{
-    struct stat one, other;
-    return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
 
 static ns_source source_of(ns_study *s)
 {
@@ -22,13 +14,14 @@ int ns_source_begin(ns_source *x, ns_study *study, const char *path, const ns_ex
 {
     ns_score_meaning meaning;
     *x = source_of(study);
-    if (same_file(x->path, path))
-        return ns_fail(err, NS_E_ARG, "%s: is what is exported; it would be lost (choose another name)", path);
-    if (given->size != sizeof *out || given->n_scores < 1)
-        return ns_fail(err, NS_E_ARG, "%s: an export needs its parameters, and a score at least", x->path);
+    int rc = ns_check_not_input(path, &x->path, 1, err);
+    if (rc == NS_OK && (given->size != sizeof *out || given->n_scores < 1))
+        rc = ns_fail(err, NS_E_ARG, "%s: an export needs its parameters, and a score at least", x->path);
+    if (rc < 0)
+        return rc;
     *out = *given;
     out->top = out->top ? out->top : NS_EXPORT_TOP;
-    int rc = out->run ? ns_study_find_run(study, out->run, &x->run, err) : NS_OK;
+    rc = out->run ? ns_study_find_run(study, out->run, &x->run, err) : NS_OK;
     for (int i = 0; i < out->n_scores && rc == NS_OK; i++)
         rc = ns_study_meaning(study, out->scores[i].name, &meaning, err);
     return rc;

@@ -130,6 +130,7 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     if (rc == NS_OK && o->n_loss)
         rc = ns_ablate_losses(&a);
     rc = rc ? rc : ns_provenance_of_model(&o->made_with, model, err);
+    rc = rc ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
     free(a.cases);
     free(a.mean);
     free(a.hidden);

@@ -108,7 +108,7 @@ int ns_ablation_write(const ns_ablation *o, const char *path, const ns_provenanc
     ns_table_writer *w = NULL;
     int rc = dropped ? NS_OK : ns_oom(err, "facts");
     rc = rc ? rc : ns_fact_list_add_all(&facts, own, n_own, err);
-    rc = rc ? rc : ns_fact_list_add_all(&facts, o->made_with.list, o->made_with.n, err);
+    rc = rc ? rc : ns_fact_list_join(&facts, &o->made_with, err);
     rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
     ns_fact_list_clear(&facts);
     rc = rc ? rc : ns_table_count(w, "condition", o->n, err);

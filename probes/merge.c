@@ -264,7 +264,7 @@ static void hash_shards(const ns_merging *m, char hex[65])
     ns_sha256_end(&sha, hex);
 }
 
-static int begin(ns_merging *m, const char *study, const ns_merge_params *p)
+static int begin(ns_merging *m, const char *scanned, const char *study, const ns_merge_params *p)
 {
     char hex[65];
     hash_shards(m, hex);
@@ -276,6 +276,7 @@ static int begin(ns_merging *m, const char *study, const ns_merge_params *p)
     ns_fact_list facts = {0};
     int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, m->err);
     rc = rc ? rc : ns_merge_say(m, &facts);
+    rc = rc ? rc : ns_fact_list_add_input(&facts, scanned, m->err);
     rc = rc ? rc : ns_table_create_by(&m->w, study, &facts, p->by, m->err);
     ns_fact_list_clear(&facts);
     return rc;
@@ -313,7 +314,7 @@ int ns_merge(const char *out, const char *study, const ns_merge_params *params, 
         rc = find_fields(&m);
     for (int64_t i = 0; rc == NS_OK && i < m.job.n_shards; i++)
         rc = read_shard(&m, &m.job.shards[i]);
-    rc = rc ? rc : begin(&m, study, p);
+    rc = rc ? rc : begin(&m, out, study, p);
     rc = rc ? rc : ns_merge_write_grid(&m);
     rc = rc ? rc : ns_merge_write_coords(&m);
     rc = rc ? rc : ns_merge_write_cases(&m);

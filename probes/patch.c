@@ -329,6 +329,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     rc = rc ? rc : ns_patch_conditions(&r);
     rc = rc ? rc : reduce(&r);
     rc = rc ? rc : ns_provenance_of_model(&o->made_with, model, err);
+    rc = rc ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
     free(r.pairs);
     free(r.kept);
     o->dropped = r.drops.list;

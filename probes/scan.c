@@ -290,7 +290,7 @@ static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *er
 {
     char *const from = ns_path_join(run->folder, "metrics.h5"), *const to = ns_path_join(folder, "metrics.h5");
     ns_map map;
-    int rc = from && to ? NS_OK : ns_oom(err, folder);
+    int rc = from && to ? ns_check_not_input(to, (const char *const[]){from}, 1, err) : ns_oom(err, folder);
     if (rc == NS_OK && ns_path_exists(from) && (rc = ns_map_open(&map, from, err)) == NS_OK) {
         rc = ns_file_write(to, map.data, map.size, err);
         ns_map_close(&map);

@@ -189,7 +189,9 @@ static int say_models(const ns_scoring *r)
 {
     ns_fact_list *const said = &r->scores->made_with;
     const ns_model *const reference = r->params->reference;
-    const int rc = ns_provenance_of_model(said, r->model, r->err);
+    int rc = ns_provenance_of_model(said, r->model, r->err);
+    rc = rc ? rc : ns_provenance_of_cases(said, r->given, r->err);
+    rc = rc || !reference ? rc : ns_fact_list_add_input(said, ns_checkpoint_dir(ns_model_checkpoint(reference)), r->err);
     return rc || !reference ? rc : ns_fact_list_add(said, "reference_weights_sha256", ns_model_weights_sha256(reference), false, r->err);
 }
 

@@ -288,7 +288,7 @@ static int gather(const ns_scores *s, ns_fact_list *facts, ns_error *err)
                            {"ranking_seed", said(seed), false}, {"ranking_strata", said(strata), false}};
     int rc = probes && dropped ? NS_OK : ns_oom(err, "facts");
     rc = rc ? rc : ns_fact_list_add_all(facts, own, sizeof own / sizeof *own, err);
-    rc = rc ? rc : ns_fact_list_add_all(facts, s->made_with.list, s->made_with.n, err);
+    rc = rc ? rc : ns_fact_list_join(facts, &s->made_with, err);
     free(probes);
     free(dropped);
     return rc;
@@ -298,7 +298,7 @@ int ns_scores_write_as(const ns_scores *s, const char *path, const ns_fact_list 
 {
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
-    int rc = more ? ns_fact_list_add_all(&facts, more->list, more->n, err) : NS_OK;
+    int rc = more ? ns_fact_list_join(&facts, more, err) : NS_OK;
     rc = rc ? rc : gather(s, &facts, err);
     rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
     rc = rc ? rc : ns_scores_each(s, write_array, w, err);

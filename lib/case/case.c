@@ -31,6 +31,7 @@ void ns_cases_clear(ns_cases *cases)
     for (int64_t i = 0; i < cases->n; i++)
         ns_case_clear(&cases->list[i]);
     free(cases->list);
+    ns_free_strings(cases->files, cases->n_files);
     *cases = (ns_cases){0};
 }
 

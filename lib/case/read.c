@@ -382,6 +382,18 @@ static int cases_fail(ns_error *err, int rc, const char *path)
     return ns_kind_fail(err, rc, path, fine, "a list of cases (JSONL; needlescope cases makes one)");
 }
 
+/* As it is called from everywhere: a program may change its folder before it writes. */
+static int remember_file(ns_cases *list, const char *path, ns_error *err)
+{
+    char **const files = realloc(list->files, (size_t)(list->n_files + 1) * sizeof *files);
+    char *const whole = files ? realpath(path, NULL) : NULL, *const file = files && !whole ? ns_strdup(path) : whole;
+    list->files = files ? files : list->files;
+    if (!file)
+        return ns_oom(err, path);
+    list->files[list->n_files++] = file;
+    return NS_OK;
+}
+
 int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenizer, ns_error *err)
 {
     ns_map map;
@@ -401,6 +413,8 @@ int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenize
         rc = ns_fail(err, NS_E_FORMAT, "%s: holds no case (one JSON object a line)", path);
     if (rc == NS_OK)
         rc = ns_cases_check_unique(&(ns_cases){.list = list->list + before, .n = list->n - before}, &path, &(int64_t){0}, 1, err);
+    if (rc == NS_OK && !ns_path_is_stream(path))
+        rc = remember_file(list, path, err);
     while (rc < 0 && list->n > before)
         ns_case_clear(&list->list[--list->n]);
     ns_map_close(&map);

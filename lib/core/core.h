@@ -19,6 +19,7 @@ void *ns_alloc_array(size_t n, size_t size);            /* zeroed; NULL when n *
 void *ns_alloc_aligned(size_t bytes);                   /* 64-byte aligned, not zeroed; free() */
 bool  ns_grow(void *list_pointer, int64_t *capacity, int64_t need, size_t size);   /* realloc a T** list by doubling */
 char *ns_strdup(const char *);
+bool  ns_copy_text(char **to, const char *text);        /* false: memory is out; a NULL stays one */
 char *ns_printf_alloc(const char *fmt, ...) NS_PRINTF(1, 2);
 bool  ns_glob(const char *pattern, const char *text);   /* '*' any run, '?' one character; the whole text */
 bool  ns_starts(const char *text, const char *prefix);

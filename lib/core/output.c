@@ -192,17 +192,18 @@ int ns_file_write(const char *path, const void *data, size_t n, ns_error *err)
 enum { INPUT_DEPTH = 3 };       /* runs of checkpoints, and scans: OUT/shards/RUN/stepN.h5 */
 
 /* What a folder is read for: other files in it may be written again. */
-static bool is_read(const char *name, bool shards)
+static bool is_read(const char *name, bool scanned)
 {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                                         "model.safetensors.index.json", "run.json", "vocab.json", "merges.txt", "chat_template.jinja", "tokenizer.model"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
-    return ns_ends(name, ".safetensors") || (shards && ns_ends(name, ".h5"));
+    return ns_ends(name, ".safetensors") || (scanned && (ns_ends(name, ".h5") || ns_ends(name, ".json")));
 }
 
-static bool folder_reads(const char *folder, const struct stat *output, bool shards, int depth)
+/* scanned: inside the shards or the index of a scan. */
+static bool folder_reads(const char *folder, const struct stat *output, bool scanned, int depth)
 {
     char **names;
     int64_t n;
@@ -212,9 +213,10 @@ static bool folder_reads(const char *folder, const struct stat *output, bool sha
     for (int64_t i = 0; i < n && !found; i++) {
         struct stat st;
         char *const path = ns_path_join(folder, names[i]);
+        const bool of_scan = scanned || strcmp(names[i], "shards") == 0 || strcmp(names[i], "index") == 0;
         if (path && stat(path, &st) == 0)
-            found = S_ISDIR(st.st_mode) ? depth > 0 && folder_reads(path, output, shards || strcmp(names[i], "shards") == 0, depth - 1)
-                                        : st.st_dev == output->st_dev && st.st_ino == output->st_ino && is_read(names[i], shards);
+            found = S_ISDIR(st.st_mode) ? depth > 0 && folder_reads(path, output, of_scan, depth - 1)
+                                        : st.st_dev == output->st_dev && st.st_ino == output->st_ino && is_read(names[i], scanned);
         free(path);
     }
     ns_free_strings(names, n);

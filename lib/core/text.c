@@ -11,6 +11,12 @@ char *ns_strdup(const char *text)
     return text ? strdup(text) : NULL;
 }
 
+bool ns_copy_text(char **to, const char *text)
+{
+    *to = ns_strdup(text);
+    return !*to == !text;
+}
+
 char *ns_printf_alloc(const char *fmt, ...)
 {
     char *text = NULL;

@@ -212,7 +212,7 @@ static int draw(const char *out, strips *all, const char *const *files, int n_fi
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
                                      .title = title, .draws_name = controls};
     ns_plot_look own = {0};
-    rc = rc ? rc : ns_plot_look_begin(&own, look, n > 2 || W > 4 ? 7 : 4.5, files, n_files, err);
+    rc = rc ? rc : ns_plot_look_begin(&own, out, look, n > 2 || W > 4 ? 7 : 4.5, files, n_files, err);
     rc = rc ? rc : ns_draw_strips(out, &figure, &own.params, err);
     ns_plot_look_end(&own);
     free(target);

@@ -84,7 +84,7 @@ static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, 
                                      .value_name = p->spearman ? "Rank correlation of scores" : "Overlap of the ten best heads (Jaccard)",
                                      .missing_name = "not comparable",
                                      .chance = NAN};
-    int rc = ns_plot_look_begin(&own, look, n > 5 ? 7 : 3.5, &p->file, 1, err);
+    int rc = ns_plot_look_begin(&own, path, look, n > 5 ? 7 : 3.5, &p->file, 1, err);
     if (rc == NS_OK)
         rc = ns_draw_matrix(path, &figure, &own.params, err);
     ns_plot_look_end(&own);

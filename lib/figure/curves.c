@@ -119,7 +119,7 @@ static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_p
         return ns_oom(err, "a figure");
     f.study_name = p->about;
     const char *const file = ns_study_path(p->view->study);
-    int rc = ns_plot_look_begin(&own, params, p->n_panels > 1 ? 7 : 3.3, &file, 1, err);
+    int rc = ns_plot_look_begin(&own, path, params, p->n_panels > 1 ? 7 : 3.3, &file, 1, err);
     rc = rc ? rc : ns_draw_curves(path, &f, &own.params, err);
     ns_plot_look_end(&own);
     if (rc == NS_OK)

@@ -24,7 +24,8 @@ void ns_note_count(char *note, size_t size, int64_t n, const char *what)
         snprintf(note + used, size - used, "%s%lld %s", used ? "; " : "", (long long)n, what);
 }
 
-int ns_plot_look_begin(ns_plot_look *l, const ns_figure_params *look, double width, const char *const *files, int n_files, ns_error *err)
+int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params *look, double width, const char *const *files, int n_files,
+                       ns_error *err)
 {
     *l = (ns_plot_look){.params = {.size = sizeof l->params}};
     int rc = look ? ns_sized_copy(&l->params, sizeof l->params, look, "ns_figure_params", err) : NS_OK;
@@ -34,6 +35,7 @@ int ns_plot_look_begin(ns_plot_look *l, const ns_figure_params *look, double wid
     rc = rc ? rc : ns_provenance_of_run(&l->facts, NULL, err);
     for (int i = 0; i < n_files && rc == NS_OK; i++)
         rc = ns_provenance_of_file(&l->facts, files[i], i + 1, err);
+    rc = rc || l->params.bytes ? rc : ns_provenance_check_output(&l->facts, path, err);
     l->params.facts = l->facts.list;
     l->params.n_facts = (int)l->facts.n;
     return rc;

@@ -249,7 +249,7 @@ static int draw(const char *path, const ns_grid_plot *p, const ns_file *f, const
     int rc = study ? NS_OK : ns_oom(err, "a figure");
     ns_plot_look own = {0};
     if (rc == NS_OK)
-        rc = ns_plot_look_begin(&own, look, g->depths.n > 6 ? 7 : 3.5, &p->file, 1, err);
+        rc = ns_plot_look_begin(&own, path, look, g->depths.n > 6 ? 7 : 3.5, &p->file, 1, err);
     if (rc == NS_OK)
         rc = ns_draw_matrix(path, &figure, &own.params, err);
     if (rc == NS_OK)

@@ -120,7 +120,7 @@ static int draw(const char *path, const ns_heads_plot *p, const maps *m, const n
     ns_plot_look own = {0};
     for (int i = 0; i < m->n; i++)
         figures[i] = m->list[i].figure;
-    int rc = ns_plot_look_begin(&own, look, m->n > 1 ? 7 : 0, p->files, p->n_files, err);
+    int rc = ns_plot_look_begin(&own, path, look, m->n > 1 ? 7 : 0, p->files, p->n_files, err);
     if (m->n == 1)
         rc = rc ? rc : ns_draw_heads(path, &figures[0], &own.params, err);
     else

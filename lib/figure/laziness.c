@@ -133,7 +133,7 @@ static int draw(const char *path, const picture *p, const ns_bands_figure *f, co
 {
     ns_plot_look own = {0};
     const char *const file = ns_study_path(p->view->study);
-    int rc = ns_plot_look_begin(&own, params, f->n_panels > 1 ? 7 : 3.5, &file, 1, err);
+    int rc = ns_plot_look_begin(&own, path, params, f->n_panels > 1 ? 7 : 3.5, &file, 1, err);
     rc = rc ? rc : ns_draw_bands(path, f, &own.params, err);
     ns_plot_look_end(&own);
     return rc;

@@ -162,7 +162,7 @@ static int draw(const char *path, const ns_map_plot *p, const map_data *d, const
     };
     char what[256];
     ns_plot_look own = {0};
-    int rc = ns_plot_look_begin(&own, look, 0, &p->file, 1, err);
+    int rc = ns_plot_look_begin(&own, path, look, 0, &p->file, 1, err);
     rc = rc ? rc : ns_draw_map(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
     snprintf(what, sizeof what, "attention of layer %lld, head %lld on case '%s'", (long long)p->layer, (long long)p->head, d->id);

@@ -89,7 +89,7 @@ static int draw(const char *path, const ns_study *study, const char *const *scor
                                    .study_name = ns_file_fact(ns_study_file(study), "model_name"),
                                    .chance_name = "the same heads at the placebo, mean"};
     const char *const file = ns_study_path(study);
-    int rc = ns_plot_look_begin(&own, look, n > 1 ? 7 : 3.5, &file, 1, err);
+    int rc = ns_plot_look_begin(&own, path, look, n > 1 ? 7 : 3.5, &file, 1, err);
     rc = rc ? rc : ns_draw_rank(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
     return rc;

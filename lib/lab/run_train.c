@@ -91,10 +91,21 @@ static int open_trainer(work *w, ns_error *err)
     return rc == NS_OK ? ns_run_claim(&w->run, w->dir, resume, err) : rc;
 }
 
+/* run.json is never replaced, and checkpoints are folders of their own. */
+static int check_outputs(const work *w, ns_error *err)
+{
+    const char *const inputs[] = {w->params->config, w->run.corpus_file};
+    char *const metrics = ns_path_join(w->dir, "metrics.h5");
+    const int rc = metrics ? ns_check_not_input(metrics, inputs, w->run.corpus_file ? 2 : 1, err) : ns_oom(err, w->dir);
+    free(metrics);
+    return rc;
+}
+
 static int open_work(work *w, ns_error *err)
 {
     size_t cells = 0;
-    int rc = ns_run_open_corpus(&w->run, false, &w->corpus, err);
+    int rc = check_outputs(w, err);
+    rc = rc ? rc : ns_run_open_corpus(&w->run, false, &w->corpus, err);
     w->tokens =
         ns_mul_size((size_t)w->run.train.batch, (size_t)w->run.train.length, &cells) ? ns_alloc_array(cells, sizeof *w->tokens) : NULL;
     if (rc == NS_OK && !w->tokens)

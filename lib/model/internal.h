@@ -51,7 +51,7 @@ struct ns_model {
     int64_t              memory, weight_bytes;
     bool                 streamed;
     char                 sha256[65];
-    char                *name, *tokenizer;
+    char                *name, *tokenizer, *arch_path, *names_path;
     pthread_mutex_t      lock;        /* one streamed pass at a time */
     ns_at_fork           at_fork;     /* makes the lock anew */
 };

@@ -36,8 +36,8 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
     if (rc)
         return rc;
     m->name = ns_strdup(params && params->name ? params->name : ns_path_base(ns_checkpoint_dir(m->checkpoint)));
-    m->tokenizer = tokenizer ? ns_strdup(tokenizer) : NULL;
-    if (!m->name || !m->tokenizer != !tokenizer)
+    if (!m->name || !ns_copy_text(&m->tokenizer, tokenizer) || !ns_copy_text(&m->arch_path, params ? params->arch_path : NULL) ||
+        !ns_copy_text(&m->names_path, params ? params->names_path : NULL))
         return ns_oom(err, "model");
     m->weight_bytes = all_weight_bytes(arch, m->checkpoint);
     m->memory = params && params->memory > 0 ? params->memory : half_of_memory();
@@ -98,6 +98,8 @@ void ns_model_free(ns_model *m)
     ns_weight_free(&m->head);
     free(m->name);
     free(m->tokenizer);
+    free(m->arch_path);
+    free(m->names_path);
     free(m->final_gain);
     free(m->final_bias);
     pthread_mutex_destroy(&m->lock);
@@ -117,6 +119,16 @@ const char *ns_model_name(const ns_model *m)
 const char *ns_model_tokenizer_path(const ns_model *m)
 {
     return m->tokenizer;
+}
+
+const char *ns_model_arch_path(const ns_model *m)
+{
+    return m->arch_path;
+}
+
+const char *ns_model_names_path(const ns_model *m)
+{
+    return m->names_path;
 }
 
 const ns_arch *ns_model_arch(const ns_model *m)

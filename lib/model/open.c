@@ -14,7 +14,7 @@ enum { LARGEST_ARCH = 64 << 20, CONFIG_DEPTH = 32 };
 typedef struct opening {
     ns_opened  seen;           /* first: an ns_opened * is an opening * */
     ns_engine *own;            /* made here */
-    char      *tokenizer, *cpu;
+    char      *tokenizer, *cpu, *arch, *names;
     int64_t    memory;
     int        threads;
     bool       no_hash;
@@ -111,7 +111,8 @@ static int open_weights(opening *o, ns_error *err)
 {
     ns_opened *const m = &o->seen;
     const ns_engine_params with = {.size = sizeof with, .threads = o->threads, .cpu = o->cpu};
-    const ns_model_params how = {.size = sizeof how, .memory = o->memory, .hash = !o->no_hash, .name = m->name, .tokenizer = o->tokenizer};
+    const ns_model_params how = {.size = sizeof how, .memory = o->memory, .hash = !o->no_hash, .name = m->name, .tokenizer = o->tokenizer,
+                                 .arch_path = o->arch, .names_path = o->names};
     if (!m->arch)
         return ns_fail(err, NS_E_ARG, "weights are wanted of a model whose arch was not");
     const int rc = m->engine ? NS_OK : ns_engine_new(&o->own, &with, err);
@@ -138,11 +139,10 @@ static int begin(opening *o, const ns_open_params *p, ns_error *err)
     *o = (opening){.seen.engine = p->engine, .memory = p->memory, .threads = p->threads, .no_hash = p->no_hash, .warn = p->warn,
                    .user = p->user};
     o->seen.name = path ? name_of(path) : NULL;
-    o->tokenizer = p->tokenizer ? ns_strdup(p->tokenizer) : NULL;
-    o->cpu = p->cpu ? ns_strdup(p->cpu) : NULL;
     if (!path)
         return ns_fail(err, NS_E_ARG, "no path says what is to be opened");
-    return o->seen.name && !o->tokenizer == !p->tokenizer && !o->cpu == !p->cpu ? NS_OK : ns_oom(err, path);
+    return o->seen.name && ns_copy_text(&o->tokenizer, p->tokenizer) && ns_copy_text(&o->cpu, p->cpu) && ns_copy_text(&o->arch, p->arch) && ns_copy_text(&o->names, p->names)
+               ? NS_OK : ns_oom(err, path);
 }
 
 int ns_open(ns_opened **out, const ns_open_params *given, ns_error *err)
@@ -279,5 +279,7 @@ void ns_close(ns_opened *m)
     free(m->name);
     free(o->tokenizer);
     free(o->cpu);
+    free(o->arch);
+    free(o->names);
     free(o);
 }

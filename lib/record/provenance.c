@@ -37,8 +37,28 @@ int ns_fact_list_add_all(ns_fact_list *f, const ns_fact *facts, int64_t n, ns_er
     return rc;
 }
 
+int ns_fact_list_add_input(ns_fact_list *f, const char *path, ns_error *err)
+{
+    if (!path)
+        return NS_OK;
+    if (!ns_grow(&f->inputs, &f->inputs_capacity, f->n_inputs + 1, sizeof *f->inputs))
+        return ns_oom(err, path);
+    char *const whole = realpath(path, NULL);       /* a program may change its folder before it writes */
+    f->inputs[f->n_inputs] = whole ? whole : ns_strdup(path);
+    return f->inputs[f->n_inputs++] ? NS_OK : ns_oom(err, path);
+}
+
+int ns_fact_list_join(ns_fact_list *f, const ns_fact_list *from, ns_error *err)
+{
+    int rc = ns_fact_list_add_all(f, from->list, from->n, err);
+    for (int64_t i = 0; i < from->n_inputs && rc == NS_OK; i++)
+        rc = ns_fact_list_add_input(f, from->inputs[i], err);
+    return rc;
+}
+
 void ns_fact_list_clear(ns_fact_list *f)
 {
+    ns_free_strings(f->inputs, f->n_inputs);
     for (int64_t i = 0; i < f->n; i++) {
         free((char *)(uintptr_t)f->list[i].name);
         free((char *)(uintptr_t)f->list[i].value);
@@ -63,6 +83,35 @@ int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err
     return rc ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
 }
 
+/* ---- what a thing is made from ---- */
+
+int ns_provenance_of_cases(ns_fact_list *f, const ns_cases *cases, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < cases->n_files && rc == NS_OK; i++)
+        rc = ns_fact_list_add_input(f, cases->files[i], err);
+    return rc;
+}
+
+int ns_provenance_check_output(const ns_fact_list *f, const char *output, ns_error *err)
+{
+    return ns_check_not_input(output, (const char *const *)f->inputs, f->n_inputs, err);
+}
+
+static char *beside_of(const char *table)
+{
+    return ns_printf_alloc("%s-metadata.json", table);
+}
+
+int ns_provenance_check_table(const ns_fact_list *f, const char *output, ns_error *err)
+{
+    char *const beside = beside_of(output);
+    int rc = beside ? ns_provenance_check_output(f, output, err) : ns_oom(err, output);
+    rc = rc ? rc : ns_provenance_check_output(f, beside, err);
+    free(beside);
+    return rc;
+}
+
 /* ---- a file as a source ---- */
 
 int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_error *err)
@@ -76,6 +125,7 @@ int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_erro
         return rc;
     snprintf(name, sizeof name, number > 1 ? "source_file.%d" : "source_file", number);
     rc = ns_fact_list_add(f, name, ns_path_base(path), true, err);
+    rc = rc ? rc : ns_fact_list_add_input(f, path, err);
     for (size_t i = 0; i < sizeof names / sizeof *names && rc == NS_OK; i++) {
         const char *const value = ns_file_fact(file, names[i]);
         const bool of_source = i < 2 || strcmp(names[i], "created_utc") == 0;       /* the figure has its own */
@@ -109,7 +159,7 @@ int ns_provenance_beside(const char *path, const ns_fact_list *facts, ns_error *
 {
     if (ns_path_is_stream(path) || ns_path_is_stdout(path))
         return NS_OK;
-    char *const beside = ns_printf_alloc("%s-metadata.json", path), *const text = metadata_text(path, facts);
+    char *const beside = beside_of(path), *const text = metadata_text(path, facts);
     const int rc = beside && text ? ns_file_write(beside, text, strlen(text), err) : ns_oom(err, path);
     free(beside);
     free(text);

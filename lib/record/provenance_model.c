@@ -78,6 +78,15 @@ static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
     return rc;
 }
 
+static int add_inputs(ns_fact_list *f, const ns_model *m, ns_error *err)
+{
+    const char *const paths[] = {ns_checkpoint_dir(ns_model_checkpoint(m)), ns_model_tokenizer_path(m), ns_model_arch_path(m), ns_model_names_path(m)};
+    int rc = NS_OK;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths && rc == NS_OK; i++)
+        rc = ns_fact_list_add_input(f, paths[i], err);
+    return rc;
+}
+
 int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)
 {
     char threads[24];
@@ -94,6 +103,7 @@ int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)
     rc = rc ? rc : add_config(f, m, err);
     rc = rc ? rc : add_arch(f, arch, err);
     rc = rc ? rc : add_tokenizer(f, ns_model_tokenizer_path(m), err);
+    rc = rc ? rc : add_inputs(f, m, err);
     rc = rc ? rc : ns_fact_list_add(f, "kernel_class", ns_engine_kernel_class(engine), false, err);
     rc = rc ? rc : ns_fact_list_add(f, "cpu_kernels", ns_engine_cpu(engine), true, err);
     return rc ? rc : ns_fact_list_add(f, "threads", threads, true, err);

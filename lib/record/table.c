@@ -39,7 +39,8 @@ int ns_table_create_by(ns_table_writer **out, const char *path, const ns_fact_li
 {
     ns_fact_list all = {0};
     *out = NULL;
-    int rc = ns_fact_list_add_all(&all, facts->list, facts->n, err);
+    int rc = ns_provenance_check_output(facts, path, err);
+    rc = rc ? rc : ns_fact_list_join(&all, facts, err);
     rc = rc ? rc : ns_provenance_of_run(&all, by, err);
     rc = rc ? rc : ns_table_create(out, path, all.list, (int)all.n, err);
     ns_fact_list_clear(&all);

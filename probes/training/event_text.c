@@ -71,11 +71,14 @@ static void csv_life(FILE *f, const ns_emergence *e, const ns_head_life *l)
     fprintf(f, "%s,%g,%s\n", e->score, ns_theta_above_chance(e->birth.theta, chance), e->in_tokens ? "tokens" : "steps");
 }
 
-static int write_metadata(const ns_emergence *e, const char *path, const ns_provenance *by, ns_error *err)
+/* The table, and what made it beside it. */
+static int put(const ns_emergence *e, const char *path, const char *table, size_t size, const ns_provenance *by, ns_error *err)
 {
     ns_fact_list facts = {0};
     int rc = ns_provenance_of_run(&facts, by, err);
     rc = rc ? rc : ns_provenance_of_file(&facts, ns_study_path(e->study), 1, err);
+    rc = rc ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc ? rc : ns_file_write(path, table, size, err);
     rc = rc ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);
     return rc;
@@ -91,7 +94,7 @@ int ns_emergence_write_csv(const ns_emergence *e, const char *path, const ns_pro
     fputs("run,layer,head,layer_kind,life,born_after,born,born_step,gap,died_after,died,died_step,censored_at,score,theta,axis\n", f);
     for (int64_t i = 0; i < e->n_lives; i++)
         csv_life(f, e, &e->lives[i]);
-    const int rc = fclose(f) == 0 ? ns_file_write(path, buffer, size, err) : ns_oom(err, path);
+    const int rc = fclose(f) == 0 ? put(e, path, buffer, size, by, err) : ns_oom(err, path);
     free(buffer);
-    return rc ? rc : write_metadata(e, path, by, err);
+    return rc;
 }

@@ -55,10 +55,12 @@ NS_API int64_t ns_case_mentioned(const ns_case *, const char *name);
 /* Number from the meta object; `otherwise` where it is absent or not a number. */
 NS_API double ns_case_meta_number(const ns_case *, const char *key, double otherwise);
 
-/* A growing list that owns its cases. */
+/* A growing list that owns its cases, and knows the files that they were read from: no writer replaces one of those. */
 typedef struct ns_cases {
     ns_case *list;
     int64_t  n, capacity;
+    char   **files;            /* [n_files] */
+    int64_t  n_files;
 } ns_cases;
 
 NS_API void ns_case_clear(ns_case *);                                        /* frees what it owns, zeroes it */

@@ -31,6 +31,7 @@ typedef struct ns_model_params {
     int64_t memory;                      /* bytes for weights and activations; 0 = half of what this process may use (machine.h). Less than the packed weights: they stream through, once per wave */
     bool    hash;                        /* take the SHA-256 of every tensor while packing */
     const char *name, *tokenizer;        /* what files say of it: its name, and the tokenizer.json whose hash they give; NULL = the checkpoint's folder, and its own */
+    const char *arch_path, *names_path;  /* the files that described it, where config.json did not; or NULL */
 } ns_model_params;
 
 /* Reads, checks and packs the weights. The checkpoint and the arch must outlive the model; the engine too. */
@@ -42,6 +43,8 @@ NS_API const ns_checkpoint *ns_model_checkpoint(const ns_model *);
 NS_API const char *ns_model_name(const ns_model *);
 /* Path of the tokenizer.json that goes with it; NULL where there is none. */
 NS_API const char *ns_model_tokenizer_path(const ns_model *);
+NS_API const char *ns_model_arch_path(const ns_model *);         /* as ns_model_params gave them */
+NS_API const char *ns_model_names_path(const ns_model *);
 /* 64 hex digits over all weights (hash = true and all layers packed at least once), else NULL. */
 NS_API const char *ns_model_weights_sha256(const ns_model *);
 

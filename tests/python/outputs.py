@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""No writer of needlescope.py replaces what it reads: not by its name, a symbolic link, a hard link, nor inside a folder; and says so. Beside it is written.
+
+    outputs.py NEEDLESCOPE ROOT"""
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+tool, root = map(os.path.abspath, sys.argv[1:3])
+sys.path.insert(0, os.path.join(root, "notebooks_export"))
+import needlescope as ns
+
+TRAIN = {"name": "small", "checkpoint_every": 2, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "steps": 2}}
+
+
+def call(*command):
+    subprocess.run([tool, *map(str, command), "-q"], check=True, stdout=subprocess.DEVNULL)
+
+
+def tree():
+    """Every file and what it holds: what a refused call must leave."""
+    return {os.path.join(folder, name): hashlib.sha256(open(os.path.join(folder, name), "rb").read()).hexdigest()
+            for folder, _, names in os.walk(".") for name in names}
+
+
+def refused(path, write):
+    """write(output) for every name that the file at path has."""
+    os.makedirs("names", exist_ok=True)
+    symbolic, hard = "names/symbolic" + os.path.splitext(path)[1], "names/hard" + os.path.splitext(path)[1]
+    os.symlink(os.path.abspath(path), symbolic)
+    os.link(os.path.realpath(path), hard)
+    before = tree()
+    for name in (path, os.path.abspath(path), symbolic, hard):
+        try:
+            write(name)
+        except ns.Error as e:
+            assert "the output is also the input" in str(e) or "the output is part of the input" in str(e), e
+        else:
+            raise AssertionError(f"{name} ({path}) was written")
+        assert tree() == before, (name, set(tree().items()) ^ set(before.items()))
+    os.remove(symbolic), os.remove(hard)
+
+
+def made(path):
+    assert os.path.getsize(path) > 0, path
+    os.remove(path)
+
+
+def test_measuring():
+    with ns.load(os.path.abspath("m"), arch="arch.json", tokenizer=os.path.abspath("words")) as m:
+        cases = m.cases("cases.jsonl")
+        writers = [lambda out: m.score(cases, "retrieval_find", output=out), lambda out: m.score(cases[:2], ["retrieval_find"], output=out),
+                   lambda out: m.patch(cases, [(2, 1)], draws=2, output=out), lambda out: m.record(cases, out, "hook_embed"),
+                   lambda out: m.score([cases[0], cases[1]], "retrieval_find", output=out)]
+        for write in writers:
+            for path in ("cases.jsonl", "m/model.safetensors", "m/config.json", "arch.json", "words/tokenizer.json"):
+                refused(path, write)
+            write("m/mine.h5"), made("m/mine.h5")
+        os.mkdir("elsewhere")
+        os.chdir("elsewhere")                   # names are those of the call, wherever it is made
+        try:
+            m.score(cases, "retrieval_find", output="../cases.jsonl")
+            raise AssertionError("replaced from another folder")
+        except ns.Error as e:
+            assert "also the input" in str(e), e
+        finally:
+            os.chdir("..")
+    with ns.load("m") as m, ns.load("runs/a/step000010") as other:
+        refused("runs/a/step000010/model.safetensors", lambda out: m.score("cases.jsonl", ["qk_distance"], reference=other, output=out))
+
+
+def test_studies():
+    refused("scan/shards/a/step000010.h5", lambda out: ns.merge("scan", out))
+    refused("scan/index/a.json", lambda out: ns.merge("scan", out))
+    ns.merge("scan", "scan/study.h5"), ns.merge("scan", "scan/study.h5")            # a study is no input of a merge
+    refused("study.h5", lambda out: ns.emergence("study.h5").write_csv(out))
+    ns.emergence("study.h5").write_csv("out"), made("out"), made("out-metadata.json")
+
+
+def test_figures_and_exports():
+    for suffix in (".png", ".pdf", ".svg"):
+        for source, draw in (("scores.h5", ns.figure_heads), ("scores.h5", ns.figure_rank), ("scores.h5", ns.figure_agreement), ("scores.h5", ns.figure_grid),
+                             ("maps.h5", lambda file, out: ns.figure_map(file, out, 2, 1)), ("patch.h5", ns.figure_ablation),
+                             *(("study.h5", lambda file, out, kind=kind: ns.figure_study(kind, file, out)) for kind in ("laziness", "births", "curves", "strip"))):
+            file = source + suffix                 # a figure's ending says what it is, so the file has it
+            shutil.copy(source, file)
+            refused(file, lambda out: draw(file, out))
+            draw(file, "out" + suffix), made("out" + suffix)
+            os.remove(file)
+    for export in (ns.export_csv, ns.export_latex, ns.export_notebook):
+        for source in ("scores.h5", "study.h5"):
+            refused(source, lambda out: export(source, out))
+            export(source, "out"), made("out")
+    shutil.copy("study.h5", "t.csv-metadata.json")          # what stands beside a table is an output, too
+    for write in (lambda file: ns.emergence(file).write_csv("t.csv"), lambda file: ns.export_csv(file, "t.csv")):
+        refused("t.csv-metadata.json", write)
+
+
+def test_training():
+    os.mkdir("run")
+    with open("run/metrics.h5", "wb") as f:
+        f.write(bytes(range(32)) * 2000)
+    config = {**TRAIN, "corpus": {"file": os.path.abspath("run/metrics.h5"), "width": 2}}
+    config["train"] = {**config["train"], "vocab": 65536}
+    before = tree()
+    try:
+        ns.train(config, "run")
+        raise AssertionError("a corpus was replaced")
+    except ns.Error as e:
+        assert "also the input" in str(e) and tree() == before, e
+
+
+with tempfile.TemporaryDirectory() as work:
+    os.chdir(work)
+    call("lab", "plant", "-o", "runs/a" if os.mkdir("runs") is None else "", "--layers", 4, "--heads", 4, "--kv-heads", 2, "--vocab", 66, "--previous-token", "0.1",
+         "--retrieval", "2.1", "--series", 4, "--births", 20)
+    shutil.copytree("runs/a/step000030", "m")
+    call("cases", "needle", "--model", "m", "--lengths", "40,97", "--depths", "0,.6", "--count", 2, "--twins", "swap", "-o", "cases.jsonl")
+    call("inspect", "m", "--arch-out", "arch.json")
+    os.mkdir("words")
+    with open("words/tokenizer.json", "w") as f:
+        f.write('{"version":"1.0","model":{"type":"BPE","vocab":{"a":0},"merges":[]}}')
+    call("score", "m", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "-o", "scores.h5")
+    call("record", "m", "--cases", "cases.jsonl", "--at", "blocks.*.attn.hook_pattern", "--maps", "dense", "-o", "maps.h5")
+    call("patch", "m", "--cases", "cases.jsonl", "--heads", "2.1", "--draws", 2, "-o", "patch.h5")
+    call("scan", "runs/a", "--cases", "cases.jsonl", "--probe", "retrieval_find,previous_token", "-o", "scan")
+    call("merge", "scan", "-o", "study.h5")
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            print(name[5:].replace("_", " "), flush=True)
+            test()
+    os.chdir(root)
