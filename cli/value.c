@@ -39,7 +39,7 @@ bool cli_value_bytes(const char *text, int64_t *out)
         if (strcasecmp(end, units[i].suffix) != 0)
             continue;
         const double bytes = value * units[i].factor;
-        *out = (int64_t)bytes;
+        *out = bytes < 0x1p62 ? (int64_t)bytes : 0;
         return bytes < 0x1p62;
     }
     return false;
@@ -101,6 +101,8 @@ static int add_number(char *part, void *out, ns_error *err)
         return cli_value_number(from, &a) ? append_number(out, a, err) : ns_fail(err, NS_E_ARG, "'%s' is not a number", from);
     if (!count || !cli_value_number(from, &a) || !cli_value_number(to, &b) || !cli_value_int(count, &n) || n < 1 || n > MOST_VALUES)
         return ns_fail(err, NS_E_ARG, "a range is FROM:TO:COUNT with a COUNT from 1 to %d", MOST_VALUES);
+    if (!isfinite((b - a) * (double)(n - 1)))
+        return ns_fail(err, NS_E_ARG, "a range from %g to %g is beyond what a number can hold", a, b);
     int rc = NS_OK;
     for (int64_t i = 0; i < n && rc == NS_OK; i++)   /* the last one is exactly b */
         rc = append_number(out, n == 1 ? a : i == n - 1 ? b : a + (b - a) * (double)i / (double)(n - 1), err);

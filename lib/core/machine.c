@@ -194,7 +194,7 @@ static double ram(const search *s)
         if (strncmp(text + i, key, strlen(key)) == 0)
             kilobytes = strtod(text + i + strlen(key), NULL);
     free(text);
-    return kilobytes > 0 ? kilobytes * 1024 : (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    return kilobytes > 0 && kilobytes < 0x1p50 ? kilobytes * 1024 : (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
 }
 
 static bool slurm_says(search *s, const char *name, const char *text, double *out)

@@ -7,7 +7,7 @@
 
 #include "laboratory.h"
 
-enum { LARGEST = 1 << 20, DEPTH = 8, MAX_WINDOWS = 32 };
+enum { LARGEST = 1 << 20, DEPTH = 8, MAX_WINDOWS = 32, MOST_RUNS = 1 << 16 };
 
 char *ns_laboratory_protocol(void)
 {
@@ -85,6 +85,8 @@ static int add_run(laboratory *lab, const cJSON *arm, int64_t window, int64_t se
                        .nope = cJSON_IsTrue(part(arm, "nope"))};
     const bool windowed = strchr(run.pattern, 'S') != NULL;
     char middle[32] = "";
+    if (lab->n_runs == MOST_RUNS)
+        return ns_fail(err, NS_E_FORMAT, "the protocol asks for more than %d runs (fewer seeds, arms or windows)", (int)MOST_RUNS);
     if (windowed)
         snprintf(middle, sizeof middle, "-W%lld", (long long)window);
     run.name = ns_printf_alloc("%s%s%s-s%lld", run.pattern, middle, run.nope ? "-nope" : "", (long long)seed);
@@ -171,6 +173,8 @@ static int read_numbers_of_lab(laboratory *lab, const ns_laboratory_params *p, c
         rc = read_numbers(part(cases, "lengths"), lab->lengths, LAB_LENGTHS, &lab->n_lengths, "cases.lengths", err);
     if (p->seeds > 0)
         lab->seeds = p->seeds;
+    if (rc == NS_OK && lab->seeds > MOST_RUNS)
+        rc = ns_fail(err, NS_E_ARG, "%s: %lld seeds are more than %d runs", label, (long long)lab->seeds, (int)MOST_RUNS);
     if (rc == NS_OK && (lab->steps < 1 || lab->every < 1 || lab->seeds < 1 || lab->first_seed < 0 || lab->draws < 1 || lab->n_lengths < 1 ||
                         lab->n_cases < 1 || lab->draws > LAB_DRAWS))
         rc = ns_fail(err, NS_E_FORMAT,

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 #include <needlescope/error.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -31,25 +29,35 @@ static inline void fuzz_check_outcome(int code, const void *result, const ns_err
     fuzz_check(code == NS_OK || (*err->message && !strchr(err->message, '\n')), "a failure has one line of message");
 }
 
-/* A file in memory for a parser that wants a path. */
-typedef struct fuzz_file { int fd; char path[64]; } fuzz_file;
+/* ---- files for a parser that wants a path (memory.c) ---- */
+#define FUZZ_ROOT "/fuzz/"
+#define FUZZ_FILE FUZZ_ROOT "input"
+/* What is read of `path`, which begins with FUZZ_ROOT; both are borrowed, until the path is put again or dropped. */
+void fuzz_put(const char *path, const void *data, size_t n);
+void fuzz_drop(const char *path);
 
-static inline fuzz_file fuzz_file_make(const uint8_t *data, size_t n)
+/* The bytes up to the next 0x1E (a record separator, which no text holds), and the data and count moved behind it: an input of several texts. */
+static inline size_t fuzz_part(const uint8_t **data, size_t *n, const uint8_t **part)
 {
-    fuzz_file f = { .fd = memfd_create("fuzz", MFD_CLOEXEC) };
-    fuzz_check(f.fd >= 0, "memfd_create");
-    for (size_t done = 0; done < n;) {
-        const ssize_t put = write(f.fd, data + done, n - done);
-        fuzz_check(put > 0, "write to a memfd");
-        done += (size_t)put;
-    }
-    snprintf(f.path, sizeof f.path, "/proc/self/fd/%d", f.fd);
-    return f;
+    const uint8_t *const cut = *n ? memchr(*data, 0x1E, *n) : NULL;
+    const size_t length = cut ? (size_t)(cut - *data) : *n;
+    *part = *data;
+    *n -= length + (cut != NULL);
+    *data += length + (cut != NULL);
+    return length;
 }
 
-static inline void fuzz_file_close(fuzz_file *f)
+/* The next part as a string; free(). */
+static inline char *fuzz_part_text(const uint8_t **data, size_t *n)
 {
-    close(f->fd);
+    const uint8_t *part;
+    const size_t length = fuzz_part(data, n, &part);
+    char *const text = malloc(length + 1);
+    fuzz_check(text != NULL, "memory");
+    if (length)
+        memcpy(text, part, length);
+    text[length] = '\0';
+    return text;
 }
 
 #endif

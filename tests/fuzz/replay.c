@@ -58,7 +58,18 @@ static void load_seeds(const char *folder)
     }
 }
 
-/* libFuzzer's form, one token a line in quotes; \" and \\ are the only escapes taken. */
+/* The character behind a backslash, moved behind it: \", \\ or \xAB. */
+static char escaped(const char **at)
+{
+    char hex[3] = "";
+    if (**at != 'x')
+        return *(*at)++;
+    memcpy(hex, *at + 1, strnlen(*at + 1, 2));
+    *at += 1 + strlen(hex);
+    return (char)strtol(hex, NULL, 16);
+}
+
+/* libFuzzer's form, one token a line in quotes. */
 static void load_dictionary(const char *path)
 {
     FILE *const f = fopen(path, "r");
@@ -68,8 +79,10 @@ static void load_dictionary(const char *path)
         if (*line != '"')
             continue;
         size_t n = 0;
-        for (const char *c = line + 1; *c && *c != '"'; c++)
-            line[n++] = *c == '\\' && c[1] ? *++c : *c;
+        for (const char *c = line + 1; *c && *c != '"';) {
+            const char plain = *c++;
+            line[n++] = plain == '\\' && *c ? escaped(&c) : plain;
+        }
         tokens[n_tokens].data = malloc(n + 1);
         fuzz_check(tokens[n_tokens].data != NULL, "memory");
         memcpy(tokens[n_tokens].data, line, n);
