@@ -187,7 +187,7 @@ class _ScoreParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("probes", c.POINTER(c.c_char_p)), ("n_probes", c.c_int), ("reference", c.c_void_p),
                 ("definitions", c.POINTER(c.c_void_p)), ("n_definitions", c.c_int), ("stop", c.POINTER(c.c_int32)), ("n_stop", c.c_int64),
                 ("special", c.POINTER(c.c_int32)), ("n_special", c.c_int64), ("hooks", c.POINTER(_Hook)), ("n_hooks", c.c_int),
-                ("no_sharing", c.c_bool), ("one_at_a_time", c.c_bool), ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+                ("no_sharing", c.c_bool), ("one_at_a_time", c.c_bool), ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("note", _WARN), ("user", c.c_void_p)]
 
 
 class _RankingParams(c.Structure):
@@ -438,6 +438,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_forward": (_INT, [_P, c.POINTER(c.c_void_p), _I64, _P, c.POINTER(_ForwardParams), _ERR]),
     "ns_generate": (_INT, [_P, _P, _I64, c.POINTER(_GenerateParams), c.POINTER(_I32), c.POINTER(_I64), _ERR]),
     "ns_hooks_new": (_INT, [_OUT, _P, c.POINTER(_Hook), _INT, _ERR]), "ns_hooks_free": (None, [_P]),
+    "ns_hooks_check_rows": (_INT, [c.POINTER(_Hook), _INT, c.POINTER(_Cases), c.POINTER(_I64), _ERR]),
     "ns_point_axes": (_S, [_INT]), "ns_point_exists": (c.c_bool, [_P, _INT, _I64]),
     "ns_point_format": (None, [_INT, _I64, _P, c.c_size_t]),
     "ns_edits_new": (_INT, [_OUT, _P, c.POINTER(_Edit), _INT, _P, _P, _ERR]), "ns_edits_free": (None, [_P]),
@@ -876,7 +877,7 @@ class _Pass(_Stoppable):
 
     def __init__(self, model, cases, progress=None):
         super().__init__(progress)
-        self.model, self.cases, self._hooks = model, cases, []
+        self.model, self.cases, self._hooks, self._told = model, cases, [], []
         self.accepted = _ACCEPTED(lambda *_: _STOP if self.stopped else 0)
 
     def __enter__(self):
@@ -897,6 +898,8 @@ class _Pass(_Stoppable):
         self.model._running.discard(threading.get_ident())
         self._hooks, self.accepted = [], None
         super().__exit__()
+        for line in self._told:
+            warnings.warn(line, stacklevel=3)
 
     def add(self, at, rows, see, edits=False):
         """see(struct site, struct view)."""
@@ -912,10 +915,19 @@ class _Pass(_Stoppable):
     def array(self):
         return (_Hook * len(self._hooks))(*self._hooks)
 
+    def note(self):
+        """Where the library says which rows hooks did not find."""
+        self._keep.append(_WARN(lambda _, line: self._told.append(line.decode(errors="replace"))))
+        return self._keep[-1]
+
     def resolved(self):
-        """Hooks resolved against the model's arch, or None without any."""
+        """Hooks resolved against the model's arch, or None without any. Rows that the cases do not have: an error, or a warning where some have them."""
         if not self._hooks:
             return None
+        lacking = _I64()
+        _call("ns_hooks_check_rows", self.array, len(self._hooks), self.cases._pointer, c.byref(lacking))
+        if lacking.value:
+            self._told.append("the prompt lacks a row that a hook asks for: it sees those that are there")
         return self.scratch.new("ns_hooks_new", "ns_hooks_free", self.model._arch, self.array, len(self._hooks)).value
 
 
@@ -1258,7 +1270,7 @@ class Model(_Owner):
 
     def _score(self, p, cases, names, reference):
         newline = self._known_tokenizer() and self.tokenizer.id("<0x0A>")          # ends a decoded answer, as `needlescope score` has it
-        params = _score_params(p, names, self._known_tokenizer(), reference=reference and reference._as_parameter_.value, hooks=p.array,
+        params = _score_params(p, names, self._known_tokenizer(), note=p.note(), reference=reference and reference._as_parameter_.value, hooks=p.array,
                                n_hooks=len(p.array), stop=_pointer(_int32([] if newline is None else [newline]), _I32), n_stop=newline is not None)
         out = c.c_void_p()
         p.call("ns_score_run", c.byref(out), self, cases._pointer, c.byref(params))
@@ -1287,6 +1299,8 @@ class Model(_Owner):
         _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all")), _check_word("direction", direction, ("denoising", "noising"))
         cases, heads = self.cases(cases), _heads(heads)
         with _Pass(self, cases, progress) as p:
+            if p.array:
+                raise RuntimeError("a patching is of the untouched model: leave the with block of hook or ablate")
             how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site], no_map=not map, all_rows=rows == "all",
                           noising=direction == "noising", draws=draws, resamples=resamples, seed=seed, progress=p.progress, cancelled=p.cancelled)
             patching = c.c_void_p()
@@ -1309,7 +1323,7 @@ class Model(_Owner):
             recorder, whole = c.c_void_p(), maps == "dense" or (maps == "rows" and rows is None)
             _call("ns_recorder_new", c.byref(recorder), self, cases._pointer, _bytes(out), c.byref(how), c.byref(_caller()))
             try:                                 # a shared row of a whole map would be kept once for each case: no sharing
-                params = _params(_ScoreParams, no_sharing=whole, progress=p.progress, cancelled=p.cancelled)
+                params = _params(_ScoreParams, no_sharing=whole, progress=p.progress, cancelled=p.cancelled, note=p.note())
                 p.call("ns_run_cases", self, cases._pointer, _lib.ns_recorder_hooks(recorder), c.byref(params))
             except BaseException:
                 _lib.ns_recorder_abort(recorder)

@@ -200,18 +200,35 @@ int ns_run_list(const ns_model *model, const ns_case *const *cases, const int64_
     return rc;
 }
 
+int ns_check_hook_rows(const ns_hook *list, int n, const ns_case *const *cases, int64_t n_cases, const ns_score_params *params, ns_error *err)
+{
+    const ns_cases all = {.list = ns_alloc_array((size_t)n_cases, sizeof *all.list), .n = n_cases};
+    int64_t lacking = 0;
+    char line[160];
+    for (int64_t i = 0; all.list && i < n_cases; i++)
+        all.list[i] = *cases[i];
+    const int rc = all.list ? ns_hooks_check_rows(list, n, &all, &lacking, err) : ns_oom(err, "a list of cases");
+    snprintf(line, sizeof line, "%lld of %lld cases lack a row that a hook asks for: it sees those that are there", (long long)lacking, (long long)n_cases);
+    if (rc == NS_OK && lacking && params->note)
+        params->note(params->user, line);
+    free(all.list);
+    return rc;
+}
+
 int ns_run_cases(const ns_model *model, const ns_cases *cases, const ns_hooks *hooks, const ns_score_params *params, ns_error *err)
 {
     static const ns_score_params defaults = {.size = sizeof defaults};
+    const ns_score_params *const p = params ? params : &defaults;
     const ns_case **const list = ns_alloc_array((size_t)cases->n, sizeof *list);
     int64_t *const index = ns_alloc_array((size_t)cases->n, sizeof *index);
-    int rc = list && index ? NS_OK : ns_oom(err, "a list of cases");
+    int n_hooks, rc = list && index ? NS_OK : ns_oom(err, "a list of cases");
+    const ns_hook *const own = ns_hooks_list(hooks, &n_hooks);
     for (int64_t i = 0; rc == NS_OK && i < cases->n; i++) {
         list[i] = &cases->list[i];
         index[i] = i;
     }
-    if (rc == NS_OK)
-        rc = ns_run_list(model, list, index, cases->n, hooks, params ? params : &defaults, err);
+    rc = rc ? rc : ns_check_hook_rows(own, n_hooks, list, cases->n, p, err);
+    rc = rc ? rc : ns_run_list(model, list, index, cases->n, hooks, p, err);
     free(list);
     free(index);
     return rc;

@@ -212,8 +212,8 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
         rc = note_special(&r);
     if (rc == NS_OK)
         rc = ns_choose_cases(&r, cases);
-    if (rc == NS_OK)
-        rc = ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
+    rc = rc ? rc : ns_check_hook_rows(params->hooks, params->n_hooks, r.cases, r.n_cases, params, err);
+    rc = rc ? rc : ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
     if (rc == NS_OK) {
         rc = begin_probes(&r);
         if (rc == NS_OK)

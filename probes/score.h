@@ -14,6 +14,8 @@ int  ns_batch_build(ns_batch *out, const ns_model *, const ns_case *const *cases
 void ns_batch_clear(ns_batch *);
 /* Runs the cases, all at once or one at a time. NS_STOP when cancelled. */
 int ns_run_list(const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *, const ns_score_params *, ns_error *);
+/* NS_E_ARG for a hook of the caller's whose rows none of the cases has; params->note is told where some lack one. */
+int ns_check_hook_rows(const ns_hook *list, int n, const ns_case *const *cases, int64_t n_cases, const ns_score_params *, ns_error *);
 
 /* ---- decode.c ---- */
 typedef struct ns_decoding {

@@ -162,6 +162,12 @@ int ns_hooks_new(ns_hooks **out, const ns_arch *arch, const ns_hook *list, int n
     return rc;
 }
 
+const ns_hook *ns_hooks_list(const ns_hooks *hooks, int *n)
+{
+    *n = hooks ? hooks->n : 0;
+    return hooks ? hooks->list : NULL;
+}
+
 void ns_hooks_free(ns_hooks *h)
 {
     if (!h)

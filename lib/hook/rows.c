@@ -120,25 +120,56 @@ static bool has_position(const ns_case *c, int64_t position)
     return position < 0 ? position >= -total : position < total;
 }
 
+/* Of the rows that are asked for: does the case have one, and all? */
+static void look(const ns_rows *rows, const ns_case *c, bool *some, bool *all)
+{
+    int64_t there = 1, asked = 1;
+    int at = 0;
+    if (rows->kind == NS_ROWS_LIST) {
+        asked = rows->n;
+        there = 0;
+        for (int64_t k = 0; k < rows->n; k++)
+            there += has_position(c, rows->positions[k]);
+    } else if (rows->kind == NS_ROWS_LAST) {
+        asked = rows->n;
+        there = positions_of(c) < rows->n ? positions_of(c) : rows->n;
+    } else if (rows->kind == NS_ROWS_SPAN) {
+        there = rows->span && ns_case_mention(c, rows->span, &at);
+    }
+    *some = there > 0;
+    *all = there >= asked;
+}
+
 int ns_rows_check(const ns_rows *rows, const ns_cases *cases, int64_t *lacking, ns_error *err)
 {
-    int64_t lack = 0, some = 0;
+    int64_t lack = 0, have = 0;
     for (int64_t i = 0; i < cases->n; i++) {
-        const ns_case *const c = &cases->list[i];
-        int64_t there = 0, asked = 1;
-        if (rows->kind == NS_ROWS_LIST) {
-            asked = rows->n;
-            for (int64_t k = 0; k < rows->n; k++)
-                there += has_position(c, rows->positions[k]);
-        } else {
-            there = rows->kind != NS_ROWS_SPAN || (rows->span && ns_case_span(c, rows->span));
-        }
-        some += there > 0;
-        lack += there < asked;
+        bool some, all;
+        look(rows, &cases->list[i], &some, &all);
+        have += some;
+        lack += !all;
     }
     if (lacking)
         *lacking = lack;
-    return some || !cases->n ? NS_OK : no_rows(rows, cases, err);
+    return have || !cases->n ? NS_OK : no_rows(rows, cases, err);
+}
+
+int ns_hooks_check_rows(const ns_hook *list, int n, const ns_cases *cases, int64_t *lacking, ns_error *err)
+{
+    ns_error why = {""};
+    int64_t lack = 0;
+    for (int h = 0; h < n; h++)
+        if (ns_rows_check(&list[h].rows, cases, NULL, &why) != NS_OK)
+            return ns_fail(err, NS_E_ARG, "hook '%.100s': %s", list[h].at, why.message);
+    for (int64_t i = 0; i < cases->n; i++) {
+        bool some, all = true;
+        for (int h = 0; h < n && all; h++)
+            look(&list[h].rows, &cases->list[i], &some, &all);
+        lack += !all;
+    }
+    if (lacking)
+        *lacking = lack;
+    return NS_OK;
 }
 
 int64_t ns_runs_seek(const ns_runs *runs, int64_t position)

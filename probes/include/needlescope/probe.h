@@ -100,11 +100,12 @@ typedef struct ns_score_params {
     bool    one_at_a_time;                        /* a pass per case (the same bits; for tests) */
     void  (*progress)(void *user, double fraction);
     bool  (*cancelled)(void *user);
+    void  (*note)(void *user, const char *line);  /* told how many cases lack a row that a hook of the caller's asks for; or NULL */
     void   *user;
 } ns_score_params;
 
 typedef struct ns_scores ns_scores;               /* results of one run */
-/* Cases in any order give the same bits. No case left is NS_E_ARG with the reasons (probes of weights need no case); cancelled is NS_STOP. A probe named by one of
+/* A hook of the caller's whose rows no case has is NS_E_ARG. Cases in any order give the same bits. No case left is NS_E_ARG with the reasons (probes of weights need no case); cancelled is NS_STOP. A probe named by one of
  * its scores gives all its scores. */
 NS_API NS_MUST_CHECK int ns_score_run(ns_scores **out, const ns_model *, const ns_cases *, const ns_score_params *, ns_error *);
 NS_API void ns_scores_free(ns_scores *);
@@ -164,7 +165,8 @@ NS_API NS_MUST_CHECK int ns_scores_each(const ns_scores *, ns_array_fn see, void
 /* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. by: who writes; NULL = not said. */
 NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_provenance *by, ns_error *);
 
-/* Runs the cases through hooks of the caller's (a recorder), sharing prefixes and keeping case indices: what `record` uses. */
+/* Runs the cases through hooks of the caller's (a recorder), sharing prefixes and keeping case indices: what `record` uses. A hook
+ * whose rows no case has is NS_E_ARG; params->note is told where some cases lack one. */
 NS_API NS_MUST_CHECK int ns_run_cases(const ns_model *, const ns_cases *, const ns_hooks *, const ns_score_params *, ns_error *);
 
 NS_END
