@@ -9,7 +9,7 @@ struct ns_corpus {
     ns_lab_language language;
     ns_corpus_params p;
     char   *label;
-    ns_map  map;                     /* of a file */
+    ns_input in;                     /* a file, held open */
     int64_t first, n;                /* the part: ids [first, first + n) */
 };
 
@@ -19,12 +19,12 @@ static int open_file(ns_corpus *c, ns_error *err)
         return ns_fail(err, NS_E_ARG, "%s: ids of %d bytes (2 or 4)", c->label, c->p.width);
     if (c->p.vocab < 1 || c->p.vocab > INT32_MAX)
         return ns_fail(err, NS_E_ARG, "%s: a vocabulary of %lld ids", c->label, (long long)c->p.vocab);
-    const int rc = ns_map_open(&c->map, c->label, err);
+    const int rc = ns_input_open(&c->in, c->label, err);
     if (rc < 0)
         return rc;
-    if (c->map.size % (size_t)c->p.width)
-        return ns_fail(err, NS_E_FORMAT, "%s: %zu bytes are no whole number of %d-byte ids", c->label, c->map.size, c->p.width);
-    const int64_t all = (int64_t)(c->map.size / (size_t)c->p.width), kept = all / 20;
+    if (c->in.size % c->p.width)
+        return ns_fail(err, NS_E_FORMAT, "%s: %lld bytes are no whole number of %d-byte ids", c->label, (long long)c->in.size, c->p.width);
+    const int64_t all = c->in.size / c->p.width, kept = all / 20;
     c->first = c->p.validation ? all - kept : 0;
     c->n = c->p.validation ? kept : all - kept;
     return NS_OK;
@@ -54,7 +54,7 @@ void ns_corpus_close(ns_corpus *c)
 {
     if (!c)
         return;
-    ns_map_close(&c->map);
+    ns_input_close(&c->in);
     free(c->label);
     free(c);
 }
@@ -69,30 +69,21 @@ bool ns_corpus_has_distances(const ns_corpus *c)
     return !c->p.file;
 }
 
-/* The id at place i of the file; -1 when it is beyond int32. */
-static int64_t id_at(const ns_corpus *c, int64_t i)
-{
-    uint16_t narrow;
-    uint32_t wide;
-    if (c->p.width == 2) {
-        memcpy(&narrow, c->map.data + 2 * i, 2);
-        return narrow;
-    }
-    memcpy(&wide, c->map.data + 4 * i, 4);
-    return wide;
-}
-
+/* The ids are read into the places that they are widened in, from the last to the first. */
 static int read_stretch(const ns_corpus *c, ns_rng *rng, int64_t T, int32_t *tokens, ns_error *err)
 {
     const int64_t at = c->first + ns_rng_below(rng, c->n - T + 1);
-    for (int64_t t = 0; t < T; t++) {
-        const int64_t id = id_at(c, at + t);
-        if (id >= c->p.vocab)
-            return ns_fail(err, NS_E_FORMAT, "%s: id %lld at place %lld, but the vocabulary has %lld (other width? larger vocab?)", c->label,
-                           (long long)id, (long long)(at + t), (long long)c->p.vocab);
-        tokens[t] = (int32_t)id;
+    const int rc = ns_input_read(&c->in, at * c->p.width, tokens, (size_t)(T * c->p.width), c->label, err);
+    for (int64_t t = T - 1; t >= 0 && !rc && c->p.width == 2; t--) {
+        uint16_t narrow;
+        memcpy(&narrow, (const uint8_t *)tokens + 2 * t, 2);
+        tokens[t] = narrow;
     }
-    return NS_OK;
+    for (int64_t t = 0; t < T && !rc; t++)
+        if ((uint32_t)tokens[t] >= c->p.vocab)
+            return ns_fail(err, NS_E_FORMAT, "%s: id %lld at place %lld, but the vocabulary has %lld (other width? larger vocab?)", c->label,
+                           (long long)(uint32_t)tokens[t], (long long)(at + t), (long long)c->p.vocab);
+    return rc;
 }
 
 int ns_corpus_batch(const ns_corpus *c, int64_t index, int64_t B, int64_t T, int32_t *tokens, int32_t *distance, ns_error *err)

@@ -135,16 +135,9 @@ static int write_rows(csv *c, const char *path, ns_error *err)
     int rc = ns_atomic_begin_text(&file, path, err);
     if (rc)
         return rc;
-    const int fd = ns_atomic_open(&file, err);
-    c->f = fd >= 0 ? fdopen(fd, "w") : NULL;
-    rc = c->f ? all_rows(c, err) : fd < 0 ? fd : ns_oom(err, path);
-    const bool bad = c->f && ferror(c->f);
-    if (c->f && (fclose(c->f) || bad) && rc == NS_OK)
-        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(errno));
-    if (rc == NS_OK)
-        return ns_atomic_commit(&file, err);
-    ns_atomic_abort(&file);
-    return rc;
+    c->f = ns_atomic_stream(&file, &rc, err);
+    rc = rc ? rc : all_rows(c, err);
+    return ns_atomic_end(&file, c->f, rc, err);
 }
 
 static int write_both(csv *c, const char *path, ns_error *err)

@@ -263,38 +263,18 @@ static int one_checkpoint(scan *s, const char *folder)
     return rc;
 }
 
-/* Temporaries of processes that are gone: a killed scan left them. */
-static int sweep(const char *folder, ns_error *err)
-{
-    char **names;
-    int64_t n;
-    int rc = ns_folder_list(&names, &n, folder, err);
-    if (rc)
-        return rc;
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        const char *const mark = strstr(names[i], ".tmp.");
-        const long pid = mark ? strtol(mark + 5, NULL, 10) : 0;
-        char *const path = ns_path_join(folder, names[i]);
-        if (!path)
-            rc = ns_oom(err, folder);
-        else if (pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH)
-            (void)unlink(path);
-        free(path);
-    }
-    ns_free_strings(names, n);
-    return rc;
-}
+enum { LARGEST_METRICS = 1 << 30 };
 
 /* The run's own metrics lie beside its shards, so that a scan's folder is all that a merge needs. */
 static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *err)
 {
     char *const from = ns_path_join(run->folder, "metrics.h5"), *const to = ns_path_join(folder, "metrics.h5");
-    ns_map map;
+    char *bytes = NULL;
+    size_t n;
     int rc = from && to ? ns_check_not_input(to, (const char *const[]){from}, 1, err) : ns_oom(err, folder);
-    if (rc == NS_OK && ns_path_exists(from) && (rc = ns_map_open(&map, from, err)) == NS_OK) {
-        rc = ns_file_write(to, map.data, map.size, err);
-        ns_map_close(&map);
-    }
+    if (rc == NS_OK && ns_path_exists(from) && (rc = ns_file_read(from, LARGEST_METRICS, &bytes, &n, err)) == NS_OK)
+        rc = ns_file_write(to, bytes, n, err);
+    free(bytes);
     free(from);
     free(to);
     return rc;
@@ -366,7 +346,7 @@ static int scan_run(scan *s, const char *folder, int64_t *number)
 {
     int rc = ns_folder_make(folder, s->err);
     if (rc == NS_OK)
-        rc = sweep(folder, s->err);
+        ns_temporaries_sweep(folder, NULL);
     if (rc == NS_OK)
         rc = copy_metrics(s->run, folder, s->err);
     if (rc == NS_OK)
@@ -440,7 +420,7 @@ int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns
     if (rc == NS_OK)
         rc = ns_folder_make(index, err);
     if (rc == NS_OK)
-        rc = sweep(index, err);
+        ns_temporaries_sweep(index, NULL);
     if (rc == NS_OK)
         rc = each_run(&s, runs, n_runs, shards, scan_run);
     free(s.probes);

@@ -1,4 +1,4 @@
-/* read.c - cases from JSONL: line -> JSON -> ids and token spans (from `tokens`, or from `text` through the tokenizer) -> ns_cases_add.
+/* read.c - cases from JSONL, a line at a time: line -> ids cut out of it (ids.c) -> JSON -> ids and token spans (from `tokens`, or from `text` through the tokenizer) -> ns_cases_add.
  * The file is untrusted. Every error begins "PATH: line N: "; the list keeps only what it had before the call. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 
 typedef struct line {
     const cJSON        *object;
+    ns_case_ids        *ids;           /* [NS_CASE_N_IDS] the lists that stand empty in object */
     const ns_tokenizer *tokenizer;
     const char         *label;         /* "PATH: line N" */
     ns_error           *err;
@@ -47,18 +48,19 @@ static bool whole_number(const cJSON *item, int64_t limit, int64_t *out)
     return (double)*out == item->valuedouble;
 }
 
-static int read_ids(const line *l, const cJSON *list, const char *key, int32_t **out, int64_t *n)
+/* The list becomes the caller's. */
+static int take_ids(const line *l, int which, const char *key, int32_t **out, int64_t *n)
 {
-    *n = cJSON_GetArraySize(list);
-    *out = ns_alloc_array((size_t)*n, sizeof **out);
-    if (!*out)
+    ns_case_ids *const ids = &l->ids[which];
+    if (ids->bad)
+        return ns_fail(l->err, NS_E_FORMAT, "%s: '%s': element %lld is not a token id (a whole number from 0)", l->label, key, (long long)ids->n);
+    int32_t *const fitting = ids->n ? realloc(ids->list, (size_t)ids->n * sizeof *fitting) : ns_alloc_array(0, sizeof *fitting);
+    if (!fitting)
         return ns_oom(l->err, l->label);
-    int64_t i = 0, id;
-    for (const cJSON *item = list->child; item; item = item->next, i++) {
-        if (!whole_number(item, INT32_MAX, &id))
-            return ns_fail(l->err, NS_E_FORMAT, "%s: '%s': element %lld is not a token id (a whole number from 0)", l->label, key, (long long)i);
-        (*out)[i] = (int32_t)id;
-    }
+    *out = fitting;
+    *n = ids->n;
+    if (ids->n)
+        ids->list = NULL;
     return NS_OK;
 }
 
@@ -216,12 +218,12 @@ static int read_tokens(const line *l, ns_case *c, const char *id)
                    .answer_text = strings[1] ? ns_strdup(strings[1]) : NULL};
     if (!c->id || (strings[0] && !c->text) || (strings[1] && !c->answer_text))
         return ns_oom(l->err, l->label);
-    rc = read_ids(l, member(l, "tokens"), "tokens", &c->tokens, &c->n_tokens);
+    rc = take_ids(l, NS_CASE_TOKENS, "tokens", &c->tokens, &c->n_tokens);
     if (rc < 0)
         return rc;
     const cJSON *const answer = member(l, "answer");
     if (cJSON_IsArray(answer))
-        rc = read_ids(l, answer, "answer", &c->answer, &c->n_answer);
+        rc = take_ids(l, NS_CASE_ANSWER, "answer", &c->answer, &c->n_answer);
     else if (cJSON_IsString(answer) && !strings[1])
         rc = encode_answer(l, c, answer->valuestring);
     else if (answer)
@@ -306,15 +308,26 @@ static int check_ids_hash(const line *l, const ns_case *c)
            : ns_fail(l->err, NS_E_FORMAT, "%s: the ids of prompt and answer are not those of meta's ids_sha256 (edited? take that field out)", l->label);
 }
 
-static int read_line(ns_cases *list, const char *path, int64_t number, const char *text, size_t n, const ns_tokenizer *tokenizer, ns_error *err)
+/* The grammar is checked while the line is whole, so that its faults have their places. */
+static int parse_line(cJSON **object, ns_case_ids *ids, char *text, size_t n, const char *label, ns_error *err)
+{
+    int rc = ns_json_check(text, n, NS_CASE_JSON_DEPTH, label, err);
+    rc = rc ? rc : ns_case_cut_ids(text, &n, ids, label, err);
+    if (rc == NS_OK && n > NS_CASE_MAX_REST)
+        return ns_fail(err, NS_E_FORMAT, "%s: %zu bytes beside its ids (at most %d; is this a case?)", label, n, NS_CASE_MAX_REST);
+    return rc ? rc : ns_json_parse(object, text, n, NS_CASE_JSON_DEPTH, label, err);
+}
+
+static int read_line(ns_cases *list, const char *path, int64_t number, char *text, size_t n, const ns_tokenizer *tokenizer, ns_error *err)
 {
     char *const label = ns_printf_alloc("%s: line %lld", path, (long long)number);
     cJSON *object = NULL;
     ns_case c = {0};
+    ns_case_ids ids[NS_CASE_N_IDS] = {{0}};
     ns_error inner = {0};
-    int rc = label ? ns_json_parse(&object, text, n, NS_CASE_JSON_DEPTH, label, err) : ns_oom(err, path);
+    int rc = label ? parse_line(&object, ids, text, n, label, err) : ns_oom(err, path);
     if (rc == NS_OK) {
-        const line l = {object, tokenizer, label, err};
+        const line l = {object, ids, tokenizer, label, err};
         rc = read_case(&l, &c, number);
         if (rc == NS_OK)
             rc = check_ids_hash(&l, &c);
@@ -325,6 +338,7 @@ static int read_line(ns_cases *list, const char *path, int64_t number, const cha
             rc = ns_fail(err, rc == NS_E_ARG ? NS_E_FORMAT : rc, "%s: %s", label, inner.message);
     }
     ns_case_clear(&c);
+    ns_case_ids_clear(ids);
     cJSON_Delete(object);
     free(label);
     return rc;
@@ -396,19 +410,16 @@ static int remember_file(ns_cases *list, const char *path, ns_error *err)
 
 int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenizer, ns_error *err)
 {
-    ns_map map;
+    ns_lines lines;
     const int64_t before = list->n;
-    int rc = ns_map_text(&map, path, err);
-    if (rc < 0)
-        return cases_fail(err, rc, path);
-    const char *at = (const char *)map.data, *const end = at ? at + map.size : at;
-    for (int64_t number = 1; at < end && rc == NS_OK; number++) {
-        const char *const newline = memchr(at, '\n', (size_t)(end - at));
-        const char *const stop = newline ? newline : end;
-        if (!is_blank(at, (size_t)(stop - at)))
-            rc = read_line(list, path, number, at, (size_t)(stop - at), tokenizer, err);
-        at = newline ? newline + 1 : end;
-    }
+    char *text;
+    size_t n;
+    int rc = ns_lines_open(&lines, path, err), more = rc == NS_OK;
+    while (rc == NS_OK && (more = ns_lines_next(&lines, NS_CASE_MAX_LINE, &text, &n, err)) > 0)
+        if (!is_blank(text, n))
+            rc = read_line(list, path, lines.number, text, n, tokenizer, err);
+    rc = more < 0 ? more : rc;
+    ns_lines_close(&lines);
     if (rc == NS_OK && list->n == before)
         rc = ns_fail(err, NS_E_FORMAT, "%s: holds no case (one JSON object a line)", path);
     if (rc == NS_OK)
@@ -417,6 +428,5 @@ int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenize
         rc = remember_file(list, path, err);
     while (rc < 0 && list->n > before)
         ns_case_clear(&list->list[--list->n]);
-    ns_map_close(&map);
     return cases_fail(err, rc, path);
 }

@@ -82,21 +82,8 @@ int ns_cases_write(const ns_cases *cases, const char *path, ns_error *err)
     int rc = ns_atomic_begin_text(&file, path, err);
     if (rc < 0)
         return rc;
-    const int fd = ns_atomic_open(&file, err);
-    FILE *const f = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (!f)
-        rc = fd < 0 ? fd : ns_oom(err, path);
+    FILE *const f = ns_atomic_stream(&file, &rc, err);
     for (int64_t i = 0; rc == NS_OK && i < cases->n && !ferror(f); i++)
         put_case(f, &cases->list[i]);
-    if (f) {
-        const bool failed = fflush(f) != 0 || ferror(f);
-        const int reason = errno;
-        if ((fclose(f) != 0 || failed) && rc == NS_OK)
-            rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s (is the disk full?)", path, strerror(reason));
-    }
-    if (rc < 0) {
-        ns_atomic_abort(&file);
-        return rc;
-    }
-    return ns_atomic_commit(&file, err);
+    return ns_atomic_end(&file, f, rc, err);
 }

@@ -4,6 +4,7 @@
 #define NS_CORE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include <needlescope/error.h>
 #include <needlescope/head.h>
@@ -46,16 +47,28 @@ double ns_quantile_sorted(const double *sorted, int64_t n, double q);
 double ns_median_sorted(const double *sorted, int64_t n);
 
 /* ---- files ---- */
-typedef struct ns_map { const uint8_t *data; size_t size; int64_t mtime_ns; bool copied; } ns_map;
-int  ns_map_open(ns_map *out, const char *path, ns_error *);          /* mmap read-only; an empty file has data = NULL */
-int  ns_map_text(ns_map *out, const char *path, ns_error *);          /* the same; a pipe or device is read to its end */
-void ns_map_close(ns_map *);
-int  ns_file_read(const char *path, size_t limit, char **out, size_t *n, ns_error *);   /* NUL-terminated copy; > limit is an error */
+/* A regular file, held open. It may shrink or vanish while it is read: that is NS_E_IO with its name. Nothing is mapped. */
+typedef struct ns_input { int fd; bool open; int64_t size, mtime_ns; } ns_input;
+int  ns_input_open(ns_input *, const char *path, ns_error *);         /* a folder, FIFO, socket or device is NS_E_MISSING at once, by its kind */
+int  ns_input_read(const ns_input *, int64_t at, void *out, size_t n, const char *path, ns_error *);   /* all n bytes, or an error; any thread */
+void ns_input_close(ns_input *);
+int  ns_input_refuse(const char *path, mode_t, ns_error *);           /* NS_E_MISSING: says what it is */
+/* A descriptor, the caller's. A stream that is open already is read as it is (/dev/stdin, /dev/fd/N); whatever else must be opened has to be a file. */
+int  ns_text_open(const char *path, ns_error *);
+/* A text line by line; number: of the line that was given last. Zeroed by close. */
+typedef struct ns_lines { const char *path; int fd; bool open, ended; char *data; int64_t n, at, capacity, number; } ns_lines;
+int  ns_lines_open(ns_lines *, const char *path, ns_error *);
+/* 1: *line has *n bytes and a NUL in place of its end, the caller's to write on until the next call; 0: there is none; else a code. */
+int  ns_lines_next(ns_lines *, size_t longest, char **line, size_t *n, ns_error *);
+void ns_lines_close(ns_lines *);
+/* NUL-terminated copy; > limit is an error. /dev/stdin and /dev/fd/N may be pipes or devices: they are open already. */
+int  ns_file_read(const char *path, size_t limit, char **out, size_t *n, ns_error *);
 bool ns_path_is_dir(const char *);
 bool ns_path_exists(const char *);
 const char *ns_folder_holds(const char *folder, const char *const *names);   /* the first of the names that is in it; names end with NULL */
 bool ns_path_inside(const char *path, const char *folder);              /* the folder itself, or below it; path need not exist */
 bool ns_path_is_stream(const char *);                                 /* a pipe, terminal or other device */
+int  ns_path_stream(const char *);                                    /* /dev/stdout, /dev/fd/N: the number of a stream that is open already; -1 for another path */
 bool ns_path_is_stdout(const char *);                                 /* /dev/stdout by any of its names */
 char *ns_path_join(const char *dir, const char *name);
 const char *ns_path_base(const char *path);
@@ -65,11 +78,20 @@ int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
 /* Made unless it is there. NS_E_CREATE; where the parent is missing, that is what is said. */
 int  ns_folder_make(const char *folder, ns_error *);
 
-/* PATH.tmp.PID written, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is written straight. */
-typedef struct ns_atomic_file { char *path, *tmp; bool stream; } ns_atomic_file;
+/* Temporaries beside their target (temporary.c). errno says why the descriptor is -1; close it last, for it holds the lock. */
+char *ns_temporary_name(const char *target);                          /* malloc'd; NULL: no memory, or no random numbers */
+int  ns_temporary_file(const char *name);
+int  ns_temporary_folder(const char *name);
+void ns_temporary_remove(const char *name);                           /* a file, or a folder of files */
+void ns_temporaries_sweep(const char *folder, const char *base);      /* those of processes that are gone; base: of this target alone, NULL: of all */
+
+/* The only way to write a file: into a temporary, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is written straight. */
+typedef struct ns_atomic_file { char *path, *tmp; int fd; bool made, stream; } ns_atomic_file;
 int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet; refuses a stream */
 int  ns_atomic_begin_text(ns_atomic_file *, const char *path, ns_error *);   /* the same for what is written from front to back: /dev/stdout and pipes are fine */
-int  ns_atomic_open(const ns_atomic_file *, ns_error *);                     /* a descriptor to write to, or a code below 0 */
+int  ns_atomic_open(ns_atomic_file *, ns_error *);                           /* a descriptor to read and write, the caller's to close; or a code below 0 */
+FILE *ns_atomic_stream(ns_atomic_file *, int *rc, ns_error *);               /* the same as a stdio stream, for ns_atomic_end */
+int  ns_atomic_end(ns_atomic_file *, FILE *, int rc, ns_error *);            /* closes the stream (or NULL); commits, or aborts where rc < 0 or writing failed */
 int  ns_atomic_commit(ns_atomic_file *, ns_error *);
 void ns_atomic_abort(ns_atomic_file *);
 int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);           /* atomic, whole; streams are fine */
@@ -81,6 +103,7 @@ int  ns_kind_fail(ns_error *, int rc, const char *path, ns_kinds fine, const cha
 
 /* ---- JSON: strict reading over cJSON (UTF-8 checked, duplicate keys and depth > max_depth refused, whole input consumed) ---- */
 int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);
+int  ns_json_check(const char *text, size_t n, int max_depth, const char *label, ns_error *);      /* what parse finds wrong before it takes memory */
 int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
 int  ns_json_fail(ns_error *, int rc, const char *path);                      /* ns_kind_fail for who reads JSON by other means */
 /* Typed getters. absent or null -> *out = otherwise; a wrong type or a non-integral number is NS_E_FORMAT naming label and key. */

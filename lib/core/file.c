@@ -1,4 +1,5 @@
-/* file.c - reading whole files, mapping them, and what a path is. */
+/* file.c - inputs, held open or read whole, and what a path is. No file is ever mapped: touching a page behind the end of a file that shrank
+ * kills the process (SIGBUS), Python and all; a read that comes back short is an error that names the file. */
 #include <errno.h>
 #include <libgen.h>
 #include <fcntl.h>
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,41 +19,53 @@ static int fail_open(ns_error *err, const char *path)
     return ns_fail(err, NS_E_MISSING, "%s: cannot be read: %s (%s)", path, strerror(reason), remedy);
 }
 
-int ns_map_open(ns_map *out, const char *path, ns_error *err)
+int ns_input_refuse(const char *path, mode_t mode, ns_error *err)
 {
-    *out = (ns_map){0};
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail_open(err, path);
-    struct stat st;
-    int rc = NS_OK;
-    if (fstat(fd, &st) != 0) {
-        rc = fail_open(err, path);
-    } else if (!S_ISREG(st.st_mode)) {
-        rc = ns_fail(err, NS_E_MISSING, "%s: %s, not a file (name a file)", path, S_ISDIR(st.st_mode) ? "a folder" : "a device or pipe");
-    } else {
-        out->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-        if (st.st_size > 0) {
-            void *const data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-            if (data == MAP_FAILED)
-                rc = ns_fail(err, errno == ENOMEM ? NS_E_MEMORY : NS_E_IO, "%s: %lld bytes cannot be mapped: %s (raise ulimit -v)", path,
-                             (long long)st.st_size, strerror(errno));
-            else
-                *out = (ns_map){.data = data, .size = (size_t)st.st_size, .mtime_ns = out->mtime_ns};
-        }
-    }
-    close(fd);
-    return rc;
+    const char *const kind = S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
+    return ns_fail(err, NS_E_MISSING, "%s: %s, not a file (name a file)", path, kind);
 }
 
-void ns_map_close(ns_map *map)
+/* O_NONBLOCK: a FIFO without a writer, or a device, would keep open() waiting before its kind is known. */
+int ns_input_open(ns_input *in, const char *path, ns_error *err)
 {
-    if (map && map->copied)
-        free((void *)(uintptr_t)map->data);
-    else if (map && map->data)
-        munmap((void *)(uintptr_t)map->data, map->size);
-    if (map)
-        *map = (ns_map){0};
+    struct stat st;
+    *in = (ns_input){0};
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))       /* a socket cannot be opened at all */
+        return ns_input_refuse(path, st.st_mode, err);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return fail_open(err, path);
+    const int rc = fstat(fd, &st) != 0 ? fail_open(err, path) : S_ISREG(st.st_mode) ? NS_OK : ns_input_refuse(path, st.st_mode, err);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    *in = (ns_input){.fd = fd, .open = true, .size = st.st_size, .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec};
+    return NS_OK;
+}
+
+int ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const char *path, ns_error *err)
+{
+    for (char *to = out; n > 0;) {
+        const ssize_t got = pread(in->fd, to, n, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ns_fail(err, NS_E_IO, "%s: reading failed at byte %lld: %s (is its disk still there?)", path, (long long)at, strerror(errno));
+        if (got == 0)
+            return ns_fail(err, NS_E_IO, "%s: ends at byte %lld, where it had %lld when it was opened: it was cut or written anew while it was read "
+                           "(wait until it is complete, then start again)", path, (long long)at, (long long)in->size);
+        to += got, at += got, n -= (size_t)got;
+    }
+    return NS_OK;
+}
+
+void ns_input_close(ns_input *in)
+{
+    if (in && in->open)
+        close(in->fd);
+    if (in)
+        *in = (ns_input){0};
 }
 
 /* Reads to the end or to limit + 1 bytes; pipes have no size to trust. */
@@ -70,10 +82,9 @@ static int read_all(int fd, const char *path, size_t limit, char **out, size_t *
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            const bool folder = errno == EISDIR;
+            const int reason = errno;
             free(data);
-            return folder ? ns_fail(err, NS_E_MISSING, "%s: a folder, not a file (name a file)", path)
-                          : ns_fail(err, NS_E_IO, "%s: reading failed after %lld bytes: %s", path, (long long)used, strerror(errno));
+            return ns_fail(err, NS_E_IO, "%s: reading failed after %lld bytes: %s", path, (long long)used, strerror(reason));
         }
         if (got == 0)
             break;
@@ -89,29 +100,27 @@ static int read_all(int fd, const char *path, size_t limit, char **out, size_t *
     return NS_OK;
 }
 
+int ns_text_open(const char *path, ns_error *err)
+{
+    ns_input in;
+    const int number = ns_path_is_stream(path) ? ns_path_stream(path) : -1;
+    if (number >= 0) {
+        const int fd = fcntl(number, F_DUPFD_CLOEXEC, 3);
+        return fd >= 0 ? fd : fail_open(err, path);
+    }
+    const int rc = ns_input_open(&in, path, err);
+    return rc < 0 ? rc : in.fd;
+}
+
 int ns_file_read(const char *path, size_t limit, char **out, size_t *n, ns_error *err)
 {
     *out = NULL;
     size_t unused;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = ns_text_open(path, err);
     if (fd < 0)
-        return fail_open(err, path);
+        return fd;
     const int rc = read_all(fd, path, limit, out, n ? n : &unused, err);
     close(fd);
-    return rc;
-}
-
-int ns_map_text(ns_map *out, const char *path, ns_error *err)
-{
-    static const size_t largest = (size_t)1 << 36;
-    char *text;
-    size_t n;
-    if (!ns_path_is_stream(path))
-        return ns_map_open(out, path, err);
-    *out = (ns_map){0};
-    const int rc = ns_file_read(path, largest, &text, &n, err);
-    if (rc == NS_OK)
-        *out = (ns_map){.data = (const uint8_t *)text, .size = n, .copied = true};
     return rc;
 }
 

@@ -47,13 +47,17 @@ static int check_tree(const cJSON *node, key_list *list, const char *label, ns_e
     return rc;
 }
 
+int ns_json_check(const char *text, size_t n, int max_depth, const char *label, ns_error *err)
+{
+    size_t bad;
+    return ns_utf8_valid(text, n, &bad) ? ns_json_scan(text, n, max_depth, label, err)
+                                        : ns_fail(err, NS_E_FORMAT, "%s: invalid UTF-8 at byte %zu (JSON is UTF-8)", label, bad);
+}
+
 int ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *err)
 {
     *out = NULL;
-    size_t bad;
-    if (!ns_utf8_valid(text, n, &bad))
-        return ns_fail(err, NS_E_FORMAT, "%s: invalid UTF-8 at byte %zu (JSON is UTF-8)", label, bad);
-    int rc = ns_json_scan(text, n, max_depth, label, err);
+    int rc = ns_json_check(text, n, max_depth, label, err);
     if (rc < 0)
         return rc;
     cJSON *const tree = cJSON_ParseWithLengthOpts(text, n, NULL, false);

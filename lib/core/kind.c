@@ -2,11 +2,9 @@
 #include <needlescope/kind.h>
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/core.h"
 
@@ -132,16 +130,16 @@ static ns_kind file_kind(const char *path)
 {
     ns_kind kind = NS_KIND_NONE;
     head *const h = malloc(sizeof *h);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const ssize_t got = h && fd >= 0 ? pread(fd, h->bytes, HEAD_BYTES, 0) : -1;
-    if (got >= 0) {
-        h->n = (size_t)got;
-        h->bytes[h->n] = '\0';
-        h->whole = h->n < HEAD_BYTES;
-        kind = bytes_kind(h, path);
+    ns_input in = {0};
+    if (h && ns_input_open(&in, path, NULL) == NS_OK) {
+        h->whole = in.size < HEAD_BYTES;
+        h->n = h->whole ? (size_t)in.size : HEAD_BYTES;
+        if (ns_input_read(&in, 0, h->bytes, h->n, path, NULL) == NS_OK) {
+            h->bytes[h->n] = '\0';
+            kind = bytes_kind(h, path);
+        }
     }
-    if (fd >= 0)
-        close(fd);
+    ns_input_close(&in);
     free(h);
     return kind;
 }

@@ -1,4 +1,4 @@
-/* output.c - outputs: replaced atomically (written beside its place as PATH.tmp.PID, fsynced, renamed over PATH, and the folder fsynced; so a
+/* output.c - outputs: replaced atomically (written beside its place as a temporary (temporary.c), fsynced, renamed over PATH, and the folder fsynced; so a
  * reader sees the old file or the new one), or, for text, sent straight down a stream; and never one of the inputs. */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +20,7 @@ static char *folder_of(const char *path)
     return folder;
 }
 
-/* /dev/stdout, /dev/fd/N: the number of a stream that is open already; -1 for another path. */
-static int open_stream(const char *path)
+int ns_path_stream(const char *path)
 {
     static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
     static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
@@ -36,7 +35,7 @@ static int open_stream(const char *path)
 
 bool ns_path_is_stdout(const char *path)
 {
-    return open_stream(path) == STDOUT_FILENO;
+    return ns_path_stream(path) == STDOUT_FILENO;
 }
 
 /* Where the bytes shall end up: through a symbolic link to its target, so that the link survives. */
@@ -44,7 +43,7 @@ static int resolve_target(char **target, const char *path, ns_error *err)
 {
     struct stat st;
     *target = NULL;
-    if (open_stream(path) >= 0 || ns_path_is_stream(path))
+    if (ns_path_stream(path) >= 0 || ns_path_is_stream(path))
         return ns_fail(err, NS_E_CREATE, "%s: a stream cannot hold this kind of file (name a file)", path);
     const bool exists = lstat(path, &st) == 0;
     if (exists && S_ISLNK(st.st_mode)) {
@@ -70,7 +69,7 @@ int ns_atomic_begin(ns_atomic_file *file, const char *path, ns_error *err)
     rc = resolve_target(&file->path, path, err);
     if (rc < 0)
         goto fail;
-    file->tmp = ns_printf_alloc("%s.tmp.%ld", file->path, (long)getpid());
+    file->tmp = ns_temporary_name(file->path);
     folder = folder_of(file->path);
     if (!file->tmp || !folder) {
         rc = ns_oom(err, path);
@@ -91,32 +90,77 @@ fail:
 
 int ns_atomic_begin_text(ns_atomic_file *file, const char *path, ns_error *err)
 {
-    if (open_stream(path) < 0 && !ns_path_is_stream(path))
+    if (ns_path_stream(path) < 0 && !ns_path_is_stream(path))
         return ns_atomic_begin(file, path, err);
     *file = (ns_atomic_file){.path = ns_strdup(path), .stream = true};
     return file->path ? NS_OK : ns_oom(err, path);
 }
 
-int ns_atomic_open(const ns_atomic_file *file, ns_error *err)
+/* The file's own descriptor holds the lock until the end; the caller's is another one of the same file. */
+static int make_temporary(ns_atomic_file *file, ns_error *err)
 {
-    const int number = file->stream ? open_stream(file->path) : -1;
-    const int fd = number >= 0    ? fcntl(number, F_DUPFD_CLOEXEC, 3)
-                   : file->stream ? open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC)
-                                  : open(file->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    char *const folder = folder_of(file->path);
+    if (!folder)
+        return ns_oom(err, file->path);
+    ns_temporaries_sweep(folder, ns_path_base(file->path));
+    free(folder);
+    file->fd = ns_temporary_file(file->tmp);
+    file->made = file->fd >= 0;
+    return file->made ? NS_OK : ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", file->path, strerror(errno));
+}
+
+int ns_atomic_open(ns_atomic_file *file, ns_error *err)
+{
+    const int rc = file->stream || file->made ? NS_OK : make_temporary(file, err);
+    if (rc < 0)
+        return rc;
+    const int number = file->stream ? ns_path_stream(file->path) : file->fd;
+    const int fd = number >= 0 ? fcntl(number, F_DUPFD_CLOEXEC, 3) : open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC);
     return fd >= 0 ? fd : ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", file->path, strerror(errno));
 }
 
-/* fsync of a file or folder by name. Filesystems that cannot sync folders say EINVAL: not an error of ours. */
-static int sync_path(const char *path, int flags)
+FILE *ns_atomic_stream(ns_atomic_file *file, int *rc, ns_error *err)
 {
-    const int fd = open(path, flags | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int rc = fsync(fd);
-    if (rc != 0 && (errno == EINVAL || errno == EROFS))
-        rc = 0;
-    const int reason = errno;
-    close(fd);
+    const int fd = ns_atomic_open(file, err);
+    FILE *const f = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    *rc = f ? NS_OK : fd < 0 ? fd : ns_oom(err, file->path);
+    if (fd >= 0 && !f)
+        close(fd);
+    return f;
+}
+
+static int write_failed(const ns_atomic_file *file, int reason, ns_error *err)
+{
+    return ns_fail(err, NS_E_IO, "%s: writing failed: %s (%s)", file->path, strerror(reason),
+                   reason == EFBIG ? "raise ulimit -f" : "free some space or write elsewhere");
+}
+
+int ns_atomic_end(ns_atomic_file *file, FILE *f, int rc, ns_error *err)
+{
+    if (f) {
+        errno = 0;
+        const bool failed = fflush(f) != 0 || ferror(f);
+        const int reason = errno ? errno : EIO;
+        if ((fclose(f) != 0 || failed) && rc == NS_OK)
+            rc = write_failed(file, failed ? reason : errno, err);
+    }
+    if (rc == NS_OK)
+        return ns_atomic_commit(file, err);
+    ns_atomic_abort(file);
+    return rc;
+}
+
+/* Filesystems that cannot sync (folders) say EINVAL: not an error of ours. */
+static int sync_fd(int fd)
+{
+    return fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
+}
+
+static int sync_folder(const char *folder)
+{
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = fd >= 0 ? sync_fd(fd) : -1, reason = errno;
+    if (fd >= 0)
+        close(fd);
     errno = reason;
     return rc;
 }
@@ -131,11 +175,13 @@ int ns_atomic_commit(ns_atomic_file *file, ns_error *err)
     int rc = NS_OK;
     if (!folder)
         rc = ns_oom(err, file->path);
-    else if (sync_path(file->tmp, O_RDONLY) != 0)
-        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s (is the disk full?)", file->tmp, strerror(errno));
+    else if (!file->made)
+        rc = ns_fail(err, NS_E_INTERNAL, "%s: nothing was written", file->path);
+    else if (sync_fd(file->fd) != 0)
+        rc = write_failed(file, errno, err);
     else if (rename(file->tmp, file->path) != 0)
         rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", file->path, strerror(errno));
-    else if (sync_path(folder, O_RDONLY | O_DIRECTORY) != 0)
+    else if (sync_folder(folder) != 0)
         rc = ns_fail(err, NS_E_IO, "%s: the folder could not be synced: %s", folder, strerror(errno));
     free(folder);
     ns_atomic_abort(file);   /* after the rename there is no temporary left to remove */
@@ -146,8 +192,10 @@ void ns_atomic_abort(ns_atomic_file *file)
 {
     if (!file)
         return;
-    if (file->tmp)
+    if (file->made) {
         unlink(file->tmp);
+        close(file->fd);     /* last: as long as it is there it is locked */
+    }
     free(file->tmp);
     free(file->path);
     *file = (ns_atomic_file){0};
@@ -177,14 +225,10 @@ int ns_file_write(const char *path, const void *data, size_t n, ns_error *err)
     if (fd < 0)
         rc = fd;
     else if (write_all(fd, data, n) != 0)
-        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(errno));
+        rc = write_failed(&file, errno, err);
     if (fd >= 0 && close(fd) != 0 && rc == NS_OK)
-        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(errno));
-    if (rc < 0) {
-        ns_atomic_abort(&file);
-        return rc;
-    }
-    return ns_atomic_commit(&file, err);
+        rc = write_failed(&file, errno, err);
+    return ns_atomic_end(&file, NULL, rc, err);
 }
 
 /* ---- is the output one of the inputs? ---- */

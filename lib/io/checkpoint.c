@@ -1,14 +1,12 @@
 /* checkpoint.c - the handle: opens the files that locate.c found, one sorted list of tensors over all of them.
  *
- * locate -> map and read every file -> sort by name, refuse duplicates -> check against the index -> refuse packed
+ * locate -> open every file and read its header -> sort by name, refuse duplicates -> check against the index -> refuse packed
  * low-bit weights -> identity. A tensor is only visible once all of it has passed. */
 #include "io/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Tensors whose bytes are not weights but codes for them. */
 static const struct packed {
@@ -57,23 +55,31 @@ static int refuse_packed(const ns_checkpoint *ck, ns_error *err)
     return NS_OK;
 }
 
+static int find_reader(const ns_reader **out, const ns_weight_file *file, ns_error *err)
+{
+    ns_lead lead = { .size = (size_t)file->in.size };
+    lead.n = lead.size < NS_LEAD_BYTES ? lead.size : NS_LEAD_BYTES;
+    const int rc = ns_input_read(&file->in, 0, lead.bytes, lead.n, file->path, err);
+    return rc ? rc : ns_reader_for(out, &lead, file->path, err);
+}
+
 static int open_file(ns_checkpoint *ck, const char *path, const ns_reader *reader, ns_error *err)
 {
     ns_weight_file *const file = &ck->files[ck->n_files++];
     file->path = ns_strdup(path);
-    int rc = file->path ? ns_map_open(&file->map, path, err) : ns_oom(err, path);
+    int rc = file->path ? ns_input_open(&file->in, path, err) : ns_oom(err, path);
     if (!rc && !reader)
-        rc = ns_reader_for(&reader, &file->map, path, err);
+        rc = find_reader(&reader, file, err);
     return rc ? rc : reader->open(ck, file, err);
 }
 
-/* Touching a page behind the end of a file that shrank is SIGBUS: a download or a training run that is still writing is caught here. */
+/* A download or a training run that is still writing is caught here, and later by the read that finds the file's end too early. */
 static int check_sizes(const ns_checkpoint *ck, ns_error *err)
 {
     for (int64_t i = 0; i < ck->n_files; i++) {
         struct stat now;
         const ns_weight_file *const file = &ck->files[i];
-        if (stat(file->path, &now) || (size_t)now.st_size != file->map.size)
+        if (stat(file->path, &now) || now.st_size != file->in.size)
             return ns_fail(err, NS_E_IO, "%s: changed while it was being opened (wait until it is complete)", file->path);
     }
     return NS_OK;
@@ -102,9 +108,9 @@ static void identify(ns_checkpoint *ck)
     ns_sha256_begin(&sha);
     for (int64_t i = 0; i < ck->n_files; i++) {
         const ns_weight_file *const file = &ck->files[i];
-        const int64_t numbers[3] = { (int64_t)file->header_bytes, (int64_t)file->map.size, file->map.mtime_ns };
+        const int64_t numbers[3] = { (int64_t)file->header_bytes, file->in.size, file->in.mtime_ns };
         ns_sha256_add(&sha, numbers, sizeof numbers);
-        ns_sha256_add(&sha, file->map.data, file->header_bytes);
+        ns_sha256_add(&sha, file->header, file->header_bytes);
     }
     ns_sha256_end(&sha, ck->identity);
 }
@@ -194,7 +200,8 @@ void ns_checkpoint_free(ns_checkpoint *ck)
     if (!ck)
         return;
     for (int64_t i = 0; i < ck->n_files; i++) {
-        ns_map_close(&ck->files[i].map);
+        ns_input_close(&ck->files[i].in);
+        free(ck->files[i].header);
         free(ck->files[i].names);
         free(ck->files[i].path);
     }
@@ -240,15 +247,4 @@ const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *ck)
 const char *ns_checkpoint_identity(const ns_checkpoint *ck)
 {
     return ck->identity;
-}
-
-/* Only whole pages: the first and last may hold a neighbour's bytes. */
-void ns_checkpoint_forget(const ns_checkpoint *ck, const ns_tensor *t)
-{
-    (void)ck;
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t begin = ((uintptr_t)t->view.data + page - 1) / page * page;
-    const uintptr_t end = ((uintptr_t)t->view.data + (uintptr_t)t->n_bytes) / page * page;
-    if (begin < end)
-        madvise((void *)begin, end - begin, MADV_DONTNEED);
 }

@@ -9,11 +9,16 @@
 #include <needlescope/checkpoint.h>
 
 typedef struct ns_weight_file {
-    char  *path;
-    ns_map map;
-    char  *names;          /* owned: the NUL-terminated tensor names that the tensors point to */
-    size_t header_bytes;   /* leading bytes that describe the tensors; they go into the identity */
+    char    *path;
+    ns_input in;
+    char    *names;        /* owned: the NUL-terminated tensor names that the tensors point to */
+    uint8_t *header;       /* owned: leading bytes that describe the tensors; they go into the identity */
+    size_t   header_bytes;
 } ns_weight_file;
+
+/* What a file begins with, and how large it is: enough to know its format. */
+enum { NS_LEAD_BYTES = 512 };
+typedef struct ns_lead { uint8_t bytes[NS_LEAD_BYTES]; size_t n, size; } ns_lead;
 
 struct ns_checkpoint {
     char           *dir, *config, *tokenizer;
@@ -26,7 +31,7 @@ struct ns_checkpoint {
 
 typedef struct ns_reader {
     const char *name, *extension;       /* "safetensors", ".safetensors": the extension only chooses who complains about unknown bytes */
-    bool (*probe)(const ns_map *);
+    bool (*probe)(const ns_lead *);
     /* Appends the file's tensors after ns_checkpoint_reserve and sets names and header_bytes. What it leaves half done is freed with the checkpoint. */
     int (*open)(ns_checkpoint *, ns_weight_file *, ns_error *);
 } ns_reader;
@@ -35,7 +40,7 @@ extern const ns_reader ns_safetensors_reader;
 
 const ns_reader *ns_reader_named(const char *name);
 /* By bytes; the error says what the file is instead, as far as its first bytes tell. */
-int ns_reader_for(const ns_reader **out, const ns_map *, const char *path, ns_error *);
+int ns_reader_for(const ns_reader **out, const ns_lead *, const char *path, ns_error *);
 
 /* Room for `more` tensors at the end of the list; the caller fills them and raises n_tensors. */
 int ns_checkpoint_reserve(ns_checkpoint *, int64_t more, ns_error *);

@@ -26,12 +26,12 @@ static const struct foreign {
 };
 
 /* llama2.c: seven i32 (D, F, L, H, G, +-V, T), then at least the embedding. No magic, so every number must make sense. */
-static bool is_llama2c(const ns_map *map)
+static bool is_llama2c(const ns_lead *lead)
 {
     int32_t v[7];
-    if (map->size < sizeof v)
+    if (lead->n < sizeof v)
         return false;
-    memcpy(v, map->data, sizeof v);
+    memcpy(v, lead->bytes, sizeof v);
     if (v[5] == INT32_MIN)
         return false;
     v[5] = abs(v[5]);
@@ -39,7 +39,7 @@ static bool is_llama2c(const ns_map *map)
         if (v[i] < 1 || v[i] > 1 << 24)
             return false;
     }
-    return v[0] % v[3] == 0 && v[3] % v[4] == 0 && map->size / 4 / (size_t)v[0] >= (size_t)v[5];
+    return v[0] % v[3] == 0 && v[3] % v[4] == 0 && lead->size / 4 / (size_t)v[0] >= (size_t)v[5];
 }
 
 const ns_reader *ns_reader_named(const char *name)
@@ -51,17 +51,17 @@ const ns_reader *ns_reader_named(const char *name)
     return NULL;
 }
 
-int ns_reader_for(const ns_reader **out, const ns_map *map, const char *path, ns_error *err)
+int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, ns_error *err)
 {
     for (int i = 0; readers[i]; i++) {
-        if (readers[i]->probe(map)) {
+        if (readers[i]->probe(lead)) {
             *out = readers[i];
             return NS_OK;
         }
     }
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         const struct foreign *const f = &foreign[i];
-        if (f->n ? map->size >= f->at + f->n && !memcmp(map->data + f->at, f->magic, f->n) : ns_ends(path, f->magic))
+        if (f->n ? lead->n >= f->at + f->n && !memcmp(lead->bytes + f->at, f->magic, f->n) : ns_ends(path, f->magic))
             return ns_fail(err, f->code, "%s: %s (%s)", path, f->what, f->remedy);
     }
     for (int i = 0; readers[i]; i++) {
@@ -70,7 +70,7 @@ int ns_reader_for(const ns_reader **out, const ns_map *map, const char *path, ns
             return NS_OK;
         }
     }
-    if (is_llama2c(map))
+    if (is_llama2c(lead))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: a llama2.c file (convert it to safetensors)", path);
     return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors)", path);
 }

@@ -2,7 +2,7 @@
  *
  * u64 header length n | n bytes of JSON {"name": {"dtype", "shape", "data_offsets": [begin, end]}, ...} | data.
  * Accepted only if, sorted by offset, the tensors fill the data from its first to its last byte without gap or overlap
- * and every size equals its shape's: then no later read can leave the mapping. Nothing is allocated that is larger
+ * and every size equals its shape's: then no later read can leave the file that was checked. Nothing is allocated that is larger
  * than a constant times the file. */
 #include "io/reader.h"
 #include "io/scan.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are little-endian and read in place");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are little-endian and read as they are");
 
 enum {
     MAX_HEADER = 100 * 1000 * 1000,     /* as the reference implementation */
@@ -307,7 +307,7 @@ static int check_layout(header *h, uint64_t n_data)
     return NS_OK;
 }
 
-static int publish(const header *h, ns_checkpoint *ck, const ns_weight_file *file, const uint8_t *data)
+static int publish(const header *h, ns_checkpoint *ck, const ns_weight_file *file)
 {
     const int rc = ns_checkpoint_reserve(ck, h->n, h->scan.err);
     if (rc)
@@ -315,61 +315,67 @@ static int publish(const header *h, ns_checkpoint *ck, const ns_weight_file *fil
     for (int64_t i = 0; i < h->n; i++) {
         const entry *const e = &h->entries[i];
         ck->tensors[ck->n_tensors++] = (ns_tensor){
-            .name = e->name, .file = file->path, .n_bytes = (int64_t)(e->end - e->begin),
-            .view = ns_view_of((void *)(uintptr_t)(data + e->begin), e->dtype, e->rank, e->shape),
+            .name = e->name, .file = file->path, .n_bytes = (int64_t)(e->end - e->begin), .view = ns_view_of(NULL, e->dtype, e->rank, e->shape),
+            .from = file, .at = (int64_t)(file->header_bytes + e->begin),
         };
     }
     return NS_OK;
 }
 
-static uint64_t header_length(const ns_map *map)
+static uint64_t length_of(const uint8_t bytes[8])
 {
     uint64_t n = 0;
-    memcpy(&n, map->data, 8);
+    memcpy(&n, bytes, 8);
     return n;
 }
 
-static bool probe(const ns_map *map)
+static bool probe(const ns_lead *lead)
 {
-    return map->size >= 10 && map->data[8] == '{' && header_length(map) <= map->size - 8;
+    return lead->n >= 10 && lead->bytes[8] == '{' && length_of(lead->bytes) <= lead->size - 8;
 }
 
-static int check_length(const ns_weight_file *file, ns_error *err)
+static int read_length(const ns_weight_file *file, size_t *out, ns_error *err)
 {
-    const size_t size = file->map.size;
+    uint8_t bytes[8];
+    const size_t size = (size_t)file->in.size;
     if (size < 8)
         return ns_fail(err, NS_E_FORMAT, "%s: %zu bytes are too few for a safetensors file (copy or download it again)", file->path, size);
-    const uint64_t n = header_length(&file->map);
+    const int rc = ns_input_read(&file->in, 0, bytes, sizeof bytes, file->path, err);
+    if (rc)
+        return rc;
+    const uint64_t n = length_of(bytes);
     if (n > MAX_HEADER)
         return ns_fail(err, NS_E_FORMAT, "%s: a header of %llu bytes (at most %d): not a safetensors file", file->path, (unsigned long long)n, MAX_HEADER);
     if (n > size - 8)
         return ns_fail(err, NS_E_FORMAT, "%s: the header should have %llu bytes, the file has %zu: truncated (copy or download it again)", file->path,
                        (unsigned long long)n, size - 8);
+    *out = (size_t)n;
     return NS_OK;
 }
 
 static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
 {
-    int rc = check_length(file, err);
+    size_t n = 0;
+    int rc = read_length(file, &n, err);
     if (rc)
         return rc;
-    const size_t n = (size_t)header_length(&file->map);
-    const uint8_t *const data = file->map.data + 8 + n;
     char *const label = ns_printf_alloc("%s: header", file->path);
     file->header_bytes = 8 + n;
+    file->header = malloc(8 + n);
     file->names = malloc(n + 1);
-    if (!file->names || !label) {
+    rc = file->header && file->names && label ? ns_input_read(&file->in, 0, file->header, 8 + n, file->path, err) : ns_oom(err, file->path);
+    if (rc) {
         free(label);
-        return ns_oom(err, file->path);
+        return rc;
     }
-    header h = { .path = file->path, .names = file->names, .scan = { (const char *)file->map.data + 8, n, 0, label, err } };
+    header h = { .path = file->path, .names = file->names, .scan = { (const char *)file->header + 8, n, 0, label, err } };
     rc = read_header(&h);
     if (!rc)
         rc = check_unique(&h);
     if (!rc)
-        rc = check_layout(&h, file->map.size - 8 - n);
+        rc = check_layout(&h, (uint64_t)file->in.size - 8 - n);
     if (!rc)
-        rc = publish(&h, ck, file, data);
+        rc = publish(&h, ck, file);
     free(h.entries);
     free(h.meta);
     free(label);

@@ -190,39 +190,30 @@ static bool put_tensor(FILE *f, const ns_tensor_out *t)
     return true;
 }
 
-static int write_file(const char *tmp, const char *path, const text *header, const ns_tensor_out *const *order, int64_t n, ns_error *err)
+static int write_file(const char *path, const text *header, const ns_tensor_out *const *order, int64_t n, ns_error *err)
 {
-    FILE *const f = fopen(tmp, "wb");
-    if (!f)
-        return ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", path, strerror(errno));
-    bool ok = fwrite(header->data, 1, (size_t)header->n, f) == (size_t)header->n;
-    for (int64_t i = 0; i < n && ok; i++)
-        ok = put_tensor(f, order[i]);
-    const int why = errno;
-    if (fclose(f) || !ok)
-        return ns_fail(err, NS_E_IO, "%s: writing failed: %s", path, strerror(ok ? errno : why));
-    return NS_OK;
+    ns_atomic_file file;
+    int rc = ns_atomic_begin(&file, path, err);
+    if (rc)
+        return rc;
+    FILE *const f = ns_atomic_stream(&file, &rc, err);
+    bool more = f && fwrite(header->data, 1, (size_t)header->n, f) == (size_t)header->n;
+    for (int64_t i = 0; i < n && more; i++)
+        more = put_tensor(f, order[i]);
+    return ns_atomic_end(&file, f, rc, err);
 }
 
 int ns_safetensors_write(const char *path, const ns_tensor_out *list, int64_t n, ns_error *err)
 {
     const ns_tensor_out **order = NULL;
     text header = { 0 };
-    ns_atomic_file file;
     if (!path || n < 0 || (n > 0 && !list))
         return ns_fail(err, NS_E_ARG, "a path and a list of tensors are needed");
     int rc = arrange(&order, path, list, n, err);
     if (!rc)
         rc = make_header(&header, path, order, n, err);
     if (!rc)
-        rc = ns_atomic_begin(&file, path, err);
-    if (!rc) {
-        rc = write_file(file.tmp, path, &header, order, n, err);
-        if (rc)
-            ns_atomic_abort(&file);
-        else
-            rc = ns_atomic_commit(&file, err);
-    }
+        rc = write_file(path, &header, order, n, err);
     free(header.data);
     free(order);
     return rc;

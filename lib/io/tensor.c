@@ -1,5 +1,5 @@
-/* tensor.c - elements of a stored tensor, widened to f32. Sources may be unaligned, so each element is a memcpy, which
- * the compiler turns into vector loads. */
+/* tensor.c - bytes and elements of a stored tensor, read from its file at the moment they are asked for, halves widened to f32. Each half is a memcpy,
+ * which the compiler turns into vector loads. */
 #include "io/reader.h"
 
 #include <string.h>
@@ -31,25 +31,45 @@ static void widen_bf16(float *restrict out, const uint8_t *restrict in, int64_t 
     }
 }
 
+static int check_range(const ns_tensor *t, int64_t first, int64_t n, int64_t count, const char *unit, ns_error *err)
+{
+    return first >= 0 && n >= 0 && first <= count && n <= count - first ? NS_OK
+        : ns_fail(err, NS_E_ARG, "%s: tensor '%s': %s %lld + %lld are asked for, it has %lld", t->file, t->name, unit, (long long)first, (long long)n,
+                  (long long)count);
+}
+
+int ns_tensor_read(const ns_tensor *t, int64_t first, int64_t n, void *out, ns_error *err)
+{
+    const int rc = check_range(t, first, n, t->n_bytes, "bytes", err);
+    return rc ? rc : ns_input_read(&t->from->in, t->at + first, out, (size_t)n, t->file, err);
+}
+
+/* Through a buffer that stays in the cache. */
+static int read_halves(const ns_tensor *t, int64_t first, int64_t n, float *out, ns_error *err)
+{
+    enum { CHUNK = 1 << 13 };
+    uint8_t half[2 * CHUNK];
+    int rc = NS_OK;
+    for (int64_t at = 0; at < n && !rc; at += CHUNK) {
+        const int64_t count = n - at < CHUNK ? n - at : CHUNK;
+        rc = ns_input_read(&t->from->in, t->at + 2 * (first + at), half, (size_t)(2 * count), t->file, err);
+        if (!rc)
+            (t->view.dtype == NS_BF16 ? widen_bf16 : widen_f16)(out + at, half, count);
+    }
+    return rc;
+}
+
 int ns_tensor_read_f32(const ns_tensor *t, int64_t first, int64_t n, float *out, ns_error *err)
 {
-    const int64_t count = ns_view_count(&t->view);
-    if (first < 0 || n < 0 || first > count || n > count - first)
-        return ns_fail(err, NS_E_ARG, "%s: tensor '%s': elements %lld + %lld are asked for, it has %lld", t->file, t->name, (long long)first, (long long)n,
-                       (long long)count);
-    if (n == 0)
-        return NS_OK;
-    const uint8_t *const in = (const uint8_t *)t->view.data + first * (int64_t)ns_dtype_size(t->view.dtype);
+    const int rc = check_range(t, first, n, ns_view_count(&t->view), "elements", err);
+    if (rc || n == 0)
+        return rc;
     switch (t->view.dtype) {
     case NS_F32:
-        memcpy(out, in, (size_t)n * 4);
-        return NS_OK;
+        return ns_input_read(&t->from->in, t->at + 4 * first, out, (size_t)n * 4, t->file, err);
     case NS_BF16:
-        widen_bf16(out, in, n);
-        return NS_OK;
     case NS_F16:
-        widen_f16(out, in, n);
-        return NS_OK;
+        return read_halves(t, first, n, out, err);
     default:
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is stored as %s: not a weight that needlescope reads (store it as F32, BF16 or F16)", t->file,
                        t->name, ns_dtype_name(t->view.dtype));

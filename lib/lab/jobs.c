@@ -70,8 +70,8 @@ static int start(ns_job *job, const char *program, ns_error *err)
     if (posix_spawn_file_actions_init(&files) != 0)
         return ns_oom(err, job->name);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, job->out, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, job->log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, job->out, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
+    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, job->log, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
     const int failed = posix_spawnp(&job->pid, program, &files, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     if (failed)

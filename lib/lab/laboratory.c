@@ -29,7 +29,7 @@ static int take_lock(laboratory *lab, ns_error *err)
 {
     const ns_laboratory_params *const p = lab->params;
     char *const path = ns_laboratory_path(lab, "lock");
-    lab->lock = path ? open(path, O_RDWR | O_CREAT, 0666) : -1;
+    lab->lock = path ? open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666) : -1;
     free(path);
     if (lab->lock < 0)
         return ns_fail(err, NS_E_CREATE, "%s/lock: %s", lab->dir, strerror(errno));

@@ -225,35 +225,6 @@ static int check_run(const ns_run *run, const char *path, const char *run_dir, b
     return rc;
 }
 
-/* A temporary is a file, or a folder of files: a checkpoint half written. */
-static void remove_temporary(const char *path)
-{
-    DIR *const dir = opendir(path);
-    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
-        char *const inner = entry->d_name[0] != '.' ? ns_path_join(path, entry->d_name) : NULL;
-        if (inner)
-            unlink(inner);
-        free(inner);
-    }
-    if (dir)
-        closedir(dir);
-    if (unlink(path) != 0)
-        rmdir(path);
-}
-
-static void sweep(const char *run_dir)
-{
-    DIR *const dir = opendir(run_dir);
-    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
-        char *const path = strstr(entry->d_name, ".tmp.") ? ns_path_join(run_dir, entry->d_name) : NULL;
-        if (path)
-            remove_temporary(path);
-        free(path);
-    }
-    if (dir)
-        closedir(dir);
-}
-
 int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
 {
     static const char *const run_file[] = {"run.json", NULL}, *const model[] = {"config.json", "model.safetensors", "model.safetensors.index.json", NULL};
@@ -267,7 +238,7 @@ int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
         return ns_fail(err, NS_E_CREATE, "%s: another process is training this run: wait for it, or name another folder", run_dir);
     if (!ns_folder_holds(run_dir, run_file) && ns_folder_holds(run_dir, model))
         return ns_fail(err, NS_E_CREATE, "%s: holds a checkpoint and no run of train (choose another folder)", run_dir);
-    sweep(run_dir);
+    ns_temporaries_sweep(run_dir, NULL);
     return NS_OK;
 }
 

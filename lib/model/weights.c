@@ -12,7 +12,8 @@ enum { MAX_PARTS = 4 };
 
 typedef struct stack { const ns_tref *ref[MAX_PARTS], *bias[MAX_PARTS]; int n; } stack;      /* the trefs that are there, top to bottom */
 
-typedef struct part { const ns_tref *ref; const ns_tensor *tensor; int64_t first; } part;   /* first: output row of the stack */
+/* first: output row of the stack; whole: all elements of a transposed tensor, whose rows are spread over the file, or NULL. */
+typedef struct part { const ns_tref *ref; const ns_tensor *tensor; int64_t first; float *whole; } part;
 
 typedef struct pack_job {
     const ns_model *model;
@@ -91,27 +92,28 @@ static int64_t source_row(const ns_tref *r, int64_t o)
     return r->start + o / r->group * r->stride + o % r->group;
 }
 
+/* How many rows from o on lie one behind the other in the file. */
+static int64_t run_of_rows(const ns_tref *r, int64_t o, int64_t n)
+{
+    int64_t run = 1;
+    while (run < n && source_row(r, o + run) == source_row(r, o) + run)
+        run++;
+    return run;
+}
+
 /* Rows [o, o + n) of a tref into out (row stride K). */
 static int read_rows(const part *p, int64_t o, int64_t n, float *out, ns_error *err)
 {
     const ns_tref *r = p->ref;
-    if (!r->transposed) {
-        for (int64_t i = 0; i < n; i++) {
-            int rc = ns_tensor_read_f32(p->tensor, source_row(r, o + i) * r->n_in, r->n_in, out + i * r->n_in, err);
-            if (rc)
-                return rc;
-        }
-        return NS_OK;
+    int rc = NS_OK;
+    for (int64_t i = 0, run; !p->whole && i < n && !rc; i += run) {
+        run = run_of_rows(r, o + i, n - i);
+        rc = ns_tensor_read_f32(p->tensor, source_row(r, o + i) * r->n_in, run * r->n_in, out + i * r->n_in, err);
     }
-    float column[NS_PANEL];
-    for (int64_t k = 0; k < r->n_in; k++) {
-        int rc = ns_tensor_read_f32(p->tensor, k * p->tensor->view.shape[1] + source_row(r, o), n, column, err);
-        if (rc)
-            return rc;
+    for (int64_t k = 0; p->whole && k < r->n_in; k++)
         for (int64_t i = 0; i < n; i++)
-            out[i * r->n_in + k] = column[i];
-    }
-    return NS_OK;
+            out[i * r->n_in + k] = p->whole[k * p->tensor->view.shape[1] + source_row(r, o + i)];
+    return rc;
 }
 
 static int non_finite(const part *p, int64_t o, const float *row, ns_error *err)
@@ -212,6 +214,23 @@ static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_erro
     return rc;
 }
 
+/* Neighbours that are parts of one tensor (q, k and v of GPT-2) share it. */
+static int read_transposed(pack_job *j, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int i = 0; i < j->n_parts && !rc; i++) {
+        part *const p = &j->parts[i];
+        const int64_t n = ns_view_count(&p->tensor->view);
+        if (!p->ref->transposed)
+            continue;
+        if (i > 0 && j->parts[i - 1].tensor == p->tensor)
+            p->whole = j->parts[i - 1].whole;
+        else
+            rc = (p->whole = ns_alloc_array((size_t)n, sizeof *p->whole)) ? ns_tensor_read_f32(p->tensor, 0, n, p->whole, err) : ns_oom(err, p->ref->name);
+    }
+    return rc;
+}
+
 static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
 {
     pack_job j = { .model = m, .w = w };
@@ -221,17 +240,19 @@ static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
         const ns_tensor *t = ns_checkpoint_find(m->checkpoint, ref->name);
         if (!t)
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name);
-        j.parts[j.n_parts++] = (part) { ref, t, w->n };
+        j.parts[j.n_parts++] = (part) { ref, t, w->n, NULL };
         w->n += ref->n_out;
         w->k = ref->n_in;
         biased |= s->bias[i]->name != NULL;
     }
     w->dtype = kept_as(m->checkpoint, s);
-    int rc = pack_job_run(&j, err);
+    int rc = read_transposed(&j, err);
+    rc = rc ? rc : pack_job_run(&j, err);
     if (!rc && biased)
         rc = stack_biases(m, s, w, err);
     for (int i = 0; i < j.n_parts; i++)
-        ns_checkpoint_forget(m->checkpoint, j.parts[i].tensor);
+        if (i == 0 || j.parts[i].whole != j.parts[i - 1].whole)
+            free(j.parts[i].whole);
     return rc;
 }
 
@@ -240,7 +261,7 @@ int ns_weights_vector(const ns_model *m, const ns_tref *ref, float **out, ns_err
     *out = NULL;
     if (!ref->name)
         return NS_OK;
-    part p = { ref, ns_checkpoint_find(m->checkpoint, ref->name), 0 };
+    part p = { ref, ns_checkpoint_find(m->checkpoint, ref->name), 0, NULL };
     if (!p.tensor)
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name);
     float *v = ns_alloc_array((size_t)ref->n_out, sizeof *v);
@@ -346,31 +367,51 @@ void ns_weights_layer_free(ns_layer_weights *l)
 
 /* ---- the hash of all weights: SHA-256 of each tensor's raw bytes, a tensor a task; then of "name hex\n" in name order ---- */
 
-typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; bool forget; } hash_job;
+typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; int *failed; } hash_job;
 
-static void hash_tensor(void *user, int64_t task, int worker)
+static int hash_tensor(const ns_tensor *t, char hex[65], ns_error *err)
 {
-    (void)worker;
-    hash_job *j = user;
-    const ns_tensor *t = ns_checkpoint_tensor(j->c, task);
+    enum { CHUNK = 1 << 16 };
+    uint8_t bytes[CHUNK];
+    int rc = NS_OK;
     ns_sha256 sha;
     ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, t->view.data, (size_t)t->n_bytes);
-    ns_sha256_end(&sha, j->hex[task]);
-    if (j->forget)
-        ns_checkpoint_forget(j->c, t);
+    for (int64_t at = 0, n; at < t->n_bytes && !rc; at += n) {
+        n = t->n_bytes - at < CHUNK ? t->n_bytes - at : CHUNK;
+        rc = ns_tensor_read(t, at, n, bytes, err);
+        if (!rc)
+            ns_sha256_add(&sha, bytes, (size_t)n);
+    }
+    ns_sha256_end(&sha, hex);
+    return rc;
+}
+
+static void hash_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const hash_job *const j = user;
+    j->failed[task] = hash_tensor(ns_checkpoint_tensor(j->c, task), j->hex[task], NULL);
+}
+
+/* The first that failed is read again, for its message. */
+static int hash_all(const ns_model *m, hash_job *j, int64_t n, ns_error *err)
+{
+    int rc = NS_OK;
+    ns_engine_run(m->engine, n, hash_task, j);
+    for (int64_t i = 0; i < n && !rc; i++)
+        if (j->failed[i])
+            rc = hash_tensor(ns_checkpoint_tensor(j->c, i), j->hex[i], err);
+    return rc;
 }
 
 int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
 {
     int64_t n = ns_checkpoint_count(m->checkpoint);
-    hash_job j = { m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), m->streamed };     /* the file may be larger than --memory */
-    if (!j.hex)
-        return ns_oom(err, "tensor hashes");
-    ns_engine_run(m->engine, n, hash_tensor, &j);
+    hash_job j = { m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), ns_alloc_array((size_t)n, sizeof *j.failed) };
+    const int rc = j.hex && j.failed ? hash_all(m, &j, n, err) : ns_oom(err, "tensor hashes");
     ns_sha256 sha;
     ns_sha256_begin(&sha);
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n && !rc; i++) {
         const char *name = ns_checkpoint_tensor(m->checkpoint, i)->name;
         ns_sha256_add(&sha, name, strlen(name));
         ns_sha256_add(&sha, " ", 1);
@@ -378,8 +419,9 @@ int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
         ns_sha256_add(&sha, "\n", 1);
     }
     ns_sha256_end(&sha, hex);
+    free(j.failed);
     free(j.hex);
-    return NS_OK;
+    return rc;
 }
 
 /* ---- sizes, for the plan ---- */

@@ -31,8 +31,9 @@ const char *ns_h5_type_name(ns_dtype); /* numpy's: "float16" */
 
 /* ---- the file driver of output files (vfd.c) ---- */
 typedef struct ns_disk {
-    int error;
-} ns_disk;                  /* errno of the first write that failed, 0 = none */
+    int fd;                  /* the new file, open to read and write; the driver takes it and leaves -1 */
+    int error;               /* errno of the first write that failed, 0 = none */
+} ns_disk;
 hid_t ns_disk_driver(void); /* registers it; to be unregistered with H5FDunregister after the file is closed */
 int ns_disk_use(hid_t fapl, hid_t driver, ns_disk *);
 

@@ -1,4 +1,4 @@
-/* out.c - an output file: created as PATH.tmp.PID, filled with axes and arrays, closed, fsynced, renamed.
+/* out.c - an output file: created as a temporary, filled with axes and arrays, closed, fsynced, renamed.
  *
  * create (Conventions, schema, facts, config_sha256) -> scales, datasets, digests (dataset.c) -> commit (content_sha256, complete,
  * close, rename).
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *ns_out_label(const ns_out *o)
 {
@@ -124,15 +125,15 @@ static int create_file(ns_out *o, ns_error *err)
     H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     o->driver = ns_disk_driver();
-    if (o->driver >= 0 && ns_disk_use(fapl, o->driver, &o->disk) >= 0)
+    o->disk.fd = ns_atomic_open(&o->file, err);
+    const int rc = o->disk.fd < 0 ? o->disk.fd : NS_OK;
+    if (rc == NS_OK && o->driver >= 0 && ns_disk_use(fapl, o->driver, &o->disk) >= 0)
         o->id = H5Fcreate(o->file.tmp, H5F_ACC_TRUNC, fcpl, fapl);
     H5Pclose(fapl);
     H5Pclose(fcpl);
-    if (o->id < 0)
-        return o->disk.error
-                   ? ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s (choose another folder)", o->label, strerror(o->disk.error))
-                   : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
-    return NS_OK;
+    if (o->disk.fd >= 0)                 /* the driver did not take it */
+        close(o->disk.fd);
+    return rc < 0 || o->id >= 0 ? rc : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
 }
 
 static int begin(ns_out *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
@@ -209,6 +210,15 @@ static void release(ns_out *o)
     free(o->label);
 }
 
+static int seal(ns_out *o, ns_error *err)
+{
+    const int fd = ns_atomic_open(&o->file, err);
+    int rc = fd < 0 ? fd : ns_seal_add(fd, o->label, err);
+    if (fd >= 0 && close(fd) != 0 && rc == NS_OK)
+        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", o->label, strerror(errno));
+    return rc;
+}
+
 int ns_out_commit(ns_out *o, ns_error *err)
 {
     char content[65];
@@ -228,7 +238,7 @@ int ns_out_commit(ns_out *o, ns_error *err)
     o->id = H5I_INVALID_HID;
     rc = ns_out_check(o, closed, "closing", err);
     if (rc == NS_OK)
-        rc = ns_seal_add(o->file.tmp, o->label, err);
+        rc = seal(o, err);
     if (rc == NS_OK)
         rc = ns_atomic_commit(&o->file, err);
     ns_out_abort(o);

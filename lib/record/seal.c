@@ -35,7 +35,7 @@ static int digest(int fd, int64_t n, char hex[9], const char *label, ns_error *e
     return NS_OK;
 }
 
-static int add_seal(int fd, const char *label, ns_error *err)
+int ns_seal_add(int fd, const char *label, ns_error *err)
 {
     struct stat st;
     char seal[SEAL_BYTES + 1], hex[9];
@@ -45,17 +45,6 @@ static int add_seal(int fd, const char *label, ns_error *err)
     snprintf(seal, sizeof seal, SEAL_HEAD "%s\n", hex);
     if (pwrite(fd, seal, SEAL_BYTES, st.st_size) != SEAL_BYTES)
         rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s (free some space or write elsewhere)", label, strerror(errno ? errno : ENOSPC));
-    return rc;
-}
-
-int ns_seal_add(const char *path, const char *label, ns_error *err)
-{
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return ns_fail(err, NS_E_IO, "%s: %s", label, strerror(errno));
-    int rc = add_seal(fd, label, err);
-    if (close(fd) != 0 && rc == NS_OK)
-        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", label, strerror(errno));
     return rc;
 }
 
@@ -76,16 +65,10 @@ static int check_seal(int fd, int64_t size, bool *sealed, const char *path, ns_e
 
 int ns_seal_check(const char *path, bool *sealed, ns_error *err)
 {
-    struct stat st;
+    ns_input in;
     *sealed = false;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);        /* a FIFO must not block */
-    if (fd < 0)
-        return ns_fail(err, errno == ENOMEM ? NS_E_MEMORY : NS_E_MISSING, "%s: %s", path, strerror(errno));
-    int rc = fstat(fd, &st) == 0 ? NS_OK : ns_fail(err, NS_E_IO, "%s: %s", path, strerror(errno));
-    if (rc == NS_OK && !S_ISREG(st.st_mode))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: %s, not a file", path, S_ISDIR(st.st_mode) ? "a folder" : "a pipe, socket or device");
-    if (rc == NS_OK)
-        rc = check_seal(fd, st.st_size, sealed, path, err);
-    close(fd);
+    int rc = ns_input_open(&in, path, err);
+    rc = rc ? rc : check_seal(in.fd, in.size, sealed, path, err);
+    ns_input_close(&in);
     return rc;
 }

@@ -1,6 +1,6 @@
 /* checkpoint.c - RUN_DIR/stepNNNNNN and back: config.json and model.safetensors for everyone, trainer.json and trainer.safetensors to go on.
  *
- * All files are written in a folder beside (".stepNNNNNN.tmp.PID"), each fsynced; then the folder is renamed: it is whole or absent. */
+ * All files are written in a temporary folder beside (".stepNNNNNN.tmp...."), each fsynced; then the folder is renamed: it is whole or absent. */
 #include "train/internal.h"
 
 #include <dirent.h>
@@ -113,24 +113,6 @@ static int write_files(const ns_trainer *t, const char *folder, bool with_state,
 
 /* ---- folders ---- */
 
-static void remove_folder(const char *folder)
-{
-    for (int i = 0; i < N_FILES; i++) {
-        char *const path = ns_path_join(folder, files[i].name);
-        if (path)
-            unlink(path);
-        free(path);
-    }
-    rmdir(folder);
-}
-
-static int make_folder(const char *path, ns_error *err)
-{
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && ns_path_is_dir(path)))
-        return NS_OK;
-    return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", path, strerror(errno));
-}
-
 static void sync_folder(const char *path)
 {
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -143,7 +125,7 @@ static void sync_folder(const char *path)
 /* An older folder of this step steps aside first: rename does not replace one that is not empty. */
 static int put_in_place(const char *made, const char *final, ns_error *err)
 {
-    char *const aside = ns_printf_alloc("%s.old.%ld", made, (long)getpid());
+    char *const aside = ns_temporary_name(made);
     int rc = aside ? NS_OK : ns_oom(err, final);
     const bool replaces = !rc && rename(final, aside) == 0;
     if (!rc && rename(made, final) != 0)
@@ -151,27 +133,39 @@ static int put_in_place(const char *made, const char *final, ns_error *err)
     if (rc && replaces && rename(aside, final) != 0)
         rc = ns_fail(err, NS_E_IO, "%s: cannot be put back from %s: %s", final, aside, strerror(errno));
     else if (replaces)
-        remove_folder(aside);
+        ns_temporary_remove(aside);
     free(aside);
+    return rc;
+}
+
+static char *folder_name(const char *run_dir, const char *before, int64_t step)
+{
+    return ns_printf_alloc("%s/%sstep%06lld", run_dir, before, (long long)step);
+}
+
+static int save_as(const ns_trainer *t, const char *run_dir, const char *made, const char *final, bool with_state, ns_error *err)
+{
+    int rc = ns_folder_make(run_dir, err);
+    const int lock = rc ? -1 : ns_temporary_folder(made);
+    if (!rc && lock < 0)
+        rc = ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", made, strerror(errno));
+    rc = rc ? rc : write_files(t, made, with_state, err);
+    rc = rc ? rc : put_in_place(made, final, err);
+    if (rc && lock >= 0)
+        ns_temporary_remove(made);
+    if (lock >= 0)
+        close(lock);
     return rc;
 }
 
 int ns_trainer_save(const ns_trainer *t, const char *run_dir, bool with_state, char **path, ns_error *err)
 {
-    char *const final = ns_printf_alloc("%s/step%06lld", run_dir, (long long)t->done);
-    char *const made = ns_printf_alloc("%s/.step%06lld.tmp.%ld", run_dir, (long long)t->done, (long)getpid());
-    int rc = final && made ? make_folder(run_dir, err) : ns_oom(err, run_dir);
-    if (!rc)
-        rc = make_folder(made, err);
-    if (!rc) {
-        rc = write_files(t, made, with_state, err);
-        if (!rc)
-            rc = put_in_place(made, final, err);
-        if (rc)
-            remove_folder(made);
-        else
-            sync_folder(run_dir);
-    }
+    char *const final = folder_name(run_dir, "", t->done), *const hidden = folder_name(run_dir, ".", t->done);
+    char *const made = hidden ? ns_temporary_name(hidden) : NULL;
+    const int rc = final && made ? save_as(t, run_dir, made, final, with_state, err) : ns_oom(err, run_dir);
+    if (rc == NS_OK)
+        sync_folder(run_dir);
+    free(hidden);
     free(made);
     if (rc || !path)
         free(final);

@@ -1,4 +1,5 @@
-/* checkpoint.h - named tensors in files, mmapped, fully checked before the first pointer is made.
+/* checkpoint.h - named tensors in files, whose headers are fully checked before the first of them is seen. The files stay open and their bytes are read
+ * when they are asked for: one that shrinks or vanishes meanwhile is NS_E_IO with its name. Nothing is mapped into memory, so it is never SIGBUS.
  *
  * A path may be a folder (model.safetensors, sharded with model.safetensors.index.json), one *.safetensors file, or a
  * Hugging Face cache folder (models--ORG--NAME: refs/main, or the revision given, is resolved to its snapshot). */
@@ -15,8 +16,10 @@ typedef struct ns_checkpoint ns_checkpoint;
 typedef struct ns_tensor {
     const char *name;
     const char *file;          /* path of the file it lies in */
-    ns_view     view;          /* row-major, possibly unaligned, borrowed from the mapping */
+    ns_view     view;          /* dtype and shape, row-major; data is NULL: the bytes are read by ns_tensor_read... */
     int64_t     n_bytes;
+    const struct ns_weight_file *from;      /* ours: where the bytes are */
+    int64_t     at;
 } ns_tensor;
 
 typedef struct ns_checkpoint_params {
@@ -35,10 +38,10 @@ NS_API const char *ns_checkpoint_config_path(const ns_checkpoint *);            
 NS_API const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *);                   /* its tokenizer.json (or the parent folder's), or NULL */
 /* 64 hex digits over every file's header bytes, size and mtime: cheap, changes when the checkpoint does. No paths in it. */
 NS_API const char *ns_checkpoint_identity(const ns_checkpoint *);
-/* Tells the kernel that the tensor's pages are not needed again (they are re-read from disk if touched). */
-NS_API void ns_checkpoint_forget(const ns_checkpoint *, const ns_tensor *);
 
-/* Copies elements [first, first + n) of the tensor's flat order, widened to f32. Exact for F16, BF16 and F32. */
+/* Bytes [first, first + n) of the tensor as they are stored. Any thread. NS_E_IO where the file is not what it was any more. */
+NS_API NS_MUST_CHECK int ns_tensor_read(const ns_tensor *, int64_t first, int64_t n, void *out, ns_error *);
+/* Elements [first, first + n) of the tensor's flat order, widened to f32. Exact for F16, BF16 and F32. */
 NS_API NS_MUST_CHECK int ns_tensor_read_f32(const ns_tensor *, int64_t first, int64_t n, float *out, ns_error *);
 
 /* Writing: a safetensors file of f32/bf16/f16 tensors, atomic. The views' data is f32; dtype says what is stored. */

@@ -312,15 +312,16 @@ const char *ns_tokenizer_sha256(const ns_tokenizer *tok)
 
 static int bytes_sha256(const char *path, char out[65], ns_error *err)
 {
-    ns_map map;
+    char *text;
+    size_t n;
     ns_sha256 sha;
-    const int rc = ns_map_open(&map, path, err);
+    const int rc = ns_file_read(path, FILE_LIMIT, &text, &n, err);
     if (rc)
         return rc;
     ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, map.data, map.size);
+    ns_sha256_add(&sha, text, n);
     ns_sha256_end(&sha, out);
-    ns_map_close(&map);
+    free(text);
     return NS_OK;
 }
 

@@ -164,6 +164,21 @@ static bool is_head(const char *name)
     return ns_ends(name, "lm_head.weight") || ns_ends(name, "embed_out.weight");
 }
 
+static int same_bytes(const ns_tensor *a, const ns_tensor *b, bool *same, ns_error *err)
+{
+    enum { CHUNK = 1 << 15 };
+    uint8_t x[CHUNK], y[CHUNK];
+    int rc = NS_OK;
+    *same = true;
+    for (int64_t at = 0, n; at < a->n_bytes && *same && !rc; at += n) {
+        n = a->n_bytes - at < CHUNK ? a->n_bytes - at : CHUNK;
+        rc = ns_tensor_read(a, at, n, x, err);
+        rc = rc ? rc : ns_tensor_read(b, at, n, y, err);
+        *same = !rc && memcmp(x, y, (size_t)n) == 0;
+    }
+    return rc;
+}
+
 /* transformers 4 ignores the stored head of a tied model, 5 uses it when it differs: refuse to choose. */
 static int check_tied_head(const ns_arch *a, const ns_checkpoint *c, ns_error *err)
 {
@@ -174,7 +189,11 @@ static int check_tied_head(const ns_arch *a, const ns_checkpoint *c, ns_error *e
         const ns_tensor *const head = ns_checkpoint_tensor(c, i);
         if (!is_head(head->name) || head == embed || head->view.dtype != embed->view.dtype || head->n_bytes != embed->n_bytes)
             continue;
-        if (memcmp(head->view.data, embed->view.data, (size_t)embed->n_bytes) != 0)
+        bool same;
+        const int rc = same_bytes(head, embed, &same, err);
+        if (rc)
+            return rc;
+        if (!same)
             return ns_fail(err, NS_E_FORMAT,
                            "%s: tensor '%s' differs from '%s', but config.json says that they are tied: set tie_word_embeddings to false, "
                            "or delete the tensor",

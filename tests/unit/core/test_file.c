@@ -1,8 +1,10 @@
-/* test_file.c - reading, mapping and replacing files; SHA-256 against known answers. */
+/* test_file.c - reading and replacing files; SHA-256 against known answers. */
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -59,18 +61,15 @@ static void write_then_read(void **state)
     free(text);
     assert_int_equal(ns_file_read(path, sizeof big - 1, &text, &n, &err), NS_E_FORMAT);
     assert_null(text);
-    ns_map map;
-    assert_int_equal(ns_map_open(&map, path, &err), NS_OK);
-    assert_int_equal(map.size, sizeof big);
-    assert_memory_equal(map.data, big, map.size);
-    assert_true(map.mtime_ns > 0);
-    ns_map_close(&map);
-    ns_map_close(&map);
-    assert_int_equal(ns_file_write(path, "", 0, &err), NS_OK);
-    assert_int_equal(ns_map_open(&map, path, &err), NS_OK);
-    assert_null(map.data);
-    assert_int_equal(map.size, 0);
-    ns_map_close(&map);
+    ns_input in;
+    static char back[sizeof big];
+    assert_int_equal(ns_input_open(&in, path, &err), NS_OK);
+    assert_int_equal(in.size, sizeof big);
+    assert_true(in.mtime_ns > 0);
+    assert_int_equal(ns_input_read(&in, 5, back, sizeof big - 5, path, &err), NS_OK);
+    assert_memory_equal(back, big + 5, sizeof big - 5);
+    ns_input_close(&in);
+    ns_input_close(&in);
     free(path);
 }
 
@@ -78,13 +77,13 @@ static void missing_inputs(void **state)
 {
     (void)state;
     ns_error err;
-    ns_map map;
+    ns_input in;
     char *text;
     char *path = in_folder("none");
-    assert_int_equal(ns_map_open(&map, path, &err), NS_E_MISSING);
+    assert_int_equal(ns_input_open(&in, path, &err), NS_E_MISSING);
     assert_non_null(strstr(err.message, path));
     assert_int_equal(ns_file_read(path, 10, &text, NULL, &err), NS_E_MISSING);
-    assert_int_equal(ns_map_open(&map, folder, &err), NS_E_MISSING);
+    assert_int_equal(ns_input_open(&in, folder, &err), NS_E_MISSING);
     assert_int_equal(ns_file_read(folder, 10, &text, NULL, &err), NS_E_MISSING);
     assert_false(ns_path_exists(path));
     assert_true(ns_path_is_dir(folder));
@@ -117,10 +116,10 @@ static void abort_keeps_the_old_file(void **state)
     const int before = files_in_folder();
     assert_int_equal(ns_atomic_begin(&file, path, &err), NS_OK);
     assert_int_equal(files_in_folder(), before);
-    char suffix[32];
-    snprintf(suffix, sizeof suffix, ".tmp.%ld", (long)getpid());
-    assert_true(ns_ends(file.tmp, suffix));
-    FILE *out = fopen(file.tmp, "w");
+    int rc;
+    FILE *const out = ns_atomic_stream(&file, &rc, &err);
+    assert_int_equal(rc, NS_OK);
+    assert_int_equal(files_in_folder(), before + 1);
     fputs("half", out);
     fclose(out);
     ns_atomic_abort(&file);
@@ -129,9 +128,15 @@ static void abort_keeps_the_old_file(void **state)
     assert_int_equal(ns_file_read(path, 10, &text, NULL, &err), NS_OK);
     assert_string_equal(text, "old");
     free(text);
-    /* A commit without its temporary fails and leaves the old file. */
+    /* A commit of nothing, or without its temporary, fails and leaves the old file. */
     assert_int_equal(ns_atomic_begin(&file, path, &err), NS_OK);
-    assert_int_equal(ns_atomic_commit(&file, &err), NS_E_IO);
+    assert_int_equal(ns_atomic_commit(&file, &err), NS_E_INTERNAL);
+    assert_int_equal(ns_atomic_begin(&file, path, &err), NS_OK);
+    const int fd = ns_atomic_open(&file, &err);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(file.tmp);
+    assert_int_equal(ns_atomic_commit(&file, &err), NS_E_CREATE);
     assert_true(ns_path_exists(path));
     free(path);
 }
@@ -180,6 +185,114 @@ static void full_disk(void **state)
     free(path);
 }
 
+/* A file that is cut while it is read: what is still there is given, the rest is an error that names the file. Mapped, this was SIGBUS. */
+static void file_that_shrinks(void **state)
+{
+    (void)state;
+    static char big[100000];
+    ns_error err = {""};
+    ns_input in;
+    char *path = in_folder("shrinks"), byte;
+    assert_int_equal(ns_file_write(path, big, sizeof big, &err), NS_OK);
+    assert_int_equal(ns_input_open(&in, path, &err), NS_OK);
+    assert_int_equal(truncate(path, 5000), 0);
+    assert_int_equal(ns_input_read(&in, 4999, &byte, 1, path, &err), NS_OK);
+    assert_int_equal(ns_input_read(&in, 0, big, sizeof big, path, &err), NS_E_IO);
+    assert_non_null(strstr(err.message, path));
+    assert_non_null(strstr(err.message, "ends at byte 5000, where it had 100000"));
+    unlink(path);                        /* the file goes on until it is closed */
+    assert_int_equal(ns_input_read(&in, 0, &byte, 1, path, &err), NS_OK);
+    ns_input_close(&in);
+    free(path);
+}
+
+static void refuse(const char *path, const char *kind)
+{
+    ns_error err = {""};
+    ns_input in;
+    ns_lines lines;
+    char *text;
+    assert_int_equal(ns_input_open(&in, path, &err), NS_E_MISSING);
+    assert_non_null(strstr(err.message, kind));
+    assert_int_equal(ns_file_read(path, 100, &text, NULL, &err), NS_E_MISSING);
+    assert_non_null(strstr(err.message, kind));
+    assert_int_equal(ns_lines_open(&lines, path, &err), NS_E_MISSING);
+    assert_non_null(strstr(err.message, kind));
+    ns_lines_close(&lines);
+}
+
+/* None of them is waited for; but a stream that is open already is read. */
+static void what_is_no_file(void **state)
+{
+    (void)state;
+    char *fifo = in_folder("fifo"), *name = in_folder("socket"), *text, line[32];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    alarm(20);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    refuse(fifo, ": a FIFO, not a file");
+    refuse(folder, ": a folder, not a file");
+    refuse("/dev/null", ": a device, not a file");
+    const int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    strcpy(address.sun_path, name);
+    assert_int_equal(bind(s, (struct sockaddr *)&address, sizeof address), 0);
+    refuse(name, ": a socket, not a file");
+    close(s);
+    int pipes[2];
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(write(pipes[1], "two\nlines", 9), 9);
+    close(pipes[1]);
+    snprintf(line, sizeof line, "/dev/fd/%d", pipes[0]);
+    assert_int_equal(ns_file_read(line, 100, &text, NULL, NULL), NS_OK);
+    assert_string_equal(text, "two\nlines");
+    free(text);
+    close(pipes[0]);
+    unlink(fifo);
+    unlink(name);
+    alarm(0);
+    free(fifo);
+    free(name);
+}
+
+/* Lines across the blocks that are read, with and without an end, one that is too long. */
+static void line_by_line(void **state)
+{
+    (void)state;
+    static char text[300000];
+    ns_error err = {""};
+    ns_lines lines;
+    char *path = in_folder("lines"), *line;
+    size_t n, used = 0;
+    for (size_t i = 0; i < 600; i++) {
+        memset(text + used, 'a' + (int)(i % 26), i);
+        used += i;
+        text[used++] = '\n';
+    }
+    memcpy(text + used, "\nthe last", 9);
+    assert_int_equal(ns_file_write(path, text, used + 9, &err), NS_OK);
+    assert_int_equal(ns_lines_open(&lines, path, &err), NS_OK);
+    for (size_t i = 0; i < 600; i++) {
+        assert_int_equal(ns_lines_next(&lines, 1 << 20, &line, &n, &err), 1);
+        assert_int_equal(n, i);
+        assert_int_equal(strspn(line, (char[]){(char)('a' + i % 26), 0}), i);
+        assert_int_equal(line[n], 0);
+    }
+    assert_int_equal(ns_lines_next(&lines, 1 << 20, &line, &n, &err), 1);
+    assert_int_equal(n, 0);
+    assert_int_equal(ns_lines_next(&lines, 1 << 20, &line, &n, &err), 1);
+    assert_string_equal(line, "the last");
+    assert_int_equal(lines.number, 602);
+    assert_int_equal(ns_lines_next(&lines, 1 << 20, &line, &n, &err), 0);
+    ns_lines_close(&lines);
+    memset(text, 'x', sizeof text);
+    assert_int_equal(ns_file_write(path, text, sizeof text, &err), NS_OK);
+    assert_int_equal(ns_lines_open(&lines, path, &err), NS_OK);
+    assert_int_equal(ns_lines_next(&lines, 100000, &line, &n, &err), NS_E_FORMAT);
+    assert_non_null(strstr(err.message, "line 1: longer than 100000 bytes"));
+    ns_lines_close(&lines);
+    unlink(path);
+    free(path);
+}
+
 /* FIPS 180-2 vectors, in one piece and byte by byte. */
 static void sha256_known_answers(void **state)
 {
@@ -211,7 +324,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write_then_read), cmocka_unit_test(missing_inputs), cmocka_unit_test(outputs_that_cannot_be),
-        cmocka_unit_test(abort_keeps_the_old_file), cmocka_unit_test(links_survive), cmocka_unit_test(full_disk),
+        cmocka_unit_test(abort_keeps_the_old_file), cmocka_unit_test(links_survive), cmocka_unit_test(full_disk), cmocka_unit_test(file_that_shrinks),
+        cmocka_unit_test(what_is_no_file), cmocka_unit_test(line_by_line),
         cmocka_unit_test(sha256_known_answers),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

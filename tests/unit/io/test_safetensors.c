@@ -148,6 +148,13 @@ static void refuses_every_truncation(void **state)
     }
 }
 
+static int first_byte(const ns_tensor *t)
+{
+    uint8_t byte = 0;
+    assert_int_equal(ns_tensor_read(t, 0, 1, &byte, NULL), NS_OK);
+    return byte;
+}
+
 static void accepts_what_the_format_allows(void **state)
 {
     (void)state;
@@ -172,7 +179,7 @@ static void accepts_what_the_format_allows(void **state)
     assert_int_equal(z->view.shape[1], 3);
     assert_int_equal(z->view.stride[0], 3);
     assert_int_equal(z->n_bytes, 24);
-    assert_int_equal(*(const uint8_t *)z->view.data, 2);
+    assert_int_equal(first_byte(z), 2);
     assert_string_equal(z->file, in_scratch("good.safetensors"));
     const ns_tensor *const scalar = ns_checkpoint_find(ck, "caf\xc3\xa9 \xf0\x9f\x98\x80/\"");
     assert_non_null(scalar);
@@ -183,9 +190,7 @@ static void accepts_what_the_format_allows(void **state)
     float one;
     assert_int_equal(ns_tensor_read_f32(ns_checkpoint_find(ck, "ids"), 0, 1, &one, &err), NS_E_UNSUPPORTED);
     assert_non_null(strstr(err.message, "'ids' is stored as I64"));
-    for (int i = 0; i < 5; i++)
-        ns_checkpoint_forget(ck, ns_checkpoint_tensor(ck, i));
-    assert_int_equal(*(const uint8_t *)z->view.data, 2);
+    assert_int_equal(ns_tensor_read(z, 24, 1, &one, &err), NS_E_ARG);
     ns_checkpoint_free(ck);
 }
 
@@ -212,7 +217,7 @@ static void reads_a_large_header_at_once(void **state)
         snprintf(name, sizeof name, "layers.%d.w", i);
         const ns_tensor *const t = ns_checkpoint_find(ck, name);
         assert_non_null(t);
-        assert_int_equal(*(const uint8_t *)t->view.data, i & 255);
+        assert_int_equal(first_byte(t), i & 255);
     }
     ns_checkpoint_free(ck);
 }

@@ -169,7 +169,6 @@ static void writes_any_view_and_order(void **state)
     static const float order[6] = { 0, 3, 1, 4, 2, 5 };
     assert_memory_equal(got, order, sizeof order);
     assert_int_equal(ns_checkpoint_count(ck), 4);
-    assert_int_equal((uintptr_t)ns_checkpoint_find(ck, "none")->view.data % 64, 0);
     free(got);
     ns_checkpoint *other = NULL;
     free(read_all(&other, "w2.safetensors"));
@@ -177,7 +176,11 @@ static void writes_any_view_and_order(void **state)
         const ns_tensor *const a = ns_checkpoint_tensor(ck, i), *const b = ns_checkpoint_tensor(other, i);
         assert_string_equal(a->name, b->name);
         assert_int_equal(a->n_bytes, b->n_bytes);
-        assert_memory_equal(a->view.data, b->view.data, (size_t)a->n_bytes);
+        uint8_t first[64], second[64];
+        assert_in_range(a->n_bytes, 0, sizeof first);
+        assert_int_equal(ns_tensor_read(a, 0, a->n_bytes, first, NULL), NS_OK);
+        assert_int_equal(ns_tensor_read(b, 0, b->n_bytes, second, NULL), NS_OK);
+        assert_memory_equal(first, second, (size_t)a->n_bytes);
     }
     ns_checkpoint_free(ck);
     ns_checkpoint_free(other);
