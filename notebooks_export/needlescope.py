@@ -16,6 +16,7 @@ import ctypes.util
 import fnmatch
 import glob as _glob
 import json
+import math
 import os
 import signal
 import sys
@@ -407,6 +408,14 @@ class _StudyNotebookParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("what", _ExportParams), ("birth", _BirthParams), ("no_births", c.c_bool)]
 
 
+class _Range(c.Structure):
+    _fields_ = [("least", c.c_double), ("most", c.c_double), ("nan", c.c_bool)]
+
+
+class _Expected(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("name", c.c_char_p), ("type", c.c_int), ("rank", c.c_int), ("shape", c.c_int64 * 8), ("range", _Range)]
+
+
 _ON_ARRAY = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Array), c.POINTER(_Error))
 
 _DTYPES = ("f4", "f8", "f2", None, "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")     # by ns_dtype; numpy has no bf16
@@ -462,10 +471,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]), "ns_file_fact": (_S, [_P, _S]), "ns_file_fact_count": (_I64, [_P]),
     "ns_file_fact_name": (_S, [_P, _I64]), "ns_file_list": (_INT, [_P, _OUT, c.POINTER(_I64), _ERR]),
     "ns_file_describe": (_INT, [_P, _S, c.POINTER(_INT), c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
-    "ns_file_read_f32": (_INT, [_P, _S, _OUT, c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
-    "ns_file_read_f64": (_INT, [_P, _S, _OUT, c.POINTER(_INT), c.POINTER(_I64), _ERR]),
-    "ns_file_read_i64": (_INT, [_P, _S, _OUT, c.POINTER(_INT), c.POINTER(_I64), _ERR]),
-    "ns_file_read_strings": (_INT, [_P, _S, _OUT, c.POINTER(_I64), _ERR]),
+    "ns_file_array": (_INT, [_P, c.POINTER(_Expected), _OUT, _ERR]), "ns_file_texts": (_INT, [_P, c.POINTER(_Expected), _OUT, _ERR]),
+    "ns_any_number": (_Range, []),
     "ns_recorder_new": (_INT, [_OUT, _P, c.POINTER(_Cases), _S, c.POINTER(_RecorderParams), c.POINTER(_Provenance), _ERR]),
     "ns_recorder_hooks": (_P, [_P]), "ns_recorder_commit": (_INT, [_P, _ERR]), "ns_recorder_abort": (None, [_P]),
     "ns_run_cases": (_INT, [_P, c.POINTER(_Cases), _P, c.POINTER(_ScoreParams), _ERR]),
@@ -1487,7 +1494,12 @@ def _listed(function, *arguments):
     """What a function gives that ends with (char ***out, int64_t *n), as a list of str."""
     out, n = c.c_void_p(), _I64()
     _call(function, *arguments, c.byref(out), c.byref(n))
-    pointers = (c.c_void_p * n.value).from_address(out.value) if n.value else ()
+    return _taken(out, n.value)
+
+
+def _taken(out, n):
+    """A malloc'd list of n malloc'd texts, as a list of str."""
+    pointers = (c.c_void_p * n).from_address(out.value) if n else ()
     found = [c.string_at(x).decode(errors="replace") for x in pointers]
     for x in (*pointers, out):
         _libc.free(x)
@@ -1503,12 +1515,14 @@ def _file_array(f, whole):
     size = tuple(shape[:rank.value])
     if len(words) != len(size):
         words = [f"{name}_{i}" for i in range(len(size))]
+    wanted, out = _Expected(size=c.sizeof(_Expected), name=path, rank=rank.value, shape=shape, range=_lib.ns_any_number()), c.c_void_p()
     if dtype.value == len(_DTYPES):
-        return name, np.array(_listed("ns_file_read_strings", f, path), object).reshape(size), words
+        _call("ns_file_texts", f, c.byref(wanted), c.byref(out))
+        return name, np.array(_taken(out, math.prod(size)), object).reshape(size), words
     kind = np.dtype(_DTYPES[dtype.value])
-    reader, read_as = ("f32", "f4") if kind.kind == "f" and kind.itemsize < 8 else ("f64", "f8") if kind.kind == "f" else ("i64", "i8")
-    out = c.c_void_p()
-    _call(f"ns_file_read_{reader}", f, path, c.byref(out), c.byref(rank), shape, *([None] if reader == "f32" else []))
+    read_as = "i8" if kind.kind != "f" else "f8" if kind.itemsize == 8 else "f4"
+    wanted.type = _DTYPES.index(read_as)
+    _call("ns_file_array", f, c.byref(wanted), c.byref(out))
     value = _borrow(_view(out.value, read_as, size)).astype(kind)
     _libc.free(out)
     return name, value, words

@@ -171,45 +171,32 @@ int ns_sets_write(ns_table_writer *w, ns_set (*at)(const void *, int), const voi
     return rc;
 }
 
-static int read_column(const ns_file *f, int column, float **out, int64_t shape[2], ns_error *err)
+/* Numbers of a file are what somebody wrote: those that could not be counted are refused. Caliper: inf where no head is near. */
+static ns_range range_of(int column)
 {
-    int rank;
-    int64_t found[NS_MAX_RANK];
-    const int rc = ns_file_read_f32(f, columns[column].name, out, &rank, found, NULL, err);
-    if (rc)
-        return rc;
-    if (rank != 2 || (column && (found[0] != shape[0] || found[1] != shape[1])))
-        return ns_fail(err, NS_E_FORMAT, "%s is not over controls and heads as %s is", columns[column].name, columns[0].name);
-    shape[0] = found[0];
-    shape[1] = found[1];
-    return NS_OK;
+    enum { RATIO, CALIPER, CANDIDATES, TIER };
+    const double most = 0x1p31;
+    return column == TIER ? ns_between(0, NS_TIERS - 1) : ns_between(0, column == CALIPER || column == RATIO ? (double)INFINITY : most);
 }
 
-/* Numbers of a file are what somebody wrote: those that could not be counted are refused. */
-static bool can_be(const float v[N_COLUMNS])
+/* shape: of the first column, NS_ANY when that one is read. */
+static int read_column(const ns_file *f, int column, float **out, int64_t shape[2], ns_error *err)
 {
-    bool whole = v[3] >= 0 && v[3] < NS_TIERS;
-    for (int k = 2; k < N_COLUMNS; k++)
-        whole = whole && v[k] >= 0 && v[k] < 0x1p31f;
-    return whole && !isnan(v[0]);
+    ns_expected w = {sizeof w, columns[column].name, NS_F32, 2, {shape[0], shape[1]}, range_of(column)};
+    const int rc = ns_file_array(f, &w, out, err);
+    shape[0] = w.shape[0];
+    shape[1] = w.shape[1];
+    return rc;
 }
 
 static int count_all(ns_match *m, float *const column[N_COLUMNS], const int64_t shape[2], ns_error *err)
 {
     const int64_t n = shape[0] * shape[1];
     ns_stand_in *const list = ns_alloc_array((size_t)n, sizeof *list);
-    int rc = list ? NS_OK : ns_oom(err, "controls");
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        float v[N_COLUMNS];
-        for (int k = 0; k < N_COLUMNS; k++)
-            v[k] = column[k][i];
-        if (can_be(v))
-            list[i] = (ns_stand_in){{(int64_t)v[4], (int64_t)v[5]}, (double)v[0], (double)v[1], (int64_t)v[2], (ns_control_tier)(int)v[3]};
-        else
-            rc = ns_fail(err, NS_E_FORMAT, "control %lld has numbers that cannot be", (long long)i);
-    }
-    if (rc == NS_OK)
-        rc = ns_match_of(m, list, shape[0], shape[1], err);
+    for (int64_t i = 0; list && i < n; i++)
+        list[i] = (ns_stand_in){{(int64_t)column[4][i], (int64_t)column[5][i]}, (double)column[0][i], (double)column[1][i],
+                                (int64_t)column[2][i], (ns_control_tier)(int)column[3][i]};
+    const int rc = list ? ns_match_of(m, list, shape[0], shape[1], err) : ns_oom(err, "controls");
     free(list);
     return rc;
 }
@@ -217,7 +204,7 @@ static int count_all(ns_match *m, float *const column[N_COLUMNS], const int64_t 
 int ns_match_read(ns_match *m, const ns_file *f, ns_error *err)
 {
     float *column[N_COLUMNS] = {0};
-    int64_t shape[2] = {0, 0};
+    int64_t shape[2] = {NS_ANY, NS_ANY};
     int rc = NS_OK;
     *m = (ns_match){0};
     if (!ns_file_has(f, columns[0].name))

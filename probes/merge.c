@@ -84,15 +84,6 @@ static int find_fields(ns_merging *m)
 
 /* ---- one shard into the arrays ---- */
 
-/* A count of the first shard must be one in all others: no number from elsewhere becomes a byte. */
-static bool are_counts(const float *values, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (!(values[i] >= 0 && values[i] <= UINT8_MAX))
-            return false;
-    return true;
-}
-
 /* values [C?, l, h] of a shard into its cell [C?, L, H] of the field. */
 static void place(const ns_merging *m, const ns_merge_field *f, const ns_shard *s, const float *values)
 {
@@ -131,19 +122,13 @@ static int read_meaning(ns_merging *m, const ns_file *file, ns_merge_field *f)
 static int read_field(ns_merging *m, const ns_file *file, ns_merge_field *f, const ns_shard *s)
 {
     float *values = NULL;
-    int rank;
-    int64_t shape[NS_MAX_RANK], count = 1;
-    int rc = ns_file_read_f32(file, f->name, &values, &rank, shape, NULL, m->err);
-    if (rc)
-        return rc;
-    for (int i = 0; i < rank; i++)
-        count *= shape[i];
-    const int64_t want = f->axes == NS_OVER_CASES ? m->job.C : (f->axes == NS_OVER_HEADS ? 1 : m->job.C) * s->L * s->H;
-    if (count != want)
-        rc = ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' has %lld values where %lld are needed", s->path, f->name, (long long)count, (long long)want);
-    else if (f->dtype == NS_U8 && !are_counts(values, count))
-        rc = ns_fail(m->err, NS_E_FORMAT, "%s: dataset '%s' holds counts in other shards, and other numbers here", s->path, f->name);
-    else
+    const int64_t shape[3] = {m->job.C, s->L, s->H};
+    const int skip = f->axes == NS_OVER_HEADS, rank = f->axes == NS_OVER_CASES ? 1 : 3 - skip;
+    ns_expected w = {.size = sizeof w, .name = f->name, .type = NS_F32, .rank = rank,
+                   .range = f->dtype == NS_U8 ? ns_between(0, UINT8_MAX) : ns_or_nan(ns_finite())};
+    memcpy(w.shape, shape + skip, (size_t)rank * sizeof *shape);
+    const int rc = ns_file_array(file, &w, &values, m->err);
+    if (rc == NS_OK)
         place(m, f, s, values);
     free(values);
     return rc == NS_OK && f->axes == NS_OVER_HEADS ? read_meaning(m, file, f) : rc;
@@ -160,31 +145,21 @@ const char *ns_merge_keep(ns_merging *m, const char *text)
     return m->texts[m->n_texts++] = copy;
 }
 
-static int contradicts(const ns_merging *m, const ns_shard *s, const char *name)
+static int read_heads(const ns_merging *m, const ns_file *file, const ns_shard *s, const char *name, ns_range range, int64_t **out)
 {
-    return ns_fail(m->err, NS_E_FORMAT, "%s: '%s' has another shape than the shard's %lld layers and %lld heads", s->path, name, (long long)s->L, (long long)s->H);
-}
-
-static int read_heads(const ns_merging *m, const ns_file *file, const ns_shard *s, const char *name, int64_t **out)
-{
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    const int rc = ns_file_read_i64(file, name, out, &rank, shape, m->err);
-    return rc == NS_OK && (rank != 2 || shape[0] != s->L || shape[1] != s->H) ? contradicts(m, s, name) : rc;
+    ns_expected w = {sizeof w, name, NS_I64, 2, {s->L, s->H}, range};
+    return ns_file_array(file, &w, out, m->err);
 }
 
 /* Kinds, windows and valid heads of a run: of its first shard. */
 static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
 {
     char **kinds = NULL;
-    int64_t n = 0, *windows = NULL, *valid = NULL;
-    int rc = ns_file_read_strings(file, "layer_kind", &kinds, &n, m->err);
-    if (rc == NS_OK)
-        rc = read_heads(m, file, s, "window", &windows);
-    if (rc == NS_OK)
-        rc = read_heads(m, file, s, "head_valid", &valid);
-    if (rc == NS_OK && n != s->L)
-        rc = contradicts(m, s, "layer_kind");
+    int64_t *windows = NULL, *valid = NULL;
+    ns_expected w = {.size = sizeof w, .name = "layer_kind", .rank = 1, .shape = {s->L}};
+    int rc = ns_file_texts(file, &w, &kinds, m->err);
+    rc = rc ? rc : read_heads(m, file, s, "window", ns_between(0, 0x1p53), &windows);
+    rc = rc ? rc : read_heads(m, file, s, "head_valid", ns_between(0, 1), &valid);
     for (int64_t l = 0; rc == NS_OK && l < s->L; l++) {
         if (!(m->kinds[s->run * m->job.L + l] = ns_merge_keep(m, kinds[l])))
             rc = ns_oom(m->err, s->path);
@@ -193,9 +168,7 @@ static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
             m->valid[(s->run * m->job.L + l) * m->job.H + h] = valid[l * s->H + h];
         }
     }
-    for (int64_t i = 0; i < n; i++)
-        free(kinds[i]);
-    free(kinds);
+    ns_free_strings(kinds, s->L);
     free(windows);
     free(valid);
     return rc;

@@ -29,20 +29,17 @@ static float *metric_named(ns_merging *m, metrics *all, const char *name)
     return one->values;
 }
 
-typedef struct run_metrics { metrics *all; const char *path; int64_t run, n, *steps; } run_metrics;      /* steps [n] */
+typedef struct run_metrics { metrics *all; int64_t run, n, *steps; } run_metrics;      /* steps [n] */
 
 static int read_metric(ns_merging *m, void *user, const ns_file *f, const char *name, const char *axes, ns_dtype dtype)
 {
     (void)dtype;
     const run_metrics *const r = user;
     float *values = NULL, *out;
-    int rank;
-    int64_t shape[NS_MAX_RANK];
+    ns_expected w = {sizeof w, name, NS_F32, 1, {r->n}, ns_any_number()};
     if (strcmp(axes, "step") || strcmp(name, "step") == 0 || strcmp(name, "tokens") == 0)
         return NS_OK;
-    int rc = (out = metric_named(m, r->all, name)) ? ns_file_read_f32(f, name, &values, &rank, shape, NULL, m->err) : ns_oom(m->err, name);
-    if (rc == NS_OK && (rank != 1 || shape[0] != r->n))
-        rc = ns_fail(m->err, NS_E_FORMAT, "%s: '%s' is not one value a step", r->path, name);
+    const int rc = (out = metric_named(m, r->all, name)) ? ns_file_array(f, &w, &values, m->err) : ns_oom(m->err, name);
     for (int64_t i = 0; rc == NS_OK && i < r->n; i++)
         for (int64_t p = 0; p < m->job.P; p++)
             if (m->job.steps[p] == r->steps[i])
@@ -54,15 +51,13 @@ static int read_metric(ns_merging *m, void *user, const ns_file *f, const char *
 static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t run)
 {
     ns_file *f;
-    run_metrics r = {.all = all, .path = path, .run = run};
-    int64_t shape[NS_MAX_RANK];
-    int rank, rc = ns_file_open(&f, path, m->err);
+    run_metrics r = {.all = all, .run = run};
+    ns_expected w = {sizeof w, "step", NS_I64, 1, {NS_ANY}, ns_between(0, 0x1p53)};
+    int rc = ns_file_open(&f, path, m->err);
     if (rc)
         return rc;
-    rc = ns_file_read_i64(f, "step", &r.steps, &rank, shape, m->err);
-    if (rc == NS_OK && rank != 1)
-        rc = ns_fail(m->err, NS_E_FORMAT, "%s: 'step' is not a list", path);
-    r.n = rc == NS_OK ? shape[0] : 0;
+    rc = ns_file_array(f, &w, &r.steps, m->err);
+    r.n = rc == NS_OK ? w.shape[0] : 0;
     if (rc == NS_OK)
         rc = ns_merge_each(m, f, read_metric, &r);
     free(r.steps);

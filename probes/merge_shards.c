@@ -5,8 +5,10 @@
 
 #include "merge.h"
 
-enum { NS_MOST_HEADS = 1 << 20 };            /* of a layer, and layers: beyond it a file lies */
 #include "scan_index.h"
+
+enum { MOST_HEADS = 1 << 20 };               /* of a layer, and layers: beyond it a file lies */
+static const int64_t most_tokens = (int64_t)1 << 53;
 
 static int add_shard(ns_merge_job *m, const char *run, const char *folder, const char *file, bool failed, ns_error *err)
 {
@@ -102,26 +104,28 @@ static char *fact_of(const ns_file *f, const char *name)
 static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
 {
     ns_file *f;
-    int64_t shape[NS_MAX_RANK], cases[NS_MAX_RANK];
-    int rank, case_rank, rc = ns_file_open_own(&f, s->path, err);
+    ns_expected heads = {.size = sizeof heads, .name = "head_valid", .type = NS_I64, .rank = 2, .shape = {NS_ANY, NS_ANY}};
+    ns_expected cases = {.size = sizeof cases, .name = "case_id", .type = NS_N_DTYPES, .rank = 1, .shape = {NS_ANY}};
+    int rc = ns_file_open_own(&f, s->path, err);
     if (rc)
         return rc;
-    const char *const tokens = ns_file_fact(f, "tokens");
-    s->tokens = tokens ? strtoll(tokens, NULL, 10) : -1;
+    rc = ns_file_whole(f, "tokens", -1, most_tokens, -1, &s->tokens, err);
     s->cases = fact_of(f, "scan_cases_sha256");
     s->probes = fact_of(f, "scan_probes");
     s->kernels = fact_of(f, "kernel_class");
     s->label = fact_of(f, "checkpoint");
     s->content = fact_of(f, "content_sha256");
-    rc = s->cases && s->probes && s->kernels && s->label && s->content ? ns_file_describe(f, "head_valid", NULL, &rank, shape, NULL, err) : ns_oom(err, s->path);
-    if (rc == NS_OK)
-        rc = ns_file_describe(f, "case_id", NULL, &case_rank, cases, NULL, err);
-    if (rc == NS_OK && (rank != 2 || case_rank != 1 || shape[0] < 1 || shape[1] < 1 || shape[0] > NS_MOST_HEADS || shape[1] > NS_MOST_HEADS))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: head_valid or case_id has another shape than a score file gives it", s->path);
+    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content))
+        rc = ns_oom(err, s->path);
+    rc = rc ? rc : ns_file_expect(f, &heads, err);
+    rc = rc ? rc : ns_file_expect(f, &cases, err);
+    if (rc == NS_OK && (heads.shape[0] < 1 || heads.shape[1] < 1 || heads.shape[0] > MOST_HEADS || heads.shape[1] > MOST_HEADS))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: dataset 'head_valid' is of %lld layers and %lld heads, where 1 to %d of each can be", s->path,
+                     (long long)heads.shape[0], (long long)heads.shape[1], MOST_HEADS);
     if (rc == NS_OK) {
-        s->L = shape[0];
-        s->H = shape[1];
-        m->C = cases[0];
+        s->L = heads.shape[0];
+        s->H = heads.shape[1];
+        m->C = cases.shape[0];
         m->L = s->L > m->L ? s->L : m->L;
         m->H = s->H > m->H ? s->H : m->H;
     }

@@ -129,30 +129,25 @@ int ns_merge_write_fields(ns_merging *m)
 
 static int write_case_numbers(ns_merging *m, const ns_file *f, const char *name, ns_dtype dtype)
 {
-    int64_t *whole = NULL, n = m->job.C, shape[NS_MAX_RANK];
-    float *real = NULL;
-    int rank, rc = dtype == NS_I64 ? ns_file_read_i64(f, name, &whole, &rank, shape, m->err) : ns_file_read_f32(f, name, &real, &rank, shape, NULL, m->err);
-    if (rc == NS_OK && (rank != 1 || shape[0] != n))
-        rc = ns_fail(m->err, NS_E_FORMAT, "%s: '%s' is not one value a case", m->job.shards[m->job.first].path, name);
+    void *values;
+    ns_expected w = {sizeof w, name, dtype == NS_I64 ? NS_I64 : NS_F32, 1, {m->job.C}, ns_or_nan(ns_finite())};
+    int rc = ns_file_array(f, &w, &values, m->err);
     if (rc == NS_OK) {
-        const ns_view view = ns_view_of(whole ? (void *)whole : (void *)real, whole ? NS_I64 : NS_F32, 1, &n);
+        const ns_view view = ns_view_of(values, w.type, 1, &m->job.C);
         rc = ns_table_array(m->w, name, "case", &view, NULL, m->err);
     }
-    free(whole);
-    free(real);
+    free(values);
     return rc;
 }
 
 static int write_case_texts(ns_merging *m, const ns_file *f, const char *name)
 {
     char **list;
-    int64_t n;
-    int rc = ns_file_read_strings(f, name, &list, &n, m->err);
+    ns_expected w = {.size = sizeof w, .name = name, .rank = 1, .shape = {m->job.C}};
+    int rc = ns_file_texts(f, &w, &list, m->err);
     if (rc == NS_OK)
-        rc = write_texts(m, name, "case", (const char *const *)list, n);
-    for (int64_t i = 0; i < n; i++)
-        free(list[i]);
-    free(list);
+        rc = write_texts(m, name, "case", (const char *const *)list, m->job.C);
+    ns_free_strings(list, m->job.C);
     return rc;
 }
 

@@ -41,28 +41,17 @@ static void clear(conditions *c)
         free(c->value[i]);
 }
 
-/* A list of one text for each condition: freed here when it has another length, since it would be freed by that of the conditions. */
-static int read_modes(const ns_file *f, const char *path, conditions *c, ns_error *err)
+static int read_conditions(const ns_file *f, const strips *s, conditions *c, ns_error *err)
 {
-    int64_t n = 0;
-    const int rc = ns_file_read_strings(f, "mode", &c->mode, &n, err);
-    if (rc || n == c->n)
-        return rc;
-    ns_free_strings(c->mode, n);
-    c->mode = NULL;
-    return ns_fail(err, NS_E_FORMAT, "%s: %lld conditions with %lld modes", path, (long long)c->n, (long long)n);
-}
-
-static int read_conditions(const ns_file *f, const char *path, const strips *s, conditions *c, ns_error *err)
-{
-    int64_t shape[NS_MAX_RANK];
-    int rank, rc = ns_file_read_strings(f, "kind", &c->kind, &c->n, err);
+    ns_expected kinds = {.size = sizeof kinds, .name = "kind", .rank = 1, .shape = {NS_ANY}};
+    int rc = ns_file_texts(f, &kinds, &c->kind, err);
+    c->n = rc == NS_OK ? kinds.shape[0] : 0;
+    ns_expected modes = {.size = sizeof modes, .name = "mode", .rank = 1, .shape = {c->n}};
     if (rc == NS_OK && s->measures == of_ablation)
-        rc = read_modes(f, path, c, err);
+        rc = ns_file_texts(f, &modes, &c->mode, err);
     for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && rc == NS_OK; i++) {
-        rc = ns_file_read_f32(f, s->measures[i].dataset, &c->value[i], &rank, shape, NULL, err);
-        if (rc == NS_OK && (rank != 1 || shape[0] != c->n))
-            rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has not one value for each of %lld conditions", path, s->measures[i].dataset, (long long)c->n);
+        ns_expected w = {sizeof w, s->measures[i].dataset, NS_F32, 1, {c->n}, ns_or_nan(ns_finite())};
+        rc = ns_file_array(f, &w, &c->value[i], err);
     }
     return rc;
 }
@@ -150,7 +139,7 @@ static int add_file(strips *s, const char *path, bool first, bool named, ns_erro
         rc = ns_fail(err, NS_E_ARG, "%s is of another kind than the files before it: ablations and patchings are drawn apart", path);
     if (rc == NS_OK) {
         s->measures = measures;
-        rc = read_conditions(f, path, s, &c, err);
+        rc = read_conditions(f, s, &c, err);
     }
     if (rc == NS_OK)
         rc = take_match(s, f, &c, err);

@@ -19,14 +19,13 @@ static void clear_table(table *t)
 
 static int read_table(const ns_file *f, const char *path, const char *dataset, table *t, ns_error *err)
 {
-    int rank;
-    int64_t shape[NS_MAX_RANK];
+    ns_expected names = {.size = sizeof names, .name = "score_name", .rank = 1, .shape = {NS_ANY}};
     if (!ns_file_has(f, dataset) || !ns_file_has(f, "score_name"))
         return ns_fail(err, NS_E_ARG, "%s has no agreement of scores: it is written by `score` with cases, not by a scan", path);
-    int rc = ns_file_read_strings(f, "score_name", &t->names, &t->n, err);
-    rc = rc ? rc : ns_file_read_f32(f, dataset, &t->values, &rank, shape, NULL, err);
-    if (rc == NS_OK && (rank != 2 || shape[0] != t->n || shape[1] != t->n))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: %s is not over its %lld scores", path, dataset, (long long)t->n);
+    int rc = ns_file_texts(f, &names, &t->names, err);
+    t->n = rc == NS_OK ? names.shape[0] : 0;
+    ns_expected w = {sizeof w, dataset, NS_F32, 2, {t->n, t->n}, ns_or_nan(ns_between(-1.0001, 1.0001))};
+    rc = rc ? rc : ns_file_array(f, &w, &t->values, err);
     t->chosen = ns_alloc_array((size_t)t->n + 1, sizeof *t->chosen);
     return rc == NS_OK && !t->chosen ? ns_oom(err, "scores") : rc;
 }

@@ -24,74 +24,69 @@ typedef struct grid {
 
 static int read_find(const ns_file *f, ns_head head, grid *g, ns_error *err)
 {
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    int rc = ns_file_has(f, "find_hits") ? ns_file_describe(f, "find_hits", NULL, &rank, shape, NULL, err)
-                                         : ns_fail(err, NS_E_ARG, "the file has no find_hits: score the cases with --probe retrieval_find");
-    if (rc == NS_OK &&
-        (rank != 3 || shape[0] != g->C || head.layer < 0 || head.layer >= shape[1] || head.head < 0 || head.head >= shape[2]))
+    ns_expected w = {sizeof w, "find_hits", NS_F32, 3, {g->C, NS_ANY, NS_ANY}, ns_finite()};
+    int rc = ns_file_has(f, w.name) ? ns_file_expect(f, &w, err)
+                                    : ns_fail(err, NS_E_ARG, "the file has no find_hits: score the cases with --probe retrieval_find");
+    if (rc == NS_OK && (head.layer < 0 || head.layer >= w.shape[1] || head.head < 0 || head.head >= w.shape[2]))
         rc = ns_fail(err, NS_E_ARG, "head %lld.%lld: the file has %lld layers of %lld heads", (long long)head.layer, (long long)head.head,
-                     (long long)shape[1], (long long)shape[2]);
+                     (long long)w.shape[1], (long long)w.shape[2]);
     const int64_t start[3] = {0, head.layer, head.head}, count[3] = {g->C, 1, 1};
     float *const events = ns_alloc_array((size_t)g->C, sizeof *events);
-    if (rc == NS_OK)
-        rc = events ? ns_file_read_slab(f, "find_hits", 3, start, count, g->value, err) : ns_oom(err, "cases");
-    if (rc == NS_OK)
-        rc = ns_file_read_slab(f, "find_events", 3, start, count, events, err);
+    rc = rc ? rc : events ? ns_file_part(f, &w, start, count, g->value, err) : ns_oom(err, "cases");
+    w.name = "find_events";
+    rc = rc ? rc : ns_file_part(f, &w, start, count, events, err);
     for (int64_t i = 0; rc == NS_OK && i < g->C; i++)
         g->value[i] = events[i] > 0 ? g->value[i] / events[i] : NAN;
     free(events);
     return rc;
 }
 
-static int read_numbers(const ns_file *f, const char *path, const char *name, grid *g, double **out, ns_error *err)
+/* *n: how many there must be, or NS_ANY. */
+static int read_numbers(const ns_file *f, const char *path, const char *name, ns_range range, int64_t *n, double **out, ns_error *err)
 {
-    int rank;
-    int64_t shape[NS_MAX_RANK] = {0};
+    ns_expected w = {sizeof w, name, NS_F64, 1, {*n}, range};
     const bool scored = ns_file_has(f, name) && ns_file_has(f, "first_right");
-    const int rc = scored ? ns_file_read_f64(f, name, out, &rank, shape, err)
+    const int rc = scored ? ns_file_array(f, &w, out, err)
                           : ns_fail(err, NS_E_ARG, "%s has no lengths and depths of cases: draw a score file of needle cases", path);
-    if (rc == NS_OK && (rank != 1 || shape[0] < 1 || (g->C && shape[0] != g->C)))
-        return ns_fail(err, NS_E_FORMAT, "%s: %s is not of its %lld cases", path, name, (long long)g->C);
-    g->C = rc == NS_OK ? shape[0] : 0;
+    *n = rc == NS_OK ? w.shape[0] : 0;
     return rc;
 }
 
 /* Twins have no depth of their own in the grid. Files from before twins were written down have none to leave out. */
-static int leave_twins(const ns_file *f, const char *path, grid *g, ns_error *err)
+static int leave_twins(const ns_file *f, grid *g, ns_error *err)
 {
     char **of = NULL;
-    int64_t n = 0;
-    if (!ns_file_has(f, "twin_of"))
+    ns_expected w = {.size = sizeof w, .name = "twin_of", .rank = 1, .shape = {g->C}};
+    if (!ns_file_has(f, w.name))
         return NS_OK;
-    int rc = ns_file_read_strings(f, "twin_of", &of, &n, err);
-    if (rc == NS_OK && n != g->C)
-        rc = ns_fail(err, NS_E_FORMAT, "%s: twin_of is not of its %lld cases", path, (long long)g->C);
-    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+    const int rc = ns_file_texts(f, &w, &of, err);
+    for (int64_t i = 0; i < g->C && rc == NS_OK; i++)
         if (*of[i]) {
             g->depth[i] = (double)NAN;
             g->twins++;
         }
-    ns_free_strings(of, n);
+    ns_free_strings(of, g->C);
     return rc;
 }
 
 static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error *err)
 {
     static const char *const datasets[] = {"first_right", "answered"};
-    int rc = read_numbers(f, p->file, "length", g, &g->length, err);
-    rc = rc ? rc : read_numbers(f, p->file, "depth", g, &g->depth, err);
+    int64_t n = NS_ANY;
+    int rc = read_numbers(f, p->file, "length", ns_between(0, 0x1p53), &n, &g->length, err);
+    rc = rc ? rc : read_numbers(f, p->file, "depth", ns_or_nan(ns_between(0, 1)), &n, &g->depth, err);
+    g->C = n;
     g->value = ns_alloc_array((size_t)g->C + 1, sizeof *g->value);
     if (rc == NS_OK && !g->value)
         rc = ns_oom(err, "cases");
+    const ns_expected w = {sizeof w, p->of == NS_GRID_FIND ? "" : datasets[p->of], NS_F32, 1, {g->C}, ns_between(0, 1)};
     if (rc == NS_OK)
-        rc = p->of == NS_GRID_FIND ? read_find(f, p->head, g, err)
-                                   : ns_file_read_slab(f, datasets[p->of], 1, (const int64_t[]){0}, &g->C, g->value, err);
+        rc = p->of == NS_GRID_FIND ? read_find(f, p->head, g, err) : ns_file_part(f, &w, (const int64_t[]){0}, &g->C, g->value, err);
     for (int64_t i = 0; i < g->C && rc == NS_OK; i++) {
         g->no_depth += isnan(g->depth[i]);
         g->no_value += isnan(g->value[i]) && !isnan(g->depth[i]);
     }
-    return rc ? rc : leave_twins(f, p->file, g, err);
+    return rc ? rc : leave_twins(f, g, err);
 }
 
 /* ---- rows and columns ---- */

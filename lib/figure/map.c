@@ -15,30 +15,41 @@ typedef struct map_data {
     int64_t  n_spans;
 } map_data;
 
+static int no_such_case(const ns_map_plot *p, char **ids, int64_t n, ns_error *err)
+{
+    return ns_fail(err, NS_E_ARG, "case '%s': the recording has %lld cases, the first is '%s'", p->case_id ? p->case_id : "0", (long long)n,
+                   n ? ids[0] : "");
+}
+
+/* By its id, else by its number. */
+static int64_t place_of_case(const char *wanted, char **ids, int64_t n)
+{
+    char *end = NULL;
+    for (int64_t i = 0; i < n; i++)
+        if (strcmp(ids[i], wanted) == 0)
+            return i;
+    const int64_t at = strtoll(wanted, &end, 10);
+    return end == wanted || *end || at < 0 || at >= n ? -1 : at;
+}
+
 static int find_case(const ns_map_plot *p, map_data *d, ns_error *err)
 {
-    char **ids = NULL, **groups = NULL, *end = NULL;
-    int64_t n = 0, n_groups = 0, at = p->case_id ? -1 : 0;
-    int rc = ns_file_read_strings(d->f, "case_id", &ids, &n, err);
-    if (rc == NS_OK)
-        rc = ns_file_read_strings(d->f, "case_group", &groups, &n_groups, err);
-    for (int64_t i = 0; i < n && p->case_id && rc == NS_OK; i++)
-        if (strcmp(ids[i], p->case_id) == 0)
-            at = i;
-    if (rc == NS_OK && at < 0) {
-        at = strtoll(p->case_id, &end, 10);
-        at = end == p->case_id || *end || at < 0 || at >= n ? -1 : at;
-    }
-    if (rc == NS_OK && (at < 0 || at >= n || at >= n_groups))
-        rc = ns_fail(err, NS_E_ARG, "case '%s': the recording has %lld cases, the first is '%s'", p->case_id ? p->case_id : "0",
-                     (long long)n, n ? ids[0] : "");
+    char **ids = NULL, **groups = NULL;
+    ns_expected w = {.size = sizeof w, .name = "case_id", .rank = 1, .shape = {NS_ANY}};
+    int rc = ns_file_texts(d->f, &w, &ids, err);
+    const int64_t n = rc == NS_OK ? w.shape[0] : 0;
+    w.name = "case_group";
+    rc = rc ? rc : ns_file_texts(d->f, &w, &groups, err);
+    const int64_t at = rc ? -1 : p->case_id ? place_of_case(p->case_id, ids, n) : n ? 0 : -1;
+    if (rc == NS_OK && at < 0)
+        rc = no_such_case(p, ids, n, err);
     if (rc == NS_OK) {
         d->group = ns_strdup(groups[at]);
         d->id = ns_strdup(ids[at]);
         rc = d->group && d->id ? NS_OK : ns_oom(err, "names");
     }
     ns_free_strings(ids, n);
-    ns_free_strings(groups, n_groups);
+    ns_free_strings(groups, n);
     return rc;
 }
 
@@ -47,13 +58,15 @@ static char *in_group(const map_data *d, const char *name)
     return ns_printf_alloc("/%s/%s", d->group, name);
 }
 
-static int read_numbers(const map_data *d, const char *name, int64_t **out, int64_t *n, ns_error *err)
+enum { MOST_POSITIONS = 1 << 30 };
+
+/* A list of the case's group; *n: how many there must be, or NS_ANY. */
+static int read_numbers(const map_data *d, const char *name, int64_t *n, int64_t **out, ns_error *err)
 {
     char *const path = in_group(d, name);
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    const int rc = path ? ns_file_read_i64(d->f, path, out, &rank, shape, err) : ns_oom(err, name);
-    *n = rc == NS_OK ? shape[0] : 0;
+    ns_expected w = {sizeof w, path, NS_I64, 1, {*n}, ns_between(0, MOST_POSITIONS)};
+    const int rc = path ? ns_file_array(d->f, &w, out, err) : ns_oom(err, name);
+    *n = rc == NS_OK ? w.shape[0] : 0;
     free(path);
     return rc;
 }
@@ -69,9 +82,9 @@ static void list_numbers(const int64_t *v, int64_t n, char out[128])
 /* Index of a layer among those recorded. */
 static int layer_index(const map_data *d, int64_t layer, int64_t *index, ns_error *err)
 {
-    int64_t *layers = NULL, n = 0;
+    int64_t *layers = NULL, n = NS_ANY;
     *index = -1;
-    int rc = read_numbers(d, "layer", &layers, &n, err);
+    int rc = read_numbers(d, "layer", &n, &layers, err);
     for (int64_t i = 0; i < n && rc == NS_OK; i++)
         if (layers[i] == layer)
             *index = i;
@@ -84,85 +97,103 @@ static int layer_index(const map_data *d, int64_t layer, int64_t *index, ns_erro
     return rc;
 }
 
-static int64_t axis_length(const map_data *d, const char *axis)
+/* The map of one head: [layer, head, query or row, key] of the recorded layers. */
+static int read_cells(map_data *d, const char *path, int64_t layer, int64_t head, int64_t rows, ns_error *err)
 {
-    int64_t *values = NULL, n = 0;
-    if (read_numbers(d, axis, &values, &n, NULL) < 0)
-        n = 0;
-    free(values);
-    return n;
+    size_t cells;
+    ns_expected w = {sizeof w, path, NS_F32, 4, {NS_ANY, NS_ANY, rows, d->n_keys}, ns_finite()};
+    int rc = ns_file_expect(d->f, &w, err);
+    if (rc == NS_OK && (layer >= w.shape[0] || head >= w.shape[1]))
+        rc = ns_fail(err, NS_E_ARG, "head %lld: the recording has heads 0 to %lld", (long long)head, (long long)w.shape[1] - 1);
+    if (rc == NS_OK)
+        d->map = ns_mul_size((size_t)rows, (size_t)d->n_keys, &cells) ? ns_alloc_array(cells, sizeof *d->map) : NULL;
+    const int64_t start[4] = {layer, head, 0, 0}, count[4] = {1, 1, rows, d->n_keys};
+    d->n_rows = rows;
+    return rc ? rc : d->map ? ns_file_part(d->f, &w, start, count, d->map, err) : ns_oom(err, "the map");
 }
 
 static int read_map(const ns_map_plot *p, map_data *d, ns_error *err)
 {
     char *const dense = in_group(d, "attn"), *const rows = in_group(d, "rows_attn");
     const bool is_dense = dense && ns_file_has(d->f, dense), is_rows = rows && ns_file_has(d->f, rows);
-    int64_t index = 0;
-    const int64_t heads = axis_length(d, "head");
+    int64_t index = 0, n_rows = NS_ANY, *keys = NULL;
     int rc = is_dense || is_rows ? layer_index(d, p->layer, &index, err)
                                  : ns_fail(err, NS_E_ARG, "case '%s' holds no map: record it with --maps dense or --maps rows", d->id);
-    if (rc == NS_OK && p->head >= heads)
-        rc = ns_fail(err, NS_E_ARG, "head %lld: the recording has heads 0 to %lld", (long long)p->head, (long long)heads - 1);
-    if (rc == NS_OK) {
-        d->n_keys = axis_length(d, "key");
-        d->n_rows = is_dense ? d->n_keys : axis_length(d, "row");
-        d->map = ns_alloc_array((size_t)(d->n_rows * d->n_keys), sizeof *d->map);
-        const int64_t start[4] = {index, p->head, 0, 0}, count[4] = {1, 1, d->n_rows, d->n_keys};
-        rc = d->map ? ns_file_read_slab(d->f, is_dense ? dense : rows, 4, start, count, d->map, err) : ns_oom(err, "the map");
-    }
-    int64_t n;
+    d->n_keys = NS_ANY;
+    rc = rc ? rc : read_numbers(d, "key", &d->n_keys, &keys, err);
     if (rc == NS_OK && !is_dense)
-        rc = read_numbers(d, "row", &d->rows, &n, err);
+        rc = read_numbers(d, "row", &n_rows, &d->rows, err);
+    rc = rc ? rc : read_cells(d, is_dense ? dense : rows, index, p->head, is_dense ? d->n_keys : n_rows, err);
+    free(keys);
     free(dense);
     free(rows);
     return rc;
 }
 
+/* A span lies within the keys. */
+static int place_spans(map_data *d, const int64_t *begin, const int64_t *end, ns_error *err)
+{
+    d->spans = ns_alloc_array((size_t)d->n_spans, sizeof *d->spans);
+    if (!d->spans)
+        return ns_oom(err, "spans");
+    for (int64_t i = 0; i < d->n_spans; i++) {
+        if (begin[i] > end[i] || end[i] > d->n_keys)
+            return ns_fail(err, NS_E_FORMAT, "case '%s': its span '%.60s' from %lld to %lld lies outside of its %lld positions", d->id, d->span_names[i],
+                           (long long)begin[i], (long long)end[i], (long long)d->n_keys);
+        d->spans[i] = (ns_figure_span){d->span_names[i], begin[i], end[i]};
+    }
+    return NS_OK;
+}
+
 static int read_spans(map_data *d, ns_error *err)
 {
     char *const names = in_group(d, "span_name");
-    int64_t *begin = NULL, *end = NULL, n;
-    if (!names || !ns_file_has(d->f, names)) {
+    int64_t *begin = NULL, *end = NULL;
+    ns_expected w = {.size = sizeof w, .name = names, .rank = 1, .shape = {NS_ANY}};
+    int rc = names ? NS_OK : ns_oom(err, "spans");
+    if (rc || !ns_file_has(d->f, names)) {
         free(names);
-        return NS_OK;
+        return rc;
     }
-    int rc = ns_file_read_strings(d->f, names, &d->span_names, &d->n_spans, err);
-    if (rc == NS_OK)
-        rc = read_numbers(d, "span_begin", &begin, &n, err);
-    if (rc == NS_OK)
-        rc = read_numbers(d, "span_end", &end, &n, err);
-    d->spans = ns_alloc_array((size_t)d->n_spans, sizeof *d->spans);
-    if (rc == NS_OK && !d->spans)
-        rc = ns_oom(err, "spans");
-    for (int64_t i = 0; i < d->n_spans && rc == NS_OK; i++)
-        d->spans[i] = (ns_figure_span){d->span_names[i], begin[i], end[i]};
+    rc = ns_file_texts(d->f, &w, &d->span_names, err);
+    d->n_spans = rc == NS_OK ? w.shape[0] : 0;
+    rc = rc ? rc : read_numbers(d, "span_begin", &(int64_t){d->n_spans}, &begin, err);
+    rc = rc ? rc : read_numbers(d, "span_end", &(int64_t){d->n_spans}, &end, err);
+    rc = rc ? rc : place_spans(d, begin, end, err);
     free(names);
     free(begin);
     free(end);
     return rc;
 }
 
-static int64_t window_of(const map_data *d, const ns_map_plot *p)
+/* Keys that a row of the head sees; 0 where the recording does not say. */
+static int read_window(const ns_map_plot *p, const map_data *d, int64_t *out, ns_error *err)
 {
-    int rank;
-    int64_t *windows = NULL, shape[NS_MAX_RANK], window = 0;
-    if (ns_file_read_i64(d->f, "window", &windows, &rank, shape, NULL) == NS_OK && rank == 2 && p->layer < shape[0] && p->head < shape[1])
-        window = windows[p->layer * shape[1] + p->head];
-    free(windows);
-    return window;
+    const int64_t start[2] = {p->layer, p->head}, count[2] = {1, 1};
+    ns_expected w = {sizeof w, "window", NS_F64, 2, {NS_ANY, NS_ANY}, ns_between(0, MOST_POSITIONS)};
+    double window = 0;
+    *out = 0;
+    if (!ns_file_has(d->f, w.name))
+        return NS_OK;
+    int rc = ns_file_expect(d->f, &w, err);
+    if (rc == NS_OK && p->layer < w.shape[0] && p->head < w.shape[1])
+        rc = ns_file_part(d->f, &w, start, count, &window, err);
+    *out = (int64_t)window;
+    return rc;
 }
 
 static int draw(const char *path, const ns_map_plot *p, const map_data *d, const ns_figure_params *look, ns_plotted *said, ns_error *err)
 {
-    const ns_map_figure figure = {
+    ns_map_figure figure = {
         .size = sizeof figure, .map = d->map, .n_rows = d->n_rows, .n_keys = d->n_keys, .row_at = d->rows,
         .spans = p->no_spans ? NULL : d->spans, .n_spans = p->no_spans ? 0 : (int)d->n_spans,
         .model_name = ns_file_fact(d->f, "model_name"), .case_name = d->id, .layer = p->layer, .head = p->head,
-        .window = window_of(d, p), .log_scale = p->log_scale,
+        .log_scale = p->log_scale,
     };
     char what[256];
     ns_plot_look own = {0};
-    int rc = ns_plot_look_begin(&own, path, look, 0, &p->file, 1, err);
+    int rc = read_window(p, d, &figure.window, err);
+    rc = rc ? rc : ns_plot_look_begin(&own, path, look, 0, &p->file, 1, err);
     rc = rc ? rc : ns_draw_map(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
     snprintf(what, sizeof what, "attention of layer %lld, head %lld on case '%s'", (long long)p->layer, (long long)p->head, d->id);

@@ -71,14 +71,16 @@ static int read_losses(const laboratory *lab, const ns_file *file, lab_result *o
         {"loss", &out->loss}, {"loss_filler", &out->loss_filler}, {"loss_near", &out->loss_near}, {"loss_mid", &out->loss_mid},
         {"loss_far", &out->loss_far}, {"recall_in_window", &out->in_window},
     };
-    int64_t *step = NULL, shape[NS_MAX_RANK], n = 0;
-    int rank, rc = ns_file_read_i64(file, "step", &step, &rank, shape, err);
-    n = rc == NS_OK ? shape[0] : 0;
+    int64_t *step;
+    ns_expected steps = {sizeof steps, "step", NS_I64, 1, {NS_ANY}, ns_between(0, 0x1p53)};
+    int rc = ns_file_array(file, &steps, &step, err);
+    const int64_t n = rc == NS_OK ? steps.shape[0] : 0;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted && rc == NS_OK; i++) {
         float *values = NULL;
         *wanted[i].out = (double)NAN;
-        rc = ns_file_read_f32(file, wanted[i].name, &values, &rank, shape, NULL, err);
-        for (int64_t k = 0; k < n && rc == NS_OK && k < shape[0]; k++)
+        ns_expected w = {sizeof w, wanted[i].name, NS_F32, 1, {n}, ns_or_nan(ns_finite())};
+        rc = ns_file_array(file, &w, &values, err);
+        for (int64_t k = 0; k < n && rc == NS_OK; k++)
             if (step[k] == lab->steps)
                 *wanted[i].out = (double)values[k];
         free(values);
@@ -103,13 +105,15 @@ static double share_of(const int64_t *answered, const int64_t *length, char **te
 
 static int read_lengths(const laboratory *lab, const ns_file *file, lab_result *out, ns_error *err)
 {
-    int64_t *answered = NULL, *length = NULL, shape[NS_MAX_RANK], n = 0;
+    int64_t *answered = NULL, *length = NULL;
     char **names = NULL;
-    int rank, rc = ns_file_read_i64(file, "answered", &answered, &rank, shape, err);
-    if (rc == NS_OK)
-        rc = ns_file_read_i64(file, "length", &length, &rank, shape, err);
-    if (rc == NS_OK)
-        rc = ns_file_read_strings(file, "template", &names, &n, err);
+    ns_expected w = {sizeof w, "answered", NS_I64, 1, {NS_ANY}, ns_between(0, 1)};
+    int rc = ns_file_array(file, &w, &answered, err);
+    const int64_t n = rc == NS_OK ? w.shape[0] : 0;
+    ns_expected lengths = {sizeof lengths, "length", NS_I64, 1, {n}, ns_between(0, 0x1p53)};
+    rc = rc ? rc : ns_file_array(file, &lengths, &length, err);
+    w.name = "template";
+    rc = rc ? rc : ns_file_texts(file, &w, &names, err);
     for (int k = 1; k < lab->n_lengths && rc == NS_OK; k++)
         out->accuracy[k] = share_of(answered, length, names, n, lab->lengths[k], false);
     if (rc == NS_OK)
@@ -160,15 +164,14 @@ static void take_condition(lab_result *r, const char *kind, const char *mode, co
 }
 
 /* Of the controls of knockouts: what share of the needle's weight they hid. Files before it was written have none. */
-static int read_weight(const ns_file *file, lab_result *out, ns_error *err)
+static int read_weight(const ns_file *file, int64_t n_conditions, lab_result *out, ns_error *err)
 {
     float *hidden = NULL;
-    int64_t shape[NS_MAX_RANK], n = 0;
-    int rank, rc = NS_OK;
+    int64_t n = 0;
     double sum = 0;
-    if (ns_file_has(file, "hidden_share"))
-        rc = ns_file_read_f32(file, "hidden_share", &hidden, &rank, shape, NULL, err);
-    for (int64_t i = 0; hidden && i < shape[0]; i++)
+    ns_expected w = {sizeof w, "hidden_share", NS_F32, 1, {n_conditions}, ns_or_nan(ns_finite())};
+    const int rc = ns_file_has(file, w.name) ? ns_file_array(file, &w, &hidden, err) : NS_OK;
+    for (int64_t i = 0; hidden && i < n_conditions; i++)
         if (!isnan(hidden[i])) {
             sum += (double)hidden[i];
             n++;
@@ -180,29 +183,23 @@ static int read_weight(const ns_file *file, lab_result *out, ns_error *err)
 
 static int read_ablation(const laboratory *lab, const ns_file *file, lab_result *out, ns_error *err)
 {
-    char **kind = NULL, **mode = NULL, **heads = NULL;
-    float *first = NULL;
-    int64_t shape[NS_MAX_RANK], n[3] = {0};
-    int rank, rc = ns_file_read_f32(file, "first_accuracy", &first, &rank, shape, NULL, err);
+    static const char *const names[] = {"kind", "mode", "heads"};
+    char **text[3] = {0};
+    float *first;
+    ns_expected w = {sizeof w, "first_accuracy", NS_F32, 1, {NS_ANY}, ns_or_nan(ns_between(0, 1))};
+    int rc = ns_file_array(file, &w, &first, err);
+    const int64_t n = rc == NS_OK ? w.shape[0] : 0;
     (void)lab;
-    if (rc == NS_OK)
-        rc = ns_file_read_strings(file, "kind", &kind, &n[0], err);
-    if (rc == NS_OK)
-        rc = ns_file_read_strings(file, "mode", &mode, &n[1], err);
-    if (rc == NS_OK)
-        rc = ns_file_read_strings(file, "heads", &heads, &n[2], err);
-    if (rc == NS_OK)
-        rc = ns_match_read(&out->match, file, err);
-    if (rc == NS_OK)
-        rc = read_weight(file, out, err);
-    if (rc == NS_OK && (n[0] != shape[0] || n[1] != shape[0] || n[2] != shape[0]))
-        rc = ns_fail(err, NS_E_FORMAT, "an ablation of %lld conditions with %lld kinds, %lld modes, %lld lists of heads",
-                     (long long)shape[0], (long long)n[0], (long long)n[1], (long long)n[2]);
-    for (int64_t i = 0; rc == NS_OK && i < shape[0]; i++)
-        take_condition(out, kind[i], mode[i], heads[i], (double)first[i]);
-    char **const lists[] = {kind, mode, heads};
+    for (int k = 0; k < 3 && rc == NS_OK; k++) {
+        w.name = names[k];
+        rc = ns_file_texts(file, &w, &text[k], err);
+    }
+    rc = rc ? rc : ns_match_read(&out->match, file, err);
+    rc = rc ? rc : read_weight(file, n, out, err);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        take_condition(out, text[0][i], text[1][i], text[2][i], (double)first[i]);
     for (int k = 0; k < 3; k++)
-        ns_free_strings(lists[k], n[k]);
+        ns_free_strings(text[k], n);
     free(first);
     out->ablated = rc == NS_OK;
     return rc;

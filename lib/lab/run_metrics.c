@@ -208,33 +208,28 @@ double ns_metrics_loss(const ns_metrics *m)
 
 /* ---- resuming ---- */
 
-static int read_columns(ns_metrics *m, const ns_file *file, int64_t n, ns_error *err)
+/* Rows behind the newest checkpoint are read, and dropped. all: how many the file has. */
+static int read_columns(ns_metrics *m, const ns_file *file, int64_t all, ns_error *err)
 {
-    int64_t shape[NS_MAX_RANK];
-    int rank, rc = NS_OK;
-    float *values = NULL;
+    int rc = NS_OK;
     for (int k = 0; k <= NS_METRICS && rc == NS_OK; k++) {
-        const int64_t wide = k == NS_METRICS ? m->L : 1;
-        const char *const name = k == NS_METRICS ? "grad_norm_layer" : metrics[k].name;
-        rc = ns_file_read_f32(file, name, &values, &rank, shape, NULL, err);
-        if (rc == NS_OK && (shape[0] < n || (k == NS_METRICS && (rank != 2 || shape[1] != m->L))))
-            rc = ns_fail(err, NS_E_FORMAT, "%s: the shape of %s is not that of this run", m->path, name);
-        for (int64_t i = 0; rc == NS_OK && i < n * wide; i++)
-            (k == NS_METRICS ? m->layer : m->value)[k == NS_METRICS ? i : i * NS_METRICS + k] = values[i];
+        const bool layers = k == NS_METRICS;
+        float *values;
+        ns_expected w = {sizeof w, layers ? "grad_norm_layer" : metrics[k].name, NS_F32, layers ? 2 : 1, {all, m->L}, ns_any_number()};
+        rc = ns_file_array(file, &w, &values, err);
+        for (int64_t i = 0; rc == NS_OK && i < m->n * (layers ? m->L : 1); i++)
+            (layers ? m->layer : m->value)[layers ? i : i * NS_METRICS + k] = values[i];
         free(values);
-        values = NULL;
     }
     return rc;
 }
 
 static int read_rows(ns_metrics *m, const ns_file *file, int64_t last, ns_error *err)
 {
-    int64_t *steps, shape[NS_MAX_RANK];
-    int rank, rc = ns_file_read_i64(file, "step", &steps, &rank, shape, err);
-    int64_t n = 0;
-    if (rc < 0)
-        return rc;
-    while (n < shape[0] && steps[n] <= last && rc == NS_OK) {
+    int64_t *steps, n = 0;
+    ns_expected w = {sizeof w, "step", NS_I64, 1, {NS_ANY}, ns_between(0, 0x1p53)};
+    int rc = ns_file_array(file, &w, &steps, err);
+    while (rc == NS_OK && n < w.shape[0] && steps[n] <= last) {
         m->n = n;
         rc = reserve(m, err);
         if (rc == NS_OK)
@@ -245,7 +240,7 @@ static int read_rows(ns_metrics *m, const ns_file *file, int64_t last, ns_error 
     m->n = rc == NS_OK ? n : 0;
     if (rc == NS_OK && (n == 0 || m->step[n - 1] != last))
         rc = ns_fail(err, NS_E_FORMAT, "%s: has no row of step %lld, where the newest checkpoint is", m->path, (long long)last);
-    return rc == NS_OK ? read_columns(m, file, n, err) : rc;
+    return rc ? rc : read_columns(m, file, w.shape[0], err);
 }
 
 int ns_metrics_resume(ns_metrics *m, int64_t last, ns_error *err)

@@ -1,4 +1,4 @@
-/* browse.c - string datasets, the list of datasets, and the check that content_sha256 is what the bytes say. */
+/* browse.c - the list of datasets, and the check that content_sha256 is what the bytes say. */
 #include "record/file.h"
 #include "record/seal.h"
 
@@ -7,75 +7,6 @@
 #include <string.h>
 
 enum { SLAB_BYTES = 32 << 20 };
-
-/* ---- strings ---- */
-
-static int copy_strings(char *const *values, int64_t n, char ***out, const char *name, ns_error *err)
-{
-    char **const list = ns_alloc_array((size_t)n, sizeof *list);
-    for (int64_t i = 0; list && i < n; i++) {
-        list[i] = ns_strdup(values[i] ? values[i] : "");
-        if (list[i])
-            continue;
-        while (i-- > 0)
-            free(list[i]);
-        free(list);
-        return ns_oom(err, name);
-    }
-    *out = list;
-    return list ? NS_OK : ns_oom(err, name);
-}
-
-/* The values as HDF5 allocates them: to be given back by give_back(). */
-static char **borrow_strings(const ns_dset *d, hid_t type)
-{
-    char **const values = ns_alloc_array((size_t)d->count, sizeof *values);
-    if (values && ns_dset_read(d, type, NULL, NULL, values) >= 0)
-        return values;
-    free(values);
-    return NULL;
-}
-
-static void give_back(char **values, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (values[i])
-            H5free_memory(values[i]);
-    free(values);
-}
-
-static int read_strings(const ns_file *f, const char *name, char ***out, int64_t *n, ns_error *err)
-{
-    ns_dset d;
-    int rc = ns_dset_open(f, name, &d, err);
-    if (rc < 0)
-        return rc;
-    const hid_t type = ns_h5_string();
-    if (H5Tis_variable_str(d.type) <= 0) {
-        rc = ns_fail(err, NS_E_ARG, "%s: dataset '%s' does not hold strings", f->path, name);
-    } else {
-        rc = ns_dset_check(f, &d, name, true, err);
-        char **const values = rc == NS_OK ? borrow_strings(&d, type) : NULL;
-        if (rc == NS_OK)
-            rc = values ? copy_strings(values, d.count, out, name, err) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
-        if (values)
-            give_back(values, d.count);
-        *n = rc == NS_OK ? d.count : 0;
-    }
-    H5Tclose(type);
-    ns_dset_close(&d);
-    return rc;
-}
-
-int ns_file_read_strings(const ns_file *f, const char *dataset, char ***out, int64_t *n, ns_error *err)
-{
-    *out = NULL;
-    *n = 0;
-    const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = read_strings(f, dataset, out, n, err);
-    ns_h5_leave(quiet);
-    return rc;
-}
 
 /* ---- the list of datasets ---- */
 
@@ -148,10 +79,9 @@ static int walk_dataset(ns_file *f, const char *path, ns_error *err)
     if (rc == NS_OK)
         rc = ns_load_attributes(f, d.id, err);
     if (rc == NS_OK && H5Tis_variable_str(d.type) > 0) {
-        char **list = NULL;
-        int64_t n = 0;
-        rc = read_strings(f, path, &list, &n, err);
-        ns_free_strings(list, n);
+        char **texts;
+        rc = ns_dset_texts(f, &d, path, &texts, err);
+        ns_dset_free_texts(texts, d.count);
     }
     H5Dget_storage_size(d.id);           /* walks the index of the chunks */
     free(axes);
@@ -178,20 +108,6 @@ int ns_walk(const char *path, ns_error *err)
 
 /* ---- content_sha256, recomputed ---- */
 
-static bool type_of(hid_t type, ns_dtype *out)
-{
-    for (int t = 0; t < NS_N_DTYPES; t++) {
-        const hid_t ours = ns_h5_type(t);
-        const bool same = ours >= 0 && H5Tequal(ours, type) > 0;
-        if (ours >= 0)
-            H5Tclose(ours);
-        *out = t;
-        if (same)
-            return true;
-    }
-    return false;
-}
-
 static int describe(const ns_file *f, const char *name, ns_dtype *dtype, int *rank, int64_t *shape, char **axes, ns_error *err)
 {
     ns_dset d;
@@ -199,7 +115,7 @@ static int describe(const ns_file *f, const char *name, ns_dtype *dtype, int *ra
     int rc = ns_dset_open(f, name, &d, err);
     if (rc < 0)
         return rc;
-    if (H5Tget_class(d.type) != H5T_STRING && !type_of(d.type, &kind))
+    if (!ns_dset_type(&d, &kind))
         rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type that needlescope does not write", f->path, name);
     if (dtype)
         *dtype = kind;
@@ -288,7 +204,7 @@ static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, co
 {
     ns_dtype dtype;
     int64_t tile[NS_MAX_RANK] = {0};
-    if (!type_of(d->type, &dtype) || !tile_of(d, ns_dtype_size(dtype), tile))
+    if (!ns_dset_type(d, &dtype) || dtype == NS_N_DTYPES || !tile_of(d, ns_dtype_size(dtype), tile))
         return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
     size_t bytes = ns_dtype_size(dtype);
     for (int i = 0; i < d->rank; i++)
@@ -315,15 +231,11 @@ static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines
         return rc;
     ns_sha256_begin(&sha);
     if (H5Tis_variable_str(d.type) > 0) {
-        const hid_t type = ns_h5_string();
-        char **const values = borrow_strings(&d, type);
-        H5Tclose(type);
-        for (int64_t i = 0; values && i < d.count; i++)
-            ns_sha256_add(&sha, values[i] ? values[i] : "", strlen(values[i] ? values[i] : "") + 1);
-        if (values)
-            give_back(values, d.count);
-        else
-            rc = ns_h5_fail(err, NS_E_FORMAT, f->path, path);
+        char **texts;
+        rc = ns_dset_texts(f, &d, path, &texts, err);
+        for (int64_t i = 0; texts && i < d.count; i++)
+            ns_sha256_add(&sha, texts[i] ? texts[i] : "", strlen(texts[i] ? texts[i] : "") + 1);
+        ns_dset_free_texts(texts, d.count);
     } else {
         rc = hash_numbers(f, path, &d, &type_name, &sha, err);
     }

@@ -12,7 +12,6 @@ struct ns_file {
     hid_t id;
     ns_file_text *facts; /* root attributes, then those of /provenance */
     int64_t n_facts, capacity, n_root;
-    bool own; /* sealed and this user's: how its datasets are stored is not looked at */
 };
 
 int ns_file_open_bare(ns_file **out, const char *path, ns_error *);      /* without a look at the seal, and not vetted */
@@ -34,8 +33,13 @@ int ns_dset_open(const ns_file *, const char *name, ns_dset *out, ns_error *);
 /* NS_E_FORMAT when the file does not hold what the shape claims. whole: all of it is to be read at once. */
 int ns_dset_check(const ns_file *, const ns_dset *, const char *name, bool whole, ns_error *);
 void ns_dset_close(ns_dset *);
+bool ns_dset_type(const ns_dset *, ns_dtype *out); /* false: a type that needlescope does not write; texts are NS_N_DTYPES */
+/* Its texts as HDF5 allocates them (NULL = empty), each bounded and UTF-8; given back by ns_dset_free_texts. */
+int ns_dset_texts(const ns_file *, const ns_dset *, const char *name, char ***out, ns_error *);
+void ns_dset_free_texts(char **, int64_t n);
 char *ns_dset_axes(const ns_dset *);                     /* "case layer head", malloc'd */
-char *ns_file_attribute_text(hid_t attribute);          /* malloc'd; NULL for arrays and for types that no needlescope file has */
+/* *out malloc'd; NULL for arrays and for types that no needlescope file has. NS_E_FORMAT: a text or number that cannot be read. */
+int ns_attribute_text(const ns_file *, hid_t attribute, const char *name, char **out, ns_error *);
 int ns_dset_read(const ns_dset *, hid_t memory_type, const int64_t *start, const int64_t *count, void *out); /* start NULL: all */
 
 #endif

@@ -36,48 +36,72 @@ int ns_out_meaning(ns_out *o, const char *dataset, const ns_score_meaning *m, ns
 
 /* ---- read ---- */
 
-/* False where there is no such attribute of n numbers. */
-static bool read_doubles(hid_t object, const char *name, double *out, hssize_t n)
+static int strange(const ns_file *f, const char *dataset, const char *name, ns_error *err)
 {
-    if (H5Aexists(object, name) <= 0)
-        return false;
-    const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), space = H5Aget_space(attribute);
-    const bool good = H5Sget_simple_extent_npoints(space) == n && H5Aread(attribute, H5T_NATIVE_DOUBLE, out) >= 0;
+    return ns_fail(err, NS_E_FORMAT, "%s: attribute '%s' of '%s' is not what needlescope writes there", f->path, name, dataset);
+}
+
+/* n numbers, or *there = false where there is no such attribute. */
+static int read_doubles(const ns_file *f, const char *dataset, hid_t object, const char *name, double *out, hssize_t n, bool *there, ns_error *err)
+{
+    *there = H5Aexists(object, name) > 0;
+    if (!*there)
+        return NS_OK;
+    const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), space = H5Aget_space(attribute), type = H5Aget_type(attribute);
+    const bool good = H5Sget_simple_extent_npoints(space) == n && H5Tget_class(type) == H5T_FLOAT && H5Aread(attribute, H5T_NATIVE_DOUBLE, out) >= 0;
+    H5Tclose(type);
     H5Sclose(space);
     H5Aclose(attribute);
-    return good;
+    return good ? NS_OK : strange(f, dataset, name, err);
 }
 
 static int read_best(const ns_file *f, const char *dataset, hid_t object, ns_score_meaning *out, ns_error *err)
 {
+    char *text;
     if (H5Aexists(object, "best") <= 0) {
         out->assumed = true;
         return NS_OK;
     }
     const hid_t attribute = H5Aopen(object, "best", H5P_DEFAULT);
-    char *const text = ns_file_attribute_text(attribute);
-    H5Aclose(attribute);
-    const bool known = text && ns_best_end_find(text, &out->best);
-    const int rc = known ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: '%s' says that its best end is '%.40s' (largest, smallest or none)", f->path,
-                                           dataset, text ? text : "");
+    int rc = attribute < 0 ? strange(f, dataset, "best", err) : ns_attribute_text(f, attribute, "best", &text, err);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    if (rc < 0)
+        return rc;
+    if (!text || !ns_best_end_find(text, &out->best))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: '%s' says that its best end is '%.40s' (largest, smallest or none)", f->path, dataset, text ? text : "");
     free(text);
+    return rc;
+}
+
+/* A range may have no end; a level of chance is a number. */
+static int read_numbers(const ns_file *f, const char *dataset, hid_t object, ns_score_meaning *out, ns_error *err)
+{
+    double range[2], chance;
+    bool there;
+    int rc = read_doubles(f, dataset, object, "range", range, 2, &there, err);
+    if (rc == NS_OK && there) {
+        out->lo = range[0];
+        out->hi = range[1];
+        rc = range[0] < range[1] ? NS_OK : strange(f, dataset, "range", err);
+    }
+    rc = rc ? rc : read_doubles(f, dataset, object, "chance", &chance, 1, &there, err);
+    if (rc == NS_OK && there) {
+        out->chance = chance;
+        rc = isfinite(chance) ? NS_OK : strange(f, dataset, "chance", err);
+    }
     return rc;
 }
 
 int ns_file_meaning(const ns_file *f, const char *dataset, ns_score_meaning *out, ns_error *err)
 {
     *out = (ns_score_meaning){.best = NS_BEST_LARGEST, .chance = (double)NAN};
-    double range[2];
     ns_dset d;
     const ns_h5_quiet quiet = ns_h5_enter();
     int rc = ns_dset_open(f, dataset, &d, err);
     if (rc == NS_OK) {
         rc = read_best(f, dataset, d.id, out, err);
-        if (read_doubles(d.id, "range", range, 2)) {
-            out->lo = range[0];
-            out->hi = range[1];
-        }
-        read_doubles(d.id, "chance", &out->chance, 1);
+        rc = rc ? rc : read_numbers(f, dataset, d.id, out, err);
         ns_dset_close(&d);
     }
     ns_h5_leave(quiet);

@@ -16,6 +16,7 @@ struct ns_study {
     char          **run_name, **layer_kind;      /* [R], [R, L] */
     int64_t        *steps, *tokens, *valid, *windows;
     uint8_t        *status;
+    int64_t         not_taken;
     ns_study_coord *coord;                       /* of the runs */
     int64_t         n_coords, coords_capacity;
     char          **score;                       /* names, by bytes */
@@ -28,7 +29,5 @@ struct ns_study {
 /* study_values.c: finds the scores; frees what it and the readers of values made. */
 int  ns_study_find_scores(ns_study *, ns_error *);
 void ns_study_forget(ns_study *);
-/* NS_E_FORMAT: the dataset has another shape than the study. */
-int  ns_study_misshapen(const ns_study *, const char *dataset, ns_error *);
 
 #endif

@@ -33,51 +33,30 @@ void ns_study_close(ns_study *s)
 
 /* ---- datasets, held to the shape ---- */
 
-int ns_study_misshapen(const ns_study *s, const char *dataset, ns_error *err)
+enum { MOST_ROWS = 1 << 30, MOST_HEADS = 1 << 20 };     /* of an axis; of layers, and heads of a layer: beyond it a file lies */
+static const double most_tokens = 0x1p53;                /* counts up to here are exact as doubles */
+
+static int read_whole(const ns_study *s, const char *name, int rank, const int64_t *shape, ns_range range, int64_t **out, ns_error *err)
 {
-    return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has another shape than its study", s->path, dataset);
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_I64, .rank = rank, .range = range};
+    memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
+    return ns_file_array(s->file, &w, out, err);
 }
 
-static int64_t cells(int rank, const int64_t *shape)
+static int read_texts(const ns_study *s, const char *name, int rank, const int64_t *shape, char ***out, ns_error *err)
 {
-    int64_t n = 1;
-    for (int i = 0; i < rank; i++)
-        n *= shape[i];
-    return n;
+    ns_expected w = {.size = sizeof w, .name = name, .rank = rank};
+    memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
+    return ns_file_texts(s->file, &w, out, err);
 }
 
-static int read_whole(const ns_study *s, const char *name, int64_t n, int64_t **out, ns_error *err)
+static int read_length(const ns_study *s, const char *axis, int64_t least, int64_t most, int64_t *n, ns_error *err)
 {
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    const int rc = ns_file_read_i64(s->file, name, out, &rank, shape, err);
-    if (rc || cells(rank, shape) == n)
-        return rc;
-    free(*out);
-    *out = NULL;
-    return ns_study_misshapen(s, name, err);
-}
-
-static int read_texts(const ns_study *s, const char *name, int64_t want, char ***out, ns_error *err)
-{
-    int64_t n;
-    const int rc = ns_file_read_strings(s->file, name, out, &n, err);
-    if (rc || n == want)
-        return rc;
-    ns_free_strings(*out, n);
-    *out = NULL;
-    return ns_fail(err, NS_E_FORMAT, "%s: '%s' has %lld entries, the study needs %lld", s->path, name, (long long)n, (long long)want);
-}
-
-static int read_length(const ns_study *s, const char *axis, int64_t *n, ns_error *err)
-{
-    int rank;
-    int64_t shape[NS_MAX_RANK];
-    int rc = ns_file_describe(s->file, axis, NULL, &rank, shape, NULL, err);
-    if (rc == NS_OK && rank != 1)
-        rc = ns_fail(err, NS_E_FORMAT, "%s: axis '%s' is not a list", s->path, axis);
-    *n = rc == NS_OK ? shape[0] : 0;
-    return rc;
+    ns_expected w = {.size = sizeof w, .name = axis, .type = NS_I64, .rank = 1, .shape = {NS_ANY}};
+    const int rc = ns_file_expect(s->file, &w, err);
+    *n = rc == NS_OK ? w.shape[0] : 0;
+    return rc || (*n >= least && *n <= most) ? rc : ns_fail(err, NS_E_FORMAT, "%s: axis '%s' of %lld values, where %lld to %lld are expected", s->path, axis,
+                                                            (long long)*n, (long long)least, (long long)most);
 }
 
 /* Sizes come from a file: no product of them below may overflow. */
@@ -94,23 +73,15 @@ static int check_sizes(const ns_study *s, ns_error *err)
 static int read_shape(ns_study *s, ns_error *err)
 {
     s->n.R = s->n.P = 1;
-    int rc = s->one ? NS_OK : read_length(s, "run", &s->n.R, err);
-    rc = rc || s->one ? rc : read_length(s, "step", &s->n.P, err);
-    rc = rc ? rc : read_length(s, "layer", &s->n.L, err);
-    rc = rc ? rc : read_length(s, "head", &s->n.H, err);
-    rc = rc ? rc : read_length(s, "case", &s->n.C, err);
+    int rc = s->one ? NS_OK : read_length(s, "run", 1, MOST_ROWS, &s->n.R, err);
+    rc = rc || s->one ? rc : read_length(s, "step", 1, MOST_ROWS, &s->n.P, err);
+    rc = rc ? rc : read_length(s, "layer", 1, MOST_HEADS, &s->n.L, err);
+    rc = rc ? rc : read_length(s, "head", 1, MOST_HEADS, &s->n.H, err);
+    rc = rc ? rc : read_length(s, "case", 0, MOST_ROWS, &s->n.C, err);
     return rc ? rc : check_sizes(s, err);
 }
 
 /* ---- runs and steps ---- */
-
-static int64_t fact_number(const ns_study *s, const char *name)
-{
-    const char *const text = ns_file_fact(s->file, name);
-    char *end;
-    const long long value = text ? strtoll(text, &end, 10) : -1;
-    return text && *text && !*end ? value : -1;
-}
 
 /* A score file says less: its run is the model, its step is known when a scan wrote it. */
 static int make_grid(ns_study *s, ns_error *err)
@@ -122,26 +93,35 @@ static int make_grid(ns_study *s, ns_error *err)
     s->run_name = ns_alloc_array(1, sizeof *s->run_name);
     if (!s->steps || !s->tokens || !s->status || !s->run_name || !(s->run_name[0] = ns_strdup(run ? run : model ? model : "")))
         return ns_oom(err, s->path);
-    s->steps[0] = fact_number(s, "step");
-    s->tokens[0] = fact_number(s, "tokens");
     s->status[0] = NS_STUDY_DONE;
+    const int rc = ns_file_whole(s->file, "step", -1, (int64_t)most_tokens, -1, &s->steps[0], err);
+    return rc ? rc : ns_file_whole(s->file, "tokens", -1, (int64_t)most_tokens, -1, &s->tokens[0], err);
+}
+
+static int check_ascending(const ns_study *s, ns_error *err)
+{
+    for (int64_t p = 1; p < s->n.P; p++)
+        if (s->steps[p] <= s->steps[p - 1])
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'step': %lld stands behind %lld, where steps ascend", s->path, (long long)s->steps[p],
+                           (long long)s->steps[p - 1]);
     return NS_OK;
 }
 
 static int read_grid(ns_study *s, ns_error *err)
 {
-    const int64_t grid = s->n.R * s->n.P;
+    const int64_t grid[2] = {s->n.R, s->n.P};
     int64_t *status = NULL;
     if (s->one)
         return make_grid(s, err);
-    int rc = read_texts(s, "run_name", s->n.R, &s->run_name, err);
-    rc = rc ? rc : read_whole(s, "step", s->n.P, &s->steps, err);
-    rc = rc ? rc : read_whole(s, "tokens", grid, &s->tokens, err);
-    rc = rc ? rc : read_whole(s, "status", grid, &status, err);
-    s->status = rc == NS_OK ? ns_alloc_array((size_t)grid, 1) : NULL;
+    int rc = read_texts(s, "run_name", 1, &s->n.R, &s->run_name, err);
+    rc = rc ? rc : read_whole(s, "step", 1, &s->n.P, ns_between(0, most_tokens), &s->steps, err);
+    rc = rc ? rc : check_ascending(s, err);
+    rc = rc ? rc : read_whole(s, "tokens", 2, grid, ns_between(-1, most_tokens), &s->tokens, err);
+    rc = rc ? rc : read_whole(s, "status", 2, grid, ns_between(NS_STUDY_MISSING, NS_STUDY_NOT_THERE), &status, err);
+    s->status = rc == NS_OK ? ns_alloc_array((size_t)(s->n.R * s->n.P), 1) : NULL;
     if (rc == NS_OK && !s->status)
         rc = ns_oom(err, s->path);
-    for (int64_t i = 0; rc == NS_OK && i < grid; i++)
+    for (int64_t i = 0; rc == NS_OK && i < s->n.R * s->n.P; i++)
         s->status[i] = (uint8_t)status[i];
     free(status);
     return rc;
@@ -149,16 +129,14 @@ static int read_grid(ns_study *s, ns_error *err)
 
 static int add_coord(ns_study *s, const char *name, ns_dtype dtype, ns_error *err)
 {
-    int rank = 1;
-    int64_t shape[NS_MAX_RANK] = {s->n.R};
+    ns_expected w = {sizeof w, name, NS_F64, 1, {s->n.R}, ns_or_nan(ns_finite())};
     if (!ns_grow(&s->coord, &s->coords_capacity, s->n_coords + 1, sizeof *s->coord))
         return ns_oom(err, name);
     ns_study_coord *const c = &s->coord[s->n_coords++];
     *c = (ns_study_coord){.name = ns_strdup(name)};
-    int rc = !c->name                  ? ns_oom(err, name)
-             : dtype == NS_N_DTYPES ? read_texts(s, name, s->n.R, &c->text, err)
-                                    : ns_file_read_f64(s->file, name, &c->number, &rank, shape, err);
-    return rc || cells(rank, shape) == s->n.R ? rc : ns_study_misshapen(s, name, err);
+    if (!c->name)
+        return ns_oom(err, name);
+    return dtype == NS_N_DTYPES ? ns_file_texts(s->file, &w, &c->text, err) : ns_file_array(s->file, &w, &c->number, err);
 }
 
 /* What has a value for each run. */
@@ -183,14 +161,29 @@ static int read_coords(ns_study *s, ns_error *err)
 
 /* ---- layers and heads ---- */
 
+static int check_kinds(const ns_study *s, ns_error *err)
+{
+    for (int64_t i = 0; i < s->n.R * s->n.L; i++) {
+        const char *const kind = s->layer_kind[i];
+        bool known = !s->one && !*kind;
+        for (int k = NS_LAYER_FULL; k <= NS_LAYER_RECURRENT; k++)
+            known |= strcmp(kind, ns_layer_kind_name((ns_layer_kind)k)) == 0;
+        if (!known)
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa or recurrent is expected", s->path, kind);
+    }
+    return NS_OK;
+}
+
 /* A patching says nothing of heads that are not there: a score of them is NaN. */
 static int read_heads(ns_study *s, ns_error *err)
 {
-    const int64_t n = s->n.R * s->n.L * s->n.H;
-    int rc = read_texts(s, "layer_kind", s->n.R * s->n.L, &s->layer_kind, err);
-    rc = rc ? rc : read_whole(s, s->one ? "window" : "head_window", n, &s->windows, err);
+    const int64_t shape[3] = {s->n.R, s->n.L, s->n.H}, n = s->n.R * s->n.L * s->n.H, *const own = shape + s->one;
+    const int rank = 3 - s->one;
+    int rc = read_texts(s, "layer_kind", rank - 1, own, &s->layer_kind, err);
+    rc = rc ? rc : check_kinds(s, err);
+    rc = rc ? rc : read_whole(s, s->one ? "window" : "head_window", rank, own, ns_between(0, most_tokens), &s->windows, err);
     if (rc || ns_file_has(s->file, "head_valid") || !s->one)
-        return rc ? rc : read_whole(s, "head_valid", n, &s->valid, err);
+        return rc ? rc : read_whole(s, "head_valid", rank, own, ns_between(0, 1), &s->valid, err);
     s->valid = ns_alloc_array((size_t)n, sizeof *s->valid);
     for (int64_t i = 0; s->valid && i < n; i++)
         s->valid[i] = 1;
@@ -220,6 +213,7 @@ int ns_study_open(ns_study **out, const char *path, ns_error *err)
     rc = rc ? rc : read_grid(s, err);
     rc = rc ? rc : read_coords(s, err);
     rc = rc ? rc : read_heads(s, err);
+    rc = rc ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
     rc = rc ? rc : ns_study_find_scores(s, err);
     if (rc == NS_OK)
         *out = s;
@@ -237,6 +231,7 @@ const ns_file *ns_study_file(const ns_study *s)          { return s->file; }
 const int64_t *ns_study_steps(const ns_study *s)         { return s->steps; }
 const int64_t *ns_study_tokens(const ns_study *s)        { return s->tokens; }
 const uint8_t *ns_study_status(const ns_study *s)        { return s->status; }
+int64_t ns_study_not_taken(const ns_study *s)            { return s->not_taken; }
 
 int64_t ns_study_count(const ns_study *s, int status)
 {
@@ -244,12 +239,6 @@ int64_t ns_study_count(const ns_study *s, int status)
     for (int64_t i = 0; i < s->n.R * s->n.P; i++)
         n += s->status[i] == status;
     return n;
-}
-
-int64_t ns_study_not_taken(const ns_study *s)
-{
-    const char *const n = ns_file_fact(s->file, "not_taken");
-    return n ? strtoll(n, NULL, 10) : 0;
 }
 
 int ns_study_check_steps(const ns_study *s, ns_error *err)

@@ -126,8 +126,8 @@ int ns_study_ranks(const ns_study *s, const char *score, ns_score_meaning *out, 
 
 /* ---- values, read once ---- */
 
-/* The array with these axes under this name; *out is the study's. */
-static int values_of(ns_study *s, const char *name, int64_t n, const float **out, ns_error *err)
+/* The array of this name and shape; *out is the study's. */
+static int values_of(ns_study *s, const char *name, int rank, const int64_t *shape, const float **out, ns_error *err)
 {
     for (int64_t i = 0; i < s->n_cache; i++)
         if (strcmp(s->cache[i].name, name) == 0) {
@@ -135,13 +135,9 @@ static int values_of(ns_study *s, const char *name, int64_t n, const float **out
             return NS_OK;
         }
     float *values = NULL;
-    int rank;
-    int64_t shape[NS_MAX_RANK], cells = 1;
-    int rc = ns_file_read_f32(s->file, name, &values, &rank, shape, NULL, err);
-    for (int i = 0; rc == NS_OK && i < rank; i++)
-        cells *= shape[i];
-    if (rc == NS_OK && cells != n)
-        rc = ns_study_misshapen(s, name, err);
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_or_nan(ns_finite())};
+    memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
+    int rc = ns_file_array(s->file, &w, &values, err);
     char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
     if (rc == NS_OK && (!key || !ns_grow(&s->cache, &s->cache_capacity, s->n_cache + 1, sizeof *s->cache)))
         rc = ns_oom(err, name);
@@ -157,7 +153,9 @@ static int values_of(ns_study *s, const char *name, int64_t n, const float **out
 
 int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
 {
-    return place_of(s, name) < 0 ? no_such_score(s, name, err) : values_of(s, name, s->n.R * s->n.P * s->n.L * s->n.H, out, err);
+    const int64_t shape[4] = {s->n.R, s->n.P, s->n.L, s->n.H};
+    const int skip = s->one ? 2 : 0;
+    return place_of(s, name) < 0 ? no_such_score(s, name, err) : values_of(s, name, 4 - skip, shape + skip, out, err);
 }
 
 static bool has_axes(const ns_study *s, const char *name, const char *axes)
@@ -186,7 +184,7 @@ static int no_such_series(const ns_study *s, const char *name, ns_error *err)
 
 int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *err)
 {
-    return has_axes(s, name, "run step") ? values_of(s, name, s->n.R * s->n.P, out, err) : no_such_series(s, name, err);
+    return has_axes(s, name, "run step") ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
 }
 
 bool ns_study_has(const ns_study *s, const char *name)
@@ -203,14 +201,16 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
     *out = NULL;
     if (!s->one || !ns_file_has(s->file, which) || !ns_file_has(s->file, "score_name"))
         return NS_OK;
-    int rc = ns_file_read_strings(s->file, "score_name", &names, &n, err);
-    while (rc == NS_OK && at < n && strcmp(names[at], score))
+    ns_expected w = {.size = sizeof w, .name = "score_name", .rank = 1, .shape = {NS_ANY}};
+    int rc = ns_file_texts(s->file, &w, &names, err);
+    n = rc == NS_OK ? w.shape[0] : 0;
+    while (at < n && strcmp(names[at], score))
         at++;
     ns_free_strings(names, n);
     if (rc || at == n)
         return rc;
     const float *all;
-    rc = values_of(s, which, n * s->n.L * s->n.H, &all, err);
+    rc = values_of(s, which, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);
     if (rc == NS_OK)
         *out = all + at * s->n.L * s->n.H;
     return rc;
@@ -218,22 +218,34 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
 
 /* ---- cases ---- */
 
+/* Row (run, step) of what is over the given axes behind them; of one checkpoint there are no such axes. */
+static int part_of(const ns_study *s, const char *name, int rank, const int64_t *shape, int64_t run, int64_t step, float *out, ns_error *err)
+{
+    const int skip = s->one ? 2 : 0;
+    int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_or_nan(ns_finite())};
+    memcpy(w.shape, shape + skip, (size_t)(rank - skip) * sizeof *shape);
+    memcpy(count, w.shape, sizeof count);
+    for (int i = 0; i < 2 && !skip; i++) {
+        start[i] = i ? step : run;
+        count[i] = 1;
+    }
+    return ns_file_part(s->file, &w, start, count, out, err);
+}
+
 int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
 {
-    const int64_t start[5] = {run, step, 0, 0, 0}, count[5] = {1, 1, s->n.C, s->n.L, s->n.H};
-    const int skip = s->one ? 2 : 0;
-    return ns_file_read_slab(s->file, name, 5 - skip, start + skip, count + skip, out, err);
+    return part_of(s, name, 5, (int64_t[]){s->n.R, s->n.P, s->n.C, s->n.L, s->n.H}, run, step, out, err);
 }
 
 int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
 {
-    const int64_t start[3] = {run, step, 0}, count[3] = {1, 1, s->n.C};
-    const int skip = s->one ? 2 : 0;
-    return ns_file_read_slab(s->file, name, 3 - skip, start + skip, count + skip, out, err);
+    return part_of(s, name, 3, (int64_t[]){s->n.R, s->n.P, s->n.C}, run, step, out, err);
 }
 
 int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
 {
     const int64_t start[1] = {0}, count[1] = {s->n.C};
-    return ns_file_read_slab(s->file, name, 1, start, count, out, err);
+    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_or_nan(ns_finite())};
+    return ns_file_part(s->file, &w, start, count, out, err);
 }

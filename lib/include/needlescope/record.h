@@ -48,17 +48,38 @@ NS_API const char *ns_file_fact(const ns_file *, const char *name);           /*
 NS_API int64_t ns_file_fact_count(const ns_file *);
 NS_API const char *ns_file_fact_name(const ns_file *, int64_t i);               /* root attributes first, then /provenance */
 NS_API bool ns_file_has(const ns_file *, const char *dataset);
-/* What a dataset is; every output may be NULL. dtype: NS_N_DTYPES for strings. axes: as ns_file_read_f32 gives them, malloc'd. */
+/* What a dataset is; every output may be NULL. dtype: NS_N_DTYPES for strings. axes: names of its dimensions with spaces between them, malloc'd. */
 NS_API NS_MUST_CHECK int ns_file_describe(const ns_file *, const char *dataset, ns_dtype *dtype, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *);
-/* Whole dataset as f32 (or i64) into a malloc'd array; shape and axes (space-separated dimension names, malloc'd) may be NULL. */
-NS_API NS_MUST_CHECK int ns_file_read_f32(const ns_file *, const char *dataset, float **out, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *);
-NS_API NS_MUST_CHECK int ns_file_read_i64(const ns_file *, const char *dataset, int64_t **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);
-NS_API NS_MUST_CHECK int ns_file_read_f64(const ns_file *, const char *dataset, double **out, int *rank, int64_t shape[NS_MAX_RANK], ns_error *);
-NS_API NS_MUST_CHECK int ns_file_read_strings(const ns_file *, const char *dataset, char ***out, int64_t *n, ns_error *);   /* free each and the list */
+/* ---- the one reader of datasets ----
+ * What a file holds is what somebody wrote. So who reads says what is expected: type, rank, the length of each axis, and which numbers there can
+ * be; anything else is NS_E_FORMAT, and the message names file, dataset, what was found and what was expected. Storage is compared with shape
+ * before memory is taken, products of lengths are checked, and a number outside its range is never seen by the caller. */
+enum { NS_ANY = -1 };                                    /* a length that only the file knows (0 included) */
+typedef struct ns_range { double least, most; bool nan; } ns_range;    /* both ends included; nan: a NaN may stand for "no number" */
+NS_API ns_range ns_between(double least, double most);
+NS_API ns_range ns_finite(void);
+NS_API ns_range ns_any_number(void);
+NS_API ns_range ns_or_nan(ns_range);
+typedef struct ns_expected {
+    size_t      size;
+    const char *name;
+    ns_dtype    type;                    /* of the values in memory: NS_I64 (of integers alone), NS_F32 or NS_F64 (of floats and integers) */
+    int         rank;
+    int64_t     shape[NS_MAX_RANK];      /* what is found takes the place of NS_ANY */
+    ns_range    range;
+} ns_expected;
+/* The whole dataset; out: where the pointer to a malloc'd row-major array of wanted->type goes, NULL after an error. */
+NS_API NS_MUST_CHECK int ns_file_array(const ns_file *, ns_expected *, void *out, ns_error *);
+/* The part of it from start[rank], count[rank] long, into out (row-major). NS_E_ARG when it lies outside of the shape. */
+NS_API NS_MUST_CHECK int ns_file_part(const ns_file *, const ns_expected *, const int64_t *start, const int64_t *count, void *out, ns_error *);
+/* Texts, each UTF-8 of at most 1 MiB, whatever type and range say: free each and the list. */
+NS_API NS_MUST_CHECK int ns_file_texts(const ns_file *, ns_expected *, char ***out, ns_error *);
+/* Nothing is read: only that it is there and as expected (type NS_N_DTYPES: texts). */
+NS_API NS_MUST_CHECK int ns_file_expect(const ns_file *, ns_expected *, ns_error *);
+/* An attribute that is a whole number; `otherwise` where there is none. */
+NS_API NS_MUST_CHECK int ns_file_whole(const ns_file *, const char *fact, int64_t least, int64_t most, int64_t otherwise, int64_t *out, ns_error *);
 /* What the numbers of a score mean; .assumed where the file does not say. */
 NS_API NS_MUST_CHECK int ns_file_meaning(const ns_file *, const char *dataset, ns_score_meaning *, ns_error *);
-/* A hyperslab of a dataset as f32 into out (row-major, count[] elements). */
-NS_API NS_MUST_CHECK int ns_file_read_slab(const ns_file *, const char *dataset, int rank, const int64_t *start, const int64_t *count, float *out, ns_error *);
 /* Dataset paths at the root and one level below ("/case0000/attn"), malloc'd list of malloc'd strings. */
 NS_API NS_MUST_CHECK int ns_file_list(const ns_file *, char ***out, int64_t *n, ns_error *);
 /* Reads every dataset and recomputes content_sha256; NS_E_FORMAT when the file says something else. */

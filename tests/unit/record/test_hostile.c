@@ -85,19 +85,17 @@ static int read_all(ns_error *err)
     ns_file *f;
     float *values = NULL;
     char **names = NULL;
-    int rank;
-    int64_t shape[NS_MAX_RANK], n = 0;
+    ns_expected w = {sizeof w, "hits", NS_F32, 2, {NS_ANY, NS_ANY}, ns_finite()};
     int rc = ns_file_open(&f, path, err);
     if (rc)
         return rc;
-    rc = ns_file_read_f32(f, "hits", &values, &rank, shape, NULL, err);
-    for (int i = 0; rc == NS_OK && rank == 2 && i < shape[0] * shape[1]; i++)
+    rc = ns_file_array(f, &w, &values, err);
+    for (int i = 0; rc == NS_OK && i < w.shape[0] * w.shape[1]; i++)
         assert_true(values[i] == (float)i);
+    ns_expected texts = {.size = sizeof texts, .name = "case_id", .rank = 1, .shape = {NS_ANY}};
     if (rc == NS_OK)
-        rc = ns_file_read_strings(f, "case_id", &names, &n, err);
-    for (int64_t i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
+        rc = ns_file_texts(f, &texts, &names, err);
+    ns_free_strings(names, rc == NS_OK ? texts.shape[0] : 0);
     free(values);
     ns_file_close(f);
     return rc;

@@ -74,14 +74,12 @@ static ns_file *record(ns_recorder_params params, int threads, int64_t band)
 static float *read_f32(const ns_file *f, const char *name, int rank, const int64_t *want, const char *want_axes)
 {
     float *data;
-    int64_t shape[NS_MAX_RANK];
-    int got;
     char *axes;
     ns_error err;
-    if (ns_file_read_f32(f, name, &data, &got, shape, &axes, &err) != NS_OK)
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_any_number()};
+    memcpy(w.shape, want, (size_t)rank * sizeof *want);
+    if (ns_file_array(f, &w, &data, &err) != NS_OK || ns_file_describe(f, name, NULL, NULL, NULL, &axes, &err) != NS_OK)
         fail_msg("%s", err.message);
-    assert_int_equal(got, rank);
-    assert_memory_equal(shape, want, (size_t)rank * sizeof *want);
     assert_string_equal(axes, want_axes);
     free(axes);
     return data;
@@ -156,10 +154,9 @@ static void test_activations(void **state)
         (ns_recorder_params){
             .at = at, .n_at = 4, .maps = NS_MAPS_ROWS, .dtype = NS_F32, .rows = {.kind = NS_ROWS_LIST, .n = 6, .positions = positions}},
         2, 32);
-    int64_t *rows, shape[NS_MAX_RANK];
-    int rank;
-    assert_int_equal(ns_file_read_i64(f, "case0001/row", &rows, &rank, shape, NULL), NS_OK);
-    assert_int_equal(shape[0], 5);
+    int64_t *rows;
+    ns_expected w = {sizeof w, "case0001/row", NS_I64, 1, {5}, ns_between(0, 71)};
+    assert_int_equal(ns_file_array(f, &w, &rows, NULL), NS_OK);
     assert_memory_equal(rows, ((int64_t[]){5, 64, 65, 66, 71}), 5 * sizeof *rows);
     float *x = read_f32(f, "case0001/hook_resid_post", 3, (int64_t[]){4, 5, 24}, "layer row d_model");
     for (int64_t l = 0; l < 4; l++)
@@ -193,9 +190,9 @@ static void test_topk(void **state)
         (ns_recorder_params){.at = pattern_glob, .n_at = 1, .top_k = 6, .rows = {.kind = NS_ROWS_PROBE}, .maps = NS_MAPS_TOPK}, 2, 32);
     float *const value = read_f32(f, "case0000/topk_value", 4, (int64_t[]){4, 4, 3, 6}, "layer head row k");
     float *const rest = read_f32(f, "case0000/topk_rest", 3, (int64_t[]){4, 4, 3}, "layer head row");
-    int64_t *index, shape[NS_MAX_RANK];
-    int rank;
-    assert_int_equal(ns_file_read_i64(f, "case0000/topk_index", &index, &rank, shape, NULL), NS_OK);
+    int64_t *index;
+    ns_expected w = {sizeof w, "case0000/topk_index", NS_I64, 4, {4, 4, 3, 6}, ns_between(-1, 300)};
+    assert_int_equal(ns_file_array(f, &w, &index, NULL), NS_OK);
     for (int64_t l = 0; l < 4; l++)
         for (int64_t h = 0; h < 4; h++)
             for (int64_t r = 0; r < 3; r++) {
@@ -287,9 +284,9 @@ static void test_stats(void **state)
                                                   "top1_mass", "argmax_dist", "prev_token", "same_token", "induction"};
     ns_file *const f = record((ns_recorder_params){.at = pattern_glob, .n_at = 1, .dtype = NS_F16}, 2, 32);
     free(read_f32(f, "case0000/topk_value", 4, (int64_t[]){4, 4, 2, 32}, "layer head row k"));
-    int64_t *count, shape[NS_MAX_RANK];
-    int rank;
-    assert_int_equal(ns_file_read_i64(f, "stat_count", &count, &rank, shape, NULL), NS_OK);
+    int64_t *count;
+    ns_expected w = {sizeof w, "stat_count", NS_I64, 2, {2, 64}, ns_between(0, 300)};
+    assert_int_equal(ns_file_array(f, &w, &count, NULL), NS_OK);
     assert_int_equal(count[0], 5);
     assert_int_equal(count[60], 1);
     assert_int_equal(count[64 + 14], 2);

@@ -114,36 +114,35 @@ static void test_round_trip(void **state)
     assert_int_equal(ns_facts_sha256((const ns_fact[]){facts[2], facts[0]}, 2, hex, &err), NS_OK);
     assert_string_equal(ns_file_fact(f, "config_sha256"), hex);
     float *got;
-    int rank;
-    int64_t shape[NS_MAX_RANK];
     char *axes;
-    assert_int_equal(ns_file_read_f32(f, "score", &got, &rank, shape, &axes, &err), NS_OK);
-    assert_int_equal(rank, 2);
-    assert_int_equal(shape[0], 3);
-    assert_int_equal(shape[1], 4);
+    ns_expected w = {sizeof w, "score", NS_F32, 2, {NS_ANY, 4}, ns_any_number()};
+    assert_int_equal(ns_file_array(f, &w, &got, &err), NS_OK);
+    assert_int_equal(w.shape[0], 3);
+    assert_int_equal(ns_file_describe(f, "score", NULL, NULL, NULL, &axes, &err), NS_OK);
     assert_string_equal(axes, "layer head");
     assert_memory_equal(got, score, sizeof score);
     free(got);
     free(axes);
     int64_t *hits;
-    assert_int_equal(ns_file_read_i64(f, "/hits", &hits, &rank, shape, &err), NS_OK);
+    ns_expected counts = {sizeof counts, "/hits", NS_I64, 3, {NS_ANY, NS_ANY, NS_ANY}, ns_between(0, 255)};
+    assert_int_equal(ns_file_array(f, &counts, &hits, &err), NS_OK);
     for (int c = 0; c < 2; c++)
         for (int h = 0; h < 4; h++)
             for (int l = 0; l < 3; l++)
                 assert_int_equal(hits[(c * 4 + h) * 3 + l], c * 12 + h + 4 * l);
     free(hits);
     char **ids;
-    int64_t n;
-    assert_int_equal(ns_file_read_strings(f, "case_id", &ids, &n, &err), NS_OK);
-    assert_int_equal(n, 2);
+    ns_expected texts = {.size = sizeof texts, .name = "case_id", .rank = 1, .shape = {NS_ANY}};
+    assert_int_equal(ns_file_texts(f, &texts, &ids, &err), NS_OK);
+    assert_int_equal(texts.shape[0], 2);
     assert_string_equal(ids[1], "\xce\xb2");
     free(ids[0]), free(ids[1]), free(ids);
     float slab[2];
-    assert_int_equal(ns_file_read_slab(f, "score", 2, (int64_t[]){1, 2}, (int64_t[]){2, 1}, slab, &err), NS_OK);
+    assert_int_equal(ns_file_part(f, &w, (int64_t[]){1, 2}, (int64_t[]){2, 1}, slab, &err), NS_OK);
     assert_true(slab[0] == score[6] && slab[1] == score[10]);
-    assert_int_equal(ns_file_read_slab(f, "score", 2, (int64_t[]){1, 2}, (int64_t[]){3, 1}, slab, &err), NS_E_ARG);
-    assert_int_equal(ns_file_read_f32(f, "case_id", &got, NULL, NULL, NULL, &err), NS_E_ARG);
-    assert_int_equal(ns_file_read_f32(f, "absent/x", &got, NULL, NULL, NULL, &err), NS_E_MISSING);
+    assert_int_equal(ns_file_part(f, &w, (int64_t[]){1, 2}, (int64_t[]){3, 1}, slab, &err), NS_E_ARG);
+    w.name = "absent/x";
+    assert_int_equal(ns_file_array(f, &w, &got, &err), NS_E_MISSING);
     assert_non_null(strstr(err.message, "absent/x"));
     assert_true(ns_file_has(f, "score") && !ns_file_has(f, "provenance") && !ns_file_has(f, "x"));
     if (ns_file_verify(f, &err) != NS_OK)

@@ -1,0 +1,176 @@
+/* dset.c - a dataset opened for reading: where its bytes lie, what it claims to hold, the names of its axes. */
+#include "record/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { AXIS_PATH_BYTES = 512 };
+
+/* Links of ours are hard ones; others lead out of the file, or in a circle. Every link of the path is looked at, or HDF5 would fail with a riddle. */
+static bool is_there(const ns_file *f, const char *name)
+{
+    char path[512];
+    H5L_info_t info;
+    if (!name || !name[0] || strlen(name) >= sizeof path)
+        return false;
+    snprintf(path, sizeof path, "%s", name);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (H5Lget_info(f->id, path, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
+            return false;
+        *slash = '/';
+    }
+    return H5Lget_info(f->id, path, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
+}
+
+bool ns_file_has(const ns_file *f, const char *dataset)
+{
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const hid_t object = is_there(f, dataset) ? H5Oopen(f->id, dataset, H5P_DEFAULT) : H5I_INVALID_HID;
+    const bool yes = object >= 0 && H5Iget_type(object) == H5I_DATASET;
+    if (object >= 0)
+        H5Oclose(object);
+    ns_h5_leave(quiet);
+    return yes;
+}
+
+/* NULL, or how the dataset is stored that none of ours is: its bytes would come from elsewhere, or from a plugin. */
+static const char *foreign_storage(hid_t dcpl)
+{
+    if (H5Pget_external_count(dcpl) != 0)
+        return "keeps its values in another file";
+    if (H5Pget_layout(dcpl) == H5D_VIRTUAL)
+        return "is virtual: its values lie elsewhere";
+    for (int i = 0; i < H5Pget_nfilters(dcpl); i++) {
+        unsigned flags, config;
+        size_t n = 0;
+        const H5Z_filter_t filter = H5Pget_filter2(dcpl, (unsigned)i, &flags, &n, NULL, 0, NULL, &config);
+        if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
+            return "is compressed by a filter that needlescope does not use";
+    }
+    return NULL;
+}
+
+/* Bytes in the file against what the shape claims, before memory is taken. whole: all values are to be read at once. Chunks that were never written take
+ * none (dense maps, read in slabs); deflate makes at most 1,032 bytes of one. */
+int ns_dset_check(const ns_file *f, const ns_dset *d, const char *name, bool whole, ns_error *err)
+{
+    enum { MOST_RATIO = 1032, SLACK = 1 << 16 };
+    int64_t bytes;
+    bool held = ns_mul_i64(d->count, (int64_t)H5Tget_size(d->type), &bytes);
+    if (held && !d->chunked)
+        held = d->stored >= (hsize_t)bytes;
+    else if (held && whole)
+        held = (hsize_t)bytes / MOST_RATIO <= d->stored + SLACK;
+    return held ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' claims %lld values, but the file does not hold them", f->path, name, (long long)d->count);
+}
+
+/* What has an address in this file is neither elsewhere nor filtered; only for the rest HDF5 is asked how it was made, which takes longer. */
+static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_error *err)
+{
+    const char *foreign = NULL;
+    if (H5Dget_offset(d->id) == HADDR_UNDEF) {
+        const hid_t dcpl = H5Dget_create_plist(d->id);
+        foreign = dcpl < 0 ? "cannot be read" : foreign_storage(dcpl);
+        d->chunked = dcpl >= 0 && H5Pget_layout(dcpl) == H5D_CHUNKED;
+        if (dcpl >= 0)
+            H5Pclose(dcpl);
+    }
+    d->stored = foreign ? 0 : H5Dget_storage_size(d->id);
+    return foreign ? ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' %s (refused)", f->path, name, foreign) : ns_dset_check(f, d, name, false, err);
+}
+
+int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
+{
+    *out = (ns_dset){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
+    if (!is_there(f, name))
+        return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
+    out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
+    if (out->id < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+    out->type = H5Dget_type(out->id);
+    const hid_t space = H5Dget_space(out->id);
+    hsize_t dims[H5S_MAX_RANK] = {0};
+    out->rank = H5Sget_simple_extent_dims(space, dims, NULL);
+    H5Sclose(space);
+    bool fits = out->rank >= 0 && out->rank <= NS_MAX_RANK;
+    for (int i = 0; fits && i < out->rank; i++) {
+        out->shape[i] = (int64_t)dims[i];
+        fits = dims[i] <= INT64_MAX && ns_mul_i64(out->count, out->shape[i], &out->count);
+    }
+    const int rc = fits ? check_storage(f, out, name, err) : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has an impossible shape", f->path, name);
+    if (rc < 0)
+        ns_dset_close(out);
+    return rc;
+}
+
+void ns_dset_close(ns_dset *d)
+{
+    if (d->type >= 0)
+        H5Tclose(d->type);
+    if (d->id >= 0)
+        H5Dclose(d->id);
+    d->type = d->id = H5I_INVALID_HID;
+}
+
+int ns_dset_read(const ns_dset *d, hid_t memory_type, const int64_t *start, const int64_t *count, void *out)
+{
+    if (!start)
+        return d->count ? H5Dread(d->id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) : 0;
+    hsize_t from[NS_MAX_RANK], n[NS_MAX_RANK];
+    for (int i = 0; i < d->rank; i++) {
+        from[i] = (hsize_t)start[i];
+        n[i] = (hsize_t)count[i];
+    }
+    const hid_t space = H5Dget_space(d->id), memory = H5Screate_simple(d->rank, n, NULL);
+    int rc = memory < 0 ? -1 : H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, n, NULL);
+    if (rc >= 0)
+        rc = H5Dread(d->id, memory_type, memory, space, H5P_DEFAULT, out);
+    H5Sclose(memory);
+    H5Sclose(space);
+    return rc;
+}
+
+static herr_t scale_name(hid_t dataset, unsigned dim, hid_t scale, void *user)
+{
+    (void)dataset, (void)dim;
+    H5Iget_name(scale, user, AXIS_PATH_BYTES);
+    return 1;
+}
+
+/* "case layer head": the names of the scales on its axes; the dataset's own name where it is a scale. */
+char *ns_dset_axes(const ns_dset *d)
+{
+    char *text = ns_strdup("");
+    for (int i = 0; text && i < d->rank; i++) {
+        char path[AXIS_PATH_BYTES] = "";
+        if (H5DSis_scale(d->id) > 0) {
+            H5Iget_name(d->id, path, sizeof path);
+        } else if (H5DSget_num_scales(d->id, (unsigned)i) > 0) {
+            int first = 0;
+            H5DSiterate_scales(d->id, (unsigned)i, &first, scale_name, path);
+        }
+        char *const longer = ns_printf_alloc("%s%s%s", text, i ? " " : "", path[0] ? ns_path_base(path) : "?");
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+/* False: a type that needlescope does not write. Texts are NS_N_DTYPES. */
+bool ns_dset_type(const ns_dset *d, ns_dtype *out)
+{
+    *out = NS_N_DTYPES;
+    if (H5Tget_class(d->type) == H5T_STRING)
+        return H5Tis_variable_str(d->type) > 0;
+    for (int t = 0; t < NS_N_DTYPES; t++) {
+        const hid_t ours = ns_h5_type(t);
+        const bool same = ours >= 0 && H5Tequal(ours, d->type) > 0;
+        if (ours >= 0)
+            H5Tclose(ours);
+        *out = t;
+        if (same)
+            return true;
+    }
+    return false;
+}
