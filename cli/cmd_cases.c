@@ -36,7 +36,8 @@ static void describe_drops(cli *app, cli_out *o, const ns_case_drops *dropped)
     for (int64_t i = 0; i < dropped->n; i++)
         all += dropped->list[i].n;
     if (all)
-        cli_note(app, "%lld %s dropped, for %lld reason%s", (long long)all, all == 1 ? "case was" : "cases were", (long long)dropped->n, dropped->n > 1 ? "s" : "");
+        cli_note(app, "%lld %s dropped, for %lld reason%s", (long long)all, all == 1 ? "case was" : "cases were", (long long)dropped->n,
+                 dropped->n > 1 ? "s" : "");
     cli_out_int(o, "n_dropped", all ? "dropped" : NULL, all);
     cli_out_table(o, "dropped", all ? "Dropped" : NULL, columns, 3);
     for (int64_t i = 0; i < dropped->n; i++) {
@@ -86,11 +87,14 @@ static const cli_option needle_options[] = {
     {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write"},
     {"value-types", 0, CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
     {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
-    {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...", "beside each case: swap (asks for another key), absent (for one that is nowhere), null (for none)"},
-    {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT", "wrap the prompt as a chat; a note says where the folder's own template has other markers", "plain|chatml|llama3"},
+    {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...",
+     "beside each case: swap (asks for another key), absent (for one that is nowhere), null (for none)"},
+    {"chat", 0, CLI_CHOICE, FIELD(chat), "FORMAT",
+     "wrap the prompt as a chat; a note says where the folder's own template has other markers", "plain|chatml|llama3"},
     {"prefix", 0, CLI_TEXT, FIELD(prefix), "TEXT", "text before the prompt, for other chat formats"},
     {"suffix", 0, CLI_TEXT, FIELD(suffix), "TEXT", "text between the question and the beginning of the answer"},
-    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...) to prompts of text (default: the tokenizer's, but no second BOS)"},
+    {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL,
+     "add no special tokens (BOS ...) to prompts of text (default: the tokenizer's, but no second BOS)"},
     {"synthetic", 0, CLI_FLAG, FIELD(synthetic), NULL, "use synthetic tokens even where the model has a tokenizer"},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary of synthetic tokens (default: the model's)", NULL, 1, INT32_MAX},
     {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest synthetic token id (default 0)", NULL, 0, INT32_MAX},
@@ -103,7 +107,9 @@ static const cli_option needle_options[] = {
 static int check_synthetic(cli *app, const needle_settings *s)
 {
     const char *const name = s->vocab ? "vocab" : s->first_id ? "first-id" : s->answer_tokens ? "answer-tokens" : NULL;
-    return !name ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--%s is of synthetic tokens, and there is a tokenizer (--synthetic does without it)", name);
+    return !name
+               ? NS_OK
+               : ns_fail(&app->err, NS_E_ARG, "--%s is of synthetic tokens, and there is a tokenizer (--synthetic does without it)", name);
 }
 
 /* Opens the model's tokenizer, or learns its vocabulary where it has none. */
@@ -167,7 +173,9 @@ static int check_names(cli *app, const needle_settings *s, unsigned *twins)
 /* Says how the chosen format differs from the template of the tokenizer's folder. */
 static int compare_chat(cli *app, const needle_settings *s, const ns_opened *m, const char *chat)
 {
-    const char *const path = s->how.tokenizer ? s->how.tokenizer : m && m->checkpoint ? ns_checkpoint_tokenizer_path(m->checkpoint) : s->model;
+    const char *const path = s->how.tokenizer     ? s->how.tokenizer
+                             : m && m->checkpoint ? ns_checkpoint_tokenizer_path(m->checkpoint)
+                                                  : s->model;
     char *note = NULL;
     if (!chat || !m || !m->tokenizer || !path)
         return NS_OK;
@@ -218,25 +226,30 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_cases_needle = {
-    .name = "cases needle", .section = "Cases", .summary = "Makes needle-in-a-haystack cases: value types x templates x lengths x depths x count",
-    .arguments = "", .min_args = 0, .max_args = 0,
+    .name = "cases needle",
+    .section = "Cases",
+    .summary = "Makes needle-in-a-haystack cases: value types x templates x lengths x depths x count",
+    .arguments = "",
+    .min_args = 0,
+    .max_args = 0,
     .groups = {{"Options", needle_options, 0}, {"Model options", cli_needle_model_options, offsetof(needle_settings, how)}},
     .settings_size = sizeof(needle_settings),
-    .description = "With a tokenizer the prompts are English: three types of values (numbers of seven digits, words, uuids) in two templates "
-                   "(noise: RULER's wording and noise lines; essay: other wording, in prose), every one of them by default, since which "
-                   "heads a list names depends on both. Without a tokenizer, cases are made of token ids alone.\n\n"
+    .description = "With a tokenizer the prompts are English: three types of values (numbers of seven digits, words, uuids) in two "
+                   "templates (noise: RULER's wording and noise lines; essay: other wording, in prose), every one of them by default, "
+                   "since which heads a list names depends on both. Without a tokenizer, cases are made of token ids alone.\n\n"
                    "Every prompt holds several keys with distinct values, and one of them is asked for. A twin has the same haystack: swap "
-                   "asks for another of its keys, so that a head which goes by the key must move; absent asks for a key that is nowhere; null has N/A in "
-                   "the key's place and no answer, and is what the qr probe calibrates with (score --probe qr). "
-                   "Spans: needle, needle_answer, distractor.0 ..., question, query, and placebo, an equally long stretch beside the needle "
-                   "that is none, for the chance level.\n\n"
+                   "asks for another of its keys, so that a head which goes by the key must move; absent asks for a key that is nowhere; "
+                   "null has N/A in the key's place and no answer, and is what the qr probe calibrates with (score --probe qr). "
+                   "Spans: needle, needle_answer, distractor.0 ..., question, query, and placebo, an equally long stretch beside the "
+                   "needle that is none, for the chance level.\n\n"
                    "Lengths are never exceeded. A case whose needles do not fit, whose haystack has no place of its own for its depth (of "
-                   "depths that would be one place, the nearest stays), or whose answer the tokenizer splits otherwise than in the needle, is "
-                   "dropped; each reason is said once, with its number of cases and the first. The same seed gives the same cases, and adding a length, a type or twins "
-                   "changes no other case. Every line says what made it (seed, template, SHA-256 of its ids and of the tokenizer), so that "
-                   "files can be cut and joined. Chat formats are plain text around the prompt. Where that text begins with the BOS, the "
-                   "tokenizer adds no other. The folder's own template (chat_template.jinja, else tokenizer_config.json's) is read for the markers that "
-                   "turns begin with, and a note says where they differ from the format's or there is none; no template is ever evaluated.",
+                   "depths that would be one place, the nearest stays), or whose answer the tokenizer splits otherwise than in the needle, "
+                   "is dropped; each reason is said once, with its number of cases and the first. The same seed gives the same cases, and "
+                   "adding a length, a type or twins changes no other case. Every line says what made it (seed, template, SHA-256 of its "
+                   "ids and of the tokenizer), so that files can be cut and joined. Chat formats are plain text around the prompt. Where "
+                   "that text begins with the BOS, the tokenizer adds no other. The folder's own template (chat_template.jinja, else "
+                   "tokenizer_config.json's) is read for the markers that turns begin with, and a note says where they differ from the "
+                   "format's or there is none; no template is ever evaluated.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
                 "needlescope cases needle --model MODEL --value-types words --templates essay --twins swap,absent -o twins.jsonl\n"
                 "needlescope cases needle --vocab 512 --lengths 256 -o synthetic.jsonl",
@@ -319,17 +332,22 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_cases_repeat = {
-    .name = "cases repeat", .section = "Cases", .summary = "Makes random tokens, repeated and not: for induction, previous-token and duplicate-token scores",
-    .arguments = "", .min_args = 0, .max_args = 0,
+    .name = "cases repeat",
+    .section = "Cases",
+    .summary = "Makes random tokens, repeated and not: for induction, previous-token and duplicate-token scores",
+    .arguments = "",
+    .min_args = 0,
+    .max_args = 0,
     .groups = {{"Options", repeat_options, 0}, {"Model options", cli_vocabulary_options, offsetof(repeat_settings, how)}},
-    .settings_size = sizeof(repeat_settings), .defaults = &repeat_defaults,
-    .description = "repeat is a run of random tokens said twice (spans first and second). shuffled says the same run, and then its tokens in another "
-                   "order, in which none keeps its place or its successor: the control for repeat. A head that looks a fixed distance back "
-                   "scores as an induction head on repeat and as nothing here; and no head can foretell the second run. In previous all "
-                   "tokens are distinct, so that nothing but the place can be matched. In duplicate each token stands twice, in random places "
-                   "three or more apart: its copy, what follows the copy and the token before are three places.\n\n"
-                   "There is no answer. A case depends on its kind, seed, length and index alone; its line says what made it, with the SHA-256 "
-                   "of its ids.",
+    .settings_size = sizeof(repeat_settings),
+    .defaults = &repeat_defaults,
+    .description = "repeat is a run of random tokens said twice (spans first and second). shuffled says the same run, and then its tokens "
+                   "in another order, in which none keeps its place or its successor: the control for repeat. A head that looks a fixed "
+                   "distance back scores as an induction head on repeat and as nothing here; and no head can foretell the second run. In "
+                   "previous all tokens are distinct, so that nothing but the place can be matched. In duplicate each token stands twice, "
+                   "in random places three or more apart: its copy, what follows the copy and the token before are three places.\n\n"
+                   "There is no answer. A case depends on its kind, seed, length and index alone; its line says what made it, with the "
+                   "SHA-256 of its ids.",
     .examples = "needlescope cases repeat --model MODEL --length 256 --count 20 -o repeats.jsonl\n"
                 "needlescope cases repeat --model MODEL --kind repeat,shuffled --length 64,256 --count 20 -o controls.jsonl",
     .run = cases_repeat,

@@ -51,10 +51,11 @@ static int cases_lab(cli *app, const void *settings, char **args, int n_args)
 
 const cli_command cli_cmd_cases_lab = {
     .name = "cases lab", .section = "Cases", .summary = "Makes needle cases in the laboratory's language",
-    .arguments = "", .min_args = 0, .max_args = 0, .groups = {{"Options", options, 0}}, .settings_size = sizeof(lab_settings), .defaults = &defaults,
+    .arguments = "", .min_args = 0, .max_args = 0, .groups = {{"Options", options, 0}}, .settings_size = sizeof(lab_settings),
+    .defaults = &defaults,
     .description = "For models that needlescope train made on the laboratory's language (56 tokens: filler, keys, values). A prompt is a "
-                   "sequence of that language cut off after a key whose value was said last half a length ago or more; the answer is that value. "
-                   "In every second case the key was mentioned once, in the others at least twice and as often as another key. All "
+                   "sequence of that language cut off after a key whose value was said last half a length ago or more; the answer is that "
+                   "value. In every second case the key was mentioned once, in the others at least twice and as often as another key. All "
                    "values in a prompt differ. The same seed gives the same cases.",
     .examples = "needlescope cases lab -o cases.jsonl\n"
                 "needlescope cases lab --length 256 --swap -o swapped.jsonl",

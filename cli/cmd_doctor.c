@@ -301,7 +301,8 @@ static void describe_machine(cli_out *o, const cli *app, const ns_engine *engine
 
 typedef struct doctor_settings { bool self_test; } doctor_settings;
 static const cli_option options[] = {
-    {"self-test", 0, CLI_FLAG, offsetof(doctor_settings, self_test), NULL, "score a zoo of known heads too, and compare every score with what it must be"},
+    {"self-test", 0, CLI_FLAG, offsetof(doctor_settings, self_test), NULL,
+     "score a zoo of known heads too, and compare every score with what it must be"},
     {0},
 };
 

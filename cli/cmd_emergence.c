@@ -1,5 +1,5 @@
-/* cmd_emergence.c - a study -> when heads are born and die: of every run the best ones, over thresholds, against chance; over seeds; the sets of top heads;
- * checkpoints that look wrong. All heads' lives go to a CSV. */
+/* cmd_emergence.c - a study -> when heads are born and die: of every run the best ones, over thresholds, against chance; over seeds; the
+ * sets of top heads; checkpoints that look wrong. All heads' lives go to a CSV. */
 #include <string.h>
 
 #include "cli/birth_rule.h"
@@ -37,7 +37,9 @@ static int print(cli *app, const ns_emergence *e, const char *path)
 static void warn_of(cli *app, const ns_emergence *e)
 {
     if (e->null_control && strcmp(e->null_control, "placebo") == 0)
-        cli_note(app, "the study has no hits at distractors: the null exchanges needle and placebo, and a head that looks at any value passes it");
+        cli_note(
+            app,
+            "the study has no hits at distractors: the null exchanges needle and placebo, and a head that looks at any value passes it");
     for (int64_t r = 0; r < e->shape.R; r++) {
         const char *const name = ns_study_run_name(e->study, r);
         if (e->runs[r].measured == 0)
@@ -77,19 +79,22 @@ static int emergence(cli *app, const void *settings, char **args, int n_args)
 
 const cli_command cli_cmd_emergence = {
     .name = "emergence", .section = "Follow training", .summary = "When heads are born and die over the checkpoints of a study",
-    .arguments = "STUDY", .min_args = 1, .max_args = 1, .groups = {{"Births", cli_birth_options, offsetof(emergence_settings, rule)}, {"Options", options, 0}}, .settings_size = sizeof(emergence_settings), .defaults = &defaults,
-    .description = "A head is born at the first of 3 measured checkpoints in a row with a score of .5 or more (where uniform attention gives more than 1/8, of .5 of what is left above "
-                   "that; the thresholds are printed); what is known is the interval (the measured checkpoint "
-                   "before, this one], and that is printed. \">T\": not born by T, the last checkpoint at which a birth could still be confirmed. Runs are compared "
-                   "up to the horizon that all of them reached.\n\n"
-                   "The best head is the largest score over the heads of full-attention layers at each checkpoint, the previous-token head the best one below the "
-                   "layer of the head that retrieves; in a run that never retrieves, below the first full-attention layer. A maximum over heads is large by chance: null 95% is "
-                   "what it reaches when needle and distractors (without those: a placebo) change names at random.\n\n"
-                   "The unit is the seed. From 5 seeds on the median has an interval: seeds resampled, their cases too. A logistic midpoint stands beside the "
-                   "births, with the reason where it must not be used. Checkpoints are flagged that repeat the one before (duplicate) or lie far from both "
-                   "neighbours (jump).\n\n"
-                   "entropy_norm and qk_distance, where the study has them, are traced over the final top heads, which looks back from the end, and over the top "
-                   "heads of each step.",
+    .arguments = "STUDY", .min_args = 1, .max_args = 1,
+    .groups = {{"Births", cli_birth_options, offsetof(emergence_settings, rule)}, {"Options", options, 0}},
+    .settings_size = sizeof(emergence_settings), .defaults = &defaults,
+    .description = "A head is born at the first of 3 measured checkpoints in a row with a score of .5 or more (where uniform attention "
+                   "gives more than 1/8, of .5 of what is left above that; the thresholds are printed); what is known is the interval (the "
+                   "measured checkpoint before, this one], and that is printed. \">T\": not born by T, the last checkpoint at which a "
+                   "birth could still be confirmed. Runs are compared up to the horizon that all of them reached.\n\n"
+                   "The best head is the largest score over the heads of full-attention layers at each checkpoint, the previous-token head "
+                   "the best one below the layer of the head that retrieves; in a run that never retrieves, below the first full-attention "
+                   "layer. A maximum over heads is large by chance: null 95% is what it reaches when needle and distractors (without "
+                   "those: a placebo) change names at random.\n\n"
+                   "The unit is the seed. From 5 seeds on the median has an interval: seeds resampled, their cases too. A logistic "
+                   "midpoint stands beside the births, with the reason where it must not be used. Checkpoints are flagged that repeat the "
+                   "one before (duplicate) or lie far from both neighbours (jump).\n\n"
+                   "entropy_norm and qk_distance, where the study has them, are traced over the final top heads, which looks back from the "
+                   "end, and over the top heads of each step.",
     .examples = "needlescope emergence study.h5 -o births.csv\n  of every head, and of the best ones on the screen\n"
                 "needlescope emergence study.h5 --theta .7 --horizon 1e6 --json",
     .run = emergence,

@@ -1,5 +1,5 @@
-/* cmd_export.c - export csv, latex and notebook: a study or a score file for other people's tools. What n counts is looked up in the probes' table,
- * births come from the code of emergence (needlescope/notebook.h). */
+/* cmd_export.c - export csv, latex and notebook: a study or a score file for other people's tools. What n counts is looked up in the
+ * probes' table, births come from the code of emergence (needlescope/notebook.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +40,8 @@ static int choose(cli *app, const ns_study *x, const export_settings *s, bool al
     return NS_OK;
 }
 
-static int begin(cli *app, const export_settings *s, const char *path, bool all, ns_study **x, ns_export_score **scores, ns_export_params *params)
+static int begin(cli *app, const export_settings *s, const char *path, bool all, ns_study **x, ns_export_score **scores,
+                 ns_export_params *params)
 {
     *x = NULL;
     *scores = NULL;
@@ -101,9 +102,9 @@ static int export_csv(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_export_csv = {
     .name = "export csv", .section = "Export", .summary = "Writes the scores of a study as one tidy table",
     .arguments = "STUDY", .min_args = 1, .max_args = 1, .groups = {{"Options", what_options, 0}}, .settings_size = sizeof(export_settings),
-    .description = "A row for each run, scored checkpoint, score and head: run and its coordinates, step, tokens, layer, head, layer_kind, score, "
-                   "value, n. n is how many events the value is a share of, or how many cases it is a mean over. Every number reads back to the "
-                   "same bits; empty: NaN, or not known.\n\n"
+    .description = "A row for each run, scored checkpoint, score and head: run and its coordinates, step, tokens, layer, head, layer_kind, "
+                   "score, value, n. n is how many events the value is a share of, or how many cases it is a mean over. Every number reads "
+                   "back to the same bits; empty: NaN, or not known.\n\n"
                    "STUDY is a file of merge, or the scores of one checkpoint (score -o).",
     .examples = "needlescope export csv study.h5 --score retrieval_find -o find.csv\nneedlescope export csv scores.h5 -o scores.csv",
     .run = export_csv,
@@ -135,8 +136,8 @@ const cli_command cli_cmd_export_latex = {
     .name = "export latex", .section = "Export", .summary = "Writes the best heads as a LaTeX table",
     .arguments = "STUDY", .min_args = 1, .max_args = 1,
     .groups = {{"Options", what_options, 0}, {"Table", table_options, 0}}, .settings_size = sizeof(table_settings),
-    .description = "A booktabs tabular, to be \\input into a table of yours: for every run and score the best heads at the last scored checkpoint, "
-                   "with the 95 % interval where the file has one (score writes it, scan does not).",
+    .description = "A booktabs tabular, to be \\input into a table of yours: for every run and score the best heads at the last scored "
+                   "checkpoint, with the 95 % interval where the file has one (score writes it, scan does not).",
     .examples = "needlescope export latex scores.h5 --score retrieval_find,retrieval_mass --top 5 -o heads.tex\n"
                 "needlescope export latex study.h5 --run w16-s0 --standalone -o heads.tex",
     .run = export_latex,
@@ -164,8 +165,10 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
     ns_study *x = NULL;
     ns_export_score *scores = NULL;
     char note[512] = "";
-    ns_study_notebook_params params = {.size = sizeof params, .what = {.size = sizeof params.what, .by = &app->by, .top = s->top}, .no_births = s->no_births,
-                                 .birth = {sizeof params.birth, s->theta, (int)s->persist}};
+    ns_study_notebook_params params = {.size = sizeof params,
+                                       .what = {.size = sizeof params.what, .by = &app->by, .top = s->top},
+                                       .no_births = s->no_births,
+                                       .birth = {sizeof params.birth, s->theta, (int)s->persist}};
     int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params.what)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
     rc = rc ? rc : ns_study_notebook(x, s->what.out, &params, note, sizeof note, &app->err);
@@ -179,10 +182,10 @@ const cli_command cli_cmd_export_notebook = {
     .arguments = "STUDY", .min_args = 1, .max_args = 1,
     .groups = {{"Options", what_options, 0}, {"Notebook", notebook_options, 0}},
     .settings_size = sizeof(notebook_settings), .defaults = &notebook_defaults,
-    .description = "How the study was made, its runs, the map of heads and the best ones by each score, and when the best head of each run was born "
-                   "(by the first score, as emergence has it). Figures and tables are in the notebook, so it reads without a kernel; its cells "
-                   "give them again with xarray, pandas and matplotlib. It finds the file by its path relative to the notebook, or where "
-                   "NEEDLESCOPE_H5 says.",
+    .description = "How the study was made, its runs, the map of heads and the best ones by each score, and when the best head of each run "
+                   "was born (by the first score, as emergence has it). Figures and tables are in the notebook, so it reads without a "
+                   "kernel; its cells give them again with xarray, pandas and matplotlib. It finds the file by its path relative to the "
+                   "notebook, or where NEEDLESCOPE_H5 says.",
     .examples = "needlescope export notebook study.h5 -o study.ipynb\n"
                 "needlescope export notebook scores.h5 --score retrieval_find,induction -o heads.ipynb",
     .run = export_notebook,

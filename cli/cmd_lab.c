@@ -23,7 +23,7 @@ typedef struct plant_settings {
 static const cli_option options[] = {
     {"output", 'o', CLI_FOLDER, FIELD(out), "FOLDER", "the checkpoint folder to write"},
     {"retrieval", 'r', CLI_HEADS, FIELD(retrieval), "L.H,...", "the heads that retrieve, as layer.head (default 3.1,4.6)"},
-    {"strength", 0, CLI_NUMBERS, FIELD(strength), "X,...", 
+    {"strength", 0, CLI_NUMBERS, FIELD(strength), "X,...",
      "share of the tokens that a retrieval head serves, so its expected score: one for all, or one each (default 1)"},
     {"previous-token", 'p', CLI_HEADS, FIELD(previous), "L.H", "the previous-token head (default 0.0)"},
     {"layers", 0, CLI_INT, FIELD(layers), "N", "layers (default 6)", NULL, 2, 1000},
@@ -34,8 +34,10 @@ static const cli_option options[] = {
     {"window", 'w', CLI_INT, FIELD(window), "W", "sliding window of the layers below the retrieval heads (default none)", NULL, 1, 1 << 20},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the token codes (default 0)", NULL, 0, INT64_MAX},
     {"zoo", 0, CLI_FLAG, FIELD(zoo), NULL, "a zoo instead: true heads and decoys, each with what every score must say"},
-    {"series", 0, CLI_INT, FIELD(series), "N", "a run folder of N checkpoints, in which the retrieval heads are born at known steps", NULL, 2, 100000},
-    {"births", 0, CLI_ITEMS, FIELD(births), "LIFE,...", "series: one a retrieval head: BIRTH, BIRTH:DEATH, BIRTH:DEATH:BIRTH ... in steps, or never"},
+    {"series", 0, CLI_INT, FIELD(series), "N", "a run folder of N checkpoints, in which the retrieval heads are born at known steps", NULL,
+     2, 100000},
+    {"births", 0, CLI_ITEMS, FIELD(births), "LIFE,...",
+     "series: one a retrieval head: BIRTH, BIRTH:DEATH, BIRTH:DEATH:BIRTH ... in steps, or never"},
     {"every", 0, CLI_INT, FIELD(every), "N", "series: steps between checkpoints (default 10)", NULL, 1, 1000000000},
     {"rise", 0, CLI_INT, FIELD(rise), "N", "series: checkpoints that a birth takes (default 1)", NULL, 1, 1000},
     {"jitter", 0, CLI_NUMBER, FIELD(jitter), "X", "series: standard deviation of the strengths (default 0)"},
@@ -74,8 +76,8 @@ static int plant_one(cli *app, const plant_settings *s, const char *folder, ns_p
     if (s->births.n || s->every || s->rise || s->jitter != 0 || s->dips != 0)
         return ns_fail(&app->err, NS_E_ARG, "--births, --every, --rise, --jitter and --dips need --series N");
     if (s->strength.n > 1 && s->strength.n != heads)
-        return ns_fail(&app->err, NS_E_ARG, "--strength: %lld numbers for %lld retrieval heads (one for all, or one each)", (long long)s->strength.n,
-                       (long long)heads);
+        return ns_fail(&app->err, NS_E_ARG, "--strength: %lld numbers for %lld retrieval heads (one for all, or one each)",
+                       (long long)s->strength.n, (long long)heads);
     if (s->strength.n && !(strength = ns_alloc_array((size_t)heads, sizeof *strength)))
         return ns_oom(&app->err, "strengths");
     for (int64_t i = 0; strength && i < heads; i++)
@@ -143,10 +145,12 @@ static int plant(cli *app, const void *settings, char **args, int n_args)
     int rc = fill_params(app, s, &params);
     if (rc < 0)
         return rc;
-    if (s->zoo && (s->series || s->strength.n || s->retrieval.n || s->previous.n || s->layers || s->heads || s->kv_heads || s->vocab || s->window))
+    if (s->zoo &&
+        (s->series || s->strength.n || s->retrieval.n || s->previous.n || s->layers || s->heads || s->kv_heads || s->vocab || s->window))
         return ns_fail(&app->err, NS_E_ARG, "--zoo is one fixed checkpoint: of the other options it takes --seed alone");
     if (s->zoo)
-        return (rc = ns_plant_zoo(folder, params.seed, &app->err)) < 0 ? rc : say_planted(app, folder, "The heads and their expected scores");
+        return (rc = ns_plant_zoo(folder, params.seed, &app->err)) < 0 ? rc
+                                                                       : say_planted(app, folder, "The heads and their expected scores");
     return s->series ? plant_series(app, s, folder, &params) : plant_one(app, s, folder, &params);
 }
 
@@ -156,9 +160,9 @@ const cli_command cli_cmd_lab_plant = {
     .description = "The weights are constructed, not trained: one head attends to the previous token and writes what it finds there, "
                    "and each retrieval head attends to the token after an earlier copy of the current one and says it. transformers "
                    "loads the folder as SmolLM3. Probes must find exactly the heads named here.\n\n"
-                   "A head of strength X serves a share X of the tokens, so that its scores over cases have the expectation X. With --series a "
-                   "run folder is written, stepNNNNNN/ and run.json, whose heads are born, die, dip or never come, at steps that its "
-                   "planted.json knows: ground truth for emergence.\n\n"
+                   "A head of strength X serves a share X of the tokens, so that its scores over cases have the expectation X. With "
+                   "--series a run folder is written, stepNNNNNN/ and run.json, whose heads are born, die, dip or never come, at steps "
+                   "that its planted.json knows: ground truth for emergence.\n\n"
                    "Its cases are synthetic needles: needlescope cases needle --model FOLDER.",
     .examples = "needlescope lab plant -o planted --retrieval 3.1,4.6\n"
                 "needlescope lab plant -o hybrid --window 64\n"

@@ -83,7 +83,8 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
     char program[4096];
     static const laziness_settings only_print = {.print_protocol = true};
     if (s->print_protocol && memcmp(s, &only_print, sizeof *s))
-        return ns_fail(&app->err, NS_E_ARG, "--print-protocol prints the committed protocol and stops: it stands alone, without other options");
+        return ns_fail(&app->err, NS_E_ARG,
+                       "--print-protocol prints the committed protocol and stops: it stands alone, without other options");
     if (s->print_protocol)
         return print_protocol(app);
     if (s->quick && s->full)

@@ -27,7 +27,8 @@ static int report(cli *app, const char *path)
         return rc;
     const ns_study_shape n = ns_study_size(study);
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
-    const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing, not_taken = ns_study_not_taken(study);
+    const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing,
+                  not_taken = ns_study_not_taken(study);
     ns_study_close(study);
     cli_out_begin(&o, app, "needlescope.merge/1");
     cli_out_int(&o, "runs", "runs", n.R);
@@ -41,7 +42,8 @@ static int report(cli *app, const char *path)
     rc = cli_out_written(app, &o, path);
     rc = rc ? rc : cli_out_end(&o, &app->err);
     if (rc == NS_OK && missing)
-        cli_note(app, "%lld checkpoints that the scan found have no shard (a task that never ran? scan again, then merge)", (long long)missing);
+        cli_note(app, "%lld checkpoints that the scan found have no shard (a task that never ran? scan again, then merge)",
+                 (long long)missing);
     return rc ? rc : missing ? NS_STOP : NS_OK;
 }
 
@@ -64,9 +66,10 @@ static int merge(cli *app, const void *settings, char **args, int n_args)
 const cli_command cli_cmd_merge = {
     .name = "merge", .section = "Follow training", .summary = "Makes one study of the shards of a scan",
     .arguments = "FOLDER", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}}, .settings_size = sizeof(merge_settings),
-    .description = "The study holds real datasets over (run, step, case, layer, head), with the coordinates of runs and cases and the trainer's metrics; shards that "
-                   "are missing are NaN, and status says so. Checkpoints that the scan found and that have no shard are counted as not there; the exit code is then 1. It does not depend on the order of the shards. Shards that were scored with other cases, other "
-                   "probes or another kernel class are refused, and named.",
+    .description = "The study holds real datasets over (run, step, case, layer, head), with the coordinates of runs and cases and the "
+                   "trainer's metrics; shards that are missing are NaN, and status says so. Checkpoints that the scan found and that have "
+                   "no shard are counted as not there; the exit code is then 1. It does not depend on the order of the shards. Shards that "
+                   "were scored with other cases, other probes or another kernel class are refused, and named.",
     .examples = "needlescope merge scan -o study.h5",
     .run = merge,
 };

@@ -172,7 +172,8 @@ static int record(cli *app, const void *settings, char **args, int n_args)
         int64_t lacking = 0;
         rc = ns_rows_check(&params.rows, &cases, &lacking, &app->err);
         if (lacking)
-            cli_note(app, "%lld of %lld cases lack a row of --rows %s: what they have is recorded", (long long)lacking, (long long)cases.n, s->rows);
+            cli_note(app, "%lld of %lld cases lack a row of --rows %s: what they have is recorded", (long long)lacking, (long long)cases.n,
+                     s->rows);
         cli_note(app, "recording at most %.1f MiB", (double)bytes / 0x1p20);
         rc = cli_open_weights(app, m);
         if (rc == NS_OK)

@@ -19,7 +19,8 @@ typedef struct scan_settings {
 #define FIELD(name) offsetof(scan_settings, name)
 static const cli_option options[] = {
     {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
-    {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (needlescope score --list; default retrieval_find,previous_token)"},
+    {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...",
+     "probes or scores (needlescope score --list; default retrieval_find,previous_token)"},
     {"probe-def", 'd', CLI_FILES, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition"},
     {"output", 'o', CLI_FOLDER, FIELD(out), "FOLDER", "where the shards go; merge reads it"},
     {"shard", 0, CLI_TEXT, FIELD(shard), "I/N", "do only every N-th checkpoint, from the I-th (default: the place in a Slurm array)"},
@@ -82,7 +83,8 @@ static void list_left_out(cli_out *o, const runs *r)
 
 static int list_runs(cli *app, const runs *r)
 {
-    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"step", "step", CELL_INT}, {"tokens", "tokens", CELL_INT}, {"label", "checkpoint", CELL_TEXT}};
+    static const cli_column columns[] = {{"run", "run", CELL_TEXT}, {"step", "step", CELL_INT}, {"tokens", "tokens", CELL_INT},
+                                         {"label", "checkpoint", CELL_TEXT}};
     cli_out o;
     cli_out_begin(&o, app, "needlescope.series/1");
     cli_out_table(&o, "checkpoints", NULL, columns, 4);
@@ -115,7 +117,8 @@ static void count_left_out(const cli *app, const runs *r)
 /* I/N, or the place in a Slurm array of consecutive tasks. */
 static int read_shard(cli *app, const char *text, ns_scan_params *p)
 {
-    const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"), *const first = getenv("SLURM_ARRAY_TASK_MIN");
+    const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"),
+                      *const first = getenv("SLURM_ARRAY_TASK_MIN");
     char *end = NULL;
     if (text) {
         p->shard = strtoll(text, &end, 10);
@@ -165,13 +168,14 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
 static void remark_counts(const cli *app, const ns_scan_params *p, int64_t n_runs, const ns_scan_counts *counts)
 {
     if (counts->empty_runs)
-        cli_note(app, "%lld of %lld runs have no checkpoint of the steps %lld to %lld", (long long)counts->empty_runs, (long long)n_runs, (long long)p->steps[0],
-                 (long long)p->steps[1]);
+        cli_note(app, "%lld of %lld runs have no checkpoint of the steps %lld to %lld", (long long)counts->empty_runs, (long long)n_runs,
+                 (long long)p->steps[0], (long long)p->steps[1]);
     if (!counts->own)
         cli_note(app, "shard %lld/%lld has no checkpoint of its own: there are only %lld", (long long)p->shard, (long long)p->n_shards,
                  (long long)(counts->found - counts->left_out));
     if (counts->replaced)
-        cli_note(app, "%lld shards were replaced: the checkpoint, the kernel class or the request had changed", (long long)counts->replaced);
+        cli_note(app, "%lld shards were replaced: the checkpoint, the kernel class or the request had changed",
+                 (long long)counts->replaced);
 }
 
 static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine)
@@ -181,7 +185,8 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     ns_scan_counts counts;
     ns_scan_params p = {.size = sizeof p, .out = s->out, .cases = cases, .open = cli_open_params(app, NULL, &s->model), .force = s->force,
                         .retry_failed = s->retry_failed, .by = &app->by, .told = told, .user = &w};
-    p.score = (ns_score_params){.size = sizeof p.score, .probes = s->probes.n ? s->probes.list : usual, .n_probes = s->probes.n ? (int)s->probes.n : 2,
+    p.score = (ns_score_params){.size = sizeof p.score, .probes = s->probes.n ? s->probes.list : usual,
+                                .n_probes = s->probes.n ? (int)s->probes.n : 2,
                                 .definitions = (const ns_probe *const *)probing->definitions, .n_definitions = probing->n_definitions,
                                 .special = probing->special, .n_special = probing->n_special, .cancelled = cli_cancelled};
     p.open.engine = engine;
@@ -280,17 +285,19 @@ const cli_command cli_cmd_scan = {
     .arguments = "RUN_DIR...", .min_args = 1, .max_args = 100000,
     .groups = {{"Options", options, 0}, {"Model options", cli_scan_model_options, offsetof(scan_settings, model)}},
     .settings_size = sizeof(scan_settings),
-    .description = "A run is a folder of checkpoints: step1000, checkpoint-1000, stage1-step1000-tokens5B, global_step1000, iter_0001000, or the revisions of a "
-                   "Hugging Face cache (a name without a step: by its trainer_state.json); main, final and last come after the numbered ones. A run.json in it gives the run's name and coordinates (window, "
-                   "seed, ...). --list prints the order, and what was found and left out: names that were not understood, links and revisions of the same weights, "
+    .description = "A run is a folder of checkpoints: step1000, checkpoint-1000, stage1-step1000-tokens5B, global_step1000, iter_0001000, "
+                   "or the revisions of a Hugging Face cache (a name without a step: by its trainer_state.json); main, final and last come "
+                   "after the numbered ones. A run.json in it gives the run's name and coordinates (window, seed, ...). --list prints the "
+                   "order, and what was found and left out: names that were not understood, links and revisions of the same weights, "
                    "branches that were trained beside each other. A --manifest overrides names and order.\n\n"
-                   "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the checkpoint in hand, "
-                   "and a second call does what is missing: a shard is done when it opens and was asked for the same probes, cases and checkpoint. "
-                   "A folder keeps one set of cases and probes, and one run of a name: others are refused without --force. FOLDER/index says what was found, and merge "
-                   "counts what has no shard. A checkpoint "
-                   "that fails leaves stepNNNNNN.failed with the reason and does not stop the others; the exit code is then 1. qk_distance compares with the "
-                   "run's last checkpoint.\n\n"
-                   "On a cluster: an array of tasks, each with --shard I/N, then needlescope merge. Ended by SIGTERM the exit code is 75: requeue it.",
+                   "Each checkpoint becomes FOLDER/shards/RUN/stepNNNNNN.h5, written aside and renamed, so a scan that is killed loses the "
+                   "checkpoint in hand, and a second call does what is missing: a shard is done when it opens and was asked for the same "
+                   "probes, cases and checkpoint. A folder keeps one set of cases and probes, and one run of a name: others are refused "
+                   "without --force. FOLDER/index says what was found, and merge counts what has no shard. A checkpoint "
+                   "that fails leaves stepNNNNNN.failed with the reason and does not stop the others; the exit code is then 1. qk_distance "
+                   "compares with the run's last checkpoint.\n\n"
+                   "On a cluster: an array of tasks, each with --shard I/N, then needlescope merge. Ended by SIGTERM the exit code is 75: "
+                   "requeue it.",
     .examples = "needlescope scan runs/* --cases cases.jsonl --probe retrieval_find,previous_token -o scan\n"
                 "needlescope scan runs/* --cases cases.jsonl -o scan --shard 3/16\n"
                 "needlescope scan pythia-70m --list",

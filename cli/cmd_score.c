@@ -24,14 +24,17 @@ static const score_settings defaults = {.top = 5, .resamples = 1000};
 static const cli_option options[] = {
     {"cases", 'c', CLI_FILES, FIELD(cases), "FILE,...", "the cases to score, JSONL"},
     {"probe", 'p', CLI_WORDS, FIELD(probes), "NAME,...", "probes or scores (see --list; default all that can score the cases)"},
-    {"probe-def", 'd', CLI_FILES, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition (the man page has the words)"},
+    {"probe-def", 'd', CLI_FILES, FIELD(definitions), "FILE,...",
+     "also probes of your own, each a JSON definition (the man page has the words)"},
     {"reference", 0, CLI_FOLDER, FIELD(reference), "MODEL", "the checkpoint that qk_distance compares with"},
-    {"compat", 0, CLI_CHOICE, FIELD(compat), "CODE", "count retrieval_wu as this published code does, under a name of its own (retrieval_wu2024)",
-     "none|wu2024"},
+    {"compat", 0, CLI_CHOICE, FIELD(compat), "CODE",
+     "count retrieval_wu as this published code does, under a name of its own (retrieval_wu2024)", "none|wu2024"},
     {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file"},
-    {"head-score", 0, CLI_STREAM, FIELD(head_score), "FILE", "also write Wu et al.'s score of every case as their JSON, {\"LAYER-HEAD\": [..]}"},
+    {"head-score", 0, CLI_STREAM, FIELD(head_score), "FILE",
+     "also write Wu et al.'s score of every case as their JSON, {\"LAYER-HEAD\": [..]}"},
     {"top", 'k', CLI_INT, FIELD(top), "K", "how many heads to print for each score (default 5)", NULL, 0, 100000},
-    {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of the cases behind the intervals (default 1000; 0: no intervals)", NULL, 0, 1000000},
+    {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of the cases behind the intervals (default 1000; 0: no intervals)", NULL, 0,
+     1000000},
     {"seed", 0, CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
     {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the probes, their scores and where they come from"},
     {"no-sharing", 0, CLI_FLAG, FIELD(no_sharing), NULL, "compute common prefixes of cases again and again (the same bits, slower)"},
@@ -82,7 +85,8 @@ static const char *why_not(const ns_probe *probe, const ns_opened *m, const ns_c
 {
     const char *first = NULL;
     for (int64_t i = 0; i < cases->n && probe->rejects; i++) {
-        const ns_probe_context context = {.model = m->model, .arch = m->arch, .c = &cases->list[i], .probe = probe, .n_layers = m->arch->n_layers,
+        const ns_probe_context context = {.model = m->model, .arch = m->arch, .c = &cases->list[i], .probe = probe,
+                                          .n_layers = m->arch->n_layers,
                                           .n_heads = ns_arch_max_heads(m->arch)};
         const char *const reason = probe->rejects(&context, buffer);
         if (!reason)
@@ -165,15 +169,18 @@ static void describe_cuts(cli_out *o, const ns_scores *scores, const score_setti
 static void describe_top(cli_out *o, const ns_opened *m, const ns_scores *scores, const score_settings *s)
 {
     static const cli_column columns[] = {
-        {"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT}, {"kind", "kind", CELL_TEXT},
+        {"score", "score", CELL_TEXT}, {"rank", "rank", CELL_INT}, {"layer", "layer", CELL_INT}, {"head", "head", CELL_INT},
+        {"kind", "kind", CELL_TEXT},
         {"value", "value", CELL_NUMBER}, {"low", "low", CELL_NUMBER}, {"high", "high", CELL_NUMBER}, {"p_top4", "P(top 4)", CELL_NUMBER},
-        {"p_top10", "P(top 10)", CELL_NUMBER}, {"chance", "chance", CELL_NUMBER}, {"answered", "answered", CELL_NUMBER}, {"missed", "missed", CELL_NUMBER},
+        {"p_top10", "P(top 10)", CELL_NUMBER}, {"chance", "chance", CELL_NUMBER}, {"answered", "answered", CELL_NUMBER},
+        {"missed", "missed", CELL_NUMBER},
     };
     const int64_t n_heads = ns_scores_heads(scores), all = ns_scores_layers(scores) * n_heads;
     const int k = (int)(s->top < all ? s->top : all);
     ns_head *const best = ns_alloc_array((size_t)k, sizeof *best);
     o->failed |= !best;
-    cli_out_table(o, "top", k ? "Top heads (95 % intervals over resampled prompts)" : NULL, columns, (int)(sizeof columns / sizeof *columns));
+    cli_out_table(o, "top", k ? "Top heads (95 % intervals over resampled prompts)" : NULL, columns,
+                  (int)(sizeof columns / sizeof *columns));
     for (int i = 0; best && i < ns_scores_count(scores); i++) {
         const ns_best_cut cut = shown(o, ns_scores_def(scores, i), &s->probes) ? ns_scores_top(scores, i, k, best) : (ns_best_cut){0};
         for (int rank = 0; rank < cut.n; rank++)
@@ -199,14 +206,18 @@ static void describe_resampling(cli_out *o, const ns_scores *scores, const score
     cli_out_int(o, "kinds_pooled", NULL, r.pooled);
     cli_out_int(o, "n_without_placebo", NULL, without);
     if (r.pooled)
-        cli_out_say(o, "%-18s %lld of %lld kinds of cases have fewer than 10 prompts: resampled as one\n", "intervals", (long long)r.pooled, (long long)r.kinds);
+        cli_out_say(o, "%-18s %lld of %lld kinds of cases have fewer than 10 prompts: resampled as one\n", "intervals", (long long)r.pooled,
+                    (long long)r.kinds);
     if (without)
-        cli_out_say(o, "%-18s %lld of %lld cases have no placebo and say nothing of it\n", "chance", (long long)without, (long long)ns_scores_cases(scores));
+        cli_out_say(o, "%-18s %lld of %lld cases have no placebo and say nothing of it\n", "chance", (long long)without,
+                    (long long)ns_scores_cases(scores));
 }
 
 static void describe_stability(cli_out *o, const ns_scores *scores, const score_settings *s)
 {
-    static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"jaccard4", "4 best", CELL_NUMBER}, {"jaccard10", "10 best", CELL_NUMBER}};
+    static const cli_column columns[] = {{"score", "score", CELL_TEXT},
+                                         {"jaccard4", "4 best", CELL_NUMBER},
+                                         {"jaccard10", "10 best", CELL_NUMBER}};
     cli_out_table(o, "split_half", "Heads in common between two halves of the prompts (Jaccard)", columns, 3);
     for (int i = 0; i < ns_scores_count(scores); i++) {
         if (!shown(o, ns_scores_def(scores, i), &s->probes) || isnan(ns_scores_split_half(scores, i, 4)))
@@ -221,8 +232,9 @@ static void describe_stability(cli_out *o, const ns_scores *scores, const score_
 /* Of rates: signed scores and entropies have no such thresholds. */
 static void describe_spread(cli_out *o, const ns_scores *scores, const score_settings *s)
 {
-    static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"tenth", "heads with .1 and more", CELL_INT}, {"zero", "share at 0", CELL_NUMBER},
-                                         {"weak", "below .1", CELL_NUMBER}, {"middle", "below .5", CELL_NUMBER}, {"strong", ".5 and more", CELL_NUMBER}};
+    static const cli_column columns[] = {{"score", "score", CELL_TEXT},       {"tenth", "heads with .1 and more", CELL_INT},
+                                         {"zero", "share at 0", CELL_NUMBER}, {"weak", "below .1", CELL_NUMBER},
+                                         {"middle", "below .5", CELL_NUMBER}, {"strong", ".5 and more", CELL_NUMBER}};
     cli_out_table(o, "spread", "How each score is spread over heads", columns, sizeof columns / sizeof *columns);
     for (int i = 0; i < ns_scores_count(scores); i++) {
         const ns_score *const def = ns_scores_def(scores, i);
@@ -265,9 +277,12 @@ static void describe_scores(cli_out *o, const ns_opened *m, const ns_scores *sco
 static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores **scores)
 {
     cli_progress progress = cli_progress_begin(app, "score");
-    const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n, .reference = p->reference ? p->reference->model : NULL,
-                                    .definitions = (const ns_probe *const *)p->probing.definitions, .n_definitions = p->probing.n_definitions,
-                                    .special = p->probing.special, .n_special = p->probing.n_special, .stop = &p->stop, .n_stop = p->stop >= 0,
+    const ns_score_params params = {.size = sizeof params, .probes = p->probes.list, .n_probes = (int)p->probes.n,
+                                    .reference = p->reference ? p->reference->model : NULL,
+                                    .definitions = (const ns_probe *const *)p->probing.definitions,
+                                    .n_definitions = p->probing.n_definitions,
+                                    .special = p->probing.special, .n_special = p->probing.n_special, .stop = &p->stop,
+                                    .n_stop = p->stop >= 0,
                                     .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
                                     .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
     const int rc = ns_score_run(scores, p->model->model, &p->cases, &params, &app->err);
@@ -370,7 +385,8 @@ static int score(cli *app, const void *settings, char **args, int n_args)
     ns_scores *scores = NULL;
     static const score_settings only_list = {.top = 5, .resamples = 1000, .list = true};
     if (s->list && (n_args || memcmp(s, &only_list, sizeof *s)))
-        return ns_fail(&app->err, NS_E_ARG, "--list prints the probes and scores nothing: it stands alone, without MODEL and other options");
+        return ns_fail(&app->err, NS_E_ARG,
+                       "--list prints the probes and scores nothing: it stands alone, without MODEL and other options");
     if (s->list)
         return list_probes(app);
     if (s->seed && !s->resamples)
@@ -396,13 +412,13 @@ const cli_command cli_cmd_score = {
     .settings_size = sizeof(score_settings), .defaults = &defaults,
     .description = "Each case is run once, however many probes look at it; cases that begin alike share their beginning. The answer is "
                    "teacher-forced, and the answer accuracy says how often it is what the model itself would say. Cases that a probe "
-                   "cannot score are dropped and counted with their reason; when none is left the command fails. When the model answers none of "
-                   "the cases the result says so and the exit code is 1.\n\n"
-                   "A definition of your own (--probe-def) is an object {\"name\", \"rows\", \"keys\", \"stat\", \"exclude\", \"summary\", \"from\"}. rows: "
-                   "all, answer, answer-1, first, last:N, span:NAME, or a list of prompt positions (negative from its end). keys: a span's name, "
-                   "aligned:SPAN, offset:N, local:N, same_token, after_same_token, or positions. stat: argmax_hit, mass, mean, rank, entropy or "
-                   "entropy_norm. exclude: positions and \"special\", which are left out before anything is taken. induction, previous_token, "
-                   "needle_mass, entropy and others are such definitions themselves.\n\n"
+                   "cannot score are dropped and counted with their reason; when none is left the command fails. When the model answers "
+                   "none of the cases the result says so and the exit code is 1.\n\n"
+                   "A definition of your own (--probe-def) is an object {\"name\", \"rows\", \"keys\", \"stat\", \"exclude\", \"summary\", "
+                   "\"from\"}. rows: all, answer, answer-1, first, last:N, span:NAME, or a list of prompt positions (negative from its "
+                   "end). keys: a span's name, aligned:SPAN, offset:N, local:N, same_token, after_same_token, or positions. stat: "
+                   "argmax_hit, mass, mean, rank, entropy or entropy_norm. exclude: positions and \"special\", which are left out before "
+                   "anything is taken. induction, previous_token, needle_mass, entropy and others are such definitions themselves.\n\n"
                    "Threads, memory, the order of the cases and the CPU's vector width change no bit of a score.",
     .examples = "needlescope score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5\n"
                 "echo '{\"name\": \"first_word\", \"rows\": \"answer\", \"keys\": [1], \"stat\": \"mass\"}' > own.json; "

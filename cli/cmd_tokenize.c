@@ -101,7 +101,8 @@ static int print_encoded(cli *app, const ns_tokenizer *tokenizer, const tokenize
 
 static int check_text(cli *app, const char *path, int rc, const char *text, size_t n)
 {
-    static const ns_kinds fine = NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_CASES) | NS_KINDS(NS_KIND_SVG) | NS_KINDS(NS_KIND_EMPTY);
+    static const ns_kinds fine = NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_CASES) | NS_KINDS(NS_KIND_SVG) |
+                                 NS_KINDS(NS_KIND_EMPTY);
     size_t bad;
     if (rc == NS_OK && !ns_utf8_valid(text, n, &bad))
         rc = ns_fail(&app->err, NS_E_FORMAT, "%s: byte %zu is not UTF-8", path, bad);
@@ -112,7 +113,8 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
 {
     enum { LARGEST = 1 << 30 };
     const tokenize_settings *const s = settings;
-    const ns_open_params how = {.size = sizeof how, .path = args[0], .revision = s->revision, .want = NS_OPEN_TOKENIZER, .warn = cli_warn, .user = app};
+    const ns_open_params how =
+        {.size = sizeof how, .path = args[0], .revision = s->revision, .want = NS_OPEN_TOKENIZER, .warn = cli_warn, .user = app};
     ns_opened *m = NULL;
     char *text = NULL;
     size_t n = 0;

@@ -78,7 +78,8 @@ static int train(cli *app, const void *settings, char **args, int n_args)
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o RUN_DIR is missing");
     live line = {.app = app, .tty = isatty(STDERR_FILENO), .start = now(), .shown = now()};
-    const ns_run_params params = {.size = sizeof params, .config = args[0], .folder = s->out, .resume = s->resume, .own_seed = s->seed >= 0, .seed = s->seed,
+    const ns_run_params params = {.size = sizeof params, .config = args[0], .folder = s->out, .resume = s->resume, .own_seed = s->seed >= 0,
+                                  .seed = s->seed,
                                   .steps = s->steps, .progress = show, .cancelled = cli_cancelled, .user = &line};
     ns_run_result result = {.size = sizeof result};
     cli_signals_hold(true);
@@ -93,16 +94,16 @@ const cli_command cli_cmd_train = {
     .defaults = &defaults,
     .description =
         "The config is a JSON object: name; coords, numbers and texts that a study shows of the run (pattern, window, nope and seed are "
-        "added); checkpoint_every (steps, default 20); corpus {file, width}, a file of 2- or 4-byte token ids beside the config (without it, "
-        "the laboratory's language is made on the fly); validation_sequences and validation_seed; and train, the model and its optimiser: pattern "
-        "(S window, s window 4, F full attention, G Lightning attention), window, nope, d_model, heads, kv_heads, head_dim, d_ff, mlp, tied, "
-        "rope_theta, vocab, max_positions, batch, length, steps, warmup, schedule, decay_steps, clip, optimizer, lr, weight_decay, muon_lr, "
-        "muon_momentum, seed. Whatever is left out has the laboratory's value.\n\n"
+        "added); checkpoint_every (steps, default 20); corpus {file, width}, a file of 2- or 4-byte token ids beside the config (without "
+        "it, the laboratory's language is made on the fly); validation_sequences and validation_seed; and train, the model and its "
+        "optimiser: pattern (S window, s window 4, F full attention, G Lightning attention), window, nope, d_model, heads, kv_heads, "
+        "head_dim, d_ff, mlp, tied, rope_theta, vocab, max_positions, batch, length, steps, warmup, schedule, decay_steps, clip, "
+        "optimizer, lr, weight_decay, muon_lr, muon_momentum, seed. Whatever is left out has the laboratory's value.\n\n"
         "RUN_DIR gets run.json, a folder stepNNNNNN for each checkpoint (step 0 is the initialisation) with config.json and "
-        "model.safetensors, and metrics.h5: losses on the validation batch by what a target takes (filler; recalled values by distance), recall "
-        "inside and beyond the window, rate and gradient norms. The newest checkpoint also holds the optimiser's state. A run that was killed "
-        "goes on with --resume and ends with the bits of one that was not; another config is refused. A loss that is not finite stops the run, "
-        "names step and layer, and leaves the last good checkpoint.",
+        "model.safetensors, and metrics.h5: losses on the validation batch by what a target takes (filler; recalled values by distance), "
+        "recall inside and beyond the window, rate and gradient norms. The newest checkpoint also holds the optimiser's state. A run that "
+        "was killed goes on with --resume and ends with the bits of one that was not; another config is refused. A loss that is not finite "
+        "stops the run, names step and layer, and leaves the last good checkpoint.",
     .examples = "needlescope train config.json -o runs/w4-s0 --seed 0\n"
                 "needlescope train config.json -o runs/w4-s0 --seed 0 --steps 1200 --resume",
     .run = train,

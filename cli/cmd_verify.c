@@ -6,8 +6,10 @@
 
 typedef struct verify_settings { bool content, facts; } verify_settings;
 static const cli_option options[] = {
-    {"content", 0, CLI_FLAG, offsetof(verify_settings, content), NULL, "print the hash of every dataset and attribute: what two files share, by diff"},
-    {"facts", 0, CLI_FLAG, offsetof(verify_settings, facts), NULL, "print what a file says of itself: made by what, when, with which weights, tokenizer and cases"},
+    {"content", 0, CLI_FLAG, offsetof(verify_settings, content), NULL,
+     "print the hash of every dataset and attribute: what two files share, by diff"},
+    {"facts", 0, CLI_FLAG, offsetof(verify_settings, facts), NULL,
+     "print what a file says of itself: made by what, when, with which weights, tokenizer and cases"},
     {0},
 };
 
@@ -64,7 +66,9 @@ static void verify_one(cli_out *o, const char *path, int *worst)
 
 static int verify(cli *app, const void *settings, char **args, int n_args)
 {
-    static const cli_column columns[] = {{"file", "file", CELL_TEXT}, {"state", "state", CELL_TEXT}, {"content_sha256", "content", CELL_TEXT}};
+    static const cli_column columns[] = {{"file", "file", CELL_TEXT},
+                                         {"state", "state", CELL_TEXT},
+                                         {"content_sha256", "content", CELL_TEXT}};
     const verify_settings *const s = settings;
     int worst = NS_OK;
     if ((s->content || s->facts) && n_args > 1)
@@ -86,10 +90,16 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_verify = {
-    .name = "verify", .section = "Follow training", .summary = "Recomputes the content hash of files that needlescope wrote",
-    .arguments = "FILE...", .min_args = 1, .max_args = 100000,
-    .groups = {{"Options", options, 0}}, .settings_size = sizeof(verify_settings),
-    .description = "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the date.",
+    .name = "verify",
+    .section = "Follow training",
+    .summary = "Recomputes the content hash of files that needlescope wrote",
+    .arguments = "FILE...",
+    .min_args = 1,
+    .max_args = 100000,
+    .groups = {{"Options", options, 0}},
+    .settings_size = sizeof(verify_settings),
+    .description =
+        "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the date.",
     .examples = "needlescope verify scores.h5 study.h5\n"
                 "needlescope verify --content scores.h5\n"
                 "needlescope verify --facts scores.h5",

@@ -44,8 +44,10 @@ const cli_command *const cli_commands[] = {
 
 #define FIELD(name) offsetof(cli_globals, name)
 const cli_option cli_global_options[] = {
-    {"threads", 't', CLI_INT, FIELD(threads), "N", "threads (default: one per CPU that this process may use; doctor says what allows it); changes no bit of a result", NULL, 1, 4096},
-    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE", "memory for weights and activations, such as 800M or 4G (default half of what this process may use: RAM, control group, Slurm)"},
+    {"threads", 't', CLI_INT, FIELD(threads), "N",
+     "threads (default: one per CPU that this process may use; doctor says what allows it); changes no bit of a result", NULL, 1, 4096},
+    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE",
+     "memory for weights and activations, such as 800M or 4G (default half of what this process may use: RAM, control group, Slurm)"},
     {"json", 'j', CLI_FLAG, FIELD(json), NULL, "print the answer as one JSON object"},
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "say nothing on stderr but errors"},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more on stderr"},

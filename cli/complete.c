@@ -18,7 +18,8 @@ static void each_option(FILE *out, const cli_command *command, option_visitor vi
 
 static bool wants_path(const cli_option *option)
 {
-    return option->kind == CLI_FILE || option->kind == CLI_FOLDER || option->kind == CLI_OUTPUT || option->kind == CLI_STREAM || option->kind == CLI_FILES;
+    return option->kind == CLI_FILE || option->kind == CLI_FOLDER || option->kind == CLI_OUTPUT || option->kind == CLI_STREAM ||
+           option->kind == CLI_FILES;
 }
 
 /* Prints the distinct words that may follow `prefix` (NULL: the first words). */
@@ -137,7 +138,8 @@ static void zsh_text(FILE *out, const char *text)
 static void zsh_option(FILE *out, const cli_command *command, const cli_option *option)
 {
     (void)command;
-    const bool repeats = option->kind == CLI_WORDS || option->kind == CLI_ITEMS || option->kind == CLI_FILES || option->kind == CLI_INTS || option->kind == CLI_NUMBERS || option->kind == CLI_HEADS;
+    const bool repeats = option->kind == CLI_WORDS || option->kind == CLI_ITEMS || option->kind == CLI_FILES || option->kind == CLI_INTS ||
+                         option->kind == CLI_NUMBERS || option->kind == CLI_HEADS;
     fprintf(out, " \\\n                '%s--%s%s[", repeats ? "*" : "", option->name, option->value ? "=" : "");
     zsh_text(out, option->help);
     fputs("]", out);

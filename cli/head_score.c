@@ -53,7 +53,9 @@ int cli_write_head_score(const ns_scores *scores, const char *path, ns_error *er
     if (rc == NS_OK)
         drop_empty(root);
     if (rc == NS_OK && !root->child)
-        rc = ns_fail(err, NS_E_ARG, "--head-score: the run has no retrieval_wu, or the model said more than half of the answer in none of the cases, so no head has a score");
+        rc = ns_fail(err, NS_E_ARG,
+                     "--head-score: the run has no retrieval_wu, or the model said more than half of the answer in none of the cases, so "
+                     "no head has a score");
     char *const text = rc == NS_OK ? cJSON_PrintUnformatted(root) : NULL;
     if (rc == NS_OK)
         rc = text ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, path);

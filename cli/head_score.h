@@ -4,8 +4,8 @@
 
 #include <needlescope/probe.h>
 
-/* Writes the run's retrieval_wu2024, else its retrieval_wu, case by case. NS_E_ARG where the run has neither, or no case counts (the published scripts
- * cannot take the mean of an empty list). */
+/* Writes the run's retrieval_wu2024, else its retrieval_wu, case by case. NS_E_ARG where the run has neither, or no case counts (the
+ * published scripts cannot take the mean of an empty list). */
 NS_MUST_CHECK int cli_write_head_score(const ns_scores *, const char *path, ns_error *);
 
 #endif

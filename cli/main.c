@@ -116,10 +116,12 @@ static int check_arguments(cli *app, int n)
     return NS_OK;
 }
 
-/* What this process may use is the default of --threads, and half of it that of --memory. The one place where Slurm's variables are read. */
+/* What this process may use is the default of --threads, and half of it that of --memory. The one place where Slurm's variables are
+ * read. */
 static void find_limits(cli *app)
 {
-    ns_machine_find(&app->machine, &(ns_machine_params){.size = sizeof(ns_machine_params), .slurm_cpus_per_task = getenv("SLURM_CPUS_PER_TASK"),
+    ns_machine_find(&app->machine, &(ns_machine_params){.size = sizeof(ns_machine_params),
+                                                        .slurm_cpus_per_task = getenv("SLURM_CPUS_PER_TASK"),
                                                         .slurm_mem_per_node = getenv("SLURM_MEM_PER_NODE"),
                                                         .slurm_mem_per_cpu = getenv("SLURM_MEM_PER_CPU")});
     cli_globals *const g = &app->globals;

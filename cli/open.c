@@ -1,5 +1,5 @@
-/* open.c - the options that say which model -> ns_open. The one place where NEEDLESCOPE_CPU is read and where OpenBLAS's process-wide thread
- * count is touched. */
+/* open.c - the options that say which model -> ns_open. The one place where NEEDLESCOPE_CPU is read and where OpenBLAS's process-wide
+ * thread count is touched. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,14 +7,16 @@
 #include "math/math.h"
 
 #define FIELD(name) offsetof(cli_model_settings, name)
-#define ARCH {"arch", 0, CLI_FILE, FIELD(arch), "FILE", "read the architecture from this JSON (see inspect --arch-out) instead of config.json"}
+#define ARCH \
+    {"arch", 0, CLI_FILE, FIELD(arch), "FILE", "read the architecture from this JSON (see inspect --arch-out) instead of config.json"}
 #define NAMES {"names", 0, CLI_FILE, FIELD(names), "FILE", "JSON that maps tensor names of the description to names in the file (globs)"}
 #define REVISION {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)"}
 #define TOKENIZER {"tokenizer", 0, CLI_FILE, FIELD(tokenizer), "PATH", "tokenizer.json or its folder, in place of the model's own"}
 #define OLMO3_ROPE \
     {"olmo3-rope", 0, CLI_TEXT, FIELD(olmo3_rope), "WHERE", \
      "layers that yarn scales in olmo3: full-layers (as transformers 4.57, default) or all-layers (as 5.x)"}
-#define NO_HASH {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)"}
+#define NO_HASH \
+    {"no-hash", 0, CLI_FLAG, FIELD(no_hash), NULL, "leave the SHA-256 of the weights out of the provenance (loads a little faster)"}
 const cli_option cli_model_options[] = {ARCH, NAMES, REVISION, TOKENIZER, OLMO3_ROPE, NO_HASH, {0}};
 const cli_option cli_scan_model_options[] = {ARCH, NAMES, TOKENIZER, OLMO3_ROPE, NO_HASH, {0}};
 const cli_option cli_arch_options[] = {ARCH, NAMES, REVISION, OLMO3_ROPE, {0}};

@@ -10,9 +10,10 @@ typedef struct cli_model_settings {
     const char *arch, *names, *revision, *olmo3_rope, *tokenizer;
     bool        no_hash;
 } cli_model_settings;
-/* Of commands that run one model; of a scan, whose series says the revisions; that read the arch alone; the vocabulary's size alone; a tokenizer alone;
- * a tokenizer or the vocabulary's size. A command offers what has an effect. */
-extern const cli_option cli_model_options[], cli_scan_model_options[], cli_arch_options[], cli_vocabulary_options[], cli_text_options[], cli_needle_model_options[];
+/* Of commands that run one model; of a scan, whose series says the revisions; that read the arch alone; the vocabulary's size alone; a
+ * tokenizer alone; a tokenizer or the vocabulary's size. A command offers what has an effect. */
+extern const cli_option cli_model_options[], cli_scan_model_options[], cli_arch_options[], cli_vocabulary_options[], cli_text_options[],
+cli_needle_model_options[];
 
 /* What ns_open is told for this path; its strings are borrowed from the settings. */
 ns_open_params cli_open_params(cli *, const char *path, const cli_model_settings *);

@@ -35,7 +35,8 @@ static int no_choice(const cli_option *option, const char *text, ns_error *err)
         words[n++] = word;
     const char *const near = ns_nearest_word(text, words, n);
     const int rc = !near ? ns_fail(err, NS_E_ARG, "--%s %s: expected one of %s", option->name, text, option->choices)
-                         : ns_fail(err, NS_E_ARG, "--%s %s: expected one of %s (did you mean %s?)", option->name, text, option->choices, near);
+                         : ns_fail(err, NS_E_ARG, "--%s %s: expected one of %s (did you mean %s?)", option->name, text, option->choices,
+                                   near);
     free(copy);
     return rc;
 }

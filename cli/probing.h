@@ -15,8 +15,8 @@ typedef struct cli_probing {
 /* Every name must be a probe or a score; one that is neither is answered with the nearest. */
 int  cli_check_probes(cli *, const cli_words *asked);
 int  cli_read_definitions(cli *, cli_probing *, const cli_words *paths);
-/* The special tokens of the model's tokenizer, which is opened for it, be the cases text or ids: what the `_nosink` scores leave out beside position 0.
- * A tokenizer that is not supported is said, and has none. */
+/* The special tokens of the model's tokenizer, which is opened for it, be the cases text or ids: what the `_nosink` scores leave out beside
+ * position 0. A tokenizer that is not supported is said, and has none. */
 int  cli_find_special(cli *, cli_probing *, ns_opened *);
 void cli_probing_clear(cli_probing *);
 

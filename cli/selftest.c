@@ -15,7 +15,8 @@
 /* What is scored on what; the key in planted.json under which a head has its ranges. */
 typedef enum set { NEEDLES, WITH_NULL, REPEATS, SETS } set;
 static const struct { const char *key, *probes[12]; int n_probes; } sets[SETS] = {
-    [NEEDLES] = {"expected", {"retrieval_find", "retrieval_mass", "needle_mass", "previous_token", "previous_at_needle", "retrieval_wu", "ov_copying",
+    [NEEDLES] = {"expected", {"retrieval_find", "retrieval_mass", "needle_mass", "previous_token", "previous_at_needle", "retrieval_wu",
+                              "ov_copying",
                              "sink_mass", "local_mass", "entropy", "entropy_norm"}, 11},
     [WITH_NULL] = {"expected_with_null", {"qr"}, 1},
     [REPEATS] = {"expected_on_repeats", {"induction", "duplicate_token", "echo"}, 3},
@@ -42,9 +43,11 @@ static int make_cases(zoo *z, ns_error *err)
 {
     static const int64_t lengths[] = {64, 128};
     static const double depths[] = {0, .25, .5, .75, 1};
-    ns_needle_params needle = {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 5, .count = 5, .seed = 1,
+    ns_needle_params needle = {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 5, .count = 5,
+                               .seed = 1,
                                      .vocab = z->m->arch->vocab};
-    const ns_repeat_params repeat = {.size = sizeof repeat, .length = 201, .count = 5, .seed = 1, .vocab = z->m->arch->vocab, .first_id = 3, .bos = 0};
+    const ns_repeat_params repeat =
+        {.size = sizeof repeat, .length = 201, .count = 5, .seed = 1, .vocab = z->m->arch->vocab, .first_id = 3, .bos = 0};
     int rc = ns_needle_cases(&z->cases[NEEDLES], &needle, err);
     needle.twins = NS_TWIN_NULL;
     if (rc == NS_OK)
@@ -120,7 +123,8 @@ static int compare_scores(cli_out *o, const zoo *z)
 static int answered_without(const zoo *z, const ns_head *heads, int n, double *out, ns_error *err)
 {
     ns_ablation *ablation = NULL;
-    const ns_ablate_params how = {.size = sizeof how, .heads = heads, .n_heads = n, .modes = 1u << NS_EDIT_ZERO_Z, .draws = 1, .loss_cases = -1};
+    const ns_ablate_params how =
+        {.size = sizeof how, .heads = heads, .n_heads = n, .modes = 1u << NS_EDIT_ZERO_Z, .draws = 1, .loss_cases = -1};
     const int rc = ns_ablate(&ablation, z->m->model, &z->cases[NEEDLES], &how, err);
     *out = NAN;
     for (int i = 0; rc == NS_OK && i < ablation->n; i++)
@@ -133,7 +137,8 @@ static int answered_without(const zoo *z, const ns_head *heads, int n, double *o
 static int compare_silenced(cli_out *o, const zoo *z, int *failed, ns_error *err)
 {
     static const cli_column columns[] = {
-        {"heads", "heads", CELL_TEXT}, {"expected", "expected", CELL_NUMBER}, {"seen", "seen", CELL_NUMBER}, {"result", "result", CELL_TEXT},
+        {"heads", "heads", CELL_TEXT}, {"expected", "expected", CELL_NUMBER}, {"seen", "seen", CELL_NUMBER},
+        {"result", "result", CELL_TEXT},
     };
     enum { MOST = 16 };
     const cJSON *silenced, *pair;

@@ -51,7 +51,8 @@ static char *path_of(const char *tokenizer, const char *name)
                                      : ns_printf_alloc("%.*s%s", (int)(ns_path_base(tokenizer) - tokenizer), tokenizer, name);
 }
 
-/* The folder's template, malloc'd; "" where there is none. A chat_template.jinja comes before tokenizer_config.json's, as in transformers. */
+/* The folder's template, malloc'd; "" where there is none. A chat_template.jinja comes before tokenizer_config.json's, as in
+ * transformers. */
 static int read_template(char **out, const char *tokenizer, ns_error *err)
 {
     char *const jinja = path_of(tokenizer, "chat_template.jinja");

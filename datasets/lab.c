@@ -1,6 +1,6 @@
 /* lab.c - a sequence of the laboratory's language: a filler chain, then mentions "key value" written over it.
- * At each mention a distance d is drawn from p(d) ~ 1/d; the entity whose last mention is nearest to d ago (in ratio) is mentioned again, or, when
- * none is within a factor 1.5, a new one. Only IEEE + - * / on doubles: the same tokens on every machine. */
+ * At each mention a distance d is drawn from p(d) ~ 1/d; the entity whose last mention is nearest to d ago (in ratio) is mentioned again,
+ * or, when none is within a factor 1.5, a new one. Only IEEE + - * / on doubles: the same tokens on every machine. */
 #include "lab.h"
 
 enum { NEAREST = 3, FARTHEST = 60, CHAIN_SEED = 7 };
@@ -72,7 +72,8 @@ static void draw_entities(ns_rng *rng, ns_lab_sequence *s)
     for (int i = 0; i < NS_LAB_VALUES; i++)
         values[i] = NS_LAB_FILLERS + NS_LAB_KEYS + i;
     for (int i = 0; i < NS_LAB_KEYS; i++) {
-        const int64_t k = i + ns_rng_below(rng, NS_LAB_KEYS - i), v = (s->distinct ? i : 0) + ns_rng_below(rng, NS_LAB_VALUES - (s->distinct ? i : 0));
+        const int64_t k = i + ns_rng_below(rng, NS_LAB_KEYS - i),
+                      v = (s->distinct ? i : 0) + ns_rng_below(rng, NS_LAB_VALUES - (s->distinct ? i : 0));
         s->key[i] = keys[k];
         s->value[i] = values[v];
         keys[k] = keys[i];

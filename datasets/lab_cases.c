@@ -136,7 +136,8 @@ static int make_case(ns_case *c, const draft *d, const ns_lab_cases_params *p, i
     c->twin_of = p->swap ? ns_strdup(id) : NULL;
     c->meta = ns_printf_alloc("{\"length\": %lld, \"depth\": %.6g, \"value_type\": \"token\", \"template\": \"%s\", \"distance\": %lld, "
                               "\"mentions\": %d, \"seed\": %llu, \"index\": %d}",
-                              (long long)T, (double)d->last[d->needle] / (double)query, p->swap ? "swap" : d->often ? "often" : "once", (long long)distance,
+                              (long long)T, (double)d->last[d->needle] / (double)query, p->swap ? "swap" : d->often ? "often" : "once",
+                              (long long)distance,
                               d->count[d->needle], (unsigned long long)p->seed, index);
     if (!c->id || !c->tokens || !c->answer || !c->meta || (p->swap && !c->twin_of))
         return ns_oom(err, "a lab case");

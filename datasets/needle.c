@@ -29,9 +29,11 @@ static int set_meta(ns_case *c, const ns_needle_cell *cell, double depth, const 
     const ns_cases one = {c, 1, 1};
     char ids[65];
     ns_cases_hash(&one, ids);
-    const char *const chat = p->chat ? p->chat : p->prefix || p->suffix ? "custom" : "none", *const tokenizer = p->tokenizer ? ns_tokenizer_sha256(p->tokenizer) : NULL;
-    c->meta = ns_printf_alloc("{\"length\": %lld, \"depth\": %.6g, \"value_type\": \"%s\", \"template\": \"%s\", \"chat\": \"%s\", \"keys\": %d,"
-                              " \"key\": \"%s\", \"value\": \"%s\"%s, \"seed\": %llu, \"index\": %d, \"ids_sha256\": \"%s\"%s%s%s}",
+    const char *const chat = p->chat ? p->chat : p->prefix || p->suffix ? "custom" : "none",
+    *const tokenizer = p->tokenizer ? ns_tokenizer_sha256(p->tokenizer) : NULL;
+    c->meta = ns_printf_alloc("{\"length\": %lld, \"depth\": %.6g, \"value_type\": \"%s\", \"template\": \"%s\", \"chat\": \"%s\", "
+                              "\"keys\": %d, \"key\": \"%s\", \"value\": \"%s\"%s, \"seed\": %llu, \"index\": %d, \"ids_sha256\": "
+                              "\"%s\"%s%s%s}",
                               (long long)cell->length, depth, cell->type ? cell->type->name : "tokens",
                               cell->template_ ? ns_template_name(cell->template_) : "tokens", chat, cell->keys, key, value, asks[cell->ask],
                               (unsigned long long)p->seed, cell->index, ids, tokenizer ? ", \"tokenizer_sha256\": \"" : "",
@@ -62,7 +64,8 @@ static int set_placebo(ns_case *c, const ns_needle_cell *cell, int64_t begin, in
     return NS_OK;
 }
 
-int ns_needle_finish(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, double depth, const char *key, const char *value, ns_error *err)
+int ns_needle_finish(ns_case *c, const ns_needle_cell *cell, int64_t begin, int64_t end, double depth, const char *key, const char *value,
+                     ns_error *err)
 {
     const char *const dash = strrchr(cell->id, '-');
     if (cell->ask && !(c->twin_of = ns_printf_alloc("%.*s", (int)(dash - cell->id), cell->id)))
@@ -111,13 +114,13 @@ static double nearest_depth(const ns_needle_cell *cell, int64_t n)
 int ns_needle_check_room(const ns_needle_cell *cell, int64_t n, const char *unit, ns_error *err)
 {
     if (n == 0)
-        return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for a haystack beside %d keys, so that every depth would be one place (a longer"
-                       " length or fewer keys)", (long long)cell->length, cell->keys);
+        return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for a haystack beside %d keys, so that every depth would be one "
+                       "place (a longer length or fewer keys)", (long long)cell->length, cell->keys);
     const double nearest = nearest_depth(cell, n);
     if (nearest == cell->depth)
         return NS_OK;
-    return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for depth %.6g: among %lld %s of haystack its nearest place is %.6g, which is depth"
-                   " %.6g's (a longer length or fewer depths)", (long long)cell->length, cell->depth, (long long)n, unit,
+    return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for depth %.6g: among %lld %s of haystack its nearest place is %.6g, "
+                   "which is depth %.6g's (a longer length or fewer depths)", (long long)cell->length, cell->depth, (long long)n, unit,
                    (double)slot_of(cell->depth, n) / (double)n, nearest);
 }
 
@@ -253,8 +256,10 @@ static int add_grid(grid *g, const ns_needle_params *p, const char *type, const 
     for (int l = 0; l < p->n_lengths && rc == NS_OK; l++) {
         for (int d = 0; d < p->n_depths && rc == NS_OK; d++) {
             for (int i = 0; i < count && rc == NS_OK; i++) {
-                ns_needle_cell cell = {.params = p, .keys = p->keys ? p->keys : 4, .length = p->lengths[l], .depth = p->depths[d], .index = i,
-                                       .type = type ? ns_value_type_find(type) : NULL, .template_ = type ? ns_template_find(template_) : NULL};
+                ns_needle_cell cell = {.params = p, .keys = p->keys ? p->keys : 4, .length = p->lengths[l], .depth = p->depths[d],
+                                       .index = i,
+                                       .type = type ? ns_value_type_find(type) : NULL,
+                                       .template_ = type ? ns_template_find(template_) : NULL};
                 rc = add_cell(g, &cell);
             }
         }
@@ -290,7 +295,8 @@ int ns_needle_cases(ns_cases *cases, const ns_needle_params *p, ns_error *err)
         for (int i = 0; rc == NS_OK && (template_ = name_at(p->templates, p->n_templates, i, ns_needle_template)); i++)
             rc = add_grid(&g, p, type, template_);
     if (rc == NS_OK && cases->n == before)
-        rc = ns_fail(err, NS_E_ARG, "no case can be made: all %lld were dropped, the first because: %s", (long long)g.dropped, g.first.message);
+        rc = ns_fail(err, NS_E_ARG, "no case can be made: all %lld were dropped, the first because: %s", (long long)g.dropped,
+                     g.first.message);
     while (rc < 0 && cases->n > before)
         ns_case_clear(&cases->list[--cases->n]);
     free(filler);

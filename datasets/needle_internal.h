@@ -81,7 +81,8 @@ int  ns_needle_check_room(const ns_needle_cell *, int64_t n, const char *unit, n
 /* Label of needle k in this twin: "needle", "distractor.0"; with answer "needle_answer", "distractor_answer.0". */
 void ns_needle_label(const ns_needle_cell *, int k, bool answer, char out[40]);
 /* Sets c->meta, c->twin_of and the placebo span (haystack [begin, end), as near as possible to needle_answer). */
-int  ns_needle_finish(ns_case *c, const ns_needle_cell *, int64_t begin, int64_t end, double depth, const char *key, const char *value, ns_error *);
+int  ns_needle_finish(ns_case *c, const ns_needle_cell *, int64_t begin, int64_t end, double depth, const char *key, const char *value,
+                      ns_error *);
 
 /* n filler tokens (malloc'd), the same for every cell of a seed; n = the longest length. */
 int ns_needle_filler(int32_t **out, const ns_needle_params *, int64_t n, ns_error *);

@@ -1,6 +1,7 @@
 /* needle_prompt.c - the table of templates, and a prompt written from one:
  *     before | head / haystack sentences with needles between them / question | between | answer prefix -> " VALUE"
- * noise: RULER's niah_multikey wording and noise lines (Apache-2.0). essay: our own wording in our own prose, needles between its sentences. */
+ * noise: RULER's niah_multikey wording and noise lines (Apache-2.0). essay: our own wording in our own prose, needles between its
+ * sentences. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,8 @@
 enum { NOISE = 5 };            /* sentences of a noise line */
 static const char *noise_sentence(int64_t i)
 {
-    static const char *const line[NOISE] = {"The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.", "There and back again.\n"};
+    static const char *const line[NOISE] = {"The grass is green.", "The sky is blue.", "The sun is yellow.", "Here we go.",
+                                            "There and back again.\n"};
     return line[i % NOISE];
 }
 
@@ -22,10 +24,12 @@ struct ns_template {
 };
 
 static const ns_template templates[] = {
-    {"noise", "A special magic %t is hidden within the following text. Make sure to memorize it. I will quiz you about the %t afterwards.\n",
+    {"noise",
+     "A special magic %t is hidden within the following text. Make sure to memorize it. I will quiz you about the %t afterwards.\n",
      "One of the special magic %ts for %k is: %v.", "What is the special magic %t for %k mentioned in the provided text?", " ",
      "The special magic %t for %k mentioned in the provided text is", "\n", noise_sentence, true},
-    {"essay", "Read the text below with care. Some remarks about accounts have been put into it, and a question about one of them follows.\n\n",
+    {"essay",
+     "Read the text below with care. Some remarks about accounts have been put into it, and a question about one of them follows.\n\n",
      "The %t of the %k account is %v.", "Question: What is the %t of the %k account?", "\nAnswer: ", "The %t of the %k account is", "\n\n",
      ns_essay_sentence, false},
 };
@@ -71,7 +75,8 @@ static void mark(ns_draft *d, const char *name, int64_t begin)
 }
 
 /* The pattern's text; its key or value becomes a span where a name is given. */
-static void put_pattern(ns_draft *d, const char *pattern, const char *noun, const ns_needle_key *k, const char *key_span, const char *value_span)
+static void put_pattern(ns_draft *d, const char *pattern, const char *noun, const ns_needle_key *k, const char *key_span,
+                        const char *value_span)
 {
     for (const char *p = pattern; *p;) {
         const size_t plain = strcspn(p, "%");

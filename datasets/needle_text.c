@@ -1,6 +1,6 @@
 /* needle_text.c - needles in English: draw keys and values -> find how many haystack sentences fit -> write the prompt -> case.
- * The number of sentences is the largest that keeps the tokens of the prompt, and of its swap and absent twins, within the wanted length: so
- * twins share their haystack, and a case does not depend on whether they are made. */
+ * The number of sentences is the largest that keeps the tokens of the prompt, and of its swap and absent twins, within the wanted length:
+ * so twins share their haystack, and a case does not depend on whether they are made. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +57,8 @@ static int fit_sentences(maker *m, int64_t *out, ns_error *err)
     int64_t least, more = 0, n, tokens;
     int rc = count_tokens(m, 0, &least, err);
     if (rc == NS_OK && least > length)
-        rc = ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys of %s, question and instruction take %lld tokens"
-                     " with this tokenizer", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
+        rc = ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys of %s, question and instruction take "
+                     "%lld tokens with this tokenizer", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
     if (rc == NS_OK)
         rc = count_tokens(m, probe, &more, err);
     if (rc < 0)
@@ -127,7 +127,8 @@ static int find_chat(ns_prompt *prompt, const ns_needle_params *p, ns_error *err
     if (!found)
         return ns_fail(err, NS_E_ARG, "needle: unknown chat template '%.40s' (chatml, llama3)", p->chat);
     if (ns_token_id(p->tokenizer, found->marker) < 0)
-        return ns_fail(err, NS_E_ARG, "needle: chat template '%s' needs the token '%s', which this tokenizer lacks", p->chat, found->marker);
+        return ns_fail(err, NS_E_ARG, "needle: chat template '%s' needs the token '%s', which this tokenizer lacks", p->chat,
+                       found->marker);
     prompt->before = found->before;
     prompt->between = found->between;
     return NS_OK;
@@ -181,7 +182,8 @@ static int make(ns_case *out, maker *m, ns_error *err)
     const ns_needle_key *const asked = &m->keys[m->prompt.asked], *const said = &m->keys[cell->ask == NS_ASK_SWAP];
     char answer[48];
     snprintf(answer, sizeof answer, " %s", said->value);
-    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, cell->ask == NS_ASK_NULL ? NULL : answer, m->draft.spans, m->draft.n_spans, m->special, err);
+    rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, cell->ask == NS_ASK_NULL ? NULL : answer, m->draft.spans,
+                           m->draft.n_spans, m->special, err);
     if (rc < 0)
         return rc;
     if (out->n_tokens > cell->length)

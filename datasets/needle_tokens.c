@@ -25,7 +25,8 @@ int ns_needle_filler(int32_t **out, const ns_needle_params *p, int64_t n, ns_err
 {
     *out = NULL;
     if (p->first_id < 0 || p->vocab > INT32_MAX || p->vocab - p->first_id < MARKERS + 2)
-        return ns_fail(err, NS_E_ARG, "needle: no room for markers, filler and values in ids [%lld, %lld)", (long long)p->first_id, (long long)p->vocab);
+        return ns_fail(err, NS_E_ARG, "needle: no room for markers, filler and values in ids [%lld, %lld)", (long long)p->first_id,
+                       (long long)p->vocab);
     if (p->chat)
         return ns_fail(err, NS_E_ARG, "needle: a chat template needs a tokenizer");
     *out = ns_alloc_array((size_t)n, sizeof **out);
@@ -42,7 +43,8 @@ static int draw_distinct(ns_needle_cell *cell, int32_t *out, int64_t n, ns_error
 {
     const int64_t first = needles_first(cell->params), pool = cell->params->vocab - first;
     if (n > pool)
-        return ns_fail(err, NS_E_ARG, "needle: %lld keys and values, but only %lld ids in the upper half of the vocabulary (fewer keys or answer tokens)",
+        return ns_fail(err, NS_E_ARG,
+                       "needle: %lld keys and values, but only %lld ids in the upper half of the vocabulary (fewer keys or answer tokens)",
                        (long long)n, (long long)pool);
     int32_t *const ids = ns_alloc_array((size_t)pool, sizeof *ids);
     if (!ids)
@@ -104,8 +106,10 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     if (m < 1 || m > 4096)
         return ns_fail(err, NS_E_ARG, "needle: %lld tokens per value (1 to 4096)", (long long)m);
     if (n_filler < 0)
-        return ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys with %lld-token values and the question take %lld tokens",
-                       (long long)cell->length, cell->keys, (long long)m, (long long)least);
+        return ns_fail(
+            err, NS_E_ARG,
+            "needle: length %lld is shorter than the needle text: %d keys with %lld-token values and the question take %lld tokens",
+            (long long)cell->length, cell->keys, (long long)m, (long long)least);
     if (ns_needle_check_room(cell, n_filler, "tokens", err) < 0)
         return NS_E_ARG;
     int32_t *const needles = ns_alloc_array((size_t)(cell->keys * (1 + m)) + 1, sizeof *needles);
@@ -126,7 +130,8 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     rc = lay_out(out, cell, filler, n_filler, places, needles, m, err);
     if (rc < 0)
         goto out;
-    const int32_t *const said = needles + (cell->ask == NS_ASK_SWAP) * (1 + m);    /* the absent twin's answer is its original's, the null twin has none */
+    const int32_t *const said = needles + (cell->ask == NS_ASK_SWAP) * (1 + m);    /* the absent twin's answer is its original's, the null
+                                                                                    * twin has none */
     memcpy(out->answer, said + 1, (size_t)out->n_answer * sizeof *said);
     double depth = cell->depth;
     for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)

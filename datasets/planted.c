@@ -57,11 +57,11 @@ double ns_plan_gain(const ns_plan *p, int64_t layer)
 static int check_head(ns_head head, const ns_plan *p, const char *kind, ns_error *err)
 {
     if (head.layer < 0 || head.layer >= p->L)
-        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: the model has layers 0 to %lld", kind, (long long)head.layer, (long long)head.head,
-                       (long long)p->L - 1);
+        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: the model has layers 0 to %lld", kind, (long long)head.layer,
+                       (long long)head.head, (long long)p->L - 1);
     if (head.head < 0 || head.head >= p->H)
-        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: a layer has heads 0 to %lld", kind, (long long)head.layer, (long long)head.head,
-                       (long long)p->H - 1);
+        return ns_fail(err, NS_E_ARG, "plant: %s head %lld.%lld: a layer has heads 0 to %lld", kind, (long long)head.layer,
+                       (long long)head.head, (long long)p->H - 1);
     return NS_OK;
 }
 
@@ -72,8 +72,10 @@ static int check_heads(const ns_plan *p, ns_error *err)
         const ns_head head = p->retrieval[i];
         rc = check_head(head, p, "retrieval", err);
         if (rc == NS_OK && head.layer <= p->previous.layer)
-            rc = ns_fail(err, NS_E_ARG, "plant: retrieval head %lld.%lld needs what the previous-token head %lld.%lld writes: choose a layer above %lld",
-                         (long long)head.layer, (long long)head.head, (long long)p->previous.layer, (long long)p->previous.head, (long long)p->previous.layer);
+            rc = ns_fail(err, NS_E_ARG,
+                         "plant: retrieval head %lld.%lld needs what the previous-token head %lld.%lld writes: choose a layer above %lld",
+                         (long long)head.layer, (long long)head.head, (long long)p->previous.layer, (long long)p->previous.head,
+                         (long long)p->previous.layer);
         for (int j = 0; j < i && rc == NS_OK; j++)
             if (ns_head_is(head, p->retrieval[j]))
                 rc = ns_fail(err, NS_E_ARG, "plant: retrieval head %lld.%lld is named twice", (long long)head.layer, (long long)head.head);
@@ -84,7 +86,8 @@ static int check_heads(const ns_plan *p, ns_error *err)
 static int check_sizes(const ns_plan *p, const double *strength, ns_error *err)
 {
     if (p->L < 2 || p->L > 256 || p->H < 1 || p->H > 256)
-        return ns_fail(err, NS_E_ARG, "plant: %lld layers of %lld heads (2 to 256 layers, 1 to 256 heads)", (long long)p->L, (long long)p->H);
+        return ns_fail(err, NS_E_ARG, "plant: %lld layers of %lld heads (2 to 256 layers, 1 to 256 heads)", (long long)p->L,
+                       (long long)p->H);
     if (p->G < 1 || p->G > p->H || p->H % p->G)
         return ns_fail(err, NS_E_ARG, "plant: %lld heads cannot share %lld key/value heads evenly", (long long)p->H, (long long)p->G);
     if (p->V < 8 || p->V > 256 * 256 / 2 + 2)
@@ -92,7 +95,8 @@ static int check_sizes(const ns_plan *p, const double *strength, ns_error *err)
     if (p->max_positions < 8 || p->max_positions > 1 << 20)
         return ns_fail(err, NS_E_ARG, "plant: %lld positions (8 to %d)", (long long)p->max_positions, 1 << 20);
     if (p->window < 0 || p->window == 1)
-        return ns_fail(err, NS_E_ARG, "plant: window %lld: the previous token must be visible (2 or more; 0 = no window)", (long long)p->window);
+        return ns_fail(err, NS_E_ARG, "plant: window %lld: the previous token must be visible (2 or more; 0 = no window)",
+                       (long long)p->window);
     for (int i = 0; i < p->n_retrieval && strength; i++)
         if (!(strength[i] >= 0 && strength[i] <= 1))
             return ns_fail(err, NS_E_ARG, "plant: strength %g is outside 0 (never retrieves) to 1 (always)", strength[i]);
@@ -197,7 +201,8 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
 {
     const ns_head *const heads = params->retrieval ? params->retrieval : default_retrieval;
     *p = (ns_plan){
-        .L = params->n_layers ? params->n_layers : 6, .H = params->n_heads ? params->n_heads : 8, .G = params->n_kv_heads ? params->n_kv_heads : 4,
+        .L = params->n_layers ? params->n_layers : 6, .H = params->n_heads ? params->n_heads : 8,
+        .G = params->n_kv_heads ? params->n_kv_heads : 4,
         .V = params->vocab ? params->vocab : 512, .max_positions = params->max_positions ? params->max_positions : 4096,
         .window = params->window, .seed = params->seed, .mlp = 64, .theta = 100,
         .previous = params->previous_token,

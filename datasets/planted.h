@@ -18,7 +18,8 @@ struct ns_plan {
     int64_t max_positions, window;
     int64_t n;                 /* length of a code: 64 or 256; |code . code'| <= 1 / sqrt(n) */
     int64_t F;                 /* serving flags: one per retrieval head where any strength is below 1, else 0 */
-    int64_t N;                 /* n + 2 + F: code, BOS flag, ANSWER flag, serving flags; the residual is [current N | previous N | output N | 1 | unused] */
+    int64_t N;                 /* n + 2 + F: code, BOS flag, ANSWER flag, serving flags; the residual is [current N | previous N | output N
+                                * | 1 | unused] */
     ns_head previous;
     ns_head *retrieval;   /* [n_retrieval] */
     int     n_retrieval;

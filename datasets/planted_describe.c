@@ -29,12 +29,16 @@ static cJSON *layer_types(const ns_plan *p)
 static cJSON *config(const ns_plan *p)
 {
     const struct { const char *key; double value; } sizes[] = {
-        {"vocab_size", (double)p->V}, {"hidden_size", (double)p->D}, {"intermediate_size", (double)p->mlp}, {"num_hidden_layers", (double)p->L},
+        {"vocab_size", (double)p->V}, {"hidden_size", (double)p->D}, {"intermediate_size", (double)p->mlp},
+        {"num_hidden_layers", (double)p->L},
         {"num_attention_heads", (double)p->H}, {"num_key_value_heads", (double)p->G}, {"head_dim", (double)p->d},
-        {"max_position_embeddings", (double)p->max_positions}, {"rope_theta", p->theta}, {"rms_norm_eps", 1e-6}, {"initializer_range", 0.02},
+        {"max_position_embeddings", (double)p->max_positions}, {"rope_theta", p->theta}, {"rms_norm_eps", 1e-6},
+        {"initializer_range", 0.02},
         {"bos_token_id", NS_PLANT_BOS},
     };
-    static const char *const off[] = {"attention_bias", "mlp_bias", "tie_word_embeddings"}, *const absent[] = {"eos_token_id", "pad_token_id", "rope_scaling"};
+    static const char *const off[] = {"attention_bias", "mlp_bias", "tie_word_embeddings"}, *const absent[] = {"eos_token_id",
+                                                                                                               "pad_token_id",
+                                                                                                               "rope_scaling"};
     cJSON *const c = cJSON_CreateObject();
     cJSON_AddItemToArray(cJSON_AddArrayToObject(c, "architectures"), cJSON_CreateString("SmolLM3ForCausalLM"));
     cJSON_AddStringToObject(c, "model_type", "smollm3");

@@ -1,6 +1,7 @@
 /* planted_series.c - a run folder of planted checkpoints whose heads are born, die and stay away at known steps:
  *     turns of each head -> its strength at every checkpoint (+ jitter, dips) -> stepNNNNNN/ by ns_plant -> planted.json, run.json
- * The strength crosses 1/2 between the checkpoint before a turn and the first one at or after it, and takes `rise` checkpoints from 0 to 1. */
+ * The strength crosses 1/2 between the checkpoint before a turn and the first one at or after it, and takes `rise` checkpoints from 0 to
+ * 1. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,13 +92,15 @@ static int check(const series *s, ns_error *err)
 
 static int prepare(const char *folder, ns_error *err)
 {
-    static const char *const others[] = {"run.json", "planted.json", "config.json", "model.safetensors", "model.safetensors.index.json", NULL};
+    static const char *const others[] = {"run.json", "planted.json", "config.json", "model.safetensors", "model.safetensors.index.json",
+                                         NULL};
     const int made = ns_folder_make(folder, err);
     if (made < 0)
         return made;
     if (!ns_path_is_dir(folder))
         return ns_fail(err, NS_E_CREATE, "%s: exists and is not a folder (choose another name)", folder);
-    return !ns_folder_holds(folder, others) ? NS_OK : ns_fail(err, NS_E_CREATE, "%s: holds a run or a checkpoint (choose another folder)", folder);
+    return !ns_folder_holds(folder, others) ? NS_OK
+                                            : ns_fail(err, NS_E_CREATE, "%s: holds a run or a checkpoint (choose another folder)", folder);
 }
 
 static cJSON *head_json(const series *s, int64_t k)

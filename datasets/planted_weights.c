@@ -64,7 +64,8 @@ void ns_plan_noise(const ns_plan *p, float *w, int64_t n, double sigma, ns_rng *
     fill_normal(w, n, NOISE_SCORE * sigma * sqrt((double)p->d), rng);
 }
 
-/* q and k rows [d, D] of one previous-token head: constants, pair k of q turned by -w_k, so the score is sum_k peak cos((i - j - 1) w_k). */
+/* q and k rows [d, D] of one previous-token head: constants, pair k of q turned by -w_k, so the score is sum_k peak cos((i - j - 1)
+ * w_k). */
 static void previous_query(const ns_plan *p, float *q, double gain)
 {
     const double size = sqrt(p->peak * sqrt((double)p->d)) / gain;
@@ -90,7 +91,8 @@ void ns_plan_previous(const ns_plan *p, float *q, float *k, double gain)
     previous_key(p, k, gain);
 }
 
-/* q = beta' [2 current + previous | 1.5 (1 - ANSWER flag) | -4 | -4 at f],  k = [previous | BOS flag | ANSWER flag | not served by f ..]. */
+/* q = beta' [2 current + previous | 1.5 (1 - ANSWER flag) | -4 | -4 at f],  k = [previous | BOS flag | ANSWER flag | not served by f
+ * ..]. */
 static void retrieval_query(const ns_plan *p, float *q, int f, double gain)
 {
     const double size = sqrt(p->beta * sqrt((double)p->d)) / gain;

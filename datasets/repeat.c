@@ -1,4 +1,5 @@
-/* repeat.c - random tokens: repeated (BOS r r), the prompt on which an induction head shows itself, and its controls. One table row a kind. */
+/* repeat.c - random tokens: repeated (BOS r r), the prompt on which an induction head shows itself, and its controls. One table row a
+ * kind. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,9 +142,10 @@ static int set_meta(ns_case *c, const ns_repeat_params *p, int index, ns_error *
     const ns_cases one = {c, 1, 1};
     char ids[65];
     ns_cases_hash(&one, ids);
-    c->meta = ns_printf_alloc("{\"length\": %lld, \"template\": \"%s\", \"seed\": %llu, \"index\": %d, \"first_id\": %lld, \"vocab\": %lld, \"bos\": %d,"
-                              " \"ids_sha256\": \"%s\"}", (long long)p->length, kinds[p->kind].name, (unsigned long long)p->seed, index,
-                              (long long)p->first_id, (long long)p->vocab, (int)p->bos, ids);
+    c->meta = ns_printf_alloc("{\"length\": %lld, \"template\": \"%s\", \"seed\": %llu, \"index\": %d, \"first_id\": %lld, \"vocab\": "
+                              "%lld, \"bos\": %d, \"ids_sha256\": \"%s\"}",
+                              (long long)p->length, kinds[p->kind].name, (unsigned long long)p->seed, index, (long long)p->first_id,
+                              (long long)p->vocab, (int)p->bos, ids);
     return c->meta ? NS_OK : ns_oom(err, "a repeat case");
 }
 
@@ -176,11 +178,11 @@ static int check_params(const ns_repeat_params *p, int64_t half, ns_error *err)
     if (half < 1 || p->length > (int64_t)1 << 31 || p->count < 0)
         return ns_fail(err, NS_E_ARG, "repeat: length %lld has no room for two copies of a token", (long long)p->length);
     if (half < kinds[p->kind].least)
-        return ns_fail(err, NS_E_ARG, "repeat: length %lld is too short for kind %s, which takes %lld tokens behind the BOS", (long long)p->length,
-                       kinds[p->kind].name, (long long)(2 * kinds[p->kind].least));
+        return ns_fail(err, NS_E_ARG, "repeat: length %lld is too short for kind %s, which takes %lld tokens behind the BOS",
+                       (long long)p->length, kinds[p->kind].name, (long long)(2 * kinds[p->kind].least));
     if (p->first_id < 0 || p->vocab <= p->first_id || p->vocab > INT32_MAX || p->bos >= p->vocab)
-        return ns_fail(err, NS_E_ARG, "repeat: ids [%lld, %lld) and BOS %d are not a vocabulary", (long long)p->first_id, (long long)p->vocab,
-                       (int)p->bos);
+        return ns_fail(err, NS_E_ARG, "repeat: ids [%lld, %lld) and BOS %d are not a vocabulary", (long long)p->first_id,
+                       (long long)p->vocab, (int)p->bos);
     return NS_OK;
 }
 

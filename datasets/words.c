@@ -5,18 +5,19 @@
 #include "needle_internal.h"
 
 static const char *const adjectives[] = {
-    "amber", "ancient", "bitter", "brave", "brisk", "bright", "broken", "calm", "careful", "clever", "cold", "cosmic", "crisp", "curious",
-    "daring", "dusty", "eager", "early", "elegant", "faint", "famous", "fearless", "fierce", "foggy", "fresh", "frozen", "gentle", "giant",
-    "golden", "grand", "happy", "hardy", "heavy", "hollow", "honest", "humble", "icy", "jolly", "keen", "late", "little", "lively", "lonely",
-    "loud", "lucky", "mellow", "mighty", "misty", "modern", "narrow", "noble", "odd", "patient", "plain", "polite", "proud", "quick", "quiet",
-    "rapid", "rare", "restless", "rough", "royal", "rusty",
+    "amber",   "ancient", "bitter", "brave",  "brisk", "bright",  "broken", "calm",   "careful",  "clever", "cold",   "cosmic", "crisp",
+    "curious", "daring",  "dusty",  "eager",  "early", "elegant", "faint",  "famous", "fearless", "fierce", "foggy",  "fresh",  "frozen",
+    "gentle",  "giant",   "golden", "grand",  "happy", "hardy",   "heavy",  "hollow", "honest",   "humble", "icy",    "jolly",  "keen",
+    "late",    "little",  "lively", "lonely", "loud",  "lucky",   "mellow", "mighty", "misty",    "modern", "narrow", "noble",  "odd",
+    "patient", "plain",   "polite", "proud",  "quick", "quiet",   "rapid",  "rare",   "restless", "rough",  "royal",  "rusty",
 };
 static const char *const nouns[] = {
-    "acorn", "anchor", "apple", "arrow", "badge", "basket", "beacon", "bell", "bottle", "bridge", "bucket", "button", "candle", "canyon",
-    "castle", "cedar", "circle", "cliff", "clock", "cloud", "comet", "copper", "cottage", "crystal", "desert", "diamond", "engine", "falcon",
-    "feather", "ferry", "forest", "fountain", "garden", "glacier", "hammer", "harbor", "island", "ivory", "jacket", "kettle", "ladder",
-    "lantern", "lemon", "library", "mantle", "maple", "marble", "meadow", "mirror", "mountain", "nettle", "ocean", "orchard", "paddle",
-    "pebble", "pepper", "pillow", "planet", "pocket", "river", "saddle", "shadow", "silver", "spoon",
+    "acorn",   "anchor",  "apple",  "arrow",   "badge",  "basket",   "beacon",  "bell",   "bottle",  "bridge",   "bucket",
+    "button",  "candle",  "canyon", "castle",  "cedar",  "circle",   "cliff",   "clock",  "cloud",   "comet",    "copper",
+    "cottage", "crystal", "desert", "diamond", "engine", "falcon",   "feather", "ferry",  "forest",  "fountain", "garden",
+    "glacier", "hammer",  "harbor", "island",  "ivory",  "jacket",   "kettle",  "ladder", "lantern", "lemon",    "library",
+    "mantle",  "maple",   "marble", "meadow",  "mirror", "mountain", "nettle",  "ocean",  "orchard", "paddle",   "pebble",
+    "pepper",  "pillow",  "planet", "pocket",  "river",  "saddle",   "shadow",  "silver", "spoon",
 };
 enum { N_ADJECTIVES = sizeof adjectives / sizeof *adjectives, N_NOUNS = sizeof nouns / sizeof *nouns };
 

@@ -3,8 +3,8 @@
  * Beside planted.c's codes the residual has `previous2`, the code two tokens back (a second previous-token head copies it), one flag for
  * each token (+1: a key or value by its id, -1: filler or marker), and w, which the primary head sets when it found something.
  * From layer 2 on (NoPE) every head is a row of one table, in units of beta; n-dimensional code products are 1 or at most 1/8:
- *     score(i, j) = (current c(t_i) + previous c(t_{i-1})) . (key0 c(t_j) + key1 c(t_{j-1}) + key2 c(t_{j-2})) + value (flag_j + flag_{j-1} - flag_{j-2} / 2) / 2
- *                 + BOS_j (bos + marker ANSWER_i + found w_i) - 4 ANSWER_j
+ *     score(i, j) = (current c(t_i) + previous c(t_{i-1})) . (key0 c(t_j) + key1 c(t_{j-1}) + key2 c(t_{j-2}))
+ *                 + value (flag_j + flag_{j-1} - flag_{j-2} / 2) / 2 + BOS_j (bos + marker ANSWER_i + found w_i) - 4 ANSWER_j
  * The sink's .6 against .4 is exp(SINK) : 1 where previous matches once, without noise: no code product enters either score. */
 #include <math.h>
 #include <stdlib.h>
@@ -30,14 +30,18 @@ static const struct { const char *name; set set; } scores[SCORES] = {
     [ANY] = {"copy_any", NEEDLES},
     [FIND_NOSINK] = {"retrieval_find_nosink", NEEDLES}, [CONTINUE_NOSINK] = {"retrieval_continue_nosink", NEEDLES},
     [COPY_NOSINK] = {"retrieval_copy_nosink", NEEDLES}, [ANY_NOSINK] = {"copy_any_nosink", NEEDLES},
-    [SELECTIVITY] = {"retrieval_selectivity", NEEDLES}, [COPY_SELECTIVITY] = {"copy_selectivity", NEEDLES}, [WU] = {"retrieval_wu", NEEDLES},
+    [SELECTIVITY] = {"retrieval_selectivity", NEEDLES}, [COPY_SELECTIVITY] = {"copy_selectivity", NEEDLES},
+    [WU] = {"retrieval_wu", NEEDLES},
     [MASS] = {"retrieval_mass", NEEDLES}, [MASS_LAST] = {"retrieval_mass_last", NEEDLES}, [MASS_FIRST] = {"retrieval_mass_first", NEEDLES},
     [MASS_NOSINK] = {"retrieval_mass_nosink", NEEDLES}, [LAST_NOSINK] = {"retrieval_mass_last_nosink", NEEDLES},
-    [FIRST_NOSINK] = {"retrieval_mass_first_nosink", NEEDLES}, [NEEDLE_MASS] = {"needle_mass", NEEDLES}, [PREVIOUS] = {"previous_token", NEEDLES},
-    [PREVIOUS_AT] = {"previous_at_needle", NEEDLES}, [OV] = {"ov_copying", NEEDLES}, [QR] = {"qr", WITH_NULL}, [QR_MARGIN] = {"qr_margin", WITH_NULL},
+    [FIRST_NOSINK] = {"retrieval_mass_first_nosink", NEEDLES}, [NEEDLE_MASS] = {"needle_mass", NEEDLES},
+    [PREVIOUS] = {"previous_token", NEEDLES},
+    [PREVIOUS_AT] = {"previous_at_needle", NEEDLES}, [OV] = {"ov_copying", NEEDLES}, [QR] = {"qr", WITH_NULL},
+    [QR_MARGIN] = {"qr_margin", WITH_NULL},
     [INDUCTION] = {"induction", REPEATS}, [DUPLICATE] = {"duplicate_token", REPEATS}, [LIFT] = {"mass_lift", NEEDLES},
     [LIFT_LAST] = {"mass_lift_last", NEEDLES}, [LIFT_FIRST] = {"mass_lift_first", NEEDLES}, [SINK_MASS] = {"sink_mass", NEEDLES},
-    [LOCAL] = {"local_mass", NEEDLES}, [ENTROPY] = {"entropy", NEEDLES}, [ENTROPY_NORM] = {"entropy_norm", NEEDLES}, [ECHO] = {"echo", REPEATS},
+    [LOCAL] = {"local_mass", NEEDLES}, [ENTROPY] = {"entropy", NEEDLES}, [ENTROPY_NORM] = {"entropy_norm", NEEDLES},
+    [ECHO] = {"echo", REPEATS},
 };
 
 typedef struct range { double least, most; } range;
@@ -68,11 +72,14 @@ typedef struct zoo_head {
 #define LOOKS_ONLY LIFTED, LIFTED, LIFTED, HALF_AT_REST, SMALL
 #define RETRIEVES {LOOKS_RIGHT, ONE, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY}
 static const zoo_head zoo[] = {
-    {2, 0, "finds, but writes nothing", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 0, false, {LOOKS_RIGHT, OPEN, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY}},
+    {2, 0, "finds, but writes nothing", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 0, false,
+     {LOOKS_RIGHT, OPEN, TWO_THIRDS, TWO_THIRDS, ONE, SMALL, LOOKS_ONLY}},
     {2, 2, "any value, whatever the key", 0, 0, 0, 0, 0, 1, 0.5, 0, 0, 0.02, false,
-     {   /* the first tokens of four values alike: rounding settles which is largest. Once the answer is said its own first token is a fifth */
+     {   /* the first tokens of four values alike: rounding settles which is largest. Once the answer is said its own first token is a fifth
+          * */
       {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {0, 0.6}, ZERO, {0, 0.2}, {0, 0.2}, {-1, 0.2}, {-0.34, 0.2}, {0, 0.2},
-      {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.19, 0.26}, SMALL, OPEN, ONE, NONE, NONE, SMALL, SMALL,
+      {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.24, 0.26}, {0.19, 0.26}, SMALL, OPEN, ONE, NONE, NONE, SMALL,
+      SMALL,
       {7.7, 8.3}, {7.7, 8.3}, {7.7, 8.3}, ZERO, {0.2, 0.5}, {1.38, 1.39}, {0.28, 0.34}, SMALL}},                /* ln 4 */
     {2, 4, "continues, but never finds", 2, 0, 0, 1, 0, 0, 1.5, 0, 0, 0.02, false,
      {   /* the row of the key, T - 2, does look at the needle */
@@ -83,7 +90,8 @@ static const zoo_head zoo[] = {
      {   /* needle_mass: .4 at the first row, none, 1 of 1.5 + 1 + 1 where the answer's own token matches too */
       ZERO, ZERO, ZERO, ZERO, ONE, OPEN, {0.32, 1}, {0.32, 1}, ZERO, ZERO, ZERO,
       ZERO, {0.395, 0.405}, {0.395, 0.405}, OPEN, ONE, ONE, {0.22, 0.235}, SMALL, ZERO, ONE, {0.12, 0.14}, {0.12, 0.14}, SMALL, {0.2, 0.31},
-      FLAT, {12.6, 13}, {12.6, 13}, {0.5, 0.605}, {0.3, 0.4}, {0.665, 0.85}, {0.13, 0.2}, {0.15, 0.31}}},   /* rows that ask nothing see themselves, and filler that stands behind the same */
+      /* rows that ask nothing see themselves, and filler that stands behind the same */
+      FLAT, {12.6, 13}, {12.6, 13}, {0.5, 0.605}, {0.3, 0.4}, {0.665, 0.85}, {0.13, 0.2}, {0.15, 0.31}}},
     {3, 0, "retrieves (primary)", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 0, 1.0 / 3, true, RETRIEVES},
     {3, 2, "off by one", 2, 1, 0, 0, 1, 0, 1.5, -1.5, 0, 0.02, false,
      {   /* of the three tokens after those it should look at, the last is behind the needle */
@@ -95,9 +103,11 @@ static const zoo_head zoo[] = {
       ZERO, ZERO, ZERO, OPEN, OPEN, OPEN, THIRD, SMALL, ZERO, ONE, NONE, NONE, {0.8, 1}, SMALL,
       FLAT, FLAT, FLAT, {0.98, 1}, ZERO, {0, 0.05}, ZERO, SMALL}},
     {3, 6, "duplicate token, and itself", 1, 0, 1, 0, 0, 0, 0, 0, 0, 0.02, false,
-     {   /* ANS cannot see itself and looks everywhere (a lift of 1); KEY and the answer's own tokens have half on the needle; k copies have k / (k + 1) */
+     {   /* ANS cannot see itself and looks everywhere (a lift of 1); KEY and the answer's own tokens have half on the needle; k copies have
+          * k / (k + 1) */
       ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,
-      ZERO, {0.03, 0.04}, {0.03, 0.04}, ZERO, {0.03, 0.04}, {0.03, 0.04}, {0.34, 0.36}, SMALL, ZERO, ONE, {0.16, 0.17}, {0.16, 0.17}, SMALL, {0.5, 0.58},
+      ZERO, {0.03, 0.04}, {0.03, 0.04}, ZERO, {0.03, 0.04}, {0.03, 0.04}, {0.34, 0.36}, SMALL, ZERO, ONE, {0.16, 0.17}, {0.16, 0.17}, SMALL,
+      {0.5, 0.58},
       FLAT, {0.98, 1.04}, {0.98, 1.04}, ZERO, {0.7, 0.85}, {1.28, 1.32}, {0.28, 0.3}, {0.42, 0.5}}},
     {4, 0, "backup of the primary", 2, 1, 0, 1, 0, 0, 1.5, -1.5, 2, 1.0 / 3, false,
      {   /* the primary has found: w holds it to the sink, and without the sink it retrieves */
@@ -110,8 +120,8 @@ static const zoo_head zoo[] = {
 enum { N_ZOO = sizeof zoo / sizeof *zoo };
 
 static const range previous_expected[SCORES] = {
-    ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ONE, ONE, OPEN, NONE, NONE, SMALL, OPEN,
-    FLAT, FLAT, FLAT, ZERO, ONE, ZERO, ZERO, SMALL,
+    ZERO, ZERO, ZERO, OPEN, ZERO, ZERO, ZERO,  OPEN, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,  ZERO,
+    ZERO, ONE,  ONE,  OPEN, NONE, NONE, SMALL, OPEN, FLAT, FLAT, FLAT, ZERO, ONE,  ZERO, ZERO, SMALL,
 };
 
 double ns_zoo_written(const ns_plan *p, int64_t layer)
@@ -209,7 +219,8 @@ static void add_ranges(cJSON *head, const range *expected)
         sets[k] = cJSON_AddObjectToObject(head, set_names[k]);
     for (int i = 0; i < SCORES; i++)
         if (expected[i].least != -1 || expected[i].most != 1)
-            cJSON_AddItemToObject(sets[scores[i].set], scores[i].name, cJSON_CreateDoubleArray((const double[]){expected[i].least, expected[i].most}, 2));
+            cJSON_AddItemToObject(sets[scores[i].set], scores[i].name,
+                                  cJSON_CreateDoubleArray((const double[]){expected[i].least, expected[i].most}, 2));
 }
 
 static cJSON *head_json(int64_t layer, int64_t head, const char *kind, const range *expected)
@@ -262,7 +273,8 @@ cJSON *ns_zoo_json(const ns_plan *p)
 
 int ns_plant_zoo(const char *folder, uint64_t seed, ns_error *err)
 {
-    ns_plan p = {.L = LAYERS, .H = HEADS, .G = KV_HEADS, .V = VOCAB, .max_positions = POSITIONS, .seed = seed, .mlp = 64, .theta = 100, .zoo = true,
+    ns_plan p = {.L = LAYERS, .H = HEADS, .G = KV_HEADS, .V = VOCAB, .max_positions = POSITIONS, .seed = seed, .mlp = 64, .theta = 100,
+                 .zoo = true,
                  .n_retrieval = 1};
     int rc = ns_plan_finish(&p, NULL, err);
     if (rc == NS_OK)

@@ -1,4 +1,5 @@
-/* export_latex.c - a booktabs tabular: for every run and score the best heads at the run's last checkpoint; standalone, a document round it. */
+/* export_latex.c - a booktabs tabular: for every run and score the best heads at the run's last checkpoint; standalone, a document round
+ * it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,12 +30,15 @@ static int provenance(const table *t, ns_error *err)
 static void begin(const table *t)
 {
     if (t->params->standalone)
-        fputs("\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\IfFileExists{lmodern.sty}{\\usepackage{lmodern}}{}\n\\usepackage{booktabs}\n"
-              "\\pagestyle{empty}\n\\begin{document}\n", t->f);
+        fputs("\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\IfFileExists{lmodern.sty}{\\usepackage{lmodern}}{}\n\\usepackage{"
+              "booktabs}\n"
+              "\\pagestyle{empty}\n\\begin{document}\n",
+              t->f);
     else
         fputs("% needs \\usepackage{booktabs}\n", t->f);
-    fprintf(t->f, "\\begin{tabular}{%sll%slr%s}\n\\toprule\n%sScore & Head & %sLayer & Value%s \\\\\n", t->runs ? "l" : "", t->x->is_study ? "r" : "",
-            t->intervals ? "l" : "", t->runs ? "Run & " : "", t->x->is_study ? "Step & " : "", t->intervals ? " & 95\\,\\% interval" : "");
+    fprintf(t->f, "\\begin{tabular}{%sll%slr%s}\n\\toprule\n%sScore & Head & %sLayer & Value%s \\\\\n", t->runs ? "l" : "",
+            t->x->is_study ? "r" : "", t->intervals ? "l" : "", t->runs ? "Run & " : "", t->x->is_study ? "Step & " : "",
+            t->intervals ? " & 95\\,\\% interval" : "");
 }
 
 static void end(const table *t)
@@ -60,7 +64,8 @@ static void layer(const table *t, int64_t r, int64_t head)
         fprintf(t->f, " %lld", (long long)window);
 }
 
-static void row(const table *t, int64_t r, int64_t p, const char *score, bool first, int64_t head, float value, const float *low, const float *high)
+static void row(const table *t, int64_t r, int64_t p, const char *score, bool first, int64_t head, float value, const float *low,
+                const float *high)
 {
     if (t->runs) {
         ns_words_latex(t->f, first ? ns_study_run_name(t->x->study, r) : "");
@@ -142,7 +147,8 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
     if (rc)
         return rc;
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
-    table t = {.x = &x, .params = &params, .f = open_memstream(&text, &size), .runs = x.is_study, .intervals = ns_study_has(study, "score_low")};
+    table t = {.x = &x, .params = &params, .f = open_memstream(&text, &size), .runs = x.is_study,
+               .intervals = ns_study_has(study, "score_low")};
     t.top = ns_alloc_array((size_t)params.top, sizeof *t.top);
     if (!t.f || !t.top)
         rc = ns_oom(err, path);

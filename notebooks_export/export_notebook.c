@@ -1,5 +1,6 @@
 /* export_notebook.c - what the file is -> open it -> its runs -> for every score the map and the best heads of one run's last checkpoint ->
- * births -> how the file was made. A code cell is cells/NAME.py under a line or two that say of what; its output is what it gives when run. */
+ * births -> how the file was made. A code cell is cells/NAME.py under a line or two that say of what; its output is what it gives when
+ * run. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,13 @@ static void introduce(story *s)
         return;
     fputs("# Retrieval heads: ", t.f);
     ns_words_markdown(t.f, ns_path_base(s->x->path));
-    fputs(s->x->is_study ? "\n\nScores of every attention head over the checkpoints of training runs, made by `needlescope scan` and `merge`.\n"
-                         : "\n\nScores of every attention head of one checkpoint, made by `needlescope score`.\n", t.f);
-    fputs("The outputs below were written with the notebook, figures by needlescope itself. The cells give the same numbers from the file alone "
-          "(`xarray`, `h5netcdf`, `pandas`, `matplotlib`); it is looked for where it lay, seen from the notebook, or where the environment "
-          "variable `NEEDLESCOPE_H5` says.", t.f);
+    fputs(s->x->is_study
+              ? "\n\nScores of every attention head over the checkpoints of training runs, made by `needlescope scan` and `merge`.\n"
+              : "\n\nScores of every attention head of one checkpoint, made by `needlescope score`.\n",
+          t.f);
+    fputs("The outputs below were written with the notebook, figures by needlescope itself. The cells give the same numbers from the file "
+          "alone (`xarray`, `h5netcdf`, `pandas`, `matplotlib`); it is looked for where it lay, seen from the notebook, or where the "
+          "environment variable `NEEDLESCOPE_H5` says.", t.f);
     ns_notebook_markdown(&s->b, "title", &t);
 }
 
@@ -149,8 +152,10 @@ static int draw(story *s, const float *values, const char *score, ns_export_png 
     int *const kind = ns_alloc_array((size_t)x->L, sizeof *kind);
     int64_t *const window = ns_alloc_array((size_t)x->L, sizeof *window);
     uint8_t *data = NULL;
-    char *const place = x->is_study ? ns_printf_alloc("%s, step %lld", ns_study_run_name(x->study, s->r), (long long)x->step[s->p]) : ns_strdup(ns_study_run_name(x->study, s->r));
-    const ns_heads_figure figure = {.size = sizeof figure, .score = values, .n_layers = x->L, .n_heads = x->H, .kind = kind, .window = window,
+    char *const place = x->is_study ? ns_printf_alloc("%s, step %lld", ns_study_run_name(x->study, s->r), (long long)x->step[s->p])
+                                    : ns_strdup(ns_study_run_name(x->study, s->r));
+    const ns_heads_figure figure = {.size = sizeof figure, .score = values, .n_layers = x->L, .n_heads = x->H, .kind = kind,
+                                    .window = window,
                                     .score_name = score, .model_name = ns_one_line(place), .chance = NAN};
     const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook", .bytes = &data,
                                      .n_bytes = &png->n};
@@ -181,7 +186,9 @@ static int heads_cell(story *s, int i, const float *values, bool ranks, ns_error
         cJSON *const cell = ns_notebook_code(&s->b, id, &t, ns_cell_heads);
         const int64_t best = s->top[0], L = s->x->L, H = s->x->H;
         char *const of = ns_printf_alloc("%s of %lld layers x %lld heads", score, (long long)L, (long long)H);
-        char *const alt = ranks && of ? ns_printf_alloc("%s; the best is %lld.%lld with %.3f", of, (long long)(best / H), (long long)(best % H), (double)values[best]) : NULL;
+        char *const alt = ranks && of ? ns_printf_alloc("%s; the best is %lld.%lld with %.3f", of, (long long)(best / H),
+                                                        (long long)(best % H), (double)values[best])
+                                      : NULL;
         ns_notebook_png(&s->b, cell, png, alt ? alt : of ? of : "");
         free(of);
         free(alt);
@@ -244,7 +251,8 @@ static int tell_score(story *s, int i, ns_error *err)
     const float *const values = all + (s->r * x->P + s->p) * x->L * x->H;
     const ns_best_cut cut = ns_best(values, x->L * x->H, s->params->top, &meaning, s->top);
     if (ranks && cut.n == 0)
-        return ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head scores anything by '%.200s' at its last checkpoint", x->path, ns_study_run_name(x->study, s->r), score);
+        return ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head scores anything by '%.200s' at its last checkpoint", x->path,
+                       ns_study_run_name(x->study, s->r), score);
     score_words(s, i, ranks, &cut);
     rc = heads_cell(s, i, values, ranks, err);
     if (rc == NS_OK && ranks)
@@ -261,7 +269,9 @@ static int choose_run(story *s, ns_error *err)
     while (!s->params->run && s->r < s->x->R && ns_study_last(s->x->study, s->r) < 0)
         s->r++;
     s->p = s->r < s->x->R ? ns_study_last(s->x->study, s->r) : -1;
-    return s->p >= 0 ? NS_OK : ns_fail(err, NS_E_ARG, "%s: no checkpoint of %s was scored", s->x->path, s->params->run ? s->params->run : "any run");
+    return s->p >= 0
+               ? NS_OK
+               : ns_fail(err, NS_E_ARG, "%s: no checkpoint of %s was scored", s->x->path, s->params->run ? s->params->run : "any run");
 }
 
 static int tell(story *s, ns_error *err)

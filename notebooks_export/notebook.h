@@ -1,4 +1,5 @@
-/* notebook.h - nbformat 4.5 as it is built: cells, their outputs, tables. A failed allocation is remembered; ns_notebook_write tells. Internal. */
+/* notebook.h - nbformat 4.5 as it is built: cells, their outputs, tables. A failed allocation is remembered; ns_notebook_write tells.
+ * Internal. */
 #ifndef NS_EXPORT_NOTEBOOK_H
 #define NS_EXPORT_NOTEBOOK_H
 

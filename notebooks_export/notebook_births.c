@@ -15,8 +15,8 @@ static void words(ns_notebook *b, const ns_export_births *e, const char *score)
     ns_words_markdown(t.f, score);
     fprintf(t.f, " is born at the first of %d measured checkpoints in a row with a value of ", e->persist);
     ns_words_number(t.f, "%g", e->theta);
-    fprintf(t.f, " or more, so somewhere in (`after`, `by`], in %s. Where `by` is empty it was not born up to `after`, the last checkpoint at "
-                 "which that could still be confirmed. Runs are compared up to ", e->in_tokens ? "tokens" : "steps");
+    fprintf(t.f, " or more, so somewhere in (`after`, `by`], in %s. Where `by` is empty it was not born up to `after`, the last checkpoint "
+                 "at which that could still be confirmed. Runs are compared up to ", e->in_tokens ? "tokens" : "steps");
     ns_words_number(t.f, "%.0f", e->horizon);
     fputs(", which all of them reached. \"Best\" is a maximum over heads, so large by chance: `needlescope emergence` has the null.", t.f);
     ns_notebook_markdown(b, "births-text", &t);
@@ -63,7 +63,8 @@ void ns_story_births(ns_notebook *b, const ns_source *x, const ns_export_births 
     fprintf(t.f, ", %d\n", e->persist);
     free(literal);
     table(b, x, e, ns_notebook_code(b, "births", &t, ns_cell_births));
-    ns_notebook_png(b, plain_code(b, "bands", ns_cell_bands), e->bands,
-                    "Scores of the best heads over training, a row a run; a bar marks the interval of a birth. The table above has the numbers.");
+    ns_notebook_png(
+        b, plain_code(b, "bands", ns_cell_bands), e->bands,
+        "Scores of the best heads over training, a row a run; a bar marks the interval of a birth. The table above has the numbers.");
     ns_notebook_png(b, plain_code(b, "curves", ns_cell_curves), e->curves, "The best head's score over training, a line a run.");
 }

@@ -4,7 +4,8 @@
 static ns_source source_of(ns_study *s)
 {
     const ns_study_shape n = ns_study_size(s);
-    ns_source x = {.study = s, .file = ns_study_file(s), .path = ns_study_path(s), .is_study = !ns_study_is_one(s), .R = n.R, .P = n.P, .L = n.L, .H = n.H, .C = n.C,
+    ns_source x = {.study = s, .file = ns_study_file(s), .path = ns_study_path(s), .is_study = !ns_study_is_one(s), .R = n.R, .P = n.P,
+                   .L = n.L, .H = n.H, .C = n.C,
                    .step = ns_study_steps(s), .tokens = ns_study_tokens(s), .status = ns_study_status(s), .run = -1};
     x.coord = ns_study_coords(s, &x.n_coords);
     return x;

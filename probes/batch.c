@@ -52,7 +52,8 @@ static int by_tokens(const void *a, const void *b)
 }
 
 /* A session over positions [from, to) of m, behind parent's first `from` (NULL: none); serves members [first, last). */
-static int add_session(builder *b, ns_session *parent, int64_t from, const member *m, int64_t to, int64_t first, int64_t last, ns_session **out)
+static int add_session(builder *b, ns_session *parent, int64_t from, const member *m, int64_t to, int64_t first, int64_t last,
+                       ns_session **out)
 {
     ns_session *s = NULL;
     const ns_session_params params = {.size = sizeof params, .final_length = m->length};
@@ -87,7 +88,8 @@ static int add_leaf(builder *b, ns_session *parent, int64_t from, int64_t i)
 static int64_t run_end(const builder *b, int64_t first, int64_t last, int64_t at)
 {
     int64_t end = first + 1;
-    while (end < last && b->members[end].rope_class == b->members[first].rope_class && token(&b->members[end], at) == token(&b->members[first], at))
+    while (end < last && b->members[end].rope_class == b->members[first].rope_class &&
+           token(&b->members[end], at) == token(&b->members[first], at))
         end++;
     return end;
 }
@@ -134,7 +136,8 @@ static int build(builder *b, int64_t first, int64_t last, ns_session *parent, in
     return rc;
 }
 
-int ns_batch_build(ns_batch *out, const ns_model *model, const ns_case *const *cases, const int64_t *index, int64_t n, bool share, ns_error *err)
+int ns_batch_build(ns_batch *out, const ns_model *model, const ns_case *const *cases, const int64_t *index, int64_t n, bool share,
+                   ns_error *err)
 {
     const ns_arch *const arch = ns_model_arch(model);
     *out = (ns_batch){0};
@@ -182,8 +185,8 @@ static bool part_cancelled(void *user)
     return p->params->cancelled(p->params->user);
 }
 
-int ns_run_list(const ns_model *model, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *hooks, const ns_score_params *params,
-                ns_error *err)
+int ns_run_list(const ns_model *model, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *hooks,
+                const ns_score_params *params, ns_error *err)
 {
     const int64_t step = params->one_at_a_time ? 1 : n;
     part p = {params, 0, n / (step ? step : 1)};

@@ -111,8 +111,8 @@ void ns_match_text(const ns_match *m, char out[NS_MATCH_TEXT])
         snprintf(candidates, sizeof candidates, "%lld", (long long)m->candidates_min);
     else
         snprintf(candidates, sizeof candidates, "%lld to %lld", (long long)m->candidates_min, (long long)m->candidates_max);
-    snprintf(out + used, NS_MATCH_TEXT - (size_t)used, "; %lld of the same layer, %lld of neighbouring layers, %lld from farther; %s to draw "
-                                                       "from; %lld different set%s in %lld draws",
+    snprintf(out + used, NS_MATCH_TEXT - (size_t)used, "; %lld of the same layer, %lld of neighbouring layers, %lld from farther; %s to "
+                                                       "draw from; %lld different set%s in %lld draws",
              (long long)m->from[NS_TIER_LAYER], (long long)m->from[NS_TIER_NEIGHBOURS], (long long)m->from[NS_TIER_MODEL],
              m->candidates_max ? candidates : "none", (long long)m->n_distinct, m->n_distinct == 1 ? "" : "s", (long long)m->n_draws);
 }

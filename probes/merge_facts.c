@@ -1,12 +1,13 @@
-/* merge_facts.c - what a study says of the models behind it: each thing that its shards say, once; and which weights stand at each place of the grid. */
+/* merge_facts.c - what a study says of the models behind it: each thing that its shards say, once; and which weights stand at each place of
+ * the grid. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "merge.h"
 
-static const struct { const char *name; bool is_volatile; } said[NS_MERGE_SAID] = {
-    {"model_family", false}, {"layer_kinds", false}, {"model_config_sha256", false}, {"arch_sha256", false}, {"tokenizer_sha256", false}, {"threads", true},
-    {"cpu_kernels", true}};
+static const struct { const char *name; bool is_volatile;
+} said[NS_MERGE_SAID] = {{"model_family", false},     {"layer_kinds", false}, {"model_config_sha256", false}, {"arch_sha256", false},
+                         {"tokenizer_sha256", false}, {"threads", true},      {"cpu_kernels", true}};
 
 static bool has(const char *list, const char *value)
 {

@@ -131,7 +131,8 @@ int ns_scores_reduce(ns_scores *s, ns_error *err)
         const int p = probe_of(s, k);
         if (!ns_scores_by_case(s, k))
             continue;
-        if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) || (def->chance_of && !find_output(s, p, def->chance_of)))
+        if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) ||
+            (def->chance_of && !find_output(s, p, def->chance_of)))
             return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
         ns_scores_weigh(s, k, NULL, s->values[k]);
     }

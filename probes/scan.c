@@ -1,7 +1,7 @@
 /* scan.c - run folders -> checkpoints in order -> (done already? else load, score, write) -> a shard each.
  *
- * What a shard was asked for is known before the weights are read: scan_sha256 over run, step, probes, cases, kernel class and the checkpoint's
- * identity. Paths and threads are not in it. */
+ * What a shard was asked for is known before the weights are read: scan_sha256 over run, step, probes, cases, kernel class and the
+ * checkpoint's identity. Paths and threads are not in it. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,9 +64,11 @@ static int check_same_heads(const ns_arch *arch, const ns_arch *first, const cha
         l++;
     if (same && l == arch->n_layers)
         return NS_OK;
-    return ns_fail(err, NS_E_FORMAT, "is a %s of %lld layers with up to %lld heads, while the run's '%s' is a %s of %lld layers with up to %lld: another model", arch->family,
-                   (long long)arch->n_layers, (long long)ns_arch_max_heads(arch), label, first->family, (long long)first->n_layers,
-                   (long long)ns_arch_max_heads(first));
+    return ns_fail(
+        err, NS_E_FORMAT,
+        "is a %s of %lld layers with up to %lld heads, while the run's '%s' is a %s of %lld layers with up to %lld: another model",
+        arch->family, (long long)arch->n_layers, (long long)ns_arch_max_heads(arch), label, first->family, (long long)first->n_layers,
+        (long long)ns_arch_max_heads(first));
 }
 
 /* ---- facts ---- */
@@ -109,7 +111,8 @@ static int gather(const scan *s, const ns_opened *m, ns_fact_list *f, char scan_
     if (rc < 0)
         return rc;
     const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"step", step, false}, {"tokens", tokens, false},
-                             {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false}, {"scan_cases_sha256", s->cases_sha256, false},
+                             {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false},
+                             {"scan_cases_sha256", s->cases_sha256, false},
                              {"arch_sha256", arch, false}, {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
     ns_fact_list all = {0};
     rc = ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
@@ -158,7 +161,9 @@ static int check_shard(const scan *s, const char *path)
     const char *const what = cases && strcmp(cases, s->cases_sha256) ? "cases" : probes && strcmp(probes, s->probes) ? "probes" : NULL;
     ns_file_close(f);
     return !what ? NS_OK
-                 : ns_fail(s->err, NS_E_ARG, "%s was scored with other %s: nothing finished is replaced (give another -o FOLDER, or --force to score again)", path, what);
+                 : ns_fail(s->err, NS_E_ARG,
+                           "%s was scored with other %s: nothing finished is replaced (give another -o FOLDER, or --force to score again)",
+                           path, what);
 }
 
 static bool needs_reference(const ns_score_params *s)
@@ -360,7 +365,8 @@ static int scan_run(scan *s, const char *folder, int64_t *number)
     return rc;
 }
 
-static int each_run(scan *s, const ns_scan_run *runs, int64_t n_runs, const char *shards, int (*visit)(scan *, const char *folder, int64_t *number))
+static int each_run(scan *s, const ns_scan_run *runs, int64_t n_runs, const char *shards,
+                    int (*visit)(scan *, const char *folder, int64_t *number))
 {
     int64_t number = 0;
     int rc = NS_OK;
@@ -387,10 +393,12 @@ static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_
         return ns_fail(err, NS_E_ARG, "steps %lld to %lld: the first comes after the last", (long long)p->steps[0], (long long)p->steps[1]);
     for (int64_t i = 0; i < n_runs; i++) {
         if (ns_path_inside(p->out, runs[i].folder))
-            return ns_fail(err, NS_E_ARG, "%s lies in the run %s, which is read: a scan writes to a folder of its own", p->out, runs[i].folder);
+            return ns_fail(err, NS_E_ARG, "%s lies in the run %s, which is read: a scan writes to a folder of its own", p->out,
+                           runs[i].folder);
         for (int64_t j = 0; j < i; j++)
             if (strcmp(runs[i].name, runs[j].name) == 0)
-                return ns_fail(err, NS_E_ARG, "%s and %s are both called '%s': give them names in their run.json", runs[j].folder, runs[i].folder, runs[i].name);
+                return ns_fail(err, NS_E_ARG, "%s and %s are both called '%s': give them names in their run.json", runs[j].folder,
+                               runs[i].folder, runs[i].name);
         for (int64_t k = 0; k < runs[i].series.n; k++) {
             const int64_t step = runs[i].series.list[k].step;
             some |= ns_scan_takes(p, step);
@@ -399,8 +407,9 @@ static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_
         }
     }
     return some ? NS_OK
-                : ns_fail(err, NS_E_ARG, "no checkpoint has a step from %lld to %lld: the runs go from %lld to %lld", (long long)(p->steps ? p->steps[0] : 0),
-                          (long long)(p->steps ? p->steps[1] : 0), (long long)first, (long long)last);
+                : ns_fail(err, NS_E_ARG, "no checkpoint has a step from %lld to %lld: the runs go from %lld to %lld",
+                          (long long)(p->steps ? p->steps[0] : 0), (long long)(p->steps ? p->steps[1] : 0), (long long)first,
+                          (long long)last);
 }
 
 int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns_scan_counts *counts, ns_error *err)

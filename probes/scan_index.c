@@ -98,7 +98,9 @@ int ns_scan_index_check(const ns_scan_params *p, const ns_scan_run *run, ns_erro
     ns_scan_index x;
     int rc = ns_scan_index_read(&x, p->out, run->name, err);
     if (rc == NS_OK && x.folder && !p->force && ns_path_is_dir(x.folder) && !same_folder(x.folder, run->folder))
-        rc = ns_fail(err, NS_E_ARG, "%s holds shards of another run '%s', of %s: give the runs names in their run.json, or another -o FOLDER (--force scores again)",
+        rc = ns_fail(err, NS_E_ARG,
+                     "%s holds shards of another run '%s', of %s: give the runs names in their run.json, or another -o FOLDER (--force "
+                     "scores again)",
                      p->out, run->name, x.folder);
     ns_scan_index_clear(&x);
     return rc;
@@ -111,8 +113,9 @@ static char *print_index(const ns_scan_index *x, const ns_scan_run *run)
                 && cJSON_AddStringToObject(root, "folder", x->folder);
     for (int64_t i = 0; good && i < x->n; i++) {
         cJSON *const item = cJSON_CreateObject();
-        good = item && cJSON_AddNumberToObject(item, "step", (double)x->list[i].step) && cJSON_AddNumberToObject(item, "tokens", (double)x->list[i].tokens)
-               && cJSON_AddStringToObject(item, "label", x->list[i].label) && cJSON_AddBoolToObject(item, "taken", x->list[i].taken);
+        good = item && cJSON_AddNumberToObject(item, "step", (double)x->list[i].step) &&
+               cJSON_AddNumberToObject(item, "tokens", (double)x->list[i].tokens) &&
+               cJSON_AddStringToObject(item, "label", x->list[i].label) && cJSON_AddBoolToObject(item, "taken", x->list[i].taken);
         if (!item || !cJSON_AddItemToArray(list, item))
             cJSON_Delete(item);
     }

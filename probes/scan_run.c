@@ -45,8 +45,8 @@ static int trained_by(const ns_series_item *item, char out[65], ns_error *err)
     return rc;
 }
 
-/* Ours say which run they are of: a folder that holds two is refused, since births over a mixture mean nothing. A checkpoint whose config cannot be read
- * is the scan's to report, as one that failed. */
+/* Ours say which run they are of: a folder that holds two is refused, since births over a mixture mean nothing. A checkpoint whose config
+ * cannot be read is the scan's to report, as one that failed. */
 static int check_one_run(const ns_series *series, const char *folder, ns_error *err)
 {
     char first[65] = "", this[65];
@@ -55,7 +55,9 @@ static int check_one_run(const ns_series *series, const char *folder, ns_error *
         if (trained_by(&series->list[i], this, NULL) != NS_OK || !this[0])
             continue;
         if (label && strcmp(first, this) != 0)
-            return ns_fail(err, NS_E_FORMAT, "%s: checkpoint '%s' is of another run than '%s' (train_config_sha256 in their config.json): give each run a folder of its own",
+            return ns_fail(err, NS_E_FORMAT,
+                           "%s: checkpoint '%s' is of another run than '%s' (train_config_sha256 in their config.json): give each run a "
+                           "folder of its own",
                            folder, series->list[i].label, label);
         label = series->list[i].label;
         memcpy(first, this, sizeof first);

@@ -121,7 +121,8 @@ static int run_hooks(ns_scoring *r)
         answers = r->cases[i]->n_answer > 0;
     if (answers) {
         sinks[n] = (sink){r, -1};
-        list[n] = (ns_hook){.size = sizeof *list, .at = "hook_logits", .rows = {.kind = NS_ROWS_ANSWER}, .read = read_logits, .user = &sinks[n]};
+        list[n] =
+            (ns_hook){.size = sizeof *list, .at = "hook_logits", .rows = {.kind = NS_ROWS_ANSWER}, .read = read_logits, .user = &sinks[n]};
         n++;
     }
     if (n == 0)
@@ -140,7 +141,8 @@ static int hear_token(void *user, int64_t case_index, int64_t position, int32_t 
     int all = NS_STOP;
     for (int p = 0; p < r->scores->n_probes; p++) {
         const ns_probe *const probe = r->scores->probes[p];
-        const int rc = probe->token ? probe->token(r->states[p] + (size_t)case_index * probe->state_size, position, token, r->err) : NS_STOP;
+        const int rc = probe->token ? probe->token(r->states[p] + (size_t)case_index * probe->state_size, position, token, r->err)
+                                    : NS_STOP;
         if (rc < 0)
             return rc;
         all = rc == NS_STOP ? all : NS_OK;

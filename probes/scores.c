@@ -38,7 +38,8 @@ int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const 
     for (int p = 0; p < n_probes; p++) {
         s->probes[s->n_probes++] = probes[p];
         if (probes[p]->n_outputs > NS_MAX_OUTPUTS || s->n_scores + probes[p]->n_scores > NS_MAX_SCORES)
-            return ns_fail(err, NS_E_ARG, "probe '%s': more than %d outputs, or %d scores in one run", probes[p]->name, NS_MAX_OUTPUTS, NS_MAX_SCORES);
+            return ns_fail(err, NS_E_ARG, "probe '%s': more than %d outputs, or %d scores in one run", probes[p]->name, NS_MAX_OUTPUTS,
+                           NS_MAX_SCORES);
         for (int i = 0; i < probes[p]->n_scores; i++) {
             float *const values = s->values[s->n_scores] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *values);
             s->defs[s->n_scores++] = &probes[p]->scores[i];
@@ -101,11 +102,14 @@ static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
     cJSON *meta = NULL;
     if (c->meta && ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) < 0)
         return NS_E_FORMAT;
-    const cJSON *const length = cJSON_GetObjectItemCaseSensitive(meta, "length"), *const depth = cJSON_GetObjectItemCaseSensitive(meta, "depth");
+    const cJSON *const length = cJSON_GetObjectItemCaseSensitive(meta, "length"), *const depth = cJSON_GetObjectItemCaseSensitive(meta,
+                                                                                                                                  "depth");
     const bool counted = cJSON_IsNumber(length) && fabs(length->valuedouble) < 0x1p53;
-    *to = (ns_case_result){.id = ns_strdup(c->id), .value_type = meta_text(meta, "value_type"), .template_name = meta_text(meta, "template"), .twin_of = ns_strdup(c->twin_of ? c->twin_of : ""),
+    *to = (ns_case_result){.id = ns_strdup(c->id), .value_type = meta_text(meta, "value_type"),
+                            .template_name = meta_text(meta, "template"), .twin_of = ns_strdup(c->twin_of ? c->twin_of : ""),
                            .length = counted ? (int64_t)length->valuedouble : c->n_tokens, .n_tokens = c->n_tokens, .n_answer = c->n_answer,
-                           .n_lead = c->n_lead, .n_mentions = count_spans(c, "needle_answer"), .n_distractors = count_spans(c, "distractor_answer"),
+                           .n_lead = c->n_lead, .n_mentions = count_spans(c, "needle_answer"),
+                           .n_distractors = count_spans(c, "distractor_answer"),
                            .depth = cJSON_IsNumber(depth) ? depth->valuedouble : (double)NAN,
                            .query_token = c->n_tokens > 1 ? c->tokens[c->n_tokens - 2] : -1};
     cJSON_Delete(meta);
@@ -118,7 +122,8 @@ static int take_outputs(ns_scores *s, ns_error *err)
         for (int o = 0; o < s->probes[p]->n_outputs; o++) {
             const ns_output *const output = &s->probes[p]->outputs[o];
             size_t n;
-            float *const out = ns_mul_size((size_t)s->n_cases, (size_t)ns_output_size(s, output), &n) ? ns_alloc_array(n, sizeof *out) : NULL;
+            float *const out = ns_mul_size((size_t)s->n_cases, (size_t)ns_output_size(s, output), &n) ? ns_alloc_array(n, sizeof *out)
+                                                                                                      : NULL;
             if (!out)
                 return ns_oom(err, "per-case scores (use fewer cases)");
             for (size_t i = 0; i < n && (output->dtype == NS_F32 || output->by_answer); i++)
@@ -210,7 +215,8 @@ ns_score_meaning ns_scores_meaning(const ns_scores *s, int i)
     const ns_score *const def = ns_scores_def(s, i);
     if (!def)
         return (ns_score_meaning){.best = NS_BEST_NONE, .chance = (double)NAN};
-    return (ns_score_meaning){.best = def->best, .lo = def->lo, .hi = def->hi, .chance = def->chance_of ? ns_scores_chance_level(s, i) : def->chance};
+    return (ns_score_meaning){.best = def->best, .lo = def->lo, .hi = def->hi,
+                              .chance = def->chance_of ? ns_scores_chance_level(s, i) : def->chance};
 }
 
 ns_best_cut ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)

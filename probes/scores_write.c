@@ -1,5 +1,5 @@
-/* scores_write.c - the results of a score run, array by array, and scores.h5 made of them: axes case, layer, head; the raw counts per case, the
- * scores, coordinates, provenance.
+/* scores_write.c - the results of a score run, array by array, and scores.h5 made of them: axes case, layer, head; the raw counts per case,
+ * the scores, coordinates, provenance.
  * Everything but the caller's volatile facts depends on model and cases alone. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +88,8 @@ static const char *twin_of(const ns_case_result *c)       { return c->twin_of; }
 static int put_strings(const visitor *w, const ns_scores *s, ns_error *err)
 {
     static const struct { const char *name; const char *(*of)(const ns_case_result *); } texts[] = {
-        {"case_id", id_of}, {"value_type", value_type_of}, {"template", template_of}, {"twin_of", twin_of}};      /* twin_of: "" for a case that is none's twin */
+        /* twin_of: "" for a case that is none's twin */
+        {"case_id", id_of}, {"value_type", value_type_of}, {"template", template_of}, {"twin_of", twin_of}};
     const char **const text = ns_alloc_array((size_t)s->n_cases, sizeof *text);
     int rc = text ? NS_OK : ns_oom(err, "names of cases");
     for (size_t t = 0; t < sizeof texts / sizeof *texts && rc == NS_OK; t++) {
@@ -136,7 +137,8 @@ static int put_output(const visitor *w, const ns_scores *s, const ns_output *out
             counts[i] = (uint8_t)data[i];
         view = ns_view_of(counts, NS_U8, rank, output->by_answer ? deep : shape);
     }
-    const int rc = put_array(w, output->name, output->by_answer ? "case answer layer head" : "case layer head", &view, output->summary, err);
+    const int rc = put_array(w, output->name, output->by_answer ? "case answer layer head" : "case layer head", &view, output->summary,
+                             err);
     free(counts);
     return rc;
 }
@@ -151,7 +153,8 @@ static int put_arrays(const visitor *w, const ns_scores *s, ns_error *err)
     for (int i = 0; i < s->n_scores && rc == NS_OK; i++) {
         const ns_view view = ns_view_of(s->values[i], NS_F32, 2, heads);
         const ns_score_meaning meaning = ns_scores_meaning(s, i);
-        rc = w->see(w->user, &(ns_array){.name = s->defs[i]->name, .axes = "layer head", .summary = s->defs[i]->summary, .view = view, .meaning = &meaning}, err);
+        rc = w->see(w->user, &(ns_array){.name = s->defs[i]->name, .axes = "layer head", .summary = s->defs[i]->summary, .view = view,
+                                         .meaning = &meaning}, err);
     }
     return rc;
 }
@@ -184,18 +187,24 @@ static int put_names(const visitor *w, const ns_scores *s, ns_error *err)
 
 static int put_group_of(const visitor *w, const ns_scores *s, ns_error *err)
 {
-    const ns_view of = ns_view_of(s->ranking->group_of, NS_I64, 1, &s->n_cases), in = ns_view_of(s->ranking->stratum_of, NS_I64, 1, &s->n_cases);
+    const ns_view of = ns_view_of(s->ranking->group_of, NS_I64, 1, &s->n_cases),
+                  in = ns_view_of(s->ranking->stratum_of, NS_I64, 1, &s->n_cases);
     const int rc = put_array(w, "case_group", "case", &of, "the case's group: value type and template", err);
-    return rc ? rc : put_array(w, "case_stratum", "case", &in, "within which its prompt was resampled: its group, or the pool of groups of fewer than ten prompts", err);
+    return rc ? rc
+              : put_array(w, "case_stratum", "case", &in,
+                          "within which its prompt was resampled: its group, or the pool of groups of fewer than ten prompts", err);
 }
 
 static int put_ranking(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const ns_ranking *const r = s->ranking;
-    const struct { const char *name, *axes, *summary; float *data; } arrays[] = {
+    const struct { const char *name, *axes, *summary; float *data;
+    } arrays[] = {
         {"score_low", "score layer head", "95 % interval over resampled prompts: from", r->low},
         {"score_high", "score layer head", "to", r->high},
-        {"score_top4", "score layer head", "mean share of the four best over the resamples: heads that tie for the last place share it; NaN where the score is nothing", r->top4},
+        {"score_top4", "score layer head",
+         "mean share of the four best over the resamples: heads that tie for the last place share it; NaN where the score is nothing",
+         r->top4},
         {"score_top10", "score layer head", "the same of the ten best", r->top10},
         {"score_chance", "score layer head", "the score where there is nothing to find: at the placebo", r->chance},
         {"score_answered", "score layer head", "over the cases that the model answers", r->answered},
@@ -283,9 +292,10 @@ static int gather(const ns_scores *s, ns_fact_list *facts, ns_error *err)
         describe_strata(s->ranking, strata, sizeof strata);
         snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->ranking->seed);
     }
-    const ns_fact own[] = {{"needlescope_version", ns_version(), false}, {"probes", probes, false}, {"cases_sha256", s->cases_sha256, false},
-                           {"dropped", said(dropped), false}, {"special_tokens", said(s->special), false}, {"ranking_resamples", said(resamples), false},
-                           {"ranking_seed", said(seed), false}, {"ranking_strata", said(strata), false}};
+    const ns_fact own[] = {{"needlescope_version", ns_version(), false}, {"probes", probes, false},
+                           {"cases_sha256", s->cases_sha256, false},     {"dropped", said(dropped), false},
+                           {"special_tokens", said(s->special), false},  {"ranking_resamples", said(resamples), false},
+                           {"ranking_seed", said(seed), false},          {"ranking_strata", said(strata), false}};
     int rc = probes && dropped ? NS_OK : ns_oom(err, "facts");
     rc = rc ? rc : ns_fact_list_add_all(facts, own, sizeof own / sizeof *own, err);
     rc = rc ? rc : ns_fact_list_join(facts, &s->made_with, err);

@@ -1,4 +1,5 @@
-/* compare.h - the largest difference of many, for tests that hold it under a bound: a NaN fails, and stays; so does a comparison that never happened. */
+/* compare.h - the largest difference of many, for tests that hold it under a bound: a NaN fails, and stays; so does a comparison that never
+ * happened. */
 #ifndef NS_TEST_COMPARE_H
 #define NS_TEST_COMPARE_H
 

@@ -125,7 +125,8 @@ static int check_ids(const ns_case *c, const int32_t *ids, int64_t n, const char
         return ns_fail(err, NS_E_ARG, "case '%.100s': %s: %lld tokens without a list", c->id, what, (long long)n);
     for (int64_t i = 0; i < n; i++)
         if (ids[i] < 0)
-            return ns_fail(err, NS_E_ARG, "case '%.100s': %s: token %lld is %d (ids are not negative)", c->id, what, (long long)i, (int)ids[i]);
+            return ns_fail(err, NS_E_ARG, "case '%.100s': %s: token %lld is %d (ids are not negative)", c->id, what, (long long)i,
+                           (int)ids[i]);
     return NS_OK;
 }
 
@@ -138,8 +139,8 @@ static int check_spans(const ns_case *c, ns_error *err)
         if (!s->name || !s->name[0])
             return ns_fail(err, NS_E_ARG, "case '%.100s': span %d has no name", c->id, i);
         if (s->begin < 0 || s->end <= s->begin || s->end > c->n_tokens)
-            return ns_fail(err, NS_E_ARG, "case '%.100s': span '%.100s' is [%lld, %lld), outside the %lld tokens of the prompt or empty", c->id,
-                           s->name, (long long)s->begin, (long long)s->end, (long long)c->n_tokens);
+            return ns_fail(err, NS_E_ARG, "case '%.100s': span '%.100s' is [%lld, %lld), outside the %lld tokens of the prompt or empty",
+                           c->id, s->name, (long long)s->begin, (long long)s->end, (long long)c->n_tokens);
         if (ns_case_span(c, s->name) != s)
             return ns_fail(err, NS_E_ARG, "case '%.100s': two spans are called '%.100s' (rename one)", c->id, s->name);
     }
@@ -154,14 +155,15 @@ static int check_source(const ns_case *c, ns_error *err)
     if (!span || c->n_answer == 0)
         return NS_OK;
     if (span->end - span->begin < content)
-        return ns_fail(err, NS_E_ARG, "case '%.100s': span 'needle_answer' has %lld tokens, the answer %lld: it must hold the whole answer", c->id,
-                       (long long)(span->end - span->begin), (long long)content);
+        return ns_fail(err, NS_E_ARG, "case '%.100s': span 'needle_answer' has %lld tokens, the answer %lld: it must hold the whole answer",
+                       c->id, (long long)(span->end - span->begin), (long long)content);
     for (int64_t j = c->n_lead; j < c->n_answer; j++) {
         const int64_t at = ns_case_source(c, j);
         if (c->tokens[at] != c->answer[j])
-            return ns_fail(err, NS_E_ARG, "case '%.100s': answer token %lld is %d, but its source at position %lld in span 'needle_answer' is %d"
-                           " (the answer must be tokenised as it stands in the needle)", c->id, (long long)j, (int)c->answer[j], (long long)at,
-                           (int)c->tokens[at]);
+            return ns_fail(err, NS_E_ARG,
+                           "case '%.100s': answer token %lld is %d, but its source at position %lld in span 'needle_answer' is %d"
+                           " (the answer must be tokenised as it stands in the needle)",
+                           c->id, (long long)j, (int)c->answer[j], (long long)at, (int)c->tokens[at]);
     }
     return NS_OK;
 }
@@ -189,7 +191,8 @@ static int check(const ns_case *c, ns_error *err)
     if (rc == NS_OK)
         rc = check_ids(c, c->answer, c->n_answer, "answer", err);
     if (rc == NS_OK && (c->n_lead < 0 || (c->n_lead > 0 && c->n_lead >= c->n_answer)))
-        rc = ns_fail(err, NS_E_ARG, "case '%.100s': lead is %lld, but the answer has %lld tokens", c->id, (long long)c->n_lead, (long long)c->n_answer);
+        rc = ns_fail(err, NS_E_ARG, "case '%.100s': lead is %lld, but the answer has %lld tokens", c->id, (long long)c->n_lead,
+                     (long long)c->n_answer);
     if (rc == NS_OK)
         rc = check_spans(c, err);
     if (rc == NS_OK)

@@ -56,8 +56,8 @@ static int check_case(const ns_case *c, const ns_tokenizer *t, ns_error *err)
         rc = makes_ids(c, t, false, &same, err);
     if (rc < 0 || same)
         return rc;
-    return ns_fail(err, NS_E_FORMAT, "case '%.100s': its ids are of another tokenizer: they are not what this model's tokenizer makes of its text (make the cases "
-                   "again with this model, or name the tokenizer that made them: --tokenizer)", c->id);
+    return ns_fail(err, NS_E_FORMAT, "case '%.100s': its ids are of another tokenizer: they are not what this model's tokenizer makes of "
+                   "its text (make the cases again with this model, or name the tokenizer that made them: --tokenizer)", c->id);
 }
 
 int ns_cases_check_tokenizer(const ns_cases *cases, const ns_tokenizer *t, ns_error *err)
@@ -91,6 +91,8 @@ int ns_cases_check_vocabulary(const ns_cases *cases, int64_t vocab, ns_error *er
         }
     }
     return n == 0 ? NS_OK
-                  : ns_fail(err, NS_E_FORMAT, "case '%.100s': token %lld is beyond the model's vocabulary of %lld, as are ids of %lld of %lld cases (made for another model?)",
+                  : ns_fail(err, NS_E_FORMAT,
+                            "case '%.100s': token %lld is beyond the model's vocabulary of %lld, as are ids of %lld of %lld cases (made "
+                            "for another model?)",
                             cases->list[first].id, (long long)id, (long long)vocab, (long long)n, (long long)cases->n);
 }

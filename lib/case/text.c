@@ -69,7 +69,8 @@ out:
     return rc;
 }
 
-static int add_prompt(ns_case *c, const ns_tokenizer *t, const char *prompt, const ns_text_span *spans, int n_spans, bool add_special, ns_error *err)
+static int add_prompt(ns_case *c, const ns_tokenizer *t, const char *prompt, const ns_text_span *spans, int n_spans, bool add_special,
+                      ns_error *err)
 {
     ns_encoding e = {0};
     int rc = ns_encode(t, prompt, strlen(prompt), add_special, &e, err);
@@ -96,8 +97,8 @@ out:
     return rc;
 }
 
-int ns_case_from_text(ns_case *out, const ns_tokenizer *t, const char *id, const char *prompt, const char *answer, const ns_text_span *spans, int n_spans,
-                      bool add_special, ns_error *err)
+int ns_case_from_text(ns_case *out, const ns_tokenizer *t, const char *id, const char *prompt, const char *answer,
+                      const ns_text_span *spans, int n_spans, bool add_special, ns_error *err)
 {
     *out = (ns_case){.id = ns_strdup(id)};
     int rc = out->id ? NS_OK : ns_oom(err, "a case");

@@ -1,11 +1,12 @@
-/* fork.c - who is told in a child of fork(). The list is held for the length of the fork, so that the child finds it whole. The handlers run on the
- * child's only thread, so what they make anew needs no lock. */
+/* fork.c - who is told in a child of fork(). The list is held for the length of the fork, so that the child finds it whole. The handlers
+ * run on the child's only thread, so what they make anew needs no lock. */
 #include <pthread.h>
 
 #include "core/core.h"
 
 /* The one list for the process: fork() is the process's, not an engine's. */
-static struct { pthread_once_t once; pthread_mutex_t lock; ns_at_fork *first; } at_fork = {PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER, NULL};
+static struct { pthread_once_t once; pthread_mutex_t lock; ns_at_fork *first; } at_fork = {PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER,
+                                                                                           NULL};
 
 static void before(void)
 {

@@ -1,7 +1,8 @@
-/* machine.c - the CPUs and the memory that this process may use. Every limit that is found lowers what is allowed, and the lowest names itself.
+/* machine.c - the CPUs and the memory that this process may use. Every limit that is found lowers what is allowed, and the lowest names
+ * itself.
  *
- * /proc/self/cgroup has a line ID:CONTROLLERS:PATH for each hierarchy, the one of version 2 without controllers. The limits of a group hold below it, so
- * all groups on the way to the root are asked; in a container the path may be the host's, and then only the root is there. */
+ * /proc/self/cgroup has a line ID:CONTROLLERS:PATH for each hierarchy, the one of version 2 without controllers. The limits of a group hold
+ * below it, so all groups on the way to the root are asked; in a container the path may be the host's, and then only the root is there. */
 #include <needlescope/machine.h>
 
 #include <errno.h>
@@ -94,7 +95,8 @@ static void cpus_of_v1(search *s, const char *group)
     char from[256];
     double quota, period;
     snprintf(from, sizeof from, "%s/cpu.cfs_quota_us", group);
-    if (group_file(s, group, "cpu.cfs_quota_us", "-1", &quota, NULL, 0) && group_file(s, group, "cpu.cfs_period_us", "-1", &period, NULL, 0) && period > 0)
+    if (group_file(s, group, "cpu.cfs_quota_us", "-1", &quota, NULL, 0) &&
+        group_file(s, group, "cpu.cfs_period_us", "-1", &period, NULL, 0) && period > 0)
         lower_cpus(s, quota / period, from);
 }
 

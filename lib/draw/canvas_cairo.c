@@ -81,7 +81,8 @@ static int set_keywords(const ns_canvas *c, cairo_surface_t *surface, ns_error *
 static int open_pdf(ns_canvas *c, ns_error *err)
 {
     cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(write_out, &c->out, c->width, c->height);
-    cairo_pdf_surface_restrict_to_version(surface, CAIRO_PDF_VERSION_1_4);      /* later ones hide what is said of the figure in packed streams */
+    cairo_pdf_surface_restrict_to_version(surface, CAIRO_PDF_VERSION_1_4);      /* later ones hide what is said of the figure in packed
+                                                                                 * streams */
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "needlescope");
     /* Without a date of ours cairo takes the present: new bytes each time. */
     cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, "2000-01-01T00:00:00Z");

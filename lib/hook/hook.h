@@ -21,7 +21,8 @@ bool ns_hooks_edit(const ns_hooks *, ns_point, int64_t layer);     /* is there a
 typedef struct ns_run { int64_t begin, end; } ns_run;
 typedef struct ns_runs { ns_run *list; int64_t n; } ns_runs;
 
-/* The rows of a timeline of `total` positions that `rows` names, for case c (NULL: none), as sorted disjoint runs. false = out of memory. */
+/* The rows of a timeline of `total` positions that `rows` names, for case c (NULL: none), as sorted disjoint runs. false = out of
+ * memory. */
 bool ns_rows_resolve(const ns_rows *, const ns_case *c, int64_t total, ns_runs *out);
 /* First run that ends after `position`; runs->n if there is none. */
 int64_t ns_runs_seek(const ns_runs *, int64_t position);

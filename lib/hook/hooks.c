@@ -54,8 +54,8 @@ static int no_match(const ns_arch *arch, const char *glob, ns_error *err)
             n++;
         }
     const char *const near = ns_nearest_word(glob, names, n);
-    return ns_fail(err, NS_E_ARG, "hook '%s' matches no point of this %s model of %lld layers%s%s%s (`inspect --points` lists all)", glob, arch->family,
-                   (long long)arch->n_layers, near ? "; the nearest is '" : "", near ? near : "", near ? "'" : "");
+    return ns_fail(err, NS_E_ARG, "hook '%s' matches no point of this %s model of %lld layers%s%s%s (`inspect --points` lists all)", glob,
+                   arch->family, (long long)arch->n_layers, near ? "; the nearest is '" : "", near ? near : "", near ? "'" : "");
 }
 
 /* ---- resolution ---- */

@@ -109,8 +109,8 @@ static int no_rows(const ns_rows *rows, const ns_cases *cases, ns_error *err)
         }
     }
     if (rows->kind == NS_ROWS_SPAN)
-        return ns_fail(err, NS_E_ARG, "rows: no case has a span '%.60s'%s%s%s", rows->span ? rows->span : "", near ? " (did you mean '" : "", near ? near : "",
-                       near ? "'?)" : "");
+        return ns_fail(err, NS_E_ARG, "rows: no case has a span '%.60s'%s%s%s", rows->span ? rows->span : "",
+                       near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
     return ns_fail(err, NS_E_ARG, "rows: no case has any of the positions asked for: the longest has %lld", (long long)longest);
 }
 

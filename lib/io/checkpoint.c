@@ -22,7 +22,8 @@ static const struct packed {
 
 int ns_checkpoint_reserve(ns_checkpoint *ck, int64_t more, ns_error *err)
 {
-    return ns_grow(&ck->tensors, &ck->capacity, ck->n_tensors + more, sizeof *ck->tensors) ? NS_OK : ns_oom(err, "a checkpoint's list of tensors");
+    return ns_grow(&ck->tensors, &ck->capacity, ck->n_tensors + more, sizeof *ck->tensors) ? NS_OK
+                                                                                           : ns_oom(err, "a checkpoint's list of tensors");
 }
 
 static int by_name(const void *a, const void *b)
@@ -182,8 +183,8 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
 
 int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
 {
-    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER) |
-                                 NS_KINDS(NS_KIND_BINARY);
+    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_CACHE) |
+                                 NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_BINARY);
     const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) : 0;
     int rc = open_checkpoint(out, path, params, err);
     const ns_error own = err ? *err : (ns_error){""};

@@ -23,7 +23,8 @@ static int shard_names(const cJSON *map, const char *index_path, const char ***o
     for (const cJSON *item = map->child; item && !rc; item = item->next) {
         const char *const file = cJSON_GetStringValue(item);
         if (!file || !ns_plain_name(file))
-            rc = ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': '%.80s' is not a plain file name", index_path, item->string, file ? file : "(no string)");
+            rc = ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': '%.80s' is not a plain file name", index_path, item->string,
+                         file ? file : "(no string)");
         else if (last && !strcmp(last, file))
             continue;
         else if (!ns_grow(&names, &capacity, n + 1, sizeof *names))
@@ -91,8 +92,8 @@ static int not_in_index(const ns_checkpoint *ck, const ns_location *at, const cJ
     while (i < ck->n_tensors - 1 && named[i])
         i++;
     free(named);
-    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is not in %s (the shards and the index do not belong together)", ck->tensors[i].file, ck->tensors[i].name,
-                   at->index_path);
+    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is not in %s (the shards and the index do not belong together)", ck->tensors[i].file,
+                   ck->tensors[i].name, at->index_path);
 }
 
 int ns_index_check(const ns_checkpoint *ck, const ns_location *at, ns_error *err)
@@ -102,10 +103,11 @@ int ns_index_check(const ns_checkpoint *ck, const ns_location *at, ns_error *err
     for (const cJSON *item = map->child; item; item = item->next, n++) {
         const ns_tensor *const t = ns_checkpoint_find(ck, item->string);
         if (!t)
-            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is in no shard; it should be in %s", at->index_path, item->string, item->valuestring);
+            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is in no shard; it should be in %s", at->index_path, item->string,
+                           item->valuestring);
         if (strcmp(ns_path_base(t->file), item->valuestring))
-            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' should be in %s, but is in %s", at->index_path, item->string, item->valuestring,
-                           ns_path_base(t->file));
+            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' should be in %s, but is in %s", at->index_path, item->string,
+                           item->valuestring, ns_path_base(t->file));
     }
     return n == ck->n_tensors ? NS_OK : not_in_index(ck, at, map, err);
 }

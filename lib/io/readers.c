@@ -13,16 +13,17 @@ static const struct foreign {
     int         code;
     const char *what, *remedy;
 } foreign[] = {
-    { 0, 0, ".npz", NS_E_UNSUPPORTED, "NumPy arrays (MLX, EasyLM)", "save them again with safetensors.numpy.save_file" },
-    { 0, 0, ".msgpack", NS_E_UNSUPPORTED, "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save it as safetensors" },
-    { 0, 0, ".onnx", NS_E_UNSUPPORTED, "an ONNX export", "take the checkpoint that it was exported from" },
-    { 0, 0, ".distcp", NS_E_UNSUPPORTED, "one file of a PyTorch distributed checkpoint (DCP)", "name its folder" },
-    { 0, 4, "GGUF", NS_E_UNSUPPORTED, "a GGUF file", "load it in transformers with gguf_file= and save it as safetensors" },
-    { 0, 4, "PK\3\4", NS_E_UNSUPPORTED, "a PyTorch zip checkpoint", "save its state dict with safetensors.torch.save_file" },
-    { 0, 1, "\x80", NS_E_UNSUPPORTED, "a pickle (PyTorch before 1.6)", "save its state dict with safetensors.torch.save_file" },
-    { 0, 8, "\x89HDF\r\n\x1a\n", NS_E_UNSUPPORTED, "an HDF5 file (Keras weights, or a needlescope recording)", "name a safetensors checkpoint" },
-    { 257, 5, "ustar", NS_E_UNSUPPORTED, "a tar archive (NeMo?)", "unpack it and convert it to a Hugging Face folder" },
-    { 0, 23, "version https://git-lfs", NS_E_FORMAT, "a git-lfs pointer, not the data", "run git lfs pull" },
+    {0, 0, ".npz", NS_E_UNSUPPORTED, "NumPy arrays (MLX, EasyLM)", "save them again with safetensors.numpy.save_file"},
+    {0, 0, ".msgpack", NS_E_UNSUPPORTED, "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save it as safetensors"},
+    {0, 0, ".onnx", NS_E_UNSUPPORTED, "an ONNX export", "take the checkpoint that it was exported from"},
+    {0, 0, ".distcp", NS_E_UNSUPPORTED, "one file of a PyTorch distributed checkpoint (DCP)", "name its folder"},
+    {0, 4, "GGUF", NS_E_UNSUPPORTED, "a GGUF file", "load it in transformers with gguf_file= and save it as safetensors"},
+    {0, 4, "PK\3\4", NS_E_UNSUPPORTED, "a PyTorch zip checkpoint", "save its state dict with safetensors.torch.save_file"},
+    {0, 1, "\x80", NS_E_UNSUPPORTED, "a pickle (PyTorch before 1.6)", "save its state dict with safetensors.torch.save_file"},
+    {0, 8, "\x89HDF\r\n\x1a\n", NS_E_UNSUPPORTED, "an HDF5 file (Keras weights, or a needlescope recording)",
+     "name a safetensors checkpoint"},
+    {257, 5, "ustar", NS_E_UNSUPPORTED, "a tar archive (NeMo?)", "unpack it and convert it to a Hugging Face folder"},
+    {0, 23, "version https://git-lfs", NS_E_FORMAT, "a git-lfs pointer, not the data", "run git lfs pull"},
 };
 
 /* llama2.c: seven i32 (D, F, L, H, G, +-V, T), then at least the embedding. No magic, so every number must make sense. */

@@ -16,7 +16,8 @@ int  ns_scan_fail(const ns_scan *, const char *what);        /* NS_E_FORMAT with
 bool ns_scan_next(ns_scan *, char c);                        /* skips spaces; takes c if it is next */
 int  ns_scan_expect(ns_scan *, char c);
 bool ns_scan_done(ns_scan *);                                /* nothing but spaces is left */
-/* Decodes a string with its escapes into out, NUL-terminated. It never needs more room than its source has bytes (two quotes for one NUL). */
+/* Decodes a string with its escapes into out, NUL-terminated. It never needs more room than its source has bytes (two quotes for one
+ * NUL). */
 int  ns_scan_string(ns_scan *, char *out, size_t *n);
 int  ns_scan_u64(ns_scan *, uint64_t *out);                  /* digits only: no sign, fraction or exponent */
 

@@ -156,8 +156,9 @@ static int none(const ns_series *s, const char *folder, ns_error *err)
 {
     for (int64_t i = 0; i < s->n_left_out; i++)
         if (!s->left_out[i].no_checkpoint)
-            return ns_fail(err, NS_E_MISSING, "%s: no checkpoint could be put in order: '%s': %s (%lld left out; name them in a --manifest)",
-                           folder, s->left_out[i].name, s->left_out[i].why, (long long)s->n_left_out);
+            return ns_fail(err, NS_E_MISSING,
+                           "%s: no checkpoint could be put in order: '%s': %s (%lld left out; name them in a --manifest)", folder,
+                           s->left_out[i].name, s->left_out[i].why, (long long)s->n_left_out);
     return ns_fail(err, NS_E_MISSING, "%s: no checkpoints (folders named step1000, checkpoint-1000, ...) and no checkpoint itself", folder);
 }
 

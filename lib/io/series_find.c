@@ -188,7 +188,8 @@ int ns_series_find(ns_series *out, const char *folder, ns_error *err)
     static const ns_kinds fine = NS_KINDS(NS_KIND_RUN) | NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER);
     *out = (ns_series){0};
     if (!ns_path_is_dir(folder))
-        return ns_kind_fail(err, ns_fail(err, NS_E_MISSING, "%s: no such folder", folder), folder, fine, "a folder of checkpoints (step1000, checkpoint-1000, ...)");
+        return ns_kind_fail(err, ns_fail(err, NS_E_MISSING, "%s: no such folder", folder), folder, fine,
+                            "a folder of checkpoints (step1000, checkpoint-1000, ...)");
     char *const refs = ns_path_join(folder, "refs"), *const snapshots = ns_path_join(folder, "snapshots");
     int rc = refs && snapshots ? NS_OK : ns_oom(err, folder);
     const bool has_refs = rc == NS_OK && ns_path_is_dir(refs);

@@ -141,7 +141,8 @@ static void add_weight(const laboratory *lab, char *words, size_t size)
     char share[40];
     snprintf(share, sizeof share, least < most ? "%.2g to %.2g" : "%.2g", least, most);
     if (least <= most)
-        snprintf(words + used, size - used, "; beside other edges of %s of the needle's weight%s", share, most < .5 ? ": there are none as heavy" : "");
+        snprintf(words + used, size - used, "; beside other edges of %s of the needle's weight%s", share,
+                 most < .5 ? ": there are none as heavy" : "");
 }
 
 void ns_claim_heads(page *p)
@@ -262,11 +263,13 @@ static ns_evidence evidence_of_delay(page *p, ns_order pairs, ns_grid_trend find
 void ns_claim_delay(page *p)
 {
     const ns_order find = say_pairs(p, NULL, NULL, ns_birth_find), previous = say_pairs(p, NULL, NULL, ns_birth_previous);
-    const ns_order both = {find.earlier + previous.earlier, find.later + previous.later, find.same + previous.same, find.n + previous.n, (double)NAN};
+    const ns_order both = {find.earlier + previous.earlier, find.later + previous.later, find.same + previous.same, find.n + previous.n,
+                           (double)NAN};
     const ns_grid_trend of_find = ns_page_window_trend(p, ns_birth_find), of_previous = ns_page_window_trend(p, ns_birth_previous);
     const ns_evidence e = evidence_of_delay(p, both, of_find, of_previous);
     char verdict[NS_VERDICT_TEXT];
-    cJSON *const object = ns_page_claim(p, "P2", "larger windows delay the previous-token head, and with it retrieval", words_of(p, both, e, verdict));
+    cJSON *const object = ns_page_claim(p, "P2", "larger windows delay the previous-token head, and with it retrieval",
+                                        words_of(p, both, e, verdict));
     ns_page_put_evidence(p, object, "Page's L over all windows, seeds as blocks, exact, the weaker of the two births", e);
     cJSON *const list = ns_page_list(p, object, "pairs");
     say_pairs(p, list, "retrieval", ns_birth_find);

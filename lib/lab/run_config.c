@@ -227,7 +227,8 @@ static int check_run(const ns_run *run, const char *path, const char *run_dir, b
 
 int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
 {
-    static const char *const run_file[] = {"run.json", NULL}, *const model[] = {"config.json", "model.safetensors", "model.safetensors.index.json", NULL};
+    static const char *const run_file[] = {"run.json", NULL}, *const model[] = {"config.json", "model.safetensors",
+                                                                                "model.safetensors.index.json", NULL};
     const int rc = ns_folder_make(run_dir, err);
     if (rc < 0)
         return rc;

@@ -1,7 +1,8 @@
-/* back_tmpl.h - rows of the trainer: softmax with its mask, and the derivatives of softmax, RMSNorm and the activations. Included after rows_tmpl.h. */
+/* back_tmpl.h - rows of the trainer: softmax with its mask, and the derivatives of softmax, RMSNorm and the activations. Included after
+ * rows_tmpl.h. */
 
-/* One row: cells [lo, hi) of s[0, n) become a softmax, the others 0. s[0] is absolute key key0; lanes and pages as in exp_sum, so the bits are
- * those of max, exp_sum and scale over any range that holds [lo, hi). */
+/* One row: cells [lo, hi) of s[0, n) become a softmax, the others 0. s[0] is absolute key key0; lanes and pages as in exp_sum, so the bits
+ * are those of max, exp_sum and scale over any range that holds [lo, hi). */
 NS_INLINE void softmax_row(float *s, int64_t n, int64_t lo, int64_t hi, int64_t key0)
 {
     static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

@@ -14,8 +14,9 @@
 enum { MIB = 1 << 20, LIBRARIES_MIB = 64, THREAD_MIB = 144 };
 
 /* LAPACK's interface is Fortran's: everything by address, and the lengths of the two texts at the end. */
-typedef void dgeev_fn(const char *jobvl, const char *jobvr, const blasint *n, double *a, const blasint *lda, double *wr, double *wi, double *vl,
-                      const blasint *ldvl, double *vr, const blasint *ldvr, double *work, const blasint *lwork, blasint *info, size_t, size_t);
+typedef void dgeev_fn(const char *jobvl, const char *jobvr, const blasint *n, double *a, const blasint *lda, double *wr, double *wi,
+                      double *vl, const blasint *ldvl, double *vr, const blasint *ldvr, double *work, const blasint *lwork, blasint *info,
+                      size_t, size_t);
 
 /* OpenBLAS is one for the process, with or without us: this is the library's only global state. */
 static struct {
@@ -28,7 +29,8 @@ static struct {
 } openblas = {.once = PTHREAD_ONCE_INIT};
 
 static const char *const libraries[] = {
-    "libopenblas.so.0", NS_BLAS_DIR "/libopenblas.so.0", "libopenblas.so", NS_BLAS_DIR "/libopenblas.so", "libopenblas.dylib", NS_BLAS_DIR "/libopenblas.dylib",
+    "libopenblas.so.0",  NS_BLAS_DIR "/libopenblas.so.0",  "libopenblas.so", NS_BLAS_DIR "/libopenblas.so",
+    "libopenblas.dylib", NS_BLAS_DIR "/libopenblas.dylib",
 };
 
 /* Asks the kernel itself, so every limit counts (RLIMIT_AS, RLIMIT_DATA, strict overcommit). */
@@ -98,7 +100,8 @@ void ns_blas_gemm_nt(int64_t M, int64_t N, int64_t K, const float *A, int64_t ld
     if (M <= 0 || N <= 0)
         return;
     if (ns_blas_can_start())
-        openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)M, (blasint)N, (blasint)K, 1, A, (blasint)lda, W, (blasint)ldw, 0, C, (blasint)ldc);
+        openblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)M, (blasint)N, (blasint)K, 1, A, (blasint)lda, W, (blasint)ldw, 0,
+                       C, (blasint)ldc);
     else
         plain_gemm_nt(M, N, K, A, lda, W, ldw, C, ldc);
 }

@@ -80,7 +80,8 @@ static const struct {
 };
 
 /* A tile whose columns do not fill its registers goes through a buffer: nothing right of `columns` is touched in C. */
-static void edge_tile(tile_fn fn, int rows, int64_t columns, int64_t K, const float *A, int64_t lda, const float *B, float *C, int64_t ldc, bool add)
+static void edge_tile(tile_fn fn, int rows, int64_t columns, int64_t K, const float *A, int64_t lda, const float *B, float *C, int64_t ldc,
+                      bool add)
 {
     float edge[TILE_ROWS * TILE_COLS];
     fn(K, A, lda, B, edge, TILE_COLS, false);
@@ -133,7 +134,8 @@ static void gemm(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, c
                 const int64_t depth = K - k < k_block ? K - k : k_block, width = N - n < NS_PANEL ? N - n : NS_PANEL;
                 const float *const b = B + n / NS_PANEL * panel_stride + k * NS_PANEL;
                 for (int64_t j = 0; j < width; j += TILE_COLS)
-                    strip(rows, width - j < TILE_COLS ? width - j : TILE_COLS, depth, A + m * lda + k, lda, b + j, C + m * ldc + n + j, ldc, accumulate || k > 0);
+                    strip(rows, width - j < TILE_COLS ? width - j : TILE_COLS, depth, A + m * lda + k, lda, b + j, C + m * ldc + n + j, ldc,
+                          accumulate || k > 0);
             }
     }
 }

@@ -86,7 +86,8 @@ NS_INLINE vi vi_shr(vi a, int n) { return (vi){_mm256_srli_epi32(a.a, n), _mm256
 NS_INLINE vi vi_select(vm m, vi a, vi b) { return vf_bits(vf_select(m, vi_float(a), vi_float(b))); }
 NS_INLINE vi vi_load_u16(const uint8_t *p)
 {
-    return (vi){_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(p + 16)))};
+    return (vi){_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)),
+                _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(p + 16)))};
 }
 NS_INLINE void vi_store_u16(uint16_t *p, vi a)
 {

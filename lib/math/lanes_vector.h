@@ -1,4 +1,5 @@
-/* lanes_vector.h - 16 lanes as GCC's generic vectors, for CPUs without a version of their own (NEON's fma is named). Semantics: lanes_scalar.h. */
+/* lanes_vector.h - 16 lanes as GCC's generic vectors, for CPUs without a version of their own (NEON's fma is named). Semantics:
+ * lanes_scalar.h. */
 #ifndef NS_LANES_H
 #define NS_LANES_H
 

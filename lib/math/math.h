@@ -20,8 +20,8 @@ typedef struct ns_math {
     const char *name;       /* "scalar", "avx2", "avx512", "vector" (elsewhere) */
 
     /* C[M,N] = A[M,K] B[K,N], or C += with accumulate (the block sums are added to C in order, as if K went on).
-     * A row-major lda; B packed: ceil(N/32) panels, panel p at B + p * panel_stride, row k of it at + k * 32; C row-major ldc >= N. k_block: length of
-     * the FMA chains (NS_GEMM_KB for weights, NS_PAGE for pattern.v). */
+     * A row-major lda; B packed: ceil(N/32) panels, panel p at B + p * panel_stride, row k of it at + k * 32; C row-major ldc >= N.
+     * k_block: length of the FMA chains (NS_GEMM_KB for weights, NS_PAGE for pattern.v). */
     void (*gemm)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t panel_stride,
                  float *C, int64_t ldc, int64_t k_block, bool accumulate);
 
@@ -38,7 +38,8 @@ typedef struct ns_math {
      * affine: out = x_hat * (offset + gain[i]) (+ bias[i] by fma). out may alias x. */
     void (*rms_norm)(float *out, const float *x, int64_t n, float eps, const float *gain, float offset);
     void (*layer_norm)(float *out, const float *x, int64_t n, float eps, const float *gain, float offset, const float *bias);
-    void (*affine)(float *out, const float *x, int64_t n, const float *gain, float offset, const float *bias);   /* the last step alone; the same bits */
+    /* the last step alone; the same bits */
+    void (*affine)(float *out, const float *x, int64_t n, const float *gain, float offset, const float *bias);
 
     /* Rotation of one head's first r dims by the row's cos/sin [r/2]; x in place. interleaved: pairs (2k, 2k+1), else (k, k + r/2). */
     void (*rope)(float *x, int64_t r, const float *cos, const float *sin, bool interleaved);
@@ -57,21 +58,25 @@ typedef struct ns_math {
     void (*f32_to_f16)(uint16_t *out, const float *x, int64_t n);          /* round to nearest even; overflow to inf */
     void (*f32_to_bf16)(uint16_t *out, const float *x, int64_t n);
 
-    /* The trainer's: matrices as they lie. C[M,N] (+)= A[M,K] B[K,N] and C[M,N] (+)= A[K,M]^T B[K,N], the chains of gemm; B may be read up to
-     * NS_PANEL - 1 floats past the end of its last row. */
-    void (*gemm_nn)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb, float *C, int64_t ldc, int64_t k_block, bool accumulate);
-    void (*gemm_tn)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb, float *C, int64_t ldc, int64_t k_block, bool accumulate);
-    /* Rows of scores at positions `position`.. over keys key0 .. key0 + n (multiples of 16) -> softmax over the `window` (0 = all) keys up to the
-     * row's own position, 0 elsewhere: the bits of max, exp_sum and scale. */
+    /* The trainer's: matrices as they lie. C[M,N] (+)= A[M,K] B[K,N] and C[M,N] (+)= A[K,M]^T B[K,N], the chains of gemm; B may be read up
+     * to NS_PANEL - 1 floats past the end of its last row. */
+    void (*gemm_nn)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb, float *C, int64_t ldc,
+                    int64_t k_block, bool accumulate);
+    void (*gemm_tn)(int64_t M, int64_t N, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb, float *C, int64_t ldc,
+                    int64_t k_block, bool accumulate);
+    /* Rows of scores at positions `position`.. over keys key0 .. key0 + n (multiples of 16) -> softmax over the `window` (0 = all) keys up
+     * to the row's own position, 0 elsewhere: the bits of max, exp_sum and scale. */
     void (*softmax)(float *s, int64_t ld, int64_t rows, int64_t position, int64_t key0, int64_t n, int64_t window);
-    void (*softmax_back)(float *dp, const float *p, int64_t rows, int64_t n);                /* dp [rows, n] <- p (dp - sum p dp); n a multiple of 16 */
+    /* dp [rows, n] <- p (dp - sum p dp); n a multiple of 16 */
+    void (*softmax_back)(float *dp, const float *p, int64_t rows, int64_t n);
     /* Of rms_norm with offset 0, one row: dx += , dgain += */
     void (*rms_norm_back)(float *dx, float *dgain, const float *x, const float *dy, int64_t n, float eps, const float *gain);
     void (*relu_back)(float *dy, const float *y, int64_t n);               /* dy <- dy where y > 0, else 0 */
     void (*silu_back)(float *dy, const float *x, int64_t n);               /* dy <- dy silu'(x) */
 } ns_math;
 
-/* Best kernels of this CPU, capped by name ("scalar", "avx2", "avx512"; NULL = no cap). NULL for an unknown name. Never reads the environment. */
+/* Best kernels of this CPU, capped by name ("scalar", "avx2", "avx512"; NULL = no cap). NULL for an unknown name. Never reads the
+ * environment. */
 const ns_math *ns_math_select(const char *cap);
 /* All kernels that this CPU can run, scalar first; returns how many. For tests, benches and `doctor`. */
 enum { NS_MATH_MAX = 4 };

@@ -4,8 +4,8 @@
  * NS_PANEL - 1 floats past the end of its last row: the caller's buffers have that slack. */
 
 /* C[rows, regs * REG] (+)= op(A) B; element (i, k) of op(A) at A[i * down + k * along], one of which is the literal 1. */
-NS_INLINE void open_tile(const int rows, const int regs, int64_t K, const float *A, int64_t down, int64_t along, const float *B, int64_t ldb,
-                         float *C, int64_t ldc, bool add)
+NS_INLINE void open_tile(const int rows, const int regs, int64_t K, const float *A, int64_t down, int64_t along, const float *B,
+                         int64_t ldb, float *C, int64_t ldc, bool add)
 {
     reg sum[TILE_ROWS][TILE_REGS];
     NS_UNROLL for (int i = 0; i < rows; i++)
@@ -82,8 +82,8 @@ static void open_edge(open_fn fn, int rows, int64_t columns, int64_t K, const fl
         }
 }
 
-static void open_strip(bool transposed, int64_t M, int64_t columns, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb, float *C,
-                       int64_t ldc, bool add)
+static void open_strip(bool transposed, int64_t M, int64_t columns, int64_t K, const float *A, int64_t lda, const float *B, int64_t ldb,
+                       float *C, int64_t ldc, bool add)
 {
     const bool half = columns <= TILE_COLS / 2, whole = columns == (half ? TILE_COLS / 2 : TILE_COLS);
     const int64_t step = transposed ? 1 : lda;
@@ -106,7 +106,8 @@ static void open_gemm(bool transposed, int64_t M, int64_t N, int64_t K, const fl
         const int64_t depth = K - k < k_block ? K - k : k_block;
         const float *const a = A + (transposed ? k * lda : k);
         for (int64_t n = 0; n < N; n += TILE_COLS)
-            open_strip(transposed, M, N - n < TILE_COLS ? N - n : TILE_COLS, depth, a, lda, B + k * ldb + n, ldb, C + n, ldc, accumulate || k > 0);
+            open_strip(transposed, M, N - n < TILE_COLS ? N - n : TILE_COLS, depth, a, lda, B + k * ldb + n, ldb, C + n, ldc,
+                       accumulate || k > 0);
     }
 }
 

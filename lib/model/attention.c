@@ -285,7 +285,8 @@ int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv 
     int64_t n_plain = 0, n_watched = 0, keys = 0;
     for (int64_t r = align_down(band->begin); r < band->end; r += BLOCK) {
         block b = { r > band->begin ? r : band->begin, r + BLOCK < band->end ? r + BLOCK : band->end, 0, r + BLOCK, NULL };
-        if (ns_wanted(p, band->s, NS_POINT_SCORES, band->layer, b.row0, b.row1) || ns_wanted(p, band->s, NS_POINT_PATTERN, band->layer, b.row0, b.row1))
+        if (ns_wanted(p, band->s, NS_POINT_SCORES, band->layer, b.row0, b.row1) ||
+            ns_wanted(p, band->s, NS_POINT_PATTERN, band->layer, b.row0, b.row1))
             watched[n_watched++] = b;
         else
             plain[n_plain++] = b;

@@ -1,8 +1,9 @@
 /* circuits.c - what the weights alone say of a head.
  *
  * OV circuit: eig(U' W_O W_V' E^T) [V, V] = eig(W_V' (E^T U') W_O) [d, d], since AB and BA have the same eigenvalues but for zeros.
- * G = U'^T E [D, D] is common to all heads: blocks of tokens -> G; a layer's rows of W_V' -> X = W_V' G^T [G d, D]; a head's X W_O [d, d] -> LAPACK.
- * U' = W_U with the final norm folded in, W_V' = W_V with the layer's input norm. Products are the engine's: the same bits everywhere. */
+ * G = U'^T E [D, D] is common to all heads: blocks of tokens -> G; a layer's rows of W_V' -> X = W_V' G^T [G d, D]; a head's X W_O [d, d]
+ * -> LAPACK. U' = W_U with the final norm folded in, W_V' = W_V with the layer's input norm. Products are the engine's: the same bits
+ * everywhere. */
 #include "model/internal.h"
 
 #include <math.h>
@@ -81,7 +82,8 @@ static int64_t all_heads(const ns_attn *a)  { return a->n_heads * a->head_dim; }
 /* Room for a block of tokens and for a layer's weights: all within `rows` rows of D. */
 static int allocate(circuit *c, ns_error *err)
 {
-    const int64_t D = c->D, d = longest(c->m->arch, head_dim), heads = longest(c->m->arch, all_heads), rows = heads > TOKENS ? heads : TOKENS;
+    const int64_t D = c->D, d = longest(c->m->arch, head_dim), heads = longest(c->m->arch, all_heads),
+                  rows = heads > TOKENS ? heads : TOKENS;
     const size_t floats = (size_t)(D + NS_PANEL) * (size_t)(rows + NS_PANEL) * sizeof(float);
     c->G = ns_alloc_array((size_t)(D * D), sizeof *c->G);
     c->packed = ns_alloc_aligned((size_t)ns_packed_floats(D, D) * sizeof(float));

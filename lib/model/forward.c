@@ -34,7 +34,8 @@ static int build_rope(ns_pass *p, ns_rope_table *t, int64_t final_length)
     float *inv_freq = ns_alloc_array((size_t)half, sizeof *inv_freq), factor;
     t->cos = ns_alloc_aligned((size_t)(t->n * half) * sizeof(float));
     t->sin = ns_alloc_aligned((size_t)(t->n * half) * sizeof(float));
-    int rc = inv_freq && t->cos && t->sin ? ns_rope_frequencies(rope, p->arch->max_positions, final_length, inv_freq, &factor, p->err) : ns_oom(p->err, "rope");
+    int rc = inv_freq && t->cos && t->sin ? ns_rope_frequencies(rope, p->arch->max_positions, final_length, inv_freq, &factor, p->err)
+                                          : ns_oom(p->err, "rope");
     if (!rc) {
         rope_job j = { t, inv_freq, factor, half };
         ns_engine_run(p->engine, (t->n + ROPE_TASK - 1) / ROPE_TASK, rope_task, &j);
@@ -108,7 +109,8 @@ static int check_leader(const ns_pass *p, int64_t i)
         return NS_OK;
     if (!comes_before(p, i, leader))
         return ns_fail(p->err, NS_E_ARG, "session %lld: the session it follows must come before it in the same call", (long long)i);
-    if (s->n_tokens != leader->n_tokens || s->computed != leader->computed || memcmp(s->tokens, leader->tokens, (size_t)s->n_tokens * sizeof *s->tokens) != 0)
+    if (s->n_tokens != leader->n_tokens || s->computed != leader->computed ||
+        memcmp(s->tokens, leader->tokens, (size_t)s->n_tokens * sizeof *s->tokens) != 0)
         return ns_fail(p->err, NS_E_ARG, "session %lld: it holds other tokens than the session it follows", (long long)i);
     return NS_OK;
 }
@@ -119,13 +121,16 @@ static int check_sessions(ns_pass *p)
         ns_session *s = p->sessions[i];
         if (s->model != p->model || s->failed || (s->ran && !s->decode))
             return ns_fail(p->err, NS_E_ARG, "session %lld: %s", (long long)i,
-                           s->model != p->model ? "belongs to another model" : s->failed ? "an earlier pass failed" : "has run and kept no keys");
+                           s->model != p->model ? "belongs to another model"
+                           : s->failed          ? "an earlier pass failed"
+                                                : "has run and kept no keys");
         if (s->n_tokens == 0)
             return ns_fail(p->err, NS_E_ARG, "session %lld has no tokens", (long long)i);
         if (s->parent && !comes_before(p, i, s->parent))
             return ns_fail(p->err, NS_E_ARG, "session %lld: its parent must come before it in the same call", (long long)i);
         if (s->parent && ns_arch_rope_class(p->arch, s->n_tokens) != ns_arch_rope_class(p->arch, s->parent->n_tokens) && !s->final_length)
-            return ns_fail(p->err, NS_E_ARG, "session %lld: rope frequencies differ from its parent's; set final_length or do not fork", (long long)i);
+            return ns_fail(p->err, NS_E_ARG, "session %lld: rope frequencies differ from its parent's; set final_length or do not fork",
+                           (long long)i);
         int rc = check_leader(p, i);
         if (rc)
             return rc;
@@ -135,7 +140,8 @@ static int check_sessions(ns_pass *p)
 
 /* ---- embedding ---- */
 
-typedef struct embed_job { ns_pass *p; ns_session *s; const ns_tensor *tensor, *positions; float *pos; int64_t begin, end; int *failed; } embed_job;
+typedef struct embed_job { ns_pass *p; ns_session *s; const ns_tensor *tensor, *positions; float *pos; int64_t begin,
+                          end; int *failed; } embed_job;
 
 enum { EMBED_TASK = 32 };
 
@@ -315,7 +321,8 @@ static int run_wave(ns_pass *p, int64_t first, int64_t last, const ns_forward_pa
             return NS_STOP;
         rc = run_layer(p, l, first, last);
         if (params && params->progress)
-            params->progress(params->user, ((double)first + (double)(last - first) * (double)(l + 1) / (double)(p->last_layer + 1)) / (double)p->n_sessions);
+            params->progress(params->user, ((double)first + (double)(last - first) * (double)(l + 1) / (double)(p->last_layer + 1)) /
+                                               (double)p->n_sessions);
     }
     if (!rc && p->wants_final)
         rc = run_head(p, first, last);
@@ -350,7 +357,8 @@ static void finish_sessions(ns_pass *p, int rc)
 
 static void scratch_free(ns_scratch *s)
 {
-    ns_buffer *all[] = { &s->normed, &s->proj, &s->z, &s->branch[0], &s->branch[1], &s->ff, &s->result, &s->final, &s->logits, &s->group, &s->staged, &s->decay };
+    ns_buffer *all[] = {&s->normed, &s->proj,  &s->z,      &s->branch[0], &s->branch[1], &s->ff,
+                        &s->result, &s->final, &s->logits, &s->group,     &s->staged,    &s->decay};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]->data);
     for (int w = 0; s->worker && w < s->n_workers; w++)
@@ -375,14 +383,16 @@ static int run_pass(ns_pass *p, const ns_forward_params *params)
     return rc;
 }
 
-int ns_forward(const ns_model *m, ns_session *const *sessions, int64_t n, const ns_hooks *hooks, const ns_forward_params *params, ns_error *err)
+int ns_forward(const ns_model *m, ns_session *const *sessions, int64_t n, const ns_hooks *hooks, const ns_forward_params *params,
+               ns_error *err)
 {
     ns_error own;
     ns_pass p = { .model = m, .arch = m->arch, .hooks = hooks, .engine = m->engine, .math = m->engine->math, .sessions = sessions,
                   .n_sessions = n, .logits = !(params && params->no_logits), .err = err ? err : &own };
     p.err->message[0] = 0;
     if (hooks && hooks->n_layers != m->arch->n_layers)
-        return ns_fail(p.err, NS_E_ARG, "hooks were made for %lld layers, this model has %lld", (long long)hooks->n_layers, (long long)m->arch->n_layers);
+        return ns_fail(p.err, NS_E_ARG, "hooks were made for %lld layers, this model has %lld", (long long)hooks->n_layers,
+                       (long long)m->arch->n_layers);
     find_deepest(&p);
     int rc = check_sessions(&p);
     if (rc)

@@ -61,7 +61,8 @@ void ns_weights_layer_free(ns_layer_weights *);
 int  ns_weights_head(const ns_model *, ns_weight *out, ns_error *);
 void ns_weight_free(ns_weight *);
 int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error *);    /* *out = NULL for an absent tref */
-int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);   /* rows [first, first + n) of W[n_out, n_in], checked finite */
+/* rows [first, first + n) of W[n_out, n_in], checked finite */
+int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);
 int  ns_weights_hash(const ns_model *, char hex[65], ns_error *);
 /* Of packed matrices: numbers, filled up to whole panels; the bytes they are kept in. */
 typedef struct ns_size { int64_t numbers, bytes; } ns_size;

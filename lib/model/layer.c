@@ -1,5 +1,5 @@
-/* layer.c - one layer: bands of rows through norm -> q k v -> rope -> attention -> W_O, and norm -> MLP. A band is rows of one session, or all new rows of
- * several that have few (forks, decoding): the matrices are then read once for all of them.
+/* layer.c - one layer: bands of rows through norm -> q k v -> rope -> attention -> W_O, and norm -> MLP. A band is rows of one session, or
+ * all new rows of several that have few (forks, decoding): the matrices are then read once for all of them.
  *
  * for each band:  for each stage:  out_b = out_norm(branch_b(in_norm(x)))  for all branches b, then  x += sum of out_scale_b out_b
  * In the last layer only the rows that somebody reads go beyond their keys and values, and no further than they are read. */
@@ -67,7 +67,8 @@ static int deliver(const ctx *c, ns_point point, float *data, int64_t ld, int64_
         return NS_OK;
     for (member m = first_member(c); m.band && !rc; m = next_member(c, m)) {
         float *const x = data + m.row * ld;
-        ns_view v = heads ? ns_view_of(x, NS_F32, 3, (int64_t[]) { m.rows, heads, width }) : ns_view_of(x, NS_F32, 2, (int64_t[]) { m.rows, width });
+        ns_view v = heads ? ns_view_of(x, NS_F32, 3, (int64_t[]){m.rows, heads, width})
+                          : ns_view_of(x, NS_F32, 2, (int64_t[]){m.rows, width});
         v.stride[0] = ld;
         rc = ns_deliver(c->p, m.band->session, point, c->band.layer, m.band->begin, &v, attn, 0);
     }
@@ -154,7 +155,8 @@ typedef struct heads_job {
 static void norm_heads(const heads_job *j, float *x)
 {
     bool full = j->a->qk_norm == NS_QK_FULL;
-    norm_job n = { .math = j->p->math, .norm = j->norm, .gain = j->gain, .bias = j->bias, .n = full ? j->heads * j->a->head_dim : j->a->head_dim };
+    norm_job n = { .math = j->p->math, .norm = j->norm, .gain = j->gain, .bias = j->bias,
+                  .n = full ? j->heads * j->a->head_dim : j->a->head_dim };
     for (int64_t h = 0; h < (full ? 1 : j->heads); h++)
         norm_one(&n, x + h * n.n, x + h * n.n);
 }
@@ -174,7 +176,8 @@ static void heads_task(void *user, int64_t task, int worker)
         const ns_rope *rope = &j->p->arch->ropes[j->rope->rope];
         int64_t half = rope->rotary_dim / 2, at = (j->position + r) * half;
         for (int64_t h = 0; h < j->heads; h++)
-            j->p->math->rope(x + h * j->a->head_dim, rope->rotary_dim, j->rope->cos + at, j->rope->sin + at, rope->layout == NS_ROPE_INTERLEAVED);
+            j->p->math->rope(x + h * j->a->head_dim, rope->rotary_dim, j->rope->cos + at, j->rope->sin + at,
+                             rope->layout == NS_ROPE_INTERLEAVED);
     }
 }
 
@@ -257,7 +260,8 @@ static int keys_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
     if (!rc)
         rc = deliver(c, NS_POINT_V, v, ld, G, d, a);
     if (!rc)
-        rc = finish_heads(c, (heads_job) { .p = c->p, .a = a, .norm = &a->k_norm, .gain = w->k_gain, .bias = w->k_bias, .x = k, .ld = ld, .heads = G });
+        rc = finish_heads(
+            c, (heads_job){.p = c->p, .a = a, .norm = &a->k_norm, .gain = w->k_gain, .bias = w->k_bias, .x = k, .ld = ld, .heads = G});
     if (!rc)
         rc = deliver(c, NS_POINT_ROT_K, k, ld, G, d, a);
     if (!rc)
@@ -360,7 +364,8 @@ static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights 
     clip(q, ld, n_rows(c), H * d, a->clip_qkv);
     int rc = deliver(c, NS_POINT_Q, q, ld, H, d, a);
     if (!rc)
-        rc = finish_heads(c, (heads_job) { .p = c->p, .a = a, .norm = &a->q_norm, .gain = w->q_gain, .bias = w->q_bias, .x = q, .ld = ld, .heads = H });
+        rc = finish_heads(
+            c, (heads_job){.p = c->p, .a = a, .norm = &a->q_norm, .gain = w->q_gain, .bias = w->q_bias, .x = q, .ld = ld, .heads = H});
     if (!rc)
         rc = deliver(c, NS_POINT_ROT_Q, q, ld, H, d, a);
     if (!rc && deeper_than(c, NS_POINT_ROT_Q))
@@ -430,7 +435,8 @@ static int ffn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights
 
 /* ---- the residual stream ---- */
 
-typedef struct add_job { const ns_math *math; float *x; const float *out[2], *normed; int n; float normed_scale; int64_t rows, D; atomic_bool broken; } add_job;
+typedef struct add_job { const ns_math *math; float *x; const float *out[2], *normed; int n; float normed_scale; int64_t rows,
+                        D; atomic_bool broken; } add_job;
 
 static void add_task(void *user, int64_t task, int worker)
 {
@@ -462,7 +468,8 @@ static int add_branches(const ctx *c, const ns_stage *stage, ns_point point)
     while (c->p->math->all_finite(c->band.x + m.row * c->p->arch->d_model, m.rows * c->p->arch->d_model))
         m = next_member(c, m);
     ns_point_format(point, c->band.layer, name, sizeof name);
-    return ns_fail(c->p->err, NS_E_NUMERIC, "%s: a value is NaN or Inf in rows %lld..%lld of session %lld; the checkpoint diverged or an edit broke it", name,
+    return ns_fail(c->p->err, NS_E_NUMERIC,
+                   "%s: a value is NaN or Inf in rows %lld..%lld of session %lld; the checkpoint diverged or an edit broke it", name,
                    (long long)m.band->begin, (long long)m.band->end - 1, (long long)m.band->session);
 }
 
@@ -475,7 +482,8 @@ static int band_run(const ctx *c)
         for (int b = 0; b < stage->n_branches && !rc; b++) {
             const ns_branch *br = &stage->branches[b];
             float *out = c->p->scratch->branch[b].data;
-            rc = br->kind == NS_BRANCH_ATTN ? attn_branch(c, br, &c->weights->branch[s][b], out) : ffn_branch(c, br, &c->weights->branch[s][b], out);
+            rc = br->kind == NS_BRANCH_ATTN ? attn_branch(c, br, &c->weights->branch[s][b], out)
+                                            : ffn_branch(c, br, &c->weights->branch[s][b], out);
             if (!(c->parts & ROWS) || (br->kind == NS_BRANCH_ATTN && !deeper_than(c, NS_POINT_ATTN_OUT)))
                 return rc;                     /* only keys were wanted, or nothing after this is read */
         }
@@ -515,7 +523,8 @@ static ns_point deepest_read(const ctx *c, int64_t begin, int64_t end)
 {
     const ns_session *s = c->band.s;
     int point = NS_POINT_RESID_POST;
-    if ((c->p->logits && end == s->n_tokens) || ns_wanted(c->p, s, NS_POINT_LN_FINAL, -1, begin, end) || ns_wanted(c->p, s, NS_POINT_LOGITS, -1, begin, end))
+    if ((c->p->logits && end == s->n_tokens) || ns_wanted(c->p, s, NS_POINT_LN_FINAL, -1, begin, end) ||
+        ns_wanted(c->p, s, NS_POINT_LOGITS, -1, begin, end))
         return point;
     while (point >= NS_POINT_Q && !ns_wanted(c->p, s, point, c->band.layer, begin, end))
         point--;
@@ -545,12 +554,14 @@ static int need_scratch(ns_pass *p, const ns_layer *l, const ns_layer_weights *w
     const int64_t D = p->arch->d_model;
     ns_scratch *s = p->scratch;
     rows = rows < NS_BAND_ROWS ? rows : NS_BAND_ROWS;
-    bool ok = ns_buffer_need(&s->normed, rows * D, p->err) && ns_buffer_need(&s->branch[0], rows * D, p->err) && ns_buffer_need(&s->branch[1], rows * D, p->err);
+    bool ok = ns_buffer_need(&s->normed, rows * D, p->err) && ns_buffer_need(&s->branch[0], rows * D, p->err) &&
+              ns_buffer_need(&s->branch[1], rows * D, p->err);
     for (int st = 0; st < l->n_stages && ok; st++)
         for (int b = 0; b < l->stages[st].n_branches && ok; b++) {
             const ns_weight *in = &w->branch[st][b].in;
             if (l->stages[st].branches[b].kind == NS_BRANCH_ATTN)
-                ok = ns_buffer_need(&s->proj, rows * (in->n + NS_PANEL), p->err) && ns_buffer_need(&s->z, rows * w->branch[st][b].out.k, p->err);
+                ok = ns_buffer_need(&s->proj, rows * (in->n + NS_PANEL), p->err) &&
+                     ns_buffer_need(&s->z, rows * w->branch[st][b].out.k, p->err);
             else
                 ok = ns_buffer_need(&s->ff, rows * in->n, p->err) != NULL;
         }
@@ -611,8 +622,8 @@ static int64_t new_rows(const ns_session *s)
     return s->n_tokens - s->base;
 }
 
-/* Sessions from `first` on that go together: few rows each, no more than a band, none whose parent is among them (its keys are not there yet). Those that
- * begin in a later layer are passed over. */
+/* Sessions from `first` on that go together: few rows each, no more than a band, none whose parent is among them (its keys are not there
+ * yet). Those that begin in a later layer are passed over. */
 static int64_t group_end(const ns_pass *p, int64_t layer, int64_t first, int64_t last)
 {
     int64_t rows = 0, at = first;
@@ -652,7 +663,8 @@ static int run_group(ctx *c, int64_t first, int64_t last)
         ns_session *const s = p->sessions[i];
         if (!ns_session_runs(s, layer))
             continue;
-        members[c->n_members++] = (ns_band) { .s = s, .session = i, .layer = layer, .begin = s->base, .end = s->n_tokens, .deepest = deepest_needed(p, layer) };
+        members[c->n_members++] =
+            (ns_band){.s = s, .session = i, .layer = layer, .begin = s->base, .end = s->n_tokens, .deepest = deepest_needed(p, layer)};
         rows += new_rows(s);
         rc = a ? ready_pages(p, s, layer, a) : NS_OK;
     }

@@ -1,7 +1,8 @@
 /* linear.c - y = W x (+ b) over the pool: tiles of rows x panels. Which tile an element falls in never changes its bits. */
 #include "model/internal.h"
 
-enum { TILE_ROWS = 264, TILE_PANELS = 6, STEP_ROWS = 12, LINE = 32 };       /* STEP_ROWS: of the tallest tile; LINE: 16-bit numbers of a cache line */
+enum { TILE_ROWS = 264, TILE_PANELS = 6, STEP_ROWS = 12, LINE = 32 };       /* STEP_ROWS: of the tallest tile; LINE: 16-bit numbers of a
+                                                                             * cache line */
 
 typedef struct linear_job {
     const ns_math *math;
@@ -43,13 +44,15 @@ static block block_after(const ns_weight *w, slice s, int64_t k, int64_t c)
 }
 
 /* C[M, columns] (+)= A wide, while `next` comes from memory, a share of it with each step of rows. */
-static void multiply_block(const ns_math *math, int64_t M, int64_t columns, const float *A, int64_t lda, const float *wide, int64_t depth, block next, float *C, int64_t ldc, bool add)
+static void multiply_block(const ns_math *math, int64_t M, int64_t columns, const float *A, int64_t lda, const float *wide, int64_t depth,
+                           block next, float *C, int64_t ldc, bool add)
 {
     const int64_t share = (next.n * STEP_ROWS / M + LINE - 1) / LINE * LINE;
     for (int64_t m = 0, at = 0; m < M; m += STEP_ROWS) {
         for (const int64_t end = at + share < next.n ? at + share : next.n; at < end; at += LINE)
             __builtin_prefetch(next.numbers + at, 0, 2);
-        math->gemm(M - m < STEP_ROWS ? M - m : STEP_ROWS, columns, depth, A + m * lda, lda, wide, depth * NS_PANEL, C + m * ldc, ldc, NS_GEMM_KB, add);
+        math->gemm(M - m < STEP_ROWS ? M - m : STEP_ROWS, columns, depth, A + m * lda, lda, wide, depth * NS_PANEL, C + m * ldc, ldc,
+                   NS_GEMM_KB, add);
     }
 }
 
@@ -61,7 +64,8 @@ static void multiply_narrow(const ns_math *math, int64_t M, const float *A, int6
         for (int64_t c = s.c0; c < s.c1; c += NS_PANEL) {
             const block b = block_at(w, s, k, c), next = block_after(w, s, k, c);
             (w->dtype == NS_BF16 ? math->bf16_to_f32 : math->f16_to_f32)(wide, b.numbers, b.n);
-            multiply_block(math, M, s.c1 - c < NS_PANEL ? s.c1 - c : NS_PANEL, A + (k - s.k0), lda, wide, b.n / NS_PANEL, next, C + (c - s.c0), ldc, k > s.k0);
+            multiply_block(math, M, s.c1 - c < NS_PANEL ? s.c1 - c : NS_PANEL, A + (k - s.k0), lda, wide, b.n / NS_PANEL, next,
+                           C + (c - s.c0), ldc, k > s.k0);
         }
 }
 
@@ -70,7 +74,8 @@ static void multiply(const ns_math *math, int64_t M, const float *A, int64_t lda
     if (w->dtype != NS_F32)
         multiply_narrow(math, M, A, lda, w, s, C, ldc);
     else
-        math->gemm(M, s.c1 - s.c0, s.k1 - s.k0, A, lda, (const float *)w->packed + s.c0 * w->k + s.k0 * NS_PANEL, w->k * NS_PANEL, C, ldc, NS_GEMM_KB, false);
+        math->gemm(M, s.c1 - s.c0, s.k1 - s.k0, A, lda, (const float *)w->packed + s.c0 * w->k + s.k0 * NS_PANEL, w->k * NS_PANEL, C, ldc,
+                   NS_GEMM_KB, false);
 }
 #endif
 
@@ -96,7 +101,8 @@ int64_t ns_linear(ns_engine *e, int64_t M, const float *A, int64_t lda, const ns
     return c0;
 }
 
-void ns_linear_slice(ns_engine *e, int64_t M, const float *A, int64_t lda, const ns_weight *w, int64_t k0, int64_t k1, float *C, int64_t ldc)
+void ns_linear_slice(ns_engine *e, int64_t M, const float *A, int64_t lda, const ns_weight *w, int64_t k0, int64_t k1, float *C,
+                     int64_t ldc)
 {
     ns_fpenv env = ns_fpenv_set();
     multiply(e->math, M, A, lda, w, (slice) { 0, w->n, k0, k1 }, C, ldc);

@@ -183,7 +183,8 @@ static int64_t kv_bytes(const ns_arch *arch, int64_t T)
     return most;
 }
 
-int ns_model_cost(const ns_arch *arch, const ns_checkpoint *c, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *err)
+int ns_model_cost(const ns_arch *arch, const ns_checkpoint *c, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out,
+                  ns_error *err)
 {
     *out = (ns_cost) { .weight_bytes = all_weight_bytes(arch, c), .waves = 1 };
     memory = memory > 0 ? memory : half_of_memory();
@@ -192,7 +193,8 @@ int ns_model_cost(const ns_arch *arch, const ns_checkpoint *c, int64_t memory, c
     for (int64_t i = 0; i < n; i++) {
         int64_t T = lengths[i], x_bytes = T * arch->d_model * (int64_t)sizeof(float), kv = kv_bytes(arch, T);
         if (T < 1 || (arch->max_positions && T > arch->max_positions))
-            return ns_fail(err, NS_E_ARG, "length %lld is outside this model's 1..%lld positions", (long long)T, (long long)arch->max_positions);
+            return ns_fail(err, NS_E_ARG, "length %lld is outside this model's 1..%lld positions", (long long)T,
+                           (long long)arch->max_positions);
         if (used && used + x_bytes + kv > room) {
             out->waves++;
             used = 0;

@@ -1,7 +1,7 @@
 /* weights.c - tensors of the checkpoint become packed weights: read rows -> widen -> check finite -> pack -> narrow again, a panel a task.
  *
- * A matrix may be several trefs stacked by rows (z_gate, q, k, v; gate, up), so that one product serves them all. What the checkpoint stores
- * in 16 bits is kept in 16 bits: half the memory, and the same numbers, for widening is exact. */
+ * A matrix may be several trefs stacked by rows (z_gate, q, k, v; gate, up), so that one product serves them all. What the checkpoint
+ * stores in 16 bits is kept in 16 bits: half the memory, and the same numbers, for widening is exact. */
 #include "model/internal.h"
 
 #include <math.h>
@@ -120,7 +120,8 @@ static int non_finite(const part *p, int64_t o, const float *row, ns_error *err)
 {
     for (int64_t k = 0; k < p->ref->n_in; k++)
         if (!isfinite(row[k]))
-            return ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at row %lld, column %lld; the checkpoint is damaged or training diverged",
+            return ns_fail(err, NS_E_NUMERIC,
+                           "%s: tensor '%s': value %g at row %lld, column %lld; the checkpoint is damaged or training diverged",
                            p->tensor->file, p->ref->name, (double)row[k], (long long)source_row(p->ref, o), (long long)k);
     return NS_OK;
 }
@@ -298,10 +299,12 @@ int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_
 static int pack_gains(const ns_model *m, const ns_branch *br, ns_branch_weights *w, ns_error *err)
 {
     const ns_attn *const a = br->kind == NS_BRANCH_ATTN ? &br->attn : NULL;
-    const struct { const ns_tref *ref; float **out; } vectors[] = {
-        { &br->in_norm.weight, &w->in_gain }, { &br->in_norm.bias, &w->in_bias }, { &br->out_norm.weight, &w->out_gain }, { &br->out_norm.bias, &w->out_bias },
-        { a ? &a->q_norm.weight : NULL, &w->q_gain }, { a ? &a->q_norm.bias : NULL, &w->q_bias }, { a ? &a->k_norm.weight : NULL, &w->k_gain },
-        { a ? &a->k_norm.bias : NULL, &w->k_bias }, { a ? &a->z_norm.weight : NULL, &w->z_gain }, { a ? &a->z_norm.bias : NULL, &w->z_bias },
+    const struct { const ns_tref *ref; float **out;
+    } vectors[] = {
+        {&br->in_norm.weight, &w->in_gain},         {&br->in_norm.bias, &w->in_bias},           {&br->out_norm.weight, &w->out_gain},
+        {&br->out_norm.bias, &w->out_bias},         {a ? &a->q_norm.weight : NULL, &w->q_gain}, {a ? &a->q_norm.bias : NULL, &w->q_bias},
+        {a ? &a->k_norm.weight : NULL, &w->k_gain}, {a ? &a->k_norm.bias : NULL, &w->k_bias},   {a ? &a->z_norm.weight : NULL, &w->z_gain},
+        {a ? &a->z_norm.bias : NULL, &w->z_bias},
     };
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors && !rc; i++)

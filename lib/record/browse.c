@@ -129,7 +129,8 @@ static int describe(const ns_file *f, const char *name, ns_dtype *dtype, int *ra
     return rc;
 }
 
-int ns_file_describe(const ns_file *f, const char *dataset, ns_dtype *dtype, int *rank, int64_t shape[NS_MAX_RANK], char **axes, ns_error *err)
+int ns_file_describe(const ns_file *f, const char *dataset, ns_dtype *dtype, int *rank, int64_t shape[NS_MAX_RANK], char **axes,
+                     ns_error *err)
 {
     if (axes)
         *axes = NULL;

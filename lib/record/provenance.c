@@ -1,5 +1,5 @@
-/* provenance.c - the facts that files, exports and figures carry. Stable ones say what was computed and enter config_sha256 and content_sha256;
- * volatile ones (when, where, by which command) only inform. No path is stable. */
+/* provenance.c - the facts that files, exports and figures carry. Stable ones say what was computed and enter config_sha256 and
+ * content_sha256; volatile ones (when, where, by which command) only inform. No path is stable. */
 #include <needlescope/provenance.h>
 
 #include <needlescope/record.h>
@@ -116,8 +116,10 @@ int ns_provenance_check_table(const ns_fact_list *f, const char *output, ns_erro
 
 int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_error *err)
 {
-    static const char *const names[] = {"content_sha256", "kind", "model_name", "model_family", "layer_kinds", "weights_sha256", "model_config_sha256", "arch_sha256",
-                                        "tokenizer_sha256", "cases_sha256", "kernel_class", "threads", "created_utc"};
+    static const char *const names[] = {"content_sha256",   "kind",           "model_name",          "model_family",
+                                        "layer_kinds",      "weights_sha256", "model_config_sha256", "arch_sha256",
+                                        "tokenizer_sha256", "cases_sha256",   "kernel_class",        "threads",
+                                        "created_utc"};
     ns_file *file;
     char name[64];
     int rc = ns_file_open(&file, path, err);
@@ -141,7 +143,8 @@ int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_erro
 
 static char *metadata_text(const char *path, const ns_fact_list *facts)
 {
-    cJSON *const root = cJSON_CreateObject(), *const notes = root ? cJSON_AddArrayToObject(root, "notes") : NULL, *const note = cJSON_CreateObject();
+    cJSON *const root = cJSON_CreateObject(), *const notes = root ? cJSON_AddArrayToObject(root, "notes") : NULL,
+                 *const note = cJSON_CreateObject();
     bool good = notes && note && cJSON_AddStringToObject(root, "@context", "http://www.w3.org/ns/csvw") &&
                 cJSON_AddStringToObject(root, "url", ns_path_base(path));
     for (int64_t i = 0; good && i < facts->n; i++)

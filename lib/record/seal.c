@@ -1,6 +1,7 @@
-/* seal.c - the last line of a file of ours: CRC-32 of all bytes before it. HDF5 ignores what lies behind its end of file, and h5repack drops it. HDF5 1.10
- * itself crashes or loops on flipped bytes, so damage must be found before it opens the file. CRC-32 and not SHA-256: it is there to find damage, at the
- * speed of memory; who changes a file on purpose can seal it again, so it vouches for nothing (vet.c). */
+/* seal.c - the last line of a file of ours: CRC-32 of all bytes before it. HDF5 ignores what lies behind its end of file, and h5repack
+ * drops it. HDF5 1.10 itself crashes or loops on flipped bytes, so damage must be found before it opens the file. CRC-32 and not SHA-256:
+ * it is there to find damage, at the speed of memory; who changes a file on purpose can seal it again, so it vouches for nothing
+ * (vet.c). */
 #include "record/seal.h"
 
 #include <errno.h>

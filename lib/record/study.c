@@ -195,7 +195,8 @@ static int read_heads(ns_study *s, ns_error *err)
 static int open_file(ns_study *s, const char *path, ns_error *err)
 {
     static const ns_kinds kinds = NS_KINDS(NS_KIND_STUDY) | NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_PATCHING);
-    const int rc = s->path ? ns_file_open_as(&s->file, path, kinds, "a study (needlescope merge) or scores (needlescope score -o)", err) : ns_oom(err, path);
+    const int rc = s->path ? ns_file_open_as(&s->file, path, kinds, "a study (needlescope merge) or scores (needlescope score -o)", err)
+                           : ns_oom(err, path);
     const char *const kind = rc == NS_OK ? ns_file_fact(s->file, "kind") : NULL;
     s->one = !kind || strcmp(kind, "study");
     return rc || !s->one || ns_file_has(s->file, "layer_kind") ? rc : ns_fail(err, NS_E_ARG, "%s: scores without 'layer_kind'", path);

@@ -121,7 +121,8 @@ int ns_study_ranks(const ns_study *s, const char *score, ns_score_meaning *out, 
     const int rc = ns_study_meaning(s, score, out, err);
     if (rc || out->best != NS_BEST_NONE)
         return rc;
-    return ns_fail(err, NS_E_ARG, "%s: '%s' describes a head; no end of it is the best, so it ranks no heads (choose another score)", s->path, score);
+    return ns_fail(err, NS_E_ARG, "%s: '%s' describes a head; no end of it is the best, so it ranks no heads (choose another score)",
+                   s->path, score);
 }
 
 /* ---- values, read once ---- */
@@ -161,7 +162,8 @@ int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *e
 static bool has_axes(const ns_study *s, const char *name, const char *axes)
 {
     char *got = NULL;
-    const bool has = ns_file_has(s->file, name) && ns_file_describe(s->file, name, NULL, NULL, NULL, &got, NULL) == NS_OK && strcmp(got, axes) == 0;
+    const bool has = ns_file_has(s->file, name) && ns_file_describe(s->file, name, NULL, NULL, NULL, &got, NULL) == NS_OK &&
+                     strcmp(got, axes) == 0;
     free(got);
     return has;
 }

@@ -1,8 +1,9 @@
-/* vet.c - a file of unknown origin is opened and walked over in a child process first: HDF5 1.10 can be made to crash, to loop and to take all
- * memory by a few bytes of metadata. What kills the child is a line of error here; what the child survives, the same code survives in this process.
+/* vet.c - a file of unknown origin is opened and walked over in a child process first: HDF5 1.10 can be made to crash, to loop and to take
+ * all memory by a few bytes of metadata. What kills the child is a line of error here; what the child survives, the same code survives in
+ * this process.
  *
- * The child is forked, not started anew: the library has no program of its own. It takes no lock but HDF5's and malloc's, leaves by _exit, and
- * an alarm ends it should another thread have held one of them. */
+ * The child is forked, not started anew: the library has no program of its own. It takes no lock but HDF5's and malloc's, leaves by _exit,
+ * and an alarm ends it should another thread have held one of them. */
 #include "record/seal.h"
 
 #include <errno.h>
@@ -72,8 +73,8 @@ static int judge(int status, const char *text, const char *path, ns_error *err)
     if (WIFEXITED(status) && text[0])
         return ns_fail(err, -WEXITSTATUS(status), "%s", text);
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    return ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: HDF5 %s on it (in a process of its own; nothing else was touched)", path,
-                   signal == SIGXCPU || signal == SIGALRM || signal == SIGKILL ? "did not come to an end" : "crashes");
+    return ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: HDF5 %s on it (in a process of its own; nothing else was touched)",
+                   path, signal == SIGXCPU || signal == SIGALRM || signal == SIGKILL ? "did not come to an end" : "crashes");
 }
 
 int ns_vet(const char *path, ns_error *err)

@@ -16,7 +16,8 @@ void ns_linear_back(const ns_trainer *t, const ns_train_linear *l, int64_t N, co
 static void norm_back(const ns_trainer *t, const ns_param *gain, int64_t N, int64_t width, const float *x, const float *dy, float *dx)
 {
     for (int64_t r = 0; r < N; r++)
-        t->math->rms_norm_back(dx + r * width, t->g + gain->at, x + r * width, dy + r * width, width, (float)t->config.rms_eps, t->w + gain->at);
+        t->math->rms_norm_back(dx + r * width, t->g + gain->at, x + r * width, dy + r * width, width, (float)t->config.rms_eps,
+                               t->w + gain->at);
 }
 
 /* dff [N, F] becomes [N, 2F] at `both`: dgate = dy up silu'(gate), dup = dy silu(gate) */

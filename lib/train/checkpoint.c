@@ -1,4 +1,5 @@
-/* checkpoint.c - RUN_DIR/stepNNNNNN and back: config.json and model.safetensors for everyone, trainer.json and trainer.safetensors to go on.
+/* checkpoint.c - RUN_DIR/stepNNNNNN and back: config.json and model.safetensors for everyone, trainer.json and trainer.safetensors to go
+ * on.
  *
  * All files are written in a temporary folder beside (".stepNNNNNN.tmp...."), each fsynced; then the folder is renamed: it is whole or absent. */
 #include "train/internal.h"
@@ -79,7 +80,8 @@ static int write_trainer(const ns_trainer *t, const char *path, ns_error *err)
         rc = ns_train_config_to_json(&t->config, &config, err);
     if (rc)
         return rc;
-    char *const text = ns_printf_alloc("{\"schema\": %d, \"step\": %lld, \"config_sha256\": \"%s\", \"config\": %s}\n", SCHEMA, (long long)t->done, hex, config);
+    char *const text = ns_printf_alloc("{\"schema\": %d, \"step\": %lld, \"config_sha256\": \"%s\", \"config\": %s}\n", SCHEMA,
+                                       (long long)t->done, hex, config);
     free(config);
     return text ? write_json(path, text, err) : ns_oom(err, path);
 }
@@ -184,8 +186,8 @@ static int read_tensor(const ns_checkpoint *c, const char *prefix, const ns_para
     if (!found)
         return ns_fail(err, NS_E_FORMAT, "%s: there is no tensor '%s'", ns_checkpoint_dir(c), name);
     if (found->view.dtype != NS_F32 || ns_view_count(&found->view) != p->rows * p->cols)
-        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %lld numbers of type %s, the config wants %lld of F32", ns_checkpoint_dir(c), name,
-                       (long long)ns_view_count(&found->view), ns_dtype_name(found->view.dtype), (long long)(p->rows * p->cols));
+        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %lld numbers of type %s, the config wants %lld of F32", ns_checkpoint_dir(c),
+                       name, (long long)ns_view_count(&found->view), ns_dtype_name(found->view.dtype), (long long)(p->rows * p->cols));
     return ns_tensor_read_f32(found, 0, p->rows * p->cols, out, err);
 }
 

@@ -154,7 +154,8 @@ static int not_a_key(const char *key, const char *label, ns_error *err)
         words[i] = fields[i].key;
     const char *const near = ns_nearest_word(key, words, N_FIELDS);
     return near ? ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (did you mean '%s'?)", label, key, near)
-                : ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (the keys of \"train\" are pattern, window, d_model, heads, ...)", label, key);
+                : ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (the keys of \"train\" are pattern, window, d_model, heads, ...)", label,
+                          key);
 }
 
 static int check_keys(const cJSON *object, const char *label, ns_error *err)
@@ -208,11 +209,11 @@ static int check_layers(const ns_train_config *c, const char *label, ns_error *e
 {
     const size_t L = strlen(c->pattern);
     if (L == 0 || strspn(c->pattern, "SsFG") != L)
-        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full) and G (Lightning), one a layer", label,
-                       c->pattern);
+        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full) and G (Lightning), one a layer",
+                       label, c->pattern);
     if (c->nope_layers[0] && (strlen(c->nope_layers) != L || strspn(c->nope_layers, "01") != L))
-        return ns_fail(err, NS_E_ARG, "%s: nope_layers '%s' must be %zu digits 0 or 1, one for each layer of '%s'", label, c->nope_layers, L,
-                       c->pattern);
+        return ns_fail(err, NS_E_ARG, "%s: nope_layers '%s' must be %zu digits 0 or 1, one for each layer of '%s'", label, c->nope_layers,
+                       L, c->pattern);
     return NS_OK;
 }
 
@@ -220,7 +221,8 @@ static int check_heads(const ns_train_config *c, const char *label, ns_error *er
 {
     const long long D = c->d_model, H = c->heads, G = ns_train_kv_heads(c), d = ns_train_head_dim(c);
     if (!c->head_dim && D % H)
-        return ns_fail(err, NS_E_ARG, "%s: d_model %lld does not divide into %lld heads (choose another number, or give head_dim)", label, D, H);
+        return ns_fail(err, NS_E_ARG, "%s: d_model %lld does not divide into %lld heads (choose another number, or give head_dim)", label,
+                       D, H);
     if (H % G)
         return ns_fail(err, NS_E_ARG, "%s: %lld heads do not divide over %lld kv_heads", label, H, G);
     if (d % 2)
@@ -238,9 +240,11 @@ int ns_train_config_check(const ns_train_config *c, const char *label, ns_error 
     if (!rc)
         rc = check_heads(c, label, err);
     if (!rc && c->length > c->max_positions)
-        return ns_fail(err, NS_E_ARG, "%s: length %lld is longer than max_positions %lld", label, (long long)c->length, (long long)c->max_positions);
+        return ns_fail(err, NS_E_ARG, "%s: length %lld is longer than max_positions %lld", label, (long long)c->length,
+                       (long long)c->max_positions);
     if (!rc && c->schedule != NS_LR_CONSTANT && c->decay_steps > c->steps)
-        return ns_fail(err, NS_E_ARG, "%s: decay_steps %lld are more than the %lld steps", label, (long long)c->decay_steps, (long long)c->steps);
+        return ns_fail(err, NS_E_ARG, "%s: decay_steps %lld are more than the %lld steps", label, (long long)c->decay_steps,
+                       (long long)c->steps);
     return rc;
 }
 
@@ -293,9 +297,11 @@ int ns_train_config_same(const ns_train_config *saved, const ns_train_config *wa
         if (!decides(wanted, f) || equal(saved, wanted, f))
             continue;
         if (f->kind == TEXT || f->kind == WORD)
-            return ns_fail(err, NS_E_ARG, "%s: trained with %s '%s', the config now says '%s': resume with the saved config, or start a new folder", label,
+            return ns_fail(err, NS_E_ARG,
+                           "%s: trained with %s '%s', the config now says '%s': resume with the saved config, or start a new folder", label,
                            f->key, text_of(saved, f), text_of(wanted, f));
-        return ns_fail(err, NS_E_ARG, "%s: trained with %s %.15g, the config now says %.15g: resume with the saved config, or start a new folder", label,
+        return ns_fail(err, NS_E_ARG,
+                       "%s: trained with %s %.15g, the config now says %.15g: resume with the saved config, or start a new folder", label,
                        f->key, number_of(saved, f), number_of(wanted, f));
     }
     return NS_OK;

@@ -49,8 +49,8 @@ static void times_v(const head *a, const block *b, const float *p)
     const int64_t d = a->t->d;
     for (int64_t k = b->key0, end; k < b->key0 + b->keys; k = end) {
         end = (k / NS_PAGE + 1) * NS_PAGE < b->key0 + b->keys ? (k / NS_PAGE + 1) * NS_PAGE : b->key0 + b->keys;
-        a->t->math->gemm_nn(b->rows, d, end - k, p + (k - b->key0), b->width, a->v + k * a->l->width, a->l->width, a->z + b->r0 * a->t->Z, a->t->Z,
-                            NS_PAGE, k > b->key0);
+        a->t->math->gemm_nn(b->rows, d, end - k, p + (k - b->key0), b->width, a->v + k * a->l->width, a->l->width, a->z + b->r0 * a->t->Z,
+                            a->t->Z, NS_PAGE, k > b->key0);
     }
 }
 
@@ -60,7 +60,8 @@ static void head_forward(const head *a)
     float *p = a->pattern;
     for (int64_t r0 = 0; r0 < a->w->n; r0 += NS_ROW_BLOCK) {
         const block b = block_at(a, r0);
-        math->gemm_nn(b.rows, b.width, a->t->d, a->q + r0 * a->l->width, a->l->width, a->w->kt + b.key0, a->w->padded, p, b.width, NS_GEMM_KB, false);
+        math->gemm_nn(b.rows, b.width, a->t->d, a->q + r0 * a->l->width, a->l->width, a->w->kt + b.key0, a->w->padded, p, b.width,
+                      NS_GEMM_KB, false);
         if (a->l->lightning)
             fall_off(a, &b, p);
         else

@@ -1,5 +1,6 @@
-/* model_config.c - the config.json of a checkpoint, which says by train_config_sha256 what run it is of: smollm3 where transformers' class can hold the model (gated MLP, one window, no recurrent
- * layer), else the own model_type "needlescope": layer_kinds, windows, nope and mlp beside the usual keys. */
+/* model_config.c - the config.json of a checkpoint, which says by train_config_sha256 what run it is of: smollm3 where transformers' class
+ * can hold the model (gated MLP, one window, no recurrent layer), else the own model_type "needlescope": layer_kinds, windows, nope and mlp
+ * beside the usual keys. */
 #include "train/internal.h"
 
 #include <string.h>
@@ -25,15 +26,16 @@ static bool add_common(cJSON *o, const ns_trainer *t)
 {
     const ns_train_config *const c = &t->config;
     const struct { const char *key; double value; } numbers[] = {
-        {"vocab_size", (double)t->V}, {"hidden_size", (double)t->D}, {"intermediate_size", (double)t->F}, {"num_hidden_layers", (double)t->L},
+        {"vocab_size", (double)t->V}, {"hidden_size", (double)t->D}, {"intermediate_size", (double)t->F},
+        {"num_hidden_layers", (double)t->L},
         {"num_attention_heads", (double)t->H}, {"num_key_value_heads", (double)ns_train_kv_heads(c)}, {"head_dim", (double)t->d},
         {"max_position_embeddings", (double)c->max_positions}, {"rms_norm_eps", c->rms_eps}, {"rope_theta", c->rope_theta},
     };
     bool ok = true;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers && ok; i++)
         ok = cJSON_AddNumberToObject(o, numbers[i].key, numbers[i].value) != NULL;
-    return ok && cJSON_AddStringToObject(o, "hidden_act", c->mlp == NS_MLP_SWIGLU ? "silu" : "relu") && cJSON_AddBoolToObject(o, "tie_word_embeddings", c->tied)
-           && cJSON_AddStringToObject(o, "torch_dtype", "float32");
+    return ok && cJSON_AddStringToObject(o, "hidden_act", c->mlp == NS_MLP_SWIGLU ? "silu" : "relu") &&
+           cJSON_AddBoolToObject(o, "tie_word_embeddings", c->tied) && cJSON_AddStringToObject(o, "torch_dtype", "float32");
 }
 
 static bool add_item(cJSON *list, cJSON *item)
@@ -53,13 +55,14 @@ static bool add_smollm3(cJSON *o, const ns_trainer *t)
              && add_item(rotates, cJSON_CreateNumber(t->layers[i].rotates));
     ok = ok && cJSON_AddBoolToObject(o, "use_sliding_window", window > 0);
     ok = ok && (window ? cJSON_AddNumberToObject(o, "sliding_window", (double)window) : cJSON_AddNullToObject(o, "sliding_window"));
-    return ok && cJSON_AddFalseToObject(o, "attention_bias") && cJSON_AddFalseToObject(o, "mlp_bias") && cJSON_AddNullToObject(o, "pad_token_id")
-           && cJSON_AddNullToObject(o, "bos_token_id") && cJSON_AddNullToObject(o, "eos_token_id");
+    return ok && cJSON_AddFalseToObject(o, "attention_bias") && cJSON_AddFalseToObject(o, "mlp_bias") &&
+           cJSON_AddNullToObject(o, "pad_token_id") && cJSON_AddNullToObject(o, "bos_token_id") && cJSON_AddNullToObject(o, "eos_token_id");
 }
 
 static bool add_own(cJSON *o, const ns_trainer *t)
 {
-    cJSON *const kinds = cJSON_AddArrayToObject(o, "layer_kinds"), *const windows = cJSON_AddArrayToObject(o, "windows"), *const nope = cJSON_AddArrayToObject(o, "nope");
+    cJSON *const kinds = cJSON_AddArrayToObject(o, "layer_kinds"), *const windows = cJSON_AddArrayToObject(o, "windows"),
+                 *const nope = cJSON_AddArrayToObject(o, "nope");
     bool ok = kinds && windows && nope;
     for (int64_t i = 0; i < t->L && ok; i++) {
         const ns_train_layer *const l = &t->layers[i];

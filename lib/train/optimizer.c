@@ -1,7 +1,8 @@
 /* optimizer.c - the rates, AdamW (Loshchilov & Hutter 2019), and Muon (Jordan et al. 2024) for the hidden matrices.
  *
  * Muon: m = mu m + g;  X = g + mu m (Nesterov), over its norm;  5 times X <- X (a I + b Y + c Y Y), Y = X^T X;  w <- w (1 - lr wd) - lr X.
- * q, k and v are parameters of their own, so each is made orthogonal apart. Plain C here: elementwise IEEE operations, the same bits everywhere. */
+ * q, k and v are parameters of their own, so each is made orthogonal apart. Plain C here: elementwise IEEE operations, the same bits
+ * everywhere. */
 #include "train/internal.h"
 
 #include <math.h>
@@ -38,10 +39,12 @@ static adam adam_at(const ns_train_config *c, int64_t step, double rate, bool de
     const double lr = c->lr * rate, left1 = 1 - ns_pow(c->beta1 > 0 ? c->beta1 : 1e-300, (double)(step + 1));
     const double left2 = 1 - ns_pow(c->beta2 > 0 ? c->beta2 : 1e-300, (double)(step + 1));
     return (adam){.keep = (float)(1 - (decays ? lr * c->weight_decay : 0)), .rate1 = (float)(1 - c->beta1), .beta2 = (float)c->beta2,
-                  .rate2 = (float)(1 - c->beta2), .step_size = (float)(lr / left1), .root_correction = (float)sqrt(left2), .eps = (float)c->adam_eps};
+                  .rate2 = (float)(1 - c->beta2), .step_size = (float)(lr / left1), .root_correction = (float)sqrt(left2),
+                  .eps = (float)c->adam_eps};
 }
 
-static void adam_step(const adam *a, int64_t n, float scale, float *restrict w, const float *restrict g, float *restrict m, float *restrict v)
+static void adam_step(const adam *a, int64_t n, float scale, float *restrict w, const float *restrict g, float *restrict m,
+                      float *restrict v)
 {
     for (int64_t i = 0; i < n; i++) {
         const float d = g[i] * scale;
@@ -127,6 +130,7 @@ void ns_optimizer_step(ns_trainer *t, double rate, double scale)
         if (p->muon)
             muon_step(t, p, rate, (float)scale);
         else
-            adam_step(p->cols == 1 ? &gain : &matrix, p->rows * p->cols, (float)scale, t->w + p->at, t->g + p->at, t->m + p->at, t->v + p->at);
+            adam_step(p->cols == 1 ? &gain : &matrix, p->rows * p->cols, (float)scale, t->w + p->at, t->g + p->at, t->m + p->at,
+                      t->v + p->at);
     }
 }

@@ -22,7 +22,10 @@ static ns_param *add(ns_trainer *t, ns_role role, int64_t layer, int64_t rows, i
     if (layer >= 0)
         snprintf(p->name, sizeof p->name, "model.layers.%lld.%s.weight", (long long)layer, names[role]);
     else
-        snprintf(p->name, sizeof p->name, "%s", role == NS_P_EMBED ? "model.embed_tokens.weight" : role == NS_P_HEAD ? "lm_head.weight" : "model.norm.weight");
+        snprintf(p->name, sizeof p->name, "%s",
+                 role == NS_P_EMBED  ? "model.embed_tokens.weight"
+                 : role == NS_P_HEAD ? "lm_head.weight"
+                                     : "model.norm.weight");
     t->n_floats += rows * cols;
     return p;
 }

@@ -114,7 +114,8 @@ static int check_tokens(const ns_trainer *t, const int32_t *tokens, int64_t n, n
 {
     for (int64_t i = 0; i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= t->V)
-            return ns_fail(err, NS_E_ARG, "token %d at position %lld of the batch: the vocabulary has %lld", tokens[i], (long long)i, (long long)t->V);
+            return ns_fail(err, NS_E_ARG, "token %d at position %lld of the batch: the vocabulary has %lld", tokens[i], (long long)i,
+                           (long long)t->V);
     return NS_OK;
 }
 
@@ -122,8 +123,8 @@ static int broken_forward(const ns_trainer *t, const ns_work *w, int64_t sequenc
 {
     char where[64];
     ns_train_find_broken(t, w, sequences, where, sizeof where);
-    return ns_fail(err, NS_E_NUMERIC, "step %lld: the loss is not a finite number; the first value that is not comes out of %s: lower lr and muon_lr, "
-                   "or resume an earlier checkpoint with a new config", (long long)t->done + 1, where);
+    return ns_fail(err, NS_E_NUMERIC, "step %lld: the loss is not a finite number; the first value that is not comes out of %s: lower lr "
+                   "and muon_lr, or resume an earlier checkpoint with a new config", (long long)t->done + 1, where);
 }
 
 /* Losses of a chunk; the logits become their derivatives. */
@@ -154,8 +155,8 @@ static int gradient_norms(ns_trainer *t, double *total, ns_error *err)
         const ns_param *const p = &t->params[i];
         const double square = squares(t->g + p->at, p->rows * p->cols);
         if (!isfinite(square))
-            return ns_fail(err, NS_E_NUMERIC, "step %lld: the gradient of %s is not finite: lower lr and muon_lr, or resume an earlier checkpoint with a "
-                           "new config", (long long)t->done + 1, p->name);
+            return ns_fail(err, NS_E_NUMERIC, "step %lld: the gradient of %s is not finite: lower lr and muon_lr, or resume an earlier "
+                           "checkpoint with a new config", (long long)t->done + 1, p->name);
         all += square;
         if (p->layer >= 0)
             t->layer_norms[p->layer] += square;
@@ -227,8 +228,8 @@ static int ready_other(ns_trainer *t, int64_t sequences, int64_t n, ns_error *er
 static int check_sequences(const ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, int64_t shortest, ns_error *err)
 {
     if (n < 1 || T < shortest || T > t->config.max_positions)
-        return ns_fail(err, NS_E_ARG, "%lld sequences of %lld tokens: lengths are %lld to max_positions = %lld", (long long)n, (long long)T, (long long)shortest,
-                       (long long)t->config.max_positions);
+        return ns_fail(err, NS_E_ARG, "%lld sequences of %lld tokens: lengths are %lld to max_positions = %lld", (long long)n, (long long)T,
+                       (long long)shortest, (long long)t->config.max_positions);
     return check_tokens(t, tokens, n * T, err);
 }
 

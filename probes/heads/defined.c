@@ -7,8 +7,8 @@
 
 unsigned ns_pattern_accepts(const ns_pattern *p)
 {
-    const bool normalises = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM || ((p->stat == NS_PS_MASS || p->stat == NS_PS_MEAN) &&
-                                                                                        (p->exclude.n > 0 || p->exclude_special));
+    const bool normalises = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM ||
+                            ((p->stat == NS_PS_MASS || p->stat == NS_PS_MEAN) && (p->exclude.n > 0 || p->exclude_special));
     return normalises ? NS_ACCEPTS_SOFTMAX : NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED;
 }
 
@@ -85,9 +85,11 @@ static int fill(defined *d, size_t n, const char *label, ns_error *err)
     d->score.lo = d->pattern.stat == NS_PS_RANK;
     d->score.hi = d->pattern.stat == NS_PS_RANK || d->pattern.stat == NS_PS_ENTROPY ? (double)INFINITY : 1;
     d->probe = (ns_probe){
-        .name = d->pattern.name, .summary = d->summary, .paper = d->from, .at = "blocks.*.attn.hook_pattern", .rows = ns_pattern_hook_rows(&d->pattern, &list),
+        .name = d->pattern.name, .summary = d->summary, .paper = d->from, .at = "blocks.*.attn.hook_pattern",
+        .rows = ns_pattern_hook_rows(&d->pattern, &list),
         .accepts = ns_pattern_accepts(&d->pattern), .state_size = NS_PATTERN_STATE, .outputs = d->outputs, .n_outputs = hits ? 2 : 1,
-        .scores = &d->score, .n_scores = 1, .rejects = ns_pattern_rejects, .begin = ns_pattern_begin, .see = ns_pattern_see, .end = ns_pattern_end,
+        .scores = &d->score, .n_scores = 1, .rejects = ns_pattern_rejects, .begin = ns_pattern_begin, .see = ns_pattern_see,
+        .end = ns_pattern_end,
         .definition = d->json,
     };
     return NS_OK;

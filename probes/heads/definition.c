@@ -38,7 +38,8 @@ static int read_list(const reader *r, const char *key, const cJSON *array, int64
         }
         const double v = item->valuedouble;
         if (!cJSON_IsNumber(item) || !(v >= (double)least && v <= MAX_POSITION) || v != (double)(int64_t)v)
-            return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" holds something that is not a position%s", r->label, key, special ? " (or \"special\")" : "");
+            return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" holds something that is not a position%s", r->label, key,
+                           special ? " (or \"special\")" : "");
         if (out->n == NS_PATTERN_LIST)
             return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" holds more than %d positions", r->label, key, NS_PATTERN_LIST);
         out->at[out->n++] = (int64_t)v;
@@ -60,7 +61,8 @@ static int read_number(const reader *r, const char *key, const char *text, int64
     char *stop;
     const long long v = strtoll(text, &stop, 10);
     if (stop == text || *stop || isspace((unsigned char)*text) || v < least || v > most)
-        return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\": '%.40s' is not a number from %lld to %lld", r->label, key, text, (long long)least, (long long)most);
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\": '%.40s' is not a number from %lld to %lld", r->label, key, text, (long long)least,
+                       (long long)most);
     *out = v;
     return NS_OK;
 }
@@ -83,7 +85,8 @@ static int read_rows(const reader *r, ns_pattern *p)
         return read_list(r, "rows", item, -MAX_POSITION, &p->row_list, NULL);
     }
     if (!cJSON_IsString(item))
-        return ns_fail(r->err, NS_E_FORMAT, "%s: \"rows\" is missing (all, answer, answer-1, first, last:N, span:NAME or a list of positions)", r->label);
+        return ns_fail(r->err, NS_E_FORMAT,
+                       "%s: \"rows\" is missing (all, answer, answer-1, first, last:N, span:NAME or a list of positions)", r->label);
     const char *const text = item->valuestring, *rest;
     for (int i = 0; i < COUNT(plain); i++)
         if (strcmp(text, words[i]) == 0) {
@@ -113,8 +116,10 @@ static int read_keys(const reader *r, ns_pattern *p)
         return read_list(r, "keys", item, 0, &p->key_list, NULL);
     }
     if (!cJSON_IsString(item))
-        return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\" is a span's name, aligned:SPAN, offset:N, local:N, same_token, after_same_token or a list of positions",
-                       r->label);
+        return ns_fail(
+            r->err, NS_E_FORMAT,
+            "%s: \"keys\" is a span's name, aligned:SPAN, offset:N, local:N, same_token, after_same_token or a list of positions",
+            r->label);
     const char *const text = item->valuestring, *rest;
     if ((rest = after(text, "aligned"))) {
         p->keys = NS_PK_ALIGNED;
@@ -185,7 +190,8 @@ static int check_whole(const reader *r, const ns_pattern *p)
 {
     const bool entropy = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM;
     if (entropy && p->keys != NS_PK_ALL)
-        return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\": an entropy is that of the whole row; leave them out, or use \"exclude\"", r->label);
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\": an entropy is that of the whole row; leave them out, or use \"exclude\"",
+                       r->label);
     if (!entropy && p->keys == NS_PK_ALL)
         return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\" are missing: this stat is about some of a row's keys", r->label);
     if (p->keys == NS_PK_ALIGNED && p->rows != NS_PR_ANSWER && p->rows != NS_PR_FIRST)
@@ -203,8 +209,9 @@ static int read_pattern(const reader *r, ns_pattern *p)
             known |= strcmp(item->string, keys[i]) == 0;
         const char *const near = known ? NULL : ns_nearest_word(item->string, keys, COUNT(keys));
         if (!known)
-            return ns_fail(r->err, NS_E_FORMAT, "%s: unknown key \"%.60s\" (%s%s%s)", r->label, item->string, near ? "did you mean " : "all: ",
-                           near ? near : "name, rows, keys, stat, exclude, best, summary, from", near ? "?" : "");
+            return ns_fail(r->err, NS_E_FORMAT, "%s: unknown key \"%.60s\" (%s%s%s)", r->label, item->string,
+                           near ? "did you mean " : "all: ", near ? near : "name, rows, keys, stat, exclude, best, summary, from",
+                           near ? "?" : "");
     }
     int rc = read_name(r, p);
     if (rc == NS_OK)
@@ -231,7 +238,8 @@ int ns_pattern_parse(ns_pattern *out, const char *json, size_t n, const char *la
         return ns_fail(err, NS_E_FORMAT, "%s: a definition of %zu bytes (at most %d)", label, n, MAX_TEXT);
     int rc = ns_json_parse(&object, json, n, NS_PATTERN_DEPTH, label, err);
     if (rc == NS_OK && !cJSON_IsObject(object))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: a probe's definition is an object {\"name\": ..., \"rows\": ..., \"keys\": ..., \"stat\": ...}", label);
+        rc = ns_fail(err, NS_E_FORMAT, "%s: a probe's definition is an object {\"name\": ..., \"rows\": ..., \"keys\": ..., \"stat\": ...}",
+                     label);
     if (rc == NS_OK)
         rc = read_pattern(&(reader){object, label, err}, out);
     cJSON_Delete(object);

@@ -275,7 +275,8 @@ static bool left_out(const state *s, int64_t key)
     return out;
 }
 
-/* 1 + the keys with more weight than the heaviest of the set; behind all keys when none of the set is seen. NaN: a row that looks nowhere ranks nothing. */
+/* 1 + the keys with more weight than the heaviest of the set; behind all keys when none of the set is seen. NaN: a row that looks nowhere
+ * ranks nothing. */
 static double rank_of(const state *s, const ns_site *site, const float *row, int64_t n)
 {
     const int64_t first = site->key0, last = site->key0 + site->n_keys;
@@ -302,7 +303,8 @@ static double a_log_a(float weight)
     const int64_t e = (int64_t)(a.bits - 0x3fe6a09e667f3bcdu) >> 52;
     a.bits -= (uint64_t)e << 52;
     const double z = (a.value - 1) / (a.value + 1), w = z * z;
-    const double series = 1 + w * (1.0 / 3 + w * (1.0 / 5 + w * (1.0 / 7 + w * (1.0 / 9 + w * (1.0 / 11 + w * (1.0 / 13 + w * (1.0 / 15)))))));
+    const double series = 1 +
+                          w * (1.0 / 3 + w * (1.0 / 5 + w * (1.0 / 7 + w * (1.0 / 9 + w * (1.0 / 11 + w * (1.0 / 13 + w * (1.0 / 15)))))));
     return weight > 0 ? (double)weight * (2 * z * series + (double)e * 0.693147180559945309417) : 0;
 }
 

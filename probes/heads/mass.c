@@ -8,20 +8,26 @@
 enum { MASS, NOSINK, PLACEBO, LIFT, PER_ROW };              /* outputs of one row */
 enum { AT_ASKED, AT_LAST, AT_FIRST, N_ROWS, N_OUTPUTS = N_ROWS * PER_ROW };
 
-#define OUTPUTS(row, suffix, where)                                                                                                  \
-    [row * PER_ROW + MASS] = {"case_mass" suffix, NS_F32, "attention mass on the needle's answer tokens at " where},                 \
-    [row * PER_ROW + NOSINK] = {"case_mass" suffix "_nosink", NS_F32, "the same over the row without position 0 and special tokens"}, \
-    [row * PER_ROW + PLACEBO] = {"case_mass" suffix "_placebo", NS_F32, "mass on the placebo span at " where},                       \
-    [row * PER_ROW + LIFT] = {"case_mass" suffix "_lift", NS_F32, "mass times (q + 1) / m, row q, m tokens of answer: 1 for uniform attention"}
+#define OUTPUTS(row, suffix, where)                                                                                                        \
+    [row * PER_ROW + MASS] = {"case_mass" suffix, NS_F32, "attention mass on the needle's answer tokens at " where},                       \
+    [row * PER_ROW + NOSINK] = {"case_mass" suffix "_nosink", NS_F32, "the same over the row without position 0 and special tokens"},      \
+    [row * PER_ROW + PLACEBO] = {"case_mass" suffix "_placebo", NS_F32, "mass on the placebo span at " where},                             \
+    [row * PER_ROW + LIFT] = {"case_mass" suffix "_lift", NS_F32,                                                                          \
+                              "mass times (q + 1) / m, row q, m tokens of answer: 1 for uniform attention"}
 static const ns_output outputs[N_OUTPUTS] = {
-    OUTPUTS(AT_ASKED, "", "row T - 2"), OUTPUTS(AT_LAST, "_last", "row T - 1"), OUTPUTS(AT_FIRST, "_first", "the row of the answer's first content token"),
+    OUTPUTS(AT_ASKED, "", "row T - 2"),
+    OUTPUTS(AT_LAST, "_last", "row T - 1"),
+    OUTPUTS(AT_FIRST, "_first", "the row of the answer's first content token"),
 };
 #undef OUTPUTS
 
-#define SCORES(suffix, where, paper)                                                                                                                 \
-    {"retrieval_mass" suffix, "case_mass" suffix, NULL, "mean attention mass on the needle's answer tokens at " where, paper, "case_mass" suffix "_placebo", NS_SHARE}, \
-    {"retrieval_mass" suffix "_nosink", "case_mass" suffix "_nosink", NULL, "the same over the row without position 0 and special tokens", "needlescope", NS_SHARE, .minor = true},   \
-    {"mass_lift" suffix, "case_mass" suffix "_lift", NULL, "mass at " where " relative to uniform attention", "needlescope", .hi = INFINITY, .chance = 1, .minor = true}
+#define SCORES(suffix, where, paper)                                                                                                       \
+    {"retrieval_mass" suffix, "case_mass" suffix, NULL, "mean attention mass on the needle's answer tokens at " where, paper,              \
+     "case_mass" suffix "_placebo", NS_SHARE},                                                                                             \
+    {"retrieval_mass" suffix "_nosink", "case_mass" suffix "_nosink", NULL,                                                                \
+     "the same over the row without position 0 and special tokens", "needlescope", NS_SHARE, .minor = true},                               \
+    {"mass_lift" suffix, "case_mass" suffix "_lift", NULL, "mass at " where " relative to uniform attention", "needlescope",               \
+     .hi = INFINITY, .chance = 1, .minor = true}
 static const ns_score scores[] = {
     SCORES("", "row T - 2", "arXiv 2606.15378, find_retrieval_heads"), SCORES("_last", "row T - 1", "needlescope"),
     SCORES("_first", "the row of the answer's first content token", "needlescope"),
@@ -100,7 +106,8 @@ static int end(void *user, ns_error *err)
 }
 
 const ns_probe ns_probe_mass = {
-    .name = "mass", .summary = "attention mass on the needle's answer tokens, at the rows where it is asked for", .paper = "arXiv 2606.15378",
+    .name = "mass", .summary = "attention mass on the needle's answer tokens, at the rows where it is asked for",
+    .paper = "arXiv 2606.15378",
     .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_PROBE}, .accepts = NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED,
     .state_size = sizeof(state), .outputs = outputs, .n_outputs = N_OUTPUTS, .scores = scores, .n_scores = sizeof scores / sizeof *scores,
     .rejects = rejects, .begin = begin, .see = see, .end = end,

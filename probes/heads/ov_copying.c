@@ -32,6 +32,7 @@ static int weigh(const ns_probe_context *ctx, float *const *values, ns_error *er
 }
 
 const ns_probe ns_probe_ov_copying = {
-    .name = "ov_copying", .summary = "does the head's OV circuit copy tokens, from the weights alone", .paper = "transformer-circuits.pub/2021/framework",
+    .name = "ov_copying", .summary = "does the head's OV circuit copy tokens, from the weights alone",
+    .paper = "transformer-circuits.pub/2021/framework",
     .scores = scores, .n_scores = 1, .weigh = weigh, .on_request = true,
 };

@@ -1,5 +1,5 @@
-/* pattern.h - a probe of attention rows in words: which rows, which keys of each, what of them. JSON -> ns_pattern (definition.c) -> values (interpret.c).
- * The language is described in docs/measures.md. Internal. */
+/* pattern.h - a probe of attention rows in words: which rows, which keys of each, what of them. JSON -> ns_pattern (definition.c) -> values
+ * (interpret.c). The language is described in docs/measures.md. Internal. */
 #ifndef NS_PATTERN_H
 #define NS_PATTERN_H
 
@@ -8,7 +8,8 @@
 enum { NS_PATTERN_LIST = 64, NS_PATTERN_NAME = 64, NS_PATTERN_DEPTH = 4 };      /* depth of the JSON */
 
 typedef enum ns_pattern_rows { NS_PR_ALL, NS_PR_ANSWER, NS_PR_BEFORE, NS_PR_FIRST, NS_PR_LAST, NS_PR_SPAN, NS_PR_LIST } ns_pattern_rows;
-typedef enum ns_pattern_keys { NS_PK_ALL, NS_PK_SPAN, NS_PK_ALIGNED, NS_PK_OFFSET, NS_PK_LOCAL, NS_PK_SAME, NS_PK_AFTER_SAME, NS_PK_LIST } ns_pattern_keys;
+typedef enum ns_pattern_keys { NS_PK_ALL, NS_PK_SPAN, NS_PK_ALIGNED, NS_PK_OFFSET, NS_PK_LOCAL, NS_PK_SAME, NS_PK_AFTER_SAME,
+                              NS_PK_LIST } ns_pattern_keys;
 typedef enum ns_pattern_stat { NS_PS_ARGMAX_HIT, NS_PS_MASS, NS_PS_MEAN, NS_PS_RANK, NS_PS_ENTROPY, NS_PS_ENTROPY_NORM } ns_pattern_stat;
 
 typedef struct ns_pattern_list { int64_t at[NS_PATTERN_LIST]; int n; } ns_pattern_list;

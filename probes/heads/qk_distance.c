@@ -1,5 +1,7 @@
-/* qk_distance.c - how far a head's query and key weights are from those of a reference (the end of a run): arXiv 2606.15378, compute_weight_distance.
- *     q_distance = ||W_Q,h - W_Q,h^ref||_F / (||W_Q,h^ref||_F + 1e-12);  k_distance: the same for the head's KV head;  qk_distance = their sum */
+/* qk_distance.c - how far a head's query and key weights are from those of a reference (the end of a run): arXiv 2606.15378,
+ * compute_weight_distance.
+ *     q_distance = ||W_Q,h - W_Q,h^ref||_F / (||W_Q,h^ref||_F + 1e-12);  k_distance: the same for the head's KV head;
+ *     qk_distance = their sum */
 #include <math.h>
 #include <stdlib.h>
 
@@ -21,7 +23,8 @@ static int check_reference(const ns_probe_context *ctx, int64_t layer, const ns_
     const bool width = ctx->arch->d_model == ns_model_arch(ctx->reference)->d_model;
     if (b && width && a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads && a->head_dim == b->head_dim)
         return NS_OK;
-    return ns_fail(err, NS_E_ARG, "qk_distance: layer %lld of the reference has other heads, KV heads or widths than the model's", (long long)layer);
+    return ns_fail(err, NS_E_ARG, "qk_distance: layer %lld of the reference has other heads, KV heads or widths than the model's",
+                   (long long)layer);
 }
 
 static double relative_distance(const float *w, const float *ref, int64_t n)
@@ -36,7 +39,8 @@ static double relative_distance(const float *w, const float *ref, int64_t n)
 }
 
 /* *out: the distance of one head's Q or K. */
-static int distance(const ns_probe_context *ctx, int64_t layer, int64_t head, ns_head_part part, int64_t n, float *rows, double *out, ns_error *err)
+static int distance(const ns_probe_context *ctx, int64_t layer, int64_t head, ns_head_part part, int64_t n, float *rows, double *out,
+                    ns_error *err)
 {
     int rc = ns_model_head_weight(ctx->model, layer, head, part, rows, err);
     if (rc == NS_OK)
@@ -67,7 +71,8 @@ static int weigh(const ns_probe_context *ctx, float *const *values, ns_error *er
 {
     int rc = NS_OK;
     if (!ctx->reference)
-        return ns_fail(err, NS_E_ARG, "%s: there is nothing to compare the weights with (name a model: --reference)", scores[QK_DISTANCE].name);
+        return ns_fail(err, NS_E_ARG, "%s: there is nothing to compare the weights with (name a model: --reference)",
+                       scores[QK_DISTANCE].name);
     if (ctx->n_layers != ns_model_arch(ctx->reference)->n_layers)
         return ns_fail(err, NS_E_ARG, "qk_distance: the model has %lld layers, the reference %lld", (long long)ctx->n_layers,
                        (long long)ns_model_arch(ctx->reference)->n_layers);

@@ -18,8 +18,10 @@ static const ns_output outputs[N_OUTPUTS] = {
     [MARGIN] = {"case_qr_margin", NS_F32, "that to the gold passages minus the largest to any other passage"},
 };
 static const ns_score scores[] = {
-    {"qr", "case_qr", NULL, "attention of the question's rows to the gold passages, minus a null query's", "QRHead, arXiv 2506.09944", .lo = -INFINITY, .hi = INFINITY},
-    {"qr_margin", "case_qr_margin", NULL, "the same minus that to the best other passage", "needlescope", .lo = -INFINITY, .hi = INFINITY, .minor = true},
+    {"qr", "case_qr", NULL, "attention of the question's rows to the gold passages, minus a null query's", "QRHead, arXiv 2506.09944",
+     .lo = -INFINITY, .hi = INFINITY},
+    {"qr_margin", "case_qr_margin", NULL, "the same minus that to the best other passage", "needlescope", .lo = -INFINITY, .hi = INFINITY,
+     .minor = true},
 };
 
 typedef struct state {
@@ -186,7 +188,8 @@ static int end(void *user, ns_error *err)
 }
 
 const ns_probe ns_probe_qr = {
-    .name = "qr", .summary = "does the question look at the passage that answers it, more than a null query does", .paper = "arXiv 2506.09944",
+    .name = "qr", .summary = "does the question look at the passage that answers it, more than a null query does",
+    .paper = "arXiv 2506.09944",
     .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_ALL}, .accepts = NS_ACCEPTS_SOFTMAX, .state_size = sizeof(state),
     .outputs = outputs, .n_outputs = N_OUTPUTS, .scores = scores, .n_scores = sizeof scores / sizeof *scores,
     .rejects = rejects, .begin = begin, .see = see, .end = end, .on_request = true, .wants_null = true,

@@ -1,7 +1,7 @@
 /* retrieval.c - does the row that is about to say answer token j look most at that very token in the needle?
  * find = the first content token (the needle has to be found), continue = the others (mostly induction), copy = both.
- * Hit: argmax key = the aligned source, in whichever mention of the needle (ns_case_is_source). Lead tokens (a space before the value) have no event.
- * Beside it: the same without the sinks; the aligned place in the placebo (chance) and in any distractor (selectivity). */
+ * Hit: argmax key = the aligned source, in whichever mention of the needle (ns_case_is_source). Lead tokens (a space before the value) have
+ * no event. Beside it: the same without the sinks; the aligned place in the placebo (chance) and in any distractor (selectivity). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,16 +27,19 @@ static const ns_output outputs[N_OUTPUTS] = {
     [CONTINUE_NOSINK] = {"continue_nosink_hits", NS_U8, "continue_hits, position 0 and special tokens left out"},
     [COPY_NOSINK] = {"copy_nosink_hits", NS_U8, "copy_hits, position 0 and special tokens left out"},
     [ANY_NOSINK] = {"any_nosink_hits", NS_U8, "any_hits, position 0 and special tokens left out"},
-    [FIND_PLACEBO] = {"find_placebo_hits", NS_U8, "1 where the row of the first content token has its largest weight on the aligned place in the placebo"},
+    [FIND_PLACEBO] = {"find_placebo_hits", NS_U8,
+                      "1 where the row of the first content token has its largest weight on the aligned place in the placebo"},
     [FIND_PLACEBO_EVENTS] = {"find_placebo_events", NS_U8, "1 where that row and that place exist"},
     [CONTINUE_PLACEBO] = {"continue_placebo_hits", NS_U8, "the same, over the remaining answer tokens"},
     [CONTINUE_PLACEBO_EVENTS] = {"continue_placebo_events", NS_U8, "number of remaining answer tokens that have a place in the placebo"},
     [COPY_PLACEBO] = {"copy_placebo_hits", NS_U8, "the same, over all content tokens of the answer"},
     [COPY_PLACEBO_EVENTS] = {"copy_placebo_events", NS_U8, "number of content tokens that have a place in the placebo"},
-    [FIND_DISTRACTOR] = {"find_distractor_hits", NS_U8, "1 where the row of the first content token has its largest weight on the aligned place in a distractor's answer"},
+    [FIND_DISTRACTOR] = {"find_distractor_hits", NS_U8,
+                         "1 where the row of the first content token has its largest weight on the aligned place in a distractor's answer"},
     [COPY_DISTRACTOR] = {"copy_distractor_hits", NS_U8, "the same, over all content tokens of the answer"},
     [SELECTIVITY] = {"case_selectivity", NS_F32, "find_hits - find_distractor_hits; NaN for a case without distractors"},
-    [COPY_SELECTIVITY] = {"case_copy_selectivity", NS_F32, "(copy_hits - copy_distractor_hits) / copy_events; NaN for a case without distractors"},
+    [COPY_SELECTIVITY] = {"case_copy_selectivity", NS_F32,
+                          "(copy_hits - copy_distractor_hits) / copy_events; NaN for a case without distractors"},
     [FIND_MARGIN] = {"find_margin", NS_F32, "largest minus second largest weight of the row of the first content token"},
     [COPY_MARGIN] = {"copy_margin", NS_F32, "the smallest such margin over all content tokens"},
     [ANSWER_HITS] = {"answer_hits", NS_U8, "1 hit, 0 miss, for each content token of the answer; 255 beyond its end", .by_answer = true},
@@ -44,19 +47,26 @@ static const ns_output outputs[N_OUTPUTS] = {
 
 #define WU "teacher-forced form of Wu et al. 2024, arXiv 2404.15574"
 static const ns_score scores[] = {
-    {"retrieval_find", "find_hits", "find_events", "largest weight on the aligned source, at the first content token of the answer", "needlescope",
-     "find_placebo_hits", "find_placebo_events", NS_SHARE, .distractor_of = "find_distractor_hits"},
-    {"retrieval_continue", "continue_hits", "continue_events", "largest weight on the aligned source, at the remaining answer tokens", "needlescope",
-     "continue_placebo_hits", "continue_placebo_events", NS_SHARE},
-    {"retrieval_copy", "copy_hits", "copy_events", "largest weight on the aligned source, at all answer tokens", WU, "copy_placebo_hits", "copy_placebo_events", NS_SHARE,
-     .distractor_of = "copy_distractor_hits"},
-    {"copy_any", "any_hits", "copy_events", "largest weight on any occurrence of the token about to be said", "needlescope", NS_SHARE, .minor = true},
-    {"retrieval_find_nosink", "find_nosink_hits", "find_events", "retrieval_find, position 0 and special tokens left out", "needlescope", NS_SHARE, .minor = true},
-    {"retrieval_continue_nosink", "continue_nosink_hits", "continue_events", "retrieval_continue, position 0 and special tokens left out", "needlescope", NS_SHARE, .minor = true},
-    {"retrieval_copy_nosink", "copy_nosink_hits", "copy_events", "retrieval_copy, position 0 and special tokens left out", "needlescope", NS_SHARE, .minor = true},
-    {"copy_any_nosink", "any_nosink_hits", "copy_events", "copy_any, position 0 and special tokens left out", "needlescope", NS_SHARE, .minor = true},
-    {"retrieval_selectivity", "case_selectivity", NULL, "retrieval_find minus the same towards any distractor's answer", "needlescope", NS_DIFFERENCE},
-    {"copy_selectivity", "case_copy_selectivity", NULL, "retrieval_copy minus the same towards any distractor's answer", "needlescope", NS_DIFFERENCE, .minor = true},
+    {"retrieval_find", "find_hits", "find_events", "largest weight on the aligned source, at the first content token of the answer",
+     "needlescope", "find_placebo_hits", "find_placebo_events", NS_SHARE, .distractor_of = "find_distractor_hits"},
+    {"retrieval_continue", "continue_hits", "continue_events", "largest weight on the aligned source, at the remaining answer tokens",
+     "needlescope", "continue_placebo_hits", "continue_placebo_events", NS_SHARE},
+    {"retrieval_copy", "copy_hits", "copy_events", "largest weight on the aligned source, at all answer tokens", WU, "copy_placebo_hits",
+     "copy_placebo_events", NS_SHARE, .distractor_of = "copy_distractor_hits"},
+    {"copy_any", "any_hits", "copy_events", "largest weight on any occurrence of the token about to be said", "needlescope", NS_SHARE,
+     .minor = true},
+    {"retrieval_find_nosink", "find_nosink_hits", "find_events", "retrieval_find, position 0 and special tokens left out", "needlescope",
+     NS_SHARE, .minor = true},
+    {"retrieval_continue_nosink", "continue_nosink_hits", "continue_events", "retrieval_continue, position 0 and special tokens left out",
+     "needlescope", NS_SHARE, .minor = true},
+    {"retrieval_copy_nosink", "copy_nosink_hits", "copy_events", "retrieval_copy, position 0 and special tokens left out", "needlescope",
+     NS_SHARE, .minor = true},
+    {"copy_any_nosink", "any_nosink_hits", "copy_events", "copy_any, position 0 and special tokens left out", "needlescope", NS_SHARE,
+     .minor = true},
+    {"retrieval_selectivity", "case_selectivity", NULL, "retrieval_find minus the same towards any distractor's answer", "needlescope",
+     NS_DIFFERENCE},
+    {"copy_selectivity", "case_copy_selectivity", NULL, "retrieval_copy minus the same towards any distractor's answer", "needlescope",
+     NS_DIFFERENCE, .minor = true},
 };
 #undef WU
 
@@ -188,7 +198,8 @@ static int end(void *user, ns_error *err)
 }
 
 const ns_probe ns_probe_retrieval = {
-    .name = "retrieval", .summary = "does the row that says an answer token look most at its source in the needle", .paper = "needlescope; arXiv 2404.15574",
+    .name = "retrieval", .summary = "does the row that says an answer token look most at its source in the needle",
+    .paper = "needlescope; arXiv 2404.15574",
     .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_ANSWER}, .accepts = NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED,
     .state_size = sizeof(state), .outputs = outputs, .n_outputs = N_OUTPUTS, .scores = scores, .n_scores = sizeof scores / sizeof *scores,
     .rejects = rejects, .begin = begin, .see = see, .end = end,

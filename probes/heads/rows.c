@@ -22,7 +22,8 @@ int64_t ns_row_argmax(const float *row, int64_t n, float *margin)
 
 double ns_row_mass(const ns_site *site, const float *row, int64_t begin, int64_t end)
 {
-    const int64_t first = begin > site->key0 ? begin - site->key0 : 0, last = end < site->key0 + site->n_keys ? end - site->key0 : site->n_keys;
+    const int64_t first = begin > site->key0 ? begin - site->key0 : 0,
+                  last = end < site->key0 + site->n_keys ? end - site->key0 : site->n_keys;
     double sum = 0;
     for (int64_t k = first; k < last; k++)
         sum += (double)row[k];

@@ -1,10 +1,12 @@
-/* wu.c - the retrieval score of Wu et al. 2024 (arXiv 2404.15574), taken while the model answers by itself: at each step, is the key with the largest
- * weight inside the needle's answer, and does it hold the very token that is being said?
- *     retrieval_wu      |g_h and k| / |k|, as the paper defines it: k the needle's answer, g_h the places in it that head h copied from, over as many
- *                       steps as the answer has tokens
- *     retrieval_wu2024  as its published code counts (--compat wu2024): every copy adds 1 / |k|, so repetition goes beyond 1; up to 50 steps, or to token
- *                       144 or a stop token; k is the first window whose set of tokens holds more than 0.9 of the answer's, which may begin early
- * Both count only cases whose words hold more than half of the answer's (ROUGE-1 recall, here over tokens and unstemmed); the others are NaN, not 0. */
+/* wu.c - the retrieval score of Wu et al. 2024 (arXiv 2404.15574), taken while the model answers by itself: at each step, is the key with
+ * the largest weight inside the needle's answer, and does it hold the very token that is being said?
+ *     retrieval_wu      |g_h and k| / |k|, as the paper defines it: k the needle's answer, g_h the places in it that head h copied from,
+ *                       over as many steps as the answer has tokens
+ *     retrieval_wu2024  as its published code counts (--compat wu2024): every copy adds 1 / |k|, so repetition goes beyond 1; up to 50
+ *                       steps, or to token 144 or a stop token; k is the first window whose set of tokens holds more than 0.9 of the
+ *                       answer's, which may begin early
+ * Both count only cases whose words hold more than half of the answer's (ROUGE-1 recall, here over tokens and unstemmed); the others are
+ * NaN, not 0. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,16 +162,20 @@ static int end(void *user, ns_error *err)
 }
 
 #define PAPER "Wu et al. 2024, arXiv 2404.15574"
-#define WU(NAME, SUMMARY, FROM, MOST)                                                                                                                  \
-    static const ns_output NAME##_outputs[N_OUTPUTS] = {                                                                                         \
-        [HITS] = {#NAME "_hits", NS_U8, "copies from the needle's answer while decoding"},                                                       \
-        [SCORE] = {"case_" #NAME, NS_F32, "the same over the answer's length; NaN where less than half of the answer was said"},                 \
-    };                                                                                                                                           \
-    static const ns_score NAME##_scores[] = {{"retrieval_" #NAME, "case_" #NAME, NULL, SUMMARY, FROM, .hi = MOST, .chance = (double)NAN}};                                          \
-    const ns_probe ns_probe_##NAME = {                                                                                                           \
-        .name = #NAME, .summary = SUMMARY, .paper = FROM, .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_LAST, .n = 1},            \
-        .accepts = NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED, .state_size = sizeof(state), .outputs = NAME##_outputs, .n_outputs = N_OUTPUTS,     \
-        .scores = NAME##_scores, .n_scores = 1, .rejects = rejects, .begin = begin, .see = see, .token = token, .end = end, .on_request = true,  \
+#define WU(NAME, SUMMARY, FROM, MOST)                                                                                                      \
+    static const ns_output NAME##_outputs[N_OUTPUTS] = {                                                                                   \
+        [HITS] = {#NAME "_hits", NS_U8, "copies from the needle's answer while decoding"},                                                 \
+        [SCORE] = {"case_" #NAME, NS_F32, "the same over the answer's length; NaN where less than half of the answer was said"},           \
+    };                                                                                                                                     \
+    static const ns_score NAME##_scores[] = {                                                                                              \
+        {"retrieval_" #NAME, "case_" #NAME, NULL, SUMMARY, FROM, .hi = MOST, .chance = (double)NAN},                                       \
+    };                                                                                                                                     \
+    const ns_probe ns_probe_##NAME = {                                                                                                     \
+        .name = #NAME, .summary = SUMMARY, .paper = FROM, .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_LAST, .n = 1},      \
+        .accepts = NS_ACCEPTS_SOFTMAX | NS_ACCEPTS_UNROLLED, .state_size = sizeof(state),                                                  \
+        .outputs = NAME##_outputs, .n_outputs = N_OUTPUTS, .scores = NAME##_scores, .n_scores = 1,                                         \
+        .rejects = rejects, .begin = begin, .see = see, .token = token, .end = end, .on_request = true,                                    \
     }
 WU(wu, "share of the needle's answer that the head copies while the model answers", PAPER ", the paper's definition", 1);
-WU(wu2024, "copies from the needle's answer while the model answers, over its length, as the published code counts them", PAPER ", retrieval_head_detection.py", INFINITY);
+WU(wu2024, "copies from the needle's answer while the model answers, over its length, as the published code counts them",
+   PAPER ", retrieval_head_detection.py", INFINITY);

@@ -1,6 +1,6 @@
 /* births.c - a score over checkpoints -> lives: born in (after, at], died in (died_after, died], perhaps born again.
- * One walk: the state (alive or not) changes at the first of `persist` measured checkpoints on the other side of theta; what was not measured is passed
- * over. A row that the horizon cuts short changes nothing: that is what censored means. */
+ * One walk: the state (alive or not) changes at the first of `persist` measured checkpoints on the other side of theta; what was not
+ * measured is passed over. A row that the horizon cuts short changes nothing: that is what censored means. */
 #include <math.h>
 #include <stdlib.h>
 

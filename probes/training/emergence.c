@@ -1,5 +1,5 @@
-/* emergence.c - a study -> births: axis and common horizon -> of every run the best heads, the sweep over theta, the tracing -> every head's lives ->
- * groups of runs that differ in their seed alone (emergence_seeds.c). What lies beyond the horizon is not looked at. */
+/* emergence.c - a study -> births: axis and common horizon -> of every run the best heads, the sweep over theta, the tracing -> every
+ * head's lives -> groups of runs that differ in their seed alone (emergence_seeds.c). What lies beyond the horizon is not looked at. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +56,10 @@ static int set_horizon(ns_emergence *e, double wanted, bool leave_short, ns_erro
     if (e->shortest < 0)
         return ns_fail(err, NS_E_ARG, "no checkpoint of this study was scored: nothing can have emerged");
     if (wanted > e->horizon && !leave_short)
-        return ns_fail(err, NS_E_ARG, "horizon %.0f: run '%.100s' ends at %.0f %s; a horizon is common to all runs that are compared, so train it on or ask for less", wanted,
-                       ns_study_run_name(e->study, e->shortest), e->horizon, e->in_tokens ? "tokens" : "steps");
+        return ns_fail(
+            err, NS_E_ARG,
+            "horizon %.0f: run '%.100s' ends at %.0f %s; a horizon is common to all runs that are compared, so train it on or ask for less",
+            wanted, ns_study_run_name(e->study, e->shortest), e->horizon, e->in_tokens ? "tokens" : "steps");
     if (wanted > 0) {
         e->horizon = wanted;
         e->shortest = -1;
@@ -79,7 +81,8 @@ static int64_t steps_within(const ns_emergence *e, int64_t r)
 
 /* ---- one run ---- */
 
-static int trace_run(ns_emergence *e, int64_t r, const float *score, const float *entropy, const float *distance, int64_t top, ns_error *err)
+static int trace_run(ns_emergence *e, int64_t r, const float *score, const float *entropy, const float *distance, int64_t top,
+                     ns_error *err)
 {
     ns_run_emergence *const run = &e->runs[r];
     const int64_t K = e->shape.L * e->shape.H;
@@ -164,8 +167,11 @@ static int check_any(const ns_emergence *e, ns_error *err)
             first = fmin(first, e->axis[i]);
     for (int64_t r = 0; r < e->shape.R; r++)
         measured += e->runs[r].measured;
-    return measured ? NS_OK : ns_fail(err, NS_E_ARG, "horizon %.0f: no scored checkpoint of a run that reaches it lies at or below it; the first of the study lies at %.0f %s",
-                                      e->horizon, first, e->in_tokens ? "tokens" : "steps");
+    return measured ? NS_OK
+                    : ns_fail(err, NS_E_ARG,
+                              "horizon %.0f: no scored checkpoint of a run that reaches it lies at or below it; the first of the study "
+                              "lies at %.0f %s",
+                              e->horizon, first, e->in_tokens ? "tokens" : "steps");
 }
 
 /* A file of an older version does not say what its scores mean; ours are known by their names. */
@@ -177,7 +183,8 @@ static void recall_meaning(const char *name, ns_score_meaning *m)
             *m = (ns_score_meaning){probe->scores[i].best, probe->scores[i].lo, probe->scores[i].hi, probe->scores[i].chance, true};
 }
 
-/* A birth is a crossing of theta from below, so it takes a score that is larger the more of it there is, and 1 at most. A file that does not say is looked at. */
+/* A birth is a crossing of theta from below, so it takes a score that is larger the more of it there is, and 1 at most. A file that does
+ * not say is looked at. */
 int ns_birth_check(ns_study *study, const char *name, ns_error *err)
 {
     const ns_study_shape n = ns_study_size(study);
@@ -191,8 +198,8 @@ int ns_birth_check(ns_study *study, const char *name, ns_error *err)
     bool fine = m.best == NS_BEST_LARGEST && m.hi <= 1;
     for (int64_t i = 0; fine && m.assumed && i < n.R * n.P * n.L * n.H; i++)
         fine = !(values[i] > 1.001f);
-    return fine ? NS_OK : ns_fail(err, NS_E_ARG, "births of '%s': no head rises to a threshold of it (the largest must be the best, and 1 the most); ask for a share, such as "
-                                                 "retrieval_find, induction or previous_token", name);
+    return fine ? NS_OK : ns_fail(err, NS_E_ARG, "births of '%s': no head rises to a threshold of it (the largest must be the best, and 1 "
+                                                 "the most); ask for a share, such as retrieval_find, induction or previous_token", name);
 }
 
 static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params *p, ns_best_scratch *s, ns_error *err)
@@ -213,7 +220,8 @@ static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params
             run->measured += ns_study_status(study)[r * e->shape.P + i] == NS_STUDY_DONE;
         rc = ns_emergence_best(e, r, score + r * cells, previous ? previous + r * cells : NULL, s, err);
         if (rc == NS_OK)
-            rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL, p->top > 0 ? p->top : 4, err);
+            rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL,
+                           p->top > 0 ? p->top : 4, err);
     }
     rc = rc ? rc : check_any(e, err);
     return rc ? rc : find_lives(e, score, s->series, err);
@@ -223,7 +231,9 @@ static bool name_scores(ns_emergence *e, const ns_study *study, const ns_emergen
 {
     const char *previous = p->previous;
     if (!previous)
-        previous = ns_study_has(study, "previous_at_needle") ? "previous_at_needle" : ns_study_has(study, "previous_token") ? "previous_token" : "";
+        previous = ns_study_has(study, "previous_at_needle") ? "previous_at_needle"
+                   : ns_study_has(study, "previous_token")   ? "previous_token"
+                                                             : "";
     e->score = ns_strdup(p->score ? p->score : "retrieval_find");
     e->previous = *previous ? ns_strdup(previous) : NULL;
     return e->score && (e->previous || !*previous);
@@ -247,9 +257,11 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     memcpy(e->sweep, p->sweep[0] > 0 ? p->sweep : usual_sweep, sizeof e->sweep);
     e->axis = ns_alloc_array((size_t)(n.R * n.P), sizeof *e->axis);
     e->runs = ns_alloc_array((size_t)n.R, sizeof *e->runs);
-    ns_best_scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),
-                         ns_alloc_array((size_t)(n.L * n.H), sizeof(bool)), ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof(float))};
-    rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && s.above && name_scores(e, study, p) ? NS_OK : ns_oom(err, "emergence");
+    ns_best_scratch s = {ns_alloc_array((size_t)n.P, sizeof(double)), ns_alloc_array((size_t)n.P, sizeof(int64_t)),
+                         ns_alloc_array((size_t)n.P, sizeof(int64_t)), ns_alloc_array((size_t)(n.L * n.H), sizeof(bool)),
+                         ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof(float))};
+    rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && s.above && name_scores(e, study, p) ? NS_OK
+                                                                                                             : ns_oom(err, "emergence");
     rc = rc ? rc : ns_birth_check(study, e->score, err);
     rc = rc || !e->previous ? rc : ns_birth_check(study, e->previous, err);
     rc = rc ? rc : ns_emergence_chance(e, e->score, &e->chance, err);
@@ -280,8 +292,10 @@ int ns_emergence_check(const ns_emergence *e, ns_error *err)
     for (int64_t r = 0; r < e->shape.R; r++)
         most = e->runs[r].measured > most ? e->runs[r].measured : most;
     return most >= e->birth.persist ? NS_OK
-           : ns_fail(err, NS_E_ARG, "no birth can be confirmed: it takes %d measured checkpoints in a row (persist), and no run has more than %lld up to the horizon %.0f",
-                     e->birth.persist, (long long)most, e->horizon);
+                                    : ns_fail(err, NS_E_ARG,
+                                              "no birth can be confirmed: it takes %d measured checkpoints in a row (persist), and no run "
+                                              "has more than %lld up to the horizon %.0f",
+                                              e->birth.persist, (long long)most, e->horizon);
 }
 
 void ns_emergence_free(ns_emergence *e)

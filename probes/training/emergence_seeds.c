@@ -1,5 +1,6 @@
-/* emergence_seeds.c - per-case counts of a study -> of groups of runs that differ in their seed alone the median birth and its interval, and of every run's
- * best head the null of a maximum over heads (null.c). Needs the outputs of the score's probe in the study; without them there are points. */
+/* emergence_seeds.c - per-case counts of a study -> of groups of runs that differ in their seed alone the median birth and its interval,
+ * and of every run's best head the null of a maximum over heads (null.c). Needs the outputs of the score's probe in the study; without them
+ * there are points. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +32,16 @@ static bool same_number(double a, double b)
 
 static ns_seed_group group_of(const ns_study *s, int64_t r)
 {
-    return (ns_seed_group){ns_study_run_text(s, r, "arm"), ns_study_run_text(s, r, "pattern"), ns_study_run_number(s, r, "window", (double)NAN),
-                           ns_study_run_number(s, r, "nope", (double)NAN), NULL, 0, {(double)NAN, (double)NAN, (double)NAN, 0, 0}, (double)NAN};
+    return (ns_seed_group){ns_study_run_text(s, r, "arm"), ns_study_run_text(s, r, "pattern"),
+                           ns_study_run_number(s, r, "window", (double)NAN),
+                           ns_study_run_number(s, r, "nope", (double)NAN), NULL, 0, {(double)NAN, (double)NAN, (double)NAN, 0, 0},
+                           (double)NAN};
 }
 
 static bool same_group(const ns_seed_group *a, const ns_seed_group *b)
 {
-    return same_text(a->arm, b->arm) && same_text(a->pattern, b->pattern) && same_number(a->window, b->window) && same_number(a->nope, b->nope);
+    return same_text(a->arm, b->arm) && same_text(a->pattern, b->pattern) && same_number(a->window, b->window) &&
+           same_number(a->nope, b->nope);
 }
 
 /* Runs without a seed are groups of their own: nobody said that they repeat one another. */
@@ -106,7 +110,8 @@ static int64_t list_heads(const ns_emergence *e, int64_t r, int64_t *heads)
     return K;
 }
 
-static int read_output(ns_emergence *e, ns_study *study, const char *name, int64_t r, const int64_t *heads, int64_t K, float *all, float *out, ns_error *err)
+static int read_output(ns_emergence *e, ns_study *study, const char *name, int64_t r, const int64_t *heads, int64_t K, float *all,
+                       float *out, ns_error *err)
 {
     for (int64_t p = 0, used = 0; p < e->runs[r].P; p++) {
         if (ns_study_status(study)[r * e->shape.P + p] != NS_STUDY_DONE)
@@ -120,14 +125,15 @@ static int read_output(ns_emergence *e, ns_study *study, const char *name, int64
 }
 
 /* Measured checkpoints only. */
-static int read_seed(ns_emergence *e, ns_study *study, const ns_score *score, int64_t r, float *all, int64_t *heads, seed_data *d, ns_seed_counts *out, ns_error *err)
+static int read_seed(ns_emergence *e, ns_study *study, const ns_score *score, int64_t r, float *all, int64_t *heads, seed_data *d,
+                     ns_seed_counts *out, ns_error *err)
 {
     const int64_t K = list_heads(e, r, heads), n = e->runs[r].measured;
     size_t cells;
     if (!ns_mul_size((size_t)(n * e->shape.C), (size_t)K, &cells))
         return ns_oom(err, score->of);
-    *d = (seed_data){ns_alloc_array(cells, sizeof(float)), score->over ? ns_alloc_array(cells, sizeof(float)) : NULL, ns_alloc_array((size_t)n, sizeof(double)),
-                     ns_alloc_array((size_t)K, sizeof(double))};
+    *d = (seed_data){ns_alloc_array(cells, sizeof(float)), score->over ? ns_alloc_array(cells, sizeof(float)) : NULL,
+                     ns_alloc_array((size_t)n, sizeof(double)), ns_alloc_array((size_t)K, sizeof(double))};
     if (!d->hits || !d->time || !d->chance || (score->over && !d->events))
         return ns_oom(err, score->of);
     for (int64_t k = 0; k < K; k++)
@@ -161,7 +167,8 @@ static int read_prompts(const ns_emergence *e, const ns_study *study, float **ou
     return rc;
 }
 
-static int interval_of(ns_emergence *e, ns_study *study, const ns_score *score, ns_seed_group *g, const ns_emergence_params *p, ns_error *err)
+static int interval_of(ns_emergence *e, ns_study *study, const ns_score *score, ns_seed_group *g, const ns_emergence_params *p,
+                       ns_error *err)
 {
     seed_data *const data = ns_alloc_array((size_t)g->n, sizeof *data);
     ns_seed_counts *const counts = ns_alloc_array((size_t)g->n, sizeof *counts);
@@ -204,7 +211,8 @@ static int64_t index_of_step(const ns_study *s, int64_t P, int64_t step)
     return -1;
 }
 
-/* What the needle changes names with. Distractors are values of other keys, so a head that looks at any value does not pass; a placebo is filler, so it does. */
+/* What the needle changes names with. Distractors are values of other keys, so a head that looks at any value does not pass; a placebo is
+ * filler, so it does. */
 typedef struct null_control { const char *name, *of; bool counted; } null_control;
 
 static null_control control_of(const ns_study *study, const ns_score *score)
@@ -212,7 +220,8 @@ static null_control control_of(const ns_study *study, const ns_score *score)
     const bool counted = ns_study_has(study, "n_distractors") && ns_study_has(study, "n_mentions");
     if (score->distractor_of && counted && ns_study_has(study, score->distractor_of))
         return (null_control){"distractors", score->distractor_of, true};
-    return score->chance_of && ns_study_has(study, score->chance_of) ? (null_control){"placebo", score->chance_of, false} : (null_control){NULL, NULL, false};
+    return score->chance_of && ns_study_has(study, score->chance_of) ? (null_control){"placebo", score->chance_of, false}
+                                                                     : (null_control){NULL, NULL, false};
 }
 
 typedef struct null_data { float *all, *hits, *control, *counts; double *places; int64_t *heads; } null_data;      /* places [2, C] */
@@ -229,7 +238,8 @@ static int read_places(const ns_study *study, int64_t C, null_data *d, ns_error 
     return rc;
 }
 
-static int null_of(ns_emergence *e, ns_study *study, const ns_score *score, null_control control, int64_t r, const ns_emergence_params *p, ns_error *err)
+static int null_of(ns_emergence *e, ns_study *study, const ns_score *score, null_control control, int64_t r, const ns_emergence_params *p,
+                   ns_error *err)
 {
     const int64_t at = index_of_step(study, e->shape.P, e->runs[r].best.step), C = e->shape.C;
     const size_t cells = (size_t)(C * e->shape.L * e->shape.H);

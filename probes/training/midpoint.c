@@ -1,6 +1,6 @@
 /* midpoint.c - a logistic in log(1 + tokens) beside the births: low + (high - low) / (1 + exp(-(x - mid) / width)).
- * Levenberg-Marquardt over (low, high, mid, log width) from a start read off the curve. A birth is a crossing that stays; this is a shape that need not be
- * there, so the fit says why it must not be used. */
+ * Levenberg-Marquardt over (low, high, mid, log width) from a start read off the curve. A birth is a crossing that stays; this is a shape
+ * that need not be there, so the fit says why it must not be used. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* overlap.c - the top heads of each checkpoint: how many are those of the end, how many those of the checkpoint before, and what another measure says of
- * both sets (the tracing of arXiv 2606.15378); and checkpoints that do not lie where their names say. */
+/* overlap.c - the top heads of each checkpoint: how many are those of the end, how many those of the checkpoint before, and what another
+ * measure says of both sets (the tracing of arXiv 2606.15378); and checkpoints that do not lie where their names say. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

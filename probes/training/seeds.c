@@ -1,7 +1,8 @@
-/* seeds.c - how sure a median birth is, with the seed as the unit: seeds are drawn with replacement, in each draw its prompts too, each with its twins; scores, the best head, its
- * birth and the median are made anew. (Over cases alone the interval is far too short: seeds differ more than samples of prompts.)
- * Percentiles of a median are short for few seeds (of 9 exact births they hold it in 82 %); the ends of the birth intervals widen them. Simulated with checkpoints
- * about a quarter of the seeds' spread apart: 91 to 98 % for 5 to 9 seeds (tests/unit/training). Rejected: expanded percentiles (Hesterberg 2015): 97 to 99.5 %. */
+/* seeds.c - how sure a median birth is, with the seed as the unit: seeds are drawn with replacement, in each draw its prompts too, each
+ * with its twins; scores, the best head, its birth and the median are made anew. (Over cases alone the interval is far too short: seeds
+ * differ more than samples of prompts.) Percentiles of a median are short for few seeds (of 9 exact births they hold it in 82 %); the ends
+ * of the birth intervals widen them. Simulated with checkpoints about a quarter of the seeds' spread apart: 91 to 98 % for 5 to 9 seeds
+ * (tests/unit/training). Rejected: expanded percentiles (Hesterberg 2015): 97 to 99.5 %. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -99,9 +100,10 @@ static bool bench_new(bench *b, const ns_seed_counts *runs, int64_t R, int64_t r
         C = runs[r].C > C ? runs[r].C : C;
         K = runs[r].K > K ? runs[r].K : K;
     }
-    *b = (bench){ns_alloc_array((size_t)C, sizeof(int64_t)), ns_alloc_array((size_t)C, sizeof(int64_t)), ns_alloc_array((size_t)P, sizeof(double)), ns_alloc_array((size_t)(2 * K), sizeof(double)),
-                 ns_alloc_array((size_t)R, sizeof(double)), ns_alloc_array((size_t)R, sizeof(double)), ns_alloc_array((size_t)resamples, sizeof(double)),
-                 ns_alloc_array((size_t)resamples, sizeof(double))};
+    *b = (bench){ns_alloc_array((size_t)C, sizeof(int64_t)),        ns_alloc_array((size_t)C, sizeof(int64_t)),
+                 ns_alloc_array((size_t)P, sizeof(double)),         ns_alloc_array((size_t)(2 * K), sizeof(double)),
+                 ns_alloc_array((size_t)R, sizeof(double)),         ns_alloc_array((size_t)R, sizeof(double)),
+                 ns_alloc_array((size_t)resamples, sizeof(double)), ns_alloc_array((size_t)resamples, sizeof(double))};
     return b->weight && b->times && b->curve && b->sums && b->from && b->to && b->low && b->high;
 }
 
@@ -131,7 +133,8 @@ static double median_as_observed(const ns_seed_counts *runs, int64_t R, const ns
     return ns_median_censored(b->to, R);
 }
 
-int ns_birth_bootstrap(const ns_seed_counts *runs, int64_t R, const ns_birth_params *birth, const ns_bootstrap_params *given, ns_birth_interval *out, ns_error *err)
+int ns_birth_bootstrap(const ns_seed_counts *runs, int64_t R, const ns_birth_params *birth, const ns_bootstrap_params *given,
+                       ns_birth_interval *out, ns_error *err)
 {
     const ns_birth_params params = ns_birth_defaults(birth);
     const ns_bootstrap_params how = bootstrap_defaults(given);
@@ -146,7 +149,8 @@ int ns_birth_bootstrap(const ns_seed_counts *runs, int64_t R, const ns_birth_par
     ns_rng rng = ns_rng_seed(how.seed, 0);
     for (int64_t i = 0; R >= how.min_seeds && i < n; i++)
         resample(runs, R, &params, &b, &rng, i);
-    if (R >= how.min_seeds) {      /* order statistics, outward: a birth is at a checkpoint or never, and there is nothing between two of them to interpolate */
+    if (R >= how.min_seeds) {      /* order statistics, outward: a birth is at a checkpoint or never, and there is nothing between two of
+                                    * them to interpolate */
         const int64_t cut = (int64_t)floor(.5 * (1 - how.level) * (double)n);
         qsort(b.low, (size_t)n, sizeof *b.low, ns_compare_double);
         qsort(b.high, (size_t)n, sizeof *b.high, ns_compare_double);

@@ -1,6 +1,7 @@
 /* survival.c - births with a horizon: the log-rank test for trend over doses, and Kaplan-Meier curves.
- * Trend: at each time t of a birth, d births among n at risk; U = sum over t of (doses born - d * mean dose at risk), V = sum of d (n - d) / (n - 1) * the
- * variance of doses at risk (Tarone 1975; Peto's test for dose 0 and 1). Larger doses born later make U negative. Censored at t counts as at risk at t. */
+ * Trend: at each time t of a birth, d births among n at risk; U = sum over t of (doses born - d * mean dose at risk), V = sum of d (n - d)
+ * / (n - 1) * the variance of doses at risk (Tarone 1975; Peto's test for dose 0 and 1). Larger doses born later make U negative. Censored
+ * at t counts as at risk at t. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -66,8 +67,8 @@ static void shuffle(double *dose, const int64_t *block, int64_t n, ns_rng *rng)
     }
 }
 
-int ns_logrank_trend(const double *time, const bool *dead, const double *dose, const int64_t *block, int64_t n, int64_t resamples, uint64_t seed, ns_logrank *out,
-                     ns_error *err)
+int ns_logrank_trend(const double *time, const bool *dead, const double *dose, const int64_t *block, int64_t n, int64_t resamples,
+                     uint64_t seed, ns_logrank *out, ns_error *err)
 {
     double *const mixed = ns_alloc_array((size_t)n, sizeof *mixed);
     if (!mixed)

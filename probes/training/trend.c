@@ -1,7 +1,7 @@
-/* trend.c - Page's L (E. B. Page, Ordered hypotheses for multiple treatments, JASA 58, 1963): are births later the further right the column?
- * times of a block -> its ranks (ties, and births censored alike, share the mean rank) -> L = sum of j * rank.
- * Null: all orders of a block's own ranks are equally likely, blocks are independent. Exact: each block's distribution of sums is counted, the distributions
- * are convolved. Normal: mean and variance of the same null, so ties are in it. Ranks are doubled to be whole. */
+/* trend.c - Page's L (E. B. Page, Ordered hypotheses for multiple treatments, JASA 58, 1963): are births later the further right the
+ * column? times of a block -> its ranks (ties, and births censored alike, share the mean rank) -> L = sum of j * rank.
+ * Null: all orders of a block's own ranks are equally likely, blocks are independent. Exact: each block's distribution of sums is counted,
+ * the distributions are convolved. Normal: mean and variance of the same null, so ties are in it. Ranks are doubled to be whole. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* bench_forward.c - our side of the paired benchmarks; peers.py runs it against PyTorch on the same checkpoint and tokens.
  *
  *   bench_forward MODEL prefill T THREADS REPEATS     seconds of one pass with the last row's logits
- *   bench_forward MODEL wu T THREADS STEPS            Wu et al.'s decode-time score: prefill T, then STEPS greedy tokens, argmax of every head's last row
+ *   bench_forward MODEL wu T THREADS STEPS            Wu et al.'s decode-time score: prefill T, then STEPS greedy tokens, argmax of
+ *                                                     every head's last row
  *   bench_forward MODEL rows T THREADS ROWS           teacher-forced score: one pass, pattern of the last ROWS rows read
  * Prints JSON: seconds per repeat, load seconds, peak RSS. */
 #include <needlescope/model.h>
@@ -85,7 +86,8 @@ static double prefill(const ns_model *m, const int32_t *tokens, int64_t T)
 static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n, bool decode)
 {
     int64_t hits = 0, n_out;
-    ns_hook hook = { .size = sizeof hook, .at = "blocks.*.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = decode ? 1 : n }, .read = count_hits, .user = &hits };
+    ns_hook hook = { .size = sizeof hook, .at = "blocks.*.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = decode ? 1 : n },
+                    .read = count_hits, .user = &hits };
     ns_hooks *hooks;
     ns_session *s = session_of(m, tokens, T, decode);
     ns_generate_params gp = { .size = sizeof gp };

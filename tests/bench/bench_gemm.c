@@ -105,15 +105,16 @@ static double peak(void)
 static void line(const char *what, shape s, double top)
 {
     double a = gflops(ours, &s), b = gflops(blas, &s);
-    printf("%-26s M %5lld N %6lld K %5lld   ours %6.1f GF/s (%3.0f %% of peak)   OpenBLAS %6.1f   ratio %4.2f\n", what, (long long)s.M, (long long)s.N, (long long)s.K,
-           a, 100 * a / top, b, a / b);
+    printf("%-26s M %5lld N %6lld K %5lld   ours %6.1f GF/s (%3.0f %% of peak)   OpenBLAS %6.1f   ratio %4.2f\n", what, (long long)s.M,
+           (long long)s.N, (long long)s.K, a, 100 * a / top, b, a / b);
 }
 
 int main(int argc, char **argv)
 {
-    static const int64_t linear[][2] = { { 576, 576 }, { 192, 576 }, { 3072, 576 }, { 576, 1536 }, { 49152, 576 } }, rows[] = { 1, 12, 48, 512 };
+    static const int64_t linear[][2] = {{576, 576}, {192, 576}, {3072, 576}, {576, 1536}, {49152, 576}}, rows[] = {1, 12, 48, 512};
     const int64_t most = 49152 * 576;
-    float *A = ns_alloc_aligned(512 * 16384 * 4), *W = ns_alloc_aligned((size_t)most * 4), *B = ns_alloc_aligned((size_t)most * 4), *C = ns_alloc_aligned(512ul * 49152 * 4);
+    float *A = ns_alloc_aligned(512 * 16384 * 4), *W = ns_alloc_aligned((size_t)most * 4), *B = ns_alloc_aligned((size_t)most * 4),
+          *C = ns_alloc_aligned(512ul * 49152 * 4);
     math = ns_math_select(argc > 1 ? argv[1] : NULL);
     if (!A || !W || !B || !C || !math)
         return 1;

@@ -1,5 +1,5 @@
-/* bench_train.c - tokens per second of the trainer on one thread: bench_train [CONFIG.json [SECONDS]]. Prints one number: the median of its rounds.
- * The default config is the recipe's (SSFS, W = 4, 138,816 parameters, 32 x 64 tokens a step). */
+/* bench_train.c - tokens per second of the trainer on one thread: bench_train [CONFIG.json [SECONDS]]. Prints one number: the median of its
+ * rounds. The default config is the recipe's (SSFS, W = 4, 138,816 parameters, 32 x 64 tokens a step). */
 #include <needlescope/train.h>
 #include "core/core.h"
 

@@ -1,4 +1,5 @@
-/* stranger.c - a program of somebody else's: writes a checkpoint, reads it back, asks for a probe. Built against the installed library only. */
+/* stranger.c - a program of somebody else's: writes a checkpoint, reads it back, asks for a probe. Built against the installed library
+ * only. */
 #include <needlescope/checkpoint.h>
 #include <needlescope/probe.h>
 #include <stdio.h>

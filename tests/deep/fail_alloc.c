@@ -1,6 +1,6 @@
-/* fail_alloc.c - preloaded: the N-th allocation that needlescope's own code asks for (FAIL_ALLOC=N, from 1) is refused, once. Without N nothing is refused
- * and the number of allocations is written to the file FAIL_ALLOC_COUNT at exit. What other libraries ask for does not count: they answer for themselves
- * (glib, under pango, ends the process when memory is out). */
+/* fail_alloc.c - preloaded: the N-th allocation that needlescope's own code asks for (FAIL_ALLOC=N, from 1) is refused, once. Without N
+ * nothing is refused and the number of allocations is written to the file FAIL_ALLOC_COUNT at exit. What other libraries ask for does not
+ * count: they answer for themselves (glib, under pango, ends the process when memory is out). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -9,7 +9,8 @@ static void use(const ns_arch *a)
     float factor;
     ns_error err = { "" };
     for (int i = 0; i < a->n_ropes; i++)
-        fuzz_check(ns_rope_frequencies(&a->ropes[i], a->max_positions, 100, inv_freq, &factor, &err) == NS_OK, "an accepted rope has frequencies");
+        fuzz_check(ns_rope_frequencies(&a->ropes[i], a->max_positions, 100, inv_freq, &factor, &err) == NS_OK,
+                   "an accepted rope has frequencies");
     for (int64_t i = 0; i < a->n_layers; i++) {
         const ns_attn *const attn = ns_arch_attn(a, i);
         fuzz_check(attn && attn->n_heads % attn->n_kv_heads == 0 && attn->rope < a->n_ropes, "attention is sound");

@@ -9,7 +9,8 @@ static void use(const ns_cases *list)
         const ns_case *const c = &list->list[i];
         fuzz_check(c->id && c->n_tokens >= 0 && c->n_answer >= 0 && c->n_lead >= 0 && c->n_lead <= c->n_answer, "counts are sound");
         for (int k = 0; k < c->n_spans; k++)
-            fuzz_check(c->spans[k].begin >= 0 && c->spans[k].begin <= c->spans[k].end && c->spans[k].end <= c->n_tokens, "spans lie in the prompt");
+            fuzz_check(c->spans[k].begin >= 0 && c->spans[k].begin <= c->spans[k].end && c->spans[k].end <= c->n_tokens,
+                       "spans lie in the prompt");
         for (int64_t j = 0; j < c->n_answer; j++) {
             const int64_t at = ns_case_source(c, j);
             fuzz_check(at < c->n_tokens && (at < 0 || c->tokens[at] == c->answer[j]), "a source holds its token");

@@ -1,4 +1,5 @@
-/* fuzz_config.c - the input as a config.json; what is accepted must be sound: every number of it usable, and equal after a trip through JSON. */
+/* fuzz_config.c - the input as a config.json; what is accepted must be sound: every number of it usable, and equal after a trip through
+ * JSON. */
 #include "fuzz.h"
 
 #include <needlescope/arch.h>
@@ -19,7 +20,8 @@ static void use(const ns_arch *a)
     for (int i = 0; i < a->n_ropes; i++) {
         fuzz_check(a->ropes[i].rotary_dim <= 65536, "a rope's dimensions are bounded");
         for (int64_t n = 1; n < 1 << 20; n *= 1024)
-            fuzz_check(ns_rope_frequencies(&a->ropes[i], a->max_positions, n, inv_freq, &factor, &err) == NS_OK, "an accepted rope has frequencies");
+            fuzz_check(ns_rope_frequencies(&a->ropes[i], a->max_positions, n, inv_freq, &factor, &err) == NS_OK,
+                       "an accepted rope has frequencies");
     }
     for (int64_t i = 0; i < a->n_layers; i++) {
         const ns_attn *const attn = ns_arch_attn(a, i);

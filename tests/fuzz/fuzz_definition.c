@@ -8,16 +8,19 @@ enum { T = 9, N_ANSWER = 3, ROWS = T + N_ANSWER - 1, HEADS = 2 };
 
 static int32_t prompt[T] = {9, 4, 3, 4, 5, 6, 8, 3, 2}, answer[N_ANSWER] = {4, 5, 6};
 static ns_span spans[] = {{(char *)"needle", 2, 6}, {(char *)"needle_answer", 3, 6}, {(char *)"empty", 4, 4}};
-static const ns_case the_case = {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = N_ANSWER, .spans = spans, .n_spans = 3};
+static const ns_case the_case =
+    {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = N_ANSWER, .spans = spans, .n_spans = 3};
 
 static float pattern[HEADS][ROWS][ROWS];
 
 /* Head 0 is uniform, head 1 looks at its own position alone. */
 static void show(const ns_probe *probe, void *state, int64_t row0, int64_t n, int64_t key0)
 {
-    const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .c = &the_case, .row0 = row0, .n_rows = n, .key0 = key0, .n_keys = row0 + n - key0,
+    const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .c = &the_case, .row0 = row0, .n_rows = n, .key0 = key0,
+                          .n_keys = row0 + n - key0,
                           .n_heads = HEADS, .n_kv_heads = 1};
-    const ns_view view = {.data = &pattern[0][row0][key0], .dtype = NS_F32, .rank = 3, .shape = {HEADS, n, site.n_keys}, .stride = {ROWS * ROWS, ROWS, 1}};
+    const ns_view view = {.data = &pattern[0][row0][key0], .dtype = NS_F32, .rank = 3, .shape = {HEADS, n, site.n_keys},
+                          .stride = {ROWS * ROWS, ROWS, 1}};
     fuzz_check(probe->see(state, &site, &view, NULL) == NS_OK, "a row is judged");
 }
 

@@ -1,5 +1,6 @@
 /* golden.c - a fixture against the forward pass: logits <= 1e-4, attention rows <= 1e-5 (of recurrent layers, which are
- * not normalised: of 1 + |weight|), hidden states layer by layer to find the first that differs. Every cell must have been compared, and a NaN fails.
+ * not normalised: of 1 + |weight|), hidden states layer by layer to find the first that differs. Every cell must have been compared, and a
+ * NaN fails.
  *
  *   golden FIXTURE...     folders written by make_fixtures.py; prints the worst differences, exits 1 when a bound is passed */
 #include "../compare.h"
@@ -121,7 +122,8 @@ static int see_hidden(void *user, const ns_site *site, const ns_view *v, ns_erro
     const expected *e = s->want;
     for (int64_t i = 0; i < site->n_rows; i++)
         for (int64_t j = 0; j < e->D; j++)
-            ns_worst_add(&s->worst.hidden[site->layer], (double)*ns_at(v, i, j, 0) - (double)e->hidden[(site->layer * e->R + row_number(e, site->row0 + i)) * e->D + j]);
+            ns_worst_add(&s->worst.hidden[site->layer],
+                         (double)*ns_at(v, i, j, 0) - (double)e->hidden[(site->layer * e->R + row_number(e, site->row0 + i)) * e->D + j]);
     return NS_OK;
 }
 
@@ -173,10 +175,12 @@ static bool check(const char *folder)
     state s = { .want = &e };
     s.worst.hidden = calloc((size_t)e.L, sizeof *s.worst.hidden);
     run(folder, &e, &s);
-    bool good = ns_worst_within(&s.worst.logits, LOGITS_BOUND, e.T * e.V) && ns_worst_within(&s.worst.attn, ATTENTION_BOUND, e.L * e.H * e.R * e.T);
+    bool good = ns_worst_within(&s.worst.logits, LOGITS_BOUND, e.T * e.V) &&
+                ns_worst_within(&s.worst.attn, ATTENTION_BOUND, e.L * e.H * e.R * e.T);
     printf("%-6s %s: logits %.2e, attention rows %.2e\n", good ? "ok" : "FAILED", folder, s.worst.logits.most, s.worst.attn.most);
     for (int64_t l = 0; l < e.L && !good; l++)
-        printf("    hidden state entering layer %lld: %.2e%s\n", (long long)l, s.worst.hidden[l].most, !ns_worst_within(&s.worst.hidden[l], HIDDEN_BOUND, e.R * e.D) ? "  <-" : "");
+        printf("    hidden state entering layer %lld: %.2e%s\n", (long long)l, s.worst.hidden[l].most,
+               !ns_worst_within(&s.worst.hidden[l], HIDDEN_BOUND, e.R * e.D) ? "  <-" : "");
     free(s.worst.hidden);
     expected_close(&e);
     return good;

@@ -41,7 +41,8 @@ static int see_pattern(void *user, const ns_site *site, const ns_view *v, ns_err
     (void)error;
     for (int64_t h = 0; h < v->shape[0]; h++)
         for (int64_t r = 0; r < site->n_rows; r++) {
-            const cJSON *row = cJSON_GetArrayItem(cJSON_GetArrayItem(cJSON_GetArrayItem(user, (int)site->layer), (int)h), (int)(site->row0 + r));
+            const cJSON *row = cJSON_GetArrayItem(cJSON_GetArrayItem(cJSON_GetArrayItem(user, (int)site->layer), (int)h),
+                                                  (int)(site->row0 + r));
             for (int64_t k = 0; k <= site->row0 + r; k++)
                 ns_worst_add(&worst_rows, *ns_at(v, h, r, k) - item(row, k));
         }
@@ -50,8 +51,11 @@ static int see_pattern(void *user, const ns_site *site, const ns_view *v, ns_err
 
 static void check_rows(const ns_model *m, const cJSON *root, const int32_t *ids)
 {
-    ns_hook list[] = { { .size = sizeof *list, .at = "hook_logits", .read = see_logits, .user = cJSON_GetObjectItem(root, "logits_first16") },
-                       { .size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = see_pattern, .user = cJSON_GetObjectItem(root, "attn_first16") } };
+    ns_hook list[] = {{.size = sizeof *list, .at = "hook_logits", .read = see_logits, .user = cJSON_GetObjectItem(root, "logits_first16")},
+                      {.size = sizeof *list,
+                       .at = "blocks.*.attn.hook_pattern",
+                       .read = see_pattern,
+                       .user = cJSON_GetObjectItem(root, "attn_first16")}};
     ns_hooks *hooks;
     ns_session *s;
     need(ns_hooks_new(&hooks, ns_model_arch(m), list, 2, &err));
@@ -103,12 +107,14 @@ int main(int argc, char **argv)
         ids[i] = (int32_t)item(greedy, i);
     check_rows(m, root, ids);
     int64_t equal = check_greedy(m, ids, n);
-    printf("greedy ids equal: %lld of %lld; logits %.2e, attention rows %.2e\n", (long long)equal, (long long)n, worst_logits.most, worst_rows.most);
+    printf("greedy ids equal: %lld of %lld; logits %.2e, attention rows %.2e\n", (long long)equal, (long long)n, worst_logits.most,
+           worst_rows.most);
     free(ids);
     cJSON_Delete(root);
     ns_model_free(m);
     ns_engine_free(engine);
     ns_arch_free(arch);
     ns_checkpoint_free(c);
-    return equal != n || !ns_worst_within(&worst_logits, 1e-4, ROWS * 512) || !ns_worst_within(&worst_rows, 1e-4, 5 * 8 * ROWS * (ROWS + 1) / 2);
+    return equal != n || !ns_worst_within(&worst_logits, 1e-4, ROWS * 512) ||
+           !ns_worst_within(&worst_rows, 1e-4, 5 * 8 * ROWS * (ROWS + 1) / 2);
 }

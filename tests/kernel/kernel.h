@@ -19,8 +19,9 @@ static inline float *floats(int64_t n)
 
 static inline void fill(ns_rng *rng, float *x, int64_t n, data_kind kind)
 {
-    static const float special[] = { 0.0f, -0.0f, 1.0f, -1.0f, INFINITY, -INFINITY, NAN, 1e-45f, -1e-45f, 1.17549435e-38f, 3.4028235e38f, -3.4028235e38f,
-                                     88.7228f, 88.73f, -87.3f, -87.30001f, -103.9f, 65504.0f, 65520.0f, 5.96e-8f, 2.98e-8f, 0.5f, 2.5f, 8388609.0f };
+    static const float special[] = {0.0f,    -0.0f,           1.0f,          -1.0f,          INFINITY, -INFINITY, NAN,    1e-45f,
+                                    -1e-45f, 1.17549435e-38f, 3.4028235e38f, -3.4028235e38f, 88.7228f, 88.73f,    -87.3f, -87.30001f,
+                                    -103.9f, 65504.0f,        65520.0f,      5.96e-8f,       2.98e-8f, 0.5f,      2.5f,   8388609.0f};
     for (int64_t i = 0; i < n; i++) {
         uint32_t bits = (uint32_t)(ns_rng_u64(rng) >> 32);
         if (kind == TAME)
@@ -62,7 +63,8 @@ static inline void same_bits(const float *a, const float *b, int64_t n, const ch
 {
     for (int64_t i = 0; i < n; i++)
         if (memcmp(&a[i], &b[i], sizeof *a) && !(isnan(a[i]) && isnan(b[i])) && !(a[i] == 0 && b[i] == 0 && emulated()))
-            fail_msg("%s of %s: element %lld of %lld is %a, the scalar definition gives %a", what, kernels, (long long)i, (long long)n, (double)a[i], (double)b[i]);
+            fail_msg("%s of %s: element %lld of %lld is %a, the scalar definition gives %a", what, kernels, (long long)i, (long long)n,
+                     (double)a[i], (double)b[i]);
 }
 
 #endif

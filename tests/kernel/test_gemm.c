@@ -4,7 +4,7 @@
  * K FMAs: K eps sum |a b|, eps = 2^-24. */
 #include "kernel.h"
 
-static const int64_t shapes[][2] = { { 1, 1 }, { 7, 16 }, { 17, 17 }, { 383, 31 }, { 384, 32 }, { 385, 33 }, { 1000, 100 }, { 64, 256 }, { 100, 7 } };
+static const int64_t shapes[][2] = {{1, 1}, {7, 16}, {17, 17}, {383, 31}, {384, 32}, {385, 33}, {1000, 100}, {64, 256}, {100, 7}};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
 typedef struct problem { int64_t K, N, most; float *A, *B, *packed, *C, *row; } problem;
@@ -64,8 +64,8 @@ static void splits_are_invariant(void **state)
         for (int64_t k = 0; k < p.K; k += NS_PAGE) {
             int64_t depth = p.K - k < NS_PAGE ? p.K - k : NS_PAGE;
             for (int64_t n = 0; n < 100; n += NS_PANEL)
-                list[v]->gemm(37, 100 - n < NS_PANEL ? 100 - n : NS_PANEL, depth, p.A + k, p.K, p.packed + n * p.K + k * NS_PANEL, p.K * NS_PANEL, p.C + n, 103,
-                              NS_PAGE, k > 0);
+                list[v]->gemm(37, 100 - n < NS_PANEL ? 100 - n : NS_PANEL, depth, p.A + k, p.K, p.packed + n * p.K + k * NS_PANEL,
+                              p.K * NS_PANEL, p.C + n, 103, NS_PAGE, k > 0);
         }
         for (int64_t r = 0; r < 37; r++)
             same_bits(p.C + r * 103, whole + r * 100, 100, list[v]->name, "gemm in pieces");
@@ -153,8 +153,9 @@ static void packing_agrees(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(rows_are_invariant), cmocka_unit_test(splits_are_invariant), cmocka_unit_test(within_the_bound),
-                                        cmocka_unit_test(packing_agrees), cmocka_unit_test(open_products_agree) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rows_are_invariant), cmocka_unit_test(splits_are_invariant),
+                                       cmocka_unit_test(within_the_bound), cmocka_unit_test(packing_agrees),
+                                       cmocka_unit_test(open_products_agree)};
     ns_blas_set_threads(1);
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,5 +1,5 @@
-/* greedy.c - greedy continuations of a file of cases, as JSON lines {"id", "plain": [...], "verified": [...]}: for the transformers referee.
- * "verified" feeds the gold answer as a draft; both must be the same tokens. */
+/* greedy.c - greedy continuations of a file of cases, as JSON lines {"id", "plain": [...], "verified": [...]}: for the transformers
+ * referee. "verified" feeds the gold answer as a draft; both must be the same tokens. */
 #include <needlescope/case.h>
 #include <needlescope/model.h>
 

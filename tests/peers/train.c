@@ -1,6 +1,7 @@
 /* train.c - a short run for the referee: train CONFIG.json OUT STEPS.
  *
- * OUT/tokens.i32 [STEPS, B, T], OUT/losses.f64 [STEPS], OUT/step000000 and OUT/stepSTEPS (with states), OUT/logits.f32 [B, T, V] of the first batch at the end. */
+ * OUT/tokens.i32 [STEPS, B, T], OUT/losses.f64 [STEPS], OUT/step000000 and OUT/stepSTEPS (with states), OUT/logits.f32 [B, T, V] of the
+ * first batch at the end. */
 #include <needlescope/train.h>
 #include "core/core.h"
 

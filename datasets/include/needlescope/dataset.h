@@ -19,8 +19,8 @@ NS_BEGIN
  * long as needle_answer and nearest to it that touches no needle: the chance level; left out where the haystack has no room for it).
  * Twins (meta.twin, twin_of) have the same haystack and needles. `swap` asks for another key: needle and distractor.0 change places, and
  * meta.depth is where the needle is now. `absent` asks for a key that is nowhere: it has no needle span, the original's needle is
- * distractor.0, and the answer is still the original's: to say it is to ignore the key. `null` asks for nothing (N/A in the key's place, the
- * marker QUERY among synthetic tokens) and has no answer: the qr probe subtracts what the question's rows look at in it.
+ * distractor.0, and the answer is still the original's: to say it is to ignore the key. `null` asks for nothing (N/A in the key's place,
+ * the marker QUERY among synthetic tokens) and has no answer: the qr probe subtracts what the question's rows look at in it.
  * meta holds the provenance of each line: seed, template, value_type, chat, keys, key, value, ids_sha256 (over its prompt and answer ids,
  * as ns_cases_hash), tokenizer_sha256. */
 enum { NS_TWIN_SWAP = 1, NS_TWIN_ABSENT = 2, NS_TWIN_NULL = 4 };
@@ -35,35 +35,39 @@ typedef struct ns_needle_params {
     int64_t        vocab;                /* synthetic: ids are drawn from [first_id, vocab) */
     int64_t        first_id;
     int            answer_tokens;        /* synthetic: tokens per value; 0 = 3 */
-    bool           add_special;          /* text: the tokenizer's BOS etc.; not where chat or prefix begins with the very token it would add */
+    bool           add_special;          /* text: the tokenizer's BOS etc.; not where chat or prefix begins with the very token it would add
+                                          * */
     const char    *chat;                 /* NULL (plain), "chatml", "llama3" : prefix and suffix by name, never a template evaluated */
     const char    *prefix, *suffix;      /* text: before the prompt, and between the question and the answer's beginning; or NULL */
     const char *const *value_types;  int n_value_types;     /* "numbers", "words", "uuids"; none = all */
     const char *const *templates;    int n_templates;       /* "noise", "essay"; none = all */
     unsigned       twins;                /* NS_TWIN_SWAP | NS_TWIN_ABSENT | NS_TWIN_NULL */
-    ns_case_drops *dropped;              /* cases that cannot be made (no room for the needles or for their depth: of depths that would be one
-                                            place the nearest stays; the tokenizer merges the answer), by reason, are appended here, and only none left is an error; NULL: one is an error */
+    ns_case_drops *dropped; /* cases that cannot be made (no room for the needles or for their depth: of depths that would be one
+                               place the nearest stays; the tokenizer merges the answer), by reason, are appended here, and only none left
+                               is an error; NULL: one is an error */
 } ns_needle_params;
 NS_API NS_MUST_CHECK int ns_needle_cases(ns_cases *, const ns_needle_params *, ns_error *);
-/* *note: how the chat template beside a tokenizer.json, or in its folder (chat_template.jinja, else tokenizer_config.json's), differs from the format of that name, by
- * the markers that turns begin with: the template is read, never evaluated. malloc'd; NULL where it has the format's marker and no other. */
+/* *note: how the chat template beside a tokenizer.json, or in its folder (chat_template.jinja, else tokenizer_config.json's), differs from
+ * the format of that name, by the markers that turns begin with: the template is read, never evaluated. malloc'd; NULL where it has the
+ * format's marker and no other. */
 NS_API NS_MUST_CHECK int ns_chat_compare(char **note, const char *chat, const char *tokenizer, ns_error *);
 NS_API const char *ns_needle_value_type(int i);            /* their names; NULL beyond the last */
 NS_API const char *ns_needle_template(int i);
 
 /* Random tokens without an answer, for induction, previous_token and duplicate_token; BOS in front where there is one. */
 typedef enum ns_repeat_kind {
-    NS_REPEAT,                 /* r r. Spans first, second */
-    NS_REPEAT_SHUFFLED,        /* r, then r in another order: no token keeps its place or its successor. The same r as NS_REPEAT of the same seed,
-                                  length and index. Attention at a fixed distance finds nothing, and nobody can say what comes next */
-    NS_REPEAT_PREVIOUS,        /* tokens all distinct: nothing to match, only places */
-    NS_REPEAT_DUPLICATE,       /* distinct tokens, each twice in random places 3 or more apart: the copy, the token after it and the token
-                                  before the row are three places */
+    NS_REPEAT,           /* r r. Spans first, second */
+    NS_REPEAT_SHUFFLED,  /* r, then r in another order: no token keeps its place or its successor. The same r as NS_REPEAT of the same seed,
+                            length and index. Attention at a fixed distance finds nothing, and nobody can say what comes next */
+    NS_REPEAT_PREVIOUS,  /* tokens all distinct: nothing to match, only places */
+    NS_REPEAT_DUPLICATE, /* distinct tokens, each twice in random places 3 or more apart: the copy, the token after it and the token
+                            before the row are three places */
     NS_REPEAT_KINDS
 } ns_repeat_kind;
 typedef struct ns_repeat_params {
     size_t   size;
-    int64_t  length;           /* of the prompt: r has (length - 1) / 2 tokens, length / 2 without a BOS; 4 or more when shuffled, 8 for duplicates */
+    int64_t  length;           /* of the prompt: r has (length - 1) / 2 tokens, length / 2 without a BOS; 4 or more when shuffled, 8 for
+                                * duplicates */
     int      count;            /* 0 = 1 */
     uint64_t seed;
     int64_t  vocab, first_id;  /* r is drawn from [first_id, vocab) */
@@ -81,20 +85,21 @@ typedef struct ns_plant_params {
     int64_t n_layers, n_heads, n_kv_heads, vocab, max_positions;     /* 0 = 6, 8, 4, 512, 4096; vocab up to 32770, 2050 for a small model */
     ns_head previous_token;         /* layer, head of the previous-token head; {0, 0} */
     const ns_head *retrieval;  int n_retrieval;                 /* NULL = two defaults */
-    const double *strength;              /* [n_retrieval], NULL = all 1: the share of the tokens that a head serves, so the expectation of its
-                                            find, continue, mass and induction scores. The tokens served at X are served above X too. */
+    const double *strength; /* [n_retrieval], NULL = all 1: the share of the tokens that a head serves, so the expectation of its
+                               find, continue, mass and induction scores. The tokens served at X are served above X too. */
     int64_t window;                      /* SWA window of the layers below the retrieval heads; 0 = none */
     uint64_t seed;
 } ns_plant_params;
 NS_API NS_MUST_CHECK int ns_plant(const char *folder, const ns_plant_params *, ns_error *);
 
-/* A checkpoint of decoys and true heads (smollm3, 6 layers of 8 heads): planted.json has the least and the most that each score may be at each
- * of them, over synthetic needle cases (vocab 512, 4 keys, 3 answer tokens) and over repeats. The construction: datasets/zoo.c. */
+/* A checkpoint of decoys and true heads (smollm3, 6 layers of 8 heads): planted.json has the least and the most that each score may be at
+ * each of them, over synthetic needle cases (vocab 512, 4 keys, 3 answer tokens) and over repeats. The construction: datasets/zoo.c. */
 NS_API NS_MUST_CHECK int ns_plant_zoo(const char *folder, uint64_t seed, ns_error *);
 
 /* A run folder of planted checkpoints, stepNNNNNN/ with run.json, whose retrieval heads live as told; planted.json has the truth: births,
  * deaths and the strength of every head at every checkpoint. */
-typedef struct ns_plant_life { const int64_t *turns; int n_turns; } ns_plant_life;     /* steps: birth, death, birth again ...; none = never */
+typedef struct ns_plant_life { const int64_t *turns; int n_turns; } ns_plant_life;     /* steps: birth, death, birth again ...; none = never
+                                                                                        * */
 typedef struct ns_plant_series_params {
     size_t          size;
     ns_plant_params plant;               /* strength is not looked at; no retrieval heads named: 3 layers x 4 heads with four of them */

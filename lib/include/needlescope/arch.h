@@ -1,6 +1,7 @@
 /* arch.h - the declarative description of a model: layers -> stages -> branches (plain data, no weights).
  *
- *     x <- base + sum over branches b of  out_scale_b * out_norm_b( branch_b( in_norm_b(x) ) ),   base = x, or alpha * in_norm_0(x) (minimax)
+ *     x <- base + sum over branches b of  out_scale_b * out_norm_b( branch_b( in_norm_b(x) ) )
+ *     base = x, or alpha * in_norm_0(x) (minimax)
  *
  * One executor covers pre-norm (llama), post-norm (olmo2), sandwich (gemma2) and parallel (gpt_neox, cohere2) blocks.
  * A family table maps config.json to it; it can be written as JSON, edited, and read back. */
@@ -31,7 +32,8 @@ typedef struct ns_norm {
 } ns_norm;
 
 typedef enum ns_rope_layout { NS_ROPE_HALF, NS_ROPE_INTERLEAVED } ns_rope_layout;
-typedef enum ns_rope_scaling { NS_ROPE_DEFAULT, NS_ROPE_LINEAR, NS_ROPE_DYNAMIC, NS_ROPE_LLAMA3, NS_ROPE_YARN, NS_ROPE_LONGROPE } ns_rope_scaling;
+typedef enum ns_rope_scaling { NS_ROPE_DEFAULT, NS_ROPE_LINEAR, NS_ROPE_DYNAMIC, NS_ROPE_LLAMA3, NS_ROPE_YARN,
+                              NS_ROPE_LONGROPE } ns_rope_scaling;
 typedef struct ns_rope {
     double          theta;
     int64_t         rotary_dim;                  /* first dims of the head that rotate */
@@ -47,7 +49,8 @@ typedef struct ns_rope {
 typedef enum ns_qk_norm { NS_QK_NONE, NS_QK_PER_HEAD, NS_QK_FULL } ns_qk_norm;   /* weights [d] or [H*d] / [G*d] */
 typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2 } ns_act;
 
-/* What weighs the values. Lightning attention (TransNormerLLM, arXiv 2405.17381; minimax) is a linear recurrence with a constant decay per head,
+/* What weighs the values. Lightning attention (TransNormerLLM, arXiv 2405.17381; minimax) is a linear recurrence with a constant decay per
+ * head,
  *     S_t = e^-slope S_{t-1} + k_t v_t^T,  z_t = S_t^T q_t  =  sum over s <= t of  e^(-slope (t - s)) (q_t . k_s)  v_s,
  * run in the form on the right: exact, with the weights at hand as signed, unnormalised rows (ns_row_kind NS_ROW_UNROLLED). */
 typedef enum ns_mixer { NS_MIXER_SOFTMAX, NS_MIXER_LIGHTNING } ns_mixer;
@@ -117,10 +120,12 @@ typedef struct ns_arch_params {
 
 /* From a checkpoint's config.json. An unknown family, or a key that would change the result, is NS_E_UNSUPPORTED. */
 NS_API NS_MUST_CHECK int ns_arch_from_checkpoint(ns_arch **out, const ns_checkpoint *, const ns_arch_params *, ns_error *);
-NS_API NS_MUST_CHECK int ns_arch_from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *, ns_error *);
+NS_API NS_MUST_CHECK int ns_arch_from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *,
+                                             ns_error *);
 /* The description as JSON and back. ns_arch_to_json gives a malloc'd string. */
 NS_API NS_MUST_CHECK int ns_arch_to_json(const ns_arch *, char **out, ns_error *);
-NS_API NS_MUST_CHECK int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *, ns_error *);
+NS_API NS_MUST_CHECK int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *,
+                                           ns_error *);
 /* Every tref resolves with the right shape; every tensor of the file is consumed or ignored. */
 NS_API NS_MUST_CHECK int ns_arch_check(const ns_arch *, const ns_checkpoint *, ns_error *);
 NS_API bool ns_arch_ignores(const ns_arch *, const char *tensor);   /* a buffer, or a part of a wrapper that text does not use */
@@ -138,7 +143,8 @@ NS_API int64_t ns_arch_max_head_dim(const ns_arch *);               /* max over 
 /* Window of head h of a layer: 0 = full. */
 NS_API int64_t ns_attn_window(const ns_attn *, int64_t head);
 /* inv_freq[rotary_dim/2] in f32 as transformers computes them, and the factor on cos and sin, for a sequence of n positions. */
-NS_API NS_MUST_CHECK int ns_rope_frequencies(const ns_rope *, int64_t max_positions, int64_t n, float *inv_freq, float *attention_factor, ns_error *);
+NS_API NS_MUST_CHECK int ns_rope_frequencies(const ns_rope *, int64_t max_positions, int64_t n, float *inv_freq, float *attention_factor,
+                                             ns_error *);
 
 NS_END
 #endif

@@ -84,15 +84,15 @@ struct ns_tokenizer;
 /* A case from text. Spans count bytes of `prompt` and become the tokens that they overlap. The answer (NULL: none) is tokenised
  * as the prompt's continuation; a tokenizer that merges it into the prompt's last token is an error. meta is left to the caller. */
 typedef struct ns_text_span { const char *name; size_t begin, end; } ns_text_span;
-NS_API NS_MUST_CHECK int ns_case_from_text(ns_case *out, const struct ns_tokenizer *, const char *id, const char *prompt, const char *answer,
-                                           const ns_text_span *spans, int n_spans, bool add_special, ns_error *);
+NS_API NS_MUST_CHECK int ns_case_from_text(ns_case *out, const struct ns_tokenizer *, const char *id, const char *prompt,
+                                           const char *answer, const ns_text_span *spans, int n_spans, bool add_special, ns_error *);
 /* Appends the cases of a JSONL file. Lines with text need a tokenizer (NULL: an error says so).
  * Errors name file, line and key; `list` keeps what it had. */
 NS_API NS_MUST_CHECK int ns_cases_read(ns_cases *list, const char *path, const struct ns_tokenizer *, ns_error *);
 /* Is each id there once? first [n]: the index of the first case of paths[i]. NS_E_FORMAT names the id and its file, or both files. */
 NS_API NS_MUST_CHECK int ns_cases_check_unique(const ns_cases *, const char *const *paths, const int64_t *first, int64_t n, ns_error *);
-/* Were the ids made by this tokenizer? Cases of its hash (meta's tokenizer_sha256), and cases whose text it turns into their ids, with or without
- * special tokens. NS_E_FORMAT names the first of another tokenizer; cases without hash and text cannot say. */
+/* Were the ids made by this tokenizer? Cases of its hash (meta's tokenizer_sha256), and cases whose text it turns into their ids, with or
+ * without special tokens. NS_E_FORMAT names the first of another tokenizer; cases without hash and text cannot say. */
 NS_API NS_MUST_CHECK int ns_cases_check_tokenizer(const ns_cases *, const struct ns_tokenizer *, ns_error *);
 /* NS_E_FORMAT where an id of a prompt or an answer is not below `vocab`; the first is named, and how many cases have such ids. */
 NS_API NS_MUST_CHECK int ns_cases_check_vocabulary(const ns_cases *, int64_t vocab, ns_error *);

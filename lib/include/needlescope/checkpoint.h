@@ -35,7 +35,8 @@ NS_API const ns_tensor *ns_checkpoint_tensor(const ns_checkpoint *, int64_t i); 
 NS_API const ns_tensor *ns_checkpoint_find(const ns_checkpoint *, const char *name);      /* NULL if absent */
 NS_API const char *ns_checkpoint_dir(const ns_checkpoint *);                              /* the resolved folder */
 NS_API const char *ns_checkpoint_config_path(const ns_checkpoint *);                      /* its config.json, or NULL */
-NS_API const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *);                   /* its tokenizer.json (or the parent folder's), or NULL */
+/* its tokenizer.json (or the parent folder's), or NULL */
+NS_API const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *);
 /* 64 hex digits over every file's header bytes, size and mtime: cheap, changes when the checkpoint does. No paths in it. */
 NS_API const char *ns_checkpoint_identity(const ns_checkpoint *);
 

@@ -6,7 +6,8 @@
 
 NS_BEGIN
 
-/* Stable facts say what was computed, and enter content_sha256; volatile ones (time, host, command line, threads) only inform. Strings are borrowed. */
+/* Stable facts say what was computed, and enter content_sha256; volatile ones (time, host, command line, threads) only inform. Strings are
+ * borrowed. */
 typedef struct ns_fact { const char *name, *value; bool is_volatile; } ns_fact;
 
 NS_END

@@ -1,6 +1,7 @@
 /* open.h - the one way in: a path and what the user says of it -> checkpoint, arch, tokenizer, engine, model.
  *
- * What is wanted is opened, and the rest when it is asked for: a command looks at the arch, reads its cases, and only then reads weights. */
+ * What is wanted is opened, and the rest when it is asked for: a command looks at the arch, reads its cases, and only then reads
+ * weights. */
 #ifndef NEEDLESCOPE_OPEN_H
 #define NEEDLESCOPE_OPEN_H
 
@@ -15,7 +16,8 @@ enum { NS_OPEN_ARCH = 1, NS_OPEN_TOKENIZER = 2, NS_OPEN_WEIGHTS = 4 };   /* bits
 /* Zero means the default. Everything is borrowed for the call alone, but for the engine and what `warn` is told with. */
 typedef struct ns_open_params {
     size_t      size;
-    const char *path;          /* what ns_checkpoint_open takes; for a tokenizer alone also a tokenizer.json; NULL where `tokenizer` says all */
+    const char *path;          /* what ns_checkpoint_open takes; for a tokenizer alone also a tokenizer.json; NULL where `tokenizer` says
+                                * all */
     const char *revision;      /* of a Hugging Face cache folder; NULL = main */
     const char *arch;          /* file: a description as JSON in place of config.json */
     const char *names;         /* file: JSON {"glob or name in the description": "name in the file"} */
@@ -27,7 +29,8 @@ typedef struct ns_open_params {
     int         threads;       /* of an engine made here; see ns_engine_params */
     const char *cpu;
     ns_engine  *engine;        /* NULL = one is made with the weights; a given one must outlive the model */
-    void      (*warn)(void *user, const char *line);   /* told of config keys that are not known and cannot change the result, of the tokenizer's remarks, of cases with two BOS; may be NULL */
+    void      (*warn)(void *user, const char *line);   /* told of config keys that are not known and cannot change the result, of the
+                                                        * tokenizer's remarks, of cases with two BOS; may be NULL */
     void       *user;
 } ns_open_params;
 
@@ -45,11 +48,12 @@ typedef struct ns_opened {
 NS_API NS_MUST_CHECK int ns_open(ns_opened **out, const ns_open_params *, ns_error *);
 /* Opens what is wanted and not open yet. A path that was not given is NS_E_ARG where it is needed. */
 NS_API NS_MUST_CHECK int ns_open_more(ns_opened *, unsigned want, ns_error *);
-/* NS_E_FORMAT when cases are of another tokenizer than this model's (ns_cases_check_tokenizer); the tokenizer is opened where cases know theirs.
- * Without a tokenizer nothing can be checked, and `warn` is told. */
+/* NS_E_FORMAT when cases are of another tokenizer than this model's (ns_cases_check_tokenizer); the tokenizer is opened where cases know
+ * theirs. Without a tokenizer nothing can be checked, and `warn` is told. */
 NS_API NS_MUST_CHECK int ns_open_check_cases(ns_opened *, const ns_cases *, ns_error *);
-/* The cases of one or more files, one at least in each; the tokenizer is opened for lines of text, and not for lines of ids. Free with ns_cases_clear.
- * "-" is standard input. Cases of another tokenizer and an id that two of them have are NS_E_FORMAT, a file given twice is NS_E_ARG. */
+/* The cases of one or more files, one at least in each; the tokenizer is opened for lines of text, and not for lines of ids. Free with
+ * ns_cases_clear. "-" is standard input. Cases of another tokenizer and an id that two of them have are NS_E_FORMAT, a file given twice is
+ * NS_E_ARG. */
 NS_API NS_MUST_CHECK int ns_open_cases(ns_opened *, const char *const *paths, int64_t n, ns_cases *out, ns_error *);
 NS_API void ns_close(ns_opened *);
 

@@ -1,9 +1,9 @@
 /* series.h - the checkpoints of one training run, in order.
  *
- * Names are read by a table of patterns (HF Trainer's checkpoint-1000, Pythia's step1000, OLMo's stage1-step1000-tokens5B, TinyLlama's step-50K-105b,
- * SmolLM3's lc-4k-to-32k-step-4000, DeepSpeed's global_step1000, Megatron's iter_0001000, Lightning's epoch=0-step=1000, ckpt_000, ours step000120, ...),
- * else by trainer_state.json; main, final and last come after the numbered ones. A manifest overrides names and order. What was found and is
- * not in the list stands beside it, with the reason. */
+ * Names are read by a table of patterns (HF Trainer's checkpoint-1000, Pythia's step1000, OLMo's stage1-step1000-tokens5B, TinyLlama's
+ * step-50K-105b, SmolLM3's lc-4k-to-32k-step-4000, DeepSpeed's global_step1000, Megatron's iter_0001000, Lightning's epoch=0-step=1000,
+ * ckpt_000, ours step000120, ...), else by trainer_state.json; main, final and last come after the numbered ones. A manifest overrides
+ * names and order. What was found and is not in the list stands beside it, with the reason. */
 #ifndef NEEDLESCOPE_SERIES_H
 #define NEEDLESCOPE_SERIES_H
 
@@ -33,11 +33,12 @@ typedef struct ns_series {
     int64_t         n_left_out, left_capacity;
 } ns_series;
 
-/* The checkpoints below a run's folder (or of a Hugging Face cache with several revisions); the folder itself when it is a checkpoint. Two names of the
- * same weights (a link, a revision) are one checkpoint, and of branches beside each other one is taken: the others are left out. Two
- * checkpoints of the same step, or none at all, are errors that name them. */
+/* The checkpoints below a run's folder (or of a Hugging Face cache with several revisions); the folder itself when it is a checkpoint. Two
+ * names of the same weights (a link, a revision) are one checkpoint, and of branches beside each other one is taken: the others are left
+ * out. Two checkpoints of the same step, or none at all, are errors that name them. */
 NS_API NS_MUST_CHECK int ns_series_find(ns_series *out, const char *folder, ns_error *);
-/* A manifest: JSONL lines {"path": ..., "step": N, "tokens": N, "label": ...}, paths relative to the manifest; order and steps as written. */
+/* A manifest: JSONL lines {"path": ..., "step": N, "tokens": N, "label": ...}, paths relative to the manifest; order and steps as
+ * written. */
 NS_API NS_MUST_CHECK int ns_series_manifest(ns_series *out, const char *path, ns_error *);
 NS_API void ns_series_clear(ns_series *);
 /* Step and tokens from a name alone; false when no pattern knows it. */

@@ -43,7 +43,8 @@ NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_S
 NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
 
 /* ---- layers and heads ---- */
-NS_API const char *ns_study_layer_kind(const ns_study *, int64_t run, int64_t layer);         /* "full", "swa", "recurrent"; "" = no such layer */
+/* "full", "swa", "recurrent"; "" = no such layer */
+NS_API const char *ns_study_layer_kind(const ns_study *, int64_t run, int64_t layer);
 NS_API bool    ns_study_head_valid(const ns_study *, int64_t run, int64_t layer, int64_t head);
 NS_API int64_t ns_study_head_window(const ns_study *, int64_t run, int64_t layer, int64_t head);   /* 0 = all keys */
 /* kind[L] as ns_layer_kind and window[L], the widest of each layer: what a figure of heads marks. */
@@ -61,7 +62,8 @@ NS_API NS_MUST_CHECK int ns_study_meaning(const ns_study *, const char *score, n
 NS_API NS_MUST_CHECK int ns_study_ranks(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
 /* Read on first use; NaN where a checkpoint is missing or has no such head. */
 NS_API NS_MUST_CHECK int ns_study_score(ns_study *, const char *name, const float **out, ns_error *);     /* [R, P, L, H] */
-NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const float **out, ns_error *);    /* [R, P]: accuracy, loss, recall_in_window ... */
+/* [R, P]: accuracy, loss, recall_in_window ... */
+NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const float **out, ns_error *);
 /* [L, H] of what a ranking found of a score: which = score_low, score_high, score_chance, score_top4 ...; *out = NULL where the file has
  * none. */
 NS_API NS_MUST_CHECK int ns_study_ranked(ns_study *, const char *which, const char *score, const float **out, ns_error *);

@@ -10,12 +10,14 @@ typedef struct ns_tokenizer ns_tokenizer;
 
 typedef struct ns_encoding {      /* owned by the caller; free with ns_encoding_clear */
     int32_t *ids;                 /* [n] */
-    int64_t *begin, *end;         /* [n] each: byte offsets of the token in the original UTF-8 text; begin == end for special tokens added by the template */
+    int64_t *begin, *end;         /* [n] each: byte offsets of the token in the original UTF-8 text; begin == end for special tokens added
+                                   * by the template */
     int64_t  n;
 } ns_encoding;
 
-/* path: a tokenizer.json, or a folder that holds one; a tokenizer_config.json and a special_tokens_map.json beside it decide about BOS, EOS, special tokens
- * and the prefix space as AutoTokenizer of transformers 4.57 lets them. What is not supported is NS_E_UNSUPPORTED and names the component. */
+/* path: a tokenizer.json, or a folder that holds one; a tokenizer_config.json and a special_tokens_map.json beside it decide about BOS,
+ * EOS, special tokens and the prefix space as AutoTokenizer of transformers 4.57 lets them. What is not supported is NS_E_UNSUPPORTED and
+ * names the component. */
 NS_API NS_MUST_CHECK int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *);
 NS_API void ns_tokenizer_free(ns_tokenizer *);
 /* text is UTF-8 of n bytes; invalid UTF-8 is NS_E_FORMAT with the offset. add_special: apply the post-processor (BOS ...). */
@@ -25,7 +27,8 @@ NS_API void ns_encoding_clear(ns_encoding *);
  * in the vocabulary are passed over. */
 NS_API NS_MUST_CHECK int ns_decode(const ns_tokenizer *, const int32_t *ids, int64_t n, bool skip_special, char **out, ns_error *);
 NS_API int32_t ns_token_id(const ns_tokenizer *, const char *token);                /* exact vocabulary entry; -1 if absent */
-NS_API const char *ns_token_text(const ns_tokenizer *, int32_t id);                 /* vocabulary entry as stored; NULL if absent; borrowed */
+NS_API const char *ns_token_text(const ns_tokenizer *, int32_t id);                 /* vocabulary entry as stored; NULL if absent; borrowed
+                                                                                     * */
 NS_API bool ns_token_is_special(const ns_tokenizer *, int32_t id);
 NS_API int64_t ns_tokenizer_size(const ns_tokenizer *);                             /* highest id + 1 */
 /* Of the bytes of tokenizer.json, and of what the files beside it change (nothing: of the bytes alone); borrowed. */

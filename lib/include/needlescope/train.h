@@ -1,8 +1,8 @@
 /* train.h - trains small hybrids (full, sliding-window, NoPE and Lightning layers) on one thread, to the same bits on every CPU.
  *
  * tokens [B, T] -> loss, gradients -> clip -> Muon (hidden matrices) and AdamW (the rest) -> checkpoints that ns_model_load and, where a
- * class exists, transformers read. The forward pass gives the bits of ns_forward; nothing depends on the CPU, and a resumed run gives the bits
- * of one that was never interrupted. One trainer is one thread; runs side by side are processes. */
+ * class exists, transformers read. The forward pass gives the bits of ns_forward; nothing depends on the CPU, and a resumed run gives the
+ * bits of one that was never interrupted. One trainer is one thread; runs side by side are processes. */
 #ifndef NEEDLESCOPE_TRAIN_H
 #define NEEDLESCOPE_TRAIN_H
 
@@ -17,12 +17,13 @@ typedef enum ns_train_mlp { NS_MLP_RELU, NS_MLP_SWIGLU } ns_train_mlp;        /*
 typedef enum ns_train_schedule { NS_LR_CONSTANT, NS_LR_COSINE, NS_LR_LINEAR } ns_train_schedule;
 typedef enum ns_train_optimizer { NS_OPTIMIZER_MUON, NS_OPTIMIZER_ADAMW } ns_train_optimizer;
 
-/* Model, optimiser and batch of one run. In JSON every field is a key of the same name (pattern, window, d_model, ...; mlp "relu" | "swiglu",
- * schedule "constant" | "cosine" | "linear", optimizer "muon" | "adamw"); an absent key has the default, an unknown key
+/* Model, optimiser and batch of one run. In JSON every field is a key of the same name (pattern, window, d_model, ...; mlp "relu" |
+ * "swiglu", schedule "constant" | "cosine" | "linear", optimizer "muon" | "adamw"); an absent key has the default, an unknown key
  * is an error. The defaults are the recipe's: SSFS, W = 4, 138,816 parameters. */
 typedef struct ns_train_config {
     size_t  size;
-    /* One letter a layer: S window W, s window 4, F full attention, G Lightning attention (decay constant per head, no rope, H key heads) */
+    /* One letter a layer: S window W, s window 4, F full attention, G Lightning attention (decay constant per head, no rope, H key
+     * heads) */
     char    pattern[NS_TRAIN_MAX_LAYERS + 1];
     int64_t window;                             /* W: a row sees W positions, itself included */
     bool    nope;                               /* the full layers do not rotate */
@@ -75,14 +76,15 @@ typedef struct ns_train_result {
     const double *grad_norm_layer;              /* [L] */
     const float  *target_loss;                  /* [B, T - 1] */
 } ns_train_result;
-/* One optimiser step on tokens [B, T]. NS_E_NUMERIC (a loss or gradient that is not finite: the message names step and layer) and every other
- * error leave the parameters as they were before the step. */
+/* One optimiser step on tokens [B, T]. NS_E_NUMERIC (a loss or gradient that is not finite: the message names step and layer) and every
+ * other error leave the parameters as they were before the step. */
 NS_API NS_MUST_CHECK int ns_trainer_step(ns_trainer *, const int32_t *tokens, ns_train_result *out, ns_error *);
 /* The same without the update: gradients stay readable with ns_trainer_tensor. */
 NS_API NS_MUST_CHECK int ns_trainer_gradient(ns_trainer *, const int32_t *tokens, ns_train_result *out, ns_error *);
 /* Forward only, n sequences of T tokens (T <= max_positions): cross-entropy and whether argmax is right, per target; loss and right
  * [n, T - 1], each may be NULL. */
-NS_API NS_MUST_CHECK int ns_trainer_losses(ns_trainer *, const int32_t *tokens, int64_t n, int64_t T, float *loss, uint8_t *right, ns_error *);
+NS_API NS_MUST_CHECK int ns_trainer_losses(ns_trainer *, const int32_t *tokens, int64_t n, int64_t T, float *loss, uint8_t *right,
+                                           ns_error *);
 /* Logits [n, T, V] of n sequences. */
 NS_API NS_MUST_CHECK int ns_trainer_logits(ns_trainer *, const int32_t *tokens, int64_t n, int64_t T, float *logits, ns_error *);
 
@@ -90,14 +92,18 @@ NS_API NS_MUST_CHECK int ns_trainer_logits(ns_trainer *, const int32_t *tokens, 
 typedef enum ns_trainer_array { NS_TRAIN_PARAMETER, NS_TRAIN_GRADIENT } ns_trainer_array;
 NS_API int64_t ns_trainer_count(const ns_trainer *);
 NS_API const char *ns_trainer_name(const ns_trainer *, int64_t i);
-/* A view that may be written to until the next pass (ask again before another write); false for an unknown name. Gradients are those of the last step or ns_trainer_gradient. */
+/* A view that may be written to until the next pass (ask again before another write); false for an unknown name. Gradients are those of the
+ * last step or ns_trainer_gradient. */
 NS_API bool ns_trainer_tensor(ns_trainer *, const char *name, ns_trainer_array, ns_view *out);
 
-/* Writes RUN_DIR/stepNNNNNN (made if need be): config.json, model.safetensors and, with `state`, what ns_trainer_resume needs (trainer.safetensors,
- * trainer.json). Written aside, fsynced, renamed: the folder is whole or absent. path (may be NULL) gets its malloc'd name. */
+/* Writes RUN_DIR/stepNNNNNN (made if need be): config.json, model.safetensors and, with `state`, what ns_trainer_resume needs
+ * (trainer.safetensors, trainer.json). Written aside, fsynced, renamed: the folder is whole or absent. path (may be NULL) gets its malloc'd
+ * name. */
 NS_API NS_MUST_CHECK int ns_trainer_save(const ns_trainer *, const char *run_dir, bool state, char **path, ns_error *);
-/* Goes on from a folder saved with state. Another config than the saved one (config may be NULL: take the saved) is NS_E_ARG, naming the key. */
-NS_API NS_MUST_CHECK int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_config *config, const ns_trainer_params *, ns_error *);
+/* Goes on from a folder saved with state. Another config than the saved one (config may be NULL: take the saved) is NS_E_ARG, naming the
+ * key. */
+NS_API NS_MUST_CHECK int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_config *config, const ns_trainer_params *,
+                                           ns_error *);
 /* The newest stepNNNNNN of a run folder that holds a state, malloc'd; *out = NULL when there is none (NS_OK). */
 NS_API NS_MUST_CHECK int ns_trainer_find(char **out, const char *run_dir, ns_error *);
 

@@ -255,7 +255,8 @@ static int run_replace(ns_tok_work *w, const ns_tok_step *step)
         if (!m.is_match)
             rc = ns_tok_text_copy(w, &w->part_next, &w->part, m.begin, m.end);
         else
-            rc = ns_tok_text_put(w, &w->part_next, step->content, n, m.end ? w->part.from[m.end - 1] : (ns_tok_span){here.begin, here.begin});
+            rc = ns_tok_text_put(w, &w->part_next, step->content, n,
+                                 m.end ? w->part.from[m.end - 1] : (ns_tok_span){here.begin, here.begin});
     }
     if (rc == NS_OK)
         swap_part(w);

@@ -186,7 +186,8 @@ int ns_tok_set_template(ns_tok_steps *steps, int32_t before, int32_t after, bool
     bool same = before < 0 && after < 0;
     for (int64_t i = 0; i < steps->n; i++)
         if (steps->item[i].n_before + steps->item[i].n_after > 0)
-            same = ids_equal(steps->item[i].before, steps->item[i].n_before, before) && ids_equal(steps->item[i].after, steps->item[i].n_after, after);
+            same = ids_equal(steps->item[i].before, steps->item[i].n_before, before) &&
+                   ids_equal(steps->item[i].after, steps->item[i].n_after, after);
     for (int64_t i = 0; i < steps->n; i++)
         same &= !steps->item[i].split;               /* ByteLevel that trims offsets */
     *changed = !same;

@@ -34,7 +34,8 @@ typedef struct ns_tok_token { int32_t id, lead, trail; uint32_t begin, end; } ns
 typedef struct ns_tok_list { char *s; int64_t *end; int64_t n, s_capacity, count, end_capacity; } ns_tok_list;
 
 /* ---- one component of the pipeline ---- */
-typedef struct ns_tok_pattern { struct ns_tok_regex *regex; char *literal; size_t n; } ns_tok_pattern;   /* regex, or a literal of n bytes */
+/* regex, or a literal of n bytes */
+typedef struct ns_tok_pattern { struct ns_tok_regex *regex; char *literal; size_t n; } ns_tok_pattern;
 
 typedef struct ns_tok_step {
     const struct ns_tok_kind *kind;
@@ -113,7 +114,8 @@ typedef struct ns_tok_added_token {
     bool    special, single_word, lstrip, rstrip, normalized;
 } ns_tok_added_token;
 
-typedef struct ns_tok_node { int32_t child, sibling, token; uint8_t byte; } ns_tok_node;  /* token: index of the one that ends here, or -1 */
+/* token: index of the one that ends here, or -1 */
+typedef struct ns_tok_node { int32_t child, sibling, token; uint8_t byte; } ns_tok_node;
 typedef struct ns_tok_trie { ns_tok_node *node; int64_t n, capacity; bool first[256]; } ns_tok_trie;
 
 typedef struct ns_tok_added {
@@ -124,8 +126,10 @@ typedef struct ns_tok_added {
     ns_tok_trie  raw, normalized;           /* matched before and after normalization */
 } ns_tok_added;
 
-/* more: tokens without ids that join them ("replaces": with their flags where the text is there already), or NULL; *changed: they made a difference. */
-int  ns_tok_added_read(ns_tok_added *, const cJSON *list, const cJSON *more, const ns_tok_bpe *, bool *changed, const char *path, ns_error *);
+/* more: tokens without ids that join them ("replaces": with their flags where the text is there already), or NULL; *changed: they made a
+ * difference. */
+int  ns_tok_added_read(ns_tok_added *, const cJSON *list, const cJSON *more, const ns_tok_bpe *, bool *changed, const char *path,
+                       ns_error *);
 int  ns_tok_added_index(ns_tokenizer *, ns_error *);            /* builds the tries: needs the normalizer */
 void ns_tok_added_free(ns_tok_added *);
 int  ns_tok_added_split(struct ns_tok_work *, const ns_tok_trie *, ns_tok_piece);         /* appends to w->made */
@@ -198,7 +202,8 @@ int  ns_tok_text_copy(ns_tok_work *, ns_tok_text *, const ns_tok_text *source, i
 void ns_tok_text_free(ns_tok_text *);
 void ns_tok_swap_text(ns_tok_work *);
 void ns_tok_swap_pieces(ns_tok_work *);
-int  ns_tok_piece_put(ns_tok_work *, int64_t begin, int64_t end, int32_t id);                      /* into w->made; an empty piece is dropped */
+/* into w->made; an empty piece is dropped */
+int  ns_tok_piece_put(ns_tok_work *, int64_t begin, int64_t end, int32_t id);
 int  ns_tok_match_put(ns_tok_work *, int64_t begin, int64_t end, bool is_match);
 int  ns_tok_list_put(ns_tok_work *, ns_tok_list *, const char *s, int64_t n);                         /* into the string being built */
 int  ns_tok_list_end(ns_tok_work *, ns_tok_list *);                                                   /* ends that string */
@@ -209,7 +214,8 @@ int  ns_tok_normalize_part(ns_tok_work *);                         /* w->part th
 
 /* ---- postprocess.c ---- */
 int  ns_tok_set_template(ns_tok_steps *, int32_t before, int32_t after, bool *changed, ns_error *);   /* in place of all steps; -1: none */
-void ns_tok_count_white(const char *s, int64_t n, int32_t *lead, int32_t *trail);               /* white characters at the ends, U+0120 too */
+/* white characters at the ends, U+0120 too */
+void ns_tok_count_white(const char *s, int64_t n, int32_t *lead, int32_t *trail);
 
 /* ---- regex.c: Oniguruma's patterns run by PCRE2 ---- */
 int  ns_tok_regex_new(struct ns_tok_regex **out, const char *pattern, const char *label, ns_error *);

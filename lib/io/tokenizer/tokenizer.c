@@ -1,6 +1,7 @@
 /* tokenizer.c - the public functions: opens tokenizer.json, encodes, decodes.
  *
- * A tokenizer_config.json and a special_tokens_map.json beside it count as they do in transformers (classes.c). Members of the file that would cut or pad an encoding ("truncation", "padding") are ignored: a case is never shortened silently. */
+ * A tokenizer_config.json and a special_tokens_map.json beside it count as they do in transformers (classes.c). Members of the file that
+ * would cut or pad an encoding ("truncation", "padding") are ignored: a case is never shortened silently. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,12 +41,13 @@ static int read_all(ns_tokenizer *tok, ns_tok_neighbours *beside, const cJSON *j
     };
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof stages / sizeof *stages && rc == NS_OK; i++)
-        rc = ns_tok_steps_read(stages[i].steps, stages[i].stage, cJSON_GetObjectItemCaseSensitive(json, stages[i].stage->key), tok->path, err);
+        rc = ns_tok_steps_read(stages[i].steps, stages[i].stage, cJSON_GetObjectItemCaseSensitive(json, stages[i].stage->key), tok->path,
+                               err);
     if (rc == NS_OK)
         rc = ns_tok_bpe_read(&tok->bpe, cJSON_GetObjectItemCaseSensitive(json, "model"), tok->path, err);
     if (rc == NS_OK)
-        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), beside->more, &tok->bpe, &beside->changed_tokens,
-                               tok->path, err);
+        rc = ns_tok_added_read(&tok->added, cJSON_GetObjectItemCaseSensitive(json, "added_tokens"), beside->more, &tok->bpe,
+                               &beside->changed_tokens, tok->path, err);
     if (rc == NS_OK)
         rc = ns_tok_neighbours_apply(tok, beside, json, err);
     if (rc == NS_OK)

@@ -149,7 +149,8 @@ static int not_a_key(const reader *r, const char *key, const ns_field *fields, c
     for (; parts && *parts && n < MOST; parts++)
         words[n++] = *parts;
     const char *const near = ns_nearest_word(key, words, n);
-    snprintf(text, sizeof text, "is not a key that belongs here%s%.64s%s", near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+    snprintf(text, sizeof text, "is not a key that belongs here%s%.64s%s", near ? " (did you mean '" : "", near ? near : "",
+             near ? "'?)" : "");
     return fail(r, key, text);
 }
 

@@ -78,7 +78,9 @@ static int check_mixer(checker *c, const ns_attn *a)
 {
     int rc;
     if (a->mixer == NS_MIXER_SOFTMAX)
-        return a->slope || a->z_gate.name || a->z_norm.type != NS_NORM_NONE ? refuse(c, "slope, z_norm and z_gate belong to the mixer lightning") : NS_OK;
+        return a->slope || a->z_gate.name || a->z_norm.type != NS_NORM_NONE
+                   ? refuse(c, "slope, z_norm and z_gate belong to the mixer lightning")
+                   : NS_OK;
     if (!a->slope)
         return refuse(c, "the mixer lightning needs slope, one number a head");
     if (a->window || a->head_window || a->rope >= 0 || a->softcap > 0)
@@ -135,7 +137,8 @@ static int check_layer(checker *c, const ns_layer *layer, int64_t index)
         if ((rc = range(c, "number of branches", layer->stages[s].n_branches, 1, 2)) ||
             (rc = finite_at_least(c, "normed_scale", layer->stages[s].normed_scale, -1e30)))
             return rc;
-        if (layer->stages[s].normed_scale != 0 && (layer->stages[s].n_branches > 1 || layer->stages[s].branches[0].in_norm.type == NS_NORM_NONE))
+        if (layer->stages[s].normed_scale != 0 &&
+            (layer->stages[s].n_branches > 1 || layer->stages[s].branches[0].in_norm.type == NS_NORM_NONE))
             return refuse(c, "normed_scale needs a stage of one branch with an in_norm");
         for (int i = 0; i < layer->stages[s].n_branches; i++, n++) {
             const ns_branch *const b = &layer->stages[s].branches[i];

@@ -113,7 +113,9 @@ static bool write_layer(cJSON *layers, const ns_layer *layer)
     cJSON *const stages = object ? put(object, "stages", cJSON_CreateArray()) : NULL;
     for (int s = 0; stages && s < layer->n_stages; s++) {
         cJSON *const stage = append(stages);
-        cJSON *const branches = stage && write_fields(stage, ns_fields_stage, &layer->stages[s]) ? put(stage, "branches", cJSON_CreateArray()) : NULL;
+        cJSON *const branches = stage && write_fields(stage, ns_fields_stage, &layer->stages[s])
+                                    ? put(stage, "branches", cJSON_CreateArray())
+                                    : NULL;
         for (int b = 0; b < layer->stages[s].n_branches; b++) {
             const ns_branch *const branch = &layer->stages[s].branches[b];
             const bool attn = branch->kind == NS_BRANCH_ATTN;

@@ -100,8 +100,8 @@ static void build_lightning(builder *b, ns_attn *a)
     const ns_facts *const f = b->f;
     const ns_names *const n = b->row->names;
     const int64_t q = f->heads * f->head_dim, D = f->d_model;
-    *a = (ns_attn){.n_heads = f->heads, .n_kv_heads = f->heads, .head_dim = f->head_dim, .scale = 1, .rope = -1, .mixer = NS_MIXER_LIGHTNING,
-                   .qkv_act = b->row->qkv_act_fixed ? NS_ACT_SILU : f->act, .slope = slopes_of(b)};
+    *a = (ns_attn){.n_heads = f->heads, .n_kv_heads = f->heads, .head_dim = f->head_dim, .scale = 1, .rope = -1,
+                   .mixer = NS_MIXER_LIGHTNING, .qkv_act = b->row->qkv_act_fixed ? NS_ACT_SILU : f->act, .slope = slopes_of(b)};
     b->oom |= !a->slope;
     ns_tref *const w[3] = {&a->q, &a->k, &a->v};
     const char *const names[3] = {n->q, n->k, n->v};

@@ -235,8 +235,9 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
         const bool slides = strcmp(name, "sliding_attention") == 0;
         f->lightning[i] = row->lightning && strcmp(name, "linear_attention") == 0;
         if (!slides && !f->lightning[i] && strcmp(name, "full_attention") != 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention%s%s)", c->label, (long long)i, name,
-                           row->window == NS_WINDOW_NONE ? "" : " and sliding_attention", row->lightning ? " and linear_attention are" : " are");
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention%s%s)", c->label,
+                           (long long)i, name, row->window == NS_WINDOW_NONE ? "" : " and sliding_attention",
+                           row->lightning ? " and linear_attention are" : " are");
         if (!row->layer_types && slides != (f->window[i] > 0))
             return ns_fail(err, NS_E_UNSUPPORTED,
                            "%s: layer_types[%lld] is %s, but %s in transformers ignores layer_types: remove the key, or describe the model "
@@ -374,7 +375,8 @@ static int read_residuals(ns_facts *f, ns_config *c, ns_error *err)
     int64_t experts;
     int rc = ns_config_i64(c, "num_local_experts", 8, 1, NS_MAX_DIM, &experts, err);
     if (rc == NS_OK && experts != 1)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: num_local_experts is %lld: mixtures of experts are not supported", c->label, (long long)experts);
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: num_local_experts is %lld: mixtures of experts are not supported", c->label,
+                       (long long)experts);
     for (int i = 0; i < 3 && rc == NS_OK; i++) {
         rc = ns_config_f64(c, alpha[i], 1, -1e6, 1e6, &f->alpha[i], err);
         if (rc == NS_OK)

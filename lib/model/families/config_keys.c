@@ -8,7 +8,8 @@
 
 /* Training, generation and bookkeeping keys: they cannot change a forward pass. */
 static const char *const harmless[] = {
-    "model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "transformers.js_config", "_name_or_path", "_model_name_or_path",
+    "model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "transformers.js_config", "_name_or_path",
+    "_model_name_or_path",
     "name_or_path", "_attn_implementation*", "attn_implementation", "auto_map", "id2label", "label2id", "num_labels", "return_dict*",
     "output_*", "torchscript", "use_cache", "initializer_range", "initializer_*", "*_dropout", "dropout", "*_pdrop", "*_token_id",
     "*_token_index", "pretraining_tp", "tokenizer_class", "prefix", "chunk_size_feed_forward", "is_decoder", "tie_encoder_decoder",

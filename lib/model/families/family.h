@@ -13,7 +13,8 @@ enum { NS_MAX_LAYERS = 4096, NS_MAX_ROPES = 16, NS_MAX_JSON = 64 << 20, NS_MAX_J
 
 /* ---- the row of a family ---- */
 typedef enum ns_block { NS_BLOCK_PRE, NS_BLOCK_POST, NS_BLOCK_SANDWICH, NS_BLOCK_PARALLEL, NS_BLOCK_PARALLEL_SHARED } ns_block;
-typedef enum ns_bias { NS_BIAS_NONE, NS_BIAS_QKV, NS_BIAS_KEY_FALSE, NS_BIAS_KEY_TRUE, NS_BIAS_ALWAYS } ns_bias;  /* KEY: attention_bias | mlp_bias, with its default */
+/* KEY: attention_bias | mlp_bias, with its default */
+typedef enum ns_bias { NS_BIAS_NONE, NS_BIAS_QKV, NS_BIAS_KEY_FALSE, NS_BIAS_KEY_TRUE, NS_BIAS_ALWAYS } ns_bias;
 typedef enum ns_fuse { NS_FUSE_NONE, NS_FUSE_CONCAT, NS_FUSE_PER_HEAD } ns_fuse;   /* qkv rows: q | k | v; or (q k v) inside each head */
 
 /* Which layers slide, when layer_types does not say. */
@@ -58,7 +59,8 @@ typedef struct ns_family {
         int64_t     vocab, d_model, d_ff, layers, heads;
         int64_t     kv_heads;         /* of an absent key; 0 = heads. null means heads */
         int64_t     head_dim;         /* 0 = d_model / heads */
-        int64_t     positions, original, window, pattern, above;   /* original: original_max_position_embeddings (phi3); above: max_window_layers */
+        int64_t     positions, original, window, pattern, above;   /* original: original_max_position_embeddings (phi3); above:
+                                                                    * max_window_layers */
         double      eps, theta, partial, logit_scale, attn_softcap, logit_softcap;
         const char *act;
         bool        tied;
@@ -90,7 +92,8 @@ typedef struct ns_family {
     const char *const *ignored;               /* tensors that are buffers, or parts of a wrapper that text does not use */
 } ns_family;
 
-extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3, ns_family_minimax;
+extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3,
+ns_family_minimax;
 extern const ns_family ns_family_olmo, ns_family_olmo2, ns_family_olmo3, ns_family_exaone4;
 extern const ns_family ns_family_qwen2_vl, ns_family_qwen2_5_vl, ns_family_qwen3_vl;
 extern const ns_family ns_family_gemma2, ns_family_gemma3_text, ns_family_cohere2, ns_family_gpt_neox, ns_family_gpt2;
@@ -177,7 +180,8 @@ int  ns_arch_apply_names(ns_arch *, const char *path, ns_error *);
 
 /* ---- names of enum values, both ways ---- */
 typedef struct ns_word { const char *name; int value; } ns_word;
-extern const ns_word ns_words_norm[], ns_words_layout[], ns_words_scaling[], ns_words_qk_norm[], ns_words_act[], ns_words_kind[], ns_words_mixer[];
+extern const ns_word ns_words_norm[], ns_words_layout[], ns_words_scaling[], ns_words_qk_norm[], ns_words_act[], ns_words_kind[],
+ns_words_mixer[];
 const char *ns_word_name(const ns_word *, int value);
 bool ns_word_find(const ns_word *, const char *name, int *value);
 

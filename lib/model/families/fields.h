@@ -25,6 +25,7 @@ typedef struct ns_field {
     int64_t        over;
 } ns_field;
 
-extern const ns_field ns_fields_arch[], ns_fields_rope[], ns_fields_norm[], ns_fields_stage[], ns_fields_branch[], ns_fields_attn[], ns_fields_ffn[];
+extern const ns_field ns_fields_arch[], ns_fields_rope[], ns_fields_norm[], ns_fields_stage[], ns_fields_branch[], ns_fields_attn[],
+ns_fields_ffn[];
 
 #endif

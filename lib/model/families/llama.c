@@ -1,7 +1,7 @@
 /* llama.c - pre-norm families: x += attn(rms x); x += ffn(rms x), gated FFN, rotary positions.
  *
- * llama, mistral (a window on every layer), qwen2 (q, k, v biases), qwen3 (QK-norm per head), the text models of Qwen-VL, smollm3 (NoPE layers),
- * phi3 (fused projections, longrope). */
+ * llama, mistral (a window on every layer), qwen2 (q, k, v biases), qwen3 (QK-norm per head), the text models of Qwen-VL, smollm3 (NoPE
+ * layers), phi3 (fused projections, longrope). */
 #include "model/families/family.h"
 
 #define ATTN_NAMES                                                                                                                 \
@@ -24,7 +24,8 @@ static const char *const phi3_harmless[] = {"original_max_position_embeddings", 
 
 const ns_family ns_family_llama = {
     .type = "llama", .names = &ns_names_llama,
-    .defaults = { .vocab = 32000, .d_model = 4096, .d_ff = 11008, .layers = 32, .heads = 32, .positions = 2048, .eps = 1e-6, .theta = 1e4, .act = "silu" },
+    .defaults = { .vocab = 32000, .d_model = 4096, .d_ff = 11008, .layers = 32, .heads = 32, .positions = 2048, .eps = 1e-6, .theta = 1e4,
+                 .act = "silu" },
     .norm = NS_NORM_RMS, .attn_bias = NS_BIAS_KEY_FALSE, .ffn_bias = NS_BIAS_KEY_FALSE, .rope = NS_ROPES_ALL, .ignored = buffers,
 };
 
@@ -81,5 +82,6 @@ const ns_family ns_family_phi3 = {
     .type = "phi3", .names = &names_fused, .keys = { .partial = "partial_rotary_factor" },
     .defaults = { .vocab = 32064, .d_model = 3072, .d_ff = 8192, .layers = 32, .heads = 32, .positions = 4096, .original = 4096,
                   .eps = 1e-5, .theta = 1e4, .act = "silu" },
-    .norm = NS_NORM_RMS, .fuse = NS_FUSE_CONCAT, .window = NS_WINDOW_ALL, .rope = NS_ROPES_ALL, .harmless = phi3_harmless, .ignored = buffers,
+    .norm = NS_NORM_RMS, .fuse = NS_FUSE_CONCAT, .window = NS_WINDOW_ALL, .rope = NS_ROPES_ALL, .harmless = phi3_harmless,
+    .ignored = buffers,
 };

@@ -1,6 +1,8 @@
-/* needlescope.c - the models of the own trainer that no class of transformers can hold: llama's names, and per layer its kind, window and rope.
+/* needlescope.c - the models of the own trainer that no class of transformers can hold: llama's names, and per layer its kind, window and
+ * rope.
  *
- *     "layer_kinds": ["swa", "full", "lightning", ...], "windows": [4, 0, ...] (0 = all keys), "nope": [false, true, ...], "mlp": "relu" | "swiglu" */
+ *     "layer_kinds": ["swa", "full", "lightning", ...], "windows": [4, 0, ...] (0 = all keys), "nope": [false, true, ...],
+ *     "mlp": "relu" | "swiglu" */
 #include "model/families/family.h"
 #include <string.h>
 
@@ -18,10 +20,12 @@ static int read_layer(ns_facts *f, const ns_config *c, int64_t i, const cJSON *k
     const bool swa = strcmp(name, "swa") == 0;
     f->lightning[i] = strcmp(name, "lightning") == 0;
     if (!swa && !f->lightning[i] && strcmp(name, "full") != 0)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_kinds[%lld] '%.40s' is not known (full, swa and lightning are)", c->label, (long long)i, name);
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_kinds[%lld] '%.40s' is not known (full, swa and lightning are)", c->label,
+                       (long long)i, name);
     const double keys = cJSON_IsNumber(window) ? window->valuedouble : -1;
     if (!(keys >= 0 && keys <= NS_MAX_DIM) || keys != (double)(int64_t)keys || swa != (keys > 0))
-        return ns_fail(err, NS_E_FORMAT, "%s: windows[%lld] must be a whole number, more than 0 where the layer is swa, else 0", c->label, (long long)i);
+        return ns_fail(err, NS_E_FORMAT, "%s: windows[%lld] must be a whole number, more than 0 where the layer is swa, else 0", c->label,
+                       (long long)i);
     if (!cJSON_IsBool(nope))
         return ns_fail(err, NS_E_FORMAT, "%s: nope[%lld] must be true or false", c->label, (long long)i);
     f->window[i] = (int64_t)keys;
@@ -56,6 +60,7 @@ static const ns_names names = {
 /* Lightning layers: silu, whatever the MLP has; H key heads; no rope. */
 const ns_family ns_family_needlescope = {
     .type = "needlescope", .names = &names,
-    .defaults = { .vocab = 56, .d_model = 64, .d_ff = 128, .layers = 4, .heads = 4, .positions = 256, .eps = 1e-5, .theta = 1e4, .act = "relu" },
+    .defaults = { .vocab = 56, .d_model = 64, .d_ff = 128, .layers = 4, .heads = 4, .positions = 256, .eps = 1e-5, .theta = 1e4,
+                 .act = "relu" },
     .norm = NS_NORM_RMS, .rope = NS_ROPES_LIST, .lightning = true, .qkv_act_fixed = true, .own_layers = true,
 };

@@ -1,8 +1,9 @@
 /* scan.h - every checkpoint of every run scored into a shard of its own, and the shards merged into a study.
  *
- * OUT/shards/RUN/step000120.h5 is a score file with the facts run, step, tokens, run.KEY and scan_sha256, written aside and renamed: it is done when
- * it opens and its scan_sha256 says what is asked now (probes, cases, checkpoint identity, arch, kernel class). A checkpoint that fails leaves
- * step000120.failed with the reason. So a scan that was killed loses the checkpoint in hand, and a second call does what is missing. */
+ * OUT/shards/RUN/step000120.h5 is a score file with the facts run, step, tokens, run.KEY and scan_sha256, written aside and renamed: it is
+ * done when it opens and its scan_sha256 says what is asked now (probes, cases, checkpoint identity, arch, kernel class). A checkpoint that
+ * fails leaves step000120.failed with the reason. So a scan that was killed loses the checkpoint in hand, and a second call does what is
+ * missing. */
 #ifndef NEEDLESCOPE_SCAN_H
 #define NEEDLESCOPE_SCAN_H
 
@@ -21,7 +22,8 @@ typedef struct ns_scan_run {
     int64_t   tokens_per_step;   /* 0 = not known */
     ns_series series;
 } ns_scan_run;
-NS_API NS_MUST_CHECK int ns_scan_run_open(ns_scan_run *out, const char *folder, const char *manifest, ns_error *);   /* manifest: NULL = names decide */
+/* manifest: NULL = names decide */
+NS_API NS_MUST_CHECK int ns_scan_run_open(ns_scan_run *out, const char *folder, const char *manifest, ns_error *);
 NS_API void ns_scan_run_close(ns_scan_run *);
 
 typedef struct ns_scan_params {
@@ -29,13 +31,15 @@ typedef struct ns_scan_params {
     const char *out;                              /* folder of the scan; made if need be */
     const ns_cases *cases;
     ns_score_params score;                        /* probes, definitions, special tokens; its reference is each run's last checkpoint */
-    ns_open_params open;                          /* how each checkpoint is opened; its path, revision and want are the scan's, its engine serves all */
+    ns_open_params open;                          /* how each checkpoint is opened; its path, revision and want are the scan's, its engine
+                                                   * serves all */
     int64_t shard, n_shards;                      /* does checkpoints whose number % n_shards == shard; 0, 0 = all */
     const int64_t *steps;                         /* [2]: first and last step, both included; NULL = all */
     bool    force;                                /* score what is done, too */
     bool    retry_failed;                         /* try again what failed before */
     const ns_provenance *by;                      /* who scans, for every shard; NULL = not said */
-    void  (*told)(void *user, const ns_scan_run *, const ns_series_item *, ns_scan_outcome, const char *message);   /* after each checkpoint */
+    /* after each checkpoint */
+    void  (*told)(void *user, const ns_scan_run *, const ns_series_item *, ns_scan_outcome, const char *message);
     void   *user;
 } ns_scan_params;
 typedef struct ns_scan_counts {
@@ -44,9 +48,9 @@ typedef struct ns_scan_counts {
     int64_t own, found, left_out;                 /* checkpoints of this call, of all runs, and those of other steps than asked for */
     int64_t empty_runs;                           /* runs that have none of the steps */
 } ns_scan_counts;
-/* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before), and to replace a shard of other cases or
- * probes without force; (NS_E_FORMAT) cases of another tokenizer than a run's; (NS_E_UNSUPPORTED) shards of a newer version. OUT/index/RUN.json says
- * which checkpoints were found and which taken, so that a merge misses those without a shard.
+/* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before), and to replace a shard of
+ * other cases or probes without force; (NS_E_FORMAT) cases of another tokenizer than a run's; (NS_E_UNSUPPORTED) shards of a newer version.
+ * OUT/index/RUN.json says which checkpoints were found and which taken, so that a merge misses those without a shard.
  * NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
 NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, ns_scan_counts *, ns_error *);
 

@@ -13,39 +13,59 @@
 #include "model/families/family.h"
 
 /* A config per family: small, GQA where the family allows, both layer kinds. */
-static const struct small_config { const char *name, *json; } small_configs[] = {
-    {"llama", "{\"model_type\":\"llama\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,\"num_hidden_layers\":2,"
-              "\"intermediate_size\":24,\"vocab_size\":32,\"attention_bias\":true,\"mlp_bias\":true,\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,"
+static const struct small_config { const char *name, *json;
+} small_configs[] = {
+    {"llama", "{\"model_type\":\"llama\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,\"num_"
+              "hidden_layers\":2,"
+              "\"intermediate_size\":24,\"vocab_size\":32,\"attention_bias\":true,\"mlp_bias\":true,\"rope_scaling\":{\"rope_type\":"
+              "\"llama3\",\"factor\":8.0,"
               "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":64}}"},
-    {"mistral", "{\"model_type\":\"mistral\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":null,\"num_hidden_layers\":2,"
-                "\"intermediate_size\":24,\"vocab_size\":32,\"sliding_window\":7}"},
+    {"mistral",
+     "{\"model_type\":\"mistral\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":null,\"num_hidden_layers\":2,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"sliding_window\":7}"},
     {"qwen2", "{\"model_type\":\"qwen2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
               "\"intermediate_size\":24,\"vocab_size\":32,\"use_sliding_window\":true,\"sliding_window\":7,\"max_window_layers\":2}"},
-    {"qwen3", "{\"model_type\":\"qwen3\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,\"num_hidden_layers\":2,"
+    {"qwen3", "{\"model_type\":\"qwen3\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,\"num_"
+              "hidden_layers\":2,"
               "\"intermediate_size\":24,\"vocab_size\":32,\"tie_word_embeddings\":true}"},
-    {"gpt_neox", "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32}"},
-    {"gpt_neox sequential", "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,"
-                            "\"vocab_size\":32,\"use_parallel_residual\":false,\"attention_bias\":false}"},
-    {"gemma2", "{\"model_type\":\"gemma2\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,\"num_hidden_layers\":2,"
+    {"gpt_neox", "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":"
+                 "24,\"vocab_size\":32}"},
+    {"gpt_neox sequential",
+     "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,"
+     "\"vocab_size\":32,\"use_parallel_residual\":false,\"attention_bias\":false}"},
+    {"gemma2", "{\"model_type\":\"gemma2\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,\"num_"
+               "hidden_layers\":2,"
                "\"intermediate_size\":24,\"vocab_size\":32}"},
-    {"gemma3_text", "{\"model_type\":\"gemma3_text\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,"
-                    "\"num_hidden_layers\":6,\"intermediate_size\":24,\"vocab_size\":32,\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0}}"},
-    {"gemma3", "{\"model_type\":\"gemma3\",\"vision_config\":{},\"text_config\":{\"model_type\":\"gemma3_text\",\"hidden_size\":16,\"num_attention_heads\":6,"
+    {"gemma3_text",
+     "{\"model_type\":\"gemma3_text\",\"hidden_size\":16,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":4,"
+     "\"num_hidden_layers\":6,\"intermediate_size\":24,\"vocab_size\":32,\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0}}"},
+    {"gemma3", "{\"model_type\":\"gemma3\",\"vision_config\":{},\"text_config\":{\"model_type\":\"gemma3_text\",\"hidden_size\":16,\"num_"
+               "attention_heads\":6,"
                "\"num_key_value_heads\":2,\"head_dim\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32}}"},
-    {"cohere2", "{\"model_type\":\"cohere2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
-                "\"intermediate_size\":24,\"vocab_size\":32}"},
-    {"smollm3", "{\"model_type\":\"smollm3\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
-                "\"intermediate_size\":24,\"vocab_size\":32,\"use_sliding_window\":true,\"sliding_window\":7}"},
-    {"olmo", "{\"model_type\":\"olmo\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,"
+    {"cohere2",
+     "{\"model_type\":\"cohere2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
+     "\"intermediate_size\":24,\"vocab_size\":32}"},
+    {"smollm3",
+     "{\"model_type\":\"smollm3\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"use_sliding_window\":true,\"sliding_window\":7}"},
+    {"olmo", "{\"model_type\":\"olmo\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,"
+             "\"vocab_size\":32,"
              "\"clip_qkv\":8.0}"},
-    {"olmo2", "{\"model_type\":\"olmo2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32}"},
-    {"olmo3", "{\"model_type\":\"olmo3\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_size\":32,"
-              "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8.0,\"original_max_position_embeddings\":64,\"beta_fast\":32,\"beta_slow\":1}}"},
-    {"phi3", "{\"model_type\":\"phi3\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,"
-             "\"vocab_size\":32,\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1.0,1.1],\"long_factor\":[2.0,3.0]},\"max_position_embeddings\":8192}"},
-    {"exaone4", "{\"model_type\":\"exaone4\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
-                "\"intermediate_size\":24,\"vocab_size\":32,\"sliding_window_pattern\":\"LLLG\"}"},
-    {"gpt2", "{\"model_type\":\"gpt2\",\"n_embd\":16,\"n_head\":4,\"n_layer\":2,\"n_positions\":20,\"vocab_size\":32,\"scale_attn_by_inverse_layer_idx\":true}"},
+    {"olmo2", "{\"model_type\":\"olmo2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,"
+              "\"vocab_size\":32}"},
+    {"olmo3",
+     "{\"model_type\":\"olmo3\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_"
+     "size\":32,"
+     "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8.0,\"original_max_position_embeddings\":64,\"beta_fast\":32,\"beta_slow\":1}}"},
+    {"phi3", "{\"model_type\":\"phi3\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
+             "\"intermediate_size\":24,"
+             "\"vocab_size\":32,\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1.0,1.1],\"long_factor\":[2.0,3.0]},\"max_"
+             "position_embeddings\":8192}"},
+    {"exaone4",
+     "{\"model_type\":\"exaone4\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"sliding_window_pattern\":\"LLLG\"}"},
+    {"gpt2", "{\"model_type\":\"gpt2\",\"n_embd\":16,\"n_head\":4,\"n_layer\":2,\"n_positions\":20,\"vocab_size\":32,\"scale_attn_by_"
+             "inverse_layer_idx\":true}"},
 };
 enum { N_SMALL = sizeof small_configs / sizeof *small_configs };
 
@@ -74,8 +94,9 @@ static inline const char *config_with(const char *family, const char *more)
     static char text[8][4096];
     static int turn;
     char *const out = text[turn++ % 8];
-    snprintf(out, sizeof *text, "{\"model_type\":\"%s\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4%s%s}", family,
-             more[0] ? "," : "", more);
+    snprintf(out, sizeof *text,
+             "{\"model_type\":\"%s\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4%s%s}",
+             family, more[0] ? "," : "", more);
     return out;
 }
 

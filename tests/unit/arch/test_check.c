@@ -111,12 +111,13 @@ static void exact_files_pass(void **state)
 static void sizes_of_one(void **state)
 {
     (void)state;
-    static const char *const families[] = {"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "cohere2", "smollm3", "olmo", "olmo2", "olmo3", "phi3",
-                                           "exaone4"};
+    static const char *const families[] = {"llama",   "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "cohere2",
+                                           "smollm3", "olmo",    "olmo2", "olmo3", "phi3",   "exaone4"};
     static const char *const ones = "\"vocab_size\":1,\"intermediate_size\":1";
-    static const char *const others[] = {
-        "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"vocab_size\":1,\"intermediate_size\":1}",
-        "{\"model_type\":\"gpt2\",\"n_embd\":4,\"n_head\":4,\"n_inner\":1,\"n_layer\":2,\"n_positions\":1,\"vocab_size\":1}"};
+    static const char *const others[] =
+        {"{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"vocab_size\":1,"
+         "\"intermediate_size\":1}",
+         "{\"model_type\":\"gpt2\",\"n_embd\":4,\"n_head\":4,\"n_inner\":1,\"n_layer\":2,\"n_positions\":1,\"vocab_size\":1}"};
     const size_t n = sizeof families / sizeof *families;
     static tensors t;
     for (size_t i = 0; i < n + 2; i++) {
@@ -232,8 +233,9 @@ static void prefixes(void **state)
         {"llm.model.embed_tokens.weight", "llm.model.layers.0.mlp.up_proj.weight", "llm.lm_head.weight"},
         {"model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight", "lm_head.weight"},
         {"embed_tokens.weight", "layers.0.mlp.up_proj.weight", "lm_head.weight"}};
-    static const char json[] = "{\"model_type\":\"mistral3\",\"text_config\":{\"model_type\":\"mistral\",\"hidden_size\":16,\"num_attention_heads\":4,"
-                               "\"num_key_value_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32}}";
+    static const char json[] =
+        "{\"model_type\":\"mistral3\",\"text_config\":{\"model_type\":\"mistral\",\"hidden_size\":16,\"num_attention_heads\":4,"
+        "\"num_key_value_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32}}";
     char path[64];
     snprintf(path, sizeof path, "%s/config.json", folder);
     ns_error err = { "" };

@@ -4,7 +4,8 @@
 #include <math.h>
 
 /* From the config classes of transformers 4.57.6, instantiated without arguments. */
-static const struct { const char *family; int64_t vocab, D, F, L, H, G, d, positions; double eps, theta; bool tied; int64_t window; } defaults[] = {
+static const struct { const char *family; int64_t vocab, D, F, L, H, G, d, positions; double eps,
+                     theta; bool tied; int64_t window; } defaults[] = {
     {"llama", 32000, 4096, 11008, 32, 32, 32, 128, 2048, 1e-6, 1e4, false, 0},
     {"mistral", 32000, 4096, 14336, 32, 32, 8, 128, 131072, 1e-6, 1e4, false, 4096},
     {"qwen2", 151936, 4096, 22016, 32, 32, 32, 128, 32768, 1e-6, 1e4, false, 0},
@@ -70,7 +71,8 @@ static void layer_rules(void **state)
     expect_layers(config_with("qwen2", "\"sliding_window\":7,\"max_window_layers\":1"), "F0 F0 F0 F0");
     expect_layers(config_with("qwen2", "\"use_sliding_window\":true,\"max_window_layers\":1"), "F0 S0 S0 S0");
     expect_layers(config_with("qwen3", "\"use_sliding_window\":true"), "F0 F0 F0 F0");
-    expect_layers(config_with("qwen3", "\"use_sliding_window\":true,\"layer_types\":[\"sliding_attention\",\"full_attention\",\"sliding_attention\",\"full_attention\"]"),
+    expect_layers(config_with("qwen3", "\"use_sliding_window\":true,\"layer_types\":[\"sliding_attention\",\"full_attention\",\"sliding_"
+                                       "attention\",\"full_attention\"]"),
                   "S0 F0 S0 F0");
     expect_layers(config_with("gemma2", ""), "S0 F0 S0 F0");
     expect_layers(config_with("gemma3_text", "\"sliding_window_pattern\":2"), "S1 F0 S1 F0");
@@ -85,10 +87,16 @@ static void layer_rules(void **state)
     expect_layers(config_with("smollm3", ""), "F0 F0 F0 FN");
     expect_layers(config_with("smollm3", "\"no_rope_layers\":[0,1,1,0]"), "FN F0 F0 FN");
     expect_layers(config_with("smollm3", "\"no_rope_layer_interval\":2,\"use_sliding_window\":true,\"sliding_window\":5"), "F0 SN F0 SN");
-    expect_layers(config_with("smollm3", "\"sliding_window\":5,\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]"),
-                  "S0 F0 F0 FN");
-    expect_layers(config_with("llama", "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"full_attention\"],\"sliding_window\":null"),
-                  "F0 F0 F0 F0");
+    expect_layers(
+        config_with(
+            "smollm3",
+            "\"sliding_window\":5,\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]"),
+        "S0 F0 F0 FN");
+    expect_layers(
+        config_with(
+            "llama",
+            "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"full_attention\"],\"sliding_window\":null"),
+        "F0 F0 F0 F0");
 }
 
 static void heads_of_one_layer(void **state)
@@ -114,8 +122,8 @@ static void expect_rope(const char *json, int index, ns_rope_scaling scaling, do
     ns_arch *const a = arch_of(json);
     if (index >= a->n_ropes || a->ropes[index].scaling != scaling || a->ropes[index].theta != theta || a->ropes[index].factor != factor ||
         a->ropes[index].rotary_dim != rotary_dim)
-        fail_msg("%s: %d ropes, [%d] has scaling %d, theta %g, factor %g, %lld dimensions", json, a->n_ropes, index, a->ropes[index].scaling, a->ropes[index].theta,
-                 a->ropes[index].factor, (long long)a->ropes[index].rotary_dim);
+        fail_msg("%s: %d ropes, [%d] has scaling %d, theta %g, factor %g, %lld dimensions", json, a->n_ropes, index,
+                 a->ropes[index].scaling, a->ropes[index].theta, a->ropes[index].factor, (long long)a->ropes[index].rotary_dim);
     ns_arch_free(a);
 }
 
@@ -123,23 +131,34 @@ static void rope_generations(void **state)
 {
     (void)state;
     expect_rope(config_with("llama", "\"rope_theta\":5e5"), 0, NS_ROPE_DEFAULT, 5e5, 0, 8);
-    expect_rope(config_with("llama", "\"rope_theta\":1e6,\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":5e5}"), 0, NS_ROPE_DEFAULT, 5e5, 0, 8);
-    expect_rope(config_with("llama", "\"rope_parameters\":{\"rope_theta\":5e5,\"factor\":4,\"type\":\"linear\"}"), 0, NS_ROPE_LINEAR, 5e5, 4, 8);
+    expect_rope(config_with("llama", "\"rope_theta\":1e6,\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":5e5}"), 0,
+                NS_ROPE_DEFAULT, 5e5, 0, 8);
+    expect_rope(config_with("llama", "\"rope_parameters\":{\"rope_theta\":5e5,\"factor\":4,\"type\":\"linear\"}"), 0, NS_ROPE_LINEAR, 5e5,
+                4, 8);
     expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}"), 0, NS_ROPE_LINEAR, 1e4, 2, 8);
-    expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"default\"}"), 0, NS_ROPE_DEFAULT, 1e4, 0, 8);
+    expect_rope(config_with("llama", "\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"default\"}"),
+                0, NS_ROPE_DEFAULT, 1e4, 0, 8);
     expect_rope(config_with("phi3", "\"partial_rotary_factor\":0.75"), 0, NS_ROPE_DEFAULT, 1e4, 0, 6);
-    expect_rope(config_with("phi3", "\"rope_parameters\":{\"rope_theta\":1e4,\"partial_rotary_factor\":0.5}"), 0, NS_ROPE_DEFAULT, 1e4, 0, 4);
+    expect_rope(config_with("phi3", "\"rope_parameters\":{\"rope_theta\":1e4,\"partial_rotary_factor\":0.5}"), 0, NS_ROPE_DEFAULT, 1e4, 0,
+                4);
     expect_rope("{\"model_type\":\"gpt_neox\",\"rotary_pct\":0.5,\"rotary_emb_base\":20000}", 0, NS_ROPE_DEFAULT, 2e4, 0, 48);
-    expect_rope("{\"model_type\":\"gpt_neox\",\"rope_parameters\":{\"rope_theta\":20000,\"rope_type\":\"default\",\"partial_rotary_factor\":0.5}}", 0, NS_ROPE_DEFAULT, 2e4, 0, 48);
-    const char *const gemma4x = config_with("gemma3_text", "\"sliding_window_pattern\":2,\"head_dim\":8,\"rope_local_base_freq\":2e4,\"rope_theta\":3e6,"
-                                                           "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8}");
-    const char *const gemma5 = config_with("gemma3_text", "\"sliding_window_pattern\":2,\"head_dim\":8,\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\","
-                                                          "\"factor\":8,\"rope_theta\":3e6},\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":2e4}}");
+    expect_rope(
+        "{\"model_type\":\"gpt_neox\",\"rope_parameters\":{\"rope_theta\":20000,\"rope_type\":\"default\",\"partial_rotary_factor\":0.5}}",
+        0, NS_ROPE_DEFAULT, 2e4, 0, 48);
+    const char *const gemma4x = config_with("gemma3_text",
+                                            "\"sliding_window_pattern\":2,\"head_dim\":8,\"rope_local_base_freq\":2e4,\"rope_theta\":3e6,"
+                                            "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8}");
+    const char *const gemma5 =
+        config_with("gemma3_text",
+                    "\"sliding_window_pattern\":2,\"head_dim\":8,\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\","
+                    "\"factor\":8,\"rope_theta\":3e6},\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":2e4}}");
     expect_rope(gemma4x, 0, NS_ROPE_LINEAR, 3e6, 8, 8);
     expect_rope(gemma4x, 1, NS_ROPE_DEFAULT, 2e4, 0, 8);
     expect_rope(gemma5, 0, NS_ROPE_LINEAR, 3e6, 8, 8);
     expect_rope(gemma5, 1, NS_ROPE_DEFAULT, 2e4, 0, 8);
-    const char *const olmo3 = config_with("olmo3", "\"rope_theta\":5e5,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":64}");
+    const char *const olmo3 =
+        config_with("olmo3",
+                    "\"rope_theta\":5e5,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":64}");
     expect_rope(olmo3, 0, NS_ROPE_YARN, 5e5, 8, 8);
     expect_rope(olmo3, 1, NS_ROPE_DEFAULT, 5e5, 0, 8);
 }
@@ -148,7 +167,8 @@ static void rope_generations(void **state)
 static void olmo3_all_layers(void **state)
 {
     (void)state;
-    const char *const json = config_with("olmo3", "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":64}");
+    const char *const json = config_with("olmo3",
+                                         "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":64}");
     ns_arch_params params = { .size = sizeof params, .olmo3_rope = "all-layers" };
     ns_arch *a = NULL;
     ns_error err = { "" };
@@ -166,16 +186,20 @@ static void olmo3_all_layers(void **state)
 static void scaled_lengths(void **state)
 {
     (void)state;
-    static const struct { const char *more; int64_t positions, original; } cases[] = {
+    static const struct { const char *more; int64_t positions, original;
+    } cases[] = {
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4}", 400, 0},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2.5}", 250, 0},
         {"\"max_position_embeddings\":100,\"rope_parameters\":{\"rope_type\":\"linear\",\"factor\":4,\"rope_theta\":1e4}", 400, 0},
-        {"\"max_position_embeddings\":400,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 0},
+        {"\"max_position_embeddings\":400,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4,\"original_max_position_embeddings\":100}",
+         400, 0},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"type\":\"linear\",\"factor\":0.5}", 100, 0},
         {"\"max_position_embeddings\":2000000000,\"rope_scaling\":{\"type\":\"linear\",\"factor\":4}", NS_MAX_DIM, 0},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":4}", 400, 100},
-        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 100},
-        {"\"max_position_embeddings\":400,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}", 400, 100},
+        {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}",
+         400, 100},
+        {"\"max_position_embeddings\":400,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"original_max_position_embeddings\":100}",
+         400, 100},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}", 400, 100},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -190,8 +214,10 @@ static void scaled_lengths(void **state)
 static void lengths_of_two_ropes(void **state)
 {
     (void)state;
-    ns_arch *a = arch_of(config_with("gemma3_text", "\"max_position_embeddings\":100,\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"dynamic\",\"factor\":8},"
-                                                    "\"sliding_attention\":{\"rope_type\":\"dynamic\",\"factor\":2}}"));
+    ns_arch *a = arch_of(
+        config_with("gemma3_text",
+                    "\"max_position_embeddings\":100,\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"dynamic\",\"factor\":8},"
+                    "\"sliding_attention\":{\"rope_type\":\"dynamic\",\"factor\":2}}"));
     assert_int_equal(a->max_positions, 800);
     assert_int_equal(a->ropes[0].original_max_positions, 100);
     assert_int_equal(a->ropes[1].original_max_positions, 100);
@@ -202,17 +228,21 @@ static void lengths_of_two_ropes(void **state)
 static void wrappers(void **state)
 {
     (void)state;
-    static const struct { const char *json, *family; bool tied; } known[] = {
+    static const struct { const char *json, *family; bool tied;
+    } known[] = {
         {"{\"model_type\":\"mistral3\",\"text_config\":{\"model_type\":\"mistral\"}}", "mistral", false},
         {"{\"model_type\":\"mistral3\",\"text_config\":{}}", "mistral", false},
         {"{\"model_type\":\"llava\",\"text_config\":{\"num_key_value_heads\":4}}", "llama", false},
         {"{\"model_type\":\"llava\",\"mm_vision_tower\":\"clip\",\"num_hidden_layers\":2}", "llama", false},
         {"{\"model_type\":\"internvl_chat\",\"llm_config\":{\"model_type\":\"qwen3\"},\"tie_word_embeddings\":true}", "qwen3", true},
-        {"{\"model_type\":\"internvl_chat\",\"llm_config\":{\"model_type\":\"qwen3\",\"tie_word_embeddings\":false},\"tie_word_embeddings\":true}", "qwen3", false},
+        {"{\"model_type\":\"internvl_chat\",\"llm_config\":{\"model_type\":\"qwen3\",\"tie_word_embeddings\":false},\"tie_word_"
+         "embeddings\":true}",
+         "qwen3", false},
         {"{\"model_type\":\"multi_modality\",\"language_config\":{\"model_type\":\"llama\"}}", "llama", false},
         {"{\"model_type\":\"gemma3\",\"text_config\":{}}", "gemma3_text", true},
         {"{\"text_config\":{\"model_type\":\"gpt_neox\"}}", "gpt_neox", false},
-        {"{\"model_type\":\"qwen2_5_vl\",\"num_hidden_layers\":2,\"rope_scaling\":{\"type\":\"mrope\",\"mrope_section\":[16,24,24]}}", "qwen2_5_vl_text", false},
+        {"{\"model_type\":\"qwen2_5_vl\",\"num_hidden_layers\":2,\"rope_scaling\":{\"type\":\"mrope\",\"mrope_section\":[16,24,24]}}",
+         "qwen2_5_vl_text", false},
         {"{\"model_type\":\"llama\",\"text_config\":{\"model_type\":\"mistral\"}}", "llama", false},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -224,11 +254,14 @@ static void wrappers(void **state)
         ns_arch_free(a);
     }
     config_fails("{\"model_type\":\"gemma3\"}", NS_E_FORMAT, "needs an object 'text_config'");
-    config_fails("{\"model_type\":\"llava\",\"text_config\":{\"model_type\":\"mamba\"}}", NS_E_UNSUPPORTED, "config.json: text_config: model_type 'mamba' is not supported");
+    config_fails("{\"model_type\":\"llava\",\"text_config\":{\"model_type\":\"mamba\"}}", NS_E_UNSUPPORTED,
+                 "config.json: text_config: model_type 'mamba' is not supported");
     config_fails("{\"model_type\":\"x\",\"text_config\":{}}", NS_E_FORMAT, "config.json: text_config: no model_type");
     config_fails("{\"model_type\":\"llava\",\"text_config\":{\"vocab_size\":0}}", NS_E_FORMAT, "config.json: text_config: vocab_size is 0");
-    config_fails("{\"model_type\":\"paligemma\",\"text_config\":{\"model_type\":\"gemma2\"}}", NS_E_UNSUPPORTED, "the rows of its prompt see each other");
-    config_fails("{\"model_type\":\"gemma3\",\"quantization_config\":{\"a\":1},\"text_config\":{}}", NS_E_UNSUPPORTED, "quantization_config");
+    config_fails("{\"model_type\":\"paligemma\",\"text_config\":{\"model_type\":\"gemma2\"}}", NS_E_UNSUPPORTED,
+                 "the rows of its prompt see each other");
+    config_fails("{\"model_type\":\"gemma3\",\"quantization_config\":{\"a\":1},\"text_config\":{}}", NS_E_UNSUPPORTED,
+                 "quantization_config");
 }
 
 /* ---- numbers ---- */
@@ -288,14 +321,22 @@ static void unknown_keys(void **state)
 {
     (void)state;
     char last[512];
-    assert_int_equal(warnings(config_with("llama", "\"torch_dtype\":\"bfloat16\",\"use_cache\":true,\"eos_token_id\":[1,2],\"bos_token_id\":1,\"_name_or_path\":\"x\","
-                                                   "\"attention_dropout\":0.1,\"pretraining_tp\":1,\"architectures\":[\"LlamaForCausalLM\"],\"initializer_range\":0.02,"
-                                                   "\"sliding_window\":null,\"num_experts\":0,\"quantization_config\":null"), last, sizeof last), 0);
+    assert_int_equal(
+        warnings(config_with(
+                     "llama",
+                     "\"torch_dtype\":\"bfloat16\",\"use_cache\":true,\"eos_token_id\":[1,2],\"bos_token_id\":1,\"_name_or_path\":\"x\","
+                     "\"attention_dropout\":0.1,\"pretraining_tp\":1,\"architectures\":[\"LlamaForCausalLM\"],\"initializer_range\":0.02,"
+                     "\"sliding_window\":null,\"num_experts\":0,\"quantization_config\":null"),
+                 last, sizeof last),
+        0);
     assert_int_equal(warnings(config_with("llama", "\"colour_of_the_bike_shed\":\"red\""), last, sizeof last), 1);
     assert_string_equal(last, "config.json: unknown key 'colour_of_the_bike_shed' is not looked at");
-    assert_int_equal(warnings(config_with("llama", "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2,\"oops\":1}"), last, sizeof last), 1);
+    assert_int_equal(warnings(config_with("llama", "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":2,\"oops\":1}"), last,
+                              sizeof last),
+                     1);
     assert_non_null(strstr(last, "'oops'"));
-    static const struct { const char *family, *more, *says; } changing[] = {
+    static const struct { const char *family, *more, *says;
+    } changing[] = {
         {"llama", "\"sliding_window\":4096", "sliding_window is 4096, which would change the result"},
         {"llama", "\"final_logit_softcapping\":30.0", "final_logit_softcapping"},
         {"llama", "\"quantization_config\":{\"bits\":4}", "quantization_config is {\"bits\":4}"},
@@ -306,7 +347,8 @@ static void unknown_keys(void **state)
         {"gemma3_text", "\"attn_logit_softcapping\":50.0", "attn_logit_softcapping"},
         {"gemma3_text", "\"use_bidirectional_attention\":true", "use_bidirectional_attention"},
         {"phi3", "\"rope_parameters\":{\"rope_type\":\"default\",\"llama_4_scaling_beta\":0.1}", "llama_4_scaling_beta"},
-        {"llama", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", "ignores layer_types"},
+        {"llama", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]",
+         "ignores layer_types"},
     };
     for (size_t i = 0; i < sizeof changing / sizeof *changing; i++)
         config_fails(config_with(changing[i].family, changing[i].more), NS_E_UNSUPPORTED, changing[i].says);
@@ -316,18 +358,28 @@ static void unknown_keys(void **state)
 static void released_configs(void **state)
 {
     (void)state;
-    static const struct { const char *family, *more; } released[] = {
-        {"llama", "\"is_llama_config\":true,\"rope_interleaved\":false,\"transformers.js_config\":{\"kv_cache_dtype\":{}},\"pad_token_id\":2"},         /* SmolLM2 */
-        {"qwen2", "\"max_window_layers\":21,\"sliding_window\":32768,\"use_mrope\":false,\"use_sliding_window\":false"},                              /* Qwen2.5 */
-        {"gemma2", "\"cache_implementation\":\"hybrid\",\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_activation\":\"gelu_pytorch_tanh\""},       /* gemma-2-2b */
-        {"cohere2", "\"_sliding_window_pattern\":4,\"layer_switch\":4,\"order_of_interleaved_layers\":\"local_attn_first\",\"use_qk_norm\":false,"
-                    "\"position_embedding_type\":\"rope_gptj\",\"rotary_pct\":1.0,\"use_embedding_sharing\":true,\"use_gated_activation\":true,"
-                    "\"use_parallel_block\":true,\"use_parallel_embedding\":true"},                                                                         /* c4ai-command-r7b */
-        {"smollm3", "\"max_window_layers\":28,\"no_rope_layer_interval\":4,\"pretraining_tp\":2,\"use_sliding_window\":false,\"sliding_window\":null"}, /* SmolLM3-3B */
-        {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},                                                      /* EXAONE-4.0-1.2B */
-        {"phi3", "\"auto_map\":{},\"embd_pdrop\":0.0,\"resid_pdrop\":0.0,\"attention_bias\":false,\"sliding_window\":2047,"
-                 "\"original_max_position_embeddings\":4096,\"lm_head_bias\":false"},                                                                         /* Phi-3-mini-4k */
-    };
+    static const struct { const char *family, *more;
+    } released[] =
+        {
+            {"llama", "\"is_llama_config\":true,\"rope_interleaved\":false,\"transformers.js_config\":{\"kv_cache_dtype\":{}},\"pad_token_"
+                      "id\":2"},                                                                                             /*
+                                                                                                                              * SmolLM2 */
+            {"qwen2", "\"max_window_layers\":21,\"sliding_window\":32768,\"use_mrope\":false,\"use_sliding_window\":false"}, /* Qwen2.5 */
+            {"gemma2", "\"cache_implementation\":\"hybrid\",\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_activation\":\"gelu_pytorch_"
+                       "tanh\""}, /*
+                                   * gemma-2-2b */
+            {"cohere2",
+             "\"_sliding_window_pattern\":4,\"layer_switch\":4,\"order_of_interleaved_layers\":\"local_attn_first\",\"use_qk_norm\":false,"
+             "\"position_embedding_type\":\"rope_gptj\",\"rotary_pct\":1.0,\"use_embedding_sharing\":true,\"use_gated_activation\":true,"
+             "\"use_parallel_block\":true,\"use_parallel_embedding\":true"}, /* c4ai-command-r7b */
+            {"smollm3", "\"max_window_layers\":28,\"no_rope_layer_interval\":4,\"pretraining_tp\":2,\"use_sliding_window\":false,\"sliding_"
+                        "window\":null"}, /* SmolLM3-3B */
+            /* EXAONE-4.0-1.2B */
+            {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
+            {"phi3", "\"auto_map\":{},\"embd_pdrop\":0.0,\"resid_pdrop\":0.0,\"attention_bias\":false,\"sliding_window\":2047,"
+                     /* Phi-3-mini-4k */
+                     "\"original_max_position_embeddings\":4096,\"lm_head_bias\":false"},
+        };
     for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
         char last[512];
         if (warnings(config_with(released[i].family, released[i].more), last, sizeof last))
@@ -343,7 +395,8 @@ static void refused(void **state)
     config_fails("[]", NS_E_FORMAT, "not a JSON object");
     config_fails("{\"model_type\":\"mamba\"}", NS_E_UNSUPPORTED, "model_type 'mamba' is not supported (known: llama");
     config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");
-    static const struct { const char *family, *more; int code; const char *says; } cases[] = {
+    static const struct { const char *family, *more; int code; const char *says;
+    } cases[] = {
         {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
         {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
         {"llama", "\"vocab_size\":32.5", NS_E_FORMAT, "vocab_size"},
@@ -358,21 +411,29 @@ static void refused(void **state)
         {"llama", "\"rope_scaling\":{\"factor\":2}", NS_E_FORMAT, "rope_scaling: no rope_type"},
         {"llama", "\"rope_scaling\":{\"rope_type\":\"mrope\"}", NS_E_UNSUPPORTED, "rope_type 'mrope' is not supported"},
         {"llama", "\"rope_scaling\":{\"rope_type\":\"linear\"}", NS_E_FORMAT, "factor is missing"},
-        {"llama", "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4}", NS_E_FORMAT, "llama3 needs original_max_position_embeddings"},
-        {"llama", "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4,\"original_max_position_embeddings\":64}", NS_E_FORMAT,
-         "high_freq_factor 4 must be above low_freq_factor 4"},
-        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1],\"long_factor\":[1,1,1,1]}", NS_E_FORMAT, "short_factor must be a list of 4 numbers"},
-        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[1,0,1,1]}", NS_E_FORMAT, "long_factor[1] must be a number above 0"},
-        {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT, "there is no sliding_window"},
+        {"llama", "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4}", NS_E_FORMAT,
+         "llama3 needs original_max_position_embeddings"},
+        {"llama",
+         "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4,\"original_max_position_"
+         "embeddings\":64}",
+         NS_E_FORMAT, "high_freq_factor 4 must be above low_freq_factor 4"},
+        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1],\"long_factor\":[1,1,1,1]}", NS_E_FORMAT,
+         "short_factor must be a list of 4 numbers"},
+        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[1,0,1,1]}", NS_E_FORMAT,
+         "long_factor[1] must be a number above 0"},
+        {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
+         "there is no sliding_window"},
         {"qwen2", "\"layer_types\":[\"full_attention\"]", NS_E_FORMAT, "layer_types must be a list of 4 names"},
-        {"qwen2", "\"layer_types\":[\"full_attention\",\"mamba\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED, "layer_types[1] 'mamba' is not supported"},
+        {"qwen2", "\"layer_types\":[\"full_attention\",\"mamba\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED,
+         "layer_types[1] 'mamba' is not supported"},
         {"mistral", "\"sliding_window\":0", NS_E_FORMAT, "sliding_window is 0"},
         {"mistral", "\"sliding_window\":-5", NS_E_FORMAT, "sliding_window is -5"},
         {"smollm3", "\"no_rope_layers\":[1,1]", NS_E_FORMAT, "no_rope_layers must be a list of 4 numbers"},
         {"exaone4", "\"sliding_window_pattern\":\"LX\"", NS_E_FORMAT, "must be made of L and G"},
         {"cohere2", "\"sliding_window_pattern\":0", NS_E_FORMAT, "sliding_window_pattern is 0"},
         {"gpt_neox", "\"head_dim\":16", NS_E_UNSUPPORTED, "head_dim is 16, but the heads of gpt_neox have 8"},
-        {"gemma3_text", "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}", NS_E_FORMAT, "rope_parameters has no object 'sliding_attention'"},
+        {"gemma3_text", "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}", NS_E_FORMAT,
+         "rope_parameters has no object 'sliding_attention'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char json[4096];
@@ -383,7 +444,8 @@ static void refused(void **state)
     }
     config_fails("{\"model_type\":\"llama\",\"num_attention_heads\":6,\"num_key_value_heads\":4}", NS_E_FORMAT,
                  "num_attention_heads 6 is not a multiple of num_key_value_heads 4");
-    config_fails("{\"model_type\":\"mistral\",\"num_attention_heads\":4}", NS_E_FORMAT, "the key is absent, so it has the family's default");
+    config_fails("{\"model_type\":\"mistral\",\"num_attention_heads\":4}", NS_E_FORMAT,
+                 "the key is absent, so it has the family's default");
     config_fails("{\"model_type\":\"llama\",\"hidden_size\":33,\"num_attention_heads\":4}", NS_E_FORMAT,
                  "hidden_size 33 is not a multiple of num_attention_heads 4, and no head_dim is given");
     config_fails("{\"model_type\":\"llama\",\"num_hidden_layers\":4097}", NS_E_FORMAT, "num_hidden_layers is 4097, outside 1 to 4096");
@@ -394,9 +456,10 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(class_defaults),  cmocka_unit_test(layer_rules),      cmocka_unit_test(heads_of_one_layer), cmocka_unit_test(rope_generations),
-        cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),  cmocka_unit_test(lengths_of_two_ropes), cmocka_unit_test(wrappers), cmocka_unit_test(family_numbers),     cmocka_unit_test(unknown_keys),
-        cmocka_unit_test(released_configs), cmocka_unit_test(refused),
+        cmocka_unit_test(class_defaults),       cmocka_unit_test(layer_rules),      cmocka_unit_test(heads_of_one_layer),
+        cmocka_unit_test(rope_generations),     cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),
+        cmocka_unit_test(lengths_of_two_ropes), cmocka_unit_test(wrappers),         cmocka_unit_test(family_numbers),
+        cmocka_unit_test(unknown_keys),         cmocka_unit_test(released_configs), cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* fake_tokenizer.c - a tokenizer simple enough to know by heart, behind the public interface: a token is a run of letters with the
- * space before it, one digit, or one other byte; a BOS (id 1) when special tokens are asked for, or for the byte 2. Ids are hashes of the bytes. */
+ * space before it, one digit, or one other byte; a BOS (id 1) when special tokens are asked for, or for the byte 2. Ids are hashes of the
+ * bytes. */
 #include <ctype.h>
 #include <stdlib.h>
 

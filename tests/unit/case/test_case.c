@@ -38,8 +38,9 @@ static void test_round_trip(void **state)
     ns_cases cases = {0}, again = {0};
     ns_error err = {0};
     assert_int_equal(read_lines(&cases,
-        "{\"id\": \"a\", \"tokens\": [5, 6, 7, 8, 9], \"spans\": {\"needle\": [1, 4], \"needle_answer\": [2, 4]}, \"distractors\": [[4, 5]],"
-        " \"answer\": [3, 7, 8], \"lead\": 1, \"pairs\": [[4, [0, 1]]], \"meta\": {\"length\": 512, \"note\": \"q\\\"\\n\"}, \"twin_of\": \"b\"}\n"
+        "{\"id\": \"a\", \"tokens\": [5, 6, 7, 8, 9], \"spans\": {\"needle\": [1, 4], \"needle_answer\": [2, 4]}, \"distractors\": [[4, "
+        "5]], \"answer\": [3, 7, 8], \"lead\": 1, \"pairs\": [[4, [0, 1]]], \"meta\": {\"length\": 512, \"note\": \"q\\\"\\n\"}, "
+        "\"twin_of\": \"b\"}\n"
         "\n"
         "{\"tokens\": [1], \"text\": \"caf\\u00e9 \\u0001\", \"answer\": [2], \"answer_text\": \"x\"}", &err), NS_OK);
     assert_int_equal(cases.n, 2);
@@ -95,8 +96,8 @@ static void test_text(void **state)
     ns_cases cases = {0};
     ns_error err = {0};
     assert_int_equal(read_lines(&cases,
-        "{\"id\": \"t\", \"prefix\": \"\\u00e9: \", \"text\": \"\\u00e9\\u00e9 the code is 42, ok\", \"suffix\": \"? it is\", \"answer\": \" 42\","
-        " \"spans\": {\"needle\": [3, 17], \"needle_answer\": [15, 17]}}", &err), NS_OK);
+        "{\"id\": \"t\", \"prefix\": \"\\u00e9: \", \"text\": \"\\u00e9\\u00e9 the code is 42, ok\", \"suffix\": \"? it is\", \"answer\": "
+        "\" 42\", \"spans\": {\"needle\": [3, 17], \"needle_answer\": [15, 17]}}", &err), NS_OK);
     const ns_case *const c = &cases.list[0];
     assert_int_equal(c->tokens[0], 1);
     assert_int_equal(c->n_answer, 3);                   /* " ", "4", "2" */
@@ -136,7 +137,8 @@ static void test_bad_lines(void **state)
         {"{\"tokens\": [1], \"spans\": [[0, 1]]}", "'spans' is not an object", NS_E_FORMAT},
         {"{\"tokens\": [1], \"spans\": {\"\": [0, 1]}}", "a span needs a name", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"spans\": {\"distractor.0\": [0, 1]}, \"distractors\": [[1, 2]]}", "'distractor.0' stands in", NS_E_FORMAT},
-        {"{\"tokens\": [1, 2], \"answer\": [3], \"spans\": {\"needle_answer\": [0, 1]}}", "answer token 0 is 3, but its source at position 0", NS_E_FORMAT},
+        {"{\"tokens\": [1, 2], \"answer\": [3], \"spans\": {\"needle_answer\": [0, 1]}}",
+         "answer token 0 is 3, but its source at position 0", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"answer\": [1, 2], \"spans\": {\"needle_answer\": [0, 1]}}", "must hold the whole answer", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"answer\": [1], \"lead\": 1}", "lead is 1", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"answer\": {}}", "'answer' is not a list", NS_E_FORMAT},

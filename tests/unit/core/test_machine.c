@@ -1,5 +1,5 @@
-/* test_machine.c - the CPUs and the memory of trees of /proc and /sys made here: control groups of version 1 and 2, nested, without a limit, malformed, as
- * in a container; Slurm; and the affinity mask of this very process. */
+/* test_machine.c - the CPUs and the memory of trees of /proc and /sys made here: control groups of version 1 and 2, nested, without a
+ * limit, malformed, as in a container; Slurm; and the affinity mask of this very process. */
 #include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,7 +98,8 @@ static void version_1(void **state)
     put("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
     put("/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "9223372036854771712\n");
     put("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "1073741824\n");
-    is(find((ns_machine_params){0}), 4, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", 1024 * MIB, "/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "");
+    is(find((ns_machine_params){0}), 4, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", 1024 * MIB,
+       "/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "");
 }
 
 /* Each controller mounted under its own name, and the group of the host, which the container does not see: its root has the limits. */
@@ -109,7 +110,8 @@ static void container(void **state)
     put("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "150000\n");
     put("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "50000\n");
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "536870912\n");
-    is(find((ns_machine_params){0}), 3, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", 512 * MIB, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "");
+    is(find((ns_machine_params){0}), 3, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", 512 * MIB, "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+       "");
     put("/proc/self/cgroup", "0::/../../other\n");
     put("/sys/fs/cgroup/cpu.max", "200000 100000\n");
     assert_int_equal(find((ns_machine_params){0}).cpus, 2);
@@ -133,7 +135,8 @@ static void malformed(void **state)
 static void slurm(void **state)
 {
     (void)state;
-    is(find((ns_machine_params){.slurm_cpus_per_task = "4", .slurm_mem_per_cpu = "512"}), 4, "SLURM_CPUS_PER_TASK", 2048 * MIB, "SLURM_MEM_PER_CPU", "");
+    is(find((ns_machine_params){.slurm_cpus_per_task = "4", .slurm_mem_per_cpu = "512"}), 4, "SLURM_CPUS_PER_TASK", 2048 * MIB,
+       "SLURM_MEM_PER_CPU", "");
     is(find((ns_machine_params){.slurm_mem_per_node = "1024"}), 16, "affinity", 1024 * MIB, "SLURM_MEM_PER_NODE", "");
     is(find((ns_machine_params){.slurm_cpus_per_task = "64", .slurm_mem_per_node = "0"}), 16, "affinity", 8192 * MIB, "RAM", "");
     is(find((ns_machine_params){.slurm_cpus_per_task = "four"}), 16, "affinity", 8192 * MIB, "RAM", "SLURM_CPUS_PER_TASK is 'four'");
@@ -164,6 +167,7 @@ static void this_process(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(no_limit), TEST(version_2), TEST(version_1), TEST(container), TEST(malformed), TEST(slurm), TEST(this_process)};
+    const struct CMUnitTest tests[] = {TEST(no_limit),  TEST(version_2), TEST(version_1),   TEST(container),
+                                       TEST(malformed), TEST(slurm),     TEST(this_process)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

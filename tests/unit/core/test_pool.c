@@ -156,8 +156,9 @@ static void threads_that_cannot_start(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_task_once), cmocka_unit_test(jobs_follow_each_other), cmocka_unit_test(callers_take_turns), cmocka_unit_test(workers_take_no_signals),
-        cmocka_unit_test(bad_sizes), cmocka_unit_test(threads_that_cannot_start),
+        cmocka_unit_test(every_task_once),    cmocka_unit_test(jobs_follow_each_other),
+        cmocka_unit_test(callers_take_turns), cmocka_unit_test(workers_take_no_signals),
+        cmocka_unit_test(bad_sizes),          cmocka_unit_test(threads_that_cannot_start),
     };
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -12,7 +12,8 @@ static int write_rows(void *user, const ns_site *site, const ns_view *v, ns_erro
     FILE *const f = user;
     const bool logits = site->point == NS_POINT_LOGITS;
     const int64_t heads = logits ? 1 : v->shape[0], columns = v->shape[v->rank - 1];
-    const int64_t head[7] = {site->case_index, logits ? -1 : site->layer, site->row0, site->n_rows, logits ? 0 : site->key0, columns, heads};
+    const int64_t head[7] =
+        {site->case_index, logits ? -1 : site->layer, site->row0, site->n_rows, logits ? 0 : site->key0, columns, heads};
     size_t n = fwrite(head, sizeof head, 1, f), wanted = 1;
     for (int64_t h = 0; h < heads; h++) {
         for (int64_t r = 0; r < site->n_rows; r++, wanted += (size_t)columns)
@@ -26,10 +27,13 @@ static int run(const char *folder, int64_t window, FILE *rows, const char *cases
     static const ns_head heads[] = {{3, 1}, {3, 0}, {5, 7}};
     static const int64_t lengths[] = {40, 300};
     static const double depths[] = {0.1, 0.8};
-    const ns_plant_params plant = {.size = sizeof plant, .retrieval = heads, .n_retrieval = 3, .previous_token = {1, 2}, .window = window, .seed = 17};
-    const ns_needle_params needle = {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 2, .seed = 4, .vocab = 512};
-    const ns_hook list[] = {{.size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = write_rows, .user = rows},
-                            {.size = sizeof *list, .at = "hook_logits", .rows = {.kind = NS_ROWS_ANSWER}, .read = write_rows, .user = rows}};
+    const ns_plant_params plant =
+        {.size = sizeof plant, .retrieval = heads, .n_retrieval = 3, .previous_token = {1, 2}, .window = window, .seed = 17};
+    const ns_needle_params needle =
+        {.size = sizeof needle, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 2, .seed = 4, .vocab = 512};
+    const ns_hook list[] =
+        {{.size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = write_rows, .user = rows},
+         {.size = sizeof *list, .at = "hook_logits", .rows = {.kind = NS_ROWS_ANSWER}, .read = write_rows, .user = rows}};
     ns_engine *engine = NULL;
     ns_checkpoint *checkpoint = NULL;
     ns_arch *arch = NULL;

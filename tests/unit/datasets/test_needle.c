@@ -18,7 +18,8 @@ static const ns_tokenizer *const fake = (const ns_tokenizer *)"fake";
 
 static ns_needle_params params(const int64_t *lengths, int n_lengths, const double *depths, int n_depths)
 {
-    return (ns_needle_params){.size = sizeof(ns_needle_params), .lengths = lengths, .n_lengths = n_lengths, .depths = depths, .n_depths = n_depths,
+    return (ns_needle_params){.size = sizeof(ns_needle_params), .lengths = lengths, .n_lengths = n_lengths, .depths = depths,
+                              .n_depths = n_depths,
                               .seed = 7, .vocab = 512};
 }
 
@@ -62,7 +63,8 @@ static void check_placebo(const ns_case *c)
 static void check_token_case(const ns_case *c)
 {
     const int64_t T = c->n_tokens;
-    const ns_span *const needle = ns_case_span(c, "needle"), *const value = ns_case_span(c, "needle_answer"), *const query = ns_case_span(c, "query");
+    const ns_span *const needle = ns_case_span(c, "needle"), *const value = ns_case_span(c, "needle_answer"),
+                         *const query = ns_case_span(c, "query");
     assert_true(T == (int64_t)ns_case_meta_number(c, "length", -1));
     assert_int_equal(c->tokens[0], 0);
     assert_int_equal(c->tokens[T - 3], 1);
@@ -178,8 +180,8 @@ static void test_text(void **state)
     }
     /* The prompt in full, once. */
     const ns_case *const c = find(&cases, "needle-s7-numbers-noise-251-1-0");
-    const char *const head = "A special magic number is hidden within the following text. Make sure to memorize it. I will quiz you about the number "
-                             "afterwards.\n";
+    const char *const head = "A special magic number is hidden within the following text. Make sure to memorize it. I will quiz you about "
+                             "the number afterwards.\n";
     assert_memory_equal(c->text, head, strlen(head));
     assert_non_null(strstr(c->text, "\nThe grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.\n"));
     char *const tail = ns_printf_alloc("is:%s.\nWhat is the special magic number for ", c->answer_text);
@@ -210,7 +212,8 @@ static void check_twins(const ns_cases *cases, const ns_case *c)
     assert_string_equal(swap->twin_of, c->id);
     assert_string_equal(absent->twin_of, c->id);
     assert_true(strstr(swap->meta, "\"twin\": \"swap\"") && strstr(absent->meta, "\"twin\": \"absent\"") && !strstr(c->meta, "\"twin\""));
-    const ns_span *const question = ns_case_span(c, "question"), *const needle = ns_case_span(c, "needle"), *const other = ns_case_span(c, "distractor.0");
+    const ns_span *const question = ns_case_span(c, "question"), *const needle = ns_case_span(c, "needle"),
+                         *const other = ns_case_span(c, "distractor.0");
     for (int64_t i = 0; i < question->begin; i++)
         assert_true(c->tokens[i] == swap->tokens[i] && c->tokens[i] == absent->tokens[i]);
     /* The needle and the first distractor change places; the answers follow. */
@@ -554,7 +557,8 @@ static void test_repeat(void **state)
 
 static ns_case kind_case(ns_repeat_kind kind, int64_t length, ns_cases *cases)
 {
-    const ns_repeat_params p = {.size = sizeof p, .length = length, .count = 3, .seed = 5, .vocab = 400, .first_id = 10, .bos = 3, .kind = kind};
+    const ns_repeat_params p =
+        {.size = sizeof p, .length = length, .count = 3, .seed = 5, .vocab = 400, .first_id = 10, .bos = 3, .kind = kind};
     OK(ns_repeat_cases(cases, &p, NULL));
     assert_int_equal(cases->n, 3);
     assert_non_null(strstr(cases->list[2].meta, "\"ids_sha256\""));

@@ -28,7 +28,8 @@ static void make_cases(ns_cases *cases, int count)
     static const int64_t length = 40;
     static const double depth = 0.5;
     ns_error err = {0};
-    OK(ns_needle_cases(cases, &(ns_needle_params){.size = sizeof(ns_needle_params), .lengths = &length, .n_lengths = 1, .depths = &depth, .n_depths = 1,
+    OK(ns_needle_cases(cases, &(ns_needle_params){.size = sizeof(ns_needle_params), .lengths = &length, .n_lengths = 1, .depths = &depth,
+                                                  .n_depths = 1,
                                                   .count = count, .seed = 5, .vocab = 512, .answer_tokens = 1}, &err));
 }
 
@@ -43,7 +44,8 @@ static void test_strength(void **state)
     ns_error err = {0};
     ns_cases cases = {0};
     make_cases(&cases, N);
-    ns_plant_params p = {.size = sizeof p, .n_layers = 3, .n_heads = 4, .n_kv_heads = 2, .retrieval = heads, .n_retrieval = K, .strength = low};
+    ns_plant_params p =
+        {.size = sizeof p, .n_layers = 3, .n_heads = 4, .n_kv_heads = 2, .retrieval = heads, .n_retrieval = K, .strength = low};
     OK(ns_plant(folder, &p, &err));
     find_scores(folder, &cases, heads, K, first);
     p.strength = high;

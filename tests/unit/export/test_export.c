@@ -1,4 +1,5 @@
-/* Names that are hostile to every format, and a study made of them: quoting, empty cells, the last checkpoint, ties, and files that are refused. */
+/* Names that are hostile to every format, and a study made of them: quoting, empty cells, the last checkpoint, ties, and files that are
+ * refused. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -113,7 +114,8 @@ static void write_study(const char *path)
 {
     static const ns_fact facts[] = {{"kind", "study", false}};
     static const char *const axes[] = {"run", "step", "case", "layer", "head"};
-    const int64_t lengths[] = {R, P, C, L, H}, grid[] = {R, P}, heads[] = {R, L, H}, full[] = {R, P, L, H}, counts[] = {R, P, C, L, H}, runs[] = {R};
+    const int64_t lengths[] = {R, P, C, L, H}, grid[] = {R, P}, heads[] = {R, L, H}, full[] = {R, P, L, H}, counts[] = {R, P, C, L, H},
+                  runs[] = {R};
     int64_t index[] = {0, 10}, tokens[R * P] = {0, 640, -1, -1}, windows[R * L * H] = {0};
     uint8_t status[R * P] = {1, 1, 1, 2}, valid[R * L * H] = {1, 1, 1, 0}, events[R * P * C * L * H];
     double seed[R] = {123456789, NAN};
@@ -227,7 +229,9 @@ static void reads_what_is_said(void **state)
     const ns_fact facts[] = {{"kind", "scores", false}, {"model_name", "m", false}};
     const ns_view axis = ns_view_of(index, NS_I64, 1, &one), heads = ns_view_of(index, NS_I64, 1, &two);
     assert_int_equal(ns_table_create(&w, study_path, facts, 2, NULL), NS_OK);
-    assert_int_equal(ns_table_axis(w, "case", &axis, NULL) | ns_table_axis(w, "layer", &axis, NULL) | ns_table_axis(w, "head", &heads, NULL), NS_OK);
+    assert_int_equal(ns_table_axis(w, "case", &axis, NULL) | ns_table_axis(w, "layer", &axis, NULL) |
+                         ns_table_axis(w, "head", &heads, NULL),
+                     NS_OK);
     assert_int_equal(ns_table_strings(w, "layer_kind", "layer", (const char *const[]){"full"}, 1, NULL), NS_OK);
     put(w, "window", "layer head", windows, NS_I64, 2, shape);
     put(w, "norm", "layer head", values, NS_F32, 2, shape);
@@ -249,7 +253,8 @@ static void reads_what_is_said(void **state)
     assert_true(got.best == NS_BEST_NONE && got.hi == 1 && got.chance == .25);
     assert_int_equal(ns_study_ranks(x, "entropy", &got, &err), NS_E_ARG);
     assert_int_equal(ns_study_check_steps(x, &err), NS_E_ARG);
-    assert_true(ns_study_is_one(x) && ns_study_size(x).R == 1 && strcmp(ns_study_run_name(x, 0), "m") == 0 && ns_study_head_valid(x, 0, 0, 1));
+    assert_true(ns_study_is_one(x) && ns_study_size(x).R == 1 && strcmp(ns_study_run_name(x, 0), "m") == 0 &&
+                ns_study_head_valid(x, 0, 0, 1));
     const ns_export_score entropy = {.name = "entropy"};
     const ns_export_params params = {.size = sizeof params, .scores = &entropy, .n_scores = 1};
     assert_int_equal(ns_export_latex(x, out_path, &params, &err), NS_E_ARG);
@@ -282,7 +287,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quotes_what_csv_must), cmocka_unit_test(escapes_latex), cmocka_unit_test(escapes_html_and_markdown),
         cmocka_unit_test(makes_literals), cmocka_unit_test(finds_the_way),
-        cmocka_unit_test(writes_csv), cmocka_unit_test(writes_latex), cmocka_unit_test(reads_what_is_not_said), cmocka_unit_test(reads_what_is_said), cmocka_unit_test(refuses),
+        cmocka_unit_test(writes_csv), cmocka_unit_test(writes_latex), cmocka_unit_test(reads_what_is_not_said),
+        cmocka_unit_test(reads_what_is_said), cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

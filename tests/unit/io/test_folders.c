@@ -15,7 +15,8 @@ static void expect(const char *path, const char *revision, int code, const char 
 {
     ns_checkpoint *ck = NULL;
     ns_error err = { "" };
-    const int got = ns_checkpoint_open(&ck, path, &(ns_checkpoint_params){ .size = sizeof(ns_checkpoint_params), .revision = revision }, &err);
+    const int got = ns_checkpoint_open(&ck, path, &(ns_checkpoint_params){.size = sizeof(ns_checkpoint_params), .revision = revision},
+                                       &err);
     ns_checkpoint_free(ck);
     if (got != code || !strstr(err.message, says))
         fail_msg("%s: wanted %d '%s', got %d '%s'", path, code, says, got, err.message);
@@ -98,22 +99,26 @@ static void sharded(void **state)
     ns_checkpoint_free(ck);
     ns_checkpoint_free(opened(in_scratch("shards/model.safetensors.index.json"), NULL));
 
-    static const struct { const char *index; int code; const char *says; } rows[] = {
-        { "{\"weight_map\":{\"a\":\"s2.safetensors\"}}", NS_OK, "" },
-        { "{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s2.safetensors\"}}", NS_E_FORMAT, "'b' is in no shard; it should be in s2.safetensors" },
-        { "{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s2.safetensors\"}}", NS_E_FORMAT, "'a' should be in s1.safetensors, but is in s2.safetensors" },
-        { "{\"weight_map\":{\"a\":\"s2.safetensors\",\"c\":\"s1.safetensors\"}}", NS_E_FORMAT, "'c' is in no shard" },
-        { "{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s3.safetensors\"}}", NS_E_MISSING, "its shard 's3.safetensors' is not in the folder" },
-        { "{\"weight_map\":{\"a\":\"../shards/s2.safetensors\"}}", NS_E_FORMAT, "is not a plain file name" },
-        { "{\"weight_map\":{\"a\":\"/etc/passwd\"}}", NS_E_FORMAT, "is not a plain file name" },
-        { "{\"weight_map\":{\"a\":\"..\"}}", NS_E_FORMAT, "is not a plain file name" },
-        { "{\"weight_map\":{\"a\":\"\"}}", NS_E_FORMAT, "is not a plain file name" },
-        { "{\"weight_map\":{\"a\":3}}", NS_E_FORMAT, "is not a plain file name" },
-        { "{\"weight_map\":{}}", NS_E_FORMAT, "weight_map is empty" },
-        { "{\"weight_map\":[]}", NS_E_FORMAT, "no object 'weight_map'" },
-        { "{\"weight_map\":{\"a\":\"s2.safetensors\",\"a\":\"s2.safetensors\"}}", NS_E_FORMAT, "appears twice" },
-        { "[]", NS_E_FORMAT, "no object 'weight_map'" },
-        { "{", NS_E_FORMAT, "index.json" },
+    static const struct { const char *index; int code; const char *says;
+    } rows[] = {
+        {"{\"weight_map\":{\"a\":\"s2.safetensors\"}}", NS_OK, ""},
+        {"{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s2.safetensors\"}}", NS_E_FORMAT,
+         "'b' is in no shard; it should be in s2.safetensors"},
+        {"{\"weight_map\":{\"a\":\"s1.safetensors\",\"b\":\"s2.safetensors\"}}", NS_E_FORMAT,
+         "'a' should be in s1.safetensors, but is in s2.safetensors"},
+        {"{\"weight_map\":{\"a\":\"s2.safetensors\",\"c\":\"s1.safetensors\"}}", NS_E_FORMAT, "'c' is in no shard"},
+        {"{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s3.safetensors\"}}", NS_E_MISSING,
+         "its shard 's3.safetensors' is not in the folder"},
+        {"{\"weight_map\":{\"a\":\"../shards/s2.safetensors\"}}", NS_E_FORMAT, "is not a plain file name"},
+        {"{\"weight_map\":{\"a\":\"/etc/passwd\"}}", NS_E_FORMAT, "is not a plain file name"},
+        {"{\"weight_map\":{\"a\":\"..\"}}", NS_E_FORMAT, "is not a plain file name"},
+        {"{\"weight_map\":{\"a\":\"\"}}", NS_E_FORMAT, "is not a plain file name"},
+        {"{\"weight_map\":{\"a\":3}}", NS_E_FORMAT, "is not a plain file name"},
+        {"{\"weight_map\":{}}", NS_E_FORMAT, "weight_map is empty"},
+        {"{\"weight_map\":[]}", NS_E_FORMAT, "no object 'weight_map'"},
+        {"{\"weight_map\":{\"a\":\"s2.safetensors\",\"a\":\"s2.safetensors\"}}", NS_E_FORMAT, "appears twice"},
+        {"[]", NS_E_FORMAT, "no object 'weight_map'"},
+        {"{", NS_E_FORMAT, "index.json"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         put_index(rows[i].index);
@@ -122,7 +127,8 @@ static void sharded(void **state)
     put_one("shards/s3.safetensors", "a");
     put_index("{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s1.safetensors\",\"c\":\"s3.safetensors\"}}");
     expect(in_scratch("shards"), NULL, NS_E_FORMAT, "tensor 'a' is also in s");
-    static const char both[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"d\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
+    static const char both[] =
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"d\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}";
     put_safetensors("shards/s2.safetensors", both, sizeof both - 1, -1, 8);
     put_index("{\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s1.safetensors\"}}");
     expect(in_scratch("shards"), NULL, NS_E_FORMAT, "tensor 'd' is not in");
@@ -131,7 +137,8 @@ static void sharded(void **state)
 static void hugging_face_cache(void **state)
 {
     (void)state;
-    static const char *const folders[] = { "hub", "hub/models--o--n", "hub/models--o--n/refs", "hub/models--o--n/refs/pr", "hub/models--o--n/blobs", "hub/models--o--n/snapshots",
+    static const char *const folders[] = { "hub", "hub/models--o--n", "hub/models--o--n/refs", "hub/models--o--n/refs/pr",
+                                          "hub/models--o--n/blobs", "hub/models--o--n/snapshots",
                                            "hub/models--o--n/snapshots/aaa", "hub/models--o--n/snapshots/bbb" };
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         put_folder(folders[i]);
@@ -143,8 +150,9 @@ static void hugging_face_cache(void **state)
     put_text("hub/models--o--n/refs/pr/1", "bbb");
     put_text("hub/models--o--n/refs/gone", "ccc");
     put_text("hub/models--o--n/refs/evil", "../../secret");
-    static const struct { const char *revision, *tensor; } good[] = {
-        { NULL, "main_tensor" }, { "main", "main_tensor" }, { "step10", "step_tensor" }, { "pr/1", "step_tensor" }, { "bbb", "step_tensor" },
+    static const struct { const char *revision, *tensor;
+    } good[] = {
+        {NULL, "main_tensor"}, {"main", "main_tensor"}, {"step10", "step_tensor"}, {"pr/1", "step_tensor"}, {"bbb", "step_tensor"},
     };
     const char *const cache = in_scratch("hub/models--o--n");
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -266,8 +274,11 @@ static void files_known_by_their_bytes(void **state)
 static void packed_weights_are_refused(void **state)
 {
     (void)state;
-    static const char *const names[][2] = { { "model.layers.0.mlp.up_proj.qweight", "GPTQ" }, { "l.0.q_proj.weight_packed", "compressed-tensors" },
-                                            { "l.0.q_proj.SCB", "8-bit codes (load it in transformers, call its dequantize()" }, { "l.0.q.weight.absmax", "4-bit" }, { "l.0.experts.down_proj_blocks", "MXFP4" } };
+    static const char *const names[][2] = {{"model.layers.0.mlp.up_proj.qweight", "GPTQ"},
+                                           {"l.0.q_proj.weight_packed", "compressed-tensors"},
+                                           {"l.0.q_proj.SCB", "8-bit codes (load it in transformers, call its dequantize()"},
+                                           {"l.0.q.weight.absmax", "4-bit"},
+                                           {"l.0.experts.down_proj_blocks", "MXFP4"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         put_one("packed.safetensors", names[i][0]);
         expect(in_scratch("packed.safetensors"), NULL, NS_E_UNSUPPORTED, names[i][1]);
@@ -280,11 +291,15 @@ static void parameters_are_checked(void **state)
     ns_checkpoint *ck = NULL;
     ns_error err;
     put_one("p.safetensors", "w");
-    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"), &(ns_checkpoint_params){ .reader = "gguf", .size = sizeof(ns_checkpoint_params) }, &err), NS_E_ARG);
+    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"),
+                                        &(ns_checkpoint_params){.reader = "gguf", .size = sizeof(ns_checkpoint_params)}, &err),
+                     NS_E_ARG);
     assert_non_null(strstr(err.message, "no checkpoint reader is called 'gguf'"));
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"), &(ns_checkpoint_params){ .revision = "main" }, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "size is not set"));
-    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"), &(ns_checkpoint_params){ .reader = "safetensors", .size = sizeof(ns_checkpoint_params) }, &err), NS_OK);
+    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"),
+                                        &(ns_checkpoint_params){.reader = "safetensors", .size = sizeof(ns_checkpoint_params)}, &err),
+                     NS_OK);
     ns_checkpoint_free(ck);
     ns_checkpoint_free(NULL);
 }

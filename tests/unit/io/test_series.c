@@ -1,4 +1,5 @@
-/* test_series.c - names of checkpoints: every pattern, its step and tokens; order; doubles; what is no checkpoint; what is left out, and why. */
+/* test_series.c - names of checkpoints: every pattern, its step and tokens; order; doubles; what is no checkpoint; what is left out, and
+ * why. */
 #include "scratch.h"
 
 #include <needlescope/series.h>
@@ -8,13 +9,19 @@ static void names(void **state)
     (void)state;
     static const struct { const char *name; int64_t stage, step, tokens; } known[] = {
         {"checkpoint-1000", 0, 1000, -1}, {"step1000", 0, 1000, -1}, {"step000120", 0, 120, -1}, {"step1000-tokens4B", 0, 1000, 4000000000},
-        {"step1000-unsharded", 0, 1000, -1}, {"stage1-step1000-tokens5B", 1, 1000, 5000000000}, {"stage2-ingredient1-step7-tokens12M", 2, 7, 12000000},
-        {"global_step1000", 0, 1000, -1}, {"iter_0001000", 0, 1000, -1}, {"epoch=0-step=1000", 0, 1000, -1}, {"epoch=3-step=12-val_loss=0.5", 0, 12, -1},
+        {"step1000-unsharded", 0, 1000, -1}, {"stage1-step1000-tokens5B", 1, 1000, 5000000000},
+        {"stage2-ingredient1-step7-tokens12M", 2, 7, 12000000},
+        {"global_step1000", 0, 1000, -1}, {"iter_0001000", 0, 1000, -1}, {"epoch=0-step=1000", 0, 1000, -1},
+        {"epoch=3-step=12-val_loss=0.5", 0, 12, -1},
         {"step-1000", 0, 1000, -1}, {"step_1000", 0, 1000, -1}, {"ep0-ba1000", 0, 1000, -1},
-        {"step-50K-105b", 0, 50000, 105000000000}, {"step-240k-503b", 0, 240000, 503000000000}, {"step-1195k-token-2.5T", 0, 1195000, 2500000000000},
-        {"TinyLlama-1.1B-intermediate-step-715k-1.5T", 0, 715000, 1500000000000}, {"ckpt_000", 0, 0, -1}, {"ckpt-7", 0, 7, -1}, {"ckpt1000", 0, 1000, -1},
-        {"CrystalCoder_phase2_checkpoint_055500", 2, 55500, -1}, {"stage1-step-40000", 1, 40000, -1}, {"lc-4k-to-32k-step-4000", 1032, 4000, -1},
-        {"lc-32k-to-64k-step-20000", 1064, 20000, -1}, {"epoch_3", 0, 3, -1}, {"iteration_10", 0, 10, -1}, {"iter_0001000-hf", 0, 1000, -1}, {"1000", 0, 1000, -1},
+        {"step-50K-105b", 0, 50000, 105000000000}, {"step-240k-503b", 0, 240000, 503000000000},
+        {"step-1195k-token-2.5T", 0, 1195000, 2500000000000},
+        {"TinyLlama-1.1B-intermediate-step-715k-1.5T", 0, 715000, 1500000000000}, {"ckpt_000", 0, 0, -1}, {"ckpt-7", 0, 7, -1},
+        {"ckpt1000", 0, 1000, -1},
+        {"CrystalCoder_phase2_checkpoint_055500", 2, 55500, -1}, {"stage1-step-40000", 1, 40000, -1},
+        {"lc-4k-to-32k-step-4000", 1032, 4000, -1},
+        {"lc-32k-to-64k-step-20000", 1064, 20000, -1}, {"epoch_3", 0, 3, -1}, {"iteration_10", 0, 10, -1}, {"iter_0001000-hf", 0, 1000, -1},
+        {"1000", 0, 1000, -1},
         {"stage2-ingredient1+2-step23842", 2, 23842, -1},
     };
     ns_series_item item;
@@ -29,7 +36,8 @@ static void names(void **state)
     for (size_t i = 0; i < sizeof finals / sizeof *finals; i++)
         assert_true(ns_series_parse(finals[i], &item) && item.final);
     assert_true(ns_series_parse("stage2-ingredient3-step7-tokens1B", &item) && item.branch == 3);
-    static const char *const unknown[] = {"best", "it-SFT", "ckpt", "step-k-105b", "1.5", "ckpt_best", "lc-x-to-y-step-1","optimizer", "step", "stepX", "checkpoint-", "checkpoint-1-optimizer", "mystep10", "step99999999999999999999"};
+    static const char *const unknown[] = {"best", "it-SFT", "ckpt", "step-k-105b", "1.5", "ckpt_best", "lc-x-to-y-step-1","optimizer",
+                                          "step", "stepX", "checkpoint-", "checkpoint-1-optimizer", "mystep10", "step99999999999999999999"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         if (ns_series_parse(unknown[i], &item))
             fail_msg("'%s' is taken for step %lld", unknown[i], (long long)item.step);
@@ -94,7 +102,8 @@ static void expect_failure(const char *folder, int code, const char *says)
 static void order(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"stage2-step5", "stage1-step1000", "stage1-step20", "main", "stage1-step3-tokens1B", "lc-4k-to-32k-step-40"};
+    static const char *const folders[] = {"stage2-step5", "stage1-step1000",       "stage1-step20",
+                                          "main",         "stage1-step3-tokens1B", "lc-4k-to-32k-step-40"};
     put_folder("order");
     put_folder("order/logs");
     put_folder("order/.git");
@@ -105,7 +114,8 @@ static void order(void **state)
         snprintf(name, sizeof name, "order/%s/config.json", folders[i]);
         put_text(name, "{}");
     }
-    expect_order("order", (const char *const[]){"stage1-step3-tokens1B", "stage1-step20", "stage1-step1000", "stage2-step5", "lc-4k-to-32k-step-40", "main", NULL});
+    expect_order("order", (const char *const[]){"stage1-step3-tokens1B", "stage1-step20", "stage1-step1000", "stage2-step5",
+                                                "lc-4k-to-32k-step-40", "main", NULL});
     expect_left("order", (const left[]){{"logs", "no weights in it"}, {NULL, NULL}});
 }
 
@@ -127,8 +137,10 @@ static void folders_left_out(void **state)
     assert_int_equal(symlink("checkpoint-100", in_scratch("run/last")), 0);
     assert_int_equal(symlink("checkpoint-20", in_scratch("run/step20")), 0);
     expect_order("run", (const char *const[]){"checkpoint-20", "named-inside", "checkpoint-100", NULL});
-    expect_left("run", (const left[]){{"best", "--manifest"}, {"last", "the same weights as checkpoint-100"}, {"step20", "the same weights as checkpoint-20"},
-                                      {"step7", "a PyTorch checkpoint"}, {"step8", "no model.safetensors"}, {"torch", "distributed checkpoint"},
+    expect_left("run", (const left[]){{"best", "--manifest"}, {"last", "the same weights as checkpoint-100"},
+                                      {"step20", "the same weights as checkpoint-20"},
+                                      {"step7", "a PyTorch checkpoint"}, {"step8", "no model.safetensors"},
+                                      {"torch", "distributed checkpoint"},
                                       {"wandb", "no weights in it"}, {NULL, NULL}});
     put_folder("nothing");
     put_checkpoint("nothing/best", "c");
@@ -154,7 +166,8 @@ static void branches(void **state)
     put_checkpoint("olmo/stage2-ingredient3-step5-tokens1B", "d");
     put_checkpoint("olmo/stage2-ingredient2+3-step9", "e");
     put_checkpoint("olmo/main", "f");
-    expect_order("olmo", (const char *const[]){"stage1-step10-tokens1B", "stage2-ingredient2-step5-tokens1B", "stage2-ingredient2-step9-tokens2B", "main", NULL});
+    expect_order("olmo", (const char *const[]){"stage1-step10-tokens1B", "stage2-ingredient2-step5-tokens1B",
+                                               "stage2-ingredient2-step9-tokens2B", "main", NULL});
     expect_left("olmo", (const left[]){{"stage2-ingredient2+3-step9", "trained beside stage2-ingredient2-step5-tokens1B"},
                                        {"stage2-ingredient3-step5-tokens1B", "a run of its own"}, {NULL, NULL}});
 }
@@ -171,8 +184,9 @@ static void put_revision(const char *cache, const char *revision, const char *co
 static void revisions(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"models--o--n", "models--o--n/refs", "models--o--n/refs/pr", "models--o--n/refs/hf", "models--o--n/blobs", "models--o--n/snapshots",
-                                          "models--o--n/snapshots/other"};
+    static const char *const folders[] =
+        {"models--o--n",       "models--o--n/refs",      "models--o--n/refs/pr",        "models--o--n/refs/hf",
+         "models--o--n/blobs", "models--o--n/snapshots", "models--o--n/snapshots/other"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         put_folder(folders[i]);
     put_checkpoint("models--o--n/snapshots/aaa", "1");
@@ -192,8 +206,10 @@ static void revisions(void **state)
     put_revision("models--o--n", "step8", "../aaa");
     put_revision("models--o--n", "pr/1", "aaa");
     expect_order("models--o--n", (const char *const[]){"step1000", "hf/step2000", "step3000", NULL});
-    expect_left("models--o--n", (const left[]){{"main", "the same weights as step3000"}, {"nameless", "no revision names"}, {"pr/1", "pull request"},
-                                               {"step8", "is not in the cache"}, {"step9", "its snapshot gone is not in the cache"}, {"tag", "no step in its name"}, {NULL, NULL}});
+    expect_left("models--o--n", (const left[]){{"main", "the same weights as step3000"}, {"nameless", "no revision names"},
+                                               {"pr/1", "pull request"},
+                                               {"step8", "is not in the cache"}, {"step9", "its snapshot gone is not in the cache"},
+                                               {"tag", "no step in its name"}, {NULL, NULL}});
     put_folder("models--o--m");
     put_folder("models--o--m/snapshots");
     put_checkpoint("models--o--m/snapshots/abc", "1");
@@ -202,7 +218,7 @@ static void revisions(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out), cmocka_unit_test(branches),
-                                       cmocka_unit_test(revisions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names), cmocka_unit_test(order), cmocka_unit_test(folders_left_out),
+                                       cmocka_unit_test(branches), cmocka_unit_test(revisions)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -28,7 +28,9 @@ static void widens_every_value_exactly(void **state)
     (void)state;
     for (int f = 0; f < 2; f++) {
         char json[200];
-        const int n = snprintf(json, sizeof json, "{\"pad\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{\"dtype\":\"%s\",\"shape\":[%d],\"data_offsets\":[1,%d]}}",
+        const int n = snprintf(json, sizeof json,
+                               "{\"pad\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"w\":{\"dtype\":\"%s\",\"shape\":[%d],"
+                               "\"data_offsets\":[1,%d]}}",
                                formats[f].name, N, 1 + 2 * N);
         uint8_t *const all = calloc(1, 8 + (size_t)n + 1 + 2 * N);
         float *const out = malloc(N * sizeof *out);

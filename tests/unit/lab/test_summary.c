@@ -368,15 +368,18 @@ static void test_heads(void **state)
     for (int w = 0; w < 2; w++) {
         lab_result *const r = result(&l, w ? "SSFS-W16-s100" : "SSFS-W4-s100");
         *r = (lab_result){.measured = true, .ablated = true, .find = r->find, .previous = r->previous, .n_heads = 4, .whole_layer = w == 1,
-                              .intact = 1, .knocked = .1, .silenced = .05, .others = {1, w ? .3 : .95}, .n_others = 2, .others_weight = .25, .low = (double)NAN, .high = (double)NAN, .draws = {.9, .05, 1}, .hits_previous = {[1] = true},
-                              .n_draws = 3, .match = {.n = 3, .n_matched = 1, .n_draws = 3, .n_distinct = 2, .ratio_min = .25, .ratio_median = .5, .ratio_max = 1}};
+                              .intact = 1, .knocked = .1, .silenced = .05, .others = {1, w ? .3 : .95}, .n_others = 2, .others_weight = .25,
+                              .low = (double)NAN, .high = (double)NAN, .draws = {.9, .05, 1}, .hits_previous = {[1] = true},
+                              .n_draws = 3, .match = {.n = 3, .n_matched = 1, .n_draws = 3, .n_distinct = 2, .ratio_min = .25,
+                                                      .ratio_median = .5, .ratio_max = 1}};
     }
     summarise(&l, &json, &text);
     /* In W16 other edges matter as well. */
     assert_string_equal(verdict(json, "P1"), "mixed; beside other edges of 0.25 of the needle's weight: there are none as heavy");
     assert_non_null(strstr(text, "in every draw: 1 of 2 runs"));
     assert_non_null(strstr(text, "SSFS-W16-s100       4 heads (a whole layer)"));
-    assert_non_null(strstr(text, "draws: other heads, 1 of 3 within a factor 1.5, no head of like norm exists for the rest: norms 0.25 to 1 of theirs (median 0.5)"));
+    assert_non_null(strstr(text, "draws: other heads, 1 of 3 within a factor 1.5, no head of like norm exists for the rest: norms 0.25 to "
+                                 "1 of theirs (median 0.5)"));
     assert_non_null(strstr(text, "other edges cut (0.25 of their weight) "));
     assert_non_null(strstr(text, "\n      0.90 0.05* 1.00\n"));
     done(&l, json, text);

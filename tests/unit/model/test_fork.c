@@ -1,5 +1,5 @@
-/* test_fork.c - a child of fork() computes what its parent does: whatever the threads, before or after the first pass, with the weights kept or
- * streamed, while another thread is in a pass, and in a hook. A child that hangs is ended by its alarm, which fails the test. */
+/* test_fork.c - a child of fork() computes what its parent does: whatever the threads, before or after the first pass, with the weights
+ * kept or streamed, while another thread is in a pass, and in a hook. A child that hangs is ended by its alarm, which fails the test. */
 #include "tiny.h"
 #include "core/core.h"
 

@@ -108,8 +108,10 @@ static void globs(void **state)
 static void poisoned_weights(void **state)
 {
     (void)state;
-    const struct { const char *tensor; float value; } bad[] = { { "model.layers.1.self_attn.v_proj.weight", NAN }, { "model.layers.2.mlp.down_proj.weight", INFINITY },
-                                                                { "model.layers.0.input_layernorm.weight", -INFINITY }, { "lm_head.weight", NAN } };
+    const struct { const char *tensor; float value; } bad[] = { { "model.layers.1.self_attn.v_proj.weight", NAN },
+                                                               { "model.layers.2.mlp.down_proj.weight", INFINITY },
+                                                                { "model.layers.0.input_layernorm.weight", -INFINITY },
+                                                                { "lm_head.weight", NAN } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         tiny t;
         ns_model *m;
@@ -197,15 +199,20 @@ static void drafts_do_not_change_greedy(void **state)
     tiny_close(&t);
 }
 
-/* longrope (phi3 runs again where it outgrows the short factors, llama does not) and dynamic rope, original length 44: the 40-token prompt crosses it. */
+/* longrope (phi3 runs again where it outgrows the short factors, llama does not) and dynamic rope, original length 44: the 40-token prompt
+ * crosses it. */
 static const char *const lengthy[] = {
-    "{\"model_type\":\"phi3\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"vocab_size\":101,"
-    "\"max_position_embeddings\":200,\"original_max_position_embeddings\":44,\"sliding_window\":null,\"rope_scaling\":{\"type\":\"longrope\","
+    "{\"model_type\":\"phi3\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_"
+    "value_heads\":2,\"vocab_size\":101,"
+    "\"max_position_embeddings\":200,\"original_max_position_embeddings\":44,\"sliding_window\":null,\"rope_scaling\":{\"type\":"
+    "\"longrope\","
     "\"short_factor\":[1,1.5,2,3],\"long_factor\":[20,90,50,99]}}",
-    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"vocab_size\":101,"
+    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_"
+    "value_heads\":2,\"vocab_size\":101,"
     "\"max_position_embeddings\":200,\"rope_scaling\":{\"rope_type\":\"longrope\",\"original_max_position_embeddings\":44,\"factor\":4,"
     "\"short_factor\":[1,1.5,2,3],\"long_factor\":[20,90,50,99]}}",
-    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_value_heads\":2,\"vocab_size\":101,"
+    "{\"model_type\":\"llama\",\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,\"num_attention_heads\":6,\"num_key_"
+    "value_heads\":2,\"vocab_size\":101,"
     "\"max_position_embeddings\":44,\"rope_scaling\":{\"rope_type\":\"dynamic\",\"factor\":400}}",
 };
 
@@ -279,8 +286,11 @@ static void rows_that_run_again_are_shown_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs), cmocka_unit_test(poisoned_weights),
-                                        cmocka_unit_test(non_finite_activation_names_its_point), cmocka_unit_test(drafts_do_not_change_greedy),
-                                        cmocka_unit_test(fewer_tokens_are_the_first_of_more), cmocka_unit_test(rows_that_run_again_are_shown_once) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs),
+                                       cmocka_unit_test(poisoned_weights),
+                                        cmocka_unit_test(non_finite_activation_names_its_point),
+                                        cmocka_unit_test(drafts_do_not_change_greedy),
+                                        cmocka_unit_test(fewer_tokens_are_the_first_of_more),
+                                        cmocka_unit_test(rows_that_run_again_are_shown_once) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

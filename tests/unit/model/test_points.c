@@ -140,7 +140,8 @@ static void check_attention(album *a, const ns_arch *arch, int64_t l)
 static void check_residual(album *a, const ns_arch *arch, int64_t l)
 {
     const int64_t D = arch->d_model, H = ns_arch_attn(arch, l)->n_heads;
-    const float *pre = of(a, l, "hook_resid_pre"), *attn = of(a, l, "hook_attn_out"), *mlp = of(a, l, "hook_mlp_out"), *post = of(a, l, "hook_resid_post");
+    const float *pre = of(a, l, "hook_resid_pre"), *attn = of(a, l, "hook_attn_out"), *mlp = of(a, l, "hook_mlp_out"),
+                *post = of(a, l, "hook_resid_post");
     const float *result = of(a, l, "attn.hook_result");
     bool mid = ns_point_exists(arch, NS_POINT_RESID_MID, l), plain = arch->layers[l].stages[0].branches[0].out_norm.type == NS_NORM_NONE;
     bool biased = ns_arch_attn(arch, l)->o_bias.name != NULL;
@@ -199,7 +200,8 @@ static void parallel_blocks(void **state)
     identities(tiny_gpt_neox);
 }
 
-/* The recurrence S_t = e^-slope S_(t-1) + k_t v_t^T, z_t = S_t^T q_t in f64 against hook_z; the rows against e^(-slope (t - s)) q_t . k_s. */
+/* The recurrence S_t = e^-slope S_(t-1) + k_t v_t^T, z_t = S_t^T q_t in f64 against hook_z; the rows against e^(-slope (t - s)) q_t .
+ * k_s. */
 static void check_recurrence(album *a, const ns_attn *at, int64_t l)
 {
     const int64_t H = at->n_heads, d = at->head_dim;
@@ -308,8 +310,9 @@ static void scores_edit_reaches_the_pattern(void **state)
     int32_t tokens[T];
     tiny_open(&t, tiny_llama, 2, NULL, 0);
     tiny_tokens(tokens, T, t.arch->vocab, 11);
-    ns_hook list[] = { { .size = sizeof *list, .at = "blocks.0.attn.hook_attn_scores", .rows = { .kind = NS_ROWS_LAST, .n = 30 }, .edit = hide_first_keys },
-                       { .size = sizeof *list, .at = "blocks.0.attn.hook_pattern", .read = collect, .user = &a } };
+    ns_hook list[] =
+        {{.size = sizeof *list, .at = "blocks.0.attn.hook_attn_scores", .rows = {.kind = NS_ROWS_LAST, .n = 30}, .edit = hide_first_keys},
+         {.size = sizeof *list, .at = "blocks.0.attn.hook_pattern", .read = collect, .user = &a}};
     run(&t, tokens, list, 2);
     const float *p = of(&a, 0, "attn.hook_pattern");
     double hidden = 0, seen_mass = 0, before = 0;
@@ -387,7 +390,8 @@ static void shared_rows_reach_each_case_in_order(void **state)
         ok(ns_session_add_case(list[i + 1], &cases[i], i, &err));
     }
     tally counted = { 0 };
-    ns_hook hook = { .size = sizeof hook, .at = "blocks.0.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = 30 }, .read = tally_rows, .user = &counted };
+    ns_hook hook = { .size = sizeof hook, .at = "blocks.0.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = 30 }, .read = tally_rows,
+                    .user = &counted };
     ns_hooks *hooks;
     ok(ns_hooks_new(&hooks, t.arch, &hook, 1, &err));
     ns_forward_params params = { .size = sizeof params, .no_logits = true };
@@ -403,8 +407,10 @@ static void shared_rows_reach_each_case_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps), cmocka_unit_test(parallel_blocks),
-        cmocka_unit_test(recurrent), cmocka_unit_test(silencing_z_and_result_agree), cmocka_unit_test(scores_edit_reaches_the_pattern), cmocka_unit_test(stop_is_not_an_error),
+        cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
+        cmocka_unit_test(parallel_blocks),
+        cmocka_unit_test(recurrent), cmocka_unit_test(silencing_z_and_result_agree), cmocka_unit_test(scores_edit_reaches_the_pattern),
+        cmocka_unit_test(stop_is_not_an_error),
         cmocka_unit_test(shared_rows_reach_each_case_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,30 +10,36 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-const char *const tiny_llama =
-    "{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":48,\"intermediate_size\":80,\"num_hidden_layers\":3,"
-    "\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,"
-    "\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
+const char *const tiny_llama = "{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"],\"hidden_size\":48,\"intermediate_"
+                               "size\":80,\"num_hidden_layers\":3,"
+                               "\"num_attention_heads\":6,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":101,\"max_position_"
+                               "embeddings\":1024,\"rms_norm_eps\":1e-5,"
+                               "\"rope_theta\":10000.0,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
 const char *const tiny_mistral =
     "{\"model_type\":\"mistral\",\"hidden_size\":40,\"intermediate_size\":72,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":4,\"head_dim\":10,\"vocab_size\":97,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,"
+    "\"num_key_value_heads\":4,\"head_dim\":10,\"vocab_size\":97,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,\"rope_theta\":"
+    "10000.0,"
     "\"sliding_window\":37,\"hidden_act\":\"silu\",\"tie_word_embeddings\":true}";
 const char *const tiny_gemma2 =
     "{\"model_type\":\"gemma2\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-6,\"rope_theta\":10000.0,"
+    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-6,\"rope_theta\":"
+    "10000.0,"
     "\"sliding_window\":300,\"query_pre_attn_scalar\":16,\"attn_logit_softcapping\":20.0,\"final_logit_softcapping\":15.0,"
     "\"hidden_activation\":\"gelu_pytorch_tanh\",\"tie_word_embeddings\":true}";
 const char *const tiny_gpt_neox =
-    "{\"model_type\":\"gpt_neox\",\"hidden_size\":48,\"intermediate_size\":96,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"vocab_size\":101,"
+    "{\"model_type\":\"gpt_neox\",\"hidden_size\":48,\"intermediate_size\":96,\"num_hidden_layers\":3,\"num_attention_heads\":4,\"vocab_"
+    "size\":101,"
     "\"max_position_embeddings\":1024,\"layer_norm_eps\":1e-5,\"rotary_pct\":0.5,\"rotary_emb_base\":10000,\"hidden_act\":\"gelu\","
     "\"use_parallel_residual\":true,\"tie_word_embeddings\":false}";
 const char *const tiny_minimax =
     "{\"model_type\":\"minimax\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
-    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,"
+    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"rms_norm_eps\":1e-5,\"rope_theta\":"
+    "10000.0,"
     "\"num_local_experts\":1,\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"],"
     "\"linear_attn_alpha_factor\":1.5,\"mlp_beta_factor\":0.5,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
 
-typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; ns_dtype even, odd; } tensors;
+typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; ns_dtype even,
+                        odd; } tensors;
 
 /* To 1/64 and below 4: eight bits, so that f32, bf16 and f16 store the same number. */
 static float short_number(double x)
@@ -59,7 +65,8 @@ static void add(tensors *t, const ns_tref *r, float mean, float sd)
 {
     if (!r->name)
         return;
-    int64_t rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out);   /* fused tensors are whole multiples */
+    /* fused tensors are whole multiples */
+    int64_t rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out);
     for (int64_t i = 0; i < t->n; i++)
         if (strcmp(t->list[i].name, r->name) == 0) {
             extend(t, &t->list[i], r, mean, sd);
@@ -73,7 +80,8 @@ static void add(tensors *t, const ns_tref *r, float mean, float sd)
     if (t->poisoned && strcmp(t->poisoned, r->name) == 0)
         data[rows * r->n_in / 2] = t->poison;
     bool vector = r->n_in == 1;
-    t->list[t->n] = (ns_tensor_out) { r->name, ns_view_of(data, NS_F32, vector ? 1 : 2, (int64_t[]) { rows, r->n_in }), t->n % 2 ? t->odd : t->even };
+    t->list[t->n] = (ns_tensor_out){r->name, ns_view_of(data, NS_F32, vector ? 1 : 2, (int64_t[]){rows, r->n_in}),
+                                    t->n % 2 ? t->odd : t->even};
     t->n++;
 }
 
@@ -90,7 +98,8 @@ static void add_branch(tensors *t, const ns_branch *b)
     add_norm(t, &b->attn.z_norm);
     add_norm(t, &b->out_norm);
     const ns_tref *matrices[] = { &b->attn.q, &b->attn.k, &b->attn.v, &b->attn.o, &b->attn.z_gate, &b->ffn.gate, &b->ffn.up, &b->ffn.down };
-    const ns_tref *biases[] = { &b->attn.q_bias, &b->attn.k_bias, &b->attn.v_bias, &b->attn.o_bias, &none, &b->ffn.gate_bias, &b->ffn.up_bias, &b->ffn.down_bias };
+    const ns_tref *biases[] = {&b->attn.q_bias, &b->attn.k_bias,   &b->attn.v_bias, &b->attn.o_bias,
+                               &none,           &b->ffn.gate_bias, &b->ffn.up_bias, &b->ffn.down_bias};
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
         add(t, matrices[i], 0, 0.25f);
         add(t, biases[i], 0, 0.1f);

@@ -37,7 +37,8 @@ static inline loaded load(const char *folder, int threads, const char *cpu, int6
     OK(ns_engine_new(&m.engine, &(ns_engine_params){.size = sizeof(ns_engine_params), .threads = threads, .cpu = cpu}, &err));
     OK(ns_checkpoint_open(&m.checkpoint, folder, NULL, &err));
     OK(ns_arch_from_checkpoint(&m.arch, m.checkpoint, NULL, &err));
-    OK(ns_model_load(&m.model, m.engine, m.checkpoint, m.arch, &(ns_model_params){.size = sizeof(ns_model_params), .memory = memory, .hash = true}, &err));
+    OK(ns_model_load(&m.model, m.engine, m.checkpoint, m.arch,
+                     &(ns_model_params){.size = sizeof(ns_model_params), .memory = memory, .hash = true}, &err));
     return m;
 }
 
@@ -64,7 +65,8 @@ static inline void needle_cases(ns_cases *cases, const int64_t *lengths, int n_l
 {
     static const double depths[] = {0, 0.4, 1};
     ns_error err = {0};
-    const ns_needle_params p = {.size = sizeof p, .lengths = lengths, .n_lengths = n_lengths, .depths = depths, .n_depths = 3, .count = count,
+    const ns_needle_params p = {.size = sizeof p, .lengths = lengths, .n_lengths = n_lengths, .depths = depths, .n_depths = 3,
+                                .count = count,
                                 .seed = seed, .vocab = 512};
     OK(ns_needle_cases(cases, &p, &err));
 }

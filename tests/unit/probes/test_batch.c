@@ -103,7 +103,9 @@ static void test_shapes(void **state)
     for (int i = 0; i < 100; i++) {
         ns_case c = {.id = ns_printf_alloc("equal-%d", i), .n_tokens = 50, .tokens = ns_alloc_array(50, sizeof(int32_t))};
         assert_int_equal(ns_cases_add(&equal, &c, NULL), NS_OK);
-        c = (ns_case){.id = ns_printf_alloc("nested-%d", i), .n_tokens = 40 * (i + 1), .tokens = ns_alloc_array((size_t)(40 * (i + 1)), sizeof(int32_t))};
+        c = (ns_case){.id = ns_printf_alloc("nested-%d", i),
+                      .n_tokens = 40 * (i + 1),
+                      .tokens = ns_alloc_array((size_t)(40 * (i + 1)), sizeof(int32_t))};
         assert_int_equal(ns_cases_add(&nested, &c, NULL), NS_OK);
     }
     assert_int_equal(check_batch(m.model, &equal, true), 50);

@@ -13,7 +13,8 @@ enum { L = 2, H = 2, T = 12, MAX_OUTPUTS = 32 };
 static int32_t prompt[T] = {9, 8, 3, 4, 5, 6, 8, 8, 7, 1, 3, 2};
 static int32_t answer[4] = {10, 4, 5, 6};
 static ns_span spans[] = {{(char *)"needle", 2, 6}, {(char *)"needle_answer", 3, 6}};
-static const ns_case the_case = {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = 4, .n_lead = 1, .spans = spans, .n_spans = 2};
+static const ns_case the_case =
+    {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = 4, .n_lead = 1, .spans = spans, .n_spans = 2};
 
 typedef struct fixture {
     const ns_probe *probe;
@@ -42,7 +43,8 @@ static void start(fixture *f, const char *name, const ns_case *c)
 /* Rows [row0, row0 + n) of a layer, keys from key0 up to the last row's own. */
 static void show(fixture *f, int64_t layer, int64_t row0, int64_t n, int64_t key0, int64_t n_heads)
 {
-    const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .layer = layer, .c = &the_case, .row0 = row0, .n_rows = n, .key0 = key0,
+    const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .layer = layer, .c = &the_case, .row0 = row0, .n_rows = n,
+                          .key0 = key0,
                           .n_keys = row0 + n - key0, .n_heads = n_heads, .n_kv_heads = 1};
     const ns_view view = {.data = &f->pattern[0][row0][key0], .dtype = NS_F32, .rank = 3, .shape = {n_heads, n, site.n_keys},
                           .stride = {(T + 3) * (T + 3), T + 3, 1}};
@@ -227,7 +229,8 @@ static void test_rejects(void **state)
 {
     (void)state;
     int32_t distinct[4] = {1, 2, 3, 4};
-    const ns_case plain = {.id = (char *)"p", .tokens = distinct, .n_tokens = 4}, single = {.id = (char *)"s", .tokens = distinct, .n_tokens = 1};
+    const ns_case plain = {.id = (char *)"p", .tokens = distinct, .n_tokens = 4},
+                  single = {.id = (char *)"s", .tokens = distinct, .n_tokens = 1};
     const ns_case unmarked = {.id = (char *)"u", .tokens = distinct, .n_tokens = 4, .answer = distinct, .n_answer = 1};
     assert_string_equal(reason_of("retrieval_find", &plain), "no answer");
     assert_string_equal(reason_of("retrieval_find", &unmarked), "no needle_answer span");
@@ -269,9 +272,9 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_retrieval), cmocka_unit_test(test_copy_any), cmocka_unit_test(test_window), cmocka_unit_test(test_nan_never_wins),
-        cmocka_unit_test(test_mass), cmocka_unit_test(test_induction), cmocka_unit_test(test_previous_token), cmocka_unit_test(test_rejects),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_retrieval),      cmocka_unit_test(test_copy_any), cmocka_unit_test(test_window),
+        cmocka_unit_test(test_nan_never_wins), cmocka_unit_test(test_mass),     cmocka_unit_test(test_induction),
+        cmocka_unit_test(test_previous_token), cmocka_unit_test(test_rejects),  cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,8 +115,10 @@ static void test_alone(void **state)
     ns_scores *together = NULL, *alone = NULL;
     loaded m = load(folder, 2, NULL, 0);
     needle_cases(&cases, lengths, 2, 1, 5);
-    OK(ns_score_run(&together, m.model, &cases, &(ns_score_params){.size = sizeof(ns_score_params), .probes = all_probes, .n_probes = N_PROBES}, &err));
-    OK(ns_score_run(&alone, m.model, &cases, &(ns_score_params){.size = sizeof(ns_score_params), .probes = all_probes + 1, .n_probes = 1}, &err));
+    OK(ns_score_run(&together, m.model, &cases,
+                    &(ns_score_params){.size = sizeof(ns_score_params), .probes = all_probes, .n_probes = N_PROBES}, &err));
+    OK(ns_score_run(&alone, m.model, &cases, &(ns_score_params){.size = sizeof(ns_score_params), .probes = all_probes + 1, .n_probes = 1},
+                    &err));
     const size_t bytes = (size_t)(ns_scores_layers(alone) * ns_scores_heads(alone)) * sizeof(float);
     int found = 0;
     for (int i = 0; i < ns_scores_count(together); i++)

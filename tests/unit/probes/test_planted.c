@@ -49,8 +49,8 @@ static void check(const ns_plant_params *p, const ns_head *heads, int n, const i
     assert_int_equal(ns_scores_cases(scores), cases.n);
     assert_int_equal(ns_scores_answered(scores), cases.n);
     assert_true(ns_scores_token_accuracy(scores, true) == 1 && ns_scores_token_accuracy(scores, false) == 1);
-    static const char *const retrieval[] = {"retrieval_find", "retrieval_continue", "retrieval_copy", "copy_any", "retrieval_mass", "retrieval_mass_last",
-                                            "retrieval_mass_first", "induction"};
+    static const char *const retrieval[] = {"retrieval_find", "retrieval_continue",  "retrieval_copy",       "copy_any",
+                                            "retrieval_mass", "retrieval_mass_last", "retrieval_mass_first", "induction"};
     for (size_t i = 0; i < sizeof retrieval / sizeof *retrieval; i++)
         expect(scores, retrieval[i], heads, n, 0.5f);
     expect(scores, "previous_token", &p->previous_token, 1, 0.5f);
@@ -82,7 +82,8 @@ static void test_named(void **state)
     (void)state;
     static const ns_head heads[] = {{2, 4}, {2, 5}, {2, 0}, {4, 2}};
     static const int64_t lengths[] = {64, 500};
-    check(&(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = 5, .n_heads = 6, .n_kv_heads = 3, .max_positions = 600, .previous_token = {1, 5},
+    check(&(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = 5, .n_heads = 6, .n_kv_heads = 3, .max_positions = 600,
+                             .previous_token = {1, 5},
                              .retrieval = heads, .n_retrieval = 4, .window = 16, .seed = 5}, heads, 4, lengths, 2);
 }
 
@@ -92,7 +93,8 @@ static void test_full_length(void **state)
     (void)state;
     static const ns_head heads[] = {{1, 0}};
     static const int64_t lengths[] = {4094};
-    check(&(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = 2, .n_heads = 2, .n_kv_heads = 1, .retrieval = heads, .n_retrieval = 1, .seed = 9,
+    check(&(ns_plant_params){.size = sizeof(ns_plant_params), .n_layers = 2, .n_heads = 2, .n_kv_heads = 1, .retrieval = heads,
+                             .n_retrieval = 1, .seed = 9,
                              .previous_token = {0, 1}}, heads, 1, lengths, 1);
 }
 
@@ -156,7 +158,9 @@ static void test_dropped(void **state)
     assert_int_equal(ns_score_run(&scores, m.model, &cases, &params, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "retrieval_fnid: no such probe or score (did you mean retrieval_find?)"));
     ns_cases_clear(&cases);
-    assert_int_equal(ns_score_run(&scores, m.model, &cases, &(ns_score_params){.size = sizeof params, .probes = names, .n_probes = 1}, &err), NS_E_ARG);
+    assert_int_equal(ns_score_run(&scores, m.model, &cases, &(ns_score_params){.size = sizeof params, .probes = names, .n_probes = 1},
+                                  &err),
+                     NS_E_ARG);
     unload(&m);
 }
 

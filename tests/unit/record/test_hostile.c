@@ -1,5 +1,5 @@
-/* test_hostile.c - files as damage, haste or malice leave them: flipped, cut, without a seal, with storage that lies elsewhere, or no files at all.
- * Each is refused with its name, quickly, and this process lives. */
+/* test_hostile.c - files as damage, haste or malice leave them: flipped, cut, without a seal, with storage that lies elsewhere, or no files
+ * at all. Each is refused with its name, quickly, and this process lives. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -143,7 +143,8 @@ static void test_cuts(void **state)
     }
 }
 
-/* Without its seal (h5repack, an older version) a file is vetted in a process of its own. Flips may give other values there, but never a crash here. */
+/* Without its seal (h5repack, an older version) a file is vetted in a process of its own. Flips may give other values there, but never a
+ * crash here. */
 static void test_without_seal(void **state)
 {
     (void)state;

@@ -4,7 +4,8 @@
 #define BPE(rest) "'model':{'type':'BPE'," rest "}"
 #define AB BPE("'vocab':{'a':0,'b':1,'ab':2},'merges':['a b']")
 
-static const struct row { const char *json; int code; const char *says; } rows[] = {
+static const struct row { const char *json; int code; const char *says;
+} rows[] = {
     {"", NS_E_FORMAT, ""},
     {"[]", NS_E_FORMAT, "object"},
     {"{}", NS_E_FORMAT, "model"},
@@ -50,13 +51,18 @@ static const struct row { const char *json; int code; const char *says; } rows[]
     {"{'pre_tokenizer':{'type':'Metaspace','replacement':''}," AB "}", NS_E_FORMAT, "one character"},
     {"{'pre_tokenizer':{'type':'Metaspace','replacement':'_','prepend_scheme':'last'}," AB "}", NS_E_FORMAT, "last"},
     {"{'post_processor':{'type':'TemplateProcessing'}," AB "}", NS_E_FORMAT, "single"},
-    {"{'post_processor':{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'x'}},{'Sequence':{'id':'A'}}],'special_tokens':{}}," AB "}", NS_E_FORMAT, "'x'"},
-    {"{'post_processor':{'type':'TemplateProcessing','single':[{'Sequence':{'id':'B'}}],'special_tokens':{}}," AB "}", NS_E_FORMAT, "Sequence A"},
+    {"{'post_processor':{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'x'}},{'Sequence':{'id':'A'}}],'special_tokens':{}}"
+     "," AB "}",
+     NS_E_FORMAT, "'x'"},
+    {"{'post_processor':{'type':'TemplateProcessing','single':[{'Sequence':{'id':'B'}}],'special_tokens':{}}," AB "}", NS_E_FORMAT,
+     "Sequence A"},
     {"{'post_processor':{'type':'TemplateProcessing','single':[],'special_tokens':{}}," AB "}", NS_E_UNSUPPORTED, "0 times"},
     {"{'post_processor':{'type':'BertProcessing','cls':['a',0],'sep':['x',9]}," AB "}", NS_E_FORMAT, "token 9"},
     {"{'post_processor':{'type':'BertProcessing','cls':['a',0],'sep':['x']}," AB "}", NS_E_FORMAT, "sep"},
-    {"{'post_processor':{'type':'Sequence','processors':[{'type':'BertProcessing','cls':['a',0],'sep':['b',1]},{'type':'BertProcessing','cls':['a',0],"
-     "'sep':['b',1]}]}," AB "}", NS_E_UNSUPPORTED, "more than once"},
+    {"{'post_processor':{'type':'Sequence','processors':[{'type':'BertProcessing','cls':['a',0],'sep':['b',1]},{'type':'BertProcessing','"
+     "cls':['a',0],"
+     "'sep':['b',1]}]}," AB "}",
+     NS_E_UNSUPPORTED, "more than once"},
     {"{'decoder':{'type':'WordPiece'}," AB "}", NS_E_UNSUPPORTED, "decoder 'WordPiece'"},
     {"{'decoder':{'type':'CTC'}," AB "}", NS_E_UNSUPPORTED, "CTC"},
     {"{'added_tokens':{}," AB "}", NS_E_FORMAT, "added_tokens"},
@@ -89,8 +95,9 @@ static void test_refused(void **state)
 static void test_truncated(void **state)
 {
     (void)state;
-    static const char json[] = "{\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":"
-                               "{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[[\"a\",\"b\"]]}}";
+    static const char json[] =
+        "{\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":"
+        "{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[[\"a\",\"b\"]]}}";
     for (size_t n = 0; n < sizeof json; n++) {
         ns_tokenizer *tok;
         const int rc = open_bytes(&tok, json, n, NULL);

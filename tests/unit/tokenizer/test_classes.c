@@ -1,5 +1,5 @@
-/* test_classes.c - tokenizer_config.json and special_tokens_map.json beside a tokenizer.json: who writes the template, which tokens join, what the hash
- * says. The numbers are those of AutoTokenizer (transformers 4.57.6); referee_config.py compares hundreds of folders. */
+/* test_classes.c - tokenizer_config.json and special_tokens_map.json beside a tokenizer.json: who writes the template, which tokens join,
+ * what the hash says. The numbers are those of AutoTokenizer (transformers 4.57.6); referee_config.py compares hundreds of folders. */
 #include "small.h"
 
 #include <sys/stat.h>
@@ -8,7 +8,8 @@ static char folder[] = "/tmp/ns-classes-XXXXXX";
 
 /* 0 <s>, 1 </s>, 2 a, 3 b, 4 Ġ, 5 <x>; <s> and </s> are added tokens. POST is the post_processor. */
 #define TOKENIZER(pre, post)                                                                                                     \
-    "{'pre_tokenizer':" pre ",'post_processor':" post ",'model':{'type':'BPE','vocab':{'<s>':0,'</s>':1,'a':2,'b':3,'Ġ':4,'<x>':5},'merges':[]}," \
+    "{'pre_tokenizer':" pre ",'post_processor':" post ",'model':{'type':'BPE'," \
+    "'vocab':{'<s>':0,'</s>':1,'a':2,'b':3,'Ġ':4,'<x>':5},'merges':[]}," \
     "'added_tokens':[{'id':0,'content':'<s>','special':true},{'id':1,'content':'</s>','special':true}]}"
 #define BYTES "{'type':'ByteLevel','add_prefix_space':false,'trim_offsets':true,'use_regex':true}"
 #define SPACED "{'type':'ByteLevel','add_prefix_space':true,'trim_offsets':true,'use_regex':true}"
@@ -61,7 +62,8 @@ static void encodes(const char *tokenizer, const char *config, const char *map, 
 static void who_writes_the_template(void **state)
 {
     (void)state;
-    static const struct { const char *tokenizer, *config, *tokens; } rows[] = {
+    static const struct { const char *tokenizer, *config, *tokens;
+    } rows[] = {
         {plain, "{'tokenizer_class':'LlamaTokenizerFast'," NAMES "}", A_WITH_BOS},
         {plain, "{'tokenizer_class':'LlamaTokenizer'," NAMES ",'add_bos_token':true,'add_eos_token':true}", "0:0:0 2:0:1 1:0:0"},
         {with_template, "{'tokenizer_class':'LlamaTokenizer'," NAMES ",'add_bos_token':false}", "2:0:1"},
@@ -72,7 +74,8 @@ static void who_writes_the_template(void **state)
         {with_template, "{'tokenizer_class':'PreTrainedTokenizerFast'," NAMES ",'add_bos_token':false}", A_WITH_BOS},
         {plain, "{'tokenizer_class':'PreTrainedTokenizerFast'," NAMES ",'add_bos_token':true}", "2:0:1"},
         {plain, "{'tokenizer_class':'Qwen2Tokenizer'," NAMES ",'add_bos_token':true}", "2:0:1"},
-        {plain, "{'tokenizer_class':'LlamaTokenizer','bos_token':{'__type':'AddedToken','content':'</s>'},'eos_token':'</s>'}", "1:0:0 2:0:1"},
+        {plain, "{'tokenizer_class':'LlamaTokenizer','bos_token':{'__type':'AddedToken','content':'</s>'},'eos_token':'</s>'}",
+         "1:0:0 2:0:1"},
         {with_template, "{'tokenizer_class':'SomebodysTokenizer'," NAMES ",'add_bos_token':false}", A_WITH_BOS},
         {with_template, NULL, A_WITH_BOS},
         {plain, NULL, "2:0:1"},
@@ -85,7 +88,8 @@ static void who_writes_the_template(void **state)
     encodes(plain, NULL, NULL, "{'model_type':'llama'}", "a", "2:0:1");
     encodes(plain, NULL, "{'bos_token':{'content':'</s>'}}", "{'model_type':'llama'}", "a", "1:0:0 2:0:1");
     encodes(plain, "{'tokenizer_class':'LlamaTokenizer'," NAMES "}", "{'bos_token':'</s>'}", NULL, "a", "1:0:0 2:0:1");
-    encodes(plain, "{'tokenizer_class':'LlamaTokenizer'," NAMES ",'added_tokens_decoder':{}}", "{'bos_token':'</s>'}", NULL, "a", A_WITH_BOS);
+    encodes(plain, "{'tokenizer_class':'LlamaTokenizer'," NAMES ",'added_tokens_decoder':{}}", "{'bos_token':'</s>'}", NULL, "a",
+            A_WITH_BOS);
 }
 
 static void added_tokens_and_spaces(void **state)
@@ -94,8 +98,10 @@ static void added_tokens_and_spaces(void **state)
     encodes(plain, "{'tokenizer_class':'GPT2Tokenizer'}", NULL, NULL, "a<x>b", "2:0:1 3:4:5");
     encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','pad_token':'<x>'}", NULL, NULL, "a<x>b", "2:0:1 5:1:4 3:4:5");
     encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','additional_special_tokens':['<y>']}", NULL, NULL, "a<y>b", "2:0:1 7:1:4 3:4:5");
-    encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','added_tokens_decoder':{'5':{'content':'<x>','lstrip':true}}}", NULL, NULL, "a <x>b", "2:0:1 5:1:5 3:5:6");
-    encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','added_tokens_decoder':{'0':{'content':'<s>','rstrip':true,'special':true}}}", NULL, NULL, "<s> b", "0:0:4 3:4:5");
+    encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','added_tokens_decoder':{'5':{'content':'<x>','lstrip':true}}}", NULL, NULL, "a <x>b",
+            "2:0:1 5:1:5 3:5:6");
+    encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','added_tokens_decoder':{'0':{'content':'<s>','rstrip':true,'special':true}}}", NULL,
+            NULL, "<s> b", "0:0:4 3:4:5");
     encodes(spaced, "{'tokenizer_class':'GPT2Tokenizer'}", NULL, NULL, "a", "2:0:1");
     encodes(spaced, "{'tokenizer_class':'GPT2Tokenizer','add_prefix_space':true}", NULL, NULL, "a", "4:0:1 2:0:1");
     encodes(plain, "{'tokenizer_class':'GPT2Tokenizer','add_prefix_space':true}", NULL, NULL, "a", "4:0:1 2:0:1");
@@ -149,8 +155,10 @@ static void remarks_and_refusals(void **state)
         assert_null(ns_tokenizer_note(tok, 1));
         ns_tokenizer_free(tok);
     }
-    static const struct { const char *config; int code; const char *says; } bad[] = {
-        {"{'tokenizer_class':'LlamaTokenizer','bos_token':null}", NS_E_FORMAT, "add_bos_token of LlamaTokenizer is true, but there is no bos_token"},
+    static const struct { const char *config; int code; const char *says;
+    } bad[] = {
+        {"{'tokenizer_class':'LlamaTokenizer','bos_token':null}", NS_E_FORMAT,
+         "add_bos_token of LlamaTokenizer is true, but there is no bos_token"},
         {"{'tokenizer_class':'CodeGenTokenizer','add_bos_token':true}", NS_E_UNSUPPORTED, "CodeGenTokenizerFast of transformers refuses"},
         {"[]", NS_E_FORMAT, "tokenizer_config.json: not a JSON object"},
         {"{", NS_E_FORMAT, "tokenizer_config.json"},

@@ -1,7 +1,8 @@
 /* test_decode.c - token ids back to text, through every decoder. */
 #include "small.h"
 
-#define VOCAB "'model':{'type':'BPE','vocab':{'a':0,'\u2581b':1,'<0xC3>':2,'<0xA9>':3,'\u00c3':4,'\u00a9':5,'\u0120c':6,'d</w>':7,'\u00e9\u6f22':8," \
+#define VOCAB \
+    "'model':{'type':'BPE','vocab':{'a':0,'\u2581b':1,'<0xC3>':2,'<0xA9>':3,'\u00c3':4,'\u00a9':5,'\u0120c':6,'d</w>':7,'\u00e9\u6f22':8," \
               "'\u0100':9},'merges':[]},'added_tokens':[{'id':10,'content':'<s>','special':true},{'id':11,'content':' x ','special':false}]"
 
 static ns_tokenizer *with_decoder(const char *decoder)

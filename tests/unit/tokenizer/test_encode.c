@@ -28,7 +28,8 @@ static void test_merges_by_rank(void **state)
 static void test_merge_order(void **state)
 {
     (void)state;
-    ns_tokenizer *const tok = must_open("{'model':{'type':'BPE','vocab':{'a':0,'b':1,'aa':2,'ab':3,'bc':4,'c':5},'merges':['a a','a b','b c']}}");
+    ns_tokenizer *const tok = must_open(
+        "{'model':{'type':'BPE','vocab':{'a':0,'b':1,'aa':2,'ab':3,'bc':4,'c':5},'merges':['a a','a b','b c']}}");
     expect(tok, "aaa", "2:0:2 0:2:3");
     expect(tok, "aab", "2:0:2 1:2:3");
     expect(tok, "abc", "3:0:2 5:2:3");
@@ -46,12 +47,14 @@ static void test_byte_level(void **state)
     expect(tok, "ac", "6:0:1 2:1:2");   /* the added space stands for the a */
     expect(tok, " ac", "6:0:2 2:2:3");
     ns_tokenizer_free(tok);
-    tok = must_open("{'pre_tokenizer':{'type':'ByteLevel','add_prefix_space':true},'post_processor':{'type':'ByteLevel','trim_offsets':true,"
-                    "'add_prefix_space':true}," MODEL "}");
+    tok = must_open(
+        "{'pre_tokenizer':{'type':'ByteLevel','add_prefix_space':true},'post_processor':{'type':'ByteLevel','trim_offsets':true,"
+        "'add_prefix_space':true}," MODEL "}");
     expect(tok, "ac ab", "6:0:1 2:1:2 5:3:3 3:3:5");
     ns_tokenizer_free(tok);
-    tok = must_open("{'pre_tokenizer':{'type':'ByteLevel','add_prefix_space':false},'model':{'type':'BPE','vocab':{'Ã':0,'©':1,'Ã©':2,'Â':3},"
-                    "'merges':[]}}");
+    tok = must_open(
+        "{'pre_tokenizer':{'type':'ByteLevel','add_prefix_space':false},'model':{'type':'BPE','vocab':{'Ã':0,'©':1,'Ã©':2,'Â':3},"
+        "'merges':[]}}");
     expect(tok, "é", "0:0:2 1:0:2");   /* each byte's token stands for the whole character */
     ns_tokenizer_free(tok);
 }
@@ -59,8 +62,10 @@ static void test_byte_level(void **state)
 static void test_cuts(void **state)
 {
     (void)state;
-    static const struct { const char *pre, *text, *expected; } rows[] = {
-        {"{'type':'ByteLevel','add_prefix_space':false}", "it\u2019s  12 \u00e9t\u00e9!\n\nx", "0:0:2 0:2:5 0:5:6 0:6:7 0:7:10 0:10:16 0:16:17 0:17:18 0:18:19 0:19:20"},
+    static const struct { const char *pre, *text, *expected;
+    } rows[] = {
+        {"{'type':'ByteLevel','add_prefix_space':false}", "it\u2019s  12 \u00e9t\u00e9!\n\nx",
+         "0:0:2 0:2:5 0:5:6 0:6:7 0:7:10 0:10:16 0:16:17 0:17:18 0:18:19 0:19:20"},
         {"{'type':'Split','pattern':{'String':'-'},'behavior':'Removed','invert':false}", "a-b--c", "0:0:1 0:2:3 0:5:6"},
         {"{'type':'Split','pattern':{'String':'-'},'behavior':'Isolated','invert':false}", "a-b--c", "0:0:1 0:1:2 0:2:3 0:3:4 0:4:5 0:5:6"},
         {"{'type':'Split','pattern':{'String':'-'},'behavior':'MergedWithPrevious','invert':false}", "a-b--c", "0:0:2 0:2:4 0:4:5 0:5:6"},
@@ -76,7 +81,8 @@ static void test_cuts(void **state)
         {"{'type':'BertPreTokenizer'}", "ab, c", "0:0:2 0:2:3 0:4:5"},
         {"{'type':'Metaspace','replacement':'\u2581','prepend_scheme':'always'}", "a b  c", "0:0:1 0:1:3 0:3:4 0:4:6"},
         {"{'type':'Metaspace','replacement':'\u2581','add_prefix_space':true,'split':false}", "a b", "0:0:3"},
-        {"{'type':'Sequence','pretokenizers':[{'type':'Digits','individual_digits':true},{'type':'WhitespaceSplit'}]}", "a 12", "0:0:1 0:2:3 0:3:4"},
+        {"{'type':'Sequence','pretokenizers':[{'type':'Digits','individual_digits':true},{'type':'WhitespaceSplit'}]}", "a 12",
+         "0:0:1 0:2:3 0:3:4"},
         {"null", "a b", "0:0:3"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -171,9 +177,11 @@ static void test_sentencepiece(void **state)
     ns_tokenizer *tok = must_open(
         "{'normalizer':{'type':'Sequence','normalizers':[{'type':'Prepend','prepend':'\u2581'},{'type':'Replace','pattern':{'String':' '},"
         "'content':'\u2581'}]},'added_tokens':[{'id':0,'content':'<unk>','special':true},{'id':1,'content':'<s>','special':true}],"
-        "'post_processor':{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'<s>','type_id':0}},{'Sequence':{'id':'A','type_id':0}}],"
+        "'post_processor':{'type':'TemplateProcessing','single':[{'SpecialToken':{'id':'<s>','type_id':0}},{'Sequence':{'id':'A','type_id':"
+        "0}}],"
         "'pair':[],'special_tokens':{'<s>':{'id':'<s>','ids':[1],'tokens':['<s>']}}},"
-        "'model':{'type':'BPE','unk_token':'<unk>','byte_fallback':true,'fuse_unk':true,'vocab':{'<unk>':0,'<s>':1,'\u2581':2,'a':3,'\u2581a':4,"
+        "'model':{'type':'BPE','unk_token':'<unk>','byte_fallback':true,'fuse_unk':true,'vocab':{'<unk>':0,'<s>':1,'\u2581':2,'a':3,'"
+        "\u2581a':4,"
         "'<0xC3>':5,'<0xA9>':6},'merges':[['\u2581','a']]}}");
     expect(tok, "a a", "1:0:0 4:0:1 4:1:3");
     expect_bytes(tok, "a", 1, false, "4:0:1");
@@ -206,8 +214,9 @@ static void test_affixes_and_ignore_merges(void **state)
 static void test_post_processors(void **state)
 {
     (void)state;
-    ns_tokenizer *tok = must_open("{'post_processor':{'type':'RobertaProcessing','sep':['b',1],'cls':['a',0],'trim_offsets':true,'add_prefix_space':"
-                                  "false},'pre_tokenizer':{'type':'ByteLevel','add_prefix_space':false}," MODEL "}");
+    ns_tokenizer *tok = must_open(
+        "{'post_processor':{'type':'RobertaProcessing','sep':['b',1],'cls':['a',0],'trim_offsets':true,'add_prefix_space':"
+        "false},'pre_tokenizer':{'type':'ByteLevel','add_prefix_space':false}," MODEL "}");
     expect(tok, "c a", "0:0:0 2:0:1 6:2:3 1:0:0");
     expect_bytes(tok, " a", 2, false, "6:1:2");
     ns_tokenizer_free(tok);
@@ -262,7 +271,8 @@ static void test_one_long_word(void **state)
 static void test_runaway_pattern(void **state)
 {
     (void)state;
-    ns_tokenizer *const tok = must_open("{'pre_tokenizer':{'type':'Split','pattern':{'Regex':'(a|aa)+$'},'behavior':'Isolated'}," PIECES "}");
+    ns_tokenizer *const tok = must_open("{'pre_tokenizer':{'type':'Split','pattern':{'Regex':'(a|aa)+$'},'behavior':'Isolated'}," PIECES
+                                        "}");
     char text[64];
     memset(text, 'a', sizeof text);
     text[63] = 'b';

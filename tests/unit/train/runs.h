@@ -14,13 +14,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct { const char *name, *json; } kinds[] = {
+static const struct { const char *name, *json;
+} kinds[] = {
     {"the recipe", "{\"batch\": 3, \"length\": 40}"},
-    {"windows and full, no rope", "{\"pattern\": \"sSF\", \"window\": 9, \"nope_layers\": \"011\", \"batch\": 2, \"length\": 37, \"d_model\": 32, \"d_ff\": 40}"},
-    {"grouped heads, gated, tied", "{\"pattern\": \"SF\", \"window\": 5, \"heads\": 6, \"kv_heads\": 2, \"head_dim\": 10, \"d_model\": 36, \"d_ff\": 50, \"mlp\": "
-                                   "\"swiglu\", \"tied\": true, \"nope\": true, \"batch\": 2, \"length\": 33, \"optimizer\": \"adamw\"}"},
-    {"Lightning", "{\"pattern\": \"GFG\", \"heads\": 3, \"head_dim\": 8, \"d_model\": 24, \"d_ff\": 30, \"kv_heads\": 1, \"batch\": 2, \"length\": 35}"},
-    {"many sequences, several chunks", "{\"pattern\": \"SFS\", \"d_model\": 16, \"heads\": 2, \"d_ff\": 24, \"batch\": 21, \"length\": 50}"},
+    {"windows and full, no rope",
+     "{\"pattern\": \"sSF\", \"window\": 9, \"nope_layers\": \"011\", \"batch\": 2, \"length\": 37, \"d_model\": 32, \"d_ff\": 40}"},
+    {"grouped heads, gated, tied",
+     "{\"pattern\": \"SF\", \"window\": 5, \"heads\": 6, \"kv_heads\": 2, \"head_dim\": 10, \"d_model\": 36, \"d_ff\": 50, \"mlp\": "
+     "\"swiglu\", \"tied\": true, \"nope\": true, \"batch\": 2, \"length\": 33, \"optimizer\": \"adamw\"}"},
+    {"Lightning",
+     "{\"pattern\": \"GFG\", \"heads\": 3, \"head_dim\": 8, \"d_model\": 24, \"d_ff\": 30, \"kv_heads\": 1, \"batch\": 2, \"length\": 35}"},
+    {"many sequences, several chunks",
+     "{\"pattern\": \"SFS\", \"d_model\": 16, \"heads\": 2, \"d_ff\": 24, \"batch\": 21, \"length\": 50}"},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 

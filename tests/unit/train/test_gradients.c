@@ -47,7 +47,8 @@ static void check_parameter(ns_trainer *t, const int32_t *tokens, const char *ki
     double *const u = direction(g.data, n, (uint64_t)i), analytic = 0;
     for (int64_t j = 0; j < n; j++)
         analytic += u[j] * (double)((const float *)g.data)[j];
-    const double step = 4e-3;              /* rounding of the losses leaves 1e-8 over the step; curvature and the kinks of relu up to half a percent */
+    const double step = 4e-3;              /* rounding of the losses leaves 1e-8 over the step; curvature and the kinks of relu up to half a
+                                            * percent */
     move(t, name, start, u, step);
     double numeric = loss_of(t, tokens);
     move(t, name, start, u, -step);

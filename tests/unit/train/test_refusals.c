@@ -80,7 +80,8 @@ static void not_a_number(void **state)
     assert_true(ns_trainer_tensor(t, "model.layers.2.self_attn.v_proj.weight", NS_TRAIN_PARAMETER, &w));
     ((float *)w.data)[3] = NAN;
     assert_int_equal(ns_trainer_step(t, tokens, &r, &err), NS_E_NUMERIC);
-    assert_non_null(strstr(err.message, "step 2: the loss is not a finite number; the first value that is not comes out of layer 2, attention"));
+    assert_non_null(
+        strstr(err.message, "step 2: the loss is not a finite number; the first value that is not comes out of layer 2, attention"));
     assert_int_equal(ns_trainer_steps_done(t), 1);
     assert_true(*(float *)head.data == before);
     free(tokens);
@@ -105,7 +106,8 @@ static void divergence(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(configs_survive_json), cmocka_unit_test(tokens_beyond_the_vocabulary),
-                                       cmocka_unit_test(not_a_number), cmocka_unit_test(divergence)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(configs_survive_json),
+                                       cmocka_unit_test(tokens_beyond_the_vocabulary), cmocka_unit_test(not_a_number),
+                                       cmocka_unit_test(divergence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

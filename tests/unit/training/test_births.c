@@ -187,14 +187,16 @@ static void test_coverage(void **state)
     for (int R = 5; R <= 9; R += 2) {
         int near;
         const int covered = count_covered(R, &near);
-        print_message("%d seeds: %d of 200 intervals hold the median; %d of %d births found within a checkpoint\n", R, covered, near, 200 * R);
+        print_message("%d seeds: %d of 200 intervals hold the median; %d of %d births found within a checkpoint\n", R, covered, near,
+                      200 * R);
         if (covered < 180 || covered > 196)
             fail_msg("%d of 200 intervals of %d seeds hold the truth", covered, R);
         assert_true(near > 200 * R * 9 / 10);
     }
 }
 
-/* Twins that do what their prompt does tell nothing new: the interval is that of the prompts alone; counted as cases of their own they make it another. */
+/* Twins that do what their prompt does tell nothing new: the interval is that of the prompts alone; counted as cases of their own they make
+ * it another. */
 static void test_twins(void **state)
 {
     (void)state;
@@ -202,7 +204,8 @@ static void test_twins(void **state)
     ns_error err = {0};
     ns_rng rng = ns_rng_seed(9, 0);
     ns_seed_counts alone[R], twins[R];
-    float *const few = ns_alloc_array(R * P * PROMPTS * K, sizeof *few), *const many = ns_alloc_array(R * P * C * K, sizeof *many), prompt[C];
+    float *const few = ns_alloc_array(R * P * PROMPTS * K, sizeof *few), *const many = ns_alloc_array(R * P * C * K, sizeof *many),
+                 prompt[C];
     for (int p = 0; p < P; p++)
         time_of[p] = every * p;
     for (int c = 0; c < C; c++)
@@ -233,7 +236,8 @@ static void test_twins(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_series), cmocka_unit_test(test_parameters), cmocka_unit_test(test_best_and_median),
-                                       cmocka_unit_test(test_midpoint), cmocka_unit_test(test_coverage), cmocka_unit_test(test_twins)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_series),    cmocka_unit_test(test_parameters),
+                                       cmocka_unit_test(test_best_and_median), cmocka_unit_test(test_midpoint),
+                                       cmocka_unit_test(test_coverage),        cmocka_unit_test(test_twins)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,12 +41,14 @@ static double p_at(int B, int W, int l)
 static void test_published_table(void **state)
 {
     (void)state;
-    static const struct { int B, W, l; double alpha; } rows[] = {
-        {2, 3, 28, .05}, {3, 3, 41, .05}, {3, 3, 42, .01}, {2, 4, 58, .05}, {2, 4, 60, .01}, {3, 4, 84, .05}, {3, 4, 87, .01}, {3, 4, 89, .001},
-        {2, 5, 106, .01}, {2, 5, 109, .001},
+    static const struct { int B, W, l; double alpha;
+    } rows[] = {
+        {2, 3, 28, .05}, {3, 3, 41, .05}, {3, 3, 42, .01},  {2, 4, 58, .05},  {2, 4, 60, .01},
+        {3, 4, 84, .05}, {3, 4, 87, .01}, {3, 4, 89, .001}, {2, 5, 106, .01}, {2, 5, 109, .001},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (p_at(rows[i].B, rows[i].W, rows[i].l) > rows[i].alpha || (rows[i].l - 1 >= 0 && p_at(rows[i].B, rows[i].W, rows[i].l - 1) <= rows[i].alpha))
+        if (p_at(rows[i].B, rows[i].W, rows[i].l) > rows[i].alpha ||
+            (rows[i].l - 1 >= 0 && p_at(rows[i].B, rows[i].W, rows[i].l - 1) <= rows[i].alpha))
             fail_msg("n = %d, k = %d: L = %d is not the critical value at %g", rows[i].B, rows[i].W, rows[i].l, rows[i].alpha);
 }
 
@@ -115,15 +117,19 @@ static void test_kaplan_meier(void **state)
     ns_km_point *points;
     int64_t n;
     assert_int_equal(ns_kaplan_meier(treated, relapsed, N, &points, &n, &err), NS_OK);
-    static const struct { double time, survival; } want[] = {{6, .8571}, {7, .8067}, {10, .7529}, {13, .6902}, {16, .6275}, {22, .5378}, {23, .4482}};
+    static const struct {
+        double time, survival;
+    } want[] = {{6, .8571}, {7, .8067}, {10, .7529}, {13, .6902}, {16, .6275}, {22, .5378}, {23, .4482}};
     int found = 0;
     for (int64_t i = 0; i < n; i++)
         for (int k = 0; k < 7; k++)
             if (points[i].time == want[k].time)
-                found += fabs(points[i].survival - want[k].survival) < 5e-5 && points[i].low < points[i].survival && points[i].survival < points[i].high;
+                found += fabs(points[i].survival - want[k].survival) < 5e-5 && points[i].low < points[i].survival &&
+                         points[i].survival < points[i].high;
     assert_int_equal(found, 7);
     assert_true(points[0].at_risk == 21 && points[0].events == 3 && points[0].censored == 1 && points[n - 1].time == 35);
-    assert_true(fabs(points[0].low - .6197) < .0005 && fabs(points[0].high - .9516) < .0005);       /* log(-log S), as lifelines prints it */
+    /* log(-log S), as lifelines prints it */
+    assert_true(fabs(points[0].low - .6197) < .0005 && fabs(points[0].high - .9516) < .0005);
     free(points);
 }
 
