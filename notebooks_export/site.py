@@ -1,5 +1,6 @@
-"""site.py PREFIX - the folder below the prefix where this Python's `import` looks: Debian's own is PREFIX/lib/python3.N/dist-packages in /usr/local
-and /usr/lib/python3/dist-packages, which sysconfig's schemes do not say. Where it looks nowhere below the prefix: the usual place there."""
+"""site.py PREFIX - the folder below the prefix where this Python's `import` looks: Debian's own is PREFIX/lib/python3.N/dist-packages in
+/usr/local and /usr/lib/python3/dist-packages, which sysconfig's schemes do not say. Where it looks nowhere below the prefix: the usual
+place there."""
 import site
 import sys
 import sysconfig

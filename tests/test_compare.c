@@ -25,10 +25,12 @@ int main(void)
     }
     const ns_worst never = {0};
     expect("nothing compared fails", ns_worst_within(&never, 1, 0), false);
-    expect("near: itself, within the bound, infinity", ns_is_near(1, 1, 0) && ns_is_near(1, 1.09, .1) && ns_is_near(INFINITY, INFINITY, 0), true);
+    expect("near: itself, within the bound, infinity", ns_is_near(1, 1, 0) && ns_is_near(1, 1.09, .1) && ns_is_near(INFINITY, INFINITY, 0),
+           true);
     expect("not near: beyond the bound, a NaN on either side, both, a NaN as the bound, the other infinity",
-           ns_is_near(1, 1.11, .1) || ns_is_near(NAN, 1, .1) || ns_is_near(1, NAN, .1) || ns_is_near(NAN, NAN, .1) || ns_is_near(1, 2, NAN) ||
-               ns_is_near(INFINITY, -INFINITY, 1e300), false);
+           ns_is_near(1, 1.11, .1) || ns_is_near(NAN, 1, .1) || ns_is_near(1, NAN, .1) || ns_is_near(NAN, NAN, .1) ||
+               ns_is_near(1, 2, NAN) || ns_is_near(INFINITY, -INFINITY, 1e300),
+           false);
     expect("the exit code of a failed, a passed and a skipped group", ns_exit_code(3) == 1 && ns_exit_code(0) == 0, true);
     ns_skipped = 1;
     expect("skipped is not passed, failed is not skipped", ns_exit_code(0) == 77 && ns_exit_code(1) == 1, true);

@@ -108,7 +108,8 @@ class Bench:
         with open(cases, "w") as f:
             f.write(json.dumps({"id": "bench", "tokens": tokens(T, SHAPE["vocab_size"]), "spans": {}, "answer": []}) + "\n")
         exe = os.path.join(self.args.build, "cli/needlescope")
-        return timed([exe, "record", self.model, "--cases", cases, "--at", "blocks.*.attn.hook_pattern", "--maps", "dense", "--dtype", "f16",
+        return timed([exe, "record", self.model, "--cases", cases, "--at", "blocks.*.attn.hook_pattern", "--maps", "dense", "--dtype",
+                      "f16",
                       "--threads", str(self.args.threads), "--quiet", "-o", out], self.env)
 
     def theirs(self, spec):

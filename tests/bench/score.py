@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Paired benchmark of default scoring: `needlescope score` against PyTorch eager with output_attentions, and the probes against the bare pass.
+"""Paired benchmark of default scoring: `needlescope score` against PyTorch eager with output_attentions, and the probes against the bare
+pass.
 
     score.py --build BUILD [--cases 8] [--length 600] [--threads 2] [--rounds 3] [--work DIR]
 
-Needle cases of 4 keys, each with its swap twin, on the 135M shape of peers.py (random weights), by whole processes in turns, loading included. Both take
-find, continue, mass and induction of every head, teacher-forced; the peer keeps one case's maps at a time. Ours takes common beginnings once, as it does
-by default; --no-sharing is measured too, and --memory 250M, which keeps one layer's weights at a time (the default keeps all, in their 16 bits). The bare pass is the same command with sink_mass alone, one key of four rows;
-the difference is small, so it takes three times the rounds."""
+Needle cases of 4 keys, each with its swap twin, on the 135M shape of peers.py (random weights), by whole processes in turns, loading
+included. Both take find, continue, mass and induction of every head, teacher-forced; the peer keeps one case's maps at a time. Ours takes
+common beginnings once, as it does by default; --no-sharing is measured too, and --memory 250M, which keeps one layer's weights at a time
+(the default keeps all, in their 16 bits). The bare pass is the same command with sink_mass alone, one key of four rows; the difference is
+small, so it takes three times the rounds."""
 import argparse
 import json
 import os
@@ -54,11 +56,13 @@ class Bench:
         self.cases = os.path.join(work, "cases.jsonl")
         self.tool = os.path.join(args.build, "cli/needlescope")
         subprocess.run([self.tool, "cases", "needle", "--model", self.bench.model, "--synthetic", "--lengths", str(args.length), "--count",
-                        str(args.cases), "--depths", "0.5", "--twins", "swap", "-q", "-o", self.cases], check=True, stdout=subprocess.DEVNULL)
+                        str(args.cases), "--depths", "0.5", "--twins", "swap", "-q", "-o", self.cases], check=True,
+                        stdout=subprocess.DEVNULL)
 
     def ours(self, *options):
         """Random weights answer nothing, which is exit code 1."""
-        command = [self.tool, "score", self.bench.model, "--cases", self.cases, "--threads", str(self.args.threads), "--resamples", "0", "-q", *options]
+        command = [self.tool, "score", self.bench.model, "--cases", self.cases, "--threads", str(self.args.threads), "--resamples", "0",
+                   "-q", *options]
         return peers.timed(["sh", "-c", '"$@"; [ $? -le 1 ]', "sh", *command], self.bench.env)
 
     def theirs(self):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Training speed beside PyTorch's, paired in one run: train.py --build BUILD [--lwl PATH] [--rounds 5] [--seconds 4]
 
-The same model, batch, optimisers and one thread: the recipe of the lab against its reference script (lwl.py: LM, Muon, AdamW, clip). Tokens per second
-of CPU time, in turns; the ratio is the median of the paired ratios."""
+The same model, batch, optimisers and one thread: the recipe of the lab against its reference script (lwl.py: LM, Muon, AdamW, clip). Tokens
+per second of CPU time, in turns; the ratio is the median of the paired ratios."""
 import argparse
 import importlib.util
 import os
@@ -30,7 +30,8 @@ def peer(path, seconds):
     mats = [w for b in M.bl for w in (b.qkv.weight, b.o.weight, b.u.weight, b.w.weight)]
     ids = {id(p) for p in mats}
     rest = [p for p in M.parameters() if id(p) not in ids]
-    opt = torch.optim.AdamW([dict(params=[p for p in rest if p.dim() == 2], weight_decay=0.1), dict(params=[p for p in rest if p.dim() < 2], weight_decay=0)],
+    opt = torch.optim.AdamW([dict(params=[p for p in rest if p.dim() == 2], weight_decay=0.1),
+                             dict(params=[p for p in rest if p.dim() < 2], weight_decay=0)],
                             lr=3e-3, betas=(.9, .98), eps=1e-9)
     mu = lwl.Muon(mats, 64, 0.1)
     batches = torch.randint(0, V, (8, B, T))

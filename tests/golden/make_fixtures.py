@@ -7,7 +7,8 @@ Written with transformers 4.57.6 and torch 2.13.0 (5.x gives the same but for ol
 is a folder: config.json, model*.safetensors, expected.safetensors {ids [T], rows [R], logits [T, V], attn [L, H, R, T], hidden [L, R, D]}.
 Shapes are awkward on purpose: 3 query heads a KV head, head_dim other than D / H, odd windows several times shorter than the input,
 norms and biases perturbed (inits of 0 and 1 hide mistakes), weights large enough that softmax is not uniform.
---live: also those that are not kept in the repository: more sizes of one, lengths beyond max_position_embeddings, text models in wrappers."""
+--live: also those that are not kept in the repository: more sizes of one, lengths beyond max_position_embeddings, text models in
+wrappers."""
 import argparse
 import os
 
@@ -31,7 +32,8 @@ def rope(kind, **more):
 # name: (config class, config keys, how it is stored)
 FIXTURES = {
     "llama": (hf.LlamaConfig, dict(WIDE, tie_word_embeddings=True), {}),
-    "llama-biases-llama3-rope": (hf.LlamaConfig, dict(WIDE, attention_bias=True, mlp_bias=True, **rope("llama3", factor=8.0, low_freq_factor=1.0,
+    "llama-biases-llama3-rope": (hf.LlamaConfig, dict(WIDE, attention_bias=True, mlp_bias=True,
+                                                      **rope("llama3", factor=8.0, low_freq_factor=1.0,
                                  high_freq_factor=4.0, original_max_position_embeddings=16)), dict(shard="30KB")),
     "llama-linear-rope": (hf.LlamaConfig, dict(SQUARE, **rope("linear", factor=4.0)), dict(dtype=torch.float16)),
     "llama-dynamic-rope": (hf.LlamaConfig, dict(SQUARE, max_position_embeddings=24, **rope("dynamic", factor=4.0)), {}),
@@ -41,8 +43,10 @@ FIXTURES = {
     "qwen3": (hf.Qwen3Config, dict(WIDE, use_sliding_window=True, sliding_window=9, max_window_layers=1, tie_word_embeddings=True), {}),
     "gpt_neox-parallel": (hf.GPTNeoXConfig, dict(NO_GQA, rotary_pct=0.34), {}),
     "gpt_neox-sequential": (hf.GPTNeoXConfig, dict(NO_GQA, rotary_pct=0.7, use_parallel_residual=False), dict(dtype=torch.float16)),
-    "gemma2": (hf.Gemma2Config, dict(WIDE, sliding_window=7, query_pre_attn_scalar=20, attn_logit_softcapping=5.0, final_logit_softcapping=4.0), {}),
-    "gemma3": (hf.Gemma3TextConfig, dict(WIDE, sliding_window=7, query_pre_attn_scalar=20, sliding_window_pattern=3, **rope("linear", factor=8.0)), {}),
+    "gemma2": (hf.Gemma2Config, dict(WIDE, sliding_window=7, query_pre_attn_scalar=20, attn_logit_softcapping=5.0,
+                                     final_logit_softcapping=4.0), {}),
+    "gemma3": (hf.Gemma3TextConfig, dict(WIDE, sliding_window=7, query_pre_attn_scalar=20, sliding_window_pattern=3,
+                                         **rope("linear", factor=8.0)), {}),
     "cohere2": (hf.Cohere2Config, dict(SQUARE, sliding_window=7, layer_types=["sliding_attention", "full_attention"] * 2), {}),
     "smollm3": (hf.SmolLM3Config, dict(SQUARE, no_rope_layers=[1, 0, 1, 1], use_sliding_window=True, sliding_window=7,
                 layer_types=["full_attention", "sliding_attention", "sliding_attention", "full_attention"]), {}),
@@ -57,8 +61,10 @@ FIXTURES = {
     "exaone4": (hf.Exaone4Config, dict(WIDE, sliding_window=7, sliding_window_pattern=4, **rope("llama3", factor=8.0, low_freq_factor=1.0,
                 high_freq_factor=4.0, original_max_position_embeddings=16)), {}),
     "gpt2": (hf.GPT2Config, dict(n_embd=36, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
-    "minimax": (hf.MiniMaxConfig, dict(WIDE, num_local_experts=1, num_experts_per_tok=1, block_size=10, layer_types=["full_attention", "linear_attention"] * 2,
-                full_attn_alpha_factor=1.5, full_attn_beta_factor=0.7, linear_attn_alpha_factor=0.8, linear_attn_beta_factor=1.2, mlp_alpha_factor=0.9),
+    "minimax": (hf.MiniMaxConfig, dict(WIDE, num_local_experts=1, num_experts_per_tok=1, block_size=10,
+                                       layer_types=["full_attention", "linear_attention"] * 2,
+                full_attn_alpha_factor=1.5, full_attn_beta_factor=0.7, linear_attn_alpha_factor=0.8, linear_attn_beta_factor=1.2,
+                mlp_alpha_factor=0.9),
                 dict(dtype=torch.float32)),                  # transformers stores the decays too, and would round them to bf16
 }
 
@@ -67,8 +73,10 @@ FIXTURES_5 = {
     "5x-gemma3": (hf.Gemma3TextConfig, dict(SQUARE, head_dim=10, sliding_window=7, query_pre_attn_scalar=20, sliding_window_pattern=3,
                   rope_parameters=dict(full_attention=dict(rope_type="linear", factor=8.0, rope_theta=1e6),
                                        sliding_attention=dict(rope_type="default", rope_theta=1e4))), {}),
-    "5x-gpt_neox": (hf.GPTNeoXConfig, dict(NO_GQA, rope_parameters=dict(rope_type="default", rope_theta=2e4, partial_rotary_factor=0.7)), {}),
-    "5x-phi3-longrope": (hf.Phi3Config, dict(SQUARE, original_max_position_embeddings=24, rope_parameters=dict(rope_type="longrope", rope_theta=1e4,
+    "5x-gpt_neox": (hf.GPTNeoXConfig, dict(NO_GQA, rope_parameters=dict(rope_type="default", rope_theta=2e4, partial_rotary_factor=0.7)),
+                    {}),
+    "5x-phi3-longrope": (hf.Phi3Config, dict(SQUARE, original_max_position_embeddings=24,
+                                             rope_parameters=dict(rope_type="longrope", rope_theta=1e4,
                          short_factor=[1.0, 1.5, 2.0], long_factor=[2.0, 3.0, 5.0])), {}),
 }
 if int(hf.__version__.split(".")[0]) >= 5:
@@ -93,7 +101,8 @@ ONES = {
     "olmo-d_ff": (hf.OlmoConfig, dict(SQUARE, intermediate_size=1), {}),
     "phi3-d_ff": (hf.Phi3Config, dict(SQUARE, intermediate_size=1, **ONE_KV, sliding_window=7), {}),
     "exaone4-d_ff": (hf.Exaone4Config, dict(WIDE, intermediate_size=1, **ONE_KV, sliding_window=7), {}),
-    "gpt2-d_ff": (hf.GPT2Config, dict(n_embd=36, n_inner=1, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
+    "gpt2-d_ff": (hf.GPT2Config, dict(n_embd=36, n_inner=1, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1,
+                                      eos_token_id=2), {}),
     "gpt2-head": (hf.GPT2Config, dict(n_embd=6, n_layer=3, n_head=6, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
     "gpt2-width": (hf.GPT2Config, dict(n_embd=1, n_layer=3, n_head=1, n_positions=48, vocab_size=64, bos_token_id=1, eos_token_id=2), {}),
     "minimax-d_ff": (hf.MiniMaxConfig, dict(WIDE, intermediate_size=1, num_local_experts=1, num_experts_per_tok=1, block_size=10, **ONE_KV,
@@ -121,11 +130,14 @@ def wrapped(config_class, text, tower=None, **keys):
     return config_class, dict(text_config=dict(text), vision_config=vision, **keys), dict(wrapper=True)
 
 
-QWEN_TOWER = dict(depth=1, embed_dim=16, num_heads=2, hidden_size=36, out_hidden_size=36, mlp_ratio=2, fullatt_block_indexes=[0], deepstack_visual_indexes=[0])
+QWEN_TOWER = dict(depth=1, embed_dim=16, num_heads=2, hidden_size=36, out_hidden_size=36, mlp_ratio=2, fullatt_block_indexes=[0],
+                  deepstack_visual_indexes=[0])
 MROPE = rope("default", mrope_section=[1, 1, 1])
 WRAPPERS = {
-    "wrapper-mistral3": wrapped(hf.Mistral3Config, dict(WIDE, model_type="mistral", sliding_window=None), dict(model_type="pixtral", head_dim=8)),
-    "wrapper-mistral3-tied": wrapped(hf.Mistral3Config, dict(WIDE, model_type="mistral", sliding_window=7, tie_word_embeddings=True), dict(model_type="pixtral")),
+    "wrapper-mistral3": wrapped(hf.Mistral3Config, dict(WIDE, model_type="mistral", sliding_window=None),
+                                dict(model_type="pixtral", head_dim=8)),
+    "wrapper-mistral3-tied": wrapped(hf.Mistral3Config, dict(WIDE, model_type="mistral", sliding_window=7, tie_word_embeddings=True),
+                                     dict(model_type="pixtral")),
     "wrapper-llava": wrapped(hf.LlavaConfig, dict(WIDE, model_type="llama"), dict(model_type="clip_vision_model")),
     "wrapper-llava-qwen2": wrapped(hf.LlavaConfig, dict(SQUARE, model_type="qwen2"), dict(model_type="siglip_vision_model")),
     "wrapper-llava_next": wrapped(hf.LlavaNextConfig, dict(WIDE, model_type="mistral"), dict(model_type="clip_vision_model")),
@@ -157,7 +169,8 @@ def store(model, folder, dtype, shard):
 
 
 def unrolled(module, hidden):
-    """Lightning attention has no rows in transformers: W[t, s] = exp(-slope (t - s)) q_t . k_s, and W v must be its output [heads, T, d]."""
+    """Lightning attention has no rows in transformers: W[t, s] = exp(-slope (t - s)) q_t . k_s, and W v must be its output [heads, T,
+    d]."""
     q, k, v = (x.transpose(0, 1).double() for x in torch.split(torch.nn.functional.silu(module.qkv_proj(hidden[0]))
                .reshape(T, module.num_attention_heads, 3 * module.head_dim), module.head_dim, dim=2))
     distance = torch.arange(T)[:, None] - torch.arange(T)[None]
@@ -175,7 +188,8 @@ def expect(folder, ids, wrapper=False):
     model = model.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     text, inputs = model.config.get_text_config(), {}
     for layer in model.base_model.layers if model.config.model_type == "minimax" else []:
-        layer.self_attn.register_forward_pre_hook(lambda m, _, kw: inputs.__setitem__(m.layer_idx, (m, kw["hidden_states"])), with_kwargs=True)
+        layer.self_attn.register_forward_pre_hook(lambda m, _, kw: inputs.__setitem__(m.layer_idx, (m, kw["hidden_states"])),
+                                                  with_kwargs=True)
     out = model(ids[None], output_attentions=True, output_hidden_states=True, use_cache=False)
     full = iter(a for a in out.attentions if a.shape[-1] == T)          # a recurrent layer gives its state, or nothing
     attentions = [unrolled(*inputs[i])[None] if i in inputs and hasattr(inputs[i][0], "slope_rate") else next(full)

@@ -72,7 +72,8 @@ static void act_bounds(void **state)
     free(y);
 }
 
-/* Relative errors against libm's long double versions; the angles include f32 neighbours of the multiples of pi/2, where the reduction cancels. */
+/* Relative errors against libm's long double versions; the angles include f32 neighbours of the multiples of pi/2, where the reduction
+ * cancels. */
 static void double_bounds(void **state)
 {
     (void)state;
@@ -81,7 +82,8 @@ static void double_bounds(void **state)
     ns_rng rng = ns_rng_seed(5, 5);
     ns_worst sine = {0}, cosine = {0}, logarithm = {0}, power = {0};
     for (int i = 0; i < 400000; i++) {
-        const double near = (double)(float)(M_PI_2 * (double)ns_rng_below(&rng, 600000)), wide = (ns_rng_uniform(&rng) - 0.5) * (i % 4 < 2 ? 2e6 : 20);
+        const double near = (double)(float)(M_PI_2 * (double)ns_rng_below(&rng, 600000)),
+                     wide = (ns_rng_uniform(&rng) - 0.5) * (i % 4 < 2 ? 2e6 : 20);
         const double x = i % 2 ? near : wide;
         double s, c;
         ns_sincos(x, &s, &c);
@@ -95,8 +97,8 @@ static void double_bounds(void **state)
     }
     print_message("relative: sin %.2e, cos %.2e, log %.2e, pow %.2e\n", sine.most, cosine.most, logarithm.most, power.most);
     const double bound = sizeof(long double) > sizeof(double) ? 1.5e-16 : 4e-16;
-    assert_true(ns_worst_within(&sine, bound, 390000) && ns_worst_within(&cosine, bound, 400000) && ns_worst_within(&logarithm, bound, 400000) &&
-                ns_worst_within(&power, bound, 400000));
+    assert_true(ns_worst_within(&sine, bound, 390000) && ns_worst_within(&cosine, bound, 400000) &&
+                ns_worst_within(&logarithm, bound, 400000) && ns_worst_within(&power, bound, 400000));
 }
 
 static void double_special_values(void **state)
@@ -109,7 +111,8 @@ static void double_special_values(void **state)
     assert_true(isnan(s) && isnan(c));
     assert_true(ns_log(0) == -INFINITY && isnan(ns_log(-1)) && ns_log(INFINITY) == INFINITY && isnan(ns_log(NAN)) && ns_log(1) == 0);
     assert_true(fabs(ns_log(5e-324) - log(5e-324)) < 1e-12);
-    assert_true(ns_pow(7, 0) == 1 && ns_pow(2, 10) == 1024 && ns_pow(2, 2000) == INFINITY && ns_pow(2, -2000) == 0 && ns_pow(2, -1074) == 5e-324);
+    assert_true(ns_pow(7, 0) == 1 && ns_pow(2, 10) == 1024 && ns_pow(2, 2000) == INFINITY && ns_pow(2, -2000) == 0 &&
+                ns_pow(2, -1074) == 5e-324);
 }
 
 static void norm_bounds(void **state)
@@ -151,7 +154,8 @@ static void halves(void **state)
         m->f32_to_bf16(&back, &x, 1);
         assert_true(isnan(x) ? (back & 0x7f80) == 0x7f80 && (back & 0x7f) : back == h);
     }
-    const struct { float x; uint16_t f16; } ties[] = { { 1.00048828125f, 0x3c00 }, { 1.00146484375f, 0x3c02 }, { 65519.996f, 0x7bff }, { 65520.0f, 0x7c00 },
+    const struct { float x; uint16_t f16; } ties[] = { { 1.00048828125f, 0x3c00 }, { 1.00146484375f, 0x3c02 }, { 65519.996f, 0x7bff },
+                                                      { 65520.0f, 0x7c00 },
                                                        { 0x1p-25f, 0x0000 }, { 0x1.000002p-25f, 0x0001 }, { -0x1p-24f, 0x8001 } };
     for (size_t i = 0; i < sizeof ties / sizeof *ties; i++) {
         uint16_t h;
@@ -181,8 +185,9 @@ static void environment(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(exp_bound), cmocka_unit_test(act_bounds), cmocka_unit_test(double_bounds), cmocka_unit_test(double_special_values),
-                                        cmocka_unit_test(norm_bounds), cmocka_unit_test(halves),
-                                        cmocka_unit_test(environment) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exp_bound),     cmocka_unit_test(act_bounds),
+                                       cmocka_unit_test(double_bounds), cmocka_unit_test(double_special_values),
+                                       cmocka_unit_test(norm_bounds),   cmocka_unit_test(halves),
+                                       cmocka_unit_test(environment)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

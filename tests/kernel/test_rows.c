@@ -28,15 +28,19 @@ static double run_axpy(const ns_math *m, row *r) { memcpy(r->out, r->b, (size_t)
 static double run_max(const ns_math *m, row *r) { return r->n ? m->max(r->a, r->n) : 0; }
 static double run_argmax(const ns_math *m, row *r) { return (double)m->argmax(r->a, r->n); }
 static double run_finite(const ns_math *m, row *r) { return m->all_finite(r->a, r->n); }
-static double run_rope(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->rope(r->out, r->n / 2 * 2, r->b, r->a, false); return 0; }
-static double run_rope_pairs(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->rope(r->out, r->n / 2 * 2, r->b, r->a, true); return 0; }
+static double run_rope(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->rope(r->out, r->n / 2 * 2, r->b, r->a,
+                                                                                                   false); return 0; }
+static double run_rope_pairs(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->rope(r->out, r->n / 2 * 2, r->b, r->a,
+                                                                                                         true); return 0; }
 static double run_from_f16(const ns_math *m, row *r) { m->f16_to_f32(r->out, (const uint16_t *)r->a, r->n); return 0; }
 static double run_from_bf16(const ns_math *m, row *r) { m->bf16_to_f32(r->out, (const uint16_t *)r->a, r->n); return 0; }
 static double run_to_f16(const ns_math *m, row *r) { m->f32_to_f16(r->half, r->a, r->n); return 0; }
 static double run_to_bf16(const ns_math *m, row *r) { m->f32_to_bf16(r->half, r->a, r->n); return 0; }
 
-static double run_relu_back(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->relu_back(r->out, r->b, r->n); return 0; }
-static double run_silu_back(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->silu_back(r->out, r->b, r->n); return 0; }
+static double run_relu_back(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->relu_back(r->out, r->b,
+                                                                                                             r->n); return 0; }
+static double run_silu_back(const ns_math *m, row *r) { memcpy(r->out, r->a, (size_t)r->n * 4); m->silu_back(r->out, r->b,
+                                                                                                             r->n); return 0; }
 
 /* out: what x gets (half of it), then what the gain gets. */
 static double run_rms_back(const ns_math *m, row *r)
@@ -77,12 +81,17 @@ static double run_exp_sum(const ns_math *m, row *r)
 }
 
 static const struct { const char *name; row_fn run; } kernels[] = {
-    { "scale", run_scale }, { "softcap", run_softcap }, { "sigmoid", run_sigmoid }, { "exp", run_exp }, { "rms_norm", run_rms }, { "rms_norm without gain", run_rms_plain },
-    { "layer_norm", run_layer }, { "layer_norm without gain", run_layer_plain }, { "affine", run_affine }, { "silu", run_silu }, { "gelu", run_gelu },
-    { "gelu_tanh", run_gelu_tanh }, { "relu", run_relu }, { "relu2", run_relu2 }, { "mul", run_mul }, { "add", run_add }, { "axpy", run_axpy },
-    { "max", run_max }, { "argmax", run_argmax }, { "all_finite", run_finite }, { "rope", run_rope }, { "rope interleaved", run_rope_pairs },
+    { "scale", run_scale }, { "softcap", run_softcap }, { "sigmoid", run_sigmoid }, { "exp", run_exp }, { "rms_norm", run_rms },
+    { "rms_norm without gain", run_rms_plain },
+    { "layer_norm", run_layer }, { "layer_norm without gain", run_layer_plain }, { "affine", run_affine }, { "silu", run_silu },
+    { "gelu", run_gelu },
+    { "gelu_tanh", run_gelu_tanh }, { "relu", run_relu }, { "relu2", run_relu2 }, { "mul", run_mul }, { "add", run_add },
+    { "axpy", run_axpy },
+    { "max", run_max }, { "argmax", run_argmax }, { "all_finite", run_finite }, { "rope", run_rope },
+    { "rope interleaved", run_rope_pairs },
     { "f16_to_f32", run_from_f16 }, { "bf16_to_f32", run_from_bf16 }, { "f32_to_f16", run_to_f16 }, { "f32_to_bf16", run_to_bf16 },
-    { "exp_sum", run_exp_sum }, { "relu_back", run_relu_back }, { "silu_back", run_silu_back }, { "rms_norm_back", run_rms_back }, { "softmax", run_softmax },
+    { "exp_sum", run_exp_sum }, { "relu_back", run_relu_back }, { "silu_back", run_silu_back }, { "rms_norm_back", run_rms_back },
+    { "softmax", run_softmax },
     { "softmax_back", run_softmax_back },
 };
 
@@ -178,6 +187,7 @@ static void selection(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(versions_agree), cmocka_unit_test(exp_sum_knows_absolute_pages), cmocka_unit_test(selection), cmocka_unit_test(softmax_is_exp_sum) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(versions_agree), cmocka_unit_test(exp_sum_knows_absolute_pages),
+                                       cmocka_unit_test(selection), cmocka_unit_test(softmax_is_exp_sum)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -3,9 +3,9 @@
 
     ablate.py NEEDLESCOPE FIXTURES
 
-Every condition of `needlescope ablate` (zero_z and its controls, mean_z, uniform_attn, knockout; scopes all, prefill, decode) is made again with an
-attention function of our own inside transformers: first_right and content_right equal in every case, margins within 1e-3 (relative to 1 + |margin|). How like the controls are is
-computed again from the norms in the file."""
+Every condition of `needlescope ablate` (zero_z and its controls, mean_z, uniform_attn, knockout; scopes all, prefill, decode) is made again
+with an attention function of our own inside transformers: first_right and content_right equal in every case, margins within 1e-3 (relative
+to 1 + |margin|). How like the controls are is computed again from the norms in the file."""
 import json
 import os
 import subprocess
@@ -126,7 +126,8 @@ def means(referee, cases, scope):
 def check(tool, folder, path, heads, scope, work):
     out = os.path.join(work, "a.h5")
     modes = MODES.replace(",knockout", "") if scope == "prefill" else MODES       # which has no row that a knockout edits
-    call(tool, "ablate", folder, "--cases", path, "--heads", heads, "--mode", modes, "--scope", scope, "--draws", "6", "--loss-cases", "0", "-q", "-o", out)
+    call(tool, "ablate", folder, "--cases", path, "--heads", heads, "--mode", modes, "--scope", scope, "--draws", "6", "--loss-cases", "0",
+         "-q", "-o", out)
     cases = {c["id"]: c for c in map(json.loads, open(path))}
     referee = Referee(folder)
     with h5py.File(out) as f:
@@ -138,7 +139,8 @@ def check(tool, folder, path, heads, scope, work):
     for k, (mode, kind, of) in enumerate(zip(modes, kinds, sets)):
         if mode == "knockout_others":
             continue                                  # which keys it hides is drawn; that it hides as much is tested beside the library
-        edit = None if kind in ("none", "noop") else dict(mode=mode, mean=mean, heads=[tuple(map(int, h.split("."))) for h in of.split(",")])
+        edit = None if kind in ("none", "noop") else dict(mode=mode, mean=mean,
+                                                          heads=[tuple(map(int, h.split("."))) for h in of.split(",")])
         for i, name in enumerate(ids):
             right, want, _ = referee.run(cases[name], edit, scope)
             got = margin[k, i]
@@ -156,7 +158,8 @@ def random_cases(path, vocab, length):
         for i in range(3):
             tokens = rng.integers(3, vocab, length).tolist()
             answer = tokens[10:12]
-            f.write(json.dumps(dict(id=f"case{i}", tokens=tokens, spans=dict(needle=[9, 12], needle_answer=[10, 12]), answer=answer)) + "\n")
+            f.write(json.dumps(dict(id=f"case{i}", tokens=tokens, spans=dict(needle=[9, 12], needle_answer=[10, 12]),
+                                    answer=answer)) + "\n")
 
 
 def main():

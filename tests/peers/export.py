@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Exports as their readers take them: the notebook by nbformat's schema and by nbclient, whose outputs must be those that it came with; the CSV
-by pandas, bit for bit against h5py; the table by LaTeX, where there is one. Of a study whose checkpoints end, fail and are missing, of the same
-study with names that are hostile to every format, and of the scores of one checkpoint.
+"""Exports as their readers take them: the notebook by nbformat's schema and by nbclient, whose outputs must be those that it came with; the
+CSV by pandas, bit for bit against h5py; the table by LaTeX, where there is one. Of a study whose checkpoints end, fail and are missing, of
+the same study with names that are hostile to every format, and of the scores of one checkpoint.
 
     export.py NEEDLESCOPE"""
 import base64
@@ -35,14 +35,16 @@ def make(work):
     heads = "--retrieval", "3.1,3.4,4.6,4.2,5.0", "--every", "10"
     call(TOOL, "lab", "plant", "a", "--series", "20", "--births", "30,120,40:110,30:80:140,never", "--seed", "3", *heads, cwd=work)
     call(TOOL, "lab", "plant", "b", "--series", "12", "--births", "100,100,100,100,never", "--seed", "4", *heads, cwd=work)
-    call(TOOL, "cases", "needle", "--model", "a/step000010", "--lengths", "60", "--depths", "0:1:5", "--count", "3", "-o", "cases.jsonl", cwd=work)
+    call(TOOL, "cases", "needle", "--model", "a/step000010", "--lengths", "60", "--depths", "0:1:5", "--count", "3", "-o", "cases.jsonl",
+         cwd=work)
     shutil.rmtree(os.path.join(work, "b", "step000040"))
     with open(os.path.join(work, "b", "step000070", "model.safetensors"), "r+b") as f:
         f.truncate(1000)
     scan = TOOL, "scan", "a", "b", "--cases", "cases.jsonl", "--probe", "retrieval_find,retrieval_mass,previous_token,ov_copying", "-q", "-o", "scan"
     subprocess.run(scan, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)       # exits 1: one checkpoint failed
     call(TOOL, "merge", "scan", "-o", "study.h5", cwd=work)
-    call(TOOL, "score", "a/step000190", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "--resamples", "100", "-o", "scores.h5",
+    call(TOOL, "score", "a/step000190", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "--resamples", "100", "-o",
+         "scores.h5",
          cwd=work)
     shutil.copy(os.path.join(work, "study.h5"), os.path.join(work, "hostile.h5"))
     with h5py.File(os.path.join(work, "hostile.h5"), "r+") as f:
@@ -68,7 +70,8 @@ def check_csv(path, out):
         for score in scores:
             rows = table[table.score == score]
             values = f[score][:].reshape(len(names), -1, *valid.shape[1:])
-            measured = np.broadcast_to((f["status"][:] == 1 if study else np.ones((1, 1), bool))[:, :, None, None] & valid[:, None], values.shape)
+            measured = np.broadcast_to((f["status"][:] == 1 if study else np.ones((1, 1), bool))[:, :, None, None] & valid[:, None],
+                                       values.shape)
             steps = {s: i for i, s in enumerate(f["step"][:])} if study else {}
             at = [names.index(r) for r in rows.run], [steps.get(s, 0) for s in rows.step], rows.layer, rows["head"]
             seen = np.zeros(values.shape, bool)
@@ -93,7 +96,8 @@ def cells_of(output):
 
 
 def check_notebook(path):
-    """The schema itself: nbformat.validate only warns of a missing id. Then run without the outputs: tables and text are those that were there."""
+    """The schema itself: nbformat.validate only warns of a missing id. Then run without the outputs: tables and text are those that were
+    there."""
     schema = os.path.join(os.path.dirname(nbformat.__file__), "v4", "nbformat.v4.5.schema.json")
     with open(path) as f, open(schema) as s:
         raw = json.load(f)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""score --head-score: what the scripts of Wu et al.'s repository read (json.loads of the first line, mean of each list, sorted, "L-H" split at the dash)
-gives the heads of scores.h5, in order, with its values.
+"""score --head-score: what the scripts of Wu et al.'s repository read (json.loads of the first line, mean of each list, sorted, "L-H" split
+at the dash) gives the heads of scores.h5, in order, with its values.
 
     head_score.py NEEDLESCOPE"""
 import json
@@ -22,7 +22,8 @@ def read_as_published(path, n):
 
 def check(tool, model, cases, work, options, probe):
     out, path = os.path.join(work, probe + ".h5"), os.path.join(work, probe + ".json")
-    subprocess.run([tool, "score", model, "--cases", cases, *options, "--resamples", "0", "-q", "-o", out, "--head-score", path], check=True,
+    subprocess.run([tool, "score", model, "--cases", cases, *options, "--resamples", "0", "-q", "-o", out, "--head-score", path],
+                   check=True,
                    stdout=subprocess.DEVNULL)
     lists, best = read_as_published(path, 100)
     with h5py.File(out) as f:
@@ -44,7 +45,8 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         model, cases = os.path.join(work, "model"), os.path.join(work, "cases.jsonl")
         subprocess.run([tool, "lab", "plant", model, "--retrieval", "3.1,4.6", "-q"], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run([tool, "cases", "needle", "--model", model, "--lengths", "64,96", "-q", "-o", cases], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([tool, "cases", "needle", "--model", model, "--lengths", "64,96", "-q", "-o", cases], check=True,
+                       stdout=subprocess.DEVNULL)
         check(tool, model, cases, work, ["--probe", "retrieval_wu"], "wu")
         check(tool, model, cases, work, ["--probe", "retrieval_wu2024", "--compat", "wu2024"], "wu2024")
 

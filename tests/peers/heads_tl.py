@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""previous_token, duplicate_token and induction against TransformerLens 4.3's own detector (head_detector.detect_head, on a TransformerBridge): the same
-weights, the same tokens, a forward pass on either side.
+"""previous_token, duplicate_token and induction against TransformerLens 4.3's own detector (head_detector.detect_head, on a
+TransformerBridge): the same weights, the same tokens, a forward pass on either side.
 
     heads_tl.py NEEDLESCOPE
 
@@ -27,7 +27,8 @@ def make_model(folder):
     """Weights large enough that rows are far from uniform."""
     torch.manual_seed(3)
     model = LlamaForCausalLM(LlamaConfig(vocab_size=512, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=8,
-                                         num_key_value_heads=4, max_position_embeddings=512, initializer_range=0.25, tie_word_embeddings=False))
+                                         num_key_value_heads=4, max_position_embeddings=512, initializer_range=0.25,
+                                         tie_word_embeddings=False))
     model.save_pretrained(folder)
     return model.eval()
 
@@ -61,7 +62,8 @@ def compare(name, bridge, cases, ours, worst):
         T, (R, K) = len(ids), rows_and_ones(name, ids)
         mine = torch.tensor(mine, dtype=torch.float64)
         for measure, expected in (("mul", R / T * mine), ("abs", 1 - (T + K - 2 * R * mine) / T)):
-            theirs = detect_head(bridge, torch.tensor([ids]), NAMES[name], exclude_bos=False, exclude_current_token=False, error_measure=measure).double()
+            theirs = detect_head(bridge, torch.tensor([ids]), NAMES[name], exclude_bos=False, exclude_current_token=False,
+                                 error_measure=measure).double()
             apart = float((theirs - expected).abs().max()) - (0.0005 if measure == "abs" else 0)       # the rounding
             assert apart < NEAR, (name, case["id"], measure, apart)
             worst[measure] = max(worst.get(measure, 0), apart)
@@ -88,7 +90,8 @@ def main():
                 for name in names:
                     worst = {}
                     best = compare(name, bridge, [by_id[i] for i in order], f["case_" + name][:], worst)
-                    print(f"{kind:9} {name:15} mul within {worst['mul']:.1e}, abs within its rounding; largest score {best:.3f}", flush=True)
+                    print(f"{kind:9} {name:15} mul within {worst['mul']:.1e}, abs within its rounding; largest score {best:.3f}",
+                          flush=True)
 
 
 if __name__ == "__main__":

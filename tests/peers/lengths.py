@@ -3,9 +3,9 @@
 
     lengths.py GREEDY     the program of greedy.c
 
-longrope changes its factors behind original_max_position_embeddings (24 here), dynamic its base with every token beyond max_position_embeddings
-(24). Prompts below, at and above the boundary; the continuation crosses it. Our tokens must be those of generate(), asked for few or many, with a
-draft or without."""
+longrope changes its factors behind original_max_position_embeddings (24 here), dynamic its base with every token beyond
+max_position_embeddings (24). Prompts below, at and above the boundary; the continuation crosses it. Our tokens must be those of generate(),
+asked for few or many, with a draft or without."""
 import json
 import os
 import subprocess
@@ -19,19 +19,22 @@ SIZES = dict(hidden_size=36, intermediate_size=40, num_hidden_layers=3, num_atte
              pad_token_id=0, bos_token_id=1, eos_token_id=None)
 FACTORS = dict(short_factor=[1.0, 1.5, 2.0], long_factor=[2.0, 3.0, 5.0])
 MODELS = {
-    "phi3 longrope": (hf.Phi3Config, dict(max_position_embeddings=96, original_max_position_embeddings=24, rope_scaling=dict(type="longrope", **FACTORS))),
+    "phi3 longrope": (hf.Phi3Config, dict(max_position_embeddings=96, original_max_position_embeddings=24,
+                                          rope_scaling=dict(type="longrope", **FACTORS))),
     "llama longrope": (hf.LlamaConfig, dict(max_position_embeddings=96, original_max_position_embeddings=24,
                        rope_scaling=dict(rope_type="longrope", original_max_position_embeddings=24, factor=4.0, **FACTORS))),
     "llama dynamic": (hf.LlamaConfig, dict(max_position_embeddings=24, rope_scaling=dict(rope_type="dynamic", factor=4.0))),
     "llama linear": (hf.LlamaConfig, dict(max_position_embeddings=24, rope_scaling=dict(rope_type="linear", factor=4.0))),
-    "llama yarn": (hf.LlamaConfig, dict(max_position_embeddings=96, rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=24))),
+    "llama yarn": (hf.LlamaConfig, dict(max_position_embeddings=96,
+                                        rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=24))),
 }
 PROMPTS, STEPS = [3, 20, 23, 24, 25, 40], 24
 
 
 def make(folder, config_class, keys):
     torch.manual_seed(3)
-    model = hf.AutoModelForCausalLM.from_config(config_class(**SIZES, **keys), attn_implementation="sdpa")   # eager forgets the mask where phi3 runs again
+    # eager forgets the mask where phi3 runs again
+    model = hf.AutoModelForCausalLM.from_config(config_class(**SIZES, **keys), attn_implementation="sdpa")
     with torch.no_grad():
         for p in model.parameters():
             p.copy_((p if p.dim() == 1 else 0) + torch.randn(p.shape) * 0.25)
@@ -40,7 +43,8 @@ def make(folder, config_class, keys):
 
 @torch.no_grad()
 def theirs(folder, prompt):
-    """A fresh model each time: dynamic keeps the longest length it has seen. -> tokens, and by how much the first was ahead of the second."""
+    """A fresh model each time: dynamic keeps the longest length it has seen. -> tokens, and by how much the first was ahead of the
+    second."""
     model = hf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
     out = model.generate(torch.tensor([prompt]), max_new_tokens=STEPS, do_sample=False, output_logits=True, return_dict_in_generate=True)
     ahead = min(float(top[0] - top[1]) for top in (logits[0].topk(2).values for logits in out.logits))

@@ -3,8 +3,9 @@
 
     patch.py NEEDLESCOPE FIXTURES
 
-Every condition of `needlescope patch` (nothing, everything, a set and its controls, each head of the map; both directions, answer rows and all rows; z, q, k, v) is
-made again inside transformers, by pre-hooks on o_proj and hooks on q_proj, k_proj and v_proj: logit differences within 1e-4 (relative to 1 + |d|), recovery within 1e-4, flips equal but for near ties."""
+Every condition of `needlescope patch` (nothing, everything, a set and its controls, each head of the map; both directions, answer rows and
+all rows; z, q, k, v) is made again inside transformers, by pre-hooks on o_proj and hooks on q_proj, k_proj and v_proj: logit differences
+within 1e-4 (relative to 1 + |d|), recovery within 1e-4, flips equal but for near ties."""
 import json
 import os
 import subprocess
@@ -63,7 +64,8 @@ def first(case):
 
 def check(tool, folder, path, heads, rows, direction, work, site="z"):
     out = os.path.join(work, "p.h5")
-    call(tool, "patch", folder, "--cases", path, "--heads", heads, "--rows", rows, "--direction", direction, "--site", site, "--draws", "3", "-q", "-o", out)
+    call(tool, "patch", folder, "--cases", path, "--heads", heads, "--rows", rows, "--direction", direction, "--site", site, "--draws", "3",
+         "-q", "-o", out)
     cases = {c["id"]: c for c in map(json.loads, open(path))}
     referee = Referee(folder, site)
     with h5py.File(out) as f:
@@ -94,7 +96,8 @@ def check(tool, folder, path, heads, rows, direction, work, site="z"):
     if gap > 0.05 * np.abs(there - want[0]).sum():                 # a random model may gain nothing on the whole: no ratio then
         ours = np.concatenate([set_recovery, recovery.ravel()])
         assert np.abs(ours - (want - want[0]).sum(1) / gap).max() < 1e-4, (folder, rows, direction)
-    print(f"{os.path.basename(folder)} {site} {rows} {direction}: {want.size} conditions x pairs equal within {worst:.1e}, gap {gap:.3g}", flush=True)
+    print(f"{os.path.basename(folder)} {site} {rows} {direction}: {want.size} conditions x pairs equal within {worst:.1e}, gap {gap:.3g}",
+          flush=True)
 
 
 def random_twins(path, vocab, length):
@@ -105,7 +108,8 @@ def random_twins(path, vocab, length):
             tokens[10], tokens[16] = 5 + i, 20 + i
             twin = tokens[:-4] + rng.integers(3, vocab, 3).tolist() + tokens[-1:]
             for name, prompt, at, of in (("", tokens, 10, None), ("-swap", twin, 16, f"case{i}")):
-                case = dict(id=f"case{i}{name}", tokens=prompt, spans=dict(needle=[at - 1, at + 1], needle_answer=[at, at + 1]), answer=[prompt[at]])
+                case = dict(id=f"case{i}{name}", tokens=prompt, spans=dict(needle=[at - 1, at + 1], needle_answer=[at, at + 1]),
+                            answer=[prompt[at]])
                 f.write(json.dumps(case | ({"twin_of": of} if of else {})) + "\n")
 
 
@@ -116,7 +120,8 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         planted, path = os.path.join(work, "planted"), os.path.join(work, "cases.jsonl")
         call(tool, "lab", "plant", planted, "--window", "24", "-q")
-        call(tool, "cases", "needle", "--model", planted, "--lengths", "60", "--depths", "0,.7", "--count", "1", "--twins", "swap", "-q", "-o", path)
+        call(tool, "cases", "needle", "--model", planted, "--lengths", "60", "--depths", "0,.7", "--count", "1", "--twins", "swap", "-q",
+             "-o", path)
         for rows in ("answer", "all"):
             for direction in ("denoising", "noising"):
                 check(tool, planted, path, "3.1,4.6", rows, direction, work)

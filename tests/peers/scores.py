@@ -3,10 +3,11 @@
 
     scores.py NEEDLESCOPE [--only tiny|smollm2]
 
-Two models: a random Mistral with grouped keys and a sliding window (synthetic tokens, prompts beyond the window), and SmolLM2-135M-Instruct (text).
-Hits are equal for every (case, layer, head) but for near ties (margin < 1e-5), masses, entropies and distances within 1e-5. The detection patterns of
-TransformerLens' head_detector (previous token, duplicate token, induction; error measure "mul") are written down here from their definition; where
-transformer_lens can be imported (4.3 wants another transformers than the referees'), its own code is run on the same maps too."""
+Two models: a random Mistral with grouped keys and a sliding window (synthetic tokens, prompts beyond the window), and SmolLM2-135M-Instruct
+(text). Hits are equal for every (case, layer, head) but for near ties (margin < 1e-5), masses, entropies and distances within 1e-5. The
+detection patterns of TransformerLens' head_detector (previous token, duplicate token, induction; error measure "mul") are written down here
+from their definition; where transformer_lens can be imported (4.3 wants another transformers than the referees'), its own code is run on
+the same maps too."""
 import argparse
 import json
 import os
@@ -44,7 +45,8 @@ def call(*command):
 def make_tiny(work):
     """Weights large enough that rows are far from uniform."""
     torch.manual_seed(5)
-    config = MistralConfig(vocab_size=512, hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=8, num_key_value_heads=2,
+    config = MistralConfig(vocab_size=512, hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=8,
+                           num_key_value_heads=2,
                            head_dim=12, sliding_window=48, max_position_embeddings=512, initializer_range=0.2, tie_word_embeddings=False)
     model = MistralForCausalLM(config)
     with torch.no_grad():
@@ -62,7 +64,8 @@ def make_tiny(work):
 
 def tiny_cases(tool, folder, work):
     path = os.path.join(work, "tiny.jsonl")
-    call(tool, "cases", "needle", "--model", folder, "--synthetic", "--lengths", "40,90,130", "--depths", "0.1,0.9", "--count", 3, "--seed", 1, "-o", path)
+    call(tool, "cases", "needle", "--model", folder, "--synthetic", "--lengths", "40,90,130", "--depths", "0.1,0.9", "--count", 3, "--seed",
+         1, "-o", path)
     return path
 
 
@@ -80,7 +83,8 @@ def special_ids(folder):
 # ---- the definitions ----
 
 class Case:
-    """One case's maps A [L, H, Q, K], and what the scores of docs/measures.md are of it: {output: (value [L, H], margin [L, H] or None)}."""
+    """One case's maps A [L, H, Q, K], and what the scores of docs/measures.md are of it: {output: (value [L, H], margin [L, H] or
+    None)}."""
 
     def __init__(self, case, maps, special):
         self.case, self.A = case, maps
@@ -149,9 +153,11 @@ class Case:
         self.out["case_echo"] = ((A * D).sum(-1)[..., rows] / D.sum(-1)[rows]).mean(-1), None
         previous = A[..., np.arange(1, T), np.arange(T - 1)]
         self.out["case_previous_token"] = previous.mean(-1), None
-        # TransformerLens, head_detector, error_measure="mul": sum(A * D) / sum(A); rows sum to 1, so a mean over rows is that up to their number
+        # TransformerLens, head_detector, error_measure="mul": sum(A * D) / sum(A); rows sum to 1, so a mean over rows is that up to their
+        # number
         total = A.sum((-1, -2))
-        self.lens = {"previous_token": previous.sum(-1) / total / (T - 1) * T, "duplicate_token": (A * D).sum((-1, -2)) / total / rows.sum() * T,
+        self.lens = {"previous_token": previous.sum(-1) / total / (T - 1) * T,
+                     "duplicate_token": (A * D).sum((-1, -2)) / total / rows.sum() * T,
                      "induction": (A * shifted).sum((-1, -2)) / total / rows.sum() * T}
         if detect_head:
             self.ask_transformer_lens(rows.sum())
@@ -169,7 +175,8 @@ class Case:
         self.out["case_needle_mass"] = self.A[:, :, q, a:b].astype(np.float64).sum(-1).mean(-1), None
 
     def ask_transformer_lens(self, rows):
-        """Its detector wants a model to ask for tokens and for shapes, and a cache: both are given here, so only its own arithmetic runs."""
+        """Its detector wants a model to ask for tokens and for shapes, and a cache: both are given here, so only its own arithmetic
+        runs."""
         L, H = self.A.shape[:2]
         cfg = types.SimpleNamespace(device="cpu", n_ctx=1 << 20, n_layers=L, n_heads=H, dtype=torch.float64)
         model = types.SimpleNamespace(cfg=cfg, to_tokens=lambda _: torch.tensor([self.case["tokens"]]))
@@ -260,7 +267,8 @@ def quotient(f, of, over, which):
 
 FORMULAS = {"retrieval_find": ("find_hits", "find_events"), "retrieval_continue": ("continue_hits", "continue_events"),
             "retrieval_copy": ("copy_hits", "copy_events"), "copy_any": ("any_hits", "copy_events"),
-            "retrieval_find_nosink": ("find_nosink_hits", "find_events"), "retrieval_continue_nosink": ("continue_nosink_hits", "continue_events"),
+            "retrieval_find_nosink": ("find_nosink_hits", "find_events"),
+            "retrieval_continue_nosink": ("continue_nosink_hits", "continue_events"),
             "retrieval_copy_nosink": ("copy_nosink_hits", "copy_events"), "copy_any_nosink": ("any_nosink_hits", "copy_events"),
             "retrieval_selectivity": ("case_selectivity", None), "copy_selectivity": ("case_copy_selectivity", None)}
 for suffix in ("", "_last", "_first"):
@@ -269,7 +277,8 @@ for suffix in ("", "_last", "_first"):
     FORMULAS["mass_lift" + suffix] = (f"case_mass{suffix}_lift", None)
 for name in ("induction", "previous_token", "duplicate_token", "needle_mass", "sink_mass", "local_mass", "entropy", "entropy_norm"):
     FORMULAS[name] = (f"case_{name}", None)
-CHANCE = {"retrieval_find": ("find_placebo_hits", "find_placebo_events"), "retrieval_continue": ("continue_placebo_hits", "continue_placebo_events"),
+CHANCE = {"retrieval_find": ("find_placebo_hits", "find_placebo_events"),
+          "retrieval_continue": ("continue_placebo_hits", "continue_placebo_events"),
           "retrieval_copy": ("copy_placebo_hits", "copy_placebo_events"), "retrieval_mass": ("case_mass_placebo", None),
           "retrieval_mass_last": ("case_mass_last_placebo", None), "retrieval_mass_first": ("case_mass_first_placebo", None)}
 
@@ -279,7 +288,8 @@ def same(a, b, what, tolerance=2e-7):
 
 
 def shares(score, k, best, worst_end):
-    """How much of a place among the k best each head has: heads on the good side of nothing only, and those that tie for the last places share them."""
+    """How much of a place among the k best each head has: heads on the good side of nothing only, and those that tie for the last places
+    share them."""
     out, sign = np.zeros(score.size), -1 if best == "smallest" else 1
     counting = [i for i in range(score.size) if best != "none" and not np.isnan(score[i]) and sign * score[i] > sign * worst_end]
     if len(counting) <= k:
@@ -345,7 +355,8 @@ def prompts_of(f):
 
 
 def strata_of(kinds, prompt):
-    """Stratum of each prompt: its kind; kinds of fewer than ten prompts as one, with the smallest of the others where these are too few still."""
+    """Stratum of each prompt: its kind; kinds of fewer than ten prompts as one, with the smallest of the others where these are too few
+    still."""
     first = [kinds[np.flatnonzero(prompt == p)[0]] for p in range(prompt.max() + 1)]
     count = {kind: first.count(kind) for kind in set(first)}
     small, large = {k for k in count if count[k] < 10}, [k for k in count if count[k] >= 10]
@@ -357,7 +368,8 @@ def strata_of(kinds, prompt):
 def wilson(x, n):
     z, p = 1.959963984540054, x / n
     middle, across = (p + z * z / (2 * n)) / (1 + z * z / n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    poisson = [0, 0.0512932944, 0.3553615108, 0.8176914471]                # half of the .05 quantile of chi square with 2 x degrees of freedom
+    # half of the .05 quantile of chi square with 2 x degrees of freedom
+    poisson = [0, 0.0512932944, 0.3553615108, 0.8176914471]
     low, high = max(0, middle - across), min(1, middle + across)
     return (min(low, np.interp(x, range(4), poisson) / n) if x < 3 else low), (max(high, 1 - np.interp(n - x, range(4), poisson) / n) if n - x < 3 else high)
 
@@ -388,7 +400,8 @@ def check_intervals(f, k):
 
 @torch.inference_mode()
 def decode_scores(model, case, steps, stop):
-    """(retrieval_wu's hits, retrieval_wu2024's, was the answer said): retrieval_head_detection.py of Wu et al., and the set its paper defines."""
+    """(retrieval_wu's hits, retrieval_wu2024's, was the answer said): retrieval_head_detection.py of Wu et al., and the set its paper
+    defines."""
     prompt = case["tokens"]
     a, b = case["spans"]["needle_answer"]
     needle = prompt[a:b]
@@ -405,7 +418,8 @@ def decode_scores(model, case, steps, stop):
         count = count + inside
         if step < len(case["answer"]):
             found = np.array([[k if a <= k < b and prompt[k] == token else -1 for k in row] for row in looked])
-            sets = [[{k} - {-1} for k in row] for row in found] if sets is None else [[o | ({k} - {-1}) for o, k in zip(x, row)] for x, row in zip(sets, found)]
+            sets = [[{k} - {-1} for k in row] for row in found] if sets is None else [[o | ({k} - {-1}) for o, k in zip(x, row)] for x,
+                                                                                      row in zip(sets, found)]
         recalls.append(sum(min(said.count(t), needle.count(t)) for t in set(needle)) / (b - a))
         if token == 144 or token in stop:
             break
@@ -442,7 +456,8 @@ def check_questions(tool, folder, path, model, work):
     cases, lines = [json.loads(line) for line in open(first_cases(path, 6))], []
     for case in cases:
         q = case["spans"]["question"][0]
-        twin = {"id": case["id"] + "-null", "twin_of": case["id"], "tokens": case["tokens"][:q] + case["tokens"][-1:] * 3, "spans": {"question": [q, q + 1]},
+        twin = {"id": case["id"] + "-null", "twin_of": case["id"], "tokens": case["tokens"][:q] + case["tokens"][-1:] * 3,
+                "spans": {"question": [q, q + 1]},
                 "meta": {"twin": "null"}}
         lines += [json.dumps(case), json.dumps(twin)]
     own, out = os.path.join(work, "twins.jsonl"), os.path.join(work, "qr.h5")
@@ -452,7 +467,8 @@ def check_questions(tool, folder, path, model, work):
         ids, worst, largest = [s.decode() for s in f["case_id"][:]], 0, 0
         for case, line in zip(cases, lines[1::2]):
             twin, q = json.loads(line), case["spans"]["question"][0]
-            mean = [maps_of(model, {"tokens": c["tokens"], "answer": [0]})[0][:, :, q:].astype(np.float64).mean(2)[..., :q] for c in (case, twin)]
+            mean = [maps_of(model, {"tokens": c["tokens"], "answer": [0]})[0][:, :, q:].astype(np.float64).mean(2)[..., :q] for c in (case,
+                                                                                                                                      twin)]
             calm = mean[0] - mean[1]
             tie = np.zeros(calm.shape[:2], bool)                          # a token within rounding of the floor is in or out by chance
 
@@ -480,7 +496,8 @@ def check_model(tool, folder, path, work, reference=None):
     out = os.path.join(work, os.path.basename(folder) + ".h5")
     listing = json.loads(call(tool, "score", "--list", "--json"))["scores"]
     by_default = {row["probe"] for row in listing} - {"distance", "ov_copying", "wu", "wu2024", "qr"}
-    call(tool, "score", folder, "--cases", path, "--probe", ",".join(sorted(by_default | {"ov_copying"})), "--threads", 2, "--quiet", "-o", out,
+    call(tool, "score", folder, "--cases", path, "--probe", ",".join(sorted(by_default | {"ov_copying"})), "--threads", 2, "--quiet", "-o",
+         out,
          *(["--reference", reference] if reference else []))
     special = special_ids(folder)
     with h5py.File(out) as f:
@@ -512,7 +529,8 @@ def main():
     p.add_argument("tool")
     p.add_argument("--only", choices=("tiny", "smollm2"))
     args = p.parse_args()
-    torch.set_num_threads(1)                                              # two threads that wait for each other are slower on a busy machine
+    # two threads that wait for each other are slower on a busy machine
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as work:
         if args.only != "smollm2":
             tiny, reference = make_tiny(work)

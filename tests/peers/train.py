@@ -7,9 +7,9 @@ Models: the reference script of the lab's recipe (SHARED/reference/lwl.py, where
 transformers, and a plain one written here. Optimisers: torch.optim.AdamW and the Muon of the recipe. Bound: 1e-4 relative, each parameter;
 checkpoints that transformers can load: logits within 1e-4.
 
-PyTorch runs in double precision (its modules that cast to f32 inside do so still). Seeds are chosen: where an input of relu is nothing but rounding,
-or a gradient is that AdamW scales to the size of the rate, f32 itself moves parameters by more than the bound in ten steps. Over six seeds of
-"Lightning, Muon": torch in f32 from torch in f64 7e-7 to 4e-3, the trainer from torch in f64 8e-7 to 4e-3."""
+PyTorch runs in double precision (its modules that cast to f32 inside do so still). Seeds are chosen: where an input of relu is nothing but
+rounding, or a gradient is that AdamW scales to the size of the rate, f32 itself moves parameters by more than the bound in ten steps. Over
+six seeds of "Lightning, Muon": torch in f32 from torch in f64 7e-7 to 4e-3, the trainer from torch in f64 8e-7 to 4e-3."""
 import importlib.util
 import json
 import math
@@ -34,14 +34,18 @@ STEPS = 10
 # name: (keys, models)
 RUNS = {
     "recipe, Muon": (dict(pattern="SSFS", batch=8, warmup=5), ["plain", "lwl"]),
-    "recipe, AdamW, NoPE, linear": (dict(pattern="sSF", window=9, batch=8, nope=True, optimizer="adamw", warmup=3, schedule="linear", decay_steps=4, steps=10,
+    "recipe, AdamW, NoPE, linear": (dict(pattern="sSF", window=9, batch=8, nope=True, optimizer="adamw", warmup=3, schedule="linear",
+                                         decay_steps=4, steps=10,
                                          seed=1), ["plain", "lwl"]),
-    "grouped, gated, tied, Muon": (dict(pattern="SFSF", window=7, heads=4, kv_heads=2, d_model=48, d_ff=80, mlp="swiglu", tied=True, nope=True, batch=6, length=50,
+    "grouped, gated, tied, Muon": (dict(pattern="SFSF", window=7, heads=4, kv_heads=2, d_model=48, d_ff=80, mlp="swiglu", tied=True,
+                                        nope=True, batch=6, length=50,
                                         warmup=0, muon_lr=0.01), ["plain", "smollm3"]),
-    "head_dim, gated, AdamW, cosine": (dict(pattern="FS", window=5, heads=3, head_dim=10, d_model=40, d_ff=56, mlp="swiglu", nope_layers="01", batch=5, length=41,
+    "head_dim, gated, AdamW, cosine": (dict(pattern="FS", window=5, heads=3, head_dim=10, d_model=40, d_ff=56, mlp="swiglu",
+                                            nope_layers="01", batch=5, length=41,
                                             optimizer="adamw", warmup=2, schedule="cosine", steps=20, lr_end=0.1), ["plain", "smollm3"]),
     "Lightning, Muon": (dict(pattern="GFG", batch=8, warmup=5, seed=1), ["plain"]),
-    "Lightning, gated, AdamW": (dict(pattern="GSF", heads=4, kv_heads=2, d_model=32, d_ff=48, mlp="swiglu", batch=6, length=37, optimizer="adamw", warmup=0), ["plain"]),
+    "Lightning, gated, AdamW": (dict(pattern="GSF", heads=4, kv_heads=2, d_model=32, d_ff=48, mlp="swiglu", batch=6, length=37,
+                                     optimizer="adamw", warmup=0), ["plain"]),
 }
 
 
@@ -93,7 +97,8 @@ class Plain(nn.Module):
         nope = c.nope_layers[i] == "1" if c.nope_layers else c.nope and letter == "F"
         if not nope:
             angle = torch.arange(T).float()[:, None] * c.rope_theta ** (-torch.arange(0, d, 2).float() / d)
-            rot = lambda x: torch.cat([x[..., :d // 2] * angle.cos() - x[..., d // 2:] * angle.sin(), x[..., :d // 2] * angle.sin() + x[..., d // 2:] * angle.cos()], -1)
+            rot = lambda x: torch.cat([x[..., :d // 2] * angle.cos() - x[..., d // 2:] * angle.sin(),
+                                       x[..., :d // 2] * angle.sin() + x[..., d // 2:] * angle.cos()], -1)
             q, k = rot(q), rot(k)
         k, v = (x.repeat_interleave(c.heads // self.kv, 1) for x in (k, v))
         window = {"S": c.window, "s": 4, "F": T}[letter]
@@ -108,8 +113,10 @@ class Plain(nn.Module):
                                             num_hidden_layers=self.L, hidden_act="silu", layer_types=["linear_attention"] * self.L)
         module = MiniMaxLightningAttention(config, i)
         module.norm.variance_epsilon = c.rms_eps
-        fused = torch.stack([x.weight.view(c.heads, d, c.d_model) for x in (a.q_proj, a.k_proj, a.v_proj)], 1).reshape(3 * c.heads * d, c.d_model)
-        weights = {"qkv_proj.weight": fused, "out_proj.weight": a.o_proj.weight, "output_gate.weight": a.output_gate.weight, "norm.weight": a.norm.weight}
+        fused = torch.stack([x.weight.view(c.heads, d, c.d_model) for x in (a.q_proj, a.k_proj, a.v_proj)], 1).reshape(3 * c.heads * d,
+                                                                                                                       c.d_model)
+        weights = {"qkv_proj.weight": fused, "out_proj.weight": a.o_proj.weight, "output_gate.weight": a.output_gate.weight,
+                   "norm.weight": a.norm.weight}
         return torch.func.functional_call(module, weights, (h,), dict(position_embeddings=None, attention_mask=None))[0]
 
     def forward(self, x):
@@ -152,7 +159,8 @@ def lwl(c, folder, weights, shared):
         p, q = f"model.layers.{i}.", f"bl.{i}."
         for j, n in enumerate("qkv"):
             where[f"{p}self_attn.{n}_proj.weight"] = [(q + "qkv.weight", slice(j * D, (j + 1) * D))]
-        for n, o in (("self_attn.o_proj", "o.weight"), ("mlp.up_proj", "u.weight"), ("mlp.down_proj", "w.weight"), ("input_layernorm", "n1.g"), ("post_attention_layernorm", "n2.g")):
+        for n, o in (("self_attn.o_proj", "o.weight"), ("mlp.up_proj", "u.weight"), ("mlp.down_proj", "w.weight"),
+                     ("input_layernorm", "n1.g"), ("post_attention_layernorm", "n2.g")):
             where[f"{p}{n}.weight"] = [(q + o, slice(None))]
     params = dict(m.named_parameters())
     with torch.no_grad():
@@ -203,7 +211,8 @@ def train(c, model, batches):
     hidden = [p for n, p in named.items() if p.dim() == 2 and ("layers." in n or n.startswith("bl."))] if c.optimizer == "muon" else []
     ids = {id(p) for p in hidden}
     rest = [p for p in named.values() if id(p) not in ids]
-    adam = torch.optim.AdamW([dict(params=[p for p in rest if p.dim() == 2], weight_decay=c.weight_decay), dict(params=[p for p in rest if p.dim() < 2], weight_decay=0)],
+    adam = torch.optim.AdamW([dict(params=[p for p in rest if p.dim() == 2], weight_decay=c.weight_decay),
+                              dict(params=[p for p in rest if p.dim() < 2], weight_decay=0)],
                              lr=c.lr, betas=(c.beta1, c.beta2), eps=c.adam_eps)
     muon, losses = Muon(c, hidden), []
     for step, x in enumerate(batches):
@@ -255,5 +264,6 @@ def run(peer, shared, name, keys, models, folder):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as work:
-        failed = sum(run(sys.argv[1], sys.argv[2], name, keys, models, os.path.join(work, str(i))) for i, (name, (keys, models)) in enumerate(RUNS.items()))
+        failed = sum(run(sys.argv[1], sys.argv[2], name, keys, models, os.path.join(work, str(i))) for i,
+                     (name, (keys, models)) in enumerate(RUNS.items()))
     sys.exit(failed > 0)

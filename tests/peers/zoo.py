@@ -39,7 +39,8 @@ def silence(tool, zoo, sets, cases, work):
     out = os.path.join(work, "ablation.h5")
     for one in sets:
         named = ",".join(f"{layer}.{head}" for layer, head in one["heads"])
-        call(tool, "ablate", zoo, "--cases", cases, "--heads", named, "--mode", "zero_z", "--draws", "1", "--loss-cases", "0", "-q", "-o", out)
+        call(tool, "ablate", zoo, "--cases", cases, "--heads", named, "--mode", "zero_z", "--draws", "1", "--loss-cases", "0", "-q", "-o",
+             out)
         with h5py.File(out) as f:
             share = float(f["answered_share"][2])            # none, noop, these
         assert share == one["answered"], f"without {named} {share} is answered, not {one['answered']}"
@@ -69,7 +70,8 @@ def main():
         grid = ("--model", zoo, "--lengths", ",".join(map(str, planted["cases"]["lengths"])), "--depths", "0:1:5", "--count", "4", "-q")
         call(tool, "cases", "needle", *grid, "-o", needles)
         call(tool, "cases", "needle", *grid, "--twins", "null", "-o", twins)
-        call(tool, "cases", "repeat", "--model", zoo, "--length", "101", "--count", "4", "--bos", "0", "--first-id", "3", "-q", "-o", repeats)
+        call(tool, "cases", "repeat", "--model", zoo, "--length", "101", "--count", "4", "--bos", "0", "--first-id", "3", "-q", "-o",
+             repeats)
         heads = planted["heads"]
         assert len(heads) >= 10
         check(tool, zoo, heads, needles, "expected", work)

@@ -3,8 +3,8 @@
 
     documents.py NEEDLESCOPE ROOT
 
-They run in a folder that has what the documents name: demo/ as `./start demo` makes it, and SmolLM2-135M-Instruct. Lines "#> ..." are what a
-block of Python prints; needlescope is on the PATH of sh. What is fenced without a language is not run."""
+They run in a folder that has what the documents name: demo/ as `./start demo` makes it, and SmolLM2-135M-Instruct. Lines "#> ..." are what
+a block of Python prints; needlescope is on the PATH of sh. What is fenced without a language is not run."""
 import contextlib
 import io
 import os
@@ -27,7 +27,8 @@ def prepare():
         line = next(x for x in lines if x.startswith(command)).split("|")[0]
         os.makedirs("demo", exist_ok=True)
         subprocess.run([tool, *line.split()[1:]], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True,
+                   stdout=subprocess.DEVNULL)
     os.symlink(SMOLLM2, "SmolLM2-135M-Instruct")
 
 
@@ -40,7 +41,8 @@ def blocks(path):
 
 def shell(path, line, code):
     here = os.path.dirname(tool) + os.pathsep + os.environ["PATH"]
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", code], env=os.environ | {"PATH": here}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", code], env=os.environ | {"PATH": here}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, f"{path}:{line}: exit {done.returncode}:\n{done.stdout}"
 
 

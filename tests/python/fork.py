@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Children of fork() use a model that their parent has used: multiprocessing and a DataLoader's workers, with a pass under way, and in a hook.
+"""Children of fork() use a model that their parent has used: multiprocessing and a DataLoader's workers, with a pass under way, and in a
+hook.
 
     fork.py NEEDLESCOPE ROOT"""
 import multiprocessing
@@ -43,7 +44,8 @@ def beside_a_pass():
             m.run(IDS)
 
     def child(queue):
-        threads = [threading.Thread(target=lambda: queue.put(m.run(IDS)[0])) for _ in range(3)]      # one may have the ident of the thread that is gone
+        # one may have the ident of the thread that is gone
+        threads = [threading.Thread(target=lambda: queue.put(m.run(IDS)[0])) for _ in range(3)]
         for x in threads:
             x.start()
             x.join()
@@ -91,7 +93,8 @@ with tempfile.TemporaryDirectory() as work:
     with multiprocessing.get_context("fork").Pool(2) as pool:
         warm = pool.map_async(logits, [0, 1, 1]).get(PATIENCE)
     import torch.utils.data
-    loaded = [np.asarray(x[0]) for x in torch.utils.data.DataLoader(Passes(), num_workers=2, multiprocessing_context="fork", timeout=PATIENCE)]
+    loaded = [np.asarray(x[0]) for x in torch.utils.data.DataLoader(Passes(), num_workers=2, multiprocessing_context="fork",
+                                                                    timeout=PATIENCE)]
     beside = beside_a_pass()
     for got in (*cold, *warm, *loaded, *beside, logits(1)):
         assert np.array_equal(got, want)

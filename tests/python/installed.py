@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The installed module: one file below the prefix, where the Python that meson found looks for it, if it looks there at all; it finds the installed
-library by itself.
+"""The installed module: one file below the prefix, where the Python that meson found looks for it, if it looks there at all; it finds the
+installed library by itself.
 
     installed.py BUILD PREFIX NEEDLESCOPE PYTHON"""
 import glob
@@ -15,7 +15,8 @@ with tempfile.TemporaryDirectory() as work:
     root = work + prefix
     found = glob.glob(os.path.join(root, "lib*", "**", "needlescope.py"), recursive=True)
     assert len(found) == 1 and os.path.basename(os.path.dirname(found[0])) in ("site-packages", "dist-packages"), found
-    looks = subprocess.run([python, "-c", "import site; print(*site.getsitepackages())"], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    looks = subprocess.run([python, "-c", "import site; print(*site.getsitepackages())"], check=True, stdout=subprocess.PIPE,
+                           text=True).stdout.split()
     below = [path for path in looks if path.startswith(prefix + "/")]
     assert not below or os.path.dirname(found[0])[len(work):] in below, (found, below)
     subprocess.run([tool, "lab", "plant", os.path.join(work, "model"), "-q"], check=True)
@@ -25,6 +26,7 @@ with tempfile.TemporaryDirectory() as work:
     said = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
     library, shape = said.splitlines()
     assert library.startswith(root) and shape == "(512,)", said
-    wrong = subprocess.run([sys.executable, "-B", "-c", code], env=env | {"NEEDLESCOPE_LIB": "/absent/lib.so"}, stderr=subprocess.PIPE, text=True)
+    wrong = subprocess.run([sys.executable, "-B", "-c", code], env=env | {"NEEDLESCOPE_LIB": "/absent/lib.so"}, stderr=subprocess.PIPE,
+                           text=True)
     assert wrong.returncode and "ImportError: /absent/lib.so" in wrong.stderr, wrong.stderr
     print(os.path.relpath(found[0], root), "finds", os.path.relpath(library, root))

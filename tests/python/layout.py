@@ -46,7 +46,8 @@ def check_values(lines):
     mine |= {f"NS_ROWS_{name}": getattr(ns, f"_ROWS_{name}") for name in ("ALL", "LIST", "SPAN", "ANSWER")}
     mine |= {f"NS_EDIT_{name.upper()}": code for name, code in ns._MODES.items()}
     mine |= {f"NS_SCOPE_{name.upper()}": code for name, code in ns._SCOPES.items()}
-    mine |= {"NS_SWEEP": ns._SWEEP, "NS_OPEN_ARCH": ns._OPEN_ARCH, "NS_OPEN_TOKENIZER": ns._OPEN_TOKENIZER, "NS_PATCH_SITES": len(ns._SITES)}
+    mine |= {"NS_SWEEP": ns._SWEEP, "NS_OPEN_ARCH": ns._OPEN_ARCH, "NS_OPEN_TOKENIZER": ns._OPEN_TOKENIZER,
+             "NS_PATCH_SITES": len(ns._SITES)}
     mine |= {f"NS_PATCH_{name.upper()}": code for name, code in ns._SITES.items()}
     mine |= {f"NS_MAPS_{name.upper().replace('+', '_')}": code for name, code in ns._MAPS.items()}
     mine |= {f"NS_GRID_{name.upper()}": code for code, name in enumerate(ns._GRIDS)}
@@ -58,7 +59,8 @@ def check_values(lines):
 
 
 def prototypes(root):
-    headers = [path for folder in ("lib", "probes", "notebooks_export") for path in sorted(glob.glob(os.path.join(root, folder, "include/needlescope/*.h")))]
+    headers = [path for folder in ("lib", "probes",
+                                   "notebooks_export") for path in sorted(glob.glob(os.path.join(root, folder, "include/needlescope/*.h")))]
     text = "".join(open(path).read() for path in headers)
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
     for result, name, arguments in re.findall(r"NS_API\s+(?:NS_MUST_CHECK\s+)?([\w\s\*]+?)\b(ns_\w+)\(((?:[^()]|\([^()]*\))*)\)", text):
@@ -85,7 +87,8 @@ def letter_of(text):
 
 
 def check_prototypes(root):
-    letters = {c.c_int64: ("int64_t",), c.c_int32: ("int32_t", "int"), c.c_bool: ("bool",), c.c_double: ("double",), c.c_size_t: ("size_t",), c.c_uint: ("unsigned",)}
+    letters = {c.c_int64: ("int64_t",), c.c_int32: ("int32_t", "int"), c.c_bool: ("bool",), c.c_double: ("double",),
+               c.c_size_t: ("size_t",), c.c_uint: ("unsigned",)}
     letters[None] = ("void",)
     letters[c.c_int64] += ("size_t",) if c.c_int64 is c.c_size_t else ()
     mine = lambda kind: (c_name(kind.__name__),) if isinstance(kind, type) and issubclass(kind, c.Structure) else letters.get(kind, ("p",))

@@ -308,7 +308,8 @@ def test_cases(m):
     with open(CASES) as f:
         lines = [json.loads(line) for line in f]
     assert [x.id for x in cases] == [x["id"] for x in lines] and cases[-1].meta == lines[-1]["meta"]
-    assert all(x.tokens.tolist() == y["tokens"] and x.answer.tolist() == y["answer"] and x.spans == {k: tuple(v) for k, v in y["spans"].items()}
+    assert all(x.tokens.tolist() == y["tokens"] and x.answer.tolist() == y["answer"] and x.spans == {k: tuple(v) for k,
+                                                                                                     v in y["spans"].items()}
                for x, y in zip(cases, lines))
     want = m.score(CASES, ["retrieval_find"])
     for given in (cases, lines, list(cases), cases[::-1], [dict(x, tokens=np.array(x["tokens"])) for x in lines]):
@@ -424,7 +425,8 @@ def one_life():
 
 
 def test_memory_is_given_back(m):
-    """A leak grows in every round; what caches and allocators keep does not. Models go with their last reference: the collector of cycles rests."""
+    """A leak grows in every round; what caches and allocators keep does not. Models go with their last reference: the collector of cycles
+    rests."""
     meters = dict(resident=(resident, 2 << 20), heap=(on_the_heap, 128 << 10))
     if not os.path.exists("/proc/self/statm") or not hasattr(ctypes.CDLL(None), "mallinfo2"):
         return print("  not glibc on Linux: not measured")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""needlescope.py against eager transformers: committed fixtures, SmolLM2-135M-Instruct with its tokenizer, and stories260K where it is there.
+"""needlescope.py against eager transformers: committed fixtures, SmolLM2-135M-Instruct with its tokenizer, and stories260K where it is
+there.
 
     real.py NEEDLESCOPE ROOT STORIES
 
@@ -73,7 +74,8 @@ def check(folder, ids, heads, bound):
         silenced = m.run(ids)[0]
         worst = max(worst, near("silenced", silenced, run().logits[0, -1].numpy(), bound))
     assert np.abs(silenced - logits).max() > 1e-3
-    said = referee.generate(torch.tensor([ids]), max_new_tokens=8, do_sample=False, eos_token_id=None, pad_token_id=0)[0, len(ids):].tolist()
+    said = referee.generate(torch.tensor([ids]), max_new_tokens=8, do_sample=False, eos_token_id=None, pad_token_id=0)[0,
+                                                                                                                       len(ids):].tolist()
     assert m.generate(ids, 8).tolist() == said, (m.generate(ids, 8), said)
     print(f"{os.path.basename(folder)}: logits, rows, residuals, silenced heads within {worst:.1e}; 8 greedy tokens equal", flush=True)
 
@@ -108,7 +110,8 @@ def check_expected(folder):
     for layer, heads in enumerate(want["attn_first16"]):
         for head, rows in enumerate(heads):
             for row, weights in enumerate(rows):
-                worst = max(worst, near("pattern", cache[f"blocks.{layer}.attn.hook_pattern"][head, row, :row + 1], np.array(weights), 2e-5))
+                worst = max(worst, near("pattern", cache[f"blocks.{layer}.attn.hook_pattern"][head, row, :row + 1], np.array(weights),
+                                        2e-5))
     print(f"stories260K: {len(ids) - 1} greedy tokens equal, logits and patterns within {worst:.1e} of double precision", flush=True)
 
 
@@ -143,7 +146,8 @@ def main():
     if os.path.isdir(stories):
         check(stories, [1, *rng.integers(3, 512, 60).tolist()], [(1, 2), (4, 7)], 2e-5)
         check_expected(stories)
-    subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, os.path.join(root, "tests", "peers", "make_smollm2.py"), SMOLLM2], check=True,
+                   stdout=subprocess.DEVNULL)
     check_text()
     check_score()
     ids = ns.load(SMOLLM2).encode("The code of Rome is 417, the code of Oslo is 903. Again: the code of Rome is")

@@ -69,13 +69,15 @@ def make_runs():
     os.mkdir("runs")
     for (window, seed), born in BIRTHS.items():
         folder = f"runs/w{window}-s{seed}"
-        call("lab", "plant", "-o", folder, "--seed", seed, "--layers", 4, "--heads", 4, "--kv-heads", 2, "--vocab", 66, "--previous-token", "0.1",
+        call("lab", "plant", "-o", folder, "--seed", seed, "--layers", 4, "--heads", 4, "--kv-heads", 2, "--vocab", 66, "--previous-token",
+             "0.1",
              "--retrieval", "2.1", "--series", 6, "--births", born)
         with open(f"{folder}/run.json") as f:
             told = json.load(f)
         with open(f"{folder}/run.json", "w") as f:
             json.dump({**told, "name": f"w{window}-s{seed}", "coords": {"window": window, "seed": seed}}, f)
-    call("cases", "needle", "--model", "runs/w4-s0/step000010", "--lengths", "40,97", "--depths", "0,.6", "--count", 2, "--twins", "swap", "-o", "cases.jsonl")
+    call("cases", "needle", "--model", "runs/w4-s0/step000010", "--lengths", "40,97", "--depths", "0,.6", "--count", 2, "--twins", "swap",
+         "-o", "cases.jsonl")
 
 
 def test_scan_and_merge():
@@ -188,7 +190,8 @@ def test_record(m):
     points = ["blocks.*.attn.hook_pattern", "blocks.*.hook_resid_post"]
     for maps, dtype, rows in (("dense", "f32", None), ("stats+topk", "f16", None), ("rows", "f16", [-2, -1])):
         options = [] if rows is None else ["--rows=-2,-1"]
-        call("record", "runs/w4-s0/step000050", "--cases", "cases.jsonl", "--at", ",".join(points), "--maps", maps, "--dtype", dtype, "-o", "rec.h5", *options)
+        call("record", "runs/w4-s0/step000050", "--cases", "cases.jsonl", "--at", ",".join(points), "--maps", maps, "--dtype", dtype, "-o",
+             "rec.h5", *options)
         facts = m.record("cases.jsonl", "rec-p.h5", points, rows=rows, maps=maps, dtype=dtype)
         same_file("rec.h5", "rec-p.h5")
         assert facts["content_sha256"] == content("rec-p.h5")[1]
@@ -207,7 +210,8 @@ def same_picture(a, b):
 
 
 def test_figures(m):
-    call("score", "runs/w4-s0/step000050", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction,previous_token", "-o", "scores.h5")
+    call("score", "runs/w4-s0/step000050", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction,previous_token", "-o",
+         "scores.h5")
     m.record("cases.jsonl", "maps.h5", maps="dense")
     study, two = "scan-c/study.h5", ["--score", "retrieval_find,induction"]
     names = ["retrieval_find", "induction"]

@@ -24,8 +24,10 @@ CASES = [
     (1e4, 64, 2048, 2048, dict(rope_type="dynamic", factor=4.0), {}),
     (1e4, 64, 2048, 2049, dict(rope_type="dynamic", factor=4.0), {}),
     (1e4, 64, 2048, 7001, dict(rope_type="dynamic", factor=4.0), {}),
-    (5e5, 128, 131072, 100, dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192), {}),
-    (1e6, 64, 131072, 100, dict(rope_type="llama3", factor=32.0, low_freq_factor=1.5, high_freq_factor=3.7, original_max_position_embeddings=8191), {}),
+    (5e5, 128, 131072, 100, dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                 original_max_position_embeddings=8192), {}),
+    (1e6, 64, 131072, 100, dict(rope_type="llama3", factor=32.0, low_freq_factor=1.5, high_freq_factor=3.7,
+                                original_max_position_embeddings=8191), {}),
     (5e5, 128, 32768, 100, yarn(), {}),
     (1e4, 32, 32768, 100, yarn(beta_fast=16.0, beta_slow=2.0, truncate=False), {}),
     (1e6, 128, 32768, 100, yarn(mscale=1.0, mscale_all_dim=0.7), {}),
@@ -33,7 +35,8 @@ CASES = [
     (1.5e5, 64, 16384, 100, dict(rope_type="yarn", factor=4.0), {}),
     (1e4, 32, 131072, 4096, dict(rope_type="longrope", short_factor=SHORT, long_factor=LONG), dict(original_max_position_embeddings=4096)),
     (1e4, 32, 131072, 4097, dict(rope_type="longrope", short_factor=SHORT, long_factor=LONG), dict(original_max_position_embeddings=4096)),
-    (1e4, 32, 4096, 4097, dict(rope_type="longrope", short_factor=SHORT, long_factor=LONG, attention_factor=1.7), dict(original_max_position_embeddings=4096)),
+    (1e4, 32, 4096, 4097, dict(rope_type="longrope", short_factor=SHORT, long_factor=LONG, attention_factor=1.7),
+     dict(original_max_position_embeddings=4096)),
 ]
 
 
@@ -42,7 +45,8 @@ def frequencies(theta, d, positions, n, scaling, more):
                             rope_scaling=scaling, **more)
     kind = scaling["rope_type"] if scaling else "default"
     length = torch.tensor(n) if kind == "dynamic" and n > positions else n      # as dynamic_rope_update passes it
-    values, m = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"), **({} if kind == "dynamic" and n <= positions else dict(seq_len=length)))
+    values, m = ROPE_INIT_FUNCTIONS[kind](config, torch.device("cpu"),
+                                          **({} if kind == "dynamic" and n <= positions else dict(seq_len=length)))
     return values, float(m)
 
 

@@ -358,28 +358,28 @@ static void unknown_keys(void **state)
 static void released_configs(void **state)
 {
     (void)state;
-    static const struct { const char *family, *more;
-    } released[] =
-        {
-            {"llama", "\"is_llama_config\":true,\"rope_interleaved\":false,\"transformers.js_config\":{\"kv_cache_dtype\":{}},\"pad_token_"
-                      "id\":2"},                                                                                             /*
-                                                                                                                              * SmolLM2 */
-            {"qwen2", "\"max_window_layers\":21,\"sliding_window\":32768,\"use_mrope\":false,\"use_sliding_window\":false"}, /* Qwen2.5 */
-            {"gemma2", "\"cache_implementation\":\"hybrid\",\"hidden_act\":\"gelu_pytorch_tanh\",\"hidden_activation\":\"gelu_pytorch_"
-                       "tanh\""}, /*
-                                   * gemma-2-2b */
-            {"cohere2",
-             "\"_sliding_window_pattern\":4,\"layer_switch\":4,\"order_of_interleaved_layers\":\"local_attn_first\",\"use_qk_norm\":false,"
-             "\"position_embedding_type\":\"rope_gptj\",\"rotary_pct\":1.0,\"use_embedding_sharing\":true,\"use_gated_activation\":true,"
-             "\"use_parallel_block\":true,\"use_parallel_embedding\":true"}, /* c4ai-command-r7b */
-            {"smollm3", "\"max_window_layers\":28,\"no_rope_layer_interval\":4,\"pretraining_tp\":2,\"use_sliding_window\":false,\"sliding_"
-                        "window\":null"}, /* SmolLM3-3B */
-            /* EXAONE-4.0-1.2B */
-            {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
-            {"phi3", "\"auto_map\":{},\"embd_pdrop\":0.0,\"resid_pdrop\":0.0,\"attention_bias\":false,\"sliding_window\":2047,"
-                     /* Phi-3-mini-4k */
-                     "\"original_max_position_embeddings\":4096,\"lm_head_bias\":false"},
-        };
+    static const struct { const char *family, *more; } released[] = {
+        /* SmolLM2 */
+        {"llama", "\"is_llama_config\":true,\"rope_interleaved\":false,\"transformers.js_config\":{\"kv_cache_dtype\":{}},"
+                  "\"pad_token_id\":2"},
+        /* Qwen2.5 */
+        {"qwen2", "\"max_window_layers\":21,\"sliding_window\":32768,\"use_mrope\":false,\"use_sliding_window\":false"},
+        /* gemma-2-2b */
+        {"gemma2", "\"cache_implementation\":\"hybrid\",\"hidden_act\":\"gelu_pytorch_tanh\","
+                   "\"hidden_activation\":\"gelu_pytorch_tanh\""},
+        /* c4ai-command-r7b */
+        {"cohere2", "\"_sliding_window_pattern\":4,\"layer_switch\":4,\"order_of_interleaved_layers\":\"local_attn_first\","
+                    "\"use_qk_norm\":false,\"position_embedding_type\":\"rope_gptj\",\"rotary_pct\":1.0,\"use_embedding_sharing\":true,"
+                    "\"use_gated_activation\":true,\"use_parallel_block\":true,\"use_parallel_embedding\":true"},
+        /* SmolLM3-3B */
+        {"smollm3", "\"max_window_layers\":28,\"no_rope_layer_interval\":4,\"pretraining_tp\":2,\"use_sliding_window\":false,"
+                    "\"sliding_window\":null"},
+        /* EXAONE-4.0-1.2B */
+        {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
+        /* Phi-3-mini-4k */
+        {"phi3", "\"auto_map\":{},\"embd_pdrop\":0.0,\"resid_pdrop\":0.0,\"attention_bias\":false,\"sliding_window\":2047,"
+                 "\"original_max_position_embeddings\":4096,\"lm_head_bias\":false"},
+    };
     for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
         char last[512];
         if (warnings(config_with(released[i].family, released[i].more), last, sizeof last))
@@ -395,8 +395,7 @@ static void refused(void **state)
     config_fails("[]", NS_E_FORMAT, "not a JSON object");
     config_fails("{\"model_type\":\"mamba\"}", NS_E_UNSUPPORTED, "model_type 'mamba' is not supported (known: llama");
     config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");
-    static const struct { const char *family, *more; int code; const char *says;
-    } cases[] = {
+    static const struct { const char *family, *more; int code; const char *says; } cases[] = {
         {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
         {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
         {"llama", "\"vocab_size\":32.5", NS_E_FORMAT, "vocab_size"},

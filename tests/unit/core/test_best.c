@@ -1,4 +1,5 @@
-/* test_best.c - the one rule of best heads: zeros and NaN never count, lists that are short or cut through a tie say so, ties share the last place. */
+/* test_best.c - the one rule of best heads: zeros and NaN never count, lists that are short or cut through a tie say so, ties share the
+ * last place. */
 #include "../../unit.h"
 #include <math.h>
 #include <stdlib.h>
@@ -8,15 +9,18 @@
 
 #include "core/core.h"
 
-static const ns_score_meaning share = {.hi = 1}, difference = {.lo = -1, .hi = 1}, rank = {.best = NS_BEST_SMALLEST, .lo = 1, .hi = INFINITY},
-                              least = {.best = NS_BEST_SMALLEST, .hi = 1}, none = {.best = NS_BEST_NONE, .hi = 1}, from_two = {.lo = 2, .hi = 3};
+static const ns_score_meaning share = {.hi = 1}, difference = {.lo = -1, .hi = 1},
+                              rank = {.best = NS_BEST_SMALLEST, .lo = 1, .hi = INFINITY}, least = {.best = NS_BEST_SMALLEST, .hi = 1},
+                              none = {.best = NS_BEST_NONE, .hi = 1}, from_two = {.lo = 2, .hi = 3};
 
 static void test_counts(void **state)
 {
     (void)state;
-    assert_true(ns_score_counts(&share, 1e-9f) && !ns_score_counts(&share, 0) && !ns_score_counts(&share, -1) && !ns_score_counts(&share, NAN));
+    assert_true(ns_score_counts(&share, 1e-9f) && !ns_score_counts(&share, 0) && !ns_score_counts(&share, -1) &&
+                !ns_score_counts(&share, NAN));
     assert_true(ns_score_counts(&difference, .1f) && !ns_score_counts(&difference, 0) && !ns_score_counts(&difference, -.5f));
-    assert_true(ns_score_counts(&rank, 1) && ns_score_counts(&rank, 4096) && !ns_score_counts(&rank, NAN) && !ns_score_counts(&rank, INFINITY));
+    assert_true(ns_score_counts(&rank, 1) && ns_score_counts(&rank, 4096) && !ns_score_counts(&rank, NAN) &&
+                !ns_score_counts(&rank, INFINITY));
     assert_true(ns_score_counts(&least, 0) && !ns_score_counts(&least, 1));
     assert_true(!ns_score_counts(&none, .5f));
     assert_true(!ns_score_counts(&from_two, 2) && ns_score_counts(&from_two, 2.5f));
@@ -26,7 +30,8 @@ static void test_counts(void **state)
     assert_false(ns_best_end_find("greatest", &end));
 }
 
-static void expect_list(const float *values, int64_t n, int64_t k, const ns_score_meaning *m, const int64_t *want, int64_t n_want, const char *note)
+static void expect_list(const float *values, int64_t n, int64_t k, const ns_score_meaning *m, const int64_t *want, int64_t n_want,
+                        const char *note)
 {
     int64_t out[16];
     char text[120];

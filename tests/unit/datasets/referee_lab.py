@@ -1,8 +1,8 @@
 """The laboratory's language against the recipe's reference generator:  referee_lab.py LAB_BATCH LWL_PY
 
 3000 sequences of each. Demands that the distributions agree within four standard errors: mentions and entities a sequence, tokens by class,
-recall distances (every value), positions of mentions, gaps, key to key, and the chain's transition probabilities sorted by size (the tables differ: each
-generator draws its own). The reference is shared/reference/lwl.py, class Data, unchanged."""
+recall distances (every value), positions of mentions, gaps, key to key, and the chain's transition probabilities sorted by size (the tables
+differ: each generator draws its own). The reference is shared/reference/lwl.py, class Data, unchanged."""
 import pathlib
 import re
 import subprocess

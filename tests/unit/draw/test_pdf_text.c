@@ -16,7 +16,8 @@ static void test_pdf_text(void **state)
     static float score[6] = {0, .1f, .2f, .3f, .4f, .5f};
     static const int kind[3] = {0, 1, 2};
     static const int64_t window[3] = {64, 64, 64};
-    const ns_heads_figure f = {.size = sizeof f, .score = score, .n_layers = 3, .n_heads = 2, .kind = kind, .window = window, .score_name = "find <a> & b",
+    const ns_heads_figure f = {.size = sizeof f, .score = score, .n_layers = 3, .n_heads = 2, .kind = kind, .window = window,
+                               .score_name = "find <a> & b",
                                .model_name = "tiny model", .chance = 0.05};
     char *path = scratch("text.pdf"), command[512], text[1 << 14];
     assert_int_equal(ns_draw_heads(path, &f, NULL, NULL), NS_OK);

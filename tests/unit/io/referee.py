@@ -14,7 +14,8 @@ NAMES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 def tensors():
     g = torch.Generator().manual_seed(7)
     bits = torch.randint(-2**31, 2**31 - 1, (400, 33), generator=g, dtype=torch.int64).to(torch.int32).view(torch.float32)
-    wild = torch.where(torch.isnan(bits), torch.zeros(()), bits)              # every exponent, subnormals and overflow; NaN payloads are nobody's promise
+    # every exponent, subnormals and overflow; NaN payloads are nobody's promise
+    wild = torch.where(torch.isnan(bits), torch.zeros(()), bits)
     near = torch.randn(7, 5, 3, generator=g) * 2.0**-14                       # around the subnormals of F16
     return {"wild": wild, "near": near, "scalar": torch.tensor(3.14159), "empty": torch.zeros(3, 0, 2),
             'name "quoted" \\ é 😀': torch.randn(5, generator=g), "model.layers.0.w": torch.randn(64, 17, generator=g) * 1e4}

@@ -1,4 +1,5 @@
-/* test_invariance.c - the rule: hooks, batching, forking, threads, kernels, waves, streaming, decoding, following and how equal weights are stored never change a bit. */
+/* test_invariance.c - the rule: hooks, batching, forking, threads, kernels, waves, streaming, decoding, following and how equal weights are
+ * stored never change a bit. */
 #include "../../unit.h"
 #include "tiny.h"
 #include "core/core.h"
@@ -172,10 +173,12 @@ static void check_hooks(const tiny *t, const int32_t *tokens, const float *want)
 {
     int64_t calls = 0;
     int64_t some[] = { 0, 7, -1, 300, 301, 302, 511 };
-    ns_hook list[] = { { .size = sizeof *list, .at = "*", .rows = { .kind = NS_ROWS_LIST, .n = 7, .positions = some }, .read = look, .user = &calls },
+    ns_hook list[] = { { .size = sizeof *list, .at = "*", .rows = { .kind = NS_ROWS_LIST, .n = 7, .positions = some }, .read = look,
+                        .user = &calls },
                        { .size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = look, .user = &calls },
                        { .size = sizeof *list, .at = "blocks.1.attn.hook_pattern", .edit = edit_nothing, .user = &calls },
-                       { .size = sizeof *list, .at = "blocks.*.attn.hook_attn_scores", .rows = { .kind = NS_ROWS_LAST, .n = 40 }, .edit = edit_nothing, .user = &calls },
+                       { .size = sizeof *list, .at = "blocks.*.attn.hook_attn_scores", .rows = { .kind = NS_ROWS_LAST, .n = 40 },
+                        .edit = edit_nothing, .user = &calls },
                        { .size = sizeof *list, .at = "blocks.*.ln?.hook_normalized", .edit = edit_nothing, .user = &calls },
                        { .size = sizeof *list, .at = "blocks.*.hook_resid_*", .edit = edit_nothing, .user = &calls } };
     for (int n = 1; n <= 6; n++) {
@@ -198,9 +201,10 @@ static void invariance(const char *config)
     tiny_tokens(tokens, T, t.arch->vocab, 5);
     float *want = all_logits(&t, tokens, T);
     check_lengths(&t, tokens, want);
-    const struct { int threads; const char *cpu; int64_t memory; ns_dtype even, odd; } ways[] = {
-        { 2, NULL, 0, NS_F32, NS_F32 }, { 4, "avx2", 0, NS_BF16, NS_BF16 }, { 1, NULL, 200000, NS_F16, NS_F16 }, { 3, NULL, 1, NS_F16, NS_BF16 },
-        { 2, "scalar", 0, NS_BF16, NS_F32 },
+    const struct { int threads; const char *cpu; int64_t memory; ns_dtype even, odd;
+    } ways[] = {
+        {2, NULL, 0, NS_F32, NS_F32},  {4, "avx2", 0, NS_BF16, NS_BF16},  {1, NULL, 200000, NS_F16, NS_F16},
+        {3, NULL, 1, NS_F16, NS_BF16}, {2, "scalar", 0, NS_BF16, NS_F32},
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         tiny_store(&t, ways[i].even, ways[i].odd);

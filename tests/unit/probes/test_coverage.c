@@ -1,5 +1,5 @@
-/* test_coverage.c - do 95 % intervals hold the truth 95 times in a hundred? Simulated over sizes, kinds, twins and rates, through ns_scores_rank itself: each head is
- * one experiment. And what intervals are made of: Wilson's and Student's published values. */
+/* test_coverage.c - do 95 % intervals hold the truth 95 times in a hundred? Simulated over sizes, kinds, twins and rates, through
+ * ns_scores_rank itself: each head is one experiment. And what intervals are made of: Wilson's and Student's published values. */
 #include "../../unit.h"
 #include "harness.h"
 
@@ -57,7 +57,8 @@ static ns_scores *make(const setting *g, ns_rng *rng)
         s->outputs[0][o] = ns_alloc_array((size_t)(C * N), sizeof(float));
     memset(s->valid, 1, N);
     for (int64_t i = 0; i < C; i++)
-        s->cases[i] = (ns_case_result){.id = ns_printf_alloc("%d", (int)i), .value_type = ns_printf_alloc("%d", (int)(i / each % g->kinds)), .template_name = ns_strdup("t"),
+        s->cases[i] = (ns_case_result){.id = ns_printf_alloc("%d", (int)i), .value_type = ns_printf_alloc("%d", (int)(i / each % g->kinds)),
+                                       .template_name = ns_strdup("t"),
                                        .n_answer = 1, .prompt = i / each};
     draw_hits(s, g, rng);
     ns_scores_weigh(s, 0, NULL, s->values[0]);
@@ -93,7 +94,8 @@ static void test_coverage(void **state)
                 for (int64_t l = 0; l < RATES; l++) {
                     const double held = coverage(s, l, truth_of(&g, l));
                     if (held < .9)
-                        fail_msg("%d prompts%s of %d kinds, rate %.2f: %.3f of the intervals hold the truth", (int)g.prompts, twins ? " with twins" : "", (int)g.kinds, rates[l], held);
+                        fail_msg("%d prompts%s of %d kinds, rate %.2f: %.3f of the intervals hold the truth", (int)g.prompts,
+                                 twins ? " with twins" : "", (int)g.kinds, rates[l], held);
                     sum += rates[l] < 1 ? held : 0;
                     cells += rates[l] < 1;
                     if (getenv("SAY_COVERAGE"))
@@ -101,7 +103,8 @@ static void test_coverage(void **state)
                 }
                 ns_scores_free(s);
             }
-    /* Counts are whole, so that a single cell may hold the truth always (0 of 12 does for every rate below .24); on the whole intervals are not too wide. */
+    /* Counts are whole, so that a single cell may hold the truth always (0 of 12 does for every rate below .24); on the whole intervals are
+     * not too wide. */
     if (!(sum / cells > .94 && sum / cells < .985))
         fail_msg("%.3f of the intervals hold the truth", sum / cells);
 }
@@ -130,7 +133,8 @@ static void test_few_hits(void **state)
     assert_near(low, -log(.95) / 6, 1e-9);
     ns_rate_interval(5, 6, &low, &high);
     assert_near(high, 1 + log(.95) / 6, 1e-9);
-    ns_rate_interval(10, 20, &low, &high);               /* elsewhere it is Wilson's; scipy 1.17.1: binomtest(10, 20).proportion_ci(method="wilson") */
+    ns_rate_interval(10, 20, &low, &high);               /* elsewhere it is Wilson's; scipy 1.17.1: binomtest(10,
+                                                          * 20).proportion_ci(method="wilson") */
     assert_near(low, .29929801, 1e-8);
     assert_near(high, .70070199, 1e-8);
 }
@@ -139,7 +143,8 @@ static void test_few_hits(void **state)
 static void test_student(void **state)
 {
     (void)state;
-    static const struct { int64_t freedom; double t; } table[] = {{1, 12.706}, {2, 4.303}, {3, 3.182}, {5, 2.571}, {11, 2.201}, {30, 2.042}, {60, 2.000}, {120, 1.980}};
+    static const struct { int64_t freedom; double t; } table[] = {{1, 12.706}, {2, 4.303}, {3, 3.182}, {5, 2.571}, {11, 2.201}, {30, 2.042},
+                                                                  {60, 2.000}, {120, 1.980}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         assert_near(ns_student(table[i].freedom), table[i].t, 5.1e-4);
     assert_true(ns_expanded_tail(6, 6) < 0);
@@ -167,7 +172,8 @@ static void test_all_agree(void **state)
     ns_scores_free(s);
 }
 
-/* Kinds of 11, 4 and 3 prompts: the small ones are one stratum, which is too small and takes the third in; of 11, 6 and 6 they are one of 12. */
+/* Kinds of 11, 4 and 3 prompts: the small ones are one stratum, which is too small and takes the third in; of 11, 6 and 6 they are one of
+ * 12. */
 static void test_pooling(void **state)
 {
     (void)state;
@@ -200,7 +206,8 @@ static void test_pooling(void **state)
 static void test_prompts(void **state)
 {
     (void)state;
-    ns_case list[] = {{.id = (char *)"a"}, {.id = (char *)"b", .twin_of = (char *)"gone"}, {.id = (char *)"c", .twin_of = (char *)"d"}, {.id = (char *)"d", .twin_of = (char *)"a"},
+    ns_case list[] = {{.id = (char *)"a"}, {.id = (char *)"b", .twin_of = (char *)"gone"}, {.id = (char *)"c", .twin_of = (char *)"d"},
+                      {.id = (char *)"d", .twin_of = (char *)"a"},
                       {.id = (char *)"e", .twin_of = (char *)"gone"}, {.id = (char *)"f"}};
     const ns_case *cases[6];
     ns_case_result out[6] = {0};
@@ -214,7 +221,8 @@ static void test_prompts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_wilson), cmocka_unit_test(test_few_hits), cmocka_unit_test(test_student), cmocka_unit_test(test_all_agree), cmocka_unit_test(test_pooling),
-                                       cmocka_unit_test(test_prompts), cmocka_unit_test(test_coverage)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_wilson),    cmocka_unit_test(test_few_hits), cmocka_unit_test(test_student),
+                                       cmocka_unit_test(test_all_agree), cmocka_unit_test(test_pooling),  cmocka_unit_test(test_prompts),
+                                       cmocka_unit_test(test_coverage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

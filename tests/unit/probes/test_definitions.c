@@ -1,4 +1,5 @@
-/* test_definitions.c - probes from JSON: our own are what their C rows say; what is wrong is named with the nearest word; stats on rows written by hand. */
+/* test_definitions.c - probes from JSON: our own are what their C rows say; what is wrong is named with the nearest word; stats on rows
+ * written by hand. */
 #include "../../unit.h"
 #include <math.h>
 #include <stdio.h>
@@ -70,7 +71,8 @@ static void test_refused(void **state)
     expect_refused("{\"name\": \"x\", \"rows\": \"last:0\", \"keys\": \"needle\", \"stat\": \"mass\"}", "not a number from 1");
     expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [-1], \"stat\": \"mass\"}", "not a position");
     expect_refused("{\"name\": \"x\", \"rows\": [1.5], \"keys\": [1], \"stat\": \"mass\"}", "not a position");
-    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [1], \"stat\": \"mass\", \"exclude\": [\"speical\"]}", "not a position (or \"special\")");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [1], \"stat\": \"mass\", \"exclude\": [\"speical\"]}",
+                   "not a position (or \"special\")");
     expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"needle\", \"stat\": \"entropy\"}", "leave them out");
 }
 
@@ -79,7 +81,8 @@ static void test_refused(void **state)
 enum { T = 8, N_ANSWER = 2, ROWS = T + N_ANSWER - 1 };
 static int32_t prompt[T] = {9, 7, 3, 4, 5, 7, 3, 2}, answer[N_ANSWER] = {4, 5};
 static ns_span spans[] = {{(char *)"needle", 2, 5}, {(char *)"needle_answer", 3, 5}};
-static const ns_case the_case = {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = N_ANSWER, .spans = spans, .n_spans = 2};
+static const ns_case the_case =
+    {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = N_ANSWER, .spans = spans, .n_spans = 2};
 
 /* Row q of the only head: weight 1 / 2 on position 0, 1 / 4 on position 3, the rest of 1 / 4 evenly on the others of q >= 4. */
 static void one_row(float *row, int64_t q)
@@ -102,7 +105,8 @@ static float value_of(const char *json, int64_t key0, float *second)
     assert_int_equal(probe->begin(state, &ctx, out, &err), NS_OK);
     for (int64_t q = 4; q < ROWS; q++) {
         one_row(row, q);
-        const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .c = &the_case, .row0 = q, .n_rows = 1, .key0 = key0, .n_keys = q + 1 - key0,
+        const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .c = &the_case, .row0 = q, .n_rows = 1, .key0 = key0,
+                              .n_keys = q + 1 - key0,
                               .n_heads = 1, .n_kv_heads = 1};
         const ns_view view = {.data = row + key0, .dtype = NS_F32, .rank = 3, .shape = {1, 1, site.n_keys}, .stride = {ROWS, ROWS, 1}};
         assert_int_equal(probe->see(state, &site, &view, &err), NS_OK);
@@ -123,21 +127,31 @@ static void test_values(void **state)
     assert_near(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", 0, NULL),
                        0.25 + (0.25 / 6 + 0.25 / 7) / 2, 1e-7);
     /* without position 0 the key 3 holds half of what is left */
-    assert_near(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": [3], \"stat\": \"mass\", \"exclude\": [0]}", 0, NULL), 0.5, 1e-7);
-    assert_near(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", 0, &events), 0, 0);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": [3], \"stat\": \"mass\", \"exclude\": [0]}", 0, NULL), 0.5,
+                1e-7);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", 0,
+                         &events),
+                0, 0);
     assert_true(events == 1);
-    assert_near(value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\", \"exclude\": [0]}", 0, &events), 1, 0);
+    assert_near(
+        value_of("{\"name\": \"x\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\", \"exclude\": [0]}",
+                 0, &events),
+        1, 0);
     assert_true(events == 2);
     assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\"}", 0, NULL), 2, 0);
     assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\", \"exclude\": [0]}", 0, NULL), 1, 0);
-    assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [0], \"stat\": \"rank\"}", 2, NULL), 7, 0);     /* hidden: behind all six */
+    /* hidden: behind all six */
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [0], \"stat\": \"rank\"}", 2, NULL), 7, 0);
     assert_near(value_of("{\"name\": \"x\", \"rows\": [5, 6], \"keys\": \"after_same_token\", \"stat\": \"mass\"}", 0, NULL),
-                       (0.25 / 4 + 0.25) / 2, 1e-7);                                                                       /* row 5 -> key 2, row 6 -> key 3 */
-    assert_near(value_of("{\"name\": \"x\", \"rows\": [5, 6, 7], \"keys\": \"same_token\", \"stat\": \"mean\"}", 0, NULL), (0.25 / 4 + 0.25 / 5) / 2, 1e-7);
+                       /* row 5 -> key 2, row 6 -> key 3 */
+                       (0.25 / 4 + 0.25) / 2, 1e-7);
+    assert_near(value_of("{\"name\": \"x\", \"rows\": [5, 6, 7], \"keys\": \"same_token\", \"stat\": \"mean\"}", 0, NULL),
+                (0.25 / 4 + 0.25 / 5) / 2, 1e-7);
     assert_near(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy\"}", 0, NULL),
                        0.5 * log(2) + 0.25 * log(4) + 0.25 * log(24), 1e-6);
     assert_near(value_of("{\"name\": \"x\", \"rows\": [7], \"stat\": \"entropy_norm\", \"exclude\": [0, \"special\"]}", 0, NULL),
-                       (6.0 / 10 * log(10.0 / 6) + 4.0 / 10 * log(10)) / log(8), 1e-6);      /* key 3: 1/4, the four others 1/24 each, of 5/12 */
+                       /* key 3: 1/4, the four others 1/24 each, of 5/12 */
+                       (6.0 / 10 * log(10.0 / 6) + 4.0 / 10 * log(10)) / log(8), 1e-6);
 }
 
 static void test_rejected(void **state)
@@ -152,6 +166,7 @@ static void test_rejected(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_refused), cmocka_unit_test(test_values), cmocka_unit_test(test_rejected)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_refused), cmocka_unit_test(test_values),
+                                       cmocka_unit_test(test_rejected)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

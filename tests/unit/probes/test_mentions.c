@@ -37,8 +37,8 @@ static void make(made *m, int mentions)
     }
 }
 
-/* What head 0 of a model of one head gives in the case: at the row that says answer token j it has .96 on the token's places in all mentions (.03 on those of the
- * placebos), and it favours the last mention by a hair. */
+/* What head 0 of a model of one head gives in the case: at the row that says answer token j it has .96 on the token's places in all
+ * mentions (.03 on those of the placebos), and it favours the last mention by a hair. */
 static double value(const ns_probe *probe, const made *m, int mentions, const char *name)
 {
     static float pattern[T + ANSWER];
@@ -57,7 +57,8 @@ static double value(const ns_probe *probe, const made *m, int mentions, const ch
             pattern[k * STEP + 1 + j] = (float)(.96 / mentions + (k == mentions - 1 ? 1e-6 : -1e-6 / (mentions - 1)));
             pattern[k * STEP + 5 + j] = (float)(.03 / mentions);
         }
-        const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .c = &m->c, .row0 = T - 1 + j, .n_rows = 1, .n_keys = T + j, .n_heads = 1, .n_kv_heads = 1};
+        const ns_site site = {.size = sizeof site, .point = NS_POINT_PATTERN, .c = &m->c, .row0 = T - 1 + j, .n_rows = 1, .n_keys = T + j,
+                              .n_heads = 1, .n_kv_heads = 1};
         const ns_view view = {.data = pattern, .dtype = NS_F32, .rank = 3, .shape = {1, 1, T + j}, .stride = {T, T, 1}};
         assert_int_equal(probe->see(state, &site, &view, NULL), NS_OK);
         if (probe->token)
@@ -77,8 +78,10 @@ static void test_same_mentions(void **state)
 {
     (void)state;
     static const struct { const char *probe, *output; double want; } table[] = {
-        {"retrieval", "find_hits", 1}, {"retrieval", "copy_hits", 3}, {"retrieval", "find_placebo_hits", 0}, {"retrieval", "find_placebo_events", 1},
-        {"mass", "case_mass_first", .96}, {"mass", "case_mass_first_placebo", .03}, {"mass", "case_mass_first_nosink", .96 / .99}, {"needle_mass", "case_needle_mass", .96},
+        {"retrieval", "find_hits", 1}, {"retrieval", "copy_hits", 3}, {"retrieval", "find_placebo_hits", 0},
+        {"retrieval", "find_placebo_events", 1},
+        {"mass", "case_mass_first", .96}, {"mass", "case_mass_first_placebo", .03}, {"mass", "case_mass_first_nosink", .96 / .99},
+        {"needle_mass", "case_needle_mass", .96},
         {"wu", "case_wu", 1},
     };
     for (int mentions = 1; mentions <= MOST; mentions++) {
@@ -111,8 +114,11 @@ static void test_own(void **state)
     (void)state;
     made m;
     make(&m, 3);
-    assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", "case_own"), .96, 1e-5);
-    assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}", "own_hits"), 3, 0);
+    assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": \"needle_answer\", \"stat\": \"mass\"}", "case_own"), .96,
+                1e-5);
+    assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"answer\", \"keys\": \"aligned:needle_answer\", \"stat\": \"argmax_hit\"}",
+                    "own_hits"),
+                3, 0);
     assert_near(own(&m, 3, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": \"needle_answer\", \"stat\": \"rank\"}", "case_own"), 1, 0);
 }
 
@@ -122,11 +128,17 @@ static void test_nowhere(void **state)
     (void)state;
     made m;
     make(&m, 1);
-    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}", "own_hits"), 0, 0);
-    assert_true(isnan(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"rank\", \"exclude\": [1, 5]}", "case_own")));
-    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"rank\", \"exclude\": [1]}", "case_own"), 2, 0);
+    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}",
+                    "own_hits"),
+                0, 0);
+    assert_true(
+        isnan(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"rank\", \"exclude\": [1, 5]}", "case_own")));
+    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [70], \"stat\": \"rank\", \"exclude\": [1]}", "case_own"), 2,
+                0);
     /* The first key of all that are 0 is not what it looks at. */
-    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [0], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}", "own_hits"), 0, 0);
+    assert_near(own(&m, 1, "{\"name\": \"own\", \"rows\": \"first\", \"keys\": [0], \"stat\": \"argmax_hit\", \"exclude\": [1, 5]}",
+                    "own_hits"),
+                0, 0);
 }
 
 int main(void)

@@ -7,7 +7,9 @@
 enum { LAYERS = 4, HEADS = 8, N = LAYERS * HEADS, CASES = 60 };
 
 static const ns_output outputs[] = {{"hits", NS_U8, ""}, {"events", NS_U8, ""}, {"case_mass", NS_F32, ""}};
-static const ns_score score_defs[] = {{"rate", "hits", "events", "", ""}, {"mean", "case_mass", NULL, "", ""}, {"worst_first", "case_mass", NULL, "", "", .best = NS_BEST_SMALLEST}};
+static const ns_score score_defs[] = {{"rate", "hits", "events", "", ""},
+                                      {"mean", "case_mass", NULL, "", ""},
+                                      {"worst_first", "case_mass", NULL, "", "", .best = NS_BEST_SMALLEST}};
 static const ns_probe probe = {.name = "made", .at = "x", .outputs = outputs, .n_outputs = 3, .scores = score_defs, .n_scores = 3};
 
 /* Head h of N hits with probability (h + 1) / (N + 1) in kind "a" and never in "b"; its mass is h in every case. */
@@ -26,7 +28,8 @@ static ns_scores *make(uint64_t seed)
     for (int o = 0; o < 3; o++)
         s->outputs[0][o] = ns_alloc_array(CASES * N, sizeof(float));
     for (int64_t i = 0; i < CASES; i++) {
-        s->cases[i] = (ns_case_result){.id = ns_printf_alloc("case-%d", (int)i), .value_type = ns_strdup(i % 3 ? "a" : "b"), .template_name = ns_strdup("t"),
+        s->cases[i] = (ns_case_result){.id = ns_printf_alloc("case-%d", (int)i), .value_type = ns_strdup(i % 3 ? "a" : "b"),
+                                       .template_name = ns_strdup("t"),
                                        .n_answer = 1, .content_right = i < 20, .prompt = i};
         for (int64_t h = 0; h < N; h++) {
             s->outputs[0][0][i * N + h] = i % 3 && ns_rng_uniform(&rng) < (double)(h + 1) / (N + 1);
@@ -76,7 +79,8 @@ static void test_lists(void **state)
     OK(ns_scores_rank(s, NULL, &err));
     for (int64_t h = 0; h < N; h++) {          /* masses never vary: the lists are certain, and opposite */
         ns_scores_head(s, 1, h / HEADS, h % HEADS, &st);
-        assert_true(h ? st.p_top4 == (h >= N - 4) && st.p_top10 == (h >= N - 10) : isnan(st.p_top4) && isnan(st.p_top10));      /* head 0 scores nothing */
+        /* head 0 scores nothing */
+        assert_true(h ? st.p_top4 == (h >= N - 4) && st.p_top10 == (h >= N - 10) : isnan(st.p_top4) && isnan(st.p_top10));
         ns_scores_head(s, 2, h / HEADS, h % HEADS, &st);
         assert_true(st.p_top4 == (h < 4));
     }
@@ -109,9 +113,9 @@ static void test_spearman(void **state)
     assert_near(rho, 1, 1e-12);
 }
 
-/* Retrieval_Head's published lists (github.com/nightdessert/Retrieval_Head, head_score of seven models; figure 3 of arXiv 2404.15574): how many heads, the best of
- * them, how many have .1 and more, shares rounded to three places. The lists themselves are not at hand: heads beyond the published ones are filled
- * in by the shares, and what must come out is the count that was published beside them. */
+/* Retrieval_Head's published lists (github.com/nightdessert/Retrieval_Head, head_score of seven models; figure 3 of arXiv 2404.15574): how
+ * many heads, the best of them, how many have .1 and more, shares rounded to three places. The lists themselves are not at hand: heads
+ * beyond the published ones are filled in by the shares, and what must come out is the count that was published beside them. */
 typedef struct published { const char *model; int64_t n; double best[7]; int64_t tenth; double zero, weak, middle, strong; } published;
 static const published lists[] = {
     {"llama-2-7b-80k", 1024, {.9426, .9201, .7995, .6178, .6135, .5574, .4586}, 33, .702, .266, .026, .006},
@@ -145,7 +149,8 @@ static void test_published_lists(void **state)
         score[p->n] = NAN;                         /* no such head: not counted */
         const ns_score_shares s = ns_score_spread(score, p->n + 1);
         if (s.n != p->n || s.tenth != p->tenth)
-            fail_msg("%s: %lld of %lld heads have .1 and more, published are %lld of %lld", p->model, (long long)s.tenth, (long long)s.n, (long long)p->tenth, (long long)p->n);
+            fail_msg("%s: %lld of %lld heads have .1 and more, published are %lld of %lld", p->model, (long long)s.tenth, (long long)s.n,
+                     (long long)p->tenth, (long long)p->n);
         assert_near(s.zero, p->zero, .0011);
         assert_near(s.weak, p->weak, .0006);
         assert_near(s.middle, p->middle, .0006);
@@ -156,6 +161,7 @@ static void test_published_lists(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_lists), cmocka_unit_test(test_spearman), cmocka_unit_test(test_published_lists)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_lists), cmocka_unit_test(test_spearman),
+                                       cmocka_unit_test(test_published_lists)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

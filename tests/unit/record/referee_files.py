@@ -1,6 +1,7 @@
 """Opens every kind of file in h5py, xarray (h5netcdf, netcdf4) and netCDF4:  referee_files.py DIR SCHEMA.md
 
-Named coordinates in every group, values equal to the formulas of fake.c, f16 right, content_sha256 recomputed by the very code that schema.md prints."""
+Named coordinates in every group, values equal to the formulas of fake.c, f16 right, content_sha256 recomputed by the very code that
+schema.md prints."""
 import pathlib
 import re
 import sys
@@ -106,14 +107,16 @@ def check_activations(path, dtype):
 
 def check_stats(path):
     with xr.open_dataset(path) as d:
-        assert list(d["case_group"].values) == ["case0000", "case0001", "case0002"] and list(d["layer_kind"].values) == ["swa", "swa", "full", "swa"]
+        assert list(d["case_group"].values) == ["case0000", "case0001", "case0002"] and list(d["layer_kind"].values) == ["swa", "swa",
+                                                                                                                         "full", "swa"]
         assert d["window"].values[0, 0] == 37 and d["case_id"].values[1] == "case α 1"
         width = d["qbin"].values[1]
         for c in range(3):
             p = np.stack([pattern(c, layer) for layer in range(4)]).astype(np.float64)
             T = p.shape[-1]
             entropy = -np.where(p > 0, p * np.log(np.where(p > 0, p, 1)), 0).sum(-1)
-            for name, rows in {"sink": p[..., 0], "entropy": entropy, "top1_mass": p.max(-1), "argmax_dist": np.arange(T) - p.argmax(-1)}.items():
+            for name, rows in {"sink": p[..., 0], "entropy": entropy, "top1_mass": p.max(-1),
+                               "argmax_dist": np.arange(T) - p.argmax(-1)}.items():
                 mean = np.add.reduceat(rows, np.arange(0, T, width), axis=-1) / d["stat_count"].values[c, :-(-T // width)]
                 got = d[f"stat_{name}"].values[c, ..., :-(-T // width)]
                 assert np.abs(got - mean).max() < 1e-5 * (1 + np.abs(mean).max()), (name, c)

@@ -1,9 +1,10 @@
-"""Compares the tokens of a folder (tokenizer.json, tokenizer_config.json, special_tokens_map.json, config.json) with AutoTokenizer of transformers 4.57:
+"""Compares the tokens of a folder (tokenizer.json, tokenizer_config.json, special_tokens_map.json, config.json) with AutoTokenizer of
+transformers 4.57:
 
     referee_config.py TOK_DUMP
 
-A grid of tokenizer classes, add_bos_token, add_eos_token and post-processors, then the ways to spell special tokens, added tokens and the prefix
-space. Ids and offsets must be equal; where AutoTokenizer refuses, so must we."""
+A grid of tokenizer classes, add_bos_token, add_eos_token and post-processors, then the ways to spell special tokens, added tokens and the
+prefix space. Ids and offsets must be equal; where AutoTokenizer refuses, so must we."""
 import itertools
 import json
 import os
@@ -16,13 +17,16 @@ import transformers
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers as P, processors, decoders
 from referee import dump, parsed, byte_offsets, tokens
 
-TEXTS = ["The key is 7421.", " two  spaces", "", "<s>in a text</s> and <|endoftext|>", "a <mark> b <tail> c<unk>", "line\n<bos> end ", "<NEW>x ▁<PRE>y"]
+TEXTS = ["The key is 7421.", " two  spaces", "", "<s>in a text</s> and <|endoftext|>", "a <mark> b <tail> c<unk>", "line\n<bos> end ",
+         "<NEW>x ▁<PRE>y"]
 NAMES = ["<s>", "</s>", "<unk>", "<pad>", "<bos>", "<eos>", "<|endoftext|>", "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>", "<UNK>"]
-CLASSES = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizerFast", "GemmaTokenizer", "CohereTokenizerFast", "GPTNeoXTokenizer", "GPT2Tokenizer",
+CLASSES = ["LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizerFast", "GemmaTokenizer", "CohereTokenizerFast", "GPTNeoXTokenizer",
+           "GPT2Tokenizer",
            "CodeGenTokenizer", "Qwen2Tokenizer", "BloomTokenizerFast", "PreTrainedTokenizerFast", "PreTrainedTokenizer"]
 ABSENT = object()
 POSTS = {
-    "template": lambda t: processors.TemplateProcessing(single="<s> $A </s>", pair="$A $B", special_tokens=[(s, t.token_to_id(s)) for s in ("<s>", "</s>")]),
+    "template": lambda t: processors.TemplateProcessing(single="<s> $A </s>", pair="$A $B",
+                                                        special_tokens=[(s, t.token_to_id(s)) for s in ("<s>", "</s>")]),
     "bytes": lambda t: processors.ByteLevel(trim_offsets=True, add_prefix_space=False),
     "none": None,
 }
@@ -61,14 +65,16 @@ def spellings():
     for cls in CLASSES:
         name = f"{cls}: "
         yield name + "no keys", byte_level("template"), dict(config={"tokenizer_class": cls})
-        for what, token in {"null": None, "added token": quoted("<bos>"), "unknown": "<NEW>", "flagged": quoted("<bos>", lstrip=True), "empty map": "<eos>"}.items():
+        for what, token in {"null": None, "added token": quoted("<bos>"), "unknown": "<NEW>", "flagged": quoted("<bos>", lstrip=True),
+                            "empty map": "<eos>"}.items():
             config = {"tokenizer_class": cls, "bos_token": token, "add_bos_token": True, "eos_token": "</s>"}
             yield name + f"bos {what}", byte_level("bytes"), dict(config=config)
             yield name + f"bos {what}, few added", byte_level("none", added=["<s>"]), dict(config=config)
         config = {"tokenizer_class": cls, "bos_token": "<s>", "eos_token": "</s>"}
         maps = {"bos_token": added("<bos>"), "eos_token": "<eos>", "additional_special_tokens": ["<tail>", added("<mark>", lstrip=True)]}
         yield name + "map", byte_level("template"), dict(config=config, map=maps)
-        decoder = {"300": added("<NEW>", False), "256": added("<mark>", False, lstrip=True, rstrip=True), "257": added("<tail>", rstrip=True), "258": added("<s>", lstrip=True)}
+        decoder = {"300": added("<NEW>", False), "256": added("<mark>", False, lstrip=True, rstrip=True),
+                   "257": added("<tail>", rstrip=True), "258": added("<s>", lstrip=True)}
         yield name + "map without a say", byte_level("template"), dict(config=config | {"added_tokens_decoder": decoder}, map=maps)
         yield name + "decoder", byte_level("bytes"), dict(config=config | {"added_tokens_decoder": decoder, "additional_special_tokens": ["<tail>"]})
         yield name + "decoder and flags", byte_level("bytes"), dict(config=config | {"added_tokens_decoder": decoder, "eos_token": quoted("</s>", lstrip=True, rstrip=True)})
@@ -78,7 +84,8 @@ def spellings():
                     continue                       # rebuilt from tokenizer.model: noted
                 keys = config | {"add_prefix_space": key}
                 yield name + f"prefix {prefix} in sequence {sequence} key {key}", byte_level("none", prefix, sequence), dict(config=keys)
-    for model in ("llama", "mistral", "qwen2", "qwen3", "gpt_neox", "gemma2", "gemma3_text", "cohere2", "olmo", "olmo2", "olmo3", "phi3", "gpt2", "smollm3", "exaone4"):
+    for model in ("llama", "mistral", "qwen2", "qwen3", "gpt_neox", "gemma2", "gemma3_text", "cohere2", "olmo", "olmo2", "olmo3", "phi3",
+                  "gpt2", "smollm3", "exaone4"):
         for config in ({}, {"bos_token": "<s>", "eos_token": "</s>", "add_eos_token": True}):
             yield f"config.json {model} {len(config)}", byte_level("template"), dict(config=config, model={"model_type": model})
     yield "map alone", byte_level("template"), dict(map={"bos_token": "<bos>"}, model={"model_type": "llama"})

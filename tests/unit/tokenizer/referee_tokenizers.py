@@ -12,7 +12,8 @@ TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo
 O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
          r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
-DEEPSEEK = [r"[\r\n]", r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-Ֆ]+", r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", r"[一-龥ࠀ-一가-퟿]+"]
+DEEPSEEK = [r"[\r\n]", r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-Ֆ]+", r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$",
+            r"[一-龥ࠀ-一가-퟿]+"]
 DEEPSEEK3 = [r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+", r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
 
 
@@ -20,8 +21,10 @@ def token(text, special=False, **flags):
     return AddedToken(text, special=special, normalized=flags.pop("normalized", not special), **flags)
 
 
-FLAGGED = [token("<s>", True), token("</s>", True), token("<|im_start|>", True), token("<|im_end|>", True, rstrip=True), token("[LEFT]", lstrip=True),
-           token("[RIGHT]", rstrip=True), token("[WORD]", single_word=True), token("[NORM]", normalized=True), token("[Both]", lstrip=True, rstrip=True),
+FLAGGED = [token("<s>", True), token("</s>", True), token("<|im_start|>", True), token("<|im_end|>", True, rstrip=True),
+           token("[LEFT]", lstrip=True),
+           token("[RIGHT]", rstrip=True), token("[WORD]", single_word=True), token("[NORM]", normalized=True),
+           token("[Both]", lstrip=True, rstrip=True),
            token("[long]", normalized=False), token("[longer]", normalized=False), token("ÄÖ", single_word=True, lstrip=True), token("   "),
            token("\n\n", normalized=False)]
 BLACK = [t for t in FLAGGED if t.content.strip()]   # Strip leaves something of these
@@ -59,7 +62,8 @@ def sentencepiece(lines, normalizer=None, pre=None, decoder=None, fallback=True,
     d = json.loads(t.to_str())
     words = ["<unk>", "<s>", "</s>"] + ([f"<0x{b:02X}>" for b in range(256)] if fallback else [])
     words += [w for w in d["model"]["vocab"] if w not in words]
-    model = {"type": "BPE", "dropout": None, "unk_token": unk, "continuing_subword_prefix": None, "end_of_word_suffix": None, "fuse_unk": fuse,
+    model = {"type": "BPE", "dropout": None, "unk_token": unk, "continuing_subword_prefix": None, "end_of_word_suffix": None,
+             "fuse_unk": fuse,
              "byte_fallback": fallback, "ignore_merges": False, "vocab": {w: i for i, w in enumerate(words)},
              "merges": [list(m) if tuples else " ".join(m) for m in d["model"]["merges"]]}
     d |= {"model": model, "pre_tokenizer": None, "added_tokens": []}
@@ -68,7 +72,8 @@ def sentencepiece(lines, normalizer=None, pre=None, decoder=None, fallback=True,
         t.normalizer = normalizer
     if pre:
         t.pre_tokenizer = pre
-    t.decoder = decoder or decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    t.decoder = decoder or decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(),
+                                              decoders.Strip(" ", 1, 0)])
     t.add_special_tokens(["<unk>", "<s>", "</s>"])
     t.add_tokens(list(added))
     if post:
@@ -82,7 +87,8 @@ def words(lines, pre, normalizer=None, added=FLAGGED, decoder=None, fuse=False, 
     t.pre_tokenizer = pre
     if normalizer:
         t.normalizer = normalizer
-    t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=900, show_progress=False, limit_alphabet=150, special_tokens=["<unk>", "<pad>"], **bpe))
+    t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=900, show_progress=False, limit_alphabet=150,
+                                                     special_tokens=["<unk>", "<pad>"], **bpe))
     t.add_tokens(list(added))
     if decoder:
         t.decoder = decoder
@@ -108,14 +114,18 @@ def byte_level_ones(lines):
     yield "gpt2", byte_level(lines, B(), post=lambda t: processors.ByteLevel(trim_offsets=False))
     yield "gpt2 trimmed", byte_level(lines, B(), post=lambda t: processors.ByteLevel(trim_offsets=True, add_prefix_space=False))
     yield "gpt2 prefix", byte_level(lines, B(prefix=True), post=lambda t: processors.ByteLevel(trim_offsets=True))
-    yield "roberta", byte_level(lines, B(prefix=True), post=lambda t: processors.RobertaProcessing(("</s>", t.token_to_id("</s>")), ("<s>", t.token_to_id("<s>"))))
-    yield "bert post", byte_level(lines, B(), post=lambda t: processors.BertProcessing(("</s>", t.token_to_id("</s>")), ("<s>", t.token_to_id("<s>"))))
+    yield "roberta", byte_level(lines, B(prefix=True),
+                                post=lambda t: processors.RobertaProcessing(("</s>", t.token_to_id("</s>")), ("<s>", t.token_to_id("<s>"))))
+    yield "bert post", byte_level(lines, B(), post=lambda t: processors.BertProcessing(("</s>", t.token_to_id("</s>")),
+                                                                                       ("<s>", t.token_to_id("<s>"))))
     yield "no post", byte_level(lines, B())
     yield "llama3", byte_level(lines, P.Sequence([split(LLAMA3), plain]), ignore_merges=True,
                                post=lambda t: processors.Sequence([processors.ByteLevel(trim_offsets=False), template()(t)]))
     yield "llama3 trimmed", byte_level(lines, P.Sequence([split(LLAMA3), plain]), ignore_merges=True,
-                                       post=lambda t: processors.Sequence([processors.ByteLevel(trim_offsets=True), template("<s> $A </s>", ("<s>", "</s>"))(t)]))
-    yield "qwen2", byte_level(lines, P.Sequence([split(LLAMA3.replace("{1,3}", "")), plain]), N.NFC(), post=lambda t: processors.ByteLevel(trim_offsets=False))
+                                       post=lambda t: processors.Sequence([processors.ByteLevel(trim_offsets=True),
+                                                                           template("<s> $A </s>", ("<s>", "</s>"))(t)]))
+    yield "qwen2", byte_level(lines, P.Sequence([split(LLAMA3.replace("{1,3}", "")), plain]), N.NFC(),
+                              post=lambda t: processors.ByteLevel(trim_offsets=False))
     yield "gpt-neox", byte_level(lines, B(), N.NFC(), added=FLAGGED + [token(" " * i) for i in range(4, 25)], post=template())
     yield "smollm", byte_level(lines, P.Sequence([P.Digits(individual_digits=True), B()]))
     yield "digits", byte_level(lines, P.Sequence([P.Digits(individual_digits=False), B()]))
@@ -129,11 +139,13 @@ def byte_level_ones(lines):
     yield "nfkd lower accents", byte_level(lines, B(), N.Sequence([N.NFKD(), N.Lowercase(), N.StripAccents()]))
     yield "strip prepend", byte_level(lines, B(), N.Sequence([N.Strip(), N.Prepend("«"), N.Lowercase()]), added=BLACK)
     yield "strip left", byte_level(lines, B(), N.Sequence([N.Strip(left=True, right=False), N.NFC()]), added=BLACK)
-    yield "replace", byte_level(lines, B(), N.Sequence([N.Replace(Regex(r"\s{2,}"), " "), N.Replace("’", "'"), N.Replace(Regex(r"[^\S\n]"), "\u00a0 "), N.NFC()]))
+    yield "replace", byte_level(lines, B(), N.Sequence([N.Replace(Regex(r"\s{2,}"), " "), N.Replace("’", "'"),
+                                                        N.Replace(Regex(r"[^\S\n]"), "\u00a0 "), N.NFC()]))
     yield "byte normalizer", byte_level(lines, P.Split(Regex("Ġ"), "merged_with_next"), N.ByteLevel())
     for behavior in ("removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"):
         for invert in (False, True):
-            yield f"split {behavior} {invert}", byte_level(lines, P.Sequence([split(r"\w+|[^\w\s]", behavior, invert=invert), plain]), size=600)
+            yield f"split {behavior} {invert}", byte_level(lines, P.Sequence([split(r"\w+|[^\w\s]", behavior, invert=invert), plain]),
+                                                           size=600)
     odd = [r"\h+|\b\w\B", r"(?m:a.b)|^\S|\w$", r"[[:space:][:punct:]]+|\u00e9|\d{,2}", r"(?<=\w)\s|\s(?=\d)"]
     for i, pattern in enumerate(odd):
         yield f"pattern {i}", byte_level(lines, P.Sequence([split(pattern), plain]), size=600)
@@ -156,7 +168,8 @@ def other_ones(lines):
     yield "tinyllama nfkc", sentencepiece(lines, N.Sequence([N.NFKC(), N.Strip(), N.Prepend("▁"), replace]))
     yield "whitespace", words(lines, P.Whitespace(), N.Lowercase())
     yield "whitespace split", words(lines, P.WhitespaceSplit(), N.NFC(), fuse=True)
-    yield "bert", words(lines, P.BertPreTokenizer(), N.Sequence([N.NFD(), N.Lowercase(), N.StripAccents()]), decoder=decoders.Replace(Regex("[aeiou]+"), "*"))
+    yield "bert", words(lines, P.BertPreTokenizer(), N.Sequence([N.NFD(), N.Lowercase(), N.StripAccents()]),
+                        decoder=decoders.Replace(Regex("[aeiou]+"), "*"))
     yield "punctuation", words(lines, P.Sequence([P.Punctuation(), P.Whitespace()]))
     yield "punctuation contiguous", words(lines, P.Sequence([P.Punctuation("contiguous"), P.WhitespaceSplit()]))
     yield "suffix", words(lines, P.WhitespaceSplit(), end_of_word_suffix="</w>", decoder=decoders.BPEDecoder("</w>"))
@@ -167,7 +180,8 @@ def pieces_of(tok):
     """The same pipeline before a model that knows nothing: every piece that the pre-tokenizers make is one unknown token, so that its
     offsets show the cut, which a model of single bytes would hide."""
     d = json.loads(tok.to_str())
-    d["model"] = {"type": "BPE", "dropout": None, "unk_token": "?", "continuing_subword_prefix": None, "end_of_word_suffix": None, "fuse_unk": True,
+    d["model"] = {"type": "BPE", "dropout": None, "unk_token": "?", "continuing_subword_prefix": None, "end_of_word_suffix": None,
+                  "fuse_unk": True,
                   "byte_fallback": False, "ignore_merges": False, "vocab": {"?": 0}, "merges": []}
     d["added_tokens"] = [a | {"id": i + 1} for i, a in enumerate(d["added_tokens"])]
     d["post_processor"] = d["decoder"] = None

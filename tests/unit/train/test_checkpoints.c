@@ -1,5 +1,5 @@
-/* test_checkpoints.c - a checkpoint gives the inference engine the trainer's logits bit for bit; a resumed run gives the bits of one that was
- * never interrupted; every CPU gives the same bits; what cannot be resumed is refused. */
+/* test_checkpoints.c - a checkpoint gives the inference engine the trainer's logits bit for bit; a resumed run gives the bits of one that
+ * was never interrupted; every CPU gives the same bits; what cannot be resumed is refused. */
 #include "runs.h"
 
 /* ---- the trainer's forward pass is the engine's ---- */
@@ -51,8 +51,8 @@ static void check_engine(ns_trainer *t, const char *name, const char *folder, in
     engine_logits(folder, tokens, T, theirs, V);
     for (int64_t i = 0; i < T * V; i++)
         if (memcmp(&ours[i], &theirs[i], sizeof *ours))
-            fail_msg("%s, %lld tokens: logit %lld of row %lld is %.9g here, %.9g in ns_forward", name, (long long)T, (long long)(i % V), (long long)(i / V),
-                     (double)ours[i], (double)theirs[i]);
+            fail_msg("%s, %lld tokens: logit %lld of row %lld is %.9g here, %.9g in ns_forward", name, (long long)T, (long long)(i % V),
+                     (long long)(i / V), (double)ours[i], (double)theirs[i]);
     free(tokens);
     free(ours);
     free(theirs);
@@ -87,7 +87,9 @@ static void long_sequences(void **state)
     (void)state;
     char folder[32], *step;
     temporary(folder);
-    ns_trainer *const t = trainer_of("{\"pattern\": \"FS\", \"window\": 200, \"batch\": 1, \"length\": 300, \"max_positions\": 600, \"d_model\": 16, \"heads\": 2}", NULL);
+    ns_trainer *const t = trainer_of(
+        "{\"pattern\": \"FS\", \"window\": 200, \"batch\": 1, \"length\": 300, \"max_positions\": 600, \"d_model\": 16, \"heads\": 2}",
+        NULL);
     ok(ns_trainer_save(t, folder, false, &step, &err));
     check_engine(t, "long", step, 600);
     free(step);
@@ -101,7 +103,8 @@ static void same_parameters(ns_trainer *a, ns_trainer *b, const char *what)
 {
     for (int64_t i = 0; i < ns_trainer_count(a); i++) {
         ns_view x, y;
-        assert_true(ns_trainer_tensor(a, ns_trainer_name(a, i), NS_TRAIN_PARAMETER, &x) && ns_trainer_tensor(b, ns_trainer_name(a, i), NS_TRAIN_PARAMETER, &y));
+        assert_true(ns_trainer_tensor(a, ns_trainer_name(a, i), NS_TRAIN_PARAMETER, &x) &&
+                    ns_trainer_tensor(b, ns_trainer_name(a, i), NS_TRAIN_PARAMETER, &y));
         if (memcmp(x.data, y.data, (size_t)ns_view_count(&x) * sizeof(float)))
             fail_msg("%s: %s differs", what, ns_trainer_name(a, i));
     }
@@ -195,7 +198,8 @@ static void resume_needs_its_config(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(forward_is_the_engines), cmocka_unit_test(long_sequences), cmocka_unit_test(resumed_bits),
-                                       cmocka_unit_test(every_cpu), cmocka_unit_test(resume_needs_its_config)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(forward_is_the_engines), cmocka_unit_test(long_sequences),
+                                       cmocka_unit_test(resumed_bits), cmocka_unit_test(every_cpu),
+                                       cmocka_unit_test(resume_needs_its_config)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }
