@@ -25,7 +25,8 @@ static bool add_option(paths *p, const cli_option *option, const void *field)
     return true;
 }
 
-/* What the library's writers refuse is refused here before the work, not after it. The output counts as an input of the next one: two outputs of one name are a slip as well. */
+/* What the library's writers refuse is refused here before the work, not after it. The output counts as an input of the next one: two
+ * outputs of one name are a slip as well. */
 static int check_output(cli *app, paths *p, const cli_option *option, const char *path)
 {
     ns_atomic_file file;

@@ -79,7 +79,8 @@ class _Case(c.Structure):
 
 
 class _Cases(c.Structure):
-    _fields_ = [("list", c.POINTER(_Case)), ("n", c.c_int64), ("capacity", c.c_int64), ("files", c.POINTER(c.c_char_p)), ("n_files", c.c_int64)]
+    _fields_ = [("list", c.POINTER(_Case)), ("n", c.c_int64), ("capacity", c.c_int64), ("files", c.POINTER(c.c_char_p)),
+                ("n_files", c.c_int64)]
 
 
 class _Encoding(c.Structure):

@@ -141,8 +141,10 @@ static int begin(opening *o, const ns_open_params *p, ns_error *err)
     o->seen.name = path ? name_of(path) : NULL;
     if (!path)
         return ns_fail(err, NS_E_ARG, "no path says what is to be opened");
-    return o->seen.name && ns_copy_text(&o->tokenizer, p->tokenizer) && ns_copy_text(&o->cpu, p->cpu) && ns_copy_text(&o->arch, p->arch) && ns_copy_text(&o->names, p->names)
-               ? NS_OK : ns_oom(err, path);
+    return o->seen.name && ns_copy_text(&o->tokenizer, p->tokenizer) && ns_copy_text(&o->cpu, p->cpu) && ns_copy_text(&o->arch, p->arch) &&
+                   ns_copy_text(&o->names, p->names)
+               ? NS_OK
+               : ns_oom(err, path);
 }
 
 int ns_open(ns_opened **out, const ns_open_params *given, ns_error *err)

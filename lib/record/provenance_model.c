@@ -80,7 +80,8 @@ static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
 
 static int add_inputs(ns_fact_list *f, const ns_model *m, ns_error *err)
 {
-    const char *const paths[] = {ns_checkpoint_dir(ns_model_checkpoint(m)), ns_model_tokenizer_path(m), ns_model_arch_path(m), ns_model_names_path(m)};
+    const char *const paths[] = {ns_checkpoint_dir(ns_model_checkpoint(m)), ns_model_tokenizer_path(m), ns_model_arch_path(m),
+                                 ns_model_names_path(m)};
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof paths / sizeof *paths && rc == NS_OK; i++)
         rc = ns_fact_list_add_input(f, paths[i], err);

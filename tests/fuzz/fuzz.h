@@ -36,7 +36,8 @@ static inline void fuzz_check_outcome(int code, const void *result, const ns_err
 void fuzz_put(const char *path, const void *data, size_t n);
 void fuzz_drop(const char *path);
 
-/* The bytes up to the next 0x1E (a record separator, which no text holds), and the data and count moved behind it: an input of several texts. */
+/* The bytes up to the next 0x1E (a record separator, which no text holds), and the data and count moved behind it: an input of several
+ * texts. */
 static inline size_t fuzz_part(const uint8_t **data, size_t *n, const uint8_t **part)
 {
     const uint8_t *const cut = *n ? memchr(*data, 0x1E, *n) : NULL;

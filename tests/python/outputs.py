@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""No writer of needlescope.py replaces what it reads: not by its name, a symbolic link, a hard link, nor inside a folder; and says so. Beside it is written.
+"""No writer of needlescope.py replaces what it reads: not by its name, a symbolic link, a hard link, nor inside a folder; and says so.
+Beside it is written.
 
     outputs.py NEEDLESCOPE ROOT"""
 import hashlib
@@ -13,7 +14,8 @@ tool, root = map(os.path.abspath, sys.argv[1:3])
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 import needlescope as ns
 
-TRAIN = {"name": "small", "checkpoint_every": 2, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "steps": 2}}
+TRAIN = {"name": "small", "checkpoint_every": 2, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4,
+                                                           "length": 32, "steps": 2}}
 
 
 def call(*command):
@@ -82,9 +84,12 @@ def test_studies():
 
 def test_figures_and_exports():
     for suffix in (".png", ".pdf", ".svg"):
-        for source, draw in (("scores.h5", ns.figure_heads), ("scores.h5", ns.figure_rank), ("scores.h5", ns.figure_agreement), ("scores.h5", ns.figure_grid),
+        for source, draw in (("scores.h5", ns.figure_heads), ("scores.h5", ns.figure_rank), ("scores.h5", ns.figure_agreement),
+                             ("scores.h5", ns.figure_grid),
                              ("maps.h5", lambda file, out: ns.figure_map(file, out, 2, 1)), ("patch.h5", ns.figure_ablation),
-                             *(("study.h5", lambda file, out, kind=kind: ns.figure_study(kind, file, out)) for kind in ("laziness", "births", "curves", "strip"))):
+                             *(("study.h5", lambda file, out, kind=kind: ns.figure_study(kind, file, out)) for kind in ("laziness",
+                                                                                                                        "births", "curves",
+                                                                                                                        "strip"))):
             file = source + suffix                 # a figure's ending says what it is, so the file has it
             shutil.copy(source, file)
             refused(file, lambda out: draw(file, out))
@@ -115,7 +120,8 @@ def test_training():
 
 with tempfile.TemporaryDirectory() as work:
     os.chdir(work)
-    call("lab", "plant", "-o", "runs/a" if os.mkdir("runs") is None else "", "--layers", 4, "--heads", 4, "--kv-heads", 2, "--vocab", 66, "--previous-token", "0.1",
+    call("lab", "plant", "-o", "runs/a" if os.mkdir("runs") is None else "", "--layers", 4, "--heads", 4, "--kv-heads", 2, "--vocab", 66,
+         "--previous-token", "0.1",
          "--retrieval", "2.1", "--series", 4, "--births", 20)
     shutil.copytree("runs/a/step000030", "m")
     call("cases", "needle", "--model", "m", "--lengths", "40,97", "--depths", "0,.6", "--count", 2, "--twins", "swap", "-o", "cases.jsonl")

@@ -3,9 +3,9 @@
  * The rule everything here keeps: an output element depends only on its own row, its own column and the inner size. So hooks,
  * batching, forking, threads, waves and the CPU's vector width never change a bit.
  *
- * fork(): a child may use and free the models of its parent, whether or not a pass is under way in another thread, and in a hook; it starts threads of
- * its own with its first pass. A session that another thread was running, and files that were open for writing (recorders, table writers: HDF5's
- * buffers are copied), belong to the parent alone. */
+ * fork(): a child may use and free the models of its parent, whether or not a pass is under way in another thread, and in a hook; it starts
+ * threads of its own with its first pass. A session that another thread was running, and files that were open for writing (recorders, table
+ * writers: HDF5's buffers are copied), belong to the parent alone. */
 #ifndef NEEDLESCOPE_MODEL_H
 #define NEEDLESCOPE_MODEL_H
 
@@ -22,20 +22,24 @@ typedef struct ns_engine_params {
 NS_API NS_MUST_CHECK int ns_engine_new(ns_engine **out, const ns_engine_params *, ns_error *);
 NS_API void ns_engine_free(ns_engine *);
 NS_API const char *ns_engine_cpu(const ns_engine *);            /* name of the kernels in use: "avx512" */
-NS_API const char *ns_engine_kernel_class(const ns_engine *);   /* results of one class are equal bit for bit: "invariant-1" or "openblas-NAME" */
+NS_API const char *ns_engine_kernel_class(const ns_engine *);   /* results of one class are equal bit for bit: "invariant-1" or
+                                                                 * "openblas-NAME" */
 NS_API int ns_engine_threads(const ns_engine *);
 
 typedef struct ns_model ns_model;
 typedef struct ns_model_params {
     size_t  size;
-    int64_t memory;                      /* bytes for weights and activations; 0 = half of what this process may use (machine.h). Less than the packed weights: they stream through, once per wave */
+    int64_t memory;                      /* bytes for weights and activations; 0 = half of what this process may use (machine.h). Less than
+                                          * the packed weights: they stream through, once per wave */
     bool    hash;                        /* take the SHA-256 of every tensor while packing */
-    const char *name, *tokenizer;        /* what files say of it: its name, and the tokenizer.json whose hash they give; NULL = the checkpoint's folder, and its own */
+    const char *name, *tokenizer;        /* what files say of it: its name, and the tokenizer.json whose hash they give; NULL = the
+                                          * checkpoint's folder, and its own */
     const char *arch_path, *names_path;  /* the files that described it, where config.json did not; or NULL */
 } ns_model_params;
 
 /* Reads, checks and packs the weights. The checkpoint and the arch must outlive the model; the engine too. */
-NS_API NS_MUST_CHECK int ns_model_load(ns_model **out, ns_engine *, const ns_checkpoint *, const ns_arch *, const ns_model_params *, ns_error *);
+NS_API NS_MUST_CHECK int ns_model_load(ns_model **out, ns_engine *, const ns_checkpoint *, const ns_arch *, const ns_model_params *,
+                                       ns_error *);
 NS_API void ns_model_free(ns_model *);
 NS_API const ns_arch *ns_model_arch(const ns_model *);
 NS_API ns_engine *ns_model_engine(const ns_model *);
@@ -50,12 +54,14 @@ NS_API const char *ns_model_weights_sha256(const ns_model *);
 
 /* The cost of a pass, computed before it runs; weights are kept as the checkpoint stores them, in 16 bits or in f32. */
 typedef struct ns_cost { int64_t weight_bytes, activation_bytes, kv_bytes, waves; double flops; bool streamed; } ns_cost;
-NS_API NS_MUST_CHECK int ns_model_cost(const ns_arch *, const ns_checkpoint *, int64_t memory, const int64_t *lengths, int64_t n, ns_cost *out, ns_error *);
+NS_API NS_MUST_CHECK int ns_model_cost(const ns_arch *, const ns_checkpoint *, int64_t memory, const int64_t *lengths, int64_t n,
+                                       ns_cost *out, ns_error *);
 
 typedef struct ns_session ns_session;
 typedef struct ns_session_params {
     size_t  size;
-    int64_t final_length;                /* longrope and dynamic choose their frequencies by it; 0 = by the length of each pass, as transformers generates */
+    int64_t final_length;                /* longrope and dynamic choose their frequencies by it; 0 = by the length of each pass, as
+                                          * transformers generates */
     bool    decode;                      /* keep keys and values after the pass, to go on with more tokens */
 } ns_session_params;
 NS_API NS_MUST_CHECK int ns_session_new(ns_session **out, const ns_model *, const ns_session_params *, ns_error *);
@@ -65,9 +71,10 @@ NS_API NS_MUST_CHECK int ns_session_append(ns_session *, const int32_t *tokens, 
 /* A child that shares the parent's first `at` tokens: computed once, in the parent. Both go into the same call of ns_forward,
  * parent first (or the parent kept its keys and values: decode = true). The parent must outlive the child. */
 NS_API NS_MUST_CHECK int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *);
-/* For interventions that leave the first layers alone: below `layer` nothing of s is computed or delivered, and there its rows are taken over from the leader,
- * which holds the same tokens (and forks at the same place, if it does), comes before it in the same call of ns_forward and must outlive that. Neither keeps keys
- * and values, the leader follows nobody, nobody forks from s. Layer 0: s is computed as ever. */
+/* For interventions that leave the first layers alone: below `layer` nothing of s is computed or delivered, and there its rows are taken
+ * over from the leader, which holds the same tokens (and forks at the same place, if it does), comes before it in the same call of
+ * ns_forward and must outlive that. Neither keeps keys and values, the leader follows nobody, nobody forks from s. Layer 0: s is computed
+ * as ever. */
 NS_API NS_MUST_CHECK int ns_session_follow(ns_session *s, ns_session *leader, int64_t layer, ns_error *err);
 /* The case(s) this timeline serves: rows are resolved and delivered for each of them. A parent that only carries a shared
  * prefix serves all cases of its children. The case must outlive the session. */
@@ -93,7 +100,8 @@ typedef struct ns_forward_params {
 /* Runs all pending tokens of the sessions, layer by layer; parents before their children in the list. Stops after the deepest
  * wanted point when no logits are wanted. Returns NS_OK, NS_STOP (a callback or `cancelled` said so), or an error: the sessions
  * are then unusable but for ns_session_free. NS_E_NUMERIC names layer and point of the first non-finite activation. */
-NS_API NS_MUST_CHECK int ns_forward(const ns_model *, ns_session *const *sessions, int64_t n, const ns_hooks *, const ns_forward_params *, ns_error *);
+NS_API NS_MUST_CHECK int ns_forward(const ns_model *, ns_session *const *sessions, int64_t n, const ns_hooks *, const ns_forward_params *,
+                                    ns_error *);
 
 /* Greedy continuation of one session (decode = true) whose pending or computed tokens end the prompt: up to n tokens into out, stops
  * after a token in stop[]. With `gold` (n_gold tokens) the gold answer is verified in one pass and greedy decoding starts
@@ -107,7 +115,8 @@ typedef struct ns_generate_params {
     int          (*accepted)(void *user, int64_t position, int32_t token);
     void          *user;
 } ns_generate_params;
-NS_API NS_MUST_CHECK int ns_generate(const ns_model *, ns_session *, int64_t n, const ns_generate_params *, int32_t *out, int64_t *n_out, ns_error *);
+NS_API NS_MUST_CHECK int ns_generate(const ns_model *, ns_session *, int64_t n, const ns_generate_params *, int32_t *out, int64_t *n_out,
+                                     ns_error *);
 
 /* ---- weights by themselves ---- */
 
@@ -115,9 +124,9 @@ typedef enum ns_head_part { NS_HEAD_Q, NS_HEAD_K, NS_HEAD_V } ns_head_part;
 /* One query head's rows [d, D] of W_Q, or of its KV head's W_K or W_V, as the checkpoint has them, widened to f32; no norm gain in them. */
 NS_API NS_MUST_CHECK int ns_model_head_weight(const ns_model *, int64_t layer, int64_t head, ns_head_part, float *out, ns_error *);
 
-/* The d eigenvalues that are not 0 of every head's token-to-token circuit W_U N_f W_O W_V N_l W_E^T [V, V] (Elhage et al. 2021), N: the gains of the
- * final and of the layer's input norm, and for LayerNorm the subtraction of the mean. Biases, MLPs and the norms' division are left out.
- * Heads in (layer, head) order; LAPACK finds them, so the last bits depend on it. Layers without attention are passed over. */
+/* The d eigenvalues that are not 0 of every head's token-to-token circuit W_U N_f W_O W_V N_l W_E^T [V, V] (Elhage et al. 2021), N: the
+ * gains of the final and of the layer's input norm, and for LayerNorm the subtraction of the mean. Biases, MLPs and the norms' division are
+ * left out. Heads in (layer, head) order; LAPACK finds them, so the last bits depend on it. Layers without attention are passed over. */
 typedef int (*ns_eigenvalues_fn)(void *user, int64_t layer, int64_t head, int64_t d, const double *re, const double *im);
 NS_API NS_MUST_CHECK int ns_model_ov_eigenvalues(const ns_model *, ns_eigenvalues_fn, void *user, ns_error *);
 

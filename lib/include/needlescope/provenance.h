@@ -16,8 +16,8 @@ typedef struct ns_provenance {
     const char *job;           /* of a batch system; NULL = none */
 } ns_provenance;
 
-/* What is said of a thing, and the files and folders it was made from (paths; they are not written): a writer refuses to replace one of those. All texts
- * are the list's own; zero is an empty list. */
+/* What is said of a thing, and the files and folders it was made from (paths; they are not written): a writer refuses to replace one of
+ * those. All texts are the list's own; zero is an empty list. */
 typedef struct ns_fact_list {
     ns_fact *list;   int64_t n, capacity;
     char   **inputs; int64_t n_inputs, inputs_capacity;
@@ -32,18 +32,20 @@ NS_API void ns_fact_list_clear(ns_fact_list *);
 /* NULL where it is not said; borrowed. */
 NS_API const char *ns_fact_list_find(const ns_fact_list *, const char *name);
 
-/* needlescope_version, command_line, hostname, created_utc and the batch job. by = NULL: the version alone, so that the same input gives the same bytes. */
+/* needlescope_version, command_line, hostname, created_utc and the batch job. by = NULL: the version alone, so that the same input gives
+ * the same bytes. */
 NS_API NS_MUST_CHECK int ns_provenance_of_run(ns_fact_list *, const ns_provenance *by, ns_error *);
 /* Name, family, layers, arch, kernels and threads; hashes of weights (where the model was loaded with them), config and tokenizer. */
 NS_API NS_MUST_CHECK int ns_provenance_of_model(ns_fact_list *, const ns_model *, ns_error *);
 /* The files that the cases were read from, as inputs. */
 NS_API NS_MUST_CHECK int ns_provenance_of_cases(ns_fact_list *, const ns_cases *, ns_error *);
-/* NS_E_ARG where a file at `output` is one of the inputs, by whatever name or link, or lies in a folder of them that is read. Every writer asks it. */
+/* NS_E_ARG where a file at `output` is one of the inputs, by whatever name or link, or lies in a folder of them that is read. Every writer
+ * asks it. */
 NS_API NS_MUST_CHECK int ns_provenance_check_output(const ns_fact_list *, const char *output, ns_error *);
 /* The same for a table and what stands beside it (ns_provenance_beside). */
 NS_API NS_MUST_CHECK int ns_provenance_check_table(const ns_fact_list *, const char *output, ns_error *);
-/* For what is made out of a file of ours: its name, its content_sha256 and what it says of model, cases and threads (no JSON). The facts of a second file
- * that differ from the first's are called NAME.2, and so on. */
+/* For what is made out of a file of ours: its name, its content_sha256 and what it says of model, cases and threads (no JSON). The facts of
+ * a second file that differ from the first's are called NAME.2, and so on. */
 NS_API NS_MUST_CHECK int ns_provenance_of_file(ns_fact_list *, const char *path, int number, ns_error *);
 /* CSV on the Web: PATH-metadata.json says of the table PATH what the facts say. A stream has nothing beside it: NS_OK. */
 NS_API NS_MUST_CHECK int ns_provenance_beside(const char *path, const ns_fact_list *, ns_error *);
