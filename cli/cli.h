@@ -66,7 +66,6 @@ typedef struct cli_command {
     const void *defaults;           /* settings to start from; NULL = zeros */
     const char *description;        /* paragraphs of the man page, separated by empty lines */
     const char *examples;           /* lines: "command\n  what it does" as pairs */
-    bool        rewrites;           /* may write what it was given */
     int       (*run)(cli *, const void *settings, char **args, int n_args);   /* NS_OK, NS_STOP or a code with cli.err set */
 } cli_command;
 

@@ -424,7 +424,7 @@ const cli_command cli_cmd_cases_check = {
     .name = "cases check", .section = "Cases", .summary = "Checks case files of your own and says what they hold",
     .arguments = "FILE...", .min_args = 1, .max_args = 1000,
     .groups = {{"Options", check_options, 0}, {"Model options", cli_text_options, offsetof(check_settings, how)}},
-    .settings_size = sizeof(check_settings), .rewrites = true,
+    .settings_size = sizeof(check_settings),
     .description = "A case file is JSONL, one object a line: id, text or tokens, prefix, suffix, spans {name: [begin, end)}, answer, "
                    "distractors, pairs, twin_of, meta. Spans count tokens where tokens are given, else characters of the text. The "
                    "first line that is wrong is named.",

@@ -42,8 +42,9 @@ static int check_output(cli *app, paths *p, const cli_option *option, const char
         return NS_OK;
     }
     for (int64_t i = 0; rc == NS_OK && i < p->n; i++)
-        if (strcmp(p->inputs[i], path) == 0 && !ns_path_exists(path))
-            rc = ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path);
+        if (!ns_path_exists(path) && ns_path_is_same(p->inputs[i], path))
+            rc = strcmp(p->inputs[i], path) == 0 ? ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path)
+                                                 : ns_fail(&why, NS_E_ARG, "%s and %s are one file (name another file)", path, p->inputs[i]);
     rc = rc ? rc : ns_check_not_input(path, p->inputs, p->n, &why);
     rc = rc ? rc : option->kind == CLI_STREAM ? ns_atomic_begin_text(&file, path, &why) : ns_atomic_begin(&file, path, &why);
     if (rc < 0)
@@ -57,7 +58,7 @@ int cli_check_paths(cli *app, const cli_target *targets, int n_targets, char *co
     paths p = {0};
     bool room = true;
     int rc = NS_OK;
-    for (int i = 0; i < n_args && room && !app->command->rewrites; i++)
+    for (int i = 0; i < n_args && room; i++)
         room = add_input(&p, args[i]);
     for (int t = 0; t < n_targets; t++)
         for (const cli_option *option = targets[t].options; option->name && room; option++)

@@ -95,7 +95,10 @@ int  ns_atomic_end(ns_atomic_file *, FILE *, int rc, ns_error *);            /* 
 int  ns_atomic_commit(ns_atomic_file *, ns_error *);
 void ns_atomic_abort(ns_atomic_file *);
 int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);           /* atomic, whole; streams are fine */
-/* NS_E_ARG when the output is one of the inputs (through links too), or is what an input folder is read for: weights, config, tokenizer, shards. */
+/* One file by two names, through links too; of files that are not there yet: one name in one folder. */
+bool ns_path_is_same(const char *a, const char *b);
+/* NS_E_ARG when the output is one of the inputs (through links too), or is what an input folder is read for: weights, config, tokenizer, shards,
+ * names of revisions. */
 int  ns_check_not_input(const char *output, const char *const *inputs, int64_t n, ns_error *);
 
 /* rc < 0: why path could not be read is in err, and stays where its kind is in `fine`; else err says "PATH: is a PNG picture, not WANTED". Gives rc back. */

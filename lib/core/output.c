@@ -231,23 +231,52 @@ int ns_file_write(const char *path, const void *data, size_t n, ns_error *err)
     return ns_atomic_end(&file, NULL, rc, err);
 }
 
-/* ---- is the output one of the inputs? ---- */
+/* ---- is the output one of the inputs, or another output? ---- */
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+bool ns_path_is_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    const bool there = stat(a, &of_a) == 0;
+    if (there != (stat(b, &of_b) == 0))
+        return false;
+    if (there)
+        return is_same_file(&of_a, &of_b);
+    char *const folder_a = folder_of(a), *const folder_b = folder_of(b);
+    const bool same = folder_a && folder_b && strcmp(ns_path_base(a), ns_path_base(b)) == 0 && stat(folder_a, &of_a) == 0
+                      && stat(folder_b, &of_b) == 0 && is_same_file(&of_a, &of_b);
+    free(folder_a);
+    free(folder_b);
+    return same;
+}
 
 enum { INPUT_DEPTH = 3 };       /* runs of checkpoints, and scans: OUT/shards/RUN/stepN.h5 */
 
+/* Where a file of an input lies: refs are the names of revisions in a Hugging Face cache folder. */
+typedef enum place { IN_FOLDER, IN_SCAN, IN_REFS } place;
+
+static place place_of(const char *folder, place above)
+{
+    return above != IN_FOLDER ? above : strcmp(folder, "shards") == 0 || strcmp(folder, "index") == 0 ? IN_SCAN
+           : strcmp(folder, "refs") == 0 ? IN_REFS : IN_FOLDER;
+}
+
 /* What a folder is read for: other files in it may be written again. */
-static bool is_read(const char *name, bool scanned)
+static bool is_read(const char *name, place where)
 {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
                                         "model.safetensors.index.json", "run.json", "vocab.json", "merges.txt", "chat_template.jinja", "tokenizer.model"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
-    return ns_ends(name, ".safetensors") || (scanned && (ns_ends(name, ".h5") || ns_ends(name, ".json")));
+    return where == IN_REFS || ns_ends(name, ".safetensors") || (where == IN_SCAN && (ns_ends(name, ".h5") || ns_ends(name, ".json")));
 }
 
-/* scanned: inside the shards or the index of a scan. */
-static bool folder_reads(const char *folder, const struct stat *output, bool scanned, int depth)
+static bool folder_reads(const char *folder, const struct stat *output, place where, int depth)
 {
     char **names;
     int64_t n;
@@ -257,10 +286,9 @@ static bool folder_reads(const char *folder, const struct stat *output, bool sca
     for (int64_t i = 0; i < n && !found; i++) {
         struct stat st;
         char *const path = ns_path_join(folder, names[i]);
-        const bool of_scan = scanned || strcmp(names[i], "shards") == 0 || strcmp(names[i], "index") == 0;
         if (path && stat(path, &st) == 0)
-            found = S_ISDIR(st.st_mode) ? depth > 0 && folder_reads(path, output, of_scan, depth - 1)
-                                        : st.st_dev == output->st_dev && st.st_ino == output->st_ino && is_read(names[i], scanned);
+            found = S_ISDIR(st.st_mode) ? depth > 0 && folder_reads(path, output, place_of(names[i], where), depth - 1)
+                                        : is_same_file(&st, output) && is_read(names[i], where);
         free(path);
     }
     ns_free_strings(names, n);
@@ -275,7 +303,7 @@ int ns_check_not_input(const char *output, const char *const *inputs, int64_t n,
     for (int64_t i = 0; i < n; i++) {
         if (stat(inputs[i], &in) != 0)
             continue;
-        if (S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, false, INPUT_DEPTH) : in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        if (S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, IN_FOLDER, INPUT_DEPTH) : is_same_file(&in, &out))
             return ns_fail(err, NS_E_ARG, "%s: the output is %s the input %s (name another file)", output, S_ISDIR(in.st_mode) ? "part of" : "also",
                            inputs[i]);
     }

@@ -49,9 +49,16 @@ run merge scanned -o scanned/study.h5
 run merge scanned -o scanned/study.h5                    # a study is no input of the merge
 run score m --cases c.jsonl --probe retrieval_find -o m/scores.h5
 run score m --cases c.jsonl --probe retrieval_find -o m/scores.h5
-run cases check c.jsonl -o c.jsonl               # this one rewrites by intent
-run cases check c.jsonl -o again.jsonl
-cmp -s c.jsonl again.jsonl || fail "cases check -o onto itself is not what it writes elsewhere"
+mkdir sub models--o--n models--o--n/refs models--o--n/snapshots
+cp -r m models--o--n/snapshots/aaa
+printf aaa >models--o--n/refs/main
+for out in c.jsonl ./c.jsonl sub/../c.jsonl hard.jsonl link.jsonl; do
+    refused c.jsonl cases check c.jsonl -o $out
+done
+refused models--o--n/refs/main score models--o--n --cases c.jsonl --probe retrieval_find -o models--o--n/refs/main
+expect 2 'sub/../both.h5 and both.h5 are one file' score m --cases c.jsonl --probe retrieval_wu -o both.h5 --head-score sub/../both.h5
+expect 2 'the output is also' score m --cases c.jsonl --probe retrieval_wu -o m/scores.h5 --head-score sub/../m/scores.h5
+[ ! -e both.h5 ] || fail "two outputs in one file, by two names"
 
 # - is a standard stream; the answer then goes to standard error, and to nowhere with -q
 same() {     # same FILE OTHER: but for when and by which command a table was written
