@@ -4,7 +4,9 @@
 #include "core/core.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MOST_FILES = 16 };
 static struct {
@@ -17,8 +19,10 @@ static int n_files;
 /* typeof: a declaration that changes there must change here. */
 #define WRAPPED(name) typeof(name) __real_##name, __wrap_##name
 WRAPPED(ns_file_read);
-WRAPPED(ns_map_open);
-WRAPPED(ns_map_text);
+WRAPPED(ns_input_open);
+WRAPPED(ns_input_read);
+WRAPPED(ns_input_close);
+WRAPPED(ns_text_open);
 WRAPPED(ns_folder_list);
 WRAPPED(ns_kind_fail);
 WRAPPED(stat);
@@ -78,25 +82,48 @@ int __wrap_ns_file_read(const char *path, size_t limit, char **out, size_t *n, n
     return NS_OK;
 }
 
-int __wrap_ns_map_open(ns_map *out, const char *path, ns_error *err)
+/* An input's descriptor says which file it is: below -1. */
+int __wrap_ns_input_open(ns_input *in, const char *path, ns_error *err)
 {
     if (!here(path))
-        return __real_ns_map_open(out, path, err);
+        return __real_ns_input_open(in, path, err);
     const int i = find(path);
-    *out = (ns_map){0};
+    *in = (ns_input){0};
     if (i == n_files)
         return missing(path, err);
-    uint8_t *const copy = files[i].n ? malloc(files[i].n) : NULL;
-    fuzz_check(copy || !files[i].n, "memory");
-    if (copy)
-        memcpy(copy, files[i].data, files[i].n);
-    *out = (ns_map){.data = copy, .size = files[i].n, .copied = true};
+    *in = (ns_input){.fd = -2 - i, .open = true, .size = (int64_t)files[i].n, .mtime_ns = 1};
     return NS_OK;
 }
 
-int __wrap_ns_map_text(ns_map *out, const char *path, ns_error *err)
+int __wrap_ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const char *path, ns_error *err)
 {
-    return here(path) ? __wrap_ns_map_open(out, path, err) : __real_ns_map_text(out, path, err);
+    if (in->fd >= -1)
+        return __real_ns_input_read(in, at, out, n, path, err);
+    const int i = -2 - in->fd;
+    fuzz_check(at >= 0 && (uint64_t)at <= files[i].n && n <= files[i].n - (size_t)at, "what is read was checked to be there");
+    memcpy(out, files[i].data + at, n);
+    return NS_OK;
+}
+
+void __wrap_ns_input_close(ns_input *in)
+{
+    if (in->fd >= -1)
+        __real_ns_input_close(in);
+    else
+        *in = (ns_input){0};
+}
+
+/* Lines are read from a descriptor, so here is one. */
+int __wrap_ns_text_open(const char *path, ns_error *err)
+{
+    if (!here(path))
+        return __real_ns_text_open(path, err);
+    const int i = find(path);
+    if (i == n_files)
+        return missing(path, err);
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    fuzz_check(fd >= 0 && pwrite(fd, files[i].data, files[i].n, 0) == (ssize_t)files[i].n, "a file in memory");
+    return fd;
 }
 
 /* A folder is what a file lies in. */
