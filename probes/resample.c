@@ -21,15 +21,16 @@ static void find_kinds(ns_units *u, const int64_t *kind_of)
         u->kind[u->cases[i].prompt] = kind_of[i];
 }
 
-/* Into map[kinds]: the stratum of each kind. The pooled one comes last; where even it has too few, the smallest other joins it. */
+/* Into map[kinds]: the stratum of each kind. The pooled one comes last; where even it has too few, the smallest other joins it. A kind of
+ * twins alone has no prompt: it is in none. */
 static void map_strata(ns_units *u, const int64_t *prompts, int64_t *map, int64_t n_kinds)
 {
     int64_t pooled = 0, smallest = -1;
     for (int64_t k = 0; k < n_kinds; k++) {
-        const bool small = prompts[k] < NS_STRATUM;
+        const bool small = prompts[k] > 0 && prompts[k] < NS_STRATUM;
         u->n_pooled += small;
         pooled += small ? prompts[k] : 0;
-        smallest = !small && (smallest < 0 || prompts[k] < prompts[smallest]) ? k : smallest;
+        smallest = prompts[k] >= NS_STRATUM && (smallest < 0 || prompts[k] < prompts[smallest]) ? k : smallest;
     }
     const bool joined = pooled > 0 && pooled < NS_STRATUM && smallest >= 0;
     u->n_pooled += joined;
@@ -91,28 +92,40 @@ static int64_t case_of(const ns_case *const *cases, int64_t n, const char *id)
     return low < n && strcmp(cases[low]->id, id) == 0 ? low : -1;
 }
 
-/* The id that a case and its twins share: that of the case at the end of twin_of, here or not. */
-static const char *root_of(const ns_case *const *cases, int64_t n, int64_t i)
+static int64_t case_before(const ns_case *const *cases, int64_t n, int64_t i)
 {
-    for (int64_t steps = 0; steps < n && cases[i]->twin_of; steps++) {
-        const int64_t at = case_of(cases, n, cases[i]->twin_of);
-        if (at < 0)
-            return cases[i]->twin_of;
-        i = at;
-    }
-    return cases[i]->id;
+    return cases[i]->twin_of ? case_of(cases, n, cases[i]->twin_of) : -1;
 }
 
+/* The id that a case and its twins share: that of the case at the end of twin_of, here or not; where twins name each other round and round,
+ * that of the first of them. */
+static const char *root_of(const ns_case *const *cases, int64_t n, int64_t i)
+{
+    int64_t steps = 0, first;
+    for (int64_t next; steps < n && (next = case_before(cases, n, i)) >= 0; steps++)
+        i = next;
+    if (steps < n)
+        return cases[i]->twin_of ? cases[i]->twin_of : cases[i]->id;
+    first = i;
+    for (int64_t at = case_before(cases, n, i); at != i; at = case_before(cases, n, at))
+        first = at < first ? at : first;
+    return cases[first]->id;
+}
+
+/* Cases lie by id, so a twin may lie before the case that it is a twin of. */
 void ns_number_prompts(ns_case_result *out, const ns_case *const *cases, int64_t n)
 {
     int64_t prompts = 0;
+    for (int64_t i = 0; i < n; i++)
+        out[i].prompt = -1;
     for (int64_t i = 0; i < n; i++) {
         const char *const root = root_of(cases, n, i);
-        const int64_t at = case_of(cases, n, root);
-        int64_t first = at >= 0 ? at : 0;                  /* the first case of that root */
-        while (first < i && strcmp(root_of(cases, n, first), root) != 0)
-            first++;
-        out[i].prompt = first < i ? out[first].prompt : prompts++;
+        int64_t same = case_of(cases, n, root);
+        for (int64_t k = 0; same < 0; k++)                 /* it is not here: the first of its twins stands for it */
+            same = k == i || strcmp(root_of(cases, n, k), root) == 0 ? k : -1;
+        if (out[same].prompt < 0)
+            out[same].prompt = prompts++;
+        out[i].prompt = out[same].prompt;
     }
 }
 

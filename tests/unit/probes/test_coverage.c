@@ -200,23 +200,39 @@ static void test_pooling(void **state)
     OK(ns_units_find(&u, &s, kind, 3, &err));
     assert_true(u.n_prompts == 8 && u.n_strata == 1);
     ns_units_free(&u);
+    for (int64_t i = 0; i < 40; i++) {            /* 20 prompts of two kinds, their twins of two others: these are no kinds of few prompts */
+        cases[i].prompt = i / 2;
+        kind[i] = i / 20 + (i % 2 ? 2 : 0);
+    }
+    s.n_cases = 40;
+    OK(ns_units_find(&u, &s, kind, 4, &err));
+    assert_true(u.n_prompts == 20 && u.n_strata == 2 && u.n_pooled == 0 && u.size[0] == 10 && u.size[1] == 10);
+    ns_units_free(&u);
 }
 
-/* A twin of a twin is of the same prompt, and so are twins of a case that is not here. */
+static void expect_prompts(const char *const twin_of[6], const int64_t want[6])
+{
+    static const char *const ids[] = {"a", "b", "c", "d", "e", "f"};
+    ns_case list[6];
+    const ns_case *cases[6];
+    ns_case_result out[6] = {0};
+    for (int i = 0; i < 6; i++) {
+        list[i] = (ns_case){.id = (char *)ids[i], .twin_of = (char *)twin_of[i]};
+        cases[i] = &list[i];
+    }
+    ns_number_prompts(out, cases, 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(out[i].prompt, want[i]);
+}
+
+/* A twin of a twin is of the same prompt, and so are twins of a case that is not here; wherever their ids lie, and named in a ring. */
 static void test_prompts(void **state)
 {
     (void)state;
-    ns_case list[] = {{.id = (char *)"a"}, {.id = (char *)"b", .twin_of = (char *)"gone"}, {.id = (char *)"c", .twin_of = (char *)"d"},
-                      {.id = (char *)"d", .twin_of = (char *)"a"},
-                      {.id = (char *)"e", .twin_of = (char *)"gone"}, {.id = (char *)"f"}};
-    const ns_case *cases[6];
-    ns_case_result out[6] = {0};
-    for (int i = 0; i < 6; i++)
-        cases[i] = &list[i];
-    ns_number_prompts(out, cases, 6);
-    static const int64_t want[] = {0, 1, 0, 0, 1, 2};
-    for (int i = 0; i < 6; i++)
-        assert_int_equal(out[i].prompt, want[i]);
+    expect_prompts((const char *[]){NULL, "gone", "d", "a", "gone", NULL}, (int64_t[]){0, 1, 0, 0, 1, 2});
+    expect_prompts((const char *[]){"b", "c", NULL, "e", NULL, "e"}, (int64_t[]){0, 0, 0, 1, 1, 1});
+    expect_prompts((const char *[]){"b", "a", "c", "e", "f", "d"}, (int64_t[]){0, 0, 1, 2, 2, 2});
+    expect_prompts((const char *[]){"f", "gone", "f", "gone2", NULL, NULL}, (int64_t[]){0, 1, 0, 2, 3, 0});
 }
 
 int main(void)
