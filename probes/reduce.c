@@ -109,19 +109,28 @@ double ns_scores_chance_level(const ns_scores *s, int k)
     return n ? sum / (double)n : (double)NAN;
 }
 
+/* Has any head of the case a value, or where events are counted (over) any of them? */
+static bool any_of(const float *of, const float *over, int64_t n)
+{
+    bool any = false;
+    for (int64_t at = 0; at < n && !any; at++)
+        any = over ? over[at] > 0 : isfinite(of[at]);
+    return any;
+}
+
+/* A case that has nothing to hit (retrieval_continue: an answer of one token) lacks no placebo. */
 int64_t ns_scores_without_chance(const ns_scores *s, int i)
 {
     const ns_score *const def = ns_scores_def(s, i);
     const int p = def ? probe_of(s, i) : 0;
-    const float *const of = def ? find_output(s, p, def->chance_of) : NULL, *const over = def ? find_output(s, p, def->chance_over) : NULL;
+    const int64_t n = ns_scores_size(s);
+    const float *const of = def ? find_output(s, p, def->of) : NULL, *const over = def ? find_output(s, p, def->over) : NULL;
+    const float *const by_chance = def ? find_output(s, p, def->chance_of) : NULL;
+    const float *const of_places = by_chance ? find_output(s, p, def->chance_over) : NULL;
     int64_t without = 0;
-    for (int64_t c = 0; of && c < s->n_cases; c++) {
-        bool any = false;
-        for (int64_t at = c * ns_scores_size(s); at < (c + 1) * ns_scores_size(s) && !any; at++)
-            any = over ? over[at] > 0 : isfinite(of[at]);
-        without += !any;
-    }
-    return of ? without : -1;
+    for (int64_t at = 0; by_chance && at < s->n_cases * n; at += n)
+        without += any_of(of + at, over ? over + at : NULL, n) && !any_of(by_chance + at, of_places ? of_places + at : NULL, n);
+    return by_chance ? without : -1;
 }
 
 int ns_scores_reduce(ns_scores *s, ns_error *err)

@@ -17,6 +17,9 @@
 int64_t ns_row_argmax(const float *row, int64_t n, float *margin);
 /* Sum of a row's weights at positions [begin, end), in f64, of those keys that the row sees. */
 double ns_row_mass(const ns_site *, const float *row, int64_t begin, int64_t end);
+/* Does the case say what chance is? As many placebos as the answer has mentions, each as long: on others a head is more, or less, often by
+ * chance. */
+bool ns_placebo_stands(const ns_case *);
 /* Token at a position of the case's timeline: the prompt, then the answer. */
 int32_t ns_case_token(const ns_case *, int64_t position);
 

@@ -36,7 +36,8 @@ static const ns_score scores[] = {
 
 typedef struct state {
     const ns_case *c;
-    int64_t        answer, placebo;             /* tokens of all mentions, of all placebos */
+    int64_t        answer;                      /* tokens of all mentions */
+    bool           placebo;                     /* does it say what chance is? */
     int64_t        n_heads;
     ns_sinks       sinks;
     float         *out[N_OUTPUTS];
@@ -55,7 +56,7 @@ static int begin(void *user, const ns_probe_context *ctx, float *const *out, ns_
     state *const s = user;
     s->c = ctx->c;
     s->answer = ns_case_mentioned(ctx->c, "needle_answer");
-    s->placebo = ns_case_mentioned(ctx->c, "placebo");
+    s->placebo = ns_placebo_stands(ctx->c);
     s->n_heads = ctx->n_heads;
     for (int i = 0; i < N_OUTPUTS; i++)
         s->out[i] = out[i];

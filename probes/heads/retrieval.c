@@ -76,6 +76,7 @@ typedef struct state {
     const ns_case *c;
     const ns_span *distractors[MAX_DISTRACTORS];
     int            n_distractors;
+    bool           placebo;                     /* does it say what chance is? */
     int64_t        n_layers, n_heads;
     ns_sinks       sinks;
     float         *out[N_OUTPUTS];
@@ -95,6 +96,7 @@ static int begin(void *user, const ns_probe_context *ctx, float *const *out, ns_
 {
     state *const s = user;
     s->c = ctx->c;
+    s->placebo = ns_placebo_stands(ctx->c);
     s->n_layers = ctx->n_layers;
     s->n_heads = ctx->n_heads;
     for (int i = 0; i < N_OUTPUTS; i++)
@@ -124,16 +126,13 @@ static bool on_distractor(const state *s, int64_t key, int64_t i)
     return hit;
 }
 
-/* The same place of any placebo: as many of them as the needle has mentions. *there: is there one? */
-static bool on_placebo(const state *s, int64_t key, int64_t i, bool *there)
+/* The same place of any placebo: as many of them as the needle has mentions. */
+static bool on_placebo(const state *s, int64_t key, int64_t i)
 {
     int at = 0;
     bool hit = false;
-    *there = false;
-    for (const ns_span *span; (span = ns_case_mention(s->c, "placebo", &at));) {
-        *there |= place(span, i) >= 0;
+    for (const ns_span *span; s->placebo && (span = ns_case_mention(s->c, "placebo", &at));)
         hit |= place(span, i) == key;
-    }
     return hit;
 }
 
@@ -142,10 +141,9 @@ static void judge(const state *s, const ns_site *site, const float *row, int64_t
 {
     const int64_t j = s->c->n_lead + i;
     float margin;
-    bool there;
     const int64_t best = ns_row_argmax(row, site->n_keys, &margin), key = best < 0 ? -2 : best + site->key0;
     const int64_t calm = ns_row_argmax_without(site, row, &s->sinks);
-    const bool by_chance = on_placebo(s, key, i, &there);
+    const bool by_chance = on_placebo(s, key, i);
     const bool first = i == 0, hit = ns_case_is_source(s->c, j, key), any = key >= 0 && ns_case_token(s->c, key) == s->c->answer[j];
     s->out[first ? FIND_HITS : CONTINUE_HITS][at] += hit;
     s->out[first ? FIND_EVENTS : CONTINUE_EVENTS][at]++;
@@ -156,9 +154,9 @@ static void judge(const state *s, const ns_site *site, const float *row, int64_t
     s->out[COPY_NOSINK][at] += ns_case_is_source(s->c, j, calm);
     s->out[ANY_NOSINK][at] += calm >= 0 && ns_case_token(s->c, calm) == s->c->answer[j];
     s->out[first ? FIND_PLACEBO : CONTINUE_PLACEBO][at] += by_chance;
-    s->out[first ? FIND_PLACEBO_EVENTS : CONTINUE_PLACEBO_EVENTS][at] += there;
+    s->out[first ? FIND_PLACEBO_EVENTS : CONTINUE_PLACEBO_EVENTS][at] += s->placebo;
     s->out[COPY_PLACEBO][at] += by_chance;
-    s->out[COPY_PLACEBO_EVENTS][at] += there;
+    s->out[COPY_PLACEBO_EVENTS][at] += s->placebo;
     s->out[COPY_DISTRACTOR][at] += on_distractor(s, key, i);
     s->out[ANSWER_HITS][i * s->n_layers * s->n_heads + at] = hit;
     if (first)

@@ -30,6 +30,25 @@ double ns_row_mass(const ns_site *site, const float *row, int64_t begin, int64_t
     return sum;
 }
 
+/* How many mentions there are of something, if each has `length` tokens; -1 if one has not. */
+static int64_t mentions_of_length(const ns_case *c, const char *what, int64_t length)
+{
+    int at = 0;
+    int64_t n = 0;
+    for (const ns_span *span; (span = ns_case_mention(c, what, &at)); n++)
+        if (span->end - span->begin != length)
+            return -1;
+    return n;
+}
+
+bool ns_placebo_stands(const ns_case *c)
+{
+    int at = 0;
+    const ns_span *const answer = ns_case_mention(c, "needle_answer", &at);
+    const int64_t length = answer ? answer->end - answer->begin : 0, n = mentions_of_length(c, "placebo", length);
+    return n > 0 && n == mentions_of_length(c, "needle_answer", length);
+}
+
 int32_t ns_case_token(const ns_case *c, int64_t position)
 {
     return position < c->n_tokens ? c->tokens[position] : c->answer[position - c->n_tokens];

@@ -97,6 +97,24 @@ static void test_same_mentions(void **state)
     }
 }
 
+/* Fewer placebos than mentions, more, longer or shorter ones: they do not say what chance is, and count for nothing. */
+static void test_placebos(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 4; way++) {
+        made m;
+        make(&m, 2);
+        ns_span *const last = &m.spans[m.c.n_spans - 1];
+        m.c.n_spans -= way == 0;
+        if (way == 1)
+            add_span(&m, "placebo", 1, 25, 25 + ANSWER);
+        last->end += way == 2 ? 1 : way == 3 ? -1 : 0;
+        assert_near(value(ns_probe_find("retrieval"), &m, 2, "find_placebo_events"), 0, 0);
+        assert_near(value(ns_probe_find("retrieval"), &m, 2, "find_hits"), 1, 0);
+        assert_true(isnan(value(ns_probe_find("mass"), &m, 2, "case_mass_first_placebo")));
+    }
+}
+
 static double own(const made *m, int mentions, const char *json, const char *output)
 {
     ns_probe *probe;
