@@ -275,24 +275,44 @@ static bool left_out(const state *s, int64_t key)
     return out;
 }
 
-/* 1 + the keys with more weight than the heaviest of the set; behind all keys when none of the set is seen. NaN: a row that looks nowhere
- * ranks nothing. */
-static double rank_of(const state *s, const ns_site *site, const float *row, int64_t n)
+/* Column of the heaviest key of the set, ties to the lowest; -1 where the row sees none of them. */
+static int64_t heaviest(const state *s, const ns_site *site, const float *row, int64_t n)
 {
     const int64_t first = site->key0, last = site->key0 + site->n_keys;
-    double best = -INFINITY;
+    int64_t best = -1;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = s->runs[i].begin > first ? s->runs[i].begin : first; k < s->runs[i].end && k < last; k++) {
+            const int64_t at = k - first;
+            if (!left_out(s, k) && (best < 0 || row[at] > row[best] || (row[at] == row[best] && at < best)))
+                best = at;
+        }
+    return best;
+}
+
+/* Keys up to the row's own that are not left out: whatever a window hides is not looked at, as a key of weight 0 is not. */
+static int64_t keys_before(const state *s, int64_t q)
+{
+    int64_t keys = q + 1;
+    for (int64_t i = 0; i < s->without.n; i++)
+        keys -= s->without.at[i] <= q;
+    return keys;
+}
+
+/* 1 + the keys that come before the heaviest of the set: those of more weight, and equals at lower positions, so 1 is a hit of the largest
+ * weight. Without any weight it comes last of all keys, wherever a window ends. NaN: a row that looks nowhere ranks nothing. */
+static double rank_of(const state *s, const ns_site *site, const float *row, int64_t q, int64_t n)
+{
+    const int64_t best = heaviest(s, site, row, n);
     int64_t rank = 1;
     bool looks = false;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t k = s->runs[i].begin > first ? s->runs[i].begin : first; k < s->runs[i].end && k < last; k++)
-            if ((double)row[k - first] > best && !left_out(s, k))
-                best = (double)row[k - first];
-    for (int64_t k = first; k < last; k++) {
-        const bool seen = !(s->excludes && left_out(s, k));
-        looks |= seen && row[k - first] != 0;
-        rank += seen && (double)row[k - first] > best;
+    for (int64_t at = 0; at < site->n_keys; at++) {
+        const bool seen = !(s->excludes && left_out(s, site->key0 + at));
+        looks |= seen && row[at] != 0;
+        rank += seen && best >= 0 && (row[at] > row[best] || (row[at] == row[best] && at < best));
     }
-    return looks ? (double)rank : (double)NAN;
+    if (!looks)
+        return NAN;
+    return (double)(best >= 0 && row[best] != 0 ? rank : keys_before(s, q));
 }
 
 /* a ln a for a in [0, 1], 0 for 0: a = m 2^e, m in [sqrt(1/2), sqrt(2)), ln m = 2 (z + z^3/3 + ... + z^15/15), z = (m - 1) / (m + 1),
@@ -327,7 +347,7 @@ static double value(const state *s, const ns_site *site, const float *row, int64
     case NS_PS_ARGMAX_HIT:   return hit(s, site, row, n);
     case NS_PS_MASS:         return mass(s, site, row, n);
     case NS_PS_MEAN:         return mass(s, site, row, n) / keys_in(s, n);
-    case NS_PS_RANK:         return rank_of(s, site, row, n);
+    case NS_PS_RANK:         return rank_of(s, site, row, q, n);
     case NS_PS_ENTROPY:      return entropy(s, site, row);
     case NS_PS_ENTROPY_NORM: return entropy(s, site, row) / ns_log((double)(q + 1));
     }
