@@ -209,8 +209,8 @@ static void describe_resampling(cli_out *o, const ns_scores *scores, const score
         cli_out_say(o, "%-18s %lld of %lld kinds of cases are resampled as one: there are kinds of fewer than 10 prompts\n", "intervals",
                     (long long)r.pooled, (long long)r.kinds);
     if (without)
-        cli_out_say(o, "%-18s %lld of %lld cases have no placebo for each mention, as long as the answer, and say nothing of it\n", "chance",
-                    (long long)without, (long long)ns_scores_cases(scores));
+        cli_out_say(o, "%-18s %lld of %lld cases have no placebo for each mention, as long as the answer, and say nothing of it\n",
+                    "chance", (long long)without, (long long)ns_scores_cases(scores));
 }
 
 static void describe_stability(cli_out *o, const ns_scores *scores, const score_settings *s)

@@ -274,7 +274,8 @@ static void describe_strata(const ns_ranking *r, char *buf, size_t size)
 {
     const int n = snprintf(buf, size, "%lld prompts in %lld strata", (long long)r->n_prompts, (long long)r->n_strata);
     if (r->n_pooled)
-        snprintf(buf + n, size - (size_t)n, "; %lld kinds are one of them, some of fewer than %d prompts", (long long)r->n_pooled, NS_STRATUM);
+        snprintf(buf + n, size - (size_t)n, "; %lld kinds are one of them, some of fewer than %d prompts", (long long)r->n_pooled,
+                 NS_STRATUM);
 }
 
 static const char *said(const char *text)

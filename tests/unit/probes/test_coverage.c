@@ -200,7 +200,7 @@ static void test_pooling(void **state)
     OK(ns_units_find(&u, &s, kind, 3, &err));
     assert_true(u.n_prompts == 8 && u.n_strata == 1);
     ns_units_free(&u);
-    for (int64_t i = 0; i < 40; i++) {            /* 20 prompts of two kinds, their twins of two others: these are no kinds of few prompts */
+    for (int64_t i = 0; i < 40; i++) { /* 20 prompts of two kinds, their twins of two others, which have no prompts */
         cases[i].prompt = i / 2;
         kind[i] = i / 20 + (i % 2 ? 2 : 0);
     }

@@ -161,6 +161,7 @@ static void test_nowhere(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_mentions), cmocka_unit_test(test_placebos), cmocka_unit_test(test_own), cmocka_unit_test(test_nowhere)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same_mentions), cmocka_unit_test(test_placebos), cmocka_unit_test(test_own),
+                                       cmocka_unit_test(test_nowhere)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
