@@ -10,6 +10,8 @@
 typedef struct ns_shard {
     char   *run_name, *path;
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
+    char   *own_run;                   /* what it says itself of its place; "" and -1 in one of an older version */
+    int64_t own_step;
     bool    failed;                    /* path is the file with the reason */
     bool    missing;                   /* the scan found the checkpoint, and there is neither; path is NULL */
     int64_t step, tokens, L, H;

@@ -110,12 +110,14 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     if (rc)
         return rc;
     rc = ns_file_whole(f, "tokens", -1, most_tokens, -1, &s->tokens, err);
+    rc = rc ? rc : ns_file_whole(f, "step", -1, INT64_MAX, -1, &s->own_step, err);
+    s->own_run = fact_of(f, "run");
     s->cases = fact_of(f, "scan_cases_sha256");
     s->probes = fact_of(f, "scan_probes");
     s->kernels = fact_of(f, "kernel_class");
     s->label = fact_of(f, "checkpoint");
     s->content = fact_of(f, "content_sha256");
-    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content))
+    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content && s->own_run))
         rc = ns_oom(err, s->path);
     rc = rc ? rc : ns_file_expect(f, &heads, err);
     rc = rc ? rc : ns_file_expect(f, &cases, err);
@@ -151,6 +153,15 @@ static int compare_shapes(const ns_shard *a, const ns_shard *b, ns_error *err)
                    (long long)b->L, (long long)b->H, a->path, (long long)a->L, (long long)a->H);
 }
 
+/* A copy under another name would be measured twice, and what belongs there not at all. */
+static int check_place(const ns_shard *s, ns_error *err)
+{
+    if ((!s->own_run[0] || strcmp(s->own_run, s->run_name) == 0) && (s->own_step < 0 || s->own_step == s->step))
+        return NS_OK;
+    return ns_fail(err, NS_E_FORMAT, "%s holds step %lld of run '%s', not what its name says (put it back in its place, or remove it and scan again)",
+                   s->path, (long long)s->own_step, s->own_run);
+}
+
 /* Runs in order of their names, steps ascending: the same grid whatever the order of the folders. */
 static int make_grid(ns_merge_job *m, ns_error *err)
 {
@@ -177,16 +188,15 @@ static int make_grid(ns_merge_job *m, ns_error *err)
     return NS_OK;
 }
 
-/* A step that failed and was scored later has both files: the score stands. */
-static void drop_stale_failures(ns_merge_job *m)
+/* A step with both files was scored, and failed since: another checkpoint lies there now, and the scores are not its own. (Scoring removes the
+ * failure before it writes.) */
+static void drop_stale_scores(ns_merge_job *m)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < m->n_shards; i++) {
-        ns_shard *const s = &m->shards[i];
-        if (n && s->failed && s->step == m->shards[n - 1].step && strcmp(s->run_name, m->shards[n - 1].run_name) == 0) {
-            ns_shard_clear(s);
-            continue;
-        }
+        const ns_shard *const s = &m->shards[i];
+        if (n && s->failed && s->step == m->shards[n - 1].step && strcmp(s->run_name, m->shards[n - 1].run_name) == 0)
+            ns_shard_clear(&m->shards[--n]);
         m->shards[n++] = *s;
     }
     m->n_shards = n;
@@ -216,7 +226,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
     if (rc == NS_OK && m->n_shards)
         qsort(m->shards, (size_t)m->n_shards, sizeof *m->shards, by_place);
     if (rc == NS_OK)
-        drop_stale_failures(m);
+        drop_stale_scores(m);
     for (int64_t i = 0; rc == NS_OK && i < m->n_shards; i++) {
         if (!ns_shard_is_done(&m->shards[i]))
             continue;
@@ -225,6 +235,8 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
             rc = compare(m, first, &m->shards[i], err);
         if (rc == NS_OK && before)
             rc = compare_shapes(before, &m->shards[i], err);
+        if (rc == NS_OK)
+            rc = check_place(&m->shards[i], err);
         before = &m->shards[i];
         first = first ? first : &m->shards[i];
     }
@@ -242,7 +254,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 
 void ns_shard_clear(ns_shard *s)
 {
-    char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content};
+    char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     *s = (ns_shard){0};

@@ -229,6 +229,7 @@ static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan
         rc = ns_fail(err, NS_E_FORMAT, "failed before (--retry-failed tries again)");
     } else if (rc == NS_OK) {
         const bool before = ns_path_exists(shard);
+        (void)unlink(failed);       /* first: a kill leaves a shard to be made, never one beside a failure that it outlived */
         rc = score_into(s, m, shard, &f, err);
         s->counts->replaced += rc == NS_OK && before;
         *outcome = rc == NS_OK ? NS_SCAN_SCORED : NS_SCAN_FAILED_NOW;

@@ -140,6 +140,32 @@ run scan zero --cases zero.jsonl --probe retrieval_find -o holes
 run merge holes
 grep -q 'not there *0' out || fail "a scan that was completed: $(cat out)"
 
+# a shard is what it says it is, not what it is called
+cp -r zero nought
+sed -i 's/"name":[^,]*/"name": "nought"/' nought/run.json
+places="zero nought --cases zero.jsonl --probe retrieval_find -o places"
+run scan $places
+run merge places
+want=$(study places)
+cp places/shards/zero/step000000.h5 places/shards/zero/step000001.h5
+expect 65 "zero/step000001.h5 holds step 0 of run 'zero', not what its name says" merge places
+run scan $places
+cp places/shards/zero/step000002.h5 places/shards/nought/step000002.h5
+expect 65 "nought/step000002.h5 holds step 2 of run 'zero', not what its name says" merge places
+run scan $places
+[ "$(study places)" = "$want" ] || fail "a scan does not put right what lay in a wrong place"
+
+# scores of a checkpoint that was replaced by one that fails are not its own
+mv nought/step000001 kept.checkpoint && mkdir nought/step000001 && cp kept.checkpoint/config.json nought/step000001
+printf 'not safetensors' >nought/step000001/model.safetensors
+"$NEEDLESCOPE" scan $places >out 2>err
+[ $? -eq 1 ] && [ -e places/shards/nought/step000001.h5 ] || fail "a checkpoint that fails now: $(cat err)"
+run merge places
+grep -q '^checkpoints *5$' out && grep -q '^failed *1$' out || fail "old scores of a checkpoint that fails are merged: $(cat out)"
+rm -r nought/step000001 && mv kept.checkpoint nought/step000001
+run scan $places --retry-failed
+[ "$(study places)" = "$want" ] || fail "a checkpoint that is whole again gives another study"
+
 mkdir -p empty twice/step10 twice/checkpoint-10
 cp b/step5/* twice/step10 && cp b/step5/* twice/checkpoint-10
 expect 66 'empty: is an empty folder, not a folder of checkpoints' scan empty --cases cases.jsonl -o x
