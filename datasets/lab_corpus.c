@@ -1,5 +1,6 @@
 /* lab_corpus.c - batches for training and validation, of the laboratory's language or of a file of token ids.
- * (seed, batch) -> B sequences of T tokens; a file gives B stretches from anywhere in its part (training: the first 19/20, validation: the rest). */
+ * (seed, batch) -> B sequences of T tokens; a file gives B stretches from anywhere in its part (training: the first 19/20, validation: the
+ * rest). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,8 +82,8 @@ static int read_stretch(const ns_corpus *c, ns_rng *rng, int64_t T, int32_t *tok
     }
     for (int64_t t = 0; t < T && !rc; t++)
         if ((uint32_t)tokens[t] >= c->p.vocab)
-            return ns_fail(err, NS_E_FORMAT, "%s: id %lld at place %lld, but the vocabulary has %lld (other width? larger vocab?)", c->label,
-                           (long long)(uint32_t)tokens[t], (long long)(at + t), (long long)c->p.vocab);
+            return ns_fail(err, NS_E_FORMAT, "%s: id %lld at place %lld, but the vocabulary has %lld (other width? larger vocab?)",
+                           c->label, (long long)(uint32_t)tokens[t], (long long)(at + t), (long long)c->p.vocab);
     return rc;
 }
 
@@ -90,10 +91,11 @@ int ns_corpus_batch(const ns_corpus *c, int64_t index, int64_t B, int64_t T, int
 {
     int64_t need;
     if (index < 0 || B < 1 || T < 2 || !ns_mul_i64(B, T, &need))
-        return ns_fail(err, NS_E_ARG, "%s: no batch %lld of %lld sequences of %lld tokens", c->label, (long long)index, (long long)B, (long long)T);
+        return ns_fail(err, NS_E_ARG, "%s: no batch %lld of %lld sequences of %lld tokens", c->label, (long long)index, (long long)B,
+                       (long long)T);
     if (c->p.file && (c->n < T || (!c->p.validation && c->n < need)))
-        return ns_fail(err, NS_E_ARG, "%s: its %s part has %lld tokens, shorter than %s of %lld (a smaller batch or length, or more text)", c->label,
-                       c->p.validation ? "validation" : "training", (long long)c->n, c->p.validation ? "a sequence" : "a batch",
+        return ns_fail(err, NS_E_ARG, "%s: its %s part has %lld tokens, shorter than %s of %lld (a smaller batch or length, or more text)",
+                       c->label, c->p.validation ? "validation" : "training", (long long)c->n, c->p.validation ? "a sequence" : "a batch",
                        (long long)(c->p.validation ? T : need));
     int rc = NS_OK;
     for (int64_t b = 0; b < B && rc == NS_OK; b++) {

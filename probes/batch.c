@@ -203,7 +203,8 @@ int ns_run_list(const ns_model *model, const ns_case *const *cases, const int64_
     return rc;
 }
 
-int ns_check_hook_rows(const ns_hook *list, int n, const ns_case *const *cases, int64_t n_cases, const ns_score_params *params, ns_error *err)
+int ns_check_hook_rows(const ns_hook *list, int n, const ns_case *const *cases, int64_t n_cases, const ns_score_params *params,
+                       ns_error *err)
 {
     const ns_cases all = {.list = ns_alloc_array((size_t)n_cases, sizeof *all.list), .n = n_cases};
     int64_t lacking = 0;
@@ -211,7 +212,8 @@ int ns_check_hook_rows(const ns_hook *list, int n, const ns_case *const *cases, 
     for (int64_t i = 0; all.list && i < n_cases; i++)
         all.list[i] = *cases[i];
     const int rc = all.list ? ns_hooks_check_rows(list, n, &all, &lacking, err) : ns_oom(err, "a list of cases");
-    snprintf(line, sizeof line, "%lld of %lld cases lack a row that a hook asks for: it sees those that are there", (long long)lacking, (long long)n_cases);
+    snprintf(line, sizeof line, "%lld of %lld cases lack a row that a hook asks for: it sees those that are there", (long long)lacking,
+             (long long)n_cases);
     if (rc == NS_OK && lacking && params->note)
         params->note(params->user, line);
     free(all.list);

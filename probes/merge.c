@@ -1,5 +1,5 @@
-/* merge.c - shards -> one study: scores over (run, step, layer, head), counts and masses over (run, step, case, layer, head), coordinates of
- * runs and cases, the trainer's metrics. Real datasets, not links: the shards may be deleted. A shard is opened once. */
+/* merge.c - shards -> one study: scores over (run, step, layer, head), counts and masses over (run, step, case, layer, head), coordinates
+ * of runs and cases, the trainer's metrics. Real datasets, not links: the shards may be deleted. A shard is opened once. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,8 @@ static int add_field(ns_merging *m, const char *name, ns_merge_axes axes, ns_dty
         return ns_oom(m->err, name);
     ns_merge_field *const f = &m->fields[m->n_fields++];
     *f = (ns_merge_field){.name = ns_strdup(name), .axes = axes, .meaning = {.assumed = true}, .dtype = dtype == NS_U8 ? NS_U8 : NS_F32};
-    if (!f->name || !ns_mul_size((size_t)(m->job.R * m->job.P), (size_t)inner(m, axes), &n) || !(f->data = ns_alloc_array(n, ns_dtype_size(f->dtype))))
+    if (!f->name || !ns_mul_size((size_t)(m->job.R * m->job.P), (size_t)inner(m, axes), &n) ||
+        !(f->data = ns_alloc_array(n, ns_dtype_size(f->dtype))))
         return ns_oom(m->err, "a study (merge fewer runs, or scan with fewer probes)");
     for (size_t i = 0; f->dtype == NS_F32 && i < n; i++)
         ((float *)f->data)[i] = NAN;
@@ -244,7 +245,8 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
     const ns_shard *const s = &m->job.shards[m->job.first];
     char not_taken[24];
     snprintf(not_taken, sizeof not_taken, "%lld", (long long)m->job.not_taken);
-    const ns_fact own[] = {{"kind", "study", false}, {"not_taken", m->job.not_taken ? not_taken : NULL, false}, {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
+    const ns_fact own[] = {{"kind", "study", false}, {"not_taken", m->job.not_taken ? not_taken : NULL, false},
+                           {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
     ns_fact_list facts = {0};
     int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, m->err);
@@ -269,8 +271,8 @@ static void merge_clear(ns_merging *m)
         free(m->said[i]);
     for (int64_t i = 0; i < m->job.n_shards; i++)
         ns_shard_clear(&m->job.shards[i]);
-    void *const lists[] = {m->fields, m->tokens, m->windows, m->valid, m->status, m->kinds, m->labels, m->weights, m->errors, m->texts, m->job.shards, m->job.runs,
-                           m->job.steps};
+    void *const lists[] = {m->fields,  m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
+                           m->weights, m->errors, m->texts,   m->job.shards, m->job.runs, m->job.steps};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         free(lists[i]);
 }

@@ -15,7 +15,8 @@ static int add_shard(ns_merge_job *m, const char *run, const char *folder, const
     if (!ns_grow(&m->shards, &m->shards_capacity, m->n_shards + 1, sizeof *m->shards))
         return ns_oom(err, folder);
     ns_shard *const s = &m->shards[m->n_shards++];
-    *s = (ns_shard){.run_name = ns_strdup(run), .path = ns_path_join(folder, file), .failed = failed, .step = strtoll(file + 4, NULL, 10), .tokens = -1};
+    *s = (ns_shard){.run_name = ns_strdup(run), .path = ns_path_join(folder, file), .failed = failed, .step = strtoll(file + 4, NULL, 10),
+                    .tokens = -1};
     return s->run_name && s->path ? NS_OK : ns_oom(err, folder);
 }
 
@@ -60,7 +61,8 @@ static int miss_run(ns_merge_job *m, const char *out, const char *run, ns_error 
             break;
         }
         ns_shard *const s = &m->shards[m->n_shards++];
-        *s = (ns_shard){.run_name = ns_strdup(run), .label = ns_strdup(x.list[i].label), .missing = true, .step = x.list[i].step, .tokens = x.list[i].tokens};
+        *s = (ns_shard){.run_name = ns_strdup(run), .label = ns_strdup(x.list[i].label), .missing = true, .step = x.list[i].step,
+                        .tokens = x.list[i].tokens};
         rc = s->run_name && s->label ? NS_OK : ns_oom(err, run);
     }
     ns_scan_index_clear(&x);
@@ -141,7 +143,8 @@ static int compare(const ns_merge_job *m, const ns_shard *a, const ns_shard *b, 
                              : strcmp(a->probes, b->probes)                      ? "other probes"
                              : !m->mixed_kernels && strcmp(a->kernels, b->kernels) ? "another kernel class (--mixed-kernels allows it)"
                                                                                  : NULL;
-    return what ? ns_fail(err, NS_E_FORMAT, "%s was scored with %s than %s: scan again what is out of date", b->path, what, a->path) : NS_OK;
+    return what ? ns_fail(err, NS_E_FORMAT, "%s was scored with %s than %s: scan again what is out of date", b->path, what, a->path)
+                : NS_OK;
 }
 
 /* A run is one model over time. */
@@ -149,8 +152,9 @@ static int compare_shapes(const ns_shard *a, const ns_shard *b, ns_error *err)
 {
     if (strcmp(a->run_name, b->run_name) || (a->L == b->L && a->H == b->H))
         return NS_OK;
-    return ns_fail(err, NS_E_FORMAT, "%s is of a model of %lld layers and %lld heads, and %s of one of %lld and %lld: not one run (move one of them away)", b->path,
-                   (long long)b->L, (long long)b->H, a->path, (long long)a->L, (long long)a->H);
+    return ns_fail(err, NS_E_FORMAT,
+                   "%s is of a model of %lld layers and %lld heads, and %s of one of %lld and %lld: not one run (move one of them away)",
+                   b->path, (long long)b->L, (long long)b->H, a->path, (long long)a->L, (long long)a->H);
 }
 
 /* A copy under another name would be measured twice, and what belongs there not at all. */
@@ -206,9 +210,11 @@ static void drop_stale_scores(ns_merge_job *m)
 static int check_sizes(const ns_merge_job *m, const char *out, ns_error *err)
 {
     int64_t n;
-    const bool fits = ns_mul_i64(m->R, m->P, &n) && ns_mul_i64(n, m->L * m->H, &n) && ns_mul_i64(n, m->C > 0 ? m->C : 1, &n) && n <= INT64_MAX / 8;
-    return fits ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: a study of %lld runs, %lld steps, %lld cases, %lld layers and %lld heads is too large", out, (long long)m->R,
-                                  (long long)m->P, (long long)m->C, (long long)m->L, (long long)m->H);
+    const bool fits = ns_mul_i64(m->R, m->P, &n) && ns_mul_i64(n, m->L * m->H, &n) && ns_mul_i64(n, m->C > 0 ? m->C : 1, &n) &&
+                      n <= INT64_MAX / 8;
+    return fits ? NS_OK
+                : ns_fail(err, NS_E_FORMAT, "%s: a study of %lld runs, %lld steps, %lld cases, %lld layers and %lld heads is too large",
+                          out, (long long)m->R, (long long)m->P, (long long)m->C, (long long)m->L, (long long)m->H);
 }
 
 int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)

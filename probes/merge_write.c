@@ -52,10 +52,13 @@ int ns_merge_write_grid(ns_merging *m)
     rc = rc ? rc : write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
     rc = rc ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
     rc = rc ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
-    rc = rc ? rc : ns_table_array(m->w, "status", "run step", &status, "0 no such checkpoint, 1 done, 2 failed, 3 found by the scan but without a shard", m->err);
+    rc = rc ? rc
+            : ns_table_array(m->w, "status", "run step", &status,
+                             "0 no such checkpoint, 1 done, 2 failed, 3 found by the scan but without a shard", m->err);
     rc = rc ? rc : write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
     rc = rc ? rc : ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
-    rc = rc ? rc : ns_table_array(m->w, "head_valid", "run layer head", &valid, "1 where the run's layer has such an attention head", m->err);
+    rc = rc ? rc
+            : ns_table_array(m->w, "head_valid", "run layer head", &valid, "1 where the run's layer has such an attention head", m->err);
     free(bytes);
     return rc;
 }
@@ -194,7 +197,8 @@ static int write_coord(ns_merging *m, const char *key, const char *const *values
         numbers = numbers && (!values[r] || (end && end != values[r] && !*end));
     }
     const ns_view view = ns_view_of(list, NS_F64, 1, &R);
-    const int rc = numbers ? ns_table_array(m->w, key, "run", &view, "coordinate of the run", m->err) : write_texts(m, key, "run", values, R);
+    const int rc = numbers ? ns_table_array(m->w, key, "run", &view, "coordinate of the run", m->err)
+                           : write_texts(m, key, "run", values, R);
     free(list);
     return rc;
 }

@@ -13,7 +13,8 @@ typedef struct ns_batch { ns_session **list; int64_t n, capacity; } ns_batch;
 int  ns_batch_build(ns_batch *out, const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, bool share, ns_error *);
 void ns_batch_clear(ns_batch *);
 /* Runs the cases, all at once or one at a time. NS_STOP when cancelled. */
-int ns_run_list(const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *, const ns_score_params *, ns_error *);
+int ns_run_list(const ns_model *, const ns_case *const *cases, const int64_t *index, int64_t n, const ns_hooks *, const ns_score_params *,
+                ns_error *);
 /* NS_E_ARG for a hook of the caller's whose rows none of the cases has; params->note is told where some lack one. */
 int ns_check_hook_rows(const ns_hook *list, int n, const ns_case *const *cases, int64_t n_cases, const ns_score_params *, ns_error *);
 
@@ -40,7 +41,8 @@ typedef struct ns_case_result {
 /* The whole value: greedy decoding would say it once the lead is there. */
 static inline bool ns_case_answered(const ns_case_result *c) { return c->n_answer > 0 && c->content_right == c->n_answer - c->n_lead; }
 
-/* resample.c: numbers the prompts of cases that are sorted by id; a case and its twins share a number, also where the case they are twins of is not here. */
+/* resample.c: numbers the prompts of cases that are sorted by id; a case and its twins share a number, also where the case they are twins
+ * of is not here. */
 void ns_number_prompts(ns_case_result *out, const ns_case *const *cases, int64_t n);
 
 /* ---- ranking.c ---- */
@@ -100,7 +102,8 @@ double ns_scores_chance_level(const ns_scores *, int k);
 /* ns_scores_write with facts that go before the model's. */
 int  ns_scores_write_as(const ns_scores *, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
-static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }   /* of one case */
+/* of one case */
+static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { return (o->by_answer ? s->A : 1) * s->L * s->H; }
 
 /* ---- one run ---- */
 typedef struct ns_scoring {

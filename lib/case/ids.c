@@ -1,5 +1,5 @@
-/* ids.c - the ids of a line, packed: a list of numbers is 80 bytes a number in a tree of JSON, and 4 here. They are cut out of the line, which has passed
- * the check of its grammar, and an empty list stays in their place. */
+/* ids.c - the ids of a line, packed: a list of numbers is 80 bytes a number in a tree of JSON, and 4 here. They are cut out of the line,
+ * which has passed the check of its grammar, and an empty list stays in their place. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* read.c - cases from JSONL, a line at a time: line -> ids cut out of it (ids.c) -> JSON -> ids and token spans (from `tokens`, or from `text` through the tokenizer) -> ns_cases_add.
- * The file is untrusted. Every error begins "PATH: line N: "; the list keeps only what it had before the call. */
+/* read.c - cases from JSONL, a line at a time: line -> ids cut out of it (ids.c) -> JSON -> ids and token spans (from `tokens`, or from
+ * `text` through the tokenizer) -> ns_cases_add. The file is untrusted. Every error begins "PATH: line N: "; the list keeps only what it
+ * had before the call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,8 @@ static int check_keys(const line *l)
         size_t k = 0;
         while (k < sizeof known / sizeof *known && strcmp(item->string, known[k]) != 0)
             k++;
-        const char *const near = k < sizeof known / sizeof *known ? NULL : ns_nearest_word(item->string, known, sizeof known / sizeof *known);
+        const char *const near = k < sizeof known / sizeof *known ? NULL
+                                                                  : ns_nearest_word(item->string, known, sizeof known / sizeof *known);
         if (near)
             return ns_fail(l->err, NS_E_FORMAT, "%s: unknown key '%.60s' (did you mean '%s'?)", l->label, item->string, near);
         if (k == sizeof known / sizeof *known)
@@ -53,7 +55,8 @@ static int take_ids(const line *l, int which, const char *key, int32_t **out, in
 {
     ns_case_ids *const ids = &l->ids[which];
     if (ids->bad)
-        return ns_fail(l->err, NS_E_FORMAT, "%s: '%s': element %lld is not a token id (a whole number from 0)", l->label, key, (long long)ids->n);
+        return ns_fail(l->err, NS_E_FORMAT, "%s: '%s': element %lld is not a token id (a whole number from 0)", l->label, key,
+                       (long long)ids->n);
     int32_t *const fitting = ids->n ? realloc(ids->list, (size_t)ids->n * sizeof *fitting) : ns_alloc_array(0, sizeof *fitting);
     if (!fitting)
         return ns_oom(l->err, l->label);
@@ -117,8 +120,8 @@ static int put_text_span(void *user, const char *name, int64_t begin, int64_t en
 {
     put_text *const p = user;
     if (end > p->n_points)
-        return ns_fail(p->l->err, NS_E_FORMAT, "%s: span '%.60s' ends at character %lld, but 'text' has %lld", p->l->label, name, (long long)end,
-                       (long long)p->n_points);
+        return ns_fail(p->l->err, NS_E_FORMAT, "%s: span '%.60s' ends at character %lld, but 'text' has %lld", p->l->label, name,
+                       (long long)end, (long long)p->n_points);
     p->spans[p->n++] = (ns_text_span){name, p->offset + p->starts[begin], p->offset + p->starts[end]};
     return NS_OK;
 }
@@ -213,7 +216,8 @@ static int read_tokens(const line *l, ns_case *c, const char *id)
     if (rc < 0)
         return rc;
     if (member(l, "prefix") || member(l, "suffix") || member(l, "add_special"))
-        return ns_fail(l->err, NS_E_FORMAT, "%s: 'prefix', 'suffix' and 'add_special' go with 'text'; 'tokens' is the whole prompt", l->label);
+        return ns_fail(l->err, NS_E_FORMAT, "%s: 'prefix', 'suffix' and 'add_special' go with 'text'; 'tokens' is the whole prompt",
+                       l->label);
     *c = (ns_case){.id = ns_strdup(id), .text = strings[0] ? ns_strdup(strings[0]) : NULL,
                    .answer_text = strings[1] ? ns_strdup(strings[1]) : NULL};
     if (!c->id || (strings[0] && !c->text) || (strings[1] && !c->answer_text))
@@ -227,7 +231,8 @@ static int read_tokens(const line *l, ns_case *c, const char *id)
     else if (cJSON_IsString(answer) && !strings[1])
         rc = encode_answer(l, c, answer->valuestring);
     else if (answer)
-        rc = ns_fail(l->err, NS_E_FORMAT, "%s: 'answer' is not a list of token ids%s", l->label, cJSON_IsString(answer) ? ", as 'answer_text' asks for" : " or text");
+        rc = ns_fail(l->err, NS_E_FORMAT, "%s: 'answer' is not a list of token ids%s", l->label,
+                     cJSON_IsString(answer) ? ", as 'answer_text' asks for" : " or text");
     if (rc == NS_OK)
         rc = ns_json_i64(l->object, "lead", 0, &c->n_lead, l->label, l->err);
     put_tokens put = {c, l};
@@ -304,8 +309,10 @@ static int check_ids_hash(const line *l, const ns_case *c)
     if (!cJSON_IsString(wanted))
         return NS_OK;
     ns_cases_hash(&(ns_cases){(ns_case *)(uintptr_t)c, 1, 1}, seen);
-    return strcmp(seen, wanted->valuestring) == 0 ? NS_OK
-           : ns_fail(l->err, NS_E_FORMAT, "%s: the ids of prompt and answer are not those of meta's ids_sha256 (edited? take that field out)", l->label);
+    return strcmp(seen, wanted->valuestring) == 0
+               ? NS_OK
+               : ns_fail(l->err, NS_E_FORMAT,
+                         "%s: the ids of prompt and answer are not those of meta's ids_sha256 (edited? take that field out)", l->label);
 }
 
 /* The grammar is checked while the line is whole, so that its faults have their places. */
@@ -364,7 +371,9 @@ static int same_id(const char *id, const char *path, const char *other, ns_error
 {
     if (strcmp(path, other) == 0)
         return ns_fail(err, NS_E_FORMAT, "%s: the id '%.100s' appears twice (ids are unique)", path, id);
-    return ns_fail(err, NS_E_FORMAT, "%s: the id '%.100s' is in %s too (ids are unique over all files of a call: rename one, or leave one file out)", other, id, path);
+    return ns_fail(err, NS_E_FORMAT,
+                   "%s: the id '%.100s' is in %s too (ids are unique over all files of a call: rename one, or leave one file out)", other,
+                   id, path);
 }
 
 int ns_cases_check_unique(const ns_cases *cases, const char *const *paths, const int64_t *first, int64_t n, ns_error *err)

@@ -1,5 +1,5 @@
-/* file.c - inputs, held open or read whole, and what a path is. No file is ever mapped: touching a page behind the end of a file that shrank
- * kills the process (SIGBUS), Python and all; a read that comes back short is an error that names the file. */
+/* file.c - inputs, held open or read whole, and what a path is. No file is ever mapped: touching a page behind the end of a file that
+ * shrank kills the process (SIGBUS), Python and all; a read that comes back short is an error that names the file. */
 #include <errno.h>
 #include <libgen.h>
 #include <fcntl.h>
@@ -51,10 +51,11 @@ int ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const cha
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return ns_fail(err, NS_E_IO, "%s: reading failed at byte %lld: %s (is its disk still there?)", path, (long long)at, strerror(errno));
+            return ns_fail(err, NS_E_IO, "%s: reading failed at byte %lld: %s (is its disk still there?)", path, (long long)at,
+                           strerror(errno));
         if (got == 0)
-            return ns_fail(err, NS_E_IO, "%s: ends at byte %lld, where it had %lld when it was opened: it was cut or written anew while it was read "
-                           "(wait until it is complete, then start again)", path, (long long)at, (long long)in->size);
+            return ns_fail(err, NS_E_IO, "%s: ends at byte %lld, where it had %lld when it was opened: it was cut or written anew while it "
+                           "was read (wait until it is complete, then start again)", path, (long long)at, (long long)in->size);
         to += got, at += got, n -= (size_t)got;
     }
     return NS_OK;

@@ -50,10 +50,11 @@ int ns_lines_next(ns_lines *l, size_t longest, char **line, size_t *n, ns_error 
     int rc = NS_OK;
     int64_t seen = 0;
     char *newline = NULL;
-    while (rc == NS_OK && !(newline = l->n > l->at + seen ? memchr(l->data + l->at + seen, '\n', (size_t)(l->n - l->at - seen)) : NULL) && !l->ended) {
+    while (rc == NS_OK && !(newline = l->n > l->at + seen ? memchr(l->data + l->at + seen, '\n', (size_t)(l->n - l->at - seen)) : NULL) &&
+           !l->ended) {
         seen = l->n - l->at;
-        rc = (size_t)seen > longest ? ns_fail(err, NS_E_FORMAT, "%s: line %lld: longer than %zu bytes, the limit of a line of this kind", l->path,
-                                              (long long)l->number + 1, longest)
+        rc = (size_t)seen > longest ? ns_fail(err, NS_E_FORMAT, "%s: line %lld: longer than %zu bytes, the limit of a line of this kind",
+                                              l->path, (long long)l->number + 1, longest)
                                     : fill(l, err);
     }
     if (rc < 0 || l->at == l->n)

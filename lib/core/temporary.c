@@ -1,5 +1,6 @@
-/* temporary.c - files and folders on their way: TARGET.tmp.HOST.PID.RANDOM beside the target, made anew (never through a link that somebody put there), under
- * a name that nobody can guess, and locked while their process lives. What a killed process left is swept by whoever writes the same target next. */
+/* temporary.c - files and folders on their way: TARGET.tmp.HOST.PID.RANDOM beside the target, made anew (never through a link that somebody
+ * put there), under a name that nobody can guess, and locked while their process lives. What a killed process left is swept by whoever
+ * writes the same target next. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -32,8 +33,10 @@ static uint32_t this_host(void)
 char *ns_temporary_name(const char *target)
 {
     uint64_t random;
-    return getrandom(&random, sizeof random, 0) != sizeof random ? NULL
-        : ns_printf_alloc("%s" MARK "%0*x.%ld.%0*llx", target, HOST_DIGITS, (unsigned)this_host(), (long)getpid(), RANDOM_DIGITS, (unsigned long long)random);
+    return getrandom(&random, sizeof random, 0) != sizeof random
+               ? NULL
+               : ns_printf_alloc("%s" MARK "%0*x.%ld.%0*llx", target, HOST_DIGITS, (unsigned)this_host(), (long)getpid(), RANDOM_DIGITS,
+                                 (unsigned long long)random);
 }
 
 /* A filesystem without locks is no reason to fail: the process's id says as much, but across hosts. */
@@ -72,7 +75,8 @@ static bool parse(const char *name, const char *base, uint32_t *host, long *pid)
     return *pid > 0 && *end == '.' && strspn(end + 1, "0123456789abcdef") == RANDOM_DIGITS;
 }
 
-/* Its process is gone: nobody holds the lock, and the process is not there; on another host, whose processes cannot be asked, nothing was written for a day. */
+/* Its process is gone: nobody holds the lock, and the process is not there; on another host, whose processes cannot be asked, nothing was
+ * written for a day. */
 static bool left_over(int fd, uint32_t host, long pid)
 {
     struct stat st;

@@ -138,8 +138,8 @@ static int place_spans(map_data *d, const int64_t *begin, const int64_t *end, ns
         return ns_oom(err, "spans");
     for (int64_t i = 0; i < d->n_spans; i++) {
         if (begin[i] > end[i] || end[i] > d->n_keys)
-            return ns_fail(err, NS_E_FORMAT, "case '%s': its span '%.60s' from %lld to %lld lies outside of its %lld positions", d->id, d->span_names[i],
-                           (long long)begin[i], (long long)end[i], (long long)d->n_keys);
+            return ns_fail(err, NS_E_FORMAT, "case '%s': its span '%.60s' from %lld to %lld lies outside of its %lld positions", d->id,
+                           d->span_names[i], (long long)begin[i], (long long)end[i], (long long)d->n_keys);
         d->spans[i] = (ns_figure_span){d->span_names[i], begin[i], end[i]};
     }
     return NS_OK;

@@ -32,7 +32,8 @@ struct ns_checkpoint {
 typedef struct ns_reader {
     const char *name, *extension;       /* "safetensors", ".safetensors": the extension only chooses who complains about unknown bytes */
     bool (*probe)(const ns_lead *);
-    /* Appends the file's tensors after ns_checkpoint_reserve and sets names and header_bytes. What it leaves half done is freed with the checkpoint. */
+    /* Appends the file's tensors after ns_checkpoint_reserve and sets names and header_bytes. What it leaves half done is freed with the
+     * checkpoint. */
     int (*open)(ns_checkpoint *, ns_weight_file *, ns_error *);
 } ns_reader;
 

@@ -41,7 +41,7 @@ typedef struct header {
 
 static int find_dtype(const header *h, const char *tensor, const char *name, ns_dtype *out)
 {
-    static const char *const foreign[] = { "F4", "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64" };
+    static const char *const foreign[] = {"F4", "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "C64"};
     for (int i = 0; i < NS_N_DTYPES; i++) {
         if (!strcmp(name, ns_dtype_name((ns_dtype)i))) {
             *out = (ns_dtype)i;
@@ -50,7 +50,8 @@ static int find_dtype(const header *h, const char *tensor, const char *name, ns_
     }
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         if (!strcmp(name, foreign[i]))
-            return ns_fail(h->scan.err, NS_E_UNSUPPORTED, "%s: tensor '%s' is stored as %s, which needlescope does not read (convert the checkpoint to BF16 or F32)",
+            return ns_fail(h->scan.err, NS_E_UNSUPPORTED,
+                           "%s: tensor '%s' is stored as %s, which needlescope does not read (convert the checkpoint to BF16 or F32)",
                            h->path, tensor, name);
     }
     return ns_fail(h->scan.err, NS_E_FORMAT, "%s: tensor '%s': unknown dtype '%.40s'", h->path, tensor, name);
@@ -290,16 +291,17 @@ static int check_layout(header *h, uint64_t n_data)
         if (end < begin)
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': data_offsets [%llu, %llu] run backwards", h->path, e->name, begin, end);
         if (end > n_data)
-            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' ends at data byte %llu, but the file has %llu: truncated (copy or download it again)",
-                           h->path, e->name, end, (unsigned long long)n_data);
+            return ns_fail(err, NS_E_FORMAT,
+                           "%s: tensor '%s' ends at data byte %llu, but the file has %llu: truncated (copy or download it again)", h->path,
+                           e->name, end, (unsigned long long)n_data);
         if (!shape_bytes(e, &bytes))
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': its shape overflows", h->path, e->name);
         if ((uint64_t)bytes != end - begin)
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': its %s shape needs %lld bytes, data_offsets give %llu", h->path, e->name,
                            ns_dtype_name(e->dtype), (long long)bytes, end - begin);
         if (begin != at)
-            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' begins at data byte %llu, %s the tensor before it, which ends at %llu", h->path, e->name,
-                           begin, begin < at ? "inside" : "after a gap behind", (unsigned long long)at);
+            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' begins at data byte %llu, %s the tensor before it, which ends at %llu",
+                           h->path, e->name, begin, begin < at ? "inside" : "after a gap behind", (unsigned long long)at);
         at = end;
     }
     if (at != n_data)
@@ -315,7 +317,8 @@ static int publish(const header *h, ns_checkpoint *ck, const ns_weight_file *fil
     for (int64_t i = 0; i < h->n; i++) {
         const entry *const e = &h->entries[i];
         ck->tensors[ck->n_tensors++] = (ns_tensor){
-            .name = e->name, .file = file->path, .n_bytes = (int64_t)(e->end - e->begin), .view = ns_view_of(NULL, e->dtype, e->rank, e->shape),
+            .name = e->name, .file = file->path, .n_bytes = (int64_t)(e->end - e->begin),
+            .view = ns_view_of(NULL, e->dtype, e->rank, e->shape),
             .from = file, .at = (int64_t)(file->header_bytes + e->begin),
         };
     }
@@ -345,10 +348,11 @@ static int read_length(const ns_weight_file *file, size_t *out, ns_error *err)
         return rc;
     const uint64_t n = length_of(bytes);
     if (n > MAX_HEADER)
-        return ns_fail(err, NS_E_FORMAT, "%s: a header of %llu bytes (at most %d): not a safetensors file", file->path, (unsigned long long)n, MAX_HEADER);
+        return ns_fail(err, NS_E_FORMAT, "%s: a header of %llu bytes (at most %d): not a safetensors file", file->path,
+                       (unsigned long long)n, MAX_HEADER);
     if (n > size - 8)
-        return ns_fail(err, NS_E_FORMAT, "%s: the header should have %llu bytes, the file has %zu: truncated (copy or download it again)", file->path,
-                       (unsigned long long)n, size - 8);
+        return ns_fail(err, NS_E_FORMAT, "%s: the header should have %llu bytes, the file has %zu: truncated (copy or download it again)",
+                       file->path, (unsigned long long)n, size - 8);
     *out = (size_t)n;
     return NS_OK;
 }

@@ -1,5 +1,5 @@
-/* tensor.c - bytes and elements of a stored tensor, read from its file at the moment they are asked for, halves widened to f32. Each half is a memcpy,
- * which the compiler turns into vector loads. */
+/* tensor.c - bytes and elements of a stored tensor, read from its file at the moment they are asked for, halves widened to f32. Each half
+ * is a memcpy, which the compiler turns into vector loads. */
 #include "io/reader.h"
 
 #include <string.h>
@@ -33,9 +33,10 @@ static void widen_bf16(float *restrict out, const uint8_t *restrict in, int64_t 
 
 static int check_range(const ns_tensor *t, int64_t first, int64_t n, int64_t count, const char *unit, ns_error *err)
 {
-    return first >= 0 && n >= 0 && first <= count && n <= count - first ? NS_OK
-        : ns_fail(err, NS_E_ARG, "%s: tensor '%s': %s %lld + %lld are asked for, it has %lld", t->file, t->name, unit, (long long)first, (long long)n,
-                  (long long)count);
+    return first >= 0 && n >= 0 && first <= count && n <= count - first
+               ? NS_OK
+               : ns_fail(err, NS_E_ARG, "%s: tensor '%s': %s %lld + %lld are asked for, it has %lld", t->file, t->name, unit,
+                         (long long)first, (long long)n, (long long)count);
 }
 
 int ns_tensor_read(const ns_tensor *t, int64_t first, int64_t n, void *out, ns_error *err)
@@ -71,7 +72,8 @@ int ns_tensor_read_f32(const ns_tensor *t, int64_t first, int64_t n, float *out,
     case NS_F16:
         return read_halves(t, first, n, out, err);
     default:
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is stored as %s: not a weight that needlescope reads (store it as F32, BF16 or F16)", t->file,
+        return ns_fail(err, NS_E_UNSUPPORTED,
+                       "%s: tensor '%s' is stored as %s: not a weight that needlescope reads (store it as F32, BF16 or F16)", t->file,
                        t->name, ns_dtype_name(t->view.dtype));
     }
 }

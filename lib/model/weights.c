@@ -227,7 +227,8 @@ static int read_transposed(pack_job *j, ns_error *err)
         if (i > 0 && j->parts[i - 1].tensor == p->tensor)
             p->whole = j->parts[i - 1].whole;
         else
-            rc = (p->whole = ns_alloc_array((size_t)n, sizeof *p->whole)) ? ns_tensor_read_f32(p->tensor, 0, n, p->whole, err) : ns_oom(err, p->ref->name);
+            rc = (p->whole = ns_alloc_array((size_t)n, sizeof *p->whole)) ? ns_tensor_read_f32(p->tensor, 0, n, p->whole, err)
+                                                                          : ns_oom(err, p->ref->name);
     }
     return rc;
 }

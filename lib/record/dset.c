@@ -6,7 +6,8 @@
 
 enum { AXIS_PATH_BYTES = 512 };
 
-/* Links of ours are hard ones; others lead out of the file, or in a circle. Every link of the path is looked at, or HDF5 would fail with a riddle. */
+/* Links of ours are hard ones; others lead out of the file, or in a circle. Every link of the path is looked at, or HDF5 would fail with a
+ * riddle. */
 static bool is_there(const ns_file *f, const char *name)
 {
     char path[512];
@@ -51,8 +52,8 @@ static const char *foreign_storage(hid_t dcpl)
     return NULL;
 }
 
-/* Bytes in the file against what the shape claims, before memory is taken. whole: all values are to be read at once. Chunks that were never written take
- * none (dense maps, read in slabs); deflate makes at most 1,032 bytes of one. */
+/* Bytes in the file against what the shape claims, before memory is taken. whole: all values are to be read at once. Chunks that were never
+ * written take none (dense maps, read in slabs); deflate makes at most 1,032 bytes of one. */
 int ns_dset_check(const ns_file *f, const ns_dset *d, const char *name, bool whole, ns_error *err)
 {
     enum { MOST_RATIO = 1032, SLACK = 1 << 16 };
@@ -62,10 +63,13 @@ int ns_dset_check(const ns_file *f, const ns_dset *d, const char *name, bool who
         held = d->stored >= (hsize_t)bytes;
     else if (held && whole)
         held = (hsize_t)bytes / MOST_RATIO <= d->stored + SLACK;
-    return held ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' claims %lld values, but the file does not hold them", f->path, name, (long long)d->count);
+    return held ? NS_OK
+                : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' claims %lld values, but the file does not hold them", f->path, name,
+                          (long long)d->count);
 }
 
-/* What has an address in this file is neither elsewhere nor filtered; only for the rest HDF5 is asked how it was made, which takes longer. */
+/* What has an address in this file is neither elsewhere nor filtered; only for the rest HDF5 is asked how it was made, which takes
+ * longer. */
 static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_error *err)
 {
     const char *foreign = NULL;
@@ -77,7 +81,8 @@ static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_erro
             H5Pclose(dcpl);
     }
     d->stored = foreign ? 0 : H5Dget_storage_size(d->id);
-    return foreign ? ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' %s (refused)", f->path, name, foreign) : ns_dset_check(f, d, name, false, err);
+    return foreign ? ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' %s (refused)", f->path, name, foreign)
+                   : ns_dset_check(f, d, name, false, err);
 }
 
 int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
@@ -98,7 +103,8 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
         out->shape[i] = (int64_t)dims[i];
         fits = dims[i] <= INT64_MAX && ns_mul_i64(out->count, out->shape[i], &out->count);
     }
-    const int rc = fits ? check_storage(f, out, name, err) : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has an impossible shape", f->path, name);
+    const int rc = fits ? check_storage(f, out, name, err)
+                        : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has an impossible shape", f->path, name);
     if (rc < 0)
         ns_dset_close(out);
     return rc;

@@ -1,4 +1,5 @@
-/* file.c - an open file: sealed and vetted, HDF5, ours, complete, of a schema we know; and its attributes as text. Datasets: dset.c, read.c. */
+/* file.c - an open file: sealed and vetted, HDF5, ours, complete, of a schema we know; and its attributes as text. Datasets: dset.c,
+ * read.c. */
 #include "record/file.h"
 #include "record/seal.h"
 
@@ -61,7 +62,8 @@ int ns_attribute_text(const ns_file *f, hid_t attribute, const char *name, char 
     if (ours && (!*out || !ns_utf8_valid(*out, strlen(*out), NULL))) {
         free(*out);
         *out = NULL;
-        return ns_fail(err, NS_E_FORMAT, "%s: attribute '%s' cannot be read: it is no UTF-8 text of at most %d bytes, nor a number", f->path, name, MOST_FACT);
+        return ns_fail(err, NS_E_FORMAT, "%s: attribute '%s' cannot be read: it is no UTF-8 text of at most %d bytes, nor a number",
+                       f->path, name, MOST_FACT);
     }
     return NS_OK;
 }
@@ -88,7 +90,8 @@ static int load_attribute(ns_file *f, hid_t attribute, ns_error *err)
 int ns_load_attributes(ns_file *f, hid_t object, ns_error *err)
 {
     H5O_info_t info;
-    int rc = H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "its attributes cannot be read") : NS_OK;
+    int rc = H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "its attributes cannot be read")
+                                                                 : NS_OK;
     for (hsize_t i = 0; rc == NS_OK && i < info.num_attrs; i++) {
         const hid_t attribute = H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT);
         if (attribute < 0)

@@ -42,13 +42,15 @@ static int strange(const ns_file *f, const char *dataset, const char *name, ns_e
 }
 
 /* n numbers, or *there = false where there is no such attribute. */
-static int read_doubles(const ns_file *f, const char *dataset, hid_t object, const char *name, double *out, hssize_t n, bool *there, ns_error *err)
+static int read_doubles(const ns_file *f, const char *dataset, hid_t object, const char *name, double *out, hssize_t n, bool *there,
+                        ns_error *err)
 {
     *there = H5Aexists(object, name) > 0;
     if (!*there)
         return NS_OK;
     const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), space = H5Aget_space(attribute), type = H5Aget_type(attribute);
-    const bool good = H5Sget_simple_extent_npoints(space) == n && H5Tget_class(type) == H5T_FLOAT && H5Aread(attribute, H5T_NATIVE_DOUBLE, out) >= 0;
+    const bool good = H5Sget_simple_extent_npoints(space) == n && H5Tget_class(type) == H5T_FLOAT &&
+                      H5Aread(attribute, H5T_NATIVE_DOUBLE, out) >= 0;
     H5Tclose(type);
     H5Sclose(space);
     H5Aclose(attribute);
@@ -69,7 +71,8 @@ static int read_best(const ns_file *f, const char *dataset, hid_t object, ns_sco
     if (rc < 0)
         return rc;
     if (!text || !ns_best_end_find(text, &out->best))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: '%s' says that its best end is '%.40s' (largest, smallest or none)", f->path, dataset, text ? text : "");
+        rc = ns_fail(err, NS_E_FORMAT, "%s: '%s' says that its best end is '%.40s' (largest, smallest or none)", f->path, dataset,
+                     text ? text : "");
     free(text);
     return rc;
 }

@@ -91,7 +91,9 @@ static int begin(ns_expected *own, const ns_expected *theirs, ns_error *err)
 
 static double number_at(ns_dtype type, const void *values, int64_t i)
 {
-    return type == NS_I64 ? (double)((const int64_t *)values)[i] : type == NS_F64 ? ((const double *)values)[i] : (double)((const float *)values)[i];
+    return type == NS_I64   ? (double)((const int64_t *)values)[i]
+           : type == NS_F64 ? ((const double *)values)[i]
+                            : (double)((const float *)values)[i];
 }
 
 static int check_range(const ns_file *f, const ns_expected *w, const void *values, int64_t n, ns_error *err)
@@ -99,8 +101,8 @@ static int check_range(const ns_file *f, const ns_expected *w, const void *value
     for (int64_t i = 0; i < n; i++) {
         const double v = number_at(w->type, values, i);
         if (isnan(v) ? !w->range.nan : !(v >= w->range.least && v <= w->range.most))
-            return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds %.9g (value %" PRId64 "), where %.9g to %.9g can be", f->path, w->name, v, i,
-                           w->range.least, w->range.most);
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds %.9g (value %" PRId64 "), where %.9g to %.9g can be", f->path, w->name,
+                           v, i, w->range.least, w->range.most);
     }
     return NS_OK;
 }
@@ -154,7 +156,8 @@ int ns_file_array(const ns_file *f, ns_expected *wanted, void *out, ns_error *er
     return rc;
 }
 
-static int read_part(const ns_file *f, const ns_expected *w, const ns_dset *d, const int64_t *start, const int64_t *count, void *out, ns_error *err)
+static int read_part(const ns_file *f, const ns_expected *w, const ns_dset *d, const int64_t *start, const int64_t *count, void *out,
+                     ns_error *err)
 {
     int64_t n = 1;
     for (int i = 0; i < w->rank; i++) {
@@ -288,8 +291,8 @@ int ns_file_whole(const ns_file *f, const char *fact, int64_t least, int64_t mos
     errno = 0;
     const long long value = strtoll(text, &end, 10);
     if (end == text || *end || errno || value < least || value > most)
-        return ns_fail(err, NS_E_FORMAT, "%s: attribute '%s' says '%.60s', where a number from %" PRId64 " to %" PRId64 " is expected", f->path,
-                       fact, text, least, most);
+        return ns_fail(err, NS_E_FORMAT, "%s: attribute '%s' says '%.60s', where a number from %" PRId64 " to %" PRId64 " is expected",
+                       f->path, fact, text, least, most);
     *out = value;
     return NS_OK;
 }

@@ -6,7 +6,8 @@
 
 /* Appends the digest of the file behind `fd`, to which HDF5 writes no more; errors name `label`. */
 int ns_seal_add(int fd, const char *label, ns_error *);
-/* *sealed: the file ends with a digest, and it is right. A wrong one is NS_E_FORMAT; what is no regular file is refused without blocking. */
+/* *sealed: the file ends with a digest, and it is right. A wrong one is NS_E_FORMAT; what is no regular file is refused without
+ * blocking. */
 int ns_seal_check(const char *path, bool *sealed, ns_error *);
 /* Opens the file and walks over all its objects in a child process with limits of time and memory. NS_E_FORMAT when HDF5 crashes, hangs
  * or fails there, or when the file holds what none of ours does (links out of it, storage elsewhere, unknown filters). */

@@ -55,8 +55,9 @@ static int read_length(const ns_study *s, const char *axis, int64_t least, int64
     ns_expected w = {.size = sizeof w, .name = axis, .type = NS_I64, .rank = 1, .shape = {NS_ANY}};
     const int rc = ns_file_expect(s->file, &w, err);
     *n = rc == NS_OK ? w.shape[0] : 0;
-    return rc || (*n >= least && *n <= most) ? rc : ns_fail(err, NS_E_FORMAT, "%s: axis '%s' of %lld values, where %lld to %lld are expected", s->path, axis,
-                                                            (long long)*n, (long long)least, (long long)most);
+    return rc || (*n >= least && *n <= most) ? rc
+                                             : ns_fail(err, NS_E_FORMAT, "%s: axis '%s' of %lld values, where %lld to %lld are expected",
+                                                       s->path, axis, (long long)*n, (long long)least, (long long)most);
 }
 
 /* Sizes come from a file: no product of them below may overflow. */
@@ -102,8 +103,8 @@ static int check_ascending(const ns_study *s, ns_error *err)
 {
     for (int64_t p = 1; p < s->n.P; p++)
         if (s->steps[p] <= s->steps[p - 1])
-            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'step': %lld stands behind %lld, where steps ascend", s->path, (long long)s->steps[p],
-                           (long long)s->steps[p - 1]);
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'step': %lld stands behind %lld, where steps ascend", s->path,
+                           (long long)s->steps[p], (long long)s->steps[p - 1]);
     return NS_OK;
 }
 
@@ -169,7 +170,8 @@ static int check_kinds(const ns_study *s, ns_error *err)
         for (int k = NS_LAYER_FULL; k <= NS_LAYER_RECURRENT; k++)
             known |= strcmp(kind, ns_layer_kind_name((ns_layer_kind)k)) == 0;
         if (!known)
-            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa or recurrent is expected", s->path, kind);
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa or recurrent is expected", s->path,
+                           kind);
     }
     return NS_OK;
 }

@@ -221,7 +221,8 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
 /* ---- cases ---- */
 
 /* Row (run, step) of what is over the given axes behind them; of one checkpoint there are no such axes. */
-static int part_of(const ns_study *s, const char *name, int rank, const int64_t *shape, int64_t run, int64_t step, float *out, ns_error *err)
+static int part_of(const ns_study *s, const char *name, int rank, const int64_t *shape, int64_t run, int64_t step, float *out,
+                   ns_error *err)
 {
     const int skip = s->one ? 2 : 0;
     int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];

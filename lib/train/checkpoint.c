@@ -1,7 +1,8 @@
 /* checkpoint.c - RUN_DIR/stepNNNNNN and back: config.json and model.safetensors for everyone, trainer.json and trainer.safetensors to go
  * on.
  *
- * All files are written in a temporary folder beside (".stepNNNNNN.tmp...."), each fsynced; then the folder is renamed: it is whole or absent. */
+ * All files are written in a temporary folder beside (".stepNNNNNN.tmp...."), each fsynced; then the folder is renamed: it is whole or
+ * absent. */
 #include "train/internal.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
-/* checkpoint.h - named tensors in files, whose headers are fully checked before the first of them is seen. The files stay open and their bytes are read
- * when they are asked for: one that shrinks or vanishes meanwhile is NS_E_IO with its name. Nothing is mapped into memory, so it is never SIGBUS.
+/* checkpoint.h - named tensors in files, whose headers are fully checked before the first of them is seen. The files stay open and their
+ * bytes are read when they are asked for: one that shrinks or vanishes meanwhile is NS_E_IO with its name. Nothing is mapped into memory,
+ * so it is never SIGBUS.
  *
  * A path may be a folder (model.safetensors, sharded with model.safetensors.index.json), one *.safetensors file, or a
  * Hugging Face cache folder (models--ORG--NAME: refs/main, or the revision given, is resolved to its snapshot). */

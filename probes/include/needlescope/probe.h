@@ -18,7 +18,8 @@ typedef struct ns_output {
     bool        by_answer;        /* of shape [A, L, H]: A = most content tokens of an answer in the run; 255 beyond an answer's end */
 } ns_output;
 
-/* A score [L, H] out of the outputs (of a probe of weights: given by it, of = NULL): sum over cases of `of` / sum of `over`; over = NULL: mean over the cases where `of` is finite. */
+/* A score [L, H] out of the outputs (of a probe of weights: given by it, of = NULL): sum over cases of `of` / sum of `over`; over = NULL:
+ * mean over the cases where `of` is finite. */
 typedef struct ns_score {
     const char *name;             /* "retrieval_find" */
     const char *of, *over;
@@ -61,12 +62,14 @@ struct ns_probe {
     size_t      state_size;       /* zeroed memory per case */
     const ns_output *outputs;  int n_outputs;
     const ns_score  *scores;   int n_scores;
-    /* NULL, or a reason why this case cannot be scored by this probe ("no needle_answer span"): the case is dropped and the reason counted. */
+    /* NULL, or a reason why this case cannot be scored by this probe ("no needle_answer span"): the case is dropped and the reason
+     * counted. */
     const char *(*rejects)(const ns_probe_context *, char reason[NS_REASON]);     /* the buffer is for reasons with a name in them */
-    int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);   /* outputs[i]: [L * H], 0 for hits, NaN for masses */
+    /* outputs[i]: [L * H], 0 for hits, NaN for masses */
+    int (*begin)(void *state, const ns_probe_context *, float *const *outputs, ns_error *);
     int (*see)(void *state, const ns_site *, const ns_view *, ns_error *);
-    /* A probe of decoding: the case's prompt runs, then the model goes on greedily; see gets the last row of each pass (rows = last, 1), then token the
-     * token that this row says. NS_STOP: nothing more is needed of the case. NULL: the answer is teacher-forced. */
+    /* A probe of decoding: the case's prompt runs, then the model goes on greedily; see gets the last row of each pass (rows = last, 1),
+     * then token the token that this row says. NS_STOP: nothing more is needed of the case. NULL: the answer is teacher-forced. */
     int (*token)(void *state, int64_t position, int32_t token, ns_error *);
     int (*end)(void *state, ns_error *);          /* or NULL; called once for every begin, after a failed run too: it frees */
     /* Instead of all that, for at = NULL: once a run, c = NULL; values[i] of scores[i]: [L * H], NaN where there is no head. No outputs. */
@@ -82,7 +85,8 @@ NS_API const ns_probe *ns_probe_find(const char *name);
 /* NS_E_ARG, with the nearest name, where it is neither a probe nor a score. */
 NS_API NS_MUST_CHECK int ns_probe_check(const char *name, ns_error *);
 
-/* A probe from its definition, n bytes of JSON (docs/measures.md), read by the code that runs our own: free with ns_probe_free. label names it in errors. */
+/* A probe from its definition, n bytes of JSON (docs/measures.md), read by the code that runs our own: free with ns_probe_free. label names
+ * it in errors. */
 NS_API NS_MUST_CHECK int ns_probe_from_json(ns_probe **out, const char *json, size_t n, const char *label, ns_error *);
 NS_API void ns_probe_free(ns_probe *);
 
@@ -105,8 +109,8 @@ typedef struct ns_score_params {
 } ns_score_params;
 
 typedef struct ns_scores ns_scores;               /* results of one run */
-/* A hook of the caller's whose rows no case has is NS_E_ARG. Cases in any order give the same bits. No case left is NS_E_ARG with the reasons (probes of weights need no case); cancelled is NS_STOP. A probe named by one of
- * its scores gives all its scores. */
+/* A hook of the caller's whose rows no case has is NS_E_ARG. Cases in any order give the same bits. No case left is NS_E_ARG with the
+ * reasons (probes of weights need no case); cancelled is NS_STOP. A probe named by one of its scores gives all its scores. */
 NS_API NS_MUST_CHECK int ns_score_run(ns_scores **out, const ns_model *, const ns_cases *, const ns_score_params *, ns_error *);
 NS_API void ns_scores_free(ns_scores *);
 NS_API int ns_scores_count(const ns_scores *);                                    /* scores, all probes */
@@ -117,7 +121,8 @@ NS_API const float *ns_scores_values(const ns_scores *, int i);                 
 NS_API int64_t ns_scores_layers(const ns_scores *);
 NS_API int64_t ns_scores_heads(const ns_scores *);
 NS_API int64_t ns_scores_cases(const ns_scores *);                                /* cases scored */
-NS_API int64_t ns_scores_answered(const ns_scores *);                             /* cases whose answer greedy decoding says in full, once its lead (a space) is there */
+NS_API int64_t ns_scores_answered(const ns_scores *);                             /* cases whose answer greedy decoding says in full, once
+                                                                                   * its lead (a space) is there */
 NS_API double  ns_scores_token_accuracy(const ns_scores *, bool first_only);      /* teacher-forced, over content tokens */
 NS_API int ns_scores_dropped(const ns_scores *, const ns_dropped **list);
 /* The k best heads of score i, best first; ties by (layer, head). best.h says which heads count. */
@@ -129,8 +134,8 @@ typedef struct ns_ranking_params {
     int      resamples;          /* 0 = 1000 */
     uint64_t seed;
 } ns_ranking_params;
-/* Resamples prompts, each with its twins, within strata (value type x template; kinds of fewer than ten prompts are one stratum), and keeps what it finds with the
- * scores: ns_scores_write writes it. */
+/* Resamples prompts, each with its twins, within strata (value type x template; kinds of fewer than ten prompts are one stratum), and keeps
+ * what it finds with the scores: ns_scores_write writes it. */
 NS_API NS_MUST_CHECK int ns_scores_rank(ns_scores *, const ns_ranking_params *, ns_error *);
 typedef struct ns_head_stats {   /* NaN: not known */
     float value, low, high;      /* 95 %: expanded percentile bootstrap; Wilson where all prompts agree (docs/measures.md) */
@@ -144,14 +149,16 @@ typedef struct ns_resampling { int64_t prompts, kinds, strata, pooled; } ns_resa
 NS_API bool ns_scores_resampling(const ns_scores *, ns_resampling *out);
 /* Cases that say nothing of the chance of score i, since they have no placebo; -1: the score has no such chance. */
 NS_API int64_t ns_scores_without_chance(const ns_scores *, int i);
-NS_API double ns_scores_split_half(const ns_scores *, int i, int k);              /* mean Jaccard of the k = 4 or 10 best heads of two halves of the prompts, 100 splits */
-/* How a score is spread over heads (Wu et al. 2024, fig. 3): shares of the n heads that have a number at 0 (or below), in (0, .1), [.1, .5) and [.5, ...); tenth = how many
- * have .1 or more, the paper's threshold of a retrieval head. */
+NS_API double ns_scores_split_half(const ns_scores *, int i, int k);              /* mean Jaccard of the k = 4 or 10 best heads of two
+                                                                                   * halves of the prompts, 100 splits */
+/* How a score is spread over heads (Wu et al. 2024, fig. 3): shares of the n heads that have a number at 0 (or below), in (0, .1), [.1, .5)
+ * and [.5, ...); tenth = how many have .1 or more, the paper's threshold of a retrieval head. */
 typedef struct ns_score_shares { int64_t n, tenth; double zero, weak, middle, strong; } ns_score_shares;
 NS_API ns_score_shares ns_score_spread(const float *score, int64_t n);
-NS_API double ns_scores_agreement(const ns_scores *, int i, int j, bool spearman);      /* of two scores over heads: Spearman, or Jaccard of the 10 best */
-/* All arrays of the run, in the order of its file: per-case outputs, scores, coordinates, and what ns_scores_rank found. `see` gets each in turn, borrowed
- * for the call; a code other than NS_OK ends the walk and is returned. */
+NS_API double ns_scores_agreement(const ns_scores *, int i, int j, bool spearman);      /* of two scores over heads: Spearman, or Jaccard of
+                                                                                         * the 10 best */
+/* All arrays of the run, in the order of its file: per-case outputs, scores, coordinates, and what ns_scores_rank found. `see` gets each in
+ * turn, borrowed for the call; a code other than NS_OK ends the walk and is returned. */
 typedef struct ns_array {
     const char        *name;
     const char        *axes;         /* "case layer head"; an axis itself: axes = name */

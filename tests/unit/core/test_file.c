@@ -323,9 +323,9 @@ static void sha256_known_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(write_then_read), cmocka_unit_test(missing_inputs), cmocka_unit_test(outputs_that_cannot_be),
-        cmocka_unit_test(abort_keeps_the_old_file), cmocka_unit_test(links_survive), cmocka_unit_test(full_disk), cmocka_unit_test(file_that_shrinks),
-        cmocka_unit_test(what_is_no_file), cmocka_unit_test(line_by_line),
+        cmocka_unit_test(write_then_read),          cmocka_unit_test(missing_inputs),  cmocka_unit_test(outputs_that_cannot_be),
+        cmocka_unit_test(abort_keeps_the_old_file), cmocka_unit_test(links_survive),   cmocka_unit_test(full_disk),
+        cmocka_unit_test(file_that_shrinks),        cmocka_unit_test(what_is_no_file), cmocka_unit_test(line_by_line),
         cmocka_unit_test(sha256_known_answers),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

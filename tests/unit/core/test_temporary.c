@@ -190,8 +190,8 @@ static void folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(planted_links), cmocka_unit_test(killed_writers), cmocka_unit_test(what_is_never_swept), cmocka_unit_test(other_hosts),
-        cmocka_unit_test(folders),
+        cmocka_unit_test(planted_links), cmocka_unit_test(killed_writers), cmocka_unit_test(what_is_never_swept),
+        cmocka_unit_test(other_hosts),   cmocka_unit_test(folders),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
