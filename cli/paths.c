@@ -43,8 +43,9 @@ static int check_output(cli *app, paths *p, const cli_option *option, const char
     }
     for (int64_t i = 0; rc == NS_OK && i < p->n; i++)
         if (!ns_path_exists(path) && ns_path_is_same(p->inputs[i], path))
-            rc = strcmp(p->inputs[i], path) == 0 ? ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path)
-                                                 : ns_fail(&why, NS_E_ARG, "%s and %s are one file (name another file)", path, p->inputs[i]);
+            rc = strcmp(p->inputs[i], path) == 0
+                     ? ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path)
+                     : ns_fail(&why, NS_E_ARG, "%s and %s are one file (name another file)", path, p->inputs[i]);
     rc = rc ? rc : ns_check_not_input(path, p->inputs, p->n, &why);
     rc = rc ? rc : option->kind == CLI_STREAM ? ns_atomic_begin_text(&file, path, &why) : ns_atomic_begin(&file, path, &why);
     if (rc < 0)

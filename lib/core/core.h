@@ -36,7 +36,8 @@ int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a li
 void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
 char *ns_heads_text(const ns_head *heads, int64_t n);      /* "18.6,23.0"; malloc'd */
 
-/* The word that was likely meant, NULL when none is near: one that begins with it, else by edit distance; up to a colon ("aligned:SPAN"). Ties go to the first. */
+/* The word that was likely meant, NULL when none is near: one that begins with it, else by edit distance; up to a colon ("aligned:SPAN").
+ * Ties go to the first. */
 const char *ns_nearest_word(const char *word, const char *const *words, int64_t n);
 
 /* ---- numbers (no NaN among them) ---- */
@@ -49,11 +50,14 @@ double ns_median_sorted(const double *sorted, int64_t n);
 /* ---- files ---- */
 /* A regular file, held open. It may shrink or vanish while it is read: that is NS_E_IO with its name. Nothing is mapped. */
 typedef struct ns_input { int fd; bool open; int64_t size, mtime_ns; } ns_input;
-int  ns_input_open(ns_input *, const char *path, ns_error *);         /* a folder, FIFO, socket or device is NS_E_MISSING at once, by its kind */
-int  ns_input_read(const ns_input *, int64_t at, void *out, size_t n, const char *path, ns_error *);   /* all n bytes, or an error; any thread */
+int  ns_input_open(ns_input *, const char *path, ns_error *);         /* a folder, FIFO, socket or device is NS_E_MISSING at once, by its
+                                                                       * kind */
+/* all n bytes, or an error; any thread */
+int  ns_input_read(const ns_input *, int64_t at, void *out, size_t n, const char *path, ns_error *);
 void ns_input_close(ns_input *);
 int  ns_input_refuse(const char *path, mode_t, ns_error *);           /* NS_E_MISSING: says what it is */
-/* A descriptor, the caller's. A stream that is open already is read as it is (/dev/stdin, /dev/fd/N); whatever else must be opened has to be a file. */
+/* A descriptor, the caller's. A stream that is open already is read as it is (/dev/stdin, /dev/fd/N); whatever else must be opened has to
+ * be a file. */
 int  ns_text_open(const char *path, ns_error *);
 /* A text line by line; number: of the line that was given last. Zeroed by close. */
 typedef struct ns_lines { const char *path; int fd; bool open, ended; char *data; int64_t n, at, capacity, number; } ns_lines;
@@ -68,7 +72,8 @@ bool ns_path_exists(const char *);
 const char *ns_folder_holds(const char *folder, const char *const *names);   /* the first of the names that is in it; names end with NULL */
 bool ns_path_inside(const char *path, const char *folder);              /* the folder itself, or below it; path need not exist */
 bool ns_path_is_stream(const char *);                                 /* a pipe, terminal or other device */
-int  ns_path_stream(const char *);                                    /* /dev/stdout, /dev/fd/N: the number of a stream that is open already; -1 for another path */
+int  ns_path_stream(const char *);                                    /* /dev/stdout, /dev/fd/N: the number of a stream that is open
+                                                                       * already; -1 for another path */
 bool ns_path_is_stdout(const char *);                                 /* /dev/stdout by any of its names */
 char *ns_path_join(const char *dir, const char *name);
 const char *ns_path_base(const char *path);
@@ -83,30 +88,38 @@ char *ns_temporary_name(const char *target);                          /* malloc'
 int  ns_temporary_file(const char *name);
 int  ns_temporary_folder(const char *name);
 void ns_temporary_remove(const char *name);                           /* a file, or a folder of files */
-void ns_temporaries_sweep(const char *folder, const char *base);      /* those of processes that are gone; base: of this target alone, NULL: of all */
+void ns_temporaries_sweep(const char *folder, const char *base);      /* those of processes that are gone; base: of this target alone, NULL:
+                                                                       * of all */
 
-/* The only way to write a file: into a temporary, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is written straight. */
+/* The only way to write a file: into a temporary, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is
+ * written straight. */
 typedef struct ns_atomic_file { char *path, *tmp; int fd; bool made, stream; } ns_atomic_file;
-int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet; refuses a stream */
-int  ns_atomic_begin_text(ns_atomic_file *, const char *path, ns_error *);   /* the same for what is written from front to back: /dev/stdout and pipes are fine */
-int  ns_atomic_open(ns_atomic_file *, ns_error *);                           /* a descriptor to read and write, the caller's to close; or a code below 0 */
+int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet; refuses a
+                                                                       * stream */
+int  ns_atomic_begin_text(ns_atomic_file *, const char *path, ns_error *);   /* the same for what is written from front to back: /dev/stdout
+                                                                              * and pipes are fine */
+int  ns_atomic_open(ns_atomic_file *, ns_error *);                           /* a descriptor to read and write, the caller's to close; or a
+                                                                              * code below 0 */
 FILE *ns_atomic_stream(ns_atomic_file *, int *rc, ns_error *);               /* the same as a stdio stream, for ns_atomic_end */
-int  ns_atomic_end(ns_atomic_file *, FILE *, int rc, ns_error *);            /* closes the stream (or NULL); commits, or aborts where rc < 0 or writing failed */
+int  ns_atomic_end(ns_atomic_file *, FILE *, int rc, ns_error *);            /* closes the stream (or NULL); commits, or aborts where rc < 0
+                                                                              * or writing failed */
 int  ns_atomic_commit(ns_atomic_file *, ns_error *);
 void ns_atomic_abort(ns_atomic_file *);
 int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);           /* atomic, whole; streams are fine */
 /* One file by two names, through links too; of files that are not there yet: one name in one folder. */
 bool ns_path_is_same(const char *a, const char *b);
-/* NS_E_ARG when the output is one of the inputs (through links too), or is what an input folder is read for: weights, config, tokenizer, shards,
- * names of revisions. */
+/* NS_E_ARG when the output is one of the inputs (through links too), or is what an input folder is read for: weights, config, tokenizer,
+ * shards, names of revisions. */
 int  ns_check_not_input(const char *output, const char *const *inputs, int64_t n, ns_error *);
 
-/* rc < 0: why path could not be read is in err, and stays where its kind is in `fine`; else err says "PATH: is a PNG picture, not WANTED". Gives rc back. */
+/* rc < 0: why path could not be read is in err, and stays where its kind is in `fine`; else err says "PATH: is a PNG picture, not WANTED".
+ * Gives rc back. */
 int  ns_kind_fail(ns_error *, int rc, const char *path, ns_kinds fine, const char *wanted);
 
 /* ---- JSON: strict reading over cJSON (UTF-8 checked, duplicate keys and depth > max_depth refused, whole input consumed) ---- */
 int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);
-int  ns_json_check(const char *text, size_t n, int max_depth, const char *label, ns_error *);      /* what parse finds wrong before it takes memory */
+/* what parse finds wrong before it takes memory */
+int  ns_json_check(const char *text, size_t n, int max_depth, const char *label, ns_error *);
 int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
 int  ns_json_fail(ns_error *, int rc, const char *path);                      /* ns_kind_fail for who reads JSON by other means */
 /* Typed getters. absent or null -> *out = otherwise; a wrong type or a non-integral number is NS_E_FORMAT naming label and key. */
@@ -151,7 +164,7 @@ int  ns_pool_new(ns_pool **out, int threads, ns_error *);
 void ns_pool_free(ns_pool *);
 int  ns_pool_size(const ns_pool *);
 void ns_pool_run(ns_pool *, int64_t n_tasks, ns_task_fn, void *user); /* returns when all are done. Threads may share a
-                                                                         * pool: their jobs take turns. A task runs no job of its own pool. In
-                                                                         * a child of fork() the first job starts the threads anew. */
+                                                                         * pool: their jobs take turns. A task runs no job of its own pool.
+                                                                         * In a child of fork() the first job starts the threads anew. */
 
 #endif

@@ -1,5 +1,5 @@
-/* output.c - outputs: replaced atomically (written beside its place as a temporary (temporary.c), fsynced, renamed over PATH, and the folder fsynced; so a
- * reader sees the old file or the new one), or, for text, sent straight down a stream; and never one of the inputs. */
+/* output.c - outputs: replaced atomically (written beside its place as a temporary (temporary.c), fsynced, renamed over PATH, and the
+ * folder fsynced; so a reader sees the old file or the new one), or, for text, sent straight down a stream; and never one of the inputs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -268,8 +268,10 @@ static place place_of(const char *folder, place above)
 /* What a folder is read for: other files in it may be written again. */
 static bool is_read(const char *name, place where)
 {
-    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                        "model.safetensors.index.json", "run.json", "vocab.json", "merges.txt", "chat_template.jinja", "tokenizer.model"};
+    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "model.safetensors.index.json", "run.json", "vocab.json", "merges.txt", "chat_template.jinja",
+                                        "tokenizer.model"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -304,8 +306,8 @@ int ns_check_not_input(const char *output, const char *const *inputs, int64_t n,
         if (stat(inputs[i], &in) != 0)
             continue;
         if (S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, IN_FOLDER, INPUT_DEPTH) : is_same_file(&in, &out))
-            return ns_fail(err, NS_E_ARG, "%s: the output is %s the input %s (name another file)", output, S_ISDIR(in.st_mode) ? "part of" : "also",
-                           inputs[i]);
+            return ns_fail(err, NS_E_ARG, "%s: the output is %s the input %s (name another file)", output,
+                           S_ISDIR(in.st_mode) ? "part of" : "also", inputs[i]);
     }
     return NS_OK;
 }
