@@ -1,5 +1,6 @@
 #!/bin/bash
-# skips.sh TESTLOG LIST - every test that meson's testlog.json calls skipped must stand in the list with its reason. Names those that do not; how many is the status.
+# skips.sh TESTLOG LIST - every test that meson's testlog.json calls skipped must stand in the list with its reason. Names those that do
+# not; how many is the status.
 set -u
 without_leave=0
 # in_list NAME REASON: a line of the list has the name, a tab and a pattern (grep -E) of the reason.

@@ -1,5 +1,5 @@
-/* unit.h - cmocka and what it lacks: a comparison that a NaN fails (its assert_float_equal lets one pass), and tests that are seen to have
- * been skipped. */
+/* unit.h - cmocka and what it lacks: a comparison that a NaN fails (its assert_float_equal lets one pass), and skipped tests that are
+ * seen. */
 #ifndef NS_TEST_UNIT_H
 #define NS_TEST_UNIT_H
 
@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NS_SANITIZED
+#endif
 
 static inline bool ns_is_near(double got, double want, double bound)
 {
@@ -23,8 +27,8 @@ static inline bool ns_is_near(double got, double want, double bound)
             fail_msg("%s is %.17g, not within %g of %.17g", #got, got_, bound_, want_); \
     } while (0)
 
-/* Skips this test of the group. The whole program is a skipped test then, unless another test fails: no one takes for compared what was
- * not. */
+/* Skips this test of the group. The whole program is a skipped test then, unless another test fails: what was not compared has not
+ * passed. */
 static int ns_skipped;
 #define SKIP(why) \
     do { \

@@ -1,5 +1,5 @@
-/* planted.c - faults that a sanitizer or valgrind must find, so that the scripts that look for faults are seen to find them: planted
- * FAULT. */
+/* planted.c - faults that a sanitizer or valgrind must find, so that the scripts that look for faults are seen to:
+ * planted FAULT */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,9 +57,9 @@ static void race(void)
 
 int main(int argc, char **argv)
 {
-    static const struct { const char *name; void (*plant)(void);
-    } faults[] = {{"nothing", nothing},     {"overflow", overflow},           {"leak", leak},
-                  {"undefined", undefined}, {"uninitialised", uninitialised}, {"race", race}};
+    static const struct { const char *name; void (*plant)(void); } faults[] = {
+        {"nothing", nothing}, {"overflow", overflow}, {"leak", leak}, {"undefined", undefined},
+        {"uninitialised", uninitialised}, {"race", race}};
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         if (argc == 2 && !strcmp(argv[1], faults[i].name)) {
             faults[i].plant();

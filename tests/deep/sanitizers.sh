@@ -1,6 +1,7 @@
 #!/bin/bash
-# sanitizers.sh KIND SOURCE BUILD SUITE... - the tests of the suites in a sanitized build (sanitized.sh). They pass, and no process of theirs leaves a report:
-# reports go to files, so that none is missed where a test expects a failure or does not look. First the planted faults of KIND must be found.
+# sanitizers.sh KIND SOURCE BUILD SUITE... - the tests of the suites in a sanitized build (sanitized.sh). They pass, and no process of
+# theirs leaves a report: reports go to files, so that none is missed where a test expects a failure or does not look. First the planted
+# faults of KIND must be found.
 set -u
 kind=$1 source=$2 build=$3
 shift 3
@@ -8,8 +9,22 @@ folder=$("$(dirname "$0")/sanitized.sh" "$kind" "$source" "$build") || exit 1
 reports=$folder/reports log=$folder/tests.log
 options="log_path=$reports/report print_stacktrace=1 allocator_may_return_null=1"
 suppressions=$(realpath "$source")/tests/deep
-export ASAN_OPTIONS="$options" UBSAN_OPTIONS="$options" TSAN_OPTIONS="$options second_deadlock_stack=1 suppressions=$suppressions/tsan.supp"
+export ASAN_OPTIONS="$options" UBSAN_OPTIONS="$options"
+export TSAN_OPTIONS="$options second_deadlock_stack=1 die_after_fork=0 suppressions=$suppressions/tsan.supp"
 export LSAN_OPTIONS="print_suppressions=0 suppressions=$suppressions/lsan.supp"
+
+# HDF5 files of others are read first in a child that may die of them (lib/record/vet.c): faults there inside HDF5 are what it is for.
+in_vetted=0
+leave_out_vetted() {
+    local report
+    while read -r report; do
+        awk '/#[0-9]+ /{seen = 1; print} /^$/ && seen {exit}' "$report" >"$folder/stack"
+        grep -q ' in child .*/record/vet\.c' "$folder/stack" || continue
+        grep -m 1 -E 'libhdf5|/lib/[a-z]+/' "$folder/stack" | grep -q libhdf5 || continue
+        rm "$report"
+        in_vetted=$((in_vetted + 1))
+    done < <(find "$reports" -type f)
+}
 
 # clean TIMES WORD...: meson test with these words passes and leaves no report; shows what is wrong.
 clean() {
@@ -17,6 +32,7 @@ clean() {
     mkdir -p "$reports"
     meson test -C "$folder" --print-errorlogs --timeout-multiplier "$@" >"$log" 2>&1
     local status=$? found
+    leave_out_vetted
     found=$(find "$reports" -type f | wc -l)
     [ $status = 0 ] && [ "$found" = 0 ] && return
     echo "status $status, $found reports"
@@ -33,6 +49,8 @@ for fault in $faults; do
 done
 words=()
 for suite in "$@"; do words+=(--suite "$suite"); done
-clean 10 "${words[@]}" || { tail -n 100 "$log"; find "$reports" -type f | head -n 20 | while read -r report; do head -n 60 "$report"; done; exit 1; }
+show_reports() { find "$reports" -type f | head -n 20 | while read -r report; do head -n 60 "$report"; done; }
+clean 10 "${words[@]}" || { tail -n 100 "$log"; show_reports; exit 1; }
 grep -E '^(Ok|Skipped):' "$log"
-echo "planted and found: $faults; 0 reports from suites $*"
+"$source/tests/skips.sh" "$folder/meson-logs/testlog.json" "$source/tests/skips.txt" || exit 1
+echo "planted and found: $faults; 0 reports from suites $*, but for $in_vetted inside HDF5 in the child that vets files"

@@ -18,6 +18,8 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from compare import Worst, count, same
+
 MODES = "zero_z,mean_z,uniform_attn,knockout"
 
 
@@ -109,7 +111,8 @@ def check_controls(f, heads):
             taken.add(one)
     matched = [f["matched"][i] for i in range(len(f["matched"])) if not np.isnan(f["matched"][i])]
     want = np.isfinite(caliper).all(1)
-    assert len(matched) % len(want) == 0 and (np.array(matched).reshape(-1, len(want)) == want).all()
+    assert len(matched) % len(want) == 0
+    same(matched, np.tile(want, len(matched) // len(want)), "matched")
     return len(layer), int(np.isfinite(caliper).sum())
 
 
@@ -135,7 +138,7 @@ def check(tool, folder, path, heads, scope, work):
         ids, modes, kinds, sets = text("case_id"), text("mode"), text("kind"), text("heads")
         first, content, margin = f["first_right"][:], f["content_right"][:], f["margin"][:]
         draws, like = check_controls(f, heads)
-    mean, worst, n = means(referee, [cases[i] for i in ids], scope), 0.0, 0
+    mean, worst, n = means(referee, [cases[i] for i in ids], scope), Worst(), 0
     for k, (mode, kind, of) in enumerate(zip(modes, kinds, sets)):
         if mode == "knockout_others":
             continue                                  # which keys it hides is drawn; that it hides as much is tested beside the library
@@ -143,13 +146,14 @@ def check(tool, folder, path, heads, scope, work):
                                                           heads=[tuple(map(int, h.split("."))) for h in of.split(",")])
         for i, name in enumerate(ids):
             right, want, _ = referee.run(cases[name], edit, scope)
-            got = margin[k, i]
-            worst = max(worst, abs(got - np.mean(want)) / (1 + abs(np.mean(want))))
+            worst.add(margin[k, i], np.mean(want), (mode, kind, name), 1 + abs(np.mean(want)))
             near = min(abs(m) for m in want) < 1e-4
             assert near or (bool(first[k, i]) == right[0] and content[k, i] == sum(right)), (folder, scope, mode, kind, of, name, right)
             n += 1
-    assert worst < 1e-3, (folder, scope, worst)
-    print(f"{os.path.basename(folder)} {scope}: {n} conditions x cases equal, margins within {worst:.1e}; {draws} draws, {like} heads of like norm", flush=True)
+    count(n, "conditions")
+    assert worst.within(1e-3, n), (folder, scope, worst)
+    print(f"{os.path.basename(folder)} {scope}: {n} conditions x cases equal, margins within {worst.most:.1e}; "
+          f"{draws} draws, {like} heads of like norm", flush=True)
 
 
 def random_cases(path, vocab, length):

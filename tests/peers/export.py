@@ -22,6 +22,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 
+from compare import count, same
+
 HOSTILE = ['a,"b"\n\'c\'; =1+1', "$x_1$ & 50 % <b>#~^\\{}|`*[é]"]
 TOOL = os.path.abspath(sys.argv[1])
 
@@ -77,17 +79,17 @@ def check_csv(path, out):
             seen = np.zeros(values.shape, bool)
             seen[at] = True
             assert len(rows) == measured.sum() and np.array_equal(seen, measured), score
-            got = rows.value.to_numpy().astype(np.float32)
-            want = values[at]
-            assert np.array_equal(np.isnan(got), np.isnan(want)) and got[~np.isnan(got)].tobytes() == want[~np.isnan(want)].tobytes(), score
+            got, want = rows.value.to_numpy().astype(np.float32), values[at]
+            count(same(got, want, score, nan=True), score)
+            assert got[~np.isnan(got)].tobytes() == want[~np.isnan(want)].tobytes(), score          # the zeros have signs
         if study:
             row = {name: table[table.run == name].iloc[0] for name in names}
             assert [row[n].arm for n in names] == list(f["arm"].asstr()[:])
-            assert np.array_equal([row[n].seed for n in names], f["seed"][:], equal_nan=True)
+            same([row[n].seed for n in names], f["seed"][:], "seed", nan=True)
             find = table[(table.score == "retrieval_find") & (table.run == names[0]) & (table.step == 190) & (table.layer == 3)]
-            assert (find.n == f["find_events"][0, -1, :, 3].sum(0)).all()
+            same(find.n, f["find_events"][0, -1, :, 3].sum(0), "n")
         else:
-            assert (table[table.score == "induction"].n == np.isfinite(f["case_induction"][:]).sum(0).ravel()).all()
+            same(table[table.score == "induction"].n, np.isfinite(f["case_induction"][:]).sum(0).ravel(), "n")
     print(f"{os.path.basename(path)}: {len(table)} rows of CSV, bit for bit", flush=True)
 
 
@@ -125,6 +127,7 @@ def check_notebook(path):
             else:
                 png = base64.b64decode(x.data["image/png"])
                 assert png[:8] == b"\x89PNG\r\n\x1a\n" and len(png) < 300_000 and len(x.data["text/plain"]) > 20 and "image/png" in y.data
+    count(sum(n.values()), "outputs")
     print(f"{os.path.basename(path)}: {len(ids)} cells, outputs as executed: {n}", flush=True)
     return given
 

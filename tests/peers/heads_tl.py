@@ -17,6 +17,7 @@ import torch
 from tokenizers import Tokenizer, models
 from transformer_lens.head_detector import detect_head
 from transformer_lens.model_bridge import TransformerBridge
+from compare import Worst
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 NEAR = 1e-4
@@ -57,16 +58,16 @@ def rows_and_ones(name, ids):
 
 
 def compare(name, bridge, cases, ours, worst):
-    for case, mine in zip(cases, ours):
+    for case, mine in zip(cases, ours, strict=True):
         ids = case["tokens"]
         T, (R, K) = len(ids), rows_and_ones(name, ids)
         mine = torch.tensor(mine, dtype=torch.float64)
         for measure, expected in (("mul", R / T * mine), ("abs", 1 - (T + K - 2 * R * mine) / T)):
             theirs = detect_head(bridge, torch.tensor([ids]), NAMES[name], exclude_bos=False, exclude_current_token=False,
                                  error_measure=measure).double()
-            apart = float((theirs - expected).abs().max()) - (0.0005 if measure == "abs" else 0)       # the rounding
-            assert apart < NEAR, (name, case["id"], measure, apart)
-            worst[measure] = max(worst.get(measure, 0), apart)
+            worst[measure].add(theirs, expected, (name, case["id"], measure))
+    for measure, bound in (("mul", NEAR), ("abs", NEAR + 0.0005)):                                # its rounding
+        assert worst[measure].within(bound), (name, measure, worst[measure])
     return float(mine.max())
 
 
@@ -88,9 +89,9 @@ def main():
                 order = [x.decode() if isinstance(x, bytes) else x for x in f["case_id"][:]]
                 by_id = {json.loads(line)["id"]: json.loads(line) for line in open(path)}
                 for name in names:
-                    worst = {}
+                    worst = {"mul": Worst(), "abs": Worst()}
                     best = compare(name, bridge, [by_id[i] for i in order], f["case_" + name][:], worst)
-                    print(f"{kind:9} {name:15} mul within {worst['mul']:.1e}, abs within its rounding; largest score {best:.3f}",
+                    print(f"{kind:9} {name:15} mul within {worst['mul'].most:.1e}, abs within its rounding; largest score {best:.3f}",
                           flush=True)
 
 

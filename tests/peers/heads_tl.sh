@@ -12,4 +12,4 @@ if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$wanted" ]; then
         { echo "SKIP: TransformerLens could not be installed into $venv"; exit 77; }
     echo "$wanted" >"$venv/stamp"
 fi
-exec "$venv/bin/python" "$(dirname "$0")/heads_tl.py" "$@"
+exec "$venv/bin/python" "$(dirname "$0")/../referee.py" "$(dirname "$0")/heads_tl.py" "$@"

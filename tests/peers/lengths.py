@@ -15,6 +15,8 @@ import tempfile
 import torch
 import transformers as hf
 
+from compare import count
+
 SIZES = dict(hidden_size=36, intermediate_size=40, num_hidden_layers=3, num_attention_heads=6, num_key_value_heads=2, vocab_size=64,
              pad_token_id=0, bos_token_id=1, eos_token_id=None)
 FACTORS = dict(short_factor=[1.0, 1.5, 2.0], long_factor=[2.0, 3.0, 5.0])
@@ -68,8 +70,9 @@ def check(greedy, name):
         drafts = [tokens[:i] + [(t + 1) % 64 for t in tokens[i:]] for i, (tokens, _) in enumerate(want)]
         cases = [{"id": str(i), "tokens": p, "answer": d} for i, (p, d) in enumerate(zip(prompts, drafts))]
         for n in (1, 5, STEPS):
-            for (tokens, ahead), prompt, got in zip(want, prompts, ours(greedy, folder, cases, n)):
-                if ahead > 1e-4 and (got["plain"] != tokens[:n] or got["verified"] != tokens[:n]):
+            for (tokens, ahead), prompt, got in zip(want, prompts, ours(greedy, folder, cases, n), strict=True):
+                count(n)
+                if not ahead <= 1e-4 and (got["plain"] != tokens[:n] or got["verified"] != tokens[:n]):
                     print(f"  {len(prompt)} tokens, {n} asked: {got['plain']} and {got['verified']}, not {tokens[:n]}")
                     bad += 1
         bad += sum(ahead > 1e-4 for _, ahead in want) < len(want) - 1        # too many ties would prove nothing

@@ -18,6 +18,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
+from compare import Worst, close
+
 
 def call(*command):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -76,7 +78,7 @@ def check(tool, folder, path, heads, rows, direction, work, site="z"):
         set_recovery, recovery, mapped = f["set_recovery"][:], f["recovery"][:], f["map_difference"][:]
     L, H = recovery.shape
     conditions = [[tuple(map(int, h.split("."))) for h in s.split(",")] if s else [] for s in sets] + [[(l, h)] for l in range(L) for h in range(H)]
-    want, there, worst = np.zeros((len(conditions), len(ids))), np.zeros(len(ids)), 0.0
+    want, there, worst = np.zeros((len(conditions), len(ids))), np.zeros(len(ids)), Worst()
     for i, (to, source) in enumerate(zip(ids, sources)):
         a, b = cases[source], cases[to]
         assert (a.get("twin_of") == to) if direction == "noising" else (b.get("twin_of") == source)
@@ -87,17 +89,18 @@ def check(tool, folder, path, heads, rows, direction, work, site="z"):
             x, _ = referee.run(b, (z, chosen, n))
             want[k, i] = x[first(a)] - x[first(b)]
             got = d[k, i] if k < len(sets) else mapped[i, (k - len(sets)) // H, (k - len(sets)) % H]
-            worst = max(worst, abs(got - want[k, i]) / (1 + abs(want[k, i])))
+            worst.add(got, want[k, i], (chosen, to), 1 + abs(want[k, i]))
             top = np.sort(x)[-2:]
             assert k >= len(sets) or top[1] - top[0] < 1e-4 or says[k, i] == (x.argmax() == first(a)), (folder, rows, direction, chosen, to)
-    assert np.abs(source_d - there).max() < 1e-4 * (1 + np.abs(there).max())
-    assert worst < 1e-4, (folder, rows, direction, worst)
+    close(source_d, there, 1e-4, "source", 1 + np.abs(there).max())
+    assert worst.within(1e-4, want.size), (folder, rows, direction, worst)
     gap = (there - want[0]).sum()
+    assert np.isfinite(gap) and (gap > 0 or not folder.endswith("planted")), gap
     if gap > 0.05 * np.abs(there - want[0]).sum():                 # a random model may gain nothing on the whole: no ratio then
         ours = np.concatenate([set_recovery, recovery.ravel()])
-        assert np.abs(ours - (want - want[0]).sum(1) / gap).max() < 1e-4, (folder, rows, direction)
-    print(f"{os.path.basename(folder)} {site} {rows} {direction}: {want.size} conditions x pairs equal within {worst:.1e}, gap {gap:.3g}",
-          flush=True)
+        close(ours, (want - want[0]).sum(1) / gap, 1e-4, (folder, rows, direction))
+    print(f"{os.path.basename(folder)} {site} {rows} {direction}: {want.size} conditions x pairs equal within {worst.most:.1e}, "
+          f"gap {gap:.3g}", flush=True)
 
 
 def random_twins(path, vocab, length):

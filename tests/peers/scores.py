@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from compare import Worst, close, count, same
 from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
 try:
@@ -183,7 +184,7 @@ class Case:
         cache = {("pattern", l, "attn"): torch.tensor(self.A[l, :, : self.T, : self.T]).double() for l in range(L)}
         for name, n in (("previous_token", self.T - 1), ("duplicate_token", rows), ("induction", rows)):
             theirs = detect_head(model, "the prompt", f"{name}_head", cache=cache).numpy() / n * self.T
-            assert np.abs(theirs - self.lens[name]).max() < 1e-6, name
+            close(theirs, self.lens[name], 1e-6, name)
             self.lens[name] = theirs
 
     def compute(self):
@@ -233,27 +234,28 @@ def weight_scores(model, reference):
 
 # ---- comparing ----
 
-def check_case(ours, i, case):
-    worst, near = 0, 0
+def check_case(ours, i, case, worst, seen):
+    """Adds to worst (a Worst) and to seen {output: how many of its numbers were compared}; how many near ties."""
+    near = 0
     for name, (want, margin) in case.out.items():
         if name.endswith("placebo_hits") and "placebo" not in case.spans:
             continue
         got = ours[name][i]
         if margin is None:
-            known = ~np.isnan(want)
-            assert (np.isnan(got) == ~known).all(), (case.case["id"], name)
-            scale = np.maximum(1, np.abs(want[known]))
+            scale = np.maximum(1, np.abs(want[~np.isnan(want)]))
             if name.endswith("_lift"):                                    # as near as the mass it is a multiple of
                 scale = scale * case.T / (case.spans["needle_answer"][1] - case.spans["needle_answer"][0])
-            worst = max(worst, float((np.abs(got[known] - want[known]) / scale).max(initial=0)))
-            assert worst <= NEAR, (case.case["id"], name, worst)
+            here = worst.add(got, want, (case.case["id"], name), scale, nan=True)
+            assert here <= NEAR, (case.case["id"], name, here)
+            seen[name] = seen.get(name, 0) + int(np.isfinite(want).sum())
         else:
             wrong = got != want
             assert not (wrong & (margin >= TIE)).any(), (case.case["id"], name, np.argwhere(wrong & (margin >= TIE))[:4])
             near += int(wrong.sum())
+            seen[name] = seen.get(name, 0) + int((margin >= TIE).sum())
     for name, want in case.lens.items():
-        assert np.abs(ours[f"case_{name}"][i] - want).max() <= NEAR, (case.case["id"], "head_detector", name)
-    return worst, near
+        close(ours[f"case_{name}"][i], want, NEAR, (case.case["id"], "head_detector", name))
+    return near
 
 
 def quotient(f, of, over, which):
@@ -283,8 +285,17 @@ CHANCE = {"retrieval_find": ("find_placebo_hits", "find_placebo_events"),
           "retrieval_mass_last": ("case_mass_last_placebo", None), "retrieval_mass_first": ("case_mass_first_placebo", None)}
 
 
-def same(a, b, what, tolerance=2e-7):
-    assert (np.isnan(a) == np.isnan(b)).all() and np.nanmax(np.abs(a - b), initial=0) <= tolerance * max(1, np.nanmax(np.abs(b), initial=0)), what
+def agree(a, b, what, tolerance=2e-7):
+    """NaN at the same places, the others near. How many these were."""
+    known = b[~np.isnan(b)]
+    close(a, b, tolerance, what, np.abs(known).max(initial=1), nan=True)
+    return known.size
+
+
+def spearman(scores):
+    """Rank correlations of each two over the heads that have both."""
+    pairs = [[pd.DataFrame(np.array([a, b]).T[~np.isnan(a) & ~np.isnan(b)]).rank().corr().to_numpy()[0, 1] for b in scores] for a in scores]
+    return np.array(pairs)
 
 
 def shares(score, k, best, worst_end):
@@ -317,26 +328,28 @@ def check_file(path, group):
         assert groups == sorted(set(kinds))
         for name, (of, over) in FORMULAS.items():
             k = names.index(name)
-            same(f[name][:], quotient(f, of, over, everything), name)
-            same(f["score_answered"][k], quotient(f, of, over, answered), name)
-            same(f["score_missed"][k], quotient(f, of, over, ~answered), name)
+            n = agree(f[name][:], quotient(f, of, over, everything), name)
+            count(n, name)
+            agree(f["score_answered"][k], quotient(f, of, over, answered), name)
+            agree(f["score_missed"][k], quotient(f, of, over, ~answered), name)
             for g, kind in enumerate(groups):
-                same(f["score_by_group"][g, k], quotient(f, of, over, kinds == kind), (name, kind))
+                agree(f["score_by_group"][g, k], quotient(f, of, over, kinds == kind), (name, kind))
             if name in CHANCE:
-                same(f["score_chance"][k], quotient(f, *CHANCE[name], everything), name)
+                agree(f["score_chance"][k], quotient(f, *CHANCE[name], everything), name)
             inside = (f["score_low"][k] <= f[name][:] + 1e-6) & (f["score_high"][k] >= f[name][:] - 1e-6) | np.isnan(f[name][:])
             assert inside.mean() > 0.97, (name, inside.mean())
         echo = quotient(f, "case_echo", None, everything)
-        same(f["echo"][:], np.repeat(echo.reshape(len(echo), -1, group).max(-1), group, axis=1), "echo")
+        agree(f["echo"][:], np.repeat(echo.reshape(len(echo), -1, group).max(-1), group, axis=1), "echo")
         hits = f["answer_hits"][:].astype(int)
-        assert ((hits == 1).sum(1) == f["copy_hits"][:]).all() and ((hits != 255).sum(1) == f["copy_events"][:]).all() and (hits[:, 0] == f["find_hits"][:]).all()
+        for name, want in (("copy_hits", (hits == 1).sum(1)), ("copy_events", (hits != 255).sum(1)), ("find_hits", hits[:, 0])):
+            same(f[name][:], want, name)
         scores = np.array([f[n][:].ravel() for n in names])
-        same(f["agreement_spearman"][:], pd.DataFrame(scores.T).rank().corr().to_numpy() if not np.isnan(scores).any() else f["agreement_spearman"][:], "spearman", 1e-5)
+        count(agree(f["agreement_spearman"][:], spearman(scores), "spearman", 1e-5), "spearman")
         for i in range(len(names)):
             for j in range(len(names)):
                 a, b = shares_in(f, names[i], scores[i]), shares_in(f, names[j], scores[j])
                 got, most = f["agreement_jaccard10"][i, j], np.maximum(a, b).sum()
-                assert np.isnan(got) if most == 0 else abs(got - np.minimum(a, b).sum() / most) < 1e-5, (names[i], names[j], got)
+                close(got, np.minimum(a, b).sum() / most if most else np.nan, 1e-5, (names[i], names[j]), nan=True)
         check_intervals(f, names.index("retrieval_find"))
     shown = xr.open_dataset(path)
     assert {"case", "layer", "head", "score"} <= set(shown.coords) and shown.retrieval_find.dims == ("layer", "head")
@@ -384,16 +397,16 @@ def check_intervals(f, k):
     draws = [np.concatenate([rng.choice(s, len(s)) for s in within]) for _ in range(3000)]
     rates = np.array([hits[d].sum(0) / events[d].sum(0) for d in draws])
     free = P - len(within)
-    worst, seen = 0, 0
+    seen = 0
     for at in np.ndindex(hits.shape[1:]):
         rate, v = hits[(slice(None),) + at].sum() / events[(slice(None),) + at].sum(), rates[(slice(None),) + at].var() * P / free if free > 0 else 0
         e = events[(slice(None),) + at]
         n = min(rate * (1 - rate) / v, e.sum()) if v > 0 else e.sum() ** 2 / (e ** 2).sum()
         low, high = wilson(rate * n, n)
-        apart = max(abs(min(low, rate) - f["score_low"][k][at]), abs(max(high, rate) - f["score_high"][k][at])) / (high - low)
-        worst, seen = max(worst, apart), seen + 1
-        assert apart <= 0.12, (at, rate, n, low, high, f["score_low"][k][at], f["score_high"][k][at])
-    assert seen == hits[0].size and not np.isnan(worst)
+        ours = [f["score_low"][k][at], f["score_high"][k][at]]
+        close(ours, [min(low, rate), max(high, rate)], 0.12, (at, rate, n, low, high), high - low)
+        seen += 1
+    assert seen == hits[0].size
 
 
 # ---- probes that run on their own: decoding, and questions against null queries ----
@@ -444,9 +457,8 @@ def check_decoding(tool, folder, path, model, work):
             i = ids.index(case["id"])
             strict, count, strict_said, count_said, m = decode_scores(model, case, 50, set())
             for name, want, ok in (("wu", strict, strict_said), ("wu2024", count, count_said)):
-                assert (f[f"{name}_hits"][i] == want).all(), (case["id"], name, np.argwhere(f[f"{name}_hits"][i] != want)[:4])
-                got = f[f"case_{name}"][i]
-                assert np.isnan(got).all() if not ok else np.abs(got - want / m).max() < 1e-6, (case["id"], name, ok)
+                same(f[f"{name}_hits"][i], want, (case["id"], name))
+                close(f[f"case_{name}"][i], want / m if ok else np.full(want.shape, np.nan), 1e-6, (case["id"], name, ok), nan=True)
                 said += ok
     print(f"{os.path.basename(folder)}: decoding: hits equal on {len(ids)} cases, {said} of {2 * len(ids)} times the answer was said")
 
@@ -464,7 +476,7 @@ def check_questions(tool, folder, path, model, work):
     open(own, "w").write("\n".join(lines) + "\n")
     call(tool, "score", folder, "--cases", own, "--probe", "qr", "--threads", 2, "--quiet", "-o", out)
     with h5py.File(out) as f:
-        ids, worst, largest = [s.decode() for s in f["case_id"][:]], 0, 0
+        ids, worst, largest = [s.decode() for s in f["case_id"][:]], Worst(), 0
         for case, line in zip(cases, lines[1::2]):
             twin, q = json.loads(line), case["spans"]["question"][0]
             mean = [maps_of(model, {"tokens": c["tokens"], "answer": [0]})[0][:, :, q:].astype(np.float64).mean(2)[..., :q] for c in (case,
@@ -480,13 +492,15 @@ def check_questions(tool, folder, path, model, work):
             gold = score(case["spans"]["needle"])
             other = np.max([score(span) for name, span in case["spans"].items() if name.startswith("distractor.")], 0)
             i = ids.index(case["id"])
-            off = np.maximum(np.abs(f["case_qr"][i] - gold), np.abs(f["case_qr_margin"][i] - (gold - other)))
-            assert np.isfinite(off).all() and tie.mean() < 0.3, (case["id"], np.isfinite(off).sum(), tie.mean())
-            largest, worst = max(largest, np.abs(gold).max()), max(worst, off[~tie].max())
+            assert np.isfinite(f["case_qr"][i]).all() and np.isfinite(f["case_qr_margin"][i]).all(), case["id"]
+            assert tie.mean() < 0.3, (case["id"], tie.mean())
+            worst.add(f["case_qr"][i][~tie], gold[~tie], case["id"])
+            worst.add(f["case_qr_margin"][i][~tie], (gold - other)[~tie], case["id"])
+            largest = max(largest, np.abs(gold).max())
             assert np.isnan(f["case_qr"][ids.index(twin["id"])]).all()
-        assert worst < 2e-5 and largest > 1e-3, (worst, largest)
-        same(f["qr"][:], quotient(f, "case_qr", None, np.ones(len(ids), bool)), "qr")
-    print(f"{os.path.basename(folder)}: qr within {worst:.1e}")
+        assert worst.within(2e-5) and largest > 1e-3, (worst, largest)
+        count(agree(f["qr"][:], quotient(f, "case_qr", None, np.ones(len(ids), bool)), "qr"), "qr")
+    print(f"{os.path.basename(folder)}: qr within {worst.most:.1e}")
 
 
 def check_model(tool, folder, path, work, reference=None):
@@ -504,24 +518,26 @@ def check_model(tool, folder, path, work, reference=None):
         ids = [s.decode() for s in f["case_id"][:]]
         assert sorted(ids) == sorted(c["id"] for c in cases)
         ours = {name: f[name][:] for name in f if isinstance(f[name], h5py.Dataset) and f[name].ndim == 3 and f[name].shape[0] == len(ids) and not name.startswith("score_")}
-        right, worst, near, seen = f["content_right"][:], 0, 0, set()
+        right, worst, near, seen = f["content_right"][:], Worst(), 0, {}
         for case in cases:
             maps, says = maps_of(model, case)
             c = Case(case, maps, special).compute()
             i = ids.index(case["id"])
             assert right[i] == sum(says[case.get("lead", 0):]), case["id"]
-            w, n = check_case(ours, i, c)
-            worst, near = max(worst, w), near + n
-            seen |= set(c.out)
+            near += check_case(ours, i, c, worst, seen)
+        assert all(seen.values()), [name for name, n in seen.items() if not n]
+        n_weights = 0
         for name, want in weight_scores(model, other).items():
             if name in f and not np.isnan(want).all():
-                worst = max(worst, float(np.abs(f[name][:] - want).max()))
-                assert np.abs(f[name][:] - want).max() <= NEAR, name
+                assert worst.add(f[name][:], want, name) <= NEAR, name
+                n_weights += 1
+        assert n_weights == (4 if reference else 1), n_weights
     check_questions(tool, folder, path, model, work)
     check_decoding(tool, folder, path, model, work)
     check_file(out, model.config.num_attention_heads // model.config.num_key_value_heads)
     print("head_detector: " + ("transformer_lens' own" if detect_head else "its definition"))
-    print(f"{os.path.basename(folder)}: {len(cases)} cases x {ours['find_hits'][0].size} heads, {len(seen)} outputs equal; masses within {worst:.1e}; near ties {near}")
+    print(f"{os.path.basename(folder)}: {len(cases)} cases x {ours['find_hits'][0].size} heads, {len(seen)} outputs equal; "
+          f"masses within {worst.most:.1e}; near ties {near}")
 
 
 def main():

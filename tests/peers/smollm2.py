@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
+from compare import close, count
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "needlescope", "models", "smollm2-135m-instruct")
 GRIDS = (("300,500,800", "0:1:3", "2"), ("1300,2000", "0.5", "2"))
@@ -88,6 +90,7 @@ def check_greedy(referee, greedy, path, cases):
         want = referee.greedy(case["tokens"])
         assert ours[case["id"]]["plain"] == want, (case["id"], ours[case["id"]]["plain"], want)
         assert ours[case["id"]]["verified"] == want, case["id"]
+        count(len(want))
     print(f"greedy tokens equal on {len(cases)} prompts of {min(len(c['tokens']) for c in cases)} to {max(len(c['tokens']) for c in cases)} tokens")
 
 
@@ -112,14 +115,15 @@ def check_scores(referee, tool, path, cases, work):
             want, tie = hit[rows].sum(0), margin[rows].min(0) < 1e-5
             got = ours[f"{name}_hits"][ids.index(case["id"])]
             wrong = (got != want) & ~tie
-            assert not wrong.any(), (case["id"], name, np.argwhere(wrong)[:5])
+            assert got.shape == want.shape and not wrong.any(), (case["id"], name, np.argwhere(wrong)[:5])
+            count((~tie).sum())
             near += int(((got != want) & tie).sum())
             total[name] = total[name] + want
             events[name] += hit[rows].shape[0]
     for name in ("find", "copy"):
         want = total[name] / events[name]
         got = ours[f"retrieval_{name}"]
-        assert np.abs(got - want).max() <= near / events[name] + 1e-7, name      # hits are equal; the file holds f32
+        close(got, want, near / events[name] + 1e-7, name)                       # hits are equal; the file holds f32
         assert top(got) == top(want) or near, (top(got), top(want))
         print(f"retrieval_{name}: top heads {top(got, 6)} scores {[round(float(got[h]), 3) for h in top(got, 6)]}")
     print(f"hits equal in {len(cases)} cases x {got.size} heads; near ties that differ: {near}")

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 import transformers
 from safetensors.torch import load_file
 from torch import nn
+from compare import Worst
 from transformers.models.minimax.modeling_minimax import MiniMaxLightningAttention
 
 torch.set_num_threads(1)
@@ -247,18 +248,23 @@ def run(peer, shared, name, keys, models, folder):
             continue
         theirs = train(c, model, batches)
         named = dict(model.named_parameters())
-        worst = max((float((w - named[where[k][0][0]][where[k][0][1]].detach()).norm() / w.norm()), k) for k, w in ours.items())
-        gap = float(np.abs(losses - theirs).max())
-        bad = worst[0] > BOUND or gap > 1e-5
+        apart = {k: float((w - named[where[k][0][0]][where[k][0][1]].detach()).norm() / w.norm()) for k, w in ours.items()}
+        worst, gap = Worst(), Worst()
+        worst.add(list(apart.values()), [0] * len(apart))
+        gap.add(losses, theirs)
+        bad = not (worst.within(BOUND, len(named)) and gap.within(1e-5, STEPS))
         failed += bad
-        print(f"{name}, {make}: largest difference {worst[0]:.2g} ({worst[1]}), losses within {gap:.1g}, {losses[0]:.4f} -> {losses[-1]:.4f}{'  FAILED' if bad else ''}")
+        print(f"{name}, {make}: largest difference {worst.most:.2g} ({max(apart, key=apart.get)}), "
+              f"losses within {gap.most:.1g}, {losses[0]:.4f} -> {losses[-1]:.4f}{'  FAILED' if bad else ''}")
     if "smollm3" in models:
         logits = torch.from_numpy(np.fromfile(os.path.join(folder, "logits.f32"), np.float32)).view(c.batch, c.length, c.vocab)
         model = transformers.AutoModelForCausalLM.from_pretrained(last, attn_implementation="eager", dtype=torch.float32)
         with torch.no_grad():
-            gap = float((model(batches[0]).logits - logits).abs().max())
-        failed += gap > 1e-4
-        print(f"{name}: transformers loads the checkpoint, logits within {gap:.2g}{'  FAILED' if gap > 1e-4 else ''}")
+            gap = Worst()
+            gap.add(model(batches[0]).logits, logits)
+        bad = not gap.within(1e-4)
+        failed += bad
+        print(f"{name}: transformers loads the checkpoint, logits within {gap.most:.2g}{'  FAILED' if bad else ''}")
     return failed
 
 

@@ -13,6 +13,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
+from compare import count
+
 
 def call(*command):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -31,6 +33,7 @@ def check(tool, zoo, heads, cases, key, work):
                 if not low - 1e-6 <= value <= high + 1e-6:
                     wrong.append(f"{head['layer']}.{head['head']} ({head['kind']}): {score} is {value:.3f}, not {low} to {high}")
     assert not wrong, "\n".join(wrong)
+    count(n, key)
     print(f"{key}: {n} scores of {len(heads)} heads in their ranges", flush=True)
 
 
@@ -44,6 +47,7 @@ def silence(tool, zoo, sets, cases, work):
         with h5py.File(out) as f:
             share = float(f["answered_share"][2])            # none, noop, these
         assert share == one["answered"], f"without {named} {share} is answered, not {one['answered']}"
+    count(len(sets), "silenced sets")
     print(f"{len(sets)} silenced sets leave what they should", flush=True)
 
 
@@ -55,7 +59,7 @@ def answers(zoo, cases):
     for case in lines:
         logits = model(torch.tensor([case["tokens"] + case["answer"][:-1]])).logits[0, len(case["tokens"]) - 1:]
         right += logits.argmax(-1).tolist() == case["answer"]
-    assert right == len(lines), f"transformers answers {right} of {len(lines)}"
+    assert right == count(len(lines), "cases"), f"transformers answers {right} of {len(lines)}"
     print(f"transformers answers all {right} cases", flush=True)
 
 

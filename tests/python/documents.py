@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 
+from compare import count
+
 tool, root = map(os.path.abspath, sys.argv[1:3])
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 SMOLLM2 = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "needlescope", "models", "smollm2-135m-instruct")
@@ -60,6 +62,7 @@ def run(path):
         said = [x.rstrip() for x in out.getvalue().splitlines()]
         assert said == [x.rstrip() for x in told], f"{path}:{line}: it prints\n" + "\n".join(said)
         n_lines += len(told)
+    count(n, path)
     print(f"{os.path.relpath(path, root)}: {n} blocks, {n_lines} lines printed as it says", flush=True)
 
 

@@ -13,6 +13,8 @@ import warnings
 
 import numpy as np
 
+from compare import same
+
 tool, root = map(os.path.abspath, sys.argv[1:3])
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 import needlescope as ns
@@ -97,6 +99,6 @@ with tempfile.TemporaryDirectory() as work:
                                                                     timeout=PATIENCE)]
     beside = beside_a_pass()
     for got in (*cold, *warm, *loaded, *beside, logits(1)):
-        assert np.array_equal(got, want)
+        same(got, want)
     in_a_hook()
     print(f"{len(cold) + len(warm) + len(loaded) + len(beside)} passes of children have their parent's bits")

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import tempfile
 
+from compare import same
+
 build, prefix, tool, python = sys.argv[1:5]
 with tempfile.TemporaryDirectory() as work:
     subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", work], check=True, stdout=subprocess.DEVNULL)
     root = work + prefix
     found = glob.glob(os.path.join(root, "lib*", "**", "needlescope.py"), recursive=True)
-    assert len(found) == 1 and os.path.basename(os.path.dirname(found[0])) in ("site-packages", "dist-packages"), found
+    same(len(found), 1, found)
+    assert os.path.basename(os.path.dirname(found[0])) in ("site-packages", "dist-packages"), found
     looks = subprocess.run([python, "-c", "import site; print(*site.getsitepackages())"], check=True, stdout=subprocess.PIPE,
                            text=True).stdout.split()
     below = [path for path in looks if path.startswith(prefix + "/")]

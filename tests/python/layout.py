@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 
+from compare import count
+
 layout, root = sys.argv[1:3]
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 import needlescope as ns
@@ -35,7 +37,7 @@ def check_structs(lines):
             assert fields[full] == (at.offset, at.size, letter), (full, fields[full], (at.offset, at.size, letter))
             seen.add(full)
     assert seen == set(fields), seen ^ set(fields)
-    return len(mirrors), len(fields)
+    return count(len(mirrors)), count(len(fields))
 
 
 def check_values(lines):
@@ -55,7 +57,7 @@ def check_values(lines):
     for code, dtype in enumerate(ns._DTYPES):
         mine["NS_BF16" if dtype is None else "NS_BOOL" if dtype == "?" else f"NS_{names[dtype[0]]}{8 * int(dtype[1:])}"] = code
     assert mine == value, set(mine.items()) ^ set(value.items())
-    return len(value)
+    return count(len(value))
 
 
 def prototypes(root):
@@ -97,7 +99,7 @@ def check_prototypes(root):
         want = there[name]
         assert want[0] in mine(result), (name, want[0], result)
         assert len(want[1]) == len(arguments) and all(w in mine(a) for w, a in zip(want[1], arguments)), (name, want[1], arguments)
-    return len(ns._FUNCTIONS)
+    return count(len(ns._FUNCTIONS))
 
 
 lines = [line.split() for line in subprocess.run([layout], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()]

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import torch
 import transformers
+from compare import Worst, count, same
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tool, root, stories = sys.argv[1:4]
@@ -51,10 +52,9 @@ class Silenced:
             handle.remove()
 
 
-def near(name, got, want, bound):
-    error = float(np.abs(got - want).max() / (1 + np.abs(want).max()))
+def near(worst, name, got, want, bound):
+    error = worst.add(got, want, name, 1 + np.abs(want).max())
     assert error < bound, (name, error)
-    return error
 
 
 @torch.inference_mode()
@@ -65,19 +65,20 @@ def check(folder, ids, heads, bound):
     want = run(output_attentions=True, output_hidden_states=True)
     rows = [-4, -1]
     logits, cache = m.run(ids, at=["blocks.*.attn.hook_pattern", "blocks.*.hook_resid_pre", "hook_logits"], rows=rows)
-    worst = near("logits", logits, want.logits[0, -1].numpy(), bound)
-    worst = max(worst, near("rows of logits", cache["hook_logits"], want.logits[0, rows].numpy(), bound))
+    worst = Worst()
+    near(worst, "logits", logits, want.logits[0, -1].numpy(), bound)
+    near(worst, "rows of logits", cache["hook_logits"], want.logits[0, rows].numpy(), bound)
     for layer in range(m.n_layers):
-        worst = max(worst, near("pattern", cache[f"blocks.{layer}.attn.hook_pattern"], want.attentions[layer][0][:, rows].numpy(), bound),
-                    near("residual", cache[f"blocks.{layer}.hook_resid_pre"], want.hidden_states[layer][0, rows].numpy(), bound))
+        near(worst, "pattern", cache[f"blocks.{layer}.attn.hook_pattern"], want.attentions[layer][0][:, rows].numpy(), bound)
+        near(worst, "residual", cache[f"blocks.{layer}.hook_resid_pre"], want.hidden_states[layer][0, rows].numpy(), bound)
     with Silenced(referee, heads), m.ablate(heads):
         silenced = m.run(ids)[0]
-        worst = max(worst, near("silenced", silenced, run().logits[0, -1].numpy(), bound))
+        near(worst, "silenced", silenced, run().logits[0, -1].numpy(), bound)
     assert np.abs(silenced - logits).max() > 1e-3
     said = referee.generate(torch.tensor([ids]), max_new_tokens=8, do_sample=False, eos_token_id=None, pad_token_id=0)[0,
                                                                                                                        len(ids):].tolist()
     assert m.generate(ids, 8).tolist() == said, (m.generate(ids, 8), said)
-    print(f"{os.path.basename(folder)}: logits, rows, residuals, silenced heads within {worst:.1e}; 8 greedy tokens equal", flush=True)
+    print(f"{os.path.basename(folder)}: logits, rows, residuals, silenced heads within {worst.most:.1e}; 8 greedy tokens equal", flush=True)
 
 
 def check_text():
@@ -92,7 +93,7 @@ def check_text():
             plain = referee.decode(ids.tolist(), skip_special_tokens=skip, clean_up_tokenization_spaces=False)
             assert m.decode(ids, skip_special=skip) == plain, text
     assert set(m.tokenizer.special().tolist()) == {i for i, t in referee.added_tokens_decoder.items() if t.special}
-    assert np.array_equal(m.run("The pass key is")[0], m.run(m.encode("The pass key is"))[0])
+    same(m.run("The pass key is")[0], m.run(m.encode("The pass key is"))[0])
     spans = dict(needle=[0, 24], needle_answer=[20, 23])
     found = m.cases([dict(id="a", text="The code of Rome is 417. The code of Rome is", spans=spans, answer=" 417")])[0]
     assert m.decode(found.answer) == " 417" and m.decode(found.tokens[slice(*found.spans["needle"])]) == "The code of Rome is 417."
@@ -106,13 +107,13 @@ def check_expected(folder):
     m, ids = ns.load(folder), want["greedy_ids"]
     assert m.generate(ids[:1], len(ids) - 1).tolist() == ids[1:]
     cache = m.run(ids[:16], at=["hook_logits", "blocks.*.attn.hook_pattern"])[1]
-    worst = near("logits", cache["hook_logits"], np.array(want["logits_first16"]), 2e-5)
+    worst = Worst()
+    near(worst, "logits", cache["hook_logits"], np.array(want["logits_first16"]), 2e-5)
     for layer, heads in enumerate(want["attn_first16"]):
         for head, rows in enumerate(heads):
             for row, weights in enumerate(rows):
-                worst = max(worst, near("pattern", cache[f"blocks.{layer}.attn.hook_pattern"][head, row, :row + 1], np.array(weights),
-                                        2e-5))
-    print(f"stories260K: {len(ids) - 1} greedy tokens equal, logits and patterns within {worst:.1e} of double precision", flush=True)
+                near(worst, "pattern", cache[f"blocks.{layer}.attn.hook_pattern"][head, row, :row + 1], np.array(weights)[:row + 1], 2e-5)
+    print(f"stories260K: {len(ids) - 1} greedy tokens equal, logits and patterns within {worst.most:.1e} of double precision", flush=True)
 
 
 def check_score():
@@ -134,7 +135,7 @@ def check_score():
                     assert got[name].dtype == d.dtype and got[name].values.tobytes() == d[()].tobytes(), name
                     n += 1
         assert (got.retrieval_mass_nosink.values > got.retrieval_mass.values).any()
-        print(f"SmolLM2: {n} arrays of scores.h5 equal, bit for bit", flush=True)
+        print(f"SmolLM2: {count(n)} arrays of scores.h5 equal, bit for bit", flush=True)
 
 
 def main():

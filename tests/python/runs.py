@@ -15,6 +15,8 @@ import time
 import h5py
 import numpy as np
 
+from compare import close, count, same
+
 tool, root = map(os.path.abspath, sys.argv[1:3])
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 import needlescope as ns
@@ -39,7 +41,9 @@ def content(path):
 
 
 def same_file(a, b):
-    assert content(a) == content(b), (a, b, set(content(a)[0]) ^ set(content(b)[0]))
+    x, y = content(a), content(b)
+    count(len(x[0]), a)
+    assert x == y, (a, b, set(x[0]) ^ set(y[0]))
 
 
 def raises(kind, fragment, function, *arguments, **named):
@@ -141,16 +145,16 @@ def test_emergence():
         same_event(run.best, row["born"]), same_event(run.second, row["second"]), same_event(run.previous, row["previous_born"])
         same_event(run.sweep[.3], row["born_theta_0.3"]), same_event(run.sweep[.7], row["born_theta_0.7"])
         assert "%d.%d" % run.best.head == row["head"] and run.measured == row["checkpoints"]
-        assert abs(run.null["p"] - row["null_p"]) < 1e-12 if row["null_p"] is not None else np.isnan(run.null["p"])
+        close(run.null["p"], np.nan if row["null_p"] is None else row["null_p"], 1e-12, nan=True)
     for (window, seed), born in BIRTHS.items():
         best = e.runs[f"w{window}-s{seed}"].best
         assert (best.step, best.at, best.after, best.head) == (born, born * 2048, (born - 10) * 2048, (2, 1)), best
     with h5py.File("scan-c/study.h5") as f:
-        assert np.array_equal(e.steps, f["step"][()])
+        same(e.steps, f["step"][()])
         r = list(e.runs).index("w4-s0")
         heads = e.runs["w4-s0"].best_head
         at = f["retrieval_find"][r][range(len(heads)), [h[0] for h in heads], [h[1] for h in heads]]
-        assert np.array_equal(np.float32(e.runs["w4-s0"].best_score), at)
+        same(np.float32(e.runs["w4-s0"].best_score), at)
     e.write_csv("births-p.csv")
     assert open("births-p.csv").read() == open("births.csv").read()
     with open("births.csv") as f:
@@ -180,7 +184,7 @@ def test_patch(m):
     again = m.patch("cases.jsonl", [(2, 1)], draws=3)
     with h5py.File("patch.h5") as f:
         for x in (got, again):
-            assert np.array_equal(np.asarray(x["recovery"]), f["recovery"][()], equal_nan=True)
+            count(same(x["recovery"], f["recovery"][()], nan=True))
     raises(ValueError, "site 'x' is none of z, q, k, v", m.patch, "cases.jsonl", site="x")
     raises(ns.Error, "9.0", m.patch, "cases.jsonl", [(9, 0)])
     raises(ZeroDivisionError, "", m.patch, "cases.jsonl", progress=lambda x: 1 / 0)
@@ -206,7 +210,7 @@ def test_record(m):
 def same_picture(a, b):
     from matplotlib.image import imread
     x, y = imread(a), imread(b)
-    assert x.shape == y.shape and x.size > 10000 and np.array_equal(x, y), (a, b)
+    assert same(x, y, (a, b)) > 10000
 
 
 def test_figures(m):

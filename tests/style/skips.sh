@@ -5,7 +5,9 @@ work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 faults=0
 printf '# a comment\nmay skip\tno such (CPU|disk)\n' >"$work/list"
-line() { printf '{"name": "needlescope:unit / %s", "stdout": "%s", "result": "%s", "duration": 1, "env": {"A": "SKIP: no such CPU"}}\n' "$@"; }
+line() {
+    printf '{"name": "needlescope:unit / %s", "stdout": "%s", "result": "%s", "duration": 1, "env": {"A": "SKIP: no such CPU"}}\n' "$@"
+}
 # expect STATUS WHAT, of the log on stdin
 expect() {
     cat >"$work/log"

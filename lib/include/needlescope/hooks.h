@@ -3,10 +3,10 @@
  * Globs are resolved once against an arch, so the same hooks serve every checkpoint of that arch. Callbacks are serial, on the
  * caller's thread, in (layer, band, point, session, row) order, points in the order of the table below. A band is a run of at
  * most NS_BAND_ROWS consecutive rows of a session that goes through the whole layer before the next one starts (keys and values of later
- * rows cannot reach it), or all new rows of neighbouring sessions that have few; scores and pattern come in blocks of 32 rows inside their
- * band. Where later rows alone are read (the last layer), keys and values of all bands come first. Session i precedes session j at every
- * point of every layer, so patching a point from one session into a later one is a single pass. Edits run before reads. Reading never
- * changes a bit of the result.
+ * rows cannot reach it), or all new rows of neighbouring sessions that have few; scores and pattern come session by session, in blocks of
+ * 32 rows inside their band. Where later rows alone are read (the last layer), keys and values of all bands come first. Session i precedes
+ * session j at every point of every layer, so patching a point from one session into a later one is a single pass. Edits run before reads.
+ * Reading never changes a bit of the result.
  *
  * Lightning layers (arch.h) have the same points but for hook_attn_scores: hook_q and hook_k are as projected, hook_rot_q, hook_rot_k and
  * hook_v after the activation, hook_pattern is the unrolled row W[t,s] (signed, not normalised, kind NS_ROW_UNROLLED), hook_z = W v before

@@ -135,7 +135,7 @@ static void bad_sizes(void **state)
 static void threads_that_cannot_start(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef NS_SANITIZED
     SKIP("the sanitizer's own maps do not fit either");
 #endif
     const pid_t child = fork();

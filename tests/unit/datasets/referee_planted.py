@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import torch
+from compare import Worst
 from transformers import AutoModelForCausalLM
 
 
@@ -37,7 +38,7 @@ def check_heads(case, planted, attention):
         if head["kind"] == "previous_token":
             least = rows.diagonal(-1).min()
         else:
-            least = min([rows[last - 1, source]] + [rows[last + j, source + j] for j in range(len(case["answer"]))])
+            least = torch.stack([rows[last - 1, source]] + [rows[last + j, source + j] for j in range(len(case["answer"]))]).min()
         assert least >= 0.99, (case["id"], head, float(least))
 
 
@@ -55,24 +56,25 @@ def check_folder(helper, folder, window):
         assert out.logits[0, len(case["tokens"]) - 1:].argmax(-1).tolist() == case["answer"], case["id"]
         runs.append(out)
     retrieval = {(head["layer"], head["head"]) for head in planted["heads"] if head["kind"] == "retrieval"}
-    worst = {"rows": 0.0, "tied rows": 0.0, "logits": 0.0}
+    worst = {"rows": Worst(), "tied rows": Worst(), "logits": Worst()}
     seen = set()
     for case, layer, row0, key0, ours in our_rows(folder / "rows.bin"):
         heads, rows, columns = ours.shape
         if layer < 0:
-            differences = (ours[0] - runs[case].logits[0, row0:row0 + rows]).abs()
-            worst["logits"] = max(worst["logits"], float(differences.max()))
+            worst["logits"].add(ours[0], runs[case].logits[0, row0:row0 + rows])
             continue
-        differences = (ours - runs[case].attentions[layer][0, :, row0:row0 + rows, key0:key0 + columns]).abs().amax(2)
+        theirs = runs[case].attentions[layer][0, :, row0:row0 + rows, key0:key0 + columns]
         asks = runs[case].logits.shape[1] - 4          # T - 2: the answer has three tokens, two of them fed
         for head in range(heads):
             filler = max(0, min(rows, asks - row0)) if (layer, head) in retrieval else 0
-            worst["tied rows"] = max([worst["tied rows"]] + differences[head, :filler].tolist())
-            worst["rows"] = max([worst["rows"]] + differences[head, filler:].tolist())
+            if filler > 0:
+                worst["tied rows"].add(ours[head, :filler], theirs[head, :filler])
+            if filler < rows:
+                worst["rows"].add(ours[head, filler:], theirs[head, filler:])
         seen.update((case, layer, row) for row in range(row0, row0 + rows))
     everything = sum(len(run.attentions) * run.logits.shape[1] for run in runs)
     assert len(seen) == everything, f"{len(seen)} of {everything} rows seen"
-    assert worst["rows"] <= 1e-5 and worst["tied rows"] <= 5e-5 and worst["logits"] <= 1e-4, worst
+    assert worst["rows"].within(1e-5) and worst["tied rows"].within(5e-5) and worst["logits"].within(1e-4), worst
     print(f"window {window}: {everything} rows, largest differences {worst}")
 
 

@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 import torch
+from compare import count
 from safetensors.torch import load_file, save_file
 
 NAMES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -42,7 +43,7 @@ def main():
                     if not same_bits(got[name], t.to(torch.float32).to(wanted_type)):
                         print(f"FAILED: {stored} -> {wanted}: {name}")
                         failed += 1
-    print(f"{compared} tensors compared, {failed} differ")
+    print(f"{count(compared)} tensors compared, {failed} differ")
     return failed != 0
 
 

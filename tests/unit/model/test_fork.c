@@ -1,17 +1,15 @@
 /* test_fork.c - a child of fork() computes what its parent does: whatever the threads, before or after the first pass, with the weights
  * kept or streamed, while another thread is in a pass, and in a hook. A child that hangs is ended by its alarm, which fails the test. */
+#include "../../unit.h"
 #include "tiny.h"
 #include "core/core.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { TOKENS = 40, VOCAB = 101, PATIENCE = 20 };
 
@@ -41,10 +39,16 @@ static bool same(ns_model *m, const ns_hooks *hooks, const float *want)
     return logits(m, hooks, got) && memcmp(got, want, sizeof got) == 0;
 }
 
-static void assert_succeeds(pid_t child)
+/* How the child ended; -1 where it could not be waited for. */
+static int end_of(pid_t child)
 {
     int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
+    return waitpid(child, &status, 0) == child ? status : -1;
+}
+
+static void assert_succeeded(int status)
+{
+    assert_int_not_equal(status, -1);
     if (WIFSIGNALED(status))
         fail_msg("the child was ended by signal %d%s", WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it hung" : "");
     assert_int_equal(WEXITSTATUS(status), 0);
@@ -77,7 +81,7 @@ static void fork_once(int threads, int64_t memory, bool warm)
     const pid_t child = fork();
     if (child == 0)
         in_child(&t, want);
-    assert_succeeds(child);
+    assert_succeeded(end_of(child));
     assert_true(same(t.model, NULL, want));
     tiny_close(&t);
 }
@@ -109,6 +113,7 @@ static void fork_beside_passes(int64_t memory)
     tiny t;
     float want[VOCAB];
     pthread_t thread;
+    int ends[FORKS];
     tiny_open(&t, tiny_llama, 2, NULL, memory);
     assert_true(logits(t.model, NULL, want));
     busy b = {.model = t.model, .want = want};
@@ -120,17 +125,22 @@ static void fork_beside_passes(int64_t memory)
         const pid_t child = fork();
         if (child == 0)
             in_child(&t, want);
-        assert_succeeds(child);
+        ends[i] = end_of(child);
     }
-    atomic_store(&b.stop, true);
+    atomic_store(&b.stop, true);                 /* before the first assertion: the thread looks at this frame */
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_false(b.failed);
+    for (int i = 0; i < FORKS; i++)
+        assert_succeeded(ends[i]);
     tiny_close(&t);
 }
 
 static void beside_passes_of_another_thread(void **state)
 {
     (void)state;
+#ifdef NS_SANITIZED
+    SKIP("the sanitizer's allocator is locked for ever in a child that is forked beside another thread's call");
+#endif
     fork_beside_passes(0);
     fork_beside_passes(1);
 }
@@ -167,7 +177,7 @@ static void in_a_hook(void **state)
         if (getpid() != f.parent)
             _exit(good && same(t.model, NULL, want) ? 0 : 1);
         assert_true(good);
-        assert_succeeds(f.child);
+        assert_succeeded(end_of(f.child));
         ns_hooks_free(hooks);
         tiny_close(&t);
     }
@@ -178,5 +188,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(children_compute_the_same), cmocka_unit_test(beside_passes_of_another_thread), cmocka_unit_test(in_a_hook),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -1,15 +1,19 @@
-"""Opens every kind of file in h5py, xarray (h5netcdf, netcdf4) and netCDF4:  referee_files.py DIR SCHEMA.md
+"""Opens every kind of file in h5py, xarray (h5netcdf, netcdf4) and netCDF4:  referee_files.py SAMPLE_FILES SCHEMA.md
 
 Named coordinates in every group, values equal to the formulas of fake.c, f16 right, content_sha256 recomputed by the very code that
 schema.md prints."""
 import pathlib
 import re
+import subprocess
 import sys
+import tempfile
 
 import h5py
 import netCDF4
 import numpy as np
 import xarray as xr
+
+from compare import close, count, same
 
 LENGTHS, WINDOW, H = (300, 71, 257), (37, 37, 0, 37), 4
 
@@ -28,11 +32,6 @@ def value(point, c, layer, row, i):
     return ((np.fmod(n, 97) - 48) / 8).astype(np.float32)
 
 
-def equal(what, got, want):
-    assert got.shape == want.shape, (what, got.shape, want.shape)
-    assert np.array_equal(got, want, equal_nan=True), (what, np.argwhere(got != want)[:3], got.dtype)
-
-
 def groups(path):
     with h5py.File(path) as f:
         return ["/"] + [name for name in f if isinstance(f[name], h5py.Group) and name != "provenance"]
@@ -44,6 +43,7 @@ def check_coordinates(path):
     for engine in ("h5netcdf", "netcdf4"):
         for group in groups(path):
             with xr.open_dataset(path, group=group, engine=engine) as d:
+                count(len(d.variables), group)
                 for name, v in d.variables.items():
                     for dim in v.dims:
                         assert not dim.startswith("phony"), (path, group, name)
@@ -67,26 +67,26 @@ def check_maps(path, kind, dtype):
             assert d["span_name"].values[0] == "needle" and d["span_begin"].values[0] == LENGTHS[c] // 4
             if kind == "dense":
                 assert d["attn"].dtype == dtype
-                equal((path, c), d["attn"].values, want)
-                equal((path, c), d["attn"].sel(query=70, key=3).values, want[:, :, 70, 3])
+                same(d["attn"].values, want, (path, c))
+                same(d["attn"].sel(query=70, key=3).values, want[:, :, 70, 3], (path, c))
             if kind == "rows":
                 rows = d["row"].values
                 assert list(rows) == list(range(LENGTHS[c] - 4, LENGTHS[c] + 1)) and list(d["row_role"].values[-2:]) == ["answer", "answer"]
-                equal((path, c), d["rows_attn"].values, want[:, :, rows])
+                same(d["rows_attn"].values, want[:, :, rows], (path, c))
             if kind == "topk":
                 rows = d["row"].values
                 assert set(d["row_role"].values) == {"needle"}
                 order = np.argsort(-want[:, :, rows], axis=-1, kind="stable")[..., :8]
                 top = np.take_along_axis(want[:, :, rows], order, -1)
-                equal((path, c), d["topk_index"].values, np.where(top > 0, order, -1).astype(np.int32))
-                equal((path, c), d["topk_value"].values, top)
-                assert np.abs(1 - top.sum(-1) - d["topk_rest"].values).max() < 1e-5
+                same(d["topk_index"].values, np.where(top > 0, order, -1).astype(np.int32), (path, c))
+                same(d["topk_value"].values, top, (path, c))
+                close(1 - top.sum(-1), d["topk_rest"].values, 1e-5, "rest")
             if kind == "pooled":
                 kb = d["kb"].values
                 width = kb[1]
                 assert len(kb) <= 128
                 last = want[2, :, width * (len(kb) - 1):].max(1)
-                equal((path, c), d["pool_max"].values[2, :, -1], np.maximum.reduceat(last, kb, axis=-1).astype(dtype))
+                same(d["pool_max"].values[2, :, -1], np.maximum.reduceat(last, kb, axis=-1).astype(dtype), (path, c))
 
 
 def check_activations(path, dtype):
@@ -94,15 +94,15 @@ def check_activations(path, dtype):
         with xr.open_dataset(path, group=f"case{c:04d}", engine="netcdf4") as d:
             rows = d["row"].values
             layer, row, i = np.ogrid[:4, :len(rows), :24]
-            equal(path, d["hook_resid_post"].values, value("blocks.%.hook_resid_post", c, layer, rows[row], i).astype(dtype))
+            same(d["hook_resid_post"].values, value("blocks.%.hook_resid_post", c, layer, rows[row], i).astype(dtype), path)
             row, i = np.ogrid[:len(rows), :50]
-            equal(path, d["hook_logits"].values, value("hook_logits", c, -1, rows[row], i).astype(dtype))
+            same(d["hook_logits"].values, value("hook_logits", c, -1, rows[row], i).astype(dtype), path)
             assert list(d["layer_attn_hook_q"].values) == [2]
             row, i = np.ogrid[:len(rows), :32]
-            equal(path, d["attn.hook_q"].values, value("blocks.%.attn.hook_q", c, 2, rows[row], i).reshape(1, -1, 4, 8).astype(dtype))
+            same(d["attn.hook_q"].values, value("blocks.%.attn.hook_q", c, 2, rows[row], i).reshape(1, -1, 4, 8).astype(dtype), path)
             scores = d["attn.hook_attn_scores"]
             assert scores.dims == ("layer_attn_hook_attn_scores", "head", "row", "key")
-            equal(path, np.isneginf(scores.values[0]), np.broadcast_to(d["key"].values > rows[:, None], scores.shape[1:]))
+            same(np.isneginf(scores.values[0]), np.broadcast_to(d["key"].values > rows[:, None], scores.shape[1:]), path)
 
 
 def check_stats(path):
@@ -119,11 +119,11 @@ def check_stats(path):
                                "argmax_dist": np.arange(T) - p.argmax(-1)}.items():
                 mean = np.add.reduceat(rows, np.arange(0, T, width), axis=-1) / d["stat_count"].values[c, :-(-T // width)]
                 got = d[f"stat_{name}"].values[c, ..., :-(-T // width)]
-                assert np.abs(got - mean).max() < 1e-5 * (1 + np.abs(mean).max()), (name, c)
+                close(got, mean, 1e-5, (name, c), 1 + np.abs(mean).max())
             assert np.isnan(d["stat_sink"].values[c, ..., -(-T // width):]).all()
 
 
-def main(folder, schema):
+def check(folder, schema):
     files = sorted(pathlib.Path(folder).glob("*.h5"))
     assert len(files) == 7, files
     scope = {}
@@ -145,9 +145,11 @@ def main(folder, schema):
     check_stats(folder / "default.h5")
     with xr.open_dataset(folder / "table.h5") as d:
         assert list(d["layer_kind"].values[:4]) == ["a", "β", "", "full"] and float(d["scalar"]) == value("hook_embed", 0, 0, 0, 1)
-        equal("table", d["big"].values.ravel(), value("hook_embed", 0, 0, 0, np.arange(40 * 60 * 8)))
+        same(d["big"].values.ravel(), value("hook_embed", 0, 0, 0, np.arange(40 * 60 * 8)), "table")
         assert d["big"].attrs["long_name"] == "chunked" and d["depth"].values[-1] == 1
     print(f"{len(files)} files agree")
 
 
-main(*sys.argv[1:])
+with tempfile.TemporaryDirectory() as work:
+    subprocess.run([sys.argv[1], work], check=True)
+    check(work, sys.argv[2])

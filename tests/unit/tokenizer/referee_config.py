@@ -15,7 +15,8 @@ import warnings
 
 import transformers
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers as P, processors, decoders
-from referee import dump, parsed, byte_offsets, tokens
+from compare import count
+from referee_text import dump, parsed, byte_offsets, tokens
 
 TEXTS = ["The key is 7421.", " two  spaces", "", "<s>in a text</s> and <|endoftext|>", "a <mark> b <tail> c<unk>", "line\n<bos> end ",
          "<NEW>x ▁<PRE>y"]
@@ -127,6 +128,7 @@ def main():
             got = [list(parsed(line)[:2]) for line in lines] if lines else "refused"
             equal = want == got or (isinstance(want, str) and got == "refused")
             total += 1
+            count(len(got) if got != "refused" else 1)
             bad += not equal
             if not equal and bad <= 20:
                 print(f"FAIL {name}:", flush=True)

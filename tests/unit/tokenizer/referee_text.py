@@ -1,4 +1,4 @@
-"""Compares needlescope's tokenizer with `tokenizers`, the library that defines tokenizer.json:  referee.py TOK_DUMP [name ...]
+"""Compares needlescope's tokenizer with `tokenizers`, the library that defines tokenizer.json:  referee_text.py TOK_DUMP [name ...]
 Ids, offsets and decodings of every line must be equal. `tokenizers` gives offsets in characters; they are turned into bytes."""
 import itertools
 import os
@@ -9,6 +9,7 @@ import tempfile
 
 import hard_text
 import referee_tokenizers
+from compare import count
 
 LINES = 2400
 
@@ -68,6 +69,7 @@ def main():
             print(f"{'ok  ' if differ == 0 else 'FAIL'} {name}: {len(lines) - differ} of {len(lines)} lines equal", flush=True)
             bad += differ > 0
             total += 1
+            count(len(answers), name)
     print(f"{total - bad} of {total} tokenizers equal on {len(lines)} lines each")
     return bad > 0 or total == 0
 

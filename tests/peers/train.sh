@@ -1,4 +1,0 @@
-#!/bin/sh
-# train.sh PEER_TRAIN SHARED - train.py under the referees' Python.
-[ -n "$NS_PYTHON" ] || { echo "SKIP: NS_PYTHON is not set; run ./start test --referees"; exit 77; }
-exec "$NS_PYTHON" "$(dirname "$0")/train.py" "$@"
