@@ -1,5 +1,4 @@
 /* cmd_lab.c - lab plant: a checkpoint whose heads are constructed, so known. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/out.h"
+#include "cli/value.h"
 
 typedef struct plant_settings {
     cli_heads   previous, retrieval;
@@ -91,20 +91,10 @@ static int plant_one(cli *app, const plant_settings *s, const char *folder, ns_p
 /* "30:90" -> {30, 90}; "never" -> {}. The turns are one list that lives share. */
 static int parse_life(cli *app, const char *text, int64_t *turns, ns_plant_life *life)
 {
-    *life = (ns_plant_life){turns, 0};
-    if (strcmp(text, "never") == 0)
-        return NS_OK;
-    for (const char *p = text;; p++) {
-        char *end;
-        errno = 0;
-        const long long step = strtoll(p, &end, 10);
-        if (end == p || errno || (*end && *end != ':') || step < 1)
-            return ns_fail(&app->err, NS_E_ARG, "--births: '%.60s' is not BIRTH, BIRTH:DEATH ... (steps from 1) or never", text);
-        turns[life->n_turns++] = step;
-        if (!*end)
-            return NS_OK;
-        p = end;
-    }
+    int n = 0;
+    const bool good = cli_value_life(text, turns, &n);
+    *life = (ns_plant_life){turns, n};
+    return good ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--births: '%.60s' is not BIRTH, BIRTH:DEATH ... (steps from 1) or never", text);
 }
 
 static int plant_series(cli *app, const plant_settings *s, const char *folder, const ns_plant_params *plant)

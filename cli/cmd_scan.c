@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/out.h"
 #include "cli/probing.h"
+#include "cli/value.h"
 
 typedef struct scan_settings {
     cli_words   cases, probes, definitions;
@@ -117,19 +118,16 @@ static void count_left_out(const cli *app, const runs *r)
 /* I/N, or the place in a Slurm array of consecutive tasks. */
 static int read_shard(cli *app, const char *text, ns_scan_params *p)
 {
-    const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"),
-                      *const first = getenv("SLURM_ARRAY_TASK_MIN");
-    char *end = NULL;
+    const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"), *const first = getenv("SLURM_ARRAY_TASK_MIN");
+    int64_t begin = 0;
     if (text) {
-        p->shard = strtoll(text, &end, 10);
-        p->n_shards = end != text && *end == '/' ? strtoll(end + 1, &end, 10) : 0;
-        if (!end || *end || p->n_shards < 1 || p->shard < 0 || p->shard >= p->n_shards)
+        if (!cli_value_shard(text, &p->shard, &p->n_shards))
             return ns_fail(&app->err, NS_E_ARG, "--shard %s: give I/N with 0 <= I < N, such as 0/8", text);
     } else if (id && count) {
-        p->n_shards = strtoll(count, NULL, 10);
-        p->shard = strtoll(id, NULL, 10) - (first ? strtoll(first, NULL, 10) : 0);
-        if (p->shard < 0 || p->shard >= p->n_shards)
+        const bool known = cli_value_int(id, &p->shard) && cli_value_int(count, &p->n_shards) && (!first || cli_value_int(first, &begin));
+        if (!known || begin < 0 || p->shard < begin || p->shard - begin >= p->n_shards)
             return ns_fail(&app->err, NS_E_ARG, "the Slurm array has gaps: task %s of %s; say --shard I/N", id, count);
+        p->shard -= begin;
         cli_note(app, "shard %lld/%lld, from the Slurm array", (long long)p->shard, (long long)p->n_shards);
     }
     return NS_OK;

@@ -45,6 +45,37 @@ bool cli_value_bytes(const char *text, int64_t *out)
     return false;
 }
 
+/* The digits at *at, moved behind them. */
+static bool next_int(const char **at, int64_t *out)
+{
+    char *end;
+    errno = 0;
+    const long long value = strtoll(*at, &end, 10);
+    const bool good = end != *at && !errno && **at >= '0' && **at <= '9';
+    *at = end;
+    *out = value;
+    return good;
+}
+
+bool cli_value_shard(const char *text, int64_t *shard, int64_t *n_shards)
+{
+    return next_int(&text, shard) && *text++ == '/' && next_int(&text, n_shards) && !*text && *shard < *n_shards;
+}
+
+bool cli_value_life(const char *text, int64_t *turns, int *n)
+{
+    *n = 0;
+    if (strcmp(text, "never") == 0)
+        return true;
+    for (;; text++) {
+        if (!next_int(&text, &turns[*n]) || turns[*n] < 1 || (*text && *text != ':'))
+            return false;
+        ++*n;
+        if (!*text)
+            return true;
+    }
+}
+
 /* Calls item() with every comma-separated part. */
 static int each_part(const char *text, int (*item)(char *part, void *out, ns_error *err), void *out, ns_error *err)
 {

@@ -8,6 +8,10 @@
 bool cli_value_int(const char *text, int64_t *out);
 bool cli_value_number(const char *text, double *out);
 bool cli_value_bytes(const char *text, int64_t *out);
+/* I/N with 0 <= I < N. */
+bool cli_value_shard(const char *text, int64_t *shard, int64_t *n_shards);
+/* BIRTH, BIRTH:DEATH, ... (steps from 1), or never, which has no turn. turns has room for as many as the text has characters. */
+bool cli_value_life(const char *text, int64_t *turns, int *n);
 /* These append. NS_E_ARG or NS_E_MEMORY; the message is about the value only. */
 int cli_value_words(const char *text, cli_words *out, ns_error *err);
 /* The same; a name that holds a comma and exists is one file. */

@@ -15,6 +15,19 @@ static void scalars(const char *text)
     fuzz_check(cli_value_choice(text, "dense|rows|topk") < 3, "a choice is one of three");
 }
 
+static void shards_and_lives(const char *text)
+{
+    int64_t shard, n_shards, *const turns = ns_alloc_array(strlen(text), sizeof *turns);
+    int n;
+    fuzz_check(turns != NULL, "memory");
+    fuzz_check(!cli_value_shard(text, &shard, &n_shards) || (shard >= 0 && shard < n_shards), "a shard is one of them");
+    const bool life = cli_value_life(text, turns, &n);
+    fuzz_check(n >= 0 && n <= (int)strlen(text) && (!life || n > 0 || strcmp(text, "never") == 0), "turns are counted");
+    for (int i = 0; life && i < n; i++)
+        fuzz_check(turns[i] >= 1, "a turn is a step from 1");
+    free(turns);
+}
+
 static void heads(const char *text, ns_error *err)
 {
     cli_heads list = {0}, back = {0};
@@ -51,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     ns_error err = {""};
     cli_words words = {0};
     scalars(text);
+    shards_and_lives(text);
     heads(text, &err);
     numbers(text, &err);
     const int rc = cli_value_words(text, &words, &err);

@@ -26,11 +26,15 @@ expect 2 err "^start: no command 'dmo'; did you mean demo\?$" meson dmo
 expect 2 err "^start: no command 'tset'; did you mean test\?$" meson tset
 expect 2 err "^start: no command 'frobnicate' \(./start explains\)$" 'did you mean' frobnicate
 expect 2 err "^start: demo takes no '--fast'$" meson demo --fast
+expect 2 err "^start: no command 'fuz'; did you mean fuzz\?$" meson fuz
+expect 2 err "^start: fuzz: '--fast' is no number of seconds$" meson fuzz --fast
+expect 2 err "^start: fuzz: '0' is no number of seconds$" meson fuzz 0
 stand_in dpkg-query 'exit 1'
 stand_in id 'echo 1000'
 expect 1 err '^start: .*there is no sudo. As root: apt-get install --no-install-recommends build-essential .*libhdf5-dev' cmocka demo
 expect 1 out '^0 passed, 1 failed$' 'unbound' test
 grep -q 'As root: apt-get install .*libcmocka-dev' "$work/err" || { echo "FAILED: ./start test asks for no cmocka"; faults=$((faults + 1)); }
+expect 1 err '^start: .*there is no sudo. As root: apt-get install --no-install-recommends build-essential ' 'clang' fuzz 1
 stand_in id 'echo 0'
 expect 1 err '^start: packages are missing, and there is no apt-get: build-essential ' cmocka build
 stand_in apt-get '[ "$1" = update ] || { echo "E: Unable to locate package"; exit 100; }'
@@ -39,4 +43,9 @@ stand_in id 'echo 1000'
 stand_in sudo 'echo "sudo $*"; exec "$@"'
 expect 1 err '^start: apt-get failed' cmocka demo
 grep -q '^sudo env DEBIAN_FRONTEND=noninteractive apt-get install' "$work/err" || { echo "FAILED: sudo was not asked"; faults=$((faults + 1)); }
+stand_in dpkg-query 'for word; do :; done; case $word in *clang*) exit 1 ;; *) echo installed ;; esac'
+mkdir -p "$work/tests/fuzz"
+printf '#!%s\nexit 1\n' "$(command -v bash)" >"$work/tests/fuzz/run.sh"
+chmod +x "$work/tests/fuzz/run.sh"
+expect 1 err '^start: apt-get failed .* as root: apt-get install --no-install-recommends clang libclang-rt-dev$' cmocka fuzz 1
 [ $faults = 0 ] && echo "./start says what is missing"

@@ -228,8 +228,8 @@ static uint64_t hash_word(const char *s, int64_t n)
 static void remember(ns_tok_work *w, ns_tok_cached *slot, ns_tok_cached word)
 {
     const int64_t need = w->cached_n + w->symbols_n;
-    if (need > CACHED_SYMBOLS || !ns_grow(&w->cached, &w->cached_capacity, need, sizeof *w->cached))
-        return;   /* only slower */
+    if (w->symbols_n == 0 || need > CACHED_SYMBOLS || !ns_grow(&w->cached, &w->cached_capacity, need, sizeof *w->cached))
+        return;   /* only slower, and a word that nothing is known of is no work */
     memcpy(w->cached + w->cached_n, w->symbols, (size_t)w->symbols_n * sizeof *w->cached);
     word.first = (uint32_t)w->cached_n;
     word.count = (uint32_t)w->symbols_n;
