@@ -136,6 +136,7 @@ typedef struct cli_progress {
 cli_progress cli_progress_begin(const cli *, const char *what);
 void cli_progress_update(void *progress, double fraction);
 void cli_progress_end(cli_progress *);
+void cli_progress_note(void *progress, const char *line);              /* a line beside it, unless --quiet */
 void cli_note(const cli *, const char *fmt, ...) NS_PRINTF(2, 3);       /* a line unless --quiet */
 void cli_detail(const cli *, const char *fmt, ...) NS_PRINTF(2, 3);     /* a line with --verbose */
 void cli_warn(void *cli, const char *line);

@@ -186,7 +186,8 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     p.score = (ns_score_params){.size = sizeof p.score, .probes = s->probes.n ? s->probes.list : usual,
                                 .n_probes = s->probes.n ? (int)s->probes.n : 2,
                                 .definitions = (const ns_probe *const *)probing->definitions, .n_definitions = probing->n_definitions,
-                                .special = probing->special, .n_special = probing->n_special, .cancelled = cli_cancelled};
+                                .special = probing->special, .n_special = probing->n_special, .cancelled = cli_cancelled,
+                                .note = cli_progress_note, .user = &w.progress};
     p.open.engine = engine;
     int rc = read_shard(app, s->shard, &p);
     if (rc == NS_OK && s->steps.n && s->steps.n != 2)

@@ -284,7 +284,8 @@ static int run_score(cli *app, const score_settings *s, const plan *p, ns_scores
                                     .special = p->probing.special, .n_special = p->probing.n_special, .stop = &p->stop,
                                     .n_stop = p->stop >= 0,
                                     .no_sharing = s->no_sharing, .one_at_a_time = s->one_at_a_time,
-                                    .progress = cli_progress_update, .cancelled = cli_cancelled, .user = &progress};
+                                    .progress = cli_progress_update, .cancelled = cli_cancelled, .note = cli_progress_note,
+                                    .user = &progress};
     const int rc = ns_score_run(scores, p->model->model, &p->cases, &params, &app->err);
     cli_progress_end(&progress);
     const ns_ranking_params ranking = {.size = sizeof ranking, .resamples = (int)s->resamples, .seed = (uint64_t)s->seed};

@@ -84,6 +84,14 @@ void cli_progress_end(cli_progress *p)
     p->drawn = false;
 }
 
+void cli_progress_note(void *user, const char *line)
+{
+    cli_progress *const p = user;
+    cli_progress_end(p);
+    if (!p->silent)
+        fprintf(stderr, "%s\n", line);
+}
+
 void cli_note(const cli *app, const char *fmt, ...)
 {
     if (app->globals.quiet)

@@ -26,6 +26,7 @@ typedef struct scan {
     ns_opened            *reference;          /* of `run`; loaded when a probe of weights is asked for */
     ns_opened            *first;              /* of `run`: its first checkpoint that opens; the others have its heads */
     const char           *first_label;
+    bool                  noted;              /* what the cases lack was told; all checkpoints have the same cases */
     bool                  told;               /* what is odd about the configs was told while the runs were looked at */
     ns_error             *err;
 } scan;
@@ -202,6 +203,8 @@ static int score_into(scan *s, ns_opened *o, const char *path, const ns_fact_lis
     if (rc == NS_OK)
         rc = load_reference(s, err);
     params.reference = s->reference ? s->reference->model : NULL;
+    params.note = s->noted ? NULL : params.note;
+    s->noted |= rc == NS_OK;
     if (rc == NS_OK)
         rc = ns_score_run(&scores, o->model, s->p->cases, &params, err);
     if (rc == NS_OK)

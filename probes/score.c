@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "heads/heads.h"
+#include "heads/pattern.h"
 #include "score.h"
 
 typedef struct sink { ns_scoring *r; int probe; } sink;
@@ -197,6 +197,25 @@ static int say_models(const ns_scoring *r)
     return rc || !reference ? rc : ns_fact_list_add(said, "reference_weights_sha256", ns_model_weights_sha256(reference), false, r->err);
 }
 
+/* What of the caller's definitions matches no case, or some alone. */
+static int check_definitions(const ns_scoring *r)
+{
+    int rc = NS_OK;
+    for (int i = 0; i < r->params->n_definitions && rc == NS_OK; i++)
+        rc = ns_pattern_check(r->params->definitions[i], r->cases, r->n_cases, r->params, r->err);
+    return rc;
+}
+
+static void check_values(const ns_scoring *r)
+{
+    const ns_scores *const s = r->scores;
+    int first = 0;
+    for (int p = 0; p < s->n_probes; first += s->probes[p++]->n_scores)
+        for (int i = 0; i < r->params->n_definitions; i++)
+            if (s->probes[p] == r->params->definitions[i])
+                ns_pattern_check_values(s->probes[p], s->values[first], s->L * s->H, r->params);
+}
+
 int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, const ns_score_params *params, ns_error *err)
 {
     const ns_probe *probes[NS_MAX_PROBES];
@@ -215,6 +234,7 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     if (rc == NS_OK)
         rc = ns_choose_cases(&r, cases);
     rc = rc ? rc : ns_check_hook_rows(params->hooks, params->n_hooks, r.cases, r.n_cases, params, err);
+    rc = rc ? rc : check_definitions(&r);
     rc = rc ? rc : ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
     if (rc == NS_OK) {
         rc = begin_probes(&r);
@@ -230,6 +250,8 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
         rc = ns_scores_reduce(r.scores, err);
     if (rc == NS_OK)
         rc = say_models(&r);
+    if (rc == NS_OK)
+        check_values(&r);
     if (rc != NS_OK)
         ns_scores_free(r.scores);
     else

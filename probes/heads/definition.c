@@ -42,6 +42,9 @@ static int read_list(const reader *r, const char *key, const cJSON *array, int64
                            special ? " (or \"special\")" : "");
         if (out->n == NS_PATTERN_LIST)
             return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" holds more than %d positions", r->label, key, NS_PATTERN_LIST);
+        for (int i = 0; i < out->n; i++)
+            if (out->at[i] == (int64_t)v)
+                return ns_fail(r->err, NS_E_FORMAT, "%s: \"%s\" names position %lld twice", r->label, key, (long long)v);
         out->at[out->n++] = (int64_t)v;
     }
     return NS_OK;
@@ -186,6 +189,15 @@ static int read_name(const reader *r, ns_pattern *p)
     return NS_OK;
 }
 
+static bool excludes_all_keys(const ns_pattern *p)
+{
+    int left_out = 0;
+    for (int i = 0; i < p->key_list.n; i++)
+        for (int k = 0; k < p->exclude.n; k++)
+            left_out += p->key_list.at[i] == p->exclude.at[k];
+    return p->key_list.n && left_out == p->key_list.n;
+}
+
 static int check_whole(const reader *r, const ns_pattern *p)
 {
     const bool entropy = p->stat == NS_PS_ENTROPY || p->stat == NS_PS_ENTROPY_NORM;
@@ -196,6 +208,8 @@ static int check_whole(const reader *r, const ns_pattern *p)
         return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\" are missing: this stat is about some of a row's keys", r->label);
     if (p->keys == NS_PK_ALIGNED && p->rows != NS_PR_ANSWER && p->rows != NS_PR_FIRST)
         return ns_fail(r->err, NS_E_FORMAT, "%s: \"keys\" aligned with the answer need \"rows\" of the answer: answer or first", r->label);
+    if (excludes_all_keys(p))
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"exclude\" leaves none of the \"keys\"", r->label);
     return NS_OK;
 }
 

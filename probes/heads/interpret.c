@@ -26,81 +26,6 @@ typedef struct state {
 
 _Static_assert(sizeof(state) <= NS_PATTERN_STATE, "the state of a definition has outgrown its room");
 
-static bool needs_copies(const ns_pattern *p)
-{
-    return p->keys == NS_PK_SAME || p->keys == NS_PK_AFTER_SAME;
-}
-
-/* ---- cases that it cannot judge ---- */
-
-static const char *no_span(const ns_case *c, const char *name, char reason[NS_REASON])
-{
-    const char **const words = ns_alloc_array((size_t)c->n_spans, sizeof *words);
-    for (int i = 0; words && i < c->n_spans; i++)
-        words[i] = c->spans[i].name;
-    const char *const near = words ? ns_nearest_word(name, words, c->n_spans) : NULL;
-    snprintf(reason, NS_REASON, near ? "no %.40s span (did you mean %.40s?)" : "no %.40s span", name, near ? near : "");
-    free(words);
-    return reason;
-}
-
-static int64_t most_rows(const ns_pattern *p, const ns_case *c)
-{
-    switch (p->rows) {
-    case NS_PR_ALL:    return c->n_tokens;
-    case NS_PR_ANSWER: return c->n_answer - c->n_lead;
-    case NS_PR_LAST:   return p->last < c->n_tokens ? p->last : c->n_tokens;
-    case NS_PR_LIST:   return p->row_list.n;
-    case NS_PR_SPAN:   return ns_case_mentioned(c, p->row_span);
-    default:           return 1;
-    }
-}
-
-/* Out of memory is not a reason to drop a case: begin meets it again and says so. */
-static bool none_repeats(const ns_case *c)
-{
-    bool repeated;
-    int32_t *const before = ns_copies_link(c, &repeated);
-    const bool none = before && !repeated;
-    free(before);
-    return none;
-}
-
-/* Does any listed position lie in [0, n)? Those below 0 count from the prompt's end. */
-static bool any_inside(const ns_pattern_list *list, int64_t n, int64_t prompt)
-{
-    for (int i = 0; i < list->n; i++) {
-        const int64_t at = list->at[i] < 0 ? list->at[i] + prompt : list->at[i];
-        if (at >= 0 && at < n)
-            return true;
-    }
-    return false;
-}
-
-const char *ns_pattern_rejects(const ns_probe_context *ctx, char reason[NS_REASON])
-{
-    ns_pattern p;
-    const ns_case *const c = ctx->c;
-    if (ns_pattern_parse(&p, ctx->probe->definition, strlen(ctx->probe->definition), "definition", NULL) < 0)
-        return NULL;                           /* begin says why */
-    const bool answer = p.rows == NS_PR_ANSWER || p.rows == NS_PR_FIRST;
-    if (answer && c->n_answer <= c->n_lead)
-        return "no answer";
-    if (*p.row_span && !ns_case_mentioned(c, p.row_span))
-        return no_span(c, p.row_span, reason);
-    if (*p.key_span && !ns_case_mentioned(c, p.key_span))
-        return no_span(c, p.key_span, reason);
-    if (p.rows == NS_PR_LIST && !any_inside(&p.row_list, c->n_tokens, c->n_tokens))
-        return "none of the listed rows in the prompt";
-    if (p.keys == NS_PK_LIST && !any_inside(&p.key_list, c->n_tokens + c->n_answer, c->n_tokens))
-        return "none of the listed keys in the case";
-    if (c->n_tokens < 2 && (p.rows == NS_PR_BEFORE || p.keys == NS_PK_OFFSET || p.stat == NS_PS_ENTROPY_NORM))
-        return "a prompt of one token";
-    if (p.stat == NS_PS_ARGMAX_HIT && most_rows(&p, c) > 255)
-        return "more than 255 rows to count hits in";
-    return needs_copies(&p) && none_repeats(c) ? "no token occurs twice" : NULL;
-}
-
 /* ---- begin ---- */
 
 static int exclude(state *s, const ns_probe_context *ctx, ns_error *err)
@@ -134,9 +59,9 @@ int ns_pattern_begin(void *user, const ns_probe_context *ctx, float *const *out,
     s->n_heads = ctx->n_heads;
     s->out[0] = out[0];
     s->out[1] = s->def.stat == NS_PS_ARGMAX_HIT ? out[1] : NULL;
-    s->runs = ns_alloc_array((size_t)(needs_copies(&s->def) ? ctx->c->n_tokens + 1 : NS_PATTERN_LIST + ctx->c->n_spans), sizeof *s->runs);
-    s->before = needs_copies(&s->def) ? ns_copies_link(ctx->c, &repeated) : NULL;
-    if (!s->runs || (needs_copies(&s->def) && !s->before))
+    s->runs = ns_alloc_array((size_t)(ns_pattern_needs_copies(&s->def) ? ctx->c->n_tokens + 1 : NS_PATTERN_LIST + ctx->c->n_spans), sizeof *s->runs);
+    s->before = ns_pattern_needs_copies(&s->def) ? ns_copies_link(ctx->c, &repeated) : NULL;
+    if (!s->runs || (ns_pattern_needs_copies(&s->def) && !s->before))
         return ns_oom(err, "a probe of attention rows");
     rc = exclude(s, ctx, err);
     return rc == NS_OK && !s->out[1] ? ns_row_mean_begin(&s->mean, ctx, err) : rc;

@@ -38,6 +38,13 @@ unsigned ns_pattern_accepts(const ns_pattern *);
 /* [n_tokens] the last earlier position of each prompt token's own id, -1 for none; NULL when memory is out. *repeated: is there any? */
 int32_t *ns_copies_link(const ns_case *, bool *repeated);
 
+/* ---- lacking.c: what cases lack of its rows and keys ---- */
+bool ns_pattern_needs_copies(const ns_pattern *);
+/* Of a caller's definition: NS_E_ARG where no row of any case sees its keys; params->note is told how many cases lack a position of its. */
+int  ns_pattern_check(const ns_probe *, const ns_case *const *cases, int64_t n, const ns_score_params *, ns_error *);
+/* params->note is told when none of the values [n] of its score is a number. */
+void ns_pattern_check_values(const ns_probe *, const float *values, int64_t n, const ns_score_params *);
+
 /* ---- interpret.c: the probe's functions, the same for our own and a user's ---- */
 enum { NS_PATTERN_STATE = 2560 };                /* bytes of its state; interpret.c asserts that they are enough */
 const char *ns_pattern_rejects(const ns_probe_context *, char reason[NS_REASON]);

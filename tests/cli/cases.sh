@@ -76,10 +76,38 @@ definition 2 'no nedle span \(did you mean needle' '{"name": "x", "rows": "first
 definition 2 'no qestion span \(did you mean question' '{"name": "x", "rows": "span:qestion", "keys": "needle", "stat": "mass"}'
 definition 2 'none of the listed rows' '{"name": "x", "rows": [5000, -5000], "keys": "needle", "stat": "mass"}'
 definition 2 'none of the listed keys' '{"name": "x", "rows": "first", "keys": [5000], "stat": "mass"}'
+definition 2 'x: no row of any case sees such "keys"' '{"name": "x", "rows": "first", "keys": "offset:-500", "stat": "mass"}'
+definition 2 'x: no row of any case sees such "keys"' '{"name": "x", "rows": [5], "keys": [10], "stat": "mass"}'
+definition 65 '"keys" names position 1 twice' '{"name": "x", "rows": "first", "keys": [1, 1], "stat": "mass"}'
 expect 2 'head 9.0: the model has layers 0 to 5' ablate MODEL --cases cases.jsonl --heads 9.0 -o s.h5
 expect 2 'head 2.8: layer 2 has heads 0 to 7' ablate MODEL --cases cases.jsonl --heads 2.8 -o s.h5
 expect 2 "'2.-1': a head is LAYER.HEAD" ablate MODEL --cases cases.jsonl --heads 3.1,2.-1 -o s.h5
 [ ! -e s.h5 ] || fail "a result of something that is not there"
+
+# what of a definition some cases lack is counted, once for all the checkpoints of a scan
+lacks() {   # lacks LINE JSON
+    echo "$2" >own.json
+    run score MODEL --cases cases.jsonl --probe induction --probe-def own.json
+    grep -Fxq "$1" err || fail "$2: no line '$1' in: $(cat err)"
+    [ "$(grep -c '^x: ' err)" -eq 1 ] || fail "$2: other lines: $(cat err)"
+}
+n=$(wc -l <cases.jsonl)
+half=$(grep -c '"length": 64' cases.jsonl)
+[ "$half" -gt 0 ] && [ "$half" -lt "$n" ] || fail "the cases have one length"
+lacks "x: $half of $n cases lack a row of \"rows\": those that are there are judged" '{"name": "x", "rows": [3, 80], "keys": [0], "stat": "mass"}'
+lacks "x: $half of $n cases lack a row of \"rows\": those that are there are judged" '{"name": "x", "rows": "last:80", "keys": [0], "stat": "mass"}'
+lacks "x: $half of $n cases lack a key of \"keys\": those that are there count" '{"name": "x", "rows": "answer", "keys": [0, 80], "stat": "mass"}'
+lacks "x: $half of $n cases lack a row that sees such \"keys\"" '{"name": "x", "rows": "first", "keys": "offset:-80", "stat": "mass"}'
+lacks "x: $n of $n cases lack a position of \"exclude\"" '{"name": "x", "rows": "first", "keys": "needle", "stat": "mass", "exclude": [500]}'
+lacks "x: $n of $n cases lack special tokens to \"exclude\": none are known without a tokenizer" \
+    '{"name": "x", "rows": "first", "keys": "needle", "stat": "mass", "exclude": ["special"]}'
+lacks 'x: no row of any case has such keys, so no head has a score' '{"name": "x", "rows": [1], "keys": "same_token", "stat": "mass"}'
+run score MODEL --cases cases.jsonl --probe induction --probe-def own.json -q
+[ ! -s err ] || fail "-q says: $(cat err)"
+run lab plant -o RUN --series 3 --retrieval 3.1 --births 1 --every 1
+echo '{"name": "x", "rows": [3, 80], "keys": [0], "stat": "mass"}' >own.json
+run scan RUN --cases cases.jsonl --probe-def own.json -o scanned
+[ "$(grep -c "cases lack a row" err)" -eq 1 ] || fail "a scan of three checkpoints says: $(cat err)"
 
 # rows that no case has are an error, rows that some lack a note with their number
 for rows in span:neelde 5000 -5000 5000,6000; do

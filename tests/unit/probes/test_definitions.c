@@ -56,6 +56,12 @@ static void test_refused(void **state)
 {
     (void)state;
     expect_refused("[]", "is an object");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [1, 4, 1], \"stat\": \"mass\"}", "\"keys\" names position 1 twice");
+    expect_refused("{\"name\": \"x\", \"rows\": [-1, 3, -1], \"keys\": [1], \"stat\": \"mass\"}", "\"rows\" names position -1 twice");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [1], \"stat\": \"mass\", \"exclude\": [2, 2]}",
+                   "\"exclude\" names position 2 twice");
+    expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": [1, 4], \"stat\": \"mass\", \"exclude\": [4, 1]}",
+                   "\"exclude\" leaves none of the \"keys\"");
     expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"needle\"}", "\"stat\" is missing");
     expect_refused("{\"name\": \"x\", \"rows\": \"all\", \"stat\": \"mass\"}", "\"keys\" are missing");
     expect_refused("{\"name\": \"x\", \"keys\": \"needle\", \"stat\": \"mass\"}", "\"rows\" is missing");
