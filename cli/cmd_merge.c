@@ -69,7 +69,8 @@ const cli_command cli_cmd_merge = {
     .description = "The study holds real datasets over (run, step, case, layer, head), with the coordinates of runs and cases and the "
                    "trainer's metrics; shards that are missing are NaN, and status says so. Checkpoints that the scan found and that have "
                    "no shard are counted as not there; the exit code is then 1. It does not depend on the order of the shards. Shards that "
-                   "were scored with other cases, other probes or another kernel class, or lie in the place of another step or run, are refused, and named.",
+                   "were scored with other cases, other probes or another kernel class, or lie in the place of another step or run, are "
+                   "refused, and named.",
     .examples = "needlescope merge scan -o study.h5",
     .run = merge,
 };

@@ -118,7 +118,8 @@ static void count_left_out(const cli *app, const runs *r)
 /* I/N, or the place in a Slurm array of consecutive tasks. */
 static int read_shard(cli *app, const char *text, ns_scan_params *p)
 {
-    const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"), *const first = getenv("SLURM_ARRAY_TASK_MIN");
+    const char *const id = getenv("SLURM_ARRAY_TASK_ID"), *const count = getenv("SLURM_ARRAY_TASK_COUNT"),
+                      *const first = getenv("SLURM_ARRAY_TASK_MIN");
     int64_t begin = 0;
     if (text) {
         if (!cli_value_shard(text, &p->shard, &p->n_shards))

@@ -7,8 +7,8 @@
     with m.ablate(ns.top(find, 4), mode="mean_z"):
         m.score("cases.jsonl", "retrieval_find")
 
-Models, cases and tokenizers own memory of the library: it is freed with the last reference, by close(), or at the end of a with block. Every
-array that is returned is a copy. The library is NEEDLESCOPE_LIB, else the one beside this file or in its prefix, else the system's.
+Models, cases and tokenizers own memory of the library: it is freed with the last reference, by close(), or at the end of a with block.
+Every array that is returned is a copy. The library is NEEDLESCOPE_LIB, else the one beside this file or in its prefix, else the system's.
 
 Axes: H heads, R rows (query positions), K keys, L layers, V vocabulary, d head dimension, D model width."""
 import ctypes as c
@@ -102,12 +102,14 @@ class _Opened(c.Structure):
 
 
 class _MachineParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("slurm_cpus_per_task", c.c_char_p), ("slurm_mem_per_node", c.c_char_p), ("slurm_mem_per_cpu", c.c_char_p),
+    _fields_ = [("size", c.c_size_t), ("slurm_cpus_per_task", c.c_char_p), ("slurm_mem_per_node", c.c_char_p),
+                ("slurm_mem_per_cpu", c.c_char_p),
                 ("root", c.c_char_p), ("affinity", c.c_int)]
 
 
 class _Machine(c.Structure):
-    _fields_ = [("cpus", c.c_int), ("memory", c.c_int64), ("cpus_from", c.c_char * 256), ("memory_from", c.c_char * 256), ("ignored", c.c_char * 256)]
+    _fields_ = [("cpus", c.c_int), ("memory", c.c_int64), ("cpus_from", c.c_char * 256), ("memory_from", c.c_char * 256),
+                ("ignored", c.c_char * 256)]
 
 
 class _EngineParams(c.Structure):
@@ -128,12 +130,14 @@ class _ForwardParams(c.Structure):
 
 
 class _GenerateParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("stop", c.POINTER(c.c_int32)), ("n_stop", c.c_int), ("gold", c.POINTER(c.c_int32)), ("n_gold", c.c_int64),
+    _fields_ = [("size", c.c_size_t), ("stop", c.POINTER(c.c_int32)), ("n_stop", c.c_int), ("gold", c.POINTER(c.c_int32)),
+                ("n_gold", c.c_int64),
                 ("hooks", c.c_void_p), ("accepted", _ACCEPTED), ("user", c.c_void_p)]
 
 
 class _ArchHead(c.Structure):                   # the first fields of ns_arch
-    _fields_ = [("family", c.c_char * 32), ("n_layers", c.c_int64), ("d_model", c.c_int64), ("vocab", c.c_int64), ("max_positions", c.c_int64)]
+    _fields_ = [("family", c.c_char * 32), ("n_layers", c.c_int64), ("d_model", c.c_int64), ("vocab", c.c_int64),
+                ("max_positions", c.c_int64)]
 
 
 class _AttnHead(c.Structure):                   # the first fields of ns_attn
@@ -177,8 +181,10 @@ class _BestCut(c.Structure):
 
 
 class _ProbeHead(c.Structure):                  # the first fields of ns_probe
-    _fields_ = [("name", c.c_char_p), ("summary", c.c_char_p), ("paper", c.c_char_p), ("at", c.c_char_p), ("rows", _Rows), ("accepts", c.c_uint),
-                ("state_size", c.c_size_t), ("outputs", c.c_void_p), ("n_outputs", c.c_int), ("scores", c.POINTER(_Score)), ("n_scores", c.c_int)]
+    _fields_ = [("name", c.c_char_p), ("summary", c.c_char_p), ("paper", c.c_char_p), ("at", c.c_char_p), ("rows", _Rows),
+                ("accepts", c.c_uint),
+                ("state_size", c.c_size_t), ("outputs", c.c_void_p), ("n_outputs", c.c_int), ("scores", c.POINTER(_Score)),
+                ("n_scores", c.c_int)]
 
 
 class _Dropped(c.Structure):
@@ -189,7 +195,8 @@ class _ScoreParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("probes", c.POINTER(c.c_char_p)), ("n_probes", c.c_int), ("reference", c.c_void_p),
                 ("definitions", c.POINTER(c.c_void_p)), ("n_definitions", c.c_int), ("stop", c.POINTER(c.c_int32)), ("n_stop", c.c_int64),
                 ("special", c.POINTER(c.c_int32)), ("n_special", c.c_int64), ("hooks", c.POINTER(_Hook)), ("n_hooks", c.c_int),
-                ("no_sharing", c.c_bool), ("one_at_a_time", c.c_bool), ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("note", _WARN), ("user", c.c_void_p)]
+                ("no_sharing", c.c_bool), ("one_at_a_time", c.c_bool), ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("note", _WARN),
+                ("user", c.c_void_p)]
 
 
 class _RankingParams(c.Structure):
@@ -206,18 +213,22 @@ class _Provenance(c.Structure):
 
 
 class _RecorderParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("at", c.POINTER(c.c_char_p)), ("n_at", c.c_int), ("rows", _Rows), ("maps", c.c_int), ("dtype", c.c_int),
+    _fields_ = [("size", c.c_size_t), ("at", c.POINTER(c.c_char_p)), ("n_at", c.c_int), ("rows", _Rows), ("maps", c.c_int),
+                ("dtype", c.c_int),
                 ("top_k", c.c_int), ("pool_block", c.c_int64), ("max_bytes", c.c_int64)]
 
 
 class _PatchParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p), ("site", c.c_int), ("no_map", c.c_bool),
-                ("all_rows", c.c_bool), ("noising", c.c_bool), ("draws", c.c_int), ("resamples", c.c_int), ("seed", c.c_uint64), ("keep", c.c_int64),
+    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p),
+                ("site", c.c_int), ("no_map", c.c_bool),
+                ("all_rows", c.c_bool), ("noising", c.c_bool), ("draws", c.c_int), ("resamples", c.c_int), ("seed", c.c_uint64),
+                ("keep", c.c_int64),
                 ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
 
 
 class _SeriesItem(c.Structure):
-    _fields_ = [("path", c.c_char_p), ("revision", c.c_char_p), ("label", c.c_char_p), ("stage", c.c_int64), ("step", c.c_int64), ("branch", c.c_int64),
+    _fields_ = [("path", c.c_char_p), ("revision", c.c_char_p), ("label", c.c_char_p), ("stage", c.c_int64), ("step", c.c_int64),
+                ("branch", c.c_int64),
                 ("tokens", c.c_int64), ("final", c.c_bool)]
 
 
@@ -263,7 +274,8 @@ _SWEEP = 3
 
 
 class _EmergenceParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("score", c.c_char_p), ("previous", c.c_char_p), ("birth", _BirthParams), ("sweep", c.c_double * _SWEEP),
+    _fields_ = [("size", c.c_size_t), ("score", c.c_char_p), ("previous", c.c_char_p), ("birth", _BirthParams),
+                ("sweep", c.c_double * _SWEEP),
                 ("horizon", c.c_double), ("leave_short", c.c_bool), ("top", c.c_int64), ("resamples", c.c_int64), ("seed", c.c_uint64)]
 
 
@@ -272,7 +284,8 @@ class _Event(c.Structure):
 
 
 class _Midpoint(c.Structure):
-    _fields_ = [("tokens", c.c_double), ("width", c.c_double), ("low", c.c_double), ("high", c.c_double), ("rmse", c.c_double), ("flaw", c.c_char_p)]
+    _fields_ = [("tokens", c.c_double), ("width", c.c_double), ("low", c.c_double), ("high", c.c_double), ("rmse", c.c_double),
+                ("flaw", c.c_char_p)]
 
 
 class _MaxNull(c.Structure):
@@ -282,13 +295,15 @@ class _MaxNull(c.Structure):
 class _RunEmergence(c.Structure):
     _fields_ = [("P", c.c_int64), ("measured", c.c_int64), ("any_kind", c.c_bool), ("best_score", c.POINTER(c.c_double)),
                 ("previous_score", c.POINTER(c.c_double)), ("best_head", c.POINTER(c.c_int64)), ("previous_head", c.POINTER(c.c_int64)),
-                ("best", _Event), ("second", _Event), ("previous", _Event), ("sweep", _Event * _SWEEP), ("midpoint", _Midpoint), ("chance", c.c_double),
+                ("best", _Event), ("second", _Event), ("previous", _Event), ("sweep", _Event * _SWEEP), ("midpoint", _Midpoint),
+                ("chance", c.c_double),
                 ("theta", c.c_double), ("previous_chance", c.c_double), ("previous_theta", c.c_double), ("null", _MaxNull),
                 ("entropy", c.c_void_p), ("distance", c.c_void_p), ("flags", c.POINTER(c.c_uint))]
 
 
 class _HeadLife(c.Structure):
-    _fields_ = [("run", c.c_int64), ("layer", c.c_int64), ("head", c.c_int64), ("life", c.c_int64), ("born", _Event), ("died_after", c.c_double),
+    _fields_ = [("run", c.c_int64), ("layer", c.c_int64), ("head", c.c_int64), ("life", c.c_int64), ("born", _Event),
+                ("died_after", c.c_double),
                 ("died", c.c_double), ("died_step", c.c_int64)]
 
 
@@ -322,24 +337,28 @@ class _Order(c.Structure):
 
 
 class _Laziness(c.Structure):
-    _fields_ = [("births", c.POINTER(_Emergence)), ("group", c.POINTER(c.POINTER(_SeedGroup))), ("seed", c.POINTER(c.c_double)), ("W", c.c_int64),
+    _fields_ = [("births", c.POINTER(_Emergence)), ("group", c.POINTER(c.POINTER(_SeedGroup))), ("seed", c.POINTER(c.c_double)),
+                ("W", c.c_int64),
                 ("S", c.c_int64), ("best", _BirthGrid), ("previous", _BirthGrid), ("control", c.POINTER(c.c_bool))]
 
 
 class _RunProgress(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("first", c.c_int64), ("step", c.c_int64), ("steps", c.c_int64), ("tokens_per_step", c.c_int64), ("loss", c.c_double)]
+    _fields_ = [("name", c.c_char_p), ("first", c.c_int64), ("step", c.c_int64), ("steps", c.c_int64), ("tokens_per_step", c.c_int64),
+                ("loss", c.c_double)]
 
 
 _STEPPED = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_RunProgress))
 
 
 class _RunParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("config", c.c_char_p), ("folder", c.c_char_p), ("resume", c.c_bool), ("own_seed", c.c_bool), ("seed", c.c_int64),
+    _fields_ = [("size", c.c_size_t), ("config", c.c_char_p), ("folder", c.c_char_p), ("resume", c.c_bool), ("own_seed", c.c_bool),
+                ("seed", c.c_int64),
                 ("steps", c.c_int64), ("progress", _STEPPED), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
 
 
 class _RunResult(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("name", c.c_char * 256), ("newest", c.c_char * 4096), ("config_sha256", c.c_char * 65), ("first", c.c_int64),
+    _fields_ = [("size", c.c_size_t), ("name", c.c_char * 256), ("newest", c.c_char * 4096), ("config_sha256", c.c_char * 65),
+                ("first", c.c_int64),
                 ("steps", c.c_int64), ("tokens", c.c_int64), ("loss", c.c_double)]
 
 
@@ -354,11 +373,13 @@ class _LaboratoryParams(c.Structure):
 
 
 class _LaboratoryReport(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("text", c.c_void_p), ("json", c.c_void_p), ("runs", c.c_int64), ("measured", c.c_int64), ("failures", c.c_int64)]
+    _fields_ = [("size", c.c_size_t), ("text", c.c_void_p), ("json", c.c_void_p), ("runs", c.c_int64), ("measured", c.c_int64),
+                ("failures", c.c_int64)]
 
 
 class _FigureParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("title", c.c_char_p), ("colormap", c.c_char_p), ("vmin", c.c_double), ("vmax", c.c_double), ("width", c.c_double),
+    _fields_ = [("size", c.c_size_t), ("title", c.c_char_p), ("colormap", c.c_char_p), ("vmin", c.c_double), ("vmax", c.c_double),
+                ("width", c.c_double),
                 ("dpi", c.c_int), ("comment", c.c_char_p), ("facts", c.c_void_p),
                 ("n_facts", c.c_int), ("bytes", c.c_void_p), ("n_bytes", c.c_void_p)]
 
@@ -371,11 +392,13 @@ _WORDS, _HEADS = c.POINTER(c.c_char_p), c.POINTER(c.c_int64 * 2)
 
 
 class _StudyPlot(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("figure", c.c_char_p), ("births", c.POINTER(_EmergenceParams)), ("run", c.c_char_p)]
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("figure", c.c_char_p), ("births", c.POINTER(_EmergenceParams)),
+                ("run", c.c_char_p)]
 
 
 class _MapPlot(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("case_id", c.c_char_p), ("layer", c.c_int64), ("head", c.c_int64), ("log_scale", c.c_bool),
+    _fields_ = [("size", c.c_size_t), ("file", c.c_char_p), ("case_id", c.c_char_p), ("layer", c.c_int64), ("head", c.c_int64),
+                ("log_scale", c.c_bool),
                 ("no_spans", c.c_bool)]
 
 
@@ -414,13 +437,15 @@ class _Range(c.Structure):
 
 
 class _Expected(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("name", c.c_char_p), ("type", c.c_int), ("rank", c.c_int), ("shape", c.c_int64 * 8), ("range", _Range)]
+    _fields_ = [("size", c.c_size_t), ("name", c.c_char_p), ("type", c.c_int), ("rank", c.c_int), ("shape", c.c_int64 * 8),
+                ("range", _Range)]
 
 
 _ON_ARRAY = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(_Array), c.POINTER(_Error))
 
 _DTYPES = ("f4", "f8", "f2", None, "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?")     # by ns_dtype; numpy has no bf16
-_CODES = {-1: "NS_E_ARG", -2: "NS_E_FORMAT", -3: "NS_E_MISSING", -4: "NS_E_CREATE", -5: "NS_E_IO", -6: "NS_E_MEMORY", -7: "NS_E_UNSUPPORTED",
+_CODES = {-1: "NS_E_ARG", -2: "NS_E_FORMAT", -3: "NS_E_MISSING", -4: "NS_E_CREATE", -5: "NS_E_IO", -6: "NS_E_MEMORY",
+          -7: "NS_E_UNSUPPORTED",
           -8: "NS_E_NUMERIC", -9: "NS_E_INTERNAL"}
 _STOP, _N_POINTS = 1, 21
 _OPEN_ARCH, _OPEN_TOKENIZER = 1, 2
@@ -469,7 +494,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_best": (_BestCut, [c.POINTER(c.c_float), _I64, _I64, c.POINTER(_ScoreMeaning), c.POINTER(c.c_int64)]),
     "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
     "ns_scores_dropped": (_INT, [_P, c.POINTER(c.POINTER(_Dropped))]),
-    "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]), "ns_file_fact": (_S, [_P, _S]), "ns_file_fact_count": (_I64, [_P]),
+    "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]), "ns_file_fact": (_S, [_P, _S]),
+    "ns_file_fact_count": (_I64, [_P]),
     "ns_file_fact_name": (_S, [_P, _I64]), "ns_file_list": (_INT, [_P, _OUT, c.POINTER(_I64), _ERR]),
     "ns_file_describe": (_INT, [_P, _S, c.POINTER(_INT), c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
     "ns_file_array": (_INT, [_P, c.POINTER(_Expected), _OUT, _ERR]), "ns_file_texts": (_INT, [_P, c.POINTER(_Expected), _OUT, _ERR]),
@@ -929,7 +955,8 @@ class _Pass(_Stoppable):
         return self._keep[-1]
 
     def resolved(self):
-        """Hooks resolved against the model's arch, or None without any. Rows that the cases do not have: an error, or a warning where some have them."""
+        """Hooks resolved against the model's arch, or None without any. Rows that the cases do not have: an error, or a warning where some
+        have them."""
         if not self._hooks:
             return None
         lacking = _I64()
@@ -1015,10 +1042,12 @@ class _Ablation(_Watcher):
         self._mean = None
         with _Scratch() as s:                   # a head that is not there is known now
             d = _lib.ns_arch_max_head_dim(model._arch)
-            s.new("ns_edits_new", "ns_edits_free", model._arch, c.byref(self._struct(np.zeros((len(self.heads), d), np.float32))), 1, None, None)
+            s.new("ns_edits_new", "ns_edits_free", model._arch, c.byref(self._struct(np.zeros((len(self.heads), d), np.float32))), 1, None,
+                  None)
 
     def _struct(self, mean):
-        edit = _params(_Edit, mode=_MODES[self.mode], scope=_SCOPES[self.scope], heads=_pointer(self.heads, _I64 * 2), n_heads=len(self.heads),
+        edit = _params(_Edit, mode=_MODES[self.mode], scope=_SCOPES[self.scope], heads=_pointer(self.heads, _I64 * 2),
+                       n_heads=len(self.heads),
                        mean=_pointer(mean, c.c_float), span=self.span.encode(), seed=self.seed)
         edit._keep = mean
         return edit
@@ -1082,7 +1111,8 @@ def _allowed():
 def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True):
     """What ns_open is asked for; warnings are added to the list told."""
     cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
-    return _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names), olmo3_rope=_bytes(olmo3_rope),
+    return _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names),
+                   olmo3_rope=_bytes(olmo3_rope),
                    tokenizer=_bytes(tokenizer), no_hash=not hash, memory=memory or allowed // 2, threads=threads or cpus, cpu=_bytes(cpu),
                    warn=_WARN(lambda _, line: told.append(line.decode())))
 
@@ -1100,8 +1130,8 @@ os.register_at_fork(after_in_child=_in_child)
 
 
 class Model(_Owner):
-    """A checkpoint, ready to run. Its attributes: family, n_layers, n_heads (the most of any layer), d_model, vocab, max_positions (0: no limit),
-    layer_kinds, threads, cpu, kernel_class."""
+    """A checkpoint, ready to run. Its attributes: family, n_layers, n_heads (the most of any layer), d_model, vocab, max_positions (0: no
+    limit), layer_kinds, threads, cpu, kernel_class."""
 
     def __init__(self, path, **options):
         told = []
@@ -1188,7 +1218,8 @@ class Model(_Owner):
             s.new("ns_hooks_new", "ns_hooks_free", self._arch, c.byref(hook), 1)
 
     def _one_case(self, prompt, n_answer=None):
-        """A struct of its own for ids, a text or a Case; n_answer: with an answer of so many tokens that nobody reads, for rows of generation."""
+        """A struct of its own for ids, a text or a Case; n_answer: with an answer of so many tokens that nobody reads, for rows of
+        generation."""
         if isinstance(prompt, Case):
             prompt._cases._alive()
             out = _Case.from_buffer_copy(prompt._struct)
@@ -1208,8 +1239,8 @@ class Model(_Owner):
     def run(self, prompt, at=(), rows=None):
         """One pass over token ids, a text, or a Case (its prompt and its answer but for the last token).
         -> logits [V] of the last row, and a Cache of the points that the globs `at` name.
-        rows: which positions the cache has: None for all, a list (negative: from the end), "answer" (of a Case: the rows that predict the answer), or
-        the name of a span. Logits of more rows than the last: at="hook_logits"."""
+        rows: which positions the cache has: None for all, a list (negative: from the end), "answer" (of a Case: the rows that predict the
+        answer), or the name of a span. Logits of more rows than the last: at="hook_logits"."""
         case = self._one_case(prompt)
         length = case.n_tokens + max(case.n_answer - 1, 0)
         cache = Cache(_positions(rows, case, length), length)
@@ -1226,7 +1257,8 @@ class Model(_Owner):
             return np.array(_lib.ns_session_logits(session)[:self.vocab], np.float32), cache
 
     def generate(self, prompt, n, stop=()):
-        """Greedy continuation of token ids, a text, or a Case's prompt: up to n token ids, int32; a token of stop ends it (and is its last)."""
+        """Greedy continuation of token ids, a text, or a Case's prompt: up to n token ids, int32; a token of stop ends it (and is its
+        last)."""
         if n < 1:
             raise ValueError(f"n is {n}: at least one token")
         case, stop, out, n_out = self._one_case(prompt, n), _int32(stop), np.zeros(n, np.int32), c.c_int64()
@@ -1240,10 +1272,11 @@ class Model(_Owner):
         return out[:n_out.value]
 
     def hook(self, at, read=None, edit=None, rows=None):
-        """A context manager: inside it, every pass of this model on this thread calls a function of yours at the points that the glob `at` names.
+        """A context manager: inside it, every pass of this model on this thread calls a function of yours at the points that the glob `at`
+        names.
 
-        read(array, site) looks at a copy; edit(array, site) returns a new array of the same shape, or None to leave it. Arrays come in blocks of rows
-        (site.rows says which; views: lib/include/needlescope/hooks.h), so an edit decides by the row, never by the block."""
+        read(array, site) looks at a copy; edit(array, site) returns a new array of the same shape, or None to leave it. Arrays come in
+        blocks of rows (site.rows says which; views: lib/include/needlescope/hooks.h), so an edit decides by the row, never by the block."""
         return _PythonHook(self, at, rows, read, edit)
 
     def ablate(self, heads, mode="zero_z", scope="all", cases=None, span="needle", seed=0):
@@ -1257,8 +1290,8 @@ class Model(_Owner):
     def score(self, cases, probes, resamples=0, seed=0, reference=None, output=None, progress=None):
         """Scores of every head over cases: a JSONL file, Cases, or a list of Case or of dicts.
 
-        probes     the name of a score -> its DataArray (layer, head). A list of names of scores or probes, or definitions as dicts (docs/measures.md)
-                   -> a Dataset with all that `needlescope score -o` writes, under the same names: per-case hits too.
+        probes     the name of a score -> its DataArray (layer, head). A list of names of scores or probes, or definitions as dicts
+                   (docs/measures.md) -> a Dataset with all that `needlescope score -o` writes, under the same names: per-case hits too.
         resamples  of the cases, behind the intervals score_low, score_high ... (a Dataset); 0: none
         reference  the Model that qk_distance compares with
         output     a file to write, as `needlescope score -o` does; its provenance names the script that calls
@@ -1278,8 +1311,10 @@ class Model(_Owner):
 
     def _score(self, p, cases, names, reference):
         newline = self._known_tokenizer() and self.tokenizer.id("<0x0A>")          # ends a decoded answer, as `needlescope score` has it
-        params = _score_params(p, names, self._known_tokenizer(), note=p.note(), reference=reference and reference._as_parameter_.value, hooks=p.array,
-                               n_hooks=len(p.array), stop=_pointer(_int32([] if newline is None else [newline]), _I32), n_stop=newline is not None)
+        params = _score_params(p, names, self._known_tokenizer(), note=p.note(), reference=reference and reference._as_parameter_.value,
+                               hooks=p.array,
+                               n_hooks=len(p.array), stop=_pointer(_int32([] if newline is None else [newline]), _I32),
+                               n_stop=newline is not None)
         out = c.c_void_p()
         p.call("ns_score_run", c.byref(out), self, cases._pointer, c.byref(params))
         p.scratch._list.append((out, _lib.ns_scores_free))
@@ -1297,9 +1332,10 @@ class Model(_Owner):
 
     # interventions and recordings
 
-    def patch(self, cases, heads=(), site="z", rows="answer", direction="denoising", map=True, draws=20, resamples=1000, seed=0, output=None, progress=None):
-        """What of an answer comes along when z (or q, k, v) of heads is carried from a case into the pass over its twin: a Dataset with what
-        `needlescope patch -o` writes, condition by condition.
+    def patch(self, cases, heads=(), site="z", rows="answer", direction="denoising", map=True, draws=20, resamples=1000, seed=0,
+              output=None, progress=None):
+        """What of an answer comes along when z (or q, k, v) of heads is carried from a case into the pass over its twin: a Dataset with
+        what `needlescope patch -o` writes, condition by condition.
 
         heads      [(layer, head), ...]: a set that is patched together, beside draws of controls; map: every head by itself
         rows       "answer", or "all" (twins of equal length)          direction   "denoising" or "noising"
@@ -1309,14 +1345,17 @@ class Model(_Owner):
         with _Pass(self, cases, progress) as p:
             if p.array:
                 raise RuntimeError("a patching is of the untouched model: leave the with block of hook or ablate")
-            how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site], no_map=not map, all_rows=rows == "all",
-                          noising=direction == "noising", draws=draws, resamples=resamples, seed=seed, progress=p.progress, cancelled=p.cancelled)
+            how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site], no_map=not map,
+                          all_rows=rows == "all",
+                          noising=direction == "noising", draws=draws, resamples=resamples, seed=seed, progress=p.progress,
+                          cancelled=p.cancelled)
             patching = c.c_void_p()
             p.call("ns_patch", c.byref(patching), self, cases._pointer, c.byref(how))
             p.scratch._list.append((patching, _lib.ns_patching_free))
             return _written(output, lambda path: _call("ns_patching_write", patching, path, c.byref(_caller())))
 
-    def record(self, cases, out, at="blocks.*.attn.hook_pattern", rows=None, maps="stats+topk", dtype="f16", top_k=0, pool_block=0, max_bytes=0, progress=None):
+    def record(self, cases, out, at="blocks.*.attn.hook_pattern", rows=None, maps="stats+topk", dtype="f16", top_k=0, pool_block=0,
+               max_bytes=0, progress=None):
         """Writes the file of `needlescope record`: maps, rows and activations of the points that the globs `at` name. -> its facts, a dict.
 
         rows   as in run; of stats+topk None means the answer's rows     maps   dense, rows, topk, pooled, stats or stats+topk (the default)
@@ -1324,7 +1363,8 @@ class Model(_Owner):
         _check_word("maps", maps, _MAPS), _check_word("dtype", dtype, ("f16", "f32"))
         cases, globs = self.cases(cases), [x.encode() for x in ([at] if isinstance(at, str) else at)]
         how = _params(_RecorderParams, at=(c.c_char_p * len(globs))(*globs), n_at=len(globs), rows=_c_rows(rows), maps=_MAPS[maps],
-                      dtype=_DTYPES.index(dtype.replace("f32", "f4").replace("f16", "f2")), top_k=top_k, pool_block=pool_block, max_bytes=max_bytes)
+                      dtype=_DTYPES.index(dtype.replace("f32", "f4").replace("f16", "f2")), top_k=top_k, pool_block=pool_block,
+                      max_bytes=max_bytes)
         with _Pass(self, cases, progress) as p:
             if p.array:
                 raise RuntimeError("a recording is of the untouched model: leave the with block of hook or ablate")
@@ -1342,10 +1382,12 @@ class Model(_Owner):
 
 
 def load(path, **options):
-    """The Model of a checkpoint: a folder of safetensors with its config.json, one *.safetensors file, or a folder of the Hugging Face cache.
+    """The Model of a checkpoint: a folder of safetensors with its config.json, one *.safetensors file, or a folder of the Hugging Face
+    cache.
 
     threads     0: one per CPU that this process may use (affinity, control group, SLURM_CPUS_PER_TASK)
-    memory      bytes for weights and activations; 0: half of what this process may use (RAM, control group, Slurm). Less: the weights stream through
+    memory      bytes for weights and activations; 0: half of what this process may use (RAM, control group, Slurm). Less: the weights
+                stream through
     cpu         "scalar", "avx2", "avx512": cap the kernels (the bits stay the same)
     revision    of a Hugging Face cache folder       tokenizer   path of a tokenizer.json, where the folder has none
     arch        a description as JSON (needlescope inspect --arch-out) in place of config.json
@@ -1387,7 +1429,8 @@ def _score_params(p, names, tokenizer, **more):
     named = [x.encode() for x in names if not isinstance(x, dict)]
     special = tokenizer.special() if tokenizer else np.zeros(0, np.int32)
     return _params(_ScoreParams, probes=(c.c_char_p * len(named))(*named), n_probes=len(named), definitions=(c.c_void_p * len(own))(*own),
-                   n_definitions=len(own), special=_pointer(special, _I32), n_special=special.size, progress=p.progress, cancelled=p.cancelled, **more)
+                   n_definitions=len(own), special=_pointer(special, _I32), n_special=special.size, progress=p.progress,
+                   cancelled=p.cancelled, **more)
 
 
 def probes():
@@ -1414,7 +1457,8 @@ def top(scores, k=10, best=None):
     low, high = attrs.get("range", (0, 0))
     values = np.ascontiguousarray(scores, np.float32)
     places, note = np.zeros(max(k, 1), np.int64), c.create_string_buffer(120)
-    cut = _lib.ns_best(_pointer(values, c.c_float), values.size, k, c.byref(_ScoreMeaning(_BEST.index(end), low, high, np.nan)), _pointer(places, _I64))
+    cut = _lib.ns_best(_pointer(values, c.c_float), values.size, k, c.byref(_ScoreMeaning(_BEST.index(end), low, high, np.nan)),
+                       _pointer(places, _I64))
     _lib.ns_best_note(c.byref(cut), min(k, values.size), note, len(note))
     if note.value:
         warnings.warn(note.value.decode(), stacklevel=2)
@@ -1457,7 +1501,8 @@ def _arrays(scores):
 def _score_facts(scores, model):
     dropped = c.POINTER(_Dropped)()
     n = _lib.ns_scores_dropped(scores, c.byref(dropped))
-    return {"model": os.path.basename(os.path.normpath(model.path)), "kernel_class": model.kernel_class, "cases_scored": _lib.ns_scores_cases(scores),
+    return {"model": os.path.basename(os.path.normpath(model.path)), "kernel_class": model.kernel_class,
+            "cases_scored": _lib.ns_scores_cases(scores),
             "cases_answered": _lib.ns_scores_answered(scores), "token_accuracy": _lib.ns_scores_token_accuracy(scores, False),
             "first_token_accuracy": _lib.ns_scores_token_accuracy(scores, True),
             "dropped": "; ".join(f"{d.n} {d.reason.decode()} (first: {d.first_id.decode(errors='replace')})" for d in dropped[:n])}
@@ -1474,8 +1519,8 @@ def _dataset(arrays, facts, single):
 # ---- files ----
 
 def read(path):
-    """A file that the library wrote (scores, a study, interventions, a recording) as a Dataset, with the facts of its provenance as attributes; without
-    xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes too."""
+    """A file that the library wrote (scores, a study, interventions, a recording) as a Dataset, with the facts of its provenance as
+    attributes; without xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes too."""
     with _Scratch() as s:
         f = s.new("ns_file_open", "ns_file_close", _bytes(path))
         arrays, facts = {}, _file_facts(f)
@@ -1565,7 +1610,8 @@ class Scanned(NamedTuple):
     failures: list
 
 
-def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=None, steps=None, manifest=None, force=False, retry_failed=False, progress=None,
+def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=None, steps=None, manifest=None, force=False,
+         retry_failed=False, progress=None,
          **options):
     """Scores every checkpoint of every run into a shard of its own below the folder `out`; what is done is not done again. -> Scanned
 
@@ -1588,7 +1634,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
             how = _opening(None, told, **options)
             tokenizer = _tokenizer_of(p, opened[0].series.list[0], options) if folders else None
             asked = _cases_of(cases, lambda: tokenizer)
-            how.engine = p.scratch.new("ns_engine_new", "ns_engine_free", c.byref(_params(_EngineParams, threads=how.threads, cpu=how.cpu))).value
+            how.engine = p.scratch.new("ns_engine_new", "ns_engine_free",
+                                       c.byref(_params(_EngineParams, threads=how.threads, cpu=how.cpu))).value
             params = _params(_ScanParams, out=_bytes(out), cases=c.pointer(asked._alive()), open=how, force=force,
                              retry_failed=retry_failed, score=_score_params(p, names, tokenizer), shard=shard[0] if shard else 0,
                              n_shards=shard[1] if shard else 0, steps=(c.c_int64 * 2)(*steps) if steps else None, by=c.pointer(_caller()),
@@ -1607,7 +1654,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
 
 
 def _tokenizer_of(p, item, options):
-    """The tokenizer of a checkpoint of a series, which lives as long as p; None where it has none, or one that cannot be read (a warning says so)."""
+    """The tokenizer of a checkpoint of a series, which lives as long as p; None where it has none, or one that cannot be read (a warning
+    says so)."""
     how = _opening(os.fsdecode(item.path), [], **{**options, **({"revision": os.fsdecode(item.revision)} if item.revision else {})})
     how.want = _OPEN_ARCH
     opened = p.scratch.new("ns_open", "ns_close", c.byref(how))
@@ -1628,7 +1676,8 @@ def merge(folder, study=None, mixed_kernels=False):
 
 
 class Event(NamedTuple):
-    """A birth lies in (after, at] on the study's axis; at = inf: not born up to `after`; nan: never measured. str() is how the program prints it."""
+    """A birth lies in (after, at] on the study's axis; at = inf: not born up to `after`; nan: never measured. str() is how the program
+    prints it."""
     after: float
     at: float
     step: int
@@ -1652,8 +1701,8 @@ class Life(NamedTuple):
 
 
 class RunBirths(NamedTuple):
-    """Of one run: births of the best head, the second best, the best previous-token head, the best head by other thresholds; a logistic midpoint; what a
-    maximum over heads reaches by chance; the series of scores and of who is best [P]."""
+    """Of one run: births of the best head, the second best, the best previous-token head, the best head by other thresholds; a logistic
+    midpoint; what a maximum over heads reaches by chance; the series of scores and of who is best [P]."""
     measured: int
     best: Event
     second: Event
@@ -1678,7 +1727,8 @@ class SeedGroup(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Is the smaller window earlier? In how many seeds earlier, later, undecided; the exact p of a one-sided sign test; what may be said."""
+    """Is the smaller window earlier? In how many seeds earlier, later, undecided; the exact p of a one-sided sign test; what may be
+    said."""
     smaller: float
     larger: float
     earlier: int
@@ -1689,7 +1739,8 @@ class Pair(NamedTuple):
 
 
 class Laziness(NamedTuple):
-    """Births by seed and window [S, W] (inf: censored, nan: no such run), adjacent pairs of windows, and p of Page's L and of the log-rank test for trend."""
+    """Births by seed and window [S, W] (inf: censored, nan: no such run), adjacent pairs of windows, and p of Page's L and of the log-rank
+    test for trend."""
     windows: list
     seeds: list
     births: np.ndarray
@@ -1702,18 +1753,20 @@ class Laziness(NamedTuple):
 def emergence(study, **rule):
     """When heads are born and die over the checkpoints of a study: what `needlescope emergence` says. -> Emergence
 
-    rule   score, previous (the score of previous-token heads), theta (.5), persist (3), horizon, leave_short, top (4), resamples (0: 1000 of seeds, 999 permutations), seed"""
+    rule   score, previous (the score of previous-token heads), theta (.5), persist (3), horizon, leave_short, top (4), resamples (0: 1000
+           of seeds, 999 permutations), seed"""
     return Emergence(study, _birth_rule(**rule))
 
 
 def _birth_rule(score=None, previous=None, theta=.5, persist=3, horizon=0, leave_short=False, top=4, resamples=0, seed=0):
-    return _params(_EmergenceParams, score=_bytes(score), previous=_bytes(previous), birth=_params(_BirthParams, theta=theta, persist=persist),
+    return _params(_EmergenceParams, score=_bytes(score), previous=_bytes(previous),
+                   birth=_params(_BirthParams, theta=theta, persist=persist),
                    horizon=horizon, leave_short=leave_short, top=top, resamples=resamples, seed=seed)
 
 
 class Emergence(_Owner):
-    """Made by emergence(). runs {name: RunBirths}, lives [Life], groups [SeedGroup], steps [P]; score, previous, theta, persist, horizon; axis: "tokens" or
-    "steps", what births are told in."""
+    """Made by emergence(). runs {name: RunBirths}, lives [Life], groups [SeedGroup], steps [P]; score, previous, theta, persist, horizon;
+    axis: "tokens" or "steps", what births are told in."""
 
     def __init__(self, path, how):
         with _Scratch() as s, _Stoppable() as p:
@@ -1727,8 +1780,10 @@ class Emergence(_Owner):
         self.steps = np.array(_lib.ns_study_steps(study)[:e.shape.P])
         self._names, self._H = [_lib.ns_study_run_name(study, i).decode() for i in range(e.shape.R)], e.shape.H
         self.runs = {name: self._run(e.runs[i], e.sweep) for i, name in enumerate(self._names)}
-        self.lives = [Life(self._names[x.run], x.layer, x.head, x.life, self._event(x.born), x.died_after, x.died) for x in e.lives[:e.n_lives]]
-        self.groups = [SeedGroup([self._names[i] for i in g.runs[:g.n]], g.interval.born, g.interval.median, g.interval.low, g.interval.high,
+        self.lives = [Life(self._names[x.run], x.layer, x.head, x.life, self._event(x.born), x.died_after,
+                           x.died) for x in e.lives[:e.n_lives]]
+        self.groups = [SeedGroup([self._names[i] for i in g.runs[:g.n]], g.interval.born, g.interval.median, g.interval.low,
+                                 g.interval.high,
                                  g.median_previous) for g in e.groups[:e.n_groups]]
 
     def _head(self, at):
@@ -1741,8 +1796,10 @@ class Emergence(_Owner):
     def _run(self, r, sweep):
         plain = lambda struct: {name: getattr(struct, name) for name, _ in struct._fields_}
         midpoint = {**plain(r.midpoint), "flaw": r.midpoint.flaw and r.midpoint.flaw.decode()}
-        return RunBirths(r.measured, *map(self._event, (r.best, r.second, r.previous)), {theta: self._event(x) for theta, x in zip(sweep, r.sweep)},
-                         midpoint, plain(r.null), np.array(r.best_score[:r.P]), [self._head(x) for x in r.best_head[:r.P]], r.chance, r.theta)
+        return RunBirths(r.measured, *map(self._event, (r.best, r.second, r.previous)),
+                         {theta: self._event(x) for theta, x in zip(sweep, r.sweep)},
+                         midpoint, plain(r.null), np.array(r.best_score[:r.P]), [self._head(x) for x in r.best_head[:r.P]], r.chance,
+                         r.theta)
 
     def write_csv(self, path):
         """Every life of every head, as `needlescope emergence -o`."""
@@ -1765,7 +1822,8 @@ class Emergence(_Owner):
 
 
 class Trained(NamedTuple):
-    """A run: its name, the folder of its newest checkpoint, steps done when the call began and now, tokens, and the loss on the validation batch in nats."""
+    """A run: its name, the folder of its newest checkpoint, steps done when the call began and now, tokens, and the loss on the validation
+    batch in nats."""
     name: str
     newest: str
     config_sha256: str
@@ -1795,8 +1853,8 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
 
 
 def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=None, cores=0, say=None, progress=None):
-    """The laboratory of laziness in one call (docs/laboratory.md): trains, scans, silences, and says which claims hold. -> the summary, a dict. A call that
-    was stopped goes on when it is made again.
+    """The laboratory of laziness in one call (docs/laboratory.md): trains, scans, silences, and says which claims hold. -> the summary, a
+    dict. A call that was stopped goes on when it is made again.
 
     scale    "quick", "default" or "full"           program  the needlescope program, which does the jobs (default: the one of the PATH)
     say(line) is told what is noted; progress(stage, fraction) how far it is"""
@@ -1844,7 +1902,8 @@ def figure_heads(files, out, scores=None, marks=(), top=0, **look):
     The ending of out (.png, .pdf, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
     look   title, colormap, vmin, vmax, width (inches), dpi"""
     (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks)
-    return _plot("heads", out, [c.byref(_params(_HeadsPlot, files=paths, n_files=m, scores=names, n_scores=n, marks=_pointer(heads, _I64 * 2),
+    return _plot("heads", out, [c.byref(_params(_HeadsPlot, files=paths, n_files=m, scores=names, n_scores=n,
+                                                marks=_pointer(heads, _I64 * 2),
                                                 n_marks=len(heads), top=top))], **look)
 
 
@@ -1857,11 +1916,13 @@ def figure_rank(file, out, scores=None, top=20, **look):
 def figure_agreement(file, out, scores=None, spearman=False, **look):
     """How far scores mean the same heads: overlap of the ten best, or rank correlation."""
     names, n = _words(scores)
-    return _plot("agreement", out, [c.byref(_params(_AgreementPlot, file=_bytes(file), scores=names, n_scores=n, spearman=spearman))], **look)
+    return _plot("agreement", out, [c.byref(_params(_AgreementPlot, file=_bytes(file), scores=names, n_scores=n, spearman=spearman))],
+                 **look)
 
 
 def figure_grid(file, out, of="first", head=None, **look):
-    """The needle grid, lengths x depths. of: "first" (the first answer token is right), "answered" (the whole answer is), "find" (of head=(layer, head))."""
+    """The needle grid, lengths x depths. of: "first" (the first answer token is right), "answered" (the whole answer is), "find" (of
+    head=(layer, head))."""
     _check_word("of", of, _GRIDS)
     if (of == "find") != (head is not None):
         raise ValueError('head=(layer, head) goes with of="find"')
@@ -1871,7 +1932,8 @@ def figure_grid(file, out, of="first", head=None, **look):
 
 def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=True, **look):
     """Where one head looks on one case (its id or number) of a recording with maps dense or rows."""
-    what = _params(_MapPlot, file=_bytes(recording), case_id=None if case is None else str(case).encode(), layer=layer, head=head, log_scale=log_scale,
+    what = _params(_MapPlot, file=_bytes(recording), case_id=None if case is None else str(case).encode(), layer=layer, head=head,
+                   log_scale=log_scale,
                    no_spans=not spans)
     return _plot("map", out, [c.byref(what)], **look)
 
@@ -1901,7 +1963,8 @@ def export_csv(study, output, scores=None, run=None):
 
 
 def export_latex(study, output, scores=None, run=None, top=10, standalone=False):
-    """The best heads at the last checkpoint of each run as a booktabs tabular. scores: default retrieval_find, else the first of the file."""
+    """The best heads at the last checkpoint of each run as a booktabs tabular. scores: default retrieval_find, else the first of the
+    file."""
     with _Scratch() as s:
         x = s.new("ns_study_open", "ns_study_close", _bytes(study))
         _call("ns_export_latex", x, _bytes(output), c.byref(_export_params(x, scores, run=_bytes(run), top=top, standalone=standalone)))
@@ -1929,7 +1992,8 @@ def _export_params(study, scores, **more):
     usual = _lib.ns_study_usual_score(study)
     names = [scores] if isinstance(scores, str) else scores or ([usual.decode()] if usual else [])
     table = {s.name: s for probe in _probe_table() for s in probe.scores[:probe.n_scores]}
-    known = [_ExportScore(name.encode(), *((table[name.encode()].of, table[name.encode()].over) if name.encode() in table else (None, None)))
+    known = [_ExportScore(name.encode(), *((table[name.encode()].of, table[name.encode()].over) if name.encode() in table else (None,
+                                                                                                                                None)))
              for name in names]
     return _params(_ExportParams, scores=(_ExportScore * len(known))(*known), n_scores=len(known), by=c.pointer(_caller()), **more)
 

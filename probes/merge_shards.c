@@ -162,7 +162,8 @@ static int check_place(const ns_shard *s, ns_error *err)
 {
     if ((!s->own_run[0] || strcmp(s->own_run, s->run_name) == 0) && (s->own_step < 0 || s->own_step == s->step))
         return NS_OK;
-    return ns_fail(err, NS_E_FORMAT, "%s holds step %lld of run '%s', not what its name says (put it back in its place, or remove it and scan again)",
+    return ns_fail(err, NS_E_FORMAT,
+                   "%s holds step %lld of run '%s', not what its name says (put it back in its place, or remove it and scan again)",
                    s->path, (long long)s->own_step, s->own_run);
 }
 
@@ -192,8 +193,8 @@ static int make_grid(ns_merge_job *m, ns_error *err)
     return NS_OK;
 }
 
-/* A step with both files was scored, and failed since: another checkpoint lies there now, and the scores are not its own. (Scoring removes the
- * failure before it writes.) */
+/* A step with both files was scored, and failed since: another checkpoint lies there now, and the scores are not its own. (Scoring removes
+ * the failure before it writes.) */
 static void drop_stale_scores(ns_merge_job *m)
 {
     int64_t n = 0;

@@ -59,7 +59,8 @@ int ns_pattern_begin(void *user, const ns_probe_context *ctx, float *const *out,
     s->n_heads = ctx->n_heads;
     s->out[0] = out[0];
     s->out[1] = s->def.stat == NS_PS_ARGMAX_HIT ? out[1] : NULL;
-    s->runs = ns_alloc_array((size_t)(ns_pattern_needs_copies(&s->def) ? ctx->c->n_tokens + 1 : NS_PATTERN_LIST + ctx->c->n_spans), sizeof *s->runs);
+    s->runs = ns_alloc_array((size_t)(ns_pattern_needs_copies(&s->def) ? ctx->c->n_tokens + 1 : NS_PATTERN_LIST + ctx->c->n_spans),
+                             sizeof *s->runs);
     s->before = ns_pattern_needs_copies(&s->def) ? ns_copies_link(ctx->c, &repeated) : NULL;
     if (!s->runs || (ns_pattern_needs_copies(&s->def) && !s->before))
         return ns_oom(err, "a probe of attention rows");

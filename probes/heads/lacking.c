@@ -155,7 +155,8 @@ int ns_pattern_check(const ns_probe *probe, const ns_case *const *cases, int64_t
     for (int64_t i = 0; i < n; i++)
         lacking += lacks_keys(&p, cases[i]);
     if (n && lacking == n)
-        return ns_fail(err, NS_E_ARG, "%s: no row of any case sees such \"keys\" (they lie before the prompt, or after the rows)", probe->name);
+        return ns_fail(err, NS_E_ARG, "%s: no row of any case sees such \"keys\" (they lie before the prompt, or after the rows)",
+                       probe->name);
     count(&r, lacking, n, "a row that sees such \"keys\"");
     count_lists(&r, &p, cases, n);
     if (p.exclude_special && !params->n_special)

@@ -1,5 +1,5 @@
-/* fuzz_planted.c - no parser: a fault of each kind, chosen by the input's first byte, for a test that the fuzzers find faults. The kinds that are looked for are
- * those in NS_PLANTED. */
+/* fuzz_planted.c - no parser: a fault of each kind, chosen by the input's first byte, for a test that the fuzzers find faults. The kinds
+ * that are looked for are those in NS_PLANTED. */
 #include "fuzz.h"
 
 #include <limits.h>

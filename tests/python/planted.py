@@ -251,11 +251,14 @@ def test_rows_that_are_not_there(m):
     cases, at, out = m.cases(CASES)[:3], "blocks.4.hook_resid_pre", os.path.join(work.name, "rows.h5")
     short, n = min(c.tokens.size + c.answer.size - 1 for c in cases), len(cases)
     long = max(c.tokens.size + c.answer.size - 1 for c in cases)
-    own = [dict(id=f"own-{i}", tokens=c.tokens, answer=c.answer, spans={k: list(v) for k, v in c.spans.items() if i or k != "query"}) for i, c in enumerate(cases)]
+    own = [dict(id=f"own-{i}", tokens=c.tokens, answer=c.answer, spans={k: list(v) for k, v in c.spans.items() if i or k != "query"}) for i,
+           c in enumerate(cases)]
     lacks = lambda some: f"{some} of {n} cases lack a row that a hook asks for"
-    for rows, error in (("neddle", "no case has a span 'neddle' (did you mean 'needle'?)"), ([10**6], f"the longest has {long}"), ([-10**6], f"the longest has {long}")):
+    for rows, error in (("neddle", "no case has a span 'neddle' (did you mean 'needle'?)"), ([10**6], f"the longest has {long}"),
+                        ([-10**6], f"the longest has {long}")):
         with m.hook(at, read=lambda *_: 1 / 0, rows=rows):
-            for run in (lambda: m.run(cases[0]), lambda: m.generate(cases[0], 2), lambda: m.score(cases, "retrieval_find"), lambda: m.score(cases, "retrieval_wu")):
+            for run in (lambda: m.run(cases[0]), lambda: m.generate(cases[0], 2), lambda: m.score(cases, "retrieval_find"),
+                        lambda: m.score(cases, "retrieval_wu")):
                 raises(ns.Error, f"hook '{at}': rows: no case has", run)
             raises(ns.Error, error, m.score, cases, "retrieval_find")
         raises(ns.Error, "rows: no case has", m.record, cases, out, at, rows=rows)
@@ -266,7 +269,8 @@ def test_rows_that_are_not_there(m):
     with m.hook(at, read=lambda *_: None, rows=[0, long - 1]):
         assert told(m.score, cases, "retrieval_find") == [x + ": it sees those that are there" for x in [lacks(sum(c.tokens.size + c.answer.size - 1 < long for c in cases))] if short < long]
         assert told(m.run, [1, 2, 3]) == ["the prompt lacks a row that a hook asks for: it sees those that are there"]
-    assert told(m.record, own, out, at, maps="rows", rows="query")[0].startswith(lacks(1)) and told(m.record, cases, out, at, rows="query") == []
+    assert told(m.record, own, out, at, maps="rows", rows="query")[0].startswith(lacks(1)) and told(m.record, cases, out, at,
+                                                                                                    rows="query") == []
     assert told(m.record, cases, out, at, rows="distractor") == []          # mentions: the spans distractor.0, distractor.1 ...
     with m.hook(at, read=print):
         raises(RuntimeError, "untouched", m.patch, cases)
