@@ -37,37 +37,6 @@ static const cli_option options[] = {
 };
 #undef FIELD
 
-/* positions is filled for a list and must be freed after the recorder was made. */
-static int parse_rows(cli *app, const char *text, ns_rows *rows, cli_ints *positions)
-{
-    static const struct { const char *name; ns_rows_kind kind; } words[] = {
-        {"all", NS_ROWS_ALL}, {"answer", NS_ROWS_ANSWER}, {"probe", NS_ROWS_PROBE},
-    };
-    *rows = (ns_rows){0};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(text, words[i].name) == 0) {
-            rows->kind = words[i].kind;
-            return NS_OK;
-        }
-    if (ns_starts(text, "last:")) {
-        rows->kind = NS_ROWS_LAST;
-        const bool good = cli_value_int(text + 5, &rows->n) && rows->n > 0;
-        return good ? NS_OK : ns_fail(&app->err, NS_E_ARG, "--rows %s: expected last:N with N > 0", text);
-    }
-    if (ns_starts(text, "span:") && text[5]) {
-        *rows = (ns_rows){.kind = NS_ROWS_SPAN, .span = text + 5};
-        return NS_OK;
-    }
-    if (cli_value_ints(text, positions, &app->err) < 0)
-        return ns_fail(&app->err, NS_E_ARG, "--rows %s: expected all, answer, probe, last:N, span:NAME, or positions such as 0,5,-1", text);
-    for (int64_t i = 1; i < positions->n; i++)
-        for (int64_t k = 0; k < i; k++)
-            if (positions->list[i] == positions->list[k])
-                return ns_fail(&app->err, NS_E_ARG, "--rows %s: %lld is given twice", text, (long long)positions->list[i]);
-    *rows = (ns_rows){.kind = NS_ROWS_LIST, .n = positions->n, .positions = positions->list};
-    return NS_OK;
-}
-
 /* ---- options that go together ---- */
 
 typedef struct asked { bool maps, others; } asked;      /* attention patterns; other points */
@@ -159,7 +128,7 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     int64_t bytes = 0;
     if (!s->out && !s->estimate)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
-    int rc = s->rows ? parse_rows(app, s->rows, &params.rows, &positions) : NS_OK;
+    int rc = s->rows ? cli_value_rows(s->rows, &params.rows, &positions, &app->err) : NS_OK;
     if (rc == NS_OK)
         rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK)

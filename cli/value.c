@@ -187,6 +187,53 @@ int cli_value_heads(const char *text, cli_heads *out, ns_error *err)
     return each_part(text, add_head, out, err);
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int check_positions(const char *text, const cli_ints *positions, ns_error *err)
+{
+    int64_t *const sorted = ns_alloc_array((size_t)positions->n, sizeof *sorted);
+    int rc = sorted ? NS_OK : ns_oom(err, "--rows");
+    if (rc == NS_OK) {
+        memcpy(sorted, positions->list, (size_t)positions->n * sizeof *sorted);
+        qsort(sorted, (size_t)positions->n, sizeof *sorted, by_value);
+    }
+    for (int64_t i = 1; i < positions->n && rc == NS_OK; i++)
+        if (sorted[i - 1] == sorted[i])
+            rc = ns_fail(err, NS_E_ARG, "--rows %s: %lld is given twice", text, (long long)sorted[i]);
+    free(sorted);
+    return rc;
+}
+
+int cli_value_rows(const char *text, ns_rows *rows, cli_ints *positions, ns_error *err)
+{
+    static const struct { const char *name; ns_rows_kind kind; } words[] = {
+        {"all", NS_ROWS_ALL}, {"answer", NS_ROWS_ANSWER}, {"probe", NS_ROWS_PROBE},
+    };
+    *rows = (ns_rows){0};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(text, words[i].name) == 0) {
+            rows->kind = words[i].kind;
+            return NS_OK;
+        }
+    if (ns_starts(text, "last:")) {
+        rows->kind = NS_ROWS_LAST;
+        const bool good = cli_value_int(text + 5, &rows->n) && rows->n > 0;
+        return good ? NS_OK : ns_fail(err, NS_E_ARG, "--rows %s: expected last:N with N > 0", text);
+    }
+    if (ns_starts(text, "span:") && text[5]) {
+        *rows = (ns_rows){.kind = NS_ROWS_SPAN, .span = text + 5};
+        return NS_OK;
+    }
+    if (cli_value_ints(text, positions, err) < 0)
+        return ns_fail(err, NS_E_ARG, "--rows %s: expected all, answer, probe, last:N, span:NAME, or positions such as 0,5,-1", text);
+    *rows = (ns_rows){.kind = NS_ROWS_LIST, .n = positions->n, .positions = positions->list};
+    return check_positions(text, positions, err);
+}
+
 int cli_value_choice(const char *text, const char *choices)
 {
     const size_t n = strlen(text);

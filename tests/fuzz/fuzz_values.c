@@ -28,6 +28,18 @@ static void shards_and_lives(const char *text)
     free(turns);
 }
 
+static void rows_of(const char *text, ns_error *err)
+{
+    ns_rows rows;
+    cli_ints positions = {0};
+    const int rc = cli_value_rows(text, &rows, &positions, err);
+    fuzz_check_outcome(rc, rc == NS_OK ? &rows : NULL, err);
+    fuzz_check(rc != NS_OK || rows.kind != NS_ROWS_LIST || (rows.n >= 1 && rows.positions == positions.list), "a list of rows has some");
+    fuzz_check(rc != NS_OK || rows.kind != NS_ROWS_LAST || rows.n >= 1, "the last rows are some");
+    fuzz_check(rc != NS_OK || rows.kind != NS_ROWS_SPAN || *rows.span, "a span has a name");
+    free(positions.list);
+}
+
 static void heads(const char *text, ns_error *err)
 {
     cli_heads list = {0}, back = {0};
@@ -65,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     cli_words words = {0};
     scalars(text);
     shards_and_lives(text);
+    rows_of(text, &err);
     heads(text, &err);
     numbers(text, &err);
     const int rc = cli_value_words(text, &words, &err);
