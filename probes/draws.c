@@ -35,18 +35,40 @@ static double fold_of(double ratio)
     return ratio < 1 ? 1 / ratio : ratio;
 }
 
+/* Heads that are one: those of a KV group, or each by itself. */
+static int64_t group_size(const ns_matching *m, const ns_attn *attn)
+{
+    return m->by_group && attn->n_kv_heads > 0 ? attn->n_heads / attn->n_kv_heads : 1;
+}
+
+static void take(drawing *d, ns_head head)
+{
+    const int64_t size = group_size(d->m, ns_arch_attn(d->m->arch, head.layer)), first = head.head / size * size;
+    memset(d->taken + head.layer * d->m->H + first, true, (size_t)size * sizeof *d->taken);
+}
+
+/* The head of a group that is most like the target; the first of equals. */
+static candidate likest(const ns_matching *m, ns_head target, ns_head first, int64_t size)
+{
+    candidate best = {first, 0, (double)INFINITY, llabs(first.layer - target.layer)};
+    for (int64_t i = 0; i < size; i++) {
+        const int64_t h = first.head + i;
+        const double ratio = ratio_of((double)m->norm[first.layer * m->H + h], (double)m->norm[target.layer * m->H + target.head]);
+        if (i == 0 || fold_of(ratio) < best.fold)
+            best = (candidate){{first.layer, h}, ratio, fold_of(ratio), best.away};
+    }
+    return best;
+}
+
 static int list_others(const drawing *d, ns_head target)
 {
     const ns_matching *const m = d->m;
-    const double norm = (double)m->norm[target.layer * m->H + target.head];
     int n = 0;
     for (int64_t l = 0; l < m->L; l++) {
         const ns_attn *const attn = ns_arch_attn(m->arch, l);
-        for (int64_t h = 0; attn && h < attn->n_heads; h++) {
-            const double ratio = ratio_of((double)m->norm[l * m->H + h], norm);
+        for (int64_t h = 0; attn && h < attn->n_heads; h += group_size(m, attn))
             if (!d->taken[l * m->H + h])
-                d->list[n++] = (candidate){{l, h}, ratio, fold_of(ratio), llabs(l - target.layer)};
-        }
+                d->list[n++] = likest(m, target, (ns_head){l, h}, group_size(m, attn));
     }
     return n;
 }
@@ -99,7 +121,7 @@ static int draw_one(drawing *d, ns_head target, ns_stand_in *out, ns_error *err)
         at++;
     const int size = size_of(&pools[at], d->list, n);
     *out = stand_in(size ? member(&pools[at], d->list, ns_rng_below(&d->rng, size)) : nearest(d->list, n), size);
-    d->taken[out->head.layer * d->m->H + out->head.head] = true;
+    take(d, out->head);
     return NS_OK;
 }
 
@@ -109,7 +131,7 @@ static int draw_set(drawing *d, ns_stand_in *out, ns_error *err)
     int rc = NS_OK;
     memset(d->taken, 0, (size_t)(m->L * m->H));
     for (int i = 0; i < m->n; i++)
-        d->taken[m->target[i].layer * m->H + m->target[i].head] = true;
+        take(d, m->target[i]);
     for (int i = 0; i < m->n && rc == NS_OK; i++)
         rc = draw_one(d, m->target[d->order[i]], &out[d->order[i]], err);
     return rc;

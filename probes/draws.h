@@ -13,6 +13,7 @@ typedef struct ns_matching {
     const float   *norm;                 /* [L, H] mean |z W_O| */
     int64_t        L, H;
     const ns_head *target; int n;        /* the set that is matched, and left out */
+    bool           by_group;             /* the heads of a KV group are one: left out and drawn together, by the one that is most like */
 } ns_matching;
 /* The same draws for the same norms and seed. NS_E_ARG when the set leaves no others. Must be cleared, on failure too. */
 int  ns_controls_draw(ns_controls *, const ns_matching *, int draws, uint64_t seed, ns_error *);

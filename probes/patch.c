@@ -124,6 +124,26 @@ static int hash_pairs(ns_patch_run *r)
 
 /* ---- conditions ---- */
 
+/* Keys and values are of a KV group: what is carried over of one of its heads is carried over of all. */
+static bool of_group(ns_patch_site site)
+{
+    return site == NS_PATCH_K || site == NS_PATCH_V;
+}
+
+static int check_groups(const ns_patch_run *r, int i)
+{
+    const ns_head a = r->p->heads[i];
+    const ns_attn *const attn = ns_arch_attn(r->arch, a.layer);
+    const int64_t size = attn->n_kv_heads > 0 ? attn->n_heads / attn->n_kv_heads : 1;
+    for (int k = 0; k < i && of_group(r->p->site); k++) {
+        const ns_head b = r->p->heads[k];
+        if (a.layer == b.layer && a.head / size == b.head / size)
+            return ns_fail(r->err, NS_E_ARG, "heads %lld.%lld and %lld.%lld are of one KV group, so they have the same keys and values: name one "
+                                             "of them", (long long)b.layer, (long long)b.head, (long long)a.layer, (long long)a.head);
+    }
+    return NS_OK;
+}
+
 static int check_heads(const ns_patch_run *r)
 {
     for (int i = 0; i < r->p->n_heads; i++) {
@@ -138,7 +158,12 @@ static int check_heads(const ns_patch_run *r)
         for (int k = 0; k < i; k++)
             if (ns_head_is(r->p->heads[k], (ns_head){l, h}))
                 return ns_fail(r->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)l, (long long)h);
+        const int rc = check_groups(r, i);
+        if (rc < 0)
+            return rc;
     }
+    if (r->p->n_heads == 0 && r->p->draws > 0)
+        return ns_fail(r->err, NS_E_ARG, "draws are of the controls of a set of heads, and there is no set");
     if (r->p->n_heads == 0 && r->p->no_map)
         return ns_fail(r->err, NS_E_ARG, "nothing to patch: neither a set of heads nor the map");
     return NS_OK;
@@ -159,7 +184,8 @@ static int add_set(ns_patch_run *r, int draws)
 {
     const ns_patch_params *const p = r->p;
     ns_controls *const controls = &r->out->controls;
-    const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, p->heads, p->n_heads};
+    const ns_matching matching = {r->arch, r->out->norm, r->out->L, r->out->H, p->heads, p->n_heads,
+                                  .by_group = of_group(p->site)};
     ns_patch_condition *c = add(r->out, NS_PATCH_TARGET, p->n_heads, -1);
     int rc = c ? ns_controls_draw(controls, &matching, draws, p->seed, r->err) : ns_oom(r->err, "conditions");
     if (rc == NS_OK)

@@ -34,7 +34,7 @@ typedef struct ns_patch_params {
     bool           no_map;                        /* leave out the map: each head by itself */
     bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
     bool           noising;
-    int            draws;                         /* 0 = 20 */
+    int            draws;                         /* 0 = 20; of a set: without heads NS_E_ARG */
     int            resamples;                     /* of pairs, for the intervals; 0 = 1000 */
     uint64_t       seed;
     /* bytes of the sources' activations that are kept at once, one pair's at least; 0 = 256 MiB */

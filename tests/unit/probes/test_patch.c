@@ -156,6 +156,26 @@ static void all_rows(void **state)
     ns_patching_free(p);
 }
 
+/* Keys and values are of KV groups, here of heads 2 g and 2 g + 1: none of the set's groups is drawn, and none twice. */
+static void groups_are_one(void **state)
+{
+    (void)state;
+    enum { DRAWS = 40 };
+    for (ns_patch_site site = NS_PATCH_K; site <= NS_PATCH_V; site++) {
+        ns_patching *const p = run(2, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = heads, .n_heads = 2, .draws = DRAWS,
+                                                         .site = site, .no_map = true});
+        for (int k = 3; k < 3 + DRAWS; k++) {
+            const ns_head a = p->list[k].heads[0], b = p->list[k].heads[1];
+            const ns_head all[] = {heads[0], heads[1], a, b};
+            for (int i = 2; i < 4; i++)
+                for (int j = 0; j < i; j++)
+                    assert_false(all[i].layer == all[j].layer && all[i].head / 2 == all[j].head / 2);
+        }
+        assert_int_equal(p->controls.match.n, 2 * DRAWS);
+        ns_patching_free(p);
+    }
+}
+
 static void refused(const ns_cases *cases, const ns_patch_params *params, const char *why)
 {
     ns_error err = {0};
@@ -172,13 +192,16 @@ static void refusals(void **state)
 {
     (void)state;
     static const int64_t lengths[] = {40};
-    static const ns_head nowhere[] = {{3, 99}}, twice[] = {{3, 1}, {3, 1}}, deep[] = {{6, 0}};
+    static const ns_head nowhere[] = {{3, 99}}, twice[] = {{3, 1}, {3, 1}}, deep[] = {{6, 0}}, group[] = {{3, 0}, {3, 1}};
     ns_cases cases = {0}, plain = {0};
     twins(&cases, 40);
     needle_cases(&plain, lengths, 1, 1, 3);
     refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = nowhere, .n_heads = 1}, "layer 3 has heads 0 to 7");
     refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = deep, .n_heads = 1}, "layers 0 to 5");
     refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = twice, .n_heads = 2}, "named twice");
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .heads = group, .n_heads = 2, .site = NS_PATCH_V},
+            "3.0 and 3.1 are of one KV group");
+    refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .draws = 4}, "there is no set");
     refused(&cases, &(ns_patch_params){.size = sizeof(ns_patch_params), .no_map = true}, "nothing to patch");
     refused(&plain, &(ns_patch_params){.size = sizeof(ns_patch_params)}, "twin_of");
     for (int64_t i = 0; i < cases.n; i++)
@@ -210,6 +233,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(matched_others_carry_nothing),
                                        cmocka_unit_test(queries_carry_and_keys_do_not), cmocka_unit_test(directions_mirror),
                                            cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
-                                       cmocka_unit_test(all_rows), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(all_rows), cmocka_unit_test(groups_are_one), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
