@@ -499,7 +499,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_file_fact_name": (_S, [_P, _I64]), "ns_file_list": (_INT, [_P, _OUT, c.POINTER(_I64), _ERR]),
     "ns_file_describe": (_INT, [_P, _S, c.POINTER(_INT), c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
     "ns_file_array": (_INT, [_P, c.POINTER(_Expected), _OUT, _ERR]), "ns_file_texts": (_INT, [_P, c.POINTER(_Expected), _OUT, _ERR]),
-    "ns_any_number": (_Range, []),
+    "ns_any_number": (_Range, []), "ns_file_meaning": (_INT, [_P, _S, c.POINTER(_ScoreMeaning), _ERR]),
     "ns_recorder_new": (_INT, [_OUT, _P, c.POINTER(_Cases), _S, c.POINTER(_RecorderParams), c.POINTER(_Provenance), _ERR]),
     "ns_recorder_hooks": (_P, [_P]), "ns_recorder_commit": (_INT, [_P, _ERR]), "ns_recorder_abort": (None, [_P]),
     "ns_run_cases": (_INT, [_P, c.POINTER(_Cases), _P, c.POINTER(_ScoreParams), _ERR]),
@@ -1332,7 +1332,7 @@ class Model(_Owner):
 
     # interventions and recordings
 
-    def patch(self, cases, heads=(), site="z", rows="answer", direction="denoising", map=True, draws=20, resamples=1000, seed=0,
+    def patch(self, cases, heads=(), site="z", rows="answer", direction="denoising", map=True, draws=None, resamples=1000, seed=0,
               output=None, progress=None):
         """What of an answer comes along when z (or q, k, v) of heads is carried from a case into the pass over its twin: a Dataset with
         what `needlescope patch -o` writes, condition by condition.
@@ -1347,7 +1347,7 @@ class Model(_Owner):
                 raise RuntimeError("a patching is of the untouched model: leave the with block of hook or ablate")
             how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site], no_map=not map,
                           all_rows=rows == "all",
-                          noising=direction == "noising", draws=draws, resamples=resamples, seed=seed, progress=p.progress,
+                          noising=direction == "noising", draws=draws or 0, resamples=resamples, seed=seed, progress=p.progress,
                           cancelled=p.cancelled)
             patching = c.c_void_p()
             p.call("ns_patch", c.byref(patching), self, cases._pointer, c.byref(how))
@@ -1454,6 +1454,9 @@ def top(scores, k=10, best=None):
     end = best or attrs.get("best", "largest")
     if end not in _BEST[:2]:
         raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: best is {end!r}: it describes heads and ranks none (largest, smallest: say best=)")
+    axes = tuple(getattr(scores, "dims", ("layer", "head")[:np.ndim(scores)]))
+    if axes != ("layer", "head"):
+        raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: a list of heads is of scores over (layer, head), not over {axes}")
     low, high = attrs.get("range", (0, 0))
     values = np.ascontiguousarray(scores, np.float32)
     places, note = np.zeros(max(k, 1), np.int64), c.create_string_buffer(120)
@@ -1468,12 +1471,12 @@ def top(scores, k=10, best=None):
 def _attributes(array):
     """As a file has them."""
     out = {"long_name": array.summary.decode()} if array.summary else {}
-    if array.meaning:
-        m = array.meaning.contents
-        out.update(best=_BEST[m.best], range=(m.lo, m.hi))
-        if not np.isnan(m.chance):
-            out["chance"] = m.chance
-    return out
+    return {**out, **_meaning(array.meaning.contents)} if array.meaning else out
+
+
+def _meaning(m):
+    out = {"best": _BEST[m.best], "range": (m.lo, m.hi)}
+    return out if np.isnan(m.chance) else {**out, "chance": m.chance}
 
 
 def _arrays(scores):
@@ -1520,15 +1523,22 @@ def _dataset(arrays, facts, single):
 
 def read(path):
     """A file that the library wrote (scores, a study, interventions, a recording) as a Dataset, with the facts of its provenance as
-    attributes; without xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes too."""
+    attributes, and of each score which end is best; without xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes too."""
     with _Scratch() as s:
         f = s.new("ns_file_open", "ns_file_close", _bytes(path))
         arrays, facts = {}, _file_facts(f)
         for whole in _listed("ns_file_list", f):
             name, value, axes = _file_array(f, whole)
             group = name.rpartition("/")[0]
-            arrays[name] = ([f"{group}/{axis}" if group else axis for axis in axes], value, None)
+            arrays[name] = ([f"{group}/{axis}" if group else axis for axis in axes], value, _file_meaning(f, whole))
     return _dataset(arrays, facts, None)
+
+
+def _file_meaning(f, whole):
+    """best, range and chance of a score; nothing of other arrays, and of files of older versions."""
+    meaning = _ScoreMeaning()
+    _call("ns_file_meaning", f, whole.encode(), c.byref(meaning))
+    return {} if meaning.assumed else _meaning(meaning)
 
 
 def _file_facts(f):

@@ -271,6 +271,22 @@ static void largest(ns_plan *p)
     }
 }
 
+/* Rows, cells of a row or blocks are asked for where nothing is recorded that has them: it would change nothing. */
+static int check_used(const ns_plan *p, const ns_recorder_params *given, ns_error *err)
+{
+    bool rows = p->n_tracks == 0, cells = rows, blocks = rows;      /* globs that name nothing are another error */
+    for (int t = 0; t < p->n_tracks; t++) {
+        rows |= !p->tracks[t].all_rows;
+        cells |= p->tracks[t].kind == NS_SINK_TOPK;
+        blocks |= p->tracks[t].kind == NS_SINK_POOLED;
+    }
+    const char *const idle = given->rows.kind != NS_ROWS_ALL && !rows ? "rows are of activations and of maps rows, topk and stats+topk"
+        : given->top_k && !cells ? "top_k is of maps topk and stats+topk" : given->pool_block && !blocks ? "pool_block is of pooled maps" : NULL;
+    if (!idle)
+        return NS_OK;
+    return ns_fail(err, NS_E_ARG, "%s, and none is recorded here (maps: %s)", idle, ns_maps_kind_name(given->maps));
+}
+
 static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
 {
     int rc = copy_params(p, params, err);
@@ -284,6 +300,8 @@ static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
         rc = add_point(p, point, err);
     if (rc == NS_OK)
         rc = add_layers(p, err);
+    if (rc == NS_OK)
+        rc = check_used(p, params, err);
     if (rc == NS_OK)
         rc = ns_rows_check(&p->params.rows, p->cases, NULL, err);
     return rc == NS_OK ? add_cases(p, err) : rc;

@@ -104,8 +104,12 @@ def test_score_is_what_score_writes(m):
         want = score_file("--probe", ",".join(names), "--resamples", str(resamples), *(["--seed", "3"] if resamples else []))
         got = m.score(CASES, names, resamples=resamples, seed=3)
         assert set(got.variables) == set(want), set(got.variables) ^ set(want)
+        file = ns.read(os.path.join(work.name, "scores.h5"))
         for name in want:
             assert equal(got[name].values, want[name]), name
+            said = {key: got[name].attrs[key] for key in ("best", "range", "chance") if key in got[name].attrs}
+            assert file[name].attrs == said, (name, file[name].attrs, said)
+        assert file.retrieval_find.attrs["best"] == "largest" and not file.find_hits.attrs
         if resamples:
             print(f"  {len(want)} arrays as in scores.h5, bit for bit")
     find = m.score(CASES, "retrieval_find")
@@ -113,6 +117,15 @@ def test_score_is_what_score_writes(m):
     assert find.attrs["best"] == "largest" and find.attrs["range"] == (0, 1) and find.attrs["chance"] >= 0
     assert find.attrs["cases_scored"] == find.attrs["cases_answered"] == len(m.cases(CASES)) and find.attrs["token_accuracy"] == 1
     assert {"probe", "score", "summary", "paper"} == set(ns.probes()[0]) and "retrieval_find" in [p["score"] for p in ns.probes()]
+
+
+def test_what_cannot_apply(m):
+    out = os.path.join(work.name, "never.h5")
+    raises(ns.Error, "rows are of activations", m.record, CASES, out, maps="dense", rows="answer")
+    raises(ns.Error, "top_k is of maps topk", m.record, CASES, out, maps="dense", top_k=4)
+    raises(ns.Error, "pool_block is of pooled maps", m.record, CASES, out, maps="stats", pool_block=4)
+    raises(ns.Error, "there is no set", m.patch, CASES, draws=4, output=out)
+    assert not os.path.exists(out)
 
 
 def test_top(_):
@@ -134,6 +147,8 @@ def test_top(_):
     ranks = told([[1, 9, np.nan], [3, 2, 7]], best="smallest", range=(1, np.inf))
     assert ns.top(ranks, 3) == [(0, 0), (1, 1), (1, 0)] and ns.top(ranks, 1, best="largest") == [(0, 1)]
     raises(ValueError, "describes", ns.top, told(values, best="none"), 2)
+    raises(ValueError, "over (layer, head), not over", ns.top, xarray.DataArray(np.zeros((3, 2, 2)), dims=("case", "layer", "head")), 2)
+    raises(ValueError, "over (layer, head), not over", ns.top, np.zeros(3), 2)
 
 
 def test_definition(m):

@@ -112,7 +112,7 @@ typedef struct ns_recorder_params {
                                               * answer rows */
     ns_maps_kind      maps;
     ns_dtype          dtype;                 /* NS_F32 or NS_F16, on disk */
-    int               top_k;                 /* cells per row; 0 = 32 */
+    int               top_k;                 /* cells per row; 0 = 32. Rows, cells, blocks of what is not recorded: NS_E_ARG */
     int64_t           pool_block;            /* positions per block of pooled maps; 0 = so many that a map has 128 blocks at most along each
                                               * axis */
     int64_t           max_bytes;             /* refuse to start when the estimate is larger; 0 = 4 GiB */
