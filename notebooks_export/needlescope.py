@@ -1456,7 +1456,8 @@ def top(scores, k=10, best=None):
         raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: best is {end!r}: it describes heads and ranks none (largest, smallest: say best=)")
     axes = tuple(getattr(scores, "dims", ("layer", "head")[:np.ndim(scores)]))
     if axes != ("layer", "head"):
-        raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: a list of heads is of scores over (layer, head), not over {axes}")
+        raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: a list of heads is of scores over (layer, head), "
+                         f"not over {axes}")
     low, high = attrs.get("range", (0, 0))
     values = np.ascontiguousarray(scores, np.float32)
     places, note = np.zeros(max(k, 1), np.int64), c.create_string_buffer(120)
@@ -1523,7 +1524,8 @@ def _dataset(arrays, facts, single):
 
 def read(path):
     """A file that the library wrote (scores, a study, interventions, a recording) as a Dataset, with the facts of its provenance as
-    attributes, and of each score which end is best; without xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes too."""
+    attributes, and of each score which end is best; without xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes
+    too."""
     with _Scratch() as s:
         f = s.new("ns_file_open", "ns_file_close", _bytes(path))
         arrays, facts = {}, _file_facts(f)

@@ -281,7 +281,8 @@ static int check_used(const ns_plan *p, const ns_recorder_params *given, ns_erro
         blocks |= p->tracks[t].kind == NS_SINK_POOLED;
     }
     const char *const idle = given->rows.kind != NS_ROWS_ALL && !rows ? "rows are of activations and of maps rows, topk and stats+topk"
-        : given->top_k && !cells ? "top_k is of maps topk and stats+topk" : given->pool_block && !blocks ? "pool_block is of pooled maps" : NULL;
+        : given->top_k && !cells ? "top_k is of maps topk and stats+topk"
+        : given->pool_block && !blocks ? "pool_block is of pooled maps" : NULL;
     if (!idle)
         return NS_OK;
     return ns_fail(err, NS_E_ARG, "%s, and none is recorded here (maps: %s)", idle, ns_maps_kind_name(given->maps));
