@@ -1,44 +1,12 @@
-/* commands.c - the table of commands, and the options that all of them have. A new one is a cmd_NAME.c, a name in commands.h, and a line
- * here and in meson.build. */
+/* commands.c - the table of commands: those of the build file's list; and the options that all of them have. */
 #include "cli/commands.h"
 
 #include <string.h>
 
 const cli_command *const cli_commands[] = {
-    &cli_cmd_inspect,
-    &cli_cmd_tokenize,
-    &cli_cmd_cases_needle,
-    &cli_cmd_cases_repeat,
-    &cli_cmd_cases_lab,
-    &cli_cmd_cases_check,
-    &cli_cmd_score,
-    &cli_cmd_record,
-    &cli_cmd_scan,
-    &cli_cmd_merge,
-    &cli_cmd_emergence,
-    &cli_cmd_laziness,
-    &cli_cmd_verify,
-    &cli_cmd_ablate,
-    &cli_cmd_patch,
-    &cli_cmd_figure_heads,
-    &cli_cmd_figure_map,
-    &cli_cmd_figure_rank,
-    &cli_cmd_figure_agreement,
-    &cli_cmd_figure_grid,
-    &cli_cmd_figure_ablation,
-    &cli_cmd_figure_laziness,
-    &cli_cmd_figure_births,
-    &cli_cmd_figure_pairs,
-    &cli_cmd_figure_curves,
-    &cli_cmd_figure_loss,
-    &cli_cmd_figure_strip,
-    &cli_cmd_export_csv,
-    &cli_cmd_export_latex,
-    &cli_cmd_export_notebook,
-    &cli_cmd_train,
-    &cli_cmd_lab_plant,
-    &cli_cmd_lab_laziness,
-    &cli_cmd_doctor,
+#define ENTRY(name) &cli_cmd_##name,
+#include "command_list.h"
+#undef ENTRY
     NULL,
 };
 

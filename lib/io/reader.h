@@ -1,7 +1,8 @@
 /* reader.h - inside lib/io: what a checkpoint is made of, and the table of file formats.
  *
  * path -> ns_locate (which files, which index) -> for each file the reader whose probe knows its bytes -> tensors,
- * sorted by name -> checked against the index. Adding a format is one file with one ns_reader and one line in readers.c. */
+ * sorted by name -> checked against the index. Adding a format is one file NAME.c with one ns_NAME_reader, and NAME in
+ * meson.build. */
 #ifndef NS_READER_H
 #define NS_READER_H
 
@@ -37,7 +38,9 @@ typedef struct ns_reader {
     int (*open)(ns_checkpoint *, ns_weight_file *, ns_error *);
 } ns_reader;
 
-extern const ns_reader ns_safetensors_reader;
+#define ENTRY(name) extern const ns_reader ns_##name##_reader;
+#include "reader_list.h"
+#undef ENTRY
 
 const ns_reader *ns_reader_named(const char *name);
 /* By bytes; the error says what the file is instead, as far as its first bytes tell. */

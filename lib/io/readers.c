@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const ns_reader *const readers[] = { &ns_safetensors_reader, NULL };
+static const ns_reader *const readers[] = {
+#define ENTRY(name) &ns_##name##_reader,
+#include "reader_list.h"
+#undef ENTRY
+    NULL,
+};
 
 /* magic at byte `at` of the file; n bytes of it, since some hold NULs; n = 0: the end of the file's name. */
 static const struct foreign {

@@ -42,10 +42,9 @@ typedef struct ns_row_mean {
 int  ns_row_mean_begin(ns_row_mean *, const ns_probe_context *, ns_error *);
 void ns_row_mean_end(ns_row_mean *, float *out);     /* out may be NULL; frees */
 
-extern const ns_probe ns_probe_wu, ns_probe_wu2024, ns_probe_qr;
-extern const ns_probe ns_probe_retrieval, ns_probe_mass, ns_probe_qk_distance, ns_probe_ov_copying;
+#define ENTRY(name) extern const ns_probe ns_probe_##name;
+#include "probe_list.h"
+#undef ENTRY
 /* patterns.c */
-extern const ns_probe ns_probe_induction, ns_probe_previous_token, ns_probe_previous_at_needle, ns_probe_duplicate_token, ns_probe_echo;
-extern const ns_probe ns_probe_needle_mass, ns_probe_sink_mass, ns_probe_local_mass, ns_probe_entropy, ns_probe_entropy_norm;
 
 #endif

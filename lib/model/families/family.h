@@ -92,12 +92,9 @@ typedef struct ns_family {
     const char *const *ignored;               /* tensors that are buffers, or parts of a wrapper that text does not use */
 } ns_family;
 
-extern const ns_family ns_family_llama, ns_family_mistral, ns_family_qwen2, ns_family_qwen3, ns_family_smollm3, ns_family_phi3,
-ns_family_minimax;
-extern const ns_family ns_family_olmo, ns_family_olmo2, ns_family_olmo3, ns_family_exaone4;
-extern const ns_family ns_family_qwen2_vl, ns_family_qwen2_5_vl, ns_family_qwen3_vl;
-extern const ns_family ns_family_gemma2, ns_family_gemma3_text, ns_family_cohere2, ns_family_gpt_neox, ns_family_gpt2;
-extern const ns_family ns_family_needlescope;
+#define ENTRY(name) extern const ns_family ns_family_##name;
+#include "family_list.h"
+#undef ENTRY
 extern const ns_family *const ns_families[];  /* NULL-terminated */
 const ns_family *ns_family_find(const char *type);
 extern const ns_names ns_names_llama;         /* the names most families share */
