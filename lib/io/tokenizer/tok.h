@@ -1,6 +1,6 @@
 /* tok.h - the inside of a tokenizer: tables read once from tokenizer.json (struct ns_tokenizer), and the working set of one call
  * (ns_tok_work). The pipeline is that of the Rust library `tokenizers`, whose behaviour is the definition; where it looks odd here,
- * it is odd there, and the referee (tests/unit/tokenizer/referee.py) holds both together.
+ * it is odd there, and the referee (tests/unit/tokenizer/referee_text.py) holds both together.
  *
  *   text -> added tokens -> normalizer -> added tokens -> pre-tokenizer -> BPE -> post-processor */
 #ifndef NS_IO_TOK_H

@@ -1,4 +1,4 @@
-/* test_trend.c - the tests against published tables and worked examples (scipy and statsmodels: tests/peers/training.py). */
+/* test_trend.c - the tests against published tables and worked examples: of scipy's documentation, of what lifelines prints. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
