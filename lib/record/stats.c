@@ -15,8 +15,8 @@ static const struct {
 } stat_table[NS_N_STATS] = {
     [SINK] = {"sink", "mass on position 0"},
     [LOCAL_MASS] = {"local", "mass on the 32 nearest positions, the row's own included"},
-    [NEEDLE] = {"needle", "mass on the span 'needle' (NaN: the case has none)"},
-    [NEEDLE_MAX] = {"needle_max", "largest cell in the span 'needle' (NaN: the case has none)"},
+    [NEEDLE] = {"needle", "mass on the needle, all mentions (NaN: the case has none)"},
+    [NEEDLE_MAX] = {"needle_max", "largest cell in any mention of the needle (NaN: the case has none)"},
     [ENTROPY] = {"entropy", "entropy of the row in nats (NaN for signed rows)"},
     [TOP1] = {"top1_mass", "largest cell"},
     [ARGMAX_DISTANCE] = {"argmax_dist", "distance to the largest cell, the first of equals"},
@@ -40,7 +40,8 @@ struct ns_stats_file {
 typedef struct stats {
     ns_sink sink;
     int64_t heads;         /* of this layer */
-    const ns_span *needle; /* or NULL */
+    const ns_span **needle; /* [n_needle] its mentions */
+    int n_needle;
     int64_t *earlier;      /* [T] the last earlier position with the same token, -1 */
     bin *bins;             /* [H][bins][NS_N_STATS] of this layer */
 } stats;
@@ -158,14 +159,22 @@ static int by_token(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
+static bool find_needle(stats *t, const ns_case *c)
+{
+    int at = 0;
+    t->needle = ns_alloc_array((size_t)c->n_spans + 1, sizeof(const ns_span *));
+    for (const ns_span *span; t->needle && (span = ns_case_mention(c, "needle", &at));)
+        t->needle[t->n_needle++] = span;
+    return t->needle;
+}
+
 static int open_stats(ns_sink *s, ns_error *err)
 {
     stats *const t = (stats *)s;
     const int64_t n = s->c->n;
     position *const sorted = ns_alloc_array((size_t)n, sizeof *sorted);
     t->earlier = ns_alloc_array((size_t)n, sizeof *t->earlier);
-    t->needle = ns_case_span(s->c->c, "needle");
-    if (!sorted || !t->earlier) {
+    if (!find_needle(t, s->c->c) || !sorted || !t->earlier) {
         free(sorted);
         return ns_oom(err, "the stats of a recording");
     }
@@ -260,16 +269,25 @@ typedef struct stats_job {
     int64_t first, n;
 } stats_job;
 
+/* Of all mentions of the needle. */
+static void look_at_needle(const stats *t, const float *x, int64_t key0, int64_t n, double out[NS_N_STATS])
+{
+    out[NEEDLE] = out[NEEDLE_MAX] = t->n_needle ? 0 : (double)NAN;
+    for (int i = 0; i < t->n_needle; i++) {
+        const ns_span *const m = t->needle[i];
+        out[NEEDLE] += mass(x, key0, n, m->begin, m->end);
+        out[NEEDLE_MAX] = fmax(out[NEEDLE_MAX], largest(x, key0, n, m->begin, m->end));
+    }
+}
+
 static void look_at_row(const stats_job *j, const float *x, int64_t q, double out[NS_N_STATS])
 {
     const stats *const t = j->t;
     const int64_t key0 = j->site->key0, n = q + 1 - key0 < j->view->shape[2] ? q + 1 - key0 : j->view->shape[2];
     const int64_t best = t->sink.rec->math->argmax(x, n);
-    const ns_span *const needle = t->needle;
     out[SINK] = mass(x, key0, n, 0, 1);
     out[LOCAL_MASS] = mass(x, key0, n, q - LOCAL + 1, q + 1);
-    out[NEEDLE] = needle ? mass(x, key0, n, needle->begin, needle->end) : NAN;
-    out[NEEDLE_MAX] = needle ? largest(x, key0, n, needle->begin, needle->end) : NAN;
+    look_at_needle(t, x, key0, n, out);
     out[ENTROPY] = j->site->kind == NS_ROW_SOFTMAX ? entropy(x, key0, n) : NAN;
     out[TOP1] = best >= 0 ? (double)x[best] : NAN;
     out[ARGMAX_DISTANCE] = best >= 0 ? (double)(q - key0 - best) : NAN;
@@ -364,6 +382,7 @@ static void free_stats(ns_sink *s)
 {
     stats *const t = (stats *)s;
     free(t->earlier);
+    free(t->needle);
     free(t->bins);
 }
 
