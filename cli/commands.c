@@ -5,7 +5,7 @@
 
 const cli_command *const cli_commands[] = {
 #define ENTRY(name) &cli_cmd_##name,
-#include "command_list.h"
+#include "cli/command_list.h"
 #undef ENTRY
     NULL,
 };

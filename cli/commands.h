@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 
 #define ENTRY(name) extern const cli_command cli_cmd_##name;
-#include "command_list.h"
+#include "cli/command_list.h"
 #undef ENTRY
 
 #endif

@@ -39,7 +39,7 @@ typedef struct ns_reader {
 } ns_reader;
 
 #define ENTRY(name) extern const ns_reader ns_##name##_reader;
-#include "reader_list.h"
+#include "io/reader_list.h"
 #undef ENTRY
 
 const ns_reader *ns_reader_named(const char *name);

@@ -6,7 +6,7 @@
 
 static const ns_reader *const readers[] = {
 #define ENTRY(name) &ns_##name##_reader,
-#include "reader_list.h"
+#include "io/reader_list.h"
 #undef ENTRY
     NULL,
 };

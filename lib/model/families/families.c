@@ -4,7 +4,7 @@
 
 const ns_family *const ns_families[] = {
 #define ENTRY(name) &ns_family_##name,
-#include "family_list.h"
+#include "model/families/family_list.h"
 #undef ENTRY
     NULL,
 };

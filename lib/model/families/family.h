@@ -93,7 +93,7 @@ typedef struct ns_family {
 } ns_family;
 
 #define ENTRY(name) extern const ns_family ns_family_##name;
-#include "family_list.h"
+#include "model/families/family_list.h"
 #undef ENTRY
 extern const ns_family *const ns_families[];  /* NULL-terminated */
 const ns_family *ns_family_find(const char *type);
