@@ -225,6 +225,8 @@ void ns_page_births(page *p)
     ns_page_say(p, "\nBirths in steps of %lld tokens, a checkpoint every %lld: median, how many were born, each seed "
                    "(\">\": not up to the horizon)\n",
                 (long long)(lab->batch * lab->length), (long long)lab->every);
+    ns_page_say(p, "Born: the first of %d checkpoints in a row with %s of %g and more; previous token: above chance\n", lab->birth.persist,
+                lab->score, lab->birth.theta);
     ns_page_say(p, "  %-16s  retrieval (best head of the full layers) | previous token (best head below)\n", "");
     for (int64_t i = 0; i < lab->n_runs; i++)
         if (any_result(lab, &lab->runs[i]))

@@ -91,6 +91,7 @@ int  ns_laboratory_read_rules(laboratory *, const char *label, ns_error *);
 /* ---- stages.c: what is done, in order; ends with name = NULL ---- */
 typedef struct lab_stage { const char *name; int (*run)(laboratory *, ns_error *); } lab_stage;
 extern const lab_stage ns_laboratory_stages[];
+extern const char ns_laboratory_probes[];                 /* what every checkpoint is scored by: "retrieval_find,..." */
 
 /* ---- results.c: study.h5, lengths/, ablate/ -> results ---- */
 /* study.h5 and what `emergence` finds in it by the protocol's rule and horizon; runs that do not reach it are left out. Both NULL when

@@ -2,6 +2,8 @@
  * beforehand. */
 #include <string.h>
 
+#include <needlescope/probe.h>
+
 #include "laboratory.h"
 
 /* ---- keys ---- */
@@ -159,6 +161,30 @@ static int read_sweep(laboratory *lab, const char *label, ns_error *err)
                ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: emergence.sweep holds %d thresholds in (0, 1], ascending", label, (int)NS_SWEEP);
 }
 
+static const ns_probe *next_probe(const char **list)
+{
+    char word[64];
+    const size_t n = strcspn(*list, ",");
+    snprintf(word, sizeof word, "%.*s", (int)n, *list);
+    *list += n + ((*list)[n] == ',');
+    return ns_probe_find(word);
+}
+
+/* Of a score that is not scanned, or of which no head rises to a threshold, there would be no births after all the training. */
+static int check_score(const laboratory *lab, const char *label, ns_error *err)
+{
+    for (const char *list = ns_laboratory_probes; *list;) {
+        const ns_probe *const probe = next_probe(&list);
+        for (int i = 0; i < probe->n_scores; i++) {
+            const ns_score *const s = &probe->scores[i];
+            if (strcmp(s->name, lab->score) == 0 && s->best == NS_BEST_LARGEST && s->hi <= 1)
+                return NS_OK;
+        }
+    }
+    return ns_fail(err, NS_E_FORMAT, "%s: emergence.score is '%s': births are of scores whose largest is best and 1 at most, and of those "
+                   "that are scanned (%s)", label, lab->score, ns_laboratory_probes);
+}
+
 int ns_laboratory_read_rules(laboratory *lab, const char *label, ns_error *err)
 {
     const cJSON *const rule = child(lab->protocol, "emergence");
@@ -166,6 +192,7 @@ int ns_laboratory_read_rules(laboratory *lab, const char *label, ns_error *err)
     int rc = ns_json_f64(rule, "theta", 0, &lab->birth.theta, label, err);
     rc = rc ? rc : ns_json_i64(rule, "consecutive", 0, &consecutive, label, err);
     rc = rc ? rc : ns_json_str(rule, "score", &lab->score, label, err);
+    rc = rc ? rc : check_score(lab, label, err);
     rc = rc ? rc : read_sweep(lab, label, err);
     rc = rc ? rc : read_thresholds(lab, label, err);
     if (rc == NS_OK && (!(lab->birth.theta > 0 && lab->birth.theta <= 1) || consecutive < 1 || consecutive > 1000))

@@ -36,7 +36,7 @@ static int prepare(laboratory *lab, ns_error *err)
 
 /* ---- stage: train and scan ---- */
 
-static const char probes[] = "retrieval_find,previous_at_needle,previous_token,entropy_norm,sink_mass,qk_distance";
+const char ns_laboratory_probes[] = "retrieval_find,previous_at_needle,previous_token,entropy_norm,sink_mass,qk_distance";
 
 /* The newest stepNNNNNN of a run's folder; 0 when there is none. */
 static int64_t newest_step(const laboratory *lab, const char *run)
@@ -129,7 +129,7 @@ static int add_scan(laboratory *lab, ns_jobs *jobs, const lab_run *run, ns_error
     char *const dir = ns_laboratory_path(lab, "runs/%s", run->name);
     char *const cases = ns_laboratory_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
     char *const out = ns_laboratory_path(lab, "scan"), *const name = ns_printf_alloc("%s-scan", run->name);
-    const char *const words[] = {"scan", dir, "--cases", cases, "--probe", probes, "-o", out, "--threads", "1", "--json", "--quiet"};
+    const char *const words[] = {"scan", dir, "--cases", cases, "--probe", ns_laboratory_probes, "-o", out, "--threads", "1", "--json", "--quiet"};
     int rc = dir && cases && out && name ? NS_OK : ns_oom(err, "the jobs");
     if (rc == NS_OK)
         rc = add_job(lab, jobs, name, train, of_training * (double)lab->steps, words, sizeof words / sizeof *words, err);

@@ -126,6 +126,9 @@ static void put_runs(page *p)
     ns_page_put(p, p->root, "seeds", (double)lab->seeds);
     ns_page_put(p, p->root, "horizon_steps", (double)lab->steps);
     ns_page_put(p, p->root, "horizon_tokens", (double)(lab->steps * lab->batch * lab->length));
+    ns_page_put_text(p, p->root, "score", lab->score);
+    ns_page_put(p, p->root, "theta", lab->birth.theta);
+    ns_page_put(p, p->root, "consecutive", lab->birth.persist);
     ns_page_put(p, p->root, "alpha", lab->claims.alpha);
     ns_page_put(p, p->root, "failures", (double)lab->failures);
     cJSON *const runs = ns_page_list(p, p->root, "runs");

@@ -202,6 +202,26 @@ int ns_birth_check(ns_study *study, const char *name, ns_error *err)
                                                  "the most); ask for a share, such as retrieval_find, induction or previous_token", name);
 }
 
+/* Chance that is not taken out of a score (ns_above_chance) must lie below every threshold: else all heads are alive that know nothing. */
+static int check_theta(const ns_emergence *e, double theta, const char *score, const double *chance, ns_error *err)
+{
+    const ns_study_shape n = e->shape;
+    double most = 0;
+    for (int64_t i = 0; i < n.R * n.L * n.H; i++)
+        if (chance[i] <= NS_CHANCE_SMALL && ns_study_head_valid(e->study, i / (n.L * n.H), i / n.H % n.L, i % n.H))
+            most = fmax(most, chance[i]);
+    return theta > most ? NS_OK : ns_fail(err, NS_E_ARG, "theta %g: heads that know nothing have %.2g of %s; a threshold lies above that",
+                                          theta, most, score);
+}
+
+static int check_thetas(const ns_emergence *e, ns_error *err)
+{
+    int rc = check_theta(e, e->birth.theta, e->score, e->chance, err);
+    for (int i = 0; i < NS_SWEEP && rc == NS_OK; i++)
+        rc = check_theta(e, e->sweep[i], e->score, e->chance, err);
+    return rc || !e->previous ? rc : check_theta(e, e->birth.theta, e->previous, e->previous_chance, err);
+}
+
 static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params *p, ns_best_scratch *s, ns_error *err)
 {
     const float *score, *previous = NULL, *entropy, *distance;
@@ -266,6 +286,7 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     rc = rc || !e->previous ? rc : ns_birth_check(study, e->previous, err);
     rc = rc ? rc : ns_emergence_chance(e, e->score, &e->chance, err);
     rc = rc ? rc : ns_emergence_chance(e, e->previous ? e->previous : e->score, &e->previous_chance, err);
+    rc = rc ? rc : check_thetas(e, err);
     if (rc == NS_OK) {
         fill_axis(e);
         rc = set_horizon(e, p->horizon, p->leave_short, err);

@@ -76,10 +76,13 @@ sed 's/"pattern": "FFF"/"pattern": "FXF"/' tiny.json >broken.json
 [ $? -eq 1 ] && grep -q 'not measured: FXF-s5' out && grep -q "warning: FXF-s5: train failed: .*pattern 'FXF'" err || fail "broken: $(head -c 400 err)"
 
 # a recurrent arm fails as others do: its scan cannot make its folder here, and merge finds no folder there
-sed 's/"arm": "full", "pattern": "FFF"/"arm": "recurrent", "pattern": "GFG"/' tiny.json >mixer.json
+sed -e 's/"arm": "full", "pattern": "FFF"/"arm": "recurrent", "pattern": "GFG"/' -e 's/"theta": 0.5/"theta": 0.4/' -e 's/"consecutive": 3/"consecutive": 2/' tiny.json >mixer.json
 mkdir -p mixer/scan/shards && : >mixer/scan/shards/GFG-s5
 "$NEEDLESCOPE" lab laziness --protocol mixer.json --quick -o mixer >out 2>err
 [ $? -eq 1 ] && grep -q '2 jobs failed' out && grep -q 'not measured: GFG-s5' out && grep -q 'warning: GFG-s5-scan: scan failed' err || fail "recurrent: $(head -c 400 err)"
+# and the page says what a birth is by this protocol
+grep -q '^Born: the first of 2 checkpoints in a row with retrieval_find of 0.4 and more' out || fail "what a birth is: $(head -c 900 out)"
+grep -q '"theta":[[:space:]]*0.4' mixer/summary.json && grep -q '"consecutive":[[:space:]]*2' mixer/summary.json || fail "the rule of births is not in summary.json"
 
 # refusals
 expect 2 'another protocol' lab laziness --protocol broken.json --quick -o calm
@@ -102,6 +105,10 @@ sed 's/"alpha": 0.05/"alpha": 1/' tiny.json >odd.json
 expect 65 'claims.alpha is 1' lab laziness --protocol odd.json -o x
 sed 's/"sweep": .0.3/"sweep": [0.6/' tiny.json >odd.json
 expect 65 'emergence.sweep holds 3 thresholds' lab laziness --protocol odd.json -o x
+for score in entropy_norm qk_distance retrieval_mass retrival_find; do
+    sed "s/\"score\": \"retrieval_find\"/\"score\": \"$score\"/" tiny.json >odd.json
+    expect 65 "emergence.score is '$score'" lab laziness --protocol odd.json -o x
+done
 expect 73 'no/such' lab laziness --quick -o no/such/place
 run lab laziness --print-protocol
 grep -q '"first_seed": 100' out || fail "--print-protocol: $(head -c 200 out)"

@@ -157,6 +157,8 @@ static void test_refusals(void **state)
         refuses((ns_emergence_params){.horizon = 60}, "ends at 50");
         refuses((ns_emergence_params){.horizon = 60, .leave_short = true}, "no scored checkpoint");
         refuses((ns_emergence_params){.birth = {.theta = 1.5}}, "theta 1.5");
+        refuses((ns_emergence_params){.birth = {.theta = .001}}, "theta 0.001: heads that know nothing have");
+        refuses((ns_emergence_params){.sweep = {.001, .5, .7}}, "theta 0.001: heads that know nothing have");
         if (says)
             refuses((ns_emergence_params){.score = "my_rank"}, "births of 'my_rank'");
     }
