@@ -88,7 +88,9 @@ grep -q '"theta":[[:space:]]*0.4' mixer/summary.json && grep -q '"consecutive":[
 expect 2 'another protocol' lab laziness --protocol broken.json --quick -o calm
 expect 2 'quick or --full' lab laziness --quick --full -o x
 expect 2 'window of 0' lab laziness --windows 0,4 -o x
-expect 65 'JSON' lab laziness --protocol /dev/null -o x
+printf 'seeds: 1' >text.json
+expect 65 'JSON' lab laziness --protocol text.json -o x
+expect 66 'a device' lab laziness --protocol /dev/null -o x
 expect 66 'none.json' lab laziness --protocol none.json -o x
 # every key of the protocol is read: one that is missing, and one that nobody reads, is refused by its name
 printf '{"sizes": {}}' >empty.json
