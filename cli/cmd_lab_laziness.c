@@ -90,7 +90,7 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
     if (s->quick && s->full)
         return ns_fail(&app->err, NS_E_ARG, "--quick or --full, not both");
     conversation talk = {.app = app};
-    const ns_laboratory_params params = {.size = sizeof params,
+    const ns_laboratory_params params = {.size = sizeof params, .by = &app->by,
                                          .folder = s->out,
                                          .protocol = s->protocol,
                                          .scale = s->quick  ? "quick"

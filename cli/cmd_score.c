@@ -6,7 +6,6 @@
 #include <needlescope/probe.h>
 
 #include "cli/commands.h"
-#include "cli/head_score.h"
 #include "cli/out.h"
 #include "cli/probing.h"
 
@@ -362,7 +361,7 @@ static int report(cli *app, const score_settings *s, const plan *p, const ns_sco
     cli_out o = {0};
     int rc = s->out ? ns_scores_write(scores, s->out, &app->by, &app->err) : NS_OK;
     if (rc == NS_OK && s->head_score)
-        rc = cli_write_head_score(scores, s->head_score, &app->err);
+        rc = ns_scores_write_heads(scores, s->head_score, &app->by, &app->err);
     if (rc < 0)
         return rc;
     cli_out_begin(&o, app, "needlescope.score/1");

@@ -78,8 +78,8 @@ static int train(cli *app, const void *settings, char **args, int n_args)
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o RUN_DIR is missing");
     live line = {.app = app, .tty = isatty(STDERR_FILENO), .start = now(), .shown = now()};
-    const ns_run_params params = {.size = sizeof params, .config = args[0], .folder = s->out, .resume = s->resume, .own_seed = s->seed >= 0,
-                                  .seed = s->seed,
+    const ns_run_params params = {.size = sizeof params, .by = &app->by, .config = args[0], .folder = s->out, .resume = s->resume,
+                                  .own_seed = s->seed >= 0, .seed = s->seed,
                                   .steps = s->steps, .progress = show, .cancelled = cli_cancelled, .user = &line};
     ns_run_result result = {.size = sizeof result};
     cli_signals_hold(true);

@@ -1,4 +1,5 @@
 /* cmd_verify.c - is a file what it says? Its content hash, recomputed from every dataset. */
+#include <needlescope/provenance.h>
 #include <needlescope/record.h>
 
 #include "cli/commands.h"
@@ -9,7 +10,7 @@ static const cli_option options[] = {
     {"content", 0, CLI_FLAG, offsetof(verify_settings, content), NULL,
      "print the hash of every dataset and attribute: what two files share, by diff"},
     {"facts", 0, CLI_FLAG, offsetof(verify_settings, facts), NULL,
-     "print what a file says of itself: made by what, when, with which weights, tokenizer and cases"},
+     "print what a file says of itself (HDF5, figures, notebooks, tables): made by what, when, with which weights, tokenizer and cases"},
     {0},
 };
 
@@ -30,19 +31,18 @@ static int print_content(cli *app, const char *path)
 
 static int print_facts(cli *app, const char *path)
 {
-    ns_file *f = NULL;
+    ns_fact_list facts = {0};
     cli_out o;
-    const int rc = ns_file_open(&f, path, &app->err);
-    if (rc < 0)
-        return rc;
-    cli_out_begin(&o, app, "needlescope.facts/1");
-    for (int64_t i = 0; i < ns_file_fact_count(f); i++) {
-        const char *const name = ns_file_fact_name(f, i);
-        if (!ns_ends(name, "_json"))
-            cli_out_text(&o, name, name, ns_file_fact(f, name));
+    int rc = ns_provenance_read(&facts, path, &app->err);
+    if (rc == NS_OK) {
+        cli_out_begin(&o, app, "needlescope.facts/1");
+        for (int64_t i = 0; i < facts.n; i++)
+            if (!ns_ends(facts.list[i].name, "_json"))
+                cli_out_text(&o, facts.list[i].name, facts.list[i].name, facts.list[i].value);
+        rc = cli_out_end(&o, &app->err);
     }
-    ns_file_close(f);
-    return cli_out_end(&o, &app->err);
+    ns_fact_list_clear(&facts);
+    return rc;
 }
 
 static void verify_one(cli_out *o, const char *path, int *worst)
@@ -102,6 +102,7 @@ const cli_command cli_cmd_verify = {
         "Reads every dataset and compares content_sha256. Equal hashes mean equal results, whatever the machine, the threads and the date.",
     .examples = "needlescope verify scores.h5 study.h5\n"
                 "needlescope verify --content scores.h5\n"
-                "needlescope verify --facts scores.h5",
+                "needlescope verify --facts scores.h5\n"
+                "needlescope verify --facts heads.pdf",
     .run = verify,
 };

@@ -14,6 +14,7 @@
 #include "words.h"
 
 typedef struct story {
+    ns_fact_list facts;
     ns_notebook      b;
     const ns_source *x;
     const ns_export_params *params;
@@ -157,7 +158,7 @@ static int draw(story *s, const float *values, const char *score, ns_export_png 
     const ns_heads_figure figure = {.size = sizeof figure, .score = values, .n_layers = x->L, .n_heads = x->H, .kind = kind,
                                     .window = window,
                                     .score_name = score, .model_name = ns_one_line(place), .chance = NAN};
-    const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook", .bytes = &data,
+    const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook", .facts = s->facts.list, .n_facts = (int)s->facts.n, .bytes = &data,
                                      .n_bytes = &png->n};
     int rc = kind && window && place ? NS_OK : ns_oom(err, "layers");
     if (rc == NS_OK)
@@ -300,14 +301,13 @@ int ns_export_notebook(ns_study *study, const char *path, const ns_export_params
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
     story s = {.x = &x, .params = &params, .path = path, .top = ns_alloc_array((size_t)params.top, sizeof *s.top)};
     rc = s.top ? choose_run(&s, err) : ns_oom(err, path);
-    ns_fact_list facts = {0};
     ns_notebook_begin(&s.b);
-    rc = rc ? rc : ns_source_facts(&x, params.by, &facts, err);
-    ns_notebook_facts(&s.b, &facts);
-    ns_fact_list_clear(&facts);
+    rc = rc ? rc : ns_source_facts(&x, params.by, &s.facts, err);
+    ns_notebook_facts(&s.b, &s.facts);
     rc = rc ? rc : tell(&s, err);
     rc = rc ? rc : ns_notebook_write(&s.b, path, err);
     ns_notebook_drop(&s.b);
+    ns_fact_list_clear(&s.facts);
     free(s.top);
     return rc;
 }

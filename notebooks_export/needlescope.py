@@ -353,7 +353,7 @@ _STEPPED = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_RunProgress))
 class _RunParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("config", c.c_char_p), ("folder", c.c_char_p), ("resume", c.c_bool), ("own_seed", c.c_bool),
                 ("seed", c.c_int64),
-                ("steps", c.c_int64), ("progress", _STEPPED), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+                ("steps", c.c_int64), ("by", c.POINTER(_Provenance)), ("progress", _STEPPED), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
 
 
 class _RunResult(c.Structure):
@@ -368,7 +368,7 @@ _STAGE = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p, c.c_double)
 
 class _LaboratoryParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("folder", c.c_char_p), ("protocol", c.c_char_p), ("scale", c.c_char_p), ("seeds", c.c_int64),
-                ("windows", c.POINTER(c.c_int64)), ("n_windows", c.c_int64), ("program", c.c_char_p), ("cores", c.c_int), ("say", _SAY),
+                ("windows", c.POINTER(c.c_int64)), ("n_windows", c.c_int64), ("program", c.c_char_p), ("cores", c.c_int), ("by", c.POINTER(_Provenance)), ("say", _SAY),
                 ("progress", _STAGE), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
 
 
@@ -1859,7 +1859,7 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     out = _params(_RunResult)
     with _Stoppable() as p:
         p.call("ns_run_train", c.byref(out), c.byref(_params(
-            _RunParams, config=_bytes(config), folder=_bytes(folder), resume=resume, own_seed=seed is not None, seed=seed or 0, steps=steps,
+            _RunParams, config=_bytes(config), folder=_bytes(folder), resume=resume, own_seed=seed is not None, seed=seed or 0, steps=steps, by=c.pointer(_caller()),
             progress=p.callback(_STEPPED, see) if progress else _STEPPED(), cancelled=p.cancelled)))
     return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss)
 
@@ -1874,7 +1874,7 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
     with _Stoppable() as p:
         told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
         how = _params(_LaboratoryParams, folder=_bytes(folder), protocol=_bytes(protocol), scale=_bytes(scale), seeds=seeds,
-                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=_bytes(program), cores=cores or _allowed()[0],
+                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=_bytes(program), cores=cores or _allowed()[0], by=c.pointer(_caller()),
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
                       progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
         try:

@@ -15,7 +15,7 @@ static const float *find_output(const ns_scores *s, int p, const char *name)
     return NULL;
 }
 
-static int probe_of(const ns_scores *s, int k)
+int ns_scores_probe(const ns_scores *s, int k)
 {
     int p = 0;
     while (k >= s->probes[p]->n_scores)
@@ -25,7 +25,7 @@ static int probe_of(const ns_scores *s, int k)
 
 bool ns_scores_by_case(const ns_scores *s, int k)
 {
-    return s->probes[probe_of(s, k)]->at != NULL;
+    return s->probes[ns_scores_probe(s, k)]->at != NULL;
 }
 
 /* One case into the sums of all heads: sum of / sum over; without `over`: the mean of the finite ones. */
@@ -73,23 +73,23 @@ static void reduce(const ns_scores *s, const float *of, const float *over, bool 
 
 const float *ns_scores_of(const ns_scores *s, int k)
 {
-    return find_output(s, probe_of(s, k), s->defs[k]->of);
+    return find_output(s, ns_scores_probe(s, k), s->defs[k]->of);
 }
 
 const float *ns_scores_over(const ns_scores *s, int k)
 {
-    return find_output(s, probe_of(s, k), s->defs[k]->over);
+    return find_output(s, ns_scores_probe(s, k), s->defs[k]->over);
 }
 
 void ns_scores_weigh(const ns_scores *s, int k, const uint16_t *weights, float *out)
 {
-    const int p = probe_of(s, k);
+    const int p = ns_scores_probe(s, k);
     reduce(s, find_output(s, p, s->defs[k]->of), find_output(s, p, s->defs[k]->over), s->defs[k]->group_max, weights, out);
 }
 
 void ns_scores_chance(const ns_scores *s, int k, float *out)
 {
-    const int p = probe_of(s, k);
+    const int p = ns_scores_probe(s, k);
     reduce(s, find_output(s, p, s->defs[k]->chance_of), find_output(s, p, s->defs[k]->chance_over), s->defs[k]->group_max, NULL, out);
 }
 
@@ -122,7 +122,7 @@ static bool any_of(const float *of, const float *over, int64_t n)
 int64_t ns_scores_without_chance(const ns_scores *s, int i)
 {
     const ns_score *const def = ns_scores_def(s, i);
-    const int p = def ? probe_of(s, i) : 0;
+    const int p = def ? ns_scores_probe(s, i) : 0;
     const int64_t n = ns_scores_size(s);
     const float *const of = def ? find_output(s, p, def->of) : NULL, *const over = def ? find_output(s, p, def->over) : NULL;
     const float *const by_chance = def ? find_output(s, p, def->chance_of) : NULL;
@@ -137,7 +137,7 @@ int ns_scores_reduce(ns_scores *s, ns_error *err)
 {
     for (int k = 0; k < s->n_scores; k++) {
         const ns_score *const def = s->defs[k];
-        const int p = probe_of(s, k);
+        const int p = ns_scores_probe(s, k);
         if (!ns_scores_by_case(s, k))
             continue;
         if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) ||

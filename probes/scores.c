@@ -216,7 +216,7 @@ ns_score_meaning ns_scores_meaning(const ns_scores *s, int i)
     if (!def)
         return (ns_score_meaning){.best = NS_BEST_NONE, .chance = (double)NAN};
     return (ns_score_meaning){.best = def->best, .lo = def->lo, .hi = def->hi,
-                              .chance = def->chance_of ? ns_scores_chance_level(s, i) : def->chance};
+                              .chance = def->chance_of ? ns_scores_chance_level(s, i) : ns_scores_mean_chance(s, i)};
 }
 
 ns_best_cut ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)

@@ -284,7 +284,7 @@ static const char *said(const char *text)
 }
 
 /* What is not known is not said. */
-static int gather(const ns_scores *s, ns_fact_list *facts, ns_error *err)
+int ns_scores_facts(const ns_scores *s, ns_fact_list *facts, ns_error *err)
 {
     char *const probes = probe_names(s), *const dropped = ns_drops_text(&s->drops);
     char resamples[24] = "", seed[24] = "", strata[100] = "";
@@ -310,7 +310,7 @@ int ns_scores_write_as(const ns_scores *s, const char *path, const ns_fact_list 
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
     int rc = more ? ns_fact_list_join(&facts, more, err) : NS_OK;
-    rc = rc ? rc : gather(s, &facts, err);
+    rc = rc ? rc : ns_scores_facts(s, &facts, err);
     rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
     rc = rc ? rc : ns_scores_each(s, write_array, w, err);
     ns_fact_list_clear(&facts);

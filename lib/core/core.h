@@ -132,6 +132,7 @@ char *ns_json_print(const cJSON *, bool pretty);        /* malloc'd */
 
 /* ---- UTF-8 ---- */
 bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset);
+int  ns_utf8_put(char *out, uint32_t code);                           /* at most 4 bytes: how many */
 int  ns_utf8_next(const char *text, size_t n, uint32_t *code);         /* bytes used, 0 at the end, -1 invalid */
 
 /* ---- SHA-256 (nettle behind it) ---- */

@@ -13,7 +13,7 @@ enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
 static const char *const kind_names[NS_N_KINDS] = {
     "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights",
     "a PNG picture", "a PDF",
-    "an SVG picture", "a score file", "a study", "a recording", "an ablation", "a patching", "training metrics",
+    "an SVG picture", "a notebook", "a score file", "a study", "a recording", "an ablation", "a patching", "training metrics",
     "a needlescope file of another kind",
     "HDF5 of another program, or a damaged file", "a folder", "an empty folder", "a checkpoint folder", "a scan folder", "a run folder",
     "a Hugging Face cache",

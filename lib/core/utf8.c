@@ -27,6 +27,19 @@ int ns_utf8_next(const char *text, size_t n, uint32_t *code)
     return length;
 }
 
+int ns_utf8_put(char *out, uint32_t code)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    const int n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (int i = n - 1; i > 0; i--, code >>= 6)
+        out[i] = (char)(0x80 | (code & 0x3F));
+    out[0] = (char)((0xF00 >> n & 0xF0) | code);
+    return n;
+}
+
 bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset)
 {
     for (size_t at = 0; at < n;) {

@@ -60,6 +60,16 @@ static cairo_status_t write_out(void *user, const unsigned char *data, unsigned 
     return out->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
 }
 
+/* A semicolon is doubled, so that "; " ends a value. */
+static void add_value(ns_buffer *text, const char *value)
+{
+    for (const char *stop; (stop = strchr(value, ';')); value = stop + 1) {
+        ns_buffer_add(text, value, (size_t)(stop - value));
+        ns_buffer_text(text, ";;");
+    }
+    ns_buffer_text(text, value);
+}
+
 /* "name: value; name: value": cairo has no place for names of our own before 1.18. */
 static int set_keywords(const ns_canvas *c, cairo_surface_t *surface, ns_error *err)
 {
@@ -68,7 +78,7 @@ static int set_keywords(const ns_canvas *c, cairo_surface_t *surface, ns_error *
         ns_buffer_text(&text, i ? "; " : "");
         ns_buffer_text(&text, c->about.facts[i].name);
         ns_buffer_text(&text, ": ");
-        ns_buffer_text(&text, c->about.facts[i].value);
+        add_value(&text, c->about.facts[i].value);
     }
     ns_buffer_add(&text, "", 1);
     if (!text.failed)

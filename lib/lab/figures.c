@@ -4,21 +4,21 @@
 #include <string.h>
 
 #include <needlescope/plot.h>
+#include <needlescope/provenance.h>
 
 #include "laboratory.h"
 
 enum { MOST_ABLATIONS = 8 };
 static const char *const endings[] = {"png", "pdf", "svg"};
-static const ns_figure_params params = {.size = sizeof params, .comment = "needlescope lab laziness"};
 
-typedef struct figures { const laboratory *lab; ns_study_view view; } figures;
+typedef struct figures { const laboratory *lab; ns_study_view view; ns_figure_params look; ns_fact_list facts; } figures;
 
 static int draw(const figures *f, const ns_study_figure *figure, const char *run, ns_error *err)
 {
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK; i++) {
         char *const path = ns_laboratory_path(f->lab, "figures/%s%s%s.%s", figure->name, run ? "-" : "", run ? run : "", endings[i]);
-        rc = path ? figure->draw(path, &f->view, &params, NULL, err) : ns_oom(err, "a figure");
+        rc = path ? figure->draw(path, &f->view, &f->look, NULL, err) : ns_oom(err, "a figure");
         free(path);
     }
     return rc;
@@ -37,8 +37,9 @@ static int draw_runs(figures *f, const ns_study_figure *figure, ns_error *err)
 }
 
 /* What P1 speaks of: the runs with windows of the first seed, where they were intervened upon. */
-static int draw_ablations(const laboratory *lab, ns_error *err)
+static int draw_ablations(const figures *f, ns_error *err)
 {
+    const laboratory *const lab = f->lab;
     char *files[MOST_ABLATIONS];
     int n = 0, rc = NS_OK;
     for (int64_t i = 0; i < lab->n_runs && n < MOST_ABLATIONS && rc == NS_OK; i++) {
@@ -50,7 +51,7 @@ static int draw_ablations(const laboratory *lab, ns_error *err)
     }
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK && n; i++) {
         char *const path = ns_laboratory_path(lab, "figures/ablation.%s", endings[i]);
-        rc = path ? ns_plot_ablation(path, (const char *const *)files, n, &params, NULL, err) : ns_oom(err, "a figure");
+        rc = path ? ns_plot_ablation(path, (const char *const *)files, n, &f->look, NULL, err) : ns_oom(err, "a figure");
         free(path);
     }
     while (n > 0)
@@ -63,8 +64,10 @@ int ns_laboratory_draw(laboratory *lab, ns_error *err)
 {
     char name[80];
     figures f = {.lab = lab, .view = {.size = sizeof f.view, .name = name, .run = -1}};
-    ns_emergence *births;
-    int rc = ns_laboratory_open_births(lab, &f.view.study, &births, err);
+    ns_emergence *births = NULL;
+    int rc = ns_provenance_of_run(&f.facts, lab->params->by, err);
+    f.look = (ns_figure_params){.size = sizeof f.look, .comment = "needlescope lab laziness", .facts = f.facts.list, .n_facts = (int)f.facts.n};
+    rc = rc ? rc : ns_laboratory_open_births(lab, &f.view.study, &births, err);
     f.view.births = births;
     snprintf(name, sizeof name, lab->seeds > 1 ? "the laboratory, seeds %lld to %lld" : "the laboratory, seed %lld",
              (long long)lab->first_seed, (long long)(lab->first_seed + lab->seeds - 1));
@@ -72,12 +75,13 @@ int ns_laboratory_draw(laboratory *lab, ns_error *err)
         for (const ns_study_figure *figure = ns_study_figures; figure->name && rc == NS_OK; figure++)
             rc = figure->of_a_run ? draw_runs(&f, figure, err) : draw(&f, figure, NULL, err);
     if (rc == NS_OK)
-        rc = draw_ablations(lab, err);
+        rc = draw_ablations(&f, err);
     if (rc == NS_E_UNSUPPORTED) {
         ns_laboratory_say(lab, NS_LABORATORY_WARNING, "%s", err->message);
         rc = NS_OK;
     }
     ns_emergence_free(births);
     ns_study_close(f.view.study);
+    ns_fact_list_clear(&f.facts);
     return rc;
 }

@@ -11,6 +11,7 @@
 #include "core/core.h"
 
 typedef struct section {
+    ns_fact_list      facts;             /* of the figures: who exports, and when */
     ns_emergence     *found;
     ns_event         *run;               /* [R] */
     uint8_t          *bands, *curves;
@@ -22,6 +23,7 @@ typedef struct section {
 
 static void clear(section *s)
 {
+    ns_fact_list_clear(&s->facts);
     free(s->bands);
     free(s->curves);
     free(s->run);
@@ -51,6 +53,8 @@ static int draw(section *s, ns_study *study, const char *name, const char *figur
                                    .width = width,
                                    .dpi = 110,
                                    .comment = "needlescope export notebook",
+                                   .facts = s->facts.list,
+                                   .n_facts = (int)s->facts.n,
                                    .bytes = data,
                                    .n_bytes = &png->n};
     const int rc = ns_study_figure_find(figure)->draw("births.png", &view, &look, NULL, err);
@@ -88,7 +92,8 @@ static int fill(section *s, ns_study *study, const ns_study_notebook_params *p, 
     else if (above_chance)
         remark(s, "'%s' is taken above chance (needlescope emergence): nothing is said of births", p->what.scores[0].name);
     s->any &= !above_chance;
-    return s->any ? draw_both(s, study, err) : NS_OK;
+    const int rc = s->any ? ns_provenance_of_run(&s->facts, p->what.by, err) : NS_OK;
+    return rc || !s->any ? rc : draw_both(s, study, err);
 }
 
 static int find(section *s, ns_study *study, const ns_study_notebook_params *p, ns_error *err)

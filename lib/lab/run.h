@@ -31,7 +31,7 @@ int  ns_run_claim(const ns_run *, const char *run_dir, bool resume, ns_error *);
 /* ---- run_metrics.c: FOLDER/metrics.h5, one row a checkpoint ---- */
 typedef struct ns_metrics ns_metrics;
 enum { NS_METRIC_LR = 7, NS_METRIC_GRAD_NORM, NS_METRIC_TRAIN_LOSS, NS_METRICS };
-int  ns_metrics_open(ns_metrics **, const ns_run *, const char *run_dir, ns_error *);
+int  ns_metrics_open(ns_metrics **, const ns_run *, const char *run_dir, const ns_provenance *by, ns_error *);
 void ns_metrics_close(ns_metrics *);
 /* Takes over the rows that the file holds of steps <= last: what a resumed run goes on from. */
 int  ns_metrics_resume(ns_metrics *, int64_t last, ns_error *);

@@ -22,6 +22,7 @@ static const struct { const char *name, *summary; } metrics[NS_METRICS] = {
 
 struct ns_metrics {
     const ns_run *run;
+    const ns_provenance *by;
     char    *path;
     int64_t  n, capacity, L, reach;      /* rows; layers; the longest distance that a layer with a window sees */
     int64_t *step;                       /* [capacity] */
@@ -48,14 +49,14 @@ static int load_validation(ns_metrics *m, ns_error *err)
     return rc;
 }
 
-int ns_metrics_open(ns_metrics **out, const ns_run *run, const char *run_dir, ns_error *err)
+int ns_metrics_open(ns_metrics **out, const ns_run *run, const char *run_dir, const ns_provenance *by, ns_error *err)
 {
     size_t cells = 0;
     *out = NULL;
     ns_metrics *const m = ns_alloc_array(1, sizeof *m);
     if (!m)
         return ns_oom(err, "metrics");
-    *m = (ns_metrics){.run = run, .path = ns_path_join(run_dir, "metrics.h5"), .L = (int64_t)strlen(run->train.pattern),
+    *m = (ns_metrics){.run = run, .by = by, .path = ns_path_join(run_dir, "metrics.h5"), .L = (int64_t)strlen(run->train.pattern),
                        .B = run->validation_sequences, .T = run->train.length, .reach = window_of(&run->train)};
     if (m->path && ns_mul_size((size_t)m->B, (size_t)m->T, &cells)) {
         m->tokens = ns_alloc_array(cells, sizeof *m->tokens);
@@ -171,9 +172,12 @@ static int write_arrays(const ns_metrics *m, ns_table_writer *file, ns_error *er
 
 static int write_file(const ns_metrics *m, ns_error *err)
 {
-    const ns_fact facts[] = {{"kind", "metrics", false}, {"run", m->run->name, false}, {"run_config_sha256", m->run->sha256, false}};
-    ns_table_writer *file;
-    int rc = ns_table_create(&file, m->path, facts, sizeof facts / sizeof *facts, err);
+    const ns_fact own[] = {{"kind", "metrics", false}, {"run", m->run->name, false}, {"run_config_sha256", m->run->sha256, false}};
+    ns_fact_list facts = {0};
+    ns_table_writer *file = NULL;
+    int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, err);
+    rc = rc ? rc : ns_table_create_by(&file, m->path, &facts, m->by, err);
+    ns_fact_list_clear(&facts);
     if (rc < 0)
         return rc;
     rc = write_arrays(m, file, err);

@@ -113,7 +113,7 @@ static int open_work(work *w, ns_error *err)
     if (rc == NS_OK)      /* a corpus too short for a batch is known before a folder is made */
         rc = ns_corpus_batch(w->corpus, 0, w->run.train.batch, w->run.train.length, w->tokens, NULL, err);
     if (rc == NS_OK)
-        rc = ns_metrics_open(&w->metrics, &w->run, w->dir, err);
+        rc = ns_metrics_open(&w->metrics, &w->run, w->dir, w->params->by, err);
     if (rc == NS_OK)
         rc = open_trainer(w, err);
     w->first = rc == NS_OK ? ns_trainer_steps_done(w->trainer) : 0;

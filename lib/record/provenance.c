@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/core.h"
+#include "record/provenance_read.h"
 
 const char *ns_fact_list_find(const ns_fact_list *f, const char *name)
 {
@@ -98,14 +99,14 @@ int ns_provenance_check_output(const ns_fact_list *f, const char *output, ns_err
     return ns_check_not_input(output, (const char *const *)f->inputs, f->n_inputs, err);
 }
 
-static char *beside_of(const char *table)
+char *ns_provenance_path_beside(const char *table)
 {
     return ns_printf_alloc("%s-metadata.json", table);
 }
 
 int ns_provenance_check_table(const ns_fact_list *f, const char *output, ns_error *err)
 {
-    char *const beside = beside_of(output);
+    char *const beside = ns_provenance_path_beside(output);
     int rc = beside ? ns_provenance_check_output(f, output, err) : ns_oom(err, output);
     rc = rc ? rc : ns_provenance_check_output(f, beside, err);
     free(beside);
@@ -116,10 +117,9 @@ int ns_provenance_check_table(const ns_fact_list *f, const char *output, ns_erro
 
 int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_error *err)
 {
-    static const char *const names[] = {"content_sha256",   "kind",           "model_name",          "model_family",
-                                        "layer_kinds",      "weights_sha256", "model_config_sha256", "arch_sha256",
-                                        "tokenizer_sha256", "cases_sha256",   "kernel_class",        "threads",
-                                        "created_utc"};
+    static const char *const names[] = {"content_sha256", "kind", "model_name", "model_revision", "model_family", "layer_kinds",
+                                        "weights_sha256", "model_config_sha256", "arch_sha256", "tokenizer_sha256", "cases_sha256",
+                                        "kernel_class", "threads", "created_utc"};
     ns_file *file;
     char name[64];
     int rc = ns_file_open(&file, path, err);
@@ -162,7 +162,7 @@ int ns_provenance_beside(const char *path, const ns_fact_list *facts, ns_error *
 {
     if (ns_path_is_stream(path) || ns_path_is_stdout(path))
         return NS_OK;
-    char *const beside = beside_of(path), *const text = metadata_text(path, facts);
+    char *const beside = ns_provenance_path_beside(path), *const text = metadata_text(path, facts);
     const int rc = beside && text ? ns_file_write(beside, text, strlen(text), err) : ns_oom(err, path);
     free(beside);
     free(text);

@@ -78,6 +78,19 @@ static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
     return rc;
 }
 
+/* The commit, where the weights lie in a Hugging Face cache: snapshots/COMMIT. It only informs: a copy of the weights elsewhere is as good. */
+static int add_revision(ns_fact_list *f, const ns_model *m, ns_error *err)
+{
+    static const char within[] = "/snapshots/";
+    char *const folder = realpath(ns_checkpoint_dir(ns_model_checkpoint(m)), NULL);
+    const char *const commit = folder ? ns_path_base(folder) : NULL;
+    const size_t n = sizeof within - 1;
+    const bool cached = commit && (size_t)(commit - folder) >= n && memcmp(commit - n, within, n) == 0;
+    const int rc = cached ? ns_fact_list_add(f, "model_revision", commit, true, err) : NS_OK;
+    free(folder);
+    return rc;
+}
+
 static int add_inputs(ns_fact_list *f, const ns_model *m, ns_error *err)
 {
     const char *const paths[] = {ns_checkpoint_dir(ns_model_checkpoint(m)), ns_model_tokenizer_path(m), ns_model_arch_path(m),
@@ -96,6 +109,7 @@ int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)
     const char *const weights = ns_model_weights_sha256(m);
     snprintf(threads, sizeof threads, "%d", ns_engine_threads(engine));
     int rc = ns_fact_list_add(f, "model_name", ns_model_name(m), true, err);
+    rc = rc ? rc : add_revision(f, m, err);
     rc = rc ? rc : ns_fact_list_add(f, "model_family", arch->family, false, err);
     rc = rc ? rc : add_kinds(f, arch, err);
     rc = rc ? rc : ns_fact_list_add(f, "weights_sha256", weights, false, err);

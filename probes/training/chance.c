@@ -9,6 +9,7 @@
 #include <needlescope/probe.h>
 
 #include "emergence.h"
+#include "score.h"
 
 double ns_above_chance(double score, double chance)
 {
@@ -28,21 +29,12 @@ static bool has_fixed_distance(const char *score)
     return probe && probe->definition && strstr(probe->definition, "\"offset:");
 }
 
-/* Rows 1 ... n - 1: the first has no key before it. */
-static double of_rows(double n, double window)
-{
-    double sum = 0;
-    for (double q = 1; q < n; q++)
-        sum += 1 / (window > 0 ? fmin(q + 1, window) : q + 1);
-    return n > 1 ? sum / (n - 1) : 0;
-}
-
 static double mean_chance(const float *n_tokens, int64_t C, bool fixed, double window)
 {
     double sum = 0, before = 0;
     for (int64_t c = 0; c < C; c++) {
         const bool again = c > 0 && n_tokens[c] == n_tokens[c - 1];
-        before = again ? before : fixed ? of_rows((double)n_tokens[c], window) : 1 / fmax((double)n_tokens[c], 1);
+        before = again ? before : fixed ? ns_chance_of_rows((double)n_tokens[c], window) : 1 / fmax((double)n_tokens[c], 1);
         sum += before;
     }
     return C ? sum / (double)C : 0;
@@ -70,7 +62,8 @@ int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, 
         const int64_t window = fixed ? ns_study_head_window(e->study, i / K, i % K / n.H, i % n.H) : 0;
         chance = window == last ? chance : known ? mean_chance(tokens, n.C, fixed, (double)window) : 0;
         last = window;
-        (*out)[i] = fmax(chance, meaning.chance);                /* fmax passes over NaN */
+        /* What the file says of a fixed distance is a mean over heads of all windows. fmax passes over NaN. */
+        (*out)[i] = fixed && known ? chance : fmax(chance, meaning.chance);
     }
     free(tokens);
     return NS_OK;

@@ -54,4 +54,15 @@ expect 65 '"best" cannot be .smalest. .did you mean smallest' score planted --ca
 run figure heads scores.h5 --score entropy -o entropy.svg
 [ ! -e no.svg ] && [ ! -e no.tex ] || fail "a file of nothing"
 
+# Chance: a head's own. Of previous_token 1 / min(q + 1, W) over the rows 1 to n - 1; of a lift 1, of a difference 0, whatever the head.
+run lab plant -o windowed --window 4
+run score windowed --cases cases.jsonl --probe previous_token,retrieval_mass,mass_lift,induction --top 48 --resamples 20 --json
+want() { awk -v w="$1" 'BEGIN { for (q = 1; q < 96; q++) sum += 1 / (w && w < q + 1 ? w : q + 1); printf "%.4f", sum / 95 }'; }
+grep -q '"length": *96' cases.jsonl && grep -o '"tokens":\[[^]]*' cases.jsonl | awk -F, 'NF != 96 { exit 1 }' || fail "the prompts have not 96 tokens each"
+chance_of() { # chance_of SCORE KIND: the chances that the list gives to heads of such layers
+    tr -d '\n\t' <out | grep -o "{\"score\":\"$1\"[^}]*}" | grep "\"kind\":\"$2" | sed 's/.*"chance"://; s/,.*//' | awk '{ printf "%.4f\n", $1 }' | sort -u
+}
+[ "$(chance_of previous_token 'swa')" = "$(want 4)" ] || fail "previous_token's chance in a window of 4 is not $(want 4): $(chance_of previous_token 'swa')"
+[ "$(chance_of previous_token 'full')" = "$(want 0)" ] || fail "previous_token's chance over all keys is not $(want 0): $(chance_of previous_token full)"
+[ "$(chance_of mass_lift '')" = 1.0000 ] || fail "a lift's chance is not 1: $(chance_of mass_lift '')"
 finish

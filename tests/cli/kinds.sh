@@ -123,5 +123,5 @@ refuses "$json $weights" tokenize @ hello
 refuses "$text" tokenize model --file @
 refuses "$json" train @ -o out
 refuses "$json" lab laziness --protocol @ -o out
-refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5' verify @ --facts
+refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 picture.png picture.pdf picture.svg' verify @ --facts
 finish

@@ -24,6 +24,13 @@ grep -q 'Large-Window Laziness (quick): 3 runs, seeds 5 to 5, horizon 40 steps' 
 for figure in laziness births pairs curves loss strip-SFS-W4-s5 strip-FFF-s5; do
     for ending in png pdf svg; do [ -s calm/figures/$figure.$ending ] || fail "no $figure.$ending"; done
 done
+for made in figures/laziness.svg figures/ablation.pdf figures/strip-FFF-s5.png figures/curves.pdf runs/FFF-s5/metrics.h5 study.h5; do
+    [ -e calm/$made ] || [ $made = figures/ablation.pdf ] || fail "no $made"
+    [ -e calm/$made ] || continue
+    case $made in figures/*) by='lab laziness --protocol tiny.json --quick -o calm' ;; runs/*) by='train ' ;; *) by='merge ' ;; esac
+    run verify --facts calm/$made
+    grep -q "^command_line.*needlescope $by" out && grep -q "^hostname.*$(hostname)" out && grep -q '^created_utc' out || fail "$made does not say who made it: $(cat out)"
+done
 for claim in P1 P2 Cause P3 P4; do grep -q "^$claim: " calm/summary.txt || fail "the summary lacks $claim"; done
 ! grep -q 'not measured' calm/summary.txt || fail "$(grep 'not measured' calm/summary.txt)"
 [ -z "$(find calm -name '*.tmp.*')" ] || fail "leaves $(find calm -name '*.tmp.*')"

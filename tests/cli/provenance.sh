@@ -52,10 +52,13 @@ model() {   # model FILE: of which model, on what
     says "$1" tokenizer_sha256 "$tokenizer"
     says "$1" cases_sha256 '[0-9a-f]{64}'
 }
+told() {    # told FILE: verify --facts reads it, whatever kind it is
+    run verify --facts "$1" --json
+    sed -n 's/^[[:space:]]*"\([A-Za-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' out | grep -v '^schema: ' >facts
+}
 for kind in scores:score recording:record ablation:ablate patching:patch shard:scan study:merge; do
     file=${kind%:*}.h5
-    run verify --facts "$file" --json
-    sed -n 's/^[[:space:]]*"\([a-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' out >facts
+    told "$file"
     whoever "$file" "${kind#*:}"
     model "$file"
     "$NEEDLESCOPE" verify --content "$file" | grep -Eq '^attribute (command_line|created_utc|hostname|threads) ' && fail "$file: what changes from run to run is in its content"
@@ -75,6 +78,39 @@ run export notebook study.h5 -o study.ipynb
 sed -n 's/^[[:space:]]*"\([a-z0-9_.]*\)":[[:space:]]*"\(.*\)",\{0,1\}$/\1: \2/p' study.ipynb >facts
 whoever study.ipynb 'export notebook' && model study.ipynb
 
+# what stands in the file, read from outside, is what verify --facts says of it; a table's stands beside it
+for file in scores.csv heads.tex study.ipynb scores.csv-metadata.json; do
+    told $file
+    case $file in heads.tex) command='export latex' ;; study.ipynb) command='export notebook' ;; *) command='export csv' ;; esac
+    whoever $file "$command" && model $file
+done
+run emergence study.h5 --persist 1 -o births.csv
+told births.csv
+whoever births.csv emergence && model births.csv
+run score m --cases cases.jsonl --probe retrieval_wu --threads 2 --tokenizer words --head-score heads.json
+told heads.json
+whoever heads.json score && model heads.json
+cp scores.csv alone.csv
+expect 2 'alone.csv: is a text that does not say what made it' verify --facts alone.csv
+
+# the trainer's metrics, and a laboratory's figures
+printf '{"name": "tiny", "checkpoint_every": 2, "validation_sequences": 8, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "steps": 2}}' >tiny.json
+run train tiny.json -o tiny
+told tiny/metrics.h5
+whoever tiny/metrics.h5 train
+
+# a Hugging Face cache: the commit
+mkdir -p models--a--b/snapshots/0123abc models--a--b/refs models--a--b/blobs
+cp m/* models--a--b/snapshots/0123abc && printf 0123abc >models--a--b/refs/v1
+run score models--a--b --revision v1 --cases cases.jsonl --probe retrieval_find -o cached.h5
+told cached.h5
+says cached.h5 model_revision 0123abc
+says cached.h5 model_name a/b
+"$NEEDLESCOPE" verify --content cached.h5 | grep -q '^attribute model_revision' && fail 'cached.h5: where a model was found is in its content'
+run export csv cached.h5 -o cached.csv
+told cached.csv
+says cached.csv model_revision 0123abc
+
 # figures
 if "$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o heads.svg >out 2>err; then
     run figure heads scores.h5 --score retrieval_find -o heads.png
@@ -86,6 +122,24 @@ if "$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o heads.svg >ou
         sed -n 's/^<fact name="\([^"]*\)">\(.*\)<\/fact>$/\1: \2/p' $figure >facts
         whoever $figure figure && model $figure
         says $figure source_content_sha256 '[0-9a-f]{64}'
+        sort facts >outside
+        told $figure
+        sort facts | cmp -s - outside || fail "verify --facts $figure: $(sort facts | diff - outside)"
+    done
+    for figure in heads.png heads.pdf; do
+        told $figure
+        whoever $figure 'figure heads' && model $figure
+        says $figure source_content_sha256 '[0-9a-f]{64}'
+    done
+    run figure heads scores.h5 --title 'a (b) \\ "ü" <c>; d: e' -o odd.pdf
+    told odd.pdf
+    whoever odd.pdf 'figure heads' && grep -q '^command_line: .*figure heads .*ü.* <c>; d: e. -o odd.pdf$' facts || fail "odd.pdf: $(cat facts)"
+    for figure in heads.png heads.pdf; do       # cut short: what is left is read, and nothing beyond it
+        for bytes in 9 40 200 700 1500; do
+            head -c $bytes $figure >cut
+            "$NEEDLESCOPE" verify --facts cut >out 2>err
+            case $? in 0 | 2) ;; *) fail "verify --facts of $bytes bytes of $figure: exit $?: $(cat err)" ;; esac
+        done
     done
     sed -n 's/^ *.Keywords (\(.*\)).*$/\1/p' heads.pdf | sed 's/; /\n/g' >facts
     whoever heads.pdf 'figure heads' && model heads.pdf

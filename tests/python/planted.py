@@ -6,10 +6,12 @@ import ctypes
 import gc
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import warnings
 
 import h5py
@@ -126,6 +128,31 @@ def test_what_cannot_apply(m):
     raises(ns.Error, "pool_block is of pooled maps", m.record, CASES, out, maps="stats", pool_block=4)
     raises(ns.Error, "there is no set", m.patch, CASES, draws=4, output=out)
     assert not os.path.exists(out)
+
+
+def test_files_say_who_made_them(m):
+    path = os.path.join(work.name, "mine.h5")
+    m.score(CASES, "retrieval_find", output=path)
+    facts = json.loads(subprocess.run([tool, "verify", "--facts", path, "--json"], stdout=subprocess.PIPE, check=True).stdout)
+    with h5py.File(path) as f:
+        inside = {name: value.decode() if isinstance(value, bytes) else value for name, value in f["provenance"].attrs.items()}
+        cases = f.attrs["cases_sha256"]
+    assert inside["command_line"] == facts["command_line"] == sys.argv[0] and facts["hostname"] == socket.gethostname(), facts
+    assert facts["created_utc"][:4] == time.strftime("%Y", time.gmtime()) and facts["threads"] == str(m.threads) and facts["kernel_class"] == m.kernel_class
+    assert facts["cases_sha256"] == cases and len(facts["weights_sha256"]) == 64 and facts["model_family"] == m.family, facts
+
+
+def test_chance_is_written(m):
+    """previous_token: uniform attention, mean over rows, cases and heads; the difference 0, the lift 1; nothing where nothing is known."""
+    cases, path = m.cases(CASES), os.path.join(work.name, "chance.h5")
+    m.score(cases, ["previous_token", "retrieval_mass", "induction", "retrieval_find"], output=path)
+    with h5py.File(path) as f:
+        windows = np.where(f["window"][()] > 0, f["window"][()], 10**9)
+        assert len(np.unique(windows)) == 2
+        uniform = np.mean([[np.mean(1 / np.minimum(np.arange(1, c.tokens.size) + 1, w)) for c in cases] for w in windows.ravel()])
+        assert abs(f["previous_token"].attrs["chance"] - uniform) < 1e-12, (f["previous_token"].attrs["chance"], uniform)
+        assert f["mass_lift"].attrs["chance"] == 1 and "chance" not in f["induction"].attrs
+        assert 0 <= f["retrieval_find"].attrs["chance"] < .5
 
 
 def test_top(_):

@@ -10,7 +10,7 @@ NS_BEGIN
 typedef enum ns_kind {
     NS_KIND_NONE = 0,                                    /* not there, or not to be read */
     NS_KIND_STREAM, NS_KIND_EMPTY, NS_KIND_TEXT, NS_KIND_JSON, NS_KIND_CASES, NS_KIND_BINARY,
-    NS_KIND_SAFETENSORS, NS_KIND_PNG, NS_KIND_PDF, NS_KIND_SVG,
+    NS_KIND_SAFETENSORS, NS_KIND_PNG, NS_KIND_PDF, NS_KIND_SVG, NS_KIND_NOTEBOOK,
     NS_KIND_SCORES, NS_KIND_STUDY, NS_KIND_RECORDING, NS_KIND_ABLATION, NS_KIND_PATCHING, NS_KIND_METRICS,
     NS_KIND_TABLE,                                       /* a needlescope file of no kind above */
     NS_KIND_HDF5,                                        /* of another program, damaged or unfinished */

@@ -8,7 +8,7 @@
 #ifndef NEEDLESCOPE_LABORATORY_H
 #define NEEDLESCOPE_LABORATORY_H
 
-#include <needlescope/error.h>
+#include <needlescope/provenance.h>
 
 NS_BEGIN
 
@@ -23,6 +23,7 @@ typedef struct ns_laboratory_params {
     const int64_t *windows;  int64_t n_windows;   /* of the arm `swa`; none = the protocol's */
     const char    *program;              /* the needlescope program: a file, or a name on the PATH; NULL = "needlescope" */
     int            cores;                /* children at a time; 0 = the processors that are on */
+    const ns_provenance *by;             /* who calls, for the study and the figures; NULL = not said */
     void         (*say)(void *user, ns_laboratory_line, const char *line);        /* or NULL */
     void         (*progress)(void *user, const char *stage, double fraction);     /* or NULL */
     bool         (*cancelled)(void *user);        /* true: children are ended, NS_E_IO; or NULL */

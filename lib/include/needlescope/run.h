@@ -4,7 +4,7 @@
 #ifndef NEEDLESCOPE_RUN_H
 #define NEEDLESCOPE_RUN_H
 
-#include <needlescope/error.h>
+#include <needlescope/provenance.h>
 
 NS_BEGIN
 
@@ -22,6 +22,7 @@ typedef struct ns_run_params {
     bool        own_seed;                /* `seed` in place of the config's */
     int64_t     seed;
     int64_t     steps;                   /* in place of the config's; 0 = the config's */
+    const ns_provenance *by;             /* who trains, for metrics.h5; NULL = not said */
     void      (*progress)(void *user, const ns_run_progress *);   /* after every step; or NULL */
     bool      (*cancelled)(void *user);  /* asked before every step: true ends the run behind its newest checkpoint with NS_E_IO; or NULL */
     void       *user;

@@ -159,7 +159,7 @@ static void index_characters(ns_tok_bpe *bpe)
 {
     for (uint32_t code = 0; code < TOK_DIRECT; code++) {
         char text[4];
-        bpe->direct[code] = ns_tok_vocab_find(&bpe->vocab, text, (size_t)ns_tok_utf8(code, text));
+        bpe->direct[code] = ns_tok_vocab_find(&bpe->vocab, text, (size_t)ns_utf8_put(text, code));
     }
     for (int byte = 0; byte < 256; byte++) {
         static const char hex[] = "0123456789ABCDEF";

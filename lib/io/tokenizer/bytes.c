@@ -16,7 +16,7 @@ static uint32_t byte_code(uint8_t byte)
 int ns_tok_byte_utf8(uint8_t byte, char out[2])
 {
     char buffer[4];
-    const int n = ns_tok_utf8(byte_code(byte), buffer);   /* at most U+0143: two bytes */
+    const int n = ns_utf8_put(buffer, byte_code(byte));   /* at most U+0143: two bytes */
     out[0] = buffer[0];
     out[1] = buffer[1];
     return n;

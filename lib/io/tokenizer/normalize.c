@@ -13,7 +13,7 @@ static int put_char(ns_tok_work *w, int64_t *at, int32_t code, int change)
     const ns_tok_text *const part = &w->part;
     const ns_tok_span from = change > 0 && *at > 0 ? part->from[*at - 1] : part->from[*at < part->n ? *at : part->n - 1];
     char text[4];
-    const int rc = ns_tok_text_put(w, &w->part_next, text, ns_tok_utf8((uint32_t)code, text), from);
+    const int rc = ns_tok_text_put(w, &w->part_next, text, ns_utf8_put(text, (uint32_t)code), from);
     for (int skip = 1 - change; skip > 0 && *at < part->n; skip--) {
         uint32_t old;
         *at += ns_tok_next(part->s + *at, &old);

@@ -229,7 +229,6 @@ int  ns_tok_regex_translate(char **out, const char *pattern, const char *label, 
 /* ---- unicode.c ---- */
 int  ns_tok_next(const char *s, uint32_t *code);                /* s is valid UTF-8 and not at its end: bytes used */
 int  ns_tok_char_before(const char *s, int64_t end, uint32_t *code);              /* the same, backwards: end > 0 */
-int  ns_tok_utf8(uint32_t code, char out[4]);
 bool ns_tok_is_space(uint32_t code);
 bool ns_tok_is_numeric(uint32_t code);
 bool ns_tok_is_mark(uint32_t code);

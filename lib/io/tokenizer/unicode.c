@@ -30,19 +30,6 @@ int ns_tok_char_before(const char *s, int64_t end, uint32_t *code)
     return ns_tok_next(s + at, code);
 }
 
-int ns_tok_utf8(uint32_t code, char out[4])
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    const int n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (int i = n - 1; i > 0; i--, code >>= 6)
-        out[i] = (char)(0x80 | (code & 0x3F));
-    out[0] = (char)((0xF00 >> n & 0xF0) | code);
-    return n;
-}
-
 /* The property White_Space. */
 bool ns_tok_is_space(uint32_t code)
 {

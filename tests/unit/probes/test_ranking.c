@@ -7,8 +7,8 @@
 enum { LAYERS = 4, HEADS = 8, N = LAYERS * HEADS, CASES = 60 };
 
 static const ns_output outputs[] = {{"hits", NS_U8, ""}, {"events", NS_U8, ""}, {"case_mass", NS_F32, ""}};
-static const ns_score score_defs[] = {{"rate", "hits", "events", "", ""},
-                                      {"mean", "case_mass", NULL, "", ""},
+static const ns_score score_defs[] = {{"rate", "hits", "events", "", "", .chance = NAN},
+                                      {"mean", "case_mass", NULL, "", "", .chance = 2},
                                       {"worst_first", "case_mass", NULL, "", "", .best = NS_BEST_SMALLEST}};
 static const ns_probe probe = {.name = "made", .at = "x", .outputs = outputs, .n_outputs = 3, .scores = score_defs, .n_scores = 3};
 
@@ -58,10 +58,10 @@ static void test_intervals(void **state)
             ns_head_stats st;
             assert_true(ns_scores_head(s, 0, h / HEADS, h % HEADS, &st));
             const double truth = (double)(h + 1) / (N + 1) * 2 / 3;
-            assert_true(st.low <= st.value && st.value <= st.high);
+            assert_true(st.low <= st.value && st.value <= st.high && isnan(st.chance));
             covered += truth >= (double)st.low && truth <= (double)st.high;
             assert_true(ns_scores_head(s, 1, h / HEADS, h % HEADS, &st));
-            assert_true(st.low == (float)h && st.high == (float)h && isnan(st.chance));
+            assert_true(st.low == (float)h && st.high == (float)h && st.chance == 2);
         }
         ns_scores_free(s);
     }

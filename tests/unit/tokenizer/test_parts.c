@@ -37,7 +37,7 @@ static void test_utf8(void **state)
         if (code >= 0xD800 && code < 0xE000)
             continue;
         char text[9] = "xxxx";
-        const int n = ns_tok_utf8(code, text + 4);
+        const int n = ns_utf8_put(text + 4, code);
         uint32_t back;
         size_t bad;
         assert_true(ns_utf8_valid(text, (size_t)(4 + n), &bad));

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/head_score.h"
-#include "core/core.h"
+#include "score.h"
 
 typedef struct seeking { const char *name; cJSON *root; } seeking;
 
@@ -43,7 +42,19 @@ static void drop_empty(cJSON *root)
     }
 }
 
-int cli_write_head_score(const ns_scores *scores, const char *path, ns_error *err)
+static int put(const ns_scores *scores, const char *path, const char *text, const ns_provenance *by, ns_error *err)
+{
+    ns_fact_list facts = {0};
+    int rc = ns_scores_facts(scores, &facts, err);
+    rc = rc ? rc : ns_provenance_of_run(&facts, by, err);
+    rc = rc ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc ? rc : ns_file_write(path, text, strlen(text), err);
+    rc = rc ? rc : ns_provenance_beside(path, &facts, err);
+    ns_fact_list_clear(&facts);
+    return rc;
+}
+
+int ns_scores_write_heads(const ns_scores *scores, const char *path, const ns_provenance *by, ns_error *err)
 {
     static const char *const names[] = {"case_wu2024", "case_wu"};
     cJSON *const root = cJSON_CreateObject();
@@ -54,11 +65,11 @@ int cli_write_head_score(const ns_scores *scores, const char *path, ns_error *er
         drop_empty(root);
     if (rc == NS_OK && !root->child)
         rc = ns_fail(err, NS_E_ARG,
-                     "--head-score: the run has no retrieval_wu, or the model said more than half of the answer in none of the cases, so "
-                     "no head has a score");
+                     "%s: the run has no retrieval_wu, or the model said more than half of the answer in none of the cases, so no head has a "
+                     "score", path);
     char *const text = rc == NS_OK ? cJSON_PrintUnformatted(root) : NULL;
     if (rc == NS_OK)
-        rc = text ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, path);
+        rc = text ? put(scores, path, text, by, err) : ns_oom(err, path);
     cJSON_free(text);
     cJSON_Delete(root);
     return rc;
