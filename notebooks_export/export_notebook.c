@@ -158,7 +158,8 @@ static int draw(story *s, const float *values, const char *score, ns_export_png 
     const ns_heads_figure figure = {.size = sizeof figure, .score = values, .n_layers = x->L, .n_heads = x->H, .kind = kind,
                                     .window = window,
                                     .score_name = score, .model_name = ns_one_line(place), .chance = NAN};
-    const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook", .facts = s->facts.list, .n_facts = (int)s->facts.n, .bytes = &data,
+    const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook",
+                                     .facts = s->facts.list, .n_facts = (int)s->facts.n, .bytes = &data,
                                      .n_bytes = &png->n};
     int rc = kind && window && place ? NS_OK : ns_oom(err, "layers");
     if (rc == NS_OK)

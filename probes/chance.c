@@ -1,9 +1,13 @@
-/* chance.c - a score's level where there is nothing to find: measured at the placebo, a constant of its definition, or what uniform attention gives.
+/* chance.c - a score's level where there is nothing to find: measured at the placebo, a constant of its definition, or what uniform
+ * attention gives.
  *
- * Uniform attention: a row at position q of a head with window W sees min(q + 1, W) keys, so 1 / that goes to the token before it. Of a score that looks at
- * that token in all rows (previous_token) its mean over the rows is the chance: .5 for W = 2. A score that looks for a place anywhere has no such level of its own. */
+ * Uniform attention: a row at position q of a head with window W sees min(q + 1, W) keys, so 1 / that goes to the token before it. Of a
+ * score that looks at that token in all rows (previous_token) its mean over the rows is the chance: .5 for W = 2. A score that looks for a
+ * place anywhere has no such level of its own. */
 #include <math.h>
 #include <string.h>
+
+#include <needlescope/training.h>
 
 #include "score.h"
 

@@ -65,8 +65,8 @@ int ns_scores_write_heads(const ns_scores *scores, const char *path, const ns_pr
         drop_empty(root);
     if (rc == NS_OK && !root->child)
         rc = ns_fail(err, NS_E_ARG,
-                     "%s: the run has no retrieval_wu, or the model said more than half of the answer in none of the cases, so no head has a "
-                     "score", path);
+                     "%s: the run has no retrieval_wu, or the model said more than half of the answer in none of the cases, so no head "
+                     "has a score", path);
     char *const text = rc == NS_OK ? cJSON_PrintUnformatted(root) : NULL;
     if (rc == NS_OK)
         rc = text ? put(scores, path, text, by, err) : ns_oom(err, path);

@@ -364,8 +364,9 @@ bool ns_scores_head(const ns_scores *s, int i, int64_t layer, int64_t head, ns_h
     if (!r || i < 0 || i >= s->n_scores || layer < 0 || layer >= s->L || head < 0 || head >= s->H)
         return false;
     const int64_t at = i * ns_scores_size(s) + layer * s->H + head;
+    const float chance = s->defs[i]->chance_of ? r->chance[at] : (float)ns_scores_known_chance(s, i, layer * s->H + head);
     *out = (ns_head_stats){.value = s->values[i][layer * s->H + head], .low = r->low[at], .high = r->high[at], .p_top4 = r->top4[at],
-                           .p_top10 = r->top10[at], .chance = s->defs[i]->chance_of ? r->chance[at] : (float)ns_scores_known_chance(s, i, layer * s->H + head), .answered = r->answered[at], .missed = r->missed[at]};
+                           .p_top10 = r->top10[at], .chance = chance, .answered = r->answered[at], .missed = r->missed[at]};
     return true;
 }
 

@@ -99,9 +99,9 @@ const float *ns_scores_over(const ns_scores *, int k);
 void ns_scores_chance(const ns_scores *, int k, float *out);
 /* The mean of that over the heads that have one. */
 double ns_scores_chance_level(const ns_scores *, int k);
-/* ns_scores_write with facts that go before the model's. */
 /* Adds what its files say of a run. */
 int  ns_scores_facts(const ns_scores *, ns_fact_list *, ns_error *);
+/* ns_scores_write with facts that go before the model's. */
 int  ns_scores_write_as(const ns_scores *, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }
 /* of one case */
@@ -112,8 +112,6 @@ int    ns_scores_probe(const ns_scores *, int k);                        /* inde
 /* Of a head of score k, where it is not measured: a constant, or of uniform attention; NaN: not known. The mean over heads. */
 double ns_scores_known_chance(const ns_scores *, int k, int64_t head);
 double ns_scores_mean_chance(const ns_scores *, int k);
-/* Of uniform attention, looking at the token before, in a prompt of n tokens; window 0: all keys. */
-double ns_chance_of_rows(double n, double window);
 
 /* ---- one run ---- */
 typedef struct ns_scoring {

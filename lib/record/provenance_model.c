@@ -78,7 +78,8 @@ static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
     return rc;
 }
 
-/* The commit, where the weights lie in a Hugging Face cache: snapshots/COMMIT. It only informs: a copy of the weights elsewhere is as good. */
+/* The commit, where the weights lie in a Hugging Face cache: snapshots/COMMIT. It only informs: a copy of the weights elsewhere is as
+ * good. */
 static int add_revision(ns_fact_list *f, const ns_model *m, ns_error *err)
 {
     static const char within[] = "/snapshots/";

@@ -1,5 +1,6 @@
-/* provenance_read.c - what a file says of itself, whichever kind it is: HDF5 attributes, PNG iTXt, PDF keywords, SVG metadata, a notebook's metadata, the
- * comments of a LaTeX table, the metadata beside a CSV. The bytes are untrusted: nothing is read beyond them, and what is no fact is passed over. */
+/* provenance_read.c - what a file says of itself, whichever kind it is: HDF5 attributes, PNG iTXt, PDF keywords, SVG metadata, a notebook's
+ * metadata, the comments of a LaTeX table, the metadata beside a CSV. The bytes are untrusted: nothing is read beyond them, and what is no
+ * fact is passed over. */
 #include <needlescope/provenance.h>
 
 #include <needlescope/kind.h>
@@ -156,7 +157,8 @@ static int read_pdf(const reading *r)
 
 static size_t unescape_xml(char *text, size_t n)
 {
-    static const struct { const char *name; char c; } entities[] = {{"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}};
+    static const struct { const char *name; char c; } entities[] = {
+        {"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&apos;", '\''}};
     size_t k = 0;
     for (size_t i = 0; i < n; k++) {
         char c = text[i];
@@ -187,7 +189,8 @@ static int read_svg(const reading *r)
             break;
         if (text)
             memcpy(text, value, (size_t)(stop - value));
-        rc = text ? add(r, name, (size_t)(close - name), text, unescape_xml(text, (size_t)(stop - value))) : ns_oom(r->err, "the provenance");
+        rc = text ? add(r, name, (size_t)(close - name), text, unescape_xml(text, (size_t)(stop - value)))
+                  : ns_oom(r->err, "the provenance");
         free(text);
         at = stop;
     }
@@ -200,7 +203,8 @@ static int read_json(const reading *r)
 {
     cJSON *root = NULL;
     int rc = ns_json_parse(&root, r->data, r->n, DEPTH, "provenance", r->err);
-    const cJSON *const metadata = cJSON_GetObjectItemCaseSensitive(root, "metadata"), *const notes = cJSON_GetObjectItemCaseSensitive(root, "notes");
+    const cJSON *const metadata = cJSON_GetObjectItemCaseSensitive(root, "metadata");
+    const cJSON *const notes = cJSON_GetObjectItemCaseSensitive(root, "notes");
     const cJSON *const facts = metadata ? cJSON_GetObjectItemCaseSensitive(metadata, "needlescope") : cJSON_GetArrayItem(notes, 0);
     for (const cJSON *item = cJSON_IsObject(facts) ? facts->child : NULL; item && rc == NS_OK; item = item->next)
         if (cJSON_IsString(item))
@@ -260,8 +264,8 @@ static int read_bytes(ns_fact_list *out, const char *path, ns_kind kind, ns_erro
 
 int ns_provenance_read(ns_fact_list *out, const char *path, ns_error *err)
 {
-    static const ns_kinds other = NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG) | NS_KINDS(NS_KIND_NOTEBOOK) | NS_KINDS(NS_KIND_JSON) |
-                                  NS_KINDS(NS_KIND_TEXT);
+    static const ns_kinds other = NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG) |
+                                  NS_KINDS(NS_KIND_NOTEBOOK) | NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT);
     const ns_kind kind = ns_kind_of(path);
     char *const beside = ns_provenance_path_beside(path);
     int rc = beside ? NS_OK : ns_oom(err, path);
@@ -272,7 +276,8 @@ int ns_provenance_read(ns_fact_list *out, const char *path, ns_error *err)
         if (rc == NS_OK && out->n == 0 && ns_path_exists(beside))
             rc = read_bytes(out, beside, NS_KIND_JSON, err);
         if (rc == NS_OK && out->n == 0)
-            rc = ns_fail(err, NS_E_ARG, "%s: is %s that does not say what made it, nor does a %s", path, ns_kind_name(kind), ns_path_base(beside));
+            rc = ns_fail(err, NS_E_ARG, "%s: is %s that does not say what made it, nor does a %s", path, ns_kind_name(kind),
+                         ns_path_base(beside));
     }
     free(beside);
     return rc;

@@ -9,7 +9,6 @@
 #include <needlescope/probe.h>
 
 #include "emergence.h"
-#include "score.h"
 
 double ns_above_chance(double score, double chance)
 {

@@ -47,8 +47,8 @@ NS_API NS_MUST_CHECK int ns_provenance_check_table(const ns_fact_list *, const c
 /* For what is made out of a file of ours: its name, its content_sha256 and what it says of model, cases and threads (no JSON). The facts of
  * a second file that differ from the first's are called NAME.2, and so on. */
 NS_API NS_MUST_CHECK int ns_provenance_of_file(ns_fact_list *, const char *path, int number, ns_error *);
-/* Adds what a file says of itself, all of it volatile: an HDF5 file of ours (with its whole JSON), a figure (PNG, PDF, SVG), a notebook, a LaTeX table, or what
- * stands beside a table. NS_E_ARG for a file that says nothing, with what it is. */
+/* Adds what a file says of itself, all of it volatile: an HDF5 file of ours (with its whole JSON), a figure (PNG, PDF, SVG), a notebook, a
+ * LaTeX table, or what stands beside a table. NS_E_ARG for a file that says nothing, with what it is. */
 NS_API NS_MUST_CHECK int ns_provenance_read(ns_fact_list *, const char *path, ns_error *);
 /* CSV on the Web: PATH-metadata.json says of the table PATH what the facts say. A stream has nothing beside it: NS_OK. */
 NS_API NS_MUST_CHECK int ns_provenance_beside(const char *path, const ns_fact_list *, ns_error *);

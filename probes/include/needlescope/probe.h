@@ -140,7 +140,7 @@ NS_API NS_MUST_CHECK int ns_scores_rank(ns_scores *, const ns_ranking_params *, 
 typedef struct ns_head_stats {   /* NaN: not known */
     float value, low, high;      /* 95 %: expanded percentile bootstrap; Wilson where all prompts agree (docs/measures.md) */
     float p_top4, p_top10;       /* its mean share (best.h) of the 4, 10 best over the resamples; NaN for a head that does not count */
-    float chance;                /* the same quotient at the placebo; else a constant of the score, or what uniform attention gives (docs/measures.md) */
+    float chance;                /* the same quotient at the placebo; else a constant of the score, or of uniform attention (measures.md) */
     float answered, missed;      /* over the cases that the model answers, and over the others */
 } ns_head_stats;
 NS_API bool ns_scores_head(const ns_scores *, int i, int64_t layer, int64_t head, ns_head_stats *out);    /* false before ns_scores_rank */
@@ -172,9 +172,9 @@ NS_API NS_MUST_CHECK int ns_scores_each(const ns_scores *, ns_array_fn see, void
 /* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. by: who writes; NULL = not said. */
 NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_provenance *by, ns_error *);
 
-/* The head lists of Wu et al.'s repository, {"LAYER-HEAD": [a score for every case that counts]}: the run's retrieval_wu2024, else its retrieval_wu. What made
- * it stands beside it (ns_provenance_beside): their scripts take every key for a head. NS_E_ARG where the run has neither, or no case counts (they cannot
- * take the mean of an empty list). */
+/* The head lists of Wu et al.'s repository, {"LAYER-HEAD": [a score for every case that counts]}: the run's retrieval_wu2024, else its
+ * retrieval_wu. What made it stands beside it (ns_provenance_beside): their scripts take every key for a head. NS_E_ARG where the run has
+ * neither, or no case counts (they cannot take the mean of an empty list). */
 NS_API NS_MUST_CHECK int ns_scores_write_heads(const ns_scores *, const char *path, const ns_provenance *by, ns_error *);
 
 /* Runs the cases through hooks of the caller's (a recorder), sharing prefixes and keeping case indices: what `record` uses. A hook
