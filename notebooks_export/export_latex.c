@@ -90,14 +90,20 @@ static void row(const table *t, int64_t r, int64_t p, const char *score, bool fi
     fputs(" \\\\\n", t->f);
 }
 
-/* A list that is short, or cut through a tie, says so below it. */
-static void note(const table *t, const ns_best_cut *cut)
+/* A list that is short, or cut through a tie, says so below it; one without a head says whose it would be. */
+static void note(const table *t, int64_t r, const char *score, const ns_best_cut *cut)
 {
     char text[120];
     ns_best_note(cut, t->params->top, text, sizeof text);
     if (!text[0])
         return;
     fprintf(t->f, "\\multicolumn{%d}{l}{\\footnotesize ", 4 + t->runs + t->x->is_study + t->intervals);
+    if (cut->n == 0) {
+        ns_words_latex(t->f, t->runs ? ns_study_run_name(t->x->study, r) : "");
+        fputs(t->runs ? ", " : "", t->f);
+        ns_words_latex(t->f, score);
+        fputs(": ", t->f);
+    }
     ns_words_latex(t->f, text);
     fputs("} \\\\\n", t->f);
 }
@@ -116,12 +122,10 @@ static int block(table *t, int64_t r, int s, ns_error *err)
         return rc;
     const float *const at = values + (r * t->x->P + p) * t->x->L * t->x->H;
     const ns_best_cut cut = ns_best(at, t->x->L * t->x->H, t->params->top, &meaning, t->top);
-    if (cut.n)
-        fputs("\\midrule\n", t->f);
+    fputs("\\midrule\n", t->f);
     for (int64_t i = 0; i < cut.n; i++)
         row(t, r, p, score, i == 0, t->top[i], at[t->top[i]], low, high);
-    if (cut.n)
-        note(t, &cut);
+    note(t, r, score, &cut);
     t->rows += cut.n;
     return NS_OK;
 }

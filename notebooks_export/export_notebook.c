@@ -21,6 +21,7 @@ typedef struct story {
     const char      *path;
     int64_t          r, p;              /* whose heads are drawn */
     int64_t         *top;               /* [params->top] */
+    int              n_told;            /* scores that list a head, or describe */
 } story;
 
 /* ---- what it is, how it was made ---- */
@@ -252,12 +253,10 @@ static int tell_score(story *s, int i, ns_error *err)
     const bool ranks = meaning.best != NS_BEST_NONE;
     const float *const values = all + (s->r * x->P + s->p) * x->L * x->H;
     const ns_best_cut cut = ns_best(values, x->L * x->H, s->params->top, &meaning, s->top);
-    if (ranks && cut.n == 0)
-        return ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head scores anything by '%.200s' at its last checkpoint", x->path,
-                       ns_study_run_name(x->study, s->r), score);
+    s->n_told += !ranks || cut.n > 0;
     score_words(s, i, ranks, &cut);
-    rc = heads_cell(s, i, values, ranks, err);
-    if (rc == NS_OK && ranks)
+    rc = heads_cell(s, i, values, cut.n > 0, err);
+    if (rc == NS_OK && cut.n > 0)
         top_cell(s, i, &meaning, values, low, high, cut.n);
     return rc;
 }
@@ -285,6 +284,9 @@ static int tell(story *s, ns_error *err)
     int rc = NS_OK;
     for (int i = 0; i < s->params->n_scores && rc == NS_OK; i++)
         rc = tell_score(s, i, err);
+    if (rc == NS_OK && s->n_told == 0)
+        rc = ns_fail(err, NS_E_ARG, "%s: run '%.200s': no head scores anything by '%.200s' at its last checkpoint", s->x->path,
+                     ns_study_run_name(s->x->study, s->r), s->params->scores[0].name);
     if (rc == NS_OK && s->params->births)
         ns_story_births(&s->b, s->x, s->params->births, s->params->scores[0].name);
     if (rc == NS_OK)

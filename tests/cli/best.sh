@@ -42,6 +42,18 @@ grep -q 'retrieval_find: .* heads* of 40: the others score nothing' out || fail 
 run export latex scores.h5 --score retrieval_find --top 1 -o one.tex
 grep -q 'the 1st place is shared by 2 heads' one.tex || fail "a list that is cut through a tie says nothing: $(cat one.tex)"
 
+# A score by which no head scores anything, beside one that lists some, and alone.
+echo '{"name": "nobody", "rows": [3], "keys": [50], "stat": "mass"}' >nobody.json
+run score planted --cases cases.jsonl --probe retrieval_find --probe-def nobody.json -o nobody.h5
+run export latex nobody.h5 --score nobody,retrieval_find --top 2 -o nobody.tex
+grep -q 'multicolumn.*nobody: 0 heads of 2: the others score nothing' nobody.tex && grep -q '^retrieval.._find & 3.1 ' nobody.tex ||
+    fail "export latex leaves a score out in silence: $(tail -12 nobody.tex)"
+run export notebook nobody.h5 --score nobody,retrieval_find --top 2 -o nobody.ipynb
+grep -q '0 heads of 2: the others score nothing' nobody.ipynb && grep -q 'the best is 3.1 with' nobody.ipynb ||
+    fail "export notebook of a score without heads"
+expect 2 "no head scores anything by 'nobody'" export latex nobody.h5 --score nobody -o no.tex
+expect 2 "no head scores anything by 'nobody'" export notebook nobody.h5 --score nobody -o no.ipynb
+
 # What is no score, or has no best end.
 expect 2 "'entropy' describes" figure rank scores.h5 --score entropy -o no.svg
 expect 2 "'entropy' describes" figure heads scores.h5 --score entropy --top 3 -o no.svg
