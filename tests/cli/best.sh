@@ -43,10 +43,10 @@ run export latex scores.h5 --score retrieval_find --top 1 -o one.tex
 grep -q 'the 1st place is shared by 2 heads' one.tex || fail "a list that is cut through a tie says nothing: $(cat one.tex)"
 
 # A score by which no head scores anything, beside one that lists some, and alone.
-echo '{"name": "nobody", "rows": [3], "keys": [50], "stat": "mass"}' >nobody.json
+echo '{"name": "nobody", "rows": "first", "keys": "local:96", "stat": "argmax_hit", "best": "smallest"}' >nobody.json
 run score planted --cases cases.jsonl --probe retrieval_find --probe-def nobody.json -o nobody.h5
 run export latex nobody.h5 --score nobody,retrieval_find --top 2 -o nobody.tex
-grep -q 'multicolumn.*nobody: 0 heads of 2: the others score nothing' nobody.tex && grep -q '^retrieval.._find & 3.1 ' nobody.tex ||
+grep -q 'multicolumn.*nobody: 0 heads of 2: the others score nothing' nobody.tex && grep -q '^retrieval._find & 3.1 ' nobody.tex ||
     fail "export latex leaves a score out in silence: $(tail -12 nobody.tex)"
 run export notebook nobody.h5 --score nobody,retrieval_find --top 2 -o nobody.ipynb
 grep -q '0 heads of 2: the others score nothing' nobody.ipynb && grep -q 'the best is 3.1 with' nobody.ipynb ||
