@@ -61,7 +61,8 @@ for kind in scores:score recording:record ablation:ablate patching:patch shard:s
     told "$file"
     whoever "$file" "${kind#*:}"
     model "$file"
-    "$NEEDLESCOPE" verify --content "$file" | grep -Eq '^attribute (command_line|created_utc|hostname|threads) ' && fail "$file: what changes from run to run is in its content"
+    run verify --content "$file"
+    lacks '^attribute (command_line|created_utc|hostname|threads) ' out "$file: what changes from run to run is in its content"
 done
 
 # one weight of a family: a study of two checkpoints names each
