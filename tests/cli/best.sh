@@ -18,7 +18,7 @@ run score planted --cases cases.jsonl --probe retrieval,entropy --probe-def rank
 grep -Eq '^place +1 +3 +1 +full +1 ' out && grep -Eq '^place +2 +4 +6 +full +1 ' out || fail "score lists the worst ranks: $(cat out)"
 grep -Eq '^entropy +describes: no end of it is the best$' out || fail "score says nothing of entropy: $(cat out)"
 grep -q '^About these lists$' out || fail "score's notes have no heading: $(cat out)"
-lacks '^entropy +1 ' out "score lists heads by entropy: $(cat out)"
+no_line '^entropy +1 ' out "score lists heads by entropy: $(cat out)"
 run score planted --cases cases.jsonl --probe retrieval_find --top 2
 ! grep -q 'About these lists' out || fail "a heading without lines: $(cat out)"
 run export latex scores.h5 --score place --top 2 -o place.tex
@@ -36,7 +36,7 @@ grep -q '3\.1' out && grep -q '4\.6' out || fail "ablate --by takes the worst ra
 run score planted --cases cases.jsonl --probe retrieval --top 48 --json
 run export latex scores.h5 --score retrieval_find --top 40 -o find.tex
 grep -q 'heads* of 40: the others score nothing' find.tex || fail "a short table does not say so: $(tail -5 find.tex)"
-lacks '& 0\.000' find.tex "heads that score 0 are exported"
+no_line '& 0\.000' find.tex "heads that score 0 are exported"
 run figure rank scores.h5 --score retrieval_find --top 40 -o find.svg
 grep -q 'retrieval_find: .* heads* of 40: the others score nothing' out || fail "figure rank is short and says nothing: $(cat out)"
 run export latex scores.h5 --score retrieval_find --top 1 -o one.tex

@@ -19,7 +19,7 @@ for kind in repeat shuffled previous duplicate; do
     [ $kind = previous ] || best induction '3|4' '1|6' 1
 done
 run score MODEL --cases previous.jsonl
-lacks '^induction' out "induction where no token repeats"
+no_line '^induction' out "induction where no token repeats"
 run score MODEL --cases repeat.jsonl --probe induction --probe-def diagonal.json
 best diagonal '3|4' '1|6' '0\.[89]'
 run score MODEL --cases shuffled.jsonl --probe induction --probe-def diagonal.json
@@ -232,8 +232,8 @@ for pair in chatml:im_start llama3:begin_of_text llama3:start_header_id chatml:b
         { print }' MODEL/tokenizer.json >BOS/tokenizer.json
     run cases needle --tokenizer BOS --lengths 1200 --depths 0 --value-types words --templates noise --twins swap --chat "${pair%:*}" -o bos.jsonl
     [ "$(grep -Ec "\"tokens\": ?\[$first, ?" bos.jsonl)" -eq 2 ] || fail "$pair: no BOS: $(head -c 200 bos.jsonl)"
-    lacks "\"tokens\": ?\[$first, ?$first," bos.jsonl "$pair: two BOS"
+    no_line "\"tokens\": ?\[$first, ?$first," bos.jsonl "$pair: two BOS"
     run cases needle --tokenizer BOS --lengths 1200 --depths 0 --value-types words --templates noise --prefix "${bos}x" -o bos.jsonl
-    lacks "\"tokens\": ?\[$first, ?$first," bos.jsonl "$pair: two BOS with --prefix"
+    no_line "\"tokens\": ?\[$first, ?$first," bos.jsonl "$pair: two BOS with --prefix"
 done
 finish

@@ -119,7 +119,7 @@ run score MODEL --cases cases.jsonl --probe induction --quiet
 [ ! -s err ] || fail "--quiet speaks: $(cat err)"
 # heads that are known: every score in its range, every silenced set as planted
 run doctor --self-test
-lacks FAILED out "doctor --self-test: $(grep FAILED out)"
+no_line FAILED out "doctor --self-test: $(grep FAILED out)"
 [ "$(grep -c ' ok$' out)" -ge 250 ] || fail "doctor --self-test compares almost nothing: $(grep -c ' ok$' out) rows"
 
 finish

@@ -34,8 +34,8 @@ run() {
     "$NEEDLESCOPE" "$@" >out 2>err </dev/null || fail "$*: exit $?: $(head -c 300 err)"
 }
 
-# lacks PATTERN FILE WHY: no line of the file, which is there and holds something, has PATTERN (grep -E).
-lacks() {
+# no_line PATTERN FILE WHY: no line of the file, which is there and holds something, has PATTERN (grep -E).
+no_line() {
     [ -s "$2" ] || fail "$2 is empty where it should lack '$1'"
     ! grep -Eq -- "$1" "$2" || fail "$3"
 }

@@ -34,7 +34,7 @@ grep -q '"nbformat_minor":.*5' paper/a.ipynb && grep -q 'path = \\"../study.h5\\
 grep -q '"id":.*"births"' paper/a.ipynb && grep -q '"id":.*"top-1"' paper/a.ipynb || fail "notebook: cells are missing"
 grep -q '<td>runs</td><td>3.1</td><td>0</td><td>' paper/a.ipynb || fail "notebook: the birth is not in its table: $(grep '<td>' paper/a.ipynb)"
 run export notebook study.h5 --no-births -o c.ipynb
-lacks '"births"' c.ipynb "--no-births has births"
+no_line '"births"' c.ipynb "--no-births has births"
 run export notebook scores.h5 -o s.ipynb
 grep -q '95 % from' s.ipynb || fail "notebook of scores: no interval"
 case $("$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o f.png 2>&1) in

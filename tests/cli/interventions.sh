@@ -46,7 +46,7 @@ refused '--dtype is of' record MODEL --maps stats --dtype f32
 run record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern,hook_logits' --maps dense --rows answer --dtype f32 -o record.h5
 run ablate MODEL --cases cases.jsonl --heads 3.1 --scope prefill --draws 2 --loss-cases 0 --json -o prefill.h5
 grep -q 'knockout is left out' err || fail "a mode was left out without a word: $(cat err)"
-lacks '"knockout"' out "knockout in a scope without its rows"
+no_line '"knockout"' out "knockout in a scope without its rows"
 
 # Scores of these weights, of others, of nobody knows which: said, in the answer and in the file.
 said() {   # said WORDS FILE: what the last run says
@@ -64,7 +64,7 @@ for command in ablate patch; do
     said 'unknown weights' unknown.h5
     grep -q 'it is not known' err || fail "no note of weights that were not hashed: $(cat err)"
     run $command MODEL --cases cases.jsonl --heads 3.1 --draws 2 --json -o named.h5
-    lacks 'scores_are_of' out "heads that were named have scores"
+    no_line 'scores_are_of' out "heads that were named have scores"
 done
 
 # "Matched" is said where it is true, in the answer and in the figure.
@@ -75,7 +75,7 @@ run figure ablation like.h5 -o like.svg
 grep -q 'beside matched heads' like.svg || fail "the figure does not say matched"
 run ablate MODEL --cases cases.jsonl --heads 3.1,4.6 --mode zero_z --draws 3 --loss-cases 0 -o unlike.h5
 grep -q 'no head of like norm exists' out || fail "nothing says that no head is alike: $(cat out)"
-lacks 'matched' out "controls without their like are called matched"
+no_line 'matched' out "controls without their like are called matched"
 run figure ablation unlike.h5 like.h5 -o unlike.svg
-lacks 'matched' unlike.svg "the figure calls them matched"
+no_line 'matched' unlike.svg "the figure calls them matched"
 finish

@@ -62,7 +62,7 @@ for kind in scores:score recording:record ablation:ablate patching:patch shard:s
     whoever "$file" "${kind#*:}"
     model "$file"
     run verify --content "$file"
-    lacks '^attribute (command_line|created_utc|hostname|threads) ' out "$file: what changes from run to run is in its content"
+    no_line '^attribute (command_line|created_utc|hostname|threads) ' out "$file: what changes from run to run is in its content"
 done
 
 # one weight of a family: a study of two checkpoints names each

@@ -82,7 +82,7 @@ echo '{"model.norm.weight": "absent.weight"}' >names.json
 [ $? -eq 1 ] && grep -q 'absent.weight' err || fail "scan --names changes nothing: $(cat err)"
 run scan a --cases cases.jsonl --no-hash -o unhashed
 run verify --content unhashed/shards/first/step000005.h5
-lacks weights_sha256 out "scan --no-hash takes the hash"
+no_line weights_sha256 out "scan --no-hash takes the hash"
 "$NEEDLESCOPE" verify --content described/shards/first/step000005.h5 | grep -q weights_sha256 || fail "a shard does not say which weights it is of"
 
 mkdir mixed
