@@ -1,11 +1,14 @@
 /* added.c - added tokens are cut out of the text first: those with normalized = false before the normalizer, the others after it, in
- * their normalized form. Among those that begin at the same place the longest wins; the first of the file where two are equal. */
+ * their normalized form. Among those that begin at the same place the longest wins; the first of the file where two are equal.
+ *
+ * All of them are found in one pass from the end of the text to its beginning, however long they are and however much alike
+ * (Aho-Corasick). */
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/tokenizer/tok.h"
 
-enum { LONGEST = 4096 };   /* bytes of one added token; the search looks at most that far from every byte */
+enum { LONGEST = 4096 };   /* bytes of one added token */
 
 /* ---- reading ---- */
 
@@ -177,12 +180,14 @@ static int trie_node(ns_tok_trie *trie, uint8_t byte, ns_error *err)
 {
     if (trie->n == INT32_MAX || !ns_grow(&trie->node, &trie->capacity, trie->n + 1, sizeof *trie->node))
         return ns_oom(err, "the added tokens");
-    trie->node[trie->n++] = (ns_tok_node){-1, -1, -1, byte};
+    trie->node[trie->n++] = (ns_tok_node){-1, -1, 0, -1, byte};
     return NS_OK;
 }
 
 static int32_t trie_child(const ns_tok_trie *trie, int32_t node, uint8_t byte)
 {
+    if (node == 0)
+        return trie->first[byte] ? trie->first[byte] : -1;
     int32_t child = trie->node[node].child;
     while (child >= 0 && trie->node[child].byte != byte)
         child = trie->node[child].sibling;
@@ -193,22 +198,55 @@ static int trie_add(ns_tok_trie *trie, const char *text, int64_t n, int32_t toke
 {
     int rc = trie->n ? NS_OK : trie_node(trie, 0, err);
     int32_t node = 0;
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        int32_t child = trie_child(trie, node, (uint8_t)text[i]);
+    for (int64_t i = n - 1; i >= 0 && rc == NS_OK; i--) {
+        const uint8_t byte = (uint8_t)text[i];
+        int32_t child = trie_child(trie, node, byte);
         if (child < 0) {
-            rc = trie_node(trie, (uint8_t)text[i], err);
+            rc = trie_node(trie, byte, err);
             if (rc < 0)
                 break;
             child = (int32_t)trie->n - 1;
             trie->node[child].sibling = trie->node[node].child;
             trie->node[node].child = child;
+            if (node == 0)
+                trie->first[byte] = child;
         }
         node = child;
     }
     if (rc == NS_OK && trie->node[node].token < 0)
         trie->node[node].token = token;
-    trie->first[(uint8_t)text[0]] = true;
     return rc;
+}
+
+/* Where a text goes on from a node: down, or down from the longest of its endings that can. */
+static int32_t trie_step(const ns_tok_trie *trie, int32_t node, uint8_t byte)
+{
+    int32_t child = trie_child(trie, node, byte);
+    while (child < 0 && node) {
+        node = trie->node[node].fail;
+        child = trie_child(trie, node, byte);
+    }
+    return child < 0 ? 0 : child;
+}
+
+/* Level by level, so that a shorter path is done when a longer one looks at it. */
+static int trie_link(ns_tok_trie *trie, ns_error *err)
+{
+    int32_t *const queue = ns_alloc_array((size_t)trie->n, sizeof *queue);
+    if (!queue)
+        return ns_oom(err, "the added tokens");
+    for (int64_t i = 0, end = 1; trie->n && i < end; i++) {
+        const int32_t parent = queue[i];
+        for (int32_t child = trie->node[parent].child; child >= 0; child = trie->node[child].sibling) {
+            ns_tok_node *const node = &trie->node[child];
+            node->fail = parent ? trie_step(trie, trie->node[parent].fail, node->byte) : 0;
+            if (node->token < 0)
+                node->token = trie->node[node->fail].token;
+            queue[end++] = child;
+        }
+    }
+    free(queue);
+    return NS_OK;
 }
 
 static int index_token(ns_tok_work *w, ns_tok_added *added, int32_t i)
@@ -223,6 +261,7 @@ static int index_token(ns_tok_work *w, ns_tok_added *added, int32_t i)
     if (rc == NS_OK && w->part.n == 0)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer leaves nothing of the added token '%.100s'",
                        w->tok->path, token->content);
+    added->item[i].normalized_n = (size_t)w->part.n;
     return rc < 0 ? rc : trie_add(&added->normalized, w->part.s, w->part.n, i, w->err);
 }
 
@@ -237,23 +276,21 @@ int ns_tok_added_index(ns_tokenizer *tok, ns_error *err)
             if (tok->added.item[i].special == (pass == 0))
                 rc = index_token(&w, &tok->added, (int32_t)i);
     ns_tok_work_free(&w);
-    return rc;
+    rc = rc ? rc : trie_link(&tok->added.raw, err);
+    return rc ? rc : trie_link(&tok->added.normalized, err);
 }
 
-/* The longest token that begins at s: its index, or -1. */
-static int32_t trie_match(const ns_tok_trie *trie, const char *s, int64_t n, int64_t *length)
+/* w->longest: for every byte of s the longest token that begins there. */
+static int find_tokens(ns_tok_work *w, const ns_tok_trie *trie, const char *s, int64_t n)
 {
-    int32_t node = 0, best = -1;
-    for (int64_t i = 0; i < n; i++) {
-        node = trie_child(trie, node, (uint8_t)s[i]);
-        if (node < 0)
-            break;
-        if (trie->node[node].token >= 0) {
-            best = trie->node[node].token;
-            *length = i + 1;
-        }
+    if (!ns_grow(&w->longest, &w->longest_capacity, n, sizeof *w->longest))
+        return ns_oom(w->err, "the added tokens of a text");
+    int32_t node = 0;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        node = trie_step(trie, node, (uint8_t)s[i]);
+        w->longest[i] = trie->node[node].token;
     }
-    return best;
+    return NS_OK;
 }
 
 /* ---- cutting ---- */
@@ -270,9 +307,9 @@ static bool word_at(const char *s, int64_t begin, int64_t n)
     return begin < n && (ns_tok_next(s + begin, &code), ns_tok_is_word(code));
 }
 
-static int64_t spaces_before(const char *s, int64_t end)
+static int64_t spaces_before(const char *s, int64_t floor, int64_t end)
 {
-    while (end > 0) {
+    while (end > floor) {
         uint32_t code;
         const int n = ns_tok_char_before(s, end, &code);
         if (!ns_tok_is_space(code))
@@ -294,38 +331,50 @@ static int64_t spaces_after(const char *s, int64_t begin, int64_t n)
     return begin;
 }
 
-/* The piece is cut within w->text. A token refused by single_word is passed over whole; spaces taken by rstrip can be taken again by
- * a token of spaces, and then both keep them: `tokenizers` does it so. */
+/* Spaces taken by rstrip can be taken again by a token of spaces, and then both keep them: `tokenizers` does it so. A file that makes
+ * many of such pieces of a text pays for them. */
+static int put_token(ns_tok_work *w, ns_tok_piece piece, int64_t done, int64_t begin, int64_t end, int32_t id)
+{
+    w->steps -= begin < done ? end - begin : 0;
+    if (w->steps < 0)
+        return ns_fail(w->err, NS_E_UNSUPPORTED,
+                       "%s: its added tokens take the same spaces again and again (tokenize this text elsewhere and give ids)", w->tok->path);
+    const int rc = done < begin ? ns_tok_piece_put(w, piece.begin + done, piece.begin + begin, -1) : NS_OK;
+    return rc ? rc : ns_tok_piece_put(w, piece.begin + begin, piece.begin + end, id);
+}
+
+/* How long the token is in the text that is searched: before the normalizer or after it. */
+static int64_t length_in(const ns_tok_trie *trie, const ns_tok_added *added, int32_t index)
+{
+    return trie == &added->raw ? (int64_t)added->item[index].n : (int64_t)added->item[index].normalized_n;
+}
+
+/* The piece is cut within w->text. A token refused by single_word is passed over whole. */
 int ns_tok_added_split(ns_tok_work *w, const ns_tok_trie *trie, ns_tok_piece piece)
 {
     if (trie->n == 0)
         return ns_tok_piece_put(w, piece.begin, piece.end, piece.id);
+    const ns_tok_added *const added = &w->tok->added;
     const char *const s = w->text.s + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;
-    int64_t done = 0;
-    int rc = NS_OK;
+    int64_t done = 0, white = 0;         /* white: where the spaces end that were looked at last */
+    int rc = find_tokens(w, trie, s, n);
     for (int64_t at = 0; at < n && rc == NS_OK; ) {
-        int64_t length = 0;
-        const int32_t index = trie->first[(uint8_t)s[at]] ? trie_match(trie, s + at, n - at, &length) : -1;
+        const int32_t index = w->longest[at];
         if (index < 0) {
             at++;
             continue;
         }
-        const ns_tok_added_token *const token = &w->tok->added.item[index];
-        int64_t begin = at, end = at + length;
+        const ns_tok_added_token *const token = &added->item[index];
+        int64_t begin = at, end = at + length_in(trie, added, index);
         at = end;
         if (token->single_word && (word_before(s, begin) || word_at(s, end, n)))
             continue;
-        if (token->lstrip) {
-            const int64_t white = spaces_before(s, begin);
-            begin = white > done ? white : done;
-        }
+        if (token->lstrip)
+            begin = begin > done ? spaces_before(s, done, begin) : done;
         if (token->rstrip)
-            end = spaces_after(s, end, n);
-        if (done < begin)
-            rc = ns_tok_piece_put(w, piece.begin + done, piece.begin + begin, -1);
-        if (rc == NS_OK)
-            rc = ns_tok_piece_put(w, piece.begin + begin, piece.begin + end, token->id);
+            end = end < white ? white : (white = spaces_after(s, end, n));
+        rc = put_token(w, piece, done, begin, end, token->id);
         done = end;
     }
     return rc == NS_OK && done < n ? ns_tok_piece_put(w, piece.begin + done, piece.end, -1) : rc;

@@ -1,5 +1,9 @@
-/* regex.c - finds a pattern in a piece of text, all matches and what lies between them. Patterns come from untrusted files: PCRE2
- * counts its steps and gives up with an error, never in a loop without end, and JIT code obeys the same limits. */
+/* regex.c - finds a pattern in a piece of text, all matches and what lies between them. Patterns come from untrusted files: a text has one
+ * budget of steps over all its patterns, and what exceeds it is an error, soon.
+ *
+ * PCRE2 says when a start of a match took more steps than a limit, not how many it took. So the limit is small: what passes is linear in the
+ * text. Where it does not, the rest of the piece is searched start by start, and a start that needs more gets twice as much, again and
+ * again, and pays for it. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
@@ -7,7 +11,9 @@
 
 #include "io/tokenizer/tok.h"
 
-struct ns_tok_regex { pcre2_code *code; };
+struct ns_tok_regex { pcre2_code *code; char *pattern; };
+
+enum { FEW_STEPS = 256 };
 
 struct ns_tok_matcher {
     pcre2_match_data    *data;
@@ -31,7 +37,8 @@ static int compile(struct ns_tok_regex *regex, const char *translated, const cha
     int code;
     PCRE2_SIZE offset;
     regex->code = pcre2_compile((PCRE2_SPTR)translated, PCRE2_ZERO_TERMINATED,
-                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &offset, context);
+                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT, &code,
+                                &offset, context);
     pcre2_compile_context_free(context);
     if (!regex->code) {
         char why[128];
@@ -50,7 +57,7 @@ int ns_tok_regex_new(struct ns_tok_regex **out, const char *pattern, const char 
     if (rc < 0)
         return rc;
     struct ns_tok_regex *const regex = calloc(1, sizeof *regex);
-    rc = regex ? compile(regex, translated, pattern, label, err) : ns_oom(err, label);
+    rc = regex && (regex->pattern = ns_strdup(pattern)) ? compile(regex, translated, pattern, label, err) : ns_oom(err, label);
     free(translated);
     if (rc < 0)
         ns_tok_regex_free(regex);
@@ -64,6 +71,7 @@ void ns_tok_regex_free(struct ns_tok_regex *regex)
     if (!regex)
         return;
     pcre2_code_free(regex->code);
+    free(regex->pattern);
     free(regex);
 }
 
@@ -87,32 +95,82 @@ static int matcher_new(ns_tok_work *w)
     matcher->context = pcre2_match_context_create(NULL);
     if (!matcher->data || !matcher->context)
         return ns_oom(w->err, "the pattern matcher");
-    const int64_t steps = 10000000 + 16 * w->original_n;   /* a run of n spaces takes about n steps */
-    pcre2_set_match_limit(matcher->context, steps > UINT32_MAX ? UINT32_MAX : (uint32_t)steps);
     pcre2_set_heap_limit(matcher->context, 256 * 1024);    /* KiB */
     return NS_OK;
 }
 
-/* 1 and the first match at or after start; 0: none; < 0: an error. */
-static int search(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int64_t *begin, int64_t *end)
+/* One call of PCRE2: its code. last: the last place where a match may begin. */
+static int match(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int64_t last, int64_t limit)
 {
     struct ns_tok_matcher *const m = w->matcher;
+    pcre2_set_match_limit(m->context, limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
+    pcre2_set_offset_limit(m->context, (PCRE2_SIZE)last);
     int rc = pcre2_match(regex->code, (PCRE2_SPTR)s, (PCRE2_SIZE)n, (PCRE2_SIZE)start, PCRE2_NO_UTF_CHECK, m->data, m->context);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !m->stack) {
         m->stack = pcre2_jit_stack_create(32 * 1024, 64 * 1024 * 1024, NULL);
         if (!m->stack)
-            return ns_oom(w->err, "the stack of a pattern");
+            return PCRE2_ERROR_NOMEMORY;
         pcre2_jit_stack_assign(m->context, NULL, m->stack);
         rc = pcre2_match(regex->code, (PCRE2_SPTR)s, (PCRE2_SIZE)n, (PCRE2_SIZE)start, PCRE2_NO_UTF_CHECK, m->data, m->context);
     }
-    if (rc == PCRE2_ERROR_NOMATCH)
-        return 0;
-    const PCRE2_SIZE *const where = pcre2_get_ovector_pointer(m->data);
-    if (rc < 0 || where[0] < (PCRE2_SIZE)start || where[1] < where[0]) {
+    return rc;
+}
+
+static int give_up(ns_tok_work *w, const struct ns_tok_regex *regex, int64_t n, const char *why)
+{
+    return ns_fail(w->err, NS_E_UNSUPPORTED,
+                   "%s: the pattern '%.100s' gave up on %lld bytes of text: %s (tokenize this text elsewhere and give ids)", w->tok->path, regex->pattern, (long long)n, why);
+}
+
+static int pay(ns_tok_work *w, const struct ns_tok_regex *regex, int64_t n, int64_t steps)
+{
+    w->steps -= steps;
+    return w->steps >= 0 ? NS_OK : give_up(w, regex, n, "the steps that a text has were used up");
+}
+
+/* A match that begins at start, as far as the budget goes. *code as PCRE2 has it. */
+static int match_here(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int *code)
+{
+    int rc = NS_OK;
+    *code = match(w, regex, s, n, start, start, FEW_STEPS);
+    for (int64_t limit = 2 * FEW_STEPS; rc == NS_OK && *code == PCRE2_ERROR_MATCHLIMIT; limit *= 2) {
+        rc = pay(w, regex, n, limit);
+        *code = rc ? *code : match(w, regex, s, n, start, start, limit);
+    }
+    return rc;
+}
+
+/* The first match at or after start, one start at a time. */
+static int match_careful(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int *code)
+{
+    uint32_t unused;
+    int rc = NS_OK;
+    *code = PCRE2_ERROR_NOMATCH;
+    for (int64_t at = start; at <= n && rc == NS_OK && *code == PCRE2_ERROR_NOMATCH; at += at < n ? ns_tok_next(s + at, &unused) : 1)
+        rc = match_here(w, regex, s, n, at, code);
+    return rc;
+}
+
+/* 1 and the first match at or after start; 0: none; < 0: an error. *careful: one start at a time from here on. */
+static int search(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, bool *careful,
+                  int64_t *begin, int64_t *end)
+{
+    int code = *careful ? PCRE2_ERROR_MATCHLIMIT : match(w, regex, s, n, start, n, FEW_STEPS), rc = NS_OK;
+    *careful = code == PCRE2_ERROR_MATCHLIMIT;
+    if (*careful)
+        rc = match_careful(w, regex, s, n, start, &code);
+    const PCRE2_SIZE *const where = pcre2_get_ovector_pointer(w->matcher->data);
+    if (rc == NS_OK)
+        rc = pay(w, regex, n, 1 + (code >= 0 ? (int64_t)where[1] : n) - start);
+    if (rc < 0 || code == PCRE2_ERROR_NOMATCH)
+        return rc;
+    if (code == PCRE2_ERROR_NOMEMORY)
+        return ns_oom(w->err, "the stack of a pattern");
+    if (code < 0 || where[0] < (PCRE2_SIZE)start || where[1] < where[0]) {
         char why[128] = "a match that ends before it begins";
-        if (rc < 0)
-            pcre_message(rc, why, sizeof why);
-        return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: a pattern gave up on %lld bytes of text: %s", w->tok->path, (long long)n, why);
+        if (code < 0)
+            pcre_message(code, why, sizeof why);
+        return give_up(w, regex, n, why);
     }
     *begin = (int64_t)where[0];
     *end = (int64_t)where[1];
@@ -132,9 +190,10 @@ int ns_tok_find_regex(ns_tok_work *w, const struct ns_tok_regex *regex, const ch
     w->matches.n = 0;
     int rc = w->matcher ? NS_OK : matcher_new(w);
     int64_t last = 0, from = 0, last_match = -1;
+    bool careful = false;
     while (rc == NS_OK && from <= n) {
         int64_t begin = 0, end = 0;
-        const int found = search(w, regex, s, n, from, &begin, &end);
+        const int found = search(w, regex, s, n, from, &careful, &begin, &end);
         if (found <= 0) {
             rc = found;
             break;

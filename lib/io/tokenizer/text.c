@@ -120,6 +120,8 @@ void ns_tok_work_begin(ns_tok_work *w, const ns_tokenizer *tok, const char *text
 {
     *w = (ns_tok_work){.tok = tok, .err = err, .original = text, .original_n = (int64_t)n};
     /* Unicode's longest decomposition is 11 times its input, Replace and the byte alphabet multiply that a little. */
+    /* A run of n spaces takes about n steps, a pattern that looks for the end of the line at every one of 10,000 spaces 50 million. */
+    w->steps = (1 << 26) + 128 * (int64_t)n;
     w->limit = (int64_t)n > (INT32_MAX - (1 << 20)) / 128 ? INT32_MAX : (int64_t)n * 128 + (1 << 20);
 }
 
@@ -131,6 +133,7 @@ void ns_tok_work_free(ns_tok_work *w)
     ns_tok_text_free(&w->part_next);
     free(w->pieces.item);
     free(w->made.item);
+    free(w->longest);
     free(w->matches.item);
     free(w->chars);
     free(w->tokens);

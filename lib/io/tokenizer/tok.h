@@ -109,14 +109,15 @@ int  ns_tok_bpe_run(struct ns_tok_work *);
 
 typedef struct ns_tok_added_token {
     char   *content;
-    size_t  n;
+    size_t  n, normalized_n;             /* bytes of content, and of its normalized form */
     int32_t id;
     bool    special, single_word, lstrip, rstrip, normalized;
 } ns_tok_added_token;
 
-/* token: index of the one that ends here, or -1 */
-typedef struct ns_tok_node { int32_t child, sibling, token; uint8_t byte; } ns_tok_node;
-typedef struct ns_tok_trie { ns_tok_node *node; int64_t n, capacity; bool first[256]; } ns_tok_trie;
+/* The tokens backwards, as Aho and Corasick have it. fail: the longest other path that ends like this one; token: index of the longest
+ * token that ends here (begins, in the text), or -1. */
+typedef struct ns_tok_node { int32_t child, sibling, fail, token; uint8_t byte; } ns_tok_node;
+typedef struct ns_tok_trie { ns_tok_node *node; int64_t n, capacity; int32_t first[256]; } ns_tok_trie;   /* first: root's children, or 0 */
 
 typedef struct ns_tok_added {
     ns_tok_added_token *item;               /* in file order */
@@ -172,8 +173,11 @@ typedef struct ns_tok_work {
     ns_error   *err;
     const char *original;
     int64_t     original_n, limit;       /* limit: of the bytes a normalizer may make of the text */
+    int64_t     steps;                   /* left of what all patterns together may take */
     ns_tok_text    text, next;              /* the text as it stands; what the step at work makes of it */
     ns_tok_pieces  pieces, made;
+    int32_t    *longest;                    /* by byte of a piece: the added token that begins there, or -1 */
+    int64_t     longest_capacity;
     ns_tok_text    part, part_next;         /* one piece under normalization */
     ns_tok_matches matches;
     ns_tok_char   *chars;

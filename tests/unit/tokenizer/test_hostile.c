@@ -1,0 +1,149 @@
+/* test_hostile.c - what a tokenizer.json of a stranger's may cost: a text has one budget of steps over all patterns, added tokens are found
+ * in linear time. Seconds of this process are counted; each of these took minutes or more when every start of a match, or every byte, began anew. */
+#include <time.h>
+
+#include "small.h"
+
+#define BPE "'model':{'type':'BPE','vocab':{'a':0,'b':1,' ':2},'merges':[]}"
+#define SPLIT(regex) "{'type':'Split','pattern':{'Regex':'" regex "'},'behavior':'Isolated'}"
+
+static double seconds(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
+}
+
+static char *repeated(const char *what, size_t times, const char *last)
+{
+    const size_t size = strlen(what);
+    char *const text = malloc(size * times + strlen(last) + 1);
+    assert_non_null(text);
+    for (size_t i = 0; i < times; i++)
+        memcpy(text + i * size, what, size);
+    strcpy(text + size * times, last);
+    return text;
+}
+
+static int encode(const ns_tokenizer *tok, const char *text, double most, ns_encoding *e, ns_error *err)
+{
+    const double before = seconds();
+    const int rc = ns_encode(tok, text, strlen(text), false, e, err);
+    if (seconds() - before > most)
+        fail_msg("%zu bytes took %.1f s, not below %.1f", strlen(text), seconds() - before, most);
+    return rc;
+}
+
+/* Cubic: no start takes more steps than any sensible limit, but there are thousands of them. */
+static void patterns_share_a_budget(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "{'pre_tokenizer':" SPLIT("a*a*a*[^ab]") "," BPE "}",
+        "{'pre_tokenizer':{'type':'Sequence','pretokenizers':[" SPLIT(" ") "," SPLIT("(?:a|aa)+[^ab]") "]}," BPE "}",
+        "{'normalizer':{'type':'Replace','pattern':{'Regex':'a*a*a*[^ab]'},'content':'b'}," BPE "}",
+    };
+    char *const long_word = repeated("a", 6000, "b"), *const words = repeated("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab ", 3000, "");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        ns_error err = {""};
+        ns_encoding e;
+        ns_tokenizer *const tok = must_open(files[i]);
+        assert_int_equal(encode(tok, i == 1 ? words : long_word, 10, &e, &err), NS_E_UNSUPPORTED);
+        assert_non_null(strstr(err.message, i == 1 ? "the pattern '(?:a|aa)+[^ab]' gave up" : "the pattern 'a*a*a*[^ab]' gave up"));
+        assert_non_null(strstr(err.message, "give ids"));
+        ns_tokenizer_free(tok);
+    }
+    free(long_word);
+    free(words);
+}
+
+/* Work that a sound pattern does on an ugly text stays within the budget: the end of the line is looked for at each of 3,000 spaces. */
+static void sound_patterns_keep_on(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    ns_encoding e;
+    char *const text = repeated(" ", 3000, "a");
+    ns_tokenizer *const tok = must_open("{'pre_tokenizer':" SPLIT("\\\\s+$|a|\\\\s+") "," BPE "}");
+    if (encode(tok, text, 10, &e, &err) != NS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(e.n, 3001);
+    assert_int_equal(e.ids[3000], 0);
+    ns_encoding_clear(&e);
+    ns_tokenizer_free(tok);
+    free(text);
+}
+
+/* Five tokens that begin with 4,000 times the same letter, at every byte of a text of that letter. */
+static void added_tokens_are_linear(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    ns_encoding e;
+    char list[5][4200];
+    for (int i = 0; i < 5; i++) {
+        char *const content = repeated("a", (size_t)(3995 + i), "b");
+        snprintf(list[i], sizeof list[i], "{'id':%d,'content':'%s'}", 3 + i, content);
+        free(content);
+    }
+    char *const json = ns_printf_alloc("{'added_tokens':[%s,%s,%s,%s,%s]," BPE "}", list[0], list[1], list[2], list[3], list[4]);
+    ns_tokenizer *const tok = must_open(json);
+    char *const text = repeated("a", 1000000, "b");
+    if (encode(tok, text, 10, &e, &err) != NS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(e.n, 1000000 - 3999 + 1);
+    assert_int_equal(e.ids[e.n - 1], 7);
+    assert_int_equal(e.begin[e.n - 1], 1000000 - 3999);
+    ns_encoding_clear(&e);
+    ns_tokenizer_free(tok);
+    free(json);
+    free(text);
+}
+
+#define TOKEN(id, content, flag) "{'id':" id ",'content':'" content "','normalized':false," flag ":true}"
+
+/* The first place, there the longest, whatever is inside; spaces on the left end where the last token ended. */
+static void longest_from_the_left(void **state)
+{
+    (void)state;
+    ns_tokenizer *tok = must_open("{'added_tokens':[" TOKEN("3", "ba", "'x'") "," TOKEN("4", "abab", "'x'") "," TOKEN("5", "ab", "'x'") ","
+                                  TOKEN("6", "bab", "'x'") "]," BPE "}");
+    expect_bytes(tok, "abababa", 7, false, "4:0:4 5:4:6 0:6:7");
+    expect_bytes(tok, "babab", 5, false, "6:0:3 5:3:5");
+    expect_bytes(tok, "aba", 3, false, "5:0:2 0:2:3");
+    expect_bytes(tok, "bba", 3, false, "1:0:1 3:1:3");
+    ns_tokenizer_free(tok);
+    tok = must_open("{'added_tokens':[" TOKEN("3", "L", "'lstrip'") "," TOKEN("4", "R", "'rstrip'") "]," BPE "}");
+    expect_bytes(tok, "a  L L b", 8, false, "0:0:1 3:1:4 3:4:6 2:6:7 1:7:8");
+    expect_bytes(tok, "R  R a", 6, false, "4:0:3 4:3:5 0:5:6");
+    ns_tokenizer_free(tok);
+}
+
+/* Spaces that each strip all others: on the left linear, on the right a list of pieces as long as the text each, so refused. */
+static void spaces_that_strip_spaces(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    ns_encoding e;
+    char *const text = repeated(" ", 300000, "");
+    ns_tokenizer *tok = must_open("{'added_tokens':[{'id':2,'content':' ','lstrip':true,'normalized':false}]," BPE "}");
+    assert_int_equal(encode(tok, text, 10, &e, &err), NS_OK);
+    assert_int_equal(e.n, 300000);
+    ns_encoding_clear(&e);
+    ns_tokenizer_free(tok);
+    tok = must_open("{'added_tokens':[{'id':2,'content':' ','rstrip':true,'normalized':false}]," BPE "}");
+    assert_int_equal(encode(tok, text, 10, &e, &err), NS_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "take the same spaces again and again"));
+    assert_int_equal(ns_encode(tok, "a   b", 5, false, &e, &err), NS_OK);
+    assert_int_equal(e.n, 5);
+    ns_encoding_clear(&e);
+    ns_tokenizer_free(tok);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(patterns_share_a_budget), cmocka_unit_test(sound_patterns_keep_on), cmocka_unit_test(added_tokens_are_linear),
+        cmocka_unit_test(longest_from_the_left), cmocka_unit_test(spaces_that_strip_spaces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
