@@ -1,5 +1,6 @@
 /* cmd_export.c - export csv, latex and notebook: a study or a score file for other people's tools. What n counts is looked up in the
  * probes' table, births come from the code of emergence (needlescope/notebook.h). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,7 +147,7 @@ const cli_command cli_cmd_export_latex = {
 /* ---- export notebook ---- */
 
 typedef struct notebook_settings { export_settings what; int64_t top; double theta; int64_t persist; bool no_births; } notebook_settings;
-static const notebook_settings notebook_defaults = {.theta = .5, .persist = 3};
+static const notebook_settings notebook_defaults = {.theta = (double)NAN};
 
 #define FIELD(name) offsetof(notebook_settings, name)
 static const cli_option notebook_options[] = {
@@ -168,8 +169,8 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
     ns_study_notebook_params params = {.size = sizeof params,
                                        .what = {.size = sizeof params.what, .by = &app->by, .top = s->top},
                                        .no_births = s->no_births,
-                                       .birth = {sizeof params.birth, s->theta, (int)s->persist}};
-    int rc = s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params.what)
+                                       .birth = {sizeof params.birth, isnan(s->theta) ? 0 : s->theta, (int)s->persist}};
+    int rc = isnan(s->theta) || s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params.what)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
     rc = rc ? rc : ns_study_notebook(x, s->what.out, &params, note, sizeof note, &app->err);
     if (*note)

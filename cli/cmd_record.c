@@ -126,8 +126,10 @@ static int record(cli *app, const void *settings, char **args, int n_args)
     ns_opened *m = NULL;
     ns_cases cases = {0};
     int64_t bytes = 0;
-    if (!s->out && !s->estimate)
-        return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
+    if (!s->out == !s->estimate)
+        return ns_fail(&app->err, NS_E_ARG, s->out ? "--estimate prints the size and writes nothing: leave -o out" : "-o FILE is missing");
+    if (s->estimate && s->max_bytes)
+        return ns_fail(&app->err, NS_E_ARG, "--max-bytes is of what is written, and --estimate writes nothing");
     int rc = s->rows ? cli_value_rows(s->rows, &params.rows, &positions, &app->err) : NS_OK;
     if (rc == NS_OK)
         rc = cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);

@@ -24,8 +24,6 @@ int cli_look_check(cli *app, const cli_look *s)
 {
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing (.png, .pdf or .svg)");
-    if (s->dpi && !ns_ends(s->out, ".png"))
-        return ns_fail(&app->err, NS_E_ARG, "--dpi %lld is of a PNG; %s has no pixels to set", (long long)s->dpi, s->out);
     if (!(s->vmin < s->vmax))
         return ns_fail(&app->err, NS_E_ARG, "--vmin %g --vmax %g: the first colour's value must be less than the last's", s->vmin, s->vmax);
     return NS_OK;

@@ -492,6 +492,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_scores_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_scores_cases": (_I64, [_P]), "ns_scores_answered": (_I64, [_P]), "ns_scores_token_accuracy": (c.c_double, [_P, c.c_bool]),
     "ns_best": (_BestCut, [c.POINTER(c.c_float), _I64, _I64, c.POINTER(_ScoreMeaning), c.POINTER(c.c_int64)]),
+    "ns_nearest_word": (_S, [_S, c.POINTER(c.c_char_p), _I64]),
     "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
     "ns_scores_dropped": (_INT, [_P, c.POINTER(c.POINTER(_Dropped))]),
     "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]), "ns_file_fact": (_S, [_P, _S]),
@@ -790,10 +791,21 @@ def read_cases(source, tokenizer=None):
     if source and all(isinstance(x, Case) for x in source):
         _check_unique(source)
         return Cases._of([x._struct for x in source], [x._cases for x in source])
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", prefix="cases-") as f:      # one reader for all: the library's
-        f.writelines(json.dumps(x, default=_plain) + "\n" for x in source)
+    with _as_file("".join(json.dumps(x, default=_plain) + "\n" for x in source), "these cases", ".jsonl") as path:
+        return Cases(path, tokenizer)
+
+
+@contextmanager
+def _as_file(text, what, suffix):
+    """A file for the library's reader, the one for all; what it says of the file it says of `what`."""
+    with tempfile.NamedTemporaryFile("w", suffix=suffix) as f:
+        f.write(text)
         f.flush()
-        return Cases(f.name, tokenizer)
+        try:
+            yield f.name
+        except Error as e:
+            e.args = (str(e).replace(f.name, what),)
+            raise
 
 
 def _check_unique(cases):
@@ -986,7 +998,7 @@ def _c_rows(rows):
         return _Rows(kind=_ROWS_ALL)
     if isinstance(rows, str):
         return _Rows(kind=_ROWS_ANSWER) if rows == "answer" else _Rows(kind=_ROWS_SPAN, span=rows.encode())
-    positions = np.array(rows, np.int64).reshape(-1)
+    positions = _whole("rows", rows).reshape(-1)
     if not positions.size:
         raise ValueError("rows: an empty list (None means all)")
     out = _Rows(kind=_ROWS_LIST, n=positions.size, positions=_pointer(positions, _I64))
@@ -994,14 +1006,42 @@ def _c_rows(rows):
     return out
 
 
+def _meant(word, known):
+    """" (did you mean ...?)", or "" where none of known is near."""
+    words = [x.encode() for x in known]
+    near = _lib.ns_nearest_word(str(word).encode(), (c.c_char_p * len(words))(*words), len(words))
+    return f" (did you mean {near.decode()}?)" if near else ""
+
+
 def _check_word(name, value, known):
     if value not in known:
-        raise ValueError(f"{name} {value!r} is none of {', '.join(known)}")
+        raise ValueError(f"{name} {value!r} is none of {', '.join(known)}{_meant(value, known)}")
+
+
+def _check_names(what, unknown, function):
+    """No argument that the function does not have."""
+    for name in unknown:
+        known = function.__code__.co_varnames[:function.__code__.co_argcount]
+        raise TypeError(f"{what}: there is no argument {name!r}{_meant(name, known)}")
+
+
+def _check_of(name, given, what, applies):
+    """An argument that would change nothing is an error."""
+    if given and not applies:
+        raise ValueError(f"{name} is of {what}")
+
+
+def _whole(name, given):
+    """The numbers as int64; one that is not whole is an error."""
+    array = np.asarray(given)
+    if array.size and array.dtype.kind not in "iu":
+        raise ValueError(f"{name}: {array.ravel()[0]!r} ... are no whole numbers")
+    return np.array(array, np.int64)
 
 
 def _heads(heads):
     """[n, 2]: layer, head."""
-    return np.array(heads, np.int64).reshape(-1, 2) if len(heads) else np.zeros((0, 2), np.int64)
+    return _whole("heads", heads).reshape(-1, 2) if len(heads) else np.zeros((0, 2), np.int64)
 
 
 class _PythonHook(_Watcher):
@@ -1033,11 +1073,16 @@ class _Ablation(_Watcher):
     def __init__(self, model, heads, mode, scope, cases, span, seed):
         super().__init__(model)
         _check_word("mode", mode, _MODES), _check_word("scope", scope, _SCOPES)
+        _check_of("span", span is not None, "the modes knockout and knockout_others", mode.startswith("knockout"))
+        _check_of("seed", seed is not None, "the mode knockout_others", mode == "knockout_others")
+        _check_of("cases", cases is not None, "the mode mean_z", mode == "mean_z")
         self.heads = _heads(heads)
+        if not len(self.heads):
+            raise ValueError("no head is named: nothing would be silenced")
         twice = next((tuple(h) for i, h in enumerate(self.heads.tolist()) if h in self.heads.tolist()[:i]), None)
         if twice:
             raise ValueError("head %d.%d is named twice" % twice)
-        self.mode, self.scope, self.span, self.seed = mode, scope, span, seed
+        self.mode, self.scope, self.span, self.seed = mode, scope, span or "needle", seed or 0
         self.cases = None if cases is None else model.cases(cases)
         self._mean = None
         with _Scratch() as s:                   # a head that is not there is known now
@@ -1108,8 +1153,11 @@ def _allowed():
     return machine.cpus, machine.memory
 
 
-def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True):
+def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True, **unknown):
     """What ns_open is asked for; warnings are added to the list told."""
+    _check_names("load", unknown, _opening)
+    if memory and memory < 1 << 20:
+        raise ValueError(f"memory {memory}: it is in bytes, and no model runs in less than a MiB")
     cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
     return _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names),
                    olmo3_rope=_bytes(olmo3_rope),
@@ -1210,7 +1258,10 @@ class Model(_Owner):
         """The names of the hook points that match a glob: those outside the blocks, then layer by layer."""
         names = [_point_name(point, layer) for layer in range(-1, self.n_layers) for point in range(_N_POINTS)
                  if _lib.ns_point_exists(self._arch, point, layer)]
-        return [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        found = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            self._check_glob(pattern)           # says that it names none, and the nearest
+        return found
 
     def _check_glob(self, at):
         with _Scratch() as s:
@@ -1241,6 +1292,7 @@ class Model(_Owner):
         -> logits [V] of the last row, and a Cache of the points that the globs `at` name.
         rows: which positions the cache has: None for all, a list (negative: from the end), "answer" (of a Case: the rows that predict the
         answer), or the name of a span. Logits of more rows than the last: at="hook_logits"."""
+        _check_of("rows", rows is not None, "the points that `at` names, and it names none", len(at))
         case = self._one_case(prompt)
         length = case.n_tokens + max(case.n_answer - 1, 0)
         cache = Cache(_positions(rows, case, length), length)
@@ -1261,6 +1313,9 @@ class Model(_Owner):
         last)."""
         if n < 1:
             raise ValueError(f"n is {n}: at least one token")
+        for token in _int32(stop).tolist():
+            if not 0 <= token < self.vocab:
+                raise ValueError(f"stop: {token} is outside the vocabulary of {self.vocab}: it would stop nothing")
         case, stop, out, n_out = self._one_case(prompt, n), _int32(stop), np.zeros(n, np.int32), c.c_int64()
         with _Pass(self, Cases._of([case], [])) as p:
             how = _params(_GenerateParams, stop=_pointer(stop, _I32), n_stop=stop.size, hooks=p.resolved(), accepted=p.accepted)
@@ -1279,12 +1334,13 @@ class Model(_Owner):
         blocks of rows (site.rows says which; views: lib/include/needlescope/hooks.h), so an edit decides by the row, never by the block."""
         return _PythonHook(self, at, rows, read, edit)
 
-    def ablate(self, heads, mode="zero_z", scope="all", cases=None, span="needle", seed=0):
+    def ablate(self, heads, mode="zero_z", scope="all", cases=None, span=None, seed=None):
         """A context manager: inside it, every pass of this model on this thread runs with the heads [(layer, head), ...] silenced.
 
         mode   zero_z, mean_z, uniform_attn, knockout (the answer's rows cannot see the span), knockout_others (its control), noop
         scope  rows: all, prefill (before the row that says the first answer token), decode (from it on). Knockouts are always decode.
-        cases  mean_z: the mean is over them; None: over the cases of the very pass"""
+        cases  mean_z: the mean is over them; None: over the cases of the very pass
+        span   of the knockouts: what is hidden; None: the needle           seed   of knockout_others; None: 0"""
         return _Ablation(self, heads, mode, scope, cases, span, seed)
 
     def score(self, cases, probes, resamples=0, seed=0, reference=None, output=None, progress=None):
@@ -1298,6 +1354,9 @@ class Model(_Owner):
         Without xarray: a numpy array, or a dict of them."""
         single = probes if isinstance(probes, str) and _is_score(probes) else None
         names = [probes] if isinstance(probes, (str, dict)) else list(probes)
+        _check_of("seed", seed, "the resampling, and resamples=0 does without", resamples)
+        if not isinstance(reference, (Model, type(None))):
+            raise TypeError(f"reference is a Model, not {type(reference).__name__}: load({reference!r})")
         cases = self.cases(cases)
         with _Pass(self, cases, progress) as p:
             scores = self._score(p, cases, names, reference)
@@ -1408,7 +1467,7 @@ def _positions(rows, case, length):
         if rows not in spans:
             raise KeyError(f"no span {rows!r}; there are: answer, {', '.join(spans)}")
         return np.arange(*spans[rows])
-    given = np.array(rows, np.int64).reshape(-1)
+    given = _whole("rows", rows).reshape(-1)
     out = np.where(given < 0, given + length, given)
     for at in given[(out < 0) | (out >= length)].tolist():
         raise IndexError(f"row {at}: the pass has {length} rows")
@@ -1427,6 +1486,9 @@ def _score_params(p, names, tokenizer, **more):
     own = [p.scratch.new("ns_probe_from_json", "ns_probe_free", text, len(text), x.get("name", "definition").encode()).value
            for x in names if isinstance(x, dict) for text in [json.dumps(x).encode()]]
     named = [x.encode() for x in names if not isinstance(x, dict)]
+    twice = next((x for i, x in enumerate(named) if x in named[:i]), None)
+    if twice:
+        raise ValueError(f"probes: {twice.decode()} is named twice")
     special = tokenizer.special() if tokenizer else np.zeros(0, np.int32)
     return _params(_ScoreParams, probes=(c.c_char_p * len(named))(*named), n_probes=len(named), definitions=(c.c_void_p * len(own))(*own),
                    n_definitions=len(own), special=_pointer(special, _I32), n_special=special.size, progress=p.progress,
@@ -1450,6 +1512,8 @@ def top(scores, k=10, best=None):
 
     best  "largest" or "smallest"; None: what the scores themselves say (.attrs of a DataArray: of m.score, or of a file), else the largest.
     Warns when the list is short, or cut through a tie."""
+    if k < 1:
+        raise ValueError(f"k is {k}: at least one head")
     attrs = getattr(scores, "attrs", {})
     end = best or attrs.get("best", "largest")
     if end not in _BEST[:2]:
@@ -1658,6 +1722,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
                 _lib.ns_scan_run_close(c.byref(run))
     if counts.empty_runs:
         told.append(f"{counts.empty_runs} of {len(folders)} runs have no checkpoint of the steps {steps[0]} to {steps[1]}")
+    if shard and not counts.own:
+        told.append(f"shard {shard[0]}/{shard[1]} has no checkpoint of its own: there are only {counts.found - counts.left_out}")
     if counts.replaced:
         told.append(f"{counts.replaced} shards were replaced: the checkpoint, the kernel class or the request had changed")
     for line in dict.fromkeys(told):
@@ -1770,7 +1836,14 @@ def emergence(study, **rule):
     return Emergence(study, _birth_rule(**rule))
 
 
-def _birth_rule(score=None, previous=None, theta=.5, persist=3, horizon=0, leave_short=False, top=4, resamples=0, seed=0):
+def _birth_rule(score=None, previous=None, theta=.5, persist=3, horizon=0, leave_short=False, top=4, resamples=0, seed=0,
+                **unknown):
+    _check_names("births", unknown, _birth_rule)
+    if not 0 < theta <= 1:
+        raise ValueError(f"theta {theta}: it lies in (0, 1]")
+    if persist < 1:
+        raise ValueError(f"persist {persist}: a birth takes one checkpoint at least")
+    _check_of("leave_short", leave_short, "a horizon: without one no run is short of it", horizon)
     return _params(_EmergenceParams, score=_bytes(score), previous=_bytes(previous),
                    birth=_params(_BirthParams, theta=theta, persist=persist),
                    horizon=horizon, leave_short=leave_short, top=top, resamples=resamples, seed=seed)
@@ -1851,10 +1924,8 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     resume   go on from the newest checkpoint, to the bits of an uninterrupted run; Ctrl-C leaves a run that can be resumed
     seed, steps   in place of the config's          progress(step, steps, loss) is called after every step"""
     if isinstance(config, dict):
-        with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="config-") as f:
-            json.dump(config, f, default=_plain)
-            f.flush()
-            return train(f.name, folder, resume, seed, steps, progress)
+        with _as_file(json.dumps(config, default=_plain), "the config", ".json") as path:
+            return train(path, folder, resume, seed, steps, progress)
     see = lambda x: progress(x.contents.step, x.contents.steps, x.contents.loss)
     out = _params(_RunResult)
     with _Stoppable() as p:
@@ -1892,8 +1963,9 @@ class Plotted(NamedTuple):
     note: str
 
 
-def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0):
+def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0, **unknown):
     """what: the arguments between path and look."""
+    _check_names("a figure", unknown, _plot)
     fixed = vmin is not None or vmax is not None        # one end alone: the other one is the natural one
     look = _params(_FigureParams, title=_bytes(title), colormap=_bytes(colormap), vmin=(-np.inf if vmin is None else vmin) if fixed else 0,
                    vmax=(np.inf if vmax is None else vmax) if fixed else 0, width=width, dpi=dpi, comment=_caller().caller)
@@ -1977,18 +2049,24 @@ def export_csv(study, output, scores=None, run=None):
 def export_latex(study, output, scores=None, run=None, top=10, standalone=False):
     """The best heads at the last checkpoint of each run as a booktabs tabular. scores: default retrieval_find, else the first of the
     file."""
+    if top < 1:
+        raise ValueError(f"top is {top}: at least one head")
     with _Scratch() as s:
         x = s.new("ns_study_open", "ns_study_close", _bytes(study))
         _call("ns_export_latex", x, _bytes(output), c.byref(_export_params(x, scores, run=_bytes(run), top=top, standalone=standalone)))
 
 
-def export_notebook(study, output, scores=None, run=None, top=10, theta=.5, persist=3, births=True):
-    """A Jupyter notebook that shows a study and computes it again. -> what was left out and why ("": nothing)"""
+def export_notebook(study, output, scores=None, run=None, top=10, theta=None, persist=None, births=True):
+    """A Jupyter notebook that shows a study and computes it again. -> what was left out and why ("": nothing)
+
+    theta, persist   the rule of births (.5 and 3); births=False leaves them out"""
     note = c.create_string_buffer(512)
+    if theta is not None and not 0 < theta <= 1:
+        raise ValueError(f"theta {theta}: it lies in (0, 1]")
     with _Scratch() as s:
         x = s.new("ns_study_open", "ns_study_close", _bytes(study))
         how = _params(_StudyNotebookParams, what=_export_params(x, scores, run=_bytes(run), top=top),
-                      birth=_params(_BirthParams, theta=theta, persist=persist), no_births=not births)
+                      birth=_params(_BirthParams, theta=theta or 0, persist=persist or 0), no_births=not births)
         _call("ns_study_notebook", x, _bytes(output), c.byref(how), note, len(note))
     return note.value.decode(errors="replace")
 

@@ -393,6 +393,10 @@ static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_
         return rc;
     int64_t first = INT64_MAX, last = 0;
     bool some = false;
+    if (n_runs < 1)
+        return ns_fail(err, NS_E_ARG, "no run is given");
+    if (p->shard < 0 || p->n_shards < 0 || (p->n_shards ? p->shard >= p->n_shards : p->shard != 0))
+        return ns_fail(err, NS_E_ARG, "shard %lld/%lld: I/N has 0 <= I < N", (long long)p->shard, (long long)p->n_shards);
     if (p->steps && p->steps[0] > p->steps[1])
         return ns_fail(err, NS_E_ARG, "steps %lld to %lld: the first comes after the last", (long long)p->steps[0], (long long)p->steps[1]);
     for (int64_t i = 0; i < n_runs; i++) {

@@ -36,9 +36,6 @@ int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a li
 void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
 char *ns_heads_text(const ns_head *heads, int64_t n);      /* "18.6,23.0"; malloc'd */
 
-/* The word that was likely meant, NULL when none is near: one that begins with it, else by edit distance; up to a colon ("aligned:SPAN").
- * Ties go to the first. */
-const char *ns_nearest_word(const char *word, const char *const *words, int64_t n);
 
 /* ---- numbers (no NaN among them) ---- */
 int64_t ns_argmax(const float *values, int64_t n, int64_t stride);      /* place of the largest; ties go to the first */

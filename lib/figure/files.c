@@ -30,6 +30,8 @@ int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params
     *l = (ns_plot_look){.params = {.size = sizeof l->params}};
     int rc = look ? ns_sized_copy(&l->params, sizeof l->params, look, "ns_figure_params", err) : NS_OK;
     l->params.size = sizeof l->params;
+    if (rc == NS_OK && l->params.dpi && !l->params.bytes && !ns_ends(path, ".png"))
+        rc = ns_fail(err, NS_E_ARG, "dpi %d is of a PNG; %s has no pixels to set", l->params.dpi, path);
     l->params.width = l->params.width > 0 ? l->params.width : width;
     rc = rc ? rc : ns_fact_list_add_all(&l->facts, l->params.facts, l->params.n_facts, err);
     rc = rc ? rc : ns_provenance_of_run(&l->facts, NULL, err);

@@ -45,6 +45,20 @@ static int find_births(const ns_study_plot *p, const ns_study_figure *figure, ns
     return rc ? rc : ns_emergence_run(out, study, &births, err);
 }
 
+static int no_figure(const char *name, ns_error *err)
+{
+    enum { MOST = 16 };
+    const char *known[MOST];
+    int n = 0;
+    while (n < MOST && ns_study_figures[n].name) {
+        known[n] = ns_study_figures[n].name;
+        n++;
+    }
+    const char *const near = ns_nearest_word(name, known, n);
+    return ns_fail(err, NS_E_ARG, "there is no figure '%s' of a study (%s%s%slaziness, births, pairs, curves, loss, strip)", name,
+                   near ? "did you mean " : "", near ? near : "", near ? "? All: " : "");
+}
+
 int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_params *look, ns_plotted *said, ns_error *err)
 {
     ns_study_plot p;
@@ -53,8 +67,7 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_study_plot", err);
     const ns_study_figure *const figure = rc == NS_OK ? ns_study_figure_find(p.figure ? p.figure : "") : NULL;
     if (rc == NS_OK && !figure)
-        rc = ns_fail(err, NS_E_ARG, "there is no figure '%s' of a study (laziness, births, pairs, curves, loss, strip)",
-                     p.figure ? p.figure : "");
+        rc = no_figure(p.figure ? p.figure : "", err);
     if (rc == NS_OK && p.run && !figure->of_a_run)
         rc = ns_fail(err, NS_E_ARG, "run '%s': the figure '%s' is of all runs", p.run, p.figure);
     rc = rc ? rc : ns_study_open(&study, p.file, err);

@@ -108,6 +108,18 @@ static int find(section *s, ns_study *study, const ns_study_notebook_params *p, 
     return rc ? rc : fill(s, study, p, err);
 }
 
+/* The rule of births given, or their section left out, where the notebook has none: that would change nothing. */
+static int check_births(ns_study *study, const ns_study_notebook_params *p, ns_error *err)
+{
+    const bool ruled = p->birth.theta != 0 || p->birth.persist != 0, one = ns_study_is_one(study) || ns_study_size(study).P < 2;
+    if (p->no_births && ruled)
+        return ns_fail(err, NS_E_ARG, "theta and persist are the rule of births, which are left out (no-births)");
+    if (one && (p->no_births || ruled))
+        return ns_fail(err, NS_E_ARG, "%s: of one checkpoint, so a notebook says nothing of births: leave theta, persist and no-births out",
+                       ns_study_path(study));
+    return NS_OK;
+}
+
 int ns_study_notebook(ns_study *study, const char *path, const ns_study_notebook_params *p, char *note, size_t note_size, ns_error *err)
 {
     section s = {.note = note, .note_size = note_size};
@@ -116,8 +128,8 @@ int ns_study_notebook(ns_study *study, const char *path, const ns_study_notebook
     if (note && note_size)
         note[0] = '\0';
     ns_export_params what = p->what;
-    int rc = NS_OK;
-    if (!p->no_births && !ns_study_is_one(study) && ns_study_size(study).P > 1 && what.n_scores > 0)
+    int rc = check_births(study, p, err);
+    if (rc == NS_OK && !p->no_births && !ns_study_is_one(study) && ns_study_size(study).P > 1 && what.n_scores > 0)
         rc = find(&s, study, p, err);
     what.births = s.any ? &s.out : NULL;
     rc = rc ? rc : ns_export_notebook(study, path, &what, err);

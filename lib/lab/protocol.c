@@ -146,12 +146,25 @@ static int check_recipe(const laboratory *lab, const char *label, ns_error *err)
     return rc;
 }
 
+static int no_size(const laboratory *lab, const char *label, ns_error *err)
+{
+    enum { MOST = 16 };
+    const char *known[MOST];
+    int n = 0;
+    const cJSON *const sizes = part(lab->protocol, "sizes");
+    for (const cJSON *size = sizes ? sizes->child : NULL; size && n < MOST; size = size->next)
+        known[n++] = size->string;
+    const char *const near = ns_nearest_word(lab->scale, known, n);
+    return ns_fail(err, NS_E_FORMAT, "%s: sizes.%s is missing%s%s%s", label, lab->scale, near ? " (did you mean " : "", near ? near : "",
+                   near ? "?)" : "");
+}
+
 static int read_numbers_of_lab(laboratory *lab, const ns_laboratory_params *p, const char *label, ns_error *err)
 {
     const cJSON *const size = part(part(lab->protocol, "sizes"), lab->scale), *const cases = part(lab->protocol, "cases"),
                        *const train = part(lab->protocol, "train");
     if (!cJSON_IsObject(size))
-        return ns_fail(err, NS_E_FORMAT, "%s: sizes.%s is missing", label, lab->scale);
+        return no_size(lab, label, err);
     const struct { const cJSON *object; const char *key; int64_t otherwise, *out; } wanted[] = {
         {lab->protocol, "first_seed", 0, &lab->first_seed},
         {lab->protocol, "checkpoint_every", 0, &lab->every},

@@ -117,6 +117,9 @@ static int open_work(work *w, ns_error *err)
     if (rc == NS_OK)
         rc = open_trainer(w, err);
     w->first = rc == NS_OK ? ns_trainer_steps_done(w->trainer) : 0;
+    if (w->first > w->run.train.steps)
+        return ns_fail(err, NS_E_ARG, "%s: the run stands at step %lld, beyond the %lld that are asked for", w->dir, (long long)w->first,
+                       (long long)w->run.train.steps);
     return rc == NS_OK && w->newest ? ns_metrics_resume(w->metrics, w->first, err) : rc;
 }
 

@@ -104,7 +104,7 @@ def test_score_is_what_score_writes(m):
     names = ["retrieval_find", "retrieval_mass", "induction", "previous_token", "retrieval_wu", "ov_copying"]
     for resamples in (0, 50):
         want = score_file("--probe", ",".join(names), "--resamples", str(resamples), *(["--seed", "3"] if resamples else []))
-        got = m.score(CASES, names, resamples=resamples, seed=3)
+        got = m.score(CASES, names, resamples=resamples, seed=3 if resamples else 0)
         assert set(got.variables) == set(want), set(got.variables) ^ set(want)
         file = ns.read(os.path.join(work.name, "scores.h5"))
         for name in want:

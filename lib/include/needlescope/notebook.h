@@ -11,7 +11,7 @@ NS_BEGIN
 typedef struct ns_study_notebook_params {
     size_t           size;
     ns_export_params what;               /* `births` is filled here; what.scores[0] is the score whose births are told */
-    ns_birth_params  birth;
+    ns_birth_params  birth;              /* NS_E_ARG beside no_births, and of the scores of one checkpoint */
     bool             no_births;          /* leave the section out */
 } ns_study_notebook_params;
 
