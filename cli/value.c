@@ -67,10 +67,10 @@ bool cli_value_life(const char *text, int64_t *turns, int *n)
     *n = 0;
     if (strcmp(text, "never") == 0)
         return true;
-    for (;; text++) {
-        if (!next_int(&text, &turns[*n]) || turns[*n] < 1 || (*text && *text != ':'))
+    for (int64_t step;; text++) {
+        if (!next_int(&text, &step) || step < 1 || (*text && *text != ':'))
             return false;
-        ++*n;
+        turns[(*n)++] = step;
         if (!*text)
             return true;
     }
