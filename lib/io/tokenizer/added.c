@@ -87,6 +87,15 @@ static int name_token(ns_tok_added *added, const ns_tok_added_token *token, int6
     return rc;
 }
 
+/* Its place is the next one's, whose reading may fail before it has a text: nothing of the one that was there may be left to free. */
+static int drop_last(ns_tok_added *added)
+{
+    ns_tok_added_token *const token = &added->item[--added->n];
+    free(token->content);
+    *token = (ns_tok_added_token){0};
+    return NS_OK;
+}
+
 static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highest, const cJSON *json, const char *path, ns_error *err)
 {
     ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
@@ -98,9 +107,7 @@ static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highes
         if (twin != token->id || !equal(same_text(added, token->content), token))
             return ns_fail(err, NS_E_FORMAT, "%s: the added token '%.100s' appears twice, with different ids or flags",
                            path, token->content);
-        free(token->content);
-        added->n--;
-        return NS_OK;
+        return drop_last(added);
     }
     rc = check_id(bpe, next_id(bpe, *highest), token, path, err);
     return rc ? rc : name_token(added, token, highest, path, err);
@@ -132,9 +139,7 @@ static int join_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highe
         known->rstrip = token->rstrip;
         known->normalized = token->normalized;
     }
-    free(token->content);
-    added->n--;
-    return NS_OK;
+    return drop_last(added);
 }
 
 static int64_t length_of(const cJSON *list)
