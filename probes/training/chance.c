@@ -1,7 +1,8 @@
-/* chance.c - what a head reaches that knows nothing: uniform attention over the keys that it sees. A row at position q of a head with
- * window W sees min(q + 1, W) keys. Of a score whose key lies at a fixed distance (previous_token ...) that is the chance of every row,
- * mean over the rows of the cases: .5 for W = 2, so that a threshold of .5 is passed by heads that were never trained. Other scores look
- * for a place anywhere in the prompt: 1 / its length, or what the file says of the score (ns_study_meaning) where that is more. */
+/* chance.c - what a head reaches that knows nothing: uniform attention over the keys that it sees. Of a score whose keys lie at a fixed
+ * distance, or are the nearest (previous_token, local_mass ...), that follows from the row and the head's window (ns_probe_chance), mean
+ * over the cases: .5 of previous_token for a window of 2, so that a threshold of .5 is passed by heads that were never trained. Other
+ * scores look for a place anywhere in the prompt: 1 / its length, or what the file says of the score (ns_study_meaning) where that is
+ * more. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +23,45 @@ double ns_theta_above_chance(double theta, double chance)
     return chance > NS_CHANCE_SMALL ? chance + theta * (1 - chance) : theta;
 }
 
-static bool has_fixed_distance(const char *score)
+/* The length of the JSON object that the text begins with. */
+static size_t object_length(const char *text)
 {
-    const ns_probe *const probe = ns_probe_find(score);
-    return probe && probe->definition && strstr(probe->definition, "\"offset:");
+    int depth = 0;
+    bool quoted = false;
+    size_t n = 0;
+    do {
+        if (quoted && text[n] == '\\' && text[n + 1])
+            n++;
+        else if (text[n] == '"')
+            quoted = !quoted;
+        else if (!quoted)
+            depth += (text[n] == '{') - (text[n] == '}');
+    } while (text[++n] && depth > 0);
+    return n;
 }
 
-static double mean_chance(const float *n_tokens, int64_t C, bool fixed, double window)
+/* A definition of the caller's own stands in the fact `probes` of the study, among the names: "retrieval,{...}". NULL: there is none. */
+static ns_probe *own_probe(const ns_study *study, const char *score)
+{
+    const char *at = ns_file_fact(ns_study_file(study), "probes");
+    for (at = at ? strchr(at, '{') : NULL; at; at = strchr(at + object_length(at), '{')) {
+        ns_probe *probe;
+        if (ns_probe_from_json(&probe, at, object_length(at), "probes", NULL) < 0)
+            continue;
+        if (strcmp(probe->name, score) == 0)
+            return probe;
+        ns_probe_free(probe);
+    }
+    return NULL;
+}
+
+/* fixed: of a score for which it follows from the row. */
+static double mean_chance(const float *n_tokens, int64_t C, const ns_probe *fixed, double window)
 {
     double sum = 0, before = 0;
     for (int64_t c = 0; c < C; c++) {
         const bool again = c > 0 && n_tokens[c] == n_tokens[c - 1];
-        before = again ? before : fixed ? ns_chance_of_rows((double)n_tokens[c], window) : 1 / fmax((double)n_tokens[c], 1);
+        before = again ? before : fixed ? ns_probe_chance(fixed, (double)n_tokens[c], window) : 1 / fmax((double)n_tokens[c], 1);
         sum += before;
     }
     return C ? sum / (double)C : 0;
@@ -43,7 +71,6 @@ int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, 
 {
     const ns_study_shape n = e->shape;
     const int64_t K = n.L * n.H;
-    const bool fixed = has_fixed_distance(score);
     ns_score_meaning meaning = {.chance = (double)NAN};
     int rc = ns_study_meaning(e->study, score, &meaning, err);
     if (rc)
@@ -54,6 +81,8 @@ int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, 
         free(tokens);
         return ns_oom(err, "chance");
     }
+    ns_probe *const own = own_probe(e->study, score);
+    const ns_probe *const probe = own ? own : ns_probe_find(score), *const fixed = isnan(ns_probe_chance(probe, 2, 0)) ? NULL : probe;
     const bool known = ns_study_has(e->study, "n_tokens") && ns_study_case_numbers(e->study, "n_tokens", tokens, NULL) == NS_OK;
     int64_t last = -1;                                   /* the window that `chance` is of */
     double chance = 0;
@@ -65,5 +94,6 @@ int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, 
         (*out)[i] = fixed && known ? chance : fmax(chance, meaning.chance);
     }
     free(tokens);
+    ns_probe_free(own);
     return NS_OK;
 }

@@ -20,6 +20,15 @@ life() {
 [ "$(life 5 0 0)" = / ] || fail "never: $(life 5 0 0)"
 [ "$(awk -F, 'NR > 1 && $8 != ""' births.csv | wc -l)" -eq 5 ] || fail "other heads are born than were planted: $(awk -F, 'NR > 1 && $8 != ""' births.csv)"
 
+# what uniform attention has of the 32 nearest keys of rows 56 to 59, by our definition and by one of the caller's: no birth is below that
+echo '{"name": "near", "rows": "last:4", "keys": "local:32", "stat": "mass"}' >near.json
+run scan a --cases cases.jsonl --probe local_mass --probe-def near.json --steps 10,30 -o near
+run merge near
+for score in local_mass near; do
+    run emergence near/study.h5 --score $score --previous '' --persist 1 --json
+    grep -Eq '"chance":[[:space:]]*0\.5472' out && grep -Eq '"theta":[[:space:]]*0\.7736' out || fail "chance of $score: $(grep -E 'chance|theta' out)"
+done
+
 # a run that ends before the horizon: refused, or left out by name
 run lab plant b --series 12 --every 10 --births 30,60,40:110,30:80,never --retrieval 3.1,3.4,4.6,4.2,5.0 --seed 4
 run scan a b --cases cases.jsonl --probe retrieval_find,previous_token -o both

@@ -82,6 +82,9 @@ struct ns_probe {
 /* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
 NS_API const ns_probe *const *ns_probes(void);
 NS_API const ns_probe *ns_probe_find(const char *name);
+/* The score that uniform attention gives in a prompt, where the probe is a definition whose keys' places follow from the row (at a fixed
+ * distance, or the nearest); window 0: all keys. previous_token: .5 for a window of 2. NaN for all other probes. */
+NS_API double ns_probe_chance(const ns_probe *, double n_tokens, double window);
 /* NS_E_ARG, with the nearest name, where it is neither a probe nor a score. */
 NS_API NS_MUST_CHECK int ns_probe_check(const char *name, ns_error *);
 

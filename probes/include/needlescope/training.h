@@ -46,8 +46,6 @@ NS_API int64_t ns_birth_limit(const double *score, int64_t P, const ns_birth_par
  * else could be seen). */
 #define NS_CHANCE_SMALL .125
 NS_API double ns_above_chance(double score, double chance);
-/* Of uniform attention to the token before: 1 / the keys that a row sees, mean over rows 1 to n - 1 of a prompt; window 0: all keys. */
-NS_API double ns_chance_of_rows(double n, double window);
 /* The score at which a head of that chance is alive: where ns_above_chance gives theta. */
 NS_API double ns_theta_above_chance(double theta, double chance);
 
