@@ -29,8 +29,12 @@ clean() {
     echo "FAILED: $*: status $status: $(head -n 40 said)"
     failed=$((failed + 1))
 }
-clean 0 lab plant -o model --window 24
-clean 0 lab plant -o run --series 2 --retrieval 3.1 --births 10 --every 10
+small='--layers 4 --heads 4 --kv-heads 2 --vocab 66 --previous-token 0.1 --retrieval 2.1'
+# shellcheck disable=SC2086  # options
+{
+    clean 0 lab plant -o model $small --window 24
+    clean 0 lab plant -o run $small --series 2 --births 10 --every 10
+}
 clean 0 inspect model
 clean 0 cases needle --model model --lengths 40 --depths 0,1 --twins swap -o cases.jsonl
 clean 0 score model --cases cases.jsonl --resamples 10 -o scores.h5
@@ -43,8 +47,8 @@ clean 0 figure curves study.h5 -o curves.svg
 clean 0 export csv scores.h5 -o scores.csv
 clean 0 export latex scores.h5 -o scores.tex
 clean 0 export notebook scores.h5 -o scores.ipynb
-clean 0 ablate model --cases cases.jsonl --heads 3.1 --draws 1 --loss-cases 0 -o ablation.h5
-clean 0 patch model --cases cases.jsonl --heads 3.1 --draws 1 -o patch.h5
+clean 0 ablate model --cases cases.jsonl --heads 2.1 --draws 1 --loss-cases 0 -o ablation.h5
+clean 0 patch model --cases cases.jsonl --heads 2.1 --draws 1 -o patch.h5
 clean 0 verify scores.h5
 printf '%s' '{"name": "small", "checkpoint_every": 1, "validation_sequences": 2, ' \
     '"train": {"pattern": "SGF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 24, "steps": 2}}' >train.json
