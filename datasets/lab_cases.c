@@ -175,10 +175,13 @@ static int add_case(ns_cases *cases, draft *d, const ns_lab_language *l, const n
 
 int ns_lab_cases(ns_cases *cases, const ns_lab_cases_params *p, ns_error *err)
 {
+    ns_lab_cases_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_lab_cases_params", err);
+    if (rc < 0)
+        return rc;
+    p = &params;
     const int64_t T = p->length ? p->length : 64, before = cases->n;
     const int count = p->count ? p->count : 256;
-    if (p->size != sizeof *p)
-        return ns_fail(err, NS_E_ARG, "lab cases: params.size is %zu, expected %zu (set it to sizeof)", p->size, sizeof *p);
     if (T < 32 || T > 1 << 20 || count < 1 || count >= 1 << 24)
         return ns_fail(err, NS_E_ARG, "lab cases: %d cases of length %lld (1 to 16777215; 32 to 1048576)", count, (long long)T);
     ns_lab_language language;
@@ -186,7 +189,7 @@ int ns_lab_cases(ns_cases *cases, const ns_lab_cases_params *p, ns_error *err)
     draft d = {.s = {.distinct = true}};
     d.s.tokens = ns_alloc_array((size_t)T, sizeof *d.s.tokens);
     d.s.mentions = ns_alloc_array((size_t)T / 2 + 2, sizeof *d.s.mentions);
-    int rc = d.s.tokens && d.s.mentions ? NS_OK : ns_oom(err, "lab cases");
+    rc = d.s.tokens && d.s.mentions ? NS_OK : ns_oom(err, "lab cases");
     for (int i = 0; i < count && rc == NS_OK; i++)
         rc = add_case(cases, &d, &language, p, T, i, err);
     free(d.s.mentions);

@@ -34,15 +34,18 @@ static int open_file(ns_corpus *c, ns_error *err)
 int ns_corpus_open(ns_corpus **out, const ns_corpus_params *p, ns_error *err)
 {
     *out = NULL;
-    if (p->size != sizeof *p)
-        return ns_fail(err, NS_E_ARG, "corpus: params.size is %zu, expected %zu (set it to sizeof)", p->size, sizeof *p);
+    ns_corpus_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_corpus_params", err);
+    if (rc < 0)
+        return rc;
+    p = &params;
     ns_corpus *const c = ns_alloc_array(1, sizeof *c);
     if (!c)
         return ns_oom(err, "a corpus");
-    c->p = *p;
+    c->p = params;
     c->label = ns_strdup(p->file ? p->file : "the laboratory's language");
     ns_lab_language_make(&c->language);
-    const int rc = !c->label ? ns_oom(err, "a corpus") : p->file ? open_file(c, err) : NS_OK;
+    rc = !c->label ? ns_oom(err, "a corpus") : p->file ? open_file(c, err) : NS_OK;
     if (rc < 0) {
         ns_corpus_close(c);
         return rc;

@@ -176,8 +176,6 @@ static int check_twins(const ns_needle_params *p, int keys, ns_error *err)
 
 static int check_params(const ns_needle_params *p, int keys, ns_error *err)
 {
-    if (p->size != sizeof *p)
-        return ns_fail(err, NS_E_ARG, "needle: params.size is %zu, expected %zu (set it to sizeof)", p->size, sizeof *p);
     if (p->n_lengths < 1 || p->n_depths < 1 || p->count < 0)
         return ns_fail(err, NS_E_ARG, "needle: at least one length and one depth are needed, and a count that is not negative");
     if (keys < 1 || keys > NS_NEEDLE_MAX_KEYS)
@@ -281,7 +279,10 @@ int ns_needle_cases(ns_cases *cases, const ns_needle_params *p, ns_error *err)
     ns_error unused;
     grid g = {.cases = cases, .err = err ? err : &unused};
     const char *type, *template_;
-    int rc = check_params(p, p->keys ? p->keys : 4, err);
+    ns_needle_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_needle_params", err);
+    p = &params;
+    rc = rc ? rc : check_params(p, p->keys ? p->keys : 4, err);
     if (rc < 0)
         return rc;
     for (int i = 0; i < p->n_lengths; i++)

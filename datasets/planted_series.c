@@ -80,8 +80,6 @@ static int check_lives(const series *s, ns_error *err)
 static int check(const series *s, ns_error *err)
 {
     const ns_plant_series_params *const p = s->p;
-    if (p->size != sizeof *p)
-        return ns_fail(err, NS_E_ARG, "plant series: params.size is %zu, expected %zu (set it to sizeof)", p->size, sizeof *p);
     if (s->P < 2 || s->P > 100000 || s->every < 1 || s->every > 1000000000 || s->rise < 1 || s->tokens < 1)
         return ns_fail(err, NS_E_ARG, "plant series: %lld checkpoints every %lld steps, rising over %lld (2 or more, 1 or more, 1 or more)",
                        (long long)s->P, (long long)s->every, (long long)s->rise);
@@ -200,6 +198,11 @@ static int write_series(const series *s, const char *folder, double *strength, n
 
 int ns_plant_series(const char *folder, const ns_plant_series_params *p, ns_error *err)
 {
+    ns_plant_series_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_plant_series_params", err);
+    if (rc < 0)
+        return rc;
+    p = &params;
     series s = {.p = p, .plant = p->plant, .P = p->n_checkpoints ? p->n_checkpoints : 20, .every = p->every ? p->every : 10,
                 .tokens = p->tokens_per_step ? p->tokens_per_step : 2048, .rise = p->rise ? p->rise : 1};
     s.plant.size = sizeof s.plant;
@@ -219,7 +222,7 @@ int ns_plant_series(const char *folder, const ns_plant_series_params *p, ns_erro
         own.n_lives = 4;
         s.p = &own;
     }
-    int rc = check(&s, err);
+    rc = check(&s, err);
     if (rc < 0)
         return rc;
     double *const strength = ns_alloc_array((size_t)s.plant.n_retrieval, sizeof *strength);

@@ -171,8 +171,6 @@ static int make_case(ns_case *c, const ns_repeat_params *p, int64_t half, int in
 
 static int check_params(const ns_repeat_params *p, int64_t half, ns_error *err)
 {
-    if (p->size != sizeof *p)
-        return ns_fail(err, NS_E_ARG, "repeat: params.size is %zu, expected %zu (set it to sizeof)", p->size, sizeof *p);
     if (p->kind < 0 || p->kind >= NS_REPEAT_KINDS)
         return ns_fail(err, NS_E_ARG, "repeat: unknown kind %d", (int)p->kind);
     if (half < 1 || p->length > (int64_t)1 << 31 || p->count < 0)
@@ -188,9 +186,14 @@ static int check_params(const ns_repeat_params *p, int64_t half, ns_error *err)
 
 int ns_repeat_cases(ns_cases *cases, const ns_repeat_params *p, ns_error *err)
 {
+    ns_repeat_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_repeat_params", err);
+    if (rc < 0)
+        return rc;
+    p = &params;
     const int64_t before = cases->n, half = (p->length - (p->bos >= 0)) / 2;
     const int count = p->count ? p->count : 1;
-    int rc = check_params(p, half, err);
+    rc = check_params(p, half, err);
     for (int i = 0; i < count && rc == NS_OK; i++) {
         ns_case c = {0};
         rc = make_case(&c, p, half, i, err);

@@ -16,11 +16,11 @@ int ns_source_begin(ns_source *x, ns_study *study, const char *path, const ns_ex
     ns_score_meaning meaning;
     *x = source_of(study);
     int rc = ns_check_not_input(path, &x->path, 1, err);
-    if (rc == NS_OK && (given->size != sizeof *out || given->n_scores < 1))
-        rc = ns_fail(err, NS_E_ARG, "%s: an export needs its parameters, and a score at least", x->path);
+    rc = rc ? rc : ns_sized_copy(out, sizeof *out, given, "ns_export_params", err);
+    if (rc == NS_OK && out->n_scores < 1)
+        rc = ns_fail(err, NS_E_ARG, "%s: an export needs a score at least", x->path);
     if (rc < 0)
         return rc;
-    *out = *given;
     out->top = out->top ? out->top : NS_EXPORT_TOP;
     rc = out->run ? ns_study_find_run(study, out->run, &x->run, err) : NS_OK;
     for (int i = 0; i < out->n_scores && rc == NS_OK; i++)

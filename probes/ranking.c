@@ -249,8 +249,8 @@ static int allocate(work *w, const ns_ranking_params *params)
     ns_scores *const s = w->s;
     ns_ranking *const r = w->r;
     const size_t size = (size_t)ns_scores_size(s), S = (size_t)s->n_scores, C = (size_t)s->n_cases;
-    r->resamples = params && params->resamples > 0 ? params->resamples : 1000;
-    r->seed = params ? params->seed : 0;
+    r->resamples = params->resamples > 0 ? params->resamples : 1000;
+    r->seed = params->seed;
     float **const heads[] = {&r->low, &r->high, &r->top4, &r->top10, &r->chance, &r->answered, &r->missed};
     bool good = true;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
@@ -322,12 +322,14 @@ static void rank_all(work *w)
 
 int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
 {
-    if (params && params->size != sizeof *params)
-        return ns_fail(err, NS_E_ARG, "ranking: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);
+    ns_ranking_params known = {.size = sizeof known};
+    int rc = params ? ns_sized_copy(&known, sizeof known, params, "ns_ranking_params", err) : NS_OK;
+    if (rc < 0)
+        return rc;
     work w = {.s = s, .r = ns_alloc_array(1, sizeof(ns_ranking)), .err = err};
-    int rc = w.r ? find_groups(&w) : ns_oom(err, "the ranking of heads");
+    rc = w.r ? find_groups(&w) : ns_oom(err, "the ranking of heads");
     if (rc == NS_OK)
-        rc = allocate(&w, params);
+        rc = allocate(&w, &known);
     if (rc == NS_OK)
         rc = compare_scores(&w);
     if (rc == NS_OK)

@@ -28,7 +28,8 @@ bool  ns_ends(const char *text, const char *suffix);
 char *ns_one_line(char *text);                          /* control characters become spaces, in place; NULL stays */
 char *ns_base64(const void *data, size_t n);            /* RFC 4648, one line; malloc'd */
 void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes where it must be */
-/* Copies what both sides know of a caller's struct that begins with its size; the rest of `to` becomes 0. NS_E_ARG: NULL, or no size. */
+/* Copies what both sides know of a caller's struct that begins with its size; the rest of `to` becomes 0: how every struct of parameters is
+ * read, so that a program built with older or newer headers goes on working. NS_E_ARG: NULL, no size, or fields set that we do not know. */
 int   ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *);
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
 

@@ -87,12 +87,16 @@ static void report(laboratory *lab, ns_laboratory_report *out)
 
 int ns_laboratory_run(ns_laboratory_report *out, const ns_laboratory_params *p, ns_error *err)
 {
-    if (p->size != sizeof *p || out->size != sizeof *out)
-        return ns_fail(err, NS_E_ARG, "the laboratory: params.size is %zu and report.size %zu, expected %zu and %zu (set them to sizeof)",
-                       p->size, out->size, sizeof *p, sizeof *out);
+    ns_laboratory_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_laboratory_params", err);
+    if (rc == NS_OK && out->size != sizeof *out)
+        rc = ns_fail(err, NS_E_ARG, "ns_laboratory_report: its size field is %zu, not %zu", out->size, sizeof *out);
+    if (rc < 0)
+        return rc;
+    p = &params;
     laboratory lab = {.lock = -1, .cores = p->cores > 0 ? p->cores : ns_machine_cpus()};
     *out = (ns_laboratory_report){.size = out->size};
-    int rc = ns_laboratory_plan(&lab, p, err);
+    rc = ns_laboratory_plan(&lab, p, err);
     rc = rc ? rc : run_stages(&lab, err);
     if (rc == NS_OK)
         report(&lab, out);

@@ -123,12 +123,15 @@ static int check_births(ns_study *study, const ns_study_notebook_params *p, ns_e
 int ns_study_notebook(ns_study *study, const char *path, const ns_study_notebook_params *p, char *note, size_t note_size, ns_error *err)
 {
     section s = {.note = note, .note_size = note_size};
-    if (p->size != sizeof *p)
-        return ns_fail(err, NS_E_ARG, "a notebook: params.size is %zu, expected %zu (set it to sizeof)", p->size, sizeof *p);
+    ns_study_notebook_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_study_notebook_params", err);
+    if (rc < 0)
+        return rc;
+    p = &params;
     if (note && note_size)
         note[0] = '\0';
     ns_export_params what = p->what;
-    int rc = check_births(study, p, err);
+    rc = check_births(study, p, err);
     if (rc == NS_OK && !p->no_births && !ns_study_is_one(study) && ns_study_size(study).P > 1 && what.n_scores > 0)
         rc = find(&s, study, p, err);
     what.births = s.any ? &s.out : NULL;

@@ -148,13 +148,17 @@ static void report(const work *w, ns_run_result *out)
 
 int ns_run_train(ns_run_result *out, const ns_run_params *p, ns_error *err)
 {
-    if (p->size != sizeof *p || out->size != sizeof *out)
-        return ns_fail(err, NS_E_ARG, "a training run: params.size is %zu and result.size %zu, expected %zu and %zu (set them to sizeof)",
-                       p->size, out->size, sizeof *p, sizeof *out);
+    ns_run_params params;
+    int rc = ns_sized_copy(&params, sizeof params, p, "ns_run_params", err);
+    if (rc == NS_OK && out->size != sizeof *out)
+        rc = ns_fail(err, NS_E_ARG, "ns_run_result: its size field is %zu, not %zu", out->size, sizeof *out);
+    if (rc < 0)
+        return rc;
+    p = &params;
     if (!p->config || !p->folder)
         return ns_fail(err, NS_E_ARG, "a training run needs a config and a folder");
     work w = {.params = p, .dir = p->folder, .run.lock = -1};
-    int rc = ns_run_read(&w.run, p, err);
+    rc = ns_run_read(&w.run, p, err);
     if (rc == NS_OK)
         rc = open_work(&w, err);
     if (rc == NS_OK)

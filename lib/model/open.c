@@ -149,14 +149,14 @@ static int begin(opening *o, const ns_open_params *p, ns_error *err)
 
 int ns_open(ns_opened **out, const ns_open_params *given, ns_error *err)
 {
-    ns_open_params p = {0};
+    ns_open_params p;
     *out = NULL;
-    if (!given->size)
-        return ns_fail(err, NS_E_ARG, "ns_open_params.size is not set (sizeof(ns_open_params))");
-    memcpy(&p, given, given->size < sizeof p ? given->size : sizeof p);
+    int rc = ns_sized_copy(&p, sizeof p, given, "ns_open_params", err);
+    if (rc < 0)
+        return rc;
     p.want = p.want ? p.want : NS_OPEN_WEIGHTS;
     opening *const o = ns_alloc_array(1, sizeof *o);
-    int rc = o ? begin(o, &p, err) : ns_oom(err, p.path);
+    rc = o ? begin(o, &p, err) : ns_oom(err, p.path);
     if (rc == NS_OK && p.want & (NS_OPEN_ARCH | NS_OPEN_WEIGHTS))
         rc = p.path ? open_arch(&o->seen, &p, err) : ns_fail(err, NS_E_ARG, "%s: a tokenizer alone is no model", p.tokenizer);
     else if (rc == NS_OK && !p.tokenizer)

@@ -231,15 +231,17 @@ static int add_cases(ns_plan *p, ns_error *err)
 static int copy_params(ns_plan *p, const ns_recorder_params *given, ns_error *err)
 {
     ns_recorder_params *const r = &p->params;
-    *r = *given;
+    int rc = ns_sized_copy(r, sizeof *r, given, "ns_recorder_params", err);
+    if (rc < 0)
+        return rc;
     const bool dtype_ok = r->dtype == NS_F32 || r->dtype == NS_F16;
     const ns_rows rows = r->rows;
     r->rows.positions = NULL;
     r->rows.span = NULL;
-    if (given->size != sizeof *given || !dtype_ok || !ns_maps_kind_name(r->maps) || r->top_k < 0 || r->pool_block < 0 || r->max_bytes < 0 ||
+    if (!dtype_ok || !ns_maps_kind_name(r->maps) || r->top_k < 0 || r->pool_block < 0 || r->max_bytes < 0 ||
         r->n_at < 1)
         return ns_fail(err, NS_E_ARG,
-                       "recording: wrong parameters (size, at least one glob, dtype F32 or F16, maps, top_k, pool_block, max_bytes)");
+                       "recording: wrong parameters (at least one glob, dtype F32 or F16, maps, top_k, pool_block, max_bytes)");
     if (rows.kind == NS_ROWS_LIST && rows.n > 0) {
         int64_t *const copy = ns_alloc_array((size_t)rows.n, sizeof *copy);
         if (!copy)

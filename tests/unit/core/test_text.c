@@ -11,6 +11,26 @@ static void fail_prefixes_its_own_message(void **state)
     assert_int_equal(ns_fail(NULL, NS_E_ARG, "%s", "nobody reads this"), NS_E_ARG);
 }
 
+/* A caller's struct of parameters: built with older headers, with ours, with newer ones whose fields are not set, or are. */
+static void structs_of_other_versions(void **state)
+{
+    (void)state;
+    typedef struct known { size_t size; int32_t first, second; } known;
+    typedef struct newer { size_t size; int32_t first, second, third, fourth; } newer;
+    known to;
+    ns_error err;
+    assert_int_equal(ns_sized_copy(&to, sizeof to, &(known){sizeof to, 1, 2}, "params", &err), NS_OK);
+    assert_true(to.first == 1 && to.second == 2);
+    assert_int_equal(ns_sized_copy(&to, sizeof to, &(known){offsetof(known, second), 1, 2}, "params", &err), NS_OK);
+    assert_true(to.first == 1 && to.second == 0);
+    assert_int_equal(ns_sized_copy(&to, sizeof to, &(newer){sizeof(newer), 1, 2, 0, 0}, "params", &err), NS_OK);
+    assert_true(to.first == 1 && to.second == 2);
+    assert_int_equal(ns_sized_copy(&to, sizeof to, &(newer){sizeof(newer), 1, 2, 0, 4}, "params", &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "made for a newer one"));
+    assert_int_equal(ns_sized_copy(&to, sizeof to, &(known){0, 1, 2}, "params", &err), NS_E_ARG);
+    assert_int_equal(ns_sized_copy(&to, sizeof to, NULL, "params", &err), NS_E_ARG);
+}
+
 static void fail_keeps_one_clean_line(void **state)
 {
     (void)state;
@@ -180,7 +200,8 @@ static void nearest_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fail_prefixes_its_own_message), cmocka_unit_test(fail_keeps_one_clean_line), cmocka_unit_test(globs),
+        cmocka_unit_test(fail_prefixes_its_own_message), cmocka_unit_test(structs_of_other_versions),
+        cmocka_unit_test(fail_keeps_one_clean_line), cmocka_unit_test(globs),
         cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
         cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views), cmocka_unit_test(nearest_words),
     };
