@@ -11,6 +11,7 @@ options="log_path=$reports/report print_stacktrace=1 allocator_may_return_null=1
 suppressions=$(realpath "$source")/tests/deep
 export ASAN_OPTIONS="$options" UBSAN_OPTIONS="$options"
 export TSAN_OPTIONS="$options second_deadlock_stack=1 die_after_fork=0 suppressions=$suppressions/tsan.supp"
+export NS_SANITIZED=1                   # to shell tests that limit the address space
 export LSAN_OPTIONS="print_suppressions=0 suppressions=$suppressions/lsan.supp"
 
 # HDF5 files of others are read first in a child that may die of them (lib/record/vet.c): faults there inside HDF5 are what it is for.
