@@ -44,7 +44,7 @@ static int report(cli *app, const char *path)
     if (rc == NS_OK && missing)
         cli_note(app, "%lld checkpoints that the scan found have no shard (a task that never ran? scan again, then merge)",
                  (long long)missing);
-    return rc ? rc : missing ? NS_STOP : NS_OK;
+    return rc ? rc : missing || failed ? NS_STOP : NS_OK;
 }
 
 static int merge(cli *app, const void *settings, char **args, int n_args)
@@ -68,7 +68,8 @@ const cli_command cli_cmd_merge = {
     .arguments = "FOLDER", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}}, .settings_size = sizeof(merge_settings),
     .description = "The study holds real datasets over (run, step, case, layer, head), with the coordinates of runs and cases and the "
                    "trainer's metrics; shards that are missing are NaN, and status says so. Checkpoints that the scan found and that have "
-                   "no shard are counted as not there; the exit code is then 1. It does not depend on the order of the shards. Shards that "
+                   "no shard are counted as not there; where some are, or some failed, the exit code is 1, as the "
+                   "scan's is. It does not depend on the order of the shards. Shards that "
                    "were scored with other cases, other probes or another kernel class, or lie in the place of another step or run, are "
                    "refused, and named.",
     .examples = "needlescope merge scan -o study.h5",

@@ -212,16 +212,14 @@ static void remark(void *user, const char *line)
         cli_warn(r->app, line);
 }
 
-/* The tokenizer of the runs' first checkpoint reads the cases. */
+/* The tokenizer of the first checkpoint that opens reads the cases; one that does not fails in its own turn. */
 static int open_first(cli *app, ns_opened **m, const runs *r, const cli_model_settings *settings, first_remarks *remarks)
 {
-    const ns_series_item *const first = &r->list[0].series.list[0];
-    ns_open_params how = cli_open_params(app, first->path, settings);
-    how.revision = first->revision;
+    ns_open_params how = cli_open_params(app, NULL, settings);
     how.want = NS_OPEN_ARCH;
     how.warn = remark;
     how.user = remarks;
-    const int rc = ns_open(m, &how, &app->err);
+    const int rc = ns_scan_open_first(m, r->list, r->n, &how, &app->err);
     remarks->tell = true;
     return rc;
 }

@@ -101,7 +101,7 @@ static int print_encoded(cli *app, const ns_tokenizer *tokenizer, const tokenize
 
 static int check_text(cli *app, const char *path, int rc, const char *text, size_t n)
 {
-    static const ns_kinds fine = NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_CASES) | NS_KINDS(NS_KIND_SVG) |
+    static const ns_kinds fine = NS_KINDS(NS_KIND_TEXT) | NS_KINDS_JSON | NS_KINDS(NS_KIND_CASES) | NS_KINDS(NS_KIND_SVG) |
                                  NS_KINDS(NS_KIND_EMPTY);
     size_t bad;
     if (rc == NS_OK && !ns_utf8_valid(text, n, &bad))

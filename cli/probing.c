@@ -18,7 +18,7 @@ int cli_read_definitions(cli *app, cli_probing *p, const cli_words *paths)
             rc = ns_probe_from_json(&p->definitions[p->n_definitions], text, n, paths->list[i], &app->err);
         p->n_definitions += rc == NS_OK;
         free(text);
-        rc = ns_json_fail(&app->err, rc, paths->list[i]);
+        rc = ns_json_fail(&app->err, rc, paths->list[i], NS_KIND_DEFINITION);
     }
     return rc;
 }

@@ -507,6 +507,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_patch": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_PatchParams), _ERR]), "ns_patching_free": (None, [_P]),
     "ns_patching_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_scan_run_open": (_INT, [c.POINTER(_ScanRun), _S, _S, _ERR]), "ns_scan_run_close": (None, [c.POINTER(_ScanRun)]),
+    "ns_scan_open_first": (_INT, [_OUT, c.POINTER(_ScanRun), _I64, c.POINTER(_OpenParams), _ERR]),
     "ns_scan": (_INT, [c.POINTER(_ScanRun), _I64, c.POINTER(_ScanParams), c.POINTER(_ScanCounts), _ERR]),
     "ns_merge": (_INT, [_S, _S, c.POINTER(_MergeParams), _ERR]),
     "ns_study_open": (_INT, [_OUT, _S, _ERR]), "ns_study_close": (None, [_P]), "ns_study_size": (_StudyShape, [_P]),
@@ -1707,8 +1708,12 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
         try:
             for run, folder in zip(opened, folders):
                 _call("ns_scan_run_open", c.byref(run), _bytes(folder), _bytes(manifest))
+                left = [x for x in run.series.left_out[:run.series.n_left_out] if not x.no_checkpoint]
+                if left:
+                    told.append(f"{run.name.decode()}: {len(left)} left out of {run.series.n + len(left)}: " +
+                                "; ".join(f"{os.fsdecode(x.name)}: {x.why.decode(errors='replace')}" for x in left[:3]) + "; ..." * (len(left) > 3))
             how = _opening(None, told, **options)
-            tokenizer = _tokenizer_of(p, opened[0].series.list[0], options) if folders else None
+            tokenizer = _tokenizer_of(p, opened, options) if folders else None
             asked = _cases_of(cases, lambda: tokenizer)
             how.engine = p.scratch.new("ns_engine_new", "ns_engine_free",
                                        c.byref(_params(_EngineParams, threads=how.threads, cpu=how.cpu))).value
@@ -1731,12 +1736,12 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
     return Scanned(counts.scored, counts.present, counts.failed, failures)
 
 
-def _tokenizer_of(p, item, options):
-    """The tokenizer of a checkpoint of a series, which lives as long as p; None where it has none, or one that cannot be read (a warning
-    says so)."""
-    how = _opening(os.fsdecode(item.path), [], **{**options, **({"revision": os.fsdecode(item.revision)} if item.revision else {})})
+def _tokenizer_of(p, runs, options):
+    """The tokenizer of the first checkpoint of runs that opens, which lives as long as p; None where it has none, or one that cannot be read
+    (a warning says so)."""
+    how = _opening(None, [], **options)
     how.want = _OPEN_ARCH
-    opened = p.scratch.new("ns_open", "ns_close", c.byref(how))
+    opened = p.scratch.new("ns_scan_open_first", "ns_close", runs, len(runs), c.byref(how))
     try:
         _call("ns_open_more", opened, _OPEN_TOKENIZER)
     except Error as e:

@@ -162,7 +162,7 @@ static int check_shard(const scan *s, const char *path)
     const char *const what = cases && strcmp(cases, s->cases_sha256) ? "cases" : probes && strcmp(probes, s->probes) ? "probes" : NULL;
     ns_file_close(f);
     return !what ? NS_OK
-                 : ns_fail(s->err, NS_E_ARG,
+                 : ns_fail(s->err, NS_E_FORMAT,
                            "%s was scored with other %s: nothing finished is replaced (give another -o FOLDER, or --force to score again)",
                            path, what);
 }

@@ -104,3 +104,21 @@ void ns_scan_run_close(ns_scan_run *r)
     ns_series_clear(&r->series);
     *r = (ns_scan_run){0};
 }
+
+int ns_scan_open_first(ns_opened **out, const ns_scan_run *runs, int64_t n_runs, const ns_open_params *how, ns_error *err)
+{
+    ns_error why = {""};
+    int rc = NS_E_ARG;
+    *out = NULL;
+    for (int64_t r = 0; r < n_runs; r++)
+        for (int64_t i = 0; i < runs[r].series.n; i++) {
+            ns_open_params one = *how;
+            one.path = runs[r].series.list[i].path;
+            one.revision = runs[r].series.list[i].revision;
+            const int opened = ns_open(out, &one, why.message[0] ? NULL : &why);
+            if (opened == NS_OK || opened == NS_E_MEMORY)
+                return opened;
+            rc = rc == NS_E_ARG ? opened : rc;
+        }
+    return ns_fail(err, rc, "%s", why.message[0] ? why.message : "the runs have no checkpoint");
+}

@@ -119,7 +119,10 @@ int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const
 /* what parse finds wrong before it takes memory */
 int  ns_json_check(const char *text, size_t n, int max_depth, const char *label, ns_error *);
 int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
-int  ns_json_fail(ns_error *, int rc, const char *path);                      /* ns_kind_fail for who reads JSON by other means */
+/* ns_kind_fail for who reads JSON of one purpose: JSON of another is named. */
+int  ns_json_fail(ns_error *, int rc, const char *path, ns_kind purpose);
+/* What the text [n] of a JSON file is for; NUL stands behind it. whole: it is all of the file. */
+ns_kind ns_kind_of_json(const char *text, size_t n, bool whole);
 /* Typed getters. absent or null -> *out = otherwise; a wrong type or a non-integral number is NS_E_FORMAT naming label and key. */
 int  ns_json_i64(const cJSON *object, const char *key, int64_t otherwise, int64_t *out, const char *label, ns_error *);
 int  ns_json_f64(const cJSON *object, const char *key, double otherwise, double *out, const char *label, ns_error *);

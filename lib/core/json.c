@@ -75,9 +75,9 @@ int ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const 
     return rc;
 }
 
-int ns_json_fail(ns_error *err, int rc, const char *path)
+int ns_json_fail(ns_error *err, int rc, const char *path, ns_kind purpose)
 {
-    return ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT), "JSON");
+    return ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT) | NS_KINDS(purpose), ns_kind_name(purpose));
 }
 
 int ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *err)
@@ -89,7 +89,7 @@ int ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_
     if (rc == NS_OK)
         rc = ns_json_parse(out, text, n, max_depth, path, err);
     free(text);
-    return ns_json_fail(err, rc, path);
+    return ns_kind_fail(err, rc, path, NS_KINDS_JSON | NS_KINDS(NS_KIND_TEXT), "JSON");
 }
 
 /* The member, or NULL where it is absent or null. */

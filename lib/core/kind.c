@@ -13,7 +13,11 @@ enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
 static const char *const kind_names[NS_N_KINDS] = {
     "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights",
     "a PNG picture", "a PDF",
-    "an SVG picture", "a notebook", "a score file", "a study", "a recording", "an ablation", "a patching", "training metrics",
+    "an SVG picture",
+    "a notebook", "a tokenizer.json", "a tokenizer_config.json", "an index of weights", "a description of an architecture (JSON)",
+    "a model's config.json", "a protocol of the laboratory", "a config of a training run", "a run.json", "a definition of a probe",
+    "a manifest of checkpoints", "a map of names of tensors",
+    "a score file", "a study", "a recording", "an ablation", "a patching", "training metrics",
     "a needlescope file of another kind",
     "HDF5 of another program, or a damaged file", "a folder", "an empty folder", "a checkpoint folder", "a scan folder", "a run folder",
     "a Hugging Face cache",
@@ -111,7 +115,7 @@ static ns_kind text_kind(const head *h)
     if (*at != '{' && *at != '[')
         return NS_KIND_TEXT;
     const size_t n = strcspn(at, "\n");
-    return is_case(at, n, !at[n] && !h->whole) ? NS_KIND_CASES : NS_KIND_JSON;
+    return is_case(at, n, !at[n] && !h->whole) ? NS_KIND_CASES : ns_kind_of_json(at, h->n - (size_t)(at - h->bytes), h->whole);
 }
 
 /* HDF5 is lib/record's: where that is linked, it tells (record/kind.c). */

@@ -53,6 +53,9 @@ static int mark_heads(const ns_heads_plot *p, const ns_study *study, const char 
         return ns_oom(err, "marks");
     for (int i = 0; i < p->n_marks; i++) {
         const ns_head h = p->marks[i];
+        for (int k = 0; k < i; k++)
+            if (p->marks[k].layer == h.layer && p->marks[k].head == h.head)
+                return ns_fail(err, NS_E_ARG, "head %lld.%lld is to be marked twice", (long long)h.layer, (long long)h.head);
         if (h.layer < 0 || h.layer >= m->figure.n_layers || h.head < 0 || h.head >= m->figure.n_heads ||
             !ns_study_head_valid(study, 0, h.layer, h.head))
             return ns_fail(err, NS_E_ARG, "%s has no head %lld.%lld to mark: it has %lld layers of %lld heads at most",

@@ -2,6 +2,7 @@
 #include "figure/study.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const ns_study_figure ns_study_figures[] = {
@@ -36,13 +37,24 @@ void ns_note_runs(char *note, size_t size, const ns_study_view *v)
 static int find_births(const ns_study_plot *p, const ns_study_figure *figure, ns_study *study, ns_emergence **out, ns_error *err)
 {
     ns_emergence_params births = {.size = sizeof births};
-    const int rc = p->births ? ns_sized_copy(&births, sizeof births, p->births, "ns_emergence_params", err) : NS_OK;
+    int rc = p->births ? ns_sized_copy(&births, sizeof births, p->births, "ns_emergence_params", err) : NS_OK;
     births.size = sizeof births;
     if (!figure->of_previous)
         births.previous = "";
     if (figure->draw == ns_study_loss && !births.score)
         births.score = ns_study_usual_score(study);
-    return rc ? rc : ns_emergence_run(out, study, &births, err);
+    if (rc == NS_OK)
+        rc = ns_emergence_run(out, study, &births, err);
+    return rc;
+}
+
+/* No birth can be confirmed: a figure of births would show nothing; others are drawn without, and say so. */
+static int check_births(const ns_study_figure *figure, const ns_emergence *births, ns_error *why, ns_error *err)
+{
+    const bool of_births = figure->draw == ns_study_births || figure->draw == ns_study_pairs;
+    const bool marks_them = figure->draw == ns_study_laziness || figure->draw == ns_study_strip;
+    const int rc = of_births || marks_them ? ns_emergence_check(births, why) : NS_OK;
+    return rc && of_births ? ns_fail(err, rc, "%s", why->message) : NS_OK;
 }
 
 static int no_figure(const char *name, ns_error *err)
@@ -76,7 +88,13 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
                           .run = rc == NS_OK && figure->of_a_run ? 0 : -1};
     if (rc == NS_OK && p.run)
         rc = ns_study_find_run(study, p.run, &view.run, err);
+    ns_error why = {""};
+    rc = rc ? rc : check_births(figure, births, &why, err);
     rc = rc ? rc : figure->draw(path, &view, look, said, err);
+    if (rc == NS_OK && said && why.message[0]) {
+        const size_t used = strlen(said->note);
+        snprintf(said->note + used, sizeof said->note - used, "%s%s", used ? "; " : "", why.message);
+    }
     ns_emergence_free(births);
     ns_study_close(study);
     return rc;

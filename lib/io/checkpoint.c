@@ -185,7 +185,7 @@ int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoin
 {
     static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_CACHE) |
                                  NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_BINARY);
-    const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) : 0;
+    const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_INDEX) : 0;
     int rc = open_checkpoint(out, path, params, err);
     const ns_error own = err ? *err : (ns_error){""};
     rc = ns_kind_fail(err, rc, path, fine | index, "a checkpoint (a folder of safetensors weights, or one such file)");

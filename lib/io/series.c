@@ -237,5 +237,5 @@ int ns_series_manifest(ns_series *out, const char *path, ns_error *err)
         ns_series_clear(out);
     free(folder);
     free(text);
-    return rc;
+    return ns_json_fail(err, rc, path, NS_KIND_MANIFEST);
 }

@@ -196,6 +196,18 @@ static int read_numbers_of_lab(laboratory *lab, const ns_laboratory_params *p, c
     return rc;
 }
 
+/* A birth lies between two checkpoints, and what is born must be seen again: with fewer behind the first nothing can be said. */
+static int check_checkpoints(const laboratory *lab, const char *label, ns_error *err)
+{
+    const int64_t behind = (lab->steps + lab->every - 1) / lab->every;
+    if (behind >= 2)
+        return NS_OK;
+    return ns_fail(err, NS_E_FORMAT,
+                   "%s: %lld steps with a checkpoint every %lld leave one behind the first, and a birth takes two (checkpoint_every at "
+                   "most %lld, or more steps)",
+                   label, (long long)lab->steps, (long long)lab->every, (long long)(lab->steps > 1 ? lab->steps / 2 : 1));
+}
+
 static int read_all(laboratory *lab, const ns_laboratory_params *p, ns_error *err)
 {
     const char *const label = p->protocol ? p->protocol : "protocol.json";
@@ -203,7 +215,9 @@ static int read_all(laboratory *lab, const ns_laboratory_params *p, ns_error *er
     rc = rc ? rc : ns_laboratory_check_protocol(lab->protocol, label, err);
     rc = rc ? rc : check_recipe(lab, label, err);
     rc = rc ? rc : read_numbers_of_lab(lab, p, label, err);
-    return rc ? rc : ns_laboratory_read_rules(lab, label, err);
+    rc = rc ? rc : check_checkpoints(lab, label, err);
+    rc = rc ? rc : ns_laboratory_read_rules(lab, label, err);
+    return p->protocol ? ns_json_fail(err, rc, p->protocol, NS_KIND_PROTOCOL) : rc;
 }
 
 int ns_laboratory_plan(laboratory *lab, const ns_laboratory_params *p, ns_error *err)

@@ -166,7 +166,7 @@ int ns_run_read(ns_run *run, const ns_run_params *p, ns_error *err)
     cJSON_Delete(root);
     if (rc < 0)
         ns_run_clear(run);
-    return rc;
+    return ns_json_fail(err, rc, p->config, NS_KIND_RUN_CONFIG);
 }
 
 void ns_run_clear(ns_run *run)

@@ -56,7 +56,7 @@ static int arch_from_file(ns_arch **out, const char *path, const ns_arch_params 
     if (rc == NS_OK)
         rc = ns_arch_from_json(out, json, n, path, how, err);
     free(json);
-    return ns_json_fail(err, rc, path);
+    return ns_json_fail(err, rc, path, NS_KIND_ARCH);
 }
 
 static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)

@@ -235,10 +235,8 @@ int ns_provenance_parse(ns_fact_list *out, ns_kind kind, const char *data, size_
     case NS_KIND_PNG: return read_png(&r);
     case NS_KIND_PDF: return read_pdf(&r);
     case NS_KIND_SVG: return read_svg(&r);
-    case NS_KIND_NOTEBOOK:
-    case NS_KIND_JSON: return read_json(&r);
     case NS_KIND_TEXT: return read_comments(&r);
-    default: return NS_OK;
+    default: return NS_KINDS(kind) & NS_KINDS_JSON ? read_json(&r) : NS_OK;
     }
 }
 
@@ -264,8 +262,8 @@ static int read_bytes(ns_fact_list *out, const char *path, ns_kind kind, ns_erro
 
 int ns_provenance_read(ns_fact_list *out, const char *path, ns_error *err)
 {
-    static const ns_kinds other = NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG) |
-                                  NS_KINDS(NS_KIND_NOTEBOOK) | NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT);
+    static const ns_kinds other = NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG) | NS_KINDS_JSON |
+                                  NS_KINDS(NS_KIND_TEXT);
     const ns_kind kind = ns_kind_of(path);
     char *const beside = ns_provenance_path_beside(path);
     int rc = beside ? NS_OK : ns_oom(err, path);

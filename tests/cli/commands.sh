@@ -122,4 +122,33 @@ run doctor --self-test
 no_line FAILED out "doctor --self-test: $(grep FAILED out)"
 [ "$(grep -c ' ok$' out)" -ge 250 ] || fail "doctor --self-test compares almost nothing: $(grep -c ' ok$' out) rows"
 
+
+# --olmo3-rope says in which layers of an OLMo 3 the rotation is scaled: in those that see all keys (the last of this one), unless all-layers is asked for.
+# Every command that runs the model obeys; one that knows no such thing is refused.
+olmo=$(dirname "$0")/../golden/fixtures/olmo3-yarn
+run cases needle --vocab 64 --lengths 40 --depths .5 --count 2 --twins swap -o olmo.jsonl
+sets() { "$NEEDLESCOPE" verify --content "$1" | grep "^dataset .*$2" || fail "$1 has no $2"; }
+mkdir -p series && cp -r "$olmo" series/step1
+for where in default full-layers all-layers; do
+    rope="--olmo3-rope $where"
+    [ $where != default ] || rope=
+    # shellcheck disable=SC2086  # an option and its value, or nothing
+    {
+        run record "$olmo" --cases olmo.jsonl --at 'blocks.*.attn.hook_rot_q' --dtype f32 $rope -o $where.rec.h5
+        run score "$olmo" --cases olmo.jsonl --probe previous_token $rope -o $where.score.h5
+        run ablate "$olmo" --cases olmo.jsonl --heads 0.1 --draws 2 --mode zero_z --loss-cases -1 $rope -o $where.ablate.h5
+        run patch "$olmo" --cases olmo.jsonl --heads 0.1 --draws 2 --resamples 20 $rope -o $where.patch.h5
+        run scan series --cases olmo.jsonl --probe previous_token $rope -o $where.scan
+        run inspect "$olmo" $rope --arch-out $where.arch.json
+    }
+    cp $where.scan/shards/series/step000001.h5 $where.scan.h5
+done
+cmp -s default.arch.json full-layers.arch.json || fail "full-layers is not the default of inspect"
+! cmp -s default.arch.json all-layers.arch.json || fail "inspect --olmo3-rope has no effect"
+for made in rec:hook_rot_q score:case_previous_token scan:case_previous_token ablate:margin patch:difference; do
+    file=${made%:*}.h5 what=${made#*:}
+    [ "$(sets default.$file "$what")" = "$(sets full-layers.$file "$what")" ] || fail "full-layers is not the default of ${made%:*}"
+    [ "$(sets default.$file "$what")" != "$(sets all-layers.$file "$what")" ] || fail "${made%:*} --olmo3-rope has no effect"
+done
+[ "$(sets default.rec.h5 blocks.0.attn.hook_rot_q)" != "$(sets all-layers.rec.h5 blocks.0.attn.hook_rot_q)" ] || fail "all-layers leaves a window's layer as it was"
 finish

@@ -66,6 +66,18 @@ expect 2 'not a study' emergence scan/shards/a/step000010.h5
 expect 2 "no score 'retrieval_fnd' .did you mean retrieval_find\?.; it has" emergence scan/study.h5 --score retrieval_fnd
 # what leaves nothing to find is an error
 expect 2 'no birth can be confirmed: it takes 100 measured checkpoints' emergence scan/study.h5 --persist 100 -o none.csv
+if "$NEEDLESCOPE" figure births scan/study.h5 -o some.svg >out 2>err; then
+    for figure in births pairs; do
+        expect 2 'no birth can be confirmed: it takes 100 measured checkpoints' figure $figure scan/study.h5 --persist 100 -o none.svg
+        [ ! -e none.svg ] || fail "figure $figure --persist 100 draws"
+    done
+    for figure in laziness strip; do        # they show scores too, and say what they cannot mark
+        run figure $figure scan/study.h5 --persist 100 -o bands.svg
+        cat out err | grep -q 'no birth can be confirmed: it takes 100 measured checkpoints' || fail "figure $figure --persist 100 says nothing: $(cat out err)"
+        run figure $figure scan/study.h5 -o bands.svg
+        ! cat out err | grep -q 'no birth can be confirmed' || fail "figure $figure: $(cat out err)"
+    done
+fi
 expect 2 'no birth can be confirmed: .* no run has more than 1 up to the horizon 1' emergence scan/study.h5 --horizon 1 -o none.csv
 [ ! -e none.csv ] || fail "lives of which none can be confirmed"
 run emergence scan/study.h5 -o lives.csv

@@ -40,7 +40,7 @@ kind_of() {
         metrics.h5) echo 'training metrics' ;;
         foreign.h5) echo 'HDF5 of another program' ;;
         cases.jsonl) echo 'a list of cases' ;;
-        config.json) echo 'JSON' ;;
+        config.json) echo 'a config of a training run' ;;
         picture.png) echo 'a PNG picture' ;;
         picture.pdf) echo 'a PDF' ;;
         picture.svg) echo 'an SVG picture' ;;
@@ -124,4 +124,58 @@ refuses "$text" tokenize model --file @
 refuses "$json" train @ -o out
 refuses "$json" lab laziness --protocol @ -o out
 refuses 'scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 picture.png picture.pdf picture.svg' verify @ --facts
+
+# ---- JSON of each purpose, in place of every other ----
+mkdir json
+run inspect model --arch-out json/arch
+printf '{"model.embed_tokens.weight": "transformer.wte.weight", "lm_head.weight": "transformer.head.weight"}' >json/names
+printf '{"name": "own", "rows": "answer", "keys": "needle", "stat": "mass"}' >json/definition
+printf '{"path": "run/step10", "step": 10}\n{"path": "run/step20", "step": 20}\n' >json/manifest
+run lab laziness --print-protocol
+cp out json/protocol
+cp config.json json/training
+cp trained/run.json json/run
+cp model/config.json json/model
+printf '{"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}' >json/tokenizer
+printf '{"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>"}' >json/tokenizer_config
+printf '{"metadata": {}, "weight_map": {"a.b": "c.safetensors"}}' >json/index
+run export notebook study.h5 -o json/notebook
+purpose_of() {
+    case $1 in
+        arch) echo 'a description of an architecture' ;;
+        names) echo 'a map of names of tensors' ;;
+        definition) echo 'a definition of a probe' ;;
+        manifest) echo 'a manifest of checkpoints' ;;
+        protocol) echo 'a protocol of the laboratory' ;;
+        training) echo 'a config of a training run' ;;
+        run) echo 'a run.json' ;;
+        model) echo "a model's config.json" ;;
+        tokenizer) echo 'a tokenizer.json' ;;
+        tokenizer_config) echo 'a tokenizer_config.json' ;;
+        index) echo 'an index of weights' ;;
+        notebook) echo 'a notebook' ;;
+    esac
+}
+# takes PURPOSE ARGS...: each other purpose in place of the last argument is refused by name, beside what was wanted
+takes() {
+    wanted=$1
+    shift
+    for one in arch names definition manifest protocol training run model tokenizer tokenizer_config index notebook; do
+        [ "$one" != "$wanted" ] || continue
+        "$NEEDLESCOPE" "$@" json/$one >out 2>err </dev/null
+        got=$?
+        case $got in 2 | 65) ;; *) fail "$* json/$one: exit $got: $(head -c 300 err)" ;; esac
+        grep -q "error: .*json/$one: is $(purpose_of $one)[^,]*, not a" err || fail "$* json/$one is not named: $(head -c 300 err)"
+        [ "$wanted" = cases ] || grep -q ", not $(purpose_of $wanted)" err || fail "$* json/$one: what was wanted is not named: $(head -c 300 err)"
+    done
+}
+takes arch score model --cases cases.jsonl --arch
+takes names score model --cases cases.jsonl --names
+takes definition score model --cases cases.jsonl --probe-def
+takes manifest scan run --cases cases.jsonl -o none --manifest
+takes protocol lab laziness -o none --protocol
+takes training train -o none
+takes tokenizer score model --cases cases.jsonl --tokenizer
+takes cases score model --cases
+[ ! -e none ] || fail "something was written"
 finish

@@ -110,6 +110,11 @@ for key in alpha edges_cut_below other_edges_cut_from recall_in_window_above kep
     sed -E "s/\"$key\": (\[[^]]*\]|[^],}]*)(, *)?//; s/, *}/}/" tiny.json >odd.json
     expect 65 "$key is missing" lab laziness --protocol odd.json -o x
 done
+sed 's/"checkpoint_every": 10/"checkpoint_every": 40/' tiny.json >odd.json
+expect 65 '40 steps with a checkpoint every 40 leave one behind the first.*checkpoint_every at most 20' lab laziness --protocol odd.json --quick -o x
+[ ! -e x ] || fail "a protocol that is refused makes a folder"
+sed 's/"checkpoint_every": 10/"checkpoint_every": 20/' tiny.json >two.json
+run lab laziness --protocol two.json --quick -o two
 sed 's/"alpha": 0.05/"alpha": 1/' tiny.json >odd.json
 expect 65 'claims.alpha is 1' lab laziness --protocol odd.json -o x
 sed 's/"sweep": .0.3/"sweep": [0.6/' tiny.json >odd.json

@@ -48,14 +48,25 @@ run cases needle --model a/step5 --lengths 40,97 --depths 0,.6 --count 3 -o case
     "$NEEDLESCOPE" scan a b $probes -o failed >out 2>err
     [ $? -eq 1 ] || fail "a checkpoint failed and the exit code is not 1"
     grep -q 'step 7 failed' err || fail "which one failed is not said: $(cat err)"
-    run merge failed
+    "$NEEDLESCOPE" merge failed >out 2>err
+    [ $? -eq 1 ] || fail "a checkpoint failed and the exit code of merge is not the scan's 1"
     grep -q 'failed *1' out || fail "merge does not count the failure: $(cat out)"
     rm -r b/step7
+    # the first one is damaged: it failed, and the others are what they are without it
+    mkdir b/step1 && cp b/step5/config.json b/step1 && printf 'not safetensors' >b/step1/model.safetensors
+    "$NEEDLESCOPE" scan b a $probes -o first >out 2>err
+    [ $? -eq 1 ] && grep -q 'step 1 failed' err || fail "a damaged first checkpoint: $(cat err)"
+    [ -e first/shards/*/step000001.failed ] || fail "a damaged first checkpoint leaves no reason"
+    for shard in whole/shards/*/*.h5; do
+        other=first${shard#whole}
+        "$NEEDLESCOPE" verify --content "$shard" >one && "$NEEDLESCOPE" verify --content "$other" 2>&1 | cmp -s - one || fail "$other is not $shard"
+    done
+    rm -r b/step1
 
     sed 's/"seed"/"sead"/' cases.jsonl | head -5 >fewer.jsonl
     "$NEEDLESCOPE" verify --content whole/shards/first/step000005.h5 >kept
-    expect 2 'step000005.h5 was scored with other cases: nothing finished is replaced' scan a --cases fewer.jsonl --probe retrieval_find -o whole
-    expect 2 'step000005.h5 was scored with other probes: nothing finished is replaced' scan a --cases cases.jsonl --probe retrieval_find -o whole
+    expect 65 'step000005.h5 was scored with other cases: nothing finished is replaced' scan a --cases fewer.jsonl --probe retrieval_find -o whole
+    expect 65 'step000005.h5 was scored with other probes: nothing finished is replaced' scan a --cases cases.jsonl --probe retrieval_find -o whole
     "$NEEDLESCOPE" verify --content whole/shards/first/step000005.h5 | cmp -s - kept || fail "a refused scan changes a shard"
     [ "$(study whole)" = "$want" ] || fail "refused scans change the study"
     run scan a --cases fewer.jsonl --probe retrieval_find -o whole --force --json
@@ -161,8 +172,8 @@ mv nought/step000001 kept.checkpoint && mkdir nought/step000001 && cp kept.check
 printf 'not safetensors' >nought/step000001/model.safetensors
 "$NEEDLESCOPE" scan $places >out 2>err
 [ $? -eq 1 ] && [ -e places/shards/nought/step000001.h5 ] || fail "a checkpoint that fails now: $(cat err)"
-run merge places
-grep -q '^checkpoints *5$' out && grep -q '^failed *1$' out || fail "old scores of a checkpoint that fails are merged: $(cat out)"
+"$NEEDLESCOPE" merge places >out 2>err
+[ $? -eq 1 ] && grep -q '^checkpoints *5$' out && grep -q '^failed *1$' out || fail "old scores of a checkpoint that fails are merged: $(cat out)"
 rm -r nought/step000001 && mv kept.checkpoint nought/step000001
 run scan $places --retry-failed
 [ "$(study places)" = "$want" ] || fail "a checkpoint that is whole again gives another study"

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 
 import h5py
 import numpy as np
@@ -110,7 +111,17 @@ def test_failures_are_told():
     with open("bad/step2/model.safetensors", "w") as f:
         f.write("not safetensors")
     os.symlink(os.path.abspath("runs/w4-s0/step000010"), "bad/step1")
-    told = ns.scan("bad", "cases.jsonl", "scan-bad", ["retrieval_find"])
+    os.mkdir("bad/epoch-last-copy")
+    os.mkdir("bad/step3"), os.mkdir("bad/step4")
+    for name in ("config.json", "model.safetensors"):
+        os.symlink(os.path.abspath(f"runs/w4-s0/step000010/{name}"), f"bad/epoch-last-copy/{name}")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        told = ns.scan("bad", "cases.jsonl", "scan-bad", ["retrieval_find"])
+    said = [str(x.message) for x in seen if "left out of" in str(x.message)]
+    listed = json.loads(call("scan", "--list", "bad", "--json"))
+    names = [x["name"] for x in listed["left_out"]] if "left_out" in listed else []
+    assert len(said) == 1 and "epoch-last-copy" in said[0], (said, listed)
     assert (told.scored, told.failed) == (1, 1) and told.failures[0][:2] == ("bad", 2) and "model.safetensors" in told.failures[0][2], told
 
 

@@ -10,7 +10,9 @@ NS_BEGIN
 typedef enum ns_kind {
     NS_KIND_NONE = 0,                                    /* not there, or not to be read */
     NS_KIND_STREAM, NS_KIND_EMPTY, NS_KIND_TEXT, NS_KIND_JSON, NS_KIND_CASES, NS_KIND_BINARY,
-    NS_KIND_SAFETENSORS, NS_KIND_PNG, NS_KIND_PDF, NS_KIND_SVG, NS_KIND_NOTEBOOK,
+    NS_KIND_SAFETENSORS, NS_KIND_PNG, NS_KIND_PDF, NS_KIND_SVG,
+    NS_KIND_NOTEBOOK, NS_KIND_TOKENIZER, NS_KIND_TOKENIZER_CONFIG, NS_KIND_INDEX, NS_KIND_ARCH, NS_KIND_CONFIG,      /* JSON, by its keys */
+    NS_KIND_PROTOCOL, NS_KIND_RUN_CONFIG, NS_KIND_RUN_JSON, NS_KIND_DEFINITION, NS_KIND_MANIFEST, NS_KIND_NAMES,
     NS_KIND_SCORES, NS_KIND_STUDY, NS_KIND_RECORDING, NS_KIND_ABLATION, NS_KIND_PATCHING, NS_KIND_METRICS,
     NS_KIND_TABLE,                                       /* a needlescope file of no kind above */
     NS_KIND_HDF5,                                        /* of another program, damaged or unfinished */
@@ -19,6 +21,7 @@ typedef enum ns_kind {
 } ns_kind;
 typedef uint64_t ns_kinds;                               /* a set of them */
 #define NS_KINDS(kind) ((ns_kinds)1 << (kind))
+#define NS_KINDS_JSON (NS_KINDS(NS_KIND_JSON) | (NS_KINDS(NS_KIND_NAMES + 1) - NS_KINDS(NS_KIND_NOTEBOOK)))     /* whatever it is for */
 
 NS_API ns_kind ns_kind_of(const char *path);
 NS_API const char *ns_kind_name(ns_kind);                /* "a score file"; NULL beyond the kinds */

@@ -91,7 +91,8 @@ int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
         return ns_oom(err, path);
     tok->bos = -1;
     tok->path = ns_path_is_dir(path) ? ns_path_join(path, "tokenizer.json") : ns_strdup(path);
-    static const ns_kinds fine = NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_CHECKPOINT);
+    static const ns_kinds fine = NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TOKENIZER) | NS_KINDS(NS_KIND_TEXT) |
+                                 NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_CHECKPOINT);
     const int rc = tok->path ? read_file(tok, err) : ns_oom(err, path);
     if (rc < 0)
         ns_tokenizer_free(tok);

@@ -126,5 +126,5 @@ int ns_arch_apply_names(ns_arch *a, const char *path, ns_error *err)
 out:
     free(job.hits);
     cJSON_Delete(map);
-    return rc;
+    return ns_json_fail(err, rc, path, NS_KIND_NAMES);
 }

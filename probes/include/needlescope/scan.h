@@ -26,6 +26,11 @@ typedef struct ns_scan_run {
 NS_API NS_MUST_CHECK int ns_scan_run_open(ns_scan_run *out, const char *folder, const char *manifest, ns_error *);
 NS_API void ns_scan_run_close(ns_scan_run *);
 
+/* The first checkpoint, in the order of runs and steps, that opens: what cases are read with. None does: the error is the very first one's.
+ * Of `how` path and revision are not looked at. */
+NS_API NS_MUST_CHECK int ns_scan_open_first(ns_opened **out, const ns_scan_run *runs, int64_t n_runs, const ns_open_params *how,
+                                            ns_error *);
+
 typedef struct ns_scan_params {
     size_t  size;
     const char *out;                              /* folder of the scan; made if need be */
@@ -48,7 +53,7 @@ typedef struct ns_scan_counts {
     int64_t own, found, left_out;                 /* checkpoints of this call, of all runs, and those of other steps than asked for */
     int64_t empty_runs;                           /* runs that have none of the steps */
 } ns_scan_counts;
-/* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before), and to replace a shard of
+/* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before); (NS_E_FORMAT) to replace a shard of
  * other cases or probes without force; (NS_E_FORMAT) cases of another tokenizer than a run's; (NS_E_UNSUPPORTED) shards of a newer version.
  * OUT/index/RUN.json says which checkpoints were found and which taken, so that a merge misses those without a shard.
  * NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
