@@ -161,7 +161,7 @@ int ns_run_read(ns_run *run, const ns_run_params *p, ns_error *err)
     *run = (ns_run){.lock = -1};
     int rc = ns_json_read(&root, p->config, LARGEST_CONFIG, DEPTH, err);
     if (rc < 0)
-        return rc;
+        return ns_json_fail(err, rc, p->config, NS_KIND_RUN_CONFIG);
     rc = read_run(run, root, p, err);
     cJSON_Delete(root);
     if (rc < 0)

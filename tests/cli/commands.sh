@@ -128,6 +128,10 @@ no_line FAILED out "doctor --self-test: $(grep FAILED out)"
 olmo=$(dirname "$0")/../golden/fixtures/olmo3-yarn
 run cases needle --vocab 64 --lengths 40 --depths .5 --count 2 --twins swap -o olmo.jsonl
 sets() { "$NEEDLESCOPE" verify --content "$1" | grep "^dataset .*$2" || fail "$1 has no $2"; }
+made() {    # a random model answers none of the cases: 1 is as good as 0
+    "$NEEDLESCOPE" "$@" >out 2>err
+    [ $? -le 1 ] || fail "$*: $(cat err)"
+}
 mkdir -p series && cp -r "$olmo" series/step1
 for where in default full-layers all-layers; do
     rope="--olmo3-rope $where"
@@ -135,10 +139,10 @@ for where in default full-layers all-layers; do
     # shellcheck disable=SC2086  # an option and its value, or nothing
     {
         run record "$olmo" --cases olmo.jsonl --at 'blocks.*.attn.hook_rot_q' --dtype f32 $rope -o $where.rec.h5
-        run score "$olmo" --cases olmo.jsonl --probe previous_token $rope -o $where.score.h5
-        run ablate "$olmo" --cases olmo.jsonl --heads 0.1 --draws 2 --mode zero_z --loss-cases -1 $rope -o $where.ablate.h5
-        run patch "$olmo" --cases olmo.jsonl --heads 0.1 --draws 2 --resamples 20 $rope -o $where.patch.h5
-        run scan series --cases olmo.jsonl --probe previous_token $rope -o $where.scan
+        made score "$olmo" --cases olmo.jsonl --probe previous_token $rope -o $where.score.h5
+        made ablate "$olmo" --cases olmo.jsonl --heads 0.1 --draws 2 --mode zero_z --loss-cases 0 $rope -o $where.ablate.h5
+        made patch "$olmo" --cases olmo.jsonl --heads 0.1 --draws 2 --resamples 20 $rope -o $where.patch.h5
+        made scan series --cases olmo.jsonl --probe previous_token $rope -o $where.scan
         run inspect "$olmo" $rope --arch-out $where.arch.json
     }
     cp $where.scan/shards/series/step000001.h5 $where.scan.h5
