@@ -202,8 +202,10 @@ static int read_shard(ns_merging *m, const ns_shard *s)
     rc = ns_merge_hear(m, file, cell);
     if (rc == NS_OK && !m->kinds[s->run * m->job.L])
         rc = read_layers(m, file, s);
-    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++) {
+        ns_child_busy(s->path);                          /* a large one may take its time */
         rc = read_field(m, file, &m->fields[i], s);
+    }
     ns_file_close(file);
     return rc;
 }
@@ -277,10 +279,13 @@ static void merge_clear(ns_merging *m)
         free(lists[i]);
 }
 
-int ns_merge(const char *out, const char *study, const ns_merge_params *params, ns_error *err)
+typedef struct merge_call { const char *out, *study; const ns_merge_params *params; } merge_call;
+
+static int merge_all(void *user, ns_error *err)
 {
-    static const ns_merge_params defaults = {.size = sizeof defaults};
-    const ns_merge_params *const p = params ? params : &defaults;
+    const merge_call *const call = user;
+    const char *const out = call->out, *const study = call->study;
+    const ns_merge_params *const p = call->params;
     ns_merging m = {.err = err, .job.mixed_kernels = p->mixed_kernels};
     int rc = ns_merge_find(&m.job, out, err);
     if (rc == NS_OK && !allocate(&m))
@@ -298,4 +303,14 @@ int ns_merge(const char *out, const char *study, const ns_merge_params *params, 
     rc = ns_table_end(m.w, rc, err);
     merge_clear(&m);
     return rc;
+}
+
+/* Shards are many, and sealed by whoever made them: HDF5 opens them once, in a child process, so that one that was made to do harm is an
+ * error with its name. */
+int ns_merge(const char *out, const char *study, const ns_merge_params *params, ns_error *err)
+{
+    static const ns_merge_params defaults = {.size = sizeof defaults};
+    static const ns_child_limits limits = {.cpu_seconds = 6, .patience = 60};
+    merge_call call = {out, study, params ? params : &defaults};
+    return ns_in_child(merge_all, &call, out, &limits, err);
 }

@@ -150,6 +150,17 @@ int64_t  ns_rng_below(ns_rng *, int64_t n);              /* uniform in [0, n), u
 double   ns_rng_uniform(ns_rng *);                       /* [0, 1), 53 bits */
 double   ns_rng_normal(ns_rng *);
 
+/* ---- a child process for what may crash, hang or take all memory: reading HDF5 that a stranger made ---- */
+typedef struct ns_child_limits {
+    int     cpu_seconds, patience;                       /* of work, of wall time, from when it was last busy with something new */
+    int64_t bytes_beside;                                /* of address space beside what the process has; 0 = no limit */
+} ns_child_limits;
+typedef int (*ns_child_work)(void *user, ns_error *);
+/* Does the work in a child and gives its code and message: all else that it does to memory is lost. A child that is killed is NS_E_FORMAT
+ * of what it was busy with, `label` until it says so. */
+int  ns_in_child(ns_child_work, void *user, const char *label, const ns_child_limits *, ns_error *);
+void ns_child_busy(const char *with);                    /* of a child: its time begins anew; NULL: it needs no limits now */
+
 /* ---- fork(): a lock that another thread held and the threads of a pool are gone in a child. What owns such things registers here. ---- */
 typedef struct ns_at_fork {
     void (*in_child)(void *user);                        /* called once in the child, before fork() returns there */

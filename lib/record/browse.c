@@ -23,32 +23,47 @@ static void free_paths(path_list *p)
     *p = (path_list){0};
 }
 
+static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err);
+
+/* path becomes the list's, or is freed. What is no dataset and no group is passed over. */
+static int list_object(const ns_file *f, hid_t object, char *path, bool below, path_list *out, ns_error *err)
+{
+    const H5I_type_t type = H5Iget_type(object);
+    int rc = path && ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list) ? NS_OK : ns_oom(err, f->path);
+    if (rc == NS_OK && type == H5I_DATASET) {
+        out->list[out->n++] = path;
+        return NS_OK;
+    }
+    if (rc == NS_OK && type == H5I_GROUP && below)
+        rc = list_group(f, object, path, false, out, err);
+    free(path);
+    return rc;
+}
+
+static int list_link(const ns_file *f, hid_t group, const char *prefix, hsize_t i, bool below, path_list *out, ns_error *err)
+{
+    char name[256] = "";
+    H5L_info_t link;
+    const ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
+    if (length <= 0 || length >= (ssize_t)sizeof name || !ns_utf8_valid(name, strlen(name), NULL) ||
+        H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
+    if (link.type != H5L_TYPE_HARD)
+        return ns_fail(err, NS_E_FORMAT, "%s: '%s/%s' is a link that leads elsewhere (refused)", f->path, prefix, name);
+    const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    if (object < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+    const int rc = list_object(f, object, ns_printf_alloc("%s/%s", prefix, name), below, out, err);
+    H5Oclose(object);
+    return rc;
+}
+
 static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err)
 {
     H5G_info_t info;
     int rc = H5Gget_info(group, &info) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed") : NS_OK;
-    for (hsize_t i = 0; rc == NS_OK && i < info.nlinks; i++) {
-        char name[256] = "";
-        H5L_info_t link;
-        if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0 ||
-            H5Lget_info(group, name, &link, H5P_DEFAULT) < 0)
-            return ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
-        if (link.type != H5L_TYPE_HARD)
-            return ns_fail(err, NS_E_FORMAT, "%s: '%s/%s' is a link that leads elsewhere (refused)", f->path, prefix, name);
-        const hid_t object = H5Oopen(group, name, H5P_DEFAULT);
-        char *const path = ns_printf_alloc("%s/%s", prefix, name);
-        const H5I_type_t type = object < 0 ? H5I_BADID : H5Iget_type(object);
-        if (!path || !ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list))
-            rc = ns_oom(err, f->path);
-        else if (type == H5I_GROUP && below)
-            rc = list_group(f, object, path, false, out, err);
-        if (rc == NS_OK && type == H5I_DATASET)
-            out->list[out->n++] = path;
-        else
-            free(path);
-        if (object >= 0)
-            H5Oclose(object);
-    }
+    for (hsize_t i = 0; rc == NS_OK && i < info.nlinks; i++)
+        rc = list_link(f, group, prefix, i, below, out, err);
     return rc;
 }
 
@@ -101,6 +116,9 @@ int ns_walk(const char *path, ns_error *err)
     for (int64_t i = 0; i < paths.n && rc == NS_OK; i++)
         rc = walk_dataset(f, paths.list[i], err);
     free_paths(&paths);
+    if (rc == NS_OK && H5Fclose(f->id) < 0)              /* what cannot be closed would stay in this process, and HDF5 print at its end */
+        rc = ns_h5_fail(err, NS_E_FORMAT, path, "cannot be closed");
+    f->id = rc == NS_OK ? H5I_INVALID_HID : f->id;
     ns_h5_leave(quiet);
     ns_file_close(f);
     return rc;

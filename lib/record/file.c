@@ -185,6 +185,7 @@ int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
     ns_file *const f = ns_alloc_array(1, sizeof *f);
     if (!f)
         return ns_oom(err, path);
+    ns_child_busy(path);
     const ns_h5_quiet quiet = ns_h5_enter();
     f->id = H5I_INVALID_HID;
     f->path = ns_strdup(path);
@@ -232,4 +233,5 @@ void ns_file_close(ns_file *f)
     const ns_h5_quiet quiet = ns_h5_enter();
     close_file(f);
     ns_h5_leave(quiet);
+    ns_child_busy(NULL);
 }

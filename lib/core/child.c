@@ -1,0 +1,136 @@
+/* child.c - work that may crash, hang or take all memory is done in a child process: what kills the child is a line of error here.
+ *
+ * The child is forked, not started anew: the library has no program of its own. It takes no lock but those of the work and malloc's, leaves
+ * by _exit, ends with its parent, and an alarm ends it should another thread have held one of them. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/core.h"
+
+enum { SHARED = 1024, ANSWER = 1100 };
+
+/* Of a child: what it is busy with, in memory that its parent reads. NULL elsewhere. One for the process, as the child is. */
+static struct { char *busy; ns_child_limits limits; } this_child;
+
+static void allow(int cpu_seconds, int patience)
+{
+    const struct itimerval time = {.it_value.tv_sec = cpu_seconds};
+    setitimer(ITIMER_PROF, &time, NULL);
+    alarm((unsigned)patience);
+}
+
+void ns_child_busy(const char *with)
+{
+    if (!this_child.busy)
+        return;
+    if (with)
+        snprintf(this_child.busy, SHARED, "%s", with);
+    allow(with ? this_child.limits.cpu_seconds : 0, with ? this_child.limits.patience : 0);
+}
+
+static void limit_memory(int64_t bytes_beside)
+{
+    struct rlimit space;
+    long pages = 0;
+    FILE *const f = fopen("/proc/self/statm", "r");
+    if (f && fscanf(f, "%ld", &pages) == 1 && getrlimit(RLIMIT_AS, &space) == 0) {
+        const rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)bytes_beside;
+        if (space.rlim_cur == RLIM_INFINITY || space.rlim_cur > most)
+            space.rlim_cur = most;
+        setrlimit(RLIMIT_AS, &space);
+    }
+    if (f)
+        fclose(f);
+}
+
+/* Signals as a new program has them: a handler of the caller's must not run here. */
+static void reset_signals(void)
+{
+    static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM, SIGPROF, SIGXCPU, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+        signal(deadly[i], SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* The answer: one letter, 'a' = NS_OK, 'b' = -1 ..., and the message. */
+static _Noreturn void child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, int to)
+{
+    ns_error err = {""};
+    const struct rlimit none = {0, 0};
+    char answer[ANSWER];
+    reset_signals();
+    setrlimit(RLIMIT_CORE, &none);
+    if (limits->bytes_beside)
+        limit_memory(limits->bytes_beside);
+    this_child.limits = *limits;
+    ns_child_busy(label);
+    const int rc = work(user, &err);
+    const int n = snprintf(answer, sizeof answer, "%c%s", 'a' - (rc < 0 ? rc : 0), rc < 0 ? err.message : "");
+    _exit(write(to, answer, (size_t)n) == n ? 0 : 1);
+}
+
+static void read_answer(int from, char text[ANSWER])
+{
+    size_t n = 0;
+    for (ssize_t got = 1; got && n < ANSWER - 1; n += got > 0 ? (size_t)got : 0) {
+        got = read(from, text + n, ANSWER - 1 - n);
+        if (got < 0 && errno != EINTR)
+            break;
+    }
+    text[n] = '\0';
+}
+
+/* A host that ignores SIGCHLD reaps for us: then only the answer is known. */
+static int reap(pid_t pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return 0;
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static int judge(const char *answer, int signal, const char *busy, ns_error *err)
+{
+    const bool late = signal == SIGPROF || signal == SIGALRM || signal == SIGXCPU || signal == SIGKILL;
+    if (!answer[0])
+        return ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: reading it %s (in a process of its own; nothing else was touched)",
+                       busy, late ? "does not come to an end" : "crashes");
+    return answer[0] == 'a' ? NS_OK : ns_fail(err, 'a' - answer[0], "%s", answer + 1);
+}
+
+int ns_in_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, ns_error *err)
+{
+    int pipes[2];
+    char answer[ANSWER] = "", *const outer = this_child.busy;
+    char *const busy = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (busy == MAP_FAILED)
+        return ns_oom(err, label);
+    if (pipe(pipes) != 0) {
+        munmap(busy, SHARED);
+        return ns_fail(err, NS_E_MEMORY, "%s: no pipe to read it through: %s", label, strerror(errno));
+    }
+    snprintf(busy, SHARED, "%s", label);
+    this_child.busy = busy;
+    const pid_t pid = fork();
+    const int why = errno;
+    if (pid == 0)
+        child(work, user, label, limits, pipes[1]);
+    this_child.busy = outer;
+    close(pipes[1]);
+    if (pid > 0)
+        read_answer(pipes[0], answer);
+    close(pipes[0]);
+    const int rc = pid < 0 ? ns_fail(err, NS_E_MEMORY, "%s: no process to read it in: %s", label, strerror(why))
+                           : judge(answer, reap(pid), busy, err);
+    munmap(busy, SHARED);
+    return rc;
+}
