@@ -12,7 +12,7 @@ planted() {
     rm -rf "$folder/found/planted"
     mkdir -p "$folder/found/planted/corpus"
     printf '%s?' "$1" >"$folder/found/planted/corpus/seed"
-    NS_PLANTED=$1 run 20 planted >"$folder/table"
+    NS_PLANTED=$1 run 5 planted >"$folder/table"
     local status=$?
     [ $status = 2 ] && { echo "SKIP: no clang that links fuzzers"; exit 77; }
     [ $status = "$3" ] && grep -qE "^planted +[0-9]+ +[0-9]+ $2\$" "$folder/table" || { complain "planted $1: status $status, wanted $3 and '$2'"; cat "$folder/table"; }

@@ -48,4 +48,7 @@ mkdir -p "$work/tests/fuzz"
 printf '#!%s\nexit 1\n' "$(command -v bash)" >"$work/tests/fuzz/run.sh"
 chmod +x "$work/tests/fuzz/run.sh"
 expect 1 err '^start: apt-get failed .* as root: apt-get install --no-install-recommends clang libclang-rt-dev$' cmocka fuzz 1
+printf '#!%s\n[ "$1" = --clang ] || echo "run $*"\n' "$(command -v bash)" >"$work/tests/fuzz/run.sh"
+expect 0 out '^run \. build-fuzz 7 glob json$' 'apt-get' fuzz 7 glob json
+expect 0 out '^run \. build-fuzz 60 ?$' 'apt-get' fuzz
 [ $faults = 0 ] && echo "./start says what is missing"
