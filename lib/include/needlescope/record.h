@@ -1,7 +1,8 @@
 /* record.h - recordings (maps, rows, activations of one checkpoint) and score files, as HDF5 that h5py, xarray and netCDF4 open.
  *
  * Files are written to a temporary beside NAME, closed, fsynced and renamed. The root carries schema, complete = 1, config_sha256 and
- * content_sha256 (names, shapes and bytes of all datasets; /provenance left out). See lib/record/schema.md. */
+ * content_sha256 (names, shapes and bytes of all datasets; /provenance left out). See lib/record/schema.md.
+ * Several threads may make and read files at once where HDF5 was built for threads (H5is_library_threadsafe: Debian's is). */
 #ifndef NEEDLESCOPE_RECORD_H
 #define NEEDLESCOPE_RECORD_H
 
