@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <needlescope/case.h>
@@ -252,11 +253,127 @@ static int remove_folder(void **state)
     return rmdir(folder);          /* fails when a temporary was left behind */
 }
 
+/* Ids are cut out of the line before it becomes a tree: in every way JSON writes them, wherever they stand. */
+static void test_ids_in_any_form(void **state)
+{
+    (void)state;
+    ns_cases cases = {0};
+    ns_error err = {0};
+    assert_int_equal(read_lines(&cases,
+        "\xEF\xBB\xBF {\"meta\": {\"tokens\": [\"]\", {\"answer\": \"\\\"[\"}]}, \"answer\" :[ 1e1 ,2.0e0,\t3.0 ] , \"tokens\":[0 ,2147483647,10,2,3],"
+        "\"id\":\"x, \\\"tokens\\\": [7]\"}\n"
+        "{\"tokens\": [], \"id\": \"none\"}\r\n"
+        "{\"tokens\":[9]}", &err), NS_E_FORMAT);
+    assert_non_null(strstr(err.message, "line 2: "));
+    assert_int_equal(read_lines(&cases,
+        "\xEF\xBB\xBF {\"meta\": {\"tokens\": [\"]\", {\"answer\": \"\\\"[\"}]}, \"answer\" :[ 1e1 ,2.0e0,\t3.0 ] , \"tokens\":[0 ,2147483647,10,2,3],"
+        "\"id\":\"x, \\\"tokens\\\": [7]\"}\n\r\n"
+        "{\"tokens\":[9]}", &err), NS_OK);
+    const ns_case *const c = &cases.list[0];
+    assert_int_equal(cases.n, 2);
+    assert_int_equal(c->n_tokens, 5);
+    assert_int_equal(c->tokens[1], INT32_MAX);
+    assert_int_equal(c->n_answer, 3);
+    assert_int_equal(c->answer[0], 10);
+    assert_int_equal(c->answer[2], 3);
+    assert_string_equal(c->id, "x, \"tokens\": [7]");
+    assert_string_equal(c->meta, "{\"tokens\":[\"]\",{\"answer\":\"\\\"[\"}]}");
+    assert_string_equal(cases.list[1].id, "case-3");
+    ns_cases_clear(&cases);
+}
+
+static void test_bad_ids(void **state)
+{
+    (void)state;
+    static const struct { const char *line, *says; } rows[] = {
+        {"{\"tokens\": [1, -1, 2.5]}", "line 1: 'tokens': element 1 is not a token id"},
+        {"{\"tokens\": [1, 2, 2.5]}", "'tokens': element 2 is not a token id"},
+        {"{\"tokens\": [2147483648]}", "'tokens': element 0 is not a token id"},
+        {"{\"tokens\": [1, [2, \"]\"], 3]}", "'tokens': element 1 is not a token id"},
+        {"{\"tokens\": [1], \"answer\": [1, \"2, 3]\"]}", "'answer': element 1 is not a token id"},
+        {"{\"tokens\": [1], \"tokens\": [2]}", "'tokens' appears twice"},
+        {"{\"tokens\": [-1], \"tokens\": [2]}", "'tokens' appears twice"},
+        {"{\"tokens\": [1, 2", "not valid JSON: ',' or ']' was expected (line 1, byte 16)"},
+        {"{\"tokens\": [1 2]}", "(line 1, byte 14)"},
+        {"[1, 2]", "not a JSON object"},
+        {"\"{\\\"tokens\"", "not a JSON object"},
+        {"{}", "needs 'tokens'"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ns_cases cases = {0};
+        ns_error err = {0};
+        assert_int_equal(read_lines(&cases, rows[i].line, &err), NS_E_FORMAT);
+        if (!strstr(err.message, rows[i].says))
+            fail_msg("%s: %s", rows[i].line, err.message);
+        assert_int_equal(cases.n, 0);
+    }
+}
+
+static long resident_kib(void)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return use.ru_maxrss;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+enum { MOST_KIB = 300 << 10 };         /* it keeps what was freed */
+#else
+enum { MOST_KIB = 80 << 10 };
+#endif
+
+/* Four million ids in one line: 8 MB of text, 16 MB of ids. As a tree of JSON they were 320 MB. */
+static void test_long_lines(void **state)
+{
+    (void)state;
+    enum { N = 4000000 };
+    static const char before[] = "{\"tokens\": [";
+    char *const line = malloc(sizeof before + 2 * N + 2), *const path = in_folder("long.jsonl");
+    ns_cases cases = {0};
+    ns_error err = {0};
+    assert_non_null(line);
+    strcpy(line, before);
+    for (size_t i = 0; i < N; i++)
+        memcpy(line + sizeof before - 1 + 2 * i, "7,", 2);
+    strcpy(line + sizeof before - 1 + 2 * N - 1, "]}");
+    assert_int_equal(ns_file_write(path, line, strlen(line), &err), NS_OK);
+    free(line);
+    const long held = resident_kib();
+    if (ns_cases_read(&cases, path, NULL, &err) != NS_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(cases.list[0].n_tokens, N);
+    assert_in_range(resident_kib() - held, 0, MOST_KIB);
+    ns_cases_clear(&cases);
+    unlink(path);
+    free(path);
+}
+
+/* 17 MB beside the ids would be a tree of JSON of a gigabyte. */
+static void test_absurd_lines(void **state)
+{
+    (void)state;
+    enum { N = 17 << 20 };
+    static const char before[] = "{\"tokens\": [1], \"meta\": {\"a\": [";
+    char *const line = malloc(sizeof before + N + 4);
+    ns_cases cases = {0};
+    ns_error err = {0};
+    assert_non_null(line);
+    strcpy(line, before);
+    memset(line + sizeof before - 1, ' ', N);
+    strcpy(line + sizeof before - 1 + N, "]}}");
+    assert_int_equal(read_lines(&cases, line, &err), NS_E_FORMAT);
+    assert_non_null(strstr(err.message, "line 1: 17825"));
+    assert_non_null(strstr(err.message, "bytes beside its ids (at most 16777216"));
+    free(line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_text), cmocka_unit_test(test_bad_lines),
         cmocka_unit_test(test_failure_keeps), cmocka_unit_test(test_add), cmocka_unit_test(test_mentions),
+        cmocka_unit_test(test_ids_in_any_form), cmocka_unit_test(test_bad_ids), cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_absurd_lines),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
