@@ -44,6 +44,14 @@ int ns_input_open(ns_input *in, const char *path, ns_error *err)
     return NS_OK;
 }
 
+static int fail_short(const ns_input *in, const char *path, ns_error *err)
+{
+    struct stat now = {0};
+    (void)fstat(in->fd, &now);
+    return ns_fail(err, NS_E_IO, "%s: has %lld bytes, where it had %lld when it was opened: it was cut or written anew while it was read "
+                   "(wait until it is complete, then start again)", path, (long long)now.st_size, (long long)in->size);
+}
+
 int ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const char *path, ns_error *err)
 {
     for (char *to = out; n > 0;) {
@@ -54,8 +62,7 @@ int ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const cha
             return ns_fail(err, NS_E_IO, "%s: reading failed at byte %lld: %s (is its disk still there?)", path, (long long)at,
                            strerror(errno));
         if (got == 0)
-            return ns_fail(err, NS_E_IO, "%s: ends at byte %lld, where it had %lld when it was opened: it was cut or written anew while it "
-                           "was read (wait until it is complete, then start again)", path, (long long)at, (long long)in->size);
+            return fail_short(in, path, err);
         to += got, at += got, n -= (size_t)got;
     }
     return NS_OK;
