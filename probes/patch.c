@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "draws.h"
+#include "score.h"
 
 static const struct { const char *name, *at; } sites[NS_PATCH_SITES] = {
     [NS_PATCH_Z] = {"z", "blocks.*.attn.hook_z"}, [NS_PATCH_Q] = {"q", "blocks.*.attn.hook_q"},
@@ -64,13 +65,13 @@ static const ns_case *case_called(const ns_case *const *cases, int64_t n, const 
     return low < n && strcmp(cases[low]->id, id) == 0 ? cases[low] : NULL;
 }
 
-static int choose_pair(ns_patch_run *r, const ns_case *original, const ns_case *twin)
+static int choose_pair(ns_patch_run *r, const ns_case *original, const ns_case *twin, int64_t prompt)
 {
     char buffer[NS_REASON];
     const char *const reason = reason_to_drop(r, original, twin, buffer);
     if (reason)
         return ns_drops_add(&r->drops, reason, twin->id, r->err);
-    r->pairs[r->out->C++] = r->p->noising ? (ns_patch_pair){twin, original} : (ns_patch_pair){original, twin};
+    r->pairs[r->out->C++] = r->p->noising ? (ns_patch_pair){twin, original, prompt} : (ns_patch_pair){original, twin, prompt};
     return NS_OK;
 }
 
@@ -78,13 +79,17 @@ static int choose_pair(ns_patch_run *r, const ns_case *original, const ns_case *
 static int choose_among(ns_patch_run *r, const ns_case **cases, int64_t n)
 {
     int64_t twins = 0;
-    int rc = NS_OK;
+    ns_case_result *const of = ns_alloc_array((size_t)n, sizeof *of);
+    int rc = of ? NS_OK : ns_oom(r->err, "pairs");
     qsort(cases, (size_t)n, sizeof *cases, ns_by_case);
+    if (rc == NS_OK)
+        ns_number_prompts(of, cases, n);
     for (int64_t i = 0; i < n && rc == NS_OK; i++)
         if (cases[i]->twin_of) {
             twins++;
-            rc = choose_pair(r, case_called(cases, n, cases[i]->twin_of), cases[i]);
+            rc = choose_pair(r, case_called(cases, n, cases[i]->twin_of), cases[i], of[i].prompt);
         }
+    free(of);
     if (rc == NS_OK && twins == 0)
         rc = ns_fail(r->err, NS_E_ARG, "no case is a twin of another (twin_of): patching needs pairs, as `cases needle --twins swap` makes "
                                        "them");
@@ -138,8 +143,8 @@ static int check_groups(const ns_patch_run *r, int i)
     for (int k = 0; k < i && of_group(r->p->site); k++) {
         const ns_head b = r->p->heads[k];
         if (a.layer == b.layer && a.head / size == b.head / size)
-            return ns_fail(r->err, NS_E_ARG, "heads %lld.%lld and %lld.%lld are of one KV group, so they have the same keys and values: name "
-                                             "one of them", (long long)b.layer, (long long)b.head, (long long)a.layer, (long long)a.head);
+            return ns_fail(r->err, NS_E_ARG, "heads %lld.%lld and %lld.%lld are of one KV group, so they have the same keys and values: "
+                                             "name one of them", (long long)b.layer, (long long)b.head, (long long)a.layer, (long long)a.head);
     }
     return NS_OK;
 }
@@ -249,6 +254,40 @@ static double ratio(const ns_patching *o, int k, const uint16_t *count)
     return there > 0 ? gained / there : (double)NAN;
 }
 
+/* Pairs of one prompt are one draw, as a prompt's twins share nearly all of their tokens. Into prompt[C]: numbers in the order of the
+ * pairs; how many. */
+static int64_t number_pairs(const ns_patch_pair *pairs, int64_t C, int64_t *prompt)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < C; i++) {
+        int64_t first = 0;
+        while (pairs[first].prompt != pairs[i].prompt)
+            first++;
+        prompt[i] = first < i ? prompt[first] : n++;
+    }
+    return n;
+}
+
+/* count[B, C]: how often each pair is in each of B resamples of the prompts. */
+static int resample(const ns_patch_run *r, int64_t B, uint16_t *count)
+{
+    const int64_t C = r->out->C;
+    int64_t *const prompt = ns_alloc_array((size_t)C, sizeof *prompt);
+    uint16_t *const times = ns_alloc_array((size_t)C, sizeof *times);
+    ns_rng rng = ns_rng_seed(r->p->seed, 23);
+    const int64_t n = prompt && times ? number_pairs(r->pairs, C, prompt) : 0;
+    for (int64_t b = 0; n && b < B; b++) {
+        memset(times, 0, (size_t)n * sizeof *times);
+        for (int64_t i = 0; i < n; i++)
+            times[ns_rng_below(&rng, n)]++;
+        for (int64_t i = 0; i < C; i++)
+            count[b * C + i] = times[prompt[i]];
+    }
+    free(prompt);
+    free(times);
+    return n ? NS_OK : ns_oom(r->err, "intervals");
+}
+
 /* The same resamples for every condition. A resample whose runs do not differ says nothing. */
 static int find_intervals(ns_patch_run *r)
 {
@@ -256,10 +295,7 @@ static int find_intervals(ns_patch_run *r)
     const int64_t B = r->p->resamples > 0 ? r->p->resamples : 1000;
     uint16_t *const count = ns_alloc_array((size_t)(B * o->C), sizeof *count);
     double *const values = ns_alloc_array((size_t)B, sizeof *values);
-    int rc = count && values ? NS_OK : ns_oom(r->err, "intervals");
-    ns_rng rng = ns_rng_seed(r->p->seed, 23);
-    for (int64_t i = 0; rc == NS_OK && i < B * o->C; i++)
-        count[i / o->C * o->C + ns_rng_below(&rng, o->C)]++;
+    int rc = count && values ? resample(r, B, count) : ns_oom(r->err, "intervals");
     for (int k = 0; rc == NS_OK && k < o->n; k++) {
         int64_t n = 0;
         for (int64_t b = 0; b < B; b++) {

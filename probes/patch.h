@@ -6,7 +6,8 @@
 
 #include "pass.h"
 
-typedef struct ns_patch_pair { const ns_case *source, *to; } ns_patch_pair;
+/* prompt: a number that pairs of one prompt share (ns_number_prompts) */
+typedef struct ns_patch_pair { const ns_case *source, *to; int64_t prompt; } ns_patch_pair;
 
 typedef struct ns_patch_run {
     const ns_model        *model;

@@ -27,7 +27,7 @@ static const ns_score_meaning recovery = {.lo = -INFINITY, .hi = INFINITY}, shar
 /* Of the map under these names, of the sets with set_ before them. */
 static const column columns[] = {
     {"recovery", "(d patched - d destination) / (d source - d destination), sums over pairs", value_of},
-    {"recovery_low", "95 % of recovery over resampled pairs: from", low_of},
+    {"recovery_low", "95 % of recovery over resampled prompts: from", low_of},
     {"recovery_high", "to", high_of},
     {"flipped", "share of pairs whose most likely token is the source's answer", flipped_of},
 };

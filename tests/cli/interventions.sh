@@ -45,6 +45,7 @@ refused '--dtype is of' record MODEL --maps stats --dtype f32
 # What applies is taken: rows of activations beside dense maps; modes by default in the scope that has them.
 run record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern,hook_logits' --maps dense --rows answer --dtype f32 -o record.h5
 run ablate MODEL --cases cases.jsonl --heads 3.1 --scope prefill --draws 2 --loss-cases 0 --json -o prefill.h5
+grep -q 'alike by their norms in the rows that say the answer' err || fail "prefill: whose norms the controls match is not said: $(cat err)"
 grep -q 'knockout is left out' err || fail "a mode was left out without a word: $(cat err)"
 no_line '"knockout"' out "knockout in a scope without its rows"
 

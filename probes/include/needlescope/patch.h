@@ -35,7 +35,7 @@ typedef struct ns_patch_params {
     bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
     bool           noising;
     int            draws;                         /* 0 = 20; of a set: without heads NS_E_ARG */
-    int            resamples;                     /* of pairs, for the intervals; 0 = 1000 */
+    int            resamples;                     /* of prompts with their pairs, for the intervals; 0 = 1000 */
     uint64_t       seed;
     /* bytes of the sources' activations that are kept at once, one pair's at least; 0 = 256 MiB */
     int64_t        keep;
@@ -44,7 +44,8 @@ typedef struct ns_patch_params {
     void          *user;
 } ns_patch_params;
 
-/* 95 % by percentiles over resampled pairs. NaN where the source run prefers its answer no more than the destination run does. */
+/* 95 % by percentiles over resampled prompts, each with its pairs. NaN where the source run prefers its answer no more than the
+ * destination run does. */
 typedef struct ns_recovery { double value, low, high; } ns_recovery;
 
 typedef enum ns_patch_kind { NS_PATCH_NONE, NS_PATCH_EVERYTHING, NS_PATCH_TARGET, NS_PATCH_CONTROL, NS_PATCH_HEAD } ns_patch_kind;

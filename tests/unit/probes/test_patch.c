@@ -5,6 +5,8 @@
 
 #include <needlescope/patch.h>
 
+#include "../../unit.h"
+
 static char folder[] = "/tmp/ns-patch-XXXXXX";
 static const ns_head heads[] = {{3, 1}, {4, 6}};
 
@@ -156,6 +158,51 @@ static void all_rows(void **state)
     ns_patching_free(p);
 }
 
+static ns_patching *run_on(const ns_cases *cases, const ns_patch_params *params)
+{
+    ns_error err = {0};
+    ns_patching *p = NULL;
+    loaded m = load(folder, 2, NULL, 0);
+    OK(ns_patch(&p, m.model, cases, params, &err));
+    unload(&m);
+    return p;
+}
+
+/* Twins of one prompt are one draw: every twin once more, under another id, makes no interval narrower. */
+static void a_prompt_is_one_draw(void **state)
+{
+    (void)state;
+    ns_cases cases = {0}, more = {0};
+    const ns_patch_params params = {.size = sizeof params};
+    static char ids[64][80];
+    twins(&cases, 60);
+    assert_true(cases.n <= 64);
+    more.list = calloc((size_t)(2 * cases.n), sizeof *more.list);
+    for (int64_t i = 0; i < cases.n; i++) {
+        more.list[more.n++] = cases.list[i];
+        if (cases.list[i].twin_of) {
+            more.list[more.n] = cases.list[i];
+            snprintf(ids[i], sizeof ids[i], "%s-again", cases.list[i].id);
+            more.list[more.n++].id = ids[i];
+        }
+    }
+    ns_patching *const a = run_on(&cases, &params), *const b = run_on(&more, &params);
+    assert_int_equal(b->C, 2 * a->C);
+    int wide = 0;
+    for (int k = 0; k < a->n; k++) {
+        const ns_recovery x = a->list[k].recovery, y = b->list[k].recovery;
+        assert_near(y.low, x.low, 1e-12);
+        assert_near(y.high, x.high, 1e-12);
+        assert_near(y.value, x.value, 1e-12);
+        wide += x.high > x.low;
+    }
+    assert_true(wide > 0);
+    free(more.list);
+    ns_cases_clear(&cases);
+    ns_patching_free(a);
+    ns_patching_free(b);
+}
+
 /* Keys and values are of KV groups, here of heads 2 g and 2 g + 1: none of the set's groups is drawn, and none twice. */
 static void groups_are_one(void **state)
 {
@@ -233,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(planted_heads_carry), cmocka_unit_test(matched_others_carry_nothing),
                                        cmocka_unit_test(queries_carry_and_keys_do_not), cmocka_unit_test(directions_mirror),
                                            cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(keeping_less_changes_no_bit),
-                                       cmocka_unit_test(all_rows), cmocka_unit_test(groups_are_one), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(all_rows), cmocka_unit_test(a_prompt_is_one_draw),
+                                       cmocka_unit_test(groups_are_one), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
