@@ -33,7 +33,7 @@ small='--layers 4 --heads 4 --kv-heads 2 --vocab 66 --previous-token 0.1 --retri
 # shellcheck disable=SC2086  # options
 {
     clean 0 lab plant -o model $small --window 24
-    clean 0 lab plant -o run $small --series 2 --births 10 --every 10
+    clean 0 lab plant -o run $small --series 3 --births 10 --every 10
 }
 clean 0 inspect model
 clean 0 cases needle --model model --lengths 40 --depths 0,1 --twins swap -o cases.jsonl
