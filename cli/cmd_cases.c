@@ -112,6 +112,12 @@ static int check_synthetic(cli *app, const needle_settings *s)
                : ns_fail(&app->err, NS_E_ARG, "--%s is of synthetic tokens, and there is a tokenizer (--synthetic does without it)", name);
 }
 
+static int check_text(cli *app, const needle_settings *s)
+{
+    return !s->no_special ? NS_OK
+                          : ns_fail(&app->err, NS_E_ARG, "--no-special is of prompts of text, and these are made of synthetic tokens");
+}
+
 /* Opens the model's tokenizer, or learns its vocabulary where it has none. */
 static int learn_model(cli *app, const needle_settings *s, ns_opened **m, int64_t *vocab)
 {
@@ -121,7 +127,7 @@ static int learn_model(cli *app, const needle_settings *s, ns_opened **m, int64_
     if (s->synthetic && s->how.tokenizer)
         return ns_fail(&app->err, NS_E_ARG, "--tokenizer has no effect on --synthetic tokens (give one of the two)");
     if (!s->model && (!s->how.tokenizer || s->synthetic))
-        return s->vocab ? NS_OK : ns_fail(&app->err, NS_E_ARG, "give --model MODEL, or --vocab N for synthetic tokens");
+        return s->vocab ? check_text(app, s) : ns_fail(&app->err, NS_E_ARG, "give --model MODEL, or --vocab N for synthetic tokens");
     const int rc = cli_open(app, m, s->model, &s->how, (s->model ? NS_OPEN_ARCH : 0) | (s->synthetic ? 0 : NS_OPEN_TOKENIZER), &app->err);
     if (rc == NS_OK && !(*m)->tokenizer) {
         if (!*vocab && (*m)->arch)
@@ -129,7 +135,27 @@ static int learn_model(cli *app, const needle_settings *s, ns_opened **m, int64_
         if (!s->synthetic)
             cli_note(app, "%s has no tokenizer: the cases are made of synthetic tokens", s->model);
     }
+    if (rc == NS_OK && !(*m)->tokenizer)
+        return check_text(app, s);
     return rc == NS_OK && (*m)->tokenizer ? check_synthetic(app, s) : rc;
+}
+
+/* Cases that the model, which is named, cannot run. */
+static void note_unfit(cli *app, const ns_opened *m, const ns_cases *cases)
+{
+    int64_t longer = 0;
+    ns_error why = {""};
+    if (!m || !m->arch)
+        return;
+    for (int64_t i = 0; i < cases->n; i++) {
+        const ns_case *const c = &cases->list[i];       /* teacher-forced: without the answer's last token */
+        longer += m->arch->max_positions > 0 && c->n_tokens + (c->n_answer > 1 ? c->n_answer - 1 : 0) > m->arch->max_positions;
+    }
+    if (longer)
+        cli_note(app, "%lld of %lld cases are longer, with their answer, than the model's %lld positions", (long long)longer,
+                 (long long)cases->n, (long long)m->arch->max_positions);
+    if (ns_cases_check_vocabulary(cases, m->arch->vocab, &why) < 0)
+        cli_note(app, "%s", why.message);
 }
 
 /* Every word is one of names; the error has the nearest. *mask: bit i for names[i]. */
@@ -217,6 +243,8 @@ static int cases_needle(cli *app, const void *settings, char **args, int n_args)
         };
         rc = ns_needle_cases(&cases, &params, &app->err);
     }
+    if (rc == NS_OK)
+        note_unfit(app, m, &cases);
     if (rc == NS_OK)
         rc = write_and_describe(app, &cases, &dropped, s->out);
     ns_case_drops_clear(&dropped);

@@ -121,6 +121,8 @@ static int tokenize(cli *app, const void *settings, char **args, int n_args)
     int rc = NS_OK;
     if ((n_args > 1) + (s->file != NULL) + (s->decode.n > 0) != 1)
         return ns_fail(&app->err, NS_E_ARG, "give one of TEXT, --file FILE and --decode IDS");
+    if (app->globals.json && s->ids_only)
+        return ns_fail(&app->err, NS_E_ARG, "--ids prints the ids alone; --json has them among all else (give one of the two)");
     if (s->decode.n && s->ids_only)
         return ns_fail(&app->err, NS_E_ARG, "--ids prints the ids of a text; --decode makes text of ids (give one of the two)");
     if (s->file)

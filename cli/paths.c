@@ -25,6 +25,14 @@ static bool add_option(paths *p, const cli_option *option, const void *field)
     return true;
 }
 
+/* A folder to write to. */
+static int check_folder(cli *app, const cli_option *option, const char *path)
+{
+    if (option->kind != CLI_FOLDER || strcmp(option->name, "output") != 0 || !path || strcmp(path, "-") != 0)
+        return NS_OK;
+    return ns_fail(&app->err, NS_E_ARG, "--output -: standard output is no folder (./- is one of that name)");
+}
+
 /* What the library's writers refuse is refused here before the work, not after it. The output counts as an input of the next one: two
  * outputs of one name are a slip as well. */
 static int check_output(cli *app, paths *p, const cli_option *option, const char *path)
@@ -68,9 +76,10 @@ int cli_check_paths(cli *app, const cli_target *targets, int n_targets, char *co
         rc = ns_oom(&app->err, "the command's files");
     for (int t = 0; t < n_targets; t++)
         for (const cli_option *option = targets[t].options; option->name && rc == NS_OK; option++) {
-            const char *const path = option->kind == CLI_OUTPUT || option->kind == CLI_STREAM
+            const bool writes = option->kind == CLI_OUTPUT || option->kind == CLI_STREAM;
+            const char *const path = writes || option->kind == CLI_FOLDER
                                          ? *(const char *const *)((const char *)targets[t].settings + option->offset) : NULL;
-            rc = path ? check_output(app, &p, option, path) : NS_OK;
+            rc = path && writes ? check_output(app, &p, option, path) : check_folder(app, option, path);
         }
     free(p.inputs);
     return rc;

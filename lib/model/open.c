@@ -59,6 +59,15 @@ static int arch_from_file(ns_arch **out, const char *path, const ns_arch_params 
     return ns_json_fail(err, rc, path, NS_KIND_ARCH);
 }
 
+/* What it says of another family would change nothing. */
+static int check_olmo3(const ns_open_params *p, const ns_arch *arch, ns_error *err)
+{
+    if (!p->olmo3_rope || (!p->arch && strcmp(arch->family, "olmo3") == 0))
+        return NS_OK;
+    return p->arch ? ns_fail(err, NS_E_ARG, "olmo3-rope is of config.json, and %s is read in its place", p->arch)
+                   : ns_fail(err, NS_E_ARG, "olmo3-rope is of olmo3 models, and %s is of the family %s", p->path, arch->family);
+}
+
 static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
 {
     const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};
@@ -66,7 +75,8 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
     const int rc = ns_checkpoint_open(&m->checkpoint, p->path, &where, err);
     if (rc < 0)
         return rc;
-    return p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
+    const int read = p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
+    return read ? read : check_olmo3(p, m->arch, err);
 }
 
 /* For a tokenizer alone: a tokenizer.json, a folder that holds one, or a checkpoint that knows where its own is. */
@@ -104,6 +114,10 @@ static int open_tokenizer(opening *o, ns_error *err)
     const int rc = path ? ns_tokenizer_open(&m->tokenizer, path, err) : NS_OK;
     for (int i = 0; rc == NS_OK && m->tokenizer && ns_tokenizer_note(m->tokenizer, i); i++)
         warn(o, "%s: %s", path, ns_tokenizer_note(m->tokenizer, i));
+    const int64_t ids = rc == NS_OK && m->tokenizer ? ns_tokenizer_size(m->tokenizer) : 0;
+    if (m->arch && ids > m->arch->vocab)
+        warn(o, "%s has token ids up to %lld, the model a vocabulary of %lld: it is another model's, or has tokens that this one cannot read",
+             path, (long long)ids - 1, (long long)m->arch->vocab);
     return rc;
 }
 

@@ -79,6 +79,9 @@ definition 2 'none of the listed keys' '{"name": "x", "rows": "first", "keys": [
 definition 2 'x: no row of any case sees such "keys"' '{"name": "x", "rows": "first", "keys": "offset:-500", "stat": "mass"}'
 definition 2 'x: no row of any case sees such "keys"' '{"name": "x", "rows": [5], "keys": [10], "stat": "mass"}'
 definition 65 '"keys" names position 1 twice' '{"name": "x", "rows": "first", "keys": [1, 1], "stat": "mass"}'
+expect 2 'olmo3-rope is of olmo3 models, and MODEL is of the family smollm3' score MODEL --cases cases.jsonl --olmo3-rope all-layers -o s.h5
+run inspect MODEL --arch-out arch.json
+expect 2 'olmo3-rope is of config.json, and arch.json is read' inspect MODEL --arch arch.json --olmo3-rope all-layers
 expect 2 'head 9.0: the model has layers 0 to 5' ablate MODEL --cases cases.jsonl --heads 9.0 -o s.h5
 expect 2 'head 2.8: layer 2 has heads 0 to 7' ablate MODEL --cases cases.jsonl --heads 2.8 -o s.h5
 expect 2 "'2.-1': a head is LAYER.HEAD" ablate MODEL --cases cases.jsonl --heads 3.1,2.-1 -o s.h5
@@ -121,6 +124,17 @@ run record MODEL --cases one_lacks.jsonl --at hook_embed --rows span:needle -o r
 grep -q "^.*1 of $(wc -l <cases.jsonl) cases lack a row of --rows span:needle" err || fail "a case without the span is not counted: $(cat err)"
 run record MODEL --cases cases.jsonl --at hook_embed --rows 0,70 -o rows.h5
 grep -q "cases lack a row of --rows 0,70" err || fail "positions that short cases lack: $(cat err)"
+
+# cases that the named model cannot run are counted when they are made
+run cases needle --model MODEL --lengths 64,5000 --depths .5 --count 2 -o far.jsonl
+grep -q "^2 of 4 cases are longer, with their answer, than the model's 4096 positions$" err || fail "cases beyond the positions: $(cat err)"
+run cases needle --model MODEL --vocab 600 --lengths 64 --depths 0 --count 2 -o far.jsonl
+grep -q "beyond the model's vocabulary of 512, as are ids of [12] of 2 cases" err || fail "cases beyond the vocabulary: $(cat err)"
+run cases needle --model MODEL --lengths 64 --depths .5 -o near.jsonl
+[ "$(cat err)" = 'MODEL has no tokenizer: the cases are made of synthetic tokens' ] || fail "cases that fit: $(cat err)"
+for how in '--model MODEL' '--vocab 512'; do
+    expect 2 '--no-special is of prompts of text' cases needle $how --no-special --lengths 64 -o far.jsonl
+done
 
 # needles that do not fit, cases that the model cannot hold: dropped with the reason, the rest stays
 run cases needle --model MODEL --lengths 12,64 --json -o some.jsonl

@@ -60,6 +60,12 @@ expect 2 'sub/../both.h5 and both.h5 are one file' score m --cases c.jsonl --pro
 expect 2 'the output is also' score m --cases c.jsonl --probe retrieval_wu -o m/scores.h5 --head-score sub/../m/scores.h5
 [ ! -e both.h5 ] || fail "two outputs in one file, by two names"
 
+# no folder is a stream
+for command in 'lab plant' 'lab laziness --quick' 'scan m --cases c.jsonl' 'train none.json'; do
+    expect 2 'output -: standard output is no folder' $command -o -
+done
+[ ! -e ./- ] || fail "a folder called -"
+
 # - is a standard stream; the answer then goes to standard error, and to nowhere with -q
 same() {     # same FILE OTHER: but for when and by which command a table was written
     grep -v '^% \(command_line\|created_utc\): ' "$1" >same.1

@@ -50,7 +50,16 @@ done
 expect 2 '--tokenizer has no effect on --synthetic' cases needle --model $A --synthetic --tokenizer $B --lengths 64 -o no.jsonl
 expect 2 '--decode 999999: the tokenizer has no such token' tokenize $A --decode 1,999999
 expect 2 '--ids prints the ids of a text' tokenize $A --decode 1 --ids
+expect 2 '--ids prints the ids alone; --json has them' tokenize $A a --ids --json
 run tokenize $A --decode 1
+
+# a tokenizer whose ids the model does not have is another model's
+run lab plant -o small --retrieval 3.1 --vocab 120
+tokenizer 0 >small/tokenizer.json
+run cases needle --model small --lengths 600 --depths 0.5 --value-types numbers -o small.jsonl
+no_line 'token ids up to' err "a tokenizer that fits: $(cat err)"
+run cases needle --model small --tokenizer $B --lengths 600 --depths 0.5 --value-types numbers -o small.jsonl
+grep -q 'has token ids up to 145, the model a vocabulary of 120' err || fail "a tokenizer beyond the vocabulary: $(cat err)"
 
 # the file may differ while the ids do not; and cases of ids alone cannot say
 tokenizer 0 | sed 's/"version"/ &/' >$A/tokenizer.json

@@ -140,6 +140,11 @@ def test_files_say_who_made_them(m):
     assert inside["command_line"] == facts["command_line"] == sys.argv[0] and facts["hostname"] == socket.gethostname(), facts
     assert facts["created_utc"][:4] == time.strftime("%Y", time.gmtime()) and facts["threads"] == str(m.threads) and facts["kernel_class"] == m.kernel_class
     assert facts["cases_sha256"] == cases and len(facts["weights_sha256"]) == 64 and facts["model_family"] == m.family, facts
+    for ending in (".png", ".pdf", ".svg"):
+        ns.figure_heads(path, path + ending)
+        drawn = json.loads(subprocess.run([tool, "verify", "--facts", path + ending, "--json"], stdout=subprocess.PIPE, check=True).stdout)
+        assert drawn["command_line"] == sys.argv[0] and drawn["hostname"] == socket.gethostname() and drawn["created_utc"][:2] == "20", drawn
+        assert drawn["weights_sha256"] == facts["weights_sha256"] and drawn["source_content_sha256"] == facts["content_sha256"], drawn
 
 
 def test_chance_is_written(m):
