@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_TEXT = 1 << 13, MOST_LABEL = 1 << 10 };       /* bytes that are shaped, of which a label is fitted */
+
 struct ns_type {
     PangoFontMap *fonts;
     PangoContext *context;
@@ -65,6 +67,15 @@ int ns_type_new(ns_type **out, ns_error *err)
     return NS_OK;
 }
 
+/* Bytes of the text, at most so many, that end with a character: texts come from files, and a page has room for some hundred of them. */
+static size_t first_bytes(const char *text, size_t most)
+{
+    size_t n = strnlen(text, most);
+    while (n > 0 && text[n] && ((uint8_t)text[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
 void *ns_type_layout(const ns_type *type, const char *text, double size, bool bold, double *baseline)
 {
     PangoLayout *layout = pango_layout_new(type->context);
@@ -75,7 +86,7 @@ void *ns_type_layout(const ns_type *type, const char *text, double size, bool bo
     pango_layout_set_font_description(layout, font);
     pango_font_description_free(font);
     pango_layout_set_single_paragraph_mode(layout, TRUE);
-    pango_layout_set_text(layout, text, -1);
+    pango_layout_set_text(layout, text, (int)first_bytes(text, MOST_TEXT));
     if (baseline)
         *baseline = (double)pango_layout_get_baseline(layout) / PANGO_SCALE;
     return layout;
@@ -126,11 +137,12 @@ int ns_type_check(const ns_type *type, const char *text, const char *what, ns_er
 
 char *ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width)
 {
-    size_t n = strlen(text);
+    size_t n = first_bytes(text, MOST_LABEL);
     char *fit = malloc(n + 4);
     if (!fit)
         return NULL;
-    memcpy(fit, text, n + 1);
+    memcpy(fit, text, n);
+    memcpy(fit + n, text[n] ? "\xe2\x80\xa6" : "\0\0\0", 4);
     while (n > 0 && ns_type_width(type, fit, size, bold) > width) {
         do {
             n--;

@@ -89,10 +89,8 @@ static int walk_dataset(ns_file *f, const char *path, ns_error *err)
     int rc = ns_dset_open(f, path, &d, err);
     if (rc < 0)
         return rc;
-    if (!(axes = ns_dset_axes(&d)))
-        rc = ns_oom(err, path);
-    if (rc == NS_OK)
-        rc = ns_load_attributes(f, d.id, err);
+    rc = ns_dset_axes(f, &d, path, &axes, err);
+    rc = rc ? rc : ns_load_attributes(f, d.id, err);
     if (rc == NS_OK && H5Tis_variable_str(d.type) > 0) {
         char **texts;
         rc = ns_dset_texts(f, &d, path, &texts, err);
@@ -141,8 +139,8 @@ static int describe(const ns_file *f, const char *name, ns_dtype *dtype, int *ra
         *rank = d.rank;
     if (shape)
         memcpy(shape, d.shape, sizeof d.shape);
-    if (axes && rc == NS_OK && !(*axes = ns_dset_axes(&d)))
-        rc = ns_oom(err, name);
+    if (axes && rc == NS_OK)
+        rc = ns_dset_axes(f, &d, name, axes, err);
     ns_dset_close(&d);
     return rc;
 }

@@ -144,23 +144,32 @@ static herr_t scale_name(hid_t dataset, unsigned dim, hid_t scale, void *user)
     return 1;
 }
 
-/* "case layer head": the names of the scales on its axes; the dataset's own name where it is a scale. */
-char *ns_dset_axes(const ns_dset *d)
+/* The path of the first scale on an axis; "" where there is none. False: HDF5 fails. */
+static bool axis_path(const ns_dset *d, int axis, char path[AXIS_PATH_BYTES])
+{
+    int first = 0;
+    path[0] = '\0';
+    if (H5DSis_scale(d->id) > 0)
+        return H5Iget_name(d->id, path, AXIS_PATH_BYTES) >= 0;
+    const int n = H5DSget_num_scales(d->id, (unsigned)axis);
+    return n == 0 || (n > 0 && H5DSiterate_scales(d->id, (unsigned)axis, &first, scale_name, path) >= 0 && path[0]);
+}
+
+int ns_dset_axes(const ns_file *f, const ns_dset *d, const char *name, char **out, ns_error *err)
 {
     char *text = ns_strdup("");
     for (int i = 0; text && i < d->rank; i++) {
-        char path[AXIS_PATH_BYTES] = "";
-        if (H5DSis_scale(d->id) > 0) {
-            H5Iget_name(d->id, path, sizeof path);
-        } else if (H5DSget_num_scales(d->id, (unsigned)i) > 0) {
-            int first = 0;
-            H5DSiterate_scales(d->id, (unsigned)i, &first, scale_name, path);
+        char path[AXIS_PATH_BYTES];
+        if (!axis_path(d, i, path)) {
+            free(text);
+            return ns_fail(err, NS_E_FORMAT, "%s: the axes of dataset '%s' cannot be read", f->path, name);
         }
         char *const longer = ns_printf_alloc("%s%s%s", text, i ? " " : "", path[0] ? ns_path_base(path) : "?");
         free(text);
         text = longer;
     }
-    return text;
+    *out = text;
+    return text ? NS_OK : ns_oom(err, name);
 }
 
 /* False: a type that needlescope does not write. Texts are NS_N_DTYPES. */

@@ -37,7 +37,8 @@ bool ns_dset_type(const ns_dset *, ns_dtype *out); /* false: a type that needles
 /* Its texts as HDF5 allocates them (NULL = empty), each bounded and UTF-8; given back by ns_dset_free_texts. */
 int ns_dset_texts(const ns_file *, const ns_dset *, const char *name, char ***out, ns_error *);
 void ns_dset_free_texts(char **, int64_t n);
-char *ns_dset_axes(const ns_dset *);                     /* "case layer head", malloc'd */
+/* "case layer head": the names of the scales on its axes, ? where there is none; the dataset's own name where it is a scale. Malloc'd. */
+int ns_dset_axes(const ns_file *, const ns_dset *, const char *name, char **out, ns_error *);
 /* *out malloc'd; NULL for arrays and for types that no needlescope file has. NS_E_FORMAT: a text or number that cannot be read. */
 int ns_attribute_text(const ns_file *, hid_t attribute, const char *name, char **out, ns_error *);
 int ns_dset_read(const ns_dset *, hid_t memory_type, const int64_t *start, const int64_t *count, void *out); /* start NULL: all */

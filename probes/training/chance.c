@@ -67,6 +67,18 @@ static double mean_chance(const float *n_tokens, int64_t C, const ns_probe *fixe
     return C ? sum / (double)C : 0;
 }
 
+/* A number from a file: rows of a prompt are counted one by one. */
+static int read_tokens(const ns_emergence *e, float *tokens, ns_error *err)
+{
+    enum { LONGEST = 1 << 22 };
+    const int rc = ns_study_case_numbers(e->study, "n_tokens", tokens, err);
+    for (int64_t c = 0; rc == NS_OK && c < e->shape.C; c++)
+        if (!(tokens[c] >= 0 && tokens[c] <= LONGEST))
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'n_tokens' holds %.9g (value %lld), where 0 to %d can be", ns_study_path(e->study),
+                           (double)tokens[c], (long long)c, LONGEST);
+    return rc;
+}
+
 int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, ns_error *err)
 {
     const ns_study_shape n = e->shape;
@@ -83,7 +95,12 @@ int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, 
     }
     ns_probe *const own = own_probe(e->study, score);
     const ns_probe *const probe = own ? own : ns_probe_find(score), *const fixed = isnan(ns_probe_chance(probe, 2, 0)) ? NULL : probe;
-    const bool known = ns_study_has(e->study, "n_tokens") && ns_study_case_numbers(e->study, "n_tokens", tokens, NULL) == NS_OK;
+    const bool known = ns_study_has(e->study, "n_tokens");
+    if (known && (rc = read_tokens(e, tokens, err)) < 0) {
+        free(tokens);
+        ns_probe_free(own);
+        return rc;
+    }
     int64_t last = -1;                                   /* the window that `chance` is of */
     double chance = 0;
     for (int64_t i = 0; i < n.R * K; i++) {

@@ -107,7 +107,7 @@ def answer(folder, output):
         return read(folder, "said")
     if output.endswith(".h5"):
         return content(os.path.join(folder, output))
-    return re.sub(rb'(?m)^.*"?(created_utc|command_line|<dc:date|CreationDate).*$', b"", read(folder, output))
+    return re.sub(rb'(?m)^.*"?(created_utc|command_line|<dc:date|CreationDate|"image/png").*$', b"", read(folder, output))
 
 
 def clear(folder):
@@ -140,7 +140,7 @@ class Fuzz:
         self.servers = Server(options.server, 0xbe, options.leaks), Server(options.server, 0x11, False)
         self.bytes = {k: read(self.good, f"{k}.h5") for k in ("scores", "study", "dense", "rows", "ablation", "patching")}
         self.bytes.update({k: read(self.here, IN[k]) for k in IN})
-        self.count, self.wrong = collections.Counter(), []
+        self.count, self.wrong, self.planting, self.sound_answer = collections.Counter(), [], False, None
 
     def tell(self, name, i, why, what, data):
         self.wrong.append(why)
@@ -157,7 +157,7 @@ class Fuzz:
         clear(folder)
         code, killed, cpu = self.servers[where].run(folder, arguments)
         said = read(folder, "wrong")
-        if self.o.plant and where == 0 and self.o.plant != "number":
+        if self.planting and where == 0 and self.o.plant != "number":
             code, killed, cpu, said = {"crash": (-1, 11, cpu, said), "hang": (code, 0, 11.0, said), "report": (code, 0, cpu, b"ERROR: AddressSanitizer: planted")}[self.o.plant]
         absorbed = code == 65 and REFUSED in said      # HDF5 crashed where a crash does no harm
         why = (f"signal {killed}" if killed else f"{cpu:.1f} s" if cpu > MOST_CPU else "a sanitizer's report" if REPORT.search(said) and not absorbed
@@ -165,7 +165,13 @@ class Fuzz:
         return code, why
 
     def unexplained(self, kind, arguments, output):
-        """None, or how the answer for what h5py reads differs from the one that was given."""
+        """None, or how the answer for what h5py reads differs from the one that was given. The sound file's own answer is explained: damage that h5py
+        stumbles over, and that changes nothing, is none."""
+        ours = answer(self.here, output)
+        if self.planting and self.o.plant == "number" and isinstance(ours, bytes):
+            ours = ours.replace(b"1", b"7", 1)
+        if ours == self.sound_answer:
+            return None
         path = IN.get(kind, "in.h5")
         to = os.path.join(self.there, path)
         if not in_child(lambda: rewrite(os.path.join(self.here, path), to)):
@@ -175,9 +181,8 @@ class Fuzz:
             return f"on what h5py reads: {why}"
         if code != 0:
             return "exit 0, and on what h5py reads: " + read(self.there, "wrong").decode(errors="replace").strip()[-300:]
-        ours = answer(self.here, output)
-        if self.o.plant == "number" and isinstance(ours, bytes):
-            ours = ours.replace(b"1", b"7", 1)
+        if output and output.endswith(".csv") and set(ours.split(b"\n")) <= set(self.sound_answer.split(b"\n")):
+            return None                                # fewer rows, each of them the sound file's
         return None if ours == answer(self.there, output) else "numbers from nowhere: another answer on what h5py reads"
 
     def one(self, name, i):
@@ -203,7 +208,10 @@ class Fuzz:
         code, why = self.run(0, self.here, arguments)
         if code != 0 or why:
             return why or f"exit {code}: {read(self.here, 'wrong').decode(errors='replace')[-300:]}"
-        return None if name.startswith("verify") else self.unexplained(kind, arguments, output)
+        self.sound_answer = None
+        why = None if name.startswith("verify") else self.unexplained(kind, arguments, output)
+        self.sound_answer = answer(self.here, output)
+        return why
 
     def restore(self, name):
         kind = READS[name][0]
@@ -231,13 +239,15 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         fuzz = Fuzz(options, root)
         for name in names:
-            why = None if options.plant else fuzz.sound(name)
+            why = fuzz.sound(name)
             if why:
                 fuzz.wrong.append(why)
                 print(f"WRONG: {name} on the sound file: {why}", flush=True)
                 continue
+            fuzz.planting = options.plant is not None
             for i in range(options.first, options.first + options.mutants):
                 fuzz.one(name, i)
+            fuzz.planting = False
             fuzz.restore(name)
             codes = ", ".join(f"{k[1]}: {n}" for k, n in sorted(fuzz.count.items(), key=str) if k[0] == name and k[1].startswith("exit"))
             print(f"{name}: {fuzz.count[name, 'mutants']} mutants, {fuzz.count[name, 'wrong']} wrong; {codes}", flush=True)
