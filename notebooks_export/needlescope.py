@@ -1968,14 +1968,19 @@ class Plotted(NamedTuple):
     note: str
 
 
+_STUDY_PLOTS = ("laziness", "births", "pairs", "curves", "loss", "strip")
+_PLAIN = ("rank", "ablation", "births", "pairs", "curves", "loss")      # their colours tell lines and dots apart
+
+
 def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, width=0, dpi=0, **unknown):
     """what: the arguments between path and look."""
     _check_names("a figure", unknown, _plot)
     fixed = vmin is not None or vmax is not None        # one end alone: the other one is the natural one
+    _check_of("a colormap, vmin or vmax", fixed or colormap, "figures whose colours are a scale", name not in _PLAIN)
     look = _params(_FigureParams, title=_bytes(title), colormap=_bytes(colormap), vmin=(-np.inf if vmin is None else vmin) if fixed else 0,
                    vmax=(np.inf if vmax is None else vmax) if fixed else 0, width=width, dpi=dpi, comment=_caller().caller)
     said = _params(_Plotted)
-    _call(f"ns_plot_{name}", _bytes(out), *what, c.byref(look), c.byref(said))
+    _call(f"ns_plot_{'study' if name in _STUDY_PLOTS else name}", _bytes(out), *what, c.byref(look), c.byref(said))
     return Plotted(said.shows.decode(errors="replace"), said.note.decode(errors="replace"))
 
 
@@ -2034,10 +2039,11 @@ def figure_ablation(files, out, **look):
 
 def figure_study(kind, study, out, run=None, rule=None, **look):
     """A figure of births: laziness, births, pairs, curves, loss, or strip (of one run). rule: a dict, as in emergence."""
+    _check_word("kind", kind, _STUDY_PLOTS)
     what = _params(_StudyPlot, file=_bytes(study), figure=_bytes(kind), run=_bytes(run))
     if rule:
         what.births = c.pointer(_birth_rule(**rule))
-    return _plot("study", out, [c.byref(what)], **look)
+    return _plot(kind, out, [c.byref(what)], **look)
 
 
 # ---- exports ----

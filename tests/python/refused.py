@@ -81,6 +81,11 @@ def test_arguments():
     refused("did you mean quick?", ns.lab, "no", "qick")
     refused("these cases: line 1: unknown key 'anwser' (did you mean 'answer'?)", m.cases, [{"tokens": IDS, "anwser": [1]}])
     refused("the config: unknown key 'chekpoint_every'", ns.train, {"name": "x", "chekpoint_every": 2}, "no")
+    for draw in (lambda **look: ns.figure_rank("s.h5", "no.svg", **look),
+                 lambda **look: ns.figure_study("curves", "study.h5", "no.svg", **look)):
+        for look in ({"vmin": .3}, {"vmax": .3}, {"colormap": "magma"}):
+            refused("figures whose colours are a scale", draw, **look)
+    ns.figure_study("laziness", "study.h5", "scale.svg", vmin=.3, colormap="magma")
     refused("dpi 300 is of a PNG", ns.figure_heads, "s.h5", "no.svg", dpi=300)
 
 
