@@ -80,6 +80,11 @@ static int rename_slot(void *user, const ns_slot *slot, ns_error *err)
         char *const name = substitute(entry->valuestring, stars);
         if (!name)
             return ns_oom(err, "a tensor name");
+        if (!*name) {
+            free(name);
+            return ns_fail(err, NS_E_ARG, "%s: '%.80s' -> '%.80s' leaves '%.80s' without a name (its '*' matches nothing)", job->path,
+                           entry->string, entry->valuestring, slot->tref->name);
+        }
         free(slot->tref->name);
         slot->tref->name = name;
         job->hits[i]++;
