@@ -5,8 +5,8 @@
 
 const cli_status cli_statuses[] = {
     {NS_OK, 0, "Done."},
-    {NS_STOP, 1, "Finished, but a check failed (doctor), some checkpoints failed or are missing (scan, merge), jobs failed (lab laziness), or the "
-     "model answered none of the cases (score)."},
+    {NS_STOP, 1, "Finished, but a check failed (doctor), some checkpoints failed or are missing (scan, merge), jobs failed (lab laziness), "
+     "or the model answered none of the cases (score)."},
     {NS_E_ARG, 2, "Usage: an option, argument or combination that makes no sense."},
     {NS_E_FORMAT, 65, "A file is malformed or contradicts itself."},
     {NS_E_UNSUPPORTED, 65, "A file is valid but holds something needlescope cannot do."},

@@ -56,7 +56,8 @@ def _library_path():
         folder = os.path.dirname(folder)
     found = ctypes.util.find_library("needlescope")
     if not found:
-        raise ImportError(f"{name} is not beside {__file__}, not in its prefix and not known to the system: set NEEDLESCOPE_LIB to its path")
+        raise ImportError(f"{name} is not beside {__file__}, not in its prefix and not known to the system: "
+                          "set NEEDLESCOPE_LIB to its path")
     return found
 
 
@@ -353,7 +354,8 @@ _STEPPED = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_RunProgress))
 class _RunParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("config", c.c_char_p), ("folder", c.c_char_p), ("resume", c.c_bool), ("own_seed", c.c_bool),
                 ("seed", c.c_int64),
-                ("steps", c.c_int64), ("by", c.POINTER(_Provenance)), ("progress", _STEPPED), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+                ("steps", c.c_int64), ("by", c.POINTER(_Provenance)), ("progress", _STEPPED), ("cancelled", _CANCELLED),
+                ("user", c.c_void_p)]
 
 
 class _RunResult(c.Structure):
@@ -368,7 +370,8 @@ _STAGE = c.CFUNCTYPE(None, c.c_void_p, c.c_char_p, c.c_double)
 
 class _LaboratoryParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("folder", c.c_char_p), ("protocol", c.c_char_p), ("scale", c.c_char_p), ("seeds", c.c_int64),
-                ("windows", c.POINTER(c.c_int64)), ("n_windows", c.c_int64), ("program", c.c_char_p), ("cores", c.c_int), ("by", c.POINTER(_Provenance)), ("say", _SAY),
+                ("windows", c.POINTER(c.c_int64)), ("n_windows", c.c_int64), ("program", c.c_char_p), ("cores", c.c_int),
+                ("by", c.POINTER(_Provenance)), ("say", _SAY),
                 ("progress", _STAGE), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
 
 
@@ -814,7 +817,8 @@ def _check_unique(cases):
     for i, x in enumerate(cases):
         other = cases[first.setdefault(x.id, i)]
         if first[x.id] != i:
-            raise ValueError(f"the id {x.id!r} is there twice, in {other._cases._path} and in {x._cases._path}: ids are unique over all cases of a call")
+            raise ValueError(f"the id {x.id!r} is there twice, in {other._cases._path} and in {x._cases._path}: "
+                             "ids are unique over all cases of a call")
 
 
 def _cases_of(source, tokenizer):
@@ -1106,7 +1110,8 @@ class _Ablation(_Watcher):
     def _check_spans(self, cases):
         for case in cases._alive().list[:len(cases)]:
             if not any((x.name.decode() + ".").startswith(self.span + ".") for x in case.spans[:case.n_spans]):
-                raise ValueError(f"{self.mode} hides the span {self.span!r}, and case {case.id.decode()!r} has none: run a Case, with its spans")
+                raise ValueError(f"{self.mode} hides the span {self.span!r}, and case {case.id.decode()!r} has none: "
+                                 "run a Case, with its spans")
 
     def _means(self, cases):
         """[n_heads, d], over the cases given to ablate, else over those of this pass."""
@@ -1154,7 +1159,8 @@ def _allowed():
     return machine.cpus, machine.memory
 
 
-def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True, **unknown):
+def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True,
+             **unknown):
     """What ns_open is asked for; warnings are added to the list told."""
     _check_names("load", unknown, _opening)
     if memory and memory < 1 << 20:
@@ -1204,8 +1210,8 @@ class Model(_Owner):
 
     def _describe(self, engine):
         head = _ArchHead.from_address(self._arch.value)
-        self.family, self.n_layers, self.d_model, self.vocab, self.max_positions = (head.family.decode(), head.n_layers, head.d_model, head.vocab,
-                                                                                    head.max_positions)
+        self.family, self.n_layers, self.d_model = head.family.decode(), head.n_layers, head.d_model
+        self.vocab, self.max_positions = head.vocab, head.max_positions
         self.n_heads = _lib.ns_arch_max_heads(self._arch)
         self.layer_kinds = [_lib.ns_layer_kind_name(_lib.ns_arch_layer_kind(self._arch, i)).decode() for i in range(self.n_layers)]
         self.threads, self.cpu = _lib.ns_engine_threads(engine), _lib.ns_engine_cpu(engine).decode()
@@ -1400,7 +1406,8 @@ class Model(_Owner):
         heads      [(layer, head), ...]: a set that is patched together, beside draws of controls; map: every head by itself
         rows       "answer", or "all" (twins of equal length)          direction   "denoising" or "noising"
         output     write the file; progress(fraction) is called as it goes"""
-        _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all")), _check_word("direction", direction, ("denoising", "noising"))
+        _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all"))
+        _check_word("direction", direction, ("denoising", "noising"))
         cases, heads = self.cases(cases), _heads(heads)
         with _Pass(self, cases, progress) as p:
             if p.array:
@@ -1518,7 +1525,8 @@ def top(scores, k=10, best=None):
     attrs = getattr(scores, "attrs", {})
     end = best or attrs.get("best", "largest")
     if end not in _BEST[:2]:
-        raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: best is {end!r}: it describes heads and ranks none (largest, smallest: say best=)")
+        raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: best is {end!r}: it describes heads "
+                         "and ranks none (largest, smallest: say best=)")
     axes = tuple(getattr(scores, "dims", ("layer", "head")[:np.ndim(scores)]))
     if axes != ("layer", "head"):
         raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: a list of heads is of scores over (layer, head), "
@@ -1711,7 +1719,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
                 left = [x for x in run.series.left_out[:run.series.n_left_out] if not x.no_checkpoint]
                 if left:
                     told.append(f"{run.name.decode()}: {len(left)} left out of {run.series.n + len(left)}: " +
-                                "; ".join(f"{os.fsdecode(x.name)}: {x.why.decode(errors='replace')}" for x in left[:3]) + "; ..." * (len(left) > 3))
+                                "; ".join(f"{os.fsdecode(x.name)}: {x.why.decode(errors='replace')}" for x in left[:3]) +
+                                "; ..." * (len(left) > 3))
             how = _opening(None, told, **options)
             tokenizer = _tokenizer_of(p, opened, options) if folders else None
             asked = _cases_of(cases, lambda: tokenizer)
@@ -1737,8 +1746,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
 
 
 def _tokenizer_of(p, runs, options):
-    """The tokenizer of the first checkpoint of runs that opens, which lives as long as p; None where it has none, or one that cannot be read
-    (a warning says so)."""
+    """The tokenizer of the first checkpoint of runs that opens, which lives as long as p; None where it has none, or one that cannot be
+    read (a warning says so)."""
     how = _opening(None, [], **options)
     how.want = _OPEN_ARCH
     opened = p.scratch.new("ns_scan_open_first", "ns_close", runs, len(runs), c.byref(how))
@@ -1865,7 +1874,8 @@ class Emergence(_Owner):
             self._own(out, _lib.ns_emergence_free, *s.take())
         _call("ns_emergence_check", self)
         self.path, self._study, e = os.fspath(path), study, _Emergence.from_address(out.value)
-        self.score, self.previous, self.theta, self.persist = e.score.decode(), e.previous and e.previous.decode(), e.birth.theta, e.birth.persist
+        self.score, self.previous = e.score.decode(), e.previous and e.previous.decode()
+        self.theta, self.persist = e.birth.theta, e.birth.persist
         self.axis, self.horizon = "tokens" if e.in_tokens else "steps", e.horizon
         self.steps = np.array(_lib.ns_study_steps(study)[:e.shape.P])
         self._names, self._H = [_lib.ns_study_run_name(study, i).decode() for i in range(e.shape.R)], e.shape.H
@@ -1935,7 +1945,8 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     out = _params(_RunResult)
     with _Stoppable() as p:
         p.call("ns_run_train", c.byref(out), c.byref(_params(
-            _RunParams, config=_bytes(config), folder=_bytes(folder), resume=resume, own_seed=seed is not None, seed=seed or 0, steps=steps, by=c.pointer(_caller()),
+            _RunParams, config=_bytes(config), folder=_bytes(folder), resume=resume, own_seed=seed is not None, seed=seed or 0, steps=steps,
+            by=c.pointer(_caller()),
             progress=p.callback(_STEPPED, see) if progress else _STEPPED(), cancelled=p.cancelled)))
     return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss)
 
@@ -1950,7 +1961,8 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
     with _Stoppable() as p:
         told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
         how = _params(_LaboratoryParams, folder=_bytes(folder), protocol=_bytes(protocol), scale=_bytes(scale), seeds=seeds,
-                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=_bytes(program), cores=cores or _allowed()[0], by=c.pointer(_caller()),
+                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=_bytes(program), cores=cores or _allowed()[0],
+                      by=c.pointer(_caller()),
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
                       progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
         try:

@@ -143,8 +143,10 @@ static int check_groups(const ns_patch_run *r, int i)
     for (int k = 0; k < i && of_group(r->p->site); k++) {
         const ns_head b = r->p->heads[k];
         if (a.layer == b.layer && a.head / size == b.head / size)
-            return ns_fail(r->err, NS_E_ARG, "heads %lld.%lld and %lld.%lld are of one KV group, so they have the same keys and values: "
-                                             "name one of them", (long long)b.layer, (long long)b.head, (long long)a.layer, (long long)a.head);
+            return ns_fail(r->err, NS_E_ARG,
+                           "heads %lld.%lld and %lld.%lld are of one KV group, so they have the same keys and values: "
+                           "name one of them",
+                           (long long)b.layer, (long long)b.head, (long long)a.layer, (long long)a.head);
     }
     return NS_OK;
 }

@@ -64,8 +64,8 @@ int ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_
         return ns_fail(err, NS_E_ARG, "%s: its size field is %zu (set it to sizeof the struct)", what, theirs);
     for (size_t i = size; i < theirs; i++)
         if (((const unsigned char *)from)[i])
-            return ns_fail(err, NS_E_ARG, "%s: %zu bytes, of which this library knows %zu, and the rest is not 0 (made for a newer one)", what,
-                           theirs, size);
+            return ns_fail(err, NS_E_ARG, "%s: %zu bytes, of which this library knows %zu, and the rest is not 0 (made for a newer one)",
+                           what, theirs, size);
     memcpy(to, from, theirs < size ? theirs : size);
     return NS_OK;
 }

@@ -102,8 +102,9 @@ static int judge(const char *answer, int signal, const char *busy, ns_error *err
 {
     const bool late = signal == SIGPROF || signal == SIGALRM || signal == SIGXCPU || signal == SIGKILL;
     if (!answer[0])
-        return ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: reading it %s (in a process of its own; nothing else was touched)",
-                       busy, late ? "does not come to an end" : "crashes");
+        return ns_fail(err, NS_E_FORMAT,
+                       "%s: damaged, or made to do harm: reading it %s (in a process of its own; nothing else was touched)", busy,
+                       late ? "does not come to an end" : "crashes");
     return answer[0] == 'a' ? NS_OK : ns_fail(err, 'a' - answer[0], "%s", answer + 1);
 }
 

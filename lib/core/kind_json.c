@@ -1,11 +1,13 @@
-/* kind_json.c - what a JSON file is for, by the keys of its outermost object: so that a definition given in place of a protocol is called one. */
+/* kind_json.c - what a JSON file is for, by the keys of its outermost object: so that a definition given in place of a protocol is called
+ * one. */
 #include <string.h>
 
 #include "core/core.h"
 
 enum { JSON_DEPTH = 1000, MOST_KEYS = 3 };
 
-/* all: each of them stands there; any: one at least (none: whatever). The first kind that fits is it, so that keys which several have come last. */
+/* all: each of them stands there; any: one at least (none: whatever). The first kind that fits is it, so that keys which several have come
+ * last. */
 static const struct { ns_kind kind; const char *all[MOST_KEYS], *any[MOST_KEYS]; } purposes[] = {
     {NS_KIND_NOTEBOOK, {"cells"}, {"nbformat", "cell_type"}},
     {NS_KIND_TOKENIZER, {"added_tokens"}, {NULL}},

@@ -137,7 +137,7 @@ static int copy_hook(ns_hook *to, const ns_hook *from, ns_error *err)
 int ns_hooks_new(ns_hooks **out, const ns_arch *arch, const ns_hook *list, int n, ns_error *err)
 {
     *out = NULL;
-    matches m = { 0 };
+    matches m = {0};
     ns_hooks *h = ns_alloc_array(1, sizeof *h);
     int rc = h ? NS_OK : ns_oom(err, "hooks");
     if (!rc) {

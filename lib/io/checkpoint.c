@@ -12,12 +12,12 @@
 static const struct packed {
     const char *suffix, *what, *remedy;
 } packed[] = {
-    { ".qweight", "GPTQ or AWQ codes", "use the unquantised checkpoint that it was made from" },
+    {".qweight", "GPTQ or AWQ codes", "use the unquantised checkpoint that it was made from"},
     { ".weight_packed", "compressed-tensors codes",
       "load it in transformers with CompressedTensorsConfig(run_compressed=False) and save_pretrained it" },
-    { ".SCB", "bitsandbytes 8-bit codes", "load it in transformers, call its dequantize() and save_pretrained it" },
-    { ".weight.absmax", "bitsandbytes 4-bit codes", "load it in transformers, call its dequantize() and save_pretrained it" },
-    { "_proj_blocks", "MXFP4 codes", "load it in transformers with Mxfp4Config(dequantize=True) and save_pretrained it" },
+    {".SCB", "bitsandbytes 8-bit codes", "load it in transformers, call its dequantize() and save_pretrained it"},
+    {".weight.absmax", "bitsandbytes 4-bit codes", "load it in transformers, call its dequantize() and save_pretrained it"},
+    {"_proj_blocks", "MXFP4 codes", "load it in transformers with Mxfp4Config(dequantize=True) and save_pretrained it"},
 };
 
 int ns_checkpoint_reserve(ns_checkpoint *ck, int64_t more, ns_error *err)
@@ -58,7 +58,7 @@ static int refuse_packed(const ns_checkpoint *ck, ns_error *err)
 
 static int find_reader(const ns_reader **out, const ns_weight_file *file, ns_error *err)
 {
-    ns_lead lead = { .size = (size_t)file->in.size };
+    ns_lead lead = {.size = (size_t)file->in.size};
     lead.n = lead.size < NS_LEAD_BYTES ? lead.size : NS_LEAD_BYTES;
     const int rc = ns_input_read(&file->in, 0, lead.bytes, lead.n, file->path, err);
     return rc ? rc : ns_reader_for(out, &lead, file->path, err);
@@ -109,7 +109,7 @@ static void identify(ns_checkpoint *ck)
     ns_sha256_begin(&sha);
     for (int64_t i = 0; i < ck->n_files; i++) {
         const ns_weight_file *const file = &ck->files[i];
-        const int64_t numbers[3] = { (int64_t)file->header_bytes, file->in.size, file->in.mtime_ns };
+        const int64_t numbers[3] = {(int64_t)file->header_bytes, file->in.size, file->in.mtime_ns};
         ns_sha256_add(&sha, numbers, sizeof numbers);
         ns_sha256_add(&sha, file->header, file->header_bytes);
     }
@@ -142,7 +142,7 @@ static int find_companions(ns_checkpoint *ck, ns_error *err)
 
 static int read_params(ns_checkpoint_params *p, const ns_checkpoint_params *given, const ns_reader **reader, ns_error *err)
 {
-    *p = (ns_checkpoint_params){ .size = sizeof *p };
+    *p = (ns_checkpoint_params){.size = sizeof *p};
     if (given && given->size < sizeof given->size)
         return ns_fail(err, NS_E_ARG, "ns_checkpoint_params.size is not set (sizeof(ns_checkpoint_params))");
     if (given)
@@ -226,7 +226,7 @@ const ns_tensor *ns_checkpoint_tensor(const ns_checkpoint *ck, int64_t i)
 
 const ns_tensor *ns_checkpoint_find(const ns_checkpoint *ck, const char *name)
 {
-    const ns_tensor key = { .name = name };
+    const ns_tensor key = {.name = name};
     return bsearch(&key, ck->tensors, (size_t)ck->n_tensors, sizeof key, by_name);
 }
 

@@ -21,7 +21,7 @@ void ns_location_free(ns_location *at)
     cJSON_Delete(at->index);
     free(at->index_path);
     free(at->dir);
-    *at = (ns_location){ 0 };
+    *at = (ns_location){0};
 }
 
 static int one_file(ns_location *at, const char *name, ns_error *err)
@@ -200,7 +200,7 @@ static char *folder_of(const char *path)
 
 int ns_locate(ns_location *out, const char *path, const char *revision, ns_error *err)
 {
-    *out = (ns_location){ 0 };
+    *out = (ns_location){0};
     if (!path || !*path || strlen(path) > 1 << 16)
         return ns_fail(err, NS_E_ARG, "no path of a checkpoint is given");
     if (!ns_path_exists(path))

@@ -144,10 +144,10 @@ static int read_entry(header *h, entry *e)
     static const struct field {
         const char *name;
         int (*read)(header *, entry *);
-    } fields[] = { { "dtype", read_dtype }, { "shape", read_shape }, { "data_offsets", read_offsets } };
+    } fields[] = {{"dtype", read_dtype}, {"shape", read_shape}, {"data_offsets", read_offsets}};
     enum { N = sizeof fields / sizeof *fields };
     ns_scan *const s = &h->scan;
-    bool seen[N] = { false };
+    bool seen[N] = {false};
     int rc = ns_scan_expect(s, '{');
     if (rc)
         return rc;
@@ -200,7 +200,7 @@ static int read_member(header *h)
     if (!ns_grow(&h->entries, &h->capacity, h->n + 1, sizeof *h->entries))
         return ns_oom(h->scan.err, h->path);
     entry *const e = &h->entries[h->n++];
-    *e = (entry){ .name = name };
+    *e = (entry){.name = name};
     return read_entry(h, e);
 }
 
@@ -372,7 +372,7 @@ static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
         free(label);
         return rc;
     }
-    header h = { .path = file->path, .names = file->names, .scan = { (const char *)file->header + 8, n, 0, label, err } };
+    header h = {.path = file->path, .names = file->names, .scan = {(const char *)file->header + 8, n, 0, label, err}};
     rc = read_header(&h);
     if (!rc)
         rc = check_unique(&h);
@@ -386,4 +386,4 @@ static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
     return rc;
 }
 
-const ns_reader ns_safetensors_reader = { "safetensors", ".safetensors", probe, open_file };
+const ns_reader ns_safetensors_reader = {"safetensors", ".safetensors", probe, open_file};

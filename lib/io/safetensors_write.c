@@ -30,7 +30,7 @@ static bool append_string(text *t, const char *s)
     for (; *s && ok; s++) {
         char escaped[8];
         if (*s == '"' || *s == '\\')
-            ok = append(t, (char[]){ '\\', *s }, 2);
+            ok = append(t, (char[]){'\\', *s}, 2);
         else if ((uint8_t)*s < 0x20)
             ok = append(t, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*s));
         else
@@ -170,7 +170,7 @@ static bool put_tensor(FILE *f, const ns_tensor_out *t)
 {
     const ns_view *const v = &t->view;
     const int64_t count = ns_view_count(v);
-    int64_t index[NS_MAX_RANK] = { 0 }, at = 0, n = 0;
+    int64_t index[NS_MAX_RANK] = {0}, at = 0, n = 0;
     float chunk[CHUNK];
     for (int64_t i = 0; i < count; i++) {
         chunk[n++] = ((const float *)v->data)[at];
@@ -206,7 +206,7 @@ static int write_file(const char *path, const text *header, const ns_tensor_out 
 int ns_safetensors_write(const char *path, const ns_tensor_out *list, int64_t n, ns_error *err)
 {
     const ns_tensor_out **order = NULL;
-    text header = { 0 };
+    text header = {0};
     if (!path || n < 0 || (n > 0 && !list))
         return ns_fail(err, NS_E_ARG, "a path and a list of tensors are needed");
     int rc = arrange(&order, path, list, n, err);

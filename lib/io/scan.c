@@ -64,7 +64,7 @@ static size_t put_utf8(char *out, uint32_t c)
         return 1;
     }
     const int tail = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const uint8_t lead[4] = { 0, 0xc0, 0xe0, 0xf0 };
+    static const uint8_t lead[4] = {0, 0xc0, 0xe0, 0xf0};
     out[0] = (char)(lead[tail] | c >> (6 * tail));
     for (int i = 1; i <= tail; i++)
         out[i] = (char)(0x80 | (c >> (6 * (tail - i)) & 0x3f));

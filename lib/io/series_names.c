@@ -89,7 +89,7 @@ static bool match(const char *pattern, const char *name, ns_series_item *out)
     pcre2_match_data *const m = re ? pcre2_match_data_create_from_pattern(re, NULL) : NULL;
     const bool known = m && pcre2_match(re, (PCRE2_SPTR)name, strlen(name), 0, 0, m, NULL) > 0;
     if (known)
-        take(&(found){ name, re, m }, out);
+        take(&(found){name, re, m}, out);
     pcre2_match_data_free(m);
     pcre2_code_free(re);
     return known;

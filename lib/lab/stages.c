@@ -129,7 +129,8 @@ static int add_scan(laboratory *lab, ns_jobs *jobs, const lab_run *run, ns_error
     char *const dir = ns_laboratory_path(lab, "runs/%s", run->name);
     char *const cases = ns_laboratory_path(lab, "cases/%lld.jsonl", (long long)lab->lengths[0]);
     char *const out = ns_laboratory_path(lab, "scan"), *const name = ns_printf_alloc("%s-scan", run->name);
-    const char *const words[] = {"scan", dir, "--cases", cases, "--probe", ns_laboratory_probes, "-o", out, "--threads", "1", "--json", "--quiet"};
+    const char *const words[] = {"scan", dir, "--cases",   cases, "--probe", ns_laboratory_probes,
+                                 "-o",   out, "--threads", "1",   "--json",  "--quiet"};
     int rc = dir && cases && out && name ? NS_OK : ns_oom(err, "the jobs");
     if (rc == NS_OK)
         rc = add_job(lab, jobs, name, train, of_training * (double)lab->steps, words, sizeof words / sizeof *words, err);

@@ -9,8 +9,8 @@
 
 typedef struct pair { double hi, lo; } pair;
 
-static const pair LN2 = { 0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56 };
-static const double HALF_PI[3] = { 0x1.921fb54442d18p0, 0x1.1a62633145c07p-54, -0x1.f1976b7ed8fbcp-110 };    /* the sum is pi / 2 */
+static const pair LN2 = {0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
+static const double HALF_PI[3] = {0x1.921fb54442d18p0, 0x1.1a62633145c07p-54, -0x1.f1976b7ed8fbcp-110};    /* the sum is pi / 2 */
 
 /* a + b exactly, |a| >= |b| or a = 0 */
 static pair fast_sum(double a, double b)
@@ -80,7 +80,7 @@ static pair log_pair(double x)
 {
     int e;
     const pair s = log_reduce(x, &e), z = product(s, s);
-    pair series = { 0, 0 };
+    pair series = {0, 0};
     for (int i = 41; i >= 1; i -= 2) {
         const double inverse = 1.0 / i;
         series = sum(product(series, z), (pair) { inverse, fma(-inverse, i, 1) / i });
@@ -138,7 +138,7 @@ void ns_sincos(double x, double *sine, double *cosine)
         return;
     }
     const double n = floor(x * 0x1.45f306dc9c883p-1 + 0.5);
-    pair r = { x, 0 };                                  /* x - n pi/2: each product is exact, and the first difference cancels exactly */
+    pair r = {x, 0};                                  /* x - n pi/2: each product is exact, and the first difference cancels exactly */
     for (int i = 0; i < 3; i++)
         r = sum(r, exact_product(-n, HALF_PI[i]));
     const double s = sin_quarter(r), c = cos_quarter(r);

@@ -6,7 +6,7 @@
 
 ns_fpenv ns_fpenv_set(void)
 {
-    const ns_fpenv found = { _mm_getcsr() };
+    const ns_fpenv found = {_mm_getcsr()};
     _mm_setcsr(0x1f80);                       /* all exceptions masked, nearest, no flush to zero */
     return found;
 }
@@ -20,7 +20,7 @@ void ns_fpenv_restore(ns_fpenv env)
 
 ns_fpenv ns_fpenv_set(void)
 {
-    const ns_fpenv found = { (unsigned)fegetround() };
+    const ns_fpenv found = {(unsigned)fegetround()};
     fesetround(FE_TONEAREST);
     return found;
 }

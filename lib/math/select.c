@@ -32,12 +32,12 @@ static bool runs_avx512(void)
 
 /* Slowest first. */
 static const choice choices[] = {
-    { &ns_math_scalar, always },
+    {&ns_math_scalar, always},
 #if NS_HAVE_X86
-    { &ns_math_avx2, runs_avx2 },
-    { &ns_math_avx512, runs_avx512 },
+    {&ns_math_avx2, runs_avx2},
+    {&ns_math_avx512, runs_avx512},
 #else
-    { &ns_math_vector, always },
+    {&ns_math_vector, always},
 #endif
 };
 enum { N_CHOICES = sizeof choices / sizeof *choices };

@@ -148,7 +148,7 @@ static void attn_task(void *user, int64_t task, int worker)
     const attn_job *j = user;
     const int64_t per_block = j->a->n_kv_heads * j->chunks, d = j->a->head_dim;
     const block *b = &j->blocks[j->n_blocks - 1 - task / per_block];       /* the longest first */
-    tile t = { .g = task % per_block / j->chunks, .row0 = b->row0, .row1 = b->row1, .key0 = b->key0, .key1 = b->key1 };
+    tile t = {.g = task % per_block / j->chunks, .row0 = b->row0, .row1 = b->row1, .key0 = b->key0, .key1 = b->key1};
     t.h0 = t.g * j->group + task % j->chunks * j->heads_per_task;
     t.h1 = t.h0 + j->heads_per_task < (t.g + 1) * j->group ? t.h0 + j->heads_per_task : (t.g + 1) * j->group;
     float *qs = j->worker[worker].data, *zs = qs + j->heads_per_task * BLOCK * d;
@@ -278,13 +278,13 @@ int ns_attention_decays(ns_pass *p, int64_t layer, const ns_attn *a)
 
 int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv *kv, const float *q, int64_t ldq, float *z, int64_t ldz)
 {
-    attn_job j = { .band = band, .a = a, .kv = kv, .math = p->math, .q = q, .z = z, .ldq = ldq, .ldz = ldz, .worker = p->scratch->worker,
+    attn_job j = {.band = band, .a = a, .kv = kv, .math = p->math, .q = q, .z = z, .ldq = ldq, .ldz = ldz, .worker = p->scratch->worker,
                    .decay = a->mixer == NS_MIXER_LIGHTNING ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
                    .needed = band->deepest > NS_POINT_PATTERN ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX };
     block plain[NS_BAND_ROWS / BLOCK + 1], watched[NS_BAND_ROWS / BLOCK + 1];
     int64_t n_plain = 0, n_watched = 0, keys = 0;
     for (int64_t r = align_down(band->begin); r < band->end; r += BLOCK) {
-        block b = { r > band->begin ? r : band->begin, r + BLOCK < band->end ? r + BLOCK : band->end, 0, r + BLOCK, NULL };
+        block b = {r > band->begin ? r : band->begin, r + BLOCK < band->end ? r + BLOCK : band->end, 0, r + BLOCK, NULL};
         if (ns_wanted(p, band->s, NS_POINT_SCORES, band->layer, b.row0, b.row1) ||
             ns_wanted(p, band->s, NS_POINT_PATTERN, band->layer, b.row0, b.row1))
             watched[n_watched++] = b;

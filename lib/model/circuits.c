@@ -181,7 +181,7 @@ static int head_eigenvalues(circuit *c, const ns_attn *a, int64_t layer, int64_t
 
 int ns_model_ov_eigenvalues(const ns_model *m, ns_eigenvalues_fn see, void *user, ns_error *err)
 {
-    circuit c = { .m = m, .D = m->arch->d_model };
+    circuit c = {.m = m, .D = m->arch->d_model};
     int rc = allocate(&c, err);
     if (!rc)
         rc = token_product(&c, err);

@@ -145,7 +145,7 @@ int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64
     if (!n)
         return NS_OK;
     const ns_session *s = p->sessions[session];
-    delivery d = { .pass = p, .view = view, .row_axis = point == NS_POINT_SCORES || point == NS_POINT_PATTERN };
+    delivery d = {.pass = p, .view = view, .row_axis = point == NS_POINT_SCORES || point == NS_POINT_PATTERN};
     int64_t row1 = row0 + view->shape[d.row_axis];
     d.site = (ns_site) { .size = sizeof d.site, .point = point, .layer = layer, .session = session, .case_index = -1, .key0 = key0,
                          .kind = attn && attn->mixer == NS_MIXER_LIGHTNING ? NS_ROW_UNROLLED : NS_ROW_SOFTMAX, .attn = attn,

@@ -70,6 +70,6 @@ static void guarded_task(void *user, int64_t task, int worker)
 
 void ns_engine_run(ns_engine *e, int64_t n_tasks, ns_task_fn fn, void *user)
 {
-    guarded g = { fn, user };
+    guarded g = {fn, user};
     ns_pool_run(e->pool, n_tasks, guarded_task, &g);
 }

@@ -37,7 +37,7 @@ static int build_rope(ns_pass *p, ns_rope_table *t, int64_t final_length)
     int rc = inv_freq && t->cos && t->sin ? ns_rope_frequencies(rope, p->arch->max_positions, final_length, inv_freq, &factor, p->err)
                                           : ns_oom(p->err, "rope");
     if (!rc) {
-        rope_job j = { t, inv_freq, factor, half };
+        rope_job j = {t, inv_freq, factor, half};
         ns_engine_run(p->engine, (t->n + ROPE_TASK - 1) / ROPE_TASK, rope_task, &j);
     }
     free(inv_freq);
@@ -57,7 +57,7 @@ const ns_rope_table *ns_pass_rope(ns_pass *p, int rope, int64_t rope_class, int6
             return &p->ropes[i];
     for (int64_t i = 0; i < p->n_sessions; i++)
         positions = p->sessions[i]->n_tokens > positions ? p->sessions[i]->n_tokens : positions;
-    ns_rope_table t = { .rope = rope, .class_ = rope_class, .n = positions };
+    ns_rope_table t = {.rope = rope, .class_ = rope_class, .n = positions};
     int64_t capacity = p->ropes_capacity;
     if (!ns_grow(&p->ropes, &capacity, p->n_ropes + 1, sizeof *p->ropes)) {
         ns_oom(p->err, "rope");
@@ -218,7 +218,7 @@ static int embed(ns_pass *p, int64_t session)
 {
     ns_session *s = p->sessions[session];
     int failed = 0;
-    embed_job j = { .p = p, .s = s, .failed = &failed };
+    embed_job j = {.p = p, .s = s, .failed = &failed};
     s->base = s->computed;
     s->layers = 0;
     if (s->leader)
@@ -284,7 +284,7 @@ static void count_children(ns_pass *p, int64_t layer, int64_t first, int64_t las
 static int run_layer(ns_pass *p, int64_t layer, int64_t first, int64_t last)
 {
     const ns_model *m = p->model;
-    ns_layer_weights streamed = { 0 }, *w = &m->layers[layer];
+    ns_layer_weights streamed = {0}, *w = &m->layers[layer];
     int rc = NS_OK;
     if (m->streamed) {
         rc = ns_weights_layer(m, layer, &streamed, p->err);
@@ -368,7 +368,7 @@ static void scratch_free(ns_scratch *s)
 
 static int run_pass(ns_pass *p, const ns_forward_params *params)
 {
-    ns_scratch scratch = { .n_workers = ns_pool_size(p->engine->pool) };
+    ns_scratch scratch = {.n_workers = ns_pool_size(p->engine->pool)};
     p->scratch = &scratch;
     scratch.worker = ns_alloc_array((size_t)scratch.n_workers, sizeof *scratch.worker);
     int rc = scratch.worker ? ns_pass_rows(p) : ns_oom(p->err, "scratch");
@@ -387,7 +387,7 @@ int ns_forward(const ns_model *m, ns_session *const *sessions, int64_t n, const 
                ns_error *err)
 {
     ns_error own;
-    ns_pass p = { .model = m, .arch = m->arch, .hooks = hooks, .engine = m->engine, .math = m->engine->math, .sessions = sessions,
+    ns_pass p = {.model = m, .arch = m->arch, .hooks = hooks, .engine = m->engine, .math = m->engine->math, .sessions = sessions,
                   .n_sessions = n, .logits = !(params && params->no_logits), .err = err ? err : &own };
     p.err->message[0] = 0;
     if (hooks && hooks->n_layers != m->arch->n_layers)

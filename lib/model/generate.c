@@ -49,7 +49,7 @@ static int start_again(run_state *g, ns_error *err)
 
 static int pass(run_state *g, const ns_hooks *hooks, bool logits, ns_error *err)
 {
-    ns_forward_params params = { .size = sizeof params, .no_logits = !logits };
+    ns_forward_params params = {.size = sizeof params, .no_logits = !logits};
     int rc = starts_again(g) ? start_again(g, err) : NS_OK;
     if (!rc)
         rc = ns_forward(g->m, &g->s, 1, hooks, &params, err);
@@ -79,8 +79,8 @@ static int see_logits(void *user, const ns_site *site, const ns_view *v, ns_erro
 /* Greedy tokens of all pending rows, in one pass. */
 static int draft_argmax(run_state *g, int64_t first, int32_t *token, ns_error *err)
 {
-    argmaxes a = { g->m->engine->math, first, token };
-    ns_hook hook = { .size = sizeof hook, .at = "hook_logits", .read = see_logits, .user = &a };
+    argmaxes a = {g->m->engine->math, first, token};
+    ns_hook hook = {.size = sizeof hook, .at = "hook_logits", .read = see_logits, .user = &a};
     ns_hooks *hooks;
     int64_t served = g->s->n_served;
     int rc = ns_hooks_new(&hooks, g->m->arch, &hook, 1, err);
@@ -135,8 +135,8 @@ static int start(run_state *g, ns_error *err)
 
 int ns_generate(const ns_model *m, ns_session *s, int64_t n, const ns_generate_params *params, int32_t *out, int64_t *n_out, ns_error *err)
 {
-    const ns_generate_params none = { .size = sizeof none };
-    run_state g = { .m = m, .s = s, .p = params ? params : &none, .out = out, .limit = n };
+    const ns_generate_params none = {.size = sizeof none};
+    run_state g = {.m = m, .s = s, .p = params ? params : &none, .out = out, .limit = n};
     int64_t agreed = 0;
     *n_out = 0;
     if (!s->decode || s->n_tokens == 0)

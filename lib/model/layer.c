@@ -115,7 +115,7 @@ static int branch_input(const ctx *c, const ns_branch *br, const ns_branch_weigh
     *out = br->in_norm.type == NS_NORM_NONE && !br->shares_norm ? c->band.x : normed;
     if (*out == c->band.x || br->shares_norm)
         return NS_OK;
-    norm_job j = { c->p->math, &br->in_norm, w->in_gain, w->in_bias, c->band.x, normed, n_rows(c), D, D, D, WHOLE };
+    norm_job j = {c->p->math, &br->in_norm, w->in_gain, w->in_bias, c->band.x, normed, n_rows(c), D, D, D, WHOLE};
     bool hooked = announce && ns_hooks_any(c->p->hooks, point, c->band.layer);
     j.step = hooked ? HAT : WHOLE;
     ns_engine_run(c->p->engine, row_tasks(c), norm_task, &j);
@@ -133,7 +133,7 @@ static void branch_output(const ctx *c, const ns_branch *br, const ns_branch_wei
 {
     const int64_t D = c->p->arch->d_model;
     if (br->out_norm.type != NS_NORM_NONE) {
-        norm_job j = { c->p->math, &br->out_norm, w->out_gain, w->out_bias, out, out, n_rows(c), D, D, D, WHOLE };
+        norm_job j = {c->p->math, &br->out_norm, w->out_gain, w->out_bias, out, out, n_rows(c), D, D, D, WHOLE};
         ns_engine_run(c->p->engine, row_tasks(c), norm_task, &j);
     }
     if (br->out_scale != 1.0f)
@@ -155,7 +155,7 @@ typedef struct heads_job {
 static void norm_heads(const heads_job *j, float *x)
 {
     bool full = j->a->qk_norm == NS_QK_FULL;
-    norm_job n = { .math = j->p->math, .norm = j->norm, .gain = j->gain, .bias = j->bias,
+    norm_job n = {.math = j->p->math, .norm = j->norm, .gain = j->gain, .bias = j->bias,
                   .n = full ? j->heads * j->a->head_dim : j->a->head_dim };
     for (int64_t h = 0; h < (full ? 1 : j->heads); h++)
         norm_one(&n, x + h * n.n, x + h * n.n);
@@ -214,7 +214,7 @@ static void act_rows_task(void *user, int64_t task, int worker)
 
 static void act_rows(const ctx *c, float *x, int64_t ld, int64_t n, ns_act act)
 {
-    act_rows_job j = { c->p->math, x, ld, n_rows(c), n, act };
+    act_rows_job j = {c->p->math, x, ld, n_rows(c), n, act};
     ns_engine_run(c->p->engine, row_tasks(c), act_rows_task, &j);
 }
 
@@ -242,7 +242,7 @@ static int finish_heads(const ctx *c, heads_job j)
 static void store(const ctx *c, const ns_attn *a, const float *k, const float *v, int64_t ld)
 {
     for (member m = first_member(c); m.band; m = next_member(c, m)) {
-        store_job j = { &m.band->s->kv[c->band.layer], a, k + m.row * ld, v + m.row * ld, ld, m.rows, m.band->begin };
+        store_job j = {&m.band->s->kv[c->band.layer], a, k + m.row * ld, v + m.row * ld, ld, m.rows, m.band->begin};
         ns_engine_run(c->p->engine, tasks_of(m.rows), store_task, &j);
     }
 }
@@ -342,7 +342,7 @@ static void gate_task(void *user, int64_t task, int worker)
 static void gate_rows(const ctx *c, const ns_attn *a, const ns_branch_weights *w, float *z, float *gate, int64_t ldgate)
 {
     const int64_t Hd = a->n_heads * a->head_dim;
-    gate_job j = { a, { c->p->math, &a->z_norm, w->z_gain, w->z_bias, z, z, n_rows(c), Hd, Hd, Hd, WHOLE }, gate, ldgate };
+    gate_job j = {a, {c->p->math, &a->z_norm, w->z_gain, w->z_bias, z, z, n_rows(c), Hd, Hd, Hd, WHOLE}, gate, ldgate};
     ns_engine_run(c->p->engine, row_tasks(c), gate_task, &j);
 }
 
@@ -423,7 +423,7 @@ static int ffn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights
         return rc;
     float *ff = c->p->scratch->ff.data;
     ns_linear(c->p->engine, n_rows(c), in, D, &w->in, 0, w->in.n, ff, w->in.n);
-    act_job j = { c->p->math, &br->ffn, ff, w->in.n, n_rows(c) };
+    act_job j = {c->p->math, &br->ffn, ff, w->in.n, n_rows(c)};
     ns_engine_run(c->p->engine, row_tasks(c), act_task, &j);
     rc = deliver(c, NS_POINT_MLP_POST, ff, w->in.n, 0, br->ffn.d_ff, NULL);
     if (rc)
@@ -456,7 +456,7 @@ static void add_task(void *user, int64_t task, int worker)
 
 static int add_branches(const ctx *c, const ns_stage *stage, ns_point point)
 {
-    add_job j = { .math = c->p->math, .x = c->band.x, .n = stage->n_branches, .rows = n_rows(c), .D = c->p->arch->d_model,
+    add_job j = {.math = c->p->math, .x = c->band.x, .n = stage->n_branches, .rows = n_rows(c), .D = c->p->arch->d_model,
                   .normed = c->p->scratch->normed.data, .normed_scale = stage->normed_scale };
     for (int b = 0; b < stage->n_branches; b++)
         j.out[b] = c->p->scratch->branch[b].data;
@@ -690,7 +690,7 @@ static int run_group(ctx *c, int64_t first, int64_t last)
 
 int ns_layer_run(ns_pass *p, int64_t first, int64_t last, int64_t layer, const ns_layer_weights *weights)
 {
-    ctx c = { .p = p, .layer = &p->arch->layers[layer], .weights = weights, .band = { .layer = layer } };
+    ctx c = {.p = p, .layer = &p->arch->layers[layer], .weights = weights, .band = {.layer = layer}};
     const ns_attn *a = ns_arch_attn(p->arch, layer);
     int rc = a && a->mixer == NS_MIXER_LIGHTNING ? ns_attention_decays(p, layer, a) : NS_OK;
     for (int64_t i = first, end; i < last && !rc; i = end) {

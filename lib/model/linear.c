@@ -95,7 +95,7 @@ static void linear_tile(void *user, int64_t task, int worker)
 int64_t ns_linear(ns_engine *e, int64_t M, const float *A, int64_t lda, const ns_weight *w, int64_t c0, int64_t c1, float *C, int64_t ldc)
 {
     c0 = c0 / NS_PANEL * NS_PANEL;
-    linear_job j = { e->math, A, w->bias, w, C, M, lda, ldc, c0, c1, (M + TILE_ROWS - 1) / TILE_ROWS };
+    linear_job j = {e->math, A, w->bias, w, C, M, lda, ldc, c0, c1, (M + TILE_ROWS - 1) / TILE_ROWS};
     int64_t column_tiles = (c1 - c0 + TILE_PANELS * NS_PANEL - 1) / (TILE_PANELS * NS_PANEL);
     ns_engine_run(e, j.row_tiles * column_tiles, linear_tile, &j);
     return c0;

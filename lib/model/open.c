@@ -116,7 +116,8 @@ static int open_tokenizer(opening *o, ns_error *err)
         warn(o, "%s: %s", path, ns_tokenizer_note(m->tokenizer, i));
     const int64_t ids = rc == NS_OK && m->tokenizer ? ns_tokenizer_size(m->tokenizer) : 0;
     if (m->arch && ids > m->arch->vocab)
-        warn(o, "%s has token ids up to %lld, the model a vocabulary of %lld: it is another model's, or has tokens that this one cannot read",
+        warn(o,
+             "%s has token ids up to %lld, the model a vocabulary of %lld: it is another model's, or has tokens that this one cannot read",
              path, (long long)ids - 1, (long long)m->arch->vocab);
     return rc;
 }

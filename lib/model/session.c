@@ -75,7 +75,7 @@ int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *
         return ns_fail(err, NS_E_ARG, "fork at %lld, beyond the parent's %lld tokens", (long long)at, (long long)parent->n_tokens);
     if (parent->ran && !parent->decode)
         return ns_fail(err, NS_E_ARG, "the parent has run and kept no keys; fork before the pass or open it with decode = true");
-    ns_session_params params = { sizeof params, parent->final_length, parent->decode };
+    ns_session_params params = {sizeof params, parent->final_length, parent->decode};
     int rc = ns_session_new(out, parent->model, &params, err);
     if (rc)
         return rc;

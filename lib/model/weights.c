@@ -38,7 +38,7 @@ static stack in_stack(const ns_branch *br)
     static const ns_tref none;
     const ns_attn *const a = &br->attn;
     const ns_ffn *const f = &br->ffn;
-    stack s = { .n = 0 };
+    stack s = {.n = 0};
     if (br->kind == NS_BRANCH_ATTN) {
         stack_add(&s, &a->z_gate, &none);
         stack_add(&s, &a->q, &a->q_bias);
@@ -53,7 +53,7 @@ static stack in_stack(const ns_branch *br)
 
 static stack out_stack(const ns_branch *br)
 {
-    stack s = { .n = 0 };
+    stack s = {.n = 0};
     if (br->kind == NS_BRANCH_ATTN)
         stack_add(&s, &br->attn.o, &br->attn.o_bias);
     else
@@ -63,7 +63,7 @@ static stack out_stack(const ns_branch *br)
 
 static stack head_stack(const ns_arch *arch)
 {
-    stack s = { .n = 0 };
+    stack s = {.n = 0};
     stack_add(&s, &arch->head, &arch->head_bias);
     return s;
 }
@@ -235,7 +235,7 @@ static int read_transposed(pack_job *j, ns_error *err)
 
 static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
 {
-    pack_job j = { .model = m, .w = w };
+    pack_job j = {.model = m, .w = w};
     bool biased = false;
     for (int i = 0; i < s->n; i++) {
         const ns_tref *const ref = s->ref[i];
@@ -263,7 +263,7 @@ int ns_weights_vector(const ns_model *m, const ns_tref *ref, float **out, ns_err
     *out = NULL;
     if (!ref->name)
         return NS_OK;
-    part p = { ref, ns_checkpoint_find(m->checkpoint, ref->name), 0, NULL };
+    part p = {ref, ns_checkpoint_find(m->checkpoint, ref->name), 0, NULL};
     if (!p.tensor)
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name);
     float *v = ns_alloc_array((size_t)ref->n_out, sizeof *v);
@@ -285,7 +285,7 @@ int ns_weights_vector(const ns_model *m, const ns_tref *ref, float **out, ns_err
 
 int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_t n, float *out, ns_error *err)
 {
-    const part p = { ref, ref->name ? ns_checkpoint_find(m->checkpoint, ref->name) : NULL, 0 };
+    const part p = {ref, ref->name ? ns_checkpoint_find(m->checkpoint, ref->name) : NULL, 0};
     if (!p.tensor)
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name ? ref->name : "(none)");
     int rc = NS_OK;
@@ -361,7 +361,7 @@ void ns_weights_layer_free(ns_layer_weights *l)
             ns_branch_weights *w = &l->branch[s][b];
             ns_weight_free(&w->in);
             ns_weight_free(&w->out);
-            float *vectors[] = { w->in_gain, w->in_bias, w->out_gain, w->out_bias, w->q_gain, w->q_bias, w->k_gain, w->k_bias,
+            float *vectors[] = {w->in_gain, w->in_bias, w->out_gain, w->out_bias, w->q_gain, w->q_bias, w->k_gain, w->k_bias,
                                  w->z_gain, w->z_bias };
             for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
                 free(vectors[i]);
@@ -411,7 +411,7 @@ static int hash_all(const ns_model *m, hash_job *j, int64_t n, ns_error *err)
 int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
 {
     int64_t n = ns_checkpoint_count(m->checkpoint);
-    hash_job j = { m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), ns_alloc_array((size_t)n, sizeof *j.failed) };
+    hash_job j = {m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), ns_alloc_array((size_t)n, sizeof *j.failed)};
     const int rc = j.hex && j.failed ? hash_all(m, &j, n, err) : ns_oom(err, "tensor hashes");
     ns_sha256 sha;
     ns_sha256_begin(&sha);
@@ -441,7 +441,7 @@ static ns_size size_of(const ns_checkpoint *c, const stack *s)
 
 ns_size ns_weights_layer_size(const ns_arch *arch, const ns_checkpoint *c, int64_t layer)
 {
-    ns_size sum = { 0, 0 };
+    ns_size sum = {0, 0};
     const ns_layer *l = &arch->layers[layer];
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++) {

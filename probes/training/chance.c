@@ -74,8 +74,8 @@ static int read_tokens(const ns_emergence *e, float *tokens, ns_error *err)
     const int rc = ns_study_case_numbers(e->study, "n_tokens", tokens, err);
     for (int64_t c = 0; rc == NS_OK && c < e->shape.C; c++)
         if (!(tokens[c] >= 0 && tokens[c] <= LONGEST))
-            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'n_tokens' holds %.9g (value %lld), where 0 to %d can be", ns_study_path(e->study),
-                           (double)tokens[c], (long long)c, LONGEST);
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'n_tokens' holds %.9g (value %lld), where 0 to %d can be",
+                           ns_study_path(e->study), (double)tokens[c], (long long)c, LONGEST);
     return rc;
 }
 

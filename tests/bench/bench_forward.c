@@ -52,7 +52,7 @@ static int32_t *tokens_of(int64_t n, int64_t vocab)
 static ns_session *session_of(const ns_model *m, const int32_t *tokens, int64_t n, bool decode)
 {
     ns_session *s;
-    ns_session_params p = { .size = sizeof p, .decode = decode };
+    ns_session_params p = {.size = sizeof p, .decode = decode};
     need(ns_session_new(&s, m, &p, &err));
     need(ns_session_append(s, tokens, n, &err));
     return s;
@@ -86,11 +86,11 @@ static double prefill(const ns_model *m, const int32_t *tokens, int64_t T)
 static double watched(const ns_model *m, const int32_t *tokens, int64_t T, int64_t n, bool decode)
 {
     int64_t hits = 0, n_out;
-    ns_hook hook = { .size = sizeof hook, .at = "blocks.*.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = decode ? 1 : n },
+    ns_hook hook = {.size = sizeof hook, .at = "blocks.*.attn.hook_pattern", .rows = {.kind = NS_ROWS_LAST, .n = decode ? 1 : n},
                     .read = count_hits, .user = &hits };
     ns_hooks *hooks;
     ns_session *s = session_of(m, tokens, T, decode);
-    ns_generate_params gp = { .size = sizeof gp };
+    ns_generate_params gp = {.size = sizeof gp};
     int32_t *out = malloc((size_t)n * sizeof *out);
     need(ns_hooks_new(&hooks, ns_model_arch(m), &hook, 1, &err));
     gp.hooks = hooks;
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
     ns_arch *arch;
     ns_engine *engine;
     ns_model *m;
-    ns_engine_params ep = { .size = sizeof ep, .threads = atoi(argv[4]) };
+    ns_engine_params ep = {.size = sizeof ep, .threads = atoi(argv[4])};
     double t0 = now();
     need(ns_checkpoint_open(&c, argv[1], NULL, &err));
     need(ns_arch_from_checkpoint(&arch, c, NULL, &err));

@@ -1,5 +1,6 @@
-/* bench_open.c [SHARDS] - what it costs a merge to look at the seals of its shards: so many shards are written, then each is opened twice, with the look and
- * without, in turn, and all are merged. Prints CPU seconds, and the look as a share of the merge (a merge opens each shard twice). By hand. */
+/* bench_open.c [SHARDS] - what it costs a merge to look at the seals of its shards: so many shards are written, then each is opened twice,
+ * with the look and without, in turn, and all are merged. Prints CPU seconds, and the look as a share of the merge (a merge opens each
+ * shard twice). By hand. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,10 @@ static int write_arrays(ns_table_writer *t, ns_error *err)
     static float score[LAYERS * HEADS];
     static int64_t window[LAYERS * HEADS];
     static const char *ids[CASES], *kinds[LAYERS];
-    const ns_view over_cases = ns_view_of(hits, NS_U8, 3, (int64_t[]){CASES, LAYERS, HEADS}), scores = ns_view_of(score, NS_F32, 2, (int64_t[]){LAYERS, HEADS}),
-                  windows = ns_view_of(window, NS_I64, 2, (int64_t[]){LAYERS, HEADS}), valids = ns_view_of(valid, NS_U8, 2, (int64_t[]){LAYERS, HEADS});
+    const ns_view over_cases = ns_view_of(hits, NS_U8, 3, (int64_t[]){CASES, LAYERS, HEADS}),
+                  scores = ns_view_of(score, NS_F32, 2, (int64_t[]){LAYERS, HEADS}),
+                  windows = ns_view_of(window, NS_I64, 2, (int64_t[]){LAYERS, HEADS}),
+                  valids = ns_view_of(valid, NS_U8, 2, (int64_t[]){LAYERS, HEADS});
     char name[32];
     memset(valid, 1, sizeof valid);
     for (int i = 0; i < CASES; i++)
@@ -50,7 +53,8 @@ static int write_arrays(ns_table_writer *t, ns_error *err)
     rc = rc ? rc : ns_table_array(t, "head_valid", "layer head", &valids, NULL, err);
     for (int i = 0; rc == NS_OK && i < OUTPUTS + SCORES; i++) {
         snprintf(name, sizeof name, i < OUTPUTS ? "output_%d" : "score_%d", i);
-        rc = i < OUTPUTS ? ns_table_array(t, name, "case layer head", &over_cases, NULL, err) : ns_table_array(t, name, "layer head", &scores, NULL, err);
+        rc = i < OUTPUTS ? ns_table_array(t, name, "case layer head", &over_cases, NULL, err)
+                         : ns_table_array(t, name, "layer head", &scores, NULL, err);
     }
     return rc;
 }
@@ -109,7 +113,8 @@ int main(int argc, char **argv)
     if (rc < 0)
         fprintf(stderr, "%s\n", err.message);
     else
-        printf("%d shards: opened without a look %.3f s, with one %.3f s; merge %.3f s; the look is %.2f %% of it\n", n, bare, look, merge, 200 * (look - bare) / merge);
+        printf("%d shards: opened without a look %.3f s, with one %.3f s; merge %.3f s; the look is %.2f %% of it\n", n, bare, look, merge,
+               200 * (look - bare) / merge);
     snprintf(path, sizeof path, "rm -r %s", folder);
     return system(path) || rc < 0;
 }

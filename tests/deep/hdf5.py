@@ -3,12 +3,13 @@
 
     hdf5.py SERVER PROGRAM [--mutants N] [--only COMMAND,...] [--seed N] [--good FOLDER] [--keep FOLDER] [--plant FAULT]
 
-SERVER: hdf5_server, sanitized. PROGRAM: needlescope, to make the sound files with. A mutant is wrong when a command crashes on it, when a sanitizer reports,
-when it takes more than 10 s of CPU, when its exit code is none of the table (0 1 2 65 66 69 74 75), or when it gives numbers from nowhere: exit 0, and another answer
-than for the same content without the damage. That content is what h5py (another HDF5 library) reads from the mutant, written anew: datasets, attributes
-and axes that h5py cannot read, or that lie outside of the file, are not in it. So each number that is printed or drawn is explained by values that are in the
-file: garbage of the heap, of another file or of a wrong length would give another answer, since the second run has other bytes in fresh memory.
---plant: answers are spoilt (a digit, a crash, a loop, a report), which must be found."""
+SERVER: hdf5_server, sanitized. PROGRAM: needlescope, to make the sound files with. A mutant is wrong when a command crashes on it, when a
+sanitizer reports, when it takes more than 10 s of CPU, when its exit code is none of the table (0 1 2 65 66 69 74 75), or when it gives
+numbers from nowhere: exit 0, and another answer than for the same content without the damage. That content is what h5py (another HDF5
+library) reads from the mutant, written anew: datasets, attributes and axes that h5py cannot read, or that lie outside of the file, are not
+in it. So each number that is printed or drawn is explained by values that are in the file: garbage of the heap, of another file or of a
+wrong length would give another answer, since the second run has other bytes in fresh memory. --plant: answers are spoilt (a digit, a crash,
+a loop, a report), which must be found."""
 import argparse
 import collections
 import os
@@ -96,7 +97,8 @@ def content(path):
     """What an HDF5 file holds, but when and by whom it was made."""
     out = []
     with h5py.File(path) as f:
-        f.visititems(lambda name, d: out.append((name, str(d.dtype), d.shape, d[()].tobytes() if d.dtype.kind != "O" else repr(d[()].tolist())))
+        f.visititems(lambda name, d: out.append((name, str(d.dtype), d.shape,
+                                                 d[()].tobytes() if d.dtype.kind != "O" else repr(d[()].tolist())))
                      if isinstance(d, h5py.Dataset) else None)
         out += sorted((k, str(v)) for k, v in f.attrs.items())
     return out
@@ -133,7 +135,8 @@ class Fuzz:
         self.o, self.root = options, root
         self.good = options.good or os.path.join(root, "good")
         if not os.path.exists(os.path.join(self.good, "study.h5")):
-            subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "hdf5_good.sh"), options.program, self.good], check=True)
+            subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "hdf5_good.sh"), options.program, self.good],
+                           check=True)
         with open(os.path.join(self.good, "few.jsonl")) as few, open(os.path.join(self.good, "one.jsonl"), "w") as one:
             one.write(few.readline())
         self.here, self.there = (make_folder(root, x, self.good) for x in ("here", "there"))
@@ -158,15 +161,16 @@ class Fuzz:
         code, killed, cpu = self.servers[where].run(folder, arguments)
         said = read(folder, "wrong")
         if self.planting and where == 0 and self.o.plant != "number":
-            code, killed, cpu, said = {"crash": (-1, 11, cpu, said), "hang": (code, 0, 11.0, said), "report": (code, 0, cpu, b"ERROR: AddressSanitizer: planted")}[self.o.plant]
+            code, killed, cpu, said = {"crash": (-1, 11, cpu, said), "hang": (code, 0, 11.0, said),
+                                       "report": (code, 0, cpu, b"ERROR: AddressSanitizer: planted")}[self.o.plant]
         absorbed = code == 65 and REFUSED in said      # HDF5 crashed where a crash does no harm
         why = (f"signal {killed}" if killed else f"{cpu:.1f} s" if cpu > MOST_CPU else "a sanitizer's report" if REPORT.search(said) and not absorbed
                else f"exit {code}" if code not in KNOWN else None)
         return code, why
 
     def unexplained(self, kind, arguments, output):
-        """None, or how the answer for what h5py reads differs from the one that was given. The sound file's own answer is explained: damage that h5py
-        stumbles over, and that changes nothing, is none."""
+        """None, or how the answer for what h5py reads differs from the one that was given. The sound file's own answer is explained: damage
+        that h5py stumbles over, and that changes nothing, is none."""
         ours = answer(self.here, output)
         if self.planting and self.o.plant == "number" and isinstance(ours, bytes):
             ours = ours.replace(b"1", b"7", 1)

@@ -1,6 +1,7 @@
 """Mutants of needlescope's HDF5 files, and what a stranger's reader (h5py) finds in one, written anew.
 
-A mutant is the sound file with one to three changes: of its structure, made by h5py, or of its bytes; then cut or not, sealed again or not."""
+A mutant is the sound file with one to three changes: of its structure, made by h5py, or of its bytes; then cut or not, sealed again or
+not."""
 import os
 import resource
 import signal
@@ -16,8 +17,10 @@ LARGEST = 1 << 24                          # bytes of a dataset that is copied: 
 HANDED_ON = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates")
 STRANGE = [np.nan, np.inf, -np.inf, -1.0, 0.0, 1e-320, 1e30, 1e308, 2.0**31, 2.0**53, 2.0**63, -(2.0**63), 255.0, 256.0, 0.5, 3.0]
 WHOLE = [-1, 0, 1, 2, 3, 4, 255, 256, 2**31 - 1, -(2**31), 2**40, 2**62, 2**63 - 1, -(2**63)]
-TEXTS = [b"", b"swaa", b"recurrent", b"full", b"swa", b"control", b"target", b"none", b"99.99", b"-1.-1,3.1", b"nan", b"1e999", b"9" * 40, b"-7", b"\xff\xfe",
-         b"a\nb,\"c\"", b"\x1b[31m", b"x" * 70000, "é\U0001F600".encode(), b"%s%n", b"../..", b"study", b"scores", b"recording", b"ablation", b"patching", b"metrics"]
+TEXTS = [b"", b"swaa", b"recurrent", b"full", b"swa", b"control", b"target", b"none", b"99.99", b"-1.-1,3.1", b"nan", b"1e999", b"9" * 40,
+         b"-7", b"\xff\xfe",
+         b"a\nb,\"c\"", b"\x1b[31m", b"x" * 70000, "é\U0001F600".encode(), b"%s%n", b"../..", b"study", b"scores", b"recording",
+         b"ablation", b"patching", b"metrics"]
 
 
 def sealed(data):
@@ -112,7 +115,8 @@ def other_shape(f, name, rng):
         put(f, name, flat[0])
     elif kind == 7:
         put(f, name, None, shape=tuple(rng.choice([0, 1, 2, 3, 2**20, 2**31, 2**40, 2**61]) for _ in value.shape), dtype=f[name].dtype,
-            chunks=tuple(rng.choice([1, 16]) for _ in value.shape) if value.ndim else None, maxshape=(None,) * value.ndim if value.ndim else None)
+            chunks=tuple(rng.choice([1, 16]) for _ in value.shape) if value.ndim else None,
+            maxshape=(None,) * value.ndim if value.ndim else None)
     else:
         put(f, name, h5py.Empty(value.dtype if value.dtype != object else "f4"))
 
@@ -122,7 +126,8 @@ def other_type(f, name, rng):
     if not isinstance(value, np.ndarray):
         return
     if value.dtype == object:
-        put(f, name, np.array([len(x) for x in value.ravel()], rng.choice(["f4", "i8", "u1"])).reshape(value.shape)) if rng.random() < .5 else \
+        put(f, name, np.array([len(x) for x in value.ravel()],
+                              rng.choice(["f4", "i8", "u1"])).reshape(value.shape)) if rng.random() < .5 else \
             put(f, name, value.astype("S16"))
         return
     to = rng.choice(["f2", "f4", "f8", ">f4", ">i8", "i1", "u1", "i4", "i8", "u8", "S8", "c8", "?", "V4", "text"])
@@ -202,7 +207,8 @@ def other_link(f, name, rng):
             if axis and axis in f:
                 new.dims[i].attach_scale(f[axis])
     elif isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.size:
-        put(f, name, value, **rng.choice([{"compression": "lzf"}, {"scaleoffset": 2}, {"compression": "gzip"}, {"fletcher32": True}, {"shuffle": True, "compression": 1}]))
+        put(f, name, value, **rng.choice([{"compression": "lzf"}, {"scaleoffset": 2}, {"compression": "gzip"}, {"fletcher32": True},
+                                          {"shuffle": True, "compression": 1}]))
 
 
 def other_attribute(f, name, rng):
@@ -220,7 +226,8 @@ def other_attribute(f, name, rng):
     elif kind == 3:
         at.attrs.create(key, rng.choice(TEXTS).replace(b"\0", b""), dtype=h5py.string_dtype())
     elif kind == 4:
-        at.attrs[key] = rng.choice([np.zeros(0), np.arange(3.0), np.array([0.0, np.nan]), np.array([1.0, 0.0]), np.array([-np.inf, np.inf]), np.bytes_(b"abc")])
+        at.attrs[key] = rng.choice([np.zeros(0), np.arange(3.0), np.array([0.0, np.nan]), np.array([1.0, 0.0]), np.array([-np.inf, np.inf]),
+                                    np.bytes_(b"abc")])
     else:
         at.attrs[rng.choice(["best", "range", "chance", "hash_tile", "kind", "step", "tokens", "not_taken", "CLASS", "DIMENSION_LIST"])] = \
             rng.choice([1.5, -3, "largest", "smallest", "none", np.array([1, 1, 1, 1]), np.array([0.0, 0.5])])
@@ -238,7 +245,8 @@ def other_axes(f, name, rng):
         d.dims[i].attach_scale(f[other])
 
 
-CHANGES = [other_shape, other_type, other_values, other_values, other_values, other_place, other_link, other_attribute, other_attribute, other_axes]
+CHANGES = [other_shape, other_type, other_values, other_values, other_values, other_place, other_link, other_attribute, other_attribute,
+           other_axes]
 
 
 def restructured(data, rng, path):

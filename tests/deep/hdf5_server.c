@@ -1,6 +1,7 @@
-/* hdf5_server.c - the program as a fork server: from stdin a line "FOLDER \t ARGUMENT \t ARGUMENT ...", to stdout "EXIT SIGNAL CPU_SECONDS". Each call runs in a
- * child of this process, in FOLDER, with its answer in `said` and its conversation in `wrong`; CPU_SECONDS are those of the child and of its own children.
- * A sanitized program starts in a fifth of a second; a fork takes a hundredth. */
+/* hdf5_server.c - the program as a fork server: from stdin a line "FOLDER \t ARGUMENT \t ARGUMENT ...", to stdout "EXIT SIGNAL
+ * CPU_SECONDS". Each call runs in a child of this process, in FOLDER, with its answer in `said` and its conversation in `wrong`;
+ * CPU_SECONDS are those of the child and of its own children. A sanitized program starts in a fifth of a second; a fork takes a
+ * hundredth. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -60,7 +61,8 @@ int main(void)
         }
         if (pid < 0 || wait4(pid, &status, 0, &used) < 0)
             return 1;
-        printf("%d %d %.3f\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0, seconds(used.ru_utime) + seconds(used.ru_stime));
+        printf("%d %d %.3f\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+               seconds(used.ru_utime) + seconds(used.ru_stime));
         fflush(stdout);
     }
     return 0;

@@ -7,7 +7,7 @@ static void use(const ns_arch *a)
 {
     static float inv_freq[32768];
     float factor;
-    ns_error err = { "" };
+    ns_error err = {""};
     for (int i = 0; i < a->n_ropes; i++)
         fuzz_check(ns_rope_frequencies(&a->ropes[i], a->max_positions, 100, inv_freq, &factor, &err) == NS_OK,
                    "an accepted rope has frequencies");
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     ns_arch *a = NULL, *back = NULL;
     char *first = NULL, *second = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_arch_from_json(&a, (const char *)data, n, "a.json", NULL, &err);
     fuzz_check_outcome(rc, a, &err);
     if (a) {

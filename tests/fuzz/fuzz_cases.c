@@ -20,8 +20,8 @@ static void use(const ns_cases *list)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    ns_cases list = { 0 };
-    ns_error err = { "" };
+    ns_cases list = {0};
+    ns_error err = {""};
     fuzz_put(FUZZ_FILE, data, n);
     const int rc = ns_cases_read(&list, FUZZ_FILE, NULL, &err);
     fuzz_check_outcome(rc, rc == NS_OK ? &list : NULL, &err);

@@ -15,7 +15,7 @@ static void use(const ns_arch *a)
 {
     static float inv_freq[32768];
     float factor;
-    ns_error err = { "" };
+    ns_error err = {""};
     fuzz_check(a->n_layers >= 1 && a->n_layers <= 4096, "layers in range");
     for (int i = 0; i < a->n_ropes; i++) {
         fuzz_check(a->ropes[i].rotary_dim <= 65536, "a rope's dimensions are bounded");
@@ -34,7 +34,7 @@ static void use(const ns_arch *a)
 
 static void round_trip(const ns_arch *a)
 {
-    ns_error err = { "" };
+    ns_error err = {""};
     char *first = NULL, *second = NULL;
     ns_arch *back = NULL;
     fuzz_check(ns_arch_to_json(a, &first, &err) == NS_OK, "an arch can be written");
@@ -49,9 +49,9 @@ static void round_trip(const ns_arch *a)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    const ns_arch_params params = { .size = sizeof params, .warn = warn };
+    const ns_arch_params params = {.size = sizeof params, .warn = warn};
     ns_arch *a = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_arch_from_config(&a, (const char *)data, n, "config.json", &params, &err);
     fuzz_check_outcome(rc, a, &err);
     if (a && a->n_layers <= 6) {      /* more of the same layers would only cost time */

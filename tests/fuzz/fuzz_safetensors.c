@@ -23,9 +23,9 @@ static void read_everything(const ns_checkpoint *ck)
 static void open_file(const uint8_t *data, size_t n)
 {
     fuzz_put(FUZZ_FILE, data, n);
-    const ns_checkpoint_params params = { .size = sizeof params, .reader = "safetensors" };
+    const ns_checkpoint_params params = {.size = sizeof params, .reader = "safetensors"};
     ns_checkpoint *ck = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_checkpoint_open(&ck, FUZZ_FILE, &params, &err);
     fuzz_check_outcome(rc, ck, &err);
     if (ck)

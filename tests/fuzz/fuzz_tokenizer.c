@@ -15,7 +15,7 @@ static void check_encoding(const ns_tokenizer *tok, const ns_encoding *e, size_t
 static void use(const ns_tokenizer *tok, const char *text, size_t n)
 {
     ns_encoding e = {0};
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_encode(tok, text, n, true, &e, &err);
     fuzz_check_outcome(rc, rc == NS_OK ? &e : NULL, &err);
     if (rc < 0)
@@ -35,7 +35,7 @@ static void open_file(const uint8_t *data, size_t n, const char *text, size_t te
     static const char fixed[] = "It's  a <s>te\xCC\x81st\xE3\x80\x80of 12\xC2\xB3 \xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD!\r\n\n[N] aab\t ab";
     fuzz_put(FUZZ_FILE, data, n);
     ns_tokenizer *tok = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_tokenizer_open(&tok, FUZZ_FILE, &err);
     fuzz_check_outcome(rc, tok, &err);
     if (tok) {

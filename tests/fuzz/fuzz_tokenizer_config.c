@@ -16,7 +16,7 @@ static void use(const ns_tokenizer *tok)
 {
     static const char text[] = "a <s>b<x> </s>a";
     ns_encoding e;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_encode(tok, text, sizeof text - 1, true, &e, &err);
     fuzz_check_outcome(rc, rc == NS_OK ? &e : NULL, &err);
     for (int64_t i = 0; rc == NS_OK && i < e.n; i++)
@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             fuzz_put(beside[i], part, length);
     }
     ns_tokenizer *tok = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_tokenizer_open(&tok, FOLDER, &err);
     fuzz_check_outcome(rc, tok, &err);
     if (tok)

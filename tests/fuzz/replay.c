@@ -51,7 +51,7 @@ static void load_seeds(const char *folder)
     fuzz_check(n > 0, "the corpus is not empty");
     qsort(names, (size_t)n, sizeof *names, by_text);
     for (; n_seeds < n; n_seeds++) {
-        ns_error err = { "" };
+        ns_error err = {""};
         const int rc = ns_file_read(names[n_seeds], INPUT_ROOM, (char **)&seeds[n_seeds].data, &seeds[n_seeds].n, &err);
         fuzz_check(rc == NS_OK, err.message);
         free(names[n_seeds]);
@@ -108,7 +108,7 @@ static void splice(size_t at, size_t cut, const void *data, size_t n)
 
 static void mutate_number(ns_rng *rng)
 {
-    static const char *const numbers[] = { "0", "1", "-1", "2", "3", "8", "9", "255", "65535", "2147483647", "2147483648", "4294967295",
+    static const char *const numbers[] = {"0", "1", "-1", "2", "3", "8", "9", "255", "65535", "2147483647", "2147483648", "4294967295",
                                           "4294967296",
                                            "9007199254740993", "9223372036854775807", "9223372036854775808", "18446744073709551615",
                                            "18446744073709551616", "1e3", "1e308", "1e999", "0.5", "-0", "00" };
@@ -190,7 +190,7 @@ int main(int argc, char **argv)
     load_seeds(argv[1]);
     if (argc > 3)
         load_dictionary(argv[3]);
-    static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         signal(fatal[i], keep_input);
     for (int i = 0; i < n_seeds; i++) {

@@ -63,7 +63,7 @@ static int64_t *integers(const expected *e, const char *name, int64_t *n)
 
 static expected expected_open(const char *folder)
 {
-    expected e = { 0 };
+    expected e = {0};
     char path[4096];
     snprintf(path, sizeof path, "%s/expected.safetensors", folder);
     need(ns_checkpoint_open(&e.file, path, NULL, &err));
@@ -144,9 +144,9 @@ static void run(const char *folder, const expected *e, state *s)
     ns_model *m;
     ns_session *session;
     ns_hooks *hooks;
-    ns_rows rows = { .kind = NS_ROWS_LIST, .n = e->R, .positions = e->rows };
-    ns_hook list[] = { { .size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .rows = rows, .read = see_pattern, .user = s },
-                       { .size = sizeof *list, .at = "blocks.*.hook_resid_pre", .rows = rows, .read = see_hidden, .user = s },
+    ns_rows rows = {.kind = NS_ROWS_LIST, .n = e->R, .positions = e->rows};
+    ns_hook list[] = {{.size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .rows = rows, .read = see_pattern, .user = s},
+                       {.size = sizeof *list, .at = "blocks.*.hook_resid_pre", .rows = rows, .read = see_hidden, .user = s},
                        { .size = sizeof *list, .at = "hook_logits", .read = see_logits, .user = s } };
     int32_t *tokens = malloc((size_t)e->T * sizeof *tokens);
     for (int64_t i = 0; i < e->T; i++)
@@ -171,7 +171,7 @@ static void run(const char *folder, const expected *e, state *s)
 static bool check(const char *folder)
 {
     expected e = expected_open(folder);
-    state s = { .want = &e };
+    state s = {.want = &e};
     s.worst.hidden = calloc((size_t)e.L, sizeof *s.worst.hidden);
     run(folder, &e, &s);
     bool good = ns_worst_within(&s.worst.logits, LOGITS_BOUND, e.T * e.V) &&

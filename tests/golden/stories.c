@@ -71,7 +71,7 @@ static int64_t check_greedy(const ns_model *m, const int32_t *ids, int64_t n)
     int32_t *out = calloc((size_t)n, sizeof *out);
     int64_t n_out, equal = 0;
     ns_session *s;
-    ns_session_params p = { .size = sizeof p, .decode = true };
+    ns_session_params p = {.size = sizeof p, .decode = true};
     need(ns_session_new(&s, m, &p, &err));
     need(ns_session_append(s, ids, 1, &err));
     need(ns_generate(m, s, n - 1, NULL, out, &n_out, &err));

@@ -23,7 +23,7 @@ static void exp_bound(void **state)
 {
     (void)state;
     enum { STRIDE = 211 };                               /* over the bit patterns; with STRIDE 1, run by hand: 1.013 ulp */
-    const float last[2] = { 88.72283f, -87.3f };
+    const float last[2] = {88.72283f, -87.3f};
     float x[1024], y[1024];
     ns_worst worst = {0};
     for (int sign = 0; sign < 2; sign++)
@@ -37,7 +37,7 @@ static void exp_bound(void **state)
         }
     print_message("exp: %.3f ulp\n", worst.most);
     assert_true(ns_worst_within(&worst, 1.02, 10000000));
-    const float edge[] = { -87.4f, -INFINITY, 88.73f, INFINITY, NAN, 0.0f };
+    const float edge[] = {-87.4f, -INFINITY, 88.73f, INFINITY, NAN, 0.0f};
     ns_math_select(NULL)->exp(y, edge, 6);
     assert_true(y[0] == 0 && y[1] == 0 && isinf(y[2]) && isinf(y[3]) && isnan(y[4]) && y[5] == 1);
 }
@@ -50,7 +50,7 @@ static void act_bounds(void **state)
 {
     (void)state;
     const struct { const char *name; ns_act act; double (*exact)(double); } acts[] = {
-        { "gelu", NS_ACT_GELU, gelu_exact }, { "gelu_tanh", NS_ACT_GELU_TANH, gelu_tanh_exact }, { "silu", NS_ACT_SILU, silu_exact } };
+        { "gelu", NS_ACT_GELU, gelu_exact }, {"gelu_tanh", NS_ACT_GELU_TANH, gelu_tanh_exact}, {"silu", NS_ACT_SILU, silu_exact} };
     float *x = floats(N), *y = floats(N);
     spread(x, -12, 12);
     for (int a = 0; a < 3; a++) {
@@ -154,9 +154,9 @@ static void halves(void **state)
         m->f32_to_bf16(&back, &x, 1);
         assert_true(isnan(x) ? (back & 0x7f80) == 0x7f80 && (back & 0x7f) : back == h);
     }
-    const struct { float x; uint16_t f16; } ties[] = { { 1.00048828125f, 0x3c00 }, { 1.00146484375f, 0x3c02 }, { 65519.996f, 0x7bff },
-                                                      { 65520.0f, 0x7c00 },
-                                                       { 0x1p-25f, 0x0000 }, { 0x1.000002p-25f, 0x0001 }, { -0x1p-24f, 0x8001 } };
+    const struct { float x; uint16_t f16; } ties[] = {{1.00048828125f, 0x3c00}, {1.00146484375f, 0x3c02}, {65519.996f, 0x7bff},
+                                                      {65520.0f, 0x7c00},
+                                                       { 0x1p-25f, 0x0000 }, {0x1.000002p-25f, 0x0001}, {-0x1p-24f, 0x8001} };
     for (size_t i = 0; i < sizeof ties / sizeof *ties; i++) {
         uint16_t h;
         m->f32_to_f16(&h, &ties[i].x, 1);

@@ -12,7 +12,7 @@ typedef struct problem { int64_t K, N, most; float *A, *B, *packed, *C, *row; } 
 static problem make(int64_t K, int64_t N, int64_t most, uint64_t seed)
 {
     ns_rng rng = ns_rng_seed(seed, 7);
-    problem p = { K, N, most, floats(most * K), floats(K * N), floats(ns_packed_floats(N, K)), floats(most * (N + 3)), floats(N) };
+    problem p = {K, N, most, floats(most * K), floats(K * N), floats(ns_packed_floats(N, K)), floats(most * (N + 3)), floats(N)};
     fill(&rng, p.A, most * K, TAME);
     fill(&rng, p.B, K * N, TAME);
     ns_pack_cols(p.packed, p.B, K, N, N);
@@ -21,7 +21,7 @@ static problem make(int64_t K, int64_t N, int64_t most, uint64_t seed)
 
 static void clear(problem *p)
 {
-    float *all[] = { p->A, p->B, p->packed, p->C, p->row };
+    float *all[] = {p->A, p->B, p->packed, p->C, p->row};
     for (int i = 0; i < 5; i++)
         free(all[i]);
 }

@@ -81,18 +81,18 @@ static double run_exp_sum(const ns_math *m, row *r)
 }
 
 static const struct { const char *name; row_fn run; } kernels[] = {
-    { "scale", run_scale }, { "softcap", run_softcap }, { "sigmoid", run_sigmoid }, { "exp", run_exp }, { "rms_norm", run_rms },
-    { "rms_norm without gain", run_rms_plain },
-    { "layer_norm", run_layer }, { "layer_norm without gain", run_layer_plain }, { "affine", run_affine }, { "silu", run_silu },
-    { "gelu", run_gelu },
-    { "gelu_tanh", run_gelu_tanh }, { "relu", run_relu }, { "relu2", run_relu2 }, { "mul", run_mul }, { "add", run_add },
-    { "axpy", run_axpy },
-    { "max", run_max }, { "argmax", run_argmax }, { "all_finite", run_finite }, { "rope", run_rope },
-    { "rope interleaved", run_rope_pairs },
-    { "f16_to_f32", run_from_f16 }, { "bf16_to_f32", run_from_bf16 }, { "f32_to_f16", run_to_f16 }, { "f32_to_bf16", run_to_bf16 },
-    { "exp_sum", run_exp_sum }, { "relu_back", run_relu_back }, { "silu_back", run_silu_back }, { "rms_norm_back", run_rms_back },
-    { "softmax", run_softmax },
-    { "softmax_back", run_softmax_back },
+    {"scale", run_scale}, {"softcap", run_softcap}, {"sigmoid", run_sigmoid}, {"exp", run_exp}, {"rms_norm", run_rms},
+    {"rms_norm without gain", run_rms_plain},
+    {"layer_norm", run_layer}, {"layer_norm without gain", run_layer_plain}, {"affine", run_affine}, {"silu", run_silu},
+    {"gelu", run_gelu},
+    {"gelu_tanh", run_gelu_tanh}, {"relu", run_relu}, {"relu2", run_relu2}, {"mul", run_mul}, {"add", run_add},
+    {"axpy", run_axpy},
+    {"max", run_max}, {"argmax", run_argmax}, {"all_finite", run_finite}, {"rope", run_rope},
+    {"rope interleaved", run_rope_pairs},
+    {"f16_to_f32", run_from_f16}, {"bf16_to_f32", run_from_bf16}, {"f32_to_f16", run_to_f16}, {"f32_to_bf16", run_to_bf16},
+    {"exp_sum", run_exp_sum}, {"relu_back", run_relu_back}, {"silu_back", run_silu_back}, {"rms_norm_back", run_rms_back},
+    {"softmax", run_softmax},
+    {"softmax_back", run_softmax_back},
 };
 
 static void compare(const ns_math *m, const ns_math *scalar, size_t k, row *got, row *want)
@@ -117,14 +117,14 @@ static void versions_agree(void **state)
     int n_versions = versions(list);
     SKIP_SCALAR_ONLY(n_versions);
     ns_rng rng = ns_rng_seed(1, 0);
-    float *a = floats(MOST + OFFSETS), *b = floats(MOST + OFFSETS), *out[2] = { floats(MOST), floats(MOST) };
+    float *a = floats(MOST + OFFSETS), *b = floats(MOST + OFFSETS), *out[2] = {floats(MOST), floats(MOST)};
     uint16_t half[2][MOST];
     for (int64_t n = 0; n <= MOST; n += n < 70 ? 1 : 23)
         for (int round = 0; round < 2 * ROUNDS; round++) {
             int64_t shift = ns_rng_below(&rng, OFFSETS);
             fill(&rng, a, MOST + OFFSETS, round % 2 ? WILD : TAME);
             fill(&rng, b, MOST + OFFSETS, round % 2 ? WILD : TAME);
-            row got = { a + shift, b + shift, out[0], half[0], n }, want = { a + shift, b + shift, out[1], half[1], n };
+            row got = {a + shift, b + shift, out[0], half[0], n}, want = {a + shift, b + shift, out[1], half[1], n};
             for (int v = 1; v < n_versions; v++)
                 for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++)
                     compare(list[v], list[0], k, &got, &want);

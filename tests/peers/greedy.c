@@ -29,8 +29,8 @@ static void go_on(const ns_model *m, const ns_case *c, int64_t n, bool draft, co
     int32_t *out = calloc((size_t)n, sizeof *out);
     int64_t n_out;
     ns_session *s;
-    ns_session_params sp = { .size = sizeof sp, .decode = true };
-    ns_generate_params gp = { .size = sizeof gp, .gold = c->answer, .n_gold = draft ? c->n_answer : 0 };
+    ns_session_params sp = {.size = sizeof sp, .decode = true};
+    ns_generate_params gp = {.size = sizeof gp, .gold = c->answer, .n_gold = draft ? c->n_answer : 0};
     need(ns_session_new(&s, m, &sp, &err));
     need(ns_session_append(s, c->tokens, c->n_tokens, &err));
     need(ns_generate(m, s, n, &gp, out, &n_out, &err));
@@ -45,12 +45,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: greedy MODEL CASES N THREADS\n");
         return 2;
     }
-    ns_cases cases = { 0 };
+    ns_cases cases = {0};
     ns_checkpoint *c;
     ns_arch *arch;
     ns_engine *engine;
     ns_model *m;
-    ns_engine_params ep = { .size = sizeof ep, .threads = atoi(argv[4]) };
+    ns_engine_params ep = {.size = sizeof ep, .threads = atoi(argv[4])};
     need(ns_cases_read(&cases, argv[2], NULL, &err));
     need(ns_checkpoint_open(&c, argv[1], NULL, &err));
     need(ns_arch_from_checkpoint(&arch, c, NULL, &err));

@@ -1,7 +1,7 @@
 #!/bin/sh
 # format.sh ROOT - the rules of form that a machine can hold: lines of at most 140 characters, no tabs, no blanks at the end of a line, one
-# newline at the end of a file, one spelling of compound literals. Of C, Python, shell and build files; tables that a script wrote and the
-# hard texts of a referee are as they are.
+# newline at the end of a file, one spelling of literals. Of C, Python, shell and build files (the width of C, of build files and of the Python
+# that is installed); tables that a script wrote and the hard texts of a referee are as they are.
 set -u
 cd "$1" || exit 2
 LC_ALL=C.UTF-8
@@ -21,10 +21,10 @@ look() {
 }
 # shellcheck disable=SC2086  # no file of ours has a blank in its name
 {
-    look '^.{141,}' 'lines of more than 140 characters' $files
+    look '^.{141,}' 'lines of more than 140 characters' $(printf '%s\n' $files | grep -E '\.[ch]$|meson\.build$|needlescope\.py$')
     look "$(printf '\t')" 'tabs' $files
     look ' +$' 'blanks at the end of a line' $files
-    look '(= |\)|\(|, |\{)\{ ([^;]*$|[^;]* \}[,;)])' 'literals are {1, 2} and (type){1, 2}, without blanks inside' $(printf '%s\n' $files | grep '\.[ch]$')
+    look '(= |\)|\(|, |\{)\{ ([^;\\ ][^;\\]*$|[^;]* \}[,;)])' 'literals are {1, 2} and (type){1, 2}, without blanks inside' $(printf '%s\n' $files | grep '\.[ch]$')
     for f in $files; do
         [ ! -s "$f" ] || [ -z "$(tail -c 1 "$f")" ] || { echo "FAILED: $f does not end with a newline"; failed=1; }
     done

@@ -46,6 +46,7 @@ check() {
                 name = substr(line, RSTART + 1, RLENGTH - 2)
                 folder = FILENAME; sub(/[^\/]*$/, "", folder)
                 if (exists(folder name) && name !~ /\.\./) next        # beside the file, or below it: the same layer
+                if (name ~ /^[a-z]+_list\.h$/) next                   # made of a list of the build, in this folder
                 if (name !~ /\//) { fault("\"" name "\" is not beside the file"); next }
                 dir = name; sub(/\/[^\/]*$/, "", dir)
                 while (dir != "" && !one_of(dir, quoted[layer]) && dir ~ /\//) {

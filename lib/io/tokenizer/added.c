@@ -343,7 +343,8 @@ static int put_token(ns_tok_work *w, ns_tok_piece piece, int64_t done, int64_t b
     w->steps -= begin < done ? end - begin : 0;
     if (w->steps < 0)
         return ns_fail(w->err, NS_E_UNSUPPORTED,
-                       "%s: its added tokens take the same spaces again and again (tokenize this text elsewhere and give ids)", w->tok->path);
+                       "%s: its added tokens take the same spaces again and again (tokenize this text elsewhere and give ids)",
+                       w->tok->path);
     const int rc = done < begin ? ns_tok_piece_put(w, piece.begin + done, piece.begin + begin, -1) : NS_OK;
     return rc ? rc : ns_tok_piece_put(w, piece.begin + begin, piece.begin + end, id);
 }

@@ -33,7 +33,7 @@ typedef struct tok_class {
 
 #define ENDOFTEXT {[BOS] = "<|endoftext|>", [EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>"}
 static const tok_class classes[] = {
-    { .name = "PreTrainedTokenizer" },
+    {.name = "PreTrainedTokenizer"},
     { .name = "LlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},
       .writes_template = true, .add_bos = true, .prefix = PREFIX_KEPT },
     { .name = "CodeLlamaTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>"},
@@ -42,9 +42,9 @@ static const tok_class classes[] = {
       .writes_template = true, .add_bos = true },
     { .name = "CohereTokenizer", .special = {[BOS] = "<BOS_TOKEN>", [EOS] = "<|END_OF_TURN_TOKEN|>", [UNK] = "<UNK>"},
       .writes_template = true, .add_bos = true, .prefix = PREFIX_EVERYWHERE },
-    { .name = "GPTNeoXTokenizer", .special = ENDOFTEXT, .writes_template = true },
-    { .name = "GPT2Tokenizer", .special = ENDOFTEXT },
-    { .name = "CodeGenTokenizer", .special = ENDOFTEXT, .refuses_bos = true },
+    {.name = "GPTNeoXTokenizer", .special = ENDOFTEXT, .writes_template = true},
+    {.name = "GPT2Tokenizer", .special = ENDOFTEXT},
+    {.name = "CodeGenTokenizer", .special = ENDOFTEXT, .refuses_bos = true},
     { .name = "Qwen2Tokenizer", .special = {[EOS] = "<|endoftext|>", [UNK] = "<|endoftext|>", [PAD] = "<|endoftext|>"},
       .plain_special = true },
     { .name = "BloomTokenizer", .special = {[BOS] = "<s>", [EOS] = "</s>", [UNK] = "<unk>", [PAD] = "<pad>"},

@@ -1,8 +1,8 @@
 /* regex.c - finds a pattern in a piece of text, all matches and what lies between them. Patterns come from untrusted files: a text has one
  * budget of steps over all its patterns, and what exceeds it is an error, soon.
  *
- * PCRE2 says when a start of a match took more steps than a limit, not how many it took. So the limit is small: what passes is linear in the
- * text. Where it does not, the rest of the piece is searched start by start, and a start that needs more gets twice as much, again and
+ * PCRE2 says when a start of a match took more steps than a limit, not how many it took. So the limit is small: what passes is linear in
+ * the text. Where it does not, the rest of the piece is searched start by start, and a start that needs more gets twice as much, again and
  * again, and pays for it. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -119,7 +119,8 @@ static int match(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s
 static int give_up(ns_tok_work *w, const struct ns_tok_regex *regex, int64_t n, const char *why)
 {
     return ns_fail(w->err, NS_E_UNSUPPORTED,
-                   "%s: the pattern '%.100s' gave up on %lld bytes of text: %s (tokenize this text elsewhere and give ids)", w->tok->path, regex->pattern, (long long)n, why);
+                   "%s: the pattern '%.100s' gave up on %lld bytes of text: %s (tokenize this text elsewhere and give ids)", w->tok->path,
+                   regex->pattern, (long long)n, why);
 }
 
 static int pay(ns_tok_work *w, const struct ns_tok_regex *regex, int64_t n, int64_t steps)

@@ -15,8 +15,8 @@ static const char *const harmless[] = {"sliding_window_pattern", "_sliding_windo
                                        "rotary_pct", NULL};
 
 const ns_family ns_family_cohere2 = {
-    .type = "cohere2", .names = &names_cohere, .keys = { .eps = "layer_norm_eps" },
-    .defaults = { .vocab = 256000, .d_model = 8192, .d_ff = 22528, .layers = 40, .heads = 64, .positions = 8192, .window = 4096,
+    .type = "cohere2", .names = &names_cohere, .keys = {.eps = "layer_norm_eps"},
+    .defaults = {.vocab = 256000, .d_model = 8192, .d_ff = 22528, .layers = 40, .heads = 64, .positions = 8192, .window = 4096,
                  .pattern = 4,
                   .eps = 1e-5, .theta = 1e4, .logit_scale = 0.0625, .act = "silu", .tied = true },
     .block = NS_BLOCK_PARALLEL_SHARED, .norm = NS_NORM_LAYER, .attn_bias = NS_BIAS_KEY_FALSE, .window = NS_WINDOW_PATTERN,

@@ -21,8 +21,8 @@ static const char *const neox_harmless[] = {"partial_rotary_factor", "rope_theta
 static const char *const gpt2_harmless[] = {"n_ctx", "reorder_and_upcast_attn", NULL};
 
 const ns_family ns_family_gpt_neox = {
-    .type = "gpt_neox", .names = &names_neox, .keys = { .eps = "layer_norm_eps", .theta = "rotary_emb_base", .partial = "rotary_pct" },
-    .defaults = { .vocab = 50432, .d_model = 6144, .d_ff = 24576, .layers = 44, .heads = 64, .positions = 2048, .eps = 1e-5, .theta = 1e4,
+    .type = "gpt_neox", .names = &names_neox, .keys = {.eps = "layer_norm_eps", .theta = "rotary_emb_base", .partial = "rotary_pct"},
+    .defaults = {.vocab = 50432, .d_model = 6144, .d_ff = 24576, .layers = 44, .heads = 64, .positions = 2048, .eps = 1e-5, .theta = 1e4,
                   .partial = 0.25, .act = "gelu" },
     .block = NS_BLOCK_PARALLEL, .norm = NS_NORM_LAYER, .norm_bias = true, .attn_bias = NS_BIAS_KEY_TRUE, .ffn_bias = NS_BIAS_ALWAYS,
     .fuse = NS_FUSE_PER_HEAD, .no_gqa = true, .fixed_head_dim = true, .rope = NS_ROPES_ALL, .parallel_key = true,
@@ -31,9 +31,9 @@ const ns_family ns_family_gpt_neox = {
 
 const ns_family ns_family_gpt2 = {
     .type = "gpt2", .names = &names_gpt2,
-    .keys = { .d_model = "n_embd", .d_ff = "n_inner", .layers = "n_layer", .heads = "n_head", .positions = "n_positions",
+    .keys = {.d_model = "n_embd", .d_ff = "n_inner", .layers = "n_layer", .heads = "n_head", .positions = "n_positions",
               .eps = "layer_norm_epsilon", .act = "activation_function" },
-    .defaults = { .vocab = 50257, .d_model = 768, .layers = 12, .heads = 12, .positions = 1024, .eps = 1e-5, .act = "gelu_new",
+    .defaults = {.vocab = 50257, .d_model = 768, .layers = 12, .heads = 12, .positions = 1024, .eps = 1e-5, .act = "gelu_new",
                  .tied = true },
     .norm = NS_NORM_LAYER, .norm_bias = true, .attn_bias = NS_BIAS_ALWAYS, .ffn_bias = NS_BIAS_ALWAYS, .fuse = NS_FUSE_CONCAT,
     .no_gqa = true, .fixed_head_dim = true, .rope = NS_ROPES_NONE, .inverse_layer_key = true, .harmless = gpt2_harmless,

@@ -16,7 +16,7 @@ static const char *const ignored[] = {"*.rotary_emb.inv_freq", "*.block_sparse_m
 
 const ns_family ns_family_minimax = {
     .type = "minimax", .names = &names,
-    .defaults = { .vocab = 32000, .d_model = 4096, .d_ff = 14336, .layers = 32, .heads = 32, .kv_heads = 8, .positions = 131072,
+    .defaults = {.vocab = 32000, .d_model = 4096, .d_ff = 14336, .layers = 32, .heads = 32, .kv_heads = 8, .positions = 131072,
                  .eps = 1e-5,
                   .theta = 1e6, .act = "silu" },
     .norm = NS_NORM_RMS, .rope = NS_ROPES_ALL, .layer_types = true, .lightning = true, .z_eps = 1e-6f, .normed_residual = true,

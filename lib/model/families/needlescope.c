@@ -60,7 +60,7 @@ static const ns_names names = {
 /* Lightning layers: silu, whatever the MLP has; H key heads; no rope. */
 const ns_family ns_family_needlescope = {
     .type = "needlescope", .names = &names,
-    .defaults = { .vocab = 56, .d_model = 64, .d_ff = 128, .layers = 4, .heads = 4, .positions = 256, .eps = 1e-5, .theta = 1e4,
+    .defaults = {.vocab = 56, .d_model = 64, .d_ff = 128, .layers = 4, .heads = 4, .positions = 256, .eps = 1e-5, .theta = 1e4,
                  .act = "relu" },
     .norm = NS_NORM_RMS, .rope = NS_ROPES_LIST, .lightning = true, .qkv_act_fixed = true, .own_layers = true,
 };

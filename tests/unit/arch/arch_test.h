@@ -72,7 +72,7 @@ enum { N_SMALL = sizeof small_configs / sizeof *small_configs };
 static inline ns_arch *arch_of(const char *json)
 {
     ns_arch *a = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_arch_from_config(&a, json, strlen(json), "config.json", NULL, &err))
         fail_msg("%s\n%s", err.message, json);
     return a;
@@ -81,7 +81,7 @@ static inline ns_arch *arch_of(const char *json)
 static inline void config_fails(const char *json, int code, const char *says)
 {
     ns_arch *a = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_arch_from_config(&a, json, strlen(json), "config.json", NULL, &err);
     if (rc != code || a || !strstr(err.message, says) || strchr(err.message, '\n'))
         fail_msg("%s: wanted %d '%s', got %d '%s'", json, code, says, rc, err.message);

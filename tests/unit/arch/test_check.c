@@ -55,7 +55,7 @@ static int plan(void *user, const ns_slot *slot, ns_error *err)
         add(user, w->name, slot->vector ? 1 : 2, 1, w->n_in);
     ns_tensor_out *const t = find(user, w->name);
     const int axis = w->transposed ? 1 : 0;
-    int64_t shape[2] = { t->view.shape[0], t->view.rank > 1 ? t->view.shape[1] : 1 };
+    int64_t shape[2] = {t->view.shape[0], t->view.rank > 1 ? t->view.shape[1] : 1};
     if (w->transposed)
         shape[0] = w->n_in;
     if (shape[axis] < rows || (w->transposed && t->view.shape[0] != w->n_in))
@@ -75,7 +75,7 @@ static ns_checkpoint *stored(const tensors *t)
 {
     char path[64];
     ns_checkpoint *c = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     if (ns_safetensors_write(path, t->list, t->n, &err) || ns_checkpoint_open(&c, folder, NULL, &err))
         fail_msg("%s", err.message);
@@ -85,7 +85,7 @@ static ns_checkpoint *stored(const tensors *t)
 static void expect(const ns_arch *a, const tensors *t, int code, const char *says)
 {
     ns_checkpoint *const c = stored(t);
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_arch_check(a, c, &err);
     ns_checkpoint_free(c);
     if (rc != code || !strstr(err.message, says) || strchr(err.message, '\n'))
@@ -129,7 +129,7 @@ static void sizes_of_one(void **state)
         const int64_t D = a->d_model;
         assert_int_equal(down->view.rank, 2);
         assert_int_equal(down->view.shape[gpt2 ? 0 : 1], 1);
-        down->view = ns_view_of(zeros, NS_F32, 1, (int64_t[]){ D });
+        down->view = ns_view_of(zeros, NS_F32, 1, (int64_t[]){D});
         expect(a, &t, NS_E_FORMAT, gpt2 ? "wants [1, 4]" : "wants [32, 1]");
         forget(&t);
         ns_arch_free(a);
@@ -144,14 +144,14 @@ static void contradictions(void **state)
     ns_arch *const a = arch_of(small_configs[0].json);
     assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
     ns_tensor_out *const k = find(&t, "model.layers.0.self_attn.k_proj.weight"), good = *k;
-    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 24, 16 });
+    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){24, 16});
     expect(a, &t, NS_E_FORMAT,
            "tensor 'model.layers.0.self_attn.k_proj.weight' has 24 rows, but the sizes of config.json (num_key_value_heads x head_dim, "
            "hidden_size) take 8 of them");
-    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 8, 20 });
+    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){8, 20});
     expect(a, &t, NS_E_FORMAT,
            "k_proj.weight' is [8, 20], but attn.k (num_key_value_heads x head_dim, hidden_size) of config.json wants [8, 16]");
-    k->view = ns_view_of(zeros, NS_F32, 1, (int64_t[]){ 128 });
+    k->view = ns_view_of(zeros, NS_F32, 1, (int64_t[]){128});
     expect(a, &t, NS_E_FORMAT, "is [128], but attn.k");
     *k = good;
     add(&t, "model.layers.2.mlp.down_proj.weight", 2, 16, 24);
@@ -194,11 +194,11 @@ static void rows_left_over(void **state)
     static tensors t;
     ns_arch *const a = arch_of(small_configs[14].json);
     assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
-    find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 48, 16 });
+    find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){48, 16});
     expect(a, &t, NS_E_FORMAT,
            "tensor 'model.layers.1.self_attn.qkv_proj.weight' has 48 rows, but the sizes of config.json (num_attention_heads x head_dim, "
            "hidden_size) take 32 of them");
-    find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){ 31, 16 });
+    find(&t, "model.layers.1.self_attn.qkv_proj.weight")->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){31, 16});
     expect(a, &t, NS_E_FORMAT, "is [31, 16], but attn.v (num_key_value_heads x head_dim, hidden_size) of config.json wants [32, 16]");
     forget(&t);
     ns_arch_free(a);
@@ -238,7 +238,7 @@ static void prefixes(void **state)
         "\"num_key_value_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32}}";
     char path[64];
     snprintf(path, sizeof path, "%s/config.json", folder);
-    ns_error err = { "" };
+    ns_error err = {""};
     assert_int_equal(ns_file_write(path, json, strlen(json), &err), NS_OK);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         add(&t, names[i][0], 2, 32, 16);

@@ -169,9 +169,9 @@ static void olmo3_all_layers(void **state)
     (void)state;
     const char *const json = config_with("olmo3",
                                          "\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":8,\"original_max_position_embeddings\":64}");
-    ns_arch_params params = { .size = sizeof params, .olmo3_rope = "all-layers" };
+    ns_arch_params params = {.size = sizeof params, .olmo3_rope = "all-layers"};
     ns_arch *a = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     assert_int_equal(ns_arch_from_config(&a, json, strlen(json), "config.json", &params, &err), NS_OK);
     assert_int_equal(a->n_ropes, 1);
     assert_int_equal(ns_arch_attn(a, 0)->rope, 0);
@@ -306,10 +306,10 @@ static void listen(void *user, const char *line)
 
 static int warnings(const char *json, char *last, size_t n)
 {
-    heard h = { 0 };
-    const ns_arch_params params = { .size = sizeof params, .warn = listen, .user = &h };
+    heard h = {0};
+    const ns_arch_params params = {.size = sizeof params, .warn = listen, .user = &h};
     ns_arch *a = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_arch_from_config(&a, json, strlen(json), "config.json", &params, &err))
         fail_msg("%s", err.message);
     ns_arch_free(a);

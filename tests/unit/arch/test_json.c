@@ -96,7 +96,7 @@ static void same_arch(ns_arch *a, ns_arch *b)
 static ns_arch *read_back(const char *json)
 {
     ns_arch *a = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_arch_from_json(&a, json, strlen(json), "a.json", NULL, &err))
         fail_msg("%s", err.message);
     return a;
@@ -106,7 +106,7 @@ static ns_arch *read_back(const char *json)
 static __attribute__((noinline)) char *written(const ns_arch *a)
 {
     char *json = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_arch_to_json(a, &json, &err))
         fail_msg("%s", err.message);
     return json;
@@ -140,9 +140,9 @@ static void rare_fields(void **state)
     b->attn.head_window = calloc(6, sizeof(int64_t));
     for (int h = 0; h < 6; h++)
         b->attn.head_window[h] = h;
-    a->head_bias = (ns_tref){ .name = ns_strdup("bias"), .group = 32, .stride = 32, .n_out = 32, .n_in = 1 };
+    a->head_bias = (ns_tref){.name = ns_strdup("bias"), .group = 32, .stride = 32, .n_out = 32, .n_in = 1};
     a->position_offset = 2;
-    a->positions = (ns_tref){ .name = ns_strdup("wpe"), .group = 2050, .stride = 2050, .n_out = 2050, .n_in = 16, .transposed = true };
+    a->positions = (ns_tref){.name = ns_strdup("wpe"), .group = 2050, .stride = 2050, .n_out = 2050, .n_in = 16, .transposed = true};
     a->ropes[0].attention_factor = 1.1;
     a->ropes[0].theta = 12345.678901234567;
     a->ropes[0].truncate = false;
@@ -221,7 +221,7 @@ static void strict(void **state)
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
         char *const bad = edited(json, edits[i].from, edits[i].to);
         ns_arch *b = NULL;
-        ns_error err = { "" };
+        ns_error err = {""};
         const int rc = ns_arch_from_json(&b, bad, strlen(bad), "a.json", NULL, &err);
         if (rc != NS_E_FORMAT || b || !strstr(err.message, edits[i].says))
             fail_msg("%s -> %s: wanted '%s', got %d '%s'", edits[i].from, edits[i].to, edits[i].says, rc, err.message);
@@ -237,9 +237,9 @@ static ns_arch *renamed(const char *map, int code, const char *says)
     const int fd = mkstemp(path);
     assert_true(fd >= 0 && write(fd, map, strlen(map)) == (ssize_t)strlen(map));
     close(fd);
-    const ns_arch_params params = { .size = sizeof params, .names_path = path };
+    const ns_arch_params params = {.size = sizeof params, .names_path = path};
     ns_arch *a = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int rc = ns_arch_from_config(&a, small_configs[3].json, strlen(small_configs[3].json), "config.json", &params, &err);
     unlink(path);
     if (rc != code || !strstr(err.message, says))

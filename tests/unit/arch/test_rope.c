@@ -19,7 +19,7 @@ static void as_transformers(void **state)
         const struct rope_case *const c = &rope_cases[i];
         ns_arch *const a = arch_of(c->config);
         float f[128], m;
-        ns_error err = { "" };
+        ns_error err = {""};
         assert_int_equal(a->ropes[0].rotary_dim, 2 * c->half);
         if (ns_rope_frequencies(&a->ropes[0], a->max_positions, c->n, f, &m, &err))
             fail_msg("%s", err.message);
@@ -41,17 +41,17 @@ static void nonsense(void **state)
 {
     (void)state;
     float f[8], m;
-    ns_error err = { "" };
+    ns_error err = {""};
     const ns_rope odd = {.theta = 1e4, .rotary_dim = 3}, flat = {.theta = 1, .rotary_dim = 4},
                   homeless = {.theta = 1e4, .rotary_dim = 4, .scaling = NS_ROPE_YARN, .factor = 2},
                   empty = {.theta = 1e4, .rotary_dim = 4, .scaling = NS_ROPE_LONGROPE, .factor = 2, .original_max_positions = 8};
-    const ns_rope *const all[] = { &odd, &flat, &homeless, &empty };
+    const ns_rope *const all[] = {&odd, &flat, &homeless, &empty};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         assert_int_equal(ns_rope_frequencies(all[i], 0, 10, f, &m, &err), NS_E_ARG);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(as_transformers), cmocka_unit_test(nonsense) };
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_transformers), cmocka_unit_test(nonsense)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

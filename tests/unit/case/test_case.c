@@ -260,14 +260,14 @@ static void test_ids_in_any_form(void **state)
     ns_cases cases = {0};
     ns_error err = {0};
     assert_int_equal(read_lines(&cases,
-        "\xEF\xBB\xBF {\"meta\": {\"tokens\": [\"]\", {\"answer\": \"\\\"[\"}]}, \"answer\" :[ 1e1 ,2.0e0,\t3.0 ] , \"tokens\":[0 ,2147483647,10,2,3],"
-        "\"id\":\"x, \\\"tokens\\\": [7]\"}\n"
+        "\xEF\xBB\xBF {\"meta\": {\"tokens\": [\"]\", {\"answer\": \"\\\"[\"}]}, \"answer\" :[ 1e1 ,2.0e0,\t3.0 ] , \"tokens\":[0 "
+        ",2147483647,10,2,3],\"id\":\"x, \\\"tokens\\\": [7]\"}\n"
         "{\"tokens\": [], \"id\": \"none\"}\r\n"
         "{\"tokens\":[9]}", &err), NS_E_FORMAT);
     assert_non_null(strstr(err.message, "line 2: "));
     assert_int_equal(read_lines(&cases,
-        "\xEF\xBB\xBF {\"meta\": {\"tokens\": [\"]\", {\"answer\": \"\\\"[\"}]}, \"answer\" :[ 1e1 ,2.0e0,\t3.0 ] , \"tokens\":[0 ,2147483647,10,2,3],"
-        "\"id\":\"x, \\\"tokens\\\": [7]\"}\n\r\n"
+        "\xEF\xBB\xBF {\"meta\": {\"tokens\": [\"]\", {\"answer\": \"\\\"[\"}]}, \"answer\" :[ 1e1 ,2.0e0,\t3.0 ] , \"tokens\":[0 "
+        ",2147483647,10,2,3],\"id\":\"x, \\\"tokens\\\": [7]\"}\n\r\n"
         "{\"tokens\":[9]}", &err), NS_OK);
     const ns_case *const c = &cases.list[0];
     assert_int_equal(cases.n, 2);

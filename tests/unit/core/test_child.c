@@ -1,4 +1,5 @@
-/* test_child.c - work in a child process: its code and message come back; what kills it is an error that names what it was busy with, and this process lives. */
+/* test_child.c - work in a child process: its code and message come back; what kills it is an error that names what it was busy with, and
+ * this process lives. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

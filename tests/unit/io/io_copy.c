@@ -7,7 +7,7 @@
 int main(int argc, char **argv)
 {
     ns_checkpoint *ck = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (argc != 4 || ns_checkpoint_open(&ck, argv[1], NULL, &err))
         return fprintf(stderr, "%s\n", err.message), 1;
     const int64_t n = ns_checkpoint_count(ck);
@@ -19,7 +19,7 @@ int main(int argc, char **argv)
         const int64_t count = ns_view_count(&t->view);
         float *const x = malloc((size_t)count * sizeof *x + 1);
         rc = x ? ns_tensor_read_f32(t, 0, count, x, &err) : NS_E_MEMORY;
-        list[i] = (ns_tensor_out){ t->name, ns_view_of(x, NS_F32, t->view.rank, t->view.shape), dtype };
+        list[i] = (ns_tensor_out){t->name, ns_view_of(x, NS_F32, t->view.rank, t->view.shape), dtype};
     }
     if (!rc)
         rc = ns_safetensors_write(argv[2], list, n, &err);

@@ -14,7 +14,7 @@ static void put_one(const char *path, const char *tensor)
 static void expect(const char *path, const char *revision, int code, const char *says)
 {
     ns_checkpoint *ck = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     const int got = ns_checkpoint_open(&ck, path, &(ns_checkpoint_params){.size = sizeof(ns_checkpoint_params), .revision = revision},
                                        &err);
     ns_checkpoint_free(ck);
@@ -25,8 +25,8 @@ static void expect(const char *path, const char *revision, int code, const char 
 static ns_checkpoint *opened(const char *path, const char *revision)
 {
     ns_checkpoint *ck = NULL;
-    ns_error err = { "" };
-    if (ns_checkpoint_open(&ck, path, &(ns_checkpoint_params){ .size = sizeof(ns_checkpoint_params), .revision = revision }, &err))
+    ns_error err = {""};
+    if (ns_checkpoint_open(&ck, path, &(ns_checkpoint_params){.size = sizeof(ns_checkpoint_params), .revision = revision}, &err))
         fail_msg("%s", err.message);
     return ck;
 }
@@ -60,7 +60,7 @@ static void folder_with_companions(void **state)
 static void identity_follows_the_file(void **state)
 {
     (void)state;
-    static const struct timespec then[2] = { { 1000, 5 }, { 1000, 5 } }, later[2] = { { 1000, 6 }, { 1000, 6 } };
+    static const struct timespec then[2] = {{1000, 5}, {1000, 5}}, later[2] = {{1000, 6}, {1000, 6}};
     put_one("id1.safetensors", "w");
     put_one("id2.safetensors", "w");
     put_one("id3.safetensors", "v");
@@ -71,7 +71,7 @@ static void identity_follows_the_file(void **state)
     assert_int_equal(utimensat(AT_FDCWD, in_scratch("id4.safetensors"), later, 0), 0);
     ns_checkpoint *ck[4];
     for (int i = 0; i < 4; i++)
-        ck[i] = opened(in_scratch((const char *[]){ "id1.safetensors", "id2.safetensors", "id3.safetensors", "id4.safetensors" }[i]), NULL);
+        ck[i] = opened(in_scratch((const char *[]){"id1.safetensors", "id2.safetensors", "id3.safetensors", "id4.safetensors"}[i]), NULL);
     assert_string_equal(ns_checkpoint_identity(ck[0]), ns_checkpoint_identity(ck[1]));
     assert_string_not_equal(ns_checkpoint_identity(ck[0]), ns_checkpoint_identity(ck[2]));
     assert_string_not_equal(ns_checkpoint_identity(ck[0]), ns_checkpoint_identity(ck[3]));
@@ -137,7 +137,7 @@ static void sharded(void **state)
 static void hugging_face_cache(void **state)
 {
     (void)state;
-    static const char *const folders[] = { "hub", "hub/models--o--n", "hub/models--o--n/refs", "hub/models--o--n/refs/pr",
+    static const char *const folders[] = {"hub", "hub/models--o--n", "hub/models--o--n/refs", "hub/models--o--n/refs/pr",
                                           "hub/models--o--n/blobs", "hub/models--o--n/snapshots",
                                            "hub/models--o--n/snapshots/aaa", "hub/models--o--n/snapshots/bbb" };
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -174,46 +174,46 @@ static void folders_known_by_sight(void **state)
 {
     (void)state;
     static const struct { const char *file; int code; const char *says; } rows[] = {
-        { "__0_0.distcp", NS_E_UNSUPPORTED, "dcp_to_torch" },
-        { "pytorch_model_fsdp_0/__0_0.distcp", NS_E_UNSUPPORTED, "accelerate merge-weights" },
-        { "model_and_optim/__0_0.distcp", NS_E_UNSUPPORTED, "an OLMo-core checkpoint" },
-        { "model/__0_0.distcp", NS_E_UNSUPPORTED, "distributed checkpoint (DCP) ('model/__0_0.distcp')" },
-        { "zero_to_fp32.py", NS_E_UNSUPPORTED, "zero_to_fp32.py . OUT" },
-        { "zero_pp_rank_0_mp_rank_00_optim_states.pt", NS_E_UNSUPPORTED, "DeepSpeed" },
-        { "mp_rank_00_model_states.pt", NS_E_UNSUPPORTED, "DeepSpeed" },
-        { "global_step1000/mp_rank_00_model_states.pt", NS_E_UNSUPPORTED, "a folder of DeepSpeed checkpoints" },
-        { "layer_00-model_00-model_states.pt", NS_E_UNSUPPORTED, "convert_neox_to_hf.py" },
-        { "mp_rank_00/model_optim_rng.pt", NS_E_UNSUPPORTED, "a Megatron checkpoint" },
-        { "latest_checkpointed_iteration.txt", NS_E_UNSUPPORTED, "a folder of Megatron checkpoints" },
-        { "adapter_config.json", NS_E_UNSUPPORTED, "an adapter without its base model" },
-        { "adapter_model.safetensors", NS_E_UNSUPPORTED, "an adapter without its base model" },
-        { "adapter_model.bin", NS_E_UNSUPPORTED, "merge_and_unload" },
-        { "consolidated.safetensors", NS_E_UNSUPPORTED, "Mistral's own layout" },
-        { "consolidated.00.pth", NS_E_UNSUPPORTED, "Meta's own layout" },
-        { "pytorch_model.bin", NS_E_UNSUPPORTED, "safe_serialization=True" },
-        { "pytorch_model-00001-of-00002.bin", NS_E_UNSUPPORTED, "safe_serialization=True" },
-        { "pytorch_model.bin.index.json", NS_E_UNSUPPORTED, "safe_serialization=True" },
-        { "m-q4.gguf", NS_E_UNSUPPORTED, "gguf_file=" },
-        { "flax_model.msgpack", NS_E_UNSUPPORTED, "from_flax=True" },
-        { "tf_model.h5", NS_E_UNSUPPORTED, "from_tf=True" },
-        { "manifest.ocdbt", NS_E_UNSUPPORTED, "Orbax" },
-        { "default/manifest.ocdbt", NS_E_UNSUPPORTED, "Orbax" },
-        { "_CHECKPOINT_METADATA", NS_E_UNSUPPORTED, "Orbax" },
-        { "streaming_params_100", NS_E_UNSUPPORTED, "EasyLM" },
-        { "weights.npz", NS_E_UNSUPPORTED, "safetensors.numpy.save_file" },
-        { "m.nemo", NS_E_UNSUPPORTED, "NeMo" },
-        { "model.onnx", NS_E_UNSUPPORTED, "ONNX" },
-        { "ckpt.pt", NS_E_UNSUPPORTED, "safetensors.torch.save_file" },
-        { "model.bin", NS_E_UNSUPPORTED, "safetensors.torch.save_file" },
-        { "last.ckpt", NS_E_UNSUPPORTED, "safetensors.torch.save_file" },
-        { "hf/model.safetensors", NS_E_UNSUPPORTED, "a folder around a checkpoint ('hf/model.safetensors')" },
-        { "step10/config.json", NS_E_UNSUPPORTED, "a folder of training checkpoints ('step10')" },
-        { "optimizer.pt", NS_E_MISSING, "a training checkpoint without its weights: 1 files" },
-        { "scheduler.pt", NS_E_MISSING, "without its weights" },
-        { "training_args.bin", NS_E_MISSING, "without its weights" },
-        { "rng_state_0.pth", NS_E_MISSING, "without its weights" },
-        { "scaler.pt", NS_E_MISSING, "without its weights" },
-        { "README.md", NS_E_MISSING, "no model.safetensors" },
+        {"__0_0.distcp", NS_E_UNSUPPORTED, "dcp_to_torch"},
+        {"pytorch_model_fsdp_0/__0_0.distcp", NS_E_UNSUPPORTED, "accelerate merge-weights"},
+        {"model_and_optim/__0_0.distcp", NS_E_UNSUPPORTED, "an OLMo-core checkpoint"},
+        {"model/__0_0.distcp", NS_E_UNSUPPORTED, "distributed checkpoint (DCP) ('model/__0_0.distcp')"},
+        {"zero_to_fp32.py", NS_E_UNSUPPORTED, "zero_to_fp32.py . OUT"},
+        {"zero_pp_rank_0_mp_rank_00_optim_states.pt", NS_E_UNSUPPORTED, "DeepSpeed"},
+        {"mp_rank_00_model_states.pt", NS_E_UNSUPPORTED, "DeepSpeed"},
+        {"global_step1000/mp_rank_00_model_states.pt", NS_E_UNSUPPORTED, "a folder of DeepSpeed checkpoints"},
+        {"layer_00-model_00-model_states.pt", NS_E_UNSUPPORTED, "convert_neox_to_hf.py"},
+        {"mp_rank_00/model_optim_rng.pt", NS_E_UNSUPPORTED, "a Megatron checkpoint"},
+        {"latest_checkpointed_iteration.txt", NS_E_UNSUPPORTED, "a folder of Megatron checkpoints"},
+        {"adapter_config.json", NS_E_UNSUPPORTED, "an adapter without its base model"},
+        {"adapter_model.safetensors", NS_E_UNSUPPORTED, "an adapter without its base model"},
+        {"adapter_model.bin", NS_E_UNSUPPORTED, "merge_and_unload"},
+        {"consolidated.safetensors", NS_E_UNSUPPORTED, "Mistral's own layout"},
+        {"consolidated.00.pth", NS_E_UNSUPPORTED, "Meta's own layout"},
+        {"pytorch_model.bin", NS_E_UNSUPPORTED, "safe_serialization=True"},
+        {"pytorch_model-00001-of-00002.bin", NS_E_UNSUPPORTED, "safe_serialization=True"},
+        {"pytorch_model.bin.index.json", NS_E_UNSUPPORTED, "safe_serialization=True"},
+        {"m-q4.gguf", NS_E_UNSUPPORTED, "gguf_file="},
+        {"flax_model.msgpack", NS_E_UNSUPPORTED, "from_flax=True"},
+        {"tf_model.h5", NS_E_UNSUPPORTED, "from_tf=True"},
+        {"manifest.ocdbt", NS_E_UNSUPPORTED, "Orbax"},
+        {"default/manifest.ocdbt", NS_E_UNSUPPORTED, "Orbax"},
+        {"_CHECKPOINT_METADATA", NS_E_UNSUPPORTED, "Orbax"},
+        {"streaming_params_100", NS_E_UNSUPPORTED, "EasyLM"},
+        {"weights.npz", NS_E_UNSUPPORTED, "safetensors.numpy.save_file"},
+        {"m.nemo", NS_E_UNSUPPORTED, "NeMo"},
+        {"model.onnx", NS_E_UNSUPPORTED, "ONNX"},
+        {"ckpt.pt", NS_E_UNSUPPORTED, "safetensors.torch.save_file"},
+        {"model.bin", NS_E_UNSUPPORTED, "safetensors.torch.save_file"},
+        {"last.ckpt", NS_E_UNSUPPORTED, "safetensors.torch.save_file"},
+        {"hf/model.safetensors", NS_E_UNSUPPORTED, "a folder around a checkpoint ('hf/model.safetensors')"},
+        {"step10/config.json", NS_E_UNSUPPORTED, "a folder of training checkpoints ('step10')"},
+        {"optimizer.pt", NS_E_MISSING, "a training checkpoint without its weights: 1 files"},
+        {"scheduler.pt", NS_E_MISSING, "without its weights"},
+        {"training_args.bin", NS_E_MISSING, "without its weights"},
+        {"rng_state_0.pth", NS_E_MISSING, "without its weights"},
+        {"scaler.pt", NS_E_MISSING, "without its weights"},
+        {"README.md", NS_E_MISSING, "no model.safetensors"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *const slash = strchr(rows[i].file, '/');
@@ -237,17 +237,17 @@ static void folders_known_by_sight(void **state)
 static void files_known_by_their_bytes(void **state)
 {
     (void)state;
-    char tar[512] = { 'x' };
+    char tar[512] = {'x'};
     memcpy(tar + 257, "ustar", 5);
-    int32_t llama[7 + 64] = { 8, 16, 2, 2, 1, -8, 32 };
+    int32_t llama[7 + 64] = {8, 16, 2, 2, 1, -8, 32};
     static const struct { const char *bytes; size_t n; int code; const char *says; } rows[] = {
-        { "GGUF\3\0\0\0", 8, NS_E_UNSUPPORTED, "a GGUF file" },
-        { "PK\3\4................", 20, NS_E_UNSUPPORTED, "a PyTorch zip checkpoint" },
-        { "\x80\2\x8a\nl\xfc\x9c", 7, NS_E_UNSUPPORTED, "a pickle" },
-        { "\x89HDF\r\n\x1a\n....", 12, NS_E_UNSUPPORTED, "an HDF5 file" },
-        { "version https://git-lfs.github.com/spec/v1\n", 43, NS_E_FORMAT, "git lfs pull" },
-        { "hello", 5, NS_E_FORMAT, "not a checkpoint that needlescope knows" },
-        { "", 0, NS_E_FORMAT, "not a checkpoint that needlescope knows" },
+        {"GGUF\3\0\0\0", 8, NS_E_UNSUPPORTED, "a GGUF file"},
+        {"PK\3\4................", 20, NS_E_UNSUPPORTED, "a PyTorch zip checkpoint"},
+        {"\x80\2\x8a\nl\xfc\x9c", 7, NS_E_UNSUPPORTED, "a pickle"},
+        {"\x89HDF\r\n\x1a\n....", 12, NS_E_UNSUPPORTED, "an HDF5 file"},
+        {"version https://git-lfs.github.com/spec/v1\n", 43, NS_E_FORMAT, "git lfs pull"},
+        {"hello", 5, NS_E_FORMAT, "not a checkpoint that needlescope knows"},
+        {"", 0, NS_E_FORMAT, "not a checkpoint that needlescope knows"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         put_file("bytes.bin", rows[i].bytes, rows[i].n);
@@ -295,7 +295,7 @@ static void parameters_are_checked(void **state)
                                         &(ns_checkpoint_params){.reader = "gguf", .size = sizeof(ns_checkpoint_params)}, &err),
                      NS_E_ARG);
     assert_non_null(strstr(err.message, "no checkpoint reader is called 'gguf'"));
-    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"), &(ns_checkpoint_params){ .revision = "main" }, &err), NS_E_ARG);
+    assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"), &(ns_checkpoint_params){.revision = "main"}, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "size is not set"));
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"),
                                         &(ns_checkpoint_params){.reader = "safetensors", .size = sizeof(ns_checkpoint_params)}, &err),

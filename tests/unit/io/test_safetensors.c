@@ -106,7 +106,7 @@ static void refuses_every_lie(void **state)
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
         const lie *const l = &lies[i];
         ns_checkpoint *ck = (ns_checkpoint *)1;
-        ns_error err = { "" };
+        ns_error err = {""};
         put_safetensors("lie.safetensors", l->json, strlen(l->json), l->length ? l->length : -1, l->n_data);
         const int code = ns_checkpoint_open(&ck, in_scratch("lie.safetensors"), NULL, &err);
         if (code != l->code || ck || !strstr(err.message, l->says) || !strstr(err.message, "lie.safetensors") ||
@@ -139,7 +139,7 @@ static void refuses_every_truncation(void **state)
 {
     (void)state;
     static const char json[] = "{\"a\":" ENTRY("F32", "2", "0,8") ",\"b\":" ENTRY("F16", "1", "8,10") "}";
-    uint8_t all[8 + sizeof json - 1 + 10] = { sizeof json - 1 };
+    uint8_t all[8 + sizeof json - 1 + 10] = {sizeof json - 1};
     memcpy(all + 8, json, sizeof json - 1);
     for (size_t n = 0; n <= sizeof all; n++) {
         ns_checkpoint *ck = NULL;
@@ -166,7 +166,7 @@ static void accepts_what_the_format_allows(void **state)
                                "\"empty\":" ENTRY("BF16", "3,0,9", "2,2") ","
                                "\"b\":" ENTRY("BOOL", "1", "1,2") ",\"ids\":" ENTRY("I64", "2", "26,42") "}   \n  ";
     ns_checkpoint *ck = NULL;
-    ns_error err = { "" };
+    ns_error err = {""};
     put_safetensors("good.safetensors", json, sizeof json - 1, -1, 42);
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("good.safetensors"), NULL, &err), NS_OK);
     assert_int_equal(ns_checkpoint_count(ck), 5);

@@ -56,7 +56,7 @@ static void put_checkpoint(const char *name, const char *bytes)
 static void expect_order(const char *folder, const char *const *labels)
 {
     ns_series s;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_series_find(&s, in_scratch(folder), &err))
         fail_msg("%s", err.message);
     int64_t n = 0;
@@ -75,7 +75,7 @@ typedef struct left { const char *name, *why; } left;
 static void expect_left(const char *folder, const left *want)
 {
     ns_series s;
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_series_find(&s, in_scratch(folder), &err))
         fail_msg("%s", err.message);
     int64_t n = 0;
@@ -92,7 +92,7 @@ static void expect_left(const char *folder, const left *want)
 static void expect_failure(const char *folder, int code, const char *says)
 {
     ns_series s;
-    ns_error err = { "" };
+    ns_error err = {""};
     assert_int_equal(ns_series_find(&s, in_scratch(folder), &err), code);
     if (!strstr(err.message, says))
         fail_msg("%s", err.message);

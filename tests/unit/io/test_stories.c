@@ -6,7 +6,7 @@
 int main(int argc, char **argv)
 {
     char path[4096];
-    ns_error err = { "" };
+    ns_error err = {""};
     ns_checkpoint *ck = NULL;
     snprintf(path, sizeof path, "%s/models/stories260k-hf", argc > 1 ? argv[1] : ".");
     const int rc = ns_checkpoint_open(&ck, path, NULL, &err);

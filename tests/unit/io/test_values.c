@@ -20,7 +20,7 @@ static const struct format {
     const char *name;
     ns_dtype    dtype;
     int         mantissa_bits, bias;
-} formats[] = { { "F16", NS_F16, 10, 15 }, { "BF16", NS_BF16, 7, 127 } };
+} formats[] = {{"F16", NS_F16, 10, 15}, {"BF16", NS_BF16, 7, 127}};
 
 /* At an odd address too: the tensor begins at data byte 1. */
 static void widens_every_value_exactly(void **state)
@@ -38,7 +38,7 @@ static void widens_every_value_exactly(void **state)
         all[0] = (uint8_t)n;
         memcpy(all + 8, json, (size_t)n);
         for (int i = 0; i < N; i++)
-            memcpy(all + 8 + n + 1 + 2 * i, &(uint16_t){ (uint16_t)i }, 2);
+            memcpy(all + 8 + n + 1 + 2 * i, &(uint16_t){(uint16_t)i}, 2);
         put_file("values.safetensors", all, 8 + (size_t)n + 1 + 2 * N);
         ns_checkpoint *ck = NULL;
         ns_error err;
@@ -63,14 +63,14 @@ static void widens_every_value_exactly(void **state)
 
 static void write_list(const char *name, const ns_tensor_out *list, int64_t n)
 {
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_safetensors_write(in_scratch(name), list, n, &err))
         fail_msg("%s", err.message);
 }
 
 static float *read_all(ns_checkpoint **ck, const char *name)
 {
-    ns_error err = { "" };
+    ns_error err = {""};
     if (ns_checkpoint_open(ck, in_scratch(name), NULL, &err))
         fail_msg("%s", err.message);
     const ns_tensor *const w = ns_checkpoint_find(*ck, "w");
@@ -100,8 +100,8 @@ static void rounds_to_nearest_even(void **state)
             if ((double)middle != (a + b) / 2)       /* between f32 subnormals there is no middle */
                 continue;
             for (int sign = 1; sign >= -1; sign -= 2) {
-                const float values[4] = { (float)a, nextafterf(middle, 0), middle, nextafterf(middle, INFINITY) };
-                const double nearest[4] = { a, a, i & 1 ? upper : a, upper };
+                const float values[4] = {(float)a, nextafterf(middle, 0), middle, nextafterf(middle, INFINITY)};
+                const double nearest[4] = {a, a, i & 1 ? upper : a, upper};
                 for (int k = 0; k < 4; k++) {
                     x[n] = (float)sign * values[k];
                     want[n++] = (float)(sign * nearest[k]);
@@ -109,7 +109,7 @@ static void rounds_to_nearest_even(void **state)
             }
         }
         assert_true(n > 8 * 30000);
-        write_list("round.safetensors", &(ns_tensor_out){ "w", ns_view_of(x, NS_F32, 1, &n), formats[f].dtype }, 1);
+        write_list("round.safetensors", &(ns_tensor_out){"w", ns_view_of(x, NS_F32, 1, &n), formats[f].dtype}, 1);
         ns_checkpoint *ck = NULL;
         float *const got = read_all(&ck, "round.safetensors");
         for (int64_t i = 0; i < n; i++) {
@@ -126,11 +126,11 @@ static void rounds_to_nearest_even(void **state)
 static void keeps_nan_and_infinity(void **state)
 {
     (void)state;
-    static const uint32_t bits[] = { 0x7f800001, 0xffffffff, 0x7fc00000, 0x7f800000, 0xff800000, 0x7f7fffff, 0x80000000 };
+    static const uint32_t bits[] = {0x7f800001, 0xffffffff, 0x7fc00000, 0x7f800000, 0xff800000, 0x7f7fffff, 0x80000000};
     float x[7];
     memcpy(x, bits, sizeof x);
     for (int f = 0; f < 2; f++) {
-        write_list("nan.safetensors", &(ns_tensor_out){ "w", ns_view_of(x, NS_F32, 1, (int64_t[]){ 7 }), formats[f].dtype }, 1);
+        write_list("nan.safetensors", &(ns_tensor_out){"w", ns_view_of(x, NS_F32, 1, (int64_t[]){7}), formats[f].dtype}, 1);
         ns_checkpoint *ck = NULL;
         float *const got = read_all(&ck, "nan.safetensors");
         assert_true(isnan(got[0]) && isnan(got[1]) && isnan(got[2]));
@@ -144,17 +144,17 @@ static void keeps_nan_and_infinity(void **state)
 static void writes_any_view_and_order(void **state)
 {
     (void)state;
-    float x[6] = { 0, 1, 2, 3, 4, 5 }, scalar = 7;
-    ns_view turned = ns_view_of(x, NS_F32, 2, (int64_t[]){ 3, 2 });
+    float x[6] = {0, 1, 2, 3, 4, 5}, scalar = 7;
+    ns_view turned = ns_view_of(x, NS_F32, 2, (int64_t[]){3, 2});
     turned.stride[0] = 1;
     turned.stride[1] = 3;
     const ns_tensor_out list[] = {
-        { "w", turned, NS_F32 },
-        { "half\"\\\n", ns_view_of(x, NS_F32, 1, (int64_t[]){ 5 }), NS_BF16 },
-        { "none", ns_view_of(NULL, NS_F32, 2, (int64_t[]){ 0, 4 }), NS_F32 },
-        { "one", ns_view_of(&scalar, NS_F32, 0, NULL), NS_F16 },
+        {"w", turned, NS_F32},
+        {"half\"\\\n", ns_view_of(x, NS_F32, 1, (int64_t[]){5}), NS_BF16},
+        {"none", ns_view_of(NULL, NS_F32, 2, (int64_t[]){0, 4}), NS_F32},
+        {"one", ns_view_of(&scalar, NS_F32, 0, NULL), NS_F16},
     };
-    const ns_tensor_out again[] = { list[3], list[1], list[0], list[2] };
+    const ns_tensor_out again[] = {list[3], list[1], list[0], list[2]};
     ns_checkpoint *ck = NULL;
     ns_error err;
     /* a control character in a name is escaped by the writer and refused by the reader */
@@ -168,7 +168,7 @@ static void writes_any_view_and_order(void **state)
     good[1].name = "half\"\\";
     write_list("w2.safetensors", good, 4);
     float *const got = read_all(&ck, "w1.safetensors");
-    static const float order[6] = { 0, 3, 1, 4, 2, 5 };
+    static const float order[6] = {0, 3, 1, 4, 2, 5};
     assert_memory_equal(got, order, sizeof order);
     assert_int_equal(ns_checkpoint_count(ck), 4);
     free(got);
@@ -191,24 +191,24 @@ static void writes_any_view_and_order(void **state)
 static void writer_refuses(void **state)
 {
     (void)state;
-    float x[2] = { 0 };
-    const ns_view v = ns_view_of(x, NS_F32, 1, (int64_t[]){ 2 });
+    float x[2] = {0};
+    const ns_view v = ns_view_of(x, NS_F32, 1, (int64_t[]){2});
     ns_view negative = v, wide = v, foreign = v;
     negative.shape[0] = -1;
     wide.rank = 9;
     foreign.dtype = NS_I32;
     const struct { ns_tensor_out list[2]; int n; const char *says; } rows[] = {
-        { { { "a", v, NS_F32 }, { "a", v, NS_BF16 } }, 2, "given twice" },
-        { { { "a", v, NS_F64 } }, 1, "not F64" },
-        { { { NULL, v, NS_F32 } }, 1, "cannot be the name" },
-        { { { "__metadata__", v, NS_F32 } }, 1, "cannot be the name" },
-        { { { "\xff", v, NS_F32 } }, 1, "cannot be the name" },
-        { { { "a", negative, NS_F32 } }, 1, "dimension 0 is -1" },
-        { { { "a", wide, NS_F32 } }, 1, "must be f32 of rank" },
-        { { { "a", foreign, NS_F32 } }, 1, "must be f32" },
+        {{{"a", v, NS_F32}, {"a", v, NS_BF16}}, 2, "given twice"},
+        {{{"a", v, NS_F64}}, 1, "not F64"},
+        {{{NULL, v, NS_F32}}, 1, "cannot be the name"},
+        {{{"__metadata__", v, NS_F32}}, 1, "cannot be the name"},
+        {{{"\xff", v, NS_F32}}, 1, "cannot be the name"},
+        {{{"a", negative, NS_F32}}, 1, "dimension 0 is -1"},
+        {{{"a", wide, NS_F32}}, 1, "must be f32 of rank"},
+        {{{"a", foreign, NS_F32}}, 1, "must be f32"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ns_error err = { "" };
+        ns_error err = {""};
         assert_int_equal(ns_safetensors_write(in_scratch("no.safetensors"), rows[i].list, rows[i].n, &err), NS_E_ARG);
         if (!strstr(err.message, rows[i].says))
             fail_msg("'%s' is not in '%s'", rows[i].says, err.message);

@@ -32,8 +32,8 @@ static int copy_rows(void *user, const ns_site *site, const ns_view *v, ns_error
 /* Logits of every row of one fresh session over n tokens. */
 static float *all_logits(const tiny *t, const int32_t *tokens, int64_t n)
 {
-    rows_seen seen = { calloc((size_t)(n * t->arch->vocab), sizeof(float)), t->arch->vocab, 0 };
-    ns_hook hook = { .size = sizeof hook, .at = "hook_logits", .read = copy_rows, .user = &seen };
+    rows_seen seen = {calloc((size_t)(n * t->arch->vocab), sizeof(float)), t->arch->vocab, 0};
+    ns_hook hook = {.size = sizeof hook, .at = "hook_logits", .read = copy_rows, .user = &seen};
     ns_hooks *hooks;
     ns_session *s;
     ok(ns_hooks_new(&hooks, t->arch, &hook, 1, &err));
@@ -58,7 +58,7 @@ static void same_row(const tiny *t, const ns_session *s, const float *logits, in
 static ns_session *fresh(const tiny *t, const int32_t *tokens, int64_t n, bool decode)
 {
     ns_session *s;
-    ns_session_params p = { .size = sizeof p, .decode = decode };
+    ns_session_params p = {.size = sizeof p, .decode = decode};
     ok(ns_session_new(&s, t->model, &p, &err));
     ok(ns_session_append(s, tokens, n, &err));
     return s;
@@ -66,7 +66,7 @@ static ns_session *fresh(const tiny *t, const int32_t *tokens, int64_t n, bool d
 
 static void check_lengths(const tiny *t, const int32_t *tokens, const float *want)
 {
-    const int64_t lengths[] = { 1, 2, 31, 32, 33, 255, 256, 257, 511, 512, 513, T };
+    const int64_t lengths[] = {1, 2, 31, 32, 33, 255, 256, 257, 511, 512, 513, T};
     enum { N = sizeof lengths / sizeof *lengths };
     ns_session *batch[N];
     for (int i = 0; i < N; i++)
@@ -80,7 +80,7 @@ static void check_lengths(const tiny *t, const int32_t *tokens, const float *wan
 
 static void check_forks(const tiny *t, const int32_t *tokens, const float *want)
 {
-    const int64_t at[] = { 1, 31, 32, 100, 256, 300, 512 };
+    const int64_t at[] = {1, 31, 32, 100, 256, 300, 512};
     enum { N = sizeof at / sizeof *at };
     ns_session *list[N + 2];
     int32_t other[T];
@@ -112,13 +112,13 @@ static void check_decode(const tiny *t, const int32_t *tokens, const float *want
         ok(ns_forward(t->model, &s, 1, NULL, NULL, &err));
     }
     ok(ns_session_fork(&child, s, 257, &err));
-    int32_t wrong[7] = { 1, 2, 3, 4, 5, 6, 7 };
+    int32_t wrong[7] = {1, 2, 3, 4, 5, 6, 7};
     ok(ns_session_append(s, wrong, 7, &err));
     ok(ns_forward(t->model, &s, 1, NULL, NULL, &err));
     ok(ns_session_truncate(s, 255, &err));
     ok(ns_session_append(s, tokens + 255, 20, &err));
     ok(ns_session_append(child, tokens + 257, 3, &err));
-    ns_session *both[] = { s, child };
+    ns_session *both[] = {s, child};
     ok(ns_forward(t->model, both, 2, NULL, NULL, &err));
     same_row(t, s, want, 274);
     same_row(t, child, want, 259);
@@ -172,14 +172,14 @@ static int edit_nothing(void *user, const ns_site *site, ns_view *v, ns_error *e
 static void check_hooks(const tiny *t, const int32_t *tokens, const float *want)
 {
     int64_t calls = 0;
-    int64_t some[] = { 0, 7, -1, 300, 301, 302, 511 };
-    ns_hook list[] = { { .size = sizeof *list, .at = "*", .rows = { .kind = NS_ROWS_LIST, .n = 7, .positions = some }, .read = look,
+    int64_t some[] = {0, 7, -1, 300, 301, 302, 511};
+    ns_hook list[] = {{.size = sizeof *list, .at = "*", .rows = {.kind = NS_ROWS_LIST, .n = 7, .positions = some}, .read = look,
                         .user = &calls },
-                       { .size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = look, .user = &calls },
-                       { .size = sizeof *list, .at = "blocks.1.attn.hook_pattern", .edit = edit_nothing, .user = &calls },
-                       { .size = sizeof *list, .at = "blocks.*.attn.hook_attn_scores", .rows = { .kind = NS_ROWS_LAST, .n = 40 },
+                       {.size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = look, .user = &calls},
+                       {.size = sizeof *list, .at = "blocks.1.attn.hook_pattern", .edit = edit_nothing, .user = &calls},
+                       { .size = sizeof *list, .at = "blocks.*.attn.hook_attn_scores", .rows = {.kind = NS_ROWS_LAST, .n = 40},
                         .edit = edit_nothing, .user = &calls },
-                       { .size = sizeof *list, .at = "blocks.*.ln?.hook_normalized", .edit = edit_nothing, .user = &calls },
+                       {.size = sizeof *list, .at = "blocks.*.ln?.hook_normalized", .edit = edit_nothing, .user = &calls},
                        { .size = sizeof *list, .at = "blocks.*.hook_resid_*", .edit = edit_nothing, .user = &calls } };
     for (int n = 1; n <= 6; n++) {
         ns_hooks *hooks;
@@ -266,7 +266,7 @@ static void kernels(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
                                         cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(kernels) };
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -61,8 +61,8 @@ static void followers(void **state)
     ns_session *s[3];
     ns_hooks *hooks;
     int64_t calls = 0;
-    const ns_session_params keeps = { .size = sizeof keeps, .decode = true };
-    const ns_hook reader = { .size = sizeof reader, .at = "blocks.*.hook_resid_post", .read = no_early_rows, .user = &calls };
+    const ns_session_params keeps = {.size = sizeof keeps, .decode = true};
+    const ns_hook reader = {.size = sizeof reader, .at = "blocks.*.hook_resid_post", .read = no_early_rows, .user = &calls};
     for (int i = 0; i < 3; i++)
         ok(ns_session_new(&s[i], t.model, i == 2 ? &keeps : NULL, &err));
     for (int i = 0; i < 3; i++)
@@ -97,10 +97,10 @@ static void globs(void **state)
     tiny t;
     tiny_open(&t, tiny_llama, 1, NULL, 0);
     ns_hooks *hooks;
-    ns_hook none = { .size = sizeof none, .at = "blocks.*.attn.hook_paternn", .read = (ns_read_fn)abort };
+    ns_hook none = {.size = sizeof none, .at = "blocks.*.attn.hook_paternn", .read = (ns_read_fn)abort};
     refused(ns_hooks_new(&hooks, t.arch, &none, 1, &err), NS_E_ARG, "blocks.0.attn.hook_pattern");
     assert_null(hooks);
-    ns_hook both = { .size = sizeof both, .at = "*" };
+    ns_hook both = {.size = sizeof both, .at = "*"};
     refused(ns_hooks_new(&hooks, t.arch, &both, 1, &err), NS_E_ARG, "exactly one");
     tiny_close(&t);
 }
@@ -108,9 +108,9 @@ static void globs(void **state)
 static void poisoned_weights(void **state)
 {
     (void)state;
-    const struct { const char *tensor; float value; } bad[] = { { "model.layers.1.self_attn.v_proj.weight", NAN },
-                                                               { "model.layers.2.mlp.down_proj.weight", INFINITY },
-                                                                { "model.layers.0.input_layernorm.weight", -INFINITY },
+    const struct { const char *tensor; float value; } bad[] = {{"model.layers.1.self_attn.v_proj.weight", NAN},
+                                                               {"model.layers.2.mlp.down_proj.weight", INFINITY},
+                                                                {"model.layers.0.input_layernorm.weight", -INFINITY},
                                                                 { "lm_head.weight", NAN } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         tiny t;
@@ -139,7 +139,7 @@ static void non_finite_activation_names_its_point(void **state)
     (void)state;
     tiny t;
     tiny_open(&t, tiny_llama, 2, NULL, 0);
-    ns_hook hook = { .size = sizeof hook, .at = "blocks.1.hook_mlp_out", .edit = blow_up };
+    ns_hook hook = {.size = sizeof hook, .at = "blocks.1.hook_mlp_out", .edit = blow_up};
     ns_hooks *hooks;
     ns_session *s;
     ok(ns_hooks_new(&hooks, t.arch, &hook, 1, &err));
@@ -158,8 +158,8 @@ static void greedy_n(const tiny *t, int64_t asked, const int32_t *gold, int64_t 
     int32_t prompt[40];
     int64_t n;
     ns_session *s;
-    ns_session_params sp = { .size = sizeof sp, .decode = true };
-    ns_generate_params gp = { .size = sizeof gp, .gold = gold, .n_gold = n_gold, .hooks = hooks };
+    ns_session_params sp = {.size = sizeof sp, .decode = true};
+    ns_generate_params gp = {.size = sizeof gp, .gold = gold, .n_gold = n_gold, .hooks = hooks};
     tiny_tokens(prompt, 40, t->arch->vocab, 4);
     ok(ns_session_new(&s, t->model, &sp, &err));
     ok(ns_session_append(s, prompt, 40, &err));
@@ -259,11 +259,11 @@ static void rows_that_run_again_are_shown_once(void **state)
 {
     (void)state;
     tiny t;
-    rows_seen seen = { .n = 0 };
+    rows_seen seen = {.n = 0};
     float one = 1, other = -3;
     int32_t plain[N], same[N], edited[N], first[N];
     ns_hooks *hooks;
-    ns_hook list[2] = { { .size = sizeof *list, .at = "blocks.1.hook_resid_pre", .edit = edit_some, .user = &one },
+    ns_hook list[2] = {{.size = sizeof *list, .at = "blocks.1.hook_resid_pre", .edit = edit_some, .user = &one},
                         { .size = sizeof *list, .at = "blocks.1.hook_resid_post", .read = count_rows, .user = &seen } };
     tiny_open(&t, lengthy[0], 2, NULL, 0);
     greedy_n(&t, N, NULL, 0, NULL, plain);
@@ -286,7 +286,7 @@ static void rows_that_run_again_are_shown_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tokens_and_positions), cmocka_unit_test(followers), cmocka_unit_test(globs),
                                        cmocka_unit_test(poisoned_weights),
                                         cmocka_unit_test(non_finite_activation_names_its_point),
                                         cmocka_unit_test(drafts_do_not_change_greedy),

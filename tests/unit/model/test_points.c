@@ -114,7 +114,7 @@ static void check_attention(album *a, const ns_arch *arch, int64_t l)
     const float *scores = of(a, l, "attn.hook_attn_scores"), *pattern = of(a, l, "attn.hook_pattern"), *z = of(a, l, "attn.hook_z");
     for (int64_t h = 0; h < H; h++)
         for (int64_t r = 0; r < T; r++) {
-            double sum = 0, mixed[64] = { 0 };
+            double sum = 0, mixed[64] = {0};
             for (int64_t c = 0; c < T; c++) {
                 double s = 0, p = pattern[(h * T + r) * T + c];
                 bool visible = c <= r && (!at->window || c > r - at->window);
@@ -166,7 +166,7 @@ static void identities(const char *config)
     int32_t tokens[T];
     tiny_open(&t, config, 2, NULL, 0);
     tiny_tokens(tokens, T, t.arch->vocab, 11);
-    ns_hook all = { .size = sizeof all, .at = "*", .read = collect, .user = &a };
+    ns_hook all = {.size = sizeof all, .at = "*", .read = collect, .user = &a};
     run(&t, tokens, &all, 1);
     for (int64_t l = 0; l < t.arch->n_layers; l++) {
         check_attention(&a, t.arch, l);
@@ -208,7 +208,7 @@ static void check_recurrence(album *a, const ns_attn *at, int64_t l)
     const float *q = of(a, l, "attn.hook_rot_q"), *k = of(a, l, "attn.hook_rot_k"), *v = of(a, l, "attn.hook_v");
     const float *pattern = of(a, l, "attn.hook_pattern"), *z = of(a, l, "attn.hook_z");
     for (int64_t h = 0; h < H; h++) {
-        double S[12][12] = { 0 };
+        double S[12][12] = {0};
         for (int64_t t = 0; t < T; t++) {
             const float *qt = q + (t * H + h) * d, *kt = k + (t * H + h) * d, *vt = v + (t * H + h) * d;
             for (int64_t i = 0; i < d; i++)
@@ -239,7 +239,7 @@ static void recurrent(void **state)
     int32_t tokens[T];
     tiny_open(&t, tiny_minimax, 2, NULL, 0);
     tiny_tokens(tokens, T, t.arch->vocab, 11);
-    ns_hook all = { .size = sizeof all, .at = "*", .read = collect, .user = &a };
+    ns_hook all = {.size = sizeof all, .at = "*", .read = collect, .user = &a};
     run(&t, tokens, &all, 1);
     for (int64_t l = 0; l < t.arch->n_layers; l++) {
         assert_int_equal(ns_arch_layer_kind(t.arch, l), l == 1 ? NS_LAYER_FULL : NS_LAYER_RECURRENT);
@@ -289,9 +289,9 @@ static void silencing_z_and_result_agree(void **state)
     int64_t head = 2;
     tiny_open(&t, tiny_llama, 2, NULL, 0);
     tiny_tokens(tokens, T, t.arch->vocab, 11);
-    ns_hook by_z[] = { { .size = sizeof *by_z, .at = "blocks.1.attn.hook_z", .edit = silence_head, .user = &head },
+    ns_hook by_z[] = {{.size = sizeof *by_z, .at = "blocks.1.attn.hook_z", .edit = silence_head, .user = &head},
                        { .size = sizeof *by_z, .at = "hook_logits", .read = collect, .user = &a } };
-    ns_hook by_result[] = { { .size = sizeof *by_z, .at = "blocks.1.attn.hook_result", .edit = silence_result, .user = &head },
+    ns_hook by_result[] = {{.size = sizeof *by_z, .at = "blocks.1.attn.hook_result", .edit = silence_result, .user = &head},
                             { .size = sizeof *by_z, .at = "hook_logits", .read = collect, .user = &b } };
     run(&t, tokens, by_z, 2);
     run(&t, tokens, by_result, 2);
@@ -343,7 +343,7 @@ static void stop_is_not_an_error(void **state)
     int64_t layer = -1;
     tiny_open(&t, tiny_llama, 2, NULL, 0);
     tiny_tokens(tokens, T, t.arch->vocab, 11);
-    ns_hook stop = { .size = sizeof stop, .at = "blocks.*.hook_resid_mid", .read = stop_here, .user = &layer };
+    ns_hook stop = {.size = sizeof stop, .at = "blocks.*.hook_resid_mid", .read = stop_here, .user = &layer};
     ns_hooks *hooks;
     ns_session *s;
     ok(ns_hooks_new(&hooks, t.arch, &stop, 1, &err));
@@ -379,7 +379,7 @@ static void shared_rows_reach_each_case_in_order(void **state)
     int32_t tokens[T];
     tiny_open(&t, tiny_llama, 2, NULL, 0);
     tiny_tokens(tokens, T, t.arch->vocab, 11);
-    ns_case cases[2] = { { .n_tokens = 60 }, { .n_tokens = 66 } };
+    ns_case cases[2] = {{.n_tokens = 60}, {.n_tokens = 66}};
     ns_session *list[3];
     ok(ns_session_new(&list[0], t.model, NULL, &err));
     ok(ns_session_append(list[0], tokens, 50, &err));
@@ -389,12 +389,12 @@ static void shared_rows_reach_each_case_in_order(void **state)
         ok(ns_session_add_case(list[0], &cases[i], i, &err));
         ok(ns_session_add_case(list[i + 1], &cases[i], i, &err));
     }
-    tally counted = { 0 };
-    ns_hook hook = { .size = sizeof hook, .at = "blocks.0.attn.hook_pattern", .rows = { .kind = NS_ROWS_LAST, .n = 30 }, .read = tally_rows,
+    tally counted = {0};
+    ns_hook hook = {.size = sizeof hook, .at = "blocks.0.attn.hook_pattern", .rows = {.kind = NS_ROWS_LAST, .n = 30}, .read = tally_rows,
                     .user = &counted };
     ns_hooks *hooks;
     ok(ns_hooks_new(&hooks, t.arch, &hook, 1, &err));
-    ns_forward_params params = { .size = sizeof params, .no_logits = true };
+    ns_forward_params params = {.size = sizeof params, .no_logits = true};
     ok(ns_forward(t.model, list, 3, hooks, &params, &err));
     assert_int_equal(counted.rows[0], 30);
     assert_int_equal(counted.rows[1], 30);

@@ -97,7 +97,7 @@ static void add_branch(tensors *t, const ns_branch *b)
     add_norm(t, &b->in_norm);
     add_norm(t, &b->attn.z_norm);
     add_norm(t, &b->out_norm);
-    const ns_tref *matrices[] = { &b->attn.q, &b->attn.k, &b->attn.v, &b->attn.o, &b->attn.z_gate, &b->ffn.gate, &b->ffn.up, &b->ffn.down };
+    const ns_tref *matrices[] = {&b->attn.q, &b->attn.k, &b->attn.v, &b->attn.o, &b->attn.z_gate, &b->ffn.gate, &b->ffn.up, &b->ffn.down};
     const ns_tref *biases[] = {&b->attn.q_bias, &b->attn.k_bias,   &b->attn.v_bias, &b->attn.o_bias,
                                &none,           &b->ffn.gate_bias, &b->ffn.up_bias, &b->ffn.down_bias};
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
@@ -138,11 +138,11 @@ static void ok(int rc, const ns_error *err)
 
 void tiny_reopen(tiny *t, int threads, const char *cpu, int64_t memory)
 {
-    ns_error err = { "" };
+    ns_error err = {""};
     ns_model_free(t->model);
     ns_engine_free(t->engine);
-    ns_engine_params e = { .size = sizeof e, .threads = threads ? threads : 2, .cpu = cpu };
-    ns_model_params m = { .size = sizeof m, .memory = memory, .hash = true };
+    ns_engine_params e = {.size = sizeof e, .threads = threads ? threads : 2, .cpu = cpu};
+    ns_model_params m = {.size = sizeof m, .memory = memory, .hash = true};
     t->model = NULL;
     ok(ns_engine_new(&t->engine, &e, &err), &err);
     ok(ns_model_load(&t->model, t->engine, t->checkpoint, t->arch, &m, &err), &err);
@@ -150,7 +150,7 @@ void tiny_reopen(tiny *t, int threads, const char *cpu, int64_t memory)
 
 void tiny_store(tiny *t, ns_dtype even, ns_dtype odd)
 {
-    ns_error err = { "" };
+    ns_error err = {""};
     ns_model_free(t->model);
     ns_checkpoint_free(t->checkpoint);
     t->model = NULL;
@@ -160,14 +160,14 @@ void tiny_store(tiny *t, ns_dtype even, ns_dtype odd)
 
 void tiny_open(tiny *t, const char *config, int threads, const char *cpu, int64_t memory)
 {
-    ns_error err = { "" };
+    ns_error err = {""};
     memset(t, 0, sizeof *t);
     snprintf(t->dir, sizeof t->dir, "/tmp/needlescope-tiny-XXXXXX");
     assert_non_null(mkdtemp(t->dir));
     char *path = ns_path_join(t->dir, "config.json");
     ok(ns_file_write(path, config, strlen(config), &err), &err);
     free(path);
-    ns_arch_params params = { .size = sizeof params };
+    ns_arch_params params = {.size = sizeof params};
     ok(ns_arch_from_config(&t->arch, config, strlen(config), "tiny", &params, &err), &err);
     ok(tiny_write(t->dir, t->arch, NULL, 0, &err), &err);
     ok(ns_checkpoint_open(&t->checkpoint, t->dir, NULL, &err), &err);
@@ -180,7 +180,7 @@ void tiny_close(tiny *t)
     ns_engine_free(t->engine);
     ns_arch_free(t->arch);
     ns_checkpoint_free(t->checkpoint);
-    const char *files[] = { "config.json", "model.safetensors" };
+    const char *files[] = {"config.json", "model.safetensors"};
     for (int i = 0; i < 2; i++) {
         char *path = ns_path_join(t->dir, files[i]);
         unlink(path);

@@ -1,5 +1,5 @@
-/* test_read.c - the one reader: what is as expected is read; of another type, rank, length or range it is refused, and the message says what was found and
- * what was expected. */
+/* test_read.c - the one reader: what is as expected is read; of another type, rank, length or range it is refused, and the message says
+ * what was found and what was expected. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,7 +90,8 @@ static void test_otherwise(void **state)
     expect((ns_expected){0, "values", NS_F32, 1, {6}, any}, NS_E_FORMAT, "is float32 of 2 x 3, where numbers of 6 is expected");
     expect((ns_expected){0, "values", NS_F32, 2, {3, NS_ANY}, any}, NS_E_FORMAT, "numbers of 3 x any is expected");
     expect((ns_expected){0, "names", NS_F32, 1, {3}, any}, NS_E_FORMAT, "is text of 3, where numbers of 3 is expected");
-    expect((ns_expected){.name = "counts", .type = NS_N_DTYPES, .rank = 1, .shape = {3}}, NS_E_FORMAT, "is int64 of 3, where text of 3 is expected");
+    expect((ns_expected){.name = "counts", .type = NS_N_DTYPES, .rank = 1, .shape = {3}}, NS_E_FORMAT,
+           "is int64 of 3, where text of 3 is expected");
     expect((ns_expected){0, "nothing", NS_F32, 1, {3}, any}, NS_E_MISSING, "has no dataset 'nothing'");
 }
 
@@ -98,7 +99,8 @@ static void test_ranges(void **state)
 {
     (void)state;
     expect((ns_expected){0, "values", NS_F32, 2, {2, 3}, ns_finite()}, NS_E_FORMAT, "holds nan (value 5)");
-    expect((ns_expected){0, "values", NS_F32, 2, {2, 3}, ns_or_nan(ns_between(0, .9))}, NS_E_FORMAT, "holds 1 (value 4), where 0 to 0.9 can be");
+    expect((ns_expected){0, "values", NS_F32, 2, {2, 3}, ns_or_nan(ns_between(0, .9))}, NS_E_FORMAT,
+           "holds 1 (value 4), where 0 to 0.9 can be");
     expect((ns_expected){0, "counts", NS_I64, 1, {3}, ns_between(0, 10)}, NS_E_FORMAT, "holds -1 (value 2)");
     expect((ns_expected){.name = "counts", .type = NS_I64, .rank = 1, .shape = {3}}, NS_E_FORMAT, "holds 7 (value 1), where 0 to 0 can be");
     const ns_expected w = {sizeof w, "values", NS_F32, 2, {2, 3}, ns_finite()};

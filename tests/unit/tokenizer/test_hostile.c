@@ -1,5 +1,6 @@
 /* test_hostile.c - what a tokenizer.json of a stranger's may cost: a text has one budget of steps over all patterns, added tokens are found
- * in linear time. Seconds of this process are counted; each of these took minutes or more when every start of a match, or every byte, began anew. */
+ * in linear time. Seconds of this process are counted; each of these took minutes or more when every start of a match, or every byte, began
+ * anew. */
 #include <time.h>
 
 #include "small.h"
