@@ -254,6 +254,19 @@ static void test_links(void **state)
     }
 }
 
+/* ---- another version's ---- */
+
+static void test_newer(void **state)
+{
+    (void)state;
+    const hid_t file = change(), attribute = H5Aopen(file, "schema", H5P_DEFAULT);
+    const int newer = NS_SCHEMA + 1;
+    assert_true(attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT, &newer) >= 0);
+    H5Aclose(attribute);
+    H5Fclose(file);
+    expect_refused("use a newer needlescope", NS_E_UNSUPPORTED);
+}
+
 /* ---- no files ---- */
 
 static void test_kinds(void **state)
@@ -276,7 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound), cmocka_unit_test(test_flips), cmocka_unit_test(test_cuts), cmocka_unit_test(test_without_seal),
         cmocka_unit_test(test_external), cmocka_unit_test(test_virtual), cmocka_unit_test(test_filter), cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_links), cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_links), cmocka_unit_test(test_newer), cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
