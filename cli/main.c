@@ -8,16 +8,22 @@
 
 #include "cli/cli.h"
 
+/* The first words of commands too: who writes "exprot csv" is told of "export". */
 static int unknown_command(cli *app, const char *name)
 {
-    enum { MOST = 64 };
+    enum { MOST = 128, LONG = 24 };
     const char *words[MOST];
+    char first[MOST][LONG];
     int64_t n = 0;
-    for (const cli_command *const *row = cli_commands; *row && n < MOST; row++)
-        words[n++] = (*row)->name;
+    for (const cli_command *const *row = cli_commands; *row && n + 2 <= MOST; row++) {
+        snprintf(first[n], LONG, "%.*s", (int)strcspn((*row)->name, " "), (*row)->name);
+        words[n] = first[n];
+        words[n + 1] = (*row)->name;
+        n += 2;
+    }
     const char *const near = ns_nearest_word(name, words, n);
     return !near ? ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (needlescope --help lists them)", name)
-                    : ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (did you mean '%s'?)", name, near);
+                 : ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (did you mean '%s'?)", name, near);
 }
 
 static int print_version(void)

@@ -8,6 +8,7 @@ run cases needle --model model --lengths 48 --count 1 -o cases.jsonl
 # usage: 2
 expect 2 'name a command'
 expect 2 "unknown command 'scoer' \(did you mean 'score'" scoer
+expect 2 "unknown command 'exprot' \(did you mean 'export'" exprot csv
 expect 2 'unknown option --lenghts \(did you mean --lengths' cases needle --model model --lenghts 5 -o x
 expect 2 "cases: there is no 'noodle'" cases noodle
 expect 2 "cases: there is no 'nedle' \(did you mean 'cases needle'" cases nedle
