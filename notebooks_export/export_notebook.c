@@ -14,7 +14,7 @@
 #include "words.h"
 
 typedef struct story {
-    ns_fact_list facts;
+    ns_fact_list facts, lasting;      /* lasting: without time and caller, for the figures: the same study gives the same ones */
     ns_notebook      b;
     const ns_source *x;
     const ns_export_params *params;
@@ -160,7 +160,7 @@ static int draw(story *s, const float *values, const char *score, ns_export_png 
                                     .window = window,
                                     .score_name = score, .model_name = ns_one_line(place), .chance = NAN};
     const ns_figure_params params = {.size = sizeof params, .dpi = 150, .comment = "needlescope export notebook",
-                                     .facts = s->facts.list, .n_facts = (int)s->facts.n, .bytes = &data,
+                                     .facts = s->lasting.list, .n_facts = (int)s->lasting.n, .bytes = &data,
                                      .n_bytes = &png->n};
     int rc = kind && window && place ? NS_OK : ns_oom(err, "layers");
     if (rc == NS_OK)
@@ -294,6 +294,15 @@ static int tell(story *s, ns_error *err)
     return rc;
 }
 
+static int keep_lasting(story *s, ns_error *err)
+{
+    int rc = ns_provenance_of_run(&s->lasting, NULL, err);
+    for (int64_t i = 0; i < s->facts.n && rc == NS_OK; i++)
+        if (!s->facts.list[i].is_volatile)
+            rc = ns_fact_list_add(&s->lasting, s->facts.list[i].name, s->facts.list[i].value, false, err);
+    return rc;
+}
+
 int ns_export_notebook(ns_study *study, const char *path, const ns_export_params *given, ns_error *err)
 {
     ns_export_params params;
@@ -306,11 +315,13 @@ int ns_export_notebook(ns_study *study, const char *path, const ns_export_params
     rc = s.top ? choose_run(&s, err) : ns_oom(err, path);
     ns_notebook_begin(&s.b);
     rc = rc ? rc : ns_source_facts(&x, params.by, &s.facts, err);
+    rc = rc ? rc : keep_lasting(&s, err);
     ns_notebook_facts(&s.b, &s.facts);
     rc = rc ? rc : tell(&s, err);
     rc = rc ? rc : ns_notebook_write(&s.b, path, err);
     ns_notebook_drop(&s.b);
     ns_fact_list_clear(&s.facts);
+    ns_fact_list_clear(&s.lasting);
     free(s.top);
     return rc;
 }

@@ -17,7 +17,7 @@ static const struct { ns_kind kind; const char *all[MOST_KEYS], *any[MOST_KEYS];
     {NS_KIND_CONFIG, {NULL}, {"model_type", "architectures"}},
     {NS_KIND_PROTOCOL, {NULL}, {"arms", "claims", "sizes"}},
     {NS_KIND_RUN_CONFIG, {"train"}, {NULL}},
-    {NS_KIND_RUN_JSON, {NULL}, {"coords", "tokens_per_step"}},
+    {NS_KIND_RUN_JSON, {"tokens_per_step"}, {NULL}},
     {NS_KIND_DEFINITION, {"stat"}, {"keys", "rows"}},
     {NS_KIND_MANIFEST, {"path", "step"}, {NULL}},
 };

@@ -34,7 +34,9 @@ int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params
         rc = ns_fail(err, NS_E_ARG, "dpi %d is of a PNG; %s has no pixels to set", l->params.dpi, path);
     l->params.width = l->params.width > 0 ? l->params.width : width;
     rc = rc ? rc : ns_fact_list_add_all(&l->facts, l->params.facts, l->params.n_facts, err);
-    rc = rc ? rc : ns_provenance_of_run(&l->facts, &(ns_provenance){.size = sizeof(ns_provenance), .caller = l->params.comment}, err);
+    /* A figure in memory is part of a thing that says who made it and when: the same file gives the same one. */
+    const ns_provenance by = {.size = sizeof by, .caller = l->params.comment};
+    rc = rc ? rc : ns_provenance_of_run(&l->facts, l->params.bytes ? NULL : &by, err);
     for (int i = 0; i < n_files && rc == NS_OK; i++)
         rc = ns_provenance_of_file(&l->facts, files[i], i + 1, err);
     rc = rc || l->params.bytes ? rc : ns_provenance_check_output(&l->facts, path, err);

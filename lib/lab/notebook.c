@@ -92,7 +92,7 @@ static int fill(section *s, ns_study *study, const ns_study_notebook_params *p, 
     else if (above_chance)
         remark(s, "'%s' is taken above chance (needlescope emergence): nothing is said of births", p->what.scores[0].name);
     s->any &= !above_chance;
-    const int rc = s->any ? ns_provenance_of_run(&s->facts, p->what.by, err) : NS_OK;
+    const int rc = s->any ? ns_provenance_of_run(&s->facts, NULL, err) : NS_OK;     /* who and when is said once, in the notebook */
     return rc || !s->any ? rc : draw_both(s, study, err);
 }
 

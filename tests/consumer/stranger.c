@@ -13,10 +13,11 @@ static int see(void *user, const ns_site *site, const ns_view *view, ns_error *e
     (void)err;
     if (site->layer != l->head.layer || l->key >= 0)
         return NS_OK;
-    const float *const row = (const float *)view->data + l->head.head * site->n_rows * site->n_keys;
-    for (int64_t k = 0; k < site->n_keys; k++)
-        if (row[k] > l->weight)
-            *l = (look){l->head, site->key0 + k, row[k]};
+    for (int64_t k = 0; k < site->n_keys; k++) {
+        const float weight = *ns_at(view, l->head.head, 0, k);
+        if (weight > l->weight)
+            *l = (look){l->head, site->key0 + k, weight};
+    }
     return NS_OK;
 }
 

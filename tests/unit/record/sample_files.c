@@ -49,12 +49,9 @@ static int recordings(const char *folder, ns_error *err)
     fake_cases(&cases, (const int64_t[]){300, 71, 257}, 3);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && rc == NS_OK; i++)
         rc = recording(arch, &cases, folder, kinds[i].name,
-                       (ns_recorder_params){.at = kinds[i].at,
-                                            .n_at = kinds[i].n_at,
-                                            .maps = kinds[i].maps,
-                                            .dtype = kinds[i].dtype,
+                       (ns_recorder_params){.at = kinds[i].at, .n_at = kinds[i].n_at, .maps = kinds[i].maps, .dtype = kinds[i].dtype,
                                             .rows = kinds[i].rows,
-                                            .top_k = 8},
+                                            .top_k = kinds[i].maps == NS_MAPS_TOPK || kinds[i].maps == NS_MAPS_STATS_TOPK ? 8 : 0},
                        err);
     ns_cases_clear(&cases);
     ns_arch_free(arch);
