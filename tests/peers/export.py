@@ -44,7 +44,8 @@ def make(work):
         f.truncate(1000)
     scan = TOOL, "scan", "a", "b", "--cases", "cases.jsonl", "--probe", "retrieval_find,retrieval_mass,previous_token,ov_copying", "-q", "-o", "scan"
     subprocess.run(scan, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)       # exits 1: one checkpoint failed
-    call(TOOL, "merge", "scan", "-o", "study.h5", cwd=work)
+    merged = subprocess.run([TOOL, "merge", "scan", "-o", "study.h5"], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert merged.returncode == 1, merged                   # says so too: one checkpoint failed
     call(TOOL, "score", "a/step000190", "--cases", "cases.jsonl", "--probe", "retrieval_find,induction", "--resamples", "100", "-o",
          "scores.h5",
          cwd=work)

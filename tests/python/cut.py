@@ -9,6 +9,8 @@ import tempfile
 
 import numpy as np
 
+from compare import same
+
 tool, root = map(os.path.abspath, sys.argv[1:3])
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 import needlescope as ns
@@ -33,7 +35,7 @@ with tempfile.TemporaryDirectory() as folder:
             raise SystemExit("FAILED: a pass over weights that were cut")
         with open(weights, "r+b") as f:
             f.write(whole)
-        assert np.array_equal(np.asarray(model.run(IDS)[0]), before)
+        same(np.asarray(model.run(IDS)[0]), before, "after the weights came back")
     os.truncate(weights, 2000)
     try:
         ns.Model(path)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 
+from compare import count
+
 tool, root = map(os.path.abspath, sys.argv[1:3])
 sys.path.insert(0, os.path.join(root, "notebooks_export"))
 import needlescope as ns
@@ -43,6 +45,7 @@ def refused(path, write):
         else:
             raise AssertionError(f"{name} ({path}) was written")
         assert tree() == before, (name, set(tree().items()) ^ set(before.items()))
+        count(len(before), "files that a refused call left")
     os.remove(symbolic), os.remove(hard)
 
 
