@@ -310,7 +310,7 @@ static int merge_all(void *user, ns_error *err)
 int ns_merge(const char *out, const char *study, const ns_merge_params *params, ns_error *err)
 {
     static const ns_merge_params defaults = {.size = sizeof defaults};
-    static const ns_child_limits limits = {.cpu_seconds = 6, .patience = 60};
+    static const ns_child_limits limits = {.cpu_seconds = 6, .patience = 60, .hold = ns_file_hold};
     merge_call call = {out, study, params ? params : &defaults};
     return ns_in_child(merge_all, &call, out, &limits, err);
 }

@@ -1,7 +1,7 @@
 /* child.c - work that may crash, hang or take all memory is done in a child process: what kills the child is a line of error here.
  *
- * The child is forked, not started anew: the library has no program of its own. It takes no lock but those of the work and malloc's, leaves
- * by _exit, ends with its parent, and an alarm ends it should another thread have held one of them. */
+ * The child is forked, not started anew: the library has no program of its own. It takes no lock but those of the work, which no other
+ * thread has at that moment (limits->hold), and malloc's, which fork() sees to; leaves by _exit, and ends with its parent. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -61,7 +61,7 @@ static void reset_signals(void)
 }
 
 /* The answer: one letter, 'a' = NS_OK, 'b' = -1 ..., and the message. */
-static _Noreturn void child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, int to)
+static _Noreturn void child(ns_child_work work, void *user, char *busy, const char *label, const ns_child_limits *limits, int to)
 {
     ns_error err = {""};
     const struct rlimit none = {0, 0};
@@ -70,6 +70,7 @@ static _Noreturn void child(ns_child_work work, void *user, const char *label, c
     setrlimit(RLIMIT_CORE, &none);
     if (limits->bytes_beside)
         limit_memory(limits->bytes_beside);
+    this_child.busy = busy;
     this_child.limits = *limits;
     ns_child_busy(label);
     const int rc = work(user, &err);
@@ -108,10 +109,20 @@ static int judge(const char *answer, int signal, const char *busy, ns_error *err
     return answer[0] == 'a' ? NS_OK : ns_fail(err, 'a' - answer[0], "%s", answer + 1);
 }
 
+typedef struct forked { pid_t pid; int why; } forked;
+
+static void fork_now(void *out)
+{
+    forked *const f = out;
+    f->pid = fork();
+    f->why = errno;
+}
+
 int ns_in_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, ns_error *err)
 {
     int pipes[2];
-    char answer[ANSWER] = "", *const outer = this_child.busy;
+    forked f = {-1, 0};
+    char answer[ANSWER] = "";
     char *const busy = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (busy == MAP_FAILED)
         return ns_oom(err, label);
@@ -120,18 +131,18 @@ int ns_in_child(ns_child_work work, void *user, const char *label, const ns_chil
         return ns_fail(err, NS_E_MEMORY, "%s: no pipe to read it through: %s", label, strerror(errno));
     }
     snprintf(busy, SHARED, "%s", label);
-    this_child.busy = busy;
-    const pid_t pid = fork();
-    const int why = errno;
-    if (pid == 0)
-        child(work, user, label, limits, pipes[1]);
-    this_child.busy = outer;
+    if (limits->hold)
+        limits->hold(fork_now, &f);
+    else
+        fork_now(&f);
+    if (f.pid == 0)
+        child(work, user, busy, label, limits, pipes[1]);
     close(pipes[1]);
-    if (pid > 0)
+    if (f.pid > 0)
         read_answer(pipes[0], answer);
     close(pipes[0]);
-    const int rc = pid < 0 ? ns_fail(err, NS_E_MEMORY, "%s: no process to read it in: %s", label, strerror(why))
-                           : judge(answer, reap(pid), busy, err);
+    const int rc = f.pid < 0 ? ns_fail(err, NS_E_MEMORY, "%s: no process to read it in: %s", label, strerror(f.why))
+                             : judge(answer, reap(f.pid), busy, err);
     munmap(busy, SHARED);
     return rc;
 }

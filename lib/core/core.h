@@ -154,6 +154,8 @@ double   ns_rng_normal(ns_rng *);
 typedef struct ns_child_limits {
     int     cpu_seconds, patience;                       /* of work, of wall time, from when it was last busy with something new */
     int64_t bytes_beside;                                /* of address space beside what the process has; 0 = no limit */
+    void  (*hold)(void (*act)(void *), void *arg);       /* calls act(arg) while no other thread has a lock that the work needs, or NULL:
+                                                          * the child is made then, since a lock that is held stays held there for ever */
 } ns_child_limits;
 typedef int (*ns_child_work)(void *user, ns_error *);
 /* Does the work in a child and gives its code and message: all else that it does to memory is lost. A child that is killed is NS_E_FORMAT

@@ -10,6 +10,24 @@ void ns_hdf5_version(char *buf, size_t n)
     snprintf(buf, n, "%u.%u.%u", major, minor, release);
 }
 
+typedef struct held { void (*act)(void *); void *arg; } held;
+
+static herr_t act_once(hid_t class_, const char *property, void *user)
+{
+    const held *const h = user;
+    (void)class_;
+    (void)property;
+    h->act(h->arg);
+    return 1;
+}
+
+/* HDF5 calls back under its one lock. It is this thread's, also in a child of fork(), where the rest of the call gives it back. */
+void ns_file_hold(void (*act)(void *), void *arg)
+{
+    held h = {act, arg};
+    H5Piterate(H5P_FILE_ACCESS, NULL, act_once, &h);
+}
+
 ns_h5_quiet ns_h5_enter(void)
 {
     ns_h5_quiet before = {0};

@@ -10,6 +10,6 @@ static int walk(void *path, ns_error *err)
 /* So many seconds of work, and a gigabyte beside what the process holds: a study is read in pieces. */
 int ns_vet(const char *path, ns_error *err)
 {
-    static const ns_child_limits limits = {.cpu_seconds = 4, .patience = 60, .bytes_beside = 1 << 30};
+    static const ns_child_limits limits = {.cpu_seconds = 4, .patience = 60, .bytes_beside = 1 << 30, .hold = ns_file_hold};
     return ns_in_child(walk, (void *)(uintptr_t)path, path, &limits, err);
 }

@@ -51,6 +51,9 @@ NS_API NS_MUST_CHECK int ns_file_open_own(ns_file **out, const char *path, ns_er
  * record makes one)". */
 NS_API NS_MUST_CHECK int ns_file_open_as(ns_file **out, const char *path, ns_kinds kinds, const char *wanted, ns_error *);
 NS_API void ns_file_close(ns_file *);
+/* act(arg) once, while no other thread of this process is inside HDF5: for a fork() whose child is to use files. HDF5 has one lock, and one
+ * that another thread has at that moment would never come free in the child. */
+NS_API void ns_file_hold(void (*act)(void *), void *arg);
 NS_API const char *ns_file_fact(const ns_file *, const char *name);           /* attribute as text, NULL if absent; borrowed */
 NS_API int64_t ns_file_fact_count(const ns_file *);
 NS_API const char *ns_file_fact_name(const ns_file *, int64_t i);               /* root attributes first, then /provenance */

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +269,32 @@ static void test_newer(void **state)
     expect_refused("use a newer needlescope", NS_E_UNSUPPORTED);
 }
 
+/* ---- beside other threads ---- */
+
+/* Is inside HDF5, and has its lock, most of the time. */
+static void *busy(void *stop)
+{
+    while (!atomic_load((atomic_bool *)stop))
+        H5Tclose(H5Tcopy(H5T_NATIVE_INT));
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    pthread_t other;
+    atomic_bool stop = false;
+    ns_error err = {""};
+    write_bytes(whole, size);
+    assert_int_equal(pthread_create(&other, NULL, busy, &stop), 0);
+    int rc = NS_OK;
+    for (int i = 0; i < 100 && rc == NS_OK; i++)
+        rc = read_all(&err);
+    atomic_store(&stop, true);
+    pthread_join(other, NULL);
+    must(rc, &err);
+}
+
 /* ---- no files ---- */
 
 static void test_kinds(void **state)
@@ -289,7 +317,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound), cmocka_unit_test(test_flips), cmocka_unit_test(test_cuts), cmocka_unit_test(test_without_seal),
         cmocka_unit_test(test_external), cmocka_unit_test(test_virtual), cmocka_unit_test(test_filter), cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_links), cmocka_unit_test(test_newer), cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_links), cmocka_unit_test(test_newer), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_kinds),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
