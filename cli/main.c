@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 
@@ -268,8 +269,16 @@ static int dispatch(cli *app, int argc, char **argv)
     return app->command ? run_command(app, argc - at - words + 1, argv + at + words - 1) : not_a_command(app, argc, argv, at);
 }
 
+/* libc loses or doubles what it finds no memory to buffer. */
+static void buffer_stdout(void)
+{
+    static char buffer[1 << 14];
+    setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
+}
+
 int main(int argc, char **argv)
 {
+    buffer_stdout();
     cli app = {0};
     if (argc > 1 && ns_starts(argv[1], "help-"))
         return finish(&app, print_document(&app, argc, argv));

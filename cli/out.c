@@ -19,7 +19,8 @@ void cli_out_begin(cli_out *o, const cli *app, const char *schema)
         o->root = cJSON_CreateObject();
         o->failed = !o->root || !cJSON_AddStringToObject(o->root, "schema", schema);
     } else {
-        o->text = open_memstream(&o->buffer, &o->size);
+        o->stream = ns_stream_open();
+        o->text = o->stream ? ns_stream_file(o->stream) : NULL;
         o->failed = !o->text;
     }
 }
@@ -225,31 +226,29 @@ void cli_out_table_end(cli_out *o)
 
 void cli_out_drop(cli_out *o)
 {
-    if (o->text)
-        fclose(o->text);
+    ns_stream_drop(o->stream);
     for (int64_t i = 0; i < o->n_cells && !o->json; i++)
         free(o->cells[i]);
     free(o->cells);
-    free(o->buffer);
     cJSON_Delete(o->root);
     *o = (cli_out){0};
 }
 
 int cli_out_end(cli_out *o, ns_error *err)
 {
-    if (o->text && fclose(o->text) != 0)
-        o->failed = true;
-    o->text = NULL;
-    char *const json = o->json && !o->failed ? ns_json_print(o->root, true) : NULL;
-    int rc = o->failed || (o->json && !json) ? ns_oom(err, "the answer") : NS_OK;
+    char *text = o->json && !o->failed ? ns_json_print(o->root, true) : NULL;
+    if (o->stream)
+        o->failed |= ns_stream_end(o->stream, "", &text, NULL, NULL) < 0;
+    o->stream = NULL;
+    int rc = o->failed || !text ? ns_oom(err, "the answer") : NS_OK;
     if (rc == NS_OK && o->to) {
-        fputs(o->json ? json : o->buffer, o->to);
+        fputs(text, o->to);
         if (o->json)
             fputc('\n', o->to);
         if (fflush(o->to) != 0)
             rc = ns_fail(err, NS_E_IO, "standard output: writing failed: %s", strerror(errno));
     }
-    free(json);
+    free(text);
     cli_out_drop(o);
     return rc;
 }

@@ -15,9 +15,8 @@ typedef ns_column cli_column;
 typedef struct cli_out {
     FILE  *to;                    /* stdout; stderr when an output file goes there; NULL then with --quiet */
     bool   json, failed;          /* failed: memory ran out somewhere; cli_out_end says so */
-    FILE  *text;                  /* memory stream of the text form */
-    char  *buffer;
-    size_t size;
+    ns_stream *stream;            /* the text form, in memory */
+    FILE  *text;                  /* the stream's */
     cJSON *root;
     /* the open table */
     const char *title;            /* printed above the first row, so not at all without one */

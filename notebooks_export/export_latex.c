@@ -151,7 +151,8 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
     if (rc)
         return rc;
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
-    table t = {.x = &x, .params = &params, .f = open_memstream(&text, &size), .runs = x.is_study,
+    ns_stream *const s = ns_stream_open();
+    table t = {.x = &x, .params = &params, .f = s ? ns_stream_file(s) : NULL, .runs = x.is_study,
                .intervals = ns_study_has(study, "score_low")};
     t.top = ns_alloc_array((size_t)params.top, sizeof *t.top);
     if (!t.f || !t.top)
@@ -162,8 +163,10 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
         rc = rc ? rc : blocks(&t, err);
         end(&t);
     }
-    if (t.f && fclose(t.f) && rc == NS_OK)
-        rc = ns_oom(err, path);
+    if (rc == NS_OK)
+        rc = ns_stream_end(s, path, &text, &size, err);
+    else
+        ns_stream_drop(s);
     rc = rc ? rc : ns_file_write(path, text, size, err);
     free(text);
     free(t.top);

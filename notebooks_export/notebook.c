@@ -95,8 +95,8 @@ int ns_notebook_write(ns_notebook *b, const char *path, ns_error *err)
 
 bool ns_text_begin(ns_text *t, ns_notebook *b)
 {
-    *t = (ns_text){0};
-    t->f = open_memstream(&t->data, &t->n);
+    *t = (ns_text){.stream = ns_stream_open()};
+    t->f = t->stream ? ns_stream_file(t->stream) : NULL;
     b->failed |= !t->f;
     return t->f;
 }
@@ -104,9 +104,10 @@ bool ns_text_begin(ns_text *t, ns_notebook *b)
 /* malloc'd, never NULL when all is well. */
 static char *text_end(ns_notebook *b, ns_text *t)
 {
-    const bool good = t->f && !ferror(t->f) && fclose(t->f) == 0;
-    b->failed |= !good || !t->data;
-    return t->data;
+    char *text = NULL;
+    b->failed |= !t->stream || ns_stream_end(t->stream, "", &text, NULL, NULL) < 0;
+    *t = (ns_text){0};
+    return text;
 }
 
 static cJSON *cell(ns_notebook *b, const char *kind, const char *id, ns_text *t)

@@ -17,7 +17,7 @@ int  ns_notebook_write(ns_notebook *, const char *path, ns_error *);       /* fr
 void ns_notebook_drop(ns_notebook *);
 
 /* Text in the making. */
-typedef struct ns_text { FILE *f; char *data; size_t n; } ns_text;
+typedef struct ns_text { ns_stream *stream; FILE *f; } ns_text;
 bool ns_text_begin(ns_text *, ns_notebook *);                              /* false: no memory, remembered */
 /* These end it. id: letters, digits, - and _, unique. */
 void   ns_notebook_markdown(ns_notebook *, const char *id, ns_text *);

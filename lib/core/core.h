@@ -32,6 +32,7 @@ void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes w
  * read, so that a program built with older or newer headers goes on working. NS_E_ARG: NULL, no size, or fields set that we do not know. */
 int   ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *);
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
+int   ns_errno_code(int usual);                         /* NS_E_MEMORY where errno says so */
 
 /* ---- lists ---- */
 void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
@@ -91,7 +92,7 @@ void ns_temporaries_sweep(const char *folder, const char *base);      /* those o
 
 /* The only way to write a file: into a temporary, fsynced, renamed over PATH (and the folder fsynced); abort unlinks it. A stream is
  * written straight. */
-typedef struct ns_atomic_file { char *path, *tmp; int fd; bool made, stream; } ns_atomic_file;
+typedef struct ns_atomic_file { char *path, *tmp, *buffer; int fd; bool made, stream; } ns_atomic_file;
 int  ns_atomic_begin(ns_atomic_file *, const char *path, ns_error *); /* checks that the folder is writable; makes no file yet; refuses a
                                                                        * stream */
 int  ns_atomic_begin_text(ns_atomic_file *, const char *path, ns_error *);   /* the same for what is written from front to back: /dev/stdout
@@ -113,6 +114,15 @@ int  ns_check_not_input(const char *output, const char *const *inputs, int64_t n
 /* rc < 0: why path could not be read is in err, and stays where its kind is in `fine`; else err says "PATH: is a PNG picture, not WANTED".
  * Gives rc back. */
 int  ns_kind_fail(ns_error *, int rc, const char *path, ns_kinds fine, const char *wanted);
+
+/* ---- text that is written piece by piece, into memory; what found none is told at the end ---- */
+enum { NS_STREAM_BYTES = 1 << 14 };                     /* of the buffer of a stream */
+typedef struct ns_stream ns_stream;
+ns_stream *ns_stream_open(void);                        /* NULL: no memory */
+FILE *ns_stream_file(const ns_stream *);                /* borrowed */
+/* Frees. text: the caller's, NUL behind its n bytes (n may be NULL); NULL when it fails. NS_E_MEMORY: "out of memory: LABEL". */
+int   ns_stream_end(ns_stream *, const char *label, char **text, size_t *n, ns_error *);
+void  ns_stream_drop(ns_stream *);                      /* what was written is not wanted; NULL is fine */
 
 /* ---- JSON: strict reading over cJSON (UTF-8 checked, duplicate keys and depth > max_depth refused, whole input consumed) ---- */
 int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);

@@ -1,4 +1,5 @@
 /* error.c - one line of message, one code. The line is formatted aside first, so that arguments may point into the old message. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,11 @@ int ns_fail(ns_error *err, int code, const char *fmt, ...)
         trim_broken_tail(line, sizeof line - 1);
     memcpy(err->message, line, sizeof line);
     return code;
+}
+
+int ns_errno_code(int usual)
+{
+    return errno == ENOMEM ? NS_E_MEMORY : usual;
 }
 
 int ns_oom(ns_error *err, const char *what)

@@ -16,7 +16,7 @@ static int fail_open(ns_error *err, const char *path)
 {
     const int reason = errno;
     const char *const remedy = reason == ENOENT ? "check the path" : reason == EMFILE ? "raise ulimit -n" : "check its permissions";
-    return ns_fail(err, NS_E_MISSING, "%s: cannot be read: %s (%s)", path, strerror(reason), remedy);
+    return ns_fail(err, ns_errno_code(NS_E_MISSING), "%s: cannot be read: %s (%s)", path, strerror(reason), remedy);
 }
 
 int ns_input_refuse(const char *path, mode_t mode, ns_error *err)

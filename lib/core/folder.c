@@ -23,7 +23,7 @@ int ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *err)
     *n = 0;
     DIR *const dir = opendir(folder);
     if (!dir)
-        return ns_fail(err, NS_E_MISSING, "%s: cannot be opened: %s", folder, strerror(errno));
+        return ns_fail(err, ns_errno_code(NS_E_MISSING), "%s: cannot be opened: %s", folder, strerror(errno));
     for (const struct dirent *entry; !rc && (entry = readdir(dir));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;

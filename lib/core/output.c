@@ -106,7 +106,7 @@ static int make_temporary(ns_atomic_file *file, ns_error *err)
     free(folder);
     file->fd = ns_temporary_file(file->tmp);
     file->made = file->fd >= 0;
-    return file->made ? NS_OK : ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", file->path, strerror(errno));
+    return file->made ? NS_OK : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be created: %s", file->path, strerror(errno));
 }
 
 int ns_atomic_open(ns_atomic_file *file, ns_error *err)
@@ -116,14 +116,17 @@ int ns_atomic_open(ns_atomic_file *file, ns_error *err)
         return rc;
     const int number = file->stream ? ns_path_stream(file->path) : file->fd;
     const int fd = number >= 0 ? fcntl(number, F_DUPFD_CLOEXEC, 3) : open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    return fd >= 0 ? fd : ns_fail(err, NS_E_CREATE, "%s: cannot be created: %s", file->path, strerror(errno));
+    return fd >= 0 ? fd : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be created: %s", file->path, strerror(errno));
 }
 
 FILE *ns_atomic_stream(ns_atomic_file *file, int *rc, ns_error *err)
 {
     const int fd = ns_atomic_open(file, err);
-    FILE *const f = fd >= 0 ? fdopen(fd, "wb") : NULL;
+    file->buffer = fd >= 0 ? ns_alloc_array(1, NS_STREAM_BYTES) : NULL;     /* libc's own would be asked for later, and text lost without it */
+    FILE *const f = file->buffer ? fdopen(fd, "wb") : NULL;
     *rc = f ? NS_OK : fd < 0 ? fd : ns_oom(err, file->path);
+    if (f)
+        setvbuf(f, file->buffer, _IOFBF, NS_STREAM_BYTES);
     if (fd >= 0 && !f)
         close(fd);
     return f;
@@ -198,6 +201,7 @@ void ns_atomic_abort(ns_atomic_file *file)
     }
     free(file->tmp);
     free(file->path);
+    free(file->buffer);
     *file = (ns_atomic_file){0};
 }
 

@@ -11,7 +11,8 @@
 
 typedef struct page {
     const laboratory *lab;
-    FILE  *text;
+    ns_stream *stream;
+    FILE  *text;             /* the stream's */
     cJSON *root, *claims;
     bool   failed;                       /* memory ran out somewhere */
 } page;

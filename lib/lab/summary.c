@@ -180,18 +180,18 @@ static void say_swap(page *p)
 
 int ns_laboratory_summarise(const laboratory *lab, cJSON **json, char **text, ns_error *err)
 {
-    size_t n = 0;
     page p = {.lab = lab, .root = cJSON_CreateObject()};
     static void (*const parts[])(page *) = {put_runs, say_head, ns_page_births, say_swap, ns_claim_heads, ns_claim_delay, ns_claim_cause,
                                                 ns_claim_competition, ns_claim_convergence, ns_claim_nope, ns_claim_recurrent};
     *text = NULL;
     p.claims = p.root ? cJSON_AddObjectToObject(p.root, "claims") : NULL;
-    p.text = p.claims ? open_memstream(text, &n) : NULL;
+    p.stream = p.claims ? ns_stream_open() : NULL;
+    p.text = p.stream ? ns_stream_file(p.stream) : NULL;
     p.failed = !p.text;
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !p.failed; i++)
         parts[i](&p);
-    if (p.text)
-        p.failed |= fclose(p.text) != 0;
+    if (p.stream)
+        p.failed |= ns_stream_end(p.stream, "", text, NULL, NULL) < 0;
     *json = p.failed ? NULL : p.root;
     if (!p.failed)
         return NS_OK;

@@ -88,13 +88,15 @@ int ns_emergence_write_csv(const ns_emergence *e, const char *path, const ns_pro
 {
     char *buffer = NULL;
     size_t size = 0;
-    FILE *const f = open_memstream(&buffer, &size);
-    if (!f)
+    ns_stream *const s = ns_stream_open();
+    if (!s)
         return ns_oom(err, path);
+    FILE *const f = ns_stream_file(s);
     fputs("run,layer,head,layer_kind,life,born_after,born,born_step,gap,died_after,died,died_step,censored_at,score,theta,axis\n", f);
     for (int64_t i = 0; i < e->n_lives; i++)
         csv_life(f, e, &e->lives[i]);
-    const int rc = fclose(f) == 0 ? put(e, path, buffer, size, by, err) : ns_oom(err, path);
+    int rc = ns_stream_end(s, path, &buffer, &size, err);
+    rc = rc ? rc : put(e, path, buffer, size, by, err);
     free(buffer);
     return rc;
 }

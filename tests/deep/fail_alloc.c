@@ -1,76 +1,449 @@
-/* fail_alloc.c - preloaded: the N-th allocation that needlescope's own code asks for (FAIL_ALLOC=N, from 1) is refused, once. Without N
- * nothing is refused and the number of allocations is written to the file FAIL_ALLOC_COUNT at exit. What other libraries ask for does not
- * count: they answer for themselves (glib, under pango, ends the process when memory is out). */
-#define _GNU_SOURCE
+/* fail_alloc.c - preloaded: what a program does when it is refused memory, at every place where it asks for it, in one run of it.
+ *
+ * At an allocation (malloc and its kin, a mapping, a process) the program forks. The child is refused, once, and goes on in a folder of its own, a copy of
+ * the working folder; the parent is given the memory, goes on, and judges the children that end (fail_judge.c). What our own code asks for is refused each
+ * time; what a library asks for, once for each way that calls lead there.
+ *     FAIL_ALLOC=count     nothing is refused; FAIL_ALLOC_DIR/0/live gets the number of blocks that were never given back
+ *     FAIL_ALLOC=all       all; of our own each FAIL_ALLOC_OURS-th, of those ways into libraries each FAIL_ALLOC_LIBRARIES-th (1; 0: none);
+ *                          FAIL_ALLOC_JOBS children at a time
+ *     FAIL_ALLOC=N         the N-th, in this process: for a debugger
+ * FAIL_ALLOC_DIR holds the folders 0 (the parent's: 0/work, where it was started) and N (work, said, err, trace), and the log. FAIL_ALLOC_DIES=NAME:NAME:
+ * libraries that may end the process when they themselves are refused. Clocks stand still, so that two runs write the same bytes. For one thread. */
+#include "fail_alloc.h"
+
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <link.h>
+#include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
+extern void __libc_free(void *);
 
-static atomic_long asked;
-static long wanted;
-static uintptr_t low, high;                 /* the code of the program, or of libneedlescope where a test loads it */
+enum { MODULES = 128, FRAMES = 64, BLOCKS = 1 << 19, PATHS = 1 << 17, SECONDS = 120 };
 
-static int find_code(struct dl_phdr_info *info, size_t size, void *user)
+static enum { OFF, COUNT, ALL, ONE } mode;
+static long asked, wanted, jobs = 1, running;
+static struct { long n, stride; } ours, theirs;   /* places met; which of them are refused */
+static pid_t owner;                          /* the process that counts: its children by other means are left alone */
+static __thread bool inside __attribute__((tls_model("initial-exec")));
+static atomic_flag lock = ATOMIC_FLAG_INIT;
+
+/* ---- whose code asks ---- */
+
+typedef struct module { uintptr_t low, high, base; char name[64]; bool ours; } module;
+static module modules[MODULES];
+static int n_modules;
+
+static int add_module(struct dl_phdr_info *info, size_t size, void *user)
 {
-    (void)size;
-    const bool program = !info->dlpi_name[0] && !*(bool *)user, ours = strstr(info->dlpi_name, "libneedlescope") != NULL;
-    for (int i = 0; (program || ours) && i < info->dlpi_phnum; i++)
+    (void)size, (void)user;
+    const char *const slash = strrchr(info->dlpi_name, '/');
+    for (int i = 0; i < info->dlpi_phnum && n_modules < MODULES; i++)
         if (info->dlpi_phdr[i].p_type == PT_LOAD && info->dlpi_phdr[i].p_flags & PF_X) {
-            low = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-            high = low + info->dlpi_phdr[i].p_memsz;
-            *(bool *)user |= ours;
+            module *const m = &modules[n_modules++];
+            m->base = info->dlpi_addr;
+            m->low = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            m->high = m->low + info->dlpi_phdr[i].p_memsz;
+            snprintf(m->name, sizeof m->name, "%s", slash ? slash + 1 : info->dlpi_name[0] ? info->dlpi_name : "needlescope");
+            m->ours = strstr(m->name, "needlescope") != NULL;
         }
     return 0;
 }
 
-__attribute__((constructor)) static void begin(void)
+static const module *module_of(const void *code)
 {
-    bool found = false;
-    const char *const n = getenv("FAIL_ALLOC");
-    wanted = n ? atol(n) : 0;
-    dl_iterate_phdr(find_code, &found);
+    static const module unknown = {.name = "?"};
+    for (int again = 0; again < 2; again++) {
+        for (int i = 0; i < n_modules; i++)
+            if ((uintptr_t)code >= modules[i].low && (uintptr_t)code < modules[i].high)
+                return &modules[i];
+        n_modules = 0;                       /* a library was loaded since */
+        dl_iterate_phdr(add_module, NULL);
+    }
+    return &unknown;
 }
 
-__attribute__((destructor)) static void end(void)
+/* ---- the way that calls led here ---- */
+
+typedef struct way { void *frames[FRAMES]; int n; const module *asker; } way;
+
+static bool is_libc(const module *m)
 {
-    const char *const path = getenv("FAIL_ALLOC_COUNT");
-    FILE *const f = path && !wanted ? fopen(path, "w") : NULL;
-    if (f) {
-        fprintf(f, "%ld\n", atomic_load(&asked));
+    return !strncmp(m->name, "libc.so", 7) || !strncmp(m->name, "ld-linux", 8) || !strncmp(m->name, "fail_alloc", 10);
+}
+
+/* The asker is the first on the way that is not libc on somebody's behalf. */
+static way find_way(void)
+{
+    way w;
+    w.n = backtrace(w.frames, FRAMES);
+    w.asker = w.n ? module_of(w.frames[w.n - 1]) : module_of(NULL);
+    for (int i = w.n - 1; i >= 0; i--)
+        if (!is_libc(module_of(w.frames[i])))
+            w.asker = module_of(w.frames[i]);
+    return w;
+}
+
+static bool seen_before(const way *w)
+{
+    static uint64_t seen[PATHS];
+    uint64_t hash = 1469598103934665603u;
+    for (int i = 0; i < w->n; i++)
+        hash = (hash ^ (uintptr_t)w->frames[i]) * 1099511628211u;
+    hash |= 1;
+    size_t at = hash >> 20 & (PATHS - 1);
+    for (; seen[at] && seen[at] != hash; at = (at + 1) & (PATHS - 1))
+        continue;
+    const bool found = seen[at] == hash;
+    seen[at] = hash;
+    return found;
+}
+
+/* ---- blocks that are still held: of what we, cJSON and libc on our behalf asked for ---- */
+
+static struct { void *p; const void *caller; long n; } blocks[BLOCKS];
+
+static size_t slot_of(const void *p)
+{
+    return ((uintptr_t)p >> 4) * 0x9E3779B97F4A7C15u >> 45;
+}
+
+static void guard(bool on)
+{
+    if (!on)
+        atomic_flag_clear(&lock);
+    else
+        while (atomic_flag_test_and_set(&lock))
+            continue;
+}
+
+static void hold(void *p, const void *caller)
+{
+    size_t at = slot_of(p) & (BLOCKS - 1), tries = 0;
+    while (blocks[at].p > (void *)1 && tries++ < BLOCKS)
+        at = (at + 1) & (BLOCKS - 1);
+    if (tries >= BLOCKS)
+        abort();
+    blocks[at].p = p, blocks[at].caller = caller, blocks[at].n = asked;
+}
+
+static void let_go(const void *p)
+{
+    size_t at = slot_of(p) & (BLOCKS - 1);
+    for (size_t tries = 0; blocks[at].p && tries < BLOCKS; tries++, at = (at + 1) & (BLOCKS - 1))
+        if (blocks[at].p == p) {
+            blocks[at].p = (void *)1;        /* a place that was in use: searches go on over it */
+            return;
+        }
+}
+
+static bool counts_as_held(const void *caller)
+{
+    const module *const m = module_of(caller);
+    return m->ours || strstr(m->name, "libcjson") || strstr(m->name, "libc.so");
+}
+
+static void write_live(const char *path, long usual)
+{
+    long n = 0;
+    for (size_t i = 0; i < BLOCKS; i++)
+        n += blocks[i].p > (void *)1 && counts_as_held(blocks[i].caller);
+    if (n <= usual)
+        return;
+    FILE *const f = fopen(path, "w");
+    fprintf(f, "%ld blocks held at the end\n", n);
+    for (size_t i = 0; i < BLOCKS && usual >= 0; i++)
+        if (blocks[i].p > (void *)1 && counts_as_held(blocks[i].caller))
+            fprintf(f, "%s+0x%lx (%ld)\n", module_of(blocks[i].caller)->name, (long)((uintptr_t)blocks[i].caller - module_of(blocks[i].caller)->base), blocks[i].n);
+    fclose(f);
+}
+
+/* ---- the child ---- */
+
+static void write_way(const char *path, const way *w)
+{
+    FILE *const f = fopen(path, "w");
+    for (int i = 0; f && i < w->n; i++)
+        if (i > 0 || !is_libc(module_of(w->frames[i])))
+            fprintf(f, "%s+0x%lx\n", module_of(w->frames[i])->name, (long)((uintptr_t)w->frames[i] - module_of(w->frames[i])->base - 1));
+    if (f)
         fclose(f);
+}
+
+/* Where the program dies: the judge asks whose code it was. */
+static void dying(int signal)
+{
+    char path[PATH_MAX];
+    inside = true;
+    mode = OFF;
+    const way w = find_way();
+    write_way(judge_path(path, wanted, "death"), &w);
+    FILE *const f = fopen(judge_path(path, wanted, "killer"), "w");
+    if (f) {
+        fprintf(f, "%s\n", w.asker->name);
+        fclose(f);
+    }
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigaction(signal, &usual, NULL);
+    raise(signal);
+}
+
+static void catch_deaths(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTRAP};
+    static char stack[1 << 17];
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaction(signals[i], &(struct sigaction){.sa_handler = dying, .sa_flags = SA_ONSTACK | SA_NODEFER}, NULL);
+}
+
+/* The same file, or its copy in this process's folder, under the same number and at the same place: the parent reads and writes on. */
+static void reopen(int fd, const char *old_work)
+{
+    char link[64], path[PATH_MAX];
+    struct stat st;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n < 0 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+        return;
+    path[n] = '\0';
+    const size_t prefix = strlen(old_work);
+    const char *const here = strncmp(path, old_work, prefix) == 0 && path[prefix] == '/' ? path + prefix + 1 : path;
+    const int flags = fcntl(fd, F_GETFL), cloexec = fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
+    const off_t at = lseek(fd, 0, SEEK_CUR);
+    const int copy = open(here, (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | cloexec);
+    if (copy < 0 || lseek(copy, at, SEEK_SET) < 0 || dup3(copy, fd, cloexec) < 0)
+        _exit(119);                          /* a file that was removed while open: not met so far */
+    close(copy);
+}
+
+static void become_copy(long n, const way *w)
+{
+    char old[PATH_MAX], path[PATH_MAX];
+    if (!getcwd(old, sizeof old))
+        _exit(119);
+    judge_make_place(n);
+    if (chdir(judge_path(path, n, "work")) != 0)
+        _exit(119);
+    for (int fd = 3; fd < 256; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            reopen(fd, old);
+    for (int fd = 1; fd <= 2; fd++) {
+        const int to = open(judge_path(path, n, fd == 1 ? "said" : "err"), O_WRONLY | O_APPEND);
+        if (to < 0 || dup2(to, fd) < 0)
+            _exit(119);
+        close(to);
+    }
+    write_way(judge_path(path, n, "trace"), w);
+    catch_deaths();
+    alarm(SECONDS);
+}
+
+static void reap(long most)
+{
+    while (running > most) {
+        running--;
+        judge_next();
     }
 }
 
-static bool refused(const void *caller)
+static bool fork_here(const way *w)
 {
-    if ((uintptr_t)caller < low || (uintptr_t)caller >= high || atomic_fetch_add(&asked, 1) + 1 != wanted)
+    const long n = asked;
+    int ready[2];
+    reap(jobs - 1);
+    const bool piped = pipe2(ready, O_CLOEXEC) == 0;
+    const pid_t pid = piped ? _Fork() : -1;
+    if (pid < 0)
+        abort();
+    close(ready[pid != 0]);
+    if (pid != 0) {                          /* goes on when the child has its copies, and closes its end */
+        char byte;
+        while (read(ready[0], &byte, 1) < 0 && errno == EINTR)
+            continue;
+        close(ready[0]);
+        judge_expect(n, pid, w->asker->name, w->asker->ours);
+        running++;
         return false;
-    errno = ENOMEM;
+    }
+    mode = w->asker->ours ? ONE : OFF;       /* off: a library may keep what it likes */
+    wanted = n;
+    owner = getpid();
+    become_copy(n, w);
+    close(ready[1]);
     return true;
 }
 
-void *malloc(size_t n) { return refused(__builtin_return_address(0)) ? NULL : __libc_malloc(n); }
-void *calloc(size_t n, size_t size) { return refused(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size); }
-void *realloc(void *p, size_t n) { return refused(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n); }
-void *memalign(size_t to, size_t n) { return refused(__builtin_return_address(0)) ? NULL : __libc_memalign(to, n); }
-void *aligned_alloc(size_t to, size_t n) { return refused(__builtin_return_address(0)) ? NULL : __libc_memalign(to, n); }
+static bool is_next(void)
+{
+    asked++;
+    if (mode != ALL)
+        return mode == ONE && asked == wanted;
+    const way w = find_way();
+    if (!w.asker->ours && (!theirs.stride || seen_before(&w)))
+        return false;
+    const bool chosen = w.asker->ours ? ours.n++ % ours.stride == 0 : theirs.n++ % theirs.stride == 0;
+    return chosen && fork_here(&w);
+}
+
+static bool refused(void)
+{
+    if (mode == OFF || inside || getpid() != owner)
+        return false;
+    const int reason = errno;
+    inside = true;
+    const bool no = is_next();
+    inside = false;
+    errno = no ? ENOMEM : reason;
+    return no;
+}
+
+static void *given(void *p, const void *caller)
+{
+    if (p && mode != OFF && !inside) {
+        guard(true);
+        hold(p, caller);
+        guard(false);
+    }
+    return p;
+}
+
+/* ---- what is asked for ---- */
+
+#define CALLER __builtin_return_address(0)
+
+void *malloc(size_t n) { return refused() ? NULL : given(__libc_malloc(n), CALLER); }
+void *calloc(size_t n, size_t size) { return refused() ? NULL : given(__libc_calloc(n, size), CALLER); }
+void *memalign(size_t to, size_t n) { return refused() ? NULL : given(__libc_memalign(to, n), CALLER); }
+void *aligned_alloc(size_t to, size_t n) { return refused() ? NULL : given(__libc_memalign(to, n), CALLER); }
+
+void free(void *p)
+{
+    if (p && mode != OFF && !inside) {
+        guard(true);
+        let_go(p);
+        guard(false);
+    }
+    __libc_free(p);
+}
+
+void *realloc(void *p, size_t n)
+{
+    if (refused())
+        return NULL;
+    if (p && mode != OFF && !inside) {
+        guard(true);
+        let_go(p);
+        guard(false);
+    }
+    void *const more = __libc_realloc(p, n);
+    return given(more, CALLER);
+}
 
 int posix_memalign(void **out, size_t to, size_t n)
 {
-    void *const p = refused(__builtin_return_address(0)) ? NULL : __libc_memalign(to, n);
+    void *const p = refused() ? NULL : given(__libc_memalign(to, n), CALLER);
     if (!p)
         return ENOMEM;
     *out = p;
     return 0;
+}
+
+void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+{
+    static __typeof__(&mmap) real;
+    if (!real)
+        real = (__typeof__(real))dlsym(RTLD_NEXT, "mmap");
+    return mode != OFF && module_of(CALLER)->ours && refused() ? MAP_FAILED : real(at, n, protection, flags, fd, offset);
+}
+
+pid_t fork(void)
+{
+    static __typeof__(&fork) real;
+    if (!real)
+        real = (__typeof__(real))dlsym(RTLD_NEXT, "fork");
+    return refused() ? -1 : real();
+}
+
+/* ---- time stands still ---- */
+
+enum { NOW = 1700000000 };
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+    (void)clock;
+    *t = (struct timespec){.tv_sec = NOW};
+    return 0;
+}
+
+int gettimeofday(struct timeval *restrict t, void *restrict zone)
+{
+    (void)zone;
+    *t = (struct timeval){.tv_sec = NOW};
+    return 0;
+}
+
+time_t time(time_t *t)
+{
+    if (t)
+        *t = NOW;
+    return NOW;
+}
+
+/* ---- begin and end ---- */
+
+static long number(const char *name, long otherwise)
+{
+    const char *const text = getenv(name);
+    return text ? atol(text) : otherwise;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *const how = getenv("FAIL_ALLOC"), *const folder = getenv("FAIL_ALLOC_DIR");
+    void *frame;
+    if (!how || !folder)
+        return;
+    backtrace(&frame, 1);                    /* loads what it needs */
+    ours.stride = number("FAIL_ALLOC_OURS", 1), theirs.stride = number("FAIL_ALLOC_LIBRARIES", 1), jobs = number("FAIL_ALLOC_JOBS", 1);
+    owner = getpid();
+    judge_begin(folder);
+    wanted = atol(how);
+    mode = strcmp(how, "all") == 0 ? ALL : strcmp(how, "count") == 0 ? COUNT : ONE;
+    unsetenv("LD_PRELOAD");                  /* programs that this one starts answer for themselves */
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    char path[PATH_MAX];
+    if (mode == OFF || getpid() != owner)
+        return;
+    inside = true;
+    if (mode == COUNT)
+        write_live(judge_path(path, 0, "live"), -1);
+    if (mode == ONE)
+        write_live(judge_path(path, wanted, "leak"), judge_usual_live());
+    if (mode == ALL)
+        reap(0);
+    if (mode != ONE)
+        judge_end(asked);
+    inside = false;
+    mode = OFF;
 }
