@@ -340,7 +340,8 @@ class _Order(c.Structure):
 class _Laziness(c.Structure):
     _fields_ = [("births", c.POINTER(_Emergence)), ("group", c.POINTER(c.POINTER(_SeedGroup))), ("seed", c.POINTER(c.c_double)),
                 ("W", c.c_int64),
-                ("S", c.c_int64), ("best", _BirthGrid), ("previous", _BirthGrid), ("control", c.POINTER(c.c_bool))]
+                ("S", c.c_int64), ("best", _BirthGrid), ("previous", _BirthGrid), ("control", c.POINTER(c.c_bool)), ("trend", _GridTrend),
+                ("previous_trend", _GridTrend), ("order", c.POINTER(_Order)), ("previous_order", c.POINTER(_Order))]
 
 
 class _RunProgress(c.Structure):
@@ -519,7 +520,6 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_emergence_run": (_INT, [_OUT, _P, c.POINTER(_EmergenceParams), _ERR]), "ns_emergence_free": (None, [_P]),
     "ns_emergence_write_csv": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]), "ns_emergence_check": (_INT, [_P, _ERR]),
     "ns_event_text": (_S, [_Event, _P]), "ns_laziness_of": (_INT, [_OUT, _P, _S, _ERR]), "ns_laziness_free": (None, [_P]),
-    "ns_trend_of": (_GridTrend, [c.POINTER(_BirthGrid)]), "ns_order_in": (_Order, [c.POINTER(_BirthGrid), _I64, _I64]),
     "ns_order_verdict": (_S, [_Order, c.c_double, _P]),
     "ns_run_train": (_INT, [c.POINTER(_RunResult), c.POINTER(_RunParams), _ERR]),
     **{f"ns_plot_{name}": (_INT, [_S, c.POINTER(kind), c.POINTER(_FigureParams), c.POINTER(_Plotted), _ERR]) for name, kind in
@@ -1913,11 +1913,11 @@ class Emergence(_Owner):
         with _Scratch() as s:
             found = _Laziness.from_address(s.new("ns_laziness_of", "ns_laziness_free", self, _bytes(arm)).value)
             grid, W, S = getattr(found, of), found.W, found.S
-            windows, trend = [g.contents.window for g in found.group[:W]], _lib.ns_trend_of(c.byref(grid))
+            trend, orders = (found.trend, found.order) if of == "best" else (found.previous_trend, found.previous_order)
+            windows = [g.contents.window for g in found.group[:W]]
             births = np.array(grid.time[:S * W]).reshape(S, W)
-            orders = [_lib.ns_order_in(c.byref(grid), i, i + 1) for i in range(W - 1)]
             pairs = [Pair(a, b, o.earlier, o.later, o.same, o.p, _lib.ns_order_verdict(o, 0, c.create_string_buffer(128)).decode())
-                     for a, b, o in zip(windows, windows[1:], orders)]
+                     for a, b, o in zip(windows, windows[1:], orders[:W - 1])]
             return Laziness(windows, found.seed[:S], births, pairs, trend.page, trend.logrank, trend.n_seeds)
 
 

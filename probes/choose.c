@@ -8,38 +8,44 @@
 
 /* ---- null twins ---- */
 
-static bool is_null_twin(const ns_case *c)
+/* What is no JSON names no twin; NS_E_MEMORY alone is an error. */
+static int is_null_twin(const ns_case *c, bool *null, ns_error *err)
 {
     cJSON *meta = NULL;
-    if (!c->twin_of || !c->meta || ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", NULL) < 0)
-        return false;
+    *null = false;
+    if (c->twin_of && c->meta && ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) == NS_E_MEMORY)
+        return NS_E_MEMORY;
     const cJSON *const twin = cJSON_GetObjectItemCaseSensitive(meta, "twin");
-    const bool null = cJSON_IsString(twin) && strcmp(twin->valuestring, "null") == 0;
+    *null = cJSON_IsString(twin) && strcmp(twin->valuestring, "null") == 0;
     cJSON_Delete(meta);
-    return null;
+    return NS_OK;
 }
 
-static const ns_case *null_twin_of(const ns_scoring *r, const ns_case *c)
+/* *out = NULL: it has none. */
+static int null_twin_of(const ns_scoring *r, const ns_case *c, const ns_case **out)
 {
-    for (int64_t i = 0; i < r->given->n; i++) {
+    int rc = NS_OK;
+    *out = NULL;
+    for (int64_t i = 0; i < r->given->n && rc == NS_OK && !*out; i++) {
         const ns_case *const twin = &r->given->list[i];
-        if (twin->twin_of && strcmp(twin->twin_of, c->id) == 0 && is_null_twin(twin))
-            return twin;
+        bool null = false;
+        if (twin->twin_of && strcmp(twin->twin_of, c->id) == 0)
+            rc = is_null_twin(twin, &null, r->err);
+        *out = null ? twin : NULL;
     }
-    return NULL;
+    return rc;
 }
 
-ns_probe_context ns_scoring_context(const ns_scoring *r, const ns_probe *probe, const ns_case *c)
+int ns_scoring_context(const ns_scoring *r, const ns_probe *probe, const ns_case *c, ns_probe_context *out)
 {
-    ns_probe_context ctx = {.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
+    *out = (ns_probe_context){.model = r->model, .reference = r->params->reference, .arch = ns_model_arch(r->model), .c = c, .probe = probe,
                             .n_layers = r->scores->L, .n_heads = r->scores->H, .special = r->params->special,
                             .n_special = r->params->n_special,
                             .stop = r->params->stop, .n_stop = r->params->n_stop};
-    if (probe->wants_null && c) {
-        ctx.is_null = is_null_twin(c);
-        ctx.null_twin = ctx.is_null ? NULL : null_twin_of(r, c);
-    }
-    return ctx;
+    if (!probe->wants_null || !c)
+        return NS_OK;
+    const int rc = is_null_twin(c, &out->is_null, r->err);
+    return rc || out->is_null ? rc : null_twin_of(r, c, &out->null_twin);
 }
 
 /* ---- which probes ---- */
@@ -107,20 +113,18 @@ int ns_choose_probes(const ns_score_params *params, const ns_probe **out, int *n
 
 /* ---- which cases ---- */
 
-/* NULL, or why the case cannot be scored; buffer holds reasons with a number in them. */
-static const char *reason_to_drop(const ns_scoring *r, const ns_case *c, char buffer[NS_REASON])
+/* *out: NULL, or why the case cannot be scored; buffer holds reasons with a number in them. */
+static int reason_to_drop(const ns_scoring *r, const ns_case *c, char buffer[NS_REASON], const char **out)
 {
-    const char *const unfit = ns_unfit(ns_model_arch(r->model), c, buffer);
-    if (unfit)
-        return unfit;
-    for (int p = 0; p < r->scores->n_probes; p++) {
+    int rc = NS_OK;
+    *out = ns_unfit(ns_model_arch(r->model), c, buffer);
+    for (int p = 0; p < r->scores->n_probes && rc == NS_OK && !*out; p++) {
         const ns_probe *const probe = r->scores->probes[p];
-        const ns_probe_context ctx = ns_scoring_context(r, probe, c);
-        const char *const reason = probe->rejects ? probe->rejects(&ctx, buffer) : NULL;
-        if (reason)
-            return reason;
+        ns_probe_context ctx;
+        rc = ns_scoring_context(r, probe, c, &ctx);
+        *out = rc == NS_OK && probe->rejects ? probe->rejects(&ctx, buffer) : NULL;
     }
-    return NULL;
+    return rc;
 }
 
 static bool sees_cases(const ns_scores *s)
@@ -139,10 +143,11 @@ int ns_choose_cases(ns_scoring *r, const ns_cases *cases)
     qsort(r->cases, (size_t)cases->n, sizeof *r->cases, ns_by_case);
     for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
         char buffer[NS_REASON];
-        const char *const reason = reason_to_drop(r, r->cases[i], buffer);
-        if (reason) {
+        const char *reason;
+        rc = reason_to_drop(r, r->cases[i], buffer, &reason);
+        if (rc == NS_OK && reason) {
             rc = ns_drops_add(&r->scores->drops, reason, r->cases[i]->id, r->err);
-        } else {
+        } else if (rc == NS_OK) {
             r->index[r->n_cases] = r->n_cases;
             r->cases[r->n_cases++] = r->cases[i];
         }

@@ -93,20 +93,22 @@ void ns_scores_chance(const ns_scores *s, int k, float *out)
     reduce(s, find_output(s, p, s->defs[k]->chance_of), find_output(s, p, s->defs[k]->chance_over), s->defs[k]->group_max, NULL, out);
 }
 
-double ns_scores_chance_level(const ns_scores *s, int k)
+static int find_chance_level(ns_scores *s, int k, ns_error *err)
 {
     float *const values = ns_alloc_array((size_t)ns_scores_size(s), sizeof *values);
     double sum = 0;
     int64_t n = 0;
-    if (values)
-        ns_scores_chance(s, k, values);
-    for (int64_t i = 0; values && i < ns_scores_size(s); i++)
+    if (!values)
+        return ns_oom(err, s->defs[k]->name);
+    ns_scores_chance(s, k, values);
+    for (int64_t i = 0; i < ns_scores_size(s); i++)
         if (isfinite(values[i])) {
             sum += (double)values[i];
             n++;
         }
     free(values);
-    return n ? sum / (double)n : (double)NAN;
+    s->chance_level[k] = n ? sum / (double)n : (double)NAN;
+    return NS_OK;
 }
 
 /* Has any head of the case a value, or where events are counted (over) any of them? */
@@ -135,7 +137,8 @@ int64_t ns_scores_without_chance(const ns_scores *s, int i)
 
 int ns_scores_reduce(ns_scores *s, ns_error *err)
 {
-    for (int k = 0; k < s->n_scores; k++) {
+    int rc = NS_OK;
+    for (int k = 0; k < s->n_scores && rc == NS_OK; k++) {
         const ns_score *const def = s->defs[k];
         const int p = ns_scores_probe(s, k);
         if (!ns_scores_by_case(s, k))
@@ -144,6 +147,7 @@ int ns_scores_reduce(ns_scores *s, ns_error *err)
             (def->chance_of && !find_output(s, p, def->chance_of)))
             return ns_fail(err, NS_E_INTERNAL, "score '%s' of probe '%s' names no output", def->name, s->probes[p]->name);
         ns_scores_weigh(s, k, NULL, s->values[k]);
+        rc = def->chance_of ? find_chance_level(s, k, err) : NS_OK;
     }
-    return NS_OK;
+    return rc;
 }

@@ -132,15 +132,18 @@ static char *shard_path(const scan *s, const char *folder, const char *ending)
     return ns_printf_alloc("%s/step%06lld.%s", folder, (long long)s->item->step, ending);
 }
 
-static bool is_done(const char *path, const char *scan_sha256)
+/* What cannot be opened is not done; NS_E_MEMORY alone is an error. */
+static int is_done(const char *path, const char *scan_sha256, bool *out, ns_error *err)
 {
-    ns_file *f;
-    if (!ns_path_exists(path) || ns_file_open(&f, path, NULL))
-        return false;
+    ns_file *f = NULL;
+    const int rc = ns_path_exists(path) ? ns_file_open(&f, path, err) : NS_OK;
+    *out = false;
+    if (!f)
+        return rc == NS_E_MEMORY ? rc : NS_OK;
     const char *const complete = ns_file_fact(f, "complete"), *const sha256 = ns_file_fact(f, "scan_sha256");
-    const bool done = complete && strcmp(complete, "1") == 0 && sha256 && strcmp(sha256, scan_sha256) == 0;
+    *out = complete && strcmp(complete, "1") == 0 && sha256 && strcmp(sha256, scan_sha256) == 0;
     ns_file_close(f);
-    return done;
+    return NS_OK;
 }
 
 /* A finished shard that this call would replace by another's answer; force scores it again, but never one of a newer version. */
@@ -153,6 +156,8 @@ static int check_shard(const scan *s, const char *path)
     const int rc = ns_file_open(&f, path, &why);
     if (rc == NS_E_UNSUPPORTED)
         return ns_fail(s->err, rc, "%s (or another -o FOLDER)", why.message);
+    if (rc == NS_E_MEMORY)
+        return ns_oom(s->err, path);
     if (rc < 0 || s->p->force) {
         if (rc == NS_OK)
             ns_file_close(f);
@@ -225,7 +230,10 @@ static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan
         rc = check_same_heads(m->arch, s->first->arch, s->first_label, err);
     if (rc == NS_OK)
         rc = gather(s, m, &f, scan_sha256, err);
-    if (rc == NS_OK && !s->p->force && is_done(shard, scan_sha256)) {
+    bool done = false;
+    if (rc == NS_OK && !s->p->force)
+        rc = is_done(shard, scan_sha256, &done, err);
+    if (rc == NS_OK && done) {
         *outcome = NS_SCAN_PRESENT;
     } else if (rc == NS_OK && !s->p->retry_failed && !s->p->force && ns_path_exists(failed)) {
         *outcome = NS_SCAN_FAILED_BEFORE;
@@ -252,7 +260,7 @@ static int one_checkpoint(scan *s, const char *folder)
     ns_error why = {""};
     ns_scan_outcome outcome = NS_SCAN_FAILED_NOW;
     char *const shard = shard_path(s, folder, "h5"), *const failed = shard_path(s, folder, "failed");
-    int rc = shard && failed ? do_checkpoint(s, shard, failed, &outcome, &why) : ns_oom(s->err, folder);
+    int rc = shard && failed ? do_checkpoint(s, shard, failed, &outcome, &why) : ns_oom(&why, folder);
     if (rc == NS_STOP || rc == NS_E_MEMORY || rc == NS_E_CREATE || rc == NS_E_IO) {       /* the machine's fault, not the checkpoint's */
         if (rc < 0)
             ns_fail(s->err, rc, "%s: %s", s->item->path, why.message);
@@ -290,13 +298,18 @@ static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *er
 }
 
 /* Whichever checkpoints are done here and now, the first of the whole run decides. One that does not open says so in its own turn. */
-static void open_first(scan *s)
+static int open_first(scan *s)
 {
+    ns_error why = {""};
     for (int64_t i = 0; i < s->run->series.n && !s->first; i++) {
         const ns_series_item *const item = &s->run->series.list[i];
-        if (open_checkpoint(&s->first, s, item, NULL) == NS_OK)
+        const int rc = open_checkpoint(&s->first, s, item, &why);
+        if (rc == NS_E_MEMORY)                           /* the next one would decide in its place */
+            return ns_fail(s->err, rc, "%s", why.message);
+        if (rc == NS_OK)
             s->first_label = item->label;
     }
+    return NS_OK;
 }
 
 /* Cases that were made for one run's tokenizer are not measured on another's. */
@@ -338,7 +351,7 @@ static int prepare_run(scan *s, const char *folder, int64_t *number)
 {
     const int64_t before = *number;
     int rc = ns_scan_index_check(s->p, s->run, s->err);
-    open_first(s);
+    rc = rc ? rc : open_first(s);
     if (rc == NS_OK)
         rc = check_cases(s);
     if (rc == NS_OK)
@@ -360,7 +373,7 @@ static int scan_run(scan *s, const char *folder, int64_t *number)
         rc = copy_metrics(s->run, folder, s->err);
     if (rc == NS_OK)
         rc = ns_scan_index_write(s->p, s->run, s->err);
-    open_first(s);
+    rc = rc ? rc : open_first(s);
     if (rc == NS_OK)
         rc = each_own(s, folder, number, one_checkpoint);
     ns_close(s->reference);

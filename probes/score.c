@@ -52,7 +52,10 @@ static int begin_probes(ns_scoring *r)
         if (!r->states[p])
             return ns_oom(r->err, "probe states");
         for (int64_t i = 0; i < r->n_cases && rc == NS_OK; i++) {
-            ns_probe_context ctx = ns_scoring_context(r, probe, r->cases[i]);
+            ns_probe_context ctx;
+            rc = ns_scoring_context(r, probe, r->cases[i], &ctx);
+            if (rc < 0)
+                return rc;
             for (int64_t k = 0; k < r->n_cases && ctx.null_twin; k++)
                 if (r->cases[k] == ctx.null_twin)
                     ctx.null_state = r->states[p] + (size_t)k * probe->state_size;
@@ -180,8 +183,9 @@ static int weigh(ns_scoring *r)
     const ns_scores *const s = r->scores;
     int rc = NS_OK, first = 0;
     for (int p = 0; p < s->n_probes && rc == NS_OK; first += s->probes[p++]->n_scores) {
-        const ns_probe_context ctx = ns_scoring_context(r, s->probes[p], NULL);
-        if (!s->probes[p]->at)
+        ns_probe_context ctx;
+        rc = ns_scoring_context(r, s->probes[p], NULL, &ctx);
+        if (rc == NS_OK && !s->probes[p]->at)
             rc = s->probes[p]->weigh(&ctx, s->values + first, r->err);
     }
     return rc;

@@ -68,6 +68,7 @@ struct ns_scores {
     int             n_probes;
     const ns_score *defs[NS_MAX_SCORES];
     float          *values[NS_MAX_SCORES];        /* [L * H] */
+    double          chance_level[NS_MAX_SCORES];  /* mean over heads; NaN: none */
     int             n_scores;
     float          *outputs[NS_MAX_PROBES][NS_MAX_OUTPUTS];   /* probe, output: [n_cases, L, H] */
     int64_t         n_cases, A;        /* A: most content tokens of an answer */
@@ -129,6 +130,6 @@ typedef struct ns_scoring {
 /* choose.c: into out[NS_MAX_PROBES]; into r->cases, r->index and r->n_cases (those that are dropped are counted in the scores). */
 int ns_choose_probes(const ns_score_params *, const ns_probe **out, int *n, ns_error *);
 int ns_choose_cases(ns_scoring *, const ns_cases *);
-ns_probe_context ns_scoring_context(const ns_scoring *, const ns_probe *, const ns_case *);
+int ns_scoring_context(const ns_scoring *, const ns_probe *, const ns_case *, ns_probe_context *out);
 
 #endif

@@ -42,6 +42,7 @@ int ns_scores_new(ns_scores **out, const ns_model *model, const ns_probe *const 
                            NS_MAX_SCORES);
         for (int i = 0; i < probes[p]->n_scores; i++) {
             float *const values = s->values[s->n_scores] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *values);
+            s->chance_level[s->n_scores] = (double)NAN;
             s->defs[s->n_scores++] = &probes[p]->scores[i];
             for (int64_t at = 0; values && at < ns_scores_size(s); at++)
                 values[at] = NAN;
@@ -100,8 +101,9 @@ static int64_t count_spans(const ns_case *c, const char *name)
 static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
 {
     cJSON *meta = NULL;
-    if (c->meta && ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) < 0)
-        return NS_E_FORMAT;
+    const int rc = c->meta ? ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) : NS_OK;
+    if (rc < 0)
+        return rc;
     const cJSON *const length = cJSON_GetObjectItemCaseSensitive(meta, "length"), *const depth = cJSON_GetObjectItemCaseSensitive(meta,
                                                                                                                                   "depth");
     const bool counted = cJSON_IsNumber(length) && fabs(length->valuedouble) < 0x1p53;
@@ -216,7 +218,7 @@ ns_score_meaning ns_scores_meaning(const ns_scores *s, int i)
     if (!def)
         return (ns_score_meaning){.best = NS_BEST_NONE, .chance = (double)NAN};
     return (ns_score_meaning){.best = def->best, .lo = def->lo, .hi = def->hi,
-                              .chance = def->chance_of ? ns_scores_chance_level(s, i) : ns_scores_mean_chance(s, i)};
+                              .chance = def->chance_of ? s->chance_level[i] : ns_scores_mean_chance(s, i)};
 }
 
 ns_best_cut ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)

@@ -9,18 +9,17 @@
 typedef struct member { char *kind; int64_t at; } member;
 
 /* "value_type/template"; "/" where the case does not say. */
-static char *kind_of(const ns_case *c, ns_error *err)
+static int kind_of(const ns_case *c, char **out, ns_error *err)
 {
     cJSON *meta = NULL;
-    if (c->meta && ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) < 0)
-        return NULL;
+    const int rc = c->meta ? ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) : NS_OK;
+    if (rc < 0)
+        return rc;
     const char *const type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "value_type")),
                *const template_name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "template"));
-    char *const kind = ns_printf_alloc("%s/%s", type ? type : "", template_name ? template_name : "");
+    *out = ns_printf_alloc("%s/%s", type ? type : "", template_name ? template_name : "");
     cJSON_Delete(meta);
-    if (!kind)
-        (void)ns_oom(err, "kinds of cases");
-    return kind;
+    return *out ? NS_OK : ns_oom(err, "kinds of cases");
 }
 
 static int by_kind(const void *a, const void *b)
@@ -57,8 +56,8 @@ int ns_spread_cases(const ns_case *const *cases, int64_t n, int64_t wanted, uint
     int64_t *const size = ns_alloc_array((size_t)n, sizeof *size), *const quota = ns_alloc_array((size_t)n, sizeof *quota);
     int rc = list && size && quota ? NS_OK : ns_oom(err, "kinds of cases");
     for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        list[i] = (member){kind_of(cases[i], err), i};
-        rc = list[i].kind ? NS_OK : NS_E_FORMAT;
+        list[i].at = i;
+        rc = kind_of(cases[i], &list[i].kind, err);
     }
     if (rc == NS_OK) {
         qsort(list, (size_t)n, sizeof *list, by_kind);

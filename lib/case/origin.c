@@ -8,27 +8,30 @@
 #include "case/case_internal.h"
 
 /* Meta's tokenizer_sha256 into hex; "" where a case does not say. */
-static void told_tokenizer(const ns_case *c, char hex[65])
+static int told_tokenizer(const ns_case *c, char hex[65], ns_error *err)
 {
     cJSON *meta = NULL;
     hex[0] = '\0';
-    if (!c->meta || ns_json_parse(&meta, c->meta, strlen(c->meta), NS_CASE_JSON_DEPTH, "meta", NULL) < 0)
-        return;
+    const int rc = c->meta ? ns_json_parse(&meta, c->meta, strlen(c->meta), NS_CASE_JSON_DEPTH, "meta", err) : NS_OK;
+    if (rc == NS_E_MEMORY)
+        return rc;                                       /* what is no JSON does not say */
     const cJSON *const item = cJSON_GetObjectItemCaseSensitive(meta, "tokenizer_sha256");
     if (cJSON_IsString(item) && strlen(item->valuestring) == 64)
         memcpy(hex, item->valuestring, 65);
     cJSON_Delete(meta);
+    return NS_OK;
 }
 
-bool ns_cases_know_text(const ns_cases *cases)
+int ns_cases_know_text(const ns_cases *cases, bool *out, ns_error *err)
 {
     char hex[65];
-    for (int64_t i = 0; i < cases->n; i++) {
-        told_tokenizer(&cases->list[i], hex);
-        if (cases->list[i].text || hex[0])
-            return true;
+    int rc = NS_OK;
+    *out = false;
+    for (int64_t i = 0; i < cases->n && rc == NS_OK && !*out; i++) {
+        rc = told_tokenizer(&cases->list[i], hex, err);
+        *out = cases->list[i].text || hex[0];
     }
-    return false;
+    return rc;
 }
 
 /* A prompt may have been cut before the special tokens at its end. */
@@ -48,10 +51,10 @@ static int check_case(const ns_case *c, const ns_tokenizer *t, ns_error *err)
 {
     char hex[65];
     bool same = false;
-    told_tokenizer(c, hex);
-    if (strcmp(hex, ns_tokenizer_sha256(t)) == 0 || (!hex[0] && !c->text))
-        return NS_OK;
-    int rc = c->text ? makes_ids(c, t, true, &same, err) : NS_OK;
+    int rc = told_tokenizer(c, hex, err);
+    if (rc < 0 || strcmp(hex, ns_tokenizer_sha256(t)) == 0 || (!hex[0] && !c->text))
+        return rc;
+    rc = c->text ? makes_ids(c, t, true, &same, err) : NS_OK;
     if (rc == NS_OK && c->text && !same)
         rc = makes_ids(c, t, false, &same, err);
     if (rc < 0 || same)

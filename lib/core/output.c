@@ -122,7 +122,7 @@ int ns_atomic_open(ns_atomic_file *file, ns_error *err)
 FILE *ns_atomic_stream(ns_atomic_file *file, int *rc, ns_error *err)
 {
     const int fd = ns_atomic_open(file, err);
-    file->buffer = fd >= 0 ? ns_alloc_array(1, NS_STREAM_BYTES) : NULL;     /* libc's own would be asked for later, and text lost without it */
+    file->buffer = fd >= 0 ? ns_alloc_array(1, NS_STREAM_BYTES) : NULL;     /* libc's own comes later, and text is lost without it */
     FILE *const f = file->buffer ? fdopen(fd, "wb") : NULL;
     *rc = f ? NS_OK : fd < 0 ? fd : ns_oom(err, file->path);
     if (f)
@@ -282,23 +282,27 @@ static bool is_read(const char *name, place where)
     return where == IN_REFS || ns_ends(name, ".safetensors") || (where == IN_SCAN && (ns_ends(name, ".h5") || ns_ends(name, ".json")));
 }
 
-static bool folder_reads(const char *folder, const struct stat *output, place where, int depth)
+/* What cannot be listed is not read; NS_E_MEMORY alone is an error. */
+static int folder_reads(const char *folder, const struct stat *output, place where, int depth, bool *found, ns_error *err)
 {
     char **names;
     int64_t n;
-    bool found = false;
-    if (ns_folder_list(&names, &n, folder, NULL))
-        return false;
-    for (int64_t i = 0; i < n && !found; i++) {
+    int rc = ns_folder_list(&names, &n, folder, err);
+    if (rc)
+        return rc == NS_E_MEMORY ? rc : NS_OK;
+    for (int64_t i = 0; i < n && rc == NS_OK && !*found; i++) {
         struct stat st;
         char *const path = ns_path_join(folder, names[i]);
-        if (path && stat(path, &st) == 0)
-            found = S_ISDIR(st.st_mode) ? depth > 0 && folder_reads(path, output, place_of(names[i], where), depth - 1)
-                                        : is_same_file(&st, output) && is_read(names[i], where);
+        if (!path)
+            rc = ns_oom(err, folder);
+        else if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+            *found = is_same_file(&st, output) && is_read(names[i], where);
+        else if (depth > 0 && ns_path_is_dir(path))
+            rc = folder_reads(path, output, place_of(names[i], where), depth - 1, found, err);
         free(path);
     }
     ns_free_strings(names, n);
-    return found;
+    return rc;
 }
 
 int ns_check_not_input(const char *output, const char *const *inputs, int64_t n, ns_error *err)
@@ -309,7 +313,11 @@ int ns_check_not_input(const char *output, const char *const *inputs, int64_t n,
     for (int64_t i = 0; i < n; i++) {
         if (stat(inputs[i], &in) != 0)
             continue;
-        if (S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, IN_FOLDER, INPUT_DEPTH) : is_same_file(&in, &out))
+        bool read = !S_ISDIR(in.st_mode) && is_same_file(&in, &out);
+        const int rc = S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, IN_FOLDER, INPUT_DEPTH, &read, err) : NS_OK;
+        if (rc)
+            return rc;
+        if (read)
             return ns_fail(err, NS_E_ARG, "%s: the output is %s the input %s (name another file)", output,
                            S_ISDIR(in.st_mode) ? "part of" : "also", inputs[i]);
     }

@@ -7,31 +7,36 @@
 
 enum { MAX_STATE = 64 << 20, STATE_DEPTH = 16, MAX_COMMIT = 256, REF_DEPTH = 4 };
 
-static bool holds_weights(const char *folder)
+/* What cannot be listed holds none; NS_E_MEMORY alone is an error. */
+static int holds_weights(const char *folder, bool *found, ns_error *err)
 {
     char **names;
     int64_t n;
-    bool found = false;
-    if (ns_folder_list(&names, &n, folder, NULL))
-        return false;
+    *found = false;
+    const int rc = ns_folder_list(&names, &n, folder, err);
+    if (rc)
+        return rc == NS_E_MEMORY ? rc : NS_OK;
     for (int64_t i = 0; i < n; i++)
-        found |= ns_ends(names[i], ".safetensors") || strcmp(names[i], "config.json") == 0;
+        *found |= ns_ends(names[i], ".safetensors") || strcmp(names[i], "config.json") == 0;
     ns_free_strings(names, n);
-    return found;
+    return NS_OK;
 }
 
-/* The step by the trainer's own account; false: there is none. */
-static bool step_inside(const char *folder, ns_series_item *item)
+/* The step by the trainer's own account. What cannot be read gives none; NS_E_MEMORY alone is an error. */
+static int step_inside(const char *folder, ns_series_item *item, bool *found, ns_error *err)
 {
     char *const path = ns_path_join(folder, "trainer_state.json");
     cJSON *state = NULL;
     int64_t step = -1;
-    if (path && ns_path_exists(path) && ns_json_read(&state, path, MAX_STATE, STATE_DEPTH, NULL) == NS_OK &&
-        ns_json_i64(state, "global_step", -1, &step, path, NULL) == NS_OK && step >= 0)
+    int rc = !path ? ns_oom(err, folder) : ns_path_exists(path) ? ns_json_read(&state, path, MAX_STATE, STATE_DEPTH, err) : NS_OK;
+    if (rc == NS_OK && state && ns_json_i64(state, "global_step", -1, &step, path, NULL) < 0)
+        step = -1;
+    *found = step >= 0;
+    if (*found)
         *item = (ns_series_item){.step = step, .tokens = -1};
     cJSON_Delete(state);
     free(path);
-    return step >= 0;
+    return rc == NS_E_MEMORY ? rc : NS_OK;
 }
 
 static const char not_understood[] = "no step in its name: give it one in a --manifest (JSONL lines {\"path\": ..., \"step\": N})";
@@ -44,6 +49,8 @@ static int leave_folder(ns_series *s, const char *path, const char *name, bool k
     ns_location at;
     ns_error why = {""};
     const int rc = ns_locate(&at, path, NULL, &why);
+    if (rc == NS_E_MEMORY)
+        return ns_oom(err, path);
     if (rc == NS_OK)
         ns_location_free(&at);
     const size_t prefix = strlen(path) + 2;
@@ -59,11 +66,15 @@ static int add_folder(ns_series *s, const char *folder, const char *name, ns_err
     int rc = path ? NS_OK : ns_oom(err, folder);
     if (rc == NS_OK && name[0] != '.' && ns_path_is_dir(path)) {
         const bool known = ns_series_parse(name, &item);
-        if (!holds_weights(path))
+        bool weights, step = known;
+        rc = holds_weights(path, &weights, err);
+        if (rc == NS_OK && weights && !known)
+            rc = step_inside(path, &item, &step, err);
+        if (rc == NS_OK && !weights)
             rc = leave_folder(s, path, name, known, err);
-        else if (known || step_inside(path, &item))
+        else if (rc == NS_OK && step)
             rc = ns_series_append(s, path, NULL, name, &item, err);
-        else
+        else if (rc == NS_OK)
             rc = ns_series_leave(s, name, false, err, "%s", not_understood);
     }
     free(path);
@@ -115,11 +126,14 @@ static int add_revision(cache *c, const char *revision, ns_error *err)
     char *const snapshot = ns_printf_alloc("%s/snapshots/%s", c->path, commit);
     if (rc == NS_OK && !snapshot)
         rc = ns_oom(err, c->path);
+    bool step = rc == NS_OK && ns_series_parse(ns_path_base(revision), &item);
+    if (rc == NS_OK && !step && ns_path_is_dir(snapshot))
+        rc = step_inside(snapshot, &item, &step, err);
     if (rc == NS_OK && ns_starts(revision, "pr/"))
         rc = ns_series_leave(c->series, revision, false, err, "a pull request: name it with --revision");
     else if (rc == NS_OK && (!ns_plain_name(commit) || !ns_path_is_dir(snapshot)))
         rc = ns_series_leave(c->series, revision, false, err, "its snapshot %.80s is not in the cache (download it again)", commit);
-    else if (rc == NS_OK && (ns_series_parse(ns_path_base(revision), &item) || step_inside(snapshot, &item)))
+    else if (rc == NS_OK && step)
         rc = ns_series_append(c->series, c->path, revision, revision, &item, err);
     else if (rc == NS_OK)
         rc = ns_series_leave(c->series, revision, false, err, "%s", not_understood);
@@ -195,7 +209,10 @@ int ns_series_find(ns_series *out, const char *folder, ns_error *err)
     const bool has_refs = rc == NS_OK && ns_path_is_dir(refs);
     if (rc == NS_OK)
         rc = has_refs || ns_path_is_dir(snapshots) ? add_cache(out, folder, has_refs, err) : add_folders(out, folder, err);
-    if (rc == NS_OK && out->n == 0 && holds_weights(folder)) {
+    bool weights = false;
+    if (rc == NS_OK && out->n == 0)
+        rc = holds_weights(folder, &weights, err);
+    if (rc == NS_OK && weights) {
         ns_series_item item = {.tokens = -1};
         (void)ns_series_parse(ns_path_base(folder), &item);
         item.final = false;

@@ -68,7 +68,8 @@ ns_birth_grid ns_page_grid(page *p, const lab_arm *arms, int n, birth_of *of)
 ns_order ns_page_order_of(page *p, lab_arm a, lab_arm b, birth_of *of)
 {
     ns_birth_grid g = ns_page_grid(p, (const lab_arm[]){a, b}, 2, of);
-    const ns_order order = g.W ? ns_order_in(&g, 0, 1) : (ns_order){.p = (double)NAN};
+    ns_order order = {.p = (double)NAN};
+    p->failed |= g.W && ns_order_in(&g, 0, 1, &order, NULL) < 0;
     ns_birth_grid_clear(&g);
     return order;
 }
@@ -86,7 +87,8 @@ ns_birth_grid ns_page_window_grid(page *p, birth_of *of)
 ns_grid_trend ns_page_window_trend(page *p, birth_of *of)
 {
     ns_birth_grid g = ns_page_window_grid(p, of);
-    const ns_grid_trend trend = ns_trend_of(&g);
+    ns_grid_trend trend;
+    p->failed |= ns_trend_of(&g, &trend, NULL) < 0;
     ns_birth_grid_clear(&g);
     return trend;
 }

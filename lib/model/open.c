@@ -237,9 +237,11 @@ static int note_double_bos(ns_opened *m, const ns_cases *cases, ns_error *err)
 int ns_open_check_cases(ns_opened *m, const ns_cases *cases, ns_error *err)
 {
     ns_error why = {""};
-    if (!ns_cases_know_text(cases))
-        return NS_OK;
-    const int rc = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
+    bool text;
+    int rc = ns_cases_know_text(cases, &text, err);
+    if (rc < 0 || !text)
+        return rc;
+    rc = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
     if (rc == NS_E_UNSUPPORTED) {
         warn((opening *)m, "whether the cases are of this model's tokenizer cannot be checked: %s", why.message);
         return NS_OK;

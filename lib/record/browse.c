@@ -71,8 +71,7 @@ int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
 {
     path_list paths = {0};
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = list_group(f, f->id, "", true, &paths, err);
-    ns_h5_leave(quiet);
+    const int rc = ns_h5_end(quiet, list_group(f, f->id, "", true, &paths, err), f->path, err);
     if (rc < 0)
         free_paths(&paths);
     *out = paths.list;
@@ -117,7 +116,7 @@ int ns_walk(const char *path, ns_error *err)
     if (rc == NS_OK && H5Fclose(f->id) < 0)              /* what cannot be closed would stay in this process, and HDF5 print at its end */
         rc = ns_h5_fail(err, NS_E_FORMAT, path, "cannot be closed");
     f->id = rc == NS_OK ? H5I_INVALID_HID : f->id;
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, rc, f->path, err);
     ns_file_close(f);
     return rc;
 }
@@ -151,8 +150,7 @@ int ns_file_describe(const ns_file *f, const char *dataset, ns_dtype *dtype, int
     if (axes)
         *axes = NULL;
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = describe(f, dataset, dtype, rank, shape, axes, err);
-    ns_h5_leave(quiet);
+    const int rc = ns_h5_end(quiet, describe(f, dataset, dtype, rank, shape, axes, err), f->path, err);
     return rc;
 }
 
@@ -292,7 +290,7 @@ int ns_file_verify(const ns_file *f, ns_error *err)
     const ns_h5_quiet quiet = ns_h5_enter();
     int rc = content_lines(f, &lines, err);
     ns_hash_lines_end(&lines, hex);
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, rc, f->path, err);
     if (rc == NS_OK && (!stored || strcmp(stored, hex)))
         rc = ns_fail(err, NS_E_FORMAT,
                      "%s: content_sha256 says %s, but the content gives %s: the file was changed or damaged (make it again)", f->path,
@@ -304,8 +302,7 @@ int ns_file_content(const ns_file *f, char ***out, int64_t *n, ns_error *err)
 {
     ns_hash_lines lines = {0};
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = content_lines(f, &lines, err);
-    ns_h5_leave(quiet);
+    const int rc = ns_h5_end(quiet, content_lines(f, &lines, err), f->path, err);
     if (rc < 0) {
         ns_free_strings(lines.list, lines.n);
         return rc;

@@ -75,27 +75,28 @@ static int attach_axes(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error 
 static hid_t dataset_properties(const ns_out_spec *s, hid_t type)
 {
     const hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_obj_track_times(dcpl, 0);
-    H5Pset_attr_creation_order(dcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    bool good = H5Pset_obj_track_times(dcpl, 0) >= 0 &&
+                H5Pset_attr_creation_order(dcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) >= 0;
     if (s->chunk[0] > 0) {
         hsize_t chunk[NS_MAX_RANK];
         for (int i = 0; i < s->rank; i++)
             chunk[i] = (hsize_t)s->chunk[i];
-        H5Pset_chunk(dcpl, s->rank, chunk);
-        if (s->deflate) {
-            H5Pset_shuffle(dcpl);
-            H5Pset_deflate(dcpl, 1);
-        }
+        good &= H5Pset_chunk(dcpl, s->rank, chunk) >= 0;
+        if (s->deflate)
+            good &= H5Pset_shuffle(dcpl) >= 0 && H5Pset_deflate(dcpl, 1) >= 0;
     } else if (s->fill == 0 && H5Tget_class(type) != H5T_STRING) { /* HDF5 wants strings filled */
-        H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER);
+        good &= H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) >= 0;
     }
     if (s->fill != 0) {
         /* NaN by its bits: a conversion inside HDF5 could change them, and the content hash compares bits. */
         const uint32_t f32 = isnan(s->fill) ? 0x7fc00000u : 0xff800000u;
         const uint16_t f16 = isnan(s->fill) ? 0x7e00u : 0xfc00u;
-        H5Pset_fill_value(dcpl, type, s->dtype == NS_F16 ? (const void *)&f16 : (const void *)&f32);
+        good &= H5Pset_fill_value(dcpl, type, s->dtype == NS_F16 ? (const void *)&f16 : (const void *)&f32) >= 0;
     }
-    return dcpl;
+    if (good)
+        return dcpl;
+    H5Pclose(dcpl);
+    return H5I_INVALID_HID;
 }
 
 static int create_dataset(ns_out *o, const ns_out_spec *s, hid_t type, hid_t *out, ns_error *err)
@@ -106,14 +107,20 @@ static int create_dataset(ns_out *o, const ns_out_spec *s, hid_t type, hid_t *ou
     if (!ns_name_ok(s->name))
         return ns_fail(err, NS_E_ARG, "%s: '%s' is no name for an array: letters, digits and _.-+", o->label, s->name ? s->name : "");
     snprintf(path, sizeof path, "%s/%s", s->group, s->name);
-    if ((!s->group[0] && !strcmp(s->name, "provenance")) || H5Lexists(o->id, s->name[0] && !s->group[0] ? s->name : path, H5P_DEFAULT) > 0)
+    const htri_t exists = H5Lexists(o->id, s->group[0] ? path : s->name, H5P_DEFAULT);
+    if (exists < 0)
+        return ns_h5_fail(err, NS_E_INTERNAL, o->label, path);
+    if (exists > 0 || (!s->group[0] && !strcmp(s->name, "provenance")))
         return ns_fail(err, NS_E_ARG, "%s: '%s' is written twice", o->label, path);
     for (int i = 0; i < s->rank; i++)
         dims[i] = (hsize_t)s->shape[i];
     const hid_t dcpl = dataset_properties(s, type), space = s->rank ? H5Screate_simple(s->rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    *out = H5Dcreate2(o->id, path, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
-    H5Sclose(space);
-    H5Pclose(dcpl);
+    if (dcpl >= 0 && space >= 0)
+        *out = H5Dcreate2(o->id, path, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
+    if (space >= 0)
+        H5Sclose(space);
+    if (dcpl >= 0)
+        H5Pclose(dcpl);
     int rc = ns_out_check(o, *out < 0 ? -1 : 0, path, err);
     if (rc == NS_OK && s->summary)
         rc = ns_out_check(o, ns_out_text_attribute(*out, "long_name", s->summary), path, err);
@@ -159,6 +166,13 @@ int ns_out_digest(ns_out *o, const ns_out_spec *s, const char hex[65], ns_error 
     return ns_hash_dataset(&o->lines, s->group, s->name, ns_h5_type_name(s->dtype), s->rank, s->shape, hex) ? NS_OK : ns_oom(err, o->label);
 }
 
+/* Closing writes what HDF5 still holds. */
+static int close_written(ns_out *o, hid_t dataset, int rc, const char *name, ns_error *err)
+{
+    const int closed = dataset >= 0 ? H5Dclose(dataset) : 0;
+    return rc < 0 ? rc : ns_out_check(o, closed, name, err);
+}
+
 static void digest_bytes(const void *data, size_t n, char hex[65])
 {
     ns_sha256 sha;
@@ -179,7 +193,7 @@ int ns_out_array(ns_out *o, const ns_out_spec *s, const void *data, ns_error *er
     const hid_t type = ns_h5_type(s->dtype);
     rc = ns_out_check(o, bytes ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0, s->name, err);
     H5Tclose(type);
-    H5Dclose(dataset);
+    rc = close_written(o, dataset, rc, s->name, err);
     char hex[65];
     digest_bytes(data, bytes, hex);
     return rc < 0 ? rc : ns_out_digest(o, s, hex, err);
@@ -197,16 +211,16 @@ int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype,
         rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) : 0, name, err);
     if (rc == NS_OK)
         rc = ns_out_check(o, H5DSset_scale(dataset, name), name, err);
-    if (dataset >= 0)
-        H5Dclose(dataset);
+    rc = close_written(o, dataset, rc, name, err);
     if (type >= 0)
         H5Tclose(type);
     if (rc < 0)
         return rc;
     if (!ns_grow(&o->scales, &o->scales_capacity, o->n_scales + 1, sizeof *o->scales))
         return ns_oom(err, o->label);
-    o->scales[o->n_scales] = (out_scale){ns_strdup(group), ns_strdup(name), n};
-    if (!o->scales[o->n_scales].group || !o->scales[o->n_scales++].name)
+    const out_scale scale = {ns_strdup(group), ns_strdup(name), n};
+    o->scales[o->n_scales++] = scale;
+    if (!scale.group || !scale.name)
         return ns_oom(err, o->label);
     char hex[65];
     digest_bytes(values, (size_t)n * ns_dtype_size(dtype), hex);
@@ -237,8 +251,7 @@ int ns_out_strings(ns_out *o, const ns_out_spec *s, const char *const *values, n
         rc = attach_axes(o, s, dataset, err);
     if (rc == NS_OK)
         rc = ns_out_check(o, n ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, clean) : 0, s->name, err);
-    if (dataset >= 0)
-        H5Dclose(dataset);
+    rc = close_written(o, dataset, rc, s->name, err);
     H5Tclose(type);
     for (int64_t i = 0; clean && i < n; i++)
         free(clean[i]);

@@ -1,6 +1,7 @@
 /* dset.c - a dataset opened for reading: where its bytes lie, what it claims to hold, the names of its axes. */
 #include "record/file.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,27 +9,38 @@ enum { AXIS_PATH_BYTES = 512 };
 
 /* Links of ours are hard ones; others lead out of the file, or in a circle. Every link of the path is looked at, or HDF5 would fail with a
  * riddle. */
-static bool is_there(const ns_file *f, const char *name)
+static htri_t is_hard(const ns_file *f, const char *path)
+{
+    H5L_info_t info;
+    if (H5Lget_info(f->id, path, &info, H5P_DEFAULT) >= 0)
+        return info.type == H5L_TYPE_HARD;
+    return H5Lexists(f->id, path, H5P_DEFAULT) == 0 ? 0 : -1;
+}
+
+/* 1 or 0; below 0 where HDF5 cannot say: the file is damaged, or memory is out. */
+static htri_t is_there(const ns_file *f, const char *name)
 {
     char path[512];
-    H5L_info_t info;
+    htri_t there = 1;
     if (!name || !name[0] || strlen(name) >= sizeof path)
-        return false;
+        return 0;
     snprintf(path, sizeof path, "%s", name);
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(path + 1, '/'); slash && there > 0; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (H5Lget_info(f->id, path, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
-            return false;
+        there = is_hard(f, path);
         *slash = '/';
     }
-    return H5Lget_info(f->id, path, &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
+    return there > 0 ? is_hard(f, path) : there;
 }
 
 bool ns_file_has(const ns_file *f, const char *dataset)
 {
     const ns_h5_quiet quiet = ns_h5_enter();
-    const hid_t object = is_there(f, dataset) ? H5Oopen(f->id, dataset, H5P_DEFAULT) : H5I_INVALID_HID;
-    const bool yes = object >= 0 && H5Iget_type(object) == H5I_DATASET;
+    const htri_t there = is_there(f, dataset);
+    const hid_t object = there > 0 ? H5Oopen(f->id, dataset, H5P_DEFAULT) : H5I_INVALID_HID;
+    const bool unsure = there < 0 || (there > 0 && object < 0), yes = unsure || (there > 0 && H5Iget_type(object) == H5I_DATASET);
+    if (unsure && errno == ENOMEM)
+        ((ns_file *)(uintptr_t)f)->in_doubt = true;         /* never a const object: ns_file_open made it */
     if (object >= 0)
         H5Oclose(object);
     ns_h5_leave(quiet);
@@ -88,7 +100,12 @@ static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_erro
 int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
 {
     *out = (ns_dset){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
-    if (!is_there(f, name))
+    const htri_t there = is_there(f, name);
+    if (there < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+    if (!there && f->in_doubt)                  /* it was said to be there when nothing could be seen */
+        return ns_oom(err, f->path);
+    if (!there)
         return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
     out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
     if (out->id < 0)
@@ -147,10 +164,11 @@ static herr_t scale_name(hid_t dataset, unsigned dim, hid_t scale, void *user)
 /* The path of the first scale on an axis; "" where there is none. False: HDF5 fails. */
 static bool axis_path(const ns_dset *d, int axis, char path[AXIS_PATH_BYTES])
 {
+    const htri_t is_scale = H5DSis_scale(d->id);
     int first = 0;
     path[0] = '\0';
-    if (H5DSis_scale(d->id) > 0)
-        return H5Iget_name(d->id, path, AXIS_PATH_BYTES) >= 0;
+    if (is_scale != 0)
+        return is_scale > 0 && H5Iget_name(d->id, path, AXIS_PATH_BYTES) >= 0;
     const int n = H5DSget_num_scales(d->id, (unsigned)axis);
     return n == 0 || (n > 0 && H5DSiterate_scales(d->id, (unsigned)axis, &first, scale_name, path) >= 0 && path[0]);
 }

@@ -55,11 +55,12 @@ int ns_attribute_text(const ns_file *f, hid_t attribute, const char *name, char 
 {
     const hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
     const H5T_class_t class = H5Tget_class(type);
+    const bool known = type >= 0 && space >= 0 && class >= 0;
     const bool ours = H5Sget_simple_extent_npoints(space) == 1 && (class == H5T_STRING || class == H5T_INTEGER || class == H5T_FLOAT);
     *out = ours ? scalar_text(attribute, type) : NULL;
     H5Sclose(space);
     H5Tclose(type);
-    if (ours && (!*out || !ns_utf8_valid(*out, strlen(*out), NULL))) {
+    if (!known || (ours && (!*out || !ns_utf8_valid(*out, strlen(*out), NULL)))) {
         free(*out);
         *out = NULL;
         return ns_fail(err, NS_E_FORMAT, "%s: attribute '%s' cannot be read: it is no UTF-8 text of at most %d bytes, nor a number",
@@ -140,7 +141,8 @@ static int open_file(ns_file *f, ns_error *err)
         return ns_h5_fail(err, NS_E_FORMAT, f->path, "not a whole HDF5 file");
     int rc = load_facts(f, "/", err);
     f->n_root = f->n_facts;
-    if (rc == NS_OK && H5Lexists(f->id, "provenance", H5P_DEFAULT) > 0)
+    const htri_t provenance = rc == NS_OK ? H5Lexists(f->id, "provenance", H5P_DEFAULT) : 0;
+    if (provenance != 0)
         rc = load_facts(f, "/provenance", err);
     if (rc < 0)
         return rc;
@@ -194,8 +196,7 @@ int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
         close_file(f);
     else
         *out = f;
-    ns_h5_leave(quiet);
-    return rc;
+    return ns_h5_end(quiet, rc, path, err);
 }
 
 int ns_file_open_vetted(ns_file **out, const char *path, bool *sealed, ns_error *err)

@@ -12,6 +12,7 @@ struct ns_file {
     hid_t id;
     ns_file_text *facts; /* root attributes, then those of /provenance */
     int64_t n_facts, capacity, n_root;
+    bool in_doubt;       /* memory was out when ns_file_has looked: what is then not there may be there */
 };
 
 int ns_file_open_bare(ns_file **out, const char *path, ns_error *);      /* without a look at the seal, and not vetted */

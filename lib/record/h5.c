@@ -1,6 +1,7 @@
 /* h5.c - HDF5's error stack and types. The library's automatic printing is a setting of the thread, so it is put back. */
 #include "record/h5.h"
 
+#include <errno.h>
 #include <string.h>
 
 void ns_hdf5_version(char *buf, size_t n)
@@ -34,6 +35,7 @@ ns_h5_quiet ns_h5_enter(void)
     H5Eget_auto2(H5E_DEFAULT, &before.print, &before.user);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5Eclear2(H5E_DEFAULT);
+    errno = 0;
     return before;
 }
 
@@ -41,6 +43,13 @@ void ns_h5_leave(ns_h5_quiet before)
 {
     H5Eclear2(H5E_DEFAULT);
     H5Eset_auto2(H5E_DEFAULT, before.print, before.user);
+}
+
+int ns_h5_end(ns_h5_quiet before, int rc, const char *label, ns_error *err)
+{
+    const bool refused = rc < 0 && rc != NS_E_MEMORY && errno == ENOMEM;
+    ns_h5_leave(before);
+    return refused ? ns_oom(err, label) : rc;
 }
 
 static herr_t innermost(unsigned n, const H5E_error2_t *entry, void *user)
@@ -111,9 +120,11 @@ hid_t ns_h5_type(ns_dtype dtype)
 hid_t ns_h5_string(void)
 {
     const hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, H5T_VARIABLE);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    return type;
+    if (type >= 0 && H5Tset_size(type, H5T_VARIABLE) >= 0 && H5Tset_cset(type, H5T_CSET_UTF8) >= 0)
+        return type;
+    if (type >= 0)
+        H5Tclose(type);
+    return H5I_INVALID_HID;
 }
 
 const char *ns_h5_type_name(ns_dtype dtype)

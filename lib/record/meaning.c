@@ -45,9 +45,10 @@ static int strange(const ns_file *f, const char *dataset, const char *name, ns_e
 static int read_doubles(const ns_file *f, const char *dataset, hid_t object, const char *name, double *out, hssize_t n, bool *there,
                         ns_error *err)
 {
-    *there = H5Aexists(object, name) > 0;
-    if (!*there)
-        return NS_OK;
+    const htri_t exists = H5Aexists(object, name);
+    *there = exists > 0;
+    if (exists <= 0)
+        return exists == 0 ? NS_OK : strange(f, dataset, name, err);
     const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), space = H5Aget_space(attribute), type = H5Aget_type(attribute);
     const bool good = H5Sget_simple_extent_npoints(space) == n && H5Tget_class(type) == H5T_FLOAT &&
                       H5Aread(attribute, H5T_NATIVE_DOUBLE, out) >= 0;
@@ -60,10 +61,10 @@ static int read_doubles(const ns_file *f, const char *dataset, hid_t object, con
 static int read_best(const ns_file *f, const char *dataset, hid_t object, ns_score_meaning *out, ns_error *err)
 {
     char *text;
-    if (H5Aexists(object, "best") <= 0) {
-        out->assumed = true;
-        return NS_OK;
-    }
+    const htri_t exists = H5Aexists(object, "best");
+    out->assumed = exists == 0;
+    if (exists <= 0)
+        return exists == 0 ? NS_OK : strange(f, dataset, "best", err);
     const hid_t attribute = H5Aopen(object, "best", H5P_DEFAULT);
     int rc = attribute < 0 ? strange(f, dataset, "best", err) : ns_attribute_text(f, attribute, "best", &text, err);
     if (attribute >= 0)
@@ -107,6 +108,5 @@ int ns_file_meaning(const ns_file *f, const char *dataset, ns_score_meaning *out
         rc = rc ? rc : read_numbers(f, dataset, d.id, out, err);
         ns_dset_close(&d);
     }
-    ns_h5_leave(quiet);
-    return rc;
+    return ns_h5_end(quiet, rc, f->path, err);
 }

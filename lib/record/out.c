@@ -105,32 +105,36 @@ int ns_out_volatile(ns_out *o, const char *name, const char *value, ns_error *er
 
 /* ---- creation ---- */
 
+/* Of a file or group: no times, creation order tracked. */
+static bool set_order(hid_t plist)
+{
+    const unsigned order = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
+    return H5Pset_obj_track_times(plist, 0) >= 0 && H5Pset_link_creation_order(plist, order) >= 0 && H5Pset_attr_creation_order(plist, order) >= 0;
+}
+
 static int create_group(ns_out *o, const char *name, hid_t *out)
 {
     const hid_t gcpl = H5Pcreate(H5P_GROUP_CREATE);
-    H5Pset_obj_track_times(gcpl, 0);
-    H5Pset_link_creation_order(gcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-    H5Pset_attr_creation_order(gcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-    *out = H5Gcreate2(o->id, name, H5P_DEFAULT, gcpl, H5P_DEFAULT);
-    H5Pclose(gcpl);
+    *out = gcpl >= 0 && set_order(gcpl) ? H5Gcreate2(o->id, name, H5P_DEFAULT, gcpl, H5P_DEFAULT) : H5I_INVALID_HID;
+    if (gcpl >= 0)
+        H5Pclose(gcpl);
     return *out < 0 ? -1 : 0;
 }
 
 static int create_file(ns_out *o, ns_error *err)
 {
     const hid_t fapl = H5Pcreate(H5P_FILE_ACCESS), fcpl = H5Pcreate(H5P_FILE_CREATE);
-    H5Pset_obj_track_times(fcpl, 0);
-    H5Pset_link_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-    H5Pset_attr_creation_order(fcpl, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
-    H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110);
-    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    const bool good = set_order(fcpl) && H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0 &&
+                      H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG) >= 0;
     o->driver = ns_disk_driver();
     o->disk.fd = ns_atomic_open(&o->file, err);
     const int rc = o->disk.fd < 0 ? o->disk.fd : NS_OK;
-    if (rc == NS_OK && o->driver >= 0 && ns_disk_use(fapl, o->driver, &o->disk) >= 0)
+    if (rc == NS_OK && good && o->driver >= 0 && ns_disk_use(fapl, o->driver, &o->disk) >= 0)
         o->id = H5Fcreate(o->file.tmp, H5F_ACC_TRUNC, fcpl, fapl);
-    H5Pclose(fapl);
-    H5Pclose(fcpl);
+    if (fapl >= 0)
+        H5Pclose(fapl);
+    if (fcpl >= 0)
+        H5Pclose(fcpl);
     if (o->disk.fd >= 0)                 /* the driver did not take it */
         close(o->disk.fd);
     return rc < 0 || o->id >= 0 ? rc : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
@@ -232,11 +236,9 @@ int ns_out_commit(ns_out *o, ns_error *err)
         ns_out_abort(o);
         return rc;
     }
-    H5Gclose(o->provenance);
-    o->provenance = H5I_INVALID_HID;
-    const int closed = H5Fclose(o->id);
-    o->id = H5I_INVALID_HID;
-    rc = ns_out_check(o, closed, "closing", err);
+    const int left = H5Gclose(o->provenance), closed = H5Fclose(o->id);
+    o->provenance = o->id = H5I_INVALID_HID;
+    rc = ns_out_check(o, left < 0 ? left : closed, "closing", err);
     if (rc == NS_OK)
         rc = seal(o, err);
     if (rc == NS_OK)

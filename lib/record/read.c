@@ -149,7 +149,7 @@ int ns_file_array(const ns_file *f, ns_expected *wanted, void *out, ns_error *er
         rc = read_array(f, &w, &d, &data, err);
         ns_dset_close(&d);
     }
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, rc, f->path, err);
     if (rc == NS_OK)
         memcpy(wanted->shape, w.shape, sizeof w.shape);
     memcpy(out, &data, sizeof data);                    /* a pointer to any of three types */
@@ -184,7 +184,7 @@ int ns_file_part(const ns_file *f, const ns_expected *wanted, const int64_t *sta
         rc = read_part(f, &w, &d, start, count, out, err);
         ns_dset_close(&d);
     }
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, rc, f->path, err);
     return rc;
 }
 
@@ -197,7 +197,7 @@ int ns_file_expect(const ns_file *f, ns_expected *wanted, ns_error *err)
     rc = rc ? rc : open_wanted(f, &w, &d, err);
     if (rc == NS_OK)
         ns_dset_close(&d);
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, rc, f->path, err);
     if (rc == NS_OK)
         memcpy(wanted->shape, w.shape, sizeof w.shape);
     return rc;
@@ -273,7 +273,7 @@ int ns_file_texts(const ns_file *f, ns_expected *wanted, char ***out, ns_error *
         rc = copy_texts(f, &w, &d, out, err);
         ns_dset_close(&d);
     }
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, rc, f->path, err);
     if (rc == NS_OK)
         memcpy(wanted->shape, w.shape, sizeof w.shape);
     return rc;

@@ -73,8 +73,7 @@ int ns_recorder_see(void *user, const ns_site *site, const ns_view *view, ns_err
 {
     ns_recorder *const r = user;
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = see(r, site, view, err);
-    ns_h5_leave(quiet);
+    const int rc = ns_h5_end(quiet, see(r, site, view, err), ns_out_label(r->rec.out), err);
     r->broken = r->broken || rc < 0;
     return rc;
 }
@@ -229,8 +228,7 @@ int ns_recorder_new_for(ns_recorder **out, const ns_arch *arch, int threads, con
     if (!r)
         return ns_oom(err, path);
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = build(r, arch, threads, cases, path, params, facts, n_facts, err);
-    ns_h5_leave(quiet);
+    const int rc = ns_h5_end(quiet, build(r, arch, threads, cases, path, params, facts, n_facts, err), path, err);
     if (rc < 0)
         ns_recorder_abort(r);
     else
@@ -246,9 +244,7 @@ const ns_hooks *ns_recorder_hooks(const ns_recorder *r)
 int ns_recorder_fact(ns_recorder *r, const char *name, const char *value, ns_error *err)
 {
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_out_fact(r->rec.out, name, value, err);
-    ns_h5_leave(quiet);
-    return rc;
+    return ns_h5_end(quiet, ns_out_fact(r->rec.out, name, value, err), ns_out_label(r->rec.out), err);
 }
 
 void ns_recorder_set_model(ns_recorder *r, const ns_model *model, const char *(*weights_sha256)(const ns_model *))
@@ -310,7 +306,7 @@ int ns_recorder_commit(ns_recorder *r, ns_error *err)
         rc = ns_out_commit(r->rec.out, err);
     else
         ns_out_abort(r->rec.out);
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, rc, "a recording", err);
     release(r);
     return rc;
 }

@@ -159,13 +159,14 @@ int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *e
     return place_of(s, name) < 0 ? no_such_score(s, name, err) : values_of(s, name, 4 - skip, shape + skip, out, err);
 }
 
-static bool has_axes(const ns_study *s, const char *name, const char *axes)
+static int has_axes(const ns_study *s, const char *name, const char *axes, bool *has, ns_error *err)
 {
     char *got = NULL;
-    const bool has = ns_file_has(s->file, name) && ns_file_describe(s->file, name, NULL, NULL, NULL, &got, NULL) == NS_OK &&
-                     strcmp(got, axes) == 0;
+    *has = ns_file_has(s->file, name);
+    const int rc = *has ? ns_file_describe(s->file, name, NULL, NULL, NULL, &got, err) : NS_OK;
+    *has = got && strcmp(got, axes) == 0;
     free(got);
-    return has;
+    return rc;
 }
 
 /* What the study has over runs and steps, for the message. */
@@ -176,7 +177,8 @@ static int no_such_series(const ns_study *s, const char *name, ns_error *err)
     if (ns_file_list(s->file, &list, &n, NULL) == NS_OK) {
         for (int64_t i = 0; i < n; i++) {
             const char *const base = ns_path_base(list[i]);
-            if (has_axes(s, base, "run step") && strlen(known) + strlen(base) < 560)
+            bool fits = false;
+            if (has_axes(s, base, "run step", &fits, NULL) == NS_OK && fits && strlen(known) + strlen(base) < 560)
                 snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", known[0] ? ", " : "", base);
         }
         ns_free_strings(list, n);
@@ -186,7 +188,9 @@ static int no_such_series(const ns_study *s, const char *name, ns_error *err)
 
 int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *err)
 {
-    return has_axes(s, name, "run step") ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
+    bool fits;
+    const int rc = has_axes(s, name, "run step", &fits, err);
+    return rc ? rc : fits ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
 }
 
 bool ns_study_has(const ns_study *s, const char *name)

@@ -31,8 +31,7 @@ int ns_table_create(ns_table_writer **out, const char *path, const ns_fact *fact
         ns_out_abort(t->out);
         free(t);
     }
-    ns_h5_leave(quiet);
-    return rc;
+    return ns_h5_end(quiet, rc, path, err);
 }
 
 int ns_table_create_by(ns_table_writer **out, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *err)
@@ -105,8 +104,7 @@ int ns_table_axis(ns_table_writer *t, const char *name, const ns_view *values, n
     if (!data)
         return ns_oom(err, ns_out_label(t->out));
     const ns_h5_quiet quiet = ns_h5_enter();
-    rc = ns_out_scale(t->out, "", name, values->dtype, values->shape[0], data, NULL, err);
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, ns_out_scale(t->out, "", name, values->dtype, values->shape[0], data, NULL, err), ns_out_label(t->out), err);
     free(owned);
     return rc;
 }
@@ -154,8 +152,7 @@ int ns_table_array(ns_table_writer *t, const char *name, const char *axes, const
     if (!data)
         return ns_oom(err, ns_out_label(t->out));
     const ns_h5_quiet quiet = ns_h5_enter();
-    rc = ns_out_array(t->out, &spec, data, err);
-    ns_h5_leave(quiet);
+    rc = ns_h5_end(quiet, ns_out_array(t->out, &spec, data, err), ns_out_label(t->out), err);
     free(owned);
     return rc;
 }
@@ -167,23 +164,19 @@ int ns_table_strings(ns_table_writer *t, const char *name, const char *axes, con
     int rc = ns_out_shape(t->out, &spec, n, err);
     if (rc == NS_OK)
         rc = ns_out_strings(t->out, &spec, values, err);
-    ns_h5_leave(quiet);
-    return rc;
+    return ns_h5_end(quiet, rc, ns_out_label(t->out), err);
 }
 
 int ns_table_meaning(ns_table_writer *t, const char *name, const ns_score_meaning *meaning, ns_error *err)
 {
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_out_meaning(t->out, name, meaning, err);
-    ns_h5_leave(quiet);
-    return rc;
+    return ns_h5_end(quiet, ns_out_meaning(t->out, name, meaning, err), ns_out_label(t->out), err);
 }
 
 int ns_table_commit(ns_table_writer *t, ns_error *err)
 {
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_out_commit(t->out, err);
-    ns_h5_leave(quiet);
+    const int rc = ns_h5_end(quiet, ns_out_commit(t->out, err), "an HDF5 file", err);
     free(t);
     return rc;
 }

@@ -127,6 +127,17 @@ static int fill_grids(ns_laziness *l, ns_error *err)
     return rc;
 }
 
+static int find_orders(const ns_birth_grid *g, ns_grid_trend *trend, ns_order **orders, ns_error *err)
+{
+    int rc = ns_trend_of(g, trend, err);
+    *orders = ns_alloc_array((size_t)g->W, sizeof **orders);
+    if (rc == NS_OK && !*orders)
+        rc = ns_oom(err, "laziness");
+    for (int64_t w = 0; rc == NS_OK && w + 1 < g->W; w++)
+        rc = ns_order_in(g, w, w + 1, &(*orders)[w], err);
+    return rc;
+}
+
 int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *arm, ns_error *err)
 {
     ns_laziness *const l = ns_alloc_array(1, sizeof *l);
@@ -139,6 +150,8 @@ int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *ar
                        .control = ns_alloc_array((size_t)births->n_groups, sizeof *l->control)};
     int rc = l->group && l->seed && l->control ? find_windows(l, arm, err) : ns_oom(err, "laziness");
     rc = rc ? rc : fill_grids(l, err);
+    rc = rc ? rc : find_orders(&l->best, &l->trend, &l->order, err);
+    rc = rc ? rc : find_orders(&l->previous, &l->previous_trend, &l->previous_order, err);
     if (rc)
         ns_laziness_free(l);
     else
@@ -153,6 +166,8 @@ void ns_laziness_free(ns_laziness *l)
     free(l->group);
     free(l->seed);
     free(l->control);
+    free(l->order);
+    free(l->previous_order);
     ns_birth_grid_clear(&l->best);
     ns_birth_grid_clear(&l->previous);
     free(l);

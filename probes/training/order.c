@@ -29,15 +29,23 @@ void ns_birth_grid_set(ns_birth_grid *g, int64_t s, int64_t w, ns_event e)
     g->limit[s * g->W + w] = e.after;
 }
 
-/* p of the log-rank test, the rank of the window as dose, windows permuted within seeds. */
-static double logrank_of(const ns_birth_grid *g)
+/* What a test cannot be made of has no p: that is no error. */
+static int unless_memory(int rc)
+{
+    return rc == NS_E_MEMORY ? rc : NS_OK;
+}
+
+/* p of the log-rank test, the rank of the window as dose, windows permuted within seeds; NaN where nothing was born. */
+static int logrank_of(const ns_birth_grid *g, double *out, ns_error *err)
 {
     const size_t cells = (size_t)(g->S * g->W);
-    double *const time = ns_alloc_array(cells, sizeof *time), *const dose = ns_alloc_array(cells, sizeof *dose), p = (double)NAN;
+    double *const time = ns_alloc_array(cells, sizeof *time), *const dose = ns_alloc_array(cells, sizeof *dose);
     bool *const born = ns_alloc_array(cells, sizeof *born);
     int64_t *const block = ns_alloc_array(cells, sizeof *block), n = 0;
-    ns_logrank result;
-    for (int64_t i = 0; time && dose && born && block && i < g->S * g->W; i++) {
+    ns_logrank result = {0};
+    int rc = time && dose && born && block ? NS_OK : ns_oom(err, "births");
+    *out = (double)NAN;
+    for (int64_t i = 0; rc == NS_OK && i < g->S * g->W; i++) {
         if (isnan(g->time[i]))
             continue;
         born[n] = isfinite(g->time[i]);
@@ -45,13 +53,15 @@ static double logrank_of(const ns_birth_grid *g)
         dose[n] = (double)(i % g->W);
         block[n++] = i / g->W;
     }
-    if (n && ns_logrank_trend(time, born, dose, block, n, PERMUTATIONS, 0, &result, NULL) == NS_OK && result.events)
-        p = result.p_permuted;
+    if (n)
+        rc = ns_logrank_trend(time, born, dose, block, n, PERMUTATIONS, 0, &result, err);
+    if (rc == NS_OK && result.events)
+        *out = result.p_permuted;
     free(time);
     free(dose);
     free(born);
     free(block);
-    return p;
+    return unless_memory(rc);
 }
 
 /* Of all orders of a block one is the claimed one, so B blocks in order have p = (1 / W!) ^ B. */
@@ -64,41 +74,44 @@ static double least_page(int64_t B, int64_t W)
     return least;
 }
 
-ns_grid_trend ns_trend_of(const ns_birth_grid *g)
+int ns_trend_of(const ns_birth_grid *g, ns_grid_trend *out, ns_error *err)
 {
-    ns_grid_trend out = {(double)NAN, (double)NAN, (double)NAN, 0};
+    *out = (ns_grid_trend){(double)NAN, (double)NAN, (double)NAN, 0};
     ns_trend page;
     if (g->W < 2 || g->W > MOST_WINDOWS)
-        return out;
-    if (ns_page_trend(g->time, g->S, g->W, &page, NULL) == NS_OK) {
-        out.page = page.p_exact;
-        out.n_seeds = (int)page.B;
-        out.least = page.B ? least_page(page.B, g->W) : out.least;
+        return NS_OK;
+    const int rc = ns_page_trend(g->time, g->S, g->W, &page, err);
+    if (rc == NS_OK) {
+        out->page = page.p_exact;
+        out->n_seeds = (int)page.B;
+        out->least = page.B ? least_page(page.B, g->W) : out->least;
     }
-    out.logrank = logrank_of(g);
-    return out;
+    return rc == NS_E_MEMORY ? rc : logrank_of(g, &out->logrank, err);
 }
 
 /* Page's L of two columns. */
-static double pair_p(const ns_birth_grid *g, int64_t a, int64_t b)
+static int pair_p(const ns_birth_grid *g, int64_t a, int64_t b, double *p, ns_error *err)
 {
     ns_birth_grid two;
     ns_trend page;
-    double p = (double)NAN;
-    if (ns_birth_grid_new(&two, g->S, 2, NULL) == NS_OK) {
+    *p = (double)NAN;
+    int rc = ns_birth_grid_new(&two, g->S, 2, err);
+    if (rc == NS_OK) {
         for (int64_t s = 0; s < g->S; s++) {
             two.time[2 * s] = g->time[s * g->W + a];
             two.time[2 * s + 1] = g->time[s * g->W + b];
         }
-        p = ns_page_trend(two.time, two.S, 2, &page, NULL) == NS_OK ? page.p_exact : p;
+        rc = ns_page_trend(two.time, two.S, 2, &page, err);
+        *p = rc == NS_OK ? page.p_exact : *p;
     }
     ns_birth_grid_clear(&two);
-    return p;
+    return unless_memory(rc);
 }
 
-ns_order ns_order_in(const ns_birth_grid *g, int64_t a, int64_t b)
+int ns_order_in(const ns_birth_grid *g, int64_t a, int64_t b, ns_order *out, ns_error *err)
 {
-    ns_order o = {.p = pair_p(g, a, b)};
+    ns_order o = {0};
+    const int rc = pair_p(g, a, b, &o.p, err);
     for (int64_t s = 0; s < g->S; s++) {
         const double x = g->time[s * g->W + a], y = g->time[s * g->W + b];
         if (isnan(x) || isnan(y))
@@ -108,5 +121,6 @@ ns_order ns_order_in(const ns_birth_grid *g, int64_t a, int64_t b)
         o.same += x == y;
         o.n++;
     }
-    return o;
+    *out = o;
+    return rc;
 }

@@ -292,7 +292,7 @@ static void tell_pairs(const ns_answer *a, const ns_laziness *l, bool previous)
                                         {"verdict", "", NS_CELL_TEXT}};
     TABLE(a, previous ? "previous_pairs" : "pairs", "Is the smaller window earlier?", columns);
     for (int64_t j = 0; j + 1 < l->W; j++) {
-        const ns_order order = ns_order_in(previous ? &l->previous : &l->best, j, j + 1);
+        const ns_order order = previous ? l->previous_order[j] : l->order[j];
         char verdict[NS_VERDICT_TEXT];
         number(a, l->group[j]->window);
         number(a, l->group[j + 1]->window);
@@ -308,7 +308,7 @@ static void tell_pairs(const ns_answer *a, const ns_laziness *l, bool previous)
 
 static void tell_head(const ns_answer *a, const ns_laziness *l, bool previous)
 {
-    const ns_grid_trend t = ns_trend_of(previous ? &l->previous : &l->best);
+    const ns_grid_trend t = previous ? l->previous_trend : l->trend;
     tell_births(a, l, previous);
     tell_pairs(a, l, previous);
     fact_integer(a, previous ? "previous_page_seeds" : "page_seeds", "seeds with all windows", t.n_seeds);

@@ -97,7 +97,7 @@ NS_API NS_MUST_CHECK int ns_cases_check_tokenizer(const ns_cases *, const struct
 /* NS_E_FORMAT where an id of a prompt or an answer is not below `vocab`; the first is named, and how many cases have such ids. */
 NS_API NS_MUST_CHECK int ns_cases_check_vocabulary(const ns_cases *, int64_t vocab, ns_error *);
 /* Does a case know its tokenizer or its text? */
-NS_API bool ns_cases_know_text(const ns_cases *);
+NS_API NS_MUST_CHECK int ns_cases_know_text(const ns_cases *, bool *out, ns_error *);           /* NS_E_MEMORY */
 /* Writes JSONL with tokens and token spans (text too where known); atomic. */
 NS_API NS_MUST_CHECK int ns_cases_write(const ns_cases *, const char *path, ns_error *);
 /* SHA-256 (64 hex digits + NUL) over the ids of prompts and answers, in order. */

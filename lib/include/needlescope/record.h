@@ -57,6 +57,7 @@ NS_API void ns_file_hold(void (*act)(void *), void *arg);
 NS_API const char *ns_file_fact(const ns_file *, const char *name);           /* attribute as text, NULL if absent; borrowed */
 NS_API int64_t ns_file_fact_count(const ns_file *);
 NS_API const char *ns_file_fact_name(const ns_file *, int64_t i);               /* root attributes first, then /provenance */
+/* Also true where it cannot be told (memory is out, the file is damaged): who then reads it is told so. */
 NS_API bool ns_file_has(const ns_file *, const char *dataset);
 /* What a dataset is; every output may be NULL. dtype: NS_N_DTYPES for strings. axes: names of its dimensions with spaces between them,
  * malloc'd. */

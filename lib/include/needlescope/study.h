@@ -67,7 +67,7 @@ NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const flo
 /* [L, H] of what a ranking found of a score: which = score_low, score_high, score_chance, score_top4 ...; *out = NULL where the file has
  * none. */
 NS_API NS_MUST_CHECK int ns_study_ranked(ns_study *, const char *which, const char *score, const float **out, ns_error *);
-NS_API bool ns_study_has(const ns_study *, const char *name);
+NS_API bool ns_study_has(const ns_study *, const char *name);                           /* as ns_file_has */
 
 /* ---- cases ---- */
 /* Per case: an output as out[C, L, H]; a value of the cases as out[C]. */

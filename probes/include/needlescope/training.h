@@ -256,7 +256,7 @@ typedef struct ns_grid_trend {
     double least;                 /* the smallest p that Page's L can give with so many seeds and windows */
     int    n_seeds;               /* with all windows: what Page's L uses */
 } ns_grid_trend;
-NS_API ns_grid_trend ns_trend_of(const ns_birth_grid *);
+NS_API NS_MUST_CHECK int ns_trend_of(const ns_birth_grid *, ns_grid_trend *out, ns_error *);          /* NS_E_MEMORY */
 
 /* Column a before column b: in how many seeds earlier, later, at the same checkpoint (or both censored), of n that have both. */
 typedef struct ns_order {
@@ -264,7 +264,7 @@ typedef struct ns_order {
     double p;                     /* exact, one-sided: Page's L of the two columns, which is a sign test over the seeds that differ; NaN for
                                    * n = 0 */
 } ns_order;
-NS_API ns_order ns_order_in(const ns_birth_grid *, int64_t a, int64_t b);
+NS_API NS_MUST_CHECK int ns_order_in(const ns_birth_grid *, int64_t a, int64_t b, ns_order *out, ns_error *);     /* NS_E_MEMORY */
 
 /* ---- what may be said (verdict.c) ---- */
 
@@ -295,6 +295,8 @@ typedef struct ns_laziness {
     int64_t W, S;
     ns_birth_grid best, previous; /* [S, W] of the best head; of the previous-token head, all NaN where the study has none */
     bool   *control;              /* [births->n_groups] not compared, listed beside */
+    ns_grid_trend trend, previous_trend;
+    ns_order *order, *previous_order;    /* [W - 1] each window before the next */
 } ns_laziness;
 /* arm: the `arm` whose windows are compared, NULL = swa and runs that name none. NS_E_ARG: fewer than two windows, a run without `seed`, a
  * window or a pair of window and seed that is there twice; the runs are named. */

@@ -51,8 +51,10 @@ static int print_trends(ns_rng *rng, ns_error *err)
             const int64_t t = 1 + ns_rng_below(rng, 6);
             ns_birth_grid_set(&g, i / W, i % W, (ns_event){(double)t, t == 6 ? INFINITY : (double)t, -1, -1, 0});
         }
-        const ns_grid_trend trend = rc == NS_OK ? ns_trend_of(&g) : (ns_grid_trend){0};
-        const ns_order order = rc == NS_OK ? ns_order_in(&g, 0, 1) : (ns_order){0};
+        ns_grid_trend trend = {0};
+        ns_order order = {0};
+        rc = rc ? rc : ns_trend_of(&g, &trend, err);
+        rc = rc ? rc : ns_order_in(&g, 0, 1, &order, err);
         printf("trend %lld %lld ", (long long)S, (long long)W);
         for (int64_t i = 0; rc == NS_OK && i < S * W; i++) {
             print_time(g.time[i]);
