@@ -7,6 +7,7 @@
  *     FAIL_ALLOC=all       all; of our own each FAIL_ALLOC_OURS-th, of those ways into libraries each FAIL_ALLOC_LIBRARIES-th (1; 0: none);
  *                          FAIL_ALLOC_JOBS children at a time
  *     FAIL_ALLOC=N         the N-th, in this process: for a debugger
+ *     FAIL_ALLOC=host      those of our own that the program itself names, by fail_alloc_arm
  * FAIL_ALLOC_DIR holds the folders 0 (the parent's: 0/work, where it was started) and N (work, said, err, trace), and the log. FAIL_ALLOC_DIES=NAME:NAME:
  * libraries that may end the process when they themselves are refused. Clocks stand still, so that two runs write the same bytes. For one thread. */
 #include "fail_alloc.h"
@@ -38,8 +39,8 @@ extern void __libc_free(void *);
 
 enum { MODULES = 128, FRAMES = 64, BLOCKS = 1 << 19, PATHS = 1 << 17, SECONDS = 120 };
 
-static enum { OFF, COUNT, ALL, ONE } mode;
-static long asked, wanted, jobs = 1, running;
+static enum { OFF, COUNT, ALL, ONE, HOST } mode;
+static long asked, wanted, armed, jobs = 1, running;
 static struct { long n, stride; } ours, theirs;   /* places met; which of them are refused */
 static pid_t owner;                          /* the process that counts: its children by other means are left alone */
 static __thread bool inside __attribute__((tls_model("initial-exec")));
@@ -61,8 +62,8 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *user)
             m->base = info->dlpi_addr;
             m->low = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
             m->high = m->low + info->dlpi_phdr[i].p_memsz;
-            snprintf(m->name, sizeof m->name, "%s", slash ? slash + 1 : info->dlpi_name[0] ? info->dlpi_name : "needlescope");
-            m->ours = strstr(m->name, "needlescope") != NULL;
+            snprintf(m->name, sizeof m->name, "%s", slash ? slash + 1 : info->dlpi_name[0] ? info->dlpi_name : program_invocation_short_name);
+            m->ours = strstr(m->name, "needlescope") != NULL || strstr(m->name, "careless") != NULL;
         }
     return 0;
 }
@@ -294,13 +295,24 @@ static bool fork_here(const way *w)
 static bool is_next(void)
 {
     asked++;
-    if (mode != ALL)
+    if (mode != ALL && mode != HOST)
         return mode == ONE && asked == wanted;
     const way w = find_way();
+    if (mode == HOST)
+        return w.asker->ours && ++ours.n == armed;
     if (!w.asker->ours && (!theirs.stride || seen_before(&w)))
         return false;
     const bool chosen = w.asker->ours ? ours.n++ % ours.stride == 0 : theirs.n++ % theirs.stride == 0;
     return chosen && fork_here(&w);
+}
+
+/* The n-th of our own from now on, 0 none; how many there were since the last call. */
+long fail_alloc_arm(long n)
+{
+    const long before = ours.n;
+    armed = n;
+    ours.n = 0;
+    return before;
 }
 
 static bool refused(void)
@@ -331,6 +343,7 @@ static void *given(void *p, const void *caller)
 
 void *malloc(size_t n) { return refused() ? NULL : given(__libc_malloc(n), CALLER); }
 void *calloc(size_t n, size_t size) { return refused() ? NULL : given(__libc_calloc(n, size), CALLER); }
+extern void *memalign(size_t, size_t);
 void *memalign(size_t to, size_t n) { return refused() ? NULL : given(__libc_memalign(to, n), CALLER); }
 void *aligned_alloc(size_t to, size_t n) { return refused() ? NULL : given(__libc_memalign(to, n), CALLER); }
 
@@ -426,7 +439,7 @@ __attribute__((constructor)) static void begin(void)
     owner = getpid();
     judge_begin(folder);
     wanted = atol(how);
-    mode = strcmp(how, "all") == 0 ? ALL : strcmp(how, "count") == 0 ? COUNT : ONE;
+    mode = strcmp(how, "all") == 0 ? ALL : strcmp(how, "count") == 0 ? COUNT : strcmp(how, "host") == 0 ? HOST : ONE;
     unsetenv("LD_PRELOAD");                  /* programs that this one starts answer for themselves */
 }
 
@@ -442,7 +455,7 @@ __attribute__((destructor)) static void end(void)
         write_live(judge_path(path, wanted, "leak"), judge_usual_live());
     if (mode == ALL)
         reap(0);
-    if (mode != ONE)
+    if (mode == ALL || mode == COUNT)
         judge_end(asked);
     inside = false;
     mode = OFF;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+long  fail_alloc_arm(long n);                                 /* for a program that is the host of the library */
 void  judge_begin(const char *folder);
 char *judge_path(char path[], long n, const char *name);      /* FOLDER/N/NAME */
 void  judge_make_place(long n);                               /* FOLDER/N: copies of the parent's working folder and of what it has said */

@@ -1,0 +1,62 @@
+/* careless.c - what fail_alloc.sh must find: each word of the command line is one way to get refused memory wrong; "sound" is none. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NO_MEMORY = 75 };
+
+static int refuse(const char *why)
+{
+    fprintf(stderr, "%s\n", why);
+    return NO_MEMORY;
+}
+
+static int sound(char *a, char *b)
+{
+    if (a && b)
+        puts("3 heads");
+    return a && b ? 0 : refuse("out of memory");
+}
+
+/* NULL is taken for "no data". */
+static int answer(const char *a)
+{
+    printf("%d heads\n", a ? 3 : 0);
+    return 0;
+}
+
+static int file(const char *b)
+{
+    FILE *const f = fopen("out.tmp", "w");
+    if (f)
+        fclose(f);
+    if (!f || !b)
+        return refuse("out of memory");
+    return remove("out.tmp") ? 1 : 0;
+}
+
+static int run(const char *how, char *a, char *b)
+{
+    if (strcmp(how, "answer") == 0)
+        return answer(a);
+    if (strcmp(how, "crash") == 0)
+        return ((volatile char *)b)[0] = 0;
+    if (strcmp(how, "code") == 0)
+        return a && b ? 0 : refuse("out of memory") - 10;
+    if (strcmp(how, "mute") == 0)
+        return a && b ? 0 : refuse("it did not work");
+    return strcmp(how, "file") == 0 ? file(b) : sound(a, b);
+}
+
+int main(int argc, char **argv)
+{
+    static char buffer[4096];
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+    const char *const how = argc > 1 ? argv[1] : "sound";
+    char *const a = malloc(100), *const b = malloc(100);
+    const int code = run(how, a, b);
+    if (b || strcmp(how, "leak"))
+        free(a);
+    free(b);
+    return code;
+}

@@ -1,0 +1,16 @@
+#!/bin/bash
+# fail_careless.sh FAIL_ALLOC.SH CARELESS PRELOAD - fail_alloc.sh finds each fault that careless.c has, by its kind, and none where there is none.
+set -u
+finds() {   # finds WORD REGEX
+    said=$(bash "$script" "$program" "$preload" careless "$1")
+    code=$?
+    { [ $code = 1 ] && grep -Eq "by careless: $2\$" <<<"$said"; } || { echo "careless $1 is not found (exit $code): $said"; exit 1; }
+}
+script=$1 program=$2 preload=$3
+finds answer 'exit 0 with ANOTHER ANSWER'
+finds crash 'Segmentation fault'
+finds leak 'exit 75, and holds memory at its end'
+finds code 'exit 65'
+finds mute 'exit 75, but the message does not speak of memory'
+finds file 'exit 75, and leaves out.tmp'
+bash "$script" "$program" "$preload" careless sound || { echo 'a fault is found where there is none'; exit 1; }
