@@ -294,8 +294,10 @@ int cli_out_written(cli *app, cli_out *o, const char *path)
 {
     ns_file *file;
     const int rc = ns_file_open(&file, path, &app->err);
-    if (rc < 0)
+    if (rc < 0) {
+        cli_out_drop(o);
         return rc;
+    }
     cli_out_text(o, "file", "wrote", path);
     cli_out_text(o, "content_sha256", "content", ns_file_fact(file, "content_sha256"));
     ns_file_close(file);
