@@ -40,19 +40,25 @@ static size_t object_length(const char *text)
     return n;
 }
 
-/* A definition of the caller's own stands in the fact `probes` of the study, among the names: "retrieval,{...}". NULL: there is none. */
-static ns_probe *own_probe(const ns_study *study, const char *score)
+/* A definition of the caller's own stands in the fact `probes` of the study, among the names: "retrieval,{...}". *out = NULL: there is
+ * none. */
+static int own_probe(const ns_study *study, const char *score, ns_probe **out, ns_error *err)
 {
     const char *at = ns_file_fact(ns_study_file(study), "probes");
+    *out = NULL;
     for (at = at ? strchr(at, '{') : NULL; at; at = strchr(at + object_length(at), '{')) {
         ns_probe *probe;
-        if (ns_probe_from_json(&probe, at, object_length(at), "probes", NULL) < 0)
-            continue;
-        if (strcmp(probe->name, score) == 0)
-            return probe;
-        ns_probe_free(probe);
+        const int rc = ns_probe_from_json(&probe, at, object_length(at), "probes", err);
+        if (rc == NS_E_MEMORY)
+            return rc;
+        if (rc == NS_OK && strcmp(probe->name, score) == 0) {
+            *out = probe;
+            return NS_OK;
+        }
+        if (rc == NS_OK)
+            ns_probe_free(probe);
     }
-    return NULL;
+    return NS_OK;
 }
 
 /* fixed: of a score for which it follows from the row. */
@@ -93,7 +99,11 @@ int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, 
         free(tokens);
         return ns_oom(err, "chance");
     }
-    ns_probe *const own = own_probe(e->study, score);
+    ns_probe *own;
+    if ((rc = own_probe(e->study, score, &own, err)) < 0) {
+        free(tokens);
+        return rc;
+    }
     const ns_probe *const probe = own ? own : ns_probe_find(score), *const fixed = isnan(ns_probe_chance(probe, 2, 0)) ? NULL : probe;
     const bool known = ns_study_has(e->study, "n_tokens");
     if (known && (rc = read_tokens(e, tokens, err)) < 0) {
