@@ -109,7 +109,8 @@ int ns_out_volatile(ns_out *o, const char *name, const char *value, ns_error *er
 static bool set_order(hid_t plist)
 {
     const unsigned order = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
-    return H5Pset_obj_track_times(plist, 0) >= 0 && H5Pset_link_creation_order(plist, order) >= 0 && H5Pset_attr_creation_order(plist, order) >= 0;
+    return H5Pset_obj_track_times(plist, 0) >= 0 && H5Pset_link_creation_order(plist, order) >= 0 &&
+           H5Pset_attr_creation_order(plist, order) >= 0;
 }
 
 static int create_group(ns_out *o, const char *name, hid_t *out)

@@ -1,15 +1,16 @@
 /* fail_alloc.c - preloaded: what a program does when it is refused memory, at every place where it asks for it, in one run of it.
  *
- * At an allocation (malloc and its kin, a mapping, a process) the program forks. The child is refused, once, and goes on in a folder of its own, a copy of
- * the working folder; the parent is given the memory, goes on, and judges the children that end (fail_judge.c). What our own code asks for is refused each
- * time; what a library asks for, once for each way that calls lead there.
+ * At an allocation (malloc and its kin, a mapping, a process) the program forks. The child is refused, once, and goes on in a folder of its
+ * own, a copy of the working folder; the parent is given the memory, goes on, and judges the children that end (fail_judge.c). What our own
+ * code asks for is refused each time; what a library asks for, once for each way that calls lead there.
  *     FAIL_ALLOC=count     nothing is refused; FAIL_ALLOC_DIR/0/live gets the number of blocks that were never given back
  *     FAIL_ALLOC=all       all; of our own each FAIL_ALLOC_OURS-th, of those ways into libraries each FAIL_ALLOC_LIBRARIES-th (1; 0: none);
  *                          FAIL_ALLOC_JOBS children at a time
  *     FAIL_ALLOC=N         the N-th, in this process: for a debugger
  *     FAIL_ALLOC=host      those of our own that the program itself names, by fail_alloc_arm
- * FAIL_ALLOC_DIR holds the folders 0 (the parent's: 0/work, where it was started) and N (work, said, err, trace), and the log. FAIL_ALLOC_DIES=NAME:NAME:
- * libraries that may end the process when they themselves are refused. Clocks stand still, so that two runs write the same bytes. For one thread. */
+ * FAIL_ALLOC_DIR holds the folders 0 (the parent's: 0/work, where it was started) and N (work, said, err, trace), and the log.
+ * FAIL_ALLOC_DIES=NAME:NAME: libraries that may end the process when they themselves are refused. Clocks stand still, so that two runs
+ * write the same bytes. For one thread. */
 #include "fail_alloc.h"
 
 #include <dirent.h>
@@ -62,7 +63,9 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *user)
             m->base = info->dlpi_addr;
             m->low = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
             m->high = m->low + info->dlpi_phdr[i].p_memsz;
-            snprintf(m->name, sizeof m->name, "%s", slash ? slash + 1 : info->dlpi_name[0] ? info->dlpi_name : program_invocation_short_name);
+            snprintf(m->name, sizeof m->name, "%s", slash                ? slash + 1
+                                                    : info->dlpi_name[0] ? info->dlpi_name
+                                                                         : program_invocation_short_name);
             m->ours = strstr(m->name, "needlescope") != NULL || strstr(m->name, "careless") != NULL;
         }
     return 0;
@@ -170,9 +173,11 @@ static void write_live(const char *path, long usual)
         return;
     FILE *const f = fopen(path, "w");
     fprintf(f, "%ld blocks held at the end\n", n);
-    for (size_t i = 0; i < BLOCKS && usual >= 0; i++)
+    for (size_t i = 0; i < BLOCKS && usual >= 0; i++) {
+        const module *const m = module_of(blocks[i].caller);
         if (blocks[i].p > (void *)1 && counts_as_held(blocks[i].caller))
-            fprintf(f, "%s+0x%lx (%ld)\n", module_of(blocks[i].caller)->name, (long)((uintptr_t)blocks[i].caller - module_of(blocks[i].caller)->base), blocks[i].n);
+            fprintf(f, "%s+0x%lx (%ld)\n", m->name, (long)((uintptr_t)blocks[i].caller - m->base), blocks[i].n);
+    }
     fclose(f);
 }
 

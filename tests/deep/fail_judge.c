@@ -1,8 +1,8 @@
-/* fail_judge.c - what a program may do that was refused memory once: say so and exit 75, with no file but such as an undisturbed run writes; or give the very
- * answer of an undisturbed run, in every byte. Anything else is a line in FOLDER/log, and its folder FOLDER/N stays.
+/* fail_judge.c - what a program may do that was refused memory once: say so and exit 75, with no file but such as an undisturbed run
+ * writes; or give the very answer of an undisturbed run, in every byte. Anything else is a line in FOLDER/log, and its folder stays.
  *
- * FOLDER/want holds said, err, code and work of an undisturbed run. A library on the list FAIL_ALLOC_DIES may end the process where its own request is
- * refused; it may never lead to another answer. */
+ * FOLDER/want holds said, err, code and work of an undisturbed run. A library on the list FAIL_ALLOC_DIES may end the process where its own
+ * request is refused; it may never lead to another answer. */
 #include "fail_alloc.h"
 
 #include <dirent.h>

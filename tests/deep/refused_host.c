@@ -1,6 +1,6 @@
-/* refused_host.c - the library in a host that goes on when memory was refused: each function below is refused memory at many places in turn,
- * says NS_E_MEMORY with a line about memory, or gives what it gives undisturbed; the host lives, and in the end everything works as in the
- * beginning.   refused_host FOLDER STRIDE, with fail_alloc preloaded and FAIL_ALLOC=host; the folder is there and empty */
+/* refused_host.c - the library in a host that goes on when memory was refused: each function below is refused memory at many places in
+ * turn, says NS_E_MEMORY with a line about memory, or gives what it gives undisturbed; the host lives, and in the end everything works as
+ * in the beginning.   refused_host FOLDER STRIDE, with fail_alloc preloaded and FAIL_ALLOC=host; the folder is there and empty */
 #include <needlescope/dataset.h>
 #include <needlescope/export.h>
 #include <needlescope/open.h>
@@ -152,7 +152,8 @@ static void fail(const char *name, long n, const host *h, const char *what)
     exit(1);
 }
 
-static long (*arm)(long);                        /* refuses the n-th from now on, 0 none; gives how many were asked for since the last call */
+/* Refuses the n-th from now on, 0 none; gives how many were asked for since the last call. */
+static long (*arm)(long);
 
 static long refuse_each(const char *name, int (*run)(host *), host *h, long stride)
 {
