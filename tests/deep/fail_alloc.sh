@@ -23,11 +23,13 @@ in=$dir/in
 mkdir -p "$in" && cd "$in" || exit 99
 
 tokenizer() {   # a letter each
-    vocabulary=$(awk 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
+    vocabulary=$(awk 'BEGIN { for (i = 33; i < 127; i++) {
+        c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
     byte_level='"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false'
     printf '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {%s}, "post_processor": null, "decoder": {%s},
  "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
- "fuse_unk": false, "byte_fallback": false, "vocab": {%s "\\u0120": 94, "\\u010a": 95}, "merges": []}}\n' "$byte_level" "$byte_level" "$vocabulary"
+ "fuse_unk": false, "byte_fallback": false, "vocab": {%s "\\u0120": 94, "\\u010a": 95}, "merges": []}}\n' \
+        "$byte_level" "$byte_level" "$vocabulary"
 }
 make_inputs() {
     "$ns" lab plant -o told --retrieval 3.1 --vocab 200 && tokenizer >told/tokenizer.json &&
@@ -70,7 +72,8 @@ while [ $# -gt 0 ]; do
     mv "$at/0/live" "$at/want/live"
     run "$at/0" all
     tail -1 "$at/log" | sed "s/^/$name: /"
-    diff -r "$at/0/work" "$at/want/work" >/dev/null && diff "$at/0/said" "$at/want/said" || { echo "the run itself was disturbed"; bad=$((bad + 1)); }
+    diff -r "$at/0/work" "$at/want/work" >/dev/null && diff "$at/0/said" "$at/want/said" ||
+        { echo "the run itself was disturbed"; bad=$((bad + 1)); }
     grep -v ^asked "$at/log" | head -${SHOW:-5}
     read -r _ _ _ refused _ _ _ _ _ _ _ _ _ faults < <(tail -1 "$at/log")
     all=$((all + ${refused:-0})) bad=$((bad + ${faults:-1}))

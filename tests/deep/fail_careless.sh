@@ -1,5 +1,6 @@
 #!/bin/bash
-# fail_careless.sh FAIL_ALLOC.SH CARELESS PRELOAD - fail_alloc.sh finds each fault that careless.c has, by its kind, and none where there is none.
+# fail_careless.sh FAIL_ALLOC.SH CARELESS PRELOAD - fail_alloc.sh finds each fault that careless.c has, by its kind, and none where
+# there is none.
 set -u
 finds() {   # finds WORD REGEX
     said=$(bash "$script" "$program" "$preload" careless "$1")
