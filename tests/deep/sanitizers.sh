@@ -14,13 +14,13 @@ export TSAN_OPTIONS="$options second_deadlock_stack=1 die_after_fork=0 suppressi
 export NS_SANITIZED=1                   # to shell tests that limit the address space
 export LSAN_OPTIONS="print_suppressions=0 suppressions=$suppressions/lsan.supp"
 
-# HDF5 files of others are read first in a child that may die of them (lib/record/vet.c): faults there inside HDF5 are what it is for.
+# HDF5 files of others are read first in a child that may die of them (lib/core/child.c): faults there inside HDF5 are what it is for.
 in_vetted=0
 leave_out_vetted() {
     local report
     while read -r report; do
         awk '/#[0-9]+ /{seen = 1; print} /^$/ && seen {exit}' "$report" >"$folder/stack"
-        grep -q ' in child .*/record/vet\.c' "$folder/stack" || continue
+        grep -q ' in child .*/core/child\.c' "$folder/stack" || continue
         grep -m 1 -E 'libhdf5|/lib/[a-z]+/' "$folder/stack" | grep -q libhdf5 || continue
         rm "$report"
         in_vetted=$((in_vetted + 1))
