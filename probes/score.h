@@ -68,6 +68,7 @@ struct ns_scores {
     int             n_probes;
     const ns_score *defs[NS_MAX_SCORES];
     float          *values[NS_MAX_SCORES];        /* [L * H] */
+    double         *known_chance[NS_MAX_SCORES];  /* [L * H] where it follows from the rows, else NULL */
     double          chance_level[NS_MAX_SCORES];  /* mean over heads; NaN: none */
     int             n_scores;
     float          *outputs[NS_MAX_PROBES][NS_MAX_OUTPUTS];   /* probe, output: [n_cases, L, H] */
@@ -112,7 +113,7 @@ int    ns_scores_probe(const ns_scores *, int k);                        /* inde
 /* ---- chance.c ---- */
 /* Of a head of score k, where it is not measured: a constant, or of uniform attention; NaN: not known. The mean over heads. */
 double ns_scores_known_chance(const ns_scores *, int k, int64_t head);
-double ns_scores_mean_chance(const ns_scores *, int k);
+int ns_scores_find_chance(ns_scores *, int k, ns_error *);       /* what is known of score k before a placebo is looked at */
 
 /* ---- one run ---- */
 typedef struct ns_scoring {

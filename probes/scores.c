@@ -57,8 +57,10 @@ void ns_scores_free(ns_scores *s)
 {
     if (!s)
         return;
-    for (int i = 0; i < s->n_scores; i++)
+    for (int i = 0; i < s->n_scores; i++) {
         free(s->values[i]);
+        free(s->known_chance[i]);
+    }
     for (int p = 0; p < s->n_probes; p++)
         for (int o = 0; o < s->probes[p]->n_outputs; o++)
             free(s->outputs[p][o]);
@@ -218,7 +220,7 @@ ns_score_meaning ns_scores_meaning(const ns_scores *s, int i)
     if (!def)
         return (ns_score_meaning){.best = NS_BEST_NONE, .chance = (double)NAN};
     return (ns_score_meaning){.best = def->best, .lo = def->lo, .hi = def->hi,
-                              .chance = def->chance_of ? s->chance_level[i] : ns_scores_mean_chance(s, i)};
+                              .chance = s->chance_level[i]};
 }
 
 ns_best_cut ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)

@@ -30,15 +30,18 @@ static double first_row(const ns_pattern *p, double n)
     }
 }
 
-double ns_probe_chance(const ns_probe *probe, double n_tokens, double window)
+int ns_probe_chance(const ns_probe *probe, double n_tokens, double window, double *out, ns_error *err)
 {
     ns_pattern p;
     const char *const text = probe ? probe->definition : NULL;
-    if (!text || ns_pattern_parse(&p, text, strlen(text), probe->name, NULL) < 0 || !follows(&p))
-        return NAN;
+    const int rc = text ? ns_pattern_parse(&p, text, strlen(text), probe->name, err) : NS_OK;
+    *out = NAN;
+    if (!text || rc < 0 || !follows(&p))
+        return rc == NS_E_MEMORY ? rc : NS_OK;
     const double last = p.rows == NS_PR_BEFORE ? n_tokens - 2 : n_tokens - 1, before = p.keys == NS_PK_OFFSET ? -(double)p.number : 0;
     double sum = 0, rows = 0;
     for (double q = fmax(first_row(&p, n_tokens), before); q <= last; q++, rows++)      /* rows before have no such key */
         sum += of_row(&p, q, window);
-    return rows > 0 ? sum / rows : 0;
+    *out = rows > 0 ? sum / rows : 0;
+    return NS_OK;
 }

@@ -62,15 +62,20 @@ static int own_probe(const ns_study *study, const char *score, ns_probe **out, n
 }
 
 /* fixed: of a score for which it follows from the row. */
-static double mean_chance(const float *n_tokens, int64_t C, const ns_probe *fixed, double window)
+static int mean_chance(const float *n_tokens, int64_t C, const ns_probe *fixed, double window, double *out, ns_error *err)
 {
     double sum = 0, before = 0;
-    for (int64_t c = 0; c < C; c++) {
+    int rc = NS_OK;
+    for (int64_t c = 0; c < C && rc == NS_OK; c++) {
         const bool again = c > 0 && n_tokens[c] == n_tokens[c - 1];
-        before = again ? before : fixed ? ns_probe_chance(fixed, (double)n_tokens[c], window) : 1 / fmax((double)n_tokens[c], 1);
+        if (!again && fixed)
+            rc = ns_probe_chance(fixed, (double)n_tokens[c], window, &before, err);
+        else if (!again)
+            before = 1 / fmax((double)n_tokens[c], 1);
         sum += before;
     }
-    return C ? sum / (double)C : 0;
+    *out = C ? sum / (double)C : 0;
+    return rc;
 }
 
 /* A number from a file: rows of a prompt are counted one by one. */
@@ -85,42 +90,50 @@ static int read_tokens(const ns_emergence *e, float *tokens, ns_error *err)
     return rc;
 }
 
-int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, ns_error *err)
+/* fixed: of a score for which it follows from the row; tokens: NULL where the study does not say. */
+static int fill(const ns_emergence *e, const ns_probe *fixed, const float *tokens, double said, double *out, ns_error *err)
 {
     const ns_study_shape n = e->shape;
     const int64_t K = n.L * n.H;
+    int64_t last = -1;                                   /* the window that `chance` is of */
+    double chance = 0;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < n.R * K && rc == NS_OK; i++) {
+        const int64_t window = fixed ? ns_study_head_window(e->study, i / K, i % K / n.H, i % n.H) : 0;
+        if (window != last && tokens)
+            rc = mean_chance(tokens, n.C, fixed, (double)window, &chance, err);
+        last = window;
+        /* What the file says of a fixed distance is a mean over heads of all windows. fmax passes over NaN. */
+        out[i] = fixed && tokens ? chance : fmax(chance, said);
+    }
+    return rc;
+}
+
+/* *out = NULL: the score's chance does not follow from the row. */
+static int find_fixed(const ns_probe *probe, const ns_probe **out, ns_error *err)
+{
+    double chance;
+    const int rc = ns_probe_chance(probe, 2, 0, &chance, err);
+    *out = rc == NS_OK && !isnan(chance) ? probe : NULL;
+    return rc;
+}
+
+int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, ns_error *err)
+{
     ns_score_meaning meaning = {.chance = (double)NAN};
+    ns_probe *own = NULL;
+    const ns_probe *fixed = NULL;
+    const bool known = ns_study_has(e->study, "n_tokens");
     int rc = ns_study_meaning(e->study, score, &meaning, err);
     if (rc)
         return rc;
-    float *const tokens = ns_alloc_array((size_t)n.C, sizeof *tokens);
-    *out = ns_alloc_array((size_t)(n.R * K), sizeof **out);
-    if (!tokens || !*out) {
-        free(tokens);
-        return ns_oom(err, "chance");
-    }
-    ns_probe *own;
-    if ((rc = own_probe(e->study, score, &own, err)) < 0) {
-        free(tokens);
-        return rc;
-    }
-    const ns_probe *const probe = own ? own : ns_probe_find(score), *const fixed = isnan(ns_probe_chance(probe, 2, 0)) ? NULL : probe;
-    const bool known = ns_study_has(e->study, "n_tokens");
-    if (known && (rc = read_tokens(e, tokens, err)) < 0) {
-        free(tokens);
-        ns_probe_free(own);
-        return rc;
-    }
-    int64_t last = -1;                                   /* the window that `chance` is of */
-    double chance = 0;
-    for (int64_t i = 0; i < n.R * K; i++) {
-        const int64_t window = fixed ? ns_study_head_window(e->study, i / K, i % K / n.H, i % n.H) : 0;
-        chance = window == last ? chance : known ? mean_chance(tokens, n.C, fixed, (double)window) : 0;
-        last = window;
-        /* What the file says of a fixed distance is a mean over heads of all windows. fmax passes over NaN. */
-        (*out)[i] = fixed && known ? chance : fmax(chance, meaning.chance);
-    }
+    float *const tokens = ns_alloc_array((size_t)e->shape.C, sizeof *tokens);
+    *out = ns_alloc_array((size_t)(e->shape.R * e->shape.L * e->shape.H), sizeof **out);
+    rc = tokens && *out ? own_probe(e->study, score, &own, err) : ns_oom(err, "chance");
+    rc = rc ? rc : find_fixed(own ? own : ns_probe_find(score), &fixed, err);
+    rc = rc || !known ? rc : read_tokens(e, tokens, err);
+    rc = rc ? rc : fill(e, fixed, known ? tokens : NULL, meaning.chance, *out, err);
     free(tokens);
     ns_probe_free(own);
-    return NS_OK;
+    return rc;
 }

@@ -83,8 +83,8 @@ struct ns_probe {
 NS_API const ns_probe *const *ns_probes(void);
 NS_API const ns_probe *ns_probe_find(const char *name);
 /* The score that uniform attention gives in a prompt, where the probe is a definition whose keys' places follow from the row (at a fixed
- * distance, or the nearest); window 0: all keys. previous_token: .5 for a window of 2. NaN for all other probes. */
-NS_API double ns_probe_chance(const ns_probe *, double n_tokens, double window);
+ * distance, or the nearest); window 0: all keys. previous_token: .5 for a window of 2. *out = NaN for all other probes. NS_E_MEMORY. */
+NS_API NS_MUST_CHECK int ns_probe_chance(const ns_probe *, double n_tokens, double window, double *out, ns_error *);
 /* NS_E_ARG, with the nearest name, where it is neither a probe nor a score. */
 NS_API NS_MUST_CHECK int ns_probe_check(const char *name, ns_error *);
 

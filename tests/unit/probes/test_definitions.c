@@ -125,10 +125,17 @@ static float value_of(const char *json, int64_t key0, float *second)
     return first;
 }
 
+static double probe_chance(const ns_probe *probe, double n, double window)
+{
+    double got;
+    assert_int_equal(ns_probe_chance(probe, n, window, &got, NULL), NS_OK);
+    return got;
+}
+
 static double chance_of(const char *json, double n, double window)
 {
     ns_probe *const probe = read_good(json);
-    const double got = ns_probe_chance(probe, n, window);
+    const double got = probe_chance(probe, n, window);
     ns_probe_free(probe);
     return got;
 }
@@ -137,19 +144,19 @@ static double chance_of(const char *json, double n, double window)
 static void test_chance(void **state)
 {
     (void)state;
-    assert_near(ns_probe_chance(ns_probe_find("previous_token"), 40, 2), .5, 1e-12);
-    assert_near(ns_probe_chance(ns_probe_find("previous_token"), 4, 0), (1. / 2 + 1. / 3 + 1. / 4) / 3, 1e-12);
-    assert_near(ns_probe_chance(ns_probe_find("local_mass"), 64, 0), (32. / 61 + 32. / 62 + 32. / 63 + 32. / 64) / 4, 1e-12);
-    assert_near(ns_probe_chance(ns_probe_find("local_mass"), 64, 2), 1, 0);
-    assert_near(ns_probe_chance(ns_probe_find("local_mass"), 30, 0), 1, 0);
-    assert_near(ns_probe_chance(ns_probe_find("local_mass"), 3, 0), 1, 0);
+    assert_near(probe_chance(ns_probe_find("previous_token"), 40, 2), .5, 1e-12);
+    assert_near(probe_chance(ns_probe_find("previous_token"), 4, 0), (1. / 2 + 1. / 3 + 1. / 4) / 3, 1e-12);
+    assert_near(probe_chance(ns_probe_find("local_mass"), 64, 0), (32. / 61 + 32. / 62 + 32. / 63 + 32. / 64) / 4, 1e-12);
+    assert_near(probe_chance(ns_probe_find("local_mass"), 64, 2), 1, 0);
+    assert_near(probe_chance(ns_probe_find("local_mass"), 30, 0), 1, 0);
+    assert_near(probe_chance(ns_probe_find("local_mass"), 3, 0), 1, 0);
     assert_near(chance_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"offset:-3\", \"stat\": \"argmax_hit\"}", 10, 4), .25, 1e-12);
     assert_near(chance_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"offset:-3\", \"stat\": \"mass\"}", 10, 3), 0, 0);
     assert_near(chance_of("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"offset:-3\", \"stat\": \"mass\"}", 5, 0),
                 (1. / 4 + 1. / 5) / 2, 1e-12);
     assert_near(chance_of("{\"name\": \"x\", \"rows\": \"answer-1\", \"keys\": \"local:4\", \"stat\": \"mean\"}", 9, 0), 1. / 8, 1e-12);
     assert_true(isnan(chance_of("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"offset:-1\", \"stat\": \"rank\"}", 9, 0)));
-    assert_true(isnan(ns_probe_chance(ns_probe_find("induction"), 9, 0)) && isnan(ns_probe_chance(ns_probe_find("retrieval_find"), 9, 0)));
+    assert_true(isnan(probe_chance(ns_probe_find("induction"), 9, 0)) && isnan(probe_chance(ns_probe_find("retrieval_find"), 9, 0)));
 }
 
 static void test_values(void **state)
