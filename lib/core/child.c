@@ -121,7 +121,7 @@ static void fork_now(void *out)
 int ns_in_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, ns_error *err)
 {
     int pipes[2];
-    forked f = {-1, 0};
+    forked f = {-1, ENOMEM};                             /* as long as it is not made */
     char answer[ANSWER] = "";
     char *const busy = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (busy == MAP_FAILED)

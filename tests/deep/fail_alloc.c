@@ -193,8 +193,8 @@ static void write_way(const char *path, const way *w)
         fclose(f);
 }
 
-/* Where the program dies: the judge asks whose code it was. */
-static void dying(int signal)
+/* Where the program ends: the judge asks whose code it was. */
+static void note_killer(void)
 {
     char path[PATH_MAX];
     inside = true;
@@ -206,6 +206,11 @@ static void dying(int signal)
         fprintf(f, "%s\n", w.asker->name);
         fclose(f);
     }
+}
+
+static void dying(int signal)
+{
+    note_killer();
     struct sigaction usual = {.sa_handler = SIG_DFL};
     sigaction(signal, &usual, NULL);
     raise(signal);
@@ -240,6 +245,22 @@ static void reopen(int fd, const char *old_work)
     close(copy);
 }
 
+/* A pipe of which this process has both ends is its own from now on: the parent's end would keep a reader waiting. */
+static void own_pipe(int fd)
+{
+    struct stat st, other;
+    int ends[2];
+    if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode) || (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+        return;
+    for (int to = 3; to < 256; to++)
+        if (to != fd && fstat(to, &other) == 0 && S_ISFIFO(other.st_mode) && other.st_ino == st.st_ino) {
+            if (pipe(ends) != 0 || dup3(ends[0], fd, O_CLOEXEC) < 0 || dup3(ends[1], to, O_CLOEXEC) < 0)
+                _exit(119);
+            close(ends[0]);
+            close(ends[1]);
+        }
+}
+
 static void become_copy(long n, const way *w)
 {
     char old[PATH_MAX], path[PATH_MAX];
@@ -250,7 +271,7 @@ static void become_copy(long n, const way *w)
         _exit(119);
     for (int fd = 3; fd < 256; fd++)
         if (fcntl(fd, F_GETFD) >= 0)
-            reopen(fd, old);
+            reopen(fd, old), own_pipe(fd);
     for (int fd = 1; fd <= 2; fd++) {
         const int to = open(judge_path(path, n, fd == 1 ? "said" : "err"), O_WRONLY | O_APPEND);
         if (to < 0 || dup2(to, fd) < 0)
@@ -398,6 +419,18 @@ pid_t fork(void)
     if (!real)
         real = (__typeof__(real))dlsym(RTLD_NEXT, "fork");
     return refused() ? -1 : real();
+}
+
+/* HDF5 leaves by exit(-1) where it finds no memory for an identifier. */
+void exit(int code)
+{
+    static __typeof__(&exit) real;
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "exit");
+    if (owner && wanted && getpid() == owner)
+        note_killer();
+    real(code);
+    __builtin_unreachable();
 }
 
 /* ---- time stands still ---- */

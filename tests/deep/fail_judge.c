@@ -212,7 +212,7 @@ static void judge(long n, int status, const char *asker, char why[256])
     char a[PATH_MAX], b[PATH_MAX];
     const char *odd = NULL;
     why[0] = '\0';
-    if (WIFSIGNALED(status) && may_die(n, asker))
+    if ((WIFSIGNALED(status) || WEXITSTATUS(status) == 255) && may_die(n, asker))
         n_died++;
     else if (WIFSIGNALED(status))
         snprintf(why, 256, "%s", WTERMSIG(status) == SIGALRM ? "hangs" : strsignal(WTERMSIG(status)));
