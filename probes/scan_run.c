@@ -115,9 +115,11 @@ int ns_scan_open_first(ns_opened **out, const ns_scan_run *runs, int64_t n_runs,
             ns_open_params one = *how;
             one.path = runs[r].series.list[i].path;
             one.revision = runs[r].series.list[i].revision;
-            const int opened = ns_open(out, &one, why.message[0] ? NULL : &why);
+            ns_error now = {""};
+            const int opened = ns_open(out, &one, &now);
             if (opened == NS_OK || opened == NS_E_MEMORY)
-                return opened;
+                return opened == NS_OK ? NS_OK : ns_fail(err, opened, "%s", now.message);
+            why = why.message[0] ? why : now;
             rc = rc == NS_E_ARG ? opened : rc;
         }
     return ns_fail(err, rc, "%s", why.message[0] ? why.message : "the runs have no checkpoint");

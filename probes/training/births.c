@@ -143,15 +143,9 @@ void ns_best_series(const float *score, int64_t P, int64_t K, const bool *use, i
     }
 }
 
-double ns_median_censored(const double *time, int64_t n)
+double ns_median_censored(double *time, int64_t n)
 {
-    double *const sorted = ns_alloc_array((size_t)n, sizeof *sorted);
-    if (!sorted)
-        return (double)NAN;
-    for (int64_t i = 0; i < n; i++)
-        sorted[i] = time[i];
-    qsort(sorted, (size_t)n, sizeof *sorted, ns_compare_double);
-    const double median = ns_median_sorted(sorted, n);
-    free(sorted);
-    return median;
+    if (n > 1)
+        qsort(time, (size_t)n, sizeof *time, ns_compare_double);
+    return ns_median_sorted(time, n);
 }

@@ -70,7 +70,7 @@ static int make_groups(ns_emergence *e, ns_error *err)
     return NS_OK;
 }
 
-static double median_of(const ns_emergence *e, const ns_seed_group *g, bool previous, int64_t *born)
+static int median_of(const ns_emergence *e, const ns_seed_group *g, bool previous, double *out, int64_t *born, ns_error *err)
 {
     double *const time = ns_alloc_array((size_t)g->n, sizeof *time);
     int64_t n = 0;
@@ -82,9 +82,9 @@ static double median_of(const ns_emergence *e, const ns_seed_group *g, bool prev
         *born += isfinite(event->at);
         time[n++] = event->at;
     }
-    const double median = time ? ns_median_censored(time, n) : (double)NAN;
+    *out = time ? ns_median_censored(time, n) : (double)NAN;
     free(time);
-    return median;
+    return time ? NS_OK : ns_oom(err, "births");
 }
 
 /* ---- counts ---- */
@@ -280,11 +280,12 @@ int ns_emergence_seeds(ns_emergence *e, ns_study *study, const ns_emergence_para
     }
     for (int64_t i = 0; i < e->n_groups && rc == NS_OK; i++) {
         ns_seed_group *const g = &e->groups[i];
-        int64_t born;
-        g->median_previous = median_of(e, g, true, &born);
-        g->interval = (ns_birth_interval){median_of(e, g, false, &born), (double)NAN, (double)NAN, g->n, 0};
-        g->interval.born = born;
-        if (counts && g->n >= 5)
+        int64_t born = 0;
+        double median = (double)NAN;
+        rc = median_of(e, g, true, &g->median_previous, &born, err);
+        rc = rc ? rc : median_of(e, g, false, &median, &born, err);
+        g->interval = (ns_birth_interval){median, (double)NAN, (double)NAN, g->n, born};
+        if (rc == NS_OK && counts && g->n >= 5)
             rc = interval_of(e, study, score, g, p, err);
     }
     return rc;

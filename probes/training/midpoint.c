@@ -125,14 +125,12 @@ static const char *flaw_of(const curve *c, const double *q, double rmse)
     return rmse > .15 ? "not a logistic (root mean square error above .15)" : NULL;
 }
 
-ns_midpoint ns_fit_midpoint(const int64_t *tokens, const double *score, int64_t P)
+int ns_fit_midpoint(const int64_t *tokens, const double *score, int64_t P, ns_midpoint *out, ns_error *err)
 {
-    ns_midpoint m = {(double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN, "fewer than 6 checkpoints"};
+    *out = (ns_midpoint){(double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN, "fewer than 6 checkpoints"};
     double *const x = ns_alloc_array((size_t)(2 * P), sizeof *x);
-    if (!x) {
-        m.flaw = "memory ran out";
-        return m;
-    }
+    if (!x)
+        return ns_oom(err, "the fit of a midpoint");
     double *const y = x + P;
     curve c = {x, y, 0};
     for (int64_t p = 0; p < P; p++) {
@@ -145,9 +143,9 @@ ns_midpoint ns_fit_midpoint(const int64_t *tokens, const double *score, int64_t 
         double q[N];
         begin_at(&c, q);
         const double sum = descend(&c, q);
-        m = (ns_midpoint){expm1(q[MID]), exp(q[LOG_WIDTH]), q[LOW], q[HIGH], sqrt(sum / (double)c.n), NULL};
-        m.flaw = flaw_of(&c, q, m.rmse);
+        *out = (ns_midpoint){expm1(q[MID]), exp(q[LOG_WIDTH]), q[LOW], q[HIGH], sqrt(sum / (double)c.n), NULL};
+        out->flaw = flaw_of(&c, q, out->rmse);
     }
     free(x);
-    return m;
+    return NS_OK;
 }

@@ -86,7 +86,7 @@ static double distance(const float *a, const float *b, int64_t K)
 int ns_checkpoint_flags(const float *score, int64_t P, int64_t K, double factor, unsigned *flags, ns_error *err)
 {
     int64_t *const at = ns_alloc_array((size_t)P, sizeof *at), n = 0;
-    double *const step = ns_alloc_array((size_t)P, sizeof *step);
+    double *const step = ns_alloc_array(2 * (size_t)P, sizeof *step), *const sorted = step + P;
     if (!at || !step) {
         free(at);
         free(step);
@@ -103,7 +103,9 @@ int ns_checkpoint_flags(const float *score, int64_t P, int64_t K, double factor,
         if (memcmp(score + at[i - 1] * K, score + at[i] * K, (size_t)K * sizeof *score) == 0)
             flags[at[i]] |= NS_CHECKPOINT_DUPLICATE;
     }
-    const double usual = n > 1 ? ns_median_censored(step, n - 1) : 0;
+    if (n > 1)
+        memcpy(sorted, step, (size_t)(n - 1) * sizeof *step);
+    const double usual = n > 1 ? ns_median_censored(sorted, n - 1) : 0;
     for (int64_t i = 1; i + 1 < n; i++) {
         const double across = distance(score + at[i - 1] * K, score + at[i + 1] * K, K), near = fmin(step[i - 1], step[i]);
         if (near > factor * across && near > factor * usual)

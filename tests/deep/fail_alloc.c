@@ -167,6 +167,7 @@ static bool counts_as_held(const void *caller)
 static void write_live(const char *path, long usual)
 {
     long n = 0;
+    n_modules = 0;                           /* some may have been unloaded */
     for (size_t i = 0; i < BLOCKS; i++)
         n += blocks[i].p > (void *)1 && counts_as_held(blocks[i].caller);
     if (n <= usual)
@@ -185,12 +186,11 @@ static void write_live(const char *path, long usual)
 
 static void write_way(const char *path, const way *w)
 {
-    FILE *const f = fopen(path, "w");
-    for (int i = 0; f && i < w->n; i++)
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);       /* no stream: the heap may be broken */
+    for (int i = 0; i < w->n; i++)
         if (i > 0 || !is_libc(module_of(w->frames[i])))
-            fprintf(f, "%s+0x%lx\n", module_of(w->frames[i])->name, (long)((uintptr_t)w->frames[i] - module_of(w->frames[i])->base - 1));
-    if (f)
-        fclose(f);
+            dprintf(fd, "%s+0x%lx\n", module_of(w->frames[i])->name, (long)((uintptr_t)w->frames[i] - module_of(w->frames[i])->base - 1));
+    close(fd);
 }
 
 /* Where the program ends: the judge asks whose code it was. */
@@ -201,11 +201,9 @@ static void note_killer(void)
     mode = OFF;
     const way w = find_way();
     write_way(judge_path(path, wanted, "death"), &w);
-    FILE *const f = fopen(judge_path(path, wanted, "killer"), "w");
-    if (f) {
-        fprintf(f, "%s\n", w.asker->name);
-        fclose(f);
-    }
+    const int fd = open(judge_path(path, wanted, "killer"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    dprintf(fd, "%s\n", w.asker->name);
+    close(fd);
 }
 
 static void dying(int signal)

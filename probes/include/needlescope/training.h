@@ -57,8 +57,8 @@ NS_API int64_t ns_horizon_cut(const int64_t *axis, int64_t P, double horizon);
 NS_API void ns_best_series(const float *score, int64_t P, int64_t K, const bool *use, int k, double *out, int64_t *who);
 
 /* Median of times with INFINITY = censored: a value, later than all others. Of an even number the mean of the middle two, INFINITY when one
- * of them is censored. NaN for n = 0. */
-NS_API double ns_median_censored(const double *time, int64_t n);
+ * of them is censored. NaN for n = 0. The times are sorted. */
+NS_API double ns_median_censored(double *time, int64_t n);
 
 /* Least squares of low + (high - low) / (1 + exp(-(x - mid) / width)), x = log(1 + tokens). */
 typedef struct ns_midpoint {
@@ -66,7 +66,7 @@ typedef struct ns_midpoint {
     const char *flaw;             /* NULL, or why the fit must not be used: "flat", "midpoint outside the checkpoints", "falls again" ... */
 } ns_midpoint;
 /* NaN scores and negative tokens are left out. */
-NS_API ns_midpoint ns_fit_midpoint(const int64_t *tokens, const double *score, int64_t P);
+NS_API NS_MUST_CHECK int ns_fit_midpoint(const int64_t *tokens, const double *score, int64_t P, ns_midpoint *out, ns_error *);
 
 /* ---- how sure: seeds as the unit, cases nested in them (seeds.c) ---- */
 

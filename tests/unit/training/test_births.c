@@ -107,6 +107,13 @@ static void test_best_and_median(void **state)
     assert_true(isnan(ns_median_censored(NULL, 0)));
 }
 
+static const char *flaw_of_fit(const int64_t *tokens, const double *score, int64_t P)
+{
+    ns_midpoint m;
+    assert_int_equal(ns_fit_midpoint(tokens, score, P, &m, NULL), NS_OK);
+    return m.flaw;
+}
+
 static void test_midpoint(void **state)
 {
     (void)state;
@@ -117,16 +124,17 @@ static void test_midpoint(void **state)
         score[p] = .12 + .86 / (1 + exp(-(log1p((double)tokens[p]) - log1p(700000.0)) / .08));
     }
     score[20] = nan_;
-    ns_midpoint m = ns_fit_midpoint(tokens, score, 60);
+    ns_midpoint m;
+    assert_int_equal(ns_fit_midpoint(tokens, score, 60, &m, NULL), NS_OK);
     assert_null(m.flaw);
     assert_true(fabs(m.tokens / 700000 - 1) < 1e-4 && fabs(m.low - .12) < 1e-4 && fabs(m.high - .98) < 1e-4 && fabs(m.width - .08) < 1e-3);
     for (int p = 40; p < 60; p++)
         score[p] = .1;
-    assert_string_equal(ns_fit_midpoint(tokens, score, 60).flaw, "falls again");
+    assert_string_equal(flaw_of_fit(tokens, score, 60), "falls again");
     for (int p = 0; p < 60; p++)
         score[p] = .1 + .01 * (p % 3);
-    assert_string_equal(ns_fit_midpoint(tokens, score, 60).flaw, "flat");
-    assert_non_null(ns_fit_midpoint(tokens, score, 5).flaw);
+    assert_string_equal(flaw_of_fit(tokens, score, 60), "flat");
+    assert_non_null(flaw_of_fit(tokens, score, 5));
 }
 
 /* ---- planted strengths: jitter, dips, seeds ---- */
