@@ -42,7 +42,7 @@ static int loop(void *user, ns_error *err)
 {
     (void)err;
     ns_child_busy(user);
-    for (volatile int i = 0;; i++)
+    for (volatile unsigned i = 0;; i++)                  /* signed it would overflow before the time is over */
         ;
     return NS_OK;
 }
