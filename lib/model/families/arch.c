@@ -9,11 +9,15 @@
 /* ---- words of the JSON form ---- */
 const ns_word ns_words_norm[] = {{"none", NS_NORM_NONE}, {"rms", NS_NORM_RMS}, {"layer", NS_NORM_LAYER}, {NULL, 0}};
 const ns_word ns_words_layout[] = {{"half", NS_ROPE_HALF}, {"interleaved", NS_ROPE_INTERLEAVED}, {NULL, 0}};
-const ns_word ns_words_scaling[] = {{"default", NS_ROPE_DEFAULT}, {"linear", NS_ROPE_LINEAR}, {"dynamic", NS_ROPE_DYNAMIC},
-                                    {"llama3", NS_ROPE_LLAMA3}, {"yarn", NS_ROPE_YARN}, {"longrope", NS_ROPE_LONGROPE}, {NULL, 0}};
+const ns_word ns_words_scaling[] = {
+    {"default", NS_ROPE_DEFAULT}, {"linear", NS_ROPE_LINEAR}, {"dynamic", NS_ROPE_DYNAMIC},
+    {"llama3", NS_ROPE_LLAMA3}, {"yarn", NS_ROPE_YARN}, {"longrope", NS_ROPE_LONGROPE}, {NULL, 0},
+};
 const ns_word ns_words_qk_norm[] = {{"none", NS_QK_NONE}, {"per_head", NS_QK_PER_HEAD}, {"full", NS_QK_FULL}, {NULL, 0}};
-const ns_word ns_words_act[] = {{"silu", NS_ACT_SILU}, {"gelu", NS_ACT_GELU}, {"gelu_tanh", NS_ACT_GELU_TANH}, {"relu", NS_ACT_RELU},
-                                {"relu2", NS_ACT_RELU2}, {NULL, 0}};
+const ns_word ns_words_act[] = {
+    {"silu", NS_ACT_SILU}, {"gelu", NS_ACT_GELU}, {"gelu_tanh", NS_ACT_GELU_TANH},
+    {"relu", NS_ACT_RELU}, {"relu2", NS_ACT_RELU2}, {NULL, 0},
+};
 const ns_word ns_words_mixer[] = {{"softmax", NS_MIXER_SOFTMAX}, {"lightning", NS_MIXER_LIGHTNING}, {NULL, 0}};
 const ns_word ns_words_kind[] = {{"attn", NS_BRANCH_ATTN}, {"ffn", NS_BRANCH_FFN}, {NULL, 0}};
 

@@ -110,10 +110,14 @@ static const char *hint(const char *name)
     static const struct { const char *glob, *text; } hints[] = {
         {"*_proj.bias", "config.json's attention_bias or mlp_bias is false or absent"},
         {"*attention.*.bias", "config.json's attention_bias is false"},
-        {"*q_norm.*", "this model_type has no QK-norm"}, {"*k_norm.*", "this model_type has no QK-norm"},
-        {"*.qweight", "quantised weights are not supported"}, {"*scale*", "quantised weights are not supported"},
-        {"*expert*", "mixtures of experts are not supported"}, {"*lora_*", "merge the adapter into the weights first"},
-        {"*layers.*", "config.json's num_hidden_layers may be too small"}, {"*h.*", "config.json's n_layer may be too small"},
+        {"*q_norm.*", "this model_type has no QK-norm"},
+        {"*k_norm.*", "this model_type has no QK-norm"},
+        {"*.qweight", "quantised weights are not supported"},
+        {"*scale*", "quantised weights are not supported"},
+        {"*expert*", "mixtures of experts are not supported"},
+        {"*lora_*", "merge the adapter into the weights first"},
+        {"*layers.*", "config.json's num_hidden_layers may be too small"},
+        {"*h.*", "config.json's n_layer may be too small"},
     };
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
         if (ns_glob(hints[i].glob, name))

@@ -135,9 +135,12 @@ static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
 static int read_act(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
     static const ns_word spellings[] = {
-        {"silu", NS_ACT_SILU}, {"swish", NS_ACT_SILU}, {"gelu", NS_ACT_GELU}, {"gelu_python", NS_ACT_GELU}, {"gelu_new", NS_ACT_GELU_TANH},
-        {"gelu_pytorch_tanh", NS_ACT_GELU_TANH}, {"gelu_fast", NS_ACT_GELU_TANH}, {"gelu_accurate", NS_ACT_GELU_TANH},
-        {"gelu_python_tanh", NS_ACT_GELU_TANH}, {"relu", NS_ACT_RELU}, {"relu2", NS_ACT_RELU2}, {NULL, 0},
+        {"silu", NS_ACT_SILU}, {"swish", NS_ACT_SILU},
+        {"gelu", NS_ACT_GELU}, {"gelu_python", NS_ACT_GELU},
+        {"gelu_new", NS_ACT_GELU_TANH}, {"gelu_pytorch_tanh", NS_ACT_GELU_TANH}, {"gelu_fast", NS_ACT_GELU_TANH},
+        {"gelu_accurate", NS_ACT_GELU_TANH}, {"gelu_python_tanh", NS_ACT_GELU_TANH},
+        {"relu", NS_ACT_RELU}, {"relu2", NS_ACT_RELU2},
+        {NULL, 0},
     };
     const char *const key = spelled(row->keys.act, "hidden_act"), *name;
     int value;

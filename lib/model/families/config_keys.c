@@ -9,16 +9,16 @@
 /* Training, generation and bookkeeping keys: they cannot change a forward pass. */
 static const char *const harmless[] = {
     "model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "transformers.js_config", "_name_or_path",
-    "_model_name_or_path",
-    "name_or_path", "_attn_implementation*", "attn_implementation", "auto_map", "id2label", "label2id", "num_labels", "return_dict*",
-    "output_*", "torchscript", "use_cache", "initializer_range", "initializer_*", "*_dropout", "dropout", "*_pdrop", "*_token_id",
-    "*_token_index", "pretraining_tp", "tokenizer_class", "prefix", "chunk_size_feed_forward", "is_decoder", "tie_encoder_decoder",
-    "cross_attention_hidden_size", "finetuning_task", "task_specific_params", "problem_type", "max_length", "min_length", "do_sample",
-    "early_stopping", "num_beams", "num_beam_groups", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty",
-    "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "remove_invalid_values",
-    "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "diversity_penalty", "tf_legacy_loss", "use_bfloat16",
-    "gradient_checkpointing", "cache_implementation", "summary_*", "resid_pdrop", "unsloth_*", "is_llama_config", "rope_interleaved",
-    "router_aux_loss_coef", "base_model_*", "_commit_hash", "tensor_parallel*", "use_flash_attn*", "train_config_sha256",
+    "_model_name_or_path", "name_or_path", "_attn_implementation*", "attn_implementation", "auto_map", "id2label", "label2id",
+    "num_labels", "return_dict*", "output_*", "torchscript", "use_cache", "initializer_range", "initializer_*", "*_dropout", "dropout",
+    "*_pdrop", "*_token_id", "*_token_index", "pretraining_tp", "tokenizer_class", "prefix", "chunk_size_feed_forward", "is_decoder",
+    "tie_encoder_decoder", "cross_attention_hidden_size", "finetuning_task", "task_specific_params", "problem_type", "max_length",
+    "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "temperature", "top_k", "top_p", "typical_p",
+    "repetition_penalty", "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids",
+    "num_return_sequences", "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens",
+    "diversity_penalty", "tf_legacy_loss", "use_bfloat16", "gradient_checkpointing", "cache_implementation", "summary_*", "resid_pdrop",
+    "unsloth_*", "is_llama_config", "rope_interleaved", "router_aux_loss_coef", "base_model_*", "_commit_hash", "tensor_parallel*",
+    "use_flash_attn*", "train_config_sha256",
     "vision_config", "vision_*", "image_*", "video_*", "audio_*", "mm_*",   /* of a wrapper, beside the text model's */
     NULL,
 };

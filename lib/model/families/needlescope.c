@@ -52,15 +52,16 @@ int ns_facts_own_layers(ns_facts *f, ns_config *c, ns_error *err)
 
 static const ns_names names = {
     .prefixes = {"model.", ""}, .embed = "embed_tokens.weight", .final_norm = "norm", .layers = "layers.", .head = "lm_head.weight",
-    .attn_in_norm = "input_layernorm", .ffn_in_norm = "post_attention_layernorm", .q = "self_attn.q_proj", .k = "self_attn.k_proj",
-    .v = "self_attn.v_proj", .o = "self_attn.o_proj", .z_norm = "self_attn.norm", .z_gate = "self_attn.output_gate",
+    .attn_in_norm = "input_layernorm", .ffn_in_norm = "post_attention_layernorm",
+    .q = "self_attn.q_proj", .k = "self_attn.k_proj", .v = "self_attn.v_proj", .o = "self_attn.o_proj",
+    .z_norm = "self_attn.norm", .z_gate = "self_attn.output_gate",
     .gate = "mlp.gate_proj", .up = "mlp.up_proj", .down = "mlp.down_proj",
 };
 
 /* Lightning layers: silu, whatever the MLP has; H key heads; no rope. */
 const ns_family ns_family_needlescope = {
     .type = "needlescope", .names = &names,
-    .defaults = {.vocab = 56, .d_model = 64, .d_ff = 128, .layers = 4, .heads = 4, .positions = 256, .eps = 1e-5, .theta = 1e4,
-                 .act = "relu" },
+    .defaults = {.vocab = 56, .d_model = 64, .d_ff = 128, .layers = 4, .heads = 4,
+                 .positions = 256, .eps = 1e-5, .theta = 1e4, .act = "relu"},
     .norm = NS_NORM_RMS, .rope = NS_ROPES_LIST, .lightning = true, .qkv_act_fixed = true, .own_layers = true,
 };

@@ -12,13 +12,14 @@ static const char *const inner_keys[] = {"text_config", "language_config", "llm_
 /* What text_config is when it does not say (the config classes of transformers 4.57.6); flat: older files have its keys beside the
  * wrapper's. */
 static const struct unsaid { const char *wrapper, *text; bool flat; } unsaid[] = {
-    {"mistral3", "mistral", false}, {"idefics2", "mistral", false}, {"gemma3", "gemma3_text", false},
-    {"shieldgemma2", "gemma3_text", false}, {"internvl", "qwen2", false}, {"got_ocr2", "qwen2", false}, {"qwen2_audio", "qwen2", false},
+    {"mistral3", "mistral", false}, {"idefics2", "mistral", false},
+    {"gemma3", "gemma3_text", false}, {"shieldgemma2", "gemma3_text", false},
+    {"internvl", "qwen2", false}, {"got_ocr2", "qwen2", false}, {"qwen2_audio", "qwen2", false},
     {"qwen2_vl", "qwen2_vl_text", true}, {"qwen2_5_vl", "qwen2_5_vl_text", true}, {"qwen3_vl", "qwen3_vl_text", false},
     {"llava", "llama", true}, {"llava_next", "llama", false}, {"llava_next_video", "llama", false}, {"vipllava", "llama", false},
     {"video_llava", "llama", false}, {"idefics3", "llama", false}, {"smolvlm", "llama", false}, {"voxtral", "llama", false},
-    {"perception_lm", "llama", false}, {"janus", "llama", false}, {"deepseek_vl", "llama", false}, {"llava_llama", "llama", true},
-    {"llava_mistral", "mistral", true}, {"llava_qwen", "qwen2", true},
+    {"perception_lm", "llama", false}, {"janus", "llama", false}, {"deepseek_vl", "llama", false},
+    {"llava_llama", "llama", true}, {"llava_mistral", "mistral", true}, {"llava_qwen", "qwen2", true},
 };
 
 /* The rows of a prompt are not causal in these: a text model alone would compute something else. */
