@@ -22,10 +22,31 @@ datasets() {   # datasets NAME FILE
     "${LISTER:-$NEEDLESCOPE}" verify --content "$2" | grep '^dataset' >lines || fail "verify --content $2"
     kept "$1" lines
 }
+tried() {      # like run, for models that answer none of the cases: exit 1
+    "$NEEDLESCOPE" "$@" >out 2>err </dev/null
+    got=$?
+    [ $got -le 1 ] || fail "$*: exit $got: $(head -c 300 err)"
+}
 weights() {    # weights NAME FOLDER
     (cd "$2" && sha256sum step*/model.safetensors) >lines
     kept "$1" lines
 }
+
+# Every point of models of every shape (pre, post, sandwich and parallel blocks, each QK-norm, soft-caps, windows, biases, a recurrent mixer), and what the
+# recurrent one's score, ablation and patch are.
+fixtures=$lists/../../golden/fixtures
+for shape in minimax gemma2 cohere2 olmo2 qwen3 gpt2 gpt_neox-parallel; do
+    run record "$fixtures/$shape" --cases "$lists/shapes.jsonl" --at '*' --maps dense --dtype f32 -o $shape.h5
+    "${LISTER:-$NEEDLESCOPE}" verify --content $shape.h5 >content || fail "verify --content $shape.h5"
+    grep -E '^attribute arch_sha256|^dataset /case0000/.*(hook|attn)' content | sed "s/^/$shape /" >>shapes
+done
+kept shapes-record shapes
+tried score "$fixtures/minimax" --cases "$lists/shapes.jsonl" --resamples 0 -o recurrent-score.h5
+datasets recurrent-score recurrent-score.h5
+tried ablate "$fixtures/minimax" --cases "$lists/shapes.jsonl" --heads 1.1,3.4,2.0 --mode zero_z --draws 2 -o recurrent-ablate.h5
+datasets recurrent-ablate recurrent-ablate.h5
+tried patch "$fixtures/minimax" --cases "$lists/shapes.jsonl" -o recurrent-patch.h5
+datasets recurrent-patch recurrent-patch.h5
 
 run lab plant -o demo
 run score demo --cases "$lists/demo.jsonl" --resamples 0 -o score.h5
@@ -53,9 +74,7 @@ run train tiny.json -o tiny --seed 3
 weights train-weights tiny
 
 if [ -e "$stories/model.safetensors" ]; then
-    "$NEEDLESCOPE" score "$stories" --cases "$lists/stories.jsonl" --resamples 0 -o stories.h5 >out 2>err
-    got=$?      # 1: scored, but it answers none of these cases
-    [ $got -le 1 ] || fail "score of stories260K: exit $got: $(cat err)"
+    tried score "$stories" --cases "$lists/stories.jsonl" --resamples 0 -o stories.h5
     datasets stories-score stories.h5
 else
     echo "$stories is absent: its scores were not compared"
