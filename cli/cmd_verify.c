@@ -45,23 +45,21 @@ static int print_facts(cli *app, const char *path)
     return rc;
 }
 
-static void verify_one(cli_out *o, const char *path, int *worst)
+/* A file for which memory ran out is neither whole nor broken: that ends the command. */
+static int verify_one(cli *app, cli_out *o, const char *path, int *worst)
 {
-    ns_file *f;
+    ns_file *f = NULL;
     ns_error why = {""};
     int rc = ns_file_open(&f, path, &why);
-    if (rc == NS_OK) {
-        rc = ns_file_verify(f, &why);
+    rc = rc ? rc : ns_file_verify(f, &why);
+    if (rc != NS_E_MEMORY) {
         cli_cell_text(o, path);
         cli_cell_text(o, rc == NS_OK ? "ok" : "BROKEN");
         cli_cell_text(o, rc == NS_OK ? ns_file_fact(f, "content_sha256") : why.message);
-        ns_file_close(f);
-    } else {
-        cli_cell_text(o, path);
-        cli_cell_text(o, "BROKEN");
-        cli_cell_text(o, why.message);
+        *worst = *worst ? *worst : rc;
     }
-    *worst = rc < 0 && *worst == NS_OK ? rc : *worst;
+    ns_file_close(f);
+    return rc == NS_E_MEMORY ? ns_fail(&app->err, rc, "%s: not verified: %s", path, why.message) : NS_OK;
 }
 
 static int verify(cli *app, const void *settings, char **args, int n_args)
@@ -70,7 +68,7 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
                                          {"state", "state", CELL_TEXT},
                                          {"content_sha256", "content", CELL_TEXT}};
     const verify_settings *const s = settings;
-    int worst = NS_OK;
+    int rc = NS_OK, worst = NS_OK;
     if ((s->content || s->facts) && n_args > 1)
         return ns_fail(&app->err, NS_E_ARG, "--%s is of one file", s->content ? "content" : "facts");
     if (s->content && (s->facts || app->globals.json))
@@ -82,10 +80,14 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
     cli_out o;
     cli_out_begin(&o, app, "needlescope.verify/1");
     cli_out_table(&o, "files", NULL, columns, 3);
-    for (int i = 0; i < n_args; i++)
-        verify_one(&o, args[i], &worst);
+    for (int i = 0; i < n_args && rc == NS_OK; i++)
+        rc = verify_one(app, &o, args[i], &worst);
+    if (rc < 0) {
+        cli_out_drop(&o);
+        return rc;
+    }
     cli_out_table_end(&o);
-    const int rc = cli_out_end(&o, &app->err);
+    rc = cli_out_end(&o, &app->err);
     return rc ? rc : worst ? ns_fail(&app->err, worst, "not all files are what they say") : NS_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 typedef struct png_out {
     ns_buffer *buffer;
@@ -55,7 +56,7 @@ static int encode(png_structp png, png_infop info, png_out *out, const uint8_t *
                   const ns_png_text *texts)
 {
     if (setjmp(png_jmpbuf(png)))
-        return NS_E_INTERNAL;
+        return strcasecmp(out->message, "out of memory") ? NS_E_INTERNAL : NS_E_MEMORY;
     png_set_write_fn(png, out, on_write, on_flush);
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
     png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
@@ -89,5 +90,5 @@ int ns_png_write(ns_buffer *buffer, const uint8_t *rgb, int64_t width, int64_t h
     png_destroy_write_struct(&png, &info);
     if (buffer->failed)
         return ns_oom(err, "PNG image");
-    return code == NS_OK ? NS_OK : ns_fail(err, NS_E_INTERNAL, "PNG: libpng says '%s'", out.message);
+    return code == NS_OK ? NS_OK : ns_fail(err, code, "PNG: libpng says '%s'", out.message);
 }

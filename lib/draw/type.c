@@ -57,12 +57,17 @@ int ns_type_new(ns_type **out, ns_error *err)
         return ns_fail(err, NS_E_UNSUPPORTED, "figures: no font is installed (on Debian and Ubuntu: apt-get install fonts-dejavu-core)");
     }
     cairo_font_options_t *options = cairo_font_options_create();
+    const bool good = cairo_font_options_status(options) == CAIRO_STATUS_SUCCESS;
     cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
     cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
     cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
     pango_cairo_context_set_font_options(type->context, options);
     cairo_font_options_destroy(options);
     pango_context_set_round_glyph_positions(type->context, FALSE);
+    if (!good) {
+        ns_type_free(type);
+        return ns_oom(err, "fonts");
+    }
     *out = type;
     return NS_OK;
 }

@@ -108,8 +108,8 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
     if (!there)
         return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
     out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
-    if (out->id < 0)
-        return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
+    if (out->id < 0)                                        /* HDF5 may not have got over it */
+        return f->in_doubt ? ns_oom(err, f->path) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
     out->type = H5Dget_type(out->id);
     const hid_t space = H5Dget_space(out->id);
     hsize_t dims[H5S_MAX_RANK] = {0};

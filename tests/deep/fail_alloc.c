@@ -238,8 +238,10 @@ static void reopen(int fd, const char *old_work)
     const int flags = fcntl(fd, F_GETFL), cloexec = fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
     const off_t at = lseek(fd, 0, SEEK_CUR);
     const int copy = open(here, (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | cloexec);
+    if (copy < 0 && st.st_nlink == 0)        /* removed while open: it stays shared */
+        return;
     if (copy < 0 || lseek(copy, at, SEEK_SET) < 0 || dup3(copy, fd, cloexec) < 0)
-        _exit(119);                          /* a file that was removed while open: not met so far */
+        _exit(119);
     close(copy);
 }
 
@@ -341,7 +343,7 @@ long fail_alloc_arm(long n)
 
 static bool refused(void)
 {
-    if (mode == OFF || inside || getpid() != owner)
+    if (mode == OFF || inside || getpid() != owner || gettid() != owner)       /* pango looks for fonts in a thread of its own */
         return false;
     const int reason = errno;
     inside = true;

@@ -2,7 +2,8 @@
  * writes; or give the very answer of an undisturbed run, in every byte. Anything else is a line in FOLDER/log, and its folder stays.
  *
  * FOLDER/want holds said, err, code and work of an undisturbed run. A library on the list FAIL_ALLOC_DIES may end the process where its own
- * request is refused; it may never lead to another answer. */
+ * request is refused; it may never lead to another answer. One on the list FAIL_ALLOC_TYPE may lead to a figure in other type: the figure
+ * is there and whole, and its bytes are not asked for; such are counted. */
 #include "fail_alloc.h"
 
 #include <dirent.h>
@@ -20,10 +21,10 @@
 enum { OUT_OF_MEMORY = 75, JOBS = 64, TEXT = 1 << 16 };
 
 static char root[PATH_MAX / 2];
-static const char *dies;
+static const char *dies, *sets_type;         /* lists of libraries */
 static int usual;                            /* exit code of an undisturbed run */
 static struct { long n; pid_t pid; char asker[64]; bool ours; } expected[JOBS];
-static long n_judged, n_ours, n_bad, n_same, n_told, n_died;
+static long n_judged, n_ours, n_bad, n_same, n_told, n_died, n_retyped;
 
 char *judge_path(char path[], long n, const char *name)
 {
@@ -53,6 +54,7 @@ void judge_begin(const char *folder)
     char path[PATH_MAX];
     snprintf(root, sizeof root, "%s", folder);
     dies = getenv("FAIL_ALLOC_DIES");
+    sets_type = getenv("FAIL_ALLOC_TYPE");
     usual = (int)read_number(want_path(path, "code"), -1);
 }
 
@@ -147,8 +149,32 @@ static bool same_file(const char *a, const char *b)
     return same;
 }
 
-/* Every file below got is below want, the same in every byte; NULL, or the name of one that is not. */
-static const char *stranger(const char *got, const char *want)
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static bool read_ends(const char *path, char ends[16])
+{
+    FILE *const f = fopen(path, "r");
+    const bool good = f && fread(ends, 1, 8, f) == 8 && fseek(f, -8, SEEK_END) == 0 && fread(ends + 8, 1, 8, f) == 8;
+    if (f)
+        fclose(f);
+    return good;
+}
+
+/* Figures of one kind, both whole: they begin and end as their kind does. */
+static bool figures(const char *a, const char *b)
+{
+    char x[16], y[16];
+    const bool drawn = ends_with(a, ".png") || ends_with(a, ".svg") || ends_with(a, ".pdf");
+    return drawn && read_ends(a, x) && read_ends(b, y) && memcmp(x, y, sizeof x) == 0;
+}
+
+/* Every file below got is below want, the same in every byte, or two figures where their bytes are not asked for; NULL, or the name of one
+ * that is not. */
+static const char *stranger(const char *got, const char *want, bool any_type)
 {
     static char name[PATH_MAX + 256];
     const char *found = NULL;
@@ -161,8 +187,8 @@ static const char *stranger(const char *got, const char *want)
         snprintf(a, sizeof a, "%s/%s", got, e->d_name);
         snprintf(b, sizeof b, "%s/%s", want, e->d_name);
         if (lstat(a, &st) == 0 && S_ISDIR(st.st_mode))
-            found = stranger(a, b);
-        else if (!same_file(a, b))
+            found = stranger(a, b, any_type);
+        else if (!same_file(a, b) && !(any_type && figures(a, b)))
             found = strcpy(name, e->d_name);
     }
     if (d)
@@ -184,10 +210,10 @@ static bool holds(const char *path, const char *const *words)
     return false;
 }
 
-static bool is_listed(const char *asker)
+static bool is_listed(const char *asker, const char *libraries)
 {
     char list[1024], *state = NULL;
-    snprintf(list, sizeof list, "%s", dies ? dies : "");
+    snprintf(list, sizeof list, "%s", libraries ? libraries : "");
     for (char *name = strtok_r(list, ":", &state); name; name = strtok_r(NULL, ":", &state))
         if (strncmp(asker, name, strlen(name)) == 0)
             return true;
@@ -199,10 +225,10 @@ static bool may_die(long n, const char *asker)
 {
     static const char *const heap[] = {"double free", "corrupted", "malloc_consolidate", "free(): ", "malloc(): ", NULL};
     char path[PATH_MAX], killer[64] = "";
-    if (is_listed(asker) && holds(judge_path(path, n, "err"), heap))
+    if (is_listed(asker, dies) && holds(judge_path(path, n, "err"), heap))
         return true;
-    FILE *const f = is_listed(asker) ? fopen(judge_path(path, n, "killer"), "r") : NULL;
-    const bool known = f && fscanf(f, "%63s", killer) == 1 && is_listed(killer);
+    FILE *const f = is_listed(asker, dies) ? fopen(judge_path(path, n, "killer"), "r") : NULL;
+    const bool known = f && fscanf(f, "%63s", killer) == 1 && is_listed(killer, dies);
     if (f)
         fclose(f);
     return known;
@@ -213,15 +239,16 @@ static void judge(long n, int status, const char *asker, char why[256])
 {
     static const char *const words[] = {"memory", "address space", NULL};
     char a[PATH_MAX], b[PATH_MAX];
+    const bool any_type = is_listed(asker, sets_type);
     const char *odd = NULL;
     why[0] = '\0';
     if ((WIFSIGNALED(status) || WEXITSTATUS(status) == 255) && may_die(n, asker))
         n_died++;
     else if (WIFSIGNALED(status))
         snprintf(why, 256, "%s", WTERMSIG(status) == SIGALRM ? "hangs" : strsignal(WTERMSIG(status)));
-    else if (!is_listed(asker) && access(judge_path(a, n, "leak"), F_OK) == 0)
+    else if (!is_listed(asker, dies) && access(judge_path(a, n, "leak"), F_OK) == 0)
         snprintf(why, 256, "exit %d, and holds memory at its end", WEXITSTATUS(status));
-    else if ((odd = stranger(judge_path(a, n, "work"), want_path(b, "work"))))
+    else if ((odd = stranger(judge_path(a, n, "work"), want_path(b, "work"), any_type)))
         snprintf(why, 256, "exit %d, and leaves %.100s", WEXITSTATUS(status), odd);
     else if (WEXITSTATUS(status) == OUT_OF_MEMORY && holds(judge_path(a, n, "err"), words))
         n_told++;
@@ -229,10 +256,13 @@ static void judge(long n, int status, const char *asker, char why[256])
         snprintf(why, 256, "exit 75, but the message does not speak of memory");
     else if (WEXITSTATUS(status) != usual)
         snprintf(why, 256, "exit %d", WEXITSTATUS(status));
-    else if (!same_file(judge_path(a, n, "said"), want_path(b, "said")) || stranger(want_path(b, "work"), judge_path(a, n, "work")))
+    else if (!same_file(judge_path(a, n, "said"), want_path(b, "said")) ||
+             stranger(want_path(b, "work"), judge_path(a, n, "work"), any_type))
         snprintf(why, 256, "exit %d with ANOTHER ANSWER", usual);
-    else if (!is_listed(asker) && !same_file(judge_path(a, n, "err"), want_path(b, "err")))
+    else if (!is_listed(asker, dies) && !same_file(judge_path(a, n, "err"), want_path(b, "err")))
         snprintf(why, 256, "exit %d, and says something else on stderr", usual);
+    else if (any_type && stranger(judge_path(a, n, "work"), want_path(b, "work"), false))
+        n_retyped++;
     else
         n_same++;
 }
@@ -274,5 +304,6 @@ void judge_next(void)
 
 void judge_end(long asked)
 {
-    note("asked %ld refused %ld ours %ld told %ld same %ld died %ld bad %ld\n", asked, n_judged, n_ours, n_told, n_same, n_died, n_bad);
+    note("asked %ld refused %ld ours %ld told %ld same %ld in other type %ld died %ld bad %ld\n", asked, n_judged, n_ours, n_told, n_same,
+         n_retyped, n_died, n_bad);
 }
