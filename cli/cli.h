@@ -54,7 +54,8 @@ typedef struct cli_group {
 
 /* ---- commands ---- */
 typedef struct cli cli;
-enum { CLI_MAX_GROUPS = 4 };
+enum { CLI_MAX_GROUPS = 4, CLI_MAX_TABLES = CLI_MAX_GROUPS + 2 };
+enum { CLI_THREADS = 1, CLI_MEMORY = 2 };
 typedef struct cli_command {
     const char *name;               /* "score", "cases needle" */
     const char *section;            /* heading in the list of commands */
@@ -62,6 +63,7 @@ typedef struct cli_command {
     const char *arguments;          /* "MODEL", "[TEXT]" */
     int         min_args, max_args;
     cli_group   groups[CLI_MAX_GROUPS];
+    unsigned    resources;          /* bits: CLI_THREADS, CLI_MEMORY: which of these options it has, because they have an effect */
     size_t      settings_size;
     const void *defaults;           /* settings to start from; NULL = zeros */
     const char *description;        /* paragraphs of the man page, separated by empty lines */
@@ -74,14 +76,16 @@ const cli_command *cli_command_find(const char *name);
 /* "cases" -> true when the table has "cases needle". */
 bool cli_command_is_prefix(const char *name);
 
-typedef struct cli_globals {
-    int64_t threads, memory;
-    bool    json, quiet, verbose, help, version;
-} cli_globals;
-extern const cli_option cli_global_options[];
+typedef struct cli_globals { bool json, quiet, verbose, help, version; } cli_globals;
+typedef struct cli_resources { int64_t threads, memory; } cli_resources;
+extern const cli_option cli_global_options[], cli_resource_options[];
+/* All tables that a command has, in the order of its help: its own, threads and memory, those of every command. NULL: what may stand before
+ * a command. Returns how many. */
+int cli_command_tables(const cli_command *, cli_group out[CLI_MAX_TABLES]);
 
 struct cli {
-    cli_globals globals;            /* threads and memory: never 0 once a command runs */
+    cli_globals globals;
+    cli_resources resources;        /* never 0 once a command runs */
     ns_machine  machine;
     ns_error    err;
     const cli_command *command;

@@ -205,7 +205,7 @@ const cli_command cli_cmd_ablate = {
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Heads", cli_heads_options, offsetof(ablate_settings, which)}, {"Options", options, 0},
                {"Model options", cli_model_options, offsetof(ablate_settings, model)}},
-    .settings_size = sizeof(ablate_settings), .defaults = &defaults,
+    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(ablate_settings), .defaults = &defaults,
     .description = "zero_z sets the head's output to 0, mean_z to its mean over the cases (over the rows that are edited), uniform_attn "
                    "gives every visible key the same weight (what masking in Wu et al.'s code comes to), knockout hides the needle from "
                    "the heads' answer rows, before the softmax.\n\n"

@@ -295,7 +295,8 @@ static void describe_machine(cli_out *o, const cli *app, const ns_engine *engine
     cli_out_int(o, "threads", "threads", ns_engine_threads(engine));
     snprintf(text, sizeof text, "%d (%s)", m->cpus, m->cpus_from);
     cli_out_text(o, "cpus", "CPUs", text);
-    snprintf(text, sizeof text, "%.1f GiB (%s), half of it without --memory", (double)m->memory / 0x1p30, m->memory_from);
+    snprintf(text, sizeof text, "%.1f GiB (%s), of them %.3g for weights and activations", (double)m->memory / 0x1p30, m->memory_from,
+             (double)app->resources.memory / 0x1p30);
     cli_out_text(o, "memory", "memory", text);
 }
 
@@ -344,7 +345,8 @@ static int doctor(cli *app, const void *settings, char **args, int n_args)
 
 const cli_command cli_cmd_doctor = {
     .name = "doctor", .section = "Other", .summary = "Checks this machine: kernels, OpenBLAS, a planted model, HDF5, figures",
-    .arguments = "", .min_args = 0, .max_args = 0, .groups = {{"Options", options, 0}}, .settings_size = sizeof(doctor_settings),
+    .arguments = "", .min_args = 0, .max_args = 0, .groups = {{"Options", options, 0}},
+    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(doctor_settings),
     .description = "Every version of the kernels that this CPU can run is compared with its scalar definition, a planted checkpoint is "
                    "scored, and an HDF5 file and figures are written to a temporary folder (in TMPDIR). Exits 1 when a check fails.\n\n"
                    "--self-test plants a zoo of heads whose job is known (lab plant --zoo): true retrieval heads beside decoys that an "

@@ -225,7 +225,7 @@ static int describe_cost(cli *app, cli_out *o, const ns_checkpoint *checkpoint, 
     int rc = NS_OK;
     for (int64_t i = 0; i < chosen.n && rc == NS_OK; i++) {
         ns_cost cost;
-        rc = ns_model_cost(arch, checkpoint, app->globals.memory, &chosen.list[i], 1, &cost, &app->err);
+        rc = ns_model_cost(arch, checkpoint, app->resources.memory, &chosen.list[i], 1, &cost, &app->err);
         if (rc < 0)
             break;
         cli_cell_int(o, chosen.list[i]);
@@ -312,7 +312,7 @@ const cli_command cli_cmd_inspect = {
     .name = "inspect", .section = "Look", .summary = "Shows what a checkpoint holds: layers, windows, hook points, cost",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_arch_options, offsetof(inspect_settings, model)}},
-    .settings_size = sizeof(inspect_settings),
+    .resources = CLI_MEMORY, .settings_size = sizeof(inspect_settings),
     .description = "MODEL is a folder with config.json and safetensors (single or sharded), one .safetensors file beside its "
                    "config.json, or a folder of the Hugging Face cache. Only headers are read, and every tensor is checked against the "
                    "architecture.\n\n"

@@ -100,7 +100,7 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
                                          .windows = s->windows.list,
                                          .n_windows = s->windows.n,
                                          .program = program,
-                                         .cores = (int)app->globals.threads,
+                                         .cores = (int)app->resources.threads,
                                          .say = say,
                                          .progress = show,
                                          .cancelled = cli_cancelled,
@@ -124,6 +124,7 @@ const cli_command cli_cmd_lab_laziness = {
     .min_args = 0,
     .max_args = 0,
     .groups = {{"Options", options, 0}},
+    .resources = CLI_THREADS,
     .settings_size = sizeof(laziness_settings),
     .description =
         "Trains small hybrids with windows of several sizes and the controls that could refute the claim, a process on each core; "

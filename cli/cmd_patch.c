@@ -191,7 +191,7 @@ const cli_command cli_cmd_patch = {
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Heads", cli_heads_options, offsetof(patch_settings, which)}, {"Options", options, 0},
                {"Model options", cli_model_options, offsetof(patch_settings, model)}},
-    .settings_size = sizeof(patch_settings), .defaults = &defaults,
+    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(patch_settings), .defaults = &defaults,
     .description = "A pair is a case and its twin (twin_of), which asks the same prompt for another key. The destination's pass runs with "
                    "z of a head taken from the source's (--site q, k, v: its queries, or its group's keys or values), in the rows that "
                    "say the answer. With d = the logit of the source's answer minus that of the destination's, first content token of "

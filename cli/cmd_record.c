@@ -162,7 +162,7 @@ const cli_command cli_cmd_record = {
     .name = "record", .section = "Measure", .summary = "Records attention maps and activations of the cases to HDF5",
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(record_settings, model)}},
-    .settings_size = sizeof(record_settings), .defaults = &defaults,
+    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(record_settings), .defaults = &defaults,
     .description = "Attention patterns are kept in one of six forms: whole maps (dense), chosen rows (rows), the largest keys of chosen "
                    "rows (topk), maps pooled to bins (pooled), numbers about each row (stats), or stats and topk together, which is "
                    "small and the default. Everything else is stored as activations. The size is estimated first, and a recording above "

@@ -267,6 +267,7 @@ static int scan(cli *app, const void *settings, char **args, int n_args)
     if (rc == NS_OK)
         rc = cli_open_engine(app, &engine);
     if (rc == NS_OK) {
+        cli_tell_resources(app, m, engine);
         cli_signals_hold(true);
         rc = run_scan(app, s, &r, &cases, &probing, engine);
     }
@@ -282,7 +283,7 @@ const cli_command cli_cmd_scan = {
     .name = "scan", .section = "Follow training", .summary = "Scores every checkpoint of every run, a file each",
     .arguments = "RUN_DIR...", .min_args = 1, .max_args = 100000,
     .groups = {{"Options", options, 0}, {"Model options", cli_scan_model_options, offsetof(scan_settings, model)}},
-    .settings_size = sizeof(scan_settings),
+    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(scan_settings),
     .description = "A run is a folder of checkpoints: step1000, checkpoint-1000, stage1-step1000-tokens5B, global_step1000, iter_0001000, "
                    "or the revisions of a Hugging Face cache (a name without a step: by its trainer_state.json); main, final and last come "
                    "after the numbered ones. A run.json in it gives the run's name and coordinates (window, seed, ...). --list prints the "

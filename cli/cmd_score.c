@@ -409,7 +409,7 @@ const cli_command cli_cmd_score = {
     .name = "score", .section = "Measure", .summary = "Scores every head on the cases and prints the best",
     .arguments = "MODEL", .min_args = 0, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_model_options, offsetof(score_settings, model)}},
-    .settings_size = sizeof(score_settings), .defaults = &defaults,
+    .resources = CLI_THREADS | CLI_MEMORY, .settings_size = sizeof(score_settings), .defaults = &defaults,
     .description = "Each case is run once, however many probes look at it; cases that begin alike share their beginning. The answer is "
                    "teacher-forced, and the answer accuracy says how often it is what the model itself would say. Cases that a probe "
                    "cannot score are dropped and counted with their reason; when none is left the command fails. When the model answers "

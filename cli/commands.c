@@ -1,4 +1,4 @@
-/* commands.c - the table of commands: those of the build file's list; and the options that all of them have. */
+/* commands.c - the table of commands: those of the build file's list; and the options that all or many of them have. */
 #include "cli/commands.h"
 
 #include <string.h>
@@ -10,12 +10,19 @@ const cli_command *const cli_commands[] = {
     NULL,
 };
 
+#define FIELD(name) offsetof(cli_resources, name)
+#define THREADS \
+    {"threads", 't', CLI_INT, FIELD(threads), "N", \
+     "threads (default: one per CPU that this process may use; doctor says what allows it); changes no bit of a result", NULL, 1, 4096}
+#define MEMORY \
+    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE", \
+     "memory for weights and activations, such as 800M or 4G (default half of what this process may use: RAM, control group, Slurm)"}
+const cli_option cli_resource_options[] = {THREADS, MEMORY, {0}};
+static const cli_option only_threads[] = {THREADS, {0}}, only_memory[] = {MEMORY, {0}};
+#undef FIELD
+
 #define FIELD(name) offsetof(cli_globals, name)
 const cli_option cli_global_options[] = {
-    {"threads", 't', CLI_INT, FIELD(threads), "N",
-     "threads (default: one per CPU that this process may use; doctor says what allows it); changes no bit of a result", NULL, 1, 4096},
-    {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE",
-     "memory for weights and activations, such as 800M or 4G (default half of what this process may use: RAM, control group, Slurm)"},
     {"json", 'j', CLI_FLAG, FIELD(json), NULL, "print the answer as one JSON object"},
     {"quiet", 'q', CLI_FLAG, FIELD(quiet), NULL, "say nothing on stderr but errors"},
     {"verbose", 'v', CLI_FLAG, FIELD(verbose), NULL, "say more on stderr"},
@@ -24,6 +31,21 @@ const cli_option cli_global_options[] = {
     {0},
 };
 #undef FIELD
+
+int cli_command_tables(const cli_command *command, cli_group out[CLI_MAX_TABLES])
+{
+    static const cli_option *const resources[] = {
+        [CLI_THREADS] = only_threads, [CLI_MEMORY] = only_memory, [CLI_THREADS | CLI_MEMORY] = cli_resource_options,
+    };
+    const cli_option *const own = resources[command ? command->resources : CLI_THREADS | CLI_MEMORY];
+    int n = 0;
+    for (; command && n < CLI_MAX_GROUPS && command->groups[n].options; n++)
+        out[n] = command->groups[n];
+    if (own)
+        out[n++] = (cli_group){command ? "Threads and memory" : "Options of commands that run models", own, 0};
+    out[n++] = (cli_group){"Options of every command", cli_global_options, 0};
+    return n;
+}
 
 const cli_command *cli_command_find(const char *name)
 {

@@ -9,11 +9,11 @@ typedef void (*option_visitor)(FILE *, const cli_command *, const cli_option *);
 
 static void each_option(FILE *out, const cli_command *command, option_visitor visit)
 {
-    for (int g = 0; g < CLI_MAX_GROUPS && command->groups[g].options; g++)
-        for (const cli_option *option = command->groups[g].options; option->name; option++)
+    cli_group tables[CLI_MAX_TABLES];
+    const int n = cli_command_tables(command, tables);
+    for (int t = 0; t < n; t++)
+        for (const cli_option *option = tables[t].options; option->name; option++)
             visit(out, command, option);
-    for (const cli_option *option = cli_global_options; option->name; option++)
-        visit(out, command, option);
 }
 
 static bool wants_path(const cli_option *option)

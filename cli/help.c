@@ -60,11 +60,15 @@ static void print_option(FILE *out, const cli_option *option)
     cli_print_wrapped(out, text, COLUMN, COLUMN, WIDTH);
 }
 
-static void print_group(FILE *out, const char *title, const cli_option *options)
+static void print_tables(FILE *out, const cli_command *command)
 {
-    fprintf(out, "\n%s:\n", title);
-    for (; options->name; options++)
-        print_option(out, options);
+    cli_group tables[CLI_MAX_TABLES];
+    const int n = cli_command_tables(command, tables);
+    for (int t = 0; t < n; t++) {
+        fprintf(out, "\n%s:\n", tables[t].title);
+        for (const cli_option *option = tables[t].options; option->name; option++)
+            print_option(out, option);
+    }
 }
 
 void cli_print_help(FILE *out, const cli_command *command)
@@ -73,9 +77,7 @@ void cli_print_help(FILE *out, const cli_command *command)
     char summary[512];
     snprintf(summary, sizeof summary, "%s.", command->summary);
     cli_print_wrapped(out, summary, 0, 0, WIDTH);
-    for (int g = 0; g < CLI_MAX_GROUPS && command->groups[g].options; g++)
-        print_group(out, command->groups[g].title, command->groups[g].options);
-    print_group(out, "Options of every command", cli_global_options);
+    print_tables(out, command);
     if (command->examples)
         fprintf(out, "\nExamples:\n");
     for (const char *line = command->examples; line && *line;) {
@@ -119,6 +121,6 @@ void cli_print_overview(FILE *out, const char *prefix)
         cli_print_wrapped(out, (*row)->summary, 20, 20, WIDTH);
     }
     if (!prefix)
-        print_group(out, "Options of every command", cli_global_options);
+        print_tables(out, NULL);
     fputs("\n`needlescope COMMAND --help` explains one command.\n", out);
 }

@@ -89,11 +89,11 @@ static char *command_line(int argc, char **argv)
     return text;
 }
 
-/* Global options before the command; *at = where the command's name stands. */
+/* Options before the command; *at = where the command's name stands. */
 static int parse_globals(cli *app, int argc, char **argv, int *at)
 {
-    const cli_target target = {cli_global_options, &app->globals};
-    return cli_parse(&target, 1, argc, argv, true, at, NULL, NULL, &app->err);
+    const cli_target targets[] = {{cli_global_options, &app->globals}, {cli_resource_options, &app->resources}};
+    return cli_parse(targets, 2, argc, argv, true, at, NULL, NULL, &app->err);
 }
 
 /* "cases needle" takes two words. */
@@ -131,13 +131,24 @@ static void find_limits(cli *app)
                                                         .slurm_cpus_per_task = getenv("SLURM_CPUS_PER_TASK"),
                                                         .slurm_mem_per_node = getenv("SLURM_MEM_PER_NODE"),
                                                         .slurm_mem_per_cpu = getenv("SLURM_MEM_PER_CPU")});
-    cli_globals *const g = &app->globals;
-    if (app->machine.ignored[0] && (g->threads == 0 || g->memory == 0))
+    cli_resources *const r = &app->resources;
+    const unsigned defaults = (r->threads ? 0 : CLI_THREADS) | (r->memory ? 0 : CLI_MEMORY);
+    if (app->machine.ignored[0] && app->command->resources & defaults)
         cli_note(app, "%s: no limit was taken from it", app->machine.ignored);
-    if (g->threads == 0)
-        g->threads = app->machine.cpus;
-    if (g->memory == 0)
-        g->memory = app->machine.memory / 2;
+    if (r->threads == 0)
+        r->threads = app->machine.cpus;
+    if (r->memory == 0)
+        r->memory = app->machine.memory / 2;
+}
+
+/* Both are read before and after the name of every command, so that who gives one in vain is told so. */
+static int check_resources(cli *app)
+{
+    const unsigned has = app->command->resources;
+    const char *const vain = app->resources.threads && !(has & CLI_THREADS) ? "threads"
+                           : app->resources.memory && !(has & CLI_MEMORY)   ? "memory"
+                                                                            : NULL;
+    return vain ? ns_fail(&app->err, NS_E_ARG, "--%s has no effect on %s: leave it out", vain, app->command->name) : NS_OK;
 }
 
 /* Where a command takes any number of files, one under two names counts twice in what comes out. */
@@ -155,8 +166,8 @@ static int check_files_once(cli *app, char *const *args, int n)
 static int run_command(cli *app, int argc, char **argv)
 {
     const cli_command *const c = app->command;
-    cli_target targets[CLI_MAX_GROUPS + 1] = {{cli_global_options, &app->globals}};
-    int n_targets = 1, n_args = 0;
+    cli_target targets[CLI_MAX_TABLES] = {{cli_global_options, &app->globals}, {cli_resource_options, &app->resources}};
+    int n_targets = 2, n_args = 0;
     char **args = NULL;
     void *const settings = ns_alloc_array(1, c->settings_size);
     if (!settings)
@@ -171,7 +182,9 @@ static int run_command(cli *app, int argc, char **argv)
     } else if (rc == NS_OK && app->globals.version) {
         print_version();
     } else if (rc == NS_OK) {
-        rc = check_arguments(app, n_args);
+        rc = check_resources(app);
+        if (rc == NS_OK)
+            rc = check_arguments(app, n_args);
         if (rc == NS_OK)
             rc = check_files_once(app, args, n_args);
         if (rc == NS_OK)

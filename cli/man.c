@@ -59,14 +59,18 @@ static void print_option(FILE *out, const cli_option *option)
     fputs(".\n", out);
 }
 
-static void print_options(FILE *out, const char *title, const cli_option *options)
+static void print_tables(FILE *out, const cli_command *command)
 {
-    fputs(".SH ", out);
-    for (const char *c = title; *c; c++)
-        fputc(toupper((unsigned char)*c), out);
-    fputc('\n', out);
-    for (; options->name; options++)
-        print_option(out, options);
+    cli_group tables[CLI_MAX_TABLES];
+    const int n = cli_command_tables(command, tables);
+    for (int t = 0; t < n; t++) {
+        fputs(".SH ", out);
+        for (const char *c = tables[t].title; *c; c++)
+            fputc(toupper((unsigned char)*c), out);
+        fputc('\n', out);
+        for (const cli_option *option = tables[t].options; option->name; option++)
+            print_option(out, option);
+    }
 }
 
 static void print_exit_status(FILE *out)
@@ -125,7 +129,7 @@ static void print_overview_page(FILE *out)
         roff_text(out, (*row)->summary);
         fputs(".\n", out);
     }
-    print_options(out, "Options of every command", cli_global_options);
+    print_tables(out, NULL);
     print_environment(out);
     print_exit_status(out);
 }
@@ -150,9 +154,7 @@ void cli_print_man(FILE *out, const cli_command *command)
         fputs(".SH DESCRIPTION\n", out);
         print_paragraphs(out, command->description);
     }
-    for (int g = 0; g < CLI_MAX_GROUPS && command->groups[g].options; g++)
-        print_options(out, command->groups[g].title, command->groups[g].options);
-    print_options(out, "Options of every command", cli_global_options);
+    print_tables(out, command);
     print_examples(out, command->examples);
     print_environment(out);
     print_exit_status(out);

@@ -28,8 +28,8 @@ const cli_option cli_needle_model_options[] = {ARCH, REVISION, TOKENIZER, {0}};
 ns_open_params cli_open_params(cli *app, const char *path, const cli_model_settings *s)
 {
     return (ns_open_params){.size = sizeof(ns_open_params), .path = path, .revision = s->revision, .arch = s->arch, .names = s->names,
-                            .olmo3_rope = s->olmo3_rope, .tokenizer = s->tokenizer, .no_hash = s->no_hash, .memory = app->globals.memory,
-                            .threads = (int)app->globals.threads, .cpu = getenv("NEEDLESCOPE_CPU"), .warn = cli_warn, .user = app};
+                            .olmo3_rope = s->olmo3_rope, .tokenizer = s->tokenizer, .no_hash = s->no_hash, .memory = app->resources.memory,
+                            .threads = (int)app->resources.threads, .cpu = getenv("NEEDLESCOPE_CPU"), .warn = cli_warn, .user = app};
 }
 
 /* Our own pool shares out the work. The usual engine does without OpenBLAS: it is not even loaded. */
@@ -50,10 +50,18 @@ int cli_open(cli *app, ns_opened **out, const char *path, const cli_model_settin
 
 int cli_open_engine(cli *app, ns_engine **out)
 {
-    const ns_engine_params how = {.size = sizeof how, .threads = (int)app->globals.threads, .cpu = getenv("NEEDLESCOPE_CPU")};
+    const ns_engine_params how = {.size = sizeof how, .threads = (int)app->resources.threads, .cpu = getenv("NEEDLESCOPE_CPU")};
     const int rc = ns_engine_new(out, &how, &app->err);
     tame_blas(rc == NS_OK ? *out : NULL);
     return rc;
+}
+
+void cli_tell_resources(const cli *app, const ns_opened *m, const ns_engine *engine)
+{
+    ns_cost cost;
+    if (ns_model_cost(m->arch, m->checkpoint, app->resources.memory, &(int64_t){1}, 1, &cost, NULL) == NS_OK)
+        cli_detail(app, "%s: %s, kernels %s, %d threads, weights %s", m->name, m->arch->family, ns_engine_cpu(engine),
+                   ns_engine_threads(engine), cost.streamed ? "streamed" : "resident");
 }
 
 int cli_open_weights(cli *app, ns_opened *m)
@@ -62,7 +70,7 @@ int cli_open_weights(cli *app, ns_opened *m)
     if (rc < 0)
         return rc;
     tame_blas(m->engine);
-    cli_detail(app, "%s: %s, kernels %s, %d threads", m->name, m->arch->family, ns_engine_cpu(m->engine), ns_engine_threads(m->engine));
+    cli_tell_resources(app, m, m->engine);
     return NS_OK;
 }
 

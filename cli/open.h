@@ -21,6 +21,8 @@ int  cli_open(cli *, ns_opened **out, const char *path, const cli_model_settings
 /* Engine and packed weights of what cli_open opened. */
 int  cli_open_weights(cli *, ns_opened *);
 int  cli_open_engine(cli *, ns_engine **out);
+/* With --verbose: what runs it, and what became of --threads and --memory. */
+void cli_tell_resources(const cli *, const ns_opened *, const ns_engine *);
 /* What is said of a model (--revision, --arch ...; not --tokenizer, which stands alone) is NS_E_ARG where none is given. */
 int cli_check_model_given(cli *, const char *model, const cli_model_settings *);
 /* ns_open_cases; at least one case. */

@@ -45,7 +45,7 @@ static int no_choice(const cli_option *option, const char *text, ns_error *err)
 static int set_bytes(const cli_option *option, int64_t *field, const char *text, ns_error *err)
 {
     int64_t bytes, count;
-    if (!cli_value_bytes(text, &bytes))
+    if (!cli_value_bytes(text, &bytes) || bytes <= 0)
         return bad_value(option, text, "expected a size such as 800M or 4G", err);
     if (cli_value_int(text, &count) && count > 0 && count < 1 << 20)
         return ns_fail(err, NS_E_ARG, "--%s %s: %s bytes? say %sG or %sM (%sB for bytes)", option->name, text, text, text, text, text);

@@ -41,6 +41,7 @@ BASH
     completes scores.h5 figure heads x -o --output sco
     case " $(bash complete_one.bash needlescope cases needle --) " in
     *" --maps "*) fail "bash: an option of record is offered to cases needle" ;;
+    *" --threads "* | *" --memory "*) fail "bash: cases needle is offered what has no effect on it" ;;
     esac
 fi
 

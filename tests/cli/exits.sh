@@ -30,6 +30,13 @@ expect 2 'needs a value' score model --cases
 expect 2 '--cases FILE is missing' score model
 expect 2 "--probe retrieval_fnd: no such probe or score \(did you mean retrieval_find" score model --cases cases.jsonl --probe retrieval_fnd
 expect 2 'expected a whole number' --threads many score model
+expect 2 'tokenize: .*--threads has no effect on tokenize' tokenize model hello --threads 2
+expect 2 '--threads has no effect on export csv' -t 2 export csv s.h5
+expect 2 '--memory has no effect on lab laziness' lab laziness --memory 2G
+expect 2 '--threads has no effect on inspect' inspect model -t 1
+expect 2 '--memory 0: expected a size' score model --memory 0
+run -t 2 --memory 2G score model --cases cases.jsonl
+run --memory 2G inspect model
 expect 2 "o FILE is missing" cases needle --model model
 expect 2 '--maps' record model --cases cases.jsonl --maps sparse -o r.h5
 expect 2 'blocks.9.attn.hook_pattern' record model --cases cases.jsonl --at blocks.9.attn.hook_pattern -o r.h5

@@ -9,9 +9,12 @@ static void list(const char *command, const cli_option *options)
 
 int main(void)
 {
-    for (const cli_command *const *c = cli_commands; *c; c++)
-        for (int g = 0; g < CLI_MAX_GROUPS && (*c)->groups[g].options; g++)
-            list((*c)->name, (*c)->groups[g].options);
+    for (const cli_command *const *c = cli_commands; *c; c++) {
+        cli_group tables[CLI_MAX_TABLES];
+        const int n = cli_command_tables(*c, tables);
+        for (int t = 0; t < n && tables[t].options != cli_global_options; t++)
+            list((*c)->name, tables[t].options);
+    }
     list("*", cli_global_options);
     return 0;
 }

@@ -31,11 +31,11 @@ typedef void (*visitor)(const cli_command *, const cli_option *, void *);
 
 static void each_option(const cli_command *command, visitor visit, void *user)
 {
-    for (int g = 0; g < CLI_MAX_GROUPS && command->groups[g].options; g++)
-        for (const cli_option *o = command->groups[g].options; o->name; o++)
+    cli_group tables[CLI_MAX_TABLES];
+    const int n = cli_command_tables(command, tables);
+    for (int t = 0; t < n; t++)
+        for (const cli_option *o = tables[t].options; o->name; o++)
             visit(command, o, user);
-    for (const cli_option *o = cli_global_options; o->name; o++)
-        visit(command, o, user);
 }
 
 /* --name as a whole word; dash is "-" or roff's "\-". */
@@ -153,12 +153,22 @@ static void is_new(const cli_command *command, const cli_option *option, void *u
         fail_msg("%s: --%s: choices are for CLI_CHOICE", command->name, option->name);
 }
 
+/* A command that has them not still reads them, to say so. */
+static void each_unused_resource(const cli_command *command, visitor visit, void *user)
+{
+    static const unsigned bits[] = {CLI_THREADS, CLI_MEMORY};
+    for (int i = 0; cli_resource_options[i].name; i++)
+        if (!(command->resources & bits[i]))
+            visit(command, &cli_resource_options[i], user);
+}
+
 static void rows_are_sound(void **state)
 {
     (void)state;
     for (const cli_command *const *row = cli_commands; *row; row++) {
         seen s = {.n = 0};
         each_option(*row, is_new, &s);
+        each_unused_resource(*row, is_new, &s);
         assert_true((*row)->run && (*row)->summary && (*row)->section && (*row)->arguments && (*row)->description);
         assert_true((*row)->min_args <= (*row)->max_args);
         assert_ptr_equal(cli_command_find((*row)->name), *row);

@@ -55,7 +55,7 @@ declare -A lines=(
 )
 run() {   # run FOLDER HOW: in FOLDER/work
     (cd "$1/work" && FAIL_ALLOC=$2 FAIL_ALLOC_OURS=$ours FAIL_ALLOC_LIBRARIES=$libraries FAIL_ALLOC_JOBS=$jobs FAIL_ALLOC_DIR=$at \
-        LD_PRELOAD=$preload "$ns" "${words[@]}" -t 1 </dev/null >"$1/said" 2>"$1/err")
+        LD_PRELOAD=$preload "$ns" "${words[@]}" "${one_thread[@]}" </dev/null >"$1/said" 2>"$1/err")
 }
 bad=0 all=0
 while [ $# -gt 0 ]; do
@@ -67,6 +67,8 @@ while [ $# -gt 0 ]; do
         read -ra words < <(printf '%s\n' "${lines[$name]:?no such command in the table}")
     fi
     shift
+    one_thread=()
+    case ${words[0]} in score | record | scan | ablate | patch) one_thread=(-t 1) ;; esac
     rm -rf "$at"
     mkdir -p "$at/0/work" "$at/want/work"
     run "$at/want" count

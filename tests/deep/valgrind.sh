@@ -22,7 +22,9 @@ failed=0 n=0
 clean() {
     local code=$1
     shift
-    under "$ns" "$@" -q -t 2
+    local threads=()
+    case $1 in score | record | scan | ablate | patch) threads=(-t 2) ;; esac
+    under "$ns" "$@" -q "${threads[@]}"
     local status=$?
     n=$((n + 1))
     [ $status = "$code" ] && ! grep -q '^==[0-9]*==' said && return

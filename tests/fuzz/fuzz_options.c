@@ -18,8 +18,9 @@ static int split(char *text, char **words)
 static void parse(const cli_command *c, int argc, char **argv)
 {
     cli_globals globals = {0};
-    cli_target targets[CLI_MAX_GROUPS + 1] = {{cli_global_options, &globals}};
-    int n_targets = 1, n_args = 0;
+    cli_resources resources = {0};
+    cli_target targets[CLI_MAX_TABLES] = {{cli_global_options, &globals}, {cli_resource_options, &resources}};
+    int n_targets = 2, n_args = 0;
     char **args = NULL;
     ns_error err = {""};
     void *const settings = ns_alloc_array(1, c->settings_size);
