@@ -21,8 +21,8 @@ typedef enum cli_kind {             /* type of the field that the option fills *
     CLI_BYTES,                      /* int64_t: 4G, 512M, 1000 */
     CLI_NUMBER,                     /* double */
     CLI_CHOICE,                     /* int: index into choices */
-    CLI_WORDS,                      /* cli_words; repeatable, comma-separated, each once */
-    CLI_ITEMS,                      /* cli_words: as CLI_WORDS, and the same may stand there again */
+    /* lists: repeatable, comma-separated, each item once (but for `again`) */
+    CLI_WORDS,                      /* cli_words */
     CLI_FILES,                      /* cli_words: files to read, as CLI_WORDS; a file whose name holds a comma is one */
     CLI_INTS,                       /* cli_ints: 512,1024 or FROM:TO:COUNT */
     CLI_NUMBERS,                    /* cli_numbers: 0,.5,1 or FROM:TO:COUNT */
@@ -43,6 +43,7 @@ typedef struct cli_option {
     const char *help;               /* one sentence without a full stop */
     const char *choices;            /* "dense|rows|topk" */
     int64_t     min, max;           /* of CLI_INT; both 0 = any */
+    bool        again;              /* of a list: a sequence or a pair, in which the same may stand again */
 } cli_option;
 
 /* A table and where its settings lie inside the command's settings. */

@@ -28,7 +28,7 @@ static int report(cli *app, const char *path)
     const ns_study_shape n = ns_study_size(study);
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
     const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing,
-                  not_taken = ns_study_not_taken(study);
+                  not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study);
     ns_study_close(study);
     cli_out_begin(&o, app, "needlescope.merge/1");
     cli_out_int(&o, "runs", "runs", n.R);
@@ -38,12 +38,16 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "failed", "failed", failed);
     cli_out_int(&o, "missing", "not there", missing);
     cli_out_int(&o, "not_taken", not_taken ? "not taken" : NULL, not_taken);
+    cli_out_int(&o, "passed_over", passed_over ? "passed over" : NULL, passed_over);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
     rc = cli_out_written(app, &o, path);
     rc = rc ? rc : cli_out_end(&o, &app->err);
     if (rc == NS_OK && missing)
         cli_note(app, "%lld checkpoints that the scan found have no shard (a task that never ran? scan again, then merge)",
                  (long long)missing);
+    if (rc == NS_OK && passed_over)
+        cli_note(app, "%lld among the shards %s none (stepNNNNNN.h5 or .failed in a run's folder) and %s passed over", (long long)passed_over,
+                 passed_over == 1 ? "is" : "are", passed_over == 1 ? "was" : "were");
     return rc ? rc : missing || failed ? NS_STOP : NS_OK;
 }
 

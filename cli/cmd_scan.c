@@ -25,7 +25,7 @@ static const cli_option options[] = {
     {"probe-def", 'd', CLI_FILES, FIELD(definitions), "FILE,...", "also probes of your own, each a JSON definition"},
     {"output", 'o', CLI_FOLDER, FIELD(out), "FOLDER", "where the shards go; merge reads it"},
     {"shard", 0, CLI_TEXT, FIELD(shard), "I/N", "do only every N-th checkpoint, from the I-th (default: the place in a Slurm array)"},
-    {"steps", 0, CLI_INTS, FIELD(steps), "FIRST,LAST", "only checkpoints of these steps"},
+    {"steps", 0, CLI_INTS, FIELD(steps), "FIRST,LAST", "only checkpoints of these steps", .again = true},
     {"manifest", 0, CLI_FILE, FIELD(manifest), "FILE", "JSONL of path, step, tokens, label instead of the folder's names (one run only)"},
     {"force", 0, CLI_FLAG, FIELD(force), NULL, "score again what is done"},
     {"retry-failed", 0, CLI_FLAG, FIELD(retry_failed), NULL, "try again the checkpoints that failed before"},

@@ -138,7 +138,7 @@ static void zsh_text(FILE *out, const char *text)
 static void zsh_option(FILE *out, const cli_command *command, const cli_option *option)
 {
     (void)command;
-    const bool repeats = option->kind == CLI_WORDS || option->kind == CLI_ITEMS || option->kind == CLI_FILES || option->kind == CLI_INTS ||
+    const bool repeats = option->kind == CLI_WORDS || option->kind == CLI_FILES || option->kind == CLI_INTS ||
                          option->kind == CLI_NUMBERS || option->kind == CLI_HEADS;
     fprintf(out, " \\\n                '%s--%s%s[", repeats ? "*" : "", option->name, option->value ? "=" : "");
     zsh_text(out, option->help);

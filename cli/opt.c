@@ -62,15 +62,6 @@ static int set_choice(const cli_option *option, int *field, const char *text, ns
     return NS_OK;
 }
 
-static int check_once(const cli_option *option, const cli_words *words, ns_error *err)
-{
-    for (int64_t i = 1; i < words->n; i++)
-        for (int64_t k = 0; k < i; k++)
-            if (strcmp(words->list[i], words->list[k]) == 0)
-                return ns_fail(err, NS_E_ARG, "--%s: %.200s is given twice", option->name, words->list[i]);
-    return NS_OK;
-}
-
 int cli_option_set(const cli_option *option, void *settings, const char *text, ns_error *err)
 {
     void *const field = (char *)settings + option->offset;
@@ -97,7 +88,6 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
     case CLI_CHOICE:
         return set_choice(option, field, text, err);
     case CLI_WORDS:
-    case CLI_ITEMS:
         rc = cli_value_words(text, field, err);
         break;
     case CLI_FILES:
@@ -113,8 +103,8 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
         rc = cli_value_heads(text, field, err);
         break;
     }
-    if (rc == NS_OK && (option->kind == CLI_WORDS || option->kind == CLI_FILES))
-        return check_once(option, field, err);
+    if (rc == NS_OK && !option->again)
+        rc = cli_value_once(option->kind, field, err);
     return rc < 0 ? ns_fail(err, rc, "--%s: %s", option->name, err ? err->message : "") : NS_OK;
 }
 
@@ -130,7 +120,7 @@ void cli_settings_clear(const cli_option *options, void *settings)
 {
     for (; options->name; options++) {
         void *const field = (char *)settings + options->offset;
-        if (options->kind == CLI_WORDS || options->kind == CLI_ITEMS || options->kind == CLI_FILES) {
+        if (options->kind == CLI_WORDS || options->kind == CLI_FILES) {
             clear_words(field);
         } else if (options->kind == CLI_INTS) {
             free(((cli_ints *)field)->list);

@@ -187,23 +187,60 @@ int cli_value_heads(const char *text, cli_heads *out, ns_error *err)
     return each_part(text, add_head, out, err);
 }
 
-static int by_value(const void *a, const void *b)
+/* ---- each item once ---- */
+
+static int by_word(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int by_int(const void *a, const void *b)
 {
     const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
 
-static int check_positions(const char *text, const cli_ints *positions, ns_error *err)
+static int by_number(const void *a, const void *b)
 {
-    int64_t *const sorted = ns_alloc_array((size_t)positions->n, sizeof *sorted);
-    int rc = sorted ? NS_OK : ns_oom(err, "--rows");
-    if (rc == NS_OK) {
-        memcpy(sorted, positions->list, (size_t)positions->n * sizeof *sorted);
-        qsort(sorted, (size_t)positions->n, sizeof *sorted, by_value);
-    }
-    for (int64_t i = 1; i < positions->n && rc == NS_OK; i++)
-        if (sorted[i - 1] == sorted[i])
-            rc = ns_fail(err, NS_E_ARG, "--rows %s: %lld is given twice", text, (long long)sorted[i]);
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int by_head(const void *a, const void *b)
+{
+    const ns_head *const x = a, *const y = b;
+    return x->layer != y->layer ? by_int(&x->layer, &y->layer) : by_int(&x->head, &y->head);
+}
+
+static int given_twice(cli_kind kind, const void *item, ns_error *err)
+{
+    const ns_head *const head = item;
+    return kind == CLI_INTS      ? ns_fail(err, NS_E_ARG, "%lld is given twice", (long long)*(const int64_t *)item)
+           : kind == CLI_NUMBERS ? ns_fail(err, NS_E_ARG, "%g is given twice", *(const double *)item)
+           : kind == CLI_HEADS   ? ns_fail(err, NS_E_ARG, "%lld.%lld is given twice", (long long)head->layer, (long long)head->head)
+                                 : ns_fail(err, NS_E_ARG, "%.200s is given twice", *(const char *const *)item);
+}
+
+int cli_value_once(cli_kind kind, const void *list, ns_error *err)
+{
+    static const struct { size_t size; int (*order)(const void *, const void *); } items[] = {
+        [CLI_WORDS] = {sizeof(char *), by_word}, [CLI_FILES] = {sizeof(char *), by_word}, [CLI_INTS] = {sizeof(int64_t), by_int},
+        [CLI_NUMBERS] = {sizeof(double), by_number}, [CLI_HEADS] = {sizeof(ns_head), by_head},
+    };
+    const size_t size = kind < sizeof items / sizeof *items ? items[kind].size : 0;
+    if (!size)
+        return NS_OK;
+    /* all lists are of this shape */
+    const size_t n = (size_t)((const cli_words *)list)->n;
+    char *const sorted = ns_alloc_array(n, size);
+    if (!sorted)
+        return ns_oom(err, "a list");
+    memcpy(sorted, ((const cli_words *)list)->list, n * size);
+    qsort(sorted, n, size, items[kind].order);
+    int rc = NS_OK;
+    for (size_t i = 1; i < n && rc == NS_OK; i++)
+        if (items[kind].order(sorted + (i - 1) * size, sorted + i * size) == 0)
+            rc = given_twice(kind, sorted + i * size, err);
     free(sorted);
     return rc;
 }
@@ -231,7 +268,9 @@ int cli_value_rows(const char *text, ns_rows *rows, cli_ints *positions, ns_erro
     if (cli_value_ints(text, positions, err) < 0)
         return ns_fail(err, NS_E_ARG, "--rows %s: expected all, answer, probe, last:N, span:NAME, or positions such as 0,5,-1", text);
     *rows = (ns_rows){.kind = NS_ROWS_LIST, .n = positions->n, .positions = positions->list};
-    return check_positions(text, positions, err);
+    ns_error why = {""};
+    const int rc = cli_value_once(CLI_INTS, positions, &why);
+    return rc < 0 ? ns_fail(err, rc, "--rows %s: %s", text, why.message) : NS_OK;
 }
 
 int cli_value_choice(const char *text, const char *choices)

@@ -245,9 +245,11 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
     char hex[65];
     hash_shards(m, hex);
     const ns_shard *const s = &m->job.shards[m->job.first];
-    char not_taken[24];
+    char not_taken[24], passed_over[24];
     snprintf(not_taken, sizeof not_taken, "%lld", (long long)m->job.not_taken);
+    snprintf(passed_over, sizeof passed_over, "%lld", (long long)m->job.passed_over);
     const ns_fact own[] = {{"kind", "study", false}, {"not_taken", m->job.not_taken ? not_taken : NULL, false},
+                           {"passed_over", m->job.passed_over ? passed_over : NULL, true},
                            {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
     ns_fact_list facts = {0};

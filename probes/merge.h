@@ -24,6 +24,7 @@ typedef struct ns_merge_job {
     bool      mixed_kernels;
     ns_shard *shards;                  /* by run, step */
     int64_t   not_taken;               /* checkpoints that --steps left out of the scan */
+    int64_t   passed_over;             /* files and folders among the shards that are none, nor on their way to be one */
     int64_t   n_shards, shards_capacity, first;      /* first: index of the first finished one */
     char    **runs;                    /* [R], borrowed from the shards */
     int64_t  *steps;                   /* [P] */

@@ -20,6 +20,15 @@ static int add_shard(ns_merge_job *m, const char *run, const char *folder, const
     return s->run_name && s->path ? NS_OK : ns_oom(err, folder);
 }
 
+/* step000120.h5 or step000120.failed. */
+static bool is_shard(const char *name, bool *failed)
+{
+    const size_t digits = ns_starts(name, "step") ? strspn(name + 4, "0123456789") : 0;
+    const char *const ending = digits ? name + 4 + digits : "";
+    *failed = strcmp(ending, ".failed") == 0;
+    return *failed || strcmp(ending, ".h5") == 0;
+}
+
 static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_error *err)
 {
     char *const folder = ns_path_join(shards, run);
@@ -27,13 +36,48 @@ static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_err
     int64_t n = 0;
     int rc = folder ? ns_folder_list(&names, &n, folder, err) : ns_oom(err, shards);
     for (int64_t i = 0; rc == NS_OK && i < n; i++) {
-        const bool failed = ns_ends(names[i], ".failed");
-        if (ns_starts(names[i], "step") && (failed || ns_ends(names[i], ".h5")))
+        bool failed;
+        if (is_shard(names[i], &failed))
             rc = add_shard(m, run, folder, names[i], failed, err);
+        else
+            m->passed_over += !ns_temporary_is(names[i]);
     }
     ns_free_strings(names, n);
     free(folder);
     return rc;
+}
+
+/* Each folder in it is a run's. */
+static int list_runs(ns_merge_job *m, const char *shards, ns_error *err)
+{
+    char **runs = NULL;
+    int64_t n = 0;
+    int rc = ns_folder_list(&runs, &n, shards, err);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++) {
+        char *const folder = ns_path_join(shards, runs[i]);
+        const bool is_run = folder && ns_path_is_dir(folder);
+        rc = !folder ? ns_oom(err, shards) : is_run ? list_run(m, shards, runs[i], err) : NS_OK;
+        m->passed_over += !is_run;
+        free(folder);
+    }
+    ns_free_strings(runs, n);
+    return rc;
+}
+
+/* The folder itself is what was named: not what a scan would have in it. */
+static int check_folder(const char *out, ns_error *err)
+{
+    static const char *const wanted = "a scan folder (needlescope scan -o makes one)";
+    if (!ns_path_exists(out))
+        return ns_fail(err, NS_E_MISSING, "%s: there is no such folder, and %s is wanted", out, wanted);
+    char *const shards = ns_path_join(out, "shards");
+    int rc = !shards ? ns_oom(err, out)
+           : ns_path_is_dir(shards) ? NS_OK
+                                    : ns_fail(err, NS_E_MISSING, "%s: holds no shards: it is not %s", out, wanted);
+    if (rc == NS_E_MISSING && !ns_path_is_dir(out))
+        rc = ns_fail(err, rc, "%s: is no folder, and %s is wanted", out, wanted);
+    free(shards);
+    return ns_kind_fail(err, rc, out, NS_KINDS(NS_KIND_SCAN), wanted);
 }
 
 static bool has_step(const ns_merge_job *m, const char *run, int64_t step)
@@ -221,13 +265,10 @@ static int check_sizes(const ns_merge_job *m, const char *out, ns_error *err)
 int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 {
     char *const shards = ns_path_join(out, "shards");
-    char **runs = NULL;
-    int64_t n = 0;
     const ns_shard *first = NULL, *before = NULL;
-    int rc = shards ? ns_folder_list(&runs, &n, shards, err) : ns_oom(err, out);
-    rc = ns_kind_fail(err, rc, out, NS_KINDS(NS_KIND_SCAN), "a scan folder (needlescope scan -o makes one)");
-    for (int64_t i = 0; rc == NS_OK && i < n; i++)
-        rc = list_run(m, shards, runs[i], err);
+    int rc = shards ? check_folder(out, err) : ns_oom(err, out);
+    if (rc == NS_OK)
+        rc = list_runs(m, shards, err);
     if (rc == NS_OK)
         rc = miss_shards(m, out, err);
     if (rc == NS_OK && m->n_shards)
@@ -254,7 +295,6 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         rc = make_grid(m, err);
     if (rc == NS_OK)
         rc = check_sizes(m, out, err);
-    ns_free_strings(runs, n);
     free(shards);
     return rc;
 }

@@ -83,6 +83,7 @@ int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
 int  ns_folder_make(const char *folder, ns_error *);
 
 /* Temporaries beside their target (temporary.c). errno says why the descriptor is -1; close it last, for it holds the lock. */
+bool ns_temporary_is(const char *name);                               /* by its form */
 char *ns_temporary_name(const char *target);                          /* malloc'd; NULL: no memory, or no random numbers */
 int  ns_temporary_file(const char *name);
 int  ns_temporary_folder(const char *name);

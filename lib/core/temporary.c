@@ -30,6 +30,11 @@ static uint32_t this_host(void)
     return hash;
 }
 
+bool ns_temporary_is(const char *name)
+{
+    return strstr(name, MARK) != NULL;
+}
+
 char *ns_temporary_name(const char *target)
 {
     uint64_t random;

@@ -16,7 +16,7 @@ struct ns_study {
     char          **run_name, **layer_kind;      /* [R], [R, L] */
     int64_t        *steps, *tokens, *valid, *windows;
     uint8_t        *status;
-    int64_t         not_taken;
+    int64_t         not_taken, passed_over;
     ns_study_coord *coord;                       /* of the runs */
     int64_t         n_coords, coords_capacity;
     char          **score;                       /* names, by bytes */

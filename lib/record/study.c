@@ -217,6 +217,7 @@ int ns_study_open(ns_study **out, const char *path, ns_error *err)
     rc = rc ? rc : read_coords(s, err);
     rc = rc ? rc : read_heads(s, err);
     rc = rc ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
+    rc = rc ? rc : ns_file_whole(s->file, "passed_over", 0, INT64_MAX, 0, &s->passed_over, err);
     rc = rc ? rc : ns_study_find_scores(s, err);
     if (rc == NS_OK)
         *out = s;
@@ -235,6 +236,7 @@ const int64_t *ns_study_steps(const ns_study *s)         { return s->steps; }
 const int64_t *ns_study_tokens(const ns_study *s)        { return s->tokens; }
 const uint8_t *ns_study_status(const ns_study *s)        { return s->status; }
 int64_t ns_study_not_taken(const ns_study *s)            { return s->not_taken; }
+int64_t ns_study_passed_over(const ns_study *s)          { return s->passed_over; }
 
 int64_t ns_study_count(const ns_study *s, int status)
 {

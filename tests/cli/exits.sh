@@ -159,6 +159,15 @@ expect 2 '--mode: zero_z is given twice' ablate idle --cases idle.jsonl --heads 
 expect 2 '--kind: repeat is given twice' cases repeat --vocab 99 --kind repeat --kind repeat -o no.jsonl
 expect 2 '--score: induction is given twice' figure rank idle.jsonl --score induction,induction -o no.svg
 expect 2 '--probe: induction is given twice' score idle --cases idle.jsonl --probe induction,previous_token,induction
+expect 2 '--heads: 3.1 is given twice' ablate idle --cases idle.jsonl --heads 3.1,2.0,3.1
+expect 2 '--heads: 3.1 is given twice' patch idle --cases idle.jsonl --heads 3.1 --heads 3.1
+expect 2 '--retrieval: 3.1 is given twice' lab plant -o no --retrieval 3.1,3.1
+expect 2 '--lengths: 40 is given twice' cases needle --vocab 99 --lengths 40,50,40 -o no.jsonl
+expect 2 '--lengths: 40 is given twice' inspect idle --cost --lengths 40,40
+expect 2 '--depths: 0.5 is given twice' cases needle --vocab 99 --depths .5,0:1:3 -o no.jsonl
+expect 2 '--length: 64 is given twice' cases repeat --vocab 99 --length 64,64 -o no.jsonl
+expect 2 '--windows: 4 is given twice' lab laziness --windows 4,4 -o no
+run lab plant -o again --retrieval 3.1,4.6 --strength .5,.5
 expect 2 '--rows 5,5: 5 is given twice' record idle --cases idle.jsonl --at hook_embed --rows 5,5 -o no.h5
 run lab plant --series 5 --retrieval 2.3,3.0 --births 10,10 -o same_births
 expect 2 'same_births and ./same_births/ are the same' scan same_births ./same_births/ --list

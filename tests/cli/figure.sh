@@ -44,7 +44,7 @@ grep -q '>top 40 (those that score)<' heads.svg && grep -q 'the others score not
 run figure heads three.h5 --score retrieval_find,retrieval_continue,induction -o heads.svg
 [ "$(grep -c '>chance<' heads.svg)" = 2 ] || fail "figure heads: $(grep -c '>chance<' heads.svg) chance ticks, two of the three scores have one"
 expect 2 'no head 9.9 to mark' figure heads three.h5 --mark 9.9 -o no.png
-expect 2 'head 3.1 is to be marked twice' figure heads three.h5 --mark 3.1,4.6,3.1 -o no.png
+expect 2 '--mark: 3.1 is given twice' figure heads three.h5 --mark 3.1,4.6,3.1 -o no.png
 # of a rank the smallest is the best: the planted heads, whose heaviest key is the answer's (rank 1), come first and are outlined
 printf '{"name": "needle_rank", "rows": "answer", "keys": "needle_answer", "stat": "rank"}' >rank.json
 run score model --cases cases.jsonl --probe-def rank.json --probe entropy --resamples 0 -o ranks.h5

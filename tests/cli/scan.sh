@@ -31,6 +31,19 @@ run cases needle --model a/step5 --lengths 40,97 --depths 0,.6 --count 3 -o case
     run scan a b $probes -o shards
     [ "$(study shards)" = "$want" ] || fail "shards give another study"
 
+    cp -r shards strangers             # and what is none of them changes nothing, and is counted
+    touch strangers/shards/notes.txt strangers/shards/first/notes.txt strangers/shards/first/stepping.h5 \
+        strangers/shards/first/step000005.h5.tmp.00000000.1.0000000000000000
+    [ "$(study strangers)" = "$want" ] || fail "files among the shards change the study"
+    grep -q '3 among the shards are none' err && grep -q '"passed_over":[[:space:]]*3' out || fail "files among the shards are not counted: $(cat err)"
+    rm -r strangers
+    run merge whole
+    ! grep -q 'among the shards' err || fail "files are counted where there are none"
+    expect 66 'merge: error: nothere: there is no such folder' merge nothere
+    expect 66 'merge: error: /dev/null: is no folder' merge /dev/null
+    mkdir unscanned && touch unscanned/file
+    expect 66 'merge: error: unscanned: ' merge unscanned
+
     for after in .05 .1 .2 .3; do      # killed at any moment: at most the checkpoint in hand is lost
         "$NEEDLESCOPE" scan a b $probes -o killed >/dev/null 2>&1 &
         sleep $after

@@ -38,6 +38,7 @@ NS_API const char *ns_study_run_text(const ns_study *, int64_t run, const char *
 NS_API const int64_t *ns_study_steps(const ns_study *);           /* [P] ascending; of one checkpoint -1 = not known */
 NS_API const int64_t *ns_study_tokens(const ns_study *);          /* [R, P]; -1 = not known */
 NS_API int64_t ns_study_count(const ns_study *, int status);     /* how many (run, step) have this status */
+NS_API int64_t ns_study_passed_over(const ns_study *);            /* files that lay among its shards when they were merged, and were none */
 NS_API int64_t ns_study_not_taken(const ns_study *);              /* checkpoints that the scan found and was not asked for */
 NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_STUDY_... */
 NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
