@@ -33,6 +33,12 @@ static htri_t is_there(const ns_file *f, const char *name)
     return there > 0 ? is_hard(f, path) : there;
 }
 
+/* What a file remembers for its readers, to whom it is const; never a const object: ns_file_open made it. */
+static ns_file *own(const ns_file *f)
+{
+    return (ns_file *)(uintptr_t)f;
+}
+
 bool ns_file_has(const ns_file *f, const char *dataset)
 {
     const ns_h5_quiet quiet = ns_h5_enter();
@@ -40,7 +46,7 @@ bool ns_file_has(const ns_file *f, const char *dataset)
     const hid_t object = there > 0 ? H5Oopen(f->id, dataset, H5P_DEFAULT) : H5I_INVALID_HID;
     const bool unsure = there < 0 || (there > 0 && object < 0), yes = unsure || (there > 0 && H5Iget_type(object) == H5I_DATASET);
     if (unsure && errno == ENOMEM)
-        ((ns_file *)(uintptr_t)f)->in_doubt = true;         /* never a const object: ns_file_open made it */
+        own(f)->in_doubt = true;
     if (object >= 0)
         H5Oclose(object);
     ns_h5_leave(quiet);
@@ -154,23 +160,44 @@ int ns_dset_read(const ns_dset *d, hid_t memory_type, const int64_t *start, cons
     return rc;
 }
 
-static herr_t scale_name(hid_t dataset, unsigned dim, hid_t scale, void *user)
+/* What finds no memory is asked for again. */
+static void remember_scale(ns_file *f, haddr_t at, const char *path)
 {
+    char *const copy = ns_strdup(path);
+    if (copy && ns_grow(&f->scales, &f->scales_capacity, f->n_scales + 1, sizeof *f->scales))
+        f->scales[f->n_scales++] = (ns_scale_name){at, copy};
+    else
+        free(copy);
+}
+
+typedef struct axis { ns_file *f; char *path; } axis;
+
+static herr_t name_scale(hid_t dataset, unsigned dim, hid_t scale, void *user)
+{
+    const axis *const a = user;
+    H5O_info_t info;
     (void)dataset, (void)dim;
-    H5Iget_name(scale, user, AXIS_PATH_BYTES);
+    if (H5Oget_info2(scale, &info, H5O_INFO_BASIC) < 0)
+        return -1;
+    for (int64_t i = 0; i < a->f->n_scales; i++)
+        if (a->f->scales[i].at == info.addr)
+            return snprintf(a->path, AXIS_PATH_BYTES, "%s", a->f->scales[i].path), 1;
+    if (H5Iget_name(scale, a->path, AXIS_PATH_BYTES) > 0)
+        remember_scale(a->f, info.addr, a->path);
     return 1;
 }
 
 /* The path of the first scale on an axis; "" where there is none. False: HDF5 fails. */
-static bool axis_path(const ns_dset *d, int axis, char path[AXIS_PATH_BYTES])
+static bool axis_path(const ns_file *f, const ns_dset *d, int number, char path[AXIS_PATH_BYTES])
 {
     const htri_t is_scale = H5DSis_scale(d->id);
     int first = 0;
+    axis a = {own(f), path};
     path[0] = '\0';
     if (is_scale != 0)
         return is_scale > 0 && H5Iget_name(d->id, path, AXIS_PATH_BYTES) >= 0;
-    const int n = H5DSget_num_scales(d->id, (unsigned)axis);
-    return n == 0 || (n > 0 && H5DSiterate_scales(d->id, (unsigned)axis, &first, scale_name, path) >= 0 && path[0]);
+    const int n = H5DSget_num_scales(d->id, (unsigned)number);
+    return n == 0 || (n > 0 && H5DSiterate_scales(d->id, (unsigned)number, &first, name_scale, &a) >= 0 && path[0]);
 }
 
 int ns_dset_axes(const ns_file *f, const ns_dset *d, const char *name, char **out, ns_error *err)
@@ -178,7 +205,7 @@ int ns_dset_axes(const ns_file *f, const ns_dset *d, const char *name, char **ou
     char *text = ns_strdup("");
     for (int i = 0; text && i < d->rank; i++) {
         char path[AXIS_PATH_BYTES];
-        if (!axis_path(d, i, path)) {
+        if (!axis_path(f, d, i, path)) {
             free(text);
             return ns_fail(err, NS_E_FORMAT, "%s: the axes of dataset '%s' cannot be read", f->path, name);
         }

@@ -165,6 +165,9 @@ static void close_file(ns_file *f)
         free(f->facts[i].name);
         free(f->facts[i].value);
     }
+    for (int64_t i = 0; i < f->n_scales; i++)
+        free(f->scales[i].path);
+    free(f->scales);
     free(f->facts);
     free(f->path);
     free(f);

@@ -7,11 +7,17 @@
 typedef struct ns_file_text {
     char *name, *value;
 } ns_file_text;
+typedef struct ns_scale_name {
+    haddr_t at;
+    char *path;
+} ns_scale_name;
 struct ns_file {
     char *path;
     hid_t id;
     ns_file_text *facts; /* root attributes, then those of /provenance */
     int64_t n_facts, capacity, n_root;
+    ns_scale_name *scales;                   /* the axes that were asked for so far: HDF5 walks over the file to name one */
+    int64_t n_scales, scales_capacity;
     bool in_doubt;       /* memory was out when ns_file_has looked: what is then not there may be there */
 };
 

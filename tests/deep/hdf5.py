@@ -12,6 +12,7 @@ wrong length would give another answer, since the second run has other bytes in 
 a loop, a report), which must be found."""
 import argparse
 import collections
+import math
 import os
 import random
 import re
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import NamedTuple, Optional
 
 import h5py
 
@@ -30,52 +32,108 @@ MOST_CPU = 10
 REFUSED = b"(in a process of its own; nothing else was touched)"
 REPORT = re.compile(rb"ERROR: (Address|Leak)Sanitizer|runtime error|SUMMARY: \w+Sanitizer")
 
-# name: kind of file, arguments, what it writes (None: its answer is what it prints)
+
+
+class Way(NamedTuple):
+    """One way to read: the kind of file, arguments, what is written (None: the answer is what is printed), its share of the command's
+    mutants."""
+    kind: str
+    arguments: str
+    output: Optional[str] = None
+    share: float = 1
+
+
+# What takes the time of a reader is the number of datasets: scores and studies are full (80 and 90 of them) in every fifth mutant or so,
+# few (45 and 50: other probes) and lean (without what no figure and no table reads) in the others.
+INDUCTION = "--score induction"
+PAIR = "small --cases pair.jsonl --scores in.h5 --by induction --top 2 --draws 1"
 READS = {
-    "export csv": ("scores", "export csv in.h5 -o out.csv", "out.csv"),
-    "export csv of a study": ("study", "export csv in.h5 -o out.csv", "out.csv"),
-    "export csv of a patching": ("patching", "export csv in.h5 -o out.csv", "out.csv"),
-    "export latex": ("scores", "export latex in.h5 --top 5 -o out.tex", "out.tex"),
-    "export latex of a study": ("study", "export latex in.h5 --top 5 -o out.tex", "out.tex"),
-    "export notebook": ("scores", "export notebook in.h5 -o out.ipynb", "out.ipynb"),
-    "export notebook of a study": ("study", "export notebook in.h5 -o out.ipynb", "out.ipynb"),
-    "figure heads": ("scores", "figure heads in.h5 --top 3 -o out.svg", "out.svg"),
-    "figure rank": ("scores", "figure rank in.h5 --top 5 -o out.svg", "out.svg"),
-    "figure agreement": ("scores", "figure agreement in.h5 -o out.svg", "out.svg"),
-    "figure grid": ("scores", "figure grid in.h5 -o out.svg", "out.svg"),
-    "figure grid of finds": ("scores", "figure grid in.h5 --of find --head 3.1 -o out.svg", "out.svg"),
-    "figure map": ("dense", "figure map in.h5 -l 3 -n 1 -o out.svg", "out.svg"),
-    "figure map of rows": ("rows", "figure map in.h5 -l 3 -n 1 -o out.svg", "out.svg"),
-    "figure ablation": ("ablation", "figure ablation in.h5 -o out.svg", "out.svg"),
-    "figure ablation of a patching": ("patching", "figure ablation in.h5 -o out.svg", "out.svg"),
-    "figure laziness": ("study", "figure laziness in.h5 -o out.svg", "out.svg"),
-    "figure births": ("study", "figure births in.h5 -o out.svg", "out.svg"),
-    "figure pairs": ("study", "figure pairs in.h5 -o out.svg", "out.svg"),
-    "figure curves": ("study", "figure curves in.h5 -o out.svg", "out.svg"),
-    "figure loss": ("study", "figure loss in.h5 -o out.svg", "out.svg"),
-    "figure strip": ("study", "figure strip in.h5 -o out.svg", "out.svg"),
-    "emergence": ("study", "emergence in.h5 --resamples 50 --json", None),
-    "laziness": ("study", "laziness in.h5 --json", None),
-    "ablate --scores": ("scores", "ablate model --cases one.jsonl --scores in.h5 --by retrieval_find --top 2 --mode zero_z --draws 1 --loss-cases 0 -o out.h5", "out.h5"),
-    "patch --scores": ("scores", "patch model --cases few.jsonl --scores in.h5 --by retrieval_find --top 2 --no-map --draws 1 --resamples 2 -o out.h5", "out.h5"),
-    "verify": ("scores", "verify in.h5", None),
-    "verify of a recording": ("dense", "verify in.h5", None),
-    "verify --content": ("study", "verify in.h5 --content", None),
-    "verify --facts": ("study", "verify in.h5 --facts", None),
-    "merge": ("shard", "merge scan -o out.h5", "out.h5"),
-    "merge of metrics": ("metrics", "merge scan -o out.h5", "out.h5"),
+    "export csv": Way("few scores", "export csv in.h5 -o out.csv", "out.csv", 4),
+    "export csv of a study": Way("few study", "export csv in.h5 -o out.csv", "out.csv", 4),
+    "export csv of a patching": Way("patching", "export csv in.h5 -o out.csv", "out.csv", 2),
+    "export csv of full scores": Way("scores", "export csv in.h5 -o out.csv", "out.csv"),
+    "export csv of a full study": Way("study", "export csv in.h5 -o out.csv", "out.csv"),
+    "export latex": Way("lean scores", "export latex in.h5 --top 3 -o out.tex", "out.tex", 4),
+    "export latex of a study": Way("lean study", "export latex in.h5 --top 3 -o out.tex", "out.tex", 4),
+    "export latex of full scores": Way("scores", "export latex in.h5 --top 5 -o out.tex", "out.tex"),
+    "export latex of a full study": Way("study", "export latex in.h5 --top 5 -o out.tex", "out.tex"),
+    "export notebook": Way("lean scores", "export notebook in.h5 -o out.ipynb", "out.ipynb", 4),
+    "export notebook of a study": Way("lean study", f"export notebook in.h5 {INDUCTION} -o out.ipynb", "out.ipynb", 4),
+    "export notebook of full scores": Way("scores", "export notebook in.h5 -o out.ipynb", "out.ipynb"),
+    "export notebook of a full study": Way("study", "export notebook in.h5 -o out.ipynb", "out.ipynb"),
+    "figure heads": Way("lean scores", "figure heads in.h5 --top 3 -o out.svg", "out.svg", 4),
+    "figure heads of full scores": Way("scores", "figure heads in.h5 --top 3 -o out.svg", "out.svg"),
+    "figure rank": Way("lean scores", "figure rank in.h5 --top 3 -o out.svg", "out.svg", 4),
+    "figure rank of full scores": Way("scores", "figure rank in.h5 --top 5 -o out.svg", "out.svg"),
+    "figure agreement": Way("lean scores", "figure agreement in.h5 -o out.svg", "out.svg", 7),
+    "figure agreement of full scores": Way("scores", "figure agreement in.h5 -o out.svg", "out.svg"),
+    "figure grid": Way("few scores", "figure grid in.h5 -o out.svg", "out.svg", 4),
+    "figure grid of full scores": Way("scores", "figure grid in.h5 -o out.svg", "out.svg"),
+    "figure grid of finds": Way("scores", "figure grid in.h5 --of find --head 3.1 -o out.svg", "out.svg"),
+    "figure map": Way("dense", "figure map in.h5 -l 3 -n 1 -o out.svg", "out.svg"),
+    "figure map of rows": Way("rows", "figure map in.h5 -l 3 -n 1 -o out.svg", "out.svg"),
+    "figure ablation": Way("ablation", "figure ablation in.h5 -o out.svg", "out.svg"),
+    "figure ablation of a patching": Way("patching", "figure ablation in.h5 -o out.svg", "out.svg"),
+    "figure laziness": Way("lean study", f"figure laziness in.h5 {INDUCTION} -o out.svg", "out.svg", 4),
+    "figure laziness of a full study": Way("study", "figure laziness in.h5 -o out.svg", "out.svg"),
+    "figure births": Way("lean study", f"figure births in.h5 {INDUCTION} -o out.svg", "out.svg", 4),
+    "figure births of a full study": Way("study", "figure births in.h5 -o out.svg", "out.svg"),
+    "figure pairs": Way("lean study", f"figure pairs in.h5 {INDUCTION} -o out.svg", "out.svg", 4),
+    "figure pairs of a full study": Way("study", "figure pairs in.h5 -o out.svg", "out.svg"),
+    "figure curves": Way("lean study", f"figure curves in.h5 {INDUCTION} -o out.svg", "out.svg", 4),
+    "figure curves of a full study": Way("study", "figure curves in.h5 -o out.svg", "out.svg"),
+    "figure loss": Way("lean study", "figure loss in.h5 -o out.svg", "out.svg", 4),
+    "figure loss of a full study": Way("study", "figure loss in.h5 -o out.svg", "out.svg"),
+    "figure strip": Way("lean study", f"figure strip in.h5 {INDUCTION} -o out.svg", "out.svg", 4),
+    "figure strip of a full study": Way("study", "figure strip in.h5 -o out.svg", "out.svg"),
+    "emergence": Way("lean study", f"emergence in.h5 {INDUCTION} --resamples 20 --json", None, 4),
+    "emergence of a full study": Way("study", "emergence in.h5 --resamples 20 --json"),
+    "laziness": Way("lean study", f"laziness in.h5 {INDUCTION} --json", None, 4),
+    "laziness of a full study": Way("study", "laziness in.h5 --json"),
+    "ablate --scores": Way("few scores", f"ablate {PAIR} --mode zero_z --loss-cases 0 -o out.h5", "out.h5"),
+    "patch --scores": Way("few scores", f"patch {PAIR} --no-map --resamples 2 -o out.h5", "out.h5"),
+    "verify": Way("few scores", "verify in.h5"),
+    "verify of a recording": Way("dense", "verify in.h5"),
+    "verify --content": Way("few study", "verify in.h5 --content"),
+    "verify --facts": Way("few study", "verify in.h5 --facts"),
+    "merge": Way("shard", "merge scan -o out.h5", "out.h5"),
+    "merge of metrics": Way("metrics", "merge scan -o out.h5", "out.h5"),
+    "scan that goes on": Way("shard", "scan lab/runs/SFS-W16-s5 --cases lab.jsonl --probe induction,previous_token -o scan --json"),
+    "train that goes on": Way("run metrics", "train lab/configs/SFS-W16-s5.json -o run --resume --json"),
 }
-IN = {"shard": "scan/shards/SFS-W16-s5/step000020.h5", "metrics": "scan/shards/SFS-W16-s5/metrics.h5"}
+IN = {"shard": "scan/shards/SFS-W16-s5/step000020.h5", "metrics": "scan/shards/SFS-W16-s5/metrics.h5", "run metrics": "run/metrics.h5"}
+FILES = {"scores": "scores", "study": "study", "dense": "dense", "rows": "rows", "ablation": "ablation", "patching": "patching",
+         "few scores": "few_scores", "few study": "few_study"}
+WITHOUT_NUMBERS = "verify", "scan"         # what they say of a file is no number of it
+UNREAD = """answer answered checkpoint content_right depth error first_right first_token_accuracy grad_norm length lr n_answer n_distractors
+    n_mentions n_tokens nope prompt query_token template twin_of value_type weights_sha256""".split()
+
+
+def command_of(name):
+    """The command as it is typed: of one word or two."""
+    words = READS[name].arguments.split()
+    return " ".join(words[:2 if words[0] in ("export", "figure", "lab") else 1])
+
+
+def shares(n):
+    """How many of a command's n mutants each way takes."""
+    whole = collections.Counter()
+    for name, way in READS.items():
+        whole[command_of(name)] += way.share
+    return {name: math.ceil(n * way.share / whole[command_of(name)]) for name, way in READS.items()}
 
 
 class Server:
     """The program in one process, forked for each call. fill: the byte that fresh memory holds."""
 
     def __init__(self, path, fill, leaks):
-        options = f"malloc_fill_byte={fill}:max_malloc_fill_size=65536:detect_leaks={int(leaks)}:allocator_may_return_null=1:quarantine_size_mb=4"
+        options = (f"malloc_fill_byte={fill}:max_malloc_fill_size=65536:malloc_context_size=8:detect_leaks={int(leaks)}:"
+                   "allocator_may_return_null=1:quarantine_size_mb=4")
         here = os.path.dirname(os.path.abspath(__file__))
         env = dict(os.environ, ASAN_OPTIONS=options, UBSAN_OPTIONS="print_stacktrace=1", OPENBLAS_NUM_THREADS="1",
                    LSAN_OPTIONS=f"print_suppressions=0:suppressions={here}/lsan.supp")
+        if leaks:
+            env["HDF5_SERVER_LEAKS"] = "1"
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True)
 
     def run(self, folder, arguments):
@@ -119,14 +177,13 @@ def clear(folder):
 
 
 def make_folder(root, name, good):
-    """Where a command runs: links to what it needs, and a scan whose shards are copies."""
+    """Where a command runs: links to what it needs, and copies of what it may write to."""
     folder = os.path.join(root, name)
-    os.makedirs(os.path.join(folder, "scan"))
-    for one in ("model", "few.jsonl", "one.jsonl"):
+    os.makedirs(folder)
+    for one in ("lab", "lab.jsonl", "small", "pair.jsonl"):
         os.symlink(os.path.join(good, one), os.path.join(folder, one))
-    shutil.copytree(os.path.join(good, "lab/scan/shards"), os.path.join(folder, "scan/shards"))
-    for run in os.listdir(os.path.join(folder, "scan/shards")):
-        shutil.copy(os.path.join(good, "lab/runs", run, "metrics.h5"), os.path.join(folder, "scan/shards", run, "metrics.h5"))
+    shutil.copytree(os.path.join(good, "scan"), os.path.join(folder, "scan"))
+    shutil.copytree(os.path.join(good, "lab/runs/SFS-W16-s5"), os.path.join(folder, "run"))
     return folder
 
 
@@ -134,15 +191,16 @@ class Fuzz:
     def __init__(self, options, root):
         self.o, self.root = options, root
         self.good = options.good or os.path.join(root, "good")
-        if not os.path.exists(os.path.join(self.good, "study.h5")):
+        if not os.path.exists(os.path.join(self.good, "scan")):
             subprocess.run([os.path.join(os.path.dirname(os.path.abspath(__file__)), "hdf5_good.sh"), options.program, self.good],
                            check=True)
-        with open(os.path.join(self.good, "few.jsonl")) as few, open(os.path.join(self.good, "one.jsonl"), "w") as one:
-            one.write(few.readline())
         self.here, self.there = (make_folder(root, x, self.good) for x in ("here", "there"))
         self.servers = Server(options.server, 0xbe, options.leaks), Server(options.server, 0x11, False)
-        self.bytes = {k: read(self.good, f"{k}.h5") for k in ("scores", "study", "dense", "rows", "ablation", "patching")}
-        self.bytes.update({k: read(self.here, IN[k]) for k in IN})
+        self.bytes = {kind: read(self.good, f"{file}.h5") for kind, file in FILES.items()}
+        self.bytes.update({kind: read(self.here, path) for kind, path in IN.items()})
+        for kind in "scores", "study":
+            rewrite(os.path.join(self.good, f"few_{kind}.h5"), os.path.join(root, "lean.h5"), UNREAD)
+            self.bytes[f"lean {kind}"] = read(root, "lean.h5")
         self.count, self.wrong, self.planting, self.sound_answer = collections.Counter(), [], False, None
 
     def tell(self, name, i, why, what, data):
@@ -190,7 +248,7 @@ class Fuzz:
         return None if ours == answer(self.there, output) else "numbers from nowhere: another answer on what h5py reads"
 
     def one(self, name, i):
-        kind, arguments, output = READS[name]
+        kind, arguments, output, _ = READS[name]
         rng = random.Random(f"{self.o.seed} {kind} {i}")
         data, what = mutant(self.bytes[kind], rng, os.path.join(self.root, "work.h5"))
         with open(os.path.join(self.here, IN.get(kind, "in.h5")), "wb") as f:
@@ -199,26 +257,26 @@ class Fuzz:
         self.count[name, "mutants"] += 1
         self.count[name, f"exit {code}"] += 1
         self.count[name, "exit 65 from a child"] += REFUSED in read(self.here, "wrong")
-        if not why and code == 0 and output is not None or not why and code == 0 and not name.startswith("verify"):
+        if not why and code == 0 and command_of(name) not in WITHOUT_NUMBERS:
             why = self.unexplained(kind, arguments, output)
         if why:
             self.tell(name, i, why, what, data)
 
     def sound(self, name):
         """The sound file is read, and its own rewriting gives the same answer: else the comparison would say nothing."""
-        kind, arguments, output = READS[name]
+        kind, arguments, output, _ = READS[name]
         with open(os.path.join(self.here, IN.get(kind, "in.h5")), "wb") as f:
             f.write(self.bytes[kind])
         code, why = self.run(0, self.here, arguments)
         if code != 0 or why:
             return why or f"exit {code}: {read(self.here, 'wrong').decode(errors='replace')[-300:]}"
         self.sound_answer = None
-        why = None if name.startswith("verify") else self.unexplained(kind, arguments, output)
+        why = None if command_of(name) in WITHOUT_NUMBERS else self.unexplained(kind, arguments, output)
         self.sound_answer = answer(self.here, output)
         return why
 
     def restore(self, name):
-        kind = READS[name][0]
+        kind = READS[name].kind
         for folder in (self.here, self.there):
             if kind in IN:
                 with open(os.path.join(folder, IN[kind]), "wb") as f:
@@ -238,8 +296,10 @@ def main():
     parser.add_argument("--leaks", action="store_true", help="look for leaks too, which takes twice as long")
     parser.add_argument("--plant", choices=["crash", "hang", "report", "number"])
     options = parser.parse_args()
-    options.server, options.program = os.path.abspath(options.server), os.path.abspath(options.program)
-    names = options.only.split(",") if options.only else list(READS)
+    options.server, options.program, options.good = (x and os.path.abspath(x) for x in (options.server, options.program, options.good))
+    only = options.only.split(",") if options.only else []
+    names = [x for x in READS if not only or x in only or command_of(x) in only]
+    mutants = shares(options.mutants)
     with tempfile.TemporaryDirectory() as root:
         fuzz = Fuzz(options, root)
         for name in names:
@@ -249,7 +309,7 @@ def main():
                 print(f"WRONG: {name} on the sound file: {why}", flush=True)
                 continue
             fuzz.planting = options.plant is not None
-            for i in range(options.first, options.first + options.mutants):
+            for i in range(options.first, options.first + mutants[name]):
                 fuzz.one(name, i)
             fuzz.planting = False
             fuzz.restore(name)

@@ -1,5 +1,6 @@
 #!/bin/bash
-# hdf5.sh SOURCE BUILD PROGRAM MUTANTS - hdf5.py, under the referees' Python (NS_PYTHON), over all commands in the sanitized build, with so many mutants each; then every planted fault must be found.
+# hdf5.sh SOURCE BUILD PROGRAM MUTANTS - hdf5.py, under the referees' Python (NS_PYTHON), over all commands in the sanitized build, with so
+# many mutants a command; before, every planted fault must be found.
 set -u
 here=$(dirname "$(realpath "$0")") source=$1 build=$2 program=$3 mutants=$4 python=${NS_PYTHON:-}
 [ -n "$python" ] || { echo "SKIP: NS_PYTHON is not set; run ./start test --referees"; exit 77; }

@@ -1,5 +1,6 @@
 #!/bin/bash
-# hdf5_good.sh PROGRAM FOLDER - makes in FOLDER a sound HDF5 file of each kind, small, and a laboratory with its shards, metrics and interventions.
+# hdf5_good.sh PROGRAM FOLDER - makes in FOLDER a sound HDF5 file of each kind, small, and a laboratory with its shards and metrics; of scores
+# and studies also few: what takes the time of a reader is the number of datasets.
 set -eu
 ns=$(realpath "$1") folder=$2
 mkdir -p "$folder"
@@ -15,8 +16,8 @@ head -n 2 cases.jsonl >few.jsonl
 "$ns" ablate model --cases few.jsonl --heads 3.1,4.6 --mode zero_z,knockout --draws 3 --loss-cases 2 -o ablation.h5
 "$ns" patch model --cases cases.jsonl --heads 3.1 --draws 3 --resamples 20 -o patching.h5
 cat >tiny.json <<'END'
-{"schema": 1, "first_seed": 5, "checkpoint_every": 10, "validation_seed": 7, "draws": 3,
- "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 3}, "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
+{"schema": 1, "first_seed": 5, "checkpoint_every": 20, "validation_seed": 7, "draws": 3,
+ "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 2}, "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
  "claims": {"alpha": 0.05, "P1": {"edges_cut_below": 0.5, "other_edges_cut_from": 0.9}, "Competition": {"recall_in_window_above": 0.9},
             "P3": {"accuracy_from": 0.9}, "P4": {"kept_from": 0.9}, "swap": {"accuracy_from": 0.9}},
  "sizes": {"quick": {"seeds": 1, "steps": 40}, "default": {"seeds": 2, "steps": 40}},
@@ -25,3 +26,12 @@ cat >tiny.json <<'END'
 END
 "$ns" lab laziness --protocol tiny.json --quick -o lab
 cp lab/study.h5 study.h5
+"$ns" lab plant -o small --layers 3 --heads 2 --kv-heads 1 --vocab 128 --positions 128 --retrieval 1.1
+"$ns" cases needle --model small --lengths 32,48 --depths 0,1 --count 1 --keys 2 --twins swap -o small.jsonl
+head -n 2 small.jsonl >pair.jsonl
+"$ns" score small --cases small.jsonl --probe induction,previous_token --resamples 20 -o few_scores.h5
+head -n 3 lab/cases/64.jsonl >lab.jsonl
+few=(--cases lab.jsonl --probe induction,previous_token)
+for run in lab/runs/*; do "$ns" scan "$run" "${few[@]}" -o all; done
+"$ns" merge all -o few_study.h5
+"$ns" scan lab/runs/SFS-W16-s5 "${few[@]}" -o scan

@@ -368,12 +368,14 @@ def axis_names(d, i):
     return names
 
 
-def rewrite(path, to):
-    """Values, attributes and axes of a file as h5py reads them, in a new file; what it cannot read is left out."""
+def rewrite(path, to, without=()):
+    """Values, attributes and axes of a file as h5py reads them, in a new file; what it cannot read is left out, as is what is named."""
     with h5py.File(path, "r") as f, h5py.File(to, "w", libver=("v108", "v110"), track_order=True) as out:
         copy_attributes(f, out)
         kept = []
         for name, one in list_hard(f):
+            if name in without:
+                continue
             try:
                 if isinstance(one, h5py.Group):
                     copy_attributes(one, out.require_group(name))
