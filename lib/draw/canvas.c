@@ -144,8 +144,12 @@ void ns_canvas_surround(ns_canvas *c, ns_box b, ns_pen pen)
 
 void ns_canvas_text(ns_canvas *c, double x, double y, const char *text, ns_style style)
 {
-    if (text && *text)
+    if (!text || !*text)
+        return;
+    if (ns_type_was_measured(c->type, text, style.size, style.bold))
         c->kind->text(c, x + c->dx, y + c->dy, text, &style);
+    else
+        ns_canvas_fail(c, NS_E_MEMORY, "out of memory for a font");
 }
 
 void ns_canvas_image(ns_canvas *c, ns_box b, const uint8_t *rgb, int64_t w, int64_t h)

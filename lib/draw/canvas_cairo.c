@@ -146,6 +146,8 @@ static void text(ns_canvas *c, double x, double y, const char *string, const ns_
     pango_cairo_update_layout(cr, layout);
     cairo_move_to(cr, 0, 0);
     pango_cairo_show_layout(cr, layout);
+    if (!ns_type_has_fonts(layout))
+        fail_cairo(c, CAIRO_STATUS_NO_MEMORY);
     cairo_restore(cr);
     g_object_unref(layout);
     fail_cairo(c, cairo_status(cr));

@@ -6,7 +6,6 @@
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 typedef struct png_out {
     ns_buffer *buffer;
@@ -56,7 +55,7 @@ static int encode(png_structp png, png_infop info, png_out *out, const uint8_t *
                   const ns_png_text *texts)
 {
     if (setjmp(png_jmpbuf(png)))
-        return strcasecmp(out->message, "out of memory") ? NS_E_INTERNAL : NS_E_MEMORY;
+        return strstr(out->message, "memory") ? NS_E_MEMORY : NS_E_INTERNAL;
     png_set_write_fn(png, out, on_write, on_flush);
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
     png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,

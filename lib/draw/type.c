@@ -97,6 +97,27 @@ void *ns_type_layout(const ns_type *type, const char *text, double size, bool bo
     return layout;
 }
 
+bool ns_type_has_fonts(void *layout)
+{
+    PangoLayoutIter *const at = pango_layout_get_iter(layout);
+    bool all = true;
+    do {
+        const PangoLayoutRun *const run = pango_layout_iter_get_run_readonly(at);
+        cairo_scaled_font_t *const font = run ? pango_cairo_font_get_scaled_font(PANGO_CAIRO_FONT(run->item->analysis.font)) : NULL;
+        all &= !run || (font && cairo_scaled_font_status(font) == CAIRO_STATUS_SUCCESS);
+    } while (pango_layout_iter_next_run(at));
+    pango_layout_iter_free(at);
+    return all;
+}
+
+bool ns_type_was_measured(const ns_type *type, const char *text, double size, bool bold)
+{
+    PangoLayout *const layout = ns_type_layout(type, text, size, bold, NULL);
+    const bool was = ns_type_has_fonts(layout);         /* pango keeps a font that failed */
+    g_object_unref(layout);
+    return was;
+}
+
 double ns_type_width(const ns_type *type, const char *text, double size, bool bold)
 {
     PangoLayout *layout = ns_type_layout(type, text, size, bold, NULL);

@@ -15,6 +15,9 @@ int    ns_type_check(const ns_type *, const char *text, const char *what, ns_err
 char  *ns_type_fit(const ns_type *, const char *text, double size, bool bold, double width);
 /* A PangoLayout* to be unreferenced by the caller, and the height of its baseline under its top. */
 void  *ns_type_layout(const ns_type *, const char *text, double size, bool bold, double *baseline);
+/* Whether cairo found memory for the fonts of a layout. Where it did not, letters are boxes and measure nothing, and no error is set. */
+bool   ns_type_has_fonts(void *layout);
+bool   ns_type_was_measured(const ns_type *, const char *text, double size, bool bold);     /* the same of a text that was measured */
 
 #define NS_CAP_HEIGHT 0.72    /* of the type size, in the sans faces used: text is centred on its capitals and digits */
 #define NS_DESCENT 0.22

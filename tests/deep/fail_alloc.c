@@ -291,11 +291,21 @@ static void reap(long most)
     }
 }
 
+/* pango looks for fonts in threads of its own, which the child would wait for in vain. */
+static void wait_for_threads(void)
+{
+    enum { FOLDER = 2, ONE_THREAD = 1, TRIES = 1000, PAUSE = 1000000 };
+    struct stat st;
+    for (int i = 0; i < TRIES && stat("/proc/self/task", &st) == 0 && st.st_nlink > FOLDER + ONE_THREAD; i++)
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE}, NULL);
+}
+
 static bool fork_here(const way *w)
 {
     const long n = asked;
     int ready[2];
     reap(jobs - 1);
+    wait_for_threads();
     const bool piped = pipe2(ready, O_CLOEXEC) == 0;
     const pid_t pid = piped ? _Fork() : -1;
     if (pid < 0)
@@ -341,9 +351,14 @@ long fail_alloc_arm(long n)
     return before;
 }
 
+static bool in_owner(void)
+{
+    return getpid() == owner && gettid() == owner;
+}
+
 static bool refused(void)
 {
-    if (mode == OFF || inside || getpid() != owner || gettid() != owner)       /* pango looks for fonts in a thread of its own */
+    if (mode == OFF || inside || !in_owner())
         return false;
     const int reason = errno;
     inside = true;
@@ -355,7 +370,7 @@ static bool refused(void)
 
 static void *given(void *p, const void *caller)
 {
-    if (p && mode != OFF && !inside) {
+    if (p && mode != OFF && !inside && in_owner()) {
         guard(true);
         hold(p, caller);
         guard(false);
@@ -372,6 +387,13 @@ void *calloc(size_t n, size_t size) { return refused() ? NULL : given(__libc_cal
 extern void *memalign(size_t, size_t);
 void *memalign(size_t to, size_t n) { return refused() ? NULL : given(__libc_memalign(to, n), CALLER); }
 void *aligned_alloc(size_t to, size_t n) { return refused() ? NULL : given(__libc_memalign(to, n), CALLER); }
+
+char *strdup(const char *text)               /* whoever asks libc for it holds it */
+{
+    const size_t n = strlen(text) + 1;
+    char *const copy = refused() ? NULL : given(__libc_malloc(n), CALLER);
+    return copy ? memcpy(copy, text, n) : NULL;
+}
 
 void free(void *p)
 {

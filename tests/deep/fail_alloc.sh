@@ -34,9 +34,11 @@ tokenizer() {   # a letter each
         "$byte_level" "$byte_level" "$vocabulary"
 }
 make_inputs() {
-    "$ns" lab plant -o told --retrieval 3.1 --vocab 200 && tokenizer >told/tokenizer.json &&
-    "$ns" lab plant -o model && "$ns" cases needle --model model --lengths 48,64 --depths 0,.5 --twins swap -o cases.jsonl &&
-    "$ns" lab plant -o run --series 3 --retrieval 3.1 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
+    local small='--layers 4 --heads 4 --kv-heads 2 --vocab 200 --previous-token 0.1 --retrieval 3.1'
+    # shellcheck disable=SC2086  # options
+    "$ns" lab plant -o told $small && tokenizer >told/tokenizer.json &&
+    "$ns" lab plant -o model $small && "$ns" cases needle --model model --lengths 48,64 --depths 0,.5 --twins swap -o cases.jsonl &&
+    "$ns" lab plant -o run $small --series 3 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
     "$ns" merge scan -o study.h5 && "$ns" score model --cases cases.jsonl -o scores.h5 &&
     "$ns" ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-cases 2 -o ablation.h5 && touch ready
 }
