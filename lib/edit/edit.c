@@ -192,7 +192,7 @@ static int check_head(const ns_arch *arch, const ns_edit *e, int i, ns_error *er
     if (head < 0 || head >= attn->n_heads)
         return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)layer, (long long)head, (long long)layer,
                        (long long)attn->n_heads - 1);
-    if (attn->mixer != NS_MIXER_SOFTMAX && point_of(e->mode) != NS_POINT_Z)
+    if (ns_arch_row_kind(arch, layer) != NS_ROW_SOFTMAX && point_of(e->mode) != NS_POINT_Z)
         return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld is recurrent, its rows are no distribution: %s is not defined (zero_z "
                                       "and mean_z are)",
                        (long long)layer, (long long)head, (long long)layer, ns_edit_mode_name(e->mode));

@@ -1,6 +1,7 @@
 /* points.c - the hook points: one row of NS_POINTS each; which of them exist where in an arch. */
 #include "hook/hook.h"
 #include "core/core.h"
+#include "model/branch/branch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,34 +34,30 @@ static bool in_block(ns_point p)
     return strchr(points[p].name, '%') != NULL;
 }
 
+/* Points of a branch: what its norm gives, when it has one of its own; what it adds; what its class shows. */
+static bool branch_has(const ns_branch *b, ns_point p)
+{
+    if (p == b->class_->in_point)
+        return b->in_norm.type != NS_NORM_NONE && !b->shares_norm;
+    return p == b->class_->out_point || ns_branch_has(b, p);
+}
+
 bool ns_point_exists(const ns_arch *arch, ns_point p, int64_t layer)
 {
     if ((layer >= 0) != in_block(p) || layer >= arch->n_layers)
         return false;
-    switch (p) {
-    case NS_POINT_POS_EMBED:
-        return arch->positions.name != NULL;
-    case NS_POINT_SCORES: {
-        const ns_attn *const attn = ns_arch_attn(arch, layer);
-        return attn && attn->mixer == NS_MIXER_SOFTMAX;
-    }
-    case NS_POINT_RESID_MID:
-        return arch->layers[layer].n_stages > 1;
-    case NS_POINT_LN1:
-    case NS_POINT_LN2: {
-        bool attn = p == NS_POINT_LN1;
-        const ns_layer *l = &arch->layers[layer];
-        for (int s = 0; s < l->n_stages; s++)
-            for (int b = 0; b < l->stages[s].n_branches; b++) {
-                const ns_branch *br = &l->stages[s].branches[b];
-                if ((br->kind == NS_BRANCH_ATTN) == attn)
-                    return br->in_norm.type != NS_NORM_NONE && !br->shares_norm;
-            }
-        return false;
-    }
-    default:
+    if (layer < 0)
+        return p != NS_POINT_POS_EMBED || arch->positions.name;
+    const ns_layer *const l = &arch->layers[layer];
+    if (p == NS_POINT_RESID_PRE || p == NS_POINT_RESID_POST)
         return true;
-    }
+    if (p == NS_POINT_RESID_MID)
+        return l->n_stages > 1;
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++)
+            if (branch_has(&l->stages[s].branches[b], p))
+                return true;
+    return false;
 }
 
 void ns_point_format(ns_point p, int64_t layer, char *buf, size_t n)

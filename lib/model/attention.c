@@ -1,4 +1,4 @@
-/* attention.c - rows of softmax(scale q.k) v, or of (decay q.k) v in Lightning layers, in blocks of 32 absolute positions.
+/* attention.c - rows of softmax(scale q.k) v, or of (decay q.k) v where there are slopes, in blocks of 32 absolute positions.
  *
  * scores S[heads x rows, keys] = (scale q) K^T over pages -> soft-cap -> mask -> softmax (f64 over pages) -> z = P V, a page a K-block.
  * The keys of a block run from its first row's window to its last position, whatever rows the call holds, so a row's bits depend on
@@ -26,7 +26,7 @@ typedef struct attn_job {
     int64_t        n_blocks;
     ns_buffer     *worker;
     int            needed, phases;                             /* of all steps; of this run */
-    const float   *decay;                                      /* Lightning: [H, decay_n], NULL for softmax */
+    const float   *decay;                                      /* [H, decay_n]; NULL: softmax */
     int64_t        decay_n;
     bool           mask_whole;                                 /* a hook sees the scores: -inf everywhere it is masked */
 } attn_job;
@@ -101,7 +101,7 @@ static void softmax_row(const ns_math *math, float *s, int64_t key0, int64_t key
     math->scale(s + (a0 - key0), a1 - a0, (float)(1.0 / sum));
 }
 
-/* Lightning: the weight of key s in row r is e^(-slope (r - s)) (q_r . k_s): no maximum, no sum. decay is the head's. */
+/* With slopes the weight of key s in row r is e^(-slope (r - s)) (q_r . k_s): no maximum, no sum. decay is the head's. */
 static void decay_row(const ns_math *math, float *s, int64_t key0, int64_t key1, int64_t row, const float *decay, int64_t n)
 {
     math->mul(s, s, decay + (n - 1 - row + key0), row + 1 - key0);
@@ -188,7 +188,7 @@ static int deliver_blocks(ns_pass *p, const attn_job *j, const block *blocks, in
         const int64_t rows = b->row1 - b->row0, ld = b->key1 - b->key0;
         ns_view v = ns_view_of(b->staged, NS_F32, 3, (int64_t[]) { j->a->n_heads, rows, ld });
         v.shape[2] = b->row1 - b->key0;
-        rc = ns_deliver(p, j->band->session, point, j->band->layer, b->row0, &v, j->a, b->key0);
+        rc = ns_deliver(p, j->band->session, point, j->band->layer, b->row0, &v, ns_layer_mixer(&p->arch->layers[j->band->layer]), b->key0);
     }
     return rc;
 }
@@ -279,7 +279,7 @@ int ns_attention_decays(ns_pass *p, int64_t layer, const ns_attn *a)
 int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv *kv, const float *q, int64_t ldq, float *z, int64_t ldz)
 {
     attn_job j = {.band = band, .a = a, .kv = kv, .math = p->math, .q = q, .z = z, .ldq = ldq, .ldz = ldz, .worker = p->scratch->worker,
-                   .decay = a->mixer == NS_MIXER_LIGHTNING ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
+                   .decay = a->slope ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
                    .needed = band->deepest > NS_POINT_PATTERN ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX };
     block plain[NS_BAND_ROWS / BLOCK + 1], watched[NS_BAND_ROWS / BLOCK + 1];
     int64_t n_plain = 0, n_watched = 0, keys = 0;

@@ -129,23 +129,19 @@ static int token_product(circuit *c, ns_error *err)
     return NS_OK;
 }
 
-static const ns_branch *attention_of(const ns_arch *arch, int64_t layer, const ns_norm **in_norm)
+static const ns_branch *heads_of(const ns_arch *arch, int64_t layer, const ns_norm **in_norm)
 {
     const ns_layer *const l = &arch->layers[layer];
-    for (int s = 0; s < l->n_stages; s++)
-        for (int b = 0; b < l->stages[s].n_branches; b++)
-            if (l->stages[s].branches[b].kind == NS_BRANCH_ATTN) {
-                const ns_branch *const branch = &l->stages[s].branches[b];
-                *in_norm = branch->shares_norm ? &l->stages[s].branches[0].in_norm : &branch->in_norm;
-                return branch;
-            }
-    return NULL;
+    const ns_branch *const branch = ns_layer_mixer(l);
+    if (branch)
+        *in_norm = branch->shares_norm ? &l->stages[0].branches[0].in_norm : &branch->in_norm;
+    return branch;
 }
 
 /* x = W_V' G^T [G d, D]; a = W_O [D, H d], the gain of a norm behind attention folded in. */
 static int layer_products(circuit *c, const ns_branch *branch, const ns_norm *in_norm, ns_error *err)
 {
-    const ns_attn *const a = &branch->attn;
+    const ns_attn *const a = branch->params;
     float *in_gain = NULL, *out_gain = NULL;
     int rc = ns_weights_vector(c->m, &in_norm->weight, &in_gain, err);
     if (!rc)
@@ -187,11 +183,12 @@ int ns_model_ov_eigenvalues(const ns_model *m, ns_eigenvalues_fn see, void *user
         rc = token_product(&c, err);
     for (int64_t l = 0; l < m->arch->n_layers && !rc; l++) {
         const ns_norm *in_norm = NULL;
-        const ns_branch *const branch = attention_of(m->arch, l, &in_norm);
+        const ns_branch *const branch = heads_of(m->arch, l, &in_norm);
         if (branch)
             rc = layer_products(&c, branch, in_norm, err);
-        for (int64_t h = 0; branch && h < branch->attn.n_heads && !rc; h++)
-            rc = head_eigenvalues(&c, &branch->attn, l, h, see, user, err);
+        const ns_attn *const a = branch ? branch->params : NULL;
+        for (int64_t h = 0; a && h < a->n_heads && !rc; h++)
+            rc = head_eigenvalues(&c, a, l, h, see, user, err);
     }
     clear(&c);
     return rc;

@@ -137,7 +137,7 @@ static int call(const delivery *d, int64_t row0, int64_t begin, int64_t end)
     return rc;
 }
 
-int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64_t row0, const ns_view *view, const ns_attn *attn,
+int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64_t row0, const ns_view *view, const ns_branch *heads,
                int64_t key0)
 {
     int n;
@@ -145,10 +145,11 @@ int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64
     if (!n)
         return NS_OK;
     const ns_session *s = p->sessions[session];
+    const ns_attn *const attn = heads ? heads->params : NULL;
     delivery d = {.pass = p, .view = view, .row_axis = point == NS_POINT_SCORES || point == NS_POINT_PATTERN};
     int64_t row1 = row0 + view->shape[d.row_axis];
     d.site = (ns_site) { .size = sizeof d.site, .point = point, .layer = layer, .session = session, .case_index = -1, .key0 = key0,
-                         .kind = attn && attn->mixer == NS_MIXER_LIGHTNING ? NS_ROW_UNROLLED : NS_ROW_SOFTMAX, .attn = attn,
+                         .kind = heads ? heads->class_->rows : NS_ROW_SOFTMAX, .attn = attn,
                          .n_heads = attn ? attn->n_heads : 0, .n_kv_heads = attn ? attn->n_kv_heads : 0 };
     for (int i = 0; i < n; i++) {
         d.hook = &p->hooks->list[at[i]];

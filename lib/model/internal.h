@@ -6,6 +6,7 @@
 #include "core/core.h"
 #include "hook/hook.h"
 #include "math/math.h"
+#include "model/branch/branch.h"
 
 #include <pthread.h>
 
@@ -30,10 +31,15 @@ typedef struct ns_weight {
     int64_t  n, k;
 } ns_weight;
 
+/* Of a norm; NULL where the checkpoint has none. */
+typedef struct ns_gains { float *gain, *bias; } ns_gains;
+
+/* As the slots of the branch's class want them. */
 typedef struct ns_branch_weights {
-    ns_weight in;              /* attention: z_gate rows (if any), then q, k, v; MLP: gate rows (if any), then up */
-    ns_weight out;             /* W_O; down */
-    float *in_gain, *in_bias, *out_gain, *out_bias, *q_gain, *q_bias, *k_gain, *k_bias, *z_gain, *z_bias;
+    ns_weight *packed;         /* [n_packed] by ns_slot.weight; empty where no tensor is named */
+    ns_gains  *gains;          /* [n_slots] of the norms */
+    int        n_packed, n_slots;
+    ns_gains   in_norm, out_norm;
 } ns_branch_weights;
 
 typedef struct ns_layer_weights {
@@ -65,9 +71,9 @@ int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error 
 int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);
 int  ns_weights_hash(const ns_model *, char hex[65], ns_error *);
 /* Of packed matrices: numbers, filled up to whole panels; the bytes they are kept in. */
-typedef struct ns_size { int64_t numbers, bytes; } ns_size;
-ns_size ns_weights_layer_size(const ns_arch *, const ns_checkpoint *, int64_t layer);
-ns_size ns_weights_head_size(const ns_arch *, const ns_checkpoint *);
+typedef struct ns_bytes { int64_t numbers, bytes; } ns_bytes;
+ns_bytes ns_weights_layer_size(const ns_arch *, const ns_checkpoint *, int64_t layer);
+ns_bytes ns_weights_head_size(const ns_arch *, const ns_checkpoint *);
 
 /* C[M, c1 - c0] = A[M,K] W[c0..c1)^T (+ bias); c0 is rounded down to a panel (the column it starts at is returned): C column 0 is
  * that column. Columns are output rows of W. */
@@ -166,7 +172,7 @@ typedef struct ns_scratch {
     ns_buffer  group;               /* [NS_BAND_ROWS, D] residual rows of sessions that go together */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
     ns_buffer *worker;              /* [workers] */
-    ns_buffer  decay;               /* Lightning: [H, n], e^(-slope (n - 1 - i)) of the layer below */
+    ns_buffer  decay;               /* [H, n], e^(-slope (n - 1 - i)) of the layer below */
     int64_t    decay_layer, decay_n;
     int        n_workers;
 } ns_scratch;
@@ -175,7 +181,7 @@ float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an e
 const ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
 
 /* Delivers rows [row0, row0 + view->shape[row axis]) of a view to the hooks of a point: edits, then reads; NS_OK, NS_STOP or an error. */
-int ns_deliver(ns_pass *, int64_t session, ns_point, int64_t layer, int64_t row0, const ns_view *, const ns_attn *, int64_t key0);
+int ns_deliver(ns_pass *, int64_t session, ns_point, int64_t layer, int64_t row0, const ns_view *, const ns_branch *, int64_t key0);
 /* Does a hook want a row of [begin, end) at the point? */
 bool ns_wanted(const ns_pass *, const ns_session *, ns_point, int64_t layer, int64_t begin, int64_t end);
 int ns_pass_rows(ns_pass *);                                   /* resolves every session's rows */
@@ -183,7 +189,7 @@ int ns_pass_rows(ns_pass *);                                   /* resolves every
 /* x: row `begin` of the residual. deepest: the last point of the layer that these rows are needed at; nothing after it is computed. */
 typedef struct ns_band { ns_session *s; int64_t session, layer, begin, end; float *x; ns_point deepest; } ns_band;
 
-/* Lightning layers: the decays of all distances of this pass, into the scratch. */
+/* Layers with slopes: the decays of all distances of this pass, into the scratch. */
 int ns_attention_decays(ns_pass *, int64_t layer, const ns_attn *);
 /* attention.c: z[rows, H d] (ldz) of the band's rows from q (rot_q, [rows] at stride ldq) and the session's pages; z is left alone where
  * nothing deeper than the pattern is needed. */

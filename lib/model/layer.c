@@ -4,6 +4,7 @@
  * for each band:  for each stage:  out_b = out_norm(branch_b(in_norm(x)))  for all branches b, then  x += sum of out_scale_b out_b
  * In the last layer only the rows that somebody reads go beyond their keys and values, and no further than they are read. */
 #include "model/internal.h"
+#include "model/branch/heads.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static member next_member(const ctx *c, member m)
     return (member) { band, m.row + m.rows, band ? band->end - band->begin : 0 };
 }
 
-static int deliver(const ctx *c, ns_point point, float *data, int64_t ld, int64_t heads, int64_t width, const ns_attn *attn)
+static int deliver(const ctx *c, ns_point point, float *data, int64_t ld, int64_t heads, int64_t width, const ns_branch *attn)
 {
     int rc = NS_OK;
     if (!ns_hooks_any(c->p->hooks, point, c->band.layer))
@@ -115,7 +116,7 @@ static int branch_input(const ctx *c, const ns_branch *br, const ns_branch_weigh
     *out = br->in_norm.type == NS_NORM_NONE && !br->shares_norm ? c->band.x : normed;
     if (*out == c->band.x || br->shares_norm)
         return NS_OK;
-    norm_job j = {c->p->math, &br->in_norm, w->in_gain, w->in_bias, c->band.x, normed, n_rows(c), D, D, D, WHOLE};
+    norm_job j = {c->p->math, &br->in_norm, w->in_norm.gain, w->in_norm.bias, c->band.x, normed, n_rows(c), D, D, D, WHOLE};
     bool hooked = announce && ns_hooks_any(c->p->hooks, point, c->band.layer);
     j.step = hooked ? HAT : WHOLE;
     ns_engine_run(c->p->engine, row_tasks(c), norm_task, &j);
@@ -133,7 +134,7 @@ static void branch_output(const ctx *c, const ns_branch *br, const ns_branch_wei
 {
     const int64_t D = c->p->arch->d_model;
     if (br->out_norm.type != NS_NORM_NONE) {
-        norm_job j = {c->p->math, &br->out_norm, w->out_gain, w->out_bias, out, out, n_rows(c), D, D, D, WHOLE};
+        norm_job j = {c->p->math, &br->out_norm, w->out_norm.gain, w->out_norm.bias, out, out, n_rows(c), D, D, D, WHOLE};
         ns_engine_run(c->p->engine, row_tasks(c), norm_task, &j);
     }
     if (br->out_scale != 1.0f)
@@ -146,7 +147,7 @@ typedef struct heads_job {
     const ns_pass *p;
     const ns_attn *a;
     const ns_norm *norm;
-    const float   *gain, *bias;
+    const ns_gains *gains;
     const ns_rope_table *rope;
     float         *x;                  /* [rows, heads, d] at stride ld */
     int64_t        ld, heads, rows, position;
@@ -155,7 +156,7 @@ typedef struct heads_job {
 static void norm_heads(const heads_job *j, float *x)
 {
     bool full = j->a->qk_norm == NS_QK_FULL;
-    norm_job n = {.math = j->p->math, .norm = j->norm, .gain = j->gain, .bias = j->bias,
+    norm_job n = {.math = j->p->math, .norm = j->norm, .gain = j->gains->gain, .bias = j->gains->bias,
                   .n = full ? j->heads * j->a->head_dim : j->a->head_dim };
     for (int64_t h = 0; h < (full ? 1 : j->heads); h++)
         norm_one(&n, x + h * n.n, x + h * n.n);
@@ -167,7 +168,7 @@ static void heads_task(void *user, int64_t task, int worker)
     const heads_job *j = user;
     for (int64_t r = task * TASK_ROWS; r < j->rows && r < (task + 1) * TASK_ROWS; r++) {
         float *x = j->x + r * j->ld;
-        if (j->a->mixer == NS_MIXER_LIGHTNING)
+        if (j->a->slope)
             j->p->math->act(x, x, j->heads * j->a->head_dim, j->a->qkv_act);
         if (j->a->qk_norm != NS_QK_NONE)
             norm_heads(j, x);
@@ -250,20 +251,20 @@ static void store(const ctx *c, const ns_attn *a, const float *k, const float *v
 /* k, v: [rows] at stride ld inside the projection buffer. */
 static int keys_part(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *k, float *v, int64_t ld)
 {
-    const ns_attn *a = &br->attn;
+    const ns_attn *a = br->params;
     const int64_t G = a->n_kv_heads, d = a->head_dim;
     clip(k, ld, n_rows(c), G * d, a->clip_qkv);
     clip(v, ld, n_rows(c), G * d, a->clip_qkv);
-    if (a->mixer == NS_MIXER_LIGHTNING)
+    if (a->slope)
         act_rows(c, v, ld, G * d, a->qkv_act);
-    int rc = deliver(c, NS_POINT_K, k, ld, G, d, a);
+    int rc = deliver(c, NS_POINT_K, k, ld, G, d, br);
     if (!rc)
-        rc = deliver(c, NS_POINT_V, v, ld, G, d, a);
+        rc = deliver(c, NS_POINT_V, v, ld, G, d, br);
     if (!rc)
         rc = finish_heads(
-            c, (heads_job){.p = c->p, .a = a, .norm = &a->k_norm, .gain = w->k_gain, .bias = w->k_bias, .x = k, .ld = ld, .heads = G});
+            c, (heads_job){.p = c->p, .a = a, .norm = &a->k_norm, .gains = &w->gains[NS_HEADS_K_NORM], .x = k, .ld = ld, .heads = G});
     if (!rc)
-        rc = deliver(c, NS_POINT_ROT_K, k, ld, G, d, a);
+        rc = deliver(c, NS_POINT_ROT_K, k, ld, G, d, br);
     if (!rc)
         store(c, a, k, v, ld);
     return rc;
@@ -282,8 +283,9 @@ static void sum_heads(float *out, const float *result, const float *bias, int64_
 }
 
 /* Of rows of one session. */
-static int results_of(const ctx *c, const ns_attn *a, const ns_weight *w, const float *z, int64_t ldz, float *out)
+static int results_of(const ctx *c, const ns_branch *br, const ns_weight *w, const float *z, int64_t ldz, float *out)
 {
+    const ns_attn *const a = br->params;
     const int64_t H = a->n_heads, d = a->head_dim, D = c->p->arch->d_model;
     bool edited = ns_hooks_edit(c->p->hooks, NS_POINT_RESULT, c->band.layer);
     float *buffer = ns_buffer_need(&c->p->scratch->result, TASK_ROWS * H * D, c->p->err);
@@ -297,14 +299,14 @@ static int results_of(const ctx *c, const ns_attn *a, const ns_weight *w, const 
         ctx part = *c;
         part.band.begin = c->band.begin + r0;
         part.band.end = c->band.begin + r1;
-        rc = deliver(&part, NS_POINT_RESULT, buffer, H * D, H, D, a);
+        rc = deliver(&part, NS_POINT_RESULT, buffer, H * D, H, D, br);
         for (int64_t r = r0; r < r1 && edited; r++)
             sum_heads(out + r * D, buffer + (r - r0) * H * D, w->bias, H, D);
     }
     return rc;
 }
 
-static int results(const ctx *c, const ns_attn *a, const ns_weight *w, const float *z, int64_t ldz, float *out)
+static int results(const ctx *c, const ns_branch *br, const ns_weight *w, const float *z, int64_t ldz, float *out)
 {
     int rc = NS_OK;
     if (!ns_hooks_any(c->p->hooks, NS_POINT_RESULT, c->band.layer))
@@ -313,7 +315,7 @@ static int results(const ctx *c, const ns_attn *a, const ns_weight *w, const flo
         ctx one = *c;
         one.band = *m.band;
         one.n_members = 0;
-        rc = results_of(&one, a, w, z + m.row * ldz, ldz, out + m.row * c->p->arch->d_model);
+        rc = results_of(&one, br, w, z + m.row * ldz, ldz, out + m.row * c->p->arch->d_model);
     }
     return rc;
 }
@@ -342,7 +344,8 @@ static void gate_task(void *user, int64_t task, int worker)
 static void gate_rows(const ctx *c, const ns_attn *a, const ns_branch_weights *w, float *z, float *gate, int64_t ldgate)
 {
     const int64_t Hd = a->n_heads * a->head_dim;
-    gate_job j = {a, {c->p->math, &a->z_norm, w->z_gain, w->z_bias, z, z, n_rows(c), Hd, Hd, Hd, WHOLE}, gate, ldgate};
+    const ns_gains *const g = &w->gains[NS_HEADS_N_SLOTS + 1];
+    gate_job j = {a, {c->p->math, &a->z_norm, g->gain, g->bias, z, z, n_rows(c), Hd, Hd, Hd, WHOLE}, gate, ldgate};
     ns_engine_run(c->p->engine, row_tasks(c), gate_task, &j);
 }
 
@@ -356,47 +359,51 @@ static int attend(const ctx *c, const ns_attn *a, const float *q, int64_t ld, fl
 }
 
 /* q: [rows] at stride ld inside the projection buffer; before it the gate, where the layer has one. */
-static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *q, int64_t ld, float *out)
+static int rows_part(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *q, int64_t ld, const float *in, float *out)
 {
-    const ns_attn *a = &br->attn;
+    const ns_attn *a = br->params;
     const int64_t H = a->n_heads, d = a->head_dim, D = c->p->arch->d_model;
     float *z = c->p->scratch->z.data;
     clip(q, ld, n_rows(c), H * d, a->clip_qkv);
-    int rc = deliver(c, NS_POINT_Q, q, ld, H, d, a);
+    int rc = deliver(c, NS_POINT_Q, q, ld, H, d, br);
     if (!rc)
         rc = finish_heads(
-            c, (heads_job){.p = c->p, .a = a, .norm = &a->q_norm, .gain = w->q_gain, .bias = w->q_bias, .x = q, .ld = ld, .heads = H});
+            c, (heads_job){.p = c->p, .a = a, .norm = &a->q_norm, .gains = &w->gains[NS_HEADS_Q_NORM], .x = q, .ld = ld, .heads = H});
     if (!rc)
-        rc = deliver(c, NS_POINT_ROT_Q, q, ld, H, d, a);
+        rc = deliver(c, NS_POINT_ROT_Q, q, ld, H, d, br);
     if (!rc && deeper_than(c, NS_POINT_ROT_Q))
         rc = attend(c, a, q, ld, z);
     if (rc || !deeper_than(c, NS_POINT_PATTERN))
         return rc;
-    rc = deliver(c, NS_POINT_Z, z, H * d, H, d, a);
+    rc = deliver(c, NS_POINT_Z, z, H * d, H, d, br);
     if (rc)
         return rc;
-    if (a->mixer == NS_MIXER_LIGHTNING)
-        gate_rows(c, a, w, z, q - H * d, ld);
-    ns_linear(c->p->engine, n_rows(c), z, H * d, &w->out, 0, D, out, D);
-    rc = results(c, a, &w->out, z, H * d, out);
+    if (a->slope) {
+        if (a->z_gate.name)
+            ns_linear(c->p->engine, n_rows(c), in, D, &w->packed[NS_HEADS_N_WEIGHTS], 0, H * d, q, ld);
+        gate_rows(c, a, w, z, q, ld);
+    }
+    ns_linear(c->p->engine, n_rows(c), z, H * d, &w->packed[NS_HEADS_OUT], 0, D, out, D);
+    rc = results(c, br, &w->packed[NS_HEADS_OUT], z, H * d, out);
     branch_output(c, br, w, out);
     return rc ? rc : deliver(c, NS_POINT_ATTN_OUT, out, D, 0, D, NULL);
 }
 
 static int attn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights *w, float *out)
 {
-    const int64_t D = c->p->arch->d_model, Hd = br->attn.n_heads * br->attn.head_dim, Gd = br->attn.n_kv_heads * br->attn.head_dim;
-    const int64_t q0 = br->attn.z_gate.name ? Hd : 0, k0 = q0 + Hd;      /* columns of the projection: gate, q, k, v */
+    const ns_attn *const a = br->params;
+    const int64_t D = c->p->arch->d_model, k0 = a->n_heads * a->head_dim, Gd = a->n_kv_heads * a->head_dim;   /* columns: q, k, v */
+    const ns_weight *const qkv = &w->packed[NS_HEADS_QKV];
     const float *in;
     int rc = branch_input(c, br, w, NS_POINT_LN1, c->parts & KEYS, &in);
     if (rc)
         return rc;
     float *proj = c->p->scratch->proj.data;
-    const int64_t ld = w->in.n + NS_PANEL;
-    int64_t c0 = ns_linear(c->p->engine, n_rows(c), in, D, &w->in, c->parts & ROWS ? 0 : k0, c->parts & KEYS ? w->in.n : k0, proj, ld);
+    const int64_t ld = qkv->n + NS_PANEL;
+    int64_t c0 = ns_linear(c->p->engine, n_rows(c), in, D, qkv, c->parts & ROWS ? 0 : k0, c->parts & KEYS ? qkv->n : k0, proj, ld);
     if (c->parts & KEYS)
         rc = keys_part(c, br, w, proj + k0 - c0, proj + k0 + Gd - c0, ld);
-    return rc || !(c->parts & ROWS) ? rc : rows_part(c, br, w, proj + q0, ld, out);
+    return rc || !(c->parts & ROWS) ? rc : rows_part(c, br, w, proj, ld, in, out);
 }
 
 typedef struct act_job { const ns_math *math; const ns_ffn *ffn; float *x; int64_t ld, rows; } act_job;
@@ -422,13 +429,14 @@ static int ffn_branch(const ctx *c, const ns_branch *br, const ns_branch_weights
     if (rc)
         return rc;
     float *ff = c->p->scratch->ff.data;
-    ns_linear(c->p->engine, n_rows(c), in, D, &w->in, 0, w->in.n, ff, w->in.n);
-    act_job j = {c->p->math, &br->ffn, ff, w->in.n, n_rows(c)};
+    const ns_ffn *const f = br->params;
+    ns_linear(c->p->engine, n_rows(c), in, D, &w->packed[0], 0, w->packed[0].n, ff, w->packed[0].n);
+    act_job j = {c->p->math, f, ff, w->packed[0].n, n_rows(c)};
     ns_engine_run(c->p->engine, row_tasks(c), act_task, &j);
-    rc = deliver(c, NS_POINT_MLP_POST, ff, w->in.n, 0, br->ffn.d_ff, NULL);
+    rc = deliver(c, NS_POINT_MLP_POST, ff, w->packed[0].n, 0, f->d_ff, NULL);
     if (rc)
         return rc;
-    ns_linear(c->p->engine, n_rows(c), ff, w->in.n, &w->out, 0, D, out, D);
+    ns_linear(c->p->engine, n_rows(c), ff, w->packed[0].n, &w->packed[1], 0, D, out, D);
     branch_output(c, br, w, out);
     return deliver(c, NS_POINT_MLP_OUT, out, D, 0, D, NULL);
 }
@@ -482,9 +490,9 @@ static int band_run(const ctx *c)
         for (int b = 0; b < stage->n_branches && !rc; b++) {
             const ns_branch *br = &stage->branches[b];
             float *out = c->p->scratch->branch[b].data;
-            rc = br->kind == NS_BRANCH_ATTN ? attn_branch(c, br, &c->weights->branch[s][b], out)
+            rc = br->class_->heads ? attn_branch(c, br, &c->weights->branch[s][b], out)
                                             : ffn_branch(c, br, &c->weights->branch[s][b], out);
-            if (!(c->parts & ROWS) || (br->kind == NS_BRANCH_ATTN && !deeper_than(c, NS_POINT_ATTN_OUT)))
+            if (!(c->parts & ROWS) || (br->class_->heads && !deeper_than(c, NS_POINT_ATTN_OUT)))
                 return rc;                     /* only keys were wanted, or nothing after this is read */
         }
         bool last = s + 1 == c->layer->n_stages;
@@ -558,10 +566,10 @@ static int need_scratch(ns_pass *p, const ns_layer *l, const ns_layer_weights *w
               ns_buffer_need(&s->branch[1], rows * D, p->err);
     for (int st = 0; st < l->n_stages && ok; st++)
         for (int b = 0; b < l->stages[st].n_branches && ok; b++) {
-            const ns_weight *in = &w->branch[st][b].in;
-            if (l->stages[st].branches[b].kind == NS_BRANCH_ATTN)
+            const ns_weight *in = &w->branch[st][b].packed[0];
+            if (l->stages[st].branches[b].class_->heads)
                 ok = ns_buffer_need(&s->proj, rows * (in->n + NS_PANEL), p->err) &&
-                     ns_buffer_need(&s->z, rows * w->branch[st][b].out.k, p->err);
+                     ns_buffer_need(&s->z, rows * w->branch[st][b].packed[1].k, p->err);
             else
                 ok = ns_buffer_need(&s->ff, rows * in->n, p->err) != NULL;
         }
@@ -605,7 +613,7 @@ static int run_session(ctx *c, int64_t session)
     int rc = need_scratch(p, c->layer, c->weights, s->n_tokens - s->base);
     if (!rc && a)
         rc = ready_pages(p, s, layer, a);
-    bool attn_first = c->layer->stages[0].branches[0].kind == NS_BRANCH_ATTN;
+    bool attn_first = c->layer->stages[0].branches[0].class_->heads;
     bool some_rows = layer == p->last_layer && attn_first && !ns_hooks_edit(p->hooks, NS_POINT_LN1, layer);
     if (!rc)
         rc = some_rows ? run_read_rows(c) : run_bands(c, s->base, s->n_tokens, KEYS | ROWS);
@@ -692,7 +700,7 @@ int ns_layer_run(ns_pass *p, int64_t first, int64_t last, int64_t layer, const n
 {
     ctx c = {.p = p, .layer = &p->arch->layers[layer], .weights = weights, .band = {.layer = layer}};
     const ns_attn *a = ns_arch_attn(p->arch, layer);
-    int rc = a && a->mixer == NS_MIXER_LIGHTNING ? ns_attention_decays(p, layer, a) : NS_OK;
+    int rc = a && a->slope ? ns_attention_decays(p, layer, a) : NS_OK;
     for (int64_t i = first, end; i < last && !rc; i = end) {
         end = group_end(p, layer, i, last);
         if (end > i + 1) {

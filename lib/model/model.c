@@ -161,14 +161,14 @@ int64_t ns_arch_rope_class(const ns_arch *arch, int64_t n)
 
 /* ---- the plan ---- */
 
-static double attention_macs(const ns_attn *a, double T)
+static double layer_macs(const ns_layer *l, int64_t T)
 {
     double macs = 0;
-    for (int64_t h = 0; h < a->n_heads; h++) {
-        double w = (double)ns_attn_window(a, h);
-        double pairs = w > 0 && w < T ? w * T - w * (w - 1) / 2 : T * (T + 1) / 2;
-        macs += 2 * pairs * (double)a->head_dim;
-    }
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++) {
+            const ns_branch *const br = &l->stages[s].branches[b];
+            macs += br->class_->macs ? br->class_->macs(br->params, T) : 0;
+        }
     return macs;
 }
 
@@ -202,10 +202,8 @@ int ns_model_cost(const ns_arch *arch, const ns_checkpoint *c, int64_t memory, c
         used += x_bytes;
         out->activation_bytes = used > out->activation_bytes ? used : out->activation_bytes;
         out->kv_bytes = kv > out->kv_bytes ? kv : out->kv_bytes;
-        for (int64_t l = 0; l < arch->n_layers; l++) {
-            const ns_attn *a = ns_arch_attn(arch, l);
-            out->flops += 2 * ((double)T * (double)ns_weights_layer_size(arch, c, l).numbers + (a ? attention_macs(a, (double)T) : 0));
-        }
+        for (int64_t l = 0; l < arch->n_layers; l++)
+            out->flops += 2 * ((double)T * (double)ns_weights_layer_size(arch, c, l).numbers + layer_macs(&arch->layers[l], T));
         out->flops += 2.0 * (double)arch->vocab * (double)arch->d_model;
     }
     return NS_OK;

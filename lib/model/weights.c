@@ -1,6 +1,6 @@
 /* weights.c - tensors of the checkpoint become packed weights: read rows -> widen -> check finite -> pack -> narrow again, a panel a task.
  *
- * A matrix may be several trefs stacked by rows (z_gate, q, k, v; gate, up), so that one product serves them all. What the checkpoint
+ * A packed weight may be several trefs stacked by rows (q, k, v; gate, up), so that one product serves them all. What the checkpoint
  * stores in 16 bits is kept in 16 bits: half the memory, and the same numbers, for widening is exact. */
 #include "model/internal.h"
 
@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PARTS = 4 };
-
-typedef struct stack { const ns_tref *ref[MAX_PARTS], *bias[MAX_PARTS]; int n; } stack;      /* the trefs that are there, top to bottom */
+/* The trefs of a packed weight that are there, top to bottom; a bias is NULL where the slot can have none. */
+enum { MAX_PARTS = NS_SLOTS_A_WEIGHT };
+typedef struct stack { const ns_tref *ref[MAX_PARTS], *bias[MAX_PARTS]; int n; } stack;
 
 /* first: output row of the stack; whole: all elements of a transposed tensor, whose rows are spread over the file, or NULL. */
 typedef struct part { const ns_tref *ref; const ns_tensor *tensor; int64_t first; float *whole; } part;
@@ -32,32 +32,13 @@ static void stack_add(stack *s, const ns_tref *ref, const ns_tref *bias)
     s->bias[s->n++] = bias;
 }
 
-/* What a branch reads its input with, and what it writes its output with. */
-static stack in_stack(const ns_branch *br)
-{
-    static const ns_tref none;
-    const ns_attn *const a = &br->attn;
-    const ns_ffn *const f = &br->ffn;
-    stack s = {.n = 0};
-    if (br->kind == NS_BRANCH_ATTN) {
-        stack_add(&s, &a->z_gate, &none);
-        stack_add(&s, &a->q, &a->q_bias);
-        stack_add(&s, &a->k, &a->k_bias);
-        stack_add(&s, &a->v, &a->v_bias);
-    } else {
-        stack_add(&s, &f->gate, &f->gate_bias);
-        stack_add(&s, &f->up, &f->up_bias);
-    }
-    return s;
-}
-
-static stack out_stack(const ns_branch *br)
+/* Packed weight number `weight` of a branch: the slots that join it, in the order of the class's table. */
+static stack branch_stack(const ns_branch *b, int weight)
 {
     stack s = {.n = 0};
-    if (br->kind == NS_BRANCH_ATTN)
-        stack_add(&s, &br->attn.o, &br->attn.o_bias);
-    else
-        stack_add(&s, &br->ffn.down, &br->ffn.down_bias);
+    for (const ns_slot *slot = b->class_->slots; slot->role; slot++)
+        if (slot->kind == NS_SLOT_MATRIX && slot->weight == weight)
+            stack_add(&s, ns_slot_tref(b, slot), ns_slot_bias(b, slot));
     return s;
 }
 
@@ -207,7 +188,7 @@ static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_erro
     float *at = w->bias;
     for (int i = 0; i < s->n && !rc; at += s->ref[i++]->n_out) {
         float *v = NULL;
-        rc = ns_weights_vector(m, s->bias[i], &v, err);
+        rc = s->bias[i] ? ns_weights_vector(m, s->bias[i], &v, err) : NS_OK;
         if (v)
             memcpy(at, v, (size_t)s->ref[i]->n_out * sizeof *v);
         free(v);
@@ -245,7 +226,7 @@ static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
         j.parts[j.n_parts++] = (part) { ref, t, w->n, NULL };
         w->n += ref->n_out;
         w->k = ref->n_in;
-        biased |= s->bias[i]->name != NULL;
+        biased |= s->bias[i] && s->bias[i]->name;
     }
     w->dtype = kept_as(m->checkpoint, s);
     int rc = read_transposed(&j, err);
@@ -297,30 +278,29 @@ int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_
     return rc;
 }
 
-static int pack_gains(const ns_model *m, const ns_branch *br, ns_branch_weights *w, ns_error *err)
+static int read_gains(const ns_model *m, const ns_norm *norm, ns_gains *out, ns_error *err)
 {
-    const ns_attn *const a = br->kind == NS_BRANCH_ATTN ? &br->attn : NULL;
-    const struct { const ns_tref *ref; float **out;
-    } vectors[] = {
-        {&br->in_norm.weight, &w->in_gain},         {&br->in_norm.bias, &w->in_bias},           {&br->out_norm.weight, &w->out_gain},
-        {&br->out_norm.bias, &w->out_bias},         {a ? &a->q_norm.weight : NULL, &w->q_gain}, {a ? &a->q_norm.bias : NULL, &w->q_bias},
-        {a ? &a->k_norm.weight : NULL, &w->k_gain}, {a ? &a->k_norm.bias : NULL, &w->k_bias},   {a ? &a->z_norm.weight : NULL, &w->z_gain},
-        {a ? &a->z_norm.bias : NULL, &w->z_bias},
-    };
-    int rc = NS_OK;
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors && !rc; i++)
-        if (vectors[i].ref)
-            rc = ns_weights_vector(m, vectors[i].ref, vectors[i].out, err);
-    return rc;
+    const int rc = ns_weights_vector(m, &norm->weight, &out->gain, err);
+    return rc ? rc : ns_weights_vector(m, &norm->bias, &out->bias, err);
 }
 
 static int pack_branch(const ns_model *m, const ns_branch *br, ns_branch_weights *w, ns_error *err)
 {
-    const stack in = in_stack(br), out = out_stack(br);
-    int rc = pack(m, &in, &w->in, err);
-    if (!rc)
-        rc = pack(m, &out, &w->out, err);
-    return rc ? rc : pack_gains(m, br, w, err);
+    const int slots = ns_branch_n_slots(br->class_);
+    w->n_packed = ns_branch_n_weights(br->class_);
+    w->n_slots = slots;
+    w->packed = ns_alloc_array((size_t)w->n_packed, sizeof *w->packed);
+    w->gains = ns_alloc_array((size_t)slots, sizeof *w->gains);
+    int rc = w->packed && w->gains ? NS_OK : ns_oom(err, "packed weights");
+    for (int i = 0; i < w->n_packed && !rc; i++) {
+        const stack s = branch_stack(br, i);
+        rc = s.n ? pack(m, &s, &w->packed[i], err) : NS_OK;
+    }
+    for (int i = 0; i < slots && !rc; i++)
+        if (br->class_->slots[i].kind == NS_SLOT_NORM)
+            rc = read_gains(m, ns_slot_norm(br, &br->class_->slots[i]), &w->gains[i], err);
+    rc = rc ? rc : read_gains(m, &br->in_norm, &w->in_norm, err);
+    return rc ? rc : read_gains(m, &br->out_norm, &w->out_norm, err);
 }
 
 int ns_weights_layer(const ns_model *m, int64_t layer, ns_layer_weights *out, ns_error *err)
@@ -354,18 +334,29 @@ void ns_weight_free(ns_weight *w)
     *w = (ns_weight) { 0 };
 }
 
+static void gains_free(ns_gains *g)
+{
+    free(g->gain);
+    free(g->bias);
+}
+
+static void branch_free(ns_branch_weights *w)
+{
+    for (int i = 0; w->packed && i < w->n_packed; i++)
+        ns_weight_free(&w->packed[i]);
+    for (int i = 0; w->gains && i < w->n_slots; i++)
+        gains_free(&w->gains[i]);
+    gains_free(&w->in_norm);
+    gains_free(&w->out_norm);
+    free(w->packed);
+    free(w->gains);
+}
+
 void ns_weights_layer_free(ns_layer_weights *l)
 {
     for (int s = 0; s < 2; s++)
-        for (int b = 0; b < 2; b++) {
-            ns_branch_weights *w = &l->branch[s][b];
-            ns_weight_free(&w->in);
-            ns_weight_free(&w->out);
-            float *vectors[] = {w->in_gain, w->in_bias, w->out_gain, w->out_bias, w->q_gain, w->q_bias, w->k_gain, w->k_bias,
-                                 w->z_gain, w->z_bias };
-            for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
-                free(vectors[i]);
-        }
+        for (int b = 0; b < 2; b++)
+            branch_free(&l->branch[s][b]);
     memset(l, 0, sizeof *l);
 }
 
@@ -430,30 +421,33 @@ int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
 
 /* ---- sizes, for the plan ---- */
 
-static ns_size size_of(const ns_checkpoint *c, const stack *s)
+static ns_bytes size_of(const ns_checkpoint *c, const stack *s)
 {
     int64_t n = 0;
     for (int i = 0; i < s->n; i++)
         n += s->ref[i]->n_out;
     const int64_t numbers = s->n ? (n + NS_PANEL - 1) / NS_PANEL * NS_PANEL * s->ref[0]->n_in : 0;
-    return (ns_size) { numbers, numbers * (int64_t)ns_dtype_size(kept_as(c, s)) };
+    return (ns_bytes) { numbers, numbers * (int64_t)ns_dtype_size(kept_as(c, s)) };
 }
 
-ns_size ns_weights_layer_size(const ns_arch *arch, const ns_checkpoint *c, int64_t layer)
+ns_bytes ns_weights_layer_size(const ns_arch *arch, const ns_checkpoint *c, int64_t layer)
 {
-    ns_size sum = {0, 0};
+    ns_bytes sum = {0, 0};
     const ns_layer *l = &arch->layers[layer];
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++) {
-            const stack in = in_stack(&l->stages[s].branches[b]), out = out_stack(&l->stages[s].branches[b]);
-            const ns_size x = size_of(c, &in), y = size_of(c, &out);
-            sum.numbers += x.numbers + y.numbers;
-            sum.bytes += x.bytes + y.bytes;
+            const ns_branch *const br = &l->stages[s].branches[b];
+            for (int i = 0; i < ns_branch_n_weights(br->class_); i++) {
+                const stack parts = branch_stack(br, i);
+                const ns_bytes one = size_of(c, &parts);
+                sum.numbers += one.numbers;
+                sum.bytes += one.bytes;
+            }
         }
     return sum;
 }
 
-ns_size ns_weights_head_size(const ns_arch *arch, const ns_checkpoint *c)
+ns_bytes ns_weights_head_size(const ns_arch *arch, const ns_checkpoint *c)
 {
     const stack s = head_stack(arch);
     return size_of(c, &s);

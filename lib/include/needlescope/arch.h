@@ -49,12 +49,7 @@ typedef struct ns_rope {
 typedef enum ns_qk_norm { NS_QK_NONE, NS_QK_PER_HEAD, NS_QK_FULL } ns_qk_norm;   /* weights [d] or [H*d] / [G*d] */
 typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2 } ns_act;
 
-/* What weighs the values. Lightning attention (TransNormerLLM, arXiv 2405.17381; minimax) is a linear recurrence with a constant decay per
- * head,
- *     S_t = e^-slope S_{t-1} + k_t v_t^T,  z_t = S_t^T q_t  =  sum over s <= t of  e^(-slope (t - s)) (q_t . k_s)  v_s,
- * run in the form on the right: exact, with the weights at hand as signed, unnormalised rows (ns_row_kind NS_ROW_UNROLLED). */
-typedef enum ns_mixer { NS_MIXER_SOFTMAX, NS_MIXER_LIGHTNING } ns_mixer;
-
+/* What the parameters of every branch with heads begin with: softmax attention has no more; a recurrence adds its own behind it. */
 typedef struct ns_attn {
     int64_t    n_heads, n_kv_heads, head_dim;    /* H, G, d */
     float      scale;                            /* q.k is multiplied by it */
@@ -66,11 +61,10 @@ typedef struct ns_attn {
     int        rope;                             /* index into ns_arch.ropes; -1 = NoPE */
     int64_t    window;                           /* keys visible to a row, itself included; 0 = all (full attention) */
     int64_t   *head_window;                      /* [H] where heads differ (0 = all), or NULL */
-    ns_mixer   mixer;
-    double    *slope;                            /* Lightning: [H], >= 0; else NULL */
-    ns_act     qkv_act;                          /* Lightning: of q, k and v as projected */
-    ns_norm    z_norm;                           /* Lightning: of z over all heads [H*d]; none = absent */
-    ns_tref    z_gate;                           /* Lightning: [H*d, D]; the normed z is multiplied by sigmoid(z_gate x); absent = none */
+    double    *slope;
+    ns_act     qkv_act;
+    ns_norm    z_norm;
+    ns_tref    z_gate;
 } ns_attn;
 
 typedef struct ns_ffn {
@@ -79,14 +73,14 @@ typedef struct ns_ffn {
     ns_tref gate, up, down, gate_bias, up_bias, down_bias;   /* no gate: down(act(up x)); else down(act(gate x) * up x) */
 } ns_ffn;
 
-typedef enum ns_branch_kind { NS_BRANCH_ATTN, NS_BRANCH_FFN } ns_branch_kind;
+/* What a branch computes is its class: softmax attention, a recurrence, an MLP. ns_arch_attn and ns_arch_ffn give what is asked of it. */
+typedef struct ns_branch_class ns_branch_class;
 typedef struct ns_branch {
-    ns_branch_kind kind;
-    ns_norm        in_norm, out_norm;
-    bool           shares_norm;                  /* uses the first branch's normed input (cohere2) */
-    float          out_scale;                    /* 1 unless the family scales its residual branches */
-    ns_attn        attn;
-    ns_ffn         ffn;
+    const ns_branch_class *class_;
+    void                  *params;               /* as the class has them; of the arch, freed with it */
+    ns_norm                in_norm, out_norm;
+    bool                   shares_norm;          /* uses the first branch's normed input (cohere2) */
+    float                  out_scale;            /* 1 unless the family scales its residual branches */
 } ns_branch;
 
 /* normed_scale != 0: the stage starts from normed_scale * (normed input of branch 0) instead of from x (minimax). */
@@ -131,9 +125,12 @@ NS_API NS_MUST_CHECK int ns_arch_check(const ns_arch *, const ns_checkpoint *, n
 NS_API bool ns_arch_ignores(const ns_arch *, const char *tensor);   /* a buffer, or a part of a wrapper that text does not use */
 NS_API void ns_arch_free(ns_arch *);
 
-/* The attention branch of a layer (every supported layer has one; a recurrent layer's says so in `mixer`); borrowed. */
+/* The heads of a layer, of attention or of a recurrence, and its MLP; borrowed, NULL where it has none. */
 NS_API const ns_attn *ns_arch_attn(const ns_arch *, int64_t layer);
 NS_API const ns_ffn  *ns_arch_ffn(const ns_arch *, int64_t layer);
+/* What hook_pattern of a layer's heads shows: weights that sum to 1; or how a recurrence weighs the values, signed and not normalised. */
+typedef enum ns_row_kind { NS_ROW_SOFTMAX, NS_ROW_UNROLLED } ns_row_kind;
+NS_API ns_row_kind    ns_arch_row_kind(const ns_arch *, int64_t layer);
 NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
 NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent" */
 /* A layer in words: "full", "swa 128"; "swa" where its heads' windows differ. */

@@ -8,9 +8,9 @@
  * session j at every point of every layer, so patching a point from one session into a later one is a single pass. Edits run before reads.
  * Reading never changes a bit of the result.
  *
- * Lightning layers (arch.h) have the same points but for hook_attn_scores: hook_q and hook_k are as projected, hook_rot_q, hook_rot_k and
- * hook_v after the activation, hook_pattern is the unrolled row W[t,s] (signed, not normalised, kind NS_ROW_UNROLLED), hook_z = W v before
- * norm and gate, hook_result after them. An edited pattern is multiplied as any other. */
+ * Recurrent layers have the same points but for hook_attn_scores: hook_q and hook_k are as projected, hook_rot_q, hook_rot_k and hook_v
+ * after the activation, hook_pattern is the unrolled row W[t,s] (signed, not normalised, kind NS_ROW_UNROLLED), hook_z = W v before norm
+ * and gate, hook_result after them. An edited pattern is multiplied as any other. */
 #ifndef NEEDLESCOPE_HOOKS_H
 #define NEEDLESCOPE_HOOKS_H
 
@@ -71,8 +71,6 @@ typedef struct ns_rows {
 /* How many of the cases lack a row that is asked for: the span, or one of the listed positions. NS_E_ARG, with the nearest span's name,
  * when no case has any such row. *lacking may be NULL. */
 NS_API NS_MUST_CHECK int ns_rows_check(const ns_rows *, const ns_cases *, int64_t *lacking, ns_error *);
-
-typedef enum ns_row_kind { NS_ROW_SOFTMAX, NS_ROW_UNROLLED } ns_row_kind;   /* normalised; signed (recurrent layers) */
 
 /* Where a view comes from. Rows are consecutive positions row0 .. row0 + n_rows; several calls may serve one hook. */
 typedef struct ns_site {

@@ -28,7 +28,7 @@ static int64_t rows_needed(const ns_tref *t)
     return t->start + last / t->group * t->stride + last % t->group + 1;
 }
 
-static int missing(const taker *k, const ns_slot *slot, ns_error *err)
+static int missing(const taker *k, const ns_visit *slot, ns_error *err)
 {
     const char *const dir = ns_checkpoint_dir(k->c), *const name = slot->tref->name;
     if (strcmp(slot->role, "head") == 0)
@@ -44,7 +44,7 @@ static int missing(const taker *k, const ns_slot *slot, ns_error *err)
     return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s' (%s): correct config.json, or map the names with --names", dir, name, slot->role);
 }
 
-static int wrong_shape(const ns_slot *slot, const ns_tensor *tensor, ns_error *err)
+static int wrong_shape(const ns_visit *slot, const ns_tensor *tensor, ns_error *err)
 {
     const ns_tref *const t = slot->tref;
     const int64_t rows = rows_needed(t);
@@ -72,7 +72,7 @@ static int64_t index_of(const ns_checkpoint *c, const ns_tensor *tensor)
     return low;
 }
 
-static int take(void *user, const ns_slot *slot, ns_error *err)
+static int take(void *user, const ns_visit *slot, ns_error *err)
 {
     taker *const k = user;
     const ns_tref *const t = slot->tref;
@@ -148,7 +148,7 @@ static int check_leftovers(const taker *k, ns_error *err)
 }
 
 /* Rows of a tensor that nobody takes, or that two weights take. */
-static int check_rows(void *user, const ns_slot *slot, ns_error *err)
+static int check_rows(void *user, const ns_visit *slot, ns_error *err)
 {
     const taker *const k = user;
     const ns_tref *const t = slot->tref;

@@ -121,6 +121,19 @@ static int read_number(const reader *r, const cJSON *object, const ns_field *f, 
     }
 }
 
+/* words: "a, b, c" of names. */
+static int unknown_word(const reader *r, const char *key, const char *words)
+{
+    char text[160];
+    snprintf(text, sizeof text, "has none of the known values (%s)", words);
+    return fail(r, key, text);
+}
+
+static void add_word(char *words, size_t room, const char *name)
+{
+    snprintf(words + strlen(words), room - strlen(words), "%s%s", words[0] ? ", " : "", name);
+}
+
 static int read_word(const reader *r, const cJSON *object, const ns_field *f, void *p)
 {
     const char *name;
@@ -129,12 +142,13 @@ static int read_word(const reader *r, const cJSON *object, const ns_field *f, vo
     if (rc)
         return at_place(r, rc);
     if (name && !ns_word_find(f->words, name, &value)) {
-        char choices[128] = "has none of the known values (";
+        char words[128] = "";
         for (const ns_word *w = f->words; w->name; w++)
-            snprintf(choices + strlen(choices), sizeof choices - strlen(choices), "%s%s", w->name, w[1].name ? ", " : ")");
-        return fail(r, f->key, choices);
+            add_word(words, sizeof words, w->name);
+        return unknown_word(r, f->key, words);
     }
-    *(int *)p = value;   /* enums are ints here: -fshort-enums is not supported */
+    if (f->kind == NS_FIELD_WORD)
+        *(int *)p = value;   /* enums are ints here: -fshort-enums is not supported */
     return NS_OK;
 }
 
@@ -158,13 +172,11 @@ static int not_a_key(const reader *r, const char *key, const ns_field *fields, c
 static int check_keys(const reader *r, const cJSON *object, const ns_field *fields, const char *const *parts)
 {
     for (const cJSON *item = object->child; item; item = item->next) {
-        const ns_field *f = fields;
-        while (f->key && strcmp(f->key, item->string) != 0)
-            f++;
+        const bool known = ns_field_find(fields, item->string);
         const char *const *part = parts;
-        while (!f->key && part && *part && strcmp(*part, item->string) != 0)
+        while (!known && part && *part && strcmp(*part, item->string) != 0)
             part++;
-        if (!f->key && !(part && *part))
+        if (!known && !(part && *part))
             return not_a_key(r, item->string, fields, parts);
     }
     return NS_OK;
@@ -183,7 +195,7 @@ static int read_fields(reader *r, const cJSON *object, const ns_field *fields, v
                 return fail(r, f->key, "is missing");
             item = NULL;
         }
-        if (f->kind == NS_FIELD_WORD)
+        if (f->kind == NS_FIELD_WORD || f->kind == NS_FIELD_FIXED)
             rc = read_word(r, object, f, p);
         else if (f->kind < NS_FIELD_WORD)
             rc = read_number(r, object, f, p);
@@ -201,19 +213,73 @@ static int read_fields(reader *r, const cJSON *object, const ns_field *fields, v
     return rc;
 }
 
+/* The class that a branch's kind and its part's mixer name. */
+static int find_class(const reader *r, const cJSON *part, const char *kind, const ns_branch_class **out)
+{
+    const char *mixer;
+    const int rc = ns_json_str(part, "mixer", &mixer, r->label, r->err);
+    if (rc)
+        return at_place(r, rc);
+    *out = ns_branch_class_find(kind, mixer);
+    char words[128] = "";
+    for (int i = 0; !*out && ns_branch_classes[i]; i++)
+        if (strcmp(ns_branch_classes[i]->part, kind) == 0 && ns_branch_classes[i]->mixer)
+            add_word(words, sizeof words, ns_branch_classes[i]->mixer);
+    if (!*out && !words[0])
+        return not_a_key(r, "mixer", ns_branch_class_find(kind, NULL)->fields, NULL);
+    return *out ? NS_OK : unknown_word(r, "mixer", words);
+}
+
+/* The branch's kind, and that of its parts it has this one alone. */
+static int find_part(const reader *r, const cJSON *object, const char *const *parts, const char **kind, const cJSON **part)
+{
+    char words[128] = "";
+    int i = 0;
+    const int rc = ns_json_str(object, "kind", kind, r->label, r->err);
+    if (rc)
+        return at_place(r, rc);
+    if (!*kind)
+        return fail(r, "kind", "is missing");
+    for (; parts[i] && strcmp(parts[i], "kind") != 0; i++)
+        add_word(words, sizeof words, parts[i]);
+    if (!ns_branch_class_find(*kind, NULL))
+        return unknown_word(r, "kind", words);
+    *part = cJSON_GetObjectItemCaseSensitive(object, *kind);
+    for (i = 0; parts[i] && *part; i++)
+        if (strcmp(parts[i], "kind") != 0 && strcmp(parts[i], *kind) != 0 && cJSON_GetObjectItemCaseSensitive(object, parts[i]))
+            *part = NULL;
+    return *part ? NS_OK : fail(r, *kind, "must be the branch's one part");
+}
+
+/* What a branch has beside its fields: the parts of all classes, and "kind" behind them. */
+enum { MAX_PARTS = NS_N_BRANCH_CLASSES + 1 };
+static void branch_parts(const char *parts[MAX_PARTS + 1])
+{
+    int n = 0;
+    for (int i = 0; ns_branch_classes[i]; i++)
+        if (ns_branch_class_find(ns_branch_classes[i]->part, NULL) == ns_branch_classes[i])
+            parts[n++] = ns_branch_classes[i]->part;
+    parts[n++] = "kind";
+    parts[n] = NULL;
+}
+
 static int read_branch(reader *r, const cJSON *object, ns_branch *b)
 {
-    static const char *const parts[] = {"attn", "ffn", NULL};
+    const char *parts[MAX_PARTS + 1], *kind;
+    const ns_branch_class *class_;
+    const cJSON *part;
+    branch_parts(parts);
     int rc = read_fields(r, object, ns_fields_branch, b, parts);
+    rc = rc ? rc : find_part(r, object, parts, &kind, &part);
     if (rc)
         return rc;
-    const bool attn = b->kind == NS_BRANCH_ATTN;
-    const cJSON *const part = cJSON_GetObjectItemCaseSensitive(object, attn ? "attn" : "ffn");
-    if (!part || cJSON_GetObjectItemCaseSensitive(object, attn ? "ffn" : "attn"))
-        return fail(r, attn ? "attn" : "ffn", "must be the branch's one part");
     const size_t n = strlen(r->where);
-    snprintf(r->where + n, sizeof r->where - n, ".%s", attn ? "attn" : "ffn");
-    return attn ? read_fields(r, part, ns_fields_attn, &b->attn, NULL) : read_fields(r, part, ns_fields_ffn, &b->ffn, NULL);
+    snprintf(r->where + n, sizeof r->where - n, ".%s", kind);
+    if (!cJSON_IsObject(part))
+        return ns_fail(r->err, NS_E_FORMAT, "%s: %s must be an object", r->label, r->where);
+    if ((rc = find_class(r, part, kind, &class_)))
+        return rc;
+    return ns_branch_begin(b, class_) ? read_fields(r, part, class_->fields, b->params, NULL) : ns_oom(r->err, "a branch");
 }
 
 /* object[key] as a list of low to high items. */
@@ -299,7 +365,7 @@ static int read_parts(reader *r, const cJSON *root, ns_arch *a)
 }
 
 /* A weight's shape follows from the sizes; group and stride where they were not given. */
-static int fill_shape(void *user, const ns_slot *slot, ns_error *err)
+static int fill_shape(void *user, const ns_visit *slot, ns_error *err)
 {
     ns_tref *const t = slot->tref;
     (void)user;

@@ -78,6 +78,8 @@ static bool write_field(cJSON *object, const ns_field *f, const void *base)
         return put(object, f->key, cJSON_CreateBool(*(const bool *)p));
     case NS_FIELD_WORD:
         return put(object, f->key, cJSON_CreateString(ns_word_name(f->words, *(const int *)p)));
+    case NS_FIELD_FIXED:
+        return put(object, f->key, cJSON_CreateString(f->words->name));
     case NS_FIELD_TREF:
         return !((const ns_tref *)p)->name || write_tref(object, f->key, p);
     case NS_FIELD_NORM:
@@ -118,11 +120,10 @@ static bool write_layer(cJSON *layers, const ns_layer *layer)
                                     : NULL;
         for (int b = 0; b < layer->stages[s].n_branches; b++) {
             const ns_branch *const branch = &layer->stages[s].branches[b];
-            const bool attn = branch->kind == NS_BRANCH_ATTN;
+            const char *const kind = branch->class_->part;
             cJSON *const o = append(branches);
-            if (!write_fields(o, ns_fields_branch, branch) ||
-                !write_fields(put(o, attn ? "attn" : "ffn", cJSON_CreateObject()), attn ? ns_fields_attn : ns_fields_ffn,
-                              attn ? (const void *)&branch->attn : &branch->ffn))
+            if (!o || !put(o, "kind", cJSON_CreateString(kind)) || !write_fields(o, ns_fields_branch, branch) ||
+                !write_fields(put(o, kind, cJSON_CreateObject()), branch->class_->fields, branch->params))
                 return false;
         }
         if (!branches)

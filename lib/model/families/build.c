@@ -1,18 +1,11 @@
 /* build.c - facts and a family's row -> arch: names every weight and lays the branches of every layer. */
 #include "model/families/family.h"
-#include "math/math.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct builder {
-    const ns_family *row;
-    const ns_facts  *f;
-    const char      *prefix;
-    int64_t          layer;
-    bool             oom;
-} builder;
+typedef ns_builder builder;
 
 /* A weight of the trunk: prefix + name. */
 static ns_tref trunk(builder *b, const char *name, int64_t n_out, int64_t n_in)
@@ -83,42 +76,57 @@ static ns_tref fused(builder *b, bool bias, int part)
     return t;
 }
 
-/* slope_h = 2^(-8 (h + 1) / H) (1 - layer / (L - 1 + 1e-5) + 1e-5)   (transformers' minimax, get_slope_rate) */
-static double *slopes_of(const builder *b)
+/* ---- by the tables of a class ---- */
+
+void ns_build_number(builder *b, ns_branch *branch, const char *key, double value)
 {
-    const ns_facts *const f = b->f;
-    double *const slope = ns_alloc_array((size_t)f->heads, sizeof *slope);
-    const double depth = 1 - (double)b->layer / ((double)f->layers - 1 + 1e-5) + 1e-5;
-    for (int64_t h = 0; slope && h < f->heads; h++)
-        slope[h] = ns_pow(2, -8.0 * (double)(h + 1) / (double)f->heads) * depth;
-    return slope;
+    const ns_field *const f = ns_field_find(branch->class_->fields, key);
+    void *const p = (char *)branch->params + f->offset;
+    (void)b;
+    if (f->kind == NS_FIELD_I64)
+        *(int64_t *)p = (int64_t)value;
+    else if (f->kind == NS_FIELD_INT || f->kind == NS_FIELD_WORD)
+        *(int *)p = (int)value;
+    else if (f->kind == NS_FIELD_F32)
+        *(float *)p = (float)value;
+    else
+        *(double *)p = value;
 }
 
-/* A recurrent layer of as many key heads as query heads; all projections pass the activation. */
-static void build_lightning(builder *b, ns_attn *a)
+double *ns_build_list(builder *b, ns_branch *branch, const char *key)
 {
-    const ns_facts *const f = b->f;
-    const ns_names *const n = b->row->names;
-    const int64_t q = f->heads * f->head_dim, D = f->d_model;
-    *a = (ns_attn){.n_heads = f->heads, .n_kv_heads = f->heads, .head_dim = f->head_dim, .scale = 1, .rope = -1,
-                   .mixer = NS_MIXER_LIGHTNING, .qkv_act = b->row->qkv_act_fixed ? NS_ACT_SILU : f->act, .slope = slopes_of(b)};
-    b->oom |= !a->slope;
-    ns_tref *const w[3] = {&a->q, &a->k, &a->v};
-    const char *const names[3] = {n->q, n->k, n->v};
-    for (int i = 0; i < 3; i++) {
-        *w[i] = layer_matrix(b, n->lightning_qkv ? n->lightning_qkv : names[i], q, D);
-        if (!n->lightning_qkv)
-            continue;
-        w[i]->start = i * f->head_dim;
-        w[i]->group = f->head_dim;
-        w[i]->stride = 3 * f->head_dim;
-    }
-    a->o = layer_matrix(b, n->lightning_o ? n->lightning_o : n->o, D, q);
-    a->z_gate = layer_matrix(b, n->z_gate, q, D);
-    a->z_norm = norm_of(b, n->z_norm, q);
-    if (b->row->z_eps > 0)
-        a->z_norm.eps = b->row->z_eps;
+    const ns_field *const f = ns_field_find(branch->class_->fields, key);
+    const int64_t n = *(const int64_t *)((const char *)branch->params + f->count) / f->over;
+    double **const list = (double **)((char *)branch->params + f->offset);
+    *list = ns_alloc_array((size_t)n, sizeof **list);
+    b->oom |= !*list;
+    return *list;
 }
+
+static const ns_slot *slot_of(const builder *b, const ns_branch *branch, const char *role, ns_shape *shape)
+{
+    const ns_slot *const slot = &branch->class_->slots[ns_slot_find(branch->class_, role)];
+    ns_slot_shape(branch, slot, b->f->d_model, shape);
+    return slot;
+}
+
+ns_tref *ns_build_matrix(builder *b, ns_branch *branch, const char *role, const char *name)
+{
+    ns_shape shape;
+    ns_tref *const t = ns_slot_tref(branch, slot_of(b, branch, role, &shape));
+    *t = layer_matrix(b, name, shape.n_out, shape.n_in);
+    return t;
+}
+
+ns_norm *ns_build_norm(builder *b, ns_branch *branch, const char *role, const char *name)
+{
+    ns_shape shape;
+    ns_norm *const n = ns_slot_norm(branch, slot_of(b, branch, role, &shape));
+    *n = norm_of(b, name, shape.n_out);
+    return n;
+}
+
+/* ---- branches ---- */
 
 static void build_attn(builder *b, ns_attn *a)
 {
@@ -174,21 +182,42 @@ static void build_ffn(builder *b, ns_ffn *ffn)
     ffn->down_bias = layer_vector(b, n->down, "bias", D);
 }
 
+static void begin(builder *b, ns_branch *branch, const char *part, const char *mixer)
+{
+    branch->out_scale = 1;
+    b->oom |= !ns_branch_begin(branch, ns_branch_class_find(part, mixer));
+}
+
+static void build_mixer(builder *b, ns_branch *branch)
+{
+    const ns_recurrent *const other = b->f->recurrent[b->layer] ? b->row->recurrent : NULL;
+    begin(b, branch, "attn", other ? other->mixer : NULL);
+    if (b->oom)
+        return;
+    branch->in_norm = norm_of(b, b->row->names->attn_in_norm, b->f->d_model);
+    branch->out_norm = norm_of(b, b->row->names->attn_out_norm, b->f->d_model);
+    if (other)
+        other->build(b, branch);
+    else
+        build_attn(b, branch->params);
+}
+
+static void build_mlp(builder *b, ns_branch *branch)
+{
+    begin(b, branch, "ffn", NULL);
+    if (b->oom)
+        return;
+    branch->in_norm = norm_of(b, b->row->names->ffn_in_norm, b->f->d_model);
+    branch->out_norm = norm_of(b, b->row->names->ffn_out_norm, b->f->d_model);
+    branch->shares_norm = b->row->block == NS_BLOCK_PARALLEL_SHARED;
+    build_ffn(b, branch->params);
+}
+
 static void build_layer(builder *b, ns_layer *layer)
 {
-    const ns_names *const n = b->row->names;
-    const int64_t D = b->f->d_model;
-    ns_branch attn = {.kind = NS_BRANCH_ATTN, .out_scale = 1}, ffn = {.kind = NS_BRANCH_FFN, .out_scale = 1};
-    attn.in_norm = norm_of(b, n->attn_in_norm, D);
-    attn.out_norm = norm_of(b, n->attn_out_norm, D);
-    ffn.in_norm = norm_of(b, n->ffn_in_norm, D);
-    ffn.out_norm = norm_of(b, n->ffn_out_norm, D);
-    ffn.shares_norm = b->row->block == NS_BLOCK_PARALLEL_SHARED;
-    if (b->f->lightning[b->layer])
-        build_lightning(b, &attn.attn);
-    else
-        build_attn(b, &attn.attn);
-    build_ffn(b, &ffn.ffn);
+    ns_branch attn = {0}, ffn = {0};
+    build_mixer(b, &attn);
+    build_mlp(b, &ffn);
     if (b->f->parallel) {
         layer->n_stages = 1;
         layer->stages[0] = (ns_stage){.branches = {attn, ffn}, .n_branches = 2};
@@ -198,7 +227,7 @@ static void build_layer(builder *b, ns_layer *layer)
         layer->stages[1] = (ns_stage){.branches = {ffn}, .n_branches = 1};
     }
     for (int s = 0; s < 2 && b->row->normed_residual; s++) {
-        const int which = s == 1 ? 2 : b->f->lightning[b->layer];
+        const int which = s == 1 ? 2 : b->f->recurrent[b->layer];
         layer->stages[s].normed_scale = (float)b->f->alpha[which];
         layer->stages[s].branches[0].out_scale = (float)b->f->beta[which];
     }

@@ -236,11 +236,11 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
     for (const cJSON *t = types->child; t; t = t->next, i++) {
         const char *const name = cJSON_IsString(t) ? t->valuestring : "";
         const bool slides = strcmp(name, "sliding_attention") == 0;
-        f->lightning[i] = row->lightning && strcmp(name, "linear_attention") == 0;
-        if (!slides && !f->lightning[i] && strcmp(name, "full_attention") != 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention%s%s)", c->label,
-                           (long long)i, name, row->window == NS_WINDOW_NONE ? "" : " and sliding_attention",
-                           row->lightning ? " and linear_attention are" : " are");
+        f->recurrent[i] = row->recurrent && strcmp(name, row->recurrent->type) == 0;
+        if (!slides && !f->recurrent[i] && strcmp(name, "full_attention") != 0)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention%s%s%s are)",
+                           c->label, (long long)i, name, row->window == NS_WINDOW_NONE ? "" : " and sliding_attention",
+                           row->recurrent ? " and " : "", row->recurrent ? row->recurrent->type : "");
         if (!row->layer_types && slides != (f->window[i] > 0))
             return ns_fail(err, NS_E_UNSUPPORTED,
                            "%s: layer_types[%lld] is %s, but %s in transformers ignores layer_types: remove the key, or describe the model "
@@ -365,7 +365,7 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
                               stated, err)))
         return rc;
     for (int64_t i = 0; i < f->layers; i++)
-        if ((row->rope != NS_ROPES_LIST || f->rope[i] >= 0) && !f->lightning[i])
+        if ((row->rope != NS_ROPES_LIST || f->rope[i] >= 0) && !f->recurrent[i])
             f->rope[i] = sliding_only && f->window[i] == 0 ? -1 : two && f->window[i] > 0;
     return NS_OK;
 }
@@ -399,12 +399,12 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         return rc;
     f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
     f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);
-    f->lightning = ns_alloc_array((size_t)f->layers, sizeof *f->lightning);
-    if (!f->window || !f->rope || !f->lightning)
+    f->recurrent = ns_alloc_array((size_t)f->layers, sizeof *f->recurrent);
+    if (!f->window || !f->rope || !f->recurrent)
         return ns_oom(err, "the layer table");
     for (int64_t i = 0; i < f->layers; i++) {
         f->rope[i] = -1;
-        f->lightning[i] = row->lightning && !row->own_layers && i % 2 == 1;      /* minimax: every other layer, unless layer_types says */
+        f->recurrent[i] = row->recurrent && row->recurrent->odd && i % 2 == 1;
     }
     if (row->own_layers)
         rc = ns_facts_own_layers(f, c, err);
@@ -423,7 +423,7 @@ void ns_facts_clear(ns_facts *f)
         ns_rope_clear(&f->ropes[i]);
     free(f->ropes);
     free(f->rope);
-    free(f->lightning);
+    free(f->recurrent);
     free(f->window);
     *f = (ns_facts){0};
 }

@@ -7,9 +7,9 @@
 
 #include <needlescope/arch.h>
 #include "core/core.h"
+#include "model/branch/branch.h"
 
-enum { NS_MAX_LAYERS = 4096, NS_MAX_ROPES = 16, NS_MAX_JSON = 64 << 20, NS_MAX_JSON_DEPTH = 32 };
-#define NS_MAX_DIM INT32_MAX
+enum { NS_MAX_LAYERS = 4096, NS_MAX_JSON = 64 << 20, NS_MAX_JSON_DEPTH = 32 };
 
 /* ---- the row of a family ---- */
 typedef enum ns_block { NS_BLOCK_PRE, NS_BLOCK_POST, NS_BLOCK_SANDWICH, NS_BLOCK_PARALLEL, NS_BLOCK_PARALLEL_SHARED } ns_block;
@@ -43,13 +43,21 @@ typedef struct ns_names {
     const char *head;                 /* without the prefix */
     const char *attn_in_norm, *attn_out_norm, *ffn_in_norm, *ffn_out_norm;
     const char *q, *k, *v, *o, *qkv, *q_norm, *k_norm;
-    const char *lightning_qkv, *lightning_o, *z_norm, *z_gate;   /* linear_attention layers; lightning_qkv NULL: q, k, v */
     const char *gate, *up, *down, *gate_up;
     bool        transposed;           /* Conv1D: [in, out] */
 } ns_names;
 
 /* Key spellings; NULL = the usual one. */
 typedef struct ns_keys { const char *d_model, *d_ff, *layers, *heads, *positions, *eps, *act, *theta, *partial; } ns_keys;
+
+/* Layers of another mixer than softmax attention: without rope and window. */
+typedef struct ns_builder ns_builder;
+typedef struct ns_recurrent {
+    const char *type;                 /* what layer_types or layer_kinds call them */
+    const char *mixer;                /* their class, as in an arch's JSON */
+    bool        odd;                  /* every other layer is one when layer_types does not say */
+    void      (*build)(ns_builder *, ns_branch *);   /* sets the parameters, which are zeroed */
+} ns_recurrent;
 
 typedef struct ns_family {
     const char     *type;             /* model_type */
@@ -75,9 +83,7 @@ typedef struct ns_family {
     ns_fuse         fuse;
     bool            no_gqa, fixed_head_dim;   /* heads = kv_heads; head_dim = d_model / heads whatever the config says */
     ns_window_rule  window;
-    bool            lightning;                /* layer_types may say linear_attention: Lightning layers, H key heads, no rope */
-    bool            qkv_act_fixed;            /* Lightning layers use silu, whatever the MLP's activation */
-    float           z_eps;                    /* of their norm; 0 = as the other norms */
+    const ns_recurrent *recurrent;            /* its layers that are not softmax attention; NULL: it has none */
     bool            normed_residual;          /* reads *_alpha_factor, *_beta_factor (minimax) */
     bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
     ns_rope_rule    rope;
@@ -128,8 +134,8 @@ typedef struct ns_facts {
     bool    ungated;                  /* the MLP has no gate although the family's names have one */
     bool    tied, attn_bias, o_bias, ffn_bias, parallel, scale_by_layer;
     int64_t *window;                  /* [layers] 0 = full */
-    bool    *lightning;               /* [layers] */
-    double   alpha[3], beta[3];       /* full attention, Lightning, MLP; alpha 0: residuals start from x */
+    bool    *recurrent;               /* [layers] */
+    double   alpha[3], beta[3];       /* full attention, recurrence, MLP; alpha 0: residuals start from x */
     int     *rope;                    /* [layers] index into ropes; -1 = NoPE */
     ns_rope *ropes;
     int      n_ropes;
@@ -155,31 +161,45 @@ typedef struct ns_prefixes { char trunk[64], head[64]; bool wrapped; } ns_prefix
 void ns_find_prefixes(ns_prefixes *out, const ns_family *, const ns_checkpoint *);
 int  ns_leave_towers(ns_arch *, ns_error *);      /* vision_tower.* and the like join the ignored tensors */
 
+/* ---- what a family's own build function has to hand (build.c) ----
+ * Parameters go by the keys of the class's fields and the roles of its slots; no memory shows at the end. */
+struct ns_builder {
+    const ns_family *row;
+    const ns_facts  *f;
+    const char      *prefix;
+    int64_t          layer;
+    bool             oom;
+};
+void ns_build_number(ns_builder *, ns_branch *, const char *key, double value);       /* sizes first: shapes follow from them */
+double *ns_build_list(ns_builder *, ns_branch *, const char *key);                    /* to be filled; NULL: no memory */
+/* A matrix or a norm by its name in a layer, without ".weight". The ns_tref is there to be narrowed: rows of a fused tensor. */
+ns_tref *ns_build_matrix(ns_builder *, ns_branch *, const char *role, const char *name);
+ns_norm *ns_build_norm(ns_builder *, ns_branch *, const char *role, const char *name);
+/* A linear recurrence of H heads with the slopes of minimax (minimax.c); fused: q, k and v of each head in one tensor of this name. Gives
+ * the norm of its output. */
+typedef struct ns_linear_names { const char *q, *k, *v, *fused, *o, *norm, *gate; } ns_linear_names;
+ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_act);
+
 int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const ns_prefixes *, ns_error *);
 
 /* ---- the walk over every weight of an arch, in the order of the pass ---- */
-typedef struct ns_slot {
+typedef struct ns_visit {
     ns_tref    *tref;
-    const char *role;                 /* "attn.q" */
+    const char *role;                 /* "attn.q"; as `sizes`, for the call only */
     const char *sizes;                /* the config keys its shape comes from */
     int64_t     layer;                /* -1 outside the layers */
     int64_t     n_out, n_in;          /* as the sizes of the arch want it */
     bool        vector;               /* a bias or a gain, stored as [n_out]; a matrix with one input is [n_out, 1] */
     bool        required;
-} ns_slot;
-typedef int (*ns_slot_fn)(void *user, const ns_slot *, ns_error *);
-int  ns_arch_each(ns_arch *, ns_slot_fn, void *user, ns_error *);
+} ns_visit;
+typedef int (*ns_visit_fn)(void *user, const ns_visit *, ns_error *);
+int  ns_arch_each(ns_arch *, ns_visit_fn, void *user, ns_error *);
 void ns_tref_clear(ns_tref *);
 void ns_rope_clear(ns_rope *);
 /* Sizes, ranges, structure and the shapes of all trefs; label begins the message. */
 int  ns_arch_validate(const ns_arch *, const char *label, ns_error *);
 int  ns_arch_apply_names(ns_arch *, const char *path, ns_error *);
 
-/* ---- names of enum values, both ways ---- */
-typedef struct ns_word { const char *name; int value; } ns_word;
-extern const ns_word ns_words_norm[], ns_words_layout[], ns_words_scaling[], ns_words_qk_norm[], ns_words_act[], ns_words_kind[],
-ns_words_mixer[];
-const char *ns_word_name(const ns_word *, int value);
-bool ns_word_find(const ns_word *, const char *name, int *value);
+extern const ns_word ns_words_layout[], ns_words_scaling[];
 
 #endif

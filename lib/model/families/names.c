@@ -66,7 +66,7 @@ static char *substitute(const char *name, const star *stars)
     return out;
 }
 
-static int rename_slot(void *user, const ns_slot *slot, ns_error *err)
+static int rename_slot(void *user, const ns_visit *slot, ns_error *err)
 {
     rename_job *const job = user;
     int64_t i = 0;

@@ -18,8 +18,8 @@ static int read_layer(ns_facts *f, const ns_config *c, int64_t i, const cJSON *k
 {
     const char *const name = cJSON_IsString(kind) ? kind->valuestring : "";
     const bool swa = strcmp(name, "swa") == 0;
-    f->lightning[i] = strcmp(name, "lightning") == 0;
-    if (!swa && !f->lightning[i] && strcmp(name, "full") != 0)
+    f->recurrent[i] = strcmp(name, "lightning") == 0;
+    if (!swa && !f->recurrent[i] && strcmp(name, "full") != 0)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_kinds[%lld] '%.40s' is not known (full, swa and lightning are)", c->label,
                        (long long)i, name);
     const double keys = cJSON_IsNumber(window) ? window->valuedouble : -1;
@@ -29,7 +29,7 @@ static int read_layer(ns_facts *f, const ns_config *c, int64_t i, const cJSON *k
     if (!cJSON_IsBool(nope))
         return ns_fail(err, NS_E_FORMAT, "%s: nope[%lld] must be true or false", c->label, (long long)i);
     f->window[i] = (int64_t)keys;
-    f->rope[i] = cJSON_IsTrue(nope) || f->lightning[i] ? -1 : 0;
+    f->rope[i] = cJSON_IsTrue(nope) || f->recurrent[i] ? -1 : 0;
     return NS_OK;
 }
 
@@ -54,14 +54,24 @@ static const ns_names names = {
     .prefixes = {"model.", ""}, .embed = "embed_tokens.weight", .final_norm = "norm", .layers = "layers.", .head = "lm_head.weight",
     .attn_in_norm = "input_layernorm", .ffn_in_norm = "post_attention_layernorm",
     .q = "self_attn.q_proj", .k = "self_attn.k_proj", .v = "self_attn.v_proj", .o = "self_attn.o_proj",
-    .z_norm = "self_attn.norm", .z_gate = "self_attn.output_gate",
     .gate = "mlp.gate_proj", .up = "mlp.up_proj", .down = "mlp.down_proj",
 };
 
-/* Lightning layers: silu, whatever the MLP has; H key heads; no rope. */
+/* silu, whatever the MLP has */
+static void build(ns_builder *b, ns_branch *branch)
+{
+    static const ns_linear_names linear = {
+        .q = "self_attn.q_proj", .k = "self_attn.k_proj", .v = "self_attn.v_proj", .o = "self_attn.o_proj",
+        .norm = "self_attn.norm", .gate = "self_attn.output_gate",
+    };
+    ns_build_linear(b, branch, &linear, NS_ACT_SILU);
+}
+
+static const ns_recurrent recurrent = {.type = "lightning", .mixer = "lightning", .build = build};
+
 const ns_family ns_family_needlescope = {
     .type = "needlescope", .names = &names,
     .defaults = {.vocab = 56, .d_model = 64, .d_ff = 128, .layers = 4, .heads = 4,
                  .positions = 256, .eps = 1e-5, .theta = 1e4, .act = "relu"},
-    .norm = NS_NORM_RMS, .rope = NS_ROPES_LIST, .lightning = true, .qkv_act_fixed = true, .own_layers = true,
+    .norm = NS_NORM_RMS, .rope = NS_ROPES_LIST, .recurrent = &recurrent, .own_layers = true,
 };

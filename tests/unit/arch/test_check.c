@@ -44,7 +44,7 @@ static void add(tensors *t, const char *name, int rank, int64_t rows, int64_t co
 }
 
 /* The tensor that holds the weight; its rows grow with every weight that needs more. */
-static int plan(void *user, const ns_slot *slot, ns_error *err)
+static int plan(void *user, const ns_visit *slot, ns_error *err)
 {
     const ns_tref *const w = slot->tref;
     (void)err;

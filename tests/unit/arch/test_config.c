@@ -103,7 +103,7 @@ static void heads_of_one_layer(void **state)
 {
     (void)state;
     ns_arch *const a = arch_of(config_with("mistral", "\"sliding_window\":7"));
-    ns_attn *const attn = &a->layers[0].stages[0].branches[0].attn;
+    ns_attn *const attn = a->layers[0].stages[0].branches[0].params;
     assert_int_equal(ns_attn_window(attn, 3), 7);
     attn->head_window = calloc(4, sizeof(int64_t));
     attn->head_window[1] = 3;

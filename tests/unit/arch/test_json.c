@@ -6,7 +6,7 @@
 /* ---- equality that does not trust the writer ---- */
 typedef struct slots { ns_tref *list[4096]; int n; } slots;
 
-static int collect(void *user, const ns_slot *slot, ns_error *err)
+static int collect(void *user, const ns_visit *slot, ns_error *err)
 {
     slots *const s = user;
     (void)err;
@@ -49,13 +49,14 @@ static void same_rope(const ns_rope *a, const ns_rope *b)
 
 static void same_branch(const ns_branch *a, const ns_branch *b)
 {
-    assert_true(a->kind == b->kind && a->shares_norm == b->shares_norm && a->out_scale == b->out_scale);
+    assert_true(a->class_ == b->class_ && a->shares_norm == b->shares_norm && a->out_scale == b->out_scale);
     same_norm(&a->in_norm, &b->in_norm);
     same_norm(&a->out_norm, &b->out_norm);
-    if (a->kind == NS_BRANCH_ATTN)
-        same_attn(&a->attn, &b->attn);
+    const ns_ffn *const x = a->params, *const y = b->params;
+    if (a->class_->heads)
+        same_attn(a->params, b->params);
     else
-        assert_true(a->ffn.d_ff == b->ffn.d_ff && a->ffn.act == b->ffn.act);
+        assert_true(x->d_ff == y->d_ff && x->act == y->act);
 }
 
 static void same_arch(ns_arch *a, ns_arch *b)
@@ -137,9 +138,10 @@ static void rare_fields(void **state)
     ns_arch *const a = arch_of(small_configs[0].json);
     ns_branch *const b = &a->layers[0].stages[0].branches[0];
     b->out_scale = 0.3f;
-    b->attn.head_window = calloc(6, sizeof(int64_t));
+    ns_attn *const attn = b->params;
+    attn->head_window = calloc(6, sizeof(int64_t));
     for (int h = 0; h < 6; h++)
-        b->attn.head_window[h] = h;
+        attn->head_window[h] = h;
     a->head_bias = (ns_tref){.name = ns_strdup("bias"), .group = 32, .stride = 32, .n_out = 32, .n_in = 1};
     a->position_offset = 2;
     a->positions = (ns_tref){.name = ns_strdup("wpe"), .group = 2050, .stride = 2050, .n_out = 2050, .n_in = 16, .transposed = true};
@@ -148,10 +150,11 @@ static void rare_fields(void **state)
     a->ropes[0].truncate = false;
     a->logit_scale = 1.0f / 3;
     ns_branch *const gone = &a->layers[1].stages[1].branches[0];
-    ns_tref *const weights[] = {&gone->in_norm.weight, &gone->ffn.gate,    &gone->ffn.up,       &gone->ffn.down,
-                                &gone->ffn.gate_bias,  &gone->ffn.up_bias, &gone->ffn.down_bias};
+    ns_ffn *const ffn = gone->params;
+    ns_tref *const weights[] = {&gone->in_norm.weight, &ffn->gate, &ffn->up, &ffn->down, &ffn->gate_bias, &ffn->up_bias, &ffn->down_bias};
     for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
         ns_tref_clear(weights[i]);
+    free(ffn);
     a->layers[1].n_stages = 1;
     char *const json = written(a);
     ns_arch *const c = read_back(json);

@@ -1,6 +1,7 @@
 /* tiny.c - random weights for every tref of an arch whose trefs are whole tensors. */
 #include "tiny.h"
 #include "core/core.h"
+#include "model/branch/branch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,17 +94,16 @@ static void add_norm(tensors *t, const ns_norm *n)
 
 static void add_branch(tensors *t, const ns_branch *b)
 {
-    static const ns_tref none;
     add_norm(t, &b->in_norm);
-    add_norm(t, &b->attn.z_norm);
     add_norm(t, &b->out_norm);
-    const ns_tref *matrices[] = {&b->attn.q, &b->attn.k, &b->attn.v, &b->attn.o, &b->attn.z_gate, &b->ffn.gate, &b->ffn.up, &b->ffn.down};
-    const ns_tref *biases[] = {&b->attn.q_bias, &b->attn.k_bias,   &b->attn.v_bias, &b->attn.o_bias,
-                               &none,           &b->ffn.gate_bias, &b->ffn.up_bias, &b->ffn.down_bias};
-    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
-        add(t, matrices[i], 0, 0.25f);
-        add(t, biases[i], 0, 0.1f);
-    }
+    for (const ns_slot *s = b->class_->slots; s->role; s++)
+        if (s->kind == NS_SLOT_NORM) {
+            add_norm(t, ns_slot_norm(b, s));
+        } else {
+            add(t, ns_slot_tref(b, s), 0, 0.25f);
+            if (s->bias)
+                add(t, ns_slot_bias(b, s), 0, 0.1f);
+        }
 }
 
 static int write_tensors(const char *dir, const ns_arch *arch, tensors t, ns_error *err)

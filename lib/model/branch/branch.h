@@ -1,0 +1,107 @@
+/* branch.h - the class of a branch: all that there is to know of what it computes.
+ *
+ *     x <- base + sum over branches b of  out_scale_b * out_norm_b( class_b( in_norm_b(x) ) )
+ *
+ * A class is a file beside this one with one `const ns_branch_class` in it, and its name in meson.build; nobody else names a mixer.
+ * Everybody asks the class: the reader and writer of an arch its fields, the walk over weights (names, shapes, packing, freeing) its
+ * slots, the hooks its points, the session what it keeps.
+ *
+ * Letters, here and in shapes: D d_model, H heads, G KV heads, d head_dim, F d_ff. Rows are positions of a sequence. */
+#ifndef NS_BRANCH_H
+#define NS_BRANCH_H
+
+#include <needlescope/hooks.h>
+#include "model/branch/check.h"
+#include "model/branch/field.h"
+
+/* ---- sizes and slots: the tensors of a branch ---- */
+
+/* A letter of shapes: the int64_t of the parameters that it stands for, and the key of config.json that messages call it by. */
+typedef struct ns_size { char letter; size_t at; const char *key; } ns_size;
+
+typedef enum ns_slot_kind { NS_SLOT_MATRIX, NS_SLOT_NORM } ns_slot_kind;
+
+enum { NS_SLOTS_A_WEIGHT = 8 };   /* at most */
+
+/* One tensor of a branch and what belongs to it. A class's slots are numbered: its forward names them by their number. */
+typedef struct ns_slot {
+    const char  *role;         /* "attn.q"; NULL ends the table. Its bias is "attn.q_bias"; a norm's are "attn.q_norm.weight" and ".bias" */
+    ns_slot_kind kind;
+    size_t       at, bias;     /* in the parameters. MATRIX: its ns_tref and its bias's (0: it can have none). NORM: its ns_norm */
+    const char  *shape;        /* "Hd,D": output rows, inputs, products of sizes; of a norm its width */
+    const char  *full;         /* the shape where the heads' qk_norm is NS_QK_FULL; NULL: the same */
+    bool         required;
+    int          weight;       /* MATRIX: the packed weight whose rows it joins, below those of the slots before it: one product for all */
+} ns_slot;
+
+/* The rows and inputs that the parameters want of a slot (inputs 1 for a norm), and in words: "num_attention_heads x head_dim,
+ * hidden_size". */
+typedef struct ns_shape { int64_t n_out, n_in; char rows[64], words[160]; } ns_shape;
+
+/* ---- the class ---- */
+
+typedef enum ns_state_kind {
+    NS_STATE_NONE,             /* a row is computed from itself alone */
+    NS_STATE_PAGES,            /* keys and values of every row, in pages: forks share them, truncation drops them */
+} ns_state_kind;
+
+#define NS_HAS(point) (UINT64_C(1) << NS_POINT_##point)
+
+typedef struct ns_branch_class {
+    const char     *name;          /* as in meson.build */
+    const char     *part, *mixer;  /* in an arch's JSON: "kind", which is also the key of the parameters, and their "mixer" (NULL: the
+                                    * part has this one class). Absent, the mixer is the first of the list with this part */
+    size_t          params_size;
+    bool            heads, ffn;    /* the parameters begin with an ns_attn; with an ns_ffn */
+    const ns_field *fields;        /* of the parameters */
+    const ns_size  *sizes;         /* letter 0 ends the table */
+    const ns_slot  *slots;
+    ns_point        in_point, out_point;   /* of what its norm gives and of what it adds to the residual stream */
+    uint64_t        points;        /* NS_HAS(...): the others that it shows */
+    ns_row_kind     rows;          /* with heads: what hook_pattern shows */
+    ns_state_kind   state;
+    /* What the tables cannot say: ranges, what needs or excludes what. NS_OK, or an error made by the checker. */
+    int           (*check)(const ns_checker *, const void *params);
+    /* Multiply-adds of n rows from the first on, but for those of its packed weights; NULL: none. */
+    double        (*macs)(const void *params, int64_t n);
+} ns_branch_class;
+
+enum {
+#define ENTRY(name) NS_NUMBER_OF_##name,
+#include "model/branch/branch_list.h"
+#undef ENTRY
+    NS_N_BRANCH_CLASSES
+};
+extern const ns_branch_class *const ns_branch_classes[];       /* NULL-terminated, in the order of the list */
+/* The class of a part and a mixer (NULL: the part's first). NULL: there is none. */
+const ns_branch_class *ns_branch_class_find(const char *part, const char *mixer);
+/* Parameters of the class, zeroed; false: no memory. The slots and lists of the branch are cleared by the owner of the arch. */
+bool ns_branch_begin(ns_branch *, const ns_branch_class *);
+
+static inline bool ns_branch_has(const ns_branch *b, ns_point p)
+{
+    return b->class_->points >> p & 1;
+}
+
+void ns_slot_shape(const ns_branch *, const ns_slot *, int64_t d_model, ns_shape *out);
+int  ns_slot_find(const ns_branch_class *, const char *role);   /* its number, or -1 */
+int  ns_branch_n_slots(const ns_branch_class *);
+int  ns_branch_n_weights(const ns_branch_class *);              /* packed */
+
+static inline ns_tref *ns_slot_tref(const ns_branch *b, const ns_slot *s)
+{
+    return (ns_tref *)((char *)b->params + s->at);
+}
+static inline ns_tref *ns_slot_bias(const ns_branch *b, const ns_slot *s)     /* NULL: it can have none */
+{
+    return s->bias ? (ns_tref *)((char *)b->params + s->bias) : NULL;
+}
+static inline ns_norm *ns_slot_norm(const ns_branch *b, const ns_slot *s)
+{
+    return (ns_norm *)((char *)b->params + s->at);
+}
+
+/* The branch of a layer that moves information between rows; NULL: it has none. */
+const ns_branch *ns_layer_mixer(const ns_layer *);
+
+#endif

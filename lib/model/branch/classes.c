@@ -1,0 +1,107 @@
+/* classes.c - the table of classes: those of the build file's list; finding one, its sizes and its slots. */
+#include "model/branch/branch.h"
+#include "core/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRY(name) extern const ns_branch_class ns_branch_##name;
+#include "model/branch/branch_list.h"
+#undef ENTRY
+
+const ns_branch_class *const ns_branch_classes[NS_N_BRANCH_CLASSES + 1] = {
+#define ENTRY(name) &ns_branch_##name,
+#include "model/branch/branch_list.h"
+#undef ENTRY
+    NULL,
+};
+
+const ns_branch_class *ns_branch_class_find(const char *part, const char *mixer)
+{
+    for (int i = 0; ns_branch_classes[i]; i++) {
+        const ns_branch_class *const c = ns_branch_classes[i];
+        if (strcmp(c->part, part) == 0 && (!mixer || (c->mixer && strcmp(c->mixer, mixer) == 0)))
+            return c;
+    }
+    return NULL;
+}
+
+bool ns_branch_begin(ns_branch *b, const ns_branch_class *class_)
+{
+    b->class_ = class_;
+    b->params = ns_alloc_array(1, class_->params_size);
+    return b->params;
+}
+
+const ns_branch *ns_layer_mixer(const ns_layer *l)
+{
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++)
+            if (l->stages[s].branches[b].class_->heads)
+                return &l->stages[s].branches[b];
+    return NULL;
+}
+
+/* ---- slots ---- */
+
+int ns_branch_n_slots(const ns_branch_class *c)
+{
+    int n = 0;
+    while (c->slots[n].role)
+        n++;
+    return n;
+}
+
+int ns_branch_n_weights(const ns_branch_class *c)
+{
+    int n = 0;
+    for (const ns_slot *s = c->slots; s->role; s++)
+        n = s->kind == NS_SLOT_MATRIX && s->weight >= n ? s->weight + 1 : n;
+    return n;
+}
+
+int ns_slot_find(const ns_branch_class *c, const char *role)
+{
+    for (int i = 0; c->slots[i].role; i++)
+        if (strcmp(c->slots[i].role, role) == 0)
+            return i;
+    return -1;
+}
+
+/* The letter's value and key; D is the model's. */
+static int64_t size_of(const ns_branch *b, char letter, int64_t d_model, const char **key)
+{
+    *key = "hidden_size";
+    if (letter == 'D')
+        return d_model;
+    const ns_size *s = b->class_->sizes;
+    while (s->letter && s->letter != letter)
+        s++;
+    *key = s->key;
+    return *(const int64_t *)((const char *)b->params + s->at);
+}
+
+/* The product of the letters up to a comma or the end; *words gets "key x key". Sizes are those of a file that nobody has checked yet. */
+static int64_t product(const ns_branch *b, const char *letters, int64_t d_model, char *words, size_t room)
+{
+    int64_t n = 1;
+    words[0] = 0;
+    for (; *letters && *letters != ','; letters++) {
+        const char *key;
+        const int64_t size = size_of(b, *letters, d_model, &key);
+        n = ns_mul_i64(n, size, &n) ? n : INT64_MAX;
+        snprintf(words + strlen(words), room - strlen(words), "%s%s", words[0] ? " x " : "", key);
+    }
+    return n;
+}
+
+void ns_slot_shape(const ns_branch *b, const ns_slot *s, int64_t d_model, ns_shape *out)
+{
+    const bool full = s->full && ((const ns_attn *)b->params)->qk_norm == NS_QK_FULL;
+    const char *const shape = full ? s->full : s->shape, *const comma = strchr(shape, ',');
+    char inputs[64] = "";
+    out->n_out = product(b, shape, d_model, out->rows, sizeof out->rows);
+    out->n_in = comma ? product(b, comma + 1, d_model, inputs, sizeof inputs) : 1;
+    snprintf(out->words, sizeof out->words, "%s%s%s", out->rows, comma ? ", " : "", inputs);
+}

@@ -1,0 +1,42 @@
+/* mlp.c - the MLP of a layer: down(act(gate x) * up x), or down(act(up x)) without a gate. */
+#include "model/branch/branch.h"
+
+static const ns_field fields[] = {
+    {"d_ff", NS_FIELD_I64, .offset = offsetof(ns_ffn, d_ff), .required = true},
+    {"act", NS_FIELD_WORD, .offset = offsetof(ns_ffn, act), .words = ns_words_act, .required = true},
+    {"gate", NS_FIELD_TREF, .offset = offsetof(ns_ffn, gate)},
+    {"up", NS_FIELD_TREF, .offset = offsetof(ns_ffn, up), .required = true},
+    {"down", NS_FIELD_TREF, .offset = offsetof(ns_ffn, down), .required = true},
+    {"gate_bias", NS_FIELD_TREF, .offset = offsetof(ns_ffn, gate_bias)},
+    {"up_bias", NS_FIELD_TREF, .offset = offsetof(ns_ffn, up_bias)},
+    {"down_bias", NS_FIELD_TREF, .offset = offsetof(ns_ffn, down_bias)},
+    {0},
+};
+
+static const ns_size sizes[] = {{'F', offsetof(ns_ffn, d_ff), "intermediate_size"}, {0}};
+
+enum { IN, DOWN };
+
+static const ns_slot slots[] = {
+    {"ffn.gate", NS_SLOT_MATRIX, .at = offsetof(ns_ffn, gate), .bias = offsetof(ns_ffn, gate_bias), .shape = "F,D", .weight = IN},
+    {"ffn.up", NS_SLOT_MATRIX, .at = offsetof(ns_ffn, up), .bias = offsetof(ns_ffn, up_bias), .shape = "F,D", .required = true,
+     .weight = IN},
+    {"ffn.down", NS_SLOT_MATRIX, .at = offsetof(ns_ffn, down), .bias = offsetof(ns_ffn, down_bias), .shape = "D,F", .required = true,
+     .weight = DOWN},
+    {0},
+};
+
+static int check(const ns_checker *c, const void *params)
+{
+    const ns_ffn *const f = params;
+    if (f->gate_bias.name && !f->gate.name)
+        return ns_check_refuse(c, "gate_bias without gate");
+    return ns_check_range(c, "d_ff", f->d_ff, 1, NS_MAX_DIM);
+}
+
+const ns_branch_class ns_branch_mlp = {
+    .name = "mlp", .part = "ffn",
+    .params_size = sizeof(ns_ffn), .ffn = true, .fields = fields, .sizes = sizes, .slots = slots,
+    .in_point = NS_POINT_LN2, .out_point = NS_POINT_MLP_OUT, .points = NS_HAS(MLP_POST),
+    .check = check,
+};
