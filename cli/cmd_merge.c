@@ -46,8 +46,8 @@ static int report(cli *app, const char *path)
         cli_note(app, "%lld checkpoints that the scan found have no shard (a task that never ran? scan again, then merge)",
                  (long long)missing);
     if (rc == NS_OK && passed_over)
-        cli_note(app, "%lld among the shards %s none (stepNNNNNN.h5 or .failed in a run's folder) and %s passed over", (long long)passed_over,
-                 passed_over == 1 ? "is" : "are", passed_over == 1 ? "was" : "were");
+        cli_note(app, "%lld among the shards %s none (stepNNNNNN.h5 or .failed in a run's folder) and %s passed over",
+                 (long long)passed_over, passed_over == 1 ? "is" : "are", passed_over == 1 ? "was" : "were");
     return rc ? rc : missing || failed ? NS_STOP : NS_OK;
 }
 

@@ -4,9 +4,9 @@ export LC_ALL=C
 cat <<'END'
 # The zoo: scores against heads that are known
 
-`lab plant --zoo` writes a model whose heads are constructed, the true retrieval heads beside decoys; `doctor --self-test` scores it. Every cell below is what was
-seen, with the range that the construction promises under it; a dash is where it promises nothing. Heads are LAYER.HEAD. The construction is `datasets/zoo.c`;
-this page is what `docs/zoo.sh build/cli/needlescope` prints, and a test compares them.
+`lab plant --zoo` writes a model whose heads are constructed, the true retrieval heads beside decoys; `doctor --self-test` scores it. Every
+cell below is what was seen, with the range that the construction promises under it; a dash is where it promises nothing. Heads are
+LAYER.HEAD. The construction is `datasets/zoo.c`; this page is what `docs/zoo.sh build/cli/needlescope` prints, and a test compares them.
 
 END
 "$1" doctor --self-test --json | awk '
@@ -35,7 +35,10 @@ END {
         for (h = 1; h <= n_heads; h++) printf " %s |", (scores[s], heads[h]) in cell ? cell[scores[s], heads[h]] : "–"
         print ""
     }
-    print "\nNeedle cases of 64 and 128 tokens; `induction`, `duplicate_token` and `echo` on random repeats. The lifts are the masses times (q + 1) / m: 1 is a head that looks everywhere. `qr` averages the rows QUERY KEY ANS, two of which ask for\nthe needle. Not in the table: `retrieval_wu2024`, the published code\x27s way of counting, and the distances, which need a reference checkpoint.\n"
+    print "\nNeedle cases of 64 and 128 tokens; `induction`, `duplicate_token` and `echo` on random repeats. The lifts are the masses"
+    print "times (q + 1) / m: 1 is a head that looks everywhere. `qr` averages the rows QUERY KEY ANS, two of which ask for the needle."
+    print "Not in the table: `retrieval_wu2024`, the published code\x27s way of counting, and the distances, which need a reference"
+    print "checkpoint.\n"
     print "Share of the cases that are answered when heads are silenced (`zero_z`):\n"
     printf "| silenced | expected | seen |\n|---|---|---|\n%s", rows
 }'

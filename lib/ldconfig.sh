@@ -1,5 +1,6 @@
 #!/bin/sh
-# ldconfig.sh LIBDIR - after an installation into the running system: the loader learns of the library, or one line says what a program needs to find it.
+# ldconfig.sh LIBDIR - after an installation into the running system: the loader learns of the library, or one line says what a program
+# needs to find it.
 PATH=$PATH:/usr/sbin:/sbin
 command -v ldconfig >/dev/null || exit 0            # macOS and others: the library's own path is in the program
 [ "$(id -u)" != 0 ] || ldconfig || exit 1

@@ -122,8 +122,9 @@ class Bench:
         ratio = statistics.median(y / x for x, y in zip(*best))
         memory = statistics.median(q["rss_mib"] / p["rss_mib"] for p, q in pairs)
         show = (lambda s: f"{per / s:9.0f} tok/s") if per else (lambda s: f"{s:9.2f} s    ")
-        print(f"{name:34} ours {show(statistics.median(best[0]))} {pairs[0][0]['rss_mib']:7.0f} MiB   peer {show(statistics.median(best[1]))} "
-              f"{pairs[0][1]['rss_mib']:7.0f} MiB   time ratio {ratio:5.2f}   memory ratio {memory:5.2f}", flush=True)
+        print(f"{name:34} ours {show(statistics.median(best[0]))} {pairs[0][0]['rss_mib']:7.0f} MiB   "
+              f"peer {show(statistics.median(best[1]))} {pairs[0][1]['rss_mib']:7.0f} MiB   "
+              f"time ratio {ratio:5.2f}   memory ratio {memory:5.2f}", flush=True)
 
 
 def main():

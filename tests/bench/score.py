@@ -81,7 +81,8 @@ def ratios(pairs, key):
 def show(name, pairs):
     a, b = pairs[0]
     time, memory = ratios(pairs, "seconds"), ratios(pairs, "rss_mib")
-    print(f"{name:36} {a['seconds'][0]:7.2f} s {a['rss_mib']:6.0f} MiB   against {b['seconds'][0]:7.2f} s {b['rss_mib']:6.0f} MiB   time ratio "
+    print(f"{name:36} {a['seconds'][0]:7.2f} s {a['rss_mib']:6.0f} MiB   "
+          f"against {b['seconds'][0]:7.2f} s {b['rss_mib']:6.0f} MiB   time ratio "
           f"{statistics.median(time):.2f} ({min(time):.2f} – {max(time):.2f})   memory ratio {statistics.median(memory):.2f}", flush=True)
 
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# best.sh PROGRAM JSON_OK - the best heads of a score: what the file says of its end, zeros, ties, and that every reader lists the same heads.
+# best.sh PROGRAM JSON_OK - the best heads of a score: what the file says of its end, zeros, ties, and that every reader lists the same
+# heads.
 . "$(dirname "$0")/common.sh"
 
 run lab plant -o planted
@@ -24,7 +25,8 @@ run score planted --cases cases.jsonl --probe retrieval_find --top 2
 run export latex scores.h5 --score place --top 2 -o place.tex
 grep -q '^place & 3.1 ' place.tex && grep -q '^ & 4.6 ' place.tex || fail "export latex lists the worst ranks: $(cat place.tex)"
 run export notebook scores.h5 --score place,entropy --top 2 -o place.ipynb
-grep -q 'the best is 3.1 with 1.000' place.ipynb && grep -q 'top, ascending, nothing = 2, True, np.inf' place.ipynb && grep -q 'no end of it is the best' place.ipynb ||
+grep -q 'the best is 3.1 with 1.000' place.ipynb && grep -q 'top, ascending, nothing = 2, True, np.inf' place.ipynb &&
+    grep -q 'no end of it is the best' place.ipynb ||
     fail "export notebook lists the worst ranks"
 run figure rank scores.h5 --score place --top 2 -o place.svg
 grep -q '>3.1<' place.svg && grep -q '>4.6<' place.svg || fail "figure rank draws the worst ranks"
@@ -70,11 +72,15 @@ run figure heads scores.h5 --score entropy -o entropy.svg
 run lab plant -o windowed --window 4
 run score windowed --cases cases.jsonl --probe previous_token,retrieval_mass,mass_lift,induction --top 48 --resamples 20 --json
 want() { awk -v w="$1" 'BEGIN { for (q = 1; q < 96; q++) sum += 1 / (w && w < q + 1 ? w : q + 1); printf "%.4f", sum / 95 }'; }
-grep -q '"length": *96' cases.jsonl && grep -o '"tokens":\[[^]]*' cases.jsonl | awk -F, 'NF != 96 { exit 1 }' || fail "the prompts have not 96 tokens each"
+grep -q '"length": *96' cases.jsonl && grep -o '"tokens":\[[^]]*' cases.jsonl | awk -F, 'NF != 96 { exit 1 }' ||
+    fail "the prompts have not 96 tokens each"
 chance_of() { # chance_of SCORE KIND: the chances that the list gives to heads of such layers
-    tr -d '\n\t' <out | grep -o "{\"score\":\"$1\"[^}]*}" | grep "\"kind\":\"$2" | sed 's/.*"chance"://; s/,.*//' | awk '{ printf "%.4f\n", $1 }' | sort -u
+    tr -d '\n\t' <out | grep -o "{\"score\":\"$1\"[^}]*}" | grep "\"kind\":\"$2" | sed 's/.*"chance"://; s/,.*//' |
+        awk '{ printf "%.4f\n", $1 }' | sort -u
 }
-[ "$(chance_of previous_token 'swa')" = "$(want 4)" ] || fail "previous_token's chance in a window of 4 is not $(want 4): $(chance_of previous_token 'swa')"
-[ "$(chance_of previous_token 'full')" = "$(want 0)" ] || fail "previous_token's chance over all keys is not $(want 0): $(chance_of previous_token full)"
+[ "$(chance_of previous_token 'swa')" = "$(want 4)" ] ||
+    fail "previous_token's chance in a window of 4 is not $(want 4): $(chance_of previous_token 'swa')"
+[ "$(chance_of previous_token 'full')" = "$(want 0)" ] ||
+    fail "previous_token's chance over all keys is not $(want 0): $(chance_of previous_token full)"
 [ "$(chance_of mass_lift '')" = 1.0000 ] || fail "a lift's chance is not 1: $(chance_of mass_lift '')"
 finish

@@ -1,6 +1,6 @@
 #!/bin/sh
-# bits.sh PROGRAM FOLDER STORIES - the arrays of scores, recordings, ablations, patches, studies and trained weights have the bits they had: a line for each
-# dataset (`verify --content`), compared with FOLDER/NAME.txt. FOLDER/NAME.jsonl are the cases, as they were.
+# bits.sh PROGRAM FOLDER STORIES - the arrays of scores, recordings, ablations, patches, studies and trained weights have the bits they had:
+# a line for each dataset (`verify --content`), compared with FOLDER/NAME.txt. FOLDER/NAME.jsonl are the cases, as they were.
 # bits.sh --make PROGRAM FOLDER STORIES writes the lists. A line that changes for the better is changed with a word in the CHANGELOG.
 make=no
 [ "$1" = --make ] && { make=yes; shift; }
@@ -32,8 +32,8 @@ weights() {    # weights NAME FOLDER
     kept "$1" lines
 }
 
-# Every point of models of every shape (pre, post, sandwich and parallel blocks, each QK-norm, soft-caps, windows, biases, a recurrent mixer), and what the
-# recurrent one's score, ablation and patch are.
+# Every point of models of every shape (pre, post, sandwich and parallel blocks, each QK-norm, soft-caps, windows, biases, a recurrent
+# mixer), and what the recurrent one's score, ablation and patch are.
 fixtures=$lists/../../golden/fixtures
 for shape in minimax gemma2 cohere2 olmo2 qwen3 gpt2 gpt_neox-parallel; do
     run record "$fixtures/$shape" --cases "$lists/shapes.jsonl" --at '*' --maps dense --dtype f32 -o $shape.h5
@@ -52,7 +52,8 @@ run lab plant -o demo
 run score demo --cases "$lists/demo.jsonl" --resamples 0 -o score.h5
 datasets demo-score score.h5
 head -n 3 "$lists/demo.jsonl" >three.jsonl
-run record demo --cases three.jsonl --at 'hook_embed,blocks.*.attn.hook_pattern,blocks.*.attn.hook_rot_k,blocks.*.hook_resid_post,hook_logits' -o record.h5
+run record demo --cases three.jsonl -o record.h5 \
+    --at 'hook_embed,blocks.*.attn.hook_pattern,blocks.*.attn.hook_rot_k,blocks.*.hook_resid_post,hook_logits'
 datasets demo-record record.h5
 run ablate demo --cases "$lists/demo.jsonl" --heads 3.1,4.6 --mode knockout --draws 2 -o ablate.h5
 datasets demo-ablate ablate.h5
@@ -68,8 +69,10 @@ run scan run --cases "$lists/demo.jsonl" -o scan
 run merge scan -o study.h5
 datasets series-study study.h5
 
-printf '{"name": "tiny", "checkpoint_every": 10, "validation_sequences": 8, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16,
- "batch": 4, "length": 32, "warmup": 4, "steps": 20}}' >tiny.json
+cat >tiny.json <<'END'
+{"name": "tiny", "checkpoint_every": 10, "validation_sequences": 8,
+ "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "warmup": 4, "steps": 20}}
+END
 run train tiny.json -o tiny --seed 3
 weights train-weights tiny
 

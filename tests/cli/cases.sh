@@ -97,11 +97,15 @@ lacks() {   # lacks LINE JSON
 n=$(wc -l <cases.jsonl)
 half=$(grep -c '"length": 64' cases.jsonl)
 [ "$half" -gt 0 ] && [ "$half" -lt "$n" ] || fail "the cases have one length"
-lacks "x: $half of $n cases lack a row of \"rows\": those that are there are judged" '{"name": "x", "rows": [3, 80], "keys": [0], "stat": "mass"}'
-lacks "x: $half of $n cases lack a row of \"rows\": those that are there are judged" '{"name": "x", "rows": "last:80", "keys": [0], "stat": "mass"}'
-lacks "x: $half of $n cases lack a key of \"keys\": those that are there count" '{"name": "x", "rows": "answer", "keys": [0, 80], "stat": "mass"}'
+lacks "x: $half of $n cases lack a row of \"rows\": those that are there are judged" \
+    '{"name": "x", "rows": [3, 80], "keys": [0], "stat": "mass"}'
+lacks "x: $half of $n cases lack a row of \"rows\": those that are there are judged" \
+    '{"name": "x", "rows": "last:80", "keys": [0], "stat": "mass"}'
+lacks "x: $half of $n cases lack a key of \"keys\": those that are there count" \
+    '{"name": "x", "rows": "answer", "keys": [0, 80], "stat": "mass"}'
 lacks "x: $half of $n cases lack a row that sees such \"keys\"" '{"name": "x", "rows": "first", "keys": "offset:-80", "stat": "mass"}'
-lacks "x: $n of $n cases lack a position of \"exclude\"" '{"name": "x", "rows": "first", "keys": "needle", "stat": "mass", "exclude": [500]}'
+lacks "x: $n of $n cases lack a position of \"exclude\"" \
+    '{"name": "x", "rows": "first", "keys": "needle", "stat": "mass", "exclude": [500]}'
 lacks "x: $n of $n cases lack special tokens to \"exclude\": none are known without a tokenizer" \
     '{"name": "x", "rows": "first", "keys": "needle", "stat": "mass", "exclude": ["special"]}'
 lacks 'x: no row of any case has such keys, so no head has a score' '{"name": "x", "rows": [1], "keys": "same_token", "stat": "mass"}'
@@ -121,7 +125,8 @@ expect 2 "no case has a span 'neelde' .did you mean 'needle'" record MODEL --cas
 [ ! -e rows.h5 ] || fail "a recording without a row"
 sed '1s/"needle":/"nadel":/' cases.jsonl >one_lacks.jsonl
 run record MODEL --cases one_lacks.jsonl --at hook_embed --rows span:needle -o rows.h5
-grep -q "^.*1 of $(wc -l <cases.jsonl) cases lack a row of --rows span:needle" err || fail "a case without the span is not counted: $(cat err)"
+grep -q "^.*1 of $(wc -l <cases.jsonl) cases lack a row of --rows span:needle" err ||
+    fail "a case without the span is not counted: $(cat err)"
 run record MODEL --cases cases.jsonl --at hook_embed --rows 0,70 -o rows.h5
 grep -q "cases lack a row of --rows 0,70" err || fail "positions that short cases lack: $(cat err)"
 
@@ -138,7 +143,8 @@ done
 
 # needles that do not fit, cases that the model cannot hold: dropped with the reason, the rest stays
 run cases needle --model MODEL --lengths 12,64 --json -o some.jsonl
-grep -q '"n_dropped":.*5' out && grep -q 'length 12 is shorter than the needle text' out || fail "no reason for what was dropped: $(cat out)"
+grep -q '"n_dropped":.*5' out && grep -q 'length 12 is shorter than the needle text' out ||
+    fail "no reason for what was dropped: $(cat out)"
 [ "$(wc -l <some.jsonl)" -eq 5 ] || fail "the cases that fit are not there"
 # a haystack without a place of its own for each depth: what is dropped is counted by reason, each once
 for json in '' --json; do
@@ -149,7 +155,8 @@ for json in '' --json; do
     grep -q '24 cases were dropped, for 4 reasons' err || fail "no note of what was dropped: $(cat err)"
 done
 "$JSON_OK" needlescope.cases/1 dropped <out >/dev/null || fail "not JSON"
-grep -q '"n_dropped":[[:space:]]*24' out && grep -q '"n":[[:space:]]*15' out && grep -q '"first_id":[[:space:]]*"needle-s0-21-0.5-0"' out || fail "JSON of the dropped: $(cat out)"
+grep -q '"n_dropped":[[:space:]]*24' out && grep -q '"n":[[:space:]]*15' out && grep -q '"first_id":[[:space:]]*"needle-s0-21-0.5-0"' out ||
+    fail "JSON of the dropped: $(cat out)"
 run cases needle --vocab 512 --lengths 20,21,64 --count 3 -o room.jsonl
 grep -Eq '^ +15  needle: length 20 .* needle-s0-20-0-0$' out || fail "the count of a reason: $(cat out)"
 run cases needle --vocab 512 --lengths 64,6000 --depths 0 -o long.jsonl
@@ -157,7 +164,8 @@ run score MODEL --cases long.jsonl --probe retrieval_find
 grep -Eq '1 +.*(positions|longer).*needle-s0-6000' out || fail "the case beyond the model's positions: $(cat out)"
 
 # no case answered: the result says so, is written, and the exit code is 1
-sed 's/"meta": {[^}]*}, //; s/"answer": \[[0-9]*, [0-9]*, [0-9]*\]/"answer": [3, 4, 5]/; s/"needle_answer": \[[0-9]*, [0-9]*\], //' cases.jsonl >wrong.jsonl
+sed 's/"meta": {[^}]*}, //; s/"answer": \[[0-9]*, [0-9]*, [0-9]*\]/"answer": [3, 4, 5]/; s/"needle_answer": \[[0-9]*, [0-9]*\], //' \
+    cases.jsonl >wrong.jsonl
 "$NEEDLESCOPE" score MODEL --cases wrong.jsonl --probe needle_mass -o wrong.h5 >out 2>err
 code=$?
 [ $code -eq 1 ] && [ -s wrong.h5 ] && grep -q 'answered none' out || fail "none answered: exit $code: $(head -c 300 out err)"
@@ -172,15 +180,8 @@ expect 2 '--probe retrieval_wu or --compat wu2024' score MODEL --cases wu.jsonl 
 [ ! -e no.json ] || fail "a head score of another score"
 
 # text: bytes as tokens, "x y" merged
-vocabulary=$(awk 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
-cat >MODEL/tokenizer.json <<END
-{"version": "1.0", "added_tokens": [{"id": 97, "content": "<|im_start|>", "special": true, "single_word": false, "lstrip": false, "rstrip": false,
- "normalized": false}, {"id": 98, "content": "<|im_end|>", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}],
- "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
- "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
- "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
- "byte_fallback": false, "vocab": {$vocabulary "Ġ": 94, "Ċ": 95, "xy": 96}, "merges": ["x y"]}}
-END
+words="$(letters 33 126), \"Ġ\": 94, \"Ċ\": 95, \"xy\": 96"
+byte_tokenizer "$words" '"x y"' "$(added '<|im_start|>' 97), $(added '<|im_end|>' 98)" >MODEL/tokenizer.json
 printf '{"id": "merged", "text": "say x", "answer": "y"}\n' >merged.jsonl
 expect 65 "merged.jsonl: line 1: .*(merge|splits)" cases check merged.jsonl --model MODEL
 printf '{"id": "outside", "text": "say x", "spans": {"needle": [3, 9]}}\n' >outside.jsonl
@@ -228,23 +229,16 @@ chat_note 'no chat template beside it' 'no template'
 
 # one BOS, where the format begins with the token that the tokenizer puts in front too, and where it does not
 for pair in chatml:im_start llama3:begin_of_text llama3:start_header_id chatml:begin_of_text; do
-    bos="<|${pair#*:}|>" added='' id=97
+    bos="<|${pair#*:}|>" list='' id=97
     for token in im_start im_end begin_of_text start_header_id end_header_id eot_id; do
-        added="$added${added:+, }{\"id\": $id, \"content\": \"<|$token|>\", \"special\": true, \"single_word\": false, \"lstrip\": false,
-            \"rstrip\": false, \"normalized\": false}"
+        list="$list${list:+, }$(added "<|$token|>" $id)"
         [ "$token" != "${pair#*:}" ] || first=$id
         id=$((id + 1))
     done
     mkdir -p BOS
-    awk -v added="$added" -v bos="$bos" -v id="$first" '
-        /"added_tokens"/ { print "{\"version\": \"1.0\", \"added_tokens\": [" added "],"; next }
-        /^ "normalized"/ { next }
-        /"post_processor"/ { sub(/"post_processor": null/, "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {\"id\": \"" bos \
-            "\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}], \"pair\": [{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, " \
-            "{\"Sequence\": {\"id\": \"B\", \"type_id\": 0}}], \"special_tokens\": {\"" bos "\": {\"id\": \"" bos "\", \"ids\": [" id \
-            "], \"tokens\": [\"" bos "\"]}}}") }
-        { print }' MODEL/tokenizer.json >BOS/tokenizer.json
-    run cases needle --tokenizer BOS --lengths 1200 --depths 0 --value-types words --templates noise --twins swap --chat "${pair%:*}" -o bos.jsonl
+    byte_tokenizer "$words" '"x y"' "$list" "$(bos_first "$bos" "$first")" >BOS/tokenizer.json
+    run cases needle --tokenizer BOS --lengths 1200 --depths 0 --value-types words --templates noise --twins swap --chat "${pair%:*}" \
+        -o bos.jsonl
     [ "$(grep -Ec "\"tokens\": ?\[$first, ?" bos.jsonl)" -eq 2 ] || fail "$pair: no BOS: $(head -c 200 bos.jsonl)"
     no_line "\"tokens\": ?\[$first, ?$first," bos.jsonl "$pair: two BOS"
     run cases needle --tokenizer BOS --lengths 1200 --depths 0 --value-types words --templates noise --prefix "${bos}x" -o bos.jsonl

@@ -1,5 +1,6 @@
 #!/bin/sh
-# commands.sh PROGRAM JSON_OK - the whole way on a planted model: plant, inspect, cases, score, record, figures; and --json of every command.
+# commands.sh PROGRAM JSON_OK - the whole way on a planted model: plant, inspect, cases, score, record, figures; and --json of every
+# command.
 . "$(dirname "$0")/common.sh"
 
 json() {   # json SCHEMA KEY VALUE ARGS...: the answer is one JSON object of this schema whose KEY prints as VALUE ('' = whatever)
@@ -19,7 +20,8 @@ run cases needle --model MODEL --lengths 64,96 --depths 0:1:3 --count 2 --seed 0
 run score MODEL --cases cases.jsonl --probe retrieval_mass,retrieval_copy,induction --threads 2 -o scores.h5
 grep -Eq '^retrieval_copy +1 +(3 +1|4 +6) ' out || fail "the best head is not a planted one: $(cat out)"
 grep -q '12 of 12 scored' out || fail "not all cases were scored"
-run record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at hook_logits --maps dense --dtype f32 -o rec.h5
+run record MODEL --cases cases.jsonl --at 'blocks.*.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --at hook_logits --maps dense \
+    --dtype f32 -o rec.h5
 run figure heads scores.h5 --score retrieval_mass -o heads.pdf
 run figure heads scores.h5 --score retrieval_copy --top 2 --mark 0.0 -o heads.svg
 run figure map rec.h5 --layer 3 --head 1 -o map.png
@@ -56,7 +58,8 @@ json cases n_cases 3 cases repeat --model MODEL --length 40 --count 3 -o repeat.
 json score n_answered 12 score MODEL --cases cases.jsonl --probe retrieval_find --top 1
 json score n_cases 3 score MODEL --cases repeat.jsonl --probe induction,previous_token
 run score MODEL --cases repeat.jsonl   # without --probe: those that can score repeats
-grep -q '^induction ' out && ! grep -q '^retrieval_find ' out && grep -q 'left out: no answer' err || fail "the default probes of repeats: $(cat out err)"
+grep -q '^induction ' out && ! grep -q '^retrieval_find ' out && grep -q 'left out: no answer' err ||
+    fail "the default probes of repeats: $(cat out err)"
 # probes of one's own, weights against a reference, decoding, intervals
 echo '{"name": "own_find", "rows": "first", "keys": "aligned:needle_answer", "stat": "argmax_hit"}' >own.json
 run score MODEL --cases cases.jsonl --probe retrieval_find --probe-def own.json --reference MODEL --compat wu2024 --resamples 50 --json
@@ -71,7 +74,8 @@ json probes scores '' score --list
 json record estimated_bytes '' record MODEL --cases cases.jsonl --estimate
 run cases needle --model MODEL --lengths 60 --depths .2,.8 --count 2 --twins swap,absent -o twins.jsonl
 json patch n_pairs 4 patch MODEL --cases twins.jsonl --heads 3.1,4.6 --draws 3 -o patching.h5
-grep -q '"n_dropped":[[:space:]]*4,' out && grep -q 'first answer token of its twin' out || fail "absent twins have their original's answer: $(head -c 300 out)"
+grep -q '"n_dropped":[[:space:]]*4,' out && grep -q 'first answer token of its twin' out ||
+    fail "absent twins have their original's answer: $(head -c 300 out)"
 run figure heads patching.h5 --score recovery --top 3 -o recovery.svg
 expect 2 'twin_of' patch MODEL --cases cases.jsonl
 expect 2 '3.99' patch MODEL --cases twins.jsonl --heads 3.99
@@ -123,8 +127,8 @@ no_line FAILED out "doctor --self-test: $(grep FAILED out)"
 [ "$(grep -c ' ok$' out)" -ge 250 ] || fail "doctor --self-test compares almost nothing: $(grep -c ' ok$' out) rows"
 
 
-# --olmo3-rope says in which layers of an OLMo 3 the rotation is scaled: in those that see all keys (the last of this one), unless all-layers is asked for.
-# Every command that runs the model obeys; one that knows no such thing is refused.
+# --olmo3-rope says in which layers of an OLMo 3 the rotation is scaled: in those that see all keys (the last of this one), unless
+# all-layers is asked for. Every command that runs the model obeys; one that knows no such thing is refused.
 olmo=$(dirname "$0")/../golden/fixtures/olmo3-yarn
 run cases needle --vocab 64 --lengths 40 --depths .5 --count 2 --twins swap -o olmo.jsonl
 sets() { "$NEEDLESCOPE" verify --content "$1" | grep "^dataset .*$2" || fail "$1 has no $2"; }
@@ -154,5 +158,6 @@ for made in rec:hook_rot_q score:case_previous_token scan:case_previous_token ab
     [ "$(sets default.$file "$what")" = "$(sets full-layers.$file "$what")" ] || fail "full-layers is not the default of ${made%:*}"
     [ "$(sets default.$file "$what")" != "$(sets all-layers.$file "$what")" ] || fail "${made%:*} --olmo3-rope has no effect"
 done
-[ "$(sets default.rec.h5 blocks.0.attn.hook_rot_q)" != "$(sets all-layers.rec.h5 blocks.0.attn.hook_rot_q)" ] || fail "all-layers leaves a window's layer as it was"
+[ "$(sets default.rec.h5 blocks.0.attn.hook_rot_q)" != "$(sets all-layers.rec.h5 blocks.0.attn.hook_rot_q)" ] ||
+    fail "all-layers leaves a window's layer as it was"
 finish

@@ -1,5 +1,6 @@
 #!/bin/sh
-# completion.sh PROGRAM JSON_OK - the scripts are accepted by their shells, bash completes what it should, and groff reads the pages without a warning.
+# completion.sh PROGRAM JSON_OK - the scripts are accepted by their shells, bash completes what it should, and groff reads the pages without
+# a warning.
 . "$(dirname "$0")/common.sh"
 
 for shell in bash zsh fish; do

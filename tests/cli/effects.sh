@@ -1,8 +1,9 @@
 #!/bin/sh
 # effects.sh PROGRAM LIST_OPTIONS TABLE - each option of each command has an effect, or the command does not offer it.
 #
-# LIST_OPTIONS prints the option tables. TABLE says for each option where its effect is seen; two real runs on small planted models, without and with it,
-# must differ there. An option without a line fails, and so does a line whose runs agree. What a file says of its making (command line, time) is no effect.
+# LIST_OPTIONS prints the option tables. TABLE says for each option where its effect is seen; two real runs on small planted models, without
+# and with it, must differ there. An option without a line fails, and so does a line whose runs agree. What a file says of its making
+# (command line, time) is no effect.
 list=$(realpath "$2") table=$(realpath "$3")
 . "$(dirname "$0")/common.sh"
 
@@ -14,25 +15,13 @@ sed 's/"window":[[:space:]]*0/"window": 16/; s/"vocab":[[:space:]]*66/"vocab": 6
 sed 's/"window":[[:space:]]*0/"window": 16/' arch.json >window.json
 echo '{"model.norm.weight": "absent.weight"}' >names.json
 mkdir -p words letters models--o--n/refs models--o--n/snapshots
-for kind in words letters; do
-    vocabulary=$(awk -v shift=$kind 'BEGIN { for (i = 33; i < 98; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, shift == "words" ? i - 33 : 97 - i } }')
-    printf '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
-     "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-     "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
-     "byte_fallback": false, "vocab": {%s "Ġ": 65}, "merges": []}}' "$vocabulary" >$kind/tokenizer.json
-done
+byte_tokenizer "$(letters 33 97), \"Ġ\": 65" >words/tokenizer.json
+byte_tokenizer "$(letters 33 97 64 -1), \"Ġ\": 65" >letters/tokenizer.json
 mkdir text
-special='"special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false'
-added="{\"id\": 96, \"content\": \"<s>\", $special}, {\"id\": 97, \"content\": \"<|im_start|>\", $special}, {\"id\": 98, \"content\": \"<|im_end|>\", $special}"
-vocabulary=$(awk 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
-printf '{"version": "1.0", "added_tokens": [%s],
- "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
- "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
- "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {"<s>": {"id": "<s>", "ids": [96], "tokens": ["<s>"]}}},
- "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
- "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
- "byte_fallback": false, "vocab": {%s "\\u0120": 94, "\\u010a": 95}, "merges": []}}' "$added" "$vocabulary" >text/tokenizer.json
-cp -r m models--o--n/snapshots/aaa && cp -r other models--o--n/snapshots/bbb && cp words/tokenizer.json models--o--n/snapshots/aaa && cp letters/tokenizer.json models--o--n/snapshots/bbb
+byte_tokenizer "$(letters 33 126), \"Ġ\": 94, \"Ċ\": 95" '' "$(added '<s>' 96), $(added '<|im_start|>' 97), $(added '<|im_end|>' 98)" \
+    "$(bos_first '<s>' 96)" >text/tokenizer.json
+cp -r m models--o--n/snapshots/aaa && cp -r other models--o--n/snapshots/bbb && cp words/tokenizer.json models--o--n/snapshots/aaa &&
+    cp letters/tokenizer.json models--o--n/snapshots/bbb
 printf aaa >models--o--n/refs/main && printf bbb >models--o--n/refs/late
 touch laziness     # lab laziness, whose usual folder that is, fails at once
 cp -r m synthetic && cp text/tokenizer.json synthetic
@@ -40,7 +29,8 @@ run cases needle --model m --lengths 40,97 --depths 0,.6 --count 2 --twins swap 
 run cases needle --model m --lengths 50 --depths .3 --count 2 --seed 9 -o d.jsonl
 printf '{"id": "words", "text": "A B C A B", "spans": {"needle": [0, 3]}}\n' >text.jsonl
 cat >train.json <<'END'
-{"checkpoint_every": 5, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 64, "steps": 10, "warmup": 2, "max_positions": 128}}
+{"checkpoint_every": 5, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 64,
+                                  "steps": 10, "warmup": 2, "max_positions": 128}}
 END
 "$NEEDLESCOPE" score m --cases c.jsonl -o s.h5 --resamples 20 >out 2>err || fail "scores: $(cat err)"
 "$NEEDLESCOPE" score other --cases d.jsonl -o s2.h5 --resamples 0 >out 2>err
@@ -67,7 +57,8 @@ study short runs/one runs/two runs/short
 study arms runs/one runs/two runs/near runs/far
 mv scan_study scan
 # a shard as another engine leaves it: the class in its bytes, and no seal (28 bytes), which would call that damage
-cp -r scan other_kernels && shard=$(find other_kernels/shards/one -name '*10.h5') && sed 's/invariant-1/invariant-9/g' "$shard" | head -c -28 >shard && mv shard "$shard"
+cp -r scan other_kernels && shard=$(find other_kernels/shards/one -name '*10.h5') &&
+    sed 's/invariant-1/invariant-9/g' "$shard" | head -c -28 >shard && mv shard "$shard"
 # runs of the trainer, which have metrics; one is short
 run train train.json -o trained_one --steps 20
 run train train.json -o trained_two --seed 7 --steps 15
@@ -83,7 +74,8 @@ cp runs/short/step000010/model.safetensors runs/mended/step000010
 echo '{"name": "own", "rows": "first", "keys": "needle", "stat": "mass"}' >own.json
 cat >lab.json <<'END'
 {"schema": 1, "first_seed": 5, "checkpoint_every": 2, "validation_seed": 7, "draws": 2,
- "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 3}, "cases": {"seed": 1, "count": 2, "lengths": [32]},
+ "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 3},
+ "cases": {"seed": 1, "count": 2, "lengths": [32]},
  "claims": {"alpha": 0.05, "P1": {"edges_cut_below": 0.5, "other_edges_cut_from": 0.9}, "Competition": {"recall_in_window_above": 0.9},
             "P3": {"accuracy_from": 0.9}, "P4": {"kept_from": 0.9}, "swap": {"accuracy_from": 0.9}},
  "sizes": {"quick": {"seeds": 1, "steps": 4}, "default": {"seeds": 1, "steps": 6}, "full": {"seeds": 1, "steps": 8}},
@@ -106,8 +98,11 @@ kept() {    # kept PLACE
         *) [ -f "$f" ] && grep -Ev '^(% |[[:space:]]*")(command_line|created_utc|source_created_utc)' "$f" ;;
         esac
     done
-    [ ! -d "$1" ] || (cd "$1" && find . -name '*.json' -o -name '*.jsonl' -o -name '*.csv' -o -name '*.safetensors' | sort | xargs sha256sum; find . | sort
-        for f in $(find . -name '*.h5' | sort); do "$NEEDLESCOPE" verify --content "$f"; done)
+    [ ! -d "$1" ] || (
+        cd "$1" && find . -name '*.json' -o -name '*.jsonl' -o -name '*.csv' -o -name '*.safetensors' | sort | xargs sha256sum
+        find . | sort
+        for f in $(find . -name '*.h5' | sort); do "$NEEDLESCOPE" verify --content "$f"; done
+    )
 }
 once() {    # once PLACE ARGS: a run whose @ is PLACE
     place=$1
@@ -166,10 +161,13 @@ while IFS='|' read -r command option where base with; do
         [ "$where" != same ] || continue
         where=${where%,same} ;;
     esac
-    cmp -s "seen/run_a.$where" "seen/run_b.$where" && fail "$command $option: no effect on $where: $base AND $with: $(head -c 200 "seen/run_b.err")"
+    cmp -s "seen/run_a.$where" "seen/run_b.$where" &&
+        fail "$command $option: no effect on $where: $base AND $with: $(head -c 200 "seen/run_b.err")"
     # an effect is no mistake: but where the exit code is what it shows, both runs do what they are asked
-    [ "$where" = exit ] || [ "$(cat "seen/run_b.exit")" -le 1 ] || fail "$command $option: exit $(cat "seen/run_b.exit"): $(head -c 300 "seen/run_b.err")"
-    [ "$(cat "seen/run_a.exit")" -le 1 ] || [ "$where" = exit ] || fail "$command $option: without it, exit $(cat "seen/run_a.exit"): $base: $(head -c 300 "seen/run_a.err")"
+    [ "$where" = exit ] || [ "$(cat "seen/run_b.exit")" -le 1 ] ||
+        fail "$command $option: exit $(cat "seen/run_b.exit"): $(head -c 300 "seen/run_b.err")"
+    [ "$(cat "seen/run_a.exit")" -le 1 ] || [ "$where" = exit ] ||
+        fail "$command $option: without it, exit $(cat "seen/run_a.exit"): $base: $(head -c 300 "seen/run_a.err")"
 done <plan
 echo "$number options"
 [ "$number" -gt 300 ] || fail "only $number options were walked"

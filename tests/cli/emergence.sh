@@ -1,6 +1,6 @@
 #!/bin/sh
-# emergence.sh PROGRAM JSON_OK - a series of planted checkpoints whose heads are born, die and come back at known steps: plant, scan, merge, emergence
-# find each of them, and nothing else.
+# emergence.sh PROGRAM JSON_OK - a series of planted checkpoints whose heads are born, die and come back at known steps: plant, scan, merge,
+# emergence find each of them, and nothing else.
 . "$(dirname "$0")/common.sh"
 
 run lab plant a --series 20 --every 10 --births 30,120,40:110,30:80:140,never --retrieval 3.1,3.4,4.6,4.2,5.0 --seed 3
@@ -18,7 +18,8 @@ life() {
 [ "$(life 4 6 0)" = 40/110 ] || fail "dying again: $(life 4 6 0)"
 [ "$(life 4 2 0) $(life 4 2 1)" = '30/80 140/' ] || fail "born again: $(life 4 2 0) $(life 4 2 1)"
 [ "$(life 5 0 0)" = / ] || fail "never: $(life 5 0 0)"
-[ "$(awk -F, 'NR > 1 && $8 != ""' births.csv | wc -l)" -eq 5 ] || fail "other heads are born than were planted: $(awk -F, 'NR > 1 && $8 != ""' births.csv)"
+[ "$(awk -F, 'NR > 1 && $8 != ""' births.csv | wc -l)" -eq 5 ] ||
+    fail "other heads are born than were planted: $(awk -F, 'NR > 1 && $8 != ""' births.csv)"
 
 # what uniform attention has of the 32 nearest keys of rows 56 to 59, by our definition and by one of the caller's: no birth is below that
 echo '{"name": "near", "rows": "last:4", "keys": "local:32", "stat": "mass"}' >near.json
@@ -26,7 +27,8 @@ run scan a --cases cases.jsonl --probe local_mass --probe-def near.json --steps 
 run merge near
 for score in local_mass near; do
     run emergence near/study.h5 --score $score --previous '' --persist 1 --json
-    grep -Eq '"chance":[[:space:]]*0\.5472' out && grep -Eq '"theta":[[:space:]]*0\.7736' out || fail "chance of $score: $(grep -E 'chance|theta' out)"
+    grep -Eq '"chance":[[:space:]]*0\.5472' out && grep -Eq '"theta":[[:space:]]*0\.7736' out ||
+        fail "chance of $score: $(grep -E 'chance|theta' out)"
 done
 
 # a run that ends before the horizon: refused, or left out by name
@@ -73,7 +75,8 @@ if "$NEEDLESCOPE" figure births scan/study.h5 -o some.svg >out 2>err; then
     done
     for figure in laziness strip; do        # they show scores too, and say what they cannot mark
         run figure $figure scan/study.h5 --persist 100 -o bands.svg
-        cat out err | grep -q 'no birth can be confirmed: it takes 100 measured checkpoints' || fail "figure $figure --persist 100 says nothing: $(cat out err)"
+        cat out err | grep -q 'no birth can be confirmed: it takes 100 measured checkpoints' ||
+            fail "figure $figure --persist 100 says nothing: $(cat out err)"
         run figure $figure scan/study.h5 -o bands.svg
         ! cat out err | grep -q 'no birth can be confirmed' || fail "figure $figure: $(cat out err)"
     done
@@ -83,7 +86,8 @@ expect 2 'no birth can be confirmed: .* no run has more than 1 up to the horizon
 run emergence scan/study.h5 -o lives.csv
 run export csv scan/study.h5 -o values.csv
 names() { grep -o '^[[:space:]]*"[a-z_0-9@]*"' "$1" | sort; }
-grep -q '"url":[[:space:]]*"lives.csv"' lives.csv-metadata.json && grep -q '"command_line":.*emergence scan/study.h5' lives.csv-metadata.json ||
+grep -q '"url":[[:space:]]*"lives.csv"' lives.csv-metadata.json &&
+    grep -q '"command_line":.*emergence scan/study.h5' lives.csv-metadata.json ||
     fail "what made lives.csv: $(cat lives.csv-metadata.json)"
 names lives.csv-metadata.json >lives.names
 names values.csv-metadata.json | cmp -s - lives.names || fail "births say other things of their making than values: $(cat lives.names)"

@@ -176,7 +176,9 @@ expect 2 'same_births is given twice' scan same_births same_births --list
 # a folder that holds something else is not written into, and a run that is read is not either
 mkdir strange && cp idle/config.json idle/model.safetensors strange
 rm -rf bare && mkdir bare && cp idle/model.safetensors bare
-echo '{"train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 64, "steps": 2, "max_positions": 128}}' >tiny.json
+cat >tiny.json <<'END'
+{"train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 2, "length": 64, "steps": 2, "max_positions": 128}}
+END
 for folder in strange bare; do
     expect 73 "$folder: holds a checkpoint that was not planted" lab plant -o $folder
     expect 73 "$folder: holds a run or a checkpoint" lab plant --series 3 -o $folder

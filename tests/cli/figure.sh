@@ -1,5 +1,6 @@
 #!/bin/sh
-# figure.sh PROGRAM JSON_OK - figures of files: the grid's cells are what was asked for, what is not drawn is counted, options that cannot apply are refused.
+# figure.sh PROGRAM JSON_OK - figures of files: the grid's cells are what was asked for, what is not drawn is counted, options that cannot
+# apply are refused.
 . "$(dirname "$0")/common.sh"
 
 columns() { grep -o '<text[^>]*text-anchor="middle"[^>]*>[0-9.]*<' "$1" | sed 's/.*>\(.*\)</\1/' | grep -cx "$2"; }
@@ -24,7 +25,8 @@ run cases needle --vocab 512 --lengths 40:160:13 --depths 0:1:13 -o many.jsonl
 run score model --cases many.jsonl --probe retrieval_find --resamples 0 -o many.h5
 run figure grid many.h5 --of find --head 3.1 -o grid.svg
 grep -q '>90.100 %<' grid.svg && [ "$(grep -c '>[0-9]* *[0-9]*.[0-9]* %<' grid.svg)" = 10 ] || fail "grid: depths are not ten bins"
-[ "$(grep -c 'text-anchor="end"[^>]*>[0-9]*–[0-9]*<' grid.svg)" = 10 ] || fail "grid: lengths are not ten bins: $(grep -c 'text-anchor="end"[^>]*>[0-9]*–[0-9]*<' grid.svg)"
+[ "$(grep -c 'text-anchor="end"[^>]*>[0-9]*–[0-9]*<' grid.svg)" = 10 ] ||
+    fail "grid: lengths are not ten bins: $(grep -c 'text-anchor="end"[^>]*>[0-9]*–[0-9]*<' grid.svg)"
 
 # ---- colours by one end
 run figure grid scores.h5 --vmin .6 -o grid.svg
@@ -35,21 +37,25 @@ expect 2 'vmin the lesser' figure grid scores.h5 --vmin 1.5 -o no.png
 expect 2 'must be less' figure grid scores.h5 --vmin 1 --vmax 1 -o no.png
 expect 2 'must be less' figure grid scores.h5 --vmin 0 --vmax 0 -o no.png
 
-# ---- heads: the usual score without --score, outlined are those that score, by the file's direction; each bar has the chance of its own score
+# ---- heads: the usual score without --score, outlined are those that score, by the file's direction; each bar has the chance of its own
+# score
 run score model --cases cases.jsonl --probe induction,retrieval_find,retrieval_continue --resamples 20 -o three.h5
 run figure heads three.h5 -o heads.svg
 grep -q '^shows *retrieval_find$' out && grep -q '>retrieval_find<' heads.svg || fail "figure heads without --score: $(cat out)"
 run figure heads three.h5 --top 40 -o heads.svg
-grep -q '>top 40 (those that score)<' heads.svg && grep -q 'the others score nothing' out || fail "figure heads --top 40 does not say that fewer score"
+grep -q '>top 40 (those that score)<' heads.svg && grep -q 'the others score nothing' out ||
+    fail "figure heads --top 40 does not say that fewer score"
 run figure heads three.h5 --score retrieval_find,retrieval_continue,induction -o heads.svg
-[ "$(grep -c '>chance<' heads.svg)" = 2 ] || fail "figure heads: $(grep -c '>chance<' heads.svg) chance ticks, two of the three scores have one"
+[ "$(grep -c '>chance<' heads.svg)" = 2 ] ||
+    fail "figure heads: $(grep -c '>chance<' heads.svg) chance ticks, two of the three scores have one"
 expect 2 'no head 9.9 to mark' figure heads three.h5 --mark 9.9 -o no.png
 expect 2 '--mark: 3.1 is given twice' figure heads three.h5 --mark 3.1,4.6,3.1 -o no.png
 # of a rank the smallest is the best: the planted heads, whose heaviest key is the answer's (rank 1), come first and are outlined
 printf '{"name": "needle_rank", "rows": "answer", "keys": "needle_answer", "stat": "rank"}' >rank.json
 run score model --cases cases.jsonl --probe-def rank.json --probe entropy --resamples 0 -o ranks.h5
 run figure rank ranks.h5 --score needle_rank --top 2 -o ranks.svg
-[ "$(grep -o '>[0-9]*\.[0-9]*</text' ranks.svg | grep -cx '>3.1</text\|>4.6</text')" = 2 ] || fail "figure rank of a rank: $(grep -o '>[0-9]*\.[0-9]*</text' ranks.svg | tr '\n' ' ')"
+[ "$(grep -o '>[0-9]*\.[0-9]*</text' ranks.svg | grep -cx '>3.1</text\|>4.6</text')" = 2 ] ||
+    fail "figure rank of a rank: $(grep -o '>[0-9]*\.[0-9]*</text' ranks.svg | tr '\n' ' ')"
 expect 2 'no end of it is the best' figure heads ranks.h5 --score entropy --top 2 -o no.png
 
 # ---- options that cannot apply

@@ -1,5 +1,6 @@
 #!/bin/sh
-# files.sh NEEDLESCOPE JSON_OK - inputs that are no files, that shrink while they are read; outputs on a full disk; what a killed job leaves.
+# files.sh NEEDLESCOPE JSON_OK - inputs that are no files, that shrink while they are read; outputs on a full disk; what a killed job
+# leaves.
 . "$(dirname "$0")/common.sh"
 
 run lab plant -o m

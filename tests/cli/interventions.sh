@@ -1,5 +1,6 @@
 #!/bin/sh
-# interventions.sh PROGRAM - ablate, patch and record: options that could change nothing are refused by name; scores of other weights are said, of another shape refused.
+# interventions.sh PROGRAM - ablate, patch and record: options that could change nothing are refused by name; scores of other weights are
+# said, of another shape refused.
 . "$(dirname "$0")/common.sh"
 
 run lab plant -o MODEL --retrieval 3.1,4.6

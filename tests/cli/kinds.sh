@@ -1,5 +1,6 @@
 #!/bin/sh
-# kinds.sh PROGRAM JSON_OK - one file or folder of each kind, given to each command that reads another: exit 2, 65 or 66, the name and what it is, in one line.
+# kinds.sh PROGRAM JSON_OK - one file or folder of each kind, given to each command that reads another: exit 2, 65 or 66, the name and what
+# it is, in one line.
 . "$(dirname "$0")/common.sh"
 
 # ---- one of each kind ----
@@ -27,7 +28,10 @@ printf 'The needle is in the hay.\nNobody finds it.\n' >story.txt
 printf '\001\002\000\003\377' >noise.bin
 : >nothing
 # HDF5 of another program: an empty file of h5py's
-echo H4sIAAAAAAACA+v0cHHj5ZLiYgABDg4GFgYBBmTwHwoUmFH5MPkEKM0IpTug9AommDgjWE4CKi4INR9dXUiQqyuy+ej2jIKRDTxcHQNAdASUzwGlTzChqoOlwwAq2QsA8xDuUyADAAA= | base64 -d | gunzip >foreign.h5
+base64 -d <<'END' | gunzip >foreign.h5
+H4sIAAAAAAACA+v0cHHj5ZLiYgABDg4GFgYBBmTwHwoUmFH5MPkEKM0IpTug9AommDgjWE4CKi4I
+NR9dXUiQqyuy+ej2jIKRDTxcHQNAdASUzwGlTzChqoOlwwAq2QsA8xDuUyADAAA=
+END
 
 # kind_of FILE: what its error says
 kind_of() {
@@ -55,8 +59,8 @@ kind_of() {
         void) echo 'an empty folder' ;;
     esac
 }
-all='scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 cases.jsonl config.json picture.png picture.pdf picture.svg
-     weights.safetensors story.txt noise.bin nothing model scan run cache void'
+all='scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 cases.jsonl config.json
+     picture.png picture.pdf picture.svg weights.safetensors story.txt noise.bin nothing model scan run cache void'
 
 # refuses "RIGHT KINDS" ARGS...: every other kind in place of the word @ is refused by name and kind.
 refuses() {
@@ -166,7 +170,8 @@ takes() {
         got=$?
         case $got in 2 | 65) ;; *) fail "$* json/$one: exit $got: $(head -c 300 err)" ;; esac
         grep -q "error: .*json/$one: is $(purpose_of $one)[^,]*, not a" err || fail "$* json/$one is not named: $(head -c 300 err)"
-        [ "$wanted" = cases ] || grep -q ", not $(purpose_of $wanted)" err || fail "$* json/$one: what was wanted is not named: $(head -c 300 err)"
+        [ "$wanted" = cases ] || grep -q ", not $(purpose_of $wanted)" err ||
+            fail "$* json/$one: what was wanted is not named: $(head -c 300 err)"
     done
 }
 takes arch score model --cases cases.jsonl --arch

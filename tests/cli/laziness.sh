@@ -1,11 +1,12 @@
 #!/bin/sh
-# laziness.sh PROGRAM JSON_OK - lab laziness from nothing to the summary on tiny models: every file is there, a killed call goes on to the same
-# summary, and every refusal.
+# laziness.sh PROGRAM JSON_OK - lab laziness from nothing to the summary on tiny models: every file is there, a killed call goes on to the
+# same summary, and every refusal.
 . "$(dirname "$0")/common.sh"
 
 cat >tiny.json <<'END'
 {"schema": 1, "first_seed": 5, "checkpoint_every": 10, "validation_seed": 7, "draws": 3,
- "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 3}, "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
+ "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 3},
+ "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
  "claims": {"alpha": 0.05, "P1": {"edges_cut_below": 0.5, "other_edges_cut_from": 0.9}, "Competition": {"recall_in_window_above": 0.9},
             "P3": {"accuracy_from": 0.9}, "P4": {"kept_from": 0.9}, "swap": {"accuracy_from": 0.9}},
  "sizes": {"quick": {"seeds": 1, "steps": 40}, "default": {"seeds": 2, "steps": 40}},
@@ -17,10 +18,12 @@ END
 
 run lab laziness --protocol tiny.json --quick -o calm --json
 "$JSON_OK" needlescope.laziness/1 claims <out >/dev/null || fail "lab laziness --json: $(head -c 300 out)"
-for f in study.h5 summary.json summary.txt protocol.json runs/SFS-W4-s5/step000040/model.safetensors runs/FFF-s5/metrics.h5 lengths/SFS-W16-s5-step000040.h5; do
+for f in study.h5 summary.json summary.txt protocol.json runs/SFS-W4-s5/step000040/model.safetensors runs/FFF-s5/metrics.h5 \
+    lengths/SFS-W16-s5-step000040.h5; do
     [ -s calm/$f ] || fail "no $f"
 done
-grep -q 'Large-Window Laziness (quick): 3 runs, seeds 5 to 5, horizon 40 steps' calm/summary.txt || fail "summary: $(head -3 calm/summary.txt)"
+grep -q 'Large-Window Laziness (quick): 3 runs, seeds 5 to 5, horizon 40 steps' calm/summary.txt ||
+    fail "summary: $(head -3 calm/summary.txt)"
 for figure in laziness births pairs curves loss strip-SFS-W4-s5 strip-FFF-s5; do
     for ending in png pdf svg; do [ -s calm/figures/$figure.$ending ] || fail "no $figure.$ending"; done
 done
@@ -29,7 +32,8 @@ for made in figures/laziness.svg figures/ablation.pdf figures/strip-FFF-s5.png f
     [ -e calm/$made ] || continue
     case $made in figures/*) by='lab laziness --protocol tiny.json --quick -o calm' ;; runs/*) by='train ' ;; *) by='merge ' ;; esac
     run verify --facts calm/$made
-    grep -q "^command_line.*needlescope $by" out && grep -q "^hostname.*$(hostname)" out && grep -q '^created_utc' out || fail "$made does not say who made it: $(cat out)"
+    grep -q "^command_line.*needlescope $by" out && grep -q "^hostname.*$(hostname)" out && grep -q '^created_utc' out ||
+        fail "$made does not say who made it: $(cat out)"
 done
 for claim in P1 P2 Cause P3 P4; do grep -q "^$claim: " calm/summary.txt || fail "the summary lacks $claim"; done
 ! grep -q 'not measured' calm/summary.txt || fail "$(grep 'not measured' calm/summary.txt)"
@@ -68,7 +72,8 @@ sleep 0.3
 kill -9 $pid
 wait $pid 2>/dev/null
 run lab laziness --protocol tiny.json --quick -o killed
-cmp -s calm/summary.json killed/summary.json || fail "killed and called again: another summary: $(diff calm/summary.json killed/summary.json | head -5)"
+cmp -s calm/summary.json killed/summary.json ||
+    fail "killed and called again: another summary: $(diff calm/summary.json killed/summary.json | head -5)"
 # interrupted: 143, no child left behind
 "$NEEDLESCOPE" lab laziness --protocol tiny.json -o stopped >out 2>err &
 pid=$!
@@ -80,16 +85,20 @@ code=$?
 # a run that cannot be trained is named, the others go on, and the summary says so
 sed 's/"pattern": "FFF"/"pattern": "FXF"/' tiny.json >broken.json
 "$NEEDLESCOPE" lab laziness --protocol broken.json --quick -o broken >out 2>err
-[ $? -eq 1 ] && grep -q 'not measured: FXF-s5' out && grep -q "warning: FXF-s5: train failed: .*pattern 'FXF'" err || fail "broken: $(head -c 400 err)"
+[ $? -eq 1 ] && grep -q 'not measured: FXF-s5' out && grep -q "warning: FXF-s5: train failed: .*pattern 'FXF'" err ||
+    fail "broken: $(head -c 400 err)"
 
 # a recurrent arm fails as others do: its scan cannot make its folder here, and merge finds no folder there
-sed -e 's/"arm": "full", "pattern": "FFF"/"arm": "recurrent", "pattern": "GFG"/' -e 's/"theta": 0.5/"theta": 0.4/' -e 's/"consecutive": 3/"consecutive": 2/' tiny.json >mixer.json
+sed -e 's/"arm": "full", "pattern": "FFF"/"arm": "recurrent", "pattern": "GFG"/' -e 's/"theta": 0.5/"theta": 0.4/' \
+    -e 's/"consecutive": 3/"consecutive": 2/' tiny.json >mixer.json
 mkdir -p mixer/scan/shards && : >mixer/scan/shards/GFG-s5
 "$NEEDLESCOPE" lab laziness --protocol mixer.json --quick -o mixer >out 2>err
-[ $? -eq 1 ] && grep -q '2 jobs failed' out && grep -q 'not measured: GFG-s5' out && grep -q 'warning: GFG-s5-scan: scan failed' err || fail "recurrent: $(head -c 400 err)"
+[ $? -eq 1 ] && grep -q '2 jobs failed' out && grep -q 'not measured: GFG-s5' out && grep -q 'warning: GFG-s5-scan: scan failed' err ||
+    fail "recurrent: $(head -c 400 err)"
 # and the page says what a birth is by this protocol
 grep -q '^Born: the first of 2 checkpoints in a row with retrieval_find of 0.4 and more' out || fail "what a birth is: $(head -c 900 out)"
-grep -q '"theta":[[:space:]]*0.4' mixer/summary.json && grep -q '"consecutive":[[:space:]]*2' mixer/summary.json || fail "the rule of births is not in summary.json"
+grep -q '"theta":[[:space:]]*0.4' mixer/summary.json && grep -q '"consecutive":[[:space:]]*2' mixer/summary.json ||
+    fail "the rule of births is not in summary.json"
 
 # refusals
 expect 2 'another protocol' lab laziness --protocol broken.json --quick -o calm
@@ -111,7 +120,8 @@ for key in alpha edges_cut_below other_edges_cut_from recall_in_window_above kep
     expect 65 "$key is missing" lab laziness --protocol odd.json -o x
 done
 sed 's/"checkpoint_every": 10/"checkpoint_every": 40/' tiny.json >odd.json
-expect 65 '40 steps with a checkpoint every 40 leave one behind the first.*checkpoint_every at most 20' lab laziness --protocol odd.json --quick -o x
+expect 65 '40 steps with a checkpoint every 40 leave one behind the first.*checkpoint_every at most 20' lab laziness --protocol odd.json \
+    --quick -o x
 [ ! -e x ] || fail "a protocol that is refused makes a folder"
 sed 's/"checkpoint_every": 10/"checkpoint_every": 20/' tiny.json >two.json
 run lab laziness --protocol two.json --quick -o two

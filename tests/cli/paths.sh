@@ -114,7 +114,8 @@ for name in - /dev/stdin; do
     "$NEEDLESCOPE" cases check $name <c.jsonl >out 2>err || fail "cases check $name: $(cat err)"
     grep -q '^cases *1$' out || fail "cases check $name: $(cat out)"
     "$NEEDLESCOPE" score m --cases $name --probe retrieval_find <c.jsonl >out 2>err || fail "score --cases $name: $(cat err)"
-    cat c.jsonl | "$NEEDLESCOPE" score m --cases $name --probe retrieval_find >out 2>err || fail "score --cases $name from a pipe: $(cat err)"
+    cat c.jsonl | "$NEEDLESCOPE" score m --cases $name --probe retrieval_find >out 2>err ||
+        fail "score --cases $name from a pipe: $(cat err)"
 done
 
 # names with commas; several files by commas or by giving the option again

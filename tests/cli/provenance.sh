@@ -1,16 +1,13 @@
 #!/bin/sh
-# provenance.sh PROGRAM JSON_OK - one file of every kind is made, and each says all of it: version, command line, time, host, threads, kernels, family and
-# layers, hashes of weights, config, tokenizer and cases. What can be known from outside (sha256sum, hostname, date) is compared with it.
+# provenance.sh PROGRAM JSON_OK - one file of every kind is made, and each says all of it: version, command line, time, host, threads,
+# kernels, family and layers, hashes of weights, config, tokenizer and cases. What can be known from outside (sha256sum, hostname, date) is
+# compared with it.
 . "$(dirname "$0")/common.sh"
 
 day=$(date -u +%Y-%m-%d)
 run lab plant -o m --layers 4 --heads 4 --kv-heads 2 --previous-token 0.1 --retrieval 2.3,3.0 --vocab 66
 mkdir words
-vocabulary=$(awk 'BEGIN { for (i = 33; i < 98; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 } }')
-printf '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
- "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
- "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
- "byte_fallback": false, "vocab": {%s "Ġ": 65}, "merges": []}}' "$vocabulary" >words/tokenizer.json
+byte_tokenizer "$(letters 33 97), \"Ġ\": 65" >words/tokenizer.json
 how='--tokenizer words --threads 2'
 run cases needle --model m --lengths 40,97 --depths 0,.6 --count 3 --twins swap --synthetic -o cases.jsonl
 
@@ -66,7 +63,8 @@ for kind in scores:score recording:record ablation:ablate patching:patch shard:s
 done
 
 # one weight of a family: a study of two checkpoints names each
-[ "$("$NEEDLESCOPE" verify --content study.h5 | grep -c '^dataset /weights_sha256 string 1,2 ')" = 1 ] || fail "a study does not say which weights stand where"
+[ "$("$NEEDLESCOPE" verify --content study.h5 | grep -c '^dataset /weights_sha256 string 1,2 ')" = 1 ] ||
+    fail "a study does not say which weights stand where"
 
 # exports
 run export csv scores.h5 -o scores.csv
@@ -95,7 +93,10 @@ cp scores.csv alone.csv
 expect 2 'alone.csv: is a text that does not say what made it' verify --facts alone.csv
 
 # the trainer's metrics, and a laboratory's figures
-printf '{"name": "tiny", "checkpoint_every": 2, "validation_sequences": 8, "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "steps": 2}}' >tiny.json
+cat >tiny.json <<'END'
+{"name": "tiny", "checkpoint_every": 2, "validation_sequences": 8,
+ "train": {"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "steps": 2}}
+END
 run train tiny.json -o tiny
 told tiny/metrics.h5
 whoever tiny/metrics.h5 train
@@ -107,7 +108,8 @@ run score models--a--b --revision v1 --cases cases.jsonl --probe retrieval_find 
 told cached.h5
 says cached.h5 model_revision 0123abc
 says cached.h5 model_name a/b
-"$NEEDLESCOPE" verify --content cached.h5 | grep -q '^attribute model_revision' && fail 'cached.h5: where a model was found is in its content'
+"$NEEDLESCOPE" verify --content cached.h5 | grep -q '^attribute model_revision' &&
+    fail 'cached.h5: where a model was found is in its content'
 run export csv cached.h5 -o cached.csv
 told cached.csv
 says cached.csv model_revision 0123abc
@@ -134,7 +136,8 @@ if "$NEEDLESCOPE" figure heads scores.h5 --score retrieval_find -o heads.svg >ou
     done
     run figure heads scores.h5 --title 'a (b) \\ "ü" <c>; d: e' -o odd.pdf
     told odd.pdf
-    whoever odd.pdf 'figure heads' && grep -q '^command_line: .*figure heads .*ü.* <c>; d: e. -o odd.pdf$' facts || fail "odd.pdf: $(cat facts)"
+    whoever odd.pdf 'figure heads' && grep -q '^command_line: .*figure heads .*ü.* <c>; d: e. -o odd.pdf$' facts ||
+        fail "odd.pdf: $(cat facts)"
     for figure in heads.png heads.pdf; do       # cut short: what is left is read, and nothing beyond it
         for bytes in 9 40 200 700 1500; do
             head -c $bytes $figure >cut

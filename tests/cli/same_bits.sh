@@ -3,7 +3,8 @@
 . "$(dirname "$0")/common.sh"
 
 hash() {   # hash ARGS...: content_sha256 of the scores made with these options
-    "$NEEDLESCOPE" score "$@" --probe retrieval_find,retrieval_mass,induction,previous_token --json -o s.h5 >out 2>err || { fail "$*: $(cat err)"; return; }
+    "$NEEDLESCOPE" score "$@" --probe retrieval_find,retrieval_mass,induction,previous_token --json -o s.h5 >out 2>err ||
+        { fail "$*: $(cat err)"; return; }
     "$JSON_OK" needlescope.score/1 content_sha256 <out
 }
 same() {
@@ -34,5 +35,6 @@ cp -r model copy && touch copy/model.safetensors   # another place, another time
 same copy --cases cases.jsonl
 other=$(hash model --cases one.jsonl)
 [ "$other" != "$want" ] || fail "other cases have the same hash: it hashes nothing"
-[ "$failures" -ne 0 ] || [ "$("$NEEDLESCOPE" doctor --json | "$JSON_OK" needlescope.doctor/1 kernels)" != scalar ] || skip 'this CPU has no version beside the scalar definition'
+[ "$failures" -ne 0 ] || [ "$("$NEEDLESCOPE" doctor --json | "$JSON_OK" needlescope.doctor/1 kernels)" != scalar ] ||
+    skip 'this CPU has no version beside the scalar definition'
 finish

@@ -1,5 +1,6 @@
 #!/bin/sh
-# scan.sh PROGRAM JSON_OK - scans: killed and resumed, in shards, by other threads: the same study. What fails is said and does not stop the rest.
+# scan.sh PROGRAM JSON_OK - scans: killed and resumed, in shards, by other threads: the same study. What fails is said and does not stop the
+# rest.
 . "$(dirname "$0")/common.sh"
 
 study() {   # study FOLDER: content_sha256 of its study
@@ -35,7 +36,8 @@ run cases needle --model a/step5 --lengths 40,97 --depths 0,.6 --count 3 -o case
     touch strangers/shards/notes.txt strangers/shards/first/notes.txt strangers/shards/first/stepping.h5 \
         strangers/shards/first/step000005.h5.tmp.00000000.1.0000000000000000
     [ "$(study strangers)" = "$want" ] || fail "files among the shards change the study"
-    grep -q '3 among the shards are none' err && grep -q '"passed_over":[[:space:]]*3' out || fail "files among the shards are not counted: $(cat err)"
+    grep -q '3 among the shards are none' err && grep -q '"passed_over":[[:space:]]*3' out ||
+        fail "files among the shards are not counted: $(cat err)"
     rm -r strangers
     run merge whole
     ! grep -q 'among the shards' err || fail "files are counted where there are none"
@@ -72,14 +74,17 @@ run cases needle --model a/step5 --lengths 40,97 --depths 0,.6 --count 3 -o case
     [ -e first/shards/*/step000001.failed ] || fail "a damaged first checkpoint leaves no reason"
     for shard in whole/shards/*/*.h5; do
         other=first${shard#whole}
-        "$NEEDLESCOPE" verify --content "$shard" >one && "$NEEDLESCOPE" verify --content "$other" 2>&1 | cmp -s - one || fail "$other is not $shard"
+        "$NEEDLESCOPE" verify --content "$shard" >one && "$NEEDLESCOPE" verify --content "$other" 2>&1 | cmp -s - one ||
+            fail "$other is not $shard"
     done
     rm -r b/step1
 
     sed 's/"seed"/"sead"/' cases.jsonl | head -5 >fewer.jsonl
     "$NEEDLESCOPE" verify --content whole/shards/first/step000005.h5 >kept
-    expect 65 'step000005.h5 was scored with other cases: nothing finished is replaced' scan a --cases fewer.jsonl --probe retrieval_find -o whole
-    expect 65 'step000005.h5 was scored with other probes: nothing finished is replaced' scan a --cases cases.jsonl --probe retrieval_find -o whole
+    expect 65 'step000005.h5 was scored with other cases: nothing finished is replaced' scan a --cases fewer.jsonl --probe retrieval_find \
+        -o whole
+    expect 65 'step000005.h5 was scored with other probes: nothing finished is replaced' scan a --cases cases.jsonl --probe retrieval_find \
+        -o whole
     "$NEEDLESCOPE" verify --content whole/shards/first/step000005.h5 | cmp -s - kept || fail "a refused scan changes a shard"
     [ "$(study whole)" = "$want" ] || fail "refused scans change the study"
     run scan a --cases fewer.jsonl --probe retrieval_find -o whole --force --json
@@ -97,8 +102,10 @@ cmp -s arch.json window.json && fail "the arch has no window to edit: $(head -c 
 run scan a --cases cases.jsonl --arch arch.json -o described
 run scan a --cases cases.jsonl --arch window.json -o narrow
 [ "$(values described/shards/first/step000005.h5)" != "$(values narrow/shards/first/step000005.h5)" ] || fail "scan --arch changes nothing"
-"$NEEDLESCOPE" score a/step5 --cases cases.jsonl --arch window.json --probe retrieval_find,previous_token -o one.h5 >out 2>err     # 1: none is answered
-[ -n "$(values one.h5)" ] && [ "$(values narrow/shards/first/step000005.h5)" = "$(values one.h5)" ] || fail "scan --arch and score --arch differ"
+# 1: none is answered
+"$NEEDLESCOPE" score a/step5 --cases cases.jsonl --arch window.json --probe retrieval_find,previous_token -o one.h5 >out 2>err
+[ -n "$(values one.h5)" ] && [ "$(values narrow/shards/first/step000005.h5)" = "$(values one.h5)" ] ||
+    fail "scan --arch and score --arch differ"
 run scan a --cases cases.jsonl --arch window.json -o described --json
 grep -q '"scored":[[:space:]]*3' out || fail "shards of another --arch pass for done: $(cat out)"
 echo '{"model.norm.weight": "absent.weight"}' >names.json
@@ -107,7 +114,8 @@ echo '{"model.norm.weight": "absent.weight"}' >names.json
 run scan a --cases cases.jsonl --no-hash -o unhashed
 run verify --content unhashed/shards/first/step000005.h5
 no_line weights_sha256 out "scan --no-hash takes the hash"
-"$NEEDLESCOPE" verify --content described/shards/first/step000005.h5 | grep -q weights_sha256 || fail "a shard does not say which weights it is of"
+"$NEEDLESCOPE" verify --content described/shards/first/step000005.h5 | grep -q weights_sha256 ||
+    fail "a shard does not say which weights it is of"
 
 mkdir mixed
 run lab plant -o mixed/step1 --layers 4 --heads 4 --retrieval 2.3 --vocab 66
@@ -157,7 +165,8 @@ run scan zero --cases zero.jsonl --probe retrieval_find -o holes --shard 0/3
 run scan zero --cases zero.jsonl --probe retrieval_find -o holes --shard 2/3
 "$NEEDLESCOPE" merge holes --json >out 2>err
 [ $? -eq 1 ] || fail "a checkpoint without a shard, and merge exits with another code than 1"
-grep -q '"missing":[[:space:]]*1' out && grep -q '"steps":[[:space:]]*3' out && grep -q '1 checkpoints that the scan found have no shard' err ||
+grep -q '"missing":[[:space:]]*1' out && grep -q '"steps":[[:space:]]*3' out &&
+    grep -q '1 checkpoints that the scan found have no shard' err ||
     fail "a checkpoint without a shard: $(cat out err)"
 run emergence holes/study.h5 --persist 1 --json
 grep -q '"missing":[[:space:]]*1' out || fail "emergence does not say what has no shard: $(head -c 300 out)"
@@ -186,7 +195,8 @@ printf 'not safetensors' >nought/step000001/model.safetensors
 "$NEEDLESCOPE" scan $places >out 2>err
 [ $? -eq 1 ] && [ -e places/shards/nought/step000001.h5 ] || fail "a checkpoint that fails now: $(cat err)"
 "$NEEDLESCOPE" merge places >out 2>err
-[ $? -eq 1 ] && grep -q '^checkpoints *5$' out && grep -q '^failed *1$' out || fail "old scores of a checkpoint that fails are merged: $(cat out)"
+[ $? -eq 1 ] && grep -q '^checkpoints *5$' out && grep -q '^failed *1$' out ||
+    fail "old scores of a checkpoint that fails are merged: $(cat out)"
 rm -r nought/step000001 && mv kept.checkpoint nought/step000001
 run scan $places --retry-failed
 [ "$(study places)" = "$want" ] || fail "a checkpoint that is whole again gives another study"
@@ -207,7 +217,8 @@ grep -Eq 'b +2 +77 +late' out || fail "a manifest's order: $(cat out)"
 mkdir odd && cp -r b/step5 odd/checkpoint-5 && cp -r b/step10 odd/best && ln -s checkpoint-5 odd/last && mkdir odd/logs
 run scan odd --list
 grep -Eq 'odd +5 +-1 +checkpoint-5' out || fail "the order: $(cat out)"
-grep -q 'Left out (3)' out && grep -Eq 'odd +best +no step in its name.*--manifest' out && grep -Eq 'odd +last +the same weights as checkpoint-5' out ||
+grep -q 'Left out (3)' out && grep -Eq 'odd +best +no step in its name.*--manifest' out &&
+    grep -Eq 'odd +last +the same weights as checkpoint-5' out ||
     fail "what was left out: $(cat out)"
 run scan odd --list --json
 grep -q '"n_left_out":[[:space:]]*3' out || fail "JSON does not count what was left out: $(cat out)"

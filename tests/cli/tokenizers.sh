@@ -3,11 +3,7 @@
 . "$(dirname "$0")/common.sh"
 
 tokenizer() {   # tokenizer FIRST: a letter each, with ids from FIRST on
-    vocabulary=$(awk -v first="$1" 'BEGIN { for (i = 33; i < 127; i++) { c = sprintf("%c", i); if (c == "\"" || c == "\\") c = "\\" c; printf "\"%s\":%d,", c, i - 33 + first } }')
-    printf '{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
- "use_regex": false}, "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
- "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": false,
- "byte_fallback": false, "vocab": {%s "\\u0120": %d, "\\u010a": %d}, "merges": []}}\n' "$vocabulary" $(($1 + 94)) $(($1 + 95))
+    byte_tokenizer "$(letters 33 126 "$1"), \"Ġ\": $(($1 + 94)), \"Ċ\": $(($1 + 95))"
 }
 mkdir runs
 for run in a b; do

@@ -4,8 +4,8 @@
 
 model='"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "warmup": 4'
 config() {
-    printf '{"name": "%s", "checkpoint_every": 5, "validation_sequences": 8, "coords": {"arm": "test"}, %s "train": {%s, "steps": 20 %s}}\n' \
-        "$1" "${3:-}" "$model" "${2:-}"
+    printf '{"name": "%s", "checkpoint_every": 5, "validation_sequences": 8, "coords": {"arm": "test"}, ' "$1"
+    printf '%s "train": {%s, "steps": 20 %s}}\n' "${3:-}" "$model" "${2:-}"
 }
 same() {
     for f in "$1"/step*/model.safetensors "$1"/step*/config.json; do
@@ -20,7 +20,8 @@ for step in 000000 000005 000010 000015 000020; do
     [ -s whole/step$step/model.safetensors ] || fail "no checkpoint step$step"
 done
 [ "$(find whole -name 'trainer.*' | sed 's|/trainer.*||' | sort -u)" = whole/step000020 ] || fail "states: $(find whole -name 'trainer.*')"
-grep -q '"tokens_per_step":[[:space:]]*128' whole/run.json && grep -q '"seed":[[:space:]]*3' whole/run.json || fail "run.json: $(cat whole/run.json)"
+grep -q '"tokens_per_step":[[:space:]]*128' whole/run.json && grep -q '"seed":[[:space:]]*3' whole/run.json ||
+    fail "run.json: $(cat whole/run.json)"
 grep -q '"arm":[[:space:]]*"test"' whole/run.json || fail "run.json lacks the config's coords"
 run inspect whole/step000020
 # what the run says of itself is an ordinary model: cases of the language can be scored on it

@@ -1,5 +1,6 @@
 #!/bin/sh
-# consumer.sh BUILD PREFIX CC SOURCE VERSION PAGE - installs into a temporary folder, then is a stranger: pkg-config, one C file, shared and static.
+# consumer.sh BUILD PREFIX CC SOURCE VERSION PAGE - installs into a temporary folder, then is a stranger: pkg-config, one C file, shared and
+# static.
 set -eu
 build=$1 prefix=$2 cc=$3 source=$4 version=$5 page=$6
 command -v pkg-config >/dev/null || { echo "SKIP: no pkg-config"; exit 77; }
@@ -23,7 +24,8 @@ program=$root/bin/needlescope
 "$program" lab plant "$dest/model" -q >/dev/null
 "$program" cases needle --model "$dest/model" --lengths 128 --count 2 -q -o "$dest/cases.jsonl" >/dev/null
 # What the stranger must find: the head that was planted, with a score of 1, and where it looks: the answer in the needle.
-head=$(tr -d ' \n\t' <"$dest/model/planted.json" | grep -oE '"layer":[0-9]+,"head":[0-9]+,"kind":"retrieval"' | head -n 1 | grep -oE '[0-9]+' | paste -s -d.)
+head=$(tr -d ' \n\t' <"$dest/model/planted.json" | grep -oE '"layer":[0-9]+,"head":[0-9]+,"kind":"retrieval"' | head -n 1 |
+    grep -oE '[0-9]+' | paste -s -d.)
 place=$(head -n 1 "$dest/cases.jsonl" | tr -d ' ' | grep -oE '"needle_answer":\[\[?[0-9]+' | grep -oE '[0-9]+$')
 check() {
     printf '%s\n' "$1" | head -n 1 | grep -qx "$head 1.000" || { echo "FAILED: $2: the best head is not $head with 1.000: $1"; exit 1; }
@@ -34,7 +36,8 @@ $cc -Wall -Werror -std=c11 "$source" $(pkg-config --cflags --libs needlescope) -
 shared=$(LD_LIBRARY_PATH="$lib" "$dest/shared" "$dest/model" "$dest/cases.jsonl")
 check "$shared" shared
 
-# Ours static, the libraries below it shared: what pkg-config --static gives would also need their own static dependencies (gfortran of OpenBLAS).
+# Ours static, the libraries below it shared: what pkg-config --static gives would also need their own static dependencies (gfortran of
+# OpenBLAS).
 rm "$lib"/libneedlescope.so*
 below=$(pkg-config --libs $(pkg-config --print-requires-private needlescope))
 own=$(sed -n 's/^Libs.private: *//p' "$dest/needlescope.pc")

@@ -222,7 +222,8 @@ class Fuzz:
             code, killed, cpu, said = {"crash": (-1, 11, cpu, said), "hang": (code, 0, 11.0, said),
                                        "report": (code, 0, cpu, b"ERROR: AddressSanitizer: planted")}[self.o.plant]
         absorbed = code == 65 and REFUSED in said      # HDF5 crashed where a crash does no harm
-        why = (f"signal {killed}" if killed else f"{cpu:.1f} s" if cpu > MOST_CPU else "a sanitizer's report" if REPORT.search(said) and not absorbed
+        why = (f"signal {killed}" if killed else f"{cpu:.1f} s" if cpu > MOST_CPU
+               else "a sanitizer's report" if REPORT.search(said) and not absorbed
                else f"exit {code}" if code not in KNOWN else None)
         return code, why
 

@@ -10,7 +10,8 @@ trap 'rm -rf "$good"' EXIT
 "$here/hdf5_good.sh" "$program" "$good" || { tail -n 5 "$good/made"; exit 1; }
 mutate() { "$python" -B "$here/hdf5.py" "$folder/tests/deep/hdf5_server" "$program" --good "$good" "$@"; }
 for fault in crash hang report number; do
-    ! mutate --plant $fault --mutants 20 --only 'export csv' >"$good/log" 2>&1 || { echo "FAILED: the planted fault was not found: $fault"; exit 1; }
+    ! mutate --plant $fault --mutants 20 --only 'export csv' >"$good/log" 2>&1 ||
+        { echo "FAILED: the planted fault was not found: $fault"; exit 1; }
     grep -q '^WRONG' "$good/log" || { echo "FAILED: $fault was not planted"; tail -n 5 "$good/log"; exit 1; }
 done
 mutate --mutants 3 --leaks --seed leaks || exit 1

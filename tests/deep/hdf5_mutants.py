@@ -158,7 +158,8 @@ def other_values(f, name, rng):
     pool = STRANGE if value.dtype.kind == "f" else WHOLE
     for _ in range(rng.choice([1, 1, 2, 8])):
         with np.errstate(all="ignore"):
-            flat[rng.randrange(flat.size)] = np.array(rng.choice(pool)).astype(value.dtype) if rng.random() < .8 else flat[rng.randrange(flat.size)]
+            place = rng.randrange
+            flat[place(flat.size)] = np.array(rng.choice(pool)).astype(value.dtype) if rng.random() < .8 else flat[place(flat.size)]
     if rng.random() < .1:
         flat[:] = flat[rng.randrange(flat.size)]
     d[()] = flat.reshape(value.shape)
@@ -294,7 +295,8 @@ def copy_attributes(old, new):
             a = old.attrs.get_id(key)
             value, kind = old.attrs[key], a.get_type()
             if isinstance(value, str):
-                new.attrs.create(key, value, dtype=h5py.string_dtype(kind.get_cset() and "utf-8" or "ascii") if kind.is_variable_str() else None)
+                text = h5py.string_dtype(kind.get_cset() and "utf-8" or "ascii") if kind.is_variable_str() else None
+                new.attrs.create(key, value, dtype=text)
             else:
                 new.attrs.create(key, value, dtype=None if isinstance(value, (np.ndarray, h5py.Empty)) else a.dtype)
         except Exception:
@@ -325,7 +327,8 @@ def copy_dataset(old, out, name):
     elif old.dtype.kind == "O":
         return False
     else:
-        kind, space, raw = old.id.get_type(), h5py.h5s.create_simple(old.shape) if old.shape else h5py.h5s.create(h5py.h5s.SCALAR), np.empty(old.shape, old.dtype)
+        kind, raw = old.id.get_type(), np.empty(old.shape, old.dtype)
+        space = h5py.h5s.create_simple(old.shape) if old.shape else h5py.h5s.create(h5py.h5s.SCALAR)
         if raw.size:
             read_parts(old, raw, kind)
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

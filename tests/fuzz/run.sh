@@ -1,7 +1,8 @@
 #!/bin/bash
-# run.sh SOURCE FOLDER SECONDS [TARGET...] - builds the fuzzers (all, or those named) in FOLDER with clang, AddressSanitizer and UndefinedBehaviorSanitizer, runs
-# each for SECONDS, as many side by side as there are CPUs, and prints a table. What they find stays in FOLDER/found/TARGET: corpus/ (inputs that reached new
-# code), crash-*, timeout-*, leak-*, oom-* and the log. Exit 1: something was found; 2: nothing could be run.
+# run.sh SOURCE FOLDER SECONDS [TARGET...] - builds the fuzzers (all, or those named) in FOLDER with clang, AddressSanitizer and
+# UndefinedBehaviorSanitizer, runs each for SECONDS, as many side by side as there are CPUs, and prints a table. What they find stays in
+# FOLDER/found/TARGET: corpus/ (inputs that reached new code), crash-*, timeout-*, leak-*, oom-* and the log. Exit 1: something was found;
+# 2: nothing could be run.
 # run.sh --clang - prints the clang that it would take; exit 1: there is none.
 set -u
 
@@ -10,7 +11,8 @@ find_clang() {
     local c
     for c in ${CC:-} clang clang-{30..14}; do
         command -v "$c" >/dev/null || continue
-        echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n); int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !d && n; }' |
+        printf '%s' 'int LLVMFuzzerTestOneInput(const char *, unsigned long);' \
+            'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !d && n; }' |
             "$c" -x c -fsanitize=fuzzer,address,undefined -o /dev/null - 2>/dev/null && echo "$c" && return
     done
     return 1
@@ -28,8 +30,11 @@ hang=10                                 # seconds
 
 build() {
     mkdir -p "$folder"
-    [ -f "$folder/build.ninja" ] || CC=$(find_clang) meson setup "$folder" "$source" -Dfuzz=true -Doptimization=2 -Ddefault_library=static -Db_lundef=false \
-        -Db_sanitize=address,undefined -Dc_args=-fsanitize=fuzzer-no-link -Dc_link_args=-fsanitize=fuzzer-no-link,address,undefined || return
+    if [ ! -f "$folder/build.ninja" ]; then
+        CC=$(find_clang) meson setup "$folder" "$source" -Dfuzz=true -Doptimization=2 -Ddefault_library=static -Db_lundef=false \
+            -Db_sanitize=address,undefined -Dc_args=-fsanitize=fuzzer-no-link \
+            -Dc_link_args=-fsanitize=fuzzer-no-link,address,undefined || return
+    fi
     ninja -C "$folder" "${@:-fuzzers}"
 }
 
@@ -38,8 +43,8 @@ fuzz() {
     local found=$folder/found/$1 words=()
     mkdir -p "$found/corpus"
     [ ! -f "$here/$1.dict" ] || words=(-dict="$here/$1.dict")
-    "$folder/tests/fuzz/fuzz_$1" "${words[@]}" -max_total_time="$seconds" -timeout=$hang -max_len=$longest -print_final_stats=1 -artifact_prefix="$found/" \
-        "$found/corpus" $(find "$here/corpus/$1" -maxdepth 0 2>/dev/null) >"$found/log" 2>&1
+    "$folder/tests/fuzz/fuzz_$1" "${words[@]}" -max_total_time="$seconds" -timeout=$hang -max_len=$longest -print_final_stats=1 \
+        -artifact_prefix="$found/" "$found/corpus" $(find "$here/corpus/$1" -maxdepth 0 2>/dev/null) >"$found/log" 2>&1
     echo "exit status $?" >>"$found/log"
 }
 
@@ -62,8 +67,8 @@ mkdir -p "$folder"
 find_clang >/dev/null || { echo "run.sh: no clang that links fuzzers (Debian: apt-get install clang libclang-rt-dev)" >&2; exit 2; }
 names=("$@")
 build "${names[@]/#/tests/fuzz/fuzz_}" >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 2; }
-[ ${#names[@]} != 0 ] || while read -r name; do names+=("$name"); done < <(cd "$folder/tests/fuzz" && find . -maxdepth 1 -type f -name 'fuzz_*' -printf '%f\n' |
-    sed 's/^fuzz_//' | grep -vx planted | sort)
+built() { find "$folder/tests/fuzz" -maxdepth 1 -type f -name 'fuzz_*' -printf '%f\n' | sed 's/^fuzz_//' | grep -vx planted | sort; }
+[ ${#names[@]} != 0 ] || while read -r name; do names+=("$name"); done < <(built)
 export here folder seconds longest hang
 export ASAN_OPTIONS="quarantine_size_mb=4 malloc_context_size=10" UBSAN_OPTIONS="halt_on_error=1 print_stacktrace=1"
 export -f fuzz

@@ -103,7 +103,8 @@ def check_controls(f, heads):
                 if len(pool) >= ENOUGH:
                     break
             one = (layer[draw, k], head[draw, k])
-            assert one in (pool or free) and np.isclose(ratio[draw, k], r[one], rtol=1e-6) and candidates[draw, k] == len(pool), (draw, k, one, pool)
+            assert one in (pool or free) and candidates[draw, k] == len(pool), (draw, k, one, pool)
+            assert np.isclose(ratio[draw, k], r[one], rtol=1e-6), (draw, k, one, ratio[draw, k])
             assert pool or fold[one] == min(fold[x] for x in free), (draw, k, one)
             assert caliper[draw, k] == next((c for c in CALIPERS if fold[one] <= c), np.inf)
             away = abs(one[0] - l)

@@ -42,7 +42,8 @@ def make(work):
     shutil.rmtree(os.path.join(work, "b", "step000040"))
     with open(os.path.join(work, "b", "step000070", "model.safetensors"), "r+b") as f:
         f.truncate(1000)
-    scan = TOOL, "scan", "a", "b", "--cases", "cases.jsonl", "--probe", "retrieval_find,retrieval_mass,previous_token,ov_copying", "-q", "-o", "scan"
+    probes = "retrieval_find,retrieval_mass,previous_token,ov_copying"
+    scan = TOOL, "scan", "a", "b", "--cases", "cases.jsonl", "--probe", probes, "-q", "-o", "scan"
     subprocess.run(scan, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)       # exits 1: one checkpoint failed
     merged = subprocess.run([TOOL, "merge", "scan", "-o", "study.h5"], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert merged.returncode == 1, merged                   # says so too: one checkpoint failed

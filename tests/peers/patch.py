@@ -77,7 +77,8 @@ def check(tool, folder, path, heads, rows, direction, work, site="z"):
         d, says, source_d = f["difference"][:], f["says_source"][:], f["source_difference"][:]
         set_recovery, recovery, mapped = f["set_recovery"][:], f["recovery"][:], f["map_difference"][:]
     L, H = recovery.shape
-    conditions = [[tuple(map(int, h.split("."))) for h in s.split(",")] if s else [] for s in sets] + [[(l, h)] for l in range(L) for h in range(H)]
+    conditions = [[tuple(map(int, h.split("."))) for h in s.split(",")] if s else [] for s in sets]
+    conditions += [[(l, h)] for l in range(L) for h in range(H)]
     want, there, worst = np.zeros((len(conditions), len(ids))), np.zeros(len(ids)), Worst()
     for i, (to, source) in enumerate(zip(ids, sources)):
         a, b = cases[source], cases[to]

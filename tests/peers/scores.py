@@ -209,7 +209,8 @@ def maps_of(model, case):
 def weight_scores(model, reference):
     """q, k and qk distance (compute_weight_distance of arXiv 2606.15378) and the OV copying score (Elhage et al. 2021), in f64."""
     config = model.config
-    H, G, d = config.num_attention_heads, config.num_key_value_heads, getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    H, G = config.num_attention_heads, config.num_key_value_heads
+    d = getattr(config, "head_dim", None) or config.hidden_size // H
     E = model.model.embed_tokens.weight.double()
     U = model.lm_head.weight.double() * model.model.norm.weight.double()
     gram = E.T @ U
@@ -384,7 +385,9 @@ def wilson(x, n):
     # half of the .05 quantile of chi square with 2 x degrees of freedom
     poisson = [0, 0.0512932944, 0.3553615108, 0.8176914471]
     low, high = max(0, middle - across), min(1, middle + across)
-    return (min(low, np.interp(x, range(4), poisson) / n) if x < 3 else low), (max(high, 1 - np.interp(n - x, range(4), poisson) / n) if n - x < 3 else high)
+    low = min(low, np.interp(x, range(4), poisson) / n) if x < 3 else low
+    high = max(high, 1 - np.interp(n - x, range(4), poisson) / n) if n - x < 3 else high
+    return low, high
 
 
 def check_intervals(f, k):
@@ -399,7 +402,8 @@ def check_intervals(f, k):
     free = P - len(within)
     seen = 0
     for at in np.ndindex(hits.shape[1:]):
-        rate, v = hits[(slice(None),) + at].sum() / events[(slice(None),) + at].sum(), rates[(slice(None),) + at].var() * P / free if free > 0 else 0
+        rate = hits[(slice(None),) + at].sum() / events[(slice(None),) + at].sum()
+        v = rates[(slice(None),) + at].var() * P / free if free > 0 else 0
         e = events[(slice(None),) + at]
         n = min(rate * (1 - rate) / v, e.sum()) if v > 0 else e.sum() ** 2 / (e ** 2).sum()
         low, high = wilson(rate * n, n)
@@ -517,7 +521,9 @@ def check_model(tool, folder, path, work, reference=None):
     with h5py.File(out) as f:
         ids = [s.decode() for s in f["case_id"][:]]
         assert sorted(ids) == sorted(c["id"] for c in cases)
-        ours = {name: f[name][:] for name in f if isinstance(f[name], h5py.Dataset) and f[name].ndim == 3 and f[name].shape[0] == len(ids) and not name.startswith("score_")}
+        ours = {name: f[name][:] for name in f
+                if isinstance(f[name], h5py.Dataset) and f[name].ndim == 3 and f[name].shape[0] == len(ids)
+                and not name.startswith("score_")}
         right, worst, near, seen = f["content_right"][:], Worst(), 0, {}
         for case in cases:
             maps, says = maps_of(model, case)

@@ -91,7 +91,8 @@ def check_greedy(referee, greedy, path, cases):
         assert ours[case["id"]]["plain"] == want, (case["id"], ours[case["id"]]["plain"], want)
         assert ours[case["id"]]["verified"] == want, case["id"]
         count(len(want))
-    print(f"greedy tokens equal on {len(cases)} prompts of {min(len(c['tokens']) for c in cases)} to {max(len(c['tokens']) for c in cases)} tokens")
+    lengths = [len(c["tokens"]) for c in cases]
+    print(f"greedy tokens equal on {len(cases)} prompts of {min(lengths)} to {max(lengths)} tokens")
 
 
 def top(score, k=10):

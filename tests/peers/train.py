@@ -77,7 +77,8 @@ class Plain(nn.Module):
             b.input_layernorm, b.post_attention_layernorm = RMS(c.d_model, c.rms_eps), RMS(c.d_model, c.rms_eps)
             b.self_attn = a = nn.Module()
             g = c.heads if letter == "G" else kv
-            a.q_proj, a.k_proj, a.v_proj, a.o_proj = linear(c.d_model, c.heads * d), linear(c.d_model, g * d), linear(c.d_model, g * d), linear(c.heads * d, c.d_model)
+            a.q_proj, a.o_proj = linear(c.d_model, c.heads * d), linear(c.heads * d, c.d_model)
+            a.k_proj, a.v_proj = linear(c.d_model, g * d), linear(c.d_model, g * d)
             if letter == "G":
                 a.output_gate, a.norm = linear(c.d_model, c.heads * d), RMS(c.heads * d, c.rms_eps)
             b.mlp = m = nn.Module()

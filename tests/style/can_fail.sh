@@ -1,6 +1,6 @@
 #!/bin/bash
-# can_fail.sh ROOT - the ways to write a comparison that a NaN passes, a test that is skipped unseen, and a comment that names a test that is not there:
-# none is in tests/. can_fail.sh --self-test: planted ones are found.
+# can_fail.sh ROOT - the ways to write a comparison that a NaN passes, a test that is skipped unseen, and a comment that names a test that
+# is not there: none is in tests/. can_fail.sh --self-test: planted ones are found.
 set -u
 # what it is, files, pattern (grep -E), what to use instead
 rules=(
@@ -25,7 +25,8 @@ faults() {
         grep -rnE "${include[@]}" --exclude=unit.h --exclude=compare.h --exclude=compare.py -- "$pattern" "$1/tests" |
             sed "s|^$1/||; s|\$|   <- $what: $instead|"
     done
-    grep -rohE 'tests/[a-z_/]+\.(py|c|sh)\b' "$1"/{tests,lib,probes,datasets,notebooks_export,cli} --include='*.[ch]' --include='*.py' | sort -u |
+    grep -rohE 'tests/[a-z_/]+\.(py|c|sh)\b' "$1"/{tests,lib,probes,datasets,notebooks_export,cli} --include='*.[ch]' --include='*.py' |
+        sort -u |
         while read -r named; do [ -e "$1/$named" ] || echo "$named   <- a comment names it, and it is not there"; done
 }
 
@@ -34,8 +35,10 @@ if [ "$1" = --self-test ]; then
     trap 'rm -rf "$tree"' EXIT
     mkdir -p "$tree"/{tests,lib,probes,datasets,notebooks_export,cli}
     [ -z "$(faults "$tree")" ] || { echo "FAILED: faults in nothing"; exit 1; }
-    printf '%s\n' 'assert_float_equal(a, b, 1);' 'worst = fmax(worst, fabs(a - b));' '    skip();' '/* see tests/peers/absent.py */' >"$tree/tests/planted.c"
-    printf '%s\n' 'worst = max(worst, np.abs(a - b).max())' 'assert not (x > 1)' 'np.testing.assert_allclose(a, b)' 'failed += gap > 1e-4' >"$tree/tests/planted.py"
+    printf '%s\n' 'assert_float_equal(a, b, 1);' 'worst = fmax(worst, fabs(a - b));' '    skip();' '/* see tests/peers/absent.py */' \
+        >"$tree/tests/planted.c"
+    printf '%s\n' 'worst = max(worst, np.abs(a - b).max())' 'assert not (x > 1)' 'np.testing.assert_allclose(a, b)' 'failed += gap > 1e-4' \
+        >"$tree/tests/planted.py"
     found=$(faults "$tree" | wc -l)
     [ "$found" = 8 ] || { echo "FAILED: $found of 8 planted lines were found:"; faults "$tree"; exit 1; }
     echo "each planted fault is found"

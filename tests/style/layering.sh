@@ -29,9 +29,9 @@ check() {
         function exists(path,    line, there) { there = (getline line < path) >= 0; close(path); return there }
         BEGIN {
             FS = "\n"
-            libc = "assert.h ctype.h dirent.h errno.h fcntl.h fenv.h float.h fnmatch.h ftw.h getopt.h glob.h inttypes.h libgen.h limits.h locale.h math.h " \
-                   "poll.h pthread.h sched.h setjmp.h signal.h spawn.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h " \
-                   "strings.h sys/*.h termios.h time.h unistd.h wchar.h"
+            libc = "assert.h ctype.h dirent.h errno.h fcntl.h fenv.h float.h fnmatch.h ftw.h getopt.h glob.h inttypes.h libgen.h " \
+                   "limits.h locale.h math.h poll.h pthread.h sched.h setjmp.h signal.h spawn.h stdalign.h stdarg.h stdatomic.h " \
+                   "stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h sys/*.h termios.h time.h unistd.h wchar.h"
             while ((getline line < table) > 0) {
                 if (line ~ /^#/ || line !~ /\|/) continue
                 split(line, c, "|")

@@ -1,5 +1,6 @@
 #!/bin/bash
-# start.sh START - what ./start says and asks for on machines that lack something: its PATH holds only stand-ins for id, dpkg-query, sudo and apt-get.
+# start.sh START - what ./start says and asks for on machines that lack something: its PATH holds only stand-ins for id, dpkg-query, sudo
+# and apt-get.
 set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -10,7 +11,8 @@ for tool in bash dirname grep cat env; do ln -s "$(command -v $tool)" "$bin/$too
 stand_in() { printf '#!%s\n%s\n' "$(command -v bash)" "$2" >"$bin/$1"; chmod +x "$bin/$1"; }
 
 faults=0
-# expect STATUS STREAM PATTERN ABSENT WORD...: ./start WORD... ends so; the last line of its stdout or stderr has PATTERN; nothing has ABSENT.
+# expect STATUS STREAM PATTERN ABSENT WORD...: ./start WORD... ends so; the last line of its stdout or stderr has PATTERN; nothing has
+# ABSENT.
 expect() {
     local status=$1 stream=$2 pattern=$3 absent=$4 got=0
     shift 4
@@ -33,7 +35,8 @@ stand_in dpkg-query 'exit 1'
 stand_in id 'echo 1000'
 expect 1 err '^start: .*there is no sudo. As root: apt-get install --no-install-recommends build-essential .*libhdf5-dev' cmocka demo
 expect 1 out '^0 passed, 1 failed$' 'unbound' test
-grep -q 'As root: apt-get install .*libcmocka-dev' "$work/err" || { echo "FAILED: ./start test asks for no cmocka"; faults=$((faults + 1)); }
+grep -q 'As root: apt-get install .*libcmocka-dev' "$work/err" ||
+    { echo "FAILED: ./start test asks for no cmocka"; faults=$((faults + 1)); }
 expect 1 err '^start: .*there is no sudo. As root: apt-get install --no-install-recommends build-essential ' 'clang' fuzz 1
 stand_in id 'echo 0'
 expect 1 err '^start: packages are missing, and there is no apt-get: build-essential ' cmocka build
@@ -42,7 +45,8 @@ expect 1 err '^start: apt-get failed \(see above: no network\?\)\. When it works
 stand_in id 'echo 1000'
 stand_in sudo 'echo "sudo $*"; exec "$@"'
 expect 1 err '^start: apt-get failed' cmocka demo
-grep -q '^sudo env DEBIAN_FRONTEND=noninteractive apt-get install' "$work/err" || { echo "FAILED: sudo was not asked"; faults=$((faults + 1)); }
+grep -q '^sudo env DEBIAN_FRONTEND=noninteractive apt-get install' "$work/err" ||
+    { echo "FAILED: sudo was not asked"; faults=$((faults + 1)); }
 stand_in dpkg-query 'for word; do :; done; case $word in *clang*) exit 1 ;; *) echo installed ;; esac'
 mkdir -p "$work/tests/fuzz"
 printf '#!%s\nexit 1\n' "$(command -v bash)" >"$work/tests/fuzz/run.sh"

@@ -59,7 +59,8 @@ def json(theta, d, positions, scaling, more):
 
 def main():
     print("/* rope_values.h - written by rope_values.py from transformers 4.57.6: do not edit. */")
-    print("static const struct rope_case { int64_t n; const char *config; double attention_factor; int64_t half; float inv_freq[128]; } rope_cases[] = {")
+    print("static const struct rope_case { int64_t n; const char *config; double attention_factor; int64_t half; float inv_freq[128]; } "
+          "rope_cases[] = {")
     for theta, d, positions, n, scaling, more in CASES:
         values, m = frequencies(theta, d, positions, n, scaling, more)
         print("    {%d, %s, %r, %d, {" % (n, json(theta, d, positions, scaling, more), m, len(values)))

@@ -24,7 +24,8 @@ def tensors():
 
 def same_bits(a, b):
     width = {4: torch.int32, 2: torch.int16}[a.element_size()]
-    return a.dtype == b.dtype and a.shape == b.shape and bool((a.contiguous().view(-1).view(width) == b.contiguous().view(-1).view(width)).all())
+    bits = [x.contiguous().view(-1).view(width) for x in (a, b)]
+    return a.dtype == b.dtype and a.shape == b.shape and bool((bits[0] == bits[1]).all())
 
 
 def main():

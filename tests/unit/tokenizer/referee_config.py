@@ -76,9 +76,11 @@ def spellings():
         yield name + "map", byte_level("template"), dict(config=config, map=maps)
         decoder = {"300": added("<NEW>", False), "256": added("<mark>", False, lstrip=True, rstrip=True),
                    "257": added("<tail>", rstrip=True), "258": added("<s>", lstrip=True)}
-        yield name + "map without a say", byte_level("template"), dict(config=config | {"added_tokens_decoder": decoder}, map=maps)
-        yield name + "decoder", byte_level("bytes"), dict(config=config | {"added_tokens_decoder": decoder, "additional_special_tokens": ["<tail>"]})
-        yield name + "decoder and flags", byte_level("bytes"), dict(config=config | {"added_tokens_decoder": decoder, "eos_token": quoted("</s>", lstrip=True, rstrip=True)})
+        decoded = config | {"added_tokens_decoder": decoder}
+        yield name + "map without a say", byte_level("template"), dict(config=decoded, map=maps)
+        yield name + "decoder", byte_level("bytes"), dict(config=decoded | {"additional_special_tokens": ["<tail>"]})
+        flagged = quoted("</s>", lstrip=True, rstrip=True)
+        yield name + "decoder and flags", byte_level("bytes"), dict(config=decoded | {"eos_token": flagged})
         for prefix, sequence in itertools.product((True, False), (True, False)):
             for key in (True, False, None, ABSENT):
                 if key in (True, False) and cls.startswith("LlamaT"):
@@ -90,7 +92,8 @@ def spellings():
         for config in ({}, {"bos_token": "<s>", "eos_token": "</s>", "add_eos_token": True}):
             yield f"config.json {model} {len(config)}", byte_level("template"), dict(config=config, model={"model_type": model})
     yield "map alone", byte_level("template"), dict(map={"bos_token": "<bos>"}, model={"model_type": "llama"})
-    yield "class in config.json", byte_level("template"), dict(config={"bos_token": "<bos>"}, model={"model_type": "llama", "tokenizer_class": "GPT2Tokenizer"})
+    yield "class in config.json", byte_level("template"), dict(config={"bos_token": "<bos>"},
+                                                               model={"model_type": "llama", "tokenizer_class": "GPT2Tokenizer"})
 
 
 def write(folder, tok, config=None, map=None, model=None):
