@@ -2,8 +2,8 @@
  * writes; or give the very answer of an undisturbed run, in every byte. Anything else is a line in FOLDER/log, and its folder stays.
  *
  * FOLDER/want holds said, err, code and work of an undisturbed run. A library on the list FAIL_ALLOC_DIES may end the process where its own
- * request is refused; it may never lead to another answer. One on the list FAIL_ALLOC_TYPE may lead to a figure in other type: the figure
- * is there and whole, and its bytes are not asked for; such are counted. */
+ * request is refused; it may never lead to another answer. One on the list FAIL_ALLOC_DRAW may lead to a figure that is drawn otherwise:
+ * it is there and whole, and its bytes are not asked for; such are counted. */
 #include "fail_alloc.h"
 
 #include <dirent.h>
@@ -21,10 +21,10 @@
 enum { OUT_OF_MEMORY = 75, JOBS = 64, TEXT = 1 << 16 };
 
 static char root[PATH_MAX / 2];
-static const char *dies, *sets_type;         /* lists of libraries */
+static const char *dies, *draw;              /* lists of libraries */
 static int usual;                            /* exit code of an undisturbed run */
 static struct { long n; pid_t pid; char asker[64]; bool ours; } expected[JOBS];
-static long n_judged, n_ours, n_bad, n_same, n_told, n_died, n_retyped;
+static long n_judged, n_ours, n_bad, n_same, n_told, n_died, n_otherwise;
 
 char *judge_path(char path[], long n, const char *name)
 {
@@ -54,7 +54,7 @@ void judge_begin(const char *folder)
     char path[PATH_MAX];
     snprintf(root, sizeof root, "%s", folder);
     dies = getenv("FAIL_ALLOC_DIES");
-    sets_type = getenv("FAIL_ALLOC_TYPE");
+    draw = getenv("FAIL_ALLOC_DRAW");
     usual = (int)read_number(want_path(path, "code"), -1);
 }
 
@@ -174,7 +174,7 @@ static bool figures(const char *a, const char *b)
 
 /* Every file below got is below want, the same in every byte, or two figures where their bytes are not asked for; NULL, or the name of one
  * that is not. */
-static const char *stranger(const char *got, const char *want, bool any_type)
+static const char *stranger(const char *got, const char *want, bool any_look)
 {
     static char name[PATH_MAX + 256];
     const char *found = NULL;
@@ -187,8 +187,8 @@ static const char *stranger(const char *got, const char *want, bool any_type)
         snprintf(a, sizeof a, "%s/%s", got, e->d_name);
         snprintf(b, sizeof b, "%s/%s", want, e->d_name);
         if (lstat(a, &st) == 0 && S_ISDIR(st.st_mode))
-            found = stranger(a, b, any_type);
-        else if (!same_file(a, b) && !(any_type && figures(a, b)))
+            found = stranger(a, b, any_look);
+        else if (!same_file(a, b) && !(any_look && figures(a, b)))
             found = strcpy(name, e->d_name);
     }
     if (d)
@@ -239,7 +239,7 @@ static void judge(long n, int status, const char *asker, char why[256])
 {
     static const char *const words[] = {"memory", "address space", NULL};
     char a[PATH_MAX], b[PATH_MAX];
-    const bool any_type = is_listed(asker, sets_type);
+    const bool any_look = is_listed(asker, draw);
     const char *odd = NULL;
     why[0] = '\0';
     if ((WIFSIGNALED(status) || WEXITSTATUS(status) == 255) && may_die(n, asker))
@@ -248,7 +248,7 @@ static void judge(long n, int status, const char *asker, char why[256])
         snprintf(why, 256, "%s", WTERMSIG(status) == SIGALRM ? "hangs" : strsignal(WTERMSIG(status)));
     else if (!is_listed(asker, dies) && access(judge_path(a, n, "leak"), F_OK) == 0)
         snprintf(why, 256, "exit %d, and holds memory at its end", WEXITSTATUS(status));
-    else if ((odd = stranger(judge_path(a, n, "work"), want_path(b, "work"), any_type)))
+    else if ((odd = stranger(judge_path(a, n, "work"), want_path(b, "work"), any_look)))
         snprintf(why, 256, "exit %d, and leaves %.100s", WEXITSTATUS(status), odd);
     else if (WEXITSTATUS(status) == OUT_OF_MEMORY && holds(judge_path(a, n, "err"), words))
         n_told++;
@@ -257,12 +257,12 @@ static void judge(long n, int status, const char *asker, char why[256])
     else if (WEXITSTATUS(status) != usual)
         snprintf(why, 256, "exit %d", WEXITSTATUS(status));
     else if (!same_file(judge_path(a, n, "said"), want_path(b, "said")) ||
-             stranger(want_path(b, "work"), judge_path(a, n, "work"), any_type))
+             stranger(want_path(b, "work"), judge_path(a, n, "work"), any_look))
         snprintf(why, 256, "exit %d with ANOTHER ANSWER", usual);
     else if (!is_listed(asker, dies) && !same_file(judge_path(a, n, "err"), want_path(b, "err")))
         snprintf(why, 256, "exit %d, and says something else on stderr", usual);
-    else if (any_type && stranger(judge_path(a, n, "work"), want_path(b, "work"), false))
-        n_retyped++;
+    else if (any_look && stranger(judge_path(a, n, "work"), want_path(b, "work"), false))
+        n_otherwise++;
     else
         n_same++;
 }
@@ -304,6 +304,6 @@ void judge_next(void)
 
 void judge_end(long asked)
 {
-    note("asked %ld refused %ld ours %ld told %ld same %ld in other type %ld died %ld bad %ld\n", asked, n_judged, n_ours, n_told, n_same,
-         n_retyped, n_died, n_bad);
+    note("asked %ld refused %ld ours %ld told %ld same %ld drawn otherwise %ld died %ld bad %ld\n", asked, n_judged, n_ours, n_told,
+         n_same, n_otherwise, n_died, n_bad);
 }

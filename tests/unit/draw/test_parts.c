@@ -10,6 +10,7 @@
 #include "picture.h"
 
 #include <math.h>
+#include <pango/pangocairo.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,12 +195,32 @@ static void test_pooling_keeps_the_needle(void **state)
     free(value);
 }
 
+/* Letters that cairo cannot scale are boxes without an error: a matrix that is none stands for memory that is out. */
+static void test_fonts_that_fail(void **state)
+{
+    (void)state;
+    ns_type *type;
+    assert_int_equal(ns_type_new(&type, NULL), NS_OK);
+    PangoLayout *const layout = ns_type_layout(type, "hits", 8, false, NULL);
+    assert_true(ns_type_has_fonts(layout));
+    assert_true(ns_type_was_measured(type, "hits", 8, false));
+    pango_context_set_matrix(pango_layout_get_context(layout), &(PangoMatrix){.xx = NAN, .yy = NAN});
+    pango_layout_context_changed(layout);
+    assert_false(ns_type_has_fonts(layout));
+    g_object_unref(layout);
+    assert_false(ns_type_was_measured(type, "hits", 8, false));
+    ns_canvas c = {.kind = &(ns_canvas_kind){.raster = false}, .type = type};
+    ns_canvas_text(&c, 0, 0, "hits", (ns_style){.size = 8});
+    assert_int_equal(c.code, NS_E_MEMORY);
+    ns_type_free(type);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_known_colors),    cmocka_unit_test(test_luminance_is_monotone), cmocka_unit_test(test_ticks),
         cmocka_unit_test(test_numbers_as_text), cmocka_unit_test(test_labels_spread),         cmocka_unit_test(test_png_round_trip),
-        cmocka_unit_test(test_pooling_keeps_the_needle),
+        cmocka_unit_test(test_pooling_keeps_the_needle),                   cmocka_unit_test(test_fonts_that_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
