@@ -17,6 +17,9 @@ const int *ns_hooks_at(const ns_hooks *, ns_point, int64_t layer, int *n);
 bool ns_hooks_any(const ns_hooks *, ns_point, int64_t layer);
 bool ns_hooks_edit(const ns_hooks *, ns_point, int64_t layer);     /* is there an edit at the point? */
 
+/* What a row leaves for later rows is done at this point; the points after it follow from the row's own query. */
+#define NS_LAST_STATE_POINT NS_POINT_ROT_K
+
 /* A run of consecutive positions [begin, end). */
 typedef struct ns_run { int64_t begin, end; } ns_run;
 typedef struct ns_runs { ns_run *list; int64_t n; } ns_runs;

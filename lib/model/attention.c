@@ -16,12 +16,12 @@ typedef struct block { int64_t row0, row1, key0, key1; float *staged; } block;  
 
 typedef struct attn_job {
     const ns_band *band;
+    const ns_member *m;
     const ns_attn *a;
     const ns_kv   *kv;
     const ns_math *math;
-    const float   *q;
-    float         *z;
-    int64_t        ldq, ldz, group, heads_per_task, chunks;    /* group: heads per KV head; chunks of a group */
+    ns_cols        q, z;                                       /* z is empty where nothing deeper than the pattern is needed */
+    int64_t        group, heads_per_task, chunks;    /* group: heads per KV head; chunks of a group */
     const block   *blocks;
     int64_t        n_blocks;
     ns_buffer     *worker;
@@ -58,7 +58,7 @@ static void stack_queries(const attn_job *j, const tile *t, float *qs)
     const int64_t d = j->a->head_dim;
     for (int64_t h = t->h0; h < t->h1; h++)
         for (int64_t r = t->row0; r < t->row1; r++, qs += d) {
-            const float *q = j->q + (r - j->band->begin) * j->ldq + h * d;
+            const float *q = ns_cols_at(j->q, j->m->row + r - j->m->begin) + h * d;
             for (int64_t i = 0; i < d; i++)
                 qs[i] = q[i] * j->a->scale;
         }
@@ -137,7 +137,7 @@ static void tile_times_v(const attn_job *j, const tile *t, float *zs)
     }
     for (int64_t h = t->h0; h < t->h1; h++)
         for (int64_t r = t->row0; r < t->row1; r++, zs += d) {
-            float *z = j->z + (r - j->band->begin) * j->ldz + h * d;
+            float *z = ns_cols_at(j->z, j->m->row + r - j->m->begin) + h * d;
             for (int64_t i = 0; i < d; i++)
                 z[i] = zs[i] + 0.0f;           /* -0 and +0 are one: masked keys may only have added zeros */
         }
@@ -188,7 +188,7 @@ static int deliver_blocks(ns_pass *p, const attn_job *j, const block *blocks, in
         const int64_t rows = b->row1 - b->row0, ld = b->key1 - b->key0;
         ns_view v = ns_view_of(b->staged, NS_F32, 3, (int64_t[]) { j->a->n_heads, rows, ld });
         v.shape[2] = b->row1 - b->key0;
-        rc = ns_deliver(p, j->band->session, point, j->band->layer, b->row0, &v, ns_layer_mixer(&p->arch->layers[j->band->layer]), b->key0);
+        rc = ns_deliver(p, j->m->session, point, j->band->layer, b->row0, &v, j->band->branch, b->key0);
     }
     return rc;
 }
@@ -257,7 +257,8 @@ static void share_out(attn_job *j, int64_t keys)
     j->chunks = (j->group + j->heads_per_task - 1) / j->heads_per_task;
 }
 
-int ns_attention_decays(ns_pass *p, int64_t layer, const ns_attn *a)
+/* The decays of all distances of this pass, into the scratch. */
+static int need_decays(ns_pass *p, int64_t layer, int64_t heads, const double *slope)
 {
     ns_scratch *s = p->scratch;
     int64_t n = 0;
@@ -265,28 +266,28 @@ int ns_attention_decays(ns_pass *p, int64_t layer, const ns_attn *a)
         n = p->sessions[i]->n_tokens > n ? p->sessions[i]->n_tokens : n;
     if (s->decay.data && s->decay_layer == layer && s->decay_n >= n)
         return NS_OK;
-    float *out = ns_buffer_need(&s->decay, a->n_heads * n, p->err);
+    float *out = ns_buffer_need(&s->decay, heads * n, p->err);
     if (!out)
         return NS_E_MEMORY;
-    for (int64_t i = 0; i < a->n_heads * n; i++)
-        out[i] = (float)(-a->slope[i / n] * (double)(n - 1 - i % n));
-    p->math->exp(out, out, a->n_heads * n);
+    for (int64_t i = 0; i < heads * n; i++)
+        out[i] = (float)(-slope[i / n] * (double)(n - 1 - i % n));
+    p->math->exp(out, out, heads * n);
     s->decay_layer = layer;
     s->decay_n = n;
     return NS_OK;
 }
 
-int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv *kv, const float *q, int64_t ldq, float *z, int64_t ldz)
+/* The rows of one session. */
+static int attend(ns_pass *p, attn_job j)
 {
-    attn_job j = {.band = band, .a = a, .kv = kv, .math = p->math, .q = q, .z = z, .ldq = ldq, .ldz = ldz, .worker = p->scratch->worker,
-                   .decay = a->slope ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
-                   .needed = band->deepest > NS_POINT_PATTERN ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX };
+    const ns_attn *const a = j.a;
+    const ns_member *const m = j.m;
     block plain[NS_BAND_ROWS / BLOCK + 1], watched[NS_BAND_ROWS / BLOCK + 1];
     int64_t n_plain = 0, n_watched = 0, keys = 0;
-    for (int64_t r = align_down(band->begin); r < band->end; r += BLOCK) {
-        block b = {r > band->begin ? r : band->begin, r + BLOCK < band->end ? r + BLOCK : band->end, 0, r + BLOCK, NULL};
-        if (ns_wanted(p, band->s, NS_POINT_SCORES, band->layer, b.row0, b.row1) ||
-            ns_wanted(p, band->s, NS_POINT_PATTERN, band->layer, b.row0, b.row1))
+    for (int64_t r = align_down(m->begin); r < m->end; r += BLOCK) {
+        block b = {r > m->begin ? r : m->begin, r + BLOCK < m->end ? r + BLOCK : m->end, 0, r + BLOCK, NULL};
+        if (ns_wanted(p, m->s, NS_POINT_SCORES, j.band->layer, b.row0, b.row1) ||
+            ns_wanted(p, m->s, NS_POINT_PATTERN, j.band->layer, b.row0, b.row1))
             watched[n_watched++] = b;
         else
             plain[n_plain++] = b;
@@ -297,7 +298,25 @@ int ns_attention(ns_pass *p, const ns_band *band, const ns_attn *a, const ns_kv 
     for (int w = 0; w < p->scratch->n_workers; w++)
         if (!ns_buffer_need(&p->scratch->worker[w], j.heads_per_task * BLOCK * (2 * a->head_dim + keys), p->err))
             return NS_E_MEMORY;
-    if (n_plain && band->deepest > NS_POINT_PATTERN)
+    if (n_plain && j.z.sheet)
         run(p, &j, plain, n_plain, j.needed);
     return n_watched ? attend_staged(p, &j, watched, n_watched) : NS_OK;
+}
+
+ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope)
+{
+    ns_pass *const p = b->p;
+    if (!ns_band_past(b, NS_POINT_ROT_Q))
+        return (ns_cols){0};
+    const ns_cols z = ns_band_past(b, NS_POINT_PATTERN) ? ns_band_new(b, a->n_heads * a->head_dim) : (ns_cols){0};
+    if (slope && b->rc == NS_OK)
+        b->rc = need_decays(p, b->layer, a->n_heads, slope);
+    for (int i = 0; i < b->n_members && b->rc == NS_OK; i++) {
+        const ns_member *const m = &b->members[i];
+        b->rc = attend(p, (attn_job){
+            .band = b, .m = m, .a = a, .kv = &m->s->kv[b->layer], .math = p->math, .q = q, .z = z, .worker = p->scratch->worker,
+            .decay = slope ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
+            .needed = z.sheet ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX});
+    }
+    return z;
 }

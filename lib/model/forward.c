@@ -88,7 +88,7 @@ static void find_deepest(ns_pass *p)
     for (int64_t i = 0; i < p->n_sessions; i++)
         if (p->sessions[i]->decode && p->last_layer < p->arch->n_layers - 1) {
             p->last_layer = p->arch->n_layers - 1;       /* whoever goes on needs the keys and values of every layer */
-            p->last_point = NS_POINT_ROT_K;
+            p->last_point = NS_LAST_STATE_POINT;
         }
 }
 
@@ -227,7 +227,7 @@ static int embed(ns_pass *p, int64_t session)
         return NS_E_MEMORY;
     j.tensor = ns_checkpoint_find(p->model->checkpoint, p->arch->embed.name);
     j.positions = p->arch->positions.name ? ns_checkpoint_find(p->model->checkpoint, p->arch->positions.name) : NULL;
-    if (j.positions && !(j.pos = ns_buffer_need(&p->scratch->normed, NS_BAND_ROWS * p->arch->d_model, p->err)))
+    if (j.positions && !(j.pos = ns_buffer_need(&p->scratch->positions, NS_BAND_ROWS * p->arch->d_model, p->err)))
         return NS_E_MEMORY;
     int rc = NS_OK;
     for (j.begin = s->base; j.begin < s->n_tokens && !rc; j.begin = j.end) {
@@ -242,7 +242,7 @@ static int embed(ns_pass *p, int64_t session)
 static int64_t session_bytes(const ns_pass *p, const ns_session *s)
 {
     int64_t D = p->arch->d_model, kv = 0, bytes = (s->n_tokens - s->computed) * D * (int64_t)sizeof(float);
-    const ns_attn *a = p->arch->n_layers ? ns_arch_attn(p->arch, 0) : NULL;
+    const ns_attn *a = p->arch->n_layers ? ns_kv_heads(p->arch, 0) : NULL;
     if (a)
         kv = (s->n_tokens - s->computed + NS_PAGE) * 2 * a->n_kv_heads * (a->head_dim + NS_PANEL) * (int64_t)sizeof(float);
     return bytes + kv;
@@ -357,10 +357,14 @@ static void finish_sessions(ns_pass *p, int rc)
 
 static void scratch_free(ns_scratch *s)
 {
-    ns_buffer *all[] = {&s->normed, &s->proj,  &s->z,      &s->branch[0], &s->branch[1], &s->ff,
-                        &s->result, &s->final, &s->logits, &s->group,     &s->staged,    &s->decay};
+    ns_buffer *all[] = {&s->positions, &s->result, &s->final, &s->logits, &s->group, &s->staged, &s->decay};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]->data);
+    for (int i = 0; i < s->n_sheets; i++) {
+        free(s->sheets[i]->buffer.data);
+        free(s->sheets[i]);
+    }
+    free(s->sheets);
     for (int w = 0; s->worker && w < s->n_workers; w++)
         free(s->worker[w].data);
     free(s->worker);

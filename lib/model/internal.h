@@ -6,6 +6,7 @@
 #include "core/core.h"
 #include "hook/hook.h"
 #include "math/math.h"
+#include "model/branch/band.h"
 #include "model/branch/branch.h"
 
 #include <pthread.h>
@@ -98,6 +99,8 @@ static inline int64_t ns_kv_v_floats(const ns_attn *a)
 {
     return (a->head_dim + NS_PANEL - 1) / NS_PANEL * NS_PANEL * NS_PAGE;
 }
+/* The heads whose keys and values a layer keeps in pages; NULL: it keeps none. */
+const ns_attn *ns_kv_heads(const ns_arch *, int64_t layer);
 bool ns_kv_writable(ns_kv *, const ns_attn *, int64_t begin, int64_t end);
 bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_attn *, int64_t at);
 void ns_kv_truncate(ns_kv *, int64_t positions);
@@ -165,10 +168,13 @@ typedef struct ns_pass {
     ns_error        *err;
 } ns_pass;
 
-/* Per pass; grows, never shrinks. One band's buffers and one attention buffer per worker. */
+/* Per pass; grows, never shrinks. */
 typedef struct ns_buffer { float *data; size_t n; } ns_buffer;
+struct ns_sheet { ns_buffer buffer; float *data; int64_t ld; };    /* of band.h: row r at data + r * ld */
 typedef struct ns_scratch {
-    ns_buffer  normed, proj, z, branch[2], ff, result, final, logits;
+    ns_sheet **sheets;              /* [n_sheets] of one band's stage */
+    int        n_sheets;
+    ns_buffer  positions, result, final, logits;
     ns_buffer  group;               /* [NS_BAND_ROWS, D] residual rows of sessions that go together */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
     ns_buffer *worker;              /* [workers] */
@@ -186,14 +192,24 @@ int ns_deliver(ns_pass *, int64_t session, ns_point, int64_t layer, int64_t row0
 bool ns_wanted(const ns_pass *, const ns_session *, ns_point, int64_t layer, int64_t begin, int64_t end);
 int ns_pass_rows(ns_pass *);                                   /* resolves every session's rows */
 
-/* x: row `begin` of the residual. deepest: the last point of the layer that these rows are needed at; nothing after it is computed. */
-typedef struct ns_band { ns_session *s; int64_t session, layer, begin, end; float *x; ns_point deepest; } ns_band;
+/* Rows [begin, end) of a session, which are rows `row` ... of the band. */
+typedef struct ns_member { ns_session *s; int64_t session, begin, end, row; } ns_member;
 
-/* Layers with slopes: the decays of all distances of this pass, into the scratch. */
-int ns_attention_decays(ns_pass *, int64_t layer, const ns_attn *);
-/* attention.c: z[rows, H d] (ldz) of the band's rows from q (rot_q, [rows] at stride ldq) and the session's pages; z is left alone where
- * nothing deeper than the pattern is needed. */
-int ns_attention(ns_pass *, const ns_band *, const ns_attn *, const ns_kv *, const float *q, int64_t ldq, float *z, int64_t ldz);
+struct ns_band {
+    ns_pass         *p;
+    int64_t          layer, rows;
+    const ns_member *members;           /* one behind the other */
+    int              n_members;
+    ns_sheet         x;                 /* the residual stream of its rows */
+    ns_point         deepest;           /* the last point of the layer that its rows are needed at; nothing after it is computed */
+    int              parts;             /* NS_PART_... */
+    const ns_branch *branch;            /* that runs, and its weights */
+    const ns_branch_weights *weights;
+    int              used;              /* sheets of this stage */
+    int              rc;                /* NS_OK, NS_STOP or the error that was first */
+};
+ns_cols ns_band_new(ns_band *, int64_t n);                     /* of a sheet that nobody has */
+float  *ns_cols_at(ns_cols, int64_t row);
 
 /* layer.c: one layer of the sessions [first, last) that have new rows, parents before their forks. */
 int ns_layer_run(ns_pass *, int64_t first, int64_t last, int64_t layer, const ns_layer_weights *);

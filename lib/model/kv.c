@@ -7,6 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+const ns_attn *ns_kv_heads(const ns_arch *arch, int64_t layer)
+{
+    const ns_branch *const b = ns_layer_mixer(&arch->layers[layer]);
+    return b && b->class_->state == NS_STATE_PAGES ? b->params : NULL;
+}
+
 static void page_release(ns_page *p)
 {
     if (!p || --p->refs > 0)

@@ -176,7 +176,7 @@ static int64_t kv_bytes(const ns_arch *arch, int64_t T)
 {
     int64_t most = 0, pages = (T + NS_PAGE - 1) / NS_PAGE;
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        const ns_attn *a = ns_arch_attn(arch, l);
+        const ns_attn *a = ns_kv_heads(arch, l);
         int64_t bytes = a ? pages * a->n_kv_heads * (ns_kv_k_floats(a) + ns_kv_v_floats(a)) * (int64_t)sizeof(float) : 0;
         most = bytes > most ? bytes : most;
     }

@@ -61,7 +61,7 @@ static int share_now(ns_session *child, const ns_session *parent, int64_t at, ns
 {
     const ns_arch *arch = child->model->arch;
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        const ns_attn *a = ns_arch_attn(arch, l);
+        const ns_attn *a = ns_kv_heads(arch, l);
         if (a && !ns_kv_fork(&child->kv[l], &parent->kv[l], a, at))
             return ns_oom(err, "forked keys and values");
     }

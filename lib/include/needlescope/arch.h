@@ -61,10 +61,6 @@ typedef struct ns_attn {
     int        rope;                             /* index into ns_arch.ropes; -1 = NoPE */
     int64_t    window;                           /* keys visible to a row, itself included; 0 = all (full attention) */
     int64_t   *head_window;                      /* [H] where heads differ (0 = all), or NULL */
-    double    *slope;
-    ns_act     qkv_act;
-    ns_norm    z_norm;
-    ns_tref    z_gate;
 } ns_attn;
 
 typedef struct ns_ffn {

@@ -4,13 +4,14 @@
  *
  * A class is a file beside this one with one `const ns_branch_class` in it, and its name in meson.build; nobody else names a mixer.
  * Everybody asks the class: the reader and writer of an arch its fields, the walk over weights (names, shapes, packing, freeing) its
- * slots, the hooks its points, the session what it keeps.
+ * slots, the hooks its points, the session what it keeps, the pass how it runs.
  *
  * Letters, here and in shapes: D d_model, H heads, G KV heads, d head_dim, F d_ff. Rows are positions of a sequence. */
 #ifndef NS_BRANCH_H
 #define NS_BRANCH_H
 
 #include <needlescope/hooks.h>
+#include "model/branch/band.h"
 #include "model/branch/check.h"
 #include "model/branch/field.h"
 
@@ -62,6 +63,8 @@ typedef struct ns_branch_class {
     ns_state_kind   state;
     /* What the tables cannot say: ranges, what needs or excludes what. NS_OK, or an error made by the checker. */
     int           (*check)(const ns_checker *, const void *params);
+    /* The pass: what the branch gives for its (normed) input, [rows, D] each; empty when nothing of it is needed. */
+    ns_cols       (*forward)(ns_band *, const void *params, ns_cols in);
     /* Multiply-adds of n rows from the first on, but for those of its packed weights; NULL: none. */
     double        (*macs)(const void *params, int64_t n);
 } ns_branch_class;

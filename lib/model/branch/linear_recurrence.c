@@ -7,47 +7,77 @@
  * run in the form on the right: exact, with the weights at hand as signed, unnormalised rows. */
 #include "model/branch/heads.h"
 
+typedef struct recurrence {
+    ns_attn heads;
+    double *slope;             /* [H], >= 0 */
+    ns_act  act;
+    ns_norm z_norm;            /* of z over all heads [H*d]; none = absent */
+    ns_tref z_gate;            /* [H*d, D]; absent = no gate */
+} recurrence;
+
 static const ns_word mixer[] = {{"lightning", 0}, {NULL, 0}};
 
 static const ns_field fields[] = {
     NS_HEADS_SIZE_FIELDS,
     {"mixer", NS_FIELD_FIXED, .words = mixer},
-    {"slope", NS_FIELD_F64S, .offset = offsetof(ns_attn, slope), .count = offsetof(ns_attn, n_heads), .over = 1},
-    {"qkv_act", NS_FIELD_WORD, .offset = offsetof(ns_attn, qkv_act), .words = ns_words_act},
-    {"z_norm", NS_FIELD_NORM, .offset = offsetof(ns_attn, z_norm)},
-    {"z_gate", NS_FIELD_TREF, .offset = offsetof(ns_attn, z_gate)},
+    {"slope", NS_FIELD_F64S, .offset = offsetof(recurrence, slope), .count = offsetof(ns_attn, n_heads), .over = 1},
+    {"qkv_act", NS_FIELD_WORD, .offset = offsetof(recurrence, act), .words = ns_words_act},
+    {"z_norm", NS_FIELD_NORM, .offset = offsetof(recurrence, z_norm)},
+    {"z_gate", NS_FIELD_TREF, .offset = offsetof(recurrence, z_gate)},
     NS_HEADS_WEIGHT_FIELDS,
     {0},
 };
 
+enum { Z_GATE = NS_HEADS_N_SLOTS, Z_NORM };
 enum { GATE = NS_HEADS_N_WEIGHTS };
 
 static const ns_slot slots[] = {
     NS_HEADS_SLOTS,
-    {"attn.z_gate", NS_SLOT_MATRIX, .at = offsetof(ns_attn, z_gate), .shape = "Hd,D", .weight = GATE},
-    {"attn.z_norm", NS_SLOT_NORM, .at = offsetof(ns_attn, z_norm), .shape = "Hd"},
+    [Z_GATE] = {"attn.z_gate", NS_SLOT_MATRIX, .at = offsetof(recurrence, z_gate), .shape = "Hd,D", .weight = GATE},
+    [Z_NORM] = {"attn.z_norm", NS_SLOT_NORM, .at = offsetof(recurrence, z_norm), .shape = "Hd"},
     {0},
 };
 
 /* A slope a head, every key, no rope, no score of a softmax. */
 static int check(const ns_checker *c, const void *params)
 {
-    const ns_attn *const a = params;
+    const recurrence *const x = params;
+    const ns_attn *const a = &x->heads;
     int rc = ns_heads_check(c, a);
     if (rc)
         return rc;
-    if (!a->slope)
+    if (!x->slope)
         return ns_check_refuse(c, "the mixer lightning needs slope, one number a head");
     if (a->window || a->head_window || a->rope >= 0 || a->softcap > 0)
         return ns_check_refuse(c, "the mixer lightning has no window, rope or softcap");
     for (int64_t h = 0; h < a->n_heads && !rc; h++)
-        rc = ns_check_at_least(c, "slope", a->slope[h], 0);
-    return rc ? rc : ns_check_norm(c, "z_norm", &a->z_norm);
+        rc = ns_check_at_least(c, "slope", x->slope[h], 0);
+    return rc ? rc : ns_check_norm(c, "z_norm", &x->z_norm);
+}
+
+static ns_cols forward(ns_band *b, const void *params, ns_cols in)
+{
+    const recurrence *const p = params;
+    const ns_attn *const a = &p->heads;
+    const ns_qkv x = ns_heads_project(b, a, in);
+    if (ns_band_asks(b, NS_PART_STATE))
+        ns_heads_keep(b, a, x, &p->act);
+    if (!ns_band_asks(b, NS_PART_ROWS))
+        return (ns_cols){0};
+    ns_heads_query(b, a, x.q, &p->act);
+    const ns_cols z = ns_band_attend(b, a, x.q, p->slope);
+    if (!z.sheet)
+        return z;
+    ns_band_show(b, NS_POINT_Z, z, a->n_heads);
+    ns_band_norm(b, z, 1, Z_NORM);
+    if (p->z_gate.name)
+        ns_band_gate(b, z, ns_band_linear(b, in, GATE));
+    return ns_heads_out(b, a, z);
 }
 
 const ns_branch_class ns_branch_linear_recurrence = {
     .name = "linear_recurrence", .part = "attn", .mixer = "lightning",
-    .params_size = sizeof(ns_attn), .heads = true, .fields = fields, .sizes = ns_heads_sizes, .slots = slots,
+    .params_size = sizeof(recurrence), .heads = true, .fields = fields, .sizes = ns_heads_sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_HEADS_POINTS,
-    .rows = NS_ROW_UNROLLED, .state = NS_STATE_PAGES, .check = check, .macs = ns_heads_macs,
+    .rows = NS_ROW_UNROLLED, .state = NS_STATE_PAGES, .check = check, .forward = forward, .macs = ns_heads_macs,
 };

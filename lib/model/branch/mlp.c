@@ -34,9 +34,21 @@ static int check(const ns_checker *c, const void *params)
     return ns_check_range(c, "d_ff", f->d_ff, 1, NS_MAX_DIM);
 }
 
+static ns_cols forward(ns_band *b, const void *params, ns_cols in)
+{
+    const ns_ffn *const f = params;
+    const ns_cols x = ns_band_linear(b, in, IN), post = ns_columns(x, 0, f->d_ff);     /* gate, up; or up */
+    if (f->gate.name)
+        ns_band_glu(b, post, f->act, ns_columns(x, f->d_ff, f->d_ff));
+    else
+        ns_band_act(b, post, f->act);
+    ns_band_show(b, NS_POINT_MLP_POST, post, 0);
+    return ns_band_linear(b, post, DOWN);
+}
+
 const ns_branch_class ns_branch_mlp = {
     .name = "mlp", .part = "ffn",
     .params_size = sizeof(ns_ffn), .ffn = true, .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN2, .out_point = NS_POINT_MLP_OUT, .points = NS_HAS(MLP_POST),
-    .check = check,
+    .check = check, .forward = forward,
 };

@@ -18,9 +18,25 @@ static int check(const ns_checker *c, const void *params)
     return ns_heads_check(c, params);
 }
 
+static ns_cols forward(ns_band *b, const void *params, ns_cols in)
+{
+    const ns_attn *const a = params;
+    const ns_qkv x = ns_heads_project(b, a, in);
+    if (ns_band_asks(b, NS_PART_STATE))
+        ns_heads_keep(b, a, x, NULL);
+    if (!ns_band_asks(b, NS_PART_ROWS))
+        return (ns_cols){0};
+    ns_heads_query(b, a, x.q, NULL);
+    const ns_cols z = ns_band_attend(b, a, x.q, NULL);
+    if (!z.sheet)
+        return z;
+    ns_band_show(b, NS_POINT_Z, z, a->n_heads);
+    return ns_heads_out(b, a, z);
+}
+
 const ns_branch_class ns_branch_softmax = {
     .name = "softmax", .part = "attn", .mixer = "softmax",
     .params_size = sizeof(ns_attn), .heads = true, .fields = fields, .sizes = ns_heads_sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_HEADS_POINTS | NS_HAS(SCORES),
-    .rows = NS_ROW_SOFTMAX, .state = NS_STATE_PAGES, .check = check, .macs = ns_heads_macs,
+    .rows = NS_ROW_SOFTMAX, .state = NS_STATE_PAGES, .check = check, .forward = forward, .macs = ns_heads_macs,
 };

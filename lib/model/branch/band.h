@@ -1,0 +1,64 @@
+/* band.h - what a class of a branch may do: operations on the rows of one band.
+ *
+ * A band is a run of rows that goes through a layer together: rows of one session, or the few new rows of several (hooks.h). The operations
+ * alone touch numbers in memory: the loops over rows and threads, packed weights, pages, hooks are theirs (lib/model/band.c, attention.c),
+ * and so is the rule that an element depends on its own row and on nothing else of the band.
+ *
+ * A band that failed, or that a hook stopped, stays so: every operation after it does nothing and gives empty columns, whoever called the
+ * class looks (ns_band.rc). So a forward is read from top to bottom, without a word about errors. */
+#ifndef NS_BAND_H
+#define NS_BAND_H
+
+#include <needlescope/hooks.h>
+
+typedef struct ns_band ns_band;
+typedef struct ns_sheet ns_sheet;
+
+/* [rows of the band, n]: columns first .. first + n of a sheet. Sheets are scratch memory, kept until the stage ends; no two that a stage
+ * asked for overlap. Empty (sheet NULL): there is nothing. */
+typedef struct ns_cols { ns_sheet *sheet; int64_t first, n; } ns_cols;
+
+static inline ns_cols ns_columns(ns_cols c, int64_t first, int64_t n)
+{
+    return c.sheet ? (ns_cols){c.sheet, c.first + first, n} : (ns_cols){0};
+}
+
+/* What is asked of a class: what later rows need of these (keys and values, states), and everything that follows from the rows themselves.
+ * In the last layer the first is asked for all rows, then the second for those that are read; else both at once. A class without a state is
+ * never asked for the first alone. */
+enum { NS_PART_STATE = 1, NS_PART_ROWS = 2 };
+bool ns_band_asks(const ns_band *, int part);
+/* Is something needed that lies deeper than the point? If not, a class may stop after it and give empty columns. */
+bool ns_band_past(const ns_band *, ns_point);
+
+/* The hooks of a point see the rows: [rows, n], or with heads > 0 [rows, heads, n / heads]. */
+void ns_band_show(ns_band *, ns_point, ns_cols x, int64_t heads);
+
+/* W x + b of packed weight number `weight` (ns_slot.weight) of the branch; of its output rows c0 .. c1, or of all. */
+ns_cols ns_band_linear(ns_band *, ns_cols x, int weight);
+ns_cols ns_band_linear_part(ns_band *, ns_cols x, int weight, int64_t c0, int64_t c1);
+
+/* In place: each of `groups` equal parts of a row by the norm of slot number `slot`, all by one gain; nothing where its type is none. */
+void ns_band_norm(ns_band *, ns_cols x, int64_t groups, int slot);
+void ns_band_rope(ns_band *, ns_cols x, int64_t heads, int rope);      /* in place, at the rows' positions; nothing for rope -1 */
+void ns_band_act(ns_band *, ns_cols x, ns_act);                        /* in place */
+void ns_band_glu(ns_band *, ns_cols x, ns_act, ns_cols up);            /* x <- act(x) * up */
+void ns_band_gate(ns_band *, ns_cols x, ns_cols gate);                 /* x <- sigmoid(gate) * x; gate is overwritten; empty: nothing */
+void ns_band_clip(ns_band *, ns_cols x, float limit);                  /* to +-limit; 0: nothing */
+
+/* Keys and values [rows, G d] join the sessions' pages. */
+void ns_band_keep(ns_band *, const ns_attn *, ns_cols k, ns_cols v);
+/* z [rows, H d]: for each row of q, the weights of the kept keys times their values, shown at hook_attn_scores and hook_pattern. slope
+ * NULL: softmax. slope [H]: (scale q.k) e^(-slope distance) of all keys up to the row's own, not normalised. Empty when z is not needed. */
+ns_cols ns_band_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope);
+/* hook_result: the share of each head in out = W z + b, when somebody looks; where it was edited, out is their sum. */
+void ns_band_results(ns_band *, const ns_attn *, ns_cols z, int weight, ns_cols out);
+
+/* ---- the layer's own ---- */
+ns_cols ns_band_x(ns_band *);                                          /* the residual stream */
+ns_cols ns_band_in_norm(ns_band *);                                    /* norm of the branch's input; x itself where it has none */
+void    ns_band_out_norm(ns_band *, ns_cols out);                      /* out <- out_scale * out_norm(out) */
+/* x <- x, or normed_scale * normed where that is not 0; then + each out. The first NaN or Inf fails the band, by the name of `point`. */
+void    ns_band_add(ns_band *, const ns_stage *, ns_cols normed, const ns_cols *out, ns_point);
+
+#endif
