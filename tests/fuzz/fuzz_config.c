@@ -27,7 +27,7 @@ static void use(const ns_arch *a)
         const ns_attn *const attn = ns_arch_attn(a, i);
         fuzz_check(attn && attn->n_heads % attn->n_kv_heads == 0 && attn->rope < a->n_ropes, "attention is sound");
         fuzz_check(ns_attn_window(attn, attn->n_heads - 1) >= 0, "windows are sound");
-        fuzz_check(ns_arch_layer_kind(a, i) != NS_LAYER_RECURRENT, "no family is recurrent");
+        fuzz_check((ns_arch_layer_kind(a, i) == NS_LAYER_RECURRENT) == (ns_arch_row_kind(a, i) == NS_ROW_UNROLLED), "kinds agree");
     }
     fuzz_check(ns_arch_max_heads(a) > 0, "there are heads");
 }

@@ -66,8 +66,25 @@ static const struct small_config { const char *name, *json;
      "\"intermediate_size\":24,\"vocab_size\":32,\"sliding_window_pattern\":\"LLLG\"}"},
     {"gpt2", "{\"model_type\":\"gpt2\",\"n_embd\":16,\"n_head\":4,\"n_layer\":2,\"n_positions\":20,\"vocab_size\":32,\"scale_attn_by_"
              "inverse_layer_idx\":true}"},
+    {"minimax",
+     "{\"model_type\":\"minimax\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":"
+     "6,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"num_local_experts\":1,\"layer_types\":[\""
+     "linear_attention\",\"full_attention\"],\"linear_attn_alpha_factor\":1.5}"},
+    {"needlescope",
+     "{\"model_type\":\"needlescope\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hid"
+     "den_layers\":3,\"intermediate_size\":24,\"vocab_size\":32,\"layer_kinds\":[\"lightning\",\"swa\",\"full\"],\"win"
+     "dows\":[0,4,0],\"nope\":[false,false,true],\"mlp\":\"relu\"}"},
 };
 enum { N_SMALL = sizeof small_configs / sizeof *small_configs };
+
+static inline const char *small_config(const char *name)
+{
+    for (int i = 0; i < N_SMALL; i++)
+        if (strcmp(small_configs[i].name, name) == 0)
+            return small_configs[i].json;
+    fail_msg("no config '%s'", name);
+    return NULL;
+}
 
 static inline ns_arch *arch_of(const char *json)
 {

@@ -233,6 +233,44 @@ static void strict(void **state)
     free(json);
 }
 
+/* What belongs to another mixer, or is missing from this one. */
+static void recurrences(void **state)
+{
+    (void)state;
+    ns_arch *const a = arch_of(small_config("minimax"));      /* layer 0 a recurrence, layer 1 attention */
+    char *const json = written(a);
+    ns_arch_free(a);
+    static const struct { const char *from, *to, *says; } edits[] = {
+        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"thunder\"", "attn: 'mixer' has none of the known values (softmax, lightning)"},
+        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"softmax\"", "'slope' is not a key that belongs here"},
+        {"\"mixer\":\t\"softmax\"", "\"mixer\":\t\"lightning\"", "layer 1: the mixer lightning needs slope, one number a head"},
+        {"\"mixer\":\t\"softmax\"", "\"mixer\":\t3", "mixer"},
+        {"\"slope\":\t[", "\"slope\":\t[1, ", "must be a list with one number a head"},
+        {"\"slope\":\t[", "\"slopes\":\t[", "'slopes' is not a key that belongs here (did you mean 'slope'?)"},
+        {"\"window\":\t0", "\"window\":\t3", "layer 0: the mixer lightning has no window, rope or softcap"},
+        {"\"rope\":\t-1", "\"rope\":\t0", "layer 0: the mixer lightning has no window, rope or softcap"},
+        {"\"act\":\t\"silu\"", "\"act\":\t\"silu\",\n\"mixer\":\t\"moe\"", "'mixer' is not a key that belongs here"},
+    };
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        char *const bad = edited(json, edits[i].from, edits[i].to);
+        ns_arch *b = NULL;
+        ns_error err = {""};
+        const int rc = ns_arch_from_json(&b, bad, strlen(bad), "a.json", NULL, &err);
+        if (rc != NS_E_FORMAT || b || !strstr(err.message, edits[i].says))
+            fail_msg("%s -> %s: wanted '%s', got %d '%s'", edits[i].from, edits[i].to, edits[i].says, rc, err.message);
+        free(bad);
+    }
+    /* Files from before there were mixers are of softmax. */
+    char *const without = edited(json, "\"mixer\":\t\"softmax\",", "");
+    ns_arch *const old = read_back(without);
+    char *const again = written(old);
+    assert_string_equal(again, json);
+    ns_arch_free(old);
+    free(again);
+    free(without);
+    free(json);
+}
+
 /* ---- names maps ---- */
 static ns_arch *renamed(const char *map, int code, const char *says)
 {
@@ -274,6 +312,6 @@ static void names_maps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
-                                       cmocka_unit_test(names_maps)};
+                                       cmocka_unit_test(recurrences), cmocka_unit_test(names_maps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
