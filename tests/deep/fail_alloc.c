@@ -45,6 +45,7 @@ static long asked, wanted, armed, jobs = 1, running;
 static struct { long n, stride; } ours, theirs;   /* places met; which of them are refused */
 static pid_t owner;                          /* the process that counts: its children by other means are left alone */
 static __thread bool inside __attribute__((tls_model("initial-exec")));
+static __thread bool owns __attribute__((tls_model("initial-exec")));       /* the thread that counts */
 static atomic_flag lock = ATOMIC_FLAG_INIT;
 
 /* ---- whose code asks ---- */
@@ -351,14 +352,9 @@ long fail_alloc_arm(long n)
     return before;
 }
 
-static bool in_owner(void)
-{
-    return getpid() == owner && gettid() == owner;
-}
-
 static bool refused(void)
 {
-    if (mode == OFF || inside || !in_owner())
+    if (mode == OFF || inside || !owns)
         return false;
     const int reason = errno;
     inside = true;
@@ -370,7 +366,7 @@ static bool refused(void)
 
 static void *given(void *p, const void *caller)
 {
-    if (p && mode != OFF && !inside && in_owner()) {
+    if (p && mode != OFF && !inside && owns) {
         guard(true);
         hold(p, caller);
         guard(false);
@@ -440,7 +436,10 @@ pid_t fork(void)
     static __typeof__(&fork) real;
     if (!real)
         real = (__typeof__(real))dlsym(RTLD_NEXT, "fork");
-    return refused() ? -1 : real();
+    const pid_t pid = refused() ? -1 : real();
+    if (pid == 0)
+        mode = OFF;
+    return pid;
 }
 
 /* HDF5 leaves by exit(-1) where it finds no memory for an identifier. */
@@ -497,6 +496,7 @@ __attribute__((constructor)) static void begin(void)
     backtrace(&frame, 1);                    /* loads what it needs */
     ours.stride = number("FAIL_ALLOC_OURS", 1), theirs.stride = number("FAIL_ALLOC_LIBRARIES", 1), jobs = number("FAIL_ALLOC_JOBS", 1);
     owner = getpid();
+    owns = true;
     judge_begin(folder);
     wanted = atol(how);
     mode = strcmp(how, "all") == 0 ? ALL : strcmp(how, "count") == 0 ? COUNT : strcmp(how, "host") == 0 ? HOST : ONE;

@@ -38,22 +38,23 @@ make_inputs() {
     # shellcheck disable=SC2086  # options
     "$ns" lab plant -o told $small && tokenizer >told/tokenizer.json &&
     "$ns" lab plant -o model $small && "$ns" cases needle --model model --lengths 48,64 --depths 0,.5 --twins swap -o cases.jsonl &&
+    "$ns" cases needle --model model --lengths 40 --depths .5 --twins swap -o few.jsonl &&
     "$ns" lab plant -o run $small --series 3 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
     "$ns" merge scan -o study.h5 && "$ns" score model --cases cases.jsonl -o scores.h5 &&
-    "$ns" ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-cases 2 -o ablation.h5 && touch ready
+    touch ready
 }
 [ "$1" = careless ] || [ -f ready ] || make_inputs >"$dir/setup" 2>&1 || { cat "$dir/setup"; exit 99; }
-model=$in/model cases=$in/cases.jsonl
+model=$in/model few=$in/few.jsonl
 declare -A lines=(
     [inspect]="inspect $model" [cases]='cases needle --vocab 512 --lengths 48 --depths 0,.5 -o out'
     [text]="cases needle --model $in/told --lengths 600 --depths .5 --value-types numbers --templates noise -o out"
-    [tokenize]="tokenize $in/told Hello --ids" [score]="score $model --cases $cases --resamples 20 -o out"
-    [record]="record $model --cases $cases --at blocks.*.attn.hook_pattern -o out" [scan]="scan $in/run --cases $cases -o out"
+    [tokenize]="tokenize $in/told Hello --ids" [score]="score $model --cases $few --resamples 2 -o out"
+    [record]="record $model --cases $few --at blocks.*.attn.hook_pattern -o out" [scan]="scan $in/run --cases $few -o out"
     [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5" [laziness]="laziness $in/study.h5"
     [figure]="figure heads $in/scores.h5 -o out.png" [births]="figure births $in/study.h5 -o out.svg"
     [csv]="export csv $in/scores.h5 -o out" [latex]="export latex $in/scores.h5 -o out"
     [notebook]="export notebook $in/scores.h5 -o out.ipynb" [verify]="verify $in/scores.h5"
-    [ablate]="ablate $model --cases $cases --heads 3.1 --draws 2 --loss-cases 2 -o out" [patch]="patch $model --cases $cases -o out"
+    [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out" [patch]="patch $model --cases $few -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
     (cd "$1/work" && FAIL_ALLOC=$2 FAIL_ALLOC_OURS=$ours FAIL_ALLOC_LIBRARIES=$libraries FAIL_ALLOC_JOBS=$jobs FAIL_ALLOC_DIR=$at \
@@ -74,7 +75,9 @@ while [ $# -gt 0 ]; do
     rm -rf "$at"
     mkdir -p "$at/0/work" "$at/want/work"
     run "$at/want" count
-    echo $? >"$at/want/code"
+    code=$?
+    echo $code >"$at/want/code"
+    [ $code = 0 ] || { echo "$name fails without being refused: exit $code: $(cat "$at/want/err")"; exit 1; }
     mv "$at/0/live" "$at/want/live"
     run "$at/0" all
     tail -1 "$at/log" | sed "s/^/$name: /"
