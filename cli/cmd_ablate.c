@@ -122,6 +122,7 @@ static void say_keys(cli_out *o, const ns_ablation *a)
 static void describe(cli_out *o, const ns_opened *m, const ns_ablation *a, const cli_chosen *heads)
 {
     char *const text = ns_heads_text(heads->list, heads->n);
+    cli_out_need(o, text);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "heads", "heads", text);
     free(text);

@@ -108,6 +108,7 @@ static int print_map(cli *app, cli_out *o, const ns_patching *p, int64_t most)
 static int describe(cli *app, cli_out *o, const ns_opened *m, const ns_patching *p, const cli_chosen *heads, int64_t list)
 {
     char *const text = ns_heads_text(heads->list, heads->n);
+    cli_out_need(o, text);
     cli_out_text(o, "model", "model", m->name);
     cli_out_text(o, "direction", "direction", p->noising ? "noising" : "denoising");
     cli_out_text(o, "site", "site", ns_patch_site_name(p->site));

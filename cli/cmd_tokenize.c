@@ -68,6 +68,7 @@ static void print_tokens(cli_out *o, const ns_tokenizer *tokenizer, const char *
         cli_cell_text(o, ns_token_text(tokenizer, encoding->ids[i]));
         if (ns_utf8_valid(bytes, (size_t)n, NULL)) {
             char *const part = ns_printf_alloc("%.*s", (int)n, bytes);
+            cli_out_need(o, part);
             cli_cell_text(o, part);
             free(part);
         } else {

@@ -62,6 +62,11 @@ void cli_out_text(cli_out *o, const char *key, const char *label, const char *va
         label_line(o, label, value);
 }
 
+void cli_out_need(cli_out *o, const void *made)
+{
+    o->failed |= !made;
+}
+
 void cli_out_int(cli_out *o, const char *key, const char *label, int64_t value)
 {
     char digits[32];

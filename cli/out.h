@@ -30,6 +30,7 @@ typedef struct cli_out {
 void cli_out_begin(cli_out *, const cli *, const char *schema);
 /* label NULL: only in JSON. value NULL: null in JSON, left out of the text. */
 void cli_out_text(cli_out *, const char *key, const char *label, const char *value);
+void cli_out_need(cli_out *, const void *made);         /* NULL: memory ran out, and the answer with it */
 void cli_out_int(cli_out *, const char *key, const char *label, int64_t value);
 void cli_out_number(cli_out *, const char *key, const char *label, double value);
 void cli_out_bool(cli_out *, const char *key, const char *label, bool value);

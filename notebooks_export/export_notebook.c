@@ -188,12 +188,11 @@ static int heads_cell(story *s, int i, const float *values, bool ranks, ns_error
             fprintf(t.f, "score = %s\nvalues, kinds = data[score], data[\"layer_kind\"]\n", literal);
         cJSON *const cell = ns_notebook_code(&s->b, id, &t, ns_cell_heads);
         const int64_t best = s->top[0], L = s->x->L, H = s->x->H;
-        char *const of = ns_printf_alloc("%s of %lld layers x %lld heads", score, (long long)L, (long long)H);
-        char *const alt = ranks && of ? ns_printf_alloc("%s; the best is %lld.%lld with %.3f", of, (long long)(best / H),
-                                                        (long long)(best % H), (double)values[best])
-                                      : NULL;
-        ns_notebook_png(&s->b, cell, png, alt ? alt : of ? of : "");
-        free(of);
+        char *const alt = ranks ? ns_printf_alloc("%s of %lld layers x %lld heads; the best is %lld.%lld with %.3f", score, (long long)L,
+                                                  (long long)H, (long long)(best / H), (long long)(best % H), (double)values[best])
+                                : ns_printf_alloc("%s of %lld layers x %lld heads", score, (long long)L, (long long)H);
+        s->b.failed |= !alt;
+        ns_notebook_png(&s->b, cell, png, alt ? alt : "");
         free(alt);
     }
     free((void *)png.data);

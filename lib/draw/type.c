@@ -127,6 +127,14 @@ double ns_type_width(const ns_type *type, const char *text, double size, bool bo
     return (double)width / PANGO_SCALE;
 }
 
+static int count_unknown(const ns_type *type, const char *text)
+{
+    PangoLayout *const layout = ns_type_layout(type, text, 8, false, NULL);
+    const int unknown = pango_layout_get_unknown_glyphs_count(layout);
+    g_object_unref(layout);
+    return unknown;
+}
+
 /* The first character that no font has: glyphs are counted over ever longer prefixes. */
 static uint32_t first_unknown(const ns_type *type, const char *text)
 {
@@ -138,10 +146,7 @@ static uint32_t first_unknown(const ns_type *type, const char *text)
         if (used <= 0)
             break;
         memcpy(one, text + i, (size_t)used);
-        PangoLayout *layout = ns_type_layout(type, one, 8, false, NULL);
-        const int unknown = pango_layout_get_unknown_glyphs_count(layout);
-        g_object_unref(layout);
-        if (unknown)
+        if (count_unknown(type, one))
             break;
         i += (size_t)used;
     }
@@ -150,11 +155,13 @@ static uint32_t first_unknown(const ns_type *type, const char *text)
 
 int ns_type_check(const ns_type *type, const char *text, const char *what, ns_error *err)
 {
-    PangoLayout *layout = ns_type_layout(type, text, 8, false, NULL);
-    const int unknown = pango_layout_get_unknown_glyphs_count(layout);
-    g_object_unref(layout);
-    if (unknown == 0)
+    ns_type *again = NULL;
+    if (count_unknown(type, text) == 0)
         return NS_OK;
+    const bool known = ns_type_new(&again, NULL) == NS_OK && count_unknown(again, text) == 0;
+    ns_type_free(again);
+    if (known)                              /* harfbuzz that finds no memory for a font says nothing */
+        return ns_oom(err, "fonts");
     return ns_fail(err, NS_E_UNSUPPORTED,
                    "figures: %s '%s': no installed font has the character U+%04X "
                    "(install one, e.g. fonts-noto-core or fonts-noto-cjk, or give another text)",

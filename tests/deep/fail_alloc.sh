@@ -48,13 +48,13 @@ model=$in/model few=$in/few.jsonl
 declare -A lines=(
     [inspect]="inspect $model" [cases]='cases needle --vocab 512 --lengths 48 --depths 0,.5 -o out'
     [text]="cases needle --model $in/told --lengths 600 --depths .5 --value-types numbers --templates noise -o out"
-    [tokenize]="tokenize $in/told Hello --ids" [score]="score $model --cases $few --resamples 2 -o out"
+    [tokenize]="tokenize $in/told Hello" [score]="score $model --cases $few --resamples 2 -o out"
     [record]="record $model --cases $few --at blocks.*.attn.hook_pattern -o out" [scan]="scan $in/run --cases $few -o out"
     [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5" [laziness]="laziness $in/study.h5"
     [figure]="figure heads $in/scores.h5 -o out.png" [births]="figure births $in/study.h5 -o out.svg"
     [csv]="export csv $in/scores.h5 -o out" [latex]="export latex $in/scores.h5 -o out"
     [notebook]="export notebook $in/scores.h5 -o out.ipynb" [verify]="verify $in/scores.h5"
-    [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out" [patch]="patch $model --cases $few -o out"
+    [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out" [patch]="patch $model --cases $few --heads 3.1 --draws 1 -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
     (cd "$1/work" && FAIL_ALLOC=$2 FAIL_ALLOC_OURS=$ours FAIL_ALLOC_LIBRARIES=$libraries FAIL_ALLOC_JOBS=$jobs FAIL_ALLOC_DIR=$at \
