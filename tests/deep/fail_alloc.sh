@@ -54,7 +54,8 @@ declare -A lines=(
     [figure]="figure heads $in/scores.h5 -o out.png" [births]="figure births $in/study.h5 -o out.svg"
     [csv]="export csv $in/scores.h5 -o out" [latex]="export latex $in/scores.h5 -o out"
     [notebook]="export notebook $in/scores.h5 -o out.ipynb" [verify]="verify $in/scores.h5"
-    [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out" [patch]="patch $model --cases $few --heads 3.1 --draws 1 -o out"
+    [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out"
+    [patch]="patch $model --cases $few --heads 3.1 --draws 1 -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
     (cd "$1/work" && FAIL_ALLOC=$2 FAIL_ALLOC_OURS=$ours FAIL_ALLOC_LIBRARIES=$libraries FAIL_ALLOC_JOBS=$jobs FAIL_ALLOC_DIR=$at \
