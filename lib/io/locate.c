@@ -1,7 +1,7 @@
 /* locate.c - from the path that a user gives to the files that hold the tensors.
  *
  * file | *.index.json | Hugging Face cache folder -> refs/REVISION -> snapshots/HASH | folder: model.safetensors,
- * model.safetensors.index.json, the only *.safetensors; otherwise what the folder looks like, in words (forms.c). */
+ * model.safetensors.index.json, the only file of a format that is read; otherwise what the folder looks like, in words (forms.c). */
 #include "io/reader.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
     const char *only = NULL;
     int found = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (ns_ends(names[i], ".safetensors") && !ns_starts(names[i], "adapter_model")) {
+        if (ns_reader_of_name(names[i]) && !ns_starts(names[i], "adapter_model")) {
             only = names[i];
             found++;
         }
@@ -63,7 +63,7 @@ static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
     if (has(names, n, index))
         return with_index(at, index, err);
     if (found > 1)
-        return ns_fail(err, NS_E_MISSING, "%s: %d *.safetensors files but no %s (restore it, or name one file)", at->dir, found, index);
+        return ns_fail(err, NS_E_MISSING, "%s: %d files of weights but no %s (restore it, or name one file)", at->dir, found, index);
     if (found && strcmp(only, "consolidated.safetensors") != 0)
         return one_file(at, only, err);
     return ns_other_form(at->dir, names, n, err);

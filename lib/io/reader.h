@@ -43,6 +43,7 @@ typedef struct ns_reader {
 #undef ENTRY
 
 const ns_reader *ns_reader_named(const char *name);
+const ns_reader *ns_reader_of_name(const char *file);   /* by the extension of a file's name; NULL where none has it */
 /* By bytes; the error says what the file is instead, as far as its first bytes tell. */
 int ns_reader_for(const ns_reader **out, const ns_lead *, const char *path, ns_error *);
 

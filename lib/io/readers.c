@@ -57,6 +57,15 @@ const ns_reader *ns_reader_named(const char *name)
     return NULL;
 }
 
+const ns_reader *ns_reader_of_name(const char *file)
+{
+    for (int i = 0; readers[i]; i++) {
+        if (ns_ends(file, readers[i]->extension))
+            return readers[i];
+    }
+    return NULL;
+}
+
 int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, ns_error *err)
 {
     for (int i = 0; readers[i]; i++) {
@@ -70,12 +79,9 @@ int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, 
         if (f->n ? lead->n >= f->at + f->n && !memcmp(lead->bytes + f->at, f->magic, f->n) : ns_ends(path, f->magic))
             return ns_fail(err, f->code, "%s: %s (%s)", path, f->what, f->remedy);
     }
-    for (int i = 0; readers[i]; i++) {
-        if (ns_ends(path, readers[i]->extension)) {
-            *out = readers[i];
-            return NS_OK;
-        }
-    }
+    *out = ns_reader_of_name(path);
+    if (*out)
+        return NS_OK;
     if (is_llama2c(lead))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: a llama2.c file (convert it to safetensors)", path);
     return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors)", path);

@@ -1,4 +1,5 @@
 /* series_find.c - what lies in a run's folder or a Hugging Face cache: each is a checkpoint of the series, or is left out with a reason. */
+#include "io/reader.h"
 #include "io/series.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ static int holds_weights(const char *folder, bool *found, ns_error *err)
     if (rc)
         return rc == NS_E_MEMORY ? rc : NS_OK;
     for (int64_t i = 0; i < n; i++)
-        *found |= ns_ends(names[i], ".safetensors") || strcmp(names[i], "config.json") == 0;
+        *found |= ns_reader_of_name(names[i]) || strcmp(names[i], "config.json") == 0;
     ns_free_strings(names, n);
     return NS_OK;
 }

@@ -90,7 +90,7 @@ static void sharded(void **state)
     put_folder("shards");
     put_one("shards/s1.safetensors", "b");
     put_one("shards/s2.safetensors", "a");
-    expect(in_scratch("shards"), NULL, NS_E_MISSING, "2 *.safetensors files but no model.safetensors.index.json");
+    expect(in_scratch("shards"), NULL, NS_E_MISSING, "2 files of weights but no model.safetensors.index.json");
     put_index("{\"metadata\":{\"total_size\":8},\"weight_map\":{\"a\":\"s2.safetensors\",\"b\":\"s1.safetensors\"}}");
     ns_checkpoint *const ck = opened(in_scratch("shards"), NULL);
     assert_int_equal(ns_checkpoint_count(ck), 2);
