@@ -60,7 +60,7 @@ static int read_modes(cli *app, const ablate_settings *s, unsigned *out)
 static int check(cli *app, const ablate_settings *s, unsigned modes)
 {
     const int rc = cli_check_choice(app, &s->which);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!s->which.heads.n && !s->which.scores)
         return ns_fail(&app->err, NS_E_ARG, "say which heads: --heads L.H,... or --scores FILE (with --by and --top)");
@@ -171,11 +171,11 @@ static int ablate(cli *app, const void *settings, char **args, int n_args)
     unsigned modes = 0;
     bool nothing = false;
     int rc = read_modes(app, s, &modes);
-    rc = rc ? rc : check(app, s, modes);
-    rc = rc ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
-    rc = rc ? rc : cli_choose_heads(app, &s->which, m->arch, &heads);
-    rc = rc ? rc : cli_open_cases(app, m, &s->cases, &cases);
-    rc = rc ? rc : cli_open_weights(app, m);
+    rc = rc != NS_OK ? rc : check(app, s, modes);
+    rc = rc != NS_OK ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc != NS_OK ? rc : cli_choose_heads(app, &s->which, m->arch, &heads);
+    rc = rc != NS_OK ? rc : cli_open_cases(app, m, &s->cases, &cases);
+    rc = rc != NS_OK ? rc : cli_open_weights(app, m);
     if (rc == NS_OK) {
         cli_signals_hold(true);
         rc = run(app, s, m, &cases, &heads, modes, &a);

@@ -52,7 +52,7 @@ static int write_and_describe(cli *app, const ns_cases *cases, const ns_case_dro
 {
     if (path) {
         const int rc = ns_cases_write(cases, path, &app->err);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     cli_out o;
@@ -347,7 +347,7 @@ static int cases_repeat(cli *app, const void *settings, char **args, int n_args)
     if (!s->model && !s->vocab)
         return ns_fail(&app->err, NS_E_ARG, "give --model MODEL or --vocab N");
     int rc = cli_check_model_given(app, s->model, &s->how);
-    rc = rc ? rc : check_kinds(app, s, &kinds);
+    rc = rc != NS_OK ? rc : check_kinds(app, s, &kinds);
     if (rc == NS_OK && s->model)
         rc = cli_open(app, &m, s->model, &s->how, NS_OPEN_ARCH, &app->err);
     if (rc == NS_OK)

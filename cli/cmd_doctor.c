@@ -147,7 +147,7 @@ static void check_hdf5(report *r, const char *folder)
     ns_hdf5_version(version, sizeof version);
     snprintf(text, sizeof text, "%s; a table was written, read back and verified", version);
     const int rc = path ? write_and_read(path, &err) : ns_oom(&err, "a name");
-    check(r, "HDF5", rc == NS_OK, rc ? err.message : text);
+    check(r, "HDF5", rc == NS_OK, rc != NS_OK ? err.message : text);
     free(path);
 }
 
@@ -245,7 +245,7 @@ static void check_figures(report *r, const char *folder)
             snprintf(text, sizeof text, "drawn, with the font %s embedded", font);
         if (!good)
             snprintf(text, sizeof text, "no font was embedded: install one, such as fonts-dejavu-core");
-        check(r, i ? "figures, PNG" : "figures, PDF", good, rc ? err.message : text);
+        check(r, i ? "figures, PNG" : "figures, PDF", good, rc != NS_OK ? err.message : text);
         free(path);
     }
 }
@@ -261,7 +261,7 @@ static void check_planted(cli *app, report *r, const char *folder)
         rc = score_planted(app, folder, &lowest, &highest, &err);
     snprintf(text, sizeof text, "retrieval_find is %.3f or more at the planted heads, %.3f or less elsewhere", (double)lowest,
              (double)highest);
-    check(r, "planted heads", rc == NS_OK && lowest >= .99f && highest <= .5f, rc ? err.message : text);
+    check(r, "planted heads", rc == NS_OK && lowest >= .99f && highest <= .5f, rc != NS_OK ? err.message : text);
 }
 
 static char *make_folder(void)
@@ -316,7 +316,7 @@ static int doctor(cli *app, const void *settings, char **args, int n_args)
     report r = {.failed = 0};
     ns_engine *engine = NULL;
     int rc = cli_open_engine(app, &engine);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     cli_signals_hold(true);   /* the temporary folder is emptied whatever happens */
     cli_out_begin(&r.out, app, "needlescope.doctor/1");

@@ -49,7 +49,7 @@ static int begin(cli *app, const export_settings *s, const char *path, bool all,
     if (!s->out)
         return ns_fail(&app->err, NS_E_ARG, "-o FILE is missing");
     int rc = ns_study_open(x, path, &app->err);
-    rc = rc ? rc : choose(app, *x, s, all, scores, &params->n_scores);
+    rc = rc != NS_OK ? rc : choose(app, *x, s, all, scores, &params->n_scores);
     params->scores = *scores;
     params->run = s->run;
     for (int i = 0; rc == NS_OK && !all && i < params->n_scores; i++) {
@@ -66,7 +66,7 @@ static int end(cli *app, const export_settings *s, ns_study *x, ns_export_score 
     cli_out o;
     free(scores);
     ns_study_close(x);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     cli_out_begin(&o, app, "needlescope.export/1");
     cli_out_text(&o, "file", "wrote", s->out);
@@ -96,7 +96,7 @@ static int export_csv(cli *app, const void *settings, char **args, int n_args)
     int64_t rows = 0;
     ns_export_params params = {.size = sizeof params, .by = &app->by};
     int rc = begin(app, s, args[0], true, &x, &scores, &params);
-    rc = rc ? rc : ns_export_csv(x, s->out, &params, &rows, &app->err);
+    rc = rc != NS_OK ? rc : ns_export_csv(x, s->out, &params, &rows, &app->err);
     return end(app, s, x, scores, params.n_scores, rows, rc);
 }
 
@@ -129,7 +129,7 @@ static int export_latex(cli *app, const void *settings, char **args, int n_args)
     ns_export_score *scores;
     ns_export_params params = {.size = sizeof params, .by = &app->by, .top = s->top, .standalone = s->standalone};
     int rc = begin(app, &s->what, args[0], false, &x, &scores, &params);
-    rc = rc ? rc : ns_export_latex(x, s->what.out, &params, &app->err);
+    rc = rc != NS_OK ? rc : ns_export_latex(x, s->what.out, &params, &app->err);
     return end(app, &s->what, x, scores, params.n_scores, -1, rc);
 }
 
@@ -172,7 +172,7 @@ static int export_notebook(cli *app, const void *settings, char **args, int n_ar
                                        .birth = {sizeof params.birth, isnan(s->theta) ? 0 : s->theta, (int)s->persist}};
     int rc = isnan(s->theta) || s->theta > 0 ? begin(app, &s->what, args[0], false, &x, &scores, &params.what)
                           : ns_fail(&app->err, NS_E_ARG, "--theta %g: it lies in (0, 1]", s->theta);
-    rc = rc ? rc : ns_study_notebook(x, s->what.out, &params, note, sizeof note, &app->err);
+    rc = rc != NS_OK ? rc : ns_study_notebook(x, s->what.out, &params, note, sizeof note, &app->err);
     if (*note)
         cli_note(app, "%s", note);
     return end(app, &s->what, x, scores, params.what.n_scores, -1, rc);

@@ -23,9 +23,9 @@ static int figure_study(cli *app, const void *settings, char **args, int n_args)
     const ns_figure_params look = cli_look_params(app, &s->look);
     ns_plotted said = {.size = sizeof said};
     int rc = cli_look_check(app, &s->look);
-    rc = rc ? rc : cli_birth_params(&s->rule, &births, &app->err);
-    rc = rc ? rc : ns_plot_study(s->look.out, &plot, &look, &said, &app->err);
-    return rc ? rc : cli_say_drawn(app, s->look.out, &said);
+    rc = rc != NS_OK ? rc : cli_birth_params(&s->rule, &births, &app->err);
+    rc = rc != NS_OK ? rc : ns_plot_study(s->look.out, &plot, &look, &said, &app->err);
+    return rc != NS_OK ? rc : cli_say_drawn(app, s->look.out, &said);
 }
 
 #define COMMON \

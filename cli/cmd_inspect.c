@@ -226,7 +226,7 @@ static int describe_cost(cli *app, cli_out *o, const ns_checkpoint *checkpoint, 
     for (int64_t i = 0; i < chosen.n && rc == NS_OK; i++) {
         ns_cost cost;
         rc = ns_model_cost(arch, checkpoint, app->resources.memory, &chosen.list[i], 1, &cost, &app->err);
-        if (rc < 0)
+        if (rc != NS_OK)
             break;
         cli_cell_int(o, chosen.list[i]);
         cli_cell_number(o, (double)cost.weight_bytes / unit);
@@ -289,7 +289,7 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
         rc = write_arch(app, m->arch, s->arch_out);
     if (rc == NS_OK)
         rc = ns_arch_check(m->arch, m->checkpoint, &app->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         goto out;
     cli_out_begin(&o, app, "needlescope.inspect/1");
     describe_model(&o, m);

@@ -85,7 +85,7 @@ static int plant_one(cli *app, const plant_settings *s, const char *folder, ns_p
     params->strength = strength;
     const int rc = ns_plant(folder, params, &app->err);
     free(strength);
-    return rc < 0 ? rc : say_planted(app, folder, "The heads and their expected scores");
+    return rc != NS_OK ? rc : say_planted(app, folder, "The heads and their expected scores");
 }
 
 /* "30:90" -> {30, 90}; "never" -> {}. The turns are one list that lives share. */
@@ -120,7 +120,7 @@ static int plant_series(cli *app, const plant_settings *s, const char *folder, c
     }
     free(lives);
     free(turns);
-    return rc < 0 ? rc : say_planted(app, folder, "Births, deaths and strengths of the heads");
+    return rc != NS_OK ? rc : say_planted(app, folder, "Births, deaths and strengths of the heads");
 }
 
 static int plant(cli *app, const void *settings, char **args, int n_args)
@@ -133,13 +133,13 @@ static int plant(cli *app, const void *settings, char **args, int n_args)
     if (s->out && n_args)
         return ns_fail(&app->err, NS_E_ARG, "two folders: %s and -o %s (give one)", args[0], s->out);
     int rc = fill_params(app, s, &params);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (s->zoo &&
         (s->series || s->strength.n || s->retrieval.n || s->previous.n || s->layers || s->heads || s->kv_heads || s->vocab || s->window))
         return ns_fail(&app->err, NS_E_ARG, "--zoo is one fixed checkpoint: of the other options it takes --seed alone");
     if (s->zoo)
-        return (rc = ns_plant_zoo(folder, params.seed, &app->err)) < 0 ? rc
+        return (rc = ns_plant_zoo(folder, params.seed, &app->err)) != NS_OK ? rc
                                                                        : say_planted(app, folder, "The heads and their expected scores");
     return s->series ? plant_series(app, s, folder, &params) : plant_one(app, s, folder, &params);
 }

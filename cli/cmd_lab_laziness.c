@@ -108,7 +108,7 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
     ns_laboratory_report report = {.size = sizeof report};
     int rc = own_path(program, sizeof program, &app->err);
     cli_signals_hold(true);
-    rc = rc ? rc : ns_laboratory_run(&report, &params, &app->err);
+    rc = rc != NS_OK ? rc : ns_laboratory_run(&report, &params, &app->err);
     cli_progress_end(&talk.bar);
     if (rc >= 0)
         printf(app->globals.json ? "%s\n" : "%s", app->globals.json ? report.json : report.text);

@@ -31,11 +31,11 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
     ns_emergence *e = NULL;
     ns_laziness *l = NULL;
     int rc = cli_birth_params(&s->rule, &params, &app->err);
-    rc = rc ? rc : ns_study_open(&study, args[0], &app->err);
-    rc = rc ? rc : ns_emergence_run(&e, study, &params, &app->err);
-    rc = rc ? rc : ns_emergence_check(e, &app->err);
-    rc = rc ? rc : ns_laziness_of(&l, e, s->arm, &app->err);
-    rc = rc ? rc : print(app, l);
+    rc = rc != NS_OK ? rc : ns_study_open(&study, args[0], &app->err);
+    rc = rc != NS_OK ? rc : ns_emergence_run(&e, study, &params, &app->err);
+    rc = rc != NS_OK ? rc : ns_emergence_check(e, &app->err);
+    rc = rc != NS_OK ? rc : ns_laziness_of(&l, e, s->arm, &app->err);
+    rc = rc != NS_OK ? rc : print(app, l);
     ns_laziness_free(l);
     ns_emergence_free(e);
     ns_study_close(study);

@@ -23,7 +23,7 @@ static int report(cli *app, const char *path)
     ns_study *study;
     cli_out o;
     int rc = ns_study_open(&study, path, &app->err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     const ns_study_shape n = ns_study_size(study);
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
@@ -41,14 +41,14 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "passed_over", passed_over ? "passed over" : NULL, passed_over);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
     rc = cli_out_written(app, &o, path);
-    rc = rc ? rc : cli_out_end(&o, &app->err);
+    rc = rc != NS_OK ? rc : cli_out_end(&o, &app->err);
     if (rc == NS_OK && missing)
         cli_note(app, "%lld checkpoints that the scan found have no shard (a task that never ran? scan again, then merge)",
                  (long long)missing);
     if (rc == NS_OK && passed_over)
         cli_note(app, "%lld among the shards %s none (stepNNNNNN.h5 or .failed in a run's folder) and %s passed over",
                  (long long)passed_over, passed_over == 1 ? "is" : "are", passed_over == 1 ? "was" : "were");
-    return rc ? rc : missing || failed ? NS_STOP : NS_OK;
+    return rc != NS_OK ? rc : missing || failed ? NS_STOP : NS_OK;
 }
 
 static int merge(cli *app, const void *settings, char **args, int n_args)

@@ -45,7 +45,7 @@ static int check(cli *app, const patch_settings *s)
 {
     const bool set = s->which.heads.n || s->which.scores;
     const int rc = cli_check_choice(app, &s->which);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (s->no_map && !set)
         return ns_fail(&app->err, NS_E_ARG, "nothing to patch: --no-map leaves out the map, and there is no set of heads (--heads L.H,... "
@@ -158,10 +158,10 @@ static int patch(cli *app, const void *settings, char **args, int n_args)
     cli_out o = {0};
     bool nothing = false;
     int rc = check(app, s);
-    rc = rc ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
-    rc = rc ? rc : cli_choose_heads(app, &s->which, m->arch, &heads);
-    rc = rc ? rc : cli_open_cases(app, m, &s->cases, &cases);
-    rc = rc ? rc : cli_open_weights(app, m);
+    rc = rc != NS_OK ? rc : cli_open(app, &m, args[0], &s->model, NS_OPEN_ARCH, &app->err);
+    rc = rc != NS_OK ? rc : cli_choose_heads(app, &s->which, m->arch, &heads);
+    rc = rc != NS_OK ? rc : cli_open_cases(app, m, &s->cases, &cases);
+    rc = rc != NS_OK ? rc : cli_open_weights(app, m);
     if (rc == NS_OK) {
         cli_signals_hold(true);
         rc = run(app, s, m, &cases, &heads, &p);

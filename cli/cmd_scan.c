@@ -52,7 +52,7 @@ static int open_runs(cli *app, runs *r, char **folders, int n, const char *manif
         return ns_fail(&app->err, NS_E_ARG, "--manifest names the checkpoints of one run, and there are %d", n);
     for (; r->n < n; r->n++) {
         const int rc = ns_scan_run_open(&r->list[r->n], folders[r->n], manifest, &app->err);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         r->n_checkpoints += r->list[r->n].series.n;
     }
@@ -160,7 +160,7 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
     cli_out_int(&o, "left_out", counts->left_out ? "of other steps" : NULL, counts->left_out);
     cli_out_text(&o, "folder", "folder", out);
     const int rc = cli_out_end(&o, &app->err);
-    return rc ? rc : counts->failed ? NS_STOP : NS_OK;
+    return rc != NS_OK ? rc : counts->failed ? NS_STOP : NS_OK;
 }
 
 /* What of the request matched nothing, when something did. */

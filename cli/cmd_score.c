@@ -362,7 +362,7 @@ static int report(cli *app, const score_settings *s, const plan *p, const ns_sco
     int rc = s->out ? ns_scores_write(scores, s->out, &app->by, &app->err) : NS_OK;
     if (rc == NS_OK && s->head_score)
         rc = ns_scores_write_heads(scores, s->head_score, &app->by, &app->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     cli_out_begin(&o, app, "needlescope.score/1");
     describe_scores(&o, p->model, scores, &p->cases, s);

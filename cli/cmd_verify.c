@@ -51,7 +51,7 @@ static int verify_one(cli *app, cli_out *o, const char *path, int *worst)
     ns_file *f = NULL;
     ns_error why = {""};
     int rc = ns_file_open(&f, path, &why);
-    rc = rc ? rc : ns_file_verify(f, &why);
+    rc = rc != NS_OK ? rc : ns_file_verify(f, &why);
     if (rc != NS_E_MEMORY) {
         cli_cell_text(o, path);
         cli_cell_text(o, rc == NS_OK ? "ok" : "BROKEN");
@@ -82,13 +82,13 @@ static int verify(cli *app, const void *settings, char **args, int n_args)
     cli_out_table(&o, "files", NULL, columns, 3);
     for (int i = 0; i < n_args && rc == NS_OK; i++)
         rc = verify_one(app, &o, args[i], &worst);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         cli_out_drop(&o);
         return rc;
     }
     cli_out_table_end(&o);
     rc = cli_out_end(&o, &app->err);
-    return rc ? rc : worst ? ns_fail(&app->err, worst, "not all files are what they say") : NS_OK;
+    return rc != NS_OK ? rc : worst ? ns_fail(&app->err, worst, "not all files are what they say") : NS_OK;
 }
 
 const cli_command cli_cmd_verify = {

@@ -66,15 +66,15 @@ static int best_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arc
     ns_score_meaning meaning;
     const float *values;
     int rc = ns_study_open(&study, s->scores, &app->err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     const char *const weights = ns_file_fact(ns_study_file(study), "weights_sha256");
     snprintf(out->scores_sha256, sizeof out->scores_sha256, "%s", weights ? weights : "");
     out->by_scores = true;
     rc = check_file(app, s->scores, study, arch);
-    rc = rc ? rc : cli_ranks(app, study, by, &meaning);
-    rc = rc ? rc : ns_study_score(study, by, &values, &app->err);
-    rc = rc ? rc : take_best(app, s->scores, by, s->top ? s->top : 4, study, values, &meaning, out);
+    rc = rc != NS_OK ? rc : cli_ranks(app, study, by, &meaning);
+    rc = rc != NS_OK ? rc : ns_study_score(study, by, &values, &app->err);
+    rc = rc != NS_OK ? rc : take_best(app, s->scores, by, s->top ? s->top : 4, study, values, &meaning, out);
     ns_study_close(study);
     return rc;
 }

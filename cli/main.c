@@ -268,7 +268,7 @@ static int dispatch(cli *app, int argc, char **argv)
 {
     int at = 1, words = 1;
     const int rc = parse_globals(app, argc, argv, &at);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (app->globals.version)
         return print_version();

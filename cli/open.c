@@ -67,7 +67,7 @@ void cli_tell_resources(const cli *app, const ns_opened *m, const ns_engine *eng
 int cli_open_weights(cli *app, ns_opened *m)
 {
     const int rc = ns_open_more(m, NS_OPEN_WEIGHTS, &app->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     tame_blas(m->engine);
     cli_tell_resources(app, m, m->engine);

@@ -105,7 +105,7 @@ int cli_option_set(const cli_option *option, void *settings, const char *text, n
     }
     if (rc == NS_OK && !option->again)
         rc = cli_value_once(option->kind, field, err);
-    return rc < 0 ? ns_fail(err, rc, "--%s: %s", option->name, err ? err->message : "") : NS_OK;
+    return rc != NS_OK ? ns_fail(err, rc, "--%s: %s", option->name, err ? err->message : "") : NS_OK;
 }
 
 static void clear_words(cli_words *words)
@@ -204,7 +204,7 @@ int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, b
 {
     parser p;
     int rc = build(&p, targets, n_targets, stop_early, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     opterr = 0;
     optind = 0;   /* glibc: start afresh */
@@ -215,7 +215,7 @@ int cli_parse(const cli_target *targets, int n_targets, int argc, char **argv, b
             return ns_fail(err, NS_E_ARG, "--%s needs a value", p.names[row_of(&p, optopt)]);
         const int row = row_of(&p, answer);
         rc = cli_option_set(p.rows[row], p.settings[row], optarg, err);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     if (used)

@@ -299,7 +299,7 @@ int cli_out_written(cli *app, cli_out *o, const char *path)
 {
     ns_file *file;
     const int rc = ns_file_open(&file, path, &app->err);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         cli_out_drop(o);
         return rc;
     }

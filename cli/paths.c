@@ -54,9 +54,9 @@ static int check_output(cli *app, paths *p, const cli_option *option, const char
             rc = strcmp(p->inputs[i], path) == 0
                      ? ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path)
                      : ns_fail(&why, NS_E_ARG, "%s and %s are one file (name another file)", path, p->inputs[i]);
-    rc = rc ? rc : ns_check_not_input(path, p->inputs, p->n, &why);
-    rc = rc ? rc : option->kind == CLI_STREAM ? ns_atomic_begin_text(&file, path, &why) : ns_atomic_begin(&file, path, &why);
-    if (rc < 0)
+    rc = rc != NS_OK ? rc : ns_check_not_input(path, p->inputs, p->n, &why);
+    rc = rc != NS_OK ? rc : option->kind == CLI_STREAM ? ns_atomic_begin_text(&file, path, &why) : ns_atomic_begin(&file, path, &why);
+    if (rc != NS_OK)
         return ns_fail(&app->err, rc, rc == NS_E_ARG ? "--%s: %s" : "%.0s%s", option->name, why.message);
     ns_atomic_abort(&file);
     return add_input(p, path) ? NS_OK : ns_oom(&app->err, path);

@@ -29,7 +29,7 @@ int cli_find_special(cli *app, cli_probing *p, ns_opened *m)
     const int rc = ns_open_more(m, NS_OPEN_TOKENIZER, &app->err);
     if (rc == NS_E_UNSUPPORTED)
         cli_note(app, "the special tokens are not known: %s", app->err.message);
-    else if (rc < 0)
+    else if (rc != NS_OK)
         return rc;
     const ns_tokenizer *const t = m->tokenizer;
     for (int64_t id = 0; t && id < ns_tokenizer_size(t); id++) {

@@ -270,7 +270,7 @@ int cli_value_rows(const char *text, ns_rows *rows, cli_ints *positions, ns_erro
     *rows = (ns_rows){.kind = NS_ROWS_LIST, .n = positions->n, .positions = positions->list};
     ns_error why = {""};
     const int rc = cli_value_once(CLI_INTS, positions, &why);
-    return rc < 0 ? ns_fail(err, rc, "--rows %s: %s", text, why.message) : NS_OK;
+    return rc != NS_OK ? ns_fail(err, rc, "--rows %s: %s", text, why.message) : NS_OK;
 }
 
 int cli_value_choice(const char *text, const char *choices)

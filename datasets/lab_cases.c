@@ -111,13 +111,13 @@ static int set_spans(ns_case *c, const draft *d, ns_error *err)
 {
     int earlier = 0, distractors = 0;
     int rc = set_mention(c, "needle", -1, d->last[d->needle], err);
-    rc = rc ? rc : set_placebo(c, d, -1, d->last[d->needle], err);
+    rc = rc != NS_OK ? rc : set_placebo(c, d, -1, d->last[d->needle], err);
     for (int64_t i = 0; i < d->s.n_mentions && rc == NS_OK; i++) {
         const ns_lab_mention m = d->s.mentions[i];
         if (m.entity != d->needle || m.at == d->last[d->needle])
             continue;
         rc = set_mention(c, "needle", earlier, m.at, err);
-        rc = rc ? rc : set_placebo(c, d, earlier++, m.at, err);
+        rc = rc != NS_OK ? rc : set_placebo(c, d, earlier++, m.at, err);
     }
     for (int e = 0; e < NS_LAB_KEYS && rc == NS_OK; e++)
         if (e != d->needle && d->count[e])
@@ -177,7 +177,7 @@ int ns_lab_cases(ns_cases *cases, const ns_lab_cases_params *p, ns_error *err)
 {
     ns_lab_cases_params params;
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_lab_cases_params", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p = &params;
     const int64_t T = p->length ? p->length : 64, before = cases->n;
@@ -194,7 +194,7 @@ int ns_lab_cases(ns_cases *cases, const ns_lab_cases_params *p, ns_error *err)
         rc = add_case(cases, &d, &language, p, T, i, err);
     free(d.s.mentions);
     free(d.s.tokens);
-    while (rc < 0 && cases->n > before)
+    while (rc != NS_OK && cases->n > before)
         ns_case_clear(&cases->list[--cases->n]);
     return rc;
 }

@@ -21,7 +21,7 @@ static int open_file(ns_corpus *c, ns_error *err)
     if (c->p.vocab < 1 || c->p.vocab > INT32_MAX)
         return ns_fail(err, NS_E_ARG, "%s: a vocabulary of %lld ids", c->label, (long long)c->p.vocab);
     const int rc = ns_input_open(&c->in, c->label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (c->in.size % c->p.width)
         return ns_fail(err, NS_E_FORMAT, "%s: %lld bytes are no whole number of %d-byte ids", c->label, (long long)c->in.size, c->p.width);
@@ -36,7 +36,7 @@ int ns_corpus_open(ns_corpus **out, const ns_corpus_params *p, ns_error *err)
     *out = NULL;
     ns_corpus_params params;
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_corpus_params", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p = &params;
     ns_corpus *const c = ns_alloc_array(1, sizeof *c);
@@ -46,7 +46,7 @@ int ns_corpus_open(ns_corpus **out, const ns_corpus_params *p, ns_error *err)
     c->label = ns_strdup(p->file ? p->file : "the laboratory's language");
     ns_lab_language_make(&c->language);
     rc = !c->label ? ns_oom(err, "a corpus") : p->file ? open_file(c, err) : NS_OK;
-    if (rc < 0) {
+    if (rc != NS_OK) {
         ns_corpus_close(c);
         return rc;
     }
@@ -78,12 +78,12 @@ static int read_stretch(const ns_corpus *c, ns_rng *rng, int64_t T, int32_t *tok
 {
     const int64_t at = c->first + ns_rng_below(rng, c->n - T + 1);
     const int rc = ns_input_read(&c->in, at * c->p.width, tokens, (size_t)(T * c->p.width), c->label, err);
-    for (int64_t t = T - 1; t >= 0 && !rc && c->p.width == 2; t--) {
+    for (int64_t t = T - 1; t >= 0 && rc == NS_OK && c->p.width == 2; t--) {
         uint16_t narrow;
         memcpy(&narrow, (const uint8_t *)tokens + 2 * t, 2);
         tokens[t] = narrow;
     }
-    for (int64_t t = 0; t < T && !rc; t++)
+    for (int64_t t = 0; t < T && rc == NS_OK; t++)
         if ((uint32_t)tokens[t] >= c->p.vocab)
             return ns_fail(err, NS_E_FORMAT, "%s: id %lld at place %lld, but the vocabulary has %lld (other width? larger vocab?)",
                            c->label, (long long)(uint32_t)tokens[t], (long long)(at + t), (long long)c->p.vocab);

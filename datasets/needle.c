@@ -233,7 +233,7 @@ static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)
     if (rc == NS_OK)
         rc = ns_cases_add(g->cases, &c, &why);
     ns_case_clear(&c);
-    return rc < 0 ? drop(g, cell, rc, &why) : NS_OK;
+    return rc != NS_OK ? drop(g, cell, rc, &why) : NS_OK;
 }
 
 static int add_cell(grid *g, ns_needle_cell *cell)
@@ -282,15 +282,15 @@ int ns_needle_cases(ns_cases *cases, const ns_needle_params *p, ns_error *err)
     ns_needle_params params;
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_needle_params", err);
     p = &params;
-    rc = rc ? rc : check_params(p, p->keys ? p->keys : 4, err);
-    if (rc < 0)
+    rc = rc != NS_OK ? rc : check_params(p, p->keys ? p->keys : 4, err);
+    if (rc != NS_OK)
         return rc;
     for (int i = 0; i < p->n_lengths; i++)
         longest = p->lengths[i] > longest ? p->lengths[i] : longest;
     if (!p->tokenizer) {
         rc = ns_needle_filler(&filler, p, longest, err);
         g.filler = filler;
-        rc = rc < 0 ? rc : add_grid(&g, p, NULL, NULL);
+        rc = rc != NS_OK ? rc : add_grid(&g, p, NULL, NULL);
     }
     for (int t = 0; p->tokenizer && (type = name_at(p->value_types, p->n_value_types, t, ns_needle_value_type)); t++)
         for (int i = 0; rc == NS_OK && (template_ = name_at(p->templates, p->n_templates, i, ns_needle_template)); i++)
@@ -298,7 +298,7 @@ int ns_needle_cases(ns_cases *cases, const ns_needle_params *p, ns_error *err)
     if (rc == NS_OK && cases->n == before)
         rc = ns_fail(err, NS_E_ARG, "no case can be made: all %lld were dropped, the first because: %s", (long long)g.dropped,
                      g.first.message);
-    while (rc < 0 && cases->n > before)
+    while (rc != NS_OK && cases->n > before)
         ns_case_clear(&cases->list[--cases->n]);
     free(filler);
     return rc;

@@ -61,18 +61,18 @@ static int fit_sentences(maker *m, int64_t *out, ns_error *err)
                      "%lld tokens with this tokenizer", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
     if (rc == NS_OK)
         rc = count_tokens(m, probe, &more, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (more <= least)
         return ns_fail(err, NS_E_UNSUPPORTED, "needle: with this tokenizer more text is not more tokens");
     n = (length - least) * probe / (more - least);
-    if ((rc = count_tokens(m, n, &tokens, err)) < 0)
+    if ((rc = count_tokens(m, n, &tokens, err)) != NS_OK)
         return rc;
     while (tokens > length && n > 0)
-        if ((rc = count_tokens(m, --n, &tokens, err)) < 0)
+        if ((rc = count_tokens(m, --n, &tokens, err)) != NS_OK)
             return rc;
     for (;; n++) {
-        if ((rc = count_tokens(m, n + 1, &tokens, err)) < 0)
+        if ((rc = count_tokens(m, n + 1, &tokens, err)) != NS_OK)
             return rc;
         if (tokens > length)
             break;
@@ -171,8 +171,8 @@ static int make(ns_case *out, maker *m, ns_error *err)
     int64_t n = 0, begin, end;
     int rc = fit_sentences(m, &n, err);
     const int64_t slots = ns_template_slots(cell->template_, n);
-    rc = rc < 0 ? rc : ns_needle_check_room(cell, slots, ns_template_unit(cell->template_), err);
-    if (rc < 0)
+    rc = rc != NS_OK ? rc : ns_needle_check_room(cell, slots, ns_template_unit(cell->template_), err);
+    if (rc != NS_OK)
         return rc;
     m->prompt.asked = ns_needle_asked(cell);
     if (cell->ask == NS_ASK_NULL)
@@ -184,7 +184,7 @@ static int make(ns_case *out, maker *m, ns_error *err)
     snprintf(answer, sizeof answer, " %s", said->value);
     rc = ns_case_from_text(out, p->tokenizer, cell->id, m->draft.text, cell->ask == NS_ASK_NULL ? NULL : answer, m->draft.spans,
                            m->draft.n_spans, m->special, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (out->n_tokens > cell->length)
         return ns_fail(err, NS_E_ARG, "needle: the null twin takes %lld tokens, more than length %lld", (long long)out->n_tokens,
@@ -202,8 +202,8 @@ int ns_needle_from_text(ns_case *out, ns_needle_cell *cell, ns_error *err)
     const ns_needle_params *const p = cell->params;
     maker m = {.cell = cell, .prompt = {.template_ = cell->template_, .type = cell->type, .n_keys = cell->keys}};
     int rc = find_chat(&m.prompt, p, err);
-    rc = rc < 0 ? rc : decide_special(&m, err);
-    if (rc < 0)
+    rc = rc != NS_OK ? rc : decide_special(&m, err);
+    if (rc != NS_OK)
         return rc;
     m.prompt.start = ns_template_start(cell->template_, p->seed);
     m.prompt.keys = m.keys = ns_alloc_array((size_t)cell->keys + 1, sizeof *m.keys);

@@ -119,16 +119,16 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     out->tokens = ns_alloc_array((size_t)cell->length, sizeof *out->tokens);
     out->answer = ns_alloc_array((size_t)m, sizeof *out->answer);
     int rc = needles && where && places && out->id && out->tokens && out->answer ? NS_OK : ns_oom(err, "a needle case");
-    if (rc < 0)
+    if (rc != NS_OK)
         goto out;
     for (int k = 0; k < cell->keys; k++)
         where[k] = ns_rng_uniform(&cell->rng);
     rc = draw_distinct(cell, needles, cell->keys * (1 + m) + (cell->ask == NS_ASK_ABSENT), err);
-    if (rc < 0)
+    if (rc != NS_OK)
         goto out;
     ns_needle_places(cell, n_filler, where, places);
     rc = lay_out(out, cell, filler, n_filler, places, needles, m, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         goto out;
     const int32_t *const said = needles + (cell->ask == NS_ASK_SWAP) * (1 + m);    /* the absent twin's answer is its original's, the null
                                                                                     * twin has none */

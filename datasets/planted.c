@@ -190,7 +190,7 @@ int ns_plan_finish(ns_plan *p, const double *strength, ns_error *err)
     p->one = (3 + p->zoo) * p->N;
     p->D = (p->one + 1 + p->zoo + 31) / 32 * 32;
     const double wanted = ns_log((double)p->max_positions) + SHARPNESS, rho = 1 / sqrt((double)p->n);
-    if ((rc = least_gap(p, &gap, err)) < 0)
+    if ((rc = least_gap(p, &gap, err)) != NS_OK)
         return rc;
     p->peak = wanted / gap;
     p->beta = wanted / (1 - 3 * rho) * (p->zoo ? 2 : 1);
@@ -209,7 +209,7 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
         .n_retrieval = params->retrieval ? params->n_retrieval : (int)(sizeof default_retrieval / sizeof *default_retrieval),
     };
     int rc = check_sizes(p, params->strength, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p->retrieval = ns_alloc_array((size_t)p->n_retrieval, sizeof *p->retrieval);
     p->strength = ns_alloc_array((size_t)p->n_retrieval, sizeof *p->strength);
@@ -218,7 +218,7 @@ static int make_plan(ns_plan *p, const ns_plant_params *params, ns_error *err)
     memcpy(p->retrieval, heads, (size_t)p->n_retrieval * sizeof *p->retrieval);
     for (int i = 0; i < p->n_retrieval; i++)
         p->strength[i] = params->strength ? params->strength[i] : 1;
-    if ((rc = check_heads(p, err)) < 0)
+    if ((rc = check_heads(p, err)) != NS_OK)
         return rc;
     p->first_retrieval = p->L;
     for (int i = 0; i < p->n_retrieval; i++)

@@ -200,7 +200,7 @@ int ns_plant_series(const char *folder, const ns_plant_series_params *p, ns_erro
 {
     ns_plant_series_params params;
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_plant_series_params", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p = &params;
     series s = {.p = p, .plant = p->plant, .P = p->n_checkpoints ? p->n_checkpoints : 20, .every = p->every ? p->every : 10,
@@ -223,7 +223,7 @@ int ns_plant_series(const char *folder, const ns_plant_series_params *p, ns_erro
         s.p = &own;
     }
     rc = check(&s, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     double *const strength = ns_alloc_array((size_t)s.plant.n_retrieval, sizeof *strength);
     s.strength = ns_alloc_array((size_t)(s.plant.n_retrieval * s.P), sizeof *s.strength);

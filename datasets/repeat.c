@@ -109,7 +109,7 @@ static int fill_duplicate(const draw *d, ns_error *err)
 {
     const int64_t n = 2 * d->half;
     const int rc = draw_distinct(d, d->half, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     memcpy(d->out + d->half, d->out, (size_t)d->half * sizeof *d->out);
     shuffle(d->out, n, d->rng);
@@ -188,7 +188,7 @@ int ns_repeat_cases(ns_cases *cases, const ns_repeat_params *p, ns_error *err)
 {
     ns_repeat_params params;
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_repeat_params", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p = &params;
     const int64_t before = cases->n, half = (p->length - (p->bos >= 0)) / 2;
@@ -201,7 +201,7 @@ int ns_repeat_cases(ns_cases *cases, const ns_repeat_params *p, ns_error *err)
             rc = ns_cases_add(cases, &c, err);
         ns_case_clear(&c);
     }
-    while (rc < 0 && cases->n > before)
+    while (rc != NS_OK && cases->n > before)
         ns_case_clear(&cases->list[--cases->n]);
     return rc;
 }

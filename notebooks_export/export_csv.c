@@ -133,10 +133,10 @@ static int write_rows(csv *c, const char *path, ns_error *err)
 {
     ns_atomic_file file;
     int rc = ns_atomic_begin_text(&file, path, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     c->f = ns_atomic_stream(&file, &rc, err);
-    rc = rc ? rc : all_rows(c, err);
+    rc = rc != NS_OK ? rc : all_rows(c, err);
     return ns_atomic_end(&file, c->f, rc, err);
 }
 
@@ -144,9 +144,9 @@ static int write_both(csv *c, const char *path, ns_error *err)
 {
     ns_fact_list facts = {0};
     int rc = ns_source_facts(c->x, c->params->by, &facts, err);
-    rc = rc ? rc : ns_provenance_check_table(&facts, path, err);
-    rc = rc ? rc : write_rows(c, path, err);
-    rc = rc ? rc : ns_provenance_beside(path, &facts, err);
+    rc = rc != NS_OK ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc != NS_OK ? rc : write_rows(c, path, err);
+    rc = rc != NS_OK ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);
     return rc;
 }
@@ -157,8 +157,8 @@ int ns_export_csv(ns_study *study, const char *path, const ns_export_params *giv
     ns_source x;
     csv c = {.x = &x, .params = &params};
     int rc = ns_source_begin(&x, study, path, given, &params, err);
-    rc = rc ? rc : load(&c, err);
-    rc = rc ? rc : write_both(&c, path, err);
+    rc = rc != NS_OK ? rc : load(&c, err);
+    rc = rc != NS_OK ? rc : write_both(&c, path, err);
     free(c.values);
     free(c.counts);
     free(c.n);

@@ -115,10 +115,10 @@ static int block(table *t, int64_t r, int s, ns_error *err)
     const float *values, *low, *high;
     ns_score_meaning meaning;
     int rc = ns_study_ranks(t->x->study, score, &meaning, err);
-    rc = rc ? rc : ns_study_score(t->x->study, score, &values, err);
-    rc = rc ? rc : ns_study_ranked(t->x->study, "score_low", score, &low, err);
-    rc = rc ? rc : ns_study_ranked(t->x->study, "score_high", score, &high, err);
-    if (rc || p < 0)
+    rc = rc != NS_OK ? rc : ns_study_score(t->x->study, score, &values, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(t->x->study, "score_low", score, &low, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(t->x->study, "score_high", score, &high, err);
+    if (rc != NS_OK || p < 0)
         return rc;
     const float *const at = values + (r * t->x->P + p) * t->x->L * t->x->H;
     const ns_best_cut cut = ns_best(at, t->x->L * t->x->H, t->params->top, &meaning, t->top);
@@ -148,7 +148,7 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
     size_t size = 0;
     ns_source x;
     int rc = ns_source_begin(&x, study, path, given, &params, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
     ns_stream *const s = ns_stream_open();
@@ -160,14 +160,14 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
     if (rc == NS_OK) {
         rc = provenance(&t, err);
         begin(&t);
-        rc = rc ? rc : blocks(&t, err);
+        rc = rc != NS_OK ? rc : blocks(&t, err);
         end(&t);
     }
     if (rc == NS_OK)
         rc = ns_stream_end(s, path, &text, &size, err);
     else
         ns_stream_drop(s);
-    rc = rc ? rc : ns_file_write(path, text, size, err);
+    rc = rc != NS_OK ? rc : ns_file_write(path, text, size, err);
     free(text);
     free(t.top);
     return rc;

@@ -165,7 +165,7 @@ static int draw(story *s, const float *values, const char *score, ns_export_png 
     int rc = kind && window && place ? NS_OK : ns_oom(err, "layers");
     if (rc == NS_OK)
         ns_study_layers(x->study, s->r, kind, window);
-    rc = rc ? rc : ns_draw_heads("heads.png", &figure, &params, err);
+    rc = rc != NS_OK ? rc : ns_draw_heads("heads.png", &figure, &params, err);
     png->data = data;
     free(kind);
     free(window);
@@ -244,10 +244,10 @@ static int tell_score(story *s, int i, ns_error *err)
     const float *all, *low, *high;
     ns_score_meaning meaning;
     int rc = ns_study_meaning(x->study, score, &meaning, err);
-    rc = rc ? rc : ns_study_score(x->study, score, &all, err);
-    rc = rc ? rc : ns_study_ranked(x->study, "score_low", score, &low, err);
-    rc = rc ? rc : ns_study_ranked(x->study, "score_high", score, &high, err);
-    if (rc)
+    rc = rc != NS_OK ? rc : ns_study_score(x->study, score, &all, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(x->study, "score_low", score, &low, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(x->study, "score_high", score, &high, err);
+    if (rc != NS_OK)
         return rc;
     const bool ranks = meaning.best != NS_BEST_NONE;
     const float *const values = all + (s->r * x->P + s->p) * x->L * x->H;
@@ -307,17 +307,17 @@ int ns_export_notebook(ns_study *study, const char *path, const ns_export_params
     ns_export_params params;
     ns_source x;
     int rc = ns_source_begin(&x, study, path, given, &params, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
     story s = {.x = &x, .params = &params, .path = path, .top = ns_alloc_array((size_t)params.top, sizeof *s.top)};
     rc = s.top ? choose_run(&s, err) : ns_oom(err, path);
     ns_notebook_begin(&s.b);
-    rc = rc ? rc : ns_source_facts(&x, params.by, &s.facts, err);
-    rc = rc ? rc : keep_lasting(&s, err);
+    rc = rc != NS_OK ? rc : ns_source_facts(&x, params.by, &s.facts, err);
+    rc = rc != NS_OK ? rc : keep_lasting(&s, err);
     ns_notebook_facts(&s.b, &s.facts);
-    rc = rc ? rc : tell(&s, err);
-    rc = rc ? rc : ns_notebook_write(&s.b, path, err);
+    rc = rc != NS_OK ? rc : tell(&s, err);
+    rc = rc != NS_OK ? rc : ns_notebook_write(&s.b, path, err);
     ns_notebook_drop(&s.b);
     ns_fact_list_clear(&s.facts);
     ns_fact_list_clear(&s.lasting);

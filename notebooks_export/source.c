@@ -16,10 +16,10 @@ int ns_source_begin(ns_source *x, ns_study *study, const char *path, const ns_ex
     ns_score_meaning meaning;
     *x = source_of(study);
     int rc = ns_check_not_input(path, &x->path, 1, err);
-    rc = rc ? rc : ns_sized_copy(out, sizeof *out, given, "ns_export_params", err);
+    rc = rc != NS_OK ? rc : ns_sized_copy(out, sizeof *out, given, "ns_export_params", err);
     if (rc == NS_OK && out->n_scores < 1)
         rc = ns_fail(err, NS_E_ARG, "%s: an export needs a score at least", x->path);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     out->top = out->top ? out->top : NS_EXPORT_TOP;
     rc = out->run ? ns_study_find_run(study, out->run, &x->run, err) : NS_OK;
@@ -31,5 +31,5 @@ int ns_source_begin(ns_source *x, ns_study *study, const char *path, const ns_ex
 int ns_source_facts(const ns_source *x, const ns_provenance *by, ns_fact_list *out, ns_error *err)
 {
     const int rc = ns_provenance_of_run(out, by, err);
-    return rc ? rc : ns_provenance_of_file(out, x->path, 1, err);
+    return rc != NS_OK ? rc : ns_provenance_of_file(out, x->path, 1, err);
 }

@@ -120,24 +120,24 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     o->scores_are_of = ns_scores_are_of(params->scores_sha256, ns_model_weights_sha256(model));
     snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
     int rc = check_heads(&a);
-    rc = rc ? rc : choose_cases(&a, cases);
-    rc = rc ? rc : hash_cases(&a);
-    rc = rc ? rc : choose_loss_cases(&a);
-    rc = rc ? rc : ns_ablate_survey(&a);
-    rc = rc ? rc : ns_ablate_plan(&a);
-    rc = rc ? rc : allocate(&a);
-    rc = rc ? rc : ns_ablate_conditions(&a);
+    rc = rc != NS_OK ? rc : choose_cases(&a, cases);
+    rc = rc != NS_OK ? rc : hash_cases(&a);
+    rc = rc != NS_OK ? rc : choose_loss_cases(&a);
+    rc = rc != NS_OK ? rc : ns_ablate_survey(&a);
+    rc = rc != NS_OK ? rc : ns_ablate_plan(&a);
+    rc = rc != NS_OK ? rc : allocate(&a);
+    rc = rc != NS_OK ? rc : ns_ablate_conditions(&a);
     if (rc == NS_OK && o->n_loss)
         rc = ns_ablate_losses(&a);
-    rc = rc ? rc : ns_provenance_of_model(&o->made_with, model, err);
-    rc = rc ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_model(&o->made_with, model, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
     free(a.cases);
     free(a.mean);
     free(a.hidden);
     free(a.needle);
     o->dropped = a.drops.list;
     o->n_reasons = a.drops.n;
-    if (rc)
+    if (rc != NS_OK)
         ns_ablation_free(o);
     else
         *out = o;

@@ -54,7 +54,7 @@ int ns_ablate_plan(ns_ablating *a)
     a->out->list = ns_alloc_array((size_t)(2 + 4 * (1 + draws_of(a))), sizeof *a->out->list);
     const bool there = a->out->list && add(a, NS_CONDITION_NONE, NS_EDIT_NOOP, -1) && add(a, NS_CONDITION_NOOP, NS_EDIT_NOOP, -1);
     int rc = there ? NS_OK : ns_oom(a->err, "conditions");
-    rc = rc ? rc : draw_controls(a);
+    rc = rc != NS_OK ? rc : draw_controls(a);
     for (size_t i = 0; i < sizeof modes / sizeof *modes && rc == NS_OK; i++)
         if (a->p->modes & 1u << modes[i])
             rc = add_mode(a, modes[i]);

@@ -29,7 +29,7 @@ static int put_words(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     if (rc == NS_OK)
         rc = ns_table_strings(w, "mode", "condition", text, o->n, err);
     free(text);
-    return rc ? rc : ns_sets_write(w, set_at, o, o->n, err);
+    return rc != NS_OK ? rc : ns_sets_write(w, set_at, o, o->n, err);
 }
 
 typedef struct column { const char *name, *summary; double (*value)(const ns_condition *); } column;
@@ -83,15 +83,19 @@ static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
                   content = ns_view_of(o->content, NS_I64, 1, &o->n_cases), norm = ns_view_of(o->norm, NS_F32, 2, heads),
                   in_loss = ns_view_of(o->in_loss, NS_U8, 1, &o->n_cases);
     int rc = ns_table_strings(w, "case_id", "case", (const char *const *)o->case_id, o->n_cases, err);
-    rc = rc ? rc : ns_table_array(w, "n_content", "case", &content, "content tokens of the answer", err);
-    rc = rc ? rc : ns_table_array(w, "in_loss", "case", &in_loss, "1 where the case is behind the losses", err);
-    rc = rc ? rc : ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one",
-                                  err);
-    rc = rc ? rc : ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
-    rc = rc ? rc : ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
-    rc = rc ? rc : ns_table_array(w, "margin_first", "condition case", &margin_first, "the same, of the first content token", err);
-    rc = rc ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows, untouched", err);
-    return rc ? rc : ns_controls_write(&o->controls, w, err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "n_content", "case", &content, "content tokens of the answer", err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "in_loss", "case", &in_loss, "1 where the case is behind the losses", err);
+    rc = rc != NS_OK
+             ? rc
+             : ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one", err);
+    rc = rc != NS_OK ? rc
+                     : ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
+    rc = rc != NS_OK
+             ? rc
+             : ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "margin_first", "condition case", &margin_first, "the same, of the first content token", err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows, untouched", err);
+    return rc != NS_OK ? rc : ns_controls_write(&o->controls, w, err);
 }
 
 int ns_ablation_write(const ns_ablation *o, const char *path, const ns_provenance *by, ns_error *err)
@@ -107,17 +111,17 @@ int ns_ablation_write(const ns_ablation *o, const char *path, const ns_provenanc
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
     int rc = dropped ? NS_OK : ns_oom(err, "facts");
-    rc = rc ? rc : ns_fact_list_add_all(&facts, own, n_own, err);
-    rc = rc ? rc : ns_fact_list_join(&facts, &o->made_with, err);
-    rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&facts, own, n_own, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_join(&facts, &o->made_with, err);
+    rc = rc != NS_OK ? rc : ns_table_create_by(&w, path, &facts, by, err);
     ns_fact_list_clear(&facts);
-    rc = rc ? rc : ns_table_count(w, "condition", o->n, err);
-    rc = rc ? rc : ns_table_count(w, "case", o->n_cases, err);
-    rc = rc ? rc : ns_table_count(w, "layer", o->L, err);
-    rc = rc ? rc : ns_table_count(w, "head", o->H, err);
-    rc = rc ? rc : put_words(w, o, err);
-    rc = rc ? rc : put_columns(w, o, err);
-    rc = rc ? rc : put_cells(w, o, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "condition", o->n, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "case", o->n_cases, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "layer", o->L, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "head", o->H, err);
+    rc = rc != NS_OK ? rc : put_words(w, o, err);
+    rc = rc != NS_OK ? rc : put_columns(w, o, err);
+    rc = rc != NS_OK ? rc : put_cells(w, o, err);
     free(dropped);
     return ns_table_end(w, rc, err);
 }

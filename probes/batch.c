@@ -60,7 +60,7 @@ static int add_session(builder *b, ns_session *parent, int64_t from, const membe
     if (!ns_grow(&b->batch->list, &b->batch->capacity, b->batch->n + 1, sizeof *b->batch->list))
         return ns_oom(b->err, "sessions");
     int rc = parent ? ns_session_fork(&s, parent, from, b->err) : ns_session_new(&s, b->model, &params, b->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     b->batch->list[b->batch->n++] = s;
     const int64_t prompt = m->c->n_tokens, cut = to < prompt ? to : prompt;
@@ -72,7 +72,7 @@ static int add_session(builder *b, ns_session *parent, int64_t from, const membe
     }
     for (int64_t i = first; i < last && rc == NS_OK; i++)
         rc = ns_session_add_case(s, b->members[i].c, b->members[i].index, b->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return ns_fail(b->err, rc, "case '%.100s': %s", m->c->id, b->err ? b->err->message : "");
     *out = s;
     return NS_OK;
@@ -157,7 +157,7 @@ int ns_batch_build(ns_batch *out, const ns_model *model, const ns_case *const *c
     for (int64_t i = 0; !share && i < n && rc == NS_OK; i++)
         rc = add_leaf(&b, NULL, 0, i);
     free(b.members);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_batch_clear(out);
     return rc;
 }
@@ -232,8 +232,8 @@ int ns_run_cases(const ns_model *model, const ns_cases *cases, const ns_hooks *h
         list[i] = &cases->list[i];
         index[i] = i;
     }
-    rc = rc ? rc : ns_check_hook_rows(own, n_hooks, list, cases->n, p, err);
-    rc = rc ? rc : ns_run_list(model, list, index, cases->n, hooks, p, err);
+    rc = rc != NS_OK ? rc : ns_check_hook_rows(own, n_hooks, list, cases->n, p, err);
+    rc = rc != NS_OK ? rc : ns_run_list(model, list, index, cases->n, hooks, p, err);
     free(list);
     free(index);
     return rc;

@@ -45,7 +45,7 @@ int ns_scoring_context(const ns_scoring *r, const ns_probe *probe, const ns_case
     if (!probe->wants_null || !c)
         return NS_OK;
     const int rc = is_null_twin(c, &out->is_null, r->err);
-    return rc || out->is_null ? rc : null_twin_of(r, c, &out->null_twin);
+    return rc != NS_OK || out->is_null ? rc : null_twin_of(r, c, &out->null_twin);
 }
 
 /* ---- which probes ---- */
@@ -108,7 +108,7 @@ int ns_choose_probes(const ns_score_params *params, const ns_probe **out, int *n
             return ns_fail(err, NS_E_ARG, "a definition is called '%s', which is one of needlescope's own probes or scores", own->name);
         rc = add_probe(own, out, n, err);
     }
-    return rc < 0 || *n > 0 ? rc : ns_fail(err, NS_E_ARG, "no probe is named");
+    return rc != NS_OK || *n > 0 ? rc : ns_fail(err, NS_E_ARG, "no probe is named");
 }
 
 /* ---- which cases ---- */

@@ -46,10 +46,10 @@ static int put(const ns_scores *scores, const char *path, const char *text, cons
 {
     ns_fact_list facts = {0};
     int rc = ns_scores_facts(scores, &facts, err);
-    rc = rc ? rc : ns_provenance_of_run(&facts, by, err);
-    rc = rc ? rc : ns_provenance_check_table(&facts, path, err);
-    rc = rc ? rc : ns_file_write(path, text, strlen(text), err);
-    rc = rc ? rc : ns_provenance_beside(path, &facts, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_run(&facts, by, err);
+    rc = rc != NS_OK ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc != NS_OK ? rc : ns_file_write(path, text, strlen(text), err);
+    rc = rc != NS_OK ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);
     return rc;
 }

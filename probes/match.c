@@ -142,8 +142,8 @@ int ns_controls_write(const ns_controls *c, ns_table_writer *w, ns_error *err)
         return NS_OK;
     float *const values = ns_alloc_array((size_t)n, sizeof *values);
     int rc = values ? NS_OK : ns_oom(err, "controls");
-    rc = rc ? rc : ns_table_count(w, "control", shape[0], err);
-    rc = rc ? rc : ns_table_count(w, "target", shape[1], err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "control", shape[0], err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "target", shape[1], err);
     for (int k = 0; k < N_COLUMNS && rc == NS_OK; k++) {
         for (int64_t i = 0; i < n; i++)
             values[i] = (float)value_of(&c->list[i], k);

@@ -49,7 +49,7 @@ int ns_merge_each(ns_merging *m, const ns_file *f, ns_merge_visit visit, void *u
     char **list;
     int64_t n;
     int rc = ns_file_list(f, &list, &n, m->err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     for (int64_t i = 0; i < n; i++) {
         char *axes = NULL;
@@ -76,7 +76,7 @@ static int find_fields(ns_merging *m)
 {
     ns_file *f;
     int rc = ns_file_open_own(&f, m->job.shards[m->job.first].path, m->err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     rc = ns_merge_each(m, f, take_field, NULL);
     ns_file_close(f);
@@ -159,8 +159,8 @@ static int read_layers(ns_merging *m, const ns_file *file, const ns_shard *s)
     int64_t *windows = NULL, *valid = NULL;
     ns_expected w = {.size = sizeof w, .name = "layer_kind", .rank = 1, .shape = {s->L}};
     int rc = ns_file_texts(file, &w, &kinds, m->err);
-    rc = rc ? rc : read_heads(m, file, s, "window", ns_between(0, 0x1p53), &windows);
-    rc = rc ? rc : read_heads(m, file, s, "head_valid", ns_between(0, 1), &valid);
+    rc = rc != NS_OK ? rc : read_heads(m, file, s, "window", ns_between(0, 0x1p53), &windows);
+    rc = rc != NS_OK ? rc : read_heads(m, file, s, "head_valid", ns_between(0, 1), &valid);
     for (int64_t l = 0; rc == NS_OK && l < s->L; l++) {
         if (!(m->kinds[s->run * m->job.L + l] = ns_merge_keep(m, kinds[l])))
             rc = ns_oom(m->err, s->path);
@@ -194,7 +194,7 @@ static int read_shard(ns_merging *m, const ns_shard *s)
         return rc;
     }
     int rc = ns_file_open_own(&file, s->path, m->err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     m->status[cell] = 1;
     m->tokens[cell] = s->tokens;
@@ -254,9 +254,9 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
     ns_fact_list facts = {0};
     int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, m->err);
-    rc = rc ? rc : ns_merge_say(m, &facts);
-    rc = rc ? rc : ns_fact_list_add_input(&facts, scanned, m->err);
-    rc = rc ? rc : ns_table_create_by(&m->w, study, &facts, p->by, m->err);
+    rc = rc != NS_OK ? rc : ns_merge_say(m, &facts);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_input(&facts, scanned, m->err);
+    rc = rc != NS_OK ? rc : ns_table_create_by(&m->w, study, &facts, p->by, m->err);
     ns_fact_list_clear(&facts);
     return rc;
 }
@@ -296,12 +296,12 @@ static int merge_all(void *user, ns_error *err)
         rc = find_fields(&m);
     for (int64_t i = 0; rc == NS_OK && i < m.job.n_shards; i++)
         rc = read_shard(&m, &m.job.shards[i]);
-    rc = rc ? rc : begin(&m, out, study, p);
-    rc = rc ? rc : ns_merge_write_grid(&m);
-    rc = rc ? rc : ns_merge_write_coords(&m);
-    rc = rc ? rc : ns_merge_write_cases(&m);
-    rc = rc ? rc : ns_merge_write_fields(&m);
-    rc = rc ? rc : ns_merge_write_metrics(&m, out);
+    rc = rc != NS_OK ? rc : begin(&m, out, study, p);
+    rc = rc != NS_OK ? rc : ns_merge_write_grid(&m);
+    rc = rc != NS_OK ? rc : ns_merge_write_coords(&m);
+    rc = rc != NS_OK ? rc : ns_merge_write_cases(&m);
+    rc = rc != NS_OK ? rc : ns_merge_write_fields(&m);
+    rc = rc != NS_OK ? rc : ns_merge_write_metrics(&m, out);
     rc = ns_table_end(m.w, rc, err);
     merge_clear(&m);
     return rc;

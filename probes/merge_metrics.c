@@ -54,7 +54,7 @@ static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t r
     run_metrics r = {.all = all, .run = run};
     ns_expected w = {sizeof w, "step", NS_I64, 1, {NS_ANY}, ns_between(0, 0x1p53)};
     int rc = ns_file_open(&f, path, m->err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     rc = ns_file_array(f, &w, &r.steps, m->err);
     r.n = rc == NS_OK ? w.shape[0] : 0;

@@ -153,10 +153,10 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     ns_expected heads = {.size = sizeof heads, .name = "head_valid", .type = NS_I64, .rank = 2, .shape = {NS_ANY, NS_ANY}};
     ns_expected cases = {.size = sizeof cases, .name = "case_id", .type = NS_N_DTYPES, .rank = 1, .shape = {NS_ANY}};
     int rc = ns_file_open_own(&f, s->path, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     rc = ns_file_whole(f, "tokens", -1, most_tokens, -1, &s->tokens, err);
-    rc = rc ? rc : ns_file_whole(f, "step", -1, INT64_MAX, -1, &s->own_step, err);
+    rc = rc != NS_OK ? rc : ns_file_whole(f, "step", -1, INT64_MAX, -1, &s->own_step, err);
     s->own_run = fact_of(f, "run");
     s->cases = fact_of(f, "scan_cases_sha256");
     s->probes = fact_of(f, "scan_probes");
@@ -165,8 +165,8 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->content = fact_of(f, "content_sha256");
     if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content && s->own_run))
         rc = ns_oom(err, s->path);
-    rc = rc ? rc : ns_file_expect(f, &heads, err);
-    rc = rc ? rc : ns_file_expect(f, &cases, err);
+    rc = rc != NS_OK ? rc : ns_file_expect(f, &heads, err);
+    rc = rc != NS_OK ? rc : ns_file_expect(f, &cases, err);
     if (rc == NS_OK && (heads.shape[0] < 1 || heads.shape[1] < 1 || heads.shape[0] > MOST_HEADS || heads.shape[1] > MOST_HEADS))
         rc = ns_fail(err, NS_E_FORMAT, "%s: dataset 'head_valid' is of %lld layers and %lld heads, where 1 to %d of each can be", s->path,
                      (long long)heads.shape[0], (long long)heads.shape[1], MOST_HEADS);

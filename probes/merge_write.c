@@ -42,22 +42,23 @@ int ns_merge_write_grid(ns_merging *m)
         bytes[i] = (uint8_t)m->valid[i];
     const ns_view valid = ns_view_of(bytes, NS_U8, 3, heads);
     int rc = bytes ? NS_OK : ns_oom(m->err, "head_valid");
-    rc = rc ? rc : write_axis(m, "run", NULL, j->R);
-    rc = rc ? rc : write_axis(m, "step", j->steps, j->P);
-    rc = rc ? rc : write_axis(m, "case", NULL, j->C);
-    rc = rc ? rc : write_axis(m, "layer", NULL, j->L);
-    rc = rc ? rc : write_axis(m, "head", NULL, j->H);
-    rc = rc ? rc : write_texts(m, "run_name", "run", (const char *const *)j->runs, j->R);
-    rc = rc ? rc : write_texts(m, "checkpoint", "run step", m->labels, j->R * j->P);
-    rc = rc ? rc : write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
-    rc = rc ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
-    rc = rc ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
-    rc = rc ? rc
+    rc = rc != NS_OK ? rc : write_axis(m, "run", NULL, j->R);
+    rc = rc != NS_OK ? rc : write_axis(m, "step", j->steps, j->P);
+    rc = rc != NS_OK ? rc : write_axis(m, "case", NULL, j->C);
+    rc = rc != NS_OK ? rc : write_axis(m, "layer", NULL, j->L);
+    rc = rc != NS_OK ? rc : write_axis(m, "head", NULL, j->H);
+    rc = rc != NS_OK ? rc : write_texts(m, "run_name", "run", (const char *const *)j->runs, j->R);
+    rc = rc != NS_OK ? rc : write_texts(m, "checkpoint", "run step", m->labels, j->R * j->P);
+    rc = rc != NS_OK ? rc : write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
+    rc = rc != NS_OK ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
+    rc = rc != NS_OK ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
+    rc = rc != NS_OK ? rc
             : ns_table_array(m->w, "status", "run step", &status,
                              "0 no such checkpoint, 1 done, 2 failed, 3 found by the scan but without a shard", m->err);
-    rc = rc ? rc : write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
-    rc = rc ? rc : ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
-    rc = rc ? rc
+    rc = rc != NS_OK ? rc : write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
+    rc = rc != NS_OK ? rc
+                     : ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
+    rc = rc != NS_OK ? rc
             : ns_table_array(m->w, "head_valid", "run layer head", &valid, "1 where the run's layer has such an attention head", m->err);
     free(bytes);
     return rc;
@@ -125,7 +126,7 @@ int ns_merge_write_fields(ns_merging *m)
     int rc = write_share(m, "answered", "accuracy", "share of cases whose whole answer is what the model itself would say");
     if (rc == NS_OK)
         rc = write_share(m, "first_right", "first_token_accuracy", "share of cases whose first content token is the most likely one");
-    return rc ? rc : write_fields(m);
+    return rc != NS_OK ? rc : write_fields(m);
 }
 
 /* ---- what a case is: as the first shard says ---- */
@@ -167,7 +168,7 @@ int ns_merge_write_cases(ns_merging *m)
 {
     ns_file *f;
     int rc = ns_file_open(&f, m->job.shards[m->job.first].path, m->err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     rc = ns_merge_each(m, f, write_case_value, NULL);
     ns_file_close(f);

@@ -38,7 +38,7 @@ int ns_pass_add(ns_pass *p, ns_session *parent, const ns_case *c, int64_t from, 
     if (!ns_grow(&p->list, &p->capacity, p->n + 1, sizeof *p->list))
         return ns_oom(err, "sessions");
     int rc = parent ? ns_session_fork(&s, parent, from, err) : ns_session_new(&s, p->model, &params, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     p->list[p->n++] = s;
     p->rows += to - from;
@@ -84,7 +84,7 @@ int ns_pass_add_from(ns_pass *p, ns_session *parent, const ns_case *c, int64_t f
     int rc = follows && !here ? add_leader(p, parent, c, from, to, err) : NS_OK;
     if (rc == NS_OK)
         rc = ns_pass_add(p, parent, c, from, to, case_index, &s, err);
-    return rc || !follows ? rc : ns_session_follow(s, p->leader, first_layer, err);
+    return rc != NS_OK || !follows ? rc : ns_session_follow(s, p->leader, first_layer, err);
 }
 
 int64_t ns_first_layer(const ns_head *heads, int n)

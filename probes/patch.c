@@ -166,7 +166,7 @@ static int check_heads(const ns_patch_run *r)
             if (ns_head_is(r->p->heads[k], (ns_head){l, h}))
                 return ns_fail(r->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)l, (long long)h);
         const int rc = check_groups(r, i);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     if (r->p->n_heads == 0 && r->p->draws > 0)
@@ -383,22 +383,22 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     o->scores_are_of = ns_scores_are_of(params->scores_sha256, ns_model_weights_sha256(model));
     snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
     int rc = check_heads(&r);
-    rc = rc ? rc : choose_pairs(&r, cases);
-    rc = rc ? rc : hash_pairs(&r);
-    rc = rc ? rc : describe_model(&r);
-    rc = rc ? rc : allocate_sources(&r);
-    rc = rc ? rc : ns_patch_sources(&r);
-    rc = rc ? rc : plan(&r);
-    rc = rc ? rc : allocate_conditions(&r);
-    rc = rc ? rc : ns_patch_conditions(&r);
-    rc = rc ? rc : reduce(&r);
-    rc = rc ? rc : ns_provenance_of_model(&o->made_with, model, err);
-    rc = rc ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
+    rc = rc != NS_OK ? rc : choose_pairs(&r, cases);
+    rc = rc != NS_OK ? rc : hash_pairs(&r);
+    rc = rc != NS_OK ? rc : describe_model(&r);
+    rc = rc != NS_OK ? rc : allocate_sources(&r);
+    rc = rc != NS_OK ? rc : ns_patch_sources(&r);
+    rc = rc != NS_OK ? rc : plan(&r);
+    rc = rc != NS_OK ? rc : allocate_conditions(&r);
+    rc = rc != NS_OK ? rc : ns_patch_conditions(&r);
+    rc = rc != NS_OK ? rc : reduce(&r);
+    rc = rc != NS_OK ? rc : ns_provenance_of_model(&o->made_with, model, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
     free(r.pairs);
     free(r.kept);
     o->dropped = r.drops.list;
     o->n_reasons = r.drops.n;
-    if (rc)
+    if (rc != NS_OK)
         ns_patching_free(o);
     else
         *out = o;

@@ -100,7 +100,7 @@ static int put_words(ns_table_writer *w, const ns_patching *o, ns_error *err)
     if (rc == NS_OK)
         rc = ns_table_strings(w, "kind", "condition", text, n, err);
     free(text);
-    return rc ? rc : ns_sets_write(w, set_at, o, n, err);
+    return rc != NS_OK ? rc : ns_sets_write(w, set_at, o, n, err);
 }
 
 /* [C, L, H] out of the map's conditions. */
@@ -128,17 +128,19 @@ static int put_cells(ns_table_writer *w, const ns_patching *o, ns_error *err)
                   source = ns_view_of(o->source_difference, NS_F32, 1, &o->C), right = ns_view_of(o->source_right, NS_U8, 1, &o->C),
                   norm = ns_view_of(o->norm, NS_F32, 2, heads), window = ns_view_of(o->window, NS_I64, 2, heads);
     int rc = ns_table_strings(w, "case_id", "case", (const char *const *)o->case_id, o->C, err);
-    rc = rc ? rc : ns_table_strings(w, "source_id", "case", (const char *const *)o->source_id, o->C, err);
-    rc = rc ? rc : ns_table_strings(w, "layer_kind", "layer", o->layer_kind, o->L, err);
-    rc = rc ? rc : ns_table_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
-    rc = rc ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows of the sources", err);
-    rc = rc ? rc : ns_table_array(w, "difference", "condition case", &difference,
+    rc = rc != NS_OK ? rc : ns_table_strings(w, "source_id", "case", (const char *const *)o->source_id, o->C, err);
+    rc = rc != NS_OK ? rc : ns_table_strings(w, "layer_kind", "layer", o->layer_kind, o->L, err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows of the sources", err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "difference", "condition case", &difference,
                                   "d: logit of the source's answer - of the destination's, first content tokens", err);
-    rc = rc ? rc : ns_table_array(w, "says_source", "condition case", &says, "1 where the most likely token is the source's answer", err);
-    rc = rc ? rc : ns_table_array(w, "source_difference", "case", &source, "d of the source's own run", err);
-    rc = rc ? rc : ns_table_array(w, "source_right", "case", &right, "1 where the source's own run says its answer", err);
-    rc = rc ? rc : ns_controls_write(&o->controls, w, err);
-    return rc || !o->n_map ? rc : put_map_cases(w, o, err);
+    rc = rc != NS_OK
+             ? rc
+             : ns_table_array(w, "says_source", "condition case", &says, "1 where the most likely token is the source's answer", err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "source_difference", "case", &source, "d of the source's own run", err);
+    rc = rc != NS_OK ? rc : ns_table_array(w, "source_right", "case", &right, "1 where the source's own run says its answer", err);
+    rc = rc != NS_OK ? rc : ns_controls_write(&o->controls, w, err);
+    return rc != NS_OK || !o->n_map ? rc : put_map_cases(w, o, err);
 }
 
 int ns_patching_write(const ns_patching *o, const char *path, const ns_provenance *by, ns_error *err)
@@ -154,17 +156,17 @@ int ns_patching_write(const ns_patching *o, const char *path, const ns_provenanc
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
     int rc = dropped ? NS_OK : ns_oom(err, "facts");
-    rc = rc ? rc : ns_fact_list_add_all(&facts, own, n_own, err);
-    rc = rc ? rc : ns_fact_list_join(&facts, &o->made_with, err);
-    rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&facts, own, n_own, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_join(&facts, &o->made_with, err);
+    rc = rc != NS_OK ? rc : ns_table_create_by(&w, path, &facts, by, err);
     ns_fact_list_clear(&facts);
-    rc = rc ? rc : ns_table_count(w, "condition", o->n - o->n_map, err);
-    rc = rc ? rc : ns_table_count(w, "case", o->C, err);
-    rc = rc ? rc : ns_table_count(w, "layer", o->L, err);
-    rc = rc ? rc : ns_table_count(w, "head", o->H, err);
-    rc = rc ? rc : put_words(w, o, err);
-    rc = rc ? rc : put_columns(w, o, err);
-    rc = rc ? rc : put_cells(w, o, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "condition", o->n - o->n_map, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "case", o->C, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "layer", o->L, err);
+    rc = rc != NS_OK ? rc : ns_table_count(w, "head", o->H, err);
+    rc = rc != NS_OK ? rc : put_words(w, o, err);
+    rc = rc != NS_OK ? rc : put_columns(w, o, err);
+    rc = rc != NS_OK ? rc : put_cells(w, o, err);
     free(dropped);
     return ns_table_end(w, rc, err);
 }

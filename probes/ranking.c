@@ -324,7 +324,7 @@ int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
 {
     ns_ranking_params known = {.size = sizeof known};
     int rc = params ? ns_sized_copy(&known, sizeof known, params, "ns_ranking_params", err) : NS_OK;
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     work w = {.s = s, .r = ns_alloc_array(1, sizeof(ns_ranking)), .err = err};
     rc = w.r ? find_groups(&w) : ns_oom(err, "the ranking of heads");
@@ -343,7 +343,7 @@ int ns_scores_rank(ns_scores *s, const ns_ranking_params *params, ns_error *err)
     free(w.halves[1]);
     free(w.shares[0]);
     free(w.shares[1]);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         ns_ranking_free(w.r);
         return rc;
     }

@@ -142,7 +142,7 @@ int ns_scores_reduce(ns_scores *s, ns_error *err)
         const ns_score *const def = s->defs[k];
         const int p = ns_scores_probe(s, k);
         rc = ns_scores_find_chance(s, k, err);
-        if (rc < 0 || !ns_scores_by_case(s, k))
+        if (rc != NS_OK || !ns_scores_by_case(s, k))
             continue;
         if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) ||
             (def->chance_of && !find_output(s, p, def->chance_of)))

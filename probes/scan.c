@@ -47,7 +47,7 @@ static int arch_sha256(const ns_arch *arch, char hex[65], ns_error *err)
     char *json = NULL;
     ns_sha256 sha;
     const int rc = ns_arch_to_json(arch, &json, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     ns_sha256_begin(&sha);
     ns_sha256_add(&sha, json, strlen(json));
@@ -109,7 +109,7 @@ static int gather(const scan *s, const ns_opened *m, ns_fact_list *f, char scan_
     snprintf(step, sizeof step, "%lld", (long long)s->item->step);
     snprintf(tokens, sizeof tokens, "%lld", (long long)s->item->tokens);
     int rc = arch_sha256(m->arch, arch, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"step", step, false}, {"tokens", tokens, false},
                              {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false},
@@ -117,12 +117,12 @@ static int gather(const scan *s, const ns_opened *m, ns_fact_list *f, char scan_
                              {"arch_sha256", arch, false}, {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
     ns_fact_list all = {0};
     rc = ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
-    rc = rc ? rc : say_coords(f, s->run->coords, err);
-    rc = rc ? rc : ns_fact_list_add_all(&all, f->list, f->n, err);
-    rc = rc ? rc : ns_fact_list_add(&all, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false, err);
-    rc = rc ? rc : ns_facts_sha256(all.list, (int)all.n, scan_sha256, err);
+    rc = rc != NS_OK ? rc : say_coords(f, s->run->coords, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&all, f->list, f->n, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(&all, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false, err);
+    rc = rc != NS_OK ? rc : ns_facts_sha256(all.list, (int)all.n, scan_sha256, err);
     ns_fact_list_clear(&all);
-    return rc ? rc : ns_fact_list_add(f, "scan_sha256", scan_sha256, true, err);
+    return rc != NS_OK ? rc : ns_fact_list_add(f, "scan_sha256", scan_sha256, true, err);
 }
 
 /* ---- shards ---- */
@@ -158,7 +158,7 @@ static int check_shard(const scan *s, const char *path)
         return ns_fail(s->err, rc, "%s (or another -o FOLDER)", why.message);
     if (rc == NS_E_MEMORY)
         return ns_oom(s->err, path);
-    if (rc < 0 || s->p->force) {
+    if (rc != NS_OK || s->p->force) {
         if (rc == NS_OK)
             ns_file_close(f);
         return NS_OK;
@@ -192,7 +192,7 @@ static int load_reference(scan *s, ns_error *err)
         rc = open_checkpoint(&s->reference, s, &s->run->series.list[i], err);
         if (rc == NS_OK)
             rc = ns_open_more(s->reference, NS_OPEN_WEIGHTS, err);
-        if (rc < 0) {
+        if (rc != NS_OK) {
             ns_close(s->reference);
             s->reference = NULL;
         }
@@ -317,7 +317,7 @@ static int check_cases(scan *s)
 {
     ns_error why = {""};
     const int rc = s->first ? ns_open_check_cases(s->first, s->p->cases, &why) : NS_OK;
-    return rc < 0 ? ns_fail(s->err, rc, "run '%s': %s", s->run->name, why.message) : NS_OK;
+    return rc != NS_OK ? ns_fail(s->err, rc, "run '%s': %s", s->run->name, why.message) : NS_OK;
 }
 
 /* Calls visit for every checkpoint of the run that is this call's; *number counts those that are asked for over all runs. */
@@ -351,7 +351,7 @@ static int prepare_run(scan *s, const char *folder, int64_t *number)
 {
     const int64_t before = *number;
     int rc = ns_scan_index_check(s->p, s->run, s->err);
-    rc = rc ? rc : open_first(s);
+    rc = rc != NS_OK ? rc : open_first(s);
     if (rc == NS_OK)
         rc = check_cases(s);
     if (rc == NS_OK)
@@ -373,7 +373,7 @@ static int scan_run(scan *s, const char *folder, int64_t *number)
         rc = copy_metrics(s->run, folder, s->err);
     if (rc == NS_OK)
         rc = ns_scan_index_write(s->p, s->run, s->err);
-    rc = rc ? rc : open_first(s);
+    rc = rc != NS_OK ? rc : open_first(s);
     if (rc == NS_OK)
         rc = each_own(s, folder, number, one_checkpoint);
     ns_close(s->reference);
@@ -402,7 +402,7 @@ static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_
     const ns_probe *chosen[NS_MAX_PROBES];
     int n_chosen;
     const int rc = ns_choose_probes(&p->score, chosen, &n_chosen, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     int64_t first = INT64_MAX, last = 0;
     bool some = false;

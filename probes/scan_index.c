@@ -48,12 +48,12 @@ static int read_entry(ns_scan_index *x, const cJSON *item, const char *path, ns_
     const char *label;
     bool taken;
     int rc = ns_json_i64(item, "step", -1, &step, path, err);
-    rc = rc ? rc : ns_json_i64(item, "tokens", -1, &tokens, path, err);
-    rc = rc ? rc : ns_json_str(item, "label", &label, path, err);
-    rc = rc ? rc : ns_json_bool(item, "taken", true, &taken, path, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(item, "tokens", -1, &tokens, path, err);
+    rc = rc != NS_OK ? rc : ns_json_str(item, "label", &label, path, err);
+    rc = rc != NS_OK ? rc : ns_json_bool(item, "taken", true, &taken, path, err);
     if (rc == NS_OK && (step < 0 || !label))
         rc = ns_fail(err, NS_E_FORMAT, "%s: a checkpoint needs step and label", path);
-    return rc ? rc : put(x, step, tokens, label, taken, err);
+    return rc != NS_OK ? rc : put(x, step, tokens, label, taken, err);
 }
 
 static int read_index(ns_scan_index *x, const char *path, ns_error *err)
@@ -61,7 +61,7 @@ static int read_index(ns_scan_index *x, const char *path, ns_error *err)
     cJSON *root = NULL;
     const char *folder;
     int rc = ns_json_read(&root, path, LARGEST, DEPTH, err);
-    rc = rc ? rc : ns_json_str(root, "folder", &folder, path, err);
+    rc = rc != NS_OK ? rc : ns_json_str(root, "folder", &folder, path, err);
     if (rc == NS_OK && !(x->folder = ns_strdup(folder ? folder : "")))
         rc = ns_oom(err, path);
     const cJSON *const list = cJSON_GetObjectItemCaseSensitive(root, "checkpoints");
@@ -76,7 +76,7 @@ int ns_scan_index_read(ns_scan_index *x, const char *out, const char *run, ns_er
     char *const path = index_path(out, run);
     *x = (ns_scan_index){0};
     const int rc = !path ? ns_oom(err, out) : ns_path_exists(path) ? read_index(x, path, err) : NS_OK;
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_scan_index_clear(x);
     free(path);
     return rc;
@@ -156,7 +156,7 @@ int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_erro
     }
     if (rc == NS_OK && !(text = print_index(&x, run)))
         rc = ns_oom(err, path);
-    rc = rc ? rc : write_text(path, text, err);
+    rc = rc != NS_OK ? rc : write_text(path, text, err);
     free(text);
     ns_scan_index_clear(&x);
     free(path);

@@ -91,7 +91,7 @@ int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, n
         if (r->series.list[i].tokens < 0 && !ns_mul_i64(r->series.list[i].step, r->tokens_per_step, &r->series.list[i].tokens))
             r->series.list[i].tokens = -1;
     free(json);
-    if (rc)
+    if (rc != NS_OK)
         ns_scan_run_close(r);
     return rc;
 }

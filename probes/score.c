@@ -54,7 +54,7 @@ static int begin_probes(ns_scoring *r)
         for (int64_t i = 0; i < r->n_cases && rc == NS_OK; i++) {
             ns_probe_context ctx;
             rc = ns_scoring_context(r, probe, r->cases[i], &ctx);
-            if (rc < 0)
+            if (rc != NS_OK)
                 return rc;
             for (int64_t k = 0; k < r->n_cases && ctx.null_twin; k++)
                 if (r->cases[k] == ctx.null_twin)
@@ -196,9 +196,11 @@ static int say_models(const ns_scoring *r)
     ns_fact_list *const said = &r->scores->made_with;
     const ns_model *const reference = r->params->reference;
     int rc = ns_provenance_of_model(said, r->model, r->err);
-    rc = rc ? rc : ns_provenance_of_cases(said, r->given, r->err);
-    rc = rc || !reference ? rc : ns_fact_list_add_input(said, ns_checkpoint_dir(ns_model_checkpoint(reference)), r->err);
-    return rc || !reference ? rc : ns_fact_list_add(said, "reference_weights_sha256", ns_model_weights_sha256(reference), false, r->err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_cases(said, r->given, r->err);
+    rc = rc != NS_OK || !reference ? rc : ns_fact_list_add_input(said, ns_checkpoint_dir(ns_model_checkpoint(reference)), r->err);
+    return rc != NS_OK || !reference
+               ? rc
+               : ns_fact_list_add(said, "reference_weights_sha256", ns_model_weights_sha256(reference), false, r->err);
 }
 
 /* What of the caller's definitions matches no case, or some alone. */
@@ -228,7 +230,7 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     *out = NULL;
     int rc = params->size == sizeof *params ? ns_choose_probes(params, probes, &n_probes, err)
            : ns_fail(err, NS_E_ARG, "score: params.size is %zu, expected %zu (set it to sizeof)", params->size, sizeof *params);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     r.cases = ns_alloc_array((size_t)cases->n, sizeof *r.cases);
     r.index = ns_alloc_array((size_t)cases->n, sizeof *r.index);
@@ -237,9 +239,9 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
         rc = note_special(&r);
     if (rc == NS_OK)
         rc = ns_choose_cases(&r, cases);
-    rc = rc ? rc : ns_check_hook_rows(params->hooks, params->n_hooks, r.cases, r.n_cases, params, err);
-    rc = rc ? rc : check_definitions(&r);
-    rc = rc ? rc : ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
+    rc = rc != NS_OK ? rc : ns_check_hook_rows(params->hooks, params->n_hooks, r.cases, r.n_cases, params, err);
+    rc = rc != NS_OK ? rc : check_definitions(&r);
+    rc = rc != NS_OK ? rc : ns_scores_take_cases(r.scores, r.cases, r.n_cases, err);
     if (rc == NS_OK) {
         rc = begin_probes(&r);
         if (rc == NS_OK)

@@ -104,7 +104,7 @@ static int take_case(ns_case_result *to, const ns_case *c, ns_error *err)
 {
     cJSON *meta = NULL;
     const int rc = c->meta ? ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) : NS_OK;
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const cJSON *const length = cJSON_GetObjectItemCaseSensitive(meta, "length"), *const depth = cJSON_GetObjectItemCaseSensitive(meta,
                                                                                                                                   "depth");

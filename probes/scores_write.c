@@ -190,7 +190,7 @@ static int put_group_of(const visitor *w, const ns_scores *s, ns_error *err)
     const ns_view of = ns_view_of(s->ranking->group_of, NS_I64, 1, &s->n_cases),
                   in = ns_view_of(s->ranking->stratum_of, NS_I64, 1, &s->n_cases);
     const int rc = put_array(w, "case_group", "case", &of, "the case's group: value type and template", err);
-    return rc ? rc
+    return rc != NS_OK ? rc
               : put_array(w, "case_stratum", "case", &in,
                           "within which its prompt was resampled: its group, or the pool of groups of fewer than ten prompts", err);
 }
@@ -298,8 +298,8 @@ int ns_scores_facts(const ns_scores *s, ns_fact_list *facts, ns_error *err)
                            {"special_tokens", said(s->special), false},  {"ranking_resamples", said(resamples), false},
                            {"ranking_seed", said(seed), false},          {"ranking_strata", said(strata), false}};
     int rc = probes && dropped ? NS_OK : ns_oom(err, "facts");
-    rc = rc ? rc : ns_fact_list_add_all(facts, own, sizeof own / sizeof *own, err);
-    rc = rc ? rc : ns_fact_list_join(facts, &s->made_with, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(facts, own, sizeof own / sizeof *own, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_join(facts, &s->made_with, err);
     free(probes);
     free(dropped);
     return rc;
@@ -310,9 +310,9 @@ int ns_scores_write_as(const ns_scores *s, const char *path, const ns_fact_list 
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
     int rc = more ? ns_fact_list_join(&facts, more, err) : NS_OK;
-    rc = rc ? rc : ns_scores_facts(s, &facts, err);
-    rc = rc ? rc : ns_table_create_by(&w, path, &facts, by, err);
-    rc = rc ? rc : ns_scores_each(s, write_array, w, err);
+    rc = rc != NS_OK ? rc : ns_scores_facts(s, &facts, err);
+    rc = rc != NS_OK ? rc : ns_table_create_by(&w, path, &facts, by, err);
+    rc = rc != NS_OK ? rc : ns_scores_each(s, write_array, w, err);
     ns_fact_list_clear(&facts);
     return ns_table_end(w, rc, err);
 }

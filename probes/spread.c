@@ -13,7 +13,7 @@ static int kind_of(const ns_case *c, char **out, ns_error *err)
 {
     cJSON *meta = NULL;
     const int rc = c->meta ? ns_json_parse(&meta, c->meta, strlen(c->meta), 64, "meta", err) : NS_OK;
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const char *const type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "value_type")),
                *const template_name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(meta, "template"));

@@ -176,7 +176,7 @@ static int check_meta(const ns_case *c, ns_error *err)
     const int rc = ns_json_parse(&meta, c->meta, strlen(c->meta), NS_CASE_JSON_DEPTH, "meta", err);
     const bool object = rc == NS_OK && cJSON_IsObject(meta);
     cJSON_Delete(meta);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     return object ? NS_OK : ns_fail(err, NS_E_ARG, "case '%.100s': meta is not a JSON object", c->id);
 }
@@ -203,7 +203,7 @@ static int check(const ns_case *c, ns_error *err)
 int ns_cases_add(ns_cases *cases, ns_case *c, ns_error *err)
 {
     const int rc = check(c, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!ns_grow(&cases->list, &cases->capacity, cases->n + 1, sizeof *cases->list))
         return ns_oom(err, "cases");

@@ -52,12 +52,12 @@ static int check_case(const ns_case *c, const ns_tokenizer *t, ns_error *err)
     char hex[65];
     bool same = false;
     int rc = told_tokenizer(c, hex, err);
-    if (rc < 0 || strcmp(hex, ns_tokenizer_sha256(t)) == 0 || (!hex[0] && !c->text))
+    if (rc != NS_OK || strcmp(hex, ns_tokenizer_sha256(t)) == 0 || (!hex[0] && !c->text))
         return rc;
     rc = c->text ? makes_ids(c, t, true, &same, err) : NS_OK;
     if (rc == NS_OK && c->text && !same)
         rc = makes_ids(c, t, false, &same, err);
-    if (rc < 0 || same)
+    if (rc != NS_OK || same)
         return rc;
     return ns_fail(err, NS_E_FORMAT, "case '%.100s': its ids are of another tokenizer: they are not what this model's tokenizer makes of "
                    "its text (make the cases again with this model, or name the tokenizer that made them: --tokenizer)", c->id);

@@ -111,7 +111,7 @@ static int put_token_span(void *user, const char *name, int64_t begin, int64_t e
     const put_tokens *const p = user;
     ns_error inner = {0};
     const int rc = ns_case_set_span(p->c, name, begin, end, &inner);
-    return rc < 0 ? ns_fail(p->l->err, rc == NS_E_ARG ? NS_E_FORMAT : rc, "%s: %s", p->l->label, inner.message) : NS_OK;
+    return rc != NS_OK ? ns_fail(p->l->err, rc == NS_E_ARG ? NS_E_FORMAT : rc, "%s: %s", p->l->label, inner.message) : NS_OK;
 }
 
 /* Code points of text -> bytes of the prompt. `starts` holds the byte offset of every code point of text and its end. */
@@ -144,7 +144,7 @@ static int strings_of(const line *l, const char *const *keys, const char **out, 
 {
     for (int i = 0; i < n; i++) {
         const int rc = ns_json_str(l->object, keys[i], &out[i], l->label, l->err);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     return NS_OK;
@@ -158,13 +158,13 @@ static int read_text(const line *l, ns_case *c, const char *id)
     int rc = strings_of(l, keys, part, 3);
     if (rc == NS_OK)
         rc = ns_json_bool(l->object, "add_special", true, &add_special, l->label, l->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!l->tokenizer)
         return ns_fail(l->err, NS_E_ARG, "%s: 'text' needs a tokenizer (give a model with tokenizer.json, or 'tokens')", l->label);
     if (member(l, "pairs") || member(l, "lead") || cJSON_IsArray(member(l, "answer")))
         return ns_fail(l->err, NS_E_FORMAT, "%s: with 'text' the answer is text, and 'lead' and 'pairs' need 'tokens'", l->label);
-    if ((rc = ns_json_str(l->object, "answer", &answer, l->label, l->err)) < 0)
+    if ((rc = ns_json_str(l->object, "answer", &answer, l->label, l->err)) != NS_OK)
         return rc;
 
     const char *const prefix = part[1] ? part[1] : "", *const suffix = part[2] ? part[2] : "";
@@ -180,7 +180,7 @@ static int read_text(const line *l, ns_case *c, const char *id)
     if (rc == NS_OK) {
         ns_error inner = {0};
         rc = ns_case_from_text(c, l->tokenizer, id, prompt, answer, spans, put.n, add_special, &inner);
-        if (rc < 0)
+        if (rc != NS_OK)
             ns_fail(l->err, rc, "%s: %s", l->label, inner.message);
     }
 out:
@@ -198,7 +198,7 @@ static int encode_answer(const line *l, ns_case *c, const char *text)
         return ns_fail(l->err, NS_E_ARG, "%s: an answer in text needs a tokenizer (give ids instead)", l->label);
     ns_error inner = {0};
     const int rc = ns_encode(l->tokenizer, text, strlen(text), false, &e, &inner);
-    if (rc < 0)
+    if (rc != NS_OK)
         return ns_fail(l->err, rc, "%s: answer: %s", l->label, inner.message);
     c->answer = e.ids;
     c->n_answer = e.n;
@@ -213,7 +213,7 @@ static int read_tokens(const line *l, ns_case *c, const char *id)
     static const char *const keys[] = {"text", "answer_text"};
     const char *strings[2];
     int rc = strings_of(l, keys, strings, 2);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (member(l, "prefix") || member(l, "suffix") || member(l, "add_special"))
         return ns_fail(l->err, NS_E_FORMAT, "%s: 'prefix', 'suffix' and 'add_special' go with 'text'; 'tokens' is the whole prompt",
@@ -223,7 +223,7 @@ static int read_tokens(const line *l, ns_case *c, const char *id)
     if (!c->id || (strings[0] && !c->text) || (strings[1] && !c->answer_text))
         return ns_oom(l->err, l->label);
     rc = take_ids(l, NS_CASE_TOKENS, "tokens", &c->tokens, &c->n_tokens);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const cJSON *const answer = member(l, "answer");
     if (cJSON_IsArray(answer))
@@ -264,7 +264,7 @@ static int read_meta(const line *l, ns_case *c)
         return ns_fail(l->err, NS_E_FORMAT, "%s: 'meta' is not an object", l->label);
     if (pairs)
         rc = check_pairs(l, pairs, c->n_tokens);
-    if (rc < 0 || (!meta && !pairs))
+    if (rc != NS_OK || (!meta && !pairs))
         return rc;
     if (pairs && meta && cJSON_GetObjectItemCaseSensitive(meta, "pairs"))
         return ns_fail(l->err, NS_E_FORMAT, "%s: 'pairs' stands in the line and in 'meta' (keep one)", l->label);
@@ -286,7 +286,7 @@ static int read_case(const line *l, ns_case *c, int64_t number)
         rc = ns_json_str(l->object, "id", &id, l->label, l->err);
     if (rc == NS_OK)
         rc = ns_json_str(l->object, "twin_of", &twin, l->label, l->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (cJSON_IsArray(member(l, "tokens")))
         rc = read_tokens(l, c, id ? id : fallback);
@@ -319,10 +319,10 @@ static int check_ids_hash(const line *l, const ns_case *c)
 static int parse_line(cJSON **object, ns_case_ids *ids, char *text, size_t n, const char *label, ns_error *err)
 {
     int rc = ns_json_check(text, n, NS_CASE_JSON_DEPTH, label, err);
-    rc = rc ? rc : ns_case_cut_ids(text, &n, ids, label, err);
+    rc = rc != NS_OK ? rc : ns_case_cut_ids(text, &n, ids, label, err);
     if (rc == NS_OK && n > NS_CASE_MAX_REST)
         return ns_fail(err, NS_E_FORMAT, "%s: %zu bytes beside its ids (at most %d; is this a case?)", label, n, NS_CASE_MAX_REST);
-    return rc ? rc : ns_json_parse(object, text, n, NS_CASE_JSON_DEPTH, label, err);
+    return rc != NS_OK ? rc : ns_json_parse(object, text, n, NS_CASE_JSON_DEPTH, label, err);
 }
 
 static int read_line(ns_cases *list, const char *path, int64_t number, char *text, size_t n, const ns_tokenizer *tokenizer, ns_error *err)
@@ -341,7 +341,7 @@ static int read_line(ns_cases *list, const char *path, int64_t number, char *tex
     }
     if (rc == NS_OK) {
         rc = ns_cases_add(list, &c, &inner);
-        if (rc < 0)
+        if (rc != NS_OK)
             rc = ns_fail(err, rc == NS_E_ARG ? NS_E_FORMAT : rc, "%s: %s", label, inner.message);
     }
     ns_case_clear(&c);
@@ -435,7 +435,7 @@ int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenize
         rc = ns_cases_check_unique(&(ns_cases){.list = list->list + before, .n = list->n - before}, &path, &(int64_t){0}, 1, err);
     if (rc == NS_OK && !ns_path_is_stream(path))
         rc = remember_file(list, path, err);
-    while (rc < 0 && list->n > before)
+    while (rc != NS_OK && list->n > before)
         ns_case_clear(&list->list[--list->n]);
     return cases_fail(err, rc, path);
 }

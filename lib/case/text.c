@@ -45,7 +45,7 @@ static int add_answer(ns_case *c, const ns_tokenizer *t, const char *prompt, con
     for (const char *p = answer; is_space(*p); p++)
         visible++;
     int rc = whole ? ns_encode(t, whole, strlen(whole), add_special, &e, err) : ns_oom(err, "a case's text");
-    if (rc < 0)
+    if (rc != NS_OK)
         goto out;
     const int64_t n = without_trailing_special(&e);
     if (n <= c->n_tokens || memcmp(e.ids, c->tokens, (size_t)c->n_tokens * sizeof *e.ids) != 0) {
@@ -74,7 +74,7 @@ static int add_prompt(ns_case *c, const ns_tokenizer *t, const char *prompt, con
 {
     ns_encoding e = {0};
     int rc = ns_encode(t, prompt, strlen(prompt), add_special, &e, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         goto out;
     c->n_tokens = without_trailing_special(&e);
     c->tokens = ns_alloc_array((size_t)c->n_tokens, sizeof *c->tokens);
@@ -110,7 +110,7 @@ int ns_case_from_text(ns_case *out, const ns_tokenizer *t, const char *id, const
         rc = ns_fail(err, NS_E_FORMAT, "case '%.100s': the answer is empty (leave it out)", id);
     if (rc == NS_OK && answer)
         rc = add_answer(out, t, prompt, answer, add_special, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_case_clear(out);
     return rc;
 }

@@ -80,7 +80,7 @@ int ns_cases_write(const ns_cases *cases, const char *path, ns_error *err)
 {
     ns_atomic_file file;
     int rc = ns_atomic_begin_text(&file, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     FILE *const f = ns_atomic_stream(&file, &rc, err);
     for (int64_t i = 0; rc == NS_OK && i < cases->n && !ferror(f); i++)

@@ -36,7 +36,7 @@ int ns_input_open(ns_input *in, const char *path, ns_error *err)
     if (fd < 0)
         return fail_open(err, path);
     const int rc = fstat(fd, &st) != 0 ? fail_open(err, path) : S_ISREG(st.st_mode) ? NS_OK : ns_input_refuse(path, st.st_mode, err);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         close(fd);
         return rc;
     }
@@ -117,7 +117,7 @@ int ns_text_open(const char *path, ns_error *err)
         return fd >= 0 ? fd : fail_open(err, path);
     }
     const int rc = ns_input_open(&in, path, err);
-    return rc < 0 ? rc : in.fd;
+    return rc != NS_OK ? rc : in.fd;
 }
 
 int ns_file_read(const char *path, size_t limit, char **out, size_t *n, ns_error *err)

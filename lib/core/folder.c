@@ -24,7 +24,7 @@ int ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *err)
     DIR *const dir = opendir(folder);
     if (!dir)
         return ns_fail(err, ns_errno_code(NS_E_MISSING), "%s: cannot be opened: %s", folder, strerror(errno));
-    for (const struct dirent *entry; !rc && (entry = readdir(dir));) {
+    for (const struct dirent *entry; rc == NS_OK && (entry = readdir(dir));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
         if (count == MAX_ENTRIES)
@@ -35,7 +35,7 @@ int ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *err)
             count++;
     }
     closedir(dir);
-    if (rc) {
+    if (rc != NS_OK) {
         ns_free_strings(list, count);
         return rc;
     }

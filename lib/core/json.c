@@ -58,7 +58,7 @@ int ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const 
 {
     *out = NULL;
     int rc = ns_json_check(text, n, max_depth, label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     cJSON *const tree = cJSON_ParseWithLengthOpts(text, n, NULL, false);
     if (!tree)   /* the scan accepted it */
@@ -68,7 +68,7 @@ int ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const 
     if (rc == NS_OK && cJSON_IsNumber(tree) && !isfinite(tree->valuedouble))
         rc = ns_fail(err, NS_E_FORMAT, "%s: a number beyond the range of a double", label);
     free(list.keys);
-    if (rc < 0)
+    if (rc != NS_OK)
         cJSON_Delete(tree);
     else
         *out = tree;

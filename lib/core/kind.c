@@ -160,7 +160,7 @@ ns_kind ns_kind_of(const char *path)
 
 int ns_kind_fail(ns_error *err, int rc, const char *path, ns_kinds fine, const char *wanted)
 {
-    const ns_kind kind = rc < 0 && rc != NS_E_MEMORY ? ns_kind_of(path) : NS_KIND_NONE;
+    const ns_kind kind = rc != NS_OK && rc != NS_E_MEMORY ? ns_kind_of(path) : NS_KIND_NONE;
     const bool other = kind != NS_KIND_NONE && kind != NS_KIND_STREAM && !(fine & NS_KINDS(kind));
     return other ? ns_fail(err, rc, "%s: is %s, not %s", path, ns_kind_name(kind), wanted) : rc;
 }

@@ -57,7 +57,7 @@ int ns_lines_next(ns_lines *l, size_t longest, char **line, size_t *n, ns_error 
                                               l->path, (long long)l->number + 1, longest)
                                     : fill(l, err);
     }
-    if (rc < 0 || l->at == l->n)
+    if (rc != NS_OK || l->at == l->n)
         return rc;
     char *const end = newline ? newline : l->data + l->n;
     *line = l->data + l->at;

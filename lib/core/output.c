@@ -67,7 +67,7 @@ int ns_atomic_begin(ns_atomic_file *file, const char *path, ns_error *err)
     if (!path[0] || ns_ends(path, "/"))
         return ns_fail(err, NS_E_CREATE, "'%s': not a file name", path);
     rc = resolve_target(&file->path, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         goto fail;
     file->tmp = ns_temporary_name(file->path);
     folder = folder_of(file->path);
@@ -112,7 +112,7 @@ static int make_temporary(ns_atomic_file *file, ns_error *err)
 int ns_atomic_open(ns_atomic_file *file, ns_error *err)
 {
     const int rc = file->stream || file->made ? NS_OK : make_temporary(file, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const int number = file->stream ? ns_path_stream(file->path) : file->fd;
     const int fd = number >= 0 ? fcntl(number, F_DUPFD_CLOEXEC, 3) : open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -223,7 +223,7 @@ int ns_file_write(const char *path, const void *data, size_t n, ns_error *err)
 {
     ns_atomic_file file;
     int rc = ns_atomic_begin_text(&file, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const int fd = ns_atomic_open(&file, err);
     if (fd < 0)
@@ -288,7 +288,7 @@ static int folder_reads(const char *folder, const struct stat *output, place whe
     char **names;
     int64_t n;
     int rc = ns_folder_list(&names, &n, folder, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc == NS_E_MEMORY ? rc : NS_OK;
     for (int64_t i = 0; i < n && rc == NS_OK && !*found; i++) {
         struct stat st;
@@ -315,7 +315,7 @@ int ns_check_not_input(const char *output, const char *const *inputs, int64_t n,
             continue;
         bool read = !S_ISDIR(in.st_mode) && is_same_file(&in, &out);
         const int rc = S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, IN_FOLDER, INPUT_DEPTH, &read, err) : NS_OK;
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         if (read)
             return ns_fail(err, NS_E_ARG, "%s: the output is %s the input %s (name another file)", output,

@@ -101,7 +101,7 @@ static int open_pdf(ns_canvas *c, ns_error *err)
     if (c->about.comment && *c->about.comment)
         cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, c->about.comment);
     const int rc = set_keywords(c, surface, err);
-    return rc ? rc : open_on(c, surface, 1, err);
+    return rc != NS_OK ? rc : open_on(c, surface, 1, err);
 }
 
 static void set_color(cairo_t *cr, ns_rgb color, double alpha)

@@ -104,7 +104,7 @@ static int take_match(strips *s, const ns_file *f, const conditions *c, ns_error
         s->keys |= control && keys;
         heads |= control && !keys;
     }
-    if (rc || !heads)
+    if (rc != NS_OK || !heads)
         return rc;
     s->matched = (!s->heads || s->matched) && ns_match_holds(&m);
     s->known = (!s->heads || s->known) && m.n > 0;
@@ -201,8 +201,8 @@ static int draw(const char *out, strips *all, const char *const *files, int n_fi
                                      .untouched = untouched, .target = target, .draws = draws, .n_draws = all->n_draws,
                                      .title = title, .draws_name = controls};
     ns_plot_look own = {0};
-    rc = rc ? rc : ns_plot_look_begin(&own, out, look, n > 2 || W > 4 ? 7 : 4.5, files, n_files, err);
-    rc = rc ? rc : ns_draw_strips(out, &figure, &own.params, err);
+    rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, out, look, n > 2 || W > 4 ? 7 : 4.5, files, n_files, err);
+    rc = rc != NS_OK ? rc : ns_draw_strips(out, &figure, &own.params, err);
     ns_plot_look_end(&own);
     free(target);
     free(draws);

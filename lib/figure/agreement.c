@@ -25,7 +25,7 @@ static int read_table(const ns_file *f, const char *path, const char *dataset, t
     int rc = ns_file_texts(f, &names, &t->names, err);
     t->n = rc == NS_OK ? names.shape[0] : 0;
     ns_expected w = {sizeof w, dataset, NS_F32, 2, {t->n, t->n}, ns_or_nan(ns_between(-1.0001, 1.0001))};
-    rc = rc ? rc : ns_file_array(f, &w, &t->values, err);
+    rc = rc != NS_OK ? rc : ns_file_array(f, &w, &t->values, err);
     t->chosen = ns_alloc_array((size_t)t->n + 1, sizeof *t->chosen);
     return rc == NS_OK && !t->chosen ? ns_oom(err, "scores") : rc;
 }
@@ -101,10 +101,10 @@ int ns_plot_agreement(const char *path, const ns_agreement_plot *plot, const ns_
     ns_file *f = NULL;
     table t = {0};
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_agreement_plot", err);
-    rc = rc ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
-    rc = rc ? rc : read_table(f, p.file, p.spearman ? "agreement_spearman" : "agreement_jaccard10", &t, err);
-    rc = rc ? rc : choose(&p, &t, err);
-    rc = rc ? rc : draw(path, &p, f, &t, look, said, err);
+    rc = rc != NS_OK ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
+    rc = rc != NS_OK ? rc : read_table(f, p.file, p.spearman ? "agreement_spearman" : "agreement_jaccard10", &t, err);
+    rc = rc != NS_OK ? rc : choose(&p, &t, err);
+    rc = rc != NS_OK ? rc : draw(path, &p, f, &t, look, said, err);
     clear_table(&t);
     ns_file_close(f);
     return rc;

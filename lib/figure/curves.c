@@ -68,7 +68,7 @@ static int begin(plot *p, const ns_study_view *v, ns_error *err)
 {
     *p = (plot){.view = v, .first = first_checkpoint(v->births)};
     const int rc = ns_arms_make(&p->arms, v->births, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     p->names = ns_alloc_array((size_t)p->arms.n + 1, sizeof *p->names);
     for (int i = 0; p->names && i < p->arms.n; i++)
@@ -120,7 +120,7 @@ static int draw(plot *p, const char *path, ns_curves_figure f, const ns_figure_p
     f.study_name = p->about;
     const char *const file = ns_study_path(p->view->study);
     int rc = ns_plot_look_begin(&own, path, params, p->n_panels > 1 ? 7 : 3.3, &file, 1, err);
-    rc = rc ? rc : ns_draw_curves(path, &f, &own.params, err);
+    rc = rc != NS_OK ? rc : ns_draw_curves(path, &f, &own.params, err);
     ns_plot_look_end(&own);
     if (rc == NS_OK)
         ns_plotted_say(said, f.title, p->note);
@@ -183,7 +183,7 @@ static int add_loss(plot *p, const char *dataset, const char *title, ns_error *e
     const float *values = NULL;
     const ns_emergence *const e = p->view->births;
     int rc = ns_study_has(p->view->study, dataset) ? ns_study_series(p->view->study, dataset, &values, err) : NS_OK;
-    if (rc || !values)
+    if (rc != NS_OK || !values)
         return rc;
     for (int arm = 0; arm < few_arms(p); arm++)
         for (int64_t i = 0; i < p->arms.list[arm].n; i++) {

@@ -32,9 +32,9 @@ static int read_find(const ns_file *f, ns_head head, grid *g, ns_error *err)
                      (long long)w.shape[1], (long long)w.shape[2]);
     const int64_t start[3] = {0, head.layer, head.head}, count[3] = {g->C, 1, 1};
     float *const events = ns_alloc_array((size_t)g->C, sizeof *events);
-    rc = rc ? rc : events ? ns_file_part(f, &w, start, count, g->value, err) : ns_oom(err, "cases");
+    rc = rc != NS_OK ? rc : events ? ns_file_part(f, &w, start, count, g->value, err) : ns_oom(err, "cases");
     w.name = "find_events";
-    rc = rc ? rc : ns_file_part(f, &w, start, count, events, err);
+    rc = rc != NS_OK ? rc : ns_file_part(f, &w, start, count, events, err);
     for (int64_t i = 0; rc == NS_OK && i < g->C; i++)
         g->value[i] = events[i] > 0 ? g->value[i] / events[i] : NAN;
     free(events);
@@ -74,7 +74,7 @@ static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error
     static const char *const datasets[] = {"first_right", "answered"};
     int64_t n = NS_ANY;
     int rc = read_numbers(f, p->file, "length", ns_between(0, 0x1p53), &n, &g->length, err);
-    rc = rc ? rc : read_numbers(f, p->file, "depth", ns_or_nan(ns_between(0, 1)), &n, &g->depth, err);
+    rc = rc != NS_OK ? rc : read_numbers(f, p->file, "depth", ns_or_nan(ns_between(0, 1)), &n, &g->depth, err);
     g->C = n;
     g->value = ns_alloc_array((size_t)g->C + 1, sizeof *g->value);
     if (rc == NS_OK && !g->value)
@@ -86,7 +86,7 @@ static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error
         g->no_depth += isnan(g->depth[i]);
         g->no_value += isnan(g->value[i]) && !isnan(g->depth[i]);
     }
-    return rc ? rc : leave_twins(f, g, err);
+    return rc != NS_OK ? rc : leave_twins(f, g, err);
 }
 
 /* ---- rows and columns ---- */
@@ -267,10 +267,10 @@ int ns_plot_grid(const char *path, const ns_grid_plot *plot, const ns_figure_par
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_grid_plot", err);
     if (rc == NS_OK && (p.of < NS_GRID_FIRST || p.of > NS_GRID_FIND))
         rc = ns_fail(err, NS_E_ARG, "a grid of kind %d: there are 0 (first token right), 1 (answered), 2 (finds)", p.of);
-    rc = rc ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
-    rc = rc ? rc : read_cases(f, &p, &g, err);
-    rc = rc ? rc : find_axes(&g, p.file, err);
-    rc = rc ? rc : draw(path, &p, f, &g, look, said, err);
+    rc = rc != NS_OK ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
+    rc = rc != NS_OK ? rc : read_cases(f, &p, &g, err);
+    rc = rc != NS_OK ? rc : find_axes(&g, p.file, err);
+    rc = rc != NS_OK ? rc : draw(path, &p, f, &g, look, said, err);
     free(g.length);
     free(g.depth);
     free(g.value);

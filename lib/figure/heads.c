@@ -75,8 +75,8 @@ static int read_map(ns_study *study, const char *score, bool several, map *m, ns
     const float *values;
     ns_score_meaning meaning;
     int rc = ns_study_meaning(study, score, &meaning, err);
-    rc = rc ? rc : ns_study_score(study, score, &values, err);
-    if (rc)
+    rc = rc != NS_OK ? rc : ns_study_score(study, score, &values, err);
+    if (rc != NS_OK)
         return rc;
     m->score = ns_alloc_array((size_t)(n.L * n.H), sizeof *m->score);
     m->kind = ns_alloc_array((size_t)n.L, sizeof *m->kind);
@@ -101,7 +101,7 @@ static int add_file(const ns_heads_plot *p, const char *path, maps *all, ns_erro
         map *const m = &all->list[all->n++];
         const char *const score = p->n_scores ? p->scores[i] : ns_study_usual_score(study);
         rc = read_map(study, score, p->n_files > 1, m, err);
-        rc = rc ? rc : mark_heads(p, study, score, m, all, err);
+        rc = rc != NS_OK ? rc : mark_heads(p, study, score, m, all, err);
         m->figure.marks_name = all->marks_name;
     }
     ns_study_close(study);
@@ -125,9 +125,9 @@ static int draw(const char *path, const ns_heads_plot *p, const maps *m, const n
         figures[i] = m->list[i].figure;
     int rc = ns_plot_look_begin(&own, path, look, m->n > 1 ? 7 : 0, p->files, p->n_files, err);
     if (m->n == 1)
-        rc = rc ? rc : ns_draw_heads(path, &figures[0], &own.params, err);
+        rc = rc != NS_OK ? rc : ns_draw_heads(path, &figures[0], &own.params, err);
     else
-        rc = rc ? rc : ns_draw_heads_row(path, figures, m->n, "Scores of every head", one_model(m), &own.params, err);
+        rc = rc != NS_OK ? rc : ns_draw_heads_row(path, figures, m->n, "Scores of every head", one_model(m), &own.params, err);
     ns_plot_look_end(&own);
     return rc;
 }
@@ -156,7 +156,7 @@ int ns_plot_heads(const char *path, const ns_heads_plot *plot, const ns_figure_p
         rc = add_file(&p, p.files[i], &m, err);
     snprintf(m.marks_name, sizeof m.marks_name, "%s%s%s%.0lld%s", p.n_marks ? "marked" : "", p.n_marks && p.top ? ", and " : "",
              p.top ? "top " : "", (long long)p.top, m.few ? " (those that score)" : "");
-    rc = rc ? rc : draw(path, &p, &m, look, err);
+    rc = rc != NS_OK ? rc : draw(path, &p, &m, look, err);
     if (rc == NS_OK)
         say(&m, said);
     clear_maps(&m);

@@ -134,7 +134,7 @@ static int draw(const char *path, const picture *p, const ns_bands_figure *f, co
     ns_plot_look own = {0};
     const char *const file = ns_study_path(p->view->study);
     int rc = ns_plot_look_begin(&own, path, params, f->n_panels > 1 ? 7 : 3.5, &file, 1, err);
-    rc = rc ? rc : ns_draw_bands(path, f, &own.params, err);
+    rc = rc != NS_OK ? rc : ns_draw_bands(path, f, &own.params, err);
     ns_plot_look_end(&own);
     return rc;
 }
@@ -147,7 +147,7 @@ static int add_series(picture *p, const char *dataset, const char *title, bool m
     const ns_emergence *const e = p->view->births;
     const float *values = NULL;
     int rc = ns_study_has(p->view->study, dataset) ? ns_study_series(p->view->study, dataset, &values, err) : NS_OK;
-    if (rc || !values)
+    if (rc != NS_OK || !values)
         return rc;
     for (int64_t r = 0; r < p->R && rc == NS_OK; r++) {
         for (int64_t k = 0; k < e->runs[p->run[r]].P; k++)

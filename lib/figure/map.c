@@ -39,8 +39,8 @@ static int find_case(const ns_map_plot *p, map_data *d, ns_error *err)
     int rc = ns_file_texts(d->f, &w, &ids, err);
     const int64_t n = rc == NS_OK ? w.shape[0] : 0;
     w.name = "case_group";
-    rc = rc ? rc : ns_file_texts(d->f, &w, &groups, err);
-    const int64_t at = rc ? -1 : p->case_id ? place_of_case(p->case_id, ids, n) : n ? 0 : -1;
+    rc = rc != NS_OK ? rc : ns_file_texts(d->f, &w, &groups, err);
+    const int64_t at = rc != NS_OK ? -1 : p->case_id ? place_of_case(p->case_id, ids, n) : n ? 0 : -1;
     if (rc == NS_OK && at < 0)
         rc = no_such_case(p, ids, n, err);
     if (rc == NS_OK) {
@@ -109,7 +109,7 @@ static int read_cells(map_data *d, const char *path, int64_t layer, int64_t head
         d->map = ns_mul_size((size_t)rows, (size_t)d->n_keys, &cells) ? ns_alloc_array(cells, sizeof *d->map) : NULL;
     const int64_t start[4] = {layer, head, 0, 0}, count[4] = {1, 1, rows, d->n_keys};
     d->n_rows = rows;
-    return rc ? rc : d->map ? ns_file_part(d->f, &w, start, count, d->map, err) : ns_oom(err, "the map");
+    return rc != NS_OK ? rc : d->map ? ns_file_part(d->f, &w, start, count, d->map, err) : ns_oom(err, "the map");
 }
 
 static int read_map(const ns_map_plot *p, map_data *d, ns_error *err)
@@ -120,10 +120,10 @@ static int read_map(const ns_map_plot *p, map_data *d, ns_error *err)
     int rc = is_dense || is_rows ? layer_index(d, p->layer, &index, err)
                                  : ns_fail(err, NS_E_ARG, "case '%s' holds no map: record it with --maps dense or --maps rows", d->id);
     d->n_keys = NS_ANY;
-    rc = rc ? rc : read_numbers(d, "key", &d->n_keys, &keys, err);
+    rc = rc != NS_OK ? rc : read_numbers(d, "key", &d->n_keys, &keys, err);
     if (rc == NS_OK && !is_dense)
         rc = read_numbers(d, "row", &n_rows, &d->rows, err);
-    rc = rc ? rc : read_cells(d, is_dense ? dense : rows, index, p->head, is_dense ? d->n_keys : n_rows, err);
+    rc = rc != NS_OK ? rc : read_cells(d, is_dense ? dense : rows, index, p->head, is_dense ? d->n_keys : n_rows, err);
     free(keys);
     free(dense);
     free(rows);
@@ -151,15 +151,15 @@ static int read_spans(map_data *d, ns_error *err)
     int64_t *begin = NULL, *end = NULL;
     ns_expected w = {.size = sizeof w, .name = names, .rank = 1, .shape = {NS_ANY}};
     int rc = names ? NS_OK : ns_oom(err, "spans");
-    if (rc || !ns_file_has(d->f, names)) {
+    if (rc != NS_OK || !ns_file_has(d->f, names)) {
         free(names);
         return rc;
     }
     rc = ns_file_texts(d->f, &w, &d->span_names, err);
     d->n_spans = rc == NS_OK ? w.shape[0] : 0;
-    rc = rc ? rc : read_numbers(d, "span_begin", &(int64_t){d->n_spans}, &begin, err);
-    rc = rc ? rc : read_numbers(d, "span_end", &(int64_t){d->n_spans}, &end, err);
-    rc = rc ? rc : place_spans(d, begin, end, err);
+    rc = rc != NS_OK ? rc : read_numbers(d, "span_begin", &(int64_t){d->n_spans}, &begin, err);
+    rc = rc != NS_OK ? rc : read_numbers(d, "span_end", &(int64_t){d->n_spans}, &end, err);
+    rc = rc != NS_OK ? rc : place_spans(d, begin, end, err);
     free(names);
     free(begin);
     free(end);
@@ -193,8 +193,8 @@ static int draw(const char *path, const ns_map_plot *p, const map_data *d, const
     char what[256];
     ns_plot_look own = {0};
     int rc = read_window(p, d, &figure.window, err);
-    rc = rc ? rc : ns_plot_look_begin(&own, path, look, 0, &p->file, 1, err);
-    rc = rc ? rc : ns_draw_map(path, &figure, &own.params, err);
+    rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, look, 0, &p->file, 1, err);
+    rc = rc != NS_OK ? rc : ns_draw_map(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
     snprintf(what, sizeof what, "attention of layer %lld, head %lld on case '%s'", (long long)p->layer, (long long)p->head, d->id);
     if (rc == NS_OK)

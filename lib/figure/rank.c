@@ -42,9 +42,9 @@ static int fill(series *s, ns_study *study, const char *name, const int64_t *bes
     const float *score, *low, *high, *chance;
     double sum = 0;
     int rc = ns_study_score(study, name, &score, err);
-    rc = rc ? rc : ns_study_ranked(study, "score_low", name, &low, err);
-    rc = rc ? rc : ns_study_ranked(study, "score_high", name, &high, err);
-    rc = rc ? rc : ns_study_ranked(study, "score_chance", name, &chance, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(study, "score_low", name, &low, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(study, "score_high", name, &high, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(study, "score_chance", name, &chance, err);
     for (; rc == NS_OK && s->n < n; s->n++) {
         const int64_t i = best[s->n];
         s->value[s->n] = (double)score[i];
@@ -65,8 +65,8 @@ static int add_series(series *s, ns_study *study, const char *name, int64_t top,
     ns_score_meaning meaning;
     int64_t *const best = ns_alloc_array((size_t)top, sizeof *best);
     int rc = best ? allocate(s, top, err) : ns_oom(err, "the ranks");
-    rc = rc ? rc : ns_plot_ranks(study, name, &meaning, note, size, err);
-    rc = rc ? rc : ns_study_score(study, name, &score, err);
+    rc = rc != NS_OK ? rc : ns_plot_ranks(study, name, &meaning, note, size, err);
+    rc = rc != NS_OK ? rc : ns_study_score(study, name, &score, err);
     if (rc == NS_OK) {
         const ns_best_cut cut = ns_best(score, n.L * n.H, top, &meaning, best);
         rc = cut.n ? fill(s, study, name, best, cut.n, err)
@@ -90,7 +90,7 @@ static int draw(const char *path, const ns_study *study, const char *const *scor
                                    .chance_name = "the same heads at the placebo, mean"};
     const char *const file = ns_study_path(study);
     int rc = ns_plot_look_begin(&own, path, look, n > 1 ? 7 : 3.5, &file, 1, err);
-    rc = rc ? rc : ns_draw_rank(path, &figure, &own.params, err);
+    rc = rc != NS_OK ? rc : ns_draw_rank(path, &figure, &own.params, err);
     ns_plot_look_end(&own);
     return rc;
 }
@@ -106,11 +106,11 @@ int ns_plot_rank(const char *path, const ns_rank_plot *plot, const ns_figure_par
     const int64_t top = p.top ? p.top : USUAL_TOP;
     if (rc == NS_OK && (n < 0 || n > MOST || top < 1 || top > MOST_RANKS))
         rc = ns_fail(err, NS_E_ARG, "%d scores of %lld heads; %d panels of %d heads can be drawn", n, (long long)top, MOST, MOST_RANKS);
-    rc = rc ? rc : ns_plot_open_scores(&study, p.file, err);
+    rc = rc != NS_OK ? rc : ns_plot_open_scores(&study, p.file, err);
     const char *const usual = rc == NS_OK ? ns_study_usual_score(study) : NULL, *const *const scores = p.n_scores ? p.scores : &usual;
     for (int i = 0; rc == NS_OK && i < n; i++)
         rc = add_series(&all[i], study, scores[i], top, note, sizeof note, err);
-    rc = rc ? rc : draw(path, study, scores, n, all, look, err);
+    rc = rc != NS_OK ? rc : draw(path, study, scores, n, all, look, err);
     if (rc == NS_OK)
         ns_plotted_say(said, scores[0], note);
     for (int i = 0; i < MOST; i++)

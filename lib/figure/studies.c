@@ -54,7 +54,7 @@ static int check_births(const ns_study_figure *figure, const ns_emergence *birth
     const bool of_births = figure->draw == ns_study_births || figure->draw == ns_study_pairs;
     const bool marks_them = figure->draw == ns_study_laziness || figure->draw == ns_study_strip;
     const int rc = of_births || marks_them ? ns_emergence_check(births, why) : NS_OK;
-    return rc && of_births ? ns_fail(err, rc, "%s", why->message) : NS_OK;
+    return rc != NS_OK && of_births ? ns_fail(err, rc, "%s", why->message) : NS_OK;
 }
 
 static int no_figure(const char *name, ns_error *err)
@@ -82,15 +82,15 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
         rc = no_figure(p.figure ? p.figure : "", err);
     if (rc == NS_OK && p.run && !figure->of_a_run)
         rc = ns_fail(err, NS_E_ARG, "run '%s': the figure '%s' is of all runs", p.run, p.figure);
-    rc = rc ? rc : ns_study_open(&study, p.file, err);
-    rc = rc ? rc : find_births(&p, figure, study, &births, err);
+    rc = rc != NS_OK ? rc : ns_study_open(&study, p.file, err);
+    rc = rc != NS_OK ? rc : find_births(&p, figure, study, &births, err);
     ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = ns_path_base(p.file),
                           .run = rc == NS_OK && figure->of_a_run ? 0 : -1};
     if (rc == NS_OK && p.run)
         rc = ns_study_find_run(study, p.run, &view.run, err);
     ns_error why = {""};
-    rc = rc ? rc : check_births(figure, births, &why, err);
-    rc = rc ? rc : figure->draw(path, &view, look, said, err);
+    rc = rc != NS_OK ? rc : check_births(figure, births, &why, err);
+    rc = rc != NS_OK ? rc : figure->draw(path, &view, look, said, err);
     if (rc == NS_OK && said && why.message[0]) {
         const size_t used = strlen(said->note);
         snprintf(said->note + used, sizeof said->note - used, "%s%s", used ? "; " : "", why.message);

@@ -61,7 +61,7 @@ static int find_reader(const ns_reader **out, const ns_weight_file *file, ns_err
     ns_lead lead = {.size = (size_t)file->in.size};
     lead.n = lead.size < NS_LEAD_BYTES ? lead.size : NS_LEAD_BYTES;
     const int rc = ns_input_read(&file->in, 0, lead.bytes, lead.n, file->path, err);
-    return rc ? rc : ns_reader_for(out, &lead, file->path, err);
+    return rc != NS_OK ? rc : ns_reader_for(out, &lead, file->path, err);
 }
 
 static int open_file(ns_checkpoint *ck, const char *path, const ns_reader *reader, ns_error *err)
@@ -69,9 +69,9 @@ static int open_file(ns_checkpoint *ck, const char *path, const ns_reader *reade
     ns_weight_file *const file = &ck->files[ck->n_files++];
     file->path = ns_strdup(path);
     int rc = file->path ? ns_input_open(&file->in, path, err) : ns_oom(err, path);
-    if (!rc && !reader)
+    if (rc == NS_OK && !reader)
         rc = find_reader(&reader, file, err);
-    return rc ? rc : reader->open(ck, file, err);
+    return rc != NS_OK ? rc : reader->open(ck, file, err);
 }
 
 /* A download or a training run that is still writing is caught here, and later by the read that finds the file's end too early. */
@@ -92,15 +92,15 @@ static int open_files(ns_checkpoint *ck, const ns_location *at, const ns_reader 
     if (!ck->files)
         return ns_oom(err, at->dir);
     int rc = NS_OK;
-    for (int64_t i = 0; i < at->n_files && !rc; i++)
+    for (int64_t i = 0; i < at->n_files && rc == NS_OK; i++)
         rc = open_file(ck, at->files[i], reader, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = sort_tensors(ck, err);
-    if (!rc && at->index)
+    if (rc == NS_OK && at->index)
         rc = ns_index_check(ck, at, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = refuse_packed(ck, err);
-    return rc ? rc : check_sizes(ck, err);
+    return rc != NS_OK ? rc : check_sizes(ck, err);
 }
 
 static void identify(ns_checkpoint *ck)
@@ -133,9 +133,9 @@ static int beside(char **out, const char *dir, const char *name, ns_error *err)
 static int find_companions(ns_checkpoint *ck, ns_error *err)
 {
     int rc = beside(&ck->config, ck->dir, "config.json", err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = beside(&ck->tokenizer, ck->dir, "tokenizer.json", err);
-    if (!rc && !ck->tokenizer)
+    if (rc == NS_OK && !ck->tokenizer)
         rc = beside(&ck->tokenizer, ck->dir, "../tokenizer.json", err);
     return rc;
 }
@@ -160,19 +160,19 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
     ns_location at;
     *out = NULL;
     int rc = read_params(&p, params, &reader, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_locate(&at, path, p.revision, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     ns_checkpoint *const ck = ns_alloc_array(1, sizeof *ck);
     rc = ck ? open_files(ck, &at, reader, err) : ns_oom(err, path);
-    if (!rc) {
+    if (rc == NS_OK) {
         ck->dir = at.dir;
         at.dir = NULL;
         rc = find_companions(ck, err);
     }
     ns_location_free(&at);
-    if (rc) {
+    if (rc != NS_OK) {
         ns_checkpoint_free(ck);
         return rc;
     }

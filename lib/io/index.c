@@ -20,7 +20,7 @@ static int shard_names(const cJSON *map, const char *index_path, const char ***o
     int64_t n = 0, unique = 0, capacity = 0;
     int rc = NS_OK;
     const char *last = NULL;
-    for (const cJSON *item = map->child; item && !rc; item = item->next) {
+    for (const cJSON *item = map->child; item && rc == NS_OK; item = item->next) {
         const char *const file = cJSON_GetStringValue(item);
         if (!file || !ns_plain_name(file))
             rc = ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': '%.80s' is not a plain file name", index_path, item->string,
@@ -32,9 +32,9 @@ static int shard_names(const cJSON *map, const char *index_path, const char ***o
         else
             last = names[n++] = file;
     }
-    if (!rc && n == 0)
+    if (rc == NS_OK && n == 0)
         rc = ns_fail(err, NS_E_FORMAT, "%s: weight_map is empty", index_path);
-    if (rc) {
+    if (rc != NS_OK) {
         free(names);
         return rc;
     }
@@ -66,15 +66,15 @@ int ns_index_files(ns_location *at, ns_error *err)
     const char **names = NULL;
     int64_t n = 0;
     int rc = ns_json_read(&at->index, at->index_path, MAX_INDEX, INDEX_DEPTH, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     const cJSON *const map = cJSON_GetObjectItemCaseSensitive(at->index, "weight_map");
     if (!cJSON_IsObject(map))
         return ns_fail(err, NS_E_FORMAT, "%s: no object 'weight_map' in it", at->index_path);
     rc = shard_names(map, at->index_path, &names, &n, err);
-    if (!rc && n > MAX_SHARDS)
+    if (rc == NS_OK && n > MAX_SHARDS)
         rc = ns_fail(err, NS_E_FORMAT, "%s: %lld shards (at most %d)", at->index_path, (long long)n, MAX_SHARDS);
-    for (int64_t i = 0; i < n && !rc; i++)
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
         rc = add_shard(at, names[i], err);
     free(names);
     return rc;

@@ -105,19 +105,19 @@ static int snapshot_name(char **out, const char *cache, const char *revision, ns
     char *text = NULL;
     size_t n = 0;
     int rc = ref && direct ? NS_OK : ns_oom(err, cache);
-    if (!rc && ns_plain_name(revision) && ns_path_is_dir(direct)) {
+    if (rc == NS_OK && ns_plain_name(revision) && ns_path_is_dir(direct)) {
         *out = ns_strdup(revision);
         rc = *out ? NS_OK : ns_oom(err, cache);
-    } else if (!rc && !ns_path_exists(ref)) {
+    } else if (rc == NS_OK && !ns_path_exists(ref)) {
         rc = no_revision(cache, revision, err);
-    } else if (!rc) {
+    } else if (rc == NS_OK) {
         rc = ns_file_read(ref, MAX_REF, &text, &n, err);
-        if (!rc) {
+        if (rc == NS_OK) {
             text[strcspn(text, " \t\r\n")] = 0;
             if (!ns_plain_name(text))
                 rc = ns_fail(err, NS_E_FORMAT, "%s: '%.80s' is not a commit hash", ref, text);
         }
-        if (!rc) {
+        if (rc == NS_OK) {
             *out = text;
             text = NULL;
         }
@@ -141,7 +141,7 @@ static int enter_snapshot(ns_location *at, const char *revision, ns_error *err)
     if (!safe_revision(wanted))
         return ns_fail(err, NS_E_ARG, "%s: '%.80s' is not a revision", at->dir, wanted);
     int rc = snapshot_name(&hash, at->dir, wanted, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     char *const snapshot = ns_printf_alloc("%s/snapshots/%s", at->dir, hash);
     if (!snapshot)
@@ -149,7 +149,7 @@ static int enter_snapshot(ns_location *at, const char *revision, ns_error *err)
     else if (!ns_path_is_dir(snapshot))
         rc = ns_fail(err, NS_E_MISSING, "%s: refs/%s names the snapshot %s, which is not in it (download it again)", at->dir, wanted, hash);
     free(hash);
-    if (rc) {
+    if (rc != NS_OK) {
         free(snapshot);
         return rc;
     }
@@ -163,19 +163,19 @@ static int locate_folder(ns_location *at, const char *revision, ns_error *err)
     char **names = NULL;
     int64_t n = 0;
     int rc = ns_folder_list(&names, &n, at->dir, err);
-    const bool cache = !rc && has(names, n, "snapshots") && (has(names, n, "refs") || has(names, n, "blobs"));
+    const bool cache = rc == NS_OK && has(names, n, "snapshots") && (has(names, n, "refs") || has(names, n, "blobs"));
     if (cache) {
         ns_free_strings(names, n);
         names = NULL;
         n = 0;
         rc = enter_snapshot(at, revision, err);
-        if (!rc)
+        if (rc == NS_OK)
             rc = ns_folder_list(&names, &n, at->dir, err);
-    } else if (!rc && revision) {
+    } else if (rc == NS_OK && revision) {
         rc = ns_fail(err, NS_E_ARG, "%s: a revision was given ('%.80s'), but this is not a Hugging Face cache folder (models--ORG--NAME)",
                      at->dir, revision);
     }
-    if (!rc)
+    if (rc == NS_OK)
         rc = choose(at, names, n, err);
     ns_free_strings(names, n);
     return rc;
@@ -208,9 +208,9 @@ int ns_locate(ns_location *out, const char *path, const char *revision, ns_error
     const bool folder = ns_path_is_dir(path);
     out->dir = folder ? ns_strdup(path) : folder_of(path);
     int rc = out->dir ? NS_OK : ns_oom(err, path);
-    if (!rc)
+    if (rc == NS_OK)
         rc = folder ? locate_folder(out, revision, err) : locate_file(out, path, revision, err);
-    if (rc)
+    if (rc != NS_OK)
         ns_location_free(out);
     return rc;
 }

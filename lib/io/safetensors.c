@@ -63,7 +63,7 @@ static int read_key(header *h, const char **out)
     char *const name = h->names + h->used;
     size_t n = 0;
     const int rc = ns_scan_string(&h->scan, name, &n);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (n > MAX_NAME)
         return ns_fail(h->scan.err, NS_E_FORMAT, "%s: a name of %zu bytes (at most %d)", h->path, n, MAX_NAME);
@@ -80,16 +80,16 @@ static int read_metadata(header *h)
 {
     ns_scan *const s = &h->scan;
     int rc = ns_scan_expect(s, '{');
-    if (rc || ns_scan_next(s, '}'))
+    if (rc != NS_OK || ns_scan_next(s, '}'))
         return rc;
     do {
         if (!ns_grow(&h->meta, &h->meta_capacity, h->n_meta + 1, sizeof *h->meta))
             return ns_oom(s->err, h->path);
         size_t n = 0;
         rc = read_key(h, &h->meta[h->n_meta]);
-        if (!rc)
+        if (rc == NS_OK)
             rc = ns_scan_string(s, h->names + h->used, &n);    /* the value, overwritten by the next key */
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         h->n_meta++;
     } while (ns_scan_next(s, ','));
@@ -100,14 +100,14 @@ static int read_shape(header *h, entry *e)
 {
     ns_scan *const s = &h->scan;
     int rc = ns_scan_expect(s, '[');
-    if (rc || ns_scan_next(s, ']'))
+    if (rc != NS_OK || ns_scan_next(s, ']'))
         return rc;
     do {
         uint64_t dim = 0;
         if (e->rank == NS_MAX_RANK)
             return ns_fail(s->err, NS_E_FORMAT, "%s: tensor '%s' has more than %d dimensions", h->path, e->name, NS_MAX_RANK);
         rc = ns_scan_u64(s, &dim);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         if (dim > INT64_MAX)
             return ns_fail(s->err, NS_E_FORMAT, "%s: tensor '%s': a dimension of %llu", h->path, e->name, (unsigned long long)dim);
@@ -120,13 +120,13 @@ static int read_offsets(header *h, entry *e)
 {
     ns_scan *const s = &h->scan;
     int rc = ns_scan_expect(s, '[');
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_scan_u64(s, &e->begin);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_scan_expect(s, ',');
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_scan_u64(s, &e->end);
-    return rc ? rc : ns_scan_expect(s, ']');
+    return rc != NS_OK ? rc : ns_scan_expect(s, ']');
 }
 
 static int read_dtype(header *h, entry *e)
@@ -134,7 +134,7 @@ static int read_dtype(header *h, entry *e)
     char *const name = h->names + h->used;     /* scratch: overwritten by the next string */
     size_t n = 0;
     const int rc = ns_scan_string(&h->scan, name, &n);
-    return rc ? rc : find_dtype(h, e->name, name, &e->dtype);
+    return rc != NS_OK ? rc : find_dtype(h, e->name, name, &e->dtype);
 }
 
 /* {"dtype": ..., "shape": ..., "data_offsets": ...} in any order. A field that this version does not know could change
@@ -149,14 +149,14 @@ static int read_entry(header *h, entry *e)
     ns_scan *const s = &h->scan;
     bool seen[N] = {false};
     int rc = ns_scan_expect(s, '{');
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     bool more = !ns_scan_next(s, '}');
     while (more) {
         const size_t mark = h->used;
         const char *key = NULL;
         rc = read_key(h, &key);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         int f = 0;
         while (f < N && strcmp(key, fields[f].name))
@@ -168,12 +168,12 @@ static int read_entry(header *h, entry *e)
         seen[f] = true;
         h->used = mark;
         rc = fields[f].read(h, e);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         more = ns_scan_next(s, ',');
         if (!more)
             rc = ns_scan_expect(s, '}');
-        if (rc)
+        if (rc != NS_OK)
             return rc;
     }
     for (int f = 0; f < N; f++) {
@@ -187,7 +187,7 @@ static int read_member(header *h)
 {
     const char *name = NULL;
     int rc = read_key(h, &name);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!strcmp(name, "__metadata__")) {
         if (h->has_meta)
@@ -217,11 +217,11 @@ static int read_header(header *h)
     if (!ns_scan_next(s, '}')) {
         do
             rc = read_member(h);
-        while (!rc && ns_scan_next(s, ','));
-        if (!rc)
+        while (rc == NS_OK && ns_scan_next(s, ','));
+        if (rc == NS_OK)
             rc = ns_scan_expect(s, '}');
     }
-    if (!rc && !ns_scan_done(s))
+    if (rc == NS_OK && !ns_scan_done(s))
         rc = ns_scan_fail(s, "more text after the JSON");
     return rc;
 }
@@ -312,7 +312,7 @@ static int check_layout(header *h, uint64_t n_data)
 static int publish(const header *h, ns_checkpoint *ck, const ns_weight_file *file)
 {
     const int rc = ns_checkpoint_reserve(ck, h->n, h->scan.err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     for (int64_t i = 0; i < h->n; i++) {
         const entry *const e = &h->entries[i];
@@ -344,7 +344,7 @@ static int read_length(const ns_weight_file *file, size_t *out, ns_error *err)
     if (size < 8)
         return ns_fail(err, NS_E_FORMAT, "%s: %zu bytes are too few for a safetensors file (copy or download it again)", file->path, size);
     const int rc = ns_input_read(&file->in, 0, bytes, sizeof bytes, file->path, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     const uint64_t n = length_of(bytes);
     if (n > MAX_HEADER)
@@ -361,24 +361,24 @@ static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
 {
     size_t n = 0;
     int rc = read_length(file, &n, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     char *const label = ns_printf_alloc("%s: header", file->path);
     file->header_bytes = 8 + n;
     file->header = malloc(8 + n);
     file->names = malloc(n + 1);
     rc = file->header && file->names && label ? ns_input_read(&file->in, 0, file->header, 8 + n, file->path, err) : ns_oom(err, file->path);
-    if (rc) {
+    if (rc != NS_OK) {
         free(label);
         return rc;
     }
     header h = {.path = file->path, .names = file->names, .scan = {(const char *)file->header + 8, n, 0, label, err}};
     rc = read_header(&h);
-    if (!rc)
+    if (rc == NS_OK)
         rc = check_unique(&h);
-    if (!rc)
+    if (rc == NS_OK)
         rc = check_layout(&h, (uint64_t)file->in.size - 8 - n);
-    if (!rc)
+    if (rc == NS_OK)
         rc = publish(&h, ck, file);
     free(h.entries);
     free(h.meta);

@@ -73,17 +73,17 @@ static int arrange(const ns_tensor_out ***out, const char *path, const ns_tensor
 {
     const ns_tensor_out **const order = ns_alloc_array((size_t)n, sizeof *order);
     int rc = order ? NS_OK : ns_oom(err, path);
-    for (int64_t i = 0; i < n && !rc; i++) {
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         order[i] = &list[i];
         rc = check_one(path, order[i], err);
     }
-    if (!rc)
+    if (rc == NS_OK)
         qsort(order, (size_t)n, sizeof *order, by_name);
-    for (int64_t i = 1; i < n && !rc; i++) {
+    for (int64_t i = 1; i < n && rc == NS_OK; i++) {
         if (!strcmp(order[i - 1]->name, order[i]->name))
             rc = ns_fail(err, NS_E_ARG, "%s: tensor '%s' is given twice", path, order[i]->name);
     }
-    if (rc) {
+    if (rc != NS_OK) {
         free(order);
         return rc;
     }
@@ -194,7 +194,7 @@ static int write_file(const char *path, const text *header, const ns_tensor_out 
 {
     ns_atomic_file file;
     int rc = ns_atomic_begin(&file, path, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     FILE *const f = ns_atomic_stream(&file, &rc, err);
     bool more = f && fwrite(header->data, 1, (size_t)header->n, f) == (size_t)header->n;
@@ -210,9 +210,9 @@ int ns_safetensors_write(const char *path, const ns_tensor_out *list, int64_t n,
     if (!path || n < 0 || (n > 0 && !list))
         return ns_fail(err, NS_E_ARG, "a path and a list of tensors are needed");
     int rc = arrange(&order, path, list, n, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = make_header(&header, path, order, n, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = write_file(path, &header, order, n, err);
     free(header.data);
     free(order);

@@ -124,7 +124,7 @@ int ns_scan_string(ns_scan *s, char *out, size_t *n)
         s->at++;
         size_t used = 0;
         const int rc = escape(s, out + w, &used);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         w += used;
     }

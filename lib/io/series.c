@@ -170,8 +170,8 @@ int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
     const int rc = drop_twins(s, err);
     if (s->n_left_out)
         qsort(s->left_out, (size_t)s->n_left_out, sizeof *s->left_out, by_name);
-    if (rc || s->n == 0)
-        return rc ? rc : none(s, folder, err);
+    if (rc != NS_OK || s->n == 0)
+        return rc != NS_OK ? rc : none(s, folder, err);
     int64_t base = 0, stage = s->list[0].stage, last = -1;
     for (int64_t i = 0; i < s->n; i++) {
         ns_series_item *const item = &s->list[i];
@@ -196,8 +196,9 @@ static int manifest_line(ns_series *s, const cJSON *line, const char *folder, co
     const char *path, *label;
     ns_series_item item = {.tokens = -1};
     int rc;
-    if ((rc = ns_json_str(line, "path", &path, where, err)) || (rc = ns_json_str(line, "label", &label, where, err)) ||
-        (rc = ns_json_i64(line, "step", -1, &item.step, where, err)) || (rc = ns_json_i64(line, "tokens", -1, &item.tokens, where, err)))
+    if ((rc = ns_json_str(line, "path", &path, where, err)) != NS_OK || (rc = ns_json_str(line, "label", &label, where, err)) != NS_OK ||
+        (rc = ns_json_i64(line, "step", -1, &item.step, where, err)) != NS_OK ||
+        (rc = ns_json_i64(line, "tokens", -1, &item.tokens, where, err)) != NS_OK)
         return rc;
     if (!path || item.step < 0)
         return ns_fail(err, NS_E_FORMAT, "%s: a line needs path and step", where);
@@ -233,7 +234,7 @@ int ns_series_manifest(ns_series *out, const char *path, ns_error *err)
     }
     if (rc == NS_OK && out->n == 0)
         rc = ns_fail(err, NS_E_FORMAT, "%s: no checkpoint in it", path);
-    if (rc)
+    if (rc != NS_OK)
         ns_series_clear(out);
     free(folder);
     free(text);

@@ -15,7 +15,7 @@ static int holds_weights(const char *folder, bool *found, ns_error *err)
     int64_t n;
     *found = false;
     const int rc = ns_folder_list(&names, &n, folder, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc == NS_E_MEMORY ? rc : NS_OK;
     for (int64_t i = 0; i < n; i++)
         *found |= ns_reader_of_name(names[i]) || strcmp(names[i], "config.json") == 0;
@@ -110,7 +110,7 @@ static int read_commit(cache *c, const char *revision, const char **out, ns_erro
     if (rc == NS_OK && !ns_grow(&c->commits, &c->capacity, c->n + 1, sizeof *c->commits))
         rc = ns_oom(err, c->path);
     free(ref);
-    if (rc) {
+    if (rc != NS_OK) {
         free(text);
         return rc;
     }
@@ -221,7 +221,7 @@ int ns_series_find(ns_series *out, const char *folder, ns_error *err)
     }
     if (rc == NS_OK)
         rc = ns_series_settle(out, folder, err);
-    if (rc)
+    if (rc != NS_OK)
         ns_series_clear(out);
     free(refs);
     free(snapshots);

@@ -42,7 +42,7 @@ static int check_range(const ns_tensor *t, int64_t first, int64_t n, int64_t cou
 int ns_tensor_read(const ns_tensor *t, int64_t first, int64_t n, void *out, ns_error *err)
 {
     const int rc = check_range(t, first, n, t->n_bytes, "bytes", err);
-    return rc ? rc : ns_input_read(&t->from->in, t->at + first, out, (size_t)n, t->file, err);
+    return rc != NS_OK ? rc : ns_input_read(&t->from->in, t->at + first, out, (size_t)n, t->file, err);
 }
 
 /* Through a buffer that stays in the cache. */
@@ -51,10 +51,10 @@ static int read_halves(const ns_tensor *t, int64_t first, int64_t n, float *out,
     enum { CHUNK = 1 << 13 };
     uint8_t half[2 * CHUNK];
     int rc = NS_OK;
-    for (int64_t at = 0; at < n && !rc; at += CHUNK) {
+    for (int64_t at = 0; at < n && rc == NS_OK; at += CHUNK) {
         const int64_t count = n - at < CHUNK ? n - at : CHUNK;
         rc = ns_input_read(&t->from->in, t->at + 2 * (first + at), half, (size_t)(2 * count), t->file, err);
-        if (!rc)
+        if (rc == NS_OK)
             (t->view.dtype == NS_BF16 ? widen_bf16 : widen_f16)(out + at, half, count);
     }
     return rc;
@@ -63,7 +63,7 @@ static int read_halves(const ns_tensor *t, int64_t first, int64_t n, float *out,
 int ns_tensor_read_f32(const ns_tensor *t, int64_t first, int64_t n, float *out, ns_error *err)
 {
     const int rc = check_range(t, first, n, ns_view_count(&t->view), "elements", err);
-    if (rc || n == 0)
+    if (rc != NS_OK || n == 0)
         return rc;
     switch (t->view.dtype) {
     case NS_F32:

@@ -68,7 +68,7 @@ int ns_laboratory_draw(laboratory *lab, ns_error *err)
     int rc = ns_provenance_of_run(&f.facts, lab->params->by, err);
     f.look = (ns_figure_params){.size = sizeof f.look, .comment = "needlescope lab laziness", .facts = f.facts.list,
                                 .n_facts = (int)f.facts.n};
-    rc = rc ? rc : ns_laboratory_open_births(lab, &f.view.study, &births, err);
+    rc = rc != NS_OK ? rc : ns_laboratory_open_births(lab, &f.view.study, &births, err);
     f.view.births = births;
     snprintf(name, sizeof name, lab->seeds > 1 ? "the laboratory, seeds %lld to %lld" : "the laboratory, seed %lld",
              (long long)lab->first_seed, (long long)(lab->first_seed + lab->seeds - 1));

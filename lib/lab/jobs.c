@@ -190,7 +190,7 @@ int ns_jobs_run(ns_jobs *jobs, const char *program, int cores, const ns_jobs_wat
         }
         collect(&c);
     }
-    if (rc < 0)
+    if (rc != NS_OK)
         end_all(&c);
     return rc == NS_OK && c.failed ? NS_STOP : rc;
 }

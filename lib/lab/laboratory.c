@@ -18,7 +18,7 @@ static int make_folders(const laboratory *lab, ns_error *err)
         char *const path = ns_laboratory_path(lab, "%s", folders[i]);
         const int rc = path ? ns_folder_make(path, err) : ns_oom(err, lab->dir);
         free(path);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     return NS_OK;
@@ -66,8 +66,8 @@ static int keep_protocol(const laboratory *lab, ns_error *err)
 static int run_stages(laboratory *lab, ns_error *err)
 {
     int rc = make_folders(lab, err);
-    rc = rc ? rc : take_lock(lab, err);
-    rc = rc ? rc : keep_protocol(lab, err);
+    rc = rc != NS_OK ? rc : take_lock(lab, err);
+    rc = rc != NS_OK ? rc : keep_protocol(lab, err);
     for (const lab_stage *stage = ns_laboratory_stages; stage->name && rc == NS_OK; stage++) {
         ns_laboratory_say(lab, NS_LABORATORY_DETAIL, "stage %s", stage->name);
         rc = stage->run(lab, err);
@@ -91,13 +91,13 @@ int ns_laboratory_run(ns_laboratory_report *out, const ns_laboratory_params *p, 
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_laboratory_params", err);
     if (rc == NS_OK && out->size != sizeof *out)
         rc = ns_fail(err, NS_E_ARG, "ns_laboratory_report: its size field is %zu, not %zu", out->size, sizeof *out);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p = &params;
     laboratory lab = {.lock = -1, .cores = p->cores > 0 ? p->cores : ns_machine_cpus()};
     *out = (ns_laboratory_report){.size = out->size};
     rc = ns_laboratory_plan(&lab, p, err);
-    rc = rc ? rc : run_stages(&lab, err);
+    rc = rc != NS_OK ? rc : run_stages(&lab, err);
     if (rc == NS_OK)
         report(&lab, out);
     ns_laboratory_clear(&lab);

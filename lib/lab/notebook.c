@@ -69,7 +69,7 @@ static int draw_both(section *s, ns_study *study, ns_error *err)
 {
     char *const name = ns_one_line(ns_strdup(ns_path_base(ns_study_path(study))));
     int rc = name ? draw(s, study, name, "laziness", 7, &s->bands, &s->out.bands, err) : ns_oom(err, ns_study_path(study));
-    rc = rc ? rc : draw(s, study, name, "curves", 5, &s->curves, &s->out.curves, err);
+    rc = rc != NS_OK ? rc : draw(s, study, name, "curves", 5, &s->curves, &s->out.curves, err);
     free(name);
     return rc;
 }
@@ -93,7 +93,7 @@ static int fill(section *s, ns_study *study, const ns_study_notebook_params *p, 
         remark(s, "'%s' is taken above chance (needlescope emergence): nothing is said of births", p->what.scores[0].name);
     s->any &= !above_chance;
     const int rc = s->any ? ns_provenance_of_run(&s->facts, NULL, err) : NS_OK;     /* who and when is said once, in the notebook */
-    return rc || !s->any ? rc : draw_both(s, study, err);
+    return rc != NS_OK || !s->any ? rc : draw_both(s, study, err);
 }
 
 static int find(section *s, ns_study *study, const ns_study_notebook_params *p, ns_error *err)
@@ -105,7 +105,7 @@ static int find(section *s, ns_study *study, const ns_study_notebook_params *p, 
         return NS_OK;
     }
     const int rc = ns_emergence_run(&s->found, study, &params, err);
-    return rc ? rc : fill(s, study, p, err);
+    return rc != NS_OK ? rc : fill(s, study, p, err);
 }
 
 /* The rule of births given, or their section left out, where the notebook has none: that would change nothing. */
@@ -125,7 +125,7 @@ int ns_study_notebook(ns_study *study, const char *path, const ns_study_notebook
     section s = {.note = note, .note_size = note_size};
     ns_study_notebook_params params;
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_study_notebook_params", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p = &params;
     if (note && note_size)
@@ -135,7 +135,7 @@ int ns_study_notebook(ns_study *study, const char *path, const ns_study_notebook
     if (rc == NS_OK && !p->no_births && !ns_study_is_one(study) && ns_study_size(study).P > 1 && what.n_scores > 0)
         rc = find(&s, study, p, err);
     what.births = s.any ? &s.out : NULL;
-    rc = rc ? rc : ns_export_notebook(study, path, &what, err);
+    rc = rc != NS_OK ? rc : ns_export_notebook(study, path, &what, err);
     clear(&s);
     return rc;
 }

@@ -105,7 +105,7 @@ static int arm_windows(const laboratory *lab, const cJSON *arm, const ns_laborat
     const bool full = strcmp(lab->scale, "full") == 0;
     const cJSON *const own = full && part(arm, "windows_full") ? part(arm, "windows_full") : part(arm, "windows");
     const int rc = read_numbers(own, out, MAX_WINDOWS, n, "windows", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (asked->n_windows && strcmp(part(arm, "arm")->valuestring, "swa") == 0) {
         if (asked->n_windows > MAX_WINDOWS)
@@ -212,11 +212,11 @@ static int read_all(laboratory *lab, const ns_laboratory_params *p, ns_error *er
 {
     const char *const label = p->protocol ? p->protocol : "protocol.json";
     int rc = read_protocol(lab, p->protocol, err);
-    rc = rc ? rc : ns_laboratory_check_protocol(lab->protocol, label, err);
-    rc = rc ? rc : check_recipe(lab, label, err);
-    rc = rc ? rc : read_numbers_of_lab(lab, p, label, err);
-    rc = rc ? rc : check_checkpoints(lab, label, err);
-    rc = rc ? rc : ns_laboratory_read_rules(lab, label, err);
+    rc = rc != NS_OK ? rc : ns_laboratory_check_protocol(lab->protocol, label, err);
+    rc = rc != NS_OK ? rc : check_recipe(lab, label, err);
+    rc = rc != NS_OK ? rc : read_numbers_of_lab(lab, p, label, err);
+    rc = rc != NS_OK ? rc : check_checkpoints(lab, label, err);
+    rc = rc != NS_OK ? rc : ns_laboratory_read_rules(lab, label, err);
     return p->protocol ? ns_json_fail(err, rc, p->protocol, NS_KIND_PROTOCOL) : rc;
 }
 

@@ -111,9 +111,9 @@ static int read_lengths(const laboratory *lab, const ns_file *file, lab_result *
     int rc = ns_file_array(file, &w, &answered, err);
     const int64_t n = rc == NS_OK ? w.shape[0] : 0;
     ns_expected lengths = {sizeof lengths, "length", NS_I64, 1, {n}, ns_between(0, 0x1p53)};
-    rc = rc ? rc : ns_file_array(file, &lengths, &length, err);
+    rc = rc != NS_OK ? rc : ns_file_array(file, &lengths, &length, err);
     w.name = "template";
-    rc = rc ? rc : ns_file_texts(file, &w, &names, err);
+    rc = rc != NS_OK ? rc : ns_file_texts(file, &w, &names, err);
     for (int k = 1; k < lab->n_lengths && rc == NS_OK; k++)
         out->accuracy[k] = share_of(answered, length, names, n, lab->lengths[k], false);
     if (rc == NS_OK)
@@ -194,8 +194,8 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
         w.name = names[k];
         rc = ns_file_texts(file, &w, &text[k], err);
     }
-    rc = rc ? rc : ns_match_read(&out->match, file, err);
-    rc = rc ? rc : read_weight(file, n, out, err);
+    rc = rc != NS_OK ? rc : ns_match_read(&out->match, file, err);
+    rc = rc != NS_OK ? rc : read_weight(file, n, out, err);
     for (int64_t i = 0; rc == NS_OK && i < n; i++)
         take_condition(out, text[0][i], text[1][i], text[2][i], (double)first[i]);
     for (int k = 0; k < 3; k++)
@@ -227,7 +227,7 @@ static int read_files(const laboratory *lab, const lab_run *run, lab_result *out
         out->accuracy[k] = (double)NAN;
     out->swap = out->loss = out->loss_filler = out->loss_near = out->loss_mid = out->loss_far = out->in_window = (double)NAN;
     int rc = read_file(lab, ns_laboratory_path(lab, "runs/%s/metrics.h5", run->name), read_losses, out, err);
-    return rc ? rc
+    return rc != NS_OK ? rc
               : read_file(lab, ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps), read_lengths, out,
                           err);
 }
@@ -280,7 +280,7 @@ static int measure(const laboratory *lab, const ns_emergence *e, int64_t r, cons
     out->accuracy[0] = (double)accuracy[last];
     out->previous_head = previous_of(e, run);
     const int rc = choose_heads(e, find + last * e->shape.L * e->shape.H, out, err);
-    return rc ? rc : solved_at(e, accuracy + r * e->shape.P, run->P, &out->solved, err);
+    return rc != NS_OK ? rc : solved_at(e, accuracy + r * e->shape.P, run->P, &out->solved, err);
 }
 
 static int measure_runs(laboratory *lab, ns_study *study, const ns_emergence *e, ns_error *err)
@@ -296,7 +296,7 @@ static int measure_runs(laboratory *lab, ns_study *study, const ns_emergence *e,
         if (r < 0 || e->runs[r].measured == 0)
             continue;
         rc = measure(lab, e, r, find, accuracy, out, err);
-        rc = rc ? rc : read_files(lab, &lab->runs[i], out, err);
+        rc = rc != NS_OK ? rc : read_files(lab, &lab->runs[i], out, err);
         out->measured = rc == NS_OK;
     }
     return rc;

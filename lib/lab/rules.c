@@ -117,8 +117,8 @@ int ns_laboratory_check_protocol(const cJSON *protocol, const char *label, ns_er
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof parts / sizeof *parts && rc == NS_OK; i++)
         rc = check_part(at(protocol, parts[i].path), &parts[i], parts[i].path, label, err);
-    rc = rc ? rc : check_sizes(child(protocol, "sizes"), label, err);
-    return rc ? rc : check_arms(child(protocol, "arms"), label, err);
+    rc = rc != NS_OK ? rc : check_sizes(child(protocol, "sizes"), label, err);
+    return rc != NS_OK ? rc : check_arms(child(protocol, "arms"), label, err);
 }
 
 /* ---- numbers of the rules ---- */
@@ -190,11 +190,11 @@ int ns_laboratory_read_rules(laboratory *lab, const char *label, ns_error *err)
     const cJSON *const rule = child(lab->protocol, "emergence");
     int64_t consecutive = 0;
     int rc = ns_json_f64(rule, "theta", 0, &lab->birth.theta, label, err);
-    rc = rc ? rc : ns_json_i64(rule, "consecutive", 0, &consecutive, label, err);
-    rc = rc ? rc : ns_json_str(rule, "score", &lab->score, label, err);
-    rc = rc ? rc : check_score(lab, label, err);
-    rc = rc ? rc : read_sweep(lab, label, err);
-    rc = rc ? rc : read_thresholds(lab, label, err);
+    rc = rc != NS_OK ? rc : ns_json_i64(rule, "consecutive", 0, &consecutive, label, err);
+    rc = rc != NS_OK ? rc : ns_json_str(rule, "score", &lab->score, label, err);
+    rc = rc != NS_OK ? rc : check_score(lab, label, err);
+    rc = rc != NS_OK ? rc : read_sweep(lab, label, err);
+    rc = rc != NS_OK ? rc : read_thresholds(lab, label, err);
     if (rc == NS_OK && (!(lab->birth.theta > 0 && lab->birth.theta <= 1) || consecutive < 1 || consecutive > 1000))
         rc = ns_fail(err, NS_E_FORMAT, "%s: emergence.theta lies in (0, 1], emergence.consecutive in 1 to 1000", label);
     lab->birth.size = sizeof lab->birth;

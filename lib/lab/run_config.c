@@ -65,7 +65,7 @@ static int read_train(ns_run *run, const cJSON *train, const char *path, const n
         return ns_oom(err, path);
     int rc = ns_train_config_from_json(&run->train, text, strlen(text), path, err);
     free(text);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (p->own_seed)
         run->train.seed = p->seed;
@@ -101,7 +101,7 @@ static int hash_run(ns_run *run, ns_error *err)
 {
     char model[65];
     int rc = ns_train_config_sha256(&run->train, model, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     char *const coords = ns_json_print(run->coords, false);
     char *const text = coords ? ns_printf_alloc("train %s\ncorpus %s %d\ncheckpoint_every %lld\nvalidation %lld %lld\nname %s\ncoords %s\n",
@@ -160,11 +160,11 @@ int ns_run_read(ns_run *run, const ns_run_params *p, ns_error *err)
     cJSON *root;
     *run = (ns_run){.lock = -1};
     int rc = ns_json_read(&root, p->config, LARGEST_CONFIG, DEPTH, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return ns_json_fail(err, rc, p->config, NS_KIND_RUN_CONFIG);
     rc = read_run(run, root, p, err);
     cJSON_Delete(root);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_run_clear(run);
     return ns_json_fail(err, rc, p->config, NS_KIND_RUN_CONFIG);
 }
@@ -208,7 +208,7 @@ static int check_run(const ns_run *run, const char *path, const char *run_dir, b
     cJSON *root;
     const char *sha = NULL, *name = NULL;
     int rc = ns_json_read(&root, path, LARGEST_CONFIG, DEPTH, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rc = ns_json_str(root, "config_sha256", &sha, path, err);
     if (rc == NS_OK)
@@ -230,7 +230,7 @@ int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
     static const char *const run_file[] = {"run.json", NULL}, *const model[] = {"config.json", "model.safetensors",
                                                                                 "model.safetensors.index.json", NULL};
     const int rc = ns_folder_make(run_dir, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     run->lock = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->lock < 0)

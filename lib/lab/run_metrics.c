@@ -65,7 +65,7 @@ int ns_metrics_open(ns_metrics **out, const ns_run *run, const char *run_dir, co
         m->right = ns_alloc_array(cells, 1);
     }
     const int rc = m->tokens && m->distance && m->losses && m->right ? load_validation(m, err) : ns_oom(err, "the validation batch");
-    if (rc < 0) {
+    if (rc != NS_OK) {
         ns_metrics_close(m);
         return rc;
     }
@@ -176,9 +176,9 @@ static int write_file(const ns_metrics *m, ns_error *err)
     ns_fact_list facts = {0};
     ns_table_writer *file = NULL;
     int rc = ns_fact_list_add_all(&facts, own, sizeof own / sizeof *own, err);
-    rc = rc ? rc : ns_table_create_by(&file, m->path, &facts, m->by, err);
+    rc = rc != NS_OK ? rc : ns_table_create_by(&file, m->path, &facts, m->by, err);
     ns_fact_list_clear(&facts);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rc = write_arrays(m, file, err);
     if (rc == NS_OK)
@@ -192,7 +192,7 @@ int ns_metrics_add(ns_metrics *m, ns_trainer *trainer, const ns_train_result *re
     int rc = reserve(m, err);
     if (rc == NS_OK)
         rc = ns_trainer_losses(trainer, m->tokens, m->B, m->T, m->losses, m->right, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     float *const row = m->value + m->n * NS_METRICS;
     measure(m, row);
@@ -244,14 +244,14 @@ static int read_rows(ns_metrics *m, const ns_file *file, int64_t last, ns_error 
     m->n = rc == NS_OK ? n : 0;
     if (rc == NS_OK && (n == 0 || m->step[n - 1] != last))
         rc = ns_fail(err, NS_E_FORMAT, "%s: has no row of step %lld, where the newest checkpoint is", m->path, (long long)last);
-    return rc ? rc : read_columns(m, file, w.shape[0], err);
+    return rc != NS_OK ? rc : read_columns(m, file, w.shape[0], err);
 }
 
 int ns_metrics_resume(ns_metrics *m, int64_t last, ns_error *err)
 {
     ns_file *file;
     int rc = ns_file_open_as(&file, m->path, NS_KINDS(NS_KIND_METRICS), "training metrics", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const char *const sha = ns_file_fact(file, "run_config_sha256");
     if (!sha || strcmp(sha, m->run->sha256) != 0)

@@ -39,7 +39,7 @@ static int checkpoint(work *w, const ns_train_result *result, ns_error *err)
     int rc = ns_metrics_add(w->metrics, w->trainer, result, err);
     if (rc == NS_OK)
         rc = ns_trainer_save(w->trainer, w->dir, true, &path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (w->newest)
         drop_state(w->newest);
@@ -105,7 +105,7 @@ static int open_work(work *w, ns_error *err)
 {
     size_t cells = 0;
     int rc = check_outputs(w, err);
-    rc = rc ? rc : ns_run_open_corpus(&w->run, false, &w->corpus, err);
+    rc = rc != NS_OK ? rc : ns_run_open_corpus(&w->run, false, &w->corpus, err);
     w->tokens =
         ns_mul_size((size_t)w->run.train.batch, (size_t)w->run.train.length, &cells) ? ns_alloc_array(cells, sizeof *w->tokens) : NULL;
     if (rc == NS_OK && !w->tokens)
@@ -152,7 +152,7 @@ int ns_run_train(ns_run_result *out, const ns_run_params *p, ns_error *err)
     int rc = ns_sized_copy(&params, sizeof params, p, "ns_run_params", err);
     if (rc == NS_OK && out->size != sizeof *out)
         rc = ns_fail(err, NS_E_ARG, "ns_run_result: its size field is %zu, not %zu", out->size, sizeof *out);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p = &params;
     if (!p->config || !p->folder)

@@ -242,7 +242,7 @@ static int ablate(laboratory *lab, ns_error *err)
     if (rc == NS_OK)
         rc = run_jobs(lab, &jobs, "interventions", err);
     ns_jobs_clear(&jobs);
-    return rc ? rc : ns_laboratory_read_ablations(lab, err);
+    return rc != NS_OK ? rc : ns_laboratory_read_ablations(lab, err);
 }
 
 /* ---- stage: the summary ---- */

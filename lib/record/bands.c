@@ -211,12 +211,12 @@ static int rows_to_bands(ns_sink *s, const ns_site *site, const ns_view *view, i
         const int64_t row = s->row + done, in_chunk = row % b->CR;
         const int64_t part = b->CR - in_chunk < n - done ? b->CR - in_chunk : n - done;
         int rc = in_chunk == 0 ? begin_chunks(b, row / b->CR, view->shape[0], err) : NS_OK;
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
         ns_pool_run(s->rec->pool, b->heads, fill_head, &(fill_job){b, site, view, first + done, part, in_chunk});
         if (in_chunk + part == b->CR || row + part == s->n_rows)
             rc = flush_chunks(b, row / b->CR, err);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
         done += part;
     }

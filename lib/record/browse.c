@@ -72,7 +72,7 @@ int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
     path_list paths = {0};
     const ns_h5_quiet quiet = ns_h5_enter();
     const int rc = ns_h5_end(quiet, list_group(f, f->id, "", true, &paths, err), f->path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         free_paths(&paths);
     *out = paths.list;
     *n = paths.n;
@@ -86,10 +86,10 @@ static int walk_dataset(ns_file *f, const char *path, ns_error *err)
     ns_dset d;
     char *axes = NULL;
     int rc = ns_dset_open(f, path, &d, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rc = ns_dset_axes(f, &d, path, &axes, err);
-    rc = rc ? rc : ns_load_attributes(f, d.id, err);
+    rc = rc != NS_OK ? rc : ns_load_attributes(f, d.id, err);
     if (rc == NS_OK && H5Tis_variable_str(d.type) > 0) {
         char **texts;
         rc = ns_dset_texts(f, &d, path, &texts, err);
@@ -106,7 +106,7 @@ int ns_walk(const char *path, ns_error *err)
     ns_file *f;
     path_list paths = {0};
     int rc = ns_file_open_bare(&f, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const ns_h5_quiet quiet = ns_h5_enter();
     rc = list_group(f, f->id, "", true, &paths, err);
@@ -128,7 +128,7 @@ static int describe(const ns_file *f, const char *name, ns_dtype *dtype, int *ra
     ns_dset d;
     ns_dtype kind = NS_N_DTYPES;
     int rc = ns_dset_open(f, name, &d, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!ns_dset_type(&d, &kind))
         rc = ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type that needlescope does not write", f->path, name);
@@ -242,7 +242,7 @@ static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines
     ns_sha256 sha;
     const char *type_name = "string";
     int rc = ns_dset_open(f, path, &d, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     ns_sha256_begin(&sha);
     if (H5Tis_variable_str(d.type) > 0) {
@@ -303,7 +303,7 @@ int ns_file_content(const ns_file *f, char ***out, int64_t *n, ns_error *err)
     ns_hash_lines lines = {0};
     const ns_h5_quiet quiet = ns_h5_enter();
     const int rc = ns_h5_end(quiet, content_lines(f, &lines, err), f->path, err);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         ns_free_strings(lines.list, lines.n);
         return rc;
     }

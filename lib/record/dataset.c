@@ -63,7 +63,7 @@ static int attach_axes(ns_out *o, const ns_out_spec *s, hid_t dataset, ns_error 
             return ns_fail(err, NS_E_ARG, "%s: array '%s': axis %d, '%s', has %lld values, but the array has %lld (rank %d)", o->label,
                            s->name, dim, scale->name, (long long)scale->n, (long long)(dim < s->rank ? s->shape[dim] : 0), s->rank);
         const int rc = ns_out_check(o, attach(o, dataset, scale, dim), s->name, err);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
         p += n;
         p += strspn(p, " ");
@@ -152,7 +152,7 @@ int ns_out_dataset(ns_out *o, const ns_out_spec *s, hid_t *out, ns_error *err)
     if (rc == NS_OK && s->tiled)
         rc = ns_out_check(o, note_tile(*out, s), s->name, err);
     H5Tclose(type);
-    if (rc < 0 && *out >= 0) {
+    if (rc != NS_OK && *out >= 0) {
         H5Dclose(*out);
         *out = H5I_INVALID_HID;
     }
@@ -170,7 +170,7 @@ int ns_out_digest(ns_out *o, const ns_out_spec *s, const char hex[65], ns_error 
 static int close_written(ns_out *o, hid_t dataset, int rc, const char *name, ns_error *err)
 {
     const int closed = dataset >= 0 ? H5Dclose(dataset) : 0;
-    return rc < 0 ? rc : ns_out_check(o, closed, name, err);
+    return rc != NS_OK ? rc : ns_out_check(o, closed, name, err);
 }
 
 static void digest_bytes(const void *data, size_t n, char hex[65])
@@ -188,7 +188,7 @@ int ns_out_array(ns_out *o, const ns_out_spec *s, const void *data, ns_error *er
     for (int i = 0; i < s->rank; i++)
         bytes *= (size_t)s->shape[i];
     int rc = ns_out_dataset(o, s, &dataset, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const hid_t type = ns_h5_type(s->dtype);
     rc = ns_out_check(o, bytes ? H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) : 0, s->name, err);
@@ -196,7 +196,7 @@ int ns_out_array(ns_out *o, const ns_out_spec *s, const void *data, ns_error *er
     rc = close_written(o, dataset, rc, s->name, err);
     char hex[65];
     digest_bytes(data, bytes, hex);
-    return rc < 0 ? rc : ns_out_digest(o, s, hex, err);
+    return rc != NS_OK ? rc : ns_out_digest(o, s, hex, err);
 }
 
 int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype, int64_t n, const void *values, const char *summary,
@@ -214,7 +214,7 @@ int ns_out_scale(ns_out *o, const char *group, const char *name, ns_dtype dtype,
     rc = close_written(o, dataset, rc, name, err);
     if (type >= 0)
         H5Tclose(type);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!ns_grow(&o->scales, &o->scales_capacity, o->n_scales + 1, sizeof *o->scales))
         return ns_oom(err, o->label);

@@ -128,7 +128,7 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
     }
     const int rc = fits ? check_storage(f, out, name, err)
                         : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has an impossible shape", f->path, name);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_dset_close(out);
     return rc;
 }
@@ -152,12 +152,12 @@ int ns_dset_read(const ns_dset *d, hid_t memory_type, const int64_t *start, cons
         n[i] = (hsize_t)count[i];
     }
     const hid_t space = H5Dget_space(d->id), memory = H5Screate_simple(d->rank, n, NULL);
-    int rc = memory < 0 ? -1 : H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, n, NULL);
-    if (rc >= 0)
-        rc = H5Dread(d->id, memory_type, memory, space, H5P_DEFAULT, out);
+    int status = memory < 0 ? -1 : H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, n, NULL);
+    if (status >= 0)
+        status = H5Dread(d->id, memory_type, memory, space, H5P_DEFAULT, out);
     H5Sclose(memory);
     H5Sclose(space);
-    return rc;
+    return status;
 }
 
 /* What finds no memory is asked for again. */

@@ -76,7 +76,7 @@ static int load_attribute(ns_file *f, hid_t attribute, ns_error *err)
     if (length <= 0 || length >= (ssize_t)sizeof name || !ns_utf8_valid(name, strlen(name), NULL))
         return ns_fail(err, NS_E_FORMAT, "%s: an attribute has an impossible name", f->path);
     const int rc = ns_attribute_text(f, attribute, name, &value, err);
-    if (rc < 0 || !value)
+    if (rc != NS_OK || !value)
         return rc;
     char *const copy = ns_strdup(name);
     if (!copy || !ns_grow(&f->facts, &f->capacity, f->n_facts + 1, sizeof *f->facts)) {
@@ -144,7 +144,7 @@ static int open_file(ns_file *f, ns_error *err)
     const htri_t provenance = rc == NS_OK ? H5Lexists(f->id, "provenance", H5P_DEFAULT) : 0;
     if (provenance != 0)
         rc = load_facts(f, "/provenance", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const char *const schema = ns_file_fact(f, "schema"), *const complete = ns_file_fact(f, "complete");
     if (!schema)
@@ -195,7 +195,7 @@ int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
     f->id = H5I_INVALID_HID;
     f->path = ns_strdup(path);
     const int rc = f->path ? open_file(f, err) : ns_oom(err, path);
-    if (rc < 0)
+    if (rc != NS_OK)
         close_file(f);
     else
         *out = f;

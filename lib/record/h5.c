@@ -50,7 +50,7 @@ void ns_h5_leave(ns_h5_quiet before)
 
 int ns_h5_end(ns_h5_quiet before, int rc, const char *label, ns_error *err)
 {
-    const bool refused = rc < 0 && rc != NS_E_MEMORY && (errno == ENOMEM || dead);
+    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || dead);
     ns_h5_leave(before);
     return refused ? ns_oom(err, label) : rc;
 }

@@ -34,11 +34,11 @@ int ns_file_open_as(ns_file **out, const char *path, ns_kinds kinds, const char 
     *out = NULL;
     int rc = ns_file_open_vetted(&f, path, &sealed, err);
     const ns_kind kind = rc == NS_OK ? file_kind(f) : NS_KIND_HDF5;
-    if (rc < 0 && !sealed)
+    if (rc != NS_OK && !sealed)
         rc = ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_HDF5), wanted);
     else if (rc == NS_OK && !(kinds & NS_KINDS(kind)))
         rc = ns_fail(err, NS_E_ARG, "%s: is %s, not %s", path, ns_kind_name(kind), wanted);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_file_close(f);
     else
         *out = f;

@@ -24,14 +24,14 @@ int ns_out_meaning(ns_out *o, const char *dataset, const ns_score_meaning *m, ns
 {
     const double range[2] = {m->lo, m->hi};
     const hid_t id = H5Dopen2(o->id, dataset, H5P_DEFAULT);
-    int rc = id < 0 ? -1 : ns_out_text_attribute(id, "best", ns_best_end_name(m->best));
-    if (rc >= 0 && m->lo < m->hi)
-        rc = write_doubles(id, "range", range, 2);
-    if (rc >= 0 && !isnan(m->chance))
-        rc = write_doubles(id, "chance", &m->chance, 1);
+    int status = id < 0 ? -1 : ns_out_text_attribute(id, "best", ns_best_end_name(m->best));
+    if (status >= 0 && m->lo < m->hi)
+        status = write_doubles(id, "range", range, 2);
+    if (status >= 0 && !isnan(m->chance))
+        status = write_doubles(id, "chance", &m->chance, 1);
     if (id >= 0)
         H5Dclose(id);
-    return ns_out_check(o, rc, dataset, err);
+    return ns_out_check(o, status, dataset, err);
 }
 
 /* ---- read ---- */
@@ -69,7 +69,7 @@ static int read_best(const ns_file *f, const char *dataset, hid_t object, ns_sco
     int rc = attribute < 0 ? strange(f, dataset, "best", err) : ns_attribute_text(f, attribute, "best", &text, err);
     if (attribute >= 0)
         H5Aclose(attribute);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!text || !ns_best_end_find(text, &out->best))
         rc = ns_fail(err, NS_E_FORMAT, "%s: '%s' says that its best end is '%.40s' (largest, smallest or none)", f->path, dataset,
@@ -89,7 +89,7 @@ static int read_numbers(const ns_file *f, const char *dataset, hid_t object, ns_
         out->hi = range[1];
         rc = range[0] < range[1] ? NS_OK : strange(f, dataset, "range", err);
     }
-    rc = rc ? rc : read_doubles(f, dataset, object, "chance", &chance, 1, &there, err);
+    rc = rc != NS_OK ? rc : read_doubles(f, dataset, object, "chance", &chance, 1, &there, err);
     if (rc == NS_OK && there) {
         out->chance = chance;
         rc = isfinite(chance) ? NS_OK : strange(f, dataset, "chance", err);
@@ -105,7 +105,7 @@ int ns_file_meaning(const ns_file *f, const char *dataset, ns_score_meaning *out
     int rc = ns_dset_open(f, dataset, &d, err);
     if (rc == NS_OK) {
         rc = read_best(f, dataset, d.id, out, err);
-        rc = rc ? rc : read_numbers(f, dataset, d.id, out, err);
+        rc = rc != NS_OK ? rc : read_numbers(f, dataset, d.id, out, err);
         ns_dset_close(&d);
     }
     return ns_h5_end(quiet, rc, f->path, err);

@@ -85,7 +85,7 @@ static int put_fact(ns_out *o, const char *name, const char *value, bool is_vola
     if (rc == NS_OK)
         rc = ns_out_check(o, ns_out_text_attribute(is_volatile ? o->provenance : o->id, name, clean), name, err);
     free(clean);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         free(kept);
         return rc;
     }
@@ -138,14 +138,14 @@ static int create_file(ns_out *o, ns_error *err)
         H5Pclose(fcpl);
     if (o->disk.fd >= 0)                 /* the driver did not take it */
         close(o->disk.fd);
-    return rc < 0 || o->id >= 0 ? rc : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
+    return rc != NS_OK || o->id >= 0 ? rc : ns_h5_fail(err, NS_E_CREATE, o->label, "cannot be created");
 }
 
 static int begin(ns_out *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
 {
     char config[65];
     int rc = ns_atomic_begin(&o->file, path, err);
-    if (rc < 0 || (rc = create_file(o, err)) < 0)
+    if (rc != NS_OK || (rc = create_file(o, err)) != NS_OK)
         return rc;
     rc = ns_out_check(o, create_group(o, "provenance", &o->provenance), "/provenance", err);
     if (rc == NS_OK)
@@ -174,7 +174,7 @@ int ns_out_create(ns_out **out, const char *path, const ns_fact *facts, int n_fa
     o->driver = o->id = o->provenance = o->string = H5I_INVALID_HID;
     o->label = ns_strdup(path);
     int rc = o->label ? begin(o, path, facts, n_facts, err) : ns_oom(err, path);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         ns_out_abort(o);
         return rc;
     }
@@ -233,7 +233,7 @@ int ns_out_commit(ns_out *o, ns_error *err)
         rc = ns_out_check(o, ns_out_text_attribute(o->id, "content_sha256", content), "content_sha256", err);
     if (rc == NS_OK)
         rc = ns_out_check(o, write_int_attribute(o->id, "complete", 1), "complete", err);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         ns_out_abort(o);
         return rc;
     }

@@ -219,7 +219,7 @@ static int add_cases(ns_plan *p, ns_error *err)
         c->block = p->params.pool_block > 0 ? p->params.pool_block : (c->n + NS_POOL_BINS - 1) / NS_POOL_BINS;
         longest = c->n > longest ? c->n : longest;
         const int rc = add_rows(p, c, err);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     p->bin = (longest + NS_STAT_BINS - 1) / NS_STAT_BINS;
@@ -232,7 +232,7 @@ static int copy_params(ns_plan *p, const ns_recorder_params *given, ns_error *er
 {
     ns_recorder_params *const r = &p->params;
     int rc = ns_sized_copy(r, sizeof *r, given, "ns_recorder_params", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const bool dtype_ok = r->dtype == NS_F32 || r->dtype == NS_F16;
     const ns_rows rows = r->rows;
@@ -293,7 +293,7 @@ static int check_used(const ns_plan *p, const ns_recorder_params *given, ns_erro
 static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
 {
     int rc = copy_params(p, params, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     largest(p);
     p->tracks = ns_alloc_array(NS_N_POINTS + 1, sizeof *p->tracks); /* the pattern may have two */
@@ -314,7 +314,7 @@ int ns_plan_make(ns_plan *p, const ns_arch *arch, const ns_cases *cases, const n
 {
     *p = (ns_plan){.arch = arch, .cases = cases};
     const int rc = make(p, params, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_plan_clear(p);
     return rc;
 }

@@ -74,14 +74,14 @@ int ns_provenance_of_run(ns_fact_list *f, const ns_provenance *by, ns_error *err
     const time_t now = time(NULL);
     struct tm utc;
     int rc = ns_fact_list_add(f, "needlescope_version", NS_VERSION, true, err);
-    if (!by || rc < 0)
+    if (!by || rc != NS_OK)
         return rc;
     if (gethostname(host, sizeof host - 1) != 0 || !gmtime_r(&now, &utc) || !strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc))
         return ns_fail(err, NS_E_INTERNAL, "the machine does not say its name, or the time");
     rc = ns_fact_list_add(f, "command_line", by->caller, true, err);
-    rc = rc ? rc : ns_fact_list_add(f, "hostname", host, true, err);
-    rc = rc ? rc : ns_fact_list_add(f, "created_utc", stamp, true, err);
-    return rc ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "hostname", host, true, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "created_utc", stamp, true, err);
+    return rc != NS_OK ? rc : ns_fact_list_add(f, "slurm_job_id", by->job, true, err);
 }
 
 /* ---- what a thing is made from ---- */
@@ -108,7 +108,7 @@ int ns_provenance_check_table(const ns_fact_list *f, const char *output, ns_erro
 {
     char *const beside = ns_provenance_path_beside(output);
     int rc = beside ? ns_provenance_check_output(f, output, err) : ns_oom(err, output);
-    rc = rc ? rc : ns_provenance_check_output(f, beside, err);
+    rc = rc != NS_OK ? rc : ns_provenance_check_output(f, beside, err);
     free(beside);
     return rc;
 }
@@ -123,11 +123,11 @@ int ns_provenance_of_file(ns_fact_list *f, const char *path, int number, ns_erro
     ns_file *file;
     char name[64];
     int rc = ns_file_open(&file, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     snprintf(name, sizeof name, number > 1 ? "source_file.%d" : "source_file", number);
     rc = ns_fact_list_add(f, name, ns_path_base(path), true, err);
-    rc = rc ? rc : ns_fact_list_add_input(f, path, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_input(f, path, err);
     for (size_t i = 0; i < sizeof names / sizeof *names && rc == NS_OK; i++) {
         const char *const value = ns_file_fact(file, names[i]);
         const bool of_source = i < 2 || strcmp(names[i], "created_utc") == 0;       /* the figure has its own */

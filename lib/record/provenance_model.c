@@ -21,7 +21,7 @@ static int add_text(ns_fact_list *f, const char *hash, const char *whole, const 
     char hex[65];
     hash_of(text, strlen(text), hex);
     const int rc = ns_fact_list_add(f, hash, hex, false, err);
-    return rc || !whole ? rc : ns_fact_list_add(f, whole, text, false, err);
+    return rc != NS_OK || !whole ? rc : ns_fact_list_add(f, whole, text, false, err);
 }
 
 static int add_config(ns_fact_list *f, const ns_model *m, ns_error *err)
@@ -73,7 +73,7 @@ static int add_tokenizer(ns_fact_list *f, const char *given, ns_error *err)
     if (!path)
         return given ? ns_oom(err, given) : NS_OK;
     int rc = ns_tokenizer_file_sha256(path, hex, err);
-    rc = rc ? rc : ns_fact_list_add(f, "tokenizer_sha256", hex, false, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "tokenizer_sha256", hex, false, err);
     free(path);
     return rc;
 }
@@ -110,17 +110,18 @@ int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)
     const char *const weights = ns_model_weights_sha256(m);
     snprintf(threads, sizeof threads, "%d", ns_engine_threads(engine));
     int rc = ns_fact_list_add(f, "model_name", ns_model_name(m), true, err);
-    rc = rc ? rc : add_revision(f, m, err);
-    rc = rc ? rc : ns_fact_list_add(f, "model_family", arch->family, false, err);
-    rc = rc ? rc : add_kinds(f, arch, err);
-    rc = rc ? rc : ns_fact_list_add(f, "weights_sha256", weights, false, err);
+    rc = rc != NS_OK ? rc : add_revision(f, m, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "model_family", arch->family, false, err);
+    rc = rc != NS_OK ? rc : add_kinds(f, arch, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "weights_sha256", weights, false, err);
     /* The identity knows mtimes. Where the weights are hashed a copy is as good, so it only informs. */
-    rc = rc ? rc : ns_fact_list_add(f, "checkpoint_identity", ns_checkpoint_identity(ns_model_checkpoint(m)), weights != NULL, err);
-    rc = rc ? rc : add_config(f, m, err);
-    rc = rc ? rc : add_arch(f, arch, err);
-    rc = rc ? rc : add_tokenizer(f, ns_model_tokenizer_path(m), err);
-    rc = rc ? rc : add_inputs(f, m, err);
-    rc = rc ? rc : ns_fact_list_add(f, "kernel_class", ns_engine_kernel_class(engine), false, err);
-    rc = rc ? rc : ns_fact_list_add(f, "cpu_kernels", ns_engine_cpu(engine), true, err);
-    return rc ? rc : ns_fact_list_add(f, "threads", threads, true, err);
+    rc = rc != NS_OK ? rc
+                     : ns_fact_list_add(f, "checkpoint_identity", ns_checkpoint_identity(ns_model_checkpoint(m)), weights != NULL, err);
+    rc = rc != NS_OK ? rc : add_config(f, m, err);
+    rc = rc != NS_OK ? rc : add_arch(f, arch, err);
+    rc = rc != NS_OK ? rc : add_tokenizer(f, ns_model_tokenizer_path(m), err);
+    rc = rc != NS_OK ? rc : add_inputs(f, m, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "kernel_class", ns_engine_kernel_class(engine), false, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(f, "cpu_kernels", ns_engine_cpu(engine), true, err);
+    return rc != NS_OK ? rc : ns_fact_list_add(f, "threads", threads, true, err);
 }

@@ -255,7 +255,7 @@ static int read_bytes(ns_fact_list *out, const char *path, ns_kind kind, ns_erro
     char *text = NULL;
     size_t n = 0;
     int rc = ns_file_read(path, LARGEST, &text, &n, err);
-    rc = rc ? rc : ns_provenance_parse(out, kind, text, n, err);
+    rc = rc != NS_OK ? rc : ns_provenance_parse(out, kind, text, n, err);
     free(text);
     return rc;
 }

@@ -65,7 +65,7 @@ static int open_wanted(const ns_file *f, ns_expected *w, ns_dset *d, ns_error *e
 {
     ns_dtype type;
     int rc = ns_dset_open(f, w->name, d, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!ns_dset_type(d, &type))
         rc = mismatch(f, w, d, "of a type that needlescope does not write,", err);
@@ -73,7 +73,7 @@ static int open_wanted(const ns_file *f, ns_expected *w, ns_dset *d, ns_error *e
         rc = mismatch(f, w, d, type == NS_N_DTYPES ? "text" : ns_h5_type_name(type), err);
     for (int i = 0; rc == NS_OK && i < w->rank; i++)
         w->shape[i] = d->shape[i];
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_dset_close(d);
     return rc;
 }
@@ -115,13 +115,13 @@ static hid_t memory_type(ns_dtype type)
 static int read_array(const ns_file *f, const ns_expected *w, const ns_dset *d, void **out, ns_error *err)
 {
     int rc = ns_dset_check(f, d, w->name, true, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     void *const data = ns_alloc_array((size_t)d->count, ns_dtype_size(w->type));
     if (!data)
         return ns_oom(err, w->name);
     rc = ns_dset_read(d, memory_type(w->type), NULL, NULL, data) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, w->name) : NS_OK;
-    rc = rc ? rc : check_range(f, w, data, d->count, err);
+    rc = rc != NS_OK ? rc : check_range(f, w, data, d->count, err);
     if (rc == NS_OK)
         *out = data;
     else
@@ -142,9 +142,9 @@ int ns_file_array(const ns_file *f, ns_expected *wanted, void *out, ns_error *er
     ns_dset d;
     ns_expected w;
     int rc = begin(&w, wanted, err);
-    rc = rc ? rc : check_memory_type(&w, err);
+    rc = rc != NS_OK ? rc : check_memory_type(&w, err);
     const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc ? rc : open_wanted(f, &w, &d, err);
+    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
     if (rc == NS_OK) {
         rc = read_array(f, &w, &d, &data, err);
         ns_dset_close(&d);
@@ -177,9 +177,9 @@ int ns_file_part(const ns_file *f, const ns_expected *wanted, const int64_t *sta
     ns_dset d;
     ns_expected w;
     int rc = begin(&w, wanted, err);
-    rc = rc ? rc : check_memory_type(&w, err);
+    rc = rc != NS_OK ? rc : check_memory_type(&w, err);
     const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc ? rc : open_wanted(f, &w, &d, err);
+    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
     if (rc == NS_OK) {
         rc = read_part(f, &w, &d, start, count, out, err);
         ns_dset_close(&d);
@@ -194,7 +194,7 @@ int ns_file_expect(const ns_file *f, ns_expected *wanted, ns_error *err)
     ns_expected w;
     int rc = begin(&w, wanted, err);
     const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc ? rc : open_wanted(f, &w, &d, err);
+    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
     if (rc == NS_OK)
         ns_dset_close(&d);
     rc = ns_h5_end(quiet, rc, f->path, err);
@@ -218,7 +218,7 @@ int ns_dset_texts(const ns_file *f, const ns_dset *d, const char *name, char ***
 {
     *out = NULL;
     int rc = ns_dset_check(f, d, name, true, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     char **const values = ns_alloc_array((size_t)d->count, sizeof *values);
     if (!values)
@@ -268,7 +268,7 @@ int ns_file_texts(const ns_file *f, ns_expected *wanted, char ***out, ns_error *
     int rc = begin(&w, wanted, err);
     w.type = NS_N_DTYPES;
     const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc ? rc : open_wanted(f, &w, &d, err);
+    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
     if (rc == NS_OK) {
         rc = copy_texts(f, &w, &d, out, err);
         ns_dset_close(&d);

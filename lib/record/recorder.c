@@ -45,7 +45,7 @@ static int give_rows(ns_sink *s, const ns_site *site, const ns_view *view, ns_er
             s->layer++;
             s->row = 0;
         }
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     return NS_OK;
@@ -74,7 +74,7 @@ int ns_recorder_see(void *user, const ns_site *site, const ns_view *view, ns_err
     ns_recorder *const r = user;
     const ns_h5_quiet quiet = ns_h5_enter();
     const int rc = ns_h5_end(quiet, see(r, site, view, err), ns_out_label(r->rec.out), err);
-    r->broken = r->broken || rc < 0;
+    r->broken = r->broken || rc != NS_OK;
     return rc;
 }
 
@@ -115,7 +115,7 @@ static int check_globs(const ns_arch *arch, const ns_recorder_params *params, ns
         const int rc =
             ns_hooks_new(&hooks, arch, &(ns_hook){.size = sizeof(ns_hook), .at = params->at[i], .read = ns_recorder_see}, 1, err);
         ns_hooks_free(hooks);
-        if (rc < 0)
+        if (rc != NS_OK)
             return rc;
     }
     return NS_OK;
@@ -151,7 +151,7 @@ static int make_workers(ns_recording *rec, int threads, ns_error *err)
             chunk = rec->plan.tracks[t].kind == NS_SINK_BANDS && bytes > chunk ? bytes : chunk;
         }
     const int rc = ns_pool_new(&rec->pool, threads, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rec->press = ns_alloc_array((size_t)threads, sizeof *rec->press);
     for (int i = 0; rec->press && i < threads; i++)
@@ -172,7 +172,7 @@ static int open_sinks(ns_recorder *r, ns_error *err)
         const ns_plan_track *const track = &p->tracks[i % p->n_tracks];
         if (i % p->n_tracks == 0)
             rc = ns_layout_case(&r->rec, c, err);
-        if (rc < 0 || ns_track_rows(track, c) == 0)
+        if (rc != NS_OK || ns_track_rows(track, c) == 0)
             continue;
         ns_sink *const s = r->sinks[i] = ns_alloc_array(1, classes[track->kind]->size);
         if (!s)
@@ -229,7 +229,7 @@ int ns_recorder_new_for(ns_recorder **out, const ns_arch *arch, int threads, con
         return ns_oom(err, path);
     const ns_h5_quiet quiet = ns_h5_enter();
     const int rc = ns_h5_end(quiet, build(r, arch, threads, cases, path, params, facts, n_facts, err), path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_recorder_abort(r);
     else
         *out = r;

@@ -41,7 +41,7 @@ int ns_seal_add(int fd, const char *label, ns_error *err)
     struct stat st;
     char seal[SEAL_BYTES + 1], hex[9];
     int rc = fstat(fd, &st) == 0 ? digest(fd, st.st_size, hex, label, err) : ns_fail(err, NS_E_IO, "%s: %s", label, strerror(errno));
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     snprintf(seal, sizeof seal, SEAL_HEAD "%s\n", hex);
     if (pwrite(fd, seal, SEAL_BYTES, st.st_size) != SEAL_BYTES)
@@ -57,7 +57,7 @@ static int check_seal(int fd, int64_t size, bool *sealed, const char *path, ns_e
     if (!*sealed)
         return NS_OK;
     const int rc = digest(fd, size - SEAL_BYTES, hex, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     return memcmp(seal + HEAD_BYTES, hex, 8) == 0
                ? NS_OK
@@ -69,7 +69,7 @@ int ns_seal_check(const char *path, bool *sealed, ns_error *err)
     ns_input in;
     *sealed = false;
     int rc = ns_input_open(&in, path, err);
-    rc = rc ? rc : check_seal(in.fd, in.size, sealed, path, err);
+    rc = rc != NS_OK ? rc : check_seal(in.fd, in.size, sealed, path, err);
     ns_input_close(&in);
     return rc;
 }

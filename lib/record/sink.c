@@ -39,11 +39,11 @@ int ns_sink_write(ns_recording *r, hid_t dataset, ns_dtype dtype, int rank, cons
         n[i] = (hsize_t)count[i];
     }
     const hid_t file = H5Dget_space(dataset), memory = H5Screate_simple(rank, n, NULL), type = ns_h5_type(dtype);
-    int rc = H5Sselect_hyperslab(file, H5S_SELECT_SET, from, NULL, n, NULL);
-    if (rc >= 0)
-        rc = H5Dwrite(dataset, type, memory, file, H5P_DEFAULT, data);
+    int status = H5Sselect_hyperslab(file, H5S_SELECT_SET, from, NULL, n, NULL);
+    if (status >= 0)
+        status = H5Dwrite(dataset, type, memory, file, H5P_DEFAULT, data);
     H5Tclose(type);
     H5Sclose(memory);
     H5Sclose(file);
-    return ns_out_check(r->out, rc, name, err);
+    return ns_out_check(r->out, status, name, err);
 }

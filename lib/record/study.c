@@ -55,7 +55,7 @@ static int read_length(const ns_study *s, const char *axis, int64_t least, int64
     ns_expected w = {.size = sizeof w, .name = axis, .type = NS_I64, .rank = 1, .shape = {NS_ANY}};
     const int rc = ns_file_expect(s->file, &w, err);
     *n = rc == NS_OK ? w.shape[0] : 0;
-    return rc || (*n >= least && *n <= most) ? rc
+    return rc != NS_OK || (*n >= least && *n <= most) ? rc
                                              : ns_fail(err, NS_E_FORMAT, "%s: axis '%s' of %lld values, where %lld to %lld are expected",
                                                        s->path, axis, (long long)*n, (long long)least, (long long)most);
 }
@@ -75,11 +75,11 @@ static int read_shape(ns_study *s, ns_error *err)
 {
     s->n.R = s->n.P = 1;
     int rc = s->one ? NS_OK : read_length(s, "run", 1, MOST_ROWS, &s->n.R, err);
-    rc = rc || s->one ? rc : read_length(s, "step", 1, MOST_ROWS, &s->n.P, err);
-    rc = rc ? rc : read_length(s, "layer", 1, MOST_HEADS, &s->n.L, err);
-    rc = rc ? rc : read_length(s, "head", 1, MOST_HEADS, &s->n.H, err);
-    rc = rc ? rc : read_length(s, "case", 0, MOST_ROWS, &s->n.C, err);
-    return rc ? rc : check_sizes(s, err);
+    rc = rc != NS_OK || s->one ? rc : read_length(s, "step", 1, MOST_ROWS, &s->n.P, err);
+    rc = rc != NS_OK ? rc : read_length(s, "layer", 1, MOST_HEADS, &s->n.L, err);
+    rc = rc != NS_OK ? rc : read_length(s, "head", 1, MOST_HEADS, &s->n.H, err);
+    rc = rc != NS_OK ? rc : read_length(s, "case", 0, MOST_ROWS, &s->n.C, err);
+    return rc != NS_OK ? rc : check_sizes(s, err);
 }
 
 /* ---- runs and steps ---- */
@@ -96,7 +96,7 @@ static int make_grid(ns_study *s, ns_error *err)
         return ns_oom(err, s->path);
     s->status[0] = NS_STUDY_DONE;
     const int rc = ns_file_whole(s->file, "step", -1, (int64_t)most_tokens, -1, &s->steps[0], err);
-    return rc ? rc : ns_file_whole(s->file, "tokens", -1, (int64_t)most_tokens, -1, &s->tokens[0], err);
+    return rc != NS_OK ? rc : ns_file_whole(s->file, "tokens", -1, (int64_t)most_tokens, -1, &s->tokens[0], err);
 }
 
 static int check_ascending(const ns_study *s, ns_error *err)
@@ -115,10 +115,10 @@ static int read_grid(ns_study *s, ns_error *err)
     if (s->one)
         return make_grid(s, err);
     int rc = read_texts(s, "run_name", 1, &s->n.R, &s->run_name, err);
-    rc = rc ? rc : read_whole(s, "step", 1, &s->n.P, ns_between(0, most_tokens), &s->steps, err);
-    rc = rc ? rc : check_ascending(s, err);
-    rc = rc ? rc : read_whole(s, "tokens", 2, grid, ns_between(-1, most_tokens), &s->tokens, err);
-    rc = rc ? rc : read_whole(s, "status", 2, grid, ns_between(NS_STUDY_MISSING, NS_STUDY_NOT_THERE), &status, err);
+    rc = rc != NS_OK ? rc : read_whole(s, "step", 1, &s->n.P, ns_between(0, most_tokens), &s->steps, err);
+    rc = rc != NS_OK ? rc : check_ascending(s, err);
+    rc = rc != NS_OK ? rc : read_whole(s, "tokens", 2, grid, ns_between(-1, most_tokens), &s->tokens, err);
+    rc = rc != NS_OK ? rc : read_whole(s, "status", 2, grid, ns_between(NS_STUDY_MISSING, NS_STUDY_NOT_THERE), &status, err);
     s->status = rc == NS_OK ? ns_alloc_array((size_t)(s->n.R * s->n.P), 1) : NULL;
     if (rc == NS_OK && !s->status)
         rc = ns_oom(err, s->path);
@@ -182,10 +182,10 @@ static int read_heads(ns_study *s, ns_error *err)
     const int64_t shape[3] = {s->n.R, s->n.L, s->n.H}, n = s->n.R * s->n.L * s->n.H, *const own = shape + s->one;
     const int rank = 3 - s->one;
     int rc = read_texts(s, "layer_kind", rank - 1, own, &s->layer_kind, err);
-    rc = rc ? rc : check_kinds(s, err);
-    rc = rc ? rc : read_whole(s, s->one ? "window" : "head_window", rank, own, ns_between(0, most_tokens), &s->windows, err);
-    if (rc || ns_file_has(s->file, "head_valid") || !s->one)
-        return rc ? rc : read_whole(s, "head_valid", rank, own, ns_between(0, 1), &s->valid, err);
+    rc = rc != NS_OK ? rc : check_kinds(s, err);
+    rc = rc != NS_OK ? rc : read_whole(s, s->one ? "window" : "head_window", rank, own, ns_between(0, most_tokens), &s->windows, err);
+    if (rc != NS_OK || ns_file_has(s->file, "head_valid") || !s->one)
+        return rc != NS_OK ? rc : read_whole(s, "head_valid", rank, own, ns_between(0, 1), &s->valid, err);
     s->valid = ns_alloc_array((size_t)n, sizeof *s->valid);
     for (int64_t i = 0; s->valid && i < n; i++)
         s->valid[i] = 1;
@@ -201,7 +201,8 @@ static int open_file(ns_study *s, const char *path, ns_error *err)
                            : ns_oom(err, path);
     const char *const kind = rc == NS_OK ? ns_file_fact(s->file, "kind") : NULL;
     s->one = !kind || strcmp(kind, "study");
-    return rc || !s->one || ns_file_has(s->file, "layer_kind") ? rc : ns_fail(err, NS_E_ARG, "%s: scores without 'layer_kind'", path);
+    return rc != NS_OK || !s->one || ns_file_has(s->file, "layer_kind") ? rc
+                                                                        : ns_fail(err, NS_E_ARG, "%s: scores without 'layer_kind'", path);
 }
 
 int ns_study_open(ns_study **out, const char *path, ns_error *err)
@@ -212,13 +213,13 @@ int ns_study_open(ns_study **out, const char *path, ns_error *err)
         return ns_oom(err, path);
     s->path = ns_strdup(path);
     int rc = open_file(s, path, err);
-    rc = rc ? rc : read_shape(s, err);
-    rc = rc ? rc : read_grid(s, err);
-    rc = rc ? rc : read_coords(s, err);
-    rc = rc ? rc : read_heads(s, err);
-    rc = rc ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
-    rc = rc ? rc : ns_file_whole(s->file, "passed_over", 0, INT64_MAX, 0, &s->passed_over, err);
-    rc = rc ? rc : ns_study_find_scores(s, err);
+    rc = rc != NS_OK ? rc : read_shape(s, err);
+    rc = rc != NS_OK ? rc : read_grid(s, err);
+    rc = rc != NS_OK ? rc : read_coords(s, err);
+    rc = rc != NS_OK ? rc : read_heads(s, err);
+    rc = rc != NS_OK ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
+    rc = rc != NS_OK ? rc : ns_file_whole(s->file, "passed_over", 0, INT64_MAX, 0, &s->passed_over, err);
+    rc = rc != NS_OK ? rc : ns_study_find_scores(s, err);
     if (rc == NS_OK)
         *out = s;
     else

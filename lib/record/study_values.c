@@ -52,7 +52,7 @@ int ns_study_find_scores(ns_study *s, ns_error *err)
     char **list;
     int64_t n;
     int rc = ns_file_list(s->file, &list, &n, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     s->score = ns_alloc_array((size_t)n, sizeof *s->score);
     s->meaning = ns_alloc_array((size_t)n, sizeof *s->meaning);
@@ -119,7 +119,7 @@ int ns_study_meaning(const ns_study *s, const char *score, ns_score_meaning *out
 int ns_study_ranks(const ns_study *s, const char *score, ns_score_meaning *out, ns_error *err)
 {
     const int rc = ns_study_meaning(s, score, out, err);
-    if (rc || out->best != NS_BEST_NONE)
+    if (rc != NS_OK || out->best != NS_BEST_NONE)
         return rc;
     return ns_fail(err, NS_E_ARG, "%s: '%s' describes a head; no end of it is the best, so it ranks no heads (choose another score)",
                    s->path, score);
@@ -190,7 +190,7 @@ int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *
 {
     bool fits;
     const int rc = has_axes(s, name, "run step", &fits, err);
-    return rc ? rc : fits ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
+    return rc != NS_OK ? rc : fits ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
 }
 
 bool ns_study_has(const ns_study *s, const char *name)
@@ -213,7 +213,7 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
     while (at < n && strcmp(names[at], score))
         at++;
     ns_free_strings(names, n);
-    if (rc || at == n)
+    if (rc != NS_OK || at == n)
         return rc;
     const float *all;
     rc = values_of(s, which, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);

@@ -39,9 +39,9 @@ int ns_table_create_by(ns_table_writer **out, const char *path, const ns_fact_li
     ns_fact_list all = {0};
     *out = NULL;
     int rc = ns_provenance_check_output(facts, path, err);
-    rc = rc ? rc : ns_fact_list_join(&all, facts, err);
-    rc = rc ? rc : ns_provenance_of_run(&all, by, err);
-    rc = rc ? rc : ns_table_create(out, path, all.list, (int)all.n, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_join(&all, facts, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_run(&all, by, err);
+    rc = rc != NS_OK ? rc : ns_table_create(out, path, all.list, (int)all.n, err);
     ns_fact_list_clear(&all);
     return rc;
 }
@@ -94,7 +94,7 @@ static int check_view(const ns_out *o, const char *name, const ns_view *v, ns_er
 int ns_table_axis(ns_table_writer *t, const char *name, const ns_view *values, ns_error *err)
 {
     int rc = check_view(t->out, name, values, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (values->rank != 1 || !is_number(values->dtype))
         return ns_fail(err, NS_E_ARG, "%s: axis '%s' must be a list of i32, i64, f32 or f64 numbers", ns_out_label(t->out),
@@ -141,7 +141,7 @@ static void choose_chunks(ns_out_spec *s)
 int ns_table_array(ns_table_writer *t, const char *name, const char *axes, const ns_view *v, const char *summary, ns_error *err)
 {
     int rc = check_view(t->out, name, v, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     ns_out_spec spec = {
         .group = "", .name = name, .axes = axes, .summary = summary, .dtype = v->dtype == NS_BOOL ? NS_U8 : v->dtype, .rank = v->rank};

@@ -51,7 +51,7 @@ static int write_state(const ns_trainer *t, const char *path, ns_error *err)
     char (*const names)[128] = ns_alloc_array((size_t)(2 * t->n_params), sizeof *names);
     int64_t n = 0;
     int rc = list && names ? NS_OK : ns_oom(err, path);
-    for (int64_t i = 0; i < t->n_params && !rc; i++) {
+    for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
         state s[2];
         const int states = states_of(t, &t->params[i], s);
         for (int k = 0; k < states; k++, n++) {
@@ -59,7 +59,7 @@ static int write_state(const ns_trainer *t, const char *path, ns_error *err)
             list[n] = tensor_of(names[n], s[k].data, &t->params[i]);
         }
     }
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_safetensors_write(path, list, n, err);
     free(list);
     free(names);
@@ -77,9 +77,9 @@ static int write_trainer(const ns_trainer *t, const char *path, ns_error *err)
 {
     char hex[65], *config = NULL;
     int rc = ns_train_config_sha256(&t->config, hex, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_train_config_to_json(&t->config, &config, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     char *const text = ns_printf_alloc("{\"schema\": %d, \"step\": %lld, \"config_sha256\": \"%s\", \"config\": %s}\n", SCHEMA,
                                        (long long)t->done, hex, config);
@@ -91,7 +91,7 @@ static int write_config(const ns_trainer *t, const char *path, ns_error *err)
 {
     char *text;
     const int rc = ns_train_model_config(t, &text, err);
-    return rc ? rc : write_json(path, text, err);
+    return rc != NS_OK ? rc : write_json(path, text, err);
 }
 
 typedef int (*write_fn)(const ns_trainer *, const char *path, ns_error *);
@@ -104,7 +104,7 @@ enum { N_FILES = sizeof files / sizeof *files };
 static int write_files(const ns_trainer *t, const char *folder, bool with_state, ns_error *err)
 {
     int rc = NS_OK;
-    for (int i = 0; i < N_FILES && !rc; i++) {
+    for (int i = 0; i < N_FILES && rc == NS_OK; i++) {
         if (files[i].state && !with_state)
             continue;
         char *const path = ns_path_join(folder, files[i].name);
@@ -130,10 +130,10 @@ static int put_in_place(const char *made, const char *final, ns_error *err)
 {
     char *const aside = ns_temporary_name(made);
     int rc = aside ? NS_OK : ns_oom(err, final);
-    const bool replaces = !rc && rename(final, aside) == 0;
-    if (!rc && rename(made, final) != 0)
+    const bool replaces = rc == NS_OK && rename(final, aside) == 0;
+    if (rc == NS_OK && rename(made, final) != 0)
         rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", final, strerror(errno));
-    if (rc && replaces && rename(aside, final) != 0)
+    if (rc != NS_OK && replaces && rename(aside, final) != 0)
         rc = ns_fail(err, NS_E_IO, "%s: cannot be put back from %s: %s", final, aside, strerror(errno));
     else if (replaces)
         ns_temporary_remove(aside);
@@ -149,12 +149,12 @@ static char *folder_name(const char *run_dir, const char *before, int64_t step)
 static int save_as(const ns_trainer *t, const char *run_dir, const char *made, const char *final, bool with_state, ns_error *err)
 {
     int rc = ns_folder_make(run_dir, err);
-    const int lock = rc ? -1 : ns_temporary_folder(made);
-    if (!rc && lock < 0)
+    const int lock = rc != NS_OK ? -1 : ns_temporary_folder(made);
+    if (rc == NS_OK && lock < 0)
         rc = ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", made, strerror(errno));
-    rc = rc ? rc : write_files(t, made, with_state, err);
-    rc = rc ? rc : put_in_place(made, final, err);
-    if (rc && lock >= 0)
+    rc = rc != NS_OK ? rc : write_files(t, made, with_state, err);
+    rc = rc != NS_OK ? rc : put_in_place(made, final, err);
+    if (rc != NS_OK && lock >= 0)
         ns_temporary_remove(made);
     if (lock >= 0)
         close(lock);
@@ -170,10 +170,10 @@ int ns_trainer_save(const ns_trainer *t, const char *run_dir, bool with_state, c
         sync_folder(run_dir);
     free(hidden);
     free(made);
-    if (rc || !path)
+    if (rc != NS_OK || !path)
         free(final);
     if (path)
-        *path = rc ? NULL : final;
+        *path = rc != NS_OK ? NULL : final;
     return rc;
 }
 
@@ -197,11 +197,11 @@ static int read_tensors(ns_trainer *t, const char *folder, bool states, ns_error
     char *const path = ns_path_join(folder, states ? "trainer.safetensors" : "model.safetensors");
     ns_checkpoint *c = NULL;
     int rc = path ? ns_checkpoint_open(&c, path, NULL, err) : ns_oom(err, folder);
-    for (int64_t i = 0; i < t->n_params && !rc; i++) {
+    for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
         const ns_param *const p = &t->params[i];
         state s[2] = {{"", t->w + p->at}};
         const int n = states ? states_of(t, p, s) : 1;
-        for (int k = 0; k < n && !rc; k++)
+        for (int k = 0; k < n && rc == NS_OK; k++)
             rc = read_tensor(c, s[k].prefix, p, s[k].data, err);
     }
     ns_checkpoint_free(c);
@@ -216,22 +216,22 @@ static int read_trainer(const char *path, ns_train_config *config, int64_t *step
     char hex[65], *text = NULL;
     int64_t schema = 0;
     int rc = ns_json_read(&object, path, MOST_JSON, 4, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_json_i64(object, "schema", 0, &schema, path, err);
-    if (!rc && schema != SCHEMA)
+    if (rc == NS_OK && schema != SCHEMA)
         rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: schema %lld, this version reads %d", path, (long long)schema, SCHEMA);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_json_i64(object, "step", -1, step, path, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_json_str(object, "config_sha256", &saved, path, err);
-    const cJSON *const part = rc ? NULL : cJSON_GetObjectItemCaseSensitive(object, "config");
-    if (!rc && !(part && saved && *step >= 0 && (text = ns_json_print(part, false))))
+    const cJSON *const part = rc != NS_OK ? NULL : cJSON_GetObjectItemCaseSensitive(object, "config");
+    if (rc == NS_OK && !(part && saved && *step >= 0 && (text = ns_json_print(part, false))))
         rc = ns_fail(err, NS_E_FORMAT, "%s: needs step, config_sha256 and config", path);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_train_config_from_json(config, text, strlen(text), path, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_train_config_sha256(config, hex, err);
-    if (!rc && strcmp(hex, saved) != 0)
+    if (rc == NS_OK && strcmp(hex, saved) != 0)
         rc = ns_fail(err, NS_E_FORMAT, "%s: config_sha256 is not that of the config beside it: the file was edited", path);
     free(text);
     cJSON_Delete(object);
@@ -246,16 +246,16 @@ int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_con
     *out = NULL;
     char *const path = ns_path_join(step_dir, "trainer.json");
     int rc = path ? read_trainer(path, &saved, &step, err) : ns_oom(err, step_dir);
-    if (!rc && config)
+    if (rc == NS_OK && config)
         rc = ns_train_config_same(&saved, config, step_dir, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_trainer_new(&t, config ? config : &saved, params, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = read_tensors(t, step_dir, false, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = read_tensors(t, step_dir, true, err);
     free(path);
-    if (rc) {
+    if (rc != NS_OK) {
         ns_trainer_free(t);
         return rc;
     }

@@ -110,7 +110,7 @@ static int read_text(const cJSON *object, const field *f, char *at, const char *
 {
     const char *text;
     const int rc = ns_json_str(object, f->key, &text, label, err);
-    if (rc || !text)
+    if (rc != NS_OK || !text)
         return rc;
     if (strlen(text) > NS_TRAIN_MAX_LAYERS)
         return ns_fail(err, NS_E_ARG, "%s: %s has %zu letters; at most %d layers", label, f->key, strlen(text), NS_TRAIN_MAX_LAYERS);
@@ -122,7 +122,7 @@ static int read_word(const cJSON *object, const field *f, int *at, const char *l
 {
     const char *text;
     const int rc = ns_json_str(object, f->key, &text, label, err);
-    if (rc || !text)
+    if (rc != NS_OK || !text)
         return rc;
     for (int i = 0; f->words[i]; i++)
         if (strcmp(f->words[i], text) == 0) {
@@ -175,9 +175,9 @@ static int read_object(ns_train_config *c, const cJSON *object, const char *labe
     if (!cJSON_IsObject(object))
         return ns_fail(err, NS_E_FORMAT, "%s: the config of a run is an object {\"pattern\": \"SSFS\", ...}", label);
     int rc = check_keys(object, label, err);
-    for (int i = 0; i < N_FIELDS && !rc; i++)
+    for (int i = 0; i < N_FIELDS && rc == NS_OK; i++)
         rc = read_field(c, object, &fields[i], label, err);
-    return rc ? rc : ns_train_config_check(c, label, err);
+    return rc != NS_OK ? rc : ns_train_config_check(c, label, err);
 }
 
 int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *err)
@@ -185,7 +185,7 @@ int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, 
     cJSON *object;
     ns_train_config_default(out);
     int rc = ns_json_parse(&object, json, n, 4, label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     rc = read_object(out, object, label, err);
     cJSON_Delete(object);
@@ -235,14 +235,14 @@ int ns_train_config_check(const ns_train_config *c, const char *label, ns_error 
     if (c->size != sizeof *c)
         return ns_fail(err, NS_E_ARG, "%s: its size is %zu, not %zu: begin with ns_train_config_default", label, c->size, sizeof *c);
     int rc = check_ranges(c, label, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = check_layers(c, label, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = check_heads(c, label, err);
-    if (!rc && c->length > c->max_positions)
+    if (rc == NS_OK && c->length > c->max_positions)
         return ns_fail(err, NS_E_ARG, "%s: length %lld is longer than max_positions %lld", label, (long long)c->length,
                        (long long)c->max_positions);
-    if (!rc && c->schedule != NS_LR_CONSTANT && c->decay_steps > c->steps)
+    if (rc == NS_OK && c->schedule != NS_LR_CONSTANT && c->decay_steps > c->steps)
         return ns_fail(err, NS_E_ARG, "%s: decay_steps %lld are more than the %lld steps", label, (long long)c->decay_steps,
                        (long long)c->steps);
     return rc;
@@ -280,7 +280,7 @@ int ns_train_config_sha256(const ns_train_config *c, char hex[65], ns_error *err
 {
     char *text;
     const int rc = print(c, true, false, &text, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     ns_sha256 hash;
     ns_sha256_begin(&hash);

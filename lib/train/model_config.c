@@ -77,7 +77,7 @@ int ns_train_model_config(const ns_trainer *t, char **out, ns_error *err)
     const bool smollm3 = is_smollm3(t);
     char hex[65];
     int rc = ns_train_config_sha256(&t->config, hex, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     cJSON *const o = cJSON_CreateObject();
     const bool ok = o && cJSON_AddStringToObject(o, "model_type", smollm3 ? "smollm3" : "needlescope") && add_common(o, t)

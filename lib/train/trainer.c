@@ -29,7 +29,7 @@ static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
     t->V = c->vocab;
     t->Z = t->H * t->d;
     int rc = ns_params_new(t, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     t->layer_norms = ns_alloc_array((size_t)t->L, sizeof *t->layer_norms);
     t->target_loss = ns_alloc_array((size_t)(c->batch * (c->length - 1)), sizeof *t->target_loss);
@@ -42,7 +42,7 @@ int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_tra
 {
     *out = NULL;
     int rc = ns_train_config_check(config, "config", err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     ns_trainer *const t = ns_alloc_array(1, sizeof *t);
     if (!t)
@@ -50,10 +50,10 @@ int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_tra
     t->config = *config;
     const ns_fpenv env = ns_fpenv_set();
     rc = build(t, params, err);
-    if (!rc)
+    if (rc == NS_OK)
         ns_params_init(t);
     ns_fpenv_restore(env);
-    if (rc)
+    if (rc != NS_OK)
         ns_trainer_free(t);
     else
         *out = t;
@@ -174,7 +174,7 @@ static int gradient(ns_trainer *t, const int32_t *tokens, ns_train_result *out, 
     int rc = check_tokens(t, tokens, B * T, err);
     ns_params_pack(t);
     memset(t->g, 0, (size_t)t->n_floats * sizeof *t->g);
-    for (int64_t s = 0, n; s < B && !rc; s += n) {
+    for (int64_t s = 0, n; s < B && rc == NS_OK; s += n) {
         n = B - s < t->step.sequences ? B - s : t->step.sequences;
         ns_train_forward(t, &t->step, tokens + s * T, n, T);
         sum += chunk_loss(t, &t->step, tokens + s * T, n, T, t->target_loss + s * (T - 1));
@@ -185,7 +185,7 @@ static int gradient(ns_trainer *t, const int32_t *tokens, ns_train_result *out, 
     }
     *out = (ns_train_result){.step = t->done, .loss = sum / (double)(B * (T - 1)), .lr = t->config.lr * ns_train_rate(&t->config, t->done),
                              .grad_norm_layer = t->layer_norms, .target_loss = t->target_loss};
-    return rc ? rc : gradient_norms(t, &out->grad_norm, err);
+    return rc != NS_OK ? rc : gradient_norms(t, &out->grad_norm, err);
 }
 
 int ns_trainer_gradient(ns_trainer *t, const int32_t *tokens, ns_train_result *out, ns_error *err)
@@ -200,7 +200,7 @@ int ns_trainer_step(ns_trainer *t, const int32_t *tokens, ns_train_result *out, 
 {
     const ns_fpenv env = ns_fpenv_set();
     const int rc = gradient(t, tokens, out, err);
-    if (!rc) {
+    if (rc == NS_OK) {
         const double clip = t->config.clip, fit = clip > 0 ? clip / (out->grad_norm + 1e-6) : 1;
         ns_optimizer_step(t, ns_train_rate(&t->config, t->done), fit < 1 ? fit : 1);
         t->stale = true;
@@ -220,7 +220,7 @@ static int ready_other(ns_trainer *t, int64_t sequences, int64_t n, ns_error *er
         return NS_OK;
     ns_work_free(&t->other);
     const int rc = ns_work_new(&t->other, t, chunk, n, false, err);
-    if (rc)
+    if (rc != NS_OK)
         ns_work_free(&t->other);
     return rc;
 }
@@ -250,9 +250,9 @@ int ns_trainer_losses(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T
 {
     const ns_fpenv env = ns_fpenv_set();
     int rc = check_sequences(t, tokens, n, T, 2, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ready_other(t, n, T - 1, err);
-    for (int64_t s = 0, k; s < n && !rc; s += k) {
+    for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
         k = n - s < t->other.sequences ? n - s : t->other.sequences;
         ns_train_forward(t, &t->other, tokens + s * T, k, T);
         judge_chunk(t, tokens + s * T, k * (T - 1), T, loss ? loss + s * (T - 1) : NULL, right ? right + s * (T - 1) : NULL);
@@ -265,9 +265,9 @@ int ns_trainer_logits(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T
 {
     const ns_fpenv env = ns_fpenv_set();
     int rc = check_sequences(t, tokens, n, T, 1, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ready_other(t, n, T, err);
-    for (int64_t s = 0, k; s < n && !rc; s += k) {
+    for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
         k = n - s < t->other.sequences ? n - s : t->other.sequences;
         ns_train_forward(t, &t->other, tokens + s * T, k, T);
         for (int64_t r = 0; r < k * T; r++)

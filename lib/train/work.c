@@ -79,7 +79,7 @@ static int fill_ropes(ns_work *w, const ns_trainer *t, ns_error *err)
     const ns_rope rope = {.theta = t->config.rope_theta, .rotary_dim = t->d};
     float *const frequency = ns_alloc_array((size_t)half, sizeof *frequency), factor;
     const int rc = frequency ? ns_rope_frequencies(&rope, t->config.max_positions, w->n, frequency, &factor, err) : ns_oom(err, "rope");
-    for (int64_t i = 0; i < w->n * half && !rc; i++) {
+    for (int64_t i = 0; i < w->n * half && rc == NS_OK; i++) {
         double s, c;
         ns_sincos((double)((float)(i / half) * frequency[i % half]), &s, &c);
         w->cos[i] = (float)c * factor;

@@ -72,7 +72,7 @@ static int copy_texts(defined *d, size_t n, const char *label, ns_error *err)
 static int fill(defined *d, size_t n, const char *label, ns_error *err)
 {
     const int rc = copy_texts(d, n, label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const bool hits = d->pattern.stat == NS_PS_ARGMAX_HIT;
     const ns_pattern_list *list;
@@ -108,7 +108,7 @@ int ns_probe_from_json(ns_probe **out, const char *json, size_t n, const char *l
     }
     if (rc == NS_OK)
         rc = fill(d, n, label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_probe_free(d ? &d->probe : NULL);
     else
         *out = &d->probe;

@@ -152,7 +152,7 @@ static int read_stat(const reader *r, ns_pattern *p)
     static const char *const words[] = {"argmax_hit", "mass", "mean", "rank", "entropy", "entropy_norm"};
     const char *text;
     int rc = ns_json_str(r->object, "stat", &text, r->label, r->err), found = -1;
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!text)
         return ns_fail(r->err, NS_E_FORMAT, "%s: \"stat\" is missing (argmax_hit, mass, mean, rank, entropy, entropy_norm)", r->label);
@@ -171,14 +171,14 @@ static int read_best(const reader *r, ns_pattern *p)
     const char *text;
     const int rc = ns_json_str(r->object, "best", &text, r->label, r->err);
     p->best = describes ? NS_BEST_NONE : p->stat == NS_PS_RANK ? NS_BEST_SMALLEST : NS_BEST_LARGEST;
-    return rc || !text || ns_best_end_find(text, &p->best) ? rc : unknown_word(r, "best", text, words, COUNT(words));
+    return rc != NS_OK || !text || ns_best_end_find(text, &p->best) ? rc : unknown_word(r, "best", text, words, COUNT(words));
 }
 
 static int read_name(const reader *r, ns_pattern *p)
 {
     const char *text;
     const int rc = ns_json_str(r->object, "name", &text, r->label, r->err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     bool good = text && *text && strlen(text) <= MAX_WORD;
     for (const char *c = text; good && *c; c++)

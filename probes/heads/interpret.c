@@ -52,7 +52,7 @@ int ns_pattern_begin(void *user, const ns_probe_context *ctx, float *const *out,
 {
     state *const s = user;
     int rc = ns_pattern_parse(&s->def, ctx->probe->definition, strlen(ctx->probe->definition), ctx->probe->name, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     bool repeated;
     s->c = ctx->c;

@@ -150,7 +150,7 @@ int ns_pattern_check(const ns_probe *probe, const ns_case *const *cases, int64_t
     int64_t lacking = 0;
     const remarks r = {probe, params->note, params->user};
     const int rc = ns_pattern_parse(&p, probe->definition, strlen(probe->definition), probe->name, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     for (int64_t i = 0; i < n; i++)
         lacking += lacks_keys(&p, cases[i]);

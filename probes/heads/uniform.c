@@ -36,7 +36,7 @@ int ns_probe_chance(const ns_probe *probe, double n_tokens, double window, doubl
     const char *const text = probe ? probe->definition : NULL;
     const int rc = text ? ns_pattern_parse(&p, text, strlen(text), probe->name, err) : NS_OK;
     *out = NAN;
-    if (!text || rc < 0 || !follows(&p))
+    if (!text || rc != NS_OK || !follows(&p))
         return rc == NS_E_MEMORY ? rc : NS_OK;
     const double last = p.rows == NS_PR_BEFORE ? n_tokens - 2 : n_tokens - 1, before = p.keys == NS_PK_OFFSET ? -(double)p.number : 0;
     double sum = 0, rows = 0;

@@ -117,7 +117,7 @@ int ns_emergence_best(ns_emergence *e, int64_t r, const float *score, const floa
         run->sweep[i] = ns_emergence_event(e, r, s->series, s->who, (ns_birth_params){sizeof e->birth, e->sweep[i], e->birth.persist});
     const int64_t above = layer_above(e, r, s->series, s->who);
     int rc = keep(s, score, run->P, K, &run->best_score, &run->best_head, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     tell_threshold(e, r, run->best, run->best_head, e->chance, &run->chance, &run->theta);
     for (int64_t p = 0; p < run->P; p++)
@@ -125,5 +125,5 @@ int ns_emergence_best(ns_emergence *e, int64_t r, const float *score, const floa
     rc = ns_fit_midpoint(s->tokens, run->best_score, run->P, &run->midpoint, err);
     run->previous = (ns_event){(double)NAN, (double)NAN, -1, -1, 0};
     run->previous_chance = run->previous_theta = (double)NAN;
-    return rc || !previous ? rc : find_previous(e, r, previous, above, s, err);
+    return rc != NS_OK || !previous ? rc : find_previous(e, r, previous, above, s, err);
 }

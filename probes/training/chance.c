@@ -125,14 +125,14 @@ int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, 
     const ns_probe *fixed = NULL;
     const bool known = ns_study_has(e->study, "n_tokens");
     int rc = ns_study_meaning(e->study, score, &meaning, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     float *const tokens = ns_alloc_array((size_t)e->shape.C, sizeof *tokens);
     *out = ns_alloc_array((size_t)(e->shape.R * e->shape.L * e->shape.H), sizeof **out);
     rc = tokens && *out ? own_probe(e->study, score, &own, err) : ns_oom(err, "chance");
-    rc = rc ? rc : find_fixed(own ? own : ns_probe_find(score), &fixed, err);
-    rc = rc || !known ? rc : read_tokens(e, tokens, err);
-    rc = rc ? rc : fill(e, fixed, known ? tokens : NULL, meaning.chance, *out, err);
+    rc = rc != NS_OK ? rc : find_fixed(own ? own : ns_probe_find(score), &fixed, err);
+    rc = rc != NS_OK || !known ? rc : read_tokens(e, tokens, err);
+    rc = rc != NS_OK ? rc : fill(e, fixed, known ? tokens : NULL, meaning.chance, *out, err);
     free(tokens);
     ns_probe_free(own);
     return rc;

@@ -94,7 +94,7 @@ static int trace_run(ns_emergence *e, int64_t r, const float *score, const float
     int rc = ns_trace_heads(score, entropy, run->P, K, top, run->entropy, err);
     if (rc == NS_OK && distance)
         rc = ns_trace_heads(score, distance, run->P, K, top, run->distance, err);
-    return rc ? rc : ns_checkpoint_flags(score, run->P, K, 0, run->flags, err);
+    return rc != NS_OK ? rc : ns_checkpoint_flags(score, run->P, K, 0, run->flags, err);
 }
 
 /* ---- every head ---- */
@@ -115,7 +115,7 @@ static int add_lives(ns_emergence *e, int64_t r, int64_t h, const double *series
     int64_t n;
     one.born.head = h;
     int rc = ns_lives(series, e->runs[r].P, &e->birth, &lives, &n, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (n == 0 && !isnan(one.born.at) && !add_life(e, capacity, one))
         rc = ns_oom(err, "lives of heads");
@@ -142,7 +142,7 @@ static int find_lives(ns_emergence *e, const float *score, double *series, ns_er
             for (int64_t p = 0; p < e->runs[r].P; p++)
                 series[p] = ns_above_chance((double)score[(r * e->shape.P + p) * K + h], e->chance[r * K + h]);
             const int rc = add_lives(e, r, h, series, &capacity, err);
-            if (rc)
+            if (rc != NS_OK)
                 return rc;
         }
     }
@@ -191,8 +191,8 @@ int ns_birth_check(ns_study *study, const char *name, ns_error *err)
     const float *values;
     ns_score_meaning m;
     int rc = ns_study_meaning(study, name, &m, err);
-    rc = rc ? rc : ns_study_score(study, name, &values, err);
-    if (rc)
+    rc = rc != NS_OK ? rc : ns_study_score(study, name, &values, err);
+    if (rc != NS_OK)
         return rc;
     recall_meaning(name, &m);
     bool fine = m.best == NS_BEST_LARGEST && m.hi <= 1;
@@ -219,7 +219,7 @@ static int check_thetas(const ns_emergence *e, ns_error *err)
     int rc = check_theta(e, e->birth.theta, e->score, e->chance, err);
     for (int i = 0; i < NS_SWEEP && rc == NS_OK; i++)
         rc = check_theta(e, e->sweep[i], e->score, e->chance, err);
-    return rc || !e->previous ? rc : check_theta(e, e->birth.theta, e->previous, e->previous_chance, err);
+    return rc != NS_OK || !e->previous ? rc : check_theta(e, e->birth.theta, e->previous, e->previous_chance, err);
 }
 
 static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params *p, ns_best_scratch *s, ns_error *err)
@@ -243,8 +243,8 @@ static int read_runs(ns_emergence *e, ns_study *study, const ns_emergence_params
             rc = trace_run(e, r, score + r * cells, entropy ? entropy + r * cells : NULL, distance ? distance + r * cells : NULL,
                            p->top > 0 ? p->top : 4, err);
     }
-    rc = rc ? rc : check_any(e, err);
-    return rc ? rc : find_lives(e, score, s->series, err);
+    rc = rc != NS_OK ? rc : check_any(e, err);
+    return rc != NS_OK ? rc : find_lives(e, score, s->series, err);
 }
 
 static bool name_scores(ns_emergence *e, const ns_study *study, const ns_emergence_params *p)
@@ -266,7 +266,7 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     *out = NULL;
     const ns_birth_params birth = ns_birth_defaults(&p->birth);
     int rc = ns_study_check_steps(study, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!(birth.theta > 0 && birth.theta <= 1))
         return ns_fail(err, NS_E_ARG, "theta %g: a score's threshold lies in (0, 1]", birth.theta);
@@ -282,11 +282,11 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
                          ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof(float))};
     rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && s.above && name_scores(e, study, p) ? NS_OK
                                                                                                              : ns_oom(err, "emergence");
-    rc = rc ? rc : ns_birth_check(study, e->score, err);
-    rc = rc || !e->previous ? rc : ns_birth_check(study, e->previous, err);
-    rc = rc ? rc : ns_emergence_chance(e, e->score, &e->chance, err);
-    rc = rc ? rc : ns_emergence_chance(e, e->previous ? e->previous : e->score, &e->previous_chance, err);
-    rc = rc ? rc : check_thetas(e, err);
+    rc = rc != NS_OK ? rc : ns_birth_check(study, e->score, err);
+    rc = rc != NS_OK || !e->previous ? rc : ns_birth_check(study, e->previous, err);
+    rc = rc != NS_OK ? rc : ns_emergence_chance(e, e->score, &e->chance, err);
+    rc = rc != NS_OK ? rc : ns_emergence_chance(e, e->previous ? e->previous : e->score, &e->previous_chance, err);
+    rc = rc != NS_OK ? rc : check_thetas(e, err);
     if (rc == NS_OK) {
         fill_axis(e);
         rc = set_horizon(e, p->horizon, p->leave_short, err);
@@ -300,7 +300,7 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     free(s.tokens);
     free(s.use);
     free(s.above);
-    if (rc)
+    if (rc != NS_OK)
         ns_emergence_free(e);
     else
         *out = e;

@@ -117,7 +117,7 @@ static int read_output(ns_emergence *e, ns_study *study, const char *name, int64
         if (ns_study_status(study)[r * e->shape.P + p] != NS_STUDY_DONE)
             continue;
         const int rc = ns_study_counts(study, name, r, p, all, err);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         keep_heads(e, heads, K, all, out + used++ * e->shape.C * K);
     }
@@ -178,7 +178,7 @@ static int interval_of(ns_emergence *e, ns_study *study, const ns_score *score, 
     for (int64_t i = 0; i < g->n && rc == NS_OK; i++)
         rc = read_seed(e, study, score, g->runs[i], all, heads, &data[i], &counts[i], err);
     float *prompt = NULL;
-    rc = rc ? rc : read_prompts(e, study, &prompt, err);
+    rc = rc != NS_OK ? rc : read_prompts(e, study, &prompt, err);
     for (int64_t i = 0; i < g->n && rc == NS_OK; i++)
         counts[i].prompt = prompt;
     const ns_bootstrap_params how = {sizeof how, p->resamples, p->seed, 0, 0};
@@ -247,16 +247,16 @@ static int null_of(ns_emergence *e, ns_study *study, const ns_score *score, null
                    ns_alloc_array((size_t)C, sizeof(float)), ns_alloc_array((size_t)(2 * C), sizeof(double)),
                    ns_alloc_array((size_t)(e->shape.L * e->shape.H), sizeof(int64_t))};
     int rc = d.all && d.hits && d.control && d.counts && d.places && d.heads ? NS_OK : ns_oom(err, "the null of the best head");
-    const int64_t K = rc ? 0 : list_heads(e, r, d.heads);
-    rc = rc ? rc : ns_study_counts(study, score->of, r, at, d.all, err);
+    const int64_t K = rc != NS_OK ? 0 : list_heads(e, r, d.heads);
+    rc = rc != NS_OK ? rc : ns_study_counts(study, score->of, r, at, d.all, err);
     if (rc == NS_OK)
         keep_heads(e, d.heads, K, d.all, d.hits);
-    rc = rc ? rc : ns_study_counts(study, control.of, r, at, d.all, err);
+    rc = rc != NS_OK ? rc : ns_study_counts(study, control.of, r, at, d.all, err);
     if (rc == NS_OK)
         keep_heads(e, d.heads, K, d.all, d.control);
-    rc = rc || !control.counted ? rc : read_places(study, C, &d, err);
+    rc = rc != NS_OK || !control.counted ? rc : read_places(study, C, &d, err);
     const ns_null_cases cases = {d.hits, d.control, control.counted ? d.places : NULL, control.counted ? d.places + C : NULL, C, K};
-    rc = rc ? rc : ns_max_permutation(&cases, p->resamples > 0 ? p->resamples : 999, p->seed, &e->runs[r].null, err);
+    rc = rc != NS_OK ? rc : ns_max_permutation(&cases, p->resamples > 0 ? p->resamples : 999, p->seed, &e->runs[r].null, err);
     free(d.all);
     free(d.hits);
     free(d.control);
@@ -283,7 +283,7 @@ int ns_emergence_seeds(ns_emergence *e, ns_study *study, const ns_emergence_para
         int64_t born = 0;
         double median = (double)NAN;
         rc = median_of(e, g, true, &g->median_previous, &born, err);
-        rc = rc ? rc : median_of(e, g, false, &median, &born, err);
+        rc = rc != NS_OK ? rc : median_of(e, g, false, &median, &born, err);
         g->interval = (ns_birth_interval){median, (double)NAN, (double)NAN, g->n, born};
         if (rc == NS_OK && counts && g->n >= 5)
             rc = interval_of(e, study, score, g, p, err);

@@ -76,10 +76,10 @@ static int put(const ns_emergence *e, const char *path, const char *table, size_
 {
     ns_fact_list facts = {0};
     int rc = ns_provenance_of_run(&facts, by, err);
-    rc = rc ? rc : ns_provenance_of_file(&facts, ns_study_path(e->study), 1, err);
-    rc = rc ? rc : ns_provenance_check_table(&facts, path, err);
-    rc = rc ? rc : ns_file_write(path, table, size, err);
-    rc = rc ? rc : ns_provenance_beside(path, &facts, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_file(&facts, ns_study_path(e->study), 1, err);
+    rc = rc != NS_OK ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc != NS_OK ? rc : ns_file_write(path, table, size, err);
+    rc = rc != NS_OK ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);
     return rc;
 }
@@ -96,7 +96,7 @@ int ns_emergence_write_csv(const ns_emergence *e, const char *path, const ns_pro
     for (int64_t i = 0; i < e->n_lives; i++)
         csv_life(f, e, &e->lives[i]);
     int rc = ns_stream_end(s, path, &buffer, &size, err);
-    rc = rc ? rc : put(e, path, buffer, size, by, err);
+    rc = rc != NS_OK ? rc : put(e, path, buffer, size, by, err);
     free(buffer);
     return rc;
 }

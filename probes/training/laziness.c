@@ -110,7 +110,7 @@ static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
 static int fill_grids(ns_laziness *l, ns_error *err)
 {
     int rc = ns_birth_grid_new(&l->best, l->S, l->W, err);
-    rc = rc ? rc : ns_birth_grid_new(&l->previous, l->S, l->W, err);
+    rc = rc != NS_OK ? rc : ns_birth_grid_new(&l->previous, l->S, l->W, err);
     bool *const filled = ns_alloc_array((size_t)(l->S * l->W), sizeof *filled);
     rc = rc == NS_OK && !filled ? ns_oom(err, "births") : rc;
     for (int64_t j = 0; j < l->W && rc == NS_OK; j++)
@@ -149,10 +149,10 @@ int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *ar
                        .seed = ns_alloc_array((size_t)births->shape.R, sizeof *l->seed),
                        .control = ns_alloc_array((size_t)births->n_groups, sizeof *l->control)};
     int rc = l->group && l->seed && l->control ? find_windows(l, arm, err) : ns_oom(err, "laziness");
-    rc = rc ? rc : fill_grids(l, err);
-    rc = rc ? rc : find_orders(&l->best, &l->trend, &l->order, err);
-    rc = rc ? rc : find_orders(&l->previous, &l->previous_trend, &l->previous_order, err);
-    if (rc)
+    rc = rc != NS_OK ? rc : fill_grids(l, err);
+    rc = rc != NS_OK ? rc : find_orders(&l->best, &l->trend, &l->order, err);
+    rc = rc != NS_OK ? rc : find_orders(&l->previous, &l->previous_trend, &l->previous_order, err);
+    if (rc != NS_OK)
         ns_laziness_free(l);
     else
         *out = l;

@@ -17,7 +17,7 @@ static int read_token(ns_tok_added_token *token, const cJSON *json, bool has_id,
     const char *content;
     int64_t id;
     int rc = cJSON_IsObject(json) ? ns_json_str(json, "content", &content, path, err) : NS_E_FORMAT;
-    if (rc < 0 || !content || !*content)
+    if (rc != NS_OK || !content || !*content)
         return ns_fail(err, NS_E_FORMAT, "%s: an added token must be an object with a non-empty string 'content'", path);
     token->n = strlen(content);
     if (token->n > LONGEST)
@@ -35,7 +35,7 @@ static int read_token(ns_tok_added_token *token, const cJSON *json, bool has_id,
         rc = ns_json_bool(json, flags[i].key, flags[i].otherwise, flags[i].out, path, err);
     if (rc == NS_OK)
         rc = ns_json_bool(json, "normalized", !token->special, &token->normalized, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     token->content = ns_strdup(content);
     return token->content ? NS_OK : ns_oom(err, path);
@@ -100,7 +100,7 @@ static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highes
 {
     ns_tok_added_token *const token = &added->item[added->n++];   /* counted at once: freed with the list */
     int rc = read_token(token, json, true, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const int32_t twin = ns_tok_vocab_find(&added->names, token->content, token->n);
     if (twin >= 0) {
@@ -110,7 +110,7 @@ static int add_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highes
         return drop_last(added);
     }
     rc = check_id(bpe, next_id(bpe, *highest), token, path, err);
-    return rc ? rc : name_token(added, token, highest, path, err);
+    return rc != NS_OK ? rc : name_token(added, token, highest, path, err);
 }
 
 /* One that a neighbour names: it has the id of its text, or the next free one. A known one keeps its id, and its flags unless the
@@ -120,7 +120,7 @@ static int join_token(ns_tok_added *added, const ns_tok_bpe *bpe, int64_t *highe
 {
     ns_tok_added_token *const token = &added->item[added->n++];
     int rc = read_token(token, json, false, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (ns_tok_vocab_find(&added->names, token->content, token->n) < 0) {
         const int32_t known = ns_tok_vocab_find(&bpe->vocab, token->content, token->n);
@@ -208,7 +208,7 @@ static int trie_add(ns_tok_trie *trie, const char *text, int64_t n, int32_t toke
         int32_t child = trie_child(trie, node, byte);
         if (child < 0) {
             rc = trie_node(trie, byte, err);
-            if (rc < 0)
+            if (rc != NS_OK)
                 break;
             child = (int32_t)trie->n - 1;
             trie->node[child].sibling = trie->node[node].child;
@@ -267,7 +267,7 @@ static int index_token(ns_tok_work *w, ns_tok_added *added, int32_t i)
         return ns_fail(w->err, NS_E_UNSUPPORTED, "%s: the normalizer leaves nothing of the added token '%.100s'",
                        w->tok->path, token->content);
     added->item[i].normalized_n = (size_t)w->part.n;
-    return rc < 0 ? rc : trie_add(&added->normalized, w->part.s, w->part.n, i, w->err);
+    return rc != NS_OK ? rc : trie_add(&added->normalized, w->part.s, w->part.n, i, w->err);
 }
 
 int ns_tok_added_index(ns_tokenizer *tok, ns_error *err)
@@ -281,8 +281,8 @@ int ns_tok_added_index(ns_tokenizer *tok, ns_error *err)
             if (tok->added.item[i].special == (pass == 0))
                 rc = index_token(&w, &tok->added, (int32_t)i);
     ns_tok_work_free(&w);
-    rc = rc ? rc : trie_link(&tok->added.raw, err);
-    return rc ? rc : trie_link(&tok->added.normalized, err);
+    rc = rc != NS_OK ? rc : trie_link(&tok->added.raw, err);
+    return rc != NS_OK ? rc : trie_link(&tok->added.normalized, err);
 }
 
 /* w->longest: for every byte of s the longest token that begins there. */
@@ -346,7 +346,7 @@ static int put_token(ns_tok_work *w, ns_tok_piece piece, int64_t done, int64_t b
                        "%s: its added tokens take the same spaces again and again (tokenize this text elsewhere and give ids)",
                        w->tok->path);
     const int rc = done < begin ? ns_tok_piece_put(w, piece.begin + done, piece.begin + begin, -1) : NS_OK;
-    return rc ? rc : ns_tok_piece_put(w, piece.begin + begin, piece.begin + end, id);
+    return rc != NS_OK ? rc : ns_tok_piece_put(w, piece.begin + begin, piece.begin + end, id);
 }
 
 /* How long the token is in the text that is searched: before the normalizer or after it. */

@@ -156,7 +156,7 @@ static int add_char(ns_tok_work *w, const char *s, int size, bool first, bool la
         if (*unknown)
             rc = add_symbol(w, bpe->unk, *unknown);
         *unknown = 0;
-        return rc < 0 ? rc : add_symbol(w, id, (uint32_t)size);
+        return rc != NS_OK ? rc : add_symbol(w, id, (uint32_t)size);
     }
     if (bpe->byte_fallback && bytes_known(bpe, s, n)) {
         for (size_t i = 0; i < n && rc == NS_OK; i++)
@@ -196,7 +196,7 @@ static int encode_word(ns_tok_work *w, const char *s, int64_t n)
     }
     if (rc == NS_OK && unknown)
         rc = add_symbol(w, bpe->unk, unknown);
-    return rc < 0 ? rc : merge_all(w);
+    return rc != NS_OK ? rc : merge_all(w);
 }
 
 /* ---- words and tokens ---- */
@@ -243,14 +243,14 @@ static int encode_piece(ns_tok_work *w, ns_tok_piece piece)
     const int64_t n = (int64_t)piece.end - piece.begin;
     if (!w->cache || n > CACHED_WORD) {
         const int rc = encode_word(w, s, n);
-        return rc < 0 ? rc : add_tokens(w, piece, w->symbols, w->symbols_n);
+        return rc != NS_OK ? rc : add_tokens(w, piece, w->symbols, w->symbols_n);
     }
     const uint64_t hash = hash_word(s, n);
     ns_tok_cached *const slot = &w->cache[hash & (CACHE - 1)];
     if (slot->n == n && slot->hash == hash && memcmp(w->text.s + slot->begin, s, (size_t)n) == 0)
         return add_tokens(w, piece, w->cached + slot->first, slot->count);
     const int rc = encode_word(w, s, n);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     remember(w, slot, (ns_tok_cached){.hash = hash, .begin = piece.begin, .n = (uint32_t)n});
     return add_tokens(w, piece, w->symbols, w->symbols_n);

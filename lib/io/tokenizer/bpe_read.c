@@ -72,7 +72,7 @@ static int add_merge(ns_tok_bpe *bpe, joiner *join, const cJSON *item, int32_t r
     const char *part[2] = {NULL, NULL};
     size_t n[2] = {0, 0};
     const int rc = merge_parts(item, part, n, path, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const int32_t left = ns_tok_vocab_find(&bpe->vocab, part[0], n[0]), right = ns_tok_vocab_find(&bpe->vocab, part[1], n[1]);
     const int missing = left < 0 ? 0 : 1;
@@ -122,7 +122,7 @@ static int read_affix(char **out, const cJSON *model, const char *key, const cha
 {
     const char *text;
     const int rc = ns_json_str(model, key, &text, path, err);
-    if (rc < 0 || !text || !*text)
+    if (rc != NS_OK || !text || !*text)
         return rc;
     if (strlen(text) > TOK_AFFIX)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s of more than %d bytes", path, key, TOK_AFFIX);
@@ -173,7 +173,7 @@ int ns_tok_bpe_read(ns_tok_bpe *bpe, const cJSON *model, const char *path, ns_er
     const char *type;
     int rc = cJSON_IsObject(model) ? ns_json_str(model, "type", &type, path, err) : ns_fail(err, NS_E_FORMAT, "%s: no object 'model'",
                                                                                             path);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (type ? strcmp(type, "BPE") != 0 : !cJSON_GetObjectItemCaseSensitive(model, "merges"))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: the model '%.100s' is not supported, only BPE (tokenize elsewhere and pass token ids)",

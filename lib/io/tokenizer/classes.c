@@ -324,7 +324,7 @@ static int set_template(ns_tokenizer *tok, ns_tok_neighbours *n, ns_error *err)
     int rc = template_id(tok, n, bos, BOS, "add_bos_token", &before, err);
     if (rc == NS_OK)
         rc = template_id(tok, n, eos, EOS, "add_eos_token", &after, err);
-    return rc ? rc : ns_tok_set_template(&tok->postprocessor, before, after, &n->changed_template, err);
+    return rc != NS_OK ? rc : ns_tok_set_template(&tok->postprocessor, before, after, &n->changed_template, err);
 }
 
 static void set_prefix(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON *pre_tokenizer)
@@ -379,7 +379,7 @@ int ns_tok_neighbours_apply(ns_tokenizer *tok, ns_tok_neighbours *n, const cJSON
     if (!n->class_)
         return NS_OK;
     const int rc = set_template(tok, n, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     set_prefix(tok, n, cJSON_GetObjectItemCaseSensitive(tokenizer_json, "pre_tokenizer"));
     hash_changes(tok, n);

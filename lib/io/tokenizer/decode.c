@@ -181,7 +181,7 @@ static int run_byte_fallback(ns_tok_work *w, const ns_tok_step *step)
 static int read_replace(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = ns_tok_pattern_read(&step->pattern, json, label, err);
-    return rc < 0 ? rc : ns_tok_read_content(step, json, "content", label, err);
+    return rc != NS_OK ? rc : ns_tok_read_content(step, json, "content", label, err);
 }
 
 static int replace(ns_tok_work *w, const ns_tok_step *step, int64_t i, const char *s, int64_t n)
@@ -217,7 +217,7 @@ static int read_strip(ns_tok_step *step, const cJSON *json, const char *label, n
     int rc = ns_tok_read_content(step, json, "content", label, err);
     if (rc == NS_OK)
         rc = ns_json_i64(json, "start", 0, &step->start, label, err);
-    return rc < 0 ? rc : ns_json_i64(json, "stop", 0, &step->stop, label, err);
+    return rc != NS_OK ? rc : ns_json_i64(json, "stop", 0, &step->stop, label, err);
 }
 
 /* Takes up to start and stop copies of one character off the ends. */
@@ -320,5 +320,5 @@ int ns_tok_decode(ns_tok_work *w, const int32_t *ids, int64_t n, bool skip_speci
         if (rc == NS_OK)
             rc = ns_tok_list_end(w, &w->list);
     }
-    return rc < 0 ? rc : ns_tok_steps_run(w, &tok->decoder);
+    return rc != NS_OK ? rc : ns_tok_steps_run(w, &tok->decoder);
 }

@@ -194,7 +194,7 @@ static int run_strip_accents(ns_tok_work *w, const ns_tok_step *step)
 static int read_strip(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = ns_json_bool(json, "strip_left", true, &step->left, label, err);
-    return rc < 0 ? rc : ns_json_bool(json, "strip_right", true, &step->right, label, err);
+    return rc != NS_OK ? rc : ns_json_bool(json, "strip_right", true, &step->right, label, err);
 }
 
 static int run_strip(ns_tok_work *w, const ns_tok_step *step)
@@ -239,7 +239,7 @@ static int run_prepend(ns_tok_work *w, const ns_tok_step *step)
 static int read_replace(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = ns_tok_pattern_read(&step->pattern, json, label, err);
-    return rc < 0 ? rc : ns_tok_read_content(step, json, "content", label, err);
+    return rc != NS_OK ? rc : ns_tok_read_content(step, json, "content", label, err);
 }
 
 /* A replacement stands for the last character it replaces. */

@@ -72,7 +72,7 @@ static int run_trim(ns_tok_work *w, const ns_tok_step *step)
 static int read_trim(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = ns_json_bool(json, "add_prefix_space", true, &step->prefix_space, label, err);
-    return rc < 0 ? rc : ns_json_bool(json, "trim_offsets", true, &step->split, label, err);
+    return rc != NS_OK ? rc : ns_json_bool(json, "trim_offsets", true, &step->split, label, err);
 }
 
 /* ---- templates ---- */
@@ -141,13 +141,13 @@ static int read_pair(const cJSON *json, const char *key, int32_t **list, int64_t
 static int read_bert(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = read_pair(json, "cls", &step->before, &step->n_before, label, err);
-    return rc < 0 ? rc : read_pair(json, "sep", &step->after, &step->n_after, label, err);
+    return rc != NS_OK ? rc : read_pair(json, "sep", &step->after, &step->n_after, label, err);
 }
 
 static int read_roberta(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
 {
     const int rc = read_trim(step, json, label, err);
-    return rc < 0 ? rc : read_bert(step, json, label, err);
+    return rc != NS_OK ? rc : read_bert(step, json, label, err);
 }
 
 /* The ids of a template are put around by ns_encode, which knows whether they are wanted. */
@@ -198,7 +198,7 @@ int ns_tok_set_template(ns_tok_steps *steps, int32_t before, int32_t after, bool
     ns_tok_step *const step = &steps->item[steps->n++];
     *step = (ns_tok_step){.kind = &kinds[1]};
     const int rc = one_id(&step->before, &step->n_before, before, err);
-    return rc ? rc : one_id(&step->after, &step->n_after, after, err);
+    return rc != NS_OK ? rc : one_id(&step->after, &step->n_after, after, err);
 }
 
 const ns_tok_stage ns_tok_postprocessors = {"post_processor", "processors", kinds};

@@ -111,7 +111,7 @@ static int read_behaviour(ns_tok_step *step, const cJSON *json, int otherwise, c
     };
     const char *name;
     const int rc = ns_json_str(json, "behavior", &name, label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     step->behaviour = otherwise;
     if (!name && otherwise >= 0)
@@ -130,7 +130,7 @@ static int read_split(ns_tok_step *step, const cJSON *json, const char *label, n
     int rc = ns_tok_pattern_read(&step->pattern, json, label, err);
     if (rc == NS_OK)
         rc = read_behaviour(step, json, -1, label, err);
-    return rc < 0 ? rc : ns_json_bool(json, "invert", false, &step->invert, label, err);
+    return rc != NS_OK ? rc : ns_json_bool(json, "invert", false, &step->invert, label, err);
 }
 
 static int run_split(ns_tok_work *w, const ns_tok_step *step)
@@ -171,7 +171,7 @@ static int run_whitespace_split(ns_tok_work *w, const ns_tok_step *step)
 static int run_bert(ns_tok_work *w, const ns_tok_step *step)
 {
     const int rc = cut_all(w, step, find_space, TOK_REMOVED, false);
-    return rc < 0 ? rc : cut_all(w, step, find_punctuation, TOK_ISOLATED, false);
+    return rc != NS_OK ? rc : cut_all(w, step, find_punctuation, TOK_ISOLATED, false);
 }
 
 /* ---- rewriting the text ---- */
@@ -202,7 +202,7 @@ static int prepend_space(ns_tok_work *w, const ns_tok_step *step, ns_tok_piece p
     int rc = NS_OK;
     if (w->text.s[piece.begin] != ' ')
         rc = ns_tok_text_put(w, &w->next, " ", 1, w->text.from[piece.begin]);
-    return rc < 0 ? rc : ns_tok_text_copy(w, &w->next, &w->text, piece.begin, piece.end);
+    return rc != NS_OK ? rc : ns_tok_text_copy(w, &w->next, &w->text, piece.begin, piece.end);
 }
 
 static int to_bytes(ns_tok_work *w, const ns_tok_step *step, ns_tok_piece piece)
@@ -234,7 +234,7 @@ static int run_byte_level(ns_tok_work *w, const ns_tok_step *step)
     int rc = step->prefix_space ? rewrite_all(w, step, prepend_space) : NS_OK;
     if (rc == NS_OK && step->split)
         rc = cut_all(w, step, find_pattern, TOK_ISOLATED, false);
-    return rc < 0 ? rc : rewrite_all(w, step, to_bytes);
+    return rc != NS_OK ? rc : rewrite_all(w, step, to_bytes);
 }
 
 static int read_prepend_scheme(ns_tok_step *step, const cJSON *json, const char *label, ns_error *err)
@@ -244,7 +244,7 @@ static int read_prepend_scheme(ns_tok_step *step, const cJSON *json, const char 
     int rc = ns_json_str(json, "prepend_scheme", &scheme, label, err);
     if (rc == NS_OK)
         rc = ns_json_bool(json, "add_prefix_space", true, &prefix_space, label, err);   /* what files had before prepend_scheme */
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!scheme)
         step->behaviour = prefix_space ? TOK_PREPEND_ALWAYS : TOK_PREPEND_NEVER;
@@ -269,7 +269,7 @@ int ns_tok_read_metaspace(ns_tok_step *step, const cJSON *json, const char *labe
         rc = read_prepend_scheme(step, json, label, err);
     if (rc == NS_OK)
         rc = ns_json_bool(json, "split", true, &step->split, label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     step->pattern.n = strlen(step->content);
     step->pattern.literal = ns_strdup(step->content);
@@ -302,7 +302,7 @@ static int replace_spaces(ns_tok_work *w, const ns_tok_step *step, ns_tok_piece 
 static int run_metaspace(ns_tok_work *w, const ns_tok_step *step)
 {
     const int rc = rewrite_all(w, step, replace_spaces);
-    return rc < 0 || !step->split ? rc : cut_all(w, step, find_pattern, TOK_MERGED_WITH_NEXT, false);
+    return rc != NS_OK || !step->split ? rc : cut_all(w, step, find_pattern, TOK_MERGED_WITH_NEXT, false);
 }
 
 static const ns_tok_kind kinds[] = {

@@ -54,12 +54,12 @@ int ns_tok_regex_new(struct ns_tok_regex **out, const char *pattern, const char 
     *out = NULL;
     char *translated;
     int rc = ns_tok_regex_translate(&translated, pattern, label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     struct ns_tok_regex *const regex = calloc(1, sizeof *regex);
     rc = regex && (regex->pattern = ns_strdup(pattern)) ? compile(regex, translated, pattern, label, err) : ns_oom(err, label);
     free(translated);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_tok_regex_free(regex);
     else
         *out = regex;
@@ -136,7 +136,7 @@ static int match_here(ns_tok_work *w, const struct ns_tok_regex *regex, const ch
     *code = match(w, regex, s, n, start, start, FEW_STEPS);
     for (int64_t limit = 2 * FEW_STEPS; rc == NS_OK && *code == PCRE2_ERROR_MATCHLIMIT; limit *= 2) {
         rc = pay(w, regex, n, limit);
-        *code = rc ? *code : match(w, regex, s, n, start, start, limit);
+        *code = rc != NS_OK ? *code : match(w, regex, s, n, start, start, limit);
     }
     return rc;
 }
@@ -163,7 +163,7 @@ static int search(ns_tok_work *w, const struct ns_tok_regex *regex, const char *
     const PCRE2_SIZE *const where = pcre2_get_ovector_pointer(w->matcher->data);
     if (rc == NS_OK)
         rc = pay(w, regex, n, 1 + (code >= 0 ? (int64_t)where[1] : n) - start);
-    if (rc < 0 || code == PCRE2_ERROR_NOMATCH)
+    if (rc != NS_OK || code == PCRE2_ERROR_NOMATCH)
         return rc;
     if (code == PCRE2_ERROR_NOMEMORY)
         return ns_oom(w->err, "the stack of a pattern");
@@ -182,7 +182,7 @@ static int put_match(ns_tok_work *w, int64_t *last, int64_t begin, int64_t end)
 {
     const int rc = *last < begin ? ns_tok_match_put(w, *last, begin, false) : NS_OK;
     *last = end;
-    return rc < 0 ? rc : ns_tok_match_put(w, begin, end, true);
+    return rc != NS_OK ? rc : ns_tok_match_put(w, begin, end, true);
 }
 
 /* The iterator of the Rust crate onig: an empty match counts, but not right after another match. */

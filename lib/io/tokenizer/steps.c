@@ -42,7 +42,7 @@ int ns_tok_steps_read(ns_tok_steps *steps, const ns_tok_stage *stage, const cJSO
         return NS_OK;
     const char *type;
     int rc = cJSON_IsObject(json) ? ns_json_str(json, "type", &type, label, err) : NS_E_FORMAT;
-    if (rc < 0 || !type)
+    if (rc != NS_OK || !type)
         return ns_fail(err, NS_E_FORMAT, "%s: %s must be an object with a string 'type'", label, stage->key);
     if (strcmp(type, "Sequence") != 0)
         return read_one(steps, stage, type, json, label, err);
@@ -83,7 +83,7 @@ int ns_tok_read_content(ns_tok_step *step, const cJSON *json, const char *key, c
 {
     const char *text;
     const int rc = ns_json_str(json, key, &text, label, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     if (!text)
         return ns_fail(err, NS_E_FORMAT, "%s: %s has no string '%s'", label, step->kind->type, key);

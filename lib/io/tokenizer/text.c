@@ -24,7 +24,7 @@ int ns_tok_text_put(ns_tok_work *w, ns_tok_text *t, const char *s, int64_t n, ns
     if (n == 0)
         return NS_OK;
     const int rc = ns_tok_text_reserve(w, t, n);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     memcpy(t->s + t->n, s, (size_t)n);
     for (int64_t i = 0; i < n; i++)
@@ -39,7 +39,7 @@ int ns_tok_text_copy(ns_tok_work *w, ns_tok_text *t, const ns_tok_text *source, 
     if (n == 0)
         return NS_OK;
     const int rc = ns_tok_text_reserve(w, t, n);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     memcpy(t->s + t->n, source->s + begin, (size_t)n);
     memcpy(t->from + t->n, source->from + begin, (size_t)n * sizeof *t->from);

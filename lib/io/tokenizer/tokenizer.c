@@ -52,7 +52,7 @@ static int read_all(ns_tokenizer *tok, ns_tok_neighbours *beside, const cJSON *j
         rc = ns_tok_neighbours_apply(tok, beside, json, err);
     if (rc == NS_OK)
         rc = ns_tok_added_index(tok, err);
-    return rc < 0 ? rc : check_templates(tok, err);
+    return rc != NS_OK ? rc : check_templates(tok, err);
 }
 
 static int read_file(ns_tokenizer *tok, ns_error *err)
@@ -60,7 +60,7 @@ static int read_file(ns_tokenizer *tok, ns_error *err)
     char *text;
     size_t n;
     int rc = ns_file_read(tok->path, FILE_LIMIT, &text, &n, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     ns_sha256 sha;
     ns_sha256_begin(&sha);
@@ -69,7 +69,7 @@ static int read_file(ns_tokenizer *tok, ns_error *err)
     cJSON *json;
     rc = ns_json_parse(&json, text, n, DEPTH, tok->path, err);
     free(text);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     ns_tok_neighbours beside;
     rc = ns_tok_neighbours_read(&beside, tok->path, err);
@@ -94,7 +94,7 @@ int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
     static const ns_kinds fine = NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TOKENIZER) | NS_KINDS(NS_KIND_TEXT) |
                                  NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_CHECKPOINT);
     const int rc = tok->path ? read_file(tok, err) : ns_oom(err, path);
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_tokenizer_free(tok);
     else
         *out = tok;
@@ -121,7 +121,7 @@ void ns_tokenizer_free(ns_tokenizer *tok)
 static int begin_text(ns_tok_work *w)
 {
     const int rc = w->original_n ? ns_tok_text_reserve(w, &w->text, w->original_n) : NS_OK;
-    if (rc < 0 || w->original_n == 0)
+    if (rc != NS_OK || w->original_n == 0)
         return rc;
     memcpy(w->text.s, w->original, (size_t)w->original_n);
     for (int64_t at = 0; at < w->original_n; ) {
@@ -188,7 +188,7 @@ static int encode(ns_tok_work *w)
         rc = ns_tok_steps_run(w, &tok->pretokenizer);
     if (rc == NS_OK)
         rc = ns_tok_bpe_run(w);
-    return rc < 0 ? rc : ns_tok_steps_run(w, &tok->postprocessor);
+    return rc != NS_OK ? rc : ns_tok_steps_run(w, &tok->postprocessor);
 }
 
 static int take_tokens(const ns_tok_work *w, bool add_special, ns_encoding *out)
@@ -319,7 +319,7 @@ static int bytes_sha256(const char *path, char out[65], ns_error *err)
     size_t n;
     ns_sha256 sha;
     const int rc = ns_file_read(path, FILE_LIMIT, &text, &n, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     ns_sha256_begin(&sha);
     ns_sha256_add(&sha, text, n);
@@ -333,8 +333,8 @@ int ns_tokenizer_file_sha256(const char *path, char out[65], ns_error *err)
     bool beside;
     ns_tokenizer *tok;
     int rc = ns_tok_has_neighbours(path, &beside, err);
-    if (rc || !beside)
-        return rc ? rc : bytes_sha256(path, out, err);
+    if (rc != NS_OK || !beside)
+        return rc != NS_OK ? rc : bytes_sha256(path, out, err);
     rc = ns_tokenizer_open(&tok, path, err);
     if (rc == NS_E_UNSUPPORTED)
         return bytes_sha256(path, out, err);

@@ -1,0 +1,72 @@
+#!/bin/sh
+# codes.sh ROOT - one idiom for return codes: `rc` is compared (rc == NS_OK, rc != NS_OK) and is no truth value; rc < 0 stands where
+# NS_STOP, which is no error, or a code of another process may be in it: in the files of `stops`. Not yet held: lib/model, lib/hook,
+# lib/edit.
+# codes.sh --self-test: planted lines are found.
+set -u
+folders='lib/case lib/core lib/draw lib/figure lib/io lib/lab lib/math lib/record lib/train probes datasets notebooks_export cli'
+stops='lib/core/child|probes/(decode|scan|score)|cli/(main|selftest|cmd_doctor|cmd_lab_laziness)'
+
+# Comments and strings go, but stay where they are in the line.
+strip() {
+    awk '{
+        out = ""; n = length($0)
+        for (i = 1; i <= n; i++) {
+            two = substr($0, i, 2); c = substr($0, i, 1)
+            if (block) { if (two == "*/") { block = 0; i++ } continue }
+            if (quote != "") { if (c == "\\") i++; else if (c == quote) quote = ""; continue }
+            if (two == "/*") { block = 1; i++; continue }
+            if (two == "//") break
+            if (c == "\"" || c == "\047") { quote = c; continue }
+            out = out c
+        }
+        quote = ""
+        print FILENAME ":" FNR ":" out
+    }' "$@"
+}
+
+# faults ROOT: the lines that break the rule
+faults() {
+    cd "$1" || exit 2
+    code='(^|[^A-Za-z0-9_.>])rc'
+    # shellcheck disable=SC2086  # no file of ours has a blank in its name
+    strip $(find $folders -name '*.[ch]' | sort) >"$work"
+    grep -E "!rc([^A-Za-z0-9_]|\$)|(if|while) \\(rc\\)|(&&|\\|\\|) rc[);]" "$work"
+    grep -E "$code (\\?|&&|\\|\\|)" "$work" | grep -vE '(==|!=|<|>=) rc (\?|&&|\|\|)'
+    grep -E '(if|while) \(\(rc = [^<!]*\)\)$|\(rc = [^<!]*\)\) (&&|\|\|)|(&&|\|\|) \(rc = [^<!]*\)\)$' "$work" | grep -vE '\) == '
+    grep -E "$code (<|>=) 0|\\(rc = .*\\) (<|>=) 0" "$work" | grep -vE "^($stops)\\.c:"
+}
+
+work=$(mktemp) || exit 99
+trap 'rm -rf "$work" "${tree:-}"' EXIT
+if [ "$1" = --self-test ]; then
+    tree=$(mktemp -d) || exit 99
+    for folder in $folders; do mkdir -p "$tree/$folder"; done
+    missed=0
+    while IFS= read -r line; do
+        printf '%s\n' '/* if (!rc) */' 'const char *s = "!rc";' "$line" >"$tree/lib/core/a.c"
+        found=$(faults "$tree" | sort -u | wc -l)
+        case $line in *'// fine') want=0 ;; *) want=1 ;; esac
+        [ "$found" = $want ] || { echo "FAILED: $found faults, not $want, in: $line"; missed=1; }
+    done <<'END'
+    if (rc)
+    if (!rc)
+    rc = rc ? rc : next();
+    for (int i = 0; i < n && !rc; i++)
+    return a && rc;
+    if (rc || b)
+    if ((rc = one(a)))
+    if ((rc = one(a)) || (rc = two(b)) != NS_OK)
+    if (rc < 0)
+    rc = rc != NS_OK ? rc : next(); // fine
+    if (rc == NS_OK && b) // fine
+    if ((rc = one(a)) != NS_OK) // fine
+    return end(rc); // fine
+    if (x->rc) // fine
+END
+    [ $missed = 0 ] && echo "what is planted is found"
+    exit $missed
+fi
+found=$(faults "$1" | sort -u)
+[ -z "$found" ] || { printf 'FAILED: a code is compared, rc != NS_OK, and rc < 0 only where it may be NS_STOP:\n%s\n' "$found"; exit 1; }
+echo "$(sed 's/:.*//' "$work" | sort -u | wc -l) files"
