@@ -385,9 +385,8 @@ def wilson(x, n):
     # half of the .05 quantile of chi square with 2 x degrees of freedom
     poisson = [0, 0.0512932944, 0.3553615108, 0.8176914471]
     low, high = max(0, middle - across), min(1, middle + across)
-    low = min(low, np.interp(x, range(4), poisson) / n) if x < 3 else low
-    high = max(high, 1 - np.interp(n - x, range(4), poisson) / n) if n - x < 3 else high
-    return low, high
+    few_hits, few_misses = np.interp(x, range(4), poisson) / n, 1 - np.interp(n - x, range(4), poisson) / n
+    return (min(low, few_hits) if x < 3 else low), (max(high, few_misses) if n - x < 3 else high)
 
 
 def check_intervals(f, k):
