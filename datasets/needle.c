@@ -119,9 +119,9 @@ int ns_needle_check_room(const ns_needle_cell *cell, int64_t n, const char *unit
     const double nearest = nearest_depth(cell, n);
     if (nearest == cell->depth)
         return NS_OK;
-    return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for depth %.6g: among %lld %s of haystack its nearest place is %.6g, "
-                   "which is depth %.6g's (a longer length or fewer depths)", (long long)cell->length, cell->depth, (long long)n, unit,
-                   (double)slot_of(cell->depth, n) / (double)n, nearest);
+    return ns_fail(err, NS_E_ARG, "needle: length %lld has no room for every depth (for %.6g: its nearest place among %lld %s of haystack "
+                   "is %.6g, which is depth %.6g's; a longer length or fewer depths)", (long long)cell->length, cell->depth, (long long)n,
+                   unit, (double)slot_of(cell->depth, n) / (double)n, nearest);
 }
 
 /* Distractors move on to the next free slot while there is one. */
@@ -214,7 +214,8 @@ static int drop(grid *g, const ns_needle_cell *cell, int rc, const ns_error *why
         return rc;
     }
     g->first = g->dropped++ ? g->first : *why;
-    return ns_case_drops_add(p->dropped, cell->id, why->message, g->err);
+    const char *const name_ends = ns_starts(why->message, "case '") ? strstr(why->message, "': ") : NULL;     /* its id stands beside it */
+    return ns_case_drops_add(p->dropped, cell->id, name_ends ? name_ends + 3 : why->message, g->err);
 }
 
 static int add_case(grid *g, ns_needle_cell *cell, ns_ask ask)

@@ -57,8 +57,8 @@ static int fit_sentences(maker *m, int64_t *out, ns_error *err)
     int64_t least, more = 0, n, tokens;
     int rc = count_tokens(m, 0, &least, err);
     if (rc == NS_OK && least > length)
-        rc = ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text: %d keys of %s, question and instruction take "
-                     "%lld tokens with this tokenizer", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
+        rc = ns_fail(err, NS_E_ARG, "needle: length %lld is shorter than the needle text (%d keys of %s, question and instruction take "
+                     "%lld tokens with this tokenizer)", (long long)length, m->cell->keys, m->cell->type->name, (long long)least);
     if (rc == NS_OK)
         rc = count_tokens(m, probe, &more, err);
     if (rc != NS_OK)
@@ -187,8 +187,8 @@ static int make(ns_case *out, maker *m, ns_error *err)
     if (rc != NS_OK)
         return rc;
     if (out->n_tokens > cell->length)
-        return ns_fail(err, NS_E_ARG, "needle: the null twin takes %lld tokens, more than length %lld", (long long)out->n_tokens,
-                       (long long)cell->length);
+        return ns_fail(err, NS_E_ARG, "needle: the null twin is longer than length %lld (it takes %lld tokens)", (long long)cell->length,
+                       (long long)out->n_tokens);
     drop_haystack(out, &begin, &end);
     double depth = cell->depth;
     for (int k = 0; k < cell->keys && cell->ask == NS_ASK_SWAP; k++)

@@ -108,7 +108,7 @@ int ns_needle_from_tokens(ns_case *out, ns_needle_cell *cell, const int32_t *fil
     if (n_filler < 0)
         return ns_fail(
             err, NS_E_ARG,
-            "needle: length %lld is shorter than the needle text: %d keys with %lld-token values and the question take %lld tokens",
+            "needle: length %lld is shorter than the needle text (%d keys with %lld-token values and the question take %lld tokens)",
             (long long)cell->length, cell->keys, (long long)m, (long long)least);
     if (ns_needle_check_room(cell, n_filler, "tokens", err) < 0)
         return NS_E_ARG;

@@ -113,6 +113,15 @@ class _Machine(c.Structure):
                 ("ignored", c.c_char * 256)]
 
 
+class _Fact(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("value", c.c_char_p), ("is_volatile", c.c_bool)]
+
+
+class _FactList(c.Structure):
+    _fields_ = [("list", c.POINTER(_Fact)), ("n", c.c_int64), ("capacity", c.c_int64), ("inputs", c.POINTER(c.c_char_p)),
+                ("n_inputs", c.c_int64), ("inputs_capacity", c.c_int64)]
+
+
 class _EngineParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("threads", c.c_int), ("cpu", c.c_char_p)]
 
@@ -186,10 +195,6 @@ class _ProbeHead(c.Structure):                  # the first fields of ns_probe
                 ("accepts", c.c_uint),
                 ("state_size", c.c_size_t), ("outputs", c.c_void_p), ("n_outputs", c.c_int), ("scores", c.POINTER(_Score)),
                 ("n_scores", c.c_int)]
-
-
-class _Dropped(c.Structure):
-    _fields_ = [("reason", c.c_char_p), ("n", c.c_int64), ("first_id", c.c_char * 64)]
 
 
 class _ScoreParams(c.Structure):
@@ -493,12 +498,12 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_probe_from_json": (_INT, [_OUT, _S, c.c_size_t, _S, _ERR]), "ns_probe_free": (None, [_P]),
     "ns_score_run": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_ScoreParams), _ERR]), "ns_scores_free": (None, [_P]),
     "ns_scores_rank": (_INT, [_P, c.POINTER(_RankingParams), _ERR]), "ns_scores_each": (_INT, [_P, _ON_ARRAY, _P, _ERR]),
+    "ns_scores_facts": (_INT, [_P, c.POINTER(_FactList), _ERR]), "ns_fact_list_clear": (None, [c.POINTER(_FactList)]),
     "ns_scores_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_scores_cases": (_I64, [_P]), "ns_scores_answered": (_I64, [_P]), "ns_scores_token_accuracy": (c.c_double, [_P, c.c_bool]),
     "ns_best": (_BestCut, [c.POINTER(c.c_float), _I64, _I64, c.POINTER(_ScoreMeaning), c.POINTER(c.c_int64)]),
     "ns_nearest_word": (_S, [_S, c.POINTER(c.c_char_p), _I64]),
     "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
-    "ns_scores_dropped": (_INT, [_P, c.POINTER(c.POINTER(_Dropped))]),
     "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]), "ns_file_fact": (_S, [_P, _S]),
     "ns_file_fact_count": (_I64, [_P]),
     "ns_file_fact_name": (_S, [_P, _I64]), "ns_file_list": (_INT, [_P, _OUT, c.POINTER(_I64), _ERR]),
@@ -1576,13 +1581,16 @@ def _arrays(scores):
 
 
 def _score_facts(scores, model):
-    dropped = c.POINTER(_Dropped)()
-    n = _lib.ns_scores_dropped(scores, c.byref(dropped))
-    return {"model": os.path.basename(os.path.normpath(model.path)), "kernel_class": model.kernel_class,
-            "cases_scored": _lib.ns_scores_cases(scores),
+    """What the file would say (hashes of weights, arch, tokenizer and cases, ...), and counts."""
+    facts = _FactList()
+    try:
+        _call("ns_scores_facts", scores, c.byref(facts))
+        said = {x.name.decode(): x.value.decode(errors="replace") for x in facts.list[:facts.n]}
+    finally:
+        _lib.ns_fact_list_clear(c.byref(facts))
+    return {"model": os.path.basename(os.path.normpath(model.path)), "cases_scored": _lib.ns_scores_cases(scores),
             "cases_answered": _lib.ns_scores_answered(scores), "token_accuracy": _lib.ns_scores_token_accuracy(scores, False),
-            "first_token_accuracy": _lib.ns_scores_token_accuracy(scores, True),
-            "dropped": "; ".join(f"{d.n} {d.reason.decode()} (first: {d.first_id.decode(errors='replace')})" for d in dropped[:n])}
+            "first_token_accuracy": _lib.ns_scores_token_accuracy(scores, True), "dropped": "", **said}
 
 
 def _dataset(arrays, facts, single):
@@ -1980,7 +1988,10 @@ class Plotted(NamedTuple):
     note: str
 
 
-_STUDY_PLOTS = ("laziness", "births", "pairs", "curves", "loss", "strip")
+_HORIZON = {"horizon", "leave_short"}
+_BIRTH = _HORIZON | {"score", "theta", "persist"}
+_STUDY_PLOTS = {"laziness": _BIRTH | {"previous"}, "births": _BIRTH, "pairs": _BIRTH | {"previous"}, "curves": _BIRTH - {"persist"},
+                "loss": _HORIZON, "strip": _BIRTH | {"previous"}}           # what of the rule of births each of them shows
 _PLAIN = ("rank", "ablation", "births", "pairs", "curves", "loss")      # their colours tell lines and dots apart
 
 
@@ -2050,11 +2061,18 @@ def figure_ablation(files, out, **look):
 
 
 def figure_study(kind, study, out, run=None, rule=None, **look):
-    """A figure of births: laziness, births, pairs, curves, loss, or strip (of one run). rule: a dict, as in emergence."""
+    """A figure of births: laziness, births, pairs, curves, loss, or strip (of one run). rule: a dict, as in emergence, of what the figure
+    shows: horizon and leave_short, and of all but loss score and theta, of all but curves and loss persist, of laziness, pairs and strip
+    previous."""
     _check_word("kind", kind, _STUDY_PLOTS)
+    _check_of("run", run is not None, "the figure strip, of one run", kind == "strip")
     what = _params(_StudyPlot, file=_bytes(study), figure=_bytes(kind), run=_bytes(run))
     if rule:
         what.births = c.pointer(_birth_rule(**rule))
+    for name in rule or ():
+        shown_by = [x for x, names in _STUDY_PLOTS.items() if name in names]
+        _check_of(f"rule: {name}", True, f"the figures {', '.join(shown_by)}" if shown_by else "emergence(), and of no figure",
+                  kind in shown_by)
     return _plot(kind, out, [c.byref(what)], **look)
 
 

@@ -101,8 +101,6 @@ const float *ns_scores_over(const ns_scores *, int k);
 void ns_scores_chance(const ns_scores *, int k, float *out);
 /* The mean of that over the heads that have one. */
 double ns_scores_chance_level(const ns_scores *, int k);
-/* Adds what its files say of a run. */
-int  ns_scores_facts(const ns_scores *, ns_fact_list *, ns_error *);
 /* ns_scores_write with facts that go before the model's. */
 int  ns_scores_write_as(const ns_scores *, const char *path, const ns_fact_list *facts, const ns_provenance *by, ns_error *);
 static inline int64_t ns_scores_size(const ns_scores *s) { return s->L * s->H; }

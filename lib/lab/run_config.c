@@ -48,6 +48,8 @@ static int read_corpus(ns_run *run, const cJSON *corpus, const char *path, ns_er
         rc = ns_json_str(corpus, "file", &file, path, err);
     if (rc == NS_OK)
         rc = ns_json_i64(corpus, "width", 2, &width, path, err);
+    if (rc == NS_OK && !file)
+        return ns_fail(err, NS_E_ARG, "%s: corpus names no file (leave it out for the laboratory's language)", path);
     if (rc == NS_OK && width != 2 && width != 4)
         return ns_fail(err, NS_E_ARG, "%s: corpus ids have 2 or 4 bytes, not %lld", path, (long long)width);
     if (rc == NS_OK && file) {

@@ -87,6 +87,21 @@ static int begin(ns_expected *own, const ns_expected *theirs, ns_error *err)
     return rc;
 }
 
+typedef int (*dataset_reader)(const ns_file *, const ns_expected *, const ns_dset *, void *user, ns_error *);
+
+/* The dataset opened, held against what is expected of it, read and closed; the shape is filled in. */
+static int with_dataset(const ns_file *f, ns_expected *w, dataset_reader read, void *user, ns_error *err)
+{
+    ns_dset d;
+    const ns_h5_quiet quiet = ns_h5_enter();
+    int rc = open_wanted(f, w, &d, err);
+    if (rc == NS_OK) {
+        rc = read ? read(f, w, &d, user, err) : NS_OK;
+        ns_dset_close(&d);
+    }
+    return ns_h5_end(quiet, rc, f->path, err);
+}
+
 /* ---- numbers ---- */
 
 static double number_at(ns_dtype type, const void *values, int64_t i)
@@ -112,7 +127,8 @@ static hid_t memory_type(ns_dtype type)
     return type == NS_I64 ? H5T_NATIVE_INT64 : type == NS_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
 }
 
-static int read_array(const ns_file *f, const ns_expected *w, const ns_dset *d, void **out, ns_error *err)
+/* out: void **, malloc'd */
+static int read_array(const ns_file *f, const ns_expected *w, const ns_dset *d, void *out, ns_error *err)
 {
     int rc = ns_dset_check(f, d, w->name, true, err);
     if (rc != NS_OK)
@@ -123,81 +139,61 @@ static int read_array(const ns_file *f, const ns_expected *w, const ns_dset *d, 
     rc = ns_dset_read(d, memory_type(w->type), NULL, NULL, data) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, w->name) : NS_OK;
     rc = rc != NS_OK ? rc : check_range(f, w, data, d->count, err);
     if (rc == NS_OK)
-        *out = data;
+        *(void **)out = data;
     else
         free(data);
     return rc;
 }
 
-static int check_memory_type(const ns_expected *w, ns_error *err)
+static int begin_numbers(ns_expected *own, const ns_expected *wanted, ns_error *err)
 {
-    return w->type == NS_I64 || w->type == NS_F32 || w->type == NS_F64
-               ? NS_OK
-               : ns_fail(err, NS_E_ARG, "dataset '%s': it is read as I64, F32 or F64", w->name ? w->name : "");
+    const int rc = begin(own, wanted, err);
+    const bool known = own->type == NS_I64 || own->type == NS_F32 || own->type == NS_F64;
+    return rc != NS_OK || known ? rc : ns_fail(err, NS_E_ARG, "dataset '%s': it is read as I64, F32 or F64", own->name ? own->name : "");
 }
 
 int ns_file_array(const ns_file *f, ns_expected *wanted, void *out, ns_error *err)
 {
     void *data = NULL;
-    ns_dset d;
     ns_expected w;
-    int rc = begin(&w, wanted, err);
-    rc = rc != NS_OK ? rc : check_memory_type(&w, err);
-    const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
-    if (rc == NS_OK) {
-        rc = read_array(f, &w, &d, &data, err);
-        ns_dset_close(&d);
-    }
-    rc = ns_h5_end(quiet, rc, f->path, err);
+    int rc = begin_numbers(&w, wanted, err);
+    rc = rc != NS_OK ? rc : with_dataset(f, &w, read_array, &data, err);
     if (rc == NS_OK)
         memcpy(wanted->shape, w.shape, sizeof w.shape);
     memcpy(out, &data, sizeof data);                    /* a pointer to any of three types */
     return rc;
 }
 
-static int read_part(const ns_file *f, const ns_expected *w, const ns_dset *d, const int64_t *start, const int64_t *count, void *out,
-                     ns_error *err)
+typedef struct part { const int64_t *start, *count; void *out; } part;
+
+static int read_part(const ns_file *f, const ns_expected *w, const ns_dset *d, void *user, ns_error *err)
 {
+    const part *const p = user;
     int64_t n = 1;
     for (int i = 0; i < w->rank; i++) {
-        if (start[i] < 0 || count[i] < 0 || start[i] > d->shape[i] || count[i] > d->shape[i] - start[i])
+        if (p->start[i] < 0 || p->count[i] < 0 || p->start[i] > d->shape[i] || p->count[i] > d->shape[i] - p->start[i])
             return ns_fail(err, NS_E_ARG, "%s: dataset '%s': %" PRId64 " + %" PRId64 " along axis %d, which has %" PRId64, f->path, w->name,
-                           start[i], count[i], i, d->shape[i]);
-        n *= count[i];                                   /* at most the dataset's own count */
+                           p->start[i], p->count[i], i, d->shape[i]);
+        n *= p->count[i];                                /* at most the dataset's own count */
     }
     if (n == 0)
         return NS_OK;
-    const int status = ns_dset_read(d, memory_type(w->type), w->rank ? start : NULL, count, out);
-    return status < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, w->name) : check_range(f, w, out, n, err);
+    const int status = ns_dset_read(d, memory_type(w->type), w->rank ? p->start : NULL, p->count, p->out);
+    return status < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, w->name) : check_range(f, w, p->out, n, err);
 }
 
 int ns_file_part(const ns_file *f, const ns_expected *wanted, const int64_t *start, const int64_t *count, void *out, ns_error *err)
 {
-    ns_dset d;
     ns_expected w;
-    int rc = begin(&w, wanted, err);
-    rc = rc != NS_OK ? rc : check_memory_type(&w, err);
-    const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
-    if (rc == NS_OK) {
-        rc = read_part(f, &w, &d, start, count, out, err);
-        ns_dset_close(&d);
-    }
-    rc = ns_h5_end(quiet, rc, f->path, err);
-    return rc;
+    const int rc = begin_numbers(&w, wanted, err);
+    return rc != NS_OK ? rc : with_dataset(f, &w, read_part, &(part){start, count, out}, err);
 }
 
 int ns_file_expect(const ns_file *f, ns_expected *wanted, ns_error *err)
 {
-    ns_dset d;
     ns_expected w;
     int rc = begin(&w, wanted, err);
-    const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
-    if (rc == NS_OK)
-        ns_dset_close(&d);
-    rc = ns_h5_end(quiet, rc, f->path, err);
+    rc = rc != NS_OK ? rc : with_dataset(f, &w, NULL, NULL, err);
     if (rc == NS_OK)
         memcpy(wanted->shape, w.shape, sizeof w.shape);
     return rc;
@@ -244,7 +240,7 @@ void ns_dset_free_texts(char **values, int64_t n)
 }
 
 /* HDF5's strings are its own to free: the caller gets copies. */
-static int copy_texts(const ns_file *f, const ns_expected *w, const ns_dset *d, char ***out, ns_error *err)
+static int copy_texts(const ns_file *f, const ns_expected *w, const ns_dset *d, void *out, ns_error *err)
 {
     char **values, **const list = ns_alloc_array((size_t)d->count, sizeof *list);
     int rc = ns_dset_texts(f, d, w->name, &values, err);
@@ -254,7 +250,7 @@ static int copy_texts(const ns_file *f, const ns_expected *w, const ns_dset *d, 
         rc = (list[i] = ns_strdup(values[i] ? values[i] : "")) ? NS_OK : ns_oom(err, w->name);
     ns_dset_free_texts(values, d->count);
     if (rc == NS_OK)
-        *out = list;
+        *(char ***)out = list;
     else
         ns_free_strings(list, d->count);
     return rc;
@@ -262,18 +258,11 @@ static int copy_texts(const ns_file *f, const ns_expected *w, const ns_dset *d, 
 
 int ns_file_texts(const ns_file *f, ns_expected *wanted, char ***out, ns_error *err)
 {
-    ns_dset d;
     ns_expected w;
     *out = NULL;
     int rc = begin(&w, wanted, err);
     w.type = NS_N_DTYPES;
-    const ns_h5_quiet quiet = ns_h5_enter();
-    rc = rc != NS_OK ? rc : open_wanted(f, &w, &d, err);
-    if (rc == NS_OK) {
-        rc = copy_texts(f, &w, &d, out, err);
-        ns_dset_close(&d);
-    }
-    rc = ns_h5_end(quiet, rc, f->path, err);
+    rc = rc != NS_OK ? rc : with_dataset(f, &w, copy_texts, out, err);
     if (rc == NS_OK)
         memcpy(wanted->shape, w.shape, sizeof w.shape);
     return rc;

@@ -228,7 +228,7 @@ static int read_trainer(const char *path, ns_train_config *config, int64_t *step
     if (rc == NS_OK && !(part && saved && *step >= 0 && (text = ns_json_print(part, false))))
         rc = ns_fail(err, NS_E_FORMAT, "%s: needs step, config_sha256 and config", path);
     if (rc == NS_OK)
-        rc = ns_train_config_from_json(config, text, strlen(text), path, err);
+        rc = ns_train_config_read(config, text, strlen(text), path, err);
     if (rc == NS_OK)
         rc = ns_train_config_sha256(config, hex, err);
     if (rc == NS_OK && strcmp(hex, saved) != 0)

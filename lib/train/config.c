@@ -14,29 +14,52 @@ typedef struct field {
     size_t      offset;
     double      low, high;
     const char *words[4];
+    bool      (*applies)(const ns_train_config *);         /* NULL: always */
+    const char *otherwise;     /* why it does not */
 } field;
 
 #define AT(member) offsetof(ns_train_config, member)
 static const double BIG = 1e9, MOST = INT32_MAX;
 
+/* ---- what a key is of ---- */
+
+/* A window as long as a sequence is what full layers have. */
+static bool has_window(const ns_train_config *c) { return strchr(c->pattern, 'S') || c->window >= c->length; }
+static bool has_full(const ns_train_config *c) { return strchr(c->pattern, 'F') && !c->nope_layers[0]; }
+static bool has_attention(const ns_train_config *c) { return strpbrk(c->pattern, "SsF"); }
+static bool has_own_head(const ns_train_config *c) { return !c->tied; }
+static bool decays(const ns_train_config *c) { return c->schedule != NS_LR_CONSTANT; }
+static bool has_muon(const ns_train_config *c) { return c->optimizer == NS_OPTIMIZER_MUON; }
+
+static bool has_rope(const ns_train_config *c)
+{
+    bool rotates = false;
+    for (int64_t i = 0; c->pattern[i]; i++)
+        rotates |= ns_train_rotates(c, i);
+    return rotates;
+}
+
+static const char NO_ATTENTION[] = "every layer of the pattern is G", CONSTANT[] = "the schedule is constant",
+                  NO_MUON[] = "the optimizer is adamw";
+
 static const field fields[] = {
     {"pattern", TEXT, AT(pattern), 0, 0, {NULL}},
-    {"window", WHOLE, AT(window), 1, MOST, {NULL}},
-    {"nope", SWITCH, AT(nope), 0, 0, {NULL}},
-    {"nope_layers", TEXT, AT(nope_layers), 0, 0, {NULL}},
+    {"window", WHOLE, AT(window), 1, MOST, {NULL}, has_window, "no layer of the pattern is S"},
+    {"nope", SWITCH, AT(nope), 0, 0, {NULL}, has_full, "no layer of the pattern is F, or nope_layers says which ones do not rotate"},
+    {"nope_layers", TEXT, AT(nope_layers), 0, 0, {NULL}, has_attention, NO_ATTENTION},
     {"d_model", WHOLE, AT(d_model), 1, 65536, {NULL}},
     {"heads", WHOLE, AT(heads), 1, 65536, {NULL}},
-    {"kv_heads", WHOLE, AT(kv_heads), 0, 65536, {NULL}},
+    {"kv_heads", WHOLE, AT(kv_heads), 0, 65536, {NULL}, has_attention, NO_ATTENTION},
     {"head_dim", WHOLE, AT(head_dim), 0, 65536, {NULL}},
     {"d_ff", WHOLE, AT(d_ff), 1, MOST, {NULL}},
     {"mlp", WORD, AT(mlp), 0, 0, {"relu", "swiglu", NULL}},
     {"tied", SWITCH, AT(tied), 0, 0, {NULL}},
-    {"rope_theta", NUMBER, AT(rope_theta), 1.0001, 1e30, {NULL}},
+    {"rope_theta", NUMBER, AT(rope_theta), 1.0001, 1e30, {NULL}, has_rope, "no layer rotates"},
     {"rms_eps", NUMBER, AT(rms_eps), 0, 1, {NULL}},
     {"vocab", WHOLE, AT(vocab), 1, MOST, {NULL}},
     {"max_positions", WHOLE, AT(max_positions), 1, MOST, {NULL}},
     {"init_embed", NUMBER, AT(init_embed), 0, BIG, {NULL}},
-    {"init_head", NUMBER, AT(init_head), 0, BIG, {NULL}},
+    {"init_head", NUMBER, AT(init_head), 0, BIG, {NULL}, has_own_head, "the head is the embedding (tied)"},
     {"init_in", NUMBER, AT(init_in), 0, BIG, {NULL}},
     {"init_out", NUMBER, AT(init_out), 0, BIG, {NULL}},
     {"batch", WHOLE, AT(batch), 1, MOST, {NULL}},
@@ -44,8 +67,8 @@ static const field fields[] = {
     {"steps", WHOLE, AT(steps), 1, 1e12, {NULL}},
     {"warmup", WHOLE, AT(warmup), 0, 1e12, {NULL}},
     {"schedule", WORD, AT(schedule), 0, 0, {"constant", "cosine", "linear", NULL}},
-    {"decay_steps", WHOLE, AT(decay_steps), 0, 1e12, {NULL}},
-    {"lr_end", NUMBER, AT(lr_end), 0, 1, {NULL}},
+    {"decay_steps", WHOLE, AT(decay_steps), 0, 1e12, {NULL}, decays, CONSTANT},
+    {"lr_end", NUMBER, AT(lr_end), 0, 1, {NULL}, decays, CONSTANT},
     {"clip", NUMBER, AT(clip), 0, BIG, {NULL}},
     {"optimizer", WORD, AT(optimizer), 0, 0, {"muon", "adamw", NULL}},
     {"lr", NUMBER, AT(lr), 0, BIG, {NULL}},
@@ -53,8 +76,8 @@ static const field fields[] = {
     {"beta2", NUMBER, AT(beta2), 0, 0.99999999, {NULL}},
     {"adam_eps", NUMBER, AT(adam_eps), 0, 1, {NULL}},
     {"weight_decay", NUMBER, AT(weight_decay), 0, BIG, {NULL}},
-    {"muon_lr", NUMBER, AT(muon_lr), 0, BIG, {NULL}},
-    {"muon_momentum", NUMBER, AT(muon_momentum), 0, 0.99999999, {NULL}},
+    {"muon_lr", NUMBER, AT(muon_lr), 0, BIG, {NULL}, has_muon, NO_MUON},
+    {"muon_momentum", NUMBER, AT(muon_momentum), 0, 0.99999999, {NULL}, has_muon, NO_MUON},
     {"seed", WHOLE, AT(seed), 0, 0x1p53, {NULL}},
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
@@ -92,7 +115,7 @@ static bool equal(const ns_train_config *a, const ns_train_config *b, const fiel
 /* Under a constant rate the planned end decides nothing: a run may be prolonged. */
 static bool decides(const ns_train_config *c, const field *f)
 {
-    return f->offset != AT(steps) || c->schedule != NS_LR_CONSTANT;
+    return f->offset != AT(steps) || decays(c);
 }
 
 void ns_train_config_default(ns_train_config *c)
@@ -124,13 +147,15 @@ static int read_word(const cJSON *object, const field *f, int *at, const char *l
     const int rc = ns_json_str(object, f->key, &text, label, err);
     if (rc != NS_OK || !text)
         return rc;
-    for (int i = 0; f->words[i]; i++)
-        if (strcmp(f->words[i], text) == 0) {
-            *at = i;
+    int n = 0;
+    for (; f->words[n]; n++)
+        if (strcmp(f->words[n], text) == 0) {
+            *at = n;
             return NS_OK;
         }
-    return ns_fail(err, NS_E_ARG, "%s: %s '%.40s' is not known (%s, %s%s%s)", label, f->key, text, f->words[0], f->words[1],
-                   f->words[2] ? ", " : "", f->words[2] ? f->words[2] : "");
+    const char *const near = ns_nearest_word(text, f->words, n);
+    return ns_fail(err, NS_E_ARG, "%s: %s '%.40s' is not known (%s, %s%s%s)%s%s%s", label, f->key, text, f->words[0], f->words[1],
+                   n > 2 ? ", " : "", n > 2 ? f->words[2] : "", near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int read_field(ns_train_config *c, const cJSON *object, const field *f, const char *label, ns_error *err)
@@ -170,6 +195,17 @@ static int check_keys(const cJSON *object, const char *label, ns_error *err)
     return NS_OK;
 }
 
+/* What would be ignored. The default may stand there all the same: a whole config, as one is written, is a config. */
+static int check_applies(const ns_train_config *c, const char *label, ns_error *err)
+{
+    ns_train_config usual;
+    ns_train_config_default(&usual);
+    for (int i = 0; i < N_FIELDS; i++)
+        if (fields[i].applies && !fields[i].applies(c) && !equal(c, &usual, &fields[i]))
+            return ns_fail(err, NS_E_ARG, "%s: %s changes nothing: %s (leave it out)", label, fields[i].key, fields[i].otherwise);
+    return NS_OK;
+}
+
 static int read_object(ns_train_config *c, const cJSON *object, const char *label, ns_error *err)
 {
     if (!cJSON_IsObject(object))
@@ -180,7 +216,7 @@ static int read_object(ns_train_config *c, const cJSON *object, const char *labe
     return rc != NS_OK ? rc : ns_train_config_check(c, label, err);
 }
 
-int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *err)
+int ns_train_config_read(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *err)
 {
     cJSON *object;
     ns_train_config_default(out);
@@ -190,6 +226,12 @@ int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, 
     rc = read_object(out, object, label, err);
     cJSON_Delete(object);
     return rc;
+}
+
+int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *err)
+{
+    const int rc = ns_train_config_read(out, json, n, label, err);
+    return rc ? rc : check_applies(out, label, err);
 }
 
 /* ---- checks ---- */

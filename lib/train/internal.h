@@ -15,6 +15,13 @@
 
 enum { NS_CHUNK_ROWS = 512, NS_ROW_BLOCK = 16, NS_SLACK = 64, NS_GRADIENT_KB = 256 };
 
+/* ns_train_config_from_json, where keys that change nothing may stand: of what was saved. */
+int ns_train_config_read(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *);
+static inline bool ns_train_rotates(const ns_train_config *c, int64_t layer)
+{
+    const char letter = c->pattern[layer];
+    return letter != 'G' && (c->nope_layers[0] ? c->nope_layers[layer] == '0' : !(c->nope && letter == 'F'));
+}
 static inline int64_t ns_train_kv_heads(const ns_train_config *c)
 {
     return c->kv_heads ? c->kv_heads : c->heads;

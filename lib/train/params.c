@@ -75,7 +75,7 @@ static bool read_layers(ns_trainer *t)
         l->letter = c->pattern[i];
         l->lightning = l->letter == 'G';
         l->window = l->letter == 'S' ? c->window : l->letter == 's' ? 4 : 0;
-        l->rotates = !l->lightning && (c->nope_layers[0] ? c->nope_layers[i] == '0' : !(c->nope && l->letter == 'F'));
+        l->rotates = ns_train_rotates(c, i);
         l->kv_heads = l->lightning ? t->H : ns_train_kv_heads(c);
     }
     return t->layers != NULL;

@@ -2,7 +2,7 @@
 # hdf5_good.sh PROGRAM FOLDER - makes in FOLDER a sound HDF5 file of each kind, small, and a laboratory with its shards and metrics; of
 # scores and studies also few: what takes the time of a reader is the number of datasets.
 set -eu
-ns=$(realpath "$1") folder=$2
+ns=$(realpath "$1") folder=$2 protocol=$(realpath "$(dirname "$0")/../tiny_protocol.json")
 mkdir -p "$folder"
 cd "$folder"
 export OPENBLAS_NUM_THREADS=1
@@ -15,17 +15,7 @@ head -n 2 cases.jsonl >few.jsonl
 "$ns" record model --cases few.jsonl --maps rows --rows answer -o rows.h5
 "$ns" ablate model --cases few.jsonl --heads 3.1,4.6 --mode zero_z,knockout --draws 3 --loss-cases 2 -o ablation.h5
 "$ns" patch model --cases cases.jsonl --heads 3.1 --draws 3 --resamples 20 -o patching.h5
-cat >tiny.json <<'END'
-{"schema": 1, "first_seed": 5, "checkpoint_every": 20, "validation_seed": 7, "draws": 3,
- "emergence": {"score": "retrieval_find", "theta": 0.5, "sweep": [0.3, 0.5, 0.7], "consecutive": 2},
- "cases": {"seed": 1, "count": 12, "lengths": [64, 128]},
- "claims": {"alpha": 0.05, "P1": {"edges_cut_below": 0.5, "other_edges_cut_from": 0.9}, "Competition": {"recall_in_window_above": 0.9},
-            "P3": {"accuracy_from": 0.9}, "P4": {"kept_from": 0.9}, "swap": {"accuracy_from": 0.9}},
- "sizes": {"quick": {"seeds": 1, "steps": 40}, "default": {"seeds": 2, "steps": 40}},
- "arms": [{"arm": "swa", "pattern": "SFS", "windows": [4, 16], "in": ["quick", "default"]},
-          {"arm": "full", "pattern": "FFF", "in": ["quick", "default"]}],
- "train": {"d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 64, "warmup": 4, "max_positions": 128}}
-END
+sed 's/"checkpoint_every": 10/"checkpoint_every": 20/; s/"consecutive": 3/"consecutive": 2/' "$protocol" >tiny.json
 "$ns" lab laziness --protocol tiny.json --quick -o lab
 cp lab/study.h5 study.h5
 "$ns" lab plant -o small --layers 3 --heads 2 --kv-heads 1 --vocab 128 --positions 128 --retrieval 1.1

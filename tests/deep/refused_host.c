@@ -50,6 +50,19 @@ static int open_model(host *h, ns_opened **out)
     return ns_open(out, &(ns_open_params){.size = sizeof(ns_open_params), .path = beside(path, h, "model"), .threads = 1}, &h->err);
 }
 
+static int open_both(host *h, ns_opened **m, ns_cases *list)
+{
+    const int rc = open_model(h, m);
+    return rc ? rc : make_cases(h, list);
+}
+
+static int close_both(int rc, ns_opened *m, ns_cases *list)
+{
+    ns_cases_clear(list);
+    ns_close(m);
+    return rc;
+}
+
 static int cases(host *h)
 {
     ns_cases list = {0};
@@ -75,17 +88,14 @@ static int scoring(host *h)
     ns_opened *m = NULL;
     ns_cases list = {0};
     ns_scores *s = NULL;
-    int rc = open_model(h, &m);
-    rc = rc ? rc : make_cases(h, &list);
+    int rc = open_both(h, &m, &list);
     rc = rc ? rc : ns_score_run(&s, m->model, &list, &(ns_score_params){.size = sizeof(ns_score_params), .probes = probes, .n_probes = 2},
                                 &h->err);
     rc = rc ? rc : ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 5}, &h->err);
     rc = rc ? rc : ns_scores_write(s, beside(path, h, "scores.h5"), NULL, &h->err);
     rc = rc ? rc : content_of(h, path);
     ns_scores_free(s);
-    ns_cases_clear(&list);
-    ns_close(m);
-    return rc;
+    return close_both(rc, m, &list);
 }
 
 static int recording(host *h)
@@ -96,8 +106,7 @@ static int recording(host *h)
     ns_opened *m = NULL;
     ns_cases list = {0};
     ns_recorder *r = NULL;
-    int rc = open_model(h, &m);
-    rc = rc ? rc : make_cases(h, &list);
+    int rc = open_both(h, &m, &list);
     rc = rc ? rc : ns_recorder_new(&r, m->model, &list, beside(path, h, "maps.h5"), &params, NULL, &h->err);
     rc = rc ? rc : ns_run_cases(m->model, &list, ns_recorder_hooks(r), &(ns_score_params){.size = sizeof(ns_score_params)}, &h->err);
     if (rc == NS_OK)
@@ -105,9 +114,7 @@ static int recording(host *h)
     else
         ns_recorder_abort(r);
     rc = rc ? rc : content_of(h, path);
-    ns_cases_clear(&list);
-    ns_close(m);
-    return rc;
+    return close_both(rc, m, &list);
 }
 
 static int exporting(host *h)

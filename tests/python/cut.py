@@ -17,6 +17,17 @@ import needlescope as ns
 
 IDS = [11, 42, 7, 99, 42]
 
+
+
+def refused(weights, what, function, *arguments):
+    try:
+        function(*arguments)
+    except ns.Error as e:
+        assert weights in str(e), e
+    else:
+        raise SystemExit(f"FAILED: {what}")
+
+
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "planted")
     subprocess.run([tool, "lab", "plant", "-o", path], check=True, capture_output=True)
@@ -27,20 +38,10 @@ with tempfile.TemporaryDirectory() as folder:
         with open(weights, "rb") as f:
             whole = f.read()
         os.truncate(weights, 2000)
-        try:
-            model.run(IDS)
-        except ns.Error as e:
-            assert weights in str(e), e
-        else:
-            raise SystemExit("FAILED: a pass over weights that were cut")
+        refused(weights, "a pass over weights that were cut", model.run, IDS)
         with open(weights, "r+b") as f:
             f.write(whole)
         same(np.asarray(model.run(IDS)[0]), before, "after the weights came back")
     os.truncate(weights, 2000)
-    try:
-        ns.Model(path)
-    except ns.Error as e:
-        assert weights in str(e), e
-    else:
-        raise SystemExit("FAILED: weights that were cut are a model")
+    refused(weights, "weights that were cut are a model", ns.Model, path)
 print("an exception, and life goes on")

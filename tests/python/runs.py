@@ -247,6 +247,13 @@ def test_figures(m):
         same_picture("c.png", "p.png")
     raises(ns.Error, "did you mean", ns.figure_heads, "scores.h5", "x.png", "retrieval_fnd")
     raises(ValueError, "find", ns.figure_grid, "scores.h5", "x.png", "find")
+    raises(ValueError, "rule: persist is of the figures laziness, births, pairs, strip", ns.figure_study, "curves", study, "x.png",
+           rule={"persist": 2})
+    raises(ValueError, "rule: theta is of the figures", ns.figure_study, "loss", study, "x.png", rule={"theta": .4})
+    raises(ValueError, "rule: top is of emergence(), and of no figure", ns.figure_study, "births", study, "x.png", rule={"top": 2})
+    raises(TypeError, "there is no argument 'presist' (did you mean persist?", ns.figure_study, "births", study, "x.png",
+           rule={"presist": 2})
+    raises(ValueError, "run is of the figure strip", ns.figure_study, "curves", study, "x.png", run="w16-s1")
     assert not os.path.exists("x.png")
 
 

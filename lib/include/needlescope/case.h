@@ -71,7 +71,8 @@ NS_API NS_MUST_CHECK int ns_cases_add(ns_cases *, ns_case *c, ns_error *);
 /* Sets a span (replacing one of the same name). */
 NS_API NS_MUST_CHECK int ns_case_set_span(ns_case *, const char *name, int64_t begin, int64_t end, ns_error *);
 
-/* Cases that could not be made: each reason once, with the first case it kept out and how many there were. */
+/* Cases that could not be made: each reason once, with the first case it kept out and how many there were. What stands in parentheses is of
+ * one case: reasons that differ in it alone are one, with the first case's. */
 typedef struct ns_case_drop { char *id, *reason; int64_t n; } ns_case_drop;
 typedef struct ns_case_drops {
     ns_case_drop *list;

@@ -47,7 +47,8 @@ typedef struct ns_train_config {
 } ns_train_config;
 
 NS_API void ns_train_config_default(ns_train_config *);
-/* Reads an object's text over the defaults and checks it. label names the file in messages. */
+/* Reads an object's text over the defaults and checks it; a key that changes nothing (window without a layer S, lr_end under a constant
+ * rate) is NS_E_ARG, unless it has its default. label names the file in messages. */
 NS_API NS_MUST_CHECK int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *);
 /* All keys, defaults too, in a fixed order; malloc'd. Read back, it gives an equal config. */
 NS_API NS_MUST_CHECK int ns_train_config_to_json(const ns_train_config *, char **out, ns_error *);

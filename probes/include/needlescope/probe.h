@@ -172,6 +172,8 @@ typedef struct ns_array {
 } ns_array;
 typedef int (*ns_array_fn)(void *user, const ns_array *, ns_error *);
 NS_API NS_MUST_CHECK int ns_scores_each(const ns_scores *, ns_array_fn see, void *user, ns_error *);
+/* Adds what scores.h5 says of the run: probes, hashes of weights, arch, tokenizer and cases, what was dropped. */
+NS_API NS_MUST_CHECK int ns_scores_facts(const ns_scores *, ns_fact_list *, ns_error *);
 /* scores.h5: per-case outputs, scores, case coordinates, layer_kind, window, provenance. by: who writes; NULL = not said. */
 NS_API NS_MUST_CHECK int ns_scores_write(const ns_scores *, const char *path, const ns_provenance *by, ns_error *);
 

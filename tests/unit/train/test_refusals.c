@@ -18,6 +18,19 @@ static const struct { const char *json, *says; } bad[] = {
     {"{\"schedule\": \"linear\", \"decay_steps\": 601}", "decay_steps 601 are more than the 600 steps"},
     {"{\"beta2\": 1}", "beta2 is 1, outside 0"},
     {"{\"lr\": -1}", "lr is -1, outside 0"},
+    {"{\"pattern\": \"FFFF\", \"window\": 8}", "window changes nothing: no layer of the pattern is S"},
+    {"{\"pattern\": \"sF\", \"window\": 8}", "window changes nothing"},
+    {"{\"pattern\": \"SS\", \"nope\": true}", "nope changes nothing: no layer of the pattern is F"},
+    {"{\"nope\": true, \"nope_layers\": \"0010\"}", "nope changes nothing"},
+    {"{\"pattern\": \"GG\", \"nope_layers\": \"01\"}", "nope_layers changes nothing: every layer of the pattern is G"},
+    {"{\"pattern\": \"GG\", \"kv_heads\": 2}", "kv_heads changes nothing"},
+    {"{\"pattern\": \"GF\", \"nope\": true, \"rope_theta\": 100}", "rope_theta changes nothing: no layer rotates"},
+    {"{\"tied\": true, \"init_head\": 1}", "init_head changes nothing: the head is the embedding"},
+    {"{\"decay_steps\": 5}", "decay_steps changes nothing: the schedule is constant"},
+    {"{\"lr_end\": 0.1}", "lr_end changes nothing: the schedule is constant"},
+    {"{\"optimizer\": \"adamw\", \"muon_lr\": 0.1}", "muon_lr changes nothing: the optimizer is adamw"},
+    {"{\"optimizer\": \"adamw\", \"muon_momentum\": 0.5}", "muon_momentum changes nothing"},
+    {"{\"optimizer\": \"adam\"}", "optimizer 'adam' is not known (muon, adamw): did you mean 'adamw'?"},
     {"[]", "is an object"},
 };
 
@@ -46,6 +59,20 @@ static void configs_survive_json(void **state)
         assert_string_equal(x, y);
         free(text);
     }
+}
+
+/* Where they say something, or what is so anyway, the same keys are taken. */
+static void keys_that_apply(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "{\"pattern\": \"FFFF\", \"window\": 4}", "{\"pattern\": \"FFFF\", \"window\": 64}", "{\"pattern\": \"SF\", \"nope\": true, \"window\": 8}",
+        "{\"pattern\": \"GF\", \"nope_layers\": \"01\", \"kv_heads\": 2}", "{\"pattern\": \"sF\", \"nope\": true, \"rope_theta\": 100}",
+        "{\"init_head\": 1}", "{\"schedule\": \"cosine\", \"decay_steps\": 5, \"lr_end\": 0.1}", "{\"muon_lr\": 0.1, \"muon_momentum\": 0.5}",
+        "{\"optimizer\": \"adamw\", \"muon_lr\": 0.02}",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        config_of(good[i]);
 }
 
 static void tokens_beyond_the_vocabulary(void **state)
@@ -106,7 +133,7 @@ static void divergence(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(configs_survive_json),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(keys_that_apply), cmocka_unit_test(configs_survive_json),
                                        cmocka_unit_test(tokens_beyond_the_vocabulary), cmocka_unit_test(not_a_number),
                                        cmocka_unit_test(divergence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
