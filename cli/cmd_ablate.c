@@ -95,8 +95,8 @@ static void put_target(cli_out *o, const ns_ablation *a, int k)
     ns_condition mean, least, most;
     char text[80];
     const int n = ns_ablation_spread(a, k, &mean, &least, &most);
-    snprintf(text, sizeof text, "%s (%d draws): mean", mean.mode == NS_EDIT_KNOCKOUT ? "other keys, same heads"
-             : ns_match_name(&a->controls.match), n);
+    snprintf(text, sizeof text, "%s (%d draw%s): mean", mean.mode == NS_EDIT_KNOCKOUT ? "other keys, same heads"
+             : ns_match_name(&a->controls.match), n, ns_plural(n));
     row(o, mode, "these", &a->list[k]);
     row(o, mode, text, &mean);
     row(o, "", "  least", &least);

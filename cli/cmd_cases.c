@@ -37,7 +37,7 @@ static void describe_drops(cli *app, cli_out *o, const ns_case_drops *dropped)
         all += dropped->list[i].n;
     if (all)
         cli_note(app, "%lld %s dropped, for %lld reason%s", (long long)all, all == 1 ? "case was" : "cases were", (long long)dropped->n,
-                 dropped->n > 1 ? "s" : "");
+                 ns_plural(dropped->n));
     cli_out_int(o, "n_dropped", all ? "dropped" : NULL, all);
     cli_out_table(o, "dropped", all ? "Dropped" : NULL, columns, 3);
     for (int64_t i = 0; i < dropped->n; i++) {

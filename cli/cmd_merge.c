@@ -43,11 +43,11 @@ static int report(cli *app, const char *path)
     rc = cli_out_written(app, &o, path);
     rc = rc != NS_OK ? rc : cli_out_end(&o, &app->err);
     if (rc == NS_OK && missing)
-        cli_note(app, "%lld checkpoints that the scan found have no shard (a task that never ran? scan again, then merge)",
-                 (long long)missing);
+        cli_note(app, "%lld checkpoint%s no shard, though the scan found %s (a task that never ran? scan again, then merge)",
+                 (long long)missing, missing == 1 ? " has" : "s have", missing == 1 ? "it" : "them");
     if (rc == NS_OK && passed_over)
-        cli_note(app, "%lld among the shards %s none (stepNNNNNN.h5 or .failed in a run's folder) and %s passed over",
-                 (long long)passed_over, passed_over == 1 ? "is" : "are", passed_over == 1 ? "was" : "were");
+        cli_note(app, "passed over %lld file%s or folder%s among the shards (none is stepNNNNNN.h5 or .failed of a run)",
+                 (long long)passed_over, ns_plural(passed_over), ns_plural(passed_over));
     return rc != NS_OK ? rc : missing || failed ? NS_STOP : NS_OK;
 }
 

@@ -78,7 +78,7 @@ static void put_controls(cli_out *o, const ns_patching *p)
     const int n = ns_patching_spread(p, &mean, &least, &most);
     if (!n)
         return;
-    snprintf(text, sizeof text, "%s (%d draws): mean", ns_match_name(&p->controls.match), n);
+    snprintf(text, sizeof text, "%s (%d draw%s): mean", ns_match_name(&p->controls.match), n, ns_plural(n));
     row(o, text, &mean);
     row(o, "  least", &least);
     row(o, "  most", &most);

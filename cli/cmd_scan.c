@@ -173,8 +173,8 @@ static void remark_counts(const cli *app, const ns_scan_params *p, int64_t n_run
         cli_note(app, "shard %lld/%lld has no checkpoint of its own: there are only %lld", (long long)p->shard, (long long)p->n_shards,
                  (long long)(counts->found - counts->left_out));
     if (counts->replaced)
-        cli_note(app, "%lld shards were replaced: the checkpoint, the kernel class or the request had changed",
-                 (long long)counts->replaced);
+        cli_note(app, "%lld shard%s replaced: the checkpoint, the kernel class or the request had changed", (long long)counts->replaced,
+                 counts->replaced == 1 ? " was" : "s were");
 }
 
 static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine)

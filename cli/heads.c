@@ -53,9 +53,9 @@ static int check_file(cli *app, const char *path, const ns_study *study, const n
     if (!ns_study_is_one(study))
         return ns_fail(&app->err, NS_E_ARG, "%s: a study of many checkpoints; --scores takes the file of one (needlescope score -o)", path);
     if (size.L != arch->n_layers || size.H != H)
-        return ns_fail(&app->err, NS_E_ARG, "--scores %s: of a model of %lld layers and %lld heads; this one has %lld and %lld", path,
+        return ns_fail(&app->err, NS_E_ARG, "--scores %s: of a model of %lld layer%s and %lld head%s; this one has %lld and %lld", path,
                        (long long)size.L,
-                       (long long)size.H, (long long)arch->n_layers, (long long)H);
+                       ns_plural(size.L), (long long)size.H, ns_plural(size.H), (long long)arch->n_layers, (long long)H);
     return NS_OK;
 }
 

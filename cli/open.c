@@ -60,8 +60,8 @@ void cli_tell_resources(const cli *app, const ns_opened *m, const ns_engine *eng
 {
     ns_cost cost;
     if (ns_model_cost(m->arch, m->checkpoint, app->resources.memory, &(int64_t){1}, 1, &cost, NULL) == NS_OK)
-        cli_detail(app, "%s: %s, kernels %s, %d threads, weights %s", m->name, m->arch->family, ns_engine_cpu(engine),
-                   ns_engine_threads(engine), cost.streamed ? "streamed" : "resident");
+        cli_detail(app, "%s: %s, kernels %s, %d thread%s, weights %s", m->name, m->arch->family, ns_engine_cpu(engine),
+                   ns_engine_threads(engine), ns_plural(ns_engine_threads(engine)), cost.streamed ? "streamed" : "resident");
 }
 
 int cli_open_weights(cli *app, ns_opened *m)

@@ -86,8 +86,8 @@ static int check_heads(const ns_plan *p, ns_error *err)
 static int check_sizes(const ns_plan *p, const double *strength, ns_error *err)
 {
     if (p->L < 2 || p->L > 256 || p->H < 1 || p->H > 256)
-        return ns_fail(err, NS_E_ARG, "plant: %lld layers of %lld heads (2 to 256 layers, 1 to 256 heads)", (long long)p->L,
-                       (long long)p->H);
+        return ns_fail(err, NS_E_ARG, "plant: %lld layer%s of %lld head%s (2 to 256 layers, 1 to 256 heads)", (long long)p->L,
+                       ns_plural(p->L), (long long)p->H, ns_plural(p->H));
     if (p->G < 1 || p->G > p->H || p->H % p->G)
         return ns_fail(err, NS_E_ARG, "plant: %lld heads cannot share %lld key/value heads evenly", (long long)p->H, (long long)p->G);
     if (p->V < 8 || p->V > 256 * 256 / 2 + 2)

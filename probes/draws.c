@@ -115,7 +115,7 @@ static int draw_one(drawing *d, ns_head target, ns_stand_in *out, ns_error *err)
 {
     const int n = list_others(d, target);
     if (n == 0)
-        return ns_fail(err, NS_E_ARG, "the %d heads leave no others to compare with", d->m->n);
+        return ns_fail(err, NS_E_ARG, "no heads are left to compare with beside the %d that are named", d->m->n);
     int at = 0;
     while (at + 1 < N_POOLS && size_of(&pools[at], d->list, n) < NS_CONTROL_ENOUGH)
         at++;

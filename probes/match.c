@@ -112,9 +112,10 @@ void ns_match_text(const ns_match *m, char out[NS_MATCH_TEXT])
     else
         snprintf(candidates, sizeof candidates, "%lld to %lld", (long long)m->candidates_min, (long long)m->candidates_max);
     snprintf(out + used, NS_MATCH_TEXT - (size_t)used, "; %lld of the same layer, %lld of neighbouring layers, %lld from farther; %s to "
-                                                       "draw from; %lld different set%s in %lld draws",
+                                                       "draw from; %lld different set%s in %lld draw%s",
              (long long)m->from[NS_TIER_LAYER], (long long)m->from[NS_TIER_NEIGHBOURS], (long long)m->from[NS_TIER_MODEL],
-             m->candidates_max ? candidates : "none", (long long)m->n_distinct, m->n_distinct == 1 ? "" : "s", (long long)m->n_draws);
+             m->candidates_max ? candidates : "none", (long long)m->n_distinct, ns_plural(m->n_distinct), (long long)m->n_draws,
+             ns_plural(m->n_draws));
 }
 
 /* ---- in files ---- */

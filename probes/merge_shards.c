@@ -197,8 +197,8 @@ static int compare_shapes(const ns_shard *a, const ns_shard *b, ns_error *err)
     if (strcmp(a->run_name, b->run_name) || (a->L == b->L && a->H == b->H))
         return NS_OK;
     return ns_fail(err, NS_E_FORMAT,
-                   "%s is of a model of %lld layers and %lld heads, and %s of one of %lld and %lld: not one run (move one of them away)",
-                   b->path, (long long)b->L, (long long)b->H, a->path, (long long)a->L, (long long)a->H);
+                   "%s is of a model of %lld layer%s and %lld head%s, and %s of one of %lld and %lld: not one run (move one of them away)",
+                   b->path, (long long)b->L, ns_plural(b->L), (long long)b->H, ns_plural(b->H), a->path, (long long)a->L, (long long)a->H);
 }
 
 /* A copy under another name would be measured twice, and what belongs there not at all. */

@@ -155,8 +155,8 @@ static int check_source(const ns_case *c, ns_error *err)
     if (!span || c->n_answer == 0)
         return NS_OK;
     if (span->end - span->begin < content)
-        return ns_fail(err, NS_E_ARG, "case '%.100s': span 'needle_answer' must hold the whole answer (its tokens: %lld, the answer's: %lld)",
-                       c->id, (long long)(span->end - span->begin), (long long)content);
+        return ns_fail(err, NS_E_ARG, "case '%.100s': span 'needle_answer' must hold the whole answer (its tokens: %lld, the answer's: "
+                       "%lld)", c->id, (long long)(span->end - span->begin), (long long)content);
     for (int64_t j = c->n_lead; j < c->n_answer; j++) {
         const int64_t at = ns_case_source(c, j);
         if (c->tokens[at] != c->answer[j])

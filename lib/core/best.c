@@ -84,7 +84,7 @@ void ns_best_note(const ns_best_cut *cut, int64_t k, char *buf, size_t size)
     if (cut->sharing)
         snprintf(buf, size, "the %lld%s place is shared by %lld heads", (long long)k, ordinal(k), (long long)cut->sharing);
     else if (cut->n < k && cut->left)
-        snprintf(buf, size, "%lld head%s of %lld: the others score nothing", (long long)cut->n, cut->n == 1 ? "" : "s", (long long)k);
+        snprintf(buf, size, "%lld head%s of %lld: the others score nothing", (long long)cut->n, ns_plural(cut->n), (long long)k);
 }
 
 /* Hoare's selection, largest first; k from 1. Reorders the list. */

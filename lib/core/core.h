@@ -82,6 +82,9 @@ int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
 /* Made unless it is there. NS_E_CREATE; where the parent is missing, that is what is said. */
 int  ns_folder_make(const char *folder, ns_error *);
 
+/* What a count adds to its noun: "1 head", "2 heads". */
+static inline const char *ns_plural(int64_t n) { return n == 1 ? "" : "s"; }
+
 /* Temporaries beside their target (temporary.c). errno says why the descriptor is -1; close it last, for it holds the lock. */
 bool ns_temporary_is(const char *name);                               /* by its form */
 char *ns_temporary_name(const char *target);                          /* malloc'd; NULL: no memory, or no random numbers */

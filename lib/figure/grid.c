@@ -28,8 +28,8 @@ static int read_find(const ns_file *f, ns_head head, grid *g, ns_error *err)
     int rc = ns_file_has(f, w.name) ? ns_file_expect(f, &w, err)
                                     : ns_fail(err, NS_E_ARG, "the file has no find_hits: score the cases with --probe retrieval_find");
     if (rc == NS_OK && (head.layer < 0 || head.layer >= w.shape[1] || head.head < 0 || head.head >= w.shape[2]))
-        rc = ns_fail(err, NS_E_ARG, "head %lld.%lld: the file has %lld layers of %lld heads", (long long)head.layer, (long long)head.head,
-                     (long long)w.shape[1], (long long)w.shape[2]);
+        rc = ns_fail(err, NS_E_ARG, "head %lld.%lld: the file has %lld layer%s of %lld head%s", (long long)head.layer, (long long)head.head,
+                     (long long)w.shape[1], ns_plural(w.shape[1]), (long long)w.shape[2], ns_plural(w.shape[2]));
     const int64_t start[3] = {0, head.layer, head.head}, count[3] = {g->C, 1, 1};
     float *const events = ns_alloc_array((size_t)g->C, sizeof *events);
     rc = rc != NS_OK ? rc : events ? ns_file_part(f, &w, start, count, g->value, err) : ns_oom(err, "cases");
@@ -223,7 +223,7 @@ static void describe(const grid *g, const cells *c, ns_plotted *said, const char
 static char *about(const ns_file *f, const cells *c)
 {
     const char *const model = ns_file_fact(f, "model_name"), *const name = model ? model : "", *const semicolon = model ? "; " : "";
-    return c->least == c->most ? ns_printf_alloc("%s%s%lld case%s a cell", name, semicolon, (long long)c->most, c->most == 1 ? "" : "s")
+    return c->least == c->most ? ns_printf_alloc("%s%s%lld case%s a cell", name, semicolon, (long long)c->most, ns_plural(c->most))
                                : ns_printf_alloc("%s%sin brackets: cases", name, semicolon);
 }
 
@@ -234,7 +234,7 @@ static int draw(const char *path, const ns_grid_plot *p, const ns_file *f, const
     cells c;
     const bool good = fill_cells(g, &c) && name_axes(g, rows, cols);
     char *const study = good ? about(f, &c) : NULL;
-    snprintf(missing, sizeof missing, "no such case (%lld cell%s)", (long long)c.empty, c.empty == 1 ? "" : "s");
+    snprintf(missing, sizeof missing, "no such case (%lld cell%s)", (long long)c.empty, ns_plural(c.empty));
     const ns_matrix_figure figure = {.size = sizeof figure, .value = c.mean, .n_rows = g->lengths.n, .n_cols = g->depths.n,
                                      .rows = (const char *const *)rows,
                                      .cols = (const char *const *)cols, .text = c.least != c.most ? (const char *const *)c.text : NULL,

@@ -58,9 +58,9 @@ static int mark_heads(const ns_heads_plot *p, const ns_study *study, const char 
                 return ns_fail(err, NS_E_ARG, "head %lld.%lld is to be marked twice", (long long)h.layer, (long long)h.head);
         if (h.layer < 0 || h.layer >= m->figure.n_layers || h.head < 0 || h.head >= m->figure.n_heads ||
             !ns_study_head_valid(study, 0, h.layer, h.head))
-            return ns_fail(err, NS_E_ARG, "%s has no head %lld.%lld to mark: it has %lld layers of %lld heads at most",
+            return ns_fail(err, NS_E_ARG, "%s has no head %lld.%lld to mark: it has %lld layer%s of %lld head%s at most",
                            ns_study_path(study), (long long)h.layer, (long long)h.head, (long long)m->figure.n_layers,
-                           (long long)m->figure.n_heads);
+                           ns_plural(m->figure.n_layers), (long long)m->figure.n_heads, ns_plural(m->figure.n_heads));
         m->marks[m->figure.n_marks++] = h;
     }
     m->figure.marks = m->marks;

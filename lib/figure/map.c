@@ -17,8 +17,8 @@ typedef struct map_data {
 
 static int no_such_case(const ns_map_plot *p, char **ids, int64_t n, ns_error *err)
 {
-    return ns_fail(err, NS_E_ARG, "case '%s': the recording has %lld cases, the first is '%s'", p->case_id ? p->case_id : "0", (long long)n,
-                   n ? ids[0] : "");
+    return ns_fail(err, NS_E_ARG, "case '%s': the recording has %lld case%s, the first is '%s'", p->case_id ? p->case_id : "0",
+                   (long long)n, ns_plural(n), n ? ids[0] : "");
 }
 
 /* By its id, else by its number. */

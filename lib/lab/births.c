@@ -198,8 +198,8 @@ static void say_null(page *p)
     }
     if (born)
         ns_page_say(
-            p, "  In the %d runs with a birth the best head's score there, against needle and %s exchanged at random: p = %.2g at most\n",
-            born, p->lab->null_control ? p->lab->null_control : "control", most);
+            p, "  In the %d run%s with a birth the best head's score there, against needle and %s exchanged at random: p = %.2g at most\n",
+            born, ns_plural(born), p->lab->null_control ? p->lab->null_control : "control", most);
 }
 
 static void say_arm(page *p, const lab_run *run)
@@ -227,8 +227,8 @@ void ns_page_births(page *p)
     ns_page_say(p, "\nBirths in steps of %lld tokens, a checkpoint every %lld: median, how many were born, each seed "
                    "(\">\": not up to the horizon)\n",
                 (long long)(lab->batch * lab->length), (long long)lab->every);
-    ns_page_say(p, "Born: the first of %d checkpoints in a row with %s of %g and more; previous token: above chance\n", lab->birth.persist,
-                lab->score, lab->birth.theta);
+    ns_page_say(p, "Born: the first of %d checkpoint%s in a row with %s of %g and more; previous token: above chance\n", lab->birth.persist,
+                ns_plural(lab->birth.persist), lab->score, lab->birth.theta);
     ns_page_say(p, "  %-16s  retrieval (best head of the full layers) | previous token (best head below)\n", "");
     for (int64_t i = 0; i < lab->n_runs; i++)
         if (any_result(lab, &lab->runs[i]))

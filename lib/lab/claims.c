@@ -210,7 +210,7 @@ static void say_trend(page *p, cJSON *object, const char *what, const char *key,
     if (isnan(t.page))
         return;
     ns_page_say(p, "    %-14s trend over all windows: p = %.2g (Page's L, exact, %d seed%s as blocks)", what, t.page, t.n_seeds,
-                t.n_seeds == 1 ? "" : "s");
+                ns_plural(t.n_seeds));
     if (!isnan(t.logrank))
         ns_page_say(p, ", %.2g (log-rank, windows permuted within seeds)", t.logrank);
     ns_page_say(p, "\n");

@@ -95,7 +95,8 @@ static int run_jobs(laboratory *lab, ns_jobs *jobs, const char *what, ns_error *
     shift s = {lab, what};
     const ns_jobs_watch watch = {.progress = progress_of, .finished = tell_finished, .fraction = tell_fraction,
                                  .cancelled = is_cancelled, .user = &s};
-    ns_laboratory_say(lab, NS_LABORATORY_DETAIL, "%s: %lld jobs, up to %d at a time", what, (long long)jobs->n, lab->cores);
+    ns_laboratory_say(lab, NS_LABORATORY_DETAIL, "%s: %lld job%s, up to %d at a time", what, (long long)jobs->n,
+                      ns_plural(jobs->n), lab->cores);
     const int rc = ns_jobs_run(jobs, lab->params->program ? lab->params->program : "needlescope", lab->cores, &watch, err);
     ns_jobs_clear(jobs);
     return rc == NS_STOP ? NS_OK : rc;       /* the summary says which runs are missing */

@@ -68,7 +68,7 @@ void ns_page_put_evidence(page *p, cJSON *object, const char *test, ns_evidence 
     ns_page_put(p, object, "seeds", e.n);
     ns_page_put(p, object, "seeds_for", e.yes);
     if (!isnan(e.p))
-        ns_page_say(p, "    p = %.2g (%s; with %d seed%s %.2g at least)\n", e.p, test, e.n, e.n == 1 ? "" : "s", e.least);
+        ns_page_say(p, "    p = %.2g (%s; with %d seed%s %.2g at least)\n", e.p, test, e.n, ns_plural(e.n), e.least);
 }
 
 /* ---- the runs ---- */
@@ -142,9 +142,10 @@ static void say_head(page *p)
 {
     const laboratory *const lab = p->lab;
     const double tokens = (double)(lab->steps * lab->batch * lab->length) / 1e6;
-    ns_page_say(p, "Large-Window Laziness (%s): %lld runs, seeds %lld to %lld, horizon %lld steps = %.2f M tokens for all of them\n",
-                lab->scale, (long long)lab->n_runs, (long long)lab->first_seed, (long long)(lab->first_seed + lab->seeds - 1),
-                (long long)lab->steps, tokens);
+    ns_page_say(p, "Large-Window Laziness (%s): %lld run%s, seeds %lld to %lld, horizon %lld step%s = %.2f M tokens for all of them\n",
+                lab->scale, (long long)lab->n_runs, ns_plural(lab->n_runs), (long long)lab->first_seed,
+                (long long)(lab->first_seed + lab->seeds - 1),
+                (long long)lab->steps, ns_plural(lab->steps), tokens);
     ns_page_say(p, "%s%s\n",
                 lab->own_protocol
                     ? "The protocol is not the committed one (see protocol.json beside this)."
@@ -152,7 +153,7 @@ static void say_head(page *p)
                 lab->own_choice ? " Seeds or windows were chosen on the command line." : "");
     ns_page_say(p, "A claim holds where every seed shows it with p <= %g in a test that could have said no.\n", lab->claims.alpha);
     if (lab->failures)
-        ns_page_say(p, "  %lld job%s failed\n", (long long)lab->failures, lab->failures == 1 ? "" : "s");
+        ns_page_say(p, "  %lld job%s failed\n", (long long)lab->failures, ns_plural(lab->failures));
     for (int64_t i = 0; i < lab->n_runs; i++)
         if (!lab->results[i].measured)
             ns_page_say(p, "  not measured: %s (log/%s.log)\n", lab->runs[i].name, lab->runs[i].name);
@@ -175,7 +176,7 @@ static void say_swap(page *p)
         ns_page_say(
             p,
             "\nAsked for another key of the same prompts, the %d run%s with needle accuracy %g and more answer that one: %.2f and more\n",
-            n, n == 1 ? "" : "s", enough, lowest);
+            n, ns_plural(n), enough, lowest);
 }
 
 int ns_laboratory_summarise(const laboratory *lab, cJSON **json, char **text, ns_error *err)

@@ -231,7 +231,7 @@ int ns_train_config_read(ns_train_config *out, const char *json, size_t n, const
 int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *err)
 {
     const int rc = ns_train_config_read(out, json, n, label, err);
-    return rc ? rc : check_applies(out, label, err);
+    return rc != NS_OK ? rc : check_applies(out, label, err);
 }
 
 /* ---- checks ---- */

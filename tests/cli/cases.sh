@@ -151,7 +151,8 @@ for json in '' --json; do
     run cases needle --vocab 512 --lengths 20,21,64 --count 3 $json -o room.jsonl
     [ "$(wc -l <room.jsonl)" -eq 21 ] || fail "2 depths of 21 and 5 of 64 tokens, thrice, are not $(wc -l <room.jsonl) cases"
     [ "$(cat out err | grep -c 'length 20 has no room for a haystack')" -eq 1 ] || fail "a reason is not said once: $(cat out err)"
-    [ "$(cat out err | grep -c 'length 21 has no room for every depth (for 0.25: .*depth 0.s;')" -eq 1 ] || fail "a depth without room: $(cat out err)"
+    [ "$(cat out err | grep -c 'length 21 has no room for every depth (for 0.25: .*depth 0.s;')" -eq 1 ] ||
+        fail "a depth without room: $(cat out err)"
     grep -q '24 cases were dropped, for 2 reasons' err || fail "no note of what was dropped: $(cat err)"
 done
 "$JSON_OK" needlescope.cases/1 dropped <out >/dev/null || fail "not JSON"

@@ -32,7 +32,7 @@ run laziness calm/study.h5
 grep -q 'Births of the previous-token head' out && grep -q '^full FFF' out || fail "laziness lacks births or controls: $(cat out)"
 run laziness calm/study.h5 --json
 "$JSON_OK" needlescope.laziness/1 pairs <out >/dev/null || fail "laziness --json: $(head -c 300 out)"
-expect 2 '1 windows to compare in arm full' laziness calm/study.h5 --arm full
+expect 2 '1 window to compare in arm full' laziness calm/study.h5 --arm full
 expect 2 "no run has arm 'swb' .did you mean swa" laziness calm/study.h5 --arm swb
 expect 2 'theta 0' laziness calm/study.h5 --theta 0
 # births are crossings of a share from below: no others can be asked for; a horizon that leaves nothing is no horizon

@@ -66,9 +66,11 @@ static void keys_that_apply(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "{\"pattern\": \"FFFF\", \"window\": 4}", "{\"pattern\": \"FFFF\", \"window\": 64}", "{\"pattern\": \"SF\", \"nope\": true, \"window\": 8}",
+        "{\"pattern\": \"FFFF\", \"window\": 4}", "{\"pattern\": \"FFFF\", \"window\": 64}",
+        "{\"pattern\": \"SF\", \"nope\": true, \"window\": 8}",
         "{\"pattern\": \"GF\", \"nope_layers\": \"01\", \"kv_heads\": 2}", "{\"pattern\": \"sF\", \"nope\": true, \"rope_theta\": 100}",
-        "{\"init_head\": 1}", "{\"schedule\": \"cosine\", \"decay_steps\": 5, \"lr_end\": 0.1}", "{\"muon_lr\": 0.1, \"muon_momentum\": 0.5}",
+        "{\"init_head\": 1}", "{\"schedule\": \"cosine\", \"decay_steps\": 5, \"lr_end\": 0.1}",
+        "{\"muon_lr\": 0.1, \"muon_momentum\": 0.5}",
         "{\"optimizer\": \"adamw\", \"muon_lr\": 0.02}",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -133,7 +135,8 @@ static void divergence(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(keys_that_apply), cmocka_unit_test(configs_survive_json),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(keys_that_apply),
+                                       cmocka_unit_test(configs_survive_json),
                                        cmocka_unit_test(tokens_beyond_the_vocabulary), cmocka_unit_test(not_a_number),
                                        cmocka_unit_test(divergence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
