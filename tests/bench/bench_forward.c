@@ -17,7 +17,7 @@ static ns_error err;
 
 static void need(int rc)
 {
-    if (rc) {
+    if (rc != NS_OK) {
         fprintf(stderr, "bench_forward: %s\n", err.message);
         exit(1);
     }

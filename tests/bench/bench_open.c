@@ -45,12 +45,12 @@ static int write_arrays(ns_table_writer *t, ns_error *err)
     for (int i = 0; i < LAYERS; i++)
         kinds[i] = "full";
     int rc = ns_table_count(t, "case", CASES, err);
-    rc = rc ? rc : ns_table_count(t, "layer", LAYERS, err);
-    rc = rc ? rc : ns_table_count(t, "head", HEADS, err);
-    rc = rc ? rc : ns_table_strings(t, "case_id", "case", ids, CASES, err);
-    rc = rc ? rc : ns_table_strings(t, "layer_kind", "layer", kinds, LAYERS, err);
-    rc = rc ? rc : ns_table_array(t, "window", "layer head", &windows, NULL, err);
-    rc = rc ? rc : ns_table_array(t, "head_valid", "layer head", &valids, NULL, err);
+    rc = rc != NS_OK ? rc : ns_table_count(t, "layer", LAYERS, err);
+    rc = rc != NS_OK ? rc : ns_table_count(t, "head", HEADS, err);
+    rc = rc != NS_OK ? rc : ns_table_strings(t, "case_id", "case", ids, CASES, err);
+    rc = rc != NS_OK ? rc : ns_table_strings(t, "layer_kind", "layer", kinds, LAYERS, err);
+    rc = rc != NS_OK ? rc : ns_table_array(t, "window", "layer head", &windows, NULL, err);
+    rc = rc != NS_OK ? rc : ns_table_array(t, "head_valid", "layer head", &valids, NULL, err);
     for (int i = 0; rc == NS_OK && i < OUTPUTS + SCORES; i++) {
         snprintf(name, sizeof name, i < OUTPUTS ? "output_%d" : "score_%d", i);
         rc = i < OUTPUTS ? ns_table_array(t, name, "case layer head", &over_cases, NULL, err)
@@ -67,7 +67,7 @@ static int write_shard(const char *path, int step, ns_error *err)
                              {"scan_probes", "x", false}, {"kernel_class", "x", false}, {"checkpoint", number, false}};
     ns_table_writer *t;
     const int rc = ns_table_create(&t, path, facts, sizeof facts / sizeof *facts, err);
-    return rc < 0 ? rc : ns_table_end(t, write_arrays(t, err), err);
+    return rc != NS_OK ? rc : ns_table_end(t, write_arrays(t, err), err);
 }
 
 static double seconds_of(int (*open_it)(ns_file **, const char *, ns_error *), const char *path, ns_error *err)
@@ -108,13 +108,13 @@ int main(int argc, char **argv)
     }
     snprintf(study, sizeof study, "%s/study.h5", folder);
     const double start = now();
-    rc = rc ? rc : ns_merge(folder, study, NULL, &err);
+    rc = rc != NS_OK ? rc : ns_merge(folder, study, NULL, &err);
     const double merge = now() - start;
-    if (rc < 0)
+    if (rc != NS_OK)
         fprintf(stderr, "%s\n", err.message);
     else
         printf("%d shards: opened without a look %.3f s, with one %.3f s; merge %.3f s; the look is %.2f %% of it\n", n, bare, look, merge,
                200 * (look - bare) / merge);
     snprintf(path, sizeof path, "rm -r %s", folder);
-    return system(path) || rc < 0;
+    return system(path) || rc != NS_OK;
 }

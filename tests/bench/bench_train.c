@@ -14,7 +14,7 @@ static ns_error err;
 
 static void must(int rc)
 {
-    if (rc) {
+    if (rc != NS_OK) {
         fprintf(stderr, "bench_train: %s\n", err.message);
         exit(1);
     }

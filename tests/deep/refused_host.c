@@ -53,7 +53,7 @@ static int open_model(host *h, ns_opened **out)
 static int open_both(host *h, ns_opened **m, ns_cases *list)
 {
     const int rc = open_model(h, m);
-    return rc ? rc : make_cases(h, list);
+    return rc != NS_OK ? rc : make_cases(h, list);
 }
 
 static int close_both(int rc, ns_opened *m, ns_cases *list)
@@ -89,11 +89,12 @@ static int scoring(host *h)
     ns_cases list = {0};
     ns_scores *s = NULL;
     int rc = open_both(h, &m, &list);
-    rc = rc ? rc : ns_score_run(&s, m->model, &list, &(ns_score_params){.size = sizeof(ns_score_params), .probes = probes, .n_probes = 2},
-                                &h->err);
-    rc = rc ? rc : ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 5}, &h->err);
-    rc = rc ? rc : ns_scores_write(s, beside(path, h, "scores.h5"), NULL, &h->err);
-    rc = rc ? rc : content_of(h, path);
+    rc = rc != NS_OK ? rc
+                     : ns_score_run(&s, m->model, &list,
+                                    &(ns_score_params){.size = sizeof(ns_score_params), .probes = probes, .n_probes = 2}, &h->err);
+    rc = rc != NS_OK ? rc : ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 5}, &h->err);
+    rc = rc != NS_OK ? rc : ns_scores_write(s, beside(path, h, "scores.h5"), NULL, &h->err);
+    rc = rc != NS_OK ? rc : content_of(h, path);
     ns_scores_free(s);
     return close_both(rc, m, &list);
 }
@@ -107,13 +108,14 @@ static int recording(host *h)
     ns_cases list = {0};
     ns_recorder *r = NULL;
     int rc = open_both(h, &m, &list);
-    rc = rc ? rc : ns_recorder_new(&r, m->model, &list, beside(path, h, "maps.h5"), &params, NULL, &h->err);
-    rc = rc ? rc : ns_run_cases(m->model, &list, ns_recorder_hooks(r), &(ns_score_params){.size = sizeof(ns_score_params)}, &h->err);
+    rc = rc != NS_OK ? rc : ns_recorder_new(&r, m->model, &list, beside(path, h, "maps.h5"), &params, NULL, &h->err);
+    rc = rc != NS_OK ? rc
+                     : ns_run_cases(m->model, &list, ns_recorder_hooks(r), &(ns_score_params){.size = sizeof(ns_score_params)}, &h->err);
     if (rc == NS_OK)
         rc = ns_recorder_commit(r, &h->err);
     else
         ns_recorder_abort(r);
-    rc = rc ? rc : content_of(h, path);
+    rc = rc != NS_OK ? rc : content_of(h, path);
     return close_both(rc, m, &list);
 }
 
@@ -124,7 +126,7 @@ static int exporting(host *h)
     int64_t rows = 0;
     ns_study *s = NULL;
     int rc = ns_study_open(&s, beside(from, h, "scores.h5"), &h->err);
-    rc = rc ? rc : ns_export_csv(s, beside(to, h, "scores.csv"),
+    rc = rc != NS_OK ? rc : ns_export_csv(s, beside(to, h, "scores.csv"),
                                  &(ns_export_params){.size = sizeof(ns_export_params), .scores = &score, .n_scores = 1}, &rows, &h->err);
     snprintf(h->result, sizeof h->result, "%lld rows", (long long)rows);
     ns_study_close(s);
@@ -142,8 +144,8 @@ static int training(host *h)
     for (int i = 0; i < 48; i++)
         tokens[i] = i * 7 % 40;
     int rc = ns_train_config_from_json(&c, config, strlen(config), "refused", &h->err);
-    rc = rc ? rc : ns_trainer_new(&t, &c, NULL, &h->err);
-    rc = rc ? rc : ns_trainer_step(t, tokens, &last, &h->err);
+    rc = rc != NS_OK ? rc : ns_trainer_new(&t, &c, NULL, &h->err);
+    rc = rc != NS_OK ? rc : ns_trainer_step(t, tokens, &last, &h->err);
     snprintf(h->result, sizeof h->result, "%a", last.loss);
     ns_trainer_free(t);
     return rc;

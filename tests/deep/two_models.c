@@ -44,10 +44,10 @@ static int score(work *w, const ns_model *m, const ns_cases *cases)
     char path[600];
     ns_scores *s = NULL;
     int rc = ns_score_run(&s, m, cases, &(ns_score_params){.size = sizeof(ns_score_params), .probes = probes, .n_probes = 3}, &w->err);
-    rc = rc ? rc : ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 10}, &w->err);
-    rc = rc ? rc : ns_scores_write(s, beside(path, w, ".scores.h5"), NULL, &w->err);
+    rc = rc != NS_OK ? rc : ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 10}, &w->err);
+    rc = rc != NS_OK ? rc : ns_scores_write(s, beside(path, w, ".scores.h5"), NULL, &w->err);
     ns_scores_free(s);
-    return rc ? rc : content_of(w, path, w->scores);
+    return rc != NS_OK ? rc : content_of(w, path, w->scores);
 }
 
 static int record(work *w, const ns_model *m, const ns_cases *cases)
@@ -64,7 +64,7 @@ static int record(work *w, const ns_model *m, const ns_cases *cases)
         else
             ns_recorder_abort(r);
     }
-    return rc ? rc : content_of(w, path, w->maps);
+    return rc != NS_OK ? rc : content_of(w, path, w->maps);
 }
 
 static int train(work *w)
@@ -79,11 +79,11 @@ static int train(work *w)
     for (int i = 0; i < 48; i++)
         tokens[i] = (i * 7 + w->number) % 40;
     int rc = ns_train_config_from_json(&c, config, strlen(config), "two models", &w->err);
-    rc = rc ? rc : ns_trainer_new(&t, &c, NULL, &w->err);
+    rc = rc != NS_OK ? rc : ns_trainer_new(&t, &c, NULL, &w->err);
     for (int i = 0; rc == NS_OK && i < STEPS; i++)
         rc = ns_trainer_step(t, tokens, &last, &w->err);
     w->loss = last.loss;
-    rc = rc ? rc : ns_trainer_save(t, beside(path, w, ".run"), true, NULL, &w->err);
+    rc = rc != NS_OK ? rc : ns_trainer_save(t, beside(path, w, ".run"), true, NULL, &w->err);
     ns_trainer_free(t);
     return rc;
 }
@@ -97,10 +97,10 @@ static int everything(work *w)
     const ns_needle_params needles = {.size = sizeof needles, .lengths = lengths, .n_lengths = 2, .depths = depths, .n_depths = 2,
                                       .seed = 1 + (uint64_t)w->number, .vocab = 512};
     int rc = ns_open(&m, &(ns_open_params){.size = sizeof(ns_open_params), .path = w->folder, .threads = 2}, &w->err);
-    rc = rc ? rc : ns_needle_cases(&cases, &needles, &w->err);
-    rc = rc ? rc : score(w, m->model, &cases);
-    rc = rc ? rc : record(w, m->model, &cases);
-    rc = rc ? rc : train(w);
+    rc = rc != NS_OK ? rc : ns_needle_cases(&cases, &needles, &w->err);
+    rc = rc != NS_OK ? rc : score(w, m->model, &cases);
+    rc = rc != NS_OK ? rc : record(w, m->model, &cases);
+    rc = rc != NS_OK ? rc : train(w);
     ns_cases_clear(&cases);
     ns_close(m);
     return rc;

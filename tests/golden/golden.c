@@ -27,7 +27,7 @@ typedef struct state { const expected *want; worst worst; } state;
 
 static void need(int rc)
 {
-    if (rc) {
+    if (rc != NS_OK) {
         fprintf(stderr, "golden: %s\n", err.message);
         exit(1);
     }

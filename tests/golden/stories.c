@@ -16,7 +16,7 @@ static ns_worst worst_logits, worst_rows;
 
 static void need(int rc)
 {
-    if (rc) {
+    if (rc != NS_OK) {
         fprintf(stderr, "stories: %s\n", err.message);
         exit(1);
     }

@@ -10,7 +10,7 @@ static ns_error err;
 
 static void need(int rc)
 {
-    if (rc) {
+    if (rc != NS_OK) {
         fprintf(stderr, "greedy: %s\n", err.message);
         exit(1);
     }

@@ -13,7 +13,7 @@ static ns_error err;
 
 static void must(int rc)
 {
-    if (rc) {
+    if (rc != NS_OK) {
         fprintf(stderr, "train: %s\n", err.message);
         exit(1);
     }

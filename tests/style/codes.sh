@@ -4,7 +4,7 @@
 # lib/edit.
 # codes.sh --self-test: planted lines are found.
 set -u
-folders='lib/case lib/core lib/draw lib/figure lib/io lib/lab lib/math lib/record lib/train probes datasets notebooks_export cli'
+folders='tests lib/case lib/core lib/draw lib/figure lib/io lib/lab lib/math lib/record lib/train probes datasets notebooks_export cli'
 stops='lib/core/child|probes/(decode|scan|score)|cli/(main|selftest|cmd_doctor|cmd_lab_laziness)'
 
 # Comments and strings go, but stay where they are in the line.

@@ -14,7 +14,7 @@ int main(int argc, char **argv)
         printf("SKIP: the shared data folder is not beside the checkout: %s\n", err.message);
         return 77;
     }
-    if (rc) {
+    if (rc != NS_OK) {
         printf("FAILED: %s\n", err.message);
         return 1;
     }

@@ -14,7 +14,7 @@ static ns_error err;
 
 static void ok(int rc)
 {
-    if (rc)
+    if (rc != NS_OK)
         fail_msg("%d: %s", rc, err.message);
 }
 

@@ -132,7 +132,7 @@ int tiny_write(const char *dir, const ns_arch *arch, const char *poisoned, float
 
 static void ok(int rc, const ns_error *err)
 {
-    if (rc)
+    if (rc != NS_OK)
         fail_msg("%d: %s", rc, err->message);
 }
 

@@ -92,7 +92,7 @@ int main(int argc, char **argv)
     const double passed = seconds() - start;
     if (rc == NS_OK)
         rc = ns_recorder_commit(r, &err);
-    if (rc < 0)
+    if (rc != NS_OK)
         fprintf(stderr, "%s\n", err.message);
     printf("%d maps of %lld x %lld: %.2f s in callbacks, %.2f s with commit (fsync): %.1f maps/s; memory above the input %ld MiB\n", L * H,
            (long long)T, (long long)T, passed, seconds() - start, L * H / passed, peak_mib() - before);
@@ -101,5 +101,5 @@ int main(int argc, char **argv)
     free(data);
     ns_cases_clear(&cases);
     ns_arch_free(arch);
-    return rc < 0;
+    return rc != NS_OK;
 }

@@ -14,7 +14,7 @@ static int recording(const ns_arch *arch, const ns_cases *cases, const char *fol
     snprintf(path, sizeof path, "%s/%s.h5", folder, name);
     params.size = sizeof params;
     int rc = ns_recorder_new_for(&r, arch, 2, cases, path, &params, facts, 2, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rc = fake_pass(arch, cases, ns_recorder_hooks(r), 64, err);
     if (rc == NS_OK)
@@ -77,7 +77,7 @@ static int table(const char *folder, ns_error *err)
         big[i] = fake_value(0, 0, 0, 0, i);
     snprintf(path, sizeof path, "%s/table.h5", folder);
     int rc = ns_table_create(&t, path, (const ns_fact[]){{"seed", "7", false}, {"host", "h", true}}, 2, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const struct {
         const char *name;
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 {
     ns_error err = {""};
     const int rc = argc != 2 ? NS_E_ARG : recordings(argv[1], &err);
-    if (rc < 0 || table(argv[1], &err) < 0) {
+    if (rc != NS_OK || table(argv[1], &err) < 0) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }

@@ -43,9 +43,9 @@ static void write_sound(const char *to)
     const ns_view v = ns_view_of(values, NS_F32, 2, (int64_t[]){C, H});
     must(ns_table_create(&t, to, &(ns_fact){"kind", "test", false}, 1, &err), &err);
     int rc = ns_table_count(t, "case", C, &err);
-    rc = rc ? rc : ns_table_count(t, "head", H, &err);
-    rc = rc ? rc : ns_table_array(t, "hits", "case head", &v, "values that say where they are", &err);
-    rc = rc ? rc : ns_table_strings(t, "case_id", "case", names, C, &err);
+    rc = rc != NS_OK ? rc : ns_table_count(t, "head", H, &err);
+    rc = rc != NS_OK ? rc : ns_table_array(t, "hits", "case head", &v, "values that say where they are", &err);
+    rc = rc != NS_OK ? rc : ns_table_strings(t, "case_id", "case", names, C, &err);
     must(ns_table_end(t, rc, &err), &err);
 }
 
@@ -89,7 +89,7 @@ static int read_all(ns_error *err)
     char **names = NULL;
     ns_expected w = {sizeof w, "hits", NS_F32, 2, {NS_ANY, NS_ANY}, ns_finite()};
     int rc = ns_file_open(&f, path, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     rc = ns_file_array(f, &w, &values, err);
     for (int i = 0; rc == NS_OK && i < w.shape[0] * w.shape[1]; i++)

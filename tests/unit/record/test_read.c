@@ -33,10 +33,10 @@ static int begin(void **state)
     if (fd < 0 || close(fd) || ns_table_create(&t, path, facts, 3, NULL) < 0)
         return -1;
     int rc = ns_table_count(t, "row", 2, NULL);
-    rc = rc ? rc : ns_table_count(t, "col", 3, NULL);
-    rc = rc ? rc : ns_table_array(t, "values", "row col", &v, NULL, NULL);
-    rc = rc ? rc : ns_table_array(t, "counts", "col", &n, NULL, NULL);
-    rc = rc ? rc : ns_table_strings(t, "names", "col", names, 3, NULL);
+    rc = rc != NS_OK ? rc : ns_table_count(t, "col", 3, NULL);
+    rc = rc != NS_OK ? rc : ns_table_array(t, "values", "row col", &v, NULL, NULL);
+    rc = rc != NS_OK ? rc : ns_table_array(t, "counts", "col", &n, NULL, NULL);
+    rc = rc != NS_OK ? rc : ns_table_strings(t, "names", "col", names, 3, NULL);
     return ns_table_end(t, rc, NULL) || ns_file_open(&f, path, NULL) ? -1 : 0;
 }
 
@@ -56,7 +56,7 @@ static void expect(ns_expected w, int code, const char *says)
     const int rc = w.type == NS_N_DTYPES ? ns_file_texts(f, &w, (char ***)&values, &err) : ns_file_array(f, &w, &values, &err);
     if (rc != code || !strstr(err.message, says))
         fail_msg("'%s': code %d in place of %d, says '%s', not '%s'", w.name, rc, code, err.message, says);
-    if (rc < 0) {
+    if (rc != NS_OK) {
         assert_null(values);
         assert_non_null(strstr(err.message, path));
         assert_non_null(strstr(err.message, w.name));

@@ -386,7 +386,7 @@ static int record_limited(rlim_t limit)
     ns_error err = {""};
     const ns_recorder_params params = {.size = sizeof params, .at = pattern_glob, .n_at = 1, .maps = NS_MAPS_DENSE};
     int rc = ns_recorder_new_for(&rec, arch, 2, &cases, path, &params, NULL, 0, &err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rc = fake_pass(arch, &cases, ns_recorder_hooks(rec), 32, &err);
     if (rc == NS_OK)

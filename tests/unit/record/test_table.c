@@ -273,12 +273,12 @@ static int write_limited(rlim_t limit)
     int32_t a[1024] = {0};
     const ns_view a64 = ns_view_of(a, NS_I32, 1, (int64_t[]){64}), a1024 = ns_view_of(a, NS_I32, 1, (int64_t[]){1024});
     int rc = ns_table_create(&t, in_folder("full.h5"), facts, 3, &err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rc = ns_table_axis(t, "a", &a64, &err);
-    rc = rc < 0 ? rc : ns_table_axis(t, "b", &a1024, &err);
-    rc = rc < 0 ? rc : ns_table_array(t, "x", "a b", &v, NULL, &err);
-    if (rc < 0) {
+    rc = rc != NS_OK ? rc : ns_table_axis(t, "b", &a1024, &err);
+    rc = rc != NS_OK ? rc : ns_table_array(t, "x", "a b", &v, NULL, &err);
+    if (rc != NS_OK) {
         ns_table_abort(t);
         return rc;
     }

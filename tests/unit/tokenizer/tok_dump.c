@@ -19,7 +19,7 @@ static int print_decoded(const ns_tokenizer *tok, const ns_encoding *e, bool ski
 {
     char *text;
     const int rc = ns_decode(tok, e->ids, e->n, skip_special, &text, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     for (const char *s = text; *s; s++)
         printf("%02x", (unsigned char)*s);
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
         free(text);
     }
     ns_tokenizer_free(tok);
-    if (rc < 0)
+    if (rc != NS_OK)
         fprintf(stderr, "tok_dump: %s\n", err.message);
-    return rc < 0;
+    return rc != NS_OK;
 }

@@ -125,7 +125,7 @@ static void divergence(void **state)
     int32_t *const tokens = tokens_of(40, 56, 1);
     ns_train_result r;
     int rc = NS_OK;
-    for (int i = 0; i < 20 && !rc; i++)
+    for (int i = 0; i < 20 && rc == NS_OK; i++)
         rc = ns_trainer_step(t, tokens, &r, &err);
     assert_int_equal(rc, NS_E_NUMERIC);
     assert_non_null(strstr(err.message, "step "));

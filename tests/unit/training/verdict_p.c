@@ -53,8 +53,8 @@ static int print_trends(ns_rng *rng, ns_error *err)
         }
         ns_grid_trend trend = {0};
         ns_order order = {0};
-        rc = rc ? rc : ns_trend_of(&g, &trend, err);
-        rc = rc ? rc : ns_order_in(&g, 0, 1, &order, err);
+        rc = rc != NS_OK ? rc : ns_trend_of(&g, &trend, err);
+        rc = rc != NS_OK ? rc : ns_order_in(&g, 0, 1, &order, err);
         printf("trend %lld %lld ", (long long)S, (long long)W);
         for (int64_t i = 0; rc == NS_OK && i < S * W; i++) {
             print_time(g.time[i]);
