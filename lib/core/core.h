@@ -55,6 +55,12 @@ int  ns_input_open(ns_input *, const char *path, ns_error *);         /* a folde
 int  ns_input_read(const ns_input *, int64_t at, void *out, size_t n, const char *path, ns_error *);
 void ns_input_close(ns_input *);
 int  ns_input_refuse(const char *path, mode_t, ns_error *);           /* NS_E_MISSING: says what it is */
+/* Which file it is, and how it was: other numbers mean that it was replaced, cut or written to. */
+typedef struct ns_identity { uint64_t device, inode; int64_t size, mtime_ns; } ns_identity;
+bool ns_identity_of(int fd, ns_identity *);
+bool ns_identity_at(const char *path, ns_identity *);
+bool ns_identity_same(const ns_identity *, const ns_identity *);
+int  ns_identity_fail(const char *path, ns_error *);                  /* NS_E_IO: it is not any more what it was when it was opened */
 /* A descriptor, the caller's. A stream that is open already is read as it is (/dev/stdin, /dev/fd/N); whatever else must be opened has to
  * be a file. */
 int  ns_text_open(const char *path, ns_error *);

@@ -68,6 +68,39 @@ int ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const cha
     return NS_OK;
 }
 
+static bool identity(int failed, const struct stat *st, ns_identity *out)
+{
+    *out = (ns_identity){0};
+    if (failed)
+        return false;
+    const int64_t ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    *out = (ns_identity){(uint64_t)st->st_dev, (uint64_t)st->st_ino, (int64_t)st->st_size, ns};
+    return true;
+}
+
+bool ns_identity_of(int fd, ns_identity *out)
+{
+    struct stat st;
+    return identity(fstat(fd, &st), &st, out);
+}
+
+bool ns_identity_at(const char *path, ns_identity *out)
+{
+    struct stat st;
+    return identity(stat(path, &st), &st, out);
+}
+
+bool ns_identity_same(const ns_identity *a, const ns_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->mtime_ns == b->mtime_ns;
+}
+
+int ns_identity_fail(const char *path, ns_error *err)
+{
+    return ns_fail(err, NS_E_IO, "%s: was cut, replaced or written anew while it was read (wait until it is complete, then start again)",
+                   path);
+}
+
 void ns_input_close(ns_input *in)
 {
     if (in && in->open)

@@ -61,7 +61,9 @@ static int list_link(const ns_file *f, hid_t group, const char *prefix, hsize_t 
 static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err)
 {
     H5G_info_t info;
-    int rc = H5Gget_info(group, &info) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed") : NS_OK;
+    int rc = ns_file_check(f, NS_OK, err);
+    if (rc == NS_OK && H5Gget_info(group, &info) < 0)
+        rc = ns_h5_fail(err, NS_E_FORMAT, f->path, "its groups cannot be listed");
     for (hsize_t i = 0; rc == NS_OK && i < info.nlinks; i++)
         rc = list_link(f, group, prefix, i, below, out, err);
     return rc;
@@ -71,7 +73,7 @@ int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
 {
     path_list paths = {0};
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_h5_end(quiet, list_group(f, f->id, "", true, &paths, err), f->path, err);
+    const int rc = ns_file_end(f, quiet, list_group(f, f->id, "", true, &paths, err), err);
     if (rc != NS_OK)
         free_paths(&paths);
     *out = paths.list;
@@ -101,11 +103,11 @@ static int walk_dataset(ns_file *f, const char *path, ns_error *err)
     return rc;
 }
 
-int ns_walk(const char *path, ns_error *err)
+int ns_walk(const char *path, const ns_identity *as, ns_error *err)
 {
     ns_file *f;
     path_list paths = {0};
-    int rc = ns_file_open_bare(&f, path, err);
+    int rc = ns_file_open_bare(&f, path, as, err);
     if (rc != NS_OK)
         return rc;
     const ns_h5_quiet quiet = ns_h5_enter();
@@ -150,7 +152,11 @@ int ns_file_describe(const ns_file *f, const char *dataset, ns_dtype *dtype, int
     if (axes)
         *axes = NULL;
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_h5_end(quiet, describe(f, dataset, dtype, rank, shape, axes, err), f->path, err);
+    const int rc = ns_file_end(f, quiet, describe(f, dataset, dtype, rank, shape, axes, err), err);
+    if (rc != NS_OK && axes) {
+        free(*axes);
+        *axes = NULL;
+    }
     return rc;
 }
 
@@ -290,7 +296,7 @@ int ns_file_verify(const ns_file *f, ns_error *err)
     const ns_h5_quiet quiet = ns_h5_enter();
     int rc = content_lines(f, &lines, err);
     ns_hash_lines_end(&lines, hex);
-    rc = ns_h5_end(quiet, rc, f->path, err);
+    rc = ns_file_end(f, quiet, rc, err);
     if (rc == NS_OK && (!stored || strcmp(stored, hex)))
         rc = ns_fail(err, NS_E_FORMAT,
                      "%s: content_sha256 says %s, but the content gives %s: the file was changed or damaged (make it again)", f->path,
@@ -302,7 +308,7 @@ int ns_file_content(const ns_file *f, char ***out, int64_t *n, ns_error *err)
 {
     ns_hash_lines lines = {0};
     const ns_h5_quiet quiet = ns_h5_enter();
-    const int rc = ns_h5_end(quiet, content_lines(f, &lines, err), f->path, err);
+    const int rc = ns_file_end(f, quiet, content_lines(f, &lines, err), err);
     if (rc != NS_OK) {
         ns_free_strings(lines.list, lines.n);
         return rc;

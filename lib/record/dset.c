@@ -106,6 +106,9 @@ static int check_storage(const ns_file *f, ns_dset *d, const char *name, ns_erro
 int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err)
 {
     *out = (ns_dset){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
+    const int same = ns_file_check(f, NS_OK, err);
+    if (same != NS_OK)
+        return same;
     const htri_t there = is_there(f, name);
     if (there < 0)
         return ns_h5_fail(err, NS_E_FORMAT, f->path, name);

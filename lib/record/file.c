@@ -134,12 +134,35 @@ static hid_t open_hdf5(const char *path)
     return id;
 }
 
-static int open_file(ns_file *f, ns_error *err)
+/* The file that HDF5 opened is the one that was looked at. */
+static int identify(ns_file *f, const ns_identity *as, ns_error *err)
+{
+    void *handle = NULL;
+    if (H5Fget_vfd_handle(f->id, H5P_DEFAULT, &handle) < 0 || !handle)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, "its descriptor is not known");
+    f->fd = *(const int *)handle;
+    return ns_identity_of(f->fd, &f->as) && (!as || ns_identity_same(as, &f->as)) ? NS_OK : ns_identity_fail(f->path, err);
+}
+
+int ns_file_check(const ns_file *f, int rc, ns_error *err)
+{
+    ns_identity now;
+    return f->id < 0 || rc == NS_E_IO || (ns_identity_of(f->fd, &now) && ns_identity_same(&f->as, &now)) ? rc
+                                                                                                     : ns_identity_fail(f->path, err);
+}
+
+int ns_file_end(const ns_file *f, ns_h5_quiet quiet, int rc, ns_error *err)
+{
+    return ns_h5_end(quiet, ns_file_check(f, rc, err), f->path, err);
+}
+
+static int open_file(ns_file *f, const ns_identity *as, ns_error *err)
 {
     f->id = open_hdf5(f->path);
     if (f->id < 0)
         return ns_h5_fail(err, NS_E_FORMAT, f->path, "not a whole HDF5 file");
-    int rc = load_facts(f, "/", err);
+    int rc = identify(f, as, err);
+    rc = rc != NS_OK ? rc : load_facts(f, "/", err);
     f->n_root = f->n_facts;
     const htri_t provenance = rc == NS_OK ? H5Lexists(f->id, "provenance", H5P_DEFAULT) : 0;
     if (provenance != 0)
@@ -183,8 +206,7 @@ const char *ns_file_fact_name(const ns_file *f, int64_t i)
     return i >= 0 && i < f->n_facts ? f->facts[i].name : NULL;
 }
 
-/* Opened without a look at the seal: what the child of ns_vet does. */
-int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
+int ns_file_open_bare(ns_file **out, const char *path, const ns_identity *as, ns_error *err)
 {
     *out = NULL;
     ns_file *const f = ns_alloc_array(1, sizeof *f);
@@ -194,7 +216,7 @@ int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
     const ns_h5_quiet quiet = ns_h5_enter();
     f->id = H5I_INVALID_HID;
     f->path = ns_strdup(path);
-    const int rc = f->path ? open_file(f, err) : ns_oom(err, path);
+    const int rc = f->path ? ns_file_check(f, open_file(f, as, err), err) : ns_oom(err, path);
     if (rc != NS_OK)
         close_file(f);
     else
@@ -202,13 +224,23 @@ int ns_file_open_bare(ns_file **out, const char *path, ns_error *err)
     return ns_h5_end(quiet, rc, path, err);
 }
 
+/* vet: also where it is sealed. */
+static int open_checked(ns_file **out, const char *path, bool vet, bool *sealed, ns_error *err)
+{
+    ns_identity as, now;
+    *out = NULL;
+    int rc = ns_seal_check(path, sealed, &as, err);
+    if (rc != NS_OK)
+        return rc;
+    rc = vet || !*sealed ? ns_vet(path, &as, err) : NS_OK;
+    rc = rc != NS_OK ? rc : ns_file_open_bare(out, path, &as, err);
+    const bool other = rc != NS_OK && rc != NS_E_MEMORY && !(ns_identity_at(path, &now) && ns_identity_same(&as, &now));
+    return other ? ns_identity_fail(path, err) : rc;
+}
+
 int ns_file_open_vetted(ns_file **out, const char *path, bool *sealed, ns_error *err)
 {
-    *out = NULL;
-    int rc = ns_seal_check(path, sealed, err);
-    if (rc == NS_OK)
-        rc = ns_vet(path, err);
-    return rc == NS_OK ? ns_file_open_bare(out, path, err) : rc;
+    return open_checked(out, path, true, sealed, err);
 }
 
 int ns_file_open(ns_file **out, const char *path, ns_error *err)
@@ -221,13 +253,7 @@ int ns_file_open(ns_file **out, const char *path, ns_error *err)
 int ns_file_open_own(ns_file **out, const char *path, ns_error *err)
 {
     bool sealed;
-    *out = NULL;
-    int rc = ns_seal_check(path, &sealed, err);
-    if (rc == NS_OK && !sealed)
-        rc = ns_vet(path, err);
-    if (rc == NS_OK)
-        rc = ns_file_open_bare(out, path, err);
-    return rc;
+    return open_checked(out, path, false, &sealed, err);
 }
 
 void ns_file_close(ns_file *f)

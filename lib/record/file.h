@@ -14,6 +14,8 @@ typedef struct ns_scale_name {
 struct ns_file {
     char *path;
     hid_t id;
+    int fd;              /* HDF5's, as long as id is open */
+    ns_identity as;      /* when it was opened */
     ns_file_text *facts; /* root attributes, then those of /provenance */
     int64_t n_facts, capacity, n_root;
     ns_scale_name *scales;                   /* the axes that were asked for so far: HDF5 walks over the file to name one */
@@ -21,7 +23,13 @@ struct ns_file {
     bool in_doubt;       /* memory was out when ns_file_has looked: what is then not there may be there */
 };
 
-int ns_file_open_bare(ns_file **out, const char *path, ns_error *);      /* without a look at the seal, and not vetted */
+/* Without a look at the seal, and not vetted. as: what was looked at, NULL for any file; another is NS_E_IO. */
+int ns_file_open_bare(ns_file **out, const char *path, const ns_identity *as, ns_error *);
+/* rc, or NS_E_IO where the file is not any more what it was when it was opened: HDF5 reads zeros behind the end of a file that was cut.
+ * Before HDF5 is asked, since it may fail to close what it finds in such a file; and afterwards, as how every reader ends what ns_h5_enter
+ * began. */
+int ns_file_check(const ns_file *, int rc, ns_error *);
+int ns_file_end(const ns_file *, ns_h5_quiet, int rc, ns_error *);
 ns_kind ns_kind_of_hdf5(const char *path);                               /* what lib/core/kind.c asks for */
 /* ns_file_open, without a word of what else the file is. *sealed: it ends in our seal, right or wrong, so it is, or was, ours. */
 int ns_file_open_vetted(ns_file **out, const char *path, bool *sealed, ns_error *);

@@ -108,5 +108,5 @@ int ns_file_meaning(const ns_file *f, const char *dataset, ns_score_meaning *out
         rc = rc != NS_OK ? rc : read_numbers(f, dataset, d.id, out, err);
         ns_dset_close(&d);
     }
-    return ns_h5_end(quiet, rc, f->path, err);
+    return ns_file_end(f, quiet, rc, err);
 }

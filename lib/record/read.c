@@ -99,7 +99,7 @@ static int with_dataset(const ns_file *f, ns_expected *w, dataset_reader read, v
         rc = read ? read(f, w, &d, user, err) : NS_OK;
         ns_dset_close(&d);
     }
-    return ns_h5_end(quiet, rc, f->path, err);
+    return ns_file_end(f, quiet, rc, err);
 }
 
 /* ---- numbers ---- */
@@ -158,8 +158,12 @@ int ns_file_array(const ns_file *f, ns_expected *wanted, void *out, ns_error *er
     ns_expected w;
     int rc = begin_numbers(&w, wanted, err);
     rc = rc != NS_OK ? rc : with_dataset(f, &w, read_array, &data, err);
-    if (rc == NS_OK)
+    if (rc == NS_OK) {
         memcpy(wanted->shape, w.shape, sizeof w.shape);
+    } else {
+        free(data);
+        data = NULL;
+    }
     memcpy(out, &data, sizeof data);                    /* a pointer to any of three types */
     return rc;
 }
@@ -256,6 +260,14 @@ static int copy_texts(const ns_file *f, const ns_expected *w, const ns_dset *d, 
     return rc;
 }
 
+static int64_t cells(const ns_expected *w)
+{
+    int64_t n = 1;
+    for (int i = 0; i < w->rank; i++)
+        n *= w->shape[i];                               /* ns_dset_open has looked */
+    return n;
+}
+
 int ns_file_texts(const ns_file *f, ns_expected *wanted, char ***out, ns_error *err)
 {
     ns_expected w;
@@ -263,8 +275,12 @@ int ns_file_texts(const ns_file *f, ns_expected *wanted, char ***out, ns_error *
     int rc = begin(&w, wanted, err);
     w.type = NS_N_DTYPES;
     rc = rc != NS_OK ? rc : with_dataset(f, &w, copy_texts, out, err);
-    if (rc == NS_OK)
+    if (rc == NS_OK) {
         memcpy(wanted->shape, w.shape, sizeof w.shape);
+    } else if (*out) {
+        ns_free_strings(*out, cells(&w));
+        *out = NULL;
+    }
     return rc;
 }
 

@@ -64,12 +64,14 @@ static int check_seal(int fd, int64_t size, bool *sealed, const char *path, ns_e
                : ns_fail(err, NS_E_FORMAT, "%s: damaged: its bytes are not those that were written (copy it anew, or make it again)", path);
 }
 
-int ns_seal_check(const char *path, bool *sealed, ns_error *err)
+int ns_seal_check(const char *path, bool *sealed, ns_identity *as, ns_error *err)
 {
     ns_input in;
     *sealed = false;
     int rc = ns_input_open(&in, path, err);
-    rc = rc != NS_OK ? rc : check_seal(in.fd, in.size, sealed, path, err);
+    if (rc == NS_OK && !ns_identity_of(in.fd, as))
+        rc = ns_fail(err, NS_E_IO, "%s: %s", path, strerror(errno));
+    rc = rc != NS_OK ? rc : check_seal(in.fd, as->size, sealed, path, err);
     ns_input_close(&in);
     return rc;
 }
