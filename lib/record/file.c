@@ -126,6 +126,7 @@ static hid_t open_hdf5(const char *path)
 {
     const hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    H5Pset_fapl_sec2(fapl); /* the default, which is none where HDF5 found no memory for it when it started */
 #if H5_VERSION_GE(1, 10, 7)
     H5Pset_file_locking(fapl, 0, 1); /* finished files are never written again; locks fail on NFS and Lustre */
 #endif

@@ -29,13 +29,10 @@ void ns_file_hold(void (*act)(void *), void *arg)
     H5Piterate(H5P_FILE_ACCESS, NULL, act_once, &h);
 }
 
-static _Atomic bool dead;           /* HDF5 could not start: it asks for memory there, and never recovers */
-
 ns_h5_quiet ns_h5_enter(void)
 {
     ns_h5_quiet before = {0};
-    if (H5Eget_auto2(H5E_DEFAULT, &before.print, &before.user) < 0)
-        dead = true;
+    before.dead = H5Eget_auto2(H5E_DEFAULT, &before.print, &before.user) < 0;
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5Eclear2(H5E_DEFAULT);
     errno = 0;
@@ -50,7 +47,7 @@ void ns_h5_leave(ns_h5_quiet before)
 
 int ns_h5_end(ns_h5_quiet before, int rc, const char *label, ns_error *err)
 {
-    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || dead);
+    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || before.dead);
     ns_h5_leave(before);
     return refused ? ns_oom(err, label) : rc;
 }

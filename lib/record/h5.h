@@ -18,6 +18,7 @@ enum { NS_SCHEMA = 1 };
 typedef struct ns_h5_quiet {
     H5E_auto2_t print;
     void *user;
+    bool dead;          /* HDF5 could not start: it asks for memory there, and never recovers */
 } ns_h5_quiet;
 ns_h5_quiet ns_h5_enter(void);
 void ns_h5_leave(ns_h5_quiet);
