@@ -43,12 +43,12 @@ static int write_sound(const char *to)
     const ns_view v = ns_view_of(values, NS_F32, 1, (int64_t[]){N});
     ns_table_writer *t;
     int rc = ns_table_create(&t, to, &(ns_fact){"kind", "test", false}, 1, NULL);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     rc = ns_table_count(t, "row", N, NULL);
-    rc = rc ? rc : ns_table_count(t, "word", 1, NULL);
-    rc = rc ? rc : ns_table_array(t, "values", "row", &v, NULL, NULL);
-    rc = rc ? rc : ns_table_strings(t, "names", "word", (const char *const[]){"a"}, 1, NULL);
+    rc = rc != NS_OK ? rc : ns_table_count(t, "word", 1, NULL);
+    rc = rc != NS_OK ? rc : ns_table_array(t, "values", "row", &v, NULL, NULL);
+    rc = rc != NS_OK ? rc : ns_table_strings(t, "names", "word", (const char *const[]){"a"}, 1, NULL);
     return ns_table_end(t, rc, NULL);
 }
 
@@ -254,7 +254,7 @@ static bool read_while_cut(int k, bool opened)
     whole_reads = opened ? -1 : k;
     int rc = ns_file_open(&f, path, &err);
     whole_reads = opened ? k : whole_reads;
-    rc = rc ? rc : read_array(f, &err);
+    rc = rc != NS_OK ? rc : read_array(f, &err);
     whole_reads = -1;
     assert_int_equal(stat(path, &st), 0);
     const bool was_cut = st.st_size < before;
