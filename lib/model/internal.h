@@ -1,4 +1,4 @@
-/* internal.h - what the files of lib/model share: engine, packed weights, KV pages, sessions, delivery to hooks. */
+/* internal.h - what the files of lib/model share: engine, packed weights, KV pages, sessions, bands, delivery to hooks. */
 #ifndef NS_MODEL_INTERNAL_H
 #define NS_MODEL_INTERNAL_H
 
@@ -186,7 +186,8 @@ float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an e
 
 const ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
 
-/* Delivers rows [row0, row0 + view->shape[row axis]) of a view to the hooks of a point: edits, then reads; NS_OK, NS_STOP or an error. */
+/* Delivers rows [row0, row0 + view->shape[row axis]) of a view to the hooks of a point: edits, then reads; NS_OK, NS_STOP or an error. The
+ * branch is the one whose heads the view has; NULL: it has none. */
 int ns_deliver(ns_pass *, int64_t session, ns_point, int64_t layer, int64_t row0, const ns_view *, const ns_branch *, int64_t key0);
 /* Does a hook want a row of [begin, end) at the point? */
 bool ns_wanted(const ns_pass *, const ns_session *, ns_point, int64_t layer, int64_t begin, int64_t end);

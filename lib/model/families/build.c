@@ -59,23 +59,6 @@ static ns_norm norm_of(builder *b, const char *name, int64_t n)
     return norm;
 }
 
-/* Part `part` (0 q, 1 k, 2 v) of a fused projection's matrix or bias. */
-static ns_tref fused(builder *b, bool bias, int part)
-{
-    const ns_facts *const f = b->f;
-    const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim, rows = part == 0 ? q : kv;
-    const char *const name = b->row->names->qkv;
-    ns_tref t = bias ? layer_vector(b, name, "bias", rows) : layer_matrix(b, name, rows, f->d_model);
-    if (b->row->fuse == NS_FUSE_PER_HEAD) {
-        t.start = part * f->head_dim;
-        t.group = f->head_dim;
-        t.stride = 3 * f->head_dim;
-    } else {
-        t.start = part == 0 ? 0 : part == 1 ? q : q + kv;
-    }
-    return t;
-}
-
 /* ---- by the tables of a class ---- */
 
 void ns_build_number(builder *b, ns_branch *branch, const char *key, double value)
@@ -118,6 +101,14 @@ ns_tref *ns_build_matrix(builder *b, ns_branch *branch, const char *role, const 
     return t;
 }
 
+static ns_tref *build_bias(builder *b, ns_branch *branch, const char *role, const char *name)
+{
+    ns_shape shape;
+    ns_tref *const t = ns_slot_bias(branch, slot_of(b, branch, role, &shape));
+    *t = layer_vector(b, name, "bias", shape.n_out);
+    return t;
+}
+
 ns_norm *ns_build_norm(builder *b, ns_branch *branch, const char *role, const char *name)
 {
     ns_shape shape;
@@ -128,11 +119,41 @@ ns_norm *ns_build_norm(builder *b, ns_branch *branch, const char *role, const ch
 
 /* ---- branches ---- */
 
-static void build_attn(builder *b, ns_attn *a)
+/* Part 0 q, 1 k, 2 v of a fused projection's matrix or bias. */
+static void narrow(const builder *b, ns_tref *t, int part)
+{
+    const ns_facts *const f = b->f;
+    const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim;
+    if (b->row->fuse == NS_FUSE_PER_HEAD) {
+        t->start = part * f->head_dim;
+        t->group = f->head_dim;
+        t->stride = 3 * f->head_dim;
+    } else {
+        t->start = part == 0 ? 0 : part == 1 ? q : q + kv;
+    }
+}
+
+static void build_qkv(builder *b, ns_branch *branch)
+{
+    static const char *const roles[] = {"attn.q", "attn.k", "attn.v"};
+    const ns_names *const n = b->row->names;
+    const char *const apart[] = {n->q, n->k, n->v};
+    for (int i = 0; i < 3; i++) {
+        const char *const name = n->qkv ? n->qkv : apart[i];
+        ns_tref *const matrix = ns_build_matrix(b, branch, roles[i], name);
+        ns_tref *const bias = b->f->attn_bias ? build_bias(b, branch, roles[i], name) : NULL;
+        if (n->qkv)
+            narrow(b, matrix, i);
+        if (n->qkv && bias)
+            narrow(b, bias, i);
+    }
+}
+
+static void build_attn(builder *b, ns_branch *branch)
 {
     const ns_facts *const f = b->f;
     const ns_names *const n = b->row->names;
-    const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim, D = f->d_model;
+    ns_attn *const a = branch->params;
     *a = (ns_attn){.n_heads = f->heads,
                    .n_kv_heads = f->kv_heads,
                    .head_dim = f->head_dim,
@@ -142,44 +163,36 @@ static void build_attn(builder *b, ns_attn *a)
                    .rope = f->rope[b->layer],
                    .window = f->window[b->layer]};
     a->scale = (float)(f->scale_by_layer ? f->scale / (double)(b->layer + 1) : f->scale);
-    ns_tref *const w[3] = {&a->q, &a->k, &a->v}, *const bias[3] = {&a->q_bias, &a->k_bias, &a->v_bias};
-    const char *const names[3] = {n->q, n->k, n->v};
-    for (int i = 0; i < 3; i++) {
-        *w[i] = n->qkv ? fused(b, false, i) : layer_matrix(b, names[i], i ? kv : q, D);
-        if (f->attn_bias)
-            *bias[i] = n->qkv ? fused(b, true, i) : layer_vector(b, names[i], "bias", i ? kv : q);
-    }
-    a->o = layer_matrix(b, n->o, D, q);
+    build_qkv(b, branch);
+    ns_build_matrix(b, branch, "attn.o", n->o);
     if (f->o_bias)
-        a->o_bias = layer_vector(b, n->o, "bias", D);
+        build_bias(b, branch, "attn.o", n->o);
     if (a->qk_norm == NS_QK_NONE)
         return;
-    const bool full = a->qk_norm == NS_QK_FULL;
-    a->q_norm = norm_of(b, n->q_norm, full ? q : f->head_dim);
-    a->k_norm = norm_of(b, n->k_norm, full ? kv : f->head_dim);
+    ns_build_norm(b, branch, "attn.q_norm", n->q_norm);
+    ns_build_norm(b, branch, "attn.k_norm", n->k_norm);
 }
 
-static void build_ffn(builder *b, ns_ffn *ffn)
+static void build_ffn(builder *b, ns_branch *branch)
 {
     const ns_names *const n = b->row->names;
-    const int64_t F = b->f->d_ff, D = b->f->d_model;
-    *ffn = (ns_ffn){.d_ff = F, .act = b->f->act};
+    ns_ffn *const ffn = branch->params;
+    *ffn = (ns_ffn){.d_ff = b->f->d_ff, .act = b->f->act};
     if (n->gate_up) {
-        ffn->gate = layer_matrix(b, n->gate_up, F, D);
-        ffn->up = layer_matrix(b, n->gate_up, F, D);
-        ffn->up.start = F;
+        ns_build_matrix(b, branch, "ffn.gate", n->gate_up);
+        ns_build_matrix(b, branch, "ffn.up", n->gate_up)->start = ffn->d_ff;
     } else {
         if (n->gate && !b->f->ungated)
-            ffn->gate = layer_matrix(b, n->gate, F, D);
-        ffn->up = layer_matrix(b, n->up, F, D);
+            ns_build_matrix(b, branch, "ffn.gate", n->gate);
+        ns_build_matrix(b, branch, "ffn.up", n->up);
     }
-    ffn->down = layer_matrix(b, n->down, D, F);
+    ns_build_matrix(b, branch, "ffn.down", n->down);
     if (!b->f->ffn_bias)
         return;
     if (n->gate)
-        ffn->gate_bias = layer_vector(b, n->gate, "bias", F);
-    ffn->up_bias = layer_vector(b, n->up, "bias", F);
-    ffn->down_bias = layer_vector(b, n->down, "bias", D);
+        build_bias(b, branch, "ffn.gate", n->gate);
+    build_bias(b, branch, "ffn.up", n->up);
+    build_bias(b, branch, "ffn.down", n->down);
 }
 
 static void begin(builder *b, ns_branch *branch, const char *part, const char *mixer)
@@ -199,7 +212,7 @@ static void build_mixer(builder *b, ns_branch *branch)
     if (other)
         other->build(b, branch);
     else
-        build_attn(b, branch->params);
+        build_attn(b, branch);
 }
 
 static void build_mlp(builder *b, ns_branch *branch)
@@ -210,7 +223,7 @@ static void build_mlp(builder *b, ns_branch *branch)
     branch->in_norm = norm_of(b, b->row->names->ffn_in_norm, b->f->d_model);
     branch->out_norm = norm_of(b, b->row->names->ffn_out_norm, b->f->d_model);
     branch->shares_norm = b->row->block == NS_BLOCK_PARALLEL_SHARED;
-    build_ffn(b, branch->params);
+    build_ffn(b, branch);
 }
 
 static void build_layer(builder *b, ns_layer *layer)

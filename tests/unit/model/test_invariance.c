@@ -3,6 +3,7 @@
 #include "../../unit.h"
 #include "tiny.h"
 #include "core/core.h"
+#include "model/branch/branch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -193,11 +194,33 @@ static void check_hooks(const tiny *t, const int32_t *tokens, const float *want)
     assert_true(calls > 100);
 }
 
+/* The classes that the models below are made of. */
+static const ns_branch_class *walked[NS_N_BRANCH_CLASSES];
+
+static void note_classes(const ns_arch *a)
+{
+    for (int i = 0; i < NS_N_BRANCH_CLASSES; i++)
+        for (int64_t l = 0; l < a->n_layers; l++)
+            for (int s = 0; s < a->layers[l].n_stages; s++)
+                for (int b = 0; b < a->layers[l].stages[s].n_branches; b++)
+                    if (a->layers[l].stages[s].branches[b].class_ == ns_branch_classes[i])
+                        walked[i] = ns_branch_classes[i];
+}
+
+static void every_class(void **state)
+{
+    (void)state;
+    for (int i = 0; i < NS_N_BRANCH_CLASSES; i++)
+        if (!walked[i])
+            fail_msg("no model of this test has a branch of class %s", ns_branch_classes[i]->name);
+}
+
 static void invariance(const char *config)
 {
     tiny t;
     int32_t tokens[T];
     tiny_open(&t, config, 1, "scalar", 0);
+    note_classes(t.arch);
     tiny_tokens(tokens, T, t.arch->vocab, 5);
     float *want = all_logits(&t, tokens, T);
     check_lengths(&t, tokens, want);
@@ -267,6 +290,7 @@ static void kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
-                                        cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(kernels) };
+                                       cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(kernels),
+                                       cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }
