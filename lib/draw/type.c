@@ -153,19 +153,32 @@ static uint32_t first_unknown(const ns_type *type, const char *text)
     return code;
 }
 
+/* Whatever came of the shaping: fontconfig's list of characters says it. */
+static bool some_font_has(const ns_type *type, uint32_t code)
+{
+    PangoFontDescription *const wanted = pango_font_description_from_string(ns_type_families());
+    PangoFontset *const set = pango_font_map_load_fontset(type->fonts, type->context, wanted, pango_language_get_default());
+    PangoFont *const font = set ? pango_fontset_get_font(set, code) : NULL;
+    const bool has = font && pango_font_has_char(font, code);
+    if (font)
+        g_object_unref(font);
+    if (set)
+        g_object_unref(set);
+    pango_font_description_free(wanted);
+    return has;
+}
+
 int ns_type_check(const ns_type *type, const char *text, const char *what, ns_error *err)
 {
-    ns_type *again = NULL;
     if (count_unknown(type, text) == 0)
         return NS_OK;
-    const bool known = ns_type_new(&again, NULL) == NS_OK && count_unknown(again, text) == 0;
-    ns_type_free(again);
-    if (known)                              /* harfbuzz that finds no memory for a font says nothing */
+    const uint32_t unknown = first_unknown(type, text);
+    if (some_font_has(type, unknown))       /* harfbuzz that finds no memory says nothing */
         return ns_oom(err, "fonts");
     return ns_fail(err, NS_E_UNSUPPORTED,
                    "figures: %s '%s': no installed font has the character U+%04X "
                    "(install one, e.g. fonts-noto-core or fonts-noto-cjk, or give another text)",
-                   what, text, (unsigned)first_unknown(type, text));
+                   what, text, (unsigned)unknown);
 }
 
 char *ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width)

@@ -45,7 +45,7 @@ bool ns_file_has(const ns_file *f, const char *dataset)
     const htri_t there = is_there(f, dataset);
     const hid_t object = there > 0 ? H5Oopen(f->id, dataset, H5P_DEFAULT) : H5I_INVALID_HID;
     const bool unsure = there < 0 || (there > 0 && object < 0), yes = unsure || (there > 0 && H5Iget_type(object) == H5I_DATASET);
-    if (unsure && errno == ENOMEM)
+    if (errno == ENOMEM)                                    /* also where HDF5 went on: it may not have got over it */
         own(f)->in_doubt = true;
     if (object >= 0)
         H5Oclose(object);
@@ -110,14 +110,14 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
     if (same != NS_OK)
         return same;
     const htri_t there = is_there(f, name);
+    if (there <= 0 && f->in_doubt)              /* it was said to be there when nothing could be seen */
+        return ns_oom(err, f->path);
     if (there < 0)
         return ns_h5_fail(err, NS_E_FORMAT, f->path, name);
-    if (!there && f->in_doubt)                  /* it was said to be there when nothing could be seen */
-        return ns_oom(err, f->path);
     if (!there)
         return ns_fail(err, NS_E_MISSING, "%s: has no dataset '%s'", f->path, name ? name : "");
     out->id = H5Dopen2(f->id, name, H5P_DEFAULT);
-    if (out->id < 0)                                        /* HDF5 may not have got over it */
+    if (out->id < 0)
         return f->in_doubt ? ns_oom(err, f->path) : ns_h5_fail(err, NS_E_FORMAT, f->path, name);
     out->type = H5Dget_type(out->id);
     const hid_t space = H5Dget_space(out->id);
