@@ -210,7 +210,7 @@ static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, void *u
                      ns_edit_mode_name(from->mode));
     if (rc == NS_OK && from->mode == NS_EDIT_MEAN_Z && !from->mean)
         rc = ns_fail(err, NS_E_ARG, "mean_z needs the means");
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     to->what = *from;
     to->user = user;
@@ -278,7 +278,7 @@ int ns_edits_new(ns_edits **out, const ns_arch *arch, const ns_edit *list, int n
         rc = copy_edit(&e->list[i], arch, &list[i], user, err);
     if (rc == NS_OK)
         rc = make_hooks(e, arch, err);
-    if (rc)
+    if (rc != NS_OK)
         ns_edits_free(e);
     else
         *out = e;

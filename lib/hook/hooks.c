@@ -140,22 +140,22 @@ int ns_hooks_new(ns_hooks **out, const ns_arch *arch, const ns_hook *list, int n
     matches m = {0};
     ns_hooks *h = ns_alloc_array(1, sizeof *h);
     int rc = h ? NS_OK : ns_oom(err, "hooks");
-    if (!rc) {
+    if (rc == NS_OK) {
         h->n_layers = arch->n_layers;
         h->list = ns_alloc_array((size_t)n, sizeof *h->list);
         rc = h->list ? NS_OK : ns_oom(err, "hooks");
     }
-    for (int i = 0; i < n && !rc; i++) {
+    for (int i = 0; i < n && rc == NS_OK; i++) {
         h->n = i + 1;
         rc = copy_hook(&h->list[i], &list[i], err);
-        if (!rc)
+        if (rc == NS_OK)
             rc = match_glob(&m, arch, &h->list[i], i, err);
     }
-    if (!rc)
+    if (rc == NS_OK)
         rc = index_matches(h, &m, err);
     free(m.hook);
     free(m.slot);
-    if (rc)
+    if (rc != NS_OK)
         ns_hooks_free(h);
     else
         *out = h;

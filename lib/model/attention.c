@@ -183,7 +183,7 @@ static void run(ns_pass *p, attn_job *j, const block *blocks, int64_t n, int pha
 static int deliver_blocks(ns_pass *p, const attn_job *j, const block *blocks, int64_t n, ns_point point)
 {
     int rc = NS_OK;
-    for (int64_t i = 0; i < n && !rc; i++) {
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         const block *b = &blocks[i];
         const int64_t rows = b->row1 - b->row0, ld = b->key1 - b->key0;
         ns_view v = ns_view_of(b->staged, NS_F32, 3, (int64_t[]) { j->a->n_heads, rows, ld });
@@ -203,15 +203,15 @@ static int run_staged(ns_pass *p, attn_job *j, const block *blocks, int64_t n)
         todo &= ~SCORES;
         rc = deliver_blocks(p, j, blocks, n, NS_POINT_SCORES);
     }
-    if (!rc && ns_hooks_edit(p->hooks, NS_POINT_PATTERN, layer)) {
+    if (rc == NS_OK && ns_hooks_edit(p->hooks, NS_POINT_PATTERN, layer)) {
         run(p, j, blocks, n, todo & ~TIMES_V);
         todo &= TIMES_V;
         rc = deliver_blocks(p, j, blocks, n, NS_POINT_PATTERN);
-        if (!rc)
+        if (rc == NS_OK)
             run(p, j, blocks, n, todo);
         return rc;
     }
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     run(p, j, blocks, n, todo);
     return deliver_blocks(p, j, blocks, n, NS_POINT_PATTERN);
@@ -239,7 +239,7 @@ static int attend_staged(ns_pass *p, attn_job *j, block *blocks, int64_t n)
     room = room > STAGED_FLOATS ? room : STAGED_FLOATS < room * n ? STAGED_FLOATS : room * n;
     float *buffer = ns_buffer_need(&p->scratch->staged, room, p->err);
     int rc = buffer ? NS_OK : NS_E_MEMORY;
-    for (int64_t first = 0, last; first < n && !rc; first = last) {
+    for (int64_t first = 0, last; first < n && rc == NS_OK; first = last) {
         int64_t used = 0;
         for (last = first; last < n && last - first < MAX_STAGED && stage(&blocks[last], j->a, buffer, &used, room);)
             last++;

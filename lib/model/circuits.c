@@ -114,13 +114,13 @@ static int token_product(circuit *c, ns_error *err)
     for (int64_t t = 0; t < arch->vocab; t += TOKENS) {
         const int64_t n = t + TOKENS < arch->vocab ? TOKENS : arch->vocab - t;
         int rc = ns_weights_rows(c->m, &arch->head, t, n, c->x, err);
-        fold_norm(&arch->final_norm, c->m->final_gain, c->x, rc ? 0 : n, D);
-        for (int64_t i = 0; i < n && !rc; i++)
+        fold_norm(&arch->final_norm, c->m->final_gain, c->x, rc != NS_OK ? 0 : n, D);
+        for (int64_t i = 0; i < n && rc == NS_OK; i++)
             for (int64_t j = 0; j < D; j++)
                 c->a[j * n + i] = c->x[i * D + j];
-        if (!rc)
+        if (rc == NS_OK)
             rc = ns_weights_rows(c->m, &arch->embed, t, n, c->x, err);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         ns_pack_cols(c->b, c->x, n, D, D);
         multiply(c->m->engine, (product) { .M = D, .N = D, .K = n, .A = c->a, .B = c->b, .C = c->G, .add = true });
@@ -144,16 +144,16 @@ static int layer_products(circuit *c, const ns_branch *branch, const ns_norm *in
     const ns_attn *const a = branch->params;
     float *in_gain = NULL, *out_gain = NULL;
     int rc = ns_weights_vector(c->m, &in_norm->weight, &in_gain, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_weights_vector(c->m, &branch->out_norm.weight, &out_gain, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_weights_rows(c->m, &a->v, 0, a->n_kv_heads * a->head_dim, c->b, err);
-    if (!rc) {
+    if (rc == NS_OK) {
         fold_norm(in_norm, in_gain, c->b, a->n_kv_heads * a->head_dim, c->D);
         multiply(c->m->engine, (product) { .M = a->n_kv_heads * a->head_dim, .N = c->D, .K = c->D, .A = c->b, .B = c->packed, .C = c->x });
         rc = ns_weights_rows(c->m, &a->o, 0, c->D, c->a, err);
     }
-    for (int64_t i = 0; i < c->D && !rc && out_gain; i++)
+    for (int64_t i = 0; i < c->D && rc == NS_OK && out_gain; i++)
         for (int64_t j = 0; j < a->n_heads * a->head_dim; j++)
             c->a[i * a->n_heads * a->head_dim + j] *= branch->out_norm.offset + out_gain[i];
     free(in_gain);
@@ -179,15 +179,15 @@ int ns_model_ov_eigenvalues(const ns_model *m, ns_eigenvalues_fn see, void *user
 {
     circuit c = {.m = m, .D = m->arch->d_model};
     int rc = allocate(&c, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = token_product(&c, err);
-    for (int64_t l = 0; l < m->arch->n_layers && !rc; l++) {
+    for (int64_t l = 0; l < m->arch->n_layers && rc == NS_OK; l++) {
         const ns_norm *in_norm = NULL;
         const ns_branch *const branch = heads_of(m->arch, l, &in_norm);
         if (branch)
             rc = layer_products(&c, branch, in_norm, err);
         const ns_attn *const a = branch ? branch->params : NULL;
-        for (int64_t h = 0; a && h < a->n_heads && !rc; h++)
+        for (int64_t h = 0; a && h < a->n_heads && rc == NS_OK; h++)
             rc = head_eigenvalues(&c, a, l, h, see, user, err);
     }
     clear(&c);

@@ -72,7 +72,7 @@ int ns_pass_rows(ns_pass *p)
     if (!n_hooks)
         return NS_OK;
     int rc = set_totals(p);
-    for (int64_t i = 0; i < p->n_sessions && !rc; i++) {
+    for (int64_t i = 0; i < p->n_sessions && rc == NS_OK; i++) {
         ns_session *s = p->sessions[i];
         s->rows = ns_alloc_array((size_t)(n_hooks * n_served(s)), sizeof *s->rows);
         if (!s->rows)
@@ -164,7 +164,7 @@ int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64
                 int64_t begin = runs->list[r].begin > first ? runs->list[r].begin : first;
                 int64_t end = runs->list[r].end < row1 ? runs->list[r].end : row1;
                 int rc = call(&d, row0, begin, end);
-                if (rc)
+                if (rc != NS_OK)
                     return rc;
             }
         }

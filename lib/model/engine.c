@@ -28,7 +28,7 @@ int ns_engine_new(ns_engine **out, const ns_engine_params *params, ns_error *err
     snprintf(e->kernel_class, sizeof e->kernel_class, "invariant-1");
 #endif
     int rc = ns_pool_new(&e->pool, threads, err);
-    if (rc)
+    if (rc != NS_OK)
         ns_engine_free(e);
     else
         *out = e;

@@ -36,7 +36,7 @@ static int build_rope(ns_pass *p, ns_rope_table *t, int64_t final_length)
     t->sin = ns_alloc_aligned((size_t)(t->n * half) * sizeof(float));
     int rc = inv_freq && t->cos && t->sin ? ns_rope_frequencies(rope, p->arch->max_positions, final_length, inv_freq, &factor, p->err)
                                           : ns_oom(p->err, "rope");
-    if (!rc) {
+    if (rc == NS_OK) {
         rope_job j = {t, inv_freq, factor, half};
         ns_engine_run(p->engine, (t->n + ROPE_TASK - 1) / ROPE_TASK, rope_task, &j);
     }
@@ -132,7 +132,7 @@ static int check_sessions(ns_pass *p)
             return ns_fail(p->err, NS_E_ARG, "session %lld: rope frequencies differ from its parent's; set final_length or do not fork",
                            (long long)i);
         int rc = check_leader(p, i);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
     }
     return NS_OK;
@@ -156,9 +156,9 @@ static void embed_task(void *user, int64_t task, int worker)
         int rc = ns_tensor_read_f32(j->tensor, (arch->embed.start + j->s->tokens[r]) * D, D, x, NULL);
         if (arch->embed_scale != 1.0f)
             j->p->math->scale(x, D, arch->embed_scale);
-        if (!rc && j->positions)
+        if (rc == NS_OK && j->positions)
             rc = ns_tensor_read_f32(j->positions, (r + arch->position_offset) * D, D, j->pos + (r - j->begin) * D, NULL);
-        if (rc)
+        if (rc != NS_OK)
             j->failed[0] = rc;
     }
 }
@@ -181,7 +181,7 @@ static int embed_band(embed_job *j, int64_t session)
         return ns_fail(p->err, NS_E_NUMERIC, "hook_embed: a value is NaN or Inf in rows %lld..%lld of session %lld", (long long)j->begin,
                        (long long)j->end - 1, (long long)session);
     int rc = deliver_embed(j, session, NS_POINT_EMBED, x);
-    if (!rc && j->positions) {
+    if (rc == NS_OK && j->positions) {
         rc = deliver_embed(j, session, NS_POINT_POS_EMBED, j->pos);
         p->math->add(x, x, j->pos, rows * D);
     }
@@ -203,12 +203,12 @@ static int need_residual(const ns_pass *p, ns_session *s)
 static int take_over(const ns_pass *p, int64_t layer, int64_t first, int64_t last)
 {
     int rc = NS_OK;
-    for (int64_t i = first; i < last && !rc; i++) {
+    for (int64_t i = first; i < last && rc == NS_OK; i++) {
         ns_session *s = p->sessions[i];
         if (!s->leader || s->first_layer != layer)
             continue;
         rc = need_residual(p, s);
-        if (!rc)
+        if (rc == NS_OK)
             memcpy(s->x, s->leader->x, residual_bytes(p, s));
     }
     return rc;
@@ -230,7 +230,7 @@ static int embed(ns_pass *p, int64_t session)
     if (j.positions && !(j.pos = ns_buffer_need(&p->scratch->positions, NS_BAND_ROWS * p->arch->d_model, p->err)))
         return NS_E_MEMORY;
     int rc = NS_OK;
-    for (j.begin = s->base; j.begin < s->n_tokens && !rc; j.begin = j.end) {
+    for (j.begin = s->base; j.begin < s->n_tokens && rc == NS_OK; j.begin = j.end) {
         j.end = j.begin + NS_BAND_ROWS < s->n_tokens ? j.begin + NS_BAND_ROWS : s->n_tokens;
         rc = embed_band(&j, session);
     }
@@ -291,9 +291,9 @@ static int run_layer(ns_pass *p, int64_t layer, int64_t first, int64_t last)
         w = &streamed;
     }
     count_children(p, layer, first, last);
-    if (!rc)
+    if (rc == NS_OK)
         rc = take_over(p, layer, first, last);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_layer_run(p, first, last, layer, w);
     if (m->streamed)
         ns_weights_layer_free(&streamed);
@@ -304,7 +304,7 @@ static int run_head(ns_pass *p, int64_t first, int64_t last)
 {
     ns_model *m = (ns_model *)p->model;        /* a streamed head is packed for this wave only, under the model's lock */
     int rc = m->streamed ? ns_weights_head(m, &m->head, p->err) : NS_OK;
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_final_run(p, first, last);
     if (m->streamed)
         ns_weight_free(&m->head);
@@ -314,9 +314,9 @@ static int run_head(ns_pass *p, int64_t first, int64_t last)
 static int run_wave(ns_pass *p, int64_t first, int64_t last, const ns_forward_params *params)
 {
     int rc = NS_OK;
-    for (int64_t i = first; i < last && !rc; i++)
+    for (int64_t i = first; i < last && rc == NS_OK; i++)
         rc = embed(p, i);
-    for (int64_t l = 0; l <= p->last_layer && !rc; l++) {
+    for (int64_t l = 0; l <= p->last_layer && rc == NS_OK; l++) {
         if (params && params->cancelled && params->cancelled(params->user))
             return NS_STOP;
         rc = run_layer(p, l, first, last);
@@ -324,7 +324,7 @@ static int run_wave(ns_pass *p, int64_t first, int64_t last, const ns_forward_pa
             params->progress(params->user, ((double)first + (double)(last - first) * (double)(l + 1) / (double)(p->last_layer + 1)) /
                                                (double)p->n_sessions);
     }
-    if (!rc && p->wants_final)
+    if (rc == NS_OK && p->wants_final)
         rc = run_head(p, first, last);
     for (int64_t i = first; i < last; i++) {
         free(p->sessions[i]->x);
@@ -376,7 +376,7 @@ static int run_pass(ns_pass *p, const ns_forward_params *params)
     p->scratch = &scratch;
     scratch.worker = ns_alloc_array((size_t)scratch.n_workers, sizeof *scratch.worker);
     int rc = scratch.worker ? ns_pass_rows(p) : ns_oom(p->err, "scratch");
-    for (int64_t first = 0, last; first < p->n_sessions && !rc; first = last) {
+    for (int64_t first = 0, last; first < p->n_sessions && rc == NS_OK; first = last) {
         last = wave_end(p, first);
         rc = run_wave(p, first, last, params);
     }
@@ -399,7 +399,7 @@ int ns_forward(const ns_model *m, ns_session *const *sessions, int64_t n, const 
                        (long long)m->arch->n_layers);
     find_deepest(&p);
     int rc = check_sessions(&p);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (m->streamed)
         pthread_mutex_lock((pthread_mutex_t *)&m->lock);

@@ -40,7 +40,7 @@ static int start_again(run_state *g, ns_error *err)
 {
     const int64_t n = g->s->n_tokens, seen = g->s->computed;
     const int rc = ns_session_truncate(g->s, 0, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     g->s->n_tokens = n;              /* the tokens are still there */
     g->s->shown = seen;
@@ -51,7 +51,7 @@ static int pass(run_state *g, const ns_hooks *hooks, bool logits, ns_error *err)
 {
     ns_forward_params params = {.size = sizeof params, .no_logits = !logits};
     int rc = starts_again(g) ? start_again(g, err) : NS_OK;
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_forward(g->m, &g->s, 1, hooks, &params, err);
     g->s->shown = 0;
     return rc;
@@ -84,7 +84,7 @@ static int draft_argmax(run_state *g, int64_t first, int32_t *token, ns_error *e
     ns_hooks *hooks;
     int64_t served = g->s->n_served;
     int rc = ns_hooks_new(&hooks, g->m->arch, &hook, 1, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     g->s->n_served = 0;                        /* rows of the timeline, not of a case */
     rc = pass(g, hooks, false, err);
@@ -103,14 +103,14 @@ static int verify(run_state *g, int64_t *agreed, ns_error *err)
     if (!token)
         return ns_oom(err, "draft");
     int rc = ns_session_append(g->s, g->p->gold, n_gold, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = draft_argmax(g, last, token, err);
-    while (!rc && *agreed < n_gold && token[*agreed] == g->p->gold[*agreed])
+    while (rc == NS_OK && *agreed < n_gold && token[*agreed] == g->p->gold[*agreed])
         ++*agreed;
     free(token);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_session_truncate(g->s, last, err);
-    return rc ? rc : ns_session_append(g->s, &pending, 1, err);
+    return rc != NS_OK ? rc : ns_session_append(g->s, &pending, 1, err);
 }
 
 /* The rows of a draft are the rows of greedy decoding: no frequency changes from the prompt to the draft's last token. */
@@ -128,9 +128,9 @@ static int start(run_state *g, ns_error *err)
     if (g->s->computed + 1 == g->s->n_tokens || !can_draft(g))
         return NS_OK;
     int rc = ns_session_truncate(g->s, g->s->n_tokens - 1, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = pass(g, g->p->hooks, false, err);
-    return rc ? rc : ns_session_append(g->s, &last, 1, err);
+    return rc != NS_OK ? rc : ns_session_append(g->s, &last, 1, err);
 }
 
 int ns_generate(const ns_model *m, ns_session *s, int64_t n, const ns_generate_params *params, int32_t *out, int64_t *n_out, ns_error *err)
@@ -143,19 +143,19 @@ int ns_generate(const ns_model *m, ns_session *s, int64_t n, const ns_generate_p
         return ns_fail(err, NS_E_ARG, "generation needs a session with decode = true and a prompt");
     const bool draft = can_draft(&g);
     int rc = start(&g, err);
-    if (!rc && draft)
+    if (rc == NS_OK && draft)
         rc = verify(&g, &agreed, err);
-    for (int64_t i = 0; i < agreed && !rc && !g.stopped; i++) {
+    for (int64_t i = 0; i < agreed && rc == NS_OK && !g.stopped; i++) {
         rc = accept(&g, s->n_tokens, g.p->gold[i]);
-        if (!rc && g.n < n && !g.stopped)
+        if (rc == NS_OK && g.n < n && !g.stopped)
             rc = ns_session_append(s, &g.p->gold[i], 1, err);
     }
-    while (!rc && g.n < n && !g.stopped) {
+    while (rc == NS_OK && g.n < n && !g.stopped) {
         rc = pass(&g, g.p->hooks, true, err);
         int32_t token = s->argmax;
-        if (!rc)
+        if (rc == NS_OK)
             rc = accept(&g, s->n_tokens, token);
-        if (!rc && g.n < n && !g.stopped)
+        if (rc == NS_OK && g.n < n && !g.stopped)
             rc = ns_session_append(s, &token, 1, err);
     }
     *n_out = g.n;

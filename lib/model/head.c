@@ -74,11 +74,11 @@ static int finish(ns_pass *p, gathered *g)
         ns_linear(p->engine, g->rows, x, D, &p->model->head, 0, V, logits, V);
         finish_logits(p, logits, g->rows);
     }
-    for (int i = 0; i < g->n && !rc; logits += g->list[i++].rows * V) {
+    for (int i = 0; i < g->n && rc == NS_OK; logits += g->list[i++].rows * V) {
         const segment *const part = &g->list[i];
         ns_session *const s = p->sessions[part->session];
         rc = deliver_final(p, part->session, NS_POINT_LOGITS, part->row0, part->rows, logits, V);
-        if (!rc && p->logits && part->row0 + part->rows == s->n_tokens)
+        if (rc == NS_OK && p->logits && part->row0 + part->rows == s->n_tokens)
             rc = keep_last(p, s, logits + (part->rows - 1) * V);
     }
     g->n = 0;
@@ -93,11 +93,11 @@ static int add_rows(ns_pass *p, gathered *g, int64_t session, int64_t row0, int6
     const int64_t D = p->arch->d_model, rows = row1 - row0;
     int rc = g->rows + rows > HEAD_ROWS ? finish(p, g) : NS_OK;
     float *const x = (float *)p->scratch->final.data + g->rows * D;
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     final_norm(p, s->x + (row0 - s->base) * D, x, rows);
     rc = deliver_final(p, session, NS_POINT_LN_FINAL, row0, rows, x, D);
-    if (!rc && wants_logits(p, s, row0, row1)) {
+    if (rc == NS_OK && wants_logits(p, s, row0, row1)) {
         g->list[g->n++] = (segment){session, row0, rows};
         g->rows += rows;
     }
@@ -115,7 +115,7 @@ static int add_session(ns_pass *p, gathered *g, int64_t session)
     const ns_session *const s = p->sessions[session];
     int rc = NS_OK;
     int64_t run = -1;
-    for (int64_t r = s->base; r <= s->n_tokens && !rc; r++) {
+    for (int64_t r = s->base; r <= s->n_tokens && rc == NS_OK; r++) {
         bool read = r < s->n_tokens && row_read(p, s, r);
         if (run >= 0 && (!read || r - run == HEAD_ROWS)) {
             rc = add_rows(p, g, session, run, r);
@@ -135,10 +135,10 @@ int ns_final_run(ns_pass *p, int64_t first, int64_t last)
         return NS_E_MEMORY;
     int rc = NS_OK;
     const ns_fpenv env = ns_fpenv_set();
-    for (int64_t i = first; i < last && !rc; i++)
+    for (int64_t i = first; i < last && rc == NS_OK; i++)
         if (p->sessions[i]->n_tokens > p->sessions[i]->computed)
             rc = add_session(p, &g, i);
-    if (!rc)
+    if (rc == NS_OK)
         rc = finish(p, &g);
     ns_fpenv_restore(env);
     return rc;

@@ -23,9 +23,9 @@ static int64_t all_weight_bytes(const ns_arch *arch, const ns_checkpoint *c)
 static int load_kept(ns_model *m, ns_error *err)
 {
     int rc = NS_OK;
-    for (int64_t l = 0; l < m->arch->n_layers && !rc; l++)
+    for (int64_t l = 0; l < m->arch->n_layers && rc == NS_OK; l++)
         rc = ns_weights_layer(m, l, &m->layers[l], err);
-    return rc ? rc : ns_weights_head(m, &m->head, err);
+    return rc != NS_OK ? rc : ns_weights_head(m, &m->head, err);
 }
 
 static int load(ns_model *m, const ns_model_params *params, ns_error *err)
@@ -33,7 +33,7 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
     const ns_arch *arch = m->arch;
     const char *const tokenizer = params && params->tokenizer ? params->tokenizer : ns_checkpoint_tokenizer_path(m->checkpoint);
     int rc = ns_arch_check(arch, m->checkpoint, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     m->name = ns_strdup(params && params->name ? params->name : ns_path_base(ns_checkpoint_dir(m->checkpoint)));
     if (!m->name || !ns_copy_text(&m->tokenizer, tokenizer) || !ns_copy_text(&m->arch_path, params ? params->arch_path : NULL) ||
@@ -47,11 +47,11 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
         return ns_oom(err, "layers");
     if (params && params->hash)
         rc = ns_weights_hash(m, m->sha256, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_weights_vector(m, &arch->final_norm.weight, &m->final_gain, err);
-    if (!rc)
+    if (rc == NS_OK)
         rc = ns_weights_vector(m, &arch->final_norm.bias, &m->final_bias, err);
-    if (!rc && !m->streamed)
+    if (rc == NS_OK && !m->streamed)
         rc = load_kept(m, err);
     return rc;
 }
@@ -80,7 +80,7 @@ int ns_model_load(ns_model **out, ns_engine *e, const ns_checkpoint *c, const ns
     m->at_fork = (ns_at_fork){.in_child = init_lock, .user = m};
     ns_at_fork_add(&m->at_fork);
     int rc = load(m, params, err);
-    if (rc)
+    if (rc != NS_OK)
         ns_model_free(m);
     else
         *out = m;

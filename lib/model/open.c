@@ -73,7 +73,7 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
     const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};
     const ns_arch_params how = {.size = sizeof how, .names_path = p->names, .olmo3_rope = p->olmo3_rope, .warn = p->warn, .user = p->user};
     const int rc = ns_checkpoint_open(&m->checkpoint, p->path, &where, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     const int read = p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
     return read ? read : check_olmo3(p, m->arch, err);
@@ -131,7 +131,7 @@ static int open_weights(opening *o, ns_error *err)
     if (!m->arch)
         return ns_fail(err, NS_E_ARG, "weights are wanted of a model whose arch was not");
     const int rc = m->engine ? NS_OK : ns_engine_new(&o->own, &with, err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     m->engine = m->engine ? m->engine : o->own;
     return ns_model_load(&m->model, m->engine, m->checkpoint, m->arch, &how, err);
@@ -167,7 +167,7 @@ int ns_open(ns_opened **out, const ns_open_params *given, ns_error *err)
     ns_open_params p;
     *out = NULL;
     int rc = ns_sized_copy(&p, sizeof p, given, "ns_open_params", err);
-    if (rc < 0)
+    if (rc != NS_OK)
         return rc;
     p.want = p.want ? p.want : NS_OPEN_WEIGHTS;
     opening *const o = ns_alloc_array(1, sizeof *o);
@@ -192,13 +192,13 @@ static int read_cases(ns_opened *m, const char *given, ns_cases *out, ns_error *
     const int64_t before = out->n;
     ns_error why = {""};
     int rc = m && ns_path_is_stream(path) ? ns_open_more(m, NS_OPEN_TOKENIZER, &why) : NS_OK;
-    rc = rc ? rc : ns_cases_read(out, path, m ? m->tokenizer : NULL, &why);
+    rc = rc != NS_OK ? rc : ns_cases_read(out, path, m ? m->tokenizer : NULL, &why);
     if (rc == NS_E_ARG && m && !m->tokenizer) {
         const int opened = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
-        if (opened < 0 || m->tokenizer)
-            rc = opened < 0 ? opened : ns_cases_read(out, path, m->tokenizer, &why);
+        if (opened != NS_OK || m->tokenizer)
+            rc = opened != NS_OK ? opened : ns_cases_read(out, path, m->tokenizer, &why);
     }
-    if (rc < 0)
+    if (rc != NS_OK)
         return ns_fail(err, rc, "%s", why.message);
     return out->n > before ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: holds no case", path);
 }
@@ -239,14 +239,14 @@ int ns_open_check_cases(ns_opened *m, const ns_cases *cases, ns_error *err)
     ns_error why = {""};
     bool text;
     int rc = ns_cases_know_text(cases, &text, err);
-    if (rc < 0 || !text)
+    if (rc != NS_OK || !text)
         return rc;
     rc = ns_open_more(m, NS_OPEN_TOKENIZER, &why);
     if (rc == NS_E_UNSUPPORTED) {
         warn((opening *)m, "whether the cases are of this model's tokenizer cannot be checked: %s", why.message);
         return NS_OK;
     }
-    if (rc < 0)
+    if (rc != NS_OK)
         return ns_fail(err, rc, "%s", why.message);
     if (!m->tokenizer)
         warn((opening *)m, "whether the cases are of this model's tokenizer cannot be checked: %s has no tokenizer", m->name);
@@ -272,14 +272,14 @@ int ns_open_cases(ns_opened *m, const char *const *paths, int64_t n, ns_cases *o
         const int64_t before = first[i] = out->n;
         ns_error why = {""};
         rc = read_cases(m, paths[i], out, err);
-        if (rc == NS_OK && m && (rc = ns_open_check_cases(m, &(ns_cases){.list = out->list + before, .n = out->n - before}, &why)) < 0)
+        if (rc == NS_OK && m && (rc = ns_open_check_cases(m, &(ns_cases){.list = out->list + before, .n = out->n - before}, &why)) != NS_OK)
             rc = ns_fail(err, rc, "%s: %s", paths[i], why.message);
     }
     if (rc == NS_OK && n > 1)
         rc = ns_cases_check_unique(out, paths, first, n, err);
     if (rc == NS_OK)
         rc = m && ((opening *)m)->warn ? note_double_bos(m, out, err) : NS_OK;
-    if (rc < 0)
+    if (rc != NS_OK)
         ns_cases_clear(out);
     free(first);
     return rc;

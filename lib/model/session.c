@@ -77,7 +77,7 @@ int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *
         return ns_fail(err, NS_E_ARG, "the parent has run and kept no keys; fork before the pass or open it with decode = true");
     ns_session_params params = {sizeof params, parent->final_length, parent->decode};
     int rc = ns_session_new(out, parent->model, &params, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     ns_session *s = *out;
     if (!ns_grow(&s->tokens, &s->capacity, at, sizeof *s->tokens))
@@ -86,11 +86,11 @@ int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *
         memcpy(s->tokens, parent->tokens, (size_t)at * sizeof *s->tokens);
     s->n_tokens = s->computed = at;
     s->fork_at = at;
-    if (!rc && at && at <= parent->computed && parent->decode && parent->ran)
+    if (rc == NS_OK && at && at <= parent->computed && parent->decode && parent->ran)
         rc = share_now(s, parent, at, err);
     else
         s->parent = at ? parent : NULL;
-    if (rc) {
+    if (rc != NS_OK) {
         ns_session_free(s);
         *out = NULL;
     }

@@ -87,7 +87,7 @@ static int read_rows(const part *p, int64_t o, int64_t n, float *out, ns_error *
 {
     const ns_tref *r = p->ref;
     int rc = NS_OK;
-    for (int64_t i = 0, run; !p->whole && i < n && !rc; i += run) {
+    for (int64_t i = 0, run; !p->whole && i < n && rc == NS_OK; i += run) {
         run = run_of_rows(r, o + i, n - i);
         rc = ns_tensor_read_f32(p->tensor, source_row(r, o + i) * r->n_in, run * r->n_in, out + i * r->n_in, err);
     }
@@ -119,10 +119,10 @@ static int read_panel(const pack_job *j, int64_t panel, float *rows, ns_error *e
             continue;
         float *at = rows + (a - n0) * j->w->k;
         int rc = read_rows(p, a - p->first, b - a, at, err);
-        for (int64_t o = a; o < b && !rc; o++)
+        for (int64_t o = a; o < b && rc == NS_OK; o++)
             if (!j->model->engine->math->all_finite(at + (o - a) * j->w->k, j->w->k))
                 rc = non_finite(p, o - p->first, at + (o - a) * j->w->k, err);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
     }
     return NS_OK;
@@ -161,12 +161,12 @@ static int pack_job_run(pack_job *j, ns_error *err)
     j->w->packed = ns_alloc_aligned((size_t)(panels * NS_PANEL * j->w->k) * ns_dtype_size(j->w->dtype));
     if (!j->failed || !j->rows || !j->w->packed)
         rc = ns_oom(err, "packed weights");
-    for (int i = 0; i < workers && !rc; i++)
+    for (int i = 0; i < workers && rc == NS_OK; i++)
         if (!ns_buffer_need(&j->rows[i], 2 * NS_PANEL * j->w->k, err))
             rc = NS_E_MEMORY;
-    if (!rc) {
+    if (rc == NS_OK) {
         ns_engine_run(e, panels, pack_panel, j);
-        for (int64_t p = 0; p < panels && !rc; p++)
+        for (int64_t p = 0; p < panels && rc == NS_OK; p++)
             if (j->failed[p])
                 rc = read_panel(j, p, j->rows[0].data, err);
     }
@@ -186,7 +186,7 @@ static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_erro
     if (!w->bias)
         return ns_oom(err, "biases");
     float *at = w->bias;
-    for (int i = 0; i < s->n && !rc; at += s->ref[i++]->n_out) {
+    for (int i = 0; i < s->n && rc == NS_OK; at += s->ref[i++]->n_out) {
         float *v = NULL;
         rc = s->bias[i] ? ns_weights_vector(m, s->bias[i], &v, err) : NS_OK;
         if (v)
@@ -200,7 +200,7 @@ static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_erro
 static int read_transposed(pack_job *j, ns_error *err)
 {
     int rc = NS_OK;
-    for (int i = 0; i < j->n_parts && !rc; i++) {
+    for (int i = 0; i < j->n_parts && rc == NS_OK; i++) {
         part *const p = &j->parts[i];
         const int64_t n = ns_view_count(&p->tensor->view);
         if (!p->ref->transposed)
@@ -230,8 +230,8 @@ static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
     }
     w->dtype = kept_as(m->checkpoint, s);
     int rc = read_transposed(&j, err);
-    rc = rc ? rc : pack_job_run(&j, err);
-    if (!rc && biased)
+    rc = rc != NS_OK ? rc : pack_job_run(&j, err);
+    if (rc == NS_OK && biased)
         rc = stack_biases(m, s, w, err);
     for (int i = 0; i < j.n_parts; i++)
         if (i == 0 || j.parts[i].whole != j.parts[i - 1].whole)
@@ -251,13 +251,13 @@ int ns_weights_vector(const ns_model *m, const ns_tref *ref, float **out, ns_err
     if (!v)
         return ns_oom(err, ref->name);
     int rc = NS_OK;
-    for (int64_t o = 0; o < ref->n_out && !rc; o += ref->group)
+    for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o += ref->group)
         rc = ns_tensor_read_f32(p.tensor, source_row(ref, o), ref->group < ref->n_out - o ? ref->group : ref->n_out - o, v + o, err);
-    for (int64_t o = 0; o < ref->n_out && !rc; o++)
+    for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o++)
         if (!isfinite(v[o]))
             rc = ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at element %lld; the checkpoint is damaged or training diverged",
                          p.tensor->file, ref->name, (double)v[o], (long long)source_row(ref, o));
-    if (rc)
+    if (rc != NS_OK)
         free(v);
     else
         *out = v;
@@ -270,9 +270,9 @@ int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_
     if (!p.tensor)
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name ? ref->name : "(none)");
     int rc = NS_OK;
-    for (int64_t o = first; o < first + n && !rc; o++, out += ref->n_in) {
+    for (int64_t o = first; o < first + n && rc == NS_OK; o++, out += ref->n_in) {
         rc = read_rows(&p, o, 1, out, err);
-        if (!rc && !m->engine->math->all_finite(out, ref->n_in))
+        if (rc == NS_OK && !m->engine->math->all_finite(out, ref->n_in))
             rc = non_finite(&p, o, out, err);
     }
     return rc;
@@ -281,7 +281,7 @@ int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_
 static int read_gains(const ns_model *m, const ns_norm *norm, ns_gains *out, ns_error *err)
 {
     const int rc = ns_weights_vector(m, &norm->weight, &out->gain, err);
-    return rc ? rc : ns_weights_vector(m, &norm->bias, &out->bias, err);
+    return rc != NS_OK ? rc : ns_weights_vector(m, &norm->bias, &out->bias, err);
 }
 
 static int pack_branch(const ns_model *m, const ns_branch *br, ns_branch_weights *w, ns_error *err)
@@ -292,15 +292,15 @@ static int pack_branch(const ns_model *m, const ns_branch *br, ns_branch_weights
     w->packed = ns_alloc_array((size_t)w->n_packed, sizeof *w->packed);
     w->gains = ns_alloc_array((size_t)slots, sizeof *w->gains);
     int rc = w->packed && w->gains ? NS_OK : ns_oom(err, "packed weights");
-    for (int i = 0; i < w->n_packed && !rc; i++) {
+    for (int i = 0; i < w->n_packed && rc == NS_OK; i++) {
         const stack s = branch_stack(br, i);
         rc = s.n ? pack(m, &s, &w->packed[i], err) : NS_OK;
     }
-    for (int i = 0; i < slots && !rc; i++)
+    for (int i = 0; i < slots && rc == NS_OK; i++)
         if (br->class_->slots[i].kind == NS_SLOT_NORM)
             rc = read_gains(m, ns_slot_norm(br, &br->class_->slots[i]), &w->gains[i], err);
-    rc = rc ? rc : read_gains(m, &br->in_norm, &w->in_norm, err);
-    return rc ? rc : read_gains(m, &br->out_norm, &w->out_norm, err);
+    rc = rc != NS_OK ? rc : read_gains(m, &br->in_norm, &w->in_norm, err);
+    return rc != NS_OK ? rc : read_gains(m, &br->out_norm, &w->out_norm, err);
 }
 
 int ns_weights_layer(const ns_model *m, int64_t layer, ns_layer_weights *out, ns_error *err)
@@ -309,10 +309,10 @@ int ns_weights_layer(const ns_model *m, int64_t layer, ns_layer_weights *out, ns
     memset(out, 0, sizeof *out);
     int rc = NS_OK;
     for (int s = 0; s < l->n_stages; s++)
-        for (int b = 0; b < l->stages[s].n_branches && !rc; b++)
+        for (int b = 0; b < l->stages[s].n_branches && rc == NS_OK; b++)
             rc = pack_branch(m, &l->stages[s].branches[b], &out->branch[s][b], err);
-    out->packed = !rc;
-    if (rc)
+    out->packed = rc == NS_OK;
+    if (rc != NS_OK)
         ns_weights_layer_free(out);
     return rc;
 }
@@ -322,7 +322,7 @@ int ns_weights_head(const ns_model *m, ns_weight *out, ns_error *err)
     const stack s = head_stack(m->arch);
     memset(out, 0, sizeof *out);
     int rc = pack(m, &s, out, err);
-    if (rc)
+    if (rc != NS_OK)
         ns_weight_free(out);
     return rc;
 }
@@ -371,10 +371,10 @@ static int hash_tensor(const ns_tensor *t, char hex[65], ns_error *err)
     int rc = NS_OK;
     ns_sha256 sha;
     ns_sha256_begin(&sha);
-    for (int64_t at = 0, n; at < t->n_bytes && !rc; at += n) {
+    for (int64_t at = 0, n; at < t->n_bytes && rc == NS_OK; at += n) {
         n = t->n_bytes - at < CHUNK ? t->n_bytes - at : CHUNK;
         rc = ns_tensor_read(t, at, n, bytes, err);
-        if (!rc)
+        if (rc == NS_OK)
             ns_sha256_add(&sha, bytes, (size_t)n);
     }
     ns_sha256_end(&sha, hex);
@@ -393,7 +393,7 @@ static int hash_all(const ns_model *m, hash_job *j, int64_t n, ns_error *err)
 {
     int rc = NS_OK;
     ns_engine_run(m->engine, n, hash_task, j);
-    for (int64_t i = 0; i < n && !rc; i++)
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
         if (j->failed[i])
             rc = hash_tensor(ns_checkpoint_tensor(j->c, i), j->hex[i], err);
     return rc;
@@ -406,7 +406,7 @@ int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
     const int rc = j.hex && j.failed ? hash_all(m, &j, n, err) : ns_oom(err, "tensor hashes");
     ns_sha256 sha;
     ns_sha256_begin(&sha);
-    for (int64_t i = 0; i < n && !rc; i++) {
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
         const char *name = ns_checkpoint_tensor(m->checkpoint, i)->name;
         ns_sha256_add(&sha, name, strlen(name));
         ns_sha256_add(&sha, " ", 1);

@@ -32,5 +32,5 @@ int ns_check_norm(const ns_checker *c, const char *what, const ns_norm *n)
     snprintf(key, sizeof key, "%s: eps", what);
     const int rc = ns_check_at_least(c, key, (double)n->eps, 0);
     snprintf(key, sizeof key, "%s: offset", what);
-    return rc ? rc : ns_check_at_least(c, key, (double)n->offset, -1e6);
+    return rc != NS_OK ? rc : ns_check_at_least(c, key, (double)n->offset, -1e6);
 }

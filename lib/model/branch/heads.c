@@ -9,16 +9,17 @@ const ns_size ns_heads_sizes[] = {{'H', offsetof(ns_attn, n_heads), "num_attenti
 static int check_sizes(const ns_checker *c, const ns_attn *a)
 {
     int rc;
-    if ((rc = ns_check_range(c, "n_heads", a->n_heads, 1, 65536)) || (rc = ns_check_range(c, "n_kv_heads", a->n_kv_heads, 1, 65536)) ||
-        (rc = ns_check_range(c, "head_dim", a->head_dim, 1, 65536)) ||
-        (rc = ns_check_range(c, "n_heads x head_dim", a->n_heads * a->head_dim, 1, NS_MAX_DIM)) ||
-        (rc = ns_check_range(c, "rope", a->rope, -1, c->a->n_ropes - 1)) ||
-        (rc = ns_check_range(c, "window", a->window, 0, NS_MAX_DIM)) ||
-        (rc = ns_check_at_least(c, "scale", (double)a->scale, -1e30)) ||
-        (rc = ns_check_at_least(c, "clip_qkv", (double)a->clip_qkv, 0)) ||
-        (rc = ns_check_at_least(c, "softcap", (double)a->softcap, 0)))
+    if ((rc = ns_check_range(c, "n_heads", a->n_heads, 1, 65536)) != NS_OK ||
+        (rc = ns_check_range(c, "n_kv_heads", a->n_kv_heads, 1, 65536)) != NS_OK ||
+        (rc = ns_check_range(c, "head_dim", a->head_dim, 1, 65536)) != NS_OK ||
+        (rc = ns_check_range(c, "n_heads x head_dim", a->n_heads * a->head_dim, 1, NS_MAX_DIM)) != NS_OK ||
+        (rc = ns_check_range(c, "rope", a->rope, -1, c->a->n_ropes - 1)) != NS_OK ||
+        (rc = ns_check_range(c, "window", a->window, 0, NS_MAX_DIM)) != NS_OK ||
+        (rc = ns_check_at_least(c, "scale", (double)a->scale, -1e30)) != NS_OK ||
+        (rc = ns_check_at_least(c, "clip_qkv", (double)a->clip_qkv, 0)) != NS_OK ||
+        (rc = ns_check_at_least(c, "softcap", (double)a->softcap, 0)) != NS_OK)
         return rc;
-    for (int64_t h = 0; a->head_window && h < a->n_heads && !rc; h++)
+    for (int64_t h = 0; a->head_window && h < a->n_heads && rc == NS_OK; h++)
         rc = ns_check_range(c, "head_window", a->head_window[h], 0, NS_MAX_DIM);
     return rc;
 }
@@ -31,13 +32,13 @@ static int check_qk_norm(const ns_checker *c, const ns_attn *a)
     if (!wanted && (a->q_norm.type != NS_NORM_NONE || a->k_norm.type != NS_NORM_NONE))
         return ns_check_refuse(c, "q_norm and k_norm are given, but qk_norm is none");
     const int rc = ns_check_norm(c, "q_norm", &a->q_norm);
-    return rc ? rc : ns_check_norm(c, "k_norm", &a->k_norm);
+    return rc != NS_OK ? rc : ns_check_norm(c, "k_norm", &a->k_norm);
 }
 
 int ns_heads_check(const ns_checker *c, const ns_attn *a)
 {
     const int rc = check_sizes(c, a);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (a->n_heads % a->n_kv_heads)
         return ns_check_refuse(c, "n_heads is not a multiple of n_kv_heads");

@@ -44,15 +44,15 @@ static int check(const ns_checker *c, const void *params)
     const recurrence *const x = params;
     const ns_attn *const a = &x->heads;
     int rc = ns_heads_check(c, a);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!x->slope)
         return ns_check_refuse(c, "the mixer lightning needs slope, one number a head");
     if (a->window || a->head_window || a->rope >= 0 || a->softcap > 0)
         return ns_check_refuse(c, "the mixer lightning has no window, rope or softcap");
-    for (int64_t h = 0; h < a->n_heads && !rc; h++)
+    for (int64_t h = 0; h < a->n_heads && rc == NS_OK; h++)
         rc = ns_check_at_least(c, "slope", x->slope[h], 0);
-    return rc ? rc : ns_check_norm(c, "z_norm", &x->z_norm);
+    return rc != NS_OK ? rc : ns_check_norm(c, "z_norm", &x->z_norm);
 }
 
 static ns_cols forward(ns_band *b, const void *params, ns_cols in)

@@ -33,7 +33,7 @@ static int visit_vector(const walk *w, ns_tref *t, const char *role, const char 
 static int visit_norm(const walk *w, ns_norm *n, const char *role, const char *sizes, int64_t size)
 {
     const int rc = visit_vector(w, &n->weight, role, ".weight", sizes, size);
-    return rc ? rc : visit_vector(w, &n->bias, role, ".bias", sizes, size);
+    return rc != NS_OK ? rc : visit_vector(w, &n->bias, role, ".bias", sizes, size);
 }
 
 static int visit_slot(const walk *w, const ns_branch *b, const ns_slot *s)
@@ -43,7 +43,7 @@ static int visit_slot(const walk *w, const ns_branch *b, const ns_slot *s)
     if (s->kind == NS_SLOT_NORM)
         return visit_norm(w, ns_slot_norm(b, s), s->role, shape.words, shape.n_out);
     const int rc = visit_matrix(w, ns_slot_tref(b, s), s->role, shape.words, shape.n_out, shape.n_in, s->required);
-    return rc || !s->bias ? rc : visit_vector(w, ns_slot_bias(b, s), s->role, "_bias", shape.rows, shape.n_out);
+    return rc != NS_OK || !s->bias ? rc : visit_vector(w, ns_slot_bias(b, s), s->role, "_bias", shape.rows, shape.n_out);
 }
 
 static int visit_branch(const walk *w, ns_branch *b)
@@ -51,7 +51,7 @@ static int visit_branch(const walk *w, ns_branch *b)
     int rc = visit_norm(w, &b->in_norm, "in_norm", "hidden_size", w->d_model);
     for (const ns_slot *s = b->params ? b->class_->slots : NULL; s && s->role && rc == NS_OK; s++)
         rc = visit_slot(w, b, s);
-    return rc ? rc : visit_norm(w, &b->out_norm, "out_norm", "hidden_size", w->d_model);
+    return rc != NS_OK ? rc : visit_norm(w, &b->out_norm, "out_norm", "hidden_size", w->d_model);
 }
 
 int ns_arch_each(ns_arch *a, ns_visit_fn fn, void *user, ns_error *err)
@@ -59,20 +59,20 @@ int ns_arch_each(ns_arch *a, ns_visit_fn fn, void *user, ns_error *err)
     const int64_t D = a->d_model;
     walk w = {.fn = fn, .user = user, .err = err, .layer = -1, .d_model = D};
     int rc;
-    if ((rc = visit_matrix(&w, &a->embed, "embed", "vocab_size, hidden_size", a->vocab, D, true)) ||
+    if ((rc = visit_matrix(&w, &a->embed, "embed", "vocab_size, hidden_size", a->vocab, D, true)) != NS_OK ||
         (rc = visit_matrix(&w, &a->positions, "positions", "max_position_embeddings, hidden_size", a->max_positions + a->position_offset, D,
-                           false)))
+                           false)) != NS_OK)
         return rc;
     for (w.layer = 0; a->layers && w.layer < a->n_layers; w.layer++) {
         ns_layer *const layer = &a->layers[w.layer];
         for (int s = 0; s < layer->n_stages; s++)
             for (int b = 0; b < layer->stages[s].n_branches; b++)
-                if ((rc = visit_branch(&w, &layer->stages[s].branches[b])))
+                if ((rc = visit_branch(&w, &layer->stages[s].branches[b])) != NS_OK)
                     return rc;
     }
     w.layer = -1;
-    if ((rc = visit_norm(&w, &a->final_norm, "final_norm", "hidden_size", D)) ||
-        (rc = visit_matrix(&w, &a->head, "head", "vocab_size, hidden_size", a->vocab, D, true)))
+    if ((rc = visit_norm(&w, &a->final_norm, "final_norm", "hidden_size", D)) != NS_OK ||
+        (rc = visit_matrix(&w, &a->head, "head", "vocab_size, hidden_size", a->vocab, D, true)) != NS_OK)
         return rc;
     return visit_vector(&w, &a->head_bias, "head_bias", "", "vocab_size", a->vocab);
 }

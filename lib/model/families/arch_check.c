@@ -174,11 +174,11 @@ static int same_bytes(const ns_tensor *a, const ns_tensor *b, bool *same, ns_err
     uint8_t x[CHUNK], y[CHUNK];
     int rc = NS_OK;
     *same = true;
-    for (int64_t at = 0, n; at < a->n_bytes && *same && !rc; at += n) {
+    for (int64_t at = 0, n; at < a->n_bytes && *same && rc == NS_OK; at += n) {
         n = a->n_bytes - at < CHUNK ? a->n_bytes - at : CHUNK;
         rc = ns_tensor_read(a, at, n, x, err);
-        rc = rc ? rc : ns_tensor_read(b, at, n, y, err);
-        *same = !rc && memcmp(x, y, (size_t)n) == 0;
+        rc = rc != NS_OK ? rc : ns_tensor_read(b, at, n, y, err);
+        *same = rc == NS_OK && memcmp(x, y, (size_t)n) == 0;
     }
     return rc;
 }
@@ -195,7 +195,7 @@ static int check_tied_head(const ns_arch *a, const ns_checkpoint *c, ns_error *e
             continue;
         bool same;
         const int rc = same_bytes(head, embed, &same, err);
-        if (rc)
+        if (rc != NS_OK)
             return rc;
         if (!same)
             return ns_fail(err, NS_E_FORMAT,

@@ -14,24 +14,25 @@ static int from_config(ns_arch **out, const char *json, size_t n, const char *la
     ns_facts facts = {0};
     *out = NULL;
     int rc = ns_json_parse(&root, json, n, NS_MAX_JSON_DEPTH, label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!cJSON_IsObject(root))
         rc = ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", label);
-    if (rc || (rc = ns_text_config_find(&text, root, label, err)))
+    if (rc != NS_OK || (rc = ns_text_config_find(&text, root, label, err)) != NS_OK)
         goto out;
     ns_find_prefixes(&prefixes, text.row, checkpoint);
     if (!ns_config_open(&config, text.object, text.label, params)) {
         rc = ns_oom(err, "the config reader");
         goto out;
     }
-    if ((rc = ns_facts_read(&facts, &config, text.row, err)) || (rc = ns_arch_build(out, text.row, &facts, &prefixes, err)) ||
-        ((text.wrapper || prefixes.wrapped) && (rc = ns_leave_towers(*out, err))))
+    if ((rc = ns_facts_read(&facts, &config, text.row, err)) != NS_OK ||
+        (rc = ns_arch_build(out, text.row, &facts, &prefixes, err)) != NS_OK ||
+        ((text.wrapper || prefixes.wrapped) && (rc = ns_leave_towers(*out, err)) != NS_OK))
         goto out;
-    if (!(rc = ns_arch_validate(*out, label, err)) && params && params->names_path)
+    if ((rc = ns_arch_validate(*out, label, err)) == NS_OK && params && params->names_path)
         rc = ns_arch_apply_names(*out, params->names_path, err);
 out:
-    if (rc) {
+    if (rc != NS_OK) {
         ns_arch_free(*out);
         *out = NULL;
     }

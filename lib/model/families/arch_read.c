@@ -19,7 +19,7 @@ static int fail(const reader *r, const char *key, const char *why)
 /* The inner error with the place put in front. */
 static int at_place(const reader *r, int rc)
 {
-    if (rc && r->err && r->where[0]) {
+    if (rc != NS_OK && r->err && r->where[0]) {
         const char *const text = r->err->message + (ns_starts(r->err->message, r->label) ? strlen(r->label) + 2 : 0);
         return ns_fail(r->err, rc, "%s: %s: %s", r->label, r->where, text);
     }
@@ -30,7 +30,7 @@ static int read_whole(const reader *r, const cJSON *object, const char *key, int
 {
     int64_t value;
     const int rc = ns_json_i64(object, key, otherwise, &value, r->label, r->err);
-    if (rc)
+    if (rc != NS_OK)
         return at_place(r, rc);
     if (value < low || value > high)
         return fail(r, key, "is out of range");
@@ -51,12 +51,12 @@ static int read_tref(const reader *r, const cJSON *item, const char *key, ns_tre
             if (i == sizeof known / sizeof *known)
                 return fail(r, k->string, "is not a key of a weight (name, start, group, stride, transposed are)");
         }
-        if ((rc = ns_json_str(item, "name", &name, r->label, r->err)) ||
-            (rc = ns_json_bool(item, "transposed", false, &t->transposed, r->label, r->err)))
+        if ((rc = ns_json_str(item, "name", &name, r->label, r->err)) != NS_OK ||
+            (rc = ns_json_bool(item, "transposed", false, &t->transposed, r->label, r->err)) != NS_OK)
             return at_place(r, rc);
-        if ((rc = read_whole(r, item, "start", 0, 0, NS_MAX_DIM, &t->start)) ||
-            (rc = read_whole(r, item, "group", 0, 0, NS_MAX_DIM, &t->group)) ||
-            (rc = read_whole(r, item, "stride", 0, 0, NS_MAX_DIM, &t->stride)))
+        if ((rc = read_whole(r, item, "start", 0, 0, NS_MAX_DIM, &t->start)) != NS_OK ||
+            (rc = read_whole(r, item, "group", 0, 0, NS_MAX_DIM, &t->group)) != NS_OK ||
+            (rc = read_whole(r, item, "stride", 0, 0, NS_MAX_DIM, &t->stride)) != NS_OK)
             return rc;
     }
     if (!name || !name[0])
@@ -99,17 +99,17 @@ static int read_number(const reader *r, const cJSON *object, const ns_field *f, 
     case NS_FIELD_I64:
         return read_whole(r, object, f->key, (int64_t)f->otherwise, 0, NS_MAX_DIM, p);
     case NS_FIELD_INT:
-        if ((rc = read_whole(r, object, f->key, (int64_t)f->otherwise, -1, NS_MAX_ROPES, &whole)))
+        if ((rc = read_whole(r, object, f->key, (int64_t)f->otherwise, -1, NS_MAX_ROPES, &whole)) != NS_OK)
             return rc;
         *(int *)p = (int)whole;
         return NS_OK;
     case NS_FIELD_BOOL:
-        if ((rc = ns_json_bool(object, f->key, f->otherwise != 0, &flag, r->label, r->err)))
+        if ((rc = ns_json_bool(object, f->key, f->otherwise != 0, &flag, r->label, r->err)) != NS_OK)
             return at_place(r, rc);
         *(bool *)p = flag;
         return NS_OK;
     default:
-        if ((rc = ns_json_f64(object, f->key, f->otherwise, &value, r->label, r->err)))
+        if ((rc = ns_json_f64(object, f->key, f->otherwise, &value, r->label, r->err)) != NS_OK)
             return at_place(r, rc);
         if (!(value >= -1e30 && value <= 1e30))
             return fail(r, f->key, "is out of range");
@@ -139,7 +139,7 @@ static int read_word(const reader *r, const cJSON *object, const ns_field *f, vo
     const char *name;
     int value = 0;
     const int rc = ns_json_str(object, f->key, &name, r->label, r->err);
-    if (rc)
+    if (rc != NS_OK)
         return at_place(r, rc);
     if (name && !ns_word_find(f->words, name, &value)) {
         char words[128] = "";
@@ -218,7 +218,7 @@ static int find_class(const reader *r, const cJSON *part, const char *kind, cons
 {
     const char *mixer;
     const int rc = ns_json_str(part, "mixer", &mixer, r->label, r->err);
-    if (rc)
+    if (rc != NS_OK)
         return at_place(r, rc);
     *out = ns_branch_class_find(kind, mixer);
     char words[128] = "";
@@ -236,7 +236,7 @@ static int find_part(const reader *r, const cJSON *object, const char *const *pa
     char words[128] = "";
     int i = 0;
     const int rc = ns_json_str(object, "kind", kind, r->label, r->err);
-    if (rc)
+    if (rc != NS_OK)
         return at_place(r, rc);
     if (!*kind)
         return fail(r, "kind", "is missing");
@@ -270,14 +270,14 @@ static int read_branch(reader *r, const cJSON *object, ns_branch *b)
     const cJSON *part;
     branch_parts(parts);
     int rc = read_fields(r, object, ns_fields_branch, b, parts);
-    rc = rc ? rc : find_part(r, object, parts, &kind, &part);
-    if (rc)
+    rc = rc != NS_OK ? rc : find_part(r, object, parts, &kind, &part);
+    if (rc != NS_OK)
         return rc;
     const size_t n = strlen(r->where);
     snprintf(r->where + n, sizeof r->where - n, ".%s", kind);
     if (!cJSON_IsObject(part))
         return ns_fail(r->err, NS_E_FORMAT, "%s: %s must be an object", r->label, r->where);
-    if ((rc = find_class(r, part, kind, &class_)))
+    if ((rc = find_class(r, part, kind, &class_)) != NS_OK)
         return rc;
     return ns_branch_begin(b, class_) ? read_fields(r, part, class_->fields, b->params, NULL) : ns_oom(r->err, "a branch");
 }
@@ -301,17 +301,19 @@ static int read_layer(reader *r, const cJSON *object, int64_t index, ns_layer *l
     const cJSON *stages, *branches;
     int n_stages, n_branches, rc;
     snprintf(r->where, sizeof r->where, "layers[%lld]", (long long)index);
-    if ((rc = read_fields(r, object, none, layer, layer_parts)) || (rc = list_of(r, object, "stages", 1, 2, &stages, &n_stages)))
+    if ((rc = read_fields(r, object, none, layer, layer_parts)) != NS_OK ||
+        (rc = list_of(r, object, "stages", 1, 2, &stages, &n_stages)) != NS_OK)
         return rc;
     for (const cJSON *s = stages->child; s; s = s->next) {
         ns_stage *const stage = &layer->stages[layer->n_stages++];
         snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d]", (long long)index, layer->n_stages - 1);
-        if ((rc = read_fields(r, s, ns_fields_stage, stage, stage_parts)) || (rc = list_of(r, s, "branches", 1, 2, &branches, &n_branches)))
+        if ((rc = read_fields(r, s, ns_fields_stage, stage, stage_parts)) != NS_OK ||
+            (rc = list_of(r, s, "branches", 1, 2, &branches, &n_branches)) != NS_OK)
             return rc;
         for (const cJSON *b = branches->child; b; b = b->next) {
             snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d].branches[%d]", (long long)index, layer->n_stages - 1,
                      stage->n_branches);
-            if ((rc = read_branch(r, b, &stage->branches[stage->n_branches++])))
+            if ((rc = read_branch(r, b, &stage->branches[stage->n_branches++])) != NS_OK)
                 return rc;
         }
     }
@@ -324,7 +326,7 @@ static int read_ignored(reader *r, const cJSON *root, ns_arch *a)
     int n, rc;
     if (!cJSON_GetObjectItemCaseSensitive(root, "ignored"))
         return NS_OK;
-    if ((rc = list_of(r, root, "ignored", 0, 65536, &list, &n)))
+    if ((rc = list_of(r, root, "ignored", 0, 65536, &list, &n)) != NS_OK)
         return rc;
     a->ignored = ns_alloc_array((size_t)n, sizeof *a->ignored);
     if (!a->ignored)
@@ -343,8 +345,8 @@ static int read_parts(reader *r, const cJSON *root, ns_arch *a)
 {
     const cJSON *ropes, *layers;
     int n_ropes, n_layers, rc;
-    if ((rc = read_ignored(r, root, a)) || (rc = list_of(r, root, "ropes", 0, NS_MAX_ROPES, &ropes, &n_ropes)) ||
-        (rc = list_of(r, root, "layers", 1, NS_MAX_LAYERS, &layers, &n_layers)))
+    if ((rc = read_ignored(r, root, a)) != NS_OK || (rc = list_of(r, root, "ropes", 0, NS_MAX_ROPES, &ropes, &n_ropes)) != NS_OK ||
+        (rc = list_of(r, root, "layers", 1, NS_MAX_LAYERS, &layers, &n_layers)) != NS_OK)
         return rc;
     a->ropes = ns_alloc_array((size_t)n_ropes, sizeof *a->ropes);
     a->layers = ns_alloc_array((size_t)n_layers, sizeof *a->layers);
@@ -352,12 +354,12 @@ static int read_parts(reader *r, const cJSON *root, ns_arch *a)
         return ns_oom(r->err, "the layers");
     for (const cJSON *v = ropes->child; v; v = v->next) {
         snprintf(r->where, sizeof r->where, "ropes[%d]", a->n_ropes);
-        if ((rc = read_fields(r, v, ns_fields_rope, &a->ropes[a->n_ropes++], NULL)))
+        if ((rc = read_fields(r, v, ns_fields_rope, &a->ropes[a->n_ropes++], NULL)) != NS_OK)
             return rc;
     }
     for (const cJSON *v = layers->child; v; v = v->next) {
         a->n_layers++;
-        if ((rc = read_layer(r, v, a->n_layers - 1, &a->layers[a->n_layers - 1])))
+        if ((rc = read_layer(r, v, a->n_layers - 1, &a->layers[a->n_layers - 1])) != NS_OK)
             return rc;
     }
     r->where[0] = 0;
@@ -387,8 +389,8 @@ static int read_root(reader *r, const cJSON *root, ns_arch *a)
     int rc;
     if (!cJSON_IsObject(root))
         return ns_fail(r->err, NS_E_FORMAT, "%s: not a JSON object", r->label);
-    if ((rc = ns_json_i64(root, "needlescope_arch", 0, &version, r->label, r->err)) ||
-        (rc = ns_json_str(root, "family", &family, r->label, r->err)))
+    if ((rc = ns_json_i64(root, "needlescope_arch", 0, &version, r->label, r->err)) != NS_OK ||
+        (rc = ns_json_str(root, "family", &family, r->label, r->err)) != NS_OK)
         return rc;
     if (version != NS_ARCH_JSON_VERSION)
         return ns_fail(r->err, NS_E_FORMAT,
@@ -397,7 +399,7 @@ static int read_root(reader *r, const cJSON *root, ns_arch *a)
     if (!family || !family[0] || strlen(family) >= sizeof a->family)
         return fail(r, "family", "must be a name of 1 to 31 bytes");
     snprintf(a->family, sizeof a->family, "%s", family);
-    if ((rc = read_fields(r, root, ns_fields_arch, a, parts)) || (rc = read_parts(r, root, a)))
+    if ((rc = read_fields(r, root, ns_fields_arch, a, parts)) != NS_OK || (rc = read_parts(r, root, a)) != NS_OK)
         return rc;
     return ns_arch_each(a, fill_shape, NULL, r->err);
 }
@@ -408,7 +410,7 @@ int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *lab
     cJSON *root = NULL;
     *out = NULL;
     int rc = ns_json_parse(&root, json, n, NS_MAX_JSON_DEPTH, label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     ns_arch *a = ns_alloc_array(1, sizeof *a);
     if (!a)
@@ -417,7 +419,7 @@ int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *lab
         params->names_path)
         rc = ns_arch_apply_names(a, params->names_path, err);
     cJSON_Delete(root);
-    if (rc) {
+    if (rc != NS_OK) {
         ns_arch_free(a);
         return rc;
     }

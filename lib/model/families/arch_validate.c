@@ -11,14 +11,15 @@ static int check_rope(ns_checker *c, const ns_rope *r, int index)
 {
     int rc;
     snprintf(c->where, sizeof c->where, "ropes[%d]: ", index);
-    if ((rc = ns_check_at_least(c, "theta", r->theta, 1 + 1e-9)) || (rc = ns_check_range(c, "rotary_dim", r->rotary_dim, 2, 65536)))
+    if ((rc = ns_check_at_least(c, "theta", r->theta, 1 + 1e-9)) != NS_OK ||
+        (rc = ns_check_range(c, "rotary_dim", r->rotary_dim, 2, 65536)) != NS_OK)
         return rc;
     if (r->rotary_dim % 2)
         return ns_check_refuse(c, "rotary_dim must be even");
-    if (r->scaling != NS_ROPE_DEFAULT && (rc = ns_check_at_least(c, "factor", r->factor, 1e-3)))
+    if (r->scaling != NS_ROPE_DEFAULT && (rc = ns_check_at_least(c, "factor", r->factor, 1e-3)) != NS_OK)
         return rc;
-    if ((rc = ns_check_at_least(c, "attention_factor", r->attention_factor, 0)) ||
-        (rc = ns_check_range(c, "original_max_positions", r->original_max_positions, 0, NS_MAX_DIM)))
+    if ((rc = ns_check_at_least(c, "attention_factor", r->attention_factor, 0)) != NS_OK ||
+        (rc = ns_check_range(c, "original_max_positions", r->original_max_positions, 0, NS_MAX_DIM)) != NS_OK)
         return rc;
     if (r->scaling == NS_ROPE_LLAMA3 &&
         !(r->low_freq_factor > 0 && r->high_freq_factor > r->low_freq_factor && isfinite(r->high_freq_factor)))
@@ -43,11 +44,11 @@ static int check_layer(ns_checker *c, const ns_layer *layer, int64_t index)
 {
     int n = 0, rc;
     snprintf(c->where, sizeof c->where, "layer %lld: ", (long long)index);
-    if ((rc = ns_check_range(c, "number of stages", layer->n_stages, 1, 2)))
+    if ((rc = ns_check_range(c, "number of stages", layer->n_stages, 1, 2)) != NS_OK)
         return rc;
     for (int s = 0; s < layer->n_stages; s++) {
-        if ((rc = ns_check_range(c, "number of branches", layer->stages[s].n_branches, 1, 2)) ||
-            (rc = ns_check_at_least(c, "normed_scale", layer->stages[s].normed_scale, -1e30)))
+        if ((rc = ns_check_range(c, "number of branches", layer->stages[s].n_branches, 1, 2)) != NS_OK ||
+            (rc = ns_check_at_least(c, "normed_scale", layer->stages[s].normed_scale, -1e30)) != NS_OK)
             return rc;
         if (layer->stages[s].normed_scale != 0 &&
             (layer->stages[s].n_branches > 1 || layer->stages[s].branches[0].in_norm.type == NS_NORM_NONE))
@@ -60,11 +61,11 @@ static int check_layer(ns_checker *c, const ns_layer *layer, int64_t index)
                 return ns_check_refuse(c, "the first branch of a stage cannot share a norm");
             if (b->shares_norm && b->in_norm.type != NS_NORM_NONE)
                 return ns_check_refuse(c, "a branch that shares the norm has an in_norm of its own");
-            if ((rc = ns_check_at_least(c, "out_scale", b->out_scale, -1e30)) ||
-                (rc = ns_check_norm(c, "in_norm", &b->in_norm)) ||
-                (rc = ns_check_norm(c, "out_norm", &b->out_norm)))
+            if ((rc = ns_check_at_least(c, "out_scale", b->out_scale, -1e30)) != NS_OK ||
+                (rc = ns_check_norm(c, "in_norm", &b->in_norm)) != NS_OK ||
+                (rc = ns_check_norm(c, "out_norm", &b->out_norm)) != NS_OK)
                 return rc;
-            if ((rc = b->class_->check(c, b->params)))
+            if ((rc = b->class_->check(c, b->params)) != NS_OK)
                 return rc;
         }
     }
@@ -98,23 +99,24 @@ int ns_arch_validate(const ns_arch *a, const char *label, ns_error *err)
 {
     ns_checker c = {.a = a, .label = label, .err = err};
     int rc;
-    if ((rc = ns_check_range(&c, "n_layers", a->n_layers, 1, NS_MAX_LAYERS)) ||
-        (rc = ns_check_range(&c, "d_model", a->d_model, 1, NS_MAX_DIM)) || (rc = ns_check_range(&c, "vocab", a->vocab, 1, NS_MAX_DIM)) ||
-        (rc = ns_check_range(&c, "max_positions", a->max_positions, 0, NS_MAX_DIM)) ||
-        (rc = ns_check_range(&c, "position_offset", a->position_offset, 0, 65536)) ||
-        (rc = ns_check_range(&c, "number of ropes", a->n_ropes, 0, NS_MAX_ROPES)) ||
-        (rc = ns_check_at_least(&c, "embed_scale", a->embed_scale, -1e30)) ||
-        (rc = ns_check_at_least(&c, "logit_scale", a->logit_scale, -1e30)) ||
-        (rc = ns_check_at_least(&c, "logit_softcap", a->logit_softcap, 0)) ||
-        (rc = ns_check_norm(&c, "final_norm", &a->final_norm)))
+    if ((rc = ns_check_range(&c, "n_layers", a->n_layers, 1, NS_MAX_LAYERS)) != NS_OK ||
+        (rc = ns_check_range(&c, "d_model", a->d_model, 1, NS_MAX_DIM)) != NS_OK ||
+        (rc = ns_check_range(&c, "vocab", a->vocab, 1, NS_MAX_DIM)) != NS_OK ||
+        (rc = ns_check_range(&c, "max_positions", a->max_positions, 0, NS_MAX_DIM)) != NS_OK ||
+        (rc = ns_check_range(&c, "position_offset", a->position_offset, 0, 65536)) != NS_OK ||
+        (rc = ns_check_range(&c, "number of ropes", a->n_ropes, 0, NS_MAX_ROPES)) != NS_OK ||
+        (rc = ns_check_at_least(&c, "embed_scale", a->embed_scale, -1e30)) != NS_OK ||
+        (rc = ns_check_at_least(&c, "logit_scale", a->logit_scale, -1e30)) != NS_OK ||
+        (rc = ns_check_at_least(&c, "logit_softcap", a->logit_softcap, 0)) != NS_OK ||
+        (rc = ns_check_norm(&c, "final_norm", &a->final_norm)) != NS_OK)
         return rc;
     if (a->positions.name && a->max_positions == 0)
         return ns_check_refuse(&c, "learned positions need max_positions");
     for (int i = 0; i < a->n_ropes; i++)
-        if ((rc = check_rope(&c, &a->ropes[i], i)))
+        if ((rc = check_rope(&c, &a->ropes[i], i)) != NS_OK)
             return rc;
     for (int64_t i = 0; i < a->n_layers; i++)
-        if ((rc = check_layer(&c, &a->layers[i], i)))
+        if ((rc = check_layer(&c, &a->layers[i], i)) != NS_OK)
             return rc;
     c.where[0] = 0;
     return ns_arch_each((ns_arch *)a, check_slot, &c, err);   /* the walk hands out pointers; check_slot only reads */

@@ -41,7 +41,7 @@ int ns_config_i64(ns_config *c, const char *key, int64_t otherwise, int64_t low,
 {
     ns_config_get(c, key);
     const int rc = ns_json_i64(c->object, key, otherwise, out, c->label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (*out < low || *out > high)
         return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, outside %lld to %lld", c->label, key, (long long)*out, (long long)low,
@@ -53,7 +53,7 @@ int ns_config_f64(ns_config *c, const char *key, double otherwise, double low, d
 {
     ns_config_get(c, key);
     const int rc = ns_json_f64(c->object, key, otherwise, out, c->label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!(*out >= low && *out <= high))
         return ns_fail(err, NS_E_FORMAT, "%s: %s is %g, outside %g to %g", c->label, key, *out, low, high);
@@ -98,20 +98,21 @@ static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
     const ns_keys *k = &row->keys;
     int rc;
     const char *const heads_key = spelled(k->heads, "num_attention_heads");
-    if ((rc = ns_config_i64(c, "vocab_size", row->defaults.vocab, 1, NS_MAX_DIM, &f->vocab, err)) ||
-        (rc = ns_config_i64(c, spelled(k->d_model, "hidden_size"), row->defaults.d_model, 1, NS_MAX_DIM, &f->d_model, err)) ||
-        (rc = ns_config_i64(c, spelled(k->layers, "num_hidden_layers"), row->defaults.layers, 1, NS_MAX_LAYERS, &f->layers, err)) ||
-        (rc = ns_config_i64(c, heads_key, row->defaults.heads, 1, 65536, &f->heads, err)) ||
+    if ((rc = ns_config_i64(c, "vocab_size", row->defaults.vocab, 1, NS_MAX_DIM, &f->vocab, err)) != NS_OK ||
+        (rc = ns_config_i64(c, spelled(k->d_model, "hidden_size"), row->defaults.d_model, 1, NS_MAX_DIM, &f->d_model, err)) != NS_OK ||
+        (rc = ns_config_i64(c, spelled(k->layers, "num_hidden_layers"), row->defaults.layers, 1, NS_MAX_LAYERS, &f->layers,
+            err)) != NS_OK ||
+        (rc = ns_config_i64(c, heads_key, row->defaults.heads, 1, 65536, &f->heads, err)) != NS_OK ||
         (rc = ns_config_i64(c, spelled(k->positions, "max_position_embeddings"), row->defaults.positions, 1, NS_MAX_DIM, &f->positions,
-                            err)) ||
+                            err)) != NS_OK ||
         (rc = ns_config_i64(c, spelled(k->d_ff, "intermediate_size"), row->defaults.d_ff ? row->defaults.d_ff : 4 * f->d_model, 1,
-                            NS_MAX_DIM, &f->d_ff, err)))
+                            NS_MAX_DIM, &f->d_ff, err)) != NS_OK)
         return rc;
     f->kv_heads = f->heads;
     if (!row->no_gqa) {
         const cJSON *const kv = ns_config_get(c, "num_key_value_heads");
         const int64_t otherwise = kv || !row->defaults.kv_heads ? f->heads : row->defaults.kv_heads;
-        if ((rc = ns_config_i64(c, "num_key_value_heads", otherwise, 1, 65536, &f->kv_heads, err)))
+        if ((rc = ns_config_i64(c, "num_key_value_heads", otherwise, 1, 65536, &f->kv_heads, err)) != NS_OK)
             return rc;
         if (f->heads % f->kv_heads)
             return ns_fail(err, NS_E_FORMAT, "%s: num_attention_heads %lld is not a multiple of num_key_value_heads %lld%s", c->label,
@@ -123,7 +124,7 @@ static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
         if (f->d_model % f->heads)
             return ns_fail(err, NS_E_FORMAT, "%s: %s %lld is not a multiple of %s %lld, and no head_dim is given", c->label,
                            spelled(k->d_model, "hidden_size"), (long long)f->d_model, heads_key, (long long)f->heads);
-    if ((rc = ns_config_i64(c, "head_dim", split, 1, 65536, &f->head_dim, err)))
+    if ((rc = ns_config_i64(c, "head_dim", split, 1, 65536, &f->head_dim, err)) != NS_OK)
         return rc;
     if (row->fixed_head_dim && f->head_dim != f->d_model / f->heads)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: head_dim is %lld, but the heads of %s have %lld dimensions (the width over the heads)",
@@ -145,7 +146,7 @@ static int read_act(ns_facts *f, ns_config *c, const ns_family *row, ns_error *e
     const char *const key = spelled(row->keys.act, "hidden_act"), *name;
     int value;
     const int rc = ns_config_str(c, key, row->defaults.act, &name, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!ns_word_find(spellings, name, &value))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s '%s' is not supported (silu, gelu, gelu_new, gelu_pytorch_tanh, relu, relu2 are)",
@@ -187,16 +188,20 @@ static int read_numbers(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
     f->eps = row->defaults.eps;
     f->parallel = row->block == NS_BLOCK_PARALLEL || row->block == NS_BLOCK_PARALLEL_SHARED;
     f->logit_scale = 1;
-    if ((!row->eps_fixed && (rc = ns_config_f64(c, spelled(row->keys.eps, "rms_norm_eps"), row->defaults.eps, 0, 1, &f->eps, err))) ||
-        (rc = ns_config_bool(c, "tie_word_embeddings", row->defaults.tied, &f->tied, err)) ||
-        (rc = read_optional(c, "attn_logit_softcapping", row->attn_softcap_key, row->defaults.attn_softcap, &f->attn_softcap, err)) ||
-        (rc = read_optional(c, "final_logit_softcapping", row->logit_softcap_key, row->defaults.logit_softcap, &f->logit_softcap, err)) ||
-        (rc = read_optional(c, "clip_qkv", row->clip_key, 0, &f->clip, err)) ||
-        (row->logit_scale_key && (rc = ns_config_f64(c, "logit_scale", row->defaults.logit_scale, -1e30, 1e30, &f->logit_scale, err))) ||
-        (row->scalar_key && (rc = ns_config_f64(c, "query_pre_attn_scalar", 256, 1e-6, 1e9, &scalar, err))) ||
-        (row->parallel_key && (rc = ns_config_bool(c, "use_parallel_residual", true, &f->parallel, err))) ||
-        (row->inverse_layer_key && ((rc = ns_config_bool(c, "scale_attn_weights", true, &scaled, err)) ||
-                                    (rc = ns_config_bool(c, "scale_attn_by_inverse_layer_idx", false, &f->scale_by_layer, err)))))
+    if ((!row->eps_fixed && (rc = ns_config_f64(c, spelled(row->keys.eps, "rms_norm_eps"), row->defaults.eps, 0, 1, &f->eps,
+            err)) != NS_OK) ||
+        (rc = ns_config_bool(c, "tie_word_embeddings", row->defaults.tied, &f->tied, err)) != NS_OK ||
+        (rc = read_optional(c, "attn_logit_softcapping", row->attn_softcap_key, row->defaults.attn_softcap, &f->attn_softcap,
+            err)) != NS_OK ||
+        (rc = read_optional(c, "final_logit_softcapping", row->logit_softcap_key, row->defaults.logit_softcap, &f->logit_softcap,
+            err)) != NS_OK ||
+        (rc = read_optional(c, "clip_qkv", row->clip_key, 0, &f->clip, err)) != NS_OK ||
+        (row->logit_scale_key && (rc = ns_config_f64(c, "logit_scale", row->defaults.logit_scale, -1e30, 1e30, &f->logit_scale,
+            err)) != NS_OK) ||
+        (row->scalar_key && (rc = ns_config_f64(c, "query_pre_attn_scalar", 256, 1e-6, 1e9, &scalar, err)) != NS_OK) ||
+        (row->parallel_key && (rc = ns_config_bool(c, "use_parallel_residual", true, &f->parallel, err)) != NS_OK) ||
+        (row->inverse_layer_key && ((rc = ns_config_bool(c, "scale_attn_weights", true, &scaled, err)) != NS_OK ||
+                                    (rc = ns_config_bool(c, "scale_attn_by_inverse_layer_idx", false, &f->scale_by_layer, err)) != NS_OK)))
         return rc;
     f->scale = scaled ? 1 / sqrt(row->scalar_key ? scalar : (double)f->head_dim) : 1;
     return NS_OK;
@@ -261,10 +266,10 @@ static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
     int rc;
     if (row->window == NS_WINDOW_NONE)
         return apply_layer_types(f, c, row, 0, err);
-    if (!use && (rc = ns_config_bool(c, "use_sliding_window", false, &use, err)))
+    if (!use && (rc = ns_config_bool(c, "use_sliding_window", false, &use, err)) != NS_OK)
         return rc;
     const bool given = ns_config_get(c, "sliding_window") != NULL;
-    if ((rc = ns_config_i64(c, "sliding_window", given ? 0 : row->defaults.window, 0, NS_MAX_DIM, &window, err)))
+    if ((rc = ns_config_i64(c, "sliding_window", given ? 0 : row->defaults.window, 0, NS_MAX_DIM, &window, err)) != NS_OK)
         return rc;
     const cJSON *const item = ns_config_get(c, "sliding_window");
     if (item && !cJSON_IsNull(item) && window == 0 && use)
@@ -272,10 +277,11 @@ static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
                        c->label);
     if (row->window == NS_WINDOW_ABOVE && !use)
         window = 0;      /* qwen: the key counts only together with use_sliding_window */
-    if (row->window == NS_WINDOW_ABOVE && use && (rc = ns_config_i64(c, "max_window_layers", above, 0, NS_MAX_DIM, &above, err)))
+    if (row->window == NS_WINDOW_ABOVE && use && (rc = ns_config_i64(c, "max_window_layers", above, 0, NS_MAX_DIM, &above, err)) != NS_OK)
         return rc;
     const cJSON *const types = ns_config_get(c, "layer_types");
-    if (row->window == NS_WINDOW_PATTERN && window && !(types && !cJSON_IsNull(types)) && (rc = window_by_pattern(f, c, row, window, err)))
+    if (row->window == NS_WINDOW_PATTERN && window && !(types && !cJSON_IsNull(types)) &&
+        (rc = window_by_pattern(f, c, row, window, err)) != NS_OK)
         return rc;
     for (int64_t i = 0; i < f->layers && row->window != NS_WINDOW_PATTERN; i++)
         f->window[i] = (row->window == NS_WINDOW_ALL || (row->window == NS_WINDOW_ABOVE && i >= above) ||
@@ -338,9 +344,9 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
     if (row->rope == NS_ROPES_NONE)
         return NS_OK;
     double theta = row->defaults.theta, local = theta, partial = row->defaults.partial ? row->defaults.partial : 1;
-    if ((rc = ns_config_f64(c, spelled(row->keys.theta, "rope_theta"), theta, 1, 1e30, &theta, err)) ||
-        (row->keys.partial && (rc = ns_config_f64(c, row->keys.partial, partial, 0, 1, &partial, err))) ||
-        (row->rope == NS_ROPES_LOCAL && (rc = ns_config_f64(c, "rope_local_base_freq", 1e4, 1, 1e30, &local, err))))
+    if ((rc = ns_config_f64(c, spelled(row->keys.theta, "rope_theta"), theta, 1, 1e30, &theta, err)) != NS_OK ||
+        (row->keys.partial && (rc = ns_config_f64(c, row->keys.partial, partial, 0, 1, &partial, err)) != NS_OK) ||
+        (row->rope == NS_ROPES_LOCAL && (rc = ns_config_f64(c, "rope_local_base_freq", 1e4, 1, 1e30, &local, err)) != NS_OK))
         return rc;
     const char *const scaled_layers = c->params && c->params->olmo3_rope ? c->params->olmo3_rope : "full-layers";
     const bool full_only = strcmp(scaled_layers, "full-layers") == 0;
@@ -354,7 +360,7 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
         return ns_oom(err, "the rope sets");
     if ((rc = add_rope(f, c, row,
                        (ns_rope_source){.type = sliding_only ? "sliding_attention" : "full_attention", .theta = theta, .partial = partial},
-                       stated, err)))
+                       stated, err)) != NS_OK)
         return rc;
     if (two && (rc = add_rope(f, c, row,
                               (ns_rope_source){.type = "sliding_attention",
@@ -362,7 +368,7 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
                                                .partial = partial,
                                                .unscaled = row->rope != NS_ROPES_ALL && row->rope != NS_ROPES_LIST,
                                                .own_theta = row->rope == NS_ROPES_LOCAL},
-                              stated, err)))
+                              stated, err)) != NS_OK)
         return rc;
     for (int64_t i = 0; i < f->layers; i++)
         if ((row->rope != NS_ROPES_LIST || f->rope[i] >= 0) && !f->recurrent[i])
@@ -394,8 +400,9 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
 {
     int rc;
     *f = (ns_facts){0};
-    if ((rc = read_sizes(f, c, row, err)) || (rc = read_act(f, c, row, err)) || (rc = read_biases(f, c, row, err)) ||
-        (rc = read_numbers(f, c, row, err)))
+    if ((rc = read_sizes(f, c, row, err)) != NS_OK || (rc = read_act(f, c, row, err)) != NS_OK ||
+        (rc = read_biases(f, c, row, err)) != NS_OK ||
+        (rc = read_numbers(f, c, row, err)) != NS_OK)
         return rc;
     f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
     f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);
@@ -410,9 +417,9 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         rc = ns_facts_own_layers(f, c, err);
     else if (row->rope == NS_ROPES_LIST)
         rc = read_no_rope_layers(f, c, err);
-    if (rc || (!row->own_layers && (rc = read_windows(f, c, row, err))) || (rc = read_ropes(f, c, row, err)))
+    if (rc != NS_OK || (!row->own_layers && (rc = read_windows(f, c, row, err)) != NS_OK) || (rc = read_ropes(f, c, row, err)) != NS_OK)
         return rc;
-    if (row->normed_residual && (rc = read_residuals(f, c, err)))
+    if (row->normed_residual && (rc = read_residuals(f, c, err)) != NS_OK)
         return rc;
     return ns_config_unread(c, row, err);
 }

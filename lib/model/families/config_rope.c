@@ -61,7 +61,7 @@ static int select_object(rope_reader *r, const ns_rope_source *source, bool *uns
 static int number(const rope_reader *r, const char *key, double otherwise, double low, double high, double *out, ns_error *err)
 {
     const int rc = ns_json_f64(r->object, key, otherwise, out, r->label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (!(*out >= low && *out <= high))
         return ns_fail(err, NS_E_FORMAT, "%s: %s is %s%g, outside %g to %g", r->label, key,
@@ -75,7 +75,8 @@ static int read_type(const rope_reader *r, const ns_family *row, ns_rope_scaling
     int value;
     int rc;
     *out = NS_ROPE_DEFAULT;
-    if ((rc = ns_json_str(r->object, "rope_type", &name, r->label, err)) || (rc = ns_json_str(r->object, "type", &old, r->label, err)))
+    if ((rc = ns_json_str(r->object, "rope_type", &name, r->label, err)) != NS_OK ||
+        (rc = ns_json_str(r->object, "type", &old, r->label, err)) != NS_OK)
         return rc;
     if (!name)
         name = old;
@@ -118,8 +119,8 @@ static int read_original(const rope_reader *r, ns_rope *rope, int64_t otherwise,
 {
     int64_t inner, outer;
     int rc;
-    if ((rc = ns_json_i64(r->object, "original_max_position_embeddings", 0, &inner, r->label, err)) ||
-        (rc = ns_config_i64(r->c, "original_max_position_embeddings", otherwise, 0, NS_MAX_DIM, &outer, err)))
+    if ((rc = ns_json_i64(r->object, "original_max_position_embeddings", 0, &inner, r->label, err)) != NS_OK ||
+        (rc = ns_config_i64(r->c, "original_max_position_embeddings", otherwise, 0, NS_MAX_DIM, &outer, err)) != NS_OK)
         return rc;
     if (inner < 0 || inner > NS_MAX_DIM)
         return ns_fail(err, NS_E_FORMAT, "%s: original_max_position_embeddings is %lld, outside 1 to %lld", r->label, (long long)inner,
@@ -147,7 +148,7 @@ static int read_scaling(const rope_reader *r, const ns_family *row, ns_rope *rop
     int rc;
     if (rope->scaling == NS_ROPE_DEFAULT)
         return NS_OK;
-    if ((rc = number(r, "factor", rope->scaling == NS_ROPE_LONGROPE ? 1 : 0, 1e-3, 1e6, &rope->factor, err)))
+    if ((rc = number(r, "factor", rope->scaling == NS_ROPE_LONGROPE ? 1 : 0, 1e-3, 1e6, &rope->factor, err)) != NS_OK)
         return rc;
     if (rope->scaling == NS_ROPE_DYNAMIC) {       /* always by max_position_embeddings, as in transformers */
         rope->original_max_positions = *positions;
@@ -156,28 +157,29 @@ static int read_scaling(const rope_reader *r, const ns_family *row, ns_rope *rop
     if (rope->scaling == NS_ROPE_LINEAR) {        /* vicuna-16k: 4096 and a factor of 4; transformers has no limit at all */
         double original;
         rc = number(r, "original_max_position_embeddings", (double)*positions, 1, NS_MAX_DIM, &original, err);
-        return rc ? rc : stretch(positions, original, rope->factor);
+        return rc != NS_OK ? rc : stretch(positions, original, rope->factor);
     }
-    if ((rc = read_original(r, rope, row->defaults.original, *positions, err)))
+    if ((rc = read_original(r, rope, row->defaults.original, *positions, err)) != NS_OK)
         return rc;
     if (rope->scaling == NS_ROPE_LLAMA3) {
-        if ((rc = number(r, "low_freq_factor", 0, 1e-6, 1e6, &rope->low_freq_factor, err)) ||
-            (rc = number(r, "high_freq_factor", 0, 1e-6, 1e6, &rope->high_freq_factor, err)))
+        if ((rc = number(r, "low_freq_factor", 0, 1e-6, 1e6, &rope->low_freq_factor, err)) != NS_OK ||
+            (rc = number(r, "high_freq_factor", 0, 1e-6, 1e6, &rope->high_freq_factor, err)) != NS_OK)
             return rc;
         if (rope->high_freq_factor <= rope->low_freq_factor)
             return ns_fail(err, NS_E_FORMAT, "%s: high_freq_factor %g must be above low_freq_factor %g", r->label, rope->high_freq_factor,
                            rope->low_freq_factor);
         return NS_OK;
     }
-    if ((rc = number(r, "attention_factor", 0, 0, 1e6, &rope->attention_factor, err)))
+    if ((rc = number(r, "attention_factor", 0, 0, 1e6, &rope->attention_factor, err)) != NS_OK)
         return rc;
     if (rope->scaling == NS_ROPE_LONGROPE)
         return (rc = read_factors(r, "short_factor", rope->rotary_dim / 2, &rope->short_factor, err))
                    ? rc : read_factors(r, "long_factor", rope->rotary_dim / 2, &rope->long_factor, err);
     stretch(positions, (double)rope->original_max_positions, rope->factor);
-    if ((rc = number(r, "beta_fast", 32, 0, 1e6, &rope->beta_fast, err)) ||
-        (rc = number(r, "beta_slow", 1, 0, 1e6, &rope->beta_slow, err)) || (rc = number(r, "mscale", 0, 0, 1e6, &rope->mscale, err)) ||
-        (rc = number(r, "mscale_all_dim", 0, 0, 1e6, &rope->mscale_all_dim, err)))
+    if ((rc = number(r, "beta_fast", 32, 0, 1e6, &rope->beta_fast, err)) != NS_OK ||
+        (rc = number(r, "beta_slow", 1, 0, 1e6, &rope->beta_slow, err)) != NS_OK ||
+        (rc = number(r, "mscale", 0, 0, 1e6, &rope->mscale, err)) != NS_OK ||
+        (rc = number(r, "mscale_all_dim", 0, 0, 1e6, &rope->mscale_all_dim, err)) != NS_OK)
         return rc;
     rope->beta_fast = rope->beta_fast ? rope->beta_fast : 32;
     rope->beta_slow = rope->beta_slow ? rope->beta_slow : 1;
@@ -203,12 +205,12 @@ int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_ro
     double partial = source->partial;
     bool unscaled;
     int rc = select_object(&r, source, &unscaled, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     if (r.object) {
         double theta, part;
-        if ((rc = number(&r, "rope_theta", rope.theta, 1, 1e30, &theta, err)) ||
-            (rc = number(&r, "partial_rotary_factor", partial, 0, 1, &part, err)))
+        if ((rc = number(&r, "rope_theta", rope.theta, 1, 1e30, &theta, err)) != NS_OK ||
+            (rc = number(&r, "partial_rotary_factor", partial, 0, 1, &part, err)) != NS_OK)
             return rc;
         if (!(unscaled && source->own_theta))
             rope.theta = theta;
@@ -223,8 +225,8 @@ int ns_config_rope(ns_rope *out, ns_config *c, const ns_family *row, const ns_ro
         return ns_fail(err, NS_E_FORMAT, "%s: %lld of the %lld dimensions of a head would rotate: an even number above 0 is needed",
                        c->label, (long long)rope.rotary_dim, (long long)head_dim);
     if (r.object && !unscaled)
-        if ((rc = read_type(&r, row, &rope.scaling, err)) || (rc = read_scaling(&r, row, &rope, positions, err)) ||
-            (rc = check_keys(&r, rope.scaling, err))) {
+        if ((rc = read_type(&r, row, &rope.scaling, err)) != NS_OK || (rc = read_scaling(&r, row, &rope, positions, err)) != NS_OK ||
+            (rc = check_keys(&r, rope.scaling, err)) != NS_OK) {
             ns_rope_clear(&rope);
             return rc;
         }

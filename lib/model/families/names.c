@@ -113,7 +113,7 @@ int ns_arch_apply_names(ns_arch *a, const char *path, ns_error *err)
     cJSON *map = NULL;
     rename_job job = {.path = path};
     int rc = ns_json_read(&map, path, NS_MAX_JSON, 4, err);
-    if (rc || (rc = check_map(map, path, err)))
+    if (rc != NS_OK || (rc = check_map(map, path, err)) != NS_OK)
         goto out;
     job.map = map;
     job.hits = ns_alloc_array((size_t)cJSON_GetArraySize(map), sizeof *job.hits);
@@ -121,7 +121,7 @@ int ns_arch_apply_names(ns_arch *a, const char *path, ns_error *err)
         rc = ns_oom(err, "the names map");
         goto out;
     }
-    if ((rc = ns_arch_each(a, rename_slot, &job, err)))
+    if ((rc = ns_arch_each(a, rename_slot, &job, err)) != NS_OK)
         goto out;
     int64_t i = 0;
     for (const cJSON *entry = map->child; entry && rc == NS_OK; entry = entry->next, i++)

@@ -38,14 +38,15 @@ int ns_facts_own_layers(ns_facts *f, ns_config *c, ns_error *err)
     const cJSON *kinds, *windows, *nope;
     const char *mlp;
     int rc;
-    if ((rc = list_of(&kinds, c, "layer_kinds", f->layers, err)) || (rc = list_of(&windows, c, "windows", f->layers, err)) ||
-        (rc = list_of(&nope, c, "nope", f->layers, err)) || (rc = ns_config_str(c, "mlp", "swiglu", &mlp, err)))
+    if ((rc = list_of(&kinds, c, "layer_kinds", f->layers, err)) != NS_OK ||
+        (rc = list_of(&windows, c, "windows", f->layers, err)) != NS_OK ||
+        (rc = list_of(&nope, c, "nope", f->layers, err)) != NS_OK || (rc = ns_config_str(c, "mlp", "swiglu", &mlp, err)) != NS_OK)
         return rc;
     if (strcmp(mlp, "relu") != 0 && strcmp(mlp, "swiglu") != 0)
         return ns_fail(err, NS_E_FORMAT, "%s: mlp '%.40s' is neither relu nor swiglu", c->label, mlp);
     f->ungated = strcmp(mlp, "relu") == 0;
     const cJSON *kind = kinds->child, *window = windows->child, *off = nope->child;
-    for (int64_t i = 0; i < f->layers && !rc; i++, kind = kind->next, window = window->next, off = off->next)
+    for (int64_t i = 0; i < f->layers && rc == NS_OK; i++, kind = kind->next, window = window->next, off = off->next)
         rc = read_layer(f, c, i, kind, window, off, err);
     return rc;
 }

@@ -85,7 +85,7 @@ static int unwrap(ns_text_config *out, cJSON *root, const char *key, const char 
     const char *type;
     snprintf(out->label, sizeof out->label, "%.400s: %s", label, key);
     int rc = ns_json_str(inner, "model_type", &type, out->label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     const struct unsaid *const wrapper = known_wrapper(out->wrapper);
     type = !type && wrapper ? wrapper->text : type;
@@ -100,14 +100,14 @@ int ns_text_config_find(ns_text_config *out, cJSON *root, const char *label, ns_
 {
     const char *type;
     int rc = ns_json_str(root, "model_type", &type, label, err);
-    if (rc)
+    if (rc != NS_OK)
         return rc;
     *out = (ns_text_config){.object = root, .row = type ? ns_family_find(type) : NULL};
     snprintf(out->label, sizeof out->label, "%.480s", label);
     if (out->row)
         return NS_OK;
     out->wrapper = type ? type : "";
-    if ((rc = check_wrapper(root, type, label, err)))
+    if ((rc = check_wrapper(root, type, label, err)) != NS_OK)
         return rc;
     for (size_t i = 0; i < sizeof inner_keys / sizeof *inner_keys; i++)
         if (cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(root, inner_keys[i])))
