@@ -47,6 +47,7 @@ typedef enum ns_state_kind {
 } ns_state_kind;
 
 #define NS_HAS(point) (UINT64_C(1) << NS_POINT_##point)
+_Static_assert(NS_N_POINTS <= 64, "a set of points is a bit each");
 
 typedef struct ns_branch_class {
     const char     *name;          /* as in meson.build */
