@@ -1,7 +1,8 @@
 /* hdf5_server.c - the program as a fork server: from stdin a line "FOLDER \t ARGUMENT \t ARGUMENT ...", to stdout "EXIT SIGNAL
  * CPU_SECONDS". Each call runs in a child of this process, in FOLDER, with its answer in `said` and its conversation in `wrong`;
  * CPU_SECONDS are those of the child and of its own children. A sanitized program starts in a fifth of a second; a fork takes a
- * hundredth. With arguments it is the program itself: a command that starts jobs starts them with this. */
+ * hundredth. The command `read FILE` reads like Python (hdf5_read.c). With arguments it is the program itself: a command that starts jobs
+ * starts them with this. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,9 +14,22 @@
 
 #include <hdf5.h>
 
+#include <needlescope/error.h>
+
 enum { MOST_ARGUMENTS = 64, CPU_SECONDS = 10, WALL_SECONDS = 120 };
 
 int cli_main(int argc, char **argv);
+int cli_exit_code(int code);
+int read_like_python(const char *path, ns_error *err);
+
+static int read_file(const char *path)
+{
+    ns_error err = {""};
+    const int rc = read_like_python(path, &err);
+    if (rc != NS_OK)
+        fprintf(stderr, "%s\n", err.message);
+    return cli_exit_code(rc);
+}
 
 static void redirect(const char *path, int to)
 {
@@ -37,7 +51,7 @@ static int run(char *line)
     redirect("/dev/null", 0);
     redirect("said", 1);
     redirect("wrong", 2);
-    return cli_main(argc, argv);
+    return argc == 3 && strcmp(argv[1], "read") == 0 ? read_file(argv[2]) : cli_main(argc, argv);
 }
 
 static double seconds(struct timeval t)
