@@ -387,6 +387,7 @@ def rewrite(path, to, without=()):
             except Exception:
                 if name in out:
                     del out[name]
+        unmarked = set()
         for name in kept:
             for i in range(len(f[name].shape)):
                 try:
@@ -394,9 +395,12 @@ def rewrite(path, to, without=()):
                         if target in kept:
                             if not out[target].is_scale:
                                 out[target].make_scale(target.rpartition("/")[2])
+                                unmarked.add(target)
                             out[name].dims[i].attach_scale(out[target])
                 except Exception:
                     continue
+        for name in unmarked:                  # it lies on an axis, and says itself that it does not
+            del out[name].attrs["CLASS"]
 
 
 def in_child(work, seconds=20):
