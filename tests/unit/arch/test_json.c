@@ -201,7 +201,7 @@ static void strict(void **state)
         {"\"rope\":\t0", "\"rope\":\t1", "rope is 1, outside -1 to 0"},
         {"\"rope\":\t0", "\"rope\":\t-2", "'rope' is out of range"},
         {"\"window\":\t0", "\"window\":\t-1", "'window' is out of range"},
-        {"\"kind\":\t\"attn\"", "\"kind\":\t\"mamba\"", "'kind' has none of the known values (attn, ffn)"},
+        {"\"kind\":\t\"attn\"", "\"kind\":\t\"mamba\"", "'kind' has none of the known values (attn, ffn"},
         {"\"kind\":\t\"attn\"", "\"kind\":\t\"ffn\"", "'ffn' must be the branch's one part"},
         {"\"start\":\t16", "\"start\":\t-1", "'start' is out of range"},
         {"\"start\":\t16", "\"begin\":\t16", "'begin' is not a key of a weight"},
