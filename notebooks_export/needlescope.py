@@ -46,7 +46,7 @@ def _library_path():
     """Where the library is: see the head of this file."""
     if os.environ.get("NEEDLESCOPE_LIB"):
         return os.environ["NEEDLESCOPE_LIB"]
-    name = "libneedlescope.0.dylib" if sys.platform == "darwin" else "libneedlescope.so.0"
+    name = "libneedlescope.so.0"
     folder = os.path.dirname(os.path.realpath(__file__))
     for _ in range(5):                          # PREFIX/lib/python3/dist-packages, or notebooks_export of a source tree
         for inside in ("", "lib*", os.path.join("lib", "*"), "build"):

@@ -45,6 +45,8 @@ uint64_t ns_rng_u64(ns_rng *rng)
     return result;
 }
 
+__extension__ typedef unsigned __int128 u128;
+
 /* Lemire's multiplication with rejection: exact, one draw nearly always. n < 1 gives 0. */
 int64_t ns_rng_below(ns_rng *rng, int64_t n)
 {
@@ -52,7 +54,7 @@ int64_t ns_rng_below(ns_rng *rng, int64_t n)
         return 0;
     const uint64_t bound = (uint64_t)n, reject_below = -bound % bound;
     for (;;) {
-        const unsigned __int128 product = (unsigned __int128)ns_rng_u64(rng) * bound;
+        const u128 product = (u128)ns_rng_u64(rng) * bound;
         if ((uint64_t)product >= reject_below)
             return (int64_t)(product >> 64);
     }

@@ -86,7 +86,7 @@ void ns_canvas_line(ns_canvas *c, double x0, double y0, double x1, double y1, ns
         xy[0][1 - axis] = to_pixel(c, xy[0][1 - axis]);
         xy[1][1 - axis] = to_pixel(c, xy[1][1 - axis]);
     }
-    c->kind->path(c, xy, 2, false, &pen, NULL);
+    c->kind->path(c, (const double (*)[2])xy, 2, false, &pen, NULL);
 }
 
 static void path(ns_canvas *c, const double (*xy)[2], int n, bool closed, const ns_pen *pen, const ns_rgb *fill)
@@ -166,7 +166,7 @@ void ns_canvas_hatch(ns_canvas *c, ns_box b, double step, ns_pen pen)
     const double first = floor((b.x + b.y) / step), last = ceil((b.x + b.w + b.y + b.h) / step);
     for (double k = first; k <= last; k++) {
         const double xy[2][2] = {{k * step - b.y + c->dx, b.y + c->dy}, {k * step - b.y - b.h + c->dx, b.y + b.h + c->dy}};
-        c->kind->path(c, xy, 2, false, &pen, NULL);
+        c->kind->path(c, (const double (*)[2])xy, 2, false, &pen, NULL);
     }
     c->kind->clip(c, NULL);
 }

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
 
 enum { MIB = 1 << 20, LIBRARIES_MIB = 64, THREAD_MIB = 144 };
@@ -29,8 +30,7 @@ static struct {
 } openblas = {.once = PTHREAD_ONCE_INIT};
 
 static const char *const libraries[] = {
-    "libopenblas.so.0",  NS_BLAS_DIR "/libopenblas.so.0",  "libopenblas.so", NS_BLAS_DIR "/libopenblas.so",
-    "libopenblas.dylib", NS_BLAS_DIR "/libopenblas.dylib",
+    "libopenblas.so.0", NS_BLAS_DIR "/libopenblas.so.0", "libopenblas.so", NS_BLAS_DIR "/libopenblas.so",
 };
 
 /* Asks the kernel itself, so every limit counts (RLIMIT_AS, RLIMIT_DATA, strict overcommit). */
@@ -50,6 +50,13 @@ static size_t bytes_needed(void)
     return ((size_t)LIBRARIES_MIB + (size_t)cpus * THREAD_MIB) * MIB;
 }
 
+/* ISO C has no conversion between pointers to objects and to functions; POSIX says that they are alike. */
+static void find(void *function, void *library, const char *name)
+{
+    void *const address = dlsym(library, name);
+    memcpy(function, &address, sizeof address);
+}
+
 static void load(void)
 {
     void *library = NULL;
@@ -59,10 +66,10 @@ static void load(void)
         library = dlopen(libraries[i], RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return;
-    openblas.sgemm = (__typeof__(openblas.sgemm))dlsym(library, "cblas_sgemm");
-    openblas.corename = (__typeof__(openblas.corename))dlsym(library, "openblas_get_corename");
-    openblas.set_threads = (__typeof__(openblas.set_threads))dlsym(library, "openblas_set_num_threads");
-    openblas.dgeev = (dgeev_fn *)dlsym(library, "dgeev_");
+    find(&openblas.sgemm, library, "cblas_sgemm");
+    find(&openblas.corename, library, "openblas_get_corename");
+    find(&openblas.set_threads, library, "openblas_set_num_threads");
+    find(&openblas.dgeev, library, "dgeev_");
     openblas.ready = openblas.sgemm && openblas.corename && openblas.set_threads;
 }
 

@@ -14,8 +14,8 @@ static struct {
 } files[MOST_FILES];
 static int n_files;
 
-/* typeof: a declaration that changes there must change here. */
-#define WRAPPED(name) typeof(name) __real_##name, __wrap_##name
+/* __typeof__: a declaration that changes there must change here. */
+#define WRAPPED(name) __typeof__(name) __real_##name, __wrap_##name
 WRAPPED(ns_file_read);
 WRAPPED(ns_input_open);
 WRAPPED(ns_input_read);
@@ -138,7 +138,7 @@ int __wrap_stat(const char *path, struct stat *out)
 }
 
 /* By which of its two names it is called is for the size of off_t to say. */
-typeof(stat) __wrap_stat64 __attribute__((alias("__wrap_stat")));
+__typeof__(stat) __wrap_stat64 __attribute__((alias("__wrap_stat")));
 
 static int by_text(const void *a, const void *b)
 {
