@@ -427,7 +427,7 @@ void *mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
 {
     static __typeof__(&mmap) real;
     if (!real)
-        real = (__typeof__(real))dlsym(RTLD_NEXT, "mmap");
+        *(void **)&real = dlsym(RTLD_NEXT, "mmap");
     return mode != OFF && module_of(CALLER)->ours && refused() ? MAP_FAILED : real(at, n, protection, flags, fd, offset);
 }
 
@@ -435,7 +435,7 @@ pid_t fork(void)
 {
     static __typeof__(&fork) real;
     if (!real)
-        real = (__typeof__(real))dlsym(RTLD_NEXT, "fork");
+        *(void **)&real = dlsym(RTLD_NEXT, "fork");
     const pid_t pid = refused() ? -1 : real();
     if (pid == 0)
         mode = OFF;
