@@ -93,7 +93,7 @@ static int read_number(const reader *r, const cJSON *object, const ns_field *f, 
 {
     double value;
     bool flag;
-    int64_t whole;
+    int64_t whole = 0;
     int rc;
     switch (f->kind) {
     case NS_FIELD_I64:
