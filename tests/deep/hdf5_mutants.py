@@ -3,6 +3,7 @@
 A mutant is the sound file with one to three changes: of its structure, made by h5py, or of its bytes; then cut or not, sealed again or
 not."""
 import os
+import pickle
 import resource
 import signal
 import struct
@@ -267,8 +268,7 @@ def restructured(data, rng, path):
         return f.read(), "; ".join(done)
 
 
-def mutant(good, rng, path):
-    """A mutant of the sound file's bytes, and what was done to it. path: a file to work in."""
+def changed(good, rng, path):
     data, what = unsealed(good), []
     if rng.random() < .55:
         data, how = restructured(data, rng, path)
@@ -283,6 +283,18 @@ def mutant(good, rng, path):
         data = sealed(data)
         what.append("sealed")
     return data, ", ".join(what)
+
+
+def mutant(good, rng, path):
+    """A mutant of the sound file's bytes, and what was done to it. path: a file to work in. Made in a process of its own: h5py dies of some
+    things that it is told to do."""
+    def work():
+        with open(path + ".made", "wb") as f:
+            pickle.dump(changed(good, rng, path), f)
+    if not in_child(work):
+        return flip(unsealed(good), rng), "flip, for h5py died of another change"
+    with open(path + ".made", "rb") as f:
+        return pickle.load(f)
 
 
 # ---- what h5py finds in a file, written anew ----
