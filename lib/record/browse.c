@@ -227,6 +227,12 @@ static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, co
     int64_t tile[NS_MAX_RANK] = {0};
     if (!ns_dset_type(d, &dtype) || dtype == NS_N_DTYPES || !tile_of(d, ns_dtype_size(dtype), tile))
         return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
+    /* A flat one was written whole, else it claims terabytes of nothing; of a tiled one, what was never written does not count. */
+    const bool tiled = H5Aexists(d->id, "hash_tile") > 0;
+    const int rc = ns_dset_check(f, d, path, !tiled, err);
+    *type_name = ns_h5_type_name(dtype);
+    if (rc != NS_OK || (tiled && d->stored == 0))
+        return rc;
     size_t bytes = ns_dtype_size(dtype);
     for (int i = 0; i < d->rank; i++)
         if (!ns_mul_size(bytes, (size_t)tile[i], &bytes))
@@ -235,10 +241,9 @@ static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, co
     if (!buffer)
         return ns_oom(err, path);
     const hid_t memory = ns_h5_type(dtype);
-    const int status = hash_tiles(d, memory, ns_dtype_size(dtype), tile, H5Aexists(d->id, "hash_tile") > 0, buffer, sha);
+    const int status = hash_tiles(d, memory, ns_dtype_size(dtype), tile, tiled, buffer, sha);
     H5Tclose(memory);
     free(buffer);
-    *type_name = ns_h5_type_name(dtype);
     return status < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, path) : NS_OK;
 }
 

@@ -241,6 +241,28 @@ static void test_claims(void **state)
     }
 }
 
+/* 2^42 numbers that were never written: hashing them would take hours. */
+static void test_claims_to_hash(void **state)
+{
+    (void)state;
+    for (int tiled = 0; tiled < 2; tiled++) {
+        ns_error err = {""};
+        ns_file *f;
+        const hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE), file = change();
+        H5Pset_chunk(dcpl, 2, (const hsize_t[]){1024, H});
+        make_dataset(file, dcpl, plane((hsize_t)1 << 42));
+        if (tiled) {
+            const hid_t again = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+            assert_true(H5LTset_attribute_long_long(again, "hits", "hash_tile", (const long long[]){1024, H}, 2) >= 0);
+            H5Fclose(again);
+        }
+        must(ns_file_open(&f, path, &err), &err);
+        assert_int_equal(ns_file_verify(f, &err), NS_E_FORMAT);
+        assert_non_null(strstr(err.message, tiled ? "the content gives" : "the file does not hold them"));
+        ns_file_close(f);
+    }
+}
+
 static void test_links(void **state)
 {
     (void)state;
@@ -318,7 +340,7 @@ int main(void)
         cmocka_unit_test(test_sound), cmocka_unit_test(test_flips), cmocka_unit_test(test_cuts), cmocka_unit_test(test_without_seal),
         cmocka_unit_test(test_external), cmocka_unit_test(test_virtual), cmocka_unit_test(test_filter), cmocka_unit_test(test_claims),
         cmocka_unit_test(test_links), cmocka_unit_test(test_newer), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_kinds), cmocka_unit_test(test_claims_to_hash),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
