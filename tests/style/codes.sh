@@ -3,26 +3,9 @@
 # NS_STOP, which is no error, or a code of another process may be in it: in the files of `stops`.
 # codes.sh --self-test: planted lines are found.
 set -u
+. "$(dirname "$0")/strip.sh"
 folders='tests lib probes datasets notebooks_export cli'
 stops='lib/core/child|lib/model/deliver|probes/(decode|scan|score)|cli/(main|selftest|cmd_doctor|cmd_lab_laziness)'
-
-# Comments and strings go, but stay where they are in the line.
-strip() {
-    awk '{
-        out = ""; n = length($0)
-        for (i = 1; i <= n; i++) {
-            two = substr($0, i, 2); c = substr($0, i, 1)
-            if (block) { if (two == "*/") { block = 0; i++ } continue }
-            if (quote != "") { if (c == "\\") i++; else if (c == quote) quote = ""; continue }
-            if (two == "/*") { block = 1; i++; continue }
-            if (two == "//") break
-            if (c == "\"" || c == "\047") { quote = c; continue }
-            out = out c
-        }
-        quote = ""
-        print FILENAME ":" FNR ":" out
-    }' "$@"
-}
 
 # faults ROOT: the lines that break the rule
 faults() {

@@ -2,23 +2,8 @@
 # quiet.sh ROOT - the library never prints, exits, aborts, reads the environment or installs handlers (names in comments and strings do not
 # count); and no source holds a path of somebody's machine.
 set -u
+. "$(dirname "$0")/strip.sh"
 cd "$1" || exit 2
-strip() {   # comments and string literals away, line numbers kept
-    awk '{
-        out = ""; n = length($0)
-        for (i = 1; i <= n; i++) {
-            two = substr($0, i, 2); c = substr($0, i, 1)
-            if (block) { if (two == "*/") { block = 0; i++ } continue }
-            if (quote != "") { if (c == "\\") i++; else if (c == quote) quote = ""; continue }
-            if (two == "/*") { block = 1; i++; continue }
-            if (two == "//") break
-            if (c == "\"" || c == "\047") { quote = c; continue }
-            out = out c
-        }
-        quote = ""
-        print FILENAME ":" FNR ":" out
-    }' "$1"
-}
 # One file may fork: child.c does in a child process what files of strangers may crash, and that child alone resets signals and leaves by
 # _exit. The rest holds for it too.
 forks=lib/core/child.c

@@ -180,13 +180,28 @@ static char *edited(const char *text, const char *from, const char *to)
     return out;
 }
 
+typedef struct edit { const char *from, *to, *says; } edit;
+
+static void refuse_each(const char *json, const edit *edits, size_t n)
+{
+    for (const edit *e = edits; e < edits + n; e++) {
+        char *const bad = edited(json, e->from, e->to);
+        ns_arch *b = NULL;
+        ns_error err = {""};
+        const int rc = ns_arch_from_json(&b, bad, strlen(bad), "a.json", NULL, &err);
+        if (rc != NS_E_FORMAT || b || !strstr(err.message, e->says))
+            fail_msg("%s -> %s: wanted '%s', got %d '%s'", e->from, e->to, e->says, rc, err.message);
+        free(bad);
+    }
+}
+
 static void strict(void **state)
 {
     (void)state;
     ns_arch *const a = arch_of(small_configs[14].json);    /* phi3: slices and longrope */
     char *const json = written(a);
     ns_arch_free(a);
-    static const struct { const char *from, *to, *says; } edits[] = {
+    static const edit edits[] = {
         {"\"needlescope_arch\":\t1", "\"needlescope_arch\":\t2", "needlescope_arch is 2"},
         {"\"family\":\t\"phi3\"", "\"family\":\t\"a name that is longer than thirty-one bytes\"", "'family'"},
         {"\"d_model\":\t16", "\"d_model\":\t0", "d_model is 0"},
@@ -221,15 +236,7 @@ static void strict(void **state)
         {"\"head\":\t\"lm_head.weight\"", "\"head\":\t\"\"", "must be the name of a tensor"},
         {"\"ignored\":\t[", "\"ignored\":\t[1, ", "'ignored' must be a list of tensor-name globs"},
     };
-    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-        char *const bad = edited(json, edits[i].from, edits[i].to);
-        ns_arch *b = NULL;
-        ns_error err = {""};
-        const int rc = ns_arch_from_json(&b, bad, strlen(bad), "a.json", NULL, &err);
-        if (rc != NS_E_FORMAT || b || !strstr(err.message, edits[i].says))
-            fail_msg("%s -> %s: wanted '%s', got %d '%s'", edits[i].from, edits[i].to, edits[i].says, rc, err.message);
-        free(bad);
-    }
+    refuse_each(json, edits, sizeof edits / sizeof *edits);
     free(json);
 }
 
@@ -240,7 +247,7 @@ static void recurrences(void **state)
     ns_arch *const a = arch_of(small_config("minimax"));      /* layer 0 a recurrence, layer 1 attention */
     char *const json = written(a);
     ns_arch_free(a);
-    static const struct { const char *from, *to, *says; } edits[] = {
+    static const edit edits[] = {
         {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"thunder\"", "attn: 'mixer' has none of the known values (softmax, lightning)"},
         {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"softmax\"", "'slope' is not a key that belongs here"},
         {"\"mixer\":\t\"softmax\"", "\"mixer\":\t\"lightning\"", "layer 1: the mixer lightning needs slope, one number a head"},
@@ -251,15 +258,7 @@ static void recurrences(void **state)
         {"\"rope\":\t-1", "\"rope\":\t0", "layer 0: the mixer lightning has no window, rope or softcap"},
         {"\"act\":\t\"silu\"", "\"act\":\t\"silu\",\n\"mixer\":\t\"moe\"", "'mixer' is not a key that belongs here"},
     };
-    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-        char *const bad = edited(json, edits[i].from, edits[i].to);
-        ns_arch *b = NULL;
-        ns_error err = {""};
-        const int rc = ns_arch_from_json(&b, bad, strlen(bad), "a.json", NULL, &err);
-        if (rc != NS_E_FORMAT || b || !strstr(err.message, edits[i].says))
-            fail_msg("%s -> %s: wanted '%s', got %d '%s'", edits[i].from, edits[i].to, edits[i].says, rc, err.message);
-        free(bad);
-    }
+    refuse_each(json, edits, sizeof edits / sizeof *edits);
     /* Files from before there were mixers are of softmax. */
     char *const without = edited(json, "\"mixer\":\t\"softmax\",", "");
     ns_arch *const old = read_back(without);
