@@ -149,7 +149,7 @@ static int run(cli *app, const ablate_settings *s, const ns_opened *m, const ns_
 {
     cli_progress progress = cli_progress_begin(app, "ablate");
     const ns_ablate_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n,
-                                     .scores_sha256 = cli_scores_sha256(heads), .modes = modes,
+                                     .scores_sha256 = cli_scores_sha256(heads), .scores_arch_sha256 = heads->scores_arch, .modes = modes,
                                      .scope = (ns_edit_scope)s->scope, .draws = (int)s->draws, .seed = (uint64_t)s->seed,
                                      .loss_cases = s->loss_cases < 0 ? 0 : s->loss_cases ? (int)s->loss_cases : -1,
                                      .progress = cli_progress_update, .cancelled = cli_cancelled,

@@ -68,8 +68,10 @@ static int best_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arc
     int rc = ns_study_open(&study, s->scores, &app->err);
     if (rc != NS_OK)
         return rc;
-    const char *const weights = ns_file_fact(ns_study_file(study), "weights_sha256");
+    const char *const weights = ns_file_fact(ns_study_file(study), "weights_sha256"),
+                      *const of_arch = ns_file_fact(ns_study_file(study), "arch_sha256");
     snprintf(out->scores_sha256, sizeof out->scores_sha256, "%s", weights ? weights : "");
+    snprintf(out->scores_arch, sizeof out->scores_arch, "%s", of_arch ? of_arch : "");
     out->by_scores = true;
     rc = check_file(app, s->scores, study, arch);
     rc = rc != NS_OK ? rc : cli_ranks(app, study, by, &meaning);
@@ -113,6 +115,9 @@ void cli_say_scores(cli *app, cli_out *o, const char *scores, const char *scores
     if (strcmp(are_of, "other weights") == 0)
         cli_note(app, "--scores %s: scores of other weights (%.12s...) than this model's (%.12s...): its heads are those of another "
                       "checkpoint", scores, scores_sha256, weights_sha256);
+    else if (strstr(are_of, "another architecture"))
+        cli_note(app, "--scores %s: scores of %s (--arch, --names, --olmo3-rope or config.json differ): its heads are those of another model",
+                 scores, are_of);
     else if (strcmp(are_of, "unknown weights") == 0)
         cli_note(app, "--scores %s: it is not known whether the scores are of this model's weights (%s)", scores, weights_sha256
                  ? "the file has no weights_sha256" : "--no-hash");

@@ -13,6 +13,7 @@ typedef struct cli_chosen {
     ns_head *list;  int64_t n;           /* free(list) */
     bool     by_scores;
     char     scores_sha256[65];          /* the weights whose scores chose them; "" = that file does not say */
+    char     scores_arch[65];            /* and the arch */
 } cli_chosen;
 /* NS_E_ARG for options that do not go together; n = 0: neither was asked for. */
 int cli_check_choice(cli *, const cli_choice_of_heads *);

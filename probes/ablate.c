@@ -117,7 +117,6 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     o->H = ns_arch_max_heads(a.arch);
     o->scope = params->scope;
     o->seed = params->seed;
-    o->scores_are_of = ns_scores_are_of(params->scores_sha256, ns_model_weights_sha256(model));
     snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
     int rc = check_heads(&a);
     rc = rc != NS_OK ? rc : choose_cases(&a, cases);
@@ -130,6 +129,7 @@ int ns_ablate(ns_ablation **out, const ns_model *model, const ns_cases *cases, c
     if (rc == NS_OK && o->n_loss)
         rc = ns_ablate_losses(&a);
     rc = rc != NS_OK ? rc : ns_provenance_of_model(&o->made_with, model, err);
+    o->scores_are_of = ns_scores_are_of(params->scores_sha256, params->scores_arch_sha256, &o->made_with);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
     free(a.cases);
     free(a.mean);

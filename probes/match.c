@@ -69,13 +69,17 @@ int ns_match_of(ns_match *m, const ns_stand_in *list, int64_t n_draws, int64_t n
 
 /* ---- in words ---- */
 
-const char *ns_scores_are_of(const char *scores_sha256, const char *weights_sha256)
+const char *ns_scores_are_of(const char *scores_sha256, const char *scores_arch_sha256, const ns_fact_list *model)
 {
+    const char *const weights_sha256 = ns_fact_list_find(model, "weights_sha256"), *const arch = ns_fact_list_find(model, "arch_sha256");
     if (!scores_sha256)
         return NULL;
     if (!scores_sha256[0] || !weights_sha256 || !weights_sha256[0])
         return "unknown weights";
-    return strcmp(scores_sha256, weights_sha256) == 0 ? "this model's weights" : "other weights";
+    if (strcmp(scores_sha256, weights_sha256))
+        return "other weights";
+    const bool known = arch && scores_arch_sha256 && scores_arch_sha256[0];
+    return known && strcmp(arch, scores_arch_sha256) ? "this model's weights under another architecture" : "this model's weights";
 }
 
 static void say_how_near(const ns_match *m, char *out, size_t size)

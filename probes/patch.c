@@ -380,7 +380,6 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     o->all_rows = params->all_rows;
     o->noising = params->noising;
     o->seed = params->seed;
-    o->scores_are_of = ns_scores_are_of(params->scores_sha256, ns_model_weights_sha256(model));
     snprintf(o->scores_sha256, sizeof o->scores_sha256, "%s", params->scores_sha256 ? params->scores_sha256 : "");
     int rc = check_heads(&r);
     rc = rc != NS_OK ? rc : choose_pairs(&r, cases);
@@ -393,6 +392,7 @@ int ns_patch(ns_patching **out, const ns_model *model, const ns_cases *cases, co
     rc = rc != NS_OK ? rc : ns_patch_conditions(&r);
     rc = rc != NS_OK ? rc : reduce(&r);
     rc = rc != NS_OK ? rc : ns_provenance_of_model(&o->made_with, model, err);
+    o->scores_are_of = ns_scores_are_of(params->scores_sha256, params->scores_arch_sha256, &o->made_with);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(&o->made_with, cases, err);
     free(r.pairs);
     free(r.kept);

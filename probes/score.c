@@ -235,6 +235,8 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     r.cases = ns_alloc_array((size_t)cases->n, sizeof *r.cases);
     r.index = ns_alloc_array((size_t)cases->n, sizeof *r.index);
     rc = r.cases && r.index ? ns_scores_new(&r.scores, model, probes, n_probes, err) : ns_oom(err, "a list of cases");
+    for (int i = 0; rc == NS_OK && i < params->n_hooks; i++)
+        r.scores->edited |= params->hooks[i].edit != NULL;
     if (rc == NS_OK)
         rc = note_special(&r);
     if (rc == NS_OK)

@@ -84,6 +84,7 @@ struct ns_scores {
     char           *special;           /* ids of the special tokens, "0,1,2"; "" for none */
     char            cases_sha256[65];
     ns_fact_list    made_with;         /* what is said of the model */
+    bool            edited;            /* by hooks of the caller's: not the scores of the model that made_with names */
 };
 
 /* new -> drops (each case that is left out) -> take_cases (the rest, sorted) -> the pass -> reduce. *out is set on failure too. */

@@ -55,6 +55,9 @@ said() {   # said WORDS FILE: what the last run says
     grep -q "\"scores_are_of\":[[:space:]]*\"$1\"" out || fail "scores are not said to be of $1: $(cat out)"
     "$NEEDLESCOPE" verify --content "$2" | grep -q 'scores_are_of' || fail "$2 does not say whose scores chose its heads"
 }
+run inspect MODEL --arch-out arch.json
+sed 's/"window":[[:space:]]*0/"window": 4000/' arch.json >narrow.json
+run score MODEL --arch narrow.json --cases cases.jsonl --probe retrieval_find --resamples 0 -o narrow_scores.h5
 for command in ablate patch; do
     run $command MODEL --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o same.h5
     said "this model's weights" same.h5
@@ -62,6 +65,11 @@ for command in ablate patch; do
     run $command OTHER --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o other.h5
     said 'other weights' other.h5
     grep -q 'scores of other weights' err || fail "no note of scores of other weights: $(cat err)"
+    run $command MODEL --arch narrow.json --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o narrow.h5
+    said "this model's weights under another architecture" narrow.h5
+    grep -q 'scores of this model.s weights under another architecture' err || fail "no note of scores by another --arch: $(cat err)"
+    run $command MODEL --arch narrow.json --cases cases.jsonl --scores narrow_scores.h5 --top 1 --draws 2 --json -o narrow.h5
+    said "this model's weights" narrow.h5
     run $command MODEL --no-hash --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o unknown.h5
     said 'unknown weights' unknown.h5
     grep -q 'it is not known' err || fail "no note of weights that were not hashed: $(cat err)"

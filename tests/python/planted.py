@@ -330,6 +330,16 @@ def test_rows_that_are_not_there(m):
     with m.hook(at, read=print):
         raises(RuntimeError, "untouched", m.patch, cases)
         raises(RuntimeError, "untouched", m.record, cases, out)
+    # a score file says which model it is of: no edited one; a hook that reads leaves the model what it is
+    never = os.path.join(work.name, "edited.h5")
+    for edited in (m.ablate(HEADS), m.hook("blocks.0.attn.hook_z", edit=lambda z, _: z * 0)):
+        with edited:
+            raises(RuntimeError, "a score file is of the untouched model", m.score, cases, ["retrieval_find"], output=never)
+            m.score(cases, "retrieval_find")
+    assert not os.path.exists(never)
+    with m.hook("blocks.0.attn.hook_z", read=lambda *_: None):
+        m.score(cases, "retrieval_find", output=never)
+    assert os.path.exists(never)
 
 
 def test_errors(m):

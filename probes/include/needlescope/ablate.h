@@ -19,6 +19,7 @@ typedef struct ns_ablate_params {
     size_t         size;
     const ns_head *heads; int n_heads;       /* the target set: (layer, head) */
     const char    *scores_sha256;                 /* weights_sha256 of the scores that chose them, "" = not known; NULL = no scores did */
+    const char    *scores_arch_sha256;            /* and their arch_sha256; "" or NULL = not known */
     unsigned       modes;                         /* 1u << NS_EDIT_ZERO_Z | ...; zero_z, mean_z, uniform_attn, knockout */
     ns_edit_scope  scope;
     int            draws;                         /* controls a mode; 0 = 20 */

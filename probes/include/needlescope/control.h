@@ -9,6 +9,7 @@
 #define NEEDLESCOPE_CONTROL_H
 
 #include <needlescope/head.h>
+#include <needlescope/provenance.h>
 #include <needlescope/record.h>
 
 NS_BEGIN
@@ -54,9 +55,10 @@ NS_API const char *ns_match_name(const ns_match *);
 /* Out of a file of ablate or patch; n = 0 where it has no such controls. */
 NS_API NS_MUST_CHECK int ns_match_read(ns_match *out, const ns_file *, ns_error *);
 
-/* The heads of a set were chosen by scores of these weights: "this model's weights", "other weights", or "unknown weights" where one
- * hash is not known. NULL for scores_sha256 = NULL: they were named. */
-NS_API const char *ns_scores_are_of(const char *scores_sha256, const char *weights_sha256);
+/* The heads of a set were chosen by scores of these weights: "this model's weights", "this model's weights under another architecture",
+ * "other weights", or "unknown weights" where one hash is not known. NULL for scores_sha256 = NULL: they were named. `model`: what a
+ * result is said to be made with (weights_sha256, arch_sha256). */
+NS_API const char *ns_scores_are_of(const char *scores_sha256, const char *scores_arch_sha256, const ns_fact_list *model);
 
 NS_END
 #endif

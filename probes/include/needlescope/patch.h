@@ -30,6 +30,7 @@ typedef struct ns_patch_params {
     size_t         size;
     const ns_head *heads; int n_heads;       /* a set that is patched together, beside controls (control.h); 0 = none */
     const char    *scores_sha256;                 /* weights_sha256 of the scores that chose them, "" = not known; NULL = no scores did */
+    const char    *scores_arch_sha256;            /* and their arch_sha256; "" or NULL = not known */
     ns_patch_site  site;
     bool           no_map;                        /* leave out the map: each head by itself */
     bool           all_rows;                      /* patch the whole prompt (twins of equal length); else the answer's rows alone */
