@@ -1,5 +1,6 @@
 /* cmd_merge.c - the shards of a scan become one study. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <needlescope/scan.h>
 #include <needlescope/study.h>
@@ -18,6 +19,16 @@ static const cli_option options[] = {
 };
 #undef FIELD
 
+/* "RUN step N; ...". */
+static void remark_arch(const cli *app, const char *changes)
+{
+    int n = 1;
+    for (const char *at = changes; (at = strstr(at, "; ")); at += 2)
+        n++;
+    cli_note(app, "facts of the architecture change within a run at %d step%s, its layers and heads staying the same: %s (inspect the "
+                  "checkpoints before and after)", n, ns_plural(n), changes);
+}
+
 static int report(cli *app, const char *path)
 {
     ns_study *study;
@@ -29,7 +40,7 @@ static int report(cli *app, const char *path)
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
     const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing,
                   not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study);
-    ns_study_close(study);
+    const char *const changes = ns_file_fact(ns_study_file(study), "arch_changes");
     cli_out_begin(&o, app, "needlescope.merge/1");
     cli_out_int(&o, "runs", "runs", n.R);
     cli_out_int(&o, "steps", "steps", n.P);
@@ -40,6 +51,10 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "not_taken", not_taken ? "not taken" : NULL, not_taken);
     cli_out_int(&o, "passed_over", passed_over ? "passed over" : NULL, passed_over);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
+    cli_out_text(&o, "arch_changes", NULL, changes);
+    if (changes)
+        remark_arch(app, changes);
+    ns_study_close(study);
     rc = cli_out_written(app, &o, path);
     rc = rc != NS_OK ? rc : cli_out_end(&o, &app->err);
     if (rc == NS_OK && missing)
@@ -75,7 +90,8 @@ const cli_command cli_cmd_merge = {
                    "no shard are counted as not there; where some are, or some failed, the exit code is 1, as the "
                    "scan's is. It does not depend on the order of the shards. Shards that "
                    "were scored with other cases, other probes or another kernel class, or lie in the place of another step or run, are "
-                   "refused, and named.",
+                   "refused, and named; within a run so are those of another architecture (kinds of layers, windows, heads). Where "
+                   "other facts of it change, such as the base of RoPE, a note says at which steps.",
     .examples = "needlescope merge scan -o study.h5",
     .run = merge,
 };

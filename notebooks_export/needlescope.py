@@ -225,7 +225,7 @@ class _RecorderParams(c.Structure):
 
 
 class _PatchParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p),
+    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p), ("scores_arch_sha256", c.c_char_p),
                 ("site", c.c_int), ("no_map", c.c_bool),
                 ("all_rows", c.c_bool), ("noising", c.c_bool), ("draws", c.c_int), ("resamples", c.c_int), ("seed", c.c_uint64),
                 ("keep", c.c_int64),
@@ -248,7 +248,8 @@ class _Series(c.Structure):
 
 
 class _ScanRun(c.Structure):
-    _fields_ = [("folder", c.c_char_p), ("name", c.c_char_p), ("coords", c.c_char_p), ("tokens_per_step", c.c_int64), ("series", _Series)]
+    _fields_ = [("folder", c.c_char_p), ("name", c.c_char_p), ("coords", c.c_char_p), ("unread", c.c_char_p),
+                ("tokens_per_step", c.c_int64), ("series", _Series)]
 
 
 _TOLD = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_ScanRun), c.POINTER(_SeriesItem), c.c_int, c.c_char_p)
@@ -971,6 +972,11 @@ class _Pass(_Stoppable):
     def array(self):
         return (_Hook * len(self._hooks))(*self._hooks)
 
+    @property
+    def edits(self):
+        """Whether one of the hooks edits; they read otherwise."""
+        return any(hook.edit for hook in self._hooks)
+
     def note(self):
         """Where the library says which rows hooks did not find."""
         self._keep.append(_WARN(lambda _, line: self._told.append(line.decode(errors="replace"))))
@@ -1371,6 +1377,8 @@ class Model(_Owner):
             raise TypeError(f"reference is a Model, not {type(reference).__name__}: load({reference!r})")
         cases = self.cases(cases)
         with _Pass(self, cases, progress) as p:
+            if output is not None and p.edits:
+                raise RuntimeError("a score file is of the untouched model: score without output, or leave the with block of hook or ablate")
             scores = self._score(p, cases, names, reference)
             if resamples and _lib.ns_scores_cases(scores):
                 _call("ns_scores_rank", scores, c.byref(_params(_RankingParams, resamples=resamples, seed=seed)))

@@ -250,6 +250,7 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
     snprintf(passed_over, sizeof passed_over, "%lld", (long long)m->job.passed_over);
     const ns_fact own[] = {{"kind", "study", false}, {"not_taken", m->job.not_taken ? not_taken : NULL, false},
                            {"passed_over", m->job.passed_over ? passed_over : NULL, true},
+                           {"arch_changes", m->job.arch_changes, false},
                            {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};
     ns_fact_list facts = {0};
@@ -275,6 +276,7 @@ static void merge_clear(ns_merging *m)
         free(m->said[i]);
     for (int64_t i = 0; i < m->job.n_shards; i++)
         ns_shard_clear(&m->job.shards[i]);
+    free(m->job.arch_changes);
     void *const lists[] = {m->fields,  m->tokens, m->windows, m->valid,      m->status,   m->kinds,    m->labels,
                            m->weights, m->errors, m->texts,   m->job.shards, m->job.runs, m->job.steps};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)

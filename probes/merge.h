@@ -10,6 +10,8 @@
 typedef struct ns_shard {
     char   *run_name, *path;
     char   *cases, *probes, *kernels, *label, *content;   /* facts of a finished one */
+    char   *arch, *kinds;              /* arch_sha256 and layer_kinds; "" where it does not say */
+    char    layers[65];                /* hash of the kind of every layer, the window of every head and the heads that there are */
     char   *own_run;                   /* what it says itself of its place; "" and -1 in one of an older version */
     int64_t own_step;
     bool    failed;                    /* path is the file with the reason */
@@ -24,6 +26,7 @@ typedef struct ns_merge_job {
     bool      mixed_kernels;
     ns_shard *shards;                  /* by run, step */
     int64_t   not_taken;               /* checkpoints that --steps left out of the scan */
+    char     *arch_changes;            /* "RUN step N; ...": where facts of the arch change within a run; NULL = nowhere */
     int64_t   passed_over;             /* files and folders among the shards that are none, nor on their way to be one */
     int64_t   n_shards, shards_capacity, first;      /* first: index of the first finished one */
     char    **runs;                    /* [R], borrowed from the shards */

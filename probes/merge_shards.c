@@ -146,6 +146,33 @@ static char *fact_of(const ns_file *f, const char *name)
     return ns_strdup(value ? value : "");
 }
 
+static int hash_heads(ns_sha256 *sha, const ns_file *f, const ns_shard *s, const char *name, ns_error *err)
+{
+    int64_t *values = NULL;
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_I64, .rank = 2, .shape = {s->L, s->H}, .range = ns_between(0, 0x1p53)};
+    const int rc = ns_file_array(f, &w, &values, err);
+    if (rc == NS_OK)
+        ns_sha256_add(sha, values, (size_t)(s->L * s->H) * sizeof *values);
+    free(values);
+    return rc;
+}
+
+static int hash_layers(ns_shard *s, const ns_file *f, ns_error *err)
+{
+    char **kinds = NULL;
+    ns_sha256 sha;
+    ns_expected w = {.size = sizeof w, .name = "layer_kind", .rank = 1, .shape = {s->L}};
+    ns_sha256_begin(&sha);
+    int rc = ns_file_texts(f, &w, &kinds, err);
+    for (int64_t l = 0; rc == NS_OK && l < s->L; l++)
+        ns_sha256_add(&sha, kinds[l], strlen(kinds[l]) + 1);
+    ns_free_strings(kinds, s->L);
+    rc = rc != NS_OK ? rc : hash_heads(&sha, f, s, "window", err);
+    rc = rc != NS_OK ? rc : hash_heads(&sha, f, s, "head_valid", err);
+    ns_sha256_end(&sha, s->layers);
+    return rc;
+}
+
 /* Sizes and facts of one shard. */
 static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
 {
@@ -163,7 +190,9 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
     s->kernels = fact_of(f, "kernel_class");
     s->label = fact_of(f, "checkpoint");
     s->content = fact_of(f, "content_sha256");
-    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content && s->own_run))
+    s->arch = fact_of(f, "arch_sha256");
+    s->kinds = fact_of(f, "layer_kinds");
+    if (rc == NS_OK && !(s->cases && s->probes && s->kernels && s->label && s->content && s->own_run && s->arch && s->kinds))
         rc = ns_oom(err, s->path);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &heads, err);
     rc = rc != NS_OK ? rc : ns_file_expect(f, &cases, err);
@@ -176,6 +205,7 @@ static int look_at(ns_merge_job *m, ns_shard *s, ns_error *err)
         m->C = cases.shape[0];
         m->L = s->L > m->L ? s->L : m->L;
         m->H = s->H > m->H ? s->H : m->H;
+        rc = hash_layers(s, f, err);
     }
     ns_file_close(f);
     return rc;
@@ -191,14 +221,32 @@ static int compare(const ns_merge_job *m, const ns_shard *a, const ns_shard *b, 
                 : NS_OK;
 }
 
-/* A run is one model over time. */
-static int compare_shapes(const ns_shard *a, const ns_shard *b, ns_error *err)
+static int other_architecture(const ns_shard *a, const ns_shard *b, const char *of_a, const char *of_b, ns_error *err)
 {
-    if (strcmp(a->run_name, b->run_name) || (a->L == b->L && a->H == b->H))
-        return NS_OK;
     return ns_fail(err, NS_E_FORMAT,
-                   "%s is of a model of %lld layer%s and %lld head%s, and %s of one of %lld and %lld: not one run (move one of them away)",
-                   b->path, (long long)b->L, ns_plural(b->L), (long long)b->H, ns_plural(b->H), a->path, (long long)a->L, (long long)a->H);
+                   "%s is of a model of %lld layer%s and %lld head%s%s%s, and %s of one of %lld and %lld%s%s: not one run (scan again what "
+                   "is out of date, or give each architecture a run of its own)",
+                   b->path, (long long)b->L, ns_plural(b->L), (long long)b->H, ns_plural(b->H), of_b[0] ? ", " : "", of_b, a->path,
+                   (long long)a->L, (long long)a->H, of_a[0] ? ", " : "", of_a);
+}
+
+/* A run is one model over time: layers, heads and windows are the same. What else its arch says may change (the base of RoPE with the
+ * length of the texts), and is said. */
+static int compare_archs(ns_merge_job *m, const ns_shard *a, const ns_shard *b, ns_error *err)
+{
+    if (strcmp(a->run_name, b->run_name))
+        return NS_OK;
+    if (a->L != b->L || a->H != b->H)
+        return other_architecture(a, b, "", "", err);
+    if (strcmp(a->layers, b->layers))
+        return other_architecture(a, b, a->kinds, b->kinds, err);
+    if (!a->arch[0] || !b->arch[0] || strcmp(a->arch, b->arch) == 0)
+        return NS_OK;
+    const char *const before = m->arch_changes ? m->arch_changes : "";
+    char *const longer = ns_printf_alloc("%s%s%s step %lld", before, before[0] ? "; " : "", b->run_name, (long long)b->step);
+    free(m->arch_changes);
+    m->arch_changes = longer;
+    return longer ? NS_OK : ns_oom(err, b->path);
 }
 
 /* A copy under another name would be measured twice, and what belongs there not at all. */
@@ -282,7 +330,7 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         if (rc == NS_OK && first)
             rc = compare(m, first, &m->shards[i], err);
         if (rc == NS_OK && before)
-            rc = compare_shapes(before, &m->shards[i], err);
+            rc = compare_archs(m, before, &m->shards[i], err);
         if (rc == NS_OK)
             rc = check_place(&m->shards[i], err);
         before = &m->shards[i];
@@ -301,7 +349,8 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 
 void ns_shard_clear(ns_shard *s)
 {
-    char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run};
+    char *const texts[] = {s->run_name, s->path, s->cases, s->probes, s->kernels, s->label, s->content, s->own_run, s->arch,
+                           s->kinds};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
     *s = (ns_shard){0};

@@ -26,6 +26,7 @@ typedef struct scan {
     ns_opened            *reference;          /* of `run`; loaded when a probe of weights is asked for */
     ns_opened            *first;              /* of `run`: its first checkpoint that opens; the others have its heads */
     const char           *first_label;
+    char                  first_arch[65];     /* its arch_sha256; "" = not known */
     bool                  noted;              /* what the cases lack was told; all checkpoints have the same cases */
     bool                  told;               /* what is odd about the configs was told while the runs were looked at */
     ns_error             *err;
@@ -42,18 +43,34 @@ static int open_checkpoint(ns_opened **m, const scan *s, const ns_series_item *i
     return ns_open(m, &how, err);
 }
 
+/* Frees it; NULL hashes nothing. */
+static void hash_text(char *text, char hex[65])
+{
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    ns_sha256_add(&sha, text ? text : "", text ? strlen(text) : 0);
+    ns_sha256_end(&sha, hex);
+    free(text);
+}
+
 static int arch_sha256(const ns_arch *arch, char hex[65], ns_error *err)
 {
     char *json = NULL;
-    ns_sha256 sha;
     const int rc = ns_arch_to_json(arch, &json, err);
-    if (rc != NS_OK)
-        return rc;
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, json, strlen(json));
-    ns_sha256_end(&sha, hex);
-    free(json);
-    return NS_OK;
+    if (rc == NS_OK)
+        hash_text(json, hex);
+    return rc;
+}
+
+static int config_sha256(const ns_opened *m, char hex[65])
+{
+    enum { LARGEST = 16 << 20 };
+    const char *const path = ns_checkpoint_config_path(m->checkpoint);
+    char *text = NULL;
+    const int rc = path ? ns_file_read(path, LARGEST, &text, NULL, NULL) : NS_OK;
+    if (rc == NS_OK)
+        hash_text(text, hex);
+    return rc;
 }
 
 /* A run is one model over time: its shards are merged head by head. */
@@ -146,6 +163,27 @@ static int is_done(const char *path, const char *scan_sha256, bool *out, ns_erro
     return NS_OK;
 }
 
+static bool says_other(const ns_file *f, const char *fact, const char *now)
+{
+    const char *const value = ns_file_fact(f, fact);
+    return value && strcmp(value, now) != 0;
+}
+
+/* The same checkpoint under another description. One whose config.json was changed is another checkpoint; one that does not open says so
+ * in its own turn. Most have the arch of the run's first, and are not opened for it. */
+static bool read_otherwise(const scan *s, const ns_file *f)
+{
+    char now[65] = "", config[65] = "";
+    ns_opened *m = NULL;
+    if (!says_other(f, "arch_sha256", s->first_arch))
+        return false;
+    const bool other = open_checkpoint(&m, s, s->item, NULL) == NS_OK && arch_sha256(m->arch, now, NULL) == NS_OK &&
+                       says_other(f, "arch_sha256", now) && config_sha256(m, config) == NS_OK &&
+                       !says_other(f, "model_config_sha256", config);
+    ns_close(m);
+    return other;
+}
+
 /* A finished shard that this call would replace by another's answer; force scores it again, but never one of a newer version. */
 static int check_shard(const scan *s, const char *path)
 {
@@ -163,8 +201,10 @@ static int check_shard(const scan *s, const char *path)
             ns_file_close(f);
         return NS_OK;
     }
-    const char *const cases = ns_file_fact(f, "scan_cases_sha256"), *const probes = ns_file_fact(f, "scan_probes");
-    const char *const what = cases && strcmp(cases, s->cases_sha256) ? "cases" : probes && strcmp(probes, s->probes) ? "probes" : NULL;
+    const char *const what = says_other(f, "scan_cases_sha256", s->cases_sha256) ? "cases"
+                             : says_other(f, "scan_probes", s->probes)           ? "probes"
+                             : read_otherwise(s, f) ? "facts of the architecture (--arch, --names, --olmo3-rope)"
+                                                    : NULL;
     ns_file_close(f);
     return !what ? NS_OK
                  : ns_fail(s->err, NS_E_FORMAT,
@@ -309,7 +349,8 @@ static int open_first(scan *s)
         if (rc == NS_OK)
             s->first_label = item->label;
     }
-    return NS_OK;
+    s->first_arch[0] = '\0';
+    return s->first ? arch_sha256(s->first->arch, s->first_arch, s->err) : NS_OK;
 }
 
 /* Cases that were made for one run's tokenizer are not measured on another's. */
@@ -346,10 +387,22 @@ static int check_own(scan *s, const char *folder)
     return rc;
 }
 
+/* The note for what stands in a run.json and is not read. */
+static void tell_unread(const scan *s)
+{
+    char line[600];
+    if (!s->run->unread || !s->p->open.warn)
+        return;
+    snprintf(line, sizeof line, "%.200s/run.json: %.120s is not read: coordinates of the run belong under \"coords\": %.120s",
+             s->run->folder, s->run->unread, s->run->unread);
+    s->p->open.warn(s->p->open.user, line);
+}
+
 /* Before anything is written: what of the run is asked for, and whether it may go where it would. */
 static int prepare_run(scan *s, const char *folder, int64_t *number)
 {
     const int64_t before = *number;
+    tell_unread(s);
     int rc = ns_scan_index_check(s->p, s->run, s->err);
     rc = rc != NS_OK ? rc : open_first(s);
     if (rc == NS_OK)

@@ -9,6 +9,25 @@
 
 enum { MAX_RUN_JSON = 1 << 20 };
 
+/* A coordinate that stands beside "coords" groups nothing. */
+static int find_unread(ns_scan_run *r, const cJSON *root, ns_error *err)
+{
+    static const char *const known[] = {"schema", "name", "tokens_per_step", "coords", "config_sha256"};
+    cJSON *const unread = cJSON_CreateObject();
+    bool room = unread;
+    for (const cJSON *item = root->child; item && room; item = item->next) {
+        bool is_known = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            is_known |= strcmp(item->string, known[i]) == 0;
+        cJSON *const copy = is_known ? NULL : cJSON_Duplicate(item, true);
+        room = is_known || (copy && cJSON_AddItemToObject(unread, item->string, copy));
+    }
+    r->unread = room && unread->child ? ns_json_print(unread, false) : NULL;
+    room = room && (r->unread || !unread->child);
+    cJSON_Delete(unread);
+    return room ? NS_OK : ns_oom(err, r->folder);
+}
+
 static int read_run_json(ns_scan_run *r, const char *path, ns_error *err)
 {
     cJSON *root = NULL;
@@ -22,7 +41,7 @@ static int read_run_json(ns_scan_run *r, const char *path, ns_error *err)
         const cJSON *const coords = cJSON_GetObjectItemCaseSensitive(root, "coords");
         r->name = ns_strdup(name && name[0] ? name : ns_path_base(r->folder));
         r->coords = cJSON_IsObject(coords) ? ns_json_print(coords, false) : ns_strdup("{}");
-        rc = r->name && r->coords ? NS_OK : ns_oom(err, path);
+        rc = r->name && r->coords ? find_unread(r, root, err) : ns_oom(err, path);
     }
     cJSON_Delete(root);
     return rc;
@@ -101,6 +120,7 @@ void ns_scan_run_close(ns_scan_run *r)
     free(r->folder);
     free(r->name);
     free(r->coords);
+    free(r->unread);
     ns_series_clear(&r->series);
     *r = (ns_scan_run){0};
 }

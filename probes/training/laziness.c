@@ -101,7 +101,8 @@ static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
             rc = add_seed(l, g->runs[k], err);
     }
     if (rc == NS_OK && l->W < 2)
-        rc = ns_fail(err, NS_E_ARG, "%lld window%s to compare%s%s: the runs need a `window` each (and a `seed`) in their run.json",
+        rc = ns_fail(err, NS_E_ARG, "%lld window%s to compare%s%s: the runs need a `window` each (and a `seed`) in their run.json, "
+                     "\"coords\": {\"window\": 4, \"seed\": 0}",
                      (long long)l->W, ns_plural(l->W), arm ? " in arm " : "", arm ? arm : "");
     return rc;
 }

@@ -106,8 +106,28 @@ run scan a --cases cases.jsonl --arch window.json -o narrow
 "$NEEDLESCOPE" score a/step5 --cases cases.jsonl --arch window.json --probe retrieval_find,previous_token -o one.h5 >out 2>err
 [ -n "$(values one.h5)" ] && [ "$(values narrow/shards/first/step000005.h5)" = "$(values one.h5)" ] ||
     fail "scan --arch and score --arch differ"
-run scan a --cases cases.jsonl --arch window.json -o described --json
+# a folder keeps one description: another is refused before anything is written, and by --force replaces all that it reaches
+run merge described
+expect 65 'step000005.h5 was scored with other facts of the architecture \(--arch, --names, --olmo3-rope\): nothing finished is replaced' \
+    scan a --cases cases.jsonl --arch window.json -o described
+run scan a --cases cases.jsonl -o described --json
+grep -q '"present":[[:space:]]*3' out || fail "an --arch that says what config.json says is another: $(cat out)"
+run scan a --cases cases.jsonl --arch window.json -o described --force --steps 10,10 --json
+grep -q '"scored":[[:space:]]*1' out || fail "--force does not score by another --arch: $(cat out)"
+expect 65 'step000010.h5 is of a model of .*swa 16.*step000005.h5 of one of .*full.*not one run' merge described
+run scan a --cases cases.jsonl --arch window.json -o described --force --json
 grep -q '"scored":[[:space:]]*3' out || fail "shards of another --arch pass for done: $(cat out)"
+run merge described
+! grep -q 'facts of the architecture change' err || fail "a change of the architecture is said where there is none: $(cat err)"
+# where facts change that are not of layers and heads, from which step on is said
+sed 's/"theta":[[:space:]]*[0-9.]*/"theta": 77/' arch.json >theta.json
+run scan a --cases cases.jsonl -o warmer
+run scan a --cases cases.jsonl --arch theta.json -o warmer --force --steps 10,10
+run merge warmer --json
+grep -q '"arch_changes":[[:space:]]*"first step 10; first step 200"' out &&
+    grep -q 'change within a run at 2 steps.*first step 10; first step 200' err || fail "a base of RoPE that changes: $(cat out err)"
+run verify --facts warmer/study.h5
+grep -q 'arch_changes.*first step 10; first step 200' out || fail "the study does not say where the architecture changes: $(cat out)"
 echo '{"model.norm.weight": "absent.weight"}' >names.json
 "$NEEDLESCOPE" scan a --cases cases.jsonl --names names.json -o named >out 2>err
 [ $? -eq 1 ] && grep -q 'absent.weight' err || fail "scan --names changes nothing: $(cat err)"
@@ -136,6 +156,17 @@ expect 2 "whole holds shards of another run 'first'" scan elsewhere/a --cases fe
 mv a moved && run scan moved --cases fewer.jsonl --probe retrieval_find -o whole --json
 grep -q '"present":[[:space:]]*3' out || fail "a run that was moved is scanned again: $(cat out)"
 mv moved a
+
+# what a run.json says and nobody reads
+cp -r b unread && echo '{"name": "unread", "window": 4, "seed": 1}' >unread/run.json
+run scan unread --cases cases.jsonl --probe retrieval_find -o unreadable
+grep -q 'unread/run.json: {"window":4,"seed":1} is not read: coordinates of the run belong under "coords": {"window":4,"seed":1}' err ||
+    fail "coordinates beside \"coords\": $(cat err)"
+run merge unreadable
+expect 2 'need a `window` each .* in their run.json, "coords": \{"window": 4' laziness unreadable/study.h5
+echo '{"name": "unread", "coords": {"window": 4, "seed": 1}}' >unread/run.json
+run scan unread --cases cases.jsonl --probe retrieval_find -o readable
+! grep -q 'is not read' err || fail "what is read is said not to be: $(cat err)"
 
 # steps: 0 is a step; none at all is an error, none of some runs a note
 run lab plant -o zero --series 3 --retrieval 3.1 --births 1 --every 1

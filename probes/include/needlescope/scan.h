@@ -19,6 +19,7 @@ typedef enum ns_scan_outcome { NS_SCAN_SCORED, NS_SCAN_PRESENT, NS_SCAN_FAILED_N
 typedef struct ns_scan_run {
     char     *folder, *name;
     char     *coords;            /* JSON object as text, "{}" without a run.json */
+    char     *unread;            /* keys of the run.json that nobody reads, as such an object; NULL = none. A scan's open.warn is told */
     int64_t   tokens_per_step;   /* 0 = not known */
     ns_series series;
 } ns_scan_run;
@@ -54,7 +55,7 @@ typedef struct ns_scan_counts {
     int64_t empty_runs;                           /* runs that have none of the steps */
 } ns_scan_counts;
 /* Refuses (NS_E_ARG) steps that no run has, two runs of one name (in one call, or the folder's from before); (NS_E_FORMAT) to replace a
- * shard of other cases or probes without force, and cases of another tokenizer than a run's; (NS_E_UNSUPPORTED) shards of a newer version.
+ * shard of other cases or probes, or of the same checkpoint read by another arch, without force, and cases of another tokenizer than a run's; (NS_E_UNSUPPORTED) shards of a newer version.
  * OUT/index/RUN.json says which checkpoints were found and which taken, so that a merge misses those without a shard.
  * NS_OK also when some checkpoints failed (counts say so); NS_STOP when cancelled (params->score.cancelled). */
 NS_API NS_MUST_CHECK int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *, ns_scan_counts *, ns_error *);
