@@ -10,6 +10,7 @@
 #include "cli/open.h"
 #include "cli/out.h"
 #include "cli/probing.h"
+#include "cli/value.h"
 
 typedef struct ablate_settings {
     cli_words   cases, modes;
@@ -43,15 +44,13 @@ static int read_modes(cli *app, const ablate_settings *s, unsigned *out)
     static const char *const known[] = {"zero_z", "mean_z", "uniform_attn", "knockout"};
     static const ns_edit_mode modes[] = {NS_EDIT_ZERO_Z, NS_EDIT_MEAN_Z, NS_EDIT_UNIFORM_ATTN, NS_EDIT_KNOCKOUT};
     const bool prefill = s->scope == NS_SCOPE_PREFILL;
+    unsigned named;
+    const int rc = cli_check_words("mode", &s->modes, known, 4, &named, &app->err);
+    if (rc != NS_OK)
+        return rc;
     *out = s->modes.n ? 0 : 1u << NS_EDIT_ZERO_Z | 1u << NS_EDIT_MEAN_Z | (prefill ? 0 : 1u << NS_EDIT_KNOCKOUT);
-    for (int64_t i = 0; i < s->modes.n; i++) {
-        int k = 0;
-        while (k < 4 && strcmp(s->modes.list[i], known[k]))
-            k++;
-        if (k == 4)
-            return ns_fail(&app->err, NS_E_ARG, "--mode %s: there are zero_z, mean_z, uniform_attn and knockout", s->modes.list[i]);
-        *out |= 1u << modes[k];
-    }
+    for (int k = 0; k < 4; k++)
+        *out |= named >> k & 1 ? 1u << modes[k] : 0;
     if (prefill && !s->modes.n)
         cli_note(app, "knockout is left out: it edits the rows that say the answer, and --scope prefill has none of them");
     return NS_OK;

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "cli/out.h"
+#include "cli/value.h"
 
 static void describe_cases(cli_out *o, const ns_cases *cases, const char *path)
 {
@@ -158,28 +159,6 @@ static void note_unfit(cli *app, const ns_opened *m, const ns_cases *cases)
         cli_note(app, "%s", why.message);
 }
 
-/* Every word is one of names; the error has the nearest. *mask: bit i for names[i]. */
-static int check_words(cli *app, const char *option, const cli_words *words, const char *const *names, int n, unsigned *mask)
-{
-    *mask = 0;
-    for (int64_t w = 0; w < words->n; w++) {
-        int i = 0;
-        while (i < n && strcmp(words->list[w], names[i]) != 0)
-            i++;
-        if (i < n) {
-            *mask |= 1u << i;
-            continue;
-        }
-        char list[160] = "";
-        for (int k = 0; k < n; k++)
-            snprintf(list + strlen(list), sizeof list - strlen(list), k ? ", %s" : "%s", names[k]);
-        const char *const near = ns_nearest_word(words->list[w], names, n);
-        return ns_fail(&app->err, NS_E_ARG, "--%s: there is no '%.60s' (%s%s%s%s)", option, words->list[w], near ? "did you mean " : "",
-                       near ? near : list, near ? "? All: " : "", near ? list : "");
-    }
-    return NS_OK;
-}
-
 static int check_names(cli *app, const needle_settings *s, unsigned *twins)
 {
     static const char *const kinds[] = {"swap", "absent", "null"};       /* NS_TWIN_SWAP, NS_TWIN_ABSENT, NS_TWIN_NULL */
@@ -190,10 +169,10 @@ static int check_names(cli *app, const needle_settings *s, unsigned *twins)
         ;
     for (; n_templates < 8 && (templates[n_templates] = ns_needle_template(n_templates)); n_templates++)
         ;
-    int rc = check_words(app, "value-types", &s->value_types, types, n_types, &unused);
+    int rc = cli_check_words("value-types", &s->value_types, types, n_types, &unused, &app->err);
     if (rc == NS_OK)
-        rc = check_words(app, "templates", &s->templates, templates, n_templates, &unused);
-    return rc == NS_OK ? check_words(app, "twins", &s->twins, kinds, 3, twins) : rc;
+        rc = cli_check_words("templates", &s->templates, templates, n_templates, &unused, &app->err);
+    return rc == NS_OK ? cli_check_words("twins", &s->twins, kinds, 3, twins, &app->err) : rc;
 }
 
 /* Says how the chosen format differs from the template of the tokenizer's folder. */
@@ -276,8 +255,8 @@ const cli_command cli_cmd_cases_needle = {
                    "adding a length, a type or twins changes no other case. Every line says what made it (seed, template, SHA-256 of its "
                    "ids and of the tokenizer), so that files can be cut and joined. Chat formats are plain text around the prompt. Where "
                    "that text begins with the BOS, the tokenizer adds no other. The folder's own template (chat_template.jinja, else "
-                   "tokenizer_config.json's) is read for the markers that turns begin with, and a note says where they differ from the "
-                   "format's or there is none; no template is ever evaluated.",
+                   "tokenizer_config.json's) is read as text, and a note says where it differs from the format (other markers that turns "
+                   "begin with, a system turn of its own, another generation prompt) or there is none; no template is ever evaluated.",
     .examples = "needlescope cases needle --model MODEL --lengths 512,1024 --depths 0:1:5 --count 3 --seed 0 -o cases.jsonl\n"
                 "needlescope cases needle --model MODEL --value-types words --templates essay --twins swap,absent -o twins.jsonl\n"
                 "needlescope cases needle --vocab 512 --lengths 256 -o synthetic.jsonl",
@@ -329,7 +308,7 @@ static int check_kinds(cli *app, const repeat_settings *s, unsigned *kinds)
     const char *names[NS_REPEAT_KINDS];
     for (int k = 0; k < NS_REPEAT_KINDS; k++)
         names[k] = ns_repeat_kind_name(k);
-    const int rc = check_words(app, "kind", &s->kinds, names, NS_REPEAT_KINDS, kinds);
+    const int rc = cli_check_words("kind", &s->kinds, names, NS_REPEAT_KINDS, kinds, &app->err);
     *kinds = *kinds ? *kinds : 1u << NS_REPEAT;
     return rc;
 }

@@ -23,8 +23,25 @@ static int unknown_command(cli *app, const char *name)
         n += 2;
     }
     const char *const near = ns_nearest_word(name, words, n);
-    return !near ? ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (needlescope --help lists them)", name)
-                 : ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (did you mean '%s'?)", name, near);
+    return !near || strcmp(near, name) == 0      /* "figure" is near, and begins commands without being one */
+               ? ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (needlescope --help lists them)", name)
+               : ns_fail(&app->err, NS_E_ARG, "unknown command '%s' (did you mean '%s'?)", name, near);
+}
+
+/* "cases needle" takes two words. */
+static const cli_command *find_command(int argc, char **argv, int at, int *words)
+{
+    *words = 1;
+    if (at + 1 < argc && cli_command_is_prefix(argv[at])) {
+        char name[128];
+        snprintf(name, sizeof name, "%s %s", argv[at], argv[at + 1]);
+        *words = 2;
+        const cli_command *const command = cli_command_find(name);
+        if (command)
+            return command;
+        *words = 1;
+    }
+    return cli_command_find(argv[at]);
 }
 
 static int print_version(void)
@@ -46,7 +63,8 @@ static int print_document(cli *app, int argc, char **argv)
             printf("%s\n", (*row)->name);
         return NS_OK;
     }
-    const cli_command *const command = name ? cli_command_find(name) : NULL;
+    int words;
+    const cli_command *const command = name ? find_command(argc, argv, 2, &words) : NULL;
     if (strcmp(what, "help-man") != 0 || (name && !command))
         return unknown_command(app, name ? name : what);
     cli_print_man(stdout, command);
@@ -94,22 +112,6 @@ static int parse_globals(cli *app, int argc, char **argv, int *at)
 {
     const cli_target targets[] = {{cli_global_options, &app->globals}, {cli_resource_options, &app->resources}};
     return cli_parse(targets, 2, argc, argv, true, at, NULL, NULL, &app->err);
-}
-
-/* "cases needle" takes two words. */
-static const cli_command *find_command(int argc, char **argv, int at, int *words)
-{
-    *words = 1;
-    if (at + 1 < argc && cli_command_is_prefix(argv[at])) {
-        char name[128];
-        snprintf(name, sizeof name, "%s %s", argv[at], argv[at + 1]);
-        *words = 2;
-        const cli_command *const command = cli_command_find(name);
-        if (command)
-            return command;
-        *words = 1;
-    }
-    return cli_command_find(argv[at]);
 }
 
 static int check_arguments(cli *app, int n)

@@ -286,3 +286,24 @@ int cli_value_choice(const char *text, const char *choices)
         at += length + 1;
     }
 }
+
+int cli_check_words(const char *option, const cli_words *words, const char *const *names, int n, unsigned *mask, ns_error *err)
+{
+    *mask = 0;
+    for (int64_t w = 0; w < words->n; w++) {
+        int i = 0;
+        while (i < n && strcmp(words->list[w], names[i]) != 0)
+            i++;
+        if (i < n) {
+            *mask |= 1u << i;
+            continue;
+        }
+        char list[160] = "";
+        for (int k = 0; k < n; k++)
+            snprintf(list + strlen(list), sizeof list - strlen(list), k ? ", %s" : "%s", names[k]);
+        const char *const near = ns_nearest_word(words->list[w], names, n);
+        return ns_fail(err, NS_E_ARG, "--%s: there is no '%.60s' (%s%s%s%s)", option, words->list[w], near ? "did you mean " : "",
+                       near ? near : list, near ? "? All: " : "", near ? list : "");
+    }
+    return NS_OK;
+}

@@ -26,6 +26,8 @@ int cli_value_once(cli_kind, const void *list, ns_error *err);
 /* all, answer, probe, last:N, span:NAME, or a list of positions, each once; rows borrows the text, and the list in `positions`, which is
  * the caller's to free() afterwards. NS_E_ARG names --rows. */
 int cli_value_rows(const char *text, ns_rows *rows, cli_ints *positions, ns_error *err);
+/* Every word is one of names; NS_E_ARG names the option, and the nearest of them. *mask: bit i for names[i]. */
+int cli_check_words(const char *option, const cli_words *, const char *const *names, int n, unsigned *mask, ns_error *err);
 /* Index of text in "a|b|c", -1 if it is not there. */
 int cli_value_choice(const char *text, const char *choices);
 

@@ -1,5 +1,5 @@
 /* chat.c - chat formats by name, and how they differ from the template in a tokenizer's folder. That template is a program: it is read
- * for the markers that formats are known by, and never evaluated. */
+ * as text (chat_text.c), and never evaluated. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +87,139 @@ static char *list_markers(const char *template_)
     return list;
 }
 
+/* "WHAT1; WHAT2" in *list; what: malloc'd, and freed. */
+static int add_difference(char **list, char *what, ns_error *err)
+{
+    char *const longer = what ? ns_printf_alloc("%s%s%s", *list ? *list : "", *list ? "; " : "", what) : NULL;
+    free(what);
+    if (!longer)
+        return ns_oom(err, "a chat template");
+    free(*list);
+    *list = longer;
+    return NS_OK;
+}
+
+/* Bytes of a line to be shown: up to what is no text of it, and not too many. */
+static int shown(const char *text)
+{
+    enum { MOST = 60 };
+    int n = 0;
+    while (n < MOST && (unsigned char)text[n] >= ' ' && text[n] != 127 && !ns_starts(text + n, "<|"))
+        n++;
+    while (n == MOST && n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)       /* whole characters */
+        n--;
+    return n;
+}
+
+/* The text of a system turn that the template itself writes; NULL: a value follows wherever it opens one, or it opens none. */
+static const char *own_system_turn(const char *text, const char *header)
+{
+    while ((text = strstr(text, header))) {
+        text += strlen(header);
+        const char *const said = text + strspn(text, "\n\002");
+        if (shown(said) > 0)
+            return said;
+    }
+    return NULL;
+}
+
+/* {% set default_system_message = 'TEXT' %}: what it opens a system turn with, where a value follows. */
+static const char *system_variable(const char *template_, int *n)
+{
+    for (const char *at = template_; (at = strstr(at, "system")); at++) {
+        const char *value = at + strcspn(at, " ='\"[].|%}");
+        value += strspn(value, " ");
+        if (*value != '=')
+            continue;
+        value += 1 + strspn(value + 1, " ");
+        const char quote[] = {*value, '\0'};
+        const int length = *value == '\'' || *value == '"' ? (int)strcspn(value + 1, quote) : 0;
+        *n = length ? shown(value + 1) : 0;
+        *n = length < *n ? length : *n;
+        if (*n > 0)
+            return value + 1;
+    }
+    return NULL;
+}
+
+static const char *last_place(const char *text, const char *word)
+{
+    const char *last = NULL;
+    while ((text = strstr(text, word)))
+        last = text++;
+    return last;
+}
+
+static int compare_system_turn(char **list, const ns_chat *chat, const char *template_, const char *text, ns_error *err)
+{
+    const char *const user = strstr(chat->before, "user");
+    char *const header = ns_printf_alloc("%.*ssystem%s", (int)(user - chat->before), chat->before, user + strlen("user"));
+    const char *said = header ? own_system_turn(text, header) : NULL;
+    int n = said ? shown(said) : 0;
+    said = said ? said : system_variable(template_, &n);
+    free(header);
+    if (!header)
+        return ns_oom(err, "a chat template");
+    char *const what = said ? ns_printf_alloc("has a system turn of its own ('%.*s'), that of %s has none", n, said, chat->name) : NULL;
+    return said ? add_difference(list, what, err) : NS_OK;
+}
+
+/* The turn of the assistant, which the answer continues. */
+static int compare_generation(char **list, const ns_chat *chat, const char *text, ns_error *err)
+{
+    const char *const prompt = strstr(chat->between, chat->marker), *const at = last_place(text, prompt);
+    const int line = (int)strcspn(prompt, "\n");
+    if (!at)
+        return add_difference(list, ns_printf_alloc("does not have the generation prompt of %s ('%.*s' and line feeds: %zu)", chat->name,
+                                                    line, prompt, strlen(prompt) - (size_t)line), err);
+    const char *const more = at + strlen(prompt);
+    const int n = shown(more);
+    return n ? add_difference(list, ns_printf_alloc("goes on behind the generation prompt with '%.*s'", n, more), err) : NS_OK;
+}
+
+static int compare_end(char **list, const ns_chat *chat, const char *text, ns_error *err)
+{
+    const int n = 1 + (int)strcspn(chat->between + 1, "<\n");
+    char *const end = ns_printf_alloc("%.*s", n, chat->between);
+    const bool there = end && strstr(text, end);
+    free(end);
+    if (!end)
+        return ns_oom(err, "a chat template");
+    return there ? NS_OK : add_difference(list, ns_printf_alloc("does not end turns with %.*s", n, chat->between), err);
+}
+
+/* Of a template with the very marker of the format: where the two differ nevertheless. *list: malloc'd; NULL: nowhere. */
+static int compare_text(char **list, const ns_chat *chat, const char *template_, ns_error *err)
+{
+    char *const text = ns_chat_text(template_);
+    int rc = text ? compare_system_turn(list, chat, template_, text, err) : ns_oom(err, "a chat template");
+    rc = rc != NS_OK ? rc : compare_end(list, chat, text, err);
+    rc = rc != NS_OK ? rc : compare_generation(list, chat, text, err);
+    free(text);
+    return rc;
+}
+
+/* The note, of a template whose known markers are `found`. */
+static int tell_difference(char **note, const ns_chat *chat, const char *template_, const char *found, const char *tokenizer, ns_error *err)
+{
+    char *list = NULL;
+    int rc = NS_OK;
+    if (!*template_) {
+        *note = ns_printf_alloc("%s: no chat template beside it (chat_template.jinja, or tokenizer_config.json's): nothing says that the "
+                                "model knows %s", tokenizer, chat->name);
+        return *note ? NS_OK : ns_oom(err, tokenizer);
+    }
+    if (strcmp(found, chat->marker) != 0)
+        rc = add_difference(&list, ns_printf_alloc("has %s, that of %s has %s", *found ? found : "none of the markers known here",
+                                                   chat->name, chat->marker), err);
+    else
+        rc = compare_text(&list, chat, template_, err);
+    if (rc == NS_OK && list && !(*note = ns_printf_alloc("%s: its own chat template %s (read as text, not evaluated)", tokenizer, list)))
+        rc = ns_oom(err, tokenizer);
+    free(list);
+    return rc;
+}
+
 int ns_chat_compare(char **note, const char *chat, const char *tokenizer, ns_error *err)
 {
     const ns_chat *const chosen = ns_chat_find(chat);
@@ -97,15 +230,8 @@ int ns_chat_compare(char **note, const char *chat, const char *tokenizer, ns_err
     int rc = read_template(&template_, tokenizer, err);
     if (rc == NS_OK && !(found = list_markers(template_)))
         rc = ns_oom(err, tokenizer);
-    if (rc == NS_OK && strcmp(found, chosen->marker) != 0) {
-        if (*template_)
-            *note = ns_printf_alloc("%s: its own chat template has %s, that of %s has %s (read for its markers, not evaluated)", tokenizer,
-                                    *found ? found : "none of the markers known here", chat, chosen->marker);
-        else
-            *note = ns_printf_alloc("%s: no chat template beside it (chat_template.jinja, or tokenizer_config.json's): nothing says that"
-                                    " the model knows %s", tokenizer, chat);
-        rc = *note ? NS_OK : ns_oom(err, tokenizer);
-    }
+    if (rc == NS_OK)
+        rc = tell_difference(note, chosen, template_, found, tokenizer, err);
     free(found);
     free(template_);
     return rc;

@@ -155,6 +155,8 @@ static int check_twins(const ns_needle_params *p, int keys, ns_error *err)
         return ns_fail(err, NS_E_ARG, "needle: unknown twins %#x", p->twins);
     if (p->twins & NS_TWIN_SWAP && keys < 2)
         return ns_fail(err, NS_E_ARG, "needle: a swap twin asks for another key of the prompt, which has one (give 2 keys or more)");
+    if (p->chat && (p->prefix || p->suffix))
+        return ns_fail(err, NS_E_ARG, "needle: chat template '%.40s' and a prefix or suffix of your own (choose one)", p->chat);
     if (!p->tokenizer && (p->n_value_types || p->n_templates || p->prefix || p->suffix))
         return ns_fail(err, NS_E_ARG, "needle: value types, templates, prefix and suffix are of text, and need a tokenizer");
     for (int i = 0; i < p->n_value_types; i++) {

@@ -22,6 +22,10 @@ const ns_value_type *ns_value_type_find(const char *name);
 /* ---- chat formats: one row each in chat.c ---- */
 typedef struct ns_chat { const char *name, *before, *between, *marker; } ns_chat;      /* marker: the token that a turn begins with */
 const ns_chat *ns_chat_find(const char *name);
+/* chat_text.c: the literals of a template in a row, malloc'd, with one byte for each value and each statement between them; NULL: no
+ * memory. */
+enum { NS_CHAT_VALUE = 1, NS_CHAT_STATEMENT = 2 };
+char *ns_chat_text(const char *template_);
 
 /* ---- templates: one row each in needle_prompt.c ---- */
 typedef struct ns_needle_key { char key[40], value[40], label[40], answer_label[40]; } ns_needle_key;

@@ -121,8 +121,6 @@ static int find_chat(ns_prompt *prompt, const ns_needle_params *p, ns_error *err
     prompt->between = p->suffix;
     if (!p->chat)
         return NS_OK;
-    if (p->prefix || p->suffix)
-        return ns_fail(err, NS_E_ARG, "needle: chat template '%.40s' and a prefix or suffix of your own (choose one)", p->chat);
     const ns_chat *const found = ns_chat_find(p->chat);
     if (!found)
         return ns_fail(err, NS_E_ARG, "needle: unknown chat template '%.40s' (chatml, llama3)", p->chat);

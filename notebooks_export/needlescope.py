@@ -35,9 +35,9 @@ except ImportError:
     xarray = None
 
 __version__ = "0.1.0"
-__all__ = ["Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence", "export_csv",
-           "export_latex", "export_notebook", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads", "figure_map",
-           "figure_rank", "figure_study", "lab", "load", "merge", "probes", "read", "read_cases", "scan", "top", "train"]
+__all__ = ["Array", "Arrays", "Cases", "Case", "Cache", "Emergence", "Error", "Event", "Model", "Site", "Tokenizer", "emergence",
+           "export_csv", "export_latex", "export_notebook", "figure_ablation", "figure_agreement", "figure_grid", "figure_heads",
+           "figure_map", "figure_rank", "figure_study", "lab", "load", "merge", "probes", "read", "read_cases", "scan", "top", "train"]
 
 
 # ---- the library ----
@@ -1369,7 +1369,7 @@ class Model(_Owner):
         resamples  of the cases, behind the intervals score_low, score_high ... (a Dataset); 0: none
         reference  the Model that qk_distance compares with
         output     a file to write, as `needlescope score -o` does; its provenance names the script that calls
-        Without xarray: a numpy array, or a dict of them."""
+        Without xarray: an Array, or Arrays (a dict of them), which have values, dims and attrs as those do."""
         single = probes if isinstance(probes, str) and _is_score(probes) else None
         names = [probes] if isinstance(probes, (str, dict)) else list(probes)
         _check_of("seed", seed, "the resampling, and resamples=0 does without", resamples)
@@ -1531,7 +1531,7 @@ _BEST = ("largest", "smallest", "none")
 def top(scores, k=10, best=None):
     """The k best heads of scores [L, H]: [(layer, head), ...], ties by (layer, head). A head that scores nothing (0) is never among them.
 
-    best  "largest" or "smallest"; None: what the scores themselves say (.attrs of a DataArray: of m.score, or of a file), else the largest.
+    best  "largest" or "smallest"; None: what the scores themselves say (.attrs, of m.score or of a file), else the largest.
     Warns when the list is short, or cut through a tie."""
     if k < 1:
         raise ValueError(f"k is {k}: at least one head")
@@ -1603,18 +1603,71 @@ def _score_facts(scores, model):
 
 def _dataset(arrays, facts, single):
     if xarray is None:
-        return arrays[single][1] if single else {name: value for name, (_, value, _) in arrays.items()}
+        labelled = {name: Array(value, axes, about, name) for name, (axes, value, about) in arrays.items()}
+        return labelled[single].assign_attrs(facts) if single else Arrays(labelled, facts)
     coords = {name: x for name, x in arrays.items() if x[0] == [name]}
     out = xarray.Dataset({name: x for name, x in arrays.items() if name not in coords}, coords, facts)
     return out[single].assign_attrs(facts) if single else out
+
+
+class Array(np.lib.mixins.NDArrayOperatorsMixin):
+    """What stands for a DataArray where xarray is not installed: values with the names of their axes (dims) and what they say of themselves
+    (attrs: which end is best, range, chance ...). numpy takes it for its values, all methods are theirs, and arithmetic gives bare arrays:
+    which end of those is best is the caller's to say."""
+
+    def __init__(self, values, dims, attrs, name):
+        self.values, self.dims, self.attrs, self.name = values, tuple(dims), dict(attrs), name
+
+    def assign_attrs(self, more):
+        return Array(self.values, self.dims, {**self.attrs, **more}, self.name)
+
+    def __getitem__(self, key):
+        """By whole numbers, slices and lists an Array, indexed axis by axis as a DataArray is; by anything else bare values."""
+        keys = key if isinstance(key, tuple) else (key,)
+        number = [isinstance(k, (int, np.integer)) for k in keys]
+        if len(keys) > len(self.dims) or not all(n or isinstance(k, slice) or np.ndim(k) == 1 for n, k in zip(number, keys)):
+            return self.values[key]
+        values = self.values
+        for axis in reversed(range(len(keys))):
+            values = values[(slice(None),) * axis + (keys[axis],)]
+        number += [False] * (len(self.dims) - len(keys))
+        return Array(values, [d for d, gone in zip(self.dims, number) if not gone], self.attrs, self.name) if np.ndim(values) else values
+
+    def __getattr__(self, name):
+        if name.startswith("__"):                   # copy and pickle ask before there are values
+            raise AttributeError(name)
+        return getattr(self.values, name)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype) if copy else np.asarray(self.values, dtype)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **how):
+        return getattr(ufunc, method)(*(x.values if isinstance(x, Array) else x for x in inputs), **how)
+
+    def __len__(self):
+        return len(self.values)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self):
+        return f"<Array {self.name} {self.dims} {self.attrs}>\n{self.values!r}"
+
+
+class Arrays(dict):
+    """What stands for a Dataset where xarray is not installed: name -> Array, and the facts of them all as attrs."""
+
+    def __init__(self, arrays, attrs):
+        super().__init__(arrays)
+        self.attrs = dict(attrs)
 
 
 # ---- files ----
 
 def read(path):
     """A file that the library wrote (scores, a study, interventions, a recording) as a Dataset, with the facts of its provenance as
-    attributes, and of each score which end is best; without xarray a dict of arrays. What lies in a group is called GROUP/NAME, its axes
-    too."""
+    attributes, and of each score which end is best; without xarray Arrays, which have these too. What lies in a group is called GROUP/NAME,
+    its axes too."""
     with _Scratch() as s:
         f = s.new("ns_file_open", "ns_file_close", _bytes(path))
         arrays, facts = {}, _file_facts(f)

@@ -147,25 +147,30 @@ static int check_spans(const ns_case *c, ns_error *err)
     return NS_OK;
 }
 
-/* The copy scores compare keys with ns_case_source: it must hold the very tokens of the answer. */
-static int check_source(const ns_case *c, ns_error *err)
+/* The copy scores compare keys with ns_case_is_source: every mention must hold the very tokens of the answer. */
+static int check_mention(const ns_case *c, const ns_span *span, ns_error *err)
 {
-    const ns_span *const span = ns_case_span(c, "needle_answer");
     const int64_t content = c->n_answer - c->n_lead;
-    if (!span || c->n_answer == 0)
-        return NS_OK;
     if (span->end - span->begin < content)
-        return ns_fail(err, NS_E_ARG, "case '%.100s': span 'needle_answer' must hold the whole answer (its tokens: %lld, the answer's: "
-                       "%lld)", c->id, (long long)(span->end - span->begin), (long long)content);
+        return ns_fail(err, NS_E_ARG, "case '%.100s': span '%.100s' must hold the whole answer (its tokens: %lld, the answer's: %lld)",
+                       c->id, span->name, (long long)(span->end - span->begin), (long long)content);
     for (int64_t j = c->n_lead; j < c->n_answer; j++) {
-        const int64_t at = ns_case_source(c, j);
+        const int64_t at = span->begin + j - c->n_lead;
         if (c->tokens[at] != c->answer[j])
             return ns_fail(err, NS_E_ARG,
                            "case '%.100s': the answer must be tokenised as it stands in the needle (answer token %lld is %d, but its "
-                           "source at position %lld in span 'needle_answer' is %d)",
-                           c->id, (long long)j, (int)c->answer[j], (long long)at, (int)c->tokens[at]);
+                           "source at position %lld in span '%.100s' is %d)",
+                           c->id, (long long)j, (int)c->answer[j], (long long)at, span->name, (int)c->tokens[at]);
     }
     return NS_OK;
+}
+
+static int check_sources(const ns_case *c, ns_error *err)
+{
+    int at = 0, rc = NS_OK;
+    for (const ns_span *span; rc == NS_OK && c->n_answer && (span = ns_case_mention(c, "needle_answer", &at));)
+        rc = check_mention(c, span, err);
+    return rc;
 }
 
 static int check_meta(const ns_case *c, ns_error *err)
@@ -196,7 +201,9 @@ static int check(const ns_case *c, ns_error *err)
     if (rc == NS_OK)
         rc = check_spans(c, err);
     if (rc == NS_OK)
-        rc = check_source(c, err);
+        rc = ns_case_check_roles(c, err);
+    if (rc == NS_OK)
+        rc = check_sources(c, err);
     return rc == NS_OK ? check_meta(c, err) : rc;
 }
 

@@ -201,7 +201,11 @@ expect 2 'expected one of plain\|chatml\|llama3' $chat --chat alpaca -o no.jsonl
 expect 2 "llama3.*needs the token '<\|start_header_id\|>'" $chat --chat llama3 -o no.jsonl
 [ ! -e no.jsonl ] || fail "cases of no chat"
 
-# the folder's own template: read for its markers, and said where it has others than the format, or none, or where there is none
+# a format and words of one's own are a conflict of options, and of no case
+expect 2 "error: needle: chat template 'chatml' and a prefix or suffix of your own" $chat --chat chatml --prefix x -o no.jsonl
+no_line dropped err 'a conflict of options'
+
+# the folder's own template: read as text, and said where it differs from the format, or where there is none
 chat_note() {   # chat_note PATTERN WHAT: a note (no PATTERN: none) about the template
     run $chat --chat chatml -o again.jsonl
     cmp -s chat.jsonl again.jsonl || fail "$2 changed the cases"
@@ -217,10 +221,40 @@ config '"{{ bos_token }}[INST] {{ messages[0].content }} [/INST]"'
 chat_note 'its own chat template has \[INST\], that of chatml' 'a template of another format'
 config '"<|im_start|>user or <start_of_turn>user"'
 chat_note 'has <.im_start.>, <start_of_turn>, that of chatml' 'a template of two formats'
-config '[{"name": "tools", "template": "[INST]"}, {"name": "default", "template": "<|im_start|>user"}]'
+same="<|im_start|>{{ role + '\\\\n' }}{{ text }}<|im_end|>{{ '\\\\n<|im_start|>assistant\\\\n' }}"
+config "[{\"name\": \"tools\", \"template\": \"[INST]\"}, {\"name\": \"default\", \"template\": \"$same\"}]"
 chat_note '' 'a default template of the same format'
-config '"<|im_start|>{{ role }}"'
+config "\"$same\""
 chat_note '' 'a template of the same format'
+jinja() { printf '%s' "$1" >MODEL/chat_template.jinja; }
+turns="{% for m in messages %}{{'<|im_start|>' + m['role'] + '
+' + m['content'] + '<|im_end|>' + '
+'}}{% endfor %}"
+ask="{% if add_generation_prompt %}{{ '<|im_start|>assistant
+' }}{% endif %}"
+jinja "$turns$ask"
+chat_note '' 'the same format in a file'
+jinja "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system
+You are an owl<|im_end|>
+' }}{% endif %}$turns$ask"
+chat_note "own chat template has a system turn of its own \('You are an owl'\), that of chatml has none \(read" 'a default system turn'
+jinja "{{- '<|im_start|>system\nYou are an owl.<|im_end|>\n' }}$turns$ask"
+chat_note "has a system turn of its own \('You are an owl.'\)" 'one with escapes'
+jinja "{%- set system_message = \"You are an owl's child\" %}{{ '<|im_start|>system\n' + system_message + '<|im_end|>\n' }}$turns$ask"
+chat_note "has a system turn of its own \('You are an owl's child'\)" 'one from a variable'
+jinja "{# <|im_start|>system
+You are #}{{ '<|im_start|>system\n' + messages[0].content + '<|im_end|>\n' }}$turns$ask"
+chat_note '' 'a system turn that is asked for'
+jinja "$turns"
+chat_note "does not have the generation prompt of chatml \('<.im_start.>assistant' and line feeds: 1\)" 'no generation prompt'
+jinja "$turns{{ '<|im_start|>assistant\n<think>\n' }}"
+chat_note "goes on behind the generation prompt with '<think>'" 'a longer generation prompt'
+jinja "<|im_start|>system
+Hoot<|end|>$ask"
+chat_note "own \('Hoot'\), that of chatml has none; does not end turns with <.im_end.> \(read" 'two differences'
+jinja '<|im_start|>{{ "{% set'
+chat_note "does not have the generation prompt" 'a template cut short'
+rm MODEL/chat_template.jinja
 run $chat -o again.jsonl
 grep -q 'chat template' err && fail "a note without --chat: $(cat err)"
 echo '{{ raise_exception(1) }}<|user|>' >MODEL/chat_template.jinja

@@ -11,6 +11,12 @@ expect 2 "unknown command 'scoer' \(did you mean 'score'" scoer
 expect 2 "unknown command 'exprot' \(did you mean 'export'" exprot csv
 expect 2 'unknown option --lenghts \(did you mean --lengths' cases needle --model model --lenghts 5 -o x
 expect 2 "cases: there is no 'noodle'" cases noodle
+expect 2 "unknown command 'figure' \(needlescope --help" help-man figure
+run help-man figure heads
+cp out page
+run help-man 'figure heads'
+{ grep -q 'NEEDLESCOPE-FIGURE-HEADS' out && cmp -s out page; } || fail 'help-man figure heads: two pages'
+expect 2 "--mode: there is no 'zero' \(did you mean zero_z" ablate model --cases cases.jsonl --heads 3.1 --mode zero -o r.h5
 expect 2 "cases: there is no 'nedle' \(did you mean 'cases needle'" cases nedle
 expect 2 "figure: there is no 'heds' \(did you mean 'figure heads'" figure heds
 expect 2 "lab: there is no 'lazines' \(did you mean 'lab laziness'" lab lazines

@@ -454,18 +454,52 @@ def test_arch_from_a_file(m):
         assert equal(other.run([1, 2, 3])[0], m.run([1, 2, 3])[0])
 
 
-def test_without_xarray(m):
-    code = f"""if True:
-        import sys
+TOLD = """if True:
+    import copy, json, pickle, sys, warnings
+    if sys.argv[1] == "blocked":
         sys.modules["xarray"] = None
-        sys.path.insert(0, {os.path.join(root, "notebooks_export")!r})
-        import needlescope as ns, numpy as np
-        m = ns.load({MODEL!r})
-        find, everything = m.score({CASES!r}, "retrieval_find"), m.score({CASES!r}, ["retrieval_find"])
-        assert type(find) is np.ndarray and type(everything) is dict and ns.top(find, 2) == {HEADS!r}
-        np.save({work.name + "/find.npy"!r}, find)"""
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert equal(np.load(work.name + "/find.npy"), m.score(CASES, "retrieval_find").values)
+    sys.path.insert(0, sys.argv[2])
+    import needlescope as ns, numpy as np
+    model, cases, out = sys.argv[3:]
+    def top(scores):
+        try:
+            return ns.top(scores, 4)
+        except ValueError as e:
+            return str(e)
+    def told(x):
+        return [x.name, list(x.dims), {k: str(v) for k, v in x.attrs.items() if k in ("best", "range", "chance", "long_name")},
+                np.asarray(x).tolist(), top(x)]
+    warnings.simplefilter("ignore")             # of lists that are short or cut through a tie
+    rank = dict(name="my_rank", rows="first", keys="aligned:needle_answer", stat="rank")
+    with ns.load(model) as m:
+        some = m.score(cases, [rank, "entropy", "retrieval_find"], output=out)
+        single = [m.score(cases, name) for name in ("retrieval_find", "entropy")]
+    answers = [told(x) for x in single]
+    for whole in (some, ns.read(out)):
+        r, hits = whole["my_rank"], whole["find_hits"]
+        parts = [r, r[:, :], r[0], r[1:, [0, 1]], whole["entropy"], whole["retrieval_find"], hits[0], hits[:, 0], hits[-1, 1:, [0, 2]]]
+        parts += [pickle.loads(pickle.dumps(r)), copy.deepcopy(r)]
+        answers.append([told(x) for x in parts] + [sorted(whole.attrs), np.asarray(2 * r - r).tolist(), float(np.max(r))])
+    print(json.dumps(answers))
+    kinds = [type(x).__name__ for x in (r, whole)]
+    assert kinds == (["Array", "Arrays"] if sys.argv[1] == "blocked" else ["DataArray", "Dataset"]), kinds"""
+
+
+def test_without_xarray(m):
+    """Scores say of themselves what they say with it, and every list is the same."""
+    def answers(xarray):
+        done = subprocess.run([sys.executable, "-c", TOLD, xarray, os.path.join(root, "notebooks_export"), MODEL, CASES,
+                               os.path.join(work.name, "told.h5")], stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)
+
+    without = answers("blocked")
+    assert without == answers("there")
+    (find, entropy), (rank, *_) = without[0:2], without[2]
+    assert find[2]["best"] == "largest" and find[4] == [list(head) for head in HEADS] + find[4][2:]
+    assert "describes heads" in entropy[4] and rank[2]["best"] == "smallest"
+    values = np.array(rank[3])
+    count(values.size)
+    assert [values[tuple(head)] for head in rank[4]] == sorted(values[values > 0])[:4] and values.max() > sorted(values[values > 0])[3]
 
 
 class Mallinfo(ctypes.Structure):

@@ -42,7 +42,7 @@ typedef struct ns_case {
  * needle_answer.begin + j - n_lead. -1 for lead tokens, beyond the answer, and for a case without the span. */
 NS_API int64_t ns_case_source(const ns_case *, int64_t j);
 /* Is this position the source of answer token j, or its place in another mention of the needle (spans needle_answer.0, needle_answer.1,
- * ..., each holding the whole answer)? */
+ * ..., each holding the very tokens of the answer)? */
 NS_API bool ns_case_is_source(const ns_case *, int64_t j, int64_t position);
 NS_API const ns_span *ns_case_span(const ns_case *, const char *name);      /* NULL if absent */
 /* Where something is mentioned: the spans NAME, NAME.0, NAME.1 ... in the order of the case. *at: 0 at first; NULL when there is no further
@@ -65,8 +65,9 @@ typedef struct ns_cases {
 
 NS_API void ns_case_clear(ns_case *);                                        /* frees what it owns, zeroes it */
 NS_API void ns_cases_clear(ns_cases *);
-/* Moves the case into the list (zeroing *c) after checking it: spans inside the prompt, names unique, answer equal to its
- * source, meta an object. On failure the case stays the caller's. */
+/* Moves the case into the list (zeroing *c) after checking it: spans inside the prompt, names unique, no token in two mentions of one thing
+ * or in the needle and a distractor or placebo, every mention of the answer equal to it and as long as the first, meta an object. On failure
+ * the case stays the caller's. */
 NS_API NS_MUST_CHECK int ns_cases_add(ns_cases *, ns_case *c, ns_error *);
 /* Sets a span (replacing one of the same name). */
 NS_API NS_MUST_CHECK int ns_case_set_span(ns_case *, const char *name, int64_t begin, int64_t end, ns_error *);

@@ -141,6 +141,8 @@ static void test_bad_lines(void **state)
         {"{\"tokens\": [1, 2], \"answer\": [3], \"spans\": {\"needle_answer\": [0, 1]}}",
          "answer token 0 is 3, but its source at position 0", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"answer\": [1, 2], \"spans\": {\"needle_answer\": [0, 1]}}", "must hold the whole answer", NS_E_FORMAT},
+        {"{\"tokens\": [1, 2], \"answer\": [1], \"spans\": {\"needle_answer\": [0, 1], \"needle_answer.0\": [1, 2]}}",
+         "answer token 0 is 1, but its source at position 1 in span 'needle_answer.0' is 2", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"answer\": [1], \"lead\": 1}", "lead is 1", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"answer\": {}}", "'answer' is not a list", NS_E_FORMAT},
         {"{\"tokens\": [1, 2], \"pairs\": [[2, [0]]]}", "'pairs': an entry", NS_E_FORMAT},
@@ -233,6 +235,37 @@ static void test_mentions(void **state)
         assert_false(ns_case_is_source(c, 0, at) || ns_case_is_source(c, 3, at));
     }
     ns_cases_clear(&cases);
+}
+
+/* No token counts twice: in two mentions of one thing, or in the needle and in what it is compared with. */
+static void test_roles(void **state)
+{
+    (void)state;
+    static const struct { const char *spans, *refused; } list[] = {
+        {"\"needle_answer\": [3, 5], \"needle_answer.0\": [3, 5]", "'needle_answer' [3, 5) and 'needle_answer.0' [3, 5) share"},
+        {"\"needle_answer.0\": [2, 4], \"needle_answer\": [3, 5]", "'needle_answer.0' [2, 4) and 'needle_answer' [3, 5) share"},
+        {"\"needle\": [2, 5], \"needle.7\": [0, 3]", "'needle' [2, 5) and 'needle.7' [0, 3) share tokens, but are mentions of one"},
+        {"\"gold.0\": [0, 8], \"gold.1\": [4, 5]", "'gold.0' [0, 8) and 'gold.1' [4, 5) share"},
+        {"\"distractor.0\": [0, 4], \"distractor.1\": [3, 6]", "'distractor.0' [0, 4) and 'distractor.1' [3, 6) share"},
+        {"\"needle_answer\": [3, 5], \"needle_answer.0\": [0, 1]", "span 'needle_answer.0' has 1 tokens, but 'needle_answer' has 2"},
+        {"\"needle_answer\": [3, 5], \"distractor_answer.0\": [4, 6]", "'needle_answer' [3, 5) and 'distractor_answer.0' [4, 6) share"},
+        {"\"placebo.1\": [3, 5], \"needle\": [2, 5]", "'placebo.1' [3, 5) and 'needle' [2, 5) share tokens, but are the needle and what"},
+        {"\"distractor.0\": [1, 3], \"needle_answer.2\": [2, 4]", "'distractor.0' [1, 3) and 'needle_answer.2' [2, 4) share"},
+        {"\"needle\": [0, 3], \"needle_answer\": [1, 3], \"needle.0\": [3, 6], \"needle_answer.0\": [4, 6], \"placebo\": [6, 8]", NULL},
+        {"\"needle\": [0, 3], \"needles\": [0, 3], \"needle_key\": [1, 2], \"question\": [0, 8], \"query\": [2, 3]", NULL},
+        {"\"distractor.0\": [0, 3], \"distractor_answer.0\": [1, 3], \"placebo\": [2, 4]", NULL},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        ns_cases cases = {0};
+        ns_error err = {0};
+        char *const text = ns_printf_alloc("{\"id\": \"a\", \"tokens\": [7, 7, 7, 7, 7, 7, 7, 7], \"spans\": {%s}}\n", list[i].spans);
+        const int rc = read_lines(&cases, text, &err);
+        if (rc != (list[i].refused ? NS_E_FORMAT : NS_OK) || !strstr(err.message, list[i].refused ? list[i].refused : "")
+            || (list[i].refused && !strstr(err.message, "cases.jsonl: line 1: case 'a': span")))
+            fail_msg("%s\n  gave %d: %s", list[i].spans, rc, err.message);
+        free(text);
+        ns_cases_clear(&cases);
+    }
 }
 
 static int make_folder(void **state)
@@ -371,7 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_text), cmocka_unit_test(test_bad_lines),
-        cmocka_unit_test(test_failure_keeps), cmocka_unit_test(test_add), cmocka_unit_test(test_mentions),
+        cmocka_unit_test(test_failure_keeps), cmocka_unit_test(test_add), cmocka_unit_test(test_mentions), cmocka_unit_test(test_roles),
         cmocka_unit_test(test_ids_in_any_form), cmocka_unit_test(test_bad_ids), cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_absurd_lines),
     };
