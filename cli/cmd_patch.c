@@ -137,8 +137,9 @@ static int run(cli *app, const patch_settings *s, const ns_opened *m, const ns_c
 {
     cli_progress progress = cli_progress_begin(app, "patch");
     const ns_patch_params params = {.size = sizeof params, .heads = heads->list, .n_heads = (int)heads->n,
-                                    .scores_sha256 = cli_scores_sha256(heads), .scores_arch_sha256 = heads->scores_arch, .no_map = s->no_map,
-                                    .site = (ns_patch_site)s->site, .all_rows = s->rows == 1, .noising = s->direction == 1,
+                                    .scores_sha256 = cli_scores_sha256(heads), .scores_arch_sha256 = heads->scores_arch,
+                                    .no_map = s->no_map, .site = (ns_patch_site)s->site, .all_rows = s->rows == 1,
+                                    .noising = s->direction == 1,
                                     .draws = (int)s->draws, .resamples = (int)s->resamples,
                                     .seed = (uint64_t)s->seed, .progress = cli_progress_update, .cancelled = cli_cancelled,
                                     .user = &progress};

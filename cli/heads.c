@@ -116,8 +116,8 @@ void cli_say_scores(cli *app, cli_out *o, const char *scores, const char *scores
         cli_note(app, "--scores %s: scores of other weights (%.12s...) than this model's (%.12s...): its heads are those of another "
                       "checkpoint", scores, scores_sha256, weights_sha256);
     else if (strstr(are_of, "another architecture"))
-        cli_note(app, "--scores %s: scores of %s (--arch, --names, --olmo3-rope or config.json differ): its heads are those of another model",
-                 scores, are_of);
+        cli_note(app, "--scores %s: scores of %s (--arch, --names, --olmo3-rope or config.json differ): its heads are those of another "
+                 "model", scores, are_of);
     else if (strcmp(are_of, "unknown weights") == 0)
         cli_note(app, "--scores %s: it is not known whether the scores are of this model's weights (%s)", scores, weights_sha256
                  ? "the file has no weights_sha256" : "--no-hash");

@@ -225,8 +225,8 @@ class _RecorderParams(c.Structure):
 
 
 class _PatchParams(c.Structure):
-    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p), ("scores_arch_sha256", c.c_char_p),
-                ("site", c.c_int), ("no_map", c.c_bool),
+    _fields_ = [("size", c.c_size_t), ("heads", c.POINTER(c.c_int64 * 2)), ("n_heads", c.c_int), ("scores_sha256", c.c_char_p),
+                ("scores_arch_sha256", c.c_char_p), ("site", c.c_int), ("no_map", c.c_bool),
                 ("all_rows", c.c_bool), ("noising", c.c_bool), ("draws", c.c_int), ("resamples", c.c_int), ("seed", c.c_uint64),
                 ("keep", c.c_int64),
                 ("progress", _PROGRESS), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
@@ -1378,7 +1378,8 @@ class Model(_Owner):
         cases = self.cases(cases)
         with _Pass(self, cases, progress) as p:
             if output is not None and p.edits:
-                raise RuntimeError("a score file is of the untouched model: score without output, or leave the with block of hook or ablate")
+                raise RuntimeError("a score file is of the untouched model: score without output, or leave the with block of hook or "
+                                   "ablate")
             scores = self._score(p, cases, names, reference)
             if resamples and _lib.ns_scores_cases(scores):
                 _call("ns_scores_rank", scores, c.byref(_params(_RankingParams, resamples=resamples, seed=seed)))

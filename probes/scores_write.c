@@ -309,8 +309,9 @@ int ns_scores_write_as(const ns_scores *s, const char *path, const ns_fact_list 
 {
     ns_fact_list facts = {0};
     ns_table_writer *w = NULL;
-    int rc = !s->edited ? NS_OK
-                        : ns_fail(err, NS_E_ARG, "%s: a score file is of the untouched model, and these scores were made under edits", path);
+    int rc = NS_OK;
+    if (s->edited)
+        rc = ns_fail(err, NS_E_ARG, "%s: a score file is of the untouched model, and these scores were made under edits", path);
     rc = rc == NS_OK && more ? ns_fact_list_join(&facts, more, err) : rc;
     rc = rc != NS_OK ? rc : ns_scores_facts(s, &facts, err);
     rc = rc != NS_OK ? rc : ns_table_create_by(&w, path, &facts, by, err);

@@ -66,8 +66,8 @@ typedef struct ns_cases {
 NS_API void ns_case_clear(ns_case *);                                        /* frees what it owns, zeroes it */
 NS_API void ns_cases_clear(ns_cases *);
 /* Moves the case into the list (zeroing *c) after checking it: spans inside the prompt, names unique, no token in two mentions of one thing
- * or in the needle and a distractor or placebo, every mention of the answer equal to it and as long as the first, meta an object. On failure
- * the case stays the caller's. */
+ * or in the needle and a distractor or placebo, every mention of the answer equal to it and as long as the first, meta an object. On
+ * failure the case stays the caller's. */
 NS_API NS_MUST_CHECK int ns_cases_add(ns_cases *, ns_case *c, ns_error *);
 /* Sets a span (replacing one of the same name). */
 NS_API NS_MUST_CHECK int ns_case_set_span(ns_case *, const char *name, int64_t begin, int64_t end, ns_error *);
