@@ -295,8 +295,8 @@ const cli_command cli_cmd_scan = {
                    "checkpoint in hand, and a second call does what is missing: a shard is done when it opens and was asked for the same "
                    "probes, cases and checkpoint. A folder keeps one set of cases and probes, one description (--arch, --names, "
                    "--olmo3-rope) and one run of a name: others are refused without --force. FOLDER/index says what was found, "
-                   "and merge counts what has no shard. A checkpoint that fails leaves stepNNNNNN.failed with the reason and does not stop the "
-                   "others; the exit code is then 1. qk_distance "
+                   "and merge counts what has no shard. A checkpoint that fails leaves stepNNNNNN.failed with the reason and does not "
+                   "stop the others; the exit code is then 1. qk_distance "
                    "compares with the run's last checkpoint.\n\n"
                    "On a cluster: an array of tasks, each with --shard I/N, then needlescope merge. Ended by SIGTERM the exit code is 75: "
                    "requeue it.",
