@@ -69,7 +69,8 @@ static void plan_strengths(series *s)
 static int check_lives(const series *s, ns_error *err)
 {
     if (s->p->n_lives != s->plant.n_retrieval)
-        return ns_fail(err, NS_E_ARG, "plant series: %d lives for %d retrieval heads (one each)", s->p->n_lives, s->plant.n_retrieval);
+        return ns_fail(err, NS_E_ARG, "plant series: births (--births) of %d heads, and %d retrieval heads (--retrieval): one life for "
+                       "each", s->p->n_lives, s->plant.n_retrieval);
     for (int k = 0; k < s->p->n_lives; k++)
         for (int t = 0; t < s->p->lives[k].n_turns; t++)
             if (s->p->lives[k].turns[t] < 1 || (t > 0 && s->p->lives[k].turns[t] <= s->p->lives[k].turns[t - 1]))

@@ -176,7 +176,7 @@ static void rank_heads(work *w, int k)
 
 /* ---- agreement ---- */
 
-/* Of the k best by two scores, or by one over two sets of cases. */
+/* Of the k best by two scores, or by one over two sets of cases. NaN: neither has any. */
 static double jaccard(work *w, const float *a, const ns_score_meaning *of_a, const float *b, const ns_score_meaning *of_b, int k)
 {
     const int64_t size = ns_scores_size(w->s);
@@ -200,6 +200,15 @@ static void split_halves(work *w, int k, const uint16_t *splits)
     w->r->jaccard10[k] = (float)(sum[1] / SPLITS);
 }
 
+/* A score that ranks no head has no list that could agree with another. */
+static bool ranks_any(const ns_scores *s, int k, const ns_score_meaning *m)
+{
+    bool any = false;
+    for (int64_t h = 0; h < ns_scores_size(s) && !any; h++)
+        any = ns_score_counts(m, s->values[k][h]);
+    return any;
+}
+
 static int compare_scores(work *w)
 {
     ns_scores *const s = w->s;
@@ -210,7 +219,8 @@ static int compare_scores(work *w)
             rc = ns_spearman(s->values[i], s->values[j], ns_scores_size(s), &rho, w->err);
             w->r->spearman[i * s->n_scores + j] = (float)rho;
             const ns_score_meaning of_i = ns_scores_meaning(s, i), of_j = ns_scores_meaning(s, j);
-            w->r->overlap[i * s->n_scores + j] = (float)jaccard(w, s->values[i], &of_i, s->values[j], &of_j, 10);
+            const bool rank = ranks_any(s, i, &of_i) && ranks_any(s, j, &of_j);
+            w->r->overlap[i * s->n_scores + j] = rank ? (float)jaccard(w, s->values[i], &of_i, s->values[j], &of_j, 10) : NAN;
         }
     return rc;
 }

@@ -128,7 +128,7 @@ static void test_errors(void **state)
     const ns_plant_life life = {falling, 2}, fine = {falling, 1};
     ns_plant_params plant = {.n_layers = 2, .n_heads = 2, .n_kv_heads = 1, .retrieval = heads, .n_retrieval = 1};
     expect((ns_plant_series_params){.plant = plant, .lives = &life, .n_lives = 1}, "steps above 0 that ascend");
-    expect((ns_plant_series_params){.plant = plant}, "0 lives for 1 retrieval heads");
+    expect((ns_plant_series_params){.plant = plant}, "births (--births) of 0 heads, and 1 retrieval heads (--retrieval)");
     expect((ns_plant_series_params){.plant = plant, .lives = &fine, .n_lives = 1, .jitter = 2}, "jitter 2");
     expect((ns_plant_series_params){.plant = plant, .lives = &fine, .n_lives = 1, .n_checkpoints = 1}, "1 checkpoints");
     const double above = 1.5;

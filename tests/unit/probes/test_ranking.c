@@ -9,15 +9,16 @@ enum { LAYERS = 4, HEADS = 8, N = LAYERS * HEADS, CASES = 60 };
 static const ns_output outputs[] = {{"hits", NS_U8, ""}, {"events", NS_U8, ""}, {"case_mass", NS_F32, ""}};
 static const ns_score score_defs[] = {{"rate", "hits", "events", "", "", .chance = NAN},
                                       {"mean", "case_mass", NULL, "", "", .chance = 2},
-                                      {"worst_first", "case_mass", NULL, "", "", .best = NS_BEST_SMALLEST}};
-static const ns_probe probe = {.name = "made", .at = "x", .outputs = outputs, .n_outputs = 3, .scores = score_defs, .n_scores = 3};
+                                      {"worst_first", "case_mass", NULL, "", "", .best = NS_BEST_SMALLEST},
+                                      {"describes", "case_mass", NULL, "", "", .best = NS_BEST_NONE}};
+static const ns_probe probe = {.name = "made", .at = "x", .outputs = outputs, .n_outputs = 3, .scores = score_defs, .n_scores = 4};
 
 /* Head h of N hits with probability (h + 1) / (N + 1) in kind "a" and never in "b"; its mass is h in every case. */
 static ns_scores *make(uint64_t seed)
 {
     ns_scores *const s = ns_alloc_array(1, sizeof *s);
     ns_rng rng = ns_rng_seed(seed, 0);
-    *s = (ns_scores){.L = LAYERS, .H = HEADS, .n_probes = 1, .n_scores = 3, .n_cases = CASES};
+    *s = (ns_scores){.L = LAYERS, .H = HEADS, .n_probes = 1, .n_scores = 4, .n_cases = CASES};
     s->probes[0] = &probe;
     s->kinds = ns_alloc_array(LAYERS, sizeof *s->kinds);
     s->windows = ns_alloc_array(N, sizeof *s->windows);
@@ -38,7 +39,7 @@ static ns_scores *make(uint64_t seed)
         }
     }
     memset(s->valid, 1, N);
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 4; k++) {
         s->defs[k] = &score_defs[k];
         s->values[k] = ns_alloc_array(N, sizeof(float));
         ns_scores_weigh(s, k, NULL, s->values[k]);
@@ -88,6 +89,9 @@ static void test_lists(void **state)
     assert_true(ns_scores_split_half(s, 0, 10) > 0.3 && ns_scores_split_half(s, 0, 10) < 1);
     assert_near(ns_scores_agreement(s, 1, 2, true), 1, 1e-9);
     assert_near(ns_scores_agreement(s, 1, 2, false), 0, 0);
+    assert_near(ns_scores_agreement(s, 1, 1, false), 1, 0);
+    assert_true(isnan(ns_scores_agreement(s, 1, 3, false)) && isnan(ns_scores_agreement(s, 3, 3, false)));        /* it ranks no head */
+    assert_near(ns_scores_agreement(s, 1, 3, true), 1, 1e-9);
     assert_true(ns_scores_agreement(s, 0, 1, true) > 0.9);
     assert_int_equal(s->ranking->n_groups, 2);
     ns_scores_head(s, 0, 3, 7, &st);
@@ -96,8 +100,8 @@ static void test_lists(void **state)
         sum[i < 20] += (double)s->outputs[0][0][i * N + N - 1];
     assert_near(st.answered, sum[1] / 20, 1e-6);
     assert_near(st.missed, sum[0] / 40, 1e-6);
-    assert_near(s->ranking->by_group[(0 * 3 + 0) * N + N - 1], (sum[0] + sum[1]) / 40, 1e-6);     /* "a/t" */
-    assert_near(s->ranking->by_group[(1 * 3 + 0) * N + N - 1], 0, 0);
+    assert_near(s->ranking->by_group[(0 * 4 + 0) * N + N - 1], (sum[0] + sum[1]) / 40, 1e-6);     /* "a/t" */
+    assert_near(s->ranking->by_group[(1 * 4 + 0) * N + N - 1], 0, 0);
     ns_scores_free(s);
 }
 
