@@ -86,7 +86,6 @@ static void put_ablation(page *p, cJSON *list, const lab_run *run, const lab_res
     ns_page_put(p, item, "edges_cut", r->knocked);
     ns_page_put_list(p, item, "other_edges_cut", r->others, r->n_others);
     ns_page_put(p, item, "other_edges_weight", r->others_weight);
-    ns_page_put(p, item, "other_edges_weight", r->others_weight);
     ns_page_put(p, item, "zeroed", r->silenced);
     char text[NS_MATCH_TEXT];
     ns_match_text(&r->match, text);
@@ -128,8 +127,9 @@ static void say_ablation(page *p, const lab_run *run, const lab_result *r)
     ns_page_say(p, "\n");
 }
 
-/* A control that hides next to nothing could hardly have come out otherwise: how heavy its edges were belongs to the verdict. */
-static void add_weight(const laboratory *lab, char *words, size_t size)
+/* A control that hides next to nothing could hardly have come out otherwise: how heavy its edges were belongs to the verdict.
+ * True: all have less than half of the needle's weight, so the verdict holds against lighter edges alone. */
+static bool add_weight(const laboratory *lab, char *words, size_t size)
 {
     double least = INFINITY, most = -INFINITY;
     for (int64_t i = 0; i < lab->n_runs; i++)
@@ -140,9 +140,11 @@ static void add_weight(const laboratory *lab, char *words, size_t size)
     const size_t used = strlen(words);
     char share[40];
     snprintf(share, sizeof share, least < most ? "%.2g to %.2g" : "%.2g", least, most);
-    if (least <= most)
-        snprintf(words + used, size - used, "; beside other edges of %s of the needle's weight%s", share,
-                 most < .5 ? ": there are none as heavy" : "");
+    if (least <= most && most < .5)
+        snprintf(words + used, size - used, " against lighter edges (%s of the needle's weight); none as heavy could be drawn", share);
+    else if (least <= most)
+        snprintf(words + used, size - used, "; beside other edges of %s of the needle's weight", share);
+    return least <= most && most < .5;
 }
 
 void ns_claim_heads(page *p)
@@ -157,9 +159,10 @@ void ns_claim_heads(page *p)
     }
     char words[NS_VERDICT_TEXT + 120];
     snprintf(words, sizeof words, "%s", e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict) : hold ? "mixed" : "does not hold");
-    add_weight(lab, words, sizeof words);
+    const bool lighter = add_weight(lab, words, sizeof words);
     cJSON *const object = ns_page_claim(p, "P1", "the answer goes through the retrieval heads", words);
-    ns_page_put_evidence(p, object, "rank among the draws of other edges, summed over seeds, exact", e);
+    ns_page_put_evidence(p, object, lighter ? "rank among the draws of lighter edges, summed over seeds, exact"
+                                            : "rank among the draws of other edges, summed over seeds, exact", e);
     cJSON *const list = ns_page_list(p, object, "runs");
     if (runs)
         ns_page_say(p,
@@ -299,29 +302,52 @@ static ns_evidence both_orders(ns_order a, ns_order b)
     return (ns_evidence){a.earlier, a.later, a.n, a.p, a.n ? ldexp(1, -a.n) : (double)NAN};
 }
 
+static void say_laziness(page *p)
+{
+    const char *const plain = ns_laboratory_pattern(p->lab, "competition"),
+               *const rescued = ns_laboratory_pattern(p->lab, "competition_short_first");
+    ns_page_say(p, "    That the full-attention layer is lazy because a window solves the recall ");
+    if (was_run(p->lab, "competition_short_first"))
+        ns_page_say(p, "is another claim: see Competition.\n");
+    else if (plain && rescued)
+        ns_page_say(p, "is not claimed here: that takes %s and %s (--full).\n", plain, rescued);
+    else
+        ns_page_say(p, "is not claimed here: this protocol has no arms competition and competition_short_first.\n");
+}
+
+enum { ARM_TEXT = 128 };                             /* a pattern has 64 letters at most */
+
+/* "SSFS W=4" */
+static const char *name_of(const laboratory *lab, lab_arm a, char out[ARM_TEXT])
+{
+    const char *const pattern = ns_laboratory_pattern(lab, a.arm);
+    snprintf(out, ARM_TEXT, strchr(pattern ? pattern : "", 'S') ? "%s W=%lld" : "%s", pattern ? pattern : a.arm, (long long)a.window);
+    return out;
+}
+
 void ns_claim_cause(page *p)
 {
     int64_t windows[LAB_WINDOWS];
     const int n = ns_laboratory_windows(p->lab, windows);
     if (n == 0)
         return;
-    char small[32], large[32], verdict[NS_VERDICT_TEXT], words[NS_VERDICT_TEXT + 48];
+    char small[ARM_TEXT], large[ARM_TEXT], name[ARM_TEXT], control[ARM_TEXT + 32], verdict[NS_VERDICT_TEXT], words[NS_VERDICT_TEXT + 48];
     const lab_arm smallest = {"swa", windows[0]}, largest = {"swa", windows[n - 1]}, full = {"full", p->lab->length},
                   rescued = {"short_first", largest.window};
     const ns_order late = ns_page_order_of(p, smallest, full, ns_birth_find), early = ns_page_order_of(p, rescued, largest, ns_birth_find);
     const ns_order sum = {late.earlier + early.earlier, late.later + early.later, late.same + early.same, late.n + early.n, (double)NAN};
     const ns_evidence e = both_orders(late, early);
-    snprintf(small, sizeof small, "SSFS W=%lld", (long long)smallest.window);
-    snprintf(large, sizeof large, "SSFS W=%lld", (long long)largest.window);
+    name_of(p->lab, smallest, small);
+    name_of(p->lab, largest, large);
     const bool alone = late.n == 0 || early.n == 0;
     snprintf(words, sizeof words, "%s%s", words_of(p, sum, e, verdict), alone && sum.n ? " (the one control that was run)" : "");
     cJSON *const object =
         ns_page_claim(p, "Cause", "what delays is the missing short window below, not a window that already solves the recall", words);
     ns_page_put_evidence(p, object, "sign test over seeds, exact, the weaker of the controls", e);
     cJSON *const list = ns_page_list(p, object, "controls");
-    ns_page_order(p, list, "retrieval", small, "FFFF (no window at all)", late);
-    ns_page_order(p, list, "retrieval", "sSFS (first window 4)", large, early);
-    ns_page_say(p, "    That the full-attention layer is lazy because a window solves the recall %s\n",
-                was_run(p->lab, "competition_short_first") ? "is another claim: see Competition."
-                                                           : "is not claimed here: that takes SSF and sSF (--full).");
+    snprintf(control, sizeof control, "%s (no window at all)", name_of(p->lab, full, name));
+    ns_page_order(p, list, "retrieval", small, control, late);
+    snprintf(control, sizeof control, "%s (a short first window)", name_of(p->lab, rescued, name));
+    ns_page_order(p, list, "retrieval", control, large, early);
+    say_laziness(p);
 }

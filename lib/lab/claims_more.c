@@ -32,7 +32,10 @@ void ns_claim_competition(page *p)
     }
     if (count_planned(lab, "competition_short_first") == 0)
         return;
-    cJSON *const object = ns_page_claim(p, "Competition", "where a window below recalls already, the full layer behind it stays lazy (sSF)",
+    char words[160];
+    snprintf(words, sizeof words, "where a window below recalls already, the full layer behind it stays lazy (%s)",
+             ns_laboratory_pattern(lab, "competition_short_first"));
+    cJSON *const object = ns_page_claim(p, "Competition", words,
                                         n == 0      ? "not measured"
                                         : e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict)
                                         : lazy      ? "mixed"
@@ -159,19 +162,25 @@ void ns_claim_nope(page *p)
 
 /* ---- P5: the recurrent mixer ---- */
 
-/* As early or earlier; where neither is born up to the horizon nothing is seen of it. */
-static ns_evidence as_early(page *p, lab_arm a, lab_arm b)
+/* In how many seeds are both born at the same step? Where neither is up to the horizon nothing is seen of it. */
+static int born_together(page *p, lab_arm a, lab_arm b)
 {
     ns_birth_grid g = ns_page_grid(p, (const lab_arm[]){a, b}, 2, ns_birth_find);
-    int yes = 0, no = 0, n = 0;
-    for (int64_t s = 0; s < g.S; s++) {
-        const double own = g.time[2 * s], other = g.time[2 * s + 1];
-        n += !isnan(own) && !isnan(other);
-        yes += isfinite(own) && own <= other;
-        no += own > other;
-    }
+    int together = 0;
+    for (int64_t s = 0; s < g.S; s++)
+        together += isfinite(g.time[2 * s]) && g.time[2 * s] == g.time[2 * s + 1];
     ns_birth_grid_clear(&g);
-    return ns_sign_evidence(yes, no, n);
+    return together;
+}
+
+/* Two births at one step speak neither for nor against: a test of what comes first leaves them out, and of ties alone holds nothing. */
+static const char *words_of_early(const page *p, ns_evidence e, int together, char out[NS_VERDICT_TEXT])
+{
+    if (e.n == 0)
+        return "not measured";
+    if (e.n == together)
+        return "undecided: all births at the same step";
+    return e.no == 0 ? ns_verdict(e, p->lab->claims.alpha, out) : e.yes ? "mixed" : "does not hold";
 }
 
 void ns_claim_recurrent(page *p)
@@ -181,17 +190,18 @@ void ns_claim_recurrent(page *p)
     const lab_arm smallest = {"swa", ns_laboratory_windows(lab, windows) ? windows[0] : 0};
     if (count_planned(lab, "recurrent") == 0)
         return;
-    const ns_evidence e = as_early(p, (lab_arm){"recurrent", lab->length}, smallest);
+    const lab_arm mixer = {"recurrent", lab->length};
+    const ns_order order = ns_page_order_of(p, mixer, smallest, ns_birth_find);
+    const ns_evidence e = ns_sign_evidence(order.earlier, order.later, order.n);
+    const int together = born_together(p, mixer, smallest);
     char verdict[NS_VERDICT_TEXT];
-    cJSON *const object =
-        ns_page_claim(p, "P5", "with recurrent layers instead of windows, retrieval comes as early as with the smallest window",
-                      e.n == 0    ? "not measured"
-                      : e.no == 0 ? ns_verdict(e, lab->claims.alpha, verdict)
-                      : e.yes     ? "mixed"
-                                  : "does not hold");
-    ns_page_put_evidence(p, object, sign_test, e);
+    cJSON *const object = ns_page_claim(p, "P5", "with recurrent layers instead of windows, retrieval comes as early as with the smallest "
+                                        "window", words_of_early(p, e, together, verdict));
+    ns_page_put_evidence(p, object, "sign test over seeds whose births differ, exact", e);
+    ns_page_put(p, object, "seeds_together", together);
     if (e.n)
-        ns_page_say(p, "    retrieval as early as with W=%lld or earlier: %d of %d seeds\n", (long long)smallest.window, e.yes, e.n);
+        ns_page_say(p, "    retrieval earlier than with W=%lld in %d of %d seeds, at the same step in %d, later in %d\n",
+                    (long long)smallest.window, e.yes, e.n, together, e.no);
     for (int64_t i = 0; i < lab->n_runs; i++) {
         char find[LAB_TIME], solved[LAB_TIME];
         if (!ns_laboratory_has(lab, i, "recurrent"))

@@ -83,6 +83,8 @@ extern const char *const ns_laboratory_lines[];          /* the committed protoc
 int  ns_laboratory_plan(laboratory *, const ns_laboratory_params *, ns_error *);
 void ns_laboratory_clear(laboratory *);
 int  ns_laboratory_write_configs(const laboratory *, ns_error *);
+/* The pattern of the protocol's first arm of that name, whatever the size; NULL: it has none. */
+const char *ns_laboratory_pattern(const laboratory *, const char *arm);
 /* Every key is known, every key is there: NS_E_FORMAT names the one that is not and the nearest that is known. */
 int  ns_laboratory_check_protocol(const cJSON *protocol, const char *label, ns_error *);
 /* emergence, claims -> birth, sweep, score, claims */

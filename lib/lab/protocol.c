@@ -136,6 +136,17 @@ static int add_arm(laboratory *lab, const cJSON *arm, const ns_laboratory_params
     return rc;
 }
 
+const char *ns_laboratory_pattern(const laboratory *lab, const char *arm)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, part(lab->protocol, "arms")) {
+        const char *const name = cJSON_GetStringValue(part(item, "arm"));
+        if (name && strcmp(name, arm) == 0)
+            return cJSON_GetStringValue(part(item, "pattern"));
+    }
+    return NULL;
+}
+
 /* The recipe is a train config: its own reader knows its keys. */
 static int check_recipe(const laboratory *lab, const char *label, ns_error *err)
 {

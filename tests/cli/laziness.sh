@@ -26,6 +26,10 @@ for made in figures/laziness.svg figures/ablation.pdf figures/strip-FFF-s5.png f
         fail "$made does not say who made it: $(cat out)"
 done
 for claim in P1 P2 Cause P3 P4; do grep -q "^$claim: " calm/summary.txt || fail "the summary lacks $claim"; done
+# patterns are this protocol's
+grep -q 'SFS W=4 before FFF (no window at all)' calm/summary.txt && ! grep -Eq 'SSFS|FFFF|sSF' calm/summary.txt ||
+    fail "the summary speaks of other patterns: $(grep -E ' before |SSFS|FFFF|sSF' calm/summary.txt)"
+grep -q 'SFS W=4' calm/summary.json || fail "the summary's JSON has no pattern: $(grep earlier calm/summary.json)"
 ! grep -q 'not measured' calm/summary.txt || fail "$(grep 'not measured' calm/summary.txt)"
 [ -z "$(find calm -name '*.tmp.*')" ] || fail "leaves $(find calm -name '*.tmp.*')"
 run laziness calm/study.h5

@@ -77,6 +77,13 @@ static void measure_all(lab *l)
 static void summarise(lab *l, cJSON **json, char **text)
 {
     assert_int_equal(ns_laboratory_summarise(&l->lab, json, text, &l->err), NS_OK);
+    char *const printed = ns_json_print(*json, true);          /* our own reader takes it: no key stands twice */
+    cJSON *again = NULL;
+    assert_non_null(printed);
+    if (ns_json_parse(&again, printed, strlen(printed), 16, "summary.json", &l->err) != NS_OK)
+        fail_msg("%s", l->err.message);
+    cJSON_Delete(again);
+    free(printed);
 }
 
 static const char *verdict(const cJSON *json, const char *claim)
@@ -260,7 +267,7 @@ static void test_recurrent(void **state)
     static const struct {
         int64_t mixer, window;
         const char *words;
-    } cases[] = {{100, 100, "holds"},         {80, 100, "holds"},         {-1, -1, "undecided"},
+    } cases[] = {{100, 100, "undecided: all births at the same step"}, {80, 100, "holds"}, {-1, -1, "undecided"},
                  {120, 100, "does not hold"}, {-1, 100, "does not hold"}, {100, -1, "holds"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lab l;
@@ -271,6 +278,9 @@ static void test_recurrent(void **state)
             measure(&l, l.lab.runs[k].name, strcmp(l.lab.runs[k].arm, "recurrent") == 0 ? cases[i].mixer : cases[i].window);
         summarise(&l, &json, &text);
         assert_string_equal(verdict(json, "P5"), cases[i].words);
+        const cJSON *const claim = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "claims"), "P5");
+        assert_true(cJSON_GetObjectItem(claim, "seeds_together")->valuedouble == (i == 0 ? 5 : 0));
+        assert_true(cJSON_GetObjectItem(claim, "seeds_for")->valuedouble == (strcmp(cases[i].words, "holds") == 0 ? 5 : 0));
         done(&l, json, text);
     }
 }
@@ -375,12 +385,13 @@ static void test_heads(void **state)
     }
     summarise(&l, &json, &text);
     /* In W16 other edges matter as well. */
-    assert_string_equal(verdict(json, "P1"), "mixed; beside other edges of 0.25 of the needle's weight: there are none as heavy");
+    assert_string_equal(verdict(json, "P1"), "mixed against lighter edges (0.25 of the needle's weight); none as heavy could be drawn");
     assert_non_null(strstr(text, "in every draw: 1 of 2 runs"));
     assert_non_null(strstr(text, "SSFS-W16-s100       4 heads (a whole layer)"));
     assert_non_null(strstr(text, "draws: other heads, 1 of 3 within a factor 1.5, no head of like norm exists for the rest: norms 0.25 to "
                                  "1 of theirs (median 0.5)"));
     assert_non_null(strstr(text, "other edges cut (0.25 of their weight) "));
+    assert_non_null(strstr(text, "(rank among the draws of lighter edges, summed over seeds, exact; "));
     assert_non_null(strstr(text, "\n      0.90 0.05* 1.00\n"));
     done(&l, json, text);
 }
