@@ -44,6 +44,20 @@ static bool same_group(const ns_seed_group *a, const ns_seed_group *b)
            same_number(a->nope, b->nope);
 }
 
+/* The seed is the unit of medians and intervals: a group has it once, or which run is meant? */
+static int check_seed(const ns_emergence *e, const ns_seed_group *g, int64_t run, double seed, ns_error *err)
+{
+    char what[NS_GROUP_TEXT];
+    for (int64_t i = 0; i < g->n; i++) {
+        const char *const other = ns_study_run_name(e->study, g->runs[i]), *const own = ns_study_run_name(e->study, run);
+        if (ns_study_run_number(e->study, g->runs[i], "seed", (double)NAN) == seed)
+            return ns_fail(err, NS_E_ARG, "runs '%.80s' and '%.80s' are both %s with seed %.0f: seeds are the unit here, so a seed counts "
+                           "once (give one of them an `arm` or the `seed` that it had in its run.json, or leave it out of the study)",
+                           other, own, ns_group_text(g, "runs", what), seed);
+    }
+    return NS_OK;
+}
+
 /* Runs without a seed are groups of their own: nobody said that they repeat one another. */
 static int make_groups(ns_emergence *e, ns_error *err)
 {
@@ -52,7 +66,8 @@ static int make_groups(ns_emergence *e, ns_error *err)
         return ns_oom(err, "groups of runs");
     for (int64_t r = 0; r < e->shape.R; r++) {
         const ns_seed_group own = group_of(e->study, r);
-        const bool seeded = !isnan(ns_study_run_number(e->study, r, "seed", (double)NAN));
+        const double seed = ns_study_run_number(e->study, r, "seed", (double)NAN);
+        const bool seeded = !isnan(seed);
         int64_t g = 0;
         if (e->runs[r].measured == 0)
             continue;
@@ -65,6 +80,9 @@ static int make_groups(ns_emergence *e, ns_error *err)
                 return ns_oom(err, "groups of runs");
             e->n_groups++;
         }
+        const int rc = check_seed(e, &e->groups[g], r, seed, err);
+        if (rc != NS_OK)
+            return rc;
         e->groups[g].runs[e->groups[g].n++] = r;
     }
     return NS_OK;

@@ -107,24 +107,17 @@ static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
     return rc;
 }
 
-/* A seed that has a window twice is an error: which one is meant? */
+/* A group has each seed once: ns_emergence_run has seen to that. */
 static int fill_grids(ns_laziness *l, ns_error *err)
 {
     int rc = ns_birth_grid_new(&l->best, l->S, l->W, err);
     rc = rc != NS_OK ? rc : ns_birth_grid_new(&l->previous, l->S, l->W, err);
-    bool *const filled = ns_alloc_array((size_t)(l->S * l->W), sizeof *filled);
-    rc = rc == NS_OK && !filled ? ns_oom(err, "births") : rc;
     for (int64_t j = 0; j < l->W && rc == NS_OK; j++)
-        for (int64_t k = 0; k < l->group[j]->n && rc == NS_OK; k++) {
+        for (int64_t k = 0; k < l->group[j]->n; k++) {
             const int64_t run = l->group[j]->runs[k], s = place_of(l, seed_of(l, run));
-            if (filled[s * l->W + j])
-                rc = ns_fail(err, NS_E_ARG, "two runs have window %.0f and seed %.0f; one is '%s'", l->group[j]->window, l->seed[s],
-                             ns_study_run_name(l->births->study, run));
-            filled[s * l->W + j] = true;
             ns_birth_grid_set(&l->best, s, j, l->births->runs[run].best);
             ns_birth_grid_set(&l->previous, s, j, l->births->runs[run].previous);
         }
-    free(filled);
     return rc;
 }
 
