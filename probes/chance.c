@@ -1,55 +1,76 @@
-/* chance.c - a score's level where there is nothing to find: measured at the placebo, a constant of its definition, or what uniform
- * attention gives (ns_probe_chance): of a score that looks at the token before, ½ for a window of two. A score that looks for a place
- * anywhere has no such level of its own. */
+/* chance.c - a score's level where there is nothing to find: measured at the placebo, a constant of its definition, or what even attention
+ * gives over the rows that it judges (ns_probe_chance): of a score that looks at the token before, ½ for a window of two. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "score.h"
 
-static int uniform(const ns_scores *s, const ns_probe *probe, int64_t window, double *out, ns_error *err)
+/* Put together as the score is: hits over all rows of all cases, shares case by case. */
+static int even(const ns_scoring *r, int k, int64_t window, double *out)
 {
-    double sum = 0, chance = 0;
+    const ns_scores *const s = r->scores;
+    const bool pooled = s->defs[k]->over != NULL;
+    double sum = 0, n = 0;
     int rc = NS_OK;
-    for (int64_t c = 0; c < s->n_cases && rc == NS_OK; c++) {
-        const bool again = c > 0 && s->cases[c].n_tokens == s->cases[c - 1].n_tokens;
-        rc = again ? NS_OK : ns_probe_chance(probe, (double)s->cases[c].n_tokens, (double)window, &chance, err);
-        sum += chance;
+    for (int64_t c = 0; c < r->n_cases && rc == NS_OK; c++) {
+        ns_probe_context ctx;
+        double chance = (double)NAN;
+        int64_t rows = 0;
+        rc = ns_scoring_context(r, s->probes[ns_scores_probe(s, k)], r->cases[c], &ctx);
+        rc = rc != NS_OK ? rc : ns_probe_chance(&ctx, window, &chance, &rows, r->err);
+        const double weight = pooled ? (double)rows : rows > 0;
+        if (rows)
+            sum += weight * chance;
+        n += weight;
     }
-    *out = s->n_cases ? sum / (double)s->n_cases : (double)NAN;
+    *out = n > 0 ? sum / n : (double)NAN;
     return rc;
 }
 
-/* Heads of one window have one chance: it is not computed again for each. */
-static int follow_rows(ns_scores *s, int k, ns_error *err)
+/* An earlier head with this window: heads of one window have one chance. -1: none. */
+static int64_t alike(const ns_scores *s, int64_t head)
 {
-    double sum = 0, chance = (double)NAN;
-    int64_t n = 0, last = -1;
+    int64_t i = 0;
+    while (i < head && !(s->valid[i] && s->windows[i] == s->windows[head]))
+        i++;
+    return i < head ? i : -1;
+}
+
+static int of_heads(const ns_scoring *r, int k)
+{
+    ns_scores *const s = r->scores;
+    double sum = 0, *const chance = s->known_chance[k];
+    int64_t n = 0;
     int rc = NS_OK;
     for (int64_t head = 0; head < ns_scores_size(s) && rc == NS_OK; head++) {
-        s->known_chance[k][head] = (double)NAN;
+        chance[head] = (double)NAN;
         if (!s->valid[head])
             continue;
-        if (s->windows[head] != last || n == 0)
-            rc = uniform(s, s->probes[ns_scores_probe(s, k)], s->windows[head], &chance, err);
-        last = s->windows[head];
-        s->known_chance[k][head] = chance;
-        sum += chance;
+        const int64_t before = alike(s, head);
+        if (before >= 0)
+            chance[head] = chance[before];
+        else
+            rc = even(r, k, s->windows[head], &chance[head]);
+        sum += chance[head];
         n++;
     }
     s->chance_level[k] = n ? sum / (double)n : (double)NAN;
     return rc;
 }
 
-int ns_scores_find_chance(ns_scores *s, int k, ns_error *err)
+int ns_scoring_chance(const ns_scoring *r)
 {
-    const ns_score *const def = s->defs[k];
-    if (def->chance_of || !isnan(def->chance)) {
+    ns_scores *const s = r->scores;
+    int rc = NS_OK;
+    for (int k = 0; k < s->n_scores && rc == NS_OK; k++) {
+        const ns_score *const def = s->defs[k];
         s->chance_level[k] = def->chance_of ? s->chance_level[k] : def->chance;
-        return NS_OK;
+        if (def->chance_of || !isnan(def->chance) || !s->probes[ns_scores_probe(s, k)]->definition)
+            continue;
+        s->known_chance[k] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->known_chance[k]);
+        rc = s->known_chance[k] ? of_heads(r, k) : ns_oom(r->err, def->name);
     }
-    free(s->known_chance[k]);
-    s->known_chance[k] = ns_alloc_array((size_t)ns_scores_size(s), sizeof *s->known_chance[k]);
-    return s->known_chance[k] ? follow_rows(s, k, err) : ns_oom(err, def->name);
+    return rc;
 }
 
 double ns_scores_known_chance(const ns_scores *s, int k, int64_t head)

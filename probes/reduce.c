@@ -141,8 +141,7 @@ int ns_scores_reduce(ns_scores *s, ns_error *err)
     for (int k = 0; k < s->n_scores && rc == NS_OK; k++) {
         const ns_score *const def = s->defs[k];
         const int p = ns_scores_probe(s, k);
-        rc = ns_scores_find_chance(s, k, err);
-        if (rc != NS_OK || !ns_scores_by_case(s, k))
+        if (!ns_scores_by_case(s, k))
             continue;
         if (!find_output(s, p, def->of) || (def->over && !find_output(s, p, def->over)) ||
             (def->chance_of && !find_output(s, p, def->chance_of)))

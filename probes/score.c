@@ -255,6 +255,8 @@ int ns_score_run(ns_scores **out, const ns_model *model, const ns_cases *cases, 
     if (rc == NS_OK)
         rc = weigh(&r);
     if (rc == NS_OK)
+        rc = ns_scoring_chance(&r);
+    if (rc == NS_OK)
         rc = ns_scores_reduce(r.scores, err);
     if (rc == NS_OK)
         rc = say_models(&r);

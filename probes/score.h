@@ -68,7 +68,7 @@ struct ns_scores {
     int             n_probes;
     const ns_score *defs[NS_MAX_SCORES];
     float          *values[NS_MAX_SCORES];        /* [L * H] */
-    double         *known_chance[NS_MAX_SCORES];  /* [L * H] where it follows from the rows, else NULL */
+    double         *known_chance[NS_MAX_SCORES];  /* [L * H] of even attention, else NULL */
     double          chance_level[NS_MAX_SCORES];  /* mean over heads; NaN: none */
     int             n_scores;
     float          *outputs[NS_MAX_PROBES][NS_MAX_OUTPUTS];   /* probe, output: [n_cases, L, H] */
@@ -110,9 +110,8 @@ static inline int64_t ns_output_size(const ns_scores *s, const ns_output *o) { r
 int    ns_scores_probe(const ns_scores *, int k);                        /* index of the probe of score k */
 
 /* ---- chance.c ---- */
-/* Of a head of score k, where it is not measured: a constant, or of uniform attention; NaN: not known. The mean over heads. */
+/* Of a head of score k, where it is not measured: a constant, or of even attention; NaN: not known. */
 double ns_scores_known_chance(const ns_scores *, int k, int64_t head);
-int ns_scores_find_chance(ns_scores *, int k, ns_error *);       /* what is known of score k before a placebo is looked at */
 
 /* ---- one run ---- */
 typedef struct ns_scoring {
@@ -131,5 +130,6 @@ typedef struct ns_scoring {
 int ns_choose_probes(const ns_score_params *, const ns_probe **out, int *n, ns_error *);
 int ns_choose_cases(ns_scoring *, const ns_cases *);
 int ns_scoring_context(const ns_scoring *, const ns_probe *, const ns_case *, ns_probe_context *out);
+int ns_scoring_chance(const ns_scoring *);          /* chance.c: what is known of every score's before a placebo is looked at */
 
 #endif

@@ -1,9 +1,12 @@
 /* scores_write.c - the results of a score run, array by array, and scores.h5 made of them: axes case, layer, head; the raw counts per case,
  * the scores, coordinates, provenance.
  * Everything but the caller's volatile facts depends on model and cases alone. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <needlescope/study.h>
 
 #include "resample.h"
 
@@ -143,6 +146,25 @@ static int put_output(const visitor *w, const ns_scores *s, const ns_output *out
     return rc;
 }
 
+/* NAME_chance: what even attention gives each head, where that is known. */
+static int put_chance(const visitor *w, const ns_scores *s, int k, ns_error *err)
+{
+    const int64_t heads[2] = {s->L, s->H};
+    char name[NS_CHANCE_NAME];
+    if (!s->known_chance[k] || isnan(s->chance_level[k]))
+        return NS_OK;
+    float *const chance = ns_alloc_array((size_t)ns_scores_size(s), sizeof *chance);
+    if (!chance)
+        return ns_oom(err, s->defs[k]->name);
+    for (int64_t i = 0; i < ns_scores_size(s); i++)
+        chance[i] = (float)s->known_chance[k][i];
+    const ns_view view = ns_view_of(chance, NS_F32, 2, heads);
+    const int rc = put_array(w, ns_chance_name(s->defs[k]->name, name), "layer head", &view,
+                             "the score of a head that spreads its attention evenly over the keys it sees", err);
+    free(chance);
+    return rc;
+}
+
 static int put_arrays(const visitor *w, const ns_scores *s, ns_error *err)
 {
     const int64_t heads[2] = {s->L, s->H};
@@ -155,6 +177,7 @@ static int put_arrays(const visitor *w, const ns_scores *s, ns_error *err)
         const ns_score_meaning meaning = ns_scores_meaning(s, i);
         rc = w->see(w->user, &(ns_array){.name = s->defs[i]->name, .axes = "layer head", .summary = s->defs[i]->summary, .view = view,
                                          .meaning = &meaning}, err);
+        rc = rc != NS_OK ? rc : put_chance(w, s, i, err);
     }
     return rc;
 }

@@ -152,11 +152,29 @@ static int values_of(ns_study *s, const char *name, int rank, const int64_t *sha
     return NS_OK;
 }
 
-int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
+static int heads_of(ns_study *s, const char *name, const float **out, ns_error *err)
 {
     const int64_t shape[4] = {s->n.R, s->n.P, s->n.L, s->n.H};
     const int skip = s->one ? 2 : 0;
-    return place_of(s, name) < 0 ? no_such_score(s, name, err) : values_of(s, name, 4 - skip, shape + skip, out, err);
+    return values_of(s, name, 4 - skip, shape + skip, out, err);
+}
+
+int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
+{
+    return place_of(s, name) < 0 ? no_such_score(s, name, err) : heads_of(s, name, out, err);
+}
+
+const char *ns_chance_name(const char *score, char out[NS_CHANCE_NAME])
+{
+    snprintf(out, NS_CHANCE_NAME, "%s_chance", score);
+    return out;
+}
+
+int ns_study_chance(ns_study *s, const char *score, const float **out, ns_error *err)
+{
+    char name[NS_CHANCE_NAME];
+    *out = NULL;
+    return ns_file_has(s->file, ns_chance_name(score, name)) ? heads_of(s, name, out, err) : NS_OK;
 }
 
 static int has_axes(const ns_study *s, const char *name, const char *axes, bool *has, ns_error *err)

@@ -1,7 +1,7 @@
 /* interpret.c - the interpreter of definitions.
  * case -> the definition and what it needs of the case (begin) -> for each row its keys as runs of positions, once for all heads -> a
  * number for each head -> hits and events, or the mean over the rows (end). Rows without such keys (no earlier copy) do not count; keys
- * that a window hides weigh 0. */
+ * that a window hides weigh 0. Chance is what the same rows and keys give a head that weighs all keys it sees alike. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,6 +300,58 @@ int ns_pattern_see(void *user, const ns_site *site, const ns_view *pattern, ns_e
         }
     }
     return NS_OK;
+}
+
+/* ---- even attention ---- */
+
+/* Of a row whose keys weigh the same, how much lies on the n runs of keys. ones: weights of 1. */
+static double even_share(const state *s, const ns_site *site, const float *ones, int64_t n)
+{
+    const double on = mass(s, site, ones, n) / (s->excludes ? 1 : (double)site->n_keys);        /* with exclusions it is a share */
+    return s->def.stat == NS_PS_MEAN ? on / keys_in(s, n) : on;
+}
+
+static double even_mean(const state *s, const float *ones, int64_t window, int64_t *rows)
+{
+    double sum = 0;
+    for (int64_t q = 0; q < s->c->n_tokens + s->c->n_answer; q++) {
+        const int64_t key0 = window > 0 && q >= window ? q + 1 - window : 0, n = wants_row(s, q) ? find_runs(s, q, key0) : -1;
+        const ns_site site = {.size = sizeof site, .key0 = key0, .n_keys = q + 1 - key0};
+        if (n < 0)
+            continue;
+        sum += even_share(s, &site, ones, n);
+        ++*rows;
+    }
+    return *rows ? sum / (double)*rows : (double)NAN;
+}
+
+/* The keys hold a share of the row; a rank or an entropy of even weights says nothing. */
+static bool is_share(const ns_pattern *p)
+{
+    return p->keys != NS_PK_ALL && (p->stat == NS_PS_MASS || p->stat == NS_PS_MEAN || p->stat == NS_PS_ARGMAX_HIT);
+}
+
+int ns_probe_chance(const ns_probe_context *ctx, int64_t window, double *out, int64_t *rows, ns_error *err)
+{
+    state s = {0};
+    float *const no_output[2] = {NULL, NULL}, *ones = NULL;
+    *out = (double)NAN;
+    *rows = 0;
+    if (!ctx->probe->definition)
+        return NS_OK;
+    int rc = ns_pattern_begin(&s, ctx, no_output, err);
+    const int64_t n = rc == NS_OK ? s.c->n_tokens + s.c->n_answer : 0;
+    if (rc == NS_OK && is_share(&s.def)) {
+        ones = ns_alloc_array((size_t)n, sizeof *ones);
+        rc = ones ? NS_OK : ns_oom(err, "even attention");
+    }
+    for (int64_t i = 0; ones && i < n; i++)
+        ones[i] = 1;
+    if (ones)
+        *out = even_mean(&s, ones, window, rows);
+    free(ones);
+    const int ended = ns_pattern_end(&s, err);
+    return rc != NS_OK ? rc : ended;
 }
 
 int ns_pattern_end(void *user, ns_error *err)

@@ -1,13 +1,9 @@
-/* chance.c - what a head reaches that knows nothing: uniform attention over the keys that it sees. Of a score whose keys lie at a fixed
- * distance, or are the nearest (previous_token, local_mass ...), that follows from the row and the head's window (ns_probe_chance), mean
- * over the cases: .5 of previous_token for a window of 2, so that a threshold of .5 is passed by heads that were never trained. Other
- * scores look for a place anywhere in the prompt: 1 / its length, or what the file says of the score (ns_study_meaning) where that is
- * more. */
+/* chance.c - what a head reaches that knows nothing: even attention over the keys that it sees. The file says what a definition's score is
+ * then (NAME_chance, of each head: .5 of previous_token for a window of 2), so that a threshold of .5 is not passed by heads that were
+ * never trained. Other scores look for a place anywhere in the prompt: 1 / its length, or what the file says of the score
+ * (ns_study_meaning) where that is more. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <needlescope/probe.h>
 
 #include "emergence.h"
 
@@ -23,62 +19,6 @@ double ns_theta_above_chance(double theta, double chance)
     return chance > NS_CHANCE_SMALL ? chance + theta * (1 - chance) : theta;
 }
 
-/* The length of the JSON object that the text begins with. */
-static size_t object_length(const char *text)
-{
-    int depth = 0;
-    bool quoted = false;
-    size_t n = 0;
-    do {
-        if (quoted && text[n] == '\\' && text[n + 1])
-            n++;
-        else if (text[n] == '"')
-            quoted = !quoted;
-        else if (!quoted)
-            depth += (text[n] == '{') - (text[n] == '}');
-    } while (text[++n] && depth > 0);
-    return n;
-}
-
-/* A definition of the caller's own stands in the fact `probes` of the study, among the names: "retrieval,{...}". *out = NULL: there is
- * none. */
-static int own_probe(const ns_study *study, const char *score, ns_probe **out, ns_error *err)
-{
-    const char *at = ns_file_fact(ns_study_file(study), "probes");
-    *out = NULL;
-    for (at = at ? strchr(at, '{') : NULL; at; at = strchr(at + object_length(at), '{')) {
-        ns_probe *probe;
-        const int rc = ns_probe_from_json(&probe, at, object_length(at), "probes", err);
-        if (rc == NS_E_MEMORY)
-            return rc;
-        if (rc == NS_OK && strcmp(probe->name, score) == 0) {
-            *out = probe;
-            return NS_OK;
-        }
-        if (rc == NS_OK)
-            ns_probe_free(probe);
-    }
-    return NS_OK;
-}
-
-/* fixed: of a score for which it follows from the row. */
-static int mean_chance(const float *n_tokens, int64_t C, const ns_probe *fixed, double window, double *out, ns_error *err)
-{
-    double sum = 0, before = 0;
-    int rc = NS_OK;
-    for (int64_t c = 0; c < C && rc == NS_OK; c++) {
-        const bool again = c > 0 && n_tokens[c] == n_tokens[c - 1];
-        if (!again && fixed)
-            rc = ns_probe_chance(fixed, (double)n_tokens[c], window, &before, err);
-        else if (!again)
-            before = 1 / fmax((double)n_tokens[c], 1);
-        sum += before;
-    }
-    *out = C ? sum / (double)C : 0;
-    return rc;
-}
-
-/* A number from a file: rows of a prompt are counted one by one. */
 static int read_tokens(const ns_emergence *e, float *tokens, ns_error *err)
 {
     enum { LONGEST = 1 << 22 };
@@ -90,50 +30,43 @@ static int read_tokens(const ns_emergence *e, float *tokens, ns_error *err)
     return rc;
 }
 
-/* fixed: of a score for which it follows from the row; tokens: NULL where the study does not say. */
-static int fill(const ns_emergence *e, const ns_probe *fixed, const float *tokens, double said, double *out, ns_error *err)
+/* One of n_tokens[C], mean over the cases. */
+static double any_place(const float *n_tokens, int64_t C)
+{
+    double sum = 0;
+    for (int64_t c = 0; c < C; c++)
+        sum += 1 / fmax((double)n_tokens[c], 1);
+    return C ? sum / (double)C : 0;
+}
+
+/* of_heads [R, P, L, H]: the same at every step; NaN where it was not measured or is not known. NULL: the file does not say. */
+static void fill(const ns_emergence *e, const float *of_heads, double otherwise, double *out)
 {
     const ns_study_shape n = e->shape;
     const int64_t K = n.L * n.H;
-    int64_t last = -1;                                   /* the window that `chance` is of */
-    double chance = 0;
-    int rc = NS_OK;
-    for (int64_t i = 0; i < n.R * K && rc == NS_OK; i++) {
-        const int64_t window = fixed ? ns_study_head_window(e->study, i / K, i % K / n.H, i % n.H) : 0;
-        if (window != last && tokens)
-            rc = mean_chance(tokens, n.C, fixed, (double)window, &chance, err);
-        last = window;
-        /* What the file says of a fixed distance is a mean over heads of all windows. fmax passes over NaN. */
-        out[i] = fixed && tokens ? chance : fmax(chance, said);
+    for (int64_t i = 0; i < n.R * K; i++) {
+        out[i] = (double)NAN;
+        for (int64_t p = 0; of_heads && p < n.P && isnan(out[i]); p++)
+            out[i] = (double)of_heads[(i / K * n.P + p) * K + i % K];
+        out[i] = isnan(out[i]) ? otherwise : out[i];
     }
-    return rc;
 }
 
-/* *out = NULL: the score's chance does not follow from the row. */
-static int find_fixed(const ns_probe *probe, const ns_probe **out, ns_error *err)
-{
-    double chance;
-    const int rc = ns_probe_chance(probe, 2, 0, &chance, err);
-    *out = rc == NS_OK && !isnan(chance) ? probe : NULL;
-    return rc;
-}
-
-int ns_emergence_chance(const ns_emergence *e, const char *score, double **out, ns_error *err)
+int ns_emergence_chance(const ns_emergence *e, ns_study *study, const char *score, double **out, ns_error *err)
 {
     ns_score_meaning meaning = {.chance = (double)NAN};
-    ns_probe *own = NULL;
-    const ns_probe *fixed = NULL;
+    const float *of_heads = NULL;
     const bool known = ns_study_has(e->study, "n_tokens");
     int rc = ns_study_meaning(e->study, score, &meaning, err);
+    rc = rc != NS_OK ? rc : ns_study_chance(study, score, &of_heads, err);
     if (rc != NS_OK)
         return rc;
     float *const tokens = ns_alloc_array((size_t)e->shape.C, sizeof *tokens);
     *out = ns_alloc_array((size_t)(e->shape.R * e->shape.L * e->shape.H), sizeof **out);
-    rc = tokens && *out ? own_probe(e->study, score, &own, err) : ns_oom(err, "chance");
-    rc = rc != NS_OK ? rc : find_fixed(own ? own : ns_probe_find(score), &fixed, err);
+    rc = tokens && *out ? NS_OK : ns_oom(err, "chance");
     rc = rc != NS_OK || !known ? rc : read_tokens(e, tokens, err);
-    rc = rc != NS_OK ? rc : fill(e, fixed, known ? tokens : NULL, meaning.chance, *out, err);
+    if (rc == NS_OK)                                     /* fmax passes over NaN */
+        fill(e, of_heads, fmax(known ? any_place(tokens, e->shape.C) : 0, meaning.chance), *out);
     free(tokens);
-    ns_probe_free(own);
     return rc;
 }

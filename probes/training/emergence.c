@@ -284,8 +284,8 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
                                                                                                              : ns_oom(err, "emergence");
     rc = rc != NS_OK ? rc : ns_birth_check(study, e->score, err);
     rc = rc != NS_OK || !e->previous ? rc : ns_birth_check(study, e->previous, err);
-    rc = rc != NS_OK ? rc : ns_emergence_chance(e, e->score, &e->chance, err);
-    rc = rc != NS_OK ? rc : ns_emergence_chance(e, e->previous ? e->previous : e->score, &e->previous_chance, err);
+    rc = rc != NS_OK ? rc : ns_emergence_chance(e, study, e->score, &e->chance, err);
+    rc = rc != NS_OK ? rc : ns_emergence_chance(e, study, e->previous ? e->previous : e->score, &e->previous_chance, err);
     rc = rc != NS_OK ? rc : check_thetas(e, err);
     if (rc == NS_OK) {
         fill_axis(e);

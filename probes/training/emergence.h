@@ -18,6 +18,6 @@ int ns_emergence_best(ns_emergence *, int64_t run, const float *score, const flo
 
 /* ---- chance.c ---- */
 /* *out = [R, L * H] of a score, malloc'd: 0 where the study does not know the lengths of its cases. */
-int ns_emergence_chance(const ns_emergence *, const char *score, double **out, ns_error *);
+int ns_emergence_chance(const ns_emergence *, ns_study *, const char *score, double **out, ns_error *);
 
 #endif

@@ -31,6 +31,27 @@ for score in local_mass near; do
         fail "chance of $score: $(grep -E 'chance|theta' out)"
 done
 
+# of the caller's rows and keys: rows 1 and 2 see two and three keys; the file says it of every head
+echo '{"name": "second", "rows": [1, 2], "keys": "offset:-1", "stat": "mass"}' >second.json
+run scan a --cases cases.jsonl --probe needle_mass --probe-def second.json --steps 10,30 -o second
+run merge second
+run emergence second/study.h5 --score second --previous '' --persist 1 --json
+grep -Eq '"chance":[[:space:]]*0\.41666' out || fail "chance of rows 1 and 2: $(grep -E 'chance|theta' out)"
+run verify --content second/study.h5
+grep -q ' /\{0,1\}needle_mass_chance' out && grep -q ' /\{0,1\}second_chance' out || fail "no chance of each head: $(grep chance out)"
+
+# the seed is the unit: two runs of one seed and the same coordinates are not two seeds
+mkdir twins
+for copy in one two; do
+    cp -r a twins/$copy
+    echo "{\"name\": \"$copy\", \"coords\": {\"arm\": \"swa\", \"window\": 4, \"seed\": 3}}" >twins/$copy/run.json
+done
+run scan twins/one twins/two --cases cases.jsonl --probe retrieval_find --steps 10,30 -o seeds
+run merge seeds
+for command in emergence laziness; do
+    expect 2 "runs 'one' and 'two' are both swa W=4 with seed 3" $command seeds/study.h5 --persist 1
+done
+
 # a run that ends before the horizon: refused, or left out by name
 run lab plant b --series 12 --every 10 --births 30,60,40:110,30:80,never --retrieval 3.1,3.4,4.6,4.2,5.0 --seed 4
 run scan a b --cases cases.jsonl --probe retrieval_find,previous_token -o both

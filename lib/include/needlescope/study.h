@@ -63,6 +63,10 @@ NS_API NS_MUST_CHECK int ns_study_meaning(const ns_study *, const char *score, n
 NS_API NS_MUST_CHECK int ns_study_ranks(const ns_study *, const char *score, ns_score_meaning *out, ns_error *);
 /* Read on first use; NaN where a checkpoint is missing or has no such head. */
 NS_API NS_MUST_CHECK int ns_study_score(ns_study *, const char *name, const float **out, ns_error *);     /* [R, P, L, H] */
+/* The same of NAME_chance, what even attention gives each head; *out = NULL where the file has none for the score. */
+NS_API NS_MUST_CHECK int ns_study_chance(ns_study *, const char *score, const float **out, ns_error *);
+enum { NS_CHANCE_NAME = 96 };
+NS_API const char *ns_chance_name(const char *score, char out[NS_CHANCE_NAME]);         /* "SCORE_chance" */
 /* [R, P]: accuracy, loss, recall_in_window ... */
 NS_API NS_MUST_CHECK int ns_study_series(ns_study *, const char *name, const float **out, ns_error *);
 /* [L, H] of what a ranking found of a score: which = score_low, score_high, score_chance, score_top4 ...; *out = NULL where the file has

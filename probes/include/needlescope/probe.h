@@ -82,9 +82,10 @@ struct ns_probe {
 /* All probes, NULL-terminated; and by the name of the probe or of one of its scores (NULL if none). */
 NS_API const ns_probe *const *ns_probes(void);
 NS_API const ns_probe *ns_probe_find(const char *name);
-/* The score that uniform attention gives in a prompt, where the probe is a definition whose keys' places follow from the row (at a fixed
- * distance, or the nearest); window 0: all keys. previous_token: .5 for a window of 2. *out = NaN for all other probes. NS_E_MEMORY. */
-NS_API NS_MUST_CHECK int ns_probe_chance(const ns_probe *, double n_tokens, double window, double *out, ns_error *);
+/* What a head that spreads its attention evenly over the keys it sees scores in the context's case (which the probe does not reject), where
+ * the probe is a definition of a share or of hits: mean over the *rows that it judges. window 0: all keys. previous_token: .5 for a window
+ * of 2. *out = NaN, *rows = 0 for all other probes, and where no row has such keys. */
+NS_API NS_MUST_CHECK int ns_probe_chance(const ns_probe_context *, int64_t window, double *out, int64_t *rows, ns_error *);
 /* NS_E_ARG, with the nearest name, where it is neither a probe nor a score. */
 NS_API NS_MUST_CHECK int ns_probe_check(const char *name, ns_error *);
 

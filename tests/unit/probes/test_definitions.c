@@ -125,14 +125,31 @@ static float value_of(const char *json, int64_t key0, float *second)
     return first;
 }
 
-static double probe_chance(const ns_probe *probe, double n, double window)
+/* A prompt of n tokens that come back every `period`, an answer of two. */
+static double probe_chance_in(const ns_probe *probe, int64_t n, int64_t period, int64_t window, int64_t *rows)
 {
+    static int32_t tokens[64];
+    static ns_span long_spans[] = {{(char *)"needle", 1, 29}, {(char *)"needle_answer", 2, 4}};
+    static const int32_t special[] = {1};
+    for (int64_t i = 0; i < n; i++)
+        tokens[i] = (int32_t)(i % period);
+    const ns_case c = {.id = (char *)"c", .tokens = tokens, .n_tokens = n, .answer = answer, .n_answer = N_ANSWER, .spans = long_spans,
+                       .n_spans = 2};
+    const ns_probe_context ctx = {.c = &c, .probe = probe, .n_layers = 1, .n_heads = 1, .special = special, .n_special = 1};
     double got;
-    assert_int_equal(ns_probe_chance(probe, n, window, &got, NULL), NS_OK);
+    assert_int_equal(ns_probe_chance(&ctx, window, &got, rows, NULL), NS_OK);
     return got;
 }
 
-static double chance_of(const char *json, double n, double window)
+static double probe_chance(const ns_probe *probe, int64_t n, int64_t window)
+{
+    int64_t rows;
+    const double got = probe_chance_in(probe, n, 64, window, &rows);
+    assert_true(isnan(got) == (rows == 0));
+    return got;
+}
+
+static double chance_of(const char *json, int64_t n, int64_t window)
 {
     ns_probe *const probe = read_good(json);
     const double got = probe_chance(probe, n, window);
@@ -140,7 +157,9 @@ static double chance_of(const char *json, double n, double window)
     return got;
 }
 
-/* What uniform attention gives where it follows from the row: keys at a distance, and the nearest. */
+#define RULE(rows, keys, stat, more) "{\"name\": \"x\", \"rows\": " rows ", \"keys\": " keys ", \"stat\": \"" stat "\"" more "}"
+
+/* What even attention gives, counted by hand: keys of the set that the row sees / keys that it sees, mean over the rows that are judged. */
 static void test_chance(void **state)
 {
     (void)state;
@@ -150,13 +169,31 @@ static void test_chance(void **state)
     assert_near(probe_chance(ns_probe_find("local_mass"), 64, 2), 1, 0);
     assert_near(probe_chance(ns_probe_find("local_mass"), 30, 0), 1, 0);
     assert_near(probe_chance(ns_probe_find("local_mass"), 3, 0), 1, 0);
-    assert_near(chance_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"offset:-3\", \"stat\": \"argmax_hit\"}", 10, 4), .25, 1e-12);
-    assert_near(chance_of("{\"name\": \"x\", \"rows\": \"first\", \"keys\": \"offset:-3\", \"stat\": \"mass\"}", 10, 3), 0, 0);
-    assert_near(chance_of("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"offset:-3\", \"stat\": \"mass\"}", 5, 0),
-                (1. / 4 + 1. / 5) / 2, 1e-12);
-    assert_near(chance_of("{\"name\": \"x\", \"rows\": \"answer-1\", \"keys\": \"local:4\", \"stat\": \"mean\"}", 9, 0), 1. / 8, 1e-12);
-    assert_true(isnan(chance_of("{\"name\": \"x\", \"rows\": \"all\", \"keys\": \"offset:-1\", \"stat\": \"rank\"}", 9, 0)));
-    assert_true(isnan(probe_chance(ns_probe_find("induction"), 9, 0)) && isnan(probe_chance(ns_probe_find("retrieval_find"), 9, 0)));
+    assert_near(chance_of(RULE("\"first\"", "\"offset:-3\"", "argmax_hit", ""), 10, 4), .25, 1e-12);
+    assert_near(chance_of(RULE("\"first\"", "\"offset:-3\"", "mass", ""), 10, 3), 0, 0);
+    assert_near(chance_of(RULE("\"all\"", "\"offset:-3\"", "mass", ""), 5, 0), (1. / 4 + 1. / 5) / 2, 1e-12);
+    assert_near(chance_of(RULE("\"answer-1\"", "\"local:4\"", "mean", ""), 9, 0), 1. / 8, 1e-12);
+    assert_true(isnan(chance_of(RULE("\"all\"", "\"offset:-1\"", "rank", ""), 9, 0)));
+    assert_true(isnan(probe_chance(ns_probe_find("retrieval_find"), 40, 0)) && isnan(probe_chance(ns_probe_find("entropy"), 40, 0)));
+}
+
+/* Rows of spans and lists, keys of spans and lists, what is excluded, copies: each counted where it stands. */
+static void test_chance_of_places(void **state)
+{
+    (void)state;
+    int64_t rows;
+    assert_near(chance_of(RULE("[1, 2]", "\"offset:-1\"", "mass", ""), 40, 0), (1. / 2 + 1. / 3) / 2, 1e-12);
+    assert_near(probe_chance(ns_probe_find("previous_at_needle"), 40, 0), (1. / 3 + 1. / 4) / 2, 1e-12);
+    assert_near(probe_chance(ns_probe_find("needle_mass"), 40, 0), (28. / 40 + 28. / 41) / 2, 1e-12);
+    assert_near(probe_chance(ns_probe_find("needle_mass"), 40, 20), (9. / 20 + 8. / 20) / 2, 1e-12);
+    assert_near(probe_chance(ns_probe_find("needle_mass"), 40, 5), 0, 0);
+    assert_near(chance_of(RULE("\"last:4\"", "[0, 1, 2, 50]", "mass", ""), 40, 0), (3. / 37 + 3. / 38 + 3. / 39 + 3. / 40) / 4, 1e-12);
+    assert_near(chance_of(RULE("\"first\"", "[3, 4]", "mass", ", \"exclude\": [0, 4]"), 40, 0), 1. / 38, 1e-12);
+    assert_near(chance_of(RULE("\"first\"", "[3, 4]", "argmax_hit", ", \"exclude\": [0, \"special\"]"), 40, 0), 2. / 38, 1e-12);
+    assert_near(chance_of(RULE("\"answer\"", "\"aligned:needle_answer\"", "argmax_hit", ""), 40, 0), (1. / 40 + 1. / 41) / 2, 1e-12);
+    assert_near(probe_chance_in(ns_probe_find("induction"), 6, 3, 0, &rows), (1. / 4 + 1. / 5 + 1. / 6) / 3, 1e-12);
+    assert_int_equal(rows, 3);
+    assert_true(isnan(probe_chance(ns_probe_find("induction"), 6, 0)));          /* no token comes back: no row */
 }
 
 static void test_values(void **state)
@@ -212,7 +249,7 @@ static void test_rejected(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_refused), cmocka_unit_test(test_values),
-                                       cmocka_unit_test(test_chance),
+                                       cmocka_unit_test(test_chance), cmocka_unit_test(test_chance_of_places),
                                        cmocka_unit_test(test_rejected)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 enum { R = 2, P = 6, C = 4, L = 4, H = 2, K = L * H };
 static const char path[] = "test_emergence_study.h5";
 /* Run 0 retrieves in layer 3 from step 20 on, run 1 never does: its largest score, .1, lies in layer 3. */
-static float find[R][P][K], previous[R][P][K], entropy[R][P][K];
+static float find[R][P][K], previous[R][P][K], entropy[R][P][K], by_chance[R * P * K];
 
 static void fill(void)
 {
@@ -55,6 +55,8 @@ static void write_study(bool says)
     }
     for (int i = 0; i < C; i++)
         n_tokens[i] = 60;
+    for (int i = 0; i < R * P * K; i++)
+        by_chance[i] = i % K / H == 0 ? .5f : .05f;
     fill();
     assert_int_equal(ns_table_create(&w, path, facts, 1, NULL), NS_OK);
     for (int i = 0; i < 4; i++)
@@ -70,6 +72,7 @@ static void write_study(bool says)
     put(w, "n_tokens", "case", n_tokens, NS_I64, 1, cases);
     put(w, "retrieval_find", "run step layer head", find, NS_F32, 4, cells);
     put(w, "previous_token", "run step layer head", previous, NS_F32, 4, cells);
+    put(w, "previous_token_chance", "run step layer head", by_chance, NS_F32, 4, cells);
     put(w, "entropy", "run step layer head", entropy, NS_F32, 4, cells);
     put(w, "entropy_norm", "run step layer head", find, NS_F32, 4, cells);
     put(w, "my_rank", "run step layer head", find, NS_F32, 4, cells);
