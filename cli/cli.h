@@ -4,9 +4,11 @@
 #define NS_CLI_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include <needlescope/machine.h>
 #include <needlescope/error.h>
+#include <needlescope/kind.h>
 #include <needlescope/provenance.h>
 
 #include "core/core.h"
@@ -44,6 +46,7 @@ typedef struct cli_option {
     const char *choices;            /* "dense|rows|topk" */
     int64_t     min, max;           /* of CLI_INT; both 0 = any */
     bool        again;              /* of a list: a sequence or a pair, in which the same may stand again */
+    ns_kinds    makes;              /* of an output: the kinds of file that it may replace */
 } cli_option;
 
 /* A table and where its settings lie inside the command's settings. */
@@ -84,6 +87,10 @@ extern const cli_option cli_global_options[], cli_resource_options[];
  * a command. Returns how many. */
 int cli_command_tables(const cli_command *, cli_group out[CLI_MAX_TABLES]);
 
+/* A file that stood where an output goes: to be told of when another one stands there. */
+enum { CLI_MAX_OUTPUTS = 4 };
+typedef struct cli_standing { const char *path; dev_t device; ino_t inode; } cli_standing;
+
 struct cli {
     cli_globals globals;
     cli_resources resources;        /* never 0 once a command runs */
@@ -94,6 +101,7 @@ struct cli {
     char       *command_line;
     bool        answer_aside;       /* standard output is taken by an output file: the answer goes to standard error */
     ns_provenance by;               /* of the files that the command makes */
+    cli_standing standing[CLI_MAX_OUTPUTS];  int n_standing;
     bool        resumes;            /* the command goes on where it was: ended by SIGTERM it says 75, try again */
 };
 
@@ -110,6 +118,8 @@ int cli_option_set(const cli_option *, void *settings, const char *text, ns_erro
 
 /* ---- paths.c ---- */
 /* Every output can be written and is none of the inputs (arguments, files and folders of the options), before anything is read. */
+void cli_watch_output(cli *, const char *path);           /* borrows the path, until cli_tell_replaced */
+void cli_tell_replaced(cli *);                            /* a note for each watched file that another one has replaced */
 int cli_check_paths(cli *, const cli_target *, int n_targets, char *const *args, int n_args);
 
 /* ---- help.c, man.c, complete.c ---- */

@@ -31,7 +31,7 @@ static const cli_option options[] = {
     {"draws", 0, CLI_INT, FIELD(draws), "N", "controls of each mode (default 20)", NULL, 1, 10000},
     {"loss-cases", 0, CLI_INT, FIELD(loss_cases), "N", "cases behind the short-context loss (default 16; 0: none)", NULL, 0, 100000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the controls (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file", .makes = NS_KINDS(NS_KIND_ABLATION)},
     {0},
 };
 #undef FIELD

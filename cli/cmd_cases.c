@@ -85,7 +85,7 @@ static const cli_option needle_options[] = {
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every length and depth (default 1)", NULL, 1, 1000000},
     {"keys", 'k', CLI_INT, FIELD(keys), "N", "keys in a prompt, one of them asked for (default 4)", NULL, 1, 1000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write", .makes = NS_KINDS(NS_KIND_CASES)},
     {"value-types", 0, CLI_WORDS, FIELD(value_types), "NAME,...", "what the values are: numbers, words, uuids (default all)"},
     {"templates", 0, CLI_WORDS, FIELD(templates), "NAME,...", "wording and haystack: noise (RULER's), essay (our own) (default both)"},
     {"twins", 0, CLI_WORDS, FIELD(twins), "NAME,...",
@@ -280,7 +280,7 @@ static const cli_option repeat_options[] = {
     {"length", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths in tokens, or FROM:TO:COUNT (default 128)"},
     {"count", 'n', CLI_INT, FIELD(count), "N", "cases for every kind and length (default 1)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write", .makes = NS_KINDS(NS_KIND_CASES)},
     {"vocab", 0, CLI_INT, FIELD(vocab), "N", "vocabulary (default: the model's)", NULL, 1, INT32_MAX},
     {"first-id", 0, CLI_INT, FIELD(first_id), "N", "lowest token id to draw (default 0)", NULL, 0, INT32_MAX},
     {"bos", 0, CLI_INT, FIELD(bos), "ID", "token in front of the prompt (default none)", NULL, -1, INT32_MAX},
@@ -371,7 +371,7 @@ typedef struct check_settings {
 static const cli_option check_options[] = {
     {"model", 'm', CLI_FOLDER, FIELD(model), "MODEL", "whose tokenizer turns lines of text into tokens"},
     {"list", 0, CLI_FLAG, FIELD(list), NULL, "list the cases"},
-    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "write them again with tokens and token spans"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "write them again with tokens and token spans", .makes = NS_KINDS(NS_KIND_CASES)},
     {0},
 };
 #undef FIELD

@@ -13,7 +13,7 @@ static const lab_settings defaults = {.length = 64, .count = 256};
 
 #define FIELD(name) offsetof(lab_settings, name)
 static const cli_option options[] = {
-    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the JSONL file to write", .makes = NS_KINDS(NS_KIND_CASES)},
     {"length", 'l', CLI_INT, FIELD(length), "N", "length of the sequences that the prompts are cut from (default 64)", NULL, 32, 1 << 20},
     {"count", 'n', CLI_INT, FIELD(count), "N", "how many cases (default 256)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of everything random (default 0)", NULL, 0, INT64_MAX},

@@ -18,7 +18,7 @@ static const cli_option options[] = {
     {"top", 'k', CLI_INT, FIELD(top), "K", "heads in the sets that are traced (default 4)", NULL, 1, 100000},
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples and permutations (default 1000 and 999)", NULL, 1, 1000000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of the resampling (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_STREAM, FIELD(out), "FILE.csv", "write the lives of all heads"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE.csv", "write the lives of all heads", .makes = NS_KINDS(NS_KIND_TEXT)},
     {0},
 };
 #undef FIELD

@@ -80,7 +80,7 @@ static int end(cli *app, const export_settings *s, ns_study *x, ns_export_score 
 static const cli_option what_options[] = {
     {"score", 's', CLI_WORDS, FIELD(scores), "NAME,...", "the scores (default: all in a CSV, else retrieval_find or the first)"},
     {"run", 'r', CLI_TEXT, FIELD(run), "NAME", "only this run; in a notebook, whose heads are drawn (default the first)"},
-    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the file to write"},
+    {"output", 'o', CLI_STREAM, FIELD(out), "FILE", "the file to write", .makes = NS_KINDS(NS_KIND_TEXT) | NS_KINDS(NS_KIND_NOTEBOOK)},
     {0},
 };
 #undef FIELD

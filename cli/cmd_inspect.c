@@ -21,7 +21,8 @@ static const cli_option options[] = {
     {"cost", 0, CLI_FLAG, FIELD(cost), NULL, "memory, waves and operations of a pass over --lengths"},
     {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths for --cost, one sequence each (default 512,2048)"},
     {"tensors", 0, CLI_FLAG, FIELD(tensors), NULL, "list the tensors"},
-    {"arch-out", 0, CLI_STREAM, FIELD(arch_out), "FILE", "write the architecture as JSON, to be edited and given back with --arch"},
+    {"arch-out", 0, CLI_STREAM, FIELD(arch_out), "FILE",
+     "write the architecture as JSON, to be edited and given back with --arch", .makes = NS_KINDS(NS_KIND_ARCH)},
     {0},
 };
 #undef FIELD
@@ -268,6 +269,7 @@ static int write_arch(cli *app, const ns_arch *arch, const char *path)
 {
     char *json = NULL;
     int rc = ns_arch_to_json(arch, &json, &app->err);
+    rc = rc != NS_OK ? rc : ns_kind_check_output(path, NS_KINDS(NS_KIND_ARCH), &app->err);
     if (rc == NS_OK)
         rc = ns_file_write(path, json, strlen(json), &app->err);
     free(json);

@@ -13,7 +13,7 @@ typedef struct merge_settings { const char *out; bool mixed; } merge_settings;
 
 #define FIELD(name) offsetof(merge_settings, name)
 static const cli_option options[] = {
-    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the study to write (default FOLDER/study.h5)"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the study to write (default FOLDER/study.h5)", .makes = NS_KINDS(NS_KIND_STUDY)},
     {"mixed-kernels", 0, CLI_FLAG, FIELD(mixed), NULL, "merge shards of different kernel classes all the same"},
     {0},
 };
@@ -74,10 +74,13 @@ static int merge(cli *app, const void *settings, char **args, int n_args)
     const char *const path = s->out ? s->out : usual;
     const ns_merge_params params = {.size = sizeof params, .mixed_kernels = s->mixed, .by = &app->by};
     int rc = path ? NS_OK : ns_oom(&app->err, args[0]);
+    if (usual)
+        cli_watch_output(app, usual);
     if (rc == NS_OK)
         rc = ns_merge(args[0], path, &params, &app->err);
     if (rc == NS_OK)
         rc = report(app, path);
+    cli_tell_replaced(app);
     free(usual);
     return rc;
 }

@@ -36,7 +36,7 @@ static const cli_option options[] = {
     {"resamples", 0, CLI_INT, FIELD(resamples), "N", "resamples of prompts behind the intervals (default 1000)", NULL, 1, 1000000},
     {"list", 0, CLI_INT, FIELD(list), "N", "heads of the map that are printed (default 10)", NULL, 0, 100000},
     {"seed", 's', CLI_INT, FIELD(seed), "N", "seed of controls and resamples (default 0)", NULL, 0, INT64_MAX},
-    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "write everything to this HDF5 file", .makes = NS_KINDS(NS_KIND_PATCHING)},
     {0},
 };
 #undef FIELD

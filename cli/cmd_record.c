@@ -32,7 +32,7 @@ static const cli_option options[] = {
      NULL, 1, 1 << 20},
     {"max-bytes", 0, CLI_BYTES, FIELD(max_bytes), "SIZE", "refuse a recording larger than this (default 4G)"},
     {"estimate", 0, CLI_FLAG, FIELD(estimate), NULL, "print the size and stop"},
-    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the HDF5 file to write"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the HDF5 file to write", .makes = NS_KINDS(NS_KIND_RECORDING)},
     {0},
 };
 #undef FIELD

@@ -5,7 +5,7 @@
 
 #define FIELD(name) offsetof(cli_look, name)
 const cli_option cli_look_options[] = {
-    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the figure to write: .png, .pdf or .svg"},
+    {"output", 'o', CLI_OUTPUT, FIELD(out), "FILE", "the figure to write: .png, .pdf or .svg", .makes = NS_KINDS_PICTURE},
     {"title", 0, CLI_TEXT, FIELD(title), "TEXT", "title ('' for none)"},
     {"width", 0, CLI_NUMBER, FIELD(width), "INCHES", "width (default a paper's column, 3.3, or a page's, 7)"},
     {"dpi", 0, CLI_INT, FIELD(dpi), "N", "resolution of a PNG (default 200)", NULL, 50, 1200},

@@ -197,6 +197,7 @@ static int run_command(cli *app, int argc, char **argv)
             rc = ns_provenance_of_run(&app->figure, &app->by, &app->err);
         if (rc == NS_OK)
             rc = c->run(app, settings, args, n_args);
+        cli_tell_replaced(app);
     }
     for (int t = 1; t < n_targets; t++)
         cli_settings_clear(targets[t].options, targets[t].settings);

@@ -1,6 +1,7 @@
 /* paths.c - the files of a command, off its option tables: what it writes can be written, and is nothing that it reads. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -33,6 +34,24 @@ static int check_folder(cli *app, const cli_option *option, const char *path)
     return ns_fail(&app->err, NS_E_ARG, "--output -: standard output is no folder (./- is one of that name)");
 }
 
+void cli_watch_output(cli *app, const char *path)
+{
+    struct stat st;
+    if (app->n_standing < CLI_MAX_OUTPUTS && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+        app->standing[app->n_standing++] = (cli_standing){path, st.st_dev, st.st_ino};
+}
+
+void cli_tell_replaced(cli *app)
+{
+    struct stat st;
+    for (int i = 0; i < app->n_standing; i++) {
+        const cli_standing *const before = &app->standing[i];
+        if (stat(before->path, &st) == 0 && (st.st_dev != before->device || st.st_ino != before->inode))
+            cli_note(app, "replaced %s", before->path);
+    }
+    app->n_standing = 0;
+}
+
 /* What the library's writers refuse is refused here before the work, not after it. The output counts as an input of the next one: two
  * outputs of one name are a slip as well. */
 static int check_output(cli *app, paths *p, const cli_option *option, const char *path)
@@ -55,10 +74,12 @@ static int check_output(cli *app, paths *p, const cli_option *option, const char
                      ? ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path)
                      : ns_fail(&why, NS_E_ARG, "%s and %s are one file (name another file)", path, p->inputs[i]);
     rc = rc != NS_OK ? rc : ns_check_not_input(path, p->inputs, p->n, &why);
+    rc = rc != NS_OK ? rc : ns_kind_check_output(path, option->makes, &why);
     rc = rc != NS_OK ? rc : option->kind == CLI_STREAM ? ns_atomic_begin_text(&file, path, &why) : ns_atomic_begin(&file, path, &why);
     if (rc != NS_OK)
         return ns_fail(&app->err, rc, rc == NS_E_ARG ? "--%s: %s" : "%.0s%s", option->name, why.message);
     ns_atomic_abort(&file);
+    cli_watch_output(app, path);
     return add_input(p, path) ? NS_OK : ns_oom(&app->err, path);
 }
 

@@ -132,7 +132,8 @@ static int load(csv *c, ns_error *err)
 static int write_rows(csv *c, const char *path, ns_error *err)
 {
     ns_atomic_file file;
-    int rc = ns_atomic_begin_text(&file, path, err);
+    int rc = ns_kind_check_output(path, NS_KINDS(NS_KIND_TEXT), err);
+    rc = rc != NS_OK ? rc : ns_atomic_begin_text(&file, path, err);
     if (rc != NS_OK)
         return rc;
     c->f = ns_atomic_stream(&file, &rc, err);

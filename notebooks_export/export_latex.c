@@ -167,6 +167,7 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
         rc = ns_stream_end(s, path, &text, &size, err);
     else
         ns_stream_drop(s);
+    rc = rc != NS_OK ? rc : ns_kind_check_output(path, NS_KINDS(NS_KIND_TEXT), err);
     rc = rc != NS_OK ? rc : ns_file_write(path, text, size, err);
     free(text);
     free(t.top);

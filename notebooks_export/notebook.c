@@ -85,7 +85,8 @@ void ns_notebook_drop(ns_notebook *b)
 int ns_notebook_write(ns_notebook *b, const char *path, ns_error *err)
 {
     char *const text = b->failed ? NULL : ns_json_print(b->root, true);
-    const int rc = text ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, path);
+    int rc = text ? ns_kind_check_output(path, NS_KINDS(NS_KIND_NOTEBOOK), err) : ns_oom(err, path);
+    rc = rc != NS_OK ? rc : ns_file_write(path, text, strlen(text), err);
     free(text);
     ns_notebook_drop(b);
     return rc;

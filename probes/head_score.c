@@ -48,6 +48,7 @@ static int put(const ns_scores *scores, const char *path, const char *text, cons
     int rc = ns_scores_facts(scores, &facts, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_run(&facts, by, err);
     rc = rc != NS_OK ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc != NS_OK ? rc : ns_kind_check_output(path, NS_KINDS(NS_KIND_JSON), err);
     rc = rc != NS_OK ? rc : ns_file_write(path, text, strlen(text), err);
     rc = rc != NS_OK ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);

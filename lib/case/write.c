@@ -79,7 +79,8 @@ static void put_case(FILE *f, const ns_case *c)
 int ns_cases_write(const ns_cases *cases, const char *path, ns_error *err)
 {
     ns_atomic_file file;
-    int rc = ns_atomic_begin_text(&file, path, err);
+    int rc = ns_kind_check_output(path, NS_KINDS(NS_KIND_CASES), err);
+    rc = rc != NS_OK ? rc : ns_atomic_begin_text(&file, path, err);
     if (rc != NS_OK)
         return rc;
     FILE *const f = ns_atomic_stream(&file, &rc, err);

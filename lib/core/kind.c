@@ -132,20 +132,26 @@ static ns_kind bytes_kind(const head *h, const char *path)
     return h->n == 0 ? NS_KIND_EMPTY : is_safetensors(h) ? NS_KIND_SAFETENSORS : is_text(h) ? text_kind(h) : NS_KIND_BINARY;
 }
 
+static bool read_head(head *h, const char *path)
+{
+    ns_input in = {0};
+    bool good = ns_input_open(&in, path, NULL) == NS_OK;
+    if (good) {
+        h->whole = in.size < HEAD_BYTES;
+        h->n = h->whole ? (size_t)in.size : HEAD_BYTES;
+        good = ns_input_read(&in, 0, h->bytes, h->n, path, NULL) == NS_OK;
+        h->bytes[h->n] = '\0';
+    }
+    ns_input_close(&in);
+    return good;
+}
+
 static ns_kind file_kind(const char *path)
 {
     ns_kind kind = NS_KIND_NONE;
     head *const h = malloc(sizeof *h);
-    ns_input in = {0};
-    if (h && ns_input_open(&in, path, NULL) == NS_OK) {
-        h->whole = in.size < HEAD_BYTES;
-        h->n = h->whole ? (size_t)in.size : HEAD_BYTES;
-        if (ns_input_read(&in, 0, h->bytes, h->n, path, NULL) == NS_OK) {
-            h->bytes[h->n] = '\0';
-            kind = bytes_kind(h, path);
-        }
-    }
-    ns_input_close(&in);
+    if (h && read_head(h, path))
+        kind = bytes_kind(h, path);
     free(h);
     return kind;
 }
@@ -163,4 +169,30 @@ int ns_kind_fail(ns_error *err, int rc, const char *path, ns_kinds fine, const c
     const ns_kind kind = rc != NS_OK && rc != NS_E_MEMORY ? ns_kind_of(path) : NS_KIND_NONE;
     const bool other = kind != NS_KIND_NONE && kind != NS_KIND_STREAM && !(fine & NS_KINDS(kind));
     return other ? ns_fail(err, rc, "%s: is %s, not %s", path, ns_kind_name(kind), wanted) : rc;
+}
+
+/* ---- outputs ---- */
+
+/* The name of our convention stands at the front of each of our files. */
+static bool is_damaged_one_of_ours(const char *path)
+{
+    static const char mark[] = "needlescope-1";
+    bool found = false;
+    head *const h = malloc(sizeof *h);
+    if (h && read_head(h, path))
+        found = memmem(h->bytes, h->n, mark, sizeof mark - 1) != NULL;
+    free(h);
+    return found;
+}
+
+int ns_kind_check_output(const char *path, ns_kinds same, ns_error *err)
+{
+    const ns_kind there = ns_path_stream(path) >= 0 ? NS_KIND_STREAM : ns_kind_of(path);
+    const ns_kinds fine = same | NS_KINDS(NS_KIND_NONE) | NS_KINDS(NS_KIND_STREAM) | NS_KINDS(NS_KIND_EMPTY);
+    if ((fine & NS_KINDS(there)) || there >= NS_KIND_FOLDER)             /* that a folder is none: whoever opens it says so */
+        return NS_OK;
+    if (there == NS_KIND_HDF5 && (same & NS_KINDS_HDF5) && is_damaged_one_of_ours(path))
+        return NS_OK;
+    return ns_fail(err, NS_E_CREATE, "%s: is %s, and another kind of file would replace it (name another file, or remove it)", path,
+                   ns_kind_name(there));
 }

@@ -1,6 +1,8 @@
 /* panel.c - the common part of all figures: parameters, titles, colours, and the way from a laid-out panel to a file. */
 #include "draw/panel.h"
 
+#include <needlescope/kind.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +200,8 @@ int ns_panel_write(ns_panel *panel, const char *path, ns_error *err)
     if (code == NS_OK && panel->params.bytes)
         give_bytes(&c.out, &panel->params);
     else if (code == NS_OK)
+        code = ns_kind_check_output(path, NS_KINDS_PICTURE, err);
+    if (code == NS_OK && !panel->params.bytes)
         code = ns_file_write(path, c.out.data, (size_t)c.out.n, err);
     ns_canvas_clear(&c);
     ns_type_free(type);

@@ -3,17 +3,32 @@
 
 #include <string.h>
 
-static ns_kind file_kind(const ns_file *f)
+/* NS_KIND_TABLE for what is none of them. */
+static ns_kind kind_of_word(const char *word)
 {
     static const struct { const char *word; ns_kind kind; } words[] = {
         {"scores", NS_KIND_SCORES}, {"study", NS_KIND_STUDY}, {"recording", NS_KIND_RECORDING}, {"ablation", NS_KIND_ABLATION},
         {"patching", NS_KIND_PATCHING}, {"metrics", NS_KIND_METRICS},
     };
-    const char *const word = ns_file_fact(f, "kind");
-    for (size_t i = 0; word && i < sizeof words / sizeof *words; i++)
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(word, words[i].word) == 0)
             return words[i].kind;
-    return !word && ns_file_has(f, "layer_kind") ? NS_KIND_SCORES : NS_KIND_TABLE;       /* `score -o` writes no kind */
+    return NS_KIND_TABLE;
+}
+
+static ns_kind file_kind(const ns_file *f)
+{
+    const char *const word = ns_file_fact(f, "kind");
+    return word ? kind_of_word(word) : ns_file_has(f, "layer_kind") ? NS_KIND_SCORES : NS_KIND_TABLE;    /* `score -o` writes no kind */
+}
+
+int ns_file_check_output(const char *path, const ns_fact *facts, int n, ns_error *err)
+{
+    ns_kinds same = NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_TABLE);
+    for (int i = 0; i < n; i++)
+        if (facts[i].name && facts[i].value && strcmp(facts[i].name, "kind") == 0)
+            same = NS_KINDS(kind_of_word(facts[i].value));
+    return ns_kind_check_output(path, same, err);
 }
 
 ns_kind ns_kind_of_hdf5(const char *path)

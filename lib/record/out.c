@@ -3,6 +3,7 @@
  * create (Conventions, schema, facts, config_sha256) -> scales, datasets, digests (dataset.c) -> commit (content_sha256, complete,
  * close, rename).
  * Object times are off and creation order is tracked, so equal content in equal order gives equal files. */
+#include "record/file.h"
 #include "record/out.h"
 #include "record/seal.h"
 
@@ -144,7 +145,8 @@ static int create_file(ns_out *o, ns_error *err)
 static int begin(ns_out *o, const char *path, const ns_fact *facts, int n_facts, ns_error *err)
 {
     char config[65];
-    int rc = ns_atomic_begin(&o->file, path, err);
+    int rc = ns_file_check_output(path, facts, n_facts, err);
+    rc = rc != NS_OK ? rc : ns_atomic_begin(&o->file, path, err);
     if (rc != NS_OK || (rc = create_file(o, err)) != NS_OK)
         return rc;
     rc = ns_out_check(o, create_group(o, "provenance", &o->provenance), "/provenance", err);

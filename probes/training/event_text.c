@@ -78,6 +78,7 @@ static int put(const ns_emergence *e, const char *path, const char *table, size_
     int rc = ns_provenance_of_run(&facts, by, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_file(&facts, ns_study_path(e->study), 1, err);
     rc = rc != NS_OK ? rc : ns_provenance_check_table(&facts, path, err);
+    rc = rc != NS_OK ? rc : ns_kind_check_output(path, NS_KINDS(NS_KIND_TEXT), err);
     rc = rc != NS_OK ? rc : ns_file_write(path, table, size, err);
     rc = rc != NS_OK ? rc : ns_provenance_beside(path, &facts, err);
     ns_fact_list_clear(&facts);

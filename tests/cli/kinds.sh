@@ -183,4 +183,46 @@ takes training train -o none
 takes tokenizer score model --cases cases.jsonl --tokenizer
 takes cases score model --cases
 [ ! -e none ] || fail "something was written"
+
+# ---- and as an output: another kind is refused by name before any work and stays what it is, its own is replaced and said ----
+# makes FILE ARGS...: `ARGS FILE` writes a file of FILE's kind
+makes() {
+    own=$1
+    shift
+    for one in cases.jsonl scores.h5 recording.h5 ablation.h5 patching.h5 study.h5 metrics.h5 picture.png weights.safetensors story.txt \
+        noise.bin json/arch json/notebook; do
+        cp "$one" there
+        "$NEEDLESCOPE" "$@" there >out 2>err </dev/null
+        got=$?
+        if [ "$one" = "$own" ]; then
+            [ "$got" -eq 0 ] && grep -q '^replaced there$' err || fail "$* over $one: exit $got: $(head -c 300 err)"
+        else
+            [ "$got" -eq 73 ] && grep -q 'error: there: is .*, and another kind of file would replace it' err && cmp -s there "$one" ||
+                fail "$* over $one: exit $got: $(head -c 300 err)"
+        fi
+    done
+}
+makes cases.jsonl cases needle --model model --lengths 48 -o
+makes scores.h5 score model --cases cases.jsonl --probe retrieval_find --resamples 0 -o
+makes recording.h5 record model --cases cases.jsonl -o
+makes ablation.h5 ablate model --cases cases.jsonl --heads 3.1 --draws 2 --loss-cases 0 -o
+makes patching.h5 patch model --cases twins.jsonl --heads 3.1 --draws 2 --no-map -o
+makes study.h5 merge scan -o
+makes story.txt export csv scores.h5 -o
+makes json/notebook export notebook scores.h5 -o
+makes json/arch inspect model --arch-out
+cp scores.h5 there.png
+expect 73 'there.png: is a score file, and another kind' figure heads scores.h5 -o there.png
+run figure heads scores.h5 -o picture.png
+grep -q '^replaced picture.png$' err || fail "a figure that was replaced is not said: $(cat err)"
+run figure heads scores.h5 -o picture.png -q
+[ ! -s err ] || fail "--quiet, and a replaced file is told of: $(cat err)"
+run figure heads scores.h5 -o fresh.png
+! grep -q replaced err || fail "a new file replaced nothing: $(cat err)"
+head -c 9000 scores.h5 >damaged.h5                 # what is damaged is not finished
+run score model --cases cases.jsonl --probe retrieval_find -o damaged.h5
+: >empty.h5
+run score model --cases cases.jsonl --probe retrieval_find -o empty.h5
+cp recording.h5 scan/study.h5                      # the usual place of a study
+expect 73 'scan/study.h5: is a recording, and another kind' merge scan
 finish

@@ -340,6 +340,9 @@ def test_rows_that_are_not_there(m):
     with m.hook("blocks.0.attn.hook_z", read=lambda *_: None):
         m.score(cases, "retrieval_find", output=never)
     assert os.path.exists(never)
+    # nor does it replace a finished file of another kind
+    raises(ns.Error, "is a score file, and another kind of file would replace it", m.record, cases, never)
+    m.score(cases, "retrieval_find", output=never)
 
 
 def test_errors(m):

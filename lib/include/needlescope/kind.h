@@ -21,10 +21,15 @@ typedef enum ns_kind {
 } ns_kind;
 typedef uint64_t ns_kinds;                               /* a set of them */
 #define NS_KINDS(kind) ((ns_kinds)1 << (kind))
+#define NS_KINDS_HDF5 (NS_KINDS(NS_KIND_TABLE + 1) - NS_KINDS(NS_KIND_SCORES))      /* ours */
+#define NS_KINDS_PICTURE (NS_KINDS(NS_KIND_PNG) | NS_KINDS(NS_KIND_PDF) | NS_KINDS(NS_KIND_SVG))
 #define NS_KINDS_JSON (NS_KINDS(NS_KIND_JSON) | (NS_KINDS(NS_KIND_NAMES + 1) - NS_KINDS(NS_KIND_NOTEBOOK)))     /* whatever it is for */
 
 NS_API ns_kind ns_kind_of(const char *path);
 NS_API const char *ns_kind_name(ns_kind);                /* "a score file"; NULL beyond the kinds */
+/* NS_E_CREATE where an output would replace a finished file of a kind that is not in `same`, naming it. What is empty, a stream, or a
+ * damaged file of ours where one of ours is written is no finished file. Every writer asks; a caller asks before long work. */
+NS_API NS_MUST_CHECK int ns_kind_check_output(const char *path, ns_kinds same, ns_error *);
 
 NS_END
 #endif
