@@ -99,13 +99,14 @@ static double events(const work *w, const float *over, int64_t head)
 }
 
 /* A rate: Wilson's interval (modified near 0 and 1), of as many events as would vary as the resamples do, were they independent (Kott and
- * Carr 1997); where all prompts agree, of as many as there are prompts: 12 of 12 is not [1, 1]. Quantiles of the resamples would be too
- * short near 0 and 1. */
-static void rate_interval(const work *w, int64_t head, const float *over, double rate, int64_t n_resampled, float *low, float *high)
+ * Carr 1997), fewer where few prompts tell how alike the events of one are; where all prompts agree, of as many as there are prompts: 12
+ * of 12 is not [1, 1]. Quantiles of the resamples would be too short near 0 and 1. */
+static void rate_interval(const work *w, int k, int64_t head, int64_t n_resampled, float *low, float *high)
 {
-    const double v = variance(w, n_resampled);
-    const double n = v > 0 ? fmin(rate * (1 - rate) / v, events(w, over, head))
-                           : ns_units_effective(&w->units, over + head, ns_scores_size(w->s), w->scratch);
+    const float *const hits = ns_scores_of(w->s, k) + head, *const over = ns_scores_over(w->s, k);
+    const double v = variance(w, n_resampled), rate = (double)w->s->values[k][head];
+    const double seen = v > 0 ? fmin(rate * (1 - rate) / v, events(w, over, head)) : 0;
+    const double n = ns_units_events(&w->units, hits, over + head, ns_scores_size(w->s), seen, w->scratch);
     double from, to;
     ns_rate_interval(rate * n, n, &from, &to);
     *low = (float)fmin(from, rate);
@@ -130,9 +131,8 @@ static void mean_interval(const work *w, int k, int64_t n, float *low, float *hi
 /* Out of the sorted column[n] of resampled values. */
 static void set_interval(const work *w, int k, int64_t head, int64_t n, float *low, float *high)
 {
-    const float *const over = ns_scores_over(w->s, k);
-    if (over)
-        rate_interval(w, head, over, (double)w->s->values[k][head], n, low, high);
+    if (ns_scores_over(w->s, k))
+        rate_interval(w, k, head, n, low, high);
     else
         mean_interval(w, k, n, low, high);
 }

@@ -1,4 +1,5 @@
 /* resample.c - prompts with their twins, in strata; draws of them as weights of cases. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,15 +161,41 @@ void ns_units_halve(const ns_units *u, ns_rng *rng, uint16_t *weights, uint16_t 
     }
 }
 
-double ns_units_effective(const ns_units *u, const float *count, int64_t stride, double *scratch)
+/* scratch[prompts] = count - less (NULL: 0), summed over the cases of each. */
+static void add_up(const ns_units *u, const float *count, const float *less, int64_t stride, double *scratch)
 {
-    double sum = 0, squares = 0;
     memset(scratch, 0, (size_t)u->n_prompts * sizeof *scratch);
     for (int64_t i = 0; i < u->n_cases; i++)
-        scratch[u->cases[i].prompt] += (double)count[i * stride];
+        scratch[u->cases[i].prompt] += (double)count[i * stride] - (less ? (double)less[i * stride] : 0);
+}
+
+static double prompts_with(const ns_units *u, const float *count, const float *less, int64_t stride, double *scratch)
+{
+    double n = 0;
+    add_up(u, count, less, stride, scratch);
+    for (int64_t i = 0; i < u->n_prompts; i++)
+        n += scratch[i] > 0;
+    return n;
+}
+
+/* How many prompts of equal size tell as much, (sum m)^2 / sum m^2 (Kish 1965). */
+static double prompts_worth(const ns_units *u, const float *events, int64_t stride, double *scratch)
+{
+    double sum = 0, squares = 0;
+    add_up(u, events, NULL, stride, scratch);
     for (int64_t i = 0; i < u->n_prompts; i++) {
         sum += scratch[i];
         squares += scratch[i] * scratch[i];
     }
     return squares > 0 ? sum * sum / squares : 0;
+}
+
+double ns_units_events(const ns_units *u, const float *hits, const float *events, int64_t stride, double seen, double *scratch)
+{
+    const double prompts = prompts_worth(u, events, stride, scratch);
+    if (!(seen > prompts))
+        return seen > 0 ? seen : prompts;
+    const double hit = prompts_with(u, hits, NULL, stride, scratch), missed = prompts_with(u, events, hits, stride, scratch);
+    const double telling = fmin(hit, missed);
+    return (telling + 1) / (telling / seen + 1 / prompts);
 }

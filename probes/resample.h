@@ -27,9 +27,12 @@ void ns_units_resample(const ns_units *, ns_rng *, uint16_t *weights);
 /* weights[C] and others[C] = 1 for the cases of the two halves: a random half of the prompts of every stratum; an odd one's middle falls to
  * either side. */
 void ns_units_halve(const ns_units *, ns_rng *, uint16_t *weights, uint16_t *others);
-/* The cases of each prompt count[C] times (events, or 1): how many prompts of equal size tell as much, (sum m)^2 / sum m^2.
- * scratch[prompts]. */
-double ns_units_effective(const ns_units *, const float *count, int64_t stride, double *scratch);
+/* How many independent events a rate's hits[C] of events[C] are worth, where resamples vary as those of `seen` would (not above 0: they do
+ * not vary). Events of a prompt are alike; how much so is seen only in prompts that differ, and where these are few `seen` is often far too
+ * large. So the design effect is averaged over the prompts that tell (those with a hit or those with a miss, whichever are fewer) and one
+ * more that is worth a single event: 1 / n = (telling / seen + 1 / prompts) / (telling + 1). Prompts of unequal size count as
+ * (sum m)^2 / sum m^2 (Kish 1965). Never above `seen`; with one event a prompt it is `seen`. scratch[prompts]. */
+double ns_units_events(const ns_units *, const float *hits, const float *events, int64_t stride, double seen, double *scratch);
 
 /* The share that a 95 % percentile interval leaves at each end: .025 for many prompts, less for few (Hesterberg 2015, the expanded
  * percentile interval: Phi(-sqrt(n / (n - strata)) t) with t the .975 quantile of n - strata degrees of freedom). Negative: no interval (as

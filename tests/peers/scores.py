@@ -351,7 +351,8 @@ def check_file(path, group):
                 a, b = shares_in(f, names[i], scores[i]), shares_in(f, names[j], scores[j])
                 want = np.minimum(a, b).sum() / np.maximum(a, b).sum() if a.any() and b.any() else np.nan       # one ranks no head
                 close(f["agreement_jaccard10"][i, j], want, 1e-5, (names[i], names[j]), nan=True)
-        check_intervals(f, names.index("retrieval_find"))
+        for of in ("find", "continue"):
+            check_intervals(f, names.index("retrieval_" + of), of)
     shown = xr.open_dataset(path)
     assert {"case", "layer", "head", "score"} <= set(shown.coords) and shown.retrieval_find.dims == ("layer", "head")
     assert shown.find_hits.dims == ("case", "layer", "head") and "value_type" in shown and float(shown.retrieval_find.max()) <= 1
@@ -389,12 +390,18 @@ def wilson(x, n):
     return (min(low, few_hits) if x < 3 else low), (max(high, few_misses) if n - x < 3 else high)
 
 
-def check_intervals(f, k):
-    """retrieval_find's intervals against Wilson's with the variance of numpy's own resamples of prompts (docs/measures.md)."""
+def worth(hits, events, seen):
+    """How many events the hits[P] of events[P] are worth, which seem to be `seen` (docs/measures.md, several events a prompt)."""
+    prompts, telling = events.sum() ** 2 / (events ** 2).sum(), min((hits > 0).sum(), (hits < events).sum())
+    return (telling + 1) / (telling / seen + 1 / prompts) if seen > prompts else seen
+
+
+def check_intervals(f, k, of):
+    """A rate's intervals against Wilson's with the variance of numpy's own resamples of prompts (docs/measures.md)."""
     rng, prompt = np.random.default_rng(0), prompts_of(f)
     kinds = np.array([a + b for a, b in zip(f["value_type"][:], f["template"][:])])
     strata, P = strata_of(kinds, prompt), prompt.max() + 1
-    hits, events = [np.array([f[n][:][prompt == p].sum(0) for p in range(P)], float) for n in ("find_hits", "find_events")]      # [P, L, H]
+    hits, events = [np.array([f[n][:][prompt == p].sum(0) for p in range(P)], float) for n in (of + "_hits", of + "_events")]   # [P, L, H]
     within = [np.flatnonzero(strata == s) for s in sorted(set(strata))]
     draws = [np.concatenate([rng.choice(s, len(s)) for s in within]) for _ in range(3000)]
     rates = np.array([hits[d].sum(0) / events[d].sum(0) for d in draws])
@@ -404,7 +411,7 @@ def check_intervals(f, k):
         rate = hits[(slice(None),) + at].sum() / events[(slice(None),) + at].sum()
         v = rates[(slice(None),) + at].var() * P / free if free > 0 else 0
         e = events[(slice(None),) + at]
-        n = min(rate * (1 - rate) / v, e.sum()) if v > 0 else e.sum() ** 2 / (e ** 2).sum()
+        n = worth(hits[(slice(None),) + at], e, min(rate * (1 - rate) / v, e.sum())) if v > 0 else e.sum() ** 2 / (e ** 2).sum()
         low, high = wilson(rate * n, n)
         ours = [f["score_low"][k][at], f["score_high"][k][at]]
         close(ours, [min(low, rate), max(high, rate)], 0.12, (at, rate, n, low, high), high - low)

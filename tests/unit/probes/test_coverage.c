@@ -6,7 +6,7 @@
 #include "resample.h"
 
 enum { RATES = 5, TRIALS = 600, N = RATES * TRIALS, TWINS = 3 };
-static const double rates[RATES] = {.02, .1, .5, .9, 1};
+static const double rates[RATES] = {.02, .1, .5, .9, 1}, alike_rates[RATES] = {.1, .5, .8, .9, .95};
 
 static const ns_output outputs[] = {{"hits", NS_U8, "", false}, {"events", NS_U8, "", false}};
 static const ns_score defs[] = {{.name = "rate", .of = "hits", .over = "events", .hi = 1, .chance = (double)NAN}};
@@ -75,6 +75,69 @@ static double coverage(const ns_scores *s, int64_t layer, double truth)
         held += (double)st.low <= truth + 1e-6 && truth <= (double)st.high + 1e-6;
     }
     return (double)held / TRIALS;
+}
+
+/* One case a prompt with some events, whose hits are beta-binomial: any two have the correlation icc. After h hits in e events the next is
+ * one with ((1 - icc) rate + icc h) / (1 - icc + icc e) (Polya's urn). */
+static void draw_alike(ns_scores *s, int64_t events, double icc, ns_rng *rng)
+{
+    for (int64_t i = 0; i < s->n_cases * N; i++) {
+        const double rate = alike_rates[i % N / TRIALS];
+        int64_t hits = 0;
+        for (int64_t e = 0; e < events; e++)
+            hits += ns_rng_uniform(rng) < ((1 - icc) * rate + icc * (double)hits) / (1 - icc + icc * (double)e);
+        s->outputs[0][0][i] = (float)hits;
+        s->outputs[0][1][i] = (float)events;
+    }
+    ns_scores_weigh(s, 0, NULL, s->values[0]);
+}
+
+/* Several events a prompt. The table of docs/measures.md has the least of the five rates; SAY_COVERAGE prints them all. */
+static void test_alike(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {6, 12, 24, 72}, events[] = {1, 6, 12};
+    static const double icc[] = {0, .3, .7};
+    ns_error err = {0};
+    ns_rng rng = ns_rng_seed(13, 0);
+    double sum = 0;
+    for (int z = 0; z < 4; z++)
+        for (int e = 0; e < 3; e++)
+            for (int c = 0; c < 3; c++) {
+                const setting g = {sizes[z], 1, false};
+                ns_scores *const s = make(&g, &rng);
+                draw_alike(s, events[e], icc[c], &rng);
+                OK(ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 200, .seed = 1}, &err));
+                for (int64_t l = 0; l < RATES; l++) {
+                    const double held = coverage(s, l, alike_rates[l]);
+                    if (!(held >= .9))
+                        fail_msg("%d prompts of %d events with correlation %.1f, rate %.2f: %.3f of the intervals hold the truth",
+                                 (int)sizes[z], (int)events[e], icc[c], alike_rates[l], held);
+                    sum += held / (4 * 3 * 3 * RATES);
+                    if (getenv("SAY_COVERAGE"))
+                        print_message("%2d %2d %.1f %.2f %.3f\n", (int)sizes[z], (int)events[e], icc[c], alike_rates[l], held);
+                }
+                ns_scores_free(s);
+            }
+    if (!(sum > .94 && sum < .985))
+        fail_msg("%.3f of the intervals hold the truth", sum);
+}
+
+/* Four prompts, of 3, 3, 2 and 2 events; all hit in two, some in one, none in one. By hand: (sum m)^2 / sum m^2 = 100 / 26; two of the
+ * prompts have a miss; 1 / n = (2 / 8 + 26 / 100) / 3. */
+static void test_events(void **state)
+{
+    (void)state;
+    ns_case_result cases[5] = {{.prompt = 0}, {.prompt = 1}, {.prompt = 2}, {.prompt = 3}, {.prompt = 3}};   /* the last is a twin */
+    const float hits[5] = {3, 3, 1, 0, 0}, events[5] = {3, 3, 2, 1, 1}, ones[5] = {1, 1, 1, 1, 0};
+    double scratch[4];
+    const ns_units u = {.n_cases = 5, .n_prompts = 4, .cases = cases};
+    assert_near(ns_units_events(&u, hits, events, 1, 8, scratch), 3 / (2 / 8. + .26), 1e-12);
+    assert_near(ns_units_events(&u, events, events, 1, 8, scratch), 100. / 26, 1e-12);       /* no prompt tells */
+    assert_near(ns_units_events(&u, hits, events, 1, 0, scratch), 100. / 26, 1e-12);         /* they do not vary */
+    assert_true(ns_units_events(&u, hits, events, 1, 3, scratch) == 3);
+    assert_true(ns_units_events(&u, (const float[]){1, 1, 0, 0, 0}, ones, 1, 3.7, scratch) == 3.7);
+    assert_true(ns_units_events(&u, ones, ones, 1, 0, scratch) == 4);
 }
 
 static void test_coverage(void **state)
@@ -239,6 +302,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_wilson),    cmocka_unit_test(test_few_hits), cmocka_unit_test(test_student),
                                        cmocka_unit_test(test_all_agree), cmocka_unit_test(test_pooling),  cmocka_unit_test(test_prompts),
-                                       cmocka_unit_test(test_coverage)};
+                                       cmocka_unit_test(test_events),    cmocka_unit_test(test_coverage), cmocka_unit_test(test_alike)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
