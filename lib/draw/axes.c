@@ -17,6 +17,11 @@ double ns_scale_at(const ns_scale *s, double value)
     return (value - s->min) / (s->max - s->min);
 }
 
+double ns_scale_room(double value)
+{
+    return fmax(.5, 1e-6 * fabs(value));
+}
+
 static double power10(int e)
 {
     double p = 1;

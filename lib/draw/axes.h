@@ -15,6 +15,7 @@ enum { NS_MAX_TICKS = 24 };
 
 typedef struct ns_scale { double min, max; bool log; } ns_scale;
 double ns_scale_at(const ns_scale *, double value);       /* 0 at min, 1 at max; not clamped (-inf for log of 0) */
+double ns_scale_room(double value);      /* on both sides of a lone value: half of one, or so much that a large value moves by it */
 
 typedef struct ns_ticks {
     int    n;

@@ -93,8 +93,9 @@ static int range_of(const ns_curves_figure *f, bool vertical, double min, double
         return ns_fail(err, NS_E_ARG, "curves figure: the %s axis from %g to %g shows nothing%s", vertical ? "y" : "x", out->min, out->max,
                        log ? " (a log axis needs numbers above 0)" : "");
     if (out->min == out->max) {
-        out->min = log ? out->min / 2 : out->min - 0.5;
-        out->max = log ? out->max * 2 : out->max + 0.5;
+        const double room = ns_scale_room(out->min);
+        out->min = log ? out->min / 2 : out->min - room;
+        out->max = log ? out->max * 2 : out->max + room;
     }
     return NS_OK;
 }

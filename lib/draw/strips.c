@@ -59,7 +59,7 @@ static ns_scale range_of(const ns_strips_figure *f, int panel)
     }
     if (!(s.min <= s.max) || (s.min >= 0 && s.max <= 1))
         return (ns_scale){.min = -.03, .max = 1.03};
-    const double room = s.max > s.min ? .06 * (s.max - s.min) : .5;
+    const double room = s.max > s.min ? .06 * (s.max - s.min) : ns_scale_room(s.max);
     return (ns_scale){.min = s.min - room, .max = s.max + room};
 }
 

@@ -113,6 +113,24 @@ static void test_same_bytes(void **state)
     free(path);
 }
 
+/* Half of one is nothing to a number that large: the axis still has two ends. */
+static void test_lone_large_value(void **state)
+{
+    (void)state;
+    static const double same[8] = {0x1p53, 0x1p53, 0x1p53, 0x1p53, 0x1p53, 0x1p53, 0x1p53, 0x1p53};
+    ns_strips_figure s = strips();
+    s.untouched = s.target = s.draws = same;
+    char *const path = scratch("large.svg");
+    size_t bytes;
+    assert_int_equal(ns_draw_strips(path, &s, NULL, NULL), NS_OK);
+    char *const svg = slurp(path, &bytes);
+    assert_null(strstr(svg, "nan"));
+    assert_null(strstr(svg, "inf"));
+    assert_non_null(strstr(svg, "9.007e15"));
+    free(svg);
+    free(path);
+}
+
 static void refused(int code, const ns_error *err, const char *why)
 {
     assert_true(code < 0);
@@ -149,6 +167,7 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_lone_large_value),
+                                       cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
