@@ -59,21 +59,21 @@ run inspect MODEL --arch-out arch.json
 sed 's/"window":[[:space:]]*0/"window": 4000/' arch.json >narrow.json
 run score MODEL --arch narrow.json --cases cases.jsonl --probe retrieval_find --resamples 0 -o narrow_scores.h5
 for command in ablate patch; do
-    run $command MODEL --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o same.h5
-    said "this model's weights" same.h5
+    run $command MODEL --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o same_$command.h5
+    said "this model's weights" same_$command.h5
     grep -q 'other weights' err && fail "the same weights are called others"
-    run $command OTHER --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o other.h5
-    said 'other weights' other.h5
+    run $command OTHER --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o other_$command.h5
+    said 'other weights' other_$command.h5
     grep -q 'scores of other weights' err || fail "no note of scores of other weights: $(cat err)"
-    run $command MODEL --arch narrow.json --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o narrow.h5
-    said "this model's weights under another architecture" narrow.h5
+    run $command MODEL --arch narrow.json --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o narrow_$command.h5
+    said "this model's weights under another architecture" narrow_$command.h5
     grep -q 'scores of this model.s weights under another architecture' err || fail "no note of scores by another --arch: $(cat err)"
-    run $command MODEL --arch narrow.json --cases cases.jsonl --scores narrow_scores.h5 --top 1 --draws 2 --json -o narrow.h5
-    said "this model's weights" narrow.h5
-    run $command MODEL --no-hash --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o unknown.h5
-    said 'unknown weights' unknown.h5
+    run $command MODEL --arch narrow.json --cases cases.jsonl --scores narrow_scores.h5 --top 1 --draws 2 --json -o narrow_$command.h5
+    said "this model's weights" narrow_$command.h5
+    run $command MODEL --no-hash --cases cases.jsonl --scores scores.h5 --top 1 --draws 2 --json -o unknown_$command.h5
+    said 'unknown weights' unknown_$command.h5
     grep -q 'it is not known' err || fail "no note of weights that were not hashed: $(cat err)"
-    run $command MODEL --cases cases.jsonl --heads 3.1 --draws 2 --json -o named.h5
+    run $command MODEL --cases cases.jsonl --heads 3.1 --draws 2 --json -o named_$command.h5
     no_line 'scores_are_of' out "heads that were named have scores"
 done
 

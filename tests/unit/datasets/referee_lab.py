@@ -71,8 +71,8 @@ def main(program, reference):
     for name in p:
         error = np.sqrt(p[name].var(0) / N + q[name].var(0) / N) + 1e-12
         z = np.abs(p[name].mean(0) - q[name].mean(0)) / error
-        ours, reference = (np.ravel(x[name].mean(0))[0] for x in (p, q))
-        print(f"{name:14} ours {ours:.4f} reference {reference:.4f} worst z {z.max():.2f} of {z.size}")
+        first, second = (np.ravel(x[name].mean(0))[0] for x in (p, q))
+        print(f"{name:14} ours {first:.4f} reference {second:.4f} worst z {z.max():.2f} of {z.size}")
         worst.add(z, np.zeros(z.shape), name)
     print("chain", chain(a[0])[:5].round(3), chain(b[0])[:5].round(3))
     assert worst.within(4.5, 100), worst     # 200 comparisons: the largest of as many normal draws is above 4.5 once in 700 runs
