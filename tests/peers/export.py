@@ -68,7 +68,8 @@ def check_csv(path, out):
         assert list(table.run.unique()) == [n for r, n in enumerate(names) if not study or (f["status"][r] == 1).any()]
         axes = ("run", "step", "layer", "head") if study else ("layer", "head")
         arrays = {n: d for n, d in f.items() if isinstance(d, h5py.Dataset)}
-        scores = [n for n, d in arrays.items() if d.dtype == "f4" and tuple(len(x) and x[0].name[1:] for x in d.dims) == axes]
+        scores = [n for n, d in arrays.items() if d.dtype == "f4" and tuple(len(x) and x[0].name[1:] for x in d.dims) == axes
+                  and not n.endswith("_chance")]
         assert sorted(table.score.unique()) == sorted(scores)
         valid = f["head_valid"][:].reshape(len(names), f["layer"].size, -1).astype(bool)
         for score in scores:

@@ -153,16 +153,24 @@ def test_files_say_who_made_them(m):
         assert drawn["weights_sha256"] == facts["weights_sha256"] and drawn["source_content_sha256"] == facts["content_sha256"], drawn
 
 
+def even_induction(tokens, window):
+    """What even attention has of the tokens after earlier copies: mean over the rows whose token has one."""
+    rows = [[p for p in range(i) if tokens[p] == tokens[i]] for i in range(len(tokens))]
+    return np.mean([sum(p + 1 > i - window for p in earlier) / min(i + 1, window) for i, earlier in enumerate(rows) if earlier])
+
+
 def test_chance_is_written(m):
-    """previous_token: uniform attention, mean over rows, cases and heads; the difference 0, the lift 1; nothing where nothing is known."""
+    """previous_token, induction: even attention, mean over rows, cases and heads; the lift 1; nothing where nothing is known."""
     cases, path = m.cases(CASES), os.path.join(work.name, "chance.h5")
-    m.score(cases, ["previous_token", "retrieval_mass", "induction", "retrieval_find"], output=path)
+    m.score(cases, ["previous_token", "retrieval_mass", "induction", "retrieval_find", "entropy"], output=path)
     with h5py.File(path) as f:
         windows = np.where(f["window"][()] > 0, f["window"][()], 10**9)
         assert len(np.unique(windows)) == 2
         uniform = np.mean([[np.mean(1 / np.minimum(np.arange(1, c.tokens.size) + 1, w)) for c in cases] for w in windows.ravel()])
         assert abs(f["previous_token"].attrs["chance"] - uniform) < 1e-12, (f["previous_token"].attrs["chance"], uniform)
-        assert f["mass_lift"].attrs["chance"] == 1 and "chance" not in f["induction"].attrs
+        uniform = np.mean([[even_induction(c.tokens, w) for c in cases] for w in windows.ravel()])
+        assert abs(f["induction"].attrs["chance"] - uniform) < 1e-12, (f["induction"].attrs["chance"], uniform)
+        assert f["mass_lift"].attrs["chance"] == 1 and "chance" not in f["entropy"].attrs
         assert 0 <= f["retrieval_find"].attrs["chance"] < .5
 
 
