@@ -85,14 +85,12 @@ static int put_cells(ns_table_writer *w, const ns_ablation *o, ns_error *err)
     int rc = ns_table_strings(w, "case_id", "case", (const char *const *)o->case_id, o->n_cases, err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "n_content", "case", &content, "content tokens of the answer", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "in_loss", "case", &in_loss, "1 where the case is behind the losses", err);
-    rc = rc != NS_OK
-             ? rc
-             : ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one", err);
-    rc = rc != NS_OK ? rc
-                     : ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
-    rc = rc != NS_OK
-             ? rc
-             : ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
+    if (rc == NS_OK)
+        rc = ns_table_array(w, "first_right", "condition case", &first, "1 where the first content token is the most likely one", err);
+    if (rc == NS_OK)
+        rc = ns_table_array(w, "content_right", "condition case", &right, "content tokens that are the most likely ones", err);
+    if (rc == NS_OK)
+        rc = ns_table_array(w, "margin", "condition case", &margin, "gold logit minus the best other, mean over content tokens", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "margin_first", "condition case", &margin_first, "the same, of the first content token", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows, untouched", err);
     return rc != NS_OK ? rc : ns_controls_write(&o->controls, w, err);

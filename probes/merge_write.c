@@ -52,14 +52,14 @@ int ns_merge_write_grid(ns_merging *m)
     rc = rc != NS_OK ? rc : write_texts(m, "weights_sha256", "run step", m->weights, j->R * j->P);
     rc = rc != NS_OK ? rc : write_texts(m, "error", "run step", (const char *const *)m->errors, j->R * j->P);
     rc = rc != NS_OK ? rc : ns_table_array(m->w, "tokens", "run step", &tokens, "tokens trained on; -1 = not known", m->err);
-    rc = rc != NS_OK ? rc
-            : ns_table_array(m->w, "status", "run step", &status,
-                             "0 no such checkpoint, 1 done, 2 failed, 3 found by the scan but without a shard", m->err);
+    if (rc == NS_OK)
+        rc = ns_table_array(m->w, "status", "run step", &status,
+                            "0 no such checkpoint, 1 done, 2 failed, 3 found by the scan but without a shard", m->err);
     rc = rc != NS_OK ? rc : write_texts(m, "layer_kind", "run layer", m->kinds, j->R * j->L);
-    rc = rc != NS_OK ? rc
-                     : ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
-    rc = rc != NS_OK ? rc
-            : ns_table_array(m->w, "head_valid", "run layer head", &valid, "1 where the run's layer has such an attention head", m->err);
+    if (rc == NS_OK)
+        rc = ns_table_array(m->w, "head_window", "run layer head", &windows, "keys that a row of the head sees; 0 = all", m->err);
+    if (rc == NS_OK)
+        rc = ns_table_array(m->w, "head_valid", "run layer head", &valid, "1 where the run's layer has such an attention head", m->err);
     free(bytes);
     return rc;
 }

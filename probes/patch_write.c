@@ -132,11 +132,11 @@ static int put_cells(ns_table_writer *w, const ns_patching *o, ns_error *err)
     rc = rc != NS_OK ? rc : ns_table_strings(w, "layer_kind", "layer", o->layer_kind, o->L, err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "window", "layer head", &window, "keys that a row of the head sees; 0 = all", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "z_norm", "layer head", &norm, "mean |z W_O| over the answer rows of the sources", err);
-    rc = rc != NS_OK ? rc : ns_table_array(w, "difference", "condition case", &difference,
-                                  "d: logit of the source's answer - of the destination's, first content tokens", err);
-    rc = rc != NS_OK
-             ? rc
-             : ns_table_array(w, "says_source", "condition case", &says, "1 where the most likely token is the source's answer", err);
+    if (rc == NS_OK)
+        rc = ns_table_array(w, "difference", "condition case", &difference,
+                            "d: logit of the source's answer - of the destination's, first content tokens", err);
+    if (rc == NS_OK)
+        rc = ns_table_array(w, "says_source", "condition case", &says, "1 where the most likely token is the source's answer", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "source_difference", "case", &source, "d of the source's own run", err);
     rc = rc != NS_OK ? rc : ns_table_array(w, "source_right", "case", &right, "1 where the source's own run says its answer", err);
     rc = rc != NS_OK ? rc : ns_controls_write(&o->controls, w, err);

@@ -115,8 +115,8 @@ int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)
     rc = rc != NS_OK ? rc : add_kinds(f, arch, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add(f, "weights_sha256", weights, false, err);
     /* The identity knows mtimes. Where the weights are hashed a copy is as good, so it only informs. */
-    rc = rc != NS_OK ? rc
-                     : ns_fact_list_add(f, "checkpoint_identity", ns_checkpoint_identity(ns_model_checkpoint(m)), weights != NULL, err);
+    if (rc == NS_OK)
+        rc = ns_fact_list_add(f, "checkpoint_identity", ns_checkpoint_identity(ns_model_checkpoint(m)), weights != NULL, err);
     rc = rc != NS_OK ? rc : add_config(f, m, err);
     rc = rc != NS_OK ? rc : add_arch(f, arch, err);
     rc = rc != NS_OK ? rc : add_tokenizer(f, ns_model_tokenizer_path(m), err);

@@ -10,9 +10,9 @@ int ns_recorder_new(ns_recorder **out, const ns_model *model, const ns_cases *ca
     rc = rc != NS_OK ? rc : ns_provenance_of_model(&facts, model, err);
     rc = rc != NS_OK ? rc : ns_provenance_of_cases(&facts, cases, err);
     rc = rc != NS_OK ? rc : ns_provenance_check_output(&facts, path, err);
-    rc = rc != NS_OK ? rc
-            : ns_recorder_new_for(out, ns_model_arch(model), ns_engine_threads(ns_model_engine(model)), cases, path, params, facts.list,
-                                  (int)facts.n, err);
+    if (rc == NS_OK)
+        rc = ns_recorder_new_for(out, ns_model_arch(model), ns_engine_threads(ns_model_engine(model)), cases, path, params, facts.list,
+                                 (int)facts.n, err);
     ns_fact_list_clear(&facts);
     if (rc == NS_OK)
         ns_recorder_set_model(*out, model, ns_model_weights_sha256);

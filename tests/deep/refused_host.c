@@ -89,9 +89,9 @@ static int scoring(host *h)
     ns_cases list = {0};
     ns_scores *s = NULL;
     int rc = open_both(h, &m, &list);
-    rc = rc != NS_OK ? rc
-                     : ns_score_run(&s, m->model, &list,
-                                    &(ns_score_params){.size = sizeof(ns_score_params), .probes = probes, .n_probes = 2}, &h->err);
+    if (rc == NS_OK)
+        rc = ns_score_run(&s, m->model, &list, &(ns_score_params){.size = sizeof(ns_score_params), .probes = probes, .n_probes = 2},
+                          &h->err);
     rc = rc != NS_OK ? rc : ns_scores_rank(s, &(ns_ranking_params){.size = sizeof(ns_ranking_params), .resamples = 5}, &h->err);
     rc = rc != NS_OK ? rc : ns_scores_write(s, beside(path, h, "scores.h5"), NULL, &h->err);
     rc = rc != NS_OK ? rc : content_of(h, path);
@@ -109,8 +109,8 @@ static int recording(host *h)
     ns_recorder *r = NULL;
     int rc = open_both(h, &m, &list);
     rc = rc != NS_OK ? rc : ns_recorder_new(&r, m->model, &list, beside(path, h, "maps.h5"), &params, NULL, &h->err);
-    rc = rc != NS_OK ? rc
-                     : ns_run_cases(m->model, &list, ns_recorder_hooks(r), &(ns_score_params){.size = sizeof(ns_score_params)}, &h->err);
+    if (rc == NS_OK)
+        rc = ns_run_cases(m->model, &list, ns_recorder_hooks(r), &(ns_score_params){.size = sizeof(ns_score_params)}, &h->err);
     if (rc == NS_OK)
         rc = ns_recorder_commit(r, &h->err);
     else
@@ -126,8 +126,9 @@ static int exporting(host *h)
     int64_t rows = 0;
     ns_study *s = NULL;
     int rc = ns_study_open(&s, beside(from, h, "scores.h5"), &h->err);
-    rc = rc != NS_OK ? rc : ns_export_csv(s, beside(to, h, "scores.csv"),
-                                 &(ns_export_params){.size = sizeof(ns_export_params), .scores = &score, .n_scores = 1}, &rows, &h->err);
+    if (rc == NS_OK)
+        rc = ns_export_csv(s, beside(to, h, "scores.csv"),
+                           &(ns_export_params){.size = sizeof(ns_export_params), .scores = &score, .n_scores = 1}, &rows, &h->err);
     snprintf(h->result, sizeof h->result, "%lld rows", (long long)rows);
     ns_study_close(s);
     return rc;
