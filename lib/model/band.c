@@ -145,12 +145,13 @@ static void norm_row(const void *job, int64_t row)
         norm_part(j, out + g * n, x + g * n, n);
 }
 
-void ns_band_norm(ns_band *b, ns_cols x, int64_t groups, int slot)
+ns_cols ns_band_norm(ns_band *b, ns_cols x, int64_t groups, int slot)
 {
     const ns_norm *const norm = ns_slot_norm(b->branch, &b->branch->class_->slots[slot]);
     const norm_job j = {b->p->math, norm, &b->weights->gains[slot], x, x, groups, WHOLE};
     if (b->rc == NS_OK && norm->type != NS_NORM_NONE)
         each_row(b, b->rows, norm_row, &j);
+    return x;
 }
 
 /* Shown once: where states are asked for, else with the rows. */
@@ -179,16 +180,17 @@ ns_cols ns_band_in_norm(ns_band *b)
     return j.out;
 }
 
-void ns_band_out_norm(ns_band *b, ns_cols out)
+ns_cols ns_band_out_norm(ns_band *b, ns_cols out)
 {
     const ns_branch *const br = b->branch;
     const norm_job j = {b->p->math, &br->out_norm, &b->weights->out_norm, out, out, 1, WHOLE};
     if (b->rc != NS_OK)
-        return;
+        return (ns_cols){0};
     if (br->out_norm.type != NS_NORM_NONE)
         each_row(b, b->rows, norm_row, &j);
     if (br->out_scale != 1.0f)
         b->p->math->scale(ns_cols_at(out, 0), b->rows * out.n, br->out_scale);
+    return out;
 }
 
 /* ---- elementwise ---- */
@@ -204,16 +206,17 @@ static void act_row(const void *job, int64_t row)
         j->math->mul(x, x, ns_cols_at(j->y, row), j->x.n);
 }
 
-void ns_band_glu(ns_band *b, ns_cols x, ns_act act, ns_cols up)
+ns_cols ns_band_glu(ns_band *b, ns_cols x, ns_act act, ns_cols up)
 {
     const pair_job j = {b->p->math, x, up, act};
     if (b->rc == NS_OK)
         each_row(b, b->rows, act_row, &j);
+    return x;
 }
 
-void ns_band_act(ns_band *b, ns_cols x, ns_act act)
+ns_cols ns_band_act(ns_band *b, ns_cols x, ns_act act)
 {
-    ns_band_glu(b, x, act, (ns_cols){0});
+    return ns_band_glu(b, x, act, (ns_cols){0});
 }
 
 static void gate_row(const void *job, int64_t row)
@@ -224,20 +227,22 @@ static void gate_row(const void *job, int64_t row)
     j->math->mul(x, x, gate, j->x.n);
 }
 
-void ns_band_gate(ns_band *b, ns_cols x, ns_cols gate)
+ns_cols ns_band_gate(ns_band *b, ns_cols x, ns_cols gate)
 {
     const pair_job j = {.math = b->p->math, .x = x, .y = gate};
     if (b->rc == NS_OK && gate.sheet)
         each_row(b, b->rows, gate_row, &j);
+    return x;
 }
 
-void ns_band_clip(ns_band *b, ns_cols x, float limit)
+ns_cols ns_band_clip(ns_band *b, ns_cols x, float limit)
 {
     for (int64_t r = 0; r < b->rows && limit > 0 && x.sheet; r++) {
         float *const v = ns_cols_at(x, r);
         for (int64_t i = 0; i < x.n; i++)
             v[i] = v[i] > limit ? limit : v[i] < -limit ? -limit : v[i];
     }
+    return x;
 }
 
 /* ---- rope: each session's rows at their own positions ---- */
@@ -265,7 +270,7 @@ static const ns_rope_table *table_of(const ns_band *b, const ns_session *s, int 
     return ns_pass_rope(b->p, rope, ns_arch_rope_class(b->p->arch, length), s->n_tokens, length);
 }
 
-void ns_band_rope(ns_band *b, ns_cols x, int64_t heads, int rope)
+ns_cols ns_band_rope(ns_band *b, ns_cols x, int64_t heads, int rope)
 {
     for (int i = 0; i < b->n_members && rope >= 0 && b->rc == NS_OK; i++) {
         const ns_member *const m = &b->members[i];
@@ -275,6 +280,7 @@ void ns_band_rope(ns_band *b, ns_cols x, int64_t heads, int rope)
         else
             b->rc = NS_E_MEMORY;
     }
+    return x;
 }
 
 /* ---- keys and values ---- */

@@ -25,10 +25,10 @@ static ns_cols run_branch(ns_band *b, const ns_branch *branch, const ns_branch_w
     b->weights = weights;
     if (!branch->shares_norm)
         *normed = ns_band_in_norm(b);
-    const ns_cols out = branch->class_->forward(b, branch->params, *normed);
+    ns_cols out = branch->class_->forward(b, branch->params, *normed);
     if (!out.sheet)
         return out;
-    ns_band_out_norm(b, out);
+    out = ns_band_out_norm(b, out);
     ns_band_show(b, branch->class_->out_point, out, 0);
     return out;
 }

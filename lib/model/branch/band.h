@@ -38,13 +38,14 @@ void ns_band_show(ns_band *, ns_point, ns_cols x, int64_t heads);
 ns_cols ns_band_linear(ns_band *, ns_cols x, int weight);
 ns_cols ns_band_linear_part(ns_band *, ns_cols x, int weight, int64_t c0, int64_t c1);
 
-/* In place: each of `groups` equal parts of a row by the norm of slot number `slot`, all by one gain; nothing where its type is none. */
-void ns_band_norm(ns_band *, ns_cols x, int64_t groups, int slot);
-void ns_band_rope(ns_band *, ns_cols x, int64_t heads, int rope);      /* in place, at the rows' positions; nothing for rope -1 */
-void ns_band_act(ns_band *, ns_cols x, ns_act);                        /* in place */
-void ns_band_glu(ns_band *, ns_cols x, ns_act, ns_cols up);            /* x <- act(x) * up */
-void ns_band_gate(ns_band *, ns_cols x, ns_cols gate);                 /* x <- sigmoid(gate) * x; gate is overwritten; empty: nothing */
-void ns_band_clip(ns_band *, ns_cols x, float limit);                  /* to +-limit; 0: nothing */
+/* Operations on rows give the columns of their result, and x is spent: they may be its own, overwritten. */
+/* Each of `groups` equal parts of a row by the norm of slot number `slot`, all by one gain; x where its type is none. */
+ns_cols ns_band_norm(ns_band *, ns_cols x, int64_t groups, int slot);
+ns_cols ns_band_rope(ns_band *, ns_cols x, int64_t heads, int rope);   /* at the rows' positions; x for rope -1 */
+ns_cols ns_band_act(ns_band *, ns_cols x, ns_act);
+ns_cols ns_band_glu(ns_band *, ns_cols x, ns_act, ns_cols up);         /* act(x) * up */
+ns_cols ns_band_gate(ns_band *, ns_cols x, ns_cols gate);              /* sigmoid(gate) * x; gate is spent too; x where it is empty */
+ns_cols ns_band_clip(ns_band *, ns_cols x, float limit);               /* to +-limit; x for 0 */
 
 /* Keys and values [rows, G d] join the sessions' pages. */
 void ns_band_keep(ns_band *, const ns_attn *, ns_cols k, ns_cols v);
@@ -57,7 +58,7 @@ void ns_band_results(ns_band *, const ns_attn *, ns_cols z, int weight, ns_cols 
 /* ---- the layer's own ---- */
 ns_cols ns_band_x(ns_band *);                                          /* the residual stream */
 ns_cols ns_band_in_norm(ns_band *);                                    /* norm of the branch's input; x itself where it has none */
-void    ns_band_out_norm(ns_band *, ns_cols out);                      /* out <- out_scale * out_norm(out) */
+ns_cols ns_band_out_norm(ns_band *, ns_cols out);                      /* out_scale * out_norm(out); out is spent */
 /* x <- x, or normed_scale * normed where that is not 0; then + each out. The first NaN or Inf fails the band, by the name of `point`. */
 void    ns_band_add(ns_band *, const ns_stage *, ns_cols normed, const ns_cols *out, ns_point);
 

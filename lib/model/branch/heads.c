@@ -62,49 +62,50 @@ double ns_heads_macs(const void *params, int64_t n)
 
 /* ---- the pass ---- */
 
-ns_qkv ns_heads_project(ns_band *b, const ns_attn *a, ns_cols in)
+/* Columns: q | k | v | more, one product of those that are asked for where they lie side by side. */
+ns_qkv ns_heads_project(ns_band *b, const ns_attn *a, ns_cols in, int64_t more)
 {
-    const int64_t Hd = a->n_heads * a->head_dim, Gd = a->n_kv_heads * a->head_dim;         /* columns: q, k, v */
-    const int64_t from = ns_band_asks(b, NS_PART_ROWS) ? 0 : Hd, to = ns_band_asks(b, NS_PART_STATE) ? Hd + 2 * Gd : Hd;
+    const int64_t Hd = a->n_heads * a->head_dim, Gd = a->n_kv_heads * a->head_dim, behind = Hd + 2 * Gd;
+    const bool rows = ns_band_asks(b, NS_PART_ROWS), state = ns_band_asks(b, NS_PART_STATE);
+    const int64_t from = rows ? 0 : Hd, to = rows && state ? behind + more : state ? behind : Hd;
     const ns_cols x = ns_band_linear_part(b, in, NS_HEADS_QKV, from, to);
     ns_qkv out = {{0}};
-    if (from == 0)
-        out.q = ns_columns(x, 0, Hd);
-    if (to > Hd) {
-        out.k = ns_columns(x, Hd - from, Gd);
-        out.v = ns_columns(x, Hd - from + Gd, Gd);
+    if (rows)
+        out.q = ns_band_clip(b, ns_columns(x, 0, Hd), a->clip_qkv);
+    if (state) {
+        out.k = ns_band_clip(b, ns_columns(x, Hd - from, Gd), a->clip_qkv);
+        out.v = ns_band_clip(b, ns_columns(x, Hd - from + Gd, Gd), a->clip_qkv);
     }
-    ns_band_clip(b, out.q, a->clip_qkv);
-    ns_band_clip(b, out.k, a->clip_qkv);
-    ns_band_clip(b, out.v, a->clip_qkv);
+    if (rows && more)
+        out.more = state ? ns_columns(x, behind, more) : ns_band_linear_part(b, in, NS_HEADS_QKV, behind, behind + more);
     return out;
 }
 
 /* Activation, QK-norm and rope of q or k. */
-static void turn(ns_band *b, const ns_attn *a, ns_cols x, const ns_act *act, int64_t heads, int norm)
+static ns_cols turn(ns_band *b, const ns_attn *a, ns_cols x, const ns_act *act, int64_t heads, int norm)
 {
     if (act)
-        ns_band_act(b, x, *act);
-    ns_band_norm(b, x, a->qk_norm == NS_QK_FULL ? 1 : heads, norm);
-    ns_band_rope(b, x, heads, a->rope);
+        x = ns_band_act(b, x, *act);
+    return ns_band_rope(b, ns_band_norm(b, x, a->qk_norm == NS_QK_FULL ? 1 : heads, norm), heads, a->rope);
 }
 
 void ns_heads_keep(ns_band *b, const ns_attn *a, ns_qkv x, const ns_act *act)
 {
     if (act)
-        ns_band_act(b, x.v, *act);
+        x.v = ns_band_act(b, x.v, *act);
     ns_band_show(b, NS_POINT_K, x.k, a->n_kv_heads);
     ns_band_show(b, NS_POINT_V, x.v, a->n_kv_heads);
-    turn(b, a, x.k, act, a->n_kv_heads, NS_HEADS_K_NORM);
+    x.k = turn(b, a, x.k, act, a->n_kv_heads, NS_HEADS_K_NORM);
     ns_band_show(b, NS_POINT_ROT_K, x.k, a->n_kv_heads);
     ns_band_keep(b, a, x.k, x.v);
 }
 
-void ns_heads_query(ns_band *b, const ns_attn *a, ns_cols q, const ns_act *act)
+ns_cols ns_heads_query(ns_band *b, const ns_attn *a, ns_cols q, const ns_act *act)
 {
     ns_band_show(b, NS_POINT_Q, q, a->n_heads);
-    turn(b, a, q, act, a->n_heads, NS_HEADS_Q_NORM);
+    q = turn(b, a, q, act, a->n_heads, NS_HEADS_Q_NORM);
     ns_band_show(b, NS_POINT_ROT_Q, q, a->n_heads);
+    return q;
 }
 
 ns_cols ns_heads_out(ns_band *b, const ns_attn *a, ns_cols z)

@@ -47,12 +47,13 @@ enum { NS_HEADS_QKV, NS_HEADS_OUT, NS_HEADS_N_WEIGHTS };
 extern const ns_size ns_heads_sizes[];
 #define NS_HEADS_POINTS (NS_HAS(K) | NS_HAS(V) | NS_HAS(ROT_K) | NS_HAS(Q) | NS_HAS(ROT_Q) | NS_HAS(PATTERN) | NS_HAS(Z) | NS_HAS(RESULT))
 
-/* The steps of a forward. q, k, v as projected and clipped; those of a part that is not asked for are empty. */
-typedef struct ns_qkv { ns_cols q, k, v; } ns_qkv;
-ns_qkv  ns_heads_project(ns_band *, const ns_attn *, ns_cols in);
+/* The steps of a forward. q, k, v as projected and clipped, and `more` columns that a class's own slots put behind them in the product
+ * (of rows, like q); those of a part that is not asked for are empty. */
+typedef struct ns_qkv { ns_cols q, k, v, more; } ns_qkv;
+ns_qkv  ns_heads_project(ns_band *, const ns_attn *, ns_cols in, int64_t more);
 /* k and v, and q, to what is multiplied: through the activation (NULL: none), QK-norm and rope, each shown; k and v are kept. */
 void    ns_heads_keep(ns_band *, const ns_attn *, ns_qkv, const ns_act *);
-void    ns_heads_query(ns_band *, const ns_attn *, ns_cols q, const ns_act *);
+ns_cols ns_heads_query(ns_band *, const ns_attn *, ns_cols q, const ns_act *);
 ns_cols ns_heads_out(ns_band *, const ns_attn *, ns_cols z);           /* W_O z + b, with the shares of the heads for who looks */
 
 int     ns_heads_check(const ns_checker *, const ns_attn *);

@@ -29,11 +29,10 @@ static const ns_field fields[] = {
 };
 
 enum { Z_GATE = NS_HEADS_N_SLOTS, Z_NORM };
-enum { GATE = NS_HEADS_N_WEIGHTS };
 
 static const ns_slot slots[] = {
     NS_HEADS_SLOTS,
-    [Z_GATE] = {"attn.z_gate", NS_SLOT_MATRIX, .at = offsetof(recurrence, z_gate), .shape = "Hd,D", .weight = GATE},
+    [Z_GATE] = {"attn.z_gate", NS_SLOT_MATRIX, .at = offsetof(recurrence, z_gate), .shape = "Hd,D", .weight = NS_HEADS_QKV},
     [Z_NORM] = {"attn.z_norm", NS_SLOT_NORM, .at = offsetof(recurrence, z_norm), .shape = "Hd"},
     {0},
 };
@@ -59,19 +58,16 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
 {
     const recurrence *const p = params;
     const ns_attn *const a = &p->heads;
-    const ns_qkv x = ns_heads_project(b, a, in);
+    const ns_qkv x = ns_heads_project(b, a, in, p->z_gate.name ? a->n_heads * a->head_dim : 0);
     if (ns_band_asks(b, NS_PART_STATE))
         ns_heads_keep(b, a, x, &p->act);
     if (!ns_band_asks(b, NS_PART_ROWS))
         return (ns_cols){0};
-    ns_heads_query(b, a, x.q, &p->act);
-    const ns_cols z = ns_band_attend(b, a, x.q, p->slope);
+    ns_cols z = ns_band_attend(b, a, ns_heads_query(b, a, x.q, &p->act), p->slope);
     if (!z.sheet)
         return z;
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);
-    ns_band_norm(b, z, 1, Z_NORM);
-    if (p->z_gate.name)
-        ns_band_gate(b, z, ns_band_linear(b, in, GATE));
+    z = ns_band_gate(b, ns_band_norm(b, z, 1, Z_NORM), x.more);
     return ns_heads_out(b, a, z);
 }
 

@@ -37,11 +37,8 @@ static int check(const ns_checker *c, const void *params)
 static ns_cols forward(ns_band *b, const void *params, ns_cols in)
 {
     const ns_ffn *const f = params;
-    const ns_cols x = ns_band_linear(b, in, IN), post = ns_columns(x, 0, f->d_ff);     /* gate, up; or up */
-    if (f->gate.name)
-        ns_band_glu(b, post, f->act, ns_columns(x, f->d_ff, f->d_ff));
-    else
-        ns_band_act(b, post, f->act);
+    const ns_cols x = ns_band_linear(b, in, IN), first = ns_columns(x, 0, f->d_ff);     /* gate, up; or up */
+    const ns_cols post = f->gate.name ? ns_band_glu(b, first, f->act, ns_columns(x, f->d_ff, f->d_ff)) : ns_band_act(b, first, f->act);
     ns_band_show(b, NS_POINT_MLP_POST, post, 0);
     return ns_band_linear(b, post, DOWN);
 }

@@ -21,13 +21,12 @@ static int check(const ns_checker *c, const void *params)
 static ns_cols forward(ns_band *b, const void *params, ns_cols in)
 {
     const ns_attn *const a = params;
-    const ns_qkv x = ns_heads_project(b, a, in);
+    const ns_qkv x = ns_heads_project(b, a, in, 0);
     if (ns_band_asks(b, NS_PART_STATE))
         ns_heads_keep(b, a, x, NULL);
     if (!ns_band_asks(b, NS_PART_ROWS))
         return (ns_cols){0};
-    ns_heads_query(b, a, x.q, NULL);
-    const ns_cols z = ns_band_attend(b, a, x.q, NULL);
+    const ns_cols z = ns_band_attend(b, a, ns_heads_query(b, a, x.q, NULL), NULL);
     if (!z.sheet)
         return z;
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);
