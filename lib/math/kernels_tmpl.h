@@ -4,6 +4,7 @@
 #include "math/gemm_tmpl.h"
 #include "math/rows_tmpl.h"
 #include "math/open_tmpl.h"
+#include "math/scan_tmpl.h"
 #include "math/back_tmpl.h"
 
 const ns_math KERNELS = {
@@ -25,6 +26,7 @@ const ns_math KERNELS = {
     .axpy = axpy,
     .all_finite = all_finite,
     .argmax = argmax,
+    .scan = scan,
     .f16_to_f32 = f16_to_f32,
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_f16 = f32_to_f16,

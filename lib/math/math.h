@@ -52,6 +52,10 @@ typedef struct ns_math {
     void (*axpy)(float *out, const float *x, int64_t n, float a);          /* out = fma(a, x, out) */
     bool (*all_finite)(const float *x, int64_t n);
     int64_t (*argmax)(const float *x, int64_t n);                          /* lowest index among equals; -1 if n = 0; NaN never wins */
+    /* One step of a linear recurrence on 32 columns of its state S [n][32]:  S <- diag(decay) S;  u = write (v - S^T k) with delta, else
+     * write v;  S <- S + k u^T;  o = S^T q.  q, k [n]; v, o [32]; decay [n] with `each`, else one number. */
+    void (*scan)(float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each, float write,
+                 bool delta, float *o);
 
     void (*f16_to_f32)(float *out, const uint16_t *x, int64_t n);          /* x may be unaligned */
     void (*bf16_to_f32)(float *out, const uint16_t *x, int64_t n);
