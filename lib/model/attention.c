@@ -4,7 +4,7 @@
  * The keys of a block run from its first row's window to its last position, whatever rows the call holds, so a row's bits depend on
  * nothing but its own position. Probabilities are normalised before P V: what a hook sees is what is multiplied. Blocks that hooks look at
  * are staged for all heads; the others live and die in a worker's buffer. */
-#include "model/internal.h"
+#include "model/tape.h"
 
 #include <math.h>
 #include <string.h>
@@ -308,6 +308,8 @@ ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *sl
     ns_pass *const p = b->p;
     if (!ns_band_past(b, NS_POINT_ROT_Q))
         return (ns_cols){0};
+    if (b->tape)
+        return ns_tape_attend(b, a, q, slope);
     const ns_cols z = ns_band_past(b, NS_POINT_PATTERN) ? ns_band_new(b, a->n_heads * a->head_dim) : (ns_cols){0};
     if (slope && b->rc == NS_OK)
         b->rc = need_decays(p, b->layer, a->n_heads, slope);

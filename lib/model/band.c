@@ -1,5 +1,6 @@
-/* band.c - the operations of band.h: loops over rows, 32 a task. Which task a row falls in never changes its bits. */
-#include "model/internal.h"
+/* band.c - the operations of band.h: sheets, hooks, products, what is kept, the residual stream. Rows go 32 a task; which task a row falls
+ * in never changes its bits. What works row by row is in rows.c. */
+#include "model/tape.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -9,8 +10,7 @@ enum { TASK_ROWS = 32 };
 
 /* ---- rows ---- */
 
-typedef void (*row_fn)(const void *job, int64_t row);
-typedef struct rows_job { row_fn fn; const void *job; int64_t rows; } rows_job;
+typedef struct rows_job { ns_row_fn fn; const void *job; int64_t rows; } rows_job;
 
 static void rows_task(void *user, int64_t task, int worker)
 {
@@ -21,7 +21,7 @@ static void rows_task(void *user, int64_t task, int worker)
         j->fn(j->job, r);
 }
 
-static void each_row(const ns_band *b, int64_t rows, row_fn fn, const void *job)
+void ns_each_row(const ns_band *b, int64_t rows, ns_row_fn fn, const void *job)
 {
     rows_job j = {fn, job, rows};
     ns_engine_run(b->p->engine, (rows + TASK_ROWS - 1) / TASK_ROWS, rows_task, &j);
@@ -65,7 +65,7 @@ ns_cols ns_band_new(ns_band *b, int64_t n)
 
 ns_cols ns_band_x(ns_band *b)
 {
-    return (ns_cols){&b->x, 0, b->x.ld};
+    return (ns_cols){b->x, 0, b->x->ld};
 }
 
 bool ns_band_asks(const ns_band *b, int part)
@@ -97,190 +97,25 @@ void ns_band_show(ns_band *b, ns_point point, ns_cols x, int64_t heads)
 
 /* ---- products ---- */
 
+ns_cols ns_band_product(ns_band *b, ns_cols x, const ns_weight *w, int64_t from, int64_t to)
+{
+    const ns_cols out = ns_band_new(b, to - from);
+    if (out.sheet)
+        ns_linear(b->p->engine, b->rows, ns_cols_at(x, 0), x.sheet->ld, w, from, to, ns_cols_at(out, 0), out.n);
+    ns_tape_linear(b, x, out, w);
+    return out;
+}
+
 ns_cols ns_band_linear_part(ns_band *b, ns_cols x, int weight, int64_t c0, int64_t c1)
 {
-    const int64_t from = c0 / NS_PANEL * NS_PANEL;
-    const ns_cols out = ns_band_new(b, c1 - from);
-    if (out.sheet)
-        ns_linear(b->p->engine, b->rows, ns_cols_at(x, 0), x.sheet->ld, &b->weights->packed[weight], from, c1, ns_cols_at(out, 0), out.n);
-    return ns_columns(out, c0 - from, c1 - c0);
+    const ns_weight *const w = &b->weights->packed[weight];
+    const int64_t from = b->tape ? 0 : c0 / NS_PANEL * NS_PANEL, to = b->tape ? w->n : c1;      /* the way back takes whole products */
+    return ns_columns(ns_band_product(b, x, w, from, to), c0 - from, c1 - c0);
 }
 
 ns_cols ns_band_linear(ns_band *b, ns_cols x, int weight)
 {
     return ns_band_linear_part(b, x, weight, 0, b->weights->packed[weight].n);
-}
-
-/* ---- norms ---- */
-
-typedef struct norm_job {
-    const ns_math  *math;
-    const ns_norm  *norm;
-    const ns_gains *gains;
-    ns_cols         x, out;
-    int64_t         groups;
-    enum { WHOLE, HAT, AFFINE } step;      /* x_hat and gain at once, or apart with a hook between; the same bits */
-} norm_job;
-
-static void norm_part(const norm_job *j, float *out, const float *x, int64_t n)
-{
-    const float *const gain = j->step == HAT ? NULL : j->gains->gain, *const bias = j->step == HAT ? NULL : j->gains->bias;
-    if (j->step == AFFINE) {
-        if (gain || bias)
-            j->math->affine(out, out, n, gain, j->norm->offset, bias);
-    } else if (j->norm->type == NS_NORM_RMS) {
-        j->math->rms_norm(out, x, n, j->norm->eps, gain, j->norm->offset);
-    } else {
-        j->math->layer_norm(out, x, n, j->norm->eps, gain, j->norm->offset, bias);
-    }
-}
-
-static void norm_row(const void *job, int64_t row)
-{
-    const norm_job *const j = job;
-    const int64_t n = j->x.n / j->groups;
-    float *const out = ns_cols_at(j->out, row);
-    const float *const x = ns_cols_at(j->x, row);
-    for (int64_t g = 0; g < j->groups; g++)
-        norm_part(j, out + g * n, x + g * n, n);
-}
-
-ns_cols ns_band_norm(ns_band *b, ns_cols x, int64_t groups, int slot)
-{
-    const ns_norm *const norm = ns_slot_norm(b->branch, &b->branch->class_->slots[slot]);
-    const norm_job j = {b->p->math, norm, &b->weights->gains[slot], x, x, groups, WHOLE};
-    if (b->rc == NS_OK && norm->type != NS_NORM_NONE)
-        each_row(b, b->rows, norm_row, &j);
-    return x;
-}
-
-/* Shown once: where states are asked for, else with the rows. */
-static bool shows_input(const ns_band *b)
-{
-    const ns_branch_class *const c = b->branch->class_;
-    return (c->state == NS_STATE_NONE || ns_band_asks(b, NS_PART_STATE)) && ns_hooks_any(b->p->hooks, c->in_point, b->layer);
-}
-
-ns_cols ns_band_in_norm(ns_band *b)
-{
-    const ns_norm *const norm = &b->branch->in_norm;
-    if (norm->type == NS_NORM_NONE)
-        return ns_band_x(b);
-    const bool shown = shows_input(b);
-    norm_job j = {b->p->math, norm, &b->weights->in_norm, ns_band_x(b), ns_band_new(b, b->x.ld), 1, shown ? HAT : WHOLE};
-    if (!j.out.sheet)
-        return j.out;
-    each_row(b, b->rows, norm_row, &j);
-    if (!shown)
-        return j.out;
-    ns_band_show(b, b->branch->class_->in_point, j.out, 0);
-    j.step = AFFINE;
-    if (b->rc == NS_OK)
-        each_row(b, b->rows, norm_row, &j);
-    return j.out;
-}
-
-ns_cols ns_band_out_norm(ns_band *b, ns_cols out)
-{
-    const ns_branch *const br = b->branch;
-    const norm_job j = {b->p->math, &br->out_norm, &b->weights->out_norm, out, out, 1, WHOLE};
-    if (b->rc != NS_OK)
-        return (ns_cols){0};
-    if (br->out_norm.type != NS_NORM_NONE)
-        each_row(b, b->rows, norm_row, &j);
-    if (br->out_scale != 1.0f)
-        b->p->math->scale(ns_cols_at(out, 0), b->rows * out.n, br->out_scale);
-    return out;
-}
-
-/* ---- elementwise ---- */
-
-typedef struct pair_job { const ns_math *math; ns_cols x, y; ns_act act; } pair_job;
-
-static void act_row(const void *job, int64_t row)
-{
-    const pair_job *const j = job;
-    float *const x = ns_cols_at(j->x, row);
-    j->math->act(x, x, j->x.n, j->act);
-    if (j->y.sheet)
-        j->math->mul(x, x, ns_cols_at(j->y, row), j->x.n);
-}
-
-ns_cols ns_band_glu(ns_band *b, ns_cols x, ns_act act, ns_cols up)
-{
-    const pair_job j = {b->p->math, x, up, act};
-    if (b->rc == NS_OK)
-        each_row(b, b->rows, act_row, &j);
-    return x;
-}
-
-ns_cols ns_band_act(ns_band *b, ns_cols x, ns_act act)
-{
-    return ns_band_glu(b, x, act, (ns_cols){0});
-}
-
-static void gate_row(const void *job, int64_t row)
-{
-    const pair_job *const j = job;
-    float *const x = ns_cols_at(j->x, row), *const gate = ns_cols_at(j->y, row);
-    j->math->sigmoid(gate, gate, j->x.n);
-    j->math->mul(x, x, gate, j->x.n);
-}
-
-ns_cols ns_band_gate(ns_band *b, ns_cols x, ns_cols gate)
-{
-    const pair_job j = {.math = b->p->math, .x = x, .y = gate};
-    if (b->rc == NS_OK && gate.sheet)
-        each_row(b, b->rows, gate_row, &j);
-    return x;
-}
-
-ns_cols ns_band_clip(ns_band *b, ns_cols x, float limit)
-{
-    for (int64_t r = 0; r < b->rows && limit > 0 && x.sheet; r++) {
-        float *const v = ns_cols_at(x, r);
-        for (int64_t i = 0; i < x.n; i++)
-            v[i] = v[i] > limit ? limit : v[i] < -limit ? -limit : v[i];
-    }
-    return x;
-}
-
-/* ---- rope: each session's rows at their own positions ---- */
-
-typedef struct rope_job {
-    const ns_math *math;
-    const ns_rope *rope;
-    const ns_rope_table *table;
-    ns_cols x;
-    int64_t heads, row, position;          /* row: the session's first in the band */
-} rope_job;
-
-static void rope_row(const void *job, int64_t row)
-{
-    const rope_job *const j = job;
-    const int64_t at = (j->position + row) * (j->rope->rotary_dim / 2), d = j->x.n / j->heads;
-    float *const x = ns_cols_at(j->x, j->row + row);
-    for (int64_t h = 0; h < j->heads; h++)
-        j->math->rope(x + h * d, j->rope->rotary_dim, j->table->cos + at, j->table->sin + at, j->rope->layout == NS_ROPE_INTERLEAVED);
-}
-
-static const ns_rope_table *table_of(const ns_band *b, const ns_session *s, int rope)
-{
-    const int64_t length = s->final_length > s->n_tokens ? s->final_length : s->n_tokens;
-    return ns_pass_rope(b->p, rope, ns_arch_rope_class(b->p->arch, length), s->n_tokens, length);
-}
-
-ns_cols ns_band_rope(ns_band *b, ns_cols x, int64_t heads, int rope)
-{
-    for (int i = 0; i < b->n_members && rope >= 0 && b->rc == NS_OK; i++) {
-        const ns_member *const m = &b->members[i];
-        const rope_job j = {b->p->math, &b->p->arch->ropes[rope], table_of(b, m->s, rope), x, heads, m->row, m->begin};
-        if (j.table)
-            each_row(b, m->end - m->begin, rope_row, &j);
-        else
-            b->rc = NS_E_MEMORY;
-    }
-    return x;
 }
 
 /* ---- keys and values ---- */
@@ -297,10 +132,14 @@ static void keep_row(const void *job, int64_t row)
 
 void ns_band_keep(ns_band *b, const ns_attn *a, ns_cols k, ns_cols v)
 {
+    b->k = k;
+    b->v = v;
+    if (b->tape)               /* all rows are here: nothing is kept for later ones */
+        return;
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++) {
         const ns_member *const m = &b->members[i];
         const keep_job j = {&m->s->kv[b->layer], a, k, v, m->row, m->begin};
-        each_row(b, m->end - m->begin, keep_row, &j);
+        ns_each_row(b, m->end - m->begin, keep_row, &j);
     }
 }
 
@@ -351,29 +190,38 @@ void ns_band_results(ns_band *b, const ns_attn *a, ns_cols z, int weight, ns_col
 
 /* ---- the residual stream ---- */
 
-typedef struct add_job { const ns_math *math; const ns_stage *stage; ns_cols x, normed; const ns_cols *out; atomic_bool *broken; } add_job;
+typedef struct add_job {
+    const ns_math  *math;
+    const ns_stage *stage;
+    ns_cols         x, sum, normed;
+    const ns_cols  *out;
+    atomic_bool    *broken;
+} add_job;
 
 static void add_row(const void *job, int64_t row)
 {
     const add_job *const j = job;
-    float *const x = ns_cols_at(j->x, row);
+    float *const sum = ns_cols_at(j->sum, row);
+    const float *base = ns_cols_at(j->x, row);
     const int64_t D = j->x.n;
     if (j->stage->normed_scale != 0) {
-        memcpy(x, ns_cols_at(j->normed, row), (size_t)D * sizeof *x);
-        j->math->scale(x, D, j->stage->normed_scale);
+        memcpy(sum, ns_cols_at(j->normed, row), (size_t)D * sizeof *sum);
+        j->math->scale(sum, D, j->stage->normed_scale);
+        base = sum;
     }
-    for (int b = 0; b < j->stage->n_branches; b++)
-        j->math->add(x, x, ns_cols_at(j->out[b], row), D);
-    if (!j->math->all_finite(x, D))
+    for (int b = 0; b < j->stage->n_branches; b++, base = sum)
+        j->math->add(sum, base, ns_cols_at(j->out[b], row), D);
+    if (!j->math->all_finite(sum, D))
         atomic_store(j->broken, true);
 }
 
-static int not_finite(const ns_band *b, ns_point point)
+static int not_finite(ns_band *b, ns_point point)
 {
     char name[64];
     const ns_member *m = b->members;
-    while (b->p->math->all_finite(b->x.data + m->row * b->x.ld, (m->end - m->begin) * b->x.ld))
+    while (b->p->math->all_finite(b->x->data + m->row * b->x->ld, (m->end - m->begin) * b->x->ld))
         m++;
+    b->broken = point;
     ns_point_format(point, b->layer, name, sizeof name);
     return ns_fail(b->p->err, NS_E_NUMERIC,
                    "%s: a value is NaN or Inf in rows %lld..%lld of session %lld; the checkpoint diverged or an edit broke it", name,
@@ -383,10 +231,15 @@ static int not_finite(const ns_band *b, ns_point point)
 void ns_band_add(ns_band *b, const ns_stage *stage, ns_cols normed, const ns_cols *out, ns_point point)
 {
     atomic_bool broken = false;
-    const add_job j = {b->p->math, stage, ns_band_x(b), normed, out, &broken};
+    const float scale = stage->normed_scale;
+    const add_job j = {b->p->math, stage, ns_band_x(b), ns_taped_out(b, ns_band_x(b)), normed, out, &broken};
     if (b->rc != NS_OK)
         return;
-    each_row(b, b->rows, add_row, &j);
+    ns_each_row(b, b->rows, add_row, &j);
+    b->x = j.sum.sheet;
+    ns_tape_share(b, scale != 0 ? normed : j.x, j.sum, scale != 0 ? scale : 1, false);
+    for (int i = 0; i < stage->n_branches; i++)
+        ns_tape_share(b, out[i], j.sum, 1, true);
     if (atomic_load(&broken))
         b->rc = not_finite(b, point);
 }

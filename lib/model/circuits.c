@@ -114,7 +114,7 @@ static int token_product(circuit *c, ns_error *err)
     for (int64_t t = 0; t < arch->vocab; t += TOKENS) {
         const int64_t n = t + TOKENS < arch->vocab ? TOKENS : arch->vocab - t;
         int rc = ns_weights_rows(c->m, &arch->head, t, n, c->x, err);
-        fold_norm(&arch->final_norm, c->m->final_gain, c->x, rc != NS_OK ? 0 : n, D);
+        fold_norm(&arch->final_norm, c->m->final.gain, c->x, rc != NS_OK ? 0 : n, D);
         for (int64_t i = 0; i < n && rc == NS_OK; i++)
             for (int64_t j = 0; j < D; j++)
                 c->a[j * n + i] = c->x[i * D + j];

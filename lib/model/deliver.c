@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Kernels may read a panel past the end. */
 float *ns_buffer_need(ns_buffer *b, int64_t n, ns_error *err)
 {
     if ((size_t)n > b->n) {
         free(b->data);
         b->n = 0;
-        b->data = ns_alloc_aligned((size_t)n * sizeof(float));
+        b->data = ns_alloc_aligned((size_t)(n + NS_PANEL) * sizeof(float));
         if (!b->data) {
             ns_fail(err, NS_E_MEMORY, "no memory for a buffer of %lld bytes; lower --memory or use shorter cases", (long long)n * 4);
             return NULL;

@@ -44,13 +44,27 @@ static int build_rope(ns_pass *p, ns_rope_table *t, int64_t final_length)
     return rc;
 }
 
+const float *ns_rope_unsin(ns_rope_table *t, const ns_rope *rope, ns_error *err)
+{
+    const int64_t n = t->n * (rope->rotary_dim / 2);
+    if (t->unsin)
+        return t->unsin;
+    t->unsin = ns_alloc_aligned((size_t)n * sizeof *t->unsin);
+    if (!t->unsin)
+        ns_oom(err, "rope");
+    for (int64_t i = 0; i < n && t->unsin; i++)
+        t->unsin[i] = -t->sin[i];
+    return t->unsin;
+}
+
 static void rope_table_free(ns_rope_table *t)
 {
+    free(t->unsin);
     free(t->cos);
     free(t->sin);
 }
 
-const ns_rope_table *ns_pass_rope(ns_pass *p, int rope, int64_t rope_class, int64_t positions, int64_t final_length)
+ns_rope_table *ns_pass_rope(ns_pass *p, int rope, int64_t rope_class, int64_t positions, int64_t final_length)
 {
     for (int i = 0; i < p->n_ropes; i++)
         if (p->ropes[i].rope == rope && p->ropes[i].class_ == rope_class && p->ropes[i].n >= positions)
@@ -370,6 +384,15 @@ static void scratch_free(ns_scratch *s)
     free(s->worker);
 }
 
+void ns_pass_free(ns_pass *p)
+{
+    if (p->scratch)
+        scratch_free(p->scratch);
+    for (int i = 0; i < p->n_ropes; i++)
+        rope_table_free(&p->ropes[i]);
+    free(p->ropes);
+}
+
 static int run_pass(ns_pass *p, const ns_forward_params *params)
 {
     ns_scratch scratch = {.n_workers = ns_pool_size(p->engine->pool)};
@@ -380,10 +403,7 @@ static int run_pass(ns_pass *p, const ns_forward_params *params)
         last = wave_end(p, first);
         rc = run_wave(p, first, last, params);
     }
-    scratch_free(&scratch);
-    for (int i = 0; i < p->n_ropes; i++)
-        rope_table_free(&p->ropes[i]);
-    free(p->ropes);
+    ns_pass_free(p);
     return rc;
 }
 

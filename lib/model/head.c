@@ -30,8 +30,8 @@ static void final_affine(const ns_pass *p, float *x, int64_t rows)
 {
     const ns_model *m = p->model;
     const int64_t D = p->arch->d_model;
-    for (int64_t r = 0; r < rows && (m->final_gain || m->final_bias); r++)
-        p->math->affine(x + r * D, x + r * D, D, m->final_gain, p->arch->final_norm.offset, m->final_bias);
+    for (int64_t r = 0; r < rows && (m->final.gain || m->final.bias); r++)
+        p->math->affine(x + r * D, x + r * D, D, m->final.gain, p->arch->final_norm.offset, m->final.bias);
 }
 
 static void finish_logits(const ns_pass *p, float *logits, int64_t rows)

@@ -30,10 +30,13 @@ typedef struct ns_weight {
     float   *bias;             /* [n] or NULL */
     ns_dtype dtype;            /* NS_F32, NS_BF16, NS_F16 */
     int64_t  n, k;
+    float   *turned;           /* W^T, packed the same way in f32; NULL where nobody goes back */
+    float   *grad, *bias_grad; /* [n, k], [n] += on the way back; or NULL. Another's */
+    int64_t  at;               /* where the trainer keeps W */
 } ns_weight;
 
 /* Of a norm; NULL where the checkpoint has none. */
-typedef struct ns_gains { float *gain, *bias; } ns_gains;
+typedef struct ns_gains { float *gain, *bias, *gain_grad, *bias_grad; } ns_gains;
 
 /* As the slots of the branch's class want them. */
 typedef struct ns_branch_weights {
@@ -54,7 +57,7 @@ struct ns_model {
     const ns_arch       *arch;
     ns_layer_weights    *layers;      /* [L]; with `streamed`, packed for one pass of a layer and freed */
     ns_weight            head;
-    float               *final_gain, *final_bias;
+    ns_gains             final;       /* of the norm before the head */
     int64_t              memory, weight_bytes;
     bool                 streamed;
     char                 sha256[65];
@@ -67,6 +70,8 @@ int  ns_weights_layer(const ns_model *, int64_t layer, ns_layer_weights *out, ns
 void ns_weights_layer_free(ns_layer_weights *);
 int  ns_weights_head(const ns_model *, ns_weight *out, ns_error *);
 void ns_weight_free(ns_weight *);
+/* W [n, k] into the packed form of f32, and into that of W^T where there is room for one. */
+void ns_weight_fill(ns_weight *, const float *W);
 int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error *);    /* *out = NULL for an absent tref */
 /* rows [first, first + n) of W[n_out, n_in], checked finite */
 int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);
@@ -148,6 +153,7 @@ typedef struct ns_rope_table {
     int      rope;
     int64_t  class_, n;             /* rope class (ns_arch_rope_class); positions */
     float   *cos, *sin;             /* [n, rotary_dim / 2] */
+    float   *unsin;                 /* -sin, the turn back; NULL until somebody needs it */
 } ns_rope_table;
 
 typedef struct ns_pass {
@@ -170,7 +176,12 @@ typedef struct ns_pass {
 
 /* Per pass; grows, never shrinks. */
 typedef struct ns_buffer { float *data; size_t n; } ns_buffer;
-struct ns_sheet { ns_buffer buffer; float *data; int64_t ld; };    /* of band.h: row r at data + r * ld */
+struct ns_sheet {                   /* of band.h: row r at data + r * ld */
+    ns_buffer       buffer;
+    float          *data;
+    int64_t         ld;
+    struct ns_grad *grad;           /* of a taped band on its way back (tape.h) */
+};
 typedef struct ns_scratch {
     ns_sheet **sheets;              /* [n_sheets] of one band's stage */
     int        n_sheets;
@@ -184,7 +195,9 @@ typedef struct ns_scratch {
 } ns_scratch;
 float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an error when memory is out */
 
-const ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
+ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
+void           ns_pass_free(ns_pass *);          /* its rope tables and scratch */
+const float   *ns_rope_unsin(ns_rope_table *, const ns_rope *, ns_error *);      /* NULL: no memory */
 
 /* Delivers rows [row0, row0 + view->shape[row axis]) of a view to the hooks of a point: edits, then reads; NS_OK, NS_STOP or an error. The
  * branch is the one whose heads the view has; NULL: it has none. */
@@ -201,7 +214,10 @@ struct ns_band {
     int64_t          layer, rows;
     const ns_member *members;           /* one behind the other */
     int              n_members;
-    ns_sheet         x;                 /* the residual stream of its rows */
+    ns_sheet        *x;                 /* the residual stream of its rows */
+    ns_point         broken;            /* the point that held a number that is not finite */
+    ns_cols          k, v;              /* that were kept last */
+    struct ns_tape  *tape;              /* tape.h; NULL: nobody goes back */
     ns_point         deepest;           /* the last point of the layer that its rows are needed at; nothing after it is computed */
     int              parts;             /* NS_PART_... */
     const ns_branch *branch;            /* that runs, and its weights */
@@ -211,6 +227,18 @@ struct ns_band {
 };
 ns_cols ns_band_new(ns_band *, int64_t n);                     /* of a sheet that nobody has */
 float  *ns_cols_at(ns_cols, int64_t row);
+typedef void (*ns_row_fn)(const void *job, int64_t row);
+void    ns_each_row(const ns_band *, int64_t rows, ns_row_fn, const void *job);
+/* What band.h does by a branch's slots, by the weights themselves: output rows from .. to of W (from: a panel's first); a norm of equal
+ * parts of x into out; x times a factor, in place. */
+ns_cols ns_band_product(ns_band *, ns_cols x, const ns_weight *, int64_t from, int64_t to);
+ns_cols ns_band_normed(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns_norm *, const ns_gains *);
+ns_cols ns_band_scale(ns_band *, ns_cols x, float factor);
+ns_cols ns_band_softcap(ns_band *, ns_cols x, float cap);              /* in place; 0: nothing */
+/* In place, at the rows' positions; back: the other way round. */
+void    ns_rope_rows(ns_band *, ns_cols x, int64_t heads, int rope, bool back);
+/* layer.c: the band through a layer. */
+int     ns_layer_band(ns_pass *, ns_band *, int64_t layer, const ns_layer_weights *);
 
 /* layer.c: one layer of the sessions [first, last) that have new rows, parents before their forks. */
 int ns_layer_run(ns_pass *, int64_t first, int64_t last, int64_t layer, const ns_layer_weights *);

@@ -40,7 +40,7 @@ static bool run_stage(const run *r, ns_band *b, int s)
     const bool last = s + 1 == r->layer->n_stages;
     const ns_point point = last ? NS_POINT_RESID_POST : NS_POINT_RESID_MID;
     ns_cols out[2], normed = {0};
-    b->used = 0;
+    b->used = b->tape ? b->used : 0;           /* what is read on the way back stays */
     for (int i = 0; i < stage->n_branches; i++) {
         const ns_branch *const branch = &stage->branches[i];
         out[i] = run_branch(b, branch, &r->weights->branch[s][i], &normed);
@@ -57,13 +57,18 @@ static int run_band(const run *r, ns_band *b)
 {
     b->p = r->p;
     b->layer = r->index;
-    b->x.ld = r->p->arch->d_model;
     b->rc = NS_OK;
     if (ns_band_asks(b, NS_PART_STATE))
         ns_band_show(b, NS_POINT_RESID_PRE, ns_band_x(b), 0);
     for (int s = 0; s < r->layer->n_stages && b->rc == NS_OK && run_stage(r, b, s); s++)
         ;
     return b->rc;
+}
+
+int ns_layer_band(ns_pass *p, ns_band *b, int64_t layer, const ns_layer_weights *weights)
+{
+    const run r = {p, layer, &p->arch->layers[layer], weights};
+    return run_band(&r, b);
 }
 
 /* ---- rows of one session ---- */
@@ -74,8 +79,9 @@ static int run_rows(const run *r, ns_member m, int parts, ns_point deepest)
     int rc = NS_OK;
     for (; m.begin < end && rc == NS_OK; m.begin = m.end) {
         m.end = (m.begin / NS_BAND_ROWS + 1) * NS_BAND_ROWS < end ? (m.begin / NS_BAND_ROWS + 1) * NS_BAND_ROWS : end;
-        ns_band b = {.members = &m, .n_members = 1, .rows = m.end - m.begin, .deepest = deepest, .parts = parts};
-        b.x.data = m.s->x + (m.begin - m.s->base) * r->p->arch->d_model;
+        const int64_t D = r->p->arch->d_model;
+        ns_sheet x = {.data = m.s->x + (m.begin - m.s->base) * D, .ld = D};
+        ns_band b = {.members = &m, .n_members = 1, .rows = m.end - m.begin, .deepest = deepest, .parts = parts, .x = &x};
         rc = run_band(r, &b);
     }
     return rc;
@@ -191,18 +197,19 @@ static void copy_rows(const ns_band *b, bool back)
 {
     for (int i = 0; i < b->n_members; i++) {
         const ns_member *const m = &b->members[i];
-        float *const own = m->s->x, *const shared = b->x.data + m->row * b->x.ld;
-        memcpy(back ? own : shared, back ? shared : own, (size_t)((m->end - m->begin) * b->x.ld) * sizeof *own);
+        float *const own = m->s->x, *const shared = b->x->data + m->row * b->x->ld;
+        memcpy(back ? own : shared, back ? shared : own, (size_t)((m->end - m->begin) * b->x->ld) * sizeof *own);
     }
 }
 
 /* The residual rows of all members, next to each other. */
 static int run_together(const run *r, ns_band *b)
 {
-    b->x.ld = r->p->arch->d_model;
-    b->x.data = ns_buffer_need(&r->p->scratch->group, NS_BAND_ROWS * b->x.ld, r->p->err);
-    if (!b->x.data)
+    const int64_t D = r->p->arch->d_model;
+    ns_sheet x = {.data = ns_buffer_need(&r->p->scratch->group, NS_BAND_ROWS * D, r->p->err), .ld = D};
+    if (!x.data)
         return NS_E_MEMORY;
+    b->x = &x;
     copy_rows(b, false);
     const int rc = run_band(r, b);
     copy_rows(b, true);

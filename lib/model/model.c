@@ -48,9 +48,9 @@ static int load(ns_model *m, const ns_model_params *params, ns_error *err)
     if (params && params->hash)
         rc = ns_weights_hash(m, m->sha256, err);
     if (rc == NS_OK)
-        rc = ns_weights_vector(m, &arch->final_norm.weight, &m->final_gain, err);
+        rc = ns_weights_vector(m, &arch->final_norm.weight, &m->final.gain, err);
     if (rc == NS_OK)
-        rc = ns_weights_vector(m, &arch->final_norm.bias, &m->final_bias, err);
+        rc = ns_weights_vector(m, &arch->final_norm.bias, &m->final.bias, err);
     if (rc == NS_OK && !m->streamed)
         rc = load_kept(m, err);
     return rc;
@@ -100,8 +100,8 @@ void ns_model_free(ns_model *m)
     free(m->tokenizer);
     free(m->arch_path);
     free(m->names_path);
-    free(m->final_gain);
-    free(m->final_bias);
+    free(m->final.gain);
+    free(m->final.bias);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }

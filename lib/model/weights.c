@@ -179,6 +179,22 @@ static int pack_job_run(pack_job *j, ns_error *err)
 
 /* ---- public to lib/model ---- */
 
+#ifdef NS_GEMM_OPENBLAS
+void ns_weight_fill(ns_weight *w, const float *W)
+{
+    memcpy(w->packed, W, (size_t)(w->n * w->k) * sizeof *W);
+    for (int64_t i = 0; w->turned && i < w->n * w->k; i++)
+        w->turned[i % w->k * w->n + i / w->k] = W[i];
+}
+#else
+void ns_weight_fill(ns_weight *w, const float *W)
+{
+    ns_pack_rows(w->packed, W, w->n, w->k, w->k);
+    if (w->turned)
+        ns_pack_cols(w->turned, W, w->n, w->k, w->k);
+}
+#endif
+
 static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
 {
     int rc = NS_OK;

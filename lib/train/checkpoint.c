@@ -90,7 +90,7 @@ static int write_trainer(const ns_trainer *t, const char *path, ns_error *err)
 static int write_config(const ns_trainer *t, const char *path, ns_error *err)
 {
     char *text;
-    const int rc = ns_train_model_config(t, &text, err);
+    const int rc = ns_train_model_config(&t->config, &text, err);
     return rc != NS_OK ? rc : write_json(path, text, err);
 }
 

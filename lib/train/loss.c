@@ -2,16 +2,20 @@
 #include "train/internal.h"
 
 #include <math.h>
+#include <string.h>
 
-float ns_cross_entropy(const ns_trainer *t, float *logits, int64_t ld, int32_t target, int64_t targets)
+float ns_cross_entropy(ns_trainer *t, const float *logits, int32_t target, int64_t targets)
 {
-    const float top = t->math->max(logits, t->V), at_target = logits[target];
-    for (int64_t i = t->V; i < ld; i++)
-        logits[i] = -INFINITY;
-    const double sum = t->math->exp_sum(logits, ld, 0, top);
+    const int64_t V = t->arch->vocab, whole = (V + 15) / 16 * 16;
+    const ns_math *const math = t->pass.math;
+    const float top = math->max(logits, V), at_target = logits[target];
+    memcpy(t->row, logits, (size_t)V * sizeof *logits);
+    for (int64_t i = V; i < whole; i++)
+        t->row[i] = -INFINITY;
+    const double sum = math->exp_sum(t->row, whole, 0, top);
     if (targets > 0) {
-        t->math->scale(logits, ld, (float)(1 / (sum * (double)targets)));
-        logits[target] -= (float)(1 / (double)targets);
+        math->scale(t->row, whole, (float)(1 / (sum * (double)targets)));
+        t->row[target] -= (float)(1 / (double)targets);
     }
     return (float)(ns_log(sum) + ((double)top - (double)at_target));
 }

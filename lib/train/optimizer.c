@@ -94,9 +94,9 @@ static const float *orthogonal(const ns_trainer *t, const float *g, int64_t rows
     const int64_t n = rows * cols, part = n + NS_SLACK, c = rows < cols ? rows : cols, r = n / c;
     float *x = t->muon, *other = x + part, *const y = other + part, *const z = y + part;
     stand_up(x, g, rows, cols);
-    t->math->scale(x, n, 1.0f / (norm_of(x, n) + 1e-7f));
+    t->pass.math->scale(x, n, 1.0f / (norm_of(x, n) + 1e-7f));
     for (int i = 0; i < NEWTON_SCHULZ_STEPS; i++) {
-        quintic(t->math, r, c, x, other, y, z);
+        quintic(t->pass.math, r, c, x, other, y, z);
         float *const was = x;
         x = other;
         other = was;

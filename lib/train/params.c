@@ -1,167 +1,190 @@
-/* params.c - the table of parameters (names as in a llama checkpoint), their arenas, first values, and the packed forms that products read.
+/* params.c - the weights of an arch as the trainer holds them: a table of parameters, found by the walk over its branches and their slots;
+ * their arenas, first values, and the packed forms that products read.
  *
- * Matrices that read the same input lie one after the other (q, k, v, gate of the output; gate, up), so one product makes all of them. */
+ * Matrices that one product reads (q, k, v; gate, up) lie one after the other, and so do their biases. */
 #include "train/internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {
-    [NS_P_NORM] = "input_layernorm", [NS_P_Q] = "self_attn.q_proj", [NS_P_K] = "self_attn.k_proj", [NS_P_V] = "self_attn.v_proj",
-    [NS_P_OUT_GATE] = "self_attn.output_gate", [NS_P_O] = "self_attn.o_proj", [NS_P_MIX_NORM] = "self_attn.norm",
-    [NS_P_FF_NORM] = "post_attention_layernorm", [NS_P_GATE] = "mlp.gate_proj", [NS_P_UP] = "mlp.up_proj", [NS_P_DOWN] = "mlp.down_proj",
+/* Random streams of the roles that letters of a pattern have; 64 a layer. */
+static const struct { const char *role; int stream; } streams[] = {
+    {"attn.q", 1}, {"attn.k", 2}, {"attn.v", 3}, {"attn.z_gate", 4}, {"attn.o", 5}, {"ffn.gate", 8}, {"ffn.up", 9}, {"ffn.down", 10},
+    {"embed", 11}, {"head", 13},
 };
 
-static ns_param *add(ns_trainer *t, ns_role role, int64_t layer, int64_t rows, int64_t cols, double sd)
+/* What one holds does not depend on the others' sizes. */
+static uint64_t stream_of(const char *role, int64_t layer, const char *name)
+{
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
+        if (strcmp(streams[i].role, role) == 0)
+            return (uint64_t)((layer + 1) * 64 + streams[i].stream);
+    uint64_t hash = UINT64_C(14695981039346656037);          /* FNV-1a, above all of those numbers */
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * UINT64_C(1099511628211);
+    return hash | UINT64_C(1) << 63;
+}
+
+/* ---- the walk: once without memory to learn its size, then in it ---- */
+
+typedef struct first { double sd, value; } first;            /* first values: normal, or one number */
+
+static ns_param *add(ns_trainer *t, const ns_tref *ref, const char *role, int64_t layer, first from)
 {
     ns_param *const p = &t->params[t->n_params++];
-    *p = (ns_param){.role = role, .layer = layer, .rows = rows, .cols = cols, .at = t->n_floats, .sd = sd};
-    p->muon = layer >= 0 && cols > 1 && t->config.optimizer == NS_OPTIMIZER_MUON;
-    if (layer >= 0)
-        snprintf(p->name, sizeof p->name, "model.layers.%lld.%s.weight", (long long)layer, names[role]);
-    else
-        snprintf(p->name, sizeof p->name, "%s",
-                 role == NS_P_EMBED  ? "model.embed_tokens.weight"
-                 : role == NS_P_HEAD ? "lm_head.weight"
-                                     : "model.norm.weight");
-    t->n_floats += rows * cols;
+    *p = (ns_param){.name = ref->name, .ref = ref, .layer = layer, .rows = ref->n_out, .cols = ref->n_in, .at = t->n_floats, .sd = from.sd,
+                    .start = (float)from.value, .stream = stream_of(role, layer, ref->name)};
+    p->muon = layer >= 0 && p->cols > 1 && t->config.optimizer == NS_OPTIMIZER_MUON;
+    t->n_floats += p->rows * p->cols;
     return p;
 }
 
-static double sd_in(const ns_trainer *t, int64_t fan_in)
+static float *value_at(const ns_trainer *t, int64_t at)
 {
-    return t->config.init_in > 0 ? t->config.init_in : 1 / sqrt((double)fan_in);
+    return t->w ? t->w + at : NULL;
 }
 
-static double sd_out(const ns_trainer *t, int64_t fan_in)
+static float *gradient_at(const ns_trainer *t, int64_t at)
 {
-    return t->config.init_out > 0 ? t->config.init_out : 1 / sqrt((double)(fan_in * 2 * t->L));
+    return t->g ? t->g + at : NULL;
 }
 
-static void add_layer(ns_trainer *t, int64_t i)
+static void lay_vector(ns_trainer *t, const ns_tref *ref, int64_t layer, double value, float **at, float **grad)
 {
-    ns_train_layer *const l = &t->layers[i];
-    const int64_t D = t->D, kv = l->kv_heads * t->d, F = t->F;
-    const double in = sd_in(t, D);
-    l->p[NS_P_NORM] = add(t, NS_P_NORM, i, D, 1, 0);
-    l->p[NS_P_Q] = add(t, NS_P_Q, i, t->Z, D, in);
-    l->p[NS_P_K] = add(t, NS_P_K, i, kv, D, in);
-    l->p[NS_P_V] = add(t, NS_P_V, i, kv, D, in);
-    if (l->lightning)
-        l->p[NS_P_OUT_GATE] = add(t, NS_P_OUT_GATE, i, t->Z, D, in);
-    l->p[NS_P_O] = add(t, NS_P_O, i, D, t->Z, sd_out(t, t->Z));
-    if (l->lightning)
-        l->p[NS_P_MIX_NORM] = add(t, NS_P_MIX_NORM, i, t->Z, 1, 0);
-    l->p[NS_P_FF_NORM] = add(t, NS_P_FF_NORM, i, D, 1, 0);
-    if (t->config.mlp == NS_MLP_SWIGLU)
-        l->p[NS_P_GATE] = add(t, NS_P_GATE, i, F, D, in);
-    l->p[NS_P_UP] = add(t, NS_P_UP, i, F, D, in);
-    l->p[NS_P_DOWN] = add(t, NS_P_DOWN, i, D, F, sd_out(t, F));
-    l->width = t->Z + 2 * kv + (l->lightning ? t->Z : 0);
-    l->in = (ns_train_linear){.n = l->width, .k = D, .at = l->p[NS_P_Q]->at};
-    l->o = (ns_train_linear){.n = D, .k = t->Z, .at = l->p[NS_P_O]->at};
-    l->up = (ns_train_linear){.n = l->p[NS_P_GATE] ? 2 * F : F, .k = D, .at = l->p[l->p[NS_P_GATE] ? NS_P_GATE : NS_P_UP]->at};
-    l->down = (ns_train_linear){.n = D, .k = F, .at = l->p[NS_P_DOWN]->at};
-}
-
-static bool read_layers(ns_trainer *t)
-{
-    const ns_train_config *const c = &t->config;
-    t->layers = ns_alloc_array((size_t)t->L, sizeof *t->layers);
-    for (int64_t i = 0; t->layers && i < t->L; i++) {
-        ns_train_layer *const l = &t->layers[i];
-        l->letter = c->pattern[i];
-        l->lightning = l->letter == 'G';
-        l->window = l->letter == 'S' ? c->window : l->letter == 's' ? 4 : 0;
-        l->rotates = ns_train_rotates(c, i);
-        l->kv_heads = l->lightning ? t->H : ns_train_kv_heads(c);
-    }
-    return t->layers != NULL;
-}
-
-/* MiniMax: slope_h = 2^(-8 (h + 1) / H) (1 - layer / (L - 1 + 1e-5) + 1e-5) */
-static bool make_slopes(ns_trainer *t)
-{
-    for (int64_t i = 0; i < t->L; i++) {
-        ns_train_layer *const l = &t->layers[i];
-        if (!l->lightning)
-            continue;
-        l->slope = ns_alloc_array((size_t)t->H, sizeof *l->slope);
-        if (!l->slope)
-            return false;
-        for (int64_t h = 0; h < t->H; h++)
-            l->slope[h] = ns_pow(2, -8.0 * (double)(h + 1) / (double)t->H) * (1 - (double)i / ((double)(t->L - 1) + 1e-5) + 1e-5);
-    }
-    return true;
-}
-
-/* ---- packed forms ---- */
-
-static int64_t packed_floats(const ns_train_linear *l)
-{
-    return ns_packed_floats(l->n, l->k) + ns_packed_floats(l->k, l->n);
-}
-
-static void place(ns_train_linear *l, float **at)
-{
-    l->rows = *at;
-    l->cols = l->rows + ns_packed_floats(l->n, l->k);
-    *at += packed_floats(l);
-}
-
-static bool place_packed(ns_trainer *t)
-{
-    int64_t floats = packed_floats(&t->head);
-    for (int64_t i = 0; i < t->L; i++) {
-        const ns_train_layer *const l = &t->layers[i];
-        floats += packed_floats(&l->in) + packed_floats(&l->o) + packed_floats(&l->up) + packed_floats(&l->down);
-    }
-    float *at = t->packed = ns_alloc_aligned((size_t)floats * sizeof(float));
-    if (!at)
-        return false;
-    place(&t->head, &at);
-    for (int64_t i = 0; i < t->L; i++) {
-        ns_train_layer *const l = &t->layers[i];
-        place(&l->in, &at);
-        place(&l->o, &at);
-        place(&l->up, &at);
-        place(&l->down, &at);
-    }
-    return true;
-}
-
-static void pack(const ns_trainer *t, const ns_train_linear *l)
-{
-    ns_pack_rows(l->rows, t->w + l->at, l->n, l->k, l->k);
-    ns_pack_cols(l->cols, t->w + l->at, l->n, l->k, l->k);
-}
-
-void ns_params_pack(ns_trainer *t)
-{
-    if (!t->stale)
+    if (!ref->name)
         return;
-    t->stale = false;
-    pack(t, &t->head);
-    for (int64_t i = 0; i < t->L; i++) {
-        pack(t, &t->layers[i].in);
-        pack(t, &t->layers[i].o);
-        pack(t, &t->layers[i].up);
-        pack(t, &t->layers[i].down);
+    const ns_param *const p = add(t, ref, "", layer, (first){0, value});
+    *at = value_at(t, p->at);
+    *grad = gradient_at(t, p->at);
+}
+
+static void lay_norm(ns_trainer *t, const ns_norm *norm, int64_t layer, ns_gains *gains)
+{
+    lay_vector(t, &norm->weight, layer, 1 - (double)norm->offset, &gains->gain, &gains->gain_grad);
+    lay_vector(t, &norm->bias, layer, 0, &gains->bias, &gains->bias_grad);
+}
+
+static double sd_of(const ns_trainer *t, const ns_slot *slot, int64_t fan_in)
+{
+    const bool out = slot->shape[0] == 'D';                  /* into the residual stream: smaller with depth */
+    const double given = out ? t->config.init_out : t->config.init_in;
+    return given > 0 ? given : 1 / sqrt((double)(out ? fan_in * 2 * t->arch->n_layers : fan_in));
+}
+
+/* Both packed forms. */
+static void lay_packed(ns_trainer *t, ns_weight *w)
+{
+    w->packed = t->packed ? t->packed + t->n_packed : NULL;
+    w->turned = t->packed ? (float *)w->packed + ns_packed_floats(w->n, w->k) : NULL;
+    t->n_packed += ns_packed_floats(w->n, w->k) + ns_packed_floats(w->k, w->n);
+}
+
+static bool joins(const ns_branch *b, const ns_slot *s, int weight)
+{
+    return s->kind == NS_SLOT_MATRIX && s->weight == weight && ns_slot_tref(b, s)->name;
+}
+
+/* A slot without a bias among others that have one keeps its zeros. */
+static void lay_biases(ns_trainer *t, const ns_branch *b, int weight, int64_t layer, ns_weight *w)
+{
+    bool any = false;
+    for (const ns_slot *s = b->class_->slots; s->role; s++)
+        any |= joins(b, s, weight) && ns_slot_bias(b, s) && ns_slot_bias(b, s)->name;
+    if (!any)
+        return;
+    w->bias = value_at(t, t->n_floats);
+    w->bias_grad = gradient_at(t, t->n_floats);
+    for (const ns_slot *s = b->class_->slots; s->role; s++) {
+        const ns_tref *const bias = joins(b, s, weight) ? ns_slot_bias(b, s) : NULL;
+        if (bias && bias->name)
+            add(t, bias, "", layer, (first){0, 0});
+        else if (bias)
+            t->n_floats += ns_slot_tref(b, s)->n_out;
     }
 }
 
-/* ---- the table ---- */
-
-static void add_all(ns_trainer *t)
+static void lay_weight(ns_trainer *t, const ns_branch *b, int weight, int64_t layer, ns_weight *w)
 {
-    t->embed = add(t, NS_P_EMBED, -1, t->V, t->D, t->config.init_embed);
-    for (int64_t i = 0; i < t->L; i++)
-        add_layer(t, i);
-    t->final_norm = add(t, NS_P_FINAL_NORM, -1, t->D, 1, 0);
-    const ns_param *const head = t->config.tied ? t->embed : add(t, NS_P_HEAD, -1, t->V, t->D, t->config.init_head);
-    t->head = (ns_train_linear){.n = t->V, .k = t->D, .at = head->at};
+    *w = (ns_weight){.dtype = NS_F32};
+    w->at = t->n_floats;
+    w->grad = gradient_at(t, w->at);
+    for (const ns_slot *s = b->class_->slots; s->role; s++) {
+        if (!joins(b, s, weight))
+            continue;
+        const ns_tref *const ref = ns_slot_tref(b, s);
+        add(t, ref, s->role, layer, (first){sd_of(t, s, ref->n_in), 0});
+        w->n += ref->n_out;
+        w->k = ref->n_in;
+    }
+    if (w->n)
+        lay_packed(t, w);
+    lay_biases(t, b, weight, layer, w);
+}
+
+static void lay_branch(ns_trainer *t, const ns_branch *b, int64_t layer, ns_branch_weights *w)
+{
+    lay_norm(t, &b->in_norm, layer, &w->in_norm);
+    for (int i = 0; i < w->n_packed; i++)
+        lay_weight(t, b, i, layer, &w->packed[i]);
+    for (int i = 0; i < w->n_slots; i++)
+        if (b->class_->slots[i].kind == NS_SLOT_NORM)
+            lay_norm(t, ns_slot_norm(b, &b->class_->slots[i]), layer, &w->gains[i]);
+    lay_norm(t, &b->out_norm, layer, &w->out_norm);
+}
+
+static void lay_head(ns_trainer *t)
+{
+    const ns_arch *const a = t->arch;
+    ns_weight *const head = &t->model.head;
+    const bool tied = strcmp(a->head.name, a->embed.name) == 0;
+    const ns_param *const p = tied ? t->embed : add(t, &a->head, "head", -1, (first){t->config.init_head, 0});
+    *head = (ns_weight){.dtype = NS_F32, .n = p->rows, .k = p->cols, .at = p->at, .grad = gradient_at(t, p->at)};
+    lay_packed(t, head);
+    lay_vector(t, &a->head_bias, -1, 0, &head->bias, &head->bias_grad);
+}
+
+typedef void (*branch_fn)(ns_trainer *, const ns_branch *, int64_t layer, ns_branch_weights *);
+
+static void each_branch(ns_trainer *t, branch_fn fn)
+{
+    for (int64_t l = 0; t->model.layers && l < t->arch->n_layers; l++)
+        for (int s = 0; s < t->arch->layers[l].n_stages; s++)
+            for (int i = 0; i < t->arch->layers[l].stages[s].n_branches; i++)
+                fn(t, &t->arch->layers[l].stages[s].branches[i], l, &t->model.layers[l].branch[s][i]);
+}
+
+static void lay(ns_trainer *t)
+{
+    const ns_arch *const a = t->arch;
+    t->n_params = t->n_floats = t->n_packed = 0;
+    t->embed = add(t, &a->embed, "embed", -1, (first){t->config.init_embed, 0});
+    t->positions = a->positions.name ? add(t, &a->positions, "positions", -1, (first){t->config.init_embed, 0}) : NULL;
+    each_branch(t, lay_branch);
+    lay_norm(t, &a->final_norm, -1, &t->model.final);
+    lay_head(t);
+}
+
+/* ---- memory ---- */
+
+static void make_lists(ns_trainer *t, const ns_branch *b, int64_t layer, ns_branch_weights *w)
+{
+    (void)layer;
+    w->n_packed = ns_branch_n_weights(b->class_);
+    w->n_slots = ns_branch_n_slots(b->class_);
+    w->packed = ns_alloc_array((size_t)w->n_packed, sizeof *w->packed);
+    w->gains = ns_alloc_array((size_t)w->n_slots, sizeof *w->gains);
+    t->n_params += 2 * w->n_slots + 4;         /* at most, and two norms */
+    t->lacks |= !w->packed || !w->gains;
+}
+
+static void free_lists(ns_trainer *t, const ns_branch *b, int64_t layer, ns_branch_weights *w)
+{
+    (void)t;
+    (void)b;
+    (void)layer;
+    free(w->packed);
+    free(w->gains);
 }
 
 static int64_t largest_matrix(const ns_trainer *t)
@@ -173,28 +196,37 @@ static int64_t largest_matrix(const ns_trainer *t)
     return most;
 }
 
-int ns_params_new(ns_trainer *t, ns_error *err)
+static bool make_arenas(ns_trainer *t)
 {
-    t->params = ns_alloc_array((size_t)(t->L * NS_LAYER_ROLES + 3), sizeof *t->params);
-    if (!t->params || !read_layers(t) || !make_slopes(t))
-        return ns_oom(err, "the table of parameters");
-    add_all(t);
     const size_t n = (size_t)t->n_floats + NS_SLACK;
     t->w = ns_alloc_array(n, sizeof(float));
     t->g = ns_alloc_array(n, sizeof(float));
     t->m = ns_alloc_array(n, sizeof(float));
     t->v = ns_alloc_array(n, sizeof(float));
     t->muon = ns_alloc_array((size_t)(4 * (largest_matrix(t) + NS_SLACK)), sizeof(float));
-    if (!t->w || !t->g || !t->m || !t->v || !t->muon || !place_packed(t))
+    t->packed = ns_alloc_aligned((size_t)t->n_packed * sizeof(float));
+    return t->w && t->g && t->m && t->v && t->muon && t->packed;
+}
+
+int ns_params_new(ns_trainer *t, ns_error *err)
+{
+    t->model.layers = ns_alloc_array((size_t)t->arch->n_layers, sizeof *t->model.layers);
+    t->n_params = 8;                           /* outside the layers, at most */
+    each_branch(t, make_lists);
+    t->params = t->lacks || !t->model.layers ? NULL : ns_alloc_array((size_t)t->n_params, sizeof *t->params);
+    if (!t->params)
+        return ns_oom(err, "the table of parameters");
+    lay(t);
+    if (!make_arenas(t))
         return ns_oom(err, "parameters and the state of the optimiser");
+    lay(t);
     return NS_OK;
 }
 
 void ns_params_free(ns_trainer *t)
 {
-    for (int64_t i = 0; t->layers && i < t->L; i++)
-        free(t->layers[i].slope);
-    free(t->layers);
+    each_branch(t, free_lists);
+    free(t->model.layers);
     free(t->params);
     free(t->w);
     free(t->g);
@@ -204,16 +236,35 @@ void ns_params_free(ns_trainer *t)
     free(t->packed);
 }
 
-/* Each parameter has its own stream, by layer and role: what one holds does not depend on the others' sizes. */
+/* ---- values ---- */
+
 void ns_params_init(ns_trainer *t)
 {
     for (int64_t i = 0; i < t->n_params; i++) {
         const ns_param *const p = &t->params[i];
-        ns_rng rng = ns_rng_seed((uint64_t)t->config.seed, (uint64_t)((p->layer + 1) * 64 + (int64_t)p->role));
+        ns_rng rng = ns_rng_seed((uint64_t)t->config.seed, p->stream);
         for (int64_t j = 0; j < p->rows * p->cols; j++)
-            t->w[p->at + j] = p->cols == 1 ? 1.0f : (float)(p->sd * ns_rng_normal(&rng));
+            t->w[p->at + j] = p->cols == 1 ? p->start : (float)(p->sd * ns_rng_normal(&rng));
     }
     t->stale = true;
+}
+
+static void pack_branch(ns_trainer *t, const ns_branch *b, int64_t layer, ns_branch_weights *w)
+{
+    (void)b;
+    (void)layer;
+    for (int i = 0; i < w->n_packed; i++)
+        if (w->packed[i].n)
+            ns_weight_fill(&w->packed[i], t->w + w->packed[i].at);
+}
+
+void ns_params_pack(ns_trainer *t)
+{
+    if (!t->stale)
+        return;
+    t->stale = false;
+    ns_weight_fill(&t->model.head, t->w + t->model.head.at);
+    each_branch(t, pack_branch);
 }
 
 ns_param *ns_param_find(const ns_trainer *t, const char *name)

@@ -4,6 +4,7 @@
 #include "train/internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,27 +16,39 @@ static int64_t chunk_sequences(int64_t sequences, int64_t n)
     return fit < 1 ? 1 : fit < sequences ? fit : sequences;
 }
 
+/* The arch of a pattern of letters, by the config.json that its checkpoints have. */
+static int describe(ns_trainer *t, ns_error *err)
+{
+    char *json = NULL;
+    int rc = ns_train_model_config(&t->config, &json, err);
+    if (rc == NS_OK)
+        rc = ns_arch_from_config(&t->arch, json, strlen(json), "config", NULL, err);
+    free(json);
+    return rc;
+}
+
+static void ready_pass(ns_trainer *t)
+{
+    t->model.engine = t->engine;
+    t->model.arch = t->arch;
+    t->pass = (ns_pass){.model = &t->model, .arch = t->arch, .engine = t->engine, .math = t->engine->math, .scratch = &t->scratch};
+    t->scratch.n_workers = ns_pool_size(t->engine->pool);
+    t->scratch.worker = ns_alloc_array((size_t)t->scratch.n_workers, sizeof *t->scratch.worker);
+}
+
 static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
 {
     const ns_train_config *const c = &t->config;
-    t->math = ns_math_select(params ? params->cpu : NULL);
-    if (!t->math)
-        return ns_fail(err, NS_E_ARG, "cpu '%.40s': unknown kernels; use scalar, avx2 or avx512", params->cpu);
-    t->L = (int64_t)strlen(c->pattern);
-    t->D = c->d_model;
-    t->H = c->heads;
-    t->d = ns_train_head_dim(c);
-    t->F = c->d_ff;
-    t->V = c->vocab;
-    t->Z = t->H * t->d;
-    int rc = ns_params_new(t, err);
+    int rc = ns_engine_new(&t->engine, &(ns_engine_params){sizeof(ns_engine_params), 1, params ? params->cpu : NULL}, err);
+    rc = rc != NS_OK ? rc : describe(t, err);
+    rc = rc != NS_OK ? rc : ns_params_new(t, err);
     if (rc != NS_OK)
         return rc;
-    t->layer_norms = ns_alloc_array((size_t)t->L, sizeof *t->layer_norms);
+    ready_pass(t);
+    t->layer_norms = ns_alloc_array((size_t)t->arch->n_layers, sizeof *t->layer_norms);
     t->target_loss = ns_alloc_array((size_t)(c->batch * (c->length - 1)), sizeof *t->target_loss);
-    if (!t->layer_norms || !t->target_loss)
-        return ns_oom(err, "the losses of a batch");
-    return ns_work_new(&t->step, t, chunk_sequences(c->batch, c->length - 1), c->length - 1, true, err);
+    t->row = ns_alloc_array((size_t)(t->arch->vocab + 15) / 16 * 16, sizeof *t->row);
+    return t->scratch.worker && t->layer_norms && t->target_loss && t->row ? NS_OK : ns_oom(err, "the losses of a batch");
 }
 
 int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, ns_error *err)
@@ -64,11 +77,13 @@ void ns_trainer_free(ns_trainer *t)
 {
     if (!t)
         return;
-    ns_work_free(&t->step);
-    ns_work_free(&t->other);
+    ns_chunk_free(t);
     free(t->layer_norms);
     free(t->target_loss);
+    free(t->row);
     ns_params_free(t);
+    ns_arch_free(t->arch);
+    ns_engine_free(t->engine);
     free(t);
 }
 
@@ -84,7 +99,7 @@ int64_t ns_trainer_steps_done(const ns_trainer *t)
 
 int64_t ns_trainer_n_layers(const ns_trainer *t)
 {
-    return t->L;
+    return t->arch->n_layers;
 }
 
 int64_t ns_trainer_count(const ns_trainer *t)
@@ -113,30 +128,45 @@ bool ns_trainer_tensor(ns_trainer *t, const char *name, ns_trainer_array array, 
 static int check_tokens(const ns_trainer *t, const int32_t *tokens, int64_t n, ns_error *err)
 {
     for (int64_t i = 0; i < n; i++)
-        if (tokens[i] < 0 || tokens[i] >= t->V)
+        if (tokens[i] < 0 || tokens[i] >= t->arch->vocab)
             return ns_fail(err, NS_E_ARG, "token %d at position %lld of the batch: the vocabulary has %lld", tokens[i], (long long)i,
-                           (long long)t->V);
+                           (long long)t->arch->vocab);
     return NS_OK;
 }
 
-static int broken_forward(const ns_trainer *t, const ns_work *w, int64_t sequences, ns_error *err)
+/* What the first number that is not finite came out of. */
+static int broken_forward(const ns_trainer *t, int rc, ns_error *err)
 {
-    char where[64];
-    ns_train_find_broken(t, w, sequences, where, sizeof where);
+    const ns_band *const b = &t->band;
+    char where[64] = "the logits";
+    if (rc != NS_OK && rc != NS_E_NUMERIC)
+        return rc;
+    if (!t->pass.math->all_finite(ns_cols_at(t->begin, 0), b->rows * t->begin.n))
+        snprintf(where, sizeof where, "the embedding");
+    else if (rc == NS_E_NUMERIC)
+        snprintf(where, sizeof where, "layer %lld, %s", (long long)b->layer, b->broken == NS_POINT_RESID_MID ? "attention" : "MLP");
     return ns_fail(err, NS_E_NUMERIC, "step %lld: the loss is not a finite number; the first value that is not comes out of %s: lower lr "
                    "and muon_lr, or resume an earlier checkpoint with a new config", (long long)t->done + 1, where);
 }
 
-/* Losses of a chunk; the logits become their derivatives. */
-static double chunk_loss(const ns_trainer *t, const ns_work *w, const int32_t *tokens, int64_t sequences, int64_t T, float *loss)
+static int32_t target_of(const ns_trainer *t, const int32_t *tokens, int64_t row, int64_t T)
 {
-    const int64_t targets = t->config.batch * w->n;
-    double sum = 0;
-    for (int64_t r = 0; r < sequences * w->n; r++) {
-        loss[r] = ns_cross_entropy(t, w->logits + r * w->ld_logits, w->ld_logits, tokens[r / w->n * T + r % w->n + 1], targets);
-        sum += (double)loss[r];
+    const int64_t n = t->sequence.n_tokens;
+    return tokens[row / n * T + row % n + 1];
+}
+
+/* Losses of a chunk, and the derivatives of its logits. */
+static int chunk_loss(ns_trainer *t, const int32_t *tokens, int64_t T, float *loss, double *sum)
+{
+    const int64_t targets = t->config.batch * t->sequence.n_tokens, V = t->arch->vocab;
+    bool fresh;
+    float *const d = ns_grad_into(&t->band, t->logits, &fresh);
+    for (int64_t r = 0; d && r < t->band.rows; r++) {
+        loss[r] = ns_cross_entropy(t, ns_cols_at(t->logits, r), target_of(t, tokens, r, T), targets);
+        memcpy(d + r * V, t->row, (size_t)V * sizeof *d);
+        *sum += (double)loss[r];
     }
-    return sum;
+    return t->band.rc;
 }
 
 static double squares(const float *x, int64_t n)
@@ -150,7 +180,7 @@ static double squares(const float *x, int64_t n)
 static int gradient_norms(ns_trainer *t, double *total, ns_error *err)
 {
     double all = 0;
-    memset(t->layer_norms, 0, (size_t)t->L * sizeof *t->layer_norms);
+    memset(t->layer_norms, 0, (size_t)t->arch->n_layers * sizeof *t->layer_norms);
     for (int64_t i = 0; i < t->n_params; i++) {
         const ns_param *const p = &t->params[i];
         const double square = squares(t->g + p->at, p->rows * p->cols);
@@ -161,7 +191,7 @@ static int gradient_norms(ns_trainer *t, double *total, ns_error *err)
         if (p->layer >= 0)
             t->layer_norms[p->layer] += square;
     }
-    for (int64_t i = 0; i < t->L; i++)
+    for (int64_t i = 0; i < t->arch->n_layers; i++)
         t->layer_norms[i] = sqrt(t->layer_norms[i]);
     *total = sqrt(all);
     return NS_OK;
@@ -169,19 +199,18 @@ static int gradient_norms(ns_trainer *t, double *total, ns_error *err)
 
 static int gradient(ns_trainer *t, const int32_t *tokens, ns_train_result *out, ns_error *err)
 {
-    const int64_t B = t->config.batch, T = t->config.length;
+    const int64_t B = t->config.batch, T = t->config.length, chunk = chunk_sequences(B, T - 1);
     double sum = 0;
     int rc = check_tokens(t, tokens, B * T, err);
     ns_params_pack(t);
     memset(t->g, 0, (size_t)t->n_floats * sizeof *t->g);
     for (int64_t s = 0, n; s < B && rc == NS_OK; s += n) {
-        n = B - s < t->step.sequences ? B - s : t->step.sequences;
-        ns_train_forward(t, &t->step, tokens + s * T, n, T);
-        sum += chunk_loss(t, &t->step, tokens + s * T, n, T, t->target_loss + s * (T - 1));
-        if (isfinite(sum))
-            ns_train_backward(t, &t->step, tokens + s * T, n, T);
-        else
-            rc = broken_forward(t, &t->step, n, err);
+        n = B - s < chunk ? B - s : chunk;
+        rc = ns_chunk_forward(t, tokens + s * T, n, T, T - 1, true, err);
+        rc = rc != NS_OK ? rc : chunk_loss(t, tokens + s * T, T, t->target_loss + s * (T - 1), &sum);
+        if (rc == NS_E_NUMERIC || !isfinite(sum))
+            rc = broken_forward(t, rc, err);
+        rc = rc != NS_OK ? rc : ns_chunk_back(t, tokens + s * T, n, T, err);
     }
     *out = (ns_train_result){.step = t->done, .loss = sum / (double)(B * (T - 1)), .lr = t->config.lr * ns_train_rate(&t->config, t->done),
                              .grad_norm_layer = t->layer_norms, .target_loss = t->target_loss};
@@ -212,19 +241,6 @@ int ns_trainer_step(ns_trainer *t, const int32_t *tokens, ns_train_result *out, 
 
 /* ---- forward only ---- */
 
-static int ready_other(ns_trainer *t, int64_t sequences, int64_t n, ns_error *err)
-{
-    const int64_t chunk = chunk_sequences(sequences, n);
-    ns_params_pack(t);
-    if (t->other.arena && t->other.n == n && t->other.sequences >= chunk)
-        return NS_OK;
-    ns_work_free(&t->other);
-    const int rc = ns_work_new(&t->other, t, chunk, n, false, err);
-    if (rc != NS_OK)
-        ns_work_free(&t->other);
-    return rc;
-}
-
 static int check_sequences(const ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, int64_t shortest, ns_error *err)
 {
     if (n < 1 || T < shortest || T > t->config.max_positions)
@@ -233,46 +249,58 @@ static int check_sequences(const ns_trainer *t, const int32_t *tokens, int64_t n
     return check_tokens(t, tokens, n * T, err);
 }
 
-static void judge_chunk(const ns_trainer *t, const int32_t *tokens, int64_t rows, int64_t T, float *loss, uint8_t *right)
+static void judge_chunk(ns_trainer *t, const int32_t *tokens, int64_t T, float *loss, uint8_t *right)
 {
-    const ns_work *const w = &t->other;
-    for (int64_t r = 0; r < rows; r++) {
-        float *const logits = w->logits + r * w->ld_logits;
-        const int32_t target = tokens[r / w->n * T + r % w->n + 1];
+    for (int64_t r = 0; r < t->band.rows; r++) {
+        const float *const logits = ns_cols_at(t->logits, r);
+        const int32_t target = target_of(t, tokens, r, T);
         if (right)
-            right[r] = t->math->argmax(logits, t->V) == target;
+            right[r] = t->pass.math->argmax(logits, t->arch->vocab) == target;
         if (loss)
-            loss[r] = ns_cross_entropy(t, logits, w->ld_logits, target, 0);
+            loss[r] = ns_cross_entropy(t, logits, target, 0);
     }
+}
+
+static int losses(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, float *loss, uint8_t *right, ns_error *err)
+{
+    const int64_t chunk = chunk_sequences(n, T - 1);
+    int rc = check_sequences(t, tokens, n, T, 2, err);
+    for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
+        k = n - s < chunk ? n - s : chunk;
+        rc = ns_chunk_forward(t, tokens + s * T, k, T, T - 1, false, err);
+        if (rc == NS_OK)
+            judge_chunk(t, tokens + s * T, T, loss ? loss + s * (T - 1) : NULL, right ? right + s * (T - 1) : NULL);
+    }
+    return rc;
 }
 
 int ns_trainer_losses(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, float *loss, uint8_t *right, ns_error *err)
 {
     const ns_fpenv env = ns_fpenv_set();
-    int rc = check_sequences(t, tokens, n, T, 2, err);
-    if (rc == NS_OK)
-        rc = ready_other(t, n, T - 1, err);
-    for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
-        k = n - s < t->other.sequences ? n - s : t->other.sequences;
-        ns_train_forward(t, &t->other, tokens + s * T, k, T);
-        judge_chunk(t, tokens + s * T, k * (T - 1), T, loss ? loss + s * (T - 1) : NULL, right ? right + s * (T - 1) : NULL);
-    }
+    ns_params_pack(t);
+    const int rc = losses(t, tokens, n, T, loss, right, err);
     ns_fpenv_restore(env);
     return rc;
 }
 
-int ns_trainer_logits(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, float *logits, ns_error *err)
+static int logits(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, float *out, ns_error *err)
+{
+    const int64_t chunk = chunk_sequences(n, T), V = t->arch->vocab;
+    int rc = check_sequences(t, tokens, n, T, 1, err);
+    for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
+        k = n - s < chunk ? n - s : chunk;
+        rc = ns_chunk_forward(t, tokens + s * T, k, T, T, false, err);
+        for (int64_t r = 0; r < k * T && rc == NS_OK; r++)
+            memcpy(out + (s * T + r) * V, ns_cols_at(t->logits, r), (size_t)V * sizeof *out);
+    }
+    return rc;
+}
+
+int ns_trainer_logits(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, float *out, ns_error *err)
 {
     const ns_fpenv env = ns_fpenv_set();
-    int rc = check_sequences(t, tokens, n, T, 1, err);
-    if (rc == NS_OK)
-        rc = ready_other(t, n, T, err);
-    for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
-        k = n - s < t->other.sequences ? n - s : t->other.sequences;
-        ns_train_forward(t, &t->other, tokens + s * T, k, T);
-        for (int64_t r = 0; r < k * T; r++)
-            memcpy(logits + (s * T + r) * t->V, t->other.logits + r * t->other.ld_logits, (size_t)t->V * sizeof *logits);
-    }
+    ns_params_pack(t);
+    const int rc = logits(t, tokens, n, T, out, err);
     ns_fpenv_restore(env);
     return rc;
 }

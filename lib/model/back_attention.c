@@ -1,0 +1,312 @@
+/* back_attention.c - attention on a tape, forward and back: whole sequences, each head for itself.
+ *
+ * per head and block of 16 rows, over the keys that the mask allows (multiples of 16):
+ *     S = cap(q K^T)  ->  P = softmax(S) | S exp(-slope distance)  ->  z = P V        (q is scaled already, as attention.c scales it)
+ *     dP = dz V^T  ->  dS = P (dP - sum P dP) | dP exp(-slope distance), through the cap  ->  dq = dS K,  dK += dS^T q,  dV += P^T dz
+ * z has the bits of attention.c. The heads of a group share keys, and add to their gradients in order: a group is a task. */
+#include "model/tape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct job {
+    ns_band        *b;
+    const ns_attn  *a;
+    const ns_cols  *q, *k, *v, *z;
+    const ns_kept  *kept;                      /* patterns; NULL: computed anew on the way back */
+    const ns_fall  *fall;                      /* NULL: softmax */
+    const float    *dz;
+    float          *dq, *dk, *dv;
+    int64_t         padded;                    /* of the longest sequence */
+    ns_buffer      *worker;
+} job;
+
+typedef struct head {
+    const job *j;
+    int64_t    n, padded, window;
+    const float *q, *k, *v, *dz, *fall;        /* of the sequence's first row */
+    float      *z, *dq, *dk, *dv;
+    float      *pattern, *kt, *vt, *dp, *capped;
+    bool        keeps;
+} head;
+
+typedef struct block { int64_t r0, rows, key0, width, keys; } block;      /* keys: those that exist of `width` */
+
+static int64_t padded_of(int64_t n)
+{
+    return (n + NS_ROW_BLOCK - 1) / NS_ROW_BLOCK * NS_ROW_BLOCK;
+}
+
+static int64_t first_key(int64_t window, int64_t r0)
+{
+    return window && r0 - window + 1 > 0 ? (r0 - window + 1) / NS_ROW_BLOCK * NS_ROW_BLOCK : 0;
+}
+
+static block block_at(const head *h, int64_t r0)
+{
+    block b = {.r0 = r0, .key0 = first_key(h->window, r0)};
+    b.rows = h->n - r0 < NS_ROW_BLOCK ? h->n - r0 : NS_ROW_BLOCK;
+    b.width = r0 + NS_ROW_BLOCK - b.key0;
+    b.keys = r0 + b.rows - b.key0;
+    return b;
+}
+
+static int64_t pattern_floats(int64_t n, int64_t window)
+{
+    int64_t floats = 0;
+    for (int64_t r0 = 0; r0 < n; r0 += NS_ROW_BLOCK)
+        floats += NS_ROW_BLOCK * (r0 + NS_ROW_BLOCK - first_key(window, r0));
+    return floats;
+}
+
+/* out[d, padded] = x[n, d]^T; columns from n on are 0. */
+static void transpose(const head *h, float *out, const float *x, int64_t ld)
+{
+    for (int64_t j0 = 0; j0 < h->padded; j0 += NS_ROW_BLOCK)
+        for (int64_t i = 0; i < h->j->a->head_dim; i++)
+            for (int64_t j = j0; j < j0 + NS_ROW_BLOCK; j++)
+                out[i * h->padded + j] = j < h->n ? x[j * ld + i] : 0;
+}
+
+/* x[row, key] *= exp(-slope (row - key)); 0 for keys after the row */
+static void fall_off(const head *h, const block *b, float *x)
+{
+    for (int64_t r = 0; r < b->rows; r++, x += b->width)
+        h->j->b->p->math->mul(x, x, h->fall + h->j->fall->padded - 1 - (b->r0 + r) + b->key0, b->width);
+}
+
+static void scores(const head *h, const block *b, float *s)
+{
+    const ns_math *const math = h->j->b->p->math;
+    const int64_t ld = h->j->q->sheet->ld;
+    math->gemm_nn(b->rows, b->width, h->j->a->head_dim, h->q + b->r0 * ld, ld, h->kt + b->key0, h->padded, s, b->width, NS_GEMM_KB, false);
+    for (int64_t r = 0; r < b->rows && h->j->a->softcap > 0; r++)
+        math->softcap(s + r * b->width, b->width, h->j->a->softcap);
+}
+
+static void pattern(const head *h, const block *b, float *p)
+{
+    scores(h, b, p);
+    if (h->fall)
+        fall_off(h, b, p);
+    else
+        h->j->b->p->math->softmax(p, b->width, b->rows, b->r0, b->key0, b->width, h->window);
+}
+
+/* The engine's pages: a chain of products ends where a page of keys does. */
+static void times_v(const head *h, const block *b, const float *p)
+{
+    const int64_t d = h->j->a->head_dim, ld = h->j->v->sheet->ld, ldz = h->j->z->sheet->ld;
+    for (int64_t k = b->key0, end; k < b->key0 + b->keys; k = end) {
+        end = (k / NS_PAGE + 1) * NS_PAGE < b->key0 + b->keys ? (k / NS_PAGE + 1) * NS_PAGE : b->key0 + b->keys;
+        h->j->b->p->math->gemm_nn(b->rows, d, end - k, p + (k - b->key0), b->width, h->v + k * ld, ld, h->z + b->r0 * ldz, ldz, NS_PAGE,
+                                  k > b->key0);
+    }
+}
+
+static void head_forward(const head *h)
+{
+    float *p = h->pattern;
+    for (int64_t r0 = 0; r0 < h->n; r0 += NS_ROW_BLOCK) {
+        const block b = block_at(h, r0);
+        pattern(h, &b, p);
+        times_v(h, &b, p);
+        p += h->keeps ? NS_ROW_BLOCK * b.width : 0;
+    }
+}
+
+/* dS <- dS (1 - (s / cap)^2) */
+static void cap_back(const head *h, const block *b, float *ds)
+{
+    const float cap = h->j->a->softcap;
+    scores(h, b, h->capped);
+    for (int64_t i = 0; i < b->rows * b->width; i++)
+        ds[i] *= 1 - h->capped[i] / cap * (h->capped[i] / cap);
+}
+
+static void block_back(const head *h, const block *b, const float *p)
+{
+    const job *const j = h->j;
+    const ns_math *const math = j->b->p->math;
+    const int64_t d = j->a->head_dim, ldq = j->q->sheet->ld, ldk = j->k->sheet->ld, ldv = j->v->sheet->ld, ldz = j->z->sheet->ld;
+    const float *const dz = h->dz + b->r0 * ldz;
+    math->gemm_nn(b->rows, b->width, d, dz, ldz, h->vt + b->key0, h->padded, h->dp, b->width, NS_GEMM_KB, false);
+    math->gemm_tn(b->keys, d, b->rows, p, b->width, dz, ldz, h->dv + b->key0 * ldv, ldv, NS_GEMM_KB, true);
+    if (h->fall)
+        fall_off(h, b, h->dp);
+    else
+        math->softmax_back(h->dp, p, b->rows, b->width);
+    if (j->a->softcap > 0)
+        cap_back(h, b, h->dp);
+    math->gemm_nn(b->rows, d, b->keys, h->dp, b->width, h->k + b->key0 * ldk, ldk, h->dq + b->r0 * ldq, ldq, NS_GEMM_KB, false);
+    math->gemm_tn(b->keys, d, b->rows, h->dp, b->width, h->q + b->r0 * ldq, ldq, h->dk + b->key0 * ldk, ldk, NS_GEMM_KB, true);
+    for (int64_t r = b->r0; r < b->r0 + b->rows; r++)
+        math->scale(h->dq + r * ldq, d, j->a->scale);
+}
+
+static void head_back(const head *h)
+{
+    float *p = h->pattern;
+    for (int64_t r0 = 0; r0 < h->n; r0 += NS_ROW_BLOCK) {
+        const block b = block_at(h, r0);
+        if (!h->keeps)
+            pattern(h, &b, p);
+        block_back(h, &b, p);
+        p += h->keeps ? NS_ROW_BLOCK * b.width : 0;
+    }
+}
+
+/* ---- a group of heads of one sequence ---- */
+
+static const float *at_row(ns_cols c, int64_t row, int64_t first)
+{
+    return ns_cols_at(c, row) + first;
+}
+
+static float *grad_at(float *grad, ns_cols c, int64_t row, int64_t first)
+{
+    return grad ? grad + row * c.sheet->ld + first : NULL;
+}
+
+/* Head i of group g of member m, in a worker's room: K^T, V^T, dP, a block of scores and, where none are kept, one of patterns. */
+static head head_of(const job *j, int64_t m, int64_t i, int worker)
+{
+    const ns_attn *const a = j->a;
+    const int64_t d = a->head_dim, row = j->b->members[m].row, g = i / (a->n_heads / a->n_kv_heads);
+    head h = {.j = j, .n = j->b->members[m].end, .window = ns_attn_window(a, i), .keeps = j->kept != NULL};
+    h.padded = padded_of(h.n);
+    h.q = at_row(*j->q, row, i * d);
+    h.k = at_row(*j->k, row, g * d);
+    h.v = at_row(*j->v, row, g * d);
+    h.z = ns_cols_at(*j->z, row) + i * d;
+    h.dz = j->dz ? j->dz + row * j->z->sheet->ld + i * d : NULL;
+    h.dq = grad_at(j->dq, *j->q, row, i * d);
+    h.dk = grad_at(j->dk, *j->k, row, g * d);
+    h.dv = grad_at(j->dv, *j->v, row, g * d);
+    h.fall = j->fall ? j->fall->data + i * 2 * j->fall->padded : NULL;
+    h.kt = j->worker[worker].data;
+    h.vt = h.kt + d * j->padded;
+    h.dp = h.vt + d * j->padded + NS_PANEL;
+    h.capped = h.dp + NS_ROW_BLOCK * j->padded;
+    h.pattern = h.keeps ? j->kept->pattern.data + j->kept->at[m * a->n_heads + i] : h.capped + NS_ROW_BLOCK * j->padded;
+    return h;
+}
+
+static void group_task(void *user, int64_t task, int worker)
+{
+    const job *const j = user;
+    const int64_t G = j->a->n_kv_heads, group = j->a->n_heads / G, m = task / G, first = task % G * group;
+    for (int64_t i = first; i < first + group; i++) {
+        const head h = head_of(j, m, i, worker);
+        if (i == first && (!j->dz || !h.keeps || j->a->softcap > 0))
+            transpose(&h, h.kt, h.k, j->k->sheet->ld);
+        if (i == first && j->dz)
+            transpose(&h, h.vt, h.v, j->v->sheet->ld);
+        if (j->dz)
+            head_back(&h);
+        else
+            head_forward(&h);
+    }
+}
+
+static int run(job *j)
+{
+    ns_band *const b = j->b;
+    for (int i = 0; i < b->n_members; i++)
+        j->padded = padded_of(b->members[i].end) > j->padded ? padded_of(b->members[i].end) : j->padded;
+    const int64_t floats = 2 * j->a->head_dim * j->padded + 2 * NS_PANEL + 3 * NS_ROW_BLOCK * j->padded;
+    j->worker = b->p->scratch->worker;
+    for (int w = 0; w < b->p->scratch->n_workers && b->rc == NS_OK; w++)
+        if (!ns_buffer_need(&j->worker[w], floats, b->p->err))
+            b->rc = NS_E_MEMORY;
+    if (b->rc == NS_OK)
+        ns_engine_run(b->p->engine, b->n_members * j->a->n_kv_heads, group_task, j);
+    return b->rc;
+}
+
+/* ---- what the tape keeps ---- */
+
+static ns_kept *new_kept(ns_tape *t)
+{
+    const int64_t was = t->kept_capacity;
+    if (!ns_grow(&t->kept, &t->kept_capacity, t->n_attends + 1, sizeof *t->kept))
+        return NULL;
+    memset(t->kept + was, 0, (size_t)(t->kept_capacity - was) * sizeof *t->kept);
+    return &t->kept[t->n_attends];
+}
+
+static int place_patterns(ns_band *b, const ns_attn *a)
+{
+    ns_kept *const kept = new_kept(b->tape);
+    int64_t floats = 0;
+    if (!kept || !ns_grow(&kept->at, &kept->capacity, b->n_members * a->n_heads, sizeof *kept->at))
+        return ns_oom(b->p->err, "patterns on a tape");
+    for (int64_t i = 0; i < b->n_members * a->n_heads; i++) {
+        kept->at[i] = floats;
+        floats += pattern_floats(b->members[i / a->n_heads].end, ns_attn_window(a, i % a->n_heads));
+    }
+    return ns_buffer_need(&kept->pattern, floats, b->p->err) ? NS_OK : NS_E_MEMORY;
+}
+
+/* fall[padded - 1 - distance] = exp(-slope distance); keys after the row meet the zeros behind. */
+static ns_fall *fall_of(ns_band *b, const ns_attn *a, const double *slope)
+{
+    ns_tape *const t = b->tape;
+    int64_t padded = 0;
+    for (int i = 0; i < b->n_members; i++)
+        padded = padded_of(b->members[i].end) > padded ? padded_of(b->members[i].end) : padded;
+    for (int64_t i = 0; i < t->n_falls; i++)
+        if (t->falls[i].slope == slope && t->falls[i].padded == padded)
+            return &t->falls[i];
+    float *const data = ns_alloc_array((size_t)(a->n_heads * 2 * padded), sizeof *data);
+    if (!data || !ns_grow(&t->falls, &t->falls_capacity, t->n_falls + 1, sizeof *t->falls)) {
+        free(data);
+        b->rc = ns_oom(b->p->err, "decays");
+        return NULL;
+    }
+    for (int64_t h = 0; h < a->n_heads; h++) {
+        for (int64_t i = 0; i < padded; i++)
+            data[h * 2 * padded + i] = (float)(-slope[h] * (double)(padded - 1 - i));
+        b->p->math->exp(data + h * 2 * padded, data + h * 2 * padded, padded);
+    }
+    t->falls[t->n_falls] = (ns_fall){slope, a->n_heads, padded, data};
+    return &t->falls[t->n_falls++];
+}
+
+/* ---- the operation ---- */
+
+static job job_of(ns_band *b, const ns_taped *s)
+{
+    return (job){.b = b, .a = s->attn, .q = &s->x, .k = &s->y, .v = &s->z, .z = &s->out,
+                 .kept = b->tape->keeps ? &b->tape->kept[s->kind] : NULL, .fall = s->slope ? fall_of(b, s->attn, s->slope) : NULL};
+}
+
+static void attend_back(ns_band *b, const ns_taped *s)
+{
+    job j = job_of(b, s);
+    bool fresh;
+    j.dz = ns_grad_of(b, s->out);
+    j.dq = ns_grad_into(b, s->x, &fresh);      /* spent: nobody else put a number there */
+    j.dk = ns_grad_onto(b, s->y);
+    j.dv = ns_grad_onto(b, s->z);
+    if (b->rc == NS_OK)
+        run(&j);
+}
+
+ns_cols ns_tape_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope)
+{
+    const ns_taped step = {.back = attend_back, .x = q, .y = b->k, .z = b->v, .out = ns_band_new(b, a->n_heads * a->head_dim), .attn = a,
+                           .slope = slope, .kind = (int)b->tape->n_attends};
+    if (b->rc == NS_OK && b->tape->keeps)
+        b->rc = place_patterns(b, a);
+    if (b->rc != NS_OK)
+        return (ns_cols){0};
+    for (int64_t r = 0; r < b->rows; r++)
+        b->p->math->scale(ns_cols_at(q, r), q.n, a->scale);
+    job j = job_of(b, &step);
+    b->tape->n_attends++;
+    if (b->rc == NS_OK)
+        run(&j);
+    ns_tape_note(b, step);
+    return b->rc == NS_OK ? step.out : (ns_cols){0};
+}

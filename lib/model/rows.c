@@ -1,0 +1,219 @@
+/* rows.c - the operations of band.h that work row by row: norms, activations, gates, rope. */
+#include "model/tape.h"
+
+/* ---- norms ---- */
+
+typedef struct norm_job {
+    const ns_math  *math;
+    const ns_norm  *norm;
+    const ns_gains *gains;
+    ns_cols         x, out;
+    int64_t         groups;
+    enum { WHOLE, HAT, AFFINE } step;      /* x_hat and gain at once, or apart with a hook between; the same bits */
+} norm_job;
+
+static void norm_part(const norm_job *j, float *out, const float *x, int64_t n)
+{
+    const float *const gain = j->step == HAT ? NULL : j->gains->gain, *const bias = j->step == HAT ? NULL : j->gains->bias;
+    if (j->step == AFFINE) {
+        if (gain || bias)
+            j->math->affine(out, out, n, gain, j->norm->offset, bias);
+    } else if (j->norm->type == NS_NORM_RMS) {
+        j->math->rms_norm(out, x, n, j->norm->eps, gain, j->norm->offset);
+    } else {
+        j->math->layer_norm(out, x, n, j->norm->eps, gain, j->norm->offset, bias);
+    }
+}
+
+static void norm_row(const void *job, int64_t row)
+{
+    const norm_job *const j = job;
+    const int64_t n = j->x.n / j->groups;
+    float *const out = ns_cols_at(j->out, row);
+    const float *const x = ns_cols_at(j->x, row);
+    for (int64_t g = 0; g < j->groups; g++)
+        norm_part(j, out + g * n, x + g * n, n);
+}
+
+ns_cols ns_band_normed(ns_band *b, ns_cols x, ns_cols out, int64_t groups, const ns_norm *norm, const ns_gains *gains)
+{
+    const norm_job j = {b->p->math, norm, gains, x, out, groups, WHOLE};
+    if (b->rc != NS_OK)
+        return (ns_cols){0};
+    ns_each_row(b, b->rows, norm_row, &j);
+    ns_tape_norm(b, x, out, groups, norm, gains);
+    return out;
+}
+
+ns_cols ns_band_norm(ns_band *b, ns_cols x, int64_t groups, int slot)
+{
+    const ns_norm *const norm = ns_slot_norm(b->branch, &b->branch->class_->slots[slot]);
+    if (norm->type == NS_NORM_NONE)
+        return x;
+    return ns_band_normed(b, x, ns_taped_out(b, x), groups, norm, &b->weights->gains[slot]);
+}
+
+/* Shown once: where states are asked for, else with the rows. */
+static bool shows_input(const ns_band *b)
+{
+    const ns_branch_class *const c = b->branch->class_;
+    return (c->state == NS_STATE_NONE || ns_band_asks(b, NS_PART_STATE)) && ns_hooks_any(b->p->hooks, c->in_point, b->layer);
+}
+
+ns_cols ns_band_in_norm(ns_band *b)
+{
+    const ns_norm *const norm = &b->branch->in_norm;
+    if (norm->type == NS_NORM_NONE)
+        return ns_band_x(b);
+    norm_job j = {b->p->math, norm, &b->weights->in_norm, ns_band_x(b), ns_band_new(b, b->x->ld), 1, HAT};
+    if (!shows_input(b))
+        return ns_band_normed(b, j.x, j.out, 1, norm, j.gains);
+    if (!j.out.sheet)
+        return j.out;
+    ns_each_row(b, b->rows, norm_row, &j);
+    ns_band_show(b, b->branch->class_->in_point, j.out, 0);
+    j.step = AFFINE;
+    if (b->rc == NS_OK)
+        ns_each_row(b, b->rows, norm_row, &j);
+    return j.out;
+}
+
+ns_cols ns_band_out_norm(ns_band *b, ns_cols out)
+{
+    const ns_branch *const br = b->branch;
+    if (br->out_norm.type != NS_NORM_NONE)
+        out = ns_band_normed(b, out, ns_taped_out(b, out), 1, &br->out_norm, &b->weights->out_norm);
+    return ns_band_scale(b, out, br->out_scale);
+}
+
+ns_cols ns_band_scale(ns_band *b, ns_cols x, float factor)
+{
+    if (b->rc != NS_OK || factor == 1.0f)
+        return x;
+    for (int64_t r = 0; r < b->rows; r++)
+        b->p->math->scale(ns_cols_at(x, r), x.n, factor);
+    ns_tape_scale(b, x, factor);
+    return x;
+}
+
+ns_cols ns_band_softcap(ns_band *b, ns_cols x, float cap)
+{
+    if (b->rc != NS_OK || cap == 0)
+        return x;
+    for (int64_t r = 0; r < b->rows; r++)
+        b->p->math->softcap(ns_cols_at(x, r), x.n, cap);
+    ns_tape_softcap(b, x, cap);
+    return x;
+}
+
+/* ---- elementwise ---- */
+
+typedef struct pair_job { const ns_math *math; ns_cols x, y, out; ns_act act; } pair_job;
+
+static void act_row(const void *job, int64_t row)
+{
+    const pair_job *const j = job;
+    float *const out = ns_cols_at(j->out, row);
+    j->math->act(out, ns_cols_at(j->x, row), j->x.n, j->act);
+    if (j->y.sheet)
+        j->math->mul(out, out, ns_cols_at(j->y, row), j->x.n);
+}
+
+/* relu alone stays in place: what came out of it says what went in. */
+ns_cols ns_band_glu(ns_band *b, ns_cols x, ns_act act, ns_cols up)
+{
+    const pair_job j = {b->p->math, x, up, act == NS_ACT_RELU && !up.sheet ? x : ns_taped_out(b, x), act};
+    if (b->rc != NS_OK)
+        return (ns_cols){0};
+    ns_each_row(b, b->rows, act_row, &j);
+    ns_tape_act(b, x, j.out, act, up);
+    return j.out;
+}
+
+ns_cols ns_band_act(ns_band *b, ns_cols x, ns_act act)
+{
+    return ns_band_glu(b, x, act, (ns_cols){0});
+}
+
+static void gate_row(const void *job, int64_t row)
+{
+    const pair_job *const j = job;
+    float *const gate = ns_cols_at(j->y, row);
+    j->math->sigmoid(gate, gate, j->x.n);
+    j->math->mul(ns_cols_at(j->out, row), ns_cols_at(j->x, row), gate, j->x.n);
+}
+
+ns_cols ns_band_gate(ns_band *b, ns_cols x, ns_cols gate)
+{
+    if (!gate.sheet || b->rc != NS_OK)
+        return x;
+    const pair_job j = {.math = b->p->math, .x = x, .y = gate, .out = ns_taped_out(b, x)};
+    if (b->rc != NS_OK)
+        return (ns_cols){0};
+    ns_each_row(b, b->rows, gate_row, &j);
+    ns_tape_gate(b, x, j.out, gate);
+    return j.out;
+}
+
+ns_cols ns_band_clip(ns_band *b, ns_cols x, float limit)
+{
+    const ns_cols out = limit > 0 ? ns_taped_out(b, x) : x;
+    for (int64_t r = 0; r < b->rows && limit > 0 && out.sheet; r++) {
+        const float *const from = ns_cols_at(x, r);
+        float *const to = ns_cols_at(out, r);
+        for (int64_t i = 0; i < x.n; i++)
+            to[i] = from[i] > limit ? limit : from[i] < -limit ? -limit : from[i];
+    }
+    if (limit > 0)
+        ns_tape_clip(b, x, out, limit);
+    return out;
+}
+
+/* ---- rope: each session's rows at their own positions ---- */
+
+typedef struct rope_job {
+    const ns_math *math;
+    const ns_rope *rope;
+    const float *cos, *sin;
+    ns_cols x;
+    int64_t heads, row, position;          /* row: the session's first in the band */
+} rope_job;
+
+static void rope_row(const void *job, int64_t row)
+{
+    const rope_job *const j = job;
+    const int64_t at = (j->position + row) * (j->rope->rotary_dim / 2), d = j->x.n / j->heads;
+    float *const x = ns_cols_at(j->x, j->row + row);
+    for (int64_t h = 0; h < j->heads; h++)
+        j->math->rope(x + h * d, j->rope->rotary_dim, j->cos + at, j->sin + at, j->rope->layout == NS_ROPE_INTERLEAVED);
+}
+
+static ns_rope_table *table_of(const ns_band *b, const ns_session *s, int rope)
+{
+    const int64_t length = s->final_length > s->n_tokens ? s->final_length : s->n_tokens;
+    return ns_pass_rope(b->p, rope, ns_arch_rope_class(b->p->arch, length), s->n_tokens, length);
+}
+
+void ns_rope_rows(ns_band *b, ns_cols x, int64_t heads, int rope, bool back)
+{
+    for (int i = 0; i < b->n_members && b->rc == NS_OK; i++) {
+        const ns_member *const m = &b->members[i];
+        ns_rope_table *const table = table_of(b, m->s, rope);
+        const float *const sin = !table ? NULL : back ? ns_rope_unsin(table, &b->p->arch->ropes[rope], b->p->err) : table->sin;
+        if (!sin) {
+            b->rc = NS_E_MEMORY;
+            return;
+        }
+        const rope_job j = {b->p->math, &b->p->arch->ropes[rope], table->cos, sin, x, heads, m->row, m->begin};
+        ns_each_row(b, m->end - m->begin, rope_row, &j);
+    }
+}
+
+ns_cols ns_band_rope(ns_band *b, ns_cols x, int64_t heads, int rope)
+{
+    if (rope < 0 || b->rc != NS_OK)
+        return x;
+    ns_rope_rows(b, x, heads, rope, false);
+    ns_tape_rope(b, x, heads, rope);
+    return x;
+}

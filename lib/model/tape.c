@@ -1,0 +1,173 @@
+/* tape.c - what operations note, the derivatives on their way, and the walk back. */
+#include "model/tape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void ns_tape_note(ns_band *b, ns_taped step)
+{
+    ns_tape *const t = b->tape;
+    if (!t || b->rc != NS_OK)
+        return;
+    if (ns_grow(&t->steps, &t->capacity, t->n_steps + 1, sizeof *t->steps))
+        t->steps[t->n_steps++] = step;
+    else
+        b->rc = ns_oom(b->p->err, "the tape");
+}
+
+ns_cols ns_taped_out(ns_band *b, ns_cols x)
+{
+    return b->tape && x.sheet ? ns_band_new(b, x.n) : x;
+}
+
+/* ---- derivatives ---- */
+
+static ns_grad *new_grad(ns_tape *t)
+{
+    ns_grad *const g = ns_alloc_array(1, sizeof *g);
+    if (!g || !ns_grow(&t->grads, &t->grads_capacity, t->n_grads + 1, sizeof(ns_grad *))) {
+        free(g);
+        return NULL;
+    }
+    t->grads[t->n_grads++] = t->grads[t->n_free];
+    t->grads[t->n_free++] = g;
+    return g;
+}
+
+static bool fit(ns_grad *g, int64_t columns)
+{
+    if (!ns_grow(&g->written, &g->capacity, columns, 1))
+        return false;
+    memset(g->written, 0, (size_t)columns);
+    return true;
+}
+
+/* The last that was given back is the first that is taken: it is in the cache. */
+static bool take(ns_band *b, ns_sheet *s)
+{
+    ns_tape *const t = b->tape;
+    if (s->grad)
+        return true;
+    if (t->n_free == 0 && !new_grad(t)) {
+        b->rc = ns_oom(b->p->err, "gradients");
+        return false;
+    }
+    ns_grad *const g = t->grads[t->n_free - 1];
+    if (!ns_buffer_need(&g->numbers, b->rows * s->ld, b->p->err) || !fit(g, s->ld)) {
+        b->rc = ns_oom(b->p->err, "gradients");
+        return false;
+    }
+    t->n_free--;
+    s->grad = g;
+    return true;
+}
+
+static void give_back(ns_tape *t, ns_sheet *s)
+{
+    if (!s->grad)
+        return;
+    int64_t at = t->n_free;
+    while (t->grads[at] != s->grad)
+        at++;
+    t->grads[at] = t->grads[t->n_free];
+    t->grads[t->n_free++] = s->grad;
+    s->grad = NULL;
+}
+
+static void zero(const ns_band *b, ns_cols c)
+{
+    for (int64_t r = 0; r < b->rows; r++)
+        memset(c.sheet->grad->numbers.data + r * c.sheet->ld + c.first, 0, (size_t)c.n * sizeof(float));
+}
+
+/* Columns that nobody wrote to become 0, and all are written. false: they were all unwritten, and are left so when `fresh` may be. */
+static bool settle(const ns_band *b, ns_cols c, bool fresh)
+{
+    uint8_t *const written = c.sheet->grad->written + c.first;
+    const bool none = !memchr(written, 1, (size_t)c.n);
+    for (int64_t i = 0, n; i < c.n && !(none && fresh); i += n) {
+        for (n = 0; i + n < c.n && !written[i + n];)
+            n++;
+        if (n)
+            zero(b, ns_columns(c, i, n));
+        n += n == 0;
+    }
+    memset(written, 1, (size_t)c.n);
+    return !none;
+}
+
+float *ns_grad_of(ns_band *b, ns_cols c)
+{
+    settle(b, c, false);
+    return c.sheet->grad->numbers.data + c.first;
+}
+
+float *ns_grad_into(ns_band *b, ns_cols c, bool *fresh)
+{
+    *fresh = false;
+    if (b->rc != NS_OK || !take(b, c.sheet))
+        return NULL;
+    *fresh = !settle(b, c, true);
+    return c.sheet->grad->numbers.data + c.first;
+}
+
+float *ns_grad_onto(ns_band *b, ns_cols c)
+{
+    if (b->rc != NS_OK || !take(b, c.sheet))
+        return NULL;
+    return ns_grad_of(b, c);
+}
+
+/* ---- the walk ---- */
+
+static bool any_written(ns_cols c)
+{
+    return c.sheet->grad && memchr(c.sheet->grad->written + c.first, 1, (size_t)c.n);
+}
+
+int ns_tape_back(ns_band *b)
+{
+    ns_tape *const t = b->tape;
+    for (int64_t i = t->n_steps - 1; i >= 0 && b->rc == NS_OK; i--) {
+        const ns_taped *const s = &t->steps[i];
+        if (any_written(s->out))
+            s->back(b, s);
+        if (s->out.sheet != s->x.sheet && !s->more)
+            give_back(t, s->out.sheet);
+    }
+    return b->rc;
+}
+
+int ns_tape_begin(ns_band *b, ns_pass *p, ns_tape *t, const ns_member *members, int n_members)
+{
+    for (int i = 0; i < p->scratch->n_sheets; i++)
+        p->scratch->sheets[i]->grad = NULL;
+    t->n_free = t->n_grads;
+    t->n_steps = t->n_attends = 0;
+    *b = (ns_band){.p = p, .tape = t, .members = members, .n_members = n_members, .deepest = NS_POINT_RESID_POST,
+                   .parts = NS_PART_STATE | NS_PART_ROWS};
+    for (int i = 0; i < n_members; i++)
+        b->rows += members[i].end - members[i].begin;
+    b->x = ns_band_new(b, p->arch->d_model).sheet;
+    return b->rc;
+}
+
+void ns_tape_free(ns_tape *t)
+{
+    for (int64_t i = 0; i < t->n_grads; i++) {
+        free(t->grads[i]->numbers.data);
+        free(t->grads[i]->written);
+        free(t->grads[i]);
+    }
+    for (int64_t i = 0; i < t->kept_capacity; i++) {
+        free(t->kept[i].pattern.data);
+        free(t->kept[i].at);
+    }
+    for (int64_t i = 0; i < t->n_falls; i++)
+        free(t->falls[i].data);
+    free(t->grads);
+    free(t->kept);
+    free(t->falls);
+    free(t->steps);
+    *t = (ns_tape){0};
+}

@@ -1,0 +1,87 @@
+/* tape.h - the way back through a band. On a band with a tape every operation notes what it read and what it gave; walked from the last to
+ * the first, each hands the derivative of what it gave on to what it read, and adds to the gradients of its weights. So a class of a branch
+ * has no code for the way back: its operations have.
+ *
+ * A taped band holds whole sequences, each from position 0 on, and is asked for everything of every row. Its operations overwrite nothing
+ * that is read on the way back. Sums run in an order that no thread changes. */
+#ifndef NS_TAPE_H
+#define NS_TAPE_H
+
+#include "model/internal.h"
+
+enum { NS_ROW_BLOCK = 16, NS_GRADIENT_KB = 256 };     /* rows of attention at a time; the chains of sums over rows */
+
+/* The derivative by the numbers of a sheet, with its stride. Taken when the first operation puts something there, given back when the one
+ * that made the sheet is done. */
+typedef struct ns_grad {
+    ns_buffer numbers;
+    uint8_t  *written;                     /* [columns] is there a number yet? */
+    int64_t   capacity;
+} ns_grad;
+
+typedef struct ns_kept { ns_buffer pattern; int64_t *at, capacity; } ns_kept;      /* of one attention: [members][H] patterns */
+typedef struct ns_fall { const double *slope; int64_t heads, padded; float *data; } ns_fall;
+
+/* An operation as it ran. */
+typedef struct ns_taped ns_taped;
+typedef void (*ns_back_fn)(ns_band *, const ns_taped *);
+struct ns_taped {
+    ns_back_fn back;
+    ns_cols    x, y, z, out;               /* what it read, y and z where it read more; what it gave: in place when the sheet is x's */
+    int64_t    n;                          /* groups, heads, branches */
+    int        kind;                       /* an ns_act; a rope; an attention of the tape */
+    float      factor;
+    bool       more;                       /* the operation before it gave a part of the same sheet */
+    const ns_weight *weight;
+    const ns_norm   *norm;
+    const ns_gains  *gains;
+    const ns_attn   *attn;
+    const double    *slope;
+};
+
+typedef struct ns_tape {
+    ns_taped *steps;
+    int64_t   n_steps, capacity;
+    ns_grad **grads;                       /* all; the first n_free are nobody's */
+    int64_t   n_grads, n_free, grads_capacity;
+    ns_kept  *kept;                        /* of the attentions, in their order */
+    int64_t   n_attends, kept_capacity;
+    ns_fall  *falls;
+    int64_t   n_falls, falls_capacity;
+    bool      keeps;                       /* patterns; else they are computed anew on the way back */
+} ns_tape;
+
+void ns_tape_free(ns_tape *);
+/* A new sheet for an operation on a tape, x itself otherwise. */
+ns_cols ns_taped_out(ns_band *, ns_cols x);
+void ns_tape_note(ns_band *, ns_taped);    /* nothing on a band without a tape */
+
+/* ---- derivatives, by columns; the stride is the sheet's ---- */
+/* Of what an operation gave: 0 where nobody put a number. */
+float *ns_grad_of(ns_band *, ns_cols);
+/* Where an operation puts its share. *fresh: nothing is there, it overwrites; else it adds. NULL with b->rc: no memory. */
+float *ns_grad_into(ns_band *, ns_cols, bool *fresh);
+float *ns_grad_onto(ns_band *, ns_cols);   /* where it adds in any case */
+
+/* ---- the operations on a tape ---- */
+void    ns_tape_norm(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns_norm *, const ns_gains *);
+void    ns_tape_linear(ns_band *, ns_cols x, ns_cols out, const ns_weight *);
+void    ns_tape_act(ns_band *, ns_cols x, ns_cols out, ns_act, ns_cols up);
+void    ns_tape_gate(ns_band *, ns_cols x, ns_cols out, ns_cols gate);
+void    ns_tape_clip(ns_band *, ns_cols x, ns_cols out, float limit);
+void    ns_tape_rope(ns_band *, ns_cols x, int64_t heads, int rope);
+void    ns_tape_scale(ns_band *, ns_cols x, float factor);
+void    ns_tape_softcap(ns_band *, ns_cols x, float cap);
+void    ns_tape_share(ns_band *, ns_cols x, ns_cols out, float factor, bool more);
+/* factor x is a part of the sum `out`; more: another part is noted already */
+ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope);
+
+/* ---- a pass over whole sequences ---- */
+/* A band of `rows` rows without numbers; its sheets and gradients are those of the pass and the tape, again and again. */
+int     ns_tape_begin(ns_band *, ns_pass *, ns_tape *, const ns_member *, int n_members);
+int     ns_tape_layer(ns_band *, int64_t layer, const ns_layer_weights *);
+ns_cols ns_tape_logits(ns_band *);         /* [rows, V] of the residual stream */
+/* From the derivatives that ns_grad_into was given to those of the first sheet and of the weights. */
+int     ns_tape_back(ns_band *);
+
+#endif
