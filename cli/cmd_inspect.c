@@ -83,7 +83,7 @@ static const char *rope_label(const ns_arch *arch, const ns_attn *attn, char *ou
 /* One layer's cells after the first; equal layers give equal text. */
 typedef struct layer_row {
     char    kind[32], rope[64];
-    int64_t window, n_heads, n_kv_heads, head_dim, d_ff;
+    int64_t window, n_heads, n_kv_heads, head_dim, d_ff, experts;
 } layer_row;
 
 static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
@@ -91,7 +91,6 @@ static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
     layer_row row;
     memset(&row, 0, sizeof row);   /* rows are compared as bytes */
     const ns_attn *const attn = ns_arch_attn(arch, layer);
-    const ns_ffn *const ffn = ns_arch_ffn(arch, layer);
     snprintf(row.kind, sizeof row.kind, "%s", ns_layer_kind_name(ns_arch_layer_kind(arch, layer)));
     rope_label(arch, attn, row.rope, sizeof row.rope);
     if (attn) {
@@ -100,7 +99,9 @@ static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
         row.n_kv_heads = attn->n_kv_heads;
         row.head_dim = attn->head_dim;
     }
-    row.d_ff = ffn ? ffn->d_ff : 0;
+    row.d_ff = ns_arch_axis(arch, layer, "d_ff");
+    row.experts = ns_arch_axis(arch, layer, "expert");
+    row.d_ff = row.experts ? ns_arch_axis(arch, layer, "d_expert") : row.d_ff;
     return row;
 }
 
@@ -109,9 +110,9 @@ static void describe_layers(cli_out *o, const ns_arch *arch)
     static const cli_column columns[] = {
         {"layer", "layer", CELL_TEXT}, {"kind", "kind", CELL_TEXT}, {"window", "window", CELL_TEXT}, {"rope", "rope", CELL_TEXT},
         {"n_heads", "heads", CELL_INT}, {"n_kv_heads", "kv heads", CELL_INT}, {"head_dim", "head dim", CELL_INT},
-        {"d_ff", "d_ff", CELL_INT},
+        {"d_ff", "d_ff", CELL_INT}, {"experts", "experts", CELL_INT},
     };
-    cli_out_table(o, "layers", "Layers", columns, 8);
+    cli_out_table(o, "layers", "Layers", columns, 9);
     for (int64_t layer = 0; layer < arch->n_layers;) {
         const layer_row row = layer_row_of(arch, layer);
         int64_t last = layer;
@@ -137,6 +138,7 @@ static void describe_layers(cli_out *o, const ns_arch *arch)
         cli_cell_int(o, row.n_kv_heads);
         cli_cell_int(o, row.head_dim);
         cli_cell_int(o, row.d_ff);
+        cli_cell_int(o, row.experts);
         layer = last + 1;
     }
     cli_out_table_end(o);
@@ -145,23 +147,14 @@ static void describe_layers(cli_out *o, const ns_arch *arch)
 /* "row head d_head" -> "[row, 9, 64]" with the sizes of one layer. */
 static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char *out, size_t n)
 {
-    const ns_attn *const attn = layer >= 0 ? ns_arch_attn(arch, layer) : NULL;
-    const ns_ffn *const ffn = layer >= 0 ? ns_arch_ffn(arch, layer) : NULL;
-    const struct { const char *name; int64_t size; } sizes[] = {
-        {"d_model", arch->d_model}, {"d_vocab", arch->vocab}, {"d_ff", ffn ? ffn->d_ff : -1}, {"head", attn ? attn->n_heads : -1},
-        {"kv_head", attn ? attn->n_kv_heads : -1}, {"d_head", attn ? attn->head_dim : -1},
-    };
     char axes[128];
     snprintf(axes, sizeof axes, "%s", ns_point_axes(point));
     size_t used = (size_t)snprintf(out, n, "[");
     char *rest = axes;
     for (char *axis; (axis = strsep(&rest, " ")) && used < n;) {
-        int64_t size = -1;
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-            if (strcmp(axis, sizes[i].name) == 0)
-                size = sizes[i].size;
+        const int64_t size = ns_arch_axis(arch, layer, axis);
         const char *const separator = used > 1 ? ", " : "";
-        used += (size_t)(size < 0 ? snprintf(out + used, n - used, "%s%s", separator, axis)
+        used += (size_t)(size == 0 ? snprintf(out + used, n - used, "%s%s", separator, axis)
                                   : snprintf(out + used, n - used, "%s%lld", separator, (long long)size));
     }
     if (used < n)

@@ -64,7 +64,7 @@ static void set_z(const edit *e, int i, float *z, int64_t d)
 
 static void set_uniform(const ns_site *site, float *row, int64_t position, int64_t head)
 {
-    const int64_t window = ns_attn_window(site->attn, head), lowest = window && position - window + 1 > 0 ? position - window + 1 : 0;
+    const int64_t lowest = ns_attn_first_key(site->attn, head, position);
     const float weight = 1.0f / (float)(position - lowest + 1);
     for (int64_t k = 0; k < site->n_keys; k++)
         row[k] = site->key0 + k >= lowest && site->key0 + k <= position ? weight : 0;

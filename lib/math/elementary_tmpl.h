@@ -55,6 +55,11 @@ NS_INLINE vf sigmoid16(vf x)
     return x_logistic(vf_set(1), x);
 }
 
+NS_INLINE vf quick_gelu16(vf x)
+{
+    return vf_mul(x, sigmoid16(vf_mul(x, vf_set(1.702f))));
+}
+
 NS_INLINE vf silu16(vf x)
 {
     return x_logistic(x, x);

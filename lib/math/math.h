@@ -44,7 +44,7 @@ typedef struct ns_math {
     /* Rotation of one head's first r dims by the row's cos/sin [r/2]; x in place. interleaved: pairs (2k, 2k+1), else (k, k + r/2). */
     void (*rope)(float *x, int64_t r, const float *cos, const float *sin, bool interleaved);
 
-    /* Activations, elementwise; x and out may alias. act is ns_act of arch.h: silu, gelu (erf), gelu tanh, relu, relu^2. */
+    /* Activations, elementwise; x and out may alias. act is ns_act of arch.h: silu, gelu (erf), gelu tanh, relu, relu^2, quick gelu. */
     void (*act)(float *out, const float *x, int64_t n, int act);
     void (*sigmoid)(float *out, const float *x, int64_t n);                /* 1 / (1 + e^-x) */
     void (*mul)(float *out, const float *a, const float *b, int64_t n);

@@ -176,6 +176,9 @@ static void act(float *out, const float *x, int64_t n, int kind)
     case NS_ACT_RELU2:
         map(out, x, n, relu_squared16);
         break;
+    case NS_ACT_QUICK_GELU:
+        map(out, x, n, quick_gelu16);
+        break;
     }
 }
 

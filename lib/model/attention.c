@@ -28,6 +28,7 @@ typedef struct attn_job {
     int            needed, phases;                             /* of all steps; of this run */
     const float   *decay;                                      /* [H, decay_n]; NULL: softmax */
     int64_t        decay_n;
+    const float   *sinks;                                      /* [H] or NULL */
     bool           mask_whole;                                 /* a hook sees the scores: -inf everywhere it is masked */
 } attn_job;
 
@@ -39,14 +40,12 @@ static int64_t align_down(int64_t x)
 /* First key that heads [h0, h1) of the block starting at `begin` may see, aligned. */
 static int64_t first_key(const ns_attn *a, int64_t begin, int64_t h0, int64_t h1)
 {
-    int64_t widest = 0;
+    int64_t first = begin;
     for (int64_t h = h0; h < h1; h++) {
-        int64_t w = ns_attn_window(a, h);
-        if (w == 0)
-            return 0;
-        widest = w > widest ? w : widest;
+        const int64_t key = ns_attn_first_key(a, h, begin);
+        first = key < first ? key : first;
     }
-    return begin - widest + 1 > 0 ? align_down(begin - widest + 1) : 0;
+    return align_down(first);
 }
 
 /* ---- the steps of one task: heads [h0, h1) of one KV group, rows of one block; S[(h1 - h0) * rows][ld] ---- */
@@ -84,8 +83,14 @@ static void fill(float *s, int64_t begin, int64_t end, float value)
         s[i] = value;
 }
 
-/* One row whose visible keys are [lo, hi); s[0] is key0. Cells outside become 0. */
-static void softmax_row(const ns_math *math, float *s, int64_t key0, int64_t key1, int64_t lo, int64_t hi)
+static double exp_of(const ns_math *math, float x)
+{
+    math->exp(&x, &x, 1);
+    return (double)x;
+}
+
+/* One row whose visible keys are [lo, hi); s[0] is key0. Cells outside become 0. sink: a logit that is of no key; NULL: none. */
+static void softmax_row(const ns_math *math, float *s, int64_t key0, int64_t key1, int64_t lo, int64_t hi, const float *sink)
 {
     int64_t a0 = align_down(lo), a1 = align_down(hi + BLOCK - 1);
     float max = math->max(s + (lo - key0), hi - lo);
@@ -97,7 +102,9 @@ static void softmax_row(const ns_math *math, float *s, int64_t key0, int64_t key
     }
     fill(s, a0 - key0, lo - key0, -INFINITY);
     fill(s, hi - key0, a1 - key0, -INFINITY);
+    max = sink && *sink > max ? *sink : max;
     double sum = math->exp_sum(s + (a0 - key0), a1 - a0, a0, max);
+    sum += sink ? exp_of(math, *sink - max) : 0;
     math->scale(s + (a0 - key0), a1 - a0, (float)(1.0 / sum));
 }
 
@@ -112,13 +119,12 @@ static void tile_rows(const attn_job *j, const tile *t, bool softmax)
 {
     float *s = t->S;
     for (int64_t h = t->h0; h < t->h1; h++) {
-        int64_t w = ns_attn_window(j->a, h);
         for (int64_t r = t->row0; r < t->row1; r++, s += t->ld) {
-            int64_t lo = w && r - w + 1 > 0 ? r - w + 1 : 0;
+            const int64_t lo = ns_attn_first_key(j->a, h, r);
             if (softmax && j->decay) {
                 decay_row(j->math, s, t->key0, t->key1, r, j->decay + h * j->decay_n, j->decay_n);
             } else if (softmax) {
-                softmax_row(j->math, s, t->key0, t->key1, lo, r + 1);
+                softmax_row(j->math, s, t->key0, t->key1, lo, r + 1, j->sinks ? j->sinks + h : NULL);
             } else {
                 fill(s, 0, lo - t->key0, -INFINITY);
                 fill(s, r + 1 - t->key0, t->key1 - t->key0, -INFINITY);
@@ -303,13 +309,16 @@ static int attend(ns_pass *p, attn_job j)
     return n_watched ? attend_staged(p, &j, watched, n_watched) : NS_OK;
 }
 
-ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope)
+ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope, int sinks)
 {
     ns_pass *const p = b->p;
     if (!ns_band_past(b, NS_POINT_ROT_Q))
         return (ns_cols){0};
+    const float *const sink = sinks >= 0 ? b->weights->gains[sinks].gain : NULL;
+    if (sink || a->chunk)
+        ns_tape_lacks(b, sink ? "attention with sinks" : "attention in chunks");
     if (b->tape)
-        return ns_tape_attend(b, a, q, slope);
+        return b->rc == NS_OK ? ns_tape_attend(b, a, q, slope) : (ns_cols){0};
     const ns_cols z = ns_band_past(b, NS_POINT_PATTERN) ? ns_band_new(b, a->n_heads * a->head_dim) : (ns_cols){0};
     if (slope && b->rc == NS_OK)
         b->rc = need_decays(p, b->layer, a->n_heads, slope);
@@ -318,6 +327,7 @@ ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *sl
         b->rc = attend(p, (attn_job){
             .band = b, .m = m, .a = a, .kv = &m->s->kv[b->layer], .math = p->math, .q = q, .z = z, .worker = p->scratch->worker,
             .decay = slope ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
+            .sinks = sink,
             .needed = z.sheet ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX});
     }
     return z;

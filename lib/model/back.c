@@ -172,6 +172,15 @@ static void gelu_tanh_back(const ns_math *math, float *dy, const float *x, int64
     }
 }
 
+static void quick_gelu_back(const ns_math *math, float *dy, const float *x, int64_t n, float *work)
+{
+    for (int64_t i = 0; i < n; i++)
+        work[i] = 1.702f * x[i];
+    math->sigmoid(work, work, n);
+    for (int64_t i = 0; i < n; i++)
+        dy[i] *= work[i] * (1 + 1.702f * x[i] * (1 - work[i]));
+}
+
 static void act_back(const ns_math *math, float *dy, const float *x, int64_t n, int act, float *work)
 {
     switch ((ns_act)act) {
@@ -183,6 +192,7 @@ static void act_back(const ns_math *math, float *dy, const float *x, int64_t n, 
         for (int64_t i = 0; i < n; i++)
             dy[i] *= x[i] > 0 ? 2 * x[i] : 0;
         break;
+    case NS_ACT_QUICK_GELU: quick_gelu_back(math, dy, x, n, work); break;
     }
 }
 

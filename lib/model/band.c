@@ -106,16 +106,22 @@ ns_cols ns_band_product(ns_band *b, ns_cols x, const ns_weight *w, int64_t from,
     return out;
 }
 
-ns_cols ns_band_linear_part(ns_band *b, ns_cols x, int weight, int64_t c0, int64_t c1)
+static const ns_weight *weight_of(const ns_band *b, int weight)
 {
     const ns_weight *const w = &b->weights->packed[weight];
+    return w->experts ? &w->experts[b->expert] : w;
+}
+
+ns_cols ns_band_linear_part(ns_band *b, ns_cols x, int weight, int64_t c0, int64_t c1)
+{
+    const ns_weight *const w = weight_of(b, weight);
     const int64_t from = b->tape ? 0 : c0 / NS_PANEL * NS_PANEL, to = b->tape ? w->n : c1;      /* the way back takes whole products */
     return ns_columns(ns_band_product(b, x, w, from, to), c0 - from, c1 - c0);
 }
 
 ns_cols ns_band_linear(ns_band *b, ns_cols x, int weight)
 {
-    return ns_band_linear_part(b, x, weight, 0, b->weights->packed[weight].n);
+    return ns_band_linear_part(b, x, weight, 0, weight_of(b, weight)->n);
 }
 
 /* ---- keys and values ---- */

@@ -29,19 +29,20 @@ typedef struct ns_weight {
     void    *packed;
     float   *bias;             /* [n] or NULL */
     ns_dtype dtype;            /* NS_F32, NS_BF16, NS_F16 */
-    int64_t  n, k;
+    int64_t  n, k, n_experts;
+    struct ns_weight *experts; /* [n_experts] one for each, of a weight that experts have, instead of all that is here; or NULL */
     float   *turned;           /* W^T, packed the same way in f32; NULL where nobody goes back */
     float   *grad, *bias_grad; /* [n, k], [n] += on the way back; or NULL. Another's */
     int64_t  at;               /* where the trainer keeps W */
 } ns_weight;
 
-/* Of a norm; NULL where the checkpoint has none. */
+/* Of a norm, or a vector's numbers as `gain`; NULL where the checkpoint has none. */
 typedef struct ns_gains { float *gain, *bias, *gain_grad, *bias_grad; } ns_gains;
 
 /* As the slots of the branch's class want them. */
 typedef struct ns_branch_weights {
     ns_weight *packed;         /* [n_packed] by ns_slot.weight; empty where no tensor is named */
-    ns_gains  *gains;          /* [n_slots] of the norms */
+    ns_gains  *gains;          /* [n_slots] of the norms and vectors */
     int        n_packed, n_slots;
     ns_gains   in_norm, out_norm;
 } ns_branch_weights;
@@ -68,6 +69,8 @@ struct ns_model {
 
 int  ns_weights_layer(const ns_model *, int64_t layer, ns_layer_weights *out, ns_error *);
 void ns_weights_layer_free(ns_layer_weights *);
+/* What is not packed yet of an expert, of a branch of a layer of a streamed model. */
+int  ns_weights_expert(const ns_model *, const ns_branch *, const ns_branch_weights *, int64_t expert, ns_error *);
 int  ns_weights_head(const ns_model *, ns_weight *out, ns_error *);
 void ns_weight_free(ns_weight *);
 /* W [n, k] into the packed form of f32, and into that of W^T where there is room for one. */
@@ -76,7 +79,7 @@ int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error 
 /* rows [first, first + n) of W[n_out, n_in], checked finite */
 int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);
 int  ns_weights_hash(const ns_model *, char hex[65], ns_error *);
-/* Of packed matrices: numbers, filled up to whole panels; the bytes they are kept in. */
+/* Of packed matrices: the numbers that a row is multiplied by, filled up to whole panels; the bytes that all of them are kept in. */
 typedef struct ns_bytes { int64_t numbers, bytes; } ns_bytes;
 ns_bytes ns_weights_layer_size(const ns_arch *, const ns_checkpoint *, int64_t layer);
 ns_bytes ns_weights_head_size(const ns_arch *, const ns_checkpoint *);
@@ -220,6 +223,7 @@ struct ns_band {
     struct ns_tape  *tape;              /* tape.h; NULL: nobody goes back */
     ns_point         deepest;           /* the last point of the layer that its rows are needed at; nothing after it is computed */
     int              parts;             /* NS_PART_... */
+    int64_t          expert;            /* whose rows these are; -1: of the branch */
     const ns_branch *branch;            /* that runs, and its weights */
     const ns_branch_weights *weights;
     int              used;              /* sheets of this stage */
@@ -230,10 +234,9 @@ float  *ns_cols_at(ns_cols, int64_t row);
 typedef void (*ns_row_fn)(const void *job, int64_t row);
 void    ns_each_row(const ns_band *, int64_t rows, ns_row_fn, const void *job);
 /* What band.h does by a branch's slots, by the weights themselves: output rows from .. to of W (from: a panel's first); a norm of equal
- * parts of x into out; x times a factor, in place. */
+ * parts of x into out. */
 ns_cols ns_band_product(ns_band *, ns_cols x, const ns_weight *, int64_t from, int64_t to);
 ns_cols ns_band_normed(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns_norm *, const ns_gains *);
-ns_cols ns_band_scale(ns_band *, ns_cols x, float factor);
 ns_cols ns_band_softcap(ns_band *, ns_cols x, float cap);              /* in place; 0: nothing */
 /* In place, at the rows' positions; back: the other way round. */
 void    ns_rope_rows(ns_band *, ns_cols x, int64_t heads, int rope, bool back);

@@ -57,6 +57,7 @@ static int run_band(const run *r, ns_band *b)
 {
     b->p = r->p;
     b->layer = r->index;
+    b->expert = -1;
     b->rc = NS_OK;
     if (ns_band_asks(b, NS_PART_STATE))
         ns_band_show(b, NS_POINT_RESID_PRE, ns_band_x(b), 0);

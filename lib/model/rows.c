@@ -1,4 +1,4 @@
-/* rows.c - the operations of band.h that work row by row: norms, activations, gates, rope. */
+/* rows.c - the operations of band.h that work row by row: norms, activations, gates. What goes by positions is in positions.c. */
 #include "model/tape.h"
 
 /* ---- norms ---- */
@@ -167,53 +167,4 @@ ns_cols ns_band_clip(ns_band *b, ns_cols x, float limit)
     if (limit > 0)
         ns_tape_clip(b, x, out, limit);
     return out;
-}
-
-/* ---- rope: each session's rows at their own positions ---- */
-
-typedef struct rope_job {
-    const ns_math *math;
-    const ns_rope *rope;
-    const float *cos, *sin;
-    ns_cols x;
-    int64_t heads, row, position;          /* row: the session's first in the band */
-} rope_job;
-
-static void rope_row(const void *job, int64_t row)
-{
-    const rope_job *const j = job;
-    const int64_t at = (j->position + row) * (j->rope->rotary_dim / 2), d = j->x.n / j->heads;
-    float *const x = ns_cols_at(j->x, j->row + row);
-    for (int64_t h = 0; h < j->heads; h++)
-        j->math->rope(x + h * d, j->rope->rotary_dim, j->cos + at, j->sin + at, j->rope->layout == NS_ROPE_INTERLEAVED);
-}
-
-static ns_rope_table *table_of(const ns_band *b, const ns_session *s, int rope)
-{
-    const int64_t length = s->final_length > s->n_tokens ? s->final_length : s->n_tokens;
-    return ns_pass_rope(b->p, rope, ns_arch_rope_class(b->p->arch, length), s->n_tokens, length);
-}
-
-void ns_rope_rows(ns_band *b, ns_cols x, int64_t heads, int rope, bool back)
-{
-    for (int i = 0; i < b->n_members && b->rc == NS_OK; i++) {
-        const ns_member *const m = &b->members[i];
-        ns_rope_table *const table = table_of(b, m->s, rope);
-        const float *const sin = !table ? NULL : back ? ns_rope_unsin(table, &b->p->arch->ropes[rope], b->p->err) : table->sin;
-        if (!sin) {
-            b->rc = NS_E_MEMORY;
-            return;
-        }
-        const rope_job j = {b->p->math, &b->p->arch->ropes[rope], table->cos, sin, x, heads, m->row, m->begin};
-        ns_each_row(b, m->end - m->begin, rope_row, &j);
-    }
-}
-
-ns_cols ns_band_rope(ns_band *b, ns_cols x, int64_t heads, int rope)
-{
-    if (rope < 0 || b->rc != NS_OK)
-        return x;
-    ns_rope_rows(b, x, heads, rope, false);
-    ns_tape_rope(b, x, heads, rope);
-    return x;
 }

@@ -15,6 +15,13 @@ void ns_tape_note(ns_band *b, ns_taped step)
         b->rc = ns_oom(b->p->err, "the tape");
 }
 
+void ns_tape_lacks(ns_band *b, const char *what)
+{
+    if (b->tape && b->rc == NS_OK)
+        b->rc = ns_fail(b->p->err, NS_E_UNSUPPORTED, "layer %lld: %s cannot be walked back: no gradients of such a model, and no training",
+                        (long long)b->layer, what);
+}
+
 ns_cols ns_taped_out(ns_band *b, ns_cols x)
 {
     return b->tape && x.sheet ? ns_band_new(b, x.n) : x;

@@ -55,6 +55,8 @@ void ns_tape_free(ns_tape *);
 /* A new sheet for an operation on a tape, x itself otherwise. */
 ns_cols ns_taped_out(ns_band *, ns_cols x);
 void ns_tape_note(ns_band *, ns_taped);    /* nothing on a band without a tape */
+/* An operation that cannot be walked back: on a tape the band fails with NS_E_UNSUPPORTED, by its name. */
+void ns_tape_lacks(ns_band *, const char *what);
 
 /* ---- derivatives, by columns; the stride is the sheet's ---- */
 /* Of what an operation gave: 0 where nobody put a number. */

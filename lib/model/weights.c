@@ -10,10 +10,10 @@
 
 /* The trefs of a packed weight that are there, top to bottom; a bias is NULL where the slot can have none. */
 enum { MAX_PARTS = NS_SLOTS_A_WEIGHT };
-typedef struct stack { const ns_tref *ref[MAX_PARTS], *bias[MAX_PARTS]; int n; } stack;
+typedef struct stack { const ns_tref *ref[MAX_PARTS], *bias[MAX_PARTS]; int n; int64_t expert; } stack;    /* expert -1: of no expert */
 
-/* first: output row of the stack; whole: all elements of a transposed tensor, whose rows are spread over the file, or NULL. */
-typedef struct part { const ns_tref *ref; const ns_tensor *tensor; int64_t first; float *whole; } part;
+/* first: output row of the stack; whole: all elements of a transposed matrix, whose rows are spread over the file, or NULL. */
+typedef struct part { const ns_tref *ref; ns_source from; int64_t first; float *whole; } part;
 
 typedef struct pack_job {
     const ns_model *model;
@@ -33,9 +33,9 @@ static void stack_add(stack *s, const ns_tref *ref, const ns_tref *bias)
 }
 
 /* Packed weight number `weight` of a branch: the slots that join it, in the order of the class's table. */
-static stack branch_stack(const ns_branch *b, int weight)
+static stack branch_stack(const ns_branch *b, int weight, int64_t expert)
 {
-    stack s = {.n = 0};
+    stack s = {.expert = expert};
     for (const ns_slot *slot = b->class_->slots; slot->role; slot++)
         if (slot->kind == NS_SLOT_MATRIX && slot->weight == weight)
             stack_add(&s, ns_slot_tref(b, slot), ns_slot_bias(b, slot));
@@ -44,7 +44,7 @@ static stack branch_stack(const ns_branch *b, int weight)
 
 static stack head_stack(const ns_arch *arch)
 {
-    stack s = {.n = 0};
+    stack s = {.expert = -1};
     stack_add(&s, &arch->head, &arch->head_bias);
     return s;
 }
@@ -55,8 +55,9 @@ static ns_dtype kept_as(const ns_checkpoint *c, const stack *s)
     ns_dtype kept = NS_F32;
 #ifndef NS_GEMM_OPENBLAS
     for (int i = 0; i < s->n; i++) {
-        const ns_tensor *const t = ns_checkpoint_find(c, s->ref[i]->name);
-        const ns_dtype stored = t ? t->view.dtype : NS_F32;
+        ns_source from;
+        const bool found = ns_tref_source(s->ref[i], c, s->expert, &from, NULL) == NS_OK;
+        const ns_dtype stored = found ? from.tensor->view.dtype : NS_F32;
         if ((stored != NS_BF16 && stored != NS_F16) || (i > 0 && stored != kept))
             return NS_F32;
         kept = stored;
@@ -89,11 +90,11 @@ static int read_rows(const part *p, int64_t o, int64_t n, float *out, ns_error *
     int rc = NS_OK;
     for (int64_t i = 0, run; !p->whole && i < n && rc == NS_OK; i += run) {
         run = run_of_rows(r, o + i, n - i);
-        rc = ns_tensor_read_f32(p->tensor, source_row(r, o + i) * r->n_in, run * r->n_in, out + i * r->n_in, err);
+        rc = ns_tensor_read_f32(p->from.tensor, p->from.at + source_row(r, o + i) * r->n_in, run * r->n_in, out + i * r->n_in, err);
     }
     for (int64_t k = 0; p->whole && k < r->n_in; k++)
         for (int64_t i = 0; i < n; i++)
-            out[i * r->n_in + k] = p->whole[k * p->tensor->view.shape[1] + source_row(r, o + i)];
+            out[i * r->n_in + k] = p->whole[k * (p->from.n / r->n_in) + source_row(r, o + i)];
     return rc;
 }
 
@@ -103,7 +104,7 @@ static int non_finite(const part *p, int64_t o, const float *row, ns_error *err)
         if (!isfinite(row[k]))
             return ns_fail(err, NS_E_NUMERIC,
                            "%s: tensor '%s': value %g at row %lld, column %lld; the checkpoint is damaged or training diverged",
-                           p->tensor->file, p->ref->name, (double)row[k], (long long)source_row(p->ref, o), (long long)k);
+                           p->from.tensor->file, p->from.tensor->name, (double)row[k], (long long)source_row(p->ref, o), (long long)k);
     return NS_OK;
 }
 
@@ -195,6 +196,31 @@ void ns_weight_fill(ns_weight *w, const float *W)
 }
 #endif
 
+/* *out = NULL for an absent tref. */
+static int read_vector(const ns_model *m, const ns_tref *ref, int64_t expert, float **out, ns_error *err)
+{
+    ns_source from;
+    *out = NULL;
+    if (!ref->name)
+        return NS_OK;
+    int rc = ns_tref_source(ref, m->checkpoint, expert, &from, err);
+    float *const v = rc == NS_OK ? ns_alloc_array((size_t)ref->n_out, sizeof *v) : NULL;
+    if (!v)
+        return rc != NS_OK ? rc : ns_oom(err, ref->name);
+    for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o += ref->group)
+        rc = ns_tensor_read_f32(from.tensor, from.at + source_row(ref, o), ref->group < ref->n_out - o ? ref->group : ref->n_out - o,
+                                v + o, err);
+    for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o++)
+        if (!isfinite(v[o]))
+            rc = ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at element %lld; the checkpoint is damaged or training diverged",
+                         from.tensor->file, from.tensor->name, (double)v[o], (long long)source_row(ref, o));
+    if (rc != NS_OK)
+        free(v);
+    else
+        *out = v;
+    return rc;
+}
+
 static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
 {
     int rc = NS_OK;
@@ -204,7 +230,7 @@ static int stack_biases(const ns_model *m, const stack *s, ns_weight *w, ns_erro
     float *at = w->bias;
     for (int i = 0; i < s->n && rc == NS_OK; at += s->ref[i++]->n_out) {
         float *v = NULL;
-        rc = s->bias[i] ? ns_weights_vector(m, s->bias[i], &v, err) : NS_OK;
+        rc = s->bias[i] ? read_vector(m, s->bias[i], s->expert, &v, err) : NS_OK;
         if (v)
             memcpy(at, v, (size_t)s->ref[i]->n_out * sizeof *v);
         free(v);
@@ -218,14 +244,15 @@ static int read_transposed(pack_job *j, ns_error *err)
     int rc = NS_OK;
     for (int i = 0; i < j->n_parts && rc == NS_OK; i++) {
         part *const p = &j->parts[i];
-        const int64_t n = ns_view_count(&p->tensor->view);
+        const int64_t n = p->from.n;
         if (!p->ref->transposed)
             continue;
-        if (i > 0 && j->parts[i - 1].tensor == p->tensor)
+        if (i > 0 && j->parts[i - 1].from.tensor == p->from.tensor)
             p->whole = j->parts[i - 1].whole;
         else
-            rc = (p->whole = ns_alloc_array((size_t)n, sizeof *p->whole)) ? ns_tensor_read_f32(p->tensor, 0, n, p->whole, err)
-                                                                          : ns_oom(err, p->ref->name);
+            rc = (p->whole = ns_alloc_array((size_t)n, sizeof *p->whole))
+                     ? ns_tensor_read_f32(p->from.tensor, p->from.at, n, p->whole, err)
+                     : ns_oom(err, p->ref->name);
     }
     return rc;
 }
@@ -236,10 +263,11 @@ static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
     bool biased = false;
     for (int i = 0; i < s->n; i++) {
         const ns_tref *const ref = s->ref[i];
-        const ns_tensor *t = ns_checkpoint_find(m->checkpoint, ref->name);
-        if (!t)
-            return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name);
-        j.parts[j.n_parts++] = (part) { ref, t, w->n, NULL };
+        part *const p = &j.parts[j.n_parts++];
+        *p = (part){.ref = ref, .first = w->n};
+        const int rc = ns_tref_source(ref, m->checkpoint, s->expert, &p->from, err);
+        if (rc != NS_OK)
+            return rc;
         w->n += ref->n_out;
         w->k = ref->n_in;
         biased |= s->bias[i] && s->bias[i]->name;
@@ -257,35 +285,14 @@ static int pack(const ns_model *m, const stack *s, ns_weight *w, ns_error *err)
 
 int ns_weights_vector(const ns_model *m, const ns_tref *ref, float **out, ns_error *err)
 {
-    *out = NULL;
-    if (!ref->name)
-        return NS_OK;
-    part p = {ref, ns_checkpoint_find(m->checkpoint, ref->name), 0, NULL};
-    if (!p.tensor)
-        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name);
-    float *v = ns_alloc_array((size_t)ref->n_out, sizeof *v);
-    if (!v)
-        return ns_oom(err, ref->name);
-    int rc = NS_OK;
-    for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o += ref->group)
-        rc = ns_tensor_read_f32(p.tensor, source_row(ref, o), ref->group < ref->n_out - o ? ref->group : ref->n_out - o, v + o, err);
-    for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o++)
-        if (!isfinite(v[o]))
-            rc = ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s': value %g at element %lld; the checkpoint is damaged or training diverged",
-                         p.tensor->file, ref->name, (double)v[o], (long long)source_row(ref, o));
-    if (rc != NS_OK)
-        free(v);
-    else
-        *out = v;
-    return rc;
+    return read_vector(m, ref, -1, out, err);
 }
 
 int ns_weights_rows(const ns_model *m, const ns_tref *ref, int64_t first, int64_t n, float *out, ns_error *err)
 {
-    const part p = {ref, ref->name ? ns_checkpoint_find(m->checkpoint, ref->name) : NULL, 0};
-    if (!p.tensor)
-        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(m->checkpoint), ref->name ? ref->name : "(none)");
-    int rc = NS_OK;
+    part p = {.ref = ref};
+    int rc = ref->name ? ns_tref_source(ref, m->checkpoint, -1, &p.from, err)
+                       : ns_fail(err, NS_E_FORMAT, "%s: tensor '(none)' is missing", ns_checkpoint_dir(m->checkpoint));
     for (int64_t o = first; o < first + n && rc == NS_OK; o++, out += ref->n_in) {
         rc = read_rows(&p, o, 1, out, err);
         if (rc == NS_OK && !m->engine->math->all_finite(out, ref->n_in))
@@ -300,6 +307,55 @@ static int read_gains(const ns_model *m, const ns_norm *norm, ns_gains *out, ns_
     return rc != NS_OK ? rc : ns_weights_vector(m, &norm->bias, &out->bias, err);
 }
 
+/* The first slot that joins a packed weight. */
+static const ns_slot *slot_of(const ns_branch *br, int weight)
+{
+    const ns_slot *slot = br->class_->slots;
+    while (slot->kind != NS_SLOT_MATRIX || slot->weight != weight)
+        slot++;
+    return slot;
+}
+
+int ns_weights_expert(const ns_model *m, const ns_branch *br, const ns_branch_weights *w, int64_t expert, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int i = 0; i < w->n_packed && rc == NS_OK; i++) {
+        const stack s = branch_stack(br, i, expert);
+        if (w->packed[i].experts && !w->packed[i].experts[expert].packed && s.n)
+            rc = pack(m, &s, &w->packed[i].experts[expert], err);
+    }
+    return rc;
+}
+
+/* One weight; of experts, room for each: those of a model that is kept are packed now, of one that is streamed when a row wants them. */
+static int pack_weight(const ns_model *m, const ns_branch *br, int weight, ns_weight *out, ns_error *err)
+{
+    out->n_experts = ns_slot_copies(br, slot_of(br, weight));
+    const stack s = branch_stack(br, weight, -1);
+    if (!out->n_experts)
+        return s.n ? pack(m, &s, out, err) : NS_OK;
+    out->experts = ns_alloc_array((size_t)out->n_experts, sizeof *out->experts);
+    return out->experts ? NS_OK : ns_oom(err, "packed weights");
+}
+
+static int pack_experts(const ns_model *m, const ns_branch *br, const ns_branch_weights *w, ns_error *err)
+{
+    int64_t n = 0;
+    int rc = NS_OK;
+    for (int i = 0; i < w->n_packed; i++)
+        n = w->packed[i].n_experts > n ? w->packed[i].n_experts : n;
+    for (int64_t e = 0; e < n && !m->streamed && rc == NS_OK; e++)
+        rc = ns_weights_expert(m, br, w, e, err);
+    return rc;
+}
+
+static int read_numbers(const ns_model *m, const ns_branch *br, const ns_slot *slot, ns_gains *out, ns_error *err)
+{
+    return slot->kind == NS_SLOT_NORM     ? read_gains(m, ns_slot_norm(br, slot), out, err)
+           : slot->kind == NS_SLOT_VECTOR ? ns_weights_vector(m, ns_slot_tref(br, slot), &out->gain, err)
+                                          : NS_OK;
+}
+
 static int pack_branch(const ns_model *m, const ns_branch *br, ns_branch_weights *w, ns_error *err)
 {
     const int slots = ns_branch_n_slots(br->class_);
@@ -308,13 +364,11 @@ static int pack_branch(const ns_model *m, const ns_branch *br, ns_branch_weights
     w->packed = ns_alloc_array((size_t)w->n_packed, sizeof *w->packed);
     w->gains = ns_alloc_array((size_t)slots, sizeof *w->gains);
     int rc = w->packed && w->gains ? NS_OK : ns_oom(err, "packed weights");
-    for (int i = 0; i < w->n_packed && rc == NS_OK; i++) {
-        const stack s = branch_stack(br, i);
-        rc = s.n ? pack(m, &s, &w->packed[i], err) : NS_OK;
-    }
+    for (int i = 0; i < w->n_packed && rc == NS_OK; i++)
+        rc = pack_weight(m, br, i, &w->packed[i], err);
+    rc = rc != NS_OK ? rc : pack_experts(m, br, w, err);
     for (int i = 0; i < slots && rc == NS_OK; i++)
-        if (br->class_->slots[i].kind == NS_SLOT_NORM)
-            rc = read_gains(m, ns_slot_norm(br, &br->class_->slots[i]), &w->gains[i], err);
+        rc = read_numbers(m, br, &br->class_->slots[i], &w->gains[i], err);
     rc = rc != NS_OK ? rc : read_gains(m, &br->in_norm, &w->in_norm, err);
     return rc != NS_OK ? rc : read_gains(m, &br->out_norm, &w->out_norm, err);
 }
@@ -345,6 +399,9 @@ int ns_weights_head(const ns_model *m, ns_weight *out, ns_error *err)
 
 void ns_weight_free(ns_weight *w)
 {
+    for (int64_t e = 0; w->experts && e < w->n_experts; e++)
+        ns_weight_free(&w->experts[e]);
+    free(w->experts);
     free(w->packed);
     free(w->bias);
     *w = (ns_weight) { 0 };
@@ -376,74 +433,27 @@ void ns_weights_layer_free(ns_layer_weights *l)
     memset(l, 0, sizeof *l);
 }
 
-/* ---- the hash of all weights: SHA-256 of each tensor's raw bytes, a tensor a task; then of "name hex\n" in name order ---- */
-
-typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; int *failed; } hash_job;
-
-static int hash_tensor(const ns_tensor *t, char hex[65], ns_error *err)
-{
-    enum { CHUNK = 1 << 16 };
-    uint8_t bytes[CHUNK];
-    int rc = NS_OK;
-    ns_sha256 sha;
-    ns_sha256_begin(&sha);
-    for (int64_t at = 0, n; at < t->n_bytes && rc == NS_OK; at += n) {
-        n = t->n_bytes - at < CHUNK ? t->n_bytes - at : CHUNK;
-        rc = ns_tensor_read(t, at, n, bytes, err);
-        if (rc == NS_OK)
-            ns_sha256_add(&sha, bytes, (size_t)n);
-    }
-    ns_sha256_end(&sha, hex);
-    return rc;
-}
-
-static void hash_task(void *user, int64_t task, int worker)
-{
-    (void)worker;
-    const hash_job *const j = user;
-    j->failed[task] = hash_tensor(ns_checkpoint_tensor(j->c, task), j->hex[task], NULL);
-}
-
-/* The first that failed is read again, for its message. */
-static int hash_all(const ns_model *m, hash_job *j, int64_t n, ns_error *err)
-{
-    int rc = NS_OK;
-    ns_engine_run(m->engine, n, hash_task, j);
-    for (int64_t i = 0; i < n && rc == NS_OK; i++)
-        if (j->failed[i])
-            rc = hash_tensor(ns_checkpoint_tensor(j->c, i), j->hex[i], err);
-    return rc;
-}
-
-int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
-{
-    int64_t n = ns_checkpoint_count(m->checkpoint);
-    hash_job j = {m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), ns_alloc_array((size_t)n, sizeof *j.failed)};
-    const int rc = j.hex && j.failed ? hash_all(m, &j, n, err) : ns_oom(err, "tensor hashes");
-    ns_sha256 sha;
-    ns_sha256_begin(&sha);
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
-        const char *name = ns_checkpoint_tensor(m->checkpoint, i)->name;
-        ns_sha256_add(&sha, name, strlen(name));
-        ns_sha256_add(&sha, " ", 1);
-        ns_sha256_add(&sha, j.hex[i], 64);
-        ns_sha256_add(&sha, "\n", 1);
-    }
-    ns_sha256_end(&sha, hex);
-    free(j.failed);
-    free(j.hex);
-    return rc;
-}
-
 /* ---- sizes, for the plan ---- */
 
-static ns_bytes size_of(const ns_checkpoint *c, const stack *s)
+/* Of copies of the stack, `used` of which a row is multiplied by. */
+static void add_size(ns_bytes *sum, const ns_checkpoint *c, const stack *s, int64_t copies, int64_t used)
 {
     int64_t n = 0;
     for (int i = 0; i < s->n; i++)
         n += s->ref[i]->n_out;
     const int64_t numbers = s->n ? (n + NS_PANEL - 1) / NS_PANEL * NS_PANEL * s->ref[0]->n_in : 0;
-    return (ns_bytes) { numbers, numbers * (int64_t)ns_dtype_size(kept_as(c, s)) };
+    sum->numbers += numbers * used;
+    sum->bytes += numbers * copies * (int64_t)ns_dtype_size(kept_as(c, s));
+}
+
+static void add_branch_size(ns_bytes *sum, const ns_checkpoint *c, const ns_branch *br)
+{
+    for (int i = 0; i < ns_branch_n_weights(br->class_); i++) {
+        const ns_slot *const slot = slot_of(br, i);
+        const int64_t copies = ns_slot_copies(br, slot);
+        const stack s = branch_stack(br, i, copies ? 0 : -1);
+        add_size(sum, c, &s, copies ? copies : 1, ns_slot_used(br, slot));
+    }
 }
 
 ns_bytes ns_weights_layer_size(const ns_arch *arch, const ns_checkpoint *c, int64_t layer)
@@ -451,20 +461,15 @@ ns_bytes ns_weights_layer_size(const ns_arch *arch, const ns_checkpoint *c, int6
     ns_bytes sum = {0, 0};
     const ns_layer *l = &arch->layers[layer];
     for (int s = 0; s < l->n_stages; s++)
-        for (int b = 0; b < l->stages[s].n_branches; b++) {
-            const ns_branch *const br = &l->stages[s].branches[b];
-            for (int i = 0; i < ns_branch_n_weights(br->class_); i++) {
-                const stack parts = branch_stack(br, i);
-                const ns_bytes one = size_of(c, &parts);
-                sum.numbers += one.numbers;
-                sum.bytes += one.bytes;
-            }
-        }
+        for (int b = 0; b < l->stages[s].n_branches; b++)
+            add_branch_size(&sum, c, &l->stages[s].branches[b]);
     return sum;
 }
 
 ns_bytes ns_weights_head_size(const ns_arch *arch, const ns_checkpoint *c)
 {
     const stack s = head_stack(arch);
-    return size_of(c, &s);
+    ns_bytes sum = {0, 0};
+    add_size(&sum, c, &s, 1, 1);
+    return sum;
 }

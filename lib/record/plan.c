@@ -56,17 +56,18 @@ const char *ns_track_row_axis(const ns_plan_track *t)
 
 int64_t ns_plan_axis(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, const char *axis, size_t n)
 {
-    const struct {
-        const char *name;
-        int64_t length;
-    } axes[] = {
-        {"row", ns_track_rows(t, c)},  {"head", p->n_heads}, {"kv_head", p->n_kv_heads},  {"d_head", p->head_dim},
-        {"d_model", p->arch->d_model}, {"d_ff", p->d_ff},    {"d_vocab", p->arch->vocab}, {"key", c->n},
-    };
-    for (size_t i = 0; i < sizeof axes / sizeof *axes; i++)
-        if (strlen(axes[i].name) == n && !strncmp(axes[i].name, axis, n))
-            return axes[i].length;
-    return 0;
+    char name[32];
+    int64_t most = 0;
+    snprintf(name, sizeof name, "%.*s", (int)n, axis);
+    if (strcmp(name, "row") == 0)
+        return ns_track_rows(t, c);
+    if (strcmp(name, "key") == 0)
+        return c->n;
+    for (int64_t layer = -1; layer < p->arch->n_layers; layer++) {       /* the largest over layers */
+        const int64_t length = ns_arch_axis(p->arch, layer, name);
+        most = length > most ? length : most;
+    }
+    return most;
 }
 
 int ns_plan_dims(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, int64_t dims[NS_MAX_RANK])
@@ -258,21 +259,6 @@ static int copy_params(ns_plan *p, const ns_recorder_params *given, ns_error *er
     return NS_OK;
 }
 
-static void largest(ns_plan *p)
-{
-    for (int64_t layer = 0; layer < p->arch->n_layers; layer++) {
-        const ns_attn *const attn = ns_arch_attn(p->arch, layer);
-        const ns_ffn *const ffn = ns_arch_ffn(p->arch, layer);
-        if (attn) {
-            p->n_heads = attn->n_heads > p->n_heads ? attn->n_heads : p->n_heads;
-            p->n_kv_heads = attn->n_kv_heads > p->n_kv_heads ? attn->n_kv_heads : p->n_kv_heads;
-            p->head_dim = attn->head_dim > p->head_dim ? attn->head_dim : p->head_dim;
-        }
-        if (ffn)
-            p->d_ff = ffn->d_ff > p->d_ff ? ffn->d_ff : p->d_ff;
-    }
-}
-
 /* Rows, cells of a row or blocks are asked for where nothing is recorded that has them: it would change nothing. */
 static int check_used(const ns_plan *p, const ns_recorder_params *given, ns_error *err)
 {
@@ -295,7 +281,7 @@ static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
     int rc = copy_params(p, params, err);
     if (rc != NS_OK)
         return rc;
-    largest(p);
+    p->n_heads = ns_arch_max_heads(p->arch);
     p->tracks = ns_alloc_array(NS_N_POINTS + 1, sizeof *p->tracks); /* the pattern may have two */
     if (!p->tracks)
         return ns_oom(err, "the plan of a recording");

@@ -36,7 +36,7 @@ typedef struct ns_plan {
     int n_tracks;
     ns_plan_case *list;                          /* one per case */
     int64_t *layers, n_layers;                   /* union over the tracks */
-    int64_t n_heads, n_kv_heads, head_dim, d_ff; /* largest over layers */
+    int64_t n_heads;                           /* largest over layers */
     int64_t bin;                                 /* positions per bin of the stats */
 } ns_plan;
 

@@ -10,6 +10,7 @@ norms and biases perturbed (inits of 0 and 1 hide mistakes), weights large enoug
 --live: also those that are not kept in the repository: more sizes of one, lengths beyond max_position_embeddings, text models in
 wrappers."""
 import argparse
+import json
 import os
 
 import torch
@@ -149,7 +150,40 @@ WRAPPERS = {
     "wrapper-smolvlm": wrapped(hf.SmolVLMConfig, dict(WIDE, model_type="llama"), dict(model_type="smolvlm_vision")),
     "wrapper-internvl": wrapped(hf.InternVLConfig, dict(SQUARE, model_type="qwen2"), dict(image_size=[28, 28], patch_size=[14, 14])),
 }
-LIVE = ONES | LONGER | WRAPPERS
+# Mixtures of experts: more experts than a row chooses, layers with and without them, groups, every way of choosing.
+FEW = dict(num_experts_per_tok=2)
+GLM = dict(WIDE, head_dim=12, n_routed_experts=8, num_experts_per_tok=3, moe_intermediate_size=20, n_shared_experts=2, first_k_dense_replace=1,
+           routed_scaling_factor=1.7, n_group=4, topk_group=2)
+EXPERTS = {
+    "mixtral": (hf.MixtralConfig, dict(WIDE, num_local_experts=5, **FEW, sliding_window=7), {}),
+    "mixtral-one": (hf.MixtralConfig, dict(WIDE, num_local_experts=1, num_experts_per_tok=1), dict(shard="20KB")),
+    "minimax-experts": (hf.MiniMaxConfig, dict(WIDE, num_local_experts=5, **FEW, block_size=10,
+                        layer_types=["full_attention", "linear_attention"] * 2), dict(dtype=torch.float32)),
+    "qwen2_moe": (hf.Qwen2MoeConfig, dict(SQUARE, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=20,
+                  shared_expert_intermediate_size=28, decoder_sparse_step=2), {}),
+    "qwen3_moe": (hf.Qwen3MoeConfig, dict(WIDE, num_experts=7, num_experts_per_tok=3, moe_intermediate_size=20, mlp_only_layers=[1],
+                  use_sliding_window=True, sliding_window=7), {}),
+    "qwen3_moe-normalised": (hf.Qwen3MoeConfig, dict(WIDE, num_experts=7, num_experts_per_tok=3, moe_intermediate_size=20,
+                             norm_topk_prob=True, attention_bias=True), dict(dtype=torch.float16)),
+    "olmoe": (hf.OlmoeConfig, dict(SQUARE, num_experts=6, **FEW, clip_qkv=1.0), {}),
+    "olmoe-normalised": (hf.OlmoeConfig, dict(SQUARE, num_experts=6, **FEW, norm_topk_prob=True), {}),
+    "glm4_moe": (hf.Glm4MoeConfig, dict(GLM, use_qk_norm=True, attention_bias=True), {}),
+    "glm4_moe-plain": (hf.Glm4MoeConfig, dict(GLM, n_group=1, topk_group=1, norm_topk_prob=False, partial_rotary_factor=0.34), {}),
+    "granitemoe": (hf.GraniteMoeConfig, dict(SQUARE, num_local_experts=5, **FEW, embedding_multiplier=3.0, residual_multiplier=0.4,
+                   attention_multiplier=0.3, logits_scaling=2.5), {}),
+}
+OTHERS = {
+    "granite": (hf.GraniteConfig, dict(SQUARE, embedding_multiplier=3.0, residual_multiplier=0.4, attention_multiplier=0.3,
+                logits_scaling=2.5, attention_bias=True, mlp_bias=True), {}),
+    "granite-plain": (hf.GraniteConfig, dict(SQUARE), {}),
+    # MiniCPM's own code is not in transformers 4: Granite with the multipliers that its keys stand for.
+    "minicpm": (hf.GraniteConfig, dict(SQUARE, embedding_multiplier=12.0, residual_multiplier=1.4 / 2, attention_multiplier=6 ** -0.5,
+                logits_scaling=36 / 16, tie_word_embeddings=True),
+                dict(config=dict(model_type="minicpm", architectures=["MiniCPMForCausalLM"], scale_emb=12, scale_depth=1.4,
+                                 dim_model_base=16, embedding_multiplier=None, residual_multiplier=None, attention_multiplier=None,
+                                 logits_scaling=None))),
+}
+LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS
 if FIXTURES is not FIXTURES_5:
     FIXTURES |= {name: LIVE.pop(name) for name in ("llama-d_ff", "linear-llama", "wrapper-mistral3")}
 
@@ -159,6 +193,9 @@ def randomise(model, generator):
         for p in model.parameters():
             noise = torch.randn(p.shape, generator=generator) * 0.2
             p.copy_(p + noise if p.dim() == 1 else noise)
+        for name, buffer in model.named_buffers():               # above 0: transformers gives experts of groups that are left out a 0
+            if name.endswith("e_score_correction_bias"):
+                buffer.copy_(torch.rand(buffer.shape, generator=generator))
 
 
 def store(model, folder, dtype, shard):
@@ -209,6 +246,12 @@ def make(folder, name, seed):
     store(model, where, how.get("dtype", torch.bfloat16), how.get("shard", "1GB"))
     ids = torch.randint(0, config.get_text_config().vocab_size, (T,), generator=generator)
     save_file(expect(where, ids, wrapper), os.path.join(where, "expected.safetensors"))
+    if "config" in how:                                          # of a family that transformers does not have
+        path = os.path.join(where, "config.json")
+        with open(path) as f:
+            keys = json.load(f) | how["config"]
+        with open(path, "w") as f:
+            json.dump({k: v for k, v in keys.items() if v is not None}, f, indent=1)
 
 
 def main():

@@ -23,6 +23,7 @@ static double run_gelu(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS
 static double run_gelu_tanh(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_GELU_TANH); return 0; }
 static double run_sigmoid(const ns_math *m, row *r) { m->sigmoid(r->out, r->a, r->n); return 0; }
 static double run_relu(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_RELU); return 0; }
+static double run_quick_gelu(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_QUICK_GELU); return 0; }
 static double run_relu2(const ns_math *m, row *r) { m->act(r->out, r->a, r->n, NS_ACT_RELU2); return 0; }
 static double run_mul(const ns_math *m, row *r) { m->mul(r->out, r->a, r->b, r->n); return 0; }
 static double run_add(const ns_math *m, row *r) { m->add(r->out, r->a, r->b, r->n); return 0; }
@@ -107,7 +108,8 @@ static const struct { const char *name; row_fn run; } kernels[] = {
     {"rms_norm without gain", run_rms_plain},
     {"layer_norm", run_layer}, {"layer_norm without gain", run_layer_plain}, {"affine", run_affine}, {"silu", run_silu},
     {"gelu", run_gelu},
-    {"gelu_tanh", run_gelu_tanh}, {"relu", run_relu}, {"relu2", run_relu2}, {"mul", run_mul}, {"add", run_add},
+    {"gelu_tanh", run_gelu_tanh}, {"relu", run_relu}, {"relu2", run_relu2}, {"quick_gelu", run_quick_gelu},
+    {"mul", run_mul}, {"add", run_add},
     {"axpy", run_axpy},
     {"max", run_max}, {"argmax", run_argmax}, {"all_finite", run_finite}, {"rope", run_rope},
     {"rope interleaved", run_rope_pairs},

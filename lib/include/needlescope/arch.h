@@ -15,7 +15,8 @@ NS_BEGIN
 
 /* A weight, as rows of a tensor of the checkpoint. The wanted matrix is W[n_out, n_in] (y = W x); output row o lies in the
  * source at row  start + (o / group) * stride + o % group  (group = stride = n_out for a plain slice: fused QKV of phi3;
- * group = d, stride = 3 d for gpt_neox). `transposed` sources are [n_in, n_total] (gpt2's Conv1D). */
+ * group = d, stride = 3 d for gpt_neox). `transposed` sources are [n_in, n_total] (gpt2's Conv1D). A weight that each of E experts
+ * has: `name` has {} where the number of an expert stands, or names one tensor [E, ...] of all. */
 typedef struct ns_tref {
     char   *name;              /* full tensor name; NULL = absent */
     int64_t start, group, stride;
@@ -47,20 +48,30 @@ typedef struct ns_rope {
 } ns_rope;
 
 typedef enum ns_qk_norm { NS_QK_NONE, NS_QK_PER_HEAD, NS_QK_FULL } ns_qk_norm;   /* weights [d] or [H*d] / [G*d] */
-typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2 } ns_act;
+typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2,
+              NS_ACT_QUICK_GELU } ns_act;                             /* quick gelu: x sigmoid(1.702 x) */
 
-/* What the parameters of every branch with heads begin with: softmax attention has no more; a recurrence adds its own behind it. */
+/* What q is multiplied by at position t, after rope: 1; 1 + beta ln(1 + floor((t + first) / length)) (llama4: first 1; ministral3: 0);
+ * ln(t + length) / ln(length). */
+typedef enum ns_temper_kind { NS_TEMPER_NONE, NS_TEMPER_STEPS, NS_TEMPER_LOG } ns_temper_kind;
+typedef struct ns_temper { ns_temper_kind kind; float beta; int64_t length, first; } ns_temper;
+
+/* What the parameters of every branch with heads begin with; softmax attention and recurrences add their own behind it. */
 typedef struct ns_attn {
     int64_t    n_heads, n_kv_heads, head_dim;    /* H, G, d */
     float      scale;                            /* q.k is multiplied by it */
     ns_tref    q, k, v, o, q_bias, k_bias, v_bias, o_bias;
     ns_qk_norm qk_norm;
-    ns_norm    q_norm, k_norm;                   /* before rope */
+    ns_norm    q_norm, k_norm;                   /* before rope, or after it (llama4) */
+    bool       norm_after_rope, clip_after_norm; /* clip_after_norm: of q and k, as OLMoE has it */
     float      clip_qkv;                         /* 0 = none */
+    float      k_scale;                          /* k is multiplied by it (falcon_h1); 0 = not */
+    ns_temper  temper;
     float      softcap;                          /* of the scores, before the mask; 0 = none */
     int        rope;                             /* index into ns_arch.ropes; -1 = NoPE */
     int64_t    window;                           /* keys visible to a row, itself included; 0 = all (full attention) */
     int64_t   *head_window;                      /* [H] where heads differ (0 = all), or NULL */
+    int64_t    chunk;                            /* a row sees the keys of its own run of so many positions (llama4); 0 = no runs */
 } ns_attn;
 
 typedef struct ns_ffn {
@@ -133,8 +144,13 @@ NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "
 NS_API void ns_arch_layer_label(const ns_arch *, int64_t layer, char *out, size_t n);
 NS_API int64_t ns_arch_max_heads(const ns_arch *);                  /* max over layers of H */
 NS_API int64_t ns_arch_max_head_dim(const ns_arch *);               /* max over layers of d */
-/* Window of head h of a layer: 0 = full. */
+/* The length of an axis of the points at a layer (-1: outside the blocks), by its name in ns_point_axes: "head", "d_ff", "expert"; 0: no
+ * point has it there, or it is of rows and keys. */
+NS_API int64_t ns_arch_axis(const ns_arch *, int64_t layer, const char *axis);
+/* How many keys a row of head h sees at most: 0 = all before it. */
 NS_API int64_t ns_attn_window(const ns_attn *, int64_t head);
+/* The first key that a row (a position) of head h sees. */
+NS_API int64_t ns_attn_first_key(const ns_attn *, int64_t head, int64_t row);
 /* inv_freq[rotary_dim/2] in f32 as transformers computes them, and the factor on cos and sin, for a sequence of n positions. */
 NS_API NS_MUST_CHECK int ns_rope_frequencies(const ns_rope *, int64_t max_positions, int64_t n, float *inv_freq, float *attention_factor,
                                              ns_error *);

@@ -40,6 +40,8 @@ enum { NS_BAND_ROWS = 512 };
     X(ATTN_OUT,    "blocks.%.hook_attn_out",   "row d_model",       "what attention adds to the residual (after its post-norm and scale)") \
     X(RESID_MID,   "blocks.%.hook_resid_mid",  "row d_model",       "resid_pre + attn_out (not in parallel blocks)")    \
     X(LN2,         "blocks.%.ln2.hook_normalized", "row d_model",   "the MLP's input normalised, before gain and bias") \
+    X(ROUTER,      "blocks.%.mlp.hook_router", "row expert",        "W_R x + b_R of a mixture of experts, before any softmax or sigmoid") \
+    X(EXPERTS,     "blocks.%.mlp.hook_experts","row id_weight choice", "the row's experts, the best first: their numbers; their weights") \
     X(MLP_POST,    "blocks.%.mlp.hook_post",   "row d_ff",          "act(gate x) * up x, or act(up x)")                 \
     X(MLP_OUT,     "blocks.%.hook_mlp_out",    "row d_model",       "what the MLP adds to the residual (after its post-norm and scale)") \
     X(RESID_POST,  "blocks.%.hook_resid_post", "row d_model",       "x leaving the layer")                              \

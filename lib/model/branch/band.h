@@ -44,14 +44,42 @@ ns_cols ns_band_norm(ns_band *, ns_cols x, int64_t groups, int slot);
 ns_cols ns_band_rope(ns_band *, ns_cols x, int64_t heads, int rope);   /* at the rows' positions; x for rope -1 */
 ns_cols ns_band_act(ns_band *, ns_cols x, ns_act);
 ns_cols ns_band_glu(ns_band *, ns_cols x, ns_act, ns_cols up);         /* act(x) * up */
-ns_cols ns_band_gate(ns_band *, ns_cols x, ns_cols gate);              /* sigmoid(gate) * x; gate is spent too; x where it is empty */
+/* In place: gate <- min(gate, limit), up <- up within +-limit (0: both as they are) + offset. */
+void    ns_band_bound(ns_band *, ns_cols gate, ns_cols up, float limit, float offset);
+ns_cols ns_band_gate(ns_band *, ns_cols x, ns_cols gate);              /* sigmoid(gate) * x; x where it is empty */
+ns_cols ns_band_scale(ns_band *, ns_cols x, float factor);             /* factor * x */
+ns_cols ns_band_temper(ns_band *, const ns_attn *, ns_cols q);         /* times ns_attn.temper at the rows' positions */
 ns_cols ns_band_clip(ns_band *, ns_cols x, float limit);               /* to +-limit; x for 0 */
+
+ns_cols ns_band_plus(ns_band *, ns_cols x, ns_cols y);                 /* x + y */
+ns_cols ns_band_switch(ns_band *, ns_cols x, ns_cols y);               /* sigmoid(y) * x, y one column, spent too */
+
+/* ---- mixtures of experts ---- */
+enum { NS_MAX_GROUPS = 256 };
+typedef enum ns_routing { NS_ROUTING_SOFTMAX, NS_ROUTING_SOFTMAX_CHOSEN, NS_ROUTING_SIGMOID } ns_routing;
+/* How a row's logits become top_k choices. Weights: the softmax over all experts or over those chosen, or the sigmoid; divided by their sum
+ * where `normalise`; times scale. Chosen by the logits, or where there is a choice bias or groups by the weights plus the bias: of
+ * `groups` equal runs of experts only the group_top_k whose best `group_best` sum up highest. Ties go to the lowest number. */
+typedef struct ns_router {
+    int64_t    n_experts, top_k, groups, group_top_k, group_best;      /* groups 0: none */
+    ns_routing routing;
+    bool       normalise;
+    float      scale;
+} ns_router;
+/* [rows, 2 top_k] of logits [rows, n_experts]: numbers of experts, the best first, then their weights. bias: the slot of a vector. */
+ns_cols ns_band_route(ns_band *, const ns_router *, ns_cols logits, int bias);
+/* [rows, D]: for each row the sum over its choices, by number, of weight * expert(x), or with weigh_input of expert(weight * x). `expert`
+ * is run for each expert that a row chose, with a band of those rows alone, whose weights are that expert's. */
+typedef ns_cols (*ns_expert_fn)(ns_band *, const void *params, ns_cols in);
+ns_cols ns_band_experts(ns_band *, const ns_router *, ns_cols in, ns_cols choices, bool weigh_input, ns_expert_fn expert,
+                        const void *params);
 
 /* Keys and values [rows, G d] join the sessions' pages. */
 void ns_band_keep(ns_band *, const ns_attn *, ns_cols k, ns_cols v);
 /* z [rows, H d]: for each row of q, the weights of the kept keys times their values, shown at hook_attn_scores and hook_pattern. slope
- * NULL: softmax. slope [H]: (scale q.k) e^(-slope distance) of all keys up to the row's own, not normalised. Empty when z is not needed. */
-ns_cols ns_band_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope);
+ * NULL: softmax, with one more logit a head that no key has, slot `sinks` (a vector; empty, or -1: none), so that a row sums to less than
+ * 1. slope [H]: (scale q.k) e^(-slope distance) of all keys up to the row's own, not normalised. Empty when z is not needed. */
+ns_cols ns_band_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope, int sinks);
 /* hook_result: the share of each head in out = W z + b, when somebody looks; where it was edited, out is their sum. */
 void ns_band_results(ns_band *, const ns_attn *, ns_cols z, int weight, ns_cols out);
 

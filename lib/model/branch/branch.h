@@ -14,13 +14,15 @@
 #include "model/branch/band.h"
 #include "model/branch/check.h"
 #include "model/branch/field.h"
+#include "model/branch/tref.h"
 
 /* ---- sizes and slots: the tensors of a branch ---- */
 
-/* A letter of shapes: the int64_t of the parameters that it stands for, and the key of config.json that messages call it by. */
-typedef struct ns_size { char letter; size_t at; const char *key; } ns_size;
+/* A letter of shapes: the int64_t of the parameters that it stands for, the key of config.json that messages call it by, and the axis of
+ * points that is so long (NULL: none). */
+typedef struct ns_size { char letter; size_t at; const char *key, *axis; } ns_size;
 
-typedef enum ns_slot_kind { NS_SLOT_MATRIX, NS_SLOT_NORM } ns_slot_kind;
+typedef enum ns_slot_kind { NS_SLOT_MATRIX, NS_SLOT_NORM, NS_SLOT_VECTOR } ns_slot_kind;
 
 enum { NS_SLOTS_A_WEIGHT = 8 };   /* at most */
 
@@ -28,11 +30,13 @@ enum { NS_SLOTS_A_WEIGHT = 8 };   /* at most */
 typedef struct ns_slot {
     const char  *role;         /* "attn.q"; NULL ends the table. Its bias is "attn.q_bias"; a norm's are "attn.q_norm.weight" and ".bias" */
     ns_slot_kind kind;
-    size_t       at, bias;     /* in the parameters. MATRIX: its ns_tref and its bias's (0: it can have none). NORM: its ns_norm */
-    const char  *shape;        /* "Hd,D": output rows, inputs, products of sizes; of a norm its width */
+    size_t       at, bias;     /* in the parameters. MATRIX, VECTOR: its ns_tref; that of its bias (0: it can have none). NORM: its
+                                * ns_norm */
+    const char  *shape;        /* "Hd,D": output rows, inputs, products of sizes (of none: 1); of a norm or vector its width */
     const char  *full;         /* the shape where the heads' qk_norm is NS_QK_FULL; NULL: the same */
     bool         required;
     int          weight;       /* MATRIX: the packed weight whose rows it joins, below those of the slots before it: one product for all */
+    char         each, used;   /* MATRIX: letters. There are so many of it, one an expert, and a row is multiplied by so many; 0: one */
 } ns_slot;
 
 /* The rows and inputs that the parameters want of a slot (inputs 1 for a norm), and in words: "num_attention_heads x head_dim,
@@ -88,6 +92,9 @@ static inline bool ns_branch_has(const ns_branch *b, ns_point p)
 }
 
 void ns_slot_shape(const ns_branch *, const ns_slot *, int64_t d_model, ns_shape *out);
+int64_t ns_slot_copies(const ns_branch *, const ns_slot *);     /* how many there are, one an expert; 0: one of the branch's own */
+int64_t ns_slot_used(const ns_branch *, const ns_slot *);       /* of them for a row; 1 of the branch's own */
+int64_t ns_branch_axis(const ns_branch *, const char *axis);    /* the length of an axis of its points; 0: none */
 int  ns_slot_find(const ns_branch_class *, const char *role);   /* its number, or -1 */
 int  ns_branch_n_slots(const ns_branch_class *);
 int  ns_branch_n_weights(const ns_branch_class *);              /* packed */

@@ -69,17 +69,43 @@ int ns_slot_find(const ns_branch_class *c, const char *role)
     return -1;
 }
 
-/* The letter's value and key; D is the model's. */
-static int64_t size_of(const ns_branch *b, char letter, int64_t d_model, const char **key)
+static const ns_size *size_by(const ns_branch *b, char letter)
 {
-    *key = "hidden_size";
-    if (letter == 'D')
-        return d_model;
     const ns_size *s = b->class_->sizes;
     while (s->letter && s->letter != letter)
         s++;
-    *key = s->key;
+    return s;
+}
+
+static int64_t size_value(const ns_branch *b, const ns_size *s)
+{
     return *(const int64_t *)((const char *)b->params + s->at);
+}
+
+/* The letter's value and key; D is the model's. */
+static int64_t size_of(const ns_branch *b, char letter, int64_t d_model, const char **key)
+{
+    const ns_size *const s = letter == 'D' ? NULL : size_by(b, letter);
+    *key = s ? s->key : "hidden_size";
+    return s ? size_value(b, s) : d_model;
+}
+
+int64_t ns_branch_axis(const ns_branch *b, const char *axis)
+{
+    for (const ns_size *s = b->class_->sizes; s->letter; s++)
+        if (s->axis && strcmp(s->axis, axis) == 0)
+            return size_value(b, s);
+    return 0;
+}
+
+int64_t ns_slot_copies(const ns_branch *b, const ns_slot *s)
+{
+    return s->each ? size_value(b, size_by(b, s->each)) : 0;
+}
+
+int64_t ns_slot_used(const ns_branch *b, const ns_slot *s)
+{
+    return s->used ? size_value(b, size_by(b, s->used)) : 1;
 }
 
 /* The product of the letters up to a comma or the end; *words gets "key x key". Sizes are those of a file that nobody has checked yet. */
@@ -93,6 +119,8 @@ static int64_t product(const ns_branch *b, const char *letters, int64_t d_model,
         n = ns_mul_i64(n, size, &n) ? n : INT64_MAX;
         snprintf(words + strlen(words), room - strlen(words), "%s%s", words[0] ? " x " : "", key);
     }
+    if (!words[0])
+        snprintf(words, room, "1");
     return n;
 }
 

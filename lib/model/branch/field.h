@@ -31,6 +31,7 @@ typedef struct ns_field {
     const ns_word *words;
     size_t         count;
     int64_t        over;
+    bool           sparse;      /* a number, switch or word that is written only where it is not `otherwise`; FIXED: never */
 } ns_field;
 
 const ns_field *ns_field_find(const ns_field *, const char *key);      /* NULL: no such row */

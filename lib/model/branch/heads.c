@@ -1,9 +1,9 @@
 /* heads.c - heads: their sizes, soundness and cost; the steps from the input to q, k and v, and from z to the output. */
 #include "model/branch/heads.h"
 
-const ns_size ns_heads_sizes[] = {{'H', offsetof(ns_attn, n_heads), "num_attention_heads"},
-                                  {'G', offsetof(ns_attn, n_kv_heads), "num_key_value_heads"},
-                                  {'d', offsetof(ns_attn, head_dim), "head_dim"},
+const ns_size ns_heads_sizes[] = {{'H', offsetof(ns_attn, n_heads), "num_attention_heads", "head"},
+                                  {'G', offsetof(ns_attn, n_kv_heads), "num_key_value_heads", "kv_head"},
+                                  {'d', offsetof(ns_attn, head_dim), "head_dim", "d_head"},
                                   {0}};
 
 static int check_sizes(const ns_checker *c, const ns_attn *a)
@@ -15,6 +15,8 @@ static int check_sizes(const ns_checker *c, const ns_attn *a)
         (rc = ns_check_range(c, "n_heads x head_dim", a->n_heads * a->head_dim, 1, NS_MAX_DIM)) != NS_OK ||
         (rc = ns_check_range(c, "rope", a->rope, -1, c->a->n_ropes - 1)) != NS_OK ||
         (rc = ns_check_range(c, "window", a->window, 0, NS_MAX_DIM)) != NS_OK ||
+        (rc = ns_check_range(c, "chunk", a->chunk, 0, NS_MAX_DIM)) != NS_OK ||
+        (rc = ns_check_at_least(c, "k_scale", (double)a->k_scale, -1e30)) != NS_OK ||
         (rc = ns_check_at_least(c, "scale", (double)a->scale, -1e30)) != NS_OK ||
         (rc = ns_check_at_least(c, "clip_qkv", (double)a->clip_qkv, 0)) != NS_OK ||
         (rc = ns_check_at_least(c, "softcap", (double)a->softcap, 0)) != NS_OK)
@@ -54,7 +56,10 @@ double ns_heads_macs(const void *params, int64_t n)
     double macs = 0;
     for (int64_t h = 0; h < a->n_heads; h++) {
         const double w = (double)ns_attn_window(a, h);
-        const double pairs = w > 0 && w < T ? w * T - w * (w - 1) / 2 : T * (T + 1) / 2;
+        const double whole = a->chunk ? (double)(n / a->chunk) : 0, rest = T - whole * w;
+        const double pairs = a->chunk          ? whole * w * (w + 1) / 2 + rest * (rest + 1) / 2
+                             : w > 0 && w < T ? w * T - w * (w - 1) / 2
+                                              : T * (T + 1) / 2;
         macs += 2 * pairs * (double)a->head_dim;
     }
     return macs;
@@ -70,10 +75,11 @@ ns_qkv ns_heads_project(ns_band *b, const ns_attn *a, ns_cols in, int64_t more)
     const int64_t from = rows ? 0 : Hd, to = rows && state ? behind + more : state ? behind : Hd;
     const ns_cols x = ns_band_linear_part(b, in, NS_HEADS_QKV, from, to);
     ns_qkv out = {{0}};
+    const float clip_qk = a->clip_after_norm ? 0 : a->clip_qkv;
     if (rows)
-        out.q = ns_band_clip(b, ns_columns(x, 0, Hd), a->clip_qkv);
+        out.q = ns_band_clip(b, ns_columns(x, 0, Hd), clip_qk);
     if (state) {
-        out.k = ns_band_clip(b, ns_columns(x, Hd - from, Gd), a->clip_qkv);
+        out.k = ns_band_clip(b, ns_columns(x, Hd - from, Gd), clip_qk);
         out.v = ns_band_clip(b, ns_columns(x, Hd - from + Gd, Gd), a->clip_qkv);
     }
     if (rows && more)
@@ -86,7 +92,11 @@ static ns_cols turn(ns_band *b, const ns_attn *a, ns_cols x, const ns_act *act, 
 {
     if (act)
         x = ns_band_act(b, x, *act);
-    return ns_band_rope(b, ns_band_norm(b, x, a->qk_norm == NS_QK_FULL ? 1 : heads, norm), heads, a->rope);
+    const int64_t groups = a->qk_norm == NS_QK_FULL ? 1 : heads;
+    if (a->norm_after_rope)
+        return ns_band_norm(b, ns_band_rope(b, x, heads, a->rope), groups, norm);
+    x = ns_band_norm(b, x, groups, norm);
+    return ns_band_rope(b, ns_band_clip(b, x, a->clip_after_norm ? a->clip_qkv : 0), heads, a->rope);
 }
 
 void ns_heads_keep(ns_band *b, const ns_attn *a, ns_qkv x, const ns_act *act)
@@ -95,7 +105,7 @@ void ns_heads_keep(ns_band *b, const ns_attn *a, ns_qkv x, const ns_act *act)
         x.v = ns_band_act(b, x.v, *act);
     ns_band_show(b, NS_POINT_K, x.k, a->n_kv_heads);
     ns_band_show(b, NS_POINT_V, x.v, a->n_kv_heads);
-    x.k = turn(b, a, x.k, act, a->n_kv_heads, NS_HEADS_K_NORM);
+    x.k = ns_band_scale(b, turn(b, a, x.k, act, a->n_kv_heads, NS_HEADS_K_NORM), a->k_scale != 0 ? a->k_scale : 1);
     ns_band_show(b, NS_POINT_ROT_K, x.k, a->n_kv_heads);
     ns_band_keep(b, a, x.k, x.v);
 }
@@ -103,7 +113,7 @@ void ns_heads_keep(ns_band *b, const ns_attn *a, ns_qkv x, const ns_act *act)
 ns_cols ns_heads_query(ns_band *b, const ns_attn *a, ns_cols q, const ns_act *act)
 {
     ns_band_show(b, NS_POINT_Q, q, a->n_heads);
-    q = turn(b, a, q, act, a->n_heads, NS_HEADS_Q_NORM);
+    q = ns_band_temper(b, a, turn(b, a, q, act, a->n_heads, NS_HEADS_Q_NORM));
     ns_band_show(b, NS_POINT_ROT_Q, q, a->n_heads);
     return q;
 }

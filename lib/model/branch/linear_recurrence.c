@@ -63,7 +63,7 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
         ns_heads_keep(b, a, x, &p->act);
     if (!ns_band_asks(b, NS_PART_ROWS))
         return (ns_cols){0};
-    ns_cols z = ns_band_attend(b, a, ns_heads_query(b, a, x.q, &p->act), p->slope);
+    ns_cols z = ns_band_attend(b, a, ns_heads_query(b, a, x.q, &p->act), p->slope, -1);
     if (!z.sheet)
         return z;
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);

@@ -1,7 +1,10 @@
 /* mlp.c - the MLP of a layer: down(act(gate x) * up x), or down(act(up x)) without a gate. */
 #include "model/branch/branch.h"
 
+static const ns_word mixer[] = {{"mlp", 0}, {NULL, 0}};
+
 static const ns_field fields[] = {
+    {"mixer", NS_FIELD_FIXED, .words = mixer, .sparse = true},
     {"d_ff", NS_FIELD_I64, .offset = offsetof(ns_ffn, d_ff), .required = true},
     {"act", NS_FIELD_WORD, .offset = offsetof(ns_ffn, act), .words = ns_words_act, .required = true},
     {"gate", NS_FIELD_TREF, .offset = offsetof(ns_ffn, gate)},
@@ -13,7 +16,7 @@ static const ns_field fields[] = {
     {0},
 };
 
-static const ns_size sizes[] = {{'F', offsetof(ns_ffn, d_ff), "intermediate_size"}, {0}};
+static const ns_size sizes[] = {{'F', offsetof(ns_ffn, d_ff), "intermediate_size", "d_ff"}, {0}};
 
 enum { IN, DOWN };
 
@@ -44,7 +47,7 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
 }
 
 const ns_branch_class ns_branch_mlp = {
-    .name = "mlp", .part = "ffn",
+    .name = "mlp", .part = "ffn", .mixer = "mlp",
     .params_size = sizeof(ns_ffn), .ffn = true, .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN2, .out_point = NS_POINT_MLP_OUT, .points = NS_HAS(MLP_POST),
     .check = check, .forward = forward,

@@ -14,11 +14,12 @@ const ns_word ns_words_scaling[] = {
 };
 
 /* ---- the walk ---- */
-typedef struct walk { ns_visit_fn fn; void *user; ns_error *err; int64_t layer, d_model; } walk;
+typedef struct walk { ns_visit_fn fn; void *user; ns_error *err; int64_t layer, d_model, copies; } walk;
 
 static int visit_matrix(const walk *w, ns_tref *t, const char *role, const char *sizes, int64_t n_out, int64_t n_in, bool required)
 {
-    const ns_visit v = {.tref = t, .role = role, .sizes = sizes, .layer = w->layer, .n_out = n_out, .n_in = n_in, .required = required};
+    const ns_visit v = {.tref = t, .role = role, .sizes = sizes, .layer = w->layer, .n_out = n_out, .n_in = n_in, .required = required,
+                        .copies = w->copies};
     return w->fn(w->user, &v, w->err);
 }
 
@@ -26,7 +27,8 @@ static int visit_vector(const walk *w, ns_tref *t, const char *role, const char 
 {
     char name[64];
     snprintf(name, sizeof name, "%s%s", role, suffix);
-    const ns_visit v = {.tref = t, .role = name, .sizes = sizes, .layer = w->layer, .n_out = n, .n_in = 1, .vector = true};
+    const ns_visit v = {.tref = t, .role = name, .sizes = sizes, .layer = w->layer, .n_out = n, .n_in = 1, .vector = true,
+                        .copies = w->copies};
     return w->fn(w->user, &v, w->err);
 }
 
@@ -36,21 +38,25 @@ static int visit_norm(const walk *w, ns_norm *n, const char *role, const char *s
     return rc != NS_OK ? rc : visit_vector(w, &n->bias, role, ".bias", sizes, size);
 }
 
-static int visit_slot(const walk *w, const ns_branch *b, const ns_slot *s)
+static int visit_slot(walk *w, const ns_branch *b, const ns_slot *s)
 {
     ns_shape shape;
     ns_slot_shape(b, s, w->d_model, &shape);
+    w->copies = ns_slot_copies(b, s);
+    if (s->kind == NS_SLOT_VECTOR)
+        return visit_vector(w, ns_slot_tref(b, s), s->role, "", shape.words, shape.n_out);
     if (s->kind == NS_SLOT_NORM)
         return visit_norm(w, ns_slot_norm(b, s), s->role, shape.words, shape.n_out);
     const int rc = visit_matrix(w, ns_slot_tref(b, s), s->role, shape.words, shape.n_out, shape.n_in, s->required);
     return rc != NS_OK || !s->bias ? rc : visit_vector(w, ns_slot_bias(b, s), s->role, "_bias", shape.rows, shape.n_out);
 }
 
-static int visit_branch(const walk *w, ns_branch *b)
+static int visit_branch(walk *w, ns_branch *b)
 {
     int rc = visit_norm(w, &b->in_norm, "in_norm", "hidden_size", w->d_model);
     for (const ns_slot *s = b->params ? b->class_->slots : NULL; s && s->role && rc == NS_OK; s++)
         rc = visit_slot(w, b, s);
+    w->copies = 0;
     return rc != NS_OK ? rc : visit_norm(w, &b->out_norm, "out_norm", "hidden_size", w->d_model);
 }
 
@@ -159,7 +165,15 @@ const ns_ffn *ns_arch_ffn(const ns_arch *a, int64_t layer)
 
 int64_t ns_attn_window(const ns_attn *a, int64_t head)
 {
-    return a->head_window ? a->head_window[head] : a->window;
+    return a->chunk ? a->chunk : a->head_window ? a->head_window[head] : a->window;
+}
+
+int64_t ns_attn_first_key(const ns_attn *a, int64_t head, int64_t row)
+{
+    const int64_t window = ns_attn_window(a, head);
+    if (a->chunk)
+        return row / a->chunk * a->chunk;
+    return window && row >= window ? row - window + 1 : 0;
 }
 
 /* A layer slides when every head of it does: one full head can reach any key. */
@@ -178,7 +192,9 @@ void ns_arch_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n
 {
     const ns_attn *const attn = ns_arch_attn(arch, layer);
     const ns_layer_kind kind = ns_arch_layer_kind(arch, layer);
-    if (kind == NS_LAYER_SWA && attn && !attn->head_window)
+    if (kind == NS_LAYER_SWA && attn->chunk)
+        snprintf(out, n, "chunk %lld", (long long)attn->chunk);
+    else if (kind == NS_LAYER_SWA && !attn->head_window)
         snprintf(out, n, "swa %lld", (long long)attn->window);
     else
         snprintf(out, n, "%s", ns_layer_kind_name(kind));
@@ -187,6 +203,22 @@ void ns_arch_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n
 const char *ns_layer_kind_name(ns_layer_kind kind)
 {
     return kind == NS_LAYER_FULL ? "full" : kind == NS_LAYER_SWA ? "swa" : kind == NS_LAYER_RECURRENT ? "recurrent" : "?";
+}
+
+int64_t ns_arch_axis(const ns_arch *a, int64_t layer, const char *axis)
+{
+    int64_t n = 0;
+    if (strcmp(axis, "d_model") == 0)
+        return a->d_model;
+    if (strcmp(axis, "id_weight") == 0)
+        return ns_arch_axis(a, layer, "choice") ? 2 : 0;
+    if (layer < 0 || layer >= a->n_layers)
+        return layer < 0 && strcmp(axis, "d_vocab") == 0 ? a->vocab : 0;
+    const ns_layer *const l = &a->layers[layer];
+    for (int s = 0; s < l->n_stages && n == 0; s++)
+        for (int b = 0; b < l->stages[s].n_branches && n == 0; b++)
+            n = ns_branch_axis(&l->stages[s].branches[b], axis);
+    return n;
 }
 
 int64_t ns_arch_max_heads(const ns_arch *a)

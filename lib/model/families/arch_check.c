@@ -28,14 +28,20 @@ static int64_t rows_needed(const ns_tref *t)
     return t->start + last / t->group * t->stride + last % t->group + 1;
 }
 
-static int missing(const taker *k, const ns_visit *slot, ns_error *err)
+static int missing(const taker *k, const ns_visit *slot, int64_t expert, ns_error *err)
 {
-    const char *const dir = ns_checkpoint_dir(k->c), *const name = slot->tref->name;
+    char name[NS_TENSOR_NAME];
+    const char *const dir = ns_checkpoint_dir(k->c);
+    ns_tref_name(slot->tref, expert, name);
     if (strcmp(slot->role, "head") == 0)
         return ns_fail(err, NS_E_FORMAT,
                        "%s: no tensor '%s', but tie_word_embeddings is false (or absent, and %s is not tied by default): correct "
                        "config.json, or give the head",
                        dir, name, k->a->family);
+    if (expert >= 0)
+        return ns_fail(err, NS_E_FORMAT,
+                       "%s: no tensor '%s' (%s of layer %lld, which has %lld experts): correct config.json, or map the names with --names",
+                       dir, name, slot->role, (long long)slot->layer, (long long)slot->copies);
     if (slot->layer >= 0)
         return ns_fail(err, NS_E_FORMAT,
                        "%s: no tensor '%s' (%s of layer %lld; num_hidden_layers says %lld layers): correct config.json, or map the names "
@@ -44,16 +50,25 @@ static int missing(const taker *k, const ns_visit *slot, ns_error *err)
     return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s' (%s): correct config.json, or map the names with --names", dir, name, slot->role);
 }
 
+/* One tensor of all experts, whose first axis they are. */
+static bool stacked(const ns_visit *slot)
+{
+    return slot->copies && !ns_tref_split(slot->tref);
+}
+
 static int wrong_shape(const ns_visit *slot, const ns_tensor *tensor, ns_error *err)
 {
     const ns_tref *const t = slot->tref;
     const int64_t rows = rows_needed(t);
-    char have[128], want[64];
+    char have[128], want[96];
     shape_text(&tensor->view, have, sizeof have);
+    int n = snprintf(want, sizeof want, "[");
+    if (stacked(slot))
+        n += snprintf(want + n, sizeof want - (size_t)n, "%lld experts, ", (long long)slot->copies);
     if (slot->vector)
-        snprintf(want, sizeof want, "[%lld]", (long long)rows);
+        snprintf(want + n, sizeof want - (size_t)n, "%lld]", (long long)rows);
     else
-        snprintf(want, sizeof want, "[%lld, %lld]", (long long)(t->transposed ? t->n_in : rows),
+        snprintf(want + n, sizeof want - (size_t)n, "%lld, %lld]", (long long)(t->transposed ? t->n_in : rows),
                  (long long)(t->transposed ? rows : t->n_in));
     return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is %s, but %s (%s) of config.json wants %s: one of the two is wrong", tensor->file,
                    tensor->name, have, slot->role, slot->sizes, want);
@@ -72,27 +87,52 @@ static int64_t index_of(const ns_checkpoint *c, const ns_tensor *tensor)
     return low;
 }
 
-static int take(void *user, const ns_visit *slot, ns_error *err)
+/* The axis of a tensor that rows of the weight lie along. */
+static int rows_axis(const ns_visit *slot)
 {
-    taker *const k = user;
+    return (slot->tref->transposed ? 1 : 0) + (stacked(slot) ? 1 : 0);
+}
+
+static bool right_rank(const ns_visit *slot, const ns_view *v)
+{
+    const int first = stacked(slot) ? 1 : 0;
+    if (v->rank != first + (slot->vector ? 1 : 2) || (first && v->shape[0] != slot->copies))
+        return false;
+    return slot->vector || v->shape[first + (slot->tref->transposed ? 0 : 1)] == slot->tref->n_in;
+}
+
+static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error *err)
+{
     const ns_tref *const t = slot->tref;
-    if (!t->name)
-        return NS_OK;
     const bool tied = strcmp(slot->role, "head") == 0 && strcmp(t->name, k->a->embed.name) == 0;
-    const ns_tensor *const tensor = ns_checkpoint_find(k->c, t->name);
-    if (!tensor)
-        return missing(k, slot, err);
+    ns_source from;
+    if (ns_tref_source(t, k->c, expert, &from, NULL) != NS_OK)
+        return missing(k, slot, expert, err);
+    const ns_tensor *const tensor = from.tensor;
     const ns_view *const v = &tensor->view;
     if (v->dtype != NS_F32 && v->dtype != NS_F16 && v->dtype != NS_BF16)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name,
                        ns_dtype_name(v->dtype));
-    const int rows_axis = t->transposed ? 1 : 0;
-    const bool shaped = slot->vector ? v->rank == 1 : v->rank == 2 && v->shape[1 - rows_axis] == t->n_in;
-    if (!shaped || v->shape[rows_axis] < rows_needed(t))      /* rows too many: check_rows */
+    if (!right_rank(slot, v) || v->shape[rows_axis(slot)] < rows_needed(t))      /* rows too many: check_rows */
         return wrong_shape(slot, tensor, err);
     if (!tied && !ns_add_i64(k->rows[index_of(k->c, tensor)], t->n_out, &k->rows[index_of(k->c, tensor)]))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is named too often", tensor->file, tensor->name);
     return NS_OK;
+}
+
+/* Calls fn for each tensor that a weight is in: one, or one an expert. */
+static int each_tensor(taker *k, const ns_visit *slot, int (*fn)(taker *, const ns_visit *, int64_t, ns_error *), ns_error *err)
+{
+    const int64_t n = slot->tref->name && slot->copies && !stacked(slot) ? slot->copies : 0;
+    int rc = slot->tref->name && !n ? fn(k, slot, -1, err) : NS_OK;
+    for (int64_t e = 0; e < n && rc == NS_OK; e++)
+        rc = fn(k, slot, e, err);
+    return rc;
+}
+
+static int take(void *user, const ns_visit *slot, ns_error *err)
+{
+    return each_tensor(user, slot, take_tensor, err);
 }
 
 /* ---- what is left over ---- */
@@ -114,7 +154,7 @@ static const char *hint(const char *name)
         {"*k_norm.*", "this model_type has no QK-norm"},
         {"*.qweight", "quantised weights are not supported"},
         {"*scale*", "quantised weights are not supported"},
-        {"*expert*", "mixtures of experts are not supported"},
+        {"*expert*", "config.json's number of experts may be too small, or this model_type has none"},
         {"*lora_*", "merge the adapter into the weights first"},
         {"*layers.*", "config.json's num_hidden_layers may be too small"},
         {"*h.*", "config.json's n_layer may be too small"},
@@ -148,19 +188,24 @@ static int check_leftovers(const taker *k, ns_error *err)
 }
 
 /* Rows of a tensor that nobody takes, or that two weights take. */
-static int check_rows(void *user, const ns_visit *slot, ns_error *err)
+static int check_tensor_rows(taker *k, const ns_visit *slot, int64_t expert, ns_error *err)
 {
-    const taker *const k = user;
-    const ns_tref *const t = slot->tref;
-    if (!t->name)
-        return NS_OK;
-    const ns_tensor *const tensor = ns_checkpoint_find(k->c, t->name);
-    const int64_t rows = tensor->view.shape[t->transposed ? 1 : 0], taken = k->rows[index_of(k->c, tensor)];
+    ns_source from;
+    const int rc = ns_tref_source(slot->tref, k->c, expert, &from, err);
+    if (rc != NS_OK)
+        return rc;
+    const ns_tensor *const tensor = from.tensor;
+    const int64_t rows = tensor->view.shape[rows_axis(slot)], taken = k->rows[index_of(k->c, tensor)];
     if (taken == rows)
         return NS_OK;
     return ns_fail(err, NS_E_FORMAT,
                    "%s: tensor '%s' has %lld rows, but the sizes of config.json (%s) take %lld of them: one of the two is wrong",
                    tensor->file, tensor->name, (long long)rows, slot->sizes, (long long)taken);
+}
+
+static int check_rows(void *user, const ns_visit *slot, ns_error *err)
+{
+    return each_tensor(user, slot, check_tensor_rows, err);
 }
 
 static bool is_head(const char *name)

@@ -225,8 +225,6 @@ static int find_class(const reader *r, const cJSON *part, const char *kind, cons
     for (int i = 0; !*out && ns_branch_classes[i]; i++)
         if (strcmp(ns_branch_classes[i]->part, kind) == 0 && ns_branch_classes[i]->mixer)
             add_word(words, sizeof words, ns_branch_classes[i]->mixer);
-    if (!*out && !words[0])
-        return not_a_key(r, "mixer", ns_branch_class_find(kind, NULL)->fields, NULL);
     return *out ? NS_OK : unknown_word(r, "mixer", words);
 }
 

@@ -59,6 +59,20 @@ static bool write_list(cJSON *object, const ns_field *f, const void *base, int64
     return array != NULL;
 }
 
+/* What an absent key would be read as. */
+static bool is_otherwise(const ns_field *f, const void *base)
+{
+    const void *const p = (const char *)base + f->offset;
+    if (f->kind == NS_FIELD_FIXED)
+        return true;
+    const double value = f->kind == NS_FIELD_I64    ? (double)*(const int64_t *)p
+                         : f->kind == NS_FIELD_F32  ? (double)*(const float *)p
+                         : f->kind == NS_FIELD_F64  ? *(const double *)p
+                         : f->kind == NS_FIELD_BOOL ? *(const bool *)p
+                                                    : *(const int *)p;
+    return value == f->otherwise;
+}
+
 static bool write_fields(cJSON *object, const ns_field *f, const void *base);
 
 static bool write_field(cJSON *object, const ns_field *f, const void *base)
@@ -94,7 +108,7 @@ static bool write_field(cJSON *object, const ns_field *f, const void *base)
 static bool write_fields(cJSON *object, const ns_field *f, const void *base)
 {
     for (; object && f->key; f++)
-        if (!write_field(object, f, base))
+        if (!(f->sparse && is_otherwise(f, base)) && !write_field(object, f, base))
             return false;
     return object != NULL;
 }

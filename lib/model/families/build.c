@@ -72,6 +72,8 @@ void ns_build_number(builder *b, ns_branch *branch, const char *key, double valu
         *(int *)p = (int)value;
     else if (f->kind == NS_FIELD_F32)
         *(float *)p = (float)value;
+    else if (f->kind == NS_FIELD_BOOL)
+        *(bool *)p = value != 0;
     else
         *(double *)p = value;
 }
@@ -98,6 +100,30 @@ ns_tref *ns_build_matrix(builder *b, ns_branch *branch, const char *role, const 
     ns_shape shape;
     ns_tref *const t = ns_slot_tref(branch, slot_of(b, branch, role, &shape));
     *t = layer_matrix(b, name, shape.n_out, shape.n_in);
+    return t;
+}
+
+/* Of a weight that has no suffix of its own: the whole name in the layer. */
+static ns_tref named_tensor(builder *b, const char *name, int64_t n_out, int64_t n_in)
+{
+    char *const full = ns_printf_alloc("%s%s%lld.%s", b->prefix, b->row->names->layers, (long long)b->layer, name);
+    b->oom |= !full;
+    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in};
+}
+
+ns_tref *ns_build_tensor(builder *b, ns_branch *branch, const char *role, const char *name)
+{
+    ns_shape shape;
+    ns_tref *const t = ns_slot_tref(branch, slot_of(b, branch, role, &shape));
+    *t = named_tensor(b, name, shape.n_out, shape.n_in);
+    return t;
+}
+
+ns_tref *ns_build_bias(builder *b, ns_branch *branch, const char *role, const char *name)
+{
+    ns_shape shape;
+    ns_tref *const t = ns_slot_bias(branch, slot_of(b, branch, role, &shape));
+    *t = named_tensor(b, name, shape.n_out, 1);
     return t;
 }
 
@@ -154,10 +180,11 @@ static void build_attn(builder *b, ns_branch *branch)
     const ns_facts *const f = b->f;
     const ns_names *const n = b->row->names;
     ns_attn *const a = branch->params;
-    *a = (ns_attn){.n_heads = f->heads,
+    *a = (ns_attn){.clip_after_norm = b->row->clip_after_norm && f->clip > 0,
+                   .n_heads = f->heads,
                    .n_kv_heads = f->kv_heads,
                    .head_dim = f->head_dim,
-                   .qk_norm = b->row->qk_norm,
+                   .qk_norm = f->qk_norm,
                    .clip_qkv = (float)f->clip,
                    .softcap = (float)f->attn_softcap,
                    .rope = f->rope[b->layer],
@@ -197,7 +224,7 @@ static void build_ffn(builder *b, ns_branch *branch)
 
 static void begin(builder *b, ns_branch *branch, const char *part, const char *mixer)
 {
-    branch->out_scale = 1;
+    branch->out_scale = (float)b->f->branch_scale;
     b->oom |= !ns_branch_begin(branch, ns_branch_class_find(part, mixer));
 }
 
@@ -217,13 +244,16 @@ static void build_mixer(builder *b, ns_branch *branch)
 
 static void build_mlp(builder *b, ns_branch *branch)
 {
-    begin(b, branch, "ffn", NULL);
+    begin(b, branch, "ffn", b->f->sparse[b->layer] ? "experts" : NULL);
     if (b->oom)
         return;
     branch->in_norm = norm_of(b, b->row->names->ffn_in_norm, b->f->d_model);
     branch->out_norm = norm_of(b, b->row->names->ffn_out_norm, b->f->d_model);
     branch->shares_norm = b->row->block == NS_BLOCK_PARALLEL_SHARED;
-    build_ffn(b, branch);
+    if (b->f->sparse[b->layer])
+        ns_build_experts(b, branch);
+    else
+        build_ffn(b, branch);
 }
 
 static void build_layer(builder *b, ns_layer *layer)
@@ -298,7 +328,7 @@ int ns_arch_build(ns_arch **out, const ns_family *row, const ns_facts *f, const 
     a->d_model = f->d_model;
     a->vocab = f->vocab;
     a->max_positions = f->positions;
-    a->embed_scale = row->embed_sqrt ? (float)sqrt((double)f->d_model) : 1;
+    a->embed_scale = (float)f->embed_scale;
     a->logit_scale = (float)f->logit_scale;
     a->logit_softcap = (float)f->logit_softcap;
     a->embed = trunk(&b, n->embed, f->vocab, f->d_model);

@@ -163,11 +163,11 @@ static int read_biases(ns_facts *f, ns_config *c, const ns_family *row, ns_error
     if (row->attn_bias == NS_BIAS_QKV)
         f->attn_bias = true;
     if (row->attn_bias == NS_BIAS_KEY_FALSE || row->attn_bias == NS_BIAS_KEY_TRUE) {
-        rc = ns_config_bool(c, "attention_bias", row->attn_bias == NS_BIAS_KEY_TRUE, &f->attn_bias, err);
-        f->o_bias = f->attn_bias;
+        rc = ns_config_bool(c, spelled(row->keys.attn_bias, "attention_bias"), row->attn_bias == NS_BIAS_KEY_TRUE, &f->attn_bias, err);
+        f->o_bias = f->attn_bias && !row->o_plain;
     }
     if (rc == NS_OK && (row->ffn_bias == NS_BIAS_KEY_FALSE || row->ffn_bias == NS_BIAS_KEY_TRUE))
-        rc = ns_config_bool(c, "mlp_bias", row->ffn_bias == NS_BIAS_KEY_TRUE, &f->ffn_bias, err);
+        rc = ns_config_bool(c, spelled(row->keys.ffn_bias, "mlp_bias"), row->ffn_bias == NS_BIAS_KEY_TRUE, &f->ffn_bias, err);
     return rc;
 }
 
@@ -178,6 +178,49 @@ static int read_optional(ns_config *c, const char *key, bool reads, double other
     if (!reads)
         return NS_OK;
     return ns_config_f64(c, key, ns_config_get(c, key) ? 0 : otherwise, 0, 1e30, out, err);
+}
+
+static int read_granite(ns_facts *f, ns_config *c, ns_error *err)
+{
+    double divisor = 1;
+    int rc;
+    if ((rc = ns_config_f64(c, "embedding_multiplier", 1, -1e30, 1e30, &f->embed_scale, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "residual_multiplier", 1, -1e30, 1e30, &f->branch_scale, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "attention_multiplier", 1, -1e30, 1e30, &f->scale, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "logits_scaling", 1, 1e-30, 1e30, &divisor, err)) != NS_OK)
+        return rc;
+    f->logit_scale = 1 / divisor;
+    return NS_OK;
+}
+
+static int read_minicpm(ns_facts *f, ns_config *c, ns_error *err)
+{
+    double depth, base;
+    int rc;
+    if ((rc = ns_config_f64(c, "scale_emb", 1, -1e30, 1e30, &f->embed_scale, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "scale_depth", 1, -1e30, 1e30, &depth, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "dim_model_base", 1, 1e-30, 1e30, &base, err)) != NS_OK)
+        return rc;
+    f->branch_scale = depth / sqrt((double)f->layers);
+    f->logit_scale = base / (double)f->d_model;
+    return NS_OK;
+}
+
+static int read_multipliers(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    f->embed_scale = row->embed_sqrt ? sqrt((double)f->d_model) : 1;
+    f->branch_scale = 1;
+    return row->multipliers == NS_MULTIPLIERS_GRANITE   ? read_granite(f, c, err)
+           : row->multipliers == NS_MULTIPLIERS_MINICPM ? read_minicpm(f, c, err)
+                                                        : NS_OK;
+}
+
+static int read_qk_norm(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    bool has = true;
+    const int rc = row->qk_norm_key ? ns_config_bool(c, "use_qk_norm", false, &has, err) : NS_OK;
+    f->qk_norm = has ? row->qk_norm : NS_QK_NONE;
+    return rc;
 }
 
 static int read_numbers(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
@@ -204,7 +247,8 @@ static int read_numbers(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
                                     (rc = ns_config_bool(c, "scale_attn_by_inverse_layer_idx", false, &f->scale_by_layer, err)) != NS_OK)))
         return rc;
     f->scale = scaled ? 1 / sqrt(row->scalar_key ? scalar : (double)f->head_dim) : 1;
-    return NS_OK;
+    rc = read_qk_norm(f, c, row, err);
+    return rc != NS_OK ? rc : read_multipliers(f, c, row, err);
 }
 
 /* ---- windows ---- */
@@ -262,7 +306,7 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
 static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
     int64_t window = 0, above = row->defaults.above ? row->defaults.above : 28;
-    bool use = row->window != NS_WINDOW_ABOVE && row->window != NS_WINDOW_NOPE;
+    bool use = row->window != NS_WINDOW_ABOVE && row->window != NS_WINDOW_SWITCHED && row->window != NS_WINDOW_NOPE;
     int rc;
     if (row->window == NS_WINDOW_NONE)
         return apply_layer_types(f, c, row, 0, err);
@@ -275,7 +319,7 @@ static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
     if (item && !cJSON_IsNull(item) && window == 0 && use)
         return ns_fail(err, NS_E_FORMAT, "%s: sliding_window is 0: give the number of keys a row sees, or null for full attention",
                        c->label);
-    if (row->window == NS_WINDOW_ABOVE && !use)
+    if ((row->window == NS_WINDOW_ABOVE || row->window == NS_WINDOW_SWITCHED) && !use)
         window = 0;      /* qwen: the key counts only together with use_sliding_window */
     if (row->window == NS_WINDOW_ABOVE && use && (rc = ns_config_i64(c, "max_window_layers", above, 0, NS_MAX_DIM, &above, err)) != NS_OK)
         return rc;
@@ -284,7 +328,8 @@ static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
         (rc = window_by_pattern(f, c, row, window, err)) != NS_OK)
         return rc;
     for (int64_t i = 0; i < f->layers && row->window != NS_WINDOW_PATTERN; i++)
-        f->window[i] = (row->window == NS_WINDOW_ALL || (row->window == NS_WINDOW_ABOVE && i >= above) ||
+        f->window[i] = (row->window == NS_WINDOW_ALL || row->window == NS_WINDOW_SWITCHED ||
+                        (row->window == NS_WINDOW_ABOVE && i >= above) ||
                         (row->window == NS_WINDOW_NOPE && use && f->rope[i] < 0)) ? window : 0;
     return apply_layer_types(f, c, row, window, err);
 }
@@ -376,16 +421,12 @@ static int read_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
     return NS_OK;
 }
 
-/* minimax: every branch has its factors, and its experts are an MLP when there is one of them. */
+/* minimax: every branch has its factors. */
 static int read_residuals(ns_facts *f, ns_config *c, ns_error *err)
 {
     static const char *const alpha[] = {"full_attn_alpha_factor", "linear_attn_alpha_factor", "mlp_alpha_factor"};
     static const char *const beta[] = {"full_attn_beta_factor", "linear_attn_beta_factor", "mlp_beta_factor"};
-    int64_t experts;
-    int rc = ns_config_i64(c, "num_local_experts", 8, 1, NS_MAX_DIM, &experts, err);
-    if (rc == NS_OK && experts != 1)
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: num_local_experts is %lld: mixtures of experts are not supported", c->label,
-                       (long long)experts);
+    int rc = NS_OK;
     for (int i = 0; i < 3 && rc == NS_OK; i++) {
         rc = ns_config_f64(c, alpha[i], 1, -1e6, 1e6, &f->alpha[i], err);
         if (rc == NS_OK)
@@ -404,10 +445,11 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         (rc = read_biases(f, c, row, err)) != NS_OK ||
         (rc = read_numbers(f, c, row, err)) != NS_OK)
         return rc;
+    f->sparse = ns_alloc_array((size_t)f->layers, sizeof *f->sparse);
     f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
     f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);
     f->recurrent = ns_alloc_array((size_t)f->layers, sizeof *f->recurrent);
-    if (!f->window || !f->rope || !f->recurrent)
+    if (!f->window || !f->rope || !f->recurrent || !f->sparse)
         return ns_oom(err, "the layer table");
     for (int64_t i = 0; i < f->layers; i++) {
         f->rope[i] = -1;
@@ -418,6 +460,8 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
     else if (row->rope == NS_ROPES_LIST)
         rc = read_no_rope_layers(f, c, err);
     if (rc != NS_OK || (!row->own_layers && (rc = read_windows(f, c, row, err)) != NS_OK) || (rc = read_ropes(f, c, row, err)) != NS_OK)
+        return rc;
+    if (row->mixture && (rc = ns_facts_experts(f, c, row->mixture, err)) != NS_OK)
         return rc;
     if (row->normed_residual && (rc = read_residuals(f, c, err)) != NS_OK)
         return rc;
@@ -431,6 +475,7 @@ void ns_facts_clear(ns_facts *f)
     free(f->ropes);
     free(f->rope);
     free(f->recurrent);
+    free(f->sparse);
     free(f->window);
     *f = (ns_facts){0};
 }

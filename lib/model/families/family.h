@@ -21,6 +21,7 @@ typedef enum ns_fuse { NS_FUSE_NONE, NS_FUSE_CONCAT, NS_FUSE_PER_HEAD } ns_fuse;
 typedef enum ns_window_rule {
     NS_WINDOW_NONE,
     NS_WINDOW_ALL,          /* every layer, when sliding_window is not null */
+    NS_WINDOW_SWITCHED,     /* every layer, when use_sliding_window */
     NS_WINDOW_ABOVE,        /* layers >= max_window_layers, when use_sliding_window */
     NS_WINDOW_PATTERN,      /* all but every n-th (sliding_window_pattern) */
     NS_WINDOW_NOPE,         /* the NoPE layers, when use_sliding_window */
@@ -36,6 +37,13 @@ typedef enum ns_rope_rule {
     NS_ROPES_UNSCALED,      /* sliding layers with the same theta, unscaled (olmo3) */
 } ns_rope_rule;
 
+/* Keys that multiply the embedding, what a branch adds, q.k and the logits. */
+typedef enum ns_multipliers {
+    NS_MULTIPLIERS_NONE,
+    NS_MULTIPLIERS_GRANITE, /* embedding_multiplier, residual_multiplier, attention_multiplier (in place of d^-1/2), 1 / logits_scaling */
+    NS_MULTIPLIERS_MINICPM, /* scale_emb, scale_depth / sqrt(layers), -, dim_model_base / hidden_size */
+} ns_multipliers;
+
 /* Tensor names: trunk names follow the prefix, layer names "<prefix><layers>N.". NULL = the family has no such weight. */
 typedef struct ns_names {
     const char *prefixes[3];          /* first that holds the embedding, alone or in a wrapper; the first one without a checkpoint */
@@ -48,7 +56,32 @@ typedef struct ns_names {
 } ns_names;
 
 /* Key spellings; NULL = the usual one. */
-typedef struct ns_keys { const char *d_model, *d_ff, *layers, *heads, *positions, *eps, *act, *theta, *partial; } ns_keys;
+typedef struct ns_keys { const char *d_model, *d_ff, *layers, *heads, *positions, *eps, *act, *theta, *partial, *attn_bias, *ffn_bias; } ns_keys;
+
+/* Which layers have experts; the others have an MLP. */
+typedef enum ns_sparse_rule {
+    NS_SPARSE_ALL,          /* every layer */
+    NS_SPARSE_SEVERAL,      /* every layer where there is more than one expert */
+    NS_SPARSE_STEP,         /* every decoder_sparse_step-th, but for mlp_only_layers */
+    NS_SPARSE_AFTER,        /* from first_k_dense_replace on */
+    NS_SPARSE_LIST,         /* moe_layers, or every interleave_moe_layer_step-th */
+} ns_sparse_rule;
+
+/* Layers with experts: keys and their defaults (NULL: no such key, the default holds), and names in a layer in full, {} for the number of
+ * an expert; without it the tensor is of all experts. */
+typedef struct ns_mixture {
+    struct { const char *n, *d_ff, *d_shared, *normalise; } keys;      /* d_ff NULL: that of an MLP. d_shared: of the shared expert */
+    struct { int64_t n, top_k, d_ff, d_shared; bool normalise; } defaults;
+    ns_sparse_rule sparse;
+    ns_routing     routing;
+    bool           scaled_groups;     /* reads routed_scaling_factor, n_group, topk_group; n_shared_experts times d_ff are shared */
+    bool           shared;            /* a shared expert as wide as one of the others */
+    bool           weigh_input, interleaved, transposed;      /* gate_up: rows of gate and up by turns, else halves */
+    float          limit, up_offset;
+    const ns_act  *act;               /* NULL: that of the MLPs */
+    const char    *router, *router_bias, *choice_bias, *gate, *up, *gate_up, *gate_up_bias, *down, *down_bias;
+    const char    *shared_gate, *shared_up, *shared_down, *shared_switch;
+} ns_mixture;
 
 /* Layers of another mixer than softmax attention: without rope and window. */
 typedef struct ns_builder ns_builder;
@@ -84,6 +117,11 @@ typedef struct ns_family {
     bool            no_gqa, fixed_head_dim;   /* heads = kv_heads; head_dim = d_model / heads whatever the config says */
     ns_window_rule  window;
     const ns_recurrent *recurrent;            /* its layers that are not softmax attention; NULL: it has none */
+    const ns_mixture *mixture;                /* its layers with experts; NULL: it has none */
+    ns_multipliers  multipliers;
+    bool            clip_after_norm;          /* q and k are clipped behind their norm */
+    bool            qk_norm_key;              /* use_qk_norm, false by default, says whether there is any */
+    bool            o_plain;                  /* the output projection has no bias, whatever q, k, v have */
     bool            normed_residual;          /* reads *_alpha_factor, *_beta_factor (minimax) */
     bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
     ns_rope_rule    rope;
@@ -129,12 +167,17 @@ int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *kn
 /* ---- what the config says ---- */
 typedef struct ns_facts {
     int64_t vocab, d_model, d_ff, layers, heads, kv_heads, head_dim, positions;
+    double  embed_scale, branch_scale;
+    ns_qk_norm qk_norm;
     double  eps, logit_scale, attn_softcap, logit_softcap, clip, scale;
     ns_act  act;
     bool    ungated;                  /* the MLP has no gate although the family's names have one */
     bool    tied, attn_bias, o_bias, ffn_bias, parallel, scale_by_layer;
     int64_t *window;                  /* [layers] 0 = full */
     bool    *recurrent;               /* [layers] */
+    bool    *sparse;                  /* [layers] has experts */
+    ns_router router;                 /* of those layers, and the widths of one and of the shared one */
+    int64_t  d_expert, d_shared;
     double   alpha[3], beta[3];       /* full attention, recurrence, MLP; alpha 0: residuals start from x */
     int     *rope;                    /* [layers] index into ropes; -1 = NoPE */
     ns_rope *ropes;
@@ -142,6 +185,7 @@ typedef struct ns_facts {
 } ns_facts;
 int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_own_layers(ns_facts *, ns_config *, ns_error *);    /* needlescope.c */
+int  ns_facts_experts(ns_facts *, ns_config *, const ns_mixture *, ns_error *);   /* config_experts.c */
 void ns_facts_clear(ns_facts *);
 /* A rope set for layers of one type ("full_attention", "sliding_attention"). unscaled: rope_scaling is not for these layers; own_theta:
  * nor is its rope_theta. positions may grow to the scaled length. */
@@ -180,6 +224,11 @@ ns_norm *ns_build_norm(ns_builder *, ns_branch *, const char *role, const char *
 typedef struct ns_linear_names { const char *q, *k, *v, *fused, *o, *norm, *gate; } ns_linear_names;
 ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_act);
 
+/* A tensor by its name in a layer in full. */
+ns_tref *ns_build_tensor(ns_builder *, ns_branch *, const char *role, const char *name);
+ns_tref *ns_build_bias(ns_builder *, ns_branch *, const char *role, const char *name);
+void     ns_build_experts(ns_builder *, ns_branch *);                  /* build_experts.c */
+
 int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const ns_prefixes *, ns_error *);
 
 /* ---- the walk over every weight of an arch, in the order of the pass ---- */
@@ -191,6 +240,7 @@ typedef struct ns_visit {
     int64_t     n_out, n_in;          /* as the sizes of the arch want it */
     bool        vector;               /* a bias or a gain, stored as [n_out]; a matrix with one input is [n_out, 1] */
     bool        required;
+    int64_t     copies;               /* one of each of so many experts; 0: one */
 } ns_visit;
 typedef int (*ns_visit_fn)(void *user, const ns_visit *, ns_error *);
 int  ns_arch_each(ns_arch *, ns_visit_fn, void *user, ns_error *);

@@ -1,8 +1,7 @@
 /* minimax.c - MiniMax-Text (arXiv 2501.08313): full attention and Lightning attention by turns; a residual stream that starts from each
- * branch's normed input. Its MLP is a mixture of experts: only a mixture of one, which is an MLP, is supported. */
+ * branch's normed input. Its MLP is a mixture of experts; a mixture of one is an MLP. */
 #include "model/families/family.h"
 #include "math/math.h"
-
 
 static const ns_names names = {
     .prefixes = {"model.", ""}, .embed = "embed_tokens.weight", .final_norm = "norm", .layers = "layers.", .head = "lm_head.weight",
@@ -10,7 +9,7 @@ static const ns_names names = {
     .q = "self_attn.q_proj", .k = "self_attn.k_proj", .v = "self_attn.v_proj", .o = "self_attn.o_proj",
     .gate = "block_sparse_moe.experts.0.w1", .up = "block_sparse_moe.experts.0.w3", .down = "block_sparse_moe.experts.0.w2",
 };
-static const char *const harmless[] = {"block_size", "num_experts_per_tok", "output_router_logits", "router_jitter_noise", NULL};
+static const char *const harmless[] = {"block_size", "output_router_logits", "router_jitter_noise", NULL};
 static const char *const ignored[] = {
     "*.rotary_emb.inv_freq", "*.block_sparse_moe.gate.weight", "*.self_attn.slope_rate", "*.self_attn.*_decay", NULL,
 };
@@ -59,12 +58,18 @@ static void build(ns_builder *b, ns_branch *branch)
     ns_build_linear(b, branch, &linear, b->f->act)->eps = 1e-6f;
 }
 
+static const ns_mixture mixture = {
+    .keys = {.n = "num_local_experts"}, .defaults = {.n = 8, .top_k = 2, .normalise = true}, .sparse = NS_SPARSE_SEVERAL,
+    .router = "block_sparse_moe.gate.weight", .gate = "block_sparse_moe.experts.{}.w1.weight",
+    .up = "block_sparse_moe.experts.{}.w3.weight", .down = "block_sparse_moe.experts.{}.w2.weight",
+};
+
 static const ns_recurrent recurrent = {.type = "linear_attention", .mixer = "lightning", .odd = true, .build = build};
 
 const ns_family ns_family_minimax = {
     .type = "minimax", .names = &names,
     .defaults = {.vocab = 32000, .d_model = 4096, .d_ff = 14336, .layers = 32, .heads = 32, .kv_heads = 8,
                  .positions = 131072, .eps = 1e-5, .theta = 1e6, .act = "silu"},
-    .norm = NS_NORM_RMS, .rope = NS_ROPES_ALL, .layer_types = true, .recurrent = &recurrent, .normed_residual = true,
+    .norm = NS_NORM_RMS, .rope = NS_ROPES_ALL, .layer_types = true, .recurrent = &recurrent, .mixture = &mixture, .normed_residual = true,
     .harmless = harmless, .ignored = ignored,
 };

@@ -70,6 +70,34 @@ static const struct small_config { const char *name, *json;
      "{\"model_type\":\"minimax\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":"
      "6,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"num_local_experts\":1,\"layer_types\":[\""
      "linear_attention\",\"full_attention\"],\"linear_attn_alpha_factor\":1.5}"},
+    {"mixtral",
+     "{\"model_type\":\"mixtral\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"num_local_experts\":3,\"num_experts_per_tok\":2}"},
+    {"qwen2_moe",
+     "{\"model_type\":\"qwen2_moe\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":5,\"num_experts_per_tok\":2,\"moe_intermediate_size\":7,"
+     "\"shared_expert_intermediate_size\":9,\"decoder_sparse_step\":2,\"norm_topk_prob\":true}"},
+    {"qwen3_moe",
+     "{\"model_type\":\"qwen3_moe\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,"
+     "\"num_hidden_layers\":3,\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":5,\"num_experts_per_tok\":2,"
+     "\"moe_intermediate_size\":7,\"mlp_only_layers\":[1],\"use_sliding_window\":true,\"sliding_window\":7}"},
+    {"olmoe", "{\"model_type\":\"olmoe\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,"
+              "\"vocab_size\":32,\"num_experts\":5,\"num_experts_per_tok\":5,\"clip_qkv\":8.0}"},
+    {"glm4_moe",
+     "{\"model_type\":\"glm4_moe\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,"
+     "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"n_routed_experts\":6,\"num_experts_per_tok\":2,"
+     "\"moe_intermediate_size\":7,\"n_shared_experts\":2,\"n_group\":3,\"topk_group\":2,\"routed_scaling_factor\":2.5,"
+     "\"use_qk_norm\":true,\"attention_bias\":true}"},
+    {"granite",
+     "{\"model_type\":\"granite\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"embedding_multiplier\":12,\"residual_multiplier\":0.22,"
+     "\"attention_multiplier\":0.015625,\"logits_scaling\":8}"},
+    {"granitemoe",
+     "{\"model_type\":\"granitemoe\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"num_local_experts\":5,\"num_experts_per_tok\":2,\"residual_multiplier\":0.22}"},
+    {"minicpm",
+     "{\"model_type\":\"minicpm\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"scale_emb\":12,\"scale_depth\":1.4,\"dim_model_base\":8}"},
     {"needlescope",
      "{\"model_type\":\"needlescope\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hid"
      "den_layers\":3,\"intermediate_size\":24,\"vocab_size\":32,\"layer_kinds\":[\"lightning\",\"swa\",\"full\"],\"win"

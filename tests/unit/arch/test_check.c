@@ -3,7 +3,7 @@
 #include "arch_test.h"
 #include <unistd.h>
 
-enum { MAX_TENSORS = 256 };
+enum { MAX_TENSORS = 512 };
 typedef struct tensors { ns_tensor_out list[MAX_TENSORS]; char *names[MAX_TENSORS]; int n; } tensors;
 
 static char folder[] = "/tmp/ns-check-XXXXXX";
@@ -34,33 +34,45 @@ static ns_tensor_out *find(tensors *t, const char *name)
     return NULL;
 }
 
-static void add(tensors *t, const char *name, int rank, int64_t rows, int64_t columns)
+static void set_shape(ns_tensor_out *t, int rank, const int64_t *shape)
 {
-    assert_true(t->n < MAX_TENSORS && rows * (rank > 1 ? columns : 1) <= (int64_t)(sizeof zeros / sizeof *zeros));
-    t->names[t->n] = ns_strdup(name);
-    t->list[t->n] =
-        (ns_tensor_out){.name = t->names[t->n], .view = ns_view_of(zeros, NS_F32, rank, (int64_t[]){rows, columns}), .dtype = NS_F32};
-    t->n++;
+    t->view = ns_view_of(zeros, NS_F32, rank, shape);
+    assert_true(ns_view_count(&t->view) <= (int64_t)(sizeof zeros / sizeof *zeros));
 }
 
-/* The tensor that holds the weight; its rows grow with every weight that needs more. */
-static int plan(void *user, const ns_visit *slot, ns_error *err)
+static ns_tensor_out *add(tensors *t, const char *name, int rank, int64_t rows, int64_t columns)
+{
+    assert_true(t->n < MAX_TENSORS);
+    t->names[t->n] = ns_strdup(name);
+    t->list[t->n] = (ns_tensor_out){.name = t->names[t->n], .dtype = NS_F32};
+    set_shape(&t->list[t->n], rank, (int64_t[]){rows, columns});
+    return &t->list[t->n++];
+}
+
+/* The tensor that holds the weight of an expert (-1: of none, or of all); its rows grow with every weight that needs more. */
+static void plan_tensor(tensors *all, const ns_visit *slot, int64_t expert)
 {
     const ns_tref *const w = slot->tref;
-    (void)err;
-    if (!w->name)
-        return NS_OK;
+    const int first = slot->copies && expert < 0 ? 1 : 0, rank = first + (slot->vector ? 1 : 2);
     const int64_t rows = w->start + (w->n_out - 1) / w->group * w->stride + (w->n_out - 1) % w->group + 1;
-    if (!find(user, w->name))
-        add(user, w->name, slot->vector ? 1 : 2, 1, w->n_in);
-    ns_tensor_out *const t = find(user, w->name);
-    const int axis = w->transposed ? 1 : 0;
-    int64_t shape[2] = {t->view.shape[0], t->view.rank > 1 ? t->view.shape[1] : 1};
-    if (w->transposed)
-        shape[0] = w->n_in;
-    if (shape[axis] < rows || (w->transposed && t->view.shape[0] != w->n_in))
-        shape[axis] = shape[axis] < rows || t->view.shape[0] != w->n_in ? rows : shape[axis];
-    t->view = ns_view_of(zeros, NS_F32, t->view.rank, shape);
+    char name[NS_TENSOR_NAME];
+    ns_tref_name(w, expert, name);
+    ns_tensor_out *const found = find(all, name), *const t = found ? found : add(all, name, 1, 1, 1);
+    const int axis = first + (w->transposed ? 1 : 0);
+    int64_t shape[3] = {slot->copies, slot->copies, w->n_in};
+    shape[first] = shape[first + 1 < 3 ? first + 1 : first] = w->n_in;
+    shape[axis] = found && found->view.shape[axis] > rows ? found->view.shape[axis] : rows;
+    set_shape(t, rank, shape);
+}
+
+static int plan(void *user, const ns_visit *slot, ns_error *err)
+{
+    const int64_t n = slot->copies && ns_tref_split(slot->tref) ? slot->copies : 0;
+    (void)err;
+    if (slot->tref->name && !n)
+        plan_tensor(user, slot, -1);
+    for (int64_t e = 0; e < n; e++)
+        plan_tensor(user, slot, e);
     return NS_OK;
 }
 

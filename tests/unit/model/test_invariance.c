@@ -275,6 +275,12 @@ static void recurrent(void **state)
     invariance(tiny_minimax);
 }
 
+static void experts(void **state)
+{
+    (void)state;
+    invariance(tiny_experts);
+}
+
 /* A cap on the kernels changes nothing where there is one version: said, for the ways above were compared with themselves. */
 static void kernels(void **state)
 {
@@ -290,7 +296,8 @@ static void kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
-                                       cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(kernels),
+                                       cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(experts),
+                                       cmocka_unit_test(kernels),
                                        cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

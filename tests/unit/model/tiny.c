@@ -39,6 +39,13 @@ const char *const tiny_minimax =
     "\"num_local_experts\":1,\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"],"
     "\"linear_attn_alpha_factor\":1.5,\"mlp_beta_factor\":0.5,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
 
+/* Layers with and without experts; more rows than an expert takes, and none for some. */
+const char *const tiny_experts =
+    "{\"model_type\":\"glm4_moe\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"partial_rotary_factor\":0.5,"
+    "\"n_routed_experts\":12,\"num_experts_per_tok\":3,\"moe_intermediate_size\":40,\"n_group\":3,\"topk_group\":2,"
+    "\"first_k_dense_replace\":1,\"use_qk_norm\":true,\"routed_scaling_factor\":1.5}";
+
 typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; ns_dtype even,
                         odd; } tensors;
 
@@ -53,7 +60,7 @@ static float short_number(double x)
 static void extend(tensors *t, ns_tensor_out *out, const ns_tref *r, float mean, float sd)
 {
     const int64_t have = out->view.shape[0], rows = r->start + r->n_out;
-    if (r->stride > r->group || rows <= have)
+    if (out->view.rank > 2 || r->stride > r->group || rows <= have)
         return;
     float *const data = realloc(out->view.data, (size_t)(rows * r->n_in) * sizeof *data);
     assert_non_null(data);
@@ -62,28 +69,46 @@ static void extend(tensors *t, ns_tensor_out *out, const ns_tref *r, float mean,
     out->view = ns_view_of(data, NS_F32, out->view.rank, (int64_t[]) { rows, r->n_in });
 }
 
-static void add(tensors *t, const ns_tref *r, float mean, float sd)
+/* The tensor of a weight: of an expert (-1: of none), or of all `copies` of them. */
+static void add_tensor(tensors *t, const ns_tref *r, int64_t expert, int64_t copies, float mean, float sd)
 {
-    if (!r->name)
-        return;
+    char name[NS_TENSOR_NAME];
+    ns_tref_name(r, expert, name);
     /* fused tensors are whole multiples */
-    int64_t rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out);
+    const int64_t all = copies && expert < 0 ? copies : 1, half = copies && r->stride == r->group ? r->start : 0,
+                  rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out) + half;
     for (int64_t i = 0; i < t->n; i++)
-        if (strcmp(t->list[i].name, r->name) == 0) {
+        if (strcmp(t->list[i].name, name) == 0) {
             extend(t, &t->list[i], r, mean, sd);
             return;
         }
     assert_true(ns_grow(&t->list, &t->capacity, t->n + 1, sizeof *t->list));
-    float *data = ns_alloc_array((size_t)(rows * r->n_in), sizeof *data);
+    const int64_t n = all * rows * r->n_in, first = r->transposed ? r->n_in : rows, second = r->transposed ? rows : r->n_in;
+    float *data = ns_alloc_array((size_t)n, sizeof *data);
     assert_non_null(data);
-    for (int64_t i = 0; i < rows * r->n_in; i++)
+    for (int64_t i = 0; i < n; i++)
         data[i] = short_number((double)mean + (double)sd * ns_rng_normal(&t->rng));
-    if (t->poisoned && strcmp(t->poisoned, r->name) == 0)
-        data[rows * r->n_in / 2] = t->poison;
-    bool vector = r->n_in == 1;
-    t->list[t->n] = (ns_tensor_out){r->name, ns_view_of(data, NS_F32, vector ? 1 : 2, (int64_t[]){rows, r->n_in}),
-                                    t->n % 2 ? t->odd : t->even};
-    t->n++;
+    if (t->poisoned && strcmp(t->poisoned, name) == 0)
+        data[n / 2] = t->poison;
+    const int rank = r->n_in == 1 ? 1 : 2;
+    t->list[t->n++] = (ns_tensor_out){ns_strdup(name), all > 1 ? ns_view_of(data, NS_F32, rank + 1, (int64_t[]){all, first, second})
+                                                               : ns_view_of(data, NS_F32, rank, (int64_t[]){first, second}),
+                                      t->n % 2 ? t->odd : t->even};
+}
+
+static void add(tensors *t, const ns_tref *r, float mean, float sd)
+{
+    if (r->name)
+        add_tensor(t, r, -1, 0, mean, sd);
+}
+
+static void add_copies(tensors *t, const ns_tref *r, int64_t copies, float mean, float sd)
+{
+    const int64_t n = r->name && copies && ns_tref_split(r) ? copies : 0;
+    if (r->name && !n)
+        add_tensor(t, r, -1, copies, mean, sd);
+    for (int64_t e = 0; e < n; e++)
+        add_tensor(t, r, e, copies, mean, sd);
 }
 
 static void add_norm(tensors *t, const ns_norm *n)
@@ -100,9 +125,9 @@ static void add_branch(tensors *t, const ns_branch *b)
         if (s->kind == NS_SLOT_NORM) {
             add_norm(t, ns_slot_norm(b, s));
         } else {
-            add(t, ns_slot_tref(b, s), 0, 0.25f);
+            add_copies(t, ns_slot_tref(b, s), ns_slot_copies(b, s), 0, 0.25f);
             if (s->bias)
-                add(t, ns_slot_bias(b, s), 0, 0.1f);
+                add_copies(t, ns_slot_bias(b, s), ns_slot_copies(b, s), 0, 0.1f);
         }
 }
 
@@ -119,8 +144,10 @@ static int write_tensors(const char *dir, const ns_arch *arch, tensors t, ns_err
     char *path = ns_path_join(dir, "model.safetensors");
     int rc = ns_safetensors_write(path, t.list, t.n, err);
     free(path);
-    for (int64_t i = 0; i < t.n; i++)
+    for (int64_t i = 0; i < t.n; i++) {
         free(t.list[i].view.data);
+        free((char *)t.list[i].name);
+    }
     free(t.list);
     return rc;
 }

@@ -1,0 +1,19 @@
+/* tref.h - where the numbers of a weight are: a tensor of the checkpoint, or an expert's share of one. */
+#ifndef NS_TREF_H
+#define NS_TREF_H
+
+#include <needlescope/arch.h>
+
+enum { NS_TENSOR_NAME = 4128 };                 /* bytes that the name of an expert's tensor takes, at most */
+
+/* A weight of experts whose name has {}: each of them has a tensor. */
+bool ns_tref_split(const ns_tref *);
+/* The name of the tensor: that of the expert (-1: of no expert), where each has one. */
+void ns_tref_name(const ns_tref *, int64_t expert, char out[NS_TENSOR_NAME]);
+
+/* n elements of a tensor from `at` on: all of it, or the expert's of a tensor of all experts. */
+typedef struct ns_source { const ns_tensor *tensor; int64_t at, n; } ns_source;
+/* NS_E_FORMAT: the file has no such tensor. */
+int ns_tref_source(const ns_tref *, const ns_checkpoint *, int64_t expert, ns_source *out, ns_error *);
+
+#endif

@@ -1,0 +1,62 @@
+/* weights_hash.c - the hash of all weights: SHA-256 of each tensor's raw bytes, a tensor a task; then of "name hex\n" in name order. */
+#include "model/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct hash_job { const ns_checkpoint *c; char (*hex)[65]; int *failed; } hash_job;
+
+static int hash_tensor(const ns_tensor *t, char hex[65], ns_error *err)
+{
+    enum { CHUNK = 1 << 16 };
+    uint8_t bytes[CHUNK];
+    int rc = NS_OK;
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    for (int64_t at = 0, n; at < t->n_bytes && rc == NS_OK; at += n) {
+        n = t->n_bytes - at < CHUNK ? t->n_bytes - at : CHUNK;
+        rc = ns_tensor_read(t, at, n, bytes, err);
+        if (rc == NS_OK)
+            ns_sha256_add(&sha, bytes, (size_t)n);
+    }
+    ns_sha256_end(&sha, hex);
+    return rc;
+}
+
+static void hash_task(void *user, int64_t task, int worker)
+{
+    (void)worker;
+    const hash_job *const j = user;
+    j->failed[task] = hash_tensor(ns_checkpoint_tensor(j->c, task), j->hex[task], NULL);
+}
+
+/* The first that failed is read again, for its message. */
+static int hash_all(const ns_model *m, hash_job *j, int64_t n, ns_error *err)
+{
+    int rc = NS_OK;
+    ns_engine_run(m->engine, n, hash_task, j);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        if (j->failed[i])
+            rc = hash_tensor(ns_checkpoint_tensor(j->c, i), j->hex[i], err);
+    return rc;
+}
+
+int ns_weights_hash(const ns_model *m, char hex[65], ns_error *err)
+{
+    int64_t n = ns_checkpoint_count(m->checkpoint);
+    hash_job j = {m->checkpoint, ns_alloc_array((size_t)n, sizeof *j.hex), ns_alloc_array((size_t)n, sizeof *j.failed)};
+    const int rc = j.hex && j.failed ? hash_all(m, &j, n, err) : ns_oom(err, "tensor hashes");
+    ns_sha256 sha;
+    ns_sha256_begin(&sha);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        const char *name = ns_checkpoint_tensor(m->checkpoint, i)->name;
+        ns_sha256_add(&sha, name, strlen(name));
+        ns_sha256_add(&sha, " ", 1);
+        ns_sha256_add(&sha, j.hex[i], 64);
+        ns_sha256_add(&sha, "\n", 1);
+    }
+    ns_sha256_end(&sha, hex);
+    free(j.failed);
+    free(j.hex);
+    return rc;
+}
