@@ -106,6 +106,24 @@ static void find_deepest(ns_pass *p)
         }
 }
 
+/* Rows of a recurrence are made of all positions before them: where the layer did not keep those, they run again, unseen. */
+static void rewind_for_rows(ns_pass *p)
+{
+    for (int64_t l = 0; l < p->arch->n_layers; l++) {
+        const bool rows = ns_hooks_any(p->hooks, NS_POINT_PATTERN, l), values = ns_hooks_edit(p->hooks, NS_POINT_PATTERN, l);
+        if (!rows || ns_layer_keeps(p->arch, l).kind != NS_STATE_SNAPSHOT)
+            continue;
+        for (int64_t i = 0; i < p->n_sessions; i++) {
+            ns_session *const s = p->sessions[i];
+            const int64_t seen = s->computed;
+            if (s->parent || !seen || (s->states[l].rows >= seen && (!values || s->states[l].values >= seen)))
+                continue;
+            ns_session_rewind(s, 0);
+            s->shown = s->shown > seen ? s->shown : seen;
+        }
+    }
+}
+
 static bool comes_before(const ns_pass *p, int64_t i, const ns_session *s)
 {
     for (int64_t j = i - 1; j >= 0; j--)
@@ -255,11 +273,14 @@ static int embed(ns_pass *p, int64_t session)
 
 static int64_t session_bytes(const ns_pass *p, const ns_session *s)
 {
-    int64_t D = p->arch->d_model, kv = 0, bytes = (s->n_tokens - s->computed) * D * (int64_t)sizeof(float);
-    const ns_attn *a = p->arch->n_layers ? ns_kv_heads(p->arch, 0) : NULL;
-    if (a)
-        kv = (s->n_tokens - s->computed + NS_PAGE) * 2 * a->n_kv_heads * (a->head_dim + NS_PANEL) * (int64_t)sizeof(float);
-    return bytes + kv;
+    const int64_t n = s->n_tokens - s->computed, pages = n / NS_PAGE + 1;
+    int64_t most = 0;
+    for (int64_t l = 0; l < p->arch->n_layers; l++) {
+        const ns_keeps keeps = ns_layer_keeps(p->arch, l);
+        const int64_t floats = pages * ns_kv_page_floats(&keeps) + ns_state_floats(&keeps);
+        most = floats > most ? floats : most;
+    }
+    return (n * p->arch->d_model + most) * (int64_t)sizeof(float);
 }
 
 /* May a wave end before session `at`? Not between a pending parent and its child, or a leader and who follows it. */
@@ -361,6 +382,7 @@ static void finish_sessions(ns_pass *p, int rc)
         free(s->x);
         s->rows = NULL;
         s->x = NULL;
+        s->shown = 0;
         s->parent = s->leader = NULL;
         s->first_layer = 0;
         s->ran = true;
@@ -371,7 +393,7 @@ static void finish_sessions(ns_pass *p, int rc)
 
 static void scratch_free(ns_scratch *s)
 {
-    ns_buffer *all[] = {&s->positions, &s->result, &s->final, &s->logits, &s->group, &s->staged, &s->decay};
+    ns_buffer *all[] = {&s->positions, &s->result, &s->final, &s->logits, &s->group, &s->staged, &s->decay, &s->conv};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]->data);
     for (int i = 0; i < s->n_sheets; i++) {
@@ -421,6 +443,7 @@ int ns_forward(const ns_model *m, ns_session *const *sessions, int64_t n, const 
     int rc = check_sessions(&p);
     if (rc != NS_OK)
         return rc;
+    rewind_for_rows(&p);
     if (m->streamed)
         pthread_mutex_lock((pthread_mutex_t *)&m->lock);
     rc = run_pass(&p, params);

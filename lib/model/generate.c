@@ -50,11 +50,8 @@ static int start_again(run_state *g, ns_error *err)
 static int pass(run_state *g, const ns_hooks *hooks, bool logits, ns_error *err)
 {
     ns_forward_params params = {.size = sizeof params, .no_logits = !logits};
-    int rc = starts_again(g) ? start_again(g, err) : NS_OK;
-    if (rc == NS_OK)
-        rc = ns_forward(g->m, &g->s, 1, hooks, &params, err);
-    g->s->shown = 0;
-    return rc;
+    const int rc = starts_again(g) ? start_again(g, err) : NS_OK;
+    return rc != NS_OK ? rc : ns_forward(g->m, &g->s, 1, hooks, &params, err);
 }
 
 static int accept(run_state *g, int64_t position, int32_t token)

@@ -36,13 +36,13 @@ typedef struct ns_weight {
     int64_t  at;               /* where the trainer keeps W */
 } ns_weight;
 
-/* Of a norm, or a vector's numbers as `gain`; NULL where the checkpoint has none. */
+/* Of a norm; NULL where the checkpoint has none. Of a vector or a table its numbers, row-major, as `gain`. */
 typedef struct ns_gains { float *gain, *bias, *gain_grad, *bias_grad; } ns_gains;
 
 /* As the slots of the branch's class want them. */
 typedef struct ns_branch_weights {
     ns_weight *packed;         /* [n_packed] by ns_slot.weight; empty where no tensor is named */
-    ns_gains  *gains;          /* [n_slots] of the norms and vectors */
+    ns_gains  *gains;          /* [n_slots] of the norms, vectors and tables */
     int        n_packed, n_slots;
     ns_gains   in_norm, out_norm;
 } ns_branch_weights;
@@ -107,13 +107,37 @@ static inline int64_t ns_kv_v_floats(const ns_attn *a)
 {
     return (a->head_dim + NS_PANEL - 1) / NS_PANEL * NS_PANEL * NS_PAGE;
 }
-/* The heads whose keys and values a layer keeps in pages; NULL: it keeps none. */
-const ns_attn *ns_kv_heads(const ns_arch *, int64_t layer);
-bool ns_kv_writable(ns_kv *, const ns_attn *, int64_t begin, int64_t end);
-bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_attn *, int64_t at);
+ns_keeps ns_layer_keeps(const ns_arch *, int64_t layer);       /* what a session keeps of a layer */
+int64_t ns_kv_page_floats(const ns_keeps *);
+bool ns_kv_writable(ns_kv *, const ns_keeps *, int64_t begin, int64_t end);
+bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_keeps *, int64_t at);
 void ns_kv_truncate(ns_kv *, int64_t positions);
 void ns_kv_free(ns_kv *);
 void ns_kv_store(ns_kv *, const ns_attn *, int64_t position, int64_t g, const float *k, const float *v);
+
+/* ---- states of recurrences, and what their rows are made of ---- */
+
+/* After the positions before `at`. data: states [states][ceil(value / 32)][key][32], then the tail. */
+typedef struct ns_snapshot { int64_t at; float *data; } ns_snapshot;
+typedef struct ns_state {
+    ns_snapshot  now;                  /* runs along; data NULL: nothing was computed */
+    ns_snapshot *list;                 /* [n] by `at`; those beyond now.at wait to be filled */
+    int64_t      n, capacity, stride;  /* stride: of the absolute grid of those that are kept */
+    int64_t      rows, values;         /* positions whose k (in the layer's ns_kv) and v (here) are kept for rows */
+    ns_kv        v;
+} ns_state;
+int64_t ns_state_floats(const ns_keeps *);
+bool ns_state_begin(ns_state *, const ns_keeps *);
+/* Marks where [begin, end) is to leave snapshots: at its begin and on the grid, which widens so that they stay few. */
+bool ns_state_plan(ns_state *, const ns_keeps *, int64_t begin, int64_t end);
+bool ns_state_mark(ns_state *, const ns_keeps *, int64_t at);          /* at >= now.at */
+int64_t ns_state_nearest(const ns_state *, int64_t at);                /* the last position at or before `at` to go back to; 0: the start */
+bool ns_state_fork(ns_state *child, const ns_state *parent, const ns_keeps *, int64_t at);     /* one of the parent's positions, or 0 */
+void ns_state_rewind(ns_state *, const ns_keeps *, int64_t at);        /* to one of its positions, or 0 */
+void ns_state_free(ns_state *);
+/* The two kinds of pages of a recurrence's rows: k, and v. */
+ns_keeps ns_state_k(const ns_keeps *);
+ns_keeps ns_state_v(const ns_keeps *);
 
 /* ---- sessions ---- */
 
@@ -134,6 +158,7 @@ struct ns_session {
     ns_served      *served;
     int64_t         n_served, served_capacity;
     ns_kv          *kv;             /* [L] */
+    ns_state       *states;         /* [L] */
     float          *logits;         /* [V] of the last row */
     int32_t         argmax;
 
@@ -144,6 +169,9 @@ struct ns_session {
     int64_t         children_left;  /* children of this pass that still need the layer's pages */
     ns_runs        *rows;           /* [n_hooks * max(1, n_served)] resolved rows */
 };
+
+/* Goes on from position `at` <= computed, or as near before it as there is a way back to: rows from there to `at` run again, unseen. */
+void ns_session_rewind(ns_session *, int64_t at);
 
 static inline bool ns_session_runs(const ns_session *s, int64_t layer)
 {
@@ -190,6 +218,7 @@ typedef struct ns_scratch {
     int        n_sheets;
     ns_buffer  positions, result, final, logits;
     ns_buffer  group;               /* [NS_BAND_ROWS, D] residual rows of sessions that go together */
+    ns_buffer  conv;                /* the tables of a convolution, joined */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
     ns_buffer *worker;              /* [workers] */
     ns_buffer  decay;               /* [H, n], e^(-slope (n - 1 - i)) of the layer below */
@@ -242,6 +271,9 @@ ns_cols ns_band_softcap(ns_band *, ns_cols x, float cap);              /* in pla
 void    ns_rope_rows(ns_band *, ns_cols x, int64_t heads, int rope, bool back);
 /* layer.c: the band through a layer. */
 int     ns_layer_band(ns_pass *, ns_band *, int64_t layer, const ns_layer_weights *);
+/* unroll.c: what the rows of a scan are made of joins the sessions' pages; those that somebody looks at are shown, and where one was
+ * edited z is its row times v. a: the decays themselves, [rows, heads] or [rows, heads key]. */
+void ns_band_unroll(ns_band *, const ns_scan *, ns_cols a, ns_cols z);
 
 /* layer.c: one layer of the sessions [first, last) that have new rows, parents before their forks. */
 int ns_layer_run(ns_pass *, int64_t first, int64_t last, int64_t layer, const ns_layer_weights *);

@@ -7,10 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-const ns_attn *ns_kv_heads(const ns_arch *arch, int64_t layer)
+ns_keeps ns_layer_keeps(const ns_arch *arch, int64_t layer)
 {
-    const ns_branch *const b = ns_layer_mixer(&arch->layers[layer]);
-    return b && b->class_->state == NS_STATE_PAGES ? b->params : NULL;
+    return ns_branch_keeps(ns_layer_keeper(&arch->layers[layer]));
+}
+
+static int64_t k_floats(const ns_keeps *keeps)
+{
+    return keeps->groups * keeps->k * NS_PAGE;
+}
+
+static int64_t v_floats(const ns_keeps *keeps)
+{
+    return keeps->groups * ((keeps->v + NS_PANEL - 1) / NS_PANEL * NS_PANEL) * NS_PAGE;
+}
+
+int64_t ns_kv_page_floats(const ns_keeps *keeps)
+{
+    return k_floats(keeps) + v_floats(keeps);
 }
 
 static void page_release(ns_page *p)
@@ -22,42 +36,44 @@ static void page_release(ns_page *p)
     free(p);
 }
 
-static ns_page *page_new(const ns_attn *a, const ns_page *copy)
+static void page_fill(float *to, const float *copy, size_t bytes)
 {
-    size_t k_bytes = (size_t)(a->n_kv_heads * ns_kv_k_floats(a)) * sizeof(float);
-    size_t v_bytes = (size_t)(a->n_kv_heads * ns_kv_v_floats(a)) * sizeof(float);
+    if (bytes && copy)
+        memcpy(to, copy, bytes);
+    else if (bytes)
+        memset(to, 0, bytes);
+}
+
+static ns_page *page_new(const ns_keeps *keeps, const ns_page *copy)
+{
+    const size_t k_bytes = (size_t)k_floats(keeps) * sizeof(float), v_bytes = (size_t)v_floats(keeps) * sizeof(float);
     ns_page *p = ns_alloc_array(1, sizeof *p);
     if (!p)
         return NULL;
     p->refs = 1;
-    p->k = ns_alloc_aligned(k_bytes);
-    p->v = ns_alloc_aligned(v_bytes);
-    if (!p->k || !p->v) {
+    p->k = k_bytes ? ns_alloc_aligned(k_bytes) : NULL;
+    p->v = v_bytes ? ns_alloc_aligned(v_bytes) : NULL;
+    if ((k_bytes && !p->k) || (v_bytes && !p->v)) {
         page_release(p);
         return NULL;
     }
-    if (copy) {
-        memcpy(p->k, copy->k, k_bytes);
-        memcpy(p->v, copy->v, v_bytes);
-    } else {
-        memset(p->k, 0, k_bytes);
-        memset(p->v, 0, v_bytes);
-    }
+    page_fill(p->k, copy ? copy->k : NULL, k_bytes);
+    page_fill(p->v, copy ? copy->v : NULL, v_bytes);
     return p;
 }
 
-bool ns_kv_writable(ns_kv *kv, const ns_attn *a, int64_t begin, int64_t end)
+bool ns_kv_writable(ns_kv *kv, const ns_keeps *keeps, int64_t begin, int64_t end)
 {
     int64_t need = (end + NS_PAGE - 1) / NS_PAGE;
     if (!ns_grow(&kv->pages, &kv->capacity, need, sizeof *kv->pages))
         return false;
     for (; kv->n < need; kv->n++)
-        if (!(kv->pages[kv->n] = page_new(a, NULL)))
+        if (!(kv->pages[kv->n] = page_new(keeps, NULL)))
             return false;
     for (int64_t p = begin / NS_PAGE; p < need; p++) {
         if (kv->pages[p]->refs == 1)
             continue;
-        ns_page *own = page_new(a, kv->pages[p]);
+        ns_page *own = page_new(keeps, kv->pages[p]);
         if (!own)
             return false;
         page_release(kv->pages[p]);
@@ -66,7 +82,7 @@ bool ns_kv_writable(ns_kv *kv, const ns_attn *a, int64_t begin, int64_t end)
     return true;
 }
 
-bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_attn *a, int64_t at)
+bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_keeps *keeps, int64_t at)
 {
     int64_t full = at / NS_PAGE, need = (at + NS_PAGE - 1) / NS_PAGE;
     if (!ns_grow(&child->pages, &child->capacity, need, sizeof *child->pages))
@@ -76,7 +92,7 @@ bool ns_kv_fork(ns_kv *child, const ns_kv *parent, const ns_attn *a, int64_t at)
         child->pages[child->n]->refs++;
     }
     for (; child->n < need; child->n++)
-        if (!(child->pages[child->n] = page_new(a, parent->pages[child->n])))
+        if (!(child->pages[child->n] = page_new(keeps, parent->pages[child->n])))
             return false;
     child->ready = true;
     return true;

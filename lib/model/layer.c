@@ -124,27 +124,78 @@ static int run_read_rows(const run *r, ns_member m)
 
 /* ---- what a session keeps ---- */
 
-static int ready_pages(const run *r, ns_session *s)
+static void forget(const run *r, ns_session *s)
 {
-    const ns_attn *const a = ns_kv_heads(r->p->arch, r->index);
+    ns_kv_free(&s->kv[r->index]);
+    ns_state_free(&s->states[r->index]);
+}
+
+/* Does c fork, at whatever remove, from s? */
+static bool descends(const ns_session *c, const ns_session *s)
+{
+    while (c && c != s)
+        c = c->parent;
+    return c;
+}
+
+/* Forks whose prefix is pending: their states are left where they part; those that part before s began are handed on from its parent. */
+static bool mark_forks(const run *r, ns_session *s, const ns_keeps *keeps)
+{
+    ns_state *const own = &s->states[r->index];
+    bool ok = true;
+    for (int64_t i = 0; i < r->p->n_sessions && ok; i++) {
+        const ns_session *const c = r->p->sessions[i];
+        if (c != s && c->parent && c->fork_at >= s->base && descends(c, s))
+            ok = ns_state_mark(own, keeps, c->fork_at);
+    }
+    return ok;
+}
+
+/* What s has of the layer before its first new row: its parent's, its own of the pass before, or nothing. */
+static int ready_prefix(const run *r, ns_session *s, const ns_keeps *keeps)
+{
     ns_kv *const kv = &s->kv[r->index];
-    if (!a)
-        return NS_OK;
+    ns_state *const state = &s->states[r->index];
+    const bool recurrent = keeps->kind == NS_STATE_SNAPSHOT;
+    const ns_keeps k = ns_state_k(keeps);
     if (s->parent && !kv->ready) {
-        ns_session *parent = s->parent;
-        if (!ns_kv_fork(kv, &parent->kv[r->index], a, s->fork_at))
+        ns_session *const parent = s->parent;
+        const int64_t rows = parent->states[r->index].rows, at = recurrent && rows < s->fork_at ? rows : s->fork_at;
+        if (!ns_kv_fork(kv, &parent->kv[r->index], recurrent ? &k : keeps, at) ||
+            (recurrent && !ns_state_fork(state, &parent->states[r->index], keeps, s->fork_at)))
             return ns_oom(r->p->err, "forked keys and values");
         if (--parent->children_left == 0 && !parent->decode)
-            ns_kv_free(&parent->kv[r->index]);
+            forget(r, parent);
     }
-    return ns_kv_writable(kv, a, s->base, s->n_tokens) ? NS_OK : ns_oom(r->p->err, "keys and values");
+    return !recurrent || state->now.data || ns_state_begin(state, keeps) ? NS_OK : ns_oom(r->p->err, "the state of a recurrence");
+}
+
+static int ready_session(const run *r, ns_session *s)
+{
+    const ns_keeps keeps = ns_layer_keeps(r->p->arch, r->index);
+    ns_state *const state = &s->states[r->index];
+    if (keeps.kind == NS_STATE_NONE)
+        return NS_OK;
+    const int rc = ready_prefix(r, s, &keeps);
+    if (rc != NS_OK)
+        return rc;
+    if (keeps.kind == NS_STATE_PAGES)
+        return ns_kv_writable(&s->kv[r->index], &keeps, s->base, s->n_tokens) ? NS_OK : ns_oom(r->p->err, "keys and values");
+    const bool rows = ns_hooks_any(r->p->hooks, NS_POINT_PATTERN, r->index);
+    const bool values = ns_hooks_edit(r->p->hooks, NS_POINT_PATTERN, r->index);
+    const ns_keeps k = ns_state_k(&keeps), v = ns_state_v(&keeps);
+    if ((s->decode && !ns_state_plan(state, &keeps, s->base, s->n_tokens)) || !mark_forks(r, s, &keeps) ||
+        (rows && !ns_kv_writable(&s->kv[r->index], &k, s->base, s->n_tokens)) ||
+        (values && !ns_kv_writable(&state->v, &v, s->base, s->n_tokens)))
+        return ns_oom(r->p->err, "the states of a recurrence");
+    return NS_OK;
 }
 
 static void end_session(const run *r, ns_session *s)
 {
     s->layers = r->index + 1;
     if (!s->decode && s->children_left == 0)
-        ns_kv_free(&s->kv[r->index]);
+        forget(r, s);
 }
 
 /* Of a row of the layer, when all rows are taken alike. */
@@ -158,9 +209,9 @@ static int run_session(const run *r, int64_t session)
     ns_session *const s = r->p->sessions[session];
     const ns_branch_class *const first = r->layer->stages[0].branches[0].class_;
     const ns_member m = {.s = s, .session = session, .begin = s->base, .end = s->n_tokens};
-    const bool some_rows = r->index == r->p->last_layer && first->state != NS_STATE_NONE &&
+    const bool some_rows = r->index == r->p->last_layer && ns_branch_keeps(&r->layer->stages[0].branches[0]).kind == NS_STATE_PAGES &&
                            !ns_hooks_edit(r->p->hooks, first->in_point, r->index);
-    int rc = ready_pages(r, s);
+    int rc = ready_session(r, s);
     if (rc == NS_OK)
         rc = some_rows ? run_read_rows(r, m) : run_rows(r, m, BOTH, deepest_needed(r));
     end_session(r, s);
@@ -228,7 +279,7 @@ static int run_group(const run *r, int64_t first, int64_t last)
             continue;
         members[b.n_members++] = (ns_member){.s = s, .session = i, .begin = s->base, .end = s->n_tokens, .row = b.rows};
         b.rows += new_rows(s);
-        rc = ready_pages(r, s);
+        rc = ready_session(r, s);
     }
     if (rc == NS_OK && b.n_members)            /* none: all of them begin later */
         rc = run_together(r, &b);

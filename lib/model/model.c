@@ -176,8 +176,9 @@ static int64_t kv_bytes(const ns_arch *arch, int64_t T)
 {
     int64_t most = 0, pages = (T + NS_PAGE - 1) / NS_PAGE;
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        const ns_attn *a = ns_kv_heads(arch, l);
-        int64_t bytes = a ? pages * a->n_kv_heads * (ns_kv_k_floats(a) + ns_kv_v_floats(a)) * (int64_t)sizeof(float) : 0;
+        const ns_keeps keeps = ns_layer_keeps(arch, l);
+        const int64_t paged = keeps.kind == NS_STATE_PAGES ? pages * ns_kv_page_floats(&keeps) : 0;
+        const int64_t bytes = (paged + ns_state_floats(&keeps)) * (int64_t)sizeof(float);
         most = bytes > most ? bytes : most;
     }
     return most;

@@ -1,6 +1,8 @@
 /* rows.c - the operations of band.h that work row by row: norms, activations, gates. What goes by positions is in positions.c. */
 #include "model/tape.h"
 
+#include <math.h>
+
 /* ---- norms ---- */
 
 typedef struct norm_job {
@@ -12,14 +14,24 @@ typedef struct norm_job {
     enum { WHOLE, HAT, AFFINE } step;      /* x_hat and gain at once, or apart with a hook between; the same bits */
 } norm_job;
 
-static void norm_part(const norm_job *j, float *out, const float *x, int64_t n)
+static const float *from(const float *list, int64_t first)
 {
-    const float *const gain = j->step == HAT ? NULL : j->gains->gain, *const bias = j->step == HAT ? NULL : j->gains->bias;
+    return list ? list + first : NULL;
+}
+
+/* first: of the gains. */
+static void norm_part(const norm_job *j, float *out, const float *x, int64_t n, int64_t first)
+{
+    const float *const gain = j->step == HAT ? NULL : from(j->gains->gain, first);
+    const float *const bias = j->step == HAT ? NULL : from(j->gains->bias, first);
     if (j->step == AFFINE) {
         if (gain || bias)
             j->math->affine(out, out, n, gain, j->norm->offset, bias);
     } else if (j->norm->type == NS_NORM_RMS) {
         j->math->rms_norm(out, x, n, j->norm->eps, gain, j->norm->offset);
+    } else if (j->norm->type == NS_NORM_L2) {                              /* of the sum of squares, not of their mean */
+        j->math->rms_norm(out, x, n, (float)((double)j->norm->eps / (double)n), NULL, 0);
+        j->math->scale(out, n, (float)(1 / sqrt((double)n)));
     } else {
         j->math->layer_norm(out, x, n, j->norm->eps, gain, j->norm->offset, bias);
     }
@@ -29,10 +41,11 @@ static void norm_row(const void *job, int64_t row)
 {
     const norm_job *const j = job;
     const int64_t n = j->x.n / j->groups;
+    const int64_t gains = j->norm->weight.n_out == j->x.n ? n : 0;     /* one gain for all groups, or a part of it for each */
     float *const out = ns_cols_at(j->out, row);
     const float *const x = ns_cols_at(j->x, row);
     for (int64_t g = 0; g < j->groups; g++)
-        norm_part(j, out + g * n, x + g * n, n);
+        norm_part(j, out + g * n, x + g * n, n, g * gains);
 }
 
 ns_cols ns_band_normed(ns_band *b, ns_cols x, ns_cols out, int64_t groups, const ns_norm *norm, const ns_gains *gains)
@@ -57,7 +70,7 @@ ns_cols ns_band_norm(ns_band *b, ns_cols x, int64_t groups, int slot)
 static bool shows_input(const ns_band *b)
 {
     const ns_branch_class *const c = b->branch->class_;
-    return (c->state == NS_STATE_NONE || ns_band_asks(b, NS_PART_STATE)) && ns_hooks_any(b->p->hooks, c->in_point, b->layer);
+    return (!c->keeps || ns_band_asks(b, NS_PART_STATE)) && ns_hooks_any(b->p->hooks, c->in_point, b->layer);
 }
 
 ns_cols ns_band_in_norm(ns_band *b)

@@ -15,7 +15,8 @@ int ns_session_new(ns_session **out, const ns_model *m, const ns_session_params 
     s->final_length = params ? params->final_length : 0;
     s->decode = params && params->decode;
     s->kv = ns_alloc_array((size_t)m->arch->n_layers, sizeof *s->kv);
-    if (!s->kv) {
+    s->states = ns_alloc_array((size_t)m->arch->n_layers, sizeof *s->states);
+    if (!s->kv || !s->states) {
         ns_session_free(s);
         return ns_oom(err, "session");
     }
@@ -29,7 +30,10 @@ void ns_session_free(ns_session *s)
         return;
     for (int64_t l = 0; s->kv && l < s->model->arch->n_layers; l++)
         ns_kv_free(&s->kv[l]);
+    for (int64_t l = 0; s->states && l < s->model->arch->n_layers; l++)
+        ns_state_free(&s->states[l]);
     free(s->kv);
+    free(s->states);
     free(s->tokens);
     free(s->served);
     free(s->logits);
@@ -56,16 +60,54 @@ int ns_session_append(ns_session *s, const int32_t *tokens, int64_t n, ns_error 
     return NS_OK;
 }
 
-/* Pages of a parent that has already computed the prefix are shared now; a pending parent shares them layer by layer in the pass. */
+/* The last position at or before `at` that every layer can go on from. */
+static int64_t way_back(const ns_session *s, int64_t at)
+{
+    const ns_arch *const arch = s->model->arch;
+    int64_t best = at;
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        if (ns_layer_keeps(arch, l).kind == NS_STATE_SNAPSHOT) {
+            const int64_t of_layer = ns_state_nearest(&s->states[l], best);
+            if (of_layer < best) {
+                best = of_layer;
+                l = -1;                        /* the layers before it too */
+            }
+        }
+    return best;
+}
+
+/* What a parent that has already computed the prefix keeps is shared now; a pending parent shares it layer by layer in the pass. */
 static int share_now(ns_session *child, const ns_session *parent, int64_t at, ns_error *err)
 {
     const ns_arch *arch = child->model->arch;
+    const int64_t from = way_back(parent, at);
     for (int64_t l = 0; l < arch->n_layers; l++) {
-        const ns_attn *a = ns_kv_heads(arch, l);
-        if (a && !ns_kv_fork(&child->kv[l], &parent->kv[l], a, at))
+        const ns_keeps keeps = ns_layer_keeps(arch, l), k = ns_state_k(&keeps);
+        const bool state = keeps.kind == NS_STATE_SNAPSHOT;
+        const int64_t pages = !state ? from : parent->states[l].rows < from ? parent->states[l].rows : from;
+        if (keeps.kind == NS_STATE_NONE)
+            continue;
+        if ((state && !ns_state_fork(&child->states[l], &parent->states[l], &keeps, from)) ||
+            !ns_kv_fork(&child->kv[l], &parent->kv[l], state ? &k : &keeps, pages))
             return ns_oom(err, "forked keys and values");
     }
+    child->computed = from;
+    child->shown = from < at ? at : 0;
     return NS_OK;
+}
+
+void ns_session_rewind(ns_session *s, int64_t at)
+{
+    const ns_arch *const arch = s->model->arch;
+    const int64_t from = way_back(s, at);
+    for (int64_t l = 0; l < arch->n_layers; l++) {
+        const ns_keeps keeps = ns_layer_keeps(arch, l);
+        ns_kv_truncate(&s->kv[l], from);
+        if (keeps.kind == NS_STATE_SNAPSHOT)
+            ns_state_rewind(&s->states[l], &keeps, from);
+    }
+    s->computed = from;
+    s->shown = from < at && s->shown < at ? at : s->shown;
 }
 
 int ns_session_fork(ns_session **out, ns_session *parent, int64_t at, ns_error *err)
@@ -128,11 +170,8 @@ int ns_session_truncate(ns_session *s, int64_t n, ns_error *err)
         return ns_fail(err, NS_E_ARG, "cannot truncate a session of %lld tokens to %lld%s", (long long)s->n_tokens, (long long)n,
                        s->decode ? "" : " without decode = true");
     s->n_tokens = n;
-    if (s->computed > n) {
-        s->computed = n;
-        for (int64_t l = 0; l < s->model->arch->n_layers; l++)
-            ns_kv_truncate(&s->kv[l], n);
-    }
+    if (s->computed > n)
+        ns_session_rewind(s, n);
     return NS_OK;
 }
 

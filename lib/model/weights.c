@@ -349,10 +349,21 @@ static int pack_experts(const ns_model *m, const ns_branch *br, const ns_branch_
     return rc;
 }
 
+static int read_table(const ns_model *m, const ns_branch *br, const ns_slot *s, ns_gains *out, ns_error *err)
+{
+    const ns_tref *const t = ns_slot_tref(br, s), *const bias = ns_slot_bias(br, s);
+    if (!t->name)
+        return NS_OK;
+    out->gain = ns_alloc_array((size_t)(t->n_out * t->n_in), sizeof *out->gain);
+    const int rc = out->gain ? ns_weights_rows(m, t, 0, t->n_out, out->gain, err) : ns_oom(err, t->name);
+    return rc != NS_OK || !bias ? rc : ns_weights_vector(m, bias, &out->bias, err);
+}
+
 static int read_numbers(const ns_model *m, const ns_branch *br, const ns_slot *slot, ns_gains *out, ns_error *err)
 {
     return slot->kind == NS_SLOT_NORM     ? read_gains(m, ns_slot_norm(br, slot), out, err)
            : slot->kind == NS_SLOT_VECTOR ? ns_weights_vector(m, ns_slot_tref(br, slot), &out->gain, err)
+           : slot->kind == NS_SLOT_TABLE  ? read_table(m, br, slot, out, err)
                                           : NS_OK;
 }
 

@@ -24,7 +24,8 @@ typedef struct ns_tref {
     int64_t n_out, n_in;       /* n_in = 1 also for vectors (biases, norm gains), which are stored as [n_out] */
 } ns_tref;
 
-typedef enum ns_norm_type { NS_NORM_NONE, NS_NORM_RMS, NS_NORM_LAYER } ns_norm_type;
+/* L2: x / sqrt(sum of squares + eps), without weights. */
+typedef enum ns_norm_type { NS_NORM_NONE, NS_NORM_RMS, NS_NORM_LAYER, NS_NORM_L2 } ns_norm_type;
 typedef struct ns_norm {
     ns_norm_type type;
     float        eps;

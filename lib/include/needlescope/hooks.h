@@ -8,9 +8,10 @@
  * session j at every point of every layer, so patching a point from one session into a later one is a single pass. Edits run before reads.
  * Reading never changes a bit of the result.
  *
- * Recurrent layers have the same points but for hook_attn_scores: hook_q and hook_k are as projected, hook_rot_q, hook_rot_k and hook_v
- * after the activation, hook_pattern is the unrolled row W[t,s] (signed, not normalised, kind NS_ROW_UNROLLED), hook_z = W v before norm
- * and gate, hook_result after them. An edited pattern is multiplied as any other. */
+ * Recurrent layers have the same points but for hook_attn_scores: hook_q and hook_k are as projected (behind the short convolution where
+ * there is one), hook_rot_q, hook_rot_k and hook_v after the activation, hook_pattern is the unrolled row W[t,s] (signed, not normalised,
+ * kind NS_ROW_UNROLLED), hook_z = W v before norm and gate, hook_result after them. A row whose pattern was edited is multiplied as
+ * any other; what the state hands on to later rows stays as it was. */
 #ifndef NEEDLESCOPE_HOOKS_H
 #define NEEDLESCOPE_HOOKS_H
 
@@ -28,14 +29,20 @@ enum { NS_BAND_ROWS = 512 };
     X(POS_EMBED,   "hook_pos_embed",           "row d_model",       "positions[row] (learned positions only)")          \
     X(RESID_PRE,   "blocks.%.hook_resid_pre",  "row d_model",       "x entering the layer")                             \
     X(LN1,         "blocks.%.ln1.hook_normalized", "row d_model",   "x normalised, before gain and bias")               \
+    X(Q_PRE_CONV,  "blocks.%.attn.hook_q_pre_conv", "row q_head d_key", "W_Q x + b_Q, before the short convolution")     \
+    X(K_PRE_CONV,  "blocks.%.attn.hook_k_pre_conv", "row k_head d_key", "W_K x + b_K, before the short convolution")     \
+    X(V_PRE_CONV,  "blocks.%.attn.hook_v_pre_conv", "row kv_head d_head", "W_V x + b_V, before the short convolution")   \
     X(K,           "blocks.%.attn.hook_k",     "row kv_head d_head","W_K x + b_K, before QK-norm and rope")             \
     X(V,           "blocks.%.attn.hook_v",     "row kv_head d_head","W_V x + b_V")                                      \
+    X(BETA,        "blocks.%.attn.hook_beta",  "row head",          "what a recurrence's write is multiplied by")       \
+    X(LOG_DECAY,   "blocks.%.attn.hook_log_decay", "row head d_key",   "log of what a state is multiplied by: one, or one a key channel") \
     X(ROT_K,       "blocks.%.attn.hook_rot_k", "row kv_head d_head","k after QK-norm and rope")                         \
     X(Q,           "blocks.%.attn.hook_q",     "row head d_head",   "W_Q x + b_Q, before QK-norm and rope")             \
     X(ROT_Q,       "blocks.%.attn.hook_rot_q", "row head d_head",   "q after QK-norm and rope")                         \
     X(SCORES,      "blocks.%.attn.hook_attn_scores", "head row key","scale * rot_q . rot_k, soft-capped, -inf where masked") \
     X(PATTERN,     "blocks.%.attn.hook_pattern","head row key",     "softmax of the scores over keys; 0 where masked")  \
     X(Z,           "blocks.%.attn.hook_z",     "row head d_head",   "pattern . v")                                      \
+    X(RECURRENCE_OUT, "blocks.%.attn.hook_recurrence_out", "row head d_head", "z and the skip D v: what goes to norm and gate") \
     X(RESULT,      "blocks.%.attn.hook_result","row head d_model",  "z W_O of one head, without the bias")              \
     X(ATTN_OUT,    "blocks.%.hook_attn_out",   "row d_model",       "what attention adds to the residual (after its post-norm and scale)") \
     X(RESID_MID,   "blocks.%.hook_resid_mid",  "row d_model",       "resid_pre + attn_out (not in parallel blocks)")    \

@@ -83,6 +83,32 @@ ns_cols ns_band_attend(ns_band *, const ns_attn *, ns_cols q, const double *slop
 /* hook_result: the share of each head in out = W z + b, when somebody looks; where it was edited, out is their sum. */
 void ns_band_results(ns_band *, const ns_attn *, ns_cols z, int weight, ns_cols out);
 
+/* ---- recurrences; what a session keeps of them: ns_keeps of the class ---- */
+/* A causal convolution of each channel over the rows before it, those of earlier bands too. The channels of x are those of the tables
+ * number slots[0], slots[1] ...: [channels, taps], the last tap for the row itself, and their biases. */
+ns_cols ns_band_conv(ns_band *, ns_cols x, const int *slots, int n_slots, int64_t taps);
+/* softplus(sign (x + bias)) within [low, high]; bias: of table number `slot`, -1: none. x is spent, as above. */
+ns_cols ns_band_softplus(ns_band *, ns_cols x, int slot, double sign, double low, double high);
+/* What the state is multiplied by, as its log: -rate step; rate: e^table (slot, one number a head), or, where slot is -1, the constant.
+ * step stays. */
+ns_cols ns_band_log_decay(ns_band *, ns_cols step, int64_t heads, int slot, double rate);
+ns_cols ns_band_sigmoid(ns_band *, ns_cols x, float times);            /* times * sigmoid(x) */
+ns_cols ns_band_skip(ns_band *, ns_cols z, ns_cols v, int64_t heads, int slot);     /* z + D v, D of table number `slot`, one a head */
+
+/* S <- diag(decay) S;  u = write (v - S^T k) by the delta rule, else write v;  S <- S + k u^T;  z = S^T (scale q)
+ * for each of `heads` states [key, value]; q, k and v may have fewer heads, each for as many states in a row. z [rows, heads value]. The
+ * rows W of z = W v are shown at hook_pattern. */
+typedef struct ns_scan {
+    int64_t heads, q_heads, k_heads, v_heads, key, value;
+    float   scale;
+    bool    delta;
+    ns_cols q, k, v;
+    ns_cols log_decay;         /* [rows, heads] or [rows, heads key]; empty: none but slope's */
+    const double *slope;       /* [heads] where log_decay is empty: a constant one, -slope; NULL: none */
+    ns_cols write;             /* [rows, heads]; empty: 1 */
+} ns_scan;
+ns_cols ns_band_scan(ns_band *, const ns_scan *);
+
 /* ---- the layer's own ---- */
 ns_cols ns_band_x(ns_band *);                                          /* the residual stream */
 ns_cols ns_band_in_norm(ns_band *);                                    /* norm of the branch's input; x itself where it has none */

@@ -20,9 +20,18 @@
 
 /* A letter of shapes: the int64_t of the parameters that it stands for, the key of config.json that messages call it by, and the axis of
  * points that is so long (NULL: none). */
-typedef struct ns_size { char letter; size_t at; const char *key, *axis; } ns_size;
+typedef struct ns_size {
+    char        letter;
+    size_t      at;
+    const char *key, *axis;
+    char        otherwise;     /* the letter that it stands for where it is 0; 0: none */
+} ns_size;
 
-typedef enum ns_slot_kind { NS_SLOT_MATRIX, NS_SLOT_NORM, NS_SLOT_VECTOR } ns_slot_kind;
+typedef enum ns_slot_kind {
+    NS_SLOT_MATRIX,            /* W of a product, packed */
+    NS_SLOT_NORM, NS_SLOT_VECTOR,
+    NS_SLOT_TABLE,             /* numbers that no product reads: the taps of a convolution */
+} ns_slot_kind;
 
 enum { NS_SLOTS_A_WEIGHT = 8 };   /* at most */
 
@@ -30,10 +39,11 @@ enum { NS_SLOTS_A_WEIGHT = 8 };   /* at most */
 typedef struct ns_slot {
     const char  *role;         /* "attn.q"; NULL ends the table. Its bias is "attn.q_bias"; a norm's are "attn.q_norm.weight" and ".bias" */
     ns_slot_kind kind;
-    size_t       at, bias;     /* in the parameters. MATRIX, VECTOR: its ns_tref; that of its bias (0: it can have none). NORM: its
-                                * ns_norm */
+    size_t       at, bias;     /* in the parameters. NORM: its ns_norm. Else its ns_tref; that of its bias (0: it can have none) */
     const char  *shape;        /* "Hd,D": output rows, inputs, products of sizes (of none: 1); of a norm or vector its width */
-    const char  *full;         /* the shape where the heads' qk_norm is NS_QK_FULL; NULL: the same */
+    const char  *other;        /* the shape where the int at `when` of the parameters is `is`; NULL: always the same */
+    size_t       when;
+    int          is;
     bool         required;
     int          weight;       /* MATRIX: the packed weight whose rows it joins, below those of the slots before it: one product for all */
     char         each, used;   /* MATRIX: letters. There are so many of it, one an expert, and a row is multiplied by so many; 0: one */
@@ -48,7 +58,17 @@ typedef struct ns_shape { int64_t n_out, n_in; char rows[64], words[160]; } ns_s
 typedef enum ns_state_kind {
     NS_STATE_NONE,             /* a row is computed from itself alone */
     NS_STATE_PAGES,            /* keys and values of every row, in pages: forks share them, truncation drops them */
+    NS_STATE_SNAPSHOT,         /* what a recurrence knows after a row; copies of it at some positions: forks copy one, truncation goes back
+                                * to one and computes the rows from there again */
 } ns_state_kind;
+
+/* What a session keeps of a branch. */
+typedef struct ns_keeps {
+    ns_state_kind kind;
+    int64_t groups, k, v;      /* of a position in pages: groups x k and groups x v numbers. Of a recurrence: k that its rows are made of,
+                                * and v that they multiply; kept where somebody looks at the rows */
+    int64_t states, key, value, tail;   /* of a snapshot: states [key, value] and `tail` more numbers */
+} ns_keeps;
 
 #define NS_HAS(point) (UINT64_C(1) << NS_POINT_##point)
 _Static_assert(NS_N_POINTS <= 64, "a set of points is a bit each");
@@ -57,6 +77,7 @@ typedef struct ns_branch_class {
     const char     *name;          /* as in meson.build */
     const char     *part, *mixer;  /* in an arch's JSON: "kind", which is also the key of the parameters, and their "mixer" (NULL: the
                                     * part has this one class). Absent, the mixer is the first of the list with this part */
+    const ns_word  *mixers;        /* all words for its mixer, where it has forms; NULL: the one */
     size_t          params_size;
     bool            heads, ffn;    /* the parameters begin with an ns_attn; with an ns_ffn */
     const ns_field *fields;        /* of the parameters */
@@ -64,8 +85,9 @@ typedef struct ns_branch_class {
     const ns_slot  *slots;
     ns_point        in_point, out_point;   /* of what its norm gives and of what it adds to the residual stream */
     uint64_t        points;        /* NS_HAS(...): the others that it shows */
+    uint64_t      (*lacks)(const void *params);     /* of `points`, those that these parameters leave out; NULL: none */
     ns_row_kind     rows;          /* with heads: what hook_pattern shows */
-    ns_state_kind   state;
+    void          (*keeps)(const void *params, ns_keeps *);     /* sets what is not 0; NULL: nothing is kept */
     /* What the tables cannot say: ranges, what needs or excludes what. NS_OK, or an error made by the checker. */
     int           (*check)(const ns_checker *, const void *params);
     /* The pass: what the branch gives for its (normed) input, [rows, D] each; empty when nothing of it is needed. */
@@ -88,7 +110,7 @@ bool ns_branch_begin(ns_branch *, const ns_branch_class *);
 
 static inline bool ns_branch_has(const ns_branch *b, ns_point p)
 {
-    return b->class_->points >> p & 1;
+    return (b->class_->points & ~(b->class_->lacks ? b->class_->lacks(b->params) : 0)) >> p & 1;
 }
 
 void ns_slot_shape(const ns_branch *, const ns_slot *, int64_t d_model, ns_shape *out);
@@ -112,7 +134,9 @@ static inline ns_norm *ns_slot_norm(const ns_branch *b, const ns_slot *s)
     return (ns_norm *)((char *)b->params + s->at);
 }
 
-/* The branch of a layer that moves information between rows; NULL: it has none. */
+/* The branch of a layer that has heads; that keeps something; NULL: it has none. */
 const ns_branch *ns_layer_mixer(const ns_layer *);
+const ns_branch *ns_layer_keeper(const ns_layer *);
+ns_keeps ns_branch_keeps(const ns_branch *);           /* NULL: nothing */
 
 #endif

@@ -17,11 +17,17 @@ const ns_branch_class *const ns_branch_classes[NS_N_BRANCH_CLASSES + 1] = {
     NULL,
 };
 
+static bool answers_to(const ns_branch_class *c, const char *mixer)
+{
+    int value;
+    return c->mixers ? ns_word_find(c->mixers, mixer, &value) : c->mixer && strcmp(c->mixer, mixer) == 0;
+}
+
 const ns_branch_class *ns_branch_class_find(const char *part, const char *mixer)
 {
     for (int i = 0; ns_branch_classes[i]; i++) {
         const ns_branch_class *const c = ns_branch_classes[i];
-        if (strcmp(c->part, part) == 0 && (!mixer || (c->mixer && strcmp(c->mixer, mixer) == 0)))
+        if (strcmp(c->part, part) == 0 && (!mixer || answers_to(c, mixer)))
             return c;
     }
     return NULL;
@@ -41,6 +47,23 @@ const ns_branch *ns_layer_mixer(const ns_layer *l)
             if (l->stages[s].branches[b].class_->heads)
                 return &l->stages[s].branches[b];
     return NULL;
+}
+
+const ns_branch *ns_layer_keeper(const ns_layer *l)
+{
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++)
+            if (l->stages[s].branches[b].class_->keeps)
+                return &l->stages[s].branches[b];
+    return NULL;
+}
+
+ns_keeps ns_branch_keeps(const ns_branch *b)
+{
+    ns_keeps k = {.kind = NS_STATE_NONE};
+    if (b && b->class_->keeps)
+        b->class_->keeps(b->params, &k);
+    return k;
 }
 
 /* ---- slots ---- */
@@ -79,7 +102,8 @@ static const ns_size *size_by(const ns_branch *b, char letter)
 
 static int64_t size_value(const ns_branch *b, const ns_size *s)
 {
-    return *(const int64_t *)((const char *)b->params + s->at);
+    const int64_t value = *(const int64_t *)((const char *)b->params + s->at);
+    return value || !s->otherwise ? value : size_value(b, size_by(b, s->otherwise));
 }
 
 /* The letter's value and key; D is the model's. */
@@ -126,8 +150,8 @@ static int64_t product(const ns_branch *b, const char *letters, int64_t d_model,
 
 void ns_slot_shape(const ns_branch *b, const ns_slot *s, int64_t d_model, ns_shape *out)
 {
-    const bool full = s->full && ((const ns_attn *)b->params)->qk_norm == NS_QK_FULL;
-    const char *const shape = full ? s->full : s->shape, *const comma = strchr(shape, ',');
+    const bool other = s->other && *(const int *)((const char *)b->params + s->when) == s->is;
+    const char *const shape = other ? s->other : s->shape, *const comma = strchr(shape, ',');
     char inputs[64] = "";
     out->n_out = product(b, shape, d_model, out->rows, sizeof out->rows);
     out->n_in = comma ? product(b, comma + 1, d_model, inputs, sizeof inputs) : 1;

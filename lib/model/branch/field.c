@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const ns_word ns_words_norm[] = {{"none", NS_NORM_NONE}, {"rms", NS_NORM_RMS}, {"layer", NS_NORM_LAYER}, {NULL, 0}};
+const ns_word ns_words_norm[] = {{"none", NS_NORM_NONE}, {"rms", NS_NORM_RMS}, {"layer", NS_NORM_LAYER}, {"l2", NS_NORM_L2},
+                                 {NULL, 0}};
 const ns_word ns_words_qk_norm[] = {{"none", NS_QK_NONE}, {"per_head", NS_QK_PER_HEAD}, {"full", NS_QK_FULL}, {NULL, 0}};
 const ns_word ns_words_act[] = {{"silu", NS_ACT_SILU}, {"gelu", NS_ACT_GELU}, {"gelu_tanh", NS_ACT_GELU_TANH}, {"relu", NS_ACT_RELU},
                                 {"relu2", NS_ACT_RELU2}, {"quick_gelu", NS_ACT_QUICK_GELU}, {NULL, 0}};

@@ -65,6 +65,12 @@ double ns_heads_macs(const void *params, int64_t n)
     return macs;
 }
 
+void ns_heads_keeps(const void *params, ns_keeps *out)
+{
+    const ns_attn *const a = params;
+    *out = (ns_keeps){.kind = NS_STATE_PAGES, .groups = a->n_kv_heads, .k = a->head_dim, .v = a->head_dim};
+}
+
 /* ---- the pass ---- */
 
 /* Columns: q | k | v | more, one product of those that are asked for where they lie side by side. */

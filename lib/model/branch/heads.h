@@ -32,17 +32,21 @@
 /* The first slots of such a class, and the packed weights they make. */
 enum { NS_HEADS_Q, NS_HEADS_K, NS_HEADS_V, NS_HEADS_O, NS_HEADS_Q_NORM, NS_HEADS_K_NORM, NS_HEADS_N_SLOTS };
 enum { NS_HEADS_QKV, NS_HEADS_OUT, NS_HEADS_N_WEIGHTS };
-#define NS_HEADS_SLOTS                                                                                                                \
-    [NS_HEADS_Q] = {"attn.q", NS_SLOT_MATRIX, .at = offsetof(ns_attn, q), .bias = offsetof(ns_attn, q_bias), .shape = "Hd,D",         \
+/* Q and K: letters of the heads of q and of k, E: of their width. */
+#define NS_HEADS_SLOTS_OF(Q, K, E)                                                                                                    \
+    [NS_HEADS_Q] = {"attn.q", NS_SLOT_MATRIX, .at = offsetof(ns_attn, q), .bias = offsetof(ns_attn, q_bias), .shape = Q E ",D",       \
                     .required = true, .weight = NS_HEADS_QKV},                                                                        \
-    [NS_HEADS_K] = {"attn.k", NS_SLOT_MATRIX, .at = offsetof(ns_attn, k), .bias = offsetof(ns_attn, k_bias), .shape = "Gd,D",         \
+    [NS_HEADS_K] = {"attn.k", NS_SLOT_MATRIX, .at = offsetof(ns_attn, k), .bias = offsetof(ns_attn, k_bias), .shape = K E ",D",       \
                     .required = true, .weight = NS_HEADS_QKV},                                                                        \
     [NS_HEADS_V] = {"attn.v", NS_SLOT_MATRIX, .at = offsetof(ns_attn, v), .bias = offsetof(ns_attn, v_bias), .shape = "Gd,D",         \
                     .required = true, .weight = NS_HEADS_QKV},                                                                        \
     [NS_HEADS_O] = {"attn.o", NS_SLOT_MATRIX, .at = offsetof(ns_attn, o), .bias = offsetof(ns_attn, o_bias), .shape = "D,Hd",         \
                     .required = true, .weight = NS_HEADS_OUT},                                                                        \
-    [NS_HEADS_Q_NORM] = {"attn.q_norm", NS_SLOT_NORM, .at = offsetof(ns_attn, q_norm), .shape = "d", .full = "Hd"},                   \
-    [NS_HEADS_K_NORM] = {"attn.k_norm", NS_SLOT_NORM, .at = offsetof(ns_attn, k_norm), .shape = "d", .full = "Gd"}
+    [NS_HEADS_Q_NORM] = {"attn.q_norm", NS_SLOT_NORM, .at = offsetof(ns_attn, q_norm), .shape = E, .other = Q E,                      \
+                         .when = offsetof(ns_attn, qk_norm), .is = NS_QK_FULL},                                                       \
+    [NS_HEADS_K_NORM] = {"attn.k_norm", NS_SLOT_NORM, .at = offsetof(ns_attn, k_norm), .shape = E, .other = K E,                      \
+                         .when = offsetof(ns_attn, qk_norm), .is = NS_QK_FULL}
+#define NS_HEADS_SLOTS NS_HEADS_SLOTS_OF("H", "G", "d")
 
 extern const ns_size ns_heads_sizes[];
 #define NS_HEADS_POINTS (NS_HAS(K) | NS_HAS(V) | NS_HAS(ROT_K) | NS_HAS(Q) | NS_HAS(ROT_Q) | NS_HAS(PATTERN) | NS_HAS(Z) | NS_HAS(RESULT))
@@ -56,6 +60,7 @@ void    ns_heads_keep(ns_band *, const ns_attn *, ns_qkv, const ns_act *);
 ns_cols ns_heads_query(ns_band *, const ns_attn *, ns_cols q, const ns_act *);
 ns_cols ns_heads_out(ns_band *, const ns_attn *, ns_cols z);           /* W_O z + b, with the shares of the heads for who looks */
 
+void    ns_heads_keeps(const void *params, ns_keeps *);        /* keys and values */
 int     ns_heads_check(const ns_checker *, const ns_attn *);
 double  ns_heads_macs(const void *params, int64_t n);          /* of q.k and of the rows times v */
 

@@ -88,5 +88,5 @@ const ns_branch_class ns_branch_softmax = {
     .name = "softmax", .part = "attn", .mixer = "softmax",
     .params_size = sizeof(softmax), .heads = true, .fields = fields, .sizes = ns_heads_sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_HEADS_POINTS | NS_HAS(SCORES),
-    .rows = NS_ROW_SOFTMAX, .state = NS_STATE_PAGES, .check = check, .forward = forward, .macs = ns_heads_macs,
+    .rows = NS_ROW_SOFTMAX, .keeps = ns_heads_keeps, .check = check, .forward = forward, .macs = ns_heads_macs,
 };

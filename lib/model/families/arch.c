@@ -23,6 +23,13 @@ static int visit_matrix(const walk *w, ns_tref *t, const char *role, const char 
     return w->fn(w->user, &v, w->err);
 }
 
+static int visit_table(const walk *w, ns_tref *t, const ns_slot *s, const ns_shape *shape)
+{
+    const ns_visit v = {.tref = t, .role = s->role, .sizes = shape->words, .layer = w->layer, .n_out = shape->n_out, .n_in = shape->n_in,
+                        .required = s->required, .table = true};
+    return w->fn(w->user, &v, w->err);
+}
+
 static int visit_vector(const walk *w, ns_tref *t, const char *role, const char *suffix, const char *sizes, int64_t n)
 {
     char name[64];
@@ -47,7 +54,9 @@ static int visit_slot(walk *w, const ns_branch *b, const ns_slot *s)
         return visit_vector(w, ns_slot_tref(b, s), s->role, "", shape.words, shape.n_out);
     if (s->kind == NS_SLOT_NORM)
         return visit_norm(w, ns_slot_norm(b, s), s->role, shape.words, shape.n_out);
-    const int rc = visit_matrix(w, ns_slot_tref(b, s), s->role, shape.words, shape.n_out, shape.n_in, s->required);
+    const int rc = s->kind == NS_SLOT_TABLE
+        ? visit_table(w, ns_slot_tref(b, s), s, &shape)
+        : visit_matrix(w, ns_slot_tref(b, s), s->role, shape.words, shape.n_out, shape.n_in, s->required);
     return rc != NS_OK || !s->bias ? rc : visit_vector(w, ns_slot_bias(b, s), s->role, "_bias", shape.rows, shape.n_out);
 }
 

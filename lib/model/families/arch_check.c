@@ -96,6 +96,8 @@ static int rows_axis(const ns_visit *slot)
 static bool right_rank(const ns_visit *slot, const ns_view *v)
 {
     const int first = stacked(slot) ? 1 : 0;
+    if (slot->table && v->rank == 3 && v->shape[1] == 1)
+        return v->shape[2] == slot->tref->n_in;
     if (v->rank != first + (slot->vector ? 1 : 2) || (first && v->shape[0] != slot->copies))
         return false;
     return slot->vector || v->shape[first + (slot->tref->transposed ? 0 : 1)] == slot->tref->n_in;

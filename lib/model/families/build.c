@@ -78,6 +78,13 @@ void ns_build_number(builder *b, ns_branch *branch, const char *key, double valu
         *(double *)p = value;
 }
 
+void ns_build_word(builder *b, ns_branch *branch, const char *key, const char *word)
+{
+    int value = 0;
+    if (ns_word_find(ns_field_find(branch->class_->fields, key)->words, word, &value))
+        ns_build_number(b, branch, key, value);
+}
+
 double *ns_build_list(builder *b, ns_branch *branch, const char *key)
 {
     const ns_field *const f = ns_field_find(branch->class_->fields, key);
@@ -260,6 +267,11 @@ static void build_layer(builder *b, ns_layer *layer)
 {
     ns_branch attn = {0}, ffn = {0};
     build_mixer(b, &attn);
+    if (!b->row->names->down) {                /* a mixer and nothing else */
+        layer->n_stages = 1;
+        layer->stages[0] = (ns_stage){.branches = {attn}, .n_branches = 1};
+        return;
+    }
     build_mlp(b, &ffn);
     if (b->f->parallel) {
         layer->n_stages = 1;

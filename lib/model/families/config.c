@@ -98,13 +98,14 @@ static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
     const ns_keys *k = &row->keys;
     int rc;
     const char *const heads_key = spelled(k->heads, "num_attention_heads");
+    const int64_t at_least = row->defaults.positions ? 1 : 0;           /* a family without positions has no limit */
     if ((rc = ns_config_i64(c, "vocab_size", row->defaults.vocab, 1, NS_MAX_DIM, &f->vocab, err)) != NS_OK ||
         (rc = ns_config_i64(c, spelled(k->d_model, "hidden_size"), row->defaults.d_model, 1, NS_MAX_DIM, &f->d_model, err)) != NS_OK ||
         (rc = ns_config_i64(c, spelled(k->layers, "num_hidden_layers"), row->defaults.layers, 1, NS_MAX_LAYERS, &f->layers,
             err)) != NS_OK ||
         (rc = ns_config_i64(c, heads_key, row->defaults.heads, 1, 65536, &f->heads, err)) != NS_OK ||
-        (rc = ns_config_i64(c, spelled(k->positions, "max_position_embeddings"), row->defaults.positions, 1, NS_MAX_DIM, &f->positions,
-                            err)) != NS_OK ||
+        (rc = ns_config_i64(c, spelled(k->positions, "max_position_embeddings"), row->defaults.positions, at_least, NS_MAX_DIM,
+                            &f->positions, err)) != NS_OK ||
         (rc = ns_config_i64(c, spelled(k->d_ff, "intermediate_size"), row->defaults.d_ff ? row->defaults.d_ff : 4 * f->d_model, 1,
                             NS_MAX_DIM, &f->d_ff, err)) != NS_OK)
         return rc;
@@ -281,14 +282,15 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
         return NS_OK;
     if (!cJSON_IsArray(types) || cJSON_GetArraySize(types) != f->layers)
         return ns_fail(err, NS_E_FORMAT, "%s: layer_types must be a list of %lld names, one a layer", c->label, (long long)f->layers);
+    const char *const full = row->recurrent && row->recurrent->others ? row->recurrent->others : "full_attention";
     int64_t i = 0;
     for (const cJSON *t = types->child; t; t = t->next, i++) {
         const char *const name = cJSON_IsString(t) ? t->valuestring : "";
         const bool slides = strcmp(name, "sliding_attention") == 0;
         f->recurrent[i] = row->recurrent && strcmp(name, row->recurrent->type) == 0;
-        if (!slides && !f->recurrent[i] && strcmp(name, "full_attention") != 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (full_attention%s%s%s are)",
-                           c->label, (long long)i, name, row->window == NS_WINDOW_NONE ? "" : " and sliding_attention",
+        if (!slides && !f->recurrent[i] && strcmp(name, full) != 0)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (%s%s%s%s are)",
+                           c->label, (long long)i, name, full, row->window == NS_WINDOW_NONE ? "" : " and sliding_attention",
                            row->recurrent ? " and " : "", row->recurrent ? row->recurrent->type : "");
         if (!row->layer_types && slides != (f->window[i] > 0))
             return ns_fail(err, NS_E_UNSUPPORTED,
@@ -455,6 +457,8 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         f->rope[i] = -1;
         f->recurrent[i] = row->recurrent && row->recurrent->odd && i % 2 == 1;
     }
+    if (row->recurrent && row->recurrent->read && (rc = row->recurrent->read(f, c, err)) != NS_OK)
+        return rc;
     if (row->own_layers)
         rc = ns_facts_own_layers(f, c, err);
     else if (row->rope == NS_ROPES_LIST)

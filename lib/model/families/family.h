@@ -85,10 +85,15 @@ typedef struct ns_mixture {
 
 /* Layers of another mixer than softmax attention: without rope and window. */
 typedef struct ns_builder ns_builder;
+typedef struct ns_config ns_config;
+typedef struct ns_facts ns_facts;
 typedef struct ns_recurrent {
     const char *type;                 /* what layer_types or layer_kinds call them */
     const char *mixer;                /* their class, as in an arch's JSON */
+    const char *others;               /* what they call the softmax layers; NULL: full_attention */
     bool        odd;                  /* every other layer is one when layer_types does not say */
+    int       (*read)(ns_facts *, ns_config *, ns_error *);     /* more of the config: facts.mixer, and which layers are such when
+                                                                 * layer_types does not say; NULL: there is no more */
     void      (*build)(ns_builder *, ns_branch *);   /* sets the parameters, which are zeroed */
 } ns_recurrent;
 
@@ -144,12 +149,12 @@ const ns_family *ns_family_find(const char *type);
 extern const ns_names ns_names_llama;         /* the names most families share */
 
 /* ---- config.json, with every key that was read marked ---- */
-typedef struct ns_config {
+struct ns_config {
     cJSON      *object;
     const char *label;                /* file name for messages */
     bool       *used;                 /* [number of keys] */
     const ns_arch_params *params;
-} ns_config;
+};
 bool ns_config_open(ns_config *, cJSON *object, const char *label, const ns_arch_params *);
 void ns_config_close(ns_config *);
 cJSON *ns_config_get(ns_config *, const char *key);   /* NULL when absent; JSON null is returned as such */
@@ -165,7 +170,14 @@ int ns_config_unread(ns_config *, const ns_family *, ns_error *);
 int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *known, ns_error *);
 
 /* ---- what the config says ---- */
-typedef struct ns_facts {
+/* Of the layers of another mixer. */
+typedef struct ns_mixer_facts {
+    int64_t heads, groups, key_dim, value_dim, taps;      /* states; heads of q and k */
+    double  step_min, step_max;
+    bool    bias, conv_bias, norm;
+} ns_mixer_facts;
+
+struct ns_facts {
     int64_t vocab, d_model, d_ff, layers, heads, kv_heads, head_dim, positions;
     double  embed_scale, branch_scale;
     ns_qk_norm qk_norm;
@@ -182,7 +194,8 @@ typedef struct ns_facts {
     int     *rope;                    /* [layers] index into ropes; -1 = NoPE */
     ns_rope *ropes;
     int      n_ropes;
-} ns_facts;
+    ns_mixer_facts mixer;
+};
 int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_own_layers(ns_facts *, ns_config *, ns_error *);    /* needlescope.c */
 int  ns_facts_experts(ns_facts *, ns_config *, const ns_mixture *, ns_error *);   /* config_experts.c */
@@ -216,6 +229,7 @@ struct ns_builder {
 };
 void ns_build_number(ns_builder *, ns_branch *, const char *key, double value);       /* sizes first: shapes follow from them */
 double *ns_build_list(ns_builder *, ns_branch *, const char *key);                    /* to be filled; NULL: no memory */
+void ns_build_word(ns_builder *, ns_branch *, const char *key, const char *word);
 /* A matrix or a norm by its name in a layer, without ".weight". The ns_tref is there to be narrowed: rows of a fused tensor. */
 ns_tref *ns_build_matrix(ns_builder *, ns_branch *, const char *role, const char *name);
 ns_norm *ns_build_norm(ns_builder *, ns_branch *, const char *role, const char *name);
@@ -228,6 +242,8 @@ ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_
 ns_tref *ns_build_tensor(ns_builder *, ns_branch *, const char *role, const char *name);
 ns_tref *ns_build_bias(ns_builder *, ns_branch *, const char *role, const char *name);
 void     ns_build_experts(ns_builder *, ns_branch *);                  /* build_experts.c */
+/* Mamba-2 as the families write it: its tensors are MIXER.in_proj ... (mamba.c). */
+void ns_build_mamba2(ns_builder *, ns_branch *, const char *mixer);
 
 int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const ns_prefixes *, ns_error *);
 
@@ -239,6 +255,7 @@ typedef struct ns_visit {
     int64_t     layer;                /* -1 outside the layers */
     int64_t     n_out, n_in;          /* as the sizes of the arch want it */
     bool        vector;               /* a bias or a gain, stored as [n_out]; a matrix with one input is [n_out, 1] */
+    bool        table;                /* stored with sizes of one anywhere: taps of a convolution [n_out, 1, n_in] */
     bool        required;
     int64_t     copies;               /* one of each of so many experts; 0: one */
 } ns_visit;
