@@ -51,6 +51,15 @@ static void limit_memory(int64_t bytes_beside)
         fclose(f);
 }
 
+bool ns_memory_left(int64_t bytes)
+{
+    void *const room = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return false;
+    munmap(room, (size_t)bytes);
+    return true;
+}
+
 /* Signals as a new program has them: a handler of the caller's must not run here. */
 static void reset_signals(void)
 {

@@ -181,6 +181,7 @@ typedef int (*ns_child_work)(void *user, ns_error *);
 /* Does the work in a child and gives its code and message: all else that it does to memory is lost. A child that is killed is NS_E_FORMAT
  * of what it was busy with, `label` until it says so. */
 int  ns_in_child(ns_child_work, void *user, const char *label, const ns_child_limits *, ns_error *);
+bool ns_memory_left(int64_t bytes);                      /* this process could have so many more now */
 void ns_child_busy(const char *with);                    /* of a child: its time begins anew; NULL: it needs no limits now */
 
 /* ---- fork(): a lock that another thread held and the threads of a pool are gone in a child. What owns such things registers here. ---- */

@@ -1,10 +1,13 @@
 /* hdf5_server.c - the program as a fork server: from stdin a line "FOLDER \t ARGUMENT \t ARGUMENT ...", to stdout "EXIT SIGNAL
  * CPU_SECONDS". Each call runs in a child of this process, in FOLDER, with its answer in `said` and its conversation in `wrong`;
  * CPU_SECONDS are those of the child and of its own children. A sanitized program starts in a fifth of a second; a fork takes a
- * hundredth. The command `read FILE` reads like Python (hdf5_read.c). With arguments it is the program itself: a command that starts jobs
- * starts them with this. */
+ * hundredth. The command `read FILE` reads like Python (hdf5_read.c). Before a command, `idle` takes the jobs that it starts for done,
+ * and `blind` the figures of a laboratory for drawn. With arguments it is the program itself: a command that starts jobs starts them with
+ * this. */
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,25 @@ enum { MOST_ARGUMENTS = 64, CPU_SECONDS = 10, WALL_SECONDS = 120 };
 int cli_main(int argc, char **argv);
 int cli_exit_code(int code);
 int read_like_python(const char *path, ns_error *err);
+
+static bool idle, blind;
+
+int __real_posix_spawnp(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *, char *const *);
+int __wrap_posix_spawnp(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *, char *const *);
+
+int __wrap_posix_spawnp(pid_t *pid, const char *program, const posix_spawn_file_actions_t *files, const posix_spawnattr_t *attributes,
+                        char *const *argv, char *const *env)
+{
+    return __real_posix_spawnp(pid, idle ? "true" : program, files, attributes, argv, env);
+}
+
+int __real_ns_laboratory_draw(void *, ns_error *);
+int __wrap_ns_laboratory_draw(void *, ns_error *);
+
+int __wrap_ns_laboratory_draw(void *laboratory, ns_error *err)
+{
+    return blind ? NS_OK : __real_ns_laboratory_draw(laboratory, err);
+}
 
 static int read_file(const char *path)
 {
@@ -45,7 +67,12 @@ static int run(char *line)
     int argc = 1;
     const char *const folder = strtok(line, "\t");
     for (char *word = strtok(NULL, "\t"); word && argc < MOST_ARGUMENTS; word = strtok(NULL, "\t"))
-        argv[argc++] = word;
+        if (argc == 1 && strcmp(word, "idle") == 0)
+            idle = true;
+        else if (argc == 1 && strcmp(word, "blind") == 0)
+            blind = true;
+        else
+            argv[argc++] = word;
     if (!folder || chdir(folder) != 0)
         return 125;
     redirect("/dev/null", 0);
