@@ -1,6 +1,5 @@
 /* browse.c - the list of datasets, and the check that content_sha256 is what the bytes say. */
-#include "record/heap.h"
-#include "record/seal.h"
+#include "record/file.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -78,77 +77,6 @@ int ns_file_list(const ns_file *f, char ***out, int64_t *n, ns_error *err)
         free_paths(&paths);
     *out = paths.list;
     *n = paths.n;
-    return rc;
-}
-
-/* ---- everything looked at, for vet.c ---- */
-
-static int walk_texts(ns_file *f, ns_heaps *heaps, const ns_dset *d, const char *path, ns_error *err)
-{
-    char **texts = NULL;
-    int rc = ns_heaps_check_texts(heaps, d, path, err);
-    rc = rc != NS_OK ? rc : ns_dset_texts(f, d, path, &texts, err);
-    ns_dset_free_texts(texts, texts ? d->count : 0);
-    return rc;
-}
-
-static int walk_dataset(ns_file *f, ns_heaps *heaps, const char *path, ns_error *err)
-{
-    ns_dset d;
-    char *axes = NULL;
-    int rc = ns_dset_open(f, path, &d, err);
-    if (rc != NS_OK)
-        return rc;
-    rc = ns_heaps_check_attributes(heaps, d.id, path, err);
-    rc = rc != NS_OK ? rc : ns_dset_axes(f, &d, path, &axes, err);
-    rc = rc != NS_OK ? rc : ns_load_attributes(f, d.id, err);
-    if (rc == NS_OK && H5Tis_variable_str(d.type) > 0)
-        rc = walk_texts(f, heaps, &d, path, err);
-    H5Dget_storage_size(d.id);           /* walks the index of the chunks */
-    free(axes);
-    ns_dset_close(&d);
-    return rc;
-}
-
-/* The groups whose attributes are read. */
-static int walk_facts(const ns_file *f, ns_heaps *heaps, ns_error *err)
-{
-    int rc = ns_heaps_check_attributes(heaps, f->id, "/", err);
-    if (rc != NS_OK || H5Lexists(f->id, "provenance", H5P_DEFAULT) == 0)
-        return rc;
-    const hid_t group = H5Gopen2(f->id, "provenance", H5P_DEFAULT);
-    rc = ns_heaps_check_attributes(heaps, group, "provenance", err);
-    H5Gclose(group);
-    return rc;
-}
-
-static int walk_all(ns_file *f, ns_error *err)
-{
-    ns_heaps *heaps;
-    path_list paths = {0};
-    int rc = ns_heaps_open(&heaps, f, err);
-    rc = rc != NS_OK ? rc : walk_facts(f, heaps, err);
-    rc = rc != NS_OK ? rc : list_group(f, f->id, "", true, &paths, err);
-    for (int64_t i = 0; i < paths.n && rc == NS_OK; i++)
-        rc = walk_dataset(f, heaps, paths.list[i], err);
-    free_paths(&paths);
-    ns_heaps_close(heaps);
-    return rc;
-}
-
-int ns_walk(const char *path, const ns_identity *as, ns_error *err)
-{
-    ns_file *f;
-    int rc = ns_file_open_bare(&f, path, as, err);
-    if (rc != NS_OK)
-        return rc;
-    const ns_h5_quiet quiet = ns_h5_enter();
-    rc = walk_all(f, err);
-    if (rc == NS_OK && H5Fclose(f->id) < 0)              /* what cannot be closed would stay in this process, and HDF5 print at its end */
-        rc = ns_h5_fail(err, NS_E_FORMAT, path, "cannot be closed");
-    f->id = rc == NS_OK ? H5I_INVALID_HID : f->id;
-    rc = ns_h5_end(quiet, rc, f->path, err);
-    ns_file_close(f);
     return rc;
 }
 

@@ -278,6 +278,38 @@ static void test_links(void **state)
     }
 }
 
+/* ---- parts that HDF5 does not find ---- */
+
+/* Two chunks; the index says that the second begins within the first, or behind the end. HDF5 1.10 reads zeros for it. */
+static void test_chunks(void **state)
+{
+    (void)state;
+    const hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE), file = change();
+    static const float ones[C * H] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    static const uint64_t key[] = {C / 2, 0, 0};                                     /* where it begins: row, column, byte of the element */
+    H5Pset_chunk(dcpl, 2, (const hsize_t[]){C / 2, H});
+    make_dataset(file, dcpl, plane(C));
+    const hid_t again = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), d = H5Dopen2(again, "hits", H5P_DEFAULT);
+    assert_true(H5Dwrite(d, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, ones) >= 0);
+    H5Dclose(d);
+    H5Fclose(again);
+    FILE *const f = fopen(path, "r+b");
+    uint8_t *const bytes = malloc(4 * size);
+    const size_t n = fread(bytes, 1, 4 * size, f);
+    fclose(f);
+    const uint8_t *const found = memmem(bytes, n, key, sizeof key);
+    assert_non_null(found);
+    static const uint8_t rows[] = {0, 1, C, C + 1, 200};
+    for (size_t i = 0; i < sizeof rows; i++) {
+        bytes[found - bytes] = rows[i];
+        write_bytes(bytes, n);
+        ns_error err = {""};
+        if (read_all(&err) != NS_E_FORMAT)
+            fail_msg("chunk at row %d: '%s'", rows[i], err.message);
+    }
+    free(bytes);
+}
+
 /* ---- references into heaps ---- */
 
 /* Where the last object with these bytes begins in the sound file's heap: its number (u16, 0 = the rest is free), 6 bytes, its size (u64),
@@ -430,7 +462,7 @@ int main(void)
         cmocka_unit_test(test_external), cmocka_unit_test(test_virtual), cmocka_unit_test(test_filter), cmocka_unit_test(test_claims),
         cmocka_unit_test(test_links), cmocka_unit_test(test_newer), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_kinds), cmocka_unit_test(test_claims_to_hash), cmocka_unit_test(test_heaps),
-        cmocka_unit_test(test_absurd_length),
+        cmocka_unit_test(test_absurd_length), cmocka_unit_test(test_chunks),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
