@@ -141,8 +141,8 @@ int ns_vet(const char *path, const ns_identity *as, ns_error *err)
     int rc = NS_E_MEMORY;
     for (int i = 0; i < 2 && rc == NS_E_MEMORY; i++)
         rc = ns_in_child(walk, &file, path, &limits, err);
-    const bool absurd = rc == NS_E_MEMORY && as->size < limits.bytes_beside / TIMES && is_started() && ns_memory_left(limits.bytes_beside);
-    return absurd ? ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: to read its %lld bytes takes more than a gigabyte of memory",
-                            path, (long long)as->size)
-                  : rc;
+    if (rc == NS_E_MEMORY && as->size < limits.bytes_beside / TIMES && is_started() && ns_memory_left(limits.bytes_beside))
+        rc = ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: to read its %lld bytes takes more than a gigabyte of memory", path,
+                     (long long)as->size);
+    return rc;
 }
