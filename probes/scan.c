@@ -26,7 +26,7 @@ typedef struct scan {
     ns_opened            *reference;          /* of `run`; loaded when a probe of weights is asked for */
     ns_opened            *first;              /* of `run`: its first checkpoint that opens; the others have its heads */
     const char           *first_label;
-    char                  first_arch[65];     /* its arch_sha256; "" = not known */
+    ns_fact_list          first_facts;        /* of its arch and config */
     bool                  noted;              /* what the cases lack was told; all checkpoints have the same cases */
     bool                  told;               /* what is odd about the configs was told while the runs were looked at */
     ns_error             *err;
@@ -41,36 +41,6 @@ static int open_checkpoint(ns_opened **m, const scan *s, const ns_series_item *i
     how.want = NS_OPEN_ARCH;
     how.warn = s->first || s->told ? NULL : how.warn;
     return ns_open(m, &how, err);
-}
-
-/* Frees it; NULL hashes nothing. */
-static void hash_text(char *text, char hex[65])
-{
-    ns_sha256 sha;
-    ns_sha256_begin(&sha);
-    ns_sha256_add(&sha, text ? text : "", text ? strlen(text) : 0);
-    ns_sha256_end(&sha, hex);
-    free(text);
-}
-
-static int arch_sha256(const ns_arch *arch, char hex[65], ns_error *err)
-{
-    char *json = NULL;
-    const int rc = ns_arch_to_json(arch, &json, err);
-    if (rc == NS_OK)
-        hash_text(json, hex);
-    return rc;
-}
-
-static int config_sha256(const ns_opened *m, char hex[65])
-{
-    enum { LARGEST = 16 << 20 };
-    const char *const path = ns_checkpoint_config_path(m->checkpoint);
-    char *text = NULL;
-    const int rc = path ? ns_file_read(path, LARGEST, &text, NULL, NULL) : NS_OK;
-    if (rc == NS_OK)
-        hash_text(text, hex);
-    return rc;
 }
 
 /* A run is one model over time: its shards are merged head by head. */
@@ -122,22 +92,22 @@ static char *probe_list(const ns_score_params *s)
 /* What this shard was asked for -> scan_sha256. The checkpoint's identity is in it and no stable fact of its own: it knows mtimes. */
 static int gather(const scan *s, const ns_opened *m, ns_fact_list *f, char scan_sha256[65], ns_error *err)
 {
-    char arch[65], step[24], tokens[24];
+    char step[24], tokens[24];
     snprintf(step, sizeof step, "%lld", (long long)s->item->step);
     snprintf(tokens, sizeof tokens, "%lld", (long long)s->item->tokens);
-    int rc = arch_sha256(m->arch, arch, err);
-    if (rc != NS_OK)
-        return rc;
+    ns_fact_list all = {0}, model = {0};
+    int rc = ns_provenance_of_arch(&model, m->arch, m->checkpoint, err);
     const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"step", step, false}, {"tokens", tokens, false},
                              {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false},
                              {"scan_cases_sha256", s->cases_sha256, false},
-                             {"arch_sha256", arch, false}, {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
-    ns_fact_list all = {0};
-    rc = ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
+                             {"arch_sha256", ns_fact_list_find(&model, "arch_sha256"), false},
+                             {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
     rc = rc != NS_OK ? rc : say_coords(f, s->run->coords, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add_all(&all, f->list, f->n, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add(&all, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false, err);
     rc = rc != NS_OK ? rc : ns_facts_sha256(all.list, (int)all.n, scan_sha256, err);
+    ns_fact_list_clear(&model);
     ns_fact_list_clear(&all);
     return rc != NS_OK ? rc : ns_fact_list_add(f, "scan_sha256", scan_sha256, true, err);
 }
@@ -163,23 +133,30 @@ static int is_done(const char *path, const char *scan_sha256, bool *out, ns_erro
     return NS_OK;
 }
 
+/* now NULL: it is not known, or there is none. */
 static bool says_other(const ns_file *f, const char *fact, const char *now)
 {
     const char *const value = ns_file_fact(f, fact);
-    return value && strcmp(value, now) != 0;
+    return value && (!now || strcmp(value, now) != 0);
+}
+
+static bool says_other_than(const ns_file *f, const char *fact, const ns_fact_list *now)
+{
+    return says_other(f, fact, ns_fact_list_find(now, fact));
 }
 
 /* The same checkpoint under another description. One whose config.json was changed is another checkpoint; one that does not open says so
  * in its own turn. Most have the arch of the run's first, and are not opened for it. */
 static bool read_otherwise(const scan *s, const ns_file *f)
 {
-    char now[65] = "", config[65] = "";
+    ns_fact_list now = {0};
     ns_opened *m = NULL;
-    if (!says_other(f, "arch_sha256", s->first_arch))
+    if (!says_other_than(f, "arch_sha256", &s->first_facts))
         return false;
-    const bool other = open_checkpoint(&m, s, s->item, NULL) == NS_OK && arch_sha256(m->arch, now, NULL) == NS_OK &&
-                       says_other(f, "arch_sha256", now) && config_sha256(m, config) == NS_OK &&
-                       !says_other(f, "model_config_sha256", config);
+    const bool other = open_checkpoint(&m, s, s->item, NULL) == NS_OK &&
+                       ns_provenance_of_arch(&now, m->arch, m->checkpoint, NULL) == NS_OK && says_other_than(f, "arch_sha256", &now) &&
+                       !says_other_than(f, "model_config_sha256", &now);
+    ns_fact_list_clear(&now);
     ns_close(m);
     return other;
 }
@@ -349,8 +326,15 @@ static int open_first(scan *s)
         if (rc == NS_OK)
             s->first_label = item->label;
     }
-    s->first_arch[0] = '\0';
-    return s->first ? arch_sha256(s->first->arch, s->first_arch, s->err) : NS_OK;
+    return s->first ? ns_provenance_of_arch(&s->first_facts, s->first->arch, s->first->checkpoint, s->err) : NS_OK;
+}
+
+static void close_models(scan *s)
+{
+    ns_close(s->reference);
+    ns_close(s->first);
+    s->reference = s->first = NULL;
+    ns_fact_list_clear(&s->first_facts);
 }
 
 /* Cases that were made for one run's tokenizer are not measured on another's. */
@@ -412,8 +396,7 @@ static int prepare_run(scan *s, const char *folder, int64_t *number)
     s->counts->found += s->run->series.n;
     s->counts->left_out += s->run->series.n - (*number - before);
     s->counts->empty_runs += *number == before;
-    ns_close(s->first);
-    s->first = NULL;
+    close_models(s);
     return rc;
 }
 
@@ -429,9 +412,7 @@ static int scan_run(scan *s, const char *folder, int64_t *number)
     rc = rc != NS_OK ? rc : open_first(s);
     if (rc == NS_OK)
         rc = each_own(s, folder, number, one_checkpoint);
-    ns_close(s->reference);
-    ns_close(s->first);
-    s->reference = s->first = NULL;
+    close_models(s);
     return rc;
 }
 

@@ -24,10 +24,10 @@ static int add_text(ns_fact_list *f, const char *hash, const char *whole, const 
     return rc != NS_OK || !whole ? rc : ns_fact_list_add(f, whole, text, false, err);
 }
 
-static int add_config(ns_fact_list *f, const ns_model *m, ns_error *err)
+static int add_config(ns_fact_list *f, const ns_checkpoint *c, ns_error *err)
 {
     enum { LARGEST = 16 << 20 };
-    const char *const path = ns_checkpoint_config_path(ns_model_checkpoint(m));
+    const char *const path = ns_checkpoint_config_path(c);
     char *text = NULL;
     int rc = path ? ns_file_read(path, LARGEST, &text, NULL, err) : NS_OK;
     if (text)
@@ -44,6 +44,12 @@ static int add_arch(ns_fact_list *f, const ns_arch *arch, ns_error *err)
         rc = add_text(f, "arch_sha256", "arch_json", text, err);
     free(text);
     return rc;
+}
+
+int ns_provenance_of_arch(ns_fact_list *f, const ns_arch *arch, const ns_checkpoint *c, ns_error *err)
+{
+    const int rc = add_config(f, c, err);
+    return rc != NS_OK ? rc : add_arch(f, arch, err);
 }
 
 /* "full,swa 128,full". */
@@ -117,8 +123,7 @@ int ns_provenance_of_model(ns_fact_list *f, const ns_model *m, ns_error *err)
     /* The identity knows mtimes. Where the weights are hashed a copy is as good, so it only informs. */
     if (rc == NS_OK)
         rc = ns_fact_list_add(f, "checkpoint_identity", ns_checkpoint_identity(ns_model_checkpoint(m)), weights != NULL, err);
-    rc = rc != NS_OK ? rc : add_config(f, m, err);
-    rc = rc != NS_OK ? rc : add_arch(f, arch, err);
+    rc = rc != NS_OK ? rc : ns_provenance_of_arch(f, arch, ns_model_checkpoint(m), err);
     rc = rc != NS_OK ? rc : add_tokenizer(f, ns_model_tokenizer_path(m), err);
     rc = rc != NS_OK ? rc : add_inputs(f, m, err);
     rc = rc != NS_OK ? rc : ns_fact_list_add(f, "kernel_class", ns_engine_kernel_class(engine), false, err);

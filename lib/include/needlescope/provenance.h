@@ -37,6 +37,8 @@ NS_API const char *ns_fact_list_find(const ns_fact_list *, const char *name);
 NS_API NS_MUST_CHECK int ns_provenance_of_run(ns_fact_list *, const ns_provenance *by, ns_error *);
 /* Name, family, layers, arch, kernels and threads; hashes of weights (where the model was loaded with them), config and tokenizer. */
 NS_API NS_MUST_CHECK int ns_provenance_of_model(ns_fact_list *, const ns_model *, ns_error *);
+/* Hash and text of an architecture, and of its checkpoint's config.json where there is one: also before the weights are read. */
+NS_API NS_MUST_CHECK int ns_provenance_of_arch(ns_fact_list *, const ns_arch *, const ns_checkpoint *, ns_error *);
 /* The files that the cases were read from, as inputs. */
 NS_API NS_MUST_CHECK int ns_provenance_of_cases(ns_fact_list *, const ns_cases *, ns_error *);
 /* NS_E_ARG where a file at `output` is one of the inputs, by whatever name or link, or lies in a folder of them that is read. Every writer
