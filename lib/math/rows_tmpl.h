@@ -179,6 +179,8 @@ static void act(float *out, const float *x, int64_t n, int kind)
     case NS_ACT_QUICK_GELU:
         map(out, x, n, quick_gelu16);
         break;
+    case NS_ACT_XIELU:         /* has parameters: ns_band_xielu */
+        break;
     }
 }
 

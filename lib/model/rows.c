@@ -148,6 +148,58 @@ ns_cols ns_band_act(ns_band *b, ns_cols x, ns_act act)
     return ns_band_glu(b, x, act, (ns_cols){0});
 }
 
+/* ---- xIELU: x > 0: alpha_p x^2 + beta x; else (e^min(x, eps) - 1 - x) alpha_n + beta x ---- */
+
+typedef struct xielu_job { const ns_math *math; ns_cols x, out; float alpha_p, alpha_n, beta, eps; } xielu_job;
+
+static double softplus(float x)
+{
+    return ns_log(1 + ns_pow(2.718281828459045, (double)x));
+}
+
+/* e^x - 1 - x for x <= 0; e is e^x. Near 0 by its series: the difference would be lost. */
+static float exp_minus(float x, float e)
+{
+    float sum = 1;
+    if (x < -1)
+        return e - 1 - x;
+    for (int i = 13; i > 2; i--)
+        sum = 1 + x / (float)i * sum;
+    return 0.5f * x * x * sum;
+}
+
+static void xielu_row(const void *job, int64_t row)
+{
+    const xielu_job *const j = job;
+    const float *const x = ns_cols_at(j->x, row);
+    float *const out = ns_cols_at(j->out, row);
+    for (int64_t i = 0; i < j->x.n; i++)
+        out[i] = x[i] < j->eps ? x[i] : j->eps;
+    j->math->exp(out, out, j->x.n);
+    for (int64_t i = 0; i < j->x.n; i++) {
+        const float low = x[i] < j->eps ? x[i] : j->eps;
+        out[i] = j->beta * x[i] +
+                 (x[i] > 0 ? j->alpha_p * x[i] * x[i] : (exp_minus(low, out[i]) + (low - x[i])) * j->alpha_n);
+    }
+}
+
+ns_cols ns_band_xielu(ns_band *b, ns_cols x, const int slots[4])
+{
+    const ns_gains *const g = b->weights->gains;
+    ns_tape_lacks(b, "xIELU");
+    xielu_job j = {.math = b->p->math, .x = x, .out = ns_band_new(b, x.n)};
+    if (b->rc != NS_OK)
+        return (ns_cols){0};
+    j.beta = *g[slots[2]].gain;
+    j.eps = *g[slots[3]].gain;
+    j.alpha_p = (float)softplus(*g[slots[0]].gain);
+    j.alpha_n = j.beta + (float)softplus(*g[slots[1]].gain);
+    ns_each_row(b, b->rows, xielu_row, &j);
+    return j.out;
+}
+
+/* ---- gates ---- */
+
 static void gate_row(const void *job, int64_t row)
 {
     const pair_job *const j = job;

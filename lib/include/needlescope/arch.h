@@ -50,7 +50,7 @@ typedef struct ns_rope {
 
 typedef enum ns_qk_norm { NS_QK_NONE, NS_QK_PER_HEAD, NS_QK_FULL } ns_qk_norm;   /* weights [d] or [H*d] / [G*d] */
 typedef enum ns_act { NS_ACT_SILU, NS_ACT_GELU, NS_ACT_GELU_TANH, NS_ACT_RELU, NS_ACT_RELU2,
-              NS_ACT_QUICK_GELU } ns_act;                             /* quick gelu: x sigmoid(1.702 x) */
+              NS_ACT_QUICK_GELU, NS_ACT_XIELU } ns_act;         /* quick gelu: x sigmoid(1.702 x); xIELU has parameters (Apertus) */
 
 /* What q is multiplied by at position t, after rope: 1; 1 + beta ln(1 + floor((t + first) / length)) (llama4: first 1; ministral3: 0);
  * ln(t + length) / ln(length). */
@@ -79,6 +79,7 @@ typedef struct ns_ffn {
     int64_t d_ff;                                /* F */
     ns_act  act;
     ns_tref gate, up, down, gate_bias, up_bias, down_bias;   /* no gate: down(act(up x)); else down(act(gate x) * up x) */
+    ns_tref alpha_p, alpha_n, beta, eps;         /* [1] each, of xIELU */
 } ns_ffn;
 
 /* What a branch computes is its class: softmax attention, a recurrence, an MLP. ns_arch_attn and ns_arch_ffn give what is asked of it. */

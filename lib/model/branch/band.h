@@ -43,6 +43,8 @@ ns_cols ns_band_linear_part(ns_band *, ns_cols x, int weight, int64_t c0, int64_
 ns_cols ns_band_norm(ns_band *, ns_cols x, int64_t groups, int slot);
 ns_cols ns_band_rope(ns_band *, ns_cols x, int64_t heads, int rope);   /* at the rows' positions; x for rope -1 */
 ns_cols ns_band_act(ns_band *, ns_cols x, ns_act);
+/* xIELU (arXiv 2411.13010) by four slots that are vectors of one number: alpha_p, alpha_n, beta, eps. */
+ns_cols ns_band_xielu(ns_band *, ns_cols x, const int slots[4]);
 ns_cols ns_band_glu(ns_band *, ns_cols x, ns_act, ns_cols up);         /* act(x) * up */
 /* In place: gate <- min(gate, limit), up <- up within +-limit (0: both as they are) + offset. */
 void    ns_band_bound(ns_band *, ns_cols gate, ns_cols up, float limit, float offset);

@@ -7,7 +7,7 @@
 typedef struct softmax {
     ns_attn heads;
     ns_tref sinks;             /* [H]; absent = none */
-    ns_tref z_gate;            /* [H*d, D]; absent = no gate */
+    ns_tref z_gate, z_gate_bias;               /* [H*d, D]; absent = no gate */
 } softmax;
 
 static const ns_word mixer[] = {{"softmax", 0}, {NULL, 0}};
@@ -29,6 +29,7 @@ static const ns_field fields[] = {
     {"q_temper_first", NS_FIELD_I64, AT(temper.first)},
     {"sinks", NS_FIELD_TREF, .offset = offsetof(softmax, sinks)},
     {"z_gate", NS_FIELD_TREF, .offset = offsetof(softmax, z_gate)},
+    {"z_gate_bias", NS_FIELD_TREF, .offset = offsetof(softmax, z_gate_bias)},
     {0},
 };
 #undef AT
@@ -38,7 +39,8 @@ enum { SINKS = NS_HEADS_N_SLOTS, Z_GATE };
 static const ns_slot slots[] = {
     NS_HEADS_SLOTS,
     [SINKS] = {"attn.sinks", NS_SLOT_VECTOR, .at = offsetof(softmax, sinks), .shape = "H"},
-    [Z_GATE] = {"attn.z_gate", NS_SLOT_MATRIX, .at = offsetof(softmax, z_gate), .shape = "Hd,D", .weight = NS_HEADS_QKV},
+    [Z_GATE] = {"attn.z_gate", NS_SLOT_MATRIX, .at = offsetof(softmax, z_gate), .bias = offsetof(softmax, z_gate_bias), .shape = "Hd,D",
+                .weight = NS_HEADS_QKV},
     {0},
 };
 

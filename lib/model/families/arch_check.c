@@ -93,8 +93,16 @@ static int rows_axis(const ns_visit *slot)
     return (slot->tref->transposed ? 1 : 0) + (stacked(slot) ? 1 : 0);
 }
 
+/* A vector of one number may be a number without an axis. */
+static int64_t rows_there(const ns_visit *slot, const ns_view *v)
+{
+    return v->rank == 0 ? 1 : v->shape[rows_axis(slot)];
+}
+
 static bool right_rank(const ns_visit *slot, const ns_view *v)
 {
+    if (v->rank == 0 && slot->vector && slot->n_out == 1 && !slot->copies)
+        return true;
     const int first = stacked(slot) ? 1 : 0;
     if (slot->table && v->rank == 3 && v->shape[1] == 1)
         return v->shape[2] == slot->tref->n_in;
@@ -115,7 +123,7 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
     if (v->dtype != NS_F32 && v->dtype != NS_F16 && v->dtype != NS_BF16)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name,
                        ns_dtype_name(v->dtype));
-    if (!right_rank(slot, v) || v->shape[rows_axis(slot)] < rows_needed(t))      /* rows too many: check_rows */
+    if (!right_rank(slot, v) || rows_there(slot, v) < rows_needed(t))      /* rows too many: check_rows */
         return wrong_shape(slot, tensor, err);
     if (!tied && !ns_add_i64(k->rows[index_of(k->c, tensor)], t->n_out, &k->rows[index_of(k->c, tensor)]))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is named too often", tensor->file, tensor->name);
@@ -197,7 +205,7 @@ static int check_tensor_rows(taker *k, const ns_visit *slot, int64_t expert, ns_
     if (rc != NS_OK)
         return rc;
     const ns_tensor *const tensor = from.tensor;
-    const int64_t rows = tensor->view.shape[rows_axis(slot)], taken = k->rows[index_of(k->c, tensor)];
+    const int64_t rows = rows_there(slot, &tensor->view), taken = k->rows[index_of(k->c, tensor)];
     if (taken == rows)
         return NS_OK;
     return ns_fail(err, NS_E_FORMAT,

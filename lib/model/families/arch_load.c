@@ -29,6 +29,16 @@ static int parse(cJSON **root, const char *json, size_t n, const char *label, ns
     return rc;
 }
 
+/* The rope scaling of the config class, where the file says nothing of it. */
+static bool add_default_scaling(cJSON *config, const ns_family *row)
+{
+    const char *const json = row->defaults.rope_scaling;
+    if (!json || cJSON_GetObjectItemCaseSensitive(config, "rope_scaling") || cJSON_GetObjectItemCaseSensitive(config, "rope_parameters"))
+        return true;
+    cJSON *const scaling = cJSON_Parse(json);
+    return scaling && cJSON_AddItemToObject(config, "rope_scaling", scaling);
+}
+
 static int from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_checkpoint *checkpoint,
                        const ns_arch_params *params, ns_error *err)
 {
@@ -46,7 +56,7 @@ static int from_config(ns_arch **out, const char *json, size_t n, const char *la
     if (rc != NS_OK || (rc = ns_text_config_find(&text, root, label, err)) != NS_OK)
         goto out;
     ns_find_prefixes(&prefixes, text.row, checkpoint);
-    if (!ns_config_open(&config, text.object, text.label, params)) {
+    if (!add_default_scaling(text.object, text.row) || !ns_config_open(&config, text.object, text.label, params)) {
         rc = ns_oom(err, "the config reader");
         goto out;
     }

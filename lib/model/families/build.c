@@ -152,12 +152,16 @@ ns_norm *ns_build_norm(builder *b, ns_branch *branch, const char *role, const ch
 
 /* ---- branches ---- */
 
-/* Part 0 q, 1 k, 2 v of a fused projection's matrix or bias. */
+/* Part 0 q, 1 k, 2 v of a fused projection's matrix or bias; GATED: 0 q, 1 the gate. */
 static void narrow(const builder *b, ns_tref *t, int part)
 {
     const ns_facts *const f = b->f;
     const int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim;
-    if (b->row->fuse == NS_FUSE_PER_HEAD) {
+    if (b->row->fuse == NS_FUSE_GATED) {
+        t->start = part * f->head_dim;
+        t->group = f->head_dim;
+        t->stride = 2 * f->head_dim;
+    } else if (b->row->fuse == NS_FUSE_PER_HEAD) {
         t->start = part * f->head_dim;
         t->group = f->head_dim;
         t->stride = 3 * f->head_dim;
@@ -171,7 +175,7 @@ static void build_qkv(builder *b, ns_branch *branch)
     static const char *const roles[] = {"attn.q", "attn.k", "attn.v"};
     const ns_names *const n = b->row->names;
     const char *const apart[] = {n->q, n->k, n->v};
-    for (int i = 0; i < 3; i++) {
+    for (int i = b->row->fuse == NS_FUSE_GATED; i < 3; i++) {
         const char *const name = n->qkv ? n->qkv : apart[i];
         ns_tref *const matrix = ns_build_matrix(b, branch, roles[i], name);
         ns_tref *const bias = b->f->attn_bias ? build_bias(b, branch, roles[i], name) : NULL;
@@ -180,6 +184,33 @@ static void build_qkv(builder *b, ns_branch *branch)
         if (n->qkv && bias)
             narrow(b, bias, i);
     }
+}
+
+/* The gate of the output lies with q. */
+static void build_gated(builder *b, ns_branch *branch)
+{
+    static const char *const roles[] = {"attn.q", "attn.z_gate"};
+    for (int i = 0; i < 2; i++) {
+        narrow(b, ns_build_matrix(b, branch, roles[i], b->row->names->q), i);
+        if (b->f->attn_bias)
+            narrow(b, build_bias(b, branch, roles[i], b->row->names->q), i);
+    }
+}
+
+/* Only on layers that rotate, and after it; elsewhere before. */
+static void build_qk_norm(builder *b, ns_branch *branch)
+{
+    const ns_names *const n = b->row->names;
+    ns_attn *const a = branch->params;
+    if (b->row->qk_norm_rotated) {
+        a->qk_norm = a->rope < 0 ? NS_QK_NONE : a->qk_norm;
+        a->norm_after_rope = a->qk_norm != NS_QK_NONE;
+        if (a->norm_after_rope)
+            a->q_norm = a->k_norm = (ns_norm){.type = NS_NORM_RMS, .eps = (float)b->f->eps};
+        return;
+    }
+    ns_build_norm(b, branch, "attn.q_norm", n->q_norm);
+    ns_build_norm(b, branch, "attn.k_norm", n->k_norm);
 }
 
 static void build_attn(builder *b, ns_branch *branch)
@@ -195,16 +226,31 @@ static void build_attn(builder *b, ns_branch *branch)
                    .clip_qkv = (float)f->clip,
                    .softcap = (float)f->attn_softcap,
                    .rope = f->rope[b->layer],
-                   .window = f->window[b->layer]};
+                   .window = b->row->window == NS_WINDOW_CHUNKS ? 0 : f->window[b->layer],
+                   .chunk = b->row->window == NS_WINDOW_CHUNKS ? f->window[b->layer] : 0};
+    if (a->rope < 0)
+        a->temper = f->temper;
     a->scale = (float)(f->scale_by_layer ? f->scale / (double)(b->layer + 1) : f->scale);
     build_qkv(b, branch);
+    if (b->row->fuse == NS_FUSE_GATED)
+        build_gated(b, branch);
+    if (n->sinks)
+        ns_build_tensor(b, branch, "attn.sinks", n->sinks);
     ns_build_matrix(b, branch, "attn.o", n->o);
     if (f->o_bias)
         build_bias(b, branch, "attn.o", n->o);
-    if (a->qk_norm == NS_QK_NONE)
-        return;
-    ns_build_norm(b, branch, "attn.q_norm", n->q_norm);
-    ns_build_norm(b, branch, "attn.k_norm", n->k_norm);
+    if (a->qk_norm != NS_QK_NONE)
+        build_qk_norm(b, branch);
+}
+
+static void build_act(builder *b, ns_branch *branch)
+{
+    static const char *const roles[] = {"ffn.alpha_p", "ffn.alpha_n", "ffn.beta", "ffn.eps"};
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s.%s", b->row->names->act, roles[i] + strlen("ffn."));
+        ns_build_tensor(b, branch, roles[i], name);
+    }
 }
 
 static void build_ffn(builder *b, ns_branch *branch)
@@ -221,6 +267,8 @@ static void build_ffn(builder *b, ns_branch *branch)
         ns_build_matrix(b, branch, "ffn.up", n->up);
     }
     ns_build_matrix(b, branch, "ffn.down", n->down);
+    if (ffn->act == NS_ACT_XIELU && n->act)
+        build_act(b, branch);
     if (!b->f->ffn_bias)
         return;
     if (n->gate)
@@ -254,9 +302,9 @@ static void build_mlp(builder *b, ns_branch *branch)
     begin(b, branch, "ffn", b->f->sparse[b->layer] ? "experts" : NULL);
     if (b->oom)
         return;
-    branch->in_norm = norm_of(b, b->row->names->ffn_in_norm, b->f->d_model);
+    branch->shares_norm = b->f->shares_norm;
+    branch->in_norm = norm_of(b, branch->shares_norm ? NULL : b->row->names->ffn_in_norm, b->f->d_model);
     branch->out_norm = norm_of(b, b->row->names->ffn_out_norm, b->f->d_model);
-    branch->shares_norm = b->row->block == NS_BLOCK_PARALLEL_SHARED;
     if (b->f->sparse[b->layer])
         ns_build_experts(b, branch);
     else

@@ -141,7 +141,7 @@ static int read_act(ns_facts *f, ns_config *c, const ns_family *row, ns_error *e
         {"gelu", NS_ACT_GELU}, {"gelu_python", NS_ACT_GELU},
         {"gelu_new", NS_ACT_GELU_TANH}, {"gelu_pytorch_tanh", NS_ACT_GELU_TANH}, {"gelu_fast", NS_ACT_GELU_TANH},
         {"gelu_accurate", NS_ACT_GELU_TANH}, {"gelu_python_tanh", NS_ACT_GELU_TANH},
-        {"relu", NS_ACT_RELU}, {"relu2", NS_ACT_RELU2},
+        {"relu", NS_ACT_RELU}, {"relu2", NS_ACT_RELU2}, {"quick_gelu", NS_ACT_QUICK_GELU}, {"xielu", NS_ACT_XIELU},
         {NULL, 0},
     };
     const char *const key = spelled(row->keys.act, "hidden_act"), *name;
@@ -152,6 +152,8 @@ static int read_act(ns_facts *f, ns_config *c, const ns_family *row, ns_error *e
     if (!ns_word_find(spellings, name, &value))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s '%s' is not supported (silu, gelu, gelu_new, gelu_pytorch_tanh, relu, relu2 are)",
                        c->label, key, name);
+    if (value == NS_ACT_XIELU && !row->names->act)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s 'xielu' is not supported for %s", c->label, key, row->type);
     f->act = (ns_act)value;
     return NS_OK;
 }
@@ -219,9 +221,27 @@ static int read_multipliers(ns_facts *f, ns_config *c, const ns_family *row, ns_
 static int read_qk_norm(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
     bool has = true;
-    const int rc = row->qk_norm_key ? ns_config_bool(c, "use_qk_norm", false, &has, err) : NS_OK;
+    const int rc = row->qk_norm_key ? ns_config_bool(c, "use_qk_norm", row->defaults.qk_norm, &has, err) : NS_OK;
     f->qk_norm = has ? row->qk_norm : NS_QK_NONE;
     return rc;
+}
+
+/* attn_temperature_tuning is true, or a number that is not 0. */
+static int read_temper(ns_facts *f, ns_config *c, ns_error *err)
+{
+    const cJSON *const on = ns_config_get(c, "attn_temperature_tuning");
+    double beta, length;
+    int rc;
+    if ((rc = ns_config_f64(c, "attn_scale", 0.1, 0, 1e6, &beta, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "floor_scale", 8192, 1, NS_MAX_DIM, &length, err)) != NS_OK)
+        return rc;
+    if (on && !cJSON_IsBool(on) && !cJSON_IsNumber(on) && !cJSON_IsNull(on))
+        return ns_fail(err, NS_E_FORMAT, "%s: attn_temperature_tuning must be true, false or a number", c->label);
+    if (length != floor(length))
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: floor_scale is %g: a whole number of positions is needed", c->label, length);
+    if (!on || cJSON_IsTrue(on) || (cJSON_IsNumber(on) && on->valuedouble != 0))
+        f->temper = (ns_temper){NS_TEMPER_STEPS, (float)beta, (int64_t)length, 1};
+    return NS_OK;
 }
 
 static int read_numbers(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
@@ -243,11 +263,13 @@ static int read_numbers(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
         (row->logit_scale_key && (rc = ns_config_f64(c, "logit_scale", row->defaults.logit_scale, -1e30, 1e30, &f->logit_scale,
             err)) != NS_OK) ||
         (row->scalar_key && (rc = ns_config_f64(c, "query_pre_attn_scalar", 256, 1e-6, 1e9, &scalar, err)) != NS_OK) ||
-        (row->parallel_key && (rc = ns_config_bool(c, "use_parallel_residual", true, &f->parallel, err)) != NS_OK) ||
+        (row->parallel_key && (rc = ns_config_bool(c, "use_parallel_residual", f->parallel, &f->parallel, err)) != NS_OK) ||
+        (row->temper_keys && (rc = read_temper(f, c, err)) != NS_OK) ||
         (row->inverse_layer_key && ((rc = ns_config_bool(c, "scale_attn_weights", true, &scaled, err)) != NS_OK ||
                                     (rc = ns_config_bool(c, "scale_attn_by_inverse_layer_idx", false, &f->scale_by_layer, err)) != NS_OK)))
         return rc;
     f->scale = scaled ? 1 / sqrt(row->scalar_key ? scalar : (double)f->head_dim) : 1;
+    f->shares_norm = f->parallel && (row->block == NS_BLOCK_PARALLEL_SHARED || row->parallel_shares);
     rc = read_qk_norm(f, c, row, err);
     return rc != NS_OK ? rc : read_multipliers(f, c, row, err);
 }
@@ -267,8 +289,7 @@ static int window_by_pattern(ns_facts *f, ns_config *c, const ns_family *row, in
         return NS_OK;
     }
     int64_t pattern = row->defaults.pattern;
-    const bool reads = row != &ns_family_gemma2 && row != &ns_family_olmo3;   /* their period is in the code */
-    const int rc = reads ? ns_config_i64(c, "sliding_window_pattern", pattern, 1, NS_MAX_LAYERS, &pattern, err) : NS_OK;
+    const int rc = !row->fixed_pattern ? ns_config_i64(c, "sliding_window_pattern", pattern, 1, NS_MAX_LAYERS, &pattern, err) : NS_OK;
     for (int64_t i = 0; rc == NS_OK && i < f->layers; i++)
         f->window[i] = (i + 1) % pattern ? window : 0;
     return rc;
@@ -286,7 +307,8 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
     int64_t i = 0;
     for (const cJSON *t = types->child; t; t = t->next, i++) {
         const char *const name = cJSON_IsString(t) ? t->valuestring : "";
-        const bool slides = strcmp(name, "sliding_attention") == 0;
+        const char *const local = row->window == NS_WINDOW_CHUNKS ? "chunked_attention" : "sliding_attention";
+        const bool slides = strcmp(name, local) == 0;
         f->recurrent[i] = row->recurrent && strcmp(name, row->recurrent->type) == 0;
         if (!slides && !f->recurrent[i] && strcmp(name, full) != 0)
             return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (%s%s%s%s are)",
@@ -305,6 +327,17 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
     return NS_OK;
 }
 
+/* The layers that rotate see runs of positions. */
+static int read_chunks(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
+{
+    int64_t chunk;
+    const bool given = ns_config_get(c, "attention_chunk_size") != NULL;
+    const int rc = ns_config_i64(c, "attention_chunk_size", given ? 0 : row->defaults.window, 0, NS_MAX_DIM, &chunk, err);
+    for (int64_t i = 0; i < f->layers && rc == NS_OK; i++)
+        f->window[i] = f->rope[i] >= 0 ? chunk : 0;
+    return rc != NS_OK ? rc : apply_layer_types(f, c, row, chunk, err);
+}
+
 static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
     int64_t window = 0, above = row->defaults.above ? row->defaults.above : 28;
@@ -312,6 +345,8 @@ static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
     int rc;
     if (row->window == NS_WINDOW_NONE)
         return apply_layer_types(f, c, row, 0, err);
+    if (row->window == NS_WINDOW_CHUNKS)
+        return read_chunks(f, c, row, err);
     if (!use && (rc = ns_config_bool(c, "use_sliding_window", false, &use, err)) != NS_OK)
         return rc;
     const bool given = ns_config_get(c, "sliding_window") != NULL;
@@ -340,7 +375,7 @@ static int read_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_erro
 static int read_no_rope_layers(ns_facts *f, ns_config *c, ns_error *err)
 {
     const cJSON *const list = ns_config_get(c, "no_rope_layers");
-    if (!list || cJSON_IsNull(list)) {
+    if (!list || cJSON_IsNull(list) || (cJSON_IsArray(list) && !list->child)) {
         int64_t interval;
         const int rc = ns_config_i64(c, "no_rope_layer_interval", 4, 1, NS_MAX_DIM, &interval, err);
         for (int64_t i = 0; rc == NS_OK && i < f->layers; i++)

@@ -33,7 +33,10 @@ static int read_sparse(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error 
     int rc = NS_OK;
     if (m->sparse == NS_SPARSE_STEP) {
         rc = read_steps(f, c, "decoder_sparse_step", err);
-        return rc != NS_OK ? rc : read_layers(f, c, "mlp_only_layers", false, &given, err);
+        rc = rc != NS_OK ? rc : read_layers(f, c, "mlp_only_layers", false, &given, err);
+        for (int64_t i = 0; i < f->layers && f->router.n_experts == 0; i++)
+            f->sparse[i] = false;
+        return rc;
     }
     if (m->sparse == NS_SPARSE_LIST) {
         rc = read_layers(f, c, "moe_layers", true, &given, err);
@@ -78,13 +81,14 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
     int rc;
     *r = (ns_router){.routing = m->routing, .normalise = m->defaults.normalise, .scale = 1};
     f->d_expert = f->d_ff;
-    if ((rc = ns_config_i64(c, m->keys.n, m->defaults.n, 1, 65536, &r->n_experts, err)) != NS_OK ||
+    const int64_t fewest = m->sparse == NS_SPARSE_STEP ? 0 : 1;          /* qwen: none, and every layer has an MLP */
+    if ((rc = ns_config_i64(c, m->keys.n, m->defaults.n, fewest, 65536, &r->n_experts, err)) != NS_OK ||
         (rc = ns_config_i64(c, top_k, m->defaults.top_k, 1, 65536, &r->top_k, err)) != NS_OK ||
         (m->keys.d_ff && (rc = ns_config_i64(c, m->keys.d_ff, m->defaults.d_ff, 1, NS_MAX_DIM, &f->d_expert, err)) != NS_OK) ||
         (m->keys.normalise && (rc = ns_config_bool(c, m->keys.normalise, m->defaults.normalise, &r->normalise, err)) != NS_OK))
         return rc;
-    if (m->sparse == NS_SPARSE_SEVERAL && r->n_experts == 1)
-        r->top_k = 1;                  /* an MLP */
+    if (r->n_experts == 0 || (m->sparse == NS_SPARSE_SEVERAL && r->n_experts == 1))
+        r->top_k = r->n_experts;       /* an MLP */
     if (r->top_k > r->n_experts)
         return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, but %s is %lld", c->label, top_k, (long long)r->top_k, m->keys.n,
                        (long long)r->n_experts);

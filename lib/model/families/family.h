@@ -15,7 +15,8 @@ enum { NS_MAX_LAYERS = 4096, NS_MAX_JSON = 64 << 20, NS_MAX_JSON_DEPTH = 32 };
 typedef enum ns_block { NS_BLOCK_PRE, NS_BLOCK_POST, NS_BLOCK_SANDWICH, NS_BLOCK_PARALLEL, NS_BLOCK_PARALLEL_SHARED } ns_block;
 /* KEY: attention_bias | mlp_bias, with its default */
 typedef enum ns_bias { NS_BIAS_NONE, NS_BIAS_QKV, NS_BIAS_KEY_FALSE, NS_BIAS_KEY_TRUE, NS_BIAS_ALWAYS } ns_bias;
-typedef enum ns_fuse { NS_FUSE_NONE, NS_FUSE_CONCAT, NS_FUSE_PER_HEAD } ns_fuse;   /* qkv rows: q | k | v; or (q k v) inside each head */
+/* qkv rows: q | k | v; or (q k v) inside each head. GATED: the rows of q are (q gate) inside each head */
+typedef enum ns_fuse { NS_FUSE_NONE, NS_FUSE_CONCAT, NS_FUSE_PER_HEAD, NS_FUSE_GATED } ns_fuse;
 
 /* Which layers slide, when layer_types does not say. */
 typedef enum ns_window_rule {
@@ -25,6 +26,7 @@ typedef enum ns_window_rule {
     NS_WINDOW_ABOVE,        /* layers >= max_window_layers, when use_sliding_window */
     NS_WINDOW_PATTERN,      /* all but every n-th (sliding_window_pattern) */
     NS_WINDOW_NOPE,         /* the NoPE layers, when use_sliding_window */
+    NS_WINDOW_CHUNKS,       /* the layers that rotate see runs of attention_chunk_size positions (llama4) */
 } ns_window_rule;
 /* Which layers rotate, and by which frequencies. */
 typedef enum ns_rope_rule {
@@ -51,12 +53,16 @@ typedef struct ns_names {
     const char *head;                 /* without the prefix */
     const char *attn_in_norm, *attn_out_norm, *ffn_in_norm, *ffn_out_norm;
     const char *q, *k, *v, *o, *qkv, *q_norm, *k_norm;
+    const char *sinks;                /* in full */
     const char *gate, *up, *down, *gate_up;
+    const char *act;                  /* in front of the parameters of xIELU */
     bool        transposed;           /* Conv1D: [in, out] */
 } ns_names;
 
 /* Key spellings; NULL = the usual one. */
-typedef struct ns_keys { const char *d_model, *d_ff, *layers, *heads, *positions, *eps, *act, *theta, *partial, *attn_bias, *ffn_bias; } ns_keys;
+typedef struct ns_keys {
+    const char *d_model, *d_ff, *layers, *heads, *positions, *eps, *act, *theta, *partial, *attn_bias, *ffn_bias;
+} ns_keys;
 
 /* Which layers have experts; the others have an MLP. */
 typedef enum ns_sparse_rule {
@@ -109,7 +115,8 @@ typedef struct ns_family {
                                                                     * max_window_layers */
         double      eps, theta, partial, logit_scale, attn_softcap, logit_softcap;
         const char *act;
-        bool        tied;
+        const char *rope_scaling;     /* JSON, of a config that says nothing of it */
+        bool        tied, qk_norm;    /* qk_norm: use_qk_norm */
     } defaults;
     ns_block        block;
     ns_norm_type    norm;
@@ -125,7 +132,11 @@ typedef struct ns_family {
     const ns_mixture *mixture;                /* its layers with experts; NULL: it has none */
     ns_multipliers  multipliers;
     bool            clip_after_norm;          /* q and k are clipped behind their norm */
-    bool            qk_norm_key;              /* use_qk_norm, false by default, says whether there is any */
+    bool            qk_norm_key;              /* use_qk_norm says whether there is any */
+    bool            qk_norm_rotated;          /* without weights, after rope, on layers that rotate */
+    bool            temper_keys;              /* NoPE layers: attn_temperature_tuning, attn_scale, floor_scale */
+    bool            fixed_pattern;            /* the period of NS_WINDOW_PATTERN is in the code */
+    bool            parallel_shares;          /* a parallel block has one norm */
     bool            o_plain;                  /* the output projection has no bias, whatever q, k, v have */
     bool            normed_residual;          /* reads *_alpha_factor, *_beta_factor (minimax) */
     bool            layer_types;              /* layer_types overrides the rule; else it must agree with it */
@@ -184,7 +195,8 @@ struct ns_facts {
     double  eps, logit_scale, attn_softcap, logit_softcap, clip, scale;
     ns_act  act;
     bool    ungated;                  /* the MLP has no gate although the family's names have one */
-    bool    tied, attn_bias, o_bias, ffn_bias, parallel, scale_by_layer;
+    bool    tied, attn_bias, o_bias, ffn_bias, parallel, shares_norm, scale_by_layer;
+    ns_temper temper;                 /* of NoPE layers */
     int64_t *window;                  /* [layers] 0 = full */
     bool    *recurrent;               /* [layers] */
     bool    *sparse;                  /* [layers] has experts */

@@ -27,7 +27,7 @@ const ns_family ns_family_gemma2 = {
                  .positions = 8192, .window = 4096, .pattern = 2, .eps = 1e-6, .theta = 1e4, .act = "gelu_pytorch_tanh", .tied = true,
                  .attn_softcap = 50, .logit_softcap = 30},
     .block = NS_BLOCK_SANDWICH, .norm = NS_NORM_RMS, .norm_offset = 1, .attn_bias = NS_BIAS_KEY_FALSE,
-    .window = NS_WINDOW_PATTERN, .layer_types = true, .rope = NS_ROPES_ALL, .embed_sqrt = true, .scalar_key = true,
+    .window = NS_WINDOW_PATTERN, .fixed_pattern = true, .layer_types = true, .rope = NS_ROPES_ALL, .embed_sqrt = true, .scalar_key = true,
     .attn_softcap_key = true, .logit_softcap_key = true, .harmless = gemma2_harmless, .ignored = buffers,
 };
 

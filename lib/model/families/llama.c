@@ -40,6 +40,14 @@ const ns_family ns_family_mistral = {
     .norm = NS_NORM_RMS, .window = NS_WINDOW_ALL, .rope = NS_ROPES_ALL, .ignored = buffers,
 };
 
+/* mistral whose layer_types say which layers have the window; absent: all. */
+const ns_family ns_family_ministral = {
+    .type = "ministral", .names = &ns_names_llama,
+    .defaults = {.vocab = 32000, .d_model = 4096, .d_ff = 14336, .layers = 32, .heads = 32, .kv_heads = 8,
+                 .positions = 131072, .window = 4096, .eps = 1e-6, .theta = 1e4, .act = "silu"},
+    .norm = NS_NORM_RMS, .window = NS_WINDOW_ALL, .layer_types = true, .rope = NS_ROPES_ALL, .ignored = buffers,
+};
+
 const ns_family ns_family_qwen2 = {
     .type = "qwen2", .names = &ns_names_llama,
     .defaults = {.vocab = 151936, .d_model = 4096, .d_ff = 22016, .layers = 32, .heads = 32, .kv_heads = 32,

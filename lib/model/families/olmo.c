@@ -34,7 +34,7 @@ const ns_family ns_family_olmo3 = {
     .defaults = {.vocab = 50304, .d_model = 4096, .d_ff = 11008, .layers = 32, .heads = 32,
                  .positions = 2048, .window = 4096, .pattern = 4, .eps = 1e-5, .theta = 1e4, .act = "silu"},
     .block = NS_BLOCK_POST, .norm = NS_NORM_RMS, .qk_norm = NS_QK_FULL, .attn_bias = NS_BIAS_KEY_FALSE,
-    .window = NS_WINDOW_PATTERN, .layer_types = true, .rope = NS_ROPES_UNSCALED, .ignored = buffers,
+    .window = NS_WINDOW_PATTERN, .fixed_pattern = true, .layer_types = true, .rope = NS_ROPES_UNSCALED, .ignored = buffers,
 };
 
 const ns_family ns_family_exaone4 = {

@@ -1,5 +1,5 @@
 /* qwen_next.c - Qwen3-Next: three layers of Gated DeltaNet (arXiv 2412.06464), then one of attention; every norm has 1 + w, but for that of
- * the recurrence's output. */
+ * the recurrence's output; the attention has a gate of its output, and the MLPs are mixtures of experts. */
 #include "model/families/family.h"
 #include <math.h>
 
@@ -12,40 +12,22 @@ static const ns_names names = {
 };
 static const char *const ignored[] = {"*.rotary_emb.inv_freq", "mtp.*", NULL};
 
-static const char *const harmless[] = {        /* of experts, which are refused */
-    "moe_intermediate_size", "shared_expert_intermediate_size", "num_experts_per_tok", "norm_topk_prob", NULL,
+static const ns_mixture mixture = {
+    .keys = {.n = "num_experts", .d_ff = "moe_intermediate_size", .d_shared = "shared_expert_intermediate_size",
+             .normalise = "norm_topk_prob"},
+    .defaults = {.n = 512, .top_k = 10, .d_ff = 512, .d_shared = 512, .normalise = true}, .sparse = NS_SPARSE_STEP,
+    .router = "mlp.gate.weight", .gate = "mlp.experts.{}.gate_proj.weight", .up = "mlp.experts.{}.up_proj.weight",
+    .down = "mlp.experts.{}.down_proj.weight", .shared_gate = "mlp.shared_expert.gate_proj.weight",
+    .shared_up = "mlp.shared_expert.up_proj.weight", .shared_down = "mlp.shared_expert.down_proj.weight",
+    .shared_switch = "mlp.shared_expert_gate.weight",
 };
-
-static bool lists(const cJSON *layers, int64_t layer)
-{
-    for (const cJSON *v = cJSON_IsArray(layers) ? layers->child : NULL; v; v = v->next)
-        if (cJSON_IsNumber(v) && v->valuedouble == (double)layer)
-            return true;
-    return false;
-}
-
-/* Layers that are not in mlp_only_layers have experts, or every decoder_sparse_step-th of them. */
-static int check_dense(const ns_facts *f, ns_config *c, ns_error *err)
-{
-    const cJSON *const dense = ns_config_get(c, "mlp_only_layers");
-    int64_t experts, every;
-    int rc;
-    if ((rc = ns_config_i64(c, "num_experts", 512, 0, 65536, &experts, err)) != NS_OK ||
-        (rc = ns_config_i64(c, "decoder_sparse_step", 1, 1, NS_MAX_DIM, &every, err)) != NS_OK)
-        return rc;
-    for (int64_t i = 0; i < f->layers && experts > 0; i++)
-        if (!lists(dense, i) && (i + 1) % every == 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer %lld has %lld experts: mixtures of experts are not supported", c->label,
-                           (long long)i, (long long)experts);
-    return NS_OK;
-}
 
 static int read(ns_facts *f, ns_config *c, ns_error *err)
 {
     ns_mixer_facts *const m = &f->mixer;
     int64_t every;
-    int rc = check_dense(f, c, err);
-    if (rc != NS_OK || (rc = ns_config_i64(c, "linear_num_value_heads", 32, 1, 65536, &m->heads, err)) != NS_OK ||
+    int rc;
+    if ((rc = ns_config_i64(c, "linear_num_value_heads", 32, 1, 65536, &m->heads, err)) != NS_OK ||
         (rc = ns_config_i64(c, "linear_num_key_heads", 16, 1, 65536, &m->groups, err)) != NS_OK ||
         (rc = ns_config_i64(c, "linear_key_head_dim", 128, 1, 65536, &m->key_dim, err)) != NS_OK ||
         (rc = ns_config_i64(c, "linear_value_head_dim", 128, 1, 65536, &m->value_dim, err)) != NS_OK ||
@@ -118,6 +100,6 @@ const ns_family ns_family_qwen3_next = {
     .type = "qwen3_next", .names = &names, .keys = {.partial = "partial_rotary_factor"},
     .defaults = {.vocab = 151936, .d_model = 2048, .d_ff = 5632, .layers = 48, .heads = 16, .kv_heads = 2, .head_dim = 256,
                  .positions = 32768, .eps = 1e-6, .theta = 1e4, .partial = 0.25, .act = "silu"},
-    .norm = NS_NORM_RMS, .norm_offset = 1, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE, .layer_types = true,
-    .rope = NS_ROPES_ALL, .recurrent = &recurrent, .harmless = harmless, .ignored = ignored,
+    .norm = NS_NORM_RMS, .norm_offset = 1, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE, .fuse = NS_FUSE_GATED,
+    .layer_types = true, .rope = NS_ROPES_ALL, .recurrent = &recurrent, .mixture = &mixture, .ignored = ignored,
 };

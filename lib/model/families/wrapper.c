@@ -16,6 +16,7 @@ static const struct unsaid { const char *wrapper, *text; bool flat; } unsaid[] =
     {"gemma3", "gemma3_text", false}, {"shieldgemma2", "gemma3_text", false},
     {"internvl", "qwen2", false}, {"got_ocr2", "qwen2", false}, {"qwen2_audio", "qwen2", false},
     {"qwen2_vl", "qwen2_vl_text", true}, {"qwen2_5_vl", "qwen2_5_vl_text", true}, {"qwen3_vl", "qwen3_vl_text", false},
+    {"llama4", "llama4_text", false},
     {"llava", "llama", true}, {"llava_next", "llama", false}, {"llava_next_video", "llama", false}, {"vipllava", "llama", false},
     {"video_llava", "llama", false}, {"idefics3", "llama", false}, {"smolvlm", "llama", false}, {"voxtral", "llama", false},
     {"perception_lm", "llama", false}, {"janus", "llama", false}, {"deepseek_vl", "llama", false},
@@ -43,9 +44,23 @@ static const struct unsaid *known_wrapper(const char *type)
     return NULL;
 }
 
+/* What the classes of branches cannot say, by model_type. */
+static const struct { const char *glob, *lacks; } lacking[] = {
+    {"gemma3n*", "embeddings of each layer, layers that share keys, and AltUp"},
+    {"gemma4*", "embeddings of each layer and layers that share keys"},
+    {"zamba*", "a block that several depths share, with its own LoRA at each"}, {"deepseek_v*", "multi-head latent attention (MLA)"},
+    {"minicpm3", "multi-head latent attention (MLA)"}, {"kimi_*", "multi-head latent attention (MLA)"},
+    {"longcat_flash", "multi-head latent attention (MLA)"}, {"rwkv*", "RWKV's token shift and time mixing"},
+    {"phimoe", "SparseMixer, the router of Phi-3.5-MoE"}, {"dbrx", "DBRX's experts, stacked by rows"},
+};
+
 static int unknown(const char *type, const char *label, ns_error *err)
 {
-    char known[512] = "";
+    char known[1024] = "";
+    for (size_t i = 0; type && i < sizeof lacking / sizeof *lacking; i++)
+        if (ns_glob(lacking[i].glob, type))
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported: there is no class of branches for %s", label,
+                           type, lacking[i].lacks);
     for (int i = 0; ns_families[i]; i++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", ns_families[i]->type);
     if (!type)

@@ -98,6 +98,35 @@ static const struct small_config { const char *name, *json;
     {"minicpm",
      "{\"model_type\":\"minicpm\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"scale_emb\":12,\"scale_depth\":1.4,\"dim_model_base\":8}"},
+    {"gpt_oss",
+     "{\"model_type\":\"gpt_oss\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,\"num_"
+     "hidden_layers\":2,\"intermediate_size\":7,\"vocab_size\":32,\"num_local_experts\":5,\"num_experts_per_tok\":2,\"sliding_"
+     "window\":7}"},
+    {"llama4_text",
+     "{\"model_type\":\"llama4_text\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,\""
+     "num_hidden_layers\":4,\"intermediate_size\":7,\"intermediate_size_mlp\":24,\"vocab_size\":32,\"num_local_experts\":3,\"a"
+     "ttention_chunk_size\":9,\"floor_scale\":5,\"interleave_moe_layer_step\":2}"},
+    {"qwen3_next",
+     "{\"model_type\":\"qwen3_next\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,\"n"
+     "um_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":5,\"num_experts_per_tok\":2,\"moe_interm"
+     "ediate_size\":7,\"shared_expert_intermediate_size\":9,\"decoder_sparse_step\":2,\"attention_bias\":true,\"layer_types\":"
+     "[\"full_attention\",\"full_attention\"]}"},
+    {"ministral",
+     "{\"model_type\":\"ministral\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers"
+     "\":2,\"intermediate_size\":24,\"vocab_size\":32,\"sliding_window\":7,\"layer_types\":[\"full_attention\",\"sliding_atten"
+     "tion\"]}"},
+    {"apertus",
+     "{\"model_type\":\"apertus\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\""
+     ":2,\"intermediate_size\":24,\"vocab_size\":32}"},
+    {"stablelm",
+     "{\"model_type\":\"stablelm\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers"
+     "\":2,\"intermediate_size\":24,\"vocab_size\":32,\"use_qkv_bias\":true}"},
+    {"starcoder2",
+     "{\"model_type\":\"starcoder2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layer"
+     "s\":2,\"intermediate_size\":24,\"vocab_size\":32,\"sliding_window\":7}"},
+    {"stablelm parallel",
+     "{\"model_type\":\"stablelm\",\"hidden_size\":32,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers"
+     "\":2,\"intermediate_size\":24,\"vocab_size\":32,\"use_qkv_bias\":true,\"use_parallel_residual\":true}"},
     {"needlescope",
      "{\"model_type\":\"needlescope\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hid"
      "den_layers\":3,\"intermediate_size\":24,\"vocab_size\":32,\"layer_kinds\":[\"lightning\",\"swa\",\"full\"],\"win"

@@ -281,6 +281,24 @@ static void experts(void **state)
     invariance(tiny_experts);
 }
 
+static void sinks(void **state)
+{
+    (void)state;
+    invariance(tiny_gpt_oss);
+}
+
+static void chunks(void **state)
+{
+    (void)state;
+    invariance(tiny_llama4);
+}
+
+static void gated(void **state)
+{
+    (void)state;
+    invariance(tiny_gated);
+}
+
 /* A cap on the kernels changes nothing where there is one version: said, for the ways above were compared with themselves. */
 static void kernels(void **state)
 {
@@ -297,7 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
                                        cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(experts),
-                                       cmocka_unit_test(kernels),
-                                       cmocka_unit_test(every_class)};
+                                       cmocka_unit_test(sinks), cmocka_unit_test(chunks), cmocka_unit_test(gated),
+                                       cmocka_unit_test(kernels), cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -39,6 +39,22 @@ const char *const tiny_minimax =
     "\"num_local_experts\":1,\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"],"
     "\"linear_attn_alpha_factor\":1.5,\"mlp_beta_factor\":0.5,\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
 
+/* Sinks, windows and full attention, experts of one tensor with biases. */
+const char *const tiny_gpt_oss =
+    "{\"model_type\":\"gpt_oss\",\"hidden_size\":32,\"intermediate_size\":24,\"num_hidden_layers\":2,\"num_attention_heads\":6,"
+    "\"num_key_value_heads\":2,\"head_dim\":8,\"vocab_size\":97,\"max_position_embeddings\":1024,\"sliding_window\":37,"
+    "\"num_local_experts\":6,\"num_experts_per_tok\":2,\"rope_scaling\":null}";
+/* Runs of positions that are no multiple of a block, temperatures, weights on the input of experts. */
+const char *const tiny_llama4 =
+    "{\"model_type\":\"llama4_text\",\"hidden_size\":32,\"intermediate_size\":24,\"intermediate_size_mlp\":40,\"num_hidden_layers\":3,"
+    "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,\"vocab_size\":97,\"max_position_embeddings\":1024,"
+    "\"num_local_experts\":3,\"attention_chunk_size\":77,\"floor_scale\":50,\"no_rope_layers\":[1,0,1],\"moe_layers\":[0,2]}";
+/* A gate of z. */
+const char *const tiny_gated =
+    "{\"model_type\":\"qwen3_next\",\"hidden_size\":32,\"intermediate_size\":40,\"num_hidden_layers\":2,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"head_dim\":8,\"vocab_size\":97,\"max_position_embeddings\":1024,\"partial_rotary_factor\":0.5,"
+    "\"num_experts\":4,\"num_experts_per_tok\":2,\"moe_intermediate_size\":20,\"shared_expert_intermediate_size\":12,"
+    "\"attention_bias\":true,\"layer_types\":[\"full_attention\",\"full_attention\"]}";
 /* Layers with and without experts; more rows than an expert takes, and none for some. */
 const char *const tiny_experts =
     "{\"model_type\":\"glm4_moe\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
@@ -69,14 +85,14 @@ static void extend(tensors *t, ns_tensor_out *out, const ns_tref *r, float mean,
     out->view = ns_view_of(data, NS_F32, out->view.rank, (int64_t[]) { rows, r->n_in });
 }
 
-/* The tensor of a weight: of an expert (-1: of none), or of all `copies` of them. */
-static void add_tensor(tensors *t, const ns_tref *r, int64_t expert, int64_t copies, float mean, float sd)
+/* The tensor of a weight: of an expert (-1: of none), or of all `copies` of them. halves: more rows follow in the same tensor. */
+static void add_tensor(tensors *t, const ns_tref *r, int64_t expert, int64_t copies, int64_t halves, float mean, float sd)
 {
     char name[NS_TENSOR_NAME];
     ns_tref_name(r, expert, name);
     /* fused tensors are whole multiples */
-    const int64_t all = copies && expert < 0 ? copies : 1, half = copies && r->stride == r->group ? r->start : 0,
-                  rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out) + half;
+    const int64_t all = copies && expert < 0 ? copies : 1,
+                  rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out * halves);
     for (int64_t i = 0; i < t->n; i++)
         if (strcmp(t->list[i].name, name) == 0) {
             extend(t, &t->list[i], r, mean, sd);
@@ -99,16 +115,28 @@ static void add_tensor(tensors *t, const ns_tref *r, int64_t expert, int64_t cop
 static void add(tensors *t, const ns_tref *r, float mean, float sd)
 {
     if (r->name)
-        add_tensor(t, r, -1, 0, mean, sd);
+        add_tensor(t, r, -1, 0, 1, mean, sd);
 }
 
-static void add_copies(tensors *t, const ns_tref *r, int64_t copies, float mean, float sd)
+/* How many weights of the branch are parts of the tensor. */
+static int64_t parts_of(const ns_branch *b, const ns_tref *r)
+{
+    int64_t n = 0;
+    for (const ns_slot *s = b->class_->slots; s->role; s++) {
+        const ns_tref *const both[] = {s->kind == NS_SLOT_NORM ? NULL : ns_slot_tref(b, s), s->bias ? ns_slot_bias(b, s) : NULL};
+        for (int i = 0; i < 2; i++)
+            n += both[i] && both[i]->name && strcmp(both[i]->name, r->name) == 0;
+    }
+    return n;
+}
+
+static void add_copies(tensors *t, const ns_branch *b, const ns_tref *r, int64_t copies, float mean, float sd)
 {
     const int64_t n = r->name && copies && ns_tref_split(r) ? copies : 0;
     if (r->name && !n)
-        add_tensor(t, r, -1, copies, mean, sd);
+        add_tensor(t, r, -1, copies, copies ? parts_of(b, r) : 1, mean, sd);
     for (int64_t e = 0; e < n; e++)
-        add_tensor(t, r, e, copies, mean, sd);
+        add_tensor(t, r, e, copies, 1, mean, sd);
 }
 
 static void add_norm(tensors *t, const ns_norm *n)
@@ -125,9 +153,9 @@ static void add_branch(tensors *t, const ns_branch *b)
         if (s->kind == NS_SLOT_NORM) {
             add_norm(t, ns_slot_norm(b, s));
         } else {
-            add_copies(t, ns_slot_tref(b, s), ns_slot_copies(b, s), 0, 0.25f);
+            add_copies(t, b, ns_slot_tref(b, s), ns_slot_copies(b, s), 0, 0.25f);
             if (s->bias)
-                add_copies(t, ns_slot_bias(b, s), ns_slot_copies(b, s), 0, 0.1f);
+                add_copies(t, b, ns_slot_bias(b, s), ns_slot_copies(b, s), 0, 0.1f);
         }
 }
 
