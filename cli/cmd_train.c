@@ -80,8 +80,10 @@ static int train(cli *app, const void *settings, char **args, int n_args)
     live line = {.app = app, .tty = isatty(STDERR_FILENO), .start = now(), .shown = now()};
     const ns_run_params params = {.size = sizeof params, .by = &app->by, .config = args[0], .folder = s->out, .resume = s->resume,
                                   .own_seed = s->seed >= 0, .seed = s->seed,
-                                  .steps = s->steps, .progress = show, .cancelled = cli_cancelled, .user = &line};
+                                  .steps = s->steps, .threads = (int)app->resources.threads, .progress = show, .cancelled = cli_cancelled,
+                                  .user = &line};
     ns_run_result result = {.size = sizeof result};
+    cli_detail(app, "%lld thread%s", (long long)app->resources.threads, app->resources.threads == 1 ? "" : "s");
     cli_signals_hold(true);
     int rc = ns_run_train(&result, &params, &app->err);
     show_end(&line);
@@ -89,14 +91,16 @@ static int train(cli *app, const void *settings, char **args, int n_args)
 }
 
 const cli_command cli_cmd_train = {
-    .name = "train", .section = "Laboratory", .summary = "Trains a small hybrid and keeps its checkpoints",
+    .name = "train", .section = "Laboratory", .summary = "Trains a hybrid, or goes on from a checkpoint, and keeps the steps",
     .arguments = "CONFIG.json", .min_args = 1, .max_args = 1, .groups = {{"Options", options, 0}}, .settings_size = sizeof(train_settings),
-    .defaults = &defaults,
+    .resources = CLI_THREADS | CLI_ONE_THREAD, .defaults = &defaults,
     .description =
         "The config is a JSON object: name; coords, numbers and texts that a study shows of the run (pattern, window, nope and seed are "
         "added); checkpoint_every (steps, default 20); corpus {file, width}, a file of 2- or 4-byte token ids beside the config (without "
-        "it, the laboratory's language is made on the fly); validation_sequences and validation_seed; and train, the model and its "
-        "optimiser: pattern (S window, s window 4, F full attention, G Lightning attention), window, nope, d_model, heads, kv_heads, "
+        "it, the laboratory's language is made on the fly); validation_sequences and validation_seed; model, a file beside the config: a "
+        "description (inspect --arch-out writes one) or a config.json, whose weights begin anew, or a checkpoint to go on from; and train, "
+        "the optimiser and, where there is no model, its shape: pattern (S window, s window 4, F full attention, G Lightning "
+        "attention), window, nope, d_model, heads, kv_heads, "
         "head_dim, d_ff, mlp, tied, rope_theta, vocab, max_positions, batch, length, steps, warmup, schedule, decay_steps, clip, "
         "optimizer, lr, weight_decay, muon_lr, muon_momentum, seed. Whatever is left out has the laboratory's value.\n\n"
         "RUN_DIR gets run.json, a folder stepNNNNNN for each checkpoint (step 0 is the initialisation) with config.json and "

@@ -11,14 +11,15 @@ const cli_command *const cli_commands[] = {
 };
 
 #define FIELD(name) offsetof(cli_resources, name)
-#define THREADS \
-    {"threads", 't', CLI_INT, FIELD(threads), "N", \
-     "threads (default: one per CPU that this process may use; doctor says what allows it); changes no bit of a result", NULL, 1, 4096}
+#define THREADS_BY(otherwise) \
+    {"threads", 't', CLI_INT, FIELD(threads), "N", "threads (default: " otherwise "); changes no bit of a result", NULL, 1, 4096}
+#define THREADS THREADS_BY("one per CPU that this process may use; doctor says what allows it")
 #define MEMORY \
     {"memory", 0, CLI_BYTES, FIELD(memory), "SIZE", \
      "memory for weights and activations, such as 800M or 4G (default half of what this process may use: RAM, control group, Slurm)"}
 const cli_option cli_resource_options[] = {THREADS, MEMORY, {0}};
-static const cli_option only_threads[] = {THREADS, {0}}, only_memory[] = {MEMORY, {0}};
+static const cli_option only_threads[] = {THREADS, {0}}, only_memory[] = {MEMORY, {0}},
+    one_thread[] = {THREADS_BY("1; more pay from some millions of parameters on"), {0}};
 #undef FIELD
 
 #define FIELD(name) offsetof(cli_globals, name)
@@ -36,6 +37,7 @@ int cli_command_tables(const cli_command *command, cli_group out[CLI_MAX_TABLES]
 {
     static const cli_option *const resources[] = {
         [CLI_THREADS] = only_threads, [CLI_MEMORY] = only_memory, [CLI_THREADS | CLI_MEMORY] = cli_resource_options,
+        [CLI_THREADS | CLI_ONE_THREAD] = one_thread,
     };
     const cli_option *const own = resources[command ? command->resources : CLI_THREADS | CLI_MEMORY];
     int n = 0;

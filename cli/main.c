@@ -138,7 +138,7 @@ static void find_limits(cli *app)
     if (app->machine.ignored[0] && app->command->resources & defaults)
         cli_note(app, "%s: no limit was taken from it", app->machine.ignored);
     if (r->threads == 0)
-        r->threads = app->machine.cpus;
+        r->threads = app->command->resources & CLI_ONE_THREAD ? 1 : app->machine.cpus;
     if (r->memory == 0)
         r->memory = app->machine.memory / 2;
 }

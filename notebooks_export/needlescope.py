@@ -361,8 +361,8 @@ _STEPPED = c.CFUNCTYPE(None, c.c_void_p, c.POINTER(_RunProgress))
 class _RunParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("config", c.c_char_p), ("folder", c.c_char_p), ("resume", c.c_bool), ("own_seed", c.c_bool),
                 ("seed", c.c_int64),
-                ("steps", c.c_int64), ("by", c.POINTER(_Provenance)), ("progress", _STEPPED), ("cancelled", _CANCELLED),
-                ("user", c.c_void_p)]
+                ("steps", c.c_int64), ("threads", c.c_int), ("by", c.POINTER(_Provenance)), ("progress", _STEPPED),
+                ("cancelled", _CANCELLED), ("user", c.c_void_p)]
 
 
 class _RunResult(c.Structure):

@@ -12,6 +12,7 @@
 /* ---- run_config.c: CONFIG.json and FOLDER/run.json ---- */
 typedef struct ns_run {
     ns_train_config train;
+    ns_train_model *model;               /* NULL: the pattern of `train` */
     char   *name, *corpus_file;          /* corpus_file NULL = the laboratory's language */
     int     corpus_width;
     int64_t checkpoint_every, validation_sequences, validation_seed;

@@ -1,5 +1,6 @@
 /* run_config.c - CONFIG.json of a run, and run.json, by which its folder is known and held against the config.
- *     {"name", "coords", "corpus": {"file", "width"}, "checkpoint_every", "validation_sequences", "validation_seed", "train": {...}} */
+ *     {"name", "coords", "corpus": {"file", "width"}, "checkpoint_every", "validation_sequences", "validation_seed", "model",
+ *      "train": {...}} */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -67,6 +68,8 @@ static int read_train(ns_run *run, const cJSON *train, const char *path, const n
         return ns_oom(err, path);
     int rc = ns_train_config_from_json(&run->train, text, strlen(text), path, err);
     free(text);
+    if (rc == NS_OK && run->model)
+        rc = ns_train_config_give(&run->train, run->model, path, err);
     if (rc != NS_OK)
         return rc;
     if (p->own_seed)
@@ -79,6 +82,18 @@ static int read_train(ns_run *run, const cJSON *train, const char *path, const n
     return ns_train_config_check(&run->train, path, err);
 }
 
+/* A model that is no pattern: a description or config.json (weights begin anew), or a checkpoint to go on from. */
+static int read_model(ns_run *run, const cJSON *root, const char *path, ns_error *err)
+{
+    const char *file = NULL;
+    int rc = ns_json_str(root, "model", &file, path, err);
+    char *const found = rc == NS_OK && file ? beside(path, file) : NULL;
+    if (rc == NS_OK && file)
+        rc = found ? ns_train_model_open(&run->model, found, err) : ns_oom(err, path);
+    free(found);
+    return rc;
+}
+
 /* What a study shows of a run. A seed given on the command line is the seed. */
 static int read_coords(ns_run *run, const cJSON *coords, const char *path, ns_error *err)
 {
@@ -89,11 +104,12 @@ static int read_coords(ns_run *run, const cJSON *coords, const char *path, ns_er
             return ns_fail(err, NS_E_FORMAT, "%s: coords: %.80s is neither a number nor a text", path, item->string);
     run->coords = coords ? cJSON_Duplicate(coords, true) : cJSON_CreateObject();
     bool ok = run->coords != NULL;
-    if (ok && !cJSON_HasObjectItem(run->coords, "pattern"))
+    const bool letters = !run->model;
+    if (ok && letters && !cJSON_HasObjectItem(run->coords, "pattern"))
         ok = cJSON_AddStringToObject(run->coords, "pattern", run->train.pattern);
-    if (ok && !cJSON_HasObjectItem(run->coords, "window"))
+    if (ok && letters && !cJSON_HasObjectItem(run->coords, "window"))
         ok = cJSON_AddNumberToObject(run->coords, "window", (double)run->train.window);
-    if (ok && !cJSON_HasObjectItem(run->coords, "nope"))
+    if (ok && letters && !cJSON_HasObjectItem(run->coords, "nope"))
         ok = cJSON_AddNumberToObject(run->coords, "nope", run->train.nope);
     cJSON_DeleteItemFromObjectCaseSensitive(run->coords, "seed");
     return ok && cJSON_AddNumberToObject(run->coords, "seed", (double)run->train.seed) ? NS_OK : ns_oom(err, path);
@@ -127,7 +143,7 @@ static int read_run(ns_run *run, const cJSON *root, const ns_run_params *p, ns_e
 {
     const char *const path = p->config;
     static const char *const known[] = {"name",  "coords", "corpus", "checkpoint_every", "validation_sequences", "validation_seed",
-                                        "train", NULL};
+                                        "train", "model", NULL};
     const char *own_name = NULL;
     if (!cJSON_IsObject(root))
         return ns_fail(err, NS_E_FORMAT, "%s: a run's config is an object {\"train\": {...}}", path);
@@ -147,6 +163,8 @@ static int read_run(ns_run *run, const cJSON *root, const ns_run_params *p, ns_e
                        (long long)run->checkpoint_every, (long long)run->validation_sequences, (long long)run->validation_seed);
     if (rc == NS_OK)
         rc = read_corpus(run, cJSON_GetObjectItemCaseSensitive(root, "corpus"), path, err);
+    if (rc == NS_OK)
+        rc = read_model(run, root, path, err);
     if (rc == NS_OK)
         rc = read_train(run, cJSON_GetObjectItemCaseSensitive(root, "train"), path, p, err);
     if (rc == NS_OK)
@@ -175,6 +193,7 @@ void ns_run_clear(ns_run *run)
 {
     free(run->name);
     free(run->corpus_file);
+    ns_train_model_free(run->model);
     cJSON_Delete(run->coords);
     if (run->lock >= 0)
         close(run->lock);

@@ -33,10 +33,20 @@ struct ns_metrics {
     uint8_t *right;
 };
 
-/* Without a layer S every distance is in reach. */
-static int64_t window_of(const ns_train_config *c)
+static int64_t layers_of(const ns_run *run)
 {
-    return strchr(c->pattern, 'S') ? c->window : c->length;
+    return run->model ? ns_train_model_arch(run->model)->n_layers : (int64_t)strlen(run->train.pattern);
+}
+
+/* The widest window of a layer; without one every distance is in reach. */
+static int64_t window_of(const ns_run *run)
+{
+    int64_t widest = strchr(run->train.pattern, 'S') ? run->train.window : 0;
+    for (int64_t l = 0; run->model && l < layers_of(run); l++) {
+        const ns_attn *const a = ns_arch_attn(ns_train_model_arch(run->model), l);
+        widest = a && a->window > widest ? a->window : widest;
+    }
+    return widest ? widest : run->train.length;
 }
 
 static int load_validation(ns_metrics *m, ns_error *err)
@@ -56,8 +66,8 @@ int ns_metrics_open(ns_metrics **out, const ns_run *run, const char *run_dir, co
     ns_metrics *const m = ns_alloc_array(1, sizeof *m);
     if (!m)
         return ns_oom(err, "metrics");
-    *m = (ns_metrics){.run = run, .by = by, .path = ns_path_join(run_dir, "metrics.h5"), .L = (int64_t)strlen(run->train.pattern),
-                       .B = run->validation_sequences, .T = run->train.length, .reach = window_of(&run->train)};
+    *m = (ns_metrics){.run = run, .by = by, .path = ns_path_join(run_dir, "metrics.h5"), .L = layers_of(run),
+                       .B = run->validation_sequences, .T = run->train.length, .reach = window_of(run)};
     if (m->path && ns_mul_size((size_t)m->B, (size_t)m->T, &cells)) {
         m->tokens = ns_alloc_array(cells, sizeof *m->tokens);
         m->distance = ns_alloc_array(cells, sizeof *m->distance);

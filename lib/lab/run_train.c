@@ -81,13 +81,14 @@ static int train_steps(work *w, ns_error *err)
 static int open_trainer(work *w, ns_error *err)
 {
     const bool resume = w->params->resume;
+    const ns_trainer_params how = {.size = sizeof how, .threads = w->params->threads, .model = w->run.model};
     int rc = ns_run_lock(&w->run, w->dir, err);
     if (rc == NS_OK && resume)
         rc = ns_trainer_find(&w->newest, w->dir, err);
     if (rc == NS_OK && w->newest)
-        rc = ns_trainer_resume(&w->trainer, w->newest, &w->run.train, NULL, err);
+        rc = ns_trainer_resume(&w->trainer, w->newest, &w->run.train, &how, err);
     else if (rc == NS_OK)
-        rc = ns_trainer_new(&w->trainer, &w->run.train, NULL, err);
+        rc = ns_trainer_new(&w->trainer, &w->run.train, &how, err);
     return rc == NS_OK ? ns_run_claim(&w->run, w->dir, resume, err) : rc;
 }
 

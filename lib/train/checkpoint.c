@@ -30,32 +30,58 @@ static int states_of(const ns_trainer *t, const ns_param *p, state out[2])
 
 static ns_tensor_out tensor_of(const char *name, float *data, const ns_param *p)
 {
-    return (ns_tensor_out){name, ns_view_of(data, NS_F32, p->cols == 1 ? 1 : 2, (int64_t[]){p->rows, p->cols}), NS_F32};
+    return (ns_tensor_out){name, ns_view_of(data, NS_F32, p->vector ? 1 : 2, (int64_t[]){p->rows, p->cols}), NS_F32};
+}
+
+/* Tensors as the model names them: of weights, or of gradients. */
+static int write_tensors(const ns_trainer *t, float *arena, const char *path, ns_error *err)
+{
+    ns_tensor_out *const list = ns_alloc_array((size_t)t->n_params, sizeof *list);
+    int64_t n = 0;
+    int rc = list ? NS_OK : ns_oom(err, path);
+    for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
+        if (!ns_train_tensor_begins(t, i))
+            continue;
+        list[n] = (ns_tensor_out){.name = t->params[i].name, .dtype = NS_F32};
+        rc = ns_train_tensor_new(t, arena, i, &list[n].view, err);
+        n += rc == NS_OK;
+    }
+    if (rc == NS_OK)
+        rc = ns_safetensors_write(path, list, n, err);
+    for (int64_t i = 0; i < n; i++)
+        free(list[i].view.data);
+    free(list);
+    return rc;
 }
 
 static int write_weights(const ns_trainer *t, const char *path, ns_error *err)
 {
-    ns_tensor_out *const list = ns_alloc_array((size_t)t->n_params, sizeof *list);
-    if (!list)
-        return ns_oom(err, path);
-    for (int64_t i = 0; i < t->n_params; i++)
-        list[i] = tensor_of(t->params[i].name, t->w + t->params[i].at, &t->params[i]);
-    const int rc = ns_safetensors_write(path, list, t->n_params, err);
-    free(list);
-    return rc;
+    return write_tensors(t, t->w, path, err);
+}
+
+int ns_trainer_save_gradients(const ns_trainer *t, const char *path, ns_error *err)
+{
+    return write_tensors(t, t->g, path, err);
+}
+
+/* The states of the optimiser are each parameter's: a part of a tensor is told by where it begins. */
+static void state_name(const char *prefix, const ns_param *p, char out[256])
+{
+    const bool part = p->ref->start != 0 || p->ref->group < p->ref->n_out;
+    snprintf(out, 256, part ? "%s%s@%lld" : "%s%s", prefix, p->name, (long long)p->ref->start);
 }
 
 static int write_state(const ns_trainer *t, const char *path, ns_error *err)
 {
     ns_tensor_out *const list = ns_alloc_array((size_t)(2 * t->n_params), sizeof *list);
-    char (*const names)[128] = ns_alloc_array((size_t)(2 * t->n_params), sizeof *names);
+    char (*const names)[256] = ns_alloc_array((size_t)(2 * t->n_params), sizeof *names);
     int64_t n = 0;
     int rc = list && names ? NS_OK : ns_oom(err, path);
     for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
         state s[2];
         const int states = states_of(t, &t->params[i], s);
         for (int k = 0; k < states; k++, n++) {
-            snprintf(names[n], sizeof *names, "%s%s", s[k].prefix, t->params[i].name);
+            state_name(s[k].prefix, &t->params[i], names[n]);
             list[n] = tensor_of(names[n], s[k].data, &t->params[i]);
         }
     }
@@ -90,7 +116,7 @@ static int write_trainer(const ns_trainer *t, const char *path, ns_error *err)
 static int write_config(const ns_trainer *t, const char *path, ns_error *err)
 {
     char *text;
-    const int rc = ns_train_model_config(&t->config, &text, err);
+    const int rc = t->given ? ns_train_given_config(t, &text, err) : ns_train_model_config(&t->config, &text, err);
     return rc != NS_OK ? rc : write_json(path, text, err);
 }
 
@@ -111,7 +137,7 @@ static int write_files(const ns_trainer *t, const char *folder, bool with_state,
         rc = path ? files[i].write(t, path, err) : ns_oom(err, folder);
         free(path);
     }
-    return rc;
+    return rc != NS_OK ? rc : ns_train_given_files(t, folder, err);
 }
 
 /* ---- folders ---- */
@@ -179,10 +205,10 @@ int ns_trainer_save(const ns_trainer *t, const char *run_dir, bool with_state, c
 
 /* ---- reading ---- */
 
-static int read_tensor(const ns_checkpoint *c, const char *prefix, const ns_param *p, float *out, ns_error *err)
+static int read_state(const ns_checkpoint *c, const char *prefix, const ns_param *p, float *out, ns_error *err)
 {
-    char name[128];
-    snprintf(name, sizeof name, "%s%s", prefix, p->name);
+    char name[256];
+    state_name(prefix, p, name);
     const ns_tensor *const found = ns_checkpoint_find(c, name);
     if (!found)
         return ns_fail(err, NS_E_FORMAT, "%s: there is no tensor '%s'", ns_checkpoint_dir(c), name);
@@ -199,10 +225,12 @@ static int read_tensors(ns_trainer *t, const char *folder, bool states, ns_error
     int rc = path ? ns_checkpoint_open(&c, path, NULL, err) : ns_oom(err, folder);
     for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
         const ns_param *const p = &t->params[i];
-        state s[2] = {{"", t->w + p->at}};
-        const int n = states ? states_of(t, p, s) : 1;
+        state s[2];
+        const int n = states ? states_of(t, p, s) : 0;
+        if (!states)
+            rc = ns_train_param_read(t, c, p->name, p, t->w + p->at, err);
         for (int k = 0; k < n && rc == NS_OK; k++)
-            rc = read_tensor(c, s[k].prefix, p, s[k].data, err);
+            rc = read_state(c, s[k].prefix, p, s[k].data, err);
     }
     ns_checkpoint_free(c);
     free(path);
@@ -238,6 +266,15 @@ static int read_trainer(const char *path, ns_train_config *config, int64_t *step
     return rc;
 }
 
+/* The step's own description stands for the model that the run was given. */
+static int open_given(ns_train_model **out, const char *step_dir, const char *sha256, ns_error *err)
+{
+    const int rc = ns_train_model_open(out, step_dir, err);
+    if (rc == NS_OK)
+        memcpy((*out)->sha256, sha256, sizeof (*out)->sha256);
+    return rc;
+}
+
 int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_config *config, const ns_trainer_params *params, ns_error *err)
 {
     ns_train_config saved;
@@ -248,8 +285,18 @@ int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_con
     int rc = path ? read_trainer(path, &saved, &step, err) : ns_oom(err, step_dir);
     if (rc == NS_OK && config)
         rc = ns_train_config_same(&saved, config, step_dir, err);
+    ns_trainer_params how = {.size = sizeof how};
+    ns_train_model *given = NULL;
+    rc = rc != NS_OK || !params ? rc : ns_sized_copy(&how, sizeof how, params, "ns_trainer_params", err);
+    if (rc == NS_OK && saved.model[0] && !how.model)
+        rc = open_given(&given, step_dir, saved.model, err);
+    how.model = how.model ? how.model : given;
     if (rc == NS_OK)
-        rc = ns_trainer_new(&t, config ? config : &saved, params, err);
+        rc = ns_trainer_new(&t, config ? config : &saved, &how, err);
+    if (rc == NS_OK)
+        t->own_given = given;
+    else
+        ns_train_model_free(given);
     if (rc == NS_OK)
         rc = read_tensors(t, step_dir, false, err);
     if (rc == NS_OK)

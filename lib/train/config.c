@@ -79,6 +79,7 @@ static const field fields[] = {
     {"muon_lr", NUMBER, AT(muon_lr), 0, BIG, {NULL}, has_muon, NO_MUON},
     {"muon_momentum", NUMBER, AT(muon_momentum), 0, 0.99999999, {NULL}, has_muon, NO_MUON},
     {"seed", WHOLE, AT(seed), 0, 0x1p53, {NULL}},
+    {"model", TEXT, AT(model), 0, 0, {NULL}},
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };
 
@@ -110,6 +111,18 @@ static const char *text_of(const ns_train_config *c, const field *f)
 static bool equal(const ns_train_config *a, const ns_train_config *b, const field *f)
 {
     return f->kind == TEXT ? strcmp(text_of(a, f), text_of(b, f)) == 0 : number_of(a, f) == number_of(b, f);
+}
+
+/* Rows of the table before "vocab": the shape of a pattern, which a given model has in its place. */
+static bool is_shape(const field *f)
+{
+    return f->offset < AT(vocab);
+}
+
+/* Letters, or a given model. */
+static bool says(const ns_train_config *c, const field *f)
+{
+    return f->offset == AT(model) ? c->model[0] != '\0' : !(c->model[0] && is_shape(f));
 }
 
 /* Under a constant rate the planned end decides nothing: a run may be prolonged. */
@@ -213,6 +226,8 @@ static int read_object(ns_train_config *c, const cJSON *object, const char *labe
     int rc = check_keys(object, label, err);
     for (int i = 0; i < N_FIELDS && rc == NS_OK; i++)
         rc = read_field(c, object, &fields[i], label, err);
+    if (c->model[0] && !cJSON_HasObjectItem(object, "pattern"))
+        c->pattern[0] = '\0';
     return rc != NS_OK ? rc : ns_train_config_check(c, label, err);
 }
 
@@ -231,6 +246,8 @@ int ns_train_config_read(ns_train_config *out, const char *json, size_t n, const
 int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *err)
 {
     const int rc = ns_train_config_read(out, json, n, label, err);
+    if (rc == NS_OK && out->model[0])
+        return ns_fail(err, NS_E_ARG, "%s: model is not a key of \"train\": a run names it beside", label);
     return rc != NS_OK ? rc : check_applies(out, label, err);
 }
 
@@ -250,6 +267,8 @@ static int check_ranges(const ns_train_config *c, const char *label, ns_error *e
 static int check_layers(const ns_train_config *c, const char *label, ns_error *err)
 {
     const size_t L = strlen(c->pattern);
+    if (c->model[0])
+        return L == 0 ? NS_OK : ns_fail(err, NS_E_ARG, "%s: a pattern '%s' beside a given model", label, c->pattern);
     if (L == 0 || strspn(c->pattern, "SsFG") != L)
         return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full) and G (Lightning), one a layer",
                        label, c->pattern);
@@ -279,7 +298,7 @@ int ns_train_config_check(const ns_train_config *c, const char *label, ns_error 
     int rc = check_ranges(c, label, err);
     if (rc == NS_OK)
         rc = check_layers(c, label, err);
-    if (rc == NS_OK)
+    if (rc == NS_OK && !c->model[0])
         rc = check_heads(c, label, err);
     if (rc == NS_OK && c->length > c->max_positions)
         return ns_fail(err, NS_E_ARG, "%s: length %lld is longer than max_positions %lld", label, (long long)c->length,
@@ -288,6 +307,24 @@ int ns_train_config_check(const ns_train_config *c, const char *label, ns_error 
         return ns_fail(err, NS_E_ARG, "%s: decay_steps %lld are more than the %lld steps", label, (long long)c->decay_steps,
                        (long long)c->steps);
     return rc;
+}
+
+/* ---- a given model ---- */
+
+int ns_train_config_give(ns_train_config *c, const ns_train_model *m, const char *label, ns_error *err)
+{
+    ns_train_config usual;
+    ns_train_config_default(&usual);
+    for (int i = 0; i < N_FIELDS; i++) {
+        const field *const f = &fields[i];
+        if ((is_shape(f) || f->offset == AT(vocab) || f->offset == AT(max_positions)) && !equal(c, &usual, f))
+            return ns_fail(err, NS_E_ARG, "%s: %s changes nothing: %s says what the model is (leave it out)", label, f->key, m->path);
+    }
+    c->pattern[0] = '\0';
+    memcpy(c->model, m->sha256, sizeof c->model);
+    c->vocab = m->arch->vocab;
+    c->max_positions = m->arch->max_positions ? m->arch->max_positions : INT32_MAX;
+    return ns_train_config_check(c, label, err);
 }
 
 /* ---- writing ---- */
@@ -306,7 +343,7 @@ static int print(const ns_train_config *c, bool deciding, bool pretty, char **ou
     cJSON *const object = cJSON_CreateObject();
     bool ok = object != NULL;
     for (int i = 0; i < N_FIELDS && ok; i++)
-        if (!deciding || decides(c, &fields[i]))
+        if (says(c, &fields[i]) && (!deciding || decides(c, &fields[i])))
             ok = add_field(object, c, &fields[i]);
     *out = ok ? ns_json_print(object, pretty) : NULL;
     cJSON_Delete(object);
@@ -336,7 +373,7 @@ int ns_train_config_same(const ns_train_config *saved, const ns_train_config *wa
 {
     for (int i = 0; i < N_FIELDS; i++) {
         const field *const f = &fields[i];
-        if (!decides(wanted, f) || equal(saved, wanted, f))
+        if (!decides(wanted, f) || equal(saved, wanted, f) || (f->offset != AT(model) && !says(wanted, f)))
             continue;
         if (f->kind == TEXT || f->kind == WORD)
             return ns_fail(err, NS_E_ARG,

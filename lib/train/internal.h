@@ -43,7 +43,8 @@ typedef struct ns_param {
     const char    *name;              /* of the arch */
     const ns_tref *ref;
     int64_t        layer;             /* -1 outside the layers */
-    int64_t        rows, cols, at;    /* cols = 1: a gain or a bias */
+    int64_t        rows, cols, at;
+    bool           vector;            /* a gain or a bias: cols is 1 */
     bool           muon;
     double         sd;                /* of the first values; those of vectors are `start` */
     float          start;
@@ -53,7 +54,10 @@ typedef struct ns_param {
 struct ns_trainer {
     ns_train_config config;
     ns_engine      *engine;
-    ns_arch        *arch;
+    const ns_arch  *arch;
+    ns_arch        *own_arch;         /* of a pattern of letters; else the arch is the given model's */
+    const ns_train_model *given;      /* NULL: letters */
+    ns_train_model *own_given;        /* opened by ns_trainer_resume */
     ns_model        model;            /* its weights lie in the arenas, packed anew after each update */
     ns_param       *params, *embed, *positions;
     int64_t         n_params, n_floats, n_packed;
@@ -94,6 +98,21 @@ int  ns_chunk_back(ns_trainer *, const int32_t *tokens, int64_t sequences, int64
 void ns_chunk_free(ns_trainer *);
 /* loss.c: cross-entropy of one row [V], in the trainer's own row; which becomes (softmax - one hot) / targets when targets > 0 */
 float ns_cross_entropy(ns_trainer *, const float *logits, int32_t target, int64_t targets);
+
+/* given.c: a model that is no pattern of letters */
+struct ns_train_model {
+    char          *path, *config;     /* the config.json of its checkpoints */
+    ns_arch       *arch;
+    ns_checkpoint *checkpoint;        /* whose weights are the first values; NULL: none */
+    char           sha256[65];        /* of what it adds to the bits of a run */
+};
+int  ns_train_model_values(ns_trainer *, const ns_train_model *, ns_error *);
+int  ns_train_given_config(const ns_trainer *, char **out, ns_error *);
+int  ns_train_given_files(const ns_trainer *, const char *folder, ns_error *);
+/* Parameters are parts of tensors. Is this one the first of its tensor; the tensor (*out is malloc'd); a parameter of a checkpoint. */
+bool ns_train_tensor_begins(const ns_trainer *, int64_t param);
+int  ns_train_tensor_new(const ns_trainer *, float *arena, int64_t first, ns_view *out, ns_error *);
+int  ns_train_param_read(const ns_trainer *, const ns_checkpoint *, const char *name, const ns_param *, float *out, ns_error *);
 
 /* model_config.c: the config.json of a model of letters */
 int ns_train_model_config(const ns_train_config *, char **out, ns_error *);

@@ -27,7 +27,8 @@ static bool add_common(cJSON *o, const ns_train_config *c)
     const struct { const char *key; double value; } numbers[] = {
         {"vocab_size", (double)c->vocab}, {"hidden_size", (double)c->d_model}, {"intermediate_size", (double)c->d_ff},
         {"num_hidden_layers", (double)strlen(c->pattern)},
-        {"num_attention_heads", (double)c->heads}, {"num_key_value_heads", (double)ns_train_kv_heads(c)}, {"head_dim", (double)ns_train_head_dim(c)},
+        {"num_attention_heads", (double)c->heads}, {"num_key_value_heads", (double)ns_train_kv_heads(c)},
+        {"head_dim", (double)ns_train_head_dim(c)},
         {"max_position_embeddings", (double)c->max_positions}, {"rms_norm_eps", c->rms_eps}, {"rope_theta", c->rope_theta},
     };
     bool ok = true;

@@ -30,12 +30,12 @@ static uint64_t stream_of(const char *role, int64_t layer, const char *name)
 
 typedef struct first { double sd, value; } first;            /* first values: normal, or one number */
 
-static ns_param *add(ns_trainer *t, const ns_tref *ref, const char *role, int64_t layer, first from)
+static ns_param *add(ns_trainer *t, const ns_tref *ref, const char *role, int64_t layer, bool vector, first from)
 {
     ns_param *const p = &t->params[t->n_params++];
-    *p = (ns_param){.name = ref->name, .ref = ref, .layer = layer, .rows = ref->n_out, .cols = ref->n_in, .at = t->n_floats, .sd = from.sd,
-                    .start = (float)from.value, .stream = stream_of(role, layer, ref->name)};
-    p->muon = layer >= 0 && p->cols > 1 && t->config.optimizer == NS_OPTIMIZER_MUON;
+    *p = (ns_param){.name = ref->name, .ref = ref, .layer = layer, .vector = vector, .rows = ref->n_out, .cols = ref->n_in,
+                    .at = t->n_floats, .sd = from.sd, .start = (float)from.value, .stream = stream_of(role, layer, ref->name)};
+    p->muon = layer >= 0 && !vector && t->config.optimizer == NS_OPTIMIZER_MUON;
     t->n_floats += p->rows * p->cols;
     return p;
 }
@@ -54,7 +54,7 @@ static void lay_vector(ns_trainer *t, const ns_tref *ref, int64_t layer, double 
 {
     if (!ref->name)
         return;
-    const ns_param *const p = add(t, ref, "", layer, (first){0, value});
+    const ns_param *const p = add(t, ref, "", layer, true, (first){0, value});
     *at = value_at(t, p->at);
     *grad = gradient_at(t, p->at);
 }
@@ -98,7 +98,7 @@ static void lay_biases(ns_trainer *t, const ns_branch *b, int weight, int64_t la
     for (const ns_slot *s = b->class_->slots; s->role; s++) {
         const ns_tref *const bias = joins(b, s, weight) ? ns_slot_bias(b, s) : NULL;
         if (bias && bias->name)
-            add(t, bias, "", layer, (first){0, 0});
+            add(t, bias, "", layer, true, (first){0, 0});
         else if (bias)
             t->n_floats += ns_slot_tref(b, s)->n_out;
     }
@@ -113,7 +113,7 @@ static void lay_weight(ns_trainer *t, const ns_branch *b, int weight, int64_t la
         if (!joins(b, s, weight))
             continue;
         const ns_tref *const ref = ns_slot_tref(b, s);
-        add(t, ref, s->role, layer, (first){sd_of(t, s, ref->n_in), 0});
+        add(t, ref, s->role, layer, false, (first){sd_of(t, s, ref->n_in), 0});
         w->n += ref->n_out;
         w->k = ref->n_in;
     }
@@ -138,7 +138,7 @@ static void lay_head(ns_trainer *t)
     const ns_arch *const a = t->arch;
     ns_weight *const head = &t->model.head;
     const bool tied = strcmp(a->head.name, a->embed.name) == 0;
-    const ns_param *const p = tied ? t->embed : add(t, &a->head, "head", -1, (first){t->config.init_head, 0});
+    const ns_param *const p = tied ? t->embed : add(t, &a->head, "head", -1, false, (first){t->config.init_head, 0});
     *head = (ns_weight){.dtype = NS_F32, .n = p->rows, .k = p->cols, .at = p->at, .grad = gradient_at(t, p->at)};
     lay_packed(t, head);
     lay_vector(t, &a->head_bias, -1, 0, &head->bias, &head->bias_grad);
@@ -158,8 +158,8 @@ static void lay(ns_trainer *t)
 {
     const ns_arch *const a = t->arch;
     t->n_params = t->n_floats = t->n_packed = 0;
-    t->embed = add(t, &a->embed, "embed", -1, (first){t->config.init_embed, 0});
-    t->positions = a->positions.name ? add(t, &a->positions, "positions", -1, (first){t->config.init_embed, 0}) : NULL;
+    t->embed = add(t, &a->embed, "embed", -1, false, (first){t->config.init_embed, 0});
+    t->positions = a->positions.name ? add(t, &a->positions, "positions", -1, false, (first){t->config.init_embed, 0}) : NULL;
     each_branch(t, lay_branch);
     lay_norm(t, &a->final_norm, -1, &t->model.final);
     lay_head(t);
@@ -208,6 +208,17 @@ static bool make_arenas(ns_trainer *t)
     return t->w && t->g && t->m && t->v && t->muon && t->packed;
 }
 
+/* The head may be the embedding; other parts that share a tensor would each move it. */
+static int check_shared(const ns_trainer *t, ns_error *err)
+{
+    for (int64_t i = 0; i < t->n_params; i++)
+        for (int64_t j = 0; j < i; j++)
+            if (strcmp(t->params[i].name, t->params[j].name) == 0 && t->params[i].ref->start == t->params[j].ref->start)
+                return ns_fail(err, NS_E_UNSUPPORTED, "tensor '%s' is two parts of the model: such a model is not trained yet",
+                               t->params[i].name);
+    return NS_OK;
+}
+
 int ns_params_new(ns_trainer *t, ns_error *err)
 {
     t->model.layers = ns_alloc_array((size_t)t->arch->n_layers, sizeof *t->model.layers);
@@ -217,6 +228,9 @@ int ns_params_new(ns_trainer *t, ns_error *err)
     if (!t->params)
         return ns_oom(err, "the table of parameters");
     lay(t);
+    const int rc = check_shared(t, err);
+    if (rc != NS_OK)
+        return rc;
     if (!make_arenas(t))
         return ns_oom(err, "parameters and the state of the optimiser");
     lay(t);
@@ -244,7 +258,7 @@ void ns_params_init(ns_trainer *t)
         const ns_param *const p = &t->params[i];
         ns_rng rng = ns_rng_seed((uint64_t)t->config.seed, p->stream);
         for (int64_t j = 0; j < p->rows * p->cols; j++)
-            t->w[p->at + j] = p->cols == 1 ? p->start : (float)(p->sd * ns_rng_normal(&rng));
+            t->w[p->at + j] = p->vector ? p->start : (float)(p->sd * ns_rng_normal(&rng));
     }
     t->stale = true;
 }

@@ -20,9 +20,14 @@ static int64_t chunk_sequences(int64_t sequences, int64_t n)
 static int describe(ns_trainer *t, ns_error *err)
 {
     char *json = NULL;
+    if (t->given) {
+        t->arch = t->given->arch;
+        return NS_OK;
+    }
     int rc = ns_train_model_config(&t->config, &json, err);
     if (rc == NS_OK)
-        rc = ns_arch_from_config(&t->arch, json, strlen(json), "config", NULL, err);
+        rc = ns_arch_from_config(&t->own_arch, json, strlen(json), "config", NULL, err);
+    t->arch = t->own_arch;
     free(json);
     return rc;
 }
@@ -39,7 +44,8 @@ static void ready_pass(ns_trainer *t)
 static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
 {
     const ns_train_config *const c = &t->config;
-    int rc = ns_engine_new(&t->engine, &(ns_engine_params){sizeof(ns_engine_params), 1, params ? params->cpu : NULL}, err);
+    const ns_engine_params with = {.size = sizeof with, .threads = params->threads > 0 ? params->threads : 1, .cpu = params->cpu};
+    int rc = ns_engine_new(&t->engine, &with, err);
     rc = rc != NS_OK ? rc : describe(t, err);
     rc = rc != NS_OK ? rc : ns_params_new(t, err);
     if (rc != NS_OK)
@@ -54,7 +60,12 @@ static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
 int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, ns_error *err)
 {
     *out = NULL;
-    int rc = ns_train_config_check(config, "config", err);
+    ns_trainer_params own = {.size = sizeof own};
+    int rc = params ? ns_sized_copy(&own, sizeof own, params, "ns_trainer_params", err) : NS_OK;
+    rc = rc != NS_OK ? rc : ns_train_config_check(config, "config", err);
+    if (rc == NS_OK && strcmp(config->model, own.model ? own.model->sha256 : "") != 0)
+        rc = ns_fail(err, NS_E_ARG, own.model ? "config: it is not of the model %s (ns_train_config_give)"
+                                              : "config: its model is missing%s", own.model ? own.model->path : "");
     if (rc != NS_OK)
         return rc;
     ns_trainer *const t = ns_alloc_array(1, sizeof *t);
@@ -62,9 +73,12 @@ int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_tra
         return ns_oom(err, "the trainer");
     t->config = *config;
     const ns_fpenv env = ns_fpenv_set();
-    rc = build(t, params, err);
+    t->given = own.model;
+    rc = build(t, &own, err);
     if (rc == NS_OK)
         ns_params_init(t);
+    if (rc == NS_OK && t->given)
+        rc = ns_train_model_values(t, t->given, err);
     ns_fpenv_restore(env);
     if (rc != NS_OK)
         ns_trainer_free(t);
@@ -82,7 +96,8 @@ void ns_trainer_free(ns_trainer *t)
     free(t->target_loss);
     free(t->row);
     ns_params_free(t);
-    ns_arch_free(t->arch);
+    ns_arch_free(t->own_arch);
+    ns_train_model_free(t->own_given);
     ns_engine_free(t->engine);
     free(t);
 }
@@ -119,7 +134,7 @@ bool ns_trainer_tensor(ns_trainer *t, const char *name, ns_trainer_array array, 
         return false;
     t->stale |= array == NS_TRAIN_PARAMETER;
     float *const data = (array == NS_TRAIN_GRADIENT ? t->g : t->w) + p->at;
-    *out = ns_view_of(data, NS_F32, p->cols == 1 ? 1 : 2, (int64_t[]){p->rows, p->cols});
+    *out = ns_view_of(data, NS_F32, p->vector ? 1 : 2, (int64_t[]){p->rows, p->cols});
     return true;
 }
 

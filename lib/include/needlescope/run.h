@@ -22,6 +22,7 @@ typedef struct ns_run_params {
     bool        own_seed;                /* `seed` in place of the config's */
     int64_t     seed;
     int64_t     steps;                   /* in place of the config's; 0 = the config's */
+    int         threads;                 /* 0 = 1; the bits are the same */
     const ns_provenance *by;             /* who trains, for metrics.h5; NULL = not said */
     void      (*progress)(void *user, const ns_run_progress *);   /* after every step; or NULL */
     bool      (*cancelled)(void *user);  /* asked before every step: true ends the run behind its newest checkpoint with NS_E_IO; or NULL */

@@ -1,11 +1,12 @@
-/* train.h - trains small hybrids (full, sliding-window, NoPE and Lightning layers) on one thread, to the same bits on every CPU.
+/* train.h - trains hybrids, from letters or any description whose classes go back, to the same bits for any CPU and threads.
  *
  * tokens [B, T] -> loss, gradients -> clip -> Muon (hidden matrices) and AdamW (the rest) -> checkpoints that ns_model_load and, where a
  * class exists, transformers read. The forward pass gives the bits of ns_forward; nothing depends on the CPU, and a resumed run gives the
- * bits of one that was never interrupted. One trainer is one thread; runs side by side are processes. */
+ * bits of one that was never interrupted. Runs side by side are processes. */
 #ifndef NEEDLESCOPE_TRAIN_H
 #define NEEDLESCOPE_TRAIN_H
 
+#include <needlescope/arch.h>
 #include <needlescope/error.h>
 #include <needlescope/view.h>
 
@@ -16,6 +17,13 @@ enum { NS_TRAIN_MAX_LAYERS = 64 };
 typedef enum ns_train_mlp { NS_MLP_RELU, NS_MLP_SWIGLU } ns_train_mlp;        /* down(relu(up x)); down(silu(gate x) * up x) */
 typedef enum ns_train_schedule { NS_LR_CONSTANT, NS_LR_COSINE, NS_LR_LINEAR } ns_train_schedule;
 typedef enum ns_train_optimizer { NS_OPTIMIZER_MUON, NS_OPTIMIZER_ADAMW } ns_train_optimizer;
+
+/* A model that is no pattern of letters. path: a description (arch.h's JSON) or a config.json, whose weights begin anew; or a checkpoint,
+ * from whose weights training goes on. NS_E_MISSING, NS_E_FORMAT, NS_E_UNSUPPORTED: path and key are named. */
+typedef struct ns_train_model ns_train_model;
+NS_API NS_MUST_CHECK int ns_train_model_open(ns_train_model **out, const char *path, ns_error *);
+NS_API void ns_train_model_free(ns_train_model *);
+NS_API const ns_arch *ns_train_model_arch(const ns_train_model *);        /* borrowed */
 
 /* Model, optimiser and batch of one run. In JSON every field is a key of the same name (pattern, window, d_model, ...; mlp "relu" |
  * "swiglu", schedule "constant" | "cosine" | "linear", optimizer "muon" | "adamw"); an absent key has the default, an unknown key
@@ -44,12 +52,16 @@ typedef struct ns_train_config {
     double  lr, beta1, beta2, adam_eps, weight_decay;     /* AdamW; no decay on gains. weight_decay is Muon's too */
     double  muon_lr, muon_momentum;             /* Nesterov; 5 Newton-Schulz steps; q, k and v apart; no shape factor */
     int64_t seed;
+    char    model[65];                          /* 64 hex digits over a given model; pattern is then "". Set by ns_train_config_give */
 } ns_train_config;
 
 NS_API void ns_train_config_default(ns_train_config *);
 /* Reads an object's text over the defaults and checks it; a key that changes nothing (window without a layer S, lr_end under a constant
  * rate) is NS_E_ARG, unless it has its default. label names the file in messages. */
 NS_API NS_MUST_CHECK int ns_train_config_from_json(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *);
+/* The config trains this model instead of a pattern. A key of the pattern's shape that is not the default's would change nothing:
+ * NS_E_ARG. */
+NS_API NS_MUST_CHECK int ns_train_config_give(ns_train_config *, const ns_train_model *, const char *label, ns_error *);
 /* All keys, defaults too, in a fixed order; malloc'd. Read back, it gives an equal config. */
 NS_API NS_MUST_CHECK int ns_train_config_to_json(const ns_train_config *, char **out, ns_error *);
 NS_API NS_MUST_CHECK int ns_train_config_check(const ns_train_config *, const char *label, ns_error *);
@@ -60,6 +72,8 @@ typedef struct ns_trainer ns_trainer;
 typedef struct ns_trainer_params {
     size_t      size;
     const char *cpu;                            /* cap the kernels: "scalar", "avx2", "avx512"; NULL = best. The bits are the same */
+    int         threads;                        /* 0 = 1. The bits are the same */
+    const ns_train_model *model;                /* that the config was given, borrowed; NULL: it has a pattern */
 } ns_trainer_params;
 /* Initialised by the config's seed; params may be NULL. */
 NS_API NS_MUST_CHECK int ns_trainer_new(ns_trainer **out, const ns_train_config *, const ns_trainer_params *, ns_error *);
@@ -101,6 +115,8 @@ NS_API bool ns_trainer_tensor(ns_trainer *, const char *name, ns_trainer_array, 
  * (trainer.safetensors, trainer.json). Written aside, fsynced, renamed: the folder is whole or absent. path (may be NULL) gets its malloc'd
  * name. */
 NS_API NS_MUST_CHECK int ns_trainer_save(const ns_trainer *, const char *run_dir, bool state, char **path, ns_error *);
+/* The gradients of the last step or of ns_trainer_gradient as a safetensors file, by the names of model.safetensors. */
+NS_API NS_MUST_CHECK int ns_trainer_save_gradients(const ns_trainer *, const char *path, ns_error *);
 /* Goes on from a folder saved with state. Another config than the saved one (config may be NULL: take the saved) is NS_E_ARG, naming the
  * key. */
 NS_API NS_MUST_CHECK int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_config *config, const ns_trainer_params *,

@@ -39,6 +39,22 @@ static bool add_default_scaling(cJSON *config, const ns_family *row)
     return scaling && cJSON_AddItemToObject(config, "rope_scaling", scaling);
 }
 
+/* config.json of the own trainer for a model that was a description: {"model_type": "needlescope", "arch": {...}}. NULL: another. */
+static const cJSON *whole_arch(const cJSON *root)
+{
+    const cJSON *const type = cJSON_GetObjectItemCaseSensitive(root, "model_type");
+    const cJSON *const arch = cJSON_GetObjectItemCaseSensitive(root, "arch");
+    return cJSON_IsObject(arch) && cJSON_IsString(type) && strcmp(type->valuestring, "needlescope") == 0 ? arch : NULL;
+}
+
+static int from_description(ns_arch **out, const cJSON *arch, const char *label, const ns_arch_params *params, ns_error *err)
+{
+    char *const text = ns_json_print(arch, false);
+    const int rc = text ? ns_arch_from_json(out, text, strlen(text), label, params, err) : ns_oom(err, label);
+    free(text);
+    return rc;
+}
+
 static int from_config(ns_arch **out, const char *json, size_t n, const char *label, const ns_checkpoint *checkpoint,
                        const ns_arch_params *params, ns_error *err)
 {
@@ -51,6 +67,11 @@ static int from_config(ns_arch **out, const char *json, size_t n, const char *la
     int rc = parse(&root, json, n, label, err);
     if (rc != NS_OK)
         return rc;
+    if (whole_arch(root)) {
+        rc = from_description(out, whole_arch(root), label, params, err);
+        cJSON_Delete(root);
+        return rc;
+    }
     if (!cJSON_IsObject(root))
         rc = ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", label);
     if (rc != NS_OK || (rc = ns_text_config_find(&text, root, label, err)) != NS_OK)
