@@ -45,9 +45,20 @@ void ns_h5_leave(ns_h5_quiet before)
     H5Eset_auto2(H5E_DEFAULT, before.print, before.user);
 }
 
+bool ns_h5_is_whole(void)
+{
+    const ns_h5_quiet quiet = ns_h5_enter();
+    const hid_t list = quiet.dead ? H5I_INVALID_HID : H5Pcreate(H5P_DATASET_CREATE);
+    const bool whole = list >= 0 && H5Pequal(list, H5P_DATASET_CREATE_DEFAULT) > 0;
+    if (list >= 0)
+        H5Pclose(list);
+    ns_h5_leave(quiet);
+    return whole;
+}
+
 int ns_h5_end(ns_h5_quiet before, int rc, const char *label, ns_error *err)
 {
-    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || before.dead);
+    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || !ns_h5_is_whole());
     ns_h5_leave(before);
     return refused ? ns_oom(err, label) : rc;
 }

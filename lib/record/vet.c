@@ -124,14 +124,6 @@ static int walk(void *user, ns_error *err)
 /* So many seconds of work, and a gigabyte beside what the process holds: a study is read in pieces. */
 static const ns_child_limits limits = {.cpu_seconds = 4, .patience = 60, .bytes_beside = 1 << 30, .hold = ns_file_hold};
 
-/* HDF5 had memory when it started: else it says for ever that there is none. */
-static bool is_started(void)
-{
-    const ns_h5_quiet quiet = ns_h5_enter();
-    ns_h5_leave(quiet);
-    return !quiet.dead;
-}
-
 /* A child without memory says nothing of the file, but that two of them had not enough where there is enough: what is listed, named and
  * described in a file takes no more than some times its length. */
 int ns_vet(const char *path, const ns_identity *as, ns_error *err)
@@ -141,7 +133,7 @@ int ns_vet(const char *path, const ns_identity *as, ns_error *err)
     int rc = NS_E_MEMORY;
     for (int i = 0; i < 2 && rc == NS_E_MEMORY; i++)
         rc = ns_in_child(walk, &file, path, &limits, err);
-    if (rc == NS_E_MEMORY && as->size < limits.bytes_beside / TIMES && is_started() && ns_memory_left(limits.bytes_beside))
+    if (rc == NS_E_MEMORY && as->size < limits.bytes_beside / TIMES && ns_h5_is_whole() && ns_memory_left(limits.bytes_beside))
         rc = ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: to read its %lld bytes takes more than a gigabyte of memory", path,
                      (long long)as->size);
     return rc;
