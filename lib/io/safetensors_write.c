@@ -193,7 +193,8 @@ static bool put_tensor(FILE *f, const ns_tensor_out *t)
 static int write_file(const char *path, const text *header, const ns_tensor_out *const *order, int64_t n, ns_error *err)
 {
     ns_atomic_file file;
-    int rc = ns_atomic_begin(&file, path, err);
+    int rc = ns_kind_check_output(path, NS_KINDS(NS_KIND_SAFETENSORS), err);
+    rc = rc != NS_OK ? rc : ns_atomic_begin(&file, path, err);
     if (rc != NS_OK)
         return rc;
     FILE *const f = ns_atomic_stream(&file, &rc, err);

@@ -109,6 +109,7 @@ int ns_provenance_check_table(const ns_fact_list *f, const char *output, ns_erro
     char *const beside = ns_provenance_path_beside(output);
     int rc = beside ? ns_provenance_check_output(f, output, err) : ns_oom(err, output);
     rc = rc != NS_OK ? rc : ns_provenance_check_output(f, beside, err);
+    rc = rc != NS_OK ? rc : ns_kind_check_output(beside, NS_KINDS(NS_KIND_JSON), err);
     free(beside);
     return rc;
 }

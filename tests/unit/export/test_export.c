@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <needlescope/export.h>
+#include <needlescope/kind.h>
 #include <needlescope/record.h>
 
 #include "core/core.h"
@@ -141,7 +142,7 @@ static void write_study(const char *path)
 }
 
 static const ns_export_score find_score = {.name = "find", .of = "find_hits", .over = "find_events"};
-static const char study_path[] = "test_export_study.h5", out_path[] = "test_export_out";
+static const char study_path[] = "test_export_study.h5", out_path[] = "test_export_out", beside_path[] = "test_export_out-metadata.json";
 
 static ns_study *open_study(void)
 {
@@ -178,6 +179,25 @@ static void writes_csv(void **state)
                 "\"a,\"\"b\"\"\n%\",123456789,10,640,0,0,full,find,1.40129846e-45,12\n"
                 "\"a,\"\"b\"\"\n%\",123456789,10,640,0,1,full,find,0.333333343,14\n"
                 "[_\\$],,0,,0,0,swa,find,0.25,20\n");
+    assert_int_equal(ns_kind_of(beside_path), NS_KIND_JSON);
+    assert_int_equal(unlink(beside_path), 0);
+}
+
+/* What stands beside a table replaces no file of another kind either, and nothing is written then. */
+static void keeps_what_is_beside(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    ns_study *const x = open_study();
+    const ns_export_params params = {.size = sizeof params, .scores = &find_score, .n_scores = 1};
+    int64_t rows;
+    assert_int_equal(ns_file_write(beside_path, "mine\n", 5, NULL), NS_OK);
+    assert_int_equal(ns_export_csv(x, out_path, &params, &rows, &err), NS_E_CREATE);
+    assert_non_null(strstr(err.message, "test_export_out-metadata.json: is a text, and another kind of file would replace it"));
+    assert_false(ns_path_exists(out_path));
+    ns_study_close(x);
+    unlink(beside_path);
+    unlink(study_path);
 }
 
 static void writes_latex(void **state)
@@ -287,7 +307,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quotes_what_csv_must), cmocka_unit_test(escapes_latex), cmocka_unit_test(escapes_html_and_markdown),
         cmocka_unit_test(makes_literals), cmocka_unit_test(finds_the_way),
-        cmocka_unit_test(writes_csv), cmocka_unit_test(writes_latex), cmocka_unit_test(reads_what_is_not_said),
+        cmocka_unit_test(writes_csv), cmocka_unit_test(keeps_what_is_beside), cmocka_unit_test(writes_latex),
+        cmocka_unit_test(reads_what_is_not_said),
         cmocka_unit_test(reads_what_is_said), cmocka_unit_test(refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,14 @@ static void writer_refuses(void **state)
     ns_error err;
     assert_int_equal(ns_safetensors_write(in_scratch("absent/no.safetensors"), rows[0].list, 1, &err), NS_E_CREATE);
     assert_int_equal(ns_safetensors_write("/dev/full", rows[0].list, 1, &err), NS_E_CREATE);
+    FILE *const notes = fopen(in_scratch("notes.txt"), "w");
+    assert_true(fputs("mine\n", notes) >= 0 && fclose(notes) == 0);
+    static float one = 1;
+    const ns_tensor_out w = {"w", ns_view_of(&one, NS_F32, 1, (int64_t[]){1}), NS_F32};
+    assert_int_equal(ns_safetensors_write(in_scratch("notes.txt"), &w, 1, &err), NS_E_CREATE);
+    assert_non_null(strstr(err.message, "is a text, and another kind of file would replace it"));
+    write_list("again.safetensors", &w, 1);
+    write_list("again.safetensors", &w, 1);
 }
 
 int main(void)
