@@ -3,6 +3,7 @@
  * libpng reports by callback and longjmp; both end here, so nothing is printed and every fault becomes an ns_error. */
 #include "draw/buffer.h"
 
+#include <errno.h>
 #include <png.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,12 +51,14 @@ static void put_texts(png_structp png, png_infop info, const ns_png_text *texts)
     }
 }
 
-/* Everything between setjmp and the last libpng call; no local is changed after setjmp. */
+/* Everything between setjmp and the last libpng call; no local is changed after setjmp. libpng has other words too where it finds no memory
+ * ("too many text chunks"). */
 static int encode(png_structp png, png_infop info, png_out *out, const uint8_t *rgb, int64_t width, int64_t height, double dpi,
                   const ns_png_text *texts)
 {
     if (setjmp(png_jmpbuf(png)))
-        return strstr(out->message, "memory") ? NS_E_MEMORY : NS_E_INTERNAL;
+        return errno == ENOMEM || strstr(out->message, "memory") ? NS_E_MEMORY : NS_E_INTERNAL;
+    errno = 0;
     png_set_write_fn(png, out, on_write, on_flush);
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
     png_set_IHDR(png, info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
