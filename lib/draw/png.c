@@ -90,7 +90,7 @@ int ns_png_write(ns_buffer *buffer, const uint8_t *rgb, int64_t width, int64_t h
     }
     int code = encode(png, info, &out, rgb, width, height, dpi, texts);
     png_destroy_write_struct(&png, &info);
-    if (buffer->failed)
+    if (buffer->failed || code == NS_E_MEMORY)
         return ns_oom(err, "PNG image");
     return code == NS_OK ? NS_OK : ns_fail(err, code, "PNG: libpng says '%s'", out.message);
 }

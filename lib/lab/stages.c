@@ -1,24 +1,31 @@
-/* stages.c - the stages of the laboratory: cases, configs -> train and scan every run, a process on each core -> results -> interventions
- * -> summary.
+/* stages.c - the stages of the laboratory: cases, configs -> thresholds -> train and scan every run, a process on each core -> results
+ * -> interventions -> summary.
  * Every stage leaves files and does only what is missing, so a call that was killed is called again. */
 #include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <needlescope/lab.h>
+#include <needlescope/probe.h>
 
 #include "jobs.h"
 #include "laboratory.h"
 
 /* ---- stage: cases and configs ---- */
 
-static int write_cases(const laboratory *lab, int64_t length, bool swap, ns_error *err)
+static int make_cases(const laboratory *lab, int64_t length, bool swap, ns_cases *out, ns_error *err)
 {
     const ns_lab_cases_params params = {.size = sizeof params, .length = length, .count = (int)lab->n_cases,
                                         .seed = (uint64_t)lab->case_seed, .swap = swap};
+    return ns_lab_cases(out, &params, err);
+}
+
+static int write_cases(const laboratory *lab, int64_t length, bool swap, ns_error *err)
+{
     char *const path = ns_laboratory_path(lab, swap ? "cases/swap.jsonl" : "cases/%lld.jsonl", (long long)length);
     ns_cases cases = {0};
-    int rc = path ? ns_lab_cases(&cases, &params, err) : ns_oom(err, "cases");
+    int rc = path ? make_cases(lab, length, swap, &cases, err) : ns_oom(err, "cases");
     if (rc == NS_OK)
         rc = ns_cases_write(&cases, path, err);
     ns_cases_clear(&cases);
@@ -32,6 +39,54 @@ static int prepare(laboratory *lab, ns_error *err)
     for (int i = 0; i < lab->n_lengths && rc == NS_OK; i++)
         rc = write_cases(lab, lab->lengths[i], false, err);
     return rc == NS_OK ? write_cases(lab, lab->lengths[0], true, err) : rc;
+}
+
+/* ---- stage: thresholds ---- */
+
+/* What a head that spreads its attention evenly over the window gets of a score, mean over the cases; NaN: it is measured, or none. */
+static int even_chance(const ns_cases *cases, const char *score, int64_t window, double *out, ns_error *err)
+{
+    double sum = 0;
+    int64_t n = 0;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < cases->n && rc == NS_OK; i++) {
+        const ns_probe_context ctx = {.c = &cases->list[i], .probe = ns_probe_find(score), .n_layers = 1, .n_heads = 1};
+        double chance = 0;
+        int64_t rows = 0;
+        rc = ns_probe_chance(&ctx, window, &chance, &rows, err);
+        sum += rows ? chance : 0;
+        n += rows > 0;
+    }
+    *out = n ? sum / (double)n : (double)NAN;
+    return rc;
+}
+
+/* Chance that births do not take out of a score: what is more is. */
+static int check_threshold(const laboratory *lab, const ns_cases *cases, const char *score, double theta, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++) {
+        double chance;
+        rc = even_chance(cases, score, lab->runs[i].window, &chance, err);
+        if (rc == NS_OK && chance <= NS_CHANCE_SMALL && theta <= chance)
+            rc = ns_fail(err, NS_E_FORMAT,
+                         "%s: emergence: heads that know nothing have %.2g of %s in %s; a threshold of %g is no more than that",
+                         lab->params->protocol ? lab->params->protocol : "the protocol", chance, score, lab->runs[i].name, theta);
+    }
+    return rc;
+}
+
+/* Before anything is trained: what `emergence` would refuse afterwards, as far as it is known. */
+static int check_thresholds(laboratory *lab, ns_error *err)
+{
+    ns_cases cases = {0};
+    int rc = make_cases(lab, lab->lengths[0], false, &cases, err);
+    rc = rc != NS_OK ? rc : check_threshold(lab, &cases, "previous_at_needle", lab->birth.theta, err);
+    rc = rc != NS_OK ? rc : check_threshold(lab, &cases, lab->score, lab->birth.theta, err);
+    for (int i = 0; i < NS_SWEEP && rc == NS_OK; i++)
+        rc = check_threshold(lab, &cases, lab->score, lab->sweep[i], err);
+    ns_cases_clear(&cases);
+    return rc;
 }
 
 /* ---- stage: train and scan ---- */
@@ -272,6 +327,7 @@ static int summarise(laboratory *lab, ns_error *err)
 
 const lab_stage ns_laboratory_stages[] = {
     {"cases", prepare},
+    {"thresholds", check_thresholds},
     {"train and scan", train_and_scan},
     {"merge", merge},
     {"results", ns_laboratory_read_results},

@@ -24,8 +24,8 @@ ns_h5_quiet ns_h5_enter(void);
 void ns_h5_leave(ns_h5_quiet);
 /* The same, and gives rc back; NS_E_MEMORY where it failed because memory was refused: what HDF5 makes of that looks like damage. */
 int ns_h5_end(ns_h5_quiet, int rc, const char *label, ns_error *);
-/* Nothing was lost that HDF5 needs. Where it was refused memory, 1.10 may not start any more, or lose a default of its properties, and fails
- * for ever after. */
+/* Nothing was lost that HDF5 needs. Where it was refused memory, 1.10 may not start any more, or lose a default of its properties, and
+ * fails for ever after. */
 bool ns_h5_is_whole(void);
 /* "LABEL: WHAT: the innermost message of HDF5's stack". */
 int ns_h5_fail(ns_error *, int code, const char *label, const char *what);

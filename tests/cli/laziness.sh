@@ -98,6 +98,10 @@ grep -q '"theta":[[:space:]]*0.4' mixer/summary.json && grep -q '"consecutive":[
 expect 2 'another protocol' lab laziness --protocol broken.json --quick -o calm
 expect 2 'quick or --full' lab laziness --quick --full -o x
 expect 2 'window of 0' lab laziness --windows 0,4 -o x
+# a threshold that chance reaches is refused before anything is trained
+sed 's/"theta": 0.5/"theta": 0.05/; s/"sweep": \[0.3/"sweep": [0.05/' tiny.json >low.json
+expect 65 'nothing have 0.1 of previous_at_needle in SFS-W16-s5; a threshold of 0.05' lab laziness --protocol low.json -o low
+[ ! -e low/runs/SFS-W16-s5 ] || fail "a run was trained for a threshold that no head can miss"
 printf 'seeds: 1' >text.json
 expect 65 'JSON' lab laziness --protocol text.json -o x
 expect 66 'a device' lab laziness --protocol /dev/null -o x
