@@ -91,10 +91,10 @@ static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
     layer_row row;
     memset(&row, 0, sizeof row);   /* rows are compared as bytes */
     const ns_attn *const attn = ns_arch_attn(arch, layer);
-    snprintf(row.kind, sizeof row.kind, "%s", ns_layer_kind_name(ns_arch_layer_kind(arch, layer)));
+    snprintf(row.kind, sizeof row.kind, "%s", attn && attn->chunk ? "chunk" : ns_layer_kind_name(ns_arch_layer_kind(arch, layer)));
     rope_label(arch, attn, row.rope, sizeof row.rope);
     if (attn) {
-        row.window = attn->head_window ? -1 : attn->window;
+        row.window = attn->head_window ? -1 : ns_attn_window(attn, 0);
         row.n_heads = attn->n_heads;
         row.n_kv_heads = attn->n_kv_heads;
         row.head_dim = attn->head_dim;
@@ -110,7 +110,7 @@ static void describe_layers(cli_out *o, const ns_arch *arch)
     static const cli_column columns[] = {
         {"layer", "layer", CELL_TEXT}, {"kind", "kind", CELL_TEXT}, {"window", "window", CELL_TEXT}, {"rope", "rope", CELL_TEXT},
         {"n_heads", "heads", CELL_INT}, {"n_kv_heads", "kv heads", CELL_INT}, {"head_dim", "head dim", CELL_INT},
-        {"d_ff", "d_ff", CELL_INT}, {"experts", "experts", CELL_INT},
+        {"d_ff", "d_ff", CELL_INT}, {"experts", "experts", CELL_TEXT},
     };
     cli_out_table(o, "layers", "Layers", columns, 9);
     for (int64_t layer = 0; layer < arch->n_layers;) {
@@ -138,7 +138,10 @@ static void describe_layers(cli_out *o, const ns_arch *arch)
         cli_cell_int(o, row.n_kv_heads);
         cli_cell_int(o, row.head_dim);
         cli_cell_int(o, row.d_ff);
-        cli_cell_int(o, row.experts);
+        if (o->json || row.experts > 0)
+            cli_cell_int(o, row.experts);
+        else
+            cli_cell_text(o, NULL);
         layer = last + 1;
     }
     cli_out_table_end(o);

@@ -31,7 +31,7 @@ static int even(const ns_scoring *r, int k, int64_t window, double *out)
 static int64_t alike(const ns_scores *s, int64_t head)
 {
     int64_t i = 0;
-    while (i < head && !(s->valid[i] && s->windows[i] == s->windows[head]))
+    while (i < head && !(s->valid[i] && s->reach[i] == s->reach[head]))
         i++;
     return i < head ? i : -1;
 }
@@ -50,7 +50,7 @@ static int of_heads(const ns_scoring *r, int k)
         if (before >= 0)
             chance[head] = chance[before];
         else
-            rc = even(r, k, s->windows[head], &chance[head]);
+            rc = even(r, k, s->reach[head], &chance[head]);
         sum += chance[head];
         n++;
     }

@@ -80,6 +80,7 @@ struct ns_scores {
     double         *scratch;           /* [2, L, H] of a reduction */
     const char    **kinds;             /* [L] */
     int64_t        *windows;           /* [L * H]; 0 = full */
+    int64_t        *reach;             /* [L * H] the same, -c where rows see their own run of c positions */
     uint8_t        *valid;             /* [L * H] */
     char           *special;           /* ids of the special tokens, "0,1,2"; "" for none */
     char            cases_sha256[65];

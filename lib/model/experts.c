@@ -41,23 +41,15 @@ static int64_t best_of(const ns_math *math, const float *x, int64_t n)
     return at < 0 ? 0 : at;
 }
 
-/* The sum of the best few of a group. */
+/* The best of a group, or the sum of its best two. */
 static float group_score(const float *x, int64_t n, int64_t best)
 {
-    float sum = 0, below = INFINITY;
-    for (int64_t i = 0; i < best; i++) {
-        float most = -INFINITY;
-        int64_t equal = 0;
-        for (int64_t j = 0; j < n; j++)
-            most = x[j] < below && x[j] > most ? x[j] : most;
-        for (int64_t j = 0; j < n; j++)
-            equal += x[j] == most;
-        for (; equal > 0 && i < best; equal--, i++)
-            sum += most;
-        i--;
-        below = most;
+    float first = -INFINITY, second = -INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        second = x[i] > first ? first : x[i] > second ? x[i] : second;
+        first = x[i] > first ? x[i] : first;
     }
-    return sum;
+    return best == 1 ? first : first + second;
 }
 
 /* Only the experts of the best groups can be chosen. */

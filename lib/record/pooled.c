@@ -71,8 +71,7 @@ typedef struct pool_job {
 /* First key that row q can see. */
 static int64_t first_visible(const ns_attn *attn, int64_t head, int64_t q)
 {
-    const int64_t window = attn ? ns_attn_window(attn, head) : 0;
-    return window && q - window + 1 > 0 ? q - window + 1 : 0;
+    return attn ? ns_attn_first_key(attn, head, q) : 0;
 }
 
 static void pool_head(void *user, int64_t head, int worker)

@@ -252,6 +252,13 @@ static double mass(const float *x, int64_t key0, int64_t n, int64_t from, int64_
     return sum;
 }
 
+/* Of a row that does not sum to 1, for a sink holds the rest: p = x / S, so ln S - (sum of x ln x) / S. */
+static double entropy_of_keys(const float *x, int64_t key0, int64_t n)
+{
+    const double sum = mass(x, key0, n, key0, key0 + n);
+    return sum > 0 ? ns_log(sum) + entropy(x, key0, n) / sum : 0;
+}
+
 static double largest(const float *x, int64_t key0, int64_t n, int64_t from, int64_t to)
 {
     double max = 0;
@@ -288,7 +295,9 @@ static void look_at_row(const stats_job *j, const float *x, int64_t q, double ou
     out[SINK] = mass(x, key0, n, 0, 1);
     out[LOCAL_MASS] = mass(x, key0, n, q - LOCAL + 1, q + 1);
     look_at_needle(t, x, key0, n, out);
-    out[ENTROPY] = j->site->kind == NS_ROW_SOFTMAX ? entropy(x, key0, n) : NAN;
+    out[ENTROPY] = j->site->kind != NS_ROW_SOFTMAX                   ? NAN
+                   : j->site->attn && j->site->attn->sinks.name ? entropy_of_keys(x, key0, n)
+                                                                : entropy(x, key0, n);
     out[TOP1] = best >= 0 ? (double)x[best] : NAN;
     out[ARGMAX_DISTANCE] = best >= 0 ? (double)(q - key0 - best) : NAN;
     out[PREVIOUS] = mass(x, key0, n, q - 1, q);

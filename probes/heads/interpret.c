@@ -311,11 +311,17 @@ static double even_share(const state *s, const ns_site *site, const float *ones,
     return s->def.stat == NS_PS_MEAN ? on / keys_in(s, n) : on;
 }
 
+/* window: see ns_probe_chance. */
+static int64_t first_key(int64_t window, int64_t q)
+{
+    return window < 0 ? q / -window * -window : window > 0 && q >= window ? q + 1 - window : 0;
+}
+
 static double even_mean(const state *s, const float *ones, int64_t window, int64_t *rows)
 {
     double sum = 0;
     for (int64_t q = 0; q < s->c->n_tokens + s->c->n_answer; q++) {
-        const int64_t key0 = window > 0 && q >= window ? q + 1 - window : 0, n = wants_row(s, q) ? find_runs(s, q, key0) : -1;
+        const int64_t key0 = first_key(window, q), n = wants_row(s, q) ? find_runs(s, q, key0) : -1;
         const ns_site site = {.size = sizeof site, .key0 = key0, .n_keys = q + 1 - key0};
         if (n < 0)
             continue;

@@ -69,6 +69,7 @@ typedef struct ns_attn {
     float      k_scale;                          /* k is multiplied by it (falcon_h1); 0 = not */
     ns_temper  temper;
     float      softcap;                          /* of the scores, before the mask; 0 = none */
+    ns_tref    sinks;                            /* [H] a logit a head that no key has (gpt_oss): rows sum to less than 1; or absent */
     int        rope;                             /* index into ns_arch.ropes; -1 = NoPE */
     int64_t    window;                           /* keys visible to a row, itself included; 0 = all (full attention) */
     int64_t   *head_window;                      /* [H] where heads differ (0 = all), or NULL */

@@ -61,7 +61,7 @@ enum { NS_MAX_GROUPS = 256 };
 typedef enum ns_routing { NS_ROUTING_SOFTMAX, NS_ROUTING_SOFTMAX_CHOSEN, NS_ROUTING_SIGMOID } ns_routing;
 /* How a row's logits become top_k choices. Weights: the softmax over all experts or over those chosen, or the sigmoid; divided by their sum
  * where `normalise`; times scale. Chosen by the logits, or where there is a choice bias or groups by the weights plus the bias: of
- * `groups` equal runs of experts only the group_top_k whose best `group_best` sum up highest. Ties go to the lowest number. */
+ * `groups` equal runs of experts only the group_top_k whose best `group_best` (1 or 2) sum up highest. Ties go to the lowest number. */
 typedef struct ns_router {
     int64_t    n_experts, top_k, groups, group_top_k, group_best;      /* groups 0: none */
     ns_routing routing;

@@ -99,7 +99,7 @@ static int check_groups(const ns_checker *c, const ns_router *r)
     const int64_t each = r->n_experts / r->groups;
     if (r->top_k > r->group_top_k * each)
         return ns_check_refuse(c, "top_k is more than the experts of group_top_k groups");
-    return ns_check_range(c, "group_best", r->group_best, 1, each);
+    return ns_check_range(c, "group_best", r->group_best, 1, each < 2 ? each : 2);
 }
 
 static int check_shared(const ns_checker *c, const mixture *m)

@@ -6,7 +6,6 @@
 
 typedef struct softmax {
     ns_attn heads;
-    ns_tref sinks;             /* [H]; absent = none */
     ns_tref z_gate, z_gate_bias;               /* [H*d, D]; absent = no gate */
 } softmax;
 
@@ -27,7 +26,7 @@ static const ns_field fields[] = {
     {"q_temper_beta", NS_FIELD_F32, AT(temper.beta)},
     {"q_temper_length", NS_FIELD_I64, AT(temper.length)},
     {"q_temper_first", NS_FIELD_I64, AT(temper.first)},
-    {"sinks", NS_FIELD_TREF, .offset = offsetof(softmax, sinks)},
+    {"sinks", NS_FIELD_TREF, .offset = offsetof(ns_attn, sinks)},
     {"z_gate", NS_FIELD_TREF, .offset = offsetof(softmax, z_gate)},
     {"z_gate_bias", NS_FIELD_TREF, .offset = offsetof(softmax, z_gate_bias)},
     {0},
@@ -38,7 +37,7 @@ enum { SINKS = NS_HEADS_N_SLOTS, Z_GATE };
 
 static const ns_slot slots[] = {
     NS_HEADS_SLOTS,
-    [SINKS] = {"attn.sinks", NS_SLOT_VECTOR, .at = offsetof(softmax, sinks), .shape = "H"},
+    [SINKS] = {"attn.sinks", NS_SLOT_VECTOR, .at = offsetof(ns_attn, sinks), .shape = "H"},
     [Z_GATE] = {"attn.z_gate", NS_SLOT_MATRIX, .at = offsetof(softmax, z_gate), .bias = offsetof(softmax, z_gate_bias), .shape = "Hd,D",
                 .weight = NS_HEADS_QKV},
     {0},

@@ -186,6 +186,45 @@ static void contradictions(void **state)
     ns_arch_free(a);
 }
 
+/* Experts that the config does not have, or that the file has not; tensors of all experts that hold another number. */
+static void experts(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *a = arch_of(small_config("mixtral"));
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    add(&t, "model.layers.1.block_sparse_moe.experts.3.w1.weight", 2, 24, 16);
+    expect(a, &t, NS_E_FORMAT,
+           "experts.3.w1.weight' would not be used: config.json's number of experts may be too small, or this model_type has none");
+    free(t.names[--t.n]);
+    ns_tensor_out *const w2 = find(&t, "model.layers.1.block_sparse_moe.experts.2.w2.weight"), good = *w2;
+    w2->name = "model.layers.0.rotary_emb.inv_freq";
+    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.1.block_sparse_moe.experts.2.w2.weight' (ffn.down of layer 1, which has 3 experts)");
+    *w2 = good;
+    set_shape(w2, 2, (int64_t[]){16, 20});
+    expect(a, &t, NS_E_FORMAT, "experts.2.w2.weight' is [16, 20], but ffn.down (hidden_size, width of an expert)");
+    *w2 = good;
+    set_shape(find(&t, "model.layers.0.block_sparse_moe.gate.weight"), 2, (int64_t[]){4, 16});
+    expect(a, &t, NS_E_FORMAT, "has 4 rows, but the sizes of config.json (number of experts, hidden_size) take 3 of them");
+    forget(&t);
+    ns_arch_free(a);
+    a = arch_of(small_config("gpt_oss"));
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    ns_tensor_out *const both = find(&t, "model.layers.0.mlp.experts.gate_up_proj");
+    assert_true(both->view.rank == 3 && both->view.shape[0] == 5 && both->view.shape[1] == 16 && both->view.shape[2] == 14);
+    set_shape(both, 3, (int64_t[]){4, 16, 14});
+    expect(a, &t, NS_E_FORMAT, "is [4, 16, 14], but ffn.gate (width of an expert, hidden_size) of config.json wants [5 experts, 16, 13]");
+    set_shape(both, 2, (int64_t[]){80, 14});
+    expect(a, &t, NS_E_FORMAT, "is [80, 14], but ffn.gate");
+    set_shape(both, 3, (int64_t[]){5, 16, 16});
+    expect(a, &t, NS_E_FORMAT, "has 16 rows, but the sizes of config.json (width of an expert, hidden_size) take 14 of them");
+    set_shape(both, 3, (int64_t[]){5, 16, 14});
+    set_shape(find(&t, "model.layers.1.self_attn.sinks"), 1, (int64_t[]){3, 1});
+    expect(a, &t, NS_E_FORMAT, "sinks' is [3], but attn.sinks (num_attention_heads) of config.json wants [4]");
+    forget(&t);
+    ns_arch_free(a);
+}
+
 static void a_bias_too_many(void **state)
 {
     (void)state;
@@ -278,7 +317,7 @@ static void prefixes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions), cmocka_unit_test(experts),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
                                        cmocka_unit_test(tied_head),        cmocka_unit_test(prefixes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

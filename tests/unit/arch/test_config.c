@@ -21,7 +21,24 @@ static const struct { const char *family; int64_t vocab, D, F, L, H, G, d, posit
     {"phi3", 32064, 3072, 8192, 32, 32, 32, 96, 4096, 1e-5, 1e4, false, 0},
     {"exaone4", 102400, 4096, 16384, 32, 32, 32, 128, 2048, 1e-5, 1e4, false, 4096},
     {"gpt2", 50257, 768, 3072, 12, 12, 12, 64, 1024, 1e-5, 0, true, 0},
+    {"mixtral", 32000, 4096, 14336, 32, 32, 8, 128, 131072, 1e-5, 1e6, false, 0},
+    {"qwen2_moe", 151936, 2048, 1408, 24, 16, 16, 128, 32768, 1e-6, 1e4, false, 0},
+    {"qwen3_moe", 151936, 2048, 768, 24, 32, 4, 64, 32768, 1e-6, 1e4, false, 0},
+    {"olmoe", 50304, 2048, 2048, 16, 16, 16, 128, 4096, 1e-5, 1e4, false, 0},
+    {"granite", 32000, 4096, 11008, 32, 32, 32, 128, 2048, 1e-6, 1e4, false, 0},
+    {"granitemoe", 32000, 4096, 11008, 32, 32, 32, 128, 2048, 1e-6, 1e4, false, 0},
+    {"gpt_oss", 201088, 2880, 2880, 36, 64, 8, 64, 131072, 1e-5, 150000, false, 128},
+    {"llama4_text", 202048, 5120, 8192, 48, 40, 8, 128, 131072, 1e-5, 5e5, false, 0},
+    {"apertus", 131072, 4096, 14336, 32, 32, 32, 128, 65536, 1e-5, 12e6, false, 0},
+    {"stablelm", 50304, 2560, 6912, 32, 32, 32, 80, 4096, 1e-5, 1e4, false, 0},
+    {"starcoder2", 49152, 3072, 12288, 30, 24, 2, 128, 4096, 1e-5, 1e4, true, 0},
+    {"ministral", 32000, 4096, 14336, 32, 32, 8, 128, 131072, 1e-6, 1e4, false, 4096},
 };
+/* Of an expert where layer 0 has them. */
+static int64_t width_of(const ns_arch *a)
+{
+    return ns_arch_axis(a, 0, ns_arch_axis(a, 0, "expert") ? "d_expert" : "d_ff");
+}
 
 static void class_defaults(void **state)
 {
@@ -34,7 +51,7 @@ static void class_defaults(void **state)
         assert_string_equal(a->family, defaults[i].family);
         assert_int_equal(a->vocab, defaults[i].vocab);
         assert_int_equal(a->d_model, defaults[i].D);
-        assert_int_equal(ns_arch_ffn(a, 0)->d_ff, defaults[i].F);
+        assert_int_equal(width_of(a), defaults[i].F);
         assert_int_equal(a->n_layers, defaults[i].L);
         assert_int_equal(first->n_heads, defaults[i].H);
         assert_int_equal(first->n_kv_heads, defaults[i].G);
@@ -77,6 +94,15 @@ static void layer_rules(void **state)
     expect_layers(config_with("gemma2", ""), "S0 F0 S0 F0");
     expect_layers(config_with("gemma3_text", "\"sliding_window_pattern\":2"), "S1 F0 S1 F0");
     expect_layers(config_with("gemma3_text", ""), "S1 S1 S1 S1");
+    expect_layers(config_with("gpt_oss", ""), "S0 F0 S0 F0");
+    expect_layers(config_with("qwen3_moe", "\"use_sliding_window\":true,\"max_window_layers\":2"), "S0 S0 S0 S0");
+    expect_layers(config_with("qwen3_moe", ""), "F0 F0 F0 F0");
+    expect_layers(config_with("ministral", ""), "S0 S0 S0 S0");
+    expect_layers(config_with("ministral", "\"sliding_window\":null"), "F0 F0 F0 F0");
+    expect_layers(config_with("llama4_text", ""), "S0 S0 S0 FN");
+    expect_layers(config_with("llama4_text", "\"no_rope_layers\":[],\"attention_chunk_size\":null"), "F0 F0 F0 FN");
+    expect_layers(config_with("llama4_text", "\"layer_types\":[\"full_attention\",\"chunked_attention\",\"full_attention\","
+                                             "\"chunked_attention\"]"), "F0 S0 F0 SN");
     expect_layers(config_with("cohere2", ""), "S0 S0 S0 FN");
     expect_layers(config_with("cohere2", "\"sliding_window_pattern\":3"), "S0 S0 FN S0");
     expect_layers(config_with("olmo3", ""), "S1 S1 S1 F0");
@@ -97,6 +123,44 @@ static void layer_rules(void **state)
             "llama",
             "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"full_attention\"],\"sliding_window\":null"),
         "F0 F0 F0 F0");
+}
+
+/* One letter a layer: E has experts, M an MLP. */
+static void expect_experts(const char *json, int64_t experts, int64_t choices, const char *letters)
+{
+    char got[256] = "";
+    ns_arch *const a = arch_of(json);
+    for (int64_t i = 0; i < a->n_layers; i++) {
+        const int64_t n = ns_arch_axis(a, i, "expert"), k = ns_arch_axis(a, i, "choice");
+        snprintf(got + i, sizeof got - (size_t)i, "%c", n ? 'E' : 'M');
+        assert_true(n == 0 ? !k && ns_arch_ffn(a, i) : n == experts && k == choices && !ns_arch_ffn(a, i));
+    }
+    ns_arch_free(a);
+    if (strcmp(got, letters) != 0)
+        fail_msg("%s: wanted '%s', got '%s'", json, letters, got);
+}
+
+static void experts_of_layers(void **state)
+{
+    (void)state;
+    expect_experts(config_with("mixtral", ""), 8, 2, "EEEE");
+    expect_experts(config_with("minimax", "\"num_local_experts\":1"), 1, 1, "MMMM");
+    expect_experts(config_with("minimax", "\"num_experts_per_tok\":3"), 8, 3, "EEEE");
+    expect_experts(config_with("qwen3_moe", "\"decoder_sparse_step\":2"), 128, 8, "MEME");
+    expect_experts(config_with("qwen3_moe", "\"mlp_only_layers\":[0,3]"), 128, 8, "MEEM");
+    expect_experts(config_with("qwen3_moe", "\"num_experts\":0"), 0, 0, "MMMM");
+    expect_experts(config_with("glm4_moe", "\"first_k_dense_replace\":3"), 128, 8, "MMME");
+    expect_experts(config_with("llama4_text", ""), 16, 1, "EEEE");
+    expect_experts(config_with("llama4_text", "\"interleave_moe_layer_step\":2"), 16, 1, "MEME");
+    expect_experts(config_with("llama4_text", "\"interleave_moe_layer_step\":2,\"moe_layers\":[2]"), 16, 1, "MMEM");
+    ns_arch *const a = arch_of(config_with("llama4_text", "\"attn_temperature_tuning\":4,\"no_rope_layers\":[1,1,0,1]"));
+    const ns_attn *const local = ns_arch_attn(a, 0), *const global = ns_arch_attn(a, 2);
+    assert_true(local->chunk == 8192 && global->chunk == 0 && local->temper.kind == NS_TEMPER_NONE && local->norm_after_rope);
+    assert_true(global->temper.kind == NS_TEMPER_STEPS && global->temper.length == 8192 && global->temper.first == 1 &&
+                !global->norm_after_rope && global->qk_norm == NS_QK_NONE);
+    assert_true(ns_attn_first_key(local, 0, 8191) == 0 && ns_attn_first_key(local, 0, 8192) == 8192 &&
+                ns_attn_first_key(local, 0, 20000) == 16384 && ns_attn_first_key(global, 0, 20000) == 0);
+    ns_arch_free(a);
 }
 
 static void heads_of_one_layer(void **state)
@@ -374,6 +438,21 @@ static void released_configs(void **state)
         /* SmolLM3-3B */
         {"smollm3", "\"max_window_layers\":28,\"no_rope_layer_interval\":4,\"pretraining_tp\":2,\"use_sliding_window\":false,"
                     "\"sliding_window\":null"},
+        /* Mixtral-8x7B, OLMoE-1B-7B, Qwen3-30B-A3B, gpt-oss-20b (bf16), Llama-4-Scout (text), granite-3.1-1b-a400m, stablelm-2-1_6b,
+         * starcoder2-3b */
+        {"mixtral", "\"num_experts_per_tok\":2,\"num_local_experts\":8,\"output_router_logits\":false,\"router_aux_loss_coef\":0.02,"
+                    "\"sliding_window\":null"},
+        {"olmoe", "\"clip_qkv\":null,\"norm_topk_prob\":false,\"num_experts\":64,\"output_router_logits\":false"},
+        {"qwen3_moe", "\"decoder_sparse_step\":1,\"max_window_layers\":48,\"mlp_only_layers\":[],\"moe_intermediate_size\":768,"
+                      "\"norm_topk_prob\":true,\"num_experts\":128,\"sliding_window\":null,\"use_sliding_window\":false"},
+        {"gpt_oss", "\"attention_bias\":true,\"experts_per_token\":4,\"initial_context_length\":4096,\"swiglu_limit\":7.0,"
+                    "\"hidden_act\":\"silu\",\"head_dim\":64,\"sliding_window\":128"},
+        {"llama4_text", "\"attn_temperature_tuning\":4,\"attention_bias\":false,\"floor_scale\":8192,\"for_llm_compressor\":false,"
+                        "\"interleave_moe_layer_step\":1,\"no_rope_layers\":[],\"router_jitter_noise\":0.0,\"use_qk_norm\":true"},
+        {"granitemoe", "\"embedding_multiplier\":12.0,\"logits_scaling\":6.0,\"router_aux_loss_coef\":0.0"},
+        {"stablelm", "\"qk_layernorm\":false,\"use_parallel_residual\":false,\"use_qkv_bias\":true,\"rope_scaling\":null"},
+        {"starcoder2", "\"attention_dropout\":0.1,\"mlp_type\":\"default\",\"norm_type\":\"layer_norm\",\"use_bias\":true,"
+                       "\"residual_dropout\":0.1"},
         /* EXAONE-4.0-1.2B */
         {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
         /* Phi-3-mini-4k */
@@ -395,6 +474,18 @@ static void refused(void **state)
     config_fails("[]", NS_E_FORMAT, "not a JSON object");
     config_fails("{\"model_type\":\"mamba\"}", NS_E_UNSUPPORTED, "model_type 'mamba' is not supported (known: llama");
     config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");
+    static const struct { const char *type, *lacks; } lacking[] = {
+        {"gemma3n_text", "embeddings of each layer"}, {"zamba2", "a block that several depths share"}, {"deepseek_v3", "(MLA)"},
+        {"minicpm3", "(MLA)"}, {"rwkv7", "token shift"}, {"phimoe", "SparseMixer"},
+    };
+    for (size_t i = 0; i < sizeof lacking / sizeof *lacking; i++) {
+        char json[64];
+        snprintf(json, sizeof json, "{\"model_type\":\"%s\"}", lacking[i].type);
+        config_fails(json, NS_E_UNSUPPORTED, "is not supported: there is no class of branches for");
+        config_fails(json, NS_E_UNSUPPORTED, lacking[i].lacks);
+    }
+    config_fails("{\"model_type\":\"gemma3n\",\"text_config\":{\"model_type\":\"gemma3n_text\"}}", NS_E_UNSUPPORTED,
+                 "there is no class of branches for embeddings of each layer");
     static const struct { const char *family, *more; int code; const char *says; } cases[] = {
         {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
         {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
@@ -433,6 +524,26 @@ static void refused(void **state)
         {"gpt_neox", "\"head_dim\":16", NS_E_UNSUPPORTED, "head_dim is 16, but the heads of gpt_neox have 8"},
         {"gemma3_text", "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}", NS_E_FORMAT,
          "rope_parameters has no object 'sliding_attention'"},
+        {"mixtral", "\"num_experts_per_tok\":9", NS_E_FORMAT, "num_experts_per_tok is 9, but num_local_experts is 8"},
+        {"mixtral", "\"num_local_experts\":0", NS_E_FORMAT, "num_local_experts is 0, outside 1 to 65536"},
+        {"mixtral", "\"num_experts_per_tok\":0", NS_E_FORMAT, "num_experts_per_tok is 0"},
+        {"qwen3_moe", "\"mlp_only_layers\":[4]", NS_E_FORMAT, "mlp_only_layers names a layer that is none of 0 to 3"},
+        {"qwen3_moe", "\"mlp_only_layers\":1", NS_E_FORMAT, "mlp_only_layers must be a list of layers"},
+        {"qwen3_moe", "\"decoder_sparse_step\":0", NS_E_FORMAT, "decoder_sparse_step is 0"},
+        {"qwen3_moe", "\"moe_intermediate_size\":0", NS_E_FORMAT, "moe_intermediate_size is 0"},
+        {"qwen2_moe", "\"use_sliding_window\":true", NS_E_UNSUPPORTED, "use_sliding_window is true, which would change the result"},
+        {"glm4_moe", "\"n_group\":3", NS_E_FORMAT, "n_routed_experts 128 is not a multiple of n_group 3"},
+        {"glm4_moe", "\"n_group\":4,\"topk_group\":5", NS_E_FORMAT, "topk_group is 5, outside 1 to 4"},
+        {"glm4_moe", "\"n_group\":64,\"topk_group\":1", NS_E_FORMAT, "top_k is more than the experts of group_top_k groups"},
+        {"glm4_moe", "\"n_shared_experts\":65536,\"moe_intermediate_size\":65536", NS_E_FORMAT, "are too wide"},
+        {"llama4_text", "\"moe_layers\":[1.5]", NS_E_FORMAT, "moe_layers names a layer"},
+        {"llama4_text", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]",
+         NS_E_UNSUPPORTED, "layer_types[0] 'sliding_attention' is not supported"},
+        {"llama4_text", "\"floor_scale\":8.5", NS_E_UNSUPPORTED, "floor_scale is 8.5: a whole number"},
+        {"llama4_text", "\"attn_temperature_tuning\":\"on\"", NS_E_FORMAT, "attn_temperature_tuning must be true, false or a number"},
+        {"stablelm", "\"partial_rotary_factor\":0.5,\"qk_layernorm\":true", NS_E_UNSUPPORTED, "qk_layernorm is true"},
+        {"granite", "\"logits_scaling\":0", NS_E_FORMAT, "logits_scaling is 0"},
+        {"gpt_oss", "\"quantization_config\":{\"quant_method\":\"mxfp4\"}", NS_E_UNSUPPORTED, "quantization_config is"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char json[4096];
@@ -455,7 +566,7 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(class_defaults),       cmocka_unit_test(layer_rules),      cmocka_unit_test(heads_of_one_layer),
+        cmocka_unit_test(class_defaults),       cmocka_unit_test(layer_rules), cmocka_unit_test(experts_of_layers),      cmocka_unit_test(heads_of_one_layer),
         cmocka_unit_test(rope_generations),     cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),
         cmocka_unit_test(lengths_of_two_ropes), cmocka_unit_test(wrappers),         cmocka_unit_test(family_numbers),
         cmocka_unit_test(unknown_keys),         cmocka_unit_test(released_configs), cmocka_unit_test(refused),

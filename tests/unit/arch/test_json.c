@@ -240,6 +240,55 @@ static void strict(void **state)
     free(json);
 }
 
+/* Mixtures of experts, and what only some attention has. */
+static void experts(void **state)
+{
+    (void)state;
+    ns_arch *a = arch_of(small_config("glm4_moe"));
+    char *json = written(a);
+    ns_arch_free(a);
+    static const edit choices[] = {
+        {"\"n_experts\":\t6", "\"n_experts\":\t7", "layer 1: n_experts is not a multiple of groups"},
+        {"\"n_experts\":\t6", "\"n_experts\":\t0", "n_experts is 0, outside 1 to 65536"},
+        {"\"top_k\":\t2", "\"top_k\":\t7", "top_k is 7, outside 1 to 6"},
+        {"\"top_k\":\t2", "\"top_k\":\t5", "top_k is more than the experts of group_top_k groups"},
+        {"\"group_top_k\":\t2", "\"group_top_k\":\t4", "group_top_k is 4, outside 1 to 3"},
+        {"\"group_best\":\t2", "\"group_best\":\t3", "group_best is 3, outside 1 to 2"},
+        {"\"routing\":\t\"sigmoid\"", "\"routing\":\t\"softmax_chosen\"", "choice_bias needs weights before the choice"},
+        {"\"routing\":\t\"sigmoid\"", "\"routing\":\t\"hash\"", "'routing' has none of the known values (softmax, softmax_chosen, sigmoid)"},
+        {"\"d_shared\":\t14", "\"d_shared\":\t0", "a shared expert is d_shared, shared_gate, shared_up and shared_down"},
+        {"\"mixer\":\t\"experts\"", "\"mixer\":\t\"mlp\"", "is not a key that belongs here"},
+        {"\"mixer\":\t\"experts\"", "\"mixer\":\t\"moe\"", "'mixer' has none of the known values (mlp, experts)"},
+        {"\"scale\":\t2.5", "\"scale\":\t-1", "scale is -1"},
+        {"\"normalise\":\ttrue", "\"normalise\":\t1", "'normalise'"},
+    };
+    refuse_each(json, choices, sizeof choices / sizeof *choices);
+    free(json);
+    a = arch_of(small_config("llama4_text"));
+    json = written(a);
+    ns_arch_free(a);
+    static const edit attention[] = {
+        {"\"chunk\":\t9", "\"chunk\":\t-1", "'chunk' is out of range"},
+        {"\"chunk\":\t9", "\"chunk\":\t9,\"head_window\":[1,2,3,4]", "a head has a chunk or a window, not both"},
+        {"\"q_temper\":\t\"steps\"", "\"q_temper\":\t\"none\"", "q_temper_... without q_temper"},
+        {"\"q_temper\":\t\"steps\"", "\"q_temper\":\t\"warm\"", "'q_temper' has none of the known values (none, steps, log)"},
+        {"\"q_temper_length\":\t5", "\"q_temper_length\":\t0", "q_temper_length is 0, outside 1"},
+        {"\"q_temper_first\":\t1", "\"q_temper_first\":\t2", "q_temper_first is 2, outside 0 to 1"},
+        {"\"qk_norm\":\t\"per_head\"", "\"qk_norm\":\t\"none\"", "q_norm and k_norm are given, but qk_norm is none"},
+    };
+    refuse_each(json, attention, sizeof attention / sizeof *attention);
+    free(json);
+    a = arch_of(small_config("apertus"));
+    json = written(a);
+    ns_arch_free(a);
+    static const edit acts[] = {
+        {"\"act\":\t\"xielu\"", "\"act\":\t\"silu\"", "the act xielu is alpha_p, alpha_n, beta and eps, and no gate"},
+        {"\"act\":\t\"xielu\"", "\"act\":\t\"elu\"", "'act' has none of the known values"},
+    };
+    refuse_each(json, acts, sizeof acts / sizeof *acts);
+    free(json);
+}
+
 /* What belongs to another mixer, or is missing from this one. */
 static void recurrences(void **state)
 {
@@ -310,7 +359,7 @@ static void names_maps(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict), cmocka_unit_test(experts),
                                        cmocka_unit_test(recurrences), cmocka_unit_test(names_maps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

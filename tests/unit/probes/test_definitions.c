@@ -187,6 +187,9 @@ static void test_chance_of_places(void **state)
     assert_near(probe_chance(ns_probe_find("needle_mass"), 40, 0), (28. / 40 + 28. / 41) / 2, 1e-12);
     assert_near(probe_chance(ns_probe_find("needle_mass"), 40, 20), (9. / 20 + 8. / 20) / 2, 1e-12);
     assert_near(probe_chance(ns_probe_find("needle_mass"), 40, 5), 0, 0);
+    /* runs of positions: the row that begins one sees itself alone */
+    assert_near(probe_chance(ns_probe_find("previous_token"), 9, -4), 2 * (1. / 2 + 1. / 3 + 1. / 4) / 8, 1e-12);
+    assert_near(probe_chance(ns_probe_find("needle_mass"), 40, -20), (9. / 20 + 0) / 2, 1e-12);
     assert_near(chance_of(RULE("\"last:4\"", "[0, 1, 2, 50]", "mass", ""), 40, 0), (3. / 37 + 3. / 38 + 3. / 39 + 3. / 40) / 4, 1e-12);
     assert_near(chance_of(RULE("\"first\"", "[3, 4]", "mass", ", \"exclude\": [0, 4]"), 40, 0), 1. / 38, 1e-12);
     assert_near(chance_of(RULE("\"first\"", "[3, 4]", "argmax_hit", ", \"exclude\": [0, \"special\"]"), 40, 0), 2. / 38, 1e-12);
