@@ -199,7 +199,8 @@ static void experts(void **state)
     free(t.names[--t.n]);
     ns_tensor_out *const w2 = find(&t, "model.layers.1.block_sparse_moe.experts.2.w2.weight"), good = *w2;
     w2->name = "model.layers.0.rotary_emb.inv_freq";
-    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.1.block_sparse_moe.experts.2.w2.weight' (ffn.down of layer 1, which has 3 experts)");
+    expect(a, &t, NS_E_FORMAT,
+           "no tensor 'model.layers.1.block_sparse_moe.experts.2.w2.weight' (ffn.down of layer 1, which has 3 experts)");
     *w2 = good;
     set_shape(w2, 2, (int64_t[]){16, 20});
     expect(a, &t, NS_E_FORMAT, "experts.2.w2.weight' is [16, 20], but ffn.down (hidden_size, width of an expert)");
@@ -317,7 +318,8 @@ static void prefixes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions), cmocka_unit_test(experts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
+                                       cmocka_unit_test(experts),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
                                        cmocka_unit_test(tied_head),        cmocka_unit_test(prefixes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

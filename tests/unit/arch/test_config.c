@@ -566,7 +566,8 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(class_defaults),       cmocka_unit_test(layer_rules), cmocka_unit_test(experts_of_layers),      cmocka_unit_test(heads_of_one_layer),
+        cmocka_unit_test(class_defaults),       cmocka_unit_test(layer_rules),
+        cmocka_unit_test(experts_of_layers),      cmocka_unit_test(heads_of_one_layer),
         cmocka_unit_test(rope_generations),     cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),
         cmocka_unit_test(lengths_of_two_ropes), cmocka_unit_test(wrappers),         cmocka_unit_test(family_numbers),
         cmocka_unit_test(unknown_keys),         cmocka_unit_test(released_configs), cmocka_unit_test(refused),

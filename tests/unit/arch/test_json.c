@@ -255,7 +255,8 @@ static void experts(void **state)
         {"\"group_top_k\":\t2", "\"group_top_k\":\t4", "group_top_k is 4, outside 1 to 3"},
         {"\"group_best\":\t2", "\"group_best\":\t3", "group_best is 3, outside 1 to 2"},
         {"\"routing\":\t\"sigmoid\"", "\"routing\":\t\"softmax_chosen\"", "choice_bias needs weights before the choice"},
-        {"\"routing\":\t\"sigmoid\"", "\"routing\":\t\"hash\"", "'routing' has none of the known values (softmax, softmax_chosen, sigmoid)"},
+        {"\"routing\":\t\"sigmoid\"", "\"routing\":\t\"hash\"",
+         "'routing' has none of the known values (softmax, softmax_chosen, sigmoid)"},
         {"\"d_shared\":\t14", "\"d_shared\":\t0", "a shared expert is d_shared, shared_gate, shared_up and shared_down"},
         {"\"mixer\":\t\"experts\"", "\"mixer\":\t\"mlp\"", "is not a key that belongs here"},
         {"\"mixer\":\t\"experts\"", "\"mixer\":\t\"moe\"", "'mixer' has none of the known values (mlp, experts)"},
@@ -359,7 +360,8 @@ static void names_maps(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict), cmocka_unit_test(experts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
+                                       cmocka_unit_test(experts),
                                        cmocka_unit_test(recurrences), cmocka_unit_test(names_maps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
