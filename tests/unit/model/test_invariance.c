@@ -172,13 +172,16 @@ static int edit_nothing(void *user, const ns_site *site, ns_view *v, ns_error *e
 
 static void check_hooks(const tiny *t, const int32_t *tokens, const float *want)
 {
+    bool scores = false;
+    for (int64_t l = 0; l < t->arch->n_layers; l++)
+        scores |= ns_point_exists(t->arch, NS_POINT_SCORES, l);
     int64_t calls = 0;
     int64_t some[] = {0, 7, -1, 300, 301, 302, 511};
     ns_hook list[] = {{.size = sizeof *list, .at = "*", .rows = {.kind = NS_ROWS_LIST, .n = 7, .positions = some}, .read = look,
                         .user = &calls },
                        {.size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .read = look, .user = &calls},
-                       {.size = sizeof *list, .at = "blocks.1.attn.hook_pattern", .edit = edit_nothing, .user = &calls},
-                       { .size = sizeof *list, .at = "blocks.*.attn.hook_attn_scores", .rows = {.kind = NS_ROWS_LAST, .n = 40},
+                       {.size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .edit = edit_nothing, .user = &calls},
+                       { .size = sizeof *list, .at = scores ? "*hook_attn_scores" : "*hook_rot_k", .rows = {.kind = NS_ROWS_LAST, .n = 40},
                         .edit = edit_nothing, .user = &calls },
                        {.size = sizeof *list, .at = "blocks.*.ln?.hook_normalized", .edit = edit_nothing, .user = &calls},
                        { .size = sizeof *list, .at = "blocks.*.hook_resid_*", .edit = edit_nothing, .user = &calls } };
@@ -275,6 +278,18 @@ static void recurrent(void **state)
     invariance(tiny_minimax);
 }
 
+static void delta_rule(void **state)
+{
+    (void)state;
+    invariance(tiny_delta);
+}
+
+static void state_space(void **state)
+{
+    (void)state;
+    invariance(tiny_mamba2);
+}
+
 static void experts(void **state)
 {
     (void)state;
@@ -316,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(llama), cmocka_unit_test(sliding_window), cmocka_unit_test(sandwich_and_softcaps),
                                        cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(experts),
                                        cmocka_unit_test(sinks), cmocka_unit_test(chunks), cmocka_unit_test(gated),
-                                       cmocka_unit_test(kernels), cmocka_unit_test(every_class)};
+                                       cmocka_unit_test(delta_rule),
+                                       cmocka_unit_test(state_space), cmocka_unit_test(kernels), cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -62,6 +62,17 @@ const char *const tiny_experts =
     "\"n_routed_experts\":12,\"num_experts_per_tok\":3,\"moe_intermediate_size\":40,\"n_group\":3,\"topk_group\":2,"
     "\"first_k_dense_replace\":1,\"use_qk_norm\":true,\"routed_scaling_factor\":1.5}";
 
+/* Gated DeltaNet: fewer heads of q and k than of v, keys wider than values, the delta rule, a convolution; and attention with a gate. */
+const char *const tiny_delta =
+    "{\"model_type\":\"qwen3_next\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"partial_rotary_factor\":0.5,"
+    "\"num_experts\":0,\"linear_num_value_heads\":4,\"linear_num_key_heads\":2,\"linear_key_head_dim\":12,\"linear_value_head_dim\":10,"
+    "\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"]}";
+/* Mamba-2: values wider than a panel, a gate before the norm, a skip, no MLP, no attention. */
+const char *const tiny_mamba2 =
+    "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
+    "\"n_groups\":2,\"vocab_size\":101,\"use_bias\":true}";
+
 typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; ns_dtype even,
                         odd; } tensors;
 
@@ -91,8 +102,8 @@ static void add_tensor(tensors *t, const ns_tref *r, int64_t expert, int64_t cop
     char name[NS_TENSOR_NAME];
     ns_tref_name(r, expert, name);
     /* fused tensors are whole multiples */
-    const int64_t all = copies && expert < 0 ? copies : 1,
-                  rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out * halves);
+    const int64_t all = copies && expert < 0 ? copies : 1, first_row = copies || r->stride > r->group ? 0 : r->start,
+                  rows = (r->n_out - 1) / r->group * r->stride + (r->stride > r->group ? r->stride : r->n_out * halves + first_row);
     for (int64_t i = 0; i < t->n; i++)
         if (strcmp(t->list[i].name, name) == 0) {
             extend(t, &t->list[i], r, mean, sd);
