@@ -1,5 +1,6 @@
 /* golden.c - a fixture against the forward pass: logits <= 1e-4, attention rows <= 1e-5 (of recurrent layers, which are
- * not normalised: of 1 + |weight|), hidden states entering each layer <= 1e-4. Every cell must have been compared, and a NaN fails.
+ * not normalised: of 1 + |weight|), hidden states entering each layer <= 1e-4, outputs of recurrences <= 1e-5 of 1 + |output|. Every cell
+ * must have been compared, and a NaN fails.
  *
  *   golden FIXTURE...     folders written by make_fixtures.py; prints the worst differences, exits 1 when a bound is passed */
 #include "../compare.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double LOGITS_BOUND = 1e-4, ATTENTION_BOUND = 1e-5, HIDDEN_BOUND = 1e-4;
+static const double LOGITS_BOUND = 1e-4, ATTENTION_BOUND = 1e-5, HIDDEN_BOUND = 1e-4, RECURRENCE_BOUND = 1e-5;
 
 static ns_error err;
 
@@ -20,9 +21,11 @@ typedef struct expected {
     int64_t  T, R, V, L, H, D;
     int64_t *ids, *rows;
     float   *logits, *attn, *hidden;      /* [T, V] [L, H, R, T] [L, R, D] */
+    int64_t  N, W, *recurrent;            /* [N] layers */
+    float   *recurrence;                  /* [N, R, W] */
 } expected;
 
-typedef struct worst { ns_worst logits, attn, *hidden; } worst;
+typedef struct worst { ns_worst logits, attn, recurrence, *hidden; } worst;
 typedef struct state { const expected *want; worst worst; } state;
 
 static void need(int rc)
@@ -76,6 +79,11 @@ static expected expected_open(const char *folder)
     e.L = tensor(&e, "attn")->view.shape[0];
     e.H = tensor(&e, "attn")->view.shape[1];
     e.D = tensor(&e, "hidden")->view.shape[2];
+    if (!ns_checkpoint_find(e.file, "recurrent"))
+        return e;
+    e.recurrent = integers(&e, "recurrent", &e.N);
+    e.recurrence = floats(&e, "recurrence");
+    e.W = tensor(&e, "recurrence")->view.shape[2];
     return e;
 }
 
@@ -87,6 +95,8 @@ static void expected_close(expected *e)
     free(e->logits);
     free(e->attn);
     free(e->hidden);
+    free(e->recurrent);
+    free(e->recurrence);
 }
 
 static int64_t row_number(const expected *e, int64_t position)
@@ -126,6 +136,22 @@ static int see_hidden(void *user, const ns_site *site, const ns_view *v, ns_erro
     return NS_OK;
 }
 
+static int see_recurrence(void *user, const ns_site *site, const ns_view *v, ns_error *error)
+{
+    (void)error;
+    state *s = user;
+    const expected *e = s->want;
+    int64_t n = 0;
+    while (n < e->N && e->recurrent[n] != site->layer)
+        n++;
+    for (int64_t i = 0; i < site->n_rows && n < e->N; i++)
+        for (int64_t j = 0; j < e->W; j++) {
+            const double right = e->recurrence[(n * e->R + row_number(e, site->row0 + i)) * e->W + j];
+            ns_worst_add(&s->worst.recurrence, ((double)*ns_at(v, i, j / v->shape[2], j % v->shape[2]) - right) / (1 + fabs(right)));
+        }
+    return NS_OK;
+}
+
 static int see_logits(void *user, const ns_site *site, const ns_view *v, ns_error *error)
 {
     (void)error;
@@ -147,7 +173,8 @@ static void run(const char *folder, const expected *e, state *s)
     ns_rows rows = {.kind = NS_ROWS_LIST, .n = e->R, .positions = e->rows};
     ns_hook list[] = {{.size = sizeof *list, .at = "blocks.*.attn.hook_pattern", .rows = rows, .read = see_pattern, .user = s},
                        {.size = sizeof *list, .at = "blocks.*.hook_resid_pre", .rows = rows, .read = see_hidden, .user = s},
-                       { .size = sizeof *list, .at = "hook_logits", .read = see_logits, .user = s } };
+                       { .size = sizeof *list, .at = "hook_logits", .read = see_logits, .user = s },
+                       {.size = sizeof *list, .at = "blocks.*.attn.hook_recurrence_out", .rows = rows, .read = see_recurrence, .user = s} };
     int32_t *tokens = malloc((size_t)e->T * sizeof *tokens);
     for (int64_t i = 0; i < e->T; i++)
         tokens[i] = (int32_t)e->ids[i];
@@ -155,7 +182,7 @@ static void run(const char *folder, const expected *e, state *s)
     need(ns_arch_from_checkpoint(&arch, c, NULL, &err));
     need(ns_engine_new(&engine, &(ns_engine_params) { .size = sizeof(ns_engine_params), .threads = 2 }, &err));
     need(ns_model_load(&m, engine, c, arch, NULL, &err));
-    need(ns_hooks_new(&hooks, arch, list, 3, &err));
+    need(ns_hooks_new(&hooks, arch, list, e->N ? 4 : 3, &err));
     need(ns_session_new(&session, m, NULL, &err));
     need(ns_session_append(session, tokens, e->T, &err));
     need(ns_forward(m, &session, 1, hooks, NULL, &err));
@@ -175,10 +202,14 @@ static bool check(const char *folder)
     s.worst.hidden = calloc((size_t)e.L, sizeof *s.worst.hidden);
     run(folder, &e, &s);
     bool good = ns_worst_within(&s.worst.logits, LOGITS_BOUND, e.T * e.V) &&
-                ns_worst_within(&s.worst.attn, ATTENTION_BOUND, e.L * e.H * e.R * e.T);
+                ns_worst_within(&s.worst.attn, ATTENTION_BOUND, e.L * e.H * e.R * e.T) &&
+                (!e.N || ns_worst_within(&s.worst.recurrence, RECURRENCE_BOUND, e.N * e.R * e.W));
     for (int64_t l = 0; l < e.L; l++)
         good &= ns_worst_within(&s.worst.hidden[l], HIDDEN_BOUND, e.R * e.D);
-    printf("%-6s %s: logits %.2e, attention rows %.2e\n", good ? "ok" : "FAILED", folder, s.worst.logits.most, s.worst.attn.most);
+    printf("%-6s %s: logits %.2e, attention rows %.2e", good ? "ok" : "FAILED", folder, s.worst.logits.most, s.worst.attn.most);
+    if (e.N)
+        printf(", recurrences %.2e", s.worst.recurrence.most);
+    printf("\n");
     for (int64_t l = 0; l < e.L && !good; l++)
         printf("    hidden state entering layer %lld: %.2e%s\n", (long long)l, s.worst.hidden[l].most,
                !ns_worst_within(&s.worst.hidden[l], HIDDEN_BOUND, e.R * e.D) ? "  <-" : "");

@@ -4,7 +4,8 @@
     make_fixtures.py FOLDER [--seed N] [--only NAME,...] [--live]
 
 Written with transformers 4.57.6 and torch 2.13.0 (5.x gives the same but for olmo3's yarn, see README.md beside this script). Each fixture
-is a folder: config.json, model*.safetensors, expected.safetensors {ids [T], rows [R], logits [T, V], attn [L, H, R, T], hidden [L, R, D]}.
+is a folder: config.json, model*.safetensors, expected.safetensors {ids [T], rows [R], logits [T, V], attn [L, H, R, T],
+hidden [L, R, D]}, and of models with linear recurrences {recurrent [N] layers, recurrence [N, R, H d] their outputs before norm and gate}.
 Shapes are awkward on purpose: 3 query heads a KV head, head_dim other than D / H, odd windows several times shorter than the input,
 norms and biases perturbed (inits of 0 and 1 hide mistakes), weights large enough that softmax is not uniform.
 --live: also those that are not kept in the repository: more sizes of one, lengths beyond max_position_embeddings, text models in
@@ -16,6 +17,8 @@ import os
 import torch
 import transformers as hf
 from safetensors.torch import save_file
+
+import recurrent
 
 BASE = dict(hidden_size=32, intermediate_size=40, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=2, vocab_size=64,
             max_position_embeddings=96, pad_token_id=0, bos_token_id=1, eos_token_id=2)
@@ -206,17 +209,31 @@ OTHERS = {
                                  dim_model_base=16, embedding_multiplier=None, residual_multiplier=None, attention_multiplier=None,
                                  logits_scaling=None))),
 }
-LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS
+# Linear recurrences: more states than heads of q and k, keys wider and narrower than values, T no multiple of transformers' chunk.
+DELTA = dict(WIDE, head_dim=12, partial_rotary_factor=0.5, linear_num_value_heads=6, linear_num_key_heads=2, linear_key_head_dim=12,
+             linear_value_head_dim=10)
+MAMBA = dict(vocab_size=64, hidden_size=30, expand=2, num_heads=6, head_dim=10, state_size=12, n_groups=2, num_hidden_layers=3,
+             chunk_size=8, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+RECURRENT = {
+    "qwen3_next": (hf.Qwen3NextConfig, dict(DELTA, num_experts=5, num_experts_per_tok=3, moe_intermediate_size=20,
+                   shared_expert_intermediate_size=28, mlp_only_layers=[1]), dict(sd=0.12)),       # 0.2: f32 and f64 part in transformers
+    "qwen3_next-dense": (hf.Qwen3NextConfig, dict(DELTA, num_experts=0, linear_key_head_dim=7, linear_num_key_heads=6,
+                         linear_conv_kernel_dim=3, full_attention_interval=2), dict(dtype=torch.float32)),
+    "mamba2": (hf.Mamba2Config, dict(MAMBA), {}),
+    "mamba2-plain": (hf.Mamba2Config, dict(MAMBA, n_groups=1, use_conv_bias=False, use_bias=True, conv_kernel=2, state_size=5,
+                     time_step_limit=(0.3, 0.9)), dict(dtype=torch.float32)),
+}
+LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS | RECURRENT
 KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe", "granitemoe", "gpt_oss", "llama4", "qwen3_next-full",
-        "apertus", "stablelm-parallel")
+        "apertus", "stablelm-parallel", "qwen3_next", "mamba2")
 if FIXTURES is not FIXTURES_5:
     FIXTURES |= {name: LIVE.pop(name) for name in KEPT}
 
 
-def randomise(model, generator):
+def randomise(model, generator, sd=0.2):
     with torch.no_grad():
         for p in model.parameters():
-            noise = torch.randn(p.shape, generator=generator) * 0.2
+            noise = torch.randn(p.shape, generator=generator) * sd
             p.copy_(p + noise if p.dim() == 1 else noise)
         for name, buffer in model.named_buffers():               # above 0: transformers gives experts of groups that are left out a 0
             if name.endswith("e_score_correction_bias"):
@@ -230,36 +247,24 @@ def store(model, folder, dtype, shard):
             os.unlink(os.path.join(folder, name))
 
 
-def unrolled(module, hidden):
-    """Lightning attention has no rows in transformers: W[t, s] = exp(-slope (t - s)) q_t . k_s, and W v must be its output [heads, T,
-    d]."""
-    q, k, v = (x.transpose(0, 1).double() for x in torch.split(torch.nn.functional.silu(module.qkv_proj(hidden[0]))
-               .reshape(T, module.num_attention_heads, 3 * module.head_dim), module.head_dim, dim=2))
-    distance = torch.arange(T)[:, None] - torch.arange(T)[None]
-    decay = torch.where(distance >= 0, torch.exp(-module.slope_rate.double() * distance), 0.0)
-    weights = decay * (q @ k.transpose(1, 2))
-    ours = module.norm((weights @ v).transpose(0, 1).reshape(1, T, -1).float())
-    theirs = module(hidden_states=hidden, position_embeddings=None, attention_mask=None)[0]
-    assert (module.out_proj(torch.sigmoid(module.output_gate(hidden)) * ours) - theirs).abs().max() < 1e-4
-    return weights.float()
-
-
 @torch.no_grad()
 def expect(folder, ids, wrapper=False):
     model = hf.AutoModelForImageTextToText if wrapper else hf.AutoModelForCausalLM
     # .float(): Apertus makes the parameters of its activation in bf16, whatever dtype says, and would round what follows from them
     model = model.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval().float()
-    text, inputs = model.config.get_text_config(), {}
-    for layer in model.base_model.layers if model.config.model_type == "minimax" else []:
-        layer.self_attn.register_forward_pre_hook(lambda m, _, kw: inputs.__setitem__(m.layer_idx, (m, kw["hidden_states"])),
-                                                  with_kwargs=True)
-    out = model(ids[None], output_attentions=True, output_hidden_states=True, use_cache=False)
-    full = iter(a for a in out.attentions if a.shape[-1] == T)          # a recurrent layer gives its state, or nothing
-    attentions = [unrolled(*inputs[i])[None] if i in inputs and hasattr(inputs[i][0], "slope_rate") else next(full)
-                  for i in range(text.num_hidden_layers)]
-    return {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),
-            "attn": torch.stack([a[0][:, ROWS] for a in attentions]).contiguous(),
-            "hidden": torch.stack([h[0][ROWS] for h in out.hidden_states[:-1]]).contiguous()}
+    text, recorder = model.config.get_text_config(), recurrent.Recorder(model)
+    wanted = {} if model.config.model_type == "mamba2" else dict(output_attentions=True)
+    out = model(ids[None], use_cache=False, output_hidden_states=True, **wanted)
+    hidden = recorder.layers if recorder.inputs else out.hidden_states[:-1]     # Mamba-2 lists what leaves a layer
+    full = iter(a[0] for a in out.get("attentions") or () if a is not None and a.shape[-1] == T)    # else a state
+    pairs = [recorder.rows(i) or (next(full), None) for i in range(text.num_hidden_layers)]
+    outputs = {i: output[ROWS] for i, (_, output) in enumerate(pairs) if output is not None}
+    expected = {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),
+                "attn": torch.stack([a[:, ROWS] for a, _ in pairs]).contiguous(),
+                "hidden": torch.stack([h[0][ROWS] for h in hidden]).contiguous()}
+    if outputs:
+        expected |= {"recurrent": torch.tensor(list(outputs)), "recurrence": torch.stack(list(outputs.values())).contiguous()}
+    return expected
 
 
 def make(folder, name, seed):
@@ -267,7 +272,7 @@ def make(folder, name, seed):
     wrapper, config = how.get("wrapper", False), config_class(**keys)
     generator = torch.Generator().manual_seed(seed)
     model = (hf.AutoModelForImageTextToText if wrapper else hf.AutoModelForCausalLM).from_config(config, attn_implementation="eager")
-    randomise(model, generator)
+    randomise(model, generator, how.get("sd", 0.2))
     where = os.path.join(folder, name)
     store(model, where, how.get("dtype", torch.bfloat16), how.get("shard", "1GB"))
     ids = torch.randint(0, config.get_text_config().vocab_size, (T,), generator=generator)

@@ -86,7 +86,11 @@ static void show_all(const tiny *t, const int32_t *tokens, album *a)
 /* ---- the recurrence in f64 ---- */
 
 /* One head: its rows of q, k, v, and of each position the decay of each key channel and the write. */
-typedef struct head { double q[T][MAX_DIM], k[T][MAX_DIM], v[T][MAX_DIM], a[T][MAX_DIM], beta[T], scale; int64_t key, value; bool delta; } head;
+typedef struct head {
+    double  q[T][MAX_DIM], k[T][MAX_DIM], v[T][MAX_DIM], a[T][MAX_DIM], beta[T], scale;
+    int64_t key, value;
+    bool    delta;
+} head;
 
 static void take(double out[T][MAX_DIM], const seen *s, int64_t h, int64_t H, int64_t n)
 {

@@ -1,0 +1,105 @@
+"""What recurrent layers of transformers compute, as rows: W[t, s] in float64 from their parameters and the input of the layer, and the
+output of the recurrence itself as the module has it, before its norm. W v is held to that output."""
+import torch
+from torch.nn.functional import pad, silu, softplus
+
+
+def lightning(module, hidden):
+    """minimax: W[t, s] = exp(-slope (t - s)) q_t . k_s."""
+    T = hidden.shape[1]
+    q, k, v = (x.transpose(0, 1).double() for x in torch.split(silu(module.qkv_proj(hidden[0]))
+               .reshape(T, module.num_attention_heads, 3 * module.head_dim), module.head_dim, dim=2))
+    distance = torch.arange(T)[:, None] - torch.arange(T)[None]
+    decay = torch.where(distance >= 0, torch.exp(-module.slope_rate.double() * distance), 0.0)
+    weights = decay * (q @ k.transpose(1, 2))
+    ours = module.norm((weights @ v).transpose(0, 1).reshape(1, T, -1).float())
+    theirs = module(hidden_states=hidden, position_embeddings=None, attention_mask=None)[0]
+    assert (module.out_proj(torch.sigmoid(module.output_gate(hidden)) * ours) - theirs).abs().max() < 1e-4
+    return weights.float(), None
+
+
+def rows(q, k, beta, decay, delta):
+    """q, k, decay [T, H, key], beta [T, H], in float64 -> W [H, T, T], from each position backward."""
+    T, H, _ = q.shape
+    weights = torch.zeros(H, T, T, dtype=torch.float64)
+    for t in range(T):
+        p = q[t].clone()
+        for s in range(t, -1, -1):
+            weights[:, t, s] = beta[s] * (p * k[s]).sum(-1)
+            p = decay[s] * (p - weights[:, t, s, None] * k[s] if delta else p)
+    return weights
+
+
+def convolved(module, x):
+    """[T, channels] through the module's short convolution and silu."""
+    taps = module.conv1d.weight.double()
+    bias = None if module.conv1d.bias is None else module.conv1d.bias.double()
+    return silu(torch.nn.functional.conv1d(pad(x.double().T[None], (taps.shape[-1] - 1, 0)), taps, bias, groups=x.shape[1])[0].T)
+
+
+def gated_delta_net(m, hidden):
+    """qwen3_next"""
+    T = hidden.shape[1]
+    q, k, v, _, b, a = m.fix_query_key_value_ordering(m.in_proj_qkvz(hidden), m.in_proj_ba(hidden))
+    mixed = convolved(m, torch.cat([x.reshape(T, -1) for x in (q, k, v)], -1))
+    q, k, v = torch.split(mixed, [m.key_dim, m.key_dim, m.value_dim], -1)
+    each = m.num_v_heads // m.num_k_heads
+    q, k = (x.reshape(T, -1, m.head_k_dim).repeat_interleave(each, 1) for x in (q, k))
+    q, k = (x / torch.sqrt((x * x).sum(-1, keepdim=True) + 1e-6) for x in (q, k))
+    decay = torch.exp(-m.A_log.double().exp() * softplus(a[0].double() + m.dt_bias.double()))
+    weights = rows(q * m.head_k_dim ** -0.5, k, b[0].double().sigmoid(), decay[..., None].expand(q.shape), True)
+    return weights, v.reshape(T, -1, m.head_v_dim), 0
+
+
+def mamba2(m, hidden):
+    """mamba2, bamba, granitemoehybrid, nemotron_h"""
+    T, inner, group = hidden.shape[1], m.intermediate_size, m.n_groups * m.ssm_state_size
+    _, mixed, dt = torch.split(m.in_proj(hidden)[0], [inner, inner + 2 * group, m.num_heads], -1)
+    x, k, q = torch.split(convolved(m, mixed), [inner, group, group], -1)
+    q, k = (y.reshape(T, m.n_groups, -1).repeat_interleave(m.num_heads // m.n_groups, 1) for y in (q, k))
+    dt = softplus(dt.double() + m.dt_bias.double()).clamp(*m.time_step_limit)
+    decay = torch.exp(-m.A_log.double().exp() * dt)[..., None].expand(q.shape)
+    v = x.reshape(T, m.num_heads, -1)
+    return rows(q, k, dt, decay, False), v, m.D.double()[None, :, None] * v
+
+
+KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
+         "GraniteMoeHybridMambaLayer": mamba2}
+
+
+class Recorder:
+    """The inputs of a model's layers and of its recurrent modules, and the outputs of their recurrences, in one pass."""
+
+    def __init__(self, model):
+        self.layers, self.inputs, self.outputs = [], {}, {}
+        for index, layer in enumerate(getattr(model.base_model, "layers", ())):
+            layer.register_forward_pre_hook(lambda _, args, kw: self.layers.append(args[0] if args else kw["hidden_states"]),
+                                            with_kwargs=True)
+            for module in layer.modules():
+                if type(module).__name__ in KINDS:
+                    module.register_forward_pre_hook(self.enter(index), with_kwargs=True)
+                    module.norm.register_forward_pre_hook(self.leave(index))
+
+    def enter(self, index):
+        def hook(module, args, kw):
+            self.inputs[index] = module, args[0] if args else kw["hidden_states"]
+        return hook
+
+    def leave(self, index):
+        def hook(_, args):
+            self.outputs[index] = args[0].clone()
+        return hook
+
+    def rows(self, index):
+        """W [heads, T, T] and the recurrence's output [T, width] (None: not looked at); None for another layer."""
+        if index not in self.inputs:
+            return None
+        module, hidden = self.inputs[index]
+        kind = KINDS[type(module).__name__]
+        if kind is lightning:
+            return lightning(module, hidden)
+        weights, v, skip = kind(module, hidden)
+        ours = (torch.einsum("hts,shd->thd", weights, v) + skip).reshape(hidden.shape[1], -1)
+        theirs = self.outputs[index].reshape(ours.shape)
+        assert ((ours - theirs).abs() / (1 + theirs.abs())).max() < 1e-5, (ours - theirs).abs().max()
+        return weights.float(), theirs
