@@ -179,6 +179,8 @@ OSS = dict(WIDE, num_local_experts=5, **FEW, sliding_window=7, **rope("yarn", fa
            truncate=False, original_max_position_embeddings=12))
 LLAMA4 = dict(WIDE, intermediate_size=20, intermediate_size_mlp=36, num_local_experts=3, attention_chunk_size=9, floor_scale=5)
 OTHERS = {
+    "wrapper-llama4": wrapped(hf.Llama4Config, dict(LLAMA4, model_type="llama4_text"), dict(intermediate_size=64, vision_output_dim=16,
+                              projector_input_dim=16, projector_output_dim=16)),
     "gpt_oss": (hf.GptOssConfig, dict(OSS), {}),
     "gpt_oss-default-rope": (hf.GptOssConfig, dict(WIDE, num_local_experts=4, num_experts_per_tok=4, max_position_embeddings=131072,
                              sliding_window=9, layer_types=["full_attention", "full_attention", "sliding_attention", "full_attention"]),

@@ -210,6 +210,10 @@ struct ns_facts {
 };
 int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_own_layers(ns_facts *, ns_config *, ns_error *);    /* needlescope.c */
+/* config_layers.c; in this order: no_rope_layers for NS_ROPES_LIST, windows, ropes. */
+int  ns_facts_no_rope_layers(ns_facts *, ns_config *, ns_error *);
+int  ns_facts_windows(ns_facts *, ns_config *, const ns_family *, ns_error *);
+int  ns_facts_ropes(ns_facts *, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_experts(ns_facts *, ns_config *, const ns_mixture *, ns_error *);   /* config_experts.c */
 void ns_facts_clear(ns_facts *);
 /* A rope set for layers of one type ("full_attention", "sliding_attention"). unscaled: rope_scaling is not for these layers; own_theta:

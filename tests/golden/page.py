@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""docs/models.md from a run of `golden`: every family, how its checkpoints were stored, the largest differences from transformers.
+
+    page.py FOLDER LINES            prints the page; LINES is what `golden FOLDER/*` printed
+    page.py FOLDER LINES PAGE       is PAGE of these checkpoints, and within the bounds? (numbers differ from machine to machine)"""
+import json
+import os
+import re
+import sys
+
+HEADER = """# Models: families, and how far each is from transformers
+
+Tiny random models of each family, made and computed by transformers in f32 with the eager attention, 40 tokens each: at least four windows or
+runs of positions, sizes that do not divide, norms and biases perturbed. The numbers are the largest absolute differences over all rows
+(logits ≤ 1e-4), all attention rows that were compared (≤ 1e-5; of recurrent layers, which are not normalised, of 1 + |weight|), and all
+outputs of recurrences (≤ 1e-5).
+`tests/golden/live.sh` makes the models anew with the Python referees, compares, and holds this page to its families and bounds;
+`tests/golden/page.py` printed it ([tests/golden/README.md](../tests/golden/README.md)).
+
+| family | checkpoints | stored as | logits | attention rows | recurrences |
+|---|---|---|---|---|---|
+"""
+FOOTER = """
+A dash is the family's plain form. `minicpm` has no class in transformers 4: its referee is Granite with the multipliers that MiniCPM's keys
+stand for. Apertus keeps the parameters of its activation in bf16 in transformers whatever the dtype; the referee has them in f32.
+glm4_moe: experts of groups that are left out cannot be chosen; transformers gives them a score of 0, which wins over a negative one.
+
+## What does not load
+| model_type | there is no class of branches for |
+|---|---|
+"""
+BOUNDS = (1e-4, 1e-5, 1e-5)
+LINE = re.compile(r"(ok|FAILED) +(\S+): logits ([^\s,]+), attention rows ([^\s,]+)(?:, recurrences ([^\s,]+))?")
+
+
+def dtypes(folder):
+    """The dtypes of a checkpoint's tensors, and in how many files they are."""
+    found, files = set(), [f for f in os.listdir(folder) if f.endswith(".safetensors") and f != "expected.safetensors"]
+    for name in files:
+        with open(os.path.join(folder, name), "rb") as f:
+            header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        found |= {t["dtype"] for k, t in header.items() if k != "__metadata__"}
+    return "+".join(sorted(found)) + (" in shards" if len(files) > 1 else "")
+
+
+def family(folder):
+    """The text model's type; of a text model that does not say, its wrapper's."""
+    with open(os.path.join(folder, "config.json")) as f:
+        config = json.load(f)
+    return config.get("text_config", config).get("model_type", config["model_type"])
+
+
+def rows(folder, lines):
+    table = {}
+    for good, path, *worst in LINE.findall(lines):
+        name = os.path.basename(path)
+        row = table.setdefault(family(os.path.join(folder, name)), {"names": [], "stored": set(), "worst": [0.0, 0.0, None]})
+        row["names"].append(name)
+        row["stored"].add(dtypes(os.path.join(folder, name)))
+        row["worst"] = [max(a or 0.0, float(b)) if b else a for a, b in zip(row["worst"], worst)]
+        assert good == "ok", path
+    assert len(table) >= 20, "a page of %d families" % len(table)
+    return table
+
+
+def short(name, kind):
+    rest = name.removeprefix(kind).removeprefix(kind.removesuffix("_text")).strip("-")
+    return rest or "–"
+
+
+def lacking():
+    with open(os.path.join(os.path.dirname(__file__), "../../lib/model/families/wrapper.c")) as f:
+        table = re.search(r"lacking\[\] = \{(.*?)\n\};", f.read(), re.S).group(1)
+    return re.findall(r'\{"([^"]+)",\s*"([^"]+)"\}', table)
+
+
+def page(table):
+    text = HEADER
+    for kind, row in sorted(table.items()):
+        names = ", ".join(sorted({short(n, kind) for n in row["names"]}))
+        numbers = " | ".join("" if x is None else f"{x:.1e}" for x in row["worst"])
+        text += f"| {kind} | {names} | {', '.join(sorted(row['stored']))} | {numbers} |\n"
+    return text + FOOTER + "".join(f"| {glob} | {what} |\n" for glob, what in lacking())
+
+
+def without_numbers(text):
+    return re.sub(r"\d\.\de-\d+ (?=\|)", "", text)
+
+
+def check(text, path):
+    with open(path) as f:
+        old = f.read()
+    seen = re.findall(r"\| (\d\.\de-\d+) \| (\d\.\de-\d+) \| (\d\.\de-\d+)? *\|", old)
+    wide = [n for n in seen if not all(not x or float(x) <= bound for x, bound in zip(n, BOUNDS))]
+    if without_numbers(old) != without_numbers(text) or wide or len(seen) < 20:
+        sys.exit(f"{path} is old: tests/golden/live.sh build/tests/golden/golden --page >{path}")
+
+
+def main():
+    with open(sys.argv[2]) as f:
+        text = page(rows(sys.argv[1], f.read()))
+    if len(sys.argv) > 3:
+        check(text, sys.argv[3])
+    else:
+        print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
