@@ -121,14 +121,19 @@ static ns_kind text_kind(const head *h)
 /* HDF5 is lib/record's: where that is linked, it tells (record/kind.c). */
 extern ns_kind ns_kind_of_hdf5(const char *path) __attribute__((weak));
 
+static bool is_hdf5(const head *h)
+{
+    return begins(h, "\211HDF\r\n\032\n", 8);
+}
+
 static ns_kind bytes_kind(const head *h, const char *path)
 {
-    static const struct { const char *magic; size_t n; ns_kind kind; } magics[] = {
-        {"\211PNG\r\n\032\n", 8, NS_KIND_PNG}, {"%PDF-", 5, NS_KIND_PDF}, {"\211HDF\r\n\032\n", 8, NS_KIND_HDF5},
-    };
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
-        if (begins(h, magics[i].magic, magics[i].n))
-            return magics[i].kind == NS_KIND_HDF5 && ns_kind_of_hdf5 ? ns_kind_of_hdf5(path) : magics[i].kind;
+    if (is_hdf5(h))
+        return ns_kind_of_hdf5 ? ns_kind_of_hdf5(path) : NS_KIND_HDF5;
+    if (begins(h, "\211PNG\r\n\032\n", 8))
+        return NS_KIND_PNG;
+    if (begins(h, "%PDF-", 5))
+        return NS_KIND_PDF;
     return h->n == 0 ? NS_KIND_EMPTY : is_safetensors(h) ? NS_KIND_SAFETENSORS : is_text(h) ? text_kind(h) : NS_KIND_BINARY;
 }
 
@@ -164,9 +169,19 @@ ns_kind ns_kind_of(const char *path)
     return S_ISDIR(st.st_mode) ? folder_kind(path) : S_ISREG(st.st_mode) ? file_kind(path) : NS_KIND_STREAM;
 }
 
+/* Damaged HDF5 that was to be HDF5 is not looked at again: it may take seconds. */
+static bool is_what_was_wanted(const char *path, ns_kinds fine)
+{
+    head *const h = fine & NS_KINDS(NS_KIND_HDF5) ? malloc(sizeof *h) : NULL;
+    const bool yes = h && read_head(h, path) && is_hdf5(h);
+    free(h);
+    return yes;
+}
+
 int ns_kind_fail(ns_error *err, int rc, const char *path, ns_kinds fine, const char *wanted)
 {
-    const ns_kind kind = rc != NS_OK && rc != NS_E_MEMORY ? ns_kind_of(path) : NS_KIND_NONE;
+    const bool asks = rc != NS_OK && rc != NS_E_MEMORY && !is_what_was_wanted(path, fine);
+    const ns_kind kind = asks ? ns_kind_of(path) : NS_KIND_NONE;
     const bool other = kind != NS_KIND_NONE && kind != NS_KIND_STREAM && !(fine & NS_KINDS(kind));
     return other ? ns_fail(err, rc, "%s: is %s, not %s", path, ns_kind_name(kind), wanted) : rc;
 }

@@ -1,11 +1,7 @@
 /* vet.c - a file of unknown origin is opened and walked over in a child process first: HDF5 1.10 can be made to crash, to loop and to take
  * all memory by a few bytes of metadata. What the child survives, the same code survives in this process. What HDF5 1.10 would read as
  * nothing, or as something else, without a word is damage too: texts and axes that are gone (heap.c), chunks that it does not find. */
-#include <limits.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "record/heap.h"
 #include "record/seal.h"
@@ -126,36 +122,11 @@ static int walk(void *user, ns_error *err)
 }
 
 /* So many seconds of work, and a gigabyte beside what the process holds: a study is read in pieces. */
-static const ns_child_limits limits = {.cpu_seconds = 4, .patience = 60, .bytes_beside = 1 << 30, .hold = ns_file_hold};
-
-/* The last file whose refusal took long: it is not tried again as long as it is the same. */
-static struct { pthread_mutex_t lock; char path[PATH_MAX]; ns_identity as; ns_error why; } refused = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* A fork may have left it locked: then it is as if nothing was refused. */
-static bool was_refused(const char *path, const ns_identity *as, ns_error *err)
-{
-    if (pthread_mutex_trylock(&refused.lock) != 0)
-        return false;
-    const bool same = strcmp(refused.path, path) == 0 && ns_identity_same(&refused.as, as);
-    if (same && err)
-        *err = refused.why;
-    pthread_mutex_unlock(&refused.lock);
-    return same;
-}
-
-static void remember_refused(const char *path, const ns_identity *as, const ns_error *why)
-{
-    if (strlen(path) >= sizeof refused.path || pthread_mutex_trylock(&refused.lock) != 0)
-        return;
-    snprintf(refused.path, sizeof refused.path, "%s", path);
-    refused.as = *as;
-    refused.why = *why;
-    pthread_mutex_unlock(&refused.lock);
-}
+static const ns_child_limits limits = {.cpu_seconds = 3, .patience = 60, .bytes_beside = 1 << 30, .hold = ns_file_hold};
 
 /* A child without memory says nothing of the file, but that two of them had not enough where there is enough: what is listed, named and
  * described in a file takes no more than some times its length. */
-static int vet(const char *path, const ns_identity *as, ns_error *err)
+int ns_vet(const char *path, const ns_identity *as, ns_error *err)
 {
     enum { TIMES = 8 };
     looked_at file = {path, as};
@@ -165,21 +136,5 @@ static int vet(const char *path, const ns_identity *as, ns_error *err)
     if (rc == NS_E_MEMORY && as->size < limits.bytes_beside / TIMES && ns_h5_is_whole() && ns_memory_left(limits.bytes_beside))
         rc = ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: to read its %lld bytes takes more than a gigabyte of memory", path,
                      (long long)as->size);
-    return rc;
-}
-
-int ns_vet(const char *path, const ns_identity *as, ns_error *err)
-{
-    struct timespec start, now;
-    ns_error why = {""};
-    if (was_refused(path, as, err))
-        return NS_E_FORMAT;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    const int rc = vet(path, as, &why);
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (rc == NS_E_FORMAT && now.tv_sec - start.tv_sec > 1)
-        remember_refused(path, as, &why);
-    if (rc != NS_OK && err)
-        *err = why;
     return rc;
 }
