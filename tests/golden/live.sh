@@ -1,6 +1,6 @@
 #!/bin/sh
-# live.sh GOLDEN - fresh random checkpoints of every family (another seed than the fixtures') through transformers and through us; docs/models.md
-# lists these families. live.sh GOLDEN --page prints that page.
+# live.sh GOLDEN - fresh random checkpoints of every family (another seed than the fixtures') through transformers and through us;
+# docs/models.md lists these families. live.sh GOLDEN --page prints that page.
 [ -n "$NS_PYTHON" ] || { echo "SKIP: NS_PYTHON is not set; run ./start test --referees"; exit 77; }
 here=$(dirname "$0")
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT

@@ -10,8 +10,8 @@ import sys
 
 HEADER = """# Models: families, and how far each is from transformers
 
-Tiny random models of each family, made and computed by transformers in f32 with the eager attention, 40 tokens each: at least four windows or
-runs of positions, sizes that do not divide, norms and biases perturbed. The numbers are the largest absolute differences over all rows
+Tiny random models of each family, made and computed by transformers in f32 with the eager attention, 40 tokens each: at least four windows
+or runs of positions, sizes that do not divide, norms and biases perturbed. The numbers are the largest absolute differences over all rows
 (logits ≤ 1e-4), all attention rows that were compared (≤ 1e-5; of recurrent layers, which are not normalised, of 1 + |weight|), and all
 outputs of recurrences (≤ 1e-5).
 `tests/golden/live.sh` makes the models anew with the Python referees, compares, and holds this page to its families and bounds;

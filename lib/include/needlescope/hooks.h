@@ -36,9 +36,9 @@ enum { NS_BAND_ROWS = 512 };
     X(V,           "blocks.%.attn.hook_v",     "row kv_head d_head","W_V x + b_V")                                      \
     X(BETA,        "blocks.%.attn.hook_beta",  "row head",          "what a recurrence's write is multiplied by")       \
     X(LOG_DECAY,   "blocks.%.attn.hook_log_decay", "row head d_key",   "log of what a state is multiplied by: one, or one a key channel") \
-    X(ROT_K,       "blocks.%.attn.hook_rot_k", "row kv_head d_head","k after QK-norm and rope")                         \
+    X(ROT_K,       "blocks.%.attn.hook_rot_k", "row kv_head d_head","k after QK-norm and rope, times its multiplier")   \
     X(Q,           "blocks.%.attn.hook_q",     "row head d_head",   "W_Q x + b_Q, before QK-norm and rope")             \
-    X(ROT_Q,       "blocks.%.attn.hook_rot_q", "row head d_head",   "q after QK-norm and rope")                         \
+    X(ROT_Q,       "blocks.%.attn.hook_rot_q", "row head d_head",   "q after QK-norm and rope, times its temperature")  \
     X(SCORES,      "blocks.%.attn.hook_attn_scores", "head row key","scale * rot_q . rot_k, soft-capped, -inf where masked") \
     X(PATTERN,     "blocks.%.attn.hook_pattern","head row key",     "softmax of the scores over keys; 0 where masked")  \
     X(Z,           "blocks.%.attn.hook_z",     "row head d_head",   "pattern . v")                                      \

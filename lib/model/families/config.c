@@ -314,7 +314,8 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         rc = ns_facts_own_layers(f, c, err);
     else if (row->rope == NS_ROPES_LIST)
         rc = ns_facts_no_rope_layers(f, c, err);
-    if (rc != NS_OK || (!row->own_layers && (rc = ns_facts_windows(f, c, row, err)) != NS_OK) || (rc = ns_facts_ropes(f, c, row, err)) != NS_OK)
+    if (rc != NS_OK || (!row->own_layers && (rc = ns_facts_windows(f, c, row, err)) != NS_OK) ||
+        (rc = ns_facts_ropes(f, c, row, err)) != NS_OK)
         return rc;
     if (row->mixture && (rc = ns_facts_experts(f, c, row->mixture, err)) != NS_OK)
         return rc;

@@ -108,7 +108,8 @@ static const struct small_config { const char *name, *json;
      "ttention_chunk_size\":9,\"floor_scale\":5,\"interleave_moe_layer_step\":2}"},
     {"qwen3_next hybrid",
      "{\"model_type\":\"qwen3_next\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,"
-     "\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":0,\"linear_num_value_heads\":6,\"linear_num_key_heads\":2,"
+     "\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":0,\"linear_num_value_heads\":6,"
+     "\"linear_num_key_heads\":2,"
      "\"linear_key_head_dim\":5,\"linear_value_head_dim\":4}"},
     {"mamba2",
      "{\"model_type\":\"mamba2\",\"hidden_size\":16,\"num_heads\":4,\"head_dim\":8,\"n_groups\":2,\"state_size\":6,\"num_hidden_layers\":2,"

@@ -321,7 +321,18 @@ static void recurrences(void **state)
 }
 
 /* ---- names maps ---- */
-static ns_arch *renamed(const char *map, int code, const char *says)
+typedef struct tensors_named { char name[16][NS_TENSOR_NAME]; int n; } tensors_named;
+
+static int name_of(void *user, const ns_visit *slot, ns_error *err)
+{
+    tensors_named *const t = user;
+    (void)err;
+    if (slot->copies && slot->tref->name)
+        ns_tref_name(slot->tref, 2, t->name[t->n++]);
+    return NS_OK;
+}
+
+static ns_arch *renamed_in(const char *config, const char *map, int code, const char *says)
 {
     char path[] = "/tmp/ns-names-XXXXXX";
     const int fd = mkstemp(path);
@@ -330,11 +341,30 @@ static ns_arch *renamed(const char *map, int code, const char *says)
     const ns_arch_params params = {.size = sizeof params, .names_path = path};
     ns_arch *a = NULL;
     ns_error err = {""};
-    const int rc = ns_arch_from_config(&a, small_configs[3].json, strlen(small_configs[3].json), "config.json", &params, &err);
+    const int rc = ns_arch_from_config(&a, config, strlen(config), "config.json", &params, &err);
     unlink(path);
     if (rc != code || !strstr(err.message, says))
         fail_msg("%s: wanted %d '%s', got %d '%s'", map, code, says, rc, err.message);
     return a;
+}
+
+static ns_arch *renamed(const char *map, int code, const char *says)
+{
+    return renamed_in(small_configs[3].json, map, code, says);
+}
+
+/* {} stands for the number of an expert, on both sides. */
+static void names_of_experts(void **state)
+{
+    (void)state;
+    static tensors_named all;
+    ns_arch *const a = renamed_in(small_config("mixtral"), "{\"*layers.*.block_sparse_moe.experts.{}.w*.weight\":\"*b*.e{}.*\"}", NS_OK, "");
+    all = (tensors_named){.n = 0};
+    assert_int_equal(ns_arch_each(a, name_of, &all, NULL), NS_OK);
+    assert_int_equal(all.n, 6);
+    assert_string_equal(all.name[0], "model.b0.e2.1");                      /* gate, up, down of two layers; expert 2 of each */
+    assert_string_equal(all.name[5], "model.b1.e2.2");
+    ns_arch_free(a);
 }
 
 static void names_maps(void **state)
@@ -362,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
                                        cmocka_unit_test(experts),
-                                       cmocka_unit_test(recurrences), cmocka_unit_test(names_maps)};
+                                       cmocka_unit_test(recurrences), cmocka_unit_test(names_maps),
+                                       cmocka_unit_test(names_of_experts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
