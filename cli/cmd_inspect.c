@@ -151,7 +151,7 @@ static void describe_layers(cli_out *o, const ns_arch *arch)
 static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char *out, size_t n)
 {
     char axes[128];
-    snprintf(axes, sizeof axes, "%s", ns_point_axes(point));
+    snprintf(axes, sizeof axes, "%s", ns_point_axes_at(arch, point, layer));
     size_t used = (size_t)snprintf(out, n, "[");
     char *rest = axes;
     for (char *axis; (axis = strsep(&rest, " ")) && used < n;) {

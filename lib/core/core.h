@@ -139,6 +139,9 @@ int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const
 /* what parse finds wrong before it takes memory */
 int  ns_json_check(const char *text, size_t n, int max_depth, const char *label, ns_error *);
 int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
+/* The same of a file that Python's json wrote: Infinity, its word for a limit that is none, is the number 1e300. */
+int  ns_json_parse_python(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);
+int  ns_json_read_python(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
 /* ns_kind_fail for who reads JSON of one purpose: JSON of another is named. */
 int  ns_json_fail(ns_error *, int rc, const char *path, ns_kind purpose);
 /* What the text [n] of a JSON file is for; NUL stands behind it. whole: it is all of the file. */

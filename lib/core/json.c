@@ -80,16 +80,55 @@ int ns_json_fail(ns_error *err, int rc, const char *path, ns_kind purpose)
     return ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TEXT) | NS_KINDS(purpose), ns_kind_name(purpose));
 }
 
-int ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *err)
+/* The text with another word for Infinity outside of strings. NULL: no memory. */
+static char *plain_numbers(const char *text, size_t n)
+{
+    static const char infinity[] = "Infinity", huge[] = "1.0e+300";      /* equally long: places in messages stay */
+    char *const out = ns_alloc_array(n + 1, 1);
+    bool in_string = false, escaped = false;
+    for (size_t i = 0; out && i < n; i++) {
+        out[i] = text[i];
+        in_string ^= text[i] == '"' && !escaped;
+        escaped = in_string && text[i] == '\\' && !escaped;
+        if (in_string || n - i < sizeof infinity - 1 || memcmp(text + i, infinity, sizeof infinity - 1) != 0)
+            continue;
+        memcpy(out + i, huge, sizeof huge - 1);
+        i += sizeof huge - 2;
+    }
+    return out;
+}
+
+int ns_json_parse_python(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *err)
+{
+    *out = NULL;
+    char *const plain = plain_numbers(text, n);
+    const int rc = plain ? ns_json_parse(out, plain, n, max_depth, label, err) : ns_oom(err, label);
+    free(plain);
+    return rc;
+}
+
+typedef int (*parse_fn)(cJSON **, const char *, size_t, int, const char *, ns_error *);
+
+static int read_with(parse_fn parse, cJSON **out, const char *path, size_t limit, int max_depth, ns_error *err)
 {
     *out = NULL;
     char *text;
     size_t n;
     int rc = ns_file_read(path, limit, &text, &n, err);
     if (rc == NS_OK)
-        rc = ns_json_parse(out, text, n, max_depth, path, err);
+        rc = parse(out, text, n, max_depth, path, err);
     free(text);
     return ns_kind_fail(err, rc, path, NS_KINDS_JSON | NS_KINDS(NS_KIND_TEXT), "JSON");
+}
+
+int ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *err)
+{
+    return read_with(ns_json_parse, out, path, limit, max_depth, err);
+}
+
+int ns_json_read_python(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *err)
+{
+    return read_with(ns_json_parse_python, out, path, limit, max_depth, err);
 }
 
 /* The member, or NULL where it is absent or null. */

@@ -24,6 +24,13 @@ const char *ns_point_axes(ns_point p)
     return points[p].axes;
 }
 
+const char *ns_point_axes_at(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    const ns_branch *const b = layer >= 0 && layer < arch->n_layers ? ns_layer_mixer(&arch->layers[layer]) : NULL;
+    const char *const own = b && b->class_->axes ? b->class_->axes(b->params, p) : NULL;
+    return own ? own : ns_point_axes(p);
+}
+
 const char *ns_point_formula(ns_point p)
 {
     return points[p].formula;

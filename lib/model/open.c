@@ -211,7 +211,7 @@ static int first_token(const ns_opened *m, int64_t *bos, ns_error *err)
     *bos = m->tokenizer ? ns_tokenizer_bos(m->tokenizer) : -1;
     if (m->tokenizer || !path)
         return NS_OK;
-    const int rc = ns_json_read(&config, path, LARGEST_ARCH, CONFIG_DEPTH, err);
+    const int rc = ns_json_read_python(&config, path, LARGEST_ARCH, CONFIG_DEPTH, err);
     const cJSON *const id = cJSON_GetObjectItemCaseSensitive(config, "bos_token_id");
     if (cJSON_IsNumber(id))
         *bos = (int64_t)id->valuedouble;

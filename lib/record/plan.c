@@ -54,6 +54,21 @@ const char *ns_track_row_axis(const ns_plan_track *t)
 
 /* ---- lengths ---- */
 
+/* Length of the axis that stands for `name` among the axes of a track's point at a layer; 0: none does. */
+static int64_t own_length(const ns_plan *p, const ns_plan_track *t, int64_t layer, const char *name)
+{
+    const char *a = ns_point_axes(t->point), *own = ns_point_axes_at(p->arch, t->point, layer);
+    for (size_t n; *a; a += n + strspn(a + n, " "), own += strcspn(own, " "), own += strspn(own, " ")) {
+        n = strcspn(a, " ");
+        if (n != strlen(name) || strncmp(a, name, n) != 0)
+            continue;
+        char as[32];
+        snprintf(as, sizeof as, "%.*s", (int)strcspn(own, " "), own);
+        return ns_arch_axis(p->arch, layer, as);
+    }
+    return 0;
+}
+
 int64_t ns_plan_axis(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, const char *axis, size_t n)
 {
     char name[32];
@@ -67,6 +82,11 @@ int64_t ns_plan_axis(const ns_plan *p, const ns_plan_track *t, const ns_plan_cas
         const int64_t length = ns_arch_axis(p->arch, layer, name);
         most = length > most ? length : most;
     }
+    for (int i = 0; i < p->n_tracks; i++)                                 /* and over what stands for it somewhere */
+        for (int64_t l = 0; l < p->tracks[i].n_layers; l++) {
+            const int64_t length = own_length(p, &p->tracks[i], p->tracks[i].layers[l], name);
+            most = length > most ? length : most;
+        }
     return most;
 }
 

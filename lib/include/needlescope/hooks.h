@@ -121,6 +121,8 @@ NS_API NS_MUST_CHECK int ns_hooks_check_rows(const ns_hook *list, int n, const n
 
 NS_API const char *ns_point_name(ns_point);       /* with % for the layer number */
 NS_API const char *ns_point_axes(ns_point);
+/* The same at a layer: a recurrence has its own heads of q and k, and their own width. */
+NS_API const char *ns_point_axes_at(const ns_arch *, ns_point, int64_t layer);
 NS_API const char *ns_point_formula(ns_point);
 /* Does the point exist at this layer (-1: outside the blocks) of this arch? */
 NS_API bool ns_point_exists(const ns_arch *, ns_point, int64_t layer);

@@ -93,7 +93,7 @@ static int read_beside(cJSON **out, const char *path, const char *name, ns_error
     char *const beside = path_beside(path, name);
     if (!beside)
         return ns_oom(err, path);
-    int rc = ns_path_exists(beside) ? ns_json_read(out, beside, CONFIG_LIMIT, CONFIG_DEPTH, err) : NS_OK;
+    int rc = ns_path_exists(beside) ? ns_json_read_python(out, beside, CONFIG_LIMIT, CONFIG_DEPTH, err) : NS_OK;
     if (rc == NS_OK && *out && !cJSON_IsObject(*out))
         rc = ns_fail(err, NS_E_FORMAT, "%s: not a JSON object", beside);
     free(beside);

@@ -86,6 +86,7 @@ typedef struct ns_branch_class {
     ns_point        in_point, out_point;   /* of what its norm gives and of what it adds to the residual stream */
     uint64_t        points;        /* NS_HAS(...): the others that it shows */
     uint64_t      (*lacks)(const void *params);     /* of `points`, those that these parameters leave out; NULL: none */
+    const char   *(*axes)(const void *params, ns_point);    /* of a point that has other axes here than in hooks.h, else NULL; or NULL */
     ns_row_kind     rows;          /* with heads: what hook_pattern shows */
     void          (*keeps)(const void *params, ns_keeps *);     /* sets what is not 0; NULL: nothing is kept */
     /* What the tables cannot say: ranges, what needs or excludes what. NS_OK, or an error made by the checker. */

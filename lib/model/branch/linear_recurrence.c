@@ -338,6 +338,14 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     return p->form == SCAN ? forward_scan(b, p, in) : forward_lightning(b, p, in);
 }
 
+/* q and k have heads of their own. */
+static const char *axes(const void *params, ns_point p)
+{
+    if (((const recurrence *)params)->form == LIGHTNING)
+        return NULL;
+    return p == NS_POINT_Q || p == NS_POINT_ROT_Q ? "row q_head d_key" : p == NS_POINT_K || p == NS_POINT_ROT_K ? "row k_head d_key" : NULL;
+}
+
 /* What the settings leave out. */
 static uint64_t lacks(const void *params)
 {
@@ -352,5 +360,5 @@ const ns_branch_class ns_branch_linear_recurrence = {
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT,
     .points = NS_HEADS_POINTS | NS_HAS(Q_PRE_CONV) | NS_HAS(K_PRE_CONV) | NS_HAS(V_PRE_CONV) | NS_HAS(BETA) | NS_HAS(LOG_DECAY) |
               NS_HAS(RECURRENCE_OUT),
-    .lacks = lacks, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
+    .lacks = lacks, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
 };

@@ -4,31 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text as JSON has it: Python writes Infinity for a limit that is none. NULL: no memory. */
-static char *plain_json(const char *json, size_t n)
-{
-    static const char infinity[] = "Infinity", huge[] = "1.0e+300";
-    char *const out = ns_alloc_array(n + 1, 1);
-    bool in_string = false;
-    for (size_t i = 0; out && i < n; i++) {
-        out[i] = json[i];
-        in_string ^= json[i] == '"' && (i == 0 || json[i - 1] != '\\' || !in_string);
-        if (in_string || n - i < sizeof infinity - 1 || memcmp(json + i, infinity, sizeof infinity - 1) != 0)
-            continue;
-        memcpy(out + i, huge, sizeof huge - 1);
-        i += sizeof huge - 2;
-    }
-    return out;
-}
-
-static int parse(cJSON **root, const char *json, size_t n, const char *label, ns_error *err)
-{
-    char *const text = plain_json(json, n);
-    const int rc = text ? ns_json_parse(root, text, n, NS_MAX_JSON_DEPTH, label, err) : ns_oom(err, label);
-    free(text);
-    return rc;
-}
-
 /* The rope scaling of the config class, where the file says nothing of it. */
 static bool add_default_scaling(cJSON *config, const ns_family *row)
 {
@@ -64,7 +39,7 @@ static int from_config(ns_arch **out, const char *json, size_t n, const char *la
     ns_config config = {0};
     ns_facts facts = {0};
     *out = NULL;
-    int rc = parse(&root, json, n, label, err);
+    int rc = ns_json_parse_python(&root, json, n, NS_MAX_JSON_DEPTH, label, err);
     if (rc != NS_OK)
         return rc;
     if (whole_arch(root)) {
