@@ -175,13 +175,29 @@ static void file_errors_name_the_file(void **state)
     assert_non_null(strstr(err.message, "/nonexistent/config.json"));
 }
 
+/* What Python's json writes and JSON does not know: outside of strings only, and as strict elsewhere. */
+static void numbers_of_python(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"limit\": [0.0, Infinity], \"low\": -Infinity, \"word\": \"an \\\"Infinity\\\\\"}";
+    cJSON *tree;
+    ns_error err;
+    assert_int_equal(ns_json_parse_python(&tree, text, sizeof text - 1, 8, "t", &err), NS_OK);
+    assert_true(cJSON_GetArrayItem(cJSON_GetObjectItem(tree, "limit"), 1)->valuedouble == 1e300);
+    assert_true(cJSON_GetObjectItem(tree, "low")->valuedouble == -1e300);
+    assert_string_equal(cJSON_GetObjectItem(tree, "word")->valuestring, "an \"Infinity\\");
+    cJSON_Delete(tree);
+    assert_int_equal(ns_json_parse_python(&tree, "[NaN]", 5, 8, "t", &err), NS_E_FORMAT);
+    assert_int_equal(ns_json_parse_python(&tree, "[Infinity", 9, 8, "t", &err), NS_E_FORMAT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts), cmocka_unit_test(refuses), cmocka_unit_test(refuses_nul_bytes),
         cmocka_unit_test(never_reads_past_the_end),
         cmocka_unit_test(names_the_place), cmocka_unit_test(many_keys), cmocka_unit_test(deep_nesting_does_not_recurse),
-        cmocka_unit_test(getters), cmocka_unit_test(file_errors_name_the_file),
+        cmocka_unit_test(getters), cmocka_unit_test(numbers_of_python), cmocka_unit_test(file_errors_name_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,7 +246,8 @@ static void a_span_is_left_out(void **state)
     show_all(&t, tokens, &before);
     const ns_hook list[] = {
         {.size = sizeof *list, .at = "*", .read = collect, .user = &after},
-        {.size = sizeof *list, .at = "blocks.0.attn.hook_pattern", .rows = {.kind = NS_ROWS_LIST, .n = 1, .positions = at}, .edit = leave_out},
+        {.size = sizeof *list, .at = "blocks.0.attn.hook_pattern", .rows = {.kind = NS_ROWS_LIST, .n = 1, .positions = at},
+         .edit = leave_out},
     };
     ns_session *const s = fresh(&t, tokens, T, false);
     ok(pass(&t, s, list, 2));
