@@ -225,6 +225,16 @@ RECURRENT = {
     "mamba2-plain": (hf.Mamba2Config, dict(MAMBA, n_groups=1, use_conv_bias=False, use_bias=True, conv_kernel=2, state_size=5,
                      time_step_limit=(0.3, 0.9)), dict(dtype=torch.float32)),
 }
+HYBRID = dict(SQUARE, mamba_n_heads=6, mamba_n_groups=2, mamba_d_state=14, mamba_d_conv=4, mamba_chunk_size=8)
+GRANITE = dict(HYBRID, shared_intermediate_size=28, layer_types=["mamba", "attention", "mamba", "mamba"], embedding_multiplier=3.0,
+               residual_multiplier=0.4, attention_multiplier=0.3, logits_scaling=2.5)
+RECURRENT |= {
+    "bamba": (hf.BambaConfig, dict(HYBRID, hidden_size=48, attn_layer_indices=[1, 3], mamba_proj_bias=True), {}),
+    "bamba-plain": (hf.BambaConfig, dict(HYBRID, hidden_size=48, attn_layer_indices=[2], mamba_n_groups=1, mamba_expand=3,
+                    mamba_conv_bias=False), {}),
+    "granitemoehybrid": (hf.GraniteMoeHybridConfig, dict(GRANITE, num_local_experts=5, num_experts_per_tok=2), {}),
+    "granitemoehybrid-dense": (hf.GraniteMoeHybridConfig, dict(GRANITE, num_local_experts=0, position_embedding_type="rope"), {}),
+}
 LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS | RECURRENT
 KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe", "granitemoe", "gpt_oss", "llama4", "qwen3_next-full",
         "apertus", "stablelm-parallel", "qwen3_next", "mamba2")

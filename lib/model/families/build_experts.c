@@ -30,8 +30,9 @@ static void build_parts(ns_builder *b, ns_branch *branch)
 static void build_shared(ns_builder *b, ns_branch *branch)
 {
     const ns_mixture *const m = b->row->mixture;
-    ns_build_tensor(b, branch, "ffn.shared_gate", m->shared_gate);
-    ns_build_tensor(b, branch, "ffn.shared_up", m->shared_up);
+    ns_build_tensor(b, branch, "ffn.shared_gate", m->shared_gate_up ? m->shared_gate_up : m->shared_gate);
+    ns_build_tensor(b, branch, "ffn.shared_up", m->shared_gate_up ? m->shared_gate_up : m->shared_up)->start =
+        m->shared_gate_up ? b->f->d_shared : 0;
     ns_build_tensor(b, branch, "ffn.shared_down", m->shared_down);
     if (m->shared_switch)
         ns_build_tensor(b, branch, "ffn.shared_switch", m->shared_switch);

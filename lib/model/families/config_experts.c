@@ -29,7 +29,8 @@ static int read_layers(ns_facts *f, ns_config *c, const char *key, bool sparse, 
 static int read_sparse(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *err)
 {
     bool given = false;
-    int64_t first = m->sparse == NS_SPARSE_SEVERAL && f->router.n_experts == 1 ? f->layers : 0;
+    const bool none = f->router.n_experts == 0 || (m->sparse == NS_SPARSE_SEVERAL && f->router.n_experts == 1);
+    int64_t first = none ? f->layers : 0;
     int rc = NS_OK;
     if (m->sparse == NS_SPARSE_STEP) {
         rc = read_steps(f, c, "decoder_sparse_step", err);
@@ -81,7 +82,7 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
     int rc;
     *r = (ns_router){.routing = m->routing, .normalise = m->defaults.normalise, .scale = 1};
     f->d_expert = f->d_ff;
-    const int64_t fewest = m->sparse == NS_SPARSE_STEP ? 0 : 1;          /* qwen: none, and every layer has an MLP */
+    const int64_t fewest = m->sparse == NS_SPARSE_STEP || m->sparse == NS_SPARSE_ANY ? 0 : 1;    /* 0: every layer has an MLP */
     if ((rc = ns_config_i64(c, m->keys.n, m->defaults.n, fewest, 65536, &r->n_experts, err)) != NS_OK ||
         (rc = ns_config_i64(c, top_k, m->defaults.top_k, 1, 65536, &r->top_k, err)) != NS_OK ||
         (m->keys.d_ff && (rc = ns_config_i64(c, m->keys.d_ff, m->defaults.d_ff, 1, NS_MAX_DIM, &f->d_expert, err)) != NS_OK) ||

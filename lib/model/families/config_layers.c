@@ -155,6 +155,14 @@ int ns_facts_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *er
     int rc;
     if (row->rope == NS_ROPES_NONE)
         return NS_OK;
+    if (row->rope == NS_ROPES_NAMED) {
+        const char *kind;
+        if ((rc = ns_config_str(c, "position_embedding_type", "nope", &kind, err)) != NS_OK || strcmp(kind, "nope") == 0)
+            return rc;
+        if (strcmp(kind, "rope") != 0)
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: position_embedding_type '%.40s' is not supported (rope and nope are)", c->label,
+                           kind);
+    }
     double theta = row->defaults.theta, local = theta, partial = row->defaults.partial ? row->defaults.partial : 1;
     if ((rc = ns_config_f64(c, row->keys.theta ? row->keys.theta : "rope_theta", theta, 1, 1e30, &theta, err)) != NS_OK ||
         (row->keys.partial && (rc = ns_config_f64(c, row->keys.partial, partial, 0, 1, &partial, err)) != NS_OK) ||

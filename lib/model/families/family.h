@@ -36,6 +36,7 @@ typedef enum ns_rope_rule {
     NS_ROPES_HYBRID,        /* full layers are NoPE where sliding_window is set */
     NS_ROPES_LIST,          /* no_rope_layers: 1 = rotate (the key says the opposite of its name) */
     NS_ROPES_LOCAL,         /* sliding layers by rope_local_base_freq, unscaled */
+    NS_ROPES_NAMED,         /* all where position_embedding_type is "rope", else none */
     NS_ROPES_UNSCALED,      /* sliding layers with the same theta, unscaled (olmo3) */
 } ns_rope_rule;
 
@@ -67,6 +68,7 @@ typedef struct ns_keys {
 /* Which layers have experts; the others have an MLP. */
 typedef enum ns_sparse_rule {
     NS_SPARSE_ALL,          /* every layer */
+    NS_SPARSE_ANY,          /* every layer where there is an expert */
     NS_SPARSE_SEVERAL,      /* every layer where there is more than one expert */
     NS_SPARSE_STEP,         /* every decoder_sparse_step-th, but for mlp_only_layers */
     NS_SPARSE_AFTER,        /* from first_k_dense_replace on */
@@ -86,7 +88,7 @@ typedef struct ns_mixture {
     float          limit, up_offset;
     const ns_act  *act;               /* NULL: that of the MLPs */
     const char    *router, *router_bias, *choice_bias, *gate, *up, *gate_up, *gate_up_bias, *down, *down_bias;
-    const char    *shared_gate, *shared_up, *shared_down, *shared_switch;
+    const char    *shared_gate, *shared_up, *shared_gate_up, *shared_down, *shared_switch;     /* gate_up: one below the other */
 } ns_mixture;
 
 /* Layers of another mixer than softmax attention: without rope and window. */
@@ -258,9 +260,6 @@ ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_
 ns_tref *ns_build_tensor(ns_builder *, ns_branch *, const char *role, const char *name);
 ns_tref *ns_build_bias(ns_builder *, ns_branch *, const char *role, const char *name);
 void     ns_build_experts(ns_builder *, ns_branch *);                  /* build_experts.c */
-/* Mamba-2 as the families write it: its tensors are MIXER.in_proj ... (mamba.c). */
-void ns_build_mamba2(ns_builder *, ns_branch *, const char *mixer);
-
 int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const ns_prefixes *, ns_error *);
 
 /* ---- the walk over every weight of an arch, in the order of the pass ---- */

@@ -1,5 +1,5 @@
-/* mamba.c - Mamba-2 (arXiv 2405.21060): a recurrence whose decay and write have one step, q and k shared by groups of heads, a skip, and a
- * gate before the norm. */
+/* mamba.c - Mamba-2 (arXiv 2405.21060), alone and in hybrids (bamba, granitemoehybrid): a recurrence whose decay and write have one step, q
+ * and k shared by groups of heads, a skip, and a gate before the norm. */
 #include "model/families/family.h"
 
 static const ns_names names = {
@@ -26,24 +26,73 @@ static int read_limits(ns_mixer_facts *m, ns_config *c, ns_error *err)
     return NS_OK;
 }
 
+typedef struct keys { const char *groups, *state, *conv, *bias, *conv_bias; int64_t n_groups, n_state; } keys;
+
+static int read_sizes(ns_mixer_facts *m, ns_config *c, const keys *k, ns_error *err)
+{
+    int rc;
+    if ((rc = ns_config_i64(c, k->groups, k->n_groups, 1, 65536, &m->groups, err)) != NS_OK ||
+        (rc = ns_config_i64(c, k->state, k->n_state, 1, 65536, &m->key_dim, err)) != NS_OK ||
+        (rc = ns_config_i64(c, k->conv, 4, 1, 1024, &m->taps, err)) != NS_OK ||
+        (rc = ns_config_bool(c, k->bias, false, &m->bias, err)) != NS_OK ||
+        (rc = ns_config_bool(c, k->conv_bias, true, &m->conv_bias, err)) != NS_OK)
+        return rc;
+    return m->heads % m->groups == 0 ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: %lld heads of the recurrence are not a multiple of %s %lld",
+                                                       c->label, (long long)m->heads, k->groups, (long long)m->groups);
+}
+
 static int read(ns_facts *f, ns_config *c, ns_error *err)
 {
-    ns_mixer_facts *const m = &f->mixer;
-    int rc;
-    m->heads = f->heads;
-    m->value_dim = f->head_dim;
-    if ((rc = ns_config_i64(c, "n_groups", 8, 1, 65536, &m->groups, err)) != NS_OK ||
-        (rc = ns_config_i64(c, "state_size", 128, 1, 65536, &m->key_dim, err)) != NS_OK ||
-        (rc = ns_config_i64(c, "conv_kernel", 4, 1, 1024, &m->taps, err)) != NS_OK ||
-        (rc = ns_config_bool(c, "use_bias", false, &m->bias, err)) != NS_OK ||
-        (rc = ns_config_bool(c, "use_conv_bias", true, &m->conv_bias, err)) != NS_OK || (rc = read_limits(m, c, err)) != NS_OK)
-        return rc;
-    if (m->heads % m->groups)
-        return ns_fail(err, NS_E_FORMAT, "%s: num_heads %lld is not a multiple of n_groups %lld", c->label, (long long)m->heads,
-                       (long long)m->groups);
+    static const keys own = {"n_groups", "state_size", "conv_kernel", "use_bias", "use_conv_bias", 8, 128};
+    f->mixer.heads = f->heads;
+    f->mixer.value_dim = f->head_dim;
     for (int64_t i = 0; i < f->layers; i++)
         f->recurrent[i] = true;
-    return NS_OK;
+    const int rc = read_limits(&f->mixer, c, err);
+    return rc != NS_OK ? rc : read_sizes(&f->mixer, c, &own, err);
+}
+
+/* Of a hybrid: keys that begin with mamba_; mamba_d_head may be "auto". */
+static int read_hybrid(ns_facts *f, ns_config *c, ns_error *err)
+{
+    static const keys hybrid = {"mamba_n_groups", "mamba_d_state", "mamba_d_conv", "mamba_proj_bias", "mamba_conv_bias", 1, 256};
+    ns_mixer_facts *const m = &f->mixer;
+    const cJSON *const head = ns_config_get(c, "mamba_d_head");
+    int64_t expand;
+    int rc;
+    if ((rc = ns_config_i64(c, "mamba_n_heads", 128, 1, 65536, &m->heads, err)) != NS_OK ||
+        (rc = ns_config_i64(c, "mamba_expand", 2, 1, 1024, &expand, err)) != NS_OK)
+        return rc;
+    m->value_dim = expand * f->d_model / m->heads;
+    if (!cJSON_IsString(head) && (rc = ns_config_i64(c, "mamba_d_head", m->value_dim, 1, 65536, &m->value_dim, err)) != NS_OK)
+        return rc;
+    if (m->value_dim * m->heads != expand * f->d_model)
+        return ns_fail(err, NS_E_FORMAT, "%s: mamba_n_heads %lld x mamba_d_head %lld is not mamba_expand x hidden_size, %lld", c->label,
+                       (long long)m->heads, (long long)m->value_dim, (long long)(expand * f->d_model));
+    return read_sizes(m, c, &hybrid, err);
+}
+
+/* Bamba: the layers of attn_layer_indices are attention. */
+static int read_bamba(ns_facts *f, ns_config *c, ns_error *err)
+{
+    const cJSON *const list = ns_config_get(c, "attn_layer_indices");
+    for (int64_t i = 0; i < f->layers; i++)
+        f->recurrent[i] = true;
+    for (const cJSON *v = cJSON_IsArray(list) ? list->child : NULL; v; v = v->next) {
+        const double at = cJSON_IsNumber(v) ? v->valuedouble : -1;
+        if (!(at >= 0 && at < (double)f->layers) || at != (double)(int64_t)at)
+            return ns_fail(err, NS_E_FORMAT, "%s: attn_layer_indices names a layer that is none of 0 to %lld", c->label,
+                           (long long)f->layers - 1);
+        f->recurrent[(int64_t)at] = false;
+    }
+    return read_hybrid(f, c, err);
+}
+
+static int read_granite(ns_facts *f, ns_config *c, ns_error *err)
+{
+    for (int64_t i = 0; i < f->layers; i++)            /* layer_types says which are not */
+        f->recurrent[i] = true;
+    return read_hybrid(f, c, err);
 }
 
 static void set_sizes(ns_builder *b, ns_branch *branch)
@@ -69,7 +118,7 @@ static void set_sizes(ns_builder *b, ns_branch *branch)
 }
 
 /* in_proj: z_gate | v | k | q | step; the convolution: v | k | q. */
-void ns_build_mamba2(ns_builder *b, ns_branch *branch, const char *mixer)
+static void build_mamba2(ns_builder *b, ns_branch *branch, const char *mixer)
 {
     const ns_mixer_facts *const m = &b->f->mixer;
     const int64_t inner = m->heads * m->value_dim, group = m->groups * m->key_dim;
@@ -105,7 +154,12 @@ void ns_build_mamba2(ns_builder *b, ns_branch *branch, const char *mixer)
 
 static void build(ns_builder *b, ns_branch *branch)
 {
-    ns_build_mamba2(b, branch, "mixer");
+    build_mamba2(b, branch, "mixer");
+}
+
+static void build_hybrid(ns_builder *b, ns_branch *branch)
+{
+    build_mamba2(b, branch, "mamba");
 }
 
 static const ns_recurrent recurrent = {.type = "mamba", .mixer = "recurrence", .read = read, .build = build};
@@ -114,4 +168,49 @@ const ns_family ns_family_mamba2 = {
     .type = "mamba2", .names = &names, .keys = {.heads = "num_heads", .eps = "layer_norm_epsilon"},
     .defaults = {.vocab = 32768, .d_model = 4096, .layers = 64, .heads = 128, .head_dim = 64, .eps = 1e-5, .act = "silu"},
     .norm = NS_NORM_RMS, .no_gqa = true, .recurrent = &recurrent, .harmless = harmless,
+};
+
+/* ---- hybrids ---- */
+
+#define TRUNK                                                                                                                          \
+    .prefixes = {"model.", ""}, .embed = "embed_tokens.weight", .layers = "layers.", .head = "lm_head.weight",                          \
+    .attn_in_norm = "input_layernorm", .q = "self_attn.q_proj", .k = "self_attn.k_proj", .v = "self_attn.v_proj", .o = "self_attn.o_proj"
+static const ns_names bamba_names = {
+    TRUNK, .final_norm = "final_layernorm", .ffn_in_norm = "pre_ff_layernorm", .gate = "feed_forward.gate_proj",
+    .up = "feed_forward.up_proj", .down = "feed_forward.down_proj",
+};
+static const ns_names granite_names = {
+    TRUNK, .final_norm = "norm", .ffn_in_norm = "post_attention_layernorm", .gate_up = "shared_mlp.input_linear",
+    .down = "shared_mlp.output_linear",
+};
+static const char *const hybrid_harmless[] = {"mamba_chunk_size", "z_loss_coefficient", "num_logits_to_keep", "normalization_function",
+                                              "init_method", NULL};
+static const char *const ignored[] = {"*.rotary_emb.inv_freq", NULL};
+static const ns_recurrent bamba = {.type = "mamba", .others = "attention", .mixer = "recurrence", .read = read_bamba,
+                                   .build = build_hybrid};
+static const ns_recurrent granite = {.type = "mamba", .others = "attention", .mixer = "recurrence", .read = read_granite,
+                                     .build = build_hybrid};
+
+const ns_family ns_family_bamba = {
+    .type = "bamba", .names = &bamba_names, .keys = {.partial = "partial_rotary_factor"},
+    .defaults = {.vocab = 128000, .d_model = 4096, .d_ff = 14336, .layers = 32, .heads = 32, .kv_heads = 8,
+                 .positions = 262144, .eps = 1e-5, .theta = 1e4, .partial = 0.5, .act = "silu"},
+    .norm = NS_NORM_RMS, .attn_bias = NS_BIAS_KEY_FALSE, .ffn_bias = NS_BIAS_KEY_FALSE, .rope = NS_ROPES_ALL, .recurrent = &bamba,
+    .harmless = hybrid_harmless, .ignored = ignored,
+};
+
+/* Every layer's MLP is the shared expert of its experts, if it has any. */
+static const ns_mixture mixture = {
+    .keys = {.n = "num_local_experts", .d_ff = "intermediate_size", .d_shared = "shared_intermediate_size"},
+    .defaults = {.n = 8, .top_k = 2, .d_ff = 11008, .d_shared = 1024}, .sparse = NS_SPARSE_ANY, .routing = NS_ROUTING_SOFTMAX_CHOSEN,
+    .router = "block_sparse_moe.router.layer.weight", .gate_up = "block_sparse_moe.input_linear.weight",
+    .down = "block_sparse_moe.output_linear.weight", .shared_gate_up = "shared_mlp.input_linear.weight",
+    .shared_down = "shared_mlp.output_linear.weight",
+};
+const ns_family ns_family_granitemoehybrid = {
+    .type = "granitemoehybrid", .names = &granite_names, .keys = {.d_ff = "shared_intermediate_size"},
+    .defaults = {.vocab = 32000, .d_model = 4096, .d_ff = 1024, .layers = 32, .heads = 32,
+                 .positions = 2048, .eps = 1e-6, .theta = 1e4, .act = "silu"},
+    .norm = NS_NORM_RMS, .attn_bias = NS_BIAS_KEY_FALSE, .layer_types = true, .rope = NS_ROPES_NAMED, .multipliers = NS_MULTIPLIERS_GRANITE,
+    .recurrent = &granite, .mixture = &mixture, .harmless = hybrid_harmless, .ignored = ignored,
 };

@@ -111,6 +111,13 @@ static const struct small_config { const char *name, *json;
      "\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":0,\"linear_num_value_heads\":6,"
      "\"linear_num_key_heads\":2,"
      "\"linear_key_head_dim\":5,\"linear_value_head_dim\":4}"},
+    {"bamba",
+     "{\"model_type\":\"bamba\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":3,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"mamba_n_heads\":4,\"mamba_d_state\":6,\"mamba_n_groups\":2,\"attn_layer_indices\":[1]}"},
+    {"granitemoehybrid",
+     "{\"model_type\":\"granitemoehybrid\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+     "\"num_hidden_layers\":3,\"intermediate_size\":7,\"shared_intermediate_size\":9,\"vocab_size\":32,\"num_local_experts\":3,"
+     "\"mamba_n_heads\":4,\"mamba_d_state\":6,\"mamba_proj_bias\":true,\"layer_types\":[\"mamba\",\"attention\",\"mamba\"]}"},
     {"mamba2",
      "{\"model_type\":\"mamba2\",\"hidden_size\":16,\"num_heads\":4,\"head_dim\":8,\"n_groups\":2,\"state_size\":6,\"num_hidden_layers\":2,"
      "\"vocab_size\":32,\"use_bias\":true,\"time_step_limit\":[0.1,Infinity]}"},
