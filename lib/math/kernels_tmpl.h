@@ -26,7 +26,7 @@ const ns_math KERNELS = {
     .axpy = axpy,
     .all_finite = all_finite,
     .argmax = argmax,
-    .scan = scan,
+    .scan = scan, .scan_back = scan_back,
     .f16_to_f32 = f16_to_f32,
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_f16 = f32_to_f16,

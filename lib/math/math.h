@@ -56,6 +56,10 @@ typedef struct ns_math {
      * write v;  S <- S + k u^T;  o = S^T q.  q, k [n]; v, o [32]; decay [n] with `each`, else one number. */
     void (*scan)(float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each, float write,
                  bool delta, float *o);
+    /* The same step back. S: the state before it. dS: derivative by the state after it, becomes that by the state before; dz [32]: by o.
+     * dq, dk [n], ddecay and dwrite are added to; dv [32] is set. */
+    void (*scan_back)(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
+                      float write, bool delta, const float *dz, float *dq, float *dk, float *dv, float *ddecay, float *dwrite);
 
     void (*f16_to_f32)(float *out, const uint16_t *x, int64_t n);          /* x may be unaligned */
     void (*bf16_to_f32)(float *out, const uint16_t *x, int64_t n);

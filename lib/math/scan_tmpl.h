@@ -73,3 +73,70 @@ static void scan(float *S, int64_t n, const float *q, const float *k, const floa
     else
         step_rows(S, n, q, k, decay, false, u, o);
 }
+
+/* ---- the step back ---- */
+
+NS_INLINE float columns_dot(columns x, columns y)
+{
+    return vf_tree(vf_fma(x.b, y.b, vf_mul(x.a, y.a)));
+}
+
+NS_INLINE void columns_store(float *p, columns x)
+{
+    vf_store(p, x.a);
+    vf_store(p + 16, x.b);
+}
+
+/* dS += q dz^T,  dq += (S after the step) dz;  gives du = dS^T k */
+NS_INLINE columns read_back(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *decay, bool each, columns u,
+                            columns dz, float *dq)
+{
+    columns du = {vf_set(0), vf_set(0)};
+    for (int64_t i = 0; i < n; i++) {
+        const columns after = columns_fma(vf_set(k[i]), u, decayed(S, i, decay, each));
+        const columns ds = columns_fma(vf_set(q[i]), dz, columns_load(dS + i * 32));
+        columns_store(dS + i * 32, ds);
+        dq[i] += columns_dot(after, dz);
+        du = columns_fma(vf_set(k[i]), ds, du);
+    }
+    return du;
+}
+
+/* dk += dS u;  what was written by the delta rule also comes back by what it was compared with;  dS <- diag(decay) dS */
+NS_INLINE void write_back(float *dS, const float *S, int64_t n, const float *k, const float *decay, bool each, bool delta, columns u,
+                          columns de, float *dk, float *ddecay)
+{
+    columns sum = {vf_set(0), vf_set(0)};
+    for (int64_t i = 0; i < n; i++) {
+        const columns before = columns_load(S + i * 32);
+        const vf factor = vf_set(decay[each ? i : 0]);
+        columns ds = columns_load(dS + i * 32);
+        dk[i] += columns_dot(ds, u);
+        if (delta) {
+            dk[i] -= columns_dot(decayed(S, i, decay, each), de);
+            ds = (columns){vf_fnma(vf_set(k[i]), de.a, ds.a), vf_fnma(vf_set(k[i]), de.b, ds.b)};
+        }
+        if (each)
+            ddecay[i] += columns_dot(ds, before);
+        sum = (columns){vf_fma(ds.a, before.a, sum.a), vf_fma(ds.b, before.b, sum.b)};
+        columns_store(dS + i * 32, (columns){vf_mul(factor, ds.a), vf_mul(factor, ds.b)});
+    }
+    if (!each)
+        ddecay[0] += vf_tree(vf_add(sum.a, sum.b));
+}
+
+static void scan_back(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
+                      float write, bool delta, const float *dz, float *dq, float *dk, float *dv, float *ddecay, float *dwrite)
+{
+    columns e = columns_load(v);
+    if (delta) {
+        const columns p = predicted(S, n, k, decay, each);
+        e = (columns){vf_sub(e.a, p.a), vf_sub(e.b, p.b)};
+    }
+    const columns u = {vf_mul(vf_set(write), e.a), vf_mul(vf_set(write), e.b)};
+    const columns du = read_back(dS, S, n, q, k, decay, each, u, columns_load(dz), dq);
+    const columns de = {vf_mul(vf_set(write), du.a), vf_mul(vf_set(write), du.b)};
+    *dwrite += columns_dot(du, e);
+    columns_store(dv, de);
+    write_back(dS, S, n, k, decay, each, delta, u, de, dk, ddecay);
+}

@@ -107,36 +107,55 @@ static void layer_norm_row(const norm_rows *j, float *dx, const float *x, const 
     }
 }
 
-static void norm_row(const norm_rows *j, float *dx, const float *x, const float *dy)
+/* L2: x over (sum of squares + eps)^1/2, which is the root-mean-square norm of eps / n over n^1/2. room [n]: dy over n^1/2. */
+static void l2_row(const norm_rows *j, float *dx, const float *x, const float *dy, float *room)
+{
+    const float share = (float)(1 / sqrt((double)j->n));
+    for (int64_t i = 0; i < j->n; i++)
+        room[i] = dy[i] * share;
+    j->math->rms_norm_back(dx, j->dgain, x, room, j->n, (float)((double)j->norm->eps / (double)j->n), j->gain);
+}
+
+static void norm_row(const norm_rows *j, float *dx, const float *x, const float *dy, float *room)
 {
     if (j->norm->type == NS_NORM_RMS)
         j->math->rms_norm_back(dx, j->dgain, x, dy, j->n, j->norm->eps, j->gain);
+    else if (j->norm->type == NS_NORM_L2)
+        l2_row(j, dx, x, dy, room);
     else
         layer_norm_row(j, dx, x, dy);
 }
 
-/* What multiplies x_hat, and places for the gradients that nobody asks for. */
-static norm_rows rows_of(const ns_band *b, const ns_taped *s, float *room)
+/* What multiplies x_hat, and places for the gradients that nobody asks for: each [total] of the room. */
+static norm_rows rows_of(const ns_band *b, const ns_taped *s, int64_t total, float *room)
 {
     const ns_gains *const g = s->gains;
-    norm_rows j = {b->p->math, s->norm, s->x.n / s->n, room, g->gain_grad, g->bias_grad};
-    for (int64_t i = 0; i < j.n; i++)
-        j.gain[i] = g->gain ? s->norm->offset + g->gain[i] : 1;
-    j.dgain = j.dgain ? j.dgain : room + j.n;
-    j.dbias = j.dbias ? j.dbias : room + 2 * j.n;
+    const bool own = s->norm->type != NS_NORM_L2;
+    norm_rows j = {b->p->math, s->norm, s->x.n / s->n, room, own ? g->gain_grad : NULL, own ? g->bias_grad : NULL};
+    for (int64_t i = 0; i < total; i++)
+        j.gain[i] = g->gain && own ? s->norm->offset + g->gain[i] : 1;
+    j.dgain = j.dgain ? j.dgain : room + total;
+    j.dbias = j.dbias ? j.dbias : room + 2 * total;
     return j;
 }
 
+/* One gain for all groups, or a part of it for each. */
 static void norm_back(ns_band *b, const ns_taped *s)
 {
+    const int64_t n = s->x.n / s->n, stride = s->norm->weight.n_out == s->x.n ? n : 0, total = stride ? s->x.n : n;
     const float *const dy = ns_grad_of(b, s->out);
-    float *const dx = ns_grad_onto(b, s->x), *const room = room_for(b, 3 * (s->x.n / s->n));
+    float *const dx = ns_grad_onto(b, s->x), *const room = room_for(b, 4 * total);
     if (b->rc != NS_OK)
         return;
-    const norm_rows j = rows_of(b, s, room);
+    const norm_rows all = rows_of(b, s, total, room);
     for (int64_t r = 0; r < b->rows; r++)
-        for (int64_t g = 0; g < s->n; g++)
-            norm_row(&j, dx + r * s->x.sheet->ld + g * j.n, ns_cols_at(s->x, r) + g * j.n, dy + r * s->out.sheet->ld + g * j.n);
+        for (int64_t g = 0; g < s->n; g++) {
+            norm_rows j = all;
+            j.gain += g * stride;
+            j.dgain += g * stride;
+            j.dbias += g * stride;
+            norm_row(&j, dx + r * s->x.sheet->ld + g * n, ns_cols_at(s->x, r) + g * n, dy + r * s->out.sheet->ld + g * n, room + 3 * total);
+        }
 }
 
 void ns_tape_norm(ns_band *b, ns_cols x, ns_cols out, int64_t groups, const ns_norm *norm, const ns_gains *gains)

@@ -3,20 +3,11 @@
  * A scan goes through the rows one by one; its states are cut into panels of 32 value columns, which know nothing of each other: a task
  * takes one panel, 16 kB for keys of 128 numbers, through all rows of the band. So a row's bits follow from the state before it and from
  * itself, however the rows came in. */
-#include "model/internal.h"
+#include "model/tape.h"
 
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
-
-/* Whole sequences that somebody goes back through have no session to keep a state in. */
-static bool refused(ns_band *b)
-{
-    if (b->rc == NS_OK && b->tape)
-        b->rc = ns_fail(b->p->err, NS_E_UNSUPPORTED, "layer %lld: this recurrence has no way back yet: it runs, but cannot be trained",
-                        (long long)b->layer);
-    return b->rc != NS_OK;
-}
 
 /* ---- convolution ---- */
 
@@ -60,8 +51,14 @@ static void leave_tail(const conv_job *j, float *to, int64_t at)
         memcpy(to + t * j->x.n, input(j, at - j->m->begin - j->taps + 1 + t, j->x.n), (size_t)j->x.n * sizeof *to);
 }
 
+/* scratch [taps - 1][n]: zeros. A whole sequence on a tape begins with nothing and leaves nothing. */
 static int conv_member(ns_band *b, conv_job j, float *scratch)
 {
+    j.tail = scratch;
+    if (b->tape) {
+        ns_each_row(b, j.m->end - j.m->begin, conv_row, &j);
+        return NS_OK;
+    }
     ns_state *const s = &j.m->s->states[b->layer];
     const ns_keeps k = ns_branch_keeps(b->branch);
     j.tail = tail_of(&s->now, &k);
@@ -79,6 +76,8 @@ static float *join_tables(ns_band *b, const int *slots, int n_slots, int64_t n, 
 {
     float *const out = ns_buffer_need(&b->p->scratch->conv, n * (taps + 1) + (taps - 1) * n, b->p->err);
     int64_t c = 0;
+    if (out)
+        memset(out + n * (taps + 1), 0, (size_t)((taps - 1) * n) * sizeof *out);
     for (int i = 0; out && i < n_slots; i++) {
         const ns_tref *const t = ns_slot_tref(b->branch, &b->branch->class_->slots[slots[i]]);
         const ns_gains *const g = &b->weights->gains[slots[i]];
@@ -93,7 +92,7 @@ static float *join_tables(ns_band *b, const int *slots, int n_slots, int64_t n, 
 
 ns_cols ns_band_conv(ns_band *b, ns_cols x, const int *slots, int n_slots, int64_t taps)
 {
-    const ns_cols out = refused(b) ? (ns_cols){0} : ns_band_new(b, x.n);
+    const ns_cols out = ns_band_new(b, x.n);
     bool biased = false;
     float *const tables = out.sheet ? join_tables(b, slots, n_slots, x.n, taps, &biased) : NULL;
     if (out.sheet && !tables)
@@ -101,6 +100,7 @@ ns_cols ns_band_conv(ns_band *b, ns_cols x, const int *slots, int n_slots, int64
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++)
         b->rc = conv_member(b, (conv_job){.m = &b->members[i], .weight = tables, .bias = biased ? tables + x.n * taps : NULL, .x = x,
                                           .out = out, .taps = taps}, tables + x.n * (taps + 1));
+    ns_tape_conv(b, x, out, slots, n_slots, taps);
     return b->rc == NS_OK ? out : (ns_cols){0};
 }
 
@@ -130,6 +130,7 @@ ns_cols ns_band_softplus(ns_band *b, ns_cols x, int slot, double sign, double lo
     const step_job j = {x, ns_band_new(b, x.n), slot >= 0 ? b->weights->gains[slot].gain : NULL, sign, low, high};
     if (j.out.sheet)
         ns_each_row(b, b->rows, softplus_row, &j);
+    ns_tape_softplus(b, x, j.out, slot >= 0 ? &b->weights->gains[slot] : NULL, sign, low, high);
     return j.out;
 }
 
@@ -153,6 +154,7 @@ ns_cols ns_band_log_decay(ns_band *b, ns_cols step, int64_t heads, int slot, dou
     const decay_job j = {step, ns_band_new(b, step.n), heads, slot >= 0 ? b->weights->gains[slot].gain : NULL, rate};
     if (j.out.sheet)
         ns_each_row(b, b->rows, decay_row, &j);
+    ns_tape_log_decay(b, step, j.out, heads, slot >= 0 ? &b->weights->gains[slot] : NULL, rate);
     return j.out;
 }
 
@@ -172,6 +174,7 @@ ns_cols ns_band_sigmoid(ns_band *b, ns_cols x, float times)
     const sigmoid_job j = {b->p->math, x, ns_band_new(b, x.n), times};
     if (j.out.sheet)
         ns_each_row(b, b->rows, sigmoid_row, &j);
+    ns_tape_sigmoid(b, x, j.out, times);
     return j.out;
 }
 
@@ -193,6 +196,7 @@ ns_cols ns_band_skip(ns_band *b, ns_cols z, ns_cols v, int64_t heads, int slot)
     const skip_job j = {b->p->math, z, v, ns_band_new(b, z.n), heads, b->weights->gains[slot].gain};
     if (j.out.sheet)
         ns_each_row(b, b->rows, skip_row, &j);
+    ns_tape_skip(b, z, v, j.out, heads, &b->weights->gains[slot]);
     return j.out;
 }
 
@@ -308,8 +312,6 @@ static void scale_row(const void *job, int64_t row)
 ns_cols ns_band_scan(ns_band *b, const ns_scan *s)
 {
     atomic_bool bad = false;
-    if (refused(b))
-        return (ns_cols){0};
     scan_job j = {.b = b, .s = s, .panels = (s->value + NS_PANEL - 1) / NS_PANEL, .broken = &bad};
     j.q = ns_band_new(b, s->q.n);
     j.a = factors(b, s);
@@ -317,6 +319,10 @@ ns_cols ns_band_scan(ns_band *b, const ns_scan *s)
     if (b->rc != NS_OK)
         return (ns_cols){0};
     ns_each_row(b, b->rows, scale_row, &j);
+    if (b->tape) {
+        ns_tape_scan(b, s, j.q, j.a, j.z);
+        return b->rc == NS_OK ? j.z : (ns_cols){0};
+    }
     ns_engine_run(b->p->engine, b->n_members * s->heads * j.panels, scan_task, &j);
     for (int i = 0; i < b->n_members; i++)
         b->members[i].s->states[b->layer].now.at = b->members[i].end;

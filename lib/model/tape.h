@@ -20,6 +20,8 @@ typedef struct ns_grad {
 } ns_grad;
 
 typedef struct ns_kept { ns_buffer pattern; int64_t *at, capacity; } ns_kept;      /* of one attention: [members][H] patterns */
+/* A scan, and its states before every so many rows; q scaled, decays as factors. */
+typedef struct ns_kept_scan { ns_scan scan; ns_cols q, a; ns_buffer states; } ns_kept_scan;
 typedef struct ns_fall { const double *slope; int64_t heads, padded; float *data; } ns_fall;
 
 /* An operation as it ran. */
@@ -28,15 +30,18 @@ typedef void (*ns_back_fn)(ns_band *, const ns_taped *);
 struct ns_taped {
     ns_back_fn back;
     ns_cols    x, y, z, out;               /* what it read, y and z where it read more; what it gave: in place when the sheet is x's */
-    int64_t    n;                          /* groups, heads, branches */
-    int        kind;                       /* an ns_act; a rope; an attention of the tape */
+    int64_t    n;                          /* groups, heads, slots; a scan of the tape */
+    int        kind;                       /* an ns_act; a rope; taps; an attention of the tape */
     float      factor;
+    double     sign, low, high;            /* of a softplus; sign: a constant rate of decay */
     bool       more;                       /* the operation before it gave a part of the same sheet */
     const ns_weight *weight;
     const ns_norm   *norm;
     const ns_gains  *gains;
     const ns_attn   *attn;
     const double    *slope;
+    const ns_branch *branch;
+    const int       *slots;                /* of it, whose tables a convolution joins; gains are then the branch's */
 };
 
 typedef struct ns_tape {
@@ -48,6 +53,8 @@ typedef struct ns_tape {
     int64_t   n_attends, kept_capacity;
     ns_fall  *falls;
     int64_t   n_falls, falls_capacity;
+    ns_kept_scan *scans;
+    int64_t   n_scans, scans_capacity;
     bool      keeps;                       /* patterns; else they are computed anew on the way back */
 } ns_tape;
 
@@ -76,6 +83,13 @@ void    ns_tape_scale(ns_band *, ns_cols x, float factor);
 void    ns_tape_softcap(ns_band *, ns_cols x, float cap);
 void    ns_tape_share(ns_band *, ns_cols x, ns_cols out, float factor, bool more);
 /* factor x is a part of the sum `out`; more: another part is noted already */
+void    ns_tape_conv(ns_band *, ns_cols x, ns_cols out, const int *slots, int n_slots, int64_t taps);
+void    ns_tape_softplus(ns_band *, ns_cols x, ns_cols out, const ns_gains *bias, double sign, double low, double high);
+void    ns_tape_log_decay(ns_band *, ns_cols step, ns_cols out, int64_t heads, const ns_gains *table, double rate);
+void    ns_tape_sigmoid(ns_band *, ns_cols x, ns_cols out, float times);
+void    ns_tape_skip(ns_band *, ns_cols z, ns_cols v, ns_cols out, int64_t heads, const ns_gains *D);
+/* These two compute what they give: z of whole sequences, whose states begin at 0; a scan by its scaled q and its decays' factors. */
+void    ns_tape_scan(ns_band *, const ns_scan *, ns_cols q, ns_cols a, ns_cols z);
 ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope);
 
 /* ---- a pass over whole sequences ---- */

@@ -30,7 +30,7 @@ static int states_of(const ns_trainer *t, const ns_param *p, state out[2])
 
 static ns_tensor_out tensor_of(const char *name, float *data, const ns_param *p)
 {
-    return (ns_tensor_out){name, ns_view_of(data, NS_F32, p->vector ? 1 : 2, (int64_t[]){p->rows, p->cols}), NS_F32};
+    return (ns_tensor_out){name, ns_view_of(data, NS_F32, p->kind == NS_PARAM_VECTOR ? 1 : 2, (int64_t[]){p->rows, p->cols}), NS_F32};
 }
 
 /* Tensors as the model names them: of weights, or of gradients. */
@@ -67,8 +67,8 @@ int ns_trainer_save_gradients(const ns_trainer *t, const char *path, ns_error *e
 /* The states of the optimiser are each parameter's: a part of a tensor is told by where it begins. */
 static void state_name(const char *prefix, const ns_param *p, char out[256])
 {
-    const bool part = p->ref->start != 0 || p->ref->group < p->ref->n_out;
-    snprintf(out, 256, part ? "%s%s@%lld" : "%s%s", prefix, p->name, (long long)p->ref->start);
+    const bool part = p->ref->start != 0 || p->ref->group < p->ref->n_out || p->expert >= 0;
+    snprintf(out, 256, part ? "%s%s@%lld.%lld" : "%s%s", prefix, p->name, (long long)p->ref->start, (long long)p->expert);
 }
 
 static int write_state(const ns_trainer *t, const char *path, ns_error *err)

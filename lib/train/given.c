@@ -13,7 +13,7 @@ enum { LARGEST_MODEL = 64 << 20, DEPTH = 64 };
 static int read_text(ns_train_model *m, char *text, size_t n, ns_error *err)
 {
     cJSON *object = NULL;
-    int rc = ns_json_parse(&object, text, n, DEPTH, m->path, err);
+    int rc = ns_json_parse_python(&object, text, n, DEPTH, m->path, err);
     const bool config = rc == NS_OK && cJSON_HasObjectItem(object, "model_type");
     if (rc == NS_OK)
         rc = config ? ns_arch_from_config(&m->arch, text, n, m->path, NULL, err) : ns_arch_from_json(&m->arch, text, n, m->path, NULL, err);
@@ -114,47 +114,63 @@ const ns_arch *ns_train_model_arch(const ns_train_model *m)
 
 /* ---- first values, and the tensors of a checkpoint ---- */
 
-/* Where number k of output row o of a parameter lies in its tensor, whose rows [columns numbers] are `n`. */
-static int64_t place_of(const ns_tref *r, int64_t o, int64_t k, int64_t n)
+/* Where number k of output row o of a parameter lies in its tensor, or from its expert's share of it on, which has n rows. */
+static int64_t place_of(const ns_param *p, int64_t o, int64_t k, int64_t n)
 {
-    const int64_t row = r->start + o / r->group * r->stride + o % r->group;
-    return r->transposed ? k * n + row : row * r->n_in + k;
+    const ns_tref *const r = p->ref;
+    const int64_t row = r->start + o / r->group * r->stride + o % r->group, own = r->transposed ? k * n + row : row * r->n_in + k;
+    return p->expert > 0 ? p->expert * n * r->n_in + own : own;
 }
 
 static void copy(const ns_param *p, float *param, float *tensor, int64_t rows, bool out)
 {
     for (int64_t o = 0; o < p->rows; o++)
         for (int64_t k = 0; k < p->cols; k++) {
-            float *const at = tensor + place_of(p->ref, o, k, rows);
+            float *const at = tensor + place_of(p, o, k, rows);
             *(out ? at : param + o * p->cols + k) = *(out ? param + o * p->cols + k : at);
         }
 }
 
-/* Rows that a tensor has for the parameters from `first` on that name it. */
-static int64_t rows_of(const ns_trainer *t, int64_t first)
+/* Rows that a tensor, or each expert's share of it, has for the parameters from `first` on that name it; how many share it (1: nobody). */
+static int64_t rows_of(const ns_trainer *t, int64_t first, int64_t *experts)
 {
     int64_t rows = 0;
+    *experts = 1;
     for (int64_t i = first; i < t->n_params; i++) {
         const ns_tref *const r = t->params[i].ref;
         const int64_t last = r->n_out - 1, end = r->start + last / r->group * r->stride + last % r->group + 1;
-        if (strcmp(t->params[i].name, t->params[first].name) == 0 && end > rows)
-            rows = end;
+        if (strcmp(t->params[i].name, t->params[first].name) != 0)
+            continue;
+        rows = end > rows ? end : rows;
+        *experts = t->params[i].expert >= *experts ? t->params[i].expert + 1 : *experts;
     }
     return rows;
+}
+
+/* As files have it: experts first; a convolution's taps behind an axis of one. */
+static ns_view view_of(const ns_param *p, float *data, int64_t rows, int64_t experts)
+{
+    const bool turned = p->ref->transposed, shared = p->expert >= 0;
+    const int64_t n = turned ? p->cols : rows, k = turned ? rows : p->cols;
+    if (p->kind == NS_PARAM_TABLE)
+        return ns_view_of(data, NS_F32, 3, (int64_t[]){n, 1, k});
+    if (p->kind == NS_PARAM_VECTOR)
+        return shared ? ns_view_of(data, NS_F32, 2, (int64_t[]){experts, n}) : ns_view_of(data, NS_F32, 1, (int64_t[]){n});
+    return shared ? ns_view_of(data, NS_F32, 3, (int64_t[]){experts, n, k}) : ns_view_of(data, NS_F32, 2, (int64_t[]){n, k});
 }
 
 int ns_train_tensor_new(const ns_trainer *t, float *arena, int64_t first, ns_view *out, ns_error *err)
 {
     const ns_param *const p = &t->params[first];
-    const int64_t rows = rows_of(t, first);
-    float *const data = ns_alloc_array((size_t)(rows * p->cols), sizeof *data);
+    int64_t experts;
+    const int64_t rows = rows_of(t, first, &experts);
+    float *const data = ns_alloc_array((size_t)(experts * rows * p->cols), sizeof *data);
     if (!data)
         return ns_oom(err, p->name);
     for (int64_t i = first; i < t->n_params; i++)
         if (strcmp(t->params[i].name, p->name) == 0)
             copy(&t->params[i], arena + t->params[i].at, data, rows, true);
-    const bool turned = p->ref->transposed;
-    *out = ns_view_of(data, NS_F32, p->vector ? 1 : 2, (int64_t[]){turned ? p->cols : rows, turned ? rows : p->cols});
+    *out = view_of(p, data, rows, experts);
     return NS_OK;
 }
 
@@ -171,7 +187,9 @@ int ns_train_param_read(const ns_trainer *t, const ns_checkpoint *c, const char 
     const ns_tensor *const found = ns_checkpoint_find(c, name);
     if (!found)
         return ns_fail(err, NS_E_FORMAT, "%s: there is no tensor '%s'", ns_checkpoint_dir(c), name);
-    const int64_t n = ns_view_count(&found->view), wanted = rows_of(t, ns_param_find(t, p->name) - t->params) * p->cols;
+    int64_t experts;
+    const int64_t rows = rows_of(t, ns_param_find(t, p->name) - t->params, &experts);
+    const int64_t n = ns_view_count(&found->view), wanted = experts * rows * p->cols;
     if (n != wanted)
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %lld numbers of type %s, the config wants %lld", ns_checkpoint_dir(c), name,
                        (long long)n, ns_dtype_name(found->view.dtype), (long long)wanted);
@@ -180,7 +198,7 @@ int ns_train_param_read(const ns_trainer *t, const ns_checkpoint *c, const char 
     if (rc == NS_OK && !t->pass.math->all_finite(data, n))
         rc = ns_fail(err, NS_E_NUMERIC, "%s: tensor '%s' holds a number that is not finite", found->file, name);
     if (rc == NS_OK)
-        copy(p, out, data, n / p->cols, false);
+        copy(p, out, data, rows, false);
     free(data);
     return rc;
 }
@@ -202,7 +220,7 @@ int ns_train_given_config(const ns_trainer *t, char **out, ns_error *err)
     cJSON *object = NULL;
     int rc = ns_train_config_sha256(&t->config, hex, err);
     if (rc == NS_OK)
-        rc = ns_json_parse(&object, t->given->config, strlen(t->given->config), DEPTH, t->given->path, err);
+        rc = ns_json_parse_python(&object, t->given->config, strlen(t->given->config), DEPTH, t->given->path, err);
     if (rc != NS_OK)
         return rc;
     cJSON_DeleteItemFromObjectCaseSensitive(object, "train_config_sha256");      /* of the run that it was taken from */

@@ -39,12 +39,15 @@ static inline int64_t ns_train_head_dim(const ns_train_config *c)
 int ns_train_config_same(const ns_train_config *saved, const ns_train_config *wanted, const char *label, ns_error *);
 
 /* A tensor, or a part of one, at one place of four arenas: weights, gradients, and the two states of the optimiser. */
+typedef enum ns_param_kind { NS_PARAM_MATRIX, NS_PARAM_VECTOR, NS_PARAM_TABLE } ns_param_kind;    /* vectors and tables do not decay */
 typedef struct ns_param {
-    const char    *name;              /* of the arch */
+    char          *name;              /* of its tensor */
+    int64_t        expert;            /* whose share of the tensor it is; -1: none's */
+    ns_param_kind  kind;
+    ns_init        init;
     const ns_tref *ref;
     int64_t        layer;             /* -1 outside the layers */
     int64_t        rows, cols, at;
-    bool           vector;            /* a gain or a bias: cols is 1 */
     bool           muon;
     double         sd;                /* of the first values; those of vectors are `start` */
     float          start;
@@ -60,7 +63,7 @@ struct ns_trainer {
     ns_train_model *own_given;        /* opened by ns_trainer_resume */
     ns_model        model;            /* its weights lie in the arenas, packed anew after each update */
     ns_param       *params, *embed, *positions;
-    int64_t         n_params, n_floats, n_packed;
+    int64_t         n_params, n_listed, n_floats, n_packed;     /* n_listed: room for as many */
     bool            lacks;            /* memory */
     float          *w, *g, *m, *v;    /* [n_floats] weights, gradients, momentum, second moment */
     float          *packed;           /* [n_packed] of all matrices, both ways */

@@ -130,7 +130,7 @@ void ns_optimizer_step(ns_trainer *t, double rate, double scale)
         if (p->muon)
             muon_step(t, p, rate, (float)scale);
         else
-            adam_step(p->vector ? &gain : &matrix, p->rows * p->cols, (float)scale, t->w + p->at, t->g + p->at, t->m + p->at,
-                      t->v + p->at);
+            adam_step(p->kind == NS_PARAM_MATRIX ? &matrix : &gain, p->rows * p->cols, (float)scale, t->w + p->at, t->g + p->at,
+                      t->m + p->at, t->v + p->at);
     }
 }

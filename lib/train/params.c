@@ -28,14 +28,20 @@ static uint64_t stream_of(const char *role, int64_t layer, const char *name)
 
 /* ---- the walk: once without memory to learn its size, then in it ---- */
 
-typedef struct first { double sd, value; } first;            /* first values: normal, or one number */
+/* What a parameter is: of a layer (-1: none) and an expert (-1: none); with a role, by which it is begun. */
+typedef struct place { const char *role; int64_t layer, expert; ns_param_kind kind; double sd, start; ns_init init; } place;
 
-static ns_param *add(ns_trainer *t, const ns_tref *ref, const char *role, int64_t layer, bool vector, first from)
+static ns_param *add(ns_trainer *t, const ns_tref *ref, place at)
 {
     ns_param *const p = &t->params[t->n_params++];
-    *p = (ns_param){.name = ref->name, .ref = ref, .layer = layer, .vector = vector, .rows = ref->n_out, .cols = ref->n_in,
-                    .at = t->n_floats, .sd = from.sd, .start = (float)from.value, .stream = stream_of(role, layer, ref->name)};
-    p->muon = layer >= 0 && !vector && t->config.optimizer == NS_OPTIMIZER_MUON;
+    char name[NS_TENSOR_NAME];
+    ns_tref_name(ref, at.expert, name);
+    free(p->name);                             /* of the first walk */
+    *p = (ns_param){.name = ns_strdup(name), .ref = ref, .layer = at.layer, .expert = ns_tref_split(ref) ? -1 : at.expert, .kind = at.kind,
+                    .rows = ref->n_out, .cols = ref->n_in, .at = t->n_floats, .sd = at.sd, .start = (float)at.start, .init = at.init};
+    t->lacks |= !p->name;
+    p->stream = p->name ? stream_of(t->given ? "" : at.role, at.layer, p->name) + (p->expert > 0 ? (uint64_t)p->expert << 32 : 0) : 0;
+    p->muon = at.layer >= 0 && at.kind == NS_PARAM_MATRIX && t->config.optimizer == NS_OPTIMIZER_MUON;
     t->n_floats += p->rows * p->cols;
     return p;
 }
@@ -50,19 +56,24 @@ static float *gradient_at(const ns_trainer *t, int64_t at)
     return t->g ? t->g + at : NULL;
 }
 
-static void lay_vector(ns_trainer *t, const ns_tref *ref, int64_t layer, double value, float **at, float **grad)
+static void lay_numbers(ns_trainer *t, const ns_tref *ref, place where, float **at, float **grad)
 {
-    if (!ref->name)
+    if (!ref || !ref->name)
         return;
-    const ns_param *const p = add(t, ref, "", layer, true, (first){0, value});
+    const ns_param *const p = add(t, ref, where);
     *at = value_at(t, p->at);
     *grad = gradient_at(t, p->at);
 }
 
+static place vector_of(int64_t layer, double start)
+{
+    return (place){.role = "", .layer = layer, .expert = -1, .kind = NS_PARAM_VECTOR, .start = start};
+}
+
 static void lay_norm(ns_trainer *t, const ns_norm *norm, int64_t layer, ns_gains *gains)
 {
-    lay_vector(t, &norm->weight, layer, 1 - (double)norm->offset, &gains->gain, &gains->gain_grad);
-    lay_vector(t, &norm->bias, layer, 0, &gains->bias, &gains->bias_grad);
+    lay_numbers(t, &norm->weight, vector_of(layer, 1 - (double)norm->offset), &gains->gain, &gains->gain_grad);
+    lay_numbers(t, &norm->bias, vector_of(layer, 0), &gains->bias, &gains->bias_grad);
 }
 
 static double sd_of(const ns_trainer *t, const ns_slot *slot, int64_t fan_in)
@@ -86,7 +97,7 @@ static bool joins(const ns_branch *b, const ns_slot *s, int weight)
 }
 
 /* A slot without a bias among others that have one keeps its zeros. */
-static void lay_biases(ns_trainer *t, const ns_branch *b, int weight, int64_t layer, ns_weight *w)
+static void lay_biases(ns_trainer *t, const ns_branch *b, int weight, int64_t layer, int64_t expert, ns_weight *w)
 {
     bool any = false;
     for (const ns_slot *s = b->class_->slots; s->role; s++)
@@ -98,28 +109,46 @@ static void lay_biases(ns_trainer *t, const ns_branch *b, int weight, int64_t la
     for (const ns_slot *s = b->class_->slots; s->role; s++) {
         const ns_tref *const bias = joins(b, s, weight) ? ns_slot_bias(b, s) : NULL;
         if (bias && bias->name)
-            add(t, bias, "", layer, true, (first){0, 0});
-        else if (bias)
+            add(t, bias, (place){.role = "", .layer = layer, .expert = expert, .kind = NS_PARAM_VECTOR});
+        else if (joins(b, s, weight))
             t->n_floats += ns_slot_tref(b, s)->n_out;
     }
 }
 
-static void lay_weight(ns_trainer *t, const ns_branch *b, int weight, int64_t layer, ns_weight *w)
+static void lay_one(ns_trainer *t, const ns_branch *b, int weight, int64_t layer, int64_t expert, ns_weight *w)
 {
-    *w = (ns_weight){.dtype = NS_F32};
-    w->at = t->n_floats;
-    w->grad = gradient_at(t, w->at);
+    *w = (ns_weight){.dtype = NS_F32, .at = t->n_floats, .grad = gradient_at(t, t->n_floats)};
     for (const ns_slot *s = b->class_->slots; s->role; s++) {
         if (!joins(b, s, weight))
             continue;
         const ns_tref *const ref = ns_slot_tref(b, s);
-        add(t, ref, s->role, layer, false, (first){sd_of(t, s, ref->n_in), 0});
+        add(t, ref, (place){.role = s->role, .layer = layer, .expert = expert, .sd = sd_of(t, s, ref->n_in)});
         w->n += ref->n_out;
         w->k = ref->n_in;
     }
     if (w->n)
         lay_packed(t, w);
-    lay_biases(t, b, weight, layer, w);
+    lay_biases(t, b, weight, layer, expert, w);
+}
+
+static void lay_weight(ns_trainer *t, const ns_branch *b, int weight, int64_t layer, ns_weight *w)
+{
+    if (!w->n_experts)
+        lay_one(t, b, weight, layer, -1, w);
+    for (int64_t e = 0; e < w->n_experts; e++)
+        lay_one(t, b, weight, layer, e, &w->experts[e]);
+}
+
+static void lay_slot(ns_trainer *t, const ns_branch *b, const ns_slot *s, int64_t layer, ns_gains *g)
+{
+    const place at = {.role = s->role, .layer = layer, .expert = -1, .kind = s->kind == NS_SLOT_TABLE ? NS_PARAM_TABLE : NS_PARAM_VECTOR,
+                      .init = s->init};
+    if (s->kind == NS_SLOT_NORM)
+        lay_norm(t, ns_slot_norm(b, s), layer, g);
+    if (s->kind == NS_SLOT_VECTOR || s->kind == NS_SLOT_TABLE)
+        lay_numbers(t, ns_slot_tref(b, s), at, &g->gain, &g->gain_grad);
+    if (s->kind == NS_SLOT_TABLE)
+        lay_numbers(t, ns_slot_bias(b, s), vector_of(layer, 0), &g->bias, &g->bias_grad);
 }
 
 static void lay_branch(ns_trainer *t, const ns_branch *b, int64_t layer, ns_branch_weights *w)
@@ -128,9 +157,13 @@ static void lay_branch(ns_trainer *t, const ns_branch *b, int64_t layer, ns_bran
     for (int i = 0; i < w->n_packed; i++)
         lay_weight(t, b, i, layer, &w->packed[i]);
     for (int i = 0; i < w->n_slots; i++)
-        if (b->class_->slots[i].kind == NS_SLOT_NORM)
-            lay_norm(t, ns_slot_norm(b, &b->class_->slots[i]), layer, &w->gains[i]);
+        lay_slot(t, b, &b->class_->slots[i], layer, &w->gains[i]);
     lay_norm(t, &b->out_norm, layer, &w->out_norm);
+}
+
+static place outside(const char *role, double sd)
+{
+    return (place){.role = role, .layer = -1, .expert = -1, .sd = sd};
 }
 
 static void lay_head(ns_trainer *t)
@@ -138,10 +171,10 @@ static void lay_head(ns_trainer *t)
     const ns_arch *const a = t->arch;
     ns_weight *const head = &t->model.head;
     const bool tied = strcmp(a->head.name, a->embed.name) == 0;
-    const ns_param *const p = tied ? t->embed : add(t, &a->head, "head", -1, false, (first){t->config.init_head, 0});
+    const ns_param *const p = tied ? t->embed : add(t, &a->head, outside("head", t->config.init_head));
     *head = (ns_weight){.dtype = NS_F32, .n = p->rows, .k = p->cols, .at = p->at, .grad = gradient_at(t, p->at)};
     lay_packed(t, head);
-    lay_vector(t, &a->head_bias, -1, 0, &head->bias, &head->bias_grad);
+    lay_numbers(t, &a->head_bias, vector_of(-1, 0), &head->bias, &head->bias_grad);
 }
 
 typedef void (*branch_fn)(ns_trainer *, const ns_branch *, int64_t layer, ns_branch_weights *);
@@ -158,8 +191,8 @@ static void lay(ns_trainer *t)
 {
     const ns_arch *const a = t->arch;
     t->n_params = t->n_floats = t->n_packed = 0;
-    t->embed = add(t, &a->embed, "embed", -1, false, (first){t->config.init_embed, 0});
-    t->positions = a->positions.name ? add(t, &a->positions, "positions", -1, false, (first){t->config.init_embed, 0}) : NULL;
+    t->embed = add(t, &a->embed, outside("embed", t->config.init_embed));
+    t->positions = a->positions.name ? add(t, &a->positions, outside("positions", t->config.init_embed)) : NULL;
     each_branch(t, lay_branch);
     lay_norm(t, &a->final_norm, -1, &t->model.final);
     lay_head(t);
@@ -174,8 +207,18 @@ static void make_lists(ns_trainer *t, const ns_branch *b, int64_t layer, ns_bran
     w->n_slots = ns_branch_n_slots(b->class_);
     w->packed = ns_alloc_array((size_t)w->n_packed, sizeof *w->packed);
     w->gains = ns_alloc_array((size_t)w->n_slots, sizeof *w->gains);
-    t->n_params += 2 * w->n_slots + 4;         /* at most, and two norms */
     t->lacks |= !w->packed || !w->gains;
+    t->n_params += 4;                          /* two norms */
+    for (const ns_slot *s = b->class_->slots; s->role && !t->lacks; s++) {
+        const int64_t experts = s->kind == NS_SLOT_MATRIX ? ns_slot_copies(b, s) : 0;
+        ns_weight *const weight = &w->packed[s->weight];
+        t->n_params += 2 * (experts ? experts : 1);
+        if (!experts || weight->experts)
+            continue;
+        weight->n_experts = experts;
+        weight->experts = ns_alloc_array((size_t)experts, sizeof *weight->experts);
+        t->lacks |= !weight->experts;
+    }
 }
 
 static void free_lists(ns_trainer *t, const ns_branch *b, int64_t layer, ns_branch_weights *w)
@@ -183,6 +226,8 @@ static void free_lists(ns_trainer *t, const ns_branch *b, int64_t layer, ns_bran
     (void)t;
     (void)b;
     (void)layer;
+    for (int i = 0; w->packed && i < w->n_packed; i++)
+        free(w->packed[i].experts);
     free(w->packed);
     free(w->gains);
 }
@@ -213,7 +258,8 @@ static int check_shared(const ns_trainer *t, ns_error *err)
 {
     for (int64_t i = 0; i < t->n_params; i++)
         for (int64_t j = 0; j < i; j++)
-            if (strcmp(t->params[i].name, t->params[j].name) == 0 && t->params[i].ref->start == t->params[j].ref->start)
+            if (strcmp(t->params[i].name, t->params[j].name) == 0 && t->params[i].ref->start == t->params[j].ref->start &&
+                t->params[i].expert == t->params[j].expert)
                 return ns_fail(err, NS_E_UNSUPPORTED, "tensor '%s' is two parts of the model: such a model is not trained yet",
                                t->params[i].name);
     return NS_OK;
@@ -224,23 +270,26 @@ int ns_params_new(ns_trainer *t, ns_error *err)
     t->model.layers = ns_alloc_array((size_t)t->arch->n_layers, sizeof *t->model.layers);
     t->n_params = 8;                           /* outside the layers, at most */
     each_branch(t, make_lists);
+    t->n_listed = t->n_params;
     t->params = t->lacks || !t->model.layers ? NULL : ns_alloc_array((size_t)t->n_params, sizeof *t->params);
     if (!t->params)
         return ns_oom(err, "the table of parameters");
     lay(t);
-    const int rc = check_shared(t, err);
+    const int rc = t->lacks ? ns_oom(err, "the table of parameters") : check_shared(t, err);
     if (rc != NS_OK)
         return rc;
     if (!make_arenas(t))
         return ns_oom(err, "parameters and the state of the optimiser");
     lay(t);
-    return NS_OK;
+    return t->lacks ? ns_oom(err, "the table of parameters") : NS_OK;
 }
 
 void ns_params_free(ns_trainer *t)
 {
     each_branch(t, free_lists);
     free(t->model.layers);
+    for (int64_t i = 0; t->params && i < t->n_listed; i++)
+        free(t->params[i].name);
     free(t->params);
     free(t->w);
     free(t->g);
@@ -252,24 +301,47 @@ void ns_params_free(ns_trainer *t)
 
 /* ---- values ---- */
 
+/* One of the first values. Rates of decay and steps as Mamba-2 begins them: a rate e^table of 1 to 16, a step softplus(bias) of .001 to
+ * .1; taps within 1 / taps^1/2, as PyTorch's convolution. */
+static float first_value(const ns_param *p, ns_rng *rng)
+{
+    const double u = p->init ? ns_rng_uniform(rng) : 0;
+    switch (p->init) {
+    case NS_INIT_ONE: return 1;
+    case NS_INIT_RATE: return (float)ns_log(1 + 15 * u);
+    case NS_INIT_STEP: return (float)ns_log(ns_pow(2.718281828459045, 0.001 * ns_pow(100, u)) - 1);
+    case NS_INIT_TAPS: return (float)((2 * u - 1) / sqrt((double)p->cols));
+    case NS_INIT_USUAL: break;
+    }
+    return p->kind == NS_PARAM_VECTOR ? p->start : (float)(p->sd * ns_rng_normal(rng));
+}
+
 void ns_params_init(ns_trainer *t)
 {
     for (int64_t i = 0; i < t->n_params; i++) {
         const ns_param *const p = &t->params[i];
         ns_rng rng = ns_rng_seed((uint64_t)t->config.seed, p->stream);
         for (int64_t j = 0; j < p->rows * p->cols; j++)
-            t->w[p->at + j] = p->vector ? p->start : (float)(p->sd * ns_rng_normal(&rng));
+            t->w[p->at + j] = first_value(p, &rng);
     }
     t->stale = true;
+}
+
+static void fill(const ns_trainer *t, ns_weight *w)
+{
+    if (w->n)
+        ns_weight_fill(w, t->w + w->at);
 }
 
 static void pack_branch(ns_trainer *t, const ns_branch *b, int64_t layer, ns_branch_weights *w)
 {
     (void)b;
     (void)layer;
-    for (int i = 0; i < w->n_packed; i++)
-        if (w->packed[i].n)
-            ns_weight_fill(&w->packed[i], t->w + w->packed[i].at);
+    for (int i = 0; i < w->n_packed; i++) {
+        fill(t, &w->packed[i]);
+        for (int64_t e = 0; e < w->packed[i].n_experts; e++)
+            fill(t, &w->packed[i].experts[e]);
+    }
 }
 
 void ns_params_pack(ns_trainer *t)
@@ -277,7 +349,7 @@ void ns_params_pack(ns_trainer *t)
     if (!t->stale)
         return;
     t->stale = false;
-    ns_weight_fill(&t->model.head, t->w + t->model.head.at);
+    fill(t, &t->model.head);
     each_branch(t, pack_branch);
 }
 

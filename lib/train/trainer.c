@@ -134,7 +134,7 @@ bool ns_trainer_tensor(ns_trainer *t, const char *name, ns_trainer_array array, 
         return false;
     t->stale |= array == NS_TRAIN_PARAMETER;
     float *const data = (array == NS_TRAIN_GRADIENT ? t->g : t->w) + p->at;
-    *out = ns_view_of(data, NS_F32, p->vector ? 1 : 2, (int64_t[]){p->rows, p->cols});
+    *out = ns_view_of(data, NS_F32, p->kind == NS_PARAM_VECTOR ? 1 : 2, (int64_t[]){p->rows, p->cols});
     return true;
 }
 

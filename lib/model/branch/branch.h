@@ -35,6 +35,9 @@ typedef enum ns_slot_kind {
 
 enum { NS_SLOTS_A_WEIGHT = 8 };   /* at most */
 
+/* What its numbers are when training begins anew: normal (a vector: 0), 1, the log of a rate of decay, a step before its softplus, taps. */
+typedef enum ns_init { NS_INIT_USUAL, NS_INIT_ONE, NS_INIT_RATE, NS_INIT_STEP, NS_INIT_TAPS } ns_init;
+
 /* One tensor of a branch and what belongs to it. A class's slots are numbered: its forward names them by their number. */
 typedef struct ns_slot {
     const char  *role;         /* "attn.q"; NULL ends the table. Its bias is "attn.q_bias"; a norm's are "attn.q_norm.weight" and ".bias" */
@@ -46,6 +49,7 @@ typedef struct ns_slot {
     int          is;
     bool         required;
     int          weight;       /* MATRIX: the packed weight whose rows it joins, below those of the slots before it: one product for all */
+    ns_init      init;         /* VECTOR, TABLE */
     char         each, used;   /* MATRIX: letters. There are so many of it, one an expert, and a row is multiplied by so many; 0: one */
 } ns_slot;
 

@@ -105,9 +105,10 @@ static const ns_size sizes[] = {{'H', offsetof(ns_attn, n_heads), "num_attention
 
 /* Columns of the product: q | k | v | z_gate | step | write. */
 enum { Z_GATE = NS_HEADS_N_SLOTS, STEP, WRITE, Z_NORM, Q_CONV, K_CONV, V_CONV, STEP_BIAS, RATE, SKIP };
-#define VECTOR(name, member, rows) {"attn." name, NS_SLOT_VECTOR, .at = offsetof(recurrence, member), .shape = rows}
+#define VECTOR(name, member, rows, first) {"attn." name, NS_SLOT_VECTOR, .at = offsetof(recurrence, member), .shape = rows, .init = first}
 #define CONV(name, member, rows) \
-    {"attn." name, NS_SLOT_TABLE, .at = offsetof(recurrence, member), .bias = offsetof(recurrence, member##_bias), .shape = rows ",t"}
+    {"attn." name, NS_SLOT_TABLE, .at = offsetof(recurrence, member), .bias = offsetof(recurrence, member##_bias), .shape = rows ",t", \
+     .init = NS_INIT_TAPS}
 
 static const ns_slot slots[] = {
     NS_HEADS_SLOTS_OF("Q", "K", "e"),
@@ -123,9 +124,9 @@ static const ns_slot slots[] = {
     [K_CONV] = CONV("k_conv", k_conv, "Ke"),
     [V_CONV] = CONV("v_conv", v_conv, "Gd"),
     [STEP_BIAS] = {"attn.step_bias", NS_SLOT_VECTOR, .at = offsetof(recurrence, step_bias), .shape = "H", .other = "He",
-                   .when = offsetof(recurrence, each), .is = 1},
-    [RATE] = VECTOR("rate", rate, "H"),
-    [SKIP] = VECTOR("skip", skip, "H"),
+                   .when = offsetof(recurrence, each), .is = 1, .init = NS_INIT_STEP},
+    [RATE] = VECTOR("rate", rate, "H", NS_INIT_RATE),
+    [SKIP] = VECTOR("skip", skip, "H", NS_INIT_ONE),
     {0},
 };
 
