@@ -17,7 +17,6 @@ static const struct packed {
       "load it in transformers with CompressedTensorsConfig(run_compressed=False) and save_pretrained it" },
     {".SCB", "bitsandbytes 8-bit codes", "load it in transformers, call its dequantize() and save_pretrained it"},
     {".weight.absmax", "bitsandbytes 4-bit codes", "load it in transformers, call its dequantize() and save_pretrained it"},
-    {"_proj_blocks", "MXFP4 codes", "load it in transformers with Mxfp4Config(dequantize=True) and save_pretrained it"},
 };
 
 int ns_checkpoint_reserve(ns_checkpoint *ck, int64_t more, ns_error *err)

@@ -28,7 +28,7 @@ ns_dtype ns_stack_dtype(const ns_checkpoint *c, const ns_stack *s)
     for (int i = 0; i < s->n; i++) {
         ns_source from;
         const bool found = ns_tref_source(s->ref[i], c, s->expert, &from, NULL) == NS_OK;
-        const ns_dtype stored = found ? from.tensor->view.dtype : NS_F32;
+        const ns_dtype stored = found ? ns_source_view(&from).dtype : NS_F32;
         if ((stored != NS_BF16 && stored != NS_F16) || (i > 0 && stored != kept))
             return NS_F32;
         kept = stored;
@@ -61,7 +61,7 @@ static int read_rows(const part *p, int64_t o, int64_t n, float *out, ns_error *
     int rc = NS_OK;
     for (int64_t i = 0, run; !p->whole && i < n && rc == NS_OK; i += run) {
         run = run_of_rows(r, o + i, n - i);
-        rc = ns_tensor_read_f32(p->from.tensor, p->from.at + source_row(r, o + i) * r->n_in, run * r->n_in, out + i * r->n_in, err);
+        rc = ns_source_read(&p->from, source_row(r, o + i) * r->n_in, run * r->n_in, out + i * r->n_in, err);
     }
     for (int64_t k = 0; p->whole && k < r->n_in; k++)
         for (int64_t i = 0; i < n; i++)
@@ -177,7 +177,7 @@ static int read_vector(const ns_model *m, const ns_tref *ref, int64_t expert, fl
     if (!v)
         return rc != NS_OK ? rc : ns_oom(err, ref->name);
     for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o += ref->group)
-        rc = ns_tensor_read_f32(from.tensor, from.at + source_row(ref, o), ref->group < ref->n_out - o ? ref->group : ref->n_out - o,
+        rc = ns_source_read(&from, source_row(ref, o), ref->group < ref->n_out - o ? ref->group : ref->n_out - o,
                                 v + o, err);
     for (int64_t o = 0; o < ref->n_out && rc == NS_OK; o++)
         if (!isfinite(v[o]))
@@ -220,7 +220,7 @@ static int read_transposed(pack_job *j, ns_error *err)
             p->whole = j->parts[i - 1].whole;
         else
             rc = (p->whole = ns_alloc_array((size_t)n, sizeof *p->whole))
-                     ? ns_tensor_read_f32(p->from.tensor, p->from.at, n, p->whole, err)
+                     ? ns_source_read(&p->from, 0, n, p->whole, err)
                      : ns_oom(err, p->ref->name);
     }
     return rc;

@@ -16,7 +16,8 @@ import os
 
 import torch
 import transformers as hf
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from transformers.integrations.mxfp4 import convert_moe_packed_tensors
 
 import recurrent
 
@@ -185,6 +186,7 @@ OTHERS = {
     "gpt_oss-default-rope": (hf.GptOssConfig, dict(WIDE, num_local_experts=4, num_experts_per_tok=4, max_position_embeddings=131072,
                              sliding_window=9, layer_types=["full_attention", "full_attention", "sliding_attention", "full_attention"]),
                              dict(config=dict(rope_scaling=None))),
+    "gpt_oss-mxfp4": (hf.GptOssConfig, dict(OSS, intermediate_size=64), dict(mxfp4=True)),
     "llama4": (hf.Llama4TextConfig, dict(LLAMA4, num_experts_per_tok=2, interleave_moe_layer_step=2), {}),
     "llama4-plain": (hf.Llama4TextConfig, dict(LLAMA4, use_qk_norm=False, attn_temperature_tuning=False, moe_layers=[0, 3],
                      no_rope_layers=[1, 0, 1, 1], attention_chunk_size=33, tie_word_embeddings=True,
@@ -236,8 +238,8 @@ RECURRENT |= {
     "granitemoehybrid-dense": (hf.GraniteMoeHybridConfig, dict(GRANITE, num_local_experts=0, position_embedding_type="rope"), {}),
 }
 LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS | RECURRENT
-KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe", "granitemoe", "gpt_oss", "llama4", "qwen3_next-full",
-        "apertus", "stablelm-parallel", "qwen3_next", "mamba2")
+KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe", "granitemoe", "gpt_oss",
+        "gpt_oss-mxfp4", "llama4", "qwen3_next-full", "apertus", "stablelm-parallel", "qwen3_next", "mamba2")
 if FIXTURES is not FIXTURES_5:
     FIXTURES |= {name: LIVE.pop(name) for name in KEPT}
 
@@ -250,6 +252,34 @@ def randomise(model, generator, sd=0.2):
         for name, buffer in model.named_buffers():               # above 0: transformers gives experts of groups that are left out a 0
             if name.endswith("e_score_correction_bias"):
                 buffer.copy_(torch.rand(buffer.shape, generator=generator))
+
+
+def randomise_codes(model, generator):
+    """Experts whose weights are MXFP4 codes as transformers reads them; the codes by the names that releases give them."""
+    codes = {}
+    for name, p in model.named_parameters():
+        if name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            E, n_in, n_out = p.shape
+            blocks = torch.randint(0, 256, (E, n_out, n_in // 32, 16), generator=generator, dtype=torch.uint8)
+            scales = torch.randint(119, 124, (E, n_out, n_in // 32), generator=generator, dtype=torch.uint8)
+            p.data = convert_moe_packed_tensors(blocks, scales, dtype=torch.float32)
+            codes |= {name + "_blocks": blocks, name + "_scales": scales}
+    return codes
+
+
+def put_codes(folder, codes):
+    path = os.path.join(folder, "model.safetensors")
+    tensors = {k: v for k, v in load_file(path).items() if k + "_blocks" not in codes}
+    save_file(tensors | codes, path, metadata={"format": "pt"})
+    change_config(folder, dict(quantization_config=dict(quant_method="mxfp4", modules_to_not_convert=["lm_head"])))
+
+
+def change_config(folder, keys):
+    path = os.path.join(folder, "config.json")
+    with open(path) as f:
+        keys = json.load(f) | keys
+    with open(path, "w") as f:
+        json.dump({k: v for k, v in keys.items() if v is not None}, f, indent=1)
 
 
 def store(model, folder, dtype, shard):
@@ -285,16 +315,15 @@ def make(folder, name, seed):
     generator = torch.Generator().manual_seed(seed)
     model = (hf.AutoModelForImageTextToText if wrapper else hf.AutoModelForCausalLM).from_config(config, attn_implementation="eager")
     randomise(model, generator, how.get("sd", 0.2))
+    codes = randomise_codes(model, generator) if how.get("mxfp4") else {}
     where = os.path.join(folder, name)
     store(model, where, how.get("dtype", torch.bfloat16), how.get("shard", "1GB"))
     ids = torch.randint(0, config.get_text_config().vocab_size, (T,), generator=generator)
     save_file(expect(where, ids, wrapper), os.path.join(where, "expected.safetensors"))
+    if codes:
+        put_codes(where, codes)
     if "config" in how:                                          # of a family that transformers does not have
-        path = os.path.join(where, "config.json")
-        with open(path) as f:
-            keys = json.load(f) | how["config"]
-        with open(path, "w") as f:
-            json.dump({k: v for k, v in keys.items() if v is not None}, f, indent=1)
+        change_config(where, how["config"])
 
 
 def main():

@@ -1,6 +1,7 @@
 /* tref.c - where the numbers of a weight are. */
 #include "model/branch/tref.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,17 +21,92 @@ void ns_tref_name(const ns_tref *t, int64_t expert, char out[NS_TENSOR_NAME])
         snprintf(out, NS_TENSOR_NAME, "%s", t->name);
 }
 
+/* ---- MXFP4 ---- */
+
+enum { BLOCK = 32, BLOCK_BYTES = BLOCK / 2 };
+
+static int wrong_codes(const ns_source *s, ns_error *err)
+{
+    return ns_fail(err, NS_E_FORMAT, "%s: tensors '%s' and '%s' are not MXFP4: U8 [..., 16] and U8 [...] are needed", s->tensor->file,
+                   s->tensor->name, s->scales->name);
+}
+
+static int check_codes(const ns_source *s, ns_error *err)
+{
+    const ns_view *const b = &s->tensor->view, *const e = &s->scales->view;
+    bool fits = b->dtype == NS_U8 && e->dtype == NS_U8 && b->rank == e->rank + 1 && e->rank > 0 && b->shape[b->rank - 1] == BLOCK_BYTES;
+    for (int i = 0; fits && i < e->rank; i++)
+        fits = b->shape[i] == e->shape[i];
+    return fits ? NS_OK : wrong_codes(s, err);
+}
+
+static const ns_tensor *part_of(const ns_checkpoint *c, const char *name, const char *suffix)
+{
+    char full[NS_TENSOR_NAME + 8];
+    snprintf(full, sizeof full, "%s%s", name, suffix);
+    return ns_checkpoint_find(c, full);
+}
+
+static void widen(float *out, const uint8_t *codes, uint8_t exponent)
+{
+    static const float values[] = {0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -.5f, -1, -1.5f, -2, -3, -4, -6};
+    const float scale = ldexpf(1, exponent - 127);
+    for (int i = 0; i < BLOCK_BYTES; i++) {
+        out[2 * i] = values[codes[i] & 15] * scale;
+        out[2 * i + 1] = values[codes[i] >> 4] * scale;
+    }
+}
+
+static int read_codes(const ns_source *s, int64_t first, int64_t n, float *out, ns_error *err)
+{
+    enum { MOST = 64 };
+    uint8_t codes[MOST * BLOCK_BYTES], exponents[MOST];
+    int rc = first % BLOCK || n % BLOCK ? wrong_codes(s, err) : NS_OK;
+    for (int64_t at = first / BLOCK, end = (first + n) / BLOCK, count; at < end && rc == NS_OK; at += count) {
+        count = end - at < MOST ? end - at : MOST;
+        rc = ns_tensor_read(s->tensor, at * BLOCK_BYTES, count * BLOCK_BYTES, codes, err);
+        rc = rc != NS_OK ? rc : ns_tensor_read(s->scales, at, count, exponents, err);
+        for (int64_t i = 0; i < count && rc == NS_OK; i++, out += BLOCK)
+            widen(out, codes + i * BLOCK_BYTES, exponents[i]);
+    }
+    return rc;
+}
+
+/* ---- sources ---- */
+
+ns_view ns_source_view(const ns_source *s)
+{
+    ns_view v = s->tensor->view;
+    if (!s->scales)
+        return v;
+    v.dtype = NS_BF16;
+    v.rank--;
+    v.shape[v.rank - 1] *= BLOCK;
+    return v;
+}
+
+int ns_source_read(const ns_source *s, int64_t first, int64_t n, float *out, ns_error *err)
+{
+    return s->scales ? read_codes(s, s->at + first, n, out, err) : ns_tensor_read_f32(s->tensor, s->at + first, n, out, err);
+}
+
 int ns_tref_source(const ns_tref *t, const ns_checkpoint *c, int64_t expert, ns_source *out, ns_error *err)
 {
     char name[NS_TENSOR_NAME];
     ns_tref_name(t, expert, name);
-    const ns_tensor *const tensor = ns_checkpoint_find(c, name);
-    if (!tensor)
+    *out = (ns_source){.tensor = ns_checkpoint_find(c, name)};
+    if (!out->tensor) {
+        out->tensor = part_of(c, name, "_blocks");
+        out->scales = part_of(c, name, "_scales");
+    }
+    if (!out->tensor || (!out->scales && !ns_checkpoint_find(c, name)))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is missing", ns_checkpoint_dir(c), name);
-    const int64_t n = ns_view_count(&tensor->view);
-    *out = (ns_source){tensor, 0, n};
-    if (expert >= 0 && !ns_tref_split(t) && tensor->view.rank > 0 && tensor->view.shape[0] > expert) {
-        out->n = n / tensor->view.shape[0];
+    if (out->scales && check_codes(out, err) != NS_OK)
+        return NS_E_FORMAT;
+    const ns_view v = ns_source_view(out);
+    out->n = ns_view_count(&v);
+    if (expert >= 0 && !ns_tref_split(t) && v.rank > 0 && v.shape[0] > expert) {
+        out->n /= v.shape[0];
         out->at = expert * out->n;
     }
     return NS_OK;

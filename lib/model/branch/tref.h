@@ -11,9 +11,15 @@ bool ns_tref_split(const ns_tref *);
 /* The name of the tensor: that of the expert (-1: of no expert), where each has one. */
 void ns_tref_name(const ns_tref *, int64_t expert, char out[NS_TENSOR_NAME]);
 
-/* n elements of a tensor from `at` on: all of it, or the expert's of a tensor of all experts. */
-typedef struct ns_source { const ns_tensor *tensor; int64_t at, n; } ns_source;
-/* NS_E_FORMAT: the file has no such tensor. */
+/* n elements of a tensor from `at` on: all of it, or the expert's of a tensor of all experts. With scales the tensor NAME is stored as
+ * MXFP4 (OCP Microscaling 1.0): NAME_blocks [..., 16] of U8, two codes each, the first in the low half, and NAME_scales [...] of U8, an
+ * exponent for the 32 numbers of a block. */
+typedef struct ns_source { const ns_tensor *tensor, *scales; int64_t at, n; } ns_source;
+/* NS_E_FORMAT: the file has no such tensor, or codes whose shapes do not fit. */
 int ns_tref_source(const ns_tref *, const ns_checkpoint *, int64_t expert, ns_source *out, ns_error *);
+/* As its numbers lie: of MXFP4 the shape with the blocks joined, and BF16, which holds all of its numbers. */
+ns_view ns_source_view(const ns_source *);
+/* Elements [first, first + n) of the source; of MXFP4 whole blocks. */
+int ns_source_read(const ns_source *, int64_t first, int64_t n, float *out, ns_error *);
 
 #endif

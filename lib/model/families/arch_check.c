@@ -56,12 +56,12 @@ static bool stacked(const ns_visit *slot)
     return slot->copies && !ns_tref_split(slot->tref);
 }
 
-static int wrong_shape(const ns_visit *slot, const ns_tensor *tensor, ns_error *err)
+static int wrong_shape(const ns_visit *slot, const ns_tensor *tensor, const ns_view *view, ns_error *err)
 {
     const ns_tref *const t = slot->tref;
     const int64_t rows = rows_needed(t);
     char have[128], want[96];
-    shape_text(&tensor->view, have, sizeof have);
+    shape_text(view, have, sizeof have);
     int n = snprintf(want, sizeof want, "[");
     if (stacked(slot))
         n += snprintf(want + n, sizeof want - (size_t)n, "%lld experts, ", (long long)slot->copies);
@@ -116,17 +116,20 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
     const ns_tref *const t = slot->tref;
     const bool tied = strcmp(slot->role, "head") == 0 && strcmp(t->name, k->a->embed.name) == 0;
     ns_source from;
-    if (ns_tref_source(t, k->c, expert, &from, NULL) != NS_OK)
-        return missing(k, slot, expert, err);
+    const int rc = ns_tref_source(t, k->c, expert, &from, err);
+    if (rc != NS_OK)
+        return from.scales ? rc : missing(k, slot, expert, err);
     const ns_tensor *const tensor = from.tensor;
-    const ns_view *const v = &tensor->view;
+    const ns_view view = ns_source_view(&from), *const v = &view;
     if (v->dtype != NS_F32 && v->dtype != NS_F16 && v->dtype != NS_BF16)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name,
                        ns_dtype_name(v->dtype));
     if (!right_rank(slot, v) || rows_there(slot, v) < rows_needed(t))      /* rows too many: check_rows */
-        return wrong_shape(slot, tensor, err);
+        return wrong_shape(slot, tensor, v, err);
     if (!tied && !ns_add_i64(k->rows[index_of(k->c, tensor)], t->n_out, &k->rows[index_of(k->c, tensor)]))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is named too often", tensor->file, tensor->name);
+    if (from.scales)
+        k->rows[index_of(k->c, from.scales)] = 1;      /* used */
     return NS_OK;
 }
 
@@ -205,7 +208,8 @@ static int check_tensor_rows(taker *k, const ns_visit *slot, int64_t expert, ns_
     if (rc != NS_OK)
         return rc;
     const ns_tensor *const tensor = from.tensor;
-    const int64_t rows = rows_there(slot, &tensor->view), taken = k->rows[index_of(k->c, tensor)];
+    const ns_view view = ns_source_view(&from);
+    const int64_t rows = rows_there(slot, &view), taken = k->rows[index_of(k->c, tensor)];
     if (taken == rows)
         return NS_OK;
     return ns_fail(err, NS_E_FORMAT,

@@ -16,13 +16,13 @@ static void build_parts(ns_builder *b, ns_branch *branch)
     const char *const apart[] = {m->gate, m->up};
     for (int i = 0; i < 2; i++) {
         ns_tref *const t = ns_build_tensor(b, branch, roles[i], m->gate_up ? m->gate_up : apart[i]);
-        t->transposed = m->transposed;
+        t->transposed = m->transposed && !b->f->mxfp4;
         if (m->gate_up)
             narrow(m, t, i, b->f->d_expert);
         if (m->gate_up_bias)
             narrow(m, ns_build_bias(b, branch, roles[i], m->gate_up_bias), i, b->f->d_expert);
     }
-    ns_build_tensor(b, branch, "ffn.down", m->down)->transposed = m->transposed;
+    ns_build_tensor(b, branch, "ffn.down", m->down)->transposed = m->transposed && !b->f->mxfp4;
     if (m->down_bias)
         ns_build_bias(b, branch, "ffn.down", m->down_bias);
 }

@@ -1,5 +1,6 @@
 /* config_experts.c - what config.json says of mixtures of experts: how many, how wide, which layers have them, how a row chooses. */
 #include "model/families/family.h"
+#include <string.h>
 
 static int read_steps(ns_facts *f, ns_config *c, const char *key, ns_error *err)
 {
@@ -75,6 +76,18 @@ static int read_groups(ns_facts *f, ns_config *c, ns_error *err)
     return NS_OK;
 }
 
+/* Codes that are read; any others are refused with the keys that nobody read. */
+static int read_codes(ns_facts *f, ns_config *c, ns_error *err)
+{
+    const cJSON *const codes = cJSON_GetObjectItemCaseSensitive(c->object, "quantization_config");
+    const char *method = NULL;
+    const int rc = cJSON_IsObject(codes) ? ns_json_str(codes, "quant_method", &method, c->label, err) : NS_OK;
+    f->mxfp4 = method && strcmp(method, "mxfp4") == 0;
+    if (f->mxfp4)
+        ns_config_get(c, "quantization_config");
+    return rc;
+}
+
 int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *err)
 {
     static const char top_k[] = "num_experts_per_tok";
@@ -95,6 +108,8 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
                        (long long)r->n_experts);
     f->d_shared = m->shared ? f->d_expert : 0;
     if (m->keys.d_shared && (rc = ns_config_i64(c, m->keys.d_shared, m->defaults.d_shared, 0, NS_MAX_DIM, &f->d_shared, err)) != NS_OK)
+        return rc;
+    if (m->mxfp4 && (rc = read_codes(f, c, err)) != NS_OK)
         return rc;
     if (m->scaled_groups && (rc = read_groups(f, c, err)) != NS_OK)
         return rc;

@@ -82,6 +82,7 @@ typedef struct ns_mixture {
     struct { int64_t n, top_k, d_ff, d_shared; bool normalise; } defaults;
     ns_sparse_rule sparse;
     ns_routing     routing;
+    bool           mxfp4;             /* may be stored so: then the rows of gate_up and down are their outputs, not transposed */
     bool           scaled_groups;     /* reads routed_scaling_factor, n_group, topk_group; n_shared_experts times d_ff are shared */
     bool           shared;            /* a shared expert as wide as one of the others */
     bool           weigh_input, interleaved, transposed;      /* gate_up: rows of gate and up by turns, else halves */
@@ -201,6 +202,7 @@ struct ns_facts {
     ns_temper temper;                 /* of NoPE layers */
     int64_t *window;                  /* [layers] 0 = full */
     bool    *recurrent;               /* [layers] */
+    bool     mxfp4;                   /* the experts are stored so */
     bool    *sparse;                  /* [layers] has experts */
     ns_router router;                 /* of those layers, and the widths of one and of the shared one */
     int64_t  d_expert, d_shared;

@@ -1,5 +1,5 @@
 /* gpt_oss.c - GPT-OSS: a sink a head, windows on every other layer, biases everywhere, and experts whose gate and up lie row by row in one
- * tensor of all, as bf16 files have them. The quantised release (MXFP4) is refused by its quantization_config. */
+ * tensor of all: as bf16, or as MXFP4, which the releases are. */
 #include "model/families/family.h"
 
 static const ns_names names = {
@@ -15,7 +15,7 @@ static const char *const harmless[] = {"swiglu_limit", "experts_per_token", "ini
 static const ns_act act = NS_ACT_QUICK_GELU;   /* whatever hidden_act says */
 static const ns_mixture mixture = {
     .keys = {.n = "num_local_experts"}, .defaults = {.n = 128, .top_k = 4}, .routing = NS_ROUTING_SOFTMAX_CHOSEN,
-    .interleaved = true, .transposed = true, .limit = 7, .up_offset = 1, .act = &act,
+    .interleaved = true, .transposed = true, .mxfp4 = true, .limit = 7, .up_offset = 1, .act = &act,
     .router = "mlp.router.weight", .router_bias = "mlp.router.bias", .gate_up = "mlp.experts.gate_up_proj",
     .gate_up_bias = "mlp.experts.gate_up_proj_bias", .down = "mlp.experts.down_proj", .down_bias = "mlp.experts.down_proj_bias",
 };

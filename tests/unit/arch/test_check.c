@@ -83,13 +83,41 @@ static void forget(tensors *t)
     t->n = 0;
 }
 
+/* A file of zeros with this header: our writer has weights alone, and codes are none. */
+static void write_zeros(const char *path, const tensors *t)
+{
+    static char header[1 << 16];
+    size_t n = 0, at = 0;
+    for (int i = 0; i < t->n; i++) {
+        const ns_view *const v = &t->list[i].view;
+        const size_t bytes = (size_t)ns_view_count(v) * ns_dtype_size(v->dtype);
+        n += (size_t)snprintf(header + n, sizeof header - n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? "," : "{", t->list[i].name,
+                              ns_dtype_name(v->dtype));
+        for (int a = 0; a < v->rank; a++)
+            n += (size_t)snprintf(header + n, sizeof header - n, "%s%lld", a ? "," : "", (long long)v->shape[a]);
+        n += (size_t)snprintf(header + n, sizeof header - n, "],\"data_offsets\":[%zu,%zu]}", at, at + bytes);
+        at += bytes;
+    }
+    n += (size_t)snprintf(header + n, sizeof header - n, "}");
+    const uint64_t length = n;
+    FILE *const f = fopen(path, "wb");
+    assert_true(f && n < sizeof header - 1 && fwrite(&length, 8, 1, f) == 1 && fwrite(header, n, 1, f) == 1 &&
+                fwrite(zeros, 1, at, f) == at);
+    fclose(f);
+}
+
 static ns_checkpoint *stored(const tensors *t)
 {
     char path[64];
     ns_checkpoint *c = NULL;
     ns_error err = {""};
+    bool codes = false;
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    if (ns_safetensors_write(path, t->list, t->n, &err) || ns_checkpoint_open(&c, folder, NULL, &err))
+    for (int i = 0; i < t->n; i++)
+        codes |= t->list[i].view.dtype == NS_U8;
+    if (codes)
+        write_zeros(path, t);
+    if ((!codes && ns_safetensors_write(path, t->list, t->n, &err)) || ns_checkpoint_open(&c, folder, NULL, &err))
         fail_msg("%s", err.message);
     return c;
 }
@@ -226,6 +254,38 @@ static void experts(void **state)
     ns_arch_free(a);
 }
 
+/* One weight's tensor becomes its codes: NAME_blocks and NAME_scales. */
+static void stored_as_codes(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *const a = arch_of("{\"model_type\":\"gpt_oss\",\"hidden_size\":64,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+                               "\"head_dim\":6,\"num_hidden_layers\":1,\"intermediate_size\":32,\"vocab_size\":32,\"num_local_experts\":3,"
+                               "\"num_experts_per_tok\":2,\"quantization_config\":{\"quant_method\":\"mxfp4\"}}");
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    expect(a, &t, NS_OK, "");                                               /* numbers are as good, if their rows are the outputs */
+    ns_tensor_out *const up = find(&t, "model.layers.0.mlp.experts.gate_up_proj");
+    up->name = "model.layers.0.mlp.experts.gate_up_proj_blocks";
+    up->view = ns_view_of(zeros, NS_U8, 4, (int64_t[]){3, 64, 2, 16});
+    up->dtype = NS_U8;
+    ns_tensor_out *const scales = add(&t, "model.layers.0.mlp.experts.gate_up_proj_scales", 3, 3, 64);
+    scales->view = ns_view_of(zeros, NS_U8, 3, (int64_t[]){3, 64, 2});
+    scales->dtype = NS_U8;
+    expect(a, &t, NS_OK, "");
+    scales->view = ns_view_of(zeros, NS_U8, 3, (int64_t[]){3, 64, 1});
+    expect(a, &t, NS_E_FORMAT, "gate_up_proj_scales' are not MXFP4: U8 [..., 16] and U8 [...] are needed");
+    scales->view = ns_view_of(zeros, NS_U8, 3, (int64_t[]){3, 64, 2});
+    up->view = ns_view_of(zeros, NS_U8, 4, (int64_t[]){3, 64, 2, 8});
+    expect(a, &t, NS_E_FORMAT, "are not MXFP4");
+    up->view = ns_view_of(zeros, NS_U8, 4, (int64_t[]){3, 48, 2, 16});
+    scales->view = ns_view_of(zeros, NS_U8, 3, (int64_t[]){3, 48, 2});
+    expect(a, &t, NS_E_FORMAT, "is [3, 48, 64], but ffn.gate (width of an expert, hidden_size) of config.json wants [3 experts, 63, 64]");
+    free(t.names[--t.n]);
+    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.0.mlp.experts.gate_up_proj'");
+    forget(&t);
+    ns_arch_free(a);
+}
+
 static void a_bias_too_many(void **state)
 {
     (void)state;
@@ -319,7 +379,7 @@ static void prefixes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
-                                       cmocka_unit_test(experts),
+                                       cmocka_unit_test(experts), cmocka_unit_test(stored_as_codes),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
                                        cmocka_unit_test(tied_head),        cmocka_unit_test(prefixes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);

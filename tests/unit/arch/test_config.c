@@ -543,7 +543,9 @@ static void refused(void **state)
         {"llama4_text", "\"attn_temperature_tuning\":\"on\"", NS_E_FORMAT, "attn_temperature_tuning must be true, false or a number"},
         {"stablelm", "\"partial_rotary_factor\":0.5,\"qk_layernorm\":true", NS_E_UNSUPPORTED, "qk_layernorm is true"},
         {"granite", "\"logits_scaling\":0", NS_E_FORMAT, "logits_scaling is 0"},
-        {"gpt_oss", "\"quantization_config\":{\"quant_method\":\"mxfp4\"}", NS_E_UNSUPPORTED, "quantization_config is"},
+        {"gpt_oss", "\"quantization_config\":{\"quant_method\":\"gptq\"}", NS_E_UNSUPPORTED, "quantization_config is"},
+        {"gpt_oss", "\"quantization_config\":{\"quant_method\":4}", NS_E_FORMAT, "'quant_method' is a number"},
+        {"mixtral", "\"quantization_config\":{\"quant_method\":\"mxfp4\"}", NS_E_UNSUPPORTED, "quantization_config is"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char json[4096];

@@ -358,7 +358,8 @@ static void names_of_experts(void **state)
 {
     (void)state;
     static tensors_named all;
-    ns_arch *const a = renamed_in(small_config("mixtral"), "{\"*layers.*.block_sparse_moe.experts.{}.w*.weight\":\"*b*.e{}.*\"}", NS_OK, "");
+    ns_arch *const a = renamed_in(small_config("mixtral"),
+                                  "{\"*layers.*.block_sparse_moe.experts.{}.w*.weight\":\"*b*.e{}.*\"}", NS_OK, "");
     all = (tensors_named){.n = 0};
     assert_int_equal(ns_arch_each(a, name_of, &all, NULL), NS_OK);
     assert_int_equal(all.n, 6);
