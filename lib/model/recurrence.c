@@ -11,10 +11,13 @@
 
 /* ---- convolution ---- */
 
+enum { CHUNK = 512 };                      /* channels at a time */
+
 typedef struct conv_job {
     const ns_member *m;
     const float *tail;                     /* [taps - 1][n] the inputs before the first row */
-    const float *weight, *bias;            /* [n][taps]; [n] or NULL */
+    const ns_math *math;
+    const float *weight, *bias;            /* [taps][n]; [n] */
     ns_cols      x, out;
     int64_t      taps;
 } conv_job;
@@ -30,12 +33,15 @@ static void conv_row(const void *job, int64_t row)
     const conv_job *const j = job;
     const int64_t n = j->x.n, K = j->taps;
     float *const out = ns_cols_at(j->out, j->m->row + row);
-    for (int64_t c = 0; c < n; c++)
-        out[c] = j->bias ? j->bias[c] : 0;
+    float product[CHUNK];
+    memcpy(out, j->bias, (size_t)n * sizeof *out);
     for (int64_t t = 0; t < K; t++) {
         const float *const x = input(j, row - K + 1 + t, n);
-        for (int64_t c = 0; c < n; c++)
-            out[c] += j->weight[c * K + t] * x[c];
+        for (int64_t c = 0, m; c < n; c += m) {
+            m = n - c < CHUNK ? n - c : CHUNK;
+            j->math->mul(product, j->weight + t * n + c, x + c, m);
+            j->math->add(out + c, out + c, product, m);
+        }
     }
 }
 
@@ -71,8 +77,8 @@ static int conv_member(ns_band *b, conv_job j, float *scratch)
     return NS_OK;
 }
 
-/* The tables of all slots, one behind the other, in the scratch: [channels][taps], then the biases. */
-static float *join_tables(ns_band *b, const int *slots, int n_slots, int64_t n, int64_t taps, bool *biased)
+/* The tables of all slots in the scratch, a row a tap: [taps][channels], then the biases. */
+static float *join_tables(ns_band *b, const int *slots, int n_slots, int64_t n, int64_t taps)
 {
     float *const out = ns_buffer_need(&b->p->scratch->conv, n * (taps + 1) + (taps - 1) * n, b->p->err);
     int64_t c = 0;
@@ -81,10 +87,11 @@ static float *join_tables(ns_band *b, const int *slots, int n_slots, int64_t n, 
     for (int i = 0; out && i < n_slots; i++) {
         const ns_tref *const t = ns_slot_tref(b->branch, &b->branch->class_->slots[slots[i]]);
         const ns_gains *const g = &b->weights->gains[slots[i]];
-        memcpy(out + c * taps, g->gain, (size_t)(t->n_out * taps) * sizeof *out);
-        *biased |= g->bias != NULL;
-        for (int64_t k = 0; k < t->n_out; k++)
+        for (int64_t k = 0; k < t->n_out; k++) {
+            for (int64_t tap = 0; tap < taps; tap++)
+                out[tap * n + c + k] = g->gain[k * taps + tap];
             out[n * taps + c + k] = g->bias ? g->bias[k] : 0;
+        }
         c += t->n_out;
     }
     return out;
@@ -93,12 +100,11 @@ static float *join_tables(ns_band *b, const int *slots, int n_slots, int64_t n, 
 ns_cols ns_band_conv(ns_band *b, ns_cols x, const int *slots, int n_slots, int64_t taps)
 {
     const ns_cols out = ns_band_new(b, x.n);
-    bool biased = false;
-    float *const tables = out.sheet ? join_tables(b, slots, n_slots, x.n, taps, &biased) : NULL;
+    float *const tables = out.sheet ? join_tables(b, slots, n_slots, x.n, taps) : NULL;
     if (out.sheet && !tables)
         b->rc = NS_E_MEMORY;
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++)
-        b->rc = conv_member(b, (conv_job){.m = &b->members[i], .weight = tables, .bias = biased ? tables + x.n * taps : NULL, .x = x,
+        b->rc = conv_member(b, (conv_job){.m = &b->members[i], .math = b->p->math, .weight = tables, .bias = tables + x.n * taps, .x = x,
                                           .out = out, .taps = taps}, tables + x.n * (taps + 1));
     ns_tape_conv(b, x, out, slots, n_slots, taps);
     return b->rc == NS_OK ? out : (ns_cols){0};

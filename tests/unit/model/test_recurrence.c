@@ -99,7 +99,7 @@ static void take(double out[T][MAX_DIM], const seen *s, int64_t h, int64_t H, in
             out[t][i] = (double)s->data[t * s->width + h / (H / s->heads) * n + i];
 }
 
-static void head_of(head *x, const album *a, int64_t layer, int64_t h, int64_t H, bool delta, double scale)
+static void head_of(head *x, const album *a, int64_t layer, int64_t h, int64_t H, bool delta, double scale, double slope)
 {
     const seen *const q = &a->at[layer][NS_POINT_ROT_Q], *const k = &a->at[layer][NS_POINT_ROT_K], *const v = &a->at[layer][NS_POINT_V];
     const seen *const log_decay = &a->at[layer][NS_POINT_LOG_DECAY], *const beta = &a->at[layer][NS_POINT_BETA];
@@ -114,7 +114,7 @@ static void head_of(head *x, const album *a, int64_t layer, int64_t h, int64_t H
     for (int64_t t = 0; t < T; t++) {
         for (int64_t i = 0; i < x->key; i++) {
             const int64_t each = log_decay->data ? log_decay->width / H : 0;
-            x->a[t][i] = each ? exp((double)log_decay->data[t * log_decay->width + h * each + (each > 1 ? i : 0)]) : 1;
+            x->a[t][i] = exp(each ? (double)log_decay->data[t * log_decay->width + h * each + (each > 1 ? i : 0)] : -slope);
         }
         x->beta[t] = beta->data ? (double)beta->data[t * H + h] : 1;
     }
@@ -159,12 +159,12 @@ static void near(double got, double want, double bound, const char *what)
         fail_msg("%s: %.9g, expected %.9g", what, got, want);
 }
 
-static void check_head(const album *a, int64_t layer, int64_t h, int64_t H, bool delta, double scale)
+static void check_head(const album *a, int64_t layer, int64_t h, int64_t H, bool delta, double scale, double slope)
 {
     static head x;
     static double z[T][MAX_DIM], row[T];
     const seen *const pattern = &a->at[layer][NS_POINT_PATTERN], *const out = &a->at[layer][NS_POINT_Z];
-    head_of(&x, a, layer, h, H, delta, scale);
+    head_of(&x, a, layer, h, H, delta, scale, slope);
     run_recurrence(&x, z);
     for (int64_t t = 0; t < T; t++) {
         double most = 1;
@@ -200,7 +200,7 @@ static void rows_of(const char *config, bool delta, double scale)
             continue;
         layers++;
         for (int64_t h = 0; h < attn->n_heads; h++)
-            check_head(&a, l, h, attn->n_heads, delta, scale);
+            check_head(&a, l, h, attn->n_heads, delta, scale, 0);
     }
     assert_true(layers > 1);
     album_clear(&a);
@@ -217,6 +217,31 @@ static void rows_of_a_state_space(void **state)
 {
     (void)state;
     rows_of(tiny_mamba2, false, 1);
+}
+
+/* GLA, KDA, RetNet and DeltaNet: what the decay of each is, is asked of the points too. */
+static void rows_of_every_setting(void **state)
+{
+    (void)state;
+    static const double slopes[] = {0.5, 0.25, 0.125, 0};
+    tiny t;
+    static album a;
+    int32_t tokens[T];
+    tiny_open(&t, tiny_recurrences, 2, NULL, 0);
+    tiny_tokens(tokens, T, t.arch->vocab, 11);
+    show_all(&t, tokens, &a);
+    for (int64_t l = 0; l < 4; l++)
+        for (int64_t h = 0; h < 4; h++)
+            check_head(&a, l, h, 4, l == 1 || l == 3, (double)0.3f, l == 2 ? slopes[h] : 0);
+    assert_int_equal(a.at[0][NS_POINT_LOG_DECAY].width, 4 * 13);
+    assert_int_equal(a.at[1][NS_POINT_LOG_DECAY].width, 4 * 12);
+    assert_true(!a.at[2][NS_POINT_LOG_DECAY].data && !a.at[3][NS_POINT_LOG_DECAY].data && !a.at[2][NS_POINT_BETA].data);
+    float most = 0;
+    for (int64_t i = 0; i < T * 4; i++)
+        most = a.at[3][NS_POINT_BETA].data[i] > most ? a.at[3][NS_POINT_BETA].data[i] : most;
+    assert_true(most > 1 && most < 2);                /* eigenvalues below 0 */
+    album_clear(&a);
+    tiny_close(&t);
 }
 
 /* ---- edits: terms that are left out ---- */
@@ -341,6 +366,7 @@ static void impossible_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_of_the_delta_rule), cmocka_unit_test(rows_of_a_state_space),
+                                       cmocka_unit_test(rows_of_every_setting),
                                        cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(asked_for_later),
                                        cmocka_unit_test(impossible_states)};
     return cmocka_run_group_tests(tests, NULL, NULL);
