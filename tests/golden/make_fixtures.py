@@ -313,6 +313,7 @@ def make(folder, name, seed):
     config_class, keys, how = (FIXTURES | LIVE)[name]
     wrapper, config = how.get("wrapper", False), config_class(**keys)
     generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)                                      # dt_bias and A_log begin at random
     model = (hf.AutoModelForImageTextToText if wrapper else hf.AutoModelForCausalLM).from_config(config, attn_implementation="eager")
     randomise(model, generator, how.get("sd", 0.2))
     codes = randomise_codes(model, generator) if how.get("mxfp4") else {}
