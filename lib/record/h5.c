@@ -58,7 +58,7 @@ bool ns_h5_is_whole(void)
 
 int ns_h5_end(ns_h5_quiet before, int rc, const char *label, ns_error *err)
 {
-    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || !ns_h5_is_whole());
+    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || before.dead || !ns_h5_is_whole());
     ns_h5_leave(before);
     return refused ? ns_oom(err, label) : rc;
 }

@@ -25,9 +25,14 @@ int ns_fact_list_add(ns_fact_list *f, const char *name, const char *value, bool 
         return NS_OK;
     if (!ns_grow(&f->list, &f->capacity, f->n + 1, sizeof *f->list))
         return ns_oom(err, "the provenance");
-    const ns_fact copy = {.name = ns_strdup(name), .value = ns_strdup(value), .is_volatile = is_volatile};
-    f->list[f->n++] = copy;
-    return copy.name && copy.value ? NS_OK : ns_oom(err, "the provenance");
+    char *const own = ns_strdup(name), *const copy = ns_strdup(value);
+    if (!own || !copy) {                                        /* half a fact is none: who looks for another would meet it */
+        free(own);
+        free(copy);
+        return ns_oom(err, "the provenance");
+    }
+    f->list[f->n++] = (ns_fact){own, copy, is_volatile};
+    return NS_OK;
 }
 
 int ns_fact_list_add_all(ns_fact_list *f, const ns_fact *facts, int64_t n, ns_error *err)
