@@ -266,10 +266,10 @@ static void scaled_lengths(void **state)
          400, 100},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}", 400, 100},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ns_arch *const a = arch_of(config_with("llama", cases[i].more));
-        assert_int_equal(a->max_positions, cases[i].positions);
-        assert_int_equal(a->ropes[0].original_max_positions, cases[i].original);
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        ns_arch *const a = arch_of(config_with("llama", refusals[i].more));
+        assert_int_equal(a->max_positions, refusals[i].positions);
+        assert_int_equal(a->ropes[0].original_max_positions, refusals[i].original);
         ns_arch_free(a);
     }
 }
@@ -466,7 +466,70 @@ static void released_configs(void **state)
     }
 }
 
-/* ---- contradictions and nonsense ---- */
+/* ---- contradictions and no/* What config_with(family, more) is refused for. */
+static const struct { const char *family, *more; int code; const char *says; } refusals[] = {
+    {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
+    {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
+    {"llama", "\"vocab_size\":32.5", NS_E_FORMAT, "vocab_size"},
+    {"llama", "\"vocab_size\":\"32\"", NS_E_FORMAT, "'vocab_size' is a string"},
+    {"llama", "\"intermediate_size\":-1", NS_E_FORMAT, "intermediate_size is -1"},
+    {"llama", "\"head_dim\":7", NS_E_FORMAT, "7 of the 7 dimensions of a head would rotate"},
+    {"llama", "\"rms_norm_eps\":-1", NS_E_FORMAT, "rms_norm_eps"},
+    {"llama", "\"rope_theta\":0", NS_E_FORMAT, "rope_theta is 0"},
+    {"llama", "\"hidden_act\":\"xielu\"", NS_E_UNSUPPORTED, "hidden_act 'xielu' is not supported"},
+    {"llama", "\"tie_word_embeddings\":1", NS_E_FORMAT, "'tie_word_embeddings' is a number"},
+    {"llama", "\"rope_scaling\":[]", NS_E_FORMAT, "rope_scaling must be an object or null"},
+    {"llama", "\"rope_scaling\":{\"factor\":2}", NS_E_FORMAT, "rope_scaling: no rope_type"},
+    {"llama", "\"rope_scaling\":{\"rope_type\":\"mrope\"}", NS_E_UNSUPPORTED, "rope_type 'mrope' is not supported"},
+    {"llama", "\"rope_scaling\":{\"rope_type\":\"linear\"}", NS_E_FORMAT, "factor is missing"},
+    {"llama", "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4}", NS_E_FORMAT,
+     "llama3 needs original_max_position_embeddings"},
+    {"llama",
+     "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4,\"original_max_position_"
+     "embeddings\":64}",
+     NS_E_FORMAT, "high_freq_factor 4 must be above low_freq_factor 4"},
+    {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1],\"long_factor\":[1,1,1,1]}", NS_E_FORMAT,
+     "short_factor must be a list of 4 numbers"},
+    {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[1,0,1,1]}", NS_E_FORMAT,
+     "long_factor[1] must be a number above 0"},
+    {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
+     "there is no sliding_window"},
+    {"qwen2", "\"layer_types\":[\"full_attention\"]", NS_E_FORMAT, "layer_types must be a list of 4 names"},
+    {"qwen2", "\"layer_types\":[\"full_attention\",\"mamba\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED,
+     "layer_types[1] 'mamba' is not supported"},
+    {"mistral", "\"sliding_window\":0", NS_E_FORMAT, "sliding_window is 0"},
+    {"mistral", "\"sliding_window\":-5", NS_E_FORMAT, "sliding_window is -5"},
+    {"smollm3", "\"no_rope_layers\":[1,1]", NS_E_FORMAT, "no_rope_layers must be a list of 4 numbers"},
+    {"exaone4", "\"sliding_window_pattern\":\"LX\"", NS_E_FORMAT, "must be made of L and G"},
+    {"cohere2", "\"sliding_window_pattern\":0", NS_E_FORMAT, "sliding_window_pattern is 0"},
+    {"gpt_neox", "\"head_dim\":16", NS_E_UNSUPPORTED, "head_dim is 16, but the heads of gpt_neox have 8"},
+    {"gemma3_text", "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}", NS_E_FORMAT,
+     "rope_parameters has no object 'sliding_attention'"},
+    {"mixtral", "\"num_experts_per_tok\":9", NS_E_FORMAT, "num_experts_per_tok is 9, but num_local_experts is 8"},
+    {"mixtral", "\"num_local_experts\":0", NS_E_FORMAT, "num_local_experts is 0, outside 1 to 65536"},
+    {"mixtral", "\"num_experts_per_tok\":0", NS_E_FORMAT, "num_experts_per_tok is 0"},
+    {"qwen3_moe", "\"mlp_only_layers\":[4]", NS_E_FORMAT, "mlp_only_layers names a layer that is none of 0 to 3"},
+    {"qwen3_moe", "\"mlp_only_layers\":1", NS_E_FORMAT, "mlp_only_layers must be a list of layers"},
+    {"qwen3_moe", "\"decoder_sparse_step\":0", NS_E_FORMAT, "decoder_sparse_step is 0"},
+    {"qwen3_moe", "\"moe_intermediate_size\":0", NS_E_FORMAT, "moe_intermediate_size is 0"},
+    {"qwen2_moe", "\"use_sliding_window\":true", NS_E_UNSUPPORTED, "use_sliding_window is true, which would change the result"},
+    {"glm4_moe", "\"n_group\":3", NS_E_FORMAT, "n_routed_experts 128 is not a multiple of n_group 3"},
+    {"glm4_moe", "\"n_group\":4,\"topk_group\":5", NS_E_FORMAT, "topk_group is 5, outside 1 to 4"},
+    {"glm4_moe", "\"n_group\":64,\"topk_group\":1", NS_E_FORMAT, "top_k is more than the experts of group_top_k groups"},
+    {"glm4_moe", "\"n_shared_experts\":65536,\"moe_intermediate_size\":65536", NS_E_FORMAT, "are too wide"},
+    {"llama4_text", "\"moe_layers\":[1.5]", NS_E_FORMAT, "moe_layers names a layer"},
+    {"llama4_text", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]",
+     NS_E_UNSUPPORTED, "layer_types[0] 'sliding_attention' is not supported"},
+    {"llama4_text", "\"floor_scale\":8.5", NS_E_UNSUPPORTED, "floor_scale is 8.5: a whole number"},
+    {"llama4_text", "\"attn_temperature_tuning\":\"on\"", NS_E_FORMAT, "attn_temperature_tuning must be true, false or a number"},
+    {"stablelm", "\"partial_rotary_factor\":0.5,\"qk_layernorm\":true", NS_E_UNSUPPORTED, "qk_layernorm is true"},
+    {"granite", "\"logits_scaling\":0", NS_E_FORMAT, "logits_scaling is 0"},
+    {"gpt_oss", "\"quantization_config\":{\"quant_method\":\"gptq\"}", NS_E_UNSUPPORTED, "quantization_config is"},
+    {"gpt_oss", "\"quantization_config\":{\"quant_method\":4}", NS_E_FORMAT, "'quant_method' is a number"},
+    {"mixtral", "\"quantization_config\":{\"quant_method\":\"mxfp4\"}", NS_E_UNSUPPORTED, "quantization_config is"},
+};
+
+nsense ---- */
 static void refused(void **state)
 {
     (void)state;
@@ -486,73 +549,12 @@ static void refused(void **state)
     }
     config_fails("{\"model_type\":\"gemma3n\",\"text_config\":{\"model_type\":\"gemma3n_text\"}}", NS_E_UNSUPPORTED,
                  "there is no class of branches for embeddings of each layer");
-    static const struct { const char *family, *more; int code; const char *says; } cases[] = {
-        {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
-        {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
-        {"llama", "\"vocab_size\":32.5", NS_E_FORMAT, "vocab_size"},
-        {"llama", "\"vocab_size\":\"32\"", NS_E_FORMAT, "'vocab_size' is a string"},
-        {"llama", "\"intermediate_size\":-1", NS_E_FORMAT, "intermediate_size is -1"},
-        {"llama", "\"head_dim\":7", NS_E_FORMAT, "7 of the 7 dimensions of a head would rotate"},
-        {"llama", "\"rms_norm_eps\":-1", NS_E_FORMAT, "rms_norm_eps"},
-        {"llama", "\"rope_theta\":0", NS_E_FORMAT, "rope_theta is 0"},
-        {"llama", "\"hidden_act\":\"xielu\"", NS_E_UNSUPPORTED, "hidden_act 'xielu' is not supported"},
-        {"llama", "\"tie_word_embeddings\":1", NS_E_FORMAT, "'tie_word_embeddings' is a number"},
-        {"llama", "\"rope_scaling\":[]", NS_E_FORMAT, "rope_scaling must be an object or null"},
-        {"llama", "\"rope_scaling\":{\"factor\":2}", NS_E_FORMAT, "rope_scaling: no rope_type"},
-        {"llama", "\"rope_scaling\":{\"rope_type\":\"mrope\"}", NS_E_UNSUPPORTED, "rope_type 'mrope' is not supported"},
-        {"llama", "\"rope_scaling\":{\"rope_type\":\"linear\"}", NS_E_FORMAT, "factor is missing"},
-        {"llama", "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4}", NS_E_FORMAT,
-         "llama3 needs original_max_position_embeddings"},
-        {"llama",
-         "\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4,\"original_max_position_"
-         "embeddings\":64}",
-         NS_E_FORMAT, "high_freq_factor 4 must be above low_freq_factor 4"},
-        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1],\"long_factor\":[1,1,1,1]}", NS_E_FORMAT,
-         "short_factor must be a list of 4 numbers"},
-        {"phi3", "\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1,1,1],\"long_factor\":[1,0,1,1]}", NS_E_FORMAT,
-         "long_factor[1] must be a number above 0"},
-        {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
-         "there is no sliding_window"},
-        {"qwen2", "\"layer_types\":[\"full_attention\"]", NS_E_FORMAT, "layer_types must be a list of 4 names"},
-        {"qwen2", "\"layer_types\":[\"full_attention\",\"mamba\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED,
-         "layer_types[1] 'mamba' is not supported"},
-        {"mistral", "\"sliding_window\":0", NS_E_FORMAT, "sliding_window is 0"},
-        {"mistral", "\"sliding_window\":-5", NS_E_FORMAT, "sliding_window is -5"},
-        {"smollm3", "\"no_rope_layers\":[1,1]", NS_E_FORMAT, "no_rope_layers must be a list of 4 numbers"},
-        {"exaone4", "\"sliding_window_pattern\":\"LX\"", NS_E_FORMAT, "must be made of L and G"},
-        {"cohere2", "\"sliding_window_pattern\":0", NS_E_FORMAT, "sliding_window_pattern is 0"},
-        {"gpt_neox", "\"head_dim\":16", NS_E_UNSUPPORTED, "head_dim is 16, but the heads of gpt_neox have 8"},
-        {"gemma3_text", "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"}}", NS_E_FORMAT,
-         "rope_parameters has no object 'sliding_attention'"},
-        {"mixtral", "\"num_experts_per_tok\":9", NS_E_FORMAT, "num_experts_per_tok is 9, but num_local_experts is 8"},
-        {"mixtral", "\"num_local_experts\":0", NS_E_FORMAT, "num_local_experts is 0, outside 1 to 65536"},
-        {"mixtral", "\"num_experts_per_tok\":0", NS_E_FORMAT, "num_experts_per_tok is 0"},
-        {"qwen3_moe", "\"mlp_only_layers\":[4]", NS_E_FORMAT, "mlp_only_layers names a layer that is none of 0 to 3"},
-        {"qwen3_moe", "\"mlp_only_layers\":1", NS_E_FORMAT, "mlp_only_layers must be a list of layers"},
-        {"qwen3_moe", "\"decoder_sparse_step\":0", NS_E_FORMAT, "decoder_sparse_step is 0"},
-        {"qwen3_moe", "\"moe_intermediate_size\":0", NS_E_FORMAT, "moe_intermediate_size is 0"},
-        {"qwen2_moe", "\"use_sliding_window\":true", NS_E_UNSUPPORTED, "use_sliding_window is true, which would change the result"},
-        {"glm4_moe", "\"n_group\":3", NS_E_FORMAT, "n_routed_experts 128 is not a multiple of n_group 3"},
-        {"glm4_moe", "\"n_group\":4,\"topk_group\":5", NS_E_FORMAT, "topk_group is 5, outside 1 to 4"},
-        {"glm4_moe", "\"n_group\":64,\"topk_group\":1", NS_E_FORMAT, "top_k is more than the experts of group_top_k groups"},
-        {"glm4_moe", "\"n_shared_experts\":65536,\"moe_intermediate_size\":65536", NS_E_FORMAT, "are too wide"},
-        {"llama4_text", "\"moe_layers\":[1.5]", NS_E_FORMAT, "moe_layers names a layer"},
-        {"llama4_text", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]",
-         NS_E_UNSUPPORTED, "layer_types[0] 'sliding_attention' is not supported"},
-        {"llama4_text", "\"floor_scale\":8.5", NS_E_UNSUPPORTED, "floor_scale is 8.5: a whole number"},
-        {"llama4_text", "\"attn_temperature_tuning\":\"on\"", NS_E_FORMAT, "attn_temperature_tuning must be true, false or a number"},
-        {"stablelm", "\"partial_rotary_factor\":0.5,\"qk_layernorm\":true", NS_E_UNSUPPORTED, "qk_layernorm is true"},
-        {"granite", "\"logits_scaling\":0", NS_E_FORMAT, "logits_scaling is 0"},
-        {"gpt_oss", "\"quantization_config\":{\"quant_method\":\"gptq\"}", NS_E_UNSUPPORTED, "quantization_config is"},
-        {"gpt_oss", "\"quantization_config\":{\"quant_method\":4}", NS_E_FORMAT, "'quant_method' is a number"},
-        {"mixtral", "\"quantization_config\":{\"quant_method\":\"mxfp4\"}", NS_E_UNSUPPORTED, "quantization_config is"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         char json[4096];
-        snprintf(json, sizeof json, "%s", config_with(cases[i].family, cases[i].more));
-        if (strcmp(cases[i].family, "gpt_neox") == 0)
-            snprintf(json, sizeof json, "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,%s}", cases[i].more);
-        config_fails(json, cases[i].code, cases[i].says);
+        snprintf(json, sizeof json, "%s", config_with(refusals[i].family, refusals[i].more));
+        if (strcmp(refusals[i].family, "gpt_neox") == 0)
+            snprintf(json, sizeof json, "{\"model_type\":\"gpt_neox\",\"hidden_size\":32,\"num_attention_heads\":4,%s}", refusals[i].more);
+        config_fails(json, refusals[i].code, refusals[i].says);
     }
     config_fails("{\"model_type\":\"llama\",\"num_attention_heads\":6,\"num_key_value_heads\":4}", NS_E_FORMAT,
                  "num_attention_heads 6 is not a multiple of num_key_value_heads 4");
