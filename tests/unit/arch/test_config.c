@@ -266,10 +266,10 @@ static void scaled_lengths(void **state)
          400, 100},
         {"\"max_position_embeddings\":100,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}", 400, 100},
     };
-    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-        ns_arch *const a = arch_of(config_with("llama", refusals[i].more));
-        assert_int_equal(a->max_positions, refusals[i].positions);
-        assert_int_equal(a->ropes[0].original_max_positions, refusals[i].original);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ns_arch *const a = arch_of(config_with("llama", cases[i].more));
+        assert_int_equal(a->max_positions, cases[i].positions);
+        assert_int_equal(a->ropes[0].original_max_positions, cases[i].original);
         ns_arch_free(a);
     }
 }
@@ -466,7 +466,8 @@ static void released_configs(void **state)
     }
 }
 
-/* ---- contradictions and no/* What config_with(family, more) is refused for. */
+/* ---- contradictions and nonsense ---- */
+/* What config_with(family, more) is refused for. */
 static const struct { const char *family, *more; int code; const char *says; } refusals[] = {
     {"llama", "\"vocab_size\":0", NS_E_FORMAT, "vocab_size is 0, outside 1 to 2147483647"},
     {"llama", "\"vocab_size\":2147483648", NS_E_FORMAT, "vocab_size is 2147483648"},
@@ -529,7 +530,6 @@ static const struct { const char *family, *more; int code; const char *says; } r
     {"mixtral", "\"quantization_config\":{\"quant_method\":\"mxfp4\"}", NS_E_UNSUPPORTED, "quantization_config is"},
 };
 
-nsense ---- */
 static void refused(void **state)
 {
     (void)state;
