@@ -77,8 +77,8 @@ static int check_heads(const ns_ablating *a)
                 return ns_fail(a->err, NS_E_ARG, "head %lld.%lld is named twice", (long long)a->p->heads[i].layer,
                                (long long)a->p->heads[i].head);
     ns_edits *edits;                                /* a head that is not there, a recurrent layer: known before any pass */
-    const bool patterns = a->p->modes & (1u << NS_EDIT_KNOCKOUT | 1u << NS_EDIT_UNIFORM_ATTN);
-    const ns_edit one = {.size = sizeof one, .mode = patterns ? NS_EDIT_UNIFORM_ATTN : NS_EDIT_ZERO_Z, .heads = a->p->heads,
+    const bool uniform = a->p->modes & 1u << NS_EDIT_UNIFORM_ATTN;
+    const ns_edit one = {.size = sizeof one, .mode = uniform ? NS_EDIT_UNIFORM_ATTN : NS_EDIT_ZERO_Z, .heads = a->p->heads,
                          .n_heads = a->p->n_heads};
     const int rc = ns_edits_new(&edits, a->arch, &one, 1, NULL, NULL, a->err);
     ns_edits_free(edits);

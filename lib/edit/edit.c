@@ -1,4 +1,5 @@
-/* edit.c - edits -> hooks on hook_z (zero, mean), hook_pattern (uniform) and hook_attn_scores (knockouts) of the layers they touch.
+/* edit.c - edits -> hooks on hook_z (zero, mean), hook_pattern (uniform; knockouts of a recurrence's rows) and hook_attn_scores (knockouts)
+ * of the layers they touch.
  *
  * An edit decides by the row's own position and its case, never by how rows are batched, so edited passes keep the invariance rule. */
 #include <math.h>
@@ -41,9 +42,12 @@ static bool is_knockout(ns_edit_mode mode)
     return mode == NS_EDIT_KNOCKOUT || mode == NS_EDIT_KNOCKOUT_OTHERS;
 }
 
-static ns_point point_of(ns_edit_mode mode)
+/* kind: of the layer's rows. */
+static ns_point point_of(ns_edit_mode mode, ns_row_kind kind)
 {
-    return is_knockout(mode) ? NS_POINT_SCORES : mode == NS_EDIT_UNIFORM_ATTN ? NS_POINT_PATTERN : NS_POINT_Z;
+    if (is_knockout(mode))
+        return kind == NS_ROW_SOFTMAX ? NS_POINT_SCORES : NS_POINT_PATTERN;
+    return mode == NS_EDIT_UNIFORM_ATTN ? NS_POINT_PATTERN : NS_POINT_Z;
 }
 
 static bool in_scope(const ns_edit *e, const ns_site *site, int64_t position)
@@ -80,6 +84,12 @@ static bool in_span(const edit *e, const ns_case *c, int64_t key)
     return false;
 }
 
+/* What takes a key out of a row: no score, or no term of a recurrence's sum. */
+static float hidden_key(const ns_site *site)
+{
+    return site->kind == NS_ROW_SOFTMAX ? -INFINITY : 0;
+}
+
 /* A row that would see nothing at all is left as it is. */
 static void hide_span(const edit *e, const ns_site *site, float *scores)
 {
@@ -88,7 +98,15 @@ static void hide_span(const edit *e, const ns_site *site, float *scores)
         left += isfinite(scores[k]) && !in_span(e, site->c, site->key0 + k);
     for (int64_t k = 0; k < site->n_keys && left; k++)
         if (in_span(e, site->c, site->key0 + k))
-            scores[k] = -INFINITY;
+            scores[k] = hidden_key(site);
+}
+
+/* Of a score, beside the largest; of a recurrence's row, how much of either sign. */
+static double weight_of(const ns_site *site, double score, double most)
+{
+    if (site->kind != NS_ROW_SOFTMAX)
+        return fabs(score);
+    return isfinite(score) ? ns_pow(2.718281828459045, score - most) : 0;
 }
 
 /* Other keys in random order are hidden, each that still fits into the span's weight: at most as much is hidden, and one key always
@@ -106,7 +124,7 @@ static int hide_others(const edit *e, const ns_site *site, float *scores, int64_
     for (int64_t k = 0; k < n; k++)
         most = fmax(most, (double)scores[k]);
     for (int64_t k = 0; k < n; k++)
-        sum += weight[k] = isfinite(scores[k]) ? ns_pow(2.718281828459045, (double)scores[k] - most) : 0;
+        sum += weight[k] = weight_of(site, (double)scores[k], most);
     int64_t others = 0;
     for (int64_t k = 0; k < n; k++)
         if (in_span(e, site->c, site->key0 + k))
@@ -124,7 +142,7 @@ static int hide_others(const edit *e, const ns_site *site, float *scores, int64_
     for (int64_t i = 0; i < others; i++)
         if (hidden + weight[order[i]] <= want && i + 1 < others) {
             hidden += weight[order[i]];
-            scores[order[i]] = -INFINITY;
+            scores[order[i]] = hidden_key(site);
         }
     if (e->what.hid)
         e->what.hid(e->user, site, hidden / sum, want / sum);
@@ -157,7 +175,8 @@ static int apply(const edit *e, const ns_site *site, ns_view *v, ns_error *err)
 {
     const bool z = site->point == NS_POINT_Z;
     int rc = NS_OK;
-    if (point_of(e->what.mode) != site->point || e->what.mode == NS_EDIT_NOOP)
+    const ns_row_kind kind = site->attn ? site->kind : NS_ROW_SOFTMAX;
+    if (point_of(e->what.mode, kind) != site->point || e->what.mode == NS_EDIT_NOOP)
         return NS_OK;
     for (int i = 0; i < e->what.n_heads; i++)
         for (int64_t r = 0; r < site->n_rows && e->heads[i].layer == site->layer && rc == NS_OK; r++) {
@@ -192,9 +211,9 @@ static int check_head(const ns_arch *arch, const ns_edit *e, int i, ns_error *er
     if (head < 0 || head >= attn->n_heads)
         return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)layer, (long long)head, (long long)layer,
                        (long long)attn->n_heads - 1);
-    if (ns_arch_row_kind(arch, layer) != NS_ROW_SOFTMAX && point_of(e->mode) != NS_POINT_Z)
-        return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld is recurrent, its rows are no distribution: %s is not defined (zero_z "
-                                      "and mean_z are)",
+    if (ns_arch_row_kind(arch, layer) != NS_ROW_SOFTMAX && e->mode == NS_EDIT_UNIFORM_ATTN)
+        return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld is recurrent, its rows are no distribution: %s is not defined (zero_z, "
+                                      "mean_z and knockout are)",
                        (long long)layer, (long long)head, (long long)layer, ns_edit_mode_name(e->mode));
     return NS_OK;
 }
@@ -227,13 +246,15 @@ static int copy_edit(edit *to, const ns_arch *arch, const ns_edit *from, void *u
     return NS_OK;
 }
 
-static bool touches(const ns_edits *e, ns_point point, int64_t layer, bool *decode_only)
+static bool touches(const ns_edits *e, const ns_arch *arch, ns_point point, int64_t layer, bool *decode_only)
 {
+    const ns_row_kind kind = ns_arch_row_kind(arch, layer);
     bool any = false;
     *decode_only = true;
     for (int i = 0; i < e->n; i++)
         for (int k = 0; k < e->list[i].what.n_heads; k++)
-            if (point_of(e->list[i].what.mode) == point && e->list[i].what.mode != NS_EDIT_NOOP && e->list[i].heads[k].layer == layer) {
+            if (point_of(e->list[i].what.mode, kind) == point && e->list[i].what.mode != NS_EDIT_NOOP &&
+                e->list[i].heads[k].layer == layer) {
                 any = true;
                 *decode_only = *decode_only && (is_knockout(e->list[i].what.mode) || e->list[i].what.scope == NS_SCOPE_DECODE);
             }
@@ -251,7 +272,7 @@ static int make_hooks(ns_edits *e, const ns_arch *arch, ns_error *err)
         for (size_t p = 0; p < 3; p++) {
             char name[64];
             bool decode_only;
-            if (!touches(e, points[p], l, &decode_only))
+            if (!touches(e, arch, points[p], l, &decode_only))
                 continue;
             ns_point_format(points[p], l, name, sizeof name);
             if (!(e->globs[e->n_hooks] = ns_strdup(name)))

@@ -1,6 +1,7 @@
 #!/bin/sh
 # interventions.sh PROGRAM - ablate, patch and record: options that could change nothing are refused by name; scores of other weights are
 # said, of another shape refused.
+here=$(realpath "$(dirname "$0")")
 . "$(dirname "$0")/common.sh"
 
 run lab plant -o MODEL --retrieval 3.1,4.6
@@ -88,4 +89,14 @@ grep -q 'no head of like norm exists' out || fail "nothing says that no head is 
 no_line 'matched' out "controls without their like are called matched"
 run figure ablation unlike.h5 like.h5 -o unlike.svg
 no_line 'matched' unlike.svg "the figure calls them matched"
+
+# The needle's terms are left out of a recurrence's rows, and their weight is measured; rows that are no distribution cannot be uniform.
+"$NEEDLESCOPE" ablate "$here/../golden/fixtures/qwen3_next" --cases "$here/bits/shapes.jsonl" --heads 1.1,2.0 --mode knockout --draws 2 \
+    -o delta.h5 >out 2>err
+[ $? -le 1 ] || fail "a knockout of a recurrence's rows: $(cat err)"
+grep -q "of the needle's weight is hidden" out || fail "nothing says how much the control hid: $(cat out)"
+"$NEEDLESCOPE" ablate "$here/../golden/fixtures/qwen3_next" --cases "$here/bits/shapes.jsonl" --heads 1.1 --mode uniform_attn \
+    -o no.h5 >out 2>err
+[ $? -eq 2 ] || fail "uniform rows of a recurrence: exit $? in place of 2"
+grep -q 'uniform_attn is not defined' err || fail "nothing says that a recurrence's rows are no distribution: $(cat err)"
 finish

@@ -15,8 +15,8 @@ typedef enum ns_edit_mode {
     NS_EDIT_ZERO_Z,            /* z of the head = 0 */
     NS_EDIT_MEAN_Z,            /* z of the head = mean[] */
     NS_EDIT_UNIFORM_ATTN,      /* weight 1 / n on each of the n visible keys (Wu et al. 2024 in effect: logits set to 0 after the mask) */
-    NS_EDIT_KNOCKOUT,          /* decode rows cannot see the needle: -inf before the softmax, so the rest is renormalised (Geva et al. 2023)
-                                * */
+    NS_EDIT_KNOCKOUT,          /* decode rows cannot see the needle: -inf before the softmax, so the rest is renormalised (Geva et al.
+                                * 2023); of a recurrence the needle's terms are left out of the row's sum */
     NS_EDIT_KNOCKOUT_OTHERS,   /* its control: the same head and rows, other keys drawn at random, with as much weight as the needle at most
                                 * */
     NS_EDIT_N_MODES
