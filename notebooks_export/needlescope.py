@@ -135,6 +135,15 @@ _PROGRESS = c.CFUNCTYPE(None, c.c_void_p, c.c_double)
 _ACCEPTED = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_int64, c.c_int32)
 
 
+class _Seed(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("at", c.c_char_p), ("row0", c.c_int64), ("n_rows", c.c_int64), ("width", c.c_int64),
+                ("values", c.POINTER(c.c_float))]
+
+
+class _BackwardParams(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+
+
 class _ForwardParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("no_logits", c.c_bool), ("cancelled", _CANCELLED), ("progress", _PROGRESS), ("user", c.c_void_p)]
 
@@ -480,6 +489,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_session_new": (_INT, [_OUT, _P, c.POINTER(_SessionParams), _ERR]), "ns_session_free": (None, [_P]),
     "ns_session_append": (_INT, [_P, c.POINTER(_I32), _I64, _ERR]), "ns_session_add_case": (_INT, [_P, c.POINTER(_Case), _I64, _ERR]),
     "ns_session_logits": (c.POINTER(c.c_float), [_P]),
+    "ns_backward": (_INT, [_P, _P, c.POINTER(_Seed), _I64, _P, c.POINTER(_BackwardParams), _ERR]),
     "ns_forward": (_INT, [_P, c.POINTER(c.c_void_p), _I64, _P, c.POINTER(_ForwardParams), _ERR]),
     "ns_generate": (_INT, [_P, _P, _I64, c.POINTER(_GenerateParams), c.POINTER(_I32), c.POINTER(_I64), _ERR]),
     "ns_hooks_new": (_INT, [_OUT, _P, c.POINTER(_Hook), _INT, _ERR]), "ns_hooks_free": (None, [_P]),
@@ -1318,13 +1328,46 @@ class Model(_Owner):
             for pattern in [at] if isinstance(at, str) else at:
                 p.add(pattern, _c_rows(cache.rows), cache._take)
             hooks = p.resolved()
-            session = p.scratch.new("ns_session_new", "ns_session_free", self, c.byref(_params(_SessionParams, final_length=length)))
-            _call("ns_session_append", session, case.tokens, case.n_tokens)
-            if case.n_answer > 1:
-                _call("ns_session_append", session, case.answer, case.n_answer - 1)
-            _call("ns_session_add_case", session, c.byref(case), 0)
+            session = self._session(p, case, final_length=length)
             p.call("ns_forward", self, c.byref(session), 1, hooks, c.byref(_params(_ForwardParams, cancelled=p.cancelled)))
             return np.array(_lib.ns_session_logits(session)[:self.vocab], np.float32), cache
+
+    def _session(self, p, case, **options):
+        """A session of the pass with the case's tokens, those of its answer but for the last, too."""
+        session = p.scratch.new("ns_session_new", "ns_session_free", self, c.byref(_params(_SessionParams, **options)))
+        _call("ns_session_append", session, case.tokens, case.n_tokens)
+        if case.n_answer > 1:
+            _call("ns_session_append", session, case.answer, case.n_answer - 1)
+        _call("ns_session_add_case", session, c.byref(case), 0)
+        return session
+
+    def grad(self, prompt, seed, at, rows=None):
+        """Gradients by activations, as torch.autograd.grad gives them: of J, the sum of seed times activation, by the points that the globs
+        `at` name. -> a Cache of them, by points and `rows` as m.run has it
+
+        prompt  token ids, a text, or a Case (its prompt and its answer but for the last token)
+        seed    {point: (rows, values)}: rows a position or a list of them (negative: from the end), values [rows, ...] of the point's
+                shape; of "hook_logits" token ids will do, one a row. {"hook_logits": (-1, 42)}: of logit 42 of the last row"""
+        case = self._one_case(prompt)
+        length = case.n_tokens + max(case.n_answer - 1, 0)
+        cache = Cache(_positions(rows, case, length), length)
+        seeds, keep = [], []
+        for point, (places, values) in seed.items():
+            places = _positions(np.atleast_1d(places), case, length)
+            values = np.asarray(values)
+            if point == "hook_logits" and values.ndim <= 1 and np.issubdtype(values.dtype, np.integer):
+                values = np.arange(self.vocab) == values.reshape(-1, 1)
+            values = np.ascontiguousarray(values, np.float32).reshape(len(places), -1)
+            keep.append(values)
+            seeds += [_params(_Seed, at=point.encode(), row0=place, n_rows=1, width=v.size, values=_pointer(v, c.c_float))
+                      for place, v in zip(places.tolist(), values)]
+        with _Pass(self, Cases._of([case], [])) as p:
+            for pattern in [at] if isinstance(at, str) else at:
+                p.add(pattern, _c_rows(cache.rows), cache._take)
+            hooks, session = p.resolved(), self._session(p, case, final_length=length)
+            p.call("ns_backward", self, session, (_Seed * len(seeds))(*seeds), len(seeds), hooks,
+                   c.byref(_params(_BackwardParams, cancelled=p.cancelled)))
+        return cache
 
     def generate(self, prompt, n, stop=()):
         """Greedy continuation of token ids, a text, or a Case's prompt: up to n token ids, int32; a token of stop ends it (and is its

@@ -82,7 +82,9 @@ bool ns_band_past(const ns_band *b, ns_point point)
 
 void ns_band_show(ns_band *b, ns_point point, ns_cols x, int64_t heads)
 {
-    if (!ns_hooks_any(b->p->hooks, point, b->layer))
+    if (b->tape)
+        ns_tape_show(b, point, x, heads);
+    if (b->tape || !ns_hooks_any(b->p->hooks, point, b->layer))
         return;
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++) {
         const ns_member *const m = &b->members[i];
@@ -184,7 +186,7 @@ static int show_shares(const ns_band *b, const shares *s, const ns_member *m, in
 void ns_band_results(ns_band *b, const ns_attn *a, ns_cols z, int weight, ns_cols out)
 {
     const shares s = {a, &b->weights->packed[weight], z, out};
-    if (!ns_hooks_any(b->p->hooks, NS_POINT_RESULT, b->layer))
+    if (b->tape || !ns_hooks_any(b->p->hooks, NS_POINT_RESULT, b->layer))
         return;
     for (int i = 0; i < b->n_members; i++) {
         const ns_member *const m = &b->members[i];

@@ -246,7 +246,7 @@ static int take_over(const ns_pass *p, int64_t layer, int64_t first, int64_t las
     return rc;
 }
 
-static int embed(ns_pass *p, int64_t session)
+int ns_pass_embed(ns_pass *p, int64_t session)
 {
     ns_session *s = p->sessions[session];
     int failed = 0;
@@ -350,7 +350,7 @@ static int run_wave(ns_pass *p, int64_t first, int64_t last, const ns_forward_pa
 {
     int rc = NS_OK;
     for (int64_t i = first; i < last && rc == NS_OK; i++)
-        rc = embed(p, i);
+        rc = ns_pass_embed(p, i);
     for (int64_t l = 0; l <= p->last_layer && rc == NS_OK; l++) {
         if (params && params->cancelled && params->cancelled(params->user))
             return NS_STOP;
@@ -370,7 +370,7 @@ static int run_wave(ns_pass *p, int64_t first, int64_t last, const ns_forward_pa
 
 /* ---- the pass ---- */
 
-static void finish_sessions(ns_pass *p, int rc)
+void ns_pass_finish(ns_pass *p, int rc)
 {
     int n_hooks = p->hooks ? p->hooks->n : 0;
     for (int64_t i = 0; i < p->n_sessions; i++) {
@@ -449,6 +449,6 @@ int ns_forward(const ns_model *m, ns_session *const *sessions, int64_t n, const 
     rc = run_pass(&p, params);
     if (m->streamed)
         pthread_mutex_unlock((pthread_mutex_t *)&m->lock);
-    finish_sessions(&p, rc);
+    ns_pass_finish(&p, rc);
     return rc;
 }

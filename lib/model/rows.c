@@ -78,6 +78,8 @@ ns_cols ns_band_in_norm(ns_band *b)
     const ns_norm *const norm = &b->branch->in_norm;
     if (norm->type == NS_NORM_NONE)
         return ns_band_x(b);
+    if (b->tape)
+        return ns_tape_hat(b, ns_band_x(b), norm, &b->weights->in_norm, b->branch->class_->in_point);
     norm_job j = {b->p->math, norm, &b->weights->in_norm, ns_band_x(b), ns_band_new(b, b->x->ld), 1, HAT};
     if (!shows_input(b))
         return ns_band_normed(b, j.x, j.out, 1, norm, j.gains);

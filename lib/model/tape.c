@@ -137,7 +137,7 @@ int ns_tape_back(ns_band *b)
     ns_tape *const t = b->tape;
     for (int64_t i = t->n_steps - 1; i >= 0 && b->rc == NS_OK; i--) {
         const ns_taped *const s = &t->steps[i];
-        if (any_written(s->out))
+        if (s->always || any_written(s->out))
             s->back(b, s);
         if (s->out.sheet != s->x.sheet && !s->more)
             give_back(t, s->out.sheet);

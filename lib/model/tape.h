@@ -34,6 +34,7 @@ struct ns_taped {
     int        kind;                       /* an ns_act; a rope; taps; an attention of the tape */
     float      factor;
     double     sign, low, high;            /* of a softplus; sign: a constant rate of decay */
+    bool       always;                     /* walked back also where no derivative has come */
     bool       more;                       /* the operation before it gave a part of the same sheet */
     const ns_weight *weight;
     const ns_norm   *norm;
@@ -44,7 +45,12 @@ struct ns_taped {
     const int       *slots;                /* of it, whose tables a convolution joins; gains are then the branch's */
 };
 
+/* Derivatives that are put in at points (backward.h); hooks of the pass read theirs. */
+typedef struct ns_placed_seed { const struct ns_seed *seed; ns_point point; int64_t layer; bool used; } ns_placed_seed;
+typedef struct ns_watch { ns_placed_seed *seeds; int64_t n_seeds; } ns_watch;
+
 typedef struct ns_tape {
+    ns_watch *watch;                       /* NULL: nobody looks at points */
     ns_taped *steps;
     int64_t   n_steps, capacity;
     ns_grad **grads;                       /* all; the first n_free are nobody's */
@@ -74,6 +80,11 @@ float *ns_grad_onto(ns_band *, ns_cols);   /* where it adds in any case */
 
 /* ---- the operations on a tape ---- */
 void    ns_tape_norm(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns_norm *, const ns_gains *);
+/* A norm whose x_hat is a point; nothing else than ns_band_normed where nobody looks. */
+ns_cols ns_tape_hat(ns_band *, ns_cols x, const ns_norm *, const ns_gains *, ns_point);
+/* On the way back the seeds of the point are added, and the hooks of the pass read. */
+void    ns_tape_show(ns_band *, ns_point, ns_cols x, int64_t heads);
+int     ns_seed_add(const ns_pass *, ns_placed_seed *, float *grad, int64_t ld, int64_t width, int64_t row0);      /* row0: of grad */
 void    ns_tape_linear(ns_band *, ns_cols x, ns_cols out, const ns_weight *);
 void    ns_tape_act(ns_band *, ns_cols x, ns_cols out, ns_act, ns_cols up);
 void    ns_tape_gate(ns_band *, ns_cols x, ns_cols out, ns_cols gate);
@@ -96,7 +107,7 @@ ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slop
 /* A band of `rows` rows without numbers; its sheets and gradients are those of the pass and the tape, again and again. */
 int     ns_tape_begin(ns_band *, ns_pass *, ns_tape *, const ns_member *, int n_members);
 int     ns_tape_layer(ns_band *, int64_t layer, const ns_layer_weights *);
-ns_cols ns_tape_logits(ns_band *);         /* [rows, V] of the residual stream */
+ns_cols ns_tape_logits(ns_band *, const ns_weight *head);      /* [rows, V] of the residual stream */
 /* From the derivatives that ns_grad_into was given to those of the first sheet and of the weights. */
 int     ns_tape_back(ns_band *);
 

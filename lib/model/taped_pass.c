@@ -6,13 +6,14 @@ int ns_tape_layer(ns_band *b, int64_t layer, const ns_layer_weights *weights)
     return b->rc != NS_OK ? b->rc : ns_layer_band(b->p, b, layer, weights);
 }
 
-ns_cols ns_tape_logits(ns_band *b)
+ns_cols ns_tape_logits(ns_band *b, const ns_weight *head)
 {
-    const ns_model *const m = b->p->model;
     const ns_arch *const arch = b->p->arch;
     ns_cols x = ns_band_x(b);
     if (arch->final_norm.type != NS_NORM_NONE)
-        x = ns_band_normed(b, x, ns_band_new(b, x.n), 1, &arch->final_norm, &m->final);
-    x = ns_band_scale(b, ns_band_product(b, x, &m->head, 0, m->head.n), arch->logit_scale);
-    return ns_band_softcap(b, x, arch->logit_softcap);
+        x = ns_tape_hat(b, x, &arch->final_norm, &b->p->model->final, NS_POINT_LN_FINAL);
+    x = ns_band_scale(b, ns_band_product(b, x, head, 0, head->n), arch->logit_scale);
+    x = ns_band_softcap(b, x, arch->logit_softcap);
+    ns_tape_show(b, NS_POINT_LOGITS, x, 0);
+    return x;
 }

@@ -150,20 +150,61 @@ static int pack_job_run(pack_job *j, ns_error *err)
 }
 
 #ifdef NS_GEMM_OPENBLAS
-void ns_weight_fill(ns_weight *w, const float *W)
+void ns_weight_turn(ns_weight *w, const float *W)
 {
-    memcpy(w->packed, W, (size_t)(w->n * w->k) * sizeof *W);
-    for (int64_t i = 0; w->turned && i < w->n * w->k; i++)
+    for (int64_t i = 0; i < w->n * w->k; i++)
         w->turned[i % w->k * w->n + i / w->k] = W[i];
 }
+
+static void pack_whole(ns_weight *w, const float *W)
+{
+    memcpy(w->packed, W, (size_t)(w->n * w->k) * sizeof *W);
+}
+
+void ns_weight_unpack(const ns_weight *w, const ns_math *math, float *W)
+{
+    (void)math;
+    memcpy(W, w->packed, (size_t)(w->n * w->k) * sizeof *W);
+}
 #else
-void ns_weight_fill(ns_weight *w, const float *W)
+void ns_weight_turn(ns_weight *w, const float *W)
+{
+    ns_pack_cols(w->turned, W, w->n, w->k, w->k);
+}
+
+static void pack_whole(ns_weight *w, const float *W)
 {
     ns_pack_rows(w->packed, W, w->n, w->k, w->k);
-    if (w->turned)
-        ns_pack_cols(w->turned, W, w->n, w->k, w->k);
+}
+
+/* The 32 numbers of a panel and an input, widened. */
+static void read_lane(const ns_weight *w, const ns_math *math, int64_t panel, int64_t k, float out[NS_PANEL])
+{
+    const int64_t at = (panel * w->k + k) * NS_PANEL;
+    if (w->dtype == NS_F32)
+        memcpy(out, (const float *)w->packed + at, NS_PANEL * sizeof *out);
+    else
+        (w->dtype == NS_BF16 ? math->bf16_to_f32 : math->f16_to_f32)(out, (const uint16_t *)w->packed + at, NS_PANEL);
+}
+
+void ns_weight_unpack(const ns_weight *w, const ns_math *math, float *W)
+{
+    float lane[NS_PANEL];
+    for (int64_t panel = 0; panel * NS_PANEL < w->n; panel++)
+        for (int64_t k = 0; k < w->k; k++) {
+            read_lane(w, math, panel, k, lane);
+            for (int64_t i = 0; i < NS_PANEL && panel * NS_PANEL + i < w->n; i++)
+                W[(panel * NS_PANEL + i) * w->k + k] = lane[i];
+        }
 }
 #endif
+
+void ns_weight_fill(ns_weight *w, const float *W)
+{
+    pack_whole(w, W);
+    if (w->turned)
+        ns_weight_turn(w, W);
+}
 
 /* *out = NULL for an absent tref. */
 static int read_vector(const ns_model *m, const ns_tref *ref, int64_t expert, float **out, ns_error *err)

@@ -69,7 +69,7 @@ int ns_chunk_forward(ns_trainer *t, const int32_t *tokens, int64_t sequences, in
     each_row(t, t->begin, ns_cols_at(t->begin, 0), tokens, T, embed);
     for (int64_t l = 0; l < t->arch->n_layers && rc == NS_OK; l++)
         rc = ns_tape_layer(&t->band, l, &t->model.layers[l]);
-    t->logits = rc == NS_OK ? ns_tape_logits(&t->band) : (ns_cols){0};
+    t->logits = rc == NS_OK ? ns_tape_logits(&t->band, &t->model.head) : (ns_cols){0};
     return t->band.rc;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include <needlescope/ablate.h>
+#include <needlescope/backward.h>
 #include <needlescope/edit.h>
 #include <needlescope/machine.h>
 #include <needlescope/notebook.h>
@@ -42,6 +43,8 @@ static void structs(void)
     WHOLE(ns_machine_params, F(size) F(slurm_cpus_per_task) F(slurm_mem_per_node) F(slurm_mem_per_cpu) F(root) F(affinity))
     WHOLE(ns_machine, F(cpus) F(memory) F(cpus_from) F(memory_from) F(ignored))
     WHOLE(ns_session_params, F(size) F(final_length) F(decode))
+    WHOLE(ns_seed, F(size) F(at) F(row0) F(n_rows) F(width) F(values))
+    WHOLE(ns_backward_params, F(size) F(cancelled) F(user))
     WHOLE(ns_forward_params, F(size) F(no_logits) F(cancelled) F(progress) F(user))
     WHOLE(ns_generate_params, F(size) F(stop) F(n_stop) F(gold) F(n_gold) F(hooks) F(accepted) F(user))
     HEAD(ns_arch, F(family) F(n_layers) F(d_model) F(vocab) F(max_positions))

@@ -1,0 +1,36 @@
+/* backward.h - gradients by activations: the pass of a session walked back, by the same classes that ran it.
+ *
+ *     J = sum over seeds of <values, activation at the seed's point and rows>;   hooks read dJ / d(activation) at theirs
+ *
+ * as torch.autograd.grad(J, activation) gives it: whatever follows from the activation moves with it, softmax, norms and windows too. A
+ * seed of one 1 at hook_logits gives the derivative of that logit. The layers' inputs are kept (n_layers x tokens x d_model numbers), and
+ * each layer runs again on its way back. Same bits for any threads, CPU and --memory. */
+#ifndef NEEDLESCOPE_BACKWARD_H
+#define NEEDLESCOPE_BACKWARD_H
+
+#include <needlescope/model.h>
+
+NS_BEGIN
+
+typedef struct ns_seed {
+    size_t       size;               /* sizeof(ns_seed) */
+    const char  *at;                 /* the point's name: "blocks.3.hook_resid_post", "hook_logits" */
+    int64_t      row0, n_rows, width;    /* rows row0 .. row0 + n_rows - 1; numbers a row, heads one behind the other */
+    const float *values;             /* [n_rows, width] */
+} ns_seed;
+
+typedef struct ns_backward_params {
+    size_t size;
+    bool (*cancelled)(void *user);   /* asked before each layer: true ends the pass with NS_STOP; or NULL */
+    void  *user;
+} ns_backward_params;
+
+/* The session is a new one with its tokens appended, not a fork; it is spent. wanted: hooks that read; they are called as ns_forward calls
+ * them, with gradients for activations, the deepest layer first. NS_E_ARG: a seed or a hook at hook_attn_scores, hook_pattern, hook_result,
+ * hook_router or hook_experts (what goes through them is not walked back by itself), a row or width that is not there, an edit.
+ * NS_E_UNSUPPORTED: a class of branches without a way back, by its name. params may be NULL. */
+NS_API NS_MUST_CHECK int ns_backward(const ns_model *, ns_session *, const ns_seed *seeds, int64_t n_seeds, const ns_hooks *wanted,
+                                     const ns_backward_params *params, ns_error *);
+
+NS_END
+#endif
