@@ -3,12 +3,13 @@
  *     W[t, s] = write_s p_s . k_s,  p_t = q_t,  p_(s-1) = diag(decay_s) p_s;
  *     by the delta rule p_(s-1) = diag(decay_s) (p_s - write_s (k_s . p_s) k_s),
  *
- * from the row's own position backward: O(t key) a row, in f64, from what the positions before it left in pages. */
+ * from the row's own position backward: O(t key) a row, from what the positions before it left in pages. The rows of a block go back
+ * together, each in a lane of its own, so none depends on the others. */
 #include "model/internal.h"
 
 #include <string.h>
 
-enum { BLOCK = 32, LANES = 8 };
+enum { BLOCK = NS_PANEL };                 /* rows that are shown together, a lane of the scan's kernel each */
 
 typedef struct unroll_job {
     const ns_band   *b;
@@ -52,46 +53,64 @@ static void leave_row(const void *job, int64_t row)
         memcpy(v_at(j, position), ns_cols_at(s->v, in_band), (size_t)s->v.n * sizeof *k);
 }
 
-static double dot(const double *p, const float *k, int64_t n)
+/* p of the block's rows, a row a lane, as they stand behind position `at`: [key][32]. */
+typedef struct sweep { const unroll_job *j; int64_t h; float *p; } sweep;
+
+static const float *decay_at(const unroll_job *j, int64_t h, int64_t position)
 {
-    double lanes[LANES] = {0}, sum = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            lanes[l] += p[i + l] * (double)k[i + l];
-    for (; i < n; i++)
-        lanes[i % LANES] += p[i] * (double)k[i];
-    for (int l = 0; l < LANES; l++)
-        sum += lanes[l];
-    return sum;
+    return k_at(j, position) + j->s->k.n + (j->a.n > j->s->heads ? h * j->s->key : h);
 }
 
-/* One head's row of position t; p [key] is scratch. */
-static void unroll_row(const unroll_job *j, int64_t h, int64_t t, double *p, float *out)
+/* p <- diag(decay) p;  o = p^T k */
+static void read_lanes(const sweep *w, const float *k, const float *decay, bool each, float o[BLOCK])
 {
+    static const float none[BLOCK] = {0};
+    w->j->b->p->math->scan(w->p, w->j->s->key, k, k, none, decay, each, 0, false, o);
+}
+
+/* The lane of row t begins with its q. */
+static void begin_lane(const sweep *w, int64_t t)
+{
+    const ns_scan *const s = w->j->s;
+    const float *const q = ns_cols_at(s->q, w->j->m->row + t - w->j->m->begin) + w->h / (s->heads / s->q_heads) * s->key;
+    for (int64_t i = 0; i < s->key; i++)
+        w->p[i * BLOCK + t - w->j->row0] = q[i];
+}
+
+/* Position `at` of all rows of the block that reach it. */
+static void unroll_step(const sweep *w, int64_t at)
+{
+    static const float one = 1, none[BLOCK] = {0};
+    const unroll_job *const j = w->j;
     const ns_scan *const s = j->s;
-    const int64_t n = s->key, each = j->a.n > s->heads ? 1 : 0;
-    const float *const q = ns_cols_at(s->q, j->m->row + t - j->m->begin) + h / (s->heads / s->q_heads) * n;
-    for (int64_t i = 0; i < n; i++)
-        p[i] = (double)q[i];
-    for (int64_t at = t; at >= 0; at--) {
-        const float *const left = k_at(j, at), *const k = left + h / (s->heads / s->k_heads) * n;
-        const float *const a = left + s->k.n + h * (each ? n : 1);
-        const double w = (double)left[s->k.n + j->a.n + h] * dot(p, k, n), back = s->delta ? w : 0;
-        out[at] = (float)w;
-        for (int64_t i = 0; i < n; i++)
-            p[i] = (double)a[each * i] * (p[i] - back * (double)k[i]);
+    const float *const left = k_at(j, at), *const k = left + w->h / (s->heads / s->k_heads) * s->key;
+    const float write = left[s->k.n + j->a.n + w->h];
+    const int64_t rows = j->row1 - j->row0;
+    const bool each = j->a.n > s->heads, last = at + 1 == j->row1;
+    float o[BLOCK];
+    read_lanes(w, k, last ? &one : decay_at(j, w->h, at + 1), each && !last, o);
+    if (at >= j->row0) {
+        begin_lane(w, at);
+        read_lanes(w, k, &one, false, o);
     }
+    for (int64_t r = at > j->row0 ? at - j->row0 : 0; r < rows; r++)
+        j->rows[(w->h * rows + r) * j->row1 + at] = write * o[r];
+    if (s->delta)
+        j->b->p->math->scan(w->p, s->key, k, k, none, &one, false, write, true, o);
 }
 
-static void unroll_task(void *user, int64_t task, int worker)
+/* One head's rows of the block. */
+static void unroll_task(void *user, int64_t h, int worker)
 {
     const unroll_job *const j = user;
-    const int64_t rows = j->row1 - j->row0, h = task / rows, t = j->row0 + task % rows;
-    float *const out = j->rows + (h * rows + task % rows) * j->row1;
-    unroll_row(j, h, t, (double *)(void *)j->b->p->scratch->worker[worker].data, out);
-    for (int64_t at = t + 1; at < j->row1; at++)
-        out[at] = 0;
+    const int64_t rows = j->row1 - j->row0;
+    const sweep w = {j, h, j->b->p->scratch->worker[worker].data};
+    memset(w.p, 0, (size_t)(j->s->key * BLOCK) * sizeof *w.p);
+    for (int64_t r = 0; r < rows; r++)                        /* keys behind a row's own */
+        for (int64_t at = j->row0 + r + 1; at < j->row1; at++)
+            j->rows[(h * rows + r) * j->row1 + at] = 0;
+    for (int64_t at = j->row1 - 1; at >= 0; at--)
+        unroll_step(&w, at);
 }
 
 /* An edited row times v. */
@@ -121,7 +140,7 @@ static int show_block(ns_pass *p, unroll_job *j)
     j->rows = ns_buffer_need(&p->scratch->staged, edits ? 2 * floats : floats, p->err);
     if (!j->rows)
         return NS_E_MEMORY;
-    ns_engine_run(p->engine, j->s->heads * rows, unroll_task, j);
+    ns_engine_run(p->engine, j->s->heads, unroll_task, j);
     if (edits)
         memcpy(j->rows + floats, j->rows, (size_t)floats * sizeof *j->rows);
     const ns_view v = ns_view_of(j->rows, NS_F32, 3, (int64_t[]){j->s->heads, rows, j->row1});
@@ -136,13 +155,13 @@ static int unroll_member(ns_band *b, unroll_job j)
 {
     ns_pass *const p = b->p;
     ns_state *const state = &j.m->s->states[b->layer];
-    const int64_t widest = j.s->key > j.s->value ? j.s->key : j.s->value;
+    const int64_t scratch = j.s->key * BLOCK > 2 * j.s->value ? j.s->key * BLOCK : 2 * j.s->value;
     int rc = NS_OK;
     ns_each_row(b, j.m->end - j.m->begin, leave_row, &j);
     state->rows = j.m->end;
     state->values = ns_hooks_edit(p->hooks, NS_POINT_PATTERN, b->layer) ? j.m->end : state->values;
     for (int w = 0; w < p->scratch->n_workers && rc == NS_OK; w++)
-        rc = ns_buffer_need(&p->scratch->worker[w], 2 * widest, p->err) ? NS_OK : NS_E_MEMORY;
+        rc = ns_buffer_need(&p->scratch->worker[w], scratch, p->err) ? NS_OK : NS_E_MEMORY;
     for (j.row0 = j.m->begin; j.row0 < j.m->end && rc == NS_OK; j.row0 = j.row1) {
         j.row1 = (j.row0 / BLOCK + 1) * BLOCK < j.m->end ? (j.row0 / BLOCK + 1) * BLOCK : j.m->end;
         if (ns_wanted(p, j.m->s, NS_POINT_PATTERN, b->layer, j.row0, j.row1))
