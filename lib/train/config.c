@@ -26,7 +26,7 @@ static const double BIG = 1e9, MOST = INT32_MAX;
 /* A window as long as a sequence is what full layers have. */
 static bool has_window(const ns_train_config *c) { return strchr(c->pattern, 'S') || c->window >= c->length; }
 static bool has_full(const ns_train_config *c) { return strchr(c->pattern, 'F') && !c->nope_layers[0]; }
-static bool has_attention(const ns_train_config *c) { return strpbrk(c->pattern, "SsF"); }
+static bool has_attention(const ns_train_config *c) { return strpbrk(c->pattern, NS_TRAIN_ATTENTION); }
 static bool has_own_head(const ns_train_config *c) { return !c->tied; }
 static bool decays(const ns_train_config *c) { return c->schedule != NS_LR_CONSTANT; }
 static bool has_muon(const ns_train_config *c) { return c->optimizer == NS_OPTIMIZER_MUON; }
@@ -39,7 +39,7 @@ static bool has_rope(const ns_train_config *c)
     return rotates;
 }
 
-static const char NO_ATTENTION[] = "every layer of the pattern is G", CONSTANT[] = "the schedule is constant",
+static const char NO_ATTENTION[] = "no layer of the pattern is attention (S, s, F)", CONSTANT[] = "the schedule is constant",
                   NO_MUON[] = "the optimizer is adamw";
 
 static const field fields[] = {
@@ -269,9 +269,12 @@ static int check_layers(const ns_train_config *c, const char *label, ns_error *e
     const size_t L = strlen(c->pattern);
     if (c->model[0])
         return L == 0 ? NS_OK : ns_fail(err, NS_E_ARG, "%s: a pattern '%s' beside a given model", label, c->pattern);
-    if (L == 0 || strspn(c->pattern, "SsFG") != L)
-        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full) and G (Lightning), one a layer",
-                       label, c->pattern);
+    size_t known = 0;
+    while (known < L && (strchr(NS_TRAIN_ATTENTION, c->pattern[known]) || ns_train_recurrent(c->pattern[known])))
+        known++;
+    if (L == 0 || known < L)
+        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full), G (Lightning), M (Mamba-2), "
+                       "D (Gated DeltaNet), d (without its convolution) and L (GLA), one a layer", label, c->pattern);
     if (c->nope_layers[0] && (strlen(c->nope_layers) != L || strspn(c->nope_layers, "01") != L))
         return ns_fail(err, NS_E_ARG, "%s: nope_layers '%s' must be %zu digits 0 or 1, one for each layer of '%s'", label, c->nope_layers,
                        L, c->pattern);

@@ -14,14 +14,20 @@
 #include "math/math.h"
 #include "model/tape.h"
 
+#include <string.h>
+
 enum { NS_CHUNK_ROWS = 512, NS_SLACK = 64 };
+
+#define NS_TRAIN_ATTENTION "SsF"      /* the letters of softmax attention */
+/* What layer_kinds of a config.json calls the recurrent layer of a letter; NULL: it is none. */
+const char *ns_train_recurrent(char letter);
 
 /* ns_train_config_from_json, where keys that change nothing may stand: of what was saved. */
 int ns_train_config_read(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *);
 static inline bool ns_train_rotates(const ns_train_config *c, int64_t layer)
 {
     const char letter = c->pattern[layer];
-    return letter != 'G' && (c->nope_layers[0] ? c->nope_layers[layer] == '0' : !(c->nope && letter == 'F'));
+    return strchr(NS_TRAIN_ATTENTION, letter) && (c->nope_layers[0] ? c->nope_layers[layer] == '0' : !(c->nope && letter == 'F'));
 }
 static inline int64_t ns_train_window(const ns_train_config *c, int64_t layer)       /* 0: all */
 {

@@ -17,9 +17,20 @@ static int64_t common_window(const ns_train_config *c)        /* 0: none; -1: se
     return window;
 }
 
+const char *ns_train_recurrent(char letter)
+{
+    static const struct { char letter; const char *kind; } all[] = {
+        {'G', "lightning"}, {'M', "mamba2"}, {'D', "gated_deltanet"}, {'d', "gated_deltanet_plain"}, {'L', "gla"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].letter == letter)
+            return all[i].kind;
+    return NULL;
+}
+
 static bool is_smollm3(const ns_train_config *c)
 {
-    return c->mlp == NS_MLP_SWIGLU && common_window(c) >= 0 && !strchr(c->pattern, 'G');
+    return c->mlp == NS_MLP_SWIGLU && common_window(c) >= 0 && !c->pattern[strspn(c->pattern, NS_TRAIN_ATTENTION)];
 }
 
 static bool add_common(cJSON *o, const ns_train_config *c)
@@ -66,7 +77,8 @@ static bool add_own(cJSON *o, const ns_train_config *c)
     bool ok = kinds && windows && nope;
     for (int64_t i = 0; c->pattern[i] && ok; i++) {
         const int64_t window = ns_train_window(c, i);
-        ok = add_item(kinds, cJSON_CreateString(c->pattern[i] == 'G' ? "lightning" : window ? "swa" : "full"))
+        const char *const recurrent = ns_train_recurrent(c->pattern[i]);
+        ok = add_item(kinds, cJSON_CreateString(recurrent ? recurrent : window ? "swa" : "full"))
              && add_item(windows, cJSON_CreateNumber((double)window)) && add_item(nope, cJSON_CreateBool(!ns_train_rotates(c, i)));
     }
     return ok && cJSON_AddStringToObject(o, "mlp", c->mlp == NS_MLP_SWIGLU ? "swiglu" : "relu");

@@ -285,7 +285,8 @@ static void begin(builder *b, ns_branch *branch, const char *part, const char *m
 
 static void build_mixer(builder *b, ns_branch *branch)
 {
-    const ns_recurrent *const other = b->f->recurrent[b->layer] ? b->row->recurrent : NULL;
+    const int kind = b->f->recurrent[b->layer];
+    const ns_recurrent *const other = kind ? &b->row->recurrent[kind - 1] : NULL;
     begin(b, branch, "attn", other ? other->mixer : NULL);
     if (b->oom)
         return;
@@ -330,7 +331,7 @@ static void build_layer(builder *b, ns_layer *layer)
         layer->stages[1] = (ns_stage){.branches = {ffn}, .n_branches = 1};
     }
     for (int s = 0; s < 2 && b->row->normed_residual; s++) {
-        const int which = s == 1 ? 2 : b->f->recurrent[b->layer];
+        const int which = s == 1 ? 2 : b->f->recurrent[b->layer] != 0;
         layer->stages[s].normed_scale = (float)b->f->alpha[which];
         layer->stages[s].branches[0].out_scale = (float)b->f->beta[which];
     }

@@ -131,7 +131,8 @@ typedef struct ns_family {
     ns_fuse         fuse;
     bool            no_gqa, fixed_head_dim;   /* heads = kv_heads; head_dim = d_model / heads whatever the config says */
     ns_window_rule  window;
-    const ns_recurrent *recurrent;            /* its layers that are not softmax attention; NULL: it has none */
+    const ns_recurrent *recurrent;            /* its layers that are not softmax attention; NULL: it has none. own_layers: a list, of
+                                               * which the last has no type */
     const ns_mixture *mixture;                /* its layers with experts; NULL: it has none */
     ns_multipliers  multipliers;
     bool            clip_after_norm;          /* q and k are clipped behind their norm */
@@ -201,8 +202,8 @@ struct ns_facts {
     bool    tied, attn_bias, o_bias, ffn_bias, parallel, shares_norm, scale_by_layer;
     ns_temper temper;                 /* of NoPE layers */
     int64_t *window;                  /* [layers] 0 = full */
-    bool    *recurrent;               /* [layers] */
     bool     mxfp4;                   /* the experts are stored so */
+    int     *recurrent;               /* [layers] 0: softmax attention; 1: the family's recurrent layer, or number 1, 2 ... of its list */
     bool    *sparse;                  /* [layers] has experts */
     ns_router router;                 /* of those layers, and the widths of one and of the shared one */
     int64_t  d_expert, d_shared;
@@ -257,6 +258,11 @@ ns_norm *ns_build_norm(ns_builder *, ns_branch *, const char *role, const char *
  * the norm of its output. */
 typedef struct ns_linear_names { const char *q, *k, *v, *fused, *o, *norm, *gate; } ns_linear_names;
 ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_act);
+
+/* Mamba-2 by the names of its mixer's tensors, which follow `mixer` (mamba.c); sizes: facts.mixer. */
+void ns_build_mamba2(ns_builder *, ns_branch *, const char *mixer);
+/* Gated DeltaNet by the names and fused tensors of qwen3_next (qwen_next.c); sizes: facts.mixer; taps 0: no convolution. */
+void ns_build_gated_deltanet(ns_builder *, ns_branch *, int64_t taps);
 
 /* A tensor by its name in a layer in full. */
 ns_tref *ns_build_tensor(ns_builder *, ns_branch *, const char *role, const char *name);

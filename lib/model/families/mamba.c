@@ -118,7 +118,7 @@ static void set_sizes(ns_builder *b, ns_branch *branch)
 }
 
 /* in_proj: z_gate | v | k | q | step; the convolution: v | k | q. */
-static void build_mamba2(ns_builder *b, ns_branch *branch, const char *mixer)
+void ns_build_mamba2(ns_builder *b, ns_branch *branch, const char *mixer)
 {
     const ns_mixer_facts *const m = &b->f->mixer;
     const int64_t inner = m->heads * m->value_dim, group = m->groups * m->key_dim;
@@ -154,12 +154,12 @@ static void build_mamba2(ns_builder *b, ns_branch *branch, const char *mixer)
 
 static void build(ns_builder *b, ns_branch *branch)
 {
-    build_mamba2(b, branch, "mixer");
+    ns_build_mamba2(b, branch, "mixer");
 }
 
 static void build_hybrid(ns_builder *b, ns_branch *branch)
 {
-    build_mamba2(b, branch, "mamba");
+    ns_build_mamba2(b, branch, "mamba");
 }
 
 static const ns_recurrent recurrent = {.type = "mamba", .mixer = "recurrence", .read = read, .build = build};

@@ -50,7 +50,7 @@ static void part(ns_tref *t, int64_t start, int64_t rows, int64_t unit)
     t->stride = unit;
 }
 
-static void set_sizes(ns_builder *b, ns_branch *branch)
+static void set_sizes(ns_builder *b, ns_branch *branch, int64_t taps)
 {
     const ns_mixer_facts *const m = &b->f->mixer;
     ns_attn *const a = branch->params;
@@ -61,7 +61,7 @@ static void set_sizes(ns_builder *b, ns_branch *branch)
     ns_build_number(b, branch, "q_heads", (double)m->groups);
     ns_build_number(b, branch, "k_heads", (double)m->groups);
     ns_build_number(b, branch, "key_dim", (double)m->key_dim);
-    ns_build_number(b, branch, "conv_taps", (double)m->taps);
+    ns_build_number(b, branch, "conv_taps", (double)taps);
     ns_build_number(b, branch, "scale", 1 / sqrt((double)m->key_dim));
     ns_build_number(b, branch, "rope", -1);
     ns_build_number(b, branch, "qkv_act", b->f->act);
@@ -74,11 +74,11 @@ static void set_sizes(ns_builder *b, ns_branch *branch)
     a->q_norm = a->k_norm = (ns_norm){.type = NS_NORM_L2, .eps = 1e-6f};
 }
 
-static void build(ns_builder *b, ns_branch *branch)
+void ns_build_gated_deltanet(ns_builder *b, ns_branch *branch, int64_t taps)
 {
     const ns_mixer_facts *const m = &b->f->mixer;
     const int64_t each = m->heads / m->groups, dk = m->key_dim, v = each * m->value_dim, unit = 2 * (dk + v);
-    set_sizes(b, branch);
+    set_sizes(b, branch, taps);
     part(ns_build_matrix(b, branch, "attn.q", "linear_attn.in_proj_qkvz"), 0, dk, unit);
     part(ns_build_matrix(b, branch, "attn.k", "linear_attn.in_proj_qkvz"), dk, dk, unit);
     part(ns_build_matrix(b, branch, "attn.v", "linear_attn.in_proj_qkvz"), 2 * dk, v, unit);
@@ -86,12 +86,19 @@ static void build(ns_builder *b, ns_branch *branch)
     part(ns_build_matrix(b, branch, "attn.write", "linear_attn.in_proj_ba"), 0, each, 2 * each);
     part(ns_build_matrix(b, branch, "attn.step", "linear_attn.in_proj_ba"), each, each, 2 * each);
     ns_build_matrix(b, branch, "attn.o", "linear_attn.out_proj");
-    ns_build_tensor(b, branch, "attn.q_conv", "linear_attn.conv1d.weight");
-    ns_build_tensor(b, branch, "attn.k_conv", "linear_attn.conv1d.weight")->start = m->groups * dk;
-    ns_build_tensor(b, branch, "attn.v_conv", "linear_attn.conv1d.weight")->start = 2 * m->groups * dk;
+    if (taps) {
+        ns_build_tensor(b, branch, "attn.q_conv", "linear_attn.conv1d.weight");
+        ns_build_tensor(b, branch, "attn.k_conv", "linear_attn.conv1d.weight")->start = m->groups * dk;
+        ns_build_tensor(b, branch, "attn.v_conv", "linear_attn.conv1d.weight")->start = 2 * m->groups * dk;
+    }
     ns_build_tensor(b, branch, "attn.step_bias", "linear_attn.dt_bias");
     ns_build_tensor(b, branch, "attn.rate", "linear_attn.A_log");
     ns_build_norm(b, branch, "attn.z_norm", "linear_attn.norm")->offset = 0;
+}
+
+static void build(ns_builder *b, ns_branch *branch)
+{
+    ns_build_gated_deltanet(b, branch, b->f->mixer.taps);
 }
 
 static const ns_recurrent recurrent = {.type = "linear_attention", .mixer = "recurrence", .read = read, .build = build};

@@ -22,7 +22,7 @@ static const struct { const char *json, *says; } bad[] = {
     {"{\"pattern\": \"sF\", \"window\": 8}", "window changes nothing"},
     {"{\"pattern\": \"SS\", \"nope\": true}", "nope changes nothing: no layer of the pattern is F"},
     {"{\"nope\": true, \"nope_layers\": \"0010\"}", "nope changes nothing"},
-    {"{\"pattern\": \"GG\", \"nope_layers\": \"01\"}", "nope_layers changes nothing: every layer of the pattern is G"},
+    {"{\"pattern\": \"GG\", \"nope_layers\": \"01\"}", "nope_layers changes nothing: no layer of the pattern is attention (S, s, F)"},
     {"{\"pattern\": \"GG\", \"kv_heads\": 2}", "kv_heads changes nothing"},
     {"{\"pattern\": \"GF\", \"nope\": true, \"rope_theta\": 100}", "rope_theta changes nothing: no layer rotates"},
     {"{\"tied\": true, \"init_head\": 1}", "init_head changes nothing: the head is the embedding"},
