@@ -1,4 +1,4 @@
-/* cmd_lab_laziness.c - lab laziness: the whole story in one command (needlescope/laboratory.h); here its lines, its bar and its answer. */
+/* cmd_lab_laziness.c - lab laziness, lab mixers: the whole story of a study in one command (needlescope/laboratory.h); here its lines, its bar and its answer. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +17,9 @@ typedef struct laziness_settings {
 
 #define FIELD(name) offsetof(laziness_settings, name)
 static const cli_option options[] = {
-    {"output", 'o', CLI_FOLDER, FIELD(out), "DIR", "the folder to work in (default laziness)"},
-    {"quick", 0, CLI_FLAG, FIELD(quick), NULL, "one seed, windows and the all-full control"},
-    {"full", 0, CLI_FLAG, FIELD(full), NULL, "five seeds, five windows, competition patterns and the recurrent mixer"},
+    {"output", 'o', CLI_FOLDER, FIELD(out), "DIR", "the folder to work in (default laziness, or mixers)"},
+    {"quick", 0, CLI_FLAG, FIELD(quick), NULL, "one seed, and the fewest arms"},
+    {"full", 0, CLI_FLAG, FIELD(full), NULL, "five seeds, and every arm of the protocol"},
     {"seeds", 0, CLI_INT, FIELD(seeds), "N", "how many seeds, instead of the size's", NULL, 1, 1000},
     {"windows", 'w', CLI_INTS, FIELD(windows), "W,W,...", "windows to compare, instead of the protocol's"},
     {"protocol", 0, CLI_FILE, FIELD(protocol), "FILE", "another protocol than the committed one"},
@@ -65,9 +65,9 @@ static int own_path(char *out, size_t size, ns_error *err)
 
 /* ---- the command ---- */
 
-static int print_protocol(cli *app)
+static int print_protocol(cli *app, const char *study)
 {
-    char *const text = ns_laboratory_protocol();
+    char *const text = ns_laboratory_protocol(study);
     if (!text)
         return ns_oom(&app->err, "the protocol");
     fputs(text, stdout);
@@ -75,22 +75,19 @@ static int print_protocol(cli *app)
     return NS_OK;
 }
 
-static int laziness(cli *app, const void *settings, char **args, int n_args)
+static int run_study(cli *app, const laziness_settings *s, const char *study)
 {
-    (void)args;
-    (void)n_args;
-    const laziness_settings *const s = settings;
     char program[4096];
     static const laziness_settings only_print = {.print_protocol = true};
     if (s->print_protocol && memcmp(s, &only_print, sizeof *s))
         return ns_fail(&app->err, NS_E_ARG,
                        "--print-protocol prints the committed protocol and stops: it stands alone, without other options");
     if (s->print_protocol)
-        return print_protocol(app);
+        return print_protocol(app, study);
     if (s->quick && s->full)
         return ns_fail(&app->err, NS_E_ARG, "--quick or --full, not both");
     conversation talk = {.app = app};
-    const ns_laboratory_params params = {.size = sizeof params, .by = &app->by,
+    const ns_laboratory_params params = {.size = sizeof params, .by = &app->by, .study = study,
                                          .folder = s->out,
                                          .protocol = s->protocol,
                                          .scale = s->quick  ? "quick"
@@ -116,6 +113,20 @@ static int laziness(cli *app, const void *settings, char **args, int n_args)
     return rc;
 }
 
+static int laziness(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)args;
+    (void)n_args;
+    return run_study(app, settings, "laziness");
+}
+
+static int mixers(cli *app, const void *settings, char **args, int n_args)
+{
+    (void)args;
+    (void)n_args;
+    return run_study(app, settings, "mixers");
+}
+
 const cli_command cli_cmd_lab_laziness = {
     .name = "lab laziness",
     .section = "Laboratory",
@@ -134,4 +145,24 @@ const cli_command cli_cmd_lab_laziness = {
     .examples = "needlescope lab laziness --quick -o quick\n"
                 "needlescope lab laziness --full -o full",
     .run = laziness,
+};
+
+const cli_command cli_cmd_lab_mixers = {
+    .name = "lab mixers",
+    .section = "Laboratory",
+    .summary = "Trains hybrids of every mixer, and says whether it decides when retrieval is born, or whether",
+    .arguments = "",
+    .min_args = 0,
+    .max_args = 0,
+    .groups = {{"Options", options, 0}},
+    .resources = CLI_THREADS,
+    .settings_size = sizeof(laziness_settings),
+    .description =
+        "As lab laziness, with a protocol of its own: windows of 4, 16 and 32, Lightning attention, Mamba-2 and Gated DeltaNet (with and "
+        "without its convolution, which is itself a head that sees the tokens before), each layer by layer in turn with full attention, "
+        "beside a model of full attention alone. Does the efficient mixer decide when retrieval heads are born, and not whether? A smaller "
+        "size is a part of a larger one: --quick and then the default in one folder train no run twice.",
+    .examples = "needlescope lab mixers --quick -o mixers\n"
+                "needlescope lab mixers -o mixers",
+    .run = mixers,
 };

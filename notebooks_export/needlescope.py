@@ -388,7 +388,7 @@ class _LaboratoryParams(c.Structure):
     _fields_ = [("size", c.c_size_t), ("folder", c.c_char_p), ("protocol", c.c_char_p), ("scale", c.c_char_p), ("seeds", c.c_int64),
                 ("windows", c.POINTER(c.c_int64)), ("n_windows", c.c_int64), ("program", c.c_char_p), ("cores", c.c_int),
                 ("by", c.POINTER(_Provenance)), ("say", _SAY),
-                ("progress", _STAGE), ("cancelled", _CANCELLED), ("user", c.c_void_p)]
+                ("progress", _STAGE), ("cancelled", _CANCELLED), ("user", c.c_void_p), ("study", c.c_char_p)]
 
 
 class _LaboratoryReport(c.Structure):
@@ -2064,10 +2064,11 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss)
 
 
-def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=None, cores=0, say=None, progress=None):
-    """The laboratory of laziness in one call (docs/laboratory.md): trains, scans, silences, and says which claims hold. -> the summary, a
+def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=None, cores=0, say=None, progress=None, study="laziness"):
+    """The laboratory in one call (docs/laboratory.md): trains, scans, silences, and says which claims hold. -> the summary, a
     dict. A call that was stopped goes on when it is made again.
 
+    study    "laziness" or "mixers"
     scale    "quick", "default" or "full"           program  the needlescope program, which does the jobs (default: the one of the PATH)
     say(line) is told what is noted; progress(stage, fraction) how far it is"""
     chosen, report = np.array(windows, np.int64).reshape(-1), _params(_LaboratoryReport)
@@ -2075,7 +2076,7 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
         told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
         how = _params(_LaboratoryParams, folder=_bytes(folder), protocol=_bytes(protocol), scale=_bytes(scale), seeds=seeds,
                       windows=_pointer(chosen, _I64), n_windows=chosen.size, program=_bytes(program), cores=cores or _allowed()[0],
-                      by=c.pointer(_caller()),
+                      by=c.pointer(_caller()), study=_bytes(study),
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
                       progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
         try:

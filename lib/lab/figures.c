@@ -62,11 +62,12 @@ static int draw_ablations(const figures *f, ns_error *err)
 /* A build without cairo goes on without figures, and says so. */
 int ns_laboratory_draw(laboratory *lab, ns_error *err)
 {
-    char name[80];
+    char name[80], comment[64];
     figures f = {.lab = lab, .view = {.size = sizeof f.view, .name = name, .run = -1}};
     ns_emergence *births = NULL;
+    snprintf(comment, sizeof comment, "needlescope lab %s", lab->study->name);
     int rc = ns_provenance_of_run(&f.facts, lab->params->by, err);
-    f.look = (ns_figure_params){.size = sizeof f.look, .comment = "needlescope lab laziness", .facts = f.facts.list,
+    f.look = (ns_figure_params){.size = sizeof f.look, .comment = comment, .facts = f.facts.list,
                                 .n_facts = (int)f.facts.n};
     rc = rc != NS_OK ? rc : ns_laboratory_open_births(lab, &f.view.study, &births, err);
     f.view.births = births;

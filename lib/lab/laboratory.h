@@ -52,8 +52,12 @@ typedef struct lab_result {
     int      n_draws;
 } lab_result;
 
+/* A question, asked by a committed protocol: an array of lines that ends with NULL (protocol.sed.in). */
+typedef struct lab_study { const char *name, *title; const char *const *protocol; } lab_study;
+
 typedef struct laboratory {
     const ns_laboratory_params *params;
+    const lab_study *study;
     const char *dir;
     cJSON      *protocol;
     const char *scale;
@@ -79,7 +83,7 @@ void  ns_laboratory_say(const laboratory *, ns_laboratory_line, const char *fmt,
 char *ns_laboratory_path(const laboratory *, const char *fmt, ...) NS_PRINTF(2, 3);     /* DIR/..., malloc'd */
 
 /* ---- protocol.c, rules.c ---- */
-extern const char *const ns_laboratory_lines[];          /* the committed protocol's lines, NULL at the end: made by protocol.sed */
+extern const char *const ns_protocol_laziness[], *const ns_protocol_mixers[];
 int  ns_laboratory_plan(laboratory *, const ns_laboratory_params *, ns_error *);
 void ns_laboratory_clear(laboratory *);
 int  ns_laboratory_write_configs(const laboratory *, ns_error *);

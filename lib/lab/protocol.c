@@ -1,4 +1,4 @@
-/* protocol.c - protocol.json (compiled in, or a file) and a size (quick, default, full) -> the list of runs, and a config file for each. */
+/* protocol.c - the protocol of a study (compiled in, or a file) and a size (quick, default, full) -> the list of runs, and a config file for each. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +9,29 @@
 
 enum { LARGEST = 1 << 20, DEPTH = 8, MAX_WINDOWS = 32, MOST_RUNS = 1 << 16 };
 
-char *ns_laboratory_protocol(void)
+static const lab_study studies[] = {
+    {"laziness", "Large-Window Laziness", ns_protocol_laziness},
+    {"mixers", "Mixers that alternate with full attention", ns_protocol_mixers},
+};
+enum { N_STUDIES = sizeof studies / sizeof *studies };
+
+static const lab_study *find_study(const char *name)
 {
+    for (int i = 0; i < N_STUDIES; i++)
+        if (!name || strcmp(studies[i].name, name) == 0)
+            return &studies[i];
+    return NULL;
+}
+
+char *ns_laboratory_protocol(const char *study)
+{
+    const lab_study *const found = find_study(study);
+    const char *const *const lines = found ? found->protocol : studies->protocol;
     size_t n = 1;
-    for (const char *const *line = ns_laboratory_lines; *line; line++)
+    for (const char *const *line = lines; *line; line++)
         n += strlen(*line) + 1;
-    char *const text = malloc(n), *at = text;
-    for (const char *const *line = ns_laboratory_lines; text && *line; line++) {
+    char *const text = found ? malloc(n) : NULL, *at = text;
+    for (const char *const *line = lines; text && *line; line++) {
         at = stpcpy(at, *line);
         at = stpcpy(at, "\n");
     }
@@ -47,7 +63,7 @@ static int read_protocol(laboratory *lab, const char *path, ns_error *err)
 {
     if (path)
         return ns_json_read(&lab->protocol, path, LARGEST, DEPTH, err);
-    char *const text = ns_laboratory_protocol();
+    char *const text = ns_laboratory_protocol(lab->study->name);
     const int rc = text ? ns_json_parse(&lab->protocol, text, strlen(text), DEPTH, "protocol.json", err) : ns_oom(err, "protocol.json");
     free(text);
     return rc;
@@ -231,10 +247,23 @@ static int read_all(laboratory *lab, const ns_laboratory_params *p, ns_error *er
     return p->protocol ? ns_json_fail(err, rc, p->protocol, NS_KIND_PROTOCOL) : rc;
 }
 
+static int no_study(const char *name, ns_error *err)
+{
+    const char *known[N_STUDIES];
+    for (int i = 0; i < N_STUDIES; i++)
+        known[i] = studies[i].name;
+    const char *const near = ns_nearest_word(name, known, N_STUDIES);
+    return ns_fail(err, NS_E_ARG, "the laboratory has no study '%.40s' (laziness, mixers)%s%s%s", name, near ? ": did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
+}
+
 int ns_laboratory_plan(laboratory *lab, const ns_laboratory_params *p, ns_error *err)
 {
     lab->params = p;
-    lab->dir = p->folder ? p->folder : "laziness";
+    lab->study = find_study(p->study);
+    if (!lab->study)
+        return no_study(p->study, err);
+    lab->dir = p->folder ? p->folder : lab->study->name;
     lab->scale = p->scale ? p->scale : "default";
     lab->own_protocol = p->protocol != NULL;
     lab->own_choice = p->seeds > 0 || p->n_windows > 0;

@@ -118,7 +118,9 @@ static void put_run(page *p, cJSON *list, const lab_run *run, const lab_result *
 static void put_runs(page *p)
 {
     const laboratory *const lab = p->lab;
-    ns_page_put_text(p, p->root, "schema", "needlescope.laziness/1");
+    char schema[64];
+    snprintf(schema, sizeof schema, "needlescope.%s/1", lab->study->name);
+    ns_page_put_text(p, p->root, "schema", schema);
     ns_page_put_text(p, p->root, "size", lab->scale);
     ns_page_put_bool(p, p->root, "committed_protocol", !lab->own_protocol);
     ns_page_put_bool(p, p->root, "chosen_on_command_line", lab->own_choice);
@@ -142,8 +144,8 @@ static void say_head(page *p)
 {
     const laboratory *const lab = p->lab;
     const double tokens = (double)(lab->steps * lab->batch * lab->length) / 1e6;
-    ns_page_say(p, "Large-Window Laziness (%s): %lld run%s, seeds %lld to %lld, horizon %lld step%s = %.2f M tokens for all of them\n",
-                lab->scale, (long long)lab->n_runs, ns_plural(lab->n_runs), (long long)lab->first_seed,
+    ns_page_say(p, "%s (%s): %lld run%s, seeds %lld to %lld, horizon %lld step%s = %.2f M tokens for all of them\n",
+                lab->study->title, lab->scale, (long long)lab->n_runs, ns_plural(lab->n_runs), (long long)lab->first_seed,
                 (long long)(lab->first_seed + lab->seeds - 1),
                 (long long)lab->steps, ns_plural(lab->steps), tokens);
     ns_page_say(p, "%s%s\n",

@@ -148,7 +148,7 @@ static void test_seeds_decide(void **state)
 /* The committed protocol with one text in place of another, as a file. */
 static void plan_with(lab *l, const char *scale, const char *from, const char *to)
 {
-    char *const text = ns_laboratory_protocol(), *const at = strstr(text, from);
+    char *const text = ns_laboratory_protocol(NULL), *const at = strstr(text, from);
     assert_non_null(at);
     char *const changed = ns_printf_alloc("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
     ns_error err = {0};
