@@ -3,8 +3,8 @@
 
     train.py PEER_TRAIN SHARED
 
-Models: the reference script of the lab's recipe (SHARED/reference/lwl.py, where it is there), SmolLM3 and MiniMax's Lightning attention of
-transformers, and a plain one written here. Optimisers: torch.optim.AdamW and the Muon of the recipe. Bound: 1e-4 relative, each parameter;
+Models: the reference script of the lab's recipe (SHARED/reference/lwl.py, where it is there), SmolLM3, MiniMax's Lightning attention, and
+the mixers of Mamba-2 and Qwen3-Next (Gated DeltaNet) of transformers, and a plain one and GLA written here. Optimisers: torch.optim.AdamW and the Muon of the recipe. Bound: 1e-4 relative, each parameter;
 checkpoints that transformers can load: logits within 1e-4.
 
 PyTorch runs in double precision (its modules that cast to f32 inside do so still). Seeds are chosen: where an input of relu is nothing but
@@ -26,7 +26,10 @@ import transformers
 from safetensors.torch import load_file
 from torch import nn
 from compare import Worst
+from backward import in_double
+from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
 from transformers.models.minimax.modeling_minimax import MiniMaxLightningAttention
+from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextGatedDeltaNet
 
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
@@ -45,6 +48,11 @@ RUNS = {
                                             nope_layers="01", batch=5, length=41,
                                             optimizer="adamw", warmup=2, schedule="cosine", steps=20, lr_end=0.1), ["plain", "smollm3"]),
     "Lightning, Muon": (dict(pattern="GFG", batch=8, warmup=5, seed=1), ["plain"]),
+    "Mamba-2, Muon": (dict(pattern="MFM", batch=6, length=37, warmup=5, heads=3, head_dim=8, d_model=24, d_ff=48, seed=1), ["plain"]),
+    "Gated DeltaNet, AdamW": (dict(pattern="DFd", batch=6, length=37, warmup=0, heads=3, head_dim=8, d_model=24, d_ff=48,
+                                   optimizer="adamw"), ["plain"]),
+    "GLA, gated, Muon": (dict(pattern="LSL", window=7, batch=6, length=37, warmup=5, heads=3, head_dim=8, d_model=24, d_ff=48, mlp="swiglu",
+                              seed=1), ["plain"]),
     "Lightning, gated, AdamW": (dict(pattern="GSF", heads=4, kv_heads=2, d_model=32, d_ff=48, mlp="swiglu", batch=6, length=37,
                                      optimizer="adamw", warmup=0), ["plain"]),
 }
@@ -57,6 +65,54 @@ class RMS(nn.Module):
 
     def forward(self, x):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
+
+
+class GLA(nn.Module):
+    """fla's layer, step by step: S = diag(sigmoid(gk)^(1/16)) S + k v^T, z = S^T q / d^1/2; the decay from one full matrix."""
+
+    def __init__(self, c, d):
+        super().__init__()
+        self.H, self.d = c.heads, d
+        for name in ("q_proj", "k_proj", "v_proj", "g_proj"):
+            setattr(self, name, nn.Linear(c.d_model, c.heads * d, bias=False))
+        self.gk_proj, self.o_proj = nn.Linear(c.d_model, c.heads * d), nn.Linear(c.heads * d, c.d_model, bias=False)
+        self.g_norm = RMS(d, c.rms_eps)
+
+    def forward(self, x):
+        B, T, _ = x.shape
+        q, k, v, g = (p(x).view(B, T, self.H, self.d) for p in (self.q_proj, self.k_proj, self.v_proj, self.g_proj))
+        decay = (F.logsigmoid(self.gk_proj(x)) / 16).exp().view(B, T, self.H, self.d)
+        S, z = x.new_zeros(B, self.H, self.d, self.d), []
+        for t in range(T):
+            S = decay[:, t, :, :, None] * S + k[:, t, :, :, None] * v[:, t, :, None, :]
+            z.append((S * q[:, t, :, :, None]).sum(-2) / math.sqrt(self.d))
+        return self.o_proj((self.g_norm(torch.stack(z, 1)) * F.silu(g)).reshape(B, T, -1))
+
+
+def mamba2(c, d, i):
+    config = transformers.Mamba2Config(hidden_size=c.d_model, num_heads=c.heads, head_dim=d, state_size=d, n_groups=c.heads, conv_kernel=4,
+                                       expand=c.heads * d // c.d_model, layer_norm_epsilon=c.rms_eps, chunk_size=16,
+                                       time_step_limit=(0.0, float("inf")))
+    return "mamba", Mamba2Mixer(config, i)
+
+
+def gated_deltanet(c, d, i):
+    config = transformers.Qwen3NextConfig(hidden_size=c.d_model, linear_num_key_heads=c.heads, linear_num_value_heads=c.heads,
+                                          linear_key_head_dim=d, linear_value_head_dim=d, linear_conv_kernel_dim=4, rms_norm_eps=c.rms_eps)
+    return "linear_attn", Qwen3NextGatedDeltaNet(config, i)
+
+
+def without_convolution(c, d, i):
+    """One that passes its input on is none: its last tap is 1, and it is no parameter."""
+    name, module = gated_deltanet(c, d, i)
+    taps = torch.zeros_like(module.conv1d.weight)
+    taps[..., -1] = 1
+    del module.conv1d.weight
+    module.conv1d.register_buffer("weight", taps.detach(), persistent=False)
+    return name, module
+
+
+MIXERS = {"M": mamba2, "D": gated_deltanet, "d": without_convolution, "L": lambda c, d, i: ("self_attn", GLA(c, d))}
 
 
 class Plain(nn.Module):
@@ -75,12 +131,10 @@ class Plain(nn.Module):
         for i, letter in enumerate(c.pattern):
             b = nn.Module()
             b.input_layernorm, b.post_attention_layernorm = RMS(c.d_model, c.rms_eps), RMS(c.d_model, c.rms_eps)
-            b.self_attn = a = nn.Module()
-            g = c.heads if letter == "G" else kv
-            a.q_proj, a.o_proj = linear(c.d_model, c.heads * d), linear(c.heads * d, c.d_model)
-            a.k_proj, a.v_proj = linear(c.d_model, g * d), linear(c.d_model, g * d)
-            if letter == "G":
-                a.output_gate, a.norm = linear(c.d_model, c.heads * d), RMS(c.heads * d, c.rms_eps)
+            if letter in MIXERS:
+                setattr(b, *MIXERS[letter](c, d, i))
+            else:
+                self.add_attention(b, letter, d, kv, linear)
             b.mlp = m = nn.Module()
             if c.mlp == "swiglu":
                 m.gate_proj = linear(c.d_model, c.d_ff)
@@ -90,6 +144,14 @@ class Plain(nn.Module):
         if c.tied:
             self.lm_head.weight = self.model.embed_tokens.weight
         self.d, self.kv, self.L = d, kv, L
+
+    def add_attention(self, b, letter, d, kv, linear):
+        c, b.self_attn = self.c, nn.Module()
+        a, g = b.self_attn, c.heads if letter == "G" else kv
+        a.q_proj, a.o_proj = linear(c.d_model, c.heads * d), linear(c.heads * d, c.d_model)
+        a.k_proj, a.v_proj = linear(c.d_model, g * d), linear(c.d_model, g * d)
+        if letter == "G":
+            a.output_gate, a.norm = linear(c.d_model, c.heads * d), RMS(c.heads * d, c.rms_eps)
 
     def attention(self, a, i, h):
         c, d, letter = self.c, self.d, self.c.pattern[i]
@@ -124,8 +186,11 @@ class Plain(nn.Module):
     def forward(self, x):
         h = self.model.embed_tokens(x)
         for i, b in enumerate(self.model.layers):
-            mix = self.lightning if self.c.pattern[i] == "G" else self.attention
-            h = h + mix(b.self_attn, i, b.input_layernorm(h))
+            letter, n = self.c.pattern[i], b.input_layernorm(h)
+            if letter in MIXERS:
+                h = h + (b.mamba if letter == "M" else b.self_attn if letter == "L" else b.linear_attn)(n)
+            else:
+                h = h + (self.lightning if letter == "G" else self.attention)(b.self_attn, i, n)
             n, m = b.post_attention_layernorm(h), b.mlp
             h = h + m.down_proj(F.silu(m.gate_proj(n)) * m.up_proj(n) if self.c.mlp == "swiglu" else F.relu(m.up_proj(n)))
         return self.lm_head(self.model.norm(h))
@@ -181,7 +246,7 @@ class Muon:
         for p, m in zip(self.params, self.m):
             m.mul_(self.c.muon_momentum).add_(p.grad)
             g = p.grad + self.c.muon_momentum * m
-            parts = g.split(self.c.d_model) if g.shape[0] == 3 * self.c.d_model and getattr(p, "fused", False) else [g]
+            parts = g.split(p.parts) if getattr(p, "parts", None) else [g]
             p.mul_(1 - lr * self.c.weight_decay).add_(torch.cat([self.orthogonal(x) for x in parts]), alpha=-lr)
 
     @staticmethod
@@ -209,12 +274,13 @@ def rate(c, step):
 def train(c, model, batches):
     named = dict(model.named_parameters())
     for n, p in named.items():
-        p.fused = n.endswith("qkv.weight")
+        inner = c.heads * (c.head_dim or c.d_model // c.heads)
+        p.parts = [c.d_model] * 3 if n.endswith("qkv.weight") else [inner] * 4 + [c.heads] if n.endswith("mamba.in_proj.weight") else None
     hidden = [p for n, p in named.items() if p.dim() == 2 and ("layers." in n or n.startswith("bl."))] if c.optimizer == "muon" else []
     ids = {id(p) for p in hidden}
     rest = [p for p in named.values() if id(p) not in ids]
     adam = torch.optim.AdamW([dict(params=[p for p in rest if p.dim() == 2], weight_decay=c.weight_decay),
-                              dict(params=[p for p in rest if p.dim() < 2], weight_decay=0)],
+                              dict(params=[p for p in rest if p.dim() != 2], weight_decay=0)],
                              lr=c.lr, betas=(c.beta1, c.beta2), eps=c.adam_eps)
     muon, losses = Muon(c, hidden), []
     for step, x in enumerate(batches):
@@ -247,7 +313,8 @@ def run(peer, shared, name, keys, models, folder):
         if model is None:
             print(f"{name}: {make} is not here")
             continue
-        theirs = train(c, model, batches)
+        with in_double():
+            theirs = train(c, model, batches)
         named = dict(model.named_parameters())
         apart = {k: float((w - named[where[k][0][0]][where[k][0][1]].detach()).norm() / w.norm()) for k, w in ours.items()}
         worst, gap = Worst(), Worst()
