@@ -315,10 +315,7 @@ static void say_laziness(page *p)
         ns_page_say(p, "is not claimed here: this protocol has no arms competition and competition_short_first.\n");
 }
 
-enum { ARM_TEXT = 128 };                             /* a pattern has 64 letters at most */
-
-/* "SSFS W=4" */
-static const char *name_of(const laboratory *lab, lab_arm a, char out[ARM_TEXT])
+const char *ns_laboratory_arm_text(const laboratory *lab, lab_arm a, char out[ARM_TEXT])
 {
     const char *const pattern = ns_laboratory_pattern(lab, a.arm);
     snprintf(out, ARM_TEXT, strchr(pattern ? pattern : "", 'S') ? "%s W=%lld" : "%s", pattern ? pattern : a.arm, (long long)a.window);
@@ -337,17 +334,17 @@ void ns_claim_cause(page *p)
     const ns_order late = ns_page_order_of(p, smallest, full, ns_birth_find), early = ns_page_order_of(p, rescued, largest, ns_birth_find);
     const ns_order sum = {late.earlier + early.earlier, late.later + early.later, late.same + early.same, late.n + early.n, (double)NAN};
     const ns_evidence e = both_orders(late, early);
-    name_of(p->lab, smallest, small);
-    name_of(p->lab, largest, large);
+    ns_laboratory_arm_text(p->lab, smallest, small);
+    ns_laboratory_arm_text(p->lab, largest, large);
     const bool alone = late.n == 0 || early.n == 0;
     snprintf(words, sizeof words, "%s%s", words_of(p, sum, e, verdict), alone && sum.n ? " (the one control that was run)" : "");
     cJSON *const object =
         ns_page_claim(p, "Cause", "what delays is the missing short window below, not a window that already solves the recall", words);
     ns_page_put_evidence(p, object, "sign test over seeds, exact, the weaker of the controls", e);
     cJSON *const list = ns_page_list(p, object, "controls");
-    snprintf(control, sizeof control, "%s (no window at all)", name_of(p->lab, full, name));
+    snprintf(control, sizeof control, "%s (no window at all)", ns_laboratory_arm_text(p->lab, full, name));
     ns_page_order(p, list, "retrieval", small, control, late);
-    snprintf(control, sizeof control, "%s (a short first window)", name_of(p->lab, rescued, name));
+    snprintf(control, sizeof control, "%s (a short first window)", ns_laboratory_arm_text(p->lab, rescued, name));
     ns_page_order(p, list, "retrieval", control, large, early);
     say_laziness(p);
 }

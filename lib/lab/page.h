@@ -1,4 +1,4 @@
-/* page.h - the summary of the laboratory while it is written: births and their orders (births.c), claims (claims.c, claims_more.c), the
+/* page.h - the summary of the laboratory while it is written: births and their orders (births.c), claims (claims.c, claims_more.c, claims_mixers.c), the
  * page around them (summary.c). */
 #ifndef NS_LAB_PAGE_H
 #define NS_LAB_PAGE_H
@@ -43,6 +43,10 @@ int  ns_laboratory_windows(const laboratory *, int64_t out[LAB_WINDOWS]);       
 
 /* A column of a grid of seeds. */
 typedef struct lab_arm { const char *arm; int64_t window; } lab_arm;
+enum { ARM_TEXT = 128 };                             /* a pattern has 64 letters at most */
+const char *ns_laboratory_arm_text(const laboratory *, lab_arm, char out[ARM_TEXT]);       /* "SSFS W=4" */
+/* Is the pattern's efficient mixer a recurrence? */
+bool ns_laboratory_recurs(const char *pattern);
 /* Births of those arms, a row a seed. p->failed and an empty grid without memory. */
 ns_birth_grid ns_page_grid(page *, const lab_arm *arms, int n, birth_of *);
 ns_order ns_page_order_of(page *, lab_arm a, lab_arm b, birth_of *);
@@ -58,6 +62,8 @@ void ns_claim_competition(page *);
 void ns_claim_convergence(page *);
 void ns_claim_nope(page *);
 void ns_claim_recurrent(page *);
+void ns_claim_whether(page *);
+void ns_claim_when(page *);
 /* Is run i of that arm, and measured? */
 bool ns_laboratory_has(const laboratory *, int64_t i, const char *arm);
 /* Sign test with the seed as unit: a seed shows the claim where each of its runs of that arm does (shows: 1, 0; -1 = does not count). */

@@ -181,18 +181,28 @@ static void say_swap(page *p)
             n, ns_plural(n), enough, lowest);
 }
 
+typedef void (*part)(page *);
+static const part of_all[] = {put_runs, say_head, ns_page_births, say_swap, NULL},
+                  of_laziness[] = {ns_claim_heads, ns_claim_delay, ns_claim_cause, ns_claim_competition, ns_claim_convergence,
+                                   ns_claim_nope, ns_claim_recurrent, NULL},
+                  of_mixers[] = {ns_claim_whether, ns_claim_when, ns_claim_recurrent, ns_claim_heads, ns_claim_delay, NULL};
+
+static void write_parts(page *p, const part *parts)
+{
+    for (; *parts && !p->failed; parts++)
+        (*parts)(p);
+}
+
 int ns_laboratory_summarise(const laboratory *lab, cJSON **json, char **text, ns_error *err)
 {
     page p = {.lab = lab, .root = cJSON_CreateObject()};
-    static void (*const parts[])(page *) = {put_runs, say_head, ns_page_births, say_swap, ns_claim_heads, ns_claim_delay, ns_claim_cause,
-                                                ns_claim_competition, ns_claim_convergence, ns_claim_nope, ns_claim_recurrent};
     *text = NULL;
     p.claims = p.root ? cJSON_AddObjectToObject(p.root, "claims") : NULL;
     p.stream = p.claims ? ns_stream_open() : NULL;
     p.text = p.stream ? ns_stream_file(p.stream) : NULL;
     p.failed = !p.text;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts && !p.failed; i++)
-        parts[i](&p);
+    write_parts(&p, of_all);
+    write_parts(&p, strcmp(lab->study->name, "mixers") == 0 ? of_mixers : of_laziness);
     if (p.stream)
         p.failed |= ns_stream_end(p.stream, "", text, NULL, NULL) < 0;
     *json = p.failed ? NULL : p.root;

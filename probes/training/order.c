@@ -64,8 +64,7 @@ static int logrank_of(const ns_birth_grid *g, double *out, ns_error *err)
     return unless_memory(rc);
 }
 
-/* Of all orders of a block one is the claimed one, so B blocks in order have p = (1 / W!) ^ B. */
-static double least_page(int64_t B, int64_t W)
+double ns_trend_orders(int64_t W, int64_t B)
 {
     double least = 1;
     for (int64_t b = 0; b < B; b++)
@@ -84,7 +83,7 @@ int ns_trend_of(const ns_birth_grid *g, ns_grid_trend *out, ns_error *err)
     if (rc == NS_OK) {
         out->page = page.p_exact;
         out->n_seeds = (int)page.B;
-        out->least = page.B ? least_page(page.B, g->W) : out->least;
+        out->least = page.B ? ns_trend_orders(g->W, page.B) : out->least;
     }
     return rc == NS_E_MEMORY ? rc : logrank_of(g, &out->logrank, err);
 }

@@ -15,8 +15,7 @@ double ns_normal_tail(double z)
     return .5 * erfc(z / sqrt(2.0));
 }
 
-/* 2 x rank of each of n times, earliest first. */
-static void rank_times(const double *time, int64_t n, int64_t *rank)
+void ns_trend_rank(const double *time, int64_t n, int64_t *rank)
 {
     for (int64_t i = 0; i < n; i++) {
         int64_t below = 0, same = 0;
@@ -69,7 +68,7 @@ static bool convolve(double **null, int64_t *length, const double *one)
     return sum != NULL;
 }
 
-static bool complete(const double *time, int64_t n)
+bool ns_trend_complete(const double *time, int64_t n)
 {
     for (int64_t j = 0; j < n; j++)
         if (isnan(time[j]))
@@ -108,10 +107,10 @@ int ns_page_trend(const double *time, int64_t B, int64_t W, ns_trend *out, ns_er
     if (null)
         null[0] = 1;
     for (int64_t b = 0; fine && b < B; b++) {
-        if (!complete(time + b * W, W))
+        if (!ns_trend_complete(time + b * W, W))
             continue;
         double one[MOST_SUM] = {0};
-        rank_times(time + b * W, W, rank);
+        ns_trend_rank(time + b * W, W, rank);
         observed += weighted(rank, W);
         variance += block_variance(rank, W);
         out->B++;

@@ -23,7 +23,7 @@ byte_tokenizer "$(letters 33 126), \"Ġ\": 94, \"Ċ\": 95" '' "$(added '<s>' 96)
 cp -r m models--o--n/snapshots/aaa && cp -r other models--o--n/snapshots/bbb && cp words/tokenizer.json models--o--n/snapshots/aaa &&
     cp letters/tokenizer.json models--o--n/snapshots/bbb
 printf aaa >models--o--n/refs/main && printf bbb >models--o--n/refs/late
-touch laziness     # lab laziness, whose usual folder that is, fails at once
+touch laziness mixers     # lab laziness and lab mixers, whose usual folders those are, fail at once
 cp -r m synthetic && cp text/tokenizer.json synthetic
 run cases needle --model m --lengths 40,97 --depths 0,.6 --count 2 --twins swap -o c.jsonl
 run cases needle --model m --lengths 50 --depths .3 --count 2 --seed 9 -o d.jsonl

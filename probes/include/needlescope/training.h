@@ -119,6 +119,11 @@ typedef struct ns_trend { double L, mean, z, p_exact, p_normal; int64_t B, W; } 
 /* Blocks with a NaN are left out; B says how many were used. */
 NS_API NS_MUST_CHECK int ns_page_trend(const double *time, int64_t B, int64_t W, ns_trend *out, ns_error *);
 
+/* Friedman's test: do the W columns of B blocks differ, in whatever order? time[S * W], blocks with a NaN left out. p: each block's ranks
+ * permuted, (1 + as alike or more) / (1 + resamples); least: the smallest that it can be. NaN: fewer than two blocks or columns. */
+typedef struct ns_difference { double p, least; int64_t B; } ns_difference;
+NS_API NS_MUST_CHECK int ns_friedman(const double *time, int64_t S, int64_t W, int64_t resamples, ns_difference *out, ns_error *);
+
 /* Log-rank test for trend: time[n], dead[n] = born (false: censored at time), dose[n] (window, or its rank). z > 0: the larger the dose the
  * later. p_normal one-sided; p_permuted: doses permuted within block[n] (seeds; NULL = one block), (1 + as large or larger) / (1 +
  * resamples). */

@@ -285,6 +285,57 @@ static void test_recurrent(void **state)
     }
 }
 
+static void measure_mixers(lab *l, int64_t seeds, bool alike)
+{
+    static const struct { const char *name; int64_t born; } births[] = {
+        {"FFFF", 500}, {"SFSF-W4", 100}, {"SFSF-W16", 200}, {"SFSF-W32", 300},
+        {"GFGF", 600}, {"MFMF", 120},    {"DFDF", 80},      {"dFdF", 100},
+    };
+    *l = (lab){.params = {.size = sizeof l->params, .folder = ".", .seeds = seeds, .study = "mixers"}};
+    assert_int_equal(ns_laboratory_plan(&l->lab, &l->params, &l->err), NS_OK);
+    assert_int_equal(l->lab.n_runs, 8 * seeds);
+    for (size_t i = 0; i < sizeof births / sizeof *births; i++)
+        for (int64_t s = 0; s < seeds; s++) {
+            char name[40];
+            snprintf(name, sizeof name, "%s-s%d", births[i].name, (int)(100 + s));
+            measure(l, name, alike ? 100 : births[i].born);
+        }
+}
+
+static void mixers_say(lab *l, const char *whether, const char *when, const char *plain)
+{
+    cJSON *json;
+    char *text;
+    summarise(l, &json, &text);
+    assert_string_equal(verdict(json, "Whether"), whether);
+    assert_string_equal(verdict(json, "When"), when);
+    assert_string_equal(verdict(json, "P5 gated_deltanet_plain"), plain);
+    assert_null(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "claims"), "P4"));
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(json, "schema")), "needlescope.mixers/1");
+    done(l, json, text);
+}
+
+static void test_mixers(void **state)
+{
+    (void)state;
+    static const char together[] = "undecided: all births at the same step";
+    lab l;
+    measure_mixers(&l, 3, false);
+    mixers_say(&l, FEW, "holds", together);
+    measure_mixers(&l, 1, false);
+    mixers_say(&l, "in the one seed; too few for a p below 0.05", "one seed has all arms: nothing to hold it against", together);
+    measure_mixers(&l, 5, true);
+    mixers_say(&l, "holds", "not shown: 5 seeds differ as much", together);
+    measure_mixers(&l, 5, false);
+    for (int s = 0; s < 5; s++)
+        measure(&l, (const char *const[]){"GFGF-s100", "GFGF-s101", "GFGF-s102", "GFGF-s103", "GFGF-s104"}[s], -1);
+    result(&l, "dFdF-s101")->find = event(&l, 80);
+    mixers_say(&l, "does not hold", "holds", "in the 1 of 5 seeds that decide, but p = 0.5");
+    l = (lab){.params = {.size = sizeof l.params, .study = "mixer"}};
+    assert_int_equal(ns_laboratory_plan(&l.lab, &l.params, &l.err), NS_E_ARG);
+    assert_non_null(strstr(l.err.message, "did you mean 'mixers'"));
+}
+
 /* One seed the other way round is said, and the claim does not hold in every seed. */
 static void test_one_seed_reversed(void **state)
 {
@@ -440,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_printed_thresholds), cmocka_unit_test(test_failures),     cmocka_unit_test(test_recurrent),
         cmocka_unit_test(test_one_seed_reversed),  cmocka_unit_test(test_refuted),      cmocka_unit_test(test_censored),
         cmocka_unit_test(test_not_measured),       cmocka_unit_test(test_heads),        cmocka_unit_test(test_trend),
+        cmocka_unit_test(test_mixers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

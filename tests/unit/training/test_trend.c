@@ -133,9 +133,36 @@ static void test_kaplan_meier(void **state)
     free(points);
 }
 
+/* P(chi2_r >= x) of Friedman's test, k columns and n blocks: Hollander & Wolfe, Nonparametric Statistical Methods, table A.15. */
+static void test_friedman(void **state)
+{
+    (void)state;
+    const double inf = (double)INFINITY, nan_ = (double)NAN;
+    static const struct { int B, W; double time[12], p;
+    } rows[] = {
+        {3, 3, {1, 2, 3, 1, 2, 3, 1, 2, 3}, .028},                /* chi2 = 6 */
+        {3, 3, {1, 2, 3, 1, 2, 3, 2, 1, 3}, .194},                /* 4.667 */
+        {4, 3, {1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3}, .005},       /* 8 */
+        {4, 3, {1, 2, 3, 1, 2, 3, 1, 2, 3, 2, 1, 3}, .042},       /* 6.5 */
+        {4, 3, {3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2}, .005},       /* of whatever order */
+    };
+    ns_error err = {0};
+    ns_difference d;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(ns_friedman(rows[i].time, rows[i].B, rows[i].W, 99999, &d, &err), NS_OK);
+        if (d.B != rows[i].B || !(fabs(d.p - rows[i].p) < .003))
+            fail_msg("row %zu: p = %g, the table has %g", i, d.p, rows[i].p);
+    }
+    const double censored[] = {1, inf, inf, 1, inf, inf, 1, 2, nan_};       /* the third block is incomplete */
+    assert_int_equal(ns_friedman(censored, 3, 3, 99999, &d, &err), NS_OK);
+    assert_true(d.B == 2 && fabs(d.p - 1 / 3.) < .01);            /* of 3 x 3 places of the early one 3 agree */
+    assert_int_equal(ns_friedman(censored, 1, 3, 99, &d, &err), NS_OK);
+    assert_true(d.B == 1 && isnan(d.p));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_published_table), cmocka_unit_test(test_page), cmocka_unit_test(test_logrank),
-                                       cmocka_unit_test(test_kaplan_meier)};
+                                       cmocka_unit_test(test_kaplan_meier), cmocka_unit_test(test_friedman)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
