@@ -1,4 +1,5 @@
-/* cmd_lab_laziness.c - lab laziness, lab mixers: the whole story of a study in one command (needlescope/laboratory.h); here its lines, its bar and its answer. */
+/* cmd_lab_laziness.c - lab laziness, lab mixers: the whole story of a study in one command (needlescope/laboratory.h); here its lines, its
+ * bar and its answer. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -50,8 +50,8 @@ static void put_arm(page *p, cJSON *list, lab_arm a)
     ns_page_put(p, item, "born", born);
     ns_page_put(p, item, "answer", answer);
     if (n)
-        ns_page_say(p, "    %-12s %-22s born in %d of %d runs, answers in %d; needle accuracy %.2f to %.2f\n", name, a.arm, born, n, answer, low,
-                    high);
+        ns_page_say(p, "    %-12s %-22s born in %d of %d runs, answers in %d; needle accuracy %.2f to %.2f\n", name, a.arm, born, n,
+                    answer, low, high);
 }
 
 void ns_claim_whether(page *p)
@@ -109,8 +109,8 @@ void ns_claim_when(page *p)
     ns_difference d = {.p = (double)NAN, .least = (double)NAN};
     char verdict[NS_VERDICT_TEXT];
     p->failed |= g.W && ns_friedman(g.time, g.S, g.W, PERMUTATIONS, &d, NULL) < 0;
-    cJSON *const object = ns_page_claim(p, "When", "the mixer decides when: births of retrieval differ between arms more than between seeds",
-                                        words_of_when(d, p->lab->claims.alpha, verdict));
+    cJSON *const object = ns_page_claim(p, "When", "the mixer decides when: births of retrieval differ between arms more than between "
+                                        "seeds", words_of_when(d, p->lab->claims.alpha, verdict));
     ns_page_put_evidence(p, object, "Friedman's test, arms permuted within seeds",
                          (ns_evidence){(int)d.B, 0, (int)d.B, d.p, d.least});
     say_orders(p, ns_page_list(p, object, "orders"), arms, n, (lab_arm){"full", p->lab->length});

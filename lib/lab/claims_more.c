@@ -191,8 +191,8 @@ bool ns_laboratory_recurs(const char *pattern)
 static void say_early(page *p, const lab_run *run, const lab_result *r)
 {
     char find[LAB_TIME], solved[LAB_TIME];
-    ns_page_say(p, "    %-18s retrieval %s; needle accuracy %g at %s (a recurrent layer may move the value on before it is read)\n", run->name,
-                ns_birth_text(r->find, find), p->lab->birth.theta, ns_birth_text(r->solved, solved));
+    ns_page_say(p, "    %-18s retrieval %s; needle accuracy %g at %s (a recurrent layer may move the value on before it is read)\n",
+                run->name, ns_birth_text(r->find, find), p->lab->birth.theta, ns_birth_text(r->solved, solved));
 }
 
 /* arm "recurrent" is the one of laziness; of several each has a claim of its own. */

@@ -1,5 +1,5 @@
-/* page.h - the summary of the laboratory while it is written: births and their orders (births.c), claims (claims.c, claims_more.c, claims_mixers.c), the
- * page around them (summary.c). */
+/* page.h - the summary of the laboratory while it is written: births and their orders (births.c), claims (claims.c, claims_more.c,
+ * claims_mixers.c), the page around them (summary.c). */
 #ifndef NS_LAB_PAGE_H
 #define NS_LAB_PAGE_H
 

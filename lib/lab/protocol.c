@@ -1,4 +1,5 @@
-/* protocol.c - the protocol of a study (compiled in, or a file) and a size (quick, default, full) -> the list of runs, and a config file for each. */
+/* protocol.c - the protocol of a study (compiled in, or a file) and a size (quick, default, full) -> the list of runs, and a config file
+ * for each. */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>

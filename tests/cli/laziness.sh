@@ -95,10 +95,13 @@ grep -q '"theta":[[:space:]]*0.4' mixer/summary.json && grep -q '"consecutive":[
     fail "the rule of births is not in summary.json"
 
 # the mixers: claims of their own, and none about arms that this study does not have
-sed -e 's/"arm": "full", "pattern": "FFF"/"arm": "mamba2", "pattern": "MFM"/' -e 's/"arm": "nope", "pattern": "SFS", "nope": true, "windows": .4.\(.*\)"default"/"arm": "gated_deltanet", "pattern": "dFD"\1"quick"/' tiny.json >arms.json
+sed -e 's/"arm": "full", "pattern": "FFF"/"arm": "mamba2", "pattern": "MFM"/' \
+    -e '/"arm": "nope"/ { s/nope/gated_deltanet/; s/SFS", .*"in": .*"default"/dFD", "in": ["quick"/; }' tiny.json >arms.json
 run lab mixers --protocol arms.json --quick -o arms --json
 "$JSON_OK" needlescope.mixers/1 claims <out >/dev/null || fail "lab mixers --json: $(head -c 300 out)"
-for claim in Whether When 'P5 mamba2' 'P5 gated_deltanet' P1 P2; do grep -q "^$claim: " arms/summary.txt || fail "the summary lacks $claim"; done
+for claim in Whether When 'P5 mamba2' 'P5 gated_deltanet' P1 P2; do
+    grep -q "^$claim: " arms/summary.txt || fail "the summary lacks $claim"
+done
 ! grep -Eq '^(P3|P4|Cause|Competition): ' arms/summary.txt && ! grep -q 'not measured' arms/summary.txt ||
     fail "the summary of the mixers: $(cat arms/summary.txt)"
 run lab mixers --print-protocol

@@ -4,8 +4,8 @@
     train.py PEER_TRAIN SHARED
 
 Models: the reference script of the lab's recipe (SHARED/reference/lwl.py, where it is there), SmolLM3, MiniMax's Lightning attention, and
-the mixers of Mamba-2 and Qwen3-Next (Gated DeltaNet) of transformers, and a plain one and GLA written here. Optimisers: torch.optim.AdamW and the Muon of the recipe. Bound: 1e-4 relative, each parameter;
-checkpoints that transformers can load: logits within 1e-4.
+the mixers of Mamba-2 and Qwen3-Next (Gated DeltaNet) of transformers, and a plain one and GLA written here. Optimisers: torch.optim.AdamW
+and the Muon of the recipe. Bound: 1e-4 relative, each parameter; checkpoints that transformers can load: logits within 1e-4.
 
 PyTorch runs in double precision (its modules that cast to f32 inside do so still). Seeds are chosen: where an input of relu is nothing but
 rounding, or a gradient is that AdamW scales to the size of the rate, f32 itself moves parameters by more than the bound in ten steps. Over

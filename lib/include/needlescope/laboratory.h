@@ -1,10 +1,10 @@
-/* laboratory.h - the whole story of a study (laziness: windows; mixers) in one call: protocol -> runs -> scans -> births -> interventions -> claims -> figures and a
- * summary, in one folder. A call that was stopped or killed goes on when it is made again; what is done is not done twice.
- * docs/laboratory.md has the words.
+/* laboratory.h - the whole story of a study (laziness: windows; mixers) in one call: protocol -> runs -> scans -> births ->
+ * interventions -> claims -> figures and a summary, in one folder. A call that was stopped or killed goes on when it is made again; what
+ * is done is not done twice. docs/laboratory.md has the words.
  *
  * Training, scanning and silencing are done by child processes of the needlescope program, one on each core; everything else in this
- * process. From Python by ctypes: fill ns_laboratory_params (zeros are the defaults, size = sizeof), set `program`, call ns_laboratory_run,
- * free the report. */
+ * process. From Python by ctypes: fill ns_laboratory_params (zeros are the defaults, size = sizeof), set `program`, call
+ * ns_laboratory_run, free the report. */
 #ifndef NEEDLESCOPE_LABORATORY_H
 #define NEEDLESCOPE_LABORATORY_H
 
@@ -38,8 +38,8 @@ typedef struct ns_laboratory_report {
     int64_t failures; /* jobs that failed in this call, each with a warning; the summary names runs that are not measured */
 } ns_laboratory_report;
 
-/* NS_E_ARG: there is no such study. NS_STOP: the report is there, but jobs failed or runs were not measured. NS_E_FORMAT: a protocol with a key that is unknown or missing
- * (it is named), NS_E_ARG: a folder that holds the results of another one. */
+/* NS_E_ARG: there is no such study. NS_STOP: the report is there, but jobs failed or runs were not measured. NS_E_FORMAT: a protocol
+ * with a key that is unknown or missing (it is named), NS_E_ARG: a folder that holds the results of another one. */
 NS_API NS_MUST_CHECK int ns_laboratory_run(ns_laboratory_report *out, const ns_laboratory_params *, ns_error *);
 NS_API void ns_laboratory_report_clear(ns_laboratory_report *);
 /* The committed protocol of a study (NULL: laziness), JSON; free(). NULL: memory is out, or there is no such study. */

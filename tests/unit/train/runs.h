@@ -29,8 +29,8 @@ static const struct { const char *name, *json;
     {"Gated DeltaNet, with and without its convolution",
      "{\"pattern\": \"DFd\", \"heads\": 3, \"head_dim\": 8, \"d_model\": 24, \"d_ff\": 30, \"kv_heads\": 1, \"batch\": 2, \"length\": 35}"},
     {"gated linear attention, gated MLP",
-     "{\"pattern\": \"LSL\", \"window\": 5, \"heads\": 3, \"head_dim\": 8, \"d_model\": 24, \"d_ff\": 30, \"mlp\": \"swiglu\", \"batch\": 2, "
-     "\"length\": 35}"},
+     "{\"pattern\": \"LSL\", \"window\": 5, \"heads\": 3, \"head_dim\": 8, \"d_model\": 24, \"d_ff\": 30, \"mlp\": "
+     "\"swiglu\", \"batch\": 2, \"length\": 35}"},
     {"many sequences, several chunks",
      "{\"pattern\": \"SFS\", \"d_model\": 16, \"heads\": 2, \"d_ff\": 24, \"batch\": 21, \"length\": 50}"},
 };
