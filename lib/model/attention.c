@@ -315,10 +315,8 @@ ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *sl
     if (!ns_band_past(b, NS_POINT_ROT_Q))
         return (ns_cols){0};
     const float *const sink = sinks >= 0 ? b->weights->gains[sinks].gain : NULL;
-    if (sink || a->chunk)
-        ns_tape_lacks(b, sink ? "attention with sinks" : "attention in chunks");
     if (b->tape)
-        return b->rc == NS_OK ? ns_tape_attend(b, a, q, slope) : (ns_cols){0};
+        return b->rc == NS_OK ? ns_tape_attend(b, a, q, slope, sink ? &b->weights->gains[sinks] : NULL) : (ns_cols){0};
     const ns_cols z = ns_band_past(b, NS_POINT_PATTERN) ? ns_band_new(b, a->n_heads * a->head_dim) : (ns_cols){0};
     if (slope && b->rc == NS_OK)
         b->rc = need_decays(p, b->layer, a->n_heads, slope);

@@ -211,7 +211,7 @@ static void act_back(const ns_math *math, float *dy, const float *x, int64_t n, 
         for (int64_t i = 0; i < n; i++)
             dy[i] *= x[i] > 0 ? 2 * x[i] : 0;
         break;
-    case NS_ACT_XIELU: break;
+    case NS_ACT_XIELU: break;                  /* ns_band_xielu has its own */
     case NS_ACT_QUICK_GELU: quick_gelu_back(math, dy, x, n, work); break;
     }
 }

@@ -6,6 +6,7 @@
  * z has the bits of attention.c. The heads of a group share keys, and add to their gradients in order: a group is a task. */
 #include "model/tape.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ typedef struct job {
     const ns_cols  *q, *k, *v, *z;
     const ns_kept  *kept;                      /* patterns; NULL: computed anew on the way back */
     const ns_fall  *fall;                      /* NULL: softmax */
+    const ns_gains *sinks;                     /* [H]; NULL: none */
+    double         *dsinks;                    /* [members][H] */
     const float    *dz;
     float          *dq, *dk, *dv;
     int64_t         padded;                    /* of the longest sequence */
@@ -23,9 +26,10 @@ typedef struct job {
 
 typedef struct head {
     const job *j;
-    int64_t    n, padded, window;
+    int64_t    index, n, padded, window;
     const float *q, *k, *v, *dz, *fall;        /* of the sequence's first row */
     float      *z, *dq, *dk, *dv;
+    double     *dsink;
     float      *pattern, *kt, *vt, *dp, *capped;
     bool        keeps;
 } head;
@@ -37,25 +41,25 @@ static int64_t padded_of(int64_t n)
     return (n + NS_ROW_BLOCK - 1) / NS_ROW_BLOCK * NS_ROW_BLOCK;
 }
 
-static int64_t first_key(int64_t window, int64_t r0)
+static int64_t first_key(const ns_attn *a, int64_t index, int64_t r0)
 {
-    return window && r0 - window + 1 > 0 ? (r0 - window + 1) / NS_ROW_BLOCK * NS_ROW_BLOCK : 0;
+    return ns_attn_first_key(a, index, r0) / NS_ROW_BLOCK * NS_ROW_BLOCK;
 }
 
 static block block_at(const head *h, int64_t r0)
 {
-    block b = {.r0 = r0, .key0 = first_key(h->window, r0)};
+    block b = {.r0 = r0, .key0 = first_key(h->j->a, h->index, r0)};
     b.rows = h->n - r0 < NS_ROW_BLOCK ? h->n - r0 : NS_ROW_BLOCK;
     b.width = r0 + NS_ROW_BLOCK - b.key0;
     b.keys = r0 + b.rows - b.key0;
     return b;
 }
 
-static int64_t pattern_floats(int64_t n, int64_t window)
+static int64_t pattern_floats(const ns_attn *a, int64_t index, int64_t n)
 {
     int64_t floats = 0;
     for (int64_t r0 = 0; r0 < n; r0 += NS_ROW_BLOCK)
-        floats += NS_ROW_BLOCK * (r0 + NS_ROW_BLOCK - first_key(window, r0));
+        floats += NS_ROW_BLOCK * (r0 + NS_ROW_BLOCK - first_key(a, index, r0));
     return floats;
 }
 
@@ -84,13 +88,57 @@ static void scores(const head *h, const block *b, float *s)
         math->softcap(s + r * b->width, b->width, h->j->a->softcap);
 }
 
+static void fill(float *s, int64_t from, int64_t to, float value)
+{
+    for (int64_t i = from; i < to; i++)
+        s[i] = value;
+}
+
+/* A row beside a logit that no key has: what it sums to falls short of 1 by the sink's share. The bits of attention.c. */
+static void sink_row(const head *h, const block *b, int64_t row, float *s)
+{
+    const ns_math *const math = h->j->b->p->math;
+    const int64_t lo = ns_attn_first_key(h->j->a, h->index, row) - b->key0, hi = row + 1 - b->key0;
+    const int64_t a0 = lo / NS_ROW_BLOCK * NS_ROW_BLOCK, a1 = (hi + NS_ROW_BLOCK - 1) / NS_ROW_BLOCK * NS_ROW_BLOCK;
+    const float sink = h->j->sinks->gain[h->index], most = math->max(s + lo, hi - lo), top = sink > most ? sink : most;
+    float rest = sink - top;
+    fill(s, 0, a0, 0);
+    fill(s, a0, lo, -INFINITY);
+    fill(s, hi, a1, -INFINITY);
+    fill(s, a1, b->width, 0);
+    math->exp(&rest, &rest, 1);
+    const double sum = math->exp_sum(s + a0, a1 - a0, b->key0 + a0, top) + (double)rest;
+    math->scale(s + a0, a1 - a0, (float)(1.0 / sum));
+}
+
 static void pattern(const head *h, const block *b, float *p)
 {
+    const ns_math *const math = h->j->b->p->math;
+    const int64_t chunk = h->j->a->chunk;
     scores(h, b, p);
     if (h->fall)
         fall_off(h, b, p);
+    else if (h->j->sinks)
+        for (int64_t r = 0; r < b->rows; r++)
+            sink_row(h, b, b->r0 + r, p + r * b->width);
+    else if (chunk)
+        for (int64_t r = b->r0; r < b->r0 + b->rows; r++)
+            math->softmax(p + (r - b->r0) * b->width, b->width, 1, r, b->key0, b->width, r % chunk + 1);
     else
-        h->j->b->p->math->softmax(p, b->width, b->rows, b->r0, b->key0, b->width, h->window);
+        math->softmax(p, b->width, b->rows, b->r0, b->key0, b->width, h->window);
+}
+
+/* The sink's own derivative: its share times what the row has of dP in the mean. */
+static void sink_back(const head *h, const block *b, const float *p)
+{
+    for (int64_t r = 0; r < b->rows; r++) {
+        double share = 1, mean = 0;
+        for (int64_t i = 0; i < b->width; i++) {
+            share -= (double)p[r * b->width + i];
+            mean += (double)p[r * b->width + i] * (double)h->dp[r * b->width + i];
+        }
+        *h->dsink -= share * mean;
+    }
 }
 
 /* The engine's pages: a chain of products ends where a page of keys does. */
@@ -132,6 +180,8 @@ static void block_back(const head *h, const block *b, const float *p)
     const float *const dz = h->dz + b->r0 * ldz;
     math->gemm_nn(b->rows, b->width, d, dz, ldz, h->vt + b->key0, h->padded, h->dp, b->width, NS_GEMM_KB, false);
     math->gemm_tn(b->keys, d, b->rows, p, b->width, dz, ldz, h->dv + b->key0 * ldv, ldv, NS_GEMM_KB, true);
+    if (h->j->sinks)
+        sink_back(h, b, p);
     if (h->fall)
         fall_off(h, b, h->dp);
     else
@@ -173,7 +223,7 @@ static head head_of(const job *j, int64_t m, int64_t i, int worker)
 {
     const ns_attn *const a = j->a;
     const int64_t d = a->head_dim, row = j->b->members[m].row, g = i / (a->n_heads / a->n_kv_heads);
-    head h = {.j = j, .n = j->b->members[m].end, .window = ns_attn_window(a, i), .keeps = j->kept != NULL};
+    head h = {.j = j, .n = j->b->members[m].end, .index = i, .window = ns_attn_window(a, i), .keeps = j->kept != NULL};
     h.padded = padded_of(h.n);
     h.q = at_row(*j->q, row, i * d);
     h.k = at_row(*j->k, row, g * d);
@@ -183,6 +233,7 @@ static head head_of(const job *j, int64_t m, int64_t i, int worker)
     h.dq = grad_at(j->dq, *j->q, row, i * d);
     h.dk = grad_at(j->dk, *j->k, row, g * d);
     h.dv = grad_at(j->dv, *j->v, row, g * d);
+    h.dsink = j->dsinks ? j->dsinks + m * a->n_heads + i : NULL;
     h.fall = j->fall ? j->fall->data + i * 2 * j->fall->padded : NULL;
     h.kt = j->worker[worker].data;
     h.vt = h.kt + d * j->padded;
@@ -243,7 +294,7 @@ static int place_patterns(ns_band *b, const ns_attn *a)
         return ns_oom(b->p->err, "patterns on a tape");
     for (int64_t i = 0; i < b->n_members * a->n_heads; i++) {
         kept->at[i] = floats;
-        floats += pattern_floats(b->members[i / a->n_heads].end, ns_attn_window(a, i % a->n_heads));
+        floats += pattern_floats(a, i % a->n_heads, b->members[i / a->n_heads].end);
     }
     return ns_buffer_need(&kept->pattern, floats, b->p->err) ? NS_OK : NS_E_MEMORY;
 }
@@ -278,7 +329,7 @@ static ns_fall *fall_of(ns_band *b, const ns_attn *a, const double *slope)
 static job job_of(ns_band *b, const ns_taped *s)
 {
     return (job){.b = b, .a = s->attn, .q = &s->x, .k = &s->y, .v = &s->z, .z = &s->out,
-                 .kept = b->tape->keeps ? &b->tape->kept[s->kind] : NULL, .fall = s->slope ? fall_of(b, s->attn, s->slope) : NULL};
+                 .kept = b->tape->keeps ? &b->tape->kept[s->kind] : NULL, .fall = s->slope ? fall_of(b, s->attn, s->slope) : NULL, .sinks = s->gains};
 }
 
 static void attend_back(ns_band *b, const ns_taped *s)
@@ -289,14 +340,19 @@ static void attend_back(ns_band *b, const ns_taped *s)
     j.dq = ns_grad_into(b, s->x, &fresh);      /* spent: nobody else put a number there */
     j.dk = ns_grad_onto(b, s->y);
     j.dv = ns_grad_onto(b, s->z);
+    if (s->gains && !(j.dsinks = ns_alloc_array((size_t)(b->n_members * s->attn->n_heads), sizeof *j.dsinks)))
+        b->rc = ns_oom(b->p->err, "gradients of sinks");
     if (b->rc == NS_OK)
         run(&j);
+    for (int64_t i = 0; j.dsinks && s->gains->gain_grad && i < b->n_members * s->attn->n_heads; i++)
+        s->gains->gain_grad[i % s->attn->n_heads] += (float)j.dsinks[i];
+    free(j.dsinks);
 }
 
-ns_cols ns_tape_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope)
+ns_cols ns_tape_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope, const ns_gains *sinks)
 {
     const ns_taped step = {.back = attend_back, .x = q, .y = b->k, .z = b->v, .out = ns_band_new(b, a->n_heads * a->head_dim), .attn = a,
-                           .slope = slope, .kind = (int)b->tape->n_attends};
+                           .slope = slope, .gains = sinks, .kind = (int)b->tape->n_attends};
     if (b->rc == NS_OK && b->tape->keeps)
         b->rc = place_patterns(b, a);
     if (b->rc != NS_OK)

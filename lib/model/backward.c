@@ -28,7 +28,7 @@ typedef struct run {
 
 static bool goes_through(ns_point p)
 {
-    return p != NS_POINT_SCORES && p != NS_POINT_PATTERN && p != NS_POINT_RESULT && p != NS_POINT_ROUTER && p != NS_POINT_EXPERTS;
+    return p != NS_POINT_SCORES && p != NS_POINT_PATTERN && p != NS_POINT_RESULT && p != NS_POINT_EXPERTS;
 }
 
 static bool is_final(ns_point p)
@@ -129,17 +129,50 @@ static int turn_weight(const ns_model *m, ns_weight *w, ns_error *err)
     return rc;
 }
 
-/* A list of its own, for the model's are everybody's. */
-static int turn_branch(const ns_model *m, ns_branch_weights *w, ns_error *err)
+static ns_weight *own_list(const ns_weight *list, int64_t n)
 {
-    ns_weight *const own = ns_alloc_array((size_t)w->n_packed, sizeof *own);
-    int rc = own ? NS_OK : ns_oom(err, "weights of the way back");
+    ns_weight *const own = ns_alloc_array((size_t)n, sizeof *own);
     if (own)
-        memcpy(own, w->packed, (size_t)w->n_packed * sizeof *own);
-    w->packed = own;
-    for (int i = 0; i < w->n_packed && rc == NS_OK; i++)
-        rc = turn_weight(m, &own[i], err);
+        memcpy(own, list, (size_t)n * sizeof *own);
+    return own;
+}
+
+static int turn_experts(const ns_model *m, ns_weight *w, ns_error *err)
+{
+    w->experts = own_list(w->experts, w->n_experts);
+    int rc = w->experts ? NS_OK : ns_oom(err, "weights of the way back");
+    for (int64_t e = 0; e < w->n_experts && rc == NS_OK; e++)
+        rc = turn_weight(m, &w->experts[e], err);
     return rc;
+}
+
+/* Lists of its own, for the model's are everybody's. All experts of a streamed model are packed: a row may choose any. */
+static int turn_branch(const ns_model *m, const ns_branch *branch, ns_branch_weights *w, ns_error *err)
+{
+    int64_t experts = 0;
+    int rc = NS_OK;
+    for (int i = 0; i < w->n_packed; i++)
+        experts = w->packed[i].n_experts > experts ? w->packed[i].n_experts : experts;
+    for (int64_t e = 0; e < experts && rc == NS_OK; e++)
+        rc = ns_weights_expert(m, branch, w, e, err);
+    ns_weight *const own = rc == NS_OK ? own_list(w->packed, w->n_packed) : NULL;
+    w->packed = own;
+    rc = rc != NS_OK ? rc : own ? NS_OK : ns_oom(err, "weights of the way back");
+    for (int i = 0; own && i < w->n_packed; i++) {
+        if (rc != NS_OK)
+            own[i] = (ns_weight){0};           /* nothing of it is this list's to free */
+        else
+            rc = own[i].experts ? turn_experts(m, &own[i], err) : turn_weight(m, &own[i], err);
+    }
+    return rc;
+}
+
+static void unturn_weight(ns_weight *w)
+{
+    for (int64_t e = 0; w->experts && e < w->n_experts; e++)
+        free(w->experts[e].turned);
+    free(w->experts);
+    free(w->turned);
 }
 
 static void unturn(const ns_arch *arch, int64_t layer, ns_layer_weights *w)
@@ -148,7 +181,7 @@ static void unturn(const ns_arch *arch, int64_t layer, ns_layer_weights *w)
         for (int b = 0; b < arch->layers[layer].stages[s].n_branches; b++) {
             ns_branch_weights *const own = &w->branch[s][b];
             for (int i = 0; own->packed && i < own->n_packed; i++)
-                free(own->packed[i].turned);
+                unturn_weight(&own->packed[i]);
             free(own->packed);
         }
 }
@@ -160,7 +193,7 @@ static int turn(const ns_model *m, int64_t layer, ns_layer_weights *w, ns_error 
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++) {
             if (rc == NS_OK)
-                rc = turn_branch(m, &w->branch[s][b], err);
+                rc = turn_branch(m, &l->stages[s].branches[b], &w->branch[s][b], err);
             else
                 w->branch[s][b].packed = NULL;
         }

@@ -57,6 +57,7 @@ ns_cols ns_band_new(ns_band *b, int64_t n)
     }
     ns_sheet *const sheet = s->sheets[b->used++];
     sheet->ld = n;
+    sheet->rows = b->rows;
     sheet->data = ns_buffer_need(&sheet->buffer, b->rows * n, b->p->err);
     if (!sheet->data)
         b->rc = NS_E_MEMORY;

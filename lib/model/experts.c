@@ -107,19 +107,18 @@ static void route_row(const void *job, int64_t row)
 
 ns_cols ns_band_route(ns_band *b, const ns_router *r, ns_cols logits, int bias)
 {
-    ns_tape_lacks(b, "a mixture of experts");
     const route_job j = {.math = b->p->math, .r = r, .bias = b->weights->gains[bias].gain, .logits = logits,
                          .out = ns_band_new(b, 2 * r->top_k), .score = ns_band_new(b, r->n_experts), .rank = ns_band_new(b, r->n_experts)};
     if (b->rc != NS_OK)
         return (ns_cols){0};
     ns_each_row(b, b->rows, route_row, &j);
+    ns_tape_route(b, r, logits, j.score, j.out);
     return j.out;
 }
 
 /* ---- rows of an expert ---- */
 
-typedef struct share { int64_t row; float weight; } share;     /* of an expert */
-typedef struct share_job { const ns_math *math; const share *list; ns_cols from, to; bool weigh; } share_job;
+typedef struct share_job { const ns_math *math; const ns_share *list; ns_cols from, to, scaled; bool weigh; } share_job;
 
 static void gather_row(const void *job, int64_t row)
 {
@@ -134,14 +133,16 @@ static void gather_row(const void *job, int64_t row)
 static void scatter_row(const void *job, int64_t row)
 {
     const share_job *const j = job;
-    float *const x = ns_cols_at(j->from, row), *const out = ns_cols_at(j->to, j->list[row].row);
+    float *const x = ns_cols_at(j->scaled, row), *const out = ns_cols_at(j->to, j->list[row].row);
+    if (j->scaled.sheet != j->from.sheet)
+        memcpy(x, ns_cols_at(j->from, row), (size_t)j->from.n * sizeof *x);
     if (j->weigh)
         j->math->scale(x, j->from.n, j->list[row].weight);
     j->math->add(out, out, x, j->to.n);
 }
 
 /* The rows that chose the expert, and by how much; an edit may have named it twice. */
-static int64_t shares_of(const ns_band *b, const ns_router *r, ns_cols choices, int64_t expert, share *list)
+static int64_t shares_of(const ns_band *b, const ns_router *r, ns_cols choices, int64_t expert, ns_share *list)
 {
     int64_t n = 0;
     for (int64_t row = 0; row < b->rows; row++) {
@@ -154,7 +155,7 @@ static int64_t shares_of(const ns_band *b, const ns_router *r, ns_cols choices, 
                 chosen = true;
             }
         if (chosen)
-            list[n++] = (share){row, sum};
+            list[n++] = (ns_share){row, sum};
     }
     return n;
 }
@@ -165,11 +166,32 @@ typedef struct experts_job {
     bool             weigh_input;
     ns_expert_fn     fn;
     const void      *params;
-    share           *list;
+    ns_share        *list;
 } experts_job;
 
-/* One expert: its rows in a band of their own, whose sheets are free again afterwards. */
-static int run_expert(const ns_band *b, const experts_job *j, int64_t expert)
+/* The expert's rows, through it. */
+static int run_rows(ns_band *own, const experts_job *j)
+{
+    const ns_math *const math = own->p->math;
+    const ns_share *const list = own->tape ? ns_tape_shares(own, j->list, own->rows) : j->list;
+    share_job s = {.math = math, .list = list, .from = j->in, .to = ns_band_new(own, j->in.n), .weigh = j->weigh_input};
+    if (own->rc != NS_OK)
+        return own->rc;
+    ns_each_row(own, own->rows, gather_row, &s);
+    ns_tape_gather(own, j->in, s.to, j->choices, j->r, own->expert, list, j->weigh_input);
+    s.from = j->fn(own, j->params, s.to);
+    s.scaled = ns_taped_out(own, s.from);
+    s.to = j->out;
+    s.weigh = !j->weigh_input;
+    if (own->rc != NS_OK)
+        return own->rc;
+    ns_each_row(own, own->rows, scatter_row, &s);
+    ns_tape_scatter(own, s.from, j->out, j->choices, j->r, own->expert, list, s.weigh);
+    return own->rc;
+}
+
+/* One expert: its rows in a band of their own, whose sheets are free again afterwards, but for those that a tape keeps. */
+static int run_expert(ns_band *b, const experts_job *j, int64_t expert)
 {
     ns_band own = *b;
     own.rows = shares_of(b, j->r, j->choices, expert, j->list);
@@ -178,16 +200,9 @@ static int run_expert(const ns_band *b, const experts_job *j, int64_t expert)
     if (own.rows == 0)
         return NS_OK;
     own.rc = ns_weights_expert(b->p->model, b->branch, b->weights, expert, b->p->err);
-    share_job s = {b->p->math, j->list, j->in, ns_band_new(&own, j->in.n), j->weigh_input};
-    if (own.rc != NS_OK)
-        return own.rc;
-    ns_each_row(&own, own.rows, gather_row, &s);
-    s.from = j->fn(&own, j->params, s.to);
-    s.to = j->out;
-    s.weigh = !j->weigh_input;
-    if (own.rc == NS_OK)
-        ns_each_row(&own, own.rows, scatter_row, &s);
-    return own.rc;
+    const int rc = own.rc != NS_OK ? own.rc : run_rows(&own, j);
+    b->used = b->tape ? own.used : b->used;
+    return rc;
 }
 
 /* Numbers that an edit has put there. */
@@ -238,8 +253,10 @@ static void bound_row(const void *job, int64_t row)
 void ns_band_bound(ns_band *b, ns_cols gate, ns_cols up, float limit, float offset)
 {
     const bound_job j = {gate, up, limit, offset};
-    if (b->rc == NS_OK && (limit > 0 || offset != 0))
-        ns_each_row(b, b->rows, bound_row, &j);
+    if (b->rc != NS_OK || (limit == 0 && offset == 0))
+        return;
+    ns_each_row(b, b->rows, bound_row, &j);
+    ns_tape_bound(b, gate, up, limit, offset);
 }
 
 /* ---- sums ---- */
@@ -261,6 +278,7 @@ ns_cols ns_band_plus(ns_band *b, ns_cols x, ns_cols y)
     const plus_job j = {b->p->math, x, y, false};
     if (b->rc == NS_OK)
         ns_each_row(b, b->rows, plus_row, &j);
+    ns_tape_share(b, y, x, 1, true);           /* what x gives back it had anyway */
     return x;
 }
 
@@ -271,5 +289,6 @@ ns_cols ns_band_switch(ns_band *b, ns_cols x, ns_cols y)
         b->p->math->sigmoid(ns_cols_at(y, row), ns_cols_at(y, row), 1);
     if (b->rc == NS_OK)
         ns_each_row(b, b->rows, plus_row, &j);
+    ns_tape_switch(b, x, y);
     return x;
 }

@@ -212,7 +212,7 @@ typedef struct ns_buffer { float *data; size_t n; } ns_buffer;
 struct ns_sheet {                   /* of band.h: row r at data + r * ld */
     ns_buffer       buffer;
     float          *data;
-    int64_t         ld;
+    int64_t         ld, rows;
     struct ns_grad *grad;           /* of a taped band on its way back (tape.h) */
 };
 typedef struct ns_scratch {

@@ -185,18 +185,45 @@ static void xielu_row(const void *job, int64_t row)
     }
 }
 
+static xielu_job xielu_of(const ns_band *b, ns_cols x, ns_cols out, const ns_gains *g, const int slots[4])
+{
+    xielu_job j = {.math = b->p->math, .x = x, .out = out, .beta = *g[slots[2]].gain, .eps = *g[slots[3]].gain};
+    j.alpha_p = (float)softplus(*g[slots[0]].gain);
+    j.alpha_n = j.beta + (float)softplus(*g[slots[1]].gain);
+    return j;
+}
+
+/* alpha_p and alpha_n are trained, beta and eps are not. softplus' = 1 - e^-softplus. */
+static void xielu_back(ns_band *b, const ns_taped *s)
+{
+    const float *const dy = ns_grad_of(b, s->out);
+    float *const dx = ns_grad_onto(b, s->x);
+    const xielu_job j = xielu_of(b, s->x, s->out, s->gains, s->slots);
+    double above = 0, below = 0;
+    for (int64_t r = 0; r < b->rows && b->rc == NS_OK; r++)
+        for (int64_t i = 0; i < s->x.n; i++) {
+            const float x = ns_cols_at(s->x, r)[i], low = x < j.eps ? x : j.eps, d = dy[r * s->out.sheet->ld + i];
+            float e = low;
+            j.math->exp(&e, &e, 1);
+            dx[r * s->x.sheet->ld + i] += d * (j.beta + (x > 0 ? 2 * j.alpha_p * x : j.alpha_n * ((x < j.eps ? e : 0) - 1)));
+            above += x > 0 ? (double)(d * x * x) : 0;
+            below += x > 0 ? 0 : (double)(d * (exp_minus(low, e) + (low - x)));
+        }
+    const ns_gains *const p = &s->gains[s->slots[0]], *const n = &s->gains[s->slots[1]];
+    if (p->gain_grad)
+        *p->gain_grad += (float)(above * (1 - ns_pow(2.718281828459045, -softplus(*p->gain))));
+    if (n->gain_grad)
+        *n->gain_grad += (float)(below * (1 - ns_pow(2.718281828459045, -softplus(*n->gain))));
+}
+
 ns_cols ns_band_xielu(ns_band *b, ns_cols x, const int slots[4])
 {
     const ns_gains *const g = b->weights->gains;
-    ns_tape_lacks(b, "xIELU");
-    xielu_job j = {.math = b->p->math, .x = x, .out = ns_band_new(b, x.n)};
+    const xielu_job j = xielu_of(b, x, ns_band_new(b, x.n), g, slots);
     if (b->rc != NS_OK)
         return (ns_cols){0};
-    j.beta = *g[slots[2]].gain;
-    j.eps = *g[slots[3]].gain;
-    j.alpha_p = (float)softplus(*g[slots[0]].gain);
-    j.alpha_n = j.beta + (float)softplus(*g[slots[1]].gain);
     ns_each_row(b, b->rows, xielu_row, &j);
+    ns_tape_note(b, (ns_taped){.back = xielu_back, .x = x, .out = j.out, .slots = slots, .gains = g});
     return j.out;
 }
 

@@ -9,6 +9,7 @@ void ns_tape_note(ns_band *b, ns_taped step)
     ns_tape *const t = b->tape;
     if (!t || b->rc != NS_OK)
         return;
+    step.rows = b->rows;
     if (ns_grow(&t->steps, &t->capacity, t->n_steps + 1, sizeof *t->steps))
         t->steps[t->n_steps++] = step;
     else
@@ -60,7 +61,7 @@ static bool take(ns_band *b, ns_sheet *s)
         return false;
     }
     ns_grad *const g = t->grads[t->n_free - 1];
-    if (!ns_buffer_need(&g->numbers, b->rows * s->ld, b->p->err) || !fit(g, s->ld)) {
+    if (!ns_buffer_need(&g->numbers, s->rows * s->ld, b->p->err) || !fit(g, s->ld)) {
         b->rc = ns_oom(b->p->err, "gradients");
         return false;
     }
@@ -81,14 +82,14 @@ static void give_back(ns_tape *t, ns_sheet *s)
     s->grad = NULL;
 }
 
-static void zero(const ns_band *b, ns_cols c)
+static void zero(ns_cols c)
 {
-    for (int64_t r = 0; r < b->rows; r++)
+    for (int64_t r = 0; r < c.sheet->rows; r++)
         memset(c.sheet->grad->numbers.data + r * c.sheet->ld + c.first, 0, (size_t)c.n * sizeof(float));
 }
 
 /* Columns that nobody wrote to become 0, and all are written. false: they were all unwritten, and are left so when `fresh` may be. */
-static bool settle(const ns_band *b, ns_cols c, bool fresh)
+static bool settle(ns_cols c, bool fresh)
 {
     uint8_t *const written = c.sheet->grad->written + c.first;
     const bool none = !memchr(written, 1, (size_t)c.n);
@@ -96,7 +97,7 @@ static bool settle(const ns_band *b, ns_cols c, bool fresh)
         for (n = 0; i + n < c.n && !written[i + n];)
             n++;
         if (n)
-            zero(b, ns_columns(c, i, n));
+            zero(ns_columns(c, i, n));
         n += n == 0;
     }
     memset(written, 1, (size_t)c.n);
@@ -105,7 +106,8 @@ static bool settle(const ns_band *b, ns_cols c, bool fresh)
 
 float *ns_grad_of(ns_band *b, ns_cols c)
 {
-    settle(b, c, false);
+    (void)b;
+    settle(c, false);
     return c.sheet->grad->numbers.data + c.first;
 }
 
@@ -114,7 +116,7 @@ float *ns_grad_into(ns_band *b, ns_cols c, bool *fresh)
     *fresh = false;
     if (b->rc != NS_OK || !take(b, c.sheet))
         return NULL;
-    *fresh = !settle(b, c, true);
+    *fresh = !settle(c, true);
     return c.sheet->grad->numbers.data + c.first;
 }
 
@@ -135,14 +137,38 @@ static bool any_written(ns_cols c)
 int ns_tape_back(ns_band *b)
 {
     ns_tape *const t = b->tape;
+    const int64_t rows = b->rows;
     for (int64_t i = t->n_steps - 1; i >= 0 && b->rc == NS_OK; i--) {
         const ns_taped *const s = &t->steps[i];
+        b->rows = s->rows;                     /* of an expert: its own */
         if (s->always || any_written(s->out))
             s->back(b, s);
         if (s->out.sheet != s->x.sheet && !s->more)
             give_back(t, s->out.sheet);
     }
+    b->rows = rows;
     return b->rc;
+}
+
+static void forget_shares(ns_tape *t)
+{
+    for (int64_t i = 0; i < t->n_shares; i++)
+        free(t->shares[i]);
+    t->n_shares = 0;
+}
+
+ns_share *ns_tape_shares(ns_band *b, const ns_share *list, int64_t n)
+{
+    ns_tape *const t = b->tape;
+    ns_share *const own = ns_alloc_array((size_t)n, sizeof *own);
+    if (!own || !ns_grow(&t->shares, &t->shares_capacity, t->n_shares + 1, sizeof(ns_share *))) {
+        free(own);
+        b->rc = ns_oom(b->p->err, "the tape");
+        return NULL;
+    }
+    memcpy(own, list, (size_t)n * sizeof *own);
+    t->shares[t->n_shares++] = own;
+    return own;
 }
 
 int ns_tape_begin(ns_band *b, ns_pass *p, ns_tape *t, const ns_member *members, int n_members)
@@ -150,6 +176,7 @@ int ns_tape_begin(ns_band *b, ns_pass *p, ns_tape *t, const ns_member *members, 
     for (int i = 0; i < p->scratch->n_sheets; i++)
         p->scratch->sheets[i]->grad = NULL;
     t->n_free = t->n_grads;
+    forget_shares(t);
     t->n_steps = t->n_attends = t->n_scans = 0;
     *b = (ns_band){.p = p, .tape = t, .members = members, .n_members = n_members, .deepest = NS_POINT_RESID_POST,
                    .parts = NS_PART_STATE | NS_PART_ROWS};
@@ -175,6 +202,8 @@ void ns_tape_free(ns_tape *t)
     for (int64_t i = 0; i < t->scans_capacity; i++)
         free(t->scans[i].states.data);
     free(t->scans);
+    forget_shares(t);
+    free(t->shares);
     free(t->grads);
     free(t->kept);
     free(t->falls);

@@ -24,12 +24,15 @@ typedef struct ns_kept { ns_buffer pattern; int64_t *at, capacity; } ns_kept;   
 typedef struct ns_kept_scan { ns_scan scan; ns_cols q, a; ns_buffer states; } ns_kept_scan;
 typedef struct ns_fall { const double *slope; int64_t heads, padded; float *data; } ns_fall;
 
+typedef struct ns_share { int64_t row; float weight; } ns_share;       /* a row that an expert has, and by how much */
+
 /* An operation as it ran. */
 typedef struct ns_taped ns_taped;
 typedef void (*ns_back_fn)(ns_band *, const ns_taped *);
 struct ns_taped {
     ns_back_fn back;
     ns_cols    x, y, z, out;               /* what it read, y and z where it read more; what it gave: in place when the sheet is x's */
+    int64_t    rows;
     int64_t    n;                          /* groups, heads, slots; a scan of the tape */
     int        kind;                       /* an ns_act; a rope; taps; an attention of the tape */
     float      factor;
@@ -41,6 +44,8 @@ struct ns_taped {
     const ns_gains  *gains;
     const ns_attn   *attn;
     const double    *slope;
+    const ns_router *router;
+    const ns_share  *shares;               /* [rows] */
     const ns_branch *branch;
     const int       *slots;                /* of it, whose tables a convolution joins; gains are then the branch's */
 };
@@ -61,6 +66,8 @@ typedef struct ns_tape {
     int64_t   n_falls, falls_capacity;
     ns_kept_scan *scans;
     int64_t   n_scans, scans_capacity;
+    ns_share **shares;                     /* of experts */
+    int64_t   n_shares, shares_capacity;
     bool      keeps;                       /* patterns; else they are computed anew on the way back */
 } ns_tape;
 
@@ -98,10 +105,17 @@ void    ns_tape_conv(ns_band *, ns_cols x, ns_cols out, const int *slots, int n_
 void    ns_tape_softplus(ns_band *, ns_cols x, ns_cols out, const ns_gains *bias, double sign, double low, double high);
 void    ns_tape_log_decay(ns_band *, ns_cols step, ns_cols out, int64_t heads, const ns_gains *table, double rate);
 void    ns_tape_sigmoid(ns_band *, ns_cols x, ns_cols out, float times);
+void    ns_tape_route(ns_band *, const ns_router *, ns_cols logits, ns_cols score, ns_cols choices);
+/* From the band's rows to those of an expert, times their weights or not; and from the expert's to the sum over experts. */
+void    ns_tape_gather(ns_band *expert, ns_cols from, ns_cols to, ns_cols choices, const ns_router *, int64_t number, const ns_share *, bool weigh);
+void    ns_tape_scatter(ns_band *expert, ns_cols from, ns_cols to, ns_cols choices, const ns_router *, int64_t number, const ns_share *, bool weigh);
+ns_share *ns_tape_shares(ns_band *, const ns_share *, int64_t n);      /* a copy that the tape keeps; NULL with b->rc: no memory */
+void    ns_tape_bound(ns_band *, ns_cols gate, ns_cols up, float limit, float offset);
+void    ns_tape_switch(ns_band *, ns_cols x, ns_cols y);
 void    ns_tape_skip(ns_band *, ns_cols z, ns_cols v, ns_cols out, int64_t heads, const ns_gains *D);
 /* These two compute what they give: z of whole sequences, whose states begin at 0; a scan by its scaled q and its decays' factors. */
 void    ns_tape_scan(ns_band *, const ns_scan *, ns_cols q, ns_cols a, ns_cols z);
-ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope);
+ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope, const ns_gains *sinks);
 
 /* ---- a pass over whole sequences ---- */
 /* A band of `rows` rows without numbers; its sheets and gradients are those of the pass and the tape, again and again. */

@@ -19,7 +19,7 @@ from backward import in_double, load
 
 BOUND = 1e-5
 T = 41
-NAMES = ["llama", "qwen3", "gemma2", "gemma3", "olmo2", "smollm3", "mistral", "phi3"]
+NAMES = ["llama", "qwen3", "gemma2", "gemma3", "olmo2", "smollm3", "mistral", "phi3", "mixtral", "gpt_oss", "qwen3_next-full"]
 
 
 def watch(model, kept):
@@ -32,15 +32,16 @@ def watch(model, kept):
                 x.retain_grad()
                 kept[name] = (x, of)
         return see
-    gain = lambda norm: (1 + norm.weight) if "Gemma" in type(norm).__name__ else norm.weight
+    gain = lambda norm: (1 + norm.weight) if "Gemma" in type(norm).__name__ or "Next" in type(norm).__name__ else norm.weight
     for i, layer in enumerate(model.model.layers):
         at = f"blocks.{i}."
         layer.register_forward_hook(keep(at + "hook_resid_post"))
         layer.self_attn.o_proj.register_forward_pre_hook(keep(at + "attn.hook_z", before=True))
         if hasattr(layer.self_attn, "v_proj"):
-            for x in "qkv":
+            for x in "kv" if "Next" in type(model).__name__ else "qkv":        # whose q comes with the gate of the output
                 getattr(layer.self_attn, x + "_proj").register_forward_hook(keep(f"{at}attn.hook_{x}"))
-        layer.mlp.down_proj.register_forward_pre_hook(keep(at + "mlp.hook_post", before=True))
+        if hasattr(getattr(layer, "mlp", None), "down_proj"):
+            layer.mlp.down_proj.register_forward_pre_hook(keep(at + "mlp.hook_post", before=True))
         if hasattr(layer, "input_layernorm") and type(model).__name__ != "Olmo2ForCausalLM":
             norm = layer.input_layernorm                        # x_hat gain = its output: the derivative by x_hat has the gain in it
             norm.register_forward_hook(keep(at + "ln1.hook_normalized", lambda g, n=norm: g * gain(n)))

@@ -52,12 +52,14 @@ static int check(const ns_checker *c, const void *params)
     return ns_check_range(c, "d_ff", f->d_ff, 1, NS_MAX_DIM);
 }
 
+static const int xielu_slots[4] = {ALPHA_P, ALPHA_N, BETA, EPS};
+
 static ns_cols forward(ns_band *b, const void *params, ns_cols in)
 {
     const ns_ffn *const f = params;
     const ns_cols x = ns_band_linear(b, in, IN), first = ns_columns(x, 0, f->d_ff);     /* gate, up; or up */
     const ns_cols post = f->gate.name               ? ns_band_glu(b, first, f->act, ns_columns(x, f->d_ff, f->d_ff))
-                         : f->act == NS_ACT_XIELU ? ns_band_xielu(b, first, (int[]){ALPHA_P, ALPHA_N, BETA, EPS})
+                         : f->act == NS_ACT_XIELU ? ns_band_xielu(b, first, xielu_slots)
                                                   : ns_band_act(b, first, f->act);
     ns_band_show(b, NS_POINT_MLP_POST, post, 0);
     return ns_band_linear(b, post, DOWN);
