@@ -5,7 +5,7 @@
 
 const cli_status cli_statuses[] = {
     {NS_OK, 0, "Done."},
-    {NS_STOP, 1, "Finished, but a check failed (doctor), some checkpoints failed or are missing (scan, merge), jobs failed (lab laziness), "
+    {NS_STOP, 1, "Finished, but a check failed (doctor), some checkpoints failed or are missing (scan, merge), jobs failed (lab), "
      "the model answered none of the cases (score, ablate), or there is nothing to recover (patch)."},
     {NS_E_ARG, 2, "Usage: an option, argument or combination that makes no sense."},
     {NS_E_FORMAT, 65, "A file is malformed or contradicts itself, or is of other cases, probes or weights than what it is put with."},

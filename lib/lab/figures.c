@@ -13,8 +13,9 @@ static const char *const endings[] = {"png", "pdf", "svg"};
 
 typedef struct figures { const laboratory *lab; ns_study_view view; ns_figure_params look; ns_fact_list facts; } figures;
 
-static int draw(const figures *f, const ns_study_figure *figure, const char *run, ns_error *err)
+static int draw(figures *f, const ns_study_figure *figure, const char *run, ns_error *err)
 {
+    f->look.title = strcmp(figure->name, "laziness") == 0 ? f->lab->study->title : NULL;
     int rc = NS_OK;
     for (size_t i = 0; i < sizeof endings / sizeof *endings && rc == NS_OK; i++) {
         char *const path = ns_laboratory_path(f->lab, "figures/%s%s%s.%s", figure->name, run ? "-" : "", run ? run : "", endings[i]);
