@@ -4,6 +4,7 @@
 
 #include "../../unit.h"
 
+#include <needlescope/arch.h>
 #include <needlescope/model.h>
 #include <needlescope/train.h>
 #include "core/core.h"

@@ -8,6 +8,9 @@ static const struct { const char *json, *says; } bad[] = {
     {"{\"heads\": 4, \"kv_heads\": 3}", "4 heads do not divide over 3 kv_heads"},
     {"{\"heads\": 64}", "head_dim 1 is odd"},
     {"{\"pattern\": \"SXF\"}", "pattern 'SXF' must be letters"},
+    {"{\"pattern\": \"FMm\"}", "pattern 'FMm' must be letters S (window), s (window 4), F (full), G (Lightning), M (Mamba-2), "
+                              "D (Gated DeltaNet), d (without its convolution) and L (GLA)"},
+    {"{\"pattern\": \"MDdL\", \"rope_theta\": 100}", "rope_theta changes nothing: no layer rotates"},
     {"{\"pattern\": \"\"}", "pattern '' must be letters"},
     {"{\"nope_layers\": \"01\"}", "nope_layers '01' must be 4 digits"},
     {"{\"colour\": 1}", "unknown key 'colour'"},
@@ -44,6 +47,18 @@ static void bad_configs(void **state)
         if (!strstr(err.message, bad[i].says) || !ns_starts(err.message, "run.json: "))
             fail_msg("%s: the message is '%s'", bad[i].json, err.message);
     }
+}
+
+/* A checkpoint's config.json names its layers in words. */
+static void unknown_kind(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"model_type\": \"needlescope\", \"num_hidden_layers\": 1, \"layer_kinds\": [\"gated_deltanets\"], "
+                                 "\"windows\": [0], \"nope\": [false]}";
+    ns_arch *arch;
+    assert_int_equal(ns_arch_from_config(&arch, config, sizeof config - 1, "config.json", NULL, &err), NS_E_UNSUPPORTED);
+    assert_string_equal(err.message, "config.json: layer_kinds[0] 'gated_deltanets' is not known (full, swa, lightning, mamba2, "
+                                     "gated_deltanet, gated_deltanet_plain, gla): did you mean 'gated_deltanet'?");
 }
 
 static void configs_survive_json(void **state)
@@ -136,7 +151,7 @@ static void divergence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(keys_that_apply),
-                                       cmocka_unit_test(configs_survive_json),
+                                       cmocka_unit_test(configs_survive_json), cmocka_unit_test(unknown_kind),
                                        cmocka_unit_test(tokens_beyond_the_vocabulary), cmocka_unit_test(not_a_number),
                                        cmocka_unit_test(divergence)};
     return cmocka_run_group_tests(tests, NULL, NULL);
