@@ -329,7 +329,8 @@ static ns_fall *fall_of(ns_band *b, const ns_attn *a, const double *slope)
 static job job_of(ns_band *b, const ns_taped *s)
 {
     return (job){.b = b, .a = s->attn, .q = &s->x, .k = &s->y, .v = &s->z, .z = &s->out,
-                 .kept = b->tape->keeps ? &b->tape->kept[s->kind] : NULL, .fall = s->slope ? fall_of(b, s->attn, s->slope) : NULL, .sinks = s->gains};
+                 .kept = b->tape->keeps ? &b->tape->kept[s->kind] : NULL, .sinks = s->gains,
+                 .fall = s->slope ? fall_of(b, s->attn, s->slope) : NULL};
 }
 
 static void attend_back(ns_band *b, const ns_taped *s)

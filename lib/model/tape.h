@@ -107,8 +107,10 @@ void    ns_tape_log_decay(ns_band *, ns_cols step, ns_cols out, int64_t heads, c
 void    ns_tape_sigmoid(ns_band *, ns_cols x, ns_cols out, float times);
 void    ns_tape_route(ns_band *, const ns_router *, ns_cols logits, ns_cols score, ns_cols choices);
 /* From the band's rows to those of an expert, times their weights or not; and from the expert's to the sum over experts. */
-void    ns_tape_gather(ns_band *expert, ns_cols from, ns_cols to, ns_cols choices, const ns_router *, int64_t number, const ns_share *, bool weigh);
-void    ns_tape_scatter(ns_band *expert, ns_cols from, ns_cols to, ns_cols choices, const ns_router *, int64_t number, const ns_share *, bool weigh);
+void    ns_tape_gather(ns_band *expert, ns_cols from, ns_cols to, ns_cols choices, const ns_router *, int64_t number,
+                       const ns_share *, bool weigh);
+void    ns_tape_scatter(ns_band *expert, ns_cols from, ns_cols to, ns_cols choices, const ns_router *, int64_t number,
+                       const ns_share *, bool weigh);
 ns_share *ns_tape_shares(ns_band *, const ns_share *, int64_t n);      /* a copy that the tape keeps; NULL with b->rc: no memory */
 void    ns_tape_bound(ns_band *, ns_cols gate, ns_cols up, float limit, float offset);
 void    ns_tape_switch(ns_band *, ns_cols x, ns_cols y);

@@ -182,22 +182,23 @@ bool ns_train_tensor_begins(const ns_trainer *t, int64_t i)
     return true;
 }
 
-/* Codes of four bits and their scales stand for the tensor. */
-static bool is_coded(const ns_checkpoint *c, const char *name)
+/* Codes of four bits and their scales may stand for the tensor. */
+static int missing(const ns_checkpoint *c, const char *name, ns_error *err)
 {
     char *const blocks = ns_printf_alloc("%s_blocks", name);
     const bool coded = blocks && ns_checkpoint_find(c, blocks);
     free(blocks);
-    return coded;
+    return coded ? ns_fail(err, NS_E_UNSUPPORTED,
+                           "%s: '%s' is stored as MXFP4 codes: training goes on from weights of 16 or 32 bits (save the model dequantised)",
+                           ns_checkpoint_dir(c), name)
+                 : ns_fail(err, NS_E_FORMAT, "%s: there is no tensor '%s'", ns_checkpoint_dir(c), name);
 }
 
 int ns_train_param_read(const ns_trainer *t, const ns_checkpoint *c, const char *name, const ns_param *p, float *out, ns_error *err)
 {
     const ns_tensor *const found = ns_checkpoint_find(c, name);
     if (!found)
-        return is_coded(c, name) ? ns_fail(err, NS_E_UNSUPPORTED, "%s: '%s' is stored as MXFP4 codes: training goes on from weights of 16 or 32 "
-                                           "bits (save the model dequantised)", ns_checkpoint_dir(c), name)
-                                 : ns_fail(err, NS_E_FORMAT, "%s: there is no tensor '%s'", ns_checkpoint_dir(c), name);
+        return missing(c, name, err);
     int64_t experts;
     const int64_t rows = rows_of(t, ns_param_find(t, p->name) - t->params, &experts);
     const int64_t n = ns_view_count(&found->view), wanted = experts * rows * p->cols;

@@ -33,12 +33,14 @@ def watch(model, kept):
                 kept[name] = (x, of)
         return see
     gain = lambda norm: (1 + norm.weight) if "Gemma" in type(norm).__name__ or "Next" in type(norm).__name__ else norm.weight
+    gated = "Next" in type(model).__name__              # q comes with the gate of the output there, z is gated before W_O
     for i, layer in enumerate(model.model.layers):
         at = f"blocks.{i}."
         layer.register_forward_hook(keep(at + "hook_resid_post"))
-        layer.self_attn.o_proj.register_forward_pre_hook(keep(at + "attn.hook_z", before=True))
+        if not gated:
+            layer.self_attn.o_proj.register_forward_pre_hook(keep(at + "attn.hook_z", before=True))
         if hasattr(layer.self_attn, "v_proj"):
-            for x in "kv" if "Next" in type(model).__name__ else "qkv":        # whose q comes with the gate of the output
+            for x in "kv" if gated else "qkv":
                 getattr(layer.self_attn, x + "_proj").register_forward_hook(keep(f"{at}attn.hook_{x}"))
         if hasattr(getattr(layer, "mlp", None), "down_proj"):
             layer.mlp.down_proj.register_forward_pre_hook(keep(at + "mlp.hook_post", before=True))
