@@ -52,7 +52,7 @@ static ns_train_config config_of(const char *json)
     return c;
 }
 
-static ns_trainer *trainer_of(const char *json, const char *cpu)
+static inline ns_trainer *trainer_of(const char *json, const char *cpu)
 {
     const ns_train_config c = config_of(json);
     const ns_trainer_params params = {.size = sizeof params, .cpu = cpu};

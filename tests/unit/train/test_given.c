@@ -1,0 +1,148 @@
+/* test_given.c - a model that is no pattern of letters: its config, its first values, its checkpoints, any number of threads. */
+#include "runs.h"
+
+static const char CONFIG[] = "{\"batch\": 3, \"length\": 30, \"warmup\": 0, \"seed\": 4}";
+static const char QWEN[] = "{\"model_type\": \"qwen3\", \"vocab_size\": 50, \"hidden_size\": 24, \"intermediate_size\": 40, "
+                           "\"num_hidden_layers\": 2, \"num_attention_heads\": 6, \"num_key_value_heads\": 2, \"head_dim\": 6, "
+                           "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-6, \"rope_theta\": 10000, \"tie_word_embeddings\": true}";
+
+static char folder[32], *qwen;
+
+static int set_up(void **state)
+{
+    (void)state;
+    temporary(folder);
+    qwen = ns_path_join(folder, "qwen.json");
+    assert_non_null(qwen);
+    ok(ns_file_write(qwen, QWEN, strlen(QWEN), &err));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    remove_tree(folder);
+    free(qwen);
+    return 0;
+}
+
+typedef struct given { ns_train_model *model; ns_train_config config; ns_trainer *trainer; } given;
+
+static given open_given(const char *path, int threads)
+{
+    given g = {.config = config_of(CONFIG)};
+    ok(ns_train_model_open(&g.model, path, &err));
+    ok(ns_train_config_give(&g.config, g.model, "test", &err));
+    const ns_trainer_params how = {.size = sizeof how, .model = g.model, .threads = threads};
+    ok(ns_trainer_new(&g.trainer, &g.config, &how, &err));
+    return g;
+}
+
+static void close_given(given *g)
+{
+    ns_trainer_free(g->trainer);
+    ns_train_model_free(g->model);
+}
+
+static void train(ns_trainer *t, int steps)
+{
+    const ns_train_config *const c = ns_trainer_config(t);
+    ns_train_result r;
+    for (int i = 0; i < steps; i++) {
+        int32_t *const tokens = tokens_of(c->batch * c->length, c->vocab, (uint64_t)ns_trainer_steps_done(t));
+        ok(ns_trainer_step(t, tokens, &r, &err));
+        free(tokens);
+    }
+}
+
+static void assert_same(ns_trainer *a, ns_trainer *b)
+{
+    assert_int_equal(ns_trainer_count(a), ns_trainer_count(b));
+    for (int64_t i = 0; i < ns_trainer_count(a); i++) {
+        ns_view x, y;
+        assert_true(ns_trainer_tensor(a, ns_trainer_name(a, i), NS_TRAIN_PARAMETER, &x));
+        assert_true(ns_trainer_tensor(b, ns_trainer_name(a, i), NS_TRAIN_PARAMETER, &y));
+        assert_int_equal(ns_view_count(&x), ns_view_count(&y));
+        assert_memory_equal(x.data, y.data, (size_t)ns_view_count(&x) * sizeof(float));
+    }
+}
+
+static void threads_change_no_bit(void **state)
+{
+    (void)state;
+    given one = open_given(qwen, 1), three = open_given(qwen, 3);
+    train(one.trainer, 3);
+    train(three.trainer, 3);
+    assert_same(one.trainer, three.trainer);
+    close_given(&one);
+    close_given(&three);
+}
+
+/* A step's own description stands for the file, and a checkpoint for its weights. */
+static void checkpoints(void **state)
+{
+    (void)state;
+    char *path = NULL;
+    ns_trainer *resumed;
+    given g = open_given(qwen, 1);
+    train(g.trainer, 2);
+    ok(ns_trainer_save(g.trainer, folder, true, &path, &err));
+    ok(ns_trainer_resume(&resumed, path, NULL, NULL, &err));
+    train(g.trainer, 2);
+    train(resumed, 2);
+    assert_same(g.trainer, resumed);
+    ns_trainer_free(resumed);
+    given again = open_given(path, 1), fresh = open_given(path, 1);
+    train(again.trainer, 1);
+    assert_string_not_equal(again.config.model, g.config.model);       /* other first values: another run */
+    assert_string_equal(again.config.model, fresh.config.model);
+    ns_view begun, saved;
+    ns_trainer *at_two;
+    ok(ns_trainer_resume(&at_two, path, NULL, NULL, &err));
+    assert_true(ns_trainer_tensor(fresh.trainer, "model.embed_tokens.weight", NS_TRAIN_PARAMETER, &begun));
+    assert_true(ns_trainer_tensor(at_two, "model.embed_tokens.weight", NS_TRAIN_PARAMETER, &saved));
+    assert_memory_equal(begun.data, saved.data, (size_t)ns_view_count(&begun) * sizeof(float));
+    ns_trainer_free(at_two);
+    close_given(&again);
+    close_given(&fresh);
+    close_given(&g);
+    free(path);
+}
+
+static void expect_refusal(int rc, const char *words)
+{
+    assert_true(rc < 0);
+    if (!strstr(err.message, words))
+        fail_msg("'%s' does not say '%s'", err.message, words);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    static const struct { const char *train, *words; } configs[] = {
+        {"{\"pattern\": \"FF\"}", "pattern changes nothing"}, {"{\"d_model\": 32}", "d_model changes nothing"},
+        {"{\"vocab\": 90}", "vocab changes nothing"}, {"{\"length\": 65, \"max_positions\": 256}", "longer than max_positions 64"},
+    };
+    ns_train_model *model, *none;
+    ns_train_config c;
+    ok(ns_train_model_open(&model, qwen, &err));
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        c = config_of(configs[i].train);
+        expect_refusal(ns_train_config_give(&c, model, "test", &err), configs[i].words);
+    }
+    expect_refusal(ns_train_config_from_json(&c, "{\"model\": \"aa\"}", 15, "test", &err), "model is not a key");
+    expect_refusal(ns_train_model_open(&none, "/nowhere/model.json", &err), "/nowhere/model.json");
+    c = config_of(CONFIG);
+    ns_trainer *t;
+    const ns_trainer_params how = {.size = sizeof how, .model = model};
+    expect_refusal(ns_trainer_new(&t, &c, &how, &err), "ns_train_config_give");
+    ok(ns_train_config_give(&c, model, "test", &err));
+    expect_refusal(ns_trainer_new(&t, &c, NULL, &err), "its model is missing");
+    ns_train_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
