@@ -107,32 +107,72 @@ static void place(const ns_merging *m, const ns_merge_field *f, const ns_shard *
     }
 }
 
-static int read_meaning(ns_merging *m, const ns_file *file, ns_merge_field *f)
+static void add_meaning(ns_merge_field *f, const ns_score_meaning *meaning)
 {
-    ns_score_meaning meaning;
-    const int rc = ns_file_meaning(file, f->name, &meaning, m->err);
-    if (rc == NS_OK && !isnan(meaning.chance)) {
-        f->chance_sum += meaning.chance;
+    if (!isnan(meaning->chance)) {
+        f->chance_sum += meaning->chance;
         f->chance_n++;
     }
-    if (rc == NS_OK && f->meaning.assumed)
-        f->meaning = meaning;
-    return rc;
+    if (f->meaning.assumed)
+        f->meaning = *meaning;
+}
+
+static bool unrolled(const ns_merging *m, const ns_shard *s)
+{
+    const char *const *const kinds = m->kinds + s->run * m->job.L;     /* read_layers has read them */
+    for (int64_t l = 0; l < s->L; l++)
+        if (strcmp(kinds[l], ns_layer_kind_name(NS_LAYER_RECURRENT)) == 0)
+            return true;
+    return false;
 }
 
 static int read_field(ns_merging *m, const ns_file *file, ns_merge_field *f, const ns_shard *s)
 {
     float *values = NULL;
+    ns_score_meaning meaning = {.chance = (double)NAN};
     const int64_t shape[3] = {m->job.C, s->L, s->H};
     const int skip = f->axes == NS_OVER_HEADS, rank = f->axes == NS_OVER_CASES ? 1 : 3 - skip;
-    ns_expected w = {.size = sizeof w, .name = f->name, .type = NS_F32, .rank = rank,
-                   .range = f->dtype == NS_U8 ? ns_between(0, UINT8_MAX) : ns_or_nan(ns_finite())};
+    ns_expected w = {.size = sizeof w, .name = f->name, .type = NS_F32, .rank = rank};
     memcpy(w.shape, shape + skip, (size_t)rank * sizeof *shape);
-    const int rc = ns_file_array(file, &w, &values, m->err);
+    int rc = f->axes == NS_OVER_HEADS ? ns_file_meaning(file, f->name, &meaning, m->err) : NS_OK;
+    w.range = ns_score_range(f->name, f->axes == NS_OVER_HEADS ? &meaning : NULL, unrolled(m, s));
+    if (f->dtype == NS_U8)                               /* bytes hold counts */
+        w.range = ns_between(0, fmin(w.range.most, UINT8_MAX));
+    rc = rc != NS_OK ? rc : ns_file_array(file, &w, &values, m->err);
     if (rc == NS_OK)
         place(m, f, s, values);
+    if (rc == NS_OK && f->axes == NS_OVER_HEADS)
+        add_meaning(f, &meaning);
     free(values);
-    return rc == NS_OK && f->axes == NS_OVER_HEADS ? read_meaning(m, file, f) : rc;
+    return rc;
+}
+
+static const ns_merge_field *field_of(const ns_merging *m, const char *name)
+{
+    for (int64_t i = 0; name && i < m->n_fields; i++)
+        if (strcmp(m->fields[i].name, name) == 0)
+            return &m->fields[i];
+    return NULL;
+}
+
+/* Of the shard that was just placed. */
+static int check_hits(const ns_merging *m, const ns_merge_field *f, const ns_shard *s)
+{
+    const ns_merge_field *const of = field_of(m, ns_hits_of(f->name));
+    if (!of || f->axes != of->axes || f->dtype != NS_U8 || of->dtype != NS_U8)
+        return NS_OK;
+    const int64_t n = inner(m, f->axes), cell = (s->run * m->job.P + s->place) * n;
+    float *const hits = ns_alloc_array((size_t)n, 2 * sizeof *hits);
+    if (!hits)
+        return ns_oom(m->err, f->name);
+    float *const all = hits + n;
+    for (int64_t i = 0; i < n; i++) {
+        hits[i] = ((const uint8_t *)f->data)[cell + i];
+        all[i] = ((const uint8_t *)of->data)[cell + i];
+    }
+    const int rc = ns_check_hits(s->path, f->name, hits, all, n, m->err);
+    free(hits);
+    return rc;
 }
 
 /* Text that stays for the life of the merge. */
@@ -206,6 +246,8 @@ static int read_shard(ns_merging *m, const ns_shard *s)
         ns_child_busy(s->path);                          /* a large one may take its time */
         rc = read_field(m, file, &m->fields[i], s);
     }
+    for (int64_t i = 0; rc == NS_OK && i < m->n_fields; i++)
+        rc = check_hits(m, &m->fields[i], s);
     ns_file_close(file);
     return rc;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/study.h>
+
 enum { MOST = 12, BINS = 10 };
 
 /* Rows or columns: the distinct values where they are few, else bins of one width. */
@@ -22,7 +24,7 @@ typedef struct grid {
 
 /* ---- what the cases gave ---- */
 
-static int read_find(const ns_file *f, ns_head head, grid *g, ns_error *err)
+static int read_find(const ns_file *f, const char *path, ns_head head, grid *g, ns_error *err)
 {
     ns_expected w = {sizeof w, "find_hits", NS_F32, 3, {g->C, NS_ANY, NS_ANY}, ns_finite()};
     int rc = ns_file_has(f, w.name) ? ns_file_expect(f, &w, err)
@@ -35,6 +37,7 @@ static int read_find(const ns_file *f, ns_head head, grid *g, ns_error *err)
     rc = rc != NS_OK ? rc : events ? ns_file_part(f, &w, start, count, g->value, err) : ns_oom(err, "cases");
     w.name = "find_events";
     rc = rc != NS_OK ? rc : ns_file_part(f, &w, start, count, events, err);
+    rc = rc != NS_OK ? rc : ns_check_hits(path, "find_hits", g->value, events, g->C, err);
     for (int64_t i = 0; rc == NS_OK && i < g->C; i++)
         g->value[i] = events[i] > 0 ? g->value[i] / events[i] : NAN;
     free(events);
@@ -81,7 +84,8 @@ static int read_cases(const ns_file *f, const ns_grid_plot *p, grid *g, ns_error
         rc = ns_oom(err, "cases");
     const ns_expected w = {sizeof w, p->of == NS_GRID_FIND ? "" : datasets[p->of], NS_F32, 1, {g->C}, ns_between(0, 1)};
     if (rc == NS_OK)
-        rc = p->of == NS_GRID_FIND ? read_find(f, p->head, g, err) : ns_file_part(f, &w, (const int64_t[]){0}, &g->C, g->value, err);
+        rc = p->of == NS_GRID_FIND ? read_find(f, p->file, p->head, g, err)
+                                   : ns_file_part(f, &w, (const int64_t[]){0}, &g->C, g->value, err);
     for (int64_t i = 0; i < g->C && rc == NS_OK; i++) {
         g->no_depth += isnan(g->depth[i]);
         g->no_value += isnan(g->value[i]) && !isnan(g->depth[i]);

@@ -19,6 +19,7 @@ struct ns_study {
     int64_t         not_taken, passed_over;
     ns_study_coord *coord;                       /* of the runs */
     int64_t         n_coords, coords_capacity;
+    bool            unrolled;                    /* some layer is recurrent */
     char          **score;                       /* names, by bytes */
     ns_score_meaning *meaning;                   /* [n_scores] */
     int64_t         n_scores;

@@ -162,13 +162,14 @@ static int read_coords(ns_study *s, ns_error *err)
 
 /* ---- layers and heads ---- */
 
-static int check_kinds(const ns_study *s, ns_error *err)
+static int check_kinds(ns_study *s, ns_error *err)
 {
     for (int64_t i = 0; i < s->n.R * s->n.L; i++) {
         const char *const kind = s->layer_kind[i];
         bool known = !s->one && !*kind;
         for (int k = NS_LAYER_FULL; k <= NS_LAYER_RECURRENT; k++)
             known |= strcmp(kind, ns_layer_kind_name((ns_layer_kind)k)) == 0;
+        s->unrolled |= strcmp(kind, ns_layer_kind_name(NS_LAYER_RECURRENT)) == 0;
         if (!known)
             return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa or recurrent is expected", s->path,
                            kind);

@@ -1,4 +1,5 @@
 /* study_values.c - which scores a study has and what their numbers mean; scores, series and rankings on first use; values of cases. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,8 +128,9 @@ int ns_study_ranks(const ns_study *s, const char *score, ns_score_meaning *out, 
 
 /* ---- values, read once ---- */
 
-/* The array of this name and shape; *out is the study's. */
-static int values_of(ns_study *s, const char *name, int rank, const int64_t *shape, const float **out, ns_error *err)
+/* The array of this name and shape, within what a score of this meaning (NULL: none) can be; *out is the study's. */
+static int values_of(ns_study *s, const char *name, const ns_score_meaning *meaning, int rank, const int64_t *shape, const float **out,
+                     ns_error *err)
 {
     for (int64_t i = 0; i < s->n_cache; i++)
         if (strcmp(s->cache[i].name, name) == 0) {
@@ -136,7 +138,8 @@ static int values_of(ns_study *s, const char *name, int rank, const int64_t *sha
             return NS_OK;
         }
     float *values = NULL;
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_or_nan(ns_finite())};
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank,
+                     .range = ns_score_range(name, meaning, s->unrolled)};
     memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
     int rc = ns_file_array(s->file, &w, &values, err);
     char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
@@ -152,16 +155,18 @@ static int values_of(ns_study *s, const char *name, int rank, const int64_t *sha
     return NS_OK;
 }
 
-static int heads_of(ns_study *s, const char *name, const float **out, ns_error *err)
+/* name: the score, or its chance */
+static int heads_of(ns_study *s, const char *name, const char *score, const float **out, ns_error *err)
 {
+    const int64_t at = place_of(s, score);
     const int64_t shape[4] = {s->n.R, s->n.P, s->n.L, s->n.H};
     const int skip = s->one ? 2 : 0;
-    return values_of(s, name, 4 - skip, shape + skip, out, err);
+    return values_of(s, name, at < 0 ? NULL : &s->meaning[at], 4 - skip, shape + skip, out, err);
 }
 
 int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
 {
-    return place_of(s, name) < 0 ? no_such_score(s, name, err) : heads_of(s, name, out, err);
+    return place_of(s, name) < 0 ? no_such_score(s, name, err) : heads_of(s, name, name, out, err);
 }
 
 const char *ns_chance_name(const char *score, char out[NS_CHANCE_NAME])
@@ -174,7 +179,7 @@ int ns_study_chance(ns_study *s, const char *score, const float **out, ns_error 
 {
     char name[NS_CHANCE_NAME];
     *out = NULL;
-    return ns_file_has(s->file, ns_chance_name(score, name)) ? heads_of(s, name, out, err) : NS_OK;
+    return ns_file_has(s->file, ns_chance_name(score, name)) ? heads_of(s, name, score, out, err) : NS_OK;
 }
 
 static int has_axes(const ns_study *s, const char *name, const char *axes, bool *has, ns_error *err)
@@ -208,7 +213,7 @@ int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *
 {
     bool fits;
     const int rc = has_axes(s, name, "run step", &fits, err);
-    return rc != NS_OK ? rc : fits ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
+    return rc != NS_OK ? rc : fits ? values_of(s, name, NULL, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
 }
 
 bool ns_study_has(const ns_study *s, const char *name)
@@ -217,6 +222,18 @@ bool ns_study_has(const ns_study *s, const char *name)
 }
 
 /* ---- what a ranking found: arrays over (score, layer, head) ---- */
+
+/* values[L, H] of one score. */
+static int check_ranked(const ns_study *s, const char *which, const char *score, const float *values, ns_error *err)
+{
+    const int64_t at = place_of(s, score);
+    const ns_range range = ns_score_range(which, at < 0 ? NULL : &s->meaning[at], s->unrolled);
+    for (int64_t i = 0; i < s->n.L * s->n.H; i++)
+        if (!isnan(values[i]) && !(values[i] >= range.least && values[i] <= range.most))
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds %.9g for '%s', where %.9g to %.9g can be", s->path, which,
+                           (double)values[i], score, range.least, range.most);
+    return NS_OK;
+}
 
 int ns_study_ranked(ns_study *s, const char *which, const char *score, const float **out, ns_error *err)
 {
@@ -234,7 +251,8 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
     if (rc != NS_OK || at == n)
         return rc;
     const float *all;
-    rc = values_of(s, which, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);
+    rc = values_of(s, which, NULL, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);
+    rc = rc != NS_OK ? rc : check_ranked(s, which, score, all + at * s->n.L * s->n.H, err);
     if (rc == NS_OK)
         *out = all + at * s->n.L * s->n.H;
     return rc;
@@ -248,7 +266,7 @@ static int part_of(const ns_study *s, const char *name, int rank, const int64_t 
 {
     const int skip = s->one ? 2 : 0;
     int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_or_nan(ns_finite())};
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_score_range(name, NULL, s->unrolled)};
     memcpy(w.shape, shape + skip, (size_t)(rank - skip) * sizeof *shape);
     memcpy(count, w.shape, sizeof count);
     for (int i = 0; i < 2 && !skip; i++) {
@@ -260,7 +278,16 @@ static int part_of(const ns_study *s, const char *name, int rank, const int64_t 
 
 int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
 {
-    return part_of(s, name, 5, (int64_t[]){s->n.R, s->n.P, s->n.C, s->n.L, s->n.H}, run, step, out, err);
+    const int64_t shape[5] = {s->n.R, s->n.P, s->n.C, s->n.L, s->n.H}, n = s->n.C * s->n.L * s->n.H;
+    const char *const of = ns_hits_of(name);
+    int rc = part_of(s, name, 5, shape, run, step, out, err);
+    if (rc != NS_OK || !of || !ns_file_has(s->file, of))
+        return rc;
+    float *const all = ns_alloc_array((size_t)n, sizeof *all);
+    rc = all ? part_of(s, of, 5, shape, run, step, all, err) : ns_oom(err, of);
+    rc = rc != NS_OK ? rc : ns_check_hits(s->path, name, out, all, n, err);
+    free(all);
+    return rc;
 }
 
 int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
@@ -271,6 +298,6 @@ int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64
 int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
 {
     const int64_t start[1] = {0}, count[1] = {s->n.C};
-    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_or_nan(ns_finite())};
+    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_score_range(name, NULL, s->unrolled)};
     return ns_file_part(s->file, &w, start, count, out, err);
 }

@@ -81,6 +81,16 @@ NS_API NS_MUST_CHECK int ns_study_counts(const ns_study *, const char *name, int
 NS_API NS_MUST_CHECK int ns_study_case_numbers(const ns_study *, const char *name, float *out, ns_error *);
 NS_API NS_MUST_CHECK int ns_study_case_series(const ns_study *, const char *name, int64_t run, int64_t step, float *out, ns_error *);
 
+/* ---- what values can be ---- */
+/* Of a dataset of a score file, shard or study, by its name (answers, counts, shares) or its meaning as a score (NULL: not known). The
+ * range of a score holds for rows of attention; unrolled: rows of recurrent layers are among them, whose weights are signed and do not sum
+ * to 1. Who reads such a dataset hands this to ns_file_array; what lies outside is NS_E_FORMAT. */
+NS_API ns_range ns_score_range(const char *dataset, const ns_score_meaning *, bool unrolled);
+/* "find_events" for "find_hits": what hits are counted of, never fewer than they; NULL: no hits. */
+NS_API const char *ns_hits_of(const char *hits);
+/* NS_E_FORMAT where hits[n] exceed of[n]; a NaN is no number of either. path and name (of the hits): for the message. */
+NS_API NS_MUST_CHECK int ns_check_hits(const char *path, const char *name, const float *hits, const float *of, int64_t n, ns_error *);
+
 /* ---- what analysis finds in it (needlescope/training.h) ---- */
 /* A first birth on the axis: (after, at], after = 0 when born by the first measured checkpoint; at = INFINITY: censored, not up to `after`.
  * NaN both: no such head was ever measured. */

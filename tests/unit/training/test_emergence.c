@@ -77,12 +77,13 @@ static void write_study(bool says)
     put(w, "entropy_norm", "run step layer head", find, NS_F32, 4, cells);
     put(w, "my_rank", "run step layer head", find, NS_F32, 4, cells);
     const ns_score_meaning share = {NS_BEST_LARGEST, 0, 1, (double)NAN, false}, none = {NS_BEST_NONE, 0, 1, (double)NAN, false},
+                           nats = {NS_BEST_NONE, 0, INFINITY, (double)NAN, false},
                            rank = {NS_BEST_SMALLEST, 0, INFINITY, (double)NAN, false};
     const struct {
         const char *name;
         const ns_score_meaning *is;
     } meanings[] = {
-        {"retrieval_find", &share}, {"previous_token", &share}, {"entropy", &none}, {"entropy_norm", &none}, {"my_rank", &rank}};
+        {"retrieval_find", &share}, {"previous_token", &share}, {"entropy", &nats}, {"entropy_norm", &none}, {"my_rank", &rank}};
     for (int i = 0; i < 5 && says; i++)
         assert_int_equal(ns_table_meaning(w, meanings[i].name, meanings[i].is, NULL), NS_OK);
     assert_int_equal(ns_table_commit(w, NULL), NS_OK);
