@@ -1,0 +1,228 @@
+/* test_backward.c - gradients by activations of a model of every class against central differences of the pass, the same bits however it is
+ * run, and what is refused. */
+#include <needlescope/backward.h>
+
+#include "../../unit.h"
+#include "tiny.h"
+#include "core/core.h"
+#include "model/branch/branch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { T = 41, SEEDED = 29 };          /* more than two blocks of 16 rows */
+
+static ns_error err;
+
+static void ok(int rc)
+{
+    if (rc != NS_OK)
+        fail_msg("%d: %s", rc, err.message);
+}
+
+/* ---- J = the sum of weight * logits of row SEEDED, with what enters layer 0 moved along a direction ---- */
+
+typedef struct move { const float *along; double by; int64_t D; } move;
+typedef struct sum { const float *weight; double J; int64_t V; } sum;
+
+static int add_move(void *user, const ns_site *site, ns_view *v, ns_error *e)
+{
+    (void)e;
+    const move *const m = user;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        for (int64_t i = 0; i < m->D; i++)
+            *(float *)ns_at(v, r, i, 0) += (float)(m->by * (double)m->along[(site->row0 + r) * m->D + i]);
+    return NS_OK;
+}
+
+static int take_sum(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)e;
+    sum *const s = user;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        for (int64_t i = 0; i < s->V && site->row0 + r == SEEDED; i++)
+            s->J += (double)s->weight[i] * (double)*(const float *)ns_at(v, r, i, 0);
+    return NS_OK;
+}
+
+static ns_session *session_of(const tiny *t, const int32_t *tokens)
+{
+    ns_session *s;
+    ok(ns_session_new(&s, t->model, NULL, &err));
+    ok(ns_session_append(s, tokens, T, &err));
+    return s;
+}
+
+static double J_of(const tiny *t, const int32_t *tokens, const float *weight, move m)
+{
+    sum s = {weight, 0, t->arch->vocab};
+    const ns_hook list[] = {{.size = sizeof *list, .at = "blocks.0.hook_resid_pre", .edit = add_move, .user = &m},
+                            {.size = sizeof *list, .at = "hook_logits", .read = take_sum, .user = &s}};
+    ns_hooks *hooks;
+    ns_session *const session = session_of(t, tokens);
+    ok(ns_hooks_new(&hooks, t->arch, list, 2, &err));
+    ok(ns_forward(t->model, &session, 1, hooks, NULL, &err));
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+    return s.J;
+}
+
+/* ---- dJ by what enters layer 0 ---- */
+
+static int take_gradient(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)e;
+    float *const out = user;
+    for (int64_t r = 0; r < site->n_rows; r++)
+        for (int64_t i = 0; i < v->shape[1]; i++)
+            out[(site->row0 + r) * v->shape[1] + i] = *(const float *)ns_at(v, r, i, 0);
+    return NS_OK;
+}
+
+static float *gradient_of(const tiny *t, const int32_t *tokens, const float *weight)
+{
+    float *const out = calloc((size_t)(T * t->arch->d_model), sizeof *out);
+    const ns_seed seed = {.size = sizeof seed, .at = "hook_logits", .row0 = SEEDED, .n_rows = 1, .width = t->arch->vocab, .values = weight};
+    const ns_hook hook = {.size = sizeof hook, .at = "blocks.0.hook_resid_pre", .read = take_gradient, .user = out};
+    ns_hooks *hooks;
+    ns_session *const session = session_of(t, tokens);
+    ok(ns_hooks_new(&hooks, t->arch, &hook, 1, &err));
+    ok(ns_backward(t->model, session, &seed, 1, hooks, NULL, &err));
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+    return out;
+}
+
+/* Half along the gradient (its length), half anywhere (its direction). */
+static void make_direction(float *u, const float *g, int64_t n)
+{
+    ns_rng rng = ns_rng_seed(3, 3);
+    double of_g = 1e-30, of_u = 1e-30;
+    for (int64_t i = 0; i < n; i++) {
+        u[i] = (float)ns_rng_normal(&rng);
+        of_g += (double)g[i] * (double)g[i];
+        of_u += (double)u[i] * (double)u[i];
+    }
+    for (int64_t i = 0; i < n; i++)
+        u[i] = (float)(0.7 * (double)g[i] / sqrt(of_g) + 0.7 * (double)u[i] / sqrt(of_u));
+}
+
+/* ---- every class ---- */
+
+static const struct { const char *name, *const *config; } models[] = {
+    {"llama", &tiny_llama}, {"mistral", &tiny_mistral}, {"gemma2", &tiny_gemma2}, {"gpt_neox", &tiny_gpt_neox}, {"minimax", &tiny_minimax},
+    {"experts", &tiny_experts}, {"gpt_oss", &tiny_gpt_oss}, {"llama4", &tiny_llama4}, {"gated", &tiny_gated}, {"delta", &tiny_delta},
+    {"mamba2", &tiny_mamba2}, {"recurrences", &tiny_recurrences},
+};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+static void mark_classes(const ns_arch *arch, bool *seen)
+{
+    for (int64_t l = 0; l < arch->n_layers; l++)
+        for (int s = 0; s < arch->layers[l].n_stages; s++)
+            for (int b = 0; b < arch->layers[l].stages[s].n_branches; b++)
+                for (int c = 0; ns_branch_classes[c]; c++)
+                    seen[c] |= ns_branch_classes[c] == arch->layers[l].stages[s].branches[b].class_;
+}
+
+static void check_model(const char *name, const char *config, bool *seen)
+{
+    tiny t, other;
+    int32_t tokens[T];
+    tiny_open(&t, config, 1, NULL, 0);
+    mark_classes(t.arch, seen);
+    tiny_tokens(tokens, T, t.arch->vocab, 5);
+    const int64_t V = t.arch->vocab, n = T * t.arch->d_model;
+    float *const weight = malloc((size_t)V * sizeof *weight), *const u = malloc((size_t)n * sizeof *u);
+    ns_rng rng = ns_rng_seed(9, 1);
+    for (int64_t i = 0; i < V; i++)
+        weight[i] = (float)ns_rng_normal(&rng);
+    float *const g = gradient_of(&t, tokens, weight);
+    make_direction(u, g, n);
+    double analytic = 0;
+    for (int64_t i = 0; i < n; i++)
+        analytic += (double)u[i] * (double)g[i];
+    const double step = 0.05 / (fabs(analytic) + 1);      /* so that curvature and rounding are both small beside what J moves by */
+    const double numeric = (J_of(&t, tokens, weight, (move){u, step, t.arch->d_model}) -
+                            J_of(&t, tokens, weight, (move){u, -step, t.arch->d_model})) / (2 * step);
+    if (!(fabs(numeric - analytic) <= 1e-2 * fabs(analytic) + 1e-4))
+        fail_msg("%s: J rises by %.8g, the gradient says %.8g", name, numeric, analytic);
+    const struct { int threads; const char *cpu; int64_t memory; } ways[] = {{3, NULL, 0}, {1, "scalar", 0}, {2, NULL, 1 << 16}};
+    for (int i = 0; i < 3; i++) {
+        tiny_open(&other, config, ways[i].threads, ways[i].cpu, ways[i].memory);
+        float *const again = gradient_of(&other, tokens, weight);
+        if (memcmp(again, g, (size_t)n * sizeof *g))
+            fail_msg("%s: way %d gives other bits", name, i);
+        free(again);
+        tiny_close(&other);
+    }
+    free(g);
+    free(u);
+    free(weight);
+    tiny_close(&t);
+}
+
+static void classes(void **state)
+{
+    (void)state;
+    bool seen[64] = {false};
+    for (int i = 0; i < N_MODELS; i++)
+        check_model(models[i].name, *models[i].config, seen);
+    for (int c = 0; ns_branch_classes[c]; c++)
+        if (!seen[c])
+            fail_msg("class %s: no model here has it", ns_branch_classes[c]->name);
+}
+
+/* ---- refusals ---- */
+
+static int edits_nothing(void *user, const ns_site *site, ns_view *v, ns_error *e)
+{
+    (void)user, (void)site, (void)v, (void)e;
+    return NS_OK;
+}
+
+static void expect(const tiny *t, const ns_seed *seed, const ns_hook *hook, const char *words)
+{
+    int32_t tokens[T];
+    ns_hooks *hooks = NULL;
+    tiny_tokens(tokens, T, t->arch->vocab, 5);
+    ns_session *const session = session_of(t, tokens);
+    if (hook)
+        ok(ns_hooks_new(&hooks, t->arch, hook, 1, &err));
+    assert_int_equal(ns_backward(t->model, session, seed, seed ? 1 : 0, hooks, NULL, &err), NS_E_ARG);
+    if (!strstr(err.message, words))
+        fail_msg("'%s' does not say '%s'", err.message, words);
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    tiny t;
+    tiny_open(&t, tiny_llama, 1, NULL, 0);
+    float one[512] = {1};
+    const ns_seed good = {.size = sizeof good, .at = "hook_logits", .n_rows = 1, .width = t.arch->vocab, .values = one};
+    ns_seed bad = good;
+    expect(&t, NULL, NULL, "no seed");
+    bad.at = "blocks.0.hook_nothing";
+    expect(&t, &bad, NULL, "no such point");
+    bad.at = "blocks.0.attn.hook_pattern";
+    expect(&t, &bad, NULL, "not walked back by itself");
+    bad = good;
+    bad.row0 = T;
+    expect(&t, &bad, NULL, "rows 41 to 41");
+    bad = good;
+    bad.width = 3;
+    expect(&t, &bad, NULL, "3 numbers a row");
+    expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "hook_embed", .edit = edits_nothing}, "edits");
+    expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_pattern", .read = take_gradient}, "not walked back");
+    tiny_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
