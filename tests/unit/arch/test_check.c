@@ -45,7 +45,7 @@ static ns_tensor_out *add(tensors *t, const char *name, int rank, int64_t rows, 
     assert_true(t->n < MAX_TENSORS);
     t->names[t->n] = ns_strdup(name);
     t->list[t->n] = (ns_tensor_out){.name = t->names[t->n], .dtype = NS_F32};
-    set_shape(&t->list[t->n], rank, (int64_t[]){rows, columns});
+    set_shape(&t->list[t->n], rank, (int64_t[]){rows, columns, 1});
     return &t->list[t->n++];
 }
 
