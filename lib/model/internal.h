@@ -77,6 +77,10 @@ void ns_weight_free(ns_weight *);
 void ns_weight_fill(ns_weight *, const float *W);
 void ns_weight_turn(ns_weight *, const float *W);                                      /* the second alone */
 void ns_weight_unpack(const ns_weight *, const ns_math *, float *W);
+/* turned.c: w->turned of one weight; of a layer whose lists then are *w's own, to be given back. */
+int  ns_weight_turned(const ns_model *, ns_weight *, ns_error *);
+int  ns_weights_turn(const ns_model *, int64_t layer, ns_layer_weights *, ns_error *);
+void ns_weights_unturn(const ns_arch *, int64_t layer, ns_layer_weights *);
 int  ns_weights_vector(const ns_model *, const ns_tref *, float **out, ns_error *);    /* *out = NULL for an absent tref */
 /* rows [first, first + n) of W[n_out, n_in], checked finite */
 int  ns_weights_rows(const ns_model *, const ns_tref *, int64_t first, int64_t n, float *out, ns_error *);
@@ -232,6 +236,7 @@ float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an e
 ns_rope_table *ns_pass_rope(ns_pass *, int rope, int64_t rope_class, int64_t positions, int64_t final_length);
 int            ns_pass_embed(ns_pass *, int64_t session);      /* new rows of the session's x */
 void           ns_pass_finish(ns_pass *, int rc);             /* of its sessions: rows and x are freed, the tokens are computed */
+void           ns_pass_free_ropes(ns_pass *);
 void           ns_pass_free(ns_pass *);          /* its rope tables and scratch */
 const float   *ns_rope_unsin(ns_rope_table *, const ns_rope *, ns_error *);      /* NULL: no memory */
 
