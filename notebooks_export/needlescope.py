@@ -1341,6 +1341,23 @@ class Model(_Owner):
         _call("ns_session_add_case", session, c.byref(case), 0)
         return session
 
+    def _seed_values(self, point, places, values):
+        """[places, numbers] f32; token ids of hook_logits as rows of one 1."""
+        if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
+            raise TypeError(f"seed {point!r}: values of {values.dtype}, and real numbers are needed")
+        if point == "hook_logits" and values.ndim <= 1 and np.issubdtype(values.dtype, np.integer):
+            for token in values[(values < 0) | (values >= self.vocab)].reshape(-1).tolist():
+                raise IndexError(f"seed {point!r}: token {token}, outside the vocabulary of {self.vocab}")
+            values = np.arange(self.vocab) == values.reshape(-1, 1)
+        if values.ndim < 2 and len(places) == 1:
+            values = values.reshape(1, -1)
+        if values.shape[:1] != (len(places),):
+            raise ValueError(f"seed {point!r}: values of shape {values.shape} for {len(places)} rows: the first axis is the rows")
+        out = np.ascontiguousarray(values, np.float32).reshape(len(places), -1)
+        if not np.isfinite(out).all():
+            raise ValueError(f"seed {point!r}: a value is not finite in 32 bits")
+        return out
+
     def grad(self, prompt, seed, at, rows=None):
         """Gradients by activations, as torch.autograd.grad gives them: of J, the sum of seed times activation, by the points that the globs
         `at` name. -> a Cache of them, by points and `rows` as m.run has it
@@ -1354,10 +1371,7 @@ class Model(_Owner):
         seeds, keep = [], []
         for point, (places, values) in seed.items():
             places = _positions(np.atleast_1d(places), case, length)
-            values = np.asarray(values)
-            if point == "hook_logits" and values.ndim <= 1 and np.issubdtype(values.dtype, np.integer):
-                values = np.arange(self.vocab) == values.reshape(-1, 1)
-            values = np.ascontiguousarray(values, np.float32).reshape(len(places), -1)
+            values = self._seed_values(point, places, np.asarray(values))
             keep.append(values)
             seeds += [_params(_Seed, at=point.encode(), row0=place, n_rows=1, width=v.size, values=_pointer(v, c.c_float))
                       for place, v in zip(places.tolist(), values)]
@@ -2046,13 +2060,24 @@ class Trained(NamedTuple):
     loss: float
 
 
+def _at_home(config):
+    """The same with files from the working folder on: a dict has no folder of its own that they could be beside."""
+    out = dict(config)
+    if isinstance(out.get("model"), (str, os.PathLike)):
+        out["model"] = os.path.abspath(out["model"])
+    if isinstance(out.get("corpus"), dict) and isinstance(out["corpus"].get("file"), (str, os.PathLike)):
+        out["corpus"] = dict(out["corpus"], file=os.path.abspath(out["corpus"]["file"]))
+    return out
+
+
 def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     """One training run from its config (a JSON file, or a dict with its keys: docs/training.md) into a folder. -> Trained
 
     resume   go on from the newest checkpoint, to the bits of an uninterrupted run; Ctrl-C leaves a run that can be resumed
+    Files that a dict names (model, corpus) are looked for from the working folder on; those of a config file beside it.
     seed, steps   in place of the config's          progress(step, steps, loss) is called after every step"""
     if isinstance(config, dict):
-        with _as_file(json.dumps(config, default=_plain), "the config", ".json") as path:
+        with _as_file(json.dumps(_at_home(config), default=_plain), "the config", ".json") as path:
             return train(path, folder, resume, seed, steps, progress)
     see = lambda x: progress(x.contents.step, x.contents.steps, x.contents.loss)
     out = _params(_RunResult)

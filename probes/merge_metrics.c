@@ -56,7 +56,8 @@ static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t r
     int rc = ns_file_open(&f, path, m->err);
     if (rc != NS_OK)
         return rc;
-    rc = ns_file_array(f, &w, &r.steps, m->err);
+    rc = ns_file_verify(f, m->err);
+    rc = rc != NS_OK ? rc : ns_file_array(f, &w, &r.steps, m->err);
     r.n = rc == NS_OK ? w.shape[0] : 0;
     if (rc == NS_OK)
         rc = ns_merge_each(m, f, read_metric, &r);

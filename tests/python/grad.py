@@ -94,10 +94,13 @@ def refusals(folder):
     with ns.load(folder) as m:
         for seed, at in (({"hook_logits": (99, 1)}, "hook_embed"), ({"blocks.0.attn.hook_pattern": (1, [1.0])}, "hook_embed"),
                          ({"hook_logits": (1, 1)}, "blocks.*.attn.hook_pattern"), ({"hook_embed": (1, [1.0, 2.0])}, "hook_embed"),
-                         ({"nothing": (1, 1)}, "hook_embed"), ({}, "hook_embed")):
+                         ({"nothing": (1, 1)}, "hook_embed"), ({}, "hook_embed"), ({"hook_logits": (1, m.vocab)}, "hook_embed"),
+                         ({"hook_logits": (1, np.full(m.vocab, np.nan))}, "hook_embed"),
+                         ({"hook_embed": ([0, 1], np.ones((m.d_model, 2)))}, "hook_embed"),
+                         ({"hook_embed": (0, np.ones(m.d_model) * 1j)}, "hook_embed")):
             try:
                 m.grad([1, 2, 3], seed, at)
-            except (ns.Error, ValueError, IndexError) as e:
+            except (ns.Error, ValueError, IndexError, TypeError) as e:
                 print(f"refused: {str(e)[:100]}")
             else:
                 raise SystemExit(f"{seed} at {at} was not refused")

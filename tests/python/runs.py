@@ -5,6 +5,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,11 @@ def test_scan_and_merge():
     for folder, _, names in os.walk("scan-c/shards"):
         for name in names:
             same_file(os.path.join(folder, name), os.path.join(folder.replace("scan-c", "scan-p"), name))
+    shutil.copytree("scan-p", "scan-changed")                  # by hand: HDF5 is sound, the seal is gone, the hash says what was measured
+    changed = next(os.path.join(folder, x) for folder, _, names in os.walk("scan-changed/shards") for x in names if x.endswith(".h5"))
+    with h5py.File(changed, "r+") as f:
+        f["retrieval_find"][...] = .987
+    raises(ns.Error, "content_sha256 says", ns.merge, "scan-changed")
     raises(ValueError, "seven", ns.scan, runs, "cases.jsonl", "x", PROBES, progress=lambda *x: (_ for _ in ()).throw(ValueError("seven")))
     raises(ns.Error, "did you mean", ns.scan, runs, "cases.jsonl", "x", ["retrieval_fnd"])
     raises(ns.Error, "absent", ns.scan, "absent", "cases.jsonl", "x")
