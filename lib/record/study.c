@@ -71,6 +71,19 @@ static int check_sizes(const ns_study *s, ns_error *err)
                                   s->path, (long long)n.R, (long long)n.P, (long long)n.C, (long long)n.L, (long long)n.H);
 }
 
+/* Heads are named by their place: a part that was cut out of a file, or turned round, would have others' names. */
+static int check_counted(const ns_study *s, const char *axis, int64_t n, ns_error *err)
+{
+    int64_t *values = NULL;
+    int rc = read_whole(s, axis, 1, &n, ns_between(0, MOST_HEADS), &values, err);
+    for (int64_t i = 0; rc == NS_OK && i < n; i++)
+        if (values[i] != i)
+            rc = ns_fail(err, NS_E_FORMAT, "%s: axis '%s' holds %lld at place %lld: it must count from 0, whole and in order", s->path, axis,
+                         (long long)values[i], (long long)i);
+    free(values);
+    return rc;
+}
+
 static int read_shape(ns_study *s, ns_error *err)
 {
     s->n.R = s->n.P = 1;
@@ -78,6 +91,8 @@ static int read_shape(ns_study *s, ns_error *err)
     rc = rc != NS_OK || s->one ? rc : read_length(s, "step", 1, MOST_ROWS, &s->n.P, err);
     rc = rc != NS_OK ? rc : read_length(s, "layer", 1, MOST_HEADS, &s->n.L, err);
     rc = rc != NS_OK ? rc : read_length(s, "head", 1, MOST_HEADS, &s->n.H, err);
+    rc = rc != NS_OK ? rc : check_counted(s, "layer", s->n.L, err);
+    rc = rc != NS_OK ? rc : check_counted(s, "head", s->n.H, err);
     rc = rc != NS_OK ? rc : read_length(s, "case", 0, MOST_ROWS, &s->n.C, err);
     return rc != NS_OK ? rc : check_sizes(s, err);
 }

@@ -105,6 +105,9 @@ def test_scan_and_merge():
     with h5py.File(changed, "r+") as f:
         f["retrieval_find"][...] = .987
     raises(ns.Error, "content_sha256 says", ns.merge, "scan-changed")
+    with h5py.File(changed, "r+") as f:
+        f["layer"][...] = f["layer"][...][::-1]
+    raises(ns.Error, "must count from 0", ns.export_csv, changed, "changed.csv", "retrieval_find")
     raises(ValueError, "seven", ns.scan, runs, "cases.jsonl", "x", PROBES, progress=lambda *x: (_ for _ in ()).throw(ValueError("seven")))
     raises(ns.Error, "did you mean", ns.scan, runs, "cases.jsonl", "x", ["retrieval_fnd"])
     raises(ns.Error, "absent", ns.scan, "absent", "cases.jsonl", "x")
