@@ -78,8 +78,8 @@ static int check_counted(const ns_study *s, const char *axis, int64_t n, ns_erro
     int rc = read_whole(s, axis, 1, &n, ns_between(0, MOST_HEADS), &values, err);
     for (int64_t i = 0; rc == NS_OK && i < n; i++)
         if (values[i] != i)
-            rc = ns_fail(err, NS_E_FORMAT, "%s: axis '%s' holds %lld at place %lld: it must count from 0, whole and in order", s->path, axis,
-                         (long long)values[i], (long long)i);
+            rc = ns_fail(err, NS_E_FORMAT, "%s: axis '%s' holds %lld at place %lld: it must count from 0, whole and in order", s->path,
+                         axis, (long long)values[i], (long long)i);
     free(values);
     return rc;
 }

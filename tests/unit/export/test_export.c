@@ -117,7 +117,7 @@ static void write_study(const char *path)
     static const char *const axes[] = {"run", "step", "case", "layer", "head"};
     const int64_t lengths[] = {R, P, C, L, H}, grid[] = {R, P}, heads[] = {R, L, H}, full[] = {R, P, L, H}, counts[] = {R, P, C, L, H},
                   runs[] = {R};
-    int64_t index[] = {0, 10}, tokens[R * P] = {0, 640, -1, -1}, windows[R * L * H] = {0};
+    int64_t index[] = {0, 10}, places[] = {0, 1}, tokens[R * P] = {0, 640, -1, -1}, windows[R * L * H] = {0};
     uint8_t status[R * P] = {1, 1, 1, 2}, valid[R * L * H] = {1, 1, 1, 0}, events[R * P * C * L * H];
     double seed[R] = {123456789, NAN};
     float find[R * P * L * H] = {0.1f, NAN, FLT_TRUE_MIN, 1.f / 3, .25f, NAN, NAN, NAN};
@@ -126,7 +126,7 @@ static void write_study(const char *path)
     ns_table_writer *w;
     assert_int_equal(ns_table_create(&w, path, facts, 1, NULL), NS_OK);
     for (int i = 0; i < 5; i++) {
-        const ns_view view = ns_view_of(index, NS_I64, 1, &lengths[i]);
+        const ns_view view = ns_view_of(i < 3 ? index : places, NS_I64, 1, &lengths[i]);       /* layers and heads count */
         assert_int_equal(ns_table_axis(w, axes[i], &view, NULL), NS_OK);
     }
     assert_int_equal(ns_table_strings(w, "run_name", "run", run_names, R, NULL), NS_OK);
