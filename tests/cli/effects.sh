@@ -56,9 +56,12 @@ study study runs/one runs/two
 study short runs/one runs/two runs/short
 study arms runs/one runs/two runs/near runs/far
 mv scan_study scan
-# a shard as another engine leaves it: the class in its bytes, and no seal (28 bytes), which would call that damage
+# a shard as another engine leaves it: the class in its bytes, its hash, and no seal (28 bytes), which would call that damage
 cp -r scan other_kernels && shard=$(find other_kernels/shards/one -name '*10.h5') &&
-    sed 's/invariant-1/invariant-9/g' "$shard" | head -c -28 >shard && mv shard "$shard"
+    sed 's/invariant-1/invariant-9/g' "$shard" | head -c -28 >shard && mv shard "$shard" &&
+    hash=$("$NEEDLESCOPE" verify "$shard" 2>&1 | sed -n 's/.*says \([0-9a-f]*\), but the content gives \([0-9a-f]*\).*/s,\1,\2,g/p') &&
+    sed -i "$hash" "$shard"
+"$NEEDLESCOPE" verify "$shard" >out 2>err || { cat out err; exit 1; }
 # runs of the trainer, which have metrics; one is short
 run train train.json -o trained_one --steps 20
 run train train.json -o trained_two --seed 7 --steps 15
