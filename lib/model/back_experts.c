@@ -6,12 +6,12 @@
 
 /* ---- rows of an expert ---- */
 
-static float dot(const float *x, const float *y, int64_t n)
+static double dot(const float *x, const float *y, int64_t n)
 {
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         sum += (double)x[i] * (double)y[i];
-    return (float)sum;
+    return sum;
 }
 
 /* The weight of the row's choice of this expert takes its derivative. */
@@ -33,7 +33,7 @@ static void gather_back(ns_band *b, const ns_taped *s)
         const float *const d = dy + i * s->out.sheet->ld;
         b->p->math->axpy(dx + row * s->x.sheet->ld, d, s->x.n, dchoices ? s->shares[i].weight : 1);
         if (dchoices)
-            to_weight(s, dchoices, row, dot(d, ns_cols_at(s->x, row), s->x.n));
+            to_weight(s, dchoices, row, (float)dot(d, ns_cols_at(s->x, row), s->x.n));
     }
 }
 
@@ -54,7 +54,7 @@ static void scatter_back(ns_band *b, const ns_taped *s)
         const float *const d = dy + row * s->out.sheet->ld;
         b->p->math->axpy(dx + i * s->x.sheet->ld, d, s->x.n, dchoices ? s->shares[i].weight : 1);
         if (dchoices)
-            to_weight(s, dchoices, row, dot(d, ns_cols_at(s->x, i), s->x.n));
+            to_weight(s, dchoices, row, (float)dot(d, ns_cols_at(s->x, i), s->x.n));
     }
 }
 
@@ -69,18 +69,10 @@ void ns_tape_scatter(ns_band *expert, ns_cols from, ns_cols to, ns_cols choices,
 
 enum { MOST_CHOICES = 256 };
 
-static double weighed(const float *x, const float *y, int64_t n)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)x[i] * (double)y[i];
-    return sum;
-}
-
 /* d by the weights as they were before their sum divided them; weight: afterwards, without the scale. */
 static void normalise_back(const float *weight, float *d, double sum, int64_t k)
 {
-    const double mean = weighed(weight, d, k);
+    const double mean = dot(weight, d, k);
     for (int64_t i = 0; i < k; i++)
         d[i] = (float)(((double)d[i] - mean) / sum);
 }
@@ -107,7 +99,7 @@ static void chosen(const ns_taped *s, const ns_math *math, const float *id, cons
 /* du by the chosen scores to the logits. */
 static void score_back(const ns_router *r, const float *id, const float *score, const float *u, const float *du, float *dlogits)
 {
-    const double mean = weighed(u, du, r->top_k);
+    const double mean = dot(u, du, r->top_k);
     for (int64_t e = 0; e < r->n_experts && r->routing == NS_ROUTING_SOFTMAX; e++)
         dlogits[e] -= (float)((double)score[e] * mean);
     for (int64_t i = 0; i < r->top_k; i++) {
@@ -175,7 +167,7 @@ static void switch_back(ns_band *b, const ns_taped *s)
     for (int64_t r = 0; r < b->rows && b->rc == NS_OK; r++) {
         const float gate = *ns_cols_at(s->y, r);
         float *const d = dx + r * s->x.sheet->ld;
-        dy[r * s->y.sheet->ld] += dot(d, ns_cols_at(s->x, r), s->x.n) * (1 - gate);
+        dy[r * s->y.sheet->ld] += (float)dot(d, ns_cols_at(s->x, r), s->x.n) * (1 - gate);
         b->p->math->scale(d, s->x.n, gate);
     }
 }

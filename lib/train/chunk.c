@@ -73,9 +73,8 @@ int ns_chunk_forward(ns_trainer *t, const int32_t *tokens, int64_t sequences, in
     return t->band.rc;
 }
 
-int ns_chunk_back(ns_trainer *t, const int32_t *tokens, int64_t sequences, int64_t T, ns_error *err)
+int ns_chunk_back(ns_trainer *t, const int32_t *tokens, int64_t T, ns_error *err)
 {
-    (void)sequences;
     t->pass.err = err;
     const int rc = ns_tape_back(&t->band);
     if (rc == NS_OK)

@@ -103,7 +103,7 @@ void ns_optimizer_step(ns_trainer *, double factor, double scale);    /* scale: 
 
 /* chunk.c: tokens [sequences] at stride T, n positions of each -> logits; from their derivatives to gradients, added to g */
 int  ns_chunk_forward(ns_trainer *, const int32_t *tokens, int64_t sequences, int64_t T, int64_t n, bool goes_back, ns_error *);
-int  ns_chunk_back(ns_trainer *, const int32_t *tokens, int64_t sequences, int64_t T, ns_error *);
+int  ns_chunk_back(ns_trainer *, const int32_t *tokens, int64_t T, ns_error *);
 void ns_chunk_free(ns_trainer *);
 /* loss.c: cross-entropy of one row [V], in the trainer's own row; which becomes (softmax - one hot) / targets when targets > 0 */
 float ns_cross_entropy(ns_trainer *, const float *logits, int32_t target, int64_t targets);

@@ -225,7 +225,7 @@ static int gradient(ns_trainer *t, const int32_t *tokens, ns_train_result *out, 
         rc = rc != NS_OK ? rc : chunk_loss(t, tokens + s * T, T, t->target_loss + s * (T - 1), &sum);
         if (rc == NS_E_NUMERIC || !isfinite(sum))
             rc = broken_forward(t, rc, err);
-        rc = rc != NS_OK ? rc : ns_chunk_back(t, tokens + s * T, n, T, err);
+        rc = rc != NS_OK ? rc : ns_chunk_back(t, tokens + s * T, T, err);
     }
     *out = (ns_train_result){.step = t->done, .loss = sum / (double)(B * (T - 1)), .lr = t->config.lr * ns_train_rate(&t->config, t->done),
                              .grad_norm_layer = t->layer_norms, .target_loss = t->target_loss};
