@@ -7,149 +7,6 @@
 
 typedef ns_builder builder;
 
-/* A weight of the trunk: prefix + name. */
-static ns_tref trunk(builder *b, const char *name, int64_t n_out, int64_t n_in)
-{
-    char *const full = ns_printf_alloc("%s%s", b->prefix, name);
-    b->oom |= !full;
-    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in};
-}
-
-/* A weight of the current layer: prefix + "layers.N." + name + ".weight" or ".bias". */
-static ns_tref layer_tensor(builder *b, const char *name, const char *suffix, int64_t n_out, int64_t n_in)
-{
-    char *const full = ns_printf_alloc("%s%s%lld.%s.%s", b->prefix, b->row->names->layers, (long long)b->layer, name, suffix);
-    b->oom |= !full;
-    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in};
-}
-
-static ns_tref layer_matrix(builder *b, const char *name, int64_t n_out, int64_t n_in)
-{
-    ns_tref t = layer_tensor(b, name, "weight", n_out, n_in);
-    t.transposed = b->row->names->transposed;
-    return t;
-}
-
-static ns_tref layer_vector(builder *b, const char *name, const char *suffix, int64_t n)
-{
-    return layer_tensor(b, name, suffix, n, 1);
-}
-
-/* The gain and bias of a norm whose name is `name`, in a layer or (layer < 0) in the trunk. */
-static ns_norm norm_of(builder *b, const char *name, int64_t n)
-{
-    const ns_family *const row = b->row;
-    ns_norm norm = {.type = name ? row->norm : NS_NORM_NONE, .eps = (float)b->f->eps, .offset = row->norm_offset};
-    if (!name)
-        return (ns_norm){0};
-    if (row->norm_plain)
-        return norm;
-    if (b->layer >= 0) {
-        norm.weight = layer_vector(b, name, "weight", n);
-        if (row->norm_bias)
-            norm.bias = layer_vector(b, name, "bias", n);
-        return norm;
-    }
-    char text[128];
-    snprintf(text, sizeof text, "%s.weight", name);
-    norm.weight = trunk(b, text, n, 1);
-    snprintf(text, sizeof text, "%s.bias", name);
-    if (row->norm_bias)
-        norm.bias = trunk(b, text, n, 1);
-    return norm;
-}
-
-/* ---- by the tables of a class ---- */
-
-void ns_build_number(builder *b, ns_branch *branch, const char *key, double value)
-{
-    const ns_field *const f = ns_field_find(branch->class_->fields, key);
-    void *const p = (char *)branch->params + f->offset;
-    (void)b;
-    if (f->kind == NS_FIELD_I64)
-        *(int64_t *)p = (int64_t)value;
-    else if (f->kind == NS_FIELD_INT || f->kind == NS_FIELD_WORD)
-        *(int *)p = (int)value;
-    else if (f->kind == NS_FIELD_F32)
-        *(float *)p = (float)value;
-    else if (f->kind == NS_FIELD_BOOL)
-        *(bool *)p = value != 0;
-    else
-        *(double *)p = value;
-}
-
-void ns_build_word(builder *b, ns_branch *branch, const char *key, const char *word)
-{
-    int value = 0;
-    if (ns_word_find(ns_field_find(branch->class_->fields, key)->words, word, &value))
-        ns_build_number(b, branch, key, value);
-}
-
-double *ns_build_list(builder *b, ns_branch *branch, const char *key)
-{
-    const ns_field *const f = ns_field_find(branch->class_->fields, key);
-    const int64_t n = *(const int64_t *)((const char *)branch->params + f->count) / f->over;
-    double **const list = (double **)((char *)branch->params + f->offset);
-    *list = ns_alloc_array((size_t)n, sizeof **list);
-    b->oom |= !*list;
-    return *list;
-}
-
-static const ns_slot *slot_of(const builder *b, const ns_branch *branch, const char *role, ns_shape *shape)
-{
-    const ns_slot *const slot = &branch->class_->slots[ns_slot_find(branch->class_, role)];
-    ns_slot_shape(branch, slot, b->f->d_model, shape);
-    return slot;
-}
-
-ns_tref *ns_build_matrix(builder *b, ns_branch *branch, const char *role, const char *name)
-{
-    ns_shape shape;
-    ns_tref *const t = ns_slot_tref(branch, slot_of(b, branch, role, &shape));
-    *t = layer_matrix(b, name, shape.n_out, shape.n_in);
-    return t;
-}
-
-/* Of a weight that has no suffix of its own: the whole name in the layer. */
-static ns_tref named_tensor(builder *b, const char *name, int64_t n_out, int64_t n_in)
-{
-    char *const full = ns_printf_alloc("%s%s%lld.%s", b->prefix, b->row->names->layers, (long long)b->layer, name);
-    b->oom |= !full;
-    return (ns_tref){.name = full, .group = n_out, .stride = n_out, .n_out = n_out, .n_in = n_in};
-}
-
-ns_tref *ns_build_tensor(builder *b, ns_branch *branch, const char *role, const char *name)
-{
-    ns_shape shape;
-    ns_tref *const t = ns_slot_tref(branch, slot_of(b, branch, role, &shape));
-    *t = named_tensor(b, name, shape.n_out, shape.n_in);
-    return t;
-}
-
-ns_tref *ns_build_bias(builder *b, ns_branch *branch, const char *role, const char *name)
-{
-    ns_shape shape;
-    ns_tref *const t = ns_slot_bias(branch, slot_of(b, branch, role, &shape));
-    *t = named_tensor(b, name, shape.n_out, 1);
-    return t;
-}
-
-static ns_tref *build_bias(builder *b, ns_branch *branch, const char *role, const char *name)
-{
-    ns_shape shape;
-    ns_tref *const t = ns_slot_bias(branch, slot_of(b, branch, role, &shape));
-    *t = layer_vector(b, name, "bias", shape.n_out);
-    return t;
-}
-
-ns_norm *ns_build_norm(builder *b, ns_branch *branch, const char *role, const char *name)
-{
-    ns_shape shape;
-    ns_norm *const n = ns_slot_norm(branch, slot_of(b, branch, role, &shape));
-    *n = norm_of(b, name, shape.n_out);
-    return n;
-}
-
 /* ---- branches ---- */
 
 /* Part 0 q, 1 k, 2 v of a fused projection's matrix or bias; GATED: 0 q, 1 the gate. */
@@ -178,7 +35,7 @@ static void build_qkv(builder *b, ns_branch *branch)
     for (int i = b->row->fuse == NS_FUSE_GATED; i < 3; i++) {
         const char *const name = n->qkv ? n->qkv : apart[i];
         ns_tref *const matrix = ns_build_matrix(b, branch, roles[i], name);
-        ns_tref *const bias = b->f->attn_bias ? build_bias(b, branch, roles[i], name) : NULL;
+        ns_tref *const bias = b->f->attn_bias ? ns_build_bias_of(b, branch, roles[i], name) : NULL;
         if (n->qkv)
             narrow(b, matrix, i);
         if (n->qkv && bias)
@@ -193,7 +50,7 @@ static void build_gated(builder *b, ns_branch *branch)
     for (int i = 0; i < 2; i++) {
         narrow(b, ns_build_matrix(b, branch, roles[i], b->row->names->q), i);
         if (b->f->attn_bias)
-            narrow(b, build_bias(b, branch, roles[i], b->row->names->q), i);
+            narrow(b, ns_build_bias_of(b, branch, roles[i], b->row->names->q), i);
     }
 }
 
@@ -238,7 +95,7 @@ static void build_attn(builder *b, ns_branch *branch)
         ns_build_tensor(b, branch, "attn.sinks", n->sinks);
     ns_build_matrix(b, branch, "attn.o", n->o);
     if (f->o_bias)
-        build_bias(b, branch, "attn.o", n->o);
+        ns_build_bias_of(b, branch, "attn.o", n->o);
     if (a->qk_norm != NS_QK_NONE)
         build_qk_norm(b, branch);
 }
@@ -272,15 +129,23 @@ static void build_ffn(builder *b, ns_branch *branch)
     if (!b->f->ffn_bias)
         return;
     if (n->gate)
-        build_bias(b, branch, "ffn.gate", n->gate);
-    build_bias(b, branch, "ffn.up", n->up);
-    build_bias(b, branch, "ffn.down", n->down);
+        ns_build_bias_of(b, branch, "ffn.gate", n->gate);
+    ns_build_bias_of(b, branch, "ffn.up", n->up);
+    ns_build_bias_of(b, branch, "ffn.down", n->down);
 }
 
 static void begin(builder *b, ns_branch *branch, const char *part, const char *mixer)
 {
     branch->out_scale = (float)b->f->branch_scale;
     b->oom |= !ns_branch_begin(branch, ns_branch_class_find(part, mixer));
+}
+
+/* Whose norms the layer has. */
+static const ns_names *block_names(const builder *b)
+{
+    const int kind = b->f->recurrent[b->layer];
+    const ns_names *const own = kind ? b->row->recurrent[kind - 1].names : NULL;
+    return own ? own : b->row->names;
 }
 
 static void build_mixer(builder *b, ns_branch *branch)
@@ -290,8 +155,8 @@ static void build_mixer(builder *b, ns_branch *branch)
     begin(b, branch, "attn", other ? other->mixer : NULL);
     if (b->oom)
         return;
-    branch->in_norm = norm_of(b, b->row->names->attn_in_norm, b->f->d_model);
-    branch->out_norm = norm_of(b, b->row->names->attn_out_norm, b->f->d_model);
+    branch->in_norm = ns_build_norm_of(b, block_names(b)->attn_in_norm, b->f->d_model);
+    branch->out_norm = ns_build_norm_of(b, block_names(b)->attn_out_norm, b->f->d_model);
     if (other)
         other->build(b, branch);
     else
@@ -304,8 +169,8 @@ static void build_mlp(builder *b, ns_branch *branch)
     if (b->oom)
         return;
     branch->shares_norm = b->f->shares_norm;
-    branch->in_norm = norm_of(b, branch->shares_norm ? NULL : b->row->names->ffn_in_norm, b->f->d_model);
-    branch->out_norm = norm_of(b, b->row->names->ffn_out_norm, b->f->d_model);
+    branch->in_norm = ns_build_norm_of(b, branch->shares_norm ? NULL : block_names(b)->ffn_in_norm, b->f->d_model);
+    branch->out_norm = ns_build_norm_of(b, block_names(b)->ffn_out_norm, b->f->d_model);
     if (b->f->sparse[b->layer])
         ns_build_experts(b, branch);
     else
@@ -379,7 +244,7 @@ static bool copy_ignored(ns_arch *a, const ns_family *row, bool tied)
 
 int ns_arch_build(ns_arch **out, const ns_family *row, const ns_facts *f, const ns_prefixes *prefixes, ns_error *err)
 {
-    builder b = {.row = row, .f = f, .prefix = prefixes->trunk, .layer = -1};
+    builder b = {.row = row, .f = f, .checkpoint = prefixes->checkpoint, .prefix = prefixes->trunk, .layer = -1};
     const ns_names *const n = row->names;
     *out = NULL;
     ns_arch *const a = ns_alloc_array(1, sizeof *a);
@@ -392,12 +257,12 @@ int ns_arch_build(ns_arch **out, const ns_family *row, const ns_facts *f, const 
     a->embed_scale = (float)f->embed_scale;
     a->logit_scale = (float)f->logit_scale;
     a->logit_softcap = (float)f->logit_softcap;
-    a->embed = trunk(&b, n->embed, f->vocab, f->d_model);
+    a->embed = ns_build_trunk(&b, n->embed, f->vocab, f->d_model);
     if (n->positions)
-        a->positions = trunk(&b, n->positions, f->positions, f->d_model);
-    a->final_norm = norm_of(&b, n->final_norm, f->d_model);
+        a->positions = ns_build_trunk(&b, n->positions, f->positions, f->d_model);
+    a->final_norm = ns_build_norm_of(&b, n->final_norm, f->d_model);
     b.prefix = f->tied ? prefixes->trunk : prefixes->head;
-    a->head = trunk(&b, f->tied ? n->embed : n->head, f->vocab, f->d_model);
+    a->head = ns_build_trunk(&b, f->tied ? n->embed : n->head, f->vocab, f->d_model);
     b.prefix = prefixes->trunk;
     a->layers = ns_alloc_array((size_t)f->layers, sizeof *a->layers);
     if (!copy_ropes(a, f) || !copy_ignored(a, row, f->tied) || !a->layers)

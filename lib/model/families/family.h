@@ -100,6 +100,7 @@ typedef struct ns_recurrent {
     const char *type;                 /* what layer_types or layer_kinds call them */
     const char *mixer;                /* their class, as in an arch's JSON */
     const char *others;               /* what they call the softmax layers; NULL: full_attention */
+    const ns_names *names;            /* of the norms of such layers, where the block is another; NULL: the family's */
     bool        odd;                  /* every other layer is one when layer_types does not say */
     int       (*read)(ns_facts *, ns_config *, ns_error *);     /* more of the config: facts.mixer, and which layers are such when
                                                                  * layer_types does not say; NULL: there is no more */
@@ -235,15 +236,20 @@ typedef struct ns_text_config {
 } ns_text_config;
 int  ns_text_config_find(ns_text_config *out, cJSON *root, const char *label, ns_error *);
 /* What stands before the names of the trunk and of the head in this checkpoint (NULL: what the family writes). */
-typedef struct ns_prefixes { char trunk[64], head[64]; bool wrapped; } ns_prefixes;
+typedef struct ns_prefixes {
+    char trunk[64], head[64];
+    bool wrapped;
+    const ns_checkpoint *checkpoint;  /* NULL: none */
+} ns_prefixes;
 void ns_find_prefixes(ns_prefixes *out, const ns_family *, const ns_checkpoint *);
 int  ns_leave_towers(ns_arch *, ns_error *);      /* vision_tower.* and the like join the ignored tensors */
 
-/* ---- what a family's own build function has to hand (build.c) ----
+/* ---- what a family's own build function has to hand (build_parts.c) ----
  * Parameters go by the keys of the class's fields and the roles of its slots; no memory shows at the end. */
 struct ns_builder {
     const ns_family *row;
     const ns_facts  *f;
+    const ns_checkpoint *checkpoint;  /* NULL: none */
     const char      *prefix;
     int64_t          layer;
     bool             oom;
@@ -251,7 +257,11 @@ struct ns_builder {
 void ns_build_number(ns_builder *, ns_branch *, const char *key, double value);       /* sizes first: shapes follow from them */
 double *ns_build_list(ns_builder *, ns_branch *, const char *key);                    /* to be filled; NULL: no memory */
 void ns_build_word(ns_builder *, ns_branch *, const char *key, const char *word);
-/* A matrix or a norm by its name in a layer, without ".weight". The ns_tref is there to be narrowed: rows of a fused tensor. */
+/* Has the checkpoint a tensor of this name in the layer? {}: the first expert's. */
+bool ns_build_holds(ns_builder *, const char *name);
+/* A matrix, its bias or a norm by its name in a layer, without ".weight" or ".bias"; "now|before" is what the checkpoint holds, without
+ * one the first. The ns_tref is there to be narrowed: rows of a fused tensor. */
+ns_tref *ns_build_bias_of(ns_builder *, ns_branch *, const char *role, const char *name);
 ns_tref *ns_build_matrix(ns_builder *, ns_branch *, const char *role, const char *name);
 ns_norm *ns_build_norm(ns_builder *, ns_branch *, const char *role, const char *name);
 /* A linear recurrence of H heads with the slopes of minimax (minimax.c); fused: q, k and v of each head in one tensor of this name. Gives
@@ -267,6 +277,9 @@ void ns_build_gated_deltanet(ns_builder *, ns_branch *, int64_t taps);
 /* A tensor by its name in a layer in full. */
 ns_tref *ns_build_tensor(ns_builder *, ns_branch *, const char *role, const char *name);
 ns_tref *ns_build_bias(ns_builder *, ns_branch *, const char *role, const char *name);
+ns_tref  ns_build_trunk(ns_builder *, const char *name, int64_t n_out, int64_t n_in);      /* outside the layers */
+/* The norm of this name, without ".weight": in the layer, or in the trunk. NULL: none. */
+ns_norm  ns_build_norm_of(ns_builder *, const char *name, int64_t n);
 void     ns_build_experts(ns_builder *, ns_branch *);                  /* build_experts.c */
 int ns_arch_build(ns_arch **out, const ns_family *, const ns_facts *, const ns_prefixes *, ns_error *);
 

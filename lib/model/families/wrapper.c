@@ -148,6 +148,7 @@ void ns_find_prefixes(ns_prefixes *out, const ns_family *row, const ns_checkpoin
     const char *const *const own = row->names->prefixes;
     snprintf(out->trunk, sizeof out->trunk, "%s", own[0]);
     snprintf(out->head, sizeof out->head, "%s", "");
+    out->checkpoint = c;
     for (int w = 0; c && prefixes[w]; w++)
         for (int i = 0; own[i]; i++)
             if (holds(c, prefixes[w], own[i], row->names->embed)) {
