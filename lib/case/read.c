@@ -28,18 +28,8 @@ static int check_keys(const line *l)
 {
     static const char *const known[] = {"id", "text", "tokens", "prefix", "suffix", "add_special", "spans", "distractors", "answer", "lead",
                                         "pairs", "twin_of", "meta", "answer_text"};
-    for (const cJSON *item = l->object->child; item; item = item->next) {
-        size_t k = 0;
-        while (k < sizeof known / sizeof *known && strcmp(item->string, known[k]) != 0)
-            k++;
-        const char *const near = k < sizeof known / sizeof *known ? NULL
-                                                                  : ns_nearest_word(item->string, known, sizeof known / sizeof *known);
-        if (near)
-            return ns_fail(l->err, NS_E_FORMAT, "%s: unknown key '%.60s' (did you mean '%s'?)", l->label, item->string, near);
-        if (k == sizeof known / sizeof *known)
-            return ns_fail(l->err, NS_E_FORMAT, "%s: unknown key '%.60s' (put fields of your own under 'meta')", l->label, item->string);
-    }
-    return NS_OK;
+    return ns_json_keys(l->object, known, sizeof known / sizeof *known, NS_E_FORMAT, "put fields of your own under 'meta'", l->label,
+                        l->err);
 }
 
 static bool whole_number(const cJSON *item, int64_t limit, int64_t *out)

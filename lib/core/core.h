@@ -87,6 +87,12 @@ int  ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *);
 
 /* Made unless it is there. NS_E_CREATE; where the parent is missing, that is what is said. */
 int  ns_folder_make(const char *folder, ns_error *);
+/* PARENT/NAME (parent is made if need be): filled as a temporary beside, put in the place of an older one, the parent synced; so it is
+ * whole or absent. */
+typedef int (*ns_folder_fill)(void *user, const char *folder, ns_error *);
+int  ns_folder_write(const char *parent, const char *name, ns_folder_fill, void *user, ns_error *);
+int  ns_folder_sync(const char *folder);                              /* 0, or -1 with errno; so ns_sync */
+int  ns_sync(int fd);
 
 /* What a count adds to its noun: "1 head", "2 heads". */
 static inline const char *ns_plural(int64_t n) { return n == 1 ? "" : "s"; }
@@ -152,6 +158,8 @@ int  ns_json_f64(const cJSON *object, const char *key, double otherwise, double 
 int  ns_json_bool(const cJSON *object, const char *key, bool otherwise, bool *out, const char *label, ns_error *);
 /* Borrowed string or NULL when absent. */
 int  ns_json_str(const cJSON *object, const char *key, const char **out, const char *label, ns_error *);
+/* `code` names the first key that is none of the n known, and the one that was likely meant; else `otherwise` says where it belongs. */
+int  ns_json_keys(const cJSON *object, const char *const *known, int n, int code, const char *otherwise, const char *label, ns_error *);
 char *ns_json_print(const cJSON *, bool pretty);        /* malloc'd */
 
 /* ---- UTF-8 ---- */

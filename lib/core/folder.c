@@ -1,9 +1,12 @@
-/* folder.c - what a folder holds, sorted by bytes; a new folder. */
+/* folder.c - what a folder holds, sorted by bytes; a new folder; a folder of files that is whole or absent. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/core.h"
 
@@ -52,4 +55,57 @@ int ns_folder_make(const char *folder, ns_error *err)
         return NS_OK;
     return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", folder,
                    errno == ENOENT ? "the one it shall lie in is missing (mkdir -p makes it)" : strerror(errno));
+}
+
+/* Filesystems that cannot sync say EINVAL: not an error of ours. */
+int ns_sync(int fd)
+{
+    return fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
+}
+
+int ns_folder_sync(const char *folder)
+{
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = fd >= 0 ? ns_sync(fd) : -1, reason = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = reason;
+    return rc;
+}
+
+/* An older folder of this name steps aside first: rename does not replace one that is not empty. */
+static int put_in_place(const char *made, const char *final, ns_error *err)
+{
+    char *const aside = ns_temporary_name(made);
+    int rc = aside ? NS_OK : ns_oom(err, final);
+    const bool replaces = rc == NS_OK && rename(final, aside) == 0;
+    if (rc == NS_OK && rename(made, final) != 0)
+        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", final, strerror(errno));
+    if (rc != NS_OK && replaces && rename(aside, final) != 0)
+        rc = ns_fail(err, NS_E_IO, "%s: cannot be put back from %s: %s", final, aside, strerror(errno));
+    else if (replaces)
+        ns_temporary_remove(aside);
+    free(aside);
+    return rc;
+}
+
+int ns_folder_write(const char *parent, const char *name, ns_folder_fill fill, void *user, ns_error *err)
+{
+    char *const hidden = ns_printf_alloc("%s/.%s", parent, name), *const made = hidden ? ns_temporary_name(hidden) : NULL;
+    char *const final = ns_path_join(parent, name);
+    int rc = made && final ? ns_folder_make(parent, err) : ns_oom(err, parent);
+    const int lock = rc == NS_OK ? ns_temporary_folder(made) : -1;
+    if (rc == NS_OK && lock < 0)
+        rc = ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", made, strerror(errno));
+    rc = rc != NS_OK ? rc : fill(user, made, err);
+    rc = rc != NS_OK ? rc : put_in_place(made, final, err);
+    if (rc == NS_OK && ns_folder_sync(parent) != 0)
+        rc = ns_fail(err, NS_E_IO, "%s: the folder could not be synced: %s", parent, strerror(errno));
+    else if (rc != NS_OK && lock >= 0)
+        ns_temporary_remove(made);
+    if (lock >= 0)
+        close(lock);
+    free(hidden);
+    free(made);
+    free(final);
+    return rc;
 }

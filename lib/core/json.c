@@ -200,6 +200,20 @@ int ns_json_str(const cJSON *object, const char *key, const char **out, const ch
     return NS_OK;
 }
 
+int ns_json_keys(const cJSON *object, const char *const *known, int n, int code, const char *otherwise, const char *label, ns_error *err)
+{
+    for (const cJSON *item = object->child; item; item = item->next) {
+        int i = 0;
+        while (i < n && strcmp(known[i], item->string) != 0)
+            i++;
+        const char *const near = i < n ? NULL : ns_nearest_word(item->string, known, n);
+        if (i == n)
+            return near ? ns_fail(err, code, "%s: unknown key '%.80s' (did you mean '%s'?)", label, item->string, near)
+                        : ns_fail(err, code, "%s: unknown key '%.80s' (%s)", label, item->string, otherwise);
+    }
+    return NS_OK;
+}
+
 char *ns_json_print(const cJSON *tree, bool pretty)
 {
     return pretty ? cJSON_Print(tree) : cJSON_PrintUnformatted(tree);

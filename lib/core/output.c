@@ -153,21 +153,6 @@ int ns_atomic_end(ns_atomic_file *file, FILE *f, int rc, ns_error *err)
     return rc;
 }
 
-/* Filesystems that cannot sync (folders) say EINVAL: not an error of ours. */
-static int sync_fd(int fd)
-{
-    return fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
-}
-
-static int sync_folder(const char *folder)
-{
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = fd >= 0 ? sync_fd(fd) : -1, reason = errno;
-    if (fd >= 0)
-        close(fd);
-    errno = reason;
-    return rc;
-}
-
 int ns_atomic_commit(ns_atomic_file *file, ns_error *err)
 {
     if (file->stream) {
@@ -180,11 +165,11 @@ int ns_atomic_commit(ns_atomic_file *file, ns_error *err)
         rc = ns_oom(err, file->path);
     else if (!file->made)
         rc = ns_fail(err, NS_E_INTERNAL, "%s: nothing was written", file->path);
-    else if (sync_fd(file->fd) != 0)
+    else if (ns_sync(file->fd) != 0)
         rc = write_failed(file, errno, err);
     else if (rename(file->tmp, file->path) != 0)
         rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", file->path, strerror(errno));
-    else if (sync_folder(folder) != 0)
+    else if (ns_folder_sync(folder) != 0)
         rc = ns_fail(err, NS_E_IO, "%s: the folder could not be synced: %s", folder, strerror(errno));
     free(folder);
     ns_atomic_abort(file);   /* after the rename there is no temporary left to remove */

@@ -15,17 +15,10 @@ enum { LARGEST_CONFIG = 1 << 20, DEPTH = 8 };
 
 static int unknown_key(const cJSON *object, const char *const *known, const char *label, ns_error *err)
 {
-    for (const cJSON *item = object->child; item; item = item->next) {
-        int i = 0;
-        while (known[i] && strcmp(known[i], item->string) != 0)
-            i++;
-        const char *const near = known[i] ? NULL : ns_nearest_word(item->string, known, i);
-        if (near)
-            return ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (did you mean '%s'?)", label, item->string, near);
-        if (!known[i])
-            return ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (model and optimiser go into \"train\")", label, item->string);
-    }
-    return NS_OK;
+    int n = 0;
+    while (known[n])
+        n++;
+    return ns_json_keys(object, known, n, NS_E_ARG, "model and optimiser go into \"train\"", label, err);
 }
 
 /* A file is looked for beside the config. */

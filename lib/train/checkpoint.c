@@ -1,18 +1,10 @@
 /* checkpoint.c - RUN_DIR/stepNNNNNN and back: config.json and model.safetensors for everyone, trainer.json and trainer.safetensors to go
- * on.
- *
- * All files are written in a temporary folder beside (".stepNNNNNN.tmp...."), each fsynced; then the folder is renamed: it is whole or
- * absent. */
+ * on. The folder is whole or absent (ns_folder_write). */
 #include "train/internal.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { SCHEMA = 1, MOST_JSON = 1 << 20 };
 
@@ -21,9 +13,10 @@ typedef struct state { const char *prefix; float *data; } state;
 
 static int states_of(const ns_trainer *t, const ns_param *p, state out[2])
 {
-    out[0] = (state){p->muon ? "muon.momentum." : "adam.mean.", t->m + p->at};
+    const bool muon = ns_train_is_muon(t, p);
+    out[0] = (state){muon ? "muon.momentum." : "adam.mean.", t->m + p->at};
     out[1] = (state){"adam.square.", t->v + p->at};
-    return p->muon ? 1 : 2;
+    return muon ? 1 : 2;
 }
 
 /* ---- writing ---- */
@@ -36,14 +29,14 @@ static ns_tensor_out tensor_of(const char *name, float *data, const ns_param *p)
 /* Tensors as the model names them: of weights, or of gradients. */
 static int write_tensors(const ns_trainer *t, float *arena, const char *path, ns_error *err)
 {
-    ns_tensor_out *const list = ns_alloc_array((size_t)t->n_params, sizeof *list);
+    ns_tensor_out *const list = ns_alloc_array((size_t)t->model.n_params, sizeof *list);
     int64_t n = 0;
     int rc = list ? NS_OK : ns_oom(err, path);
-    for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
-        if (!ns_train_tensor_begins(t, i))
+    for (int64_t i = 0; i < t->model.n_params && rc == NS_OK; i++) {
+        if (!ns_trainable_begins(&t->model, i))
             continue;
-        list[n] = (ns_tensor_out){.name = t->params[i].name, .dtype = NS_F32};
-        rc = ns_train_tensor_new(t, arena, i, &list[n].view, err);
+        list[n] = (ns_tensor_out){.name = t->model.params[i].name, .dtype = NS_F32};
+        rc = ns_trainable_tensor(&t->model, arena, i, &list[n].view, err);
         n += rc == NS_OK;
     }
     if (rc == NS_OK)
@@ -56,12 +49,12 @@ static int write_tensors(const ns_trainer *t, float *arena, const char *path, ns
 
 static int write_weights(const ns_trainer *t, const char *path, ns_error *err)
 {
-    return write_tensors(t, t->w, path, err);
+    return write_tensors(t, t->model.w, path, err);
 }
 
 int ns_trainer_save_gradients(const ns_trainer *t, const char *path, ns_error *err)
 {
-    return write_tensors(t, t->g, path, err);
+    return write_tensors(t, t->model.g, path, err);
 }
 
 /* The states of the optimiser are each parameter's: a part of a tensor is told by where it begins. */
@@ -73,16 +66,16 @@ static void state_name(const char *prefix, const ns_param *p, char out[256])
 
 static int write_state(const ns_trainer *t, const char *path, ns_error *err)
 {
-    ns_tensor_out *const list = ns_alloc_array((size_t)(2 * t->n_params), sizeof *list);
-    char (*const names)[256] = ns_alloc_array((size_t)(2 * t->n_params), sizeof *names);
+    ns_tensor_out *const list = ns_alloc_array((size_t)(2 * t->model.n_params), sizeof *list);
+    char (*const names)[256] = ns_alloc_array((size_t)(2 * t->model.n_params), sizeof *names);
     int64_t n = 0;
     int rc = list && names ? NS_OK : ns_oom(err, path);
-    for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
+    for (int64_t i = 0; i < t->model.n_params && rc == NS_OK; i++) {
         state s[2];
-        const int states = states_of(t, &t->params[i], s);
+        const int states = states_of(t, &t->model.params[i], s);
         for (int k = 0; k < states; k++, n++) {
-            state_name(s[k].prefix, &t->params[i], names[n]);
-            list[n] = tensor_of(names[n], s[k].data, &t->params[i]);
+            state_name(s[k].prefix, &t->model.params[i], names[n]);
+            list[n] = tensor_of(names[n], s[k].data, &t->model.params[i]);
         }
     }
     if (rc == NS_OK)
@@ -127,75 +120,28 @@ static const struct { const char *name; write_fn write; bool state; } files[] = 
 };
 enum { N_FILES = sizeof files / sizeof *files };
 
-static int write_files(const ns_trainer *t, const char *folder, bool with_state, ns_error *err)
+typedef struct contents { const ns_trainer *t; bool state; } contents;
+
+static int write_files(void *user, const char *folder, ns_error *err)
 {
+    const contents *const of = user;
     int rc = NS_OK;
     for (int i = 0; i < N_FILES && rc == NS_OK; i++) {
-        if (files[i].state && !with_state)
+        if (files[i].state && !of->state)
             continue;
         char *const path = ns_path_join(folder, files[i].name);
-        rc = path ? files[i].write(t, path, err) : ns_oom(err, folder);
+        rc = path ? files[i].write(of->t, path, err) : ns_oom(err, folder);
         free(path);
     }
-    return rc != NS_OK ? rc : ns_train_given_files(t, folder, err);
-}
-
-/* ---- folders ---- */
-
-static void sync_folder(const char *path)
-{
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
-}
-
-/* An older folder of this step steps aside first: rename does not replace one that is not empty. */
-static int put_in_place(const char *made, const char *final, ns_error *err)
-{
-    char *const aside = ns_temporary_name(made);
-    int rc = aside ? NS_OK : ns_oom(err, final);
-    const bool replaces = rc == NS_OK && rename(final, aside) == 0;
-    if (rc == NS_OK && rename(made, final) != 0)
-        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", final, strerror(errno));
-    if (rc != NS_OK && replaces && rename(aside, final) != 0)
-        rc = ns_fail(err, NS_E_IO, "%s: cannot be put back from %s: %s", final, aside, strerror(errno));
-    else if (replaces)
-        ns_temporary_remove(aside);
-    free(aside);
-    return rc;
-}
-
-static char *folder_name(const char *run_dir, const char *before, int64_t step)
-{
-    return ns_printf_alloc("%s/%sstep%06lld", run_dir, before, (long long)step);
-}
-
-static int save_as(const ns_trainer *t, const char *run_dir, const char *made, const char *final, bool with_state, ns_error *err)
-{
-    int rc = ns_folder_make(run_dir, err);
-    const int lock = rc != NS_OK ? -1 : ns_temporary_folder(made);
-    if (rc == NS_OK && lock < 0)
-        rc = ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", made, strerror(errno));
-    rc = rc != NS_OK ? rc : write_files(t, made, with_state, err);
-    rc = rc != NS_OK ? rc : put_in_place(made, final, err);
-    if (rc != NS_OK && lock >= 0)
-        ns_temporary_remove(made);
-    if (lock >= 0)
-        close(lock);
-    return rc;
+    return rc != NS_OK ? rc : ns_train_given_files(of->t, folder, err);
 }
 
 int ns_trainer_save(const ns_trainer *t, const char *run_dir, bool with_state, char **path, ns_error *err)
 {
-    char *const final = folder_name(run_dir, "", t->done), *const hidden = folder_name(run_dir, ".", t->done);
-    char *const made = hidden ? ns_temporary_name(hidden) : NULL;
-    const int rc = final && made ? save_as(t, run_dir, made, final, with_state, err) : ns_oom(err, run_dir);
+    char *const final = ns_printf_alloc("%s/step%06lld", run_dir, (long long)t->done);
+    int rc = final ? NS_OK : ns_oom(err, run_dir);
     if (rc == NS_OK)
-        sync_folder(run_dir);
-    free(hidden);
-    free(made);
+        rc = ns_folder_write(run_dir, ns_path_base(final), write_files, &(contents){t, with_state}, err);
     if (rc != NS_OK || !path)
         free(final);
     if (path)
@@ -218,20 +164,25 @@ static int read_state(const ns_checkpoint *c, const char *prefix, const ns_param
     return ns_tensor_read_f32(found, 0, p->rows * p->cols, out, err);
 }
 
+static int read_states(ns_trainer *t, const ns_checkpoint *c, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < t->model.n_params; i++) {
+        state s[2];
+        const int n = states_of(t, &t->model.params[i], s);
+        for (int k = 0; k < n && rc == NS_OK; k++)
+            rc = read_state(c, s[k].prefix, &t->model.params[i], s[k].data, err);
+    }
+    return rc;
+}
+
 static int read_tensors(ns_trainer *t, const char *folder, bool states, ns_error *err)
 {
     char *const path = ns_path_join(folder, states ? "trainer.safetensors" : "model.safetensors");
     ns_checkpoint *c = NULL;
     int rc = path ? ns_checkpoint_open(&c, path, NULL, err) : ns_oom(err, folder);
-    for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++) {
-        const ns_param *const p = &t->params[i];
-        state s[2];
-        const int n = states ? states_of(t, p, s) : 0;
-        if (!states)
-            rc = ns_train_param_read(t, c, p->name, p, t->w + p->at, err);
-        for (int k = 0; k < n && rc == NS_OK; k++)
-            rc = read_state(c, s[k].prefix, p, s[k].data, err);
-    }
+    if (rc == NS_OK)
+        rc = states ? read_states(t, c, err) : ns_trainable_load(&t->model, c, err);
     ns_checkpoint_free(c);
     free(path);
     return rc;
@@ -271,7 +222,7 @@ static int open_given(ns_train_model **out, const char *step_dir, const char *sh
 {
     const int rc = ns_train_model_open(out, step_dir, err);
     if (rc == NS_OK)
-        memcpy((*out)->sha256, sha256, sizeof (*out)->sha256);
+        memcpy((*out)->of.sha256, sha256, sizeof (*out)->of.sha256);
     return rc;
 }
 
@@ -307,7 +258,6 @@ int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_con
         return rc;
     }
     t->done = step;
-    t->stale = true;
     *out = t;
     return NS_OK;
 }
@@ -315,31 +265,37 @@ int ns_trainer_resume(ns_trainer **out, const char *step_dir, const ns_train_con
 /* The number in stepNNNNNN, -1 for another name. */
 static int64_t step_of(const char *name)
 {
-    if (!ns_starts(name, "step") || !name[4] || strspn(name + 4, "0123456789") != strlen(name + 4) || strlen(name) > 22)
-        return -1;
-    return strtoll(name + 4, NULL, 10);
+    const bool is = ns_starts(name, "step") && name[4] && strspn(name + 4, "0123456789") == strlen(name + 4) && strlen(name) <= 22;
+    return is ? strtoll(name + 4, NULL, 10) : -1;
+}
+
+static bool holds_state(const char *step_dir)
+{
+    return ns_folder_holds(step_dir, (const char *const[]){"trainer.json", NULL}) != NULL;
 }
 
 int ns_trainer_find(char **out, const char *run_dir, ns_error *err)
 {
-    int64_t best = -1;
+    char **names;
+    int64_t n, best = -1;
     *out = NULL;
-    DIR *const folder = opendir(run_dir);
-    if (!folder)
-        return errno == ENOENT ? NS_OK : ns_fail(err, NS_E_MISSING, "%s: cannot be read: %s", run_dir, strerror(errno));
-    for (const struct dirent *e; (e = readdir(folder));) {
-        const int64_t step = step_of(e->d_name);
-        char *const path = step > best ? ns_printf_alloc("%s/%s", run_dir, e->d_name) : NULL;
-        char *const state_path = path ? ns_path_join(path, "trainer.json") : NULL;
-        if (state_path && ns_path_exists(state_path)) {
-            free(*out);
-            *out = path;
-            best = step;
-        } else {
-            free(path);
-        }
-        free(state_path);
+    if (!ns_path_exists(run_dir))
+        return NS_OK;
+    int rc = ns_folder_list(&names, &n, run_dir, err);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        if (step_of(names[i]) <= best)
+            continue;
+        char *const path = ns_path_join(run_dir, names[i]);
+        const bool newer = path && holds_state(path);
+        rc = path ? NS_OK : ns_oom(err, run_dir);
+        best = newer ? step_of(names[i]) : best;
+        free(newer ? *out : path);
+        *out = newer ? path : *out;
     }
-    closedir(folder);
-    return NS_OK;
+    if (rc != NS_OK) {
+        free(*out);
+        *out = NULL;
+    }
+    ns_free_strings(names, n);
+    return rc;
 }

@@ -184,30 +184,6 @@ static int read_field(ns_train_config *c, const cJSON *object, const field *f, c
     return NS_OK;
 }
 
-/* Never a C struct: the keys as they are written, the nearest first. */
-static int not_a_key(const char *key, const char *label, ns_error *err)
-{
-    const char *words[N_FIELDS];
-    for (int i = 0; i < N_FIELDS; i++)
-        words[i] = fields[i].key;
-    const char *const near = ns_nearest_word(key, words, N_FIELDS);
-    return near ? ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (did you mean '%s'?)", label, key, near)
-                : ns_fail(err, NS_E_ARG, "%s: unknown key '%.80s' (the keys of \"train\" are pattern, window, d_model, heads, ...)", label,
-                          key);
-}
-
-static int check_keys(const cJSON *object, const char *label, ns_error *err)
-{
-    for (const cJSON *item = object->child; item; item = item->next) {
-        int i = 0;
-        while (i < N_FIELDS && strcmp(fields[i].key, item->string) != 0)
-            i++;
-        if (i == N_FIELDS)
-            return not_a_key(item->string, label, err);
-    }
-    return NS_OK;
-}
-
 /* What would be ignored. The default may stand there all the same: a whole config, as one is written, is a config. */
 static int check_applies(const ns_train_config *c, const char *label, ns_error *err)
 {
@@ -223,7 +199,10 @@ static int read_object(ns_train_config *c, const cJSON *object, const char *labe
 {
     if (!cJSON_IsObject(object))
         return ns_fail(err, NS_E_FORMAT, "%s: the config of a run is an object {\"pattern\": \"SSFS\", ...}", label);
-    int rc = check_keys(object, label, err);
+    const char *known[N_FIELDS];
+    for (int i = 0; i < N_FIELDS; i++)
+        known[i] = fields[i].key;
+    int rc = ns_json_keys(object, known, N_FIELDS, NS_E_ARG, "the keys of \"train\" are pattern, window, d_model, heads, ...", label, err);
     for (int i = 0; i < N_FIELDS && rc == NS_OK; i++)
         rc = read_field(c, object, &fields[i], label, err);
     if (c->model[0] && !cJSON_HasObjectItem(object, "pattern"))
@@ -321,12 +300,12 @@ int ns_train_config_give(ns_train_config *c, const ns_train_model *m, const char
     for (int i = 0; i < N_FIELDS; i++) {
         const field *const f = &fields[i];
         if ((is_shape(f) || f->offset == AT(vocab) || f->offset == AT(max_positions)) && !equal(c, &usual, f))
-            return ns_fail(err, NS_E_ARG, "%s: %s changes nothing: %s says what the model is (leave it out)", label, f->key, m->path);
+            return ns_fail(err, NS_E_ARG, "%s: %s changes nothing: %s says what the model is (leave it out)", label, f->key, m->of.path);
     }
     c->pattern[0] = '\0';
-    memcpy(c->model, m->sha256, sizeof c->model);
-    c->vocab = m->arch->vocab;
-    c->max_positions = m->arch->max_positions ? m->arch->max_positions : INT32_MAX;
+    memcpy(c->model, m->of.sha256, sizeof c->model);
+    c->vocab = m->of.arch->vocab;
+    c->max_positions = m->of.arch->max_positions ? m->of.arch->max_positions : INT32_MAX;
     return ns_train_config_check(c, label, err);
 }
 

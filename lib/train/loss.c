@@ -7,7 +7,7 @@
 float ns_cross_entropy(ns_trainer *t, const float *logits, int32_t target, int64_t targets)
 {
     const int64_t V = t->arch->vocab, whole = (V + 15) / 16 * 16;
-    const ns_math *const math = t->pass.math;
+    const ns_math *const math = t->model.pass.math;
     const float top = math->max(logits, V), at_target = logits[target];
     memcpy(t->row, logits, (size_t)V * sizeof *logits);
     for (int64_t i = V; i < whole; i++)

@@ -6,6 +6,7 @@
 #include "train/internal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const int NEWTON_SCHULZ_STEPS = 5;
@@ -91,12 +92,12 @@ static void quintic(const ns_math *math, int64_t r, int64_t c, const float *x, f
 /* The nearest orthogonal matrix, nearly, of g [rows, cols]; the result stands upright in the scratch that is returned. */
 static const float *orthogonal(const ns_trainer *t, const float *g, int64_t rows, int64_t cols)
 {
-    const int64_t n = rows * cols, part = n + NS_SLACK, c = rows < cols ? rows : cols, r = n / c;
+    const int64_t n = rows * cols, part = n + NS_TRAINABLE_SLACK, c = rows < cols ? rows : cols, r = n / c;
     float *x = t->muon, *other = x + part, *const y = other + part, *const z = y + part;
     stand_up(x, g, rows, cols);
-    t->pass.math->scale(x, n, 1.0f / (norm_of(x, n) + 1e-7f));
+    t->model.pass.math->scale(x, n, 1.0f / (norm_of(x, n) + 1e-7f));
     for (int i = 0; i < NEWTON_SCHULZ_STEPS; i++) {
-        quintic(t->pass.math, r, c, x, other, y, z);
+        quintic(t->model.pass.math, r, c, x, other, y, z);
         float *const was = x;
         x = other;
         other = was;
@@ -104,12 +105,43 @@ static const float *orthogonal(const ns_trainer *t, const float *g, int64_t rows
     return x;
 }
 
+bool ns_train_is_muon(const ns_trainer *t, const ns_param *p)
+{
+    return p->layer >= 0 && p->kind == NS_PARAM_MATRIX && t->config.optimizer == NS_OPTIMIZER_MUON;
+}
+
+static int64_t largest_matrix(const ns_trainer *t)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < t->model.n_params; i++) {
+        const ns_param *const p = &t->model.params[i];
+        most = ns_train_is_muon(t, p) && p->rows * p->cols > most ? p->rows * p->cols : most;
+    }
+    return most;
+}
+
+int ns_optimizer_new(ns_trainer *t, ns_error *err)
+{
+    const size_t n = (size_t)t->model.n_floats + NS_TRAINABLE_SLACK;
+    t->m = ns_alloc_array(n, sizeof *t->m);
+    t->v = ns_alloc_array(n, sizeof *t->v);
+    t->muon = ns_alloc_array((size_t)(4 * (largest_matrix(t) + NS_TRAINABLE_SLACK)), sizeof *t->muon);
+    return t->m && t->v && t->muon ? NS_OK : ns_oom(err, "the state of the optimiser");
+}
+
+void ns_optimizer_free(ns_trainer *t)
+{
+    free(t->m);
+    free(t->v);
+    free(t->muon);
+}
+
 /* The gradient's place takes g + mu m, which nobody else needs any more. */
 static void muon_step(ns_trainer *t, const ns_param *p, double rate, float scale)
 {
     const ns_train_config *const c = &t->config;
     const float mu = (float)c->muon_momentum, lr = (float)(c->muon_lr * rate), keep = (float)(1 - c->muon_lr * rate * c->weight_decay);
-    float *const w = t->w + p->at, *const g = t->g + p->at, *const m = t->m + p->at;
+    float *const w = t->model.w + p->at, *const g = t->model.g + p->at, *const m = t->m + p->at;
     for (int64_t i = 0; i < p->rows * p->cols; i++) {
         const float d = g[i] * scale;
         m[i] = m[i] * mu + d;
@@ -125,12 +157,12 @@ static void muon_step(ns_trainer *t, const ns_param *p, double rate, float scale
 void ns_optimizer_step(ns_trainer *t, double rate, double scale)
 {
     const adam matrix = adam_at(&t->config, t->done, rate, true), gain = adam_at(&t->config, t->done, rate, false);
-    for (int64_t i = 0; i < t->n_params; i++) {
-        const ns_param *const p = &t->params[i];
-        if (p->muon)
+    for (int64_t i = 0; i < t->model.n_params; i++) {
+        const ns_param *const p = &t->model.params[i];
+        if (ns_train_is_muon(t, p))
             muon_step(t, p, rate, (float)scale);
         else
-            adam_step(p->kind == NS_PARAM_MATRIX ? &matrix : &gain, p->rows * p->cols, (float)scale, t->w + p->at, t->g + p->at,
+            adam_step(p->kind == NS_PARAM_MATRIX ? &matrix : &gain, p->rows * p->cols, (float)scale, t->model.w + p->at, t->model.g + p->at,
                       t->m + p->at, t->v + p->at);
     }
 }

@@ -21,7 +21,7 @@ static int describe(ns_trainer *t, ns_error *err)
 {
     char *json = NULL;
     if (t->given) {
-        t->arch = t->given->arch;
+        t->arch = t->given->of.arch;
         return NS_OK;
     }
     int rc = ns_train_model_config(&t->config, &json, err);
@@ -32,29 +32,20 @@ static int describe(ns_trainer *t, ns_error *err)
     return rc;
 }
 
-static void ready_pass(ns_trainer *t)
-{
-    t->model.engine = t->engine;
-    t->model.arch = t->arch;
-    t->pass = (ns_pass){.model = &t->model, .arch = t->arch, .engine = t->engine, .math = t->engine->math, .scratch = &t->scratch};
-    t->scratch.n_workers = ns_pool_size(t->engine->pool);
-    t->scratch.worker = ns_alloc_array((size_t)t->scratch.n_workers, sizeof *t->scratch.worker);
-}
-
 static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
 {
     const ns_train_config *const c = &t->config;
     const ns_engine_params with = {.size = sizeof with, .threads = params->threads > 0 ? params->threads : 1, .cpu = params->cpu};
     int rc = ns_engine_new(&t->engine, &with, err);
     rc = rc != NS_OK ? rc : describe(t, err);
-    rc = rc != NS_OK ? rc : ns_params_new(t, err);
+    rc = rc != NS_OK ? rc : ns_trainable_new(&t->model, t->engine, t->arch, err);
+    rc = rc != NS_OK ? rc : ns_optimizer_new(t, err);
     if (rc != NS_OK)
         return rc;
-    ready_pass(t);
     t->layer_norms = ns_alloc_array((size_t)t->arch->n_layers, sizeof *t->layer_norms);
     t->target_loss = ns_alloc_array((size_t)(c->batch * (c->length - 1)), sizeof *t->target_loss);
     t->row = ns_alloc_array((size_t)(t->arch->vocab + 15) / 16 * 16, sizeof *t->row);
-    return t->scratch.worker && t->layer_norms && t->target_loss && t->row ? NS_OK : ns_oom(err, "the losses of a batch");
+    return t->layer_norms && t->target_loss && t->row ? NS_OK : ns_oom(err, "the losses of a batch");
 }
 
 int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_trainer_params *params, ns_error *err)
@@ -63,9 +54,9 @@ int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_tra
     ns_trainer_params own = {.size = sizeof own};
     int rc = params ? ns_sized_copy(&own, sizeof own, params, "ns_trainer_params", err) : NS_OK;
     rc = rc != NS_OK ? rc : ns_train_config_check(config, "config", err);
-    if (rc == NS_OK && strcmp(config->model, own.model ? own.model->sha256 : "") != 0)
+    if (rc == NS_OK && strcmp(config->model, own.model ? own.model->of.sha256 : "") != 0)
         rc = ns_fail(err, NS_E_ARG, own.model ? "config: it is not of the model %s (ns_train_config_give)"
-                                              : "config: its model is missing%s", own.model ? own.model->path : "");
+                                              : "config: its model is missing%s", own.model ? own.model->of.path : "");
     if (rc != NS_OK)
         return rc;
     ns_trainer *const t = ns_alloc_array(1, sizeof *t);
@@ -76,9 +67,9 @@ int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_tra
     t->given = own.model;
     rc = build(t, &own, err);
     if (rc == NS_OK)
-        ns_params_init(t);
-    if (rc == NS_OK && t->given)
-        rc = ns_train_model_values(t, t->given, err);
+        ns_train_init(t);
+    if (rc == NS_OK && t->given && t->given->of.checkpoint)
+        rc = ns_trainable_load(&t->model, t->given->of.checkpoint, err);
     ns_fpenv_restore(env);
     if (rc != NS_OK)
         ns_trainer_free(t);
@@ -91,11 +82,11 @@ void ns_trainer_free(ns_trainer *t)
 {
     if (!t)
         return;
-    ns_chunk_free(t);
     free(t->layer_norms);
     free(t->target_loss);
     free(t->row);
-    ns_params_free(t);
+    ns_optimizer_free(t);
+    ns_trainable_free(&t->model);
     ns_arch_free(t->own_arch);
     ns_train_model_free(t->own_given);
     ns_engine_free(t->engine);
@@ -119,21 +110,21 @@ int64_t ns_trainer_n_layers(const ns_trainer *t)
 
 int64_t ns_trainer_count(const ns_trainer *t)
 {
-    return t->n_params;
+    return t->model.n_params;
 }
 
 const char *ns_trainer_name(const ns_trainer *t, int64_t i)
 {
-    return i >= 0 && i < t->n_params ? t->params[i].name : NULL;
+    return i >= 0 && i < t->model.n_params ? t->model.params[i].name : NULL;
 }
 
 bool ns_trainer_tensor(ns_trainer *t, const char *name, ns_trainer_array array, ns_view *out)
 {
-    const ns_param *const p = ns_param_find(t, name);
+    const ns_param *const p = ns_trainable_find(&t->model, name);
     if (!p)
         return false;
-    t->stale |= array == NS_TRAIN_PARAMETER;
-    float *const data = (array == NS_TRAIN_GRADIENT ? t->g : t->w) + p->at;
+    t->model.stale |= array == NS_TRAIN_PARAMETER;
+    float *const data = (array == NS_TRAIN_GRADIENT ? t->model.g : t->model.w) + p->at;
     *out = ns_view_of(data, NS_F32, p->kind == NS_PARAM_VECTOR ? 1 : 2, (int64_t[]){p->rows, p->cols});
     return true;
 }
@@ -152,11 +143,11 @@ static int check_tokens(const ns_trainer *t, const int32_t *tokens, int64_t n, n
 /* What the first number that is not finite came out of. */
 static int broken_forward(const ns_trainer *t, int rc, ns_error *err)
 {
-    const ns_band *const b = &t->band;
+    const ns_band *const b = &t->model.band;
     char where[64] = "the logits";
     if (rc != NS_OK && rc != NS_E_NUMERIC)
         return rc;
-    if (!t->pass.math->all_finite(ns_cols_at(t->begin, 0), b->rows * t->begin.n))
+    if (!t->model.pass.math->all_finite(ns_cols_at(t->model.begin, 0), b->rows * t->model.begin.n))
         snprintf(where, sizeof where, "the embedding");
     else if (rc == NS_E_NUMERIC)
         snprintf(where, sizeof where, "layer %lld, %s", (long long)b->layer, b->broken == NS_POINT_RESID_MID ? "attention" : "MLP");
@@ -166,22 +157,22 @@ static int broken_forward(const ns_trainer *t, int rc, ns_error *err)
 
 static int32_t target_of(const ns_trainer *t, const int32_t *tokens, int64_t row, int64_t T)
 {
-    const int64_t n = t->sequence.n_tokens;
+    const int64_t n = t->model.sequence.n_tokens;
     return tokens[row / n * T + row % n + 1];
 }
 
 /* Losses of a chunk, and the derivatives of its logits. */
 static int chunk_loss(ns_trainer *t, const int32_t *tokens, int64_t T, float *loss, double *sum)
 {
-    const int64_t targets = t->config.batch * t->sequence.n_tokens, V = t->arch->vocab;
+    const int64_t targets = t->config.batch * t->model.sequence.n_tokens, V = t->arch->vocab;
     bool fresh;
-    float *const d = ns_grad_into(&t->band, t->logits, &fresh);
-    for (int64_t r = 0; d && r < t->band.rows; r++) {
-        loss[r] = ns_cross_entropy(t, ns_cols_at(t->logits, r), target_of(t, tokens, r, T), targets);
+    float *const d = ns_grad_into(&t->model.band, t->model.logits, &fresh);
+    for (int64_t r = 0; d && r < t->model.band.rows; r++) {
+        loss[r] = ns_cross_entropy(t, ns_cols_at(t->model.logits, r), target_of(t, tokens, r, T), targets);
         memcpy(d + r * V, t->row, (size_t)V * sizeof *d);
         *sum += (double)loss[r];
     }
-    return t->band.rc;
+    return t->model.band.rc;
 }
 
 static double squares(const float *x, int64_t n)
@@ -196,9 +187,9 @@ static int gradient_norms(ns_trainer *t, double *total, ns_error *err)
 {
     double all = 0;
     memset(t->layer_norms, 0, (size_t)t->arch->n_layers * sizeof *t->layer_norms);
-    for (int64_t i = 0; i < t->n_params; i++) {
-        const ns_param *const p = &t->params[i];
-        const double square = squares(t->g + p->at, p->rows * p->cols);
+    for (int64_t i = 0; i < t->model.n_params; i++) {
+        const ns_param *const p = &t->model.params[i];
+        const double square = squares(t->model.g + p->at, p->rows * p->cols);
         if (!isfinite(square))
             return ns_fail(err, NS_E_NUMERIC, "step %lld: the gradient of %s is not finite: lower lr and muon_lr, or resume an earlier "
                            "checkpoint with a new config", (long long)t->done + 1, p->name);
@@ -217,15 +208,15 @@ static int gradient(ns_trainer *t, const int32_t *tokens, ns_train_result *out, 
     const int64_t B = t->config.batch, T = t->config.length, chunk = chunk_sequences(B, T - 1);
     double sum = 0;
     int rc = check_tokens(t, tokens, B * T, err);
-    ns_params_pack(t);
-    memset(t->g, 0, (size_t)t->n_floats * sizeof *t->g);
+    ns_trainable_pack(&t->model);
+    memset(t->model.g, 0, (size_t)t->model.n_floats * sizeof *t->model.g);
     for (int64_t s = 0, n; s < B && rc == NS_OK; s += n) {
         n = B - s < chunk ? B - s : chunk;
-        rc = ns_chunk_forward(t, tokens + s * T, n, T, T - 1, true, err);
+        rc = ns_trainable_forward(&t->model, tokens + s * T, n, T, T - 1, true, err);
         rc = rc != NS_OK ? rc : chunk_loss(t, tokens + s * T, T, t->target_loss + s * (T - 1), &sum);
         if (rc == NS_E_NUMERIC || !isfinite(sum))
             rc = broken_forward(t, rc, err);
-        rc = rc != NS_OK ? rc : ns_chunk_back(t, tokens + s * T, T, err);
+        rc = rc != NS_OK ? rc : ns_trainable_back(&t->model, tokens + s * T, T, err);
     }
     *out = (ns_train_result){.step = t->done, .loss = sum / (double)(B * (T - 1)), .lr = t->config.lr * ns_train_rate(&t->config, t->done),
                              .grad_norm_layer = t->layer_norms, .target_loss = t->target_loss};
@@ -247,7 +238,7 @@ int ns_trainer_step(ns_trainer *t, const int32_t *tokens, ns_train_result *out, 
     if (rc == NS_OK) {
         const double clip = t->config.clip, fit = clip > 0 ? clip / (out->grad_norm + 1e-6) : 1;
         ns_optimizer_step(t, ns_train_rate(&t->config, t->done), fit < 1 ? fit : 1);
-        t->stale = true;
+        t->model.stale = true;
         out->step = ++t->done;
     }
     ns_fpenv_restore(env);
@@ -266,11 +257,11 @@ static int check_sequences(const ns_trainer *t, const int32_t *tokens, int64_t n
 
 static void judge_chunk(ns_trainer *t, const int32_t *tokens, int64_t T, float *loss, uint8_t *right)
 {
-    for (int64_t r = 0; r < t->band.rows; r++) {
-        const float *const logits = ns_cols_at(t->logits, r);
+    for (int64_t r = 0; r < t->model.band.rows; r++) {
+        const float *const logits = ns_cols_at(t->model.logits, r);
         const int32_t target = target_of(t, tokens, r, T);
         if (right)
-            right[r] = t->pass.math->argmax(logits, t->arch->vocab) == target;
+            right[r] = t->model.pass.math->argmax(logits, t->arch->vocab) == target;
         if (loss)
             loss[r] = ns_cross_entropy(t, logits, target, 0);
     }
@@ -282,7 +273,7 @@ static int losses(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, fl
     int rc = check_sequences(t, tokens, n, T, 2, err);
     for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
         k = n - s < chunk ? n - s : chunk;
-        rc = ns_chunk_forward(t, tokens + s * T, k, T, T - 1, false, err);
+        rc = ns_trainable_forward(&t->model, tokens + s * T, k, T, T - 1, false, err);
         if (rc == NS_OK)
             judge_chunk(t, tokens + s * T, T, loss ? loss + s * (T - 1) : NULL, right ? right + s * (T - 1) : NULL);
     }
@@ -292,7 +283,7 @@ static int losses(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, fl
 int ns_trainer_losses(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, float *loss, uint8_t *right, ns_error *err)
 {
     const ns_fpenv env = ns_fpenv_set();
-    ns_params_pack(t);
+    ns_trainable_pack(&t->model);
     const int rc = losses(t, tokens, n, T, loss, right, err);
     ns_fpenv_restore(env);
     return rc;
@@ -304,9 +295,9 @@ static int logits(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, fl
     int rc = check_sequences(t, tokens, n, T, 1, err);
     for (int64_t s = 0, k; s < n && rc == NS_OK; s += k) {
         k = n - s < chunk ? n - s : chunk;
-        rc = ns_chunk_forward(t, tokens + s * T, k, T, T, false, err);
+        rc = ns_trainable_forward(&t->model, tokens + s * T, k, T, T, false, err);
         for (int64_t r = 0; r < k * T && rc == NS_OK; r++)
-            memcpy(out + (s * T + r) * V, ns_cols_at(t->logits, r), (size_t)V * sizeof *out);
+            memcpy(out + (s * T + r) * V, ns_cols_at(t->model.logits, r), (size_t)V * sizeof *out);
     }
     return rc;
 }
@@ -314,7 +305,7 @@ static int logits(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, fl
 int ns_trainer_logits(ns_trainer *t, const int32_t *tokens, int64_t n, int64_t T, float *out, ns_error *err)
 {
     const ns_fpenv env = ns_fpenv_set();
-    ns_params_pack(t);
+    ns_trainable_pack(&t->model);
     const int rc = logits(t, tokens, n, T, out, err);
     ns_fpenv_restore(env);
     return rc;
