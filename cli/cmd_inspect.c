@@ -17,7 +17,7 @@ typedef struct inspect_settings {
 
 #define FIELD(name) offsetof(inspect_settings, name)
 static const cli_option options[] = {
-    {"points", 0, CLI_FLAG, FIELD(points), NULL, "list the hook points with shapes and formulas"},
+    {"points", 0, CLI_FLAG, FIELD(points), NULL, "list the hook points with shapes and formulas, and why a layer lacks one"},
     {"cost", 0, CLI_FLAG, FIELD(cost), NULL, "memory, waves and operations of a pass over --lengths"},
     {"lengths", 'l', CLI_INTS, FIELD(lengths), "N,N,...", "prompt lengths for --cost, one sequence each (default 512,2048)"},
     {"tensors", 0, CLI_FLAG, FIELD(tensors), NULL, "list the tensors"},
@@ -164,19 +164,24 @@ static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char 
         snprintf(out + used, n - used, "]");
 }
 
-/* "all", "0-5,7": the layers that have the point; the first of them in *first (-1: a point outside the blocks). false: nowhere. */
-static bool layers_text(const ns_arch *arch, ns_point point, int64_t *first, char *out, size_t n)
+/* Why a layer lacks the point, and the same words of another layer (NULL: it has it). */
+static bool same_reason(const ns_arch *arch, ns_point point, int64_t layer, const char *why)
+{
+    const char *const other = ns_point_absent(arch, point, layer);
+    return why && other ? strcmp(why, other) == 0 : why == other;
+}
+
+/* "0-5,7": the layers that have the point (why NULL), or lack it for this reason; the first of them in *first. false: there is none. */
+static bool layers_text(const ns_arch *arch, ns_point point, const char *why, int64_t *first, char *out, size_t n)
 {
     *first = -1;
     out[0] = '\0';
-    if (ns_point_exists(arch, point, -1))
-        return true;
     size_t used = 0;
     for (int64_t layer = 0; layer < arch->n_layers && used < n; layer++) {
-        if (!ns_point_exists(arch, point, layer))
+        if (!same_reason(arch, point, layer, why))
             continue;
         int64_t last = layer;
-        while (last + 1 < arch->n_layers && ns_point_exists(arch, point, last + 1))
+        while (last + 1 < arch->n_layers && same_reason(arch, point, last + 1, why))
             last++;
         *first = *first < 0 ? layer : *first;
         used += (size_t)snprintf(out + used, n - used, last > layer ? "%s%lld-%lld" : "%s%lld", used ? "," : "", (long long)layer,
@@ -196,7 +201,7 @@ static void describe_points(cli_out *o, const ns_arch *arch)
     for (int p = 0; p < NS_N_POINTS; p++) {
         char layers[256], shape[160];
         int64_t first;
-        if (!layers_text(arch, p, &first, layers, sizeof layers))
+        if (!layers_text(arch, p, NULL, &first, layers, sizeof layers) && !ns_point_exists(arch, p, -1))
             continue;
         shape_text(arch, first, p, shape, sizeof shape);
         cli_cell_text(o, ns_point_name(p));
@@ -205,6 +210,25 @@ static void describe_points(cli_out *o, const ns_arch *arch)
         cli_cell_text(o, shape);
         cli_cell_text(o, ns_point_formula(p));
     }
+    cli_out_table_end(o);
+}
+
+/* A row for each reason that a point is absent for from some layers. */
+static void describe_absent(cli_out *o, const ns_arch *arch)
+{
+    static const cli_column columns[] = {{"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"why", "why not", CELL_TEXT}};
+    cli_out_table(o, "absent", "Points that layers lack", columns, 3);
+    for (int p = 0; p < NS_N_POINTS; p++)
+        for (int64_t layer = 0; layer < arch->n_layers && strchr(ns_point_name(p), '%'); layer++) {
+            char layers[256];
+            int64_t first;
+            const char *const why = ns_point_absent(arch, p, layer);
+            if (!why || !layers_text(arch, p, why, &first, layers, sizeof layers) || first != layer)
+                continue;
+            cli_cell_text(o, ns_point_name(p));
+            cli_cell_text(o, layers);
+            cli_cell_text(o, why);
+        }
     cli_out_table_end(o);
 }
 
@@ -292,8 +316,10 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
     cli_out_begin(&o, app, "needlescope.inspect/1");
     describe_model(&o, m);
     describe_layers(&o, m->arch);
-    if (s->points)
+    if (s->points) {
         describe_points(&o, m->arch);
+        describe_absent(&o, m->arch);
+    }
     if (s->cost)
         rc = describe_cost(app, &o, m->checkpoint, m->arch, &s->lengths);
     if (s->tensors)

@@ -156,9 +156,11 @@ static int check_heads(const ns_patch_run *r)
     for (int i = 0; i < r->p->n_heads; i++) {
         const int64_t l = r->p->heads[i].layer, h = r->p->heads[i].head;
         const ns_attn *const attn = l >= 0 && l < r->out->L ? ns_arch_attn(r->arch, l) : NULL;
-        if (!attn)
+        if (l < 0 || l >= r->out->L)
             return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)l, (long long)h,
                            (long long)r->out->L - 1);
+        if (!attn)
+            return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has no heads", (long long)l, (long long)h, (long long)l);
         if (h < 0 || h >= attn->n_heads)
             return ns_fail(r->err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)l, (long long)h, (long long)l,
                            (long long)attn->n_heads - 1);

@@ -43,12 +43,18 @@ static int open_checkpoint(ns_opened **m, const scan *s, const ns_series_item *i
     return ns_open(m, &how, err);
 }
 
+static int64_t heads_of(const ns_arch *arch, int64_t layer)
+{
+    const ns_attn *const attn = ns_arch_attn(arch, layer);
+    return attn ? attn->n_heads : 0;
+}
+
 /* A run is one model over time: its shards are merged head by head. */
 static int check_same_heads(const ns_arch *arch, const ns_arch *first, const char *label, ns_error *err)
 {
     int64_t l = 0;
     const bool same = arch->n_layers == first->n_layers && strcmp(arch->family, first->family) == 0;
-    while (same && l < arch->n_layers && ns_arch_attn(arch, l)->n_heads == ns_arch_attn(first, l)->n_heads)
+    while (same && l < arch->n_layers && heads_of(arch, l) == heads_of(first, l))
         l++;
     if (same && l == arch->n_layers)
         return NS_OK;

@@ -205,9 +205,11 @@ static int check_head(const ns_arch *arch, const ns_edit *e, int i, ns_error *er
 {
     const int64_t layer = e->heads[i].layer, head = e->heads[i].head;
     const ns_attn *const attn = layer >= 0 && layer < arch->n_layers ? ns_arch_attn(arch, layer) : NULL;
-    if (!attn)
+    if (layer < 0 || layer >= arch->n_layers)
         return ns_fail(err, NS_E_ARG, "head %lld.%lld: the model has layers 0 to %lld", (long long)layer, (long long)head,
                        (long long)arch->n_layers - 1);
+    if (!attn)
+        return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld has no heads", (long long)layer, (long long)head, (long long)layer);
     if (head < 0 || head >= attn->n_heads)
         return ns_fail(err, NS_E_ARG, "head %lld.%lld: layer %lld has heads 0 to %lld", (long long)layer, (long long)head, (long long)layer,
                        (long long)attn->n_heads - 1);

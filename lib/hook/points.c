@@ -26,7 +26,7 @@ const char *ns_point_axes(ns_point p)
 
 const char *ns_point_axes_at(const ns_arch *arch, ns_point p, int64_t layer)
 {
-    const ns_branch *const b = layer >= 0 && layer < arch->n_layers ? ns_layer_mixer(&arch->layers[layer]) : NULL;
+    const ns_branch *const b = layer >= 0 && layer < arch->n_layers ? ns_layer_shows(&arch->layers[layer], p) : NULL;
     const char *const own = b && b->class_->axes ? b->class_->axes(b->params, p) : NULL;
     return own ? own : ns_point_axes(p);
 }
@@ -41,30 +41,40 @@ static bool in_block(ns_point p)
     return strchr(points[p].name, '%') != NULL;
 }
 
-/* Points of a branch: what its norm gives, when it has one of its own; what it adds; what its class shows. */
-static bool branch_has(const ns_branch *b, ns_point p)
+/* The first branch of a layer whose points lie around p: its mixer or its MLP. */
+static const ns_branch *around(const ns_layer *l, ns_point p)
 {
-    if (p == b->class_->in_point)
-        return b->in_norm.type != NS_NORM_NONE && !b->shares_norm;
-    return p == b->class_->out_point || ns_branch_has(b, p);
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++) {
+            const ns_branch_class *const c = l->stages[s].branches[b].class_;
+            if (c->in_point <= p && p <= c->out_point)
+                return &l->stages[s].branches[b];
+        }
+    return NULL;
+}
+
+static const char *absent_in_layer(const ns_layer *l, ns_point p)
+{
+    if (p == NS_POINT_RESID_PRE || p == NS_POINT_RESID_POST || ns_layer_shows(l, p))
+        return NULL;
+    if (p == NS_POINT_RESID_MID)
+        return l->n_stages > 1 ? NULL : "all branches of the layer read the same stream";
+    const ns_branch *const b = around(l, p);
+    return b ? ns_branch_absent(b, p) : p > NS_POINT_RESID_MID ? "the layer has no MLP" : "the layer has no mixer";
+}
+
+const char *ns_point_absent(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    if ((layer >= 0) != in_block(p) || layer >= arch->n_layers)
+        return layer < 0 ? "it is a point of layers" : layer < arch->n_layers ? "it lies outside the layers" : "there is no such layer";
+    if (layer < 0)
+        return p == NS_POINT_POS_EMBED && !arch->positions.name ? "positions are not learned" : NULL;
+    return absent_in_layer(&arch->layers[layer], p);
 }
 
 bool ns_point_exists(const ns_arch *arch, ns_point p, int64_t layer)
 {
-    if ((layer >= 0) != in_block(p) || layer >= arch->n_layers)
-        return false;
-    if (layer < 0)
-        return p != NS_POINT_POS_EMBED || arch->positions.name;
-    const ns_layer *const l = &arch->layers[layer];
-    if (p == NS_POINT_RESID_PRE || p == NS_POINT_RESID_POST)
-        return true;
-    if (p == NS_POINT_RESID_MID)
-        return l->n_stages > 1;
-    for (int s = 0; s < l->n_stages; s++)
-        for (int b = 0; b < l->stages[s].n_branches; b++)
-            if (branch_has(&l->stages[s].branches[b], p))
-                return true;
-    return false;
+    return !ns_point_absent(arch, p, layer);
 }
 
 void ns_point_format(ns_point p, int64_t layer, char *buf, size_t n)

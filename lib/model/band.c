@@ -81,11 +81,17 @@ bool ns_band_past(const ns_band *b, ns_point point)
 
 /* ---- hooks ---- */
 
+bool ns_band_shows(const ns_band *b, ns_point point)
+{
+    const ns_branch *const owner = b->layer < 0 ? NULL : ns_layer_shows(&b->p->arch->layers[b->layer], point);
+    return !owner || owner == b->branch;
+}
+
 void ns_band_show(ns_band *b, ns_point point, ns_cols x, int64_t heads)
 {
-    if (b->tape)
+    if (b->tape && ns_band_shows(b, point))
         ns_tape_show(b, point, x, heads);
-    if (b->tape || !ns_hooks_any(b->p->hooks, point, b->layer))
+    if (b->tape || !ns_hooks_any(b->p->hooks, point, b->layer) || !ns_band_shows(b, point))
         return;
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++) {
         const ns_member *const m = &b->members[i];

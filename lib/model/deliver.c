@@ -146,7 +146,7 @@ int ns_deliver(ns_pass *p, int64_t session, ns_point point, int64_t layer, int64
     if (!n)
         return NS_OK;
     const ns_session *s = p->sessions[session];
-    const ns_attn *const attn = heads ? heads->params : NULL;
+    const ns_attn *const attn = heads && heads->class_->heads ? heads->params : NULL;
     delivery d = {.pass = p, .view = view, .row_axis = point == NS_POINT_SCORES || point == NS_POINT_PATTERN};
     int64_t row1 = row0 + view->shape[d.row_axis];
     d.site = (ns_site) { .size = sizeof d.site, .point = point, .layer = layer, .session = session, .case_index = -1, .key0 = key0,

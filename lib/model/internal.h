@@ -275,6 +275,8 @@ void    ns_each_row(const ns_band *, int64_t rows, ns_row_fn, const void *job);
  * parts of x into out. */
 ns_cols ns_band_product(ns_band *, ns_cols x, const ns_weight *, int64_t from, int64_t to);
 ns_cols ns_band_normed(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns_norm *, const ns_gains *);
+/* Is the point, at the branch that runs, the layer's? Of two mixers in a layer the first that has it shows it. */
+bool    ns_band_shows(const ns_band *, ns_point);
 ns_cols ns_band_softcap(ns_band *, ns_cols x, float cap);              /* in place; 0: nothing */
 /* In place, at the rows' positions; back: the other way round. */
 void    ns_rope_rows(ns_band *, ns_cols x, int64_t heads, int rope, bool back);

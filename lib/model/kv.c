@@ -7,9 +7,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One branch has pages, or rows of a recurrence where nobody has pages; one has a state. */
+static void join(ns_keeps *sum, const ns_keeps *k)
+{
+    if (k->kind == NS_STATE_PAGES || !(sum->kind & NS_STATE_PAGES)) {
+        sum->groups = k->groups;
+        sum->k = k->k;
+        sum->v = k->v;
+    }
+    if (k->kind == NS_STATE_SNAPSHOT) {
+        sum->states = k->states;
+        sum->key = k->key;
+        sum->value = k->value;
+        sum->tail = k->tail;
+    }
+    sum->kind |= k->kind;
+}
+
 ns_keeps ns_layer_keeps(const ns_arch *arch, int64_t layer)
 {
-    return ns_branch_keeps(ns_layer_keeper(&arch->layers[layer]));
+    const ns_layer *const l = &arch->layers[layer];
+    ns_keeps sum = {.kind = NS_STATE_NONE};
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++) {
+            const ns_keeps own = ns_branch_keeps(&l->stages[s].branches[b]);
+            if (own.kind != NS_STATE_NONE)
+                join(&sum, &own);
+        }
+    return sum;
 }
 
 static int64_t k_floats(const ns_keeps *keeps)

@@ -33,6 +33,12 @@ static ns_cols run_branch(ns_band *b, const ns_branch *branch, const ns_branch_w
     return out;
 }
 
+/* Is the next branch another mixer of the layer? It has points, and a state, as deep as those of this one. */
+static bool beside(const ns_stage *stage, int i)
+{
+    return i + 1 < stage->n_branches && stage->branches[i].class_->out_point == stage->branches[i + 1].class_->out_point;
+}
+
 /* false: nothing after it is needed. */
 static bool run_stage(const run *r, ns_band *b, int s)
 {
@@ -40,12 +46,14 @@ static bool run_stage(const run *r, ns_band *b, int s)
     const bool last = s + 1 == r->layer->n_stages;
     const ns_point point = last ? NS_POINT_RESID_POST : NS_POINT_RESID_MID;
     ns_cols out[2], normed = {0};
+    bool ends = false;
     b->used = b->tape ? b->used : 0;           /* what is read on the way back stays */
     for (int i = 0; i < stage->n_branches; i++) {
         const ns_branch *const branch = &stage->branches[i];
         out[i] = run_branch(b, branch, &r->weights->branch[s][i], &normed);
         const bool more = !last || i + 1 < stage->n_branches;
-        if (!out[i].sheet || (more && !ns_band_past(b, branch->class_->out_point)))
+        ends |= !out[i].sheet || (more && !ns_band_past(b, branch->class_->out_point));
+        if (ends && !beside(stage, i))
             return false;
     }
     ns_band_add(b, stage, normed, out, point);
@@ -156,12 +164,13 @@ static int ready_prefix(const run *r, ns_session *s, const ns_keeps *keeps)
 {
     ns_kv *const kv = &s->kv[r->index];
     ns_state *const state = &s->states[r->index];
-    const bool recurrent = keeps->kind == NS_STATE_SNAPSHOT;
+    const bool recurrent = keeps->kind & NS_STATE_SNAPSHOT;
     const ns_keeps k = ns_state_k(keeps);
     if (s->parent && !kv->ready) {
         ns_session *const parent = s->parent;
-        const int64_t rows = parent->states[r->index].rows, at = recurrent && rows < s->fork_at ? rows : s->fork_at;
-        if (!ns_kv_fork(kv, &parent->kv[r->index], recurrent ? &k : keeps, at) ||
+        const int64_t rows = parent->states[r->index].rows;
+        const int64_t at = keeps->kind & NS_STATE_PAGES || rows > s->fork_at ? s->fork_at : rows;
+        if (!ns_kv_fork(kv, &parent->kv[r->index], &k, at) ||
             (recurrent && !ns_state_fork(state, &parent->states[r->index], keeps, s->fork_at)))
             return ns_oom(r->p->err, "forked keys and values");
         if (--parent->children_left == 0 && !parent->decode)
@@ -179,13 +188,14 @@ static int ready_session(const run *r, ns_session *s)
     const int rc = ready_prefix(r, s, &keeps);
     if (rc != NS_OK)
         return rc;
-    if (keeps.kind == NS_STATE_PAGES)
-        return ns_kv_writable(&s->kv[r->index], &keeps, s->base, s->n_tokens) ? NS_OK : ns_oom(r->p->err, "keys and values");
-    const bool rows = ns_hooks_any(r->p->hooks, NS_POINT_PATTERN, r->index);
-    const bool values = ns_hooks_edit(r->p->hooks, NS_POINT_PATTERN, r->index);
+    const bool paged = keeps.kind & NS_STATE_PAGES, rows = paged || ns_hooks_any(r->p->hooks, NS_POINT_PATTERN, r->index);
+    const bool values = !paged && ns_hooks_edit(r->p->hooks, NS_POINT_PATTERN, r->index);
     const ns_keeps k = ns_state_k(&keeps), v = ns_state_v(&keeps);
+    if (rows && !ns_kv_writable(&s->kv[r->index], &k, s->base, s->n_tokens))
+        return ns_oom(r->p->err, "keys and values");
+    if (!(keeps.kind & NS_STATE_SNAPSHOT))
+        return NS_OK;
     if ((s->decode && !ns_state_plan(state, &keeps, s->base, s->n_tokens)) || !mark_forks(r, s, &keeps) ||
-        (rows && !ns_kv_writable(&s->kv[r->index], &k, s->base, s->n_tokens)) ||
         (values && !ns_kv_writable(&state->v, &v, s->base, s->n_tokens)))
         return ns_oom(r->p->err, "the states of a recurrence");
     return NS_OK;
@@ -209,7 +219,7 @@ static int run_session(const run *r, int64_t session)
     ns_session *const s = r->p->sessions[session];
     const ns_branch_class *const first = r->layer->stages[0].branches[0].class_;
     const ns_member m = {.s = s, .session = session, .begin = s->base, .end = s->n_tokens};
-    const bool some_rows = r->index == r->p->last_layer && ns_branch_keeps(&r->layer->stages[0].branches[0]).kind == NS_STATE_PAGES &&
+    const bool some_rows = r->index == r->p->last_layer && ns_layer_keeps(r->p->arch, r->index).kind == NS_STATE_PAGES &&
                            !ns_hooks_edit(r->p->hooks, first->in_point, r->index);
     int rc = ready_session(r, s);
     if (rc == NS_OK)

@@ -177,7 +177,7 @@ static int64_t kv_bytes(const ns_arch *arch, int64_t T)
     int64_t most = 0, pages = (T + NS_PAGE - 1) / NS_PAGE;
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const ns_keeps keeps = ns_layer_keeps(arch, l);
-        const int64_t paged = keeps.kind == NS_STATE_PAGES ? pages * ns_kv_page_floats(&keeps) : 0;
+        const int64_t paged = keeps.kind & NS_STATE_PAGES ? pages * ns_kv_page_floats(&keeps) : 0;
         const int64_t bytes = (paged + ns_state_floats(&keeps)) * (int64_t)sizeof(float);
         most = bytes > most ? bytes : most;
     }

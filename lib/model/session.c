@@ -66,7 +66,7 @@ static int64_t way_back(const ns_session *s, int64_t at)
     const ns_arch *const arch = s->model->arch;
     int64_t best = at;
     for (int64_t l = 0; l < arch->n_layers; l++)
-        if (ns_layer_keeps(arch, l).kind == NS_STATE_SNAPSHOT) {
+        if (ns_layer_keeps(arch, l).kind & NS_STATE_SNAPSHOT) {
             const int64_t of_layer = ns_state_nearest(&s->states[l], best);
             if (of_layer < best) {
                 best = of_layer;
@@ -83,12 +83,12 @@ static int share_now(ns_session *child, const ns_session *parent, int64_t at, ns
     const int64_t from = way_back(parent, at);
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const ns_keeps keeps = ns_layer_keeps(arch, l), k = ns_state_k(&keeps);
-        const bool state = keeps.kind == NS_STATE_SNAPSHOT;
-        const int64_t pages = !state ? from : parent->states[l].rows < from ? parent->states[l].rows : from;
+        const bool state = keeps.kind & NS_STATE_SNAPSHOT;
+        const int64_t pages = keeps.kind & NS_STATE_PAGES || parent->states[l].rows > from ? from : parent->states[l].rows;
         if (keeps.kind == NS_STATE_NONE)
             continue;
         if ((state && !ns_state_fork(&child->states[l], &parent->states[l], &keeps, from)) ||
-            !ns_kv_fork(&child->kv[l], &parent->kv[l], state ? &k : &keeps, pages))
+            !ns_kv_fork(&child->kv[l], &parent->kv[l], &k, pages))
             return ns_oom(err, "forked keys and values");
     }
     child->computed = from;
@@ -103,7 +103,7 @@ void ns_session_rewind(ns_session *s, int64_t at)
     for (int64_t l = 0; l < arch->n_layers; l++) {
         const ns_keeps keeps = ns_layer_keeps(arch, l);
         ns_kv_truncate(&s->kv[l], from);
-        if (keeps.kind == NS_STATE_SNAPSHOT)
+        if (keeps.kind & NS_STATE_SNAPSHOT)
             ns_state_rewind(&s->states[l], &keeps, from);
     }
     s->computed = from;

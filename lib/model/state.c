@@ -16,7 +16,7 @@ int64_t ns_state_floats(const ns_keeps *k)
 
 ns_keeps ns_state_k(const ns_keeps *k)
 {
-    return (ns_keeps){.groups = k->groups, .k = k->k};
+    return (ns_keeps){.groups = k->groups, .k = k->k, .v = k->kind & NS_STATE_PAGES ? k->v : 0};
 }
 
 ns_keeps ns_state_v(const ns_keeps *k)

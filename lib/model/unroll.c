@@ -172,7 +172,7 @@ static int unroll_member(ns_band *b, unroll_job j)
 
 void ns_band_unroll(ns_band *b, const ns_scan *s, ns_cols a, ns_cols z)
 {
-    if (!ns_hooks_any(b->p->hooks, NS_POINT_PATTERN, b->layer))
+    if (!ns_hooks_any(b->p->hooks, NS_POINT_PATTERN, b->layer) || !ns_band_shows(b, NS_POINT_PATTERN))
         return;
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++)
         b->rc = unroll_member(b, (unroll_job){.b = b, .s = s, .m = &b->members[i], .a = a, .z = z});

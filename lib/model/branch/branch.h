@@ -59,22 +59,25 @@ typedef struct ns_shape { int64_t n_out, n_in; char rows[64], words[160]; } ns_s
 
 /* ---- the class ---- */
 
-typedef enum ns_state_kind {
-    NS_STATE_NONE,             /* a row is computed from itself alone */
-    NS_STATE_PAGES,            /* keys and values of every row, in pages: forks share them, truncation drops them */
-    NS_STATE_SNAPSHOT,         /* what a recurrence knows after a row; copies of it at some positions: forks copy one, truncation goes back
+/* Bits: a layer of two mixers may keep both. */
+enum {
+    NS_STATE_NONE = 0,         /* a row is computed from itself alone */
+    NS_STATE_PAGES = 1,        /* keys and values of every row, in pages: forks share them, truncation drops them */
+    NS_STATE_SNAPSHOT = 2,     /* what a recurrence knows after a row; copies of it at some positions: forks copy one, truncation goes back
                                 * to one and computes the rows from there again */
-} ns_state_kind;
+};
 
-/* What a session keeps of a branch. */
+/* What a session keeps of a branch, or of a layer. */
 typedef struct ns_keeps {
-    ns_state_kind kind;
+    int     kind;
     int64_t groups, k, v;      /* of a position in pages: groups x k and groups x v numbers. Of a recurrence: k that its rows are made of,
                                 * and v that they multiply; kept where somebody looks at the rows */
     int64_t states, key, value, tail;   /* of a snapshot: states [key, value] and `tail` more numbers */
 } ns_keeps;
 
 #define NS_HAS(point) (UINT64_C(1) << NS_POINT_##point)
+/* Points that are of heads. */
+#define NS_POINTS_OF_HEADS (NS_HAS(K) | NS_HAS(V) | NS_HAS(ROT_K) | NS_HAS(Q) | NS_HAS(ROT_Q) | NS_HAS(PATTERN) | NS_HAS(Z) | NS_HAS(RESULT))
 _Static_assert(NS_N_POINTS <= 64, "a set of points is a bit each");
 
 typedef struct ns_branch_class {
@@ -89,7 +92,9 @@ typedef struct ns_branch_class {
     const ns_slot  *slots;
     ns_point        in_point, out_point;   /* of what its norm gives and of what it adds to the residual stream */
     uint64_t        points;        /* NS_HAS(...): the others that it shows */
-    uint64_t      (*lacks)(const void *params);     /* of `points`, those that these parameters leave out; NULL: none */
+    const char     *no_step;       /* why any other is absent: "an MLP has no such step" */
+    /* The same of one of `points` that these parameters leave out, or of one of the others for a reason of its own; else NULL. Or NULL. */
+    const char   *(*absent)(const void *params, ns_point);
     const char   *(*axes)(const void *params, ns_point);    /* of a point that has other axes here than in hooks.h, else NULL; or NULL */
     ns_row_kind     rows;          /* with heads: what hook_pattern shows */
     void          (*keeps)(const void *params, ns_keeps *);     /* sets what is not 0; NULL: nothing is kept */
@@ -113,10 +118,14 @@ const ns_branch_class *ns_branch_class_find(const char *part, const char *mixer)
 /* Parameters of the class, zeroed; false: no memory. The slots and lists of the branch are cleared by the owner of the arch. */
 bool ns_branch_begin(ns_branch *, const ns_branch_class *);
 
-static inline bool ns_branch_has(const ns_branch *b, ns_point p)
+/* It mixes rows, or looks at each alone (an MLP): its points lie before the middle of the layer, or behind it. */
+static inline bool ns_class_is_mixer(const ns_branch_class *c)
 {
-    return (b->class_->points & ~(b->class_->lacks ? b->class_->lacks(b->params) : 0)) >> p & 1;
+    return c->out_point < NS_POINT_RESID_MID;
 }
+
+/* Why the branch does not show a point, in words; NULL: it does. Of the input when it has a norm of its own. */
+const char *ns_branch_absent(const ns_branch *, ns_point);
 
 void ns_slot_shape(const ns_branch *, const ns_slot *, int64_t d_model, ns_shape *out);
 int64_t ns_slot_copies(const ns_branch *, const ns_slot *);     /* how many there are, one an expert; 0: one of the branch's own */
@@ -139,9 +148,10 @@ static inline ns_norm *ns_slot_norm(const ns_branch *b, const ns_slot *s)
     return (ns_norm *)((char *)b->params + s->at);
 }
 
-/* The branch of a layer that has heads; that keeps something; NULL: it has none. */
+/* The first branch of a layer that has heads; NULL: none has. */
 const ns_branch *ns_layer_mixer(const ns_layer *);
-const ns_branch *ns_layer_keeper(const ns_layer *);
-ns_keeps ns_branch_keeps(const ns_branch *);           /* NULL: nothing */
+/* The branch that shows a point: the first that has it; NULL: none, or it is a point of the layer. */
+const ns_branch *ns_layer_shows(const ns_layer *, ns_point);
+ns_keeps ns_branch_keeps(const ns_branch *);
 
 #endif

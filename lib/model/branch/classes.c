@@ -49,11 +49,22 @@ const ns_branch *ns_layer_mixer(const ns_layer *l)
     return NULL;
 }
 
-const ns_branch *ns_layer_keeper(const ns_layer *l)
+const char *ns_branch_absent(const ns_branch *b, ns_point p)
+{
+    const ns_branch_class *const c = b->class_;
+    if (p == c->out_point)
+        return NULL;
+    if (p == c->in_point)
+        return b->shares_norm ? "it has the input of the branch before it" : b->in_norm.type == NS_NORM_NONE ? "it has no norm" : NULL;
+    const char *const why = c->absent ? c->absent(b->params, p) : NULL;
+    return why || c->points >> p & 1 ? why : c->no_step;
+}
+
+const ns_branch *ns_layer_shows(const ns_layer *l, ns_point p)
 {
     for (int s = 0; s < l->n_stages; s++)
         for (int b = 0; b < l->stages[s].n_branches; b++)
-            if (l->stages[s].branches[b].class_->keeps)
+            if (!ns_branch_absent(&l->stages[s].branches[b], p))
                 return &l->stages[s].branches[b];
     return NULL;
 }
@@ -61,7 +72,7 @@ const ns_branch *ns_layer_keeper(const ns_layer *l)
 ns_keeps ns_branch_keeps(const ns_branch *b)
 {
     ns_keeps k = {.kind = NS_STATE_NONE};
-    if (b && b->class_->keeps)
+    if (b->class_->keeps)
         b->class_->keeps(b->params, &k);
     return k;
 }

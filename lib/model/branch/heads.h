@@ -49,7 +49,6 @@ enum { NS_HEADS_QKV, NS_HEADS_OUT, NS_HEADS_N_WEIGHTS };
 #define NS_HEADS_SLOTS NS_HEADS_SLOTS_OF("H", "G", "d")
 
 extern const ns_size ns_heads_sizes[];
-#define NS_HEADS_POINTS (NS_HAS(K) | NS_HAS(V) | NS_HAS(ROT_K) | NS_HAS(Q) | NS_HAS(ROT_Q) | NS_HAS(PATTERN) | NS_HAS(Z) | NS_HAS(RESULT))
 
 /* The steps of a forward. q, k, v as projected and clipped, and `more` columns that a class's own slots put behind them in the product
  * (of rows, like q); those of a part that is not asked for are empty. */

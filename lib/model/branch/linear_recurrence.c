@@ -348,18 +348,24 @@ static const char *axes(const void *params, ns_point p)
 }
 
 /* What the settings leave out. */
-static uint64_t lacks(const void *params)
+static const char *absent(const void *params, ns_point p)
 {
     const recurrence *const x = params;
-    return (x->taps ? 0 : NS_HAS(Q_PRE_CONV) | NS_HAS(K_PRE_CONV) | NS_HAS(V_PRE_CONV)) | (x->beta != BETA_ONE ? 0 : NS_HAS(BETA)) |
-           (x->decay > DECAY_SLOPE ? 0 : NS_HAS(LOG_DECAY)) | (x->form == SCAN ? 0 : NS_HAS(RECURRENCE_OUT));
+    const bool before_taps = p == NS_POINT_Q_PRE_CONV || p == NS_POINT_K_PRE_CONV || p == NS_POINT_V_PRE_CONV;
+    return before_taps && !x->taps                              ? "it has no short convolution"
+           : p == NS_POINT_BETA && x->beta == BETA_ONE          ? "it writes every value whole"
+           : p == NS_POINT_LOG_DECAY && x->decay <= DECAY_SLOPE ? "its decay is constant, or none"
+           : p == NS_POINT_RECURRENCE_OUT && x->form != SCAN    ? "it is hook_z: there is no skip"
+           : p == NS_POINT_SCORES                               ? "its rows are not scores that a softmax has normalised"
+                                                                : NULL;
 }
 
 const ns_branch_class ns_branch_linear_recurrence = {
     .name = "linear_recurrence", .part = "attn", .mixer = "lightning", .mixers = mixers,
     .params_size = sizeof(recurrence), .heads = true, .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT,
-    .points = NS_HEADS_POINTS | NS_HAS(Q_PRE_CONV) | NS_HAS(K_PRE_CONV) | NS_HAS(V_PRE_CONV) | NS_HAS(BETA) | NS_HAS(LOG_DECAY) |
+    .points = NS_POINTS_OF_HEADS | NS_HAS(Q_PRE_CONV) | NS_HAS(K_PRE_CONV) | NS_HAS(V_PRE_CONV) | NS_HAS(BETA) | NS_HAS(LOG_DECAY) |
               NS_HAS(RECURRENCE_OUT),
-    .lacks = lacks, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
+    .no_step = "a linear recurrence has no such step",
+    .absent = absent, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
 };

@@ -69,5 +69,6 @@ const ns_branch_class ns_branch_mlp = {
     .name = "mlp", .part = "ffn", .mixer = "mlp",
     .params_size = sizeof(ns_ffn), .ffn = true, .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN2, .out_point = NS_POINT_MLP_OUT, .points = NS_HAS(MLP_POST),
+    .no_step = "an MLP has no such step",
     .check = check, .forward = forward,
 };

@@ -169,5 +169,6 @@ const ns_branch_class ns_branch_moe = {
     .name = "moe", .part = "ffn", .mixer = "experts",
     .params_size = sizeof(mixture), .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN2, .out_point = NS_POINT_MLP_OUT, .points = NS_HAS(ROUTER) | NS_HAS(EXPERTS),
+    .no_step = "a mixture of experts has no such step",
     .check = check, .forward = forward,
 };

@@ -88,6 +88,7 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
 const ns_branch_class ns_branch_softmax = {
     .name = "softmax", .part = "attn", .mixer = "softmax",
     .params_size = sizeof(softmax), .heads = true, .fields = fields, .sizes = ns_heads_sizes, .slots = slots,
-    .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_HEADS_POINTS | NS_HAS(SCORES),
+    .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT, .points = NS_POINTS_OF_HEADS | NS_HAS(SCORES),
+    .no_step = "softmax attention has no such step",
     .rows = NS_ROW_SOFTMAX, .keeps = ns_heads_keeps, .check = check, .forward = forward, .macs = ns_heads_macs,
 };

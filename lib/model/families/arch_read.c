@@ -213,6 +213,15 @@ static int read_fields(reader *r, const cJSON *object, const ns_field *fields, v
     return rc;
 }
 
+/* A class by all its words. */
+static void add_mixers(char *words, size_t n, const ns_branch_class *c)
+{
+    for (const ns_word *w = c->mixers; w && w->name; w++)
+        add_word(words, n, w->name);
+    if (!c->mixers && c->mixer)
+        add_word(words, n, c->mixer);
+}
+
 /* The class that a branch's kind and its part's mixer name. */
 static int find_class(const reader *r, const cJSON *part, const char *kind, const ns_branch_class **out)
 {
@@ -223,8 +232,8 @@ static int find_class(const reader *r, const cJSON *part, const char *kind, cons
     *out = ns_branch_class_find(kind, mixer);
     char words[128] = "";
     for (int i = 0; !*out && ns_branch_classes[i]; i++)
-        if (strcmp(ns_branch_classes[i]->part, kind) == 0 && ns_branch_classes[i]->mixer)
-            add_word(words, sizeof words, ns_branch_classes[i]->mixer);
+        if (strcmp(ns_branch_classes[i]->part, kind) == 0)
+            add_mixers(words, sizeof words, ns_branch_classes[i]);
     return *out ? NS_OK : unknown_word(r, "mixer", words);
 }
 

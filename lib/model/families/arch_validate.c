@@ -39,37 +39,61 @@ static int check_rope(ns_checker *c, const ns_rope *r, int index)
     return NS_OK;
 }
 
-/* Attention first, then the FFN if there is one: in two stages, or as two branches of one. */
+static int check_branch(ns_checker *c, const ns_branch *b, bool first)
+{
+    int rc;
+    if (b->shares_norm && first)
+        return ns_check_refuse(c, "the first branch of a stage cannot share a norm");
+    if (b->shares_norm && b->in_norm.type != NS_NORM_NONE)
+        return ns_check_refuse(c, "a branch that shares the norm has an in_norm of its own");
+    if ((rc = ns_check_at_least(c, "out_scale", b->out_scale, -1e30)) != NS_OK ||
+        (rc = ns_check_norm(c, "in_norm", &b->in_norm)) != NS_OK || (rc = ns_check_norm(c, "out_norm", &b->out_norm)) != NS_OK)
+        return rc;
+    return b->class_->check(c, b->params);
+}
+
+static int check_stage(ns_checker *c, const ns_stage *stage)
+{
+    int rc;
+    if ((rc = ns_check_range(c, "number of branches", stage->n_branches, 1, 2)) != NS_OK ||
+        (rc = ns_check_at_least(c, "normed_scale", stage->normed_scale, -1e30)) != NS_OK)
+        return rc;
+    if (stage->normed_scale != 0 && (stage->n_branches > 1 || stage->branches[0].in_norm.type == NS_NORM_NONE))
+        return ns_check_refuse(c, "normed_scale needs a stage of one branch with an in_norm");
+    for (int i = 0; i < stage->n_branches && rc == NS_OK; i++)
+        rc = check_branch(c, &stage->branches[i], i == 0);
+    return rc;
+}
+
+/* Mixers and MLPs of a layer, and those that keep pages or a state: in the order of the pass, of which the points have one. */
+static int check_order(const ns_checker *c, const ns_layer *layer)
+{
+    int mixers = 0, mlps = 0, pages = 0, states = 0;
+    bool ordered = true;
+    for (int s = 0; s < layer->n_stages; s++)
+        for (int i = 0; i < layer->stages[s].n_branches; i++) {
+            const ns_branch *const b = &layer->stages[s].branches[i];
+            const int kind = ns_branch_keeps(b).kind;
+            ordered &= !ns_class_is_mixer(b->class_) || (s == 0 && !mlps);
+            mixers += ns_class_is_mixer(b->class_);
+            mlps += !ns_class_is_mixer(b->class_);
+            pages += kind == NS_STATE_PAGES;
+            states += kind == NS_STATE_SNAPSHOT;
+        }
+    if (!ordered || mlps > 1)
+        return ns_check_refuse(c, "a layer is an attn branch, or two side by side, then at most one ffn branch");
+    if (mixers > 1 && (pages > 1 || states > 1))
+        return ns_check_refuse(c, "of two attn branches side by side one keeps keys and values, the other a state");
+    return NS_OK;
+}
+
 static int check_layer(ns_checker *c, const ns_layer *layer, int64_t index)
 {
-    int n = 0, rc;
     snprintf(c->where, sizeof c->where, "layer %lld: ", (long long)index);
-    if ((rc = ns_check_range(c, "number of stages", layer->n_stages, 1, 2)) != NS_OK)
-        return rc;
-    for (int s = 0; s < layer->n_stages; s++) {
-        if ((rc = ns_check_range(c, "number of branches", layer->stages[s].n_branches, 1, 2)) != NS_OK ||
-            (rc = ns_check_at_least(c, "normed_scale", layer->stages[s].normed_scale, -1e30)) != NS_OK)
-            return rc;
-        if (layer->stages[s].normed_scale != 0 &&
-            (layer->stages[s].n_branches > 1 || layer->stages[s].branches[0].in_norm.type == NS_NORM_NONE))
-            return ns_check_refuse(c, "normed_scale needs a stage of one branch with an in_norm");
-        for (int i = 0; i < layer->stages[s].n_branches; i++, n++) {
-            const ns_branch *const b = &layer->stages[s].branches[i];
-            if (n > 1 || b->class_->heads != (n == 0))
-                return ns_check_refuse(c, "a layer is one attention branch, then at most one ffn branch");
-            if (b->shares_norm && i == 0)
-                return ns_check_refuse(c, "the first branch of a stage cannot share a norm");
-            if (b->shares_norm && b->in_norm.type != NS_NORM_NONE)
-                return ns_check_refuse(c, "a branch that shares the norm has an in_norm of its own");
-            if ((rc = ns_check_at_least(c, "out_scale", b->out_scale, -1e30)) != NS_OK ||
-                (rc = ns_check_norm(c, "in_norm", &b->in_norm)) != NS_OK ||
-                (rc = ns_check_norm(c, "out_norm", &b->out_norm)) != NS_OK)
-                return rc;
-            if ((rc = b->class_->check(c, b->params)) != NS_OK)
-                return rc;
-        }
-    }
-    return NS_OK;
+    int rc = ns_check_range(c, "number of stages", layer->n_stages, 1, 2);
+    for (int s = 0; s < layer->n_stages && rc == NS_OK; s++)
+        rc = check_stage(c, &layer->stages[s]);
+    return rc != NS_OK ? rc : check_order(c, layer);
 }
 
 /* The tref's own geometry, and its shape as the arch wants it. */
