@@ -262,6 +262,25 @@ void ns_tape_act(ns_band *b, ns_cols x, ns_cols out, ns_act act, ns_cols up)
 
 /* ---- gates, limits, turns ---- */
 
+/* out = x y:  dx += dy y,  dy += dout x; of what goes on both ways */
+static void times_back(ns_band *b, const ns_taped *s)
+{
+    const float *const d = ns_grad_of(b, s->out);
+    float *const dx = ns_grad_onto(b, s->x), *const dy = ns_grad_onto(b, s->y);
+    for (int64_t r = 0; r < b->rows && b->rc == NS_OK; r++) {
+        const float *const x = ns_cols_at(s->x, r), *const y = ns_cols_at(s->y, r);
+        for (int64_t i = 0; i < s->x.n; i++) {
+            dx[r * s->x.sheet->ld + i] += d[r * s->out.sheet->ld + i] * y[i];
+            dy[r * s->y.sheet->ld + i] += d[r * s->out.sheet->ld + i] * x[i];
+        }
+    }
+}
+
+void ns_tape_times(ns_band *b, ns_cols x, ns_cols y, ns_cols out)
+{
+    ns_tape_note(b, (ns_taped){.back = times_back, .x = x, .y = y, .out = out});
+}
+
 /* out = sigmoid(gate) x, where the gate's columns now hold the sigmoid:  dx = dy sigmoid,  dgate = dy x sigmoid (1 - sigmoid) */
 static void gate_back(ns_band *b, const ns_taped *s)
 {

@@ -74,6 +74,7 @@ static int conv_member(ns_band *b, conv_job j, float *scratch)
             leave_tail(&j, tail_of(&s->list[i], &k), s->list[i].at);
     leave_tail(&j, scratch, j.m->end);
     memcpy(tail_of(&s->now, &k), scratch, (size_t)k.tail * sizeof *scratch);
+    s->now.at = j.m->end;
     return NS_OK;
 }
 

@@ -227,7 +227,23 @@ ns_cols ns_band_xielu(ns_band *b, ns_cols x, const int slots[4])
     return j.out;
 }
 
-/* ---- gates ---- */
+/* ---- products and gates ---- */
+
+static void times_row(const void *job, int64_t row)
+{
+    const pair_job *const j = job;
+    j->math->mul(ns_cols_at(j->out, row), ns_cols_at(j->x, row), ns_cols_at(j->y, row), j->x.n);
+}
+
+ns_cols ns_band_times(ns_band *b, ns_cols x, ns_cols y)
+{
+    const pair_job j = {.math = b->p->math, .x = x, .y = y, .out = ns_taped_out(b, x)};
+    if (b->rc != NS_OK)
+        return (ns_cols){0};
+    ns_each_row(b, b->rows, times_row, &j);
+    ns_tape_times(b, x, y, j.out);
+    return j.out;
+}
 
 static void gate_row(const void *job, int64_t row)
 {

@@ -94,6 +94,7 @@ void    ns_tape_show(ns_band *, ns_point, ns_cols x, int64_t heads);
 int     ns_seed_add(const ns_pass *, ns_placed_seed *, float *grad, int64_t ld, int64_t width, int64_t row0);      /* row0: of grad */
 void    ns_tape_linear(ns_band *, ns_cols x, ns_cols out, const ns_weight *);
 void    ns_tape_act(ns_band *, ns_cols x, ns_cols out, ns_act, ns_cols up);
+void    ns_tape_times(ns_band *, ns_cols x, ns_cols y, ns_cols out);
 void    ns_tape_gate(ns_band *, ns_cols x, ns_cols out, ns_cols gate);
 void    ns_tape_clip(ns_band *, ns_cols x, ns_cols out, float limit);
 void    ns_tape_rope(ns_band *, ns_cols x, int64_t heads, int rope);

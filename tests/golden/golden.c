@@ -20,8 +20,9 @@ typedef struct expected {
     ns_checkpoint *file;
     int64_t  T, R, V, L, H, D;
     int64_t *ids, *rows;
-    float   *logits, *attn, *hidden;      /* [T, V] [L, H, R, T] [L, R, D] */
+    float   *logits, *attn, *hidden;      /* [T, V] [M, H, R, T] [L, R, D] */
     int64_t  N, W, *recurrent;            /* [N] layers */
+    int64_t  M, *attn_layers;             /* [M] those of attn; NULL: all */
     float   *recurrence;                  /* [N, R, W] */
 } expected;
 
@@ -76,7 +77,10 @@ static expected expected_open(const char *folder)
     e.attn = floats(&e, "attn");
     e.hidden = floats(&e, "hidden");
     e.V = tensor(&e, "logits")->view.shape[1];
-    e.L = tensor(&e, "attn")->view.shape[0];
+    e.L = tensor(&e, "hidden")->view.shape[0];
+    e.M = tensor(&e, "attn")->view.shape[0];
+    if (ns_checkpoint_find(e.file, "attn_layers"))
+        e.attn_layers = integers(&e, "attn_layers", &e.M);
     e.H = tensor(&e, "attn")->view.shape[1];
     e.D = tensor(&e, "hidden")->view.shape[2];
     if (!ns_checkpoint_find(e.file, "recurrent"))
@@ -96,6 +100,7 @@ static void expected_close(expected *e)
     free(e->attn);
     free(e->hidden);
     free(e->recurrent);
+    free(e->attn_layers);
     free(e->recurrence);
 }
 
@@ -107,13 +112,24 @@ static int64_t row_number(const expected *e, int64_t position)
     return -1;
 }
 
+/* Among those of a list; the number itself without one; -1: it is not there. */
+static int64_t number_among(const int64_t *list, int64_t n, int64_t layer)
+{
+    int64_t i = 0;
+    while (list && i < n && list[i] != layer)
+        i++;
+    return !list ? layer : i < n ? i : -1;
+}
+
 static int see_pattern(void *user, const ns_site *site, const ns_view *v, ns_error *error)
 {
-    (void)error;
     state *s = user;
     const expected *e = s->want;
+    const int64_t layer = number_among(e->attn_layers, e->M, site->layer);
+    if (layer < 0)
+        return ns_fail(error, NS_E_ARG, "layer %lld shows rows, and transformers has none", (long long)site->layer);
     for (int64_t i = 0; i < site->n_rows; i++) {
-        const float *want = e->attn + (site->layer * e->H * e->R + row_number(e, site->row0 + i)) * e->T;
+        const float *want = e->attn + (layer * e->H * e->R + row_number(e, site->row0 + i)) * e->T;
         for (int64_t h = 0; h < v->shape[0]; h++)
             for (int64_t k = 0; k < e->T; k++) {
                 bool given = k >= site->key0 && k < site->key0 + v->shape[2];
@@ -141,10 +157,8 @@ static int see_recurrence(void *user, const ns_site *site, const ns_view *v, ns_
     (void)error;
     state *s = user;
     const expected *e = s->want;
-    int64_t n = 0;
-    while (n < e->N && e->recurrent[n] != site->layer)
-        n++;
-    for (int64_t i = 0; i < site->n_rows && n < e->N; i++)
+    const int64_t n = number_among(e->recurrent, e->N, site->layer);
+    for (int64_t i = 0; i < site->n_rows && n >= 0; i++)
         for (int64_t j = 0; j < e->W; j++) {
             const double right = e->recurrence[(n * e->R + row_number(e, site->row0 + i)) * e->W + j];
             ns_worst_add(&s->worst.recurrence, ((double)*ns_at(v, i, j / v->shape[2], j % v->shape[2]) - right) / (1 + fabs(right)));
@@ -202,7 +216,7 @@ static bool check(const char *folder)
     s.worst.hidden = calloc((size_t)e.L, sizeof *s.worst.hidden);
     run(folder, &e, &s);
     bool good = ns_worst_within(&s.worst.logits, LOGITS_BOUND, e.T * e.V) &&
-                ns_worst_within(&s.worst.attn, ATTENTION_BOUND, e.L * e.H * e.R * e.T) &&
+                ns_worst_within(&s.worst.attn, ATTENTION_BOUND, e.M * e.H * e.R * e.T) &&
                 (!e.N || ns_worst_within(&s.worst.recurrence, RECURRENCE_BOUND, e.N * e.R * e.W));
     for (int64_t l = 0; l < e.L; l++)
         good &= ns_worst_within(&s.worst.hidden[l], HIDDEN_BOUND, e.R * e.D);

@@ -4,8 +4,9 @@
     make_fixtures.py FOLDER [--seed N] [--only NAME,...] [--live]
 
 Written with transformers 4.57.6 and torch 2.13.0 (5.x gives the same but for olmo3's yarn, see README.md beside this script). Each fixture
-is a folder: config.json, model*.safetensors, expected.safetensors {ids [T], rows [R], logits [T, V], attn [L, H, R, T],
-hidden [L, R, D]}, and of models with linear recurrences {recurrent [N] layers, recurrence [N, R, H d] their outputs before norm and gate}.
+is a folder: config.json, model*.safetensors, expected.safetensors {ids [T], rows [R], logits [T, V], attn_layers [M] the layers that have
+heads (absent: all) and attn [M, H, R, T], hidden [L, R, D]}, and of models with recurrences {recurrent [N] layers, recurrence [N, R, width]
+their outputs before norm and gate}.
 Shapes are awkward on purpose: 3 query heads a KV head, head_dim other than D / H, odd windows several times shorter than the input,
 norms and biases perturbed (inits of 0 and 1 hide mistakes), weights large enough that softmax is not uniform.
 --live: also those that are not kept in the repository: more sizes of one, lengths beyond max_position_embeddings, text models in
@@ -237,9 +238,14 @@ RECURRENT |= {
     "granitemoehybrid": (hf.GraniteMoeHybridConfig, dict(GRANITE, num_local_experts=5, num_experts_per_tok=2), {}),
     "granitemoehybrid-dense": (hf.GraniteMoeHybridConfig, dict(GRANITE, num_local_experts=0, position_embedding_type="rope"), {}),
 }
+RECURRENT |= {
+    "lfm2": (hf.Lfm2Config, dict(SQUARE, full_attn_idxs=[1, 3], block_multiple_of=8, block_ffn_dim_multiplier=1.3), {}),
+    "lfm2-biases": (hf.Lfm2Config, dict(SQUARE, layer_types=["full_attention", "conv", "conv", "full_attention"], conv_bias=True,
+                    conv_L_cache=5, block_auto_adjust_ff_dim=False, tie_word_embeddings=False), dict(dtype=torch.float32)),
+}
 LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS | RECURRENT
 KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe", "granitemoe", "gpt_oss",
-        "gpt_oss-mxfp4", "llama4", "qwen3_next-full", "apertus", "stablelm-parallel", "qwen3_next", "mamba2")
+        "gpt_oss-mxfp4", "llama4", "qwen3_next-full", "apertus", "stablelm-parallel", "qwen3_next", "mamba2", "lfm2")
 if FIXTURES is not FIXTURES_5:
     FIXTURES |= {name: LIVE.pop(name) for name in KEPT}
 
@@ -297,12 +303,13 @@ def expect(folder, ids, wrapper=False):
     text, recorder = model.config.get_text_config(), recurrent.Recorder(model)
     wanted = {} if model.config.model_type == "mamba2" else dict(output_attentions=True)
     out = model(ids[None], use_cache=False, output_hidden_states=True, **wanted)
-    hidden = recorder.layers if recorder.inputs else out.hidden_states[:-1]     # Mamba-2 lists what leaves a layer
+    hidden = recorder.layers if recorder.inputs or recorder.channels else out.hidden_states[:-1]     # Mamba-2 lists what leaves a layer
     full = iter(a[0] for a in out.get("attentions") or () if a is not None and a.shape[-1] == T)    # else a state
-    pairs = [recorder.rows(i) or (next(full), None) for i in range(text.num_hidden_layers)]
-    outputs = {i: output[ROWS] for i, (_, output) in enumerate(pairs) if output is not None}
+    pairs = {i: recorder.rows(i) or (next(full), None) for i in range(text.num_hidden_layers) if i not in recorder.channels}
+    outputs = {i: output[ROWS] for i, (_, output) in pairs.items() if output is not None}
+    outputs |= {i: output[ROWS] for i, output in recorder.channels.items()}
     expected = {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),
-                "attn": torch.stack([a[:, ROWS] for a, _ in pairs]).contiguous(),
+                "attn": torch.stack([a[:, ROWS] for a, _ in pairs.values()]).contiguous(), "attn_layers": torch.tensor(list(pairs)),
                 "hidden": torch.stack([h[0][ROWS] for h in hidden]).contiguous()}
     if outputs:
         expected |= {"recurrent": torch.tensor(list(outputs)), "recurrence": torch.stack(list(outputs.values())).contiguous()}

@@ -63,15 +63,27 @@ def mamba2(m, hidden):
     return rows(q, k, dt, decay, False), v, m.D.double()[None, :, None] * v
 
 
+def short_conv(m, hidden):
+    """lfm2: what the convolution gives, before its gate."""
+    T = hidden.shape[1]
+    gate, out_gate, x = (y.T for y in m.in_proj(hidden)[0].double().split(hidden.shape[2], 1))
+    bias = None if m.conv.bias is None else m.conv.bias.double()
+    taps = m.conv.weight.double()
+    z = torch.nn.functional.conv1d(pad((gate * x)[None], (taps.shape[-1] - 1, 0)), taps, bias, groups=len(x))[0]
+    return z.T, m.out_proj((out_gate * z).T.float())
+
+
 KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
          "GraniteMoeHybridMambaLayer": mamba2}
+# Mixers of channels: no heads, no rows. The output of the recurrence, and what the module makes of it.
+CHANNELS = {"Lfm2ShortConv": short_conv}
 
 
 class Recorder:
     """The inputs of a model's layers and of its recurrent modules, and the outputs of their recurrences, in one pass."""
 
     def __init__(self, model):
-        self.layers, self.inputs, self.outputs = [], {}, {}
+        self.layers, self.inputs, self.outputs, self.channels = [], {}, {}, {}
         for index, layer in enumerate(getattr(model.base_model, "layers", ())):
             layer.register_forward_pre_hook(lambda _, args, kw: self.layers.append(args[0] if args else kw["hidden_states"]),
                                             with_kwargs=True)
@@ -79,6 +91,8 @@ class Recorder:
                 if type(module).__name__ in KINDS:
                     module.register_forward_pre_hook(self.enter(index), with_kwargs=True)
                     module.norm.register_forward_pre_hook(self.leave(index))
+                if type(module).__name__ in CHANNELS:
+                    module.register_forward_hook(self.mix(index), with_kwargs=True)
 
     def enter(self, index):
         def hook(module, args, kw):
@@ -88,6 +102,13 @@ class Recorder:
     def leave(self, index):
         def hook(_, args):
             self.outputs[index] = args[0].clone()
+        return hook
+
+    def mix(self, index):
+        def hook(module, args, kw, out):
+            output, whole = CHANNELS[type(module).__name__](module, args[0] if args else kw["hidden_states"])
+            assert (whole - out[0]).abs().max() < 1e-5 * (1 + out.abs().max()), (whole - out[0]).abs().max()
+            self.channels[index] = output.float()
         return hook
 
     def rows(self, index):

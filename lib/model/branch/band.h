@@ -54,6 +54,7 @@ ns_cols ns_band_temper(ns_band *, const ns_attn *, ns_cols q);         /* times 
 ns_cols ns_band_clip(ns_band *, ns_cols x, float limit);               /* to +-limit; x for 0 */
 
 ns_cols ns_band_plus(ns_band *, ns_cols x, ns_cols y);                 /* x + y */
+ns_cols ns_band_times(ns_band *, ns_cols x, ns_cols y);                /* x * y; y stays */
 ns_cols ns_band_switch(ns_band *, ns_cols x, ns_cols y);               /* sigmoid(y) * x, y one column, spent too */
 
 /* ---- mixtures of experts ---- */

@@ -219,6 +219,8 @@ int64_t ns_arch_axis(const ns_arch *a, int64_t layer, const char *axis)
     int64_t n = 0;
     if (strcmp(axis, "d_model") == 0)
         return a->d_model;
+    if (strcmp(axis, "one") == 0)
+        return 1;
     if (strcmp(axis, "id_weight") == 0)
         return ns_arch_axis(a, layer, "choice") ? 2 : 0;
     if (layer < 0 || layer >= a->n_layers)

@@ -101,6 +101,23 @@ int ns_facts_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_error *
     return apply_layer_types(f, c, row, window, err);
 }
 
+int ns_facts_listed_layers(ns_facts *f, ns_config *c, const char *key, bool otherwise, ns_error *err)
+{
+    const cJSON *const list = ns_config_get(c, key);
+    const bool given = list && !cJSON_IsNull(list);
+    if (given && !cJSON_IsArray(list))
+        return ns_fail(err, NS_E_FORMAT, "%s: %s must be a list of layers", c->label, key);
+    for (int64_t i = 0; i < f->layers; i++)
+        f->recurrent[i] = given || !otherwise;
+    for (const cJSON *v = given ? list->child : NULL; v; v = v->next) {
+        const double at = cJSON_IsNumber(v) ? v->valuedouble : -1;
+        if (!(at >= 0 && at < (double)f->layers) || at != (double)(int64_t)at)
+            return ns_fail(err, NS_E_FORMAT, "%s: %s names a layer that is none of 0 to %lld", c->label, key, (long long)f->layers - 1);
+        f->recurrent[(int64_t)at] = 0;
+    }
+    return NS_OK;
+}
+
 /* ---- which layers rotate ---- */
 int ns_facts_no_rope_layers(ns_facts *f, ns_config *c, ns_error *err)
 {

@@ -217,6 +217,8 @@ struct ns_facts {
 int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_own_layers(ns_facts *, ns_config *, ns_error *);    /* needlescope.c */
 /* config_layers.c; in this order: no_rope_layers for NS_ROPES_LIST, windows, ropes. */
+/* The layers of the list are attention, the others are not; without a list (absent, null) all are, or none (otherwise). */
+int  ns_facts_listed_layers(ns_facts *, ns_config *, const char *key, bool otherwise, ns_error *);
 int  ns_facts_no_rope_layers(ns_facts *, ns_config *, ns_error *);
 int  ns_facts_windows(ns_facts *, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_ropes(ns_facts *, ns_config *, const ns_family *, ns_error *);

@@ -75,17 +75,8 @@ static int read_hybrid(ns_facts *f, ns_config *c, ns_error *err)
 /* Bamba: the layers of attn_layer_indices are attention. */
 static int read_bamba(ns_facts *f, ns_config *c, ns_error *err)
 {
-    const cJSON *const list = ns_config_get(c, "attn_layer_indices");
-    for (int64_t i = 0; i < f->layers; i++)
-        f->recurrent[i] = true;
-    for (const cJSON *v = cJSON_IsArray(list) ? list->child : NULL; v; v = v->next) {
-        const double at = cJSON_IsNumber(v) ? v->valuedouble : -1;
-        if (!(at >= 0 && at < (double)f->layers) || at != (double)(int64_t)at)
-            return ns_fail(err, NS_E_FORMAT, "%s: attn_layer_indices names a layer that is none of 0 to %lld", c->label,
-                           (long long)f->layers - 1);
-        f->recurrent[(int64_t)at] = false;
-    }
-    return read_hybrid(f, c, err);
+    const int rc = ns_facts_listed_layers(f, c, "attn_layer_indices", false, err);
+    return rc != NS_OK ? rc : read_hybrid(f, c, err);
 }
 
 static int read_granite(ns_facts *f, ns_config *c, ns_error *err)

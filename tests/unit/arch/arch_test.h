@@ -70,6 +70,9 @@ static const struct small_config { const char *name, *json;
      "{\"model_type\":\"minimax\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":"
      "6,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"num_local_experts\":1,\"layer_types\":[\""
      "linear_attention\",\"full_attention\"],\"linear_attn_alpha_factor\":1.5}"},
+    {"lfm2",
+     "{\"model_type\":\"lfm2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":3,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"full_attn_idxs\":[1],\"conv_bias\":true,\"block_multiple_of\":8}"},
     {"mixtral",
      "{\"model_type\":\"mixtral\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"num_local_experts\":3,\"num_experts_per_tok\":2}"},

@@ -333,6 +333,24 @@ static void tied_head(void **state)
     ns_arch_free(a);
 }
 
+/* A list of layers that is not that of the tensors. */
+static void layer_lists(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *a = arch_of(config_with("lfm2", "\"vocab_size\":32,\"full_attn_idxs\":[1]"));
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    expect(a, &t, NS_OK, "");
+    ns_arch_free(a);
+    a = arch_of(config_with("lfm2", "\"vocab_size\":32,\"full_attn_idxs\":[0]"));
+    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.0.self_attn.q_proj.weight' (attn.q of layer 0");
+    ns_arch_free(a);
+    a = arch_of(config_with("lfm2", "\"vocab_size\":32,\"full_attn_idxs\":[1],\"conv_bias\":true"));
+    expect(a, &t, NS_E_FORMAT, "no tensor 'model.layers.0.conv.in_proj.bias'");
+    forget(&t);
+    ns_arch_free(a);
+}
+
 /* Wrappers and bare trunks: the prefix is found by the embedding, the head's by the head. */
 static void prefixes(void **state)
 {
@@ -381,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
                                        cmocka_unit_test(experts), cmocka_unit_test(stored_as_codes),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
-                                       cmocka_unit_test(tied_head),        cmocka_unit_test(prefixes)};
+                                       cmocka_unit_test(tied_head),        cmocka_unit_test(layer_lists),
+                                       cmocka_unit_test(prefixes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -12,7 +12,7 @@ static void found_by_its_words(void **state)
     int n = 0;
     EACH(c) {
         n++;
-        assert_true(c->name && c->part && c->fields && c->slots && c->sizes && c->check && c->forward && c->params_size);
+        assert_true(c->name && c->part && c->fields && c->slots && c->sizes && c->check && c->forward && c->params_size && c->no_step);
         if (ns_branch_class_find(c->part, c->mixer) != c)
             fail_msg("%s: '%s', '%s' is another class", c->name, c->part, c->mixer ? c->mixer : "-");
         const ns_branch_class *const first = ns_branch_class_find(c->part, NULL);
@@ -167,10 +167,52 @@ static void of_layers(void **state)
     ns_arch_free(a);
 }
 
+static void absent(const ns_arch *a, ns_point p, int64_t layer, const char *says)
+{
+    const char *const why = ns_point_absent(a, p, layer);
+    if (!why || !says || !strstr(why, says))
+        fail_msg("%s of layer %lld: '%s', expected '%s'", ns_point_name(p), (long long)layer, why ? why : "it is there", says);
+}
+
+/* A point that is not there says why, in words that are those of its class or layer. */
+static void why_not(void **state)
+{
+    (void)state;
+    ns_arch *a = arch_of(small_config("lfm2"));
+    absent(a, NS_POINT_PATTERN, 0, "it has no heads");
+    absent(a, NS_POINT_SCORES, 0, "a short convolution has no such step");
+    absent(a, NS_POINT_BETA, 1, "softmax attention has no such step");
+    absent(a, NS_POINT_ROUTER, 1, "an MLP has no such step");
+    absent(a, NS_POINT_POS_EMBED, -1, "positions are not learned");
+    absent(a, NS_POINT_EMBED, 0, "it lies outside the layers");
+    absent(a, NS_POINT_LN1, -1, "it is a point of layers");
+    absent(a, NS_POINT_LN1, 3, "there is no such layer");
+    const ns_layer whole = a->layers[1];
+    a->layers[1].n_stages = 1;
+    absent(a, NS_POINT_RESID_MID, 1, "all branches of the layer read the same stream");
+    absent(a, NS_POINT_MLP_POST, 1, "the layer has no MLP");
+    a->layers[1].stages[0] = whole.stages[1];
+    absent(a, NS_POINT_PATTERN, 1, "the layer has no mixer");
+    assert_true(ns_point_exists(a, NS_POINT_LN2, 1) && !ns_arch_attn(a, 1) && ns_arch_axis(a, 1, "head") == 0);
+    /* Of two mixers side by side a point is of the first that has it. */
+    a->layers[1] = (ns_layer){.stages = {{.branches = {whole.stages[0].branches[0], a->layers[0].stages[0].branches[0]}, .n_branches = 2},
+                                         whole.stages[1]}, .n_stages = 2};
+    assert_ptr_equal(ns_layer_shows(&a->layers[1], NS_POINT_ATTN_OUT), &a->layers[1].stages[0].branches[0]);
+    assert_ptr_equal(ns_layer_shows(&a->layers[1], NS_POINT_RECURRENCE_OUT), &a->layers[1].stages[0].branches[1]);
+    assert_null(ns_layer_shows(&a->layers[1], NS_POINT_RESID_MID));
+    a->layers[1] = whole;
+    ns_arch_free(a);
+    a = arch_of(small_config("minimax"));
+    absent(a, NS_POINT_LOG_DECAY, 0, "its decay is constant");
+    absent(a, NS_POINT_V_PRE_CONV, 0, "it has no short convolution");
+    absent(a, NS_POINT_SCORES, 0, "not scores that a softmax has normalised");
+    ns_arch_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(found_by_its_words), cmocka_unit_test(read_is_packed_and_freed),
                                        cmocka_unit_test(shapes), cmocka_unit_test(weights), cmocka_unit_test(points),
-                                       cmocka_unit_test(of_layers)};
+                                       cmocka_unit_test(of_layers), cmocka_unit_test(why_not)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,7 @@ static const struct { const char *family; int64_t vocab, D, F, L, H, G, d, posit
     {"apertus", 131072, 4096, 14336, 32, 32, 32, 128, 65536, 1e-5, 12e6, false, 0},
     {"stablelm", 50304, 2560, 6912, 32, 32, 32, 80, 4096, 1e-5, 1e4, false, 0},
     {"starcoder2", 49152, 3072, 12288, 30, 24, 2, 128, 4096, 1e-5, 1e4, true, 0},
+    {"lfm2", 65536, 2560, 8192, 32, 32, 8, 80, 128000, 1e-5, 1e6, true, 0},
     {"ministral", 32000, 4096, 14336, 32, 32, 8, 128, 131072, 1e-6, 1e4, false, 4096},
 };
 /* Of an expert where layer 0 has them. */
@@ -453,6 +454,12 @@ static void released_configs(void **state)
         {"stablelm", "\"qk_layernorm\":false,\"use_parallel_residual\":false,\"use_qkv_bias\":true,\"rope_scaling\":null"},
         {"starcoder2", "\"attention_dropout\":0.1,\"mlp_type\":\"default\",\"norm_type\":\"layer_norm\",\"use_bias\":true,"
                        "\"residual_dropout\":0.1"},
+        /* LFM2-1.2B */
+        {"lfm2", "\"block_auto_adjust_ff_dim\":true,\"block_dim\":2048,\"block_ff_dim\":12288,\"block_ffn_dim_multiplier\":1.0,"
+                 "\"block_mlp_init_scale\":1.0,\"block_multiple_of\":256,\"block_norm_eps\":1e-05,\"block_out_init_scale\":1.0,"
+                 "\"block_use_swiglu\":true,\"block_use_xavier_init\":true,\"conv_L_cache\":3,\"conv_bias\":false,\"conv_dim\":2048,"
+                 "\"conv_dim_out\":2048,\"conv_use_xavier_init\":true,\"full_attn_idxs\":[2],\"num_heads\":32,\"rope_theta\":1e6,"
+                 "\"theta\":1e6,\"tie_embedding\":true,\"use_pos_enc\":true"},
         /* EXAONE-4.0-1.2B */
         {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
         /* Phi-3-mini-4k */
@@ -495,6 +502,11 @@ static const struct { const char *family, *more; int code; const char *says; } r
      "long_factor[1] must be a number above 0"},
     {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
      "there is no sliding_window"},
+    {"lfm2", "\"full_attn_idxs\":[1,4]", NS_E_FORMAT, "full_attn_idxs names a layer that is none of 0 to 3"},
+    {"lfm2", "\"full_attn_idxs\":2", NS_E_FORMAT, "full_attn_idxs must be a list of layers"},
+    {"lfm2", "\"theta\":5e5", NS_E_UNSUPPORTED, "theta is 500000 and rope_theta 1e+06: take one of them out"},
+    {"lfm2", "\"conv_L_cache\":1", NS_E_FORMAT, "conv_L_cache is 1, outside 2 to 1024"},
+    {"lfm2", "\"block_ffn_dim_multiplier\":1e6,\"block_ff_dim\":99999", NS_E_FORMAT, "makes the MLPs"},
     {"qwen2", "\"layer_types\":[\"full_attention\"]", NS_E_FORMAT, "layer_types must be a list of 4 names"},
     {"qwen2", "\"layer_types\":[\"full_attention\",\"mamba\",\"full_attention\",\"full_attention\"]", NS_E_UNSUPPORTED,
      "layer_types[1] 'mamba' is not supported"},

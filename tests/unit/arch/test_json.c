@@ -290,6 +290,49 @@ static void experts(void **state)
     free(json);
 }
 
+/* A mixer of channels. */
+static void channels(void **state)
+{
+    (void)state;
+    ns_arch *const a = arch_of(small_config("lfm2"));         /* layer 1 attention, the others convolutions */
+    char *const json = written(a);
+    ns_arch_free(a);
+    static const edit edits[] = {
+        {"\"channels\":\t16", "\"channels\":\t0", "layer 0: channels is 0, outside 1"},
+        {"\"conv_taps\":\t3", "\"conv_taps\":\t1", "layer 0: conv_taps is 1, outside 2 to 1024"},
+        {"\"conv\":\t\"", "\"cnov\":\t\"", "'cnov' is not a key that belongs here (did you mean 'conv'?)"},
+        {"\"out_gate\":", "\"n_heads\":4,\"out_gate\":", "'n_heads' is not a key that belongs here"},
+    };
+    refuse_each(json, edits, sizeof edits / sizeof *edits);
+    free(json);
+}
+
+/* What a layer may be made of: branches are exchanged, doubled, taken out. */
+static void order_of_branches(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    ns_arch *const a = arch_of(small_config("lfm2"));
+    ns_layer *const l = &a->layers[1], conv = a->layers[0];
+    const ns_layer whole = *l;
+    l->stages[0] = whole.stages[1];
+    l->stages[1] = whole.stages[0];
+    assert_int_equal(ns_arch_validate(a, "a", &err), NS_E_FORMAT);
+    assert_non_null(strstr(err.message, "layer 1: a layer is an attn branch, or two side by side, then at most one ffn branch"));
+    l->stages[0] = (ns_stage){.branches = {whole.stages[0].branches[0], whole.stages[0].branches[0]}, .n_branches = 2};
+    l->stages[1] = whole.stages[1];
+    assert_int_equal(ns_arch_validate(a, "a", &err), NS_E_FORMAT);
+    assert_non_null(strstr(err.message, "one keeps keys and values, the other a state"));
+    l->stages[0].branches[1] = conv.stages[0].branches[0];
+    assert_int_equal(ns_arch_validate(a, "a", &err), NS_OK);
+    *l = (ns_layer){.stages = {whole.stages[1]}, .n_stages = 1};
+    assert_int_equal(ns_arch_validate(a, "a", &err), NS_OK);
+    l->stages[0] = whole.stages[0];
+    assert_int_equal(ns_arch_validate(a, "a", &err), NS_OK);
+    *l = whole;
+    ns_arch_free(a);
+}
+
 /* What belongs to another mixer, or is missing from this one. */
 static void recurrences(void **state)
 {
@@ -298,7 +341,7 @@ static void recurrences(void **state)
     char *const json = written(a);
     ns_arch_free(a);
     static const edit edits[] = {
-        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"thunder\"", "attn: 'mixer' has none of the known values (softmax, lightning)"},
+        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"thunder\"", "attn: 'mixer' has none of the known values (softmax, lightning, recurrence, "},
         {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"softmax\"", "'slope' is not a key that belongs here"},
         {"\"mixer\":\t\"softmax\"", "\"mixer\":\t\"lightning\"", "layer 1: the mixer lightning needs slope, one number a head"},
         {"\"mixer\":\t\"softmax\"", "\"mixer\":\t3", "mixer"},
@@ -393,7 +436,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
                                        cmocka_unit_test(experts),
-                                       cmocka_unit_test(recurrences), cmocka_unit_test(names_maps),
+                                       cmocka_unit_test(recurrences), cmocka_unit_test(channels),
+                                       cmocka_unit_test(order_of_branches), cmocka_unit_test(names_maps),
                                        cmocka_unit_test(names_of_experts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

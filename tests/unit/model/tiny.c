@@ -68,6 +68,11 @@ const char *const tiny_delta =
     "\"num_key_value_heads\":2,\"head_dim\":12,\"vocab_size\":101,\"max_position_embeddings\":1024,\"partial_rotary_factor\":0.5,"
     "\"num_experts\":0,\"linear_num_value_heads\":4,\"linear_num_key_heads\":2,\"linear_key_head_dim\":12,\"linear_value_head_dim\":10,"
     "\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"]}";
+/* Gated short convolutions, and attention. */
+const char *const tiny_lfm2 =
+    "{\"model_type\":\"lfm2\",\"hidden_size\":48,\"intermediate_size\":64,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"vocab_size\":101,\"max_position_embeddings\":1024,\"conv_L_cache\":4,\"conv_bias\":true,"
+    "\"block_auto_adjust_ff_dim\":false,\"layer_types\":[\"conv\",\"full_attention\",\"conv\",\"conv\"]}";
 /* Mamba-2: values wider than a panel, a gate before the norm, a skip, no MLP, no attention. */
 const char *const tiny_mamba2 =
     "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
