@@ -31,7 +31,7 @@ enum { NS_BAND_ROWS = 512 };
     X(LN1,         "blocks.%.ln1.hook_normalized", "row d_model",   "x normalised, before gain and bias")               \
     X(Q_PRE_CONV,  "blocks.%.attn.hook_q_pre_conv", "row q_head d_key", "W_Q x + b_Q, before the short convolution")     \
     X(K_PRE_CONV,  "blocks.%.attn.hook_k_pre_conv", "row k_head d_key", "W_K x + b_K, before the short convolution")     \
-    X(V_PRE_CONV,  "blocks.%.attn.hook_v_pre_conv", "row kv_head d_head", "W_V x + b_V (LFM2: times its gate), before the short convolution") \
+    X(V_PRE_CONV,  "blocks.%.attn.hook_v_pre_conv", "row kv_head d_head", "W_V x + b_V, before the convolution; gated") \
     X(K,           "blocks.%.attn.hook_k",     "row kv_head d_head","W_K x + b_K, before QK-norm and rope")             \
     X(V,           "blocks.%.attn.hook_v",     "row kv_head d_head","W_V x + b_V")                                      \
     X(BETA,        "blocks.%.attn.hook_beta",  "row head",          "what a recurrence's write is multiplied by")       \
@@ -42,7 +42,7 @@ enum { NS_BAND_ROWS = 512 };
     X(SCORES,      "blocks.%.attn.hook_attn_scores", "head row key","scale * rot_q . rot_k, soft-capped, -inf where masked") \
     X(PATTERN,     "blocks.%.attn.hook_pattern","head row key",     "softmax of the scores over keys; 0 where masked")  \
     X(Z,           "blocks.%.attn.hook_z",     "row head d_head",   "pattern . v")                                      \
-    X(RECURRENCE_OUT, "blocks.%.attn.hook_recurrence_out", "row head d_head", "z and the skip D v, or what channels give: what goes to norm and gate") \
+    X(RECURRENCE_OUT, "blocks.%.attn.hook_recurrence_out", "row head d_head", "z and the skip D v: goes to norm and gate") \
     X(RESULT,      "blocks.%.attn.hook_result","row head d_model",  "z W_O of one head, without the bias")              \
     X(ATTN_OUT,    "blocks.%.hook_attn_out",   "row d_model",       "what attention adds to the residual (after its post-norm and scale)") \
     X(RESID_MID,   "blocks.%.hook_resid_mid",  "row d_model",       "resid_pre + attn_out (not in parallel blocks)")    \
@@ -124,8 +124,8 @@ NS_API const char *ns_point_axes(ns_point);
 /* The same at a layer: a recurrence has its own heads of q and k, and their own width. */
 NS_API const char *ns_point_axes_at(const ns_arch *, ns_point, int64_t layer);
 NS_API const char *ns_point_formula(ns_point);
-/* Does the point exist at this layer (-1: outside the blocks) of this arch? ns_point_absent: why not, in words; NULL: it does. Where a layer
- * has two mixers side by side, a point is of the first that has it. */
+/* Does the point exist at this layer (-1: outside the blocks) of this arch? ns_point_absent: why not, in words; NULL: it does. Where a
+ * layer has two mixers side by side, a point is of the first that has it. */
 NS_API const char *ns_point_absent(const ns_arch *, ns_point, int64_t layer);
 NS_API bool ns_point_exists(const ns_arch *, ns_point, int64_t layer);
 /* "blocks.3.attn.hook_q" into buf. */

@@ -77,7 +77,8 @@ typedef struct ns_keeps {
 
 #define NS_HAS(point) (UINT64_C(1) << NS_POINT_##point)
 /* Points that are of heads. */
-#define NS_POINTS_OF_HEADS (NS_HAS(K) | NS_HAS(V) | NS_HAS(ROT_K) | NS_HAS(Q) | NS_HAS(ROT_Q) | NS_HAS(PATTERN) | NS_HAS(Z) | NS_HAS(RESULT))
+#define NS_POINTS_OF_HEADS \
+    (NS_HAS(K) | NS_HAS(V) | NS_HAS(ROT_K) | NS_HAS(Q) | NS_HAS(ROT_Q) | NS_HAS(PATTERN) | NS_HAS(Z) | NS_HAS(RESULT))
 _Static_assert(NS_N_POINTS <= 64, "a set of points is a bit each");
 
 typedef struct ns_branch_class {

@@ -1,5 +1,5 @@
-/* short_conv.c - the gated short convolution (LFM2): out = W_O (c * conv(b * x)), with b, c and x three projections of the input and a causal
- * convolution of each channel over a few rows, whose inputs are all that it keeps. */
+/* short_conv.c - the gated short convolution (LFM2): out = W_O (c * conv(b * x)), with b, c and x three projections of the input and a
+ * causal convolution of each channel over a few rows, whose inputs are all that it keeps. */
 #include "model/branch/branch.h"
 
 typedef struct short_conv {

@@ -46,8 +46,9 @@ static int read_synonyms(ns_facts *f, ns_config *c, ns_error *err)
         (rc = ns_config_f64(c, "rope_theta", 1e6, 0, 1e30, &usual, err)) != NS_OK ||
         (rc = ns_config_f64(c, "theta", usual, 0, 1e30, &theta, err)) != NS_OK)
         return rc;
-    return theta == usual ? NS_OK : ns_fail(err, NS_E_UNSUPPORTED, "%s: theta is %g and rope_theta %g: take one of them out", c->label, theta,
-                                            usual);
+    if (theta != usual)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: theta is %g and rope_theta %g: take one of them out", c->label, theta, usual);
+    return NS_OK;
 }
 
 static int read(ns_facts *f, ns_config *c, ns_error *err)

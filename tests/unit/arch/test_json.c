@@ -341,7 +341,8 @@ static void recurrences(void **state)
     char *const json = written(a);
     ns_arch_free(a);
     static const edit edits[] = {
-        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"thunder\"", "attn: 'mixer' has none of the known values (softmax, lightning, recurrence, "},
+        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"thunder\"",
+         "attn: 'mixer' has none of the known values (softmax, lightning, recurrence, "},
         {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"softmax\"", "'slope' is not a key that belongs here"},
         {"\"mixer\":\t\"softmax\"", "\"mixer\":\t\"lightning\"", "layer 1: the mixer lightning needs slope, one number a head"},
         {"\"mixer\":\t\"softmax\"", "\"mixer\":\t3", "mixer"},
