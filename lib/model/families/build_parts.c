@@ -24,8 +24,8 @@ static char *in_layer(const ns_builder *b, const char *name, size_t n, const cha
 {
     const char *const brace = expert ? memchr(name, '{', n) : NULL;
     const int head = (int)(brace ? (size_t)(brace - name) : n), tail = brace ? (int)n - head - 2 : 0;
-    return ns_printf_alloc("%s%s%lld.%.*s%s%.*s%s", b->prefix, b->row->names->layers, (long long)b->layer, head, name, brace ? expert : "",
-                           tail, brace ? brace + 2 : "", suffix);
+    return ns_printf_alloc("%s%s%lld.%s%.*s%s%.*s%s", b->prefix, b->row->names->layers, (long long)b->layer, b->module ? b->module : "",
+                           head, name, brace ? expert : "", tail, brace ? brace + 2 : "", suffix);
 }
 
 static bool held(ns_builder *b, const char *name, size_t n, const char *suffix)
@@ -162,4 +162,29 @@ ns_norm *ns_build_norm(ns_builder *b, ns_branch *branch, const char *role, const
     ns_norm *const n = ns_slot_norm(branch, slot_of(b, branch, role, &shape));
     *n = ns_build_norm_of(b, name, shape.n_out);
     return n;
+}
+
+/* ---- linear recurrences ---- */
+
+void ns_build_recurrence(ns_builder *b, ns_branch *branch, double scale)
+{
+    const ns_mixer_facts *const m = &b->f->mixer;
+    ns_build_word(b, branch, "mixer", "recurrence");
+    ns_build_number(b, branch, "n_heads", (double)m->heads);
+    ns_build_number(b, branch, "n_kv_heads", (double)m->heads);
+    ns_build_number(b, branch, "head_dim", (double)m->value_dim);
+    ns_build_number(b, branch, "scale", scale);
+    ns_build_number(b, branch, "rope", -1);
+    ns_build_word(b, branch, "gate_act", "silu");
+}
+
+void ns_build_keys(ns_builder *b, ns_branch *branch, int64_t taps)
+{
+    const ns_mixer_facts *const m = &b->f->mixer;
+    ns_build_number(b, branch, "q_heads", (double)m->groups);
+    ns_build_number(b, branch, "k_heads", (double)m->groups);
+    ns_build_number(b, branch, "key_dim", (double)m->key_dim);
+    ns_build_number(b, branch, "conv_taps", (double)taps);
+    ns_build_number(b, branch, "qkv_act", b->f->act);
+    ns_build_word(b, branch, "decay", "softplus");
 }

@@ -254,6 +254,7 @@ struct ns_builder {
     const ns_checkpoint *checkpoint;  /* NULL: none */
     const char      *prefix;
     int64_t          layer;
+    const char      *module;          /* "mixer.": stands before the names in the layer, while a build function says so; NULL: nothing */
     bool             oom;
 };
 void ns_build_number(ns_builder *, ns_branch *, const char *key, double value);       /* sizes first: shapes follow from them */
@@ -271,8 +272,12 @@ ns_norm *ns_build_norm(ns_builder *, ns_branch *, const char *role, const char *
 typedef struct ns_linear_names { const char *q, *k, *v, *fused, *o, *norm, *gate; } ns_linear_names;
 ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_act);
 
-/* Mamba-2 by the names of its mixer's tensors, which follow `mixer` (mamba.c); sizes: facts.mixer. */
-void ns_build_mamba2(ns_builder *, ns_branch *, const char *mixer);
+/* What linear recurrences share: states and values of facts.mixer, no rope, a gate by SiLU. And what those share that have their own heads
+ * of q and k (facts.mixer.groups): their sizes, the convolution, the activation of the config, a decay by softplus. */
+void ns_build_recurrence(ns_builder *, ns_branch *, double scale);
+void ns_build_keys(ns_builder *, ns_branch *, int64_t taps);
+/* Mamba-2 by the names of its mixer's tensors, which follow `module` (mamba.c); sizes: facts.mixer. */
+void ns_build_mamba2(ns_builder *, ns_branch *, const char *module);
 /* Gated DeltaNet by the names and fused tensors of qwen3_next (qwen_next.c); sizes: facts.mixer; taps 0: no convolution. */
 void ns_build_gated_deltanet(ns_builder *, ns_branch *, int64_t taps);
 

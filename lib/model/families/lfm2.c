@@ -71,13 +71,13 @@ static void build(ns_builder *b, ns_branch *branch)
     for (int i = 0; i < 3; i++) {
         ns_build_matrix(b, branch, in[i].role, "conv.in_proj")->start = in[i].part * f->d_model;
         if (f->mixer.bias)
-            ns_build_bias(b, branch, in[i].role, "conv.in_proj.bias")->start = in[i].part * f->d_model;
+            ns_build_bias_of(b, branch, in[i].role, "conv.in_proj")->start = in[i].part * f->d_model;
     }
     ns_build_tensor(b, branch, "attn.conv", "conv.conv.weight");
     ns_build_matrix(b, branch, "attn.o", "conv.out_proj");
     if (f->mixer.bias) {
-        ns_build_bias(b, branch, "attn.conv", "conv.conv.bias");
-        ns_build_bias(b, branch, "attn.o", "conv.out_proj.bias");
+        ns_build_bias_of(b, branch, "attn.conv", "conv.conv");
+        ns_build_bias_of(b, branch, "attn.o", "conv.out_proj");
     }
 }
 

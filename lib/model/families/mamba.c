@@ -89,68 +89,52 @@ static int read_granite(ns_facts *f, ns_config *c, ns_error *err)
 static void set_sizes(ns_builder *b, ns_branch *branch)
 {
     const ns_mixer_facts *const m = &b->f->mixer;
-    ns_build_word(b, branch, "mixer", "recurrence");
-    ns_build_number(b, branch, "n_heads", (double)m->heads);
-    ns_build_number(b, branch, "n_kv_heads", (double)m->heads);
-    ns_build_number(b, branch, "head_dim", (double)m->value_dim);
-    ns_build_number(b, branch, "q_heads", (double)m->groups);
-    ns_build_number(b, branch, "k_heads", (double)m->groups);
-    ns_build_number(b, branch, "key_dim", (double)m->key_dim);
-    ns_build_number(b, branch, "conv_taps", (double)m->taps);
-    ns_build_number(b, branch, "scale", 1);
-    ns_build_number(b, branch, "rope", -1);
-    ns_build_number(b, branch, "qkv_act", b->f->act);
+    ns_build_recurrence(b, branch, 1);
+    ns_build_keys(b, branch, m->taps);
     ns_build_number(b, branch, "step_min", m->step_min);
     ns_build_number(b, branch, "step_max", m->step_max);
-    ns_build_word(b, branch, "decay", "softplus");
     ns_build_word(b, branch, "beta", "step");
-    ns_build_word(b, branch, "gate_act", "silu");
     ns_build_word(b, branch, "gate_order", "gate_norm");
 }
 
 /* in_proj: z_gate | v | k | q | step; the convolution: v | k | q. */
-void ns_build_mamba2(ns_builder *b, ns_branch *branch, const char *mixer)
+void ns_build_mamba2(ns_builder *b, ns_branch *branch, const char *module)
 {
     const ns_mixer_facts *const m = &b->f->mixer;
     const int64_t inner = m->heads * m->value_dim, group = m->groups * m->key_dim;
     const struct { const char *role; int64_t start; } rows[] = {
         {"attn.z_gate", 0}, {"attn.v", inner}, {"attn.k", 2 * inner}, {"attn.q", 2 * inner + group}, {"attn.step", 2 * (inner + group)},
     }, taps[] = {{"attn.v_conv", 0}, {"attn.k_conv", inner}, {"attn.q_conv", inner + group}};
-    char in[64], in_bias[64], out[64], out_bias[64], norm[64], conv[64], conv_bias[64], step[64], rate[64], skip[64];
-    const struct { char *name; const char *suffix; } all[] = {
-        {in, "in_proj"}, {in_bias, "in_proj.bias"}, {out, "out_proj"}, {out_bias, "out_proj.bias"}, {norm, "norm"},
-        {conv, "conv1d.weight"}, {conv_bias, "conv1d.bias"}, {step, "dt_bias"}, {rate, "A_log"}, {skip, "D"},
-    };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        snprintf(all[i].name, sizeof in, "%s.%s", mixer, all[i].suffix);
+    b->module = module;
     set_sizes(b, branch);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ns_build_matrix(b, branch, rows[i].role, in)->start = rows[i].start;
+        ns_build_matrix(b, branch, rows[i].role, "in_proj")->start = rows[i].start;
         if (m->bias)
-            ns_build_bias(b, branch, rows[i].role, in_bias)->start = rows[i].start;
+            ns_build_bias_of(b, branch, rows[i].role, "in_proj")->start = rows[i].start;
     }
     for (size_t i = 0; i < sizeof taps / sizeof *taps; i++) {
-        ns_build_tensor(b, branch, taps[i].role, conv)->start = taps[i].start;
+        ns_build_tensor(b, branch, taps[i].role, "conv1d.weight")->start = taps[i].start;
         if (m->conv_bias)
-            ns_build_bias(b, branch, taps[i].role, conv_bias)->start = taps[i].start;
+            ns_build_bias_of(b, branch, taps[i].role, "conv1d")->start = taps[i].start;
     }
-    ns_build_matrix(b, branch, "attn.o", out);
+    ns_build_matrix(b, branch, "attn.o", "out_proj");
     if (m->bias)
-        ns_build_bias(b, branch, "attn.o", out_bias);
-    ns_build_tensor(b, branch, "attn.step_bias", step);
-    ns_build_tensor(b, branch, "attn.rate", rate);
-    ns_build_tensor(b, branch, "attn.skip", skip);
-    ns_build_norm(b, branch, "attn.z_norm", norm);
+        ns_build_bias_of(b, branch, "attn.o", "out_proj");
+    ns_build_tensor(b, branch, "attn.step_bias", "dt_bias");
+    ns_build_tensor(b, branch, "attn.rate", "A_log");
+    ns_build_tensor(b, branch, "attn.skip", "D");
+    ns_build_norm(b, branch, "attn.z_norm", "norm");
+    b->module = NULL;
 }
 
 static void build(ns_builder *b, ns_branch *branch)
 {
-    ns_build_mamba2(b, branch, "mixer");
+    ns_build_mamba2(b, branch, "mixer.");
 }
 
 static void build_hybrid(ns_builder *b, ns_branch *branch)
 {
-    ns_build_mamba2(b, branch, "mamba");
+    ns_build_mamba2(b, branch, "mamba.");
 }
 
 static const ns_recurrent recurrent = {.type = "mamba", .mixer = "recurrence", .read = read, .build = build};

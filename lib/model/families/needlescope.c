@@ -39,7 +39,7 @@ static void silu(ns_builder *b, ns_branch *branch)
 
 static void build_mamba2(ns_builder *b, ns_branch *branch)
 {
-    ns_build_mamba2(b, branch, "mamba");
+    ns_build_mamba2(b, branch, "mamba.");
     silu(b, branch);
 }
 
@@ -63,19 +63,12 @@ static void build_gla(ns_builder *b, ns_branch *branch)
         {"attn.q", "self_attn.q_proj"}, {"attn.k", "self_attn.k_proj"}, {"attn.v", "self_attn.v_proj"}, {"attn.o", "self_attn.o_proj"},
         {"attn.z_gate", "self_attn.g_proj"}, {"attn.step", "self_attn.gk_proj"},
     };
-    const ns_mixer_facts *const m = &b->f->mixer;
-    ns_build_word(b, branch, "mixer", "recurrence");
-    ns_build_number(b, branch, "n_heads", (double)m->heads);
-    ns_build_number(b, branch, "n_kv_heads", (double)m->heads);
-    ns_build_number(b, branch, "head_dim", (double)m->value_dim);
-    ns_build_number(b, branch, "scale", 1 / sqrt((double)m->key_dim));
-    ns_build_number(b, branch, "rope", -1);
+    ns_build_recurrence(b, branch, 1 / sqrt((double)b->f->mixer.key_dim));
     ns_build_word(b, branch, "qkv_act", "none");
     ns_build_word(b, branch, "decay", "logsigmoid");
     ns_build_word(b, branch, "decay_of", "key_channel");
     ns_build_number(b, branch, "divisor", 16);
     ns_build_word(b, branch, "z_norm_of", "head");
-    ns_build_word(b, branch, "gate_act", "silu");
     for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
         ns_build_matrix(b, branch, matrices[i].role, matrices[i].name);
     ns_build_bias(b, branch, "attn.step", "self_attn.gk_proj.bias");

@@ -52,24 +52,12 @@ static void part(ns_tref *t, int64_t start, int64_t rows, int64_t unit)
 
 static void set_sizes(ns_builder *b, ns_branch *branch, int64_t taps)
 {
-    const ns_mixer_facts *const m = &b->f->mixer;
     ns_attn *const a = branch->params;
-    ns_build_word(b, branch, "mixer", "recurrence");
-    ns_build_number(b, branch, "n_heads", (double)m->heads);
-    ns_build_number(b, branch, "n_kv_heads", (double)m->heads);
-    ns_build_number(b, branch, "head_dim", (double)m->value_dim);
-    ns_build_number(b, branch, "q_heads", (double)m->groups);
-    ns_build_number(b, branch, "k_heads", (double)m->groups);
-    ns_build_number(b, branch, "key_dim", (double)m->key_dim);
-    ns_build_number(b, branch, "conv_taps", (double)taps);
-    ns_build_number(b, branch, "scale", 1 / sqrt((double)m->key_dim));
-    ns_build_number(b, branch, "rope", -1);
-    ns_build_number(b, branch, "qkv_act", b->f->act);
-    ns_build_word(b, branch, "decay", "softplus");
+    ns_build_recurrence(b, branch, 1 / sqrt((double)b->f->mixer.key_dim));
+    ns_build_keys(b, branch, taps);
     ns_build_word(b, branch, "rule", "delta");
     ns_build_word(b, branch, "beta", "sigmoid");
     ns_build_word(b, branch, "z_norm_of", "head");
-    ns_build_word(b, branch, "gate_act", "silu");
     a->qk_norm = NS_QK_PER_HEAD;
     a->q_norm = a->k_norm = (ns_norm){.type = NS_NORM_L2, .eps = 1e-6f};
 }
