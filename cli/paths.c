@@ -56,7 +56,6 @@ void cli_tell_replaced(cli *app)
  * outputs of one name are a slip as well. */
 static int check_output(cli *app, paths *p, const cli_option *option, const char *path)
 {
-    ns_atomic_file file;
     ns_error why = {""};
     int rc = NS_OK;
     if (option->kind == CLI_OUTPUT && strcmp(path, "-") == 0)
@@ -74,11 +73,9 @@ static int check_output(cli *app, paths *p, const cli_option *option, const char
                      ? ns_fail(&why, NS_E_ARG, "%s is given twice (name another file)", path)
                      : ns_fail(&why, NS_E_ARG, "%s and %s are one file (name another file)", path, p->inputs[i]);
     rc = rc != NS_OK ? rc : ns_check_not_input(path, p->inputs, p->n, &why);
-    rc = rc != NS_OK ? rc : ns_kind_check_output(path, option->makes, &why);
-    rc = rc != NS_OK ? rc : option->kind == CLI_STREAM ? ns_atomic_begin_text(&file, path, &why) : ns_atomic_begin(&file, path, &why);
+    rc = rc != NS_OK ? rc : ns_output_check(path, option->makes, option->kind == CLI_STREAM, &why);
     if (rc != NS_OK)
         return ns_fail(&app->err, rc, rc == NS_E_ARG ? "--%s: %s" : "%.0s%s", option->name, why.message);
-    ns_atomic_abort(&file);
     cli_watch_output(app, path);
     return add_input(p, path) ? NS_OK : ns_oom(&app->err, path);
 }

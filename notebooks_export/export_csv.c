@@ -132,8 +132,7 @@ static int load(csv *c, ns_error *err)
 static int write_rows(csv *c, const char *path, ns_error *err)
 {
     ns_atomic_file file;
-    int rc = ns_kind_check_output(path, NS_KINDS(NS_KIND_TEXT), err);
-    rc = rc != NS_OK ? rc : ns_atomic_begin_text(&file, path, err);
+    int rc = ns_atomic_begin_text(&file, path, err);
     if (rc != NS_OK)
         return rc;
     c->f = ns_atomic_stream(&file, &rc, err);
@@ -157,7 +156,7 @@ int ns_export_csv(ns_study *study, const char *path, const ns_export_params *giv
     ns_export_params params;
     ns_source x;
     csv c = {.x = &x, .params = &params};
-    int rc = ns_source_begin(&x, study, path, given, &params, err);
+    int rc = ns_source_begin(&x, study, path, NS_KIND_TEXT, given, &params, err);
     rc = rc != NS_OK ? rc : load(&c, err);
     rc = rc != NS_OK ? rc : write_both(&c, path, err);
     free(c.values);

@@ -147,7 +147,7 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
     char *text = NULL;
     size_t size = 0;
     ns_source x;
-    int rc = ns_source_begin(&x, study, path, given, &params, err);
+    int rc = ns_source_begin(&x, study, path, NS_KIND_TEXT, given, &params, err);
     if (rc != NS_OK)
         return rc;
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;
@@ -167,7 +167,6 @@ int ns_export_latex(ns_study *study, const char *path, const ns_export_params *g
         rc = ns_stream_end(s, path, &text, &size, err);
     else
         ns_stream_drop(s);
-    rc = rc != NS_OK ? rc : ns_kind_check_output(path, NS_KINDS(NS_KIND_TEXT), err);
     rc = rc != NS_OK ? rc : ns_file_write(path, text, size, err);
     free(text);
     free(t.top);

@@ -306,7 +306,7 @@ int ns_export_notebook(ns_study *study, const char *path, const ns_export_params
 {
     ns_export_params params;
     ns_source x;
-    int rc = ns_source_begin(&x, study, path, given, &params, err);
+    int rc = ns_source_begin(&x, study, path, NS_KIND_NOTEBOOK, given, &params, err);
     if (rc != NS_OK)
         return rc;
     params.top = params.top < x.L * x.H ? params.top : x.L * x.H;

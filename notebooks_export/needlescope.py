@@ -17,6 +17,7 @@ import fnmatch
 import glob as _glob
 import json
 import math
+import operator
 import os
 import signal
 import sys
@@ -475,6 +476,7 @@ _SITES = {"z": 0, "q": 1, "k": 2, "v": 3}
 _GRIDS = ("first", "answered", "find")
 _MAPS = {"stats+topk": 0, "dense": 1, "rows": 2, "topk": 3, "pooled": 4, "stats": 5}
 
+_INT_MAX = (1 << 31) - 1
 _P, _I64, _I32, _INT, _S = c.c_void_p, c.c_int64, c.c_int32, c.c_int, c.c_char_p
 _OUT, _ERR = c.POINTER(c.c_void_p), c.POINTER(_Error)
 _FUNCTIONS = {                                  # name: result, arguments
@@ -509,6 +511,9 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_probe_from_json": (_INT, [_OUT, _S, c.c_size_t, _S, _ERR]), "ns_probe_free": (None, [_P]),
     "ns_score_run": (_INT, [_OUT, _P, c.POINTER(_Cases), c.POINTER(_ScoreParams), _ERR]), "ns_scores_free": (None, [_P]),
     "ns_scores_rank": (_INT, [_P, c.POINTER(_RankingParams), _ERR]), "ns_scores_each": (_INT, [_P, _ON_ARRAY, _P, _ERR]),
+    "ns_provenance_of_model": (_INT, [c.POINTER(_FactList), _P, _ERR]),
+    "ns_provenance_of_cases": (_INT, [c.POINTER(_FactList), c.POINTER(_Cases), _ERR]),
+    "ns_provenance_check_file": (_INT, [c.POINTER(_FactList), _S, _S, _ERR]),
     "ns_scores_facts": (_INT, [_P, c.POINTER(_FactList), _ERR]), "ns_fact_list_clear": (None, [c.POINTER(_FactList)]),
     "ns_scores_write": (_INT, [_P, _S, c.POINTER(_Provenance), _ERR]),
     "ns_scores_cases": (_I64, [_P]), "ns_scores_answered": (_I64, [_P]), "ns_scores_token_accuracy": (c.c_double, [_P, c.c_bool]),
@@ -587,21 +592,91 @@ def _call(name, *arguments):
     return rc
 
 
+# ctypes takes whatever it is given: numbers are cut to the width of their field, texts at their first NUL, and any object is true. So what
+# callers give passes one of these first; _params asks the one that fits the type of each field.
+
 def _bytes(path_or_text):
-    return None if path_or_text is None else os.fsencode(path_or_text)
+    if path_or_text is None:
+        return None
+    raw = os.fsencode(path_or_text)
+    if b"\0" in raw:
+        raise ValueError(f"{path_or_text!r} has a NUL character in it, where the library would end it")
+    return raw
+
+
+def _number(name, given, least=0, most=(1 << 63) - 1):
+    """A whole number (numpy's too) as an int."""
+    try:
+        value = None if isinstance(given, bool) else operator.index(given)
+    except TypeError:
+        value = None
+    if value is None or not least <= value <= most:
+        raise ValueError(f"{name} is {given!r}: it is a whole number of {least} to {most}")
+    return value
+
+
+def _real(name, given, least=-math.inf, most=math.inf):
+    """A finite number as a float."""
+    try:
+        value = math.nan if isinstance(given, (bool, np.bool_, str, bytes)) else float(given)
+    except (TypeError, OverflowError):
+        value = math.nan
+    if not (math.isfinite(value) and least <= value <= most):
+        raise ValueError(f"{name} is {given!r}: it is a finite number" + f" of {least:g} to {most:g}" * (least > -math.inf))
+    return value
+
+
+def _flag(name, given):
+    if not isinstance(given, (bool, np.bool_)):
+        raise ValueError(f"{name} is {given!r}: it is True or False")
+    return bool(given)
+
+
+def _fits(name, of, given):
+    """The value of a field of type `of`."""
+    if of is c.c_bool:
+        return _flag(name, given)
+    if of in (c.c_float, c.c_double):
+        return _real(name, given)
+    if of is c.c_char_p:
+        return given if given is None else _bytes(given)
+    if isinstance(of, type) and issubclass(of, c._SimpleCData) and of._type_ in "iIlLqQ":
+        return _number(name, given, 0, (1 << 8 * c.sizeof(of) - (of(-1).value < 0)) - 1)
+    return given
 
 
 def _params(kind, **fields):
-    return kind(size=c.sizeof(kind), **fields)
+    types = dict(kind._fields_)
+    return kind(size=c.sizeof(kind), **{name: _fits(name, types[name], value) for name, value in fields.items()})
 
 
-def _int32(ids):
-    """A C-contiguous copy of token ids [n]; what is no whole number of 32 bits is an error."""
-    given = np.asarray(ids)
-    out = np.ascontiguousarray(given, np.int32) if given.size == 0 else np.array(given, np.int32, order="C")
-    if given.ndim != 1 or (given.size and (given.dtype.kind not in "iu" or not np.array_equal(out, given))):
-        raise ValueError(f"token ids are a list of whole numbers of 32 bits, not {given.dtype} of shape {given.shape}")
+def _whole(name, given, least=-1 << 63, most=(1 << 63) - 1, kind=np.int64):
+    """A copy of the numbers, in C order."""
+    array = np.asarray(given)
+    if not isinstance(given, np.ndarray):                       # of [1, True] numpy makes whole numbers, of [1, 2**63] none
+        array = np.asarray(given, object)
+    if array.dtype.kind not in "iu":
+        for wrong in (x for x in array.flat if not isinstance(x, (int, np.integer)) or isinstance(x, bool)):
+            raise ValueError(f"{name}: {wrong!r} ... are no whole numbers")
+    for wrong in (x for x in (array.min(), array.max()) if not least <= int(x) <= most) if array.size else ():
+        raise ValueError(f"{name}: {wrong} is there; they are whole numbers of {least} to {most}")
+    return np.array(array, kind, order="C")
+
+
+def _int32(ids, name="token ids"):
+    """A copy of token ids [n]."""
+    out = _whole(name, ids, -1 << 31, (1 << 31) - 1, np.int32)
+    if out.ndim != 1:
+        raise ValueError(f"{name} are a list, and these have the shape {out.shape}")
     return out
+
+
+def _reals(name, given):
+    """The numbers as an array of whatever real type they have."""
+    array = np.asarray(given)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: values of {array.dtype}, and real numbers are needed")
+    return array
 
 
 def _pointer(array, kind):
@@ -700,7 +775,7 @@ class Tokenizer(_Owner):
 
     def _encode(self, text, special):
         raw, out = text.encode(), _Encoding()
-        _call("ns_encode", self, raw, len(raw), special, c.byref(out))
+        _call("ns_encode", self, raw, len(raw), _flag("special", special), c.byref(out))
         try:
             n = out.n
             ids = np.array(out.ids[:n], np.int32)
@@ -711,7 +786,7 @@ class Tokenizer(_Owner):
     def decode(self, ids, skip_special=False):
         """The text of token ids."""
         ids, out = _int32(ids), c.c_void_p()
-        _call("ns_decode", self, _pointer(ids, _I32), ids.size, skip_special, c.byref(out))
+        _call("ns_decode", self, _pointer(ids, _I32), ids.size, _flag("skip_special", skip_special), c.byref(out))
         try:
             return c.string_at(out).decode()
         finally:
@@ -719,7 +794,7 @@ class Tokenizer(_Owner):
 
     def id(self, token):
         """The id of a vocabulary entry, or None."""
-        found = _lib.ns_token_id(self, token.encode())
+        found = _lib.ns_token_id(self, _bytes(token))
         return None if found < 0 else found
 
     @classmethod
@@ -972,7 +1047,7 @@ class _Pass(_Stoppable):
         """see(struct site, struct view)."""
         callback = self.callback(_ON_VIEW, lambda site, view, _: see(site.contents, view.contents), 0, -1)
         self._keep.append(rows)
-        self._hooks.append(_params(_Hook, at=at.encode(), rows=rows, **{"edit" if edits else "read": callback}))
+        self._hooks.append(_params(_Hook, at=at, rows=rows, **{"edit" if edits else "read": callback}))
 
     def add_edits(self, edit):
         edits, n = self.scratch.new("ns_edits_new", "ns_edits_free", self.model._arch, c.byref(edit), 1, None, None), c.c_int()
@@ -1023,7 +1098,7 @@ def _c_rows(rows):
     if rows is None:
         return _Rows(kind=_ROWS_ALL)
     if isinstance(rows, str):
-        return _Rows(kind=_ROWS_ANSWER) if rows == "answer" else _Rows(kind=_ROWS_SPAN, span=rows.encode())
+        return _Rows(kind=_ROWS_ANSWER) if rows == "answer" else _Rows(kind=_ROWS_SPAN, span=_bytes(rows))
     positions = _whole("rows", rows).reshape(-1)
     if not positions.size:
         raise ValueError("rows: an empty list (None means all)")
@@ -1057,17 +1132,22 @@ def _check_of(name, given, what, applies):
         raise ValueError(f"{name} is of {what}")
 
 
-def _whole(name, given):
-    """The numbers as int64; one that is not whole is an error."""
-    array = np.asarray(given)
-    if array.size and array.dtype.kind not in "iu":
-        raise ValueError(f"{name}: {array.ravel()[0]!r} ... are no whole numbers")
-    return np.array(array, np.int64)
+def _two(name, given):
+    """Two whole numbers, none of them below 0."""
+    out = _whole(name, given, 0)
+    if out.shape != (2,):
+        raise ValueError(f"{name} is {given!r}: it is two whole numbers")
+    return out.tolist()
 
 
-def _heads(heads):
+def _heads(heads, name="heads"):
     """[n, 2]: layer, head."""
-    return _whole("heads", heads).reshape(-1, 2) if len(heads) else np.zeros((0, 2), np.int64)
+    if not len(heads):
+        return np.zeros((0, 2), np.int64)
+    out = _whole(name, heads, 0)
+    if out.ndim != 2 or out.shape[1] != 2:
+        raise ValueError(f"{name} is {heads!r}: it is a list of (layer, head)")
+    return out
 
 
 class _PythonHook(_Watcher):
@@ -1076,10 +1156,10 @@ class _PythonHook(_Watcher):
         if (read is None) == (edit is None):
             raise ValueError("a hook has exactly one of read and edit")
         model._check_glob(at)
-        self.at, self.rows, self.fn, self.edits = at, rows, read or edit, edit is not None
+        self.at, self.rows, self.fn, self.edits = at, _c_rows(rows), read or edit, edit is not None
 
     def _install(self, p):
-        p.add(self.at, _c_rows(self.rows), self._edit if self.edits else self._read, self.edits)
+        p.add(self.at, self.rows, self._edit if self.edits else self._read, self.edits)
 
     def _read(self, site, view):
         self.fn(_borrow(view).copy(), _site(site))
@@ -1089,7 +1169,7 @@ class _PythonHook(_Watcher):
         new = self.fn(x.copy(), where)
         if new is None:
             return
-        new = np.asarray(new, np.float32)
+        new = _reals(f"{where.point}: the edit", new).astype(np.float32)
         if new.shape != x.shape:
             raise ValueError(f"{where.point}: the edit returned shape {new.shape}, it was given {x.shape}")
         x[...] = new
@@ -1108,7 +1188,7 @@ class _Ablation(_Watcher):
         twice = next((tuple(h) for i, h in enumerate(self.heads.tolist()) if h in self.heads.tolist()[:i]), None)
         if twice:
             raise ValueError("head %d.%d is named twice" % twice)
-        self.mode, self.scope, self.span, self.seed = mode, scope, span or "needle", seed or 0
+        self.mode, self.scope, self.span, self.seed = mode, scope, "needle" if span is None else span, 0 if seed is None else seed
         self.cases = None if cases is None else model.cases(cases)
         self._mean = None
         with _Scratch() as s:                   # a head that is not there is known now
@@ -1119,7 +1199,7 @@ class _Ablation(_Watcher):
     def _struct(self, mean):
         edit = _params(_Edit, mode=_MODES[self.mode], scope=_SCOPES[self.scope], heads=_pointer(self.heads, _I64 * 2),
                        n_heads=len(self.heads),
-                       mean=_pointer(mean, c.c_float), span=self.span.encode(), seed=self.seed)
+                       mean=_pointer(mean, c.c_float), span=self.span, seed=self.seed)
         edit._keep = mean
         return edit
 
@@ -1184,12 +1264,12 @@ def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None
              **unknown):
     """What ns_open is asked for; warnings are added to the list told."""
     _check_names("load", unknown, _opening)
+    threads, memory = _number("threads", threads, 0, _INT_MAX), _number("memory", memory)
     if memory and memory < 1 << 20:
         raise ValueError(f"memory {memory}: it is in bytes, and no model runs in less than a MiB")
     cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
-    return _params(_OpenParams, path=_bytes(path), revision=_bytes(revision), arch=_bytes(arch), names=_bytes(names),
-                   olmo3_rope=_bytes(olmo3_rope),
-                   tokenizer=_bytes(tokenizer), no_hash=not hash, memory=memory or allowed // 2, threads=threads or cpus, cpu=_bytes(cpu),
+    return _params(_OpenParams, path=path, revision=revision, arch=arch, names=names, olmo3_rope=olmo3_rope, tokenizer=tokenizer,
+                   no_hash=not _flag("hash", hash), memory=memory or allowed // 2, threads=threads or cpus, cpu=cpu,
                    warn=_WARN(lambda _, line: told.append(line.decode())))
 
 
@@ -1293,7 +1373,7 @@ class Model(_Owner):
 
     def _check_glob(self, at):
         with _Scratch() as s:
-            hook = _params(_Hook, at=at.encode(), rows=_Rows(), read=_ON_VIEW(lambda *_: 0))
+            hook = _params(_Hook, at=at, rows=_Rows(), read=_ON_VIEW(lambda *_: 0))
             s.new("ns_hooks_new", "ns_hooks_free", self._arch, c.byref(hook), 1)
 
     def _one_case(self, prompt, n_answer=None):
@@ -1343,8 +1423,6 @@ class Model(_Owner):
 
     def _seed_values(self, point, places, values):
         """[places, numbers] f32; token ids of hook_logits as rows of one 1."""
-        if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool) or np.iscomplexobj(values):
-            raise TypeError(f"seed {point!r}: values of {values.dtype}, and real numbers are needed")
         if point == "hook_logits" and values.ndim <= 1 and np.issubdtype(values.dtype, np.integer):
             for token in values[(values < 0) | (values >= self.vocab)].reshape(-1).tolist():
                 raise IndexError(f"seed {point!r}: token {token}, outside the vocabulary of {self.vocab}")
@@ -1364,31 +1442,37 @@ class Model(_Owner):
 
         prompt  token ids, a text, or a Case (its prompt and its answer but for the last token)
         seed    {point: (rows, values)}: rows a position or a list of them (negative: from the end), values [rows, ...] of the point's
-                shape; of "hook_logits" token ids will do, one a row. {"hook_logits": (-1, 42)}: of logit 42 of the last row"""
-        case = self._one_case(prompt)
+                shape; of "hook_logits" token ids will do, one a row. {"hook_logits": (-1, 42)}: of logit 42 of the last row
+        A seed depends on no point behind it in the pass: a glob that names none but such is an error; of others they are left out, with a
+        warning."""
+        case, globs = self._one_case(prompt), [at] if isinstance(at, str) else list(at)
         length = case.n_tokens + max(case.n_answer - 1, 0)
         cache = Cache(_positions(rows, case, length), length)
         seeds, keep = [], []
         for point, (places, values) in seed.items():
             places = _positions(np.atleast_1d(places), case, length)
-            values = self._seed_values(point, places, np.asarray(values))
+            values = self._seed_values(point, places, _reals(f"seed {point!r}", values))
             keep.append(values)
-            seeds += [_params(_Seed, at=point.encode(), row0=place, n_rows=1, width=v.size, values=_pointer(v, c.c_float))
+            seeds += [_params(_Seed, at=point, row0=place, n_rows=1, width=v.size, values=_pointer(v, c.c_float))
                       for place, v in zip(places.tolist(), values)]
         with _Pass(self, Cases._of([case], [])) as p:
-            for pattern in [at] if isinstance(at, str) else at:
+            for pattern in globs:
                 p.add(pattern, _c_rows(cache.rows), cache._take)
             hooks, session = p.resolved(), self._session(p, case, final_length=length)
             p.call("ns_backward", self, session, (_Seed * len(seeds))(*seeds), len(seeds), hooks,
                    c.byref(_params(_BackwardParams, cancelled=p.cancelled)))
+        for glob in globs:
+            behind = [name for name in self.points(glob) if name not in cache]
+            if behind:
+                warnings.warn(f"{len(behind)} points of {glob} lie behind the seed, which does not depend on them: {behind[0]} ... are "
+                              "left out", stacklevel=2)
         return cache
 
     def generate(self, prompt, n, stop=()):
         """Greedy continuation of token ids, a text, or a Case's prompt: up to n token ids, int32; a token of stop ends it (and is its
         last)."""
-        if n < 1:
-            raise ValueError(f"n is {n}: at least one token")
-        for token in _int32(stop).tolist():
+        n = _number("n", n, 1, _INT_MAX)
+        for token in _int32(stop, "stop").tolist():
             if not 0 <= token < self.vocab:
                 raise ValueError(f"stop: {token} is outside the vocabulary of {self.vocab}: it would stop nothing")
         case, stop, out, n_out = self._one_case(prompt, n), _int32(stop), np.zeros(n, np.int32), c.c_int64()
@@ -1432,7 +1516,8 @@ class Model(_Owner):
         _check_of("seed", seed, "the resampling, and resamples=0 does without", resamples)
         if not isinstance(reference, (Model, type(None))):
             raise TypeError(f"reference is a Model, not {type(reference).__name__}: load({reference!r})")
-        cases = self.cases(cases)
+        resamples, seed, cases = _number("resamples", resamples, 0, _INT_MAX), _number("seed", seed, 0, (1 << 64) - 1), self.cases(cases)
+        _check_output(output, None, (self, reference), cases)
         with _Pass(self, cases, progress) as p:
             if output is not None and p.edits:
                 raise RuntimeError("a score file is of the untouched model: score without output, or leave the with block of hook or "
@@ -1451,7 +1536,7 @@ class Model(_Owner):
         params = _score_params(p, names, self._known_tokenizer(), note=p.note(), reference=reference and reference._as_parameter_.value,
                                hooks=p.array,
                                n_hooks=len(p.array), stop=_pointer(_int32([] if newline is None else [newline]), _I32),
-                               n_stop=newline is not None)
+                               n_stop=int(newline is not None))
         out = c.c_void_p()
         p.call("ns_score_run", c.byref(out), self, cases._pointer, c.byref(params))
         p.scratch._list.append((out, _lib.ns_scores_free))
@@ -1480,13 +1565,14 @@ class Model(_Owner):
         _check_word("site", site, _SITES), _check_word("rows", rows, ("answer", "all"))
         _check_word("direction", direction, ("denoising", "noising"))
         cases, heads = self.cases(cases), _heads(heads)
+        _check_output(output, b"patching", (self,), cases)
         with _Pass(self, cases, progress) as p:
             if p.array:
                 raise RuntimeError("a patching is of the untouched model: leave the with block of hook or ablate")
-            how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site], no_map=not map,
-                          all_rows=rows == "all",
-                          noising=direction == "noising", draws=draws or 0, resamples=resamples, seed=seed, progress=p.progress,
-                          cancelled=p.cancelled)
+            how = _params(_PatchParams, heads=_pointer(heads, _I64 * 2), n_heads=len(heads), site=_SITES[site],
+                          no_map=not _flag("map", map), all_rows=rows == "all", noising=direction == "noising",
+                          draws=0 if draws is None else _number("draws", draws, 1, _INT_MAX),
+                          resamples=_number("resamples", resamples, 1, _INT_MAX), seed=seed, progress=p.progress, cancelled=p.cancelled)
             patching = c.c_void_p()
             p.call("ns_patch", c.byref(patching), self, cases._pointer, c.byref(how))
             p.scratch._list.append((patching, _lib.ns_patching_free))
@@ -1499,7 +1585,7 @@ class Model(_Owner):
         rows   as in run; of stats+topk None means the answer's rows     maps   dense, rows, topk, pooled, stats or stats+topk (the default)
         dtype  "f16" or "f32", on disk                                   max_bytes   refuse what would be larger (4 GiB)"""
         _check_word("maps", maps, _MAPS), _check_word("dtype", dtype, ("f16", "f32"))
-        cases, globs = self.cases(cases), [x.encode() for x in ([at] if isinstance(at, str) else at)]
+        cases, globs = self.cases(cases), [_bytes(x) for x in ([at] if isinstance(at, str) else at)]
         how = _params(_RecorderParams, at=(c.c_char_p * len(globs))(*globs), n_at=len(globs), rows=_c_rows(rows), maps=_MAPS[maps],
                       dtype=_DTYPES.index(dtype.replace("f32", "f4").replace("f16", "f2")), top_k=top_k, pool_block=pool_block,
                       max_bytes=max_bytes)
@@ -1556,15 +1642,15 @@ def _positions(rows, case, length):
 # ---- scores ----
 
 def _is_score(name):
-    probe = _lib.ns_probe_find(name.encode())
+    probe = _lib.ns_probe_find(_bytes(name))
     return bool(probe) and any(s.name.decode() == name for s in probe.contents.scores[:probe.contents.n_scores])
 
 
 def _score_params(p, names, tokenizer, **more):
     """names: of scores or probes, or definitions as dicts. The special tokens are those that the _nosink scores leave out."""
-    own = [p.scratch.new("ns_probe_from_json", "ns_probe_free", text, len(text), x.get("name", "definition").encode()).value
+    own = [p.scratch.new("ns_probe_from_json", "ns_probe_free", text, len(text), _bytes(x.get("name", "definition"))).value
            for x in names if isinstance(x, dict) for text in [json.dumps(x).encode()]]
-    named = [x.encode() for x in names if not isinstance(x, dict)]
+    named = [_bytes(x) for x in names if not isinstance(x, dict)]
     twice = next((x for i, x in enumerate(named) if x in named[:i]), None)
     if twice:
         raise ValueError(f"probes: {twice.decode()} is named twice")
@@ -1591,8 +1677,7 @@ def top(scores, k=10, best=None):
 
     best  "largest" or "smallest"; None: what the scores themselves say (.attrs, of m.score or of a file), else the largest.
     Warns when the list is short, or cut through a tie."""
-    if k < 1:
-        raise ValueError(f"k is {k}: at least one head")
+    k = _number("k", k, 1, _INT_MAX)
     attrs = getattr(scores, "attrs", {})
     end = best or attrs.get("best", "largest")
     if end not in _BEST[:2]:
@@ -1801,6 +1886,20 @@ def _caller():
     return _params(_Provenance, caller=os.fsencode(sys.argv[0] or "python"))
 
 
+def _check_output(path, kind, models, cases):
+    """What a writer of HDF5 would refuse after the work is refused before it. kind: the fact of its files; path and models may be None."""
+    if path is None:
+        return
+    made_from = _FactList()
+    try:
+        for model in filter(None, models):
+            _call("ns_provenance_of_model", c.byref(made_from), model)
+        _call("ns_provenance_of_cases", c.byref(made_from), cases._pointer)
+        _call("ns_provenance_check_file", c.byref(made_from), kind, _bytes(path))
+    finally:
+        _lib.ns_fact_list_clear(c.byref(made_from))
+
+
 def _written(out, write):
     """What write(path) writes, read back; out None: into a temporary file."""
     if out is not None:
@@ -1830,6 +1929,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
     runs     a folder of checkpoints, or a list of them          probes   as in Model.score
     shard    (i, n): those checkpoints whose number % n == i     steps    (first, last)
     progress(run, step, what) is called after each checkpoint: "scored", "present", "failed"; options are those of load"""
+    shard = None if shard is None else _two("shard", shard)
+    steps = None if steps is None else _two("steps", steps)
     folders, told, failures = [runs] if isinstance(runs, (str, os.PathLike)) else list(runs), [], []
     opened, counts, names = (_ScanRun * len(folders))(), _ScanCounts(), [probes] if isinstance(probes, (str, dict)) else list(probes)
 
@@ -1853,9 +1954,10 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
             asked = _cases_of(cases, lambda: tokenizer)
             how.engine = p.scratch.new("ns_engine_new", "ns_engine_free",
                                        c.byref(_params(_EngineParams, threads=how.threads, cpu=how.cpu))).value
-            params = _params(_ScanParams, out=_bytes(out), cases=c.pointer(asked._alive()), open=how, force=force,
-                             retry_failed=retry_failed, score=_score_params(p, names, tokenizer), shard=shard[0] if shard else 0,
-                             n_shards=shard[1] if shard else 0, steps=(c.c_int64 * 2)(*steps) if steps else None, by=c.pointer(_caller()),
+            params = _params(_ScanParams, out=out, cases=c.pointer(asked._alive()), open=how, force=force,
+                             retry_failed=retry_failed, score=_score_params(p, names, tokenizer),
+                             shard=shard[0] if shard else 0, n_shards=shard[1] if shard else 0,
+                             steps=(_I64 * 2)(*steps) if steps else None, by=c.pointer(_caller()),
                              told=p.callback(_TOLD, see))
             p.call("ns_scan", opened, len(folders), c.byref(params), c.byref(counts))
         finally:
@@ -1977,17 +2079,21 @@ def emergence(study, **rule):
     return Emergence(study, _birth_rule(**rule))
 
 
+def _theta(given):
+    theta = _real("theta", given, 0, 1)
+    if theta == 0:
+        raise ValueError("theta is 0: at 0 every head is born")
+    return theta
+
+
 def _birth_rule(score=None, previous=None, theta=.5, persist=3, horizon=0, leave_short=False, top=4, resamples=0, seed=0,
                 **unknown):
     _check_names("births", unknown, _birth_rule)
-    if not 0 < theta <= 1:
-        raise ValueError(f"theta {theta}: it lies in (0, 1]")
-    if persist < 1:
-        raise ValueError(f"persist {persist}: a birth takes one checkpoint at least")
     _check_of("leave_short", leave_short, "a horizon: without one no run is short of it", horizon)
-    return _params(_EmergenceParams, score=_bytes(score), previous=_bytes(previous),
-                   birth=_params(_BirthParams, theta=theta, persist=persist),
-                   horizon=horizon, leave_short=leave_short, top=top, resamples=resamples, seed=seed)
+    return _params(_EmergenceParams, score=score, previous=previous,
+                   birth=_params(_BirthParams, theta=_theta(theta), persist=_number("persist", persist, 1, _INT_MAX)),
+                   horizon=_real("horizon", horizon, 0), leave_short=leave_short, top=_number("top", top, 1),
+                   resamples=resamples, seed=seed)
 
 
 class Emergence(_Owner):
@@ -2083,8 +2189,8 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     out = _params(_RunResult)
     with _Stoppable() as p:
         p.call("ns_run_train", c.byref(out), c.byref(_params(
-            _RunParams, config=_bytes(config), folder=_bytes(folder), resume=resume, own_seed=seed is not None, seed=seed or 0, steps=steps,
-            by=c.pointer(_caller()),
+            _RunParams, config=config, folder=folder, resume=resume, own_seed=seed is not None, seed=0 if seed is None else seed,
+            steps=steps, by=c.pointer(_caller()),
             progress=p.callback(_STEPPED, see) if progress else _STEPPED(), cancelled=p.cancelled)))
     return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss)
 
@@ -2096,12 +2202,12 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
     study    "laziness" or "mixers"
     scale    "quick", "default" or "full"           program  the needlescope program, which does the jobs (default: the one of the PATH)
     say(line) is told what is noted; progress(stage, fraction) how far it is"""
-    chosen, report = np.array(windows, np.int64).reshape(-1), _params(_LaboratoryReport)
+    chosen, report = _whole("windows", windows, 1).reshape(-1), _params(_LaboratoryReport)
     with _Stoppable() as p:
         told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
-        how = _params(_LaboratoryParams, folder=_bytes(folder), protocol=_bytes(protocol), scale=_bytes(scale), seeds=seeds,
-                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=_bytes(program), cores=cores or _allowed()[0],
-                      by=c.pointer(_caller()), study=_bytes(study),
+        how = _params(_LaboratoryParams, folder=folder, protocol=protocol, scale=scale, seeds=seeds, windows=_pointer(chosen, _I64),
+                      n_windows=chosen.size, program=program, cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0],
+                      by=c.pointer(_caller()), study=study,
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
                       progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
         try:
@@ -2131,8 +2237,10 @@ def _plot(name, out, what, title=None, colormap=None, vmin=None, vmax=None, widt
     _check_names("a figure", unknown, _plot)
     fixed = vmin is not None or vmax is not None        # one end alone: the other one is the natural one
     _check_of("a colormap, vmin or vmax", fixed or colormap, "figures whose colours are a scale", name not in _PLAIN)
-    look = _params(_FigureParams, title=_bytes(title), colormap=_bytes(colormap), vmin=(-np.inf if vmin is None else vmin) if fixed else 0,
-                   vmax=(np.inf if vmax is None else vmax) if fixed else 0, width=width, dpi=dpi, comment=_caller().caller)
+    look = _params(_FigureParams, title=title, colormap=colormap, vmin=vmin or 0, vmax=vmax or 0, width=_real("width", width, 0), dpi=dpi,
+                   comment=_caller().caller)
+    if fixed:
+        look.vmin, look.vmax = -np.inf if vmin is None else look.vmin, np.inf if vmax is None else look.vmax
     said = _params(_Plotted)
     _call(f"ns_plot_{'study' if name in _STUDY_PLOTS else name}", _bytes(out), *what, c.byref(look), c.byref(said))
     return Plotted(said.shows.decode(errors="replace"), said.note.decode(errors="replace"))
@@ -2149,7 +2257,7 @@ def figure_heads(files, out, scores=None, marks=(), top=0, **look):
 
     The ending of out (.png, .pdf, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
     look   title, colormap, vmin, vmax, width (inches), dpi"""
-    (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks)
+    (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks, "marks")
     return _plot("heads", out, [c.byref(_params(_HeadsPlot, files=paths, n_files=m, scores=names, n_scores=n,
                                                 marks=_pointer(heads, _I64 * 2),
                                                 n_marks=len(heads), top=top))], **look)
@@ -2158,13 +2266,14 @@ def figure_heads(files, out, scores=None, marks=(), top=0, **look):
 def figure_rank(file, out, scores=None, top=20, **look):
     """The best heads of scores by rank, with their intervals."""
     names, n = _words(scores)
-    return _plot("rank", out, [c.byref(_params(_RankPlot, file=_bytes(file), scores=names, n_scores=n, top=top))], **look)
+    what = _params(_RankPlot, file=file, scores=names, n_scores=n, top=_number("top", top, 1))
+    return _plot("rank", out, [c.byref(what)], **look)
 
 
 def figure_agreement(file, out, scores=None, spearman=False, **look):
     """How far scores mean the same heads: overlap of the ten best, or rank correlation."""
     names, n = _words(scores)
-    return _plot("agreement", out, [c.byref(_params(_AgreementPlot, file=_bytes(file), scores=names, n_scores=n, spearman=spearman))],
+    return _plot("agreement", out, [c.byref(_params(_AgreementPlot, file=file, scores=names, n_scores=n, spearman=spearman))],
                  **look)
 
 
@@ -2174,15 +2283,15 @@ def figure_grid(file, out, of="first", head=None, **look):
     _check_word("of", of, _GRIDS)
     if (of == "find") != (head is not None):
         raise ValueError('head=(layer, head) goes with of="find"')
-    what = _params(_GridPlot, file=_bytes(file), of=_GRIDS.index(of), head=(_I64 * 2)(*(head or (0, 0))))
+    what = _params(_GridPlot, file=file, of=_GRIDS.index(of), head=(_I64 * 2)(*_heads([head or (0, 0)], "head")[0].tolist()))
     return _plot("grid", out, [c.byref(what)], **look)
 
 
 def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=True, **look):
     """Where one head looks on one case (its id or number) of a recording with maps dense or rows."""
-    what = _params(_MapPlot, file=_bytes(recording), case_id=None if case is None else str(case).encode(), layer=layer, head=head,
+    what = _params(_MapPlot, file=recording, case_id=None if case is None else str(case), layer=layer, head=head,
                    log_scale=log_scale,
-                   no_spans=not spans)
+                   no_spans=not _flag("spans", spans))
     return _plot("map", out, [c.byref(what)], **look)
 
 
@@ -2197,7 +2306,7 @@ def figure_study(kind, study, out, run=None, rule=None, **look):
     previous."""
     _check_word("kind", kind, _STUDY_PLOTS)
     _check_of("run", run is not None, "the figure strip, of one run", kind == "strip")
-    what = _params(_StudyPlot, file=_bytes(study), figure=_bytes(kind), run=_bytes(run))
+    what = _params(_StudyPlot, file=study, figure=kind, run=run)
     if rule:
         what.births = c.pointer(_birth_rule(**rule))
     for name in rule or ():
@@ -2214,18 +2323,17 @@ def export_csv(study, output, scores=None, run=None):
     rows = _I64()
     with _Scratch() as s:
         x = s.new("ns_study_open", "ns_study_close", _bytes(study))
-        _call("ns_export_csv", x, _bytes(output), c.byref(_export_params(x, scores or _all_scores(x), run=_bytes(run))), c.byref(rows))
+        _call("ns_export_csv", x, _bytes(output), c.byref(_export_params(x, scores or _all_scores(x), run=run)), c.byref(rows))
     return rows.value
 
 
 def export_latex(study, output, scores=None, run=None, top=10, standalone=False):
     """The best heads at the last checkpoint of each run as a booktabs tabular. scores: default retrieval_find, else the first of the
     file."""
-    if top < 1:
-        raise ValueError(f"top is {top}: at least one head")
+    _number("top", top, 1)
     with _Scratch() as s:
         x = s.new("ns_study_open", "ns_study_close", _bytes(study))
-        _call("ns_export_latex", x, _bytes(output), c.byref(_export_params(x, scores, run=_bytes(run), top=top, standalone=standalone)))
+        _call("ns_export_latex", x, _bytes(output), c.byref(_export_params(x, scores, run=run, top=top, standalone=standalone)))
 
 
 def export_notebook(study, output, scores=None, run=None, top=10, theta=None, persist=None, births=True):
@@ -2233,12 +2341,11 @@ def export_notebook(study, output, scores=None, run=None, top=10, theta=None, pe
 
     theta, persist   the rule of births (.5 and 3); births=False leaves them out"""
     note = c.create_string_buffer(512)
-    if theta is not None and not 0 < theta <= 1:
-        raise ValueError(f"theta {theta}: it lies in (0, 1]")
+    rule = dict(theta=0 if theta is None else _theta(theta), persist=0 if persist is None else _number("persist", persist, 1, _INT_MAX))
     with _Scratch() as s:
         x = s.new("ns_study_open", "ns_study_close", _bytes(study))
-        how = _params(_StudyNotebookParams, what=_export_params(x, scores, run=_bytes(run), top=top),
-                      birth=_params(_BirthParams, theta=theta or 0, persist=persist or 0), no_births=not births)
+        how = _params(_StudyNotebookParams, what=_export_params(x, scores, run=run, top=_number("top", top, 1)),
+                      birth=_params(_BirthParams, **rule), no_births=not _flag("births", births))
         _call("ns_study_notebook", x, _bytes(output), c.byref(how), note, len(note))
     return note.value.decode(errors="replace")
 
@@ -2254,9 +2361,7 @@ def _export_params(study, scores, **more):
     usual = _lib.ns_study_usual_score(study)
     names = [scores] if isinstance(scores, str) else scores or ([usual.decode()] if usual else [])
     table = {s.name: s for probe in _probe_table() for s in probe.scores[:probe.n_scores]}
-    known = [_ExportScore(name.encode(), *((table[name.encode()].of, table[name.encode()].over) if name.encode() in table else (None,
-                                                                                                                                None)))
-             for name in names]
+    known = [_ExportScore(name, *((table[name].of, table[name].over) if name in table else (None, None))) for name in map(_bytes, names)]
     return _params(_ExportParams, scores=(_ExportScore * len(known))(*known), n_scores=len(known), by=c.pointer(_caller()), **more)
 
 

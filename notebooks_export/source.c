@@ -11,11 +11,13 @@ static ns_source source_of(ns_study *s)
     return x;
 }
 
-int ns_source_begin(ns_source *x, ns_study *study, const char *path, const ns_export_params *given, ns_export_params *out, ns_error *err)
+int ns_source_begin(ns_source *x, ns_study *study, const char *path, ns_kind makes, const ns_export_params *given, ns_export_params *out,
+                    ns_error *err)
 {
     ns_score_meaning meaning;
     *x = source_of(study);
     int rc = ns_check_not_input(path, &x->path, 1, err);
+    rc = rc != NS_OK ? rc : ns_output_check(path, NS_KINDS(makes), true, err);
     rc = rc != NS_OK ? rc : ns_sized_copy(out, sizeof *out, given, "ns_export_params", err);
     if (rc == NS_OK && out->n_scores < 1)
         rc = ns_fail(err, NS_E_ARG, "%s: an export needs a score at least", x->path);

@@ -21,8 +21,10 @@ typedef struct ns_source {                  /* all borrowed from the study */
 
 enum { NS_EXPORT_TOP = 10 };
 
-/* The study with checked parameters. NS_E_ARG: a score or a run that the file does not have, an output that is the input. */
-int ns_source_begin(ns_source *, ns_study *, const char *path, const ns_export_params *given, ns_export_params *out, ns_error *);
+/* The study with checked parameters. NS_E_ARG: a score or a run that the file does not have, an output that is the input.
+ * NS_E_CREATE: one that would replace what is not `makes`, or cannot be written. */
+int ns_source_begin(ns_source *, ns_study *, const char *path, ns_kind makes, const ns_export_params *given, ns_export_params *out,
+                    ns_error *);
 
 /* The provenance of what is exported. */
 int ns_source_facts(const ns_source *, const ns_provenance *by, ns_fact_list *, ns_error *);

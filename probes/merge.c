@@ -334,7 +334,9 @@ static int merge_all(void *user, ns_error *err)
     const char *const out = call->out, *const study = call->study;
     const ns_merge_params *const p = call->params;
     ns_merging m = {.err = err, .job.mixed_kernels = p->mixed_kernels};
-    int rc = ns_merge_find(&m.job, out, err);
+    int rc = ns_check_not_input(study, &call->out, 1, err);
+    rc = rc != NS_OK ? rc : ns_output_check(study, NS_KINDS(NS_KIND_STUDY), false, err);
+    rc = rc != NS_OK ? rc : ns_merge_find(&m.job, out, err);
     if (rc == NS_OK && !allocate(&m))
         rc = ns_oom(err, "a study");
     if (rc == NS_OK)

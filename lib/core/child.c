@@ -1,7 +1,9 @@
 /* child.c - work that may crash, hang or take all memory is done in a child process: what kills the child is a line of error here.
  *
  * The child is forked, not started anew: the library has no program of its own. It takes no lock but those of the work, which no other
- * thread has at that moment (limits->hold), and malloc's, which fork() sees to; leaves by _exit, and ends with its parent. */
+ * thread has at that moment (limits->hold), and malloc's, which fork() sees to; leaves by _exit, and ends with its parent. An allocator
+ * that fork() knows nothing of (that of gcc 12's sanitizers, a host's own) may be locked by another thread (pango looks for fonts on one):
+ * such a child waits for ever and does nothing, so it is given up soon and another one made. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,12 +78,12 @@ static _Noreturn void child(ns_child_work work, void *user, char *busy, const ch
     const struct rlimit none = {0, 0};
     char answer[ANSWER];
     reset_signals();
+    this_child.busy = busy;
+    this_child.limits = *limits;
+    ns_child_busy(label);                       /* first: what follows may find a lock */
     setrlimit(RLIMIT_CORE, &none);
     if (limits->bytes_beside)
         limit_memory(limits->bytes_beside);
-    this_child.busy = busy;
-    this_child.limits = *limits;
-    ns_child_busy(label);
     const int rc = work(user, &err);
     const int n = snprintf(answer, sizeof answer, "%c%s", 'a' - (rc < 0 ? rc : 0), rc < 0 ? err.message : "");
     _exit(write(to, answer, (size_t)n) == n ? 0 : 1);
@@ -108,9 +110,12 @@ static int reap(pid_t pid)
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static int judge(const char *answer, int signal, const char *busy, ns_error *err)
+static int judge(const char *answer, int signal, const char *busy, int patience, ns_error *err)
 {
-    const bool late = signal == SIGPROF || signal == SIGALRM || signal == SIGXCPU || signal == SIGKILL;
+    const bool late = signal == SIGPROF || signal == SIGXCPU || signal == SIGKILL;
+    if (!answer[0] && signal == SIGALRM)
+        return ns_fail(err, NS_E_IO, "%s: reading it waited for %d seconds (a file system that does not answer? try again)", busy,
+                       patience);
     if (!answer[0])
         return ns_fail(err, NS_E_FORMAT,
                        "%s: damaged, or made to do harm: reading it %s (in a process of its own; nothing else was touched)", busy,
@@ -127,7 +132,7 @@ static void fork_now(void *out)
     f->why = errno;
 }
 
-int ns_in_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, ns_error *err)
+static int try_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, int *signal, ns_error *err)
 {
     int pipes[2];
     forked f = {-1, ENOMEM};                             /* as long as it is not made */
@@ -150,8 +155,18 @@ int ns_in_child(ns_child_work work, void *user, const char *label, const ns_chil
     if (f.pid > 0)
         read_answer(pipes[0], answer);
     close(pipes[0]);
+    *signal = f.pid > 0 ? reap(f.pid) : 0;
     const int rc = f.pid < 0 ? ns_fail(err, NS_E_MEMORY, "%s: no process to read it in: %s", label, strerror(f.why))
-                             : judge(answer, reap(f.pid), busy, err);
+                             : judge(answer, *signal, busy, limits->patience, err);
     munmap(busy, SHARED);
     return rc;
+}
+
+int ns_in_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, ns_error *err)
+{
+    ns_child_limits first = *limits;
+    int signal = 0;
+    first.patience = limits->first_patience ? limits->first_patience : limits->patience;
+    const int rc = try_child(work, user, label, &first, &signal, err);
+    return signal == SIGALRM && limits->first_patience ? try_child(work, user, label, limits, &signal, err) : rc;
 }

@@ -121,6 +121,9 @@ int  ns_atomic_end(ns_atomic_file *, FILE *, int rc, ns_error *);            /* 
 int  ns_atomic_commit(ns_atomic_file *, ns_error *);
 void ns_atomic_abort(ns_atomic_file *);
 int  ns_file_write(const char *path, const void *data, size_t n, ns_error *);           /* atomic, whole; streams are fine */
+/* What a writer refuses before it writes, asked before the work: NS_E_CREATE where the output would replace another kind of file or cannot
+ * be written. text: a stream will do. */
+int  ns_output_check(const char *path, ns_kinds same, bool text, ns_error *);
 /* One file by two names, through links too; of files that are not there yet: one name in one folder. */
 bool ns_path_is_same(const char *a, const char *b);
 /* NS_E_ARG when the output is one of the inputs (through links too), or is what an input folder is read for: weights, config, tokenizer,
@@ -184,13 +187,14 @@ double   ns_rng_normal(ns_rng *);
 /* ---- a child process for what may crash, hang or take all memory: reading HDF5 that a stranger made ---- */
 typedef struct ns_child_limits {
     int     cpu_seconds, patience;                       /* of work, of wall time, from when it was last busy with something new */
+    int     first_patience;                              /* of a first child: after it a second one is made; 0 = of the only one */
     int64_t bytes_beside;                                /* of address space beside what the process has; 0 = no limit */
     void  (*hold)(void (*act)(void *), void *arg);       /* calls act(arg) while no other thread has a lock that the work needs, or NULL:
                                                           * the child is made then, since a lock that is held stays held there for ever */
 } ns_child_limits;
 typedef int (*ns_child_work)(void *user, ns_error *);
 /* Does the work in a child and gives its code and message: all else that it does to memory is lost. A child that is killed is NS_E_FORMAT
- * of what it was busy with, `label` until it says so. */
+ * of what it was busy with, `label` until it says so; NS_E_IO where it did nothing but wait. */
 int  ns_in_child(ns_child_work, void *user, const char *label, const ns_child_limits *, ns_error *);
 bool ns_memory_left(int64_t bytes);                      /* this process could have so many more now */
 void ns_child_busy(const char *with);                    /* of a child: its time begins anew; NULL: it needs no limits now */

@@ -96,6 +96,16 @@ int ns_atomic_begin_text(ns_atomic_file *file, const char *path, ns_error *err)
     return file->path ? NS_OK : ns_oom(err, path);
 }
 
+int ns_output_check(const char *path, ns_kinds same, bool text, ns_error *err)
+{
+    ns_atomic_file file;
+    int rc = ns_kind_check_output(path, same, err);
+    rc = rc != NS_OK ? rc : text ? ns_atomic_begin_text(&file, path, err) : ns_atomic_begin(&file, path, err);
+    if (rc == NS_OK)
+        ns_atomic_abort(&file);
+    return rc;
+}
+
 /* The file's own descriptor holds the lock until the end; the caller's is another one of the same file. */
 static int make_temporary(ns_atomic_file *file, ns_error *err)
 {

@@ -234,7 +234,7 @@ static void describe(const strips *all, ns_plotted *said)
 int ns_plot_ablation(const char *path, const char *const *files, int n_files, const ns_figure_params *look, ns_plotted *said, ns_error *err)
 {
     strips all = {0};
-    int rc = NS_OK;
+    int rc = ns_plot_check(path, look, files, n_files, err);
     for (int i = 0; i < n_files && rc == NS_OK; i++)
         rc = add_file(&all, files[i], i == 0, n_files > 1, err);
     if (rc == NS_OK && all.n_columns == 0)

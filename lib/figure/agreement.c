@@ -101,6 +101,7 @@ int ns_plot_agreement(const char *path, const ns_agreement_plot *plot, const ns_
     ns_file *f = NULL;
     table t = {0};
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_agreement_plot", err);
+    rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
     rc = rc != NS_OK ? rc : read_table(f, p.file, p.spearman ? "agreement_spearman" : "agreement_jaccard10", &t, err);
     rc = rc != NS_OK ? rc : choose(&p, &t, err);

@@ -24,6 +24,18 @@ void ns_note_count(char *note, size_t size, int64_t n, const char *what)
         snprintf(note + used, size - used, "%s%lld %s", used ? "; " : "", (long long)n, what);
 }
 
+int ns_plot_check(const char *path, const ns_figure_params *look, const char *const *files, int n_files, ns_error *err)
+{
+    ns_figure_params params = {.size = sizeof params};
+    int rc = look ? ns_sized_copy(&params, sizeof params, look, "ns_figure_params", err) : NS_OK;
+    if (rc != NS_OK || params.bytes)
+        return rc;
+    if (!path || !*path)
+        return ns_fail(err, NS_E_ARG, "figure: no path to write to");
+    rc = ns_check_not_input(path, files, n_files, err);
+    return rc != NS_OK ? rc : ns_output_check(path, NS_KINDS_PICTURE, true, err);
+}
+
 int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params *look, double width, const char *const *files, int n_files,
                        ns_error *err)
 {

@@ -13,6 +13,10 @@ char *ns_plot_label(const char *path, const char *what);
 /* said may be NULL; note may be "". */
 void ns_plotted_say(ns_plotted *said, const char *shows, const char *note);
 
+/* What the figure would be refused for when it is written, asked before the work: NS_E_ARG where it would replace one of the files,
+ * NS_E_CREATE where it would replace what is no picture or cannot be written. Nothing is written of a figure in memory. */
+int  ns_plot_check(const char *path, const ns_figure_params *look, const char *const *files, int n_files, ns_error *);
+
 /* Adds "3 WHAT" to a note, behind "; " where it has something; nothing where n is 0. */
 void ns_note_count(char *note, size_t size, int64_t n, const char *what);
 /* How a figure is drawn: what the caller wants (NULL: nothing), the width chosen where it was not given, and what is known of the files

@@ -271,6 +271,7 @@ int ns_plot_grid(const char *path, const ns_grid_plot *plot, const ns_figure_par
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_grid_plot", err);
     if (rc == NS_OK && (p.of < NS_GRID_FIRST || p.of > NS_GRID_FIND))
         rc = ns_fail(err, NS_E_ARG, "a grid of kind %d: there are 0 (first token right), 1 (answered), 2 (finds)", p.of);
+    rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
     rc = rc != NS_OK ? rc : read_cases(f, &p, &g, err);
     rc = rc != NS_OK ? rc : find_axes(&g, p.file, err);

@@ -152,6 +152,7 @@ int ns_plot_heads(const char *path, const ns_heads_plot *plot, const ns_figure_p
         rc = ns_fail(err, NS_E_ARG, "%lld maps (files x scores); 1 to %d can stand side by side", (long long)n, NS_FIGURE_HEADS);
     if (rc == NS_OK && p.top < 0)
         rc = ns_fail(err, NS_E_ARG, "the %lld best heads: there is no such number", (long long)p.top);
+    rc = rc != NS_OK ? rc : ns_plot_check(path, look, p.files, p.n_files, err);
     for (int i = 0; rc == NS_OK && i < p.n_files; i++)
         rc = add_file(&p, p.files[i], &m, err);
     snprintf(m.marks_name, sizeof m.marks_name, "%s%s%s%.0lld%s", p.n_marks ? "marked" : "", p.n_marks && p.top ? ", and " : "",

@@ -220,6 +220,7 @@ int ns_plot_map(const char *path, const ns_map_plot *plot, const ns_figure_param
     int rc = ns_sized_copy(&p, sizeof p, plot, "ns_map_plot", err);
     if (rc == NS_OK && (p.layer < 0 || p.head < 0))
         rc = ns_fail(err, NS_E_ARG, "layer %lld, head %lld: there is none below 0", (long long)p.layer, (long long)p.head);
+    rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     if (rc == NS_OK)
         rc = ns_file_open_as(&d.f, p.file, NS_KINDS(NS_KIND_RECORDING), "a recording (needlescope record makes one)", err);
     if (rc == NS_OK)

@@ -106,6 +106,7 @@ int ns_plot_rank(const char *path, const ns_rank_plot *plot, const ns_figure_par
     const int64_t top = p.top ? p.top : USUAL_TOP;
     if (rc == NS_OK && (n < 0 || n > MOST || top < 1 || top > MOST_RANKS))
         rc = ns_fail(err, NS_E_ARG, "%d scores of %lld heads; %d panels of %d heads can be drawn", n, (long long)top, MOST, MOST_RANKS);
+    rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_plot_open_scores(&study, p.file, err);
     const char *const usual = rc == NS_OK ? ns_study_usual_score(study) : NULL, *const *const scores = p.n_scores ? p.scores : &usual;
     for (int i = 0; rc == NS_OK && i < n; i++)

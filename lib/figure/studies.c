@@ -82,6 +82,7 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
         rc = no_figure(p.figure ? p.figure : "", err);
     if (rc == NS_OK && p.run && !figure->of_a_run)
         rc = ns_fail(err, NS_E_ARG, "run '%s': the figure '%s' is of all runs", p.run, p.figure);
+    rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_study_open(&study, p.file, err);
     rc = rc != NS_OK ? rc : find_births(&p, figure, study, &births, err);
     ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = ns_path_base(p.file),

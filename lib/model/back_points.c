@@ -3,10 +3,22 @@
 
 #include "model/tape.h"
 
+int64_t ns_pass_place(const ns_arch *arch, ns_point point, int64_t layer)
+{
+    const bool final = point == NS_POINT_LN_FINAL || point == NS_POINT_LOGITS;
+    return (final ? arch->n_layers : layer) * NS_N_POINTS + point;
+}
+
+static bool wanted(const ns_band *b, ns_point point)
+{
+    const ns_watch *const w = b->tape->watch;
+    return w && ns_pass_place(b->p->arch, point, b->layer) <= w->last && ns_hooks_any(b->p->hooks, point, b->layer);
+}
+
 static bool watched(const ns_band *b, ns_point point)
 {
     const ns_watch *const w = b->tape->watch;
-    bool any = w && ns_hooks_any(b->p->hooks, point, b->layer);
+    bool any = wanted(b, point);
     for (int64_t i = 0; w && i < w->n_seeds; i++)
         any |= w->seeds[i].point == point && w->seeds[i].layer == b->layer;
     return any;
@@ -32,7 +44,7 @@ static void show_back(ns_band *b, const ns_taped *s)
     for (int64_t i = 0; i < w->n_seeds && b->rc == NS_OK; i++)
         if (w->seeds[i].point == point && w->seeds[i].layer == b->layer)
             b->rc = ns_seed_add(b->p, &w->seeds[i], g, ld, s->x.n, begin);
-    if (b->rc != NS_OK || !ns_hooks_any(b->p->hooks, point, b->layer))
+    if (b->rc != NS_OK || !wanted(b, point))
         return;
     ns_view v = heads ? ns_view_of(g, NS_F32, 3, (int64_t[]){b->rows, heads, s->x.n / heads})
                       : ns_view_of(g, NS_F32, 2, (int64_t[]){b->rows, s->x.n});

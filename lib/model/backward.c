@@ -80,6 +80,43 @@ static void reach(run *r, ns_point point, int64_t layer, int64_t row0, int64_t r
     }
 }
 
+static const ns_placed_seed *last_seed(const run *r)
+{
+    const ns_placed_seed *last = NULL;
+    for (int64_t i = 0; i < r->watch.n_seeds; i++) {
+        const ns_placed_seed *const s = &r->watch.seeds[i];
+        if (!last || ns_pass_place(r->p.arch, s->point, s->layer) > ns_pass_place(r->p.arch, last->point, last->layer))
+            last = s;
+    }
+    return last;
+}
+
+static bool names_up_to(const ns_arch *arch, const char *glob, int64_t last)
+{
+    char at[128];
+    for (int p = 0; p < NS_N_POINTS; p++)
+        for (int64_t l = -1; l < arch->n_layers; l++) {
+            ns_point_format((ns_point)p, l, at, sizeof at);
+            if (ns_point_exists(arch, (ns_point)p, l) && ns_pass_place(arch, (ns_point)p, l) <= last && ns_glob(glob, at))
+                return true;
+        }
+    return false;
+}
+
+/* torch.autograd.grad refuses what was not used, too. */
+static int check_reached(run *r)
+{
+    int n = 0;
+    const ns_hook *const list = ns_hooks_list(r->p.hooks, &n);
+    const ns_placed_seed *const last = last_seed(r);
+    r->watch.last = ns_pass_place(r->p.arch, last->point, last->layer);
+    for (int i = 0; i < n; i++)
+        if (!names_up_to(r->p.arch, list[i].at, r->watch.last))
+            return ns_fail(r->p.err, NS_E_ARG, "'%s' lies behind the seed at %s, which does not depend on it: there is no derivative",
+                           list[i].at, last->seed->at);
+    return NS_OK;
+}
+
 static int place_seeds(run *r, const ns_seed *seeds, int64_t n)
 {
     if (n < 1)
@@ -285,6 +322,7 @@ static int run_backward(run *r, const ns_seed *seeds, int64_t n_seeds)
 {
     int rc = check_wanted(r);
     rc = rc != NS_OK ? rc : place_seeds(r, seeds, n_seeds);
+    rc = rc != NS_OK ? rc : check_reached(r);
     rc = rc != NS_OK ? rc : need_memory(r);
     rc = rc != NS_OK ? rc : ns_pass_rows(&r->p);
     return rc != NS_OK ? rc : walk(r);

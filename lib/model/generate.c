@@ -138,6 +138,10 @@ int ns_generate(const ns_model *m, ns_session *s, int64_t n, const ns_generate_p
     *n_out = 0;
     if (!s->decode || s->n_tokens == 0)
         return ns_fail(err, NS_E_ARG, "generation needs a session with decode = true and a prompt");
+    if (m->arch->max_positions && n > 0 && s->n_tokens > m->arch->max_positions - n + 1)      /* the last token takes no position */
+        return ns_fail(err, NS_E_ARG, "%lld tokens behind a prompt of %lld are more than the model's %lld positions: it can say %lld",
+                       (long long)n, (long long)s->n_tokens, (long long)m->arch->max_positions,
+                       (long long)(m->arch->max_positions - s->n_tokens + 1));
     const bool draft = can_draft(&g);
     int rc = start(&g, err);
     if (rc == NS_OK && draft)

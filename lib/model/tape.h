@@ -52,7 +52,12 @@ struct ns_taped {
 
 /* Derivatives that are put in at points (backward.h); hooks of the pass read theirs. */
 typedef struct ns_placed_seed { const struct ns_seed *seed; ns_point point; int64_t layer; bool used; } ns_placed_seed;
-typedef struct ns_watch { ns_placed_seed *seeds; int64_t n_seeds; } ns_watch;
+typedef struct ns_watch {
+    ns_placed_seed *seeds;
+    int64_t         n_seeds, last;         /* last: where the last seed stands (ns_pass_place); no seed depends on a point behind it */
+} ns_watch;
+/* Points stand in the order of the pass. */
+int64_t ns_pass_place(const ns_arch *, ns_point, int64_t layer);
 
 typedef struct ns_tape {
     ns_watch *watch;                       /* NULL: nobody looks at points */

@@ -1,4 +1,6 @@
 /* kind.c - which file of ours an HDF5 file is, by its attribute `kind`; and the opening of a file of certain kinds. */
+#include <needlescope/provenance.h>
+
 #include "record/file.h"
 
 #include <string.h>
@@ -22,13 +24,25 @@ static ns_kind file_kind(const ns_file *f)
     return word ? kind_of_word(word) : ns_file_has(f, "layer_kind") ? NS_KIND_SCORES : NS_KIND_TABLE;    /* `score -o` writes no kind */
 }
 
+/* What a file with this fact `kind` may replace; NULL: none is said. */
+static ns_kinds replaced_by(const char *word)
+{
+    return word ? NS_KINDS(kind_of_word(word)) : NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_TABLE);
+}
+
 int ns_file_check_output(const char *path, const ns_fact *facts, int n, ns_error *err)
 {
-    ns_kinds same = NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_TABLE);
+    const char *word = NULL;
     for (int i = 0; i < n; i++)
         if (facts[i].name && facts[i].value && strcmp(facts[i].name, "kind") == 0)
-            same = NS_KINDS(kind_of_word(facts[i].value));
-    return ns_kind_check_output(path, same, err);
+            word = facts[i].value;
+    return ns_kind_check_output(path, replaced_by(word), err);
+}
+
+int ns_provenance_check_file(const ns_fact_list *made_from, const char *kind, const char *output, ns_error *err)
+{
+    const int rc = ns_provenance_check_output(made_from, output, err);
+    return rc != NS_OK ? rc : ns_output_check(output, replaced_by(kind), false, err);
 }
 
 ns_kind ns_kind_of_hdf5(const char *path)

@@ -122,7 +122,8 @@ static int walk(void *user, ns_error *err)
 }
 
 /* So many seconds of work, and a gigabyte beside what the process holds: a study is read in pieces. */
-static const ns_child_limits limits = {.cpu_seconds = 3, .patience = 60, .bytes_beside = 1 << 30, .hold = ns_file_hold};
+static const ns_child_limits limits = {.cpu_seconds = 3, .patience = 60, .first_patience = 5, .bytes_beside = 1 << 30,
+                                       .hold = ns_file_hold};
 
 /* A child without memory says nothing of the file, but that two of them had not enough where there is enough: what is listed, named and
  * described in a file takes no more than some times its length. */

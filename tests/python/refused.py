@@ -90,8 +90,8 @@ def test_arguments():
 
 
 def test_runs():
-    refused("theta 0", ns.emergence, "study.h5", theta=0)
-    refused("persist 0", ns.emergence, "study.h5", persist=0)
+    refused("theta is 0", ns.emergence, "study.h5", theta=0)
+    refused("persist is 0", ns.emergence, "study.h5", persist=0)
     refused("leave_short is of a horizon", ns.emergence, "study.h5", leave_short=True)
     refused("shard 4/4: I/N", ns.scan, "run", cases, "no", shard=(4, 4))
     refused("shard 9/20 has no checkpoint of its own: there are only 4", ns.scan, "run", cases, "shards", shard=(9, 20))
@@ -100,7 +100,7 @@ def test_runs():
     refused("rule of births, which are left out", ns.export_notebook, "study.h5", "no.ipynb", theta=.3, births=False)
     refused("of one checkpoint", ns.export_notebook, "s.h5", "no.ipynb", persist=2)
     refused("of one checkpoint", ns.export_notebook, "s.h5", "no.ipynb", births=False)
-    refused("theta 3", ns.export_notebook, "study.h5", "no.ipynb", theta=3)
+    refused("theta is 3", ns.export_notebook, "study.h5", "no.ipynb", theta=3)
     refused("top is 0", ns.export_latex, "study.h5", "no.tex", top=0)
     assert not os.path.exists("no") and not os.path.exists("no.ipynb") and not os.path.exists("no.tex")
     ns.train(CONFIG, "trained")

@@ -27,7 +27,8 @@ typedef struct ns_backward_params {
 
 /* The session is a new one with its tokens appended, not a fork; it is spent. wanted: hooks that read; they are called as ns_forward calls
  * them, with gradients for activations, the deepest layer first. NS_E_ARG: a seed or a hook at hook_attn_scores, hook_pattern, hook_result
- * or hook_experts (what goes through them is not walked back by itself), a row or width that is not there, an edit.
+ * or hook_experts (what goes through them is not walked back by itself), a row or width that is not there, an edit, a hook whose points all
+ * lie behind the seeds: a seed depends on nothing behind it, and hooks are not called there.
  * NS_E_UNSUPPORTED: a class of branches without a way back, by its name. params may be NULL. */
 NS_API NS_MUST_CHECK int ns_backward(const ns_model *, ns_session *, const ns_seed *seeds, int64_t n_seeds, const ns_hooks *wanted,
                                      const ns_backward_params *params, ns_error *);

@@ -106,6 +106,7 @@ NS_API NS_MUST_CHECK int ns_forward(const ns_model *, ns_session *const *session
 /* Greedy continuation of one session (decode = true) whose pending or computed tokens end the prompt: up to n tokens into out, stops
  * after a token in stop[]. With `gold` (n_gold tokens) the gold answer is verified in one pass and greedy decoding starts
  * at the first disagreement: the tokens are exactly those of plain greedy decoding. accepted(pos, token) is called as each is settled.
+ * NS_E_ARG before any pass: the last of n would lie beyond the model's positions.
  * The first tokens of n are the tokens of fewer, whatever the rope (unless the session was opened with a final_length). */
 typedef struct ns_generate_params {
     size_t         size;

@@ -44,6 +44,9 @@ NS_API NS_MUST_CHECK int ns_provenance_of_cases(ns_fact_list *, const ns_cases *
 /* NS_E_ARG where a file at `output` is one of the inputs, by whatever name or link, or lies in a folder of them that is read. Every writer
  * asks it. */
 NS_API NS_MUST_CHECK int ns_provenance_check_output(const ns_fact_list *, const char *output, ns_error *);
+/* All that writing an HDF5 file of `kind` ("patching" ...; NULL: scores) at `output` would be refused for, asked before the work: besides,
+ * NS_E_CREATE where it would replace another kind of file or cannot be written. */
+NS_API NS_MUST_CHECK int ns_provenance_check_file(const ns_fact_list *, const char *kind, const char *output, ns_error *);
 /* The same for a table and what stands beside it (ns_provenance_beside): NS_E_CREATE where that would replace another kind of file. */
 NS_API NS_MUST_CHECK int ns_provenance_check_table(const ns_fact_list *, const char *output, ns_error *);
 /* For what is made out of a file of ours: its name, its content_sha256 and what it says of model, cases and threads (no JSON). The facts of

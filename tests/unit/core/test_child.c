@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +66,23 @@ static int go_on(void *user, ns_error *err)
     return NS_OK;
 }
 
+/* Waits as for a lock that nobody gives back; `made` says in memory of both how many children there were. */
+static int wait_at_first(void *made, ns_error *err)
+{
+    (void)err;
+    while (++*(volatile int *)made == 1)
+        pause();
+    return NS_OK;
+}
+
+static int wait_for_ever(void *made, ns_error *err)
+{
+    (void)err;
+    for (++*(volatile int *)made;;)
+        pause();
+    return NS_OK;
+}
+
 static void expect(ns_child_work work, void *user, int code, const char *says)
 {
     ns_error err = {""};
@@ -104,8 +122,30 @@ static void test_ignored(void **state)
     signal(SIGCHLD, SIG_DFL);
 }
 
+/* A child that only waits says nothing of the file: a second one is made where that is wanted, and what waits again is an error soon. */
+static void test_waits(void **state)
+{
+    (void)state;
+    static const ns_child_limits twice = {.cpu_seconds = 1, .patience = 2, .first_patience = 1};
+    static const ns_child_limits once = {.cpu_seconds = 1, .patience = 1};
+    int *const made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ns_error err = {""};
+    assert_true(made != MAP_FAILED);
+    assert_int_equal(ns_in_child(wait_at_first, made, "file.h5", &twice, &err), NS_OK);
+    assert_int_equal(*made, 2);
+    const time_t begun = time(NULL);
+    assert_int_equal(ns_in_child(wait_for_ever, made, "file.h5", &twice, &err), NS_E_IO);
+    assert_non_null(strstr(err.message, "file.h5: reading it waited for 2 seconds"));
+    assert_int_equal(*made, 4);
+    assert_int_equal(ns_in_child(wait_for_ever, made, "file.h5", &once, &err), NS_E_IO);
+    assert_int_equal(*made, 5);
+    assert_true(time(NULL) - begun < 20);
+    munmap(made, sizeof *made);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_ends), cmocka_unit_test(test_ignored)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_ends), cmocka_unit_test(test_ignored),
+                                       cmocka_unit_test(test_waits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

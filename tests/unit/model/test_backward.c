@@ -216,6 +216,11 @@ static void refusals(void **state)
     bad = good;
     bad.width = 3;
     expect(&t, &bad, NULL, "3 numbers a row");
+    bad = good;
+    bad.at = "blocks.0.hook_resid_mid";
+    bad.width = t.arch->d_model;
+    expect(&t, &bad, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.0.hook_resid_post", .read = take_gradient},
+           "lies behind the seed at blocks.0.hook_resid_mid");
     expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "hook_embed", .edit = edits_nothing}, "edits");
     expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_pattern", .read = take_gradient}, "not walked back");
     tiny_close(&t);

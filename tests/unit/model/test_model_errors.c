@@ -39,6 +39,12 @@ static void tokens_and_positions(void **state)
     ok(ns_session_append(s, many, 3, &err));
     ok(ns_forward(t.model, &s, 1, NULL, NULL, &err));
     refused(ns_session_append(s, many, 1, &err), NS_E_ARG, "decode");
+    ns_session_free(s);
+    int64_t said;
+    ok(ns_session_new(&s, t.model, &(ns_session_params){.size = sizeof(ns_session_params), .decode = true}, &err));
+    ok(ns_session_append(s, many, 3, &err));
+    refused(ns_generate(t.model, s, 1023, NULL, many, &said, &err), NS_E_ARG, "1024 positions: it can say 1022");
+    ok(ns_generate(t.model, s, 2, NULL, many, &said, &err));
     free(many);
     ns_session_free(s);
     tiny_close(&t);

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "record/file.h"
@@ -22,8 +24,13 @@ enum { N = 100000 };                                    /* values: more than HDF
 static char folder[64], path[100], other[100];
 static int whole_reads = -1;                            /* before the file is cut; below 0: it is not */
 
+static int *first_reads;                                /* of children, in memory of them all: the first of all waits; NULL: none */
+
 static ssize_t read_or_cut(int fd, void *to, size_t n, int64_t at)
 {
+    if (first_reads && (*first_reads)++ == 0)
+        for (;;)
+            pause();
     if (whole_reads >= 0 && whole_reads-- == 0 && truncate(path, 20000) != 0)
         abort();
     return syscall(SYS_pread64, fd, to, n, at);
@@ -242,6 +249,25 @@ static void test_before_opening(void **state)
     }
 }
 
+/* A child may wait for a lock that another thread held when it was forked: then another one looks at the file, which is sound. */
+static void test_child_waits(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    ns_identity as;
+    bool sealed;
+    assert_int_equal(write_sound(path), NS_OK);
+    assert_int_equal(ns_seal_check(path, &sealed, &as, &err), NS_OK);
+    first_reads = mmap(NULL, sizeof *first_reads, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(first_reads != MAP_FAILED);
+    const time_t begun = time(NULL);
+    const int rc = ns_vet(path, &as, &err);
+    if (rc != NS_OK || *first_reads < 2 || time(NULL) - begun > 30)
+        fail_msg("code %d, '%s', %d reads", rc, err.message, *first_reads);
+    munmap(first_reads, sizeof *first_reads);
+    first_reads = NULL;
+}
+
 /* True where it was cut: at read k, counted from before its opening or from after it. */
 static bool read_while_cut(int k, bool opened)
 {
@@ -279,6 +305,7 @@ static void test_at_every_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_after_opening), cmocka_unit_test(test_at_every_read),
-                                       cmocka_unit_test(test_replaced_after_opening), cmocka_unit_test(test_before_opening)};
+                                       cmocka_unit_test(test_replaced_after_opening), cmocka_unit_test(test_before_opening),
+                                       cmocka_unit_test(test_child_waits)};
     return cmocka_run_group_tests(tests, begin, end);
 }
