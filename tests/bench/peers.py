@@ -90,13 +90,16 @@ class Bench:
     def __init__(self, args, work):
         self.args, self.work = args, work
         self.model = os.path.join(os.path.abspath(work), "model-135m-shape")
-        n = str(args.threads)
-        self.env = dict(os.environ, OMP_NUM_THREADS=n, MKL_NUM_THREADS=n, OPENBLAS_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false",
-                        HF_HUB_OFFLINE="1")
+        self.set_threads()
         if not os.path.exists(os.path.join(self.model, "config.json")):
             # in a process of its own: a child's peak memory, as the system counts it, begins with that of the process that spawned it
             subprocess.run([sys.executable, "-c", "import sys, peers; peers.make_model(sys.argv[1])", self.model], check=True,
                            cwd=os.path.dirname(os.path.abspath(__file__)))
+
+    def set_threads(self):
+        n = str(self.args.threads)
+        self.env = dict(os.environ, OMP_NUM_THREADS=n, MKL_NUM_THREADS=n, OPENBLAS_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false",
+                        HF_HUB_OFFLINE="1")
 
     def ours(self, mode, T, n):
         exe = os.path.join(self.args.build, "tests/bench/bench_forward")
@@ -113,8 +116,8 @@ class Bench:
                       "--threads", str(self.args.threads), "--quiet", "-o", out], self.env)
 
     def theirs(self, spec):
-        return run([sys.executable, __file__, "--peer", spec, "--model", self.model, "--threads", str(self.args.threads), "--steps",
-                    str(self.args.steps), "--out", os.path.join(self.work, "peer.h5")], self.env)
+        return run([sys.executable, os.path.abspath(__file__), "--peer", spec, "--model", self.model, "--threads", str(self.args.threads),
+                    "--steps", str(self.args.steps), "--out", os.path.join(self.work, "peer.h5")], self.env)
 
     def row(self, name, a, b, per=None):
         pairs = [(a(), b()) for _ in range(self.args.rounds)]

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Paired benchmarks of two hybrids of the 100M shape: needlescope against transformers' CPU path, recording against the bare pass, and the
+memory of a long case against a twin of full attention.
+
+    hybrids.py --build BUILD [--only prefill,rows,memory] [--threads 2] [--rounds 3] [--length 2048] [--long 32768] [--work DIR]
+
+gdn: Qwen3-Next without experts, three layers of Gated DeltaNet to one of full attention; mamba2: Bamba, three of Mamba-2 to one; random
+weights, 16 layers, D 576, V 49152. `prefill` is measured in turns (ours, peer, ours, peer ...); `rows` is `needlescope record` of all rows
+of a needle case at hook_pattern of every layer (statistics and the 32 largest keys of a row, as by default), against the same command
+that records the logits of the last row; `memory` is `needlescope score` of one case of --long tokens on gdn and on its twin whose layers
+are all full attention, as the system counts its peak."""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import peers
+
+COMMON = dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=16, num_attention_heads=9, num_key_value_heads=3,
+              vocab_size=peers.SHAPE["vocab_size"], max_position_embeddings=40960, rms_norm_eps=1e-5, tie_word_embeddings=True,
+              bos_token_id=1, eos_token_id=2)
+
+
+def qwen3_next(full):
+    from transformers import Qwen3NextConfig, Qwen3NextForCausalLM
+    kinds = ["full_attention" if full or i % 4 == 3 else "linear_attention" for i in range(16)]
+    return Qwen3NextForCausalLM(Qwen3NextConfig(**COMMON, head_dim=64, linear_num_key_heads=9, linear_num_value_heads=9,
+                                                linear_key_head_dim=64, linear_value_head_dim=64, num_experts=0, layer_types=kinds))
+
+
+def bamba():
+    from transformers import BambaConfig, BambaForCausalLM
+    return BambaForCausalLM(BambaConfig(**COMMON, mamba_n_heads=18, mamba_d_head=64, mamba_n_groups=1, mamba_d_state=128, mamba_expand=2,
+                                        attn_layer_indices=[3, 7, 11, 15]))
+
+
+MODELS = {"gdn": lambda: qwen3_next(False), "mamba2": bamba, "full": lambda: qwen3_next(True)}
+
+
+def make(name, folder):
+    import torch
+    torch.manual_seed(0)
+    MODELS[name]().to(torch.bfloat16).save_pretrained(folder)
+
+
+class Bench(peers.Bench):
+    def __init__(self, args, work, name):
+        self.args, self.work, self.name = args, work, name
+        self.model = os.path.join(os.path.abspath(work), name)
+        self.tool = os.path.join(args.build, "cli/needlescope")
+        self.set_threads()
+        if not os.path.exists(os.path.join(self.model, "config.json")):
+            subprocess.run([sys.executable, "-c", "import sys, hybrids; hybrids.make(*sys.argv[1:])", name, self.model], check=True,
+                           cwd=os.path.dirname(os.path.abspath(__file__)))
+
+    def cases(self, length):
+        path = os.path.join(self.work, f"cases-{length}.jsonl")
+        subprocess.run([self.tool, "cases", "needle", "--model", self.model, "--synthetic", "--lengths", str(length), "--count", "1",
+                        "--depths", "0.5", "-q", "-o", path], check=True, stdout=subprocess.DEVNULL)
+        return path
+
+    def command(self, *words):
+        return peers.timed([self.tool, *words, "--threads", str(self.args.threads), "--quiet"], self.env)
+
+    def record(self, cases, *rows):
+        return self.command("record", self.model, "--cases", cases, "-o", os.path.join(self.work, "rows.h5"), *rows)
+
+    def score(self, cases):
+        return self.command("score", self.model, "--cases", cases, "-o", os.path.join(self.work, "long.h5"))
+
+
+def rows(b):
+    cases, ratios = b.cases(b.args.length), []
+    for _ in range(b.args.rounds):
+        bare = b.record(cases, "--at", "hook_logits", "--rows", "-1")["seconds"][0]
+        all_rows = b.record(cases, "--at", "blocks.*.attn.hook_pattern", "--rows", "all")["seconds"][0]
+        ratios.append(all_rows / bare)
+    print(f"{b.name}: all rows of a needle case, every layer, T {b.args.length}: {statistics.median(ratios):.2f} of the bare pass "
+          f"({bare:.2f} s)", flush=True)
+
+
+def memory(hybrid, twin):
+    cases = hybrid.cases(hybrid.args.long)
+    ours, full = hybrid.score(cases), twin.score(cases)
+    print(f"score at T {hybrid.args.long}: hybrid {ours['rss_mib']:.0f} MiB in {ours['seconds'][0]:.0f} s, full twin {full['rss_mib']:.0f} "
+          f"MiB in {full['seconds'][0]:.0f} s; memory {ours['rss_mib'] / full['rss_mib']:.2f} of the twin's", flush=True)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--build", default="build")
+    p.add_argument("--only", default="prefill,rows,memory")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--length", type=int, default=2048)
+    p.add_argument("--long", type=int, default=32768)
+    p.add_argument("--steps", type=int, default=0)
+    p.add_argument("--work", default=None)
+    args = p.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        hybrids = {name: Bench(args, args.work or scratch, name) for name in ("gdn", "mamba2")}
+        for b in hybrids.values():
+            if "prefill" in args.only:
+                b.row(f"{b.name}: prefill T {args.length}", lambda: b.ours("prefill", args.length, 2),
+                      lambda: b.theirs(f"prefill:sdpa:{args.length}"), args.length)
+            if "rows" in args.only:
+                rows(b)
+        if "memory" in args.only:
+            memory(hybrids["gdn"], Bench(args, args.work or scratch, "full"))
+
+
+if __name__ == "__main__":
+    main()
