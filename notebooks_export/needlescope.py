@@ -926,7 +926,7 @@ def _cases_of(source, tokenizer):
 def _plain(x):
     if isinstance(x, (np.ndarray, np.generic)):
         return x.tolist()
-    raise TypeError(f"{type(x).__name__} has no place in a case")
+    raise TypeError(f"{type(x).__name__} has no place in JSON")
 
 
 # ---- hooks ----
@@ -1446,11 +1446,15 @@ class Model(_Owner):
         A seed depends on no point behind it in the pass: a glob that names none but such is an error; of others they are left out, with a
         warning."""
         case, globs = self._one_case(prompt), [at] if isinstance(at, str) else list(at)
+        if not globs:
+            raise ValueError("at names no point: there is nothing to give")
         length = case.n_tokens + max(case.n_answer - 1, 0)
         cache = Cache(_positions(rows, case, length), length)
         seeds, keep = [], []
         for point, (places, values) in seed.items():
-            places = _positions(np.atleast_1d(places), case, length)
+            places = _positions(np.atleast_1d(np.asarray(places, object)), case, length)
+            if not len(places):
+                raise ValueError(f"seed {point!r}: no row is named")
             values = self._seed_values(point, places, _reals(f"seed {point!r}", values))
             keep.append(values)
             seeds += [_params(_Seed, at=point, row0=place, n_rows=1, width=v.size, values=_pointer(v, c.c_float))
@@ -1649,7 +1653,7 @@ def _is_score(name):
 def _score_params(p, names, tokenizer, **more):
     """names: of scores or probes, or definitions as dicts. The special tokens are those that the _nosink scores leave out."""
     own = [p.scratch.new("ns_probe_from_json", "ns_probe_free", text, len(text), _bytes(x.get("name", "definition"))).value
-           for x in names if isinstance(x, dict) for text in [json.dumps(x).encode()]]
+           for x in names if isinstance(x, dict) for text in [json.dumps(x, default=_plain).encode()]]
     named = [_bytes(x) for x in names if not isinstance(x, dict)]
     twice = next((x for i, x in enumerate(named) if x in named[:i]), None)
     if twice:
@@ -1688,7 +1692,7 @@ def top(scores, k=10, best=None):
         raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: a list of heads is of scores over (layer, head), "
                          f"not over {axes}")
     low, high = attrs.get("range", (0, 0))
-    values = np.ascontiguousarray(scores, np.float32)
+    values = np.ascontiguousarray(_reals("scores", scores), np.float32)
     places, note = np.zeros(max(k, 1), np.int64), c.create_string_buffer(120)
     cut = _lib.ns_best(_pointer(values, c.c_float), values.size, k, c.byref(_ScoreMeaning(_BEST.index(end), low, high, np.nan)),
                        _pointer(places, _I64))

@@ -158,7 +158,7 @@ int ns_json_i64(const cJSON *object, const char *key, int64_t otherwise, int64_t
     if (!cJSON_IsNumber(item))
         return wrong_type(item, key, "a whole number", label, err);
     const double value = item->valuedouble;
-    if (value != floor(value) || fabs(value) > 0x1p53)
+    if (value != floor(value) || fabs(value) >= 0x1p53)
         return ns_fail(err, NS_E_FORMAT, "%s: '%s' is %.17g, expected a whole number below 2^53", label, key, value);
     *out = (int64_t)value;
     return NS_OK;

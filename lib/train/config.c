@@ -78,7 +78,7 @@ static const field fields[] = {
     {"weight_decay", NUMBER, AT(weight_decay), 0, BIG, {NULL}},
     {"muon_lr", NUMBER, AT(muon_lr), 0, BIG, {NULL}, has_muon, NO_MUON},
     {"muon_momentum", NUMBER, AT(muon_momentum), 0, 0.99999999, {NULL}, has_muon, NO_MUON},
-    {"seed", WHOLE, AT(seed), 0, 0x1p53, {NULL}},
+    {"seed", WHOLE, AT(seed), 0, 0x1p53 - 1, {NULL}},        /* what is above would be another one in JSON */
     {"model", TEXT, AT(model), 0, 0, {NULL}},
 };
 enum { N_FIELDS = sizeof fields / sizeof *fields };

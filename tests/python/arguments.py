@@ -94,6 +94,12 @@ def test_whole_numbers():
         refused(["heads", "(layer, head)"], m.ablate, wrong)
 
 
+def test_seeds_of_runs():
+    """2**53 + 1 is 2**53 where JSON tells of it."""
+    for x in (2 ** 53, 2 ** 53 + 1, 2 ** 62):
+        refused(["seed"], lambda: ns.train(CONFIG, "no", seed=x), kinds=(ns.Error,))
+
+
 def test_numpy_numbers():
     same(m.generate(np.array(IDS, np.uint8), np.int64(2), stop=np.array([511], np.uint16)), m.generate(IDS, 2), "generate")
     with ns.load("m", threads=np.int32(1), memory=np.uint64(1 << 30), hash=np.bool_(True)) as other:
@@ -103,6 +109,8 @@ def test_numpy_numbers():
     assert a.attrs["ranking_seed"] == str(2 ** 63)
     assert ns.top(np.array([[2., 1.], [0., 0.]]), np.int16(1)) == [(0, 0)]
     ns.figure_map("maps.h5", "map.svg", np.int64(2), np.int8(1), width=np.float32(5))
+    of = lambda zero: np.asarray(m.score(cases, {"name": "x", "rows": "first", "keys": [zero], "stat": "mass"})["x"])
+    same(of(np.int64(0)), of(0), "a definition")
     with m.ablate(np.array(HEADS, np.uint8)):
         m.run(IDS)
     assert ns.emergence("study.h5", theta=np.float32(.5), persist=np.int64(2)).persist == 2
@@ -118,6 +126,7 @@ def test_reals():
             refused([name], fn, x)
         if name[0] != "v":
             refused([name], fn, -1)
+    refused(["real numbers"], ns.top, np.ones((2, 2)) * 1j, kinds=(TypeError,))
     with m.hook("blocks.0.hook_resid_post", edit=lambda x, site: x * 1j):
         refused(["real numbers"], m.run, IDS, kinds=(TypeError,))
     with m.hook("blocks.0.hook_resid_post", edit=lambda x, site: np.full(x.shape, "x")):
@@ -198,6 +207,8 @@ def test_gradients():
         refused(["behind the seed at blocks.1.hook_resid_post"], m.grad, IDS, seed, at, kinds=(ns.Error,))
     refused(["behind the seed at blocks.1.hook_resid_mid"], m.grad, IDS, {"blocks.1.hook_resid_mid": (-1, np.ones(m.d_model)), **{
         "hook_embed": (0, np.ones(m.d_model))}}, "blocks.1.hook_resid_post", kinds=(ns.Error,))
+    refused(["no point"], m.grad, IDS, seed, [])
+    refused(["no row"], m.grad, IDS, {"hook_logits": ([], [])}, "hook_embed")
     same(m.grad(IDS, seed, "blocks.1.hook_resid_post")["blocks.1.hook_resid_post"][-1], np.ones(m.d_model, np.float32), "of itself")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

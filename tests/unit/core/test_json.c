@@ -130,7 +130,7 @@ static void deep_nesting_does_not_recurse(void **state)
 static void getters(void **state)
 {
     (void)state;
-    static const char text[] = "{\"n\": 42, \"big\": 9007199254740992, \"half\": 0.5, \"yes\": true, \"s\": \"x\", \"nil\": null, "
+    static const char text[] = "{\"n\": 42, \"big\": 9007199254740991, \"more\": 9007199254740993, \"half\": 0.5, \"yes\": true, \"s\": \"x\", \"nil\": null, "
                                "\"huge\": 1e300, \"list\": []}";
     ns_error err;
     cJSON *tree;
@@ -142,11 +142,12 @@ static void getters(void **state)
     assert_int_equal(ns_json_i64(tree, "n", 7, &n, "g", &err), NS_OK);
     assert_int_equal(n, 42);
     assert_int_equal(ns_json_i64(tree, "big", 7, &n, "g", &err), NS_OK);
-    assert_true(n == INT64_C(9007199254740992));
+    assert_true(n == INT64_C(9007199254740991));
     assert_int_equal(ns_json_i64(tree, "nil", 7, &n, "g", &err), NS_OK);
     assert_int_equal(n, 7);
     assert_int_equal(ns_json_i64(tree, "N", 8, &n, "g", &err), NS_OK);   /* keys are case-sensitive */
     assert_int_equal(n, 8);
+    assert_int_equal(ns_json_i64(tree, "more", 0, &n, "g", &err), NS_E_FORMAT);      /* a double makes 2^53 of it */
     assert_int_equal(ns_json_i64(tree, "half", 0, &n, "g", &err), NS_E_FORMAT);
     assert_non_null(strstr(err.message, "'half' is 0.5"));
     assert_int_equal(ns_json_i64(tree, "huge", 0, &n, "g", &err), NS_E_FORMAT);
