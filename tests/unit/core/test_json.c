@@ -130,7 +130,8 @@ static void deep_nesting_does_not_recurse(void **state)
 static void getters(void **state)
 {
     (void)state;
-    static const char text[] = "{\"n\": 42, \"big\": 9007199254740991, \"more\": 9007199254740993, \"half\": 0.5, \"yes\": true, \"s\": \"x\", \"nil\": null, "
+    static const char text[] = "{\"n\": 42, \"big\": 9007199254740991, \"more\": 9007199254740993, \"half\": 0.5, \"yes\": true, "
+                               "\"s\": \"x\", \"nil\": null, "
                                "\"huge\": 1e300, \"list\": []}";
     ns_error err;
     cJSON *tree;
