@@ -148,7 +148,8 @@ int  ns_json_parse(cJSON **out, const char *text, size_t n, int max_depth, const
 /* what parse finds wrong before it takes memory */
 int  ns_json_check(const char *text, size_t n, int max_depth, const char *label, ns_error *);
 int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
-/* The same of a file that Python's json wrote: Infinity, its word for a limit that is none, is the number 1e300. */
+/* The same of a file that Python wrote: Infinity, its word for a limit that is none (of transformers 5 {"__float__": "Infinity"}), is the
+ * number 1e300. */
 int  ns_json_parse_python(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);
 int  ns_json_read_python(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
 /* ns_kind_fail for who reads JSON of one purpose: JSON of another is named. */

@@ -98,12 +98,28 @@ static char *plain_numbers(const char *text, size_t n)
     return out;
 }
 
+/* transformers 5 writes {"__float__": "Infinity"}: the number 1e300. No deeper than the parser went. */
+static void untag(cJSON *item)
+{
+    const cJSON *const tag = cJSON_IsObject(item) ? cJSON_GetObjectItemCaseSensitive(item, "__float__") : NULL;
+    if (tag && cJSON_GetArraySize(item) == 1 && cJSON_IsString(tag) && strcmp(tag->valuestring, "Infinity") == 0) {
+        cJSON_Delete(item->child);
+        item->child = NULL;
+        item->type = cJSON_Number;
+        cJSON_SetNumberValue(item, 1e300);
+    }
+    for (cJSON *child = item->child; child; child = child->next)
+        untag(child);
+}
+
 int ns_json_parse_python(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *err)
 {
     *out = NULL;
     char *const plain = plain_numbers(text, n);
     const int rc = plain ? ns_json_parse(out, plain, n, max_depth, label, err) : ns_oom(err, label);
     free(plain);
+    if (rc == NS_OK)
+        untag(*out);
     return rc;
 }
 

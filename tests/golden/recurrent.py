@@ -37,17 +37,27 @@ def convolved(module, x):
     return silu(torch.nn.functional.conv1d(pad(x.double().T[None], (taps.shape[-1] - 1, 0)), taps, bias, groups=x.shape[1])[0].T)
 
 
+def delta_projections(m, hidden):
+    """q, k, v, b, a of each class that has Gated DeltaNet: qwen3_next, qwen3_5, olmo_hybrid"""
+    if hasattr(m, "in_proj_qkvz"):
+        q, k, v, _, b, a = m.fix_query_key_value_ordering(m.in_proj_qkvz(hidden), m.in_proj_ba(hidden))
+        return q, k, v, b, a
+    if hasattr(m, "in_proj_qkv"):
+        return *torch.split(m.in_proj_qkv(hidden), [m.key_dim, m.key_dim, m.value_dim], -1), m.in_proj_b(hidden), m.in_proj_a(hidden)
+    return [p(hidden) for p in (m.q_proj, m.k_proj, m.v_proj, m.b_proj, m.a_proj)]
+
+
 def gated_delta_net(m, hidden):
-    """qwen3_next"""
     T = hidden.shape[1]
-    q, k, v, _, b, a = m.fix_query_key_value_ordering(m.in_proj_qkvz(hidden), m.in_proj_ba(hidden))
+    q, k, v, b, a = delta_projections(m, hidden)
     mixed = convolved(m, torch.cat([x.reshape(T, -1) for x in (q, k, v)], -1))
     q, k, v = torch.split(mixed, [m.key_dim, m.key_dim, m.value_dim], -1)
     each = m.num_v_heads // m.num_k_heads
     q, k = (x.reshape(T, -1, m.head_k_dim).repeat_interleave(each, 1) for x in (q, k))
     q, k = (x / torch.sqrt((x * x).sum(-1, keepdim=True) + 1e-6) for x in (q, k))
     decay = torch.exp(-m.A_log.double().exp() * softplus(a[0].double() + m.dt_bias.double()))
-    weights = rows(q * m.head_k_dim ** -0.5, k, b[0].double().sigmoid(), decay[..., None].expand(q.shape), True)
+    beta = b[0].double().sigmoid() * (2 if getattr(m, "allow_neg_eigval", False) else 1)
+    weights = rows(q * m.head_k_dim ** -0.5, k, beta, decay[..., None].expand(q.shape), True)
     return weights, v.reshape(T, -1, m.head_v_dim), 0
 
 
@@ -73,7 +83,9 @@ def short_conv(m, hidden):
     return z.T, m.out_proj((out_gate * z).T.float())
 
 
-KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
+KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net,
+         "Qwen3_5GatedDeltaNet": gated_delta_net, "Qwen3_5MoeGatedDeltaNet": gated_delta_net,
+         "OlmoHybridGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
          "GraniteMoeHybridMambaLayer": mamba2}
 # Mixers of channels: no heads, no rows. The output of the recurrence, and what the module makes of it.
 CHANNELS = {"Lfm2ShortConv": short_conv}
@@ -84,13 +96,13 @@ class Recorder:
 
     def __init__(self, model):
         self.layers, self.inputs, self.outputs, self.channels = [], {}, {}, {}
-        for index, layer in enumerate(getattr(model.base_model, "layers", ())):
+        for index, layer in enumerate(getattr(getattr(model.base_model, "language_model", model.base_model), "layers", ())):
             layer.register_forward_pre_hook(lambda _, args, kw: self.layers.append(args[0] if args else kw["hidden_states"]),
                                             with_kwargs=True)
             for module in layer.modules():
                 if type(module).__name__ in KINDS:
                     module.register_forward_pre_hook(self.enter(index), with_kwargs=True)
-                    module.norm.register_forward_pre_hook(self.leave(index))
+                    getattr(module, "norm", getattr(module, "o_norm", None)).register_forward_pre_hook(self.leave(index))
                 if type(module).__name__ in CHANNELS:
                     module.register_forward_hook(self.mix(index), with_kwargs=True)
 

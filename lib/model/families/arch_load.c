@@ -52,6 +52,7 @@ static int from_config(ns_arch **out, const char *json, size_t n, const char *la
     if (rc != NS_OK || (rc = ns_text_config_find(&text, root, label, err)) != NS_OK)
         goto out;
     ns_find_prefixes(&prefixes, text.row, checkpoint);
+    ns_settle_tie(&text, root, &prefixes);
     if (!add_default_scaling(text.object, text.row) || !ns_config_open(&config, text.object, text.label, params)) {
         rc = ns_oom(err, "the config reader");
         goto out;

@@ -14,10 +14,11 @@ static void build_parts(ns_builder *b, ns_branch *branch)
     static const char *const roles[] = {"ffn.gate", "ffn.up"};
     const ns_mixture *const m = b->row->mixture;
     const char *const apart[] = {m->gate, m->up};
+    const bool fused = m->gate_up && (!m->gate || ns_build_holds(b, m->gate_up));
     for (int i = 0; i < 2; i++) {
-        ns_tref *const t = ns_build_tensor(b, branch, roles[i], m->gate_up ? m->gate_up : apart[i]);
+        ns_tref *const t = ns_build_tensor(b, branch, roles[i], fused ? m->gate_up : apart[i]);
         t->transposed = m->transposed && !b->f->mxfp4;
-        if (m->gate_up)
+        if (fused)
             narrow(m, t, i, b->f->d_expert);
         if (m->gate_up_bias)
             narrow(m, ns_build_bias(b, branch, roles[i], m->gate_up_bias), i, b->f->d_expert);

@@ -96,7 +96,8 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
     *r = (ns_router){.routing = m->routing, .normalise = m->defaults.normalise, .scale = 1};
     f->d_expert = f->d_ff;
     const int64_t fewest = m->sparse == NS_SPARSE_STEP || m->sparse == NS_SPARSE_ANY ? 0 : 1;    /* 0: every layer has an MLP */
-    if ((rc = ns_config_i64(c, m->keys.n, m->defaults.n, fewest, 65536, &r->n_experts, err)) != NS_OK ||
+    const char *const key = m->keys.n_5 && !ns_config_get(c, m->keys.n) ? m->keys.n_5 : m->keys.n;
+    if ((rc = ns_config_i64(c, key, m->defaults.n, fewest, 65536, &r->n_experts, err)) != NS_OK ||
         (rc = ns_config_i64(c, top_k, m->defaults.top_k, 1, 65536, &r->top_k, err)) != NS_OK ||
         (m->keys.d_ff && (rc = ns_config_i64(c, m->keys.d_ff, m->defaults.d_ff, 1, NS_MAX_DIM, &f->d_expert, err)) != NS_OK) ||
         (m->keys.normalise && (rc = ns_config_bool(c, m->keys.normalise, m->defaults.normalise, &r->normalise, err)) != NS_OK))
@@ -104,7 +105,7 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
     if (r->n_experts == 0 || (m->sparse == NS_SPARSE_SEVERAL && r->n_experts == 1))
         r->top_k = r->n_experts;       /* an MLP */
     if (r->top_k > r->n_experts)
-        return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, but %s is %lld", c->label, top_k, (long long)r->top_k, m->keys.n,
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, but %s is %lld", c->label, top_k, (long long)r->top_k, key,
                        (long long)r->n_experts);
     f->d_shared = m->shared ? f->d_expert : 0;
     if (m->keys.d_shared && (rc = ns_config_i64(c, m->keys.d_shared, m->defaults.d_shared, 0, NS_MAX_DIM, &f->d_shared, err)) != NS_OK)

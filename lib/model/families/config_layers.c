@@ -25,6 +25,12 @@ static int window_by_pattern(ns_facts *f, ns_config *c, const ns_family *row, in
     return rc;
 }
 
+/* A type by its name, or by what transformers 5 calls it. */
+static bool is_type(const char *name, const char *type, const char *before, const char *now)
+{
+    return strcmp(name, type) == 0 || (strcmp(type, before) == 0 && strcmp(name, now) == 0);
+}
+
 /* layer_types: overrides the rule where the family honours it, else must agree with it. */
 static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, int64_t window, ns_error *err)
 {
@@ -39,8 +45,8 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
         const char *const name = cJSON_IsString(t) ? t->valuestring : "";
         const char *const local = row->window == NS_WINDOW_CHUNKS ? "chunked_attention" : "sliding_attention";
         const bool slides = strcmp(name, local) == 0;
-        f->recurrent[i] = row->recurrent && strcmp(name, row->recurrent->type) == 0;
-        if (!slides && !f->recurrent[i] && strcmp(name, full) != 0)
+        f->recurrent[i] = row->recurrent && is_type(name, row->recurrent->type, "mamba", "linear_attention");
+        if (!slides && !f->recurrent[i] && !is_type(name, full, "attention", "full_attention"))
             return ns_fail(err, NS_E_UNSUPPORTED, "%s: layer_types[%lld] '%.40s' is not supported (%s%s%s%s are)",
                            c->label, (long long)i, name, full, row->window == NS_WINDOW_NONE ? "" : " and sliding_attention",
                            row->recurrent ? " and " : "", row->recurrent ? row->recurrent->type : "");
@@ -166,14 +172,22 @@ static bool nested_ropes(ns_config *c)
            (cJSON_GetObjectItemCaseSensitive(all, "full_attention") || cJSON_GetObjectItemCaseSensitive(all, "sliding_attention"));
 }
 
+/* rope_theta is null, or nowhere: NoPE. */
+static bool states_theta(ns_config *c)
+{
+    const cJSON *const all = ns_config_get(c, "rope_parameters");
+    return cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(all, "rope_theta")) || cJSON_IsNumber(ns_config_get(c, "rope_theta"));
+}
+
 int ns_facts_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
     const int64_t stated = f->positions;
     int rc;
-    if (row->rope == NS_ROPES_NONE)
+    if (row->rope == NS_ROPES_NONE || (row->rope == NS_ROPES_STATED && !states_theta(c)))
         return NS_OK;
     if (row->rope == NS_ROPES_NAMED) {
         const char *kind;
+        ns_config_get(c, "rope_parameters");             /* transformers 5 writes it without a rope too */
         if ((rc = ns_config_str(c, "position_embedding_type", "nope", &kind, err)) != NS_OK || strcmp(kind, "nope") == 0)
             return rc;
         if (strcmp(kind, "rope") != 0)

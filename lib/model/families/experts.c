@@ -47,7 +47,7 @@ const ns_family ns_family_qwen2_moe = {
 };
 
 static const ns_mixture qwen3_moe = {
-    .keys = {.n = "num_experts", .d_ff = "moe_intermediate_size", .normalise = "norm_topk_prob"},
+    .keys = {.n = "num_experts", .n_5 = "num_local_experts", .d_ff = "moe_intermediate_size", .normalise = "norm_topk_prob"},
     .defaults = {.n = 128, .top_k = 8, .d_ff = 768}, .sparse = NS_SPARSE_STEP, EXPERTS,
 };
 const ns_family ns_family_qwen3_moe = {

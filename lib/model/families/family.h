@@ -37,6 +37,7 @@ typedef enum ns_rope_rule {
     NS_ROPES_LIST,          /* no_rope_layers: 1 = rotate (the key says the opposite of its name) */
     NS_ROPES_LOCAL,         /* sliding layers by rope_local_base_freq, unscaled */
     NS_ROPES_NAMED,         /* all where position_embedding_type is "rope", else none */
+    NS_ROPES_STATED,        /* all where the config says a rope_theta, else none */
     NS_ROPES_UNSCALED,      /* sliding layers with the same theta, unscaled (olmo3) */
 } ns_rope_rule;
 
@@ -78,7 +79,8 @@ typedef enum ns_sparse_rule {
 /* Layers with experts: keys and their defaults (NULL: no such key, the default holds), and names in a layer in full, {} for the number of
  * an expert; without it the tensor is of all experts. */
 typedef struct ns_mixture {
-    struct { const char *n, *d_ff, *d_shared, *normalise; } keys;      /* d_ff NULL: that of an MLP. d_shared: of the shared expert */
+    /* n_5: n as transformers 5 writes it, if otherwise. d_ff NULL: that of an MLP. d_shared: of the shared expert */
+    struct { const char *n, *n_5, *d_ff, *d_shared, *normalise; } keys;
     struct { int64_t n, top_k, d_ff, d_shared; bool normalise; } defaults;
     ns_sparse_rule sparse;
     ns_routing     routing;
@@ -190,7 +192,7 @@ int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *kn
 typedef struct ns_mixer_facts {
     int64_t heads, groups, key_dim, value_dim, taps;      /* states; heads of q and k */
     double  step_min, step_max;
-    bool    bias, conv_bias, norm;
+    bool    bias, conv_bias, norm, negative;              /* negative: beta up to 2, so that eigenvalues may be below 0 */
 } ns_mixer_facts;
 
 struct ns_facts {
@@ -240,9 +242,10 @@ int  ns_text_config_find(ns_text_config *out, cJSON *root, const char *label, ns
 /* What stands before the names of the trunk and of the head in this checkpoint (NULL: what the family writes). */
 typedef struct ns_prefixes {
     char trunk[64], head[64];
-    bool wrapped;
+    bool wrapped, has_head;
     const ns_checkpoint *checkpoint;  /* NULL: none */
 } ns_prefixes;
+void ns_settle_tie(const ns_text_config *, const cJSON *root, const ns_prefixes *);
 void ns_find_prefixes(ns_prefixes *out, const ns_family *, const ns_checkpoint *);
 int  ns_leave_towers(ns_arch *, ns_error *);      /* vision_tower.* and the like join the ignored tensors */
 
@@ -278,8 +281,20 @@ void ns_build_recurrence(ns_builder *, ns_branch *, double scale);
 void ns_build_keys(ns_builder *, ns_branch *, int64_t taps);
 /* Mamba-2 by the names of its mixer's tensors, which follow `module` (mamba.c); sizes: facts.mixer. */
 void ns_build_mamba2(ns_builder *, ns_branch *, const char *module);
-/* Gated DeltaNet by the names and fused tensors of qwen3_next (qwen_next.c); sizes: facts.mixer; taps 0: no convolution. */
-void ns_build_gated_deltanet(ns_builder *, ns_branch *, int64_t taps);
+/* Gated DeltaNet (delta_net.c); sizes: facts.mixer. Names behind `module`, without ".weight", but for those of tables and vectors, in full.
+ * Gives the norm of its output. NULL: there is none, no gate, no beta, no decay, no convolution. */
+typedef struct ns_delta_names {
+    const char *module;
+    const char *qkvz, *ba;                      /* q, k, v, gate of each group of heads; write and step of it */
+    const char *qkv, *q, *k, *v, *z, *write, *step;
+    const char *conv, *q_conv, *k_conv, *v_conv;      /* conv: of q, k and v; both are named: what the checkpoint holds */
+    const char *o, *step_bias, *rate, *norm;
+} ns_delta_names;
+ns_norm *ns_build_gated_deltanet(ns_builder *, ns_branch *, const ns_delta_names *);
+#define NS_DELTA_NEXT_PLAIN       /* qwen3_next without its convolution */                                                            \
+    .module = "linear_attn.", .qkvz = "in_proj_qkvz", .ba = "in_proj_ba", .o = "out_proj", .step_bias = "dt_bias", .rate = "A_log",    \
+    .norm = "norm"
+#define NS_DELTA_NEXT NS_DELTA_NEXT_PLAIN, .conv = "conv1d.weight"
 
 /* A tensor by its name in a layer in full. */
 ns_tref *ns_build_tensor(ns_builder *, ns_branch *, const char *role, const char *name);

@@ -69,7 +69,8 @@ static int read_hybrid(ns_facts *f, ns_config *c, ns_error *err)
     if (m->value_dim * m->heads != expand * f->d_model)
         return ns_fail(err, NS_E_FORMAT, "%s: mamba_n_heads %lld x mamba_d_head %lld is not mamba_expand x hidden_size, %lld", c->label,
                        (long long)m->heads, (long long)m->value_dim, (long long)(expand * f->d_model));
-    return read_sizes(m, c, &hybrid, err);
+    rc = read_limits(m, c, err);               /* which transformers 5 reads */
+    return rc != NS_OK ? rc : read_sizes(m, c, &hybrid, err);
 }
 
 /* Bamba: the layers of attn_layer_indices are attention. */
@@ -127,14 +128,22 @@ void ns_build_mamba2(ns_builder *b, ns_branch *branch, const char *module)
     b->module = NULL;
 }
 
+/* Each group of heads has a norm of its own, as in mamba_ssm and transformers 5 (transformers 4: one over all of them). */
+static void norm_by_groups(ns_builder *b, ns_branch *branch)
+{
+    ns_build_number(b, branch, "z_norm_groups", b->f->mixer.groups > 1 ? (double)b->f->mixer.groups : 0);
+}
+
 static void build(ns_builder *b, ns_branch *branch)
 {
     ns_build_mamba2(b, branch, "mixer.");
+    norm_by_groups(b, branch);
 }
 
 static void build_hybrid(ns_builder *b, ns_branch *branch)
 {
     ns_build_mamba2(b, branch, "mamba.");
+    norm_by_groups(b, branch);
 }
 
 static const ns_recurrent recurrent = {.type = "mamba", .mixer = "recurrence", .read = read, .build = build};

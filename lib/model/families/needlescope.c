@@ -45,14 +45,16 @@ static void build_mamba2(ns_builder *b, ns_branch *branch)
 
 static void build_deltanet(ns_builder *b, ns_branch *branch)
 {
-    ns_build_gated_deltanet(b, branch, TAPS);
+    static const ns_delta_names in = {NS_DELTA_NEXT};
+    ns_build_gated_deltanet(b, branch, &in);
     silu(b, branch);
 }
 
 /* The convolution is itself a head that sees the tokens before: without it, the rule alone. */
 static void build_plain_deltanet(ns_builder *b, ns_branch *branch)
 {
-    ns_build_gated_deltanet(b, branch, 0);
+    static const ns_delta_names in = {NS_DELTA_NEXT_PLAIN};
+    ns_build_gated_deltanet(b, branch, &in);
     silu(b, branch);
 }
 

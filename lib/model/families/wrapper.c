@@ -16,6 +16,7 @@ static const struct unsaid { const char *wrapper, *text; bool flat; } unsaid[] =
     {"gemma3", "gemma3_text", false}, {"shieldgemma2", "gemma3_text", false},
     {"internvl", "qwen2", false}, {"got_ocr2", "qwen2", false}, {"qwen2_audio", "qwen2", false},
     {"qwen2_vl", "qwen2_vl_text", true}, {"qwen2_5_vl", "qwen2_5_vl_text", true}, {"qwen3_vl", "qwen3_vl_text", false},
+    {"qwen3_5", "qwen3_5_text", false}, {"qwen3_5_moe", "qwen3_5_moe_text", false},
     {"llama4", "llama4_text", false},
     {"llava", "llama", true}, {"llava_next", "llama", false}, {"llava_next_video", "llama", false}, {"vipllava", "llama", false},
     {"video_llava", "llama", false}, {"idefics3", "llama", false}, {"smolvlm", "llama", false}, {"voxtral", "llama", false},
@@ -83,15 +84,25 @@ static int check_wrapper(const cJSON *root, const char *type, const char *label,
     return NS_OK;
 }
 
+static const char tie[] = "tie_word_embeddings";
+
 /* A head that the wrapper says is tied is tied, unless the text model says otherwise. */
 static bool inherit_tie(cJSON *inner, const cJSON *root)
 {
-    static const char key[] = "tie_word_embeddings";
-    const cJSON *const outer = cJSON_GetObjectItemCaseSensitive(root, key);
-    if (!outer || cJSON_GetObjectItemCaseSensitive(inner, key))
+    const cJSON *const outer = cJSON_GetObjectItemCaseSensitive(root, tie);
+    if (!outer || cJSON_GetObjectItemCaseSensitive(inner, tie))
         return true;
     cJSON *const copy = cJSON_Duplicate(outer, true);
-    return copy && cJSON_AddItemToObject(inner, key, copy);
+    return copy && cJSON_AddItemToObject(inner, tie, copy);
+}
+
+/* Where the two contradict each other (transformers 5 goes by the wrapper, 4 by the text model), a checkpoint without a head is tied. */
+void ns_settle_tie(const ns_text_config *text, const cJSON *root, const ns_prefixes *found)
+{
+    cJSON *const inner = cJSON_GetObjectItemCaseSensitive(text->object, tie);
+    if (text->wrapper && found->checkpoint && !found->has_head && cJSON_IsFalse(inner) &&
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, tie)))
+        inner->type = cJSON_True;
 }
 
 static int unwrap(ns_text_config *out, cJSON *root, const char *key, const char *label, ns_error *err)
@@ -153,7 +164,9 @@ void ns_find_prefixes(ns_prefixes *out, const ns_family *row, const ns_checkpoin
         for (int i = 0; own[i]; i++)
             if (holds(c, prefixes[w], own[i], row->names->embed)) {
                 snprintf(out->trunk, sizeof out->trunk, "%s%s", prefixes[w], own[i]);
-                snprintf(out->head, sizeof out->head, "%s", holds(c, prefixes[w], "", row->names->head) ? prefixes[w] : "");
+                const bool inside = holds(c, prefixes[w], "", row->names->head);
+                snprintf(out->head, sizeof out->head, "%s", inside ? prefixes[w] : "");
+                out->has_head = inside || holds(c, "", "", row->names->head);
                 out->wrapped = w > 0;
                 return;
             }

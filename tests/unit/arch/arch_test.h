@@ -114,6 +114,18 @@ static const struct small_config { const char *name, *json;
      "\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_size\":32,\"num_experts\":0,\"linear_num_value_heads\":6,"
      "\"linear_num_key_heads\":2,"
      "\"linear_key_head_dim\":5,\"linear_value_head_dim\":4}"},
+    {"qwen3_5_text",
+     "{\"model_type\":\"qwen3_5_text\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,"
+     "\"num_hidden_layers\":4,\"intermediate_size\":24,\"vocab_size\":32,\"linear_num_value_heads\":6,\"linear_num_key_heads\":2,"
+     "\"linear_key_head_dim\":5,\"linear_value_head_dim\":4}"},
+    {"qwen3_5_moe_text",
+     "{\"model_type\":\"qwen3_5_moe_text\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,"
+     "\"num_hidden_layers\":2,\"vocab_size\":32,\"linear_num_value_heads\":4,\"linear_num_key_heads\":2,\"linear_key_head_dim\":5,"
+     "\"linear_value_head_dim\":4,\"num_experts\":3,\"num_experts_per_tok\":2,\"moe_intermediate_size\":7,"
+     "\"shared_expert_intermediate_size\":9,\"layer_types\":[\"linear_attention\",\"full_attention\"]}"},
+    {"olmo_hybrid",
+     "{\"model_type\":\"olmo_hybrid\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"linear_num_key_heads\":2,\"linear_key_head_dim\":5}"},
     {"bamba",
      "{\"model_type\":\"bamba\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":3,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"mamba_n_heads\":4,\"mamba_d_state\":6,\"mamba_n_groups\":2,\"attn_layer_indices\":[1]}"},

@@ -35,6 +35,13 @@ static const struct { const char *family; int64_t vocab, D, F, L, H, G, d, posit
     {"lfm2", 65536, 2560, 8192, 32, 32, 8, 80, 128000, 1e-5, 1e6, true, 0},
     {"ministral", 32000, 4096, 14336, 32, 32, 8, 128, 131072, 1e-6, 1e4, false, 4096},
 };
+/* The same of those that have come with 5.23.0; layer 3 is the first with attention. */
+static const struct { const char *family; int64_t vocab, D, F, L, H, G, d, positions, q_heads, v_heads, key, value; bool rope;
+} hybrids[] = {
+    {"qwen3_5_text", 248320, 4096, 12288, 32, 16, 4, 256, 32768, 16, 32, 128, 128, true},
+    {"qwen3_5_moe_text", 248320, 2048, 512, 40, 16, 2, 256, 32768, 16, 32, 128, 128, true},
+    {"olmo_hybrid", 100352, 3840, 11008, 32, 30, 30, 128, 65536, 30, 30, 96, 192, false},
+};
 /* Of an expert where layer 0 has them. */
 static int64_t width_of(const ns_arch *a)
 {
@@ -79,6 +86,60 @@ static void expect_layers(const char *json, const char *letters)
     ns_arch_free(a);
     if (strcmp(got, letters) != 0)
         fail_msg("%s: wanted '%s', got '%s'", json, letters, got);
+}
+
+static void hybrid_defaults(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof hybrids / sizeof *hybrids; i++) {
+        char json[64];
+        snprintf(json, sizeof json, "{\"model_type\":\"%s\"}", hybrids[i].family);
+        ns_arch *const a = arch_of(json);
+        const ns_attn *const full = ns_arch_attn(a, 3);
+        assert_true(a->vocab == hybrids[i].vocab && a->d_model == hybrids[i].D && a->n_layers == hybrids[i].L &&
+                    a->max_positions == hybrids[i].positions && width_of(a) == hybrids[i].F);
+        assert_true(full->n_heads == hybrids[i].H && full->n_kv_heads == hybrids[i].G && full->head_dim == hybrids[i].d &&
+                    (full->rope >= 0) == hybrids[i].rope);
+        assert_true(ns_arch_axis(a, 0, "q_head") == hybrids[i].q_heads && ns_arch_axis(a, 0, "head") == hybrids[i].v_heads &&
+                    ns_arch_axis(a, 0, "d_key") == hybrids[i].key && ns_arch_axis(a, 0, "d_head") == hybrids[i].value);
+        for (int64_t l = 0; l < a->n_layers; l++)
+            assert_int_equal(ns_arch_layer_kind(a, l) == NS_LAYER_FULL, l % 4 == 3);
+        ns_arch_free(a);
+    }
+    expect_layers(config_with("olmo_hybrid", "\"rope_parameters\":{\"rope_theta\":null,\"rope_type\":\"default\"},\"layer_types\":["
+                                             "\"full_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]"),
+                  "FN FN FN FN");
+    expect_layers(config_with("olmo_hybrid", "\"rope_parameters\":{\"rope_theta\":5e5},\"layer_types\":[\"full_attention\","
+                                             "\"full_attention\",\"full_attention\",\"full_attention\"]"),
+                  "F0 F0 F0 F0");
+}
+
+/* What transformers 5 writes otherwise than 4. */
+static void spellings_of_5(void **state)
+{
+    (void)state;
+    static const char *const pairs[][3] = {
+        {"granitemoehybrid", "\"mamba_n_heads\":8,\"layer_types\":[\"mamba\",\"attention\",\"mamba\",\"mamba\"]",
+         "\"mamba_n_heads\":8,\"layer_types\":[\"linear_attention\",\"full_attention\",\"linear_attention\",\"linear_attention\"],"
+         "\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"default\"}"},
+        {"bamba", "\"mamba_n_heads\":8,\"time_step_limit\":[0.5,Infinity]",
+         "\"mamba_n_heads\":8,\"time_step_limit\":[0.5,{\"__float__\":\"Infinity\"}]"},
+        {"qwen3_moe", "\"num_experts\":12", "\"num_local_experts\":12"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char *text[2] = {NULL};
+        ns_error err = {""};
+        for (int k = 0; k < 2; k++) {
+            ns_arch *const a = arch_of(config_with(pairs[i][0], pairs[i][k + 1]));
+            assert_int_equal(ns_arch_to_json(a, &text[k], &err), NS_OK);
+            ns_arch_free(a);
+        }
+        assert_string_equal(text[0], text[1]);
+        free(text[0]);
+        free(text[1]);
+    }
+    config_fails(config_with("bamba", "\"mamba_n_heads\":8,\"time_step_limit\":[0,{\"__float__\":\"NaN\"}]"), NS_E_FORMAT,
+                 "time_step_limit must be");
 }
 
 static void layer_rules(void **state)
@@ -535,6 +596,14 @@ static const struct { const char *family, *more; int code; const char *says; } r
      NS_E_UNSUPPORTED, "layer_types[0] 'sliding_attention' is not supported"},
     {"llama4_text", "\"floor_scale\":8.5", NS_E_UNSUPPORTED, "floor_scale is 8.5: a whole number"},
     {"llama4_text", "\"attn_temperature_tuning\":\"on\"", NS_E_FORMAT, "attn_temperature_tuning must be true, false or a number"},
+    {"qwen3_5_text", "\"linear_num_value_heads\":6", NS_E_FORMAT,
+     "linear_num_value_heads 6 is not a multiple of linear_num_key_heads 16"},
+    {"qwen3_5_text", "\"full_attention_interval\":0", NS_E_FORMAT, "full_attention_interval is 0"},
+    {"qwen3_5_moe_text", "\"num_experts\":4", NS_E_FORMAT, "num_experts_per_tok is 8, but num_experts is 4"},
+    {"olmo_hybrid", "\"linear_num_key_heads\":3", NS_E_FORMAT, "linear_num_value_heads 4 is not a multiple of linear_num_key_heads 3"},
+    {"olmo_hybrid", "\"linear_key_head_dim\":0", NS_E_FORMAT, "linear_key_head_dim is 0"},
+    {"olmo_hybrid", "\"layer_types\":[\"mamba\",\"mamba\",\"mamba\",\"full_attention\"]", NS_E_UNSUPPORTED,
+     "layer_types[0] 'mamba' is not supported (full_attention and linear_attention are)"},
     {"stablelm", "\"partial_rotary_factor\":0.5,\"qk_layernorm\":true", NS_E_UNSUPPORTED, "qk_layernorm is true"},
     {"granite", "\"logits_scaling\":0", NS_E_FORMAT, "logits_scaling is 0"},
     {"gpt_oss", "\"quantization_config\":{\"quant_method\":\"gptq\"}", NS_E_UNSUPPORTED, "quantization_config is"},
@@ -582,6 +651,7 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hybrid_defaults),      cmocka_unit_test(spellings_of_5),
         cmocka_unit_test(class_defaults),       cmocka_unit_test(layer_rules),
         cmocka_unit_test(experts_of_layers),      cmocka_unit_test(heads_of_one_layer),
         cmocka_unit_test(rope_generations),     cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),
