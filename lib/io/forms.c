@@ -45,7 +45,7 @@ static const struct form {
       "save them again: safetensors.numpy.save_file(dict(numpy.load('weights.npz')), 'model.safetensors')" },
     {"*.nemo", "a NeMo archive", "convert it to a Hugging Face folder: NeMo's scripts/checkpoint_converters"},
     {"*.onnx", "an ONNX export", "take the checkpoint that it was exported from"},
-    {"*.ckpt", "a PyTorch checkpoint (Lightning?)", STATE_DICT},
+    {"*.ckpt", "a PyTorch checkpoint", STATE_DICT},
     {"*.pt", "a PyTorch checkpoint", STATE_DICT},
     {"*.pth", "a PyTorch checkpoint", STATE_DICT},
     {"*.bin", "a PyTorch checkpoint", STATE_DICT},

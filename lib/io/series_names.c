@@ -24,7 +24,7 @@ static const char *const patterns[] = {
     /* HF Trainer, Amber, K2, Megatron */
     "^(?:checkpoint|ckpt|chkpt|model|iteration|iter|update|batch|epoch|samples)[-_=]?(?<step>\\d{1,15})$",
     "^iter[-_](?<step>\\d{1,15})-.*$",
-    "^epoch=\\d+-step=(?<step>\\d{1,15})(?:[-.].*)?$",                                                                  /* Lightning */
+    "^epoch=\\d+-step=(?<step>\\d{1,15})(?:[-.].*)?$",
     "^ep\\d+-ba(?<step>\\d{1,15})$",                                                                                    /* composer */
     "^(?<step>\\d{1,15})$",
 };

@@ -22,6 +22,7 @@ enum { NS_CHUNK_ROWS = 512 };
 #define NS_TRAIN_ATTENTION "SsF"      /* the letters of softmax attention */
 /* What layer_kinds of a config.json calls the recurrent layer of a letter; NULL: it is none. */
 const char *ns_train_recurrent(char letter);
+extern const char ns_train_recurrent_letters[];         /* all of them, for a message */
 
 /* ns_train_config_from_json, where keys that change nothing may stand: of what was saved. */
 int ns_train_config_read(ns_train_config *out, const char *json, size_t n, const char *label, ns_error *);

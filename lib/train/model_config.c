@@ -17,6 +17,7 @@ static int64_t common_window(const ns_train_config *c)        /* 0: none; -1: se
     return window;
 }
 
+const char ns_train_recurrent_letters[] = "G (Lightning), M (Mamba-2), D (Gated DeltaNet), d (without its convolution) and L (GLA)";
 const char *ns_train_recurrent(char letter)
 {
     static const struct { char letter; const char *kind; } all[] = {

@@ -1,7 +1,7 @@
 /* series.h - the checkpoints of one training run, in order.
  *
  * Names are read by a table of patterns (HF Trainer's checkpoint-1000, Pythia's step1000, OLMo's stage1-step1000-tokens5B, TinyLlama's
- * step-50K-105b, SmolLM3's lc-4k-to-32k-step-4000, DeepSpeed's global_step1000, Megatron's iter_0001000, Lightning's epoch=0-step=1000,
+ * step-50K-105b, SmolLM3's lc-4k-to-32k-step-4000, DeepSpeed's global_step1000, Megatron's iter_0001000, epoch=0-step=1000,
  * ckpt_000, ours step000120, ...), else by trainer_state.json; main, final and last come after the numbered ones. A manifest overrides
  * names and order. What was found and is not in the list stands beside it, with the reason. */
 #ifndef NEEDLESCOPE_SERIES_H

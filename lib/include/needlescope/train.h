@@ -30,8 +30,8 @@ NS_API const ns_arch *ns_train_model_arch(const ns_train_model *);        /* bor
  * is an error. The defaults are the recipe's: SSFS, W = 4, 138,816 parameters. */
 typedef struct ns_train_config {
     size_t  size;
-    /* One letter a layer: S window W, s window 4, F full attention; without rope, with H heads of q, k and v and a state of d x d a head:
-     * G Lightning attention (decay constant per head), M Mamba-2, D Gated DeltaNet, d the same without its convolution, L GLA */
+    /* One letter a layer: S window W, s window 4, F full attention; without rope, with H heads of q, k and v and a state of d x d a head,
+     * recurrent ones: G decays by a constant of the head, M is Mamba-2, D Gated DeltaNet, d the same without its convolution, L GLA */
     char    pattern[NS_TRAIN_MAX_LAYERS + 1];
     int64_t window;                             /* W: a row sees W positions, itself included */
     bool    nope;                               /* the full layers do not rotate */
