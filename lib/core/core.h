@@ -31,6 +31,8 @@ void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes w
 /* Copies what both sides know of a caller's struct that begins with its size; the rest of `to` becomes 0: how every struct of parameters is
  * read, so that a program built with older or newer headers goes on working. NS_E_ARG: NULL, no size, or fields set that we do not know. */
 int   ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *);
+/* rc; an error about what a file holds, or of what is asked of it, then begins with its name where it did not say it. path: NULL = none */
+int   ns_fail_of(ns_error *, int rc, const char *path);
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
 int   ns_errno_code(int usual);                         /* NS_E_MEMORY where errno says so */
 
@@ -40,6 +42,7 @@ char *ns_heads_text(const ns_head *heads, int64_t n);      /* "18.6,23.0"; mallo
 
 
 /* ---- numbers (no NaN among them) ---- */
+bool ns_is_single(double);         /* is it 0, or a number of f32's range: not so large, nor so near to 0, that digits are lost? */
 int64_t ns_argmax(const float *values, int64_t n, int64_t stride);      /* place of the largest; ties go to the first */
 int    ns_compare_double(const void *, const void *);                  /* for qsort */
 /* Linear between neighbours (numpy's default); INFINITY (never) beside a number is INFINITY. NaN for n = 0. */
@@ -76,6 +79,7 @@ bool ns_path_is_dir(const char *);
 bool ns_path_exists(const char *);
 const char *ns_folder_holds(const char *folder, const char *const *names);   /* the first of the names that is in it; names end with NULL */
 bool ns_path_inside(const char *path, const char *folder);              /* the folder itself, or below it; path need not exist */
+const char *ns_path_kind(const char *);                               /* "a FIFO", "a socket", "a device", "a folder", "a file" */
 bool ns_path_is_stream(const char *);                                 /* a pipe, terminal or other device */
 int  ns_path_stream(const char *);                                    /* /dev/stdout, /dev/fd/N: the number of a stream that is open
                                                                        * already; -1 for another path */
@@ -163,6 +167,8 @@ int  ns_json_bool(const cJSON *object, const char *key, bool otherwise, bool *ou
 /* Borrowed string or NULL when absent. */
 int  ns_json_str(const cJSON *object, const char *key, const char **out, const char *label, ns_error *);
 /* `code` names the first key that is none of the n known, and the one that was likely meant; else `otherwise` says where it belongs. */
+/* NS_E_FORMAT where a key of the object is null, which a reader of single keys takes for one that is not there. */
+int  ns_json_no_null(const cJSON *object, const char *label, ns_error *);
 int  ns_json_keys(const cJSON *object, const char *const *known, int n, int code, const char *otherwise, const char *label, ns_error *);
 char *ns_json_print(const cJSON *, bool pretty);        /* malloc'd */
 

@@ -39,6 +39,12 @@ int ns_fail(ns_error *err, int code, const char *fmt, ...)
     return code;
 }
 
+int ns_fail_of(ns_error *err, int rc, const char *path)
+{
+    const bool of_it = rc == NS_E_ARG || rc == NS_E_FORMAT || rc == NS_E_MISSING || rc == NS_E_NUMERIC;
+    return of_it && err && path && !strstr(err->message, path) ? ns_fail(err, rc, "%s: %s", path, err->message) : rc;
+}
+
 int ns_errno_code(int usual)
 {
     return errno == ENOMEM ? NS_E_MEMORY : usual;

@@ -19,10 +19,20 @@ static int fail_open(ns_error *err, const char *path)
     return ns_fail(err, ns_errno_code(NS_E_MISSING), "%s: cannot be read: %s (%s)", path, strerror(reason), remedy);
 }
 
+static const char *kind_of(mode_t mode)
+{
+    return S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : S_ISREG(mode) ? "a file" : "a device";
+}
+
+const char *ns_path_kind(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? kind_of(st.st_mode) : "nothing";
+}
+
 int ns_input_refuse(const char *path, mode_t mode, ns_error *err)
 {
-    const char *const kind = S_ISDIR(mode) ? "a folder" : S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : "a device";
-    return ns_fail(err, NS_E_MISSING, "%s: %s, not a file (name a file)", path, kind);
+    return ns_fail(err, NS_E_MISSING, "%s: %s, not a file (name a file)", path, kind_of(mode));
 }
 
 /* O_NONBLOCK: a FIFO without a writer, or a device, would keep open() waiting before its kind is known. */

@@ -230,6 +230,14 @@ int ns_json_keys(const cJSON *object, const char *const *known, int n, int code,
     return NS_OK;
 }
 
+int ns_json_no_null(const cJSON *object, const char *label, ns_error *err)
+{
+    for (const cJSON *item = object->child; item; item = item->next)
+        if (cJSON_IsNull(item))
+            return ns_fail(err, NS_E_FORMAT, "%s: '%s' is null: say what it is, or leave it out", label, item->string);
+    return NS_OK;
+}
+
 char *ns_json_print(const cJSON *tree, bool pretty)
 {
     return pretty ? cJSON_Print(tree) : cJSON_PrintUnformatted(tree);

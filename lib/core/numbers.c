@@ -1,6 +1,7 @@
 /* numbers.c - order statistics and the largest of a list: one definition each. */
 #include "core/core.h"
 
+#include <float.h>
 #include <math.h>
 
 int ns_compare_double(const void *a, const void *b)
@@ -34,4 +35,9 @@ int64_t ns_argmax(const float *values, int64_t n, int64_t stride)
         if (values[i * stride] > values[best * stride])
             best = i;
     return best;
+}
+
+bool ns_is_single(double x)
+{
+    return x == 0 || (fabs(x) >= (double)FLT_MIN && fabs(x) <= (double)FLT_MAX);
 }

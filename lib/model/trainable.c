@@ -213,18 +213,6 @@ static bool make_arenas(ns_trainable *t)
     return t->w && t->g && t->packed;
 }
 
-/* The head may be the embedding; other parts that share a tensor would each move it. */
-static int check_shared(const ns_trainable *t, ns_error *err)
-{
-    for (int64_t i = 0; i < t->n_params; i++)
-        for (int64_t j = 0; j < i; j++)
-            if (strcmp(t->params[i].name, t->params[j].name) == 0 && t->params[i].ref->start == t->params[j].ref->start &&
-                t->params[i].expert == t->params[j].expert)
-                return ns_fail(err, NS_E_UNSUPPORTED, "tensor '%s' is two parts of the model: such a model is not trained yet",
-                               t->params[i].name);
-    return NS_OK;
-}
-
 static int make_table(ns_trainable *t, ns_error *err)
 {
     t->model.layers = ns_alloc_array((size_t)t->model.arch->n_layers, sizeof *t->model.layers);
@@ -235,7 +223,7 @@ static int make_table(ns_trainable *t, ns_error *err)
     if (!t->params)
         return ns_oom(err, "the table of parameters");
     lay(t);
-    const int rc = t->lacks ? ns_oom(err, "the table of parameters") : check_shared(t, err);
+    const int rc = t->lacks ? ns_oom(err, "the table of parameters") : ns_trainable_check(t, err);
     if (rc != NS_OK)
         return rc;
     if (!make_arenas(t))

@@ -43,7 +43,7 @@ typedef struct ns_trainable {
     int64_t     n_members;                     /* room for as many */
 } ns_trainable;
 
-/* Of an arch, borrowed like the engine; weights and gradients are 0. NS_E_UNSUPPORTED: a tensor is two parts of the model. */
+/* Of an arch, borrowed like the engine; weights and gradients are 0. NS_E_FORMAT: ns_trainable_check. */
 int  ns_trainable_new(ns_trainable *, ns_engine *, const ns_arch *, ns_error *);
 void ns_trainable_free(ns_trainable *);
 void ns_trainable_pack(ns_trainable *);        /* when stale */
@@ -56,6 +56,9 @@ int  ns_trainable_back(ns_trainable *, const int32_t *tokens, int64_t T, ns_erro
 
 /* Is this parameter the first of its tensor; the tensor, gathered from an arena (view.data is malloc'd); all weights from a checkpoint. */
 bool ns_trainable_begins(const ns_trainable *, int64_t param);
+/* NS_E_FORMAT where the parts of a tensor are not all of it, or overlap: what is written would be no checkpoint of the description. The
+ * head may be the embedding; other parts that share a place would each move it. */
+int  ns_trainable_check(const ns_trainable *, ns_error *);
 int  ns_trainable_tensor(const ns_trainable *, float *arena, int64_t first, ns_view *out, ns_error *);
 int  ns_trainable_load(ns_trainable *, const ns_checkpoint *, ns_error *);
 

@@ -4,11 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which row of its tensor, or of its expert's share of it, output row o is. */
+static int64_t row_of(const ns_param *p, int64_t o)
+{
+    return p->ref->start + o / p->ref->group * p->ref->stride + o % p->ref->group;
+}
+
 /* Where number k of output row o of a parameter lies in its tensor, or from its expert's share of it on, which has n rows. */
 static int64_t place_of(const ns_param *p, int64_t o, int64_t k, int64_t n)
 {
     const ns_tref *const r = p->ref;
-    const int64_t row = r->start + o / r->group * r->stride + o % r->group, own = r->transposed ? k * n + row : row * r->n_in + k;
+    const int64_t row = row_of(p, o), own = r->transposed ? k * n + row : row * r->n_in + k;
     return p->expert > 0 ? p->expert * n * r->n_in + own : own;
 }
 
@@ -27,8 +33,7 @@ static int64_t rows_of(const ns_trainable *t, int64_t first, int64_t *experts)
     int64_t rows = 0;
     *experts = 1;
     for (int64_t i = first; i < t->n_params; i++) {
-        const ns_tref *const r = t->params[i].ref;
-        const int64_t last = r->n_out - 1, end = r->start + last / r->group * r->stride + last % r->group + 1;
+        const int64_t end = row_of(&t->params[i], t->params[i].rows - 1) + 1;
         if (strcmp(t->params[i].name, t->params[first].name) != 0)
             continue;
         rows = end > rows ? end : rows;
@@ -70,6 +75,70 @@ bool ns_trainable_begins(const ns_trainable *t, int64_t i)
         if (strcmp(t->params[j].name, t->params[i].name) == 0)
             return false;
     return true;
+}
+
+/* ---- the parts of a tensor ---- */
+
+static int refuse_tensor(const ns_param *p, const char *why, ns_error *err)
+{
+    return ns_fail(err, NS_E_FORMAT, "tensor '%s' %s (name, start, group and stride of its parts must tile it)", p->name, why);
+}
+
+static bool same_sort(const ns_param *a, const ns_param *b)
+{
+    return a->kind == b->kind && a->cols == b->cols && a->ref->transposed == b->ref->transposed && (a->expert >= 0) == (b->expert >= 0);
+}
+
+/* Rows that all parts have, or -1 where some are of another sort. */
+static int64_t sum_rows(const ns_trainable *t, int64_t first)
+{
+    int64_t n = 0;
+    for (int64_t i = first; i < t->n_params; i++)
+        if (strcmp(t->params[i].name, t->params[first].name) == 0) {
+            if (!same_sort(&t->params[i], &t->params[first]))
+                return -1;
+            n += t->params[i].rows;
+        }
+    return n;
+}
+
+/* taken: of as many rows as the tensor has. */
+static bool overlaps(const ns_trainable *t, int64_t first, int64_t rows, uint8_t *taken)
+{
+    bool twice = false;
+    for (int64_t i = first; i < t->n_params; i++) {
+        const ns_param *const p = &t->params[i];
+        for (int64_t o = 0; strcmp(p->name, t->params[first].name) == 0 && o < p->rows; o++) {
+            uint8_t *const row = &taken[(p->expert > 0 ? p->expert * rows : 0) + row_of(p, o)];
+            twice |= *row;
+            *row = 1;
+        }
+    }
+    return twice;
+}
+
+/* As many rows as it has, and none twice: all of it. */
+static int check_tensor(const ns_trainable *t, int64_t first, ns_error *err)
+{
+    const ns_param *const p = &t->params[first];
+    int64_t experts, all;
+    const int64_t rows = rows_of(t, first, &experts), sum = sum_rows(t, first);
+    if (sum < 0)
+        return refuse_tensor(p, "is two parts of the model that are not of one width and kind", err);
+    if (!ns_mul_i64(rows, experts, &all) || sum < all)
+        return refuse_tensor(p, "has rows that no part of the model takes", err);
+    uint8_t *const taken = ns_alloc_array((size_t)all, 1);
+    const bool twice = taken && overlaps(t, first, rows, taken);
+    free(taken);
+    return !taken ? ns_oom(err, p->name) : twice ? refuse_tensor(p, "is two parts of the model in one place", err) : NS_OK;
+}
+
+int ns_trainable_check(const ns_trainable *t, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t i = 0; i < t->n_params && rc == NS_OK; i++)
+        rc = ns_trainable_begins(t, i) ? check_tensor(t, i, err) : NS_OK;
+    return rc;
 }
 
 /* Codes of four bits and their scales may stand for the tensor. */

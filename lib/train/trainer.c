@@ -39,6 +39,7 @@ static int build(ns_trainer *t, const ns_trainer_params *params, ns_error *err)
     int rc = ns_engine_new(&t->engine, &with, err);
     rc = rc != NS_OK ? rc : describe(t, err);
     rc = rc != NS_OK ? rc : ns_trainable_new(&t->model, t->engine, t->arch, err);
+    rc = ns_fail_of(err, rc, t->given ? t->given->of.path : NULL);
     rc = rc != NS_OK ? rc : ns_optimizer_new(t, err);
     if (rc != NS_OK)
         return rc;

@@ -141,8 +141,71 @@ static void refusals(void **state)
     ns_train_model_free(model);
 }
 
+/* ---- parts of fused tensors ---- */
+
+static const char PHI[] = "{\"model_type\": \"phi3\", \"vocab_size\": 50, \"hidden_size\": 24, \"intermediate_size\": 40, "
+                          "\"num_hidden_layers\": 1, \"num_attention_heads\": 6, \"num_key_value_heads\": 2, "
+                          "\"max_position_embeddings\": 64, \"original_max_position_embeddings\": 64, \"rms_norm_eps\": 1e-6}";
+
+/* The description of PHI with `from` made `to`, as a file; malloc'd. */
+static char *description(const char *from, const char *to)
+{
+    ns_arch *arch;
+    char *text, *const path = ns_path_join(folder, "phi.json");
+    ok(ns_arch_from_config(&arch, PHI, sizeof PHI - 1, "phi", NULL, &err));
+    ok(ns_arch_to_json(arch, &text, &err));
+    const char *const at = strstr(text, from);
+    assert_true(path && at);
+    char *const other = ns_printf_alloc("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    ok(ns_file_write(path, other, strlen(other), &err));
+    ns_arch_free(arch);
+    free(other);
+    free(text);
+    return path;
+}
+
+/* NULL: it is trained, and what it writes is a checkpoint of it. */
+static void expect_parts(const char *from, const char *to, const char *says)
+{
+    char *const path = description(from, to), *step = NULL;
+    ns_train_model *model, *again;
+    ns_train_config c = config_of(CONFIG);
+    ns_trainer *t = NULL;
+    ok(ns_train_model_open(&model, path, &err));
+    ok(ns_train_config_give(&c, model, "test", &err));
+    const ns_trainer_params how = {.size = sizeof how, .model = model};
+    const int rc = ns_trainer_new(&t, &c, &how, &err);
+    if (says) {
+        assert_int_equal(rc, NS_E_FORMAT);
+        expect_refusal(rc, says);
+        expect_refusal(rc, path);
+    } else {
+        ok(rc);
+        ok(ns_trainer_save(t, folder, false, &step, &err));
+        ok(ns_train_model_open(&again, step, &err));
+        ns_train_model_free(again);
+    }
+    ns_trainer_free(t);
+    ns_train_model_free(model);
+    free(step);
+    free(path);
+}
+
+static void parts_of_a_tensor(void **state)
+{
+    (void)state;
+    expect_parts("\"start\":\t24", "\"start\":\t24", NULL);
+    expect_parts("\"start\":\t24", "\"start\":\t25", "self_attn.qkv_proj.weight' is two parts of the model in one place");
+    expect_parts("\"start\":\t24", "\"start\":\t32", "in one place");
+    expect_parts("\"start\":\t32", "\"start\":\t33", "has rows that no part of the model takes");
+    expect_parts("\"start\":\t40", "\"start\":\t16777216", "has rows that no part of the model takes");
+    expect_parts("\"start\":\t40", "\"start\":\t1, \"group\": 1, \"stride\": 2", "in one place");
+    expect_parts("mlp.down_proj", "self_attn.o_proj", "self_attn.o_proj.weight' is two parts of the model that are not of one width");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals),
+                                       cmocka_unit_test(parts_of_a_tensor)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
