@@ -100,7 +100,8 @@ static bool is_case(const char *line, size_t n, bool cut)
         return ns_starts(line, "{\"id\"") || ns_starts(line, "{\"tokens\"");
     if (ns_json_parse(&object, line, n, CASE_DEPTH, "", NULL) < 0)
         return false;
-    const bool prompt = cJSON_GetObjectItemCaseSensitive(object, "tokens") || cJSON_GetObjectItemCaseSensitive(object, "text");
+    const cJSON *const tokens = cJSON_GetObjectItemCaseSensitive(object, "tokens");      /* of a manifest they are a number */
+    const bool prompt = (tokens && !cJSON_IsNumber(tokens)) || cJSON_GetObjectItemCaseSensitive(object, "text");
     cJSON_Delete(object);
     return prompt;
 }

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,7 +19,8 @@ static int unknown_key(const cJSON *object, const char *const *known, const char
     int n = 0;
     while (known[n])
         n++;
-    return ns_json_keys(object, known, n, NS_E_ARG, "model and optimiser go into \"train\"", label, err);
+    const int rc = ns_json_keys(object, known, n, NS_E_ARG, "model and optimiser go into \"train\"", label, err);
+    return rc != NS_OK ? rc : ns_json_no_null(object, label, err);
 }
 
 /* A file is looked for beside the config. */
@@ -80,6 +82,9 @@ static int read_model(ns_run *run, const cJSON *root, const char *path, ns_error
 {
     const char *file = NULL;
     int rc = ns_json_str(root, "model", &file, path, err);
+    if (rc == NS_OK && file && (!*file || strlen(file) >= PATH_MAX))
+        rc = ns_fail(err, NS_E_ARG, "%s: 'model' is %s: it names a description, a config.json or a checkpoint (without it: letters)", path,
+                     *file ? "longer than a path can be" : "empty");
     char *const found = rc == NS_OK && file ? beside(path, file) : NULL;
     if (rc == NS_OK && file)
         rc = found ? ns_train_model_open(&run->model, found, err) : ns_oom(err, path);

@@ -148,6 +148,8 @@ static int read_text(const cJSON *object, const field *f, char *at, const char *
     const int rc = ns_json_str(object, f->key, &text, label, err);
     if (rc != NS_OK || !text)
         return rc;
+    if (f->offset == AT(model) && !*text)
+        return ns_fail(err, NS_E_ARG, "%s: model is empty (leave it out for letters)", label);
     if (strlen(text) > NS_TRAIN_MAX_LAYERS)
         return ns_fail(err, NS_E_ARG, "%s: %s has %zu letters; at most %d layers", label, f->key, strlen(text), NS_TRAIN_MAX_LAYERS);
     strcpy(at, text);
@@ -203,6 +205,7 @@ static int read_object(ns_train_config *c, const cJSON *object, const char *labe
     for (int i = 0; i < N_FIELDS; i++)
         known[i] = fields[i].key;
     int rc = ns_json_keys(object, known, N_FIELDS, NS_E_ARG, "the keys of \"train\" are pattern, window, d_model, heads, ...", label, err);
+    rc = rc != NS_OK ? rc : ns_json_no_null(object, label, err);
     for (int i = 0; i < N_FIELDS && rc == NS_OK; i++)
         rc = read_field(c, object, &fields[i], label, err);
     if (c->model[0] && !cJSON_HasObjectItem(object, "pattern"))
@@ -239,6 +242,9 @@ static int check_ranges(const ns_train_config *c, const char *label, ns_error *e
         const double x = number_of(c, f);
         if ((f->kind == WHOLE || f->kind == NUMBER) && !(x >= f->low && x <= f->high))
             return ns_fail(err, NS_E_ARG, "%s: %s is %.15g, outside %.15g to %.15g", label, f->key, x, f->low, f->high);
+        if (f->kind == NUMBER && !ns_is_single(x))
+            return ns_fail(err, NS_E_ARG, "%s: %s is %g: so near to 0, no number of 32 bits is it (take 0, or a larger one)", label,
+                           f->key, x);
     }
     return NS_OK;
 }

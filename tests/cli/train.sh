@@ -114,6 +114,15 @@ bad 2 'window changes nothing: no layer of the pattern is S' '{"train": {"patter
 bad 2 "did you mean 'adamw'" '{"train": {"optimizer": "adam"}}'
 bad 2 'corpus names no file' '{"corpus": {"width": 4}}'
 bad 65 'coords' '{"coords": [1]}'
+bad 65 "bad.json: 'model' is null" '{"model": null}'
+bad 65 "bad.json: 'corpus' is null" '{"corpus": null}'
+bad 65 "bad.json: 'window' is null" '{"train": {"window": null}}'
+bad 2 "bad.json: 'model' is empty" '{"model": ""}'
+bad 2 'bad.json: model is empty' '{"train": {"model": ""}}'
+bad 2 "bad.json: 'model' is longer than a path" "{\"model\": \"$(printf '%5000s' '' | tr ' ' x)\"}"
+bad 66 'bad.json|xxx' "{\"model\": \"$(printf '%300s' '' | tr ' ' x)\"}"
+bad 2 'rms_eps is 9.99989e-321: so near to 0' '{"train": {"rms_eps": 1e-320}}'
+bad 2 'init_in is 1e-40' '{"train": {"init_in": 1e-40}}'
 bad 65 'bad.json' '{"train": '
 bad 66 'none.u16' '{"corpus": {"file": "none.u16"}}'
 expect 66 'none.json' train none.json -o bad

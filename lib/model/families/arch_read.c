@@ -113,6 +113,8 @@ static int read_number(const reader *r, const cJSON *object, const ns_field *f, 
             return at_place(r, rc);
         if (!(value >= -1e30 && value <= 1e30))
             return fail(r, f->key, "is out of range");
+        if (f->kind == NS_FIELD_F32 && !ns_is_single(value))
+            return fail(r, f->key, "is so near to 0 that no number of 32 bits is it");
         if (f->kind == NS_FIELD_F32)
             *(float *)p = (float)value;
         else

@@ -57,6 +57,8 @@ int ns_config_f64(ns_config *c, const char *key, double otherwise, double low, d
         return rc;
     if (!(*out >= low && *out <= high))
         return ns_fail(err, NS_E_FORMAT, "%s: %s is %g, outside %g to %g", c->label, key, *out, low, high);
+    if (!ns_is_single(*out))
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is %g: so near to 0, no number of 32 bits is it", c->label, key, *out);
     return NS_OK;
 }
 
