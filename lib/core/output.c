@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/core.h"
@@ -119,13 +120,36 @@ static int make_temporary(ns_atomic_file *file, ns_error *err)
     return file->made ? NS_OK : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be created: %s", file->path, strerror(errno));
 }
 
+/* A pipe's other end may be about to be opened: it is waited for, but not for ever. Once it is there, writing waits for it as usual. */
+static int open_stream(const char *path, ns_error *err)
+{
+    enum { TRIES = 40 };
+    static const struct timespec pause = {.tv_nsec = 50000000};
+    int fd = -1;
+    for (int i = 0; i < TRIES && fd < 0; i++) {
+        if (i)
+            nanosleep(&pause, NULL);
+        fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 && errno != ENXIO && errno != EINTR)
+            break;
+    }
+    if (fd < 0 && errno == ENXIO)
+        return ns_fail(err, NS_E_CREATE, "%s: %s that nobody reads (start what reads it first, or name a file)", path, ns_path_kind(path));
+    if (fd < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0)
+        return fd >= 0 ? fd : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be written: %s", path, strerror(errno));
+    close(fd);
+    return ns_fail(err, NS_E_CREATE, "%s: cannot be written: %s", path, strerror(errno));
+}
+
 int ns_atomic_open(ns_atomic_file *file, ns_error *err)
 {
     const int rc = file->stream || file->made ? NS_OK : make_temporary(file, err);
     if (rc != NS_OK)
         return rc;
     const int number = file->stream ? ns_path_stream(file->path) : file->fd;
-    const int fd = number >= 0 ? fcntl(number, F_DUPFD_CLOEXEC, 3) : open(file->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (number < 0)
+        return open_stream(file->path, err);
+    const int fd = fcntl(number, F_DUPFD_CLOEXEC, 3);
     return fd >= 0 ? fd : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be created: %s", file->path, strerror(errno));
 }
 

@@ -46,6 +46,22 @@ for name in config.json tokenizer.json tokenizer_config.json special_tokens_map.
     grep -q 'FIFO' err || fail "a FIFO as $name: $(head -c 300 err)"
 done
 
+# A FIFO as a text output is a pipe that is wished for, if somebody reads it; a file that is no text does not go down one.
+run cases needle --model m --lengths 64 --count 2 -o straight.jsonl
+timeout 30 "$NEEDLESCOPE" cases needle --model m --lengths 64 --count 2 -o fifo >out 2>err
+code=$?
+[ $code -eq 73 ] && grep -q 'fifo: a FIFO that nobody reads' err || fail "a FIFO without a reader: exit $code: $(cat err)"
+(sleep 0.5; cat fifo) >read &
+run cases needle --model m --lengths 64 --count 2 -o fifo
+wait $!
+cmp -s read straight.jsonl || fail "a reader that came late has other bytes"
+expect 73 'a stream cannot hold' score m --cases c.jsonl --probe retrieval_find -o fifo
+"$NEEDLESCOPE" cases needle --model m --lengths 64 --count 2 -o /dev/stdout 2>err | cmp -s - straight.jsonl ||
+    fail "/dev/stdout: $(cat err)"
+(exec 4>&1; "$NEEDLESCOPE" cases needle --model m --lengths 64 --count 2 -o /dev/fd/4 2>err >out) | cmp -s - straight.jsonl ||
+    fail "/dev/fd/4, as of >(command): $(cat err)"
+"$NEEDLESCOPE" cases needle --model m --lengths 64 --count 2 -o /dev/null 2>err >out || fail "/dev/null: $(cat err)"
+
 # Weights that are cut while the program waits for its cases: the error has the file's name, no signal.
 mkfifo cases
 cp -r m cut
