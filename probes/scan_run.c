@@ -28,6 +28,26 @@ static int find_unread(ns_scan_run *r, const cJSON *root, ns_error *err)
     return room ? NS_OK : ns_oom(err, r->folder);
 }
 
+/* A study groups runs by their window, a number of keys. */
+static int check_coords(const cJSON *coords, const char *path, ns_error *err)
+{
+    const cJSON *const window = cJSON_GetObjectItemCaseSensitive(coords, "window");
+    if (coords && !cJSON_IsObject(coords))
+        return ns_fail(err, NS_E_FORMAT, "%s: 'coords' must be an object {\"seed\": 0, ...}", path);
+    if (cJSON_IsNumber(window) && !(window->valuedouble >= 0))
+        return ns_fail(err, NS_E_FORMAT, "%s: coords: window is %g: a number of keys from 0 on (0 = all)", path, window->valuedouble);
+    return NS_OK;
+}
+
+/* Of "." and "..", and what ends in them, the folder that they are. */
+static char *name_of(const char *folder)
+{
+    const char *const base = ns_path_base(folder);
+    char *const whole = base[0] == '.' ? realpath(folder, NULL) : NULL, *const name = ns_strdup(ns_path_base(whole ? whole : folder));
+    free(whole);
+    return name;
+}
+
 static int read_run_json(ns_scan_run *r, const char *path, ns_error *err)
 {
     cJSON *root = NULL;
@@ -37,9 +57,10 @@ static int read_run_json(ns_scan_run *r, const char *path, ns_error *err)
         rc = ns_json_str(root, "name", &name, path, err);
     if (rc == NS_OK)
         rc = ns_json_i64(root, "tokens_per_step", 0, &r->tokens_per_step, path, err);
+    const cJSON *const coords = cJSON_GetObjectItemCaseSensitive(root, "coords");
+    rc = rc != NS_OK ? rc : check_coords(coords, path, err);
     if (rc == NS_OK) {
-        const cJSON *const coords = cJSON_GetObjectItemCaseSensitive(root, "coords");
-        r->name = ns_strdup(name && name[0] ? name : ns_path_base(r->folder));
+        r->name = name && name[0] ? ns_strdup(name) : name_of(r->folder);
         r->coords = cJSON_IsObject(coords) ? ns_json_print(coords, false) : ns_strdup("{}");
         rc = r->name && r->coords ? find_unread(r, root, err) : ns_oom(err, path);
     }
@@ -96,12 +117,13 @@ int ns_scan_run_open(ns_scan_run *r, const char *folder, const char *manifest, n
     if (rc == NS_OK && ns_path_exists(json)) {
         rc = read_run_json(r, json, err);
     } else if (rc == NS_OK) {
-        r->name = ns_strdup(ns_path_base(r->folder));
+        r->name = name_of(r->folder);
         r->coords = ns_strdup("{}");
         rc = r->name && r->coords ? NS_OK : ns_oom(err, folder);
     }
     if (rc == NS_OK && (strchr(r->name, '/') || r->name[0] == '.'))
-        rc = ns_fail(err, NS_E_FORMAT, "%s: the run's name '%.80s' cannot name a folder", json, r->name);
+        rc = ns_fail(err, NS_E_FORMAT, "%s: the run's name '%.80s' cannot name a folder (give it another as \"name\" in %s)",
+                     r->folder, r->name, json);
     if (rc == NS_OK)
         rc = manifest ? ns_series_manifest(&r->series, manifest, err) : ns_series_find(&r->series, r->folder, err);
     if (rc == NS_OK)

@@ -162,7 +162,13 @@ static int none(const ns_series *s, const char *folder, ns_error *err)
     return ns_fail(err, NS_E_MISSING, "%s: no checkpoints (folders named step1000, checkpoint-1000, ...) and no checkpoint itself", folder);
 }
 
-/* Steps of a later stage that start again at 0 are laid behind the stage before, so that steps ascend; a final one is the next. */
+/* Where a later stage counts from 0 again, it goes on from the last count of the stage before. */
+static int64_t base_of(int64_t first, int64_t last, int64_t next)
+{
+    return last >= 0 && first >= 0 && first <= last ? next : 0;
+}
+
+/* Steps and tokens of a later stage that start again are laid behind the stage before, so that they ascend; a final one is the next. */
 int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
 {
     if (s->n)
@@ -172,13 +178,16 @@ int ns_series_settle(ns_series *s, const char *folder, ns_error *err)
         qsort(s->left_out, (size_t)s->n_left_out, sizeof *s->left_out, by_name);
     if (rc != NS_OK || s->n == 0)
         return rc != NS_OK ? rc : none(s, folder, err);
-    int64_t base = 0, stage = s->list[0].stage, last = -1;
+    int64_t base = 0, seen = 0, stage = s->list[0].stage, last = -1, tokens = -1;
     for (int64_t i = 0; i < s->n; i++) {
         ns_series_item *const item = &s->list[i];
         if (!item->final && item->stage != stage) {
-            base = last >= 0 && item->step <= last ? last + 1 : 0;
+            base = base_of(item->step, last, last + 1);
+            seen = base_of(item->tokens, tokens, tokens);
             stage = item->stage;
         }
+        item->tokens += item->tokens >= 0 ? seen : 0;
+        tokens = item->tokens >= 0 ? item->tokens : tokens;
         item->step = item->final ? last + 1 : item->step + base;
         if (i && item->step == last)
             return ns_fail(err, NS_E_FORMAT, "%s: '%s' and '%s' are both step %lld: name the run's checkpoints in a --manifest", folder,
@@ -205,6 +214,10 @@ static int manifest_line(ns_series *s, const cJSON *line, const char *folder, co
     if (s->n && item.step <= s->list[s->n - 1].step)
         return ns_fail(err, NS_E_FORMAT, "%s: step %lld does not come after step %lld", where, (long long)item.step,
                        (long long)s->list[s->n - 1].step);
+    for (int64_t i = s->n - 1; i >= 0 && item.tokens >= 0; i--)
+        if (item.tokens < s->list[i].tokens)
+            return ns_fail(err, NS_E_FORMAT, "%s: step %lld with %lld tokens behind step %lld with %lld: they never become fewer", where,
+                           (long long)item.step, (long long)item.tokens, (long long)s->list[i].step, (long long)s->list[i].tokens);
     char *const full = path[0] == '/' ? ns_strdup(path) : ns_path_join(folder, path);
     rc = full ? ns_series_append(s, full, NULL, label ? label : ns_path_base(path), &item, err) : ns_oom(err, where);
     free(full);

@@ -168,6 +168,18 @@ echo '{"name": "unread", "coords": {"window": 4, "seed": 1}}' >unread/run.json
 run scan unread --cases cases.jsonl --probe retrieval_find -o readable
 ! grep -q 'is not read' err || fail "what is read is said not to be: $(cat err)"
 
+# a folder by another name of it; a window that is none; tokens that become fewer; a name that cannot be one says where it comes from
+(cd b && run scan . --cases ../cases.jsonl --probe retrieval_find -o ../dot)
+[ -d dot/shards/b ] || fail "scan of . is of no run 'b': $(ls dot/shards; cat b/err)"
+mv b .hidden && expect 65 "^[^:]*: error: .hidden: the run's name '.hidden' cannot name a folder .*\"name\" in .hidden/run.json" \
+    scan .hidden --cases cases.jsonl --probe retrieval_find -o none
+mv .hidden b
+echo '{"name": "unread", "coords": {"window": -4, "seed": 1}}' >unread/run.json
+expect 65 'unread/run.json: coords: window is -4' scan unread --cases cases.jsonl --probe retrieval_find -o none
+printf '{"path": "a/step5", "step": 5, "tokens": 500}\n{"path": "a/step10", "step": 10, "tokens": 400}\n' >fewer.manifest
+expect 65 'fewer.manifest.*step 10 with 400 tokens behind step 5 with 500' scan a --manifest fewer.manifest --cases cases.jsonl \
+    --probe retrieval_find -o none
+
 # steps: 0 is a step; none at all is an error, none of some runs a note
 run lab plant -o zero --series 3 --retrieval 3.1 --births 1 --every 1
 run cases needle --model zero/step000000 --lengths 64 --depths 0.5 -o zero.jsonl

@@ -168,6 +168,11 @@ static void branches(void **state)
     put_checkpoint("olmo/main", "f");
     expect_order("olmo", (const char *const[]){"stage1-step10-tokens1B", "stage2-ingredient2-step5-tokens1B",
                                                "stage2-ingredient2-step9-tokens2B", "main", NULL});
+    ns_series s;
+    assert_int_equal(ns_series_find(&s, in_scratch("olmo"), NULL), NS_OK);      /* a later stage counts its tokens anew */
+    for (int64_t i = 0; i < 4; i++)
+        assert_int_equal(s.list[i].tokens, ((const int64_t[]){1000000000, 2000000000, 3000000000, -1})[i]);
+    ns_series_clear(&s);
     expect_left("olmo", (const left[]){{"stage2-ingredient2+3-step9", "trained beside stage2-ingredient2-step5-tokens1B"},
                                        {"stage2-ingredient3-step5-tokens1B", "a run of its own"}, {NULL, NULL}});
 }
