@@ -117,13 +117,22 @@ static void add_meaning(ns_merge_field *f, const ns_score_meaning *meaning)
         f->meaning = *meaning;
 }
 
-static bool unrolled(const ns_merging *m, const ns_shard *s)
+/* Of a shard: scores of layers of its kinds, which read_layers has read; tokens that are right of those there are. */
+static int check_field(const ns_merging *m, const ns_file *file, const ns_merge_field *f, const ns_shard *s, const float *values,
+                       const ns_score_meaning *meaning)
 {
-    const char *const *const kinds = m->kinds + s->run * m->job.L;     /* read_layers has read them */
-    for (int64_t l = 0; l < s->L; l++)
-        if (strcmp(kinds[l], ns_layer_kind_name(NS_LAYER_RECURRENT)) == 0)
-            return true;
-    return false;
+    const ns_head_values heads = {s->path, f->name, f->name, m->kinds + s->run * m->job.L, values, s->L, s->H, 0};
+    const char *const of = f->axes == NS_OVER_CASES ? ns_hits_of(f->name) : NULL;
+    float *all = NULL;
+    if (f->axes == NS_OVER_HEADS)
+        return ns_check_heads(&heads, meaning, m->err);
+    if (!of || !ns_file_has(file, of))
+        return NS_OK;
+    ns_expected w = {sizeof w, of, NS_F32, 1, {m->job.C}, ns_score_range(of, NULL)};
+    int rc = ns_file_array(file, &w, &all, m->err);
+    rc = rc != NS_OK ? rc : ns_check_hits(s->path, f->name, values, all, m->job.C, m->err);
+    free(all);
+    return rc;
 }
 
 static int read_field(ns_merging *m, const ns_file *file, ns_merge_field *f, const ns_shard *s)
@@ -135,10 +144,11 @@ static int read_field(ns_merging *m, const ns_file *file, ns_merge_field *f, con
     ns_expected w = {.size = sizeof w, .name = f->name, .type = NS_F32, .rank = rank};
     memcpy(w.shape, shape + skip, (size_t)rank * sizeof *shape);
     int rc = f->axes == NS_OVER_HEADS ? ns_file_meaning(file, f->name, &meaning, m->err) : NS_OK;
-    w.range = ns_score_range(f->name, f->axes == NS_OVER_HEADS ? &meaning : NULL, unrolled(m, s));
+    w.range = ns_score_range(f->name, NULL);
     if (f->dtype == NS_U8)                               /* bytes hold counts */
         w.range = ns_between(0, fmin(w.range.most, UINT8_MAX));
     rc = rc != NS_OK ? rc : ns_file_array(file, &w, &values, m->err);
+    rc = rc != NS_OK ? rc : check_field(m, file, f, s, values, &meaning);
     if (rc == NS_OK)
         place(m, f, s, values);
     if (rc == NS_OK && f->axes == NS_OVER_HEADS)
@@ -288,11 +298,13 @@ static int begin(ns_merging *m, const char *scanned, const char *study, const ns
     char hex[65];
     hash_shards(m, hex);
     const ns_shard *const s = &m->job.shards[m->job.first];
-    char not_taken[24], passed_over[24];
+    char not_taken[24], passed_over[24], unsealed[24];
     snprintf(not_taken, sizeof not_taken, "%lld", (long long)m->job.not_taken);
     snprintf(passed_over, sizeof passed_over, "%lld", (long long)m->job.passed_over);
+    snprintf(unsealed, sizeof unsealed, "%lld", (long long)m->job.unsealed);
     const ns_fact own[] = {{"kind", "study", false}, {"not_taken", m->job.not_taken ? not_taken : NULL, false},
                            {"passed_over", m->job.passed_over ? passed_over : NULL, true},
+                           {"unsealed", m->job.unsealed ? unsealed : NULL, true},
                            {"arch_changes", m->job.arch_changes, false},
                            {"probes", s->probes, false}, {"cases_sha256", s->cases, false},
                            {"kernel_class", p->mixed_kernels ? "mixed" : s->kernels, false}, {"shards_sha256", hex, false}};

@@ -28,6 +28,7 @@ typedef struct ns_merge_job {
     int64_t   not_taken;               /* checkpoints that --steps left out of the scan */
     char     *arch_changes;            /* "RUN step N; ...": where facts of the arch change within a run; NULL = nowhere */
     int64_t   passed_over;             /* files and folders among the shards that are none, nor on their way to be one */
+    int64_t   unsealed;                /* shards and metrics without a seal */
     int64_t   n_shards, shards_capacity, first;      /* first: index of the first finished one */
     char    **runs;                    /* [R], borrowed from the shards */
     int64_t  *steps;                   /* [P] */
@@ -76,5 +77,6 @@ int ns_merge_write_coords(ns_merging *);
 int ns_merge_write_cases(ns_merging *);
 int ns_merge_write_fields(ns_merging *);                         /* accuracies too */
 int ns_merge_write_metrics(ns_merging *, const char *out);
+char *ns_merge_metrics_path(const char *out, const char *run);   /* malloc'd */
 
 #endif

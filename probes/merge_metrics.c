@@ -53,11 +53,13 @@ static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t r
     ns_file *f;
     run_metrics r = {.all = all, .run = run};
     ns_expected w = {sizeof w, "step", NS_I64, 1, {NS_ANY}, ns_between(0, 0x1p53)};
-    int rc = ns_file_open(&f, path, m->err);
+    static const ns_kinds kinds = NS_KINDS(NS_KIND_METRICS) | NS_KINDS(NS_KIND_TABLE);       /* of a trainer that says no kind, too */
+    int rc = ns_file_open_inside(&f, path, kinds, "training metrics", m->err);
     if (rc != NS_OK)
         return rc;
     rc = ns_file_verify(f, m->err);
     rc = rc != NS_OK ? rc : ns_file_array(f, &w, &r.steps, m->err);
+    rc = rc == NS_E_MISSING ? NS_E_FORMAT : rc;
     r.n = rc == NS_OK ? w.shape[0] : 0;
     if (rc == NS_OK)
         rc = ns_merge_each(m, f, read_metric, &r);
@@ -66,12 +68,17 @@ static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t r
     return rc;
 }
 
+char *ns_merge_metrics_path(const char *out, const char *run)
+{
+    return ns_printf_alloc("%s/shards/%s/metrics.h5", out, run);
+}
+
 int ns_merge_write_metrics(ns_merging *m, const char *out)
 {
     metrics all = {0};
     int rc = NS_OK;
     for (int64_t r = 0; rc == NS_OK && r < m->job.R; r++) {
-        char *const path = ns_printf_alloc("%s/shards/%s/metrics.h5", out, m->job.runs[r]);
+        char *const path = ns_merge_metrics_path(out, m->job.runs[r]);
         rc = !path ? ns_oom(m->err, out) : ns_path_exists(path) ? read_metrics(m, &all, path, r) : NS_OK;
         free(path);
     }

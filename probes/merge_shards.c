@@ -259,6 +259,23 @@ static int check_place(const ns_shard *s, ns_error *err)
                    s->path, (long long)s->own_step, s->own_run);
 }
 
+/* A model that goes on has not seen less: `steps` or `tokens` of one of the two is wrong. */
+static int check_tokens(const ns_merge_job *m, ns_error *err)
+{
+    const ns_shard *most = NULL;
+    for (int64_t i = 0; i < m->n_shards; i++) {
+        const ns_shard *const s = &m->shards[i];
+        if (most && strcmp(most->run_name, s->run_name))
+            most = NULL;
+        if (most && s->tokens >= 0 && s->tokens < most->tokens)
+            return ns_fail(err, NS_E_FORMAT, "%s: step %lld of run '%s' has seen %lld tokens, and step %lld %lld: they never become fewer "
+                           "(scan again with the tokens of each step put right)", s->path ? s->path : s->run_name, (long long)s->step,
+                           s->run_name, (long long)s->tokens, (long long)most->step, (long long)most->tokens);
+        most = s->tokens >= 0 ? s : most;
+    }
+    return NS_OK;
+}
+
 /* Runs in order of their names, steps ascending: the same grid whatever the order of the folders. */
 static int make_grid(ns_merge_job *m, ns_error *err)
 {
@@ -310,6 +327,20 @@ static int check_sizes(const ns_merge_job *m, const char *out, ns_error *err)
                           out, (long long)m->R, (long long)m->P, (long long)m->C, (long long)m->L, (long long)m->H);
 }
 
+static int count_unsealed(ns_merge_job *m, const char *out, ns_error *err)
+{
+    for (int64_t i = 0; i < m->n_shards; i++)
+        m->unsealed += ns_shard_is_done(&m->shards[i]) && ns_file_is_unsealed(m->shards[i].path);
+    for (int64_t r = 0; r < m->R; r++) {
+        char *const metrics = ns_merge_metrics_path(out, m->runs[r]);
+        if (!metrics)
+            return ns_oom(err, out);
+        m->unsealed += ns_file_is_unsealed(metrics);
+        free(metrics);
+    }
+    return NS_OK;
+}
+
 int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
 {
     char *const shards = ns_path_join(out, "shards");
@@ -337,12 +368,15 @@ int ns_merge_find(ns_merge_job *m, const char *out, ns_error *err)
         first = first ? first : &m->shards[i];
     }
     m->first = first ? first - m->shards : -1;
+    rc = rc != NS_OK ? rc : check_tokens(m, err);
     if (rc == NS_OK && !first)
         rc = ns_fail(err, NS_E_MISSING, "%s: no finished shard in it (needlescope scan makes them)", out);
     if (rc == NS_OK)
         rc = make_grid(m, err);
     if (rc == NS_OK)
         rc = check_sizes(m, out, err);
+    if (rc == NS_OK)
+        rc = count_unsealed(m, out, err);
     free(shards);
     return rc;
 }

@@ -134,7 +134,7 @@ int ns_merge_write_fields(ns_merging *m)
 static int write_case_numbers(ns_merging *m, const ns_file *f, const char *name, ns_dtype dtype)
 {
     void *values;
-    ns_expected w = {sizeof w, name, dtype == NS_I64 ? NS_I64 : NS_F32, 1, {m->job.C}, ns_score_range(name, NULL, false)};
+    ns_expected w = {sizeof w, name, dtype == NS_I64 ? NS_I64 : NS_F32, 1, {m->job.C}, ns_score_range(name, NULL)};
     int rc = ns_file_array(f, &w, &values, m->err);
     if (rc == NS_OK) {
         const ns_view view = ns_view_of(values, w.type, 1, &m->job.C);

@@ -427,5 +427,5 @@ int ns_cases_read(ns_cases *list, const char *path, const ns_tokenizer *tokenize
         rc = remember_file(list, path, err);
     while (rc != NS_OK && list->n > before)
         ns_case_clear(&list->list[--list->n]);
-    return cases_fail(err, rc, path);
+    return cases_fail(err, ns_fail_of(err, rc, path), path);
 }

@@ -150,7 +150,7 @@ static int add_file(strips *s, const char *path, bool first, bool named, ns_erro
             rc = add_column(s, &c, k, path, named, err);
     clear(&c);
     ns_file_close(f);
-    return rc;
+    return ns_fail_of(err, rc, path);
 }
 
 /* Measures that no set has (a loss that was not taken) are left out. */
@@ -245,5 +245,5 @@ int ns_plot_ablation(const char *path, const char *const *files, int n_files, co
     if (rc == NS_OK)
         describe(&all, said);
     clear_columns(&all);
-    return rc;
+    return ns_fail_of(err, rc, n_files == 1 ? files[0] : NULL);
 }

@@ -108,5 +108,5 @@ int ns_plot_agreement(const char *path, const ns_agreement_plot *plot, const ns_
     rc = rc != NS_OK ? rc : draw(path, &p, f, &t, look, said, err);
     clear_table(&t);
     ns_file_close(f);
-    return rc;
+    return ns_fail_of(err, rc, p.file);
 }

@@ -28,7 +28,7 @@ static int read_find(const ns_file *f, const char *path, ns_head head, grid *g, 
 {
     ns_expected w = {sizeof w, "find_hits", NS_F32, 3, {g->C, NS_ANY, NS_ANY}, ns_finite()};
     int rc = ns_file_has(f, w.name) ? ns_file_expect(f, &w, err)
-                                    : ns_fail(err, NS_E_ARG, "the file has no find_hits: score the cases with --probe retrieval_find");
+                                    : ns_fail(err, NS_E_ARG, "it has no find_hits: score the cases with --probe retrieval_find");
     if (rc == NS_OK && (head.layer < 0 || head.layer >= w.shape[1] || head.head < 0 || head.head >= w.shape[2]))
         rc = ns_fail(err, NS_E_ARG, "head %lld.%lld: the file has %lld layer%s of %lld head%s", (long long)head.layer, (long long)head.head,
                      (long long)w.shape[1], ns_plural(w.shape[1]), (long long)w.shape[2], ns_plural(w.shape[2]));
@@ -280,5 +280,5 @@ int ns_plot_grid(const char *path, const ns_grid_plot *plot, const ns_figure_par
     free(g.depth);
     free(g.value);
     ns_file_close(f);
-    return rc;
+    return ns_fail_of(err, rc, p.file);
 }

@@ -105,7 +105,7 @@ static int add_file(const ns_heads_plot *p, const char *path, maps *all, ns_erro
         m->figure.marks_name = all->marks_name;
     }
     ns_study_close(study);
-    return rc;
+    return ns_fail_of(err, rc, path);
 }
 
 /* NULL where the files are of several models. */
@@ -129,7 +129,7 @@ static int draw(const char *path, const ns_heads_plot *p, const maps *m, const n
     else
         rc = rc != NS_OK ? rc : ns_draw_heads_row(path, figures, m->n, "Scores of every head", one_model(m), &own.params, err);
     ns_plot_look_end(&own);
-    return rc;
+    return ns_fail_of(err, rc, p->n_files == 1 ? p->files[0] : NULL);      /* maps of several are called by their files' names */
 }
 
 static void say(const maps *m, ns_plotted *said)

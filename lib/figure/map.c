@@ -232,5 +232,5 @@ int ns_plot_map(const char *path, const ns_map_plot *plot, const ns_figure_param
     if (rc == NS_OK)
         rc = draw(path, &p, &d, look, said, err);
     clear(&d);
-    return rc;
+    return ns_fail_of(err, rc, p.file);
 }

@@ -117,5 +117,5 @@ int ns_plot_rank(const char *path, const ns_rank_plot *plot, const ns_figure_par
     for (int i = 0; i < MOST; i++)
         clear_series(&all[i]);
     ns_study_close(study);
-    return rc;
+    return ns_fail_of(err, rc, p.file);
 }

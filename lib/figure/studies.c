@@ -98,5 +98,5 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
     }
     ns_emergence_free(births);
     ns_study_close(study);
-    return rc;
+    return ns_fail_of(err, rc, figure ? p.file : NULL);
 }

@@ -276,7 +276,9 @@ int ns_laboratory_plan(laboratory *lab, const ns_laboratory_params *p, ns_error 
     lab->results = rc == NS_OK ? ns_alloc_array((size_t)lab->n_runs, sizeof *lab->results) : NULL;
     if (rc == NS_OK && !lab->results)
         return ns_oom(err, "the list of runs");
-    return rc == NS_OK && lab->n_runs == 0 ? ns_fail(err, NS_E_FORMAT, "the protocol has no arm for size %s", lab->scale) : rc;
+    if (rc == NS_OK && lab->n_runs == 0)
+        rc = ns_fail(err, NS_E_FORMAT, "the protocol has no arm for size %s", lab->scale);
+    return ns_fail_of(err, rc, p->protocol);
 }
 
 void ns_laboratory_clear(laboratory *lab)

@@ -210,10 +210,12 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
 typedef int read_part(const laboratory *, const ns_file *, lab_result *, ns_error *);
 
 /* path is freed; a file that is not there leaves the result as it is. */
-static int read_file(const laboratory *lab, char *path, read_part *part, lab_result *out, ns_error *err)
+static int read_file(const laboratory *lab, char *path, ns_kind kind, read_part *part, lab_result *out, ns_error *err)
 {
     ns_file *file = NULL;
-    int rc = !path ? ns_oom(err, "a path") : ns_path_exists(path) ? ns_file_open(&file, path, err) : NS_OK;
+    int rc = !path ? ns_oom(err, "a path") : NS_OK;
+    if (rc == NS_OK && ns_path_exists(path))
+        rc = ns_file_open_inside(&file, path, NS_KINDS(kind), ns_kind_name(kind), err);
     if (rc == NS_OK && file)
         rc = part(lab, file, out, err);
     ns_file_close(file);
@@ -226,10 +228,10 @@ static int read_files(const laboratory *lab, const lab_run *run, lab_result *out
     for (int k = 1; k < lab->n_lengths; k++)
         out->accuracy[k] = (double)NAN;
     out->swap = out->loss = out->loss_filler = out->loss_near = out->loss_mid = out->loss_far = out->in_window = (double)NAN;
-    int rc = read_file(lab, ns_laboratory_path(lab, "runs/%s/metrics.h5", run->name), read_losses, out, err);
+    int rc = read_file(lab, ns_laboratory_path(lab, "runs/%s/metrics.h5", run->name), NS_KIND_METRICS, read_losses, out, err);
     return rc != NS_OK ? rc
-              : read_file(lab, ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps), read_lengths, out,
-                          err);
+              : read_file(lab, ns_laboratory_path(lab, "lengths/%s-step%06lld.h5", run->name, (long long)lab->steps),
+                          NS_KIND_SCORES, read_lengths, out, err);
 }
 
 int ns_laboratory_read_ablations(laboratory *lab, ns_error *err)
@@ -237,7 +239,8 @@ int ns_laboratory_read_ablations(laboratory *lab, ns_error *err)
     int rc = NS_OK;
     for (int64_t i = 0; i < lab->n_runs && rc == NS_OK; i++)
         if (lab->results[i].measured)
-            rc = read_file(lab, ns_laboratory_path(lab, "ablate/%s.h5", lab->runs[i].name), read_ablation, &lab->results[i], err);
+            rc = read_file(lab, ns_laboratory_path(lab, "ablate/%s.h5", lab->runs[i].name), NS_KIND_ABLATION, read_ablation,
+                           &lab->results[i], err);
     return rc;
 }
 

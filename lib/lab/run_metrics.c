@@ -260,7 +260,7 @@ static int read_rows(ns_metrics *m, const ns_file *file, int64_t last, ns_error 
 int ns_metrics_resume(ns_metrics *m, int64_t last, ns_error *err)
 {
     ns_file *file;
-    int rc = ns_file_open_as(&file, m->path, NS_KINDS(NS_KIND_METRICS), "training metrics", err);
+    int rc = ns_file_open_inside(&file, m->path, NS_KINDS(NS_KIND_METRICS), "training metrics", err);
     if (rc != NS_OK)
         return rc;
     const char *const sha = ns_file_fact(file, "run_config_sha256");
@@ -269,5 +269,5 @@ int ns_metrics_resume(ns_metrics *m, int64_t last, ns_error *err)
     if (rc == NS_OK)
         rc = read_rows(m, file, last, err);
     ns_file_close(file);
-    return rc;
+    return rc == NS_E_MISSING && ns_path_exists(m->path) ? NS_E_FORMAT : rc;           /* it lacks a column */
 }

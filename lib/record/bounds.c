@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include <needlescope/arch.h>
 #include <needlescope/study.h>
 
 #include "core/core.h"
@@ -11,10 +12,18 @@ static const struct { const char *name; double most; bool nan; } named[] = {
     {"answered", 1, false},      {"first_right", 1, false},          {"accuracy", 1, true},       {"first_token_accuracy", 1, true},
     {"score_top4", 1, true},            {"score_top10", 1, true},    {"content_right", 0x1p53, true},
     {"n_tokens", 0x1p53, false}, {"n_answer", 0x1p53, false},        {"n_mentions", 0x1p53, false},
-    {"n_distractors", 0x1p53, false},
+    {"n_distractors", 0x1p53, false},   {"length", 0x1p53, false},   {"depth", 1, true},
 };
 
-/* Hits, and the rows that were judged. */
+/* Scores of hits or of the model's weights: their range holds whatever the rows are. The others are of rows that sum to 1, which those of
+ * recurrent layers do not. */
+static const char *const of_any_rows[] = {
+    "retrieval_find", "retrieval_continue", "retrieval_copy", "copy_any", "retrieval_find_nosink", "retrieval_continue_nosink",
+    "retrieval_copy_nosink", "copy_any_nosink", "retrieval_selectivity", "copy_selectivity", "retrieval_wu", "retrieval_wu2024",
+    "q_distance", "k_distance", "qk_distance", "ov_copying",
+};
+
+/* Hits, and the rows that were judged; tokens that are right, and those of the answer. */
 static const struct { const char *hits, *of; } quotients[] = {
     {"find_hits", "find_events"},                      {"find_nosink_hits", "find_events"},
     {"find_distractor_hits", "find_events"},           {"find_placebo_hits", "find_placebo_events"},
@@ -23,6 +32,7 @@ static const struct { const char *hits, *of; } quotients[] = {
     {"copy_hits", "copy_events"},                      {"copy_nosink_hits", "copy_events"},
     {"copy_distractor_hits", "copy_events"},           {"copy_placebo_hits", "copy_placebo_events"},
     {"any_hits", "copy_events"},                       {"any_nosink_hits", "copy_events"},
+    {"content_right", "n_answer"},
 };
 
 const char *ns_hits_of(const char *hits)
@@ -39,16 +49,47 @@ static double rounding(double end)
     return 1e-4 * fmax(1, fabs(end));
 }
 
-ns_range ns_score_range(const char *dataset, const ns_score_meaning *meaning, bool unrolled)
+bool ns_score_of_any_rows(const char *score)
+{
+    for (size_t i = 0; i < sizeof of_any_rows / sizeof *of_any_rows; i++)
+        if (strcmp(score, of_any_rows[i]) == 0)
+            return true;
+    return false;
+}
+
+ns_range ns_score_range(const char *dataset, const ns_score_meaning *meaning)
 {
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
         if (strcmp(dataset, named[i].name) == 0)
             return (ns_range){0, named[i].most, named[i].nan};
-    if (!meaning || !(meaning->lo < meaning->hi) || unrolled)
+    if (!meaning || !(meaning->lo < meaning->hi))
         return ns_or_nan(ns_finite());
     const double least = isfinite(meaning->lo) ? meaning->lo - rounding(meaning->lo) : ns_finite().least;
     const double most = isfinite(meaning->hi) ? meaning->hi + rounding(meaning->hi) : ns_finite().most;
     return ns_or_nan(ns_between(least, most));
+}
+
+static int check_layer(const ns_head_values *v, int64_t layer, ns_range range, ns_error *err)
+{
+    for (int64_t i = layer * v->H; i < (layer + 1) * v->H; i++) {
+        const double x = (double)v->values[i];
+        if (isnan(x) ? !range.nan : !(x >= range.least && x <= range.most))
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds %.9g (value %lld), where %.9g to %.9g can be", v->path, v->dataset, x,
+                           (long long)(v->before + i), range.least, range.most);
+    }
+    return NS_OK;
+}
+
+int ns_check_heads(const ns_head_values *v, const ns_score_meaning *meaning, ns_error *err)
+{
+    const ns_range rows = ns_score_range(v->dataset, meaning), any = ns_score_range(v->dataset, NULL);
+    const bool always = ns_score_of_any_rows(v->score);
+    int rc = NS_OK;
+    for (int64_t l = 0; l < v->L && rc == NS_OK; l++) {
+        const bool unrolled = strcmp(v->kinds[l], ns_layer_kind_name(NS_LAYER_RECURRENT)) == 0;
+        rc = check_layer(v, l, unrolled && !always ? any : rows, err);
+    }
+    return rc;
 }
 
 int ns_check_hits(const char *path, const char *name, const float *hits, const float *of, int64_t n, ns_error *err)
@@ -57,5 +98,18 @@ int ns_check_hits(const char *path, const char *name, const float *hits, const f
         if (hits[i] > of[i])
             return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds %g (value %lld), of %g in '%s'", path, name, (double)hits[i],
                            (long long)i, (double)of[i], ns_hits_of(name));
+    return NS_OK;
+}
+
+/* An end that is NaN is no end, and its interval is none. */
+int ns_check_interval(const ns_head_values *v, const float *low, const float *high, ns_error *err)
+{
+    for (int64_t i = 0; i < v->L * v->H; i++) {
+        const double x = (double)v->values[i], from = (double)low[i], to = (double)high[i];
+        const bool none = isnan(from) && isnan(to), whole = from <= to && x >= from - rounding(from) && x <= to + rounding(to);
+        if (!none && !whole)
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds an interval of %g to %g about %g ('%s' of head %lld.%lld)", v->path,
+                           v->dataset, from, to, x, v->score, (long long)(i / v->H), (long long)(i % v->H));
+    }
     return NS_OK;
 }

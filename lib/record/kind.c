@@ -56,6 +56,12 @@ ns_kind ns_kind_of_hdf5(const char *path)
     return kind;
 }
 
+int ns_file_open_inside(ns_file **out, const char *path, ns_kinds kinds, const char *wanted, ns_error *err)
+{
+    const int rc = ns_file_open_as(out, path, kinds, wanted, err);
+    return rc == NS_E_ARG ? NS_E_FORMAT : rc;
+}
+
 int ns_file_open_as(ns_file **out, const char *path, ns_kinds kinds, const char *wanted, ns_error *err)
 {
     ns_file *f = NULL;

@@ -16,10 +16,9 @@ struct ns_study {
     char          **run_name, **layer_kind;      /* [R], [R, L] */
     int64_t        *steps, *tokens, *valid, *windows;
     uint8_t        *status;
-    int64_t         not_taken, passed_over;
+    int64_t         not_taken, passed_over, unsealed;
     ns_study_coord *coord;                       /* of the runs */
     int64_t         n_coords, coords_capacity;
-    bool            unrolled;                    /* some layer is recurrent */
     char          **score;                       /* names, by bytes */
     ns_score_meaning *meaning;                   /* [n_scores] */
     int64_t         n_scores;

@@ -49,11 +49,28 @@ int ns_seal_add(int fd, const char *label, ns_error *err)
     return rc;
 }
 
+static bool read_seal(int fd, int64_t size, char seal[SEAL_BYTES])
+{
+    return size > SEAL_BYTES && pread(fd, seal, SEAL_BYTES, size - SEAL_BYTES) == SEAL_BYTES && memcmp(seal, SEAL_HEAD, HEAD_BYTES) == 0;
+}
+
+bool ns_file_is_unsealed(const char *path)
+{
+    static const char magic[] = "\211HDF\r\n\032\n";
+    ns_input in;
+    char seal[SEAL_BYTES], head[sizeof magic - 1];
+    if (ns_input_open(&in, path, NULL) != NS_OK)
+        return false;
+    const bool hdf5 = pread(in.fd, head, sizeof head, 0) == sizeof head && memcmp(head, magic, sizeof head) == 0;
+    const bool unsealed = hdf5 && !read_seal(in.fd, in.size, seal);
+    ns_input_close(&in);
+    return unsealed;
+}
+
 static int check_seal(int fd, int64_t size, bool *sealed, const char *path, ns_error *err)
 {
     char seal[SEAL_BYTES], hex[9];
-    *sealed = size > SEAL_BYTES && pread(fd, seal, SEAL_BYTES, size - SEAL_BYTES) == SEAL_BYTES &&
-              memcmp(seal, SEAL_HEAD, HEAD_BYTES) == 0;
+    *sealed = read_seal(fd, size, seal);
     if (!*sealed)
         return NS_OK;
     const int rc = digest(fd, size - SEAL_BYTES, hex, path, err);

@@ -123,6 +123,22 @@ static int check_ascending(const ns_study *s, ns_error *err)
     return NS_OK;
 }
 
+/* A model that goes on has not seen less. */
+static int check_tokens(const ns_study *s, ns_error *err)
+{
+    for (int64_t r = 0; r < s->n.R; r++) {
+        int64_t most = -1;
+        for (int64_t p = 0; p < s->n.P; p++) {
+            const int64_t n = s->tokens[r * s->n.P + p];
+            if (n >= 0 && n < most)
+                return ns_fail(err, NS_E_FORMAT, "%s: dataset 'tokens': %lld at step %lld of run '%s', behind %lld: they never become "
+                               "fewer", s->path, (long long)n, (long long)s->steps[p], s->run_name[r], (long long)most);
+            most = n > most ? n : most;
+        }
+    }
+    return NS_OK;
+}
+
 static int read_grid(ns_study *s, ns_error *err)
 {
     const int64_t grid[2] = {s->n.R, s->n.P};
@@ -133,6 +149,7 @@ static int read_grid(ns_study *s, ns_error *err)
     rc = rc != NS_OK ? rc : read_whole(s, "step", 1, &s->n.P, ns_between(0, most_tokens), &s->steps, err);
     rc = rc != NS_OK ? rc : check_ascending(s, err);
     rc = rc != NS_OK ? rc : read_whole(s, "tokens", 2, grid, ns_between(-1, most_tokens), &s->tokens, err);
+    rc = rc != NS_OK ? rc : check_tokens(s, err);
     rc = rc != NS_OK ? rc : read_whole(s, "status", 2, grid, ns_between(NS_STUDY_MISSING, NS_STUDY_NOT_THERE), &status, err);
     s->status = rc == NS_OK ? ns_alloc_array((size_t)(s->n.R * s->n.P), 1) : NULL;
     if (rc == NS_OK && !s->status)
@@ -145,7 +162,7 @@ static int read_grid(ns_study *s, ns_error *err)
 
 static int add_coord(ns_study *s, const char *name, ns_dtype dtype, ns_error *err)
 {
-    ns_expected w = {sizeof w, name, NS_F64, 1, {s->n.R}, ns_or_nan(ns_finite())};
+    ns_expected w = {sizeof w, name, NS_F64, 1, {s->n.R}, ns_or_nan(strcmp(name, "window") ? ns_finite() : ns_between(0, most_tokens))};
     if (!ns_grow(&s->coord, &s->coords_capacity, s->n_coords + 1, sizeof *s->coord))
         return ns_oom(err, name);
     ns_study_coord *const c = &s->coord[s->n_coords++];
@@ -155,7 +172,7 @@ static int add_coord(ns_study *s, const char *name, ns_dtype dtype, ns_error *er
     return dtype == NS_N_DTYPES ? ns_file_texts(s->file, &w, &c->text, err) : ns_file_array(s->file, &w, &c->number, err);
 }
 
-/* What has a value for each run. */
+/* What has a value for each run. A window is a number of keys, or there is none; what the other coordinates mean is the runs' own. */
 static int read_coords(ns_study *s, ns_error *err)
 {
     char **list;
@@ -184,7 +201,6 @@ static int check_kinds(ns_study *s, ns_error *err)
         bool known = !s->one && !*kind;
         for (int k = NS_LAYER_FULL; k <= NS_LAYER_RECURRENT; k++)
             known |= strcmp(kind, ns_layer_kind_name((ns_layer_kind)k)) == 0;
-        s->unrolled |= strcmp(kind, ns_layer_kind_name(NS_LAYER_RECURRENT)) == 0;
         if (!known)
             return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa or recurrent is expected", s->path,
                            kind);
@@ -235,6 +251,7 @@ int ns_study_open(ns_study **out, const char *path, ns_error *err)
     rc = rc != NS_OK ? rc : read_heads(s, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "not_taken", 0, MOST_ROWS, 0, &s->not_taken, err);
     rc = rc != NS_OK ? rc : ns_file_whole(s->file, "passed_over", 0, INT64_MAX, 0, &s->passed_over, err);
+    rc = rc != NS_OK ? rc : ns_file_whole(s->file, "unsealed", 0, INT64_MAX, 0, &s->unsealed, err);
     rc = rc != NS_OK ? rc : ns_study_find_scores(s, err);
     if (rc == NS_OK)
         *out = s;
@@ -254,6 +271,7 @@ const int64_t *ns_study_tokens(const ns_study *s)        { return s->tokens; }
 const uint8_t *ns_study_status(const ns_study *s)        { return s->status; }
 int64_t ns_study_not_taken(const ns_study *s)            { return s->not_taken; }
 int64_t ns_study_passed_over(const ns_study *s)          { return s->passed_over; }
+int64_t ns_study_unsealed(const ns_study *s)             { return s->unsealed; }
 
 int64_t ns_study_count(const ns_study *s, int status)
 {

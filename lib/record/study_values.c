@@ -128,9 +128,15 @@ int ns_study_ranks(const ns_study *s, const char *score, ns_score_meaning *out, 
 
 /* ---- values, read once ---- */
 
-/* The array of this name and shape, within what a score of this meaning (NULL: none) can be; *out is the study's. */
-static int values_of(ns_study *s, const char *name, const ns_score_meaning *meaning, int rank, const int64_t *shape, const float **out,
-                     ns_error *err)
+/* The values of a dataset at one checkpoint, as they are checked. */
+static ns_head_values heads_at(const ns_study *s, const char *dataset, const char *score, int64_t run, const float *values, int64_t before)
+{
+    return (ns_head_values){s->path, dataset, score, (const char *const *)s->layer_kind + run * s->n.L, values + before, s->n.L, s->n.H,
+                            before};
+}
+
+/* The array of this name and shape, each within what a dataset of this name can hold; *out is the study's. */
+static int values_of(ns_study *s, const char *name, int rank, const int64_t *shape, const float **out, ns_error *err)
 {
     for (int64_t i = 0; i < s->n_cache; i++)
         if (strcmp(s->cache[i].name, name) == 0) {
@@ -138,8 +144,7 @@ static int values_of(ns_study *s, const char *name, const ns_score_meaning *mean
             return NS_OK;
         }
     float *values = NULL;
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank,
-                     .range = ns_score_range(name, meaning, s->unrolled)};
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank, .range = ns_score_range(name, NULL)};
     memcpy(w.shape, shape, (size_t)rank * sizeof *shape);
     int rc = ns_file_array(s->file, &w, &values, err);
     char *const key = rc == NS_OK ? ns_strdup(name) : NULL;
@@ -161,7 +166,12 @@ static int heads_of(ns_study *s, const char *name, const char *score, const floa
     const int64_t at = place_of(s, score);
     const int64_t shape[4] = {s->n.R, s->n.P, s->n.L, s->n.H};
     const int skip = s->one ? 2 : 0;
-    return values_of(s, name, at < 0 ? NULL : &s->meaning[at], 4 - skip, shape + skip, out, err);
+    int rc = values_of(s, name, 4 - skip, shape + skip, out, err);
+    for (int64_t i = 0; i < s->n.R * s->n.P && rc == NS_OK; i++) {
+        const ns_head_values values = heads_at(s, name, score, i / s->n.P, *out, i * s->n.L * s->n.H);
+        rc = ns_check_heads(&values, at < 0 ? NULL : &s->meaning[at], err);
+    }
+    return rc;
 }
 
 int ns_study_score(ns_study *s, const char *name, const float **out, ns_error *err)
@@ -213,7 +223,7 @@ int ns_study_series(ns_study *s, const char *name, const float **out, ns_error *
 {
     bool fits;
     const int rc = has_axes(s, name, "run step", &fits, err);
-    return rc != NS_OK ? rc : fits ? values_of(s, name, NULL, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
+    return rc != NS_OK ? rc : fits ? values_of(s, name, 2, (int64_t[]){s->n.R, s->n.P}, out, err) : no_such_series(s, name, err);
 }
 
 bool ns_study_has(const ns_study *s, const char *name)
@@ -223,16 +233,27 @@ bool ns_study_has(const ns_study *s, const char *name)
 
 /* ---- what a ranking found: arrays over (score, layer, head) ---- */
 
-/* values[L, H] of one score. */
-static int check_ranked(const ns_study *s, const char *which, const char *score, const float *values, ns_error *err)
+/* Both ends, and the score that they are about. */
+static int check_ends(ns_study *s, const char *score, int64_t n, int64_t before, ns_error *err)
+{
+    const float *low, *high, *value;
+    int rc = values_of(s, "score_low", 3, (int64_t[]){n, s->n.L, s->n.H}, &low, err);
+    rc = rc != NS_OK ? rc : values_of(s, "score_high", 3, (int64_t[]){n, s->n.L, s->n.H}, &high, err);
+    rc = rc != NS_OK ? rc : ns_study_score(s, score, &value, err);
+    if (rc != NS_OK)
+        return rc;
+    const ns_head_values values = heads_at(s, "score_low", score, 0, value, 0);
+    return ns_check_interval(&values, low + before, high + before, err);
+}
+
+/* What is before + [L, H] of one score. */
+static int check_ranked(ns_study *s, const char *which, const char *score, const float *all, int64_t n, int64_t before, ns_error *err)
 {
     const int64_t at = place_of(s, score);
-    const ns_range range = ns_score_range(which, at < 0 ? NULL : &s->meaning[at], s->unrolled);
-    for (int64_t i = 0; i < s->n.L * s->n.H; i++)
-        if (!isnan(values[i]) && !(values[i] >= range.least && values[i] <= range.most))
-            return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' holds %.9g for '%s', where %.9g to %.9g can be", s->path, which,
-                           (double)values[i], score, range.least, range.most);
-    return NS_OK;
+    const ns_head_values values = heads_at(s, which, score, 0, all, before);
+    const int rc = ns_check_heads(&values, at < 0 ? NULL : &s->meaning[at], err);
+    const bool end = strcmp(which, "score_low") == 0 || strcmp(which, "score_high") == 0;
+    return rc != NS_OK || !end || at < 0 ? rc : check_ends(s, score, n, before, err);
 }
 
 int ns_study_ranked(ns_study *s, const char *which, const char *score, const float **out, ns_error *err)
@@ -251,8 +272,8 @@ int ns_study_ranked(ns_study *s, const char *which, const char *score, const flo
     if (rc != NS_OK || at == n)
         return rc;
     const float *all;
-    rc = values_of(s, which, NULL, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);
-    rc = rc != NS_OK ? rc : check_ranked(s, which, score, all + at * s->n.L * s->n.H, err);
+    rc = values_of(s, which, 3, (int64_t[]){n, s->n.L, s->n.H}, &all, err);
+    rc = rc != NS_OK ? rc : check_ranked(s, which, score, all, n, at * s->n.L * s->n.H, err);
     if (rc == NS_OK)
         *out = all + at * s->n.L * s->n.H;
     return rc;
@@ -266,7 +287,7 @@ static int part_of(const ns_study *s, const char *name, int rank, const int64_t 
 {
     const int skip = s->one ? 2 : 0;
     int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
-    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_score_range(name, NULL, s->unrolled)};
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .rank = rank - skip, .range = ns_score_range(name, NULL)};
     memcpy(w.shape, shape + skip, (size_t)(rank - skip) * sizeof *shape);
     memcpy(count, w.shape, sizeof count);
     for (int i = 0; i < 2 && !skip; i++) {
@@ -292,12 +313,20 @@ int ns_study_counts(const ns_study *s, const char *name, int64_t run, int64_t st
 
 int ns_study_case_series(const ns_study *s, const char *name, int64_t run, int64_t step, float *out, ns_error *err)
 {
-    return part_of(s, name, 3, (int64_t[]){s->n.R, s->n.P, s->n.C}, run, step, out, err);
+    const char *const of = ns_hits_of(name);
+    int rc = part_of(s, name, 3, (int64_t[]){s->n.R, s->n.P, s->n.C}, run, step, out, err);
+    if (rc != NS_OK || !of || !ns_file_has(s->file, of))
+        return rc;
+    float *const all = ns_alloc_array((size_t)s->n.C, sizeof *all);
+    rc = all ? ns_study_case_numbers(s, of, all, err) : ns_oom(err, of);
+    rc = rc != NS_OK ? rc : ns_check_hits(s->path, name, out, all, s->n.C, err);
+    free(all);
+    return rc;
 }
 
 int ns_study_case_numbers(const ns_study *s, const char *name, float *out, ns_error *err)
 {
     const int64_t start[1] = {0}, count[1] = {s->n.C};
-    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_score_range(name, NULL, s->unrolled)};
+    const ns_expected w = {sizeof w, name, NS_F32, 1, {s->n.C}, ns_score_range(name, NULL)};
     return ns_file_part(s->file, &w, start, count, out, err);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/study.h>
+
 #include "pattern.h"
 
 enum { MAX_TEXT = 1 << 16, MAX_WORD = 40, MAX_POSITION = 1 << 30 };
@@ -185,6 +187,9 @@ static int read_name(const reader *r, ns_pattern *p)
         good = (*c >= 'a' && *c <= 'z') || (*c == '_' && c > text) || (*c >= '0' && *c <= '9' && c > text);
     if (!good)
         return ns_fail(r->err, NS_E_FORMAT, "%s: \"name\" is missing or not made of up to %d of a-z, 0-9 and _", r->label, MAX_WORD);
+    if (ns_score_name_is_taken(text))
+        return ns_fail(r->err, NS_E_FORMAT, "%s: \"name\" is '%s', which score files give to something else (choose another)", r->label,
+                       text);
     snprintf(p->name, sizeof p->name, "%s", text);
     return NS_OK;
 }

@@ -259,7 +259,7 @@ static bool name_scores(ns_emergence *e, const ns_study *study, const ns_emergen
     return e->score && (e->previous || !*previous);
 }
 
-int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_params *params, ns_error *err)
+static int run(ns_emergence **out, ns_study *study, const ns_emergence_params *params, ns_error *err)
 {
     const ns_emergence_params zero = {.size = sizeof zero}, *const p = params ? params : &zero;
     const ns_study_shape n = ns_study_size(study);
@@ -307,6 +307,11 @@ int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_par
     return rc;
 }
 
+int ns_emergence_run(ns_emergence **out, ns_study *study, const ns_emergence_params *params, ns_error *err)
+{
+    return ns_fail_of(err, run(out, study, params, err), ns_study_path(study));
+}
+
 int ns_emergence_check(const ns_emergence *e, ns_error *err)
 {
     int64_t most = 0;
@@ -314,9 +319,9 @@ int ns_emergence_check(const ns_emergence *e, ns_error *err)
         most = e->runs[r].measured > most ? e->runs[r].measured : most;
     return most >= e->birth.persist ? NS_OK
                                     : ns_fail(err, NS_E_ARG,
-                                              "no birth can be confirmed: it takes %d measured checkpoints in a row (persist), and no run "
-                                              "has more than %lld up to the horizon %.0f",
-                                              e->birth.persist, (long long)most, e->horizon);
+                                              "%s: no birth can be confirmed: it takes %d measured checkpoints in a row (persist), and no "
+                                              "run has more than %lld up to the horizon %.0f",
+                                              ns_study_path(e->study), e->birth.persist, (long long)most, e->horizon);
 }
 
 void ns_emergence_free(ns_emergence *e)

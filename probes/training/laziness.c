@@ -150,7 +150,7 @@ int ns_laziness_of(ns_laziness **out, const ns_emergence *births, const char *ar
         ns_laziness_free(l);
     else
         *out = l;
-    return rc;
+    return ns_fail_of(err, rc, ns_study_path(births->study));
 }
 
 void ns_laziness_free(ns_laziness *l)

@@ -50,6 +50,11 @@ NS_API NS_MUST_CHECK int ns_file_open_own(ns_file **out, const char *path, ns_er
 /* The same for a file of certain kinds; NS_E_ARG names another kind: "PATH: is a score file, not WANTED". wanted: "a recording (needlescope
  * record makes one)". */
 NS_API NS_MUST_CHECK int ns_file_open_as(ns_file **out, const char *path, ns_kinds kinds, const char *wanted, ns_error *);
+/* The same of a file that is found in a folder, which nobody named: one of another kind is NS_E_FORMAT. */
+NS_API NS_MUST_CHECK int ns_file_open_inside(ns_file **out, const char *path, ns_kinds kinds, const char *wanted, ns_error *);
+/* Is it HDF5 without a seal at its end, as h5repack and other programs leave it? Whether its bytes are those that were written is then not
+ * known: whoever shows what is in it says so. It is vetted like any other. */
+NS_API bool ns_file_is_unsealed(const char *path);
 NS_API void ns_file_close(ns_file *);
 /* act(arg) once, while no other thread of this process is inside HDF5: for a fork() whose child is to use files. HDF5 has one lock, and one
  * that another thread has at that moment would never come free in the child. */

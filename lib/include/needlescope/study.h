@@ -39,6 +39,7 @@ NS_API const int64_t *ns_study_steps(const ns_study *);           /* [P] ascendi
 NS_API const int64_t *ns_study_tokens(const ns_study *);          /* [R, P]; -1 = not known */
 NS_API int64_t ns_study_count(const ns_study *, int status);     /* how many (run, step) have this status */
 NS_API int64_t ns_study_passed_over(const ns_study *);            /* files that lay among its shards when they were merged, and were none */
+NS_API int64_t ns_study_unsealed(const ns_study *);               /* shards and metrics that had no seal when they were merged */
 NS_API int64_t ns_study_not_taken(const ns_study *);              /* checkpoints that the scan found and was not asked for */
 NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_STUDY_... */
 NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
@@ -82,11 +83,26 @@ NS_API NS_MUST_CHECK int ns_study_case_numbers(const ns_study *, const char *nam
 NS_API NS_MUST_CHECK int ns_study_case_series(const ns_study *, const char *name, int64_t run, int64_t step, float *out, ns_error *);
 
 /* ---- what values can be ---- */
-/* Of a dataset of a score file, shard or study, by its name (answers, counts, shares) or its meaning as a score (NULL: not known). The
- * range of a score holds for rows of attention; unrolled: rows of recurrent layers are among them, whose weights are signed and do not sum
- * to 1. Who reads such a dataset hands this to ns_file_array; what lies outside is NS_E_FORMAT. */
-NS_API ns_range ns_score_range(const char *dataset, const ns_score_meaning *, bool unrolled);
-/* "find_events" for "find_hits": what hits are counted of, never fewer than they; NULL: no hits. */
+/* Of a dataset of a score file, shard or study, by its name (answers, counts, shares) or its meaning as a score (NULL: not known). Who
+ * reads such a dataset hands this to ns_file_array; what lies outside is NS_E_FORMAT. */
+NS_API ns_range ns_score_range(const char *dataset, const ns_score_meaning *);
+/* values[L, H] of a score at one checkpoint, `before` numbers into a dataset (the score's own, its chance, what a ranking found of it), in
+ * layers of kinds[L]. path: for the message. */
+typedef struct ns_head_values {
+    const char *path, *dataset, *score;
+    const char *const *kinds;
+    const float *values;
+    int64_t L, H, before;
+} ns_head_values;
+/* NS_E_FORMAT where a value is none that such a score can have. A range holds for rows of attention; in recurrent layers, whose weights are
+ * signed and do not sum to 1, it holds for scores of hits and of the model's weights alone. */
+NS_API NS_MUST_CHECK int ns_check_heads(const ns_head_values *, const ns_score_meaning *, ns_error *);
+/* Is it a name that score files and studies give to something else (an axis, an attribute, an array beside a score)? No score has one. */
+NS_API bool ns_score_name_is_taken(const char *name);
+NS_API bool ns_score_of_any_rows(const char *score);             /* is it one of those? */
+/* NS_E_FORMAT where an interval [low, high] of a head is upside down, has one end, or lies beside the head's value. */
+NS_API NS_MUST_CHECK int ns_check_interval(const ns_head_values *, const float *low, const float *high, ns_error *);
+/* "find_events" for "find_hits", "n_answer" for "content_right": what they are counted of, never fewer than they; NULL: no hits. */
 NS_API const char *ns_hits_of(const char *hits);
 /* NS_E_FORMAT where hits[n] exceed of[n]; a NaN is no number of either. path and name (of the hits): for the message. */
 NS_API NS_MUST_CHECK int ns_check_hits(const char *path, const char *name, const float *hits, const float *of, int64_t n, ns_error *);

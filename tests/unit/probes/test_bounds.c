@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <needlescope/plot.h>
 #include <needlescope/scan.h>
 #include <needlescope/study.h>
+#include <needlescope/training.h>
 
 enum { C = 2, L = 2, H = 1 };
 static char folder[] = "/tmp/ns-bounds-XXXXXX", shard[96], study_path[64];
@@ -18,8 +20,12 @@ typedef struct contents {
     uint8_t answered[C], hits[C * L * H], events[C * L * H];
     float share[L * H], chance[L * H], difference[L * H], unbounded[L * H];
     const char *kinds[L];
+    float found[L * H], low[L * H], high[L * H];         /* retrieval_find and its intervals */
+    double depth[C];
+    int64_t right[C], answer[C];
 } contents;
-static const contents sound = {{0, 1}, {0, 1, 1, 0}, {1, 1, 1, 1}, {0, 1.0000001f}, {.5f, NAN}, {-1, NAN}, {-7, 85}, {"full", "swa"}};
+static const contents sound = {{0, 1}, {0, 1, 1, 0}, {1, 1, 1, 1}, {0, 1.0000001f}, {.5f, NAN}, {-1, NAN}, {-7, 85}, {"full", "swa"},
+                               {.5f, 1}, {.5f, NAN}, {.75f, NAN}, {0, NAN}, {3, 0}, {3, 1}};
 
 static void put(ns_table_writer *t, const char *name, const char *axes, const void *data, ns_dtype dtype, int rank, const int64_t *shape)
 {
@@ -55,6 +61,14 @@ static void write_shard(const contents *c)
     put(t, "answered", "case", c->answered, NS_U8, 1, cases);
     put(t, "find_hits", "case layer head", c->hits, NS_U8, 3, cells);
     put(t, "find_events", "case layer head", c->events, NS_U8, 3, cells);
+    put(t, "depth", "case", c->depth, NS_F64, 1, cases);
+    put(t, "content_right", "case", c->right, NS_I64, 1, cases);
+    put(t, "n_answer", "case", c->answer, NS_I64, 1, cases);
+    put_score(t, "retrieval_find", c->found, 0, 1);
+    assert_int_equal(ns_table_count(t, "score", 1, NULL), NS_OK);
+    assert_int_equal(ns_table_strings(t, "score_name", "score", (const char *const[]){"retrieval_find"}, 1, NULL), NS_OK);
+    put(t, "score_low", "score layer head", c->low, NS_F32, 3, (int64_t[]){1, L, H});
+    put(t, "score_high", "score layer head", c->high, NS_F32, 3, (int64_t[]){1, L, H});
     put_score(t, "share", c->share, 0, 1);
     put(t, "share_chance", "layer head", c->chance, NS_F32, 2, heads);
     put_score(t, "difference", c->difference, -1, 1);
@@ -65,16 +79,20 @@ static void write_shard(const contents *c)
 /* All that the reader of studies reads of it. */
 static int read_all(const char *path, ns_error *err)
 {
-    static const char *const scores[] = {"share", "difference", "unbounded"};
+    static const char *const scores[] = {"share", "difference", "unbounded", "retrieval_find"};
     ns_study *s;
     const float *values;
     float cases[C], cells[C * L * H];
     int rc = ns_study_open(&s, path, err);
     assert_int_equal(rc, NS_OK);
-    for (int i = 0; i < 3 && rc == NS_OK; i++)
+    for (int i = 0; i < 4 && rc == NS_OK; i++)
         rc = ns_study_score(s, scores[i], &values, err);
     rc = rc != NS_OK ? rc : ns_study_chance(s, "share", &values, err);
     rc = rc != NS_OK ? rc : ns_study_case_series(s, "answered", 0, 0, cases, err);
+    rc = rc != NS_OK ? rc : ns_study_case_series(s, "content_right", 0, 0, cases, err);
+    rc = rc != NS_OK ? rc : ns_study_case_numbers(s, "depth", cases, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(s, "score_low", "retrieval_find", &values, err);
+    rc = rc != NS_OK ? rc : ns_study_ranked(s, "score_high", "retrieval_find", &values, err);
     rc = rc != NS_OK ? rc : ns_study_counts(s, "find_hits", 0, 0, cells, err);
     ns_study_close(s);
     return rc;
@@ -116,6 +134,9 @@ static void test_read(void **state)
     c.kinds[0] = "recurrent";                            /* signed weights that do not sum to 1 */
     c.share[0] = -3;
     expect_read(&c);
+    c = sound;
+    c.low[0] = .50001f;                                  /* a mean's last digits */
+    expect_read(&c);
 }
 
 static void test_refused(void **state)
@@ -132,6 +153,20 @@ static void test_refused(void **state)
     c.hits[3] = 2;
     expect_refused(&c, false, "dataset 'find_hits' holds 2 (value 3), of 1 in 'find_events'");
     c = sound;
+    c.kinds[0] = "recurrent";                            /* a head of the other layer, and a share of hits */
+    c.share[1] = 1.5f;
+    expect_refused(&c, false, "dataset 'share' holds 1.5 (value 1)");
+    c = sound;
+    c.kinds[0] = "recurrent";
+    c.found[0] = -.25f;
+    expect_refused(&c, false, "dataset 'retrieval_find' holds -0.25 (value 0)");
+    c = sound;
+    c.depth[0] = 1.5;
+    expect_refused(&c, false, "dataset 'depth' holds 1.5 (value 0), where 0 to 1 can be");
+    c = sound;
+    c.right[1] = 2;
+    expect_refused(&c, false, "dataset 'content_right' holds 2 (value 1), of 1 in 'n_answer'");
+    c = sound;
     c.share[1] = 1.5f;
     expect_refused(&c, false, "dataset 'share' holds 1.5 (value 1)");
     c.share[1] = -.5f;
@@ -145,6 +180,105 @@ static void test_refused(void **state)
     c = sound;
     c.chance[0] = 85;
     expect_refused(&c, true, "dataset 'share_chance' holds 85 (value 0)");
+}
+
+/* Intervals of a ranking are shown by tables and figures; a merge leaves them out. */
+static void test_intervals(void **state)
+{
+    (void)state;
+    contents c = sound;
+    c.low[0] = .8f;
+    expect_refused(&c, true, "dataset 'score_low' holds an interval of 0.8 to 0.75 about 0.5 ('retrieval_find' of head 0.0)");
+    c = sound;
+    c.high[0] = .4f;
+    c.low[0] = .3f;
+    expect_refused(&c, true, "an interval of 0.3 to 0.4 about 0.5");
+    c = sound;
+    c.low[1] = .5f;
+    expect_refused(&c, true, "an interval of 0.5 to nan about 1 ('retrieval_find' of head 1.0)");
+}
+
+/* ---- a study ---- */
+
+enum { P = 3 };
+
+static void write_study(const int64_t tokens[P], double window, int64_t head_window)
+{
+    static const ns_fact facts[] = {{"kind", "study", false}};
+    static const int64_t steps[P] = {1, 2, 3};
+    static const uint8_t status[P] = {1, 1, 1}, valid[L * H] = {1, 1};
+    const int64_t windows[L * H] = {0, head_window};
+    const ns_view at = ns_view_of((void *)steps, NS_I64, 1, (int64_t[]){P});
+    ns_table_writer *t;
+    assert_int_equal(ns_table_create(&t, study_path, facts, 1, NULL), NS_OK);
+    assert_int_equal(ns_table_count(t, "run", 1, NULL), NS_OK);
+    assert_int_equal(ns_table_axis(t, "step", &at, NULL), NS_OK);
+    assert_int_equal(ns_table_count(t, "case", C, NULL), NS_OK);
+    assert_int_equal(ns_table_count(t, "layer", L, NULL), NS_OK);
+    assert_int_equal(ns_table_count(t, "head", H, NULL), NS_OK);
+    assert_int_equal(ns_table_strings(t, "run_name", "run", (const char *const[]){"a"}, 1, NULL), NS_OK);
+    assert_int_equal(ns_table_strings(t, "layer_kind", "run layer", sound.kinds, L, NULL), NS_OK);
+    put(t, "tokens", "run step", tokens, NS_I64, 2, (int64_t[]){1, P});
+    put(t, "status", "run step", status, NS_U8, 2, (int64_t[]){1, P});
+    put(t, "head_window", "run layer head", windows, NS_I64, 3, (int64_t[]){1, L, H});
+    put(t, "head_valid", "run layer head", valid, NS_U8, 3, (int64_t[]){1, L, H});
+    put(t, "window", "run", &window, NS_F64, 1, (int64_t[]){1});
+    assert_int_equal(ns_table_commit(t, NULL), NS_OK);
+}
+
+static void expect_study(const int64_t tokens[P], double window, int64_t head_window, const char *says)
+{
+    ns_study *s;
+    ns_error err = {""};
+    write_study(tokens, window, head_window);
+    const int rc = ns_study_open(&s, study_path, &err);
+    ns_study_close(s);
+    if (!says && rc != NS_OK)
+        fail_msg("%s", err.message);
+    if (says && (rc != NS_E_FORMAT || !strstr(err.message, says) || !strstr(err.message, study_path)))
+        fail_msg("code %d, '%s', not '%s'", rc, err.message, says);
+}
+
+/* An error of what a file lacks has its name, though those who find it do not know it. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const int64_t up[P] = {10, 20, 30};
+    ns_study *s;
+    ns_emergence *e;
+    ns_error err = {""};
+    write_study(up, 4, 4);
+    assert_int_equal(ns_study_open(&s, study_path, &err), NS_OK);
+    for (int i = 0; i < 2; i++) {                        /* of no score; of a threshold that is none */
+        const ns_emergence_params how = {.size = sizeof how, .birth = {.size = sizeof how.birth, .theta = i ? 2 : 0}};
+        assert_int_equal(ns_emergence_run(&e, s, &how, &err), NS_E_ARG);
+        assert_non_null(strstr(err.message, study_path));
+    }
+    ns_study_close(s);
+    contents c = sound;
+    c.share[0] = c.share[1] = NAN;
+    write_shard(&c);
+    const char *const files[] = {shard}, *const scores[] = {"share", "difference"};
+    ns_heads_plot plot = {.size = sizeof plot, .files = files, .n_files = 1, .scores = scores, .n_scores = 1};
+    for (; plot.n_scores <= 2; plot.n_scores++) {
+        assert_int_equal(ns_plot_heads("/nowhere/heads.svg", &plot, NULL, NULL, &err), NS_E_ARG);
+        if (!strstr(err.message, shard) || !strstr(err.message, "has no number"))
+            fail_msg("%s", err.message);
+    }
+}
+
+static void test_studies(void **state)
+{
+    (void)state;
+    static const int64_t up[P] = {10, 20, 30}, rounded[P] = {10, 10, 30}, unknown[P] = {10, -1, 30}, down[P] = {10, 30, 20},
+                         hidden[P] = {10, -1, 9};
+    expect_study(up, 4, 4, NULL);
+    expect_study(rounded, NAN, 0, NULL);
+    expect_study(unknown, 0, 0, NULL);
+    expect_study(down, 4, 4, "dataset 'tokens': 20 at step 3 of run 'a', behind 30: they never become fewer");
+    expect_study(hidden, 4, 4, "dataset 'tokens': 9 at step 3 of run 'a', behind 10");
+    expect_study(up, -4, 4, "dataset 'window' holds -4 (value 0)");
+    expect_study(up, 4, -4, "dataset 'head_window' holds -4 (value 1)");
 }
 
 /* What the reader holds hits to is what the probes divide them by. */
@@ -165,6 +299,22 @@ static void test_probes(void **state)
             }
         }
     assert_int_equal(n, 13);
+}
+
+/* Scores whose range holds in recurrent layers: those that count hits, and those that look at no case's rows. */
+static void test_any_rows(void **state)
+{
+    (void)state;
+    int n = 0;
+    for (const ns_probe *const *p = ns_probes(); *p; p++)
+        for (int i = 0; i < (*p)->n_scores; i++) {
+            const ns_score *const s = &(*p)->scores[i];
+            const bool counts = s->over || strstr(s->name, "selectivity") || strncmp(s->name, "retrieval_wu", 12) == 0, weights = !(*p)->at;
+            if (ns_score_of_any_rows(s->name) != (counts || weights))
+                fail_msg("%s: %d", s->name, ns_score_of_any_rows(s->name));
+            n += counts || weights;
+        }
+    assert_int_equal(n, 16);
 }
 
 static int begin(void **state)
@@ -197,6 +347,8 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_probes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_intervals),
+                                       cmocka_unit_test(test_studies), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows)};
     return cmocka_run_group_tests(tests, begin, end);
 }

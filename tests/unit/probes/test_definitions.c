@@ -249,10 +249,55 @@ static void test_rejected(void **state)
     ns_probe_free(probe);
 }
 
-int main(void)
+/* ---- names ---- */
+
+static const char *schema;
+
+/* A name of the schema, NAME in it being x, at *text between back quotes; false at the end of the line. */
+static bool next_name(const char **text, char out[64])
 {
+    size_t n = 0;
+    const char *const end = strchr(*text, '|');
+    const char *at = strchr(*text, '`');
+    if (!at || (end && end < at))
+        return false;
+    for (at++; *at && *at != '`' && n < 60; at++)
+        out[n++] = strncmp(at, "NAME", 4) == 0 ? (at += 3, 'x') : *at;
+    out[n] = '\0';
+    *text = *at ? at + 1 : at;
+    return true;
+}
+
+/* Every name in the first column of a table of score files, studies and root attributes. */
+static void test_names(void **state)
+{
+    (void)state;
+    char line[4096], name[64], json[200];
+    bool within = false;
+    int n = 0;
+    FILE *const f = fopen(schema, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        if (line[0] == '#')
+            within = strstr(line, "Root attributes") || strstr(line, "Score files") || strstr(line, "Studies");
+        for (const char *at = line + 1; within && line[0] == '|' && next_name(&at, name); n++) {
+            if (ns_probe_find(name) || name[0] < 'a' || strlen(name) < 2)       /* a score, Conventions, x */
+                continue;
+            snprintf(json, sizeof json, "{\"name\": \"%s\", \"rows\": \"all\", \"keys\": [0], \"stat\": \"mass\"}", name);
+            expect_refused(json, "which score files give to something else");
+        }
+    }
+    fclose(f);
+    assert_in_range(n, 60, 200);
+    expect_refused("{\"name\": \"id\", \"rows\": \"all\", \"keys\": [0], \"stat\": \"mass\"}", "'id'");      /* case_id */
+    ns_probe_free(read_good("{\"name\": \"ids\", \"rows\": \"all\", \"keys\": [0], \"stat\": \"mass\"}"));
+}
+
+int main(int argc, char **argv)
+{
+    schema = argc > 1 ? argv[1] : "";
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_own), cmocka_unit_test(test_refused), cmocka_unit_test(test_values),
                                        cmocka_unit_test(test_chance), cmocka_unit_test(test_chance_of_places),
-                                       cmocka_unit_test(test_rejected)};
+                                       cmocka_unit_test(test_rejected), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
