@@ -102,6 +102,7 @@ struct cli {
     bool        answer_aside;       /* standard output is taken by an output file: the answer goes to standard error */
     ns_provenance by;               /* of the files that the command makes */
     cli_standing standing[CLI_MAX_OUTPUTS];  int n_standing;
+    char        unsealed[400];  int64_t n_unsealed;        /* inputs without a seal */
     bool        resumes;            /* the command goes on where it was: ended by SIGTERM it says 75, try again */
 };
 
@@ -120,6 +121,9 @@ int cli_option_set(const cli_option *, void *settings, const char *text, ns_erro
 /* Every output can be written and is none of the inputs (arguments, files and folders of the options), before anything is read. */
 void cli_watch_output(cli *, const char *path);           /* borrows the path, until cli_tell_replaced */
 void cli_tell_replaced(cli *);                            /* a note for each watched file that another one has replaced */
+void cli_watch_seal(cli *, const char *path);             /* counts an input that has no seal */
+void cli_tell_unsealed(cli *);                            /* a note of those */
+extern const char cli_unsealed[];                         /* what that means */
 int cli_check_paths(cli *, const cli_target *, int n_targets, char *const *args, int n_args);
 
 /* ---- help.c, man.c, complete.c ---- */

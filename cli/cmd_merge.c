@@ -39,7 +39,7 @@ static int report(cli *app, const char *path)
     const ns_study_shape n = ns_study_size(study);
     const int64_t done = ns_study_count(study, NS_STUDY_DONE), failed = ns_study_count(study, NS_STUDY_FAILED);
     const int64_t missing = ns_study_count(study, NS_STUDY_NOT_THERE), none = n.R * n.P - done - failed - missing,
-                  not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study);
+                  not_taken = ns_study_not_taken(study), passed_over = ns_study_passed_over(study), unsealed = ns_study_unsealed(study);
     const char *const changes = ns_file_fact(ns_study_file(study), "arch_changes");
     cli_out_begin(&o, app, "needlescope.merge/1");
     cli_out_int(&o, "runs", "runs", n.R);
@@ -50,6 +50,7 @@ static int report(cli *app, const char *path)
     cli_out_int(&o, "missing", "not there", missing);
     cli_out_int(&o, "not_taken", not_taken ? "not taken" : NULL, not_taken);
     cli_out_int(&o, "passed_over", passed_over ? "passed over" : NULL, passed_over);
+    cli_out_int(&o, "unsealed", unsealed ? "without a seal" : NULL, unsealed);
     cli_out_int(&o, "no_such_step", none ? "no such step" : NULL, none);
     cli_out_text(&o, "arch_changes", NULL, changes);
     if (changes)
@@ -63,6 +64,8 @@ static int report(cli *app, const char *path)
     if (rc == NS_OK && passed_over)
         cli_note(app, "passed over %lld file%s or folder%s among the shards (none is stepNNNNNN.h5 or .failed of a run)",
                  (long long)passed_over, ns_plural(passed_over), ns_plural(passed_over));
+    if (rc == NS_OK && unsealed)
+        cli_note(app, "%lld of the shards and metrics %s no seal: %s", (long long)unsealed, unsealed == 1 ? "has" : "have", cli_unsealed);
     return rc != NS_OK ? rc : missing || failed ? NS_STOP : NS_OK;
 }
 

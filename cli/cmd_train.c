@@ -1,6 +1,7 @@
 /* cmd_train.c - train: a run's config -> checkpoints and metrics of one hybrid (needlescope/run.h), with a live line. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,10 +84,14 @@ static int train(cli *app, const void *settings, char **args, int n_args)
                                   .steps = s->steps, .threads = (int)app->resources.threads, .progress = show, .cancelled = cli_cancelled,
                                   .user = &line};
     ns_run_result result = {.size = sizeof result};
+    char *const metrics = s->resume ? ns_path_join(s->out, "metrics.h5") : NULL;
+    if (metrics)
+        cli_watch_seal(app, metrics);
     cli_detail(app, "%lld thread%s", (long long)app->resources.threads, app->resources.threads == 1 ? "" : "s");
     cli_signals_hold(true);
     int rc = ns_run_train(&result, &params, &app->err);
     show_end(&line);
+    free(metrics);
     return rc == NS_OK ? answer(app, &result, line.speed) : rc;
 }
 

@@ -198,6 +198,8 @@ static int run_command(cli *app, int argc, char **argv)
         if (rc == NS_OK)
             rc = c->run(app, settings, args, n_args);
         cli_tell_replaced(app);
+        if (rc >= 0)                                         /* what cannot be read has its error */
+            cli_tell_unsealed(app);
     }
     for (int t = 1; t < n_targets; t++)
         cli_settings_clear(targets[t].options, targets[t].settings);

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <needlescope/record.h>
+
 #include "cli/cli.h"
 
 typedef struct paths { const char **inputs; int64_t n, capacity; } paths;
@@ -52,6 +54,26 @@ void cli_tell_replaced(cli *app)
     app->n_standing = 0;
 }
 
+const char cli_unsealed[] = "made or changed by another program (h5repack, h5py): whether the values are those that were written is not "
+                            "known";
+
+void cli_watch_seal(cli *app, const char *path)
+{
+    if (!ns_file_is_unsealed(path))
+        return;
+    const size_t used = strlen(app->unsealed);
+    snprintf(app->unsealed + used, sizeof app->unsealed - used, "%s%s", app->n_unsealed++ ? ", " : "", path);
+}
+
+void cli_tell_unsealed(cli *app)
+{
+    if (app->n_unsealed == 1)
+        cli_note(app, "%s has no seal: %s", app->unsealed, cli_unsealed);
+    else if (app->n_unsealed)
+        cli_note(app, "%lld files have no seal, %s (%s)", (long long)app->n_unsealed, cli_unsealed, app->unsealed);
+    app->n_unsealed = 0;
+}
+
 /* What the library's writers refuse is refused here before the work, not after it. The output counts as an input of the next one: two
  * outputs of one name are a slip as well. */
 static int check_output(cli *app, paths *p, const cli_option *option, const char *path)
@@ -90,6 +112,8 @@ int cli_check_paths(cli *app, const cli_target *targets, int n_targets, char *co
     for (int t = 0; t < n_targets; t++)
         for (const cli_option *option = targets[t].options; option->name && room; option++)
             room = add_option(&p, option, (const char *)targets[t].settings + option->offset);
+    for (int64_t i = 0; i < p.n; i++)
+        cli_watch_seal(app, p.inputs[i]);
     if (!room)
         rc = ns_oom(&app->err, "the command's files");
     for (int t = 0; t < n_targets; t++)

@@ -520,7 +520,8 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_best": (_BestCut, [c.POINTER(c.c_float), _I64, _I64, c.POINTER(_ScoreMeaning), c.POINTER(c.c_int64)]),
     "ns_nearest_word": (_S, [_S, c.POINTER(c.c_char_p), _I64]),
     "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
-    "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]), "ns_file_fact": (_S, [_P, _S]),
+    "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]),
+    "ns_file_is_unsealed": (c.c_bool, [_S]), "ns_file_fact": (_S, [_P, _S]),
     "ns_file_fact_count": (_I64, [_P]),
     "ns_file_fact_name": (_S, [_P, _I64]), "ns_file_list": (_INT, [_P, _OUT, c.POINTER(_I64), _ERR]),
     "ns_file_describe": (_INT, [_P, _S, c.POINTER(_INT), c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
@@ -727,6 +728,13 @@ class _Owner:
         self.close()
 
 
+def _warn_unsealed(path, stacklevel):
+    """Of a file that another program left without our seal (schema.md)."""
+    if path and _lib.ns_file_is_unsealed(path):
+        warnings.warn(f"{os.fsdecode(path)} has no seal: made or changed by another program (h5repack, h5py): whether the values are those "
+                      "that were written is not known", stacklevel=stacklevel)
+
+
 class _Scratch:
     """Handles of one call, freed at the end of a with block, the last one first."""
 
@@ -738,6 +746,8 @@ class _Scratch:
         handle = c.c_void_p()
         _call(name, c.byref(handle), *arguments)
         self._list.append((handle, getattr(_lib, free)))
+        if name in ("ns_file_open", "ns_study_open"):
+            _warn_unsealed(arguments[0], stacklevel=5)
         return handle
 
     def take(self):
@@ -2262,6 +2272,8 @@ def figure_heads(files, out, scores=None, marks=(), top=0, **look):
     The ending of out (.png, .pdf, .svg) says what is written.       marks, top   heads, and so many of the best, to outline
     look   title, colormap, vmin, vmax, width (inches), dpi"""
     (names, n), (paths, m), heads = _words(scores), _words(files), _heads(marks, "marks")
+    for path in paths:
+        _warn_unsealed(path, stacklevel=3)
     return _plot("heads", out, [c.byref(_params(_HeadsPlot, files=paths, n_files=m, scores=names, n_scores=n,
                                                 marks=_pointer(heads, _I64 * 2),
                                                 n_marks=len(heads), top=top))], **look)
@@ -2270,6 +2282,7 @@ def figure_heads(files, out, scores=None, marks=(), top=0, **look):
 def figure_rank(file, out, scores=None, top=20, **look):
     """The best heads of scores by rank, with their intervals."""
     names, n = _words(scores)
+    _warn_unsealed(_bytes(file), stacklevel=3)
     what = _params(_RankPlot, file=file, scores=names, n_scores=n, top=_number("top", top, 1))
     return _plot("rank", out, [c.byref(what)], **look)
 
@@ -2277,6 +2290,7 @@ def figure_rank(file, out, scores=None, top=20, **look):
 def figure_agreement(file, out, scores=None, spearman=False, **look):
     """How far scores mean the same heads: overlap of the ten best, or rank correlation."""
     names, n = _words(scores)
+    _warn_unsealed(_bytes(file), stacklevel=3)
     return _plot("agreement", out, [c.byref(_params(_AgreementPlot, file=file, scores=names, n_scores=n, spearman=spearman))],
                  **look)
 
@@ -2287,12 +2301,14 @@ def figure_grid(file, out, of="first", head=None, **look):
     _check_word("of", of, _GRIDS)
     if (of == "find") != (head is not None):
         raise ValueError('head=(layer, head) goes with of="find"')
+    _warn_unsealed(_bytes(file), stacklevel=3)
     what = _params(_GridPlot, file=file, of=_GRIDS.index(of), head=(_I64 * 2)(*_heads([head or (0, 0)], "head")[0].tolist()))
     return _plot("grid", out, [c.byref(what)], **look)
 
 
 def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=True, **look):
     """Where one head looks on one case (its id or number) of a recording with maps dense or rows."""
+    _warn_unsealed(_bytes(recording), stacklevel=3)
     what = _params(_MapPlot, file=recording, case_id=None if case is None else str(case), layer=layer, head=head,
                    log_scale=log_scale,
                    no_spans=not _flag("spans", spans))
@@ -2301,7 +2317,10 @@ def figure_map(recording, out, layer, head, case=None, log_scale=False, spans=Tr
 
 def figure_ablation(files, out, **look):
     """Interventions (ablate, or patch with a set) beside each other: every control a dot."""
-    return _plot("ablation", out, _words(files), **look)
+    words = _words(files)
+    for path in words[0]:
+        _warn_unsealed(path, stacklevel=3)
+    return _plot("ablation", out, words, **look)
 
 
 def figure_study(kind, study, out, run=None, rule=None, **look):
@@ -2310,6 +2329,7 @@ def figure_study(kind, study, out, run=None, rule=None, **look):
     previous."""
     _check_word("kind", kind, _STUDY_PLOTS)
     _check_of("run", run is not None, "the figure strip, of one run", kind == "strip")
+    _warn_unsealed(_bytes(study), stacklevel=3)
     what = _params(_StudyPlot, file=study, figure=kind, run=run)
     if rule:
         what.births = c.pointer(_birth_rule(**rule))

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 
 from compare import count
 
@@ -105,6 +106,29 @@ def test_figures_and_exports():
     shutil.copy("study.h5", "t.csv-metadata.json")          # what stands beside a table is an output, too
     for write in (lambda file: ns.emergence(file).write_csv("t.csv"), lambda file: ns.export_csv(file, "t.csv")):
         refused("t.csv-metadata.json", write)
+
+
+def test_seals():
+    """Whoever reads a file that h5repack or h5py left without our seal warns, once, at the caller's line."""
+    readers = {"scores.h5": (ns.read, lambda file: ns.figure_heads(file, "out.svg"), lambda file: ns.figure_rank(file, "out.svg"),
+                             lambda file: ns.figure_agreement(file, "out.svg"), lambda file: ns.figure_grid(file, "out.svg"),
+                             lambda file: ns.export_csv(file, "out.csv"), lambda file: ns.export_latex(file, "out.tex")),
+               "study.h5": (ns.read, ns.emergence, lambda file: ns.figure_study("curves", file, "out.svg"),
+                            lambda file: ns.export_notebook(file, "out.ipynb")),
+               "maps.h5": (ns.read, lambda file: ns.figure_map(file, "out.svg", 2, 1)),
+               "patch.h5": (ns.read, lambda file: ns.figure_ablation(file, "out.svg"))}
+    for name, calls in readers.items():
+        with open(name, "rb") as f, open("bare.h5", "wb") as bare:
+            bare.write(f.read()[:-28])
+        for call_it in calls:
+            for file in (name, "bare.h5"):
+                with warnings.catch_warnings(record=True) as said:
+                    warnings.simplefilter("always")
+                    call_it(file)
+                told = [x for x in said if "has no seal" in str(x.message)]
+                assert len(told) == (file == "bare.h5"), (name, call_it, file, [str(x.message) for x in said])
+                assert not told or ("bare.h5" in str(told[0].message) and told[0].filename == __file__), (told[0].filename, name, call_it)
+                count(1, "files with and without a seal")
 
 
 def test_training():
