@@ -40,8 +40,24 @@ bool ns_hooks_edit(const ns_hooks *h, ns_point p, int64_t layer)
 
 enum { NAME_MAX_BYTES = 64 };
 
+/* Why the first point that the glob would match is absent from the first layer; NULL: it would match none. */
+static const char *why_absent(const ns_arch *arch, const char *glob)
+{
+    char name[NAME_MAX_BYTES];
+    for (int p = 0; p < NS_N_POINTS; p++) {
+        ns_point_format(p, 0, name, sizeof name);
+        if (ns_glob(glob, name) && !ns_point_exists(arch, p, -1))
+            return ns_point_absent(arch, p, 0);
+    }
+    return NULL;
+}
+
 static int no_match(const ns_arch *arch, const char *glob, ns_error *err)
 {
+    const char *const why = why_absent(arch, glob);
+    if (why)
+        return ns_fail(err, NS_E_ARG, "hook '%s' matches no point of this %s model: in layer 0 %s (`inspect --points` lists all)", glob,
+                       arch->family, why);
     char name[2 * NS_N_POINTS][NAME_MAX_BYTES];
     const char *names[2 * NS_N_POINTS];
     int n = 0;

@@ -145,10 +145,7 @@ static int run(scan_job *j)
     j->worker = b->p->scratch->worker;
     j->panels = (s->value + NS_PANEL - 1) / NS_PANEL;
     j->groups = common_divisor(common_divisor(s->q_heads, s->k_heads), s->v_heads);
-    for (int w = 0; w < b->p->scratch->n_workers && b->rc == NS_OK; w++)
-        if (!ns_buffer_need(&j->worker[w], (STRETCH + 1) * state_floats(j), b->p->err))
-            b->rc = NS_E_MEMORY;
-    if (b->rc == NS_OK)
+    if (ns_band_rooms(b, (STRETCH + 1) * state_floats(j)))
         ns_engine_run(b->p->engine, b->n_members * j->groups, scan_task, j);
     return b->rc;
 }

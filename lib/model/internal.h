@@ -224,7 +224,7 @@ typedef struct ns_scratch {
     int        n_sheets;
     ns_buffer  positions, result, final, logits;
     ns_buffer  group;               /* [NS_BAND_ROWS, D] residual rows of sessions that go together */
-    ns_buffer  conv;                /* the tables of a convolution, joined */
+    ns_buffer  tables;              /* of a convolution, joined; the rates of channels */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
     ns_buffer *worker;              /* [workers] */
     ns_buffer  decay;               /* [H, n], e^(-slope (n - 1 - i)) of the layer below */
@@ -277,9 +277,16 @@ ns_cols ns_band_product(ns_band *, ns_cols x, const ns_weight *, int64_t from, i
 ns_cols ns_band_normed(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns_norm *, const ns_gains *);
 /* Is the point, at the branch that runs, the layer's? Of two mixers in a layer the first that has it shows it. */
 bool    ns_band_shows(const ns_band *, ns_point);
+/* The first value of x that is not as it must be: NS_E_NUMERIC names its layer, head or channel (unit), row and session. */
+int     ns_band_broken(const ns_band *, ns_cols x, int64_t units, const char *unit, bool (*good)(float), const char *what);
+bool    ns_band_rooms(ns_band *, int64_t floats);                      /* of every worker; false: b->rc */
 ns_cols ns_band_softcap(ns_band *, ns_cols x, float cap);              /* in place; 0: nothing */
 /* In place, at the rows' positions; back: the other way round. */
 void    ns_rope_rows(ns_band *, ns_cols x, int64_t heads, int rope, bool back);
+/* fn for each row of a member, with `floats` numbers of its state of the layer, from number `first` on; what they are behind a row that
+ * somebody goes back to is left there. */
+typedef void (*ns_state_row_fn)(const void *job, int64_t row, float *S);
+void    ns_state_rows(const ns_member *, int64_t layer, int64_t first, int64_t floats, ns_state_row_fn, const void *job);
 /* layer.c: the band through a layer. */
 int     ns_layer_band(ns_pass *, ns_band *, int64_t layer, const ns_layer_weights *);
 /* unroll.c: what the rows of a scan are made of joins the sessions' pages; those that somebody looks at are shown, and where one was

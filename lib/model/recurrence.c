@@ -81,7 +81,7 @@ static int conv_member(ns_band *b, conv_job j, float *scratch)
 /* The tables of all slots in the scratch, a row a tap: [taps][channels], then the biases. */
 static float *join_tables(ns_band *b, const int *slots, int n_slots, int64_t n, int64_t taps)
 {
-    float *const out = ns_buffer_need(&b->p->scratch->conv, n * (taps + 1) + (taps - 1) * n, b->p->err);
+    float *const out = ns_buffer_need(&b->p->scratch->tables, n * (taps + 1) + (taps - 1) * n, b->p->err);
     int64_t c = 0;
     if (out)
         memset(out + n * (taps + 1), 0, (size_t)((taps - 1) * n) * sizeof *out);
@@ -223,8 +223,7 @@ static void factor_row(const void *job, int64_t row)
     j->math->exp(a, a, j->a.n);
 }
 
-/* The first value that is not as it must be: its row, session and head. */
-static int broken(const ns_band *b, ns_cols x, int64_t heads, bool (*good)(float), const char *what)
+int ns_band_broken(const ns_band *b, ns_cols x, int64_t units, const char *unit, bool (*good)(float), const char *what)
 {
     const ns_member *m = b->members;
     for (int64_t row = 0, i = 0; row < b->rows; row++, i = 0) {
@@ -232,8 +231,8 @@ static int broken(const ns_band *b, ns_cols x, int64_t heads, bool (*good)(float
         while (i < x.n && good(ns_cols_at(x, row)[i]))
             i++;
         if (i < x.n)
-            return ns_fail(b->p->err, NS_E_NUMERIC, "layer %lld, head %lld, position %lld of session %lld: %s (%g)", (long long)b->layer,
-                           (long long)(i / (x.n / heads)), (long long)(m->begin + row - m->row), (long long)m->session, what,
+            return ns_fail(b->p->err, NS_E_NUMERIC, "layer %lld, %s %lld, position %lld of session %lld: %s (%g)", (long long)b->layer,
+                           unit, (long long)(i / (x.n / units)), (long long)(m->begin + row - m->row), (long long)m->session, what,
                            (double)ns_cols_at(x, row)[i]);
     }
     return ns_fail(b->p->err, NS_E_NUMERIC, "layer %lld: %s", (long long)b->layer, what);
@@ -256,7 +255,8 @@ static ns_cols factors(ns_band *b, const ns_scan *s)
     if (j.a.sheet)
         ns_each_row(b, b->rows, factor_row, &j);
     if (atomic_load(&bad))
-        b->rc = broken(b, s->log_decay, s->heads, not_above_0, "the log of a decay is above 0 or no number: the state would grow");
+        b->rc = ns_band_broken(b, s->log_decay, s->heads, "head", not_above_0,
+                               "the log of a decay is above 0 or no number: the state would grow");
     return j.a;
 }
 
@@ -289,23 +289,36 @@ static void scan_row(const scan_job *j, int64_t h, int64_t panel, int64_t row, f
         atomic_store(j->broken, true);
 }
 
+void ns_state_rows(const ns_member *m, int64_t layer, int64_t first, int64_t floats, ns_state_row_fn fn, const void *job)
+{
+    const ns_state *const state = &m->s->states[layer];
+    float *const S = state->now.data + first;
+    int64_t next = 0;
+    while (next < state->n && state->list[next].at <= m->begin)
+        next++;
+    for (int64_t t = m->begin; t < m->end; t++) {
+        fn(job, m->row + t - m->begin, S);
+        if (next < state->n && state->list[next].at == t + 1)
+            memcpy(state->list[next++].data + first, S, (size_t)floats * sizeof *S);
+    }
+}
+
+typedef struct panel_job { const scan_job *j; int64_t head, panel; } panel_job;
+
+static void panel_row(const void *job, int64_t row, float *S)
+{
+    const panel_job *const p = job;
+    scan_row(p->j, p->head, p->panel, row, S);
+}
+
 /* One panel of one state of one session, through its rows. */
 static void scan_task(void *user, int64_t task, int worker)
 {
     (void)worker;
     const scan_job *const j = user;
     const int64_t per_member = j->s->heads * j->panels, part = task % per_member, floats = j->s->key * NS_PANEL;
-    const ns_member *const m = &j->b->members[task / per_member];
-    const ns_state *const state = &m->s->states[j->b->layer];
-    float *const S = state->now.data + part * floats;
-    int64_t next = 0;
-    while (next < state->n && state->list[next].at <= m->begin)
-        next++;
-    for (int64_t t = m->begin; t < m->end; t++) {
-        scan_row(j, part / j->panels, part % j->panels, m->row + t - m->begin, S);
-        if (next < state->n && state->list[next].at == t + 1)
-            memcpy(state->list[next++].data + part * floats, S, (size_t)floats * sizeof *S);
-    }
+    const panel_job p = {j, part / j->panels, part % j->panels};
+    ns_state_rows(&j->b->members[task / per_member], j->b->layer, part * floats, floats, panel_row, &p);
 }
 
 static void scale_row(const void *job, int64_t row)
@@ -334,7 +347,7 @@ ns_cols ns_band_scan(ns_band *b, const ns_scan *s)
     for (int i = 0; i < b->n_members; i++)
         b->members[i].s->states[b->layer].now.at = b->members[i].end;
     if (atomic_load(&bad))
-        b->rc = broken(b, j.z, s->heads, is_finite, "the state of a recurrence is no longer finite");
+        b->rc = ns_band_broken(b, j.z, s->heads, "head", is_finite, "the state of a recurrence is no longer finite");
     ns_scan scaled = *s;
     scaled.q = j.q;
     scaled.scale = 1;

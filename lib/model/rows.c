@@ -237,7 +237,7 @@ static void times_row(const void *job, int64_t row)
 
 ns_cols ns_band_times(ns_band *b, ns_cols x, ns_cols y)
 {
-    const pair_job j = {.math = b->p->math, .x = x, .y = y, .out = ns_taped_out(b, x)};
+    const pair_job j = {.math = b->p->math, .x = x, .y = y, .out = ns_band_new(b, x.n)};
     if (b->rc != NS_OK)
         return (ns_cols){0};
     ns_each_row(b, b->rows, times_row, &j);

@@ -177,7 +177,7 @@ int ns_tape_begin(ns_band *b, ns_pass *p, ns_tape *t, const ns_member *members, 
         p->scratch->sheets[i]->grad = NULL;
     t->n_free = t->n_grads;
     forget_shares(t);
-    t->n_steps = t->n_attends = t->n_scans = 0;
+    t->n_steps = t->n_attends = t->n_scans = t->n_channels = 0;
     *b = (ns_band){.p = p, .tape = t, .members = members, .n_members = n_members, .deepest = NS_POINT_RESID_POST,
                    .parts = NS_PART_STATE | NS_PART_ROWS};
     for (int i = 0; i < n_members; i++)
@@ -202,6 +202,7 @@ void ns_tape_free(ns_tape *t)
     for (int64_t i = 0; i < t->scans_capacity; i++)
         free(t->scans[i].states.data);
     free(t->scans);
+    free(t->channels);
     forget_shares(t);
     free(t->shares);
     free(t->grads);

@@ -33,7 +33,7 @@ struct ns_taped {
     ns_back_fn back;
     ns_cols    x, y, z, out;               /* what it read, y and z where it read more; what it gave: in place when the sheet is x's */
     int64_t    rows;
-    int64_t    n;                          /* groups, heads, slots; a scan of the tape */
+    int64_t    n;                          /* groups, heads, slots; a scan of the tape, or its channels */
     int        kind;                       /* an ns_act; a rope; taps; an attention of the tape */
     float      factor;
     double     sign, low, high;            /* of a softplus; sign: a constant rate of decay */
@@ -47,6 +47,7 @@ struct ns_taped {
     const ns_router *router;
     const ns_share  *shares;               /* [rows] */
     const ns_branch *branch;
+    const ns_branch_weights *weights;
     const int       *slots;                /* of it, whose tables a convolution joins; gains are then the branch's */
 };
 
@@ -71,6 +72,8 @@ typedef struct ns_tape {
     int64_t   n_falls, falls_capacity;
     ns_kept_scan *scans;
     int64_t   n_scans, scans_capacity;
+    ns_channels *channels;                 /* of recurrences of channels */
+    int64_t   n_channels, channels_capacity;
     ns_share **shares;                     /* of experts */
     int64_t   n_shares, shares_capacity;
     bool      keeps;                       /* patterns; else they are computed anew on the way back */
@@ -123,6 +126,7 @@ void    ns_tape_switch(ns_band *, ns_cols x, ns_cols y);
 void    ns_tape_skip(ns_band *, ns_cols z, ns_cols v, ns_cols out, int64_t heads, const ns_gains *D);
 /* These two compute what they give: z of whole sequences, whose states begin at 0; a scan by its scaled q and its decays' factors. */
 void    ns_tape_scan(ns_band *, const ns_scan *, ns_cols q, ns_cols a, ns_cols z);
+void    ns_tape_channels(ns_band *, const ns_channels *, ns_cols out);
 ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope, const ns_gains *sinks);
 
 /* ---- a pass over whole sequences ---- */

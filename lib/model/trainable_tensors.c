@@ -47,7 +47,7 @@ static ns_view view_of(const ns_param *p, float *data, int64_t rows, int64_t exp
 {
     const bool turned = p->ref->transposed, shared = p->expert >= 0;
     const int64_t n = turned ? p->cols : rows, k = turned ? rows : p->cols;
-    if (p->kind == NS_PARAM_TABLE)
+    if (p->kind == NS_PARAM_TABLE && p->init == NS_INIT_TAPS)
         return ns_view_of(data, NS_F32, 3, (int64_t[]){n, 1, k});
     if (p->kind == NS_PARAM_VECTOR)
         return shared ? ns_view_of(data, NS_F32, 2, (int64_t[]){experts, n}) : ns_view_of(data, NS_F32, 1, (int64_t[]){n});

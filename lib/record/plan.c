@@ -52,12 +52,25 @@ const char *ns_track_row_axis(const ns_plan_track *t)
     return !strcmp(t->name, "attn") ? "query" : "row";
 }
 
+const char *ns_track_axes(const ns_plan *p, const ns_plan_track *t)
+{
+    const char *own = NULL;
+    for (int64_t l = 0; l < t->n_layers; l++) {
+        const int64_t layer = t->layers[l];
+        const char *const axes = ns_point_axes_at(p->arch, t->point, layer);
+        if (layer < 0 || ns_arch_attn(p->arch, layer) || (own && strcmp(own, axes) != 0))
+            return ns_point_axes(t->point);
+        own = axes;
+    }
+    return own ? own : ns_point_axes(t->point);
+}
+
 /* ---- lengths ---- */
 
 /* Length of the axis that stands for `name` among the axes of a track's point at a layer; 0: none does. */
 static int64_t own_length(const ns_plan *p, const ns_plan_track *t, int64_t layer, const char *name)
 {
-    const char *a = ns_point_axes(t->point), *own = ns_point_axes_at(p->arch, t->point, layer);
+    const char *a = ns_track_axes(p, t), *own = ns_point_axes_at(p->arch, t->point, layer);
     for (size_t n; *a; a += n + strspn(a + n, " "), own += strcspn(own, " "), own += strspn(own, " ")) {
         n = strcspn(a, " ");
         if (n != strlen(name) || strncmp(a, name, n) != 0)
@@ -93,7 +106,7 @@ int64_t ns_plan_axis(const ns_plan *p, const ns_plan_track *t, const ns_plan_cas
 int ns_plan_dims(const ns_plan *p, const ns_plan_track *t, const ns_plan_case *c, int64_t dims[NS_MAX_RANK])
 {
     int rank = 0;
-    for (const char *a = ns_point_axes(t->point); *a; a += strspn(a, " ")) {
+    for (const char *a = ns_track_axes(p, t); *a; a += strspn(a, " ")) {
         const size_t n = strcspn(a, " ");
         if (n != 3 || strncmp(a, "row", 3))
             dims[rank++] = ns_plan_axis(p, t, c, a, n);

@@ -50,7 +50,9 @@ int64_t ns_track_position(const ns_plan_track *, const ns_plan_case *, int64_t r
 int64_t ns_track_seek(const ns_plan_track *, const ns_plan_case *, int64_t position);
 int64_t ns_track_layer(const ns_plan_track *, int64_t layer); /* index, -1 when the track has none */
 const char *ns_track_row_axis(const ns_plan_track *);         /* "query" for dense maps, else "row" */
-/* Length of an axis of ns_point_axes within a case. */
+/* ns_point_axes; where no layer of the track has heads, and all have the same axes, those. */
+const char *ns_track_axes(const ns_plan *, const ns_plan_track *);
+/* Length of an axis of ns_track_axes within a case. */
 int64_t ns_plan_axis(const ns_plan *, const ns_plan_track *, const ns_plan_case *, const char *axis, size_t n);
 /* Axes of the track's values after layer and row, as lengths; returns how many. */
 int ns_plan_dims(const ns_plan *, const ns_plan_track *, const ns_plan_case *, int64_t dims[NS_MAX_RANK]);

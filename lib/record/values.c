@@ -25,7 +25,7 @@ static int open_values(ns_sink *s, ns_error *err)
     v->spec = (ns_out_spec){
         .group = s->c->group,
         .name = s->track->name,
-        .axes = ns_sink_axes(s, ns_point_axes(s->track->point), axes, sizeof axes),
+        .axes = ns_sink_axes(s, ns_track_axes(p, s->track), axes, sizeof axes),
         .summary = ns_point_formula(s->track->point),
         .dtype = p->params.dtype,
     };

@@ -252,6 +252,18 @@ RECURRENT |= {
     "lfm2-biases": (hf.Lfm2Config, dict(SQUARE, layer_types=["full_attention", "conv", "conv", "full_attention"], conv_bias=True,
                     conv_L_cache=5, block_auto_adjust_ff_dim=False, tie_word_embeddings=False), dict(dtype=torch.float32)),
 }
+ALONE = {k: MAMBA[k] for k in ("vocab_size", "hidden_size", "num_hidden_layers", "pad_token_id", "bos_token_id", "eos_token_id")}
+RECURRENT |= {
+    "mamba": (hf.MambaConfig, dict(ALONE, state_size=7, time_step_rank=3), {}),
+    "mamba-plain": (hf.MambaConfig, dict(ALONE, use_bias=True, use_conv_bias=False, conv_kernel=2, expand=3, tie_word_embeddings=False),
+                    dict(dtype=torch.float32)),
+    "falcon_mamba": (hf.FalconMambaConfig, dict(ALONE, state_size=5, intermediate_size=44), {}),
+    "jamba": (hf.JambaConfig, dict(SQUARE, attn_layer_period=3, attn_layer_offset=1, num_experts=5, mamba_d_state=7,
+              use_mamba_kernels=False), {}),
+    "jamba-dense": (hf.JambaConfig, dict(SQUARE, attn_layer_period=2, attn_layer_offset=1, num_experts=1, num_experts_per_tok=1,
+                    mamba_expand=1, mamba_dt_rank=4, mamba_conv_bias=False, mamba_proj_bias=True, use_mamba_kernels=False),
+                    dict(dtype=torch.float32)),
+}
 # What transformers 5.23 refuses or gets wrong: widths that are no multiple of the heads, a kernel that wants aligned rows, codes of MXFP4
 # beside f32. gemma2-d_ff: differences of 1e-7 of states above 1,000.
 REFUSED_5 = ("llama-width", "gemma3-width", "minimax-d_ff", "gpt_oss-mxfp4", "gemma2-d_ff")
@@ -269,7 +281,7 @@ LIVE_5 = {
 }
 LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS | RECURRENT
 KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe", "granitemoe", "gpt_oss",
-        "gpt_oss-mxfp4", "llama4", "qwen3_next-full", "apertus", "stablelm-parallel", "qwen3_next", "lfm2")
+        "gpt_oss-mxfp4", "llama4", "qwen3_next-full", "apertus", "stablelm-parallel", "qwen3_next", "lfm2", "jamba")
 if FIVE:
     LIVE = FIXTURES | LIVE | LIVE_5
     FIXTURES = FIXTURES_5 | {"mamba2": LIVE.pop("mamba2")}
@@ -367,7 +379,7 @@ def expect(folder, ids, wrapper=False):
     # .float(): Apertus makes the parameters of its activation in bf16, whatever dtype says, and would round what follows from them
     model = model.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval().float()
     text, recorder = model.config.get_text_config(), recurrent.Recorder(model)
-    wanted = {} if model.config.model_type == "mamba2" else dict(output_attentions=True)
+    wanted = {} if model.config.model_type in ("mamba", "mamba2", "falcon_mamba") else dict(output_attentions=True)
     out = model(ids[None], use_cache=False, output_hidden_states=True, **wanted)
     hidden = recorder.layers if recorder.inputs or recorder.channels else out.hidden_states[:-1]     # Mamba-2 lists what leaves a layer
     full = iter(a[0] for a in out.get("attentions") or () if a is not None and a.shape[-1] == T)    # else a state
@@ -375,8 +387,10 @@ def expect(folder, ids, wrapper=False):
     outputs = {i: output[ROWS] for i, (_, output) in pairs.items() if output is not None}
     outputs |= {i: output[ROWS] for i, output in recorder.channels.items()}
     expected = {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),
-                "attn": torch.stack([a[:, ROWS] for a, _ in pairs.values()]).contiguous(), "attn_layers": torch.tensor(list(pairs)),
+                "attn_layers": torch.tensor(list(pairs), dtype=torch.int64),
                 "hidden": torch.stack([h[0][ROWS] for h in hidden]).contiguous()}
+    if pairs:
+        expected["attn"] = torch.stack([a[:, ROWS] for a, _ in pairs.values()]).contiguous()
     if outputs:
         expected |= {"recurrent": torch.tensor(list(outputs)), "recurrence": torch.stack(list(outputs.values())).contiguous()}
     return expected

@@ -83,12 +83,31 @@ def short_conv(m, hidden):
     return z.T, m.out_proj((out_gate * z).T.float())
 
 
+def mamba(m, hidden):
+    """mamba, falcon_mamba, jamba: what the state space gives, with its skip, before its gate."""
+    T, N = hidden.shape[1], m.ssm_state_size
+    x, gate = m.in_proj(hidden)[0].double().chunk(2, 1)
+    x = convolved(m, x)
+    selected = (x @ m.x_proj.weight.double().T).split([m.time_step_rank, N, N], 1)
+    if hasattr(m, "rms_eps"):
+        selected = [y * torch.rsqrt((y * y).mean(-1, keepdim=True) + m.rms_eps) for y in selected]
+    if hasattr(m, "dt_layernorm"):
+        selected = [norm(y.float()).double() for norm, y in zip((m.dt_layernorm, m.b_layernorm, m.c_layernorm), selected)]
+    step = softplus(selected[0] @ m.dt_proj.weight.double().T + m.dt_proj.bias.double())
+    state, out, rate = torch.zeros(x.shape[1], N, dtype=torch.float64), [], -m.A_log.double().exp()
+    for t in range(T):
+        state = (rate * step[t, :, None]).exp() * state + (step[t] * x[t])[:, None] * selected[1][t]
+        out.append(state @ selected[2][t])
+    y = torch.stack(out) + m.D.double() * x
+    return y, m.out_proj((y * silu(gate)).float())
+
+
 KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net,
          "Qwen3_5GatedDeltaNet": gated_delta_net, "Qwen3_5MoeGatedDeltaNet": gated_delta_net,
          "OlmoHybridGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
          "GraniteMoeHybridMambaLayer": mamba2}
 # Mixers of channels: no heads, no rows. The output of the recurrence, and what the module makes of it.
-CHANNELS = {"Lfm2ShortConv": short_conv}
+CHANNELS = {"Lfm2ShortConv": short_conv, "MambaMixer": mamba, "FalconMambaMixer": mamba, "JambaMambaMixer": mamba}
 
 
 class Recorder:

@@ -83,6 +83,9 @@ def made():
     yield "mamba2", transformers.Mamba2Config(
         vocab_size=64, hidden_size=24, num_hidden_layers=3, state_size=12, num_heads=6, head_dim=8, n_groups=2 if FIVE else 1,
         conv_kernel=4, expand=2, chunk_size=16, time_step_limit=(0.0, float("inf")), tie_word_embeddings=False)
+    alone = dict(vocab_size=64, hidden_size=24, num_hidden_layers=2, state_size=7, tie_word_embeddings=False)
+    yield "mamba", transformers.MambaConfig(**alone, use_bias=True)
+    yield "falcon_mamba", transformers.FalconMambaConfig(**alone, intermediate_size=40, use_conv_bias=False)
 
 
 def save_made(folder):

@@ -54,7 +54,7 @@ ns_cols ns_band_temper(ns_band *, const ns_attn *, ns_cols q);         /* times 
 ns_cols ns_band_clip(ns_band *, ns_cols x, float limit);               /* to +-limit; x for 0 */
 
 ns_cols ns_band_plus(ns_band *, ns_cols x, ns_cols y);                 /* x + y */
-ns_cols ns_band_times(ns_band *, ns_cols x, ns_cols y);                /* x * y; y stays */
+ns_cols ns_band_times(ns_band *, ns_cols x, ns_cols y);                /* x * y; both stay */
 ns_cols ns_band_switch(ns_band *, ns_cols x, ns_cols y);               /* sigmoid(y) * x, y one column, spent too */
 
 /* ---- mixtures of experts ---- */
@@ -111,6 +111,17 @@ typedef struct ns_scan {
     ns_cols write;             /* [rows, heads]; empty: 1 */
 } ns_scan;
 ns_cols ns_band_scan(ns_band *, const ns_scan *);
+
+/* ---- recurrences of channels ---- */
+/* S[c, n] <- decay S[c, n] + write[c] in[n],  out[c] = sum over n of S[c, n] read[n], for each channel c and number n of its state. The
+ * decay is e^(-e^table step[c]), table number `rates` [channels, state]; or, rates -1, e^step[c]. */
+typedef struct ns_channels {
+    int64_t channels, state;
+    int     rates;
+    ns_cols step, write;       /* [rows, channels] */
+    ns_cols in, read;          /* [rows, state]; empty: 1 */
+} ns_channels;
+ns_cols ns_band_channels(ns_band *, const ns_channels *);
 
 /* ---- the layer's own ---- */
 ns_cols ns_band_x(ns_band *);                                          /* the residual stream */

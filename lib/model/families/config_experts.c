@@ -27,6 +27,16 @@ static int read_layers(ns_facts *f, ns_config *c, const char *key, bool sparse, 
     return NS_OK;
 }
 
+static int read_period(ns_facts *f, ns_config *c, ns_error *err)
+{
+    static const ns_period keys = {"expert_layer_period", "expert_layer_offset", 2, 1};
+    int64_t period, offset;
+    const int rc = ns_config_period(c, &keys, &period, &offset, err);
+    for (int64_t i = 0; i < f->layers && rc == NS_OK; i++)
+        f->sparse[i] = f->router.n_experts > 1 && i % period == offset;
+    return rc;
+}
+
 static int read_sparse(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *err)
 {
     bool given = false;
@@ -40,6 +50,8 @@ static int read_sparse(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error 
             f->sparse[i] = false;
         return rc;
     }
+    if (m->sparse == NS_SPARSE_PERIOD)
+        return read_period(f, c, err);
     if (m->sparse == NS_SPARSE_LIST) {
         rc = read_layers(f, c, "moe_layers", true, &given, err);
         return rc != NS_OK || given ? rc : read_steps(f, c, "interleave_moe_layer_step", err);
@@ -102,7 +114,7 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
         (m->keys.d_ff && (rc = ns_config_i64(c, m->keys.d_ff, m->defaults.d_ff, 1, NS_MAX_DIM, &f->d_expert, err)) != NS_OK) ||
         (m->keys.normalise && (rc = ns_config_bool(c, m->keys.normalise, m->defaults.normalise, &r->normalise, err)) != NS_OK))
         return rc;
-    if (r->n_experts == 0 || (m->sparse == NS_SPARSE_SEVERAL && r->n_experts == 1))
+    if (r->n_experts == 0 || ((m->sparse == NS_SPARSE_SEVERAL || m->sparse == NS_SPARSE_PERIOD) && r->n_experts == 1))
         r->top_k = r->n_experts;       /* an MLP */
     if (r->top_k > r->n_experts)
         return ns_fail(err, NS_E_FORMAT, "%s: %s is %lld, but %s is %lld", c->label, top_k, (long long)r->top_k, key,

@@ -107,6 +107,12 @@ int ns_facts_windows(ns_facts *f, ns_config *c, const ns_family *row, ns_error *
     return apply_layer_types(f, c, row, window, err);
 }
 
+int ns_config_period(ns_config *c, const ns_period *p, int64_t *period, int64_t *offset, ns_error *err)
+{
+    const int rc = ns_config_i64(c, p->period, p->n, 1, NS_MAX_LAYERS, period, err);
+    return rc != NS_OK ? rc : ns_config_i64(c, p->offset, p->at, 0, *period - 1, offset, err);
+}
+
 int ns_facts_listed_layers(ns_facts *f, ns_config *c, const char *key, bool otherwise, ns_error *err)
 {
     const cJSON *const list = ns_config_get(c, key);

@@ -74,6 +74,7 @@ typedef enum ns_sparse_rule {
     NS_SPARSE_STEP,         /* every decoder_sparse_step-th, but for mlp_only_layers */
     NS_SPARSE_AFTER,        /* from first_k_dense_replace on */
     NS_SPARSE_LIST,         /* moe_layers, or every interleave_moe_layer_step-th */
+    NS_SPARSE_PERIOD,       /* expert_layer_offset in every expert_layer_period, where there is more than one expert */
 } ns_sparse_rule;
 
 /* Layers with experts: keys and their defaults (NULL: no such key, the default holds), and names in a layer in full, {} for the number of
@@ -191,7 +192,8 @@ int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *kn
 /* Of the layers of another mixer. */
 typedef struct ns_mixer_facts {
     int64_t heads, groups, key_dim, value_dim, taps;      /* states; heads of q and k */
-    double  step_min, step_max;
+    int64_t channels, rank;                               /* of Mamba-1: its width, the rank of its steps */
+    double  step_min, step_max, norm_eps;
     bool    bias, conv_bias, norm, negative;              /* negative: beta up to 2, so that eigenvalues may be below 0 */
 } ns_mixer_facts;
 
@@ -219,6 +221,9 @@ struct ns_facts {
 int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_own_layers(ns_facts *, ns_config *, ns_error *);    /* needlescope.c */
 /* config_layers.c; in this order: no_rope_layers for NS_ROPES_LIST, windows, ropes. */
+/* One of `period` layers, number `offset`, is attention, the others are not: keys and their defaults. */
+typedef struct ns_period { const char *period, *offset; int64_t n, at; } ns_period;
+int  ns_config_period(ns_config *, const ns_period *, int64_t *period, int64_t *offset, ns_error *);
 /* The layers of the list are attention, the others are not; without a list (absent, null) all are, or none (otherwise). */
 int  ns_facts_listed_layers(ns_facts *, ns_config *, const char *key, bool otherwise, ns_error *);
 int  ns_facts_no_rope_layers(ns_facts *, ns_config *, ns_error *);

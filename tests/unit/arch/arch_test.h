@@ -73,6 +73,14 @@ static const struct small_config { const char *name, *json;
     {"lfm2",
      "{\"model_type\":\"lfm2\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":3,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"full_attn_idxs\":[1],\"conv_bias\":true,\"block_multiple_of\":8}"},
+    {"mamba", "{\"model_type\":\"mamba\",\"hidden_size\":16,\"num_hidden_layers\":2,\"vocab_size\":32,\"state_size\":5}"},
+    {"falcon_mamba",
+     "{\"model_type\":\"falcon_mamba\",\"hidden_size\":16,\"num_hidden_layers\":2,\"vocab_size\":32,\"intermediate_size\":20,"
+     "\"use_bias\":true}"},
+    {"jamba",
+     "{\"model_type\":\"jamba\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"attn_layer_period\":3,\"attn_layer_offset\":1,\"num_experts\":3,"
+     "\"mamba_dt_rank\":2,\"mamba_proj_bias\":true}"},
     {"mixtral",
      "{\"model_type\":\"mixtral\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"num_local_experts\":3,\"num_experts_per_tok\":2}"},

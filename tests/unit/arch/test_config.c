@@ -380,8 +380,8 @@ static void wrappers(void **state)
         ns_arch_free(a);
     }
     config_fails("{\"model_type\":\"gemma3\"}", NS_E_FORMAT, "needs an object 'text_config'");
-    config_fails("{\"model_type\":\"llava\",\"text_config\":{\"model_type\":\"mamba\"}}", NS_E_UNSUPPORTED,
-                 "config.json: text_config: model_type 'mamba' is not supported");
+    config_fails("{\"model_type\":\"llava\",\"text_config\":{\"model_type\":\"t5\"}}", NS_E_UNSUPPORTED,
+                 "config.json: text_config: model_type 't5' is not supported");
     config_fails("{\"model_type\":\"x\",\"text_config\":{}}", NS_E_FORMAT, "config.json: text_config: no model_type");
     config_fails("{\"model_type\":\"llava\",\"text_config\":{\"vocab_size\":0}}", NS_E_FORMAT, "config.json: text_config: vocab_size is 0");
     config_fails("{\"model_type\":\"paligemma\",\"text_config\":{\"model_type\":\"gemma2\"}}", NS_E_UNSUPPORTED,
@@ -521,6 +521,12 @@ static void released_configs(void **state)
                  "\"block_use_swiglu\":true,\"block_use_xavier_init\":true,\"conv_L_cache\":3,\"conv_bias\":false,\"conv_dim\":2048,"
                  "\"conv_dim_out\":2048,\"conv_use_xavier_init\":true,\"full_attn_idxs\":[2],\"num_heads\":32,\"rope_theta\":1e6,"
                  "\"theta\":1e6,\"tie_embedding\":true,\"use_pos_enc\":true"},
+        /* Jamba-v0.1 */
+        {"jamba", "\"attn_layer_offset\":4,\"attn_layer_period\":8,\"calc_logits_for_entire_prompt\":false,"
+                  "\"expert_layer_offset\":1,\"expert_layer_period\":2,\"mamba_conv_bias\":true,\"mamba_d_conv\":4,"
+                  "\"mamba_d_state\":16,\"mamba_dt_rank\":256,\"mamba_expand\":2,\"mamba_inner_layernorms\":true,"
+                  "\"mamba_proj_bias\":false,\"n_ctx\":262144,\"num_experts\":16,\"num_experts_per_tok\":2,"
+                  "\"num_logits_to_keep\":1,\"sliding_window\":null,\"use_mamba_kernels\":true"},
         /* EXAONE-4.0-1.2B */
         {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
         /* Phi-3-mini-4k */
@@ -531,6 +537,31 @@ static void released_configs(void **state)
         char last[512];
         if (warnings(config_with(released[i].family, released[i].more), last, sizeof last))
             fail_msg("%s: %s", released[i].family, last);
+    }
+}
+
+/* The same of models without attention. */
+static void released_without_heads(void **state)
+{
+    (void)state;
+    static const char *const released[] = {
+        /* mamba-130m-hf, falcon-mamba-7b */
+        "{\"model_type\":\"mamba\",\"hidden_size\":32,\"num_hidden_layers\":2,\"conv_kernel\":4,\"d_inner\":64,\"d_model\":32,"
+        "\"expand\":2,\"fused_add_norm\":true,\"hidden_act\":\"silu\",\"intermediate_size\":64,\"layer_norm_epsilon\":1e-05,"
+        "\"n_layer\":2,\"pad_vocab_size_multiple\":8,\"rescale_prenorm_residual\":false,\"residual_in_fp32\":true,\"rms_norm\":true,"
+        "\"ssm_cfg\":{},\"state_size\":16,\"time_step_floor\":0.0001,\"time_step_init_scheme\":\"random\",\"time_step_max\":0.1,"
+        "\"time_step_min\":0.001,\"time_step_rank\":48,\"time_step_scale\":1.0,\"use_bias\":false,\"use_conv_bias\":true}",
+        "{\"model_type\":\"falcon_mamba\",\"hidden_size\":32,\"num_hidden_layers\":2,\"expand\":16,\"intermediate_size\":64,"
+        "\"layer_norm_epsilon\":1e-05,\"mixer_rms_eps\":1e-06,\"time_step_rank\":256,\"tie_word_embeddings\":false,"
+        "\"use_falcon_mambapy\":false,\"use_mambapy\":false}",
+    };
+    for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
+        char last[512];
+        if (warnings(released[i], last, sizeof last))
+            fail_msg("%s", last);
+        ns_arch *const a = arch_of(released[i]);
+        assert_true(ns_arch_max_heads(a) == 0 && ns_arch_axis(a, 0, "channel") == 64 && ns_arch_layer_kind(a, 0) == NS_LAYER_RECURRENT);
+        ns_arch_free(a);
     }
 }
 
@@ -563,6 +594,13 @@ static const struct { const char *family, *more; int code; const char *says; } r
      "long_factor[1] must be a number above 0"},
     {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
      "there is no sliding_window"},
+    {"mamba", "\"expand\":1e-3", NS_E_FORMAT, "expand 0.001 makes a state space of 0.032 channels"},
+    {"mamba", "\"time_step_rank\":\"wide\"", NS_E_FORMAT, "time_step_rank"},
+    {"mamba", "\"conv_kernel\":1", NS_E_FORMAT, "conv_kernel is 1, outside 2 to 1024"},
+    {"falcon_mamba", "\"intermediate_size\":0", NS_E_FORMAT, "intermediate_size is 0"},
+    {"jamba", "\"attn_layer_period\":4,\"attn_layer_offset\":4", NS_E_FORMAT, "attn_layer_offset is 4, outside 0 to 3"},
+    {"jamba", "\"expert_layer_period\":2,\"expert_layer_offset\":2", NS_E_FORMAT, "expert_layer_offset is 2, outside 0 to 1"},
+    {"jamba", "\"num_experts\":3,\"num_experts_per_tok\":4", NS_E_FORMAT, "num_experts_per_tok is 4, but num_experts is 3"},
     {"lfm2", "\"full_attn_idxs\":[1,4]", NS_E_FORMAT, "full_attn_idxs names a layer that is none of 0 to 3"},
     {"lfm2", "\"full_attn_idxs\":2", NS_E_FORMAT, "full_attn_idxs must be a list of layers"},
     {"lfm2", "\"theta\":5e5", NS_E_UNSUPPORTED, "theta is 500000 and rope_theta 1e+06: take one of them out"},
@@ -616,7 +654,7 @@ static void refused(void **state)
     (void)state;
     config_fails("{}", NS_E_FORMAT, "config.json: no model_type (known: llama");
     config_fails("[]", NS_E_FORMAT, "not a JSON object");
-    config_fails("{\"model_type\":\"mamba\"}", NS_E_UNSUPPORTED, "model_type 'mamba' is not supported (known: llama");
+    config_fails("{\"model_type\":\"t5\"}", NS_E_UNSUPPORTED, "model_type 't5' is not supported (known: llama");
     config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");
     static const struct { const char *type, *lacks; } lacking[] = {
         {"gemma3n_text", "embeddings of each layer"}, {"zamba2", "a block that several depths share"}, {"deepseek_v3", "(MLA)"},
@@ -656,7 +694,8 @@ int main(void)
         cmocka_unit_test(experts_of_layers),      cmocka_unit_test(heads_of_one_layer),
         cmocka_unit_test(rope_generations),     cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),
         cmocka_unit_test(lengths_of_two_ropes), cmocka_unit_test(wrappers),         cmocka_unit_test(family_numbers),
-        cmocka_unit_test(unknown_keys),         cmocka_unit_test(released_configs), cmocka_unit_test(refused),
+        cmocka_unit_test(unknown_keys),         cmocka_unit_test(released_configs),
+        cmocka_unit_test(released_without_heads), cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -290,6 +290,12 @@ static void short_convolutions(void **state)
     invariance(tiny_lfm2);
 }
 
+static void channels(void **state)
+{
+    (void)state;
+    invariance(tiny_jamba);
+}
+
 static void recurrences(void **state)
 {
     (void)state;
@@ -344,6 +350,7 @@ int main(void)
                                        cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(experts),
                                        cmocka_unit_test(sinks), cmocka_unit_test(chunks), cmocka_unit_test(gated),
                                        cmocka_unit_test(delta_rule), cmocka_unit_test(short_convolutions),
+                                       cmocka_unit_test(channels),
                                        cmocka_unit_test(state_space),
                                        cmocka_unit_test(recurrences), cmocka_unit_test(kernels), cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));

@@ -340,11 +340,11 @@ static int put(void *user, const ns_site *site, ns_view *v, ns_error *e)
     return NS_OK;
 }
 
-static void refused_where(const char *point, spoil s, const char *what)
+static void refused_where(const char *config, const char *point, spoil s, const char *what)
 {
     tiny t;
     int32_t tokens[T];
-    tiny_open(&t, tiny_delta, 2, NULL, 0);
+    tiny_open(&t, config, 2, NULL, 0);
     tiny_tokens(tokens, T, t.arch->vocab, 11);
     const ns_hook hook = {.size = sizeof hook, .at = point, .edit = put, .user = &s};
     ns_session *const session = fresh(&t, tokens, T, false);
@@ -358,9 +358,15 @@ static void refused_where(const char *point, spoil s, const char *what)
 static void impossible_states(void **state)
 {
     (void)state;
-    refused_where("blocks.2.attn.hook_log_decay", (spoil){33, 2, 0.25f}, "layer 2, head 2, position 33 of session 0: the log of a decay");
-    refused_where("blocks.2.attn.hook_log_decay", (spoil){5, 1, NAN}, "layer 2, head 1, position 5 of session 0: the log of a decay");
-    refused_where("blocks.0.attn.hook_v", (spoil){9, 3, INFINITY}, "layer 0, head 3, position 9 of session 0: the state");
+    refused_where(tiny_delta, "blocks.2.attn.hook_log_decay", (spoil){33, 2, 0.25f},
+                  "layer 2, head 2, position 33 of session 0: the log of a decay");
+    refused_where(tiny_delta, "blocks.2.attn.hook_log_decay", (spoil){5, 1, NAN},
+                  "layer 2, head 1, position 5 of session 0: the log of a decay");
+    refused_where(tiny_delta, "blocks.0.attn.hook_v", (spoil){9, 3, INFINITY}, "layer 0, head 3, position 9 of session 0: the state");
+    refused_where(tiny_jamba, "blocks.2.attn.hook_beta", (spoil){33, 7, -0.25f},
+                  "layer 2, channel 7, position 33 of session 0: a step is below 0, or no number");
+    refused_where(tiny_jamba, "blocks.0.attn.hook_beta", (spoil){5, 79, NAN},
+                  "layer 0, channel 79, position 5 of session 0: a step is below 0, or no number");
 }
 
 int main(void)
