@@ -257,7 +257,7 @@ RECURRENT |= {
     "mamba": (hf.MambaConfig, dict(ALONE, state_size=7, time_step_rank=3), {}),
     "mamba-plain": (hf.MambaConfig, dict(ALONE, use_bias=True, use_conv_bias=False, conv_kernel=2, expand=3, tie_word_embeddings=False),
                     dict(dtype=torch.float32)),
-    "falcon_mamba": (hf.FalconMambaConfig, dict(ALONE, state_size=5, intermediate_size=44), {}),
+    "falcon_mamba": (hf.FalconMambaConfig, dict(ALONE, state_size=9, intermediate_size=44), {}),
     "jamba": (hf.JambaConfig, dict(SQUARE, attn_layer_period=3, attn_layer_offset=1, num_experts=5, mamba_d_state=7,
               use_mamba_kernels=False), {}),
     "jamba-dense": (hf.JambaConfig, dict(SQUARE, attn_layer_period=2, attn_layer_offset=1, num_experts=1, num_experts_per_tok=1,

@@ -89,10 +89,10 @@ def mamba(m, hidden):
     x, gate = m.in_proj(hidden)[0].double().chunk(2, 1)
     x = convolved(m, x)
     selected = (x @ m.x_proj.weight.double().T).split([m.time_step_rank, N, N], 1)
-    if hasattr(m, "rms_eps"):
-        selected = [y * torch.rsqrt((y * y).mean(-1, keepdim=True) + m.rms_eps) for y in selected]
     if hasattr(m, "dt_layernorm"):
         selected = [norm(y.float()).double() for norm, y in zip((m.dt_layernorm, m.b_layernorm, m.c_layernorm), selected)]
+    elif hasattr(m, "rms_eps"):
+        selected = [y * torch.rsqrt((y * y).mean(-1, keepdim=True) + m.rms_eps) for y in selected]
     step = softplus(selected[0] @ m.dt_proj.weight.double().T + m.dt_proj.bias.double())
     state, out, rate = torch.zeros(x.shape[1], N, dtype=torch.float64), [], -m.A_log.double().exp()
     for t in range(T):
