@@ -1,6 +1,6 @@
 #!/bin/bash
-# start.sh START - what ./start says and asks for on machines that lack something: its PATH holds only stand-ins for id, dpkg-query, sudo
-# and apt-get.
+# start.sh START - what ./start says and asks for on machines that lack something: its PATH holds only stand-ins for id, dpkg-query, sudo,
+# apt-get and meson; and that a deep run that was stopped is gone on with.
 set -u
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -55,4 +55,38 @@ expect 1 err '^start: apt-get failed .* as root: apt-get install --no-install-re
 printf '#!%s\n[ "$1" = --clang ] || echo "run $*"\n' "$(command -v bash)" >"$work/tests/fuzz/run.sh"
 expect 0 out '^run \. build-fuzz 7 glob json$' 'apt-get' fuzz 7 glob json
 expect 0 out '^run \. build-fuzz 60 ?$' 'apt-get' fuzz
-[ $faults = 0 ] && echo "./start says what is missing"
+
+# A deep run that was stopped is gone on with: the stand-in for meson lists three tests, runs those that it is given, and is stopped after
+# the first; $work/asked says what it was given.
+for tool in find sort xargs sha256sum sed head wc rm mkdir cp; do ln -s "$(command -v $tool)" "$bin/$tool"; done
+stand_in ninja ':'
+mkdir -p "$work/build/meson-logs"
+: >"$work/build/build.ninja"
+stand_in meson 'cd "'"$work"'" || exit
+tests=("needlescope:unit / one" "needlescope:deep / two, of all" "needlescope:deep / three+")
+case "$*" in
+configure*) exit ;;
+*--list*) printf "%s\n" "${tests[@]}"; exit ;;
+esac
+echo "$*" >build/asked
+n=0
+for test in "${tests[@]}"; do
+    case "$* " in
+    *"${test#* / }"* | *"no-suite referee ") printf "{\"name\": \"%s\", \"result\": \"OK\"}\n" "$test"; n=$((n + 1)) ;;
+    esac
+    [ ! -e build/stop ] || [ $n = 0 ] || exit 1
+done >build/meson-logs/testlog-deep.json'
+: >"$work/build/stop"
+expect 1 out '^1 passed, 1 failed$' unbound test --deep
+expect 1 out '^2 passed, 1 failed$' unbound test --deep --resume
+grep -q 'no-suite referee two, of all three+$' "$work/build/asked" || { echo "FAILED: $(cat "$work/build/asked")"; faults=$((faults + 1)); }
+rm "$work/build/stop"
+expect 0 out '^3 passed, 0 failed$' unbound test --deep --resume
+grep -q 'no-suite referee three+$' "$work/build/asked" || { echo "FAILED: $(cat "$work/build/asked")"; faults=$((faults + 1)); }
+expect 0 out '^3 passed, 0 failed$' unbound test --deep --resume
+echo changed >"$work/code"
+expect 0 out '^3 passed, 0 failed$' unbound test --deep --resume
+grep -q 'no-suite referee one two, of all three+$' "$work/build/asked" || { echo "FAILED: other code"; faults=$((faults + 1)); }
+expect 2 err '^start: --resume is of --deep, and of all its tests$' unbound test --resume
+expect 2 err '^start: --resume is of --deep, and of all its tests$' unbound test --deep --resume one
+[ $faults = 0 ] && echo "./start says what is missing, and goes on with a deep run"
