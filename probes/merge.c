@@ -347,7 +347,7 @@ static int merge_all(void *user, ns_error *err)
     const ns_merge_params *const p = call->params;
     ns_merging m = {.err = err, .job.mixed_kernels = p->mixed_kernels};
     int rc = ns_check_not_input(study, &call->out, 1, err);
-    if (rc == NS_OK && ns_path_is_dir(out))                  /* what there is to merge is looked for first: the study lies in it as a rule */
+    if (rc == NS_OK && ns_path_is_dir(out))          /* what there is to merge is looked for first: the study lies in it as a rule */
         rc = ns_output_check(study, NS_KINDS(NS_KIND_STUDY), false, err);
     rc = rc != NS_OK ? rc : ns_merge_find(&m.job, out, err);
     if (rc == NS_OK && !allocate(&m))
