@@ -104,7 +104,7 @@ const cli_command cli_cmd_train = {
         "added); checkpoint_every (steps, default 20); corpus {file, width}, a file of 2- or 4-byte token ids beside the config (without "
         "it, the laboratory's language is made on the fly); validation_sequences and validation_seed; model, a file beside the config: a "
         "description (inspect --arch-out writes one) or a config.json, whose weights begin anew, or a checkpoint to go on from; and train, "
-        "the optimiser and, where there is no model, its shape: pattern (S window, s window 4, F full attention; recurrent: G Lightning "
+        "the optimiser and, where there is no model, its shape: pattern (S window, s window 4, F full attention, H half of the heads with each; recurrent: G Lightning "
         "attention, M Mamba-2, D Gated DeltaNet, d the same without its convolution, L GLA), window, nope, d_model, heads, kv_heads, "
         "head_dim, d_ff, mlp, tied, rope_theta, vocab, max_positions, batch, length, steps, warmup, schedule, decay_steps, clip, "
         "optimizer, lr, weight_decay, muon_lr, muon_momentum, seed. Whatever is left out has the laboratory's value.\n\n"

@@ -1,6 +1,8 @@
 /* claims.c - results of the runs -> which claims hold, with numbers and the direction for each seed: P1, P2 and what causes the delay (the
  * others: claims_more.c). A claim holds only where every seed shows it and a test that could have said no gives a p of the protocol's alpha
  * or less. */
+#include <needlescope/train.h>
+
 #include "page.h"
 
 bool ns_laboratory_has(const laboratory *lab, int64_t i, const char *arm)
@@ -318,7 +320,7 @@ static void say_laziness(page *p)
 const char *ns_laboratory_arm_text(const laboratory *lab, lab_arm a, char out[ARM_TEXT])
 {
     const char *const pattern = ns_laboratory_pattern(lab, a.arm);
-    snprintf(out, ARM_TEXT, strchr(pattern ? pattern : "", 'S') ? "%s W=%lld" : "%s", pattern ? pattern : a.arm, (long long)a.window);
+    snprintf(out, ARM_TEXT, ns_train_windowed(pattern ? pattern : "") ? "%s W=%lld" : "%s", pattern ? pattern : a.arm, (long long)a.window);
     return out;
 }
 

@@ -185,7 +185,7 @@ static const char *words_of_early(const page *p, ns_evidence e, int together, ch
 
 bool ns_laboratory_recurs(const char *pattern)
 {
-    return pattern[strspn(pattern, "SsF")] != '\0';
+    return pattern[strspn(pattern, "SsFH")] != '\0';
 }
 
 static void say_early(page *p, const lab_run *run, const lab_result *r)
@@ -207,8 +207,8 @@ static void claim_early(page *p, const lab_run *arm)
     const int together = born_together(p, mixer, smallest);
     char verdict[NS_VERDICT_TEXT], key[ARM_TEXT], words[ARM_TEXT + 96];
     snprintf(key, sizeof key, alone ? "P5" : "P5 %s", arm->arm);
-    snprintf(words, sizeof words, alone ? "with recurrent layers instead of windows, retrieval comes as early as with the smallest window"
-                                        : "with %s instead of windows (%s), retrieval comes as early as with the smallest window",
+    snprintf(words, sizeof words, alone ? "with recurrent layers instead of windows, retrieval comes earlier than with the smallest window"
+                                        : "with %s instead of windows (%s), retrieval comes earlier than with the smallest window",
              arm->arm, arm->pattern);
     cJSON *const object = ns_page_claim(p, key, words, words_of_early(p, e, together, verdict));
     ns_page_put_evidence(p, object, "sign test over seeds whose births differ, exact", e);

@@ -100,7 +100,7 @@ static int add_run(laboratory *lab, const cJSON *arm, int64_t window, int64_t se
 {
     lab_run run = {.arm = part(arm, "arm")->valuestring, .pattern = part(arm, "pattern")->valuestring, .window = window, .seed = seed,
                        .nope = cJSON_IsTrue(part(arm, "nope"))};
-    const bool windowed = strchr(run.pattern, 'S') != NULL;
+    const bool windowed = ns_train_windowed(run.pattern);
     char middle[32] = "";
     if (lab->n_runs == MOST_RUNS)
         return ns_fail(err, NS_E_FORMAT, "the protocol asks for more than %d runs (fewer seeds, arms or windows)", (int)MOST_RUNS);

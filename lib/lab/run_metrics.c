@@ -41,7 +41,7 @@ static int64_t layers_of(const ns_run *run)
 /* The widest window of a layer; without one every distance is in reach. */
 static int64_t window_of(const ns_run *run)
 {
-    int64_t widest = strchr(run->train.pattern, 'S') ? run->train.window : 0;
+    int64_t widest = ns_train_windowed(run->train.pattern) ? run->train.window : 0;
     for (int64_t l = 0; run->model && l < layers_of(run); l++) {
         const ns_attn *const a = ns_arch_attn(ns_train_model_arch(run->model), l);
         widest = a && a->window > widest ? a->window : widest;

@@ -24,7 +24,7 @@ static const double BIG = 1e9, MOST = INT32_MAX;
 /* ---- what a key is of ---- */
 
 /* A window as long as a sequence is what full layers have. */
-static bool has_window(const ns_train_config *c) { return strchr(c->pattern, 'S') || c->window >= c->length; }
+static bool has_window(const ns_train_config *c) { return ns_train_windowed(c->pattern) || c->window >= c->length; }
 static bool has_full(const ns_train_config *c) { return strchr(c->pattern, 'F') && !c->nope_layers[0]; }
 static bool has_attention(const ns_train_config *c) { return strpbrk(c->pattern, NS_TRAIN_ATTENTION); }
 static bool has_own_head(const ns_train_config *c) { return !c->tied; }
@@ -39,12 +39,12 @@ static bool has_rope(const ns_train_config *c)
     return rotates;
 }
 
-static const char NO_ATTENTION[] = "no layer of the pattern is attention (S, s, F)", CONSTANT[] = "the schedule is constant",
+static const char NO_ATTENTION[] = "no layer of the pattern is attention (S, s, F, H)", CONSTANT[] = "the schedule is constant",
                   NO_MUON[] = "the optimizer is adamw";
 
 static const field fields[] = {
     {"pattern", TEXT, AT(pattern), 0, 0, {NULL}},
-    {"window", WHOLE, AT(window), 1, MOST, {NULL}, has_window, "no layer of the pattern is S"},
+    {"window", WHOLE, AT(window), 1, MOST, {NULL}, has_window, "no layer of the pattern is S or H"},
     {"nope", SWITCH, AT(nope), 0, 0, {NULL}, has_full, "no layer of the pattern is F, or nope_layers says which ones do not rotate"},
     {"nope_layers", TEXT, AT(nope_layers), 0, 0, {NULL}, has_attention, NO_ATTENTION},
     {"d_model", WHOLE, AT(d_model), 1, 65536, {NULL}},
@@ -129,6 +129,11 @@ static bool says(const ns_train_config *c, const field *f)
 static bool decides(const ns_train_config *c, const field *f)
 {
     return f->offset != AT(steps) || decays(c);
+}
+
+bool ns_train_windowed(const char *pattern)
+{
+    return strpbrk(pattern, "SH") != NULL;
 }
 
 void ns_train_config_default(ns_train_config *c)
@@ -258,8 +263,8 @@ static int check_layers(const ns_train_config *c, const char *label, ns_error *e
     while (known < L && (strchr(NS_TRAIN_ATTENTION, c->pattern[known]) || ns_train_recurrent(c->pattern[known])))
         known++;
     if (L == 0 || known < L)
-        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full), %s, one a layer", label,
-                       c->pattern, ns_train_recurrent_letters);
+        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full), H (half of the heads full), %s, "
+                       "one a layer", label, c->pattern, ns_train_recurrent_letters);
     if (c->nope_layers[0] && (strlen(c->nope_layers) != L || strspn(c->nope_layers, "01") != L))
         return ns_fail(err, NS_E_ARG, "%s: nope_layers '%s' must be %zu digits 0 or 1, one for each layer of '%s'", label, c->nope_layers,
                        L, c->pattern);

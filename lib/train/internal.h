@@ -19,7 +19,7 @@
 
 enum { NS_CHUNK_ROWS = 512 };
 
-#define NS_TRAIN_ATTENTION "SsF"      /* the letters of softmax attention */
+#define NS_TRAIN_ATTENTION "SsFH"      /* the letters of softmax attention */
 /* What layer_kinds of a config.json calls the recurrent layer of a letter; NULL: it is none. */
 const char *ns_train_recurrent(char letter);
 extern const char ns_train_recurrent_letters[];         /* all of them, for a message */
@@ -31,9 +31,9 @@ static inline bool ns_train_rotates(const ns_train_config *c, int64_t layer)
     const char letter = c->pattern[layer];
     return strchr(NS_TRAIN_ATTENTION, letter) && (c->nope_layers[0] ? c->nope_layers[layer] == '0' : !(c->nope && letter == 'F'));
 }
-static inline int64_t ns_train_window(const ns_train_config *c, int64_t layer)       /* 0: all */
+static inline int64_t ns_train_window(const ns_train_config *c, int64_t layer)       /* 0: all; of H: half of its heads' */
 {
-    return c->pattern[layer] == 'S' ? c->window : c->pattern[layer] == 's' ? 4 : 0;
+    return strchr("SH", c->pattern[layer]) ? c->window : c->pattern[layer] == 's' ? 4 : 0;
 }
 static inline int64_t ns_train_kv_heads(const ns_train_config *c)
 {

@@ -1,6 +1,6 @@
 /* model_config.c - the config.json of a checkpoint, which says by train_config_sha256 what run it is of: smollm3 where transformers' class
- * can hold the model (gated MLP, one window, no recurrent layer), else the own model_type "needlescope": layer_kinds, windows, nope and mlp
- * beside the usual keys. */
+ * can hold the model (gated MLP, one window of all heads, no recurrent layer), else the own model_type "needlescope": layer_kinds, windows,
+ * nope and mlp beside the usual keys. */
 #include "train/internal.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ const char *ns_train_recurrent(char letter)
 
 static bool is_smollm3(const ns_train_config *c)
 {
-    return c->mlp == NS_MLP_SWIGLU && common_window(c) >= 0 && !c->pattern[strspn(c->pattern, NS_TRAIN_ATTENTION)];
+    return c->mlp == NS_MLP_SWIGLU && common_window(c) >= 0 && !c->pattern[strspn(c->pattern, "SsF")];
 }
 
 static bool add_common(cJSON *o, const ns_train_config *c)
@@ -79,7 +79,8 @@ static bool add_own(cJSON *o, const ns_train_config *c)
     for (int64_t i = 0; c->pattern[i] && ok; i++) {
         const int64_t window = ns_train_window(c, i);
         const char *const recurrent = ns_train_recurrent(c->pattern[i]);
-        ok = add_item(kinds, cJSON_CreateString(recurrent ? recurrent : window ? "swa" : "full"))
+        const bool half = c->pattern[i] == 'H';
+        ok = add_item(kinds, cJSON_CreateString(recurrent ? recurrent : half ? "half" : window ? "swa" : "full"))
              && add_item(windows, cJSON_CreateNumber((double)window)) && add_item(nope, cJSON_CreateBool(!ns_train_rotates(c, i)));
     }
     return ok && cJSON_AddStringToObject(o, "mlp", c->mlp == NS_MLP_SWIGLU ? "swiglu" : "relu");

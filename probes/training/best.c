@@ -22,12 +22,19 @@ static bool is_kind(const ns_emergence *e, int64_t r, int64_t layer, const char 
     return strcmp(ns_study_layer_kind(e->study, r, layer), kind) == 0;
 }
 
+/* Layers of which some heads have windows count by their others. */
+bool ns_emergence_full(const ns_emergence *e, int64_t r, int64_t head)
+{
+    const int64_t layer = head / e->shape.H;
+    return is_kind(e, r, layer, "full") && ns_study_head_window(e->study, r, layer, head % e->shape.H) == 0;
+}
+
 static void use_full(const ns_emergence *e, int64_t r, bool *use, bool *any_kind)
 {
     const int64_t K = e->shape.L * e->shape.H;
     bool some = false;
     for (int64_t h = 0; h < K; h++) {
-        use[h] = is_kind(e, r, h / e->shape.H, "full") && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
+        use[h] = ns_emergence_full(e, r, h) && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H);
         some |= use[h];
     }
     *any_kind = !some;

@@ -121,8 +121,7 @@ static int64_t list_heads(const ns_emergence *e, int64_t r, int64_t *heads)
 {
     int64_t K = 0;
     for (int64_t h = 0; h < e->shape.L * e->shape.H; h++) {
-        const bool full = strcmp(ns_study_layer_kind(e->study, r, h / e->shape.H), "full") == 0;
-        if ((full || e->runs[r].any_kind) && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H))
+        if ((ns_emergence_full(e, r, h) || e->runs[r].any_kind) && ns_study_head_valid(e->study, r, h / e->shape.H, h % e->shape.H))
             heads[K++] = h;
     }
     return K;

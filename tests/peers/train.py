@@ -48,6 +48,8 @@ RUNS = {
     "head_dim, gated, AdamW, cosine": (dict(pattern="FS", window=5, heads=3, head_dim=10, d_model=40, d_ff=56, mlp="swiglu",
                                             nope_layers="01", batch=5, length=41,
                                             optimizer="adamw", warmup=2, schedule="cosine", steps=20, lr_end=0.1), ["plain", "smollm3"]),
+    "half of the heads, Muon": (dict(pattern="HFH", window=6, heads=4, kv_heads=2, d_model=32, d_ff=48, batch=6, length=37, warmup=5),
+                                ["plain"]),
     "Lightning, Muon": (dict(pattern="GFG", batch=8, warmup=5, seed=1), ["plain"]),
     "Mamba-2, Muon": (dict(pattern="MFM", batch=6, length=37, warmup=5, heads=3, head_dim=8, d_model=24, d_ff=48, seed=1), ["plain"]),
     "Gated DeltaNet, AdamW": (dict(pattern="DFd", batch=6, length=37, warmup=0, heads=3, head_dim=8, d_model=24, d_ff=48,
@@ -166,7 +168,8 @@ class Plain(nn.Module):
                                        x[..., :d // 2] * angle.sin() + x[..., d // 2:] * angle.cos()], -1)
             q, k = rot(q), rot(k)
         k, v = (x.repeat_interleave(c.heads // self.kv, 1) for x in (k, v))
-        window = {"S": c.window, "s": 4, "F": T}[letter]
+        window = {"S": c.window, "s": 4, "F": T, "H": c.window}[letter]
+        window = torch.tensor([window if letter != "H" or n < c.heads // 2 else T for n in range(c.heads)])[:, None, None]
         distance = torch.arange(T)[:, None] - torch.arange(T)[None]
         w = (q @ k.transpose(-1, -2) / math.sqrt(d)).masked_fill((distance < 0) | (distance >= window), -torch.inf).softmax(-1)
         return a.o_proj((w @ v).transpose(1, 2).reshape(B, T, -1))

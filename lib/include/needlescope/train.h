@@ -55,6 +55,8 @@ typedef struct ns_train_config {
     char    model[65];                          /* 64 hex digits over a given model; pattern is then "". Set by ns_train_config_give */
 } ns_train_config;
 
+/* Does `window` mean anything to a pattern: has it a layer S, or H, half of whose heads has a window? */
+NS_API bool ns_train_windowed(const char *pattern);
 NS_API void ns_train_config_default(ns_train_config *);
 /* Reads an object's text over the defaults and checks it; a key that changes nothing (window without a layer S, lr_end under a constant
  * rate) is NS_E_ARG, unless it has its default. label names the file in messages. */

@@ -70,6 +70,16 @@ static void build_qk_norm(builder *b, ns_branch *branch)
     ns_build_norm(b, branch, "attn.k_norm", n->k_norm);
 }
 
+/* The first half of the heads has the layer's window, the others see all. */
+static void build_half(builder *b, ns_attn *a)
+{
+    a->head_window = ns_alloc_array((size_t)a->n_heads, sizeof *a->head_window);
+    b->oom |= !a->head_window;
+    for (int64_t h = 0; a->head_window && h < a->n_heads / 2; h++)
+        a->head_window[h] = a->window;
+    a->window = 0;
+}
+
 static void build_attn(builder *b, ns_branch *branch)
 {
     const ns_facts *const f = b->f;
@@ -87,6 +97,8 @@ static void build_attn(builder *b, ns_branch *branch)
                    .chunk = b->row->window == NS_WINDOW_CHUNKS ? f->window[b->layer] : 0};
     if (a->rope < 0)
         a->temper = f->temper;
+    if (f->half[b->layer])
+        build_half(b, a);
     a->scale = (float)(f->scale_by_layer ? f->scale / (double)(b->layer + 1) : f->scale);
     build_qkv(b, branch);
     if (b->row->fuse == NS_FUSE_GATED)

@@ -302,9 +302,10 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         return rc;
     f->sparse = ns_alloc_array((size_t)f->layers, sizeof *f->sparse);
     f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
+    f->half = ns_alloc_array((size_t)f->layers, sizeof *f->half);
     f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);
     f->recurrent = ns_alloc_array((size_t)f->layers, sizeof *f->recurrent);
-    if (!f->window || !f->rope || !f->recurrent || !f->sparse)
+    if (!f->window || !f->half || !f->rope || !f->recurrent || !f->sparse)
         return ns_oom(err, "the layer table");
     for (int64_t i = 0; i < f->layers; i++) {
         f->rope[i] = -1;
@@ -335,5 +336,6 @@ void ns_facts_clear(ns_facts *f)
     free(f->recurrent);
     free(f->sparse);
     free(f->window);
+    free(f->half);
     *f = (ns_facts){0};
 }

@@ -207,6 +207,7 @@ struct ns_facts {
     bool    tied, attn_bias, o_bias, ffn_bias, parallel, shares_norm, scale_by_layer;
     ns_temper temper;                 /* of NoPE layers */
     int64_t *window;                  /* [layers] 0 = full */
+    bool    *half;                    /* [layers] of the first half of the heads alone */
     bool     mxfp4;                   /* the experts are stored so */
     int     *recurrent;               /* [layers] 0: softmax attention; 1: the family's recurrent layer, or number 1, 2 ... of its list */
     bool    *sparse;                  /* [layers] has experts */

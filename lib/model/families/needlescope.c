@@ -1,7 +1,7 @@
 /* needlescope.c - the models of the own trainer that no class of transformers can hold: llama's names, and per layer its kind, window and
  * rope.
  *
- *     "layer_kinds": ["swa", "full", "lightning", ...], "windows": [4, 0, ...] (0 = all keys), "nope": [false, true, ...],
+ *     "layer_kinds": ["swa", "full", "half", "lightning", ...], "windows": [4, 0, ...] (0 = all keys; half: of half of the heads), "nope": [false, true, ...],
  *     "mlp": "relu" | "swiglu"
  *
  * A recurrent layer has as many heads of q, k and v as the model has heads, each head_dim wide: its state is head_dim x head_dim a head,
@@ -98,9 +98,9 @@ static int list_of(const cJSON **out, ns_config *c, const char *key, int64_t n, 
 
 static int no_kind(const ns_config *c, int64_t i, const char *name, ns_error *err)
 {
-    const char *known[16] = {"full", "swa"};
-    char text[160] = "full, swa";
-    int n = 2;
+    const char *known[16] = {"full", "swa", "half"};
+    char text[160] = "full, swa, half";
+    int n = 3;
     for (const ns_recurrent *k = kinds; k->type; k++) {
         known[n++] = k->type;
         snprintf(text + strlen(text), sizeof text - strlen(text), ", %s", k->type);
@@ -113,14 +113,15 @@ static int no_kind(const ns_config *c, int64_t i, const char *name, ns_error *er
 static int read_layer(ns_facts *f, const ns_config *c, int64_t i, const cJSON *kind, const cJSON *window, const cJSON *nope, ns_error *err)
 {
     const char *const name = cJSON_IsString(kind) ? kind->valuestring : "";
-    const bool swa = strcmp(name, "swa") == 0;
+    f->half[i] = strcmp(name, "half") == 0;
+    const bool swa = f->half[i] || strcmp(name, "swa") == 0;
     for (int k = 0; kinds[k].type; k++)
         f->recurrent[i] = strcmp(name, kinds[k].type) == 0 ? k + 1 : f->recurrent[i];
     if (!swa && !f->recurrent[i] && strcmp(name, "full") != 0)
         return no_kind(c, i, name, err);
     const double keys = cJSON_IsNumber(window) ? window->valuedouble : -1;
     if (!(keys >= 0 && keys <= NS_MAX_DIM) || keys != (double)(int64_t)keys || swa != (keys > 0))
-        return ns_fail(err, NS_E_FORMAT, "%s: windows[%lld] must be a whole number, more than 0 where the layer is swa, else 0", c->label,
+        return ns_fail(err, NS_E_FORMAT, "%s: windows[%lld] must be a whole number, more than 0 where the layer is swa or half, else 0", c->label,
                        (long long)i);
     if (!cJSON_IsBool(nope))
         return ns_fail(err, NS_E_FORMAT, "%s: nope[%lld] must be true or false", c->label, (long long)i);

@@ -8,8 +8,8 @@ static const struct { const char *json, *says; } bad[] = {
     {"{\"heads\": 4, \"kv_heads\": 3}", "4 heads do not divide over 3 kv_heads"},
     {"{\"heads\": 64}", "head_dim 1 is odd"},
     {"{\"pattern\": \"SXF\"}", "pattern 'SXF' must be letters"},
-    {"{\"pattern\": \"FMm\"}", "pattern 'FMm' must be letters S (window), s (window 4), F (full), G (Lightning), M (Mamba-2), "
-                              "D (Gated DeltaNet), d (without its convolution) and L (GLA)"},
+    {"{\"pattern\": \"FMm\"}", "pattern 'FMm' must be letters S (window), s (window 4), F (full), H (half of the heads full), "
+                              "G (Lightning), M (Mamba-2), D (Gated DeltaNet), d (without its convolution) and L (GLA)"},
     {"{\"pattern\": \"MDdL\", \"rope_theta\": 100}", "rope_theta changes nothing: no layer rotates"},
     {"{\"pattern\": \"\"}", "pattern '' must be letters"},
     {"{\"nope_layers\": \"01\"}", "nope_layers '01' must be 4 digits"},
@@ -25,7 +25,7 @@ static const struct { const char *json, *says; } bad[] = {
     {"{\"pattern\": \"sF\", \"window\": 8}", "window changes nothing"},
     {"{\"pattern\": \"SS\", \"nope\": true}", "nope changes nothing: no layer of the pattern is F"},
     {"{\"nope\": true, \"nope_layers\": \"0010\"}", "nope changes nothing"},
-    {"{\"pattern\": \"GG\", \"nope_layers\": \"01\"}", "nope_layers changes nothing: no layer of the pattern is attention (S, s, F)"},
+    {"{\"pattern\": \"GG\", \"nope_layers\": \"01\"}", "nope_layers changes nothing: no layer of the pattern is attention (S, s, F, H)"},
     {"{\"pattern\": \"GG\", \"kv_heads\": 2}", "kv_heads changes nothing"},
     {"{\"pattern\": \"GF\", \"nope\": true, \"rope_theta\": 100}", "rope_theta changes nothing: no layer rotates"},
     {"{\"tied\": true, \"init_head\": 1}", "init_head changes nothing: the head is the embedding"},
@@ -57,8 +57,24 @@ static void unknown_kind(void **state)
                                  "\"windows\": [0], \"nope\": [false]}";
     ns_arch *arch;
     assert_int_equal(ns_arch_from_config(&arch, config, sizeof config - 1, "config.json", NULL, &err), NS_E_UNSUPPORTED);
-    assert_string_equal(err.message, "config.json: layer_kinds[0] 'gated_deltanets' is not known (full, swa, lightning, mamba2, "
+    assert_string_equal(err.message, "config.json: layer_kinds[0] 'gated_deltanets' is not known (full, swa, half, lightning, mamba2, "
                                      "gated_deltanet, gated_deltanet_plain, gla): did you mean 'gated_deltanet'?");
+}
+
+/* The first half of the heads has the window. */
+static void half_of_the_heads(void **state)
+{
+    (void)state;
+    static const char config[] = "{\"model_type\": \"needlescope\", \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"layer_kinds\": "
+                                 "[\"half\", \"swa\"], \"windows\": [6, 5], \"nope\": [false, false]}";
+    ns_arch *arch;
+    ok(ns_arch_from_config(&arch, config, sizeof config - 1, "config.json", NULL, &err));
+    for (int64_t h = 0; h < 4; h++) {
+        assert_int_equal(ns_attn_window(ns_arch_attn(arch, 0), h), h < 2 ? 6 : 0);
+        assert_int_equal(ns_attn_window(ns_arch_attn(arch, 1), h), 5);
+    }
+    assert_int_equal(ns_arch_layer_kind(arch, 0), NS_LAYER_FULL);
+    ns_arch_free(arch);
 }
 
 static void configs_survive_json(void **state)
@@ -152,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(bad_configs), cmocka_unit_test(keys_that_apply),
                                        cmocka_unit_test(configs_survive_json), cmocka_unit_test(unknown_kind),
+        cmocka_unit_test(half_of_the_heads),
                                        cmocka_unit_test(tokens_beyond_the_vocabulary), cmocka_unit_test(not_a_number),
                                        cmocka_unit_test(divergence)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ static void fill(void)
     memset(previous, 0, sizeof previous);
     for (int p = 0; p < P; p++) {
         find[0][p][3 * H] = p >= 2 ? 1 : 0;
+        find[0][p][3 * H + 1] = 1;                             /* finds from the beginning on, in its window: no head of full attention */
         find[1][p][3 * H] = .1f;
         for (int r = 0; r < R; r++) {
             previous[r][p][0 * H] = p >= 3 ? .8f : .58f;       /* layer 0 has a window of 2: uniform attention gives .5 */
@@ -50,7 +51,7 @@ static void write_study(bool says)
         status[i] = 1;
     }
     for (int i = 0; i < R * K; i++) {
-        window[i] = i % K / H == 0 ? 2 : 0;
+        window[i] = i % K / H == 0 ? 2 : i % K == 3 * H + 1 ? 12 : 0;
         valid[i] = 1;
     }
     for (int i = 0; i < C; i++)
@@ -112,7 +113,7 @@ static void test_window_of_two(void **state)
     assert_true(run->previous_head[0] == 2 * H + 1 && run->previous_head[5] == 0); /* and .45 of a full head is more above chance */
     assert_near(run->previous_score[5], .8, 1e-6);                                                 /* as measured */
     for (int64_t i = 0; i < e->n_lives; i++)
-        assert_true(e->lives[i].layer == 3 && e->lives[i].head == 0 ? (e->lives[i].run == 0) == isfinite(e->lives[i].born.at)
+        assert_true(e->lives[i].layer == 3 ? (e->lives[i].run == 0) == isfinite(e->lives[i].born.at)
                                                                     : isinf(e->lives[i].born.at));
     ns_emergence_free(e);
     ns_study_close(study);
