@@ -263,8 +263,8 @@ static int check_layers(const ns_train_config *c, const char *label, ns_error *e
     while (known < L && (strchr(NS_TRAIN_ATTENTION, c->pattern[known]) || ns_train_recurrent(c->pattern[known])))
         known++;
     if (L == 0 || known < L)
-        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full), H (half of the heads full), %s, "
-                       "one a layer", label, c->pattern, ns_train_recurrent_letters);
+        return ns_fail(err, NS_E_ARG, "%s: pattern '%s' must be letters S (window), s (window 4), F (full), H (half of the heads full), "
+                       "%s, one a layer", label, c->pattern, ns_train_recurrent_letters);
     if (c->nope_layers[0] && (strlen(c->nope_layers) != L || strspn(c->nope_layers, "01") != L))
         return ns_fail(err, NS_E_ARG, "%s: nope_layers '%s' must be %zu digits 0 or 1, one for each layer of '%s'", label, c->nope_layers,
                        L, c->pattern);

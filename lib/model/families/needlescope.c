@@ -1,7 +1,8 @@
 /* needlescope.c - the models of the own trainer that no class of transformers can hold: llama's names, and per layer its kind, window and
  * rope.
  *
- *     "layer_kinds": ["swa", "full", "half", "lightning", ...], "windows": [4, 0, ...] (0 = all keys; half: of half of the heads), "nope": [false, true, ...],
+ *     "layer_kinds": ["swa", "full", "half", "lightning", ...], "windows": [4, 0, ...] (0 = all keys; half: of half of the heads),
+ *     "nope": [false, true, ...],
  *     "mlp": "relu" | "swiglu"
  *
  * A recurrent layer has as many heads of q, k and v as the model has heads, each head_dim wide: its state is head_dim x head_dim a head,
@@ -121,8 +122,8 @@ static int read_layer(ns_facts *f, const ns_config *c, int64_t i, const cJSON *k
         return no_kind(c, i, name, err);
     const double keys = cJSON_IsNumber(window) ? window->valuedouble : -1;
     if (!(keys >= 0 && keys <= NS_MAX_DIM) || keys != (double)(int64_t)keys || swa != (keys > 0))
-        return ns_fail(err, NS_E_FORMAT, "%s: windows[%lld] must be a whole number, more than 0 where the layer is swa or half, else 0", c->label,
-                       (long long)i);
+        return ns_fail(err, NS_E_FORMAT, "%s: windows[%lld] must be a whole number, more than 0 where the layer is swa or half, else 0",
+                       c->label, (long long)i);
     if (!cJSON_IsBool(nope))
         return ns_fail(err, NS_E_FORMAT, "%s: nope[%lld] must be true or false", c->label, (long long)i);
     f->window[i] = (int64_t)keys;
