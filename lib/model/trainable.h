@@ -24,6 +24,12 @@ typedef struct ns_param {
     int64_t        rows, cols, at;             /* at: floats from the arena's begin */
 } ns_param;
 
+/* Its numbers of an arena. */
+static inline ns_view ns_param_view(const ns_param *p, float *at)
+{
+    return ns_view_of(at, NS_F32, p->kind == NS_PARAM_VECTOR ? 1 : 2, (int64_t[]){p->rows, p->cols});
+}
+
 typedef struct ns_trainable {
     ns_model    model;                         /* its weights lie in the arenas, packed anew after each change */
     ns_param   *params, *embed, *positions;    /* [n_params] */

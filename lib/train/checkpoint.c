@@ -21,11 +21,6 @@ static int states_of(const ns_trainer *t, const ns_param *p, state out[2])
 
 /* ---- writing ---- */
 
-static ns_tensor_out tensor_of(const char *name, float *data, const ns_param *p)
-{
-    return (ns_tensor_out){name, ns_view_of(data, NS_F32, p->kind == NS_PARAM_VECTOR ? 1 : 2, (int64_t[]){p->rows, p->cols}), NS_F32};
-}
-
 /* Tensors as the model names them: of weights, or of gradients. */
 static int write_tensors(const ns_trainer *t, float *arena, const char *path, ns_error *err)
 {
@@ -75,7 +70,7 @@ static int write_state(const ns_trainer *t, const char *path, ns_error *err)
         const int states = states_of(t, &t->model.params[i], s);
         for (int k = 0; k < states; k++, n++) {
             state_name(s[k].prefix, &t->model.params[i], names[n]);
-            list[n] = tensor_of(names[n], s[k].data, &t->model.params[i]);
+            list[n] = (ns_tensor_out){names[n], ns_param_view(&t->model.params[i], s[k].data), NS_F32};
         }
     }
     if (rc == NS_OK)

@@ -66,6 +66,7 @@ struct ns_trainer {
 void ns_train_init(ns_trainer *);
 
 /* optimizer.c */
+double ns_squares(const float *x, int64_t n);          /* their sum */
 int    ns_optimizer_new(ns_trainer *, ns_error *);
 void   ns_optimizer_free(ns_trainer *);
 bool   ns_train_is_muon(const ns_trainer *, const ns_param *);        /* AdamW has the others */

@@ -69,12 +69,12 @@ static void stand_up(float *x, const float *g, int64_t rows, int64_t cols)
             x[j * rows + i] = g[i * cols + j];
 }
 
-static float norm_of(const float *x, int64_t n)
+double ns_squares(const float *x, int64_t n)
 {
     double lanes[8] = {0};
     for (int64_t i = 0; i < n; i++)
         lanes[i % 8] += (double)x[i] * (double)x[i];
-    return (float)sqrt(((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7])));
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
 /* One step of the quintic on x [r, c] -> out; y and z are [c, c]. */
@@ -95,7 +95,7 @@ static const float *orthogonal(const ns_trainer *t, const float *g, int64_t rows
     const int64_t n = rows * cols, part = n + NS_TRAINABLE_SLACK, c = rows < cols ? rows : cols, r = n / c;
     float *x = t->muon, *other = x + part, *const y = other + part, *const z = y + part;
     stand_up(x, g, rows, cols);
-    t->model.pass.math->scale(x, n, 1.0f / (norm_of(x, n) + 1e-7f));
+    t->model.pass.math->scale(x, n, 1.0f / ((float)sqrt(ns_squares(x, n)) + 1e-7f));
     for (int i = 0; i < NEWTON_SCHULZ_STEPS; i++) {
         quintic(t->model.pass.math, r, c, x, other, y, z);
         float *const was = x;

@@ -126,7 +126,7 @@ bool ns_trainer_tensor(ns_trainer *t, const char *name, ns_trainer_array array, 
         return false;
     t->model.stale |= array == NS_TRAIN_PARAMETER;
     float *const data = (array == NS_TRAIN_GRADIENT ? t->model.g : t->model.w) + p->at;
-    *out = ns_view_of(data, NS_F32, p->kind == NS_PARAM_VECTOR ? 1 : 2, (int64_t[]){p->rows, p->cols});
+    *out = ns_param_view(p, data);
     return true;
 }
 
@@ -176,21 +176,13 @@ static int chunk_loss(ns_trainer *t, const int32_t *tokens, int64_t T, float *lo
     return t->model.band.rc;
 }
 
-static double squares(const float *x, int64_t n)
-{
-    double lanes[8] = {0};
-    for (int64_t i = 0; i < n; i++)
-        lanes[i % 8] += (double)x[i] * (double)x[i];
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-}
-
 static int gradient_norms(ns_trainer *t, double *total, ns_error *err)
 {
     double all = 0;
     memset(t->layer_norms, 0, (size_t)t->arch->n_layers * sizeof *t->layer_norms);
     for (int64_t i = 0; i < t->model.n_params; i++) {
         const ns_param *const p = &t->model.params[i];
-        const double square = squares(t->model.g + p->at, p->rows * p->cols);
+        const double square = ns_squares(t->model.g + p->at, p->rows * p->cols);
         if (!isfinite(square))
             return ns_fail(err, NS_E_NUMERIC, "step %lld: the gradient of %s is not finite: lower lr and muon_lr, or resume an earlier "
                            "checkpoint with a new config", (long long)t->done + 1, p->name);
