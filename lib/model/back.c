@@ -74,9 +74,9 @@ static void linear_back(ns_band *b, const ns_taped *s)
     input_back(b, s, dy);
 }
 
-void ns_tape_linear(ns_band *b, ns_cols x, ns_cols out, const ns_weight *w)
+void ns_tape_linear(ns_band *b, ns_cols x, ns_cols out, const ns_weight *w, bool more)
 {
-    ns_tape_note(b, (ns_taped){.back = linear_back, .x = x, .out = out, .weight = w});
+    ns_tape_note(b, (ns_taped){.back = linear_back, .x = x, .out = out, .weight = w, .more = more});
 }
 
 /* ---- norms, row by row in order: gains add up over rows ---- */

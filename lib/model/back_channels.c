@@ -138,3 +138,47 @@ void ns_tape_channels(ns_band *b, const ns_channels *s, ns_cols out)
     t->channels[t->n_channels] = *s;
     ns_tape_note(b, (ns_taped){.back = channels_back, .x = s->step, .out = out, .n = t->n_channels++, .weights = b->weights});
 }
+
+/* ---- decays ---- */
+
+/* y = -rate softplus(table) gate:  dgate = -rate softplus(table) dy,  dtable = the sum of -rate sigmoid(table) gate dy, in f64 */
+static void soft_decay_back(ns_band *b, const ns_taped *s)
+{
+    const float *const dy = ns_grad_of(b, s->out);
+    float *const dgate = ns_grad_onto(b, s->x);
+    for (int64_t c = 0; c < s->x.n && b->rc == NS_OK; c++) {
+        const double soft = ns_softplus((double)s->gains->gain[c]), slope = 1 - ns_pow(2.718281828459045, -soft);
+        double sum = 0;
+        for (int64_t r = 0; r < b->rows; r++) {
+            const double d = -s->sign * (double)dy[r * s->out.sheet->ld + c];
+            dgate[r * s->x.sheet->ld + c] += (float)(d * soft);
+            sum += d * (double)ns_cols_at(s->x, r)[c];
+        }
+        if (s->gains->gain_grad)
+            s->gains->gain_grad[c] += (float)(sum * slope);
+    }
+}
+
+void ns_tape_soft_decay(ns_band *b, ns_cols gate, ns_cols out, const ns_gains *table, double rate)
+{
+    ns_tape_note(b, (ns_taped){.back = soft_decay_back, .x = gate, .out = out, .gains = table, .sign = rate});
+}
+
+/* y = (1 - e^2x)^1/2:  dx = -dy e^2x / y, with 1 / 2y no larger than STEEPEST, as Griffin clips it; at position 0, where y is 1, none. */
+static void keep_norm_back(ns_band *b, const ns_taped *s)
+{
+    enum { STEEPEST = 1000 };
+    const float *const dy = ns_grad_of(b, s->out);
+    float *const dx = ns_grad_onto(b, s->x);
+    for (int m = 0; m < b->n_members && b->rc == NS_OK; m++)
+        for (int64_t r = b->members[m].row + 1; r < b->members[m].row + b->members[m].end; r++)
+            for (int64_t c = 0; c < s->x.n; c++) {
+                const double y = (double)ns_cols_at(s->out, r)[c], steep = 2 * y * STEEPEST > 1 ? 1 / (2 * y) : STEEPEST;
+                dx[r * s->x.sheet->ld + c] += (float)(-2 * (double)dy[r * s->out.sheet->ld + c] * (1 - y * y) * steep);
+            }
+}
+
+void ns_tape_keep_norm(ns_band *b, ns_cols log_decay, ns_cols out)
+{
+    ns_tape_note(b, (ns_taped){.back = keep_norm_back, .x = log_decay, .out = out});
+}

@@ -111,7 +111,7 @@ ns_cols ns_band_product(ns_band *b, ns_cols x, const ns_weight *w, int64_t from,
     const ns_cols out = ns_band_new(b, to - from);
     if (out.sheet)
         ns_linear(b->p->engine, b->rows, ns_cols_at(x, 0), x.sheet->ld, w, from, to, ns_cols_at(out, 0), out.n);
-    ns_tape_linear(b, x, out, w);
+    ns_tape_linear(b, x, out, w, false);
     return out;
 }
 
@@ -131,6 +131,22 @@ ns_cols ns_band_linear_part(ns_band *b, ns_cols x, int weight, int64_t c0, int64
 ns_cols ns_band_linear(ns_band *b, ns_cols x, int weight)
 {
     return ns_band_linear_part(b, x, weight, 0, weight_of(b, weight)->n);
+}
+
+ns_cols ns_band_blocks(ns_band *b, ns_cols x, int weight)
+{
+    const ns_weight *const w = &b->weights->packed[weight];
+    const ns_cols out = ns_band_new(b, x.n);
+    const int64_t d = x.n / w->n_experts;
+    for (int64_t e = 0; e < w->n_experts && b->rc == NS_OK; e++) {
+        const ns_cols from = ns_columns(x, e * d, d), to = ns_columns(out, e * d, d);
+        b->rc = ns_weights_expert(b->p->model, b->branch, b->weights, e, b->p->err);
+        if (b->rc != NS_OK)
+            break;
+        ns_linear(b->p->engine, b->rows, ns_cols_at(from, 0), x.sheet->ld, &w->experts[e], 0, d, ns_cols_at(to, 0), out.n);
+        ns_tape_linear(b, from, to, &w->experts[e], e > 0);
+    }
+    return b->rc == NS_OK ? out : (ns_cols){0};
 }
 
 /* ---- keys and values ---- */

@@ -64,6 +64,50 @@ void ns_channel_step(const ns_math *math, const ns_channels *s, int64_t row, con
     }
 }
 
+typedef struct soft_job { ns_cols gate, out; const float *table; double rate; } soft_job;
+
+static void soft_row(const void *job, int64_t row)
+{
+    const soft_job *const j = job;
+    const float *const gate = ns_cols_at(j->gate, row);
+    float *const out = ns_cols_at(j->out, row);
+    for (int64_t c = 0; c < j->gate.n; c++)
+        out[c] = (float)(-j->rate * ns_softplus((double)j->table[c]) * (double)gate[c]);
+}
+
+ns_cols ns_band_soft_decay(ns_band *b, ns_cols gate, int slot, double rate)
+{
+    const soft_job j = {gate, ns_band_new(b, gate.n), b->weights->gains[slot].gain, rate};
+    if (j.out.sheet)
+        ns_each_row(b, b->rows, soft_row, &j);
+    ns_tape_soft_decay(b, gate, j.out, &b->weights->gains[slot], rate);
+    return j.out;
+}
+
+typedef struct keep_job { ns_cols x, out; } keep_job;
+
+static void keep_row(const void *job, int64_t row)
+{
+    const keep_job *const j = job;
+    const float *const x = ns_cols_at(j->x, row);
+    float *const out = ns_cols_at(j->out, row);
+    for (int64_t c = 0; c < j->x.n; c++)
+        out[c] = (float)sqrt(1 - ns_pow(2.718281828459045, 2 * (double)x[c]));
+}
+
+ns_cols ns_band_keep_norm(ns_band *b, ns_cols log_decay)
+{
+    const keep_job j = {log_decay, ns_band_new(b, log_decay.n)};
+    if (b->rc != NS_OK)
+        return (ns_cols){0};
+    ns_each_row(b, b->rows, keep_row, &j);
+    for (int i = 0; i < b->n_members; i++)
+        for (int64_t c = 0; c < j.out.n && b->members[i].begin == 0; c++)
+            ns_cols_at(j.out, b->members[i].row)[c] = 1;
+    ns_tape_keep_norm(b, log_decay, j.out);
+    return j.out;
+}
+
 /* ---- the scan ---- */
 
 typedef struct scan_job {

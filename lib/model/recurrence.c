@@ -115,7 +115,7 @@ ns_cols ns_band_conv(ns_band *b, ns_cols x, const int *slots, int n_slots, int64
 
 typedef struct step_job { ns_cols x, out; const float *bias; double sign, low, high; } step_job;
 
-static double softplus(double x)
+double ns_softplus(double x)
 {
     const double e = x > 20 ? 0 : ns_pow(2.718281828459045, x);
     return x > 20 ? x : e < 1e-6 ? e - e * e / 2 : ns_log(1 + e);
@@ -127,7 +127,7 @@ static void softplus_row(const void *job, int64_t row)
     const float *const x = ns_cols_at(j->x, row);
     float *const out = ns_cols_at(j->out, row);
     for (int64_t i = 0; i < j->x.n; i++) {
-        const double y = softplus(j->sign * (double)(x[i] + (j->bias ? j->bias[i] : 0)));
+        const double y = ns_softplus(j->sign * (double)(x[i] + (j->bias ? j->bias[i] : 0)));
         out[i] = (float)(y < j->low ? j->low : y > j->high ? j->high : y);
     }
 }

@@ -100,7 +100,7 @@ ns_cols ns_tape_hat(ns_band *, ns_cols x, const ns_norm *, const ns_gains *, ns_
 /* On the way back the seeds of the point are added, and the hooks of the pass read. */
 void    ns_tape_show(ns_band *, ns_point, ns_cols x, int64_t heads);
 int     ns_seed_add(const ns_pass *, ns_placed_seed *, float *grad, int64_t ld, int64_t width, int64_t row0);      /* row0: of grad */
-void    ns_tape_linear(ns_band *, ns_cols x, ns_cols out, const ns_weight *);
+void    ns_tape_linear(ns_band *, ns_cols x, ns_cols out, const ns_weight *, bool more);       /* more: as below */
 void    ns_tape_act(ns_band *, ns_cols x, ns_cols out, ns_act, ns_cols up);
 void    ns_tape_times(ns_band *, ns_cols x, ns_cols y, ns_cols out);
 void    ns_tape_gate(ns_band *, ns_cols x, ns_cols out, ns_cols gate);
@@ -126,6 +126,8 @@ void    ns_tape_switch(ns_band *, ns_cols x, ns_cols y);
 void    ns_tape_skip(ns_band *, ns_cols z, ns_cols v, ns_cols out, int64_t heads, const ns_gains *D);
 /* These two compute what they give: z of whole sequences, whose states begin at 0; a scan by its scaled q and its decays' factors. */
 void    ns_tape_scan(ns_band *, const ns_scan *, ns_cols q, ns_cols a, ns_cols z);
+void    ns_tape_soft_decay(ns_band *, ns_cols gate, ns_cols out, const ns_gains *table, double rate);
+void    ns_tape_keep_norm(ns_band *, ns_cols log_decay, ns_cols out);
 void    ns_tape_channels(ns_band *, const ns_channels *, ns_cols out);
 ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope, const ns_gains *sinks);
 

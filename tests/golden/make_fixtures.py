@@ -264,6 +264,12 @@ RECURRENT |= {
                     mamba_expand=1, mamba_dt_rank=4, mamba_conv_bias=False, mamba_proj_bias=True, use_mamba_kernels=False),
                     dict(dtype=torch.float32)),
 }
+GRIFFIN = dict(SQUARE, hidden_size=48, conv1d_width=3)          # a width whose root bfloat16 rounds
+RECURRENT |= {
+    "recurrent_gemma": (hf.RecurrentGemmaConfig, dict(GRIFFIN, attention_window_size=9, num_key_value_heads=1), dict(sd=0.15)),
+    "recurrent_gemma-wide": (hf.RecurrentGemmaConfig, dict(GRIFFIN, attention_window_size=64, lru_width=60, attention_bias=True,
+                             block_types=["attention", "recurrent"], logits_soft_cap=5.0), dict(dtype=torch.float32, sd=0.15)),
+}
 # What transformers 5.23 refuses or gets wrong: widths that are no multiple of the heads, a kernel that wants aligned rows, codes of MXFP4
 # beside f32. gemma2-d_ff: differences of 1e-7 of states above 1,000.
 REFUSED_5 = ("llama-width", "gemma3-width", "minimax-d_ff", "gpt_oss-mxfp4", "gemma2-d_ff")
@@ -379,7 +385,10 @@ def expect(folder, ids, wrapper=False):
     # .float(): Apertus makes the parameters of its activation in bf16, whatever dtype says, and would round what follows from them
     model = model.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval().float()
     text, recorder = model.config.get_text_config(), recurrent.Recorder(model)
-    wanted = {} if model.config.model_type in ("mamba", "mamba2", "falcon_mamba") else dict(output_attentions=True)
+    if getattr(text, "attention_window_size", T) < T and not FIVE:
+        model.model._update_causal_mask = lambda *_: recurrent.window_mask(text, T)[None, None]
+    silent = ("mamba", "mamba2", "falcon_mamba") + (() if FIVE else ("recurrent_gemma",))         # show no attention
+    wanted = {} if model.config.model_type in silent else dict(output_attentions=True)
     out = model(ids[None], use_cache=False, output_hidden_states=True, **wanted)
     hidden = recorder.layers if recorder.inputs or recorder.channels else out.hidden_states[:-1]     # Mamba-2 lists what leaves a layer
     full = iter(a[0] for a in out.get("attentions") or () if a is not None and a.shape[-1] == T)    # else a state

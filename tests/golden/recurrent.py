@@ -83,6 +83,48 @@ def short_conv(m, hidden):
     return z.T, m.out_proj((out_gate * z).T.float())
 
 
+def rg_lru(m, hidden):
+    """recurrent_gemma: what the unit gives, before its gate."""
+    T, u = hidden.shape[1], m.rg_lru
+    x = torch.nn.functional.conv1d(pad(m.linear_x(hidden)[0].double().T[None], (m.conv1d_width - 1, 0)), m.conv_1d.weight.double(),
+                                   m.conv_1d.bias.double(), groups=m.lru_width)[0].T
+    parts = x.reshape(T, u.num_attention_heads, u.block_width)
+    gates = [(torch.einsum("thi,hij->thj", parts, w.double()) + b.double()).sigmoid().reshape(T, -1) for w, b in (
+        (u.input_gate_weight, u.input_gate_bias), (u.recurrent_gate_weight, u.recurrent_gate_bias))]
+    log_a = -8 * gates[1] * softplus(u.recurrent_param.double())
+    write = torch.sqrt(-torch.expm1(2 * log_a))
+    write[0] = 1
+    state, out = torch.zeros_like(x[0]), []
+    for t in range(T):
+        state = log_a[t].exp() * state + write[t] * gates[0][t] * x[t]
+        out.append(state)
+    h = torch.stack(out)
+    return h, m.linear_out((h * m.act_fn(m.linear_y(hidden)[0].double())).float())
+
+
+def window_mask(config, T):
+    """What recurrent_gemma's attention may see (arXiv 2404.07839). transformers 4 keeps the window while decoding alone."""
+    distance = torch.arange(T)[:, None] - torch.arange(T)[None]
+    return torch.where((distance >= 0) & (distance < config.attention_window_size), 0.0, torch.finfo(torch.float32).min)
+
+
+def local_attention(m, hidden):
+    """recurrent_gemma, whose attention shows no rows."""
+    T, d, r = hidden.shape[1], m.head_dim, int(m.partial_rotary_factor * m.head_dim)
+    q, k, v = (p(hidden)[0].reshape(T, -1, d).transpose(0, 1) for p in (m.q_proj, m.k_proj, m.v_proj))
+    angles = torch.outer(torch.arange(T).float(), m.config.rope_theta ** (-torch.arange(0, r, 2).float() / r)).repeat(1, 2)
+
+    def turn(x):
+        turned = torch.cat((-x[..., r // 2:r], x[..., :r // 2]), -1)
+        return torch.cat((x[..., :r] * angles.cos() + turned * angles.sin(), x[..., r:]), -1)
+    k, v = (x.repeat_interleave(m.num_key_value_groups, 0) for x in (turn(k), v))
+    weights = (turn(q) @ k.transpose(1, 2) * d ** -0.5 + window_mask(m.config, T)).softmax(-1)
+    ours = m.o_proj((weights @ v).transpose(0, 1).reshape(1, T, -1))
+    theirs = m(hidden, torch.arange(T)[None], window_mask(m.config, T)[None, None], torch.arange(T), False)
+    assert (ours - theirs).abs().max() < 1e-5, (ours - theirs).abs().max()
+    return weights, None
+
+
 def mamba(m, hidden):
     """mamba, falcon_mamba, jamba: what the state space gives, with its skip, before its gate."""
     T, N = hidden.shape[1], m.ssm_state_size
@@ -105,9 +147,10 @@ def mamba(m, hidden):
 KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net,
          "Qwen3_5GatedDeltaNet": gated_delta_net, "Qwen3_5MoeGatedDeltaNet": gated_delta_net,
          "OlmoHybridGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
-         "GraniteMoeHybridMambaLayer": mamba2}
+         "GraniteMoeHybridMambaLayer": mamba2, "RecurrentGemmaSdpaAttention": local_attention}
 # Mixers of channels: no heads, no rows. The output of the recurrence, and what the module makes of it.
-CHANNELS = {"Lfm2ShortConv": short_conv, "MambaMixer": mamba, "FalconMambaMixer": mamba, "JambaMambaMixer": mamba}
+CHANNELS = {"Lfm2ShortConv": short_conv, "MambaMixer": mamba, "FalconMambaMixer": mamba, "JambaMambaMixer": mamba,
+            "RecurrentGemmaRecurrentBlock": rg_lru}
 
 
 class Recorder:
@@ -121,7 +164,9 @@ class Recorder:
             for module in layer.modules():
                 if type(module).__name__ in KINDS:
                     module.register_forward_pre_hook(self.enter(index), with_kwargs=True)
-                    getattr(module, "norm", getattr(module, "o_norm", None)).register_forward_pre_hook(self.leave(index))
+                    norm = getattr(module, "norm", getattr(module, "o_norm", None))
+                    if norm:
+                        norm.register_forward_pre_hook(self.leave(index))
                 if type(module).__name__ in CHANNELS:
                     module.register_forward_hook(self.mix(index), with_kwargs=True)
 
@@ -138,7 +183,8 @@ class Recorder:
     def mix(self, index):
         def hook(module, args, kw, out):
             output, whole = CHANNELS[type(module).__name__](module, args[0] if args else kw["hidden_states"])
-            assert (whole - out[0]).abs().max() < 1e-5 * (1 + out.abs().max()), (whole - out[0]).abs().max()
+            theirs = (out[0] if isinstance(out, tuple) else out)[0]
+            assert (whole - theirs).abs().max() < 1e-5 * (1 + theirs.abs().max()), (whole - theirs).abs().max()
             self.channels[index] = output.float()
         return hook
 
@@ -148,8 +194,8 @@ class Recorder:
             return None
         module, hidden = self.inputs[index]
         kind = KINDS[type(module).__name__]
-        if kind is lightning:
-            return lightning(module, hidden)
+        if kind in (lightning, local_attention):
+            return kind(module, hidden)
         weights, v, skip = kind(module, hidden)
         ours = (torch.einsum("hts,shd->thd", weights, v) + skip).reshape(hidden.shape[1], -1)
         theirs = self.outputs[index].reshape(ours.shape)

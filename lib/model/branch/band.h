@@ -38,6 +38,9 @@ void ns_band_show(ns_band *, ns_point, ns_cols x, int64_t heads);
 ns_cols ns_band_linear(ns_band *, ns_cols x, int weight);
 ns_cols ns_band_linear_part(ns_band *, ns_cols x, int weight, int64_t c0, int64_t c1);
 
+/* Block-diagonal: packed weight number `weight` is one matrix for each run of columns, and gives the same run. */
+ns_cols ns_band_blocks(ns_band *, ns_cols x, int weight);
+
 /* Operations on rows give the columns of their result, and x is spent: they may be its own, overwritten. */
 /* Each of `groups` equal parts of a row by the norm of slot number `slot`, all by one gain; x where its type is none. */
 ns_cols ns_band_norm(ns_band *, ns_cols x, int64_t groups, int slot);
@@ -122,6 +125,10 @@ typedef struct ns_channels {
     ns_cols in, read;          /* [rows, state]; empty: 1 */
 } ns_channels;
 ns_cols ns_band_channels(ns_band *, const ns_channels *);
+/* What a channel decays by, as its log: -rate softplus(table) gate, table number `slot`, one number a channel. gate stays. */
+ns_cols ns_band_soft_decay(ns_band *, ns_cols gate, int slot, double rate);
+/* (1 - a^2)^1/2, a of its log: what keeps a state's size; 1 at position 0. log_decay stays. */
+ns_cols ns_band_keep_norm(ns_band *, ns_cols log_decay);
 
 /* ---- the layer's own ---- */
 ns_cols ns_band_x(ns_band *);                                          /* the residual stream */

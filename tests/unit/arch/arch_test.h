@@ -77,6 +77,9 @@ static const struct small_config { const char *name, *json;
     {"falcon_mamba",
      "{\"model_type\":\"falcon_mamba\",\"hidden_size\":16,\"num_hidden_layers\":2,\"vocab_size\":32,\"intermediate_size\":20,"
      "\"use_bias\":true}"},
+    {"recurrent_gemma",
+     "{\"model_type\":\"recurrent_gemma\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":1,"
+     "\"num_hidden_layers\":3,\"intermediate_size\":24,\"vocab_size\":32,\"lru_width\":20,\"attention_window_size\":7}"},
     {"jamba",
      "{\"model_type\":\"jamba\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"attn_layer_period\":3,\"attn_layer_offset\":1,\"num_experts\":3,"

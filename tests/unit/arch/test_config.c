@@ -521,6 +521,11 @@ static void released_configs(void **state)
                  "\"block_use_swiglu\":true,\"block_use_xavier_init\":true,\"conv_L_cache\":3,\"conv_bias\":false,\"conv_dim\":2048,"
                  "\"conv_dim_out\":2048,\"conv_use_xavier_init\":true,\"full_attn_idxs\":[2],\"num_heads\":32,\"rope_theta\":1e6,"
                  "\"theta\":1e6,\"tie_embedding\":true,\"use_pos_enc\":true"},
+        /* recurrentgemma-2b */
+        {"recurrent_gemma", "\"_block_types\":[\"recurrent\",\"recurrent\",\"attention\"],\"attention_window_size\":2048,"
+                            "\"conv1d_width\":4,\"final_w_init_variance_scale\":0.07,\"head_dim\":8,"
+                            "\"hidden_activation\":\"gelu_pytorch_tanh\",\"logits_soft_cap\":30.0,\"lru_width\":32,"
+                            "\"partial_rotary_factor\":0.5,\"w_init_variance_scale\":0.01"},
         /* Jamba-v0.1 */
         {"jamba", "\"attn_layer_offset\":4,\"attn_layer_period\":8,\"calc_logits_for_entire_prompt\":false,"
                   "\"expert_layer_offset\":1,\"expert_layer_period\":2,\"mamba_conv_bias\":true,\"mamba_d_conv\":4,"
@@ -594,6 +599,11 @@ static const struct { const char *family, *more; int code; const char *says; } r
      "long_factor[1] must be a number above 0"},
     {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
      "there is no sliding_window"},
+    {"recurrent_gemma", "\"lru_width\":30", NS_E_FORMAT, "lru_width 30 is not a multiple of num_attention_heads 4"},
+    {"recurrent_gemma", "\"intermediate_size\":31", NS_E_FORMAT, "intermediate_size 31 is odd: the MLPs are half as wide"},
+    {"recurrent_gemma", "\"block_types\":[]", NS_E_FORMAT, "block_types must be a list of recurrent and attention"},
+    {"recurrent_gemma", "\"block_types\":[\"recurrent\",\"mamba\"]", NS_E_UNSUPPORTED, "block_types[1] 'mamba' is not supported"},
+    {"recurrent_gemma", "\"logits_soft_cap\":0", NS_E_FORMAT, "logits_soft_cap is 0"},
     {"mamba", "\"expand\":1e-3", NS_E_FORMAT, "expand 0.001 makes a state space of 0.032 channels"},
     {"mamba", "\"time_step_rank\":\"wide\"", NS_E_FORMAT, "time_step_rank"},
     {"mamba", "\"conv_kernel\":1", NS_E_FORMAT, "conv_kernel is 1, outside 2 to 1024"},

@@ -78,6 +78,11 @@ const char *const tiny_jamba =
     "{\"model_type\":\"jamba\",\"hidden_size\":40,\"intermediate_size\":48,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
     "\"num_key_value_heads\":2,\"vocab_size\":101,\"max_position_embeddings\":1024,\"attn_layer_period\":4,\"attn_layer_offset\":1,"
     "\"num_experts\":4,\"num_experts_per_tok\":2,\"mamba_d_state\":5,\"mamba_dt_rank\":3,\"mamba_proj_bias\":true}";
+/* RG-LRUs with block-diagonal gates, and attention in a window. */
+const char *const tiny_griffin =
+    "{\"model_type\":\"recurrent_gemma\",\"hidden_size\":48,\"intermediate_size\":60,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":1,\"vocab_size\":101,\"lru_width\":44,\"attention_window_size\":37,\"conv1d_width\":3,"
+    "\"block_types\":[\"recurrent\",\"attention\",\"recurrent\"]}";
 /* Mamba-2: values wider than a panel, a gate before the norm, a skip, no MLP, no attention. */
 const char *const tiny_mamba2 =
     "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
