@@ -1,7 +1,11 @@
-/* careless.c - what fail_alloc.sh must find: each word of the command line is one way to get refused memory wrong; "sound" is none. */
+/* careless.c - what fail_alloc.sh must find: each word of the command line is one way to get refused memory wrong; "sound" and "looks" are none. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { NO_MEMORY = 75 };
 
@@ -35,6 +39,12 @@ static int file(const char *b)
     return remove("out.tmp") ? 1 : 0;
 }
 
+static bool write_out(const char *path)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);       /* no stream: it would ask for memory */
+    return fd >= 0 && write(fd, "3 heads", 7) == 7 && close(fd) == 0;
+}
+
 /* The figure is drawn, otherwise: whole, or cut where a is missing. */
 static int figure(const char *a, const char *b)
 {
@@ -42,6 +52,21 @@ static int figure(const char *a, const char *b)
     if (f)
         fprintf(f, "<svg font='%s'>%s", b ? "sans" : "serif", a ? "</svg>\n" : "");
     return f && fclose(f) == 0 ? 0 : refuse("out of memory");
+}
+
+/* Writes out and looks at it before and after memory is asked for: it is the same file, but where a refusal writes it anew. */
+static int look_twice(bool anew)
+{
+    struct stat before, after;
+    int same = write_out("out") && stat("out", &before) == 0;
+    void *const c = malloc(100);
+    same = same && (c || !anew || (write_out("new") && rename("new", "out") == 0)) && stat("out", &after) == 0;
+    same = same && before.st_dev == after.st_dev && before.st_ino == after.st_ino && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
+    if (!same)
+        return refuse("out: was replaced") - 1;
+    const int code = c ? 0 : refuse("out of memory");
+    free(c);
+    return code;
 }
 
 static int run(const char *how, char *a, char *b)
@@ -56,6 +81,8 @@ static int run(const char *how, char *a, char *b)
         return a && b ? 0 : refuse("it did not work");
     if (strcmp(how, "figure") == 0)
         return figure(a, b);
+    if (strcmp(how, "looks") == 0 || strcmp(how, "replaces") == 0)
+        return look_twice(strcmp(how, "replaces") == 0);
     return strcmp(how, "file") == 0 ? file(b) : sound(a, b);
 }
 

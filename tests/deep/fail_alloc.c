@@ -224,61 +224,10 @@ static void catch_deaths(void)
         sigaction(signals[i], &(struct sigaction){.sa_handler = dying, .sa_flags = SA_ONSTACK | SA_NODEFER}, NULL);
 }
 
-/* The same file, or its copy in this process's folder, under the same number and at the same place: the parent reads and writes on. */
-static void reopen(int fd, const char *old_work)
-{
-    char link[64], path[PATH_MAX];
-    struct stat st;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    const ssize_t n = readlink(link, path, sizeof path - 1);
-    if (n < 0 || fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
-        return;
-    path[n] = '\0';
-    const size_t prefix = strlen(old_work);
-    const char *const here = strncmp(path, old_work, prefix) == 0 && path[prefix] == '/' ? path + prefix + 1 : path;
-    const int flags = fcntl(fd, F_GETFL), cloexec = fcntl(fd, F_GETFD) & FD_CLOEXEC ? O_CLOEXEC : 0;
-    const off_t at = lseek(fd, 0, SEEK_CUR);
-    const int copy = open(here, (flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | cloexec);
-    if (copy < 0 && st.st_nlink == 0)        /* removed while open: it stays shared */
-        return;
-    if (copy < 0 || lseek(copy, at, SEEK_SET) < 0 || dup3(copy, fd, cloexec) < 0)
-        _exit(119);
-    close(copy);
-}
-
-/* A pipe of which this process has both ends is its own from now on: the parent's end would keep a reader waiting. */
-static void own_pipe(int fd)
-{
-    struct stat st, other;
-    int ends[2];
-    if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode) || (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
-        return;
-    for (int to = 3; to < 256; to++)
-        if (to != fd && fstat(to, &other) == 0 && S_ISFIFO(other.st_mode) && other.st_ino == st.st_ino) {
-            if (pipe(ends) != 0 || dup3(ends[0], fd, O_CLOEXEC) < 0 || dup3(ends[1], to, O_CLOEXEC) < 0)
-                _exit(119);
-            close(ends[0]);
-            close(ends[1]);
-        }
-}
-
 static void become_copy(long n, const way *w)
 {
-    char old[PATH_MAX], path[PATH_MAX];
-    if (!getcwd(old, sizeof old))
-        _exit(119);
-    judge_make_place(n);
-    if (chdir(judge_path(path, n, "work")) != 0)
-        _exit(119);
-    for (int fd = 3; fd < 256; fd++)
-        if (fcntl(fd, F_GETFD) >= 0)
-            reopen(fd, old), own_pipe(fd);
-    for (int fd = 1; fd <= 2; fd++) {
-        const int to = open(judge_path(path, n, fd == 1 ? "said" : "err"), O_WRONLY | O_APPEND);
-        if (to < 0 || dup2(to, fd) < 0)
-            _exit(119);
-        close(to);
-    }
+    char path[PATH_MAX];
+    place_move(n);
     write_way(judge_path(path, n, "trace"), w);
     catch_deaths();
     alarm(SECONDS);

@@ -1,4 +1,4 @@
-/* fail_alloc.h - between the preload that refuses memory and the judge of what the program did then. */
+/* fail_alloc.h - between the preload that refuses memory, the place where the program goes on, and the judge of what the program did then. */
 #ifndef NS_TESTS_FAIL_ALLOC_H
 #define NS_TESTS_FAIL_ALLOC_H
 
@@ -9,9 +9,9 @@
 long  fail_alloc_arm(long n);                                 /* for a program that is the host of the library */
 void  judge_begin(const char *folder);
 char *judge_path(char path[], long n, const char *name);      /* FOLDER/N/NAME */
-void  judge_make_place(long n);                               /* FOLDER/N: copies of the parent's working folder and of what it has said */
 void  judge_expect(long n, pid_t pid, const char *asker, bool ours);
 void  judge_next(void);                                       /* waits for one of the children and judges it */
 void  judge_end(long asked);
+void  place_move(long n);                                     /* this process into FOLDER/N (fail_place.c) */
 long  judge_usual_live(void);                                 /* blocks that an undisturbed run never gives back */
 #endif

@@ -64,40 +64,6 @@ long judge_usual_live(void)
     return read_number(want_path(path, "live"), 0);
 }
 
-static void copy_file(const char *from, const char *to)
-{
-    static char buffer[1 << 16];
-    const int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    ssize_t n;
-    while ((n = read(in, buffer, sizeof buffer)) > 0)
-        if (write(out, buffer, (size_t)n) != n)
-            _exit(119);
-    if (in < 0 || out < 0 || n < 0)
-        _exit(119);
-    close(in);
-    close(out);
-}
-
-static void copy_folder(const char *from, const char *to)
-{
-    DIR *const d = opendir(from);
-    if (!d || mkdir(to, 0777) != 0)
-        _exit(119);
-    for (struct dirent *e; (e = readdir(d));) {
-        char a[PATH_MAX + 256], b[PATH_MAX + 256];
-        struct stat st;
-        snprintf(a, sizeof a, "%s/%s", from, e->d_name);
-        snprintf(b, sizeof b, "%s/%s", to, e->d_name);
-        if (e->d_name[0] == '.' || lstat(a, &st) != 0)
-            continue;
-        if (S_ISDIR(st.st_mode))
-            copy_folder(a, b);
-        else
-            copy_file(a, b);
-    }
-    closedir(d);
-}
-
 static void remove_tree(const char *path)
 {
     DIR *const d = opendir(path);
@@ -110,16 +76,6 @@ static void remove_tree(const char *path)
     if (d)
         closedir(d);
     rmdir(path);
-}
-
-void judge_make_place(long n)
-{
-    static const char *const files[] = {"said", "err"};
-    char from[PATH_MAX], to[PATH_MAX];
-    mkdir(judge_path(to, n, ""), 0777);
-    copy_folder(judge_path(from, 0, "work"), judge_path(to, n, "work"));
-    for (int i = 0; i < 2; i++)
-        copy_file(judge_path(from, 0, files[i]), judge_path(to, n, files[i]));
 }
 
 void judge_expect(long n, pid_t pid, const char *asker, bool ours)
