@@ -1,4 +1,4 @@
-/* careless.c - what fail_alloc.sh must find: each word of the command line is one way to get refused memory wrong; "sound" and "looks" are none. */
+/* careless.c - what fail_alloc.sh must find: each word of the command line is one way to get refused memory wrong; but not sound, looks. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* fail_alloc.h - between the preload that refuses memory, the place where the program goes on, and the judge of what the program did then. */
+/* fail_alloc.h - between the preload that refuses memory, the place where a refused process goes on, and the judge of what it did. */
 #ifndef NS_TESTS_FAIL_ALLOC_H
 #define NS_TESTS_FAIL_ALLOC_H
 
