@@ -106,7 +106,7 @@ static double weight_of(const ns_site *site, double score, double most)
 {
     if (site->kind != NS_ROW_SOFTMAX)
         return fabs(score);
-    return isfinite(score) ? ns_pow(2.718281828459045, score - most) : 0;
+    return isfinite(score) ? ns_exp(score - most) : 0;
 }
 
 /* Other keys in random order are hidden, each that still fits into the span's weight: at most as much is hidden, and one key always

@@ -65,9 +65,11 @@ double ns_log(double x)
     int e;
     const pair s = log_reduce(x, &e);
     const double z = s.hi * s.hi;                       /* atanh(s) = s + s z (1/3 + z/5 + ...), z <= 0.0295 */
+    static const double inverse[] = {1.0 / 27, 1.0 / 25, 1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11, 1.0 / 9,
+                                     1.0 / 7, 1.0 / 5, 1.0 / 3};
     double series = 0;
-    for (int i = 27; i >= 3; i -= 2)
-        series = fma(series, z, 1.0 / i);
+    for (size_t i = 0; i < sizeof inverse / sizeof *inverse; i++)
+        series = fma(series, z, inverse[i]);
     const double rest = 2 * fma(s.hi * z, series, s.lo);
     if (e == 0)
         return 2 * s.hi + rest;
@@ -110,6 +112,21 @@ double ns_pow(double base, double exponent)
     if (!(fabs(y.hi) < 750))
         return y.hi > 0 ? INFINITY : 0;
     return exp_pair(y);
+}
+
+double ns_exp(double x)
+{
+    static const double factor[] = {1.0 / 1307674368000, 1.0 / 87178291200, 1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800,
+                                    1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5};
+    if (!(fabs(x) < 750))
+        return x > 0 ? INFINITY : x < 0 ? 0 : x;
+    const double n = floor(x * 0x1.71547652b82fep0 + 0.5);
+    const pair r = exact_sum(fma(-n, LN2.hi, x), -n * LN2.lo);
+    double series = 0;                                  /* exp(r) = 1 + r + r^2 (1/2! + r/3! + ... + r^13/15!), |r| <= 0.347 */
+    for (size_t i = 0; i < sizeof factor / sizeof *factor; i++)
+        series = fma(series, r.hi, factor[i]);
+    const pair one = fast_sum(1, r.hi);
+    return ldexp(one.hi + (one.lo + fma(r.hi * r.hi, series, r.lo)), (int)n);
 }
 
 /* sin on |r| <= pi/4 */

@@ -98,6 +98,7 @@ int64_t ns_packed_floats(int64_t N, int64_t K);
 
 /* Deterministic double-precision helpers (fixed polynomials and explicit fma; the same bits on every machine). */
 double ns_pow(double base, double exponent);             /* base > 0 */
+double ns_exp(double x);
 double ns_log(double x);
 void   ns_sincos(double x, double *sin, double *cos);    /* |x| < 2^30 */
 

@@ -268,7 +268,7 @@ static void softplus_back(ns_band *b, const ns_taped *s)
         double sum = 0;
         for (int64_t r = 0; r < b->rows; r++) {
             const double y = (double)ns_cols_at(s->out, r)[i], d = (double)dy[r * s->out.sheet->ld + i];
-            const double own = y > s->low && y < s->high ? d * s->sign * (1 - ns_pow(2.718281828459045, -y)) : 0;
+            const double own = y > s->low && y < s->high ? d * s->sign * (1 - ns_exp(-y)) : 0;
             dx[r * s->x.sheet->ld + i] += (float)own;
             sum += own;
         }
@@ -289,7 +289,7 @@ static void log_decay_back(ns_band *b, const ns_taped *s)
     float *const dx = ns_grad_onto(b, s->x);
     const int64_t each = s->x.n / s->n;
     for (int64_t i = 0; i < s->x.n && b->rc == NS_OK; i++) {
-        const double rate = s->gains ? ns_pow(2.718281828459045, (double)s->gains->gain[i / each]) : s->sign;
+        const double rate = s->gains ? ns_exp((double)s->gains->gain[i / each]) : s->sign;
         double sum = 0;
         for (int64_t r = 0; r < b->rows; r++) {
             const double d = (double)dy[r * s->out.sheet->ld + i];

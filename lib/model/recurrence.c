@@ -117,7 +117,7 @@ typedef struct step_job { ns_cols x, out; const float *bias; double sign, low, h
 
 double ns_softplus(double x)
 {
-    const double e = x > 20 ? 0 : ns_pow(2.718281828459045, x);
+    const double e = x > 20 ? 0 : ns_exp(x);
     return x > 20 ? x : e < 1e-6 ? e - e * e / 2 : ns_log(1 + e);
 }
 
@@ -150,7 +150,7 @@ static void decay_row(const void *job, int64_t row)
     float *const out = ns_cols_at(j->out, row);
     const int64_t each = j->step.n / j->heads;
     for (int64_t h = 0; h < j->heads; h++) {
-        const double rate = j->log_rate ? ns_pow(2.718281828459045, (double)j->log_rate[h]) : j->rate;
+        const double rate = j->log_rate ? ns_exp((double)j->log_rate[h]) : j->rate;
         for (int64_t i = h * each; i < (h + 1) * each; i++)
             out[i] = (float)(-rate * (double)step[i]);
     }

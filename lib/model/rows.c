@@ -156,7 +156,7 @@ typedef struct xielu_job { const ns_math *math; ns_cols x, out; float alpha_p, a
 
 static double softplus(float x)
 {
-    return ns_log(1 + ns_pow(2.718281828459045, (double)x));
+    return ns_log(1 + ns_exp((double)x));
 }
 
 /* e^x - 1 - x for x <= 0; e is e^x. Near 0 by its series: the difference would be lost. */
@@ -211,9 +211,9 @@ static void xielu_back(ns_band *b, const ns_taped *s)
         }
     const ns_gains *const p = &s->gains[s->slots[0]], *const n = &s->gains[s->slots[1]];
     if (p->gain_grad)
-        *p->gain_grad += (float)(above * (1 - ns_pow(2.718281828459045, -softplus(*p->gain))));
+        *p->gain_grad += (float)(above * (1 - ns_exp(-softplus(*p->gain))));
     if (n->gain_grad)
-        *n->gain_grad += (float)(below * (1 - ns_pow(2.718281828459045, -softplus(*n->gain))));
+        *n->gain_grad += (float)(below * (1 - ns_exp(-softplus(*n->gain))));
 }
 
 ns_cols ns_band_xielu(ns_band *b, ns_cols x, const int slots[4])

@@ -45,7 +45,7 @@ static float first_value(const ns_param *p, double sd, ns_rng *rng)
     switch (p->init) {
     case NS_INIT_ONE: return 1;
     case NS_INIT_RATE: return (float)ns_log(1 + 15 * u);
-    case NS_INIT_STEP: return (float)ns_log(ns_pow(2.718281828459045, 0.001 * ns_pow(100, u)) - 1);
+    case NS_INIT_STEP: return (float)ns_log(ns_exp(0.001 * ns_pow(100, u)) - 1);
     case NS_INIT_TAPS: return (float)((2 * u - 1) / sqrt((double)p->cols));
     case NS_INIT_USUAL: break;
     }

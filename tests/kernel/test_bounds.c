@@ -80,7 +80,7 @@ static void double_bounds(void **state)
     if (emulated())
         SKIP("valgrind has no long double and no control word");
     ns_rng rng = ns_rng_seed(5, 5);
-    ns_worst sine = {0}, cosine = {0}, logarithm = {0}, power = {0};
+    ns_worst sine = {0}, cosine = {0}, logarithm = {0}, power = {0}, exponential = {0};
     for (int i = 0; i < 400000; i++) {
         const double near = (double)(float)(M_PI_2 * (double)ns_rng_below(&rng, 600000)),
                      wide = (ns_rng_uniform(&rng) - 0.5) * (i % 4 < 2 ? 2e6 : 20);
@@ -92,13 +92,17 @@ static void double_bounds(void **state)
         ns_worst_add(&cosine, (double)((c - cosl(x)) / cosl(x)));
         const double y = i % 2 ? exp((ns_rng_uniform(&rng) - 0.5) * 1400) : 1 + 1e-3 * ns_rng_normal(&rng);
         ns_worst_add(&logarithm, (double)((ns_log(y) - logl(y)) / logl(y)));
+        const double z = (ns_rng_uniform(&rng) - 0.5) * (i % 2 ? 1400 : 2);
+        ns_worst_add(&exponential, (double)((ns_exp(z) - expl(z)) / expl(z)));
         const double base = 1 + 1e7 * ns_rng_uniform(&rng), exponent = (ns_rng_uniform(&rng) - 0.5) * 40;
         ns_worst_add(&power, (double)((ns_pow(base, exponent) - powl(base, exponent)) / powl(base, exponent)));
     }
-    print_message("relative: sin %.2e, cos %.2e, log %.2e, pow %.2e\n", sine.most, cosine.most, logarithm.most, power.most);
+    print_message("relative: sin %.2e, cos %.2e, log %.2e, pow %.2e, exp %.2e\n", sine.most, cosine.most, logarithm.most, power.most,
+                  exponential.most);
     const double bound = sizeof(long double) > sizeof(double) ? 1.5e-16 : 4e-16;
     assert_true(ns_worst_within(&sine, bound, 390000) && ns_worst_within(&cosine, bound, 400000) &&
-                ns_worst_within(&logarithm, bound, 400000) && ns_worst_within(&power, bound, 400000));
+                ns_worst_within(&logarithm, bound, 400000) && ns_worst_within(&power, bound, 400000) &&
+                ns_worst_within(&exponential, bound, 400000));
 }
 
 static void double_special_values(void **state)
@@ -111,6 +115,8 @@ static void double_special_values(void **state)
     assert_true(isnan(s) && isnan(c));
     assert_true(ns_log(0) == -INFINITY && isnan(ns_log(-1)) && ns_log(INFINITY) == INFINITY && isnan(ns_log(NAN)) && ns_log(1) == 0);
     assert_true(fabs(ns_log(5e-324) - log(5e-324)) < 1e-12);
+    assert_true(ns_exp(0) == 1 && ns_exp(-INFINITY) == 0 && ns_exp(INFINITY) == INFINITY && isnan(ns_exp(NAN)) && ns_exp(710) == INFINITY &&
+                ns_exp(-800) == 0 && ns_exp(-744) > 0);
     assert_true(ns_pow(7, 0) == 1 && ns_pow(2, 10) == 1024 && ns_pow(2, 2000) == INFINITY && ns_pow(2, -2000) == 0 &&
                 ns_pow(2, -1074) == 5e-324);
 }
