@@ -91,7 +91,8 @@ static layer_row layer_row_of(const ns_arch *arch, int64_t layer)
     layer_row row;
     memset(&row, 0, sizeof row);   /* rows are compared as bytes */
     const ns_attn *const attn = ns_arch_attn(arch, layer);
-    snprintf(row.kind, sizeof row.kind, "%s", attn && attn->chunk ? "chunk" : ns_layer_kind_name(ns_arch_layer_kind(arch, layer)));
+    snprintf(row.kind, sizeof row.kind, "%s%s", attn && attn->chunk ? "chunk" : ns_layer_kind_name(ns_arch_layer_kind(arch, layer)),
+             ns_arch_mixers(arch, layer) > 1 ? " + recurrent" : "");
     rope_label(arch, attn, row.rope, sizeof row.rope);
     if (attn) {
         row.window = attn->head_window ? -1 : ns_attn_window(attn, 0);
@@ -155,7 +156,7 @@ static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char 
     size_t used = (size_t)snprintf(out, n, "[");
     char *rest = axes;
     for (char *axis; (axis = strsep(&rest, " ")) && used < n;) {
-        const int64_t size = ns_arch_axis(arch, layer, axis);
+        const int64_t size = ns_point_axis(arch, point, layer, axis);
         const char *const separator = used > 1 ? ", " : "";
         used += (size_t)(size == 0 ? snprintf(out + used, n - used, "%s%s", separator, axis)
                                   : snprintf(out + used, n - used, "%s%lld", separator, (long long)size));

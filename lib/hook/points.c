@@ -31,6 +31,13 @@ const char *ns_point_axes_at(const ns_arch *arch, ns_point p, int64_t layer)
     return own ? own : ns_point_axes(p);
 }
 
+int64_t ns_point_axis(const ns_arch *arch, ns_point p, int64_t layer, const char *axis)
+{
+    const ns_branch *const b = layer >= 0 && layer < arch->n_layers ? ns_layer_shows(&arch->layers[layer], p) : NULL;
+    const int64_t own = b ? ns_branch_axis(b, axis) : 0;
+    return own ? own : ns_arch_axis(arch, layer, axis);
+}
+
 const char *ns_point_formula(ns_point p)
 {
     return points[p].formula;

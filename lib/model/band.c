@@ -209,7 +209,7 @@ static int show_shares(const ns_band *b, const shares *s, const ns_member *m, in
 void ns_band_results(ns_band *b, const ns_attn *a, ns_cols z, int weight, ns_cols out)
 {
     const shares s = {a, &b->weights->packed[weight], z, out};
-    if (b->tape || !ns_hooks_any(b->p->hooks, NS_POINT_RESULT, b->layer))
+    if (b->tape || !ns_hooks_any(b->p->hooks, NS_POINT_RESULT, b->layer) || !ns_band_shows(b, NS_POINT_RESULT))
         return;
     for (int i = 0; i < b->n_members; i++) {
         const ns_member *const m = &b->members[i];

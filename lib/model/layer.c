@@ -1,7 +1,7 @@
 /* layer.c - one layer: bands of rows through norm -> class -> add. A band is rows of one session, or all new rows of several that have few
  * (forks, decoding): the matrices are then read once for all of them.
  *
- * for each band:  for each stage:  out_b = out_norm(class_b(in_norm(x)))  for all branches b, then  x += sum of out_scale_b out_b
+ * for each band:  for each stage:  out_b = out_norm(class_b(in_scale_b in_norm(x)))  for all b, then  x += sum of out_scale_b out_b
  * In the last layer only the rows that somebody reads go beyond their keys and values, and no further than they are read. */
 #include "model/internal.h"
 
@@ -25,7 +25,7 @@ static ns_cols run_branch(ns_band *b, const ns_branch *branch, const ns_branch_w
     b->weights = weights;
     if (!branch->shares_norm)
         *normed = ns_band_in_norm(b);
-    ns_cols out = branch->class_->forward(b, branch->params, *normed);
+    ns_cols out = branch->class_->forward(b, branch->params, ns_band_in_scale(b, *normed));
     if (!out.sheet)
         return out;
     out = ns_band_out_norm(b, out);

@@ -2,6 +2,7 @@
 #include "model/tape.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- norms ---- */
 
@@ -91,6 +92,20 @@ ns_cols ns_band_in_norm(ns_band *b)
     if (b->rc == NS_OK)
         ns_each_row(b, b->rows, norm_row, &j);
     return j.out;
+}
+
+ns_cols ns_band_in_scale(ns_band *b, ns_cols normed)
+{
+    const float factor = b->branch->in_scale;
+    const ns_cols out = factor == 1.0f ? normed : ns_band_new(b, normed.n);
+    if (factor == 1.0f || b->rc != NS_OK)
+        return out;
+    for (int64_t r = 0; r < b->rows; r++) {
+        memcpy(ns_cols_at(out, r), ns_cols_at(normed, r), (size_t)normed.n * sizeof(float));
+        b->p->math->scale(ns_cols_at(out, r), normed.n, factor);
+    }
+    ns_tape_share(b, normed, out, factor, false);
+    return out;
 }
 
 ns_cols ns_band_out_norm(ns_band *b, ns_cols out)

@@ -77,7 +77,7 @@ static int64_t own_length(const ns_plan *p, const ns_plan_track *t, int64_t laye
             continue;
         char as[32];
         snprintf(as, sizeof as, "%.*s", (int)strcspn(own, " "), own);
-        return ns_arch_axis(p->arch, layer, as);
+        return ns_point_axis(p->arch, t->point, layer, as);
     }
     return 0;
 }
@@ -314,7 +314,10 @@ static int make(ns_plan *p, const ns_recorder_params *params, ns_error *err)
     int rc = copy_params(p, params, err);
     if (rc != NS_OK)
         return rc;
-    p->n_heads = ns_arch_max_heads(p->arch);
+    for (int64_t l = 0; l < p->arch->n_layers; l++) {
+        const int64_t heads = ns_arch_axis(p->arch, l, "head");      /* of all mixers of the layer */
+        p->n_heads = heads > p->n_heads ? heads : p->n_heads;
+    }
     p->tracks = ns_alloc_array(NS_N_POINTS + 1, sizeof *p->tracks); /* the pattern may have two */
     if (!p->tracks)
         return ns_oom(err, "the plan of a recording");

@@ -270,6 +270,15 @@ RECURRENT |= {
     "recurrent_gemma-wide": (hf.RecurrentGemmaConfig, dict(GRIFFIN, attention_window_size=64, lru_width=60, attention_bias=True,
                              block_types=["attention", "recurrent"], logits_soft_cap=5.0), dict(dtype=torch.float32, sd=0.15)),
 }
+FALCON = dict(SQUARE, mamba_d_ssm=60, mamba_n_heads=6, mamba_d_head=10, mamba_n_groups=2, mamba_d_state=14, mamba_chunk_size=8)
+RECURRENT |= {
+    "falcon_h1": (hf.FalconH1Config, dict(FALCON, embedding_multiplier=2.5, lm_head_multiplier=0.4, mlp_multipliers=[0.8, 1.3],
+                  key_multiplier=0.7, attention_in_multiplier=1.2, attention_out_multiplier=0.9, ssm_in_multiplier=0.6,
+                  ssm_multipliers=[0.9, 1.1, 0.8, 1.2, 0.7], ssm_out_multiplier=1.4), {}),
+    "falcon_h1-norm": (hf.FalconH1Config, dict(FALCON, mamba_rms_norm=True, mamba_norm_before_gate=False, mamba_proj_bias=True,
+                       projectors_bias=True, head_dim=10, tie_word_embeddings=True), dict(dtype=torch.float32)),
+    "falcon_h1-first": (hf.FalconH1Config, dict(FALCON, mamba_rms_norm=True, mamba_conv_bias=False, mamba_n_groups=1), {}),
+}
 # What transformers 5.23 refuses or gets wrong: widths that are no multiple of the heads, a kernel that wants aligned rows, codes of MXFP4
 # beside f32. gemma2-d_ff: differences of 1e-7 of states above 1,000.
 REFUSED_5 = ("llama-width", "gemma3-width", "minimax-d_ff", "gpt_oss-mxfp4", "gemma2-d_ff")
@@ -287,7 +296,8 @@ LIVE_5 = {
 }
 LIVE = ONES | LONGER | WRAPPERS | EXPERTS | OTHERS | RECURRENT
 KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe", "granitemoe", "gpt_oss",
-        "gpt_oss-mxfp4", "llama4", "qwen3_next-full", "apertus", "stablelm-parallel", "qwen3_next", "lfm2", "jamba")
+        "gpt_oss-mxfp4", "llama4", "qwen3_next-full", "apertus", "stablelm-parallel", "qwen3_next", "lfm2", "jamba",
+        "falcon_h1", "recurrent_gemma-wide")
 if FIVE:
     LIVE = FIXTURES | LIVE | LIVE_5
     FIXTURES = FIXTURES_5 | {"mamba2": LIVE.pop("mamba2")}
@@ -392,7 +402,8 @@ def expect(folder, ids, wrapper=False):
     out = model(ids[None], use_cache=False, output_hidden_states=True, **wanted)
     hidden = recorder.layers if recorder.inputs or recorder.channels else out.hidden_states[:-1]     # Mamba-2 lists what leaves a layer
     full = iter(a[0] for a in out.get("attentions") or () if a is not None and a.shape[-1] == T)    # else a state
-    pairs = {i: recorder.rows(i) or (next(full), None) for i in range(text.num_hidden_layers) if i not in recorder.channels}
+    with_heads = [i for i in range(text.num_hidden_layers) if i not in recorder.channels or i in recorder.beside]
+    pairs = {i: recorder.rows(i) or (next(full), None) for i in with_heads}
     outputs = {i: output[ROWS] for i, (_, output) in pairs.items() if output is not None}
     outputs |= {i: output[ROWS] for i, output in recorder.channels.items()}
     expected = {"ids": ids, "rows": torch.tensor(ROWS), "logits": out.logits[0].contiguous(),

@@ -64,7 +64,8 @@ def gated_delta_net(m, hidden):
 def mamba2(m, hidden):
     """mamba2, bamba, granitemoehybrid, nemotron_h"""
     T, inner, group = hidden.shape[1], m.intermediate_size, m.n_groups * m.ssm_state_size
-    _, mixed, dt = torch.split(m.in_proj(hidden)[0], [inner, inner + 2 * group, m.num_heads], -1)
+    projected = m.in_proj(hidden * getattr(m, "ssm_in_multiplier", 1))[0] * getattr(m, "mup_vector", torch.ones(1))
+    _, mixed, dt = torch.split(projected.reshape(T, -1), [inner, inner + 2 * group, m.num_heads], -1)
     x, k, q = torch.split(convolved(m, mixed), [inner, group, group], -1)
     q, k = (y.reshape(T, m.n_groups, -1).repeat_interleave(m.num_heads // m.n_groups, 1) for y in (q, k))
     dt = softplus(dt.double() + m.dt_bias.double()).clamp(*m.time_step_limit)
@@ -144,20 +145,30 @@ def mamba(m, hidden):
     return y, m.out_proj((y * silu(gate)).float())
 
 
+def falcon_h1(m, hidden):
+    """The recurrence that is next to attention, whose rows the layer shows."""
+    weights, v, skip = mamba2(m, hidden)
+    y = (torch.einsum("hts,shd->thd", weights, v) + skip).reshape(hidden.shape[1], -1)
+    gate = (m.in_proj(hidden * m.ssm_in_multiplier) * m.mup_vector)[..., :m.intermediate_size]
+    gated = m.norm(y[None].float(), gate) if m.mamba_rms_norm else y[None].float() * silu(gate)
+    return y, m.out_proj(gated)[0]
+
+
 KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net,
          "Qwen3_5GatedDeltaNet": gated_delta_net, "Qwen3_5MoeGatedDeltaNet": gated_delta_net,
          "OlmoHybridGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
          "GraniteMoeHybridMambaLayer": mamba2, "RecurrentGemmaSdpaAttention": local_attention}
 # Mixers of channels: no heads, no rows. The output of the recurrence, and what the module makes of it.
 CHANNELS = {"Lfm2ShortConv": short_conv, "MambaMixer": mamba, "FalconMambaMixer": mamba, "JambaMambaMixer": mamba,
-            "RecurrentGemmaRecurrentBlock": rg_lru}
+            "RecurrentGemmaRecurrentBlock": rg_lru, "FalconH1Mixer": falcon_h1}
+BESIDE = (falcon_h1,)                                # next to attention
 
 
 class Recorder:
     """The inputs of a model's layers and of its recurrent modules, and the outputs of their recurrences, in one pass."""
 
     def __init__(self, model):
-        self.layers, self.inputs, self.outputs, self.channels = [], {}, {}, {}
+        self.layers, self.inputs, self.outputs, self.channels, self.beside = [], {}, {}, {}, set()
         for index, layer in enumerate(getattr(getattr(model.base_model, "language_model", model.base_model), "layers", ())):
             layer.register_forward_pre_hook(lambda _, args, kw: self.layers.append(args[0] if args else kw["hidden_states"]),
                                             with_kwargs=True)
@@ -182,10 +193,12 @@ class Recorder:
 
     def mix(self, index):
         def hook(module, args, kw, out):
-            output, whole = CHANNELS[type(module).__name__](module, args[0] if args else kw["hidden_states"])
+            kind = CHANNELS[type(module).__name__]
+            output, whole = kind(module, args[0] if args else kw["hidden_states"])
             theirs = (out[0] if isinstance(out, tuple) else out)[0]
             assert (whole - theirs).abs().max() < 1e-5 * (1 + theirs.abs().max()), (whole - theirs).abs().max()
             self.channels[index] = output.float()
+            self.beside |= {index} if kind in BESIDE else set()
         return hook
 
     def rows(self, index):

@@ -85,9 +85,6 @@ def made():
         conv_kernel=4, expand=2, chunk_size=16, time_step_limit=(0.0, float("inf")), tie_word_embeddings=False)
     alone = dict(vocab_size=64, hidden_size=24, num_hidden_layers=2, state_size=7, tie_word_embeddings=False)
     yield "mamba", transformers.MambaConfig(**alone, use_bias=True)
-    yield "recurrent_gemma", transformers.RecurrentGemmaConfig(
-        vocab_size=64, hidden_size=24, num_hidden_layers=4, intermediate_size=40, num_attention_heads=3, num_key_value_heads=1,
-        lru_width=30, attention_window_size=64, block_types=["recurrent", "attention"])
     yield "falcon_mamba", transformers.FalconMambaConfig(**alone, intermediate_size=40, use_conv_bias=False)
 
 

@@ -1,6 +1,6 @@
 /* arch.h - the declarative description of a model: layers -> stages -> branches (plain data, no weights).
  *
- *     x <- base + sum over branches b of  out_scale_b * out_norm_b( branch_b( in_norm_b(x) ) )
+ *     x <- base + sum over branches b of  out_scale_b * out_norm_b( branch_b( in_scale_b * in_norm_b(x) ) )
  *     base = x, or alpha * in_norm_0(x) (minimax)
  *
  * One executor covers pre-norm (llama), post-norm (olmo2), sandwich (gemma2) and parallel (gpt_neox, cohere2) blocks.
@@ -79,6 +79,7 @@ typedef struct ns_attn {
 typedef struct ns_ffn {
     int64_t d_ff;                                /* F */
     ns_act  act;
+    float   gate_factor;                         /* gate x is multiplied by it (falcon_h1); 0 = not */
     ns_tref gate, up, down, gate_bias, up_bias, down_bias;   /* no gate: down(act(up x)); else down(act(gate x) * up x) */
     ns_tref alpha_p, alpha_n, beta, eps;         /* [1] each, of xIELU */
 } ns_ffn;
@@ -90,7 +91,7 @@ typedef struct ns_branch {
     void                  *params;               /* as the class has them; of the arch, freed with it */
     ns_norm                in_norm, out_norm;
     bool                   shares_norm;          /* uses the first branch's normed input (cohere2) */
-    float                  out_scale;            /* 1 unless the family scales its residual branches */
+    float                  in_scale, out_scale;  /* 1 unless the family scales its branches */
 } ns_branch;
 
 /* normed_scale != 0: the stage starts from normed_scale * (normed input of branch 0) instead of from x (minimax). */
@@ -145,10 +146,12 @@ NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
 NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent" */
 /* A layer in words: "full", "swa 128"; "swa" where its heads' windows differ. */
 NS_API void ns_arch_layer_label(const ns_arch *, int64_t layer, char *out, size_t n);
+/* The branches of a layer that mix rows: attention, recurrences. */
+NS_API int     ns_arch_mixers(const ns_arch *, int64_t layer);
 NS_API int64_t ns_arch_max_heads(const ns_arch *);                  /* max over layers of H */
 NS_API int64_t ns_arch_max_head_dim(const ns_arch *);               /* max over layers of d */
-/* The length of an axis of the points at a layer (-1: outside the blocks), by its name in ns_point_axes: "head", "d_ff", "expert"; 0: no
- * point has it there, or it is of rows and keys. */
+/* The length of an axis of the points at a layer (-1: outside the blocks), by its name in ns_point_axes: "head", "d_ff", "expert"; of two
+ * mixers side by side the larger (ns_point_axis: that of a point); 0: no point has it there, or it is of rows and keys. */
 NS_API int64_t ns_arch_axis(const ns_arch *, int64_t layer, const char *axis);
 /* How many keys a row of head h sees at most: 0 = all before it. */
 NS_API int64_t ns_attn_window(const ns_attn *, int64_t head);

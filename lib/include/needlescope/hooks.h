@@ -123,6 +123,7 @@ NS_API const char *ns_point_name(ns_point);       /* with % for the layer number
 NS_API const char *ns_point_axes(ns_point);
 /* The same at a layer: a recurrence has its own heads of q and k, and their own width. */
 NS_API const char *ns_point_axes_at(const ns_arch *, ns_point, int64_t layer);
+NS_API int64_t     ns_point_axis(const ns_arch *, ns_point, int64_t layer, const char *axis);       /* as ns_arch_axis, of one point */
 NS_API const char *ns_point_formula(ns_point);
 /* Does the point exist at this layer (-1: outside the blocks) of this arch? ns_point_absent: why not, in words; NULL: it does. Where a
  * layer has two mixers side by side, a point is of the first that has it. */

@@ -133,6 +133,7 @@ ns_cols ns_band_keep_norm(ns_band *, ns_cols log_decay);
 /* ---- the layer's own ---- */
 ns_cols ns_band_x(ns_band *);                                          /* the residual stream */
 ns_cols ns_band_in_norm(ns_band *);                                    /* norm of the branch's input; x itself where it has none */
+ns_cols ns_band_in_scale(ns_band *, ns_cols normed);                   /* in_scale * normed; normed stays, and is given for 1 */
 ns_cols ns_band_out_norm(ns_band *, ns_cols out);                      /* out_scale * out_norm(out); out is spent */
 /* x <- x, or normed_scale * normed where that is not 0; then + each out. The first NaN or Inf fails the band, by the name of `point`. */
 void    ns_band_add(ns_band *, const ns_stage *, ns_cols normed, const ns_cols *out, ns_point);

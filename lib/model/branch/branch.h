@@ -1,6 +1,6 @@
 /* branch.h - the class of a branch: all that there is to know of what it computes.
  *
- *     x <- base + sum over branches b of  out_scale_b * out_norm_b( class_b( in_norm_b(x) ) )
+ *     x <- base + sum over branches b of  out_scale_b * out_norm_b( class_b( in_scale_b * in_norm_b(x) ) )
  *
  * A class is a file beside this one with one `const ns_branch_class` in it, and its name in meson.build; nobody else names a mixer.
  * Everybody asks the class: the reader and writer of an arch its fields, the walk over weights (names, shapes, packing, freeing) its

@@ -32,6 +32,7 @@ typedef struct recurrence {
     double  step_min, step_max, divisor;    /* step_max 0: no limit; divisor 0: 1 */
     int     delta, beta;
     ns_tref write, write_bias;              /* [H, D] of beta */
+    float   q_factor, k_factor, v_factor, gate_factor, step_factor;    /* of what the product gives; 0: 1 (falcon_h1) */
     ns_tref skip;                           /* D [H] */
     int     z_norm_of;                      /* ROW: all heads at once, in z_norm_groups parts. HEAD: each, by one gain [d] */
     int64_t z_norm_groups;                  /* 0: 1 */
@@ -90,6 +91,11 @@ static const ns_field fields[] = {
     {"z_norm_groups", NS_FIELD_I64, AT(z_norm_groups), .sparse = true},
     {"gate_act", NS_FIELD_WORD, AT(gate_act), .words = gate_acts, .sparse = true},
     {"gate_order", NS_FIELD_WORD, AT(gate_first), .words = gate_orders, .sparse = true},
+    {"q_factor", NS_FIELD_F32, AT(q_factor), .sparse = true},
+    {"k_factor", NS_FIELD_F32, AT(k_factor), .sparse = true},
+    {"v_factor", NS_FIELD_F32, AT(v_factor), .sparse = true},
+    {"gate_factor", NS_FIELD_F32, AT(gate_factor), .sparse = true},
+    {"step_factor", NS_FIELD_F32, AT(step_factor), .sparse = true},
     NS_HEADS_WEIGHT_FIELDS,
     {0},
 };
@@ -159,6 +165,16 @@ static int64_t or_else(int64_t value, int64_t otherwise)
     return value ? value : otherwise;
 }
 
+static int check_factors(const ns_checker *c, const recurrence *x)
+{
+    const struct { const char *name; float value; } all[] = {{"q_factor", x->q_factor}, {"k_factor", x->k_factor},
+        {"v_factor", x->v_factor}, {"gate_factor", x->gate_factor}, {"step_factor", x->step_factor}};
+    int rc = NS_OK;
+    for (size_t i = 0; i < sizeof all / sizeof *all && rc == NS_OK; i++)
+        rc = ns_check_at_least(c, all[i].name, (double)all[i].value, -1e30);
+    return rc;
+}
+
 static int check_scan_sizes(const ns_checker *c, const recurrence *x)
 {
     const ns_attn *const a = &x->heads;
@@ -206,6 +222,7 @@ static int check(const ns_checker *c, const void *params)
     const recurrence *const x = params;
     int rc = ns_heads_check(c, &x->heads);
     rc = rc != NS_OK ? rc : x->form == SCAN ? check_scan(c, x) : check_lightning(c, x);
+    rc = rc != NS_OK ? rc : check_factors(c, x);
     rc = rc != NS_OK ? rc : check_slopes(c, x);
     return rc != NS_OK ? rc : ns_check_norm(c, "z_norm", &x->z_norm);
 }
@@ -311,6 +328,17 @@ static ns_cols gated(ns_band *b, const recurrence *p, ns_cols z, ns_cols gate)
     return p->gate_act == GATE_SILU ? ns_band_glu(b, gate, NS_ACT_SILU, z) : ns_band_gate(b, z, gate);
 }
 
+/* Columns q | k | v | gate | step, each by its own. */
+static void apply_factors(ns_band *b, const recurrence *p, const ns_scan *s, ns_cols x, int64_t gate, int64_t step)
+{
+    const struct { int64_t n; float factor; } parts[] = {{s->q_heads * s->key, p->q_factor}, {s->k_heads * s->key, p->k_factor},
+        {s->v_heads * s->value, p->v_factor}, {gate, p->gate_factor}, {step, p->step_factor}};
+    int64_t at = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; at += parts[i++].n)
+        if (parts[i].factor != 0)
+            ns_band_scale(b, ns_columns(x, at, parts[i].n), parts[i].factor);
+}
+
 static ns_cols forward_scan(ns_band *b, const recurrence *p, ns_cols in)
 {
     const ns_attn *const a = &p->heads;
@@ -318,6 +346,7 @@ static ns_cols forward_scan(ns_band *b, const recurrence *p, ns_cols in)
     const ns_cols x = ns_band_linear(b, in, NS_HEADS_QKV);
     const int64_t qkv = (s.q_heads + s.k_heads) * s.key + s.v_heads * s.value, gate = p->z_gate.name ? a->n_heads * a->head_dim : 0;
     const int64_t step = p->step.name ? s.heads * (p->each ? s.key : 1) : 0, write = p->write.name ? s.heads : 0;
+    apply_factors(b, p, &s, x, gate, step);
     make_qkv(b, p, &s, x);
     make_rates(b, p, &s, step ? ns_columns(x, qkv + gate, step) : (ns_cols){0}, ns_columns(x, qkv + gate + step, write));
     ns_cols z = ns_band_scan(b, &s);

@@ -10,6 +10,7 @@ static const ns_field fields[] = {
     {"mixer", NS_FIELD_FIXED, .words = mixer, .sparse = true},
     {"d_ff", NS_FIELD_I64, .offset = offsetof(ns_ffn, d_ff), .required = true},
     {"act", NS_FIELD_WORD, .offset = offsetof(ns_ffn, act), .words = acts, .required = true},
+    {"gate_factor", NS_FIELD_F32, .offset = offsetof(ns_ffn, gate_factor), .sparse = true},
     {"gate", NS_FIELD_TREF, .offset = offsetof(ns_ffn, gate)},
     {"up", NS_FIELD_TREF, .offset = offsetof(ns_ffn, up), .required = true},
     {"down", NS_FIELD_TREF, .offset = offsetof(ns_ffn, down), .required = true},
@@ -46,6 +47,11 @@ static int check(const ns_checker *c, const void *params)
     const ns_ffn *const f = params;
     if (f->gate_bias.name && !f->gate.name)
         return ns_check_refuse(c, "gate_bias without gate");
+    if (f->gate_factor != 0 && !f->gate.name)
+        return ns_check_refuse(c, "gate_factor without gate");
+    const int rc = ns_check_at_least(c, "gate_factor", (double)f->gate_factor, -1e30);
+    if (rc != NS_OK)
+        return rc;
     const int given = !!f->alpha_p.name + !!f->alpha_n.name + !!f->beta.name + !!f->eps.name;
     if (given != (f->act == NS_ACT_XIELU ? 4 : 0) || (given && f->gate.name))
         return ns_check_refuse(c, "the act xielu is alpha_p, alpha_n, beta and eps, and no gate");
@@ -57,7 +63,8 @@ static const int xielu_slots[4] = {ALPHA_P, ALPHA_N, BETA, EPS};
 static ns_cols forward(ns_band *b, const void *params, ns_cols in)
 {
     const ns_ffn *const f = params;
-    const ns_cols x = ns_band_linear(b, in, IN), first = ns_columns(x, 0, f->d_ff);     /* gate, up; or up */
+    const ns_cols x = ns_band_linear(b, in, IN);                                        /* gate, up; or up */
+    const ns_cols first = ns_band_scale(b, ns_columns(x, 0, f->d_ff), f->gate_factor != 0 ? f->gate_factor : 1);
     const ns_cols post = f->gate.name               ? ns_band_glu(b, first, f->act, ns_columns(x, f->d_ff, f->d_ff))
                          : f->act == NS_ACT_XIELU ? ns_band_xielu(b, first, xielu_slots)
                                                   : ns_band_act(b, first, f->act);

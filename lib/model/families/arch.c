@@ -226,9 +226,20 @@ int64_t ns_arch_axis(const ns_arch *a, int64_t layer, const char *axis)
     if (layer < 0 || layer >= a->n_layers)
         return layer < 0 && strcmp(axis, "d_vocab") == 0 ? a->vocab : 0;
     const ns_layer *const l = &a->layers[layer];
-    for (int s = 0; s < l->n_stages && n == 0; s++)
-        for (int b = 0; b < l->stages[s].n_branches && n == 0; b++)
-            n = ns_branch_axis(&l->stages[s].branches[b], axis);
+    for (int s = 0; s < l->n_stages; s++)
+        for (int b = 0; b < l->stages[s].n_branches; b++) {
+            const int64_t own = ns_branch_axis(&l->stages[s].branches[b], axis);
+            n = own > n ? own : n;
+        }
+    return n;
+}
+
+int ns_arch_mixers(const ns_arch *a, int64_t layer)
+{
+    int n = 0;
+    for (int s = 0; layer >= 0 && layer < a->n_layers && s < a->layers[layer].n_stages; s++)
+        for (int b = 0; b < a->layers[layer].stages[s].n_branches; b++)
+            n += ns_class_is_mixer(a->layers[layer].stages[s].branches[b].class_);
     return n;
 }
 

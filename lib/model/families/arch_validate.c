@@ -46,7 +46,8 @@ static int check_branch(ns_checker *c, const ns_branch *b, bool first)
         return ns_check_refuse(c, "the first branch of a stage cannot share a norm");
     if (b->shares_norm && b->in_norm.type != NS_NORM_NONE)
         return ns_check_refuse(c, "a branch that shares the norm has an in_norm of its own");
-    if ((rc = ns_check_at_least(c, "out_scale", b->out_scale, -1e30)) != NS_OK ||
+    if ((rc = ns_check_at_least(c, "in_scale", b->in_scale, -1e30)) != NS_OK ||
+        (rc = ns_check_at_least(c, "out_scale", b->out_scale, -1e30)) != NS_OK ||
         (rc = ns_check_norm(c, "in_norm", &b->in_norm)) != NS_OK || (rc = ns_check_norm(c, "out_norm", &b->out_norm)) != NS_OK)
         return rc;
     return b->class_->check(c, b->params);

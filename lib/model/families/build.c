@@ -108,6 +108,11 @@ static void build_attn(builder *b, ns_branch *branch)
     ns_build_matrix(b, branch, "attn.o", n->o);
     if (f->o_bias)
         ns_build_bias_of(b, branch, "attn.o", n->o);
+    if (f->factors.given) {
+        a->k_scale = (float)f->factors.key;
+        branch->in_scale = (float)f->factors.attn_in;
+        branch->out_scale = (float)f->factors.attn_out;
+    }
     if (a->qk_norm != NS_QK_NONE)
         build_qk_norm(b, branch);
 }
@@ -127,6 +132,10 @@ static void build_ffn(builder *b, ns_branch *branch)
     const ns_names *const n = b->row->names;
     ns_ffn *const ffn = branch->params;
     *ffn = (ns_ffn){.d_ff = b->f->d_ff, .act = b->f->act};
+    if (b->f->factors.given) {
+        ffn->gate_factor = (float)b->f->factors.gate;
+        branch->out_scale = (float)b->f->factors.down;
+    }
     if (n->gate_up) {
         ns_build_matrix(b, branch, "ffn.gate", n->gate_up);
         ns_build_matrix(b, branch, "ffn.up", n->gate_up)->start = ffn->d_ff;
@@ -148,6 +157,7 @@ static void build_ffn(builder *b, ns_branch *branch)
 
 static void begin(builder *b, ns_branch *branch, const char *part, const char *mixer)
 {
+    branch->in_scale = 1;
     branch->out_scale = (float)b->f->branch_scale;
     b->oom |= !ns_branch_begin(branch, ns_branch_class_find(part, mixer));
 }
@@ -173,6 +183,16 @@ static void build_mixer(builder *b, ns_branch *branch)
         other->build(b, branch);
     else
         build_attn(b, branch);
+}
+
+/* A recurrence next to attention, whose norm it shares. */
+static void build_beside(builder *b, ns_branch *branch)
+{
+    const ns_recurrent *const other = b->row->recurrent;
+    begin(b, branch, "attn", other->mixer);
+    branch->shares_norm = true;
+    if (!b->oom)
+        other->build(b, branch);
 }
 
 static void build_mlp(builder *b, ns_branch *branch)
@@ -207,6 +227,8 @@ static void build_layer(builder *b, ns_layer *layer)
         layer->stages[0] = (ns_stage){.branches = {attn}, .n_branches = 1};
         layer->stages[1] = (ns_stage){.branches = {ffn}, .n_branches = 1};
     }
+    if (b->row->recurrent && b->row->recurrent->beside)
+        build_beside(b, &layer->stages[0].branches[layer->stages[0].n_branches++]);
     for (int s = 0; s < 2 && b->row->normed_residual; s++) {
         const int which = s == 1 ? 2 : b->f->recurrent[b->layer] != 0;
         layer->stages[s].normed_scale = (float)b->f->alpha[which];

@@ -104,6 +104,7 @@ typedef struct ns_recurrent {
     const char *mixer;                /* their class, as in an arch's JSON */
     const char *others;               /* what they call the softmax layers; NULL: full_attention */
     const ns_names *names;            /* of the norms of such layers, where the block is another; NULL: the family's */
+    bool        beside;               /* one is in every layer, next to its attention */
     bool        odd;                  /* every other layer is one when layer_types does not say */
     int       (*read)(ns_facts *, ns_config *, ns_error *);     /* more of the config: facts.mixer, and which layers are such when
                                                                  * layer_types does not say; NULL: there is no more */
@@ -194,8 +195,16 @@ typedef struct ns_mixer_facts {
     int64_t heads, groups, key_dim, value_dim, taps;      /* states; heads of q and k */
     int64_t channels, rank;                               /* of Mamba-1: its width, the rank of its steps */
     double  step_min, step_max, norm_eps;
-    bool    bias, conv_bias, norm, negative;              /* negative: beta up to 2, so that eigenvalues may be below 0 */
+    bool    bias, conv_bias, negative;                    /* negative: beta up to 2, so that eigenvalues may be below 0 */
+    bool    own_o_bias, o_bias, no_norm, norm_first;      /* of Mamba-2: o_bias in place of bias; no norm of z; before the gate */
+    int64_t norm_groups;                                  /* 0: 1 */
 } ns_mixer_facts;
+
+/* Multipliers of the parts of a layer (falcon_h1). */
+typedef struct ns_factors {
+    bool   given;
+    double attn_in, attn_out, key, ssm_in, ssm_out, ssm[5], gate, down;       /* ssm: z_gate, v, k, q, step */
+} ns_factors;
 
 struct ns_facts {
     int64_t vocab, d_model, d_ff, layers, heads, kv_heads, head_dim, positions;
@@ -218,6 +227,7 @@ struct ns_facts {
     ns_rope *ropes;
     int      n_ropes;
     ns_mixer_facts mixer;
+    ns_factors factors;
 };
 int  ns_facts_read(ns_facts *out, ns_config *, const ns_family *, ns_error *);
 int  ns_facts_own_layers(ns_facts *, ns_config *, ns_error *);    /* needlescope.c */
@@ -285,6 +295,8 @@ ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_
  * of q and k (facts.mixer.groups): their sizes, the convolution, the activation of the config, a decay by softplus. */
 void ns_build_recurrence(ns_builder *, ns_branch *, double scale);
 void ns_build_keys(ns_builder *, ns_branch *, int64_t taps);
+/* Its sizes and switches by keys that begin with mamba_ (mamba.c), which make a width of `inner`. */
+int  ns_facts_mamba2(ns_facts *, ns_config *, int64_t inner, const char *inner_key, ns_error *);
 /* Mamba-2 by the names of its mixer's tensors, which follow `module` (mamba.c); sizes: facts.mixer. */
 void ns_build_mamba2(ns_builder *, ns_branch *, const char *module);
 /* Gated DeltaNet (delta_net.c); sizes: facts.mixer. Names behind `module`, without ".weight", but for those of tables and vectors, in full.

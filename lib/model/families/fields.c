@@ -50,6 +50,7 @@ const ns_field ns_fields_branch[] = {
     {"in_norm", NS_FIELD_NORM, .offset = offsetof(ns_branch, in_norm)},
     {"out_norm", NS_FIELD_NORM, .offset = offsetof(ns_branch, out_norm)},
     {"shares_norm", NS_FIELD_BOOL, .offset = offsetof(ns_branch, shares_norm)},
+    {"in_scale", NS_FIELD_F32, .offset = offsetof(ns_branch, in_scale), .otherwise = 1, .sparse = true},
     {"out_scale", NS_FIELD_F32, .offset = offsetof(ns_branch, out_scale), .otherwise = 1},
     {0},
 };

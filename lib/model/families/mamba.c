@@ -52,25 +52,29 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
     return rc != NS_OK ? rc : read_sizes(&f->mixer, c, &own, err);
 }
 
-/* Of a hybrid: keys that begin with mamba_; mamba_d_head may be "auto". */
-static int read_hybrid(ns_facts *f, ns_config *c, ns_error *err)
+int ns_facts_mamba2(ns_facts *f, ns_config *c, int64_t inner, const char *inner_key, ns_error *err)
 {
     static const keys hybrid = {"mamba_n_groups", "mamba_d_state", "mamba_d_conv", "mamba_proj_bias", "mamba_conv_bias", 1, 256};
     ns_mixer_facts *const m = &f->mixer;
     const cJSON *const head = ns_config_get(c, "mamba_d_head");
-    int64_t expand;
-    int rc;
-    if ((rc = ns_config_i64(c, "mamba_n_heads", 128, 1, 65536, &m->heads, err)) != NS_OK ||
-        (rc = ns_config_i64(c, "mamba_expand", 2, 1, 1024, &expand, err)) != NS_OK)
+    int rc = ns_config_i64(c, "mamba_n_heads", 128, 1, 65536, &m->heads, err);
+    if (rc != NS_OK)
         return rc;
-    m->value_dim = expand * f->d_model / m->heads;
+    m->value_dim = inner / m->heads;
     if (!cJSON_IsString(head) && (rc = ns_config_i64(c, "mamba_d_head", m->value_dim, 1, 65536, &m->value_dim, err)) != NS_OK)
         return rc;
-    if (m->value_dim * m->heads != expand * f->d_model)
-        return ns_fail(err, NS_E_FORMAT, "%s: mamba_n_heads %lld x mamba_d_head %lld is not mamba_expand x hidden_size, %lld", c->label,
-                       (long long)m->heads, (long long)m->value_dim, (long long)(expand * f->d_model));
+    if (m->value_dim * m->heads != inner)
+        return ns_fail(err, NS_E_FORMAT, "%s: mamba_n_heads %lld x mamba_d_head %lld is not %s, %lld", c->label, (long long)m->heads,
+                       (long long)m->value_dim, inner_key, (long long)inner);
     rc = read_limits(m, c, err);               /* which transformers 5 reads */
     return rc != NS_OK ? rc : read_sizes(m, c, &hybrid, err);
+}
+
+static int read_hybrid(ns_facts *f, ns_config *c, ns_error *err)
+{
+    int64_t expand;
+    const int rc = ns_config_i64(c, "mamba_expand", 2, 1, 1024, &expand, err);
+    return rc != NS_OK ? rc : ns_facts_mamba2(f, c, expand * f->d_model, "mamba_expand x hidden_size", err);
 }
 
 /* Bamba: the layers of attn_layer_indices are attention. */
@@ -95,7 +99,9 @@ static void set_sizes(ns_builder *b, ns_branch *branch)
     ns_build_number(b, branch, "step_min", m->step_min);
     ns_build_number(b, branch, "step_max", m->step_max);
     ns_build_word(b, branch, "beta", "step");
-    ns_build_word(b, branch, "gate_order", "gate_norm");
+    ns_build_word(b, branch, "gate_order", m->norm_first ? "norm_gate" : "gate_norm");
+    if (m->norm_groups > 1)
+        ns_build_number(b, branch, "z_norm_groups", (double)m->norm_groups);
 }
 
 /* in_proj: z_gate | v | k | q | step; the convolution: v | k | q. */
@@ -119,12 +125,13 @@ void ns_build_mamba2(ns_builder *b, ns_branch *branch, const char *module)
             ns_build_bias_of(b, branch, taps[i].role, "conv1d")->start = taps[i].start;
     }
     ns_build_matrix(b, branch, "attn.o", "out_proj");
-    if (m->bias)
+    if (m->own_o_bias ? m->o_bias : m->bias)
         ns_build_bias_of(b, branch, "attn.o", "out_proj");
     ns_build_tensor(b, branch, "attn.step_bias", "dt_bias");
     ns_build_tensor(b, branch, "attn.rate", "A_log");
     ns_build_tensor(b, branch, "attn.skip", "D");
-    ns_build_norm(b, branch, "attn.z_norm", "norm");
+    if (!m->no_norm)
+        ns_build_norm(b, branch, "attn.z_norm", "norm");
     b->module = NULL;
 }
 

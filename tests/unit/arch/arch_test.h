@@ -80,6 +80,11 @@ static const struct small_config { const char *name, *json;
     {"recurrent_gemma",
      "{\"model_type\":\"recurrent_gemma\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":1,"
      "\"num_hidden_layers\":3,\"intermediate_size\":24,\"vocab_size\":32,\"lru_width\":20,\"attention_window_size\":7}"},
+    {"falcon_h1",
+     "{\"model_type\":\"falcon_h1\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":2,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"mamba_d_ssm\":30,\"mamba_n_heads\":6,\"mamba_d_state\":7,\"mamba_rms_norm\":true,"
+     "\"mamba_n_groups\":2,\"ssm_multipliers\":[0.9,1.1,0.8,1.2,0.7],\"ssm_in_multiplier\":0.5,\"mlp_multipliers\":[0.5,2],"
+     "\"projectors_bias\":true}"},
     {"jamba",
      "{\"model_type\":\"jamba\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"attn_layer_period\":3,\"attn_layer_offset\":1,\"num_experts\":3,"

@@ -521,6 +521,15 @@ static void released_configs(void **state)
                  "\"block_use_swiglu\":true,\"block_use_xavier_init\":true,\"conv_L_cache\":3,\"conv_bias\":false,\"conv_dim\":2048,"
                  "\"conv_dim_out\":2048,\"conv_use_xavier_init\":true,\"full_attn_idxs\":[2],\"num_heads\":32,\"rope_theta\":1e6,"
                  "\"theta\":1e6,\"tie_embedding\":true,\"use_pos_enc\":true"},
+        /* Falcon-H1-0.5B */
+        {"falcon_h1", "\"attention_in_multiplier\":1.0,\"attention_out_multiplier\":1.0,\"embedding_multiplier\":1.0,\"head_dim\":8,"
+                      "\"key_multiplier\":1.0,\"lm_head_multiplier\":1.0,\"mamba_chunk_size\":256,\"mamba_conv_bias\":true,"
+                      "\"mamba_d_conv\":4,\"mamba_d_head\":64,\"mamba_d_ssm\":1536,\"mamba_d_state\":128,\"mamba_expand\":2,"
+                      "\"mamba_n_groups\":1,\"mamba_n_heads\":24,\"mamba_norm_before_gate\":false,\"mamba_proj_bias\":false,"
+                      "\"mamba_rms_norm\":false,\"mamba_use_mlp\":true,\"mlp_bias\":false,\"mlp_expansion_factor\":8,"
+                      "\"mlp_multipliers\":[1.0,1.0],\"num_logits_to_keep\":1,\"projectors_bias\":false,\"rope_scaling\":null,"
+                      "\"ssm_in_multiplier\":1.0,\"ssm_multipliers\":[1,1,1,1,1],\"ssm_out_multiplier\":1.0,"
+                      "\"time_step_floor\":0.0001,\"time_step_max\":0.1,\"time_step_min\":0.001,\"time_step_rank\":\"auto\""},
         /* recurrentgemma-2b */
         {"recurrent_gemma", "\"_block_types\":[\"recurrent\",\"recurrent\",\"attention\"],\"attention_window_size\":2048,"
                             "\"conv1d_width\":4,\"final_w_init_variance_scale\":0.07,\"head_dim\":8,"
@@ -599,6 +608,11 @@ static const struct { const char *family, *more; int code; const char *says; } r
      "long_factor[1] must be a number above 0"},
     {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
      "there is no sliding_window"},
+    {"falcon_h1", "\"mamba_d_ssm\":60,\"mamba_n_heads\":7", NS_E_FORMAT, "mamba_n_heads 7 x mamba_d_head 8 is not mamba_d_ssm, 60"},
+    {"falcon_h1", "\"mamba_d_ssm\":60,\"mamba_n_heads\":6,\"mamba_n_groups\":4", NS_E_FORMAT, "are not a multiple of mamba_n_groups 4"},
+    {"falcon_h1", "\"ssm_multipliers\":[1,2]", NS_E_FORMAT, "ssm_multipliers must be a list of 5 numbers"},
+    {"falcon_h1", "\"mlp_multipliers\":[1,0]", NS_E_FORMAT, "mlp_multipliers[1] must be a number other than 0"},
+    {"falcon_h1", "\"key_multiplier\":0", NS_E_UNSUPPORTED, "key_multiplier is 0: a part that gives nothing"},
     {"recurrent_gemma", "\"lru_width\":30", NS_E_FORMAT, "lru_width 30 is not a multiple of num_attention_heads 4"},
     {"recurrent_gemma", "\"intermediate_size\":31", NS_E_FORMAT, "intermediate_size 31 is odd: the MLPs are half as wide"},
     {"recurrent_gemma", "\"block_types\":[]", NS_E_FORMAT, "block_types must be a list of recurrent and attention"},

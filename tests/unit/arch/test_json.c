@@ -49,7 +49,7 @@ static void same_rope(const ns_rope *a, const ns_rope *b)
 
 static void same_branch(const ns_branch *a, const ns_branch *b)
 {
-    assert_true(a->class_ == b->class_ && a->shares_norm == b->shares_norm && a->out_scale == b->out_scale);
+    assert_true(a->class_ == b->class_ && a->shares_norm == b->shares_norm && a->in_scale == b->in_scale && a->out_scale == b->out_scale);
     same_norm(&a->in_norm, &b->in_norm);
     same_norm(&a->out_norm, &b->out_norm);
     const ns_ffn *const x = a->params, *const y = b->params;

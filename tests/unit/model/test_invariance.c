@@ -302,6 +302,12 @@ static void gated_channels(void **state)
     invariance(tiny_griffin);
 }
 
+static void side_by_side(void **state)
+{
+    (void)state;
+    invariance(tiny_falcon);
+}
+
 static void recurrences(void **state)
 {
     (void)state;
@@ -356,7 +362,7 @@ int main(void)
                                        cmocka_unit_test(parallel_blocks), cmocka_unit_test(recurrent), cmocka_unit_test(experts),
                                        cmocka_unit_test(sinks), cmocka_unit_test(chunks), cmocka_unit_test(gated),
                                        cmocka_unit_test(delta_rule), cmocka_unit_test(short_convolutions),
-                                       cmocka_unit_test(channels), cmocka_unit_test(gated_channels),
+                                       cmocka_unit_test(channels), cmocka_unit_test(gated_channels), cmocka_unit_test(side_by_side),
                                        cmocka_unit_test(state_space),
                                        cmocka_unit_test(recurrences), cmocka_unit_test(kernels), cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));

@@ -297,6 +297,33 @@ static void a_span_is_left_out(void **state)
     tiny_close(&t);
 }
 
+/* ---- layers of every kind show a row once ---- */
+
+static void each_row_once(const char *config)
+{
+    tiny t;
+    static album a;
+    int32_t tokens[T];
+    tiny_open(&t, config, 2, NULL, 0);
+    tiny_tokens(tokens, T, t.arch->vocab, 11);
+    show_all(&t, tokens, &a);
+    for (int64_t l = 0; l < t.arch->n_layers; l++)
+        for (int p = 0; p < NS_N_POINTS; p++)
+            if (a.at[l][p].rows != (ns_point_exists(t.arch, p, l) ? T : 0))
+                fail_msg("%s of layer %lld was shown %lld times", ns_point_name(p), (long long)l, (long long)a.at[l][p].rows);
+    album_clear(&a);
+    tiny_close(&t);
+}
+
+static void rows_are_shown_once(void **state)
+{
+    (void)state;
+    each_row_once(tiny_falcon);
+    each_row_once(tiny_jamba);
+    each_row_once(tiny_griffin);
+    each_row_once(tiny_lfm2);
+}
+
 /* ---- passes that go on ---- */
 
 /* Rows of the second pass over a session whose first kept nothing for them: the bits of one pass, and no row twice. */
@@ -372,7 +399,7 @@ static void impossible_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_of_the_delta_rule), cmocka_unit_test(rows_of_a_state_space),
-                                       cmocka_unit_test(rows_of_every_setting),
+                                       cmocka_unit_test(rows_of_every_setting), cmocka_unit_test(rows_are_shown_once),
                                        cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(asked_for_later),
                                        cmocka_unit_test(impossible_states)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,13 @@ const char *const tiny_griffin =
     "{\"model_type\":\"recurrent_gemma\",\"hidden_size\":48,\"intermediate_size\":60,\"num_hidden_layers\":4,\"num_attention_heads\":4,"
     "\"num_key_value_heads\":1,\"vocab_size\":101,\"lru_width\":44,\"attention_window_size\":37,\"conv1d_width\":3,"
     "\"block_types\":[\"recurrent\",\"attention\",\"recurrent\"]}";
+/* Attention and Mamba-2 side by side, and multipliers of everything. */
+const char *const tiny_falcon =
+    "{\"model_type\":\"falcon_h1\",\"hidden_size\":48,\"intermediate_size\":56,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
+    "\"num_key_value_heads\":2,\"vocab_size\":101,\"max_position_embeddings\":1024,\"mamba_d_ssm\":60,\"mamba_n_heads\":6,"
+    "\"mamba_d_head\":10,\"mamba_n_groups\":2,\"mamba_d_state\":9,\"mamba_rms_norm\":true,\"embedding_multiplier\":1.5,"
+    "\"lm_head_multiplier\":0.8,\"mlp_multipliers\":[0.8,1.3],\"key_multiplier\":0.7,\"attention_in_multiplier\":1.2,"
+    "\"attention_out_multiplier\":0.9,\"ssm_in_multiplier\":0.6,\"ssm_multipliers\":[0.9,1.1,0.8,1.2,0.7],\"ssm_out_multiplier\":1.4}";
 /* Mamba-2: values wider than a panel, a gate before the norm, a skip, no MLP, no attention. */
 const char *const tiny_mamba2 =
     "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
