@@ -10,15 +10,16 @@ import sys
 
 HEADER = """# Models: families, and how far each is from transformers
 
-Tiny random models of each family, made and computed by transformers in f32 with the eager attention, 40 tokens each: at least four windows
-or runs of positions, sizes that do not divide, norms and biases perturbed. The numbers are the largest absolute differences over all rows
+Tiny random models of each family, made and computed in f32 by transformers with its eager attention, or by the kernels of
+flash-linear-attention in Triton's interpreter, 40 tokens each: at least four windows or runs of positions, sizes that do not divide, norms
+and biases perturbed. The numbers are the largest absolute differences over all rows
 (logits ≤ 1e-4), all attention rows that were compared (≤ 1e-5; of recurrent layers, which are not normalised, of 1 + |weight|), and all
 outputs of recurrences (≤ 1e-5).
 `tests/golden/live.sh` makes the models anew with the Python referees, compares, and holds this page to its families and bounds;
 `tests/golden/page.py` printed it ([tests/golden/README.md](../tests/golden/README.md)). A dash is the family's plain form.
 """
 TABLE = """
-## transformers %s
+## %s
 
 | family | checkpoints | stored as | logits | attention rows | recurrences |
 |---|---|---|---|---|---|
@@ -31,6 +32,9 @@ Mamba-2 with several groups of heads has a norm for each in mamba_ssm and transf
 right.
 olmo_hybrid as transformers 5.23 writes it has its three convolutions cut into equal parts, which are not the rows of q, k and v where their
 widths differ: it is refused by its shapes. As released, and with one table of all three, it loads.
+hypenet and minicpm_sala have no class in a package: their referee (`published.py`) is put together as their published code has it, of
+transformers' modules and flash-linear-attention's kernel; MiniCPM-SALA's attention to all keys is its own below `dense_len` positions.
+mamba2 of several groups of heads is not compared with flash-linear-attention, whose path on CPUs takes their B and C in another order.
 
 ## What does not load
 | model_type | there is no class of branches for |
@@ -66,7 +70,7 @@ def rows(folder, lines):
         row["stored"].add(dtypes(os.path.join(folder, name)))
         row["worst"] = [max(a or 0.0, float(b)) if b else a for a, b in zip(row["worst"], worst)]
         assert good == "ok", path
-    assert len(table) >= 20, "a page of %d families" % len(table)
+    assert table, lines
     return table
 
 
@@ -81,17 +85,11 @@ def lacking():
     return re.findall(r'\{"([^"]+)",\s*"([^"]+)"\}', table)
 
 
-def version(folder):
-    """Of the transformers that wrote a folder of models."""
-    found = {json.load(open(os.path.join(folder, n, "config.json"))).get("transformers_version") for n in os.listdir(folder)} - {None}
-    assert len(found) == 1, found
-    return found.pop()
-
-
 def table(folder):
     with open(folder.rstrip("/") + ".lines") as f:
         found = rows(folder, f.read())
-    text = TABLE % version(folder)
+    with open(folder.rstrip("/") + ".title") as f:
+        text = TABLE % f.read().strip()
     for kind, row in sorted(found.items()):
         names = ", ".join(sorted({short(n, kind) for n in row["names"]}))
         numbers = " | ".join("" if x is None else f"{x:.1e}" for x in row["worst"])

@@ -36,7 +36,9 @@ def config_of(folder):
 
 def is_ours(fixtures, name):
     with open(os.path.join(fixtures, name, "config.json")) as f:
-        return json.load(f).get("transformers_version", transformers.__version__) == transformers.__version__
+        config = json.load(f)
+    known = config["model_type"] in transformers.CONFIG_MAPPING      # not those of flash-linear-attention
+    return known and config.get("transformers_version", transformers.__version__) == transformers.__version__
 
 
 def load(folder):

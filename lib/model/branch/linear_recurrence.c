@@ -29,6 +29,8 @@ typedef struct recurrence {
     int     decay;                          /* SOFTPLUS: step = softplus(W x + bias), log decay = -e^rate step. LOGSIGMOID: its 1/divisor */
     int     each;                           /* 1: a decay for each key channel, else one a head */
     ns_tref step, step_shift, step_bias, rate;     /* [H, D] or [H*key, D], what the product adds; the same rows; [H] */
+    int64_t step_rank, gate_rank;           /* step and z_gate as two thin products (GLA, KDA); 0: as one */
+    ns_tref step_in, step_out, step_out_bias, gate_in, gate_out, gate_out_bias;    /* [rank, D]; [step's or z_gate's rows, rank] */
     double  step_min, step_max, divisor;    /* step_max 0: no limit; divisor 0: 1 */
     int     delta, beta;
     ns_tref write, write_bias;              /* [H, D] of beta */
@@ -78,6 +80,14 @@ static const ns_field fields[] = {
     {"step", NS_FIELD_TREF, AT(step)},
     {"step_shift", NS_FIELD_TREF, AT(step_shift)},
     {"step_bias", NS_FIELD_TREF, AT(step_bias)},
+    {"step_rank", NS_FIELD_I64, AT(step_rank), .sparse = true},
+    {"step_in", NS_FIELD_TREF, AT(step_in)},
+    {"step_out", NS_FIELD_TREF, AT(step_out)},
+    {"step_out_bias", NS_FIELD_TREF, AT(step_out_bias)},
+    {"gate_rank", NS_FIELD_I64, AT(gate_rank), .sparse = true},
+    {"gate_in", NS_FIELD_TREF, AT(gate_in)},
+    {"gate_out", NS_FIELD_TREF, AT(gate_out)},
+    {"gate_out_bias", NS_FIELD_TREF, AT(gate_out_bias)},
     {"step_min", NS_FIELD_F64, AT(step_min), .sparse = true},
     {"step_max", NS_FIELD_F64, AT(step_max), .sparse = true},
     {"rate", NS_FIELD_TREF, AT(rate)},
@@ -107,10 +117,14 @@ static const ns_size sizes[] = {{'H', offsetof(ns_attn, n_heads), "num_attention
                                 {'K', offsetof(recurrence, k_heads), "heads of k", "k_head", 'G'},
                                 {'e', offsetof(recurrence, key_dim), "width of a key", "d_key", 'd'},
                                 {'t', offsetof(recurrence, taps), "taps of the convolution"},
+                                {'r', offsetof(recurrence, step_rank), "rank of the decay"},
+                                {'g', offsetof(recurrence, gate_rank), "rank of the gate"},
                                 {0}};
 
-/* Columns of the product: q | k | v | z_gate | step | write. */
-enum { Z_GATE = NS_HEADS_N_SLOTS, STEP, WRITE, Z_NORM, Q_CONV, K_CONV, V_CONV, STEP_BIAS, RATE, SKIP };
+/* Columns of the product: q | k | v | z_gate | step | write | step_in | gate_in. */
+enum { STEP_WEIGHT = NS_HEADS_N_WEIGHTS, GATE_WEIGHT };
+enum { Z_GATE = NS_HEADS_N_SLOTS, STEP, WRITE, STEP_IN, GATE_IN, STEP_OUT, GATE_OUT, Z_NORM, Q_CONV, K_CONV, V_CONV, STEP_BIAS, RATE,
+       SKIP };
 #define VECTOR(name, member, rows, first) {"attn." name, NS_SLOT_VECTOR, .at = offsetof(recurrence, member), .shape = rows, .init = first}
 #define CONV(name, member, rows) \
     {"attn." name, NS_SLOT_TABLE, .at = offsetof(recurrence, member), .bias = offsetof(recurrence, member##_bias), .shape = rows ",t", \
@@ -124,6 +138,12 @@ static const ns_slot slots[] = {
               .shape = "H,D", .other = "He,D", .when = offsetof(recurrence, each), .is = 1, .weight = NS_HEADS_QKV},
     [WRITE] = {"attn.write", NS_SLOT_MATRIX, .at = offsetof(recurrence, write), .bias = offsetof(recurrence, write_bias), .shape = "H,D",
                .weight = NS_HEADS_QKV},
+    [STEP_IN] = {"attn.step_in", NS_SLOT_MATRIX, .at = offsetof(recurrence, step_in), .shape = "r,D", .weight = NS_HEADS_QKV},
+    [GATE_IN] = {"attn.gate_in", NS_SLOT_MATRIX, .at = offsetof(recurrence, gate_in), .shape = "g,D", .weight = NS_HEADS_QKV},
+    [STEP_OUT] = {"attn.step_out", NS_SLOT_MATRIX, .at = offsetof(recurrence, step_out), .bias = offsetof(recurrence, step_out_bias),
+                  .shape = "H,r", .other = "He,r", .when = offsetof(recurrence, each), .is = 1, .weight = STEP_WEIGHT},
+    [GATE_OUT] = {"attn.gate_out", NS_SLOT_MATRIX, .at = offsetof(recurrence, gate_out), .bias = offsetof(recurrence, gate_out_bias),
+                  .shape = "Hd,g", .weight = GATE_WEIGHT},
     [Z_NORM] = {"attn.z_norm", NS_SLOT_NORM, .at = offsetof(recurrence, z_norm), .shape = "Hd", .other = "d",
                 .when = offsetof(recurrence, z_norm_of), .is = NORM_OF_HEAD},
     [Q_CONV] = CONV("q_conv", q_conv, "Qe"),
@@ -154,8 +174,8 @@ static int check_lightning(const ns_checker *c, const recurrence *x)
         return ns_check_refuse(c, "the mixer lightning needs slope, one number a head");
     if (a->window || a->head_window || a->rope >= 0 || a->softcap > 0)
         return ns_check_refuse(c, "the mixer lightning has no window, rope or softcap");
-    if (x->q_heads || x->k_heads || x->key_dim || x->taps || x->decay || x->delta || x->beta || x->skip.name || x->gate_act ||
-        x->gate_first)
+    if (x->q_heads || x->k_heads || x->key_dim || x->taps || x->step_rank || x->gate_rank || x->decay || x->delta || x->beta ||
+        x->skip.name || x->gate_act || x->gate_first)
         return ns_check_refuse(c, "the mixer lightning has a slope and no other setting of a recurrence: the mixer recurrence has them");
     return NS_OK;
 }
@@ -194,18 +214,36 @@ static int check_scan_sizes(const ns_checker *c, const recurrence *x)
     return NS_OK;
 }
 
+/* Thin products: their rank, and both of them, in place of the one. */
+static int check_ranks(const ns_checker *c, const recurrence *x)
+{
+    int rc;
+    if ((rc = ns_check_range(c, "step_rank", x->step_rank, 0, 65536)) != NS_OK ||
+        (rc = ns_check_range(c, "gate_rank", x->gate_rank, 0, 65536)) != NS_OK)
+        return rc;
+    if ((x->step_rank > 0) != (x->step_in.name != NULL) || (x->step_rank > 0) != (x->step_out.name != NULL))
+        return ns_check_refuse(c, "step_rank, step_in and step_out need each other");
+    if ((x->gate_rank > 0) != (x->gate_in.name != NULL) || (x->gate_rank > 0) != (x->gate_out.name != NULL))
+        return ns_check_refuse(c, "gate_rank, gate_in and gate_out need each other");
+    if ((x->step_rank && x->step_factor != 0) || (x->gate_rank && x->gate_factor != 0))
+        return ns_check_refuse(c, "step_factor and gate_factor are of one product, not of two thin ones");
+    return (x->step.name && x->step_rank) || (x->z_gate.name && x->gate_rank)
+               ? ns_check_refuse(c, "step and z_gate are one product or two thin ones, not both") : NS_OK;
+}
+
 static int check_scan(const ns_checker *c, const recurrence *x)
 {
     const ns_attn *const a = &x->heads;
     const bool steps = x->decay == DECAY_SOFTPLUS || x->decay == DECAY_LOGSIGMOID;
-    const int rc = check_scan_sizes(c, x);
+    int rc = check_scan_sizes(c, x);
+    rc = rc != NS_OK ? rc : check_ranks(c, x);
     if (rc != NS_OK)
         return rc;
     if (a->window || a->head_window || a->softcap > 0 || a->clip_qkv > 0)
         return ns_check_refuse(c, "a recurrence has no window, softcap or clip_qkv");
     if ((x->decay == DECAY_SLOPE) != (x->slope != NULL))
         return ns_check_refuse(c, "decay slope and slope, one number a head, need each other");
-    if (steps != (x->step.name != NULL) || (x->rate.name && x->decay != DECAY_SOFTPLUS) || (x->step_bias.name && !steps))
+    if (steps != (x->step.name || x->step_rank) || (x->rate.name && x->decay != DECAY_SOFTPLUS) || (x->step_bias.name && !steps))
         return ns_check_refuse(c, "decays softplus and logsigmoid need step, rate is of softplus, step_bias of both");
     if ((x->beta == BETA_SIGMOID || x->beta == BETA_TWICE_SIGMOID) != (x->write.name != NULL) ||
         (x->beta == BETA_STEP && (!steps || x->each)))
@@ -339,26 +377,41 @@ static void apply_factors(ns_band *b, const recurrence *p, const ns_scan *s, ns_
             ns_band_scale(b, ns_columns(x, at, parts[i].n), parts[i].factor);
 }
 
+/* What decays and gates are made of: columns of the product, or a thin product of its columns from `thin` on. */
+typedef struct sources { ns_cols gate, step, write; } sources;
+
+static ns_cols source(ns_band *b, ns_cols x, int64_t at, int64_t n, int64_t thin, int64_t rank, int weight)
+{
+    return n ? ns_columns(x, at, n) : rank ? ns_band_linear(b, ns_columns(x, thin, rank), weight) : (ns_cols){0};
+}
+
+static sources sources_of(ns_band *b, const recurrence *p, const ns_scan *s, ns_cols x)
+{
+    const int64_t qkv = (s->q_heads + s->k_heads) * s->key + s->v_heads * s->value, gate = p->z_gate.name ? s->heads * s->value : 0;
+    const int64_t step = p->step.name ? s->heads * (p->each ? s->key : 1) : 0, write = p->write.name ? s->heads : 0;
+    const int64_t thin = qkv + gate + step + write;
+    return (sources){source(b, x, qkv, gate, thin + p->step_rank, p->gate_rank, GATE_WEIGHT),
+                     source(b, x, qkv + gate, step, thin, p->step_rank, STEP_WEIGHT), ns_columns(x, qkv + gate + step, write)};
+}
+
 static ns_cols forward_scan(ns_band *b, const recurrence *p, ns_cols in)
 {
     const ns_attn *const a = &p->heads;
     ns_scan s = sizes_of(p);
     const ns_cols x = ns_band_linear(b, in, NS_HEADS_QKV);
-    const int64_t qkv = (s.q_heads + s.k_heads) * s.key + s.v_heads * s.value, gate = p->z_gate.name ? a->n_heads * a->head_dim : 0;
-    const int64_t step = p->step.name ? s.heads * (p->each ? s.key : 1) : 0, write = p->write.name ? s.heads : 0;
-    apply_factors(b, p, &s, x, gate, step);
+    apply_factors(b, p, &s, x, p->z_gate.name ? s.heads * s.value : 0, p->step.name ? s.heads * (p->each ? s.key : 1) : 0);
+    const sources from = sources_of(b, p, &s, x);
     make_qkv(b, p, &s, x);
-    make_rates(b, p, &s, step ? ns_columns(x, qkv + gate, step) : (ns_cols){0}, ns_columns(x, qkv + gate + step, write));
+    make_rates(b, p, &s, from.step, from.write);
     ns_cols z = ns_band_scan(b, &s);
     if (!ns_band_past(b, NS_POINT_PATTERN))
         return (ns_cols){0};
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);
     z = p->skip.name ? ns_band_skip(b, z, s.v, s.heads, SKIP) : z;
     ns_band_show(b, NS_POINT_RECURRENCE_OUT, z, a->n_heads);
-    const ns_cols g = gate ? ns_columns(x, qkv, gate) : (ns_cols){0};
-    z = p->gate_first ? gated(b, p, z, g) : z;
+    z = p->gate_first ? gated(b, p, z, from.gate) : z;
     z = ns_band_norm(b, z, p->z_norm_of == NORM_OF_HEAD ? a->n_heads : or_else(p->z_norm_groups, 1), Z_NORM);
-    z = p->gate_first ? z : gated(b, p, z, g);
+    z = p->gate_first ? z : gated(b, p, z, from.gate);
     return ns_heads_out(b, a, z);
 }
 

@@ -95,7 +95,7 @@ static void build_attn(builder *b, ns_branch *branch)
                    .rope = f->rope[b->layer],
                    .window = b->row->window == NS_WINDOW_CHUNKS ? 0 : f->window[b->layer],
                    .chunk = b->row->window == NS_WINDOW_CHUNKS ? f->window[b->layer] : 0};
-    if (a->rope < 0)
+    if (a->rope < 0 || f->temper.kind == NS_TEMPER_LOG)
         a->temper = f->temper;
     if (f->half[b->layer])
         build_half(b, a);
@@ -103,6 +103,8 @@ static void build_attn(builder *b, ns_branch *branch)
     build_qkv(b, branch);
     if (b->row->fuse == NS_FUSE_GATED)
         build_gated(b, branch);
+    if (f->attn_gate)
+        ns_build_matrix(b, branch, "attn.z_gate", n->z_gate);
     if (n->sinks)
         ns_build_tensor(b, branch, "attn.sinks", n->sinks);
     ns_build_matrix(b, branch, "attn.o", n->o);

@@ -198,13 +198,18 @@ static int read_granite(ns_facts *f, ns_config *c, ns_error *err)
     return NS_OK;
 }
 
-static int read_minicpm(ns_facts *f, ns_config *c, ns_error *err)
+static double or_one(double value)
+{
+    return value != 0 ? value : 1;
+}
+
+static int read_minicpm(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
 {
     double depth, base;
     int rc;
-    if ((rc = ns_config_f64(c, "scale_emb", 1, -1e30, 1e30, &f->embed_scale, err)) != NS_OK ||
-        (rc = ns_config_f64(c, "scale_depth", 1, -1e30, 1e30, &depth, err)) != NS_OK ||
-        (rc = ns_config_f64(c, "dim_model_base", 1, 1e-30, 1e30, &base, err)) != NS_OK)
+    if ((rc = ns_config_f64(c, "scale_emb", or_one(row->defaults.scale_emb), -1e30, 1e30, &f->embed_scale, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "scale_depth", or_one(row->defaults.scale_depth), -1e30, 1e30, &depth, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "dim_model_base", or_one(row->defaults.dim_model_base), 1e-30, 1e30, &base, err)) != NS_OK)
         return rc;
     f->branch_scale = depth / sqrt((double)f->layers);
     f->logit_scale = base / (double)f->d_model;
@@ -216,7 +221,7 @@ static int read_multipliers(ns_facts *f, ns_config *c, const ns_family *row, ns_
     f->embed_scale = row->embed_sqrt ? sqrt((double)f->d_model) : 1;
     f->branch_scale = 1;
     return row->multipliers == NS_MULTIPLIERS_GRANITE   ? read_granite(f, c, err)
-           : row->multipliers == NS_MULTIPLIERS_MINICPM ? read_minicpm(f, c, err)
+           : row->multipliers == NS_MULTIPLIERS_MINICPM ? read_minicpm(f, c, row, err)
                                                         : NS_OK;
 }
 

@@ -38,6 +38,7 @@ static const struct { const char *key; neutral at; } changing[] = {
     {"n_routed_experts", FALSY}, {"moe_intermediate_size", FALSY}, {"kv_lora_rank", FALSY}, {"q_lora_rank", FALSY},
     {"num_kv_shared_layers", FALSY}, {"linear_attn_config", FALSY}, {"mamba_d_state", FALSY}, {"state_size", FALSY}, {"use_mrope", FALSY},
     {"attention_sink_size", FALSY}, {"use_parallel_residual", FALSY}, {"parallel_attn", FALSY}, {"scale_attn_by_inverse_layer_idx", FALSY},
+    {"norm_before_gate", FALSY}, {"D_has_hdim", FALSY},
     {"head_dim", FALSY}, {"num_key_value_heads", FALSY}, {"hidden_activation", FALSY}, {NULL, FALSY},
 };
 

@@ -228,7 +228,7 @@ int ns_facts_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *er
                               stated, err)) != NS_OK)
         return rc;
     for (int64_t i = 0; i < f->layers; i++)
-        if ((row->rope != NS_ROPES_LIST || f->rope[i] >= 0) && !f->recurrent[i])
+        if (((row->rope != NS_ROPES_LIST && row->rope != NS_ROPES_READ) || f->rope[i] >= 0) && !f->recurrent[i])
             f->rope[i] = sliding_only && f->window[i] == 0 ? -1 : two && f->window[i] > 0;
     return NS_OK;
 }

@@ -37,6 +37,7 @@ typedef enum ns_rope_rule {
     NS_ROPES_LIST,          /* no_rope_layers: 1 = rotate (the key says the opposite of its name) */
     NS_ROPES_LOCAL,         /* sliding layers by rope_local_base_freq, unscaled */
     NS_ROPES_NAMED,         /* all where position_embedding_type is "rope", else none */
+    NS_ROPES_READ,          /* those that the mixer's read says */
     NS_ROPES_STATED,        /* all where the config says a rope_theta, else none */
     NS_ROPES_UNSCALED,      /* sliding layers with the same theta, unscaled (olmo3) */
 } ns_rope_rule;
@@ -56,6 +57,7 @@ typedef struct ns_names {
     const char *attn_in_norm, *attn_out_norm, *ffn_in_norm, *ffn_out_norm;
     const char *q, *k, *v, *o, *qkv, *q_norm, *k_norm;
     const char *sinks;                /* in full */
+    const char *z_gate;               /* of the output of softmax attention; a matrix of its own, which facts.attn_gate says is there */
     const char *gate, *up, *down, *gate_up;
     const char *act;                  /* in front of the parameters of xIELU */
     bool        transposed;           /* Conv1D: [in, out] */
@@ -124,6 +126,7 @@ typedef struct ns_family {
         double      eps, theta, partial, logit_scale, attn_softcap, logit_softcap;
         const char *act;
         const char *rope_scaling;     /* JSON, of a config that says nothing of it */
+        double      scale_emb, scale_depth, dim_model_base;    /* 0: 1 */
         bool        tied, qk_norm;    /* qk_norm: use_qk_norm */
     } defaults;
     ns_block        block;
@@ -194,10 +197,12 @@ int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *kn
 typedef struct ns_mixer_facts {
     int64_t heads, groups, key_dim, value_dim, taps;      /* states; heads of q and k */
     int64_t channels, rank;                               /* of Mamba-1: its width, the rank of its steps */
-    double  step_min, step_max, norm_eps;
+    double  step_min, step_max, norm_eps, scale;
+    int     rope;                                         /* of q and k; -1: none */
     bool    bias, conv_bias, negative;                    /* negative: beta up to 2, so that eigenvalues may be below 0 */
     bool    own_o_bias, o_bias, no_norm, norm_first;      /* of Mamba-2: o_bias in place of bias; no norm of z; before the gate */
     int64_t norm_groups;                                  /* 0: 1 */
+    bool    beta, gate, sigmoid, qk_norm;                 /* there is one; sigmoid: of the gate, in place of SiLU */
 } ns_mixer_facts;
 
 /* Multipliers of the parts of a layer (falcon_h1). */
@@ -213,6 +218,7 @@ struct ns_facts {
     double  eps, logit_scale, attn_softcap, logit_softcap, clip, scale;
     ns_act  act;
     bool    ungated;                  /* the MLP has no gate although the family's names have one */
+    bool    attn_gate;                /* softmax layers have names.z_gate */
     bool    tied, attn_bias, o_bias, ffn_bias, parallel, shares_norm, scale_by_layer;
     ns_temper temper;                 /* of NoPE layers */
     int64_t *window;                  /* [layers] 0 = full */

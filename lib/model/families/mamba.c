@@ -8,19 +8,19 @@ static const ns_names names = {
 };
 static const char *const harmless[] = {
     "chunk_size", "expand", "rescale_prenorm_residual", "residual_in_fp32", "time_step_floor", "time_step_max", "time_step_min",
-    "time_step_rank", "rms_norm", NULL,
+    "time_step_rank", "rms_norm", "A_init_range", "conv_init", "dt_init_floor", "dt_max", "dt_min", "fuse_*", "use_l2warp", NULL,
 };
 
 /* [low, high] of the steps. */
-static int read_limits(ns_mixer_facts *m, ns_config *c, ns_error *err)
+static int read_limits(ns_mixer_facts *m, ns_config *c, const char *key, ns_error *err)
 {
-    const cJSON *const list = ns_config_get(c, "time_step_limit");
+    const cJSON *const list = ns_config_get(c, key);
     if (!list || cJSON_IsNull(list))
         return NS_OK;
     const cJSON *const low = cJSON_GetArrayItem(list, 0), *const high = cJSON_GetArrayItem(list, 1);
     if (cJSON_GetArraySize(list) != 2 || !cJSON_IsNumber(low) || !cJSON_IsNumber(high) || !(low->valuedouble >= 0) ||
         !(high->valuedouble > low->valuedouble))
-        return ns_fail(err, NS_E_FORMAT, "%s: time_step_limit must be two numbers, the first not below 0 and below the second", c->label);
+        return ns_fail(err, NS_E_FORMAT, "%s: %s must be two numbers, the first not below 0 and below the second", c->label, key);
     m->step_min = low->valuedouble;
     m->step_max = high->valuedouble < 1e30 ? high->valuedouble : 0;
     return NS_OK;
@@ -48,7 +48,13 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
     f->mixer.value_dim = f->head_dim;
     for (int64_t i = 0; i < f->layers; i++)
         f->recurrent[i] = true;
-    const int rc = read_limits(&f->mixer, c, err);
+    const bool fla = ns_config_get(c, "norm_eps");          /* flash-linear-attention's spelling */
+    bool norm = true;
+    int rc = fla ? ns_config_f64(c, "norm_eps", 1e-5, 0, 1, &f->eps, err) : NS_OK;
+    rc = rc != NS_OK ? rc : ns_config_bool(c, "rmsnorm", true, &norm, err);
+    rc = rc != NS_OK ? rc : read_limits(&f->mixer, c, fla ? "dt_limit" : "time_step_limit", err);
+    if (rc == NS_OK && !norm)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: rmsnorm false is not supported", c->label);
     return rc != NS_OK ? rc : read_sizes(&f->mixer, c, &own, err);
 }
 
@@ -66,7 +72,7 @@ int ns_facts_mamba2(ns_facts *f, ns_config *c, int64_t inner, const char *inner_
     if (m->value_dim * m->heads != inner)
         return ns_fail(err, NS_E_FORMAT, "%s: mamba_n_heads %lld x mamba_d_head %lld is not %s, %lld", c->label, (long long)m->heads,
                        (long long)m->value_dim, inner_key, (long long)inner);
-    rc = read_limits(m, c, err);               /* which transformers 5 reads */
+    rc = read_limits(m, c, "time_step_limit", err);               /* which transformers 5 reads */
     return rc != NS_OK ? rc : read_sizes(m, c, &hybrid, err);
 }
 

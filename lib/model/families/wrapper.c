@@ -57,7 +57,7 @@ static const struct { const char *glob, *lacks; } lacking[] = {
 
 static int unknown(const char *type, const char *label, ns_error *err)
 {
-    char known[1024] = "";
+    char known[2048] = "";
     for (size_t i = 0; type && i < sizeof lacking / sizeof *lacking; i++)
         if (ns_glob(lacking[i].glob, type))
             return ns_fail(err, NS_E_UNSUPPORTED, "%s: model_type '%.60s' is not supported: there is no class of branches for %s", label,

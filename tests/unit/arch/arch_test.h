@@ -142,6 +142,31 @@ static const struct small_config { const char *name, *json;
     {"olmo_hybrid",
      "{\"model_type\":\"olmo_hybrid\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"linear_num_key_heads\":2,\"linear_key_head_dim\":5}"},
+    {"hypenet",
+     "{\"model_type\":\"hypenet\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,"
+     "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"mixer_types\":[\"attn\",\"lightning-attn\"],"
+     "\"lightning_use_qk_norm\":true,"
+     "\"lightning_use_output_gate\":true,\"lightning_use_output_norm\":true,\"attn_use_rope\":false,\"attn_use_output_gate\":true,"
+     "\"attention_bias\":true,\"attn_logits_scaling\":\"log\"}"},
+    {"minicpm_sala",
+     "{\"model_type\":\"minicpm_sala\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,"
+     "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"mixer_types\":[\"minicpm4\",\"lightning-attn\"]}"},
+    {"gated_deltanet",
+     "{\"model_type\":\"gated_deltanet\",\"hidden_size\":16,\"num_heads\":2,\"num_v_heads\":4,\"head_dim\":6,\"expand_v\":1.5,"
+     "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"allow_neg_eigval\":true,"
+     "\"attn\":{\"layers\":[1],\"num_heads\":4,\"num_kv_heads\":2,\"window_size\":7,\"rope_theta\":5000.0}}"},
+    {"delta_net",
+     "{\"model_type\":\"delta_net\",\"hidden_size\":16,\"num_heads\":4,\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,"
+     "\"use_gate\":true,\"attn\":[{\"layers\":[0],\"num_heads\":2,\"qkv_bias\":true}]}"},
+    {"kda",
+     "{\"model_type\":\"kda\",\"hidden_size\":16,\"num_heads\":2,\"num_v_heads\":4,\"head_dim\":6,\"expand_v\":1.5,"
+     "\"num_hidden_layers\":1,\"intermediate_size\":24,\"vocab_size\":32}"},
+    {"gla",
+     "{\"model_type\":\"gla\",\"hidden_size\":16,\"num_heads\":4,\"num_hidden_layers\":2,\"vocab_size\":32,\"clamp_min\":-0.5,"
+     "\"attn\":{\"layers\":[1],\"num_heads\":4}}"},
+    {"retnet",
+     "{\"model_type\":\"retnet\",\"hidden_size\":16,\"num_heads\":4,\"num_kv_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,"
+     "\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},
     {"bamba",
      "{\"model_type\":\"bamba\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":3,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"mamba_n_heads\":4,\"mamba_d_state\":6,\"mamba_n_groups\":2,\"attn_layer_indices\":[1]}"},

@@ -71,7 +71,7 @@ static void read_is_packed_and_freed(void **state)
 /* Each size another prime: a shape is the product that its letters say. */
 static int64_t prime(int i)
 {
-    static const int64_t primes[] = {3, 5, 7, 11, 13, 17, 19, 23};
+    static const int64_t primes[] = {3, 5, 7, 11, 13, 17, 19, 23, 31};
     assert_true(i < (int)(sizeof primes / sizeof *primes));
     return primes[i];
 }

@@ -666,12 +666,65 @@ static const struct { const char *family, *more; int code; const char *says; } r
     {"olmo_hybrid", "\"linear_key_head_dim\":0", NS_E_FORMAT, "linear_key_head_dim is 0"},
     {"olmo_hybrid", "\"layer_types\":[\"mamba\",\"mamba\",\"mamba\",\"full_attention\"]", NS_E_UNSUPPORTED,
      "layer_types[0] 'mamba' is not supported (full_attention and linear_attention are)"},
+    {"hypenet", "\"mixer_types\":[\"attn\"]", NS_E_FORMAT, "mixer_types must be a list of 4 names, one a layer"},
+    {"hypenet", "\"mixer_types\":[\"attn\",\"gdn\",\"attn\",\"attn\"]", NS_E_UNSUPPORTED,
+     "mixer_types[1] 'gdn' is not supported (attn and lightning-attn are)"},
+    {"hypenet", "\"lightning_nkv\":3", NS_E_FORMAT, "lightning_nh 4 is not a multiple of lightning_nkv 3"},
+    {"hypenet", "\"lightning_head_dim\":6", NS_E_UNSUPPORTED, "lightning_head_dim 6 rotates like head_dim 128"},
+    {"hypenet", "\"lightning_use_short_conv\":true", NS_E_UNSUPPORTED, "lightning_use_short_conv is not supported"},
+    {"hypenet", "\"attn_logits_scaling\":\"log 1\"", NS_E_UNSUPPORTED, "attn_logits_scaling must be null, a number or 'log A'"},
+    {"hypenet", "\"attn_logits_scaling\":\"log e\"", NS_E_UNSUPPORTED, "attn_logits_scaling must be null, a number or 'log A'"},
+    {"minicpm_sala", "\"mixer_types\":[\"attn\",\"attn\",\"attn\",\"attn\"]", NS_E_UNSUPPORTED,
+     "mixer_types[0] 'attn' is not supported (minicpm4 and lightning-attn are)"},
     {"stablelm", "\"partial_rotary_factor\":0.5,\"qk_layernorm\":true", NS_E_UNSUPPORTED, "qk_layernorm is true"},
     {"granite", "\"logits_scaling\":0", NS_E_FORMAT, "logits_scaling is 0"},
     {"gpt_oss", "\"quantization_config\":{\"quant_method\":\"gptq\"}", NS_E_UNSUPPORTED, "quantization_config is"},
     {"gpt_oss", "\"quantization_config\":{\"quant_method\":4}", NS_E_FORMAT, "'quant_method' is a number"},
     {"mixtral", "\"quantization_config\":{\"quant_method\":\"mxfp4\"}", NS_E_UNSUPPORTED, "quantization_config is"},
 };
+
+/* flash-linear-attention: {"model_type": FAMILY, MORE} at a width of 32, four layers. */
+static const struct { const char *family, *more; int code; const char *says; } refusals_of_fla[] = {
+    {"gla", "\"attn\":3", NS_E_FORMAT, "attn must be an object, a list of objects or null"},
+    {"gla", "\"attn\":{\"num_heads\":4}", NS_E_FORMAT, "attn: layers must be a list of layers"},
+    {"gla", "\"attn\":{\"layers\":[4],\"num_heads\":4}", NS_E_FORMAT, "one that is none of 0 to 3"},
+    {"gla", "\"attn\":{\"layers\":[1,1],\"num_heads\":4}", NS_E_FORMAT, "attn: layers names a layer twice"},
+    {"gla", "\"attn\":{\"layers\":[1]}", NS_E_FORMAT, "attn: num_heads 0 do not divide hidden_size 32"},
+    {"gla", "\"attn\":{\"layers\":[1],\"num_heads\":4,\"num_kv_heads\":3}", NS_E_FORMAT, "not a multiple of num_kv_heads 3"},
+    {"gla", "\"attn\":{\"layers\":[1],\"num_heads\":4,\"window_size\":0}", NS_E_FORMAT, "window_size is 0: give the number"},
+    {"gla", "\"attn\":{\"layers\":[1],\"num_heads\":4,\"rope_theta\":0.5}", NS_E_FORMAT, "rope_theta 0.5 must be above 1"},
+    {"gla", "\"attn\":[{\"layers\":[1],\"num_heads\":4},{\"layers\":[2],\"num_heads\":2}]", NS_E_UNSUPPORTED, "several sizes of heads"},
+    {"gla", "\"num_heads\":5", NS_E_FORMAT, "keys of 16 and values of 32 numbers do not divide into num_heads 5"},
+    {"gla", "\"num_kv_heads\":2", NS_E_UNSUPPORTED, "heads of gla that share a decay"},
+    {"gla", "\"clamp_min\":0", NS_E_FORMAT, "clamp_min is 0"},
+    {"gla", "\"expand_k\":0.3", NS_E_FORMAT, "expand_k 0.3 times 32 is no whole number"},
+    {"gla", "\"feature_map\":\"relu\"", NS_E_UNSUPPORTED, "feature_map is not supported but for null"},
+    {"gla", "\"elementwise_affine\":false", NS_E_UNSUPPORTED, "elementwise_affine false is not supported"},
+    {"gla", "\"attnres_block_size\":2", NS_E_UNSUPPORTED, "attnres_block_size is not supported"},
+    {"gla", "\"hidden_act\":\"powlu\"", NS_E_UNSUPPORTED, "hidden_act 'powlu' is not supported"},
+    {"retnet", "\"num_kv_heads\":3", NS_E_FORMAT, "num_heads 8 are not a multiple of num_kv_heads 3"},
+    {"retnet", "\"num_heads\":32", NS_E_FORMAT, "keys of 1 numbers are odd"},
+    {"delta_net", "\"num_heads\":4,\"qk_norm\":\"sum\"", NS_E_UNSUPPORTED, "qk_norm is not supported but for l2"},
+    {"delta_net", "\"num_heads\":4,\"use_beta\":false,\"allow_neg_eigval\":true", NS_E_UNSUPPORTED, "allow_neg_eigval without use_beta"},
+    {"gated_deltanet", "\"num_v_heads\":4", NS_E_FORMAT, "num_v_heads 4 are not a multiple of num_heads 6"},
+    {"gated_deltanet", "\"output_gate_activation\":\"relu\"", NS_E_FORMAT, "is none of swish, silu and sigmoid"},
+    {"kda", "\"safe_gate\":true", NS_E_UNSUPPORTED, "safe_gate true is not supported"},
+    {"kda", "\"lower_bound\":-5", NS_E_UNSUPPORTED, "lower_bound is not supported but for null"},
+    {"mamba2", "\"norm_eps\":1e-5,\"num_heads\":4,\"n_groups\":1,\"rmsnorm\":false", NS_E_UNSUPPORTED, "rmsnorm false is not supported"},
+    {"mamba2", "\"norm_eps\":1e-5,\"num_heads\":4,\"n_groups\":1,\"dt_limit\":[2,1]", NS_E_FORMAT, "dt_limit must be two numbers"},
+    {"mamba2", "\"norm_eps\":1e-5,\"num_heads\":4,\"n_groups\":1,\"D_has_hdim\":true", NS_E_UNSUPPORTED, "D_has_hdim is true"},
+};
+
+static void refused_of_fla(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals_of_fla / sizeof *refusals_of_fla; i++) {
+        char json[1024];
+        snprintf(json, sizeof json, "{\"model_type\":\"%s\",\"hidden_size\":32,\"num_hidden_layers\":4,%s}", refusals_of_fla[i].family,
+                 refusals_of_fla[i].more);
+        config_fails(json, refusals_of_fla[i].code, refusals_of_fla[i].says);
+    }
+}
 
 static void refused(void **state)
 {
@@ -713,7 +766,7 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hybrid_defaults),      cmocka_unit_test(spellings_of_5),
+        cmocka_unit_test(hybrid_defaults),      cmocka_unit_test(spellings_of_5), cmocka_unit_test(refused_of_fla),
         cmocka_unit_test(class_defaults),       cmocka_unit_test(layer_rules),
         cmocka_unit_test(experts_of_layers),      cmocka_unit_test(heads_of_one_layer),
         cmocka_unit_test(rope_generations),     cmocka_unit_test(olmo3_all_layers), cmocka_unit_test(scaled_lengths),

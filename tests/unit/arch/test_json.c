@@ -333,6 +333,42 @@ static void order_of_branches(void **state)
     ns_arch_free(a);
 }
 
+/* Settings of the scan that need or exclude each other. */
+static void scans(void **state)
+{
+    (void)state;
+    ns_arch *a = arch_of(small_config("kda"));
+    char *json = written(a);
+    ns_arch_free(a);
+    static const edit thin[] = {
+        {"\"step_rank\":\t9", "\"step_rank\":\t0", "step_rank, step_in and step_out need each other"},
+        {"\"step_rank\":\t9", "\"step_rank\":\t-9", "'step_rank' is out of range"},
+        {"\"gate_rank\":\t9", "\"gate_rank\":\t0", "gate_rank, gate_in and gate_out need each other"},
+        {"\"gate_rank\":\t9", "\"z_gate\":\"g\",\"gate_rank\":\t9", "are one product or two thin ones, not both"},
+        {"\"step_rank\":\t9", "\"step\":\"f\",\"step_rank\":\t9", "are one product or two thin ones, not both"},
+        {"\"decay\":\t\"softplus\"", "\"decay\":\t\"none\"", "decays softplus and logsigmoid need step"},
+        {"\"decay\":\t\"softplus\"", "\"decay\":\t\"logsigmoid\"", "rate is of softplus"},
+        {"\"decay\":\t\"softplus\"", "\"decay\":\t\"slope\"", "decay slope and slope, one number a head, need each other"},
+        {"\"beta\":\t\"sigmoid\"", "\"beta\":\t\"one\"", "beta sigmoid and twice_sigmoid need write"},
+        {"\"beta\":\t\"sigmoid\"", "\"beta\":\t\"step\"", "step needs a decay that has one for each head"},
+        {"\"conv_taps\":\t4", "\"conv_taps\":\t0", "conv_taps and the tables q_conv, k_conv, v_conv need each other"},
+        {"\"q_heads\":\t2", "\"q_heads\":\t3", "n_heads is not a multiple of q_heads and of k_heads"},
+        {"\"window\":\t0", "\"window\":\t4", "a recurrence has no window"},
+    };
+    refuse_each(json, thin, sizeof thin / sizeof *thin);
+    free(json);
+    a = arch_of(small_config("retnet"));
+    json = written(a);
+    ns_arch_free(a);
+    static const edit slopes[] = {
+        {"\"slope\":\t[0.", "\"slope\":\t[-0.", "'slope' holds something that is not a number in range"},
+        {"\"decay\":\t\"slope\"", "\"decay_of\":\"key_channel\",\"decay\":\t\"slope\"", "decay_of key_channel needs a decay softplus"},
+        {"\"decay\":\t\"slope\"", "\"decay\":\t\"fast\"", "'decay' has none of the known values (none, slope, softplus, logsigmoid)"},
+    };
+    refuse_each(json, slopes, sizeof slopes / sizeof *slopes);
+    free(json);
+}
+
 /* What belongs to another mixer, or is missing from this one. */
 static void recurrences(void **state)
 {
@@ -437,7 +473,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
                                        cmocka_unit_test(experts),
-                                       cmocka_unit_test(recurrences), cmocka_unit_test(channels),
+                                       cmocka_unit_test(scans), cmocka_unit_test(recurrences), cmocka_unit_test(channels),
                                        cmocka_unit_test(order_of_branches), cmocka_unit_test(names_maps),
                                        cmocka_unit_test(names_of_experts)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,24 +97,29 @@ const char *const tiny_mamba2 =
 
 /* A layer each of GLA, KDA, RetNet and DeltaNet by a description: decays of key channels and of heads, constant and none, both rules. */
 #define REST(n) \
-    "\"v\":\"" n ".v\",\"o\":\"" n ".o\",\"z_gate\":\"" n ".g\",\"z_norm\":{\"type\":\"rms\",\"eps\":1e-5,\"weight\":\"" n ".n\"}}}]}]}"
+    "\"v\":\"" n ".v\",\"o\":\"" n ".o\",\"z_norm\":{\"type\":\"rms\",\"eps\":1e-5,\"weight\":\"" n ".n\"}}}]}]}"
 #define RECURRENCE(n, settings) \
     "{\"stages\":[{\"branches\":[{\"kind\":\"attn\",\"in_norm\":{\"type\":\"rms\",\"eps\":1e-5,\"weight\":\"" n ".in\"},\"attn\":{" \
     "\"mixer\":\"recurrence\",\"n_heads\":4,\"head_dim\":10,\"scale\":0.3,\"q\":\"" n ".q\",\"k\":\"" n ".k\"," settings "," REST(n)
+#define GATE(n) "\"z_gate\":\"" n ".g\","
+#define THIN(n) "\"gate_rank\":5,\"gate_in\":\"" n ".ga\",\"gate_out\":\"" n ".gb\",\"gate_out_bias\":\"" n ".gbb\","
 #define L2 "\"qk_norm\":\"per_head\",\"q_norm\":{\"type\":\"l2\",\"eps\":1e-6},\"k_norm\":{\"type\":\"l2\",\"eps\":1e-6}"
 const char *const tiny_recurrences =
     "{\"model_type\":\"needlescope\",\"arch\":{\"needlescope_arch\":1,\"family\":\"of my own\",\"d_model\":48,\"vocab\":101,"
     "\"embed\":\"embed\",\"head\":\"head\",\"final_norm\":{\"type\":\"rms\",\"eps\":1e-5,\"weight\":\"norm\"},"
     "\"ropes\":[{\"theta\":10000,\"rotary_dim\":8,\"layout\":\"half\"}],\"layers\":["
     RECURRENCE("0", "\"n_kv_heads\":4,\"key_dim\":13,\"rope\":-1,\"qkv_act\":\"none\",\"decay\":\"logsigmoid\","
-                    "\"decay_of\":\"key_channel\",\"divisor\":16,\"step\":\"0.gk\",\"step_shift\":\"0.gkb\","
+                    "\"decay_of\":\"key_channel\",\"divisor\":16,\"step_rank\":3,\"step_in\":\"0.gk0\",\"step_out\":\"0.gk1\","
+                    "\"step_out_bias\":\"0.gkb\"," GATE("0")
                     "\"z_norm_of\":\"head\",\"gate_act\":\"silu\"") ","
     RECURRENCE("1", "\"n_kv_heads\":2,\"k_heads\":4,\"key_dim\":12,\"rope\":-1,\"conv_taps\":3,\"q_conv\":\"1.qc\",\"k_conv\":\"1.kc\","
-                    "\"v_conv\":\"1.vc\",\"decay\":\"softplus\",\"decay_of\":\"key_channel\",\"step\":\"1.f\",\"step_bias\":\"1.fb\","
+                    "\"v_conv\":\"1.vc\",\"decay\":\"softplus\",\"decay_of\":\"key_channel\",\"step_rank\":4,\"step_in\":\"1.fa\","
+                    "\"step_out\":\"1.f\",\"step_bias\":\"1.fb\"," THIN("1")
                     "\"rate\":\"1.a\",\"rule\":\"delta\",\"beta\":\"sigmoid\",\"write\":\"1.b\",\"z_norm_of\":\"head\"," L2) ","
-    RECURRENCE("2", "\"n_kv_heads\":4,\"rope\":0,\"qkv_act\":\"none\",\"decay\":\"slope\",\"slope\":[0.5,0.25,0.125,0],"
+    RECURRENCE("2", "\"n_kv_heads\":4,\"rope\":0,\"qkv_act\":\"none\",\"decay\":\"slope\",\"slope\":[0.5,0.25,0.125,0]," GATE("2")
                     "\"z_norm_groups\":4,\"gate_act\":\"silu\",\"gate_order\":\"gate_norm\"") ","
-    RECURRENCE("3", "\"n_kv_heads\":4,\"q_heads\":2,\"rope\":-1,\"rule\":\"delta\",\"beta\":\"twice_sigmoid\",\"write\":\"3.b\"," L2)
+    RECURRENCE("3", "\"n_kv_heads\":4,\"q_heads\":2,\"rope\":-1,\"rule\":\"delta\",\"beta\":\"twice_sigmoid\",\"write\":\"3.b\","
+                    GATE("3") L2)
     "]}}";
 
 typedef struct tensors { ns_tensor_out *list; int64_t n, capacity; ns_rng rng; const char *poisoned; float poison; ns_dtype even,
