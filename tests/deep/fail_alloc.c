@@ -30,6 +30,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t);
@@ -195,21 +196,37 @@ static void write_way(const char *path, const way *w)
 }
 
 /* Where the program ends: the judge asks whose code it was. */
-static void note_killer(void)
+static void note_killer(const void *jumper)
 {
     char path[PATH_MAX];
     inside = true;
     mode = OFF;
-    const way w = find_way();
+    way w = find_way();
+    if (jumper)
+        w.asker = module_of(jumper);
     write_way(judge_path(path, wanted, "death"), &w);
     const int fd = open(judge_path(path, wanted, "killer"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     dprintf(fd, "%s\n", w.asker->name);
     close(fd);
 }
 
-static void dying(int signal)
+/* A call through a pointer to nowhere ends in nobody's code: it is the fault of who called, whose address is on the stack; else NULL. */
+static const void *jumper_to_nowhere(const void *context)
 {
-    note_killer();
+#ifdef __x86_64__
+    const greg_t *const at = ((const ucontext_t *)context)->uc_mcontext.gregs;
+    const module *const m = module_of((const void *)at[REG_RIP]);
+    return m->high ? NULL : *(const void *const *)at[REG_RSP];
+#else
+    (void)context;
+    return NULL;
+#endif
+}
+
+static void dying(int signal, siginfo_t *info, void *context)
+{
+    (void)info;
+    note_killer(jumper_to_nowhere(context));
     struct sigaction usual = {.sa_handler = SIG_DFL};
     sigaction(signal, &usual, NULL);
     raise(signal);
@@ -221,7 +238,7 @@ static void catch_deaths(void)
     static char stack[1 << 17];
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        sigaction(signals[i], &(struct sigaction){.sa_handler = dying, .sa_flags = SA_ONSTACK | SA_NODEFER}, NULL);
+        sigaction(signals[i], &(struct sigaction){.sa_sigaction = dying, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER}, NULL);
 }
 
 static void become_copy(long n, const way *w)
@@ -398,7 +415,7 @@ void exit(int code)
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "exit");
     if (owner && wanted && getpid() == owner)
-        note_killer();
+        note_killer(NULL);
     real(code);
     __builtin_unreachable();
 }
