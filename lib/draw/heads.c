@@ -11,7 +11,7 @@
 
 enum { MAX_SIDE = 4096, MAX_TINTS = 3 };
 static const double STRIP = 4, STRIP_GAP = 1.5, BAR = 7, BAR_GAP = 6, CELL = 25, TALLEST = 1.3, LOWEST = 24;
-static const ns_rgb FULL = {64, 64, 64}, RECURRENT = {217, 119, 6};
+static const ns_rgb FULL = {64, 64, 64}, RECURRENT = {217, 119, 6}, MLP = {200, 200, 200};
 static const ns_rgb SLIDING[MAX_TINTS] = {{86, 180, 233}, {0, 114, 178}, {158, 214, 240}};
 
 static int check(const ns_heads_figure *f, ns_error *err)
@@ -21,9 +21,9 @@ static int check(const ns_heads_figure *f, ns_error *err)
         return ns_fail(err, NS_E_ARG, "heads figure: %lld layers x %lld heads; each must be 1 to %d, with scores", (long long)f->n_layers,
                        (long long)f->n_heads, MAX_SIDE);
     for (int64_t i = 0; f->kind && i < f->n_layers; i++)
-        if (f->kind[i] < NS_LAYER_FULL || f->kind[i] > NS_LAYER_RECURRENT)
-            return ns_fail(err, NS_E_ARG, "heads figure: layer %lld is of kind %d; there are 0 (full), 1 (swa), 2 (recurrent)",
-                           (long long)i, f->kind[i]);
+        if (f->kind[i] < NS_LAYER_FULL || f->kind[i] > NS_LAYER_MLP)
+            return ns_fail(err, NS_E_ARG, "heads figure: layer %lld is of kind %d; there are 0 (full), 1 (swa), 2 (recurrent), "
+                                           "3 (mlp)", (long long)i, f->kind[i]);
     if (f->n_marks < 0 || (f->n_marks > 0 && !f->marks))
         return ns_fail(err, NS_E_ARG, "heads figure: %d marks without a list", f->n_marks);
     for (int i = 0; i < f->n_marks; i++)
@@ -68,7 +68,7 @@ static ns_rgb kind_color(const ns_heads_panel *p, int64_t layer)
     int64_t list[MAX_TINTS];
     const int n = windows(p, list);
     if (kind_of(p, layer) != NS_LAYER_SWA)
-        return kind_of(p, layer) == NS_LAYER_FULL ? FULL : RECURRENT;
+        return kind_of(p, layer) == NS_LAYER_FULL ? FULL : kind_of(p, layer) == NS_LAYER_MLP ? MLP : RECURRENT;
     for (int k = 0; n <= MAX_TINTS && k < n; k++)
         if (list[k] == window_of(p, layer))
             return SLIDING[k];
@@ -103,23 +103,31 @@ static bool row_is_empty(const ns_heads_panel *p, int64_t layer)
     return true;
 }
 
+/* A layer that may have no heads, and has none. */
+static bool has_no_heads(const ns_heads_panel *p, int64_t layer)
+{
+    return kind_of(p, layer) >= NS_LAYER_RECURRENT && row_is_empty(p, layer);
+}
+
 static void make_legend(ns_heads_panel *p)
 {
     const ns_heads_figure *f = &p->figure;
-    bool seen[3] = {false}, missing = false, empty = false;
+    bool seen[4] = {false}, missing = false, empty = false;
     for (int64_t i = 0; i < f->n_layers; i++) {
         seen[kind_of(p, i)] = true;
-        empty |= kind_of(p, i) == NS_LAYER_RECURRENT && row_is_empty(p, i);
-        for (int64_t h = 0; h < f->n_heads && !(kind_of(p, i) == NS_LAYER_RECURRENT && row_is_empty(p, i)); h++)
+        empty |= has_no_heads(p, i);
+        for (int64_t h = 0; h < f->n_heads && !has_no_heads(p, i); h++)
             missing |= isnan(f->score[i * f->n_heads + h]);
     }
-    p->has_strip = seen[NS_LAYER_SWA] || seen[NS_LAYER_RECURRENT];
+    p->has_strip = seen[NS_LAYER_SWA] || seen[NS_LAYER_RECURRENT] || seen[NS_LAYER_MLP];
     if (p->has_strip) {
         if (seen[NS_LAYER_FULL])
             ns_legend_add(&p->legend, NS_SWATCH_FILL, FULL, "full");
         window_keys(p);
         if (seen[NS_LAYER_RECURRENT])
             ns_legend_add(&p->legend, NS_SWATCH_FILL, RECURRENT, "recurrent");
+        if (seen[NS_LAYER_MLP])
+            ns_legend_add(&p->legend, NS_SWATCH_FILL, MLP, "MLP");
     }
     if (missing || empty)
         ns_legend_add(&p->legend, NS_SWATCH_HATCH, p->cells.colors->missing, missing ? "no such head" : "no attention");
@@ -216,13 +224,13 @@ static void draw_missing(const ns_heads_panel *p, ns_canvas *c)
         }
 }
 
-/* Names empty recurrent rows, one name for each run of them that is high enough. */
+/* Names rows of layers without heads, one name for each run of a kind that is high enough. */
 static void name_recurrent(const ns_heads_panel *p, ns_canvas *c)
 {
-    static const char name[] = "recurrent";
     for (int64_t layer = 0, run; layer < p->figure.n_layers; layer += run + 1) {
-        for (run = 0; layer + run < p->figure.n_layers && kind_of(p, layer + run) == NS_LAYER_RECURRENT &&
-             row_is_empty(p, layer + run); run++)
+        const char *const name = kind_of(p, layer) == NS_LAYER_MLP ? "MLP" : "recurrent";
+        for (run = 0; layer + run < p->figure.n_layers && kind_of(p, layer + run) == kind_of(p, layer) &&
+             has_no_heads(p, layer + run); run++)
             ;
         const ns_box row = cell_box(p, layer, 0, p->figure.n_heads);
         const double h = row.h * (double)run, size = fmin(NS_SIZE_TICK, h / 1.15), w = ns_type_width(c->type, name, size, false);

@@ -199,10 +199,10 @@ static int check_kinds(ns_study *s, ns_error *err)
     for (int64_t i = 0; i < s->n.R * s->n.L; i++) {
         const char *const kind = s->layer_kind[i];
         bool known = !s->one && !*kind;
-        for (int k = NS_LAYER_FULL; k <= NS_LAYER_RECURRENT; k++)
+        for (int k = NS_LAYER_FULL; k <= NS_LAYER_MLP; k++)
             known |= strcmp(kind, ns_layer_kind_name((ns_layer_kind)k)) == 0;
         if (!known)
-            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa or recurrent is expected", s->path,
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa, recurrent or mlp is expected", s->path,
                            kind);
     }
     return NS_OK;
@@ -359,7 +359,7 @@ void ns_study_layers(const ns_study *s, int64_t run, int *kind, int64_t *window)
 {
     for (int64_t l = 0; l < s->n.L; l++) {
         kind[l] = NS_LAYER_FULL;
-        for (int k = NS_LAYER_FULL; k <= NS_LAYER_RECURRENT; k++)
+        for (int k = NS_LAYER_FULL; k <= NS_LAYER_MLP; k++)
             kind[l] = strcmp(ns_study_layer_kind(s, run, l), ns_layer_kind_name((ns_layer_kind)k)) == 0 ? k : kind[l];
         window[l] = 0;
         for (int64_t h = 0; h < s->n.H; h++) {

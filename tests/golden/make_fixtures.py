@@ -282,7 +282,14 @@ RECURRENT |= {
 # What transformers 5.23 refuses or gets wrong: widths that are no multiple of the heads, a kernel that wants aligned rows, codes of MXFP4
 # beside f32. gemma2-d_ff: differences of 1e-7 of states above 1,000.
 REFUSED_5 = ("llama-width", "gemma3-width", "minimax-d_ff", "gpt_oss-mxfp4", "gemma2-d_ff")
+NEMOTRON = dict({k: v for k, v in WIDE.items() if k != "num_hidden_layers"}, mamba_num_heads=6, mamba_head_dim=10, n_groups=2,
+                ssm_state_size=14, chunk_size=8, time_step_min=1e-9, n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=20,
+                moe_shared_expert_intermediate_size=28)
 LIVE_5 = {
+    "nemotron_h": ("NemotronHConfig", dict(NEMOTRON, layers_block_type=["linear_attention", "mlp", "full_attention", "moe",
+                   "linear_attention"], routed_scaling_factor=1.7, n_group=2, topk_group=1), {}),
+    "nemotron_h-dense": ("NemotronHConfig", dict(NEMOTRON, n_groups=1, hybrid_override_pattern="M-*-", mlp_bias=True, use_bias=True,
+                         use_conv_bias=False), dict(dtype=torch.float32)),
     "qwen3_5-plain": ("Qwen3_5TextConfig", dict(DELTA_5, attention_bias=True, linear_num_key_heads=6, linear_conv_kernel_dim=3,
                       tie_word_embeddings=True, rope_parameters=dict(rope_type="default", rope_theta=1e4, partial_rotary_factor=0.34)),
                       dict(dtype=torch.float32, sd=0.12)),
@@ -402,7 +409,8 @@ def expect(folder, ids, wrapper=False):
     out = model(ids[None], use_cache=False, output_hidden_states=True, **wanted)
     hidden = recorder.layers if recorder.inputs or recorder.channels else out.hidden_states[:-1]     # Mamba-2 lists what leaves a layer
     full = iter(a[0] for a in out.get("attentions") or () if a is not None and a.shape[-1] == T)    # else a state
-    with_heads = [i for i in range(text.num_hidden_layers) if i not in recorder.channels or i in recorder.beside]
+    mlps = {i for i, kind in enumerate(getattr(text, "layers_block_type", ())) if kind in ("mlp", "moe")}
+    with_heads = [i for i in range(text.num_hidden_layers) if i not in mlps and (i not in recorder.channels or i in recorder.beside)]
     pairs = {i: recorder.rows(i) or (next(full), None) for i in with_heads}
     outputs = {i: output[ROWS] for i, (_, output) in pairs.items() if output is not None}
     outputs |= {i: output[ROWS] for i, output in recorder.channels.items()}

@@ -157,7 +157,8 @@ def falcon_h1(m, hidden):
 KINDS = {"MiniMaxLightningAttention": lightning, "Qwen3NextGatedDeltaNet": gated_delta_net,
          "Qwen3_5GatedDeltaNet": gated_delta_net, "Qwen3_5MoeGatedDeltaNet": gated_delta_net,
          "OlmoHybridGatedDeltaNet": gated_delta_net, "Mamba2Mixer": mamba2, "BambaMixer": mamba2,
-         "GraniteMoeHybridMambaLayer": mamba2, "RecurrentGemmaSdpaAttention": local_attention}
+         "GraniteMoeHybridMambaLayer": mamba2, "RecurrentGemmaSdpaAttention": local_attention,
+         "NemotronHMamba2Mixer": mamba2}
 # Mixers of channels: no heads, no rows. The output of the recurrence, and what the module makes of it.
 CHANNELS = {"Lfm2ShortConv": short_conv, "MambaMixer": mamba, "FalconMambaMixer": mamba, "JambaMambaMixer": mamba,
             "RecurrentGemmaRecurrentBlock": rg_lru, "FalconH1Mixer": falcon_h1}

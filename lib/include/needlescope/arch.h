@@ -96,7 +96,7 @@ typedef struct ns_branch {
 
 /* normed_scale != 0: the stage starts from normed_scale * (normed input of branch 0) instead of from x (minimax). */
 typedef struct ns_stage { ns_branch branches[2]; int n_branches; float normed_scale; } ns_stage;
-typedef enum ns_layer_kind { NS_LAYER_FULL, NS_LAYER_SWA, NS_LAYER_RECURRENT } ns_layer_kind;
+typedef enum ns_layer_kind { NS_LAYER_FULL, NS_LAYER_SWA, NS_LAYER_RECURRENT, NS_LAYER_MLP } ns_layer_kind;     /* MLP: no more */
 typedef struct ns_layer { ns_stage stages[2]; int n_stages; } ns_layer;
 
 typedef struct ns_arch {
@@ -143,7 +143,7 @@ NS_API const ns_ffn  *ns_arch_ffn(const ns_arch *, int64_t layer);
 typedef enum ns_row_kind { NS_ROW_SOFTMAX, NS_ROW_UNROLLED } ns_row_kind;
 NS_API ns_row_kind    ns_arch_row_kind(const ns_arch *, int64_t layer);
 NS_API ns_layer_kind  ns_arch_layer_kind(const ns_arch *, int64_t layer);
-NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent" */
+NS_API const char    *ns_layer_kind_name(ns_layer_kind);            /* "full", "swa", "recurrent", "mlp" */
 /* A layer in words: "full", "swa 128"; "swa" where its heads' windows differ. */
 NS_API void ns_arch_layer_label(const ns_arch *, int64_t layer, char *out, size_t n);
 /* The branches of a layer that mix rows: attention, recurrences. */

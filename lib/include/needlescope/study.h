@@ -45,7 +45,7 @@ NS_API const uint8_t *ns_study_status(const ns_study *);          /* [R, P] NS_S
 NS_API int64_t ns_study_last(const ns_study *, int64_t run);      /* the last step that was scored, as an index; -1 = none */
 
 /* ---- layers and heads ---- */
-/* "full", "swa", "recurrent"; "" = no such layer */
+/* "full", "swa", "recurrent", "mlp"; "" = no such layer */
 NS_API const char *ns_study_layer_kind(const ns_study *, int64_t run, int64_t layer);
 NS_API bool    ns_study_head_valid(const ns_study *, int64_t run, int64_t layer, int64_t head);
 NS_API int64_t ns_study_head_window(const ns_study *, int64_t run, int64_t layer, int64_t head);   /* 0 = all keys */

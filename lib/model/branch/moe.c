@@ -1,4 +1,5 @@
-/* moe.c - a mixture of experts: sum over the top k experts e of a row of  w_e expert_e(x),  expert(x) = down(act(gate x) * up x);
+/* moe.c - a mixture of experts: sum over the top k experts e of a row of  w_e expert_e(x),  expert(x) = down(act(gate x) * up x)
+ * or, without gates, down(act(up x));
  * and a shared expert that every row goes through, weighed by sigmoid(shared_switch x) where there is a switch.
  *
  * What chooses and weighs is ns_router (band.h): softmax before or after the choice, or sigmoid; Mixtral, Qwen, OLMoE, GPT-OSS, Granite,
@@ -40,7 +41,7 @@ static const ns_field fields[] = {
     {"router", NS_FIELD_TREF, AT(choose), .required = true},
     {"router_bias", NS_FIELD_TREF, AT(choose_bias)},
     {"choice_bias", NS_FIELD_TREF, AT(choice_bias)},
-    {"gate", NS_FIELD_TREF, AT(gate), .required = true},
+    {"gate", NS_FIELD_TREF, AT(gate)},
     {"up", NS_FIELD_TREF, AT(up), .required = true},
     {"down", NS_FIELD_TREF, AT(down), .required = true},
     {"gate_bias", NS_FIELD_TREF, AT(gate_bias)},
@@ -71,7 +72,7 @@ enum { W_CHOOSE, W_IN, W_DOWN, W_SHARED_IN, W_SHARED_DOWN, W_SWITCH };
 static const ns_slot slots[] = {
     [CHOOSE] = {"ffn.router", NS_SLOT_MATRIX, AT(choose), BIAS(choose_bias), .shape = "E,D", .required = true, .weight = W_CHOOSE},
     [CHOICE_BIAS] = {"ffn.choice_bias", NS_SLOT_VECTOR, AT(choice_bias), .shape = "E"},
-    [GATE] = {"ffn.gate", NS_SLOT_MATRIX, AT(gate), BIAS(gate_bias), .shape = "F,D", .required = true, .weight = W_IN, EACH},
+    [GATE] = {"ffn.gate", NS_SLOT_MATRIX, AT(gate), BIAS(gate_bias), .shape = "F,D", .weight = W_IN, EACH},
     [UP] = {"ffn.up", NS_SLOT_MATRIX, AT(up), BIAS(up_bias), .shape = "F,D", .required = true, .weight = W_IN, EACH},
     [DOWN] = {"ffn.down", NS_SLOT_MATRIX, AT(down), BIAS(down_bias), .shape = "D,F", .required = true, .weight = W_DOWN, EACH},
     [SHARED_GATE] = {"ffn.shared_gate", NS_SLOT_MATRIX, AT(shared_gate), .shape = "S,D", .weight = W_SHARED_IN},
@@ -105,7 +106,8 @@ static int check_groups(const ns_checker *c, const ns_router *r)
 static int check_shared(const ns_checker *c, const mixture *m)
 {
     const bool any = m->shared_gate.name || m->shared_up.name || m->shared_down.name;
-    if (any != (m->d_shared > 0) || any != (m->shared_gate.name && m->shared_up.name && m->shared_down.name))
+    const bool gated = m->gate.name ? m->shared_gate.name != NULL : !m->shared_gate.name;
+    if (any != (m->d_shared > 0) || any != (gated && m->shared_up.name && m->shared_down.name))
         return ns_check_refuse(c, "a shared expert is d_shared, shared_gate, shared_up and shared_down");
     return m->shared_switch.name && !any ? ns_check_refuse(c, "shared_switch without a shared expert") : NS_OK;
 }
@@ -122,6 +124,8 @@ static int check(const ns_checker *c, const void *params)
         (rc = ns_check_at_least(c, "limit", (double)m->limit, 0)) != NS_OK ||
         (rc = ns_check_at_least(c, "up_offset", (double)m->up_offset, -1e30)) != NS_OK)
         return rc;
+    if (!m->gate.name && (m->gate_bias.name || m->limit != 0 || m->up_offset != 0))
+        return ns_check_refuse(c, "gate_bias, limit and up_offset are of experts with a gate");
     if (m->choice_bias.name && m->router.routing == NS_ROUTING_SOFTMAX_CHOSEN)
         return ns_check_refuse(c, "choice_bias needs weights before the choice: routing softmax or sigmoid");
     if (m->router.groups && m->router.routing == NS_ROUTING_SOFTMAX_CHOSEN)
@@ -132,8 +136,10 @@ static int check(const ns_checker *c, const void *params)
 
 /* ---- the pass ---- */
 
-static ns_cols glu(ns_band *b, const mixture *m, ns_cols x, int64_t width, int down)
+static ns_cols mlp(ns_band *b, const mixture *m, ns_cols x, int64_t width, int down)
 {
+    if (!m->gate.name)
+        return ns_band_linear(b, ns_band_act(b, x, m->act), down);
     ns_cols gate = ns_columns(x, 0, width), up = ns_columns(x, width, width);
     ns_band_bound(b, gate, up, m->limit, m->up_offset);
     return ns_band_linear(b, ns_band_glu(b, gate, m->act, up), down);
@@ -143,12 +149,12 @@ static ns_cols glu(ns_band *b, const mixture *m, ns_cols x, int64_t width, int d
 static ns_cols expert(ns_band *b, const void *params, ns_cols in)
 {
     const mixture *const m = params;
-    return glu(b, m, ns_band_linear(b, in, W_IN), m->d_ff, W_DOWN);
+    return mlp(b, m, ns_band_linear(b, in, W_IN), m->d_ff, W_DOWN);
 }
 
 static ns_cols shared_expert(ns_band *b, const mixture *m, ns_cols in)
 {
-    const ns_cols out = glu(b, m, ns_band_linear(b, in, W_SHARED_IN), m->d_shared, W_SHARED_DOWN);
+    const ns_cols out = mlp(b, m, ns_band_linear(b, in, W_SHARED_IN), m->d_shared, W_SHARED_DOWN);
     return m->shared_switch.name ? ns_band_switch(b, out, ns_band_linear(b, in, W_SWITCH)) : out;
 }
 

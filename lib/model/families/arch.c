@@ -189,6 +189,8 @@ int64_t ns_attn_first_key(const ns_attn *a, int64_t head, int64_t row)
 ns_layer_kind ns_arch_layer_kind(const ns_arch *a, int64_t layer)
 {
     const ns_attn *const attn = ns_arch_attn(a, layer);
+    if (ns_arch_mixers(a, layer) == 0)
+        return NS_LAYER_MLP;
     if (!attn || ns_arch_row_kind(a, layer) == NS_ROW_UNROLLED)
         return NS_LAYER_RECURRENT;
     for (int64_t h = 0; h < attn->n_heads; h++)
@@ -211,7 +213,8 @@ void ns_arch_layer_label(const ns_arch *arch, int64_t layer, char *out, size_t n
 
 const char *ns_layer_kind_name(ns_layer_kind kind)
 {
-    return kind == NS_LAYER_FULL ? "full" : kind == NS_LAYER_SWA ? "swa" : kind == NS_LAYER_RECURRENT ? "recurrent" : "?";
+    static const char *const names[] = {"full", "swa", "recurrent", "mlp"};
+    return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
 
 int64_t ns_arch_axis(const ns_arch *a, int64_t layer, const char *axis)

@@ -214,13 +214,16 @@ static void build_mlp(builder *b, ns_branch *branch)
 static void build_layer(builder *b, ns_layer *layer)
 {
     ns_branch attn = {0}, ffn = {0};
-    build_mixer(b, &attn);
-    if (!b->row->names->down) {                /* a mixer and nothing else */
+    const bool alone = b->row->alone || !b->row->names->down;
+    if (!b->f->mlp[b->layer])
+        build_mixer(b, &attn);
+    if (!alone || b->f->mlp[b->layer])
+        build_mlp(b, &ffn);
+    if (alone) {
         layer->n_stages = 1;
-        layer->stages[0] = (ns_stage){.branches = {attn}, .n_branches = 1};
+        layer->stages[0] = (ns_stage){.branches = {b->f->mlp[b->layer] ? ffn : attn}, .n_branches = 1};
         return;
     }
-    build_mlp(b, &ffn);
     if (b->f->parallel) {
         layer->n_stages = 1;
         layer->stages[0] = (ns_stage){.branches = {attn, ffn}, .n_branches = 2};

@@ -15,7 +15,7 @@ static void build_parts(ns_builder *b, ns_branch *branch)
     const ns_mixture *const m = b->row->mixture;
     const char *const apart[] = {m->gate, m->up};
     const bool fused = m->gate_up && (!m->gate || ns_build_holds(b, m->gate_up));
-    for (int i = 0; i < 2; i++) {
+    for (int i = m->gate_up || m->gate ? 0 : 1; i < 2; i++) {
         ns_tref *const t = ns_build_tensor(b, branch, roles[i], fused ? m->gate_up : apart[i]);
         t->transposed = m->transposed && !b->f->mxfp4;
         if (fused)
@@ -31,7 +31,8 @@ static void build_parts(ns_builder *b, ns_branch *branch)
 static void build_shared(ns_builder *b, ns_branch *branch)
 {
     const ns_mixture *const m = b->row->mixture;
-    ns_build_tensor(b, branch, "ffn.shared_gate", m->shared_gate_up ? m->shared_gate_up : m->shared_gate);
+    if (m->shared_gate_up || m->shared_gate)
+        ns_build_tensor(b, branch, "ffn.shared_gate", m->shared_gate_up ? m->shared_gate_up : m->shared_gate);
     ns_build_tensor(b, branch, "ffn.shared_up", m->shared_gate_up ? m->shared_gate_up : m->shared_up)->start =
         m->shared_gate_up ? b->f->d_shared : 0;
     ns_build_tensor(b, branch, "ffn.shared_down", m->shared_down);

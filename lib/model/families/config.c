@@ -93,6 +93,25 @@ void ns_config_warn(const ns_config *c, const char *fmt, ...)
 
 /* ---- sizes ---- */
 
+/* A list that has an entry for each layer says how many there are, and the number of layers no other. */
+static int count_blocks(ns_facts *f, ns_config *c, const char *const *keys, ns_error *err)
+{
+    const cJSON *list = NULL;
+    int i = 0;
+    while (keys && keys[i] && !((list = ns_config_get(c, keys[i])) && !cJSON_IsNull(list)))
+        i++;
+    if (!keys || !keys[i])
+        return NS_OK;
+    const int64_t n = cJSON_IsString(list) ? (int64_t)strlen(list->valuestring) : cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    if (n < 1 || n > NS_MAX_LAYERS)
+        return ns_fail(err, NS_E_FORMAT, "%s: %s must have an entry for each of 1 to %d layers", c->label, keys[i], NS_MAX_LAYERS);
+    if (ns_config_get(c, "num_hidden_layers") && n != f->layers)
+        return ns_fail(err, NS_E_FORMAT, "%s: %s is of %lld layers, but num_hidden_layers is %lld", c->label, keys[i], (long long)n,
+                       (long long)f->layers);
+    f->layers = n;
+    return NS_OK;
+}
+
 /* A key whose absence is not a default but an error in all but name: sizes that no default can guess are taken from the row all the same,
  * since transformers does so; ns_arch_check compares them with the tensors. */
 static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err)
@@ -110,6 +129,8 @@ static int read_sizes(ns_facts *f, ns_config *c, const ns_family *row, ns_error 
                             &f->positions, err)) != NS_OK ||
         (rc = ns_config_i64(c, spelled(k->d_ff, "intermediate_size"), row->defaults.d_ff ? row->defaults.d_ff : 4 * f->d_model, 1,
                             NS_MAX_DIM, &f->d_ff, err)) != NS_OK)
+        return rc;
+    if ((rc = count_blocks(f, c, k->blocks, err)) != NS_OK)
         return rc;
     f->kv_heads = f->heads;
     if (!row->no_gqa) {
@@ -306,11 +327,12 @@ int ns_facts_read(ns_facts *f, ns_config *c, const ns_family *row, ns_error *err
         (rc = read_numbers(f, c, row, err)) != NS_OK)
         return rc;
     f->sparse = ns_alloc_array((size_t)f->layers, sizeof *f->sparse);
+    f->mlp = ns_alloc_array((size_t)f->layers, sizeof *f->mlp);
     f->window = ns_alloc_array((size_t)f->layers, sizeof *f->window);
     f->half = ns_alloc_array((size_t)f->layers, sizeof *f->half);
     f->rope = ns_alloc_array((size_t)f->layers, sizeof *f->rope);
     f->recurrent = ns_alloc_array((size_t)f->layers, sizeof *f->recurrent);
-    if (!f->window || !f->half || !f->rope || !f->recurrent || !f->sparse)
+    if (!f->window || !f->half || !f->rope || !f->recurrent || !f->sparse || !f->mlp)
         return ns_oom(err, "the layer table");
     for (int64_t i = 0; i < f->layers; i++) {
         f->rope[i] = -1;
@@ -340,6 +362,7 @@ void ns_facts_clear(ns_facts *f)
     free(f->rope);
     free(f->recurrent);
     free(f->sparse);
+    free(f->mlp);
     free(f->window);
     free(f->half);
     *f = (ns_facts){0};

@@ -52,6 +52,8 @@ static int read_sparse(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error 
     }
     if (m->sparse == NS_SPARSE_PERIOD)
         return read_period(f, c, err);
+    if (m->sparse == NS_SPARSE_SET)
+        return NS_OK;
     if (m->sparse == NS_SPARSE_LIST) {
         rc = read_layers(f, c, "moe_layers", true, &given, err);
         return rc != NS_OK || given ? rc : read_steps(f, c, "interleave_moe_layer_step", err);
@@ -64,7 +66,7 @@ static int read_sparse(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error 
 }
 
 /* DeepSeek's: a shared expert that is several wide, and groups, chosen by the sum of their best two. */
-static int read_groups(ns_facts *f, ns_config *c, ns_error *err)
+static int read_groups(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *err)
 {
     double scale;
     int64_t shared;
@@ -75,7 +77,7 @@ static int read_groups(ns_facts *f, ns_config *c, ns_error *err)
         (rc = ns_config_i64(c, "n_group", 1, 1, NS_MAX_GROUPS, &r->groups, err)) != NS_OK ||
         (rc = ns_config_i64(c, "topk_group", 1, 1, r->groups, &r->group_top_k, err)) != NS_OK)
         return rc;
-    if (!ns_mul_i64(shared, f->d_expert, &f->d_shared) || f->d_shared > NS_MAX_DIM)
+    if (!m->keys.d_shared && (!ns_mul_i64(shared, f->d_expert, &f->d_shared) || f->d_shared > NS_MAX_DIM))
         return ns_fail(err, NS_E_FORMAT, "%s: n_shared_experts %lld of width %lld are too wide", c->label, (long long)shared,
                        (long long)f->d_expert);
     r->scale = (float)scale;
@@ -124,7 +126,7 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
         return rc;
     if (m->mxfp4 && (rc = read_codes(f, c, err)) != NS_OK)
         return rc;
-    if (m->scaled_groups && (rc = read_groups(f, c, err)) != NS_OK)
+    if (m->scaled_groups && (rc = read_groups(f, c, m, err)) != NS_OK)
         return rc;
     return read_sparse(f, c, m, err);
 }

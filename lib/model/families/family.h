@@ -65,6 +65,7 @@ typedef struct ns_names {
 
 /* Key spellings; NULL = the usual one. */
 typedef struct ns_keys {
+    const char *const *blocks;        /* lists, or strings of a letter each, that have an entry a layer: the first there counts them */
     const char *d_model, *d_ff, *layers, *heads, *positions, *eps, *act, *theta, *partial, *attn_bias, *ffn_bias;
 } ns_keys;
 
@@ -76,6 +77,7 @@ typedef enum ns_sparse_rule {
     NS_SPARSE_STEP,         /* every decoder_sparse_step-th, but for mlp_only_layers */
     NS_SPARSE_AFTER,        /* from first_k_dense_replace on */
     NS_SPARSE_LIST,         /* moe_layers, or every interleave_moe_layer_step-th */
+    NS_SPARSE_SET,          /* as the family's own reader has set it */
     NS_SPARSE_PERIOD,       /* expert_layer_offset in every expert_layer_period, where there is more than one expert */
 } ns_sparse_rule;
 
@@ -148,6 +150,7 @@ typedef struct ns_family {
     bool            qk_norm_rotated;          /* without weights, after rope, on layers that rotate */
     bool            temper_keys;              /* NoPE layers: attn_temperature_tuning, attn_scale, floor_scale */
     bool            fixed_pattern;            /* the period of NS_WINDOW_PATTERN is in the code */
+    bool            alone;                    /* a layer is one branch: facts.mlp says which */
     bool            parallel_shares;          /* a parallel block has one norm */
     bool            o_plain;                  /* the output projection has no bias, whatever q, k, v have */
     bool            normed_residual;          /* reads *_alpha_factor, *_beta_factor (minimax) */
@@ -226,6 +229,7 @@ struct ns_facts {
     bool     mxfp4;                   /* the experts are stored so */
     int     *recurrent;               /* [layers] 0: softmax attention; 1: the family's recurrent layer, or number 1, 2 ... of its list */
     bool    *sparse;                  /* [layers] has experts */
+    bool    *mlp;                     /* [layers] of a family whose layers are one branch each: an MLP or experts, else a mixer */
     ns_router router;                 /* of those layers, and the widths of one and of the shared one */
     int64_t  d_expert, d_shared;
     double   alpha[3], beta[3];       /* full attention, recurrence, MLP; alpha 0: residuals start from x */

@@ -85,6 +85,11 @@ static const struct small_config { const char *name, *json;
      "\"intermediate_size\":24,\"vocab_size\":32,\"mamba_d_ssm\":30,\"mamba_n_heads\":6,\"mamba_d_state\":7,\"mamba_rms_norm\":true,"
      "\"mamba_n_groups\":2,\"ssm_multipliers\":[0.9,1.1,0.8,1.2,0.7],\"ssm_in_multiplier\":0.5,\"mlp_multipliers\":[0.5,2],"
      "\"projectors_bias\":true}"},
+    {"nemotron_h",
+     "{\"model_type\":\"nemotron_h\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,"
+     "\"intermediate_size\":24,\"vocab_size\":32,\"mamba_num_heads\":6,\"mamba_head_dim\":5,\"n_groups\":2,\"ssm_state_size\":7,"
+     "\"layers_block_type\":[\"linear_attention\",\"moe\",\"full_attention\",\"mlp\"],\"n_routed_experts\":3,\"mlp_bias\":true,"
+     "\"moe_intermediate_size\":10,\"moe_shared_expert_intermediate_size\":14}"},
     {"jamba",
      "{\"model_type\":\"jamba\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"num_hidden_layers\":4,"
      "\"intermediate_size\":24,\"vocab_size\":32,\"attn_layer_period\":3,\"attn_layer_offset\":1,\"num_experts\":3,"

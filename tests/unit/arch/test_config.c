@@ -521,6 +521,14 @@ static void released_configs(void **state)
                  "\"block_use_swiglu\":true,\"block_use_xavier_init\":true,\"conv_L_cache\":3,\"conv_bias\":false,\"conv_dim\":2048,"
                  "\"conv_dim_out\":2048,\"conv_use_xavier_init\":true,\"full_attn_idxs\":[2],\"num_heads\":32,\"rope_theta\":1e6,"
                  "\"theta\":1e6,\"tie_embedding\":true,\"use_pos_enc\":true"},
+        /* Nemotron-H-8B */
+        {"nemotron_h", "\"attention_head_dim\":128,\"chunk_size\":128,\"conv_kernel\":4,\"expand\":2,\"head_dim\":128,"
+                       "\"hybrid_override_pattern\":\"M-M*\",\"layer_norm_epsilon\":1e-05,\"mamba_head_dim\":64,"
+                       "\"mamba_hidden_act\":\"silu\",\"mamba_num_heads\":128,\"mamba_proj_bias\":false,\"mlp_bias\":false,"
+                       "\"mlp_hidden_act\":\"relu2\",\"n_groups\":8,\"num_logits_to_keep\":1,\"rescale_prenorm_residual\":true,"
+                       "\"residual_in_fp32\":false,\"sliding_window\":null,\"ssm_state_size\":128,\"time_step_floor\":0.0001,"
+                       "\"time_step_limit\":[0.0,Infinity],\"time_step_max\":0.1,\"time_step_min\":0.001,\"time_step_rank\":256,"
+                       "\"use_bias\":false,\"use_conv_bias\":true,\"use_mamba_kernels\":true"},
         /* Falcon-H1-0.5B */
         {"falcon_h1", "\"attention_in_multiplier\":1.0,\"attention_out_multiplier\":1.0,\"embedding_multiplier\":1.0,\"head_dim\":8,"
                       "\"key_multiplier\":1.0,\"lm_head_multiplier\":1.0,\"mamba_chunk_size\":256,\"mamba_conv_bias\":true,"
@@ -608,6 +616,12 @@ static const struct { const char *family, *more; int code; const char *says; } r
      "long_factor[1] must be a number above 0"},
     {"qwen2", "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]", NS_E_FORMAT,
      "there is no sliding_window"},
+    {"nemotron_h", "\"hybrid_override_pattern\":\"MX*-\"", NS_E_UNSUPPORTED, "hybrid_override_pattern[1] is none of M (mamba)"},
+    {"nemotron_h", "\"hybrid_override_pattern\":\"M*-\"", NS_E_FORMAT, "is of 3 layers, but num_hidden_layers is 4"},
+    {"nemotron_h", "\"layers_block_type\":[]", NS_E_FORMAT, "layers_block_type must have an entry for each of 1 to 4096 layers"},
+    {"nemotron_h", "\"mamba_num_heads\":6,\"n_groups\":4", NS_E_FORMAT, "mamba_num_heads 6 is not a multiple of n_groups 4"},
+    {"nemotron_h", "\"moe_latent_size\":8", NS_E_UNSUPPORTED, "no class of branches for experts of a latent width"},
+    {"nemotron_h", "\"mamba_hidden_act\":\"gelu\"", NS_E_UNSUPPORTED, "mamba_hidden_act 'gelu' is not supported"},
     {"falcon_h1", "\"mamba_d_ssm\":60,\"mamba_n_heads\":7", NS_E_FORMAT, "mamba_n_heads 7 x mamba_d_head 8 is not mamba_d_ssm, 60"},
     {"falcon_h1", "\"mamba_d_ssm\":60,\"mamba_n_heads\":6,\"mamba_n_groups\":4", NS_E_FORMAT, "are not a multiple of mamba_n_groups 4"},
     {"falcon_h1", "\"ssm_multipliers\":[1,2]", NS_E_FORMAT, "ssm_multipliers must be a list of 5 numbers"},

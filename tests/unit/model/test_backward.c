@@ -115,6 +115,7 @@ static const struct { const char *name, *const *config; } models[] = {
     {"experts", &tiny_experts}, {"gpt_oss", &tiny_gpt_oss}, {"llama4", &tiny_llama4}, {"gated", &tiny_gated}, {"delta", &tiny_delta},
     {"mamba2", &tiny_mamba2}, {"recurrences", &tiny_recurrences}, {"lfm2", &tiny_lfm2},
     {"jamba", &tiny_jamba}, {"griffin", &tiny_griffin}, {"falcon", &tiny_falcon},
+    {"nemotron", &tiny_nemotron},
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 

@@ -308,6 +308,12 @@ static void side_by_side(void **state)
     invariance(tiny_falcon);
 }
 
+static void one_branch_a_layer(void **state)
+{
+    (void)state;
+    invariance(tiny_nemotron);
+}
+
 static void recurrences(void **state)
 {
     (void)state;
@@ -363,6 +369,7 @@ int main(void)
                                        cmocka_unit_test(sinks), cmocka_unit_test(chunks), cmocka_unit_test(gated),
                                        cmocka_unit_test(delta_rule), cmocka_unit_test(short_convolutions),
                                        cmocka_unit_test(channels), cmocka_unit_test(gated_channels), cmocka_unit_test(side_by_side),
+                                       cmocka_unit_test(one_branch_a_layer),
                                        cmocka_unit_test(state_space),
                                        cmocka_unit_test(recurrences), cmocka_unit_test(kernels), cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));

@@ -319,6 +319,7 @@ static void rows_are_shown_once(void **state)
 {
     (void)state;
     each_row_once(tiny_falcon);
+    each_row_once(tiny_nemotron);
     each_row_once(tiny_jamba);
     each_row_once(tiny_griffin);
     each_row_once(tiny_lfm2);

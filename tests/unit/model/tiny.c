@@ -90,6 +90,12 @@ const char *const tiny_falcon =
     "\"mamba_d_head\":10,\"mamba_n_groups\":2,\"mamba_d_state\":9,\"mamba_rms_norm\":true,\"embedding_multiplier\":1.5,"
     "\"lm_head_multiplier\":0.8,\"mlp_multipliers\":[0.8,1.3],\"key_multiplier\":0.7,\"attention_in_multiplier\":1.2,"
     "\"attention_out_multiplier\":0.9,\"ssm_in_multiplier\":0.6,\"ssm_multipliers\":[0.9,1.1,0.8,1.2,0.7],\"ssm_out_multiplier\":1.4}";
+/* A branch a layer: Mamba-2 with a norm for each group, experts without gates, attention without rope, an MLP. */
+const char *const tiny_nemotron =
+    "{\"model_type\":\"nemotron_h\",\"hidden_size\":48,\"intermediate_size\":56,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+    "\"head_dim\":10,\"vocab_size\":101,\"max_position_embeddings\":1024,\"mamba_num_heads\":6,\"mamba_head_dim\":10,\"n_groups\":2,"
+    "\"ssm_state_size\":9,\"hybrid_override_pattern\":\"-M*E\",\"n_routed_experts\":4,\"num_experts_per_tok\":2,\"mlp_bias\":true,"
+    "\"moe_intermediate_size\":20,\"moe_shared_expert_intermediate_size\":28,\"use_bias\":true}";
 /* Mamba-2: values wider than a panel, a gate before the norm, a skip, no MLP, no attention. */
 const char *const tiny_mamba2 =
     "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
