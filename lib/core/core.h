@@ -156,6 +156,9 @@ int  ns_json_read(cJSON **out, const char *path, size_t limit, int max_depth, ns
  * number 1e300. */
 int  ns_json_parse_python(cJSON **out, const char *text, size_t n, int max_depth, const char *label, ns_error *);
 int  ns_json_read_python(cJSON **out, const char *path, size_t limit, int max_depth, ns_error *);
+/* The text of an object, which was parsed, with this string as its last member, in place of one that it had; every other byte as it was, so
+ * that 0.0 does not become 0. malloc'd; NULL: no memory. */
+char *ns_json_with_string(const char *text, const char *key, const char *value);
 /* ns_kind_fail for who reads JSON of one purpose: JSON of another is named. */
 int  ns_json_fail(ns_error *, int rc, const char *path, ns_kind purpose);
 /* What the text [n] of a JSON file is for; NUL stands behind it. whole: it is all of the file. */

@@ -24,7 +24,7 @@ static int read_text(ns_described *m, char *text, size_t n, ns_error *err)
         m->config = ok ? ns_json_print(whole, true) : NULL;
         cJSON_Delete(whole);
     } else if (rc == NS_OK) {
-        m->config = ns_json_print(object, true);
+        m->config = ns_strdup(text);                     /* as it is: transformers 5 wants 0.0 where 0.0 was */
     }
     cJSON_Delete(object);
     return rc != NS_OK ? rc : m->config ? NS_OK : ns_oom(err, m->path);

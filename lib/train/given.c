@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST_FILE = 64 << 20, DEPTH = 64 };
+enum { LARGEST_FILE = 64 << 20 };
 
 int ns_train_model_open(ns_train_model **out, const char *path, ns_error *err)
 {
@@ -34,15 +34,10 @@ const ns_arch *ns_train_model_arch(const ns_train_model *m)
 int ns_train_given_config(const ns_trainer *t, char **out, ns_error *err)
 {
     char hex[65];
-    cJSON *object = NULL;
-    int rc = ns_train_config_sha256(&t->config, hex, err);
-    if (rc == NS_OK)
-        rc = ns_json_parse_python(&object, t->given->of.config, strlen(t->given->of.config), DEPTH, t->given->of.path, err);
+    const int rc = ns_train_config_sha256(&t->config, hex, err);
     if (rc != NS_OK)
         return rc;
-    cJSON_DeleteItemFromObjectCaseSensitive(object, "train_config_sha256");      /* of the run that it was taken from */
-    *out = cJSON_AddStringToObject(object, "train_config_sha256", hex) ? ns_json_print(object, true) : NULL;
-    cJSON_Delete(object);
+    *out = ns_json_with_string(t->given->of.config, "train_config_sha256", hex);        /* in place of the run's that it was taken from */
     return *out ? NS_OK : ns_oom(err, "config.json");
 }
 

@@ -193,9 +193,29 @@ static void numbers_of_python(void **state)
     assert_int_equal(ns_json_parse_python(&tree, "[Infinity", 9, 8, "t", &err), NS_E_FORMAT);
 }
 
+/* A member more: nothing else moves, and one of the same name is replaced wherever it stands. */
+static void a_member_more(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"{}", "{\n  \"k\": \"v\"\n}"},
+        {"{\"a\": 0.0, \"b\": Infinity}\n", "{\"a\": 0.0, \"b\": Infinity,\n  \"k\": \"v\"\n}\n"},
+        {"{\"k\":\"old\"}", "{\n  \"k\": \"v\"\n}"},
+        {"{ \"k\" : \"old\" , \"a\": 1e3}", "{  \"a\": 1e3,\n  \"k\": \"v\"\n}"},
+        {"{\"a\": 1,\n \"k\": null\n}", "{\"a\": 1,\n  \"k\": \"v\"\n}"},
+        {"{\"a\":{\"k\":1},\"b\":\"k\",\"c\":[\"}\",\"\\\"\"]}", "{\"a\":{\"k\":1},\"b\":\"k\",\"c\":[\"}\",\"\\\"\"],\n  \"k\": \"v\"\n}"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char *const got = ns_json_with_string(pairs[i][0], "k", "v");
+        assert_non_null(got);
+        assert_string_equal(got, pairs[i][1]);
+        free(got);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_member_more),
         cmocka_unit_test(accepts), cmocka_unit_test(refuses), cmocka_unit_test(refuses_nul_bytes),
         cmocka_unit_test(never_reads_past_the_end),
         cmocka_unit_test(names_the_place), cmocka_unit_test(many_keys), cmocka_unit_test(deep_nesting_does_not_recurse),
