@@ -79,6 +79,19 @@ static int jump(const char *b)
     return b ? 0 : go();
 }
 
+/* Writes into a block that was given back: the allocator finds there who comes after it, and goes there when it is asked again. */
+static int heap(const char *b)
+{
+    enum { LARGE = 2000, LARGER = 4000 };
+    void **const kept = malloc(LARGE), *const behind = malloc(LARGE);
+    void **volatile stale = kept;
+    if (!kept || !behind || b)
+        return kept && behind ? 0 : refuse("out of memory");
+    free(kept);
+    stale[1] = (void *)stale[0] == NULL ? NULL : (char *)NULL + 16;
+    return malloc(LARGER) != NULL;
+}
+
 static int run(const char *how, char *a, char *b)
 {
     if (strcmp(how, "answer") == 0)
@@ -87,6 +100,8 @@ static int run(const char *how, char *a, char *b)
         return ((volatile char *)b)[0] = 0;
     if (strcmp(how, "jump") == 0)
         return jump(b);
+    if (strcmp(how, "heap") == 0)
+        return heap(b);
     if (strcmp(how, "code") == 0)
         return a && b ? 0 : refuse("out of memory") - 10;
     if (strcmp(how, "mute") == 0)
