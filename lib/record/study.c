@@ -202,7 +202,7 @@ static int check_kinds(ns_study *s, ns_error *err)
         for (int k = NS_LAYER_FULL; k <= NS_LAYER_MLP; k++)
             known |= strcmp(kind, ns_layer_kind_name((ns_layer_kind)k)) == 0;
         if (!known)
-            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa, recurrent or mlp is expected", s->path,
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'layer_kind' says '%.40s', where full, swa, recurrent or mlp is meant", s->path,
                            kind);
     }
     return NS_OK;

@@ -36,6 +36,9 @@ hypenet and minicpm_sala have no class in a package: their referee (`published.p
 transformers' modules and flash-linear-attention's kernel; MiniCPM-SALA's attention to all keys is its own below `dense_len` positions.
 mamba2 of several groups of heads is not compared with flash-linear-attention, whose path on CPUs takes their B and C in another order.
 
+recurrent_gemma: transformers 4 masks a prefill without the window of the attention; its referee has it, as transformers 5 has.
+nemotron_h: transformers 5 keeps steps at time_step_min or more, and does not read the config's time_step_limit, which is followed here.
+
 ## What does not load
 | model_type | there is no class of branches for |
 |---|---|

@@ -305,6 +305,7 @@ ns_norm *ns_build_linear(ns_builder *, ns_branch *, const ns_linear_names *, ns_
  * of q and k (facts.mixer.groups): their sizes, the convolution, the activation of the config, a decay by softplus. */
 void ns_build_recurrence(ns_builder *, ns_branch *, double scale);
 void ns_build_keys(ns_builder *, ns_branch *, int64_t taps);
+int  ns_facts_step_limit(ns_mixer_facts *, ns_config *, const char *key, ns_error *);      /* [low, high] of the steps */
 /* Its sizes and switches by keys that begin with mamba_ (mamba.c), which make a width of `inner`. */
 int  ns_facts_mamba2(ns_facts *, ns_config *, int64_t inner, const char *inner_key, ns_error *);
 /* Mamba-2 by the names of its mixer's tensors, which follow `module` (mamba.c); sizes: facts.mixer. */

@@ -12,7 +12,7 @@ static const char *const harmless[] = {
 };
 
 /* [low, high] of the steps. */
-static int read_limits(ns_mixer_facts *m, ns_config *c, const char *key, ns_error *err)
+int ns_facts_step_limit(ns_mixer_facts *m, ns_config *c, const char *key, ns_error *err)
 {
     const cJSON *const list = ns_config_get(c, key);
     if (!list || cJSON_IsNull(list))
@@ -52,7 +52,7 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
     bool norm = true;
     int rc = fla ? ns_config_f64(c, "norm_eps", 1e-5, 0, 1, &f->eps, err) : NS_OK;
     rc = rc != NS_OK ? rc : ns_config_bool(c, "rmsnorm", true, &norm, err);
-    rc = rc != NS_OK ? rc : read_limits(&f->mixer, c, fla ? "dt_limit" : "time_step_limit", err);
+    rc = rc != NS_OK ? rc : ns_facts_step_limit(&f->mixer, c, fla ? "dt_limit" : "time_step_limit", err);
     if (rc == NS_OK && !norm)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: rmsnorm false is not supported", c->label);
     return rc != NS_OK ? rc : read_sizes(&f->mixer, c, &own, err);
@@ -72,7 +72,7 @@ int ns_facts_mamba2(ns_facts *f, ns_config *c, int64_t inner, const char *inner_
     if (m->value_dim * m->heads != inner)
         return ns_fail(err, NS_E_FORMAT, "%s: mamba_n_heads %lld x mamba_d_head %lld is not %s, %lld", c->label, (long long)m->heads,
                        (long long)m->value_dim, inner_key, (long long)inner);
-    rc = read_limits(m, c, "time_step_limit", err);               /* which transformers 5 reads */
+    rc = ns_facts_step_limit(m, c, "time_step_limit", err);               /* which transformers 5 reads */
     return rc != NS_OK ? rc : read_sizes(m, c, &hybrid, err);
 }
 

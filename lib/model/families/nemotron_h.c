@@ -8,7 +8,8 @@ static const ns_names names = {
     .head = "lm_head.weight", .attn_in_norm = "norm", .ffn_in_norm = "norm",
     .q = "mixer.q_proj", .k = "mixer.k_proj", .v = "mixer.v_proj", .o = "mixer.o_proj", .up = "mixer.up_proj", .down = "mixer.down_proj",
 };
-static const char *const harmless[] = {"chunk_size", "expand", "time_step_*", "residual_in_fp32", "rescale_prenorm_residual",
+static const char *const harmless[] = {"chunk_size", "expand", "time_step_floor", "time_step_max", "time_step_min",
+                                       "time_step_rank", "residual_in_fp32", "rescale_prenorm_residual",
                                        "use_mamba_kernels", "num_logits_to_keep", "mamba_ssm_cache_dtype", "mamba_proj_bias",
                                        "moe_shared_expert_overlap", "attention_head_dim",
                                        "num_nextn_predict_layers", "mtp_*", "n_shared_experts", NULL};
@@ -63,6 +64,8 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
         (rc = ns_config_bool(c, "use_conv_bias", true, &m->conv_bias, err)) != NS_OK ||
         (rc = ns_config_str(c, "mamba_hidden_act", "silu", &act, err)) != NS_OK ||
         (rc = ns_config_i64(c, "moe_latent_size", 0, 0, NS_MAX_DIM, &latent, err)) != NS_OK)
+        return rc;
+    if ((rc = ns_facts_step_limit(m, c, "time_step_limit", err)) != NS_OK)
         return rc;
     if (m->heads % m->groups)
         return ns_fail(err, NS_E_FORMAT, "%s: mamba_num_heads %lld is not a multiple of n_groups %lld", c->label, (long long)m->heads,
