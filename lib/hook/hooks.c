@@ -101,6 +101,9 @@ static int match_glob(matches *m, const ns_arch *arch, const ns_hook *hook, int 
             if (!ns_point_exists(arch, p, layer))
                 continue;
             ns_point_format(p, layer, name, sizeof name);
+            if (hook->edit && p == NS_POINT_SSM_STATE && ns_glob(hook->at, name))
+                return ns_fail(err, NS_E_ARG, "hook '%s': %s is read, not edited (hook_v, hook_beta and hook_log_decay are)", hook->at,
+                               name);
             if (ns_glob(hook->at, name) && !match_add(m, number, slot_of(p, layer)))
                 return ns_oom(err, "hooks");
         }

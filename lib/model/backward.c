@@ -28,7 +28,7 @@ typedef struct run {
 
 static bool goes_through(ns_point p)
 {
-    return p != NS_POINT_SCORES && p != NS_POINT_PATTERN && p != NS_POINT_RESULT && p != NS_POINT_EXPERTS;
+    return p != NS_POINT_SCORES && p != NS_POINT_PATTERN && p != NS_POINT_RESULT && p != NS_POINT_EXPERTS && p != NS_POINT_SSM_STATE;
 }
 
 static bool is_final(ns_point p)

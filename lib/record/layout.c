@@ -200,7 +200,7 @@ static int write_layer_axis(ns_recording *r, const char *group, const char *name
 static int write_track_axes(ns_recording *r, const ns_plan_case *c, const ns_plan_track *t, unsigned *made, ns_error *err)
 {
     static const char *const names[] = {"head", "kv_head", "d_head", "d_model", "d_ff", "d_vocab", "expert", "id_weight", "choice",
-                                        "q_head", "k_head", "d_key", "one", "channel", NULL};
+                                        "q_head", "k_head", "d_key", "one", "channel", "d_state", NULL};
     int rc = NS_OK;
     for (const char *a = ns_track_axes(&r->plan, t); *a && rc == NS_OK && (t->kind == NS_SINK_VALUES || t->kind == NS_SINK_BANDS);
          a += strspn(a, " ")) {

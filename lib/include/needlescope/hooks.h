@@ -40,6 +40,7 @@ enum { NS_BAND_ROWS = 512 };
     X(Q,           "blocks.%.attn.hook_q",     "row head d_head",   "W_Q x + b_Q, before QK-norm and rope")             \
     X(ROT_Q,       "blocks.%.attn.hook_rot_q", "row head d_head",   "q after QK-norm and rope, times its temperature")  \
     X(SCORES,      "blocks.%.attn.hook_attn_scores", "head row key","scale * rot_q . rot_k, soft-capped, -inf where masked") \
+    X(SSM_STATE,   "blocks.%.attn.hook_ssm_state", "row head d_state", "a recurrence's state behind the row: [key, value]; not edited") \
     X(PATTERN,     "blocks.%.attn.hook_pattern","head row key",     "softmax of the scores over keys; 0 where masked")  \
     X(Z,           "blocks.%.attn.hook_z",     "row head d_head",   "pattern . v")                                      \
     X(RECURRENCE_OUT, "blocks.%.attn.hook_recurrence_out", "row head d_head", "z and the skip D v: goes to norm and gate") \

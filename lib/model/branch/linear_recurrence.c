@@ -438,6 +438,7 @@ static const char *absent(const void *params, ns_point p)
            : p == NS_POINT_BETA && x->beta == BETA_ONE          ? "it writes every value whole"
            : p == NS_POINT_LOG_DECAY && x->decay <= DECAY_SLOPE ? "its decay is constant, or none"
            : p == NS_POINT_RECURRENCE_OUT && x->form != SCAN    ? "it is hook_z: there is no skip"
+           : p == NS_POINT_SSM_STATE && x->form != SCAN         ? "its rows are computed from q, k and v, without a state"
            : p == NS_POINT_SCORES                               ? "its rows are not scores that a softmax has normalised"
                                                                 : NULL;
 }
@@ -447,7 +448,7 @@ const ns_branch_class ns_branch_linear_recurrence = {
     .params_size = sizeof(recurrence), .heads = true, .fields = fields, .sizes = sizes, .slots = slots,
     .in_point = NS_POINT_LN1, .out_point = NS_POINT_ATTN_OUT,
     .points = NS_POINTS_OF_HEADS | NS_HAS(Q_PRE_CONV) | NS_HAS(K_PRE_CONV) | NS_HAS(V_PRE_CONV) | NS_HAS(BETA) | NS_HAS(LOG_DECAY) |
-              NS_HAS(RECURRENCE_OUT),
+              NS_HAS(RECURRENCE_OUT) | NS_HAS(SSM_STATE),
     .no_step = "a linear recurrence has no such step",
     .absent = absent, .axes = axes, .rows = NS_ROW_UNROLLED, .keeps = keeps, .check = check, .forward = forward, .macs = macs,
 };

@@ -226,6 +226,8 @@ int64_t ns_arch_axis(const ns_arch *a, int64_t layer, const char *axis)
         return 1;
     if (strcmp(axis, "id_weight") == 0)
         return ns_arch_axis(a, layer, "choice") ? 2 : 0;
+    if (strcmp(axis, "d_state") == 0)
+        return ns_arch_axis(a, layer, "d_key") * ns_arch_axis(a, layer, "d_head");
     if (layer < 0 || layer >= a->n_layers)
         return layer < 0 && strcmp(axis, "d_vocab") == 0 ? a->vocab : 0;
     const ns_layer *const l = &a->layers[layer];

@@ -120,7 +120,14 @@ static void head_of(head *x, const album *a, int64_t layer, int64_t h, int64_t H
     }
 }
 
-static void run_recurrence(const head *x, double z[T][MAX_DIM])
+static void near(double got, double want, double bound, const char *what)
+{
+    if (!(fabs(got - want) <= bound))
+        fail_msg("%s: %.9g, expected %.9g", what, got, want);
+}
+
+/* state: as it was shown, [T] at so many numbers a row. */
+static void run_recurrence(const head *x, double z[T][MAX_DIM], const float *state, int64_t stride)
 {
     static double S[MAX_DIM][MAX_DIM];
     memset(S, 0, sizeof S);
@@ -135,6 +142,8 @@ static void run_recurrence(const head *x, double z[T][MAX_DIM])
                 sum += S[i][j] * x->q[t][i] * x->scale;
             }
             z[t][j] = sum;
+            for (int64_t i = 0; i < x->key; i++)
+                near((double)state[t * stride + i * x->value + j], S[i][j], 1e-5 * (1 + fabs(S[i][j])), "hook_ssm_state");
         }
 }
 
@@ -153,19 +162,15 @@ static void run_row(const head *x, int64_t t, double row[T])
     }
 }
 
-static void near(double got, double want, double bound, const char *what)
-{
-    if (!(fabs(got - want) <= bound))
-        fail_msg("%s: %.9g, expected %.9g", what, got, want);
-}
-
 static void check_head(const album *a, int64_t layer, int64_t h, int64_t H, bool delta, double scale, double slope)
 {
     static head x;
     static double z[T][MAX_DIM], row[T];
     const seen *const pattern = &a->at[layer][NS_POINT_PATTERN], *const out = &a->at[layer][NS_POINT_Z];
     head_of(&x, a, layer, h, H, delta, scale, slope);
-    run_recurrence(&x, z);
+    const seen *const state = &a->at[layer][NS_POINT_SSM_STATE];
+    assert_int_equal(state->width, H * x.key * x.value);
+    run_recurrence(&x, z, state->data + h * x.key * x.value, state->width);
     for (int64_t t = 0; t < T; t++) {
         double most = 1;
         run_row(&x, t, row);
@@ -328,6 +333,18 @@ static void rows_are_shown_once(void **state)
 /* ---- passes that go on ---- */
 
 /* Rows of the second pass over a session whose first kept nothing for them: the bits of one pass, and no row twice. */
+static void a_state_is_not_edited(void **state)
+{
+    (void)state;
+    tiny t;
+    ns_hooks *hooks;
+    const ns_hook edit = {.size = sizeof edit, .at = "blocks.0.attn.hook_ssm_state", .edit = leave_out};
+    tiny_open(&t, tiny_delta, 1, NULL, 0);
+    assert_int_equal(ns_hooks_new(&hooks, t.arch, &edit, 1, &err), NS_E_ARG);
+    assert_non_null(strstr(err.message, "is read, not edited"));
+    tiny_close(&t);
+}
+
 static void asked_for_later(void **state)
 {
     (void)state;
@@ -401,7 +418,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_of_the_delta_rule), cmocka_unit_test(rows_of_a_state_space),
                                        cmocka_unit_test(rows_of_every_setting), cmocka_unit_test(rows_are_shown_once),
-                                       cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(asked_for_later),
+                                       cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(a_state_is_not_edited),
+                                       cmocka_unit_test(asked_for_later),
                                        cmocka_unit_test(impossible_states)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
