@@ -2,7 +2,7 @@
  * JSON. */
 #include "fuzz.h"
 
-#include <needlescope/arch.h>
+#include <needlescope/hooks.h>
 
 static void warn(void *user, const char *line)
 {
@@ -25,11 +25,16 @@ static void use(const ns_arch *a)
     }
     for (int64_t i = 0; i < a->n_layers; i++) {
         const ns_attn *const attn = ns_arch_attn(a, i);
-        fuzz_check(attn && attn->n_heads % attn->n_kv_heads == 0 && attn->rope < a->n_ropes, "attention is sound");
+        fuzz_check((ns_arch_layer_kind(a, i) == NS_LAYER_MLP) == (ns_arch_mixers(a, i) == 0), "a layer without a mixer is an MLP");
+        if (!attn)
+            continue;
+        fuzz_check(attn->n_heads % attn->n_kv_heads == 0 && attn->rope < a->n_ropes, "attention is sound");
         fuzz_check(ns_attn_window(attn, attn->n_heads - 1) >= 0, "windows are sound");
         fuzz_check((ns_arch_layer_kind(a, i) == NS_LAYER_RECURRENT) == (ns_arch_row_kind(a, i) == NS_ROW_UNROLLED), "kinds agree");
     }
-    fuzz_check(ns_arch_max_heads(a) > 0, "there are heads");
+    for (int p = 0; p < NS_N_POINTS; p++)
+        for (int64_t i = -1; i < a->n_layers && i < 3; i++)
+            fuzz_check(ns_point_exists(a, p, i) || *ns_point_absent(a, p, i), "a point is there, or there is a reason");
 }
 
 static void round_trip(const ns_arch *a)

@@ -86,6 +86,11 @@ def made():
         conv_kernel=4, expand=2, chunk_size=16, time_step_limit=(0.0, float("inf")), tie_word_embeddings=False)
     alone = dict(vocab_size=64, hidden_size=24, num_hidden_layers=2, state_size=7, tie_word_embeddings=False)
     yield "mamba", transformers.MambaConfig(**alone, use_bias=True)
+    if FIVE:
+        yield "nemotron_h", transformers.NemotronHConfig(
+            vocab_size=64, hidden_size=24, intermediate_size=36, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+            layers_block_type=["mlp", "linear_attention", "full_attention", "linear_attention"], mamba_num_heads=6, mamba_head_dim=5,
+            n_groups=2, ssm_state_size=7, chunk_size=16, time_step_min=1e-9, mlp_bias=True)
     yield "falcon_mamba", transformers.FalconMambaConfig(**alone, intermediate_size=40, use_conv_bias=False)
 
 
@@ -118,7 +123,8 @@ def gradients(model, tokens):
 
 def of_same_name(name, ours):
     """Some classes are nested deeper than their files."""
-    for candidate in (name, name.removeprefix("transformer."), name.removeprefix("model."), name.replace("lm_head", "embed_out")):
+    for candidate in (name, name.removeprefix("transformer."), name.removeprefix("model."), name.replace("lm_head", "embed_out"),
+                      name.replace("model.", "backbone.", 1)):
         if candidate in ours:
             return candidate
     raise SystemExit(f"no gradient of {name} among {sorted(ours)[:8]} ...")
@@ -129,7 +135,7 @@ def stack(ours, names):
     for k in names:
         at, part = k.rsplit(".", 1)
         files = {"gate_up_proj": ("gate_proj", "up_proj"), "down_proj": ("down_proj",)}.get(part)
-        if at.endswith("mlp.experts") and files and k not in ours:
+        if at.endswith(("mlp.experts", "feed_forward.experts")) and files and k not in ours:
             n = sum(f"{at}.{e}.{files[0]}.weight" in ours for e in range(1000))
             ours[k] = torch.stack([torch.cat([ours.pop(f"{at}.{e}.{f}.weight") for f in files]) for e in range(n)])
 
