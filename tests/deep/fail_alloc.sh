@@ -33,6 +33,9 @@ tokenizer() {   # a letter each
  "fuse_unk": false, "byte_fallback": false, "vocab": {%s "\\u0120": 94, "\\u010a": 95}, "merges": []}}\n' \
         "$byte_level" "$byte_level" "$vocabulary"
 }
+run_of_window() {    # run_of_window FOLDER WINDOW: the planted run with another coordinate and name, which are all that is read of it twice
+    cp -r run "$1" && sed -i "s/\"window\":[[:space:]]*0/\"window\": $2/; s/\"name\":[[:space:]]*\"run\"/\"name\": \"$1\"/" "$1/run.json"
+}
 make_inputs() {
     local small='--layers 4 --heads 4 --kv-heads 2 --vocab 200 --previous-token 0.1 --retrieval 3.1'
     # shellcheck disable=SC2086  # options
@@ -40,8 +43,9 @@ make_inputs() {
     "$ns" lab plant -o model $small && "$ns" cases needle --model model --lengths 48,64 --depths 0,.5 --twins swap -o cases.jsonl &&
     "$ns" cases needle --model model --lengths 40 --depths .5 --twins swap -o few.jsonl &&
     "$ns" lab plant -o run $small --series 3 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
-    "$ns" merge scan -o study.h5 && "$ns" score model --cases cases.jsonl -o scores.h5 &&
-    touch ready
+    "$ns" merge scan -o study.h5 && run_of_window narrow 4 && run_of_window wide 16 &&
+    "$ns" scan narrow wide --cases few.jsonl -o windows && "$ns" merge windows -o windows.h5 &&
+    "$ns" score model --cases cases.jsonl -o scores.h5 && touch ready
 }
 [ "$1" = careless ] || [ -f ready ] || make_inputs >"$dir/setup" 2>&1 || { cat "$dir/setup"; exit 99; }
 model=$in/model few=$in/few.jsonl
@@ -50,11 +54,11 @@ declare -A lines=(
     [text]="cases needle --model $in/told --lengths 600 --depths .5 --value-types numbers --templates noise -o out"
     [tokenize]="tokenize $in/told Hello" [score]="score $model --cases $few --resamples 2 -o out"
     [record]="record $model --cases $few --at blocks.*.attn.hook_pattern -o out" [scan]="scan $in/run --cases $few -o out"
-    [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5" [laziness]="laziness $in/study.h5"
-    [figure]="figure heads $in/scores.h5 -o out.png" [births]="figure births $in/study.h5 -o out.svg"
-    [csv]="export csv $in/scores.h5 -o out" [latex]="export latex $in/scores.h5 -o out"
-    [notebook]="export notebook $in/scores.h5 -o out.ipynb" [verify]="verify $in/scores.h5"
-    [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out"
+    [merge]="merge $in/scan -o out" [emergence]="emergence $in/study.h5"
+    [laziness]="laziness $in/windows.h5 --arm planted" [figure]="figure heads $in/scores.h5 -o out.png"
+    [births]="figure births $in/study.h5 -o out.svg" [csv]="export csv $in/scores.h5 -o out"
+    [latex]="export latex $in/scores.h5 -o out" [notebook]="export notebook $in/scores.h5 -o out.ipynb"
+    [verify]="verify $in/scores.h5" [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out"
     [patch]="patch $model --cases $few --heads 3.1 --draws 1 -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
