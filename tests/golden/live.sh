@@ -37,7 +37,8 @@ run() {     # run NAME: models in $work/NAME, what golden says of them in $work/
 golden=$1
 if [ "$2" = --page ]; then
     for name in 4 5 fla; do run $name; done
-    exec "$NS_PYTHON" "$here/page.py" "$work/4" "$work/5" "$work/fla"
+    "$NS_PYTHON" "$here/page.py" "$work/4" "$work/5" "$work/fla"
+    exit
 fi
 run "$2"
 cat "$work/$2.lines"
