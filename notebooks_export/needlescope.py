@@ -467,7 +467,7 @@ _DTYPES = ("f4", "f8", "f2", None, "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8
 _CODES = {-1: "NS_E_ARG", -2: "NS_E_FORMAT", -3: "NS_E_MISSING", -4: "NS_E_CREATE", -5: "NS_E_IO", -6: "NS_E_MEMORY",
           -7: "NS_E_UNSUPPORTED",
           -8: "NS_E_NUMERIC", -9: "NS_E_INTERNAL"}
-_STOP, _N_POINTS = 1, 29
+_STOP, _N_POINTS = 1, 30
 _OPEN_ARCH, _OPEN_TOKENIZER = 1, 2
 _ROWS_ALL, _ROWS_LIST, _ROWS_SPAN, _ROWS_ANSWER = 0, 2, 3, 4
 _MODES = {"noop": 0, "zero_z": 1, "mean_z": 2, "uniform_attn": 3, "knockout": 4, "knockout_others": 5}
