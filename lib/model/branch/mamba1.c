@@ -146,6 +146,7 @@ static const char *absent(const void *params, ns_point p)
 {
     (void)params;
     return p == NS_POINT_LOG_DECAY           ? "it decays by channel and number of state: by hook_beta times a table of the weights"
+           : p == NS_POINT_SSM_STATE         ? "states of channels are not shown: hook_recurrence_out is what is read of them"
            : NS_POINTS_OF_HEADS >> p & 1 ? "each channel of Mamba has a state of its own: there are no heads, and no rows of theirs"
                                          : NULL;
 }

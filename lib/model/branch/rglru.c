@@ -124,8 +124,9 @@ static const char *axes(const void *params, ns_point p)
 static const char *absent(const void *params, ns_point p)
 {
     (void)params;
-    return NS_POINTS_OF_HEADS >> p & 1 ? "each channel of an RG-LRU has a state of its own: there are no heads, and no rows of theirs"
-                                       : NULL;
+    return p == NS_POINT_SSM_STATE         ? "it is hook_recurrence_out: a number a channel"
+           : NS_POINTS_OF_HEADS >> p & 1 ? "each channel of an RG-LRU has a state of its own: there are no heads, and no rows of theirs"
+                                         : NULL;
 }
 
 const ns_branch_class ns_branch_rglru = {
