@@ -307,7 +307,7 @@ KEPT = ("llama-d_ff", "linear-llama", "wrapper-mistral3", "mixtral", "glm4_moe",
         "falcon_h1", "recurrent_gemma-wide")
 if FIVE:
     LIVE = FIXTURES | LIVE | LIVE_5
-    FIXTURES = FIXTURES_5 | {"mamba2": LIVE.pop("mamba2")}
+    FIXTURES = FIXTURES_5 | {name: LIVE.pop(name) for name in ("mamba2", "nemotron_h")}
     for name in REFUSED_5:
         del LIVE[name]
 else:
