@@ -90,9 +90,11 @@ static int read_growth(ns_facts *f, ns_config *c, ns_error *err)
     const cJSON *const v = ns_config_get(c, "attn_logits_scaling");
     if (!v || cJSON_IsNull(v))
         return NS_OK;
+    double factor = 1;
     if (cJSON_IsNumber(v)) {
-        f->scale *= v->valuedouble;
-        return NS_OK;
+        const int rc = ns_config_f64(c, "attn_logits_scaling", 1, -1e6, 1e6, &factor, err);
+        f->scale *= factor;
+        return rc;
     }
     const char *const text = cJSON_IsString(v) ? v->valuestring : "";
     const char *const number = text + strcspn(text, " ");

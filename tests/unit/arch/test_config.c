@@ -687,6 +687,7 @@ static const struct { const char *family, *more; int code; const char *says; } r
     {"hypenet", "\"lightning_head_dim\":6", NS_E_UNSUPPORTED, "lightning_head_dim 6 rotates like head_dim 128"},
     {"hypenet", "\"lightning_use_short_conv\":true", NS_E_UNSUPPORTED, "lightning_use_short_conv is not supported"},
     {"hypenet", "\"attn_logits_scaling\":\"log 1\"", NS_E_UNSUPPORTED, "attn_logits_scaling must be null, a number or 'log A'"},
+    {"hypenet", "\"attn_logits_scaling\":Infinity", NS_E_FORMAT, "attn_logits_scaling is 1e+300"},
     {"hypenet", "\"attn_logits_scaling\":\"log e\"", NS_E_UNSUPPORTED, "attn_logits_scaling must be null, a number or 'log A'"},
     {"minicpm_sala", "\"mixer_types\":[\"attn\",\"attn\",\"attn\",\"attn\"]", NS_E_UNSUPPORTED,
      "mixer_types[0] 'attn' is not supported (minicpm4 and lightning-attn are)"},
