@@ -13,7 +13,7 @@ python_of() {
     [ -n "$python" ] || { echo "SKIP: $name is not set; run ./start test --referees"; exit 77; }
     [ "$1" != fla ] || own_python
 }
-# flash-linear-attention beside transformers 5 and on top of its environment (about 700 MB, most of it Triton), made once.
+# flash-linear-attention beside transformers 5 and on top of its environment (about 1.1 GB, most of it Triton), made once.
 own_python() {
     script=make_fla.py package=flash-linear-attention venv=${XDG_CACHE_HOME:-$HOME/.cache}/needlescope/fla
     wanted="flash-linear-attention==0.6.0 fla-core==0.6.0 einops==0.8.2 triton==3.9.0"
