@@ -16,7 +16,8 @@ const cli_status cli_statuses[] = {
     {NS_E_CREATE, 73, "An output cannot be created."},
     {NS_E_IO, 74, "Reading or writing failed half way (disk full, short read)."},
     {NS_E_MEMORY, 75,
-     "Memory, threads or address space ran out: worth another try with more. Also a scan that SIGTERM ended: call it again."},
+     "Memory, threads, address space or file descriptors ran out: worth another try with more. Also a scan that SIGTERM ended: call it "
+     "again."},
     {0, 0, NULL},
 };
 

@@ -148,7 +148,7 @@ int ns_scan_index_write(const ns_scan_params *p, const ns_scan_run *run, ns_erro
     if (rc == NS_OK) {
         free(x.folder);
         x.folder = realpath(run->folder, NULL);
-        rc = x.folder ? NS_OK : ns_fail(err, ns_errno_code(NS_E_MISSING), "%s: cannot be read: %s", run->folder, strerror(errno));
+        rc = x.folder ? NS_OK : ns_fail_errno(err, NS_E_MISSING, run->folder, "cannot be read");
     }
     for (int64_t i = 0; rc == NS_OK && i < run->series.n; i++) {
         const ns_series_item *const item = &run->series.list[i];

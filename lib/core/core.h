@@ -34,7 +34,8 @@ int   ns_sized_copy(void *to, size_t size, const void *from, const char *what, n
 /* rc; an error about what a file holds, or of what is asked of it, then begins with its name where it did not say it. path: NULL = none */
 int   ns_fail_of(ns_error *, int rc, const char *path);
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
-int   ns_errno_code(int usual);                         /* NS_E_MEMORY where errno says so */
+/* "PATH: WHAT: what errno says (its remedy)". The code is `usual`, but NS_E_MEMORY, try again, where memory or descriptors ran out. */
+int   ns_fail_errno(ns_error *, int usual, const char *path, const char *what);
 
 /* ---- lists ---- */
 void  ns_free_strings(char **list, int64_t n);          /* each, and the list; NULL is fine */
@@ -196,7 +197,8 @@ double   ns_rng_normal(ns_rng *);
 
 /* ---- a child process for what may crash, hang or take all memory: reading HDF5 that a stranger made ---- */
 typedef struct ns_child_limits {
-    int     cpu_seconds, patience;                       /* of work, of wall time, from when it was last busy with something new */
+    int     cpu_seconds;                                 /* of work, from when it was last busy with something new */
+    int     patience;                                    /* seconds of wall time in which it does no work at all */
     int     first_patience;                              /* of a first child: after it a second one is made; 0 = of the only one */
     int64_t bytes_beside;                                /* of address space beside what the process has; 0 = no limit */
     void  (*hold)(void (*act)(void *), void *arg);       /* calls act(arg) while no other thread has a lock that the work needs, or NULL:

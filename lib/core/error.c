@@ -45,9 +45,45 @@ int ns_fail_of(ns_error *err, int rc, const char *path)
     return of_it && err && path && !strstr(err->message, path) ? ns_fail(err, rc, "%s: %s", path, err->message) : rc;
 }
 
-int ns_errno_code(int usual)
+/* The one place that knows what to do about what the system says. */
+static const char *remedy_of(int reason)
 {
-    return errno == ENOMEM ? NS_E_MEMORY : usual;
+    switch (reason) {
+    case ENOMEM:
+        return "free memory, or raise ulimit -v";
+    case EMFILE:
+        return "raise ulimit -n";
+    case ENFILE:
+        return "the whole machine has too many: try again later";
+    case ENOENT:
+    case ENOTDIR:
+        return "check the path";
+    case EACCES:
+    case EPERM:
+        return "check its permissions";
+    case EROFS:
+    case EEXIST:
+        return "choose another folder";
+    case EFBIG:
+        return "raise ulimit -f";
+    case ENOSPC:
+    case EDQUOT:
+        return "free some space or write elsewhere";
+    case EIO:
+    case ESTALE:
+        return "is its disk still there?";
+    default:
+        return NULL;
+    }
+}
+
+int ns_fail_errno(ns_error *err, int usual, const char *path, const char *what)
+{
+    const int reason = errno;
+    const bool ran_out = reason == ENOMEM || reason == EMFILE || reason == ENFILE;
+    const char *const remedy = remedy_of(reason);
+    return ns_fail(err, ran_out ? NS_E_MEMORY : usual, "%s: %s: %s%s%s%s", path, what, strerror(reason), remedy ? " (" : "",
+                   remedy ? remedy : "", remedy ? ")" : "");
 }
 
 int ns_oom(ns_error *err, const char *what)

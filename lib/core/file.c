@@ -14,9 +14,7 @@
 
 static int fail_open(ns_error *err, const char *path)
 {
-    const int reason = errno;
-    const char *const remedy = reason == ENOENT ? "check the path" : reason == EMFILE ? "raise ulimit -n" : "check its permissions";
-    return ns_fail(err, ns_errno_code(NS_E_MISSING), "%s: cannot be read: %s (%s)", path, strerror(reason), remedy);
+    return ns_fail_errno(err, NS_E_MISSING, path, "cannot be read");
 }
 
 static const char *kind_of(mode_t mode)
@@ -69,8 +67,7 @@ int ns_input_read(const ns_input *in, int64_t at, void *out, size_t n, const cha
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return ns_fail(err, NS_E_IO, "%s: reading failed at byte %lld: %s (is its disk still there?)", path, (long long)at,
-                           strerror(errno));
+            return ns_fail_errno(err, NS_E_IO, path, "reading failed");
         if (got == 0)
             return fail_short(in, path, err);
         to += got, at += got, n -= (size_t)got;
@@ -133,9 +130,9 @@ static int read_all(int fd, const char *path, size_t limit, char **out, size_t *
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            const int reason = errno;
+            const int rc = ns_fail_errno(err, NS_E_IO, path, "reading failed");
             free(data);
-            return ns_fail(err, NS_E_IO, "%s: reading failed after %lld bytes: %s", path, (long long)used, strerror(reason));
+            return rc;
         }
         if (got == 0)
             break;
@@ -182,34 +179,36 @@ bool ns_path_is_dir(const char *path)
 }
 
 /* The whole path of the nearest folder above that is there. */
-static char *nearest_path(const char *path)
+static bool nearest_path(const char *path, char whole[PATH_MAX])
 {
-    char *const copy = ns_strdup(path), *at = copy, *whole = NULL;
-    while (at && !(whole = realpath(at, NULL)) && strcmp(at, ".") != 0 && strcmp(at, "/") != 0)
+    char copy[PATH_MAX], *at = copy;
+    if (strlen(path) >= sizeof copy)
+        return false;
+    strcpy(copy, path);
+    while (!realpath(at, whole)) {
+        if (strcmp(at, ".") == 0 || strcmp(at, "/") == 0)
+            return false;
         at = dirname(at);
-    free(copy);
-    return whole;
+    }
+    return true;
 }
 
+/* What answers yes or no asks for no memory: refused, it would say no of what is there. */
 bool ns_path_inside(const char *path, const char *folder)
 {
-    char *const outer = realpath(folder, NULL), *const inner = nearest_path(path);
-    const size_t n = outer ? strlen(outer) : 0;
-    const bool inside = outer && inner && ns_starts(inner, outer) && (inner[n] == '/' || !inner[n]);
-    free(outer);
-    free(inner);
-    return inside;
+    char outer[PATH_MAX], inner[PATH_MAX];
+    if (!realpath(folder, outer) || !nearest_path(path, inner))
+        return false;
+    const size_t n = strlen(outer);
+    return ns_starts(inner, outer) && (inner[n] == '/' || !inner[n]);
 }
 
 const char *ns_folder_holds(const char *folder, const char *const *names)
 {
-    for (; *names; names++) {
-        char *const path = ns_path_join(folder, *names);
-        const bool found = path && ns_path_exists(path);
-        free(path);
-        if (found)
+    char path[PATH_MAX];                                         /* the longest that can be there */
+    for (; *names; names++)
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder[0] ? folder : ".", *names) < sizeof path && ns_path_exists(path))
             return *names;
-    }
     return NULL;
 }
 

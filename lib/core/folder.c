@@ -26,7 +26,7 @@ int ns_folder_list(char ***out, int64_t *n, const char *folder, ns_error *err)
     *n = 0;
     DIR *const dir = opendir(folder);
     if (!dir)
-        return ns_fail(err, ns_errno_code(NS_E_MISSING), "%s: cannot be opened: %s", folder, strerror(errno));
+        return ns_fail_errno(err, NS_E_MISSING, folder, "cannot be opened");
     for (const struct dirent *entry; rc == NS_OK && (entry = readdir(dir));) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
@@ -53,8 +53,9 @@ int ns_folder_make(const char *folder, ns_error *err)
 {
     if (mkdir(folder, 0777) == 0 || errno == EEXIST)
         return NS_OK;
-    return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", folder,
-                   errno == ENOENT ? "the one it shall lie in is missing (mkdir -p makes it)" : strerror(errno));
+    if (errno != ENOENT)
+        return ns_fail_errno(err, NS_E_CREATE, folder, "the folder cannot be made");
+    return ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: the one it shall lie in is missing (mkdir -p makes it)", folder);
 }
 
 /* Filesystems that cannot sync say EINVAL: not an error of ours. */
@@ -79,7 +80,7 @@ static int put_in_place(const char *made, const char *final, ns_error *err)
     int rc = aside ? NS_OK : ns_oom(err, final);
     const bool replaces = rc == NS_OK && rename(final, aside) == 0;
     if (rc == NS_OK && rename(made, final) != 0)
-        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", final, strerror(errno));
+        rc = ns_fail_errno(err, NS_E_CREATE, final, "cannot be put in place");
     if (rc != NS_OK && replaces && rename(aside, final) != 0)
         rc = ns_fail(err, NS_E_IO, "%s: cannot be put back from %s: %s", final, aside, strerror(errno));
     else if (replaces)
@@ -95,11 +96,11 @@ int ns_folder_write(const char *parent, const char *name, ns_folder_fill fill, v
     int rc = made && final ? ns_folder_make(parent, err) : ns_oom(err, parent);
     const int lock = rc == NS_OK ? ns_temporary_folder(made) : -1;
     if (rc == NS_OK && lock < 0)
-        rc = ns_fail(err, NS_E_CREATE, "%s: the folder cannot be made: %s", made, strerror(errno));
+        rc = ns_fail_errno(err, NS_E_CREATE, made, "the folder cannot be made");
     rc = rc != NS_OK ? rc : fill(user, made, err);
     rc = rc != NS_OK ? rc : put_in_place(made, final, err);
     if (rc == NS_OK && ns_folder_sync(parent) != 0)
-        rc = ns_fail(err, NS_E_IO, "%s: the folder could not be synced: %s", parent, strerror(errno));
+        rc = ns_fail_errno(err, NS_E_IO, parent, "the folder could not be synced");
     else if (rc != NS_OK && lock >= 0)
         ns_temporary_remove(made);
     if (lock >= 0)

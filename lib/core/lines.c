@@ -39,7 +39,7 @@ static int fill(ns_lines *l, ns_error *err)
         got = read(l->fd, l->data + l->n, (size_t)(l->capacity - l->n - 1));
     while (got < 0 && errno == EINTR);
     if (got < 0)
-        return ns_fail(err, NS_E_IO, "%s: reading failed in line %lld: %s", l->path, (long long)l->number + 1, strerror(errno));
+        return ns_fail_errno(err, NS_E_IO, l->path, "reading failed");
     l->n += got;
     l->ended = got == 0;
     return NS_OK;

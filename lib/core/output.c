@@ -117,7 +117,7 @@ static int make_temporary(ns_atomic_file *file, ns_error *err)
     free(folder);
     file->fd = ns_temporary_file(file->tmp);
     file->made = file->fd >= 0;
-    return file->made ? NS_OK : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be created: %s", file->path, strerror(errno));
+    return file->made ? NS_OK : ns_fail_errno(err, NS_E_CREATE, file->path, "cannot be created");
 }
 
 /* A pipe's other end may be about to be opened: it is waited for, but not for ever. Once it is there, writing waits for it as usual. */
@@ -136,9 +136,9 @@ static int open_stream(const char *path, ns_error *err)
     if (fd < 0 && errno == ENXIO)
         return ns_fail(err, NS_E_CREATE, "%s: %s that nobody reads (start what reads it first, or name a file)", path, ns_path_kind(path));
     if (fd < 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) == 0)
-        return fd >= 0 ? fd : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be written: %s", path, strerror(errno));
+        return fd >= 0 ? fd : ns_fail_errno(err, NS_E_CREATE, path, "cannot be written");
     close(fd);
-    return ns_fail(err, NS_E_CREATE, "%s: cannot be written: %s", path, strerror(errno));
+    return ns_fail_errno(err, NS_E_CREATE, path, "cannot be written");
 }
 
 int ns_atomic_open(ns_atomic_file *file, ns_error *err)
@@ -150,7 +150,7 @@ int ns_atomic_open(ns_atomic_file *file, ns_error *err)
     if (number < 0)
         return open_stream(file->path, err);
     const int fd = fcntl(number, F_DUPFD_CLOEXEC, 3);
-    return fd >= 0 ? fd : ns_fail(err, ns_errno_code(NS_E_CREATE), "%s: cannot be created: %s", file->path, strerror(errno));
+    return fd >= 0 ? fd : ns_fail_errno(err, NS_E_CREATE, file->path, "cannot be created");
 }
 
 FILE *ns_atomic_stream(ns_atomic_file *file, int *rc, ns_error *err)
@@ -168,8 +168,8 @@ FILE *ns_atomic_stream(ns_atomic_file *file, int *rc, ns_error *err)
 
 static int write_failed(const ns_atomic_file *file, int reason, ns_error *err)
 {
-    return ns_fail(err, NS_E_IO, "%s: writing failed: %s (%s)", file->path, strerror(reason),
-                   reason == EFBIG ? "raise ulimit -f" : "free some space or write elsewhere");
+    errno = reason;
+    return ns_fail_errno(err, NS_E_IO, file->path, "writing failed");
 }
 
 int ns_atomic_end(ns_atomic_file *file, FILE *f, int rc, ns_error *err)
@@ -202,9 +202,9 @@ int ns_atomic_commit(ns_atomic_file *file, ns_error *err)
     else if (ns_sync(file->fd) != 0)
         rc = write_failed(file, errno, err);
     else if (rename(file->tmp, file->path) != 0)
-        rc = ns_fail(err, NS_E_CREATE, "%s: cannot be put in place: %s", file->path, strerror(errno));
+        rc = ns_fail_errno(err, NS_E_CREATE, file->path, "cannot be put in place");
     else if (ns_folder_sync(folder) != 0)
-        rc = ns_fail(err, NS_E_IO, "%s: the folder could not be synced: %s", folder, strerror(errno));
+        rc = ns_fail_errno(err, NS_E_IO, folder, "the folder could not be synced");
     free(folder);
     ns_atomic_abort(file);   /* after the rename there is no temporary left to remove */
     return rc;

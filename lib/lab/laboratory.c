@@ -29,10 +29,13 @@ static int take_lock(laboratory *lab, ns_error *err)
 {
     const ns_laboratory_params *const p = lab->params;
     char *const path = ns_laboratory_path(lab, "lock");
-    lab->lock = path ? open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666) : -1;
+    if (!path)
+        return ns_oom(err, lab->dir);
+    lab->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0666);
+    const int rc = lab->lock < 0 ? ns_fail_errno(err, NS_E_CREATE, path, "cannot be created") : NS_OK;
     free(path);
-    if (lab->lock < 0)
-        return ns_fail(err, NS_E_CREATE, "%s/lock: %s", lab->dir, strerror(errno));
+    if (rc != NS_OK)
+        return rc;
     if (flock(lab->lock, LOCK_EX | LOCK_NB) == 0)
         return NS_OK;
     ns_laboratory_say(lab, NS_LABORATORY_NOTE, "%s: another call, or children of one that was killed, are at work; waiting for them",

@@ -253,7 +253,7 @@ int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
         return rc;
     run->lock = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->lock < 0)
-        return ns_fail(err, NS_E_CREATE, "%s: %s", run_dir, strerror(errno));
+        return ns_fail_errno(err, NS_E_CREATE, run_dir, "cannot be opened");
     if (flock(run->lock, LOCK_EX | LOCK_NB) != 0)
         return ns_fail(err, NS_E_CREATE, "%s: another process is training this run: wait for it, or name another folder", run_dir);
     if (!ns_folder_holds(run_dir, run_file) && ns_folder_holds(run_dir, model))

@@ -19,9 +19,10 @@ const char *ns_out_label(const ns_out *o)
 
 int ns_out_check(ns_out *o, int h5_status, const char *what, ns_error *err)
 {
-    if (o->disk.error)
-        return ns_fail(err, NS_E_IO, "%s: writing failed: %s (%s)", o->label, strerror(o->disk.error),
-                       o->disk.error == EFBIG ? "raise ulimit -f" : "free some space or write elsewhere");
+    if (o->disk.error) {
+        errno = o->disk.error;
+        return ns_fail_errno(err, NS_E_IO, o->label, "writing failed");
+    }
     return h5_status < 0 ? ns_h5_fail(err, NS_E_INTERNAL, o->label, what) : NS_OK;
 }
 
@@ -222,7 +223,7 @@ static int seal(ns_out *o, ns_error *err)
     const int fd = ns_atomic_open(&o->file, err);
     int rc = fd < 0 ? fd : ns_seal_add(fd, o->label, err);
     if (fd >= 0 && close(fd) != 0 && rc == NS_OK)
-        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s", o->label, strerror(errno));
+        rc = ns_fail_errno(err, NS_E_IO, o->label, "writing failed");
     return rc;
 }
 

@@ -26,7 +26,7 @@ static int digest(int fd, int64_t n, char hex[9], const char *label, ns_error *e
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return ns_fail(err, NS_E_IO, "%s: reading failed: %s", label, strerror(errno));
+            return ns_fail_errno(err, NS_E_IO, label, "reading failed");
         if (got == 0)
             return ns_fail(err, NS_E_IO, "%s: became shorter while it was read", label);
         crc = libdeflate_crc32(crc, buffer, (size_t)got);
@@ -40,13 +40,12 @@ int ns_seal_add(int fd, const char *label, ns_error *err)
 {
     struct stat st;
     char seal[SEAL_BYTES + 1], hex[9];
-    int rc = fstat(fd, &st) == 0 ? digest(fd, st.st_size, hex, label, err) : ns_fail(err, NS_E_IO, "%s: %s", label, strerror(errno));
+    int rc = fstat(fd, &st) == 0 ? digest(fd, st.st_size, hex, label, err) : ns_fail_errno(err, NS_E_IO, label, "cannot be read");
     if (rc != NS_OK)
         return rc;
     snprintf(seal, sizeof seal, SEAL_HEAD "%s\n", hex);
-    if (pwrite(fd, seal, SEAL_BYTES, st.st_size) != SEAL_BYTES)
-        rc = ns_fail(err, NS_E_IO, "%s: writing failed: %s (free some space or write elsewhere)", label, strerror(errno ? errno : ENOSPC));
-    return rc;
+    errno = ENOSPC;                                      /* of a piece that was written, which sets none */
+    return pwrite(fd, seal, SEAL_BYTES, st.st_size) == SEAL_BYTES ? NS_OK : ns_fail_errno(err, NS_E_IO, label, "writing failed");
 }
 
 static bool read_seal(int fd, int64_t size, char seal[SEAL_BYTES])
@@ -87,7 +86,7 @@ int ns_seal_check(const char *path, bool *sealed, ns_identity *as, ns_error *err
     *sealed = false;
     int rc = ns_input_open(&in, path, err);
     if (rc == NS_OK && !ns_identity_of(in.fd, as))
-        rc = ns_fail(err, NS_E_IO, "%s: %s", path, strerror(errno));
+        rc = ns_fail_errno(err, NS_E_IO, path, "cannot be read");
     rc = rc != NS_OK ? rc : check_seal(in.fd, as->size, sealed, path, err);
     ns_input_close(&in);
     return rc;

@@ -16,7 +16,7 @@ enum ns_code {
     NS_E_MISSING = -3,     /* an input does not exist or cannot be read                    66          */
     NS_E_CREATE = -4,      /* an output cannot be created                                  73          */
     NS_E_IO = -5,          /* reading or writing failed half way (disk full, short read)   74          */
-    NS_E_MEMORY = -6,      /* memory or address space ran out                              75, retry   */
+    NS_E_MEMORY = -6,      /* memory, address space or file descriptors ran out            75, retry   */
     NS_E_UNSUPPORTED = -7, /* valid, but needlescope cannot do it (the message says what)  65          */
     NS_E_NUMERIC = -8,     /* NaN or Inf in weights or activations                         65          */
     NS_E_INTERNAL = -9,    /* a bug in needlescope                                         70          */

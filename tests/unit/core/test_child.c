@@ -83,6 +83,16 @@ static int wait_for_ever(void *made, ns_error *err)
     return NS_OK;
 }
 
+/* As on a machine with much else to do: a little work now and then, three times as long as patience is. */
+static int work_slowly(void *user, ns_error *err)
+{
+    (void)user, (void)err;
+    for (const time_t begun = time(NULL); time(NULL) - begun < 4; usleep(50000))
+        for (const clock_t start = clock(); clock() - start < CLOCKS_PER_SEC / 500;)
+            ;
+    return NS_OK;
+}
+
 static void expect(ns_child_work work, void *user, int code, const char *says)
 {
     ns_error err = {""};
@@ -143,9 +153,18 @@ static void test_waits(void **state)
     munmap(made, sizeof *made);
 }
 
+static void test_works_slowly(void **state)
+{
+    (void)state;
+    static const ns_child_limits short_of_patience = {.cpu_seconds = 2, .patience = 1, .first_patience = 1};
+    ns_error err = {""};
+    if (ns_in_child(work_slowly, NULL, "file.h5", &short_of_patience, &err) != NS_OK)
+        fail_msg("%s", err.message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_ends), cmocka_unit_test(test_ignored),
-                                       cmocka_unit_test(test_waits)};
+                                       cmocka_unit_test(test_waits), cmocka_unit_test(test_works_slowly)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -320,13 +320,38 @@ static void sha256_known_answers(void **state)
     }
 }
 
+/* What the system has no more of is said the same way of files, folders and outputs, with what to do; it is no missing file. */
+static void test_no_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit before, none;
+    char *const path = in_folder("there"), *text = NULL, **names = NULL;
+    ns_error read_err = {""}, list_err = {""}, write_err = {""};
+    size_t size;
+    int64_t n;
+    assert_int_equal(ns_file_write(path, "text", 4, NULL), NS_OK);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){3, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const int read = ns_file_read(path, 100, &text, &size, &read_err), list = ns_folder_list(&names, &n, folder, &list_err);
+    const int write = ns_file_write(path, "other", 5, &write_err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(read, NS_E_MEMORY);
+    assert_int_equal(list, NS_E_MEMORY);
+    assert_int_equal(write, NS_E_MEMORY);
+    assert_non_null(strstr(read_err.message, "/there: cannot be read: Too many open files (raise ulimit -n)"));
+    assert_non_null(strstr(list_err.message, ": cannot be opened: Too many open files (raise ulimit -n)"));
+    assert_non_null(strstr(write_err.message, "/there: cannot be created: Too many open files (raise ulimit -n)"));
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write_then_read),          cmocka_unit_test(missing_inputs),  cmocka_unit_test(outputs_that_cannot_be),
         cmocka_unit_test(abort_keeps_the_old_file), cmocka_unit_test(links_survive),   cmocka_unit_test(full_disk),
         cmocka_unit_test(file_that_shrinks),        cmocka_unit_test(what_is_no_file), cmocka_unit_test(line_by_line),
-        cmocka_unit_test(sha256_known_answers),
+        cmocka_unit_test(sha256_known_answers), cmocka_unit_test(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
