@@ -24,11 +24,24 @@ static void free_paths(path_list *p)
 
 static int list_group(const ns_file *f, hid_t group, const char *prefix, bool below, path_list *out, ns_error *err);
 
+/* A dataset has one name in what we write: with many, all that is done for each dataset would be done again and again. */
+static int check_one_name(const ns_file *f, hid_t dataset, const char *path, ns_error *err)
+{
+    H5O_info_t info;
+    if (H5Oget_info2(dataset, &info, H5O_INFO_BASIC) < 0)
+        return ns_h5_fail(err, NS_E_FORMAT, f->path, path);
+    return info.rc <= 1 ? NS_OK
+                        : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has %u names in it, where needlescope writes one (refused)", f->path,
+                                  path, info.rc);
+}
+
 /* path becomes the list's, or is freed. What is no dataset and no group is passed over. */
 static int list_object(const ns_file *f, hid_t object, char *path, bool below, path_list *out, ns_error *err)
 {
     const H5I_type_t type = H5Iget_type(object);
     int rc = path && ns_grow(&out->list, &out->capacity, out->n + 1, sizeof *out->list) ? NS_OK : ns_oom(err, f->path);
+    if (rc == NS_OK && type == H5I_DATASET)
+        rc = check_one_name(f, object, path, err);
     if (rc == NS_OK && type == H5I_DATASET) {
         out->list[out->n++] = path;
         return NS_OK;
@@ -143,68 +156,133 @@ static bool all_fill(const uint8_t *data, size_t bytes, const uint8_t *fill, siz
     return bytes == 0 || (!memcmp(data, fill, size) && !memcmp(data, data + size, bytes - size));
 }
 
-/* Tiles in row-major order: flat datasets hash their bytes, tiled ones the digests of the tiles that are not all fill. */
-static int hash_tiles(const ns_dset *d, hid_t memory, size_t size, const int64_t *tile, bool tiled, uint8_t *buffer, ns_sha256 *sha)
+/* What a dataset is hashed with. */
+typedef struct hasher {
+    const ns_dset *d;
+    int64_t tile[NS_MAX_RANK];
+    bool tiled;
+    hsize_t stored;                     /* tiles that the file holds; 0: not known */
+    size_t size, tile_bytes;            /* of a number, of a tile */
+    uint8_t fill[16], *buffer;
+    hid_t memory;
+    ns_sha256 *sha;
+} hasher;
+
+static bool next_tile(const hasher *h, int64_t *start)
 {
-    int64_t start[NS_MAX_RANK] = {0}, count[NS_MAX_RANK];
-    uint8_t fill[16] = {0};
-    const hid_t dcpl = H5Dget_create_plist(d->id);
-    H5Pget_fill_value(dcpl, memory, fill);
-    H5Pclose(dcpl);
-    for (int64_t number = 0; d->count > 0; number++) {
-        size_t bytes = size;
-        for (int i = 0; i < d->rank; i++) {
-            count[i] = tile[i] < d->shape[i] - start[i] ? tile[i] : d->shape[i] - start[i];
-            bytes *= (size_t)count[i];
-        }
-        if (ns_dset_read(d, memory, d->rank ? start : NULL, count, buffer) < 0)
-            return -1;
-        if (!tiled) {
-            ns_sha256_add(sha, buffer, bytes);
-        } else if (!all_fill(buffer, bytes, fill, size)) {
-            ns_sha256 one;
-            char hex[65];
-            ns_sha256_begin(&one);
-            ns_sha256_add(&one, buffer, bytes);
-            ns_sha256_end(&one, hex);
-            ns_hash_tile(sha, number, hex);
-        }
-        int i = d->rank - 1;
-        for (; i >= 0 && (start[i] += tile[i]) >= d->shape[i]; i--)
-            start[i] = 0;
-        if (i < 0)
-            return 0;
+    for (int i = h->d->rank - 1; i >= 0; i--) {
+        if ((start[i] += h->tile[i]) < h->d->shape[i])
+            return true;
+        start[i] = 0;
+    }
+    return false;
+}
+
+/* Flat datasets hash their bytes, tiled ones the digests of the tiles that are not all fill. */
+static int hash_tile(hasher *h, const int64_t *start, int64_t number)
+{
+    int64_t count[NS_MAX_RANK];
+    size_t bytes = h->size;
+    for (int i = 0; i < h->d->rank; i++) {
+        count[i] = h->tile[i] < h->d->shape[i] - start[i] ? h->tile[i] : h->d->shape[i] - start[i];
+        bytes *= (size_t)count[i];
+    }
+    if (ns_dset_read(h->d, h->memory, h->d->rank ? start : NULL, count, h->buffer) < 0)
+        return -1;
+    if (!h->tiled) {
+        ns_sha256_add(h->sha, h->buffer, bytes);
+    } else if (!all_fill(h->buffer, bytes, h->fill, h->size)) {
+        ns_sha256 one;
+        char hex[65];
+        ns_sha256_begin(&one);
+        ns_sha256_add(&one, h->buffer, bytes);
+        ns_sha256_end(&one, hex);
+        ns_hash_tile(h->sha, number, hex);
     }
     return 0;
 }
 
-static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, const char **type_name, ns_sha256 *sha, ns_error *err)
+/* In row-major order. A tile that was never written is fill: where a tile is a chunk, as we write them, it is not read, and behind the last
+ * one that is there nothing is looked for, or a chunk in a plane of 2^40 numbers would take hours. */
+static int hash_tiles(hasher *h)
 {
-    ns_dtype dtype;
-    int64_t tile[NS_MAX_RANK] = {0};
-    if (!ns_dset_type(d, &dtype) || dtype == NS_N_DTYPES || !tile_of(d, ns_dtype_size(dtype), tile))
-        return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
-    /* A flat one was written whole, else it claims terabytes of nothing; of a tiled one, what was never written does not count. */
-    const bool tiled = H5Aexists(d->id, "hash_tile") > 0;
-    const int rc = ns_dset_check(f, d, path, !tiled, err);
-    *type_name = ns_h5_type_name(dtype);
-    if (rc != NS_OK || (tiled && d->stored == 0))
-        return rc;
-    size_t bytes = ns_dtype_size(dtype);
-    for (int i = 0; i < d->rank; i++)
-        if (!ns_mul_size(bytes, (size_t)tile[i], &bytes))
-            return ns_oom(err, path);
-    uint8_t *const buffer = ns_alloc_aligned(bytes);
-    if (!buffer)
-        return ns_oom(err, path);
-    const hid_t memory = ns_h5_type(dtype);
-    const int status = hash_tiles(d, memory, ns_dtype_size(dtype), tile, tiled, buffer, sha);
-    H5Tclose(memory);
-    free(buffer);
-    return status < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, path) : NS_OK;
+    int64_t start[NS_MAX_RANK] = {0}, number = 0;
+    hsize_t at[NS_MAX_RANK], found = 0;
+    if (h->d->count == 0)
+        return 0;
+    do {
+        for (int i = 0; i < h->d->rank; i++)
+            at[i] = (hsize_t)start[i];
+        const bool there = h->stored == 0 || ns_dset_has_chunk(h->d, at);
+        if (there && hash_tile(h, start, number) < 0)
+            return -1;
+        found += there;
+        number++;
+    } while (!(h->stored && found == h->stored) && next_tile(h, start));
+    return 0;
 }
 
-static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines, ns_error *err)
+static void count_tiles(hasher *h)
+{
+    hsize_t chunk[NS_MAX_RANK], stored;
+    bool same = h->tiled && ns_dset_chunks(h->d, chunk, &stored);
+    for (int i = 0; same && i < h->d->rank; i++)
+        same = chunk[i] == (hsize_t)h->tile[i];
+    h->stored = same ? stored : 0;
+}
+
+/* *left: bytes that the file can still be made to give. More than deflate makes of all its bytes come only of bytes that are read again and
+ * again: datasets that lie on one another. */
+static int take_bytes(const ns_file *f, const hasher *h, int64_t *left, ns_error *err)
+{
+    const int64_t n = h->stored ? (int64_t)h->stored : h->d->count, each = (int64_t)(h->stored ? h->tile_bytes : h->size);
+    int64_t bytes;
+    if (ns_mul_i64(n, each, &bytes) && bytes <= *left) {
+        *left -= bytes;
+        return NS_OK;
+    }
+    return ns_fail(err, NS_E_FORMAT, "%s: made to do harm: its datasets are more than %d bytes for each of its %lld, which no compression "
+                   "of ours makes (refused)", f->path, NS_MOST_RATIO, (long long)f->as.size);
+}
+
+static int begin_hasher(const ns_file *f, const char *path, const char **type_name, hasher *h, ns_error *err)
+{
+    ns_dtype dtype;
+    if (!ns_dset_type(h->d, &dtype) || dtype == NS_N_DTYPES || !tile_of(h->d, ns_dtype_size(dtype), h->tile))
+        return ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' has a type or a hash_tile that needlescope does not write", f->path, path);
+    h->tiled = H5Aexists(h->d->id, "hash_tile") > 0;
+    h->size = h->tile_bytes = ns_dtype_size(dtype);
+    *type_name = ns_h5_type_name(dtype);
+    for (int i = 0; i < h->d->rank; i++)
+        if (!ns_mul_size(h->tile_bytes, (size_t)h->tile[i], &h->tile_bytes))
+            return ns_oom(err, path);
+    count_tiles(h);
+    h->memory = ns_h5_type(dtype);
+    /* A flat one was written whole, else it claims terabytes of nothing; of a tiled one, what was never written does not count. */
+    return ns_dset_check(f, h->d, path, !h->tiled, err);
+}
+
+static int hash_numbers(const ns_file *f, const char *path, const ns_dset *d, const char **type_name, ns_sha256 *sha, int64_t *left,
+                        ns_error *err)
+{
+    hasher h = {.d = d, .memory = H5I_INVALID_HID, .sha = sha};
+    int rc = begin_hasher(f, path, type_name, &h, err);
+    const bool empty = h.tiled && d->stored == 0;
+    rc = rc != NS_OK || empty ? rc : take_bytes(f, &h, left, err);
+    if (rc == NS_OK && !empty) {
+        const hid_t dcpl = H5Dget_create_plist(d->id);
+        H5Pget_fill_value(dcpl, h.memory, h.fill);
+        H5Pclose(dcpl);
+        h.buffer = ns_alloc_aligned(h.tile_bytes);
+        rc = !h.buffer ? ns_oom(err, path) : hash_tiles(&h) < 0 ? ns_h5_fail(err, NS_E_FORMAT, f->path, path) : NS_OK;
+    }
+    if (h.memory >= 0)
+        H5Tclose(h.memory);
+    free(h.buffer);
+    return rc;
+}
+
+static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines, int64_t *left, ns_error *err)
 {
     ns_dset d;
     ns_sha256 sha;
@@ -220,7 +298,7 @@ static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines
             ns_sha256_add(&sha, texts[i] ? texts[i] : "", strlen(texts[i] ? texts[i] : "") + 1);
         ns_dset_free_texts(texts, d.count);
     } else {
-        rc = hash_numbers(f, path, &d, &type_name, &sha, err);
+        rc = hash_numbers(f, path, &d, &type_name, &sha, left, err);
     }
     char hex[65], group[256];
     ns_sha256_end(&sha, hex);
@@ -237,6 +315,7 @@ static int hash_dataset(const ns_file *f, const char *path, ns_hash_lines *lines
 static int content_lines(const ns_file *f, ns_hash_lines *lines, ns_error *err)
 {
     path_list paths = {0};
+    int64_t left = f->as.size < INT64_MAX / NS_MOST_RATIO - NS_RATIO_SLACK ? NS_MOST_RATIO * (f->as.size + NS_RATIO_SLACK) : INT64_MAX;
     int rc = list_group(f, f->id, "", true, &paths, err);
     for (int64_t i = 0; i < f->n_root && rc == NS_OK; i++) {
         const ns_file_text *const fact = &f->facts[i];
@@ -245,7 +324,7 @@ static int content_lines(const ns_file *f, ns_hash_lines *lines, ns_error *err)
     }
     for (int64_t i = 0; i < paths.n && rc == NS_OK; i++)
         if (!ns_starts(paths.list[i], "/provenance/"))
-            rc = hash_dataset(f, paths.list[i], lines, err);
+            rc = hash_dataset(f, paths.list[i], lines, &left, err);
     free_paths(&paths);
     return rc;
 }

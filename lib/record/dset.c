@@ -74,13 +74,12 @@ static const char *foreign_storage(hid_t dcpl)
  * written take none (dense maps, read in slabs); deflate makes at most 1,032 bytes of one. */
 int ns_dset_check(const ns_file *f, const ns_dset *d, const char *name, bool whole, ns_error *err)
 {
-    enum { MOST_RATIO = 1032, SLACK = 1 << 16 };
     int64_t bytes;
     bool held = ns_mul_i64(d->count, (int64_t)H5Tget_size(d->type), &bytes);
     if (held && !d->chunked)
         held = d->stored >= (hsize_t)bytes;
     else if (held && whole)
-        held = (hsize_t)bytes / MOST_RATIO <= d->stored + SLACK;
+        held = (hsize_t)bytes / NS_MOST_RATIO <= d->stored + NS_RATIO_SLACK;
     return held ? NS_OK
                 : ns_fail(err, NS_E_FORMAT, "%s: dataset '%s' claims %lld values, but the file does not hold them", f->path, name,
                           (long long)d->count);
@@ -134,6 +133,29 @@ int ns_dset_open(const ns_file *f, const char *name, ns_dset *out, ns_error *err
     if (rc != NS_OK)
         ns_dset_close(out);
     return rc;
+}
+
+/* HDF5 before 1.10.5 cannot say how many there are: none. */
+bool ns_dset_chunks(const ns_dset *d, hsize_t chunk[NS_MAX_RANK], hsize_t *stored)
+{
+    *stored = 0;
+    if (!d->chunked)
+        return false;
+    const hid_t list = H5Dget_create_plist(d->id);
+    bool known = H5Pget_chunk(list, d->rank, chunk) == d->rank;
+    H5Pclose(list);
+#if H5_VERSION_GE(1, 10, 5)
+    const hid_t space = H5Dget_space(d->id);
+    known = known && H5Dget_num_chunks(d->id, space, stored) >= 0;
+    H5Sclose(space);
+#endif
+    return known;
+}
+
+bool ns_dset_has_chunk(const ns_dset *d, const hsize_t *at)
+{
+    hsize_t bytes = 0;
+    return H5Dget_chunk_storage_size(d->id, at, &bytes) >= 0 && bytes > 0;
 }
 
 void ns_dset_close(ns_dset *d)

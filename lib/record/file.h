@@ -49,6 +49,11 @@ typedef struct ns_dset {
 int ns_dset_open(const ns_file *, const char *name, ns_dset *out, ns_error *);
 /* NS_E_FORMAT when the file does not hold what the shape claims. whole: all of it is to be read at once. */
 int ns_dset_check(const ns_file *, const ns_dset *, const char *name, bool whole, ns_error *);
+/* How it is cut into chunks, and how many of them the file holds, 0 where HDF5 cannot say; false: in none, or it fails. */
+bool ns_dset_chunks(const ns_dset *, hsize_t chunk[NS_MAX_RANK], hsize_t *stored);
+bool ns_dset_has_chunk(const ns_dset *, const hsize_t *at);
+/* deflate makes at most so many bytes of one, and a dataset has so many bytes of its own. */
+enum { NS_MOST_RATIO = 1032, NS_RATIO_SLACK = 1 << 16 };
 void ns_dset_close(ns_dset *);
 bool ns_dset_type(const ns_dset *, ns_dtype *out); /* false: a type that needlescope does not write; texts are NS_N_DTYPES */
 /* Its texts as HDF5 allocates them (NULL = empty), each bounded and UTF-8; given back by ns_dset_free_texts. */

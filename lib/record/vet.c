@@ -19,23 +19,16 @@ static bool next_chunk(const ns_dset *d, const hsize_t *chunk, hsize_t *at)
 }
 
 /* HDF5 looks in the index where a chunk should be, and takes one that is not found there for one never written: so what the index has must
- * be found. Not before HDF5 1.10.5, which cannot say how many those are. */
+ * be found. */
 static int walk_chunks(const ns_file *f, const ns_dset *d, const char *path, ns_error *err)
 {
-    hsize_t stored = 0, found = 0, bytes, chunk[NS_MAX_RANK], at[NS_MAX_RANK] = {0};
+    hsize_t stored, found = 0, chunk[NS_MAX_RANK], at[NS_MAX_RANK] = {0};
     if (!d->chunked || d->stored == 0 || d->count == 0)
         return NS_OK;
-    const hid_t list = H5Dget_create_plist(d->id);
-    bool known = H5Pget_chunk(list, d->rank, chunk) == d->rank;
-#if H5_VERSION_GE(1, 10, 5)
-    const hid_t space = H5Dget_space(d->id);
-    known = known && H5Dget_num_chunks(d->id, space, &stored) >= 0;
-    H5Sclose(space);
-#endif
-    H5Pclose(list);
+    const bool known = ns_dset_chunks(d, chunk, &stored);
     if (known && stored > 0)
         do
-            found += H5Dget_chunk_storage_size(d->id, at, &bytes) >= 0 && bytes > 0;
+            found += ns_dset_has_chunk(d, at);
         while (found < stored && next_chunk(d, chunk, at));
     return known && found == stored ? NS_OK
                                     : ns_fail(err, NS_E_FORMAT, "%s: damaged: dataset '%s' has parts that are not found", f->path, path);
