@@ -92,7 +92,10 @@ static int check_one_run(const ns_series *series, const char *folder, ns_error *
     char first[65] = "", this[65];
     const char *label = NULL;
     for (int64_t i = 0; i < series->n; i++) {
-        if (trained_by(&series->list[i], this, NULL) != NS_OK || !this[0])
+        const int rc = trained_by(&series->list[i], this, NULL);
+        if (rc == NS_E_MEMORY)
+            return ns_oom(err, folder);
+        if (rc != NS_OK || !this[0])
             continue;
         if (label && strcmp(first, this) != 0)
             return ns_fail(err, NS_E_FORMAT,

@@ -59,7 +59,7 @@ typedef struct ns_colorbar {
     ns_level    level[NS_MAX_LEVELS];  int n_levels;      /* of a vertical bar */
     bool        horizontal;
     const char *label;                /* or NULL */
-    char        shown[512];           /* made by layout: the label, cut to the bar's length */
+    char        shown[NS_LABEL_BYTES];  /* made by layout: the label, cut to the bar's length */
     ns_axis     axis;                 /* made by layout */
 } ns_colorbar;
 void   ns_colorbar_add_level(ns_colorbar *, double low, double high, const char *name);      /* NaN: none; the name is borrowed */

@@ -104,6 +104,7 @@ int ns_brackets_make(ns_brackets *b, const ns_figure_span *spans, const double (
                      const ns_type *type,
                      ns_error *err)
 {
+    char fit[NS_LABEL_BYTES];
     *b = (ns_brackets){.vertical = vertical};
     b->list = ns_alloc_array((size_t)n, sizeof *b->list);
     if (!b->list)
@@ -115,8 +116,11 @@ int ns_brackets_make(ns_brackets *b, const ns_figure_span *spans, const double (
         const bool name = spans[i].name && *spans[i].name && named < most;
         ns_bracket *one = &b->list[b->n++];
         *one = (ns_bracket){.begin = extent[i][0], .end = extent[i][1]};
-        if (name && !(one->name = ns_type_fit(type, spans[i].name, SIZE, false, LONGEST)))
-            return ns_oom(err, "figure");
+        if (name) {
+            ns_type_fit(type, spans[i].name, SIZE, false, LONGEST, fit);
+            if (!(one->name = ns_strdup(fit)))
+                return ns_oom(err, "figure");
+        }
         named += name;
     }
     assign_lanes(b);

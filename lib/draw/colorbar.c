@@ -19,10 +19,10 @@ double ns_colorbar_layout(ns_colorbar *bar, double length, const ns_type *type)
 {
     ns_axis *a = &bar->axis;
     *a = (ns_axis){.side = bar->horizontal ? NS_BOTTOM : NS_RIGHT, .scale = bar->scale};
-    char *fit = bar->label ? ns_type_fit(type, bar->label, NS_SIZE_LABEL, false, fmax(length, 40)) : NULL;
-    if (fit && strlen(fit) < sizeof bar->shown)
-        a->label = strcpy(bar->shown, fit);
-    free(fit);
+    if (bar->label) {
+        ns_type_fit(type, bar->label, NS_SIZE_LABEL, false, fmax(length, 40), bar->shown);
+        a->label = bar->shown;
+    }
     if (bar->horizontal)
         ns_ticks_fit(&a->ticks, &bar->scale, false, length, type);
     else

@@ -112,13 +112,9 @@ double ns_header_height(const ns_panel *panel)
 
 static void header_line(const ns_panel *panel, ns_canvas *c, double x, double y, const char *text, ns_style style)
 {
-    char *fit = ns_type_fit(c->type, text, style.size, style.bold, panel->width);
-    if (!fit) {
-        ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
-        return;
-    }
+    char fit[NS_LABEL_BYTES];
+    ns_type_fit(c->type, text, style.size, style.bold, panel->width, fit);
     ns_canvas_text(c, x, y, fit, style);
-    free(fit);
 }
 
 void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
@@ -137,12 +133,9 @@ void ns_header_draw(const ns_panel *panel, ns_canvas *c, double x)
 
 void ns_name_box(ns_canvas *c, ns_box b, double gap, const char *name)
 {
-    char *const fit = ns_type_fit(c->type, name, NS_SIZE_LABEL, false, b.w + gap - 3);
-    if (fit)
-        ns_canvas_text(c, b.x, b.y - 3.5, fit, (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
-    else
-        ns_canvas_fail(c, NS_E_MEMORY, "figure: out of memory");
-    free(fit);
+    char fit[NS_LABEL_BYTES];
+    ns_type_fit(c->type, name, NS_SIZE_LABEL, false, b.w + gap - 3, fit);
+    ns_canvas_text(c, b.x, b.y - 3.5, fit, (ns_style){.size = NS_SIZE_LABEL, .color = NS_INK});
 }
 
 double ns_page_cells(const ns_page *page, double length, int64_t n)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_TEXT = 1 << 13, MOST_LABEL = 1 << 10 };       /* bytes that are shaped, of which a label is fitted */
+enum { MOST_TEXT = 1 << 13 };       /* bytes that are shaped */
 
 struct ns_type {
     PangoFontMap *fonts;
@@ -181,12 +181,9 @@ int ns_type_check(const ns_type *type, const char *text, const char *what, ns_er
                    what, text, (unsigned)unknown);
 }
 
-char *ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width)
+void ns_type_fit(const ns_type *type, const char *text, double size, bool bold, double width, char fit[NS_LABEL_BYTES])
 {
-    size_t n = first_bytes(text, MOST_LABEL);
-    char *fit = malloc(n + 4);
-    if (!fit)
-        return NULL;
+    size_t n = first_bytes(text, NS_LABEL_BYTES - 4);
     memcpy(fit, text, n);
     memcpy(fit + n, text[n] ? "\xe2\x80\xa6" : "\0\0\0", 4);
     while (n > 0 && ns_type_width(type, fit, size, bold) > width) {
@@ -199,5 +196,4 @@ char *ns_type_fit(const ns_type *type, const char *text, double size, bool bold,
         memcpy(fit, text, end);
         memcpy(fit + end, "\xe2\x80\xa6", 4);
     }
-    return fit;
 }

@@ -11,8 +11,10 @@ const char *ns_type_families(void);                       /* wanted typefaces, b
 double ns_type_width(const ns_type *, const char *text, double size, bool bold);
 /* An error where a character has no glyph in any installed font. `what` names the text in the message. */
 int    ns_type_check(const ns_type *, const char *text, const char *what, ns_error *);
-/* Copy of text, cut with an ellipsis until it is no wider than width; malloc'd, NULL when out of memory. */
-char  *ns_type_fit(const ns_type *, const char *text, double size, bool bold, double width);
+/* A label: text, cut with an ellipsis until it is no wider than width. In an array: where nothing is asked for, nothing is refused, and a
+ * label that found no memory cannot be taken for none. */
+enum { NS_LABEL_BYTES = (1 << 10) + 4 };
+void   ns_type_fit(const ns_type *, const char *text, double size, bool bold, double width, char fit[NS_LABEL_BYTES]);
 /* A PangoLayout* to be unreferenced by the caller, and the height of its baseline under its top. */
 void  *ns_type_layout(const ns_type *, const char *text, double size, bool bold, double *baseline);
 /* Whether cairo found memory for the fonts of a layout. Where it did not, letters are boxes and measure nothing, and no error is set. */

@@ -112,21 +112,37 @@ static int read_cells(map_data *d, const char *path, int64_t layer, int64_t head
     return rc != NS_OK ? rc : d->map ? ns_file_part(d->f, &w, start, count, d->map, err) : ns_oom(err, "the map");
 }
 
+/* Where the case's map is: all rows, or those that were asked for. */
+static int find_map(const map_data *d, char **path, bool *dense, ns_error *err)
+{
+    static const char *const names[] = {"rows_attn", "attn"};
+    for (int whole = 1; whole >= 0; whole--) {
+        *path = in_group(d, names[whole]);
+        *dense = whole;
+        if (!*path)
+            return ns_oom(err, "the map");
+        if (ns_file_has(d->f, *path))
+            return NS_OK;
+        free(*path);
+    }
+    *path = NULL;
+    return ns_fail(err, NS_E_ARG, "case '%s' holds no map: record it with --maps dense or --maps rows", d->id);
+}
+
 static int read_map(const ns_map_plot *p, map_data *d, ns_error *err)
 {
-    char *const dense = in_group(d, "attn"), *const rows = in_group(d, "rows_attn");
-    const bool is_dense = dense && ns_file_has(d->f, dense), is_rows = rows && ns_file_has(d->f, rows);
+    char *path;
+    bool dense;
     int64_t index = 0, n_rows = NS_ANY, *keys = NULL;
-    int rc = is_dense || is_rows ? layer_index(d, p->layer, &index, err)
-                                 : ns_fail(err, NS_E_ARG, "case '%s' holds no map: record it with --maps dense or --maps rows", d->id);
+    int rc = find_map(d, &path, &dense, err);
+    rc = rc != NS_OK ? rc : layer_index(d, p->layer, &index, err);
     d->n_keys = NS_ANY;
     rc = rc != NS_OK ? rc : read_numbers(d, "key", &d->n_keys, &keys, err);
-    if (rc == NS_OK && !is_dense)
+    if (rc == NS_OK && !dense)
         rc = read_numbers(d, "row", &n_rows, &d->rows, err);
-    rc = rc != NS_OK ? rc : read_cells(d, is_dense ? dense : rows, index, p->head, is_dense ? d->n_keys : n_rows, err);
+    rc = rc != NS_OK ? rc : read_cells(d, path, index, p->head, dense ? d->n_keys : n_rows, err);
     free(keys);
-    free(dense);
-    free(rows);
+    free(path);
     return rc;
 }
 

@@ -89,7 +89,9 @@ static int no_revision(const char *cache, const char *revision, ns_error *err)
 {
     char *const refs = ns_path_join(cache, "refs"), **names = NULL, hint[320];
     int64_t n = 0;
-    if (refs && ns_path_is_dir(refs))
+    if (!refs)
+        return ns_oom(err, cache);
+    if (ns_path_is_dir(refs))
         (void)ns_folder_list(&names, &n, refs, NULL);
     revision_hint(names, n, revision, hint, sizeof hint);
     ns_free_strings(names, n);

@@ -2,6 +2,7 @@
  * overrides names and order. */
 #include "io/series.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,8 +80,7 @@ static int files_of(const ns_series_item *item, char **out, ns_error *err)
         return found == NS_E_MEMORY ? ns_oom(err, item->path) : NS_OK;
     char *all = ns_strdup("");
     for (int64_t i = 0; i < at.n_files && all; i++) {
-        char *const real = realpath(at.files[i], NULL), *const longer = ns_printf_alloc("%s%s\n", all, real ? real : at.files[i]);
-        free(real);
+        char real[PATH_MAX], *const longer = ns_printf_alloc("%s%s\n", all, realpath(at.files[i], real) ? real : at.files[i]);
         free(all);
         all = longer;
     }

@@ -45,7 +45,8 @@ make_inputs() {
     "$ns" lab plant -o run $small --series 3 --births 10 --every 10 && "$ns" scan run --cases cases.jsonl -o scan &&
     "$ns" merge scan -o study.h5 && run_of_window narrow 4 && run_of_window wide 16 &&
     "$ns" scan narrow wide --cases few.jsonl -o windows && "$ns" merge windows -o windows.h5 &&
-    "$ns" score model --cases cases.jsonl -o scores.h5 && touch ready
+    "$ns" score model --cases cases.jsonl -o scores.h5 &&
+    "$ns" record model --cases few.jsonl --maps dense --at 'blocks.1.attn.hook_pattern' -o maps.h5 && touch ready
 }
 [ "$1" = careless ] || [ -f ready ] || make_inputs >"$dir/setup" 2>&1 || { cat "$dir/setup"; exit 99; }
 model=$in/model few=$in/few.jsonl
@@ -60,6 +61,13 @@ declare -A lines=(
     [latex]="export latex $in/scores.h5 -o out" [notebook]="export notebook $in/scores.h5 -o out.ipynb"
     [verify]="verify $in/scores.h5" [ablate]="ablate $model --cases $few --heads 3.1 --draws 1 --loss-cases 1 -o out"
     [patch]="patch $model --cases $few --heads 3.1 --draws 1 -o out"
+    [map]="figure map $in/maps.h5 --layer 1 --head 1 -o out.svg" [rank]="figure rank $in/scores.h5 -o out.svg"
+    [grid]="figure grid $in/scores.h5 -o out.svg" [agreement]="figure agreement $in/scores.h5 -o out.svg"
+    [strip]="figure strip $in/study.h5 -o out.svg" [curves]="figure curves $in/study.h5 -o out.svg"
+    [check]="cases check $few --list -o out" [repeat]="cases repeat --vocab 100 --length 10 --count 2 -o out"
+    [tensors]="inspect $model --tensors --points --cost --json" [content]="verify --content $in/scores.h5"
+    [plant]="lab plant -o out --layers 3 --heads 2 --kv-heads 1 --vocab 60 --previous-token 0.1 --retrieval 2.1"
+    [stats]="record $model --cases $few --maps stats+topk -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
     (cd "$1/work" && FAIL_ALLOC=$2 FAIL_ALLOC_OURS=$ours FAIL_ALLOC_LIBRARIES=$libraries FAIL_ALLOC_JOBS=$jobs FAIL_ALLOC_DIR=$at \

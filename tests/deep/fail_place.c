@@ -86,7 +86,7 @@ static void copy_folder(const char *from, const char *to)
         struct stat st;
         snprintf(a, sizeof a, "%s/%s", from, e->d_name);
         snprintf(b, sizeof b, "%s/%s", to, e->d_name);
-        if (e->d_name[0] == '.' || lstat(a, &st) != 0)
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || lstat(a, &st) != 0)
             continue;
         if (S_ISDIR(st.st_mode))
             copy_folder(a, b);
