@@ -7,8 +7,8 @@ memory of a long case against a twin of full attention.
 gdn: Qwen3-Next without experts, three layers of Gated DeltaNet to one of full attention; mamba2: Bamba, three of Mamba-2 to one; random
 weights, 16 layers, D 576, V 49152. `prefill` is measured in turns (ours, peer, ours, peer ...); `rows` is `needlescope record` of all rows
 of a needle case at hook_pattern of every layer (statistics and the 32 largest keys of a row, as by default), against the same command
-that records the logits of the last row; `memory` is `needlescope score` of one case of --long tokens on gdn and on its twin whose layers
-are all full attention, as the system counts its peak."""
+that records the logits of the last row; `memory` is `needlescope score --probe retrieval` of one case of --long tokens on gdn and on
+its twin whose layers are all full attention, as the system counts its peak."""
 import argparse
 import json
 import os
@@ -69,7 +69,7 @@ class Bench(peers.Bench):
         return self.command("record", self.model, "--cases", cases, "-o", os.path.join(self.work, "rows.h5"), *rows)
 
     def score(self, cases):
-        return self.command("score", self.model, "--cases", cases, "-o", os.path.join(self.work, "long.h5"))
+        return self.command("score", self.model, "--cases", cases, "--probe", "retrieval", "-o", os.path.join(self.work, "long.h5"))
 
 
 def rows(b):
