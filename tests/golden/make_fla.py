@@ -23,6 +23,7 @@ autotuner.Autotuner._bench = lambda self, *args, config, **more: [0.0, 0.0, 0.0]
 warnings.filterwarnings("ignore")
 
 import fla.layers.attn
+import fla.layers.hgrn2
 import fla.models
 import transformers
 
@@ -39,6 +40,7 @@ FIXTURES = {
     "delta_net": ("DeltaNetConfig", dict(BASE, num_heads=6, expand_k=1.0, expand_v=1.5, use_gate=True, **ATTN)),
     "kda": ("KDAConfig", dict(BASE, head_dim=10, num_heads=6, **ATTN)),
     "gla": ("GLAConfig", dict(BASE, num_heads=6, expand_k=0.5, expand_v=1.5, **ATTN)),
+    "hgrn2": ("HGRN2Config", dict(BASE, expand_ratio=10, use_lower_bound=False, attn=dict(ATTN["attn"], num_heads=3, num_kv_heads=1))),
     "retnet": ("RetNetConfig", dict(BASE, num_heads=6, expand_k=1.0, **ATTN), 0.1),
 }
 LIVE = {
@@ -75,6 +77,18 @@ class Attention:
 attention = fla.layers.attn.flash_attn_func = Attention()
 
 
+class NormLinear:
+    """rms_norm_linear, and what it was last given: HGRN2's norm is no call of its module."""
+    given, plain = None, staticmethod(fla.layers.hgrn2.rms_norm_linear)
+
+    def __call__(self, x, *more, **named):
+        self.given = x.clone()
+        return self.plain(x, *more, **named)
+
+
+norm_linear = fla.layers.hgrn2.rms_norm_linear = NormLinear()
+
+
 def columns(m, hidden, name, act):
     """q, k or v of a module in float64, [T, channels]."""
     x = getattr(m, name + "_proj")(hidden)[0].double()
@@ -94,6 +108,10 @@ def of_a_layer(m, hidden):
     if kind == "Mamba2":
         m.time_step_limit = m.dt_limit
         return mamba2(m, hidden)
+    if kind == "HGRN2Attention":
+        q, f, v = (getattr(m, x + "_proj")(hidden)[0].double().reshape(T, m.num_heads, -1) for x in "qfi")
+        one = torch.ones(T, m.num_heads, dtype=torch.float64)
+        return rows(silu(q) * m.head_f_dim ** -0.5, 1 - f.sigmoid(), one, f.sigmoid(), False), v, 0
     delta, additive = kind in ("DeltaNet", "GatedDeltaNet", "KimiDeltaAttention"), kind in ("GatedLinearAttention", "MultiScaleRetention")
     q, k, v = (columns(m, hidden, x, delta) for x in "qkv")
     q, k, v = q.reshape(T, -1, key), k.reshape(T, -1, key), v.reshape(T, -1, m.head_v_dim)
@@ -133,6 +151,8 @@ class Recorder:
                 continue
             mixer.register_forward_pre_hook(lambda m, _, kw, index=index: self.modules.update({index: (m, kw["hidden_states"])}),
                                                  with_kwargs=True)
+            if type(mixer).__name__ == "HGRN2Attention":
+                mixer.register_forward_hook(lambda *_, index=index: self.outputs.update({index: norm_linear.given}))
             norm.register_forward_pre_hook(lambda _, args, index=index: self.outputs.update({index: args[0].clone()}))
 
 

@@ -1,5 +1,5 @@
 /* fla.c - the models of flash-linear-attention: one block, x += mixer(norm x); x += mlp(norm x), whose mixer is a linear recurrence but for
- * the layers that `attn` names, which have (sliding) softmax attention: gated_deltanet, delta_net, kda, gla and retnet.
+ * the layers that `attn` names, which have (sliding) softmax attention: gated_deltanet, delta_net, kda, gla, retnet and hgrn2.
  *
  * Sizes of softmax heads are those of `attn`, keys such as num_heads and head_dim of the recurrence. */
 #include "model/families/family.h"
@@ -386,6 +386,52 @@ static void build_retnet(ns_builder *b, ns_branch *branch)
         slope[h] = -ns_log(1 - ns_pow(2, -5 - (double)h));
 }
 
+/* ---- hgrn2 ---- */
+
+/* expand_ratio, the gates of a head, says how many heads there are; num_heads where it is null. */
+static int read_hgrn2(ns_facts *f, ns_config *c, ns_error *err)
+{
+    ns_mixer_facts *const m = &f->mixer;
+    const cJSON *const ratio = ns_config_get(c, "expand_ratio");
+    const bool by_heads = ratio && cJSON_IsNull(ratio);
+    bool bounds;
+    int rc;
+    if ((rc = ns_config_bool(c, "use_lower_bound", true, &bounds, err)) != NS_OK)
+        return rc;
+    if (bounds)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: use_lower_bound: the class hgrn2 has no lower bounds of forget gates (give false for a "
+                       "model without them)", c->label);
+    if ((rc = read_common(f, c, 1, 4, false, err)) != NS_OK ||
+        (!by_heads && (rc = ns_config_i64(c, "expand_ratio", 128, 1, 65536, &m->key_dim, err)) != NS_OK))
+        return rc;
+    if (!by_heads)
+        m->heads = m->groups = f->d_model / m->key_dim;
+    if (m->taps || m->heads < 1 || f->d_model % m->heads)
+        return ns_fail(err, m->taps ? NS_E_UNSUPPORTED : NS_E_FORMAT, m->taps ? "%s: use_short_conv of hgrn2 is not supported%.0lld%.0lld"
+                       : "%s: %lld heads (hidden_size / expand_ratio, or num_heads) do not divide hidden_size %lld", c->label,
+                       (long long)m->heads, (long long)f->d_model);
+    m->value_dim = f->d_model / m->heads;
+    m->key_dim = by_heads ? m->value_dim : m->key_dim;
+    return finish(f, c, 0, err);
+}
+
+static void build_hgrn2(ns_builder *b, ns_branch *branch)
+{
+    static const char *const matrices[][2] = {{"attn.q", "q_proj"}, {"attn.k", "f_proj"}, {"attn.v", "i_proj"}, {"attn.o", "o_proj"}};
+    const ns_mixer_facts *const m = &b->f->mixer;
+    const struct { const char *key; int64_t value; } sizes[] = {{"n_heads", m->heads}, {"n_kv_heads", m->heads},
+                                                                {"head_dim", m->value_dim}, {"key_dim", m->key_dim}, {"rope", -1}};
+    b->module = "attn.";
+    for (int i = 0; i < 5; i++)
+        ns_build_number(b, branch, sizes[i].key, (double)sizes[i].value);
+    ns_build_number(b, branch, "scale", 1 / sqrt((double)m->key_dim));
+    for (int i = 0; i < 4; i++)
+        ns_build_matrix(b, branch, matrices[i][0], matrices[i][1]);
+    ns_build_norm(b, branch, "attn.z_norm", "g_norm");
+    ns_slot_norm(branch, &branch->class_->slots[ns_slot_find(branch->class_, "attn.z_norm")])->eps = 1e-5f;      /* in the code */
+    b->module = NULL;
+}
+
 /* ---- the rows ---- */
 
 #define RECURRENT(read_it, build_it) {.type = "recurrent", .mixer = "recurrence", .read = read_it, .build = build_it}
@@ -403,3 +449,5 @@ const ns_family ns_family_delta_net = {FLA("delta_net", &delta, 24)};
 const ns_family ns_family_kda = {FLA("kda", &kda, 24)};
 const ns_family ns_family_gla = {FLA("gla", &gla, 24)};
 const ns_family ns_family_retnet = {FLA("retnet", &retnet, 24)};
+static const ns_recurrent hgrn2 = {.type = "recurrent", .mixer = "hgrn2", .read = read_hgrn2, .build = build_hgrn2};
+const ns_family ns_family_hgrn2 = {FLA("hgrn2", &hgrn2, 24)};

@@ -169,6 +169,9 @@ static const struct small_config { const char *name, *json;
     {"gla",
      "{\"model_type\":\"gla\",\"hidden_size\":16,\"num_heads\":4,\"num_hidden_layers\":2,\"vocab_size\":32,\"clamp_min\":-0.5,"
      "\"attn\":{\"layers\":[1],\"num_heads\":4}}"},
+    {"hgrn2",
+     "{\"model_type\":\"hgrn2\",\"hidden_size\":16,\"expand_ratio\":7,\"use_lower_bound\":false,"
+     "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},
     {"retnet",
      "{\"model_type\":\"retnet\",\"hidden_size\":16,\"num_heads\":4,\"num_kv_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,"
      "\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},

@@ -320,6 +320,12 @@ static void recurrences(void **state)
     invariance(tiny_recurrences);
 }
 
+static void forget_gates(void **state)
+{
+    (void)state;
+    invariance(tiny_hgrn2);
+}
+
 static void state_space(void **state)
 {
     (void)state;
@@ -371,6 +377,7 @@ int main(void)
                                        cmocka_unit_test(channels), cmocka_unit_test(gated_channels), cmocka_unit_test(side_by_side),
                                        cmocka_unit_test(one_branch_a_layer),
                                        cmocka_unit_test(state_space),
-                                       cmocka_unit_test(recurrences), cmocka_unit_test(kernels), cmocka_unit_test(every_class)};
+                                       cmocka_unit_test(recurrences), cmocka_unit_test(forget_gates), cmocka_unit_test(kernels),
+                                       cmocka_unit_test(every_class)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

@@ -224,6 +224,13 @@ static void rows_of_a_state_space(void **state)
     rows_of(tiny_mamba2, false, 1);
 }
 
+/* HGRN2: keys are what the decays let go of. */
+static void rows_of_forget_gates(void **state)
+{
+    (void)state;
+    rows_of(tiny_hgrn2, false, (double)(float)(1 / sqrt(11)));
+}
+
 /* GLA, KDA, RetNet and DeltaNet: what the decay of each is, is asked of the points too. */
 static void rows_of_every_setting(void **state)
 {
@@ -417,7 +424,7 @@ static void impossible_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_of_the_delta_rule), cmocka_unit_test(rows_of_a_state_space),
-                                       cmocka_unit_test(rows_of_every_setting), cmocka_unit_test(rows_are_shown_once),
+                                       cmocka_unit_test(rows_of_forget_gates), cmocka_unit_test(rows_of_every_setting), cmocka_unit_test(rows_are_shown_once),
                                        cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(a_state_is_not_edited),
                                        cmocka_unit_test(asked_for_later),
                                        cmocka_unit_test(impossible_states)};

@@ -96,6 +96,10 @@ const char *const tiny_nemotron =
     "\"head_dim\":10,\"vocab_size\":101,\"max_position_embeddings\":1024,\"mamba_num_heads\":6,\"mamba_head_dim\":10,\"n_groups\":2,"
     "\"ssm_state_size\":9,\"hybrid_override_pattern\":\"-M*E\",\"n_routed_experts\":4,\"num_experts_per_tok\":2,\"mlp_bias\":true,"
     "\"moe_intermediate_size\":20,\"moe_shared_expert_intermediate_size\":28,\"use_bias\":true}";
+/* HGRN2: fewer gates a head (11) than values (12), and attention. */
+const char *const tiny_hgrn2 =
+    "{\"model_type\":\"hgrn2\",\"hidden_size\":48,\"intermediate_size\":56,\"expand_ratio\":11,\"num_hidden_layers\":3,"
+    "\"use_lower_bound\":false,\"vocab_size\":101,\"attn\":{\"layers\":[1],\"num_heads\":4}}";
 /* Mamba-2: values wider than a panel, a gate before the norm, a skip, no MLP, no attention. */
 const char *const tiny_mamba2 =
     "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
