@@ -36,7 +36,7 @@ weights() {    # weights NAME FOLDER
 # mixer, mixers of channels, experts of every kind, sinks, chunks), and what the recurrent one's score, ablation and patch are.
 fixtures=$lists/../../golden/fixtures
 shapes='minimax gemma2 cohere2 olmo2 qwen3 gpt2 gpt_neox-parallel mixtral glm4_moe gpt_oss llama4 apertus qwen3_next mamba2 lfm2 jamba
-    falcon_h1 recurrent_gemma-wide nemotron_h gla hypenet'
+    falcon_h1 recurrent_gemma-wide nemotron_h gla hypenet hgrn2'
 for shape in $shapes; do
     run record "$fixtures/$shape" --cases "$lists/shapes.jsonl" --at '*' --maps dense --dtype f32 -o $shape.h5
     "${LISTER:-$NEEDLESCOPE}" verify --content $shape.h5 >content || fail "verify --content $shape.h5"

@@ -424,7 +424,8 @@ static void impossible_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_of_the_delta_rule), cmocka_unit_test(rows_of_a_state_space),
-                                       cmocka_unit_test(rows_of_forget_gates), cmocka_unit_test(rows_of_every_setting), cmocka_unit_test(rows_are_shown_once),
+                                       cmocka_unit_test(rows_of_forget_gates), cmocka_unit_test(rows_of_every_setting),
+                                       cmocka_unit_test(rows_are_shown_once),
                                        cmocka_unit_test(a_span_is_left_out), cmocka_unit_test(a_state_is_not_edited),
                                        cmocka_unit_test(asked_for_later),
                                        cmocka_unit_test(impossible_states)};
