@@ -77,12 +77,16 @@ static int read_trim(ns_tok_step *step, const cJSON *json, const char *label, ns
 
 /* ---- templates ---- */
 
+enum { MOST_IDS = 4096 };       /* around a text: 'single' may name one special token again and again, and that one have many ids */
+
 static int add_ids(int32_t **list, int64_t *n, const cJSON *ids, const char *label, ns_error *err)
 {
     for (const cJSON *item = ids ? ids->child : NULL; item; item = item->next) {
         const double id = item->valuedouble;
         if (!cJSON_IsNumber(item) || id < 0 || id > INT32_MAX - 1 || id != (double)(int32_t)id)
             return ns_fail(err, NS_E_FORMAT, "%s: TemplateProcessing: an id is not a whole number from 0 to 2^31 - 2", label);
+        if (*n == MOST_IDS)
+            return ns_fail(err, NS_E_FORMAT, "%s: post_processor: 'single' puts more than %d ids at one side of a text", label, MOST_IDS);
         int32_t *const grown = realloc(*list, (size_t)(*n + 1) * sizeof **list);
         if (!grown)
             return ns_oom(err, label);

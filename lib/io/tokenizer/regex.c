@@ -3,7 +3,10 @@
  *
  * PCRE2 says when a start of a match took more steps than a limit, not how many it took. So the limit is small: what passes is linear in
  * the text. Where it does not, the rest of the piece is searched start by start, and a start that needs more gets twice as much, again and
- * again, and pays for it. */
+ * again, and pays for it.
+ *
+ * What PCRE2 does not count is how far a start looks: (?=.*b) reads to the end of the text in one step. So only so many starts are tried in
+ * one call that a call is soon over, and between calls there is the clock (ns_tok_is_late). */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
@@ -11,7 +14,11 @@
 
 #include "io/tokenizer/tok.h"
 
-struct ns_tok_regex { pcre2_code *code; char *pattern; };
+struct ns_tok_regex {
+    pcre2_code *code;
+    char       *pattern;
+    double      weight;                  /* how often a start that takes few steps may read the text, about */
+};
 
 enum { FEW_STEPS = 256 };
 
@@ -19,6 +26,7 @@ struct ns_tok_matcher {
     pcre2_match_data    *data;
     pcre2_match_context *context;
     pcre2_jit_stack     *stack;          /* made when the 32 KiB that JIT code has without it do not suffice */
+    int64_t              starts;         /* in one call, of the piece and the pattern at work */
 };
 
 static void pcre_message(int code, char *out, size_t n)
@@ -45,6 +53,9 @@ static int compile(struct ns_tok_regex *regex, const char *translated, const cha
         pcre_message(code, why, sizeof why);
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: the pattern '%.200s' does not compile: %s", label, pattern, why);
     }
+    size_t size = 0;
+    (void)pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &size);
+    regex->weight = 1 + (double)size / 64;
     (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);   /* without JIT the interpreter gives the same matches */
     return NS_OK;
 }
@@ -129,6 +140,13 @@ static int pay(ns_tok_work *w, const struct ns_tok_regex *regex, int64_t n, int6
     return w->steps >= 0 ? NS_OK : give_up(w, regex, n, "the steps that a text has were used up");
 }
 
+/* So many tries, each of which reads the text from start on so many times at worst. */
+static int watch(ns_tok_work *w, const struct ns_tok_regex *regex, int64_t n, int64_t start, double tries, double reads)
+{
+    const bool late = ns_tok_is_late(w, tries * reads * (double)(n - start + 1));
+    return late ? give_up(w, regex, n, "the processor time that a text has was used up") : NS_OK;
+}
+
 /* A match that begins at start, as far as the budget goes. *code as PCRE2 has it. */
 static int match_here(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int *code)
 {
@@ -136,6 +154,7 @@ static int match_here(ns_tok_work *w, const struct ns_tok_regex *regex, const ch
     *code = match(w, regex, s, n, start, start, FEW_STEPS);
     for (int64_t limit = 2 * FEW_STEPS; rc == NS_OK && *code == PCRE2_ERROR_MATCHLIMIT; limit *= 2) {
         rc = pay(w, regex, n, limit);
+        rc = rc != NS_OK ? rc : watch(w, regex, n, start, 1, (double)limit);
         *code = rc != NS_OK ? *code : match(w, regex, s, n, start, start, limit);
     }
     return rc;
@@ -148,7 +167,23 @@ static int match_careful(ns_tok_work *w, const struct ns_tok_regex *regex, const
     int rc = NS_OK;
     *code = PCRE2_ERROR_NOMATCH;
     for (int64_t at = start; at <= n && rc == NS_OK && *code == PCRE2_ERROR_NOMATCH; at += at < n ? ns_tok_next(s + at, &unused) : 1)
-        rc = match_here(w, regex, s, n, at, code);
+        rc = (rc = watch(w, regex, n, at, 1, regex->weight)) != NS_OK ? rc : match_here(w, regex, s, n, at, code);
+    return rc;
+}
+
+/* The same, many starts in one call, as long as none needs more than a few steps. */
+static int match_quick(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int *code)
+{
+    const int64_t starts = w->matcher->starts;
+    int rc = NS_OK;
+    *code = PCRE2_ERROR_NOMATCH;
+    for (int64_t at = start, last; at <= n && rc == NS_OK && *code == PCRE2_ERROR_NOMATCH; at = last + 1) {
+        for (last = at + starts < n ? at + starts : n; last + 1 < n && ((uint8_t)s[last + 1] & 0xC0) == 0x80; )
+            last++;
+        *code = match(w, regex, s, n, at, last, FEW_STEPS);
+        const int64_t tried = *code < 0 ? last - at + 1 : 1 + (int64_t)pcre2_get_ovector_pointer(w->matcher->data)[0] - at;
+        rc = watch(w, regex, n, at, (double)tried, regex->weight);
+    }
     return rc;
 }
 
@@ -156,9 +191,9 @@ static int match_careful(ns_tok_work *w, const struct ns_tok_regex *regex, const
 static int search(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, bool *careful,
                   int64_t *begin, int64_t *end)
 {
-    int code = *careful ? PCRE2_ERROR_MATCHLIMIT : match(w, regex, s, n, start, n, FEW_STEPS), rc = NS_OK;
+    int code = PCRE2_ERROR_MATCHLIMIT, rc = *careful ? NS_OK : match_quick(w, regex, s, n, start, &code);
     *careful = code == PCRE2_ERROR_MATCHLIMIT;
-    if (*careful)
+    if (*careful && rc == NS_OK)
         rc = match_careful(w, regex, s, n, start, &code);
     const PCRE2_SIZE *const where = pcre2_get_ovector_pointer(w->matcher->data);
     if (rc == NS_OK)
@@ -185,11 +220,19 @@ static int put_match(ns_tok_work *w, int64_t *last, int64_t begin, int64_t end)
     return rc != NS_OK ? rc : ns_tok_match_put(w, begin, end, true);
 }
 
+static int64_t starts_at_once(const struct ns_tok_regex *regex, int64_t n)
+{
+    const double most = TOK_UNSEEN / (regex->weight * (double)(n + 1));
+    return most < 16 ? 16 : most < 4096 ? (int64_t)most : 4096;
+}
+
 /* The iterator of the Rust crate onig: an empty match counts, but not right after another match. */
 int ns_tok_find_regex(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n)
 {
     w->matches.n = 0;
     int rc = w->matcher ? NS_OK : matcher_new(w);
+    if (rc == NS_OK)
+        w->matcher->starts = starts_at_once(regex, n);
     int64_t last = 0, from = 0, last_match = -1;
     bool careful = false;
     while (rc == NS_OK && from <= n) {

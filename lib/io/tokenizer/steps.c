@@ -5,6 +5,8 @@
 
 #include "io/tokenizer/tok.h"
 
+enum { MOST_STEPS = 256 };      /* each is a pass over the text */
+
 static void step_free(ns_tok_step *step)
 {
     ns_tok_regex_free(step->pattern.regex);
@@ -29,6 +31,8 @@ static int read_one(ns_tok_steps *steps, const ns_tok_stage *stage, const char *
     if (!kind->type)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s '%.100s' is not supported (tokenize elsewhere and pass token ids)", label, stage->key,
                        type);
+    if (steps->n == MOST_STEPS)
+        return ns_fail(err, NS_E_FORMAT, "%s: %s has more than %d components (tokenizers have a handful)", label, stage->key, MOST_STEPS);
     if (!ns_grow(&steps->item, &steps->capacity, steps->n + 1, sizeof *steps->item))
         return ns_oom(err, label);
     ns_tok_step *const step = &steps->item[steps->n++];

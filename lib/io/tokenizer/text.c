@@ -2,6 +2,7 @@
  * normalizer may make of it (w->limit). */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "io/tokenizer/tok.h"
 
@@ -116,12 +117,32 @@ void ns_tok_list_free(ns_tok_list *list)
     free(list->end);
 }
 
+static double seconds_of(clockid_t clock)
+{
+    struct timespec t = {0};
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool ns_tok_is_late(ns_tok_work *w, double bytes)
+{
+    w->unseen += bytes;
+    if (w->unseen < TOK_UNSEEN)
+        return false;
+    w->unseen = 0;
+    /* A thread works no longer than time passes, and that costs no system call to know. */
+    return seconds_of(CLOCK_MONOTONIC) - w->began > w->allowed && seconds_of(CLOCK_THREAD_CPUTIME_ID) - w->worked > w->allowed;
+}
+
 void ns_tok_work_begin(ns_tok_work *w, const ns_tokenizer *tok, const char *text, size_t n, ns_error *err)
 {
     *w = (ns_tok_work){.tok = tok, .err = err, .original = text, .original_n = (int64_t)n};
     /* Unicode's longest decomposition is 11 times its input, Replace and the byte alphabet multiply that a little. */
     /* A run of n spaces takes about n steps, a pattern that looks for the end of the line at every one of 10,000 spaces 50 million. */
     w->steps = (1 << 26) + 128 * (int64_t)n;
+    w->allowed = 1 + 5e-6 * (double)n;       /* patterns that people use take a hundredth of that */
+    w->began = seconds_of(CLOCK_MONOTONIC);
+    w->worked = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     w->limit = (int64_t)n > (INT32_MAX - (1 << 20)) / 128 ? INT32_MAX : (int64_t)n * 128 + (1 << 20);
 }
 

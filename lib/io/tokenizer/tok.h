@@ -75,6 +75,7 @@ int  ns_tok_read_metaspace(ns_tok_step *, const cJSON *, const char *label, ns_e
 int  ns_tok_read_content(ns_tok_step *, const cJSON *step, const char *key, const char *label, ns_error *);
 
 /* ---- tables ---- */
+#define TOK_LONGEST 16384                /* bytes of a token: one that many ids stand for must not make gigabytes of a few */
 typedef struct ns_tok_vocab {
     char     *pool;                      /* NUL-terminated strings */
     uint32_t *offset, *length;           /* by id; offset 0: absent */
@@ -174,6 +175,8 @@ typedef struct ns_tok_work {
     const char *original;
     int64_t     original_n, limit;       /* limit: of the bytes a normalizer may make of the text */
     int64_t     steps;                   /* left of what all patterns together may take */
+    double      unseen;                  /* bytes that patterns may have read since the last look at the clock */
+    double      allowed, began, worked;  /* processor seconds; when the text began, by the clock and by this thread's work */
     ns_tok_text    text, next;              /* the text as it stands; what the step at work makes of it */
     ns_tok_pieces  pieces, made;
     int32_t    *longest;                    /* by byte of a piece: the added token that begins there, or -1 */
@@ -195,6 +198,8 @@ typedef struct ns_tok_work {
     struct ns_tok_matcher *matcher;
 } ns_tok_work;
 
+#define TOK_UNSEEN 4e9                   /* bytes read between two looks at the clock: a second or two at worst */
+bool ns_tok_is_late(ns_tok_work *, double bytes);          /* bytes more may have been read: is the text's processor time used up? */
 void ns_tok_work_begin(ns_tok_work *, const ns_tokenizer *, const char *text, size_t n, ns_error *);
 void ns_tok_work_free(ns_tok_work *);
 int  ns_tok_decode(ns_tok_work *, const int32_t *ids, int64_t n, bool skip_special);               /* leaves the text in w->list */

@@ -270,7 +270,8 @@ int ns_decode(const ns_tokenizer *tok, const int32_t *ids, int64_t n, bool skip_
     *out = NULL;
     ns_tok_work w;
     ns_tok_work_begin(&w, tok, NULL, 0, err);
-    w.limit = INT32_MAX;
+    w.limit = n < (INT32_MAX - (1 << 20)) / TOK_LONGEST ? n * TOK_LONGEST + (1 << 20) : INT32_MAX;
+    w.allowed += 5e-6 * (double)n;
     int rc = ns_tok_decode(&w, ids, n, skip_special);
     if (rc == NS_OK) {
         *out = as_string(&w.list);

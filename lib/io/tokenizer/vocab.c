@@ -50,6 +50,8 @@ int ns_tok_vocab_add(ns_tok_vocab *v, const char *text, size_t n, int32_t id, co
 {
     if (v->offset[id])
         return ns_fail(err, NS_E_FORMAT, "%s: '%.100s' and '%.100s' share the id %d", label, v->pool + v->offset[id], text, id);
+    if (n > TOK_LONGEST)
+        return ns_fail(err, NS_E_FORMAT, "%s: the token of id %d has %zu bytes, more than %d", label, id, n, TOK_LONGEST);
     if (v->pool_n + (int64_t)n + 1 > UINT32_MAX)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: more than 4 GiB of vocabulary", label);
     if (!ns_grow(&v->pool, &v->pool_capacity, v->pool_n + (int64_t)n + 1, 1))

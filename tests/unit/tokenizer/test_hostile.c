@@ -56,6 +56,102 @@ static void patterns_share_a_budget(void **state)
     free(words);
 }
 
+/* Patterns that look far in one step, at every byte: such steps are not counted, but the time that they take is. The last are cheap one by
+ * one. */
+static void far_looks_are_timed(void **state)
+{
+    (void)state;
+    static const struct { const char *pattern; size_t n, times; } tries[] = {
+        {"(?<=a)(?=.*b)", 300000, 1}, {"(?=.*.*b)", 6000, 1}, {"(?=.*.*.*b)", 3000, 1}, {"(?<=a)(?=.*b|.*c|.*d|.*e)", 100000, 1},
+        {"(?<=a)(?=.*b)", 15000, 250},
+    };
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        ns_error err = {""};
+        ns_encoding e;
+        char *const split = ns_printf_alloc(SPLIT("%s"), tries[i].pattern), *const more = ns_printf_alloc("%s,", split);
+        char *const list = repeated(more, tries[i].times - 1, split);
+        char *const json = ns_printf_alloc("{'pre_tokenizer':{'type':'Sequence','pretokenizers':[%s]}," BPE "}", list);
+        char *const text = repeated("a", tries[i].n, "");
+        ns_tokenizer *const tok = must_open(json);
+        if (encode(tok, text, 15, &e, &err) != NS_E_UNSUPPORTED || !strstr(err.message, "that a text has w"))
+            fail_msg("%s on %zu bytes: '%s'", tries[i].pattern, tries[i].n, err.message);
+        ns_tokenizer_free(tok);
+        free(split), free(more), free(list), free(json), free(text);
+    }
+}
+
+static void must_refuse(const char *quoted, int code, const char *message)
+{
+    ns_tokenizer *tok;
+    ns_error err = {""};
+    assert_int_equal(open_quoted(&tok, quoted, &err), code);
+    if (!strstr(err.message, message))
+        fail_msg("'%s' does not say %s", err.message, message);
+}
+
+/* What a small file may ask for: passes over the text, and ids around it. */
+static void repetition_is_bounded(void **state)
+{
+    (void)state;
+    static const char *const stages[][3] = {{"normalizer", "normalizers", "{'type':'NFC'},"},
+                                            {"pre_tokenizer", "pretokenizers", SPLIT("b") ","},
+                                            {"post_processor", "processors", "{'type':'ByteLevel'},"},
+                                            {"decoder", "decoders", "{'type':'Fuse'},"}};
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
+        for (size_t times = 255; times <= 256; times++) {
+            char *const list = repeated(stages[i][2], times, stages[i][2]);
+            list[strlen(list) - 1] = '\0';
+            char *const json = ns_printf_alloc("{'%s':{'type':'Sequence','%s':[%s]}," BPE "}", stages[i][0], stages[i][1], list);
+            if (times == 255)
+                ns_tokenizer_free(must_open(json));
+            else
+                must_refuse(json, NS_E_FORMAT, stages[i][0]);
+            free(list), free(json);
+        }
+    }
+}
+
+static void templates_are_bounded(void **state)
+{
+    (void)state;
+    static const char piece[] = "{'SpecialToken':{'id':'x','type_id':0}},", sequence[] = "{'Sequence':{'id':'A','type_id':0}}";
+    for (size_t times = 64; times <= 65; times++) {
+        char *const single = repeated(piece, times, sequence), *const ids = repeated("1,", 63, "1");
+        char *const json = ns_printf_alloc("{'post_processor':{'type':'TemplateProcessing','single':[%s],'special_tokens':{'x':{'id':'x',"
+                                           "'ids':[%s]}}}," BPE "}", single, ids);
+        if (times == 64)
+            ns_tokenizer_free(must_open(json));
+        else
+            must_refuse(json, NS_E_FORMAT, "'single'");
+        free(single), free(ids), free(json);
+    }
+}
+
+static void texts_of_tokens_are_bounded(void **state)
+{
+    (void)state;
+    for (size_t n = 16384; n <= 16385; n++) {
+        char *const word = repeated("x", n, "");
+        char *const model = ns_printf_alloc("{'model':{'type':'BPE','vocab':{'a':0,'%s':1},'merges':[]}}", word);
+        if (n == 16384)
+            ns_tokenizer_free(must_open(model));
+        else
+            must_refuse(model, NS_E_FORMAT, "the token of id 1 has 16385 bytes");
+        free(word), free(model);
+    }
+    char *const content = repeated("x", 100000, ""), *text = NULL;
+    char *const json = ns_printf_alloc("{'decoder':{'type':'Replace','pattern':{'String':'a'},'content':'%s'}," BPE "}", content);
+    ns_tokenizer *const tok = must_open(json);
+    int32_t ids[300] = {0};
+    ns_error err = {""};
+    assert_int_equal(ns_decode(tok, ids, 2, false, &text, &err), NS_OK);
+    assert_int_equal(strlen(text), 200000);
+    free(text);
+    assert_true(ns_decode(tok, ids, 300, false, &text, &err) < 0);
+    ns_tokenizer_free(tok);
+    free(content), free(json);
+}
+
 /* Work that a sound pattern does on an ugly text stays within the budget: the end of the line is looked for at each of 3,000 spaces. */
 static void sound_patterns_keep_on(void **state)
 {
@@ -145,6 +241,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_share_a_budget), cmocka_unit_test(sound_patterns_keep_on), cmocka_unit_test(added_tokens_are_linear),
         cmocka_unit_test(longest_from_the_left), cmocka_unit_test(spaces_that_strip_spaces),
+        cmocka_unit_test(far_looks_are_timed), cmocka_unit_test(repetition_is_bounded), cmocka_unit_test(templates_are_bounded),
+        cmocka_unit_test(texts_of_tokens_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
