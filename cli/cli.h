@@ -160,6 +160,7 @@ void cli_note(const cli *, const char *fmt, ...) NS_PRINTF(2, 3);       /* a lin
 void cli_detail(const cli *, const char *fmt, ...) NS_PRINTF(2, 3);     /* a line with --verbose */
 void cli_warn(void *cli, const char *line);
 void cli_complain(const char *where, const char *line);                  /* the final error */
+void cli_print_clean(FILE *, const char *text);          /* lines of texts of strangers: control characters escaped */
 bool cli_use_colour(int fd);
 
 #endif

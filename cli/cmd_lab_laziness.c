@@ -109,7 +109,7 @@ static int run_study(cli *app, const laziness_settings *s, const char *study)
     rc = rc != NS_OK ? rc : ns_laboratory_run(&report, &params, &app->err);
     cli_progress_end(&talk.bar);
     if (rc >= 0)
-        printf(app->globals.json ? "%s\n" : "%s", app->globals.json ? report.json : report.text);
+        app->globals.json ? (void)printf("%s\n", report.json) : cli_print_clean(stdout, report.text);
     ns_laboratory_report_clear(&report);
     return rc;
 }

@@ -15,7 +15,7 @@ typedef struct tokenize_settings {
 #define FIELD(name) offsetof(tokenize_settings, name)
 static const cli_option options[] = {
     {"file", 'f', CLI_FILE, FIELD(file), "FILE", "read the text from a file (- or /dev/stdin: standard input)"},
-    {"decode", 'd', CLI_INTS, FIELD(decode), "ID,ID,...", "turn ids into text instead", .again = true},
+    {"decode", 'd', CLI_INTS, FIELD(decode), "ID,ID,...", "turn ids into text instead (on a terminal control characters are escaped)", .again = true},
     {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...); with --decode, leave them out of the text"},
     {"ids", 'i', CLI_FLAG, FIELD(ids_only), NULL, "print the ids alone, comma-separated"},
     {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)"},
@@ -44,7 +44,7 @@ static int print_decoded(cli *app, const ns_tokenizer *tokenizer, const tokenize
         cli_out o;
         cli_out_begin(&o, app, "needlescope.decode/1");
         cli_out_text(&o, "text", NULL, text);
-        cli_out_say(&o, "%s\n", text);
+        cli_out_verbatim(&o, text);
         rc = cli_out_end(&o, &app->err);
     }
     free(text);
@@ -87,9 +87,9 @@ static int print_encoded(cli *app, const ns_tokenizer *tokenizer, const tokenize
         cli_out_begin(&o, app, "needlescope.tokenize/1");
         cli_out_int(&o, "n_tokens", NULL, encoding.n);
         cli_out_text(&o, "tokenizer_sha256", NULL, ns_tokenizer_sha256(tokenizer));
-        if (s->ids_only)
-            for (int64_t i = 0; i < encoding.n; i++)
-                cli_out_say(&o, "%s%d", i ? "," : "", encoding.ids[i]);
+        if (s->ids_only && o.text)
+            for (int64_t i = 0; i < encoding.n; i++)         /* millions: too many for cli_out_say */
+                fprintf(o.text, "%s%d", i ? "," : "", encoding.ids[i]);
         if (s->ids_only)
             cli_out_say(&o, "\n");
         if (app->globals.json || !s->ids_only)

@@ -47,8 +47,10 @@ static void show(void *user, const ns_run_progress *p)
         return;
     const long left = l->speed > 0 ? lround((double)((p->steps - p->step) * p->tokens_per_step) / l->speed) : 0;
     l->shown = t;
-    fprintf(stderr, "%s%s: step %lld of %lld  loss %.3f  %.0f tokens/s  %ld:%02ld left%s", l->tty ? "\r" : "", p->name, (long long)p->step,
-            (long long)p->steps, p->loss, l->speed, left / 60, left % 60, l->tty ? "\033[K" : "\n");
+    char name[256];
+    snprintf(name, sizeof name, "%s", p->name);
+    fprintf(stderr, "%s%s: step %lld of %lld  loss %.3f  %.0f tokens/s  %ld:%02ld left%s", l->tty ? "\r" : "", ns_one_line(name),
+            (long long)p->step, (long long)p->steps, p->loss, l->speed, left / 60, left % 60, l->tty ? "\033[K" : "\n");
     fflush(stderr);
 }
 

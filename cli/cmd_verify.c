@@ -23,7 +23,7 @@ static int print_content(cli *app, const char *path)
     if (rc == NS_OK)
         rc = ns_file_content(f, &lines, &n, &app->err);
     for (int64_t i = 0; i < n; i++)
-        printf("%s\n", lines[i]);
+        cli_print_clean(stdout, lines[i]), fputc('\n', stdout);
     ns_free_strings(lines, n);
     ns_file_close(f);
     return rc;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <needlescope/record.h>
 
@@ -50,8 +51,14 @@ static void add(cli_out *o, cJSON *parent, const char *key, cJSON *item)
 
 static void label_line(cli_out *o, const char *label, const char *value)
 {
-    if (label && o->text)
-        fprintf(o->text, "%-*s %s\n", LABEL_WIDTH, label, value);
+    if (label && o->text) {
+        char *const clean_label = ns_visible(label, ""), *const clean = ns_visible(value, "");
+        o->failed |= !clean_label || !clean;
+        if (clean_label && clean)
+            fprintf(o->text, "%-*s %s\n", LABEL_WIDTH, clean_label, clean);
+        free(clean_label);
+        free(clean);
+    }
 }
 
 void cli_out_text(cli_out *o, const char *key, const char *label, const char *value)
@@ -111,8 +118,23 @@ void cli_out_say(cli_out *o, const char *fmt, ...)
         return;
     va_list args;
     va_start(args, fmt);
-    vfprintf(o->text, fmt, args);
+    char *line = NULL;
+    const bool made = vasprintf(&line, fmt, args) >= 0;
     va_end(args);
+    char *const clean = made ? ns_visible(line, "\n") : NULL;
+    o->failed |= !clean;
+    fputs(clean ? clean : "", o->text);
+    free(clean);
+    if (made)
+        free(line);
+}
+
+void cli_out_verbatim(cli_out *o, const char *text)
+{
+    if (o->text && !(o->to && isatty(fileno(o->to))))
+        fprintf(o->text, "%s\n", text);
+    else
+        cli_out_say(o, "%s\n", text);
 }
 
 void cli_out_table(cli_out *o, const char *key, const char *title, const cli_column *columns, int n_columns)
@@ -129,24 +151,6 @@ void cli_out_table(cli_out *o, const char *key, const char *title, const cli_col
     }
 }
 
-/* Control characters would move the cursor: shown as \n, \t, \x1b. */
-static char *visible(const char *text)
-{
-    char *const out = malloc(4 * strlen(text) + 1), *at = out;
-    for (; out && *text; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '\n' || c == '\t' || c == '\r')
-            at += sprintf(at, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
-        else if (c < 0x20 || c == 0x7F)
-            at += sprintf(at, "\\x%02x", c);
-        else
-            *at++ = (char)c;
-    }
-    if (out)
-        *at = '\0';
-    return out;
-}
-
 static void put_cell(cli_out *o, const char *text, cJSON *item)
 {
     const int column = (int)(o->n_cells % o->n_columns);
@@ -161,7 +165,7 @@ static void put_cell(cli_out *o, const char *text, cJSON *item)
         o->n_cells++;
         return;
     }
-    char *const copy = visible(text);
+    char *const copy = ns_visible(text, "");
     if (!copy || !ns_grow(&o->cells, &o->cells_capacity, o->n_cells + 1, sizeof *o->cells)) {
         free(copy);
         o->failed = true;

@@ -1,5 +1,6 @@
 /* out.h - one description of an answer, printed as text or (--json) as one JSON object with a `schema` field. Nothing reaches stdout
- * before cli_out_end, so a command that fails prints no half answer. */
+ * before cli_out_end, so a command that fails prints no half answer. Texts come from files of strangers: printed as text, their control
+ * characters are escaped (\x1b), so that they steer no terminal and forge no line. */
 #ifndef NS_CLI_OUT_H
 #define NS_CLI_OUT_H
 
@@ -36,6 +37,7 @@ void cli_out_number(cli_out *, const char *key, const char *label, double value)
 void cli_out_bool(cli_out *, const char *key, const char *label, bool value);
 void cli_out_ints(cli_out *, const char *key, const int64_t *list, int64_t n);          /* JSON only */
 void cli_out_say(cli_out *, const char *fmt, ...) NS_PRINTF(2, 3);                      /* text only */
+void cli_out_verbatim(cli_out *, const char *text);                                    /* text only: its own bytes, but to a terminal */
 /* Rows follow, cell by cell; every n_columns cells make a row. */
 void cli_out_table(cli_out *, const char *key, const char *title, const cli_column *columns, int n_columns);
 void cli_cell_text(cli_out *, const char *value);

@@ -87,7 +87,8 @@ static int check_output(cli *app, paths *p, const cli_option *option, const char
             return ns_fail(&app->err, NS_E_ARG, "--%s -: %s goes to standard output too (name a file)", option->name,
                            app->globals.json ? "--json" : "another output");
         app->answer_aside = true;
-        return NS_OK;
+        rc = ns_check_not_input(path, p->inputs, p->n, &why);
+        return rc != NS_OK ? ns_fail(&app->err, rc, "--%s: %s", option->name, why.message) : NS_OK;
     }
     for (int64_t i = 0; rc == NS_OK && i < p->n; i++)
         if (!ns_path_exists(path) && ns_path_is_same(p->inputs[i], path))
@@ -102,6 +103,17 @@ static int check_output(cli *app, paths *p, const cli_option *option, const char
     return add_input(p, path) ? NS_OK : ns_oom(&app->err, path);
 }
 
+/* Answers and messages must not be written over what is read: cmd FILE 1<>FILE. */
+static int check_answer(cli *app, const paths *p)
+{
+    static const char *const streams[] = {"/dev/stdout", "/dev/stderr"};
+    int rc = NS_OK;
+    for (int64_t i = 0; i < 2 * p->n && rc == NS_OK; i++)
+        if (!ns_path_is_dir(p->inputs[i / 2]))
+            rc = ns_check_not_input(streams[i % 2], &p->inputs[i / 2], 1, &app->err);
+    return rc;
+}
+
 int cli_check_paths(cli *app, const cli_target *targets, int n_targets, char *const *args, int n_args)
 {
     paths p = {0};
@@ -114,8 +126,7 @@ int cli_check_paths(cli *app, const cli_target *targets, int n_targets, char *co
             room = add_option(&p, option, (const char *)targets[t].settings + option->offset);
     for (int64_t i = 0; i < p.n; i++)
         cli_watch_seal(app, p.inputs[i]);
-    if (!room)
-        rc = ns_oom(&app->err, "the command's files");
+    rc = room ? check_answer(app, &p) : ns_oom(&app->err, "the command's files");
     for (int t = 0; t < n_targets; t++)
         for (const cli_option *option = targets[t].options; option->name && rc == NS_OK; option++) {
             const bool writes = option->kind == CLI_OUTPUT || option->kind == CLI_STREAM;

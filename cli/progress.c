@@ -38,6 +38,22 @@ cli_progress cli_progress_begin(const cli *app, const char *what)
                           .shown = t};
 }
 
+void cli_print_clean(FILE *to, const char *text)
+{
+    char *const clean = ns_visible(text, "\n\t");
+    fputs(clean ? clean : "(no memory to print this line)\n", to);
+    free(clean);
+}
+
+enum { LINE = 8192 };
+
+/* What is said may name files and runs of strangers: no control characters to a terminal, and no second line. */
+static const char *clean_line(char own[LINE], const char *line)
+{
+    snprintf(own, LINE, "%s", line);
+    return ns_one_line(own);
+}
+
 static void format_seconds(char *out, size_t n, double seconds)
 {
     const long s = lround(fmin(seconds, 359999));
@@ -70,10 +86,12 @@ void cli_progress_update(void *user, double fraction)
     char left[32] = "?";
     if (fraction > 0.001)
         format_seconds(left, sizeof left, elapsed / fraction * (1 - fraction));
+    char own[LINE];
+    const char *const what = clean_line(own, p->what);
     if (p->tty)
-        draw_bar(p->what, fraction, left);
+        draw_bar(what, fraction, left);
     else
-        fprintf(stderr, "%s: %.0f %%, %s left\n", p->what, 100 * fraction, left);
+        fprintf(stderr, "%s: %.0f %%, %s left\n", what, 100 * fraction, left);
     p->drawn = true;
 }
 
@@ -86,44 +104,49 @@ void cli_progress_end(cli_progress *p)
 
 void cli_progress_note(void *user, const char *line)
 {
+    char own[LINE];
     cli_progress *const p = user;
     cli_progress_end(p);
     if (!p->silent)
-        fprintf(stderr, "%s\n", line);
+        fprintf(stderr, "%s\n", clean_line(own, line));
 }
 
 void cli_note(const cli *app, const char *fmt, ...)
 {
     if (app->globals.quiet)
         return;
+    char own[LINE];
     va_list args;
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    vsnprintf(own, LINE, fmt, args);
     va_end(args);
-    fputc('\n', stderr);
+    fprintf(stderr, "%s\n", ns_one_line(own));
 }
 
 void cli_detail(const cli *app, const char *fmt, ...)
 {
     if (!app->globals.verbose)
         return;
+    char own[LINE];
     va_list args;
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    vsnprintf(own, LINE, fmt, args);
     va_end(args);
-    fputc('\n', stderr);
+    fprintf(stderr, "%s\n", ns_one_line(own));
 }
 
 void cli_warn(void *user, const char *line)
 {
     const cli *const app = user;
+    char own[LINE];
     const bool colour = cli_use_colour(STDERR_FILENO);
     if (!app->globals.quiet)
-        fprintf(stderr, "%swarning:%s %s\n", colour ? "\033[33m" : "", colour ? "\033[0m" : "", line);
+        fprintf(stderr, "%swarning:%s %s\n", colour ? "\033[33m" : "", colour ? "\033[0m" : "", clean_line(own, line));
 }
 
 void cli_complain(const char *where, const char *line)
 {
+    char own[LINE];
     const bool colour = cli_use_colour(STDERR_FILENO);
-    fprintf(stderr, "%s: %serror:%s %s\n", where, colour ? "\033[31m" : "", colour ? "\033[0m" : "", line);
+    fprintf(stderr, "%s: %serror:%s %s\n", where, colour ? "\033[31m" : "", colour ? "\033[0m" : "", clean_line(own, line));
 }

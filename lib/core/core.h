@@ -25,7 +25,8 @@ char *ns_printf_alloc(const char *fmt, ...) NS_PRINTF(1, 2);
 bool  ns_glob(const char *pattern, const char *text);   /* '*' any run, '?' one character; the whole text */
 bool  ns_starts(const char *text, const char *prefix);
 bool  ns_ends(const char *text, const char *suffix);
-char *ns_one_line(char *text);                          /* control characters become spaces, in place; NULL stays */
+char *ns_one_line(char *text);                          /* control characters and what is no UTF-8 become spaces, in place; NULL stays */
+char *ns_visible(const char *text, const char *kept);   /* as \n, \x1b, \u009b: control characters but those of kept; malloc'd */
 char *ns_base64(const void *data, size_t n);            /* RFC 4648, one line; malloc'd */
 void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes where it must be */
 /* Copies what both sides know of a caller's struct that begins with its size; the rest of `to` becomes 0: how every struct of parameters is

@@ -30,11 +30,9 @@ int ns_fail(ns_error *err, int code, const char *fmt, ...)
     va_end(args);
     if (wanted < 0)
         snprintf(line, sizeof line, "an error whose message could not be formatted: %.200s", fmt);
-    for (char *c = line; *c; c++)   /* names out of hostile files must not break the line or steer a terminal */
-        if ((unsigned char)*c < 0x20 || *c == 0x7F)
-            *c = ' ';
     if (wanted >= (int)sizeof line)
         trim_broken_tail(line, sizeof line - 1);
+    ns_one_line(line);              /* names out of hostile files must not break the line or steer a terminal */
     memcpy(err->message, line, sizeof line);
     return code;
 }

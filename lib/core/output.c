@@ -21,6 +21,15 @@ static char *folder_of(const char *path)
     return folder;
 }
 
+/* "12"; -1 for all that the system would not call a descriptor: "abc", "1x", "01", numbers above an int. */
+static int descriptor_of(const char *digits)
+{
+    const size_t n = strlen(digits);
+    const bool number = n > 0 && n <= 10 && strspn(digits, "0123456789") == n && (digits[0] != '0' || n == 1);
+    const long long value = number ? strtoll(digits, NULL, 10) : -1;
+    return value <= INT_MAX ? (int)value : -1;
+}
+
 int ns_path_stream(const char *path)
 {
     static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
@@ -29,8 +38,8 @@ int ns_path_stream(const char *path)
         if (strcmp(path, names[i]) == 0)
             return i;
     for (int i = 0; i < 2; i++)
-        if (ns_starts(path, folders[i]) && path[strlen(folders[i])])
-            return (int)strtol(path + strlen(folders[i]), NULL, 10);
+        if (ns_starts(path, folders[i]))
+            return descriptor_of(path + strlen(folders[i]));
     return -1;
 }
 
@@ -91,8 +100,13 @@ fail:
 
 int ns_atomic_begin_text(ns_atomic_file *file, const char *path, ns_error *err)
 {
-    if (ns_path_stream(path) < 0 && !ns_path_is_stream(path))
+    const int number = ns_path_stream(path), flags = number >= 0 ? fcntl(number, F_GETFL) : O_WRONLY;
+    if (number < 0 && !ns_path_is_stream(path))
         return ns_atomic_begin(file, path, err);
+    *file = (ns_atomic_file){0};
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+        return ns_fail(err, NS_E_CREATE, "%s: cannot be written: the stream is %s (name another file)", path,
+                       flags < 0 ? "not open" : "open for reading only");
     *file = (ns_atomic_file){.path = ns_strdup(path), .stream = true};
     return file->path ? NS_OK : ns_oom(err, path);
 }
@@ -158,7 +172,9 @@ FILE *ns_atomic_stream(ns_atomic_file *file, int *rc, ns_error *err)
     const int fd = ns_atomic_open(file, err);
     file->buffer = fd >= 0 ? ns_alloc_array(1, NS_STREAM_BYTES) : NULL;     /* libc's own comes later, and text is lost without it */
     FILE *const f = file->buffer ? fdopen(fd, "wb") : NULL;
-    *rc = f ? NS_OK : fd < 0 ? fd : ns_oom(err, file->path);
+    const bool memory = !file->buffer || errno == ENOMEM;
+    *rc = f ? NS_OK : fd < 0 ? fd : memory ? ns_oom(err, file->path)
+          : ns_fail(err, NS_E_CREATE, "%s: cannot be written: %s", file->path, strerror(errno));
     if (f)
         setvbuf(f, file->buffer, _IOFBF, NS_STREAM_BYTES);
     if (fd >= 0 && !f)
@@ -324,13 +340,20 @@ static int folder_reads(const char *folder, const struct stat *output, place whe
     return rc;
 }
 
+/* What a stream is open on, or the file of that name. dash: the descriptor that "-" stands for. */
+static bool stat_of(const char *path, int dash, struct stat *st)
+{
+    const int number = strcmp(path, "-") == 0 ? dash : ns_path_stream(path);
+    return (number >= 0 ? fstat(number, st) : stat(path, st)) == 0;
+}
+
 int ns_check_not_input(const char *output, const char *const *inputs, int64_t n, ns_error *err)
 {
     struct stat out, in;
-    if (stat(output, &out) != 0 || !S_ISREG(out.st_mode))
+    if (!stat_of(output, STDOUT_FILENO, &out) || !S_ISREG(out.st_mode))
         return NS_OK;
     for (int64_t i = 0; i < n; i++) {
-        if (stat(inputs[i], &in) != 0)
+        if (!stat_of(inputs[i], STDIN_FILENO, &in))
             continue;
         bool read = !S_ISDIR(in.st_mode) && is_same_file(&in, &out);
         const int rc = S_ISDIR(in.st_mode) ? folder_reads(inputs[i], &out, IN_FOLDER, INPUT_DEPTH, &read, err) : NS_OK;

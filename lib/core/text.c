@@ -61,12 +61,48 @@ bool ns_ends(const char *text, const char *suffix)
     return n >= m && memcmp(text + n - m, suffix, m) == 0;
 }
 
+/* The bytes of the character at `at`, which is no NUL: < 0 where it is a control character, or no UTF-8 (then one byte). */
+static int shown(const char *at)
+{
+    uint32_t code;
+    const int size = ns_utf8_next(at, strnlen(at, 4), &code);
+    return size <= 0 ? -1 : code < ' ' || (code >= 0x7F && code < 0xA0) ? -size : size;
+}
+
 char *ns_one_line(char *text)
 {
-    for (char *at = text; at && *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 127)
-            *at = ' ';
+    for (char *at = text; at && *at; ) {
+        const int n = shown(at);
+        if (n < 0)
+            memset(at, ' ', (size_t)-n);
+        at += abs(n);
+    }
     return text;
+}
+
+/* \n, \x1b, \u009b (of two bytes, the second of which is the number) */
+static int escape(char *to, const char *at, int n)
+{
+    static const char named[] = "\n\t\r", letter[] = "ntr";
+    const char *const name = strchr(named, *at);
+    const unsigned char last = (unsigned char)at[n - 1];
+    return name ? sprintf(to, "\\%c", letter[name - named]) : sprintf(to, n == 1 ? "\\x%02x" : "\\u%04x", last);
+}
+
+char *ns_visible(const char *text, const char *kept)
+{
+    char *const out = ns_alloc_array(4 * strlen(text) + 1, 1), *to = out;
+    for (int n; out && *text; text += n) {
+        n = shown(text);
+        const bool control = n < 0 && !strchr(kept, *text);
+        n = abs(n);
+        if (!control)
+            memcpy(to, text, (size_t)n);
+        to += control ? escape(to, text, n) : n;
+    }
+    if (out)
+        *to = '\0';
+    return out;
 }
 
 char *ns_base64(const void *bytes, size_t n)

@@ -60,6 +60,40 @@ expect 2 'sub/../both.h5 and both.h5 are one file' score m --cases c.jsonl --pro
 expect 2 'the output is also' score m --cases c.jsonl --probe retrieval_wu -o m/scores.h5 --head-score sub/../m/scores.h5
 [ ! -e both.h5 ] || fail "two outputs in one file, by two names"
 
+# nor by a stream that is open on it: -, /dev/stdin, /dev/fd/N, and what standard output writes over
+kept() {     # kept WHAT: the last command was refused, and c.jsonl is what it was
+    [ $? -eq 2 ] && grep -Eq 'the output is also the input' err || fail "$1: not refused: $(head -c 300 err)"
+    cmp -s c.jsonl plain.jsonl || fail "$1: the input was replaced"
+}
+for name in - /dev/stdin /proc/self/fd/0; do
+    "$NEEDLESCOPE" cases check $name -o c.jsonl <c.jsonl >out 2>err
+    kept "cases check $name -o its input"
+    "$NEEDLESCOPE" score m --cases $name --probe retrieval_find -o c.jsonl <c.jsonl >out 2>err
+    kept "score --cases $name -o its input"
+    "$NEEDLESCOPE" cases check $name -o - <c.jsonl 1<>c.jsonl 2>err
+    kept "cases check $name, standard output its input"
+done
+for out in '-o -' '-o /dev/stdout' '-o /dev/fd/1' ''; do
+    "$NEEDLESCOPE" cases check c.jsonl $out 1<>c.jsonl 2>err </dev/null
+    kept "cases check $out, standard output its input"
+done
+"$NEEDLESCOPE" cases check c.jsonl -o /dev/fd/7 7<>c.jsonl >out 2>err </dev/null
+kept "cases check, descriptor 7 its input"
+"$NEEDLESCOPE" cases check - -o other.jsonl <c.jsonl >out 2>err || fail "cases check - -o another file: $(cat err)"
+"$NEEDLESCOPE" cases check - -o - </dev/null >/dev/null 2>err
+grep -q 'the output is also' err && fail "a device is taken for a file"
+
+# a stream that cannot be written, and names that are no descriptor's
+for out in /dev/stdin /dev/fd/0 /proc/self/fd/0; do
+    expect 73 'open for reading only' cases lab --length 64 --count 2 -o $out
+    expect 73 'open for reading only' export csv s.h5 -o $out
+done
+for out in /dev/fd/abc /dev/fd/1x /dev/fd/01 /dev/fd/4294967297 /dev/fd/99999999999999999999 /proc/self/fd/x /dev/fd/-1; do
+    expect 73 "$out: cannot be" cases lab --length 64 --count 2 -o $out
+    expect 66 "$out: " cases check $out
+done
+expect 73 'not open' cases lab --length 64 --count 2 -o /dev/fd/77
+
 # no folder is a stream
 for command in 'lab plant' 'lab laziness --quick' 'scan m --cases c.jsonl' 'train none.json'; do
     expect 2 'output -: standard output is no folder' $command -o -
@@ -128,5 +162,36 @@ run score m --cases c.jsonl,d.jsonl --probe retrieval_find -o two.h5
 run score m --cases c.jsonl --cases d.jsonl --probe retrieval_find -o again.h5
 [ "$("$NEEDLESCOPE" verify two.h5 --json | grep content_sha256)" = "$("$NEEDLESCOPE" verify again.h5 --json | grep content_sha256)" ] ||
     fail "--cases a,b is not --cases a --cases b"
+# names and texts of strangers: no control character reaches a terminal, and no line is forged
+esc=$(printf 'r\033[31m\nborn 0.0\302\233x')
+controls=$(printf '[\001-\010\013-\037\177]\|\302[\200-\237]')
+clean() {    # clean ARGS...: done or not
+    "$NEEDLESCOPE" "$@" >out 2>err </dev/null
+    [ -s out ] || [ -s err ] || fail "$*: says nothing"
+    for said in out err; do
+        LC_ALL=C grep -q "$controls" $said && fail "$*: a control character in $said: $(head -c 600 $said | cat -v)"
+        grep -q '^born 0.0' $said && fail "$*: a forged line in $said"
+    done
+}
+mkdir "$esc"
+mv runs/* "$esc"
+sed -i 's/"runs"/"r\\u001b[31m\\nborn 0.0\\u009bx"/; s/"planted"/"p\\u001b[31m\\nborn 0.0\\u009bx"/' "$esc/run.json"
+sed 's/"id": "/&\\u001b[31m\\u009b\\n/' r.jsonl >forged.jsonl
+run scan "$esc" --cases forged.jsonl --probe retrieval_find -o forged
+run merge forged -o forged.h5
+clean score "$esc/step000000" --cases forged.jsonl --probe retrieval_find -o forged_scores.h5
+clean emergence forged.h5
+grep -q 'r\\x1b\[31m\\nborn 0.0\\u009bx' out || fail "emergence does not show the run's name: $(cat -v out)"
+"$NEEDLESCOPE" emergence forged.h5 --json >out && grep -q 'r\\u001b\[31m\\nborn' out || fail "emergence --json: $(head -c 300 out)"
+clean verify forged.h5 --facts
+clean verify forged_scores.h5 --facts
+clean verify forged_scores.h5 --content
+clean cases check forged.jsonl
+clean inspect "$esc/step000000"
+clean score "$esc/step000000" --cases forged.jsonl --probe retrieval_find --verbose
+clean ablate "$esc/step000000" --cases forged.jsonl --scores forged_scores.h5
+clean scan "$esc" --cases forged.jsonl --probe retrieval_find -o forged2 --verbose
+clean scan "$esc" --list
+clean figure heads "$esc" -o x.svg
 expect 66 'lr=0.1: cannot be read' score m --cases 'lr=0.1,seed=2/c.jsonl' --probe retrieval_find
 finish

@@ -49,6 +49,27 @@ static void fail_keeps_one_clean_line(void **state)
     }
 }
 
+static void control_characters_are_shown(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *kept, *shown, *line; } rows[] = {
+        {"", "", "", ""},
+        {"a\nb\t\r\x1b[31m\x7f", "", "a\\nb\\t\\r\\x1b[31m\\x7f", "a b   [31m "},
+        {"a\nb\t", "\n", "a\nb\\t", "a b "},
+        {"\xC2\x9B" "1\xC2\x80\xC2\x9F", "", "\\u009b1\\u0080\\u009f", "  1    "},
+        {"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xC2\xA0", "", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xC2\xA0",
+         "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xC2\xA0"},
+        {"\x9B" "a\xE2\x82", "", "\\x9ba\\xe2\\x82", " a  "},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *const shown = ns_visible(rows[i].text, rows[i].kept), *const line = ns_one_line(ns_strdup(rows[i].text));
+        assert_string_equal(shown, rows[i].shown);
+        assert_string_equal(line, rows[i].line);
+        free(shown);
+        free(line);
+    }
+}
+
 static void globs(void **state)
 {
     (void)state;
@@ -201,7 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fail_prefixes_its_own_message), cmocka_unit_test(structs_of_other_versions),
-        cmocka_unit_test(fail_keeps_one_clean_line), cmocka_unit_test(globs),
+        cmocka_unit_test(fail_keeps_one_clean_line), cmocka_unit_test(control_characters_are_shown), cmocka_unit_test(globs),
         cmocka_unit_test(globs_stay_quick), cmocka_unit_test(prefixes_and_paths), cmocka_unit_test(utf8_round),
         cmocka_unit_test(sizes_do_not_wrap), cmocka_unit_test(lists_grow), cmocka_unit_test(views), cmocka_unit_test(nearest_words),
     };
