@@ -680,6 +680,23 @@ def _reals(name, given):
     return array
 
 
+def _seed_pairs(seed):
+    """[(point, (rows, values))] of grad's seed."""
+    wanted = "{point: (rows, values)} is wanted, as {'hook_logits': (-1, values)} for the last row"
+    if not isinstance(seed, dict):
+        raise TypeError(f"seed: a {type(seed).__name__}, and {wanted}")
+    for point, pair in seed.items():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"seed {point!r}: no pair, and {wanted}")
+    return seed.items()
+
+
+def _f32(array):
+    """In 32 bits, contiguous; numbers too large for them become infinite, which is refused where it matters, without numpy's warning."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(array, np.float32)
+
+
 def _pointer(array, kind):
     return array.ctypes.data_as(c.POINTER(kind))
 
@@ -1179,7 +1196,7 @@ class _PythonHook(_Watcher):
         new = self.fn(x.copy(), where)
         if new is None:
             return
-        new = _reals(f"{where.point}: the edit", new).astype(np.float32)
+        new = _f32(_reals(f"{where.point}: the edit", new))
         if new.shape != x.shape:
             raise ValueError(f"{where.point}: the edit returned shape {new.shape}, it was given {x.shape}")
         x[...] = new
@@ -1441,7 +1458,7 @@ class Model(_Owner):
             values = values.reshape(1, -1)
         if values.shape[:1] != (len(places),):
             raise ValueError(f"seed {point!r}: values of shape {values.shape} for {len(places)} rows: the first axis is the rows")
-        out = np.ascontiguousarray(values, np.float32).reshape(len(places), -1)
+        out = _f32(values).reshape(len(places), -1)
         if not np.isfinite(out).all():
             raise ValueError(f"seed {point!r}: a value is not finite in 32 bits")
         return out
@@ -1461,7 +1478,7 @@ class Model(_Owner):
         length = case.n_tokens + max(case.n_answer - 1, 0)
         cache = Cache(_positions(rows, case, length), length)
         seeds, keep = [], []
-        for point, (places, values) in seed.items():
+        for point, (places, values) in _seed_pairs(seed):
             places = _positions(np.atleast_1d(np.asarray(places, object)), case, length)
             if not len(places):
                 raise ValueError(f"seed {point!r}: no row is named")
@@ -1702,7 +1719,7 @@ def top(scores, k=10, best=None):
         raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: a list of heads is of scores over (layer, head), "
                          f"not over {axes}")
     low, high = attrs.get("range", (0, 0))
-    values = np.ascontiguousarray(_reals("scores", scores), np.float32)
+    values = _f32(_reals("scores", scores))
     places, note = np.zeros(max(k, 1), np.int64), c.create_string_buffer(120)
     cut = _lib.ns_best(_pointer(values, c.c_float), values.size, k, c.byref(_ScoreMeaning(_BEST.index(end), low, high, np.nan)),
                        _pointer(places, _I64))

@@ -45,6 +45,11 @@ def test_passes():
     refused("matches no point", m.points, "nothing*")
     refused("the nearest is 'blocks.0.attn.hook_pattern'", m.points, "blocks.1.attn.hook_patern")
     refused("512 is outside the vocabulary of 512", m.generate, IDS, 2, stop=[512])
+    for seed in (*({"hook_logits": x} for x in (np.ones(512), np.ones((2, 512)), (-1,), -1, None)), [("hook_logits", (-1, 42))]):
+        refused("{point: (rows, values)} is wanted", m.grad, IDS, seed, at="hook_embed")
+    refused("a value is not finite in 32 bits", m.grad, IDS, {"hook_logits": (-1, np.full(512, 1e300))}, at="hook_embed")
+    with m.hook("hook_embed", edit=lambda x, where: np.full(x.shape, 1e300)):
+        refused("an edit broke it", m.run, IDS)
     same(m.generate(IDS, 2, stop=[511]), m.generate(IDS, 2), "a stop that is not said")
     same(m.run(IDS, at="hook_logits", rows=np.array([-1], np.int32))[1]["hook_logits"][0], m.run(IDS)[0], "the last row")
 
