@@ -15,7 +15,8 @@ typedef struct tokenize_settings {
 #define FIELD(name) offsetof(tokenize_settings, name)
 static const cli_option options[] = {
     {"file", 'f', CLI_FILE, FIELD(file), "FILE", "read the text from a file (- or /dev/stdin: standard input)"},
-    {"decode", 'd', CLI_INTS, FIELD(decode), "ID,ID,...", "turn ids into text instead (on a terminal control characters are escaped)", .again = true},
+    {"decode", 'd', CLI_INTS, FIELD(decode), "ID,ID,...", "turn ids into text instead (on a terminal control characters are escaped)",
+     .again = true},
     {"no-special", 0, CLI_FLAG, FIELD(no_special), NULL, "add no special tokens (BOS ...); with --decode, leave them out of the text"},
     {"ids", 'i', CLI_FLAG, FIELD(ids_only), NULL, "print the ids alone, comma-separated"},
     {"revision", 0, CLI_TEXT, FIELD(revision), "REV", "revision of a Hugging Face cache folder (default main)"},

@@ -17,8 +17,15 @@ static bool add_input(paths *p, const char *path)
     return true;
 }
 
+static bool is_output_folder(const cli_option *option)
+{
+    return option->kind == CLI_FOLDER && strcmp(option->name, "output") == 0;
+}
+
 static bool add_option(paths *p, const cli_option *option, const void *field)
 {
+    if (is_output_folder(option))
+        return true;
     if (option->kind == CLI_FILE || option->kind == CLI_FOLDER)
         return !*(const char *const *)field || add_input(p, *(const char *const *)field);
     const cli_words *const files = option->kind == CLI_FILES ? field : NULL;
@@ -31,7 +38,7 @@ static bool add_option(paths *p, const cli_option *option, const void *field)
 /* A folder to write to. */
 static int check_folder(cli *app, const cli_option *option, const char *path)
 {
-    if (option->kind != CLI_FOLDER || strcmp(option->name, "output") != 0 || !path || strcmp(path, "-") != 0)
+    if (!is_output_folder(option) || !path || strcmp(path, "-") != 0)
         return NS_OK;
     return ns_fail(&app->err, NS_E_ARG, "--output -: standard output is no folder (./- is one of that name)");
 }
