@@ -230,7 +230,7 @@ def test_outputs():
     refused(["s.h5"], lambda: m.patch(cases, HEADS, output="s.h5", progress=began), kinds=(ns.Error,))
     refused(["int"], lambda: m.score(cases, ["induction"], output=3, progress=began), kinds=(TypeError,))
     for out in ("cases.jsonl", "folder.h5", "missing/x.h5", "dangling.h5"):
-        refused([out], ns.merge, "not-there", out, kinds=(ns.Error,))
+        refused([out], ns.merge, "scan", out, kinds=(ns.Error,))
         refused([out], ns.export_csv, "study.h5", out, "nothing", kinds=(ns.Error,))
         refused([out], ns.export_latex, "study.h5", out, "nothing", kinds=(ns.Error,))
         refused([out], ns.export_notebook, "study.h5", out, "nothing", kinds=(ns.Error,))
