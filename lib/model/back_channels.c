@@ -147,7 +147,7 @@ static void soft_decay_back(ns_band *b, const ns_taped *s)
     const float *const dy = ns_grad_of(b, s->out);
     float *const dgate = ns_grad_onto(b, s->x);
     for (int64_t c = 0; c < s->x.n && b->rc == NS_OK; c++) {
-        const double soft = ns_softplus((double)s->gains->gain[c]), slope = 1 - ns_pow(2.718281828459045, -soft);
+        const double soft = ns_softplus((double)s->gains->gain[c]), slope = 1 - ns_exp(-soft);
         double sum = 0;
         for (int64_t r = 0; r < b->rows; r++) {
             const double d = -s->sign * (double)dy[r * s->out.sheet->ld + c];

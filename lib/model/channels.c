@@ -92,7 +92,7 @@ static void keep_row(const void *job, int64_t row)
     const float *const x = ns_cols_at(j->x, row);
     float *const out = ns_cols_at(j->out, row);
     for (int64_t c = 0; c < j->x.n; c++)
-        out[c] = (float)sqrt(1 - ns_pow(2.718281828459045, 2 * (double)x[c]));
+        out[c] = (float)sqrt(1 - ns_exp(2 * (double)x[c]));
 }
 
 ns_cols ns_band_keep_norm(ns_band *b, ns_cols log_decay)

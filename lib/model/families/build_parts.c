@@ -123,37 +123,36 @@ static const ns_slot *slot_of(const ns_builder *b, const ns_branch *branch, cons
     return slot;
 }
 
-ns_tref *ns_build_matrix(ns_builder *b, ns_branch *branch, const char *role, const char *name)
+/* A slot's tensor, or its bias [n_out]. */
+static ns_tref *build_part(ns_builder *b, ns_branch *branch, const char *role, const char *name, const char *suffix, bool bias)
 {
     ns_shape shape;
-    ns_tref *const t = ns_slot_tref(branch, slot_of(b, branch, role, &shape));
-    *t = layer_tensor(b, name, ".weight", shape.n_out, shape.n_in);
+    const ns_slot *const slot = slot_of(b, branch, role, &shape);
+    ns_tref *const t = bias ? ns_slot_bias(branch, slot) : ns_slot_tref(branch, slot);
+    *t = layer_tensor(b, name, suffix, shape.n_out, bias ? 1 : shape.n_in);
+    return t;
+}
+
+ns_tref *ns_build_matrix(ns_builder *b, ns_branch *branch, const char *role, const char *name)
+{
+    ns_tref *const t = build_part(b, branch, role, name, ".weight", false);
     t->transposed = b->row->names->transposed;
     return t;
 }
 
 ns_tref *ns_build_tensor(ns_builder *b, ns_branch *branch, const char *role, const char *name)
 {
-    ns_shape shape;
-    ns_tref *const t = ns_slot_tref(branch, slot_of(b, branch, role, &shape));
-    *t = layer_tensor(b, name, "", shape.n_out, shape.n_in);
-    return t;
+    return build_part(b, branch, role, name, "", false);
 }
 
 ns_tref *ns_build_bias(ns_builder *b, ns_branch *branch, const char *role, const char *name)
 {
-    ns_shape shape;
-    ns_tref *const t = ns_slot_bias(branch, slot_of(b, branch, role, &shape));
-    *t = layer_tensor(b, name, "", shape.n_out, 1);
-    return t;
+    return build_part(b, branch, role, name, "", true);
 }
 
 ns_tref *ns_build_bias_of(ns_builder *b, ns_branch *branch, const char *role, const char *name)
 {
-    ns_shape shape;
-    ns_tref *const t = ns_slot_bias(branch, slot_of(b, branch, role, &shape));
-    *t = layer_tensor(b, name, ".bias", shape.n_out, 1);
-    return t;
+    return build_part(b, branch, role, name, ".bias", true);
 }
 
 ns_norm *ns_build_norm(ns_builder *b, ns_branch *branch, const char *role, const char *name)

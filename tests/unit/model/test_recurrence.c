@@ -83,6 +83,15 @@ static void show_all(const tiny *t, const int32_t *tokens, album *a)
     ns_session_free(s);
 }
 
+/* The same of a model that is opened here. */
+static void show_model(tiny *t, const char *config, album *a)
+{
+    int32_t tokens[T];
+    tiny_open(t, config, 2, NULL, 0);
+    tiny_tokens(tokens, T, t->arch->vocab, 11);
+    show_all(t, tokens, a);
+}
+
 /* ---- the recurrence in f64 ---- */
 
 /* One head: its rows of q, k, v, and of each position the decay of each key channel and the write. */
@@ -194,10 +203,7 @@ static void rows_of(const char *config, bool delta, double scale)
 {
     tiny t;
     static album a;
-    int32_t tokens[T];
-    tiny_open(&t, config, 2, NULL, 0);
-    tiny_tokens(tokens, T, t.arch->vocab, 11);
-    show_all(&t, tokens, &a);
+    show_model(&t, config, &a);
     int64_t layers = 0;
     for (int64_t l = 0; l < t.arch->n_layers; l++) {
         const ns_attn *const attn = ns_arch_attn(t.arch, l);
@@ -238,10 +244,7 @@ static void rows_of_every_setting(void **state)
     static const double slopes[] = {0.5, 0.25, 0.125, 0};
     tiny t;
     static album a;
-    int32_t tokens[T];
-    tiny_open(&t, tiny_recurrences, 2, NULL, 0);
-    tiny_tokens(tokens, T, t.arch->vocab, 11);
-    show_all(&t, tokens, &a);
+    show_model(&t, tiny_recurrences, &a);
     for (int64_t l = 0; l < 4; l++)
         for (int64_t h = 0; h < 4; h++)
             check_head(&a, l, h, 4, l == 1 || l == 3, (double)0.3f, l == 2 ? slopes[h] : 0);
@@ -315,10 +318,7 @@ static void each_row_once(const char *config)
 {
     tiny t;
     static album a;
-    int32_t tokens[T];
-    tiny_open(&t, config, 2, NULL, 0);
-    tiny_tokens(tokens, T, t.arch->vocab, 11);
-    show_all(&t, tokens, &a);
+    show_model(&t, config, &a);
     for (int64_t l = 0; l < t.arch->n_layers; l++)
         for (int p = 0; p < NS_N_POINTS; p++)
             if (a.at[l][p].rows != (ns_point_exists(t.arch, p, l) ? T : 0))
