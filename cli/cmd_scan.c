@@ -177,6 +177,15 @@ static void remark_counts(const cli *app, const ns_scan_params *p, int64_t n_run
                  counts->replaced == 1 ? " was" : "s were");
 }
 
+/* Nobody asked for retrieval: cases that it would drop at every checkpoint are a matter of --probe. */
+static int check_usual(cli *app, const ns_cases *cases)
+{
+    for (int64_t i = 0; i < cases->n; i++)
+        if (cases->list[i].n_answer > 0)
+            return NS_OK;
+    return ns_fail(&app->err, NS_E_ARG, "no case has an answer, which retrieval_find is of: choose with --probe");
+}
+
 static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_cases *cases, const cli_probing *probing, ns_engine *engine)
 {
     static const char *const usual[] = {"retrieval_find", "previous_token"};
@@ -194,6 +203,8 @@ static int run_scan(cli *app, const scan_settings *s, const runs *r, const ns_ca
     if (rc == NS_OK && s->steps.n && s->steps.n != 2)
         rc = ns_fail(&app->err, NS_E_ARG, "--steps takes two numbers, FIRST,LAST");
     p.steps = s->steps.n ? s->steps.list : NULL;
+    if (rc == NS_OK && !s->probes.n)
+        rc = check_usual(app, cases);
     if (rc == NS_OK)
         rc = ns_scan(r->list, r->n, &p, &counts, &app->err);
     cli_progress_end(&w.progress);

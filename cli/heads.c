@@ -74,7 +74,7 @@ static int best_heads(cli *app, const cli_choice_of_heads *s, const ns_arch *arc
     snprintf(out->scores_arch, sizeof out->scores_arch, "%s", of_arch ? of_arch : "");
     out->by_scores = true;
     rc = check_file(app, s->scores, study, arch);
-    rc = rc != NS_OK ? rc : cli_ranks(app, study, by, &meaning);
+    rc = rc != NS_OK ? rc : ns_fail_default(&app->err, cli_ranks(app, study, by, &meaning), s->by, "--by");
     rc = rc != NS_OK ? rc : ns_study_score(study, by, &values, &app->err);
     rc = rc != NS_OK ? rc : take_best(app, s->scores, by, s->top ? s->top : 4, study, values, &meaning, out);
     ns_study_close(study);

@@ -34,6 +34,8 @@ void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes w
 int   ns_sized_copy(void *to, size_t size, const void *from, const char *what, ns_error *);
 /* rc; an error about what a file holds, or of what is asked of it, then begins with its name where it did not say it. path: NULL = none */
 int   ns_fail_of(ns_error *, int rc, const char *path);
+/* rc; what is asked of a file that nobody chose (chosen: somebody did) then names the option that chooses. */
+int   ns_fail_default(ns_error *, int rc, bool chosen, const char *option);
 int   ns_oom(ns_error *, const char *what);             /* NS_E_MEMORY with a line */
 /* "PATH: WHAT: what errno says (its remedy)". The code is `usual`, but NS_E_MEMORY, try again, where memory or descriptors ran out. */
 int   ns_fail_errno(ns_error *, int usual, const char *path, const char *what);

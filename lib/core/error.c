@@ -43,6 +43,11 @@ int ns_fail_of(ns_error *err, int rc, const char *path)
     return of_it && err && path && !strstr(err->message, path) ? ns_fail(err, rc, "%s: %s", path, err->message) : rc;
 }
 
+int ns_fail_default(ns_error *err, int rc, bool chosen, const char *option)
+{
+    return rc == NS_E_ARG && !chosen && err ? ns_fail(err, rc, "%s; choose with %s", err->message, option) : rc;
+}
+
 /* The one place that knows what to do about what the system says. */
 static const char *remedy_of(int reason)
 {

@@ -60,7 +60,8 @@ static int choose(const ns_agreement_plot *p, table *t, ns_error *err)
     }
     return t->n_chosen >= 2 && t->n_chosen <= MOST
                ? NS_OK
-               : ns_fail(err, NS_E_ARG, "%s: %lld scores; agreement is drawn of 2 to %d", p->file, (long long)t->n_chosen, MOST);
+               : ns_fail(err, NS_E_ARG, "%s: %lld score%s; agreement is drawn of 2 to %d", p->file, (long long)t->n_chosen,
+                         ns_plural(t->n_chosen), MOST);
 }
 
 static int draw(const char *path, const ns_agreement_plot *p, const ns_file *f, const table *t, const ns_figure_params *look,
@@ -104,7 +105,7 @@ int ns_plot_agreement(const char *path, const ns_agreement_plot *plot, const ns_
     rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_file_open_as(&f, p.file, NS_KINDS(NS_KIND_SCORES), "a score file (needlescope score -o makes one)", err);
     rc = rc != NS_OK ? rc : read_table(f, p.file, p.spearman ? "agreement_spearman" : "agreement_jaccard10", &t, err);
-    rc = rc != NS_OK ? rc : choose(&p, &t, err);
+    rc = rc != NS_OK ? rc : ns_fail_default(err, choose(&p, &t, err), p.n_scores, "--score");
     rc = rc != NS_OK ? rc : draw(path, &p, f, &t, look, said, err);
     clear_table(&t);
     ns_file_close(f);

@@ -134,7 +134,7 @@ static int read_map(const ns_map_plot *p, map_data *d, ns_error *err)
     char *path;
     bool dense;
     int64_t index = 0, n_rows = NS_ANY, *keys = NULL;
-    int rc = find_map(d, &path, &dense, err);
+    int rc = ns_fail_default(err, find_map(d, &path, &dense, err), p->case_id, "--case");
     rc = rc != NS_OK ? rc : layer_index(d, p->layer, &index, err);
     d->n_keys = NS_ANY;
     rc = rc != NS_OK ? rc : read_numbers(d, "key", &d->n_keys, &keys, err);

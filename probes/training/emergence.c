@@ -282,7 +282,7 @@ static int run(ns_emergence **out, ns_study *study, const ns_emergence_params *p
                          ns_alloc_array((size_t)(n.P * n.L * n.H), sizeof(float))};
     rc = e->axis && e->runs && s.series && s.who && s.tokens && s.use && s.above && name_scores(e, study, p) ? NS_OK
                                                                                                              : ns_oom(err, "emergence");
-    rc = rc != NS_OK ? rc : ns_birth_check(study, e->score, err);
+    rc = rc != NS_OK ? rc : ns_fail_default(err, ns_birth_check(study, e->score, err), p->score, "--score");
     rc = rc != NS_OK || !e->previous ? rc : ns_birth_check(study, e->previous, err);
     rc = rc != NS_OK ? rc : ns_emergence_chance(e, study, e->score, &e->chance, err);
     rc = rc != NS_OK ? rc : ns_emergence_chance(e, study, e->previous ? e->previous : e->score, &e->previous_chance, err);

@@ -6,6 +6,8 @@
 
 #include "training.h"
 
+enum { ARMS_TEXT = 200 };
+
 static bool is_compared(const ns_seed_group *g, const char *arm)
 {
     return !isnan(g->window) && (arm ? g->arm && strcmp(g->arm, arm) == 0 : !g->arm || strcmp(g->arm, "swa") == 0);
@@ -59,30 +61,56 @@ static int add_seed(ns_laziness *l, int64_t run, ns_error *err)
     return NS_OK;
 }
 
+/* The arms of the runs, each once -> list[n_groups], borrowed, and as a text "full, nope". Gives their number. */
+static int64_t list_arms(const ns_emergence *e, const char **list, char text[ARMS_TEXT])
+{
+    int64_t n = 0;
+    text[0] = '\0';
+    for (int64_t i = 0; i < e->n_groups; i++) {
+        const char *const name = e->groups[i].arm;
+        int64_t at = 0;
+        while (name && at < n && strcmp(list[at], name))
+            at++;
+        if (!name || at < n)
+            continue;
+        list[n++] = name;
+        snprintf(text + strlen(text), ARMS_TEXT - strlen(text), "%s%s", n > 1 ? ", " : "", name);
+    }
+    return n;
+}
+
 /* An arm that no run has is a slip of the pen, not a study without windows. */
-static int check_arm(const ns_laziness *l, const char *arm, ns_error *err)
+static int no_such_arm(const char *arm, const char *const *arms, int64_t n, const char *text, ns_error *err)
+{
+    const char *const near = ns_nearest_word(arm, arms, n);
+    return ns_fail(err, NS_E_ARG, "no run has arm '%.80s'%s%.80s%s; there are: %s", arm, near ? " (did you mean " : "", near ? near : "",
+                   near ? "?)" : "", n ? text : "none");
+}
+
+/* others: the runs have arms that were not looked at. */
+static int too_few_windows(const ns_laziness *l, const char *arm, bool others, const char *arms, ns_error *err)
+{
+    const char *const of = arm ? arm : others ? "swa or none" : NULL;
+    char what[140];
+    snprintf(what, sizeof what, "%lld window%s to compare%s%.80s", (long long)l->W, ns_plural(l->W), of ? " in arm " : "", of ? of : "");
+    return others ? ns_fail(err, NS_E_ARG, "%s: choose another with --arm; the runs have the arms %s", what, arms)
+                  : ns_fail(err, NS_E_ARG, "%s: the runs need a `window` each (and a `seed`) in their run.json, "
+                                           "\"coords\": {\"window\": 4, \"seed\": 0}", what);
+}
+
+/* There are two windows or more to compare, of an arm that is there. */
+static int check_windows(const ns_laziness *l, const char *arm, ns_error *err)
 {
     const ns_emergence *const e = l->births;
-    const char **const arms = ns_alloc_array((size_t)e->n_groups, sizeof *arms);
-    char known[200] = "";
-    int64_t n = 0;
+    const char **const arms = ns_alloc_array((size_t)e->n_groups, sizeof *arms), *const looked_at = arm ? arm : "swa";
+    char text[ARMS_TEXT];
     bool found = false;
-    for (int64_t i = 0; arms && i < e->n_groups; i++) {
-        const char *const name = e->groups[i].arm;
-        bool again = !name;
-        for (int64_t k = 0; k < n; k++)
-            again |= name && strcmp(arms[k], name) == 0;
-        if (again)
-            continue;
-        found |= strcmp(name, arm) == 0;
-        arms[n++] = name;
-        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", n > 1 ? ", " : "", name);
-    }
-    const char *const near = ns_nearest_word(arm, arms, n);
-    const int rc = !arms   ? ns_oom(err, "arms")
-                   : found ? NS_OK
-                           : ns_fail(err, NS_E_ARG, "no run has arm '%.80s'%s%.80s%s; there are: %s", arm, near ? " (did you mean " : "",
-                                     near ? near : "", near ? "?)" : "", n ? known : "none");
+    if (!arms)
+        return ns_oom(err, "arms");
+    const int64_t n = list_arms(e, arms, text);
+    for (int64_t i = 0; i < n; i++)
+        found |= strcmp(arms[i], looked_at) == 0;
+    const int rc = arm && !found ? no_such_arm(arm, arms, n, text, err) : l->W < 2 ? too_few_windows(l, arm, n > found, text, err) : NS_OK;
     free(arms);
     return rc;
 }
@@ -90,7 +118,7 @@ static int check_arm(const ns_laziness *l, const char *arm, ns_error *err)
 static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
 {
     const ns_emergence *const e = l->births;
-    int rc = arm ? check_arm(l, arm, err) : NS_OK;
+    int rc = NS_OK;
     for (int64_t i = 0; i < e->n_groups && rc == NS_OK; i++) {
         const ns_seed_group *const g = &e->groups[i];
         l->control[i] = !is_compared(g, arm);
@@ -100,11 +128,7 @@ static int find_windows(ns_laziness *l, const char *arm, ns_error *err)
         for (int64_t k = 0; k < g->n && rc == NS_OK; k++)
             rc = add_seed(l, g->runs[k], err);
     }
-    if (rc == NS_OK && l->W < 2)
-        rc = ns_fail(err, NS_E_ARG, "%lld window%s to compare%s%s: the runs need a `window` each (and a `seed`) in their run.json, "
-                     "\"coords\": {\"window\": 4, \"seed\": 0}",
-                     (long long)l->W, ns_plural(l->W), arm ? " in arm " : "", arm ? arm : "");
-    return rc;
+    return rc != NS_OK ? rc : check_windows(l, arm, err);
 }
 
 /* A group has each seed once: ns_emergence_run has seen to that. */

@@ -52,6 +52,18 @@ for command in emergence laziness; do
     expect 2 "runs 'one' and 'two' are both swa W=4 with seed 3" $command seeds/study.h5 --persist 1
 done
 
+# windows of other arms than the usual one: the arms that are there, and the option
+for window in 4 8; do
+    mkdir -p arms && cp -r a arms/$window
+    echo "{\"name\": \"gla-$window\", \"coords\": {\"arm\": \"gla\", \"window\": $window, \"seed\": 3}}" >arms/$window/run.json
+done
+run scan arms/4 arms/8 --cases cases.jsonl --probe retrieval_find --steps 10,30 -o arms/scan
+run merge arms/scan -o arms.h5
+expect 2 '0 windows to compare in arm swa or none: choose another with --arm; the runs have the arms gla' laziness arms.h5 --persist 1
+run laziness arms.h5 --persist 1 --arm gla
+expect 2 '^[^;]* no score .retrieval_find.; it has local_mass, [a-z_, ]*near; choose with --score' emergence near/study.h5
+expect 2 "no score 'local'[^;]*; it has [^;]*$" emergence near/study.h5 --score local
+
 # a run that ends before the horizon: refused, or left out by name
 run lab plant b --series 12 --every 10 --births 30,60,40:110,30:80,never --retrieval 3.1,3.4,4.6,4.2,5.0 --seed 4
 run scan a b --cases cases.jsonl --probe retrieval_find,previous_token -o both

@@ -27,6 +27,16 @@ for command in ablate patch; do
     refused 'layers and' $command SMALL --scores scores.h5
     refused 'retrieval_find' $command MODEL --scores scores.h5 --by find_hits
 done
+# a selection that nobody made names its option; one that somebody made does not
+run score MODEL --cases cases.jsonl --probe needle_mass --resamples 0 -o mass.h5
+refused "no score 'retrieval_find'.*; choose with --by" ablate MODEL --scores mass.h5
+expect 2 "no score 'retrieval_copy'[^;]*; it has [^;]*$" ablate MODEL --scores mass.h5 --by retrieval_copy --cases cases.jsonl
+run score MODEL --cases cases.jsonl --probe needle_mass --resamples 10 -o mass.h5
+expect 2 '1 score; agreement is drawn of 2 to 64; choose with --score' figure agreement mass.h5 -o refused.png
+run record MODEL --cases cases.jsonl --maps stats -o stats.h5
+expect 2 'holds no map: .*; choose with --case' figure map stats.h5 --layer 0 --head 0 -o refused.png
+run cases repeat --vocab 500 --length 32 -o repeat.jsonl
+expect 2 'no case has an answer, .*choose with --probe' scan MODEL --cases repeat.jsonl -o scanned
 refused '--heads L.H' ablate MODEL
 refused '--by .*--scores' ablate MODEL --by retrieval_find
 refused '--mode knockout .*--scope prefill' ablate MODEL --heads 3.1 --mode knockout --scope prefill
