@@ -123,7 +123,6 @@ void cli_watch_output(cli *, const char *path);           /* borrows the path, u
 void cli_tell_replaced(cli *);                            /* a note for each watched file that another one has replaced */
 void cli_watch_seal(cli *, const char *path);             /* counts an input that has no seal */
 void cli_tell_unsealed(cli *);                            /* a note of those */
-extern const char cli_unsealed[];                         /* what that means */
 int cli_check_paths(cli *, const cli_target *, int n_targets, char *const *args, int n_args);
 
 /* ---- help.c, man.c, complete.c ---- */

@@ -65,7 +65,7 @@ static int report(cli *app, const char *path)
         cli_note(app, "passed over %lld file%s or folder%s among the shards (none is stepNNNNNN.h5 or .failed of a run)",
                  (long long)passed_over, ns_plural(passed_over), ns_plural(passed_over));
     if (rc == NS_OK && unsealed)
-        cli_note(app, "%lld of the shards and metrics %s no seal: %s", (long long)unsealed, unsealed == 1 ? "has" : "have", cli_unsealed);
+        cli_note(app, "%lld of the shards and metrics %s no seal: " NS_UNSEALED, (long long)unsealed, unsealed == 1 ? "has" : "have");
     return rc != NS_OK ? rc : missing || failed ? NS_STOP : NS_OK;
 }
 

@@ -155,6 +155,7 @@ static int report(cli *app, const runs *r, const ns_scan_counts *counts, const c
     cli_out_int(&o, "checkpoints", "checkpoints", r->n_checkpoints);
     cli_out_int(&o, "scored", "scored now", counts->scored);
     cli_out_int(&o, "present", "done before", counts->present);
+    cli_out_int(&o, "unsealed", counts->unsealed ? "without a seal" : NULL, counts->unsealed);
     cli_out_int(&o, "replaced", counts->replaced ? "replaced of them" : NULL, counts->replaced);
     cli_out_int(&o, "failed", "failed", counts->failed);
     cli_out_int(&o, "left_out", counts->left_out ? "of other steps" : NULL, counts->left_out);
@@ -172,6 +173,9 @@ static void remark_counts(const cli *app, const ns_scan_params *p, int64_t n_run
     if (!counts->own)
         cli_note(app, "shard %lld/%lld has no checkpoint of its own: there are only %lld", (long long)p->shard, (long long)p->n_shards,
                  (long long)(counts->found - counts->left_out));
+    if (counts->unsealed)
+        cli_note(app, "%lld of the shards that were there %s no seal: " NS_UNSEALED, (long long)counts->unsealed,
+                 counts->unsealed == 1 ? "has" : "have");
     if (counts->replaced)
         cli_note(app, "%lld shard%s replaced: the checkpoint, the kernel class or the request had changed", (long long)counts->replaced,
                  counts->replaced == 1 ? " was" : "s were");

@@ -61,9 +61,6 @@ void cli_tell_replaced(cli *app)
     app->n_standing = 0;
 }
 
-const char cli_unsealed[] = "made or changed by another program (h5repack, h5py): whether the values are those that were written is not "
-                            "known";
-
 void cli_watch_seal(cli *app, const char *path)
 {
     if (!ns_file_is_unsealed(path))
@@ -75,9 +72,9 @@ void cli_watch_seal(cli *app, const char *path)
 void cli_tell_unsealed(cli *app)
 {
     if (app->n_unsealed == 1)
-        cli_note(app, "%s has no seal: %s", app->unsealed, cli_unsealed);
+        cli_note(app, "%s has no seal: " NS_UNSEALED, app->unsealed);
     else if (app->n_unsealed)
-        cli_note(app, "%lld files have no seal, %s (%s)", (long long)app->n_unsealed, cli_unsealed, app->unsealed);
+        cli_note(app, "%lld files have no seal, " NS_UNSEALED " (%s)", (long long)app->n_unsealed, app->unsealed);
     app->n_unsealed = 0;
 }
 

@@ -272,7 +272,8 @@ class _ScanParams(c.Structure):
 
 
 class _ScanCounts(c.Structure):
-    _fields_ = [(name, c.c_int64) for name in ("scored", "present", "failed", "replaced", "own", "found", "left_out", "empty_runs")]
+    _fields_ = [(name, c.c_int64) for name in ("scored", "present", "failed", "replaced", "own", "found", "left_out", "empty_runs",
+                                              "unsealed")]
 
 
 class _MergeParams(c.Structure):
@@ -745,11 +746,13 @@ class _Owner:
         self.close()
 
 
+_UNSEALED = "made or changed by another program (h5repack, h5py): whether the values are those that were written is not known"
+
+
 def _warn_unsealed(path, stacklevel):
     """Of a file that another program left without our seal (schema.md)."""
     if path and _lib.ns_file_is_unsealed(path):
-        warnings.warn(f"{os.fsdecode(path)} has no seal: made or changed by another program (h5repack, h5py): whether the values are those "
-                      "that were written is not known", stacklevel=stacklevel)
+        warnings.warn(f"{os.fsdecode(path)} has no seal: {_UNSEALED}", stacklevel=stacklevel)
 
 
 class _Scratch:
@@ -1998,6 +2001,8 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
         told.append(f"{counts.empty_runs} of {len(folders)} runs have no checkpoint of the steps {steps[0]} to {steps[1]}")
     if shard and not counts.own:
         told.append(f"shard {shard[0]}/{shard[1]} has no checkpoint of its own: there are only {counts.found - counts.left_out}")
+    if counts.unsealed:
+        told.append(f"{counts.unsealed} of the shards that were there without a seal: {_UNSEALED}")
     if counts.replaced:
         told.append(f"{counts.replaced} shards were replaced: the checkpoint, the kernel class or the request had changed")
     for line in dict.fromkeys(told):

@@ -258,6 +258,7 @@ static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan
         rc = is_done(shard, scan_sha256, &done, err);
     if (rc == NS_OK && done) {
         *outcome = NS_SCAN_PRESENT;
+        s->counts->unsealed += ns_file_is_unsealed(shard);
     } else if (rc == NS_OK && !s->p->retry_failed && !s->p->force && ns_path_exists(failed)) {
         *outcome = NS_SCAN_FAILED_BEFORE;
         rc = ns_fail(err, NS_E_FORMAT, "failed before (--retry-failed tries again)");

@@ -207,6 +207,13 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
 
 /* ---- files of a run ---- */
 
+/* Jobs that were done before: their files may have been through other programs since. */
+static void note_seal(const laboratory *lab, const char *path)
+{
+    if (ns_file_is_unsealed(path))
+        ns_laboratory_say(lab, NS_LABORATORY_NOTE, "%s has no seal: " NS_UNSEALED, path);
+}
+
 typedef int read_part(const laboratory *, const ns_file *, lab_result *, ns_error *);
 
 /* path is freed; a file that is not there leaves the result as it is. */
@@ -216,6 +223,8 @@ static int read_file(const laboratory *lab, char *path, ns_kind kind, read_part 
     int rc = !path ? ns_oom(err, "a path") : NS_OK;
     if (rc == NS_OK && ns_path_exists(path))
         rc = ns_file_open_inside(&file, path, NS_KINDS(kind), ns_kind_name(kind), err);
+    if (rc == NS_OK && file)
+        note_seal(lab, path);
     if (rc == NS_OK && file)
         rc = part(lab, file, out, err);
     ns_file_close(file);
@@ -344,11 +353,23 @@ int ns_laboratory_open_births(const laboratory *lab, ns_study **study, ns_emerge
     return rc;
 }
 
+/* Its own seal, and those of what the merge read in a process that nobody listens to. */
+static void note_study(const laboratory *lab, const ns_study *study)
+{
+    const int64_t n = ns_study_unsealed(study);
+    note_seal(lab, ns_study_path(study));
+    if (n)
+        ns_laboratory_say(lab, NS_LABORATORY_NOTE, "%s: %lld of the shards and metrics %s no seal: " NS_UNSEALED, ns_study_path(study),
+                          (long long)n, n == 1 ? "has" : "have");
+}
+
 int ns_laboratory_read_results(laboratory *lab, ns_error *err)
 {
     ns_study *study;
     ns_emergence *births;
     int rc = ns_laboratory_open_births(lab, &study, &births, err);
+    if (rc == NS_OK && study)
+        note_study(lab, study);
     if (rc == NS_OK && births)           /* without a study no run was measured, and the summary says so */
         rc = measure_runs(lab, study, births, err);
     ns_emergence_free(births);

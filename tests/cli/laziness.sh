@@ -59,6 +59,16 @@ again=$(find calm/runs calm/scan -newer mark -name 'step*.h5' -o -newer mark -na
 [ -z "$again" ] || fail "trained or scanned again: $again"
 grep -q '^P2: ' out || fail "the summary is not printed: $(head -c 300 out)"
 
+# files of its own that another program changed: a note each, those of the shards counted
+for file in runs/FFF-s5/metrics.h5 lengths/SFS-W16-s5-step000040.h5; do
+    head -c -28 calm/$file >bare && cp bare calm/$file
+done
+run lab laziness --protocol tiny.json --quick -o calm
+for file in runs/FFF-s5/metrics.h5 lengths/SFS-W16-s5-step000040.h5; do
+    [ "$(grep -c "calm/$file has no seal" err)" -eq 1 ] || fail "lab laziness: not one note of $file: $(cat err)"
+done
+[ "$(grep -c 'calm/study.h5: 1 of the shards and metrics has no seal' err)" -eq 1 ] || fail "lab laziness: not of the study: $(cat err)"
+
 # killed with its children still at work, and called again
 "$NEEDLESCOPE" lab laziness --protocol tiny.json --quick -o killed >out 2>err &
 pid=$!

@@ -68,6 +68,16 @@ run merge scan -o mixed.h5 --json
 grep -q '"unsealed":[[:space:]]*1' out && grep -q '1 of the shards and metrics has no seal' err || fail "merge of one: $(cat out err)"
 run verify mixed.h5
 
+# a scan of what is there counts them as well
+unsealed scan/shards/run/step000010.h5 bare/shard && cp bare/shard scan/shards/run/step000010.h5
+run scan run --cases cases.jsonl --probe retrieval_find -o scan --json
+grep -q '"present":[[:space:]]*3' out && grep -q '"unsealed":[[:space:]]*2' out &&
+    grep -q '2 of the shards that were there have no seal' err ||
+    fail "scan of three, two of them without a seal: $(cat out err)"
+run scan run --cases cases.jsonl --probe retrieval_find -o whole
+run scan run --cases cases.jsonl --probe retrieval_find -o whole
+grep -q 'done before *3' out && ! grep -q 'seal' out err || fail "a scan of sealed shards speaks of seals: $(cat out err)"
+
 # metrics that a run goes on with
 model='"pattern": "SF", "window": 4, "d_model": 16, "heads": 2, "d_ff": 16, "batch": 4, "length": 32, "warmup": 4'
 printf '{"name": "tiny", "checkpoint_every": 2, "validation_sequences": 8, "train": {%s, "steps": 2}}\n' "$model" >config.json

@@ -55,6 +55,8 @@ NS_API NS_MUST_CHECK int ns_file_open_inside(ns_file **out, const char *path, ns
 /* Is it HDF5 without a seal at its end, as h5repack and other programs leave it? Whether its bytes are those that were written is then not
  * known: whoever shows what is in it says so. It is vetted like any other. */
 NS_API bool ns_file_is_unsealed(const char *path);
+/* What they say of it: "PATH has no seal: " this. */
+#define NS_UNSEALED "made or changed by another program (h5repack, h5py): whether the values are those that were written is not known"
 NS_API void ns_file_close(ns_file *);
 /* act(arg) once, while no other thread of this process is inside HDF5: for a fork() whose child is to use files. HDF5 has one lock, and one
  * that another thread has at that moment would never come free in the child. */
