@@ -40,9 +40,7 @@ cli_progress cli_progress_begin(const cli *app, const char *what)
 
 void cli_print_clean(FILE *to, const char *text)
 {
-    char *const clean = ns_visible(text, "\n\t");
-    fputs(clean ? clean : "(no memory to print this line)\n", to);
-    free(clean);
+    ns_put_visible(to, text, "\n\t");
 }
 
 enum { LINE = 8192 };

@@ -49,7 +49,13 @@ void   ns_plan_previous(const ns_plan *, float *q, float *k, double gain);  /* a
 void   ns_plan_noise(const ns_plan *, float *w, int64_t n, double sigma, ns_rng *);
 void   ns_zoo_fill(const ns_plan *, int64_t layer, const ns_plan_attention *, ns_rng *);
 double ns_zoo_written(const ns_plan *, int64_t layer);     /* |x|^2 beyond current, previous and 1 */
-cJSON *ns_zoo_json(const ns_plan *);
+cJSON *ns_zoo_json(bool *good, const ns_plan *);
+
+/* ---- what is written of it (planted_describe.c) ---- */
+/* item into an object (key) or a list (NULL) -> item. Where memory is out, of in and item too: *good = false, NULL, and nothing leaks. */
+cJSON *ns_put(bool *good, cJSON *in, const char *key, cJSON *item);
+/* Takes the tree; one that is not good is NS_E_MEMORY. *text, if wanted, is what was written: free(). */
+int    ns_write_tree(cJSON *, bool good, const char *folder, const char *name, char **text, ns_error *);
 int ns_plan_weights(const ns_plan *, const char *path, ns_error *);
 int ns_plan_describe(const ns_plan *, const char *folder, ns_error *);     /* planted.json, then config.json */
 

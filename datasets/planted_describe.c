@@ -4,11 +4,33 @@
 
 #include "planted.h"
 
-static cJSON *numbers(int64_t n, int64_t (*value)(const ns_plan *, int64_t), const ns_plan *p)
+cJSON *ns_put(bool *good, cJSON *in, const char *key, cJSON *item)
+{
+    if (in && item && (key ? cJSON_AddItemToObject(in, key, item) : cJSON_AddItemToArray(in, item)))
+        return item;
+    *good = false;
+    cJSON_Delete(item);
+    return NULL;
+}
+
+int ns_write_tree(cJSON *tree, bool good, const char *folder, const char *name, char **text, ns_error *err)
+{
+    char *const printed = tree && good ? ns_json_print(tree, true) : NULL, *const path = ns_path_join(folder, name);
+    const int rc = printed && path ? ns_file_write(path, printed, strlen(printed), err) : ns_oom(err, name);
+    cJSON_Delete(tree);
+    free(path);
+    if (text && rc == NS_OK)
+        *text = printed;
+    else
+        free(printed);
+    return rc;
+}
+
+static cJSON *numbers(bool *good, int64_t n, int64_t (*value)(const ns_plan *, int64_t), const ns_plan *p)
 {
     cJSON *const list = cJSON_CreateArray();
     for (int64_t i = 0; list && i < n; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateNumber((double)value(p, i)));
+        ns_put(good, list, NULL, cJSON_CreateNumber((double)value(p, i)));
     return list;
 }
 
@@ -18,15 +40,15 @@ static int64_t uses_rope(const ns_plan *p, int64_t layer)
     return p->zoo ? layer < 2 : !ns_plan_retrieves(p, layer, -1);
 }
 
-static cJSON *layer_types(const ns_plan *p)
+static cJSON *layer_types(bool *good, const ns_plan *p)
 {
     cJSON *const list = cJSON_CreateArray();
     for (int64_t layer = 0; list && layer < p->L; layer++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(p->window && layer < p->first_retrieval ? "sliding_attention" : "full_attention"));
+        ns_put(good, list, NULL, cJSON_CreateString(p->window && layer < p->first_retrieval ? "sliding_attention" : "full_attention"));
     return list;
 }
 
-static cJSON *config(const ns_plan *p)
+static cJSON *config(bool *good, const ns_plan *p)
 {
     const struct { const char *key; double value; } sizes[] = {
         {"vocab_size", (double)p->V}, {"hidden_size", (double)p->D}, {"intermediate_size", (double)p->mlp},
@@ -40,75 +62,70 @@ static cJSON *config(const ns_plan *p)
                                                                                                                "pad_token_id",
                                                                                                                "rope_scaling"};
     cJSON *const c = cJSON_CreateObject();
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(c, "architectures"), cJSON_CreateString("SmolLM3ForCausalLM"));
-    cJSON_AddStringToObject(c, "model_type", "smollm3");
-    cJSON_AddStringToObject(c, "torch_dtype", "float32");
-    cJSON_AddStringToObject(c, "hidden_act", "silu");
+    ns_put(good, ns_put(good, c, "architectures", cJSON_CreateArray()), NULL, cJSON_CreateString("SmolLM3ForCausalLM"));
+    ns_put(good, c, "model_type", cJSON_CreateString("smollm3"));
+    ns_put(good, c, "torch_dtype", cJSON_CreateString("float32"));
+    ns_put(good, c, "hidden_act", cJSON_CreateString("silu"));
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        cJSON_AddNumberToObject(c, sizes[i].key, sizes[i].value);
+        ns_put(good, c, sizes[i].key, cJSON_CreateNumber(sizes[i].value));
     for (size_t i = 0; i < sizeof off / sizeof *off; i++)
-        cJSON_AddBoolToObject(c, off[i], false);
+        ns_put(good, c, off[i], cJSON_CreateBool(false));
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        cJSON_AddNullToObject(c, absent[i]);
-    cJSON_AddNumberToObject(c, "attention_dropout", 0);
-    cJSON_AddItemToObject(c, "no_rope_layers", numbers(p->L, uses_rope, p));
-    cJSON_AddItemToObject(c, "layer_types", layer_types(p));
-    cJSON_AddBoolToObject(c, "use_sliding_window", p->window > 0);
+        ns_put(good, c, absent[i], cJSON_CreateNull());
+    ns_put(good, c, "attention_dropout", cJSON_CreateNumber(0));
+    ns_put(good, c, "no_rope_layers", numbers(good, p->L, uses_rope, p));
+    ns_put(good, c, "layer_types", layer_types(good, p));
+    ns_put(good, c, "use_sliding_window", cJSON_CreateBool(p->window > 0));
     if (p->window)
-        cJSON_AddNumberToObject(c, "sliding_window", (double)p->window);
+        ns_put(good, c, "sliding_window", cJSON_CreateNumber((double)p->window));
     else
-        cJSON_AddNullToObject(c, "sliding_window");
+        ns_put(good, c, "sliding_window", cJSON_CreateNull());
     return c;
 }
 
 /* expected: {score: [least, most]}, for a head that serves all tokens. */
-static void add_head(cJSON *heads, ns_head at, const char *kind, double strength, const char *const *scores, int n_scores)
+static void add_head(bool *good, cJSON *heads, ns_head at, const char *kind, double strength, const char *const *scores, int n_scores)
 {
     cJSON *const head = cJSON_CreateObject();
-    cJSON_AddNumberToObject(head, "layer", (double)at.layer);
-    cJSON_AddNumberToObject(head, "head", (double)at.head);
-    cJSON_AddStringToObject(head, "kind", kind);
-    cJSON_AddNumberToObject(head, "strength", strength);
-    cJSON *const expected = cJSON_AddObjectToObject(head, "expected");
+    ns_put(good, head, "layer", cJSON_CreateNumber((double)at.layer));
+    ns_put(good, head, "head", cJSON_CreateNumber((double)at.head));
+    ns_put(good, head, "kind", cJSON_CreateString(kind));
+    ns_put(good, head, "strength", cJSON_CreateNumber(strength));
+    cJSON *const expected = ns_put(good, head, "expected", cJSON_CreateObject());
     for (int i = 0; i < n_scores && strength >= 1; i++)
-        cJSON_AddItemToObject(expected, scores[i], cJSON_CreateDoubleArray((const double[]){0.99, 1}, 2));
-    cJSON_AddItemToArray(heads, head);
+        ns_put(good, expected, scores[i], cJSON_CreateDoubleArray((const double[]){0.99, 1}, 2));
+    ns_put(good, heads, NULL, head);
 }
 
-static cJSON *planted(const ns_plan *p)
+static cJSON *planted(bool *good, const ns_plan *p)
 {
     static const char *const previous[] = {"previous_token"};
     static const char *const retrieval[] = {"retrieval_find", "retrieval_continue", "retrieval_copy", "retrieval_mass", "induction"};
     cJSON *const root = cJSON_CreateObject();
-    cJSON_AddNumberToObject(root, "schema", 1);
-    cJSON_AddNumberToObject(root, "seed", (double)p->seed);
-    cJSON *const cases = cJSON_AddObjectToObject(root, "cases");
-    cJSON_AddNumberToObject(cases, "vocab", (double)p->V);
-    cJSON_AddNumberToObject(cases, "first_id", 0);
-    cJSON *const tokens = cJSON_AddObjectToObject(root, "tokens");
-    cJSON_AddNumberToObject(tokens, "bos", NS_PLANT_BOS);
-    cJSON_AddNumberToObject(tokens, "query", NS_PLANT_QUERY);
-    cJSON_AddNumberToObject(tokens, "answer", NS_PLANT_ANSWER);
-    cJSON *const heads = cJSON_AddArrayToObject(root, "heads");
-    add_head(heads, p->previous, "previous_token", 1, previous, 1);
+    ns_put(good, root, "schema", cJSON_CreateNumber(1));
+    ns_put(good, root, "seed", cJSON_CreateNumber((double)p->seed));
+    cJSON *const cases = ns_put(good, root, "cases", cJSON_CreateObject());
+    ns_put(good, cases, "vocab", cJSON_CreateNumber((double)p->V));
+    ns_put(good, cases, "first_id", cJSON_CreateNumber(0));
+    cJSON *const tokens = ns_put(good, root, "tokens", cJSON_CreateObject());
+    ns_put(good, tokens, "bos", cJSON_CreateNumber(NS_PLANT_BOS));
+    ns_put(good, tokens, "query", cJSON_CreateNumber(NS_PLANT_QUERY));
+    ns_put(good, tokens, "answer", cJSON_CreateNumber(NS_PLANT_ANSWER));
+    cJSON *const heads = ns_put(good, root, "heads", cJSON_CreateArray());
+    add_head(good, heads, p->previous, "previous_token", 1, previous, 1);
     for (int i = 0; i < p->n_retrieval; i++)
-        add_head(heads, p->retrieval[i], "retrieval", p->strength[i], retrieval, sizeof retrieval / sizeof *retrieval);
+        add_head(good, heads, p->retrieval[i], "retrieval", p->strength[i], retrieval, sizeof retrieval / sizeof *retrieval);
     return root;
-}
-
-/* cJSON's builders pass NULL on when memory is out, so a missing piece shows as a short text: the print alone is checked. */
-static int write_json(cJSON *tree, const char *folder, const char *name, ns_error *err)
-{
-    char *const text = tree ? ns_json_print(tree, true) : NULL, *const path = ns_path_join(folder, name);
-    const int rc = text && path ? ns_file_write(path, text, strlen(text), err) : ns_oom(err, name);
-    cJSON_Delete(tree);
-    free(text);
-    free(path);
-    return rc;
 }
 
 int ns_plan_describe(const ns_plan *p, const char *folder, ns_error *err)
 {
-    const int rc = write_json(p->zoo ? ns_zoo_json(p) : planted(p), folder, "planted.json", err);
-    return rc == NS_OK ? write_json(config(p), folder, "config.json", err) : rc;
+    bool good = true;
+    cJSON *const truth = p->zoo ? ns_zoo_json(&good, p) : planted(&good, p), *const described = config(&good, p);
+    int rc = ns_write_tree(truth, good, folder, "planted.json", NULL, err);
+    if (rc == NS_OK)
+        rc = ns_write_tree(described, good, folder, "config.json", NULL, err);
+    else
+        cJSON_Delete(described);
+    return rc;
 }

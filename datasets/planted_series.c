@@ -102,43 +102,43 @@ static int prepare(const char *folder, ns_error *err)
                                             : ns_fail(err, NS_E_CREATE, "%s: holds a run or a checkpoint (choose another folder)", folder);
 }
 
-static cJSON *head_json(const series *s, int64_t k)
+static cJSON *head_json(bool *good, const series *s, int64_t k)
 {
     const ns_plant_life *const life = &s->p->lives[k];
     cJSON *const head = cJSON_CreateObject();
-    cJSON_AddNumberToObject(head, "layer", (double)s->plant.retrieval[k].layer);
-    cJSON_AddNumberToObject(head, "head", (double)s->plant.retrieval[k].head);
-    cJSON_AddStringToObject(head, "kind", "retrieval");
-    cJSON *const lists[2] = {cJSON_AddArrayToObject(head, "births"), cJSON_AddArrayToObject(head, "deaths")};
+    ns_put(good, head, "layer", cJSON_CreateNumber((double)s->plant.retrieval[k].layer));
+    ns_put(good, head, "head", cJSON_CreateNumber((double)s->plant.retrieval[k].head));
+    ns_put(good, head, "kind", cJSON_CreateString("retrieval"));
+    cJSON *const lists[2] = {ns_put(good, head, "births", cJSON_CreateArray()), ns_put(good, head, "deaths", cJSON_CreateArray())};
     for (int t = 0; t < life->n_turns; t++) {
         const int64_t i = checkpoint_of(s, life->turns[t]);
         if (i < s->P)
-            cJSON_AddItemToArray(lists[t % 2], cJSON_CreateNumber((double)(i * s->every)));
+            ns_put(good, lists[t % 2], NULL, cJSON_CreateNumber((double)(i * s->every)));
     }
-    cJSON_AddItemToObject(head, "strength", cJSON_CreateDoubleArray(s->strength + k * s->P, (int)s->P));
+    ns_put(good, head, "strength", cJSON_CreateDoubleArray(s->strength + k * s->P, (int)s->P));
     return head;
 }
 
 /* births and deaths: the first checkpoint's step at which the planned strength is above (below) 1/2; beyond the last one: left out. */
-static cJSON *truth_json(const series *s)
+static cJSON *truth_json(bool *good, const series *s)
 {
     cJSON *const root = cJSON_CreateObject();
-    cJSON_AddNumberToObject(root, "schema", 1);
-    cJSON_AddStringToObject(root, "kind", "series");
-    cJSON_AddNumberToObject(root, "seed", (double)s->plant.seed);
-    cJSON_AddNumberToObject(root, "rise", (double)s->rise);
-    cJSON_AddNumberToObject(root, "jitter", s->p->jitter);
-    cJSON_AddNumberToObject(root, "dips", s->p->dips);
-    cJSON *const steps = cJSON_AddArrayToObject(root, "steps");
+    ns_put(good, root, "schema", cJSON_CreateNumber(1));
+    ns_put(good, root, "kind", cJSON_CreateString("series"));
+    ns_put(good, root, "seed", cJSON_CreateNumber((double)s->plant.seed));
+    ns_put(good, root, "rise", cJSON_CreateNumber((double)s->rise));
+    ns_put(good, root, "jitter", cJSON_CreateNumber(s->p->jitter));
+    ns_put(good, root, "dips", cJSON_CreateNumber(s->p->dips));
+    cJSON *const steps = ns_put(good, root, "steps", cJSON_CreateArray());
     for (int64_t i = 0; i < s->P; i++)
-        cJSON_AddItemToArray(steps, cJSON_CreateNumber((double)(i * s->every)));
-    cJSON *const heads = cJSON_AddArrayToObject(root, "heads");
+        ns_put(good, steps, NULL, cJSON_CreateNumber((double)(i * s->every)));
+    cJSON *const heads = ns_put(good, root, "heads", cJSON_CreateArray());
     for (int64_t k = 0; k < s->plant.n_retrieval; k++)
-        cJSON_AddItemToArray(heads, head_json(s, k));
+        ns_put(good, heads, NULL, head_json(good, s, k));
     return root;
 }
 
-static cJSON *run_json(const series *s, const char *folder, const char *truth)
+static cJSON *run_json(bool *good, const series *s, const char *folder, const char *truth)
 {
     char hex[65];
     ns_sha256 hash;
@@ -146,29 +146,29 @@ static cJSON *run_json(const series *s, const char *folder, const char *truth)
     ns_sha256_add(&hash, truth, strlen(truth));
     ns_sha256_end(&hash, hex);
     cJSON *const root = cJSON_CreateObject();
-    cJSON_AddNumberToObject(root, "schema", 1);
-    cJSON_AddStringToObject(root, "name", ns_path_base(folder));
-    cJSON_AddNumberToObject(root, "tokens_per_step", (double)s->tokens);
-    cJSON *const coords = cJSON_AddObjectToObject(root, "coords");
-    cJSON_AddNumberToObject(coords, "window", (double)s->plant.window);
-    cJSON_AddNumberToObject(coords, "seed", (double)s->plant.seed);
-    cJSON_AddStringToObject(coords, "arm", "planted");
-    cJSON_AddStringToObject(root, "config_sha256", hex);
+    ns_put(good, root, "schema", cJSON_CreateNumber(1));
+    ns_put(good, root, "name", cJSON_CreateString(ns_path_base(folder)));
+    ns_put(good, root, "tokens_per_step", cJSON_CreateNumber((double)s->tokens));
+    cJSON *const coords = ns_put(good, root, "coords", cJSON_CreateObject());
+    ns_put(good, coords, "window", cJSON_CreateNumber((double)s->plant.window));
+    ns_put(good, coords, "seed", cJSON_CreateNumber((double)s->plant.seed));
+    ns_put(good, coords, "arm", cJSON_CreateString("planted"));
+    ns_put(good, root, "config_sha256", cJSON_CreateString(hex));
     return root;
 }
 
-/* Takes the tree. *text, if wanted, is what was written. */
-static int write_tree(cJSON *tree, const char *folder, const char *name, char **text, ns_error *err)
+static int write_truth(const series *s, const char *folder, char **text, ns_error *err)
 {
-    char *const printed = tree ? ns_json_print(tree, true) : NULL, *const path = ns_path_join(folder, name);
-    const int rc = printed && path ? ns_file_write(path, printed, strlen(printed), err) : ns_oom(err, name);
-    cJSON_Delete(tree);
-    free(path);
-    if (text && rc == NS_OK)
-        *text = printed;
-    else
-        free(printed);
-    return rc;
+    bool good = true;
+    cJSON *const tree = truth_json(&good, s);
+    return ns_write_tree(tree, good, folder, "planted.json", text, err);
+}
+
+static int write_run(const series *s, const char *folder, const char *truth, ns_error *err)
+{
+    bool good = true;
+    cJSON *const tree = run_json(&good, s, folder, truth);
+    return ns_write_tree(tree, good, folder, "run.json", NULL, err);
 }
 
 static int write_checkpoint(const series *s, const char *folder, int64_t i, double *strength, ns_error *err)
@@ -189,10 +189,8 @@ static int write_series(const series *s, const char *folder, double *strength, n
     int rc = prepare(folder, err);
     for (int64_t i = 0; i < s->P && rc == NS_OK; i++)
         rc = write_checkpoint(s, folder, i, strength, err);
-    if (rc == NS_OK)
-        rc = write_tree(truth_json(s), folder, "planted.json", &truth, err);
-    if (rc == NS_OK)
-        rc = write_tree(run_json(s, folder, truth), folder, "run.json", NULL, err);
+    rc = rc != NS_OK ? rc : write_truth(s, folder, &truth, err);
+    rc = rc != NS_OK ? rc : write_run(s, folder, truth, err);
     free(truth);
     return rc;
 }

@@ -212,62 +212,62 @@ void ns_zoo_fill(const ns_plan *p, int64_t layer, const ns_plan_attention *a, ns
     }
 }
 
-static void add_ranges(cJSON *head, const range *expected)
+static void add_ranges(bool *good, cJSON *head, const range *expected)
 {
     cJSON *sets[SETS];
     for (int k = 0; k < SETS; k++)
-        sets[k] = cJSON_AddObjectToObject(head, set_names[k]);
+        sets[k] = ns_put(good, head, set_names[k], cJSON_CreateObject());
     for (int i = 0; i < SCORES; i++)
         if (expected[i].least != -1 || expected[i].most != 1)
-            cJSON_AddItemToObject(sets[scores[i].set], scores[i].name,
-                                  cJSON_CreateDoubleArray((const double[]){expected[i].least, expected[i].most}, 2));
+            ns_put(good, sets[scores[i].set], scores[i].name,
+                   cJSON_CreateDoubleArray((const double[]){expected[i].least, expected[i].most}, 2));
 }
 
-static cJSON *head_json(int64_t layer, int64_t head, const char *kind, const range *expected)
+static cJSON *head_json(bool *good, int64_t layer, int64_t head, const char *kind, const range *expected)
 {
     cJSON *const out = cJSON_CreateObject();
-    cJSON_AddNumberToObject(out, "layer", (double)layer);
-    cJSON_AddNumberToObject(out, "head", (double)head);
-    cJSON_AddStringToObject(out, "kind", kind);
-    add_ranges(out, expected);
+    ns_put(good, out, "layer", cJSON_CreateNumber((double)layer));
+    ns_put(good, out, "head", cJSON_CreateNumber((double)head));
+    ns_put(good, out, "kind", cJSON_CreateString(kind));
+    add_ranges(good, out, expected);
     return out;
 }
 
 /* Sets of heads whose silencing (zero_z) leaves the answers right, or does not. */
-static void add_ablations(cJSON *root)
+static void add_ablations(bool *good, cJSON *root)
 {
     static const struct { int n, heads[4][2]; bool answered; } sets[] = {
         {1, {{3, 0}}, true}, {2, {{4, 2}, {4, 3}}, true}, {3, {{3, 0}, {4, 2}, {4, 3}}, true}, {4, {{3, 0}, {4, 0}, {4, 2}, {4, 3}}, false},
         {3, {{3, 0}, {4, 0}, {4, 2}}, true},
     };
-    cJSON *const list = cJSON_AddArrayToObject(root, "silenced");
+    cJSON *const list = ns_put(good, root, "silenced", cJSON_CreateArray());
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
-        cJSON *const entry = cJSON_CreateObject(), *const heads = cJSON_AddArrayToObject(entry, "heads");
+        cJSON *const entry = cJSON_CreateObject(), *const heads = ns_put(good, entry, "heads", cJSON_CreateArray());
         for (int k = 0; k < sets[i].n; k++)
-            cJSON_AddItemToArray(heads, cJSON_CreateIntArray(sets[i].heads[k], 2));
-        cJSON_AddNumberToObject(entry, "answered", sets[i].answered);
-        cJSON_AddItemToArray(list, entry);
+            ns_put(good, heads, NULL, cJSON_CreateIntArray(sets[i].heads[k], 2));
+        ns_put(good, entry, "answered", cJSON_CreateNumber(sets[i].answered));
+        ns_put(good, list, NULL, entry);
     }
 }
 
-cJSON *ns_zoo_json(const ns_plan *p)
+cJSON *ns_zoo_json(bool *good, const ns_plan *p)
 {
     cJSON *const root = cJSON_CreateObject();
-    cJSON_AddNumberToObject(root, "schema", 1);
-    cJSON_AddStringToObject(root, "kind", "zoo");
-    cJSON_AddNumberToObject(root, "seed", (double)p->seed);
-    cJSON *const cases = cJSON_AddObjectToObject(root, "cases");
-    cJSON_AddNumberToObject(cases, "vocab", VOCAB);
-    cJSON_AddNumberToObject(cases, "first_id", 0);
-    cJSON_AddNumberToObject(cases, "keys", 4);
-    cJSON_AddNumberToObject(cases, "answer_tokens", 3);
-    cJSON_AddItemToObject(cases, "lengths", cJSON_CreateIntArray((const int[]){64, 128}, 2));
-    cJSON *const heads = cJSON_AddArrayToObject(root, "heads");
-    cJSON_AddItemToArray(heads, head_json(0, 0, "previous token", previous_expected));
-    cJSON_AddItemToArray(heads, head_json(1, 0, "previous token, of what it found", previous_expected));
+    ns_put(good, root, "schema", cJSON_CreateNumber(1));
+    ns_put(good, root, "kind", cJSON_CreateString("zoo"));
+    ns_put(good, root, "seed", cJSON_CreateNumber((double)p->seed));
+    cJSON *const cases = ns_put(good, root, "cases", cJSON_CreateObject());
+    ns_put(good, cases, "vocab", cJSON_CreateNumber(VOCAB));
+    ns_put(good, cases, "first_id", cJSON_CreateNumber(0));
+    ns_put(good, cases, "keys", cJSON_CreateNumber(4));
+    ns_put(good, cases, "answer_tokens", cJSON_CreateNumber(3));
+    ns_put(good, cases, "lengths", cJSON_CreateIntArray((const int[]){64, 128}, 2));
+    cJSON *const heads = ns_put(good, root, "heads", cJSON_CreateArray());
+    ns_put(good, heads, NULL, head_json(good, 0, 0, "previous token", previous_expected));
+    ns_put(good, heads, NULL, head_json(good, 1, 0, "previous token, of what it found", previous_expected));
     for (int i = 0; i < N_ZOO; i++)
-        cJSON_AddItemToArray(heads, head_json(zoo[i].layer, zoo[i].head, zoo[i].kind, zoo[i].expected));
-    add_ablations(root);
+        ns_put(good, heads, NULL, head_json(good, zoo[i].layer, zoo[i].head, zoo[i].kind, zoo[i].expected));
+    add_ablations(good, root);
     return root;
 }
 

@@ -27,6 +27,7 @@ bool  ns_starts(const char *text, const char *prefix);
 bool  ns_ends(const char *text, const char *suffix);
 char *ns_one_line(char *text);                          /* control characters and what is no UTF-8 become spaces, in place; NULL stays */
 char *ns_visible(const char *text, const char *kept);   /* as \n, \x1b, \u009b: control characters but those of kept; malloc'd */
+void  ns_put_visible(FILE *, const char *text, const char *kept);       /* the same into a stream: asks for no memory */
 char *ns_base64(const void *data, size_t n);            /* RFC 4648, one line; malloc'd */
 void  ns_csv_field(FILE *, const char *text);           /* RFC 4180: in quotes where it must be */
 /* Copies what both sides know of a caller's struct that begins with its size; the rest of `to` becomes 0: how every struct of parameters is

@@ -89,20 +89,35 @@ static int escape(char *to, const char *at, int n)
     return name ? sprintf(to, "\\%c", letter[name - named]) : sprintf(to, n == 1 ? "\\x%02x" : "\\u%04x", last);
 }
 
+/* The character at `at` as it is shown -> out, without a NUL; gives its bytes there. *n: those that it has in the text. */
+static int show_one(char out[8], const char *at, const char *kept, int *n)
+{
+    const int size = shown(at);
+    *n = abs(size);
+    if (size < 0 && !strchr(kept, *at))
+        return escape(out, at, *n);
+    memcpy(out, at, (size_t)*n);
+    return *n;
+}
+
 char *ns_visible(const char *text, const char *kept)
 {
-    char *const out = ns_alloc_array(4 * strlen(text) + 1, 1), *to = out;
+    char *const out = ns_alloc_array(4 * strlen(text) + 1, 1), *to = out, one[8];
     for (int n; out && *text; text += n) {
-        n = shown(text);
-        const bool control = n < 0 && !strchr(kept, *text);
-        n = abs(n);
-        if (!control)
-            memcpy(to, text, (size_t)n);
-        to += control ? escape(to, text, n) : n;
+        const int m = show_one(one, text, kept, &n);
+        memcpy(to, one, (size_t)m);
+        to += m;
     }
     if (out)
         *to = '\0';
     return out;
+}
+
+void ns_put_visible(FILE *f, const char *text, const char *kept)
+{
+    char one[8];
+    for (int n; *text; text += n)
+        fwrite(one, 1, (size_t)show_one(one, text, kept, &n), f);
 }
 
 char *ns_base64(const void *bytes, size_t n)

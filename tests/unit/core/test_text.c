@@ -63,7 +63,12 @@ static void control_characters_are_shown(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *const shown = ns_visible(rows[i].text, rows[i].kept), *const line = ns_one_line(ns_strdup(rows[i].text));
+        char streamed[64] = "";
+        FILE *const f = fmemopen(streamed, sizeof streamed, "w");
+        ns_put_visible(f, rows[i].text, rows[i].kept);
+        fclose(f);
         assert_string_equal(shown, rows[i].shown);
+        assert_string_equal(streamed, rows[i].shown);
         assert_string_equal(line, rows[i].line);
         free(shown);
         free(line);
