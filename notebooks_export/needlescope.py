@@ -522,7 +522,7 @@ _FUNCTIONS = {                                  # name: result, arguments
     "ns_nearest_word": (_S, [_S, c.POINTER(c.c_char_p), _I64]),
     "ns_best_note": (None, [c.POINTER(_BestCut), _I64, c.c_char_p, c.c_size_t]),
     "ns_file_open": (_INT, [_OUT, _S, _ERR]), "ns_file_close": (None, [_P]),
-    "ns_file_is_unsealed": (c.c_bool, [_S]), "ns_file_fact": (_S, [_P, _S]),
+    "ns_file_is_unsealed": (c.c_bool, [_S]), "ns_file_check_values": (_INT, [_P, _ERR]), "ns_file_fact": (_S, [_P, _S]),
     "ns_file_fact_count": (_I64, [_P]),
     "ns_file_fact_name": (_S, [_P, _I64]), "ns_file_list": (_INT, [_P, _OUT, c.POINTER(_I64), _ERR]),
     "ns_file_describe": (_INT, [_P, _S, c.POINTER(_INT), c.POINTER(_INT), c.POINTER(_I64), _OUT, _ERR]),
@@ -1844,9 +1844,11 @@ class Arrays(dict):
 def read(path):
     """A file that the library wrote (scores, a study, interventions, a recording) as a Dataset, with the facts of its provenance as
     attributes, and of each score which end is best; without xarray Arrays, which have these too. What lies in a group is called GROUP/NAME,
-    its axes too."""
+    its axes too. A value that cannot be (an interval that is upside down, tokens that become fewer, a share above 1) is an Error, as it is
+    for the commands."""
     with _Scratch() as s:
         f = s.new("ns_file_open", "ns_file_close", _bytes(path))
+        _call("ns_file_check_values", f)
         arrays, facts = {}, _file_facts(f)
         for whole in _listed("ns_file_list", f):
             name, value, axes = _file_array(f, whole)

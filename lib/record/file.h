@@ -32,6 +32,7 @@ int ns_file_check(const ns_file *, int rc, ns_error *);
 int ns_file_end(const ns_file *, ns_h5_quiet, int rc, ns_error *);
 /* ns_kind_check_output for a file of ours with these facts. */
 int ns_file_check_output(const char *path, const ns_fact *facts, int n, ns_error *);
+ns_kind ns_file_kind(const ns_file *);
 ns_kind ns_kind_of_hdf5(const char *path);                               /* what lib/core/kind.c asks for */
 /* ns_file_open, without a word of what else the file is. *sealed: it ends in our seal, right or wrong, so it is, or was, ours. */
 int ns_file_open_vetted(ns_file **out, const char *path, bool *sealed, ns_error *);

@@ -18,7 +18,7 @@ static ns_kind kind_of_word(const char *word)
     return NS_KIND_TABLE;
 }
 
-static ns_kind file_kind(const ns_file *f)
+ns_kind ns_file_kind(const ns_file *f)
 {
     const char *const word = ns_file_fact(f, "kind");
     return word ? kind_of_word(word) : ns_file_has(f, "layer_kind") ? NS_KIND_SCORES : NS_KIND_TABLE;    /* `score -o` writes no kind */
@@ -51,7 +51,7 @@ ns_kind ns_kind_of_hdf5(const char *path)
     bool sealed;
     if (ns_file_open_vetted(&f, path, &sealed, NULL) < 0)
         return NS_KIND_HDF5;
-    const ns_kind kind = file_kind(f);
+    const ns_kind kind = ns_file_kind(f);
     ns_file_close(f);
     return kind;
 }
@@ -68,7 +68,7 @@ int ns_file_open_as(ns_file **out, const char *path, ns_kinds kinds, const char 
     bool sealed;
     *out = NULL;
     int rc = ns_file_open_vetted(&f, path, &sealed, err);
-    const ns_kind kind = rc == NS_OK ? file_kind(f) : NS_KIND_HDF5;
+    const ns_kind kind = rc == NS_OK ? ns_file_kind(f) : NS_KIND_HDF5;
     if (rc != NS_OK && !sealed)
         rc = ns_kind_fail(err, rc, path, NS_KINDS(NS_KIND_HDF5), wanted);
     else if (rc == NS_OK && !(kinds & NS_KINDS(kind)))

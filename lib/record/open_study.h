@@ -9,7 +9,8 @@
 typedef struct ns_study_cached { char *name; float *values; } ns_study_cached;
 
 struct ns_study {
-    ns_file        *file;
+    const ns_file  *file;
+    ns_file        *own;                        /* the same, where this opened it */
     char           *path;
     bool            one;                        /* the scores of one checkpoint */
     ns_study_shape  n;
@@ -26,6 +27,9 @@ struct ns_study {
     int64_t         n_cache, cache_capacity;
 };
 
+#define NS_STUDY_KINDS (NS_KINDS(NS_KIND_STUDY) | NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_PATCHING))
+/* study.c: of a file of such a kind that has layer_kind; it must outlive the study. */
+int  ns_study_of(ns_study **out, const ns_file *, const char *path, ns_error *);
 /* study_values.c: finds the scores; frees what it and the readers of values made. */
 int  ns_study_find_scores(ns_study *, ns_error *);
 void ns_study_forget(ns_study *);

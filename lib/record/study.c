@@ -27,7 +27,7 @@ void ns_study_close(ns_study *s)
     free(s->windows);
     free(s->status);
     free(s->path);
-    ns_file_close(s->file);
+    ns_file_close(s->own);
     free(s);
 }
 
@@ -226,26 +226,15 @@ static int read_heads(ns_study *s, ns_error *err)
 
 /* ---- the whole ---- */
 
-static int open_file(ns_study *s, const char *path, ns_error *err)
-{
-    static const ns_kinds kinds = NS_KINDS(NS_KIND_STUDY) | NS_KINDS(NS_KIND_SCORES) | NS_KINDS(NS_KIND_PATCHING);
-    const int rc = s->path ? ns_file_open_as(&s->file, path, kinds, "a study (needlescope merge) or scores (needlescope score -o)", err)
-                           : ns_oom(err, path);
-    const char *const kind = rc == NS_OK ? ns_file_fact(s->file, "kind") : NULL;
-    s->one = !kind || strcmp(kind, "study");
-    return rc != NS_OK || !s->one || ns_file_has(s->file, "layer_kind") ? rc
-                                                                        : ns_fail(err, NS_E_ARG, "%s: scores without 'layer_kind'", path);
-}
-
-int ns_study_open(ns_study **out, const char *path, ns_error *err)
+int ns_study_of(ns_study **out, const ns_file *file, const char *path, ns_error *err)
 {
     *out = NULL;
     ns_study *const s = ns_alloc_array(1, sizeof *s);
     if (!s)
         return ns_oom(err, path);
-    s->path = ns_strdup(path);
-    int rc = open_file(s, path, err);
-    rc = rc != NS_OK ? rc : read_shape(s, err);
+    const char *const kind = ns_file_fact(file, "kind");
+    *s = (ns_study){.file = file, .path = ns_strdup(path), .one = !kind || strcmp(kind, "study")};
+    int rc = s->path ? read_shape(s, err) : ns_oom(err, path);
     rc = rc != NS_OK ? rc : read_grid(s, err);
     rc = rc != NS_OK ? rc : read_coords(s, err);
     rc = rc != NS_OK ? rc : read_heads(s, err);
@@ -257,6 +246,24 @@ int ns_study_open(ns_study **out, const char *path, ns_error *err)
         *out = s;
     else
         ns_study_close(s);
+    return rc;
+}
+
+int ns_study_open(ns_study **out, const char *path, ns_error *err)
+{
+    ns_file *file;
+    *out = NULL;
+    int rc = ns_file_open_as(&file, path, NS_STUDY_KINDS, "a study (needlescope merge) or scores (needlescope score -o)", err);
+    if (rc != NS_OK)
+        return rc;
+    const char *const kind = ns_file_fact(file, "kind");
+    const bool study = kind && strcmp(kind, "study") == 0;
+    rc = study || ns_file_has(file, "layer_kind") ? ns_study_of(out, file, path, err)
+                                                  : ns_fail(err, NS_E_ARG, "%s: scores without 'layer_kind'", path);
+    if (rc == NS_OK)
+        (*out)->own = file;
+    else
+        ns_file_close(file);
     return rc;
 }
 

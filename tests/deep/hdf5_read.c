@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <needlescope/record.h>
+#include <needlescope/study.h>
 
 #include "core/core.h"
 
@@ -76,9 +77,10 @@ int read_like_python(const char *path, ns_error *err)
     int rc = ns_file_open(&f, path, err);
     if (rc != NS_OK)
         return rc;
-    for (int64_t i = 0; i < ns_file_fact_count(f); i++)
+    rc = ns_file_check_values(f, err);
+    for (int64_t i = 0; rc == NS_OK && i < ns_file_fact_count(f); i++)
         printf("%s = %s\n", ns_file_fact_name(f, i), ns_file_fact(f, ns_file_fact_name(f, i)));
-    rc = ns_file_list(f, &list, &n, err);
+    rc = rc != NS_OK ? rc : ns_file_list(f, &list, &n, err);
     for (int64_t i = 0; rc == NS_OK && i < n; i++)
         rc = print_dataset(f, list[i], err);
     ns_free_strings(list, n);

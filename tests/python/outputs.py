@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """No writer of needlescope.py replaces what it reads: not by its name, a symbolic link, a hard link, nor inside a folder; and says so.
-Beside it is written.
+Beside it is written. No reader takes values that the commands refuse.
 
     outputs.py NEEDLESCOPE ROOT"""
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import warnings
+
+import h5py
 
 from compare import count
 
@@ -129,6 +132,35 @@ def test_seals():
                 assert len(told) == (file == "bare.h5"), (name, call_it, file, [str(x.message) for x in said])
                 assert not told or ("bare.h5" in str(told[0].message) and told[0].filename == __file__), (told[0].filename, name, call_it)
                 count(1, "files with and without a seal")
+
+
+def test_values():
+    """What h5py writes into a sound file, and cannot be: read() refuses it in the words of the commands that show it."""
+    csv, curves = ("export", "csv", "-o", "out.csv"), ("figure", "rank", "-o", "out.svg", "--score", "induction")
+    planted = (("scores.h5", "retrieval_find", 1.5, csv, "dataset 'retrieval_find' holds 1.5"),
+               ("scores.h5", "score_low", .9, curves, "an interval of 0.9 to"), ("scores.h5", "score_low", float("nan"), curves, "nan to"),
+               ("scores.h5", "find_hits", 9, ("figure", "grid", "--of", "find", "--head", "2.1", "-o", "out.svg"), "in 'find_events'"),
+               ("scores.h5", "depth", -1, ("figure", "grid", "-o", "out.svg"), "dataset 'depth' holds -1"),
+               ("study.h5", "tokens", 5, ("emergence",), "they never become fewer"),
+               ("study.h5", "step", 7, ("emergence",), "steps ascend"),
+               ("study.h5", "retrieval_find", float("inf"), ("emergence",), "dataset 'retrieval_find' holds inf"))
+    for file, dataset, value, command, words in planted:
+        with open(file, "rb") as f, open("bare.h5", "wb") as bare:
+            bare.write(f.read()[:-28])
+        with h5py.File("bare.h5", "r+") as f:
+            f[dataset][(..., 2, 1) if dataset == "find_hits" else (-1,) * f[dataset].ndim] = value        # head 2.1
+        done = subprocess.run([tool, *command, "bare.h5", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        said = done.stderr.strip().partition("error: ")[2]
+        assert done.returncode == 65 and words in said, (file, dataset, done)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ns.read("bare.h5")
+            raise AssertionError(f"{dataset} = {value} was read")
+        except ns.Error as e:
+            places = [re.sub(r"\(value \d+\)", "", x) for x in (str(e), said)]           # the one counts in the file, the other in a part
+            assert places[0] == places[1], places
+        count(1, "values that cannot be")
 
 
 def test_training():

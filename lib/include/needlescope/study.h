@@ -107,6 +107,11 @@ NS_API const char *ns_hits_of(const char *hits);
 /* NS_E_FORMAT where hits[n] exceed of[n]; a NaN is no number of either. path and name (of the hits): for the message. */
 NS_API NS_MUST_CHECK int ns_check_hits(const char *path, const char *name, const float *hits, const float *of, int64_t n, ns_error *);
 
+/* All of this at once, and what ns_study_open looks at, over a whole file: NS_E_FORMAT where a reader of one of its datasets would refuse a
+ * value. For who takes a file as it is (Python's read). Of scores of versions without `layer_kind`, and of files that are neither scores, a
+ * study nor a patching, nothing is asked. */
+NS_API NS_MUST_CHECK int ns_file_check_values(const ns_file *, ns_error *);
+
 /* ---- what analysis finds in it (needlescope/training.h) ---- */
 /* A first birth on the axis: (after, at], after = 0 when born by the first measured checkpoint; at = INFINITY: censored, not up to `after`.
  * NaN both: no such head was ever measured. */

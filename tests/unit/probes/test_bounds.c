@@ -98,11 +98,23 @@ static int read_all(const char *path, ns_error *err)
     return rc;
 }
 
+/* As Python's read() does. */
+static int check_whole(const char *path, ns_error *err)
+{
+    ns_file *f;
+    int rc = ns_file_open(&f, path, err);
+    assert_int_equal(rc, NS_OK);
+    rc = ns_file_check_values(f, err);
+    ns_file_close(f);
+    return rc;
+}
+
 static void expect_read(const contents *c)
 {
     ns_error err = {""};
     write_shard(c);
-    if (read_all(shard, &err) != NS_OK || ns_merge(folder, study_path, NULL, &err) != NS_OK || read_all(study_path, &err) != NS_OK)
+    if (read_all(shard, &err) != NS_OK || check_whole(shard, &err) != NS_OK || ns_merge(folder, study_path, NULL, &err) != NS_OK ||
+        read_all(study_path, &err) != NS_OK || check_whole(study_path, &err) != NS_OK)
         fail_msg("%s", err.message);
 }
 
@@ -114,9 +126,10 @@ static void expect_said(const ns_error *err, int rc, const char *says)
 
 static void expect_refused(const contents *c, bool merged, const char *says)
 {
-    ns_error read = {""}, merge = {""};
+    ns_error read = {""}, merge = {""}, whole = {""};
     write_shard(c);
     expect_said(&read, read_all(shard, &read), says);
+    expect_said(&whole, check_whole(shard, &whole), says);
     const int rc = ns_merge(folder, study_path, NULL, &merge);
     if (!merged)
         expect_said(&merge, rc, says);
@@ -233,6 +246,7 @@ static void expect_study(const int64_t tokens[P], double window, int64_t head_wi
     write_study(tokens, window, head_window);
     const int rc = ns_study_open(&s, study_path, &err);
     ns_study_close(s);
+    assert_int_equal(check_whole(study_path, NULL), rc);
     if (!says && rc != NS_OK)
         fail_msg("%s", err.message);
     if (says && (rc != NS_E_FORMAT || !strstr(err.message, says) || !strstr(err.message, study_path)))

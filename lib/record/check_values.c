@@ -1,0 +1,113 @@
+/* check_values.c - a whole score file or study, dataset by dataset, through the readers that hold each value to what it can be: what such a
+ * dataset is called and which axes it has say which reader that is. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "record/file.h"
+#include "record/open_study.h"
+
+/* ---- by their axes ---- */
+
+typedef int check_dataset(ns_study *, const char *name, ns_error *);
+
+static int check_series(ns_study *s, const char *name, ns_error *err)
+{
+    const float *values;
+    return ns_study_series(s, name, &values, err);
+}
+
+static int check_cases(ns_study *s, const char *name, ns_error *err)
+{
+    float *const values = ns_alloc_array((size_t)s->n.C, sizeof *values);
+    int rc = !values ? ns_oom(err, name) : ns_hits_of(name) ? ns_study_case_series(s, name, 0, 0, values, err)
+                                                            : ns_study_case_numbers(s, name, values, err);
+    free(values);
+    return rc;
+}
+
+/* Of each checkpoint. The product of the sizes was looked at when the study was opened. */
+static int check_parts(ns_study *s, const char *name, size_t cells,
+                       int read(const ns_study *, const char *, int64_t, int64_t, float *, ns_error *), ns_error *err)
+{
+    float *const values = ns_alloc_array(cells, sizeof *values);
+    int rc = values ? NS_OK : ns_oom(err, name);
+    for (int64_t i = 0; i < s->n.R * s->n.P && rc == NS_OK; i++)
+        rc = read(s, name, i / s->n.P, i % s->n.P, values, err);
+    free(values);
+    return rc;
+}
+
+static int check_case_series(ns_study *s, const char *name, ns_error *err)
+{
+    return check_parts(s, name, (size_t)s->n.C, ns_study_case_series, err);
+}
+
+static int check_counts(ns_study *s, const char *name, ns_error *err)
+{
+    return check_parts(s, name, (size_t)(s->n.C * s->n.L * s->n.H), ns_study_counts, err);
+}
+
+static int check_ranked(ns_study *s, const char *name, ns_error *err)
+{
+    const float *values;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < s->n_scores && rc == NS_OK; i++)
+        rc = ns_study_ranked(s, name, s->score[i], &values, err);
+    return rc;
+}
+
+static const struct { bool one, f32; const char *axes; check_dataset *check; } readers[] = {
+    {true, false, "case", check_cases},          {false, false, "case", check_cases},     {true, false, "case layer head", check_counts},
+    {true, true, "score layer head", check_ranked},                                       {false, true, "run step", check_series},
+    {false, false, "run step case", check_case_series},                        {false, false, "run step case layer head", check_counts},
+};
+
+static int check_by_axes(ns_study *s, const char *name, ns_error *err)
+{
+    char *axes = NULL;
+    ns_dtype dtype;
+    int rc = ns_file_describe(s->file, name, &dtype, NULL, NULL, &axes, err);
+    for (size_t i = 0; rc == NS_OK && axes && dtype != NS_N_DTYPES && i < sizeof readers / sizeof *readers; i++)
+        if (readers[i].one == s->one && strcmp(readers[i].axes, axes) == 0 && (dtype == NS_F32 || !readers[i].f32))
+            rc = readers[i].check(s, name, err);
+    free(axes);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+static int check_scores(ns_study *s, ns_error *err)
+{
+    const float *values;
+    int rc = NS_OK;
+    for (int64_t i = 0; i < s->n_scores && rc == NS_OK; i++) {
+        rc = ns_study_score(s, s->score[i], &values, err);
+        rc = rc != NS_OK ? rc : ns_study_chance(s, s->score[i], &values, err);
+    }
+    return rc;
+}
+
+static int check_others(ns_study *s, ns_error *err)
+{
+    char **list;
+    int64_t n = 0;
+    int rc = ns_file_list(s->file, &list, &n, err);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+        const char *const name = list[i] + (list[i][0] == '/');
+        rc = strchr(name, '/') ? NS_OK : check_by_axes(s, name, err);
+    }
+    ns_free_strings(list, n);
+    return rc;
+}
+
+int ns_file_check_values(const ns_file *f, ns_error *err)
+{
+    ns_study *s;
+    if (!(NS_STUDY_KINDS & NS_KINDS(ns_file_kind(f))) || !ns_file_has(f, "layer_kind"))
+        return NS_OK;
+    int rc = ns_study_of(&s, f, f->path, err);
+    rc = rc != NS_OK ? rc : check_scores(s, err);
+    rc = rc != NS_OK ? rc : check_others(s, err);
+    ns_study_close(s);
+    return rc;
+}
