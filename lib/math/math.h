@@ -53,13 +53,14 @@ typedef struct ns_math {
     bool (*all_finite)(const float *x, int64_t n);
     int64_t (*argmax)(const float *x, int64_t n);                          /* lowest index among equals; -1 if n = 0; NaN never wins */
     /* One step of a linear recurrence on 32 columns of its state S [n][32]:  S <- diag(decay) S;  u = write (v - S^T k) with delta, else
-     * write v;  S <- S + k u^T;  o = S^T q.  q, k [n]; v, o [32]; decay [n] with `each`, else one number. */
-    void (*scan)(float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each, float write,
-                 bool delta, float *o);
+     * write v;  S <- S + k u^T;  o = S^T q.  q, k [n]; v, o [32]; decay [n] with `each`, else one number. before: S before the step,
+     * which may be S itself. half: of the first 16 columns, with the same bits; the others are left as they are. */
+    void (*scan)(float *S, const float *before, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
+                 bool half, float write, bool delta, float *o);
     /* The same step back. S: the state before it. dS: derivative by the state after it, becomes that by the state before; dz [32]: by o.
      * dq, dk [n], ddecay and dwrite are added to; dv [32] is set. */
     void (*scan_back)(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
-                      float write, bool delta, const float *dz, float *dq, float *dk, float *dv, float *ddecay, float *dwrite);
+                      bool half, float write, bool delta, const float *dz, float *dq, float *dk, float *dv, float *ddecay, float *dwrite);
 
     void (*f16_to_f32)(float *out, const uint16_t *x, int64_t n);          /* x may be unaligned */
     void (*bf16_to_f32)(float *out, const uint16_t *x, int64_t n);

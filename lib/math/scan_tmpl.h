@@ -1,142 +1,170 @@
-/* scan_tmpl.h - one step of a linear recurrence on 32 columns of its state. Included after elementary_tmpl.h.
+/* scan_tmpl.h - one step of a linear recurrence on 32 columns of its state, or on the first 16 alone (`half`). Included after
+ * elementary_tmpl.h.
  *
  * The state lies as [n][32]. The columns are independent; sums over n run in two chains, even and odd, added at the end. */
 
-typedef struct columns { vf a, b; } columns;            /* 0..15 and 16..31 */
+typedef struct columns { vf a, b; } columns;            /* 0..15 and 16..31; half: b is no number, and nothing reads it */
 
-NS_INLINE columns columns_load(const float *p)
+NS_INLINE columns columns_load(const float *p, bool half)
 {
-    return (columns){vf_load(p), vf_load(p + 16)};
+    return (columns){vf_load(p), half ? vf_set(0) : vf_load(p + 16)};
 }
 
-NS_INLINE columns columns_fma(vf factor, columns x, columns to)
+NS_INLINE void columns_store(float *p, columns x, bool half)
 {
-    return (columns){vf_fma(factor, x.a, to.a), vf_fma(factor, x.b, to.b)};
+    vf_store(p, x.a);
+    if (!half)
+        vf_store(p + 16, x.b);
+}
+
+NS_INLINE columns columns_fma(vf factor, columns x, columns to, bool half)
+{
+    return (columns){vf_fma(factor, x.a, to.a), half ? to.b : vf_fma(factor, x.b, to.b)};
+}
+
+NS_INLINE columns columns_mul(vf factor, columns x, bool half)
+{
+    return (columns){vf_mul(factor, x.a), half ? x.b : vf_mul(factor, x.b)};
+}
+
+NS_INLINE columns columns_add(columns x, columns y, bool half)
+{
+    return (columns){vf_add(x.a, y.a), half ? x.b : vf_add(x.b, y.b)};
+}
+
+NS_INLINE columns columns_sub(columns x, columns y, bool half)
+{
+    return (columns){vf_sub(x.a, y.a), half ? x.b : vf_sub(x.b, y.b)};
 }
 
 /* factor * row i of the state */
-NS_INLINE columns decayed(const float *S, int64_t i, const float *decay, bool each)
+NS_INLINE columns decayed(const float *S, int64_t i, const float *decay, bool each, bool half)
 {
-    const vf factor = vf_set(decay[each ? i : 0]);
-    const columns s = columns_load(S + i * 32);
-    return (columns){vf_mul(factor, s.a), vf_mul(factor, s.b)};
+    return columns_mul(vf_set(decay[each ? i : 0]), columns_load(S + i * 32, half), half);
 }
 
 /* k^T diag(decay) S */
-NS_INLINE columns predicted(const float *S, int64_t n, const float *k, const float *decay, bool each)
+NS_INLINE columns predicted(const float *S, int64_t n, const float *k, const float *decay, bool each, bool half)
 {
     columns even = {vf_set(0), vf_set(0)}, odd = even;
     int64_t i = 0;
     for (; i + 2 <= n; i += 2) {
-        even = columns_fma(vf_set(k[i]), decayed(S, i, decay, each), even);
-        odd = columns_fma(vf_set(k[i + 1]), decayed(S, i + 1, decay, each), odd);
+        even = columns_fma(vf_set(k[i]), decayed(S, i, decay, each, half), even, half);
+        odd = columns_fma(vf_set(k[i + 1]), decayed(S, i + 1, decay, each, half), odd, half);
     }
     if (i < n)
-        even = columns_fma(vf_set(k[i]), decayed(S, i, decay, each), even);
-    return (columns){vf_add(even.a, odd.a), vf_add(even.b, odd.b)};
+        even = columns_fma(vf_set(k[i]), decayed(S, i, decay, each, half), even, half);
+    return columns_add(even, odd, half);
 }
 
-/* Row i of the state becomes decay S + k u; what it adds to o. */
-NS_INLINE columns step_row(float *S, int64_t i, const float *q, const float *k, const float *decay, bool each, columns u, columns o)
+/* v, or what it adds to what the state predicts. */
+NS_INLINE columns written(const float *S, int64_t n, const float *k, const float *v, const float *decay, bool each, bool delta, bool half)
 {
-    const columns s = columns_fma(vf_set(k[i]), u, decayed(S, i, decay, each));
-    vf_store(S + i * 32, s.a);
-    vf_store(S + i * 32 + 16, s.b);
-    return columns_fma(vf_set(q[i]), s, o);
+    const columns x = columns_load(v, half);
+    return delta ? columns_sub(x, predicted(S, n, k, decay, each, half), half) : x;
 }
 
-NS_INLINE void step_rows(float *S, int64_t n, const float *q, const float *k, const float *decay, bool each, columns u, float *o)
+/* Row i of the state becomes that before it times decay + k u; what it adds to o. */
+NS_INLINE columns step_row(float *S, const float *before, int64_t i, const float *q, const float *k, const float *decay, bool each,
+                           bool half, columns u, columns o)
 {
+    const columns s = columns_fma(vf_set(k[i]), u, decayed(before, i, decay, each, half), half);
+    columns_store(S + i * 32, s, half);
+    return columns_fma(vf_set(q[i]), s, o, half);
+}
+
+NS_INLINE void step(float *S, const float *before, int64_t n, const float *q, const float *k, const float *v, const float *decay,
+                    bool each, bool half, float write, bool delta, float *o)
+{
+    const columns u = columns_mul(vf_set(write), written(before, n, k, v, decay, each, delta, half), half);
     columns even = {vf_set(0), vf_set(0)}, odd = even;
     int64_t i = 0;
     for (; i + 2 <= n; i += 2) {
-        even = step_row(S, i, q, k, decay, each, u, even);
-        odd = step_row(S, i + 1, q, k, decay, each, u, odd);
+        even = step_row(S, before, i, q, k, decay, each, half, u, even);
+        odd = step_row(S, before, i + 1, q, k, decay, each, half, u, odd);
     }
     if (i < n)
-        even = step_row(S, i, q, k, decay, each, u, even);
-    vf_store(o, vf_add(even.a, odd.a));
-    vf_store(o + 16, vf_add(even.b, odd.b));
+        even = step_row(S, before, i, q, k, decay, each, half, u, even);
+    columns_store(o, columns_add(even, odd, half), half);
 }
 
-static void scan(float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each, float write,
-                 bool delta, float *o)
+static void scan(float *S, const float *before, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
+                 bool half, float write, bool delta, float *o)
 {
-    columns u = columns_load(v);
-    if (delta) {
-        const columns p = each ? predicted(S, n, k, decay, true) : predicted(S, n, k, decay, false);
-        u = (columns){vf_sub(u.a, p.a), vf_sub(u.b, p.b)};
-    }
-    u = (columns){vf_mul(vf_set(write), u.a), vf_mul(vf_set(write), u.b)};
-    if (each)
-        step_rows(S, n, q, k, decay, true, u, o);
+    if (each && half)
+        step(S, before, n, q, k, v, decay, true, true, write, delta, o);
+    else if (each)
+        step(S, before, n, q, k, v, decay, true, false, write, delta, o);
+    else if (half)
+        step(S, before, n, q, k, v, decay, false, true, write, delta, o);
     else
-        step_rows(S, n, q, k, decay, false, u, o);
+        step(S, before, n, q, k, v, decay, false, false, write, delta, o);
 }
 
 /* ---- the step back ---- */
 
-NS_INLINE float columns_dot(columns x, columns y)
+NS_INLINE float columns_dot(columns x, columns y, bool half)
 {
-    return vf_tree(vf_fma(x.b, y.b, vf_mul(x.a, y.a)));
-}
-
-NS_INLINE void columns_store(float *p, columns x)
-{
-    vf_store(p, x.a);
-    vf_store(p + 16, x.b);
+    const vf a = vf_mul(x.a, y.a);
+    return vf_tree(half ? a : vf_fma(x.b, y.b, a));
 }
 
 /* dS += q dz^T,  dq += (S after the step) dz;  gives du = dS^T k */
-NS_INLINE columns read_back(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *decay, bool each, columns u,
-                            columns dz, float *dq)
+NS_INLINE columns read_back(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *decay, bool each, bool half,
+                            columns u, columns dz, float *dq)
 {
     columns du = {vf_set(0), vf_set(0)};
     for (int64_t i = 0; i < n; i++) {
-        const columns after = columns_fma(vf_set(k[i]), u, decayed(S, i, decay, each));
-        const columns ds = columns_fma(vf_set(q[i]), dz, columns_load(dS + i * 32));
-        columns_store(dS + i * 32, ds);
-        dq[i] += columns_dot(after, dz);
-        du = columns_fma(vf_set(k[i]), ds, du);
+        const columns after = columns_fma(vf_set(k[i]), u, decayed(S, i, decay, each, half), half);
+        const columns ds = columns_fma(vf_set(q[i]), dz, columns_load(dS + i * 32, half), half);
+        columns_store(dS + i * 32, ds, half);
+        dq[i] += columns_dot(after, dz, half);
+        du = columns_fma(vf_set(k[i]), ds, du, half);
     }
     return du;
 }
 
 /* dk += dS u;  what was written by the delta rule also comes back by what it was compared with;  dS <- diag(decay) dS */
-NS_INLINE void write_back(float *dS, const float *S, int64_t n, const float *k, const float *decay, bool each, bool delta, columns u,
-                          columns de, float *dk, float *ddecay)
+NS_INLINE void write_back(float *dS, const float *S, int64_t n, const float *k, const float *decay, bool each, bool half, bool delta,
+                          columns u, columns de, float *dk, float *ddecay)
 {
     columns sum = {vf_set(0), vf_set(0)};
     for (int64_t i = 0; i < n; i++) {
-        const columns before = columns_load(S + i * 32);
-        const vf factor = vf_set(decay[each ? i : 0]);
-        columns ds = columns_load(dS + i * 32);
-        dk[i] += columns_dot(ds, u);
+        const columns before = columns_load(S + i * 32, half);
+        columns ds = columns_load(dS + i * 32, half);
+        dk[i] += columns_dot(ds, u, half);
         if (delta) {
-            dk[i] -= columns_dot(decayed(S, i, decay, each), de);
-            ds = (columns){vf_fnma(vf_set(k[i]), de.a, ds.a), vf_fnma(vf_set(k[i]), de.b, ds.b)};
+            dk[i] -= columns_dot(decayed(S, i, decay, each, half), de, half);
+            ds.a = vf_fnma(vf_set(k[i]), de.a, ds.a);
+            ds.b = half ? ds.b : vf_fnma(vf_set(k[i]), de.b, ds.b);
         }
         if (each)
-            ddecay[i] += columns_dot(ds, before);
-        sum = (columns){vf_fma(ds.a, before.a, sum.a), vf_fma(ds.b, before.b, sum.b)};
-        columns_store(dS + i * 32, (columns){vf_mul(factor, ds.a), vf_mul(factor, ds.b)});
+            ddecay[i] += columns_dot(ds, before, half);
+        sum.a = vf_fma(ds.a, before.a, sum.a);
+        sum.b = half ? sum.b : vf_fma(ds.b, before.b, sum.b);
+        columns_store(dS + i * 32, columns_mul(vf_set(decay[each ? i : 0]), ds, half), half);
     }
     if (!each)
-        ddecay[0] += vf_tree(vf_add(sum.a, sum.b));
+        ddecay[0] += vf_tree(half ? sum.a : vf_add(sum.a, sum.b));
+}
+
+NS_INLINE void step_back(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay,
+                         bool each, bool half, float write, bool delta, const float *dz, float *dq, float *dk, float *dv, float *ddecay,
+                         float *dwrite)
+{
+    const columns e = written(S, n, k, v, decay, each, delta, half), u = columns_mul(vf_set(write), e, half);
+    const columns du = read_back(dS, S, n, q, k, decay, each, half, u, columns_load(dz, half), dq);
+    const columns de = columns_mul(vf_set(write), du, half);
+    *dwrite += columns_dot(du, e, half);
+    columns_store(dv, de, half);
+    write_back(dS, S, n, k, decay, each, half, delta, u, de, dk, ddecay);
 }
 
 static void scan_back(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
-                      float write, bool delta, const float *dz, float *dq, float *dk, float *dv, float *ddecay, float *dwrite)
+                      bool half, float write, bool delta, const float *dz, float *dq, float *dk, float *dv, float *ddecay, float *dwrite)
 {
-    columns e = columns_load(v);
-    if (delta) {
-        const columns p = predicted(S, n, k, decay, each);
-        e = (columns){vf_sub(e.a, p.a), vf_sub(e.b, p.b)};
-    }
-    const columns u = {vf_mul(vf_set(write), e.a), vf_mul(vf_set(write), e.b)};
-    const columns du = read_back(dS, S, n, q, k, decay, each, u, columns_load(dz), dq);
-    const columns de = {vf_mul(vf_set(write), du.a), vf_mul(vf_set(write), du.b)};
-    *dwrite += columns_dot(du, e);
-    columns_store(dv, de);
-    write_back(dS, S, n, k, decay, each, delta, u, de, dk, ddecay);
+    if (half)
+        step_back(dS, S, n, q, k, v, decay, each, true, write, delta, dz, dq, dk, dv, ddecay, dwrite);
+    else
+        step_back(dS, S, n, q, k, v, decay, each, false, write, delta, dz, dq, dk, dv, ddecay, dwrite);
 }

@@ -17,8 +17,7 @@ typedef struct scan_job {
     const ns_kept_scan *kept;
     ns_cols        z;
     int64_t        panels, groups;         /* of a state; of heads that share nothing */
-    const float   *dz;
-    float         *dq, *dk, *dv, *ddecay, *dwrite;
+    float         *dz, *dq, *dk, *dv, *ddecay, *dwrite;
     ns_buffer     *worker;
 } scan_job;
 
@@ -54,78 +53,109 @@ static int64_t first_of(const ns_scan *s, ns_cols x, int64_t heads, int64_t h)
     return h / (s->heads / heads) * (x.n / heads);
 }
 
-/* One head and panel of a row. */
-typedef struct point { const float *q, *k, *a; float v[NS_PANEL], write; int64_t first, n; } point;
+/* Numbers of each row of a sequence: those of its first, and how far rows lie apart. NULL: there are none. */
+typedef struct strand { float *at; int64_t ld; } strand;
 
-static point point_at(const scan_job *j, int64_t h, int64_t panel, int64_t row)
+static float *of_row(strand s, int64_t t)
+{
+    return s.at + t * s.ld;
+}
+
+/* One head and panel of a sequence. */
+typedef struct lane {
+    const scan_job *j;
+    int64_t rows, n;                       /* of the sequence; columns of the panel */
+    float  *kept;
+    strand  q, k, v, a, write, z, dz, dq, dk, dv, ddecay, dwrite;
+} lane;
+
+static strand strand_of(ns_cols x, int64_t row, int64_t first)
+{
+    return x.sheet ? (strand){ns_cols_at(x, row) + first, x.sheet->ld} : (strand){0};
+}
+
+/* The same columns of its derivative, whose rows lie `ld` apart. */
+static strand beside(float *grad, int64_t ld, int64_t row, int64_t first)
+{
+    return grad ? (strand){grad + row * ld + first, ld} : (strand){0};
+}
+
+static lane lane_of(const scan_job *j, int64_t m, int64_t h, int64_t panel)
 {
     const ns_kept_scan *const p = j->kept;
     const ns_scan *const s = &p->scan;
-    point x = {.first = panel * NS_PANEL, .write = s->write.sheet ? ns_cols_at(s->write, row)[h] : 1};
-    x.n = s->value - x.first < NS_PANEL ? s->value - x.first : NS_PANEL;
-    x.q = ns_cols_at(p->q, row) + first_of(s, p->q, s->q_heads, h);
-    x.k = ns_cols_at(s->k, row) + first_of(s, s->k, s->k_heads, h);
-    x.a = ns_cols_at(p->a, row) + h * (p->a.n / s->heads);
-    memcpy(x.v, ns_cols_at(s->v, row) + first_of(s, s->v, s->v_heads, h) + x.first, (size_t)x.n * sizeof *x.v);
-    return x;
+    const int64_t row = j->b->members[m].row, at = panel * NS_PANEL, each = p->a.n / s->heads;
+    const int64_t q = first_of(s, p->q, s->q_heads, h), k = first_of(s, s->k, s->k_heads, h), v = first_of(s, s->v, s->v_heads, h) + at;
+    return (lane){
+        .j = j, .rows = j->b->members[m].end, .n = s->value - at < NS_PANEL ? s->value - at : NS_PANEL, .kept = kept_at(j, m, h, panel),
+        .q = strand_of(p->q, row, q), .k = strand_of(s->k, row, k), .v = strand_of(s->v, row, v), .a = strand_of(p->a, row, h * each),
+        .write = strand_of(s->write, row, h), .z = strand_of(j->z, row, h * s->value + at),
+        .dz = beside(j->dz, j->z.sheet->ld, row, h * s->value + at), .dq = beside(j->dq, p->q.n, row, q),
+        .dk = beside(j->dk, s->k.sheet->ld, row, k), .dv = beside(j->dv, s->v.sheet->ld, row, v),
+        .ddecay = beside(j->ddecay, p->a.n, row, h * each), .dwrite = beside(j->dwrite, s->heads, row, h)};
 }
 
-static void step_forward(const scan_job *j, int64_t h, int64_t panel, int64_t row, float *S, float *out)
+static void load(float to[NS_PANEL], strand from, int64_t t, int64_t n)
 {
-    const ns_scan *const s = &j->kept->scan;
-    const point x = point_at(j, h, panel, row);
-    j->b->p->math->scan(S, s->key, x.q, x.k, x.v, x.a, j->kept->a.n > s->heads, x.write, s->delta, out);
+    memset(to, 0, NS_PANEL * sizeof *to);
+    memcpy(to, of_row(from, t), (size_t)n * sizeof *to);
 }
 
-static void panel_forward(const scan_job *j, int64_t m, int64_t h, int64_t panel, float *S)
+static float write_of(const lane *l, int64_t t)
 {
-    const ns_member *const member = &j->b->members[m];
-    const int64_t floats = state_floats(j), first = panel * NS_PANEL, value = j->kept->scan.value;
-    const int64_t n = value - first < NS_PANEL ? value - first : NS_PANEL;
-    float *kept = kept_at(j, m, h, panel), out[NS_PANEL];
+    return l->write.at ? *of_row(l->write, t) : 1;
+}
+
+static void step_forward(const lane *l, int64_t t, float *S, const float *before, float *out)
+{
+    const ns_kept_scan *const p = l->j->kept;
+    float v[NS_PANEL];
+    load(v, l->v, t, l->n);
+    l->j->b->p->math->scan(S, before, p->scan.key, of_row(l->q, t), of_row(l->k, t), v, of_row(l->a, t), p->a.n > p->scan.heads,
+                           2 * l->n <= NS_PANEL, write_of(l, t), p->scan.delta, out);
+}
+
+static void panel_forward(const lane *l, float *S)
+{
+    const int64_t floats = state_floats(l->j);
+    float *kept = l->kept, out[NS_PANEL];
     memset(S, 0, (size_t)floats * sizeof *S);
-    for (int64_t t = 0; t < member->end; t++) {
+    for (int64_t t = 0; t < l->rows; t++) {
         if (t % STRETCH == 0) {
             memcpy(kept, S, (size_t)floats * sizeof *S);
             kept += floats;
         }
-        step_forward(j, h, panel, member->row + t, S, out);
-        memcpy(ns_cols_at(j->z, member->row + t) + h * value + first, out, (size_t)n * sizeof *out);
+        step_forward(l, t, S, S, out);
+        memcpy(of_row(l->z, t), out, (size_t)l->n * sizeof *out);
     }
 }
 
-static void step_back(const scan_job *j, int64_t h, int64_t panel, int64_t row, float *dS, const float *S)
+static void step_back(const lane *l, int64_t t, float *dS, const float *S)
 {
-    const ns_kept_scan *const p = j->kept;
-    const ns_scan *const s = &p->scan;
-    const point x = point_at(j, h, panel, row);
-    float dz[NS_PANEL] = {0}, dv[NS_PANEL];
-    memcpy(dz, j->dz + row * j->z.sheet->ld + h * s->value + x.first, (size_t)x.n * sizeof *dz);
-    j->b->p->math->scan_back(dS, S, s->key, x.q, x.k, x.v, x.a, p->a.n > s->heads, x.write, s->delta, dz,
-                             j->dq + row * p->q.n + first_of(s, p->q, s->q_heads, h),
-                             j->dk + row * s->k.sheet->ld + first_of(s, s->k, s->k_heads, h), dv,
-                             j->ddecay + row * p->a.n + h * (p->a.n / s->heads), j->dwrite + row * s->heads + h);
-    float *const to = j->dv + row * s->v.sheet->ld + first_of(s, s->v, s->v_heads, h) + x.first;
-    for (int64_t i = 0; i < x.n; i++)
+    const ns_kept_scan *const p = l->j->kept;
+    float v[NS_PANEL], dz[NS_PANEL], dv[NS_PANEL], *const to = of_row(l->dv, t);
+    load(v, l->v, t, l->n);
+    load(dz, l->dz, t, l->n);
+    l->j->b->p->math->scan_back(dS, S, p->scan.key, of_row(l->q, t), of_row(l->k, t), v, of_row(l->a, t), p->a.n > p->scan.heads,
+                                2 * l->n <= NS_PANEL, write_of(l, t), p->scan.delta, dz, of_row(l->dq, t), of_row(l->dk, t), dv,
+                                of_row(l->ddecay, t), of_row(l->dwrite, t));
+    for (int64_t i = 0; i < l->n; i++)
         to[i] += dv[i];
 }
 
 /* room: dS, then the states before each row of a stretch. */
-static void panel_back(const scan_job *j, int64_t m, int64_t h, int64_t panel, float *room)
+static void panel_back(const lane *l, float *room)
 {
-    const ns_member *const member = &j->b->members[m];
-    const int64_t floats = state_floats(j);
+    const int64_t floats = state_floats(l->j);
     float *const states = room + floats, out[NS_PANEL];
     memset(room, 0, (size_t)floats * sizeof *room);
-    for (int64_t at = stretches_of(member) - 1; at >= 0; at--) {
-        const int64_t begin = at * STRETCH, n = member->end - begin < STRETCH ? member->end - begin : STRETCH;
-        memcpy(states, kept_at(j, m, h, panel) + at * floats, (size_t)floats * sizeof *states);
-        for (int64_t i = 0; i + 1 < n; i++) {
-            memcpy(states + (i + 1) * floats, states + i * floats, (size_t)floats * sizeof *states);
-            step_forward(j, h, panel, member->row + begin + i, states + (i + 1) * floats, out);
-        }
+    for (int64_t begin = (l->rows - 1) / STRETCH * STRETCH; begin >= 0; begin -= STRETCH) {
+        const int64_t n = l->rows - begin < STRETCH ? l->rows - begin : STRETCH;
+        memcpy(states, l->kept + begin / STRETCH * floats, (size_t)floats * sizeof *states);
+        for (int64_t i = 0; i + 1 < n; i++)
+            step_forward(l, begin + i, states + (i + 1) * floats, states + i * floats, out);
         for (int64_t i = n - 1; i >= 0; i--)
-            step_back(j, h, panel, member->row + begin + i, room, states + i * floats);
+            step_back(l, begin + i, room, states + i * floats);
     }
 }
 
@@ -134,8 +164,10 @@ static void scan_task(void *user, int64_t task, int worker)
     const scan_job *const j = user;
     const int64_t each = j->kept->scan.heads / j->groups, m = task / j->groups, first = task % j->groups * each;
     for (int64_t h = first; h < first + each; h++)
-        for (int64_t panel = 0; panel < j->panels; panel++)
-            (j->dz ? panel_back : panel_forward)(j, m, h, panel, j->worker[worker].data);
+        for (int64_t panel = 0; panel < j->panels; panel++) {
+            const lane l = lane_of(j, m, h, panel);
+            (j->dz ? panel_back : panel_forward)(&l, j->worker[worker].data);
+        }
 }
 
 static int run(scan_job *j)

@@ -89,8 +89,9 @@ static void scan_row(const scan_job *j, int64_t h, int64_t panel, int64_t row, f
     const int64_t H = s->heads, first = panel * NS_PANEL, n = s->value - first < NS_PANEL ? s->value - first : NS_PANEL;
     float v[NS_PANEL] = {0}, out[NS_PANEL];
     memcpy(v, head_of(s->v, row, h, H, s->v_heads) + first, (size_t)n * sizeof *v);
-    j->b->p->math->scan(S, s->key, head_of(j->q, row, h, H, s->q_heads), head_of(s->k, row, h, H, s->k_heads), v,
-                        head_of(j->a, row, h, H, H), j->a.n > H, s->write.sheet ? ns_cols_at(s->write, row)[h] : 1, s->delta, out);
+    j->b->p->math->scan(S, S, s->key, head_of(j->q, row, h, H, s->q_heads), head_of(s->k, row, h, H, s->k_heads), v,
+                        head_of(j->a, row, h, H, H), j->a.n > H, 2 * n <= NS_PANEL, s->write.sheet ? ns_cols_at(s->write, row)[h] : 1,
+                        s->delta, out);
     memcpy(ns_cols_at(j->z, row) + h * s->value + first, out, (size_t)n * sizeof *out);
     if (!j->b->p->math->all_finite(out, n))
         atomic_store(j->broken, true);

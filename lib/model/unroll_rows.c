@@ -40,7 +40,7 @@ static float write_at(const ns_unroll *j, int64_t h, int64_t position)
 static void read_lanes(const lanes *w, const float *k, const float *decay, float o[BLOCK])
 {
     static const float none[BLOCK] = {0}, one = 1;
-    w->j->b->p->math->scan(w->p, w->j->s->key, k, k, none, decay ? decay : &one, decay && decay_step(w->j), 0, false, o);
+    w->j->b->p->math->scan(w->p, w->p, w->j->s->key, k, k, none, decay ? decay : &one, decay && decay_step(w->j), false, 0, false, o);
 }
 
 static void begin_lane(const lanes *w, int64_t lane, const float *x, float factor)
@@ -69,7 +69,7 @@ static void unroll_step(const lanes *w, const ns_unrolled *block, int64_t at, fl
         read_lanes(w, k, NULL, o);
     }
     if (j->s->delta)
-        j->b->p->math->scan(w->p, j->s->key, k, k, none, &one, false, write, true, (float[BLOCK]){0});
+        j->b->p->math->scan(w->p, w->p, j->s->key, k, k, none, &one, false, false, write, true, (float[BLOCK]){0});
 }
 
 static void unroll_own(const lanes *w, const ns_unrolled *block)
@@ -200,7 +200,7 @@ static void unroll_task(void *user, int64_t h, int worker)
     float *const data = j->b->p->scratch->worker[worker].data;
     const chunk c = chunk_in(data + j->n_blocks * floats, j->s->key);
     for (int64_t begin = j->blocks[j->n_blocks - 1].row0 / BLOCK * BLOCK; begin >= 0; begin -= BLOCK) {
-        if (j->blocks[0].row0 >= begin + BLOCK || j->n_blocks > 1)
+        if (j->blocks[j->n_blocks - 1].row0 >= begin + BLOCK)      /* the last block's own needs no more, nor is there a row behind it */
             prepare(j, h, begin, &c);
         for (int64_t b = j->n_blocks - 1; b >= 0 && j->blocks[b].row1 > begin; b--)
             if (j->blocks[b].row0 >= begin + BLOCK)

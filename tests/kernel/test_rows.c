@@ -75,7 +75,7 @@ static double run_softmax_back(const ns_math *m, row *r)
 }
 
 /* The state [n][32], o behind it; q, k, decay [8] and v [32] from b. */
-static double scan_with(const ns_math *m, row *r, bool each, bool delta)
+static double scan_with(const ns_math *m, row *r, bool each, bool half, bool delta)
 {
     const int64_t n = r->n / 32 - 1;
     float in[56];
@@ -86,13 +86,14 @@ static double scan_with(const ns_math *m, row *r, bool each, bool delta)
         r->out[i] = isfinite(r->out[i]) ? r->out[i] : 1;
     for (int i = 0; i < 56; i++)
         in[i] = isfinite(r->b[i]) ? r->b[i] : 0.5f;
-    m->scan(r->out, n < 8 ? n : 7, in, in + 8, in + 24, in + 16, each, 0.7f, delta, r->out + 32 * (n < 8 ? n : 7));
+    m->scan(r->out, r->out, n < 8 ? n : 7, in, in + 8, in + 24, in + 16, each, half, 0.7f, delta, r->out + 32 * (n < 8 ? n : 7));
     for (int64_t i = 0; i < r->n; i++)
         r->out[i] = isnan(r->out[i]) ? NAN : r->out[i];           /* inf - inf: a NaN of either sign */
     return 0;
 }
-static double run_scan(const ns_math *m, row *r) { return scan_with(m, r, false, false); }
-static double run_scan_delta(const ns_math *m, row *r) { return scan_with(m, r, true, true); }
+static double run_scan(const ns_math *m, row *r) { return scan_with(m, r, false, false, false); }
+static double run_scan_half(const ns_math *m, row *r) { return scan_with(m, r, true, true, true); }
+static double run_scan_delta(const ns_math *m, row *r) { return scan_with(m, r, true, false, true); }
 
 static double run_exp_sum(const ns_math *m, row *r)
 {
@@ -115,7 +116,7 @@ static const struct { const char *name; row_fn run; } kernels[] = {
     {"rope interleaved", run_rope_pairs},
     {"f16_to_f32", run_from_f16}, {"bf16_to_f32", run_from_bf16}, {"f32_to_f16", run_to_f16}, {"f32_to_bf16", run_to_bf16},
     {"exp_sum", run_exp_sum}, {"relu_back", run_relu_back}, {"silu_back", run_silu_back}, {"rms_norm_back", run_rms_back},
-    {"softmax", run_softmax}, {"scan", run_scan}, {"scan by the delta rule", run_scan_delta},
+    {"softmax", run_softmax}, {"scan", run_scan}, {"scan by the delta rule", run_scan_delta}, {"scan of half the columns", run_scan_half},
     {"softmax_back", run_softmax_back},
 };
 
