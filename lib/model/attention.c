@@ -1,4 +1,4 @@
-/* attention.c - rows of softmax(scale q.k) v, or of (decay q.k) v where there are slopes, in blocks of 32 absolute positions.
+/* attention.c - rows of softmax(scale q.k) v, in blocks of 32 absolute positions.
  *
  * scores S[heads x rows, keys] = (scale q) K^T over pages -> soft-cap -> mask -> softmax (f64 over pages) -> z = P V, a page a K-block.
  * The keys of a block run from its first row's window to its last position, whatever rows the call holds, so a row's bits depend on
@@ -26,8 +26,6 @@ typedef struct attn_job {
     int64_t        n_blocks;
     ns_buffer     *worker;
     int            needed, phases;                             /* of all steps; of this run */
-    const float   *decay;                                      /* [H, decay_n]; NULL: softmax */
-    int64_t        decay_n;
     const float   *sinks;                                      /* [H] or NULL */
     bool           mask_whole;                                 /* a hook sees the scores: -inf everywhere it is masked */
 } attn_job;
@@ -108,22 +106,13 @@ static void softmax_row(const ns_math *math, float *s, int64_t key0, int64_t key
     math->scale(s + (a0 - key0), a1 - a0, (float)(1.0 / sum));
 }
 
-/* With slopes the weight of key s in row r is e^(-slope (r - s)) (q_r . k_s): no maximum, no sum. decay is the head's. */
-static void decay_row(const ns_math *math, float *s, int64_t key0, int64_t key1, int64_t row, const float *decay, int64_t n)
-{
-    math->mul(s, s, decay + (n - 1 - row + key0), row + 1 - key0);
-    fill(s, row + 1 - key0, key1 - key0, 0);
-}
-
 static void tile_rows(const attn_job *j, const tile *t, bool softmax)
 {
     float *s = t->S;
     for (int64_t h = t->h0; h < t->h1; h++) {
         for (int64_t r = t->row0; r < t->row1; r++, s += t->ld) {
             const int64_t lo = ns_attn_first_key(j->a, h, r);
-            if (softmax && j->decay) {
-                decay_row(j->math, s, t->key0, t->key1, r, j->decay + h * j->decay_n, j->decay_n);
-            } else if (softmax) {
+            if (softmax) {
                 softmax_row(j->math, s, t->key0, t->key1, lo, r + 1, j->sinks ? j->sinks + h : NULL);
             } else {
                 fill(s, 0, lo - t->key0, -INFINITY);
@@ -263,26 +252,6 @@ static void share_out(attn_job *j, int64_t keys)
     j->chunks = (j->group + j->heads_per_task - 1) / j->heads_per_task;
 }
 
-/* The decays of all distances of this pass, into the scratch. */
-static int need_decays(ns_pass *p, int64_t layer, int64_t heads, const double *slope)
-{
-    ns_scratch *s = p->scratch;
-    int64_t n = 0;
-    for (int64_t i = 0; i < p->n_sessions; i++)
-        n = p->sessions[i]->n_tokens > n ? p->sessions[i]->n_tokens : n;
-    if (s->decay.data && s->decay_layer == layer && s->decay_n >= n)
-        return NS_OK;
-    float *out = ns_buffer_need(&s->decay, heads * n, p->err);
-    if (!out)
-        return NS_E_MEMORY;
-    for (int64_t i = 0; i < heads * n; i++)
-        out[i] = (float)(-slope[i / n] * (double)(n - 1 - i % n));
-    p->math->exp(out, out, heads * n);
-    s->decay_layer = layer;
-    s->decay_n = n;
-    return NS_OK;
-}
-
 /* The rows of one session. */
 static int attend(ns_pass *p, attn_job j)
 {
@@ -309,24 +278,20 @@ static int attend(ns_pass *p, attn_job j)
     return n_watched ? attend_staged(p, &j, watched, n_watched) : NS_OK;
 }
 
-ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope, int sinks)
+ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, int sinks)
 {
     ns_pass *const p = b->p;
     if (!ns_band_past(b, NS_POINT_ROT_Q))
         return (ns_cols){0};
-    const float *const sink = sinks >= 0 ? b->weights->gains[sinks].gain : NULL;
+    const float *const sink = b->weights->gains[sinks].gain;
     if (b->tape)
-        return b->rc == NS_OK ? ns_tape_attend(b, a, q, slope, sink ? &b->weights->gains[sinks] : NULL) : (ns_cols){0};
+        return b->rc == NS_OK ? ns_tape_attend(b, a, q, sink ? &b->weights->gains[sinks] : NULL) : (ns_cols){0};
     const ns_cols z = ns_band_past(b, NS_POINT_PATTERN) ? ns_band_new(b, a->n_heads * a->head_dim) : (ns_cols){0};
-    if (slope && b->rc == NS_OK)
-        b->rc = need_decays(p, b->layer, a->n_heads, slope);
     for (int i = 0; i < b->n_members && b->rc == NS_OK; i++) {
         const ns_member *const m = &b->members[i];
         b->rc = attend(p, (attn_job){
             .band = b, .m = m, .a = a, .kv = &m->s->kv[b->layer], .math = p->math, .q = q, .z = z, .worker = p->scratch->worker,
-            .decay = slope ? p->scratch->decay.data : NULL, .decay_n = p->scratch->decay_n,
-            .sinks = sink,
-            .needed = z.sheet ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX});
+            .sinks = sink, .needed = z.sheet ? SCORES | SOFTMAX | TIMES_V : SCORES | SOFTMAX});
     }
     return z;
 }

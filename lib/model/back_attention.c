@@ -1,8 +1,8 @@
 /* back_attention.c - attention on a tape, forward and back: whole sequences, each head for itself.
  *
  * per head and block of 16 rows, over the keys that the mask allows (multiples of 16):
- *     S = cap(q K^T)  ->  P = softmax(S) | S exp(-slope distance)  ->  z = P V        (q is scaled already, as attention.c scales it)
- *     dP = dz V^T  ->  dS = P (dP - sum P dP) | dP exp(-slope distance), through the cap  ->  dq = dS K,  dK += dS^T q,  dV += P^T dz
+ *     S = cap(q K^T)  ->  P = softmax(S)  ->  z = P V        (q is scaled already, as attention.c scales it)
+ *     dP = dz V^T  ->  dS = P (dP - sum P dP), through the cap  ->  dq = dS K,  dK += dS^T q,  dV += P^T dz
  * z has the bits of attention.c. The heads of a group share keys, and add to their gradients in order: a group is a task. */
 #include "model/tape.h"
 
@@ -15,7 +15,6 @@ typedef struct job {
     const ns_attn  *a;
     const ns_cols  *q, *k, *v, *z;
     const ns_kept  *kept;                      /* patterns; NULL: computed anew on the way back */
-    const ns_fall  *fall;                      /* NULL: softmax */
     const ns_gains *sinks;                     /* [H]; NULL: none */
     double         *dsinks;                    /* [members][H] */
     const float    *dz;
@@ -27,7 +26,7 @@ typedef struct job {
 typedef struct head {
     const job *j;
     int64_t    index, n, padded, window;
-    const float *q, *k, *v, *dz, *fall;        /* of the sequence's first row */
+    const float *q, *k, *v, *dz;               /* of the sequence's first row */
     float      *z, *dq, *dk, *dv;
     double     *dsink;
     float      *pattern, *kt, *vt, *dp, *capped;
@@ -72,13 +71,6 @@ static void transpose(const head *h, float *out, const float *x, int64_t ld)
                 out[i * h->padded + j] = j < h->n ? x[j * ld + i] : 0;
 }
 
-/* x[row, key] *= exp(-slope (row - key)); 0 for keys after the row */
-static void fall_off(const head *h, const block *b, float *x)
-{
-    for (int64_t r = 0; r < b->rows; r++, x += b->width)
-        h->j->b->p->math->mul(x, x, h->fall + h->j->fall->padded - 1 - (b->r0 + r) + b->key0, b->width);
-}
-
 static void scores(const head *h, const block *b, float *s)
 {
     const ns_math *const math = h->j->b->p->math;
@@ -116,9 +108,7 @@ static void pattern(const head *h, const block *b, float *p)
     const ns_math *const math = h->j->b->p->math;
     const int64_t chunk = h->j->a->chunk;
     scores(h, b, p);
-    if (h->fall)
-        fall_off(h, b, p);
-    else if (h->j->sinks)
+    if (h->j->sinks)
         for (int64_t r = 0; r < b->rows; r++)
             sink_row(h, b, b->r0 + r, p + r * b->width);
     else if (chunk)
@@ -182,10 +172,7 @@ static void block_back(const head *h, const block *b, const float *p)
     math->gemm_tn(b->keys, d, b->rows, p, b->width, dz, ldz, h->dv + b->key0 * ldv, ldv, NS_GEMM_KB, true);
     if (h->j->sinks)
         sink_back(h, b, p);
-    if (h->fall)
-        fall_off(h, b, h->dp);
-    else
-        math->softmax_back(h->dp, p, b->rows, b->width);
+    math->softmax_back(h->dp, p, b->rows, b->width);
     if (j->a->softcap > 0)
         cap_back(h, b, h->dp);
     math->gemm_nn(b->rows, d, b->keys, h->dp, b->width, h->k + b->key0 * ldk, ldk, h->dq + b->r0 * ldq, ldq, NS_GEMM_KB, false);
@@ -234,7 +221,6 @@ static head head_of(const job *j, int64_t m, int64_t i, int worker)
     h.dk = grad_at(j->dk, *j->k, row, g * d);
     h.dv = grad_at(j->dv, *j->v, row, g * d);
     h.dsink = j->dsinks ? j->dsinks + m * a->n_heads + i : NULL;
-    h.fall = j->fall ? j->fall->data + i * 2 * j->fall->padded : NULL;
     h.kt = j->worker[worker].data;
     h.vt = h.kt + d * j->padded;
     h.dp = h.vt + d * j->padded + NS_PANEL;
@@ -299,38 +285,12 @@ static int place_patterns(ns_band *b, const ns_attn *a)
     return ns_buffer_need(&kept->pattern, floats, b->p->err) ? NS_OK : NS_E_MEMORY;
 }
 
-/* fall[padded - 1 - distance] = exp(-slope distance); keys after the row meet the zeros behind. */
-static ns_fall *fall_of(ns_band *b, const ns_attn *a, const double *slope)
-{
-    ns_tape *const t = b->tape;
-    int64_t padded = 0;
-    for (int i = 0; i < b->n_members; i++)
-        padded = padded_of(b->members[i].end) > padded ? padded_of(b->members[i].end) : padded;
-    for (int64_t i = 0; i < t->n_falls; i++)
-        if (t->falls[i].slope == slope && t->falls[i].padded == padded)
-            return &t->falls[i];
-    float *const data = ns_alloc_array((size_t)(a->n_heads * 2 * padded), sizeof *data);
-    if (!data || !ns_grow(&t->falls, &t->falls_capacity, t->n_falls + 1, sizeof *t->falls)) {
-        free(data);
-        b->rc = ns_oom(b->p->err, "decays");
-        return NULL;
-    }
-    for (int64_t h = 0; h < a->n_heads; h++) {
-        for (int64_t i = 0; i < padded; i++)
-            data[h * 2 * padded + i] = (float)(-slope[h] * (double)(padded - 1 - i));
-        b->p->math->exp(data + h * 2 * padded, data + h * 2 * padded, padded);
-    }
-    t->falls[t->n_falls] = (ns_fall){slope, a->n_heads, padded, data};
-    return &t->falls[t->n_falls++];
-}
-
 /* ---- the operation ---- */
 
 static job job_of(ns_band *b, const ns_taped *s)
 {
     return (job){.b = b, .a = s->attn, .q = &s->x, .k = &s->y, .v = &s->z, .z = &s->out,
-                 .kept = b->tape->keeps ? &b->tape->kept[s->kind] : NULL, .sinks = s->gains,
-                 .fall = s->slope ? fall_of(b, s->attn, s->slope) : NULL};
+                 .kept = b->tape->keeps ? &b->tape->kept[s->kind] : NULL, .sinks = s->gains};
 }
 
 static void attend_back(ns_band *b, const ns_taped *s)
@@ -350,10 +310,10 @@ static void attend_back(ns_band *b, const ns_taped *s)
     free(j.dsinks);
 }
 
-ns_cols ns_tape_attend(ns_band *b, const ns_attn *a, ns_cols q, const double *slope, const ns_gains *sinks)
+ns_cols ns_tape_attend(ns_band *b, const ns_attn *a, ns_cols q, const ns_gains *sinks)
 {
     const ns_taped step = {.back = attend_back, .x = q, .y = b->k, .z = b->v, .out = ns_band_new(b, a->n_heads * a->head_dim), .attn = a,
-                           .slope = slope, .gains = sinks, .kind = (int)b->tape->n_attends};
+                           .gains = sinks, .kind = (int)b->tape->n_attends};
     if (b->rc == NS_OK && b->tape->keeps)
         b->rc = place_patterns(b, a);
     if (b->rc != NS_OK)

@@ -227,8 +227,6 @@ typedef struct ns_scratch {
     ns_buffer  tables;              /* of a convolution, joined; the rates of channels */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
     ns_buffer *worker;              /* [workers] */
-    ns_buffer  decay;               /* [H, n], e^(-slope (n - 1 - i)) of the layer below */
-    int64_t    decay_layer, decay_n;
     int        n_workers;
 } ns_scratch;
 float *ns_buffer_need(ns_buffer *, int64_t n, ns_error *);     /* NULL with an error when memory is out */

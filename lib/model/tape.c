@@ -197,8 +197,6 @@ void ns_tape_free(ns_tape *t)
         free(t->kept[i].pattern.data);
         free(t->kept[i].at);
     }
-    for (int64_t i = 0; i < t->n_falls; i++)
-        free(t->falls[i].data);
     for (int64_t i = 0; i < t->scans_capacity; i++)
         free(t->scans[i].states.data);
     free(t->scans);
@@ -207,7 +205,6 @@ void ns_tape_free(ns_tape *t)
     free(t->shares);
     free(t->grads);
     free(t->kept);
-    free(t->falls);
     free(t->steps);
     *t = (ns_tape){0};
 }

@@ -22,7 +22,6 @@ typedef struct ns_grad {
 typedef struct ns_kept { ns_buffer pattern; int64_t *at, capacity; } ns_kept;      /* of one attention: [members][H] patterns */
 /* A scan, and its states before every so many rows; q scaled, decays as factors. */
 typedef struct ns_kept_scan { ns_scan scan; ns_cols q, a; ns_buffer states; } ns_kept_scan;
-typedef struct ns_fall { const double *slope; int64_t heads, padded; float *data; } ns_fall;
 
 typedef struct ns_share { int64_t row; float weight; } ns_share;       /* a row that an expert has, and by how much */
 
@@ -43,7 +42,6 @@ struct ns_taped {
     const ns_norm   *norm;
     const ns_gains  *gains;
     const ns_attn   *attn;
-    const double    *slope;
     const ns_router *router;
     const ns_share  *shares;               /* [rows] */
     const ns_branch *branch;
@@ -68,8 +66,6 @@ typedef struct ns_tape {
     int64_t   n_grads, n_free, grads_capacity;
     ns_kept  *kept;                        /* of the attentions, in their order */
     int64_t   n_attends, kept_capacity;
-    ns_fall  *falls;
-    int64_t   n_falls, falls_capacity;
     ns_kept_scan *scans;
     int64_t   n_scans, scans_capacity;
     ns_channels *channels;                 /* of recurrences of channels */
@@ -129,7 +125,7 @@ void    ns_tape_scan(ns_band *, const ns_scan *, ns_cols q, ns_cols a, ns_cols z
 void    ns_tape_soft_decay(ns_band *, ns_cols gate, ns_cols out, const ns_gains *table, double rate);
 void    ns_tape_keep_norm(ns_band *, ns_cols log_decay, ns_cols out);
 void    ns_tape_channels(ns_band *, const ns_channels *, ns_cols out);
-ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope, const ns_gains *sinks);
+ns_cols ns_tape_attend(ns_band *, const ns_attn *, ns_cols q, const ns_gains *sinks);
 
 /* ---- a pass over whole sequences ---- */
 /* A band of `rows` rows without numbers; its sheets and gradients are those of the pass and the tape, again and again. */

@@ -82,10 +82,10 @@ ns_cols ns_band_experts(ns_band *, const ns_router *, ns_cols in, ns_cols choice
 
 /* Keys and values [rows, G d] join the sessions' pages. */
 void ns_band_keep(ns_band *, const ns_attn *, ns_cols k, ns_cols v);
-/* z [rows, H d]: for each row of q, the weights of the kept keys times their values, shown at hook_attn_scores and hook_pattern. slope
- * NULL: softmax, with one more logit a head that no key has, slot `sinks` (a vector; empty, or -1: none), so that a row sums to less than
- * 1. slope [H]: (scale q.k) e^(-slope distance) of all keys up to the row's own, not normalised. Empty when z is not needed. */
-ns_cols ns_band_attend(ns_band *, const ns_attn *, ns_cols q, const double *slope, int sinks);
+/* z [rows, H d]: for each row of q, the softmax over the kept keys that it sees times their values, shown at hook_attn_scores and
+ * hook_pattern; with one more logit a head that no key has, slot `sinks` (a vector; where it is empty: none), so that a row sums to less
+ * than 1. Empty when z is not needed. */
+ns_cols ns_band_attend(ns_band *, const ns_attn *, ns_cols q, int sinks);
 /* hook_result: the share of each head in out = W z + b, when somebody looks; where it was edited, out is their sum. */
 void ns_band_results(ns_band *, const ns_attn *, ns_cols z, int weight, ns_cols out);
 

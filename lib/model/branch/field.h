@@ -17,6 +17,7 @@ bool ns_word_find(const ns_word *, const char *name, int *value);
 typedef enum ns_field_kind {
     NS_FIELD_I64, NS_FIELD_INT, NS_FIELD_F32, NS_FIELD_F64, NS_FIELD_BOOL, NS_FIELD_WORD,
     NS_FIELD_FIXED,         /* no member: the first of `words` is written, any of them is read */
+    NS_FIELD_IMPLIES,       /* the same; and the word that is read gives its value to the member at `offset`, whose own row stands below */
     NS_FIELD_TREF,          /* a name, or an object {name, start, group, stride, transposed} */
     NS_FIELD_NORM,          /* absent where the type is none */
     NS_FIELD_I64S, NS_FIELD_F64S,   /* a list whose length is the i64 at `count`, over `over`; the struct owns it */

@@ -93,11 +93,9 @@ ns_qkv ns_heads_project(ns_band *b, const ns_attn *a, ns_cols in, int64_t more)
     return out;
 }
 
-/* Activation, QK-norm and rope of q or k. */
-static ns_cols turn(ns_band *b, const ns_attn *a, ns_cols x, const ns_act *act, int64_t heads, int norm)
+/* QK-norm and rope of q or k. */
+static ns_cols turn(ns_band *b, const ns_attn *a, ns_cols x, int64_t heads, int norm)
 {
-    if (act)
-        x = ns_band_act(b, x, *act);
     const int64_t groups = a->qk_norm == NS_QK_FULL ? 1 : heads;
     if (a->norm_after_rope)
         return ns_band_norm(b, ns_band_rope(b, x, heads, a->rope), groups, norm);
@@ -105,21 +103,19 @@ static ns_cols turn(ns_band *b, const ns_attn *a, ns_cols x, const ns_act *act, 
     return ns_band_rope(b, ns_band_clip(b, x, a->clip_after_norm ? a->clip_qkv : 0), heads, a->rope);
 }
 
-void ns_heads_keep(ns_band *b, const ns_attn *a, ns_qkv x, const ns_act *act)
+void ns_heads_keep(ns_band *b, const ns_attn *a, ns_qkv x)
 {
-    if (act)
-        x.v = ns_band_act(b, x.v, *act);
     ns_band_show(b, NS_POINT_K, x.k, a->n_kv_heads);
     ns_band_show(b, NS_POINT_V, x.v, a->n_kv_heads);
-    x.k = ns_band_scale(b, turn(b, a, x.k, act, a->n_kv_heads, NS_HEADS_K_NORM), a->k_scale != 0 ? a->k_scale : 1);
+    x.k = ns_band_scale(b, turn(b, a, x.k, a->n_kv_heads, NS_HEADS_K_NORM), a->k_scale != 0 ? a->k_scale : 1);
     ns_band_show(b, NS_POINT_ROT_K, x.k, a->n_kv_heads);
     ns_band_keep(b, a, x.k, x.v);
 }
 
-ns_cols ns_heads_query(ns_band *b, const ns_attn *a, ns_cols q, const ns_act *act)
+ns_cols ns_heads_query(ns_band *b, const ns_attn *a, ns_cols q)
 {
     ns_band_show(b, NS_POINT_Q, q, a->n_heads);
-    q = ns_band_temper(b, a, turn(b, a, q, act, a->n_heads, NS_HEADS_Q_NORM));
+    q = ns_band_temper(b, a, turn(b, a, q, a->n_heads, NS_HEADS_Q_NORM));
     ns_band_show(b, NS_POINT_ROT_Q, q, a->n_heads);
     return q;
 }

@@ -54,9 +54,9 @@ extern const ns_size ns_heads_sizes[];
  * (of rows, like q); those of a part that is not asked for are empty. */
 typedef struct ns_qkv { ns_cols q, k, v, more; } ns_qkv;
 ns_qkv  ns_heads_project(ns_band *, const ns_attn *, ns_cols in, int64_t more);
-/* k and v, and q, to what is multiplied: through the activation (NULL: none), QK-norm and rope, each shown; k and v are kept. */
-void    ns_heads_keep(ns_band *, const ns_attn *, ns_qkv, const ns_act *);
-ns_cols ns_heads_query(ns_band *, const ns_attn *, ns_cols q, const ns_act *);
+/* k and v, and q, to what is multiplied: through QK-norm and rope, each shown; k and v are kept. */
+void    ns_heads_keep(ns_band *, const ns_attn *, ns_qkv);
+ns_cols ns_heads_query(ns_band *, const ns_attn *, ns_cols q);
 ns_cols ns_heads_out(ns_band *, const ns_attn *, ns_cols z);           /* W_O z + b, with the shares of the heads for who looks */
 
 void    ns_heads_keeps(const void *params, ns_keeps *);        /* keys and values */

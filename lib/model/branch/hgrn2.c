@@ -74,13 +74,13 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     s.v = ns_columns(x, 2 * keys, H * a->head_dim);
     ns_band_show(b, NS_POINT_K, f, H);
     ns_band_show(b, NS_POINT_V, s.v, H);
-    ns_band_show(b, NS_POINT_Q, ns_columns(x, 0, keys), H);
     f = ns_band_scale(b, f, -1);
     s.k = ns_band_sigmoid(b, f, 1);                            /* 1 - sigmoid(f) = sigmoid(-f), and its log is -softplus(-f) */
     s.log_decay = ns_band_log_decay(b, ns_band_softplus(b, f, -1, 1, 0, 1e30), H, -1, 1);
-    s.q = ns_band_act(b, ns_columns(x, 0, keys), NS_ACT_SILU);
     ns_band_show(b, NS_POINT_LOG_DECAY, s.log_decay, H);
     ns_band_show(b, NS_POINT_ROT_K, s.k, H);
+    ns_band_show(b, NS_POINT_Q, ns_columns(x, 0, keys), H);
+    s.q = ns_band_act(b, ns_columns(x, 0, keys), NS_ACT_SILU);
     ns_band_show(b, NS_POINT_ROT_Q, s.q, H);
     const ns_cols z = ns_band_scan(b, &s);
     if (!ns_band_past(b, NS_POINT_PATTERN))

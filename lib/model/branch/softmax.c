@@ -75,10 +75,10 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     const ns_attn *const a = &p->heads;
     const ns_qkv x = ns_heads_project(b, a, in, p->z_gate.name ? a->n_heads * a->head_dim : 0);
     if (ns_band_asks(b, NS_PART_STATE))
-        ns_heads_keep(b, a, x, NULL);
+        ns_heads_keep(b, a, x);
     if (!ns_band_asks(b, NS_PART_ROWS))
         return (ns_cols){0};
-    const ns_cols z = ns_band_attend(b, a, ns_heads_query(b, a, x.q, NULL), NULL, SINKS);
+    const ns_cols z = ns_band_attend(b, a, ns_heads_query(b, a, x.q), SINKS);
     if (!z.sheet)
         return z;
     ns_band_show(b, NS_POINT_Z, z, a->n_heads);

@@ -149,8 +149,11 @@ static int read_word(const reader *r, const cJSON *object, const ns_field *f, vo
             add_word(words, sizeof words, w->name);
         return unknown_word(r, f->key, words);
     }
-    if (f->kind == NS_FIELD_WORD)
-        *(int *)p = value;   /* enums are ints here: -fshort-enums is not supported */
+    if (!name || f->kind == NS_FIELD_FIXED)
+        return NS_OK;
+    if (*(int *)p && *(int *)p != value)
+        return fail(r, f->key, "contradicts the word of a key above it");      /* NS_FIELD_IMPLIES */
+    *(int *)p = value;       /* enums are ints here: -fshort-enums is not supported */
     return NS_OK;
 }
 
@@ -197,7 +200,7 @@ static int read_fields(reader *r, const cJSON *object, const ns_field *fields, v
                 return fail(r, f->key, "is missing");
             item = NULL;
         }
-        if (f->kind == NS_FIELD_WORD || f->kind == NS_FIELD_FIXED)
+        if (f->kind >= NS_FIELD_WORD && f->kind <= NS_FIELD_IMPLIES)
             rc = read_word(r, object, f, p);
         else if (f->kind < NS_FIELD_WORD)
             rc = read_number(r, object, f, p);

@@ -93,6 +93,7 @@ static bool write_field(cJSON *object, const ns_field *f, const void *base)
     case NS_FIELD_WORD:
         return put(object, f->key, cJSON_CreateString(ns_word_name(f->words, *(const int *)p)));
     case NS_FIELD_FIXED:
+    case NS_FIELD_IMPLIES:
         return put(object, f->key, cJSON_CreateString(f->words->name));
     case NS_FIELD_TREF:
         return !((const ns_tref *)p)->name || write_tref(object, f->key, p);

@@ -168,7 +168,6 @@ ns_norm *ns_build_norm(ns_builder *b, ns_branch *branch, const char *role, const
 void ns_build_recurrence(ns_builder *b, ns_branch *branch, double scale)
 {
     const ns_mixer_facts *const m = &b->f->mixer;
-    ns_build_word(b, branch, "mixer", "recurrence");
     ns_build_number(b, branch, "n_heads", (double)m->heads);
     ns_build_number(b, branch, "n_kv_heads", (double)m->heads);
     ns_build_number(b, branch, "head_dim", (double)m->value_dim);

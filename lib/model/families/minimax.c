@@ -35,6 +35,7 @@ ns_norm *ns_build_linear(ns_builder *b, ns_branch *branch, const ns_linear_names
     ns_build_number(b, branch, "scale", 1);
     ns_build_number(b, branch, "rope", -1);
     ns_build_number(b, branch, "qkv_act", act);
+    ns_build_word(b, branch, "decay", "slope");
     set_slopes(b, branch);
     for (int i = 0; i < 3; i++) {
         ns_tref *const t = ns_build_matrix(b, branch, roles[i], in->fused ? in->fused : apart[i]);
@@ -64,7 +65,7 @@ static const ns_mixture mixture = {
     .up = "block_sparse_moe.experts.{}.w3.weight", .down = "block_sparse_moe.experts.{}.w2.weight",
 };
 
-static const ns_recurrent recurrent = {.type = "linear_attention", .mixer = "lightning", .odd = true, .build = build};
+static const ns_recurrent recurrent = {.type = "linear_attention", .mixer = "recurrence", .odd = true, .build = build};
 
 const ns_family ns_family_minimax = {
     .type = "minimax", .names = &names,

@@ -79,7 +79,7 @@ static void build_gla(ns_builder *b, ns_branch *branch)
 }
 
 static const ns_recurrent kinds[] = {
-    {.type = "lightning", .mixer = "lightning", .build = build_lightning},
+    {.type = "lightning", .mixer = "recurrence", .build = build_lightning},
     {.type = "mamba2", .mixer = "recurrence", .build = build_mamba2},
     {.type = "gated_deltanet", .mixer = "recurrence", .build = build_deltanet},
     {.type = "gated_deltanet_plain", .mixer = "recurrence", .build = build_plain_deltanet},

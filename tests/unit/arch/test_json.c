@@ -180,6 +180,17 @@ static char *edited(const char *text, const char *from, const char *to)
     return out;
 }
 
+/* Takes the older text. */
+static void reads_as(char *old, const char *json)
+{
+    ns_arch *const a = read_back(old);
+    char *const again = written(a);
+    assert_string_equal(again, json);
+    ns_arch_free(a);
+    free(again);
+    free(old);
+}
+
 typedef struct edit { const char *from, *to, *says; } edit;
 
 static void refuse_each(const char *json, const edit *edits, size_t n)
@@ -377,26 +388,37 @@ static void recurrences(void **state)
     char *const json = written(a);
     ns_arch_free(a);
     static const edit edits[] = {
-        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"thunder\"",
-         "attn: 'mixer' has none of the known values (softmax, lightning, recurrence, "},
-        {"\"mixer\":\t\"lightning\"", "\"mixer\":\t\"softmax\"", "'slope' is not a key that belongs here"},
-        {"\"mixer\":\t\"softmax\"", "\"mixer\":\t\"lightning\"", "layer 1: the mixer lightning needs slope, one number a head"},
+        {"\"mixer\":\t\"recurrence\"", "\"mixer\":\t\"thunder\"",
+         "attn: 'mixer' has none of the known values (softmax, recurrence, lightning, "},
+        {"\"mixer\":\t\"recurrence\"", "\"mixer\":\t\"softmax\"", "'slope' is not a key that belongs here"},
+        {"\"mixer\":\t\"softmax\"", "\"mixer\":\t\"lightning\"", "layer 1: decay slope and slope, one number a head, need each other"},
         {"\"mixer\":\t\"softmax\"", "\"mixer\":\t3", "mixer"},
         {"\"slope\":\t[", "\"slope\":\t[1, ", "must be a list with one number a head"},
         {"\"slope\":\t[", "\"slopes\":\t[", "'slopes' is not a key that belongs here (did you mean 'slope'?)"},
-        {"\"window\":\t0", "\"window\":\t3", "layer 0: the mixer lightning has no window, rope or softcap"},
-        {"\"rope\":\t-1", "\"rope\":\t0", "layer 0: the mixer lightning has no window, rope or softcap"},
+        {"\"window\":\t0", "\"window\":\t3", "layer 0: a recurrence has no window, softcap or clip_qkv"},
         {"\"act\":\t\"silu\"", "\"act\":\t\"silu\",\n\"mixer\":\t\"moe\"", "'mixer' has none of the known values (mlp, experts)"},
     };
     refuse_each(json, edits, sizeof edits / sizeof *edits);
-    /* Files from before there were mixers are of softmax. */
-    char *const without = edited(json, "\"mixer\":\t\"softmax\",", "");
-    ns_arch *const old = read_back(without);
-    char *const again = written(old);
-    assert_string_equal(again, json);
-    ns_arch_free(old);
-    free(again);
-    free(without);
+    reads_as(edited(json, "\"mixer\":\t\"softmax\",", ""), json);         /* from before there were mixers */
+    free(json);
+}
+
+/* Files from before a decay by slope was a setting of the recurrence call it a mixer, and say nothing of a decay. */
+static void lightning(void **state)
+{
+    (void)state;
+    ns_arch *const a = arch_of(small_config("minimax"));
+    char *const json = written(a);
+    ns_arch_free(a);
+    char *const both = edited(json, "\"mixer\":\t\"recurrence\"", "\"mixer\":\t\"lightning\"");
+    char *const old = edited(both, "\"decay\":\t\"slope\",", "");
+    static const edit edits[] = {
+        {"\"window\":\t0", "\"window\":\t3", "layer 0: a recurrence has no window, softcap or clip_qkv"},
+        {"\"qkv_act\"", "\"decay\":\t\"softplus\",\"qkv_act\"", "attn: 'decay' contradicts the word of a key above it"},
+    };
+    refuse_each(old, edits, sizeof edits / sizeof *edits);
+    reads_as(old, json);
+    reads_as(both, json);
     free(json);
 }
 
@@ -474,6 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(rare_fields), cmocka_unit_test(strict),
                                        cmocka_unit_test(experts),
                                        cmocka_unit_test(scans), cmocka_unit_test(recurrences), cmocka_unit_test(channels),
+                                       cmocka_unit_test(lightning),
                                        cmocka_unit_test(order_of_branches), cmocka_unit_test(names_maps),
                                        cmocka_unit_test(names_of_experts)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FEW = 12, SHORT = 40, LONG = 1000, VOCAB = 101, MAX_CALLS = 4096, PATIENCE = 120 };
+enum { FEW = 12, SHORT = 40, LONG = 1000, VOCAB = 101, MAX_CALLS = 16384, PATIENCE = 120 };
 
 static ns_error err;
 
@@ -65,17 +65,19 @@ static int64_t place(const call *c, int64_t n_layers)
     return c->layer >= 0 ? c->layer : c->point <= NS_POINT_POS_EMBED ? -1 : n_layers;
 }
 
-static bool comes_before(const call *a, const call *b, int64_t n_layers)
+static bool comes_before(const call *a, const call *b, const ns_arch *arch)
 {
+    const int64_t n_layers = arch->n_layers;
     const call *const two[] = {a, b};
     const int64_t at[] = {place(a, n_layers), place(b, n_layers)};
     int64_t key[2][6];
-    if (at[0] == at[1] && at[0] == n_layers - 1)   /* the last layer may take smaller bands, once it has all keys and values */
-        return a->point <= NS_POINT_ROT_K || b->point > NS_POINT_ROT_K;
+    if (at[0] == at[1] && at[0] == n_layers - 1 && ns_arch_row_kind(arch, at[0]) == NS_ROW_SOFTMAX)
+        return a->point <= NS_POINT_ROT_K || b->point > NS_POINT_ROT_K;    /* it may take smaller bands, once it has all keys and values */
     if (at[0] == at[1] && at[0] == n_layers)
         return true;
     for (int i = 0; i < 2; i++) {
-        const int64_t together = two[i]->point == NS_POINT_PATTERN ? NS_POINT_SCORES : two[i]->point;
+        const bool scored = two[i]->point == NS_POINT_PATTERN && ns_point_exists(arch, NS_POINT_SCORES, two[i]->layer);
+        const int64_t together = scored ? NS_POINT_SCORES : two[i]->point;
         const int64_t parts[] = {at[i], two[i]->row0 / NS_BAND_ROWS, together, two[i]->session, two[i]->point, two[i]->row0};
         memcpy(key[i], parts, sizeof parts);
     }
@@ -104,7 +106,7 @@ static void check_order(const tiny *t, int sessions, int64_t T, const calls *c)
 {
     check_rows(t, sessions, T, c);
     for (int i = 1; i < c->n; i++)
-        if (!comes_before(&c->list[i - 1], &c->list[i], t->arch->n_layers))
+        if (!comes_before(&c->list[i - 1], &c->list[i], t->arch))
             fail_msg("call %d (layer %lld, point %lld, session %lld, row %lld) should not come before the next", i - 1,
                      (long long)c->list[i - 1].layer, (long long)c->list[i - 1].point, (long long)c->list[i - 1].session,
                      (long long)c->list[i - 1].row0);
@@ -115,8 +117,9 @@ static void order(void **state)
     (void)state;
     static calls seen;
     const ns_hook all = {.size = sizeof all, .at = "*", .read = note, .user = &seen};
-    const char *const configs[] = {tiny_llama, tiny_mistral, tiny_minimax};
-    for (int i = 0; i < 3; i++) {
+    const char *const configs[] = {tiny_llama, tiny_mistral, tiny_gpt_neox, tiny_minimax, tiny_experts, tiny_gated, tiny_delta, tiny_mamba2,
+                                   tiny_recurrences, tiny_lfm2, tiny_hgrn2, tiny_jamba, tiny_griffin, tiny_nemotron};
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
         tiny t;
         tiny_open(&t, configs[i], 2, NULL, 0);
         seen.n = 0;
