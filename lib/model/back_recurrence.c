@@ -314,6 +314,33 @@ void ns_tape_softplus(ns_band *b, ns_cols x, ns_cols out, const ns_gains *bias, 
     ns_tape_note(b, (ns_taped){.back = softplus_back, .x = x, .out = out, .gains = bias, .sign = sign, .low = low, .high = high});
 }
 
+/* e^y = (bound + e^x) / (1 - bound):  dx = dy e^x / (bound + e^x),  dbound = the sum of dy (1 / (bound + e^x) + 1 / (1 - bound)), in f64;
+ * bound is a sum of softmax s of the table's rows:  dtable_i = dbound s_i ([1 <= i <= depth] - bound). */
+static void lower_bound_back(ns_band *b, const ns_taped *s)
+{
+    const int64_t depths = s->n, depth = s->kind;
+    const float *const dy = ns_grad_of(b, s->out);
+    float *const dx = ns_grad_onto(b, s->x);
+    for (int64_t c = 0; c < s->x.n && b->rc == NS_OK; c++) {
+        const float *const column = s->gains->gain + c;
+        const double bound = ns_softmax_share(column, depths, s->x.n, 1, depth);
+        double sum = 0;
+        for (int64_t r = 0; r < b->rows; r++) {
+            const double x = (double)ns_cols_at(s->x, r)[c], e = ns_exp(x < 700 ? x : 700), d = (double)dy[r * s->out.sheet->ld + c];
+            dx[r * s->x.sheet->ld + c] += (float)(d * (e / (bound + e)));
+            sum += d * (1 / (bound + e) + 1 / (1 - bound));
+        }
+        for (int64_t i = 0; s->gains->gain_grad && i < depths; i++)
+            s->gains->gain_grad[i * s->x.n + c] += (float)(sum * ns_softmax_share(column, depths, s->x.n, i, i) *
+                                                           ((i > 0 && i <= depth ? 1 : 0) - bound));
+    }
+}
+
+void ns_tape_lower_bound(ns_band *b, ns_cols x, ns_cols out, const ns_gains *table, int64_t depths, int64_t depth)
+{
+    ns_tape_note(b, (ns_taped){.back = lower_bound_back, .x = x, .out = out, .gains = table, .n = depths, .kind = (int)depth});
+}
+
 /* y = -e^table step:  dstep = -e^table dy,  dtable = the sum of dy y, in f64: it is small beside its terms */
 static void log_decay_back(ns_band *b, const ns_taped *s)
 {

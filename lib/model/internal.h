@@ -278,6 +278,8 @@ bool    ns_band_shows(const ns_band *, ns_point);
 /* The first value of x that is not as it must be: NS_E_NUMERIC names its layer, head or channel (unit), row and session. */
 int     ns_band_broken(const ns_band *, ns_cols x, int64_t units, const char *unit, bool (*good)(float), const char *what);
 double  ns_softplus(double);
+/* Of the softmax of n numbers, `stride` apart, what those from first to last have: below 1. */
+double  ns_softmax_share(const float *, int64_t n, int64_t stride, int64_t first, int64_t last);
 bool    ns_band_rooms(ns_band *, int64_t floats);                      /* of every worker; false: b->rc */
 ns_cols ns_band_softcap(ns_band *, ns_cols x, float cap);              /* in place; 0: nothing */
 /* In place, at the rows' positions; back: the other way round. */

@@ -2,6 +2,7 @@
 #include "model/tape.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- convolution ---- */
@@ -158,6 +159,51 @@ ns_cols ns_band_log_decay(ns_band *b, ns_cols step, int64_t heads, int slot, dou
         ns_each_row(b, b->rows, decay_row, &j);
     ns_tape_log_decay(b, step, j.out, heads, slot >= 0 ? &b->weights->gains[slot] : NULL, rate);
     return j.out;
+}
+
+static const double LARGEST_SHARE = 1 - 0x1p-53;       /* a logit of it is a number */
+
+double ns_softmax_share(const float *x, int64_t n, int64_t stride, int64_t first, int64_t last)
+{
+    double most = (double)x[0], all = 0, own = 0;
+    for (int64_t i = 1; i < n; i++)
+        most = (double)x[i * stride] > most ? (double)x[i * stride] : most;
+    for (int64_t i = 0; i < n; i++) {
+        const double e = ns_exp((double)x[i * stride] - most);
+        all += e;
+        own += i >= first && i <= last ? e : 0;
+    }
+    return own / all < LARGEST_SHARE ? own / all : LARGEST_SHARE;
+}
+
+typedef struct bound_job { ns_cols x, out; const double *bound; } bound_job;
+
+/* e^y = (bound + e^x) / (1 - bound) */
+static void bound_row(const void *job, int64_t row)
+{
+    const bound_job *const j = job;
+    const float *const x = ns_cols_at(j->x, row);
+    float *const out = ns_cols_at(j->out, row);
+    for (int64_t c = 0; c < j->x.n; c++) {
+        const double bound = j->bound[c], log_bound = bound > 0 ? ns_log(bound) : 0;
+        out[c] = bound > 0 ? (float)(log_bound + ns_softplus((double)x[c] - log_bound) - ns_log(1 - bound)) : x[c];
+    }
+}
+
+ns_cols ns_band_lower_bound(ns_band *b, ns_cols x, int slot, int64_t depths, int64_t depth)
+{
+    const ns_gains *const table = &b->weights->gains[slot];
+    double *const bound = ns_alloc_array((size_t)x.n, sizeof *bound);
+    const bound_job j = {x, ns_band_new(b, x.n), bound};
+    if (!bound && b->rc == NS_OK)
+        b->rc = ns_oom(b->p->err, "lower bounds");
+    for (int64_t c = 0; bound && c < x.n; c++)
+        bound[c] = ns_softmax_share(table->gain + c, depths, x.n, 1, depth);
+    if (bound && j.out.sheet)
+        ns_each_row(b, b->rows, bound_row, &j);
+    free(bound);
+    ns_tape_lower_bound(b, x, j.out, table, depths, depth);
+    return b->rc == NS_OK ? j.out : (ns_cols){0};
 }
 
 typedef struct sigmoid_job { const ns_math *math; ns_cols x, out; float times; } sigmoid_job;

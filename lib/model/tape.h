@@ -109,6 +109,7 @@ void    ns_tape_share(ns_band *, ns_cols x, ns_cols out, float factor, bool more
 void    ns_tape_conv(ns_band *, ns_cols x, ns_cols out, const int *slots, int n_slots, int64_t taps);
 void    ns_tape_softplus(ns_band *, ns_cols x, ns_cols out, const ns_gains *bias, double sign, double low, double high);
 void    ns_tape_log_decay(ns_band *, ns_cols step, ns_cols out, int64_t heads, const ns_gains *table, double rate);
+void    ns_tape_lower_bound(ns_band *, ns_cols x, ns_cols out, const ns_gains *table, int64_t depths, int64_t depth);
 void    ns_tape_sigmoid(ns_band *, ns_cols x, ns_cols out, float times);
 void    ns_tape_route(ns_band *, const ns_router *, ns_cols logits, ns_cols score, ns_cols choices);
 /* From the band's rows to those of an expert, times their weights or not; and from the expert's to the sum over experts. */

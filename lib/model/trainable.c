@@ -111,6 +111,20 @@ static void lay_weight(ns_trainable *t, const ns_branch *b, int weight, int64_t 
         lay_one(t, b, weight, layer, e, &w->experts[e]);
 }
 
+/* The numbers of a tensor that layers share: those that the first of them has. */
+static void lay_shared(ns_trainable *t, const ns_tref *ref, ns_param what, float **at, float **grad)
+{
+    for (int64_t i = 0; i < t->n_params && ref->name; i++) {
+        const ns_param *const p = &t->params[i];
+        if (strcmp(p->name, ref->name) == 0 && p->kind == what.kind && p->rows == ref->n_out && p->cols == ref->n_in) {
+            *at = value_at(t, p->at);
+            *grad = gradient_at(t, p->at);
+            return;
+        }
+    }
+    lay_numbers(t, ref, what, at, grad);
+}
+
 static void lay_slot(ns_trainable *t, const ns_branch *b, const ns_slot *s, int64_t layer, ns_gains *g)
 {
     const ns_param numbers = {.role = s->role, .layer = layer, .expert = -1, .init = s->init,
@@ -118,7 +132,7 @@ static void lay_slot(ns_trainable *t, const ns_branch *b, const ns_slot *s, int6
     if (s->kind == NS_SLOT_NORM)
         lay_norm(t, ns_slot_norm(b, s), layer, g);
     if (s->kind == NS_SLOT_VECTOR || s->kind == NS_SLOT_TABLE)
-        lay_numbers(t, ns_slot_tref(b, s), numbers, &g->gain, &g->gain_grad);
+        (s->shared ? lay_shared : lay_numbers)(t, ns_slot_tref(b, s), numbers, &g->gain, &g->gain_grad);
     if (s->kind == NS_SLOT_TABLE)
         lay_numbers(t, ns_slot_bias(b, s), vector_of(layer, 0), &g->bias, &g->bias_grad);
 }

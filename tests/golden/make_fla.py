@@ -3,36 +3,23 @@
 
     make_fla.py FOLDER [--seed N] [--only NAME,...] [--live]
 
-The kernels are Triton's; its interpreter runs them on the CPU, in f32. Attention of the softmax layers is flash-attn's, which is replaced
-by the eager one. Rows of recurrences are computed in float64 from the parameters (rows() of recurrent.py) and held to what the kernels
-give."""
+Rows of recurrences are computed in float64 from the parameters (rows() of recurrent.py) and held to what the kernels give."""
 import os
-
-os.environ["TRITON_INTERPRET"] = "1"
-
-import argparse
-import math
-import warnings
 
 import torch
 from torch.nn.functional import logsigmoid, pad, silu, softplus
 from safetensors.torch import save_file
-from triton.runtime import autotuner
 
-autotuner.Autotuner._bench = lambda self, *args, config, **more: [0.0, 0.0, 0.0]        # the first of the sizes will do
-warnings.filterwarnings("ignore")
-
-import fla.layers.attn
+from interpreted import attention, fla
 import fla.layers.hgrn2
-import fla.models
 import transformers
 
-from make_fixtures import ROWS, T, randomise, store
 import published
+import tiny
 from recurrent import mamba2, rows
+from tiny import ROWS, T, TINY, randomise, store
 
-BASE = dict(hidden_size=36, num_hidden_layers=4, vocab_size=64, intermediate_size=40, max_position_embeddings=96, pad_token_id=0,
-            bos_token_id=1, eos_token_id=2)
+BASE = dict(TINY, hidden_size=36)
 ATTN = dict(attn=dict(layers=[1, 3], num_heads=6, num_kv_heads=2, window_size=7, rope_theta=5000.0))
 PLAIN = dict(attn=[dict(layers=[2], num_heads=6, qkv_bias=True)])
 FIXTURES = {
@@ -41,6 +28,7 @@ FIXTURES = {
     "kda": ("KDAConfig", dict(BASE, head_dim=10, num_heads=6, **ATTN)),
     "gla": ("GLAConfig", dict(BASE, num_heads=6, expand_k=0.5, expand_v=1.5, **ATTN)),
     "hgrn2": ("HGRN2Config", dict(BASE, expand_ratio=10, use_lower_bound=False, attn=dict(ATTN["attn"], num_heads=3, num_kv_heads=1))),
+    "hgrn2-bounds": ("HGRN2Config", dict(BASE, expand_ratio=12, attn=dict(layers=[1], num_heads=3, num_kv_heads=1, window_size=9)), 0.3),
     "retnet": ("RetNetConfig", dict(BASE, num_heads=6, expand_k=1.0, **ATTN), 0.1),
 }
 LIVE = {
@@ -59,22 +47,6 @@ LIVE = {
     # Of several groups its own path on CPUs takes B and C in another order.
     "mamba2-fla": ("Mamba2Config", dict(BASE, hidden_size=30, head_dim=10, state_size=12, dt_limit=(0.2, 1.5), chunk_size=16)),
 }
-
-
-class Attention:
-    """flash_attn_func, and the weights of the last layer that called it."""
-    weights = None
-
-    def __call__(self, q, k, v, causal, window_size):
-        groups = q.shape[2] // k.shape[2]
-        q, k, v = q[0].transpose(0, 1), *(x[0].transpose(0, 1).repeat_interleave(groups, 0) for x in (k, v))
-        distance = torch.arange(q.shape[1])[:, None] - torch.arange(k.shape[1])[None]
-        seen = (distance >= 0) & ((distance <= window_size[0]) | (window_size[0] < 0))
-        self.weights = (q @ k.transpose(1, 2) * q.shape[-1] ** -0.5).masked_fill(~seen, -math.inf).softmax(-1)
-        return (self.weights @ v).transpose(0, 1)[None]
-
-
-attention = fla.layers.attn.flash_attn_func = Attention()
 
 
 class NormLinear:
@@ -102,7 +74,7 @@ def unit(x):
     return x / torch.sqrt((x * x).sum(-1, keepdim=True) + 1e-6)
 
 
-def of_a_layer(m, hidden):
+def of_a_layer(m, hidden, bound):
     """W [H, T, T], v [T, H, d] and what is added to W v, in float64."""
     kind, key = type(m).__name__, getattr(m, "head_k_dim", None)
     if kind == "Mamba2":
@@ -110,8 +82,11 @@ def of_a_layer(m, hidden):
         return mamba2(m, hidden)
     if kind == "HGRN2Attention":
         q, f, v = (getattr(m, x + "_proj")(hidden)[0].double().reshape(T, m.num_heads, -1) for x in "qfi")
-        one = torch.ones(T, m.num_heads, dtype=torch.float64)
-        return rows(silu(q) * m.head_f_dim ** -0.5, 1 - f.sigmoid(), one, f.sigmoid(), False), v, 0
+        one, keep = torch.ones(T, m.num_heads, dtype=torch.float64), f.sigmoid()
+        if bound is not None and m.layer_idx > 0:
+            bound = bound.double().reshape(m.num_heads, -1)
+            keep = bound + (1 - bound) * keep
+        return rows(silu(q) * m.head_f_dim ** -0.5, 1 - keep, one, keep, False), v, 0
     delta, additive = kind in ("DeltaNet", "GatedDeltaNet", "KimiDeltaAttention"), kind in ("GatedLinearAttention", "MultiScaleRetention")
     q, k, v = (columns(m, hidden, x, delta) for x in "qkv")
     q, k, v = q.reshape(T, -1, key), k.reshape(T, -1, key), v.reshape(T, -1, m.head_v_dim)
@@ -137,7 +112,8 @@ def of_a_layer(m, hidden):
 
 
 class Recorder:
-    """Of a pass: inputs of layers; of recurrent ones their module, its input and the output of its kernel; rows of the others."""
+    """Of a pass: inputs of layers; of recurrent ones their module, its input, the lower bounds of its gates and the output of its
+    kernel; rows of the others."""
 
     def __init__(self, model):
         self.layers, self.modules, self.outputs, self.rows = [], {}, {}, {}
@@ -147,10 +123,10 @@ class Recorder:
                                             with_kwargs=True)
             norm = next((getattr(mixer, n) for n in ("o_norm", "g_norm_swish_gate", "g_norm", "norm") if hasattr(mixer, n)), None)
             if norm is None:
-                mixer.register_forward_hook(lambda *_, index=index: self.rows.update({index: attention.weights}))
+                mixer.register_forward_hook(lambda *_, index=index: self.rows.update({index: attention.weights[0]}))
                 continue
-            mixer.register_forward_pre_hook(lambda m, _, kw, index=index: self.modules.update({index: (m, kw["hidden_states"])}),
-                                                 with_kwargs=True)
+            mixer.register_forward_pre_hook(lambda m, _, kw, index=index: self.modules.update(
+                {index: (m, kw["hidden_states"], kw.get("lower_bound"))}), with_kwargs=True)
             if type(mixer).__name__ == "HGRN2Attention":
                 mixer.register_forward_hook(lambda *_, index=index: self.outputs.update({index: norm_linear.given}))
             norm.register_forward_pre_hook(lambda _, args, index=index: self.outputs.update({index: args[0].clone()}))
@@ -178,31 +154,24 @@ def expect(folder, ids):
             "recurrent": torch.tensor(list(recurrence)), "recurrence": torch.stack(list(recurrence.values())).contiguous()}
 
 
-def make(folder, name, seed):
+def checkpoint(folder, name, seed):
+    """The folder it is in, its config, the generator of what is random in it."""
     kind, keys, *sd = (FIXTURES | LIVE)[name]
-    config, generator = getattr(fla.models, kind)(**keys), torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
+    config, generator = getattr(fla.models, kind)(**keys), tiny.begin(seed)
     model = transformers.AutoModelForCausalLM.from_config(config)
     randomise(model, generator, sd[0] if sd else 0.15)
     where = os.path.join(folder, name)
     store(model, where, torch.bfloat16, "1GB")
+    return where, config, generator
+
+
+def make(folder, name, seed):
+    if name in published.FIXTURES | published.LIVE:
+        return published.make(folder, name, seed)
+    where, config, generator = checkpoint(folder, name, seed)
     ids = torch.randint(0, config.vocab_size, (T,), generator=generator)
     save_file(expect(where, ids), os.path.join(where, "expected.safetensors"))
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("folder")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--only", default="")
-    p.add_argument("--live", action="store_true")
-    args = p.parse_args()
-    transformers.logging.set_verbosity_error()
-    kept, live = FIXTURES | published.FIXTURES, LIVE | published.LIVE
-    for name in args.only.split(",") if args.only else kept | (live if args.live else {}):
-        (make if name in FIXTURES | LIVE else published.make)(args.folder, name, args.seed)
-        print(name, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    tiny.main(__doc__, make, FIXTURES | published.FIXTURES, LIVE | published.LIVE)

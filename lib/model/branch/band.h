@@ -99,6 +99,9 @@ ns_cols ns_band_softplus(ns_band *, ns_cols x, int slot, double sign, double low
  * step stays. */
 ns_cols ns_band_log_decay(ns_band *, ns_cols step, int64_t heads, int slot, double rate);
 ns_cols ns_band_sigmoid(ns_band *, ns_cols x, float times);            /* times * sigmoid(x) */
+/* The logits y of gates that stay above a bound:  sigmoid(y) = bound + (1 - bound) sigmoid(x),  bound of a channel: of the softmax over the
+ * rows of table number `slot` [depths, channels] what the rows 1 to `depth` have. x stays. */
+ns_cols ns_band_lower_bound(ns_band *, ns_cols x, int slot, int64_t depths, int64_t depth);
 ns_cols ns_band_skip(ns_band *, ns_cols z, ns_cols v, int64_t heads, int slot);     /* z + D v, D of table number `slot`, one a head */
 
 /* S <- diag(decay) S;  u = write (v - S^T k) by the delta rule, else write v;  S <- S + k u^T;  z = S^T (scale q)

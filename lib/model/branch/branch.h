@@ -50,6 +50,7 @@ typedef struct ns_slot {
     bool         required;
     int          weight;       /* MATRIX: the packed weight whose rows it joins, below those of the slots before it: one product for all */
     ns_init      init;         /* VECTOR, TABLE */
+    bool         shared;       /* TABLE: the layers that name the same tensor train it together */
     char         each, used;   /* MATRIX: letters. There are so many of it, one an expert, and a row is multiplied by so many; 0: one */
 } ns_slot;
 

@@ -2,13 +2,15 @@
  *
  *     f_t = sigmoid(W_K x_t),  S_t = diag(f_t) S_(t-1) + (1 - f_t) v_t^T,  z_t = S_t^T (scale silu(W_Q x_t)),  out = W_O norm(z).
  *
- * The lower bounds of the gates, which depend on the layer, are not there: they are tensors of the whole model. */
+ * With lower bounds f_t = b + (1 - b) sigmoid(W_K x_t); b of a channel grows with the depth, by what one tensor of all layers says. */
 #include "model/branch/heads.h"
 
 typedef struct hgrn2 {
     ns_attn heads;                 /* head_dim: of v and z; k: the forget gates */
     int64_t key_dim;               /* a head's gates */
     ns_norm z_norm;                /* of a whole row; none = absent */
+    ns_tref bounds;                /* of the gates [depths, H e], before a softmax over depths; none = absent */
+    int64_t depths, depth;         /* what it has, and what of it is below this layer: rows 1 to depth */
 } hgrn2;
 
 static const ns_word mixer[] = {{"hgrn2", 0}, {NULL, 0}};
@@ -18,6 +20,9 @@ static const ns_field fields[] = {
     {"mixer", NS_FIELD_FIXED, .words = mixer},
     {"key_dim", NS_FIELD_I64, .offset = offsetof(hgrn2, key_dim), .required = true},
     {"z_norm", NS_FIELD_NORM, .offset = offsetof(hgrn2, z_norm)},
+    {"bounds", NS_FIELD_TREF, .offset = offsetof(hgrn2, bounds)},
+    {"depths", NS_FIELD_I64, .offset = offsetof(hgrn2, depths), .sparse = true},
+    {"depth", NS_FIELD_I64, .offset = offsetof(hgrn2, depth), .sparse = true},
     NS_HEADS_WEIGHT_FIELDS,
     {0},
 };
@@ -26,12 +31,14 @@ static const ns_size sizes[] = {{'H', offsetof(ns_attn, n_heads), "num_heads", "
                                 {'G', offsetof(ns_attn, n_kv_heads), "heads of v", "kv_head"},
                                 {'d', offsetof(ns_attn, head_dim), "width of a value", "d_head"},
                                 {'e', offsetof(hgrn2, key_dim), "expand_ratio", "d_key"},
+                                {'L', offsetof(hgrn2, depths), "num_hidden_layers", NULL},
                                 {0}};
 
-enum { Z_NORM = NS_HEADS_N_SLOTS };
+enum { Z_NORM = NS_HEADS_N_SLOTS, BOUNDS };
 static const ns_slot slots[] = {
     NS_HEADS_SLOTS_OF("H", "H", "e"),
     [Z_NORM] = {"attn.z_norm", NS_SLOT_NORM, .at = offsetof(hgrn2, z_norm), .shape = "Hd"},
+    [BOUNDS] = {"attn.bounds", NS_SLOT_TABLE, .at = offsetof(hgrn2, bounds), .shape = "L,He", .shared = true},
     {0},
 };
 
@@ -46,6 +53,9 @@ static int check(const ns_checker *c, const void *params)
         return ns_check_refuse(c, "n_kv_heads of hgrn2 is n_heads");
     if (a->window || a->head_window || a->rope >= 0 || a->softcap > 0 || a->clip_qkv > 0 || a->qk_norm)
         return ns_check_refuse(c, "hgrn2 has no window, rope, softcap, clip_qkv or qk_norm");
+    if (p->bounds.name && ((rc = ns_check_range(c, "depths", p->depths, 1, NS_MAX_DIM)) != NS_OK ||
+                           (rc = ns_check_range(c, "depth", p->depth, 0, p->depths - 1)) != NS_OK))
+        return rc;
     return ns_check_norm(c, "z_norm", &p->z_norm);
 }
 
@@ -74,7 +84,7 @@ static ns_cols forward(ns_band *b, const void *params, ns_cols in)
     s.v = ns_columns(x, 2 * keys, H * a->head_dim);
     ns_band_show(b, NS_POINT_K, f, H);
     ns_band_show(b, NS_POINT_V, s.v, H);
-    f = ns_band_scale(b, f, -1);
+    f = ns_band_scale(b, p->bounds.name ? ns_band_lower_bound(b, f, BOUNDS, p->depths, p->depth) : f, -1);
     s.k = ns_band_sigmoid(b, f, 1);                            /* 1 - sigmoid(f) = sigmoid(-f), and its log is -softplus(-f) */
     s.log_decay = ns_band_log_decay(b, ns_band_softplus(b, f, -1, 1, 0, 1e30), H, -1, 1);
     ns_band_show(b, NS_POINT_LOG_DECAY, s.log_decay, H);

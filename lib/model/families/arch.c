@@ -26,7 +26,7 @@ static int visit_matrix(const walk *w, ns_tref *t, const char *role, const char 
 static int visit_table(const walk *w, ns_tref *t, const ns_slot *s, const ns_shape *shape)
 {
     const ns_visit v = {.tref = t, .role = s->role, .sizes = shape->words, .layer = w->layer, .n_out = shape->n_out, .n_in = shape->n_in,
-                        .required = s->required, .table = true};
+                        .required = s->required, .table = true, .shared = s->shared};
     return w->fn(w->user, &v, w->err);
 }
 

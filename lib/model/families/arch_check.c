@@ -126,7 +126,8 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
                        ns_dtype_name(v->dtype));
     if (!right_rank(slot, v) || rows_there(slot, v) < rows_needed(t))      /* rows too many: check_rows */
         return wrong_shape(slot, tensor, v, err);
-    if (!tied && !ns_add_i64(k->rows[index_of(k->c, tensor)], t->n_out, &k->rows[index_of(k->c, tensor)]))
+    int64_t *const rows = &k->rows[index_of(k->c, tensor)];
+    if (!tied && !(slot->shared && *rows == t->n_out) && !ns_add_i64(*rows, t->n_out, rows))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is named too often", tensor->file, tensor->name);
     if (from.scales)
         k->rows[index_of(k->c, from.scales)] = 1;      /* used */

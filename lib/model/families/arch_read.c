@@ -1,266 +1,53 @@
 /* arch_read.c - an arch from JSON, as strict as with any untrusted file: unknown keys, wrong types, numbers out of range and
  * missing weights are errors that name the place. fields.c has the keys; ns_arch_validate has the last word. */
-#include "model/families/fields.h"
+#include "model/families/arch_read.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct reader {
-    const char *label;
-    char        where[128];   /* "layers[3].stages[0].branches[1].attn" */
-    ns_error   *err;
-} reader;
-
-static int fail(const reader *r, const char *key, const char *why)
-{
-    return ns_fail(r->err, NS_E_FORMAT, "%s: %s%s'%.80s' %s", r->label, r->where, r->where[0] ? ": " : "", key, why);
-}
-
-/* The inner error with the place put in front. */
-static int at_place(const reader *r, int rc)
-{
-    if (rc != NS_OK && r->err && r->where[0]) {
-        const char *const text = r->err->message + (ns_starts(r->err->message, r->label) ? strlen(r->label) + 2 : 0);
-        return ns_fail(r->err, rc, "%s: %s: %s", r->label, r->where, text);
-    }
-    return rc;
-}
-
-static int read_whole(const reader *r, const cJSON *object, const char *key, int64_t otherwise, int64_t low, int64_t high, int64_t *out)
-{
-    int64_t value;
-    const int rc = ns_json_i64(object, key, otherwise, &value, r->label, r->err);
-    if (rc != NS_OK)
-        return at_place(r, rc);
-    if (value < low || value > high)
-        return fail(r, key, "is out of range");
-    *out = value;
-    return NS_OK;
-}
-
-static int read_tref(const reader *r, const cJSON *item, const char *key, ns_tref *t)
-{
-    static const char *const known[] = {"name", "start", "group", "stride", "transposed"};
-    const char *name = cJSON_IsString(item) ? item->valuestring : NULL;
-    int rc;
-    if (cJSON_IsObject(item)) {
-        for (const cJSON *k = item->child; k; k = k->next) {
-            size_t i = 0;
-            while (i < sizeof known / sizeof *known && strcmp(known[i], k->string) != 0)
-                i++;
-            if (i == sizeof known / sizeof *known)
-                return fail(r, k->string, "is not a key of a weight (name, start, group, stride, transposed are)");
-        }
-        if ((rc = ns_json_str(item, "name", &name, r->label, r->err)) != NS_OK ||
-            (rc = ns_json_bool(item, "transposed", false, &t->transposed, r->label, r->err)) != NS_OK)
-            return at_place(r, rc);
-        if ((rc = read_whole(r, item, "start", 0, 0, NS_MAX_DIM, &t->start)) != NS_OK ||
-            (rc = read_whole(r, item, "group", 0, 0, NS_MAX_DIM, &t->group)) != NS_OK ||
-            (rc = read_whole(r, item, "stride", 0, 0, NS_MAX_DIM, &t->stride)) != NS_OK)
-            return rc;
-    }
-    if (!name || !name[0])
-        return fail(r, key, "must be the name of a tensor, or an object with one");
-    t->name = ns_strdup(name);
-    return t->name ? NS_OK : ns_oom(r->err, "a tensor name");
-}
-
-static int read_list(const reader *r, const cJSON *item, const ns_field *f, void *base)
-{
-    const int64_t n = cJSON_IsArray(item) ? cJSON_GetArraySize(item) : -1;
-    if (n != *(const int64_t *)((const char *)base + f->count) / f->over)
-        return fail(r, f->key,
-                    f->over == 1 ? "must be a list with one number a head"
-                                             : "must be a list of half as many numbers as rotary_dim");
-    void *const list = ns_alloc_array((size_t)n, sizeof(int64_t));
-    if (!list)
-        return ns_oom(r->err, f->key);
-    *(void **)((char *)base + f->offset) = list;
-    int64_t i = 0;
-    for (const cJSON *v = item->child; v; v = v->next, i++) {
-        if (!cJSON_IsNumber(v) || !(v->valuedouble >= 0 && v->valuedouble <= NS_MAX_DIM) ||
-            (f->kind == NS_FIELD_I64S && v->valuedouble != (double)(int64_t)v->valuedouble))
-            return fail(r, f->key, "holds something that is not a number in range");
-        if (f->kind == NS_FIELD_I64S)
-            ((int64_t *)list)[i] = (int64_t)v->valuedouble;
-        else
-            ((double *)list)[i] = v->valuedouble;
-    }
-    return NS_OK;
-}
-
-static int read_number(const reader *r, const cJSON *object, const ns_field *f, void *p)
-{
-    double value;
-    bool flag;
-    int64_t whole = 0;
-    int rc;
-    switch (f->kind) {
-    case NS_FIELD_I64:
-        return read_whole(r, object, f->key, (int64_t)f->otherwise, 0, NS_MAX_DIM, p);
-    case NS_FIELD_INT:
-        if ((rc = read_whole(r, object, f->key, (int64_t)f->otherwise, -1, NS_MAX_ROPES, &whole)) != NS_OK)
-            return rc;
-        *(int *)p = (int)whole;
-        return NS_OK;
-    case NS_FIELD_BOOL:
-        if ((rc = ns_json_bool(object, f->key, f->otherwise != 0, &flag, r->label, r->err)) != NS_OK)
-            return at_place(r, rc);
-        *(bool *)p = flag;
-        return NS_OK;
-    default:
-        if ((rc = ns_json_f64(object, f->key, f->otherwise, &value, r->label, r->err)) != NS_OK)
-            return at_place(r, rc);
-        if (!(value >= -1e30 && value <= 1e30))
-            return fail(r, f->key, "is out of range");
-        if (f->kind == NS_FIELD_F32 && !ns_is_single(value))
-            return fail(r, f->key, "is so near to 0 that no number of 32 bits is it");
-        if (f->kind == NS_FIELD_F32)
-            *(float *)p = (float)value;
-        else
-            *(double *)p = value;
-        return NS_OK;
-    }
-}
-
-/* words: "a, b, c" of names. */
-static int unknown_word(const reader *r, const char *key, const char *words)
-{
-    char text[160];
-    snprintf(text, sizeof text, "has none of the known values (%s)", words);
-    return fail(r, key, text);
-}
-
-static void add_word(char *words, size_t room, const char *name)
-{
-    snprintf(words + strlen(words), room - strlen(words), "%s%s", words[0] ? ", " : "", name);
-}
-
-static int read_word(const reader *r, const cJSON *object, const ns_field *f, void *p)
-{
-    const char *name;
-    int value = 0;
-    const int rc = ns_json_str(object, f->key, &name, r->label, r->err);
-    if (rc != NS_OK)
-        return at_place(r, rc);
-    if (name && !ns_word_find(f->words, name, &value)) {
-        char words[128] = "";
-        for (const ns_word *w = f->words; w->name; w++)
-            add_word(words, sizeof words, w->name);
-        return unknown_word(r, f->key, words);
-    }
-    if (!name || f->kind == NS_FIELD_FIXED)
-        return NS_OK;
-    if (*(int *)p && *(int *)p != value)
-        return fail(r, f->key, "contradicts the word of a key above it");      /* NS_FIELD_IMPLIES */
-    *(int *)p = value;       /* enums are ints here: -fshort-enums is not supported */
-    return NS_OK;
-}
-
-static int not_a_key(const reader *r, const char *key, const ns_field *fields, const char *const *parts)
-{
-    enum { MOST = 128 };
-    const char *words[MOST];
-    char text[160];
-    int64_t n = 0;
-    for (; fields->key && n < MOST; fields++)
-        words[n++] = fields->key;
-    for (; parts && *parts && n < MOST; parts++)
-        words[n++] = *parts;
-    const char *const near = ns_nearest_word(key, words, n);
-    snprintf(text, sizeof text, "is not a key that belongs here%s%.64s%s", near ? " (did you mean '" : "", near ? near : "",
-             near ? "'?)" : "");
-    return fail(r, key, text);
-}
-
-/* Every key of the object is one of the table's, or one of the parts that the caller reads itself. */
-static int check_keys(const reader *r, const cJSON *object, const ns_field *fields, const char *const *parts)
-{
-    for (const cJSON *item = object->child; item; item = item->next) {
-        const bool known = ns_field_find(fields, item->string);
-        const char *const *part = parts;
-        while (!known && part && *part && strcmp(*part, item->string) != 0)
-            part++;
-        if (!known && !(part && *part))
-            return not_a_key(r, item->string, fields, parts);
-    }
-    return NS_OK;
-}
-
-static int read_fields(reader *r, const cJSON *object, const ns_field *fields, void *base, const char *const *parts)
-{
-    if (!cJSON_IsObject(object))
-        return ns_fail(r->err, NS_E_FORMAT, "%s: %s must be an object", r->label, r->where);
-    int rc = check_keys(r, object, fields, parts);
-    for (const ns_field *f = fields; f->key && rc == NS_OK; f++) {
-        const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, f->key);
-        void *const p = (char *)base + f->offset;
-        if (!item || cJSON_IsNull(item)) {
-            if (f->required)
-                return fail(r, f->key, "is missing");
-            item = NULL;
-        }
-        if (f->kind >= NS_FIELD_WORD && f->kind <= NS_FIELD_IMPLIES)
-            rc = read_word(r, object, f, p);
-        else if (f->kind < NS_FIELD_WORD)
-            rc = read_number(r, object, f, p);
-        else if (item && f->kind == NS_FIELD_TREF)
-            rc = read_tref(r, item, f->key, p);
-        else if (item && (f->kind == NS_FIELD_I64S || f->kind == NS_FIELD_F64S))
-            rc = read_list(r, item, f, base);
-        else if (item) {
-            const size_t n = strlen(r->where);
-            snprintf(r->where + n, sizeof r->where - n, "%s%s", n ? "." : "", f->key);
-            rc = read_fields(r, item, ns_fields_norm, p, NULL);
-            r->where[n] = 0;
-        }
-    }
-    return rc;
-}
 
 /* A class by all its words. */
 static void add_mixers(char *words, size_t n, const ns_branch_class *c)
 {
     for (const ns_word *w = c->mixers; w && w->name; w++)
-        add_word(words, n, w->name);
+        ns_arch_read_list_word(words, n, w->name);
     if (!c->mixers && c->mixer)
-        add_word(words, n, c->mixer);
+        ns_arch_read_list_word(words, n, c->mixer);
 }
 
 /* The class that a branch's kind and its part's mixer name. */
-static int find_class(const reader *r, const cJSON *part, const char *kind, const ns_branch_class **out)
+static int find_class(const ns_arch_reader *r, const cJSON *part, const char *kind, const ns_branch_class **out)
 {
     const char *mixer;
     const int rc = ns_json_str(part, "mixer", &mixer, r->label, r->err);
     if (rc != NS_OK)
-        return at_place(r, rc);
+        return ns_arch_read_at_place(r, rc);
     *out = ns_branch_class_find(kind, mixer);
     char words[128] = "";
     for (int i = 0; !*out && ns_branch_classes[i]; i++)
         if (strcmp(ns_branch_classes[i]->part, kind) == 0)
             add_mixers(words, sizeof words, ns_branch_classes[i]);
-    return *out ? NS_OK : unknown_word(r, "mixer", words);
+    return *out ? NS_OK : ns_arch_read_no_word(r, "mixer", words);
 }
 
 /* The branch's kind, and that of its parts it has this one alone. */
-static int find_part(const reader *r, const cJSON *object, const char *const *parts, const char **kind, const cJSON **part)
+static int find_part(const ns_arch_reader *r, const cJSON *object, const char *const *parts, const char **kind, const cJSON **part)
 {
     char words[128] = "";
     int i = 0;
     const int rc = ns_json_str(object, "kind", kind, r->label, r->err);
     if (rc != NS_OK)
-        return at_place(r, rc);
+        return ns_arch_read_at_place(r, rc);
     if (!*kind)
-        return fail(r, "kind", "is missing");
+        return ns_arch_read_fail(r, "kind", "is missing");
     for (; parts[i] && strcmp(parts[i], "kind") != 0; i++)
-        add_word(words, sizeof words, parts[i]);
+        ns_arch_read_list_word(words, sizeof words, parts[i]);
     if (!ns_branch_class_find(*kind, NULL))
-        return unknown_word(r, "kind", words);
+        return ns_arch_read_no_word(r, "kind", words);
     *part = cJSON_GetObjectItemCaseSensitive(object, *kind);
     for (i = 0; parts[i] && *part; i++)
         if (strcmp(parts[i], "kind") != 0 && strcmp(parts[i], *kind) != 0 && cJSON_GetObjectItemCaseSensitive(object, parts[i]))
             *part = NULL;
-    return *part ? NS_OK : fail(r, *kind, "must be the branch's one part");
+    return *part ? NS_OK : ns_arch_read_fail(r, *kind, "must be the branch's one part");
 }
 
 /* What a branch has beside its fields: the parts of all classes, and "kind" behind them. */
@@ -275,13 +62,13 @@ static void branch_parts(const char *parts[MAX_PARTS + 1])
     parts[n] = NULL;
 }
 
-static int read_branch(reader *r, const cJSON *object, ns_branch *b)
+static int read_branch(ns_arch_reader *r, const cJSON *object, ns_branch *b)
 {
     const char *parts[MAX_PARTS + 1], *kind;
     const ns_branch_class *class_;
     const cJSON *part;
     branch_parts(parts);
-    int rc = read_fields(r, object, ns_fields_branch, b, parts);
+    int rc = ns_arch_read_fields(r, object, ns_fields_branch, b, parts);
     rc = rc != NS_OK ? rc : find_part(r, object, parts, &kind, &part);
     if (rc != NS_OK)
         return rc;
@@ -291,11 +78,11 @@ static int read_branch(reader *r, const cJSON *object, ns_branch *b)
         return ns_fail(r->err, NS_E_FORMAT, "%s: %s must be an object", r->label, r->where);
     if ((rc = find_class(r, part, kind, &class_)) != NS_OK)
         return rc;
-    return ns_branch_begin(b, class_) ? read_fields(r, part, class_->fields, b->params, NULL) : ns_oom(r->err, "a branch");
+    return ns_branch_begin(b, class_) ? ns_arch_read_fields(r, part, class_->fields, b->params, NULL) : ns_oom(r->err, "a branch");
 }
 
 /* object[key] as a list of low to high items. */
-static int list_of(const reader *r, const cJSON *object, const char *key, int low, int high, const cJSON **out, int *n)
+static int list_of(const ns_arch_reader *r, const cJSON *object, const char *key, int low, int high, const cJSON **out, int *n)
 {
     const cJSON *const list = cJSON_GetObjectItemCaseSensitive(object, key);
     *n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : -1;
@@ -306,20 +93,20 @@ static int list_of(const reader *r, const cJSON *object, const char *key, int lo
                    low, high);
 }
 
-static int read_layer(reader *r, const cJSON *object, int64_t index, ns_layer *layer)
+static int read_layer(ns_arch_reader *r, const cJSON *object, int64_t index, ns_layer *layer)
 {
     static const ns_field none[] = {{0}};
     static const char *const layer_parts[] = {"stages", NULL}, *const stage_parts[] = {"branches", NULL};
     const cJSON *stages, *branches;
     int n_stages, n_branches, rc;
     snprintf(r->where, sizeof r->where, "layers[%lld]", (long long)index);
-    if ((rc = read_fields(r, object, none, layer, layer_parts)) != NS_OK ||
+    if ((rc = ns_arch_read_fields(r, object, none, layer, layer_parts)) != NS_OK ||
         (rc = list_of(r, object, "stages", 1, 2, &stages, &n_stages)) != NS_OK)
         return rc;
     for (const cJSON *s = stages->child; s; s = s->next) {
         ns_stage *const stage = &layer->stages[layer->n_stages++];
         snprintf(r->where, sizeof r->where, "layers[%lld].stages[%d]", (long long)index, layer->n_stages - 1);
-        if ((rc = read_fields(r, s, ns_fields_stage, stage, stage_parts)) != NS_OK ||
+        if ((rc = ns_arch_read_fields(r, s, ns_fields_stage, stage, stage_parts)) != NS_OK ||
             (rc = list_of(r, s, "branches", 1, 2, &branches, &n_branches)) != NS_OK)
             return rc;
         for (const cJSON *b = branches->child; b; b = b->next) {
@@ -332,7 +119,7 @@ static int read_layer(reader *r, const cJSON *object, int64_t index, ns_layer *l
     return NS_OK;
 }
 
-static int read_ignored(reader *r, const cJSON *root, ns_arch *a)
+static int read_ignored(ns_arch_reader *r, const cJSON *root, ns_arch *a)
 {
     const cJSON *list;
     int n, rc;
@@ -345,7 +132,7 @@ static int read_ignored(reader *r, const cJSON *root, ns_arch *a)
         return ns_oom(r->err, "the ignored tensors");
     for (const cJSON *v = list->child; v; v = v->next) {
         if (!cJSON_IsString(v))
-            return fail(r, "ignored", "must be a list of tensor-name globs");
+            return ns_arch_read_fail(r, "ignored", "must be a list of tensor-name globs");
         if (!(a->ignored[a->n_ignored] = ns_strdup(v->valuestring)))
             return ns_oom(r->err, "the ignored tensors");
         a->n_ignored++;
@@ -353,7 +140,7 @@ static int read_ignored(reader *r, const cJSON *root, ns_arch *a)
     return NS_OK;
 }
 
-static int read_parts(reader *r, const cJSON *root, ns_arch *a)
+static int read_parts(ns_arch_reader *r, const cJSON *root, ns_arch *a)
 {
     const cJSON *ropes, *layers;
     int n_ropes, n_layers, rc;
@@ -366,7 +153,7 @@ static int read_parts(reader *r, const cJSON *root, ns_arch *a)
         return ns_oom(r->err, "the layers");
     for (const cJSON *v = ropes->child; v; v = v->next) {
         snprintf(r->where, sizeof r->where, "ropes[%d]", a->n_ropes);
-        if ((rc = read_fields(r, v, ns_fields_rope, &a->ropes[a->n_ropes++], NULL)) != NS_OK)
+        if ((rc = ns_arch_read_fields(r, v, ns_fields_rope, &a->ropes[a->n_ropes++], NULL)) != NS_OK)
             return rc;
     }
     for (const cJSON *v = layers->child; v; v = v->next) {
@@ -393,7 +180,7 @@ static int fill_shape(void *user, const ns_visit *slot, ns_error *err)
     return NS_OK;
 }
 
-static int read_root(reader *r, const cJSON *root, ns_arch *a)
+static int read_root(ns_arch_reader *r, const cJSON *root, ns_arch *a)
 {
     static const char *const parts[] = {"needlescope_arch", "family", "ignored", "ropes", "layers", NULL};
     const char *family;
@@ -409,16 +196,16 @@ static int read_root(reader *r, const cJSON *root, ns_arch *a)
                        "%s: needlescope_arch is %lld: this is not a description of version %d (inspect MODEL --arch-out writes one)",
                        r->label, (long long)version, NS_ARCH_JSON_VERSION);
     if (!family || !family[0] || strlen(family) >= sizeof a->family)
-        return fail(r, "family", "must be a name of 1 to 31 bytes");
+        return ns_arch_read_fail(r, "family", "must be a name of 1 to 31 bytes");
     snprintf(a->family, sizeof a->family, "%s", family);
-    if ((rc = read_fields(r, root, ns_fields_arch, a, parts)) != NS_OK || (rc = read_parts(r, root, a)) != NS_OK)
+    if ((rc = ns_arch_read_fields(r, root, ns_fields_arch, a, parts)) != NS_OK || (rc = read_parts(r, root, a)) != NS_OK)
         return rc;
     return ns_arch_each(a, fill_shape, NULL, r->err);
 }
 
 int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *label, const ns_arch_params *params, ns_error *err)
 {
-    reader r = {.label = label, .err = err};
+    ns_arch_reader r = {.label = label, .err = err};
     cJSON *root = NULL;
     *out = NULL;
     int rc = ns_json_parse(&root, json, n, NS_MAX_JSON_DEPTH, label, err);

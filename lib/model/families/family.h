@@ -205,7 +205,7 @@ typedef struct ns_mixer_facts {
     bool    bias, conv_bias, negative;                    /* negative: beta up to 2, so that eigenvalues may be below 0 */
     bool    own_o_bias, o_bias, no_norm, norm_first;      /* of Mamba-2: o_bias in place of bias; no norm of z; before the gate */
     int64_t norm_groups;                                  /* 0: 1 */
-    bool    beta, gate, sigmoid, qk_norm;                 /* there is one; sigmoid: of the gate, in place of SiLU */
+    bool    beta, gate, sigmoid, qk_norm, bounds, silu;   /* there is one; sigmoid: of the gate, for SiLU; bounds: of gates; silu: of qkv */
 } ns_mixer_facts;
 
 /* Multipliers of the parts of a layer (falcon_h1). */
@@ -343,7 +343,7 @@ typedef struct ns_visit {
     int64_t     n_out, n_in;          /* as the sizes of the arch want it */
     bool        vector;               /* a bias or a gain, stored as [n_out]; a matrix with one input is [n_out, 1] */
     bool        table;                /* stored with sizes of one anywhere: taps of a convolution [n_out, 1, n_in] */
-    bool        required;
+    bool        required, shared;     /* shared: one tensor of all layers that name it */
     int64_t     copies;               /* one of each of so many experts; 0: one */
 } ns_visit;
 typedef int (*ns_visit_fn)(void *user, const ns_visit *, ns_error *);

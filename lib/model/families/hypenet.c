@@ -1,5 +1,6 @@
 /* hypenet.c - HypeNet (arXiv 2601.22156) and MiniCPM-SALA: softmax attention without rope and with a gate of its output, in a few layers;
  * in the others Lightning attention with rope, a norm of q and k, keys that heads may share, and decays that are the same in every layer.
+ * HypeNet may have Gated DeltaNet there, whose heads share keys and values, too; its code names KDA, GLA, RWKV-7 and Mamba-2, and has none.
  *
  * MiniCPM-SALA chooses blocks of keys from sparse_config.dense_len positions on; what is computed here is attention to all of them. */
 #include "model/families/family.h"
@@ -17,16 +18,18 @@ static const ns_names names_hypenet = {NAMES("self_attn.q_norm", "self_attn.k_no
 static const ns_names names_sala = {NAMES(NULL, NULL)};
 
 /* How each spells what it switches, what is so where it does not say, and what it calls a softmax layer. */
-typedef struct spelling { const char *qk_norm, *gate, *norm, *softmax; bool on, attn_rope; } spelling;
-static const spelling of_hypenet = {"lightning_use_qk_norm", "lightning_use_output_gate", "lightning_use_output_norm", "attn", false, true};
-static const spelling of_sala = {"qk_norm", "use_output_gate", "use_output_norm", "minicpm4", true, false};
+typedef struct spelling { const char *qk_norm, *gate, *norm, *softmax, *delta; bool on, attn_rope; } spelling;
+static const spelling of_hypenet = {"lightning_use_qk_norm", "lightning_use_output_gate", "lightning_use_output_norm", "attn", "gdn", false,
+                                    true};
+static const spelling of_sala = {"qk_norm", "use_output_gate", "use_output_norm", "minicpm4", NULL, true, false};
 static const char *const hypenet_harmless[] = {
     "expand_kv_proj", "loss_fn", "fused_ce_loss", "shift_labels", "rand_init", "lightning_rope_scaling", "lightning_conv_size",
-    "gdn_*", "mamba2_*", "kda_*", "max_window_layers", NULL,
+    "gdn_expand_v", "gdn_attn_mode", "gdn_fuse_cross_entropy", "mamba2_*", "kda_*", "max_window_layers", NULL,
 };
 static const char *const sala_harmless[] = {"sparse_config", "mup_denominator", "rand_init", NULL};
 
 /* ---- the config ---- */
+enum { LIGHTNING = 1, DELTA };                             /* kinds of recurrent layers */
 
 static int read_layers(ns_facts *f, ns_config *c, const spelling *s, ns_error *err)
 {
@@ -38,12 +41,21 @@ static int read_layers(ns_facts *f, ns_config *c, const spelling *s, ns_error *e
     int64_t i = 0;
     for (const cJSON *t = types->child; t; t = t->next, i++) {
         const char *const name = cJSON_IsString(t) ? t->valuestring : "";
-        f->recurrent[i] = strcmp(name, "lightning-attn") == 0 || strcmp(name, "lightning_attn") == 0;
+        const bool lightning = strcmp(name, "lightning-attn") == 0 || strcmp(name, "lightning_attn") == 0;
+        f->recurrent[i] = lightning ? LIGHTNING : s->delta && strcmp(name, s->delta) == 0 ? DELTA : 0;
         if (!f->recurrent[i] && strcmp(name, s->softmax) != 0)
-            return ns_fail(err, NS_E_UNSUPPORTED, "%s: mixer_types[%lld] '%.40s' is not supported (%s and lightning-attn are)", c->label,
-                           (long long)i, name, s->softmax);
+            return ns_fail(err, NS_E_UNSUPPORTED, "%s: mixer_types[%lld] '%.40s' is not supported (%s%s%s and lightning-attn are)",
+                           c->label, (long long)i, name, s->softmax, s->delta ? ", " : "", s->delta ? s->delta : "");
     }
     return NS_OK;
+}
+
+static bool has(const ns_facts *f, int kind)
+{
+    bool any = false;
+    for (int64_t i = 0; i < f->layers; i++)
+        any |= f->recurrent[i] == kind;
+    return any;
 }
 
 /* "1/sqrt(d)", "1/d"; any other word: 1. */
@@ -56,7 +68,39 @@ static int read_scale(ns_mixer_facts *m, ns_config *c, ns_error *err)
     return rc;
 }
 
-static int read_mixer(ns_facts *f, ns_config *c, const spelling *s, ns_error *err)
+static int check_groups(const ns_mixer_facts *m, const ns_config *c, const char *heads, const char *groups, ns_error *err)
+{
+    return m->heads % m->groups == 0 ? NS_OK : ns_fail(err, NS_E_FORMAT, "%s: %s %lld is not a multiple of %s %lld", c->label, heads,
+                                                       (long long)m->heads, groups, (long long)m->groups);
+}
+
+/* Gated DeltaNet. Its code does not read gdn_expand_v; its convolutions are as wide as one head, and do not run. */
+static int read_delta(ns_facts *f, ns_config *c, ns_error *err)
+{
+    ns_mixer_facts *const m = &f->mixer;
+    const char *act;
+    bool rope, conv;
+    int rc;
+    if (has(f, LIGHTNING))
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: mixer_types: gdn and lightning-attn in one model are not supported", c->label);
+    if ((rc = ns_config_i64(c, "gdn_nh", f->heads, 1, 65536, &m->heads, err)) != NS_OK ||
+        (rc = ns_config_i64(c, "gdn_nkv", f->kv_heads, 1, 65536, &m->groups, err)) != NS_OK ||
+        (rc = check_groups(m, c, "gdn_nh", "gdn_nkv", err)) != NS_OK ||
+        (rc = ns_config_bool(c, "gdn_use_gate", false, &m->gate, err)) != NS_OK ||
+        (rc = ns_config_bool(c, "gdn_use_qk_norm", false, &m->qk_norm, err)) != NS_OK ||
+        (rc = ns_config_bool(c, "gdn_use_rope", false, &rope, err)) != NS_OK ||
+        (rc = ns_config_bool(c, "gdn_use_short_conv", false, &conv, err)) != NS_OK ||
+        (rc = ns_config_str(c, "gdn_activation", NULL, &act, err)) != NS_OK)
+        return rc;
+    if (conv || m->qk_norm)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s is not supported", c->label, conv ? "gdn_use_short_conv" : "gdn_use_qk_norm");
+    m->key_dim = m->value_dim = f->head_dim;
+    m->silu = act != NULL;                                 /* whichever it names */
+    m->rope = rope ? 0 : -1;
+    return NS_OK;
+}
+
+static int read_lightning(ns_facts *f, ns_config *c, const spelling *s, ns_error *err)
 {
     ns_mixer_facts *const m = &f->mixer;
     bool rope, conv, norm;
@@ -75,9 +119,8 @@ static int read_mixer(ns_facts *f, ns_config *c, const spelling *s, ns_error *er
     m->no_norm = !norm;
     if (conv)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: lightning_use_short_conv is not supported", c->label);
-    if (m->heads % m->groups)
-        return ns_fail(err, NS_E_FORMAT, "%s: lightning_nh %lld is not a multiple of lightning_nkv %lld", c->label, (long long)m->heads,
-                       (long long)m->groups);
+    if ((rc = check_groups(m, c, "lightning_nh", "lightning_nkv", err)) != NS_OK)
+        return rc;
     if (rope && m->key_dim != f->head_dim)
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: lightning_head_dim %lld rotates like head_dim %lld: they must be equal", c->label,
                        (long long)m->key_dim, (long long)f->head_dim);
@@ -111,7 +154,8 @@ static int read_as(ns_facts *f, ns_config *c, const spelling *s, ns_error *err)
 {
     bool rope;
     int rc;
-    if ((rc = read_layers(f, c, s, err)) != NS_OK || (rc = read_mixer(f, c, s, err)) != NS_OK ||
+    if ((rc = read_layers(f, c, s, err)) != NS_OK ||
+        (rc = has(f, DELTA) ? read_delta(f, c, err) : read_lightning(f, c, s, err)) != NS_OK ||
         (rc = ns_config_bool(c, "attn_use_rope", s->attn_rope, &rope, err)) != NS_OK ||
         (rc = ns_config_bool(c, "attn_use_output_gate", s->on, &f->attn_gate, err)) != NS_OK || (rc = read_growth(f, c, err)) != NS_OK)
         return rc;
@@ -148,7 +192,32 @@ static void build_bias(ns_builder *b, ns_branch *branch, const char *role, const
         ns_build_bias_of(b, branch, role, name);
 }
 
-static void build(ns_builder *b, ns_branch *branch)
+static void build_delta(ns_builder *b, ns_branch *branch)
+{
+    static const char *const matrices[][2] = {{"attn.q", "q_proj"}, {"attn.k", "k_proj"}, {"attn.v", "v_proj"}, {"attn.o", "o_proj"},
+                                              {"attn.write", "b_proj"}, {"attn.step", "a_proj"}, {"attn.z_gate", "g_proj"}};
+    const ns_mixer_facts *const m = &b->f->mixer;
+    ns_attn *const a = branch->params;
+    b->module = "self_attn.";
+    ns_build_recurrence(b, branch, 1 / sqrt((double)m->key_dim));
+    ns_build_number(b, branch, "n_kv_heads", (double)m->groups);
+    ns_build_number(b, branch, "rope", m->rope);
+    ns_build_word(b, branch, "qkv_act", m->silu ? "silu" : "none");
+    ns_build_word(b, branch, "rule", "delta");
+    ns_build_word(b, branch, "decay", "softplus");
+    ns_build_word(b, branch, "beta", "twice_sigmoid");
+    ns_build_word(b, branch, "z_norm_of", "head");
+    for (int i = 0; i < 6 + m->gate; i++)
+        ns_build_matrix(b, branch, matrices[i][0], matrices[i][1]);
+    ns_build_tensor(b, branch, "attn.step_bias", "dt_bias");
+    ns_build_tensor(b, branch, "attn.rate", "A_log");
+    a->qk_norm = NS_QK_PER_HEAD;
+    a->q_norm = a->k_norm = (ns_norm){.type = NS_NORM_L2, .eps = 1e-6f};
+    ns_build_norm(b, branch, "attn.z_norm", "o_norm")->eps = 1e-5f;      /* in the code */
+    b->module = NULL;
+}
+
+static void build_lightning(ns_builder *b, ns_branch *branch)
 {
     static const char *const matrices[][2] = {{"attn.q", "q_proj"}, {"attn.k", "k_proj"}, {"attn.v", "v_proj"}, {"attn.o", "o_proj"},
                                               {"attn.z_gate", "z_proj"}};
@@ -178,14 +247,16 @@ static void build(ns_builder *b, ns_branch *branch)
     b->module = NULL;
 }
 
-static const ns_recurrent hypenet = {.type = "lightning-attn", .mixer = "recurrence", .read = read_hypenet, .build = build};
-static const ns_recurrent sala = {.type = "lightning-attn", .mixer = "recurrence", .read = read_sala, .build = build};
+#define MIXER(word, read_it, build_it) {.type = word, .mixer = "recurrence", .read = read_it, .build = build_it}
+static const ns_recurrent hypenet[] = {[LIGHTNING - 1] = MIXER("lightning-attn", read_hypenet, build_lightning),
+                                       [DELTA - 1] = MIXER("gdn", NULL, build_delta)};
+static const ns_recurrent sala = MIXER("lightning-attn", read_sala, build_lightning);
 
 const ns_family ns_family_hypenet = {
     .type = "hypenet", .names = &names_hypenet,
     .defaults = {.vocab = 151936, .d_model = 4096, .d_ff = 22016, .layers = 32, .heads = 32, .kv_heads = 32, .head_dim = 128,
                  .positions = 32768, .eps = 1e-6, .theta = 1e4, .act = "silu"},
-    .norm = NS_NORM_RMS, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE, .rope = NS_ROPES_READ, .recurrent = &hypenet,
+    .norm = NS_NORM_RMS, .qk_norm = NS_QK_PER_HEAD, .attn_bias = NS_BIAS_KEY_FALSE, .rope = NS_ROPES_READ, .recurrent = hypenet,
     .harmless = hypenet_harmless,
 };
 

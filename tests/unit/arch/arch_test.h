@@ -153,6 +153,10 @@ static const struct small_config { const char *name, *json;
      "\"lightning_use_qk_norm\":true,"
      "\"lightning_use_output_gate\":true,\"lightning_use_output_norm\":true,\"attn_use_rope\":false,\"attn_use_output_gate\":true,"
      "\"attention_bias\":true,\"attn_logits_scaling\":\"log\"}"},
+    {"hypenet",
+     "{\"model_type\":\"hypenet\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,"
+     "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"mixer_types\":[\"gdn\",\"attn\"],\"gdn_use_gate\":true,"
+     "\"gdn_use_rope\":true,\"gdn_activation\":\"silu\"}"},
     {"minicpm_sala",
      "{\"model_type\":\"minicpm_sala\",\"hidden_size\":16,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":6,"
      "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"mixer_types\":[\"minicpm4\",\"lightning-attn\"]}"},
@@ -172,6 +176,9 @@ static const struct small_config { const char *name, *json;
     {"hgrn2",
      "{\"model_type\":\"hgrn2\",\"hidden_size\":16,\"expand_ratio\":7,\"use_lower_bound\":false,"
      "\"num_hidden_layers\":2,\"intermediate_size\":24,\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},
+    {"hgrn2",
+     "{\"model_type\":\"hgrn2\",\"hidden_size\":16,\"expand_ratio\":8,\"num_hidden_layers\":3,\"intermediate_size\":24,"
+     "\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},
     {"retnet",
      "{\"model_type\":\"retnet\",\"hidden_size\":16,\"num_heads\":4,\"num_kv_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,"
      "\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},

@@ -378,6 +378,17 @@ static void scans(void **state)
     };
     refuse_each(json, slopes, sizeof slopes / sizeof *slopes);
     free(json);
+    const char *const config = "{\"model_type\":\"hgrn2\",\"hidden_size\":16,\"expand_ratio\":8,\"num_hidden_layers\":3,\"vocab_size\":32}";
+    a = arch_of(config);
+    json = written(a);
+    ns_arch_free(a);
+    static const edit bounds[] = {
+        {"\"depth\":\t2", "\"depth\":\t3", "layer 2: depth is 3, outside 0 to 2"},
+        {"\"depths\":\t3,", "", "layer 1: depths is 0, outside 1"},
+        {"\"depths\":\t3,", "\"depths\":-3,", "'depths' is out of range"},
+    };
+    refuse_each(json, bounds, sizeof bounds / sizeof *bounds);
+    free(json);
 }
 
 /* What belongs to another mixer, or is missing from this one. */

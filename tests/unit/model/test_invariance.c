@@ -324,6 +324,7 @@ static void forget_gates(void **state)
 {
     (void)state;
     invariance(tiny_hgrn2);
+    invariance(tiny_bounds);
 }
 
 static void state_space(void **state)

@@ -100,6 +100,10 @@ const char *const tiny_nemotron =
 const char *const tiny_hgrn2 =
     "{\"model_type\":\"hgrn2\",\"hidden_size\":48,\"intermediate_size\":56,\"expand_ratio\":11,\"num_hidden_layers\":3,"
     "\"use_lower_bound\":false,\"vocab_size\":101,\"attn\":{\"layers\":[1],\"num_heads\":4}}";
+/* HGRN2 with lower bounds, one tensor that layers 1 and 2 share. */
+const char *const tiny_bounds =
+    "{\"model_type\":\"hgrn2\",\"hidden_size\":48,\"intermediate_size\":56,\"expand_ratio\":12,\"num_hidden_layers\":3,"
+    "\"vocab_size\":101}";
 /* Mamba-2: values wider than a panel, a gate before the norm, a skip, no MLP, no attention. */
 const char *const tiny_mamba2 =
     "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
