@@ -278,7 +278,7 @@ static void describe_tensors(cli_out *o, const ns_checkpoint *checkpoint)
         }
         strncat(shape, "]", sizeof shape - strlen(shape) - 1);
         cli_cell_text(o, tensor->name);
-        cli_cell_text(o, ns_dtype_name(tensor->view.dtype));
+        cli_cell_text(o, ns_tensor_stored(tensor));
         cli_cell_text(o, shape);
         cli_cell_int(o, tensor->n_bytes);
         cli_cell_text(o, ns_path_base(tensor->file));

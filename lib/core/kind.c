@@ -12,6 +12,7 @@ enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
 
 static const char *const kind_names[NS_N_KINDS] = {
     "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights",
+    "a GGUF file",
     "a PNG picture", "a PDF",
     "an SVG picture",
     "a notebook", "a tokenizer.json", "a tokenizer_config.json", "an index of weights", "a description of an architecture (JSON)",
@@ -41,7 +42,7 @@ static bool is_step(const char *name)
 static void look_at(listing *l, const char *name)
 {
     l->config |= strcmp(name, "config.json") == 0;
-    l->weights |= ns_ends(name, ".safetensors") || strcmp(name, "model.safetensors.index.json") == 0;
+    l->weights |= ns_ends(name, ".safetensors") || ns_ends(name, ".gguf") || strcmp(name, "model.safetensors.index.json") == 0;
     l->shards |= strcmp(name, "shards") == 0;
     l->snapshots |= strcmp(name, "snapshots") == 0;
     l->refs |= strcmp(name, "refs") == 0 || strcmp(name, "blobs") == 0;
@@ -133,6 +134,8 @@ static ns_kind bytes_kind(const head *h, const char *path)
         return ns_kind_of_hdf5 ? ns_kind_of_hdf5(path) : NS_KIND_HDF5;
     if (begins(h, "\211PNG\r\n\032\n", 8))
         return NS_KIND_PNG;
+    if (begins(h, "GGUF", 4))
+        return NS_KIND_GGUF;
     if (begins(h, "%PDF-", 5))
         return NS_KIND_PDF;
     return h->n == 0 ? NS_KIND_EMPTY : is_safetensors(h) ? NS_KIND_SAFETENSORS : is_text(h) ? text_kind(h) : NS_KIND_BINARY;

@@ -63,14 +63,15 @@ static int find_reader(const ns_reader **out, const ns_weight_file *file, ns_err
     return rc != NS_OK ? rc : ns_reader_for(out, &lead, file->path, err);
 }
 
-static int open_file(ns_checkpoint *ck, const char *path, const ns_reader *reader, ns_error *err)
+/* *reader: NULL, and then it is found by the file's bytes. */
+static int open_file(ns_checkpoint *ck, const char *path, const ns_reader **reader, ns_error *err)
 {
     ns_weight_file *const file = &ck->files[ck->n_files++];
     file->path = ns_strdup(path);
     int rc = file->path ? ns_input_open(&file->in, path, err) : ns_oom(err, path);
-    if (rc == NS_OK && !reader)
-        rc = find_reader(&reader, file, err);
-    return rc != NS_OK ? rc : reader->open(ck, file, err);
+    if (rc == NS_OK && !*reader)
+        rc = find_reader(reader, file, err);
+    return rc != NS_OK ? rc : (*reader)->open(ck, file, err);
 }
 
 /* A download or a training run that is still writing is caught here, and later by the read that finds the file's end too early. */
@@ -90,9 +91,17 @@ static int open_files(ns_checkpoint *ck, const ns_location *at, const ns_reader 
     ck->files = ns_alloc_array((size_t)at->n_files, sizeof *ck->files);
     if (!ck->files)
         return ns_oom(err, at->dir);
-    int rc = NS_OK;
-    for (int64_t i = 0; i < at->n_files && rc == NS_OK; i++)
-        rc = open_file(ck, at->files[i], reader, err);
+    const ns_reader *first = reader;
+    int rc = open_file(ck, at->files[0], &first, err);
+    for (int64_t i = 1; i < at->n_files && rc == NS_OK; i++) {
+        const ns_reader *own = reader;
+        rc = open_file(ck, at->files[i], &own, err);
+        if (rc == NS_OK && own != first)
+            rc = ns_fail(err, NS_E_FORMAT, "%s: is %s, and %s is %s: one checkpoint in two formats", at->files[i], own->name,
+                         ns_path_base(at->files[0]), first->name);
+    }
+    if (rc == NS_OK && first->finish)
+        rc = first->finish(ck, err);
     if (rc == NS_OK)
         rc = sort_tensors(ck, err);
     if (rc == NS_OK && at->index)
@@ -128,11 +137,11 @@ static int beside(char **out, const char *dir, const char *name, ns_error *err)
     return NS_OK;
 }
 
-/* Training steps often share the tokenizer of the folder above them. */
+/* What the weights' file does not say itself. Training steps often share the tokenizer of the folder above them. */
 static int find_companions(ns_checkpoint *ck, ns_error *err)
 {
-    int rc = beside(&ck->config, ck->dir, "config.json", err);
-    if (rc == NS_OK)
+    int rc = ck->config ? NS_OK : beside(&ck->config, ck->dir, "config.json", err);
+    if (rc == NS_OK && !ck->tokenizer)
         rc = beside(&ck->tokenizer, ck->dir, "tokenizer.json", err);
     if (rc == NS_OK && !ck->tokenizer)
         rc = beside(&ck->tokenizer, ck->dir, "../tokenizer.json", err);
@@ -148,7 +157,7 @@ static int read_params(ns_checkpoint_params *p, const ns_checkpoint_params *give
         memcpy(p, given, given->size < sizeof *p ? given->size : sizeof *p);
     *reader = p->reader ? ns_reader_named(p->reader) : NULL;
     if (p->reader && !*reader)
-        return ns_fail(err, NS_E_ARG, "no checkpoint reader is called '%s' (there is: safetensors)", p->reader);
+        return ns_fail(err, NS_E_ARG, "no checkpoint reader is called '%s' (there are: safetensors, gguf)", p->reader);
     return NS_OK;
 }
 
@@ -182,12 +191,12 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
 
 int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
 {
-    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_CACHE) |
-                                 NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_BINARY);
+    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_GGUF) |
+                                 NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_BINARY);
     const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_INDEX) : 0;
     int rc = open_checkpoint(out, path, params, err);
     const ns_error own = err ? *err : (ns_error){""};
-    rc = ns_kind_fail(err, rc, path, fine | index, "a checkpoint (a folder of safetensors weights, or one such file)");
+    rc = ns_kind_fail(err, rc, path, fine | index, "a checkpoint (a folder of safetensors or GGUF weights, or one such file)");
     if (rc == NS_OK || !err || !strcmp(own.message, err->message))
         return rc;
     /* The reader knows the remedy: which step a run folder has, how others' files are converted, what is wrong with a header. */
@@ -203,6 +212,7 @@ void ns_checkpoint_free(ns_checkpoint *ck)
         ns_input_close(&ck->files[i].in);
         free(ck->files[i].header);
         free(ck->files[i].names);
+        free(ck->files[i].coded);
         free(ck->files[i].path);
     }
     free(ck->files);
@@ -210,6 +220,8 @@ void ns_checkpoint_free(ns_checkpoint *ck)
     free(ck->dir);
     free(ck->config);
     free(ck->tokenizer);
+    free(ck->config_text);
+    free(ck->no_config);
     free(ck);
 }
 
@@ -237,6 +249,22 @@ const char *ns_checkpoint_dir(const ns_checkpoint *ck)
 const char *ns_checkpoint_config_path(const ns_checkpoint *ck)
 {
     return ck->config;
+}
+
+int ns_checkpoint_config(const ns_checkpoint *ck, char **text, size_t *n, ns_error *err)
+{
+    enum { LARGEST = 64 << 20 };
+    *text = NULL;
+    if (ck->no_config)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s; or describe the model with --arch", ck->no_config);
+    if (!ck->config)
+        return ns_fail(err, NS_E_MISSING, "%s: no config.json: put it beside the weights, or describe the model with --arch", ck->dir);
+    if (!ck->config_text)
+        return ns_file_read(ck->config, LARGEST, text, n, err);
+    *text = ns_strdup(ck->config_text);
+    if (*text && n)
+        *n = strlen(*text);
+    return *text ? NS_OK : ns_oom(err, ck->config);
 }
 
 const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *ck)

@@ -34,7 +34,6 @@ static const struct form {
     { "consolidated.*.pth", "a checkpoint in Meta's own layout",
       "convert it: python -m transformers.models.llama.convert_llama_weights_to_hf --input_dir FOLDER --output_dir OUT" },
     {"pytorch_model*.bin*", "a PyTorch checkpoint", "save it again in transformers: save_pretrained(OUT, safe_serialization=True)"},
-    {"*.gguf", "a folder of GGUF files", "load one in transformers with gguf_file= and save_pretrained it"},
     {"flax_model*.msgpack", "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save_pretrained it"},
     {"tf_model*.h5", "a TensorFlow checkpoint", "load it in transformers 4 with from_tf=True and save_pretrained it"},
     {"manifest.ocdbt", "an Orbax checkpoint", ORBAX},
@@ -119,13 +118,14 @@ static int say(const char *folder, const listing *l, int64_t n_states, ns_error 
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
         for (int64_t i = 0; i < l->n; i++)
             if (fits(forms[f].glob, l->names[i]))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'): needlescope reads safetensors (%s)", folder, forms[f].what,
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'): needlescope reads safetensors and GGUF (%s)", folder, forms[f].what,
                                l->names[i], forms[f].remedy);
     if (n_states)
         return ns_fail(err, NS_E_MISSING, "%s: a training checkpoint without its weights: %lld files of the optimizer's and the trainer's "
-                       "state, and no *.safetensors (copy it here, "
+                       "state, and no *.safetensors or *.gguf (copy it here, "
                        "or save it with the checkpoint)", folder, (long long)n_states);
-    return ns_fail(err, NS_E_MISSING, "%s: no model.safetensors, model.safetensors.index.json or single *.safetensors in it", folder);
+    return ns_fail(err, NS_E_MISSING, "%s: no model.safetensors, model.safetensors.index.json, single *.safetensors or single *.gguf in "
+                   "it", folder);
 }
 
 int ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *err)

@@ -32,6 +32,22 @@ static int one_file(ns_location *at, const char *name, ns_error *err)
     return NS_OK;
 }
 
+/* A file that is one of several parts brings the others. */
+static int with_parts(ns_location *at, const char *name, ns_error *err)
+{
+    const int64_t n = ns_parts_of(name);
+    int rc = n ? NS_OK : one_file(at, name, err);
+    for (int64_t i = 1; i <= n && rc == NS_OK; i++) {
+        char *const part = ns_part_name(name, i);
+        rc = part ? one_file(at, part, err) : ns_oom(err, at->dir);
+        if (rc == NS_OK && !ns_path_exists(at->files[at->n_files - 1]))
+            rc = ns_fail(err, NS_E_MISSING, "%s: no such file: it is part %lld of %lld (put the parts of a model into one folder)",
+                         at->files[at->n_files - 1], (long long)i, (long long)n);
+        free(part);
+    }
+    return rc;
+}
+
 static int with_index(ns_location *at, const char *name, ns_error *err)
 {
     at->index_path = ns_path_join(at->dir, name);
@@ -62,10 +78,12 @@ static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
         return one_file(at, "model.safetensors", err);
     if (has(names, n, index))
         return with_index(at, index, err);
+    if (found > 1 && found == ns_parts_of(only))
+        return with_parts(at, only, err);
     if (found > 1)
         return ns_fail(err, NS_E_MISSING, "%s: %d files of weights but no %s (restore it, or name one file)", at->dir, found, index);
     if (found && strcmp(only, "consolidated.safetensors") != 0)
-        return one_file(at, only, err);
+        return with_parts(at, only, err);
     return ns_other_form(at->dir, names, n, err);
 }
 
@@ -188,7 +206,7 @@ static int locate_file(ns_location *at, const char *path, const char *revision, 
     const char *const base = ns_path_base(path);
     if (revision)
         return ns_fail(err, NS_E_ARG, "%s: a revision was given ('%.80s'), but this is a file", path, revision);
-    return ns_ends(base, ".index.json") ? with_index(at, base, err) : one_file(at, base, err);
+    return ns_ends(base, ".index.json") ? with_index(at, base, err) : with_parts(at, base, err);
 }
 
 /* The folder part of a path, "." if it has none. */

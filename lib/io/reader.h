@@ -15,6 +15,7 @@ typedef struct ns_weight_file {
     char    *names;        /* owned: the NUL-terminated tensor names that the tensors point to */
     uint8_t *header;       /* owned: leading bytes that describe the tensors; they go into the identity */
     size_t   header_bytes;
+    struct ns_coded *coded;        /* owned: what the tensors that are not plain point to (blocks.h), or NULL */
 } ns_weight_file;
 
 /* What a file begins with, and how large it is: enough to know its format. */
@@ -22,7 +23,10 @@ enum { NS_LEAD_BYTES = 512 };
 typedef struct ns_lead { uint8_t bytes[NS_LEAD_BYTES]; size_t n, size; } ns_lead;
 
 struct ns_checkpoint {
-    char           *dir, *config, *tokenizer;
+    /* dir and paths: of config.json and tokenizer.json, or of a file of weights that says itself what they would. config_text: what such
+     * a file says of the model, as the text of a config.json (NULL: read `config`). no_config: the message why what it says is not
+     * understood (NULL: it is). */
+    char           *dir, *config, *tokenizer, *config_text, *no_config;
     ns_weight_file *files;
     int64_t         n_files;
     ns_tensor      *tensors;
@@ -36,6 +40,12 @@ typedef struct ns_reader {
     /* Appends the file's tensors after ns_checkpoint_reserve and sets names and header_bytes. What it leaves half done is freed with the
      * checkpoint. */
     int (*open)(ns_checkpoint *, ns_weight_file *, ns_error *);
+    /* NULL, or called once after every file was opened, before tensors are sorted: what needs all files, as the names that transformers
+     * gives the tensors. A file that describes its model sets config and config_text here, and tokenizer to the path that `tokenize`
+     * takes; what it sets stands before the files beside it. */
+    int (*finish)(ns_checkpoint *, ns_error *);
+    /* NULL, or what the file at that path says of its tokenizer: *json as tokenizer.json would be (json may be NULL), and a hash of it. */
+    int (*tokenize)(const char *path, cJSON **json, char sha256[65], ns_error *);
 } ns_reader;
 
 #define ENTRY(name) extern const ns_reader ns_##name##_reader;
@@ -46,6 +56,13 @@ const ns_reader *ns_reader_named(const char *name);
 const ns_reader *ns_reader_of_name(const char *file);   /* by the extension of a file's name; NULL where none has it */
 /* By bytes; the error says what the file is instead, as far as its first bytes tell. */
 int ns_reader_for(const ns_reader **out, const ns_lead *, const char *path, ns_error *);
+
+/* The reader of a file of weights that has its own tokenizer, by its bytes; NULL: no such file. */
+const ns_reader *ns_reader_with_tokenizer(const char *path);
+
+/* Elements of a tensor that is stored as plain numbers of that dtype, whose range was checked, widened; n halves. */
+int  ns_plain_read(const ns_tensor *, ns_dtype, int64_t first, int64_t n, float *out, ns_error *);
+void ns_widen_f16(float *restrict out, const uint8_t *restrict in, int64_t n);
 
 /* Room for `more` tensors at the end of the list; the caller fills them and raises n_tensors. */
 int ns_checkpoint_reserve(ns_checkpoint *, int64_t more, ns_error *);
@@ -66,6 +83,9 @@ int  ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *
 /* model.safetensors.index.json: weight_map name -> file, both directions checked against the tensors that were found. */
 int  ns_index_files(ns_location *, ns_error *);
 int  ns_index_check(const ns_checkpoint *, const ns_location *, ns_error *);
+/* NAME-00002-of-00003.gguf: 3; another name: 0. Of such a name, that of part `no` (from 1 on): malloc'd. */
+int64_t ns_parts_of(const char *name);
+char   *ns_part_name(const char *name, int64_t no);
 bool ns_plain_name(const char *name);   /* a file name and nothing else: no '/', no '\\', not "." or ".." */
 
 #endif

@@ -22,7 +22,6 @@ static const struct foreign {
     {0, 0, ".msgpack", NS_E_UNSUPPORTED, "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save it as safetensors"},
     {0, 0, ".onnx", NS_E_UNSUPPORTED, "an ONNX export", "take the checkpoint that it was exported from"},
     {0, 0, ".distcp", NS_E_UNSUPPORTED, "one file of a PyTorch distributed checkpoint (DCP)", "name its folder"},
-    {0, 4, "GGUF", NS_E_UNSUPPORTED, "a GGUF file", "load it in transformers with gguf_file= and save it as safetensors"},
     {0, 4, "PK\3\4", NS_E_UNSUPPORTED, "a PyTorch zip checkpoint", "save its state dict with safetensors.torch.save_file"},
     {0, 1, "\x80", NS_E_UNSUPPORTED, "a pickle (PyTorch before 1.6)", "save its state dict with safetensors.torch.save_file"},
     {0, 8, "\x89HDF\r\n\x1a\n", NS_E_UNSUPPORTED, "an HDF5 file (Keras weights, or a needlescope recording)",
@@ -66,6 +65,23 @@ const ns_reader *ns_reader_of_name(const char *file)
     return NULL;
 }
 
+const ns_reader *ns_reader_with_tokenizer(const char *path)
+{
+    ns_lead lead = {0};
+    ns_input in = {0};
+    bool good = ns_input_open(&in, path, NULL) == NS_OK;
+    if (good) {
+        lead.size = (size_t)in.size;
+        lead.n = lead.size < NS_LEAD_BYTES ? lead.size : NS_LEAD_BYTES;
+        good = ns_input_read(&in, 0, lead.bytes, lead.n, path, NULL) == NS_OK;
+    }
+    ns_input_close(&in);
+    for (int i = 0; good && readers[i]; i++)
+        if (readers[i]->tokenize && readers[i]->probe(&lead))
+            return readers[i];
+    return NULL;
+}
+
 int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, ns_error *err)
 {
     for (int i = 0; readers[i]; i++) {
@@ -84,5 +100,5 @@ int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, 
         return NS_OK;
     if (is_llama2c(lead))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: a llama2.c file (convert it to safetensors)", path);
-    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors)", path);
+    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors and GGUF)", path);
 }

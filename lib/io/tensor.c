@@ -1,12 +1,13 @@
 /* tensor.c - bytes and elements of a stored tensor, read from its file at the moment they are asked for, halves widened to f32. Each half
  * is a memcpy, which the compiler turns into vector loads. */
+#include "io/blocks.h"
 #include "io/reader.h"
 
 #include <string.h>
 
 /* Sign and exponent keep their places, the mantissa moves up by 13. The exponent is re-biased by 112; all ones (Inf, NaN)
  * by 112 more. Subnormals are an integer times 2^-24, exact in f32. Both ways are computed and one is chosen, so the loop has no branch. */
-static void widen_f16(float *restrict out, const uint8_t *restrict in, int64_t n)
+void ns_widen_f16(float *restrict out, const uint8_t *restrict in, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         uint16_t h;
@@ -46,7 +47,7 @@ int ns_tensor_read(const ns_tensor *t, int64_t first, int64_t n, void *out, ns_e
 }
 
 /* Through a buffer that stays in the cache. */
-static int read_halves(const ns_tensor *t, int64_t first, int64_t n, float *out, ns_error *err)
+static int read_halves(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_t n, float *out, ns_error *err)
 {
     enum { CHUNK = 1 << 13 };
     uint8_t half[2 * CHUNK];
@@ -55,25 +56,34 @@ static int read_halves(const ns_tensor *t, int64_t first, int64_t n, float *out,
         const int64_t count = n - at < CHUNK ? n - at : CHUNK;
         rc = ns_input_read(&t->from->in, t->at + 2 * (first + at), half, (size_t)(2 * count), t->file, err);
         if (rc == NS_OK)
-            (t->view.dtype == NS_BF16 ? widen_bf16 : widen_f16)(out + at, half, count);
+            (dtype == NS_BF16 ? widen_bf16 : ns_widen_f16)(out + at, half, count);
     }
     return rc;
+}
+
+int ns_plain_read(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_t n, float *out, ns_error *err)
+{
+    switch (dtype) {
+    case NS_F32:
+        return ns_input_read(&t->from->in, t->at + 4 * first, out, (size_t)n * 4, t->file, err);
+    case NS_BF16:
+    case NS_F16:
+        return read_halves(t, dtype, first, n, out, err);
+    default:
+        return ns_fail(err, NS_E_UNSUPPORTED,
+                       "%s: tensor '%s' is stored as %s: not a weight that needlescope reads (store it as F32, BF16 or F16)", t->file,
+                       t->name, ns_dtype_name(dtype));
+    }
 }
 
 int ns_tensor_read_f32(const ns_tensor *t, int64_t first, int64_t n, float *out, ns_error *err)
 {
     const int rc = check_range(t, first, n, ns_view_count(&t->view), "elements", err);
-    if (rc != NS_OK || n == 0)
-        return rc;
-    switch (t->view.dtype) {
-    case NS_F32:
-        return ns_input_read(&t->from->in, t->at + 4 * first, out, (size_t)n * 4, t->file, err);
-    case NS_BF16:
-    case NS_F16:
-        return read_halves(t, first, n, out, err);
-    default:
-        return ns_fail(err, NS_E_UNSUPPORTED,
-                       "%s: tensor '%s' is stored as %s: not a weight that needlescope reads (store it as F32, BF16 or F16)", t->file,
-                       t->name, ns_dtype_name(t->view.dtype));
-    }
+    return rc != NS_OK || n == 0 ? rc : t->coded ? ns_coded_read(t, first, n, out, err)
+                                      : ns_plain_read(t, t->view.dtype, first, n, out, err);
+}
+
+const char *ns_tensor_stored(const ns_tensor *t)
+{
+    return t->coded ? t->coded->block->name : ns_dtype_name(t->view.dtype);
 }

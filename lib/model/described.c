@@ -30,11 +30,12 @@ static int read_text(ns_described *m, char *text, size_t n, ns_error *err)
     return rc != NS_OK ? rc : m->config ? NS_OK : ns_oom(err, m->path);
 }
 
-static int read_file(ns_described *m, const char *path, ns_error *err)
+/* checkpoint: what its config is read from, or NULL: path is read. */
+static int read_description(ns_described *m, const ns_checkpoint *checkpoint, const char *path, ns_error *err)
 {
     char *text = NULL;
     size_t n = 0;
-    int rc = ns_file_read(path, LARGEST_MODEL, &text, &n, err);
+    int rc = checkpoint ? ns_checkpoint_config(checkpoint, &text, &n, err) : ns_file_read(path, LARGEST_MODEL, &text, &n, err);
     if (rc == NS_OK)
         rc = read_text(m, text, n, err);
     free(text);
@@ -47,7 +48,7 @@ static int open_checkpoint(ns_described *m, ns_error *err)
     if (rc == NS_OK && !ns_checkpoint_config_path(m->checkpoint))
         rc = ns_fail(err, NS_E_MISSING, "%s: no config.json: a checkpoint that training goes on from needs one", m->path);
     if (rc == NS_OK)
-        rc = read_file(m, ns_checkpoint_config_path(m->checkpoint), err);
+        rc = read_description(m, m->checkpoint, NULL, err);
     ns_arch_free(m->arch);                     /* names may depend on what the file holds */
     m->arch = NULL;
     if (rc == NS_OK)
@@ -82,7 +83,7 @@ int ns_described_open(ns_described *m, const char *path, ns_error *err)
     *m = (ns_described){.path = ns_strdup(path)};
     int rc = m->path ? NS_OK : ns_oom(err, path);
     if (rc == NS_OK)
-        rc = ns_path_is_dir(path) || !ns_ends(path, ".json") ? open_checkpoint(m, err) : read_file(m, path, err);
+        rc = ns_path_is_dir(path) || !ns_ends(path, ".json") ? open_checkpoint(m, err) : read_description(m, NULL, path, err);
     rc = rc != NS_OK ? rc : hash(m, err);
     if (rc != NS_OK)
         ns_described_clear(m);

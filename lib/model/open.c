@@ -206,16 +206,21 @@ static int read_cases(ns_opened *m, const char *given, ns_cases *out, ns_error *
 /* The token that begins a text: the tokenizer's, or config.json's bos_token_id where none was opened; -1: not known. */
 static int first_token(const ns_opened *m, int64_t *bos, ns_error *err)
 {
-    const char *const path = m->checkpoint ? ns_checkpoint_config_path(m->checkpoint) : NULL;
     cJSON *config = NULL;
+    char *text = NULL;
+    size_t n = 0;
     *bos = m->tokenizer ? ns_tokenizer_bos(m->tokenizer) : -1;
-    if (m->tokenizer || !path)
+    if (m->tokenizer || !m->checkpoint || !ns_checkpoint_config_path(m->checkpoint))
         return NS_OK;
-    const int rc = ns_json_read_python(&config, path, LARGEST_ARCH, CONFIG_DEPTH, err);
+    int rc = ns_checkpoint_config(m->checkpoint, &text, &n, err);
+    if (rc == NS_E_UNSUPPORTED)                    /* a file that does not say, opened by a description */
+        return NS_OK;
+    rc = rc != NS_OK ? rc : ns_json_parse_python(&config, text, n, CONFIG_DEPTH, ns_checkpoint_config_path(m->checkpoint), err);
     const cJSON *const id = cJSON_GetObjectItemCaseSensitive(config, "bos_token_id");
     if (cJSON_IsNumber(id))
         *bos = (int64_t)id->valuedouble;
     cJSON_Delete(config);
+    free(text);
     return rc;
 }
 

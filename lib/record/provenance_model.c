@@ -26,10 +26,9 @@ static int add_text(ns_fact_list *f, const char *hash, const char *whole, const 
 
 static int add_config(ns_fact_list *f, const ns_checkpoint *c, ns_error *err)
 {
-    enum { LARGEST = 16 << 20 };
-    const char *const path = ns_checkpoint_config_path(c);
     char *text = NULL;
-    int rc = path ? ns_file_read(path, LARGEST, &text, NULL, err) : NS_OK;
+    int rc = ns_checkpoint_config_path(c) ? ns_checkpoint_config(c, &text, NULL, err) : NS_OK;
+    rc = rc == NS_E_UNSUPPORTED ? NS_OK : rc;                  /* a file that does not say, opened by a description */
     if (text)
         rc = add_text(f, "model_config_sha256", "model_config_json", text, err);
     free(text);

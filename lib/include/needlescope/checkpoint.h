@@ -17,10 +17,11 @@ typedef struct ns_checkpoint ns_checkpoint;
 typedef struct ns_tensor {
     const char *name;
     const char *file;          /* path of the file it lies in */
-    ns_view     view;          /* dtype and shape, row-major; data is NULL: the bytes are read by ns_tensor_read... */
+    ns_view     view;          /* shape, and the dtype as which it is read, row-major; data is NULL: ns_tensor_read... reads */
     int64_t     n_bytes;
     const struct ns_weight_file *from;      /* ours: where the bytes are */
     int64_t     at;
+    const struct ns_coded *coded;           /* ours: how its numbers are stored, where the view does not say it; NULL: as the view */
 } ns_tensor;
 
 typedef struct ns_checkpoint_params {
@@ -35,16 +36,23 @@ NS_API int64_t ns_checkpoint_count(const ns_checkpoint *);
 NS_API const ns_tensor *ns_checkpoint_tensor(const ns_checkpoint *, int64_t i);           /* sorted by name; borrowed */
 NS_API const ns_tensor *ns_checkpoint_find(const ns_checkpoint *, const char *name);      /* NULL if absent */
 NS_API const char *ns_checkpoint_dir(const ns_checkpoint *);                              /* the resolved folder */
-NS_API const char *ns_checkpoint_config_path(const ns_checkpoint *);                      /* its config.json, or NULL */
-/* its tokenizer.json (or the parent folder's), or NULL */
+/* Its config.json, or the file of weights that says itself what that would (GGUF); NULL: none. */
+NS_API const char *ns_checkpoint_config_path(const ns_checkpoint *);
+/* The text of its config.json, or what the file of weights says as such a text: malloc'd, NUL-terminated. NS_E_MISSING: there is none;
+ * NS_E_UNSUPPORTED: the file's own words are not understood. n may be NULL. */
+NS_API NS_MUST_CHECK int ns_checkpoint_config(const ns_checkpoint *, char **text, size_t *n, ns_error *);
+/* Its tokenizer.json (or the parent folder's), or the file of weights that has its own (GGUF): what ns_tokenizer_open takes; or NULL. */
 NS_API const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *);
 /* 64 hex digits over every file's header bytes, size and mtime: cheap, changes when the checkpoint does. No paths in it. */
 NS_API const char *ns_checkpoint_identity(const ns_checkpoint *);
 
 /* Bytes [first, first + n) of the tensor as they are stored. Any thread. NS_E_IO where the file is not what it was any more. */
 NS_API NS_MUST_CHECK int ns_tensor_read(const ns_tensor *, int64_t first, int64_t n, void *out, ns_error *);
-/* Elements [first, first + n) of the tensor's flat order, widened to f32. Exact for F16, BF16 and F32. */
+/* Elements [first, first + n) of the tensor's flat order, widened to f32. Exact for F16, BF16 and F32; of quantised types the numbers that
+ * gguf.dequantize of the Python package `gguf` gives, to the bit. */
 NS_API NS_MUST_CHECK int ns_tensor_read_f32(const ns_tensor *, int64_t first, int64_t n, float *out, ns_error *);
+
+NS_API const char *ns_tensor_stored(const ns_tensor *);     /* how it is stored: "F32", "Q4_K", ...; static */
 
 /* Writing: a safetensors file of f32/bf16/f16 tensors, atomic. The views' data is f32; dtype says what is stored. */
 typedef struct ns_tensor_out {

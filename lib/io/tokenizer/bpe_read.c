@@ -93,14 +93,8 @@ static int add_merge(ns_tok_bpe *bpe, joiner *join, const cJSON *item, int32_t r
     return NS_OK;
 }
 
-static int read_merges(ns_tok_bpe *bpe, const cJSON *json, const char *path, ns_error *err)
+int ns_tok_merges_init(ns_tok_merges *merges, int64_t count, const char *path, ns_error *err)
 {
-    if (!cJSON_IsArray(json))
-        return ns_fail(err, NS_E_FORMAT, "%s: the BPE model has no list 'merges'", path);
-    int64_t count = 0;
-    for (const cJSON *item = json->child; item; item = item->next)
-        count++;
-    ns_tok_merges *const merges = &bpe->merges;
     for (merges->slots = 8; merges->slots < 2 * count; merges->slots *= 2)
         ;
     merges->slot = ns_alloc_array((size_t)merges->slots, sizeof *merges->slot);
@@ -108,9 +102,19 @@ static int read_merges(ns_tok_bpe *bpe, const cJSON *json, const char *path, ns_
         return ns_oom(err, path);
     for (int64_t i = 0; i < merges->slots; i++)
         merges->slot[i].rank = -1;
+    return NS_OK;
+}
+
+static int read_merges(ns_tok_bpe *bpe, const cJSON *json, const char *path, ns_error *err)
+{
+    if (!cJSON_IsArray(json))
+        return ns_fail(err, NS_E_FORMAT, "%s: the BPE model has no list 'merges'", path);
+    int64_t count = 0;
+    for (const cJSON *item = json->child; item; item = item->next)
+        count++;
     joiner join = {.prefix = bpe->prefix ? strlen(bpe->prefix) : 0};
     int32_t rank = 0;
-    int rc = NS_OK;
+    int rc = ns_tok_merges_init(&bpe->merges, count, path, err);
     for (const cJSON *item = json->child; item && rc == NS_OK; item = item->next)
         if (!cJSON_IsString(item) || !ns_starts(item->valuestring, "#version"))
             rc = add_merge(bpe, &join, item, rank++, path, err);
@@ -175,6 +179,7 @@ int ns_tok_bpe_read(ns_tok_bpe *bpe, const cJSON *model, const char *path, ns_er
                                                                                             path);
     if (rc != NS_OK)
         return rc;
+    const cJSON *const scores = cJSON_GetObjectItemCaseSensitive(model, "scores");
     if (type ? strcmp(type, "BPE") != 0 : !cJSON_GetObjectItemCaseSensitive(model, "merges"))
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: the model '%.100s' is not supported, only BPE (tokenize elsewhere and pass token ids)",
                        path, type ? type : "(none)");
@@ -182,7 +187,8 @@ int ns_tok_bpe_read(ns_tok_bpe *bpe, const cJSON *model, const char *path, ns_er
     if (rc == NS_OK)
         rc = read_vocab(&bpe->vocab, cJSON_GetObjectItemCaseSensitive(model, "vocab"), path, err);
     if (rc == NS_OK)
-        rc = read_merges(bpe, cJSON_GetObjectItemCaseSensitive(model, "merges"), path, err);
+        rc = cJSON_IsArray(scores) ? ns_tok_scores_read(bpe, scores, path, err)
+                                   : read_merges(bpe, cJSON_GetObjectItemCaseSensitive(model, "merges"), path, err);
     if (rc == NS_OK)
         rc = read_unknown(bpe, model, path, err);
     if (rc == NS_OK)

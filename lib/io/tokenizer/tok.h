@@ -106,6 +106,8 @@ typedef struct ns_tok_bpe {
 int  ns_tok_bpe_read(ns_tok_bpe *, const cJSON *model, const char *path, ns_error *);
 void ns_tok_bpe_free(ns_tok_bpe *);
 void ns_tok_merge_put(ns_tok_merges *, ns_tok_merge);                 /* a later merge of the same pair replaces the earlier one */
+int  ns_tok_merges_init(ns_tok_merges *, int64_t count, const char *path, ns_error *);
+int  ns_tok_scores_read(ns_tok_bpe *, const cJSON *scores, const char *path, ns_error *);        /* one a piece: number or null */
 int  ns_tok_bpe_run(struct ns_tok_work *);
 
 typedef struct ns_tok_added_token {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/reader.h"
 #include "io/tokenizer/tok.h"
 
 enum { DEPTH = 32 };
@@ -55,8 +56,23 @@ static int read_all(ns_tokenizer *tok, ns_tok_neighbours *beside, const cJSON *j
     return rc != NS_OK ? rc : check_templates(tok, err);
 }
 
+/* A file of weights that holds its own tokenizer: nothing beside it counts. */
+static int read_weights(ns_tokenizer *tok, const ns_reader *reader, ns_error *err)
+{
+    cJSON *json = NULL;
+    ns_tok_neighbours alone = {0};
+    int rc = reader->tokenize(tok->path, &json, tok->sha256, err);
+    rc = rc != NS_OK ? rc : read_all(tok, &alone, json, err);
+    ns_tok_neighbours_free(&alone);
+    cJSON_Delete(json);
+    return rc;
+}
+
 static int read_file(ns_tokenizer *tok, ns_error *err)
 {
+    const ns_reader *const reader = ns_reader_with_tokenizer(tok->path);
+    if (reader)
+        return read_weights(tok, reader, err);
     char *text;
     size_t n;
     int rc = ns_file_read(tok->path, FILE_LIMIT, &text, &n, err);
@@ -92,13 +108,13 @@ int ns_tokenizer_open(ns_tokenizer **out, const char *path, ns_error *err)
     tok->bos = -1;
     tok->path = ns_path_is_dir(path) ? ns_path_join(path, "tokenizer.json") : ns_strdup(path);
     static const ns_kinds fine = NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_TOKENIZER) | NS_KINDS(NS_KIND_TEXT) |
-                                 NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_CHECKPOINT);
+                                 NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_GGUF);
     const int rc = tok->path ? read_file(tok, err) : ns_oom(err, path);
     if (rc != NS_OK)
         ns_tokenizer_free(tok);
     else
         *out = tok;
-    return ns_kind_fail(err, rc, path, fine, "a tokenizer.json or its folder");
+    return ns_kind_fail(err, rc, path, fine, "a tokenizer.json, its folder or a GGUF file");
 }
 
 void ns_tokenizer_free(ns_tokenizer *tok)
@@ -331,8 +347,11 @@ static int bytes_sha256(const char *path, char out[65], ns_error *err)
 
 int ns_tokenizer_file_sha256(const char *path, char out[65], ns_error *err)
 {
+    const ns_reader *const reader = ns_reader_with_tokenizer(path);
     bool beside;
     ns_tokenizer *tok;
+    if (reader)
+        return reader->tokenize(path, NULL, out, err);
     int rc = ns_tok_has_neighbours(path, &beside, err);
     if (rc != NS_OK || !beside)
         return rc != NS_OK ? rc : bytes_sha256(path, out, err);

@@ -81,16 +81,12 @@ int ns_arch_from_config(ns_arch **out, const char *json, size_t n, const char *l
 
 int ns_arch_from_checkpoint(ns_arch **out, const ns_checkpoint *checkpoint, const ns_arch_params *params, ns_error *err)
 {
-    const char *const path = ns_checkpoint_config_path(checkpoint);
     char *text = NULL;
     size_t n = 0;
     *out = NULL;
-    if (!path)
-        return ns_fail(err, NS_E_MISSING, "%s: no config.json: put it beside the weights, or describe the model with --arch",
-                       ns_checkpoint_dir(checkpoint));
-    int rc = ns_file_read(path, NS_MAX_JSON, &text, &n, err);
+    int rc = ns_checkpoint_config(checkpoint, &text, &n, err);
     if (rc == NS_OK)
-        rc = from_config(out, text, n, path, checkpoint, params, err);
+        rc = from_config(out, text, n, ns_checkpoint_config_path(checkpoint), checkpoint, params, err);
     free(text);
     return rc;
 }
