@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from interpreted import attention, fla
 import fla.layers.hgrn2
 import transformers
+from fla.layers.simple_gla import SimpleGatedLinearAttention
 
 import published
 import tiny
@@ -44,9 +45,38 @@ LIVE = {
     "gla-whole": ("GLAConfig", dict(BASE, num_heads=6, fuse_norm=False, intermediate_size=None), 0.1),
     "retnet-shared": ("RetNetConfig", dict(BASE, num_heads=6, num_kv_heads=3, expand_k=0.66666666666666, use_short_conv=True,
                       use_output_gate=False, **PLAIN), 0.1),
+    "simple_gla": ("SimpleGLAConfig", dict(BASE, num_heads=6, num_kv_heads=2, expand_k=0.5, expand_v=1.5, use_short_conv=True,
+                                      **ATTN)),
+    "simple_gla-plain": ("SimpleGLAConfig", dict(BASE, num_heads=6, expand_k=1.0, use_short_conv=False, fuse_norm=False, **PLAIN), 0.1),
     # Of several groups its own path on CPUs takes B and C in another order.
     "mamba2-fla": ("Mamba2Config", dict(BASE, hidden_size=30, head_dim=10, state_size=12, dt_limit=(0.2, 1.5), chunk_size=16)),
 }
+
+
+class SimpleGLAConfig(fla.models.GLAConfig):
+    model_type = "simple_gla"
+
+    def __init__(self, **keys):
+        super().__init__(**keys)
+
+
+class SimpleGLAForCausalLM(fla.models.GLAForCausalLM):
+    """The layer that no model has, in gla's block."""
+    config_class = SimpleGLAConfig
+
+    def __init__(self, c):
+        super().__init__(c)
+        for i, layer in enumerate(self.model.layers):
+            if type(layer.attn).__name__ == "GatedLinearAttention":
+                layer.attn = SimpleGatedLinearAttention(
+                    hidden_size=c.hidden_size, expand_k=c.expand_k, expand_v=c.expand_v, num_heads=c.num_heads,
+                    num_kv_heads=c.num_kv_heads, use_short_conv=c.use_short_conv, conv_size=c.conv_size, gate_fn=c.hidden_act,
+                    norm_eps=c.norm_eps, fuse_norm=c.fuse_norm, layer_idx=i)
+
+
+fla.models.SimpleGLAConfig = SimpleGLAConfig
+transformers.AutoConfig.register("simple_gla", SimpleGLAConfig)
+transformers.AutoModelForCausalLM.register(SimpleGLAConfig, SimpleGLAForCausalLM)
 
 
 class NormLinear:
@@ -87,7 +117,7 @@ def of_a_layer(m, hidden, bound):
             bound = bound.double().reshape(m.num_heads, -1)
             keep = bound + (1 - bound) * keep
         return rows(silu(q) * m.head_f_dim ** -0.5, 1 - keep, one, keep, False), v, 0
-    delta, additive = kind in ("DeltaNet", "GatedDeltaNet", "KimiDeltaAttention"), kind in ("GatedLinearAttention", "MultiScaleRetention")
+    delta = kind in ("DeltaNet", "GatedDeltaNet", "KimiDeltaAttention")
     q, k, v = (columns(m, hidden, x, delta) for x in "qkv")
     q, k, v = q.reshape(T, -1, key), k.reshape(T, -1, key), v.reshape(T, -1, m.head_v_dim)
     H = max(q.shape[1], v.shape[1])
@@ -106,7 +136,9 @@ def of_a_layer(m, hidden, bound):
     elif kind == "GatedLinearAttention":
         log = logsigmoid(m.gk_proj(hidden)[0].double()).reshape(T, H, key) / 16
         log = log.clamp(min=m.clamp_min) if m.clamp_min is not None else log
-    elif additive:
+    elif kind == "SimpleGatedLinearAttention":
+        log = (logsigmoid(m.gk_proj(hidden)[0].double()) / 16)[..., None].expand(T, H, key)
+    elif kind == "MultiScaleRetention":
         log = torch.log(1 - 2.0 ** (-5 - torch.arange(H, dtype=torch.float64)))[None, :, None].expand(T, H, key)
     return rows(q * key ** -0.5, k, beta, log.exp(), delta), v, 0
 

@@ -200,7 +200,7 @@ int ns_rope_unread(const ns_config *, const cJSON *object, const char *const *kn
 typedef struct ns_mixer_facts {
     int64_t heads, groups, key_dim, value_dim, taps;      /* states; heads of q and k */
     int64_t channels, rank;                               /* of Mamba-1: its width, the rank of its steps */
-    double  step_min, step_max, norm_eps, scale;
+    double  step_min, step_max, norm_eps, scale, divisor;
     int     rope;                                         /* of q and k; -1: none */
     bool    bias, conv_bias, negative;                    /* negative: beta up to 2, so that eigenvalues may be below 0 */
     bool    own_o_bias, o_bias, no_norm, norm_first;      /* of Mamba-2: o_bias in place of bias; no norm of z; before the gate */

@@ -1,11 +1,13 @@
-/* fla_additive.c - gla, retnet and hgrn2: states that decay and are added to. */
+/* fla_additive.c - gla, simple_gla, retnet and hgrn2: states that decay and are added to.
+ *
+ * simple_gla is a layer of theirs, which no model of theirs has: gla's block and keys around it. */
 #include "model/families/fla.h"
 #include "math/math.h"
 #include <math.h>
 
-/* ---- gla, retnet ---- */
+/* ---- gla, simple_gla, retnet ---- */
 
-/* num_kv_heads of a recurrence; retnet's decays are no product, so that heads may share keys and values. */
+/* num_kv_heads of a recurrence; but for gla's the decays are no product of as many, so that heads may share keys and values. */
 static int read_additive(ns_facts *f, ns_config *c, ns_error *err)
 {
     ns_mixer_facts *const m = &f->mixer;
@@ -31,6 +33,17 @@ static int read_gla(ns_facts *f, ns_config *c, ns_error *err)
                        (long long)m->groups);
     m->step_max = least < 0 ? -16 * least : 0;
     return ns_fla_finish(f, c, 0, err);
+}
+
+static int read_simple(ns_facts *f, ns_config *c, ns_error *err)
+{
+    int rc;
+    if ((rc = ns_fla_read(f, c, 4, 4, true, err)) != NS_OK || (rc = ns_fla_widths(f, c, 1, 1, err)) != NS_OK ||
+        (rc = read_additive(f, c, err)) != NS_OK ||
+        (rc = ns_config_f64(c, "gate_logit_normalizer", 16, 1e-3, 1e6, &f->mixer.divisor, err)) != NS_OK)
+        return rc;
+    return f->mixer.gate ? ns_fla_finish(f, c, 0, err) : ns_fail(err, NS_E_UNSUPPORTED, "%s: simple_gla has a gate of its output: "
+                                                                 "use_output_gate false is not supported", c->label);
 }
 
 /* Its class has no convolution, whatever use_short_conv says. */
@@ -80,6 +93,16 @@ static void build_gla(ns_builder *b, ns_branch *branch)
     ns_build_matrix(b, branch, "attn.step_in", "gk_proj.0");
     ns_build_matrix(b, branch, "attn.step_out", "gk_proj.1");
     ns_build_bias_of(b, branch, "attn.step_out", "gk_proj.1");
+    b->module = NULL;
+}
+
+static void build_simple(ns_builder *b, ns_branch *branch)
+{
+    build_additive(b, branch);
+    ns_build_word(b, branch, "decay", "logsigmoid");
+    ns_build_number(b, branch, "divisor", b->f->mixer.divisor);
+    ns_build_matrix(b, branch, "attn.step", "gk_proj");
+    ns_build_bias_of(b, branch, "attn.step", "gk_proj");
     b->module = NULL;
 }
 
@@ -152,8 +175,10 @@ static void build_hgrn2(ns_builder *b, ns_branch *branch)
 }
 
 static const ns_recurrent gla = NS_FLA_RECURRENT("recurrence", read_gla, build_gla),
+                          simple = NS_FLA_RECURRENT("recurrence", read_simple, build_simple),
                           retnet = NS_FLA_RECURRENT("recurrence", read_retnet, build_retnet),
                           hgrn2 = NS_FLA_RECURRENT("hgrn2", read_hgrn2, build_hgrn2);
 const ns_family ns_family_gla = {NS_FLA("gla", &gla, 24)};
+const ns_family ns_family_simple_gla = {NS_FLA("simple_gla", &simple, 24)};
 const ns_family ns_family_retnet = {NS_FLA("retnet", &retnet, 24)};
 const ns_family ns_family_hgrn2 = {NS_FLA("hgrn2", &hgrn2, 24)};

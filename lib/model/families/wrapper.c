@@ -52,7 +52,12 @@ static const struct { const char *glob, *lacks; } lacking[] = {
     {"zamba*", "a block that several depths share, with its own LoRA at each"}, {"deepseek_v*", "multi-head latent attention (MLA)"},
     {"minicpm3", "multi-head latent attention (MLA)"}, {"kimi_*", "multi-head latent attention (MLA)"},
     {"longcat_flash", "multi-head latent attention (MLA)"}, {"rwkv*", "RWKV's token shift and time mixing"},
+    {"mla", "multi-head latent attention (MLA)"}, {"glm4_moe_lite", "multi-head latent attention (MLA)"},
     {"phimoe", "SparseMixer, the router of Phi-3.5-MoE"}, {"dbrx", "DBRX's experts, stacked by rows"},
+    {"gated_deltaproduct", "several steps of the delta rule a token"}, {"forgetting_transformer", "forget gates of softmax attention"},
+    {"nsa", "attention to chosen blocks of keys"}, {"moba", "attention to chosen blocks of keys"},
+    {"gsa", "a recurrence over slots, read through a softmax"}, {"abc", "a recurrence over slots, read through a softmax"},
+    {"log_linear_mamba2", "a state for each of log T spans"}, {"xlstm", "the cells of xLSTM"}, {"yoco", "layers that share keys"},
 };
 
 static int unknown(const char *type, const char *label, ns_error *err)

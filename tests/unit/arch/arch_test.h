@@ -179,6 +179,9 @@ static const struct small_config { const char *name, *json;
     {"hgrn2",
      "{\"model_type\":\"hgrn2\",\"hidden_size\":16,\"expand_ratio\":8,\"num_hidden_layers\":3,\"intermediate_size\":24,"
      "\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},
+    {"simple_gla",
+     "{\"model_type\":\"simple_gla\",\"hidden_size\":16,\"num_heads\":4,\"num_kv_heads\":2,\"num_hidden_layers\":2,\"vocab_size\":32,"
+     "\"attn\":{\"layers\":[1],\"num_heads\":4}}"},
     {"retnet",
      "{\"model_type\":\"retnet\",\"hidden_size\":16,\"num_heads\":4,\"num_kv_heads\":2,\"num_hidden_layers\":2,\"intermediate_size\":24,"
      "\"vocab_size\":32,\"attn\":{\"layers\":[1],\"num_heads\":2}}"},

@@ -141,6 +141,8 @@ static const struct { const char *family, *more; int code; const char *says; } r
     {"hgrn2", "\"expand_ratio\":11", NS_E_FORMAT, "use_lower_bound: 2 heads of expand_ratio 11 gates are not hidden_size 32"},
     {"hgrn2", "\"use_lower_bound\":false,\"expand_ratio\":6", NS_E_FORMAT, "5 heads (hidden_size / expand_ratio, or num_heads) do not"},
     {"hgrn2", "\"use_lower_bound\":false,\"expand_ratio\":8,\"use_short_conv\":true", NS_E_UNSUPPORTED, "use_short_conv of hgrn2"},
+    {"simple_gla", "\"num_kv_heads\":3", NS_E_FORMAT, "num_heads 4 are not a multiple of num_kv_heads 3"},
+    {"simple_gla", "\"use_output_gate\":false", NS_E_UNSUPPORTED, "use_output_gate false is not supported"},
     {"retnet", "\"num_kv_heads\":3", NS_E_FORMAT, "num_heads 8 are not a multiple of num_kv_heads 3"},
     {"retnet", "\"num_heads\":32", NS_E_FORMAT, "keys of 1 numbers are odd"},
     {"delta_net", "\"num_heads\":4,\"qk_norm\":\"sum\"", NS_E_UNSUPPORTED, "qk_norm is not supported but for l2"},
@@ -174,7 +176,8 @@ static void refused(void **state)
     config_fails("{\"model_type\":7}", NS_E_FORMAT, "'model_type' is a number");
     static const struct { const char *type, *lacks; } lacking[] = {
         {"gemma3n_text", "embeddings of each layer"}, {"zamba2", "a block that several depths share"}, {"deepseek_v3", "(MLA)"},
-        {"minicpm3", "(MLA)"}, {"rwkv7", "token shift"}, {"phimoe", "SparseMixer"},
+        {"minicpm3", "(MLA)"}, {"rwkv7", "token shift"}, {"phimoe", "SparseMixer"}, {"kimi_linear", "(MLA)"},
+        {"nsa", "chosen blocks of keys"},
     };
     for (size_t i = 0; i < sizeof lacking / sizeof *lacking; i++) {
         char json[64];
