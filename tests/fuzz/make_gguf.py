@@ -107,7 +107,7 @@ def seeds():
     yield "overflow", (b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + text("w") + struct.pack("<IQQIQ", 2, 1 << 62, 1 << 62, 0, 0))
     yield "rank", b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + text("w") + struct.pack("<I", 5) + b"\1" * 64
     yield "twice", gguf(good + good[:1], llama_tensors())
-    yield "two_names", gguf(good, [("w", [8], 0), ("w", [8], 0)])
+    yield "two_names", gguf(sizes("none"), [("w", [8], 0), ("w", [8], 0)])
     yield "scores_u8", gguf(good + SENTENCES[:2] + [("tokenizer.ggml.scores", ARRAY, (U8, [0] * len(PIECES)))], llama_tensors())
     yield "bos_beyond", gguf(good + BYTES[:5] + [("tokenizer.ggml.bos_token_id", U32, 8)], llama_tensors())
     yield "short", gguf(good, llama_tensors(), cut=-40)
