@@ -285,15 +285,21 @@ int ns_tok_added_index(ns_tokenizer *tok, ns_error *err)
     return rc != NS_OK ? rc : trie_link(&tok->added.normalized, err);
 }
 
-/* w->longest: for every byte of s the longest token that begins there. */
-static int find_tokens(ns_tok_work *w, const ns_tok_trie *trie, const char *s, int64_t n)
+/* w->longest: for every byte of s the longest token that begins there. *first: the first such byte, n where there is none: most texts hold
+ * none, and most bytes end none. */
+static int find_tokens(ns_tok_work *w, const ns_tok_trie *trie, const char *s, int64_t n, int64_t *first)
 {
+    *first = n;
     if (!ns_grow(&w->longest, &w->longest_capacity, n, sizeof *w->longest))
         return ns_oom(w->err, "the added tokens of a text");
     int32_t node = 0;
     for (int64_t i = n - 1; i >= 0; i--) {
+        w->longest[i] = -1;
+        if (!node && !trie->first[(uint8_t)s[i]])
+            continue;
         node = trie_step(trie, node, (uint8_t)s[i]);
         w->longest[i] = trie->node[node].token;
+        *first = w->longest[i] >= 0 ? i : *first;
     }
     return NS_OK;
 }
@@ -363,9 +369,9 @@ int ns_tok_added_split(ns_tok_work *w, const ns_tok_trie *trie, ns_tok_piece pie
     const ns_tok_added *const added = &w->tok->added;
     const char *const s = w->text.s + piece.begin;
     const int64_t n = (int64_t)piece.end - piece.begin;
-    int64_t done = 0, white = 0;         /* white: where the spaces end that were looked at last */
-    int rc = find_tokens(w, trie, s, n);
-    for (int64_t at = 0; at < n && rc == NS_OK; ) {
+    int64_t done = 0, white = 0, at;     /* white: where the spaces end that were looked at last */
+    int rc = find_tokens(w, trie, s, n, &at);
+    while (at < n && rc == NS_OK) {
         const int32_t index = w->longest[at];
         if (index < 0) {
             at++;

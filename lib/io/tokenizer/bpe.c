@@ -246,7 +246,7 @@ static int encode_piece(ns_tok_work *w, ns_tok_piece piece)
         return rc != NS_OK ? rc : add_tokens(w, piece, w->symbols, w->symbols_n);
     }
     const uint64_t hash = hash_word(s, n);
-    ns_tok_cached *const slot = &w->cache[hash & (CACHE - 1)];
+    ns_tok_cached *const slot = &w->cache[hash & (uint64_t)(w->cache_n - 1)];
     if (slot->n == n && slot->hash == hash && memcmp(w->text.s + slot->begin, s, (size_t)n) == 0)
         return add_tokens(w, piece, w->cached + slot->first, slot->count);
     const int rc = encode_word(w, s, n);
@@ -268,10 +268,18 @@ static int add_added(ns_tok_work *w, ns_tok_piece piece)
     return NS_OK;
 }
 
+/* Two slots a piece: a short text does not clear what a long one needs. Without the cache it is only slower. */
+static void make_cache(ns_tok_work *w)
+{
+    for (w->cache_n = FEW; w->cache_n < CACHE && w->cache_n < 2 * w->pieces.n; )
+        w->cache_n *= 2;
+    w->cache = ns_alloc_array((size_t)w->cache_n, sizeof *w->cache);
+}
+
 int ns_tok_bpe_run(ns_tok_work *w)
 {
-    if (w->pieces.n > FEW)   /* without the cache it is only slower */
-        w->cache = ns_alloc_array(CACHE, sizeof *w->cache);
+    if (w->pieces.n > FEW)
+        make_cache(w);
     int rc = NS_OK;
     for (int64_t i = 0; i < w->pieces.n && rc == NS_OK; i++)
         rc = w->pieces.item[i].id >= 0 ? add_added(w, w->pieces.item[i]) : encode_piece(w, w->pieces.item[i]);

@@ -24,9 +24,11 @@ enum { FEW_STEPS = 256 };
 
 struct ns_tok_matcher {
     pcre2_match_data    *data;
+    const PCRE2_SIZE    *where;          /* of it: begin and end of the match */
     pcre2_match_context *context;
     pcre2_jit_stack     *stack;          /* made when the 32 KiB that JIT code has without it do not suffice */
     int64_t              starts;         /* in one call, of the piece and the pattern at work */
+    int64_t              limit, last;    /* as the context has them */
 };
 
 static void pcre_message(int code, char *out, size_t n)
@@ -107,15 +109,27 @@ static int matcher_new(ns_tok_work *w)
     if (!matcher->data || !matcher->context)
         return ns_oom(w->err, "the pattern matcher");
     pcre2_set_heap_limit(matcher->context, 256 * 1024);    /* KiB */
+    matcher->where = pcre2_get_ovector_pointer(matcher->data);
+    matcher->last = -1;
     return NS_OK;
+}
+
+/* A word is a call: what does not change is not set again. */
+static void set_limits(struct ns_tok_matcher *m, int64_t limit, int64_t last)
+{
+    if (limit != m->limit)
+        pcre2_set_match_limit(m->context, limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
+    if (last != m->last)
+        pcre2_set_offset_limit(m->context, (PCRE2_SIZE)last);
+    m->limit = limit;
+    m->last = last;
 }
 
 /* One call of PCRE2: its code. last: the last place where a match may begin. */
 static int match(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int64_t last, int64_t limit)
 {
     struct ns_tok_matcher *const m = w->matcher;
-    pcre2_set_match_limit(m->context, limit < UINT32_MAX ? (uint32_t)limit : UINT32_MAX);
-    pcre2_set_offset_limit(m->context, (PCRE2_SIZE)last);
+    set_limits(m, limit, last);
     int rc = pcre2_match(regex->code, (PCRE2_SPTR)s, (PCRE2_SIZE)n, (PCRE2_SIZE)start, PCRE2_NO_UTF_CHECK, m->data, m->context);
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !m->stack) {
         m->stack = pcre2_jit_stack_create(32 * 1024, 64 * 1024 * 1024, NULL);
@@ -181,7 +195,7 @@ static int match_quick(ns_tok_work *w, const struct ns_tok_regex *regex, const c
         for (last = at + starts < n ? at + starts : n; last + 1 < n && ((uint8_t)s[last + 1] & 0xC0) == 0x80; )
             last++;
         *code = match(w, regex, s, n, at, last, FEW_STEPS);
-        const int64_t tried = *code < 0 ? last - at + 1 : 1 + (int64_t)pcre2_get_ovector_pointer(w->matcher->data)[0] - at;
+        const int64_t tried = *code < 0 ? last - at + 1 : 1 + (int64_t)w->matcher->where[0] - at;
         rc = watch(w, regex, n, at, (double)tried, regex->weight);
     }
     return rc;
@@ -195,7 +209,7 @@ static int search(ns_tok_work *w, const struct ns_tok_regex *regex, const char *
     *careful = code == PCRE2_ERROR_MATCHLIMIT;
     if (*careful && rc == NS_OK)
         rc = match_careful(w, regex, s, n, start, &code);
-    const PCRE2_SIZE *const where = pcre2_get_ovector_pointer(w->matcher->data);
+    const PCRE2_SIZE *const where = w->matcher->where;
     if (rc == NS_OK)
         rc = pay(w, regex, n, 1 + (code >= 0 ? (int64_t)where[1] : n) - start);
     if (rc != NS_OK || code == PCRE2_ERROR_NOMATCH)

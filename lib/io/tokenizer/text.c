@@ -124,11 +124,8 @@ static double seconds_of(clockid_t clock)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-bool ns_tok_is_late(ns_tok_work *w, double bytes)
+bool ns_tok_is_over(ns_tok_work *w)
 {
-    w->unseen += bytes;
-    if (w->unseen < TOK_UNSEEN)
-        return false;
     w->unseen = 0;
     /* A thread works no longer than time passes, and that costs no system call to know. */
     return seconds_of(CLOCK_MONOTONIC) - w->began > w->allowed && seconds_of(CLOCK_THREAD_CPUTIME_ID) - w->worked > w->allowed;

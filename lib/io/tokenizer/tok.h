@@ -193,7 +193,8 @@ typedef struct ns_tok_work {
     int64_t     symbols_n, symbols_capacity;
     ns_tok_pair   *heap;
     int64_t     heap_n, heap_capacity;
-    ns_tok_cached *cache;                   /* [TOK_CACHE] direct-mapped */
+    ns_tok_cached *cache;                   /* [cache_n] direct-mapped; a power of two */
+    int64_t     cache_n;
     ns_tok_symbol *cached;
     int64_t     cached_n, cached_capacity;
     ns_tok_list    list, list_next;
@@ -201,7 +202,13 @@ typedef struct ns_tok_work {
 } ns_tok_work;
 
 #define TOK_UNSEEN 4e9                   /* bytes read between two looks at the clock: a second or two at worst */
-bool ns_tok_is_late(ns_tok_work *, double bytes);          /* bytes more may have been read: is the text's processor time used up? */
+bool ns_tok_is_over(ns_tok_work *);                        /* looks at the clock: is the text's processor time used up? */
+/* The same, where so many bytes more may have been read: it looks when they are many. */
+static inline bool ns_tok_is_late(ns_tok_work *w, double bytes)
+{
+    w->unseen += bytes;
+    return w->unseen >= TOK_UNSEEN && ns_tok_is_over(w);
+}
 void ns_tok_work_begin(ns_tok_work *, const ns_tokenizer *, const char *text, size_t n, ns_error *);
 void ns_tok_work_free(ns_tok_work *);
 int  ns_tok_decode(ns_tok_work *, const int32_t *ids, int64_t n, bool skip_special);               /* leaves the text in w->list */
