@@ -185,15 +185,23 @@ static int match_careful(ns_tok_work *w, const struct ns_tok_regex *regex, const
     return rc;
 }
 
-/* The same, many starts in one call, as long as none needs more than a few steps. */
+/* The last of so many starts from at on; not within a character. */
+static int64_t end_of_block(const char *s, int64_t n, int64_t at, int64_t starts)
+{
+    int64_t last = at + starts < n ? at + starts : n;
+    while (last + 1 < n && ((uint8_t)s[last + 1] & 0xC0) == 0x80)
+        last++;
+    return last;
+}
+
+/* The same, many starts in one call, as long as none needs more than a few steps. A block of starts serves the words in it: its end is told
+ * to PCRE2 once. */
 static int match_quick(ns_tok_work *w, const struct ns_tok_regex *regex, const char *s, int64_t n, int64_t start, int *code)
 {
-    const int64_t starts = w->matcher->starts;
     int rc = NS_OK;
     *code = PCRE2_ERROR_NOMATCH;
     for (int64_t at = start, last; at <= n && rc == NS_OK && *code == PCRE2_ERROR_NOMATCH; at = last + 1) {
-        for (last = at + starts < n ? at + starts : n; last + 1 < n && ((uint8_t)s[last + 1] & 0xC0) == 0x80; )
-            last++;
+        last = w->matcher->last >= at ? w->matcher->last : end_of_block(s, n, at, w->matcher->starts);
         *code = match(w, regex, s, n, at, last, FEW_STEPS);
         const int64_t tried = *code < 0 ? last - at + 1 : 1 + (int64_t)w->matcher->where[0] - at;
         rc = watch(w, regex, n, at, (double)tried, regex->weight);
@@ -234,10 +242,11 @@ static int put_match(ns_tok_work *w, int64_t *last, int64_t begin, int64_t end)
     return rc != NS_OK ? rc : ns_tok_match_put(w, begin, end, true);
 }
 
-static int64_t starts_at_once(const struct ns_tok_regex *regex, int64_t n)
+static void begin_piece(struct ns_tok_matcher *m, const struct ns_tok_regex *regex, int64_t n)
 {
     const double most = TOK_UNSEEN / (regex->weight * (double)(n + 1));
-    return most < 16 ? 16 : most < 4096 ? (int64_t)most : 4096;
+    m->starts = most < 16 ? 16 : most < 4096 ? (int64_t)most : 4096;
+    m->last = -1;
 }
 
 /* The iterator of the Rust crate onig: an empty match counts, but not right after another match. */
@@ -246,7 +255,7 @@ int ns_tok_find_regex(ns_tok_work *w, const struct ns_tok_regex *regex, const ch
     w->matches.n = 0;
     int rc = w->matcher ? NS_OK : matcher_new(w);
     if (rc == NS_OK)
-        w->matcher->starts = starts_at_once(regex, n);
+        begin_piece(w->matcher, regex, n);
     int64_t last = 0, from = 0, last_match = -1;
     bool careful = false;
     while (rc == NS_OK && from <= n) {
