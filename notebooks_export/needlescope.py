@@ -1254,13 +1254,17 @@ class _Ablation(_Watcher):
         return self._mean
 
 
+_KEYED = ("attn.hook_pattern", "attn.hook_attn_scores")        # the points of rows and keys
+
+
 class Cache(dict):
     """Arrays by the names of their points; rows: the positions of the axis R.
     Attention scores and patterns are [H, R, K], K all positions; q, k, v, z, result [R, H, ...]; the rest [R, ...]."""
 
-    def __init__(self, rows, length):
+    def __init__(self, rows, length, masked=-np.inf):
+        """masked: what scores are where they are masked"""
         super().__init__()
-        self.rows = rows
+        self.rows, self._masked = rows, masked
         self._length, self._order = length, np.argsort(rows, kind="stable")
 
     def _take(self, site, view):
@@ -1268,7 +1272,7 @@ class Cache(dict):
         keyed = b"key" in axes
         if name not in self:
             shape = (x.shape[0], self.rows.size, self._length) if keyed else (self.rows.size, *x.shape[1:])
-            self[name] = np.full(shape, -np.inf if name.endswith("attn_scores") else 0, np.float32)
+            self[name] = np.full(shape, self._masked if name.endswith("attn_scores") else 0, np.float32)
         first, last = np.searchsorted(self.rows[self._order], [site.row0, site.row0 + site.n_rows])
         at = self._order[first:last]
         row = self.rows[at] - site.row0
@@ -1459,6 +1463,10 @@ class Model(_Owner):
             values = np.arange(self.vocab) == values.reshape(-1, 1)
         if values.ndim < 2 and len(places) == 1:
             values = values.reshape(1, -1)
+        if point.endswith(_KEYED) and values.ndim == 2 and len(places) == 1:
+            values = values[:, None]
+        if point.endswith(_KEYED) and values.ndim == 3:
+            values = values.swapaxes(0, 1)
         if values.shape[:1] != (len(places),):
             raise ValueError(f"seed {point!r}: values of shape {values.shape} for {len(places)} rows: the first axis is the rows")
         out = _f32(values).reshape(len(places), -1)
@@ -1472,14 +1480,15 @@ class Model(_Owner):
 
         prompt  token ids, a text, or a Case (its prompt and its answer but for the last token)
         seed    {point: (rows, values)}: rows a position or a list of them (negative: from the end), values [rows, ...] of the point's
-                shape; of "hook_logits" token ids will do, one a row. {"hook_logits": (-1, 42)}: of logit 42 of the last row
+                shape, of patterns and attention scores [H, rows, K] (keys that are masked count for nothing); of "hook_logits" token ids
+                will do, one a row. {"hook_logits": (-1, 42)}: of logit 42 of the last row
         A seed depends on no point behind it in the pass: a glob that names none but such is an error; of others they are left out, with a
         warning."""
         case, globs = self._one_case(prompt), [at] if isinstance(at, str) else list(at)
         if not globs:
             raise ValueError("at names no point: there is nothing to give")
         length = case.n_tokens + max(case.n_answer - 1, 0)
-        cache = Cache(_positions(rows, case, length), length)
+        cache = Cache(_positions(rows, case, length), length, masked=0)
         seeds, keep = [], []
         for point, (places, values) in _seed_pairs(seed):
             places = _positions(np.atleast_1d(np.asarray(places, object)), case, length)

@@ -18,7 +18,9 @@ typedef struct job {
     const ns_gains *sinks;                     /* [H]; NULL: none */
     double         *dsinks;                    /* [members][H] */
     const float    *dz;
+    const ns_keys_back *look;                  /* one block of derivatives is made and no more */
     float          *dq, *dk, *dv;
+    bool            seeded;                    /* points of the layer have seeds */
     int64_t         padded;                    /* of the longest sequence */
     ns_buffer      *worker;
 } job;
@@ -162,17 +164,40 @@ static void cap_back(const head *h, const block *b, float *ds)
         ds[i] *= 1 - h->capped[i] / cap * (h->capped[i] / cap);
 }
 
+/* Seeds of a block's visible keys, onto h->dp. */
+static void add_seeds(const head *h, const block *b, ns_point point)
+{
+    for (int64_t r = 0; h->j->seeded && r < b->rows; r++) {
+        const int64_t lo = ns_attn_first_key(h->j->a, h->index, b->r0 + r);
+        ns_seed_keys(h->j->b, point, h->index, b->r0 + r, lo, b->r0 + r + 1, h->dp + r * b->width + lo - b->key0);
+    }
+}
+
+static void pattern_back(const head *h, const block *b)
+{
+    const int64_t d = h->j->a->head_dim, ldz = h->j->z->sheet->ld;
+    h->j->b->p->math->gemm_nn(b->rows, b->width, d, h->dz + b->r0 * ldz, ldz, h->vt + b->key0, h->padded, h->dp, b->width, NS_GEMM_KB,
+                              false);
+    add_seeds(h, b, NS_POINT_PATTERN);
+}
+
+static void scores_back(const head *h, const block *b, const float *p)
+{
+    h->j->b->p->math->softmax_back(h->dp, p, b->rows, b->width);
+    add_seeds(h, b, NS_POINT_SCORES);
+}
+
 static void block_back(const head *h, const block *b, const float *p)
 {
     const job *const j = h->j;
     const ns_math *const math = j->b->p->math;
     const int64_t d = j->a->head_dim, ldq = j->q->sheet->ld, ldk = j->k->sheet->ld, ldv = j->v->sheet->ld, ldz = j->z->sheet->ld;
     const float *const dz = h->dz + b->r0 * ldz;
-    math->gemm_nn(b->rows, b->width, d, dz, ldz, h->vt + b->key0, h->padded, h->dp, b->width, NS_GEMM_KB, false);
+    pattern_back(h, b);
     math->gemm_tn(b->keys, d, b->rows, p, b->width, dz, ldz, h->dv + b->key0 * ldv, ldv, NS_GEMM_KB, true);
     if (h->j->sinks)
         sink_back(h, b, p);
-    math->softmax_back(h->dp, p, b->rows, b->width);
+    scores_back(h, b, p);
     if (j->a->softcap > 0)
         cap_back(h, b, h->dp);
     math->gemm_nn(b->rows, d, b->keys, h->dp, b->width, h->k + b->key0 * ldk, ldk, h->dq + b->r0 * ldq, ldq, NS_GEMM_KB, false);
@@ -190,6 +215,23 @@ static void head_back(const head *h)
             pattern(h, &b, p);
         block_back(h, &b, p);
         p += h->keeps ? NS_ROW_BLOCK * b.width : 0;
+    }
+}
+
+/* The derivatives by the keys that the rows of one block see. */
+static void head_look(const head *h)
+{
+    const ns_keys_back *const to = h->j->look;
+    const block b = block_at(h, to->row0);
+    const int64_t ld = to->row1 - to->key0;
+    pattern(h, &b, h->pattern);
+    pattern_back(h, &b);
+    if (to->point == NS_POINT_SCORES)
+        scores_back(h, &b, h->pattern);
+    for (int64_t r = 0; r < b.rows; r++) {
+        const int64_t lo = ns_attn_first_key(h->j->a, h->index, b.r0 + r);
+        memcpy(to->data + (h->index * b.rows + r) * ld + lo - to->key0, h->dp + r * b.width + lo - b.key0,
+               (size_t)(b.r0 + r + 1 - lo) * sizeof *to->data);
     }
 }
 
@@ -239,10 +281,7 @@ static void group_task(void *user, int64_t task, int worker)
             transpose(&h, h.kt, h.k, j->k->sheet->ld);
         if (i == first && j->dz)
             transpose(&h, h.vt, h.v, j->v->sheet->ld);
-        if (j->dz)
-            head_back(&h);
-        else
-            head_forward(&h);
+        (j->look ? head_look : j->dz ? head_back : head_forward)(&h);
     }
 }
 
@@ -285,6 +324,33 @@ static int place_patterns(ns_band *b, const ns_attn *a)
     return ns_buffer_need(&kept->pattern, floats, b->p->err) ? NS_OK : NS_E_MEMORY;
 }
 
+/* ---- points on the way back ---- */
+
+static int64_t first_of_heads(const void *user, int64_t r0)
+{
+    const ns_attn *const a = ((const job *)user)->a;
+    int64_t first = r0;
+    for (int64_t h = 0; h < a->n_heads; h++)
+        first = first_key(a, h, r0) < first ? first_key(a, h, r0) : first;
+    return first;
+}
+
+static void look(ns_band *b, void *user, const ns_keys_back *to)
+{
+    job j = *(const job *)user;
+    j.look = to;
+    b->rc = run(&j);
+}
+
+/* Hooks read the derivatives by the pattern and the scores, with what seeds there add to them. */
+static void look_at_keys(ns_band *b, const ns_branch *branch, job *j)
+{
+    static const ns_point points[] = {NS_POINT_PATTERN, NS_POINT_SCORES};
+    j->seeded = true;
+    for (int i = 0; i < 2; i++)
+        ns_show_keys(b, branch, points[i], j->a->n_heads, first_of_heads, look, j);
+}
+
 /* ---- the operation ---- */
 
 static job job_of(ns_band *b, const ns_taped *s)
@@ -297,7 +363,9 @@ static void attend_back(ns_band *b, const ns_taped *s)
 {
     job j = job_of(b, s);
     bool fresh;
-    j.dz = ns_grad_of(b, s->out);
+    j.dz = ns_grad_onto(b, s->out);
+    if (s->branch && b->rc == NS_OK)
+        look_at_keys(b, s->branch, &j);
     j.dq = ns_grad_into(b, s->x, &fresh);      /* spent: nobody else put a number there */
     j.dk = ns_grad_onto(b, s->y);
     j.dv = ns_grad_onto(b, s->z);
@@ -312,8 +380,11 @@ static void attend_back(ns_band *b, const ns_taped *s)
 
 ns_cols ns_tape_attend(ns_band *b, const ns_attn *a, ns_cols q, const ns_gains *sinks)
 {
+    const bool watched = ns_band_shows(b, NS_POINT_PATTERN) &&
+                         (ns_tape_watches(b, NS_POINT_PATTERN) || ns_tape_watches(b, NS_POINT_SCORES));
     const ns_taped step = {.back = attend_back, .x = q, .y = b->k, .z = b->v, .out = ns_band_new(b, a->n_heads * a->head_dim), .attn = a,
-                           .gains = sinks, .kind = (int)b->tape->n_attends};
+                           .gains = sinks, .kind = (int)b->tape->n_attends,
+                           .branch = watched ? b->branch : NULL, .always = watched};
     if (b->rc == NS_OK && b->tape->keeps)
         b->rc = place_patterns(b, a);
     if (b->rc != NS_OK)

@@ -9,16 +9,16 @@ int64_t ns_pass_place(const ns_arch *arch, ns_point point, int64_t layer)
     return (final ? arch->n_layers : layer) * NS_N_POINTS + point;
 }
 
-static bool wanted(const ns_band *b, ns_point point)
+bool ns_tape_wants(const ns_band *b, ns_point point)
 {
     const ns_watch *const w = b->tape->watch;
     return w && ns_pass_place(b->p->arch, point, b->layer) <= w->last && ns_hooks_any(b->p->hooks, point, b->layer);
 }
 
-static bool watched(const ns_band *b, ns_point point)
+bool ns_tape_watches(const ns_band *b, ns_point point)
 {
     const ns_watch *const w = b->tape->watch;
-    bool any = wanted(b, point);
+    bool any = ns_tape_wants(b, point);
     for (int64_t i = 0; w && i < w->n_seeds; i++)
         any |= w->seeds[i].point == point && w->seeds[i].layer == b->layer;
     return any;
@@ -44,7 +44,7 @@ static void show_back(ns_band *b, const ns_taped *s)
     for (int64_t i = 0; i < w->n_seeds && b->rc == NS_OK; i++)
         if (w->seeds[i].point == point && w->seeds[i].layer == b->layer)
             b->rc = ns_seed_add(b->p, &w->seeds[i], g, ld, s->x.n, begin);
-    if (b->rc != NS_OK || !wanted(b, point))
+    if (b->rc != NS_OK || !ns_tape_wants(b, point))
         return;
     ns_view v = heads ? ns_view_of(g, NS_F32, 3, (int64_t[]){b->rows, heads, s->x.n / heads})
                       : ns_view_of(g, NS_F32, 2, (int64_t[]){b->rows, s->x.n});
@@ -54,7 +54,7 @@ static void show_back(ns_band *b, const ns_taped *s)
 
 void ns_tape_show(ns_band *b, ns_point point, ns_cols x, int64_t heads)
 {
-    if (x.sheet && watched(b, point))
+    if (x.sheet && ns_tape_watches(b, point))
         ns_tape_note(b, (ns_taped){.back = show_back, .x = x, .out = x, .n = heads, .kind = (int)point, .branch = b->branch,
                                    .always = true});
 }
@@ -73,7 +73,7 @@ static void affine_back(ns_band *b, const ns_taped *s)
 ns_cols ns_tape_hat(ns_band *b, ns_cols x, const ns_norm *norm, const ns_gains *gains, ns_point point)
 {
     static const ns_gains none = {0};
-    if (!watched(b, point))
+    if (!ns_tape_watches(b, point))
         return ns_band_normed(b, x, ns_band_new(b, x.n), 1, norm, gains);
     const ns_cols hat = ns_band_normed(b, x, ns_band_new(b, x.n), 1, norm, &none), out = ns_band_new(b, x.n);
     if (b->rc != NS_OK)

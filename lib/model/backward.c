@@ -28,7 +28,7 @@ typedef struct run {
 
 static bool goes_through(ns_point p)
 {
-    return p != NS_POINT_SCORES && p != NS_POINT_PATTERN && p != NS_POINT_RESULT && p != NS_POINT_EXPERTS && p != NS_POINT_SSM_STATE;
+    return p != NS_POINT_RESULT && p != NS_POINT_EXPERTS && p != NS_POINT_SSM_STATE;
 }
 
 static bool is_final(ns_point p)
@@ -59,6 +59,9 @@ static int place_seed(run *r, const ns_seed *given, ns_placed_seed *out)
                        given->at ? given->at : "");
     if (!goes_through(out->point))
         return ns_fail(err, NS_E_ARG, "seed '%s': this point is not walked back by itself", given->at);
+    if (out->point == NS_POINT_PATTERN && ns_arch_row_kind(r->p.arch, out->layer) == NS_ROW_UNROLLED)
+        return ns_fail(err, NS_E_ARG, "seed '%s': rows of a recurrence have gradients and take no seed: seed hook_z, these rows times v",
+                       given->at);
     if (given->row0 < 0 || given->n_rows < 1 || given->row0 > r->n - given->n_rows)
         return ns_fail(err, NS_E_ARG, "seed '%s': rows %lld to %lld of a session of %lld tokens", given->at, (long long)given->row0,
                        (long long)(given->row0 + given->n_rows - 1), (long long)r->n);

@@ -95,6 +95,18 @@ void    ns_tape_norm(ns_band *, ns_cols x, ns_cols out, int64_t groups, const ns
 ns_cols ns_tape_hat(ns_band *, ns_cols x, const ns_norm *, const ns_gains *, ns_point);
 /* On the way back the seeds of the point are added, and the hooks of the pass read. */
 void    ns_tape_show(ns_band *, ns_point, ns_cols x, int64_t heads);
+bool    ns_tape_wants(const ns_band *, ns_point);      /* Does a hook read the point of the layer? */
+bool    ns_tape_watches(const ns_band *, ns_point);    /* Does one, or is there a seed? */
+/* Points of rows and keys (back_keys.c), of a whole sequence. Adds what seeds have for keys lo .. hi of a row of a head. */
+void    ns_seed_keys(const ns_band *, ns_point, int64_t head, int64_t row, int64_t lo, int64_t hi, float *to);
+/* Hooks read [heads][row1 - row0][row1 - key0] numbers, which `make` puts where they stand: 0 before. Seeds of the point are looked at
+ * first: [heads][keys] numbers a row, or NS_E_ARG. */
+typedef struct ns_keys_back { ns_point point; int64_t heads, row0, row1, key0; float *data; } ns_keys_back;
+typedef void (*ns_keys_fn)(ns_band *, void *job, const ns_keys_back *);
+typedef int64_t (*ns_first_key_fn)(const void *job, int64_t row);      /* of a block that begins with the row, of any head; NULL: 0 */
+void    ns_show_keys(ns_band *, const ns_branch *, ns_point, int64_t heads, ns_first_key_fn, ns_keys_fn make, void *job);
+/* hook_pattern of a recurrence: dW[t, s] = dz_t . v_s. */
+void    ns_show_unrolled(ns_band *, const ns_branch *, const ns_scan *, const float *dz, int64_t ld);
 int     ns_seed_add(const ns_pass *, ns_placed_seed *, float *grad, int64_t ld, int64_t width, int64_t row0);      /* row0: of grad */
 void    ns_tape_linear(ns_band *, ns_cols x, ns_cols out, const ns_weight *, bool more);       /* more: as below */
 void    ns_tape_act(ns_band *, ns_cols x, ns_cols out, ns_act, ns_cols up);

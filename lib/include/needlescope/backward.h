@@ -15,7 +15,9 @@ NS_BEGIN
 typedef struct ns_seed {
     size_t       size;               /* sizeof(ns_seed) */
     const char  *at;                 /* the point's name: "blocks.3.hook_resid_post", "hook_logits" */
-    int64_t      row0, n_rows, width;    /* rows row0 .. row0 + n_rows - 1; numbers a row, heads one behind the other */
+    /* Rows row0 .. row0 + n_rows - 1; numbers a row, heads one behind the other. Of hook_pattern and hook_attn_scores: of each head as many
+     * as the session has tokens; those of masked keys count for nothing. */
+    int64_t      row0, n_rows, width;
     const float *values;             /* [n_rows, width] */
 } ns_seed;
 
@@ -26,9 +28,11 @@ typedef struct ns_backward_params {
 } ns_backward_params;
 
 /* The session is a new one with its tokens appended, not a fork; it is spent. wanted: hooks that read; they are called as ns_forward calls
- * them, with gradients for activations, the deepest layer first. NS_E_ARG: a seed or a hook at hook_attn_scores, hook_pattern, hook_result
- * or hook_experts (what goes through them is not walked back by itself), a row or width that is not there, an edit, a hook whose points all
- * lie behind the seeds: a seed depends on nothing behind it, and hooks are not called there.
+ * them, with gradients for activations, the deepest layer first; of the keys of hook_pattern and hook_attn_scores in blocks of 16 rows, 0
+ * where a key is masked. A recurrence's hook_pattern has the gradient by the W of z = W v, whatever made W.
+ * NS_E_ARG: a seed or a hook at hook_result, hook_experts or hook_ssm_state (what goes through them is not walked back by itself), a seed
+ * at a recurrence's hook_pattern (hook_z takes it), a row or width that is not there, an edit, a hook whose points all lie behind the
+ * seeds: a seed depends on nothing behind it, and hooks are not called there.
  * NS_E_UNSUPPORTED: a class of branches without a way back, by its name. params may be NULL. */
 NS_API NS_MUST_CHECK int ns_backward(const ns_model *, ns_session *, const ns_seed *seeds, int64_t n_seeds, const ns_hooks *wanted,
                                      const ns_backward_params *params, ns_error *);

@@ -177,6 +177,114 @@ static void classes(void **state)
             fail_msg("class %s: no model here has it", ns_branch_classes[c]->name);
 }
 
+/* ---- rows and keys: dJ by the pattern and the scores against differences of a pass that edits them ---- */
+
+typedef struct keys { float *data; int64_t H; } keys;         /* [H][T][T] */
+typedef struct bump { const keys *along; double by; } bump;
+
+static float *of_key(const keys *k, int64_t head, int64_t row, int64_t key)
+{
+    return k->data + (head * T + row) * T + key;
+}
+
+static int take_keys(void *user, const ns_site *site, const ns_view *v, ns_error *e)
+{
+    (void)e;
+    const keys *const k = user;
+    for (int64_t h = 0; h < k->H; h++)
+        for (int64_t r = 0; r < site->n_rows; r++)
+            for (int64_t i = 0; i < v->shape[2]; i++)
+                *of_key(k, h, site->row0 + r, site->key0 + i) = *(const float *)ns_at(v, h, r, i);
+    return NS_OK;
+}
+
+/* What is masked stays so. */
+static int bump_keys(void *user, const ns_site *site, ns_view *v, ns_error *e)
+{
+    (void)e;
+    const bump *const m = user;
+    for (int64_t h = 0; h < m->along->H; h++)
+        for (int64_t r = 0; r < site->n_rows; r++)
+            for (int64_t i = 0; i < v->shape[2]; i++)
+                *(float *)ns_at(v, h, r, i) += (float)(m->by * (double)*of_key(m->along, h, site->row0 + r, site->key0 + i));
+    return NS_OK;
+}
+
+static double J_bumped(const tiny *t, const int32_t *tokens, const float *weight, const char *at, bump m)
+{
+    sum s = {weight, 0, t->arch->vocab};
+    const ns_hook list[] = {{.size = sizeof *list, .at = at, .edit = bump_keys, .user = &m},
+                            {.size = sizeof *list, .at = "hook_logits", .read = take_sum, .user = &s}};
+    ns_hooks *hooks;
+    ns_session *const session = session_of(t, tokens);
+    ok(ns_hooks_new(&hooks, t->arch, list, 2, &err));
+    ok(ns_forward(t->model, &session, 1, hooks, NULL, &err));
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+    return s.J;
+}
+
+static void take_gradient_of(const tiny *t, const int32_t *tokens, const ns_seed *seed, const char *at, keys *out)
+{
+    const ns_hook hook = {.size = sizeof hook, .at = at, .read = take_keys, .user = out};
+    ns_hooks *hooks;
+    ns_session *const session = session_of(t, tokens);
+    ok(ns_hooks_new(&hooks, t->arch, &hook, 1, &err));
+    ok(ns_backward(t->model, session, seed, 1, hooks, NULL, &err));
+    ns_hooks_free(hooks);
+    ns_session_free(session);
+}
+
+/* Along a direction that is the gradient's in part, at the keys that have one: a masked key has none. */
+static void check_keys(const tiny *t, const char *name, const int32_t *tokens, const ns_seed *seed, ns_point point, int64_t layer)
+{
+    char at[64];
+    const int64_t H = ns_arch_attn(t->arch, layer)->n_heads, n = H * T * T;
+    keys g = {calloc((size_t)n, sizeof(float)), H}, u = {calloc((size_t)n, sizeof(float)), H};
+    ns_point_format(point, layer, at, sizeof at);
+    take_gradient_of(t, tokens, seed, at, &g);
+    make_direction(u.data, g.data, n);
+    double analytic = 0;
+    for (int64_t i = 0; i < n; i++) {
+        u.data[i] = g.data[i] != 0 ? u.data[i] : 0;
+        analytic += (double)u.data[i] * (double)g.data[i];
+    }
+    for (int64_t h = 0; h < H; h++)
+        for (int64_t r = 0; r < T; r++)
+            for (int64_t k = r + 1; k < T; k++)
+                assert_true(*of_key(&g, h, r, k) == 0);
+    const double step = 0.05 / (fabs(analytic) + 1);
+    const double numeric = (J_bumped(t, tokens, seed->values, at, (bump){&u, step}) -
+                            J_bumped(t, tokens, seed->values, at, (bump){&u, -step})) / (2 * step);
+    if (!(fabs(numeric - analytic) <= 1e-2 * fabs(analytic) + 1e-4) || !(fabs(analytic) > 1e-3))
+        fail_msg("%s: %s: J rises by %.8g, the gradient says %.8g", name, at, numeric, analytic);
+    free(g.data);
+    free(u.data);
+}
+
+static void rows_and_keys(void **state)
+{
+    (void)state;
+    static const ns_point points[] = {NS_POINT_PATTERN, NS_POINT_SCORES};
+    for (int i = 0; i < N_MODELS; i++) {
+        tiny t;
+        int32_t tokens[T];
+        float weight[512];
+        tiny_open(&t, *models[i].config, 2, NULL, 0);
+        tiny_tokens(tokens, T, t.arch->vocab, 5);
+        ns_rng rng = ns_rng_seed(9, 1);
+        for (int64_t k = 0; k < t.arch->vocab; k++)
+            weight[k] = (float)ns_rng_normal(&rng);
+        const ns_seed seed = {.size = sizeof seed, .at = "hook_logits", .row0 = SEEDED, .n_rows = 1, .width = t.arch->vocab,
+                              .values = weight};
+        for (int64_t l = 0; l < t.arch->n_layers; l++)
+            for (int p = 0; p < 2; p++)
+                if (ns_point_exists(t.arch, points[p], l))
+                    check_keys(&t, models[i].name, tokens, &seed, points[p], l);
+        tiny_close(&t);
+    }
+}
+
 /* ---- refusals ---- */
 
 static int edits_nothing(void *user, const ns_site *site, ns_view *v, ns_error *e)
@@ -211,8 +319,10 @@ static void refusals(void **state)
     expect(&t, NULL, NULL, "no seed");
     bad.at = "blocks.0.hook_nothing";
     expect(&t, &bad, NULL, "no such point");
-    bad.at = "blocks.0.attn.hook_pattern";
+    bad.at = "blocks.0.attn.hook_result";
     expect(&t, &bad, NULL, "not walked back by itself");
+    bad.at = "blocks.0.attn.hook_pattern";
+    expect(&t, &bad, NULL, "numbers a row, the point has");
     bad = good;
     bad.row0 = T;
     expect(&t, &bad, NULL, "rows 41 to 41");
@@ -225,12 +335,16 @@ static void refusals(void **state)
     expect(&t, &bad, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.0.hook_resid_post", .read = take_gradient},
            "lies behind the seed at blocks.0.hook_resid_mid");
     expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "hook_embed", .edit = edits_nothing}, "edits");
-    expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_pattern", .read = take_gradient}, "not walked back");
+    expect(&t, &good, &(ns_hook){.size = sizeof(ns_hook), .at = "blocks.*.attn.hook_result", .read = take_gradient}, "not walked back");
+    tiny_close(&t);
+    tiny_open(&t, tiny_minimax, 1, NULL, 0);
+    bad.at = "blocks.0.attn.hook_pattern";
+    expect(&t, &bad, NULL, "rows of a recurrence have gradients and take no seed: seed hook_z");
     tiny_close(&t);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(classes), cmocka_unit_test(rows_and_keys), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
