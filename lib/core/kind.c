@@ -12,7 +12,7 @@ enum { HEAD_BYTES = 1 << 16, CASE_DEPTH = 64 };
 
 static const char *const kind_names[NS_N_KINDS] = {
     "not there", "a stream", "an empty file", "a text", "JSON", "a list of cases (JSONL)", "a binary file", "safetensors weights",
-    "a GGUF file",
+    "PyTorch weights", "a GGUF file",
     "a PNG picture", "a PDF",
     "an SVG picture",
     "a notebook", "a tokenizer.json", "a tokenizer_config.json", "an index of weights", "a description of an architecture (JSON)",
@@ -43,6 +43,7 @@ static void look_at(listing *l, const char *name)
 {
     l->config |= strcmp(name, "config.json") == 0;
     l->weights |= ns_ends(name, ".safetensors") || ns_ends(name, ".gguf") || strcmp(name, "model.safetensors.index.json") == 0;
+    l->weights |= ns_glob("pytorch_model*.bin", name) || strcmp(name, "pytorch_model.bin.index.json") == 0;
     l->shards |= strcmp(name, "shards") == 0;
     l->snapshots |= strcmp(name, "snapshots") == 0;
     l->refs |= strcmp(name, "refs") == 0 || strcmp(name, "blobs") == 0;
@@ -82,6 +83,15 @@ static bool begins(const head *h, const char *magic, size_t n)
 static bool is_safetensors(const head *h)
 {
     return h->n > 8 && h->bytes[8] == '{' && h->bytes[5] == 0 && h->bytes[6] == 0 && h->bytes[7] == 0;
+}
+
+/* What torch.save writes: a zip archive that begins with ROOT/data.pkl, or a pickle of its magic number. */
+static bool is_torch(const head *h)
+{
+    const size_t n_name = h->n > 30 ? (size_t)(uint8_t)h->bytes[26] | (size_t)(uint8_t)h->bytes[27] << 8 : 0;
+    if (begins(h, "PK\3\4", 4))
+        return n_name >= 9 && n_name <= h->n - 30 && memcmp(h->bytes + 30 + n_name - 9, "/data.pkl", 9) == 0;
+    return h->n > 32 && h->bytes[0] == '\x80' && memmem(h->bytes, 32, "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);
 }
 
 /* No control characters. Whether it is UTF-8 is for its reader to say, with the line. */
@@ -138,7 +148,9 @@ static ns_kind bytes_kind(const head *h, const char *path)
         return NS_KIND_GGUF;
     if (begins(h, "%PDF-", 5))
         return NS_KIND_PDF;
-    return h->n == 0 ? NS_KIND_EMPTY : is_safetensors(h) ? NS_KIND_SAFETENSORS : is_text(h) ? text_kind(h) : NS_KIND_BINARY;
+    if (h->n == 0)
+        return NS_KIND_EMPTY;
+    return is_safetensors(h) ? NS_KIND_SAFETENSORS : is_torch(h) ? NS_KIND_TORCH : is_text(h) ? text_kind(h) : NS_KIND_BINARY;
 }
 
 static bool read_head(head *h, const char *path)

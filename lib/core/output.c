@@ -309,12 +309,17 @@ static bool is_read(const char *name, place where)
 {
     static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
                                         "special_tokens_map.json",
-                                        "model.safetensors.index.json", "run.json", "vocab.json", "merges.txt", "chat_template.jinja",
+                                        "model.safetensors.index.json", "pytorch_model.bin.index.json", "run.json", "vocab.json",
+                                        "merges.txt", "chat_template.jinja",
                                         "tokenizer.model"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;
-    return where == IN_REFS || ns_ends(name, ".safetensors") || (where == IN_SCAN && (ns_ends(name, ".h5") || ns_ends(name, ".json")));
+    static const char *const weights[] = {".safetensors", ".bin", ".pt", ".pth", ".ckpt"};
+    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
+        if (ns_ends(name, weights[i]))
+            return true;
+    return where == IN_REFS || (where == IN_SCAN && (ns_ends(name, ".h5") || ns_ends(name, ".json")));
 }
 
 /* What cannot be listed is not read; NS_E_MEMORY alone is an error. */

@@ -1,9 +1,11 @@
 /* checkpoint.c - the handle: opens the files that locate.c found, one sorted list of tensors over all of them.
  *
- * locate -> open every file and read its header -> sort by name, refuse duplicates -> check against the index -> refuse packed
- * low-bit weights -> identity. A tensor is only visible once all of it has passed. */
+ * locate -> open every file and read its header -> sort by name, refuse duplicates -> check against the index -> names without wrappers ->
+ * refuse packed low-bit weights -> identity. A tensor is only visible once all of it has passed. */
 #include "io/reader.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +25,19 @@ int ns_checkpoint_reserve(ns_checkpoint *ck, int64_t more, ns_error *err)
 {
     return ns_grow(&ck->tensors, &ck->capacity, ck->n_tensors + more, sizeof *ck->tensors) ? NS_OK
                                                                                            : ns_oom(err, "a checkpoint's list of tensors");
+}
+
+int ns_checkpoint_add_note(ns_checkpoint *ck, ns_error *err, const char *fmt, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    if (!ns_grow(&ck->notes, &ck->notes_capacity, ck->n_notes + 1, sizeof *ck->notes) || !(ck->notes[ck->n_notes] = ns_strdup(line)))
+        return ns_oom(err, "a checkpoint's notes");
+    ns_one_line(ck->notes[ck->n_notes++]);
+    return NS_OK;
 }
 
 static int by_name(const void *a, const void *b)
@@ -86,6 +101,14 @@ static int check_sizes(const ns_checkpoint *ck, ns_error *err)
     return NS_OK;
 }
 
+/* Names that become one are an error then, as they are before. */
+static int plain_names(ns_checkpoint *ck, ns_error *err)
+{
+    bool changed = false;
+    const int rc = ns_checkpoint_plain_names(ck, &changed, err);
+    return rc != NS_OK || !changed ? rc : sort_tensors(ck, err);
+}
+
 static int open_files(ns_checkpoint *ck, const ns_location *at, const ns_reader *reader, ns_error *err)
 {
     ck->files = ns_alloc_array((size_t)at->n_files, sizeof *ck->files);
@@ -106,6 +129,8 @@ static int open_files(ns_checkpoint *ck, const ns_location *at, const ns_reader 
         rc = sort_tensors(ck, err);
     if (rc == NS_OK && at->index)
         rc = ns_index_check(ck, at, err);
+    if (rc == NS_OK)
+        rc = plain_names(ck, err);
     if (rc == NS_OK)
         rc = refuse_packed(ck, err);
     return rc != NS_OK ? rc : check_sizes(ck, err);
@@ -148,6 +173,14 @@ static int find_companions(ns_checkpoint *ck, ns_error *err)
     return rc;
 }
 
+static int no_reader(const char *name, ns_error *err)
+{
+    char list[256] = "";
+    for (int i = 0; ns_reader_at(i); i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", ns_reader_at(i)->name);
+    return ns_fail(err, NS_E_ARG, "no checkpoint reader is called '%s' (there are: %s)", name, list);
+}
+
 static int read_params(ns_checkpoint_params *p, const ns_checkpoint_params *given, const ns_reader **reader, ns_error *err)
 {
     *p = (ns_checkpoint_params){.size = sizeof *p};
@@ -157,7 +190,7 @@ static int read_params(ns_checkpoint_params *p, const ns_checkpoint_params *give
         memcpy(p, given, given->size < sizeof *p ? given->size : sizeof *p);
     *reader = p->reader ? ns_reader_named(p->reader) : NULL;
     if (p->reader && !*reader)
-        return ns_fail(err, NS_E_ARG, "no checkpoint reader is called '%s' (there are: safetensors, gguf)", p->reader);
+        return no_reader(p->reader, err);
     return NS_OK;
 }
 
@@ -179,6 +212,9 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
         at.dir = NULL;
         rc = find_companions(ck, err);
     }
+    if (rc == NS_OK && at.note) {
+        rc = ns_checkpoint_add_note(ck, err, "%s", at.note);
+    }
     ns_location_free(&at);
     if (rc != NS_OK) {
         ns_checkpoint_free(ck);
@@ -191,12 +227,12 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
 
 int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
 {
-    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_GGUF) |
+    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) | NS_KINDS(NS_KIND_GGUF) |
                                  NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_BINARY);
     const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_INDEX) : 0;
     int rc = open_checkpoint(out, path, params, err);
     const ns_error own = err ? *err : (ns_error){""};
-    rc = ns_kind_fail(err, rc, path, fine | index, "a checkpoint (a folder of safetensors or GGUF weights, or one such file)");
+    rc = ns_kind_fail(err, rc, path, fine | index, "a checkpoint (a folder of weights, or one file of them)");
     if (rc == NS_OK || !err || !strcmp(own.message, err->message))
         return rc;
     /* The reader knows the remedy: which step a run folder has, how others' files are converted, what is wrong with a header. */
@@ -215,6 +251,7 @@ void ns_checkpoint_free(ns_checkpoint *ck)
         free(ck->files[i].coded);
         free(ck->files[i].path);
     }
+    ns_free_strings(ck->notes, ck->n_notes);
     free(ck->files);
     free(ck->tensors);
     free(ck->dir);
@@ -275,4 +312,9 @@ const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *ck)
 const char *ns_checkpoint_identity(const ns_checkpoint *ck)
 {
     return ck->identity;
+}
+
+const char *ns_checkpoint_note(const ns_checkpoint *ck, int64_t i)
+{
+    return i >= 0 && i < ck->n_notes ? ck->notes[i] : NULL;
 }

@@ -33,7 +33,6 @@ static const struct form {
       "take the repository's Hugging Face files, or convert it: transformers' convert_mistral_weights_to_hf.py" },
     { "consolidated.*.pth", "a checkpoint in Meta's own layout",
       "convert it: python -m transformers.models.llama.convert_llama_weights_to_hf --input_dir FOLDER --output_dir OUT" },
-    {"pytorch_model*.bin*", "a PyTorch checkpoint", "save it again in transformers: save_pretrained(OUT, safe_serialization=True)"},
     {"flax_model*.msgpack", "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save_pretrained it"},
     {"tf_model*.h5", "a TensorFlow checkpoint", "load it in transformers 4 with from_tf=True and save_pretrained it"},
     {"manifest.ocdbt", "an Orbax checkpoint", ORBAX},
@@ -44,10 +43,6 @@ static const struct form {
       "save them again: safetensors.numpy.save_file(dict(numpy.load('weights.npz')), 'model.safetensors')" },
     {"*.nemo", "a NeMo archive", "convert it to a Hugging Face folder: NeMo's scripts/checkpoint_converters"},
     {"*.onnx", "an ONNX export", "take the checkpoint that it was exported from"},
-    {"*.ckpt", "a PyTorch checkpoint", STATE_DICT},
-    {"*.pt", "a PyTorch checkpoint", STATE_DICT},
-    {"*.pth", "a PyTorch checkpoint", STATE_DICT},
-    {"*.bin", "a PyTorch checkpoint", STATE_DICT},
     {"*/*.distcp", "a PyTorch distributed checkpoint (DCP)", DCP},
     {"global_step*/*", "a folder of DeepSpeed checkpoints", ZERO},
     {"models--*", "a Hugging Face cache of several models", "name one models--ORG--NAME folder inside it"},
@@ -63,12 +58,27 @@ static const char *const states[] = {
     "rng_state*.pth", "scaler.pt", "random_states_*.pkl", "trainer_state.json", "sampler*.bin", NULL,
 };
 
-static bool is_state(const char *name)
+/* Files of forms above that are no model by themselves. */
+static const char *const pieces[] = {
+    "adapter_model*", "consolidated.*", "mp_rank_*", "*_optim_states.pt", "*_model_states.pt", "layer_*-model_*", NULL,
+};
+
+static bool fits_any(const char *const *globs, const char *name)
 {
-    for (int i = 0; states[i]; i++)
-        if (ns_glob(states[i], name))
+    for (int i = 0; globs[i]; i++)
+        if (ns_glob(globs[i], name))
             return true;
     return false;
+}
+
+static bool is_state(const char *name)
+{
+    return fits_any(states, name);
+}
+
+bool ns_is_weights(const char *name)
+{
+    return ns_reader_of_name(name) && !is_state(name) && !fits_any(pieces, name);
 }
 
 /* The names, and those one folder down as "folder/name". */
@@ -118,14 +128,14 @@ static int say(const char *folder, const listing *l, int64_t n_states, ns_error 
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
         for (int64_t i = 0; i < l->n; i++)
             if (fits(forms[f].glob, l->names[i]))
-                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'): needlescope reads safetensors and GGUF (%s)", folder, forms[f].what,
+                return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s ('%s'), which needlescope does not read (%s)", folder, forms[f].what,
                                l->names[i], forms[f].remedy);
     if (n_states)
         return ns_fail(err, NS_E_MISSING, "%s: a training checkpoint without its weights: %lld files of the optimizer's and the trainer's "
-                       "state, and no *.safetensors or *.gguf (copy it here, "
-                       "or save it with the checkpoint)", folder, (long long)n_states);
-    return ns_fail(err, NS_E_MISSING, "%s: no model.safetensors, model.safetensors.index.json, single *.safetensors or single *.gguf in "
-                   "it", folder);
+                       "state, and none of weights (copy them here, "
+                       "or save them with the checkpoint)", folder, (long long)n_states);
+    return ns_fail(err, NS_E_MISSING, "%s: no model.safetensors or pytorch_model.bin, no index of shards, no single file of weights in it",
+                   folder);
 }
 
 int ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *err)

@@ -82,6 +82,7 @@ static int finish(ns_checkpoint *ck, ns_error *err)
     return rc;
 }
 
+static const char *const globs[] = {"*.gguf", NULL};
 const ns_reader ns_gguf_reader = {
-    .name = "gguf", .extension = ".gguf", .probe = probe, .open = open_file, .finish = finish, .tokenize = ns_gguf_tokenize,
+    .name = "gguf", .globs = globs, .probe = probe, .open = open_file, .finish = finish, .tokenize = ns_gguf_tokenize,
 };

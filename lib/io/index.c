@@ -1,4 +1,4 @@
-/* index.c - model.safetensors.index.json: weight_map {tensor: file}.
+/* index.c - model.safetensors.index.json, pytorch_model.bin.index.json: weight_map {tensor: file}.
  *
  * The index and the shards must say the same: every tensor of the index is in its shard, every tensor of a shard is in the index. */
 #include "io/reader.h"

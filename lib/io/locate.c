@@ -1,7 +1,8 @@
 /* locate.c - from the path that a user gives to the files that hold the tensors.
  *
- * file | *.index.json | Hugging Face cache folder -> refs/REVISION -> snapshots/HASH | folder: model.safetensors,
- * model.safetensors.index.json, the only file of a format that is read; otherwise what the folder looks like, in words (forms.c). */
+ * file | *.index.json | Hugging Face cache folder -> refs/REVISION -> snapshots/HASH | folder: of each format in turn the file that
+ * transformers writes (model.safetensors) or its index of shards; else the only file of a format; otherwise what the folder looks like, in
+ * words (forms.c). */
 #include "io/reader.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ void ns_location_free(ns_location *at)
     ns_free_strings(at->files, at->n_files);
     cJSON_Delete(at->index);
     free(at->index_path);
+    free(at->note);
     free(at->dir);
     *at = (ns_location){0};
 }
@@ -63,28 +65,61 @@ static bool has(char *const *names, int64_t n, const char *name)
     return false;
 }
 
-static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
+/* The file that transformers gives the format, or its index of shards; nothing is chosen where the folder has neither. */
+static int choose_named(ns_location *at, const ns_reader *reader, char *const *names, int64_t n, ns_error *err)
 {
-    static const char index[] = "model.safetensors.index.json";
+    if (reader->whole && has(names, n, reader->whole))
+        return one_file(at, reader->whole, err);
+    return reader->index && has(names, n, reader->index) ? with_index(at, reader->index, err) : NS_OK;
+}
+
+/* The only file of the format, or all parts of one; nothing is chosen where the folder has none. */
+static int choose_single(ns_location *at, const ns_reader *reader, char *const *names, int64_t n, ns_error *err)
+{
     const char *only = NULL;
     int found = 0;
     for (int64_t i = 0; i < n; i++) {
-        if (ns_reader_of_name(names[i]) && !ns_starts(names[i], "adapter_model")) {
-            only = names[i];
-            found++;
-        }
+        if (!ns_reader_takes(reader, names[i]) || !ns_is_weights(names[i]))
+            continue;
+        only = names[i];
+        found++;
     }
-    if (has(names, n, "model.safetensors"))
-        return one_file(at, "model.safetensors", err);
-    if (has(names, n, index))
-        return with_index(at, index, err);
-    if (found > 1 && found == ns_parts_of(only))
+    if (found && (found == 1 || found == ns_parts_of(only)) && (ns_parts_of(only) || !ns_glob("*-of-*", only)))
         return with_parts(at, only, err);
-    if (found > 1)
-        return ns_fail(err, NS_E_MISSING, "%s: %d files of weights but no %s (restore it, or name one file)", at->dir, found, index);
-    if (found && strcmp(only, "consolidated.safetensors") != 0)
-        return with_parts(at, only, err);
-    return ns_other_form(at->dir, names, n, err);
+    if (found == 1)
+        return ns_fail(err, NS_E_MISSING, "%s: '%s' is one of several shards, and there is no %s (download them all)", at->dir, only,
+                       reader->index);
+    if (found && !reader->index)
+        return ns_fail(err, NS_E_MISSING, "%s: %d files of weights (name one of them)", at->dir, found);
+    return found ? ns_fail(err, NS_E_MISSING, "%s: %d files of weights but no %s (restore it, or name one file)", at->dir, found,
+                           reader->index) : NS_OK;
+}
+
+/* The same model in another format, as a rule. */
+static int note_others(ns_location *at, const ns_reader *chosen, char *const *names, int64_t n, ns_error *err)
+{
+    const char *const taken = ns_path_base(at->index_path ? at->index_path : at->files[0]), *other = NULL;
+    for (int64_t i = 0; i < n && !other; i++)
+        if (ns_is_weights(names[i]) && !ns_reader_takes(chosen, names[i]))
+            other = names[i];
+    if (!other)
+        return NS_OK;
+    at->note = ns_printf_alloc("%s: %s is read, and %s beside it is not", at->dir, taken, other);
+    return at->note ? NS_OK : ns_oom(err, at->dir);
+}
+
+/* The names that transformers knows come first, as there, then single files. */
+static int choose(ns_location *at, char *const *names, int64_t n, ns_error *err)
+{
+    static int (*const ways[])(ns_location *, const ns_reader *, char *const *, int64_t, ns_error *) = {choose_named, choose_single};
+    const ns_reader *reader = NULL;
+    int rc = NS_OK;
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++)
+        for (int i = 0; rc == NS_OK && at->n_files == 0 && ns_reader_at(i); i++)
+            rc = ways[w](at, reader = ns_reader_at(i), names, n, err);
+    if (rc != NS_OK)
+        return rc;
+    return at->n_files ? note_others(at, reader, names, n, err) : ns_other_form(at->dir, names, n, err);
 }
 
 /* What the cache has instead: the nearest name, or some of them. */

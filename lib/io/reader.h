@@ -9,11 +9,12 @@
 #include "core/core.h"
 #include <needlescope/checkpoint.h>
 
+/* A file of tensors, and what its reader keeps of it. */
 typedef struct ns_weight_file {
     char    *path;
     ns_input in;
     char    *names;        /* owned: the NUL-terminated tensor names that the tensors point to */
-    uint8_t *header;       /* owned: leading bytes that describe the tensors; they go into the identity */
+    uint8_t *header;       /* owned: the bytes that describe the tensors; they go into the identity */
     size_t   header_bytes;
     struct ns_coded *coded;        /* owned: what the tensors that are not plain point to (blocks.h), or NULL */
 } ns_weight_file;
@@ -31,11 +32,16 @@ struct ns_checkpoint {
     int64_t         n_files;
     ns_tensor      *tensors;
     int64_t         n_tensors, capacity;
+    char          **notes;        /* what was taken, left out or renamed, a line each */
+    int64_t         n_notes, notes_capacity;
     char            identity[65];
 };
 
 typedef struct ns_reader {
-    const char *name, *extension;       /* "safetensors", ".safetensors": the extension only chooses who complains about unknown bytes */
+    const char *name;
+    const char *const *globs;           /* of file names, NULL at the end. Of a file by itself they only choose who complains about unknown
+                                         * bytes */
+    const char *whole, *index;          /* the names that transformers gives: one file, the index of shards; NULL: it gives none */
     bool (*probe)(const ns_lead *);
     /* Appends the file's tensors after ns_checkpoint_reserve and sets names and header_bytes. What it leaves half done is freed with the
      * checkpoint. */
@@ -52,8 +58,10 @@ typedef struct ns_reader {
 #include "io/reader_list.h"
 #undef ENTRY
 
+const ns_reader *ns_reader_at(int i);                   /* in the order in which a folder is searched for them; NULL behind the last */
 const ns_reader *ns_reader_named(const char *name);
-const ns_reader *ns_reader_of_name(const char *file);   /* by the extension of a file's name; NULL where none has it */
+const ns_reader *ns_reader_of_name(const char *file);   /* by its globs; NULL where none fits */
+bool ns_reader_takes(const ns_reader *, const char *file);
 /* By bytes; the error says what the file is instead, as far as its first bytes tell. */
 int ns_reader_for(const ns_reader **out, const ns_lead *, const char *path, ns_error *);
 
@@ -66,6 +74,15 @@ void ns_widen_f16(float *restrict out, const uint8_t *restrict in, int64_t n);
 
 /* Room for `more` tensors at the end of the list; the caller fills them and raises n_tensors. */
 int ns_checkpoint_reserve(ns_checkpoint *, int64_t more, ns_error *);
+int ns_checkpoint_add_note(ns_checkpoint *, ns_error *, const char *fmt, ...) NS_PRINTF(3, 4);
+/* Bytes of a tensor of that shape; false beyond 2^63 - 1. The dimensions of an empty one that are not 0 must fit too, since strides are
+ * their products. */
+bool ns_shape_bytes(ns_dtype, int rank, const int64_t *shape, int64_t *out);
+bool ns_is_row_major(const ns_view *);                          /* dimensions of one element may have any stride */
+/* Elements [first, first + n) of the tensor's order, which are not in that order in the file. Checked: they are within it, n > 0. */
+int ns_gather(const ns_tensor *, int64_t first, int64_t n, void *out, ns_error *);
+/* Names without what wrappers of modules put before them (torch.compile, FSDP, DDP, Lightning); a note says so. */
+int ns_checkpoint_plain_names(ns_checkpoint *, bool *changed, ns_error *);
 
 /* Where the tensors are. index is NULL for a single file; files are paths in byte order of their names. */
 typedef struct ns_location {
@@ -74,13 +91,16 @@ typedef struct ns_location {
     int64_t n_files, capacity;
     cJSON  *index;
     char   *index_path;
+    char   *note;                       /* which other weights lie beside them, or NULL */
 } ns_location;
 int  ns_locate(ns_location *out, const char *path, const char *revision, ns_error *);
 void ns_location_free(ns_location *);
-/* The error that says what a folder without safetensors is instead (names: what is in it), and how to convert it. */
+/* By its name: a file of weights that is read by itself, and no trainer's state, adapter or part of a form that is not read. */
+bool ns_is_weights(const char *name);
+/* The error that says what a folder without weights that are read is instead (names: what is in it), and how to convert it. */
 int  ns_other_form(const char *folder, char *const *names, int64_t n, ns_error *);
 
-/* model.safetensors.index.json: weight_map name -> file, both directions checked against the tensors that were found. */
+/* An index of shards: weight_map name -> file, both directions checked against the tensors that were found. */
 int  ns_index_files(ns_location *, ns_error *);
 int  ns_index_check(const ns_checkpoint *, const ns_location *, ns_error *);
 /* NAME-00002-of-00003.gguf: 3; another name: 0. Of such a name, that of part `no` (from 1 on): malloc'd. */

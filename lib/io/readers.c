@@ -22,8 +22,7 @@ static const struct foreign {
     {0, 0, ".msgpack", NS_E_UNSUPPORTED, "a Flax checkpoint", "load it in transformers 4 with from_flax=True and save it as safetensors"},
     {0, 0, ".onnx", NS_E_UNSUPPORTED, "an ONNX export", "take the checkpoint that it was exported from"},
     {0, 0, ".distcp", NS_E_UNSUPPORTED, "one file of a PyTorch distributed checkpoint (DCP)", "name its folder"},
-    {0, 4, "PK\3\4", NS_E_UNSUPPORTED, "a PyTorch zip checkpoint", "save its state dict with safetensors.torch.save_file"},
-    {0, 1, "\x80", NS_E_UNSUPPORTED, "a pickle (PyTorch before 1.6)", "save its state dict with safetensors.torch.save_file"},
+    {0, 1, "\x80", NS_E_UNSUPPORTED, "a pickle that torch.save did not write", "save its arrays with safetensors.numpy.save_file"},
     {0, 8, "\x89HDF\r\n\x1a\n", NS_E_UNSUPPORTED, "an HDF5 file (Keras weights, or a needlescope recording)",
      "name a safetensors checkpoint"},
     {257, 5, "ustar", NS_E_UNSUPPORTED, "a tar archive (NeMo?)", "unpack it and convert it to a Hugging Face folder"},
@@ -47,6 +46,11 @@ static bool is_llama2c(const ns_lead *lead)
     return v[0] % v[3] == 0 && v[3] % v[4] == 0 && lead->size / 4 / (size_t)v[0] >= (size_t)v[5];
 }
 
+const ns_reader *ns_reader_at(int i)
+{
+    return readers[i];
+}
+
 const ns_reader *ns_reader_named(const char *name)
 {
     for (int i = 0; readers[i]; i++) {
@@ -56,10 +60,18 @@ const ns_reader *ns_reader_named(const char *name)
     return NULL;
 }
 
+bool ns_reader_takes(const ns_reader *reader, const char *file)
+{
+    for (int i = 0; reader->globs[i]; i++)
+        if (ns_glob(reader->globs[i], file))
+            return true;
+    return false;
+}
+
 const ns_reader *ns_reader_of_name(const char *file)
 {
     for (int i = 0; readers[i]; i++) {
-        if (ns_ends(file, readers[i]->extension))
+        if (ns_reader_takes(readers[i], file))
             return readers[i];
     }
     return NULL;
@@ -82,23 +94,35 @@ const ns_reader *ns_reader_with_tokenizer(const char *path)
     return NULL;
 }
 
+/* By their names (magic: its end) or by their bytes. */
+static int refuse_foreign(const ns_lead *lead, const char *path, bool by_name, ns_error *err)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        const struct foreign *const f = &foreign[i];
+        const bool is = by_name ? f->n == 0 && ns_ends(path, f->magic)
+                                : f->n && lead->n >= f->at + f->n && !memcmp(lead->bytes + f->at, f->magic, f->n);
+        if (is)
+            return ns_fail(err, f->code, "%s: %s (%s)", path, f->what, f->remedy);
+    }
+    return NS_OK;
+}
+
+/* Some formats are zip archives too, or pickles: those go by their names. */
 int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, ns_error *err)
 {
-    for (int i = 0; readers[i]; i++) {
+    int rc = refuse_foreign(lead, path, true, err);
+    for (int i = 0; rc == NS_OK && readers[i]; i++) {
         if (readers[i]->probe(lead)) {
             *out = readers[i];
             return NS_OK;
         }
     }
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        const struct foreign *const f = &foreign[i];
-        if (f->n ? lead->n >= f->at + f->n && !memcmp(lead->bytes + f->at, f->magic, f->n) : ns_ends(path, f->magic))
-            return ns_fail(err, f->code, "%s: %s (%s)", path, f->what, f->remedy);
-    }
+    if (rc == NS_OK)
+        rc = refuse_foreign(lead, path, false, err);
+    if (rc == NS_OK && is_llama2c(lead))
+        rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: a llama2.c file (convert it to safetensors)", path);
     *out = ns_reader_of_name(path);
-    if (*out)
-        return NS_OK;
-    if (is_llama2c(lead))
-        return ns_fail(err, NS_E_UNSUPPORTED, "%s: a llama2.c file (convert it to safetensors)", path);
-    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors and GGUF)", path);
+    if (rc != NS_OK || *out)
+        return rc;
+    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors, what torch.save writes, and GGUF)", path);
 }

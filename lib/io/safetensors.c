@@ -261,22 +261,6 @@ static int check_unique(header *h)
     return NS_OK;
 }
 
-/* The bytes that the shape needs; false when they exceed 2^63 - 1. The non-zero dimensions of an empty tensor must fit
- * too, since its strides are their products. */
-static bool shape_bytes(const entry *e, int64_t *out)
-{
-    int64_t bytes = (int64_t)ns_dtype_size(e->dtype);
-    bool empty = false;
-    for (int i = 0; i < e->rank; i++) {
-        if (e->shape[i] == 0)
-            empty = true;
-        else if (!ns_mul_i64(bytes, e->shape[i], &bytes))
-            return false;
-    }
-    *out = empty ? 0 : bytes;
-    return true;
-}
-
 /* Sorted by offset, the tensors tile [0, n_data). */
 static int check_layout(header *h, uint64_t n_data)
 {
@@ -294,7 +278,7 @@ static int check_layout(header *h, uint64_t n_data)
             return ns_fail(err, NS_E_FORMAT,
                            "%s: tensor '%s' ends at data byte %llu, but the file has %llu: truncated (copy or download it again)", h->path,
                            e->name, end, (unsigned long long)n_data);
-        if (!shape_bytes(e, &bytes))
+        if (!ns_shape_bytes(e->dtype, e->rank, e->shape, &bytes))
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': its shape overflows", h->path, e->name);
         if ((uint64_t)bytes != end - begin)
             return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s': its %s shape needs %lld bytes, data_offsets give %llu", h->path, e->name,
@@ -386,4 +370,7 @@ static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
     return rc;
 }
 
-const ns_reader ns_safetensors_reader = {"safetensors", ".safetensors", probe, open_file};
+static const char *const globs[] = {"*.safetensors", NULL};
+const ns_reader ns_safetensors_reader = {
+    .name = "safetensors", .globs = globs, .whole = "model.safetensors", .index = "model.safetensors.index.json", .probe = probe, .open = open_file,
+};

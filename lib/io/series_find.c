@@ -18,7 +18,7 @@ static int holds_weights(const char *folder, bool *found, ns_error *err)
     if (rc != NS_OK)
         return rc == NS_E_MEMORY ? rc : NS_OK;
     for (int64_t i = 0; i < n; i++)
-        *found |= ns_reader_of_name(names[i]) || strcmp(names[i], "config.json") == 0;
+        *found |= ns_is_weights(names[i]) || strcmp(names[i], "config.json") == 0;
     ns_free_strings(names, n);
     return NS_OK;
 }
@@ -44,7 +44,7 @@ static const char not_understood[] = "no step in its name: give it one in a --ma
 
 /* ---- folders ---- */
 
-/* A folder that holds neither safetensors nor a config.json, but another form of weights, or a step in its name. */
+/* A folder that holds neither weights that are read nor a config.json, but another form of weights, or a step in its name. */
 static int leave_folder(ns_series *s, const char *path, const char *name, bool known, ns_error *err)
 {
     ns_location at;

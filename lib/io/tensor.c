@@ -3,7 +3,22 @@
 #include "io/blocks.h"
 #include "io/reader.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+bool ns_shape_bytes(ns_dtype dtype, int rank, const int64_t *shape, int64_t *out)
+{
+    int64_t bytes = (int64_t)ns_dtype_size(dtype);
+    bool empty = false;
+    for (int i = 0; i < rank; i++) {
+        if (shape[i] == 0)
+            empty = true;
+        else if (!ns_mul_i64(bytes, shape[i], &bytes))
+            return false;
+    }
+    *out = empty ? 0 : bytes;
+    return true;
+}
 
 /* Sign and exponent keep their places, the mantissa moves up by 13. The exponent is re-biased by 112; all ones (Inf, NaN)
  * by 112 more. Subnormals are an integer times 2^-24, exact in f32. Both ways are computed and one is chosen, so the loop has no branch. */
@@ -40,24 +55,59 @@ static int check_range(const ns_tensor *t, int64_t first, int64_t n, int64_t cou
                          (long long)first, (long long)n, (long long)count);
 }
 
+/* Bytes of a tensor whose elements do not lie in its own order: whole elements are gathered, and those at the ends cut. */
+static int read_strided(const ns_tensor *t, int64_t first, int64_t n, void *out, ns_error *err)
+{
+    const int64_t size = (int64_t)ns_dtype_size(t->view.dtype), begin = first / size, end = (first + n + size - 1) / size;
+    if (first % size == 0 && n % size == 0)
+        return ns_gather(t, begin, end - begin, out, err);
+    char *const whole = ns_alloc_array((size_t)(end - begin), (size_t)size);
+    const int rc = whole ? ns_gather(t, begin, end - begin, whole, err) : ns_oom(err, t->file);
+    if (rc == NS_OK)
+        memcpy(out, whole + (first - begin * size), (size_t)n);
+    free(whole);
+    return rc;
+}
+
+/* The range was checked. */
+static int read_bytes(const ns_tensor *t, int64_t first, int64_t n, void *out, ns_error *err)
+{
+    return ns_is_row_major(&t->view) ? ns_input_read(&t->from->in, t->at + first, out, (size_t)n, t->file, err)
+                                     : read_strided(t, first, n, out, err);
+}
+
 int ns_tensor_read(const ns_tensor *t, int64_t first, int64_t n, void *out, ns_error *err)
 {
     const int rc = check_range(t, first, n, t->n_bytes, "bytes", err);
-    return rc != NS_OK ? rc : ns_input_read(&t->from->in, t->at + first, out, (size_t)n, t->file, err);
+    return rc != NS_OK || n == 0 ? rc : read_bytes(t, first, n, out, err);
 }
 
-/* Through a buffer that stays in the cache. */
+/* A buffer of so many. */
+typedef struct halves { uint8_t *bytes; int64_t room; } halves;
+
+static int widen(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_t n, float *out, halves h, ns_error *err)
+{
+    int rc = NS_OK;
+    for (int64_t at = 0; at < n && rc == NS_OK; at += h.room) {
+        const int64_t count = n - at < h.room ? n - at : h.room;
+        rc = read_bytes(t, 2 * (first + at), 2 * count, h.bytes, err);
+        if (rc == NS_OK)
+            (dtype == NS_BF16 ? widen_bf16 : ns_widen_f16)(out + at, h.bytes, count);
+    }
+    return rc;
+}
+
+/* In pieces that stay in the cache; but elements that are gathered lie together only over many rows. */
 static int read_halves(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_t n, float *out, ns_error *err)
 {
-    enum { CHUNK = 1 << 13 };
+    enum { CHUNK = 1 << 13, ROWS = 1 << 20 };
     uint8_t half[2 * CHUNK];
-    int rc = NS_OK;
-    for (int64_t at = 0; at < n && rc == NS_OK; at += CHUNK) {
-        const int64_t count = n - at < CHUNK ? n - at : CHUNK;
-        rc = ns_input_read(&t->from->in, t->at + 2 * (first + at), half, (size_t)(2 * count), t->file, err);
-        if (rc == NS_OK)
-            (dtype == NS_BF16 ? widen_bf16 : ns_widen_f16)(out + at, half, count);
-    }
+    if (ns_is_row_major(&t->view))
+        return widen(t, dtype, first, n, out, (halves){half, CHUNK}, err);
+    const int64_t room = n < ROWS ? n : ROWS;
+    uint8_t *const rows = ns_alloc_array((size_t)room, 2);
+    const int rc = rows ? widen(t, dtype, first, n, out, (halves){rows, room}, err) : ns_oom(err, t->file);
+    free(rows);
     return rc;
 }
 
@@ -65,7 +115,7 @@ int ns_plain_read(const ns_tensor *t, ns_dtype dtype, int64_t first, int64_t n, 
 {
     switch (dtype) {
     case NS_F32:
-        return ns_input_read(&t->from->in, t->at + 4 * first, out, (size_t)n * 4, t->file, err);
+        return read_bytes(t, 4 * first, 4 * n, out, err);
     case NS_BF16:
     case NS_F16:
         return read_halves(t, dtype, first, n, out, err);

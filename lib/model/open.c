@@ -75,6 +75,8 @@ static int open_arch(ns_opened *m, const ns_open_params *p, ns_error *err)
     const int rc = ns_checkpoint_open(&m->checkpoint, p->path, &where, err);
     if (rc != NS_OK)
         return rc;
+    for (int64_t i = 0; p->warn && ns_checkpoint_note(m->checkpoint, i); i++)
+        p->warn(p->user, ns_checkpoint_note(m->checkpoint, i));
     const int read = p->arch ? arch_from_file(&m->arch, p->arch, &how, err) : ns_arch_from_checkpoint(&m->arch, m->checkpoint, &how, err);
     return read ? read : check_olmo3(p, m->arch, err);
 }
@@ -85,7 +87,8 @@ static int find_tokenizer(opening *o, const ns_open_params *p, ns_error *err)
     char *const inside = ns_path_join(p->path, "tokenizer.json");
     if (!inside)
         return ns_oom(err, p->path);
-    const bool direct = ns_path_is_dir(p->path) ? ns_path_exists(inside) : !ns_ends(p->path, ".safetensors");
+    static const ns_kinds weights = NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) | NS_KINDS(NS_KIND_INDEX);
+    const bool direct = ns_path_is_dir(p->path) ? ns_path_exists(inside) : !(NS_KINDS(ns_kind_of(p->path)) & weights);
     free(inside);
     if (!direct) {
         const ns_checkpoint_params where = {.size = sizeof where, .revision = p->revision};

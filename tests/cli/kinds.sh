@@ -22,6 +22,8 @@ printf '{"name": "tiny", "checkpoint_every": 2, "validation_sequences": 8, "trai
 run train config.json -o trained --seed 3
 cp trained/metrics.h5 metrics.h5
 cp model/model.safetensors weights.safetensors
+# the legacy form: its magic number, its protocol, and no more
+printf '\200\002\212\012\154\374\234\106\371\040\152\250\120\031\056\200\002\115\351\003\056%032d' 0 >weights.pt
 mkdir -p cache/snapshots/abc cache/refs cache/blobs void
 printf abc >cache/refs/main
 printf 'The needle is in the hay.\nNobody finds it.\n' >story.txt
@@ -49,6 +51,7 @@ kind_of() {
         picture.pdf) echo 'a PDF' ;;
         picture.svg) echo 'an SVG picture' ;;
         weights.safetensors) echo 'safetensors weights' ;;
+        weights.pt) echo 'PyTorch weights' ;;
         story.txt) echo 'a text' ;;
         noise.bin) echo 'a binary file' ;;
         nothing) echo 'an empty file' ;;
@@ -60,7 +63,7 @@ kind_of() {
     esac
 }
 all='scores.h5 study.h5 recording.h5 ablation.h5 patching.h5 metrics.h5 foreign.h5 cases.jsonl config.json
-     picture.png picture.pdf picture.svg weights.safetensors story.txt noise.bin nothing model scan run cache void'
+     picture.png picture.pdf picture.svg weights.safetensors weights.pt story.txt noise.bin nothing model scan run cache void'
 
 # refuses "RIGHT KINDS" ARGS...: every other kind in place of the word @ is refused by name and kind.
 refuses() {
@@ -92,7 +95,7 @@ refuses() {
 # What a hole takes, or refuses in words of its own (what a checkpoint lacks, which key a JSON has not).
 text='cases.jsonl config.json story.txt nothing picture.svg'
 json='config.json story.txt'
-weights='model weights.safetensors cache noise.bin'
+weights='model weights.safetensors weights.pt cache noise.bin'
 studies='study.h5 scores.h5 patching.h5'
 for one in agreement grid; do
     refuses scores.h5 figure $one @ -o out.svg

@@ -2,8 +2,10 @@
  * bytes are read when they are asked for: one that shrinks or vanishes meanwhile is NS_E_IO with its name. Nothing is mapped into memory,
  * so it is never SIGBUS.
  *
- * A path may be a folder (model.safetensors, sharded with model.safetensors.index.json), one *.safetensors file, or a
- * Hugging Face cache folder (models--ORG--NAME: refs/main, or the revision given, is resolved to its snapshot). */
+ * A path may be a folder (model.safetensors or pytorch_model.bin, sharded with model.safetensors.index.json or
+ * pytorch_model.bin.index.json, or one file of weights), such a file (*.safetensors; *.bin, *.pt, *.pth, *.ckpt of torch.save, whose pickle
+ * is read and never executed), or a Hugging Face cache folder (models--ORG--NAME: refs/main, or the revision given, is resolved to its
+ * snapshot). */
 #ifndef NEEDLESCOPE_CHECKPOINT_H
 #define NEEDLESCOPE_CHECKPOINT_H
 
@@ -17,7 +19,8 @@ typedef struct ns_checkpoint ns_checkpoint;
 typedef struct ns_tensor {
     const char *name;
     const char *file;          /* path of the file it lies in */
-    ns_view     view;          /* shape, and the dtype as which it is read, row-major; data is NULL: ns_tensor_read... reads */
+    ns_view     view;          /* shape, and the dtype as which it is read; data is NULL: ns_tensor_read... reads, in row-major order
+                                * whatever the strides are, which say how the elements lie in the file */
     int64_t     n_bytes;
     const struct ns_weight_file *from;      /* ours: where the bytes are */
     int64_t     at;
@@ -46,7 +49,11 @@ NS_API const char *ns_checkpoint_tokenizer_path(const ns_checkpoint *);
 /* 64 hex digits over every file's header bytes, size and mtime: cheap, changes when the checkpoint does. No paths in it. */
 NS_API const char *ns_checkpoint_identity(const ns_checkpoint *);
 
-/* Bytes [first, first + n) of the tensor as they are stored. Any thread. NS_E_IO where the file is not what it was any more. */
+/* What was taken of the files, renamed or left out: one line each, NULL behind the last. */
+NS_API const char *ns_checkpoint_note(const ns_checkpoint *, int64_t i);
+
+/* Bytes [first, first + n) of the tensor in row-major order, each as it is stored. Any thread. NS_E_IO where the file is not what it was
+ * any more. */
 NS_API NS_MUST_CHECK int ns_tensor_read(const ns_tensor *, int64_t first, int64_t n, void *out, ns_error *);
 /* Elements [first, first + n) of the tensor's flat order, widened to f32. Exact for F16, BF16 and F32; of quantised types the numbers that
  * gguf.dequantize of the Python package `gguf` gives, to the bit. */

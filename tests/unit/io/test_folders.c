@@ -190,9 +190,8 @@ static void folders_known_by_sight(void **state)
         {"adapter_model.bin", NS_E_UNSUPPORTED, "merge_and_unload"},
         {"consolidated.safetensors", NS_E_UNSUPPORTED, "Mistral's own layout"},
         {"consolidated.00.pth", NS_E_UNSUPPORTED, "Meta's own layout"},
-        {"pytorch_model.bin", NS_E_UNSUPPORTED, "safe_serialization=True"},
-        {"pytorch_model-00001-of-00002.bin", NS_E_UNSUPPORTED, "safe_serialization=True"},
-        {"pytorch_model.bin.index.json", NS_E_UNSUPPORTED, "safe_serialization=True"},
+        {"pytorch_model-00001-of-00002.bin", NS_E_MISSING, "is one of several shards, and there is no pytorch_model.bin.index.json"},
+        {"model-00001-of-00002.safetensors", NS_E_MISSING, "is one of several shards, and there is no model.safetensors.index.json"},
         {"m-q4.gguf", NS_E_FORMAT, "truncated or damaged"},
         {"flax_model.msgpack", NS_E_UNSUPPORTED, "from_flax=True"},
         {"tf_model.h5", NS_E_UNSUPPORTED, "from_tf=True"},
@@ -203,9 +202,11 @@ static void folders_known_by_sight(void **state)
         {"weights.npz", NS_E_UNSUPPORTED, "safetensors.numpy.save_file"},
         {"m.nemo", NS_E_UNSUPPORTED, "NeMo"},
         {"model.onnx", NS_E_UNSUPPORTED, "ONNX"},
-        {"ckpt.pt", NS_E_UNSUPPORTED, "safetensors.torch.save_file"},
-        {"model.bin", NS_E_UNSUPPORTED, "safetensors.torch.save_file"},
-        {"last.ckpt", NS_E_UNSUPPORTED, "safetensors.torch.save_file"},
+        {"pytorch_model.bin", NS_E_FORMAT, "sight/pytorch_model.bin: not a file of torch.save"},
+        {"ckpt.pt", NS_E_FORMAT, "sight/ckpt.pt: not a file of torch.save"},
+        {"model.pth", NS_E_FORMAT, "sight/model.pth: not a file of torch.save"},
+        {"model.bin", NS_E_FORMAT, "sight/model.bin: not a file of torch.save"},
+        {"last.ckpt", NS_E_FORMAT, "sight/last.ckpt: not a file of torch.save"},
         {"hf/model.safetensors", NS_E_UNSUPPORTED, "a folder around a checkpoint ('hf/model.safetensors')"},
         {"step10/config.json", NS_E_UNSUPPORTED, "a folder of training checkpoints ('step10')"},
         {"optimizer.pt", NS_E_MISSING, "a training checkpoint without its weights: 1 files"},
@@ -242,17 +243,19 @@ static void files_known_by_their_bytes(void **state)
     int32_t llama[7 + 64] = {8, 16, 2, 2, 1, -8, 32};
     static const struct { const char *bytes; size_t n; int code; const char *says; } rows[] = {
         {"GGUF\3\0\0\0", 8, NS_E_FORMAT, "the number of tensors wants 8 bytes at byte 8, but the file has 8"},
-        {"PK\3\4................", 20, NS_E_UNSUPPORTED, "a PyTorch zip checkpoint"},
-        {"\x80\2\x8a\nl\xfc\x9c", 7, NS_E_UNSUPPORTED, "a pickle"},
+        {"PK\3\4................", 20, NS_E_FORMAT, "a zip archive whose end is missing"},
+        {"\x80\2\x8a\nl\xfc\x9c", 7, NS_E_UNSUPPORTED, "a pickle that torch.save did not write"},
         {"\x89HDF\r\n\x1a\n....", 12, NS_E_UNSUPPORTED, "an HDF5 file"},
         {"version https://git-lfs.github.com/spec/v1\n", 43, NS_E_FORMAT, "git lfs pull"},
         {"hello", 5, NS_E_FORMAT, "not a checkpoint that needlescope knows"},
         {"", 0, NS_E_FORMAT, "not a checkpoint that needlescope knows"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        put_file("bytes.bin", rows[i].bytes, rows[i].n);
-        expect(in_scratch("bytes.bin"), NULL, rows[i].code, rows[i].says);
+        put_file("bytes", rows[i].bytes, rows[i].n);
+        expect(in_scratch("bytes"), NULL, rows[i].code, rows[i].says);
     }
+    put_text("text.bin", "hello");
+    expect(in_scratch("text.bin"), NULL, NS_E_FORMAT, "neither a zip archive nor a legacy pickle");
     put_file("bytes.bin", tar, sizeof tar);
     expect(in_scratch("bytes.bin"), NULL, NS_E_UNSUPPORTED, "a tar archive");
     put_file("bytes.bin", llama, sizeof llama);
@@ -293,7 +296,7 @@ static void parameters_are_checked(void **state)
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"),
                                         &(ns_checkpoint_params){.reader = "npz", .size = sizeof(ns_checkpoint_params)}, &err),
                      NS_E_ARG);
-    assert_non_null(strstr(err.message, "no checkpoint reader is called 'npz' (there are: safetensors, gguf)"));
+    assert_non_null(strstr(err.message, "no checkpoint reader is called 'npz' (there are: safetensors, gguf, torch)"));
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"), &(ns_checkpoint_params){.revision = "main"}, &err), NS_E_ARG);
     assert_non_null(strstr(err.message, "size is not set"));
     assert_int_equal(ns_checkpoint_open(&ck, in_scratch("p.safetensors"),

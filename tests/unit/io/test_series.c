@@ -129,17 +129,21 @@ static void folders_left_out(void **state)
     put_checkpoint("run/named-inside", "d");
     put_text("run/named-inside/trainer_state.json", "{\"epoch\": 1.5, \"global_step\": 50}");
     put_folder("run/step7");
-    put_text("run/step7/pytorch_model.bin", "");
+    put_text("run/step7/pytorch_model.bin", "");        /* taken: what is wrong with it, its scan says */
+    put_folder("run/step9");
+    put_text("run/step9/flax_model.msgpack", "");
+    put_folder("run/state");
+    put_text("run/state/optimizer.pt", "");
     put_folder("run/step8");
     put_folder("run/wandb");
     put_folder("run/torch");
     put_text("run/torch/__0_0.distcp", "");
     assert_int_equal(symlink("checkpoint-100", in_scratch("run/last")), 0);
     assert_int_equal(symlink("checkpoint-20", in_scratch("run/step20")), 0);
-    expect_order("run", (const char *const[]){"checkpoint-20", "named-inside", "checkpoint-100", NULL});
+    expect_order("run", (const char *const[]){"step7", "checkpoint-20", "named-inside", "checkpoint-100", NULL});
     expect_left("run", (const left[]){{"best", "--manifest"}, {"last", "the same weights as checkpoint-100"},
-                                      {"step20", "the same weights as checkpoint-20"},
-                                      {"step7", "a PyTorch checkpoint"}, {"step8", "no model.safetensors"},
+                                      {"state", "no weights in it"}, {"step20", "the same weights as checkpoint-20"},
+                                      {"step8", "no model.safetensors"}, {"step9", "a Flax checkpoint"},
                                       {"torch", "distributed checkpoint"},
                                       {"wandb", "no weights in it"}, {NULL, NULL}});
     put_folder("nothing");
