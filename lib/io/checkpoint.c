@@ -227,8 +227,8 @@ static int open_checkpoint(ns_checkpoint **out, const char *path, const ns_check
 
 int ns_checkpoint_open(ns_checkpoint **out, const char *path, const ns_checkpoint_params *params, ns_error *err)
 {
-    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) | NS_KINDS(NS_KIND_GGUF) |
-                                 NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_BINARY);
+    static const ns_kinds fine = NS_KINDS(NS_KIND_CHECKPOINT) | NS_KINDS(NS_KIND_SAFETENSORS) | NS_KINDS(NS_KIND_TORCH) |
+                                 NS_KINDS(NS_KIND_GGUF) | NS_KINDS(NS_KIND_CACHE) | NS_KINDS(NS_KIND_FOLDER) | NS_KINDS(NS_KIND_BINARY);
     const ns_kinds index = path && ns_ends(path, ".index.json") ? NS_KINDS(NS_KIND_JSON) | NS_KINDS(NS_KIND_INDEX) : 0;
     int rc = open_checkpoint(out, path, params, err);
     const ns_error own = err ? *err : (ns_error){""};

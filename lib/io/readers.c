@@ -124,5 +124,6 @@ int ns_reader_for(const ns_reader **out, const ns_lead *lead, const char *path, 
     *out = ns_reader_of_name(path);
     if (rc != NS_OK || *out)
         return rc;
-    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors, what torch.save writes, and GGUF)", path);
+    return ns_fail(err, NS_E_FORMAT, "%s: not a checkpoint that needlescope knows (it reads safetensors, GGUF and what torch.save writes)",
+                   path);
 }

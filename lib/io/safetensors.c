@@ -372,5 +372,6 @@ static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
 
 static const char *const globs[] = {"*.safetensors", NULL};
 const ns_reader ns_safetensors_reader = {
-    .name = "safetensors", .globs = globs, .whole = "model.safetensors", .index = "model.safetensors.index.json", .probe = probe, .open = open_file,
+    .name = "safetensors", .globs = globs, .whole = "model.safetensors", .index = "model.safetensors.index.json",
+    .probe = probe, .open = open_file,
 };

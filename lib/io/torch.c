@@ -338,5 +338,6 @@ static int open_file(ns_checkpoint *ck, ns_weight_file *file, ns_error *err)
 
 static const char *const globs[] = {"*.bin", "*.pt", "*.pth", "*.ckpt", NULL};
 const ns_reader ns_torch_reader = {
-    .name = "torch", .globs = globs, .whole = "pytorch_model.bin", .index = "pytorch_model.bin.index.json", .probe = probe, .open = open_file,
+    .name = "torch", .globs = globs, .whole = "pytorch_model.bin", .index = "pytorch_model.bin.index.json",
+    .probe = probe, .open = open_file,
 };
