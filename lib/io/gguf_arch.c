@@ -135,7 +135,7 @@ static int rename_file(gguf_describer *d, ns_weight_file *file, ns_error *err)
     if (!names)
         return ns_oom(err, file->path);
     int rc = NS_OK;
-    for (int64_t i = 0; i < n && rc == NS_OK; i++) {
+    for (int64_t i = 0; i < n; i++) {
         ns_tensor *const t = &d->ck->tensors[first + i];
         const char *number, *suffix;
         size_t number_n;
@@ -143,7 +143,7 @@ static int rename_file(gguf_describer *d, ns_weight_file *file, ns_error *err)
         const int length = !row        ? sprintf(at, "%s", t->name)
                            : !number_n ? sprintf(at, "%s%s", row->to, suffix)
                                        : sprintf(at, "%s%.*s.%s%s", d->arch->layers, (int)number_n, number, row->to, suffix);
-        rc = row ? lay_out(d, t, &file->coded[i], row, err) : NS_OK;
+        rc = rc == NS_OK && row ? lay_out(d, t, &file->coded[i], row, err) : rc;      /* all get their names: the old ones go */
         t->name = at;
         at += length + 1;
     }
@@ -170,7 +170,7 @@ static void drop_taken(gguf_describer *d)
     ns_checkpoint *const ck = d->ck;
     int64_t kept = 0;
     for (int64_t i = 0; i < ck->n_tensors; i++)
-        if (!ns_starts(ck->tensors[i].name, "rope_f") || d->no_config)
+        if (!ns_starts(ck->tensors[i].name, "rope_f"))
             ck->tensors[kept++] = ck->tensors[i];
     ck->n_tensors = kept;
 }
@@ -191,9 +191,9 @@ static int describe(gguf_describer *d, ns_error *err)
     if (d->no_config && !(d->ck->no_config = ns_strdup(why.message)))
         return ns_oom(err, d->g->path);
     const int renamed = rename_all(d, err);
-    drop_taken(d);
     if (renamed != NS_OK || d->no_config)
         return renamed;
+    drop_taken(d);
     d->ck->config_text = ns_json_print(d->config, true);
     return d->ck->config_text ? NS_OK : ns_oom(err, "a config");
 }

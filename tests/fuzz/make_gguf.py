@@ -110,6 +110,7 @@ def seeds():
     yield "two_names", gguf(sizes("none"), [("w", [8], 0), ("w", [8], 0)])
     yield "scores_u8", gguf(good + SENTENCES[:2] + [("tokenizer.ggml.scores", ARRAY, (U8, [0] * len(PIECES)))], llama_tensors())
     yield "bos_beyond", gguf(good + BYTES[:5] + [("tokenizer.ggml.bos_token_id", U32, 8)], llama_tensors())
+    yield "odd_pairs", gguf(sizes("llama", heads=3) + [("llama.attention.key_length", U32, 2)], llama_tensors())
     yield "short", gguf(good, llama_tensors(), cut=-40)
 
 

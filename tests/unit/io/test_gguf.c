@@ -256,6 +256,7 @@ static void what_is_wrong_is_refused(void **state)
         {"rank", NS_E_FORMAT, "tensor 'w' has not 1 to 4 dimensions"},
         {"twice", NS_E_FORMAT, "'general.architecture' is given twice"},
         {"two_names", NS_E_FORMAT, "tensor 'w'"},
+        {"odd_pairs", NS_E_FORMAT, "'blk.0.attn_q.weight' has rows that are no pairs for each head"},
         {"short", NS_E_FORMAT, "ends behind the end of the file"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
