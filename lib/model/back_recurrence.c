@@ -50,12 +50,14 @@ void ns_tape_conv(ns_band *b, ns_cols x, ns_cols out, const int *slots, int n_sl
 static void softplus_back(ns_band *b, const ns_taped *s)
 {
     const float *const dy = ns_grad_of(b, s->out);
+    const float low = (float)s->low, high = (float)s->high;      /* as the way there has them */
     float *const dx = ns_grad_onto(b, s->x);
     for (int64_t i = 0; i < s->x.n && b->rc == NS_OK; i++) {
         double sum = 0;
         for (int64_t r = 0; r < b->rows; r++) {
-            const double y = (double)ns_cols_at(s->out, r)[i], d = (double)dy[r * s->out.sheet->ld + i];
-            const double own = y > s->low && y < s->high ? d * s->sign * (1 - ns_exp(-y)) : 0;
+            const float y = ns_cols_at(s->out, r)[i];
+            const double d = (double)dy[r * s->out.sheet->ld + i];
+            const double own = y > low && y < high ? d * s->sign * (1 - ns_exp(-(double)y)) : 0;
             dx[r * s->x.sheet->ld + i] += (float)own;
             sum += own;
         }

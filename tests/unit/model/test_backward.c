@@ -114,7 +114,7 @@ static const struct { const char *name, *const *config; } models[] = {
     {"llama", &tiny_llama}, {"mistral", &tiny_mistral}, {"gemma2", &tiny_gemma2}, {"gpt_neox", &tiny_gpt_neox}, {"minimax", &tiny_minimax},
     {"experts", &tiny_experts}, {"gpt_oss", &tiny_gpt_oss}, {"llama4", &tiny_llama4}, {"gated", &tiny_gated}, {"delta", &tiny_delta},
     {"mamba2", &tiny_mamba2}, {"recurrences", &tiny_recurrences}, {"lfm2", &tiny_lfm2}, {"hgrn2", &tiny_hgrn2},
-    {"bounds", &tiny_bounds},
+    {"bounds", &tiny_bounds}, {"limits", &tiny_limits},
     {"jamba", &tiny_jamba}, {"griffin", &tiny_griffin}, {"falcon", &tiny_falcon},
     {"nemotron", &tiny_nemotron},
 };

@@ -109,6 +109,11 @@ const char *const tiny_mamba2 =
     "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":4,\"num_hidden_layers\":3,\"num_heads\":4,\"head_dim\":40,\"state_size\":9,"
     "\"n_groups\":2,\"vocab_size\":101,\"use_bias\":true}";
 
+/* Steps that are mostly at their limits, whose numbers of 32 bits are not those of the config. */
+const char *const tiny_limits =
+    "{\"model_type\":\"mamba2\",\"hidden_size\":40,\"expand\":1,\"num_hidden_layers\":2,\"num_heads\":4,\"head_dim\":10,\"state_size\":9,"
+    "\"n_groups\":2,\"vocab_size\":101,\"time_step_limit\":[0.7,0.9]}";
+
 /* A layer each of GLA, KDA, RetNet and DeltaNet by a description: decays of key channels and of heads, constant and none, both rules. */
 #define REST(n) \
     "\"v\":\"" n ".v\",\"o\":\"" n ".o\",\"z_norm\":{\"type\":\"rms\",\"eps\":1e-5,\"weight\":\"" n ".n\"}}}]}]}"
