@@ -33,8 +33,12 @@ static inline int64_t ns_patch_row(const ns_case *c) { return c->n_tokens - 1 + 
 static inline int64_t ns_patch_rows(const ns_patch_run *r, const ns_case *c) { return r->p->all_rows ? ns_patch_row(c) + 1
                                                                               : c->n_lead + 1; }
 
+/* patch_pairs.c: pairs of the cases by their destinations, what is dropped and why, the hash of those taken. */
+int ns_patch_pairs(ns_patch_run *, const ns_cases *);
 /* patch_measure.c: sources (norms, d, what they say), then the conditions, which need the norms. */
 int ns_patch_sources(ns_patch_run *);
 int ns_patch_conditions(ns_patch_run *);
+/* patch_recovery.c: recovery and flips of every condition. */
+int ns_patch_reduce(ns_patch_run *);
 
 #endif

@@ -1,7 +1,4 @@
-/* scan.c - run folders -> checkpoints in order -> (done already? else load, score, write) -> a shard each.
- *
- * What a shard was asked for is known before the weights are read: scan_sha256 over run, step, probes, cases, kernel class and the
- * checkpoint's identity. Paths and threads are not in it. */
+/* scan.c - run folders -> checkpoints in order -> (done already? else load, score, write) -> a shard each. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,36 +9,8 @@
 #include <needlescope/scan.h>
 
 #include "scan_index.h"
+#include "scan_shard.h"
 #include "score.h"
-
-/* ---- one open checkpoint ---- */
-
-typedef struct scan {
-    const ns_scan_params *p;
-    const ns_scan_run    *run;
-    const ns_series_item *item;
-    char                  cases_sha256[65];
-    char                 *probes;
-    ns_scan_counts       *counts;
-    ns_opened            *reference;          /* of `run`; loaded when a probe of weights is asked for */
-    ns_opened            *first;              /* of `run`: its first checkpoint that opens; the others have its heads */
-    const char           *first_label;
-    ns_fact_list          first_facts;        /* of its arch and config */
-    bool                  noted;              /* what the cases lack was told; all checkpoints have the same cases */
-    bool                  told;               /* what is odd about the configs was told while the runs were looked at */
-    ns_error             *err;
-} scan;
-
-/* What is odd about a config is told once a run. */
-static int open_checkpoint(ns_opened **m, const scan *s, const ns_series_item *item, ns_error *err)
-{
-    ns_open_params how = s->p->open;
-    how.path = item->path;
-    how.revision = item->revision;
-    how.want = NS_OPEN_ARCH;
-    how.warn = s->first || s->told ? NULL : how.warn;
-    return ns_open(m, &how, err);
-}
 
 static int64_t heads_of(const ns_arch *arch, int64_t layer)
 {
@@ -65,24 +34,6 @@ static int check_same_heads(const ns_arch *arch, const ns_arch *first, const cha
         (long long)ns_arch_max_heads(first));
 }
 
-/* ---- facts ---- */
-
-/* run.window = 4, run.pattern = SSFS ... */
-static int say_coords(ns_fact_list *f, const char *coords, ns_error *err)
-{
-    cJSON *root = NULL;
-    int rc = ns_json_parse(&root, coords, strlen(coords), 4, "run.json", err);
-    for (const cJSON *v = rc == NS_OK ? root->child : NULL; v && rc == NS_OK; v = v->next) {
-        char name[80], number[40];
-        snprintf(name, sizeof name, "run.%.60s", v->string);
-        snprintf(number, sizeof number, "%.17g", cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1.0 : 0.0);
-        if (cJSON_IsString(v) || cJSON_IsNumber(v) || cJSON_IsBool(v))
-            rc = ns_fact_list_add(f, name, cJSON_IsString(v) ? v->valuestring : number, false, err);
-    }
-    cJSON_Delete(root);
-    return rc;
-}
-
 static char *probe_list(const ns_score_params *s)
 {
     char *text = ns_strdup("");
@@ -93,106 +44,6 @@ static char *probe_list(const ns_score_params *s)
         text = longer;
     }
     return text;
-}
-
-/* What this shard was asked for -> scan_sha256. The checkpoint's identity is in it and no stable fact of its own: it knows mtimes. */
-static int gather(const scan *s, const ns_opened *m, ns_fact_list *f, char scan_sha256[65], ns_error *err)
-{
-    char step[24], tokens[24];
-    snprintf(step, sizeof step, "%lld", (long long)s->item->step);
-    snprintf(tokens, sizeof tokens, "%lld", (long long)s->item->tokens);
-    ns_fact_list all = {0}, model = {0};
-    int rc = ns_provenance_of_arch(&model, m->arch, m->checkpoint, err);
-    const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"step", step, false}, {"tokens", tokens, false},
-                             {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false},
-                             {"scan_cases_sha256", s->cases_sha256, false},
-                             {"arch_sha256", ns_fact_list_find(&model, "arch_sha256"), false},
-                             {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
-    rc = rc != NS_OK ? rc : ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
-    rc = rc != NS_OK ? rc : say_coords(f, s->run->coords, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&all, f->list, f->n, err);
-    rc = rc != NS_OK ? rc : ns_fact_list_add(&all, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false, err);
-    rc = rc != NS_OK ? rc : ns_facts_sha256(all.list, (int)all.n, scan_sha256, err);
-    ns_fact_list_clear(&model);
-    ns_fact_list_clear(&all);
-    return rc != NS_OK ? rc : ns_fact_list_add(f, "scan_sha256", scan_sha256, true, err);
-}
-
-/* ---- shards ---- */
-
-static char *shard_path(const scan *s, const char *folder, const char *ending)
-{
-    return ns_printf_alloc("%s/step%06lld.%s", folder, (long long)s->item->step, ending);
-}
-
-/* What cannot be opened is not done; NS_E_MEMORY alone is an error. */
-static int is_done(const char *path, const char *scan_sha256, bool *out, ns_error *err)
-{
-    ns_file *f = NULL;
-    const int rc = ns_path_exists(path) ? ns_file_open(&f, path, err) : NS_OK;
-    *out = false;
-    if (!f)
-        return rc == NS_E_MEMORY ? rc : NS_OK;
-    const char *const complete = ns_file_fact(f, "complete"), *const sha256 = ns_file_fact(f, "scan_sha256");
-    *out = complete && strcmp(complete, "1") == 0 && sha256 && strcmp(sha256, scan_sha256) == 0;
-    ns_file_close(f);
-    return NS_OK;
-}
-
-/* now NULL: it is not known, or there is none. */
-static bool says_other(const ns_file *f, const char *fact, const char *now)
-{
-    const char *const value = ns_file_fact(f, fact);
-    return value && (!now || strcmp(value, now) != 0);
-}
-
-static bool says_other_than(const ns_file *f, const char *fact, const ns_fact_list *now)
-{
-    return says_other(f, fact, ns_fact_list_find(now, fact));
-}
-
-/* The same checkpoint under another description. One whose config.json was changed is another checkpoint; one that does not open says so
- * in its own turn. Most have the arch of the run's first, and are not opened for it. */
-static bool read_otherwise(const scan *s, const ns_file *f)
-{
-    ns_fact_list now = {0};
-    ns_opened *m = NULL;
-    if (!says_other_than(f, "arch_sha256", &s->first_facts))
-        return false;
-    const bool other = open_checkpoint(&m, s, s->item, NULL) == NS_OK &&
-                       ns_provenance_of_arch(&now, m->arch, m->checkpoint, NULL) == NS_OK && says_other_than(f, "arch_sha256", &now) &&
-                       !says_other_than(f, "model_config_sha256", &now);
-    ns_fact_list_clear(&now);
-    ns_close(m);
-    return other;
-}
-
-/* A finished shard that this call would replace by another's answer; force scores it again, but never one of a newer version. */
-static int check_shard(const scan *s, const char *path)
-{
-    ns_file *f;
-    ns_error why = {""};
-    if (!ns_path_exists(path))
-        return NS_OK;
-    const int rc = ns_file_open(&f, path, &why);
-    if (rc == NS_E_UNSUPPORTED)
-        return ns_fail(s->err, rc, "%s (or another -o FOLDER)", why.message);
-    if (rc == NS_E_MEMORY)
-        return ns_oom(s->err, path);
-    if (rc != NS_OK || s->p->force) {
-        if (rc == NS_OK)
-            ns_file_close(f);
-        return NS_OK;
-    }
-    const char *const what = says_other(f, "scan_cases_sha256", s->cases_sha256) ? "cases"
-                             : says_other(f, "scan_probes", s->probes)           ? "probes"
-                             : read_otherwise(s, f) ? "facts of the architecture (--arch, --names, --olmo3-rope)"
-                                                    : NULL;
-    ns_file_close(f);
-    return !what ? NS_OK
-                 : ns_fail(s->err, NS_E_FORMAT,
-                           "%s was scored with other %s: nothing finished is replaced (give another -o FOLDER, or --force to score again)",
-                           path, what);
 }
 
 static bool needs_reference(const ns_score_params *s)
@@ -206,13 +57,13 @@ static bool needs_reference(const ns_score_params *s)
 }
 
 /* The run's last checkpoint that loads; one that does not is said to have failed in its own turn. */
-static int load_reference(scan *s, ns_error *err)
+static int load_reference(ns_scan_pass *s, ns_error *err)
 {
     int rc = NS_OK;
     if (!needs_reference(&s->p->score))
         return NS_OK;
     for (int64_t i = s->run->series.n - 1; i >= 0 && !s->reference; i--) {
-        rc = open_checkpoint(&s->reference, s, &s->run->series.list[i], err);
+        rc = ns_scan_open(&s->reference, s, &s->run->series.list[i], err);
         if (rc == NS_OK)
             rc = ns_open_more(s->reference, NS_OPEN_WEIGHTS, err);
         if (rc != NS_OK) {
@@ -223,7 +74,7 @@ static int load_reference(scan *s, ns_error *err)
     return rc;
 }
 
-static int score_into(scan *s, ns_opened *o, const char *path, const ns_fact_list *f, ns_error *err)
+static int score_into(ns_scan_pass *s, ns_opened *o, const char *path, const ns_fact_list *f, ns_error *err)
 {
     ns_scores *scores = NULL;
     ns_score_params params = s->p->score;
@@ -242,20 +93,20 @@ static int score_into(scan *s, ns_opened *o, const char *path, const ns_fact_lis
 }
 
 /* The outcome of one checkpoint; NS_STOP when cancelled. */
-static int do_checkpoint(scan *s, const char *shard, const char *failed, ns_scan_outcome *outcome, ns_error *err)
+static int do_checkpoint(ns_scan_pass *s, const char *shard, const char *failed, ns_scan_outcome *outcome, ns_error *err)
 {
     ns_opened *m = NULL;
     ns_fact_list f = {0};
     char scan_sha256[65];
     *outcome = NS_SCAN_FAILED_NOW;
-    int rc = open_checkpoint(&m, s, s->item, err);
+    int rc = ns_scan_open(&m, s, s->item, err);
     if (rc == NS_OK && s->first)
         rc = check_same_heads(m->arch, s->first->arch, s->first_label, err);
     if (rc == NS_OK)
-        rc = gather(s, m, &f, scan_sha256, err);
+        rc = ns_shard_facts(s, m, &f, scan_sha256, err);
     bool done = false;
     if (rc == NS_OK && !s->p->force)
-        rc = is_done(shard, scan_sha256, &done, err);
+        rc = ns_shard_is_done(shard, scan_sha256, &done, err);
     if (rc == NS_OK && done) {
         *outcome = NS_SCAN_PRESENT;
         s->counts->unsealed += ns_file_is_unsealed(shard);
@@ -279,11 +130,11 @@ static int note_failure(const char *failed, const ns_error *why, ns_error *err)
     return ns_file_write(failed, why->message, strlen(why->message), err);
 }
 
-static int one_checkpoint(scan *s, const char *folder)
+static int one_checkpoint(ns_scan_pass *s, const char *folder)
 {
     ns_error why = {""};
     ns_scan_outcome outcome = NS_SCAN_FAILED_NOW;
-    char *const shard = shard_path(s, folder, "h5"), *const failed = shard_path(s, folder, "failed");
+    char *const shard = ns_shard_path(s, folder, "h5"), *const failed = ns_shard_path(s, folder, "failed");
     int rc = shard && failed ? do_checkpoint(s, shard, failed, &outcome, &why) : ns_oom(&why, folder);
     if (rc == NS_STOP || rc == NS_E_MEMORY || rc == NS_E_CREATE || rc == NS_E_IO) {       /* the machine's fault, not the checkpoint's */
         if (rc < 0)
@@ -322,12 +173,12 @@ static int copy_metrics(const ns_scan_run *run, const char *folder, ns_error *er
 }
 
 /* Whichever checkpoints are done here and now, the first of the whole run decides. One that does not open says so in its own turn. */
-static int open_first(scan *s)
+static int open_first(ns_scan_pass *s)
 {
     ns_error why = {""};
     for (int64_t i = 0; i < s->run->series.n && !s->first; i++) {
         const ns_series_item *const item = &s->run->series.list[i];
-        const int rc = open_checkpoint(&s->first, s, item, &why);
+        const int rc = ns_scan_open(&s->first, s, item, &why);
         if (rc == NS_E_MEMORY)                           /* the next one would decide in its place */
             return ns_fail(s->err, rc, "%s", why.message);
         if (rc == NS_OK)
@@ -336,7 +187,7 @@ static int open_first(scan *s)
     return s->first ? ns_provenance_of_arch(&s->first_facts, s->first->arch, s->first->checkpoint, s->err) : NS_OK;
 }
 
-static void close_models(scan *s)
+static void close_models(ns_scan_pass *s)
 {
     ns_close(s->reference);
     ns_close(s->first);
@@ -345,7 +196,7 @@ static void close_models(scan *s)
 }
 
 /* Cases that were made for one run's tokenizer are not measured on another's. */
-static int check_cases(scan *s)
+static int check_cases(ns_scan_pass *s)
 {
     ns_error why = {""};
     const int rc = s->first ? ns_open_check_cases(s->first, s->p->cases, &why) : NS_OK;
@@ -353,7 +204,7 @@ static int check_cases(scan *s)
 }
 
 /* Calls visit for every checkpoint of the run that is this call's; *number counts those that are asked for over all runs. */
-static int each_own(scan *s, const char *folder, int64_t *number, int (*visit)(scan *, const char *folder))
+static int each_own(ns_scan_pass *s, const char *folder, int64_t *number, int (*visit)(ns_scan_pass *, const char *folder))
 {
     int rc = NS_OK;
     for (int64_t i = 0; rc == NS_OK && i < s->run->series.n; i++) {
@@ -369,17 +220,17 @@ static int each_own(scan *s, const char *folder, int64_t *number, int (*visit)(s
     return rc;
 }
 
-static int check_own(scan *s, const char *folder)
+static int check_own(ns_scan_pass *s, const char *folder)
 {
-    char *const path = shard_path(s, folder, "h5");
-    const int rc = path ? check_shard(s, path) : ns_oom(s->err, folder);
+    char *const path = ns_shard_path(s, folder, "h5");
+    const int rc = path ? ns_shard_check(s, path) : ns_oom(s->err, folder);
     s->counts->own++;
     free(path);
     return rc;
 }
 
 /* The note for what stands in a run.json and is not read. */
-static void tell_unread(const scan *s)
+static void tell_unread(const ns_scan_pass *s)
 {
     char line[600];
     if (!s->run->unread || !s->p->open.warn)
@@ -390,7 +241,7 @@ static void tell_unread(const scan *s)
 }
 
 /* Before anything is written: what of the run is asked for, and whether it may go where it would. */
-static int prepare_run(scan *s, const char *folder, int64_t *number)
+static int prepare_run(ns_scan_pass *s, const char *folder, int64_t *number)
 {
     const int64_t before = *number;
     tell_unread(s);
@@ -407,7 +258,7 @@ static int prepare_run(scan *s, const char *folder, int64_t *number)
     return rc;
 }
 
-static int scan_run(scan *s, const char *folder, int64_t *number)
+static int scan_run(ns_scan_pass *s, const char *folder, int64_t *number)
 {
     int rc = ns_folder_make(folder, s->err);
     if (rc == NS_OK)
@@ -423,8 +274,8 @@ static int scan_run(scan *s, const char *folder, int64_t *number)
     return rc;
 }
 
-static int each_run(scan *s, const ns_scan_run *runs, int64_t n_runs, const char *shards,
-                    int (*visit)(scan *, const char *folder, int64_t *number))
+static int each_run(ns_scan_pass *s, const ns_scan_run *runs, int64_t n_runs, const char *shards,
+                    int (*visit)(ns_scan_pass *, const char *folder, int64_t *number))
 {
     int64_t number = 0;
     int rc = NS_OK;
@@ -476,7 +327,7 @@ static int check_request(const ns_scan_run *runs, int64_t n_runs, const ns_scan_
 
 int ns_scan(const ns_scan_run *runs, int64_t n_runs, const ns_scan_params *p, ns_scan_counts *counts, ns_error *err)
 {
-    scan s = {.p = p, .counts = counts, .err = err, .probes = probe_list(&p->score)};
+    ns_scan_pass s = {.p = p, .counts = counts, .err = err, .probes = probe_list(&p->score)};
     char *const shards = ns_path_join(p->out, "shards"), *const index = ns_path_join(p->out, "index");
     *counts = (ns_scan_counts){0};
     ns_cases_hash(p->cases, s.cases_sha256);

@@ -1,6 +1,7 @@
 /* stats.c - what every row does, averaged over bins of query positions: stat_NAME and stat_NAME_sq (case, layer, head, qbin), the means of
  * the value and of its square. With stat_count (case, qbin), the rows in each, bins can be added across cases and files. The datasets are
  * shared by all cases, so they are hashed by tiles (one per case and layer). */
+#include "record/stats_row.h"
 #include "record/sink.h"
 
 #include <math.h>
@@ -187,88 +188,6 @@ static int open_stats(ns_sink *s, ns_error *err)
     return NS_OK;
 }
 
-enum { BLOCK = 256, LANES = 16 };
-
-/* out = p ln p, 0 at 0: Cephes' logf in loops that are vectorised; no libm, so the bits are the same everywhere. Below the normal range
- * (p < 1.2e-38) the logarithm is some number above -90: the product is as good as 0. */
-static void p_ln_p(float *restrict out, const float *restrict p)
-{
-    int32_t bits[BLOCK];
-    float mantissa[BLOCK], exponent[BLOCK];
-    memcpy(bits, p, sizeof bits);
-    for (int i = 0; i < BLOCK; i++) {
-        const int32_t e = (bits[i] - 0x3f3504f3) >> 23; /* such that the mantissa lies in [sqrt 1/2, sqrt 2) */
-        exponent[i] = (float)e;
-        bits[i] -= e * 0x800000;
-    }
-    memcpy(mantissa, bits, sizeof bits);
-    for (int i = 0; i < BLOCK; i++) {
-        const float x = mantissa[i] - 1, e = exponent[i], z = x * x;
-        float y = 7.0376836292E-2f;
-        y = y * x - 1.1514610310E-1f;
-        y = y * x + 1.1676998740E-1f;
-        y = y * x - 1.2420140846E-1f;
-        y = y * x + 1.4249322787E-1f;
-        y = y * x - 1.6668057665E-1f;
-        y = y * x + 2.0000714765E-1f;
-        y = y * x - 2.4999993993E-1f;
-        y = y * x + 3.3333331174E-1f;
-        y = y * x * z + e * -2.12194440E-4f - 0.5f * z;
-        out[i] = p[i] * (x + y + e * 0.693359375f);
-    }
-}
-
-/* Summed in f64 over 16 lanes (key mod 16), so it does not depend on where the view begins: masked cells add 0. */
-static double entropy(const float *x, int64_t key0, int64_t n)
-{
-    float p[BLOCK] = {0}, term[BLOCK];
-    double lane[LANES] = {0};
-    int64_t ahead = key0 % LANES; /* cells before the row's first in its block */
-    for (int64_t i = 0; i < n;) {
-        const int64_t m = n - i < BLOCK - ahead ? n - i : BLOCK - ahead;
-        memcpy(p + ahead, x + i, (size_t)m * sizeof *p);
-        memset(p + ahead + m, 0, (size_t)(BLOCK - ahead - m) * sizeof *p);
-        p_ln_p(term, p);
-        for (int j = 0; j < BLOCK; j += LANES)
-            for (int l = 0; l < LANES; l++)
-                lane[l] += (double)term[j + l];
-        i += m;
-        ahead = 0;
-    }
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; l++)
-            lane[l] += lane[l + half];
-    return 0 - lane[0]; /* never -0 */
-}
-
-/* x is the row from key0 on; keys [from, to) clipped to it. */
-static double mass(const float *x, int64_t key0, int64_t n, int64_t from, int64_t to)
-{
-    double sum = 0;
-    from = from < key0 ? key0 : from;
-    to = to > key0 + n ? key0 + n : to;
-    for (int64_t k = from; k < to; k++)
-        sum += (double)x[k - key0];
-    return sum;
-}
-
-/* Of a row that does not sum to 1, for a sink holds the rest: p = x / S, so ln S - (sum of x ln x) / S. */
-static double entropy_of_keys(const float *x, int64_t key0, int64_t n)
-{
-    const double sum = mass(x, key0, n, key0, key0 + n);
-    return sum > 0 ? ns_log(sum) + entropy(x, key0, n) / sum : 0;
-}
-
-static double largest(const float *x, int64_t key0, int64_t n, int64_t from, int64_t to)
-{
-    double max = 0;
-    from = from < key0 ? key0 : from;
-    to = to > key0 + n ? key0 + n : to;
-    for (int64_t k = from; k < to; k++)
-        max = (double)x[k - key0] > max ? (double)x[k - key0] : max;
-    return max;
-}
-
 typedef struct stats_job {
     stats *t;
     const ns_site *site;
@@ -282,8 +201,8 @@ static void look_at_needle(const stats *t, const float *x, int64_t key0, int64_t
     out[NEEDLE] = out[NEEDLE_MAX] = t->n_needle ? 0 : (double)NAN;
     for (int i = 0; i < t->n_needle; i++) {
         const ns_span *const m = t->needle[i];
-        out[NEEDLE] += mass(x, key0, n, m->begin, m->end);
-        out[NEEDLE_MAX] = fmax(out[NEEDLE_MAX], largest(x, key0, n, m->begin, m->end));
+        out[NEEDLE] += ns_stat_mass(x, key0, n, m->begin, m->end);
+        out[NEEDLE_MAX] = fmax(out[NEEDLE_MAX], ns_stat_largest(x, key0, n, m->begin, m->end));
     }
 }
 
@@ -292,19 +211,19 @@ static void look_at_row(const stats_job *j, const float *x, int64_t q, double ou
     const stats *const t = j->t;
     const int64_t key0 = j->site->key0, n = q + 1 - key0 < j->view->shape[2] ? q + 1 - key0 : j->view->shape[2];
     const int64_t best = t->sink.rec->math->argmax(x, n);
-    out[SINK] = mass(x, key0, n, 0, 1);
-    out[LOCAL_MASS] = mass(x, key0, n, q - LOCAL + 1, q + 1);
+    out[SINK] = ns_stat_mass(x, key0, n, 0, 1);
+    out[LOCAL_MASS] = ns_stat_mass(x, key0, n, q - LOCAL + 1, q + 1);
     look_at_needle(t, x, key0, n, out);
     out[ENTROPY] = j->site->kind != NS_ROW_SOFTMAX                   ? NAN
-                   : j->site->attn && j->site->attn->sinks.name ? entropy_of_keys(x, key0, n)
-                                                                : entropy(x, key0, n);
+                   : j->site->attn && j->site->attn->sinks.name ? ns_stat_entropy_of_keys(x, key0, n)
+                                                                : ns_stat_entropy(x, key0, n);
     out[TOP1] = best >= 0 ? (double)x[best] : NAN;
     out[ARGMAX_DISTANCE] = best >= 0 ? (double)(q - key0 - best) : NAN;
-    out[PREVIOUS] = mass(x, key0, n, q - 1, q);
+    out[PREVIOUS] = ns_stat_mass(x, key0, n, q - 1, q);
     out[SAME_TOKEN] = out[INDUCTION] = 0;
     for (int64_t k = t->earlier[q]; k >= key0 - 1 && k >= 0; k = t->earlier[k]) {
-        out[SAME_TOKEN] += mass(x, key0, n, k, k + 1);
-        out[INDUCTION] += mass(x, key0, n, k + 1, k + 2);
+        out[SAME_TOKEN] += ns_stat_mass(x, key0, n, k, k + 1);
+        out[INDUCTION] += ns_stat_mass(x, key0, n, k + 1, k + 2);
     }
 }
 

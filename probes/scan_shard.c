@@ -1,0 +1,137 @@
+/* scan_shard.c - the shard of a checkpoint: what it is asked for, whether it is done, whether another's answer stands in its place.
+ *
+ * What a shard was asked for is known before the weights are read: scan_sha256 over run, step, probes, cases, kernel class and the
+ * checkpoint's identity. Paths and threads are not in it. */
+#include "scan_shard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int ns_scan_open(ns_opened **m, const ns_scan_pass *s, const ns_series_item *item, ns_error *err)
+{
+    ns_open_params how = s->p->open;
+    how.path = item->path;
+    how.revision = item->revision;
+    how.want = NS_OPEN_ARCH;
+    how.warn = s->first || s->told ? NULL : how.warn;
+    return ns_open(m, &how, err);
+}
+
+/* ---- facts ---- */
+
+/* run.window = 4, run.pattern = SSFS ... */
+static int say_coords(ns_fact_list *f, const char *coords, ns_error *err)
+{
+    cJSON *root = NULL;
+    int rc = ns_json_parse(&root, coords, strlen(coords), 4, "run.json", err);
+    for (const cJSON *v = rc == NS_OK ? root->child : NULL; v && rc == NS_OK; v = v->next) {
+        char name[80], number[40];
+        snprintf(name, sizeof name, "run.%.60s", v->string);
+        snprintf(number, sizeof number, "%.17g", cJSON_IsNumber(v) ? v->valuedouble : cJSON_IsTrue(v) ? 1.0 : 0.0);
+        if (cJSON_IsString(v) || cJSON_IsNumber(v) || cJSON_IsBool(v))
+            rc = ns_fact_list_add(f, name, cJSON_IsString(v) ? v->valuestring : number, false, err);
+    }
+    cJSON_Delete(root);
+    return rc;
+}
+
+/* What this shard was asked for -> scan_sha256. The checkpoint's identity is in it and no stable fact of its own: it knows mtimes. */
+int ns_shard_facts(const ns_scan_pass *s, const ns_opened *m, ns_fact_list *f, char scan_sha256[65], ns_error *err)
+{
+    char step[24], tokens[24];
+    snprintf(step, sizeof step, "%lld", (long long)s->item->step);
+    snprintf(tokens, sizeof tokens, "%lld", (long long)s->item->tokens);
+    ns_fact_list all = {0}, model = {0};
+    int rc = ns_provenance_of_arch(&model, m->arch, m->checkpoint, err);
+    const ns_fact asked[] = {{"kind", "scores", false}, {"run", s->run->name, false}, {"step", step, false}, {"tokens", tokens, false},
+                             {"checkpoint", s->item->label, false}, {"scan_probes", s->probes, false},
+                             {"scan_cases_sha256", s->cases_sha256, false},
+                             {"arch_sha256", ns_fact_list_find(&model, "arch_sha256"), false},
+                             {"kernel_class", ns_engine_kernel_class(s->p->open.engine), false}};
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(f, asked, sizeof asked / sizeof *asked, err);
+    rc = rc != NS_OK ? rc : say_coords(f, s->run->coords, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add_all(&all, f->list, f->n, err);
+    rc = rc != NS_OK ? rc : ns_fact_list_add(&all, "checkpoint_identity", ns_checkpoint_identity(m->checkpoint), false, err);
+    rc = rc != NS_OK ? rc : ns_facts_sha256(all.list, (int)all.n, scan_sha256, err);
+    ns_fact_list_clear(&model);
+    ns_fact_list_clear(&all);
+    return rc != NS_OK ? rc : ns_fact_list_add(f, "scan_sha256", scan_sha256, true, err);
+}
+
+/* ---- shards ---- */
+
+char *ns_shard_path(const ns_scan_pass *s, const char *folder, const char *ending)
+{
+    return ns_printf_alloc("%s/step%06lld.%s", folder, (long long)s->item->step, ending);
+}
+
+/* What cannot be opened is not done; NS_E_MEMORY alone is an error. */
+int ns_shard_is_done(const char *path, const char *scan_sha256, bool *out, ns_error *err)
+{
+    ns_file *f = NULL;
+    const int rc = ns_path_exists(path) ? ns_file_open(&f, path, err) : NS_OK;
+    *out = false;
+    if (!f)
+        return rc == NS_E_MEMORY ? rc : NS_OK;
+    const char *const complete = ns_file_fact(f, "complete"), *const sha256 = ns_file_fact(f, "scan_sha256");
+    *out = complete && strcmp(complete, "1") == 0 && sha256 && strcmp(sha256, scan_sha256) == 0;
+    ns_file_close(f);
+    return NS_OK;
+}
+
+/* now NULL: it is not known, or there is none. */
+static bool says_other(const ns_file *f, const char *fact, const char *now)
+{
+    const char *const value = ns_file_fact(f, fact);
+    return value && (!now || strcmp(value, now) != 0);
+}
+
+static bool says_other_than(const ns_file *f, const char *fact, const ns_fact_list *now)
+{
+    return says_other(f, fact, ns_fact_list_find(now, fact));
+}
+
+/* The same checkpoint under another description. One whose config.json was changed is another checkpoint; one that does not open says so
+ * in its own turn. Most have the arch of the run's first, and are not opened for it. */
+static bool read_otherwise(const ns_scan_pass *s, const ns_file *f)
+{
+    ns_fact_list now = {0};
+    ns_opened *m = NULL;
+    if (!says_other_than(f, "arch_sha256", &s->first_facts))
+        return false;
+    const bool other = ns_scan_open(&m, s, s->item, NULL) == NS_OK &&
+                       ns_provenance_of_arch(&now, m->arch, m->checkpoint, NULL) == NS_OK && says_other_than(f, "arch_sha256", &now) &&
+                       !says_other_than(f, "model_config_sha256", &now);
+    ns_fact_list_clear(&now);
+    ns_close(m);
+    return other;
+}
+
+/* A finished shard that this call would replace by another's answer; force scores it again, but never one of a newer version. */
+int ns_shard_check(const ns_scan_pass *s, const char *path)
+{
+    ns_file *f;
+    ns_error why = {""};
+    if (!ns_path_exists(path))
+        return NS_OK;
+    const int rc = ns_file_open(&f, path, &why);
+    if (rc == NS_E_UNSUPPORTED)
+        return ns_fail(s->err, rc, "%s (or another -o FOLDER)", why.message);
+    if (rc == NS_E_MEMORY)
+        return ns_oom(s->err, path);
+    if (rc != NS_OK || s->p->force) {
+        if (rc == NS_OK)
+            ns_file_close(f);
+        return NS_OK;
+    }
+    const char *const what = says_other(f, "scan_cases_sha256", s->cases_sha256) ? "cases"
+                             : says_other(f, "scan_probes", s->probes)           ? "probes"
+                             : read_otherwise(s, f) ? "facts of the architecture (--arch, --names, --olmo3-rope)"
+                                                    : NULL;
+    ns_file_close(f);
+    return !what ? NS_OK
+                 : ns_fail(s->err, NS_E_FORMAT,
+                           "%s was scored with other %s: nothing finished is replaced (give another -o FOLDER, or --force to score again)",
+                           path, what);
+}
