@@ -84,7 +84,7 @@ static int choose_single(ns_location *at, const ns_reader *reader, char *const *
         only = names[i];
         found++;
     }
-    if (found && (found == 1 || found == ns_parts_of(only)) && (ns_parts_of(only) || !ns_glob("*-of-*", only)))
+    if (found && (found == 1 || found == ns_parts_of(only)) && (ns_parts_of(only) || !reader->index || !ns_glob("*-of-*", only)))
         return with_parts(at, only, err);
     if (found == 1)
         return ns_fail(err, NS_E_MISSING, "%s: '%s' is one of several shards, and there is no %s (download them all)", at->dir, only,

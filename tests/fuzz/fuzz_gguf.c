@@ -55,7 +55,8 @@ static void read_tokenizer(void)
     ns_encoding e = {0};
     if (tok && ns_encode(tok, text, sizeof text - 1, true, &e, &err) == NS_OK)
         for (int64_t i = 0; i < e.n; i++)
-            fuzz_check(ns_token_text(tok, e.ids[i]) && e.begin[i] <= e.end[i] && e.end[i] <= (int64_t)sizeof text - 1, "a token of the text");
+            fuzz_check(ns_token_text(tok, e.ids[i]) && e.begin[i] <= e.end[i] && e.end[i] <= (int64_t)sizeof text - 1,
+                       "a token of the text");
     ns_encoding_clear(&e);
     ns_tokenizer_free(tok);
 }

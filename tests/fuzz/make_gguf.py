@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""make_gguf.py FOLDER - the seeds of fuzz_gguf: small GGUF files written by hand, good ones of each architecture and kind of tokenizer, and the
-mistakes of the known attacks (counts and lengths beyond the file, dimensions of 0 and of 2^63, wrong types of elements, doubled names)."""
+"""make_gguf.py FOLDER - the seeds of fuzz_gguf: small GGUF files written by hand, good ones of each architecture and kind of tokenizer,
+and the mistakes of the known attacks (counts and lengths beyond the file, dimensions of 0 and of 2^63, wrong types of elements, doubled
+names)."""
 import os
 import struct
 import sys

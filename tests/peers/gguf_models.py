@@ -4,8 +4,8 @@
     gguf_models.py FOLDER [NAME...]       the folder of needlescope.py; NEEDLESCOPE_LIB: the library
 
 Random models of each architecture are written as GGUF by the package gguf (its names; rows paired, 1 + w and transposition as in
-convert_hf_to_gguf.py), in F32, F16 and in quantised types where rows allow it. Logits of every row of a prompt, by needlescope from the file
-alone, are those of transformers with the weights that gguf.dequantize gives."""
+convert_hf_to_gguf.py), in F32, F16 and two quantised types. Logits of every row of a prompt, by needlescope from the file alone, are those
+of transformers with the weights that gguf.dequantize gives."""
 import os
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from compare import close, count
 SIZES = dict(hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, vocab_size=96,
              max_position_embeddings=128, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 GPT2 = dict(n_embd=64, n_layer=3, n_head=4, n_positions=128, vocab_size=96, n_inner=None, bos_token_id=1, eos_token_id=2)
+YARN = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16)
 LONG = dict(type="longrope", short_factor=[1.0 + .1 * i for i in range(8)], long_factor=[2.0 + .5 * i for i in range(8)])
 A = gguf.MODEL_ARCH
@@ -28,14 +29,14 @@ MODELS = {
     "llama": (A.LLAMA, hf.LlamaConfig, dict(head_dim=24, tie_word_embeddings=True), True),
     "llama biases": (A.LLAMA, hf.LlamaConfig, dict(attention_bias=True, mlp_bias=True), False),
     "llama linear": (A.LLAMA, hf.LlamaConfig, dict(rope_scaling=dict(rope_type="linear", factor=4.0)), False),
-    "llama yarn": (A.LLAMA, hf.LlamaConfig, dict(rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=32)), False),
+    "llama yarn": (A.LLAMA, hf.LlamaConfig, dict(rope_scaling=YARN), False),
     "llama 3": (A.LLAMA, hf.LlamaConfig, dict(rope_theta=5e5, rope_scaling=LLAMA3), False),
     "mistral": (A.LLAMA, hf.MistralConfig, dict(sliding_window=None), True),
     "qwen2": (A.QWEN2, hf.Qwen2Config, dict(rope_theta=1e6), True),
     "qwen3": (A.QWEN3, hf.Qwen3Config, dict(head_dim=24, tie_word_embeddings=True), False),
     "smollm3": (A.SMOLLM3, hf.SmolLM3Config, dict(num_hidden_layers=4, tie_word_embeddings=True), False),
-    "granite": (A.GRANITE, hf.GraniteConfig, dict(attention_multiplier=.3, embedding_multiplier=3.0, residual_multiplier=.4, logits_scaling=2.5),
-                False),
+    "granite": (A.GRANITE, hf.GraniteConfig, dict(attention_multiplier=.3, embedding_multiplier=3.0, residual_multiplier=.4,
+                                                  logits_scaling=2.5), False),
     "gemma2": (A.GEMMA2, hf.Gemma2Config, dict(head_dim=24, query_pre_attn_scalar=24, sliding_window=7, attn_logit_softcapping=5.0,
                                                final_logit_softcapping=4.0), False),
     "gemma3": (A.GEMMA3, hf.Gemma3TextConfig, dict(num_hidden_layers=7, head_dim=24, query_pre_attn_scalar=24, sliding_window=7,

@@ -49,7 +49,8 @@ def main():
             known = ~np.isnan(want)
             wrong = np.count_nonzero(ours.view(np.uint32)[known] != want.view(np.uint32)[known]) + np.count_nonzero(~np.isnan(ours[~known]))
             count(np.count_nonzero(known), kind.name)
-            print(f"{'ok  ' if not wrong else 'FAIL'} {kind.name}: {want.size - wrong} of {want.size} numbers equal, {np.count_nonzero(known)} not NaN")
+            print(f"{'ok  ' if not wrong else 'FAIL'} {kind.name}: {want.size - wrong} of {want.size} numbers equal, "
+                  f"{np.count_nonzero(known)} not NaN")
             failed += wrong
     return failed != 0
 
