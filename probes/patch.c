@@ -1,7 +1,6 @@
 /* patch.c - a patching from its parameters: pairs of twins -> conditions, controls drawn by the norms -> recovery and its interval. */
 #include "patch.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

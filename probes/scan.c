@@ -1,6 +1,4 @@
 /* scan.c - run folders -> checkpoints in order -> (done already? else load, score, write) -> a shard each. */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
