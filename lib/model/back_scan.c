@@ -91,10 +91,14 @@ static lane lane_of(const scan_job *j, int64_t m, int64_t h, int64_t panel)
         .ddecay = beside(j->ddecay, p->a.n, row, h * each), .dwrite = beside(j->dwrite, s->heads, row, h)};
 }
 
-static void load(float to[NS_PANEL], strand from, int64_t t, int64_t n)
+/* A panel of a row, or half of one where the kernel reads no more: where it stands, if it is whole. */
+static const float *panel_of(const lane *l, strand from, int64_t t, float room[NS_PANEL])
 {
-    memset(to, 0, NS_PANEL * sizeof *to);
-    memcpy(to, of_row(from, t), (size_t)n * sizeof *to);
+    if (l->n == NS_PANEL || 2 * l->n == NS_PANEL)
+        return of_row(from, t);
+    memset(room, 0, NS_PANEL * sizeof *room);
+    memcpy(room, of_row(from, t), (size_t)l->n * sizeof *room);
+    return room;
 }
 
 static float write_of(const lane *l, int64_t t)
@@ -105,8 +109,8 @@ static float write_of(const lane *l, int64_t t)
 static void step_forward(const lane *l, int64_t t, float *S, const float *before, float *out)
 {
     const ns_kept_scan *const p = l->j->kept;
-    float v[NS_PANEL];
-    load(v, l->v, t, l->n);
+    float room[NS_PANEL];
+    const float *const v = panel_of(l, l->v, t, room);
     l->j->b->p->math->scan(S, before, p->scan.key, of_row(l->q, t), of_row(l->k, t), v, of_row(l->a, t), p->a.n > p->scan.heads,
                            2 * l->n <= NS_PANEL, write_of(l, t), p->scan.delta, out);
 }
@@ -129,9 +133,8 @@ static void panel_forward(const lane *l, float *S)
 static void step_back(const lane *l, int64_t t, float *dS, const float *S)
 {
     const ns_kept_scan *const p = l->j->kept;
-    float v[NS_PANEL], dz[NS_PANEL], dv[NS_PANEL], *const to = of_row(l->dv, t);
-    load(v, l->v, t, l->n);
-    load(dz, l->dz, t, l->n);
+    float rooms[2][NS_PANEL], dv[NS_PANEL], *const to = of_row(l->dv, t);
+    const float *const v = panel_of(l, l->v, t, rooms[0]), *const dz = panel_of(l, l->dz, t, rooms[1]);
     l->j->b->p->math->scan_back(dS, S, p->scan.key, of_row(l->q, t), of_row(l->k, t), v, of_row(l->a, t), p->a.n > p->scan.heads,
                                 2 * l->n <= NS_PANEL, write_of(l, t), p->scan.delta, dz, of_row(l->dq, t), of_row(l->dk, t), dv,
                                 of_row(l->ddecay, t), of_row(l->dwrite, t));
