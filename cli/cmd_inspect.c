@@ -338,8 +338,9 @@ const cli_command cli_cmd_inspect = {
     .arguments = "MODEL", .min_args = 1, .max_args = 1,
     .groups = {{"Options", options, 0}, {"Model options", cli_arch_options, offsetof(inspect_settings, model)}},
     .resources = CLI_MEMORY, .settings_size = sizeof(inspect_settings),
-    .description = "MODEL is a folder with config.json and safetensors (single or sharded), one .safetensors file beside its "
-                   "config.json, or a folder of the Hugging Face cache. Only headers are read, and every tensor is checked against the "
+    .description = "MODEL is a folder with config.json and weights (safetensors, or pytorch_model.bin and other files of torch.save; "
+                   "single or sharded), one such file beside its config.json, a GGUF file, or a folder of the Hugging Face cache. What was "
+                   "taken of a trainer's checkpoint, and which names were made plain, is a warning. Only headers are read, and every tensor is checked against the "
                    "architecture.\n\n"
                    "A model of your own: write the nearest architecture with --arch-out, edit it, and give it to any command with "
                    "--arch FILE --names MAP. The file is written even where the tensors do not fit it.",

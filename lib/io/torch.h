@@ -1,7 +1,7 @@
 /* torch.h - inside the reader of PyTorch files: a file on its way in.
  *
- * torch.c (zip or legacy: the pickle, and where storages lie) -> torch_dict.c (the state dict in it) -> torch_tensor.c (each tensor checked
- * against its storage). */
+ * torch.c (zip or legacy: the pickle, and where storages lie) -> torch_config.c (which model it is, where the file says so) ->
+ * torch_dict.c (the state dict in it) -> torch_tensor.c (each tensor checked against its storage). */
 #ifndef NS_TORCH_H
 #define NS_TORCH_H
 
@@ -40,6 +40,8 @@ typedef struct ns_torch {
 int  ns_torch_fail(const ns_torch *, int code, const char *fmt, ...) NS_PRINTF(3, 4);
 /* Tensors of the file's state dict at the end of the checkpoint's list. */
 int  ns_torch_take(ns_torch *);
+/* What the file itself says of the model: sets the checkpoint's config, or leaves it. */
+int  ns_torch_config(ns_torch *);
 bool ns_torch_is_tensor(const ns_pickle *, ns_ref);
 /* name: checked, and as long-lived as the file. */
 int  ns_torch_tensor(ns_torch *, const char *name, ns_ref, ns_tensor *out);

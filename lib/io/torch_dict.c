@@ -59,7 +59,9 @@ static int note_member(ns_torch *t, ns_ref dict, const char *taken, ns_error *er
     names_list beside = {""};
     for (uint32_t c = p->nodes[dict].first; c; c = p->cells[c].next) {
         const ns_pickle_node *const key = ns_pickle_at(p, p->cells[c].key);
-        if (key->kind == NS_PICKLE_TEXT && !ns_pickle_text_is(p, p->cells[c].key, taken))
+        const bool read = ns_pickle_text_is(p, p->cells[c].key, taken) ||
+                          (t->ck->config_text && ns_pickle_text_is(p, p->cells[c].key, "model_args"));
+        if (key->kind == NS_PICKLE_TEXT && !read)
             list_name(&beside, key->text, key->n);
     }
     if (beside.n == 0)

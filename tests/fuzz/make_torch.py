@@ -168,6 +168,9 @@ def good():
     yield "zip-comment", zipped(entries(pickled(sd), storages, 2.1), comment=b"PK\5\6 is no end")
     typed_anew = {k: Made(FROM_TYPE, v.call[0], TENSOR, v.call[1], {}) for k, v in sd.items()}
     yield "zip-from-type", zipped(entries(pickled(typed_anew), storages, 2.1))
+    for name, more in (("nanogpt", {}), ("nanogpt-plain", {"bias": False}), ("nanogpt-no", {"n_head": -4})):
+        arguments = {"n_layer": 2, "n_head": 4, "n_embd": 64, "block_size": 32, "vocab_size": 96, "dropout": .0, "bias": True} | more
+        yield f"zip-{name}", zipped(entries(pickled({"model": sd, "model_args": arguments, "iter_num": 5}), storages, 2.1))
     knot = dict(sd)
     knot["app"] = knot
     yield "zip-knot", zipped(entries(pickled(knot), storages, 2.1))

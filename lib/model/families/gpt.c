@@ -1,5 +1,6 @@
 /* gpt.c - LayerNorm families with biases everywhere: gpt_neox (Pythia: rotary on a quarter of the head, attention and FFN in parallel
- * under two norms, or sequential; q k v fused inside each head) and gpt2 (learned positions; Conv1D weights are [in, out]). */
+ * under two norms, or sequential; q k v fused inside each head), gpt2 (learned positions; Conv1D weights are [in, out]) and nanoGPT's
+ * models, whose config is the model_args of their own ckpt.pt (gpt2 with weights [out, in] and the exact GELU; plain: without a bias). */
 #include "model/families/family.h"
 
 static const ns_names names_neox = {
@@ -15,6 +16,13 @@ static const ns_names names_gpt2 = {
     .attn_in_norm = "ln_1", .ffn_in_norm = "ln_2",
     .qkv = "attn.c_attn", .o = "attn.c_proj",
     .up = "mlp.c_fc", .down = "mlp.c_proj", .transposed = true,
+};
+static const ns_names names_nanogpt = {
+    .prefixes = {"transformer.", ""}, .embed = "wte.weight", .positions = "wpe.weight", .final_norm = "ln_f", .layers = "h.",
+    .head = "lm_head.weight",
+    .attn_in_norm = "ln_1", .ffn_in_norm = "ln_2",
+    .qkv = "attn.c_attn", .o = "attn.c_proj",
+    .up = "mlp.c_fc", .down = "mlp.c_proj",
 };
 static const char *const neox_buffers[] = {"*.attention.bias", "*.attention.masked_bias", "*.rotary_emb.inv_freq", NULL};
 static const char *const gpt2_buffers[] = {"*.attn.bias", "*.attn.masked_bias", NULL};
@@ -40,3 +48,15 @@ const ns_family ns_family_gpt2 = {
     .no_gqa = true, .fixed_head_dim = true, .rope = NS_ROPES_NONE, .inverse_layer_key = true,
     .harmless = gpt2_harmless, .ignored = gpt2_buffers,
 };
+
+#define NANOGPT(name, has_biases, biases)                                                                                            \
+    const ns_family ns_family_##name = {                                                                                            \
+        .type = #name, .names = &names_nanogpt,                                                                                     \
+        .keys = {.d_model = "n_embd", .layers = "n_layer", .heads = "n_head", .positions = "block_size"},                           \
+        .defaults = {.vocab = 50304, .d_model = 768, .layers = 12, .heads = 12, .positions = 1024, .eps = 1e-5, .act = "gelu",      \
+                     .tied = true},                                                                                                 \
+        .norm = NS_NORM_LAYER, .norm_bias = has_biases, .attn_bias = biases, .ffn_bias = biases, .fuse = NS_FUSE_CONCAT,            \
+        .no_gqa = true, .fixed_head_dim = true, .rope = NS_ROPES_NONE, .ignored = gpt2_buffers,                                     \
+    }
+NANOGPT(nanogpt, true, NS_BIAS_ALWAYS);
+NANOGPT(nanogpt_plain, false, NS_BIAS_NONE);

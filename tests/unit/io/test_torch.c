@@ -109,6 +109,30 @@ static void notes(void **state)
     }
 }
 
+/* nanoGPT's model_args become a config; what is none says so. */
+static void config_inside(void **state)
+{
+    (void)state;
+    static const struct { const char *file, *type; } rows[] = {{"zip-nanogpt", "nanogpt"}, {"zip-nanogpt-plain", "nanogpt_plain"}};
+    char *text, want[200];
+    ns_error err = {""};
+    for (int i = 0; i < 2; i++) {
+        ns_checkpoint *const ck = opened(rows[i].file);
+        snprintf(want, sizeof want, "{\"model_type\": \"%s\", \"n_layer\": 2, \"n_head\": 4, \"n_embd\": 64, \"block_size\": 32, "
+                 "\"vocab_size\": 96}", rows[i].type);
+        assert_int_equal(ns_checkpoint_config(ck, &text, NULL, &err), NS_OK);
+        assert_string_equal(text, want);
+        assert_non_null(strstr(ns_checkpoint_note(ck, 0), "its model_args say what model it is"));
+        assert_non_null(strstr(ns_checkpoint_note(ck, 1), "left out: 'iter_num'"));
+        free(text);
+        ns_checkpoint_free(ck);
+    }
+    ns_checkpoint *const ck = opened("zip-nanogpt-no");
+    assert_int_equal(ns_checkpoint_config(ck, &text, NULL, &err), NS_E_MISSING);
+    assert_non_null(strstr(ns_checkpoint_note(ck, 0), "left out: 'model_args', 'iter_num'"));
+    ns_checkpoint_free(ck);
+}
+
 static const struct lie { const char *file; int code; const char *says; } lies[] = {
     {"run-system", NS_E_UNSUPPORTED, "holds posix.system and no state dict; nothing that a pickle names is executed"},
     {"run-eval", NS_E_UNSUPPORTED, "holds builtins.eval and no state dict; nothing that a pickle names is executed"},
@@ -253,7 +277,8 @@ static void folders(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_layout), cmocka_unit_test(storages), cmocka_unit_test(notes), cmocka_unit_test(every_lie),
+        cmocka_unit_test(each_layout), cmocka_unit_test(storages), cmocka_unit_test(notes), cmocka_unit_test(config_inside),
+        cmocka_unit_test(every_lie),
         cmocka_unit_test(cut_and_changed), cmocka_unit_test(folders),
     };
     corpus = argc > 1 ? argv[1] : ".";
