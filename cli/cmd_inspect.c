@@ -340,8 +340,8 @@ const cli_command cli_cmd_inspect = {
     .resources = CLI_MEMORY, .settings_size = sizeof(inspect_settings),
     .description = "MODEL is a folder with config.json and weights (safetensors, or pytorch_model.bin and other files of torch.save; "
                    "single or sharded), one such file beside its config.json, a GGUF file, or a folder of the Hugging Face cache. What was "
-                   "taken of a trainer's checkpoint, and which names were made plain, is a warning. Only headers are read, and every tensor is checked against the "
-                   "architecture.\n\n"
+                   "taken of a trainer's checkpoint, and which names were made plain, is a warning. Only headers are read, and every "
+                   "tensor is checked against the architecture.\n\n"
                    "A model of your own: write the nearest architecture with --arch-out, edit it, and give it to any command with "
                    "--arch FILE --names MAP. The file is written even where the tensors do not fit it.",
     .examples = "needlescope inspect SmolLM2-135M --points\n"
