@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Models as llama.cpp's converter stores them: needlescope on the GGUF, transformers on what it was made of and on the GGUF itself.
 
-    gguf_models.py FOLDER [NAME...]       the folder of needlescope.py; NEEDLESCOPE_LIB: the library
+    gguf_models.py FOLDER [--page | NAME...]      the folder of needlescope.py; NEEDLESCOPE_LIB: the library; --page: the table of docs/gguf.md
 
 Random models of each architecture are written as GGUF by the package gguf (its names; rows paired, 1 + w and transposition as in
 convert_hf_to_gguf.py), in F32, F16 and two quantised types. Logits of every row of a prompt, by needlescope from the file alone, are those
@@ -51,6 +51,7 @@ MODELS = {
 # Types of matrices; rows here are of 64 and 96, so K-quants (256) are the business of the real files.
 TYPES = {"F32": None, "F16": gguf.GGMLQuantizationType.F16, "Q8_0": gguf.GGMLQuantizationType.Q8_0, "Q5_1": gguf.GGMLQuantizationType.Q5_1}
 T = 40
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "gguf.md")
 
 
 def make(config_class, keys):
@@ -178,28 +179,39 @@ def theirs(model, ids):
         return model(torch.tensor([ids])).logits[0].numpy()
 
 
+def check(needlescope, folder, ids, name, label):
+    """The largest difference of a logit."""
+    arch, config_class, keys, read = MODELS[name]
+    path = os.path.join(folder, "model.gguf")
+    model = make(config_class, keys)
+    with torch.no_grad():
+        write(path, arch, model, TYPES[label])
+    want = theirs(model, ids)
+    got = needlescope.load(path).run(ids, at="hook_logits")[1]["hook_logits"]
+    worst = close(np.asarray(got).reshape(want.shape), want, 2e-5, f"{name} {label}")
+    if read and label == "F32":
+        again = hf.AutoModelForCausalLM.from_pretrained(folder, gguf_file="model.gguf", dtype=torch.float32, attn_implementation="eager")
+        close(theirs(again.eval(), ids), want, 2e-5, f"{name}: transformers on the GGUF")
+    return worst
+
+
+def check_page():
+    rows = [line.split("|")[1].strip() for line in open(PAGE, encoding="utf-8") if line.startswith("| ")][1:]
+    assert rows == list(MODELS), (rows, list(MODELS))
+    count(len(rows))
+
+
 def main():
+    page, wanted = "--page" in sys.argv, [a for a in sys.argv[2:] if a != "--page"]
     sys.path.insert(0, sys.argv[1])
     import needlescope
     ids = [int(x) for x in np.random.default_rng(1).integers(0, 96, T)]
     with tempfile.TemporaryDirectory() as folder:
-        for name, (arch, config_class, keys, read) in MODELS.items():
-            if sys.argv[2:] and name not in sys.argv[2:]:
-                continue
-            for label, kind in TYPES.items():
-                path = os.path.join(folder, "model.gguf")
-                model = make(config_class, keys)
-                with torch.no_grad():
-                    write(path, arch, model, kind)
-                want = theirs(model, ids)
-                got = needlescope.load(path).run(ids, at="hook_logits")[1]["hook_logits"]
-                worst = close(np.asarray(got).reshape(want.shape), want, 2e-5, f"{name} {label}")
-                if read and label == "F32":
-                    again = hf.AutoModelForCausalLM.from_pretrained(folder, gguf_file="model.gguf", dtype=torch.float32,
-                                                                    attn_implementation="eager").eval()
-                    close(theirs(again, ids), want, 2e-5, f"{name}: transformers on the GGUF")
-                print(f"ok   {name} {label}: {worst}", flush=True)
-                count(1)
+        for name in wanted or MODELS:
+            cells = [f"{check(needlescope, folder, ids, name, label):.1e}" for label in TYPES]
+            print(f"| {name} | {' | '.join(cells)} |" if page else f"ok   {name}: {' '.join(cells)}", flush=True)
+    if not wanted and not page:
+        check_page()
 
 
 main()
