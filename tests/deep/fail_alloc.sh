@@ -5,6 +5,7 @@
 # COMMAND is a name from the table below, or "careless WORD" for the program that does not. Prints one line a command, and the first
 # faults (SHOW=N of them). -k keeps FOLDER to look at.
 set -u
+corpus=$(realpath "$(dirname "$0")/../fuzz/corpus")
 ns=$(realpath "$1") preload=$(realpath "$2") ours=1 libraries=1 jobs=2 keep=
 shift 2
 while getopts s:l:j:k: option; do
@@ -67,6 +68,7 @@ declare -A lines=(
     [check]="cases check $few --list -o out" [repeat]="cases repeat --vocab 100 --length 10 --count 2 -o out"
     [tensors]="inspect $model --tensors --points --cost --json" [content]="verify --content $in/scores.h5"
     [plant]="lab plant -o out --layers 3 --heads 2 --kv-heads 1 --vocab 60 --previous-token 0.1 --retrieval 2.1"
+    [zip]="inspect $corpus/torch/whole-zip --tensors" [legacy]="inspect $corpus/torch/whole-legacy --tensors"
     [stats]="record $model --cases $few --maps stats+topk -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work

@@ -176,6 +176,25 @@ def good():
     yield "zip-knot", zipped(entries(pickled(knot), storages, 2.1))
 
 
+def whole_model():
+    """A nanoGPT of one layer without biases, every tensor of it: the numbers are small and differ."""
+    d, vocab, block = 8, 16, 32
+    shapes = {"wte.weight": (vocab, d), "wpe.weight": (block, d), "h.0.ln_1.weight": (d,), "h.0.attn.c_attn.weight": (3 * d, d),
+              "h.0.attn.c_proj.weight": (d, d), "h.0.ln_2.weight": (d,), "h.0.mlp.c_fc.weight": (4 * d, d),
+              "h.0.mlp.c_proj.weight": (d, 4 * d), "ln_f.weight": (d,)}
+    storages, sd = [], {}
+    for name, shape in shapes.items():
+        n = shape[0] * (shape[1] if len(shape) == 2 else 1)
+        numbers = [((i * 37 + len(storages) * 11) % 64 - 31) / 40 for i in range(n)]
+        storages.append(Storage("Float", str(len(storages)), n, struct.pack(f"<{n}f", *numbers)))
+        sd[f"_orig_mod.transformer.{name}"] = tensor(storages[-1], 0, shape, (shape[1], 1) if len(shape) == 2 else (1,))
+    sd["_orig_mod.lm_head.weight"] = sd["_orig_mod.transformer.wte.weight"]
+    arguments = {"n_layer": 1, "n_head": 2, "n_embd": d, "block_size": block, "vocab_size": vocab, "bias": False}
+    saved = {"model": sd, "optimizer": {}, "model_args": arguments, "iter_num": 5}
+    yield "whole-zip", zipped(entries(pickled(saved), storages, 2.1))
+    yield "whole-legacy", legacy(pickled(saved, legacy=True), storages)
+
+
 def one(*what, **storage):
     """A zip of one tensor x: its storage has 6 numbers, or what is given."""
     s = Storage(storage.get("kind", "Float"), "0", storage.get("elements", 6), storage.get("data", struct.pack("<6f", *range(6))))
@@ -294,7 +313,7 @@ def parts():
 
 def main():
     os.makedirs(sys.argv[1], exist_ok=True)
-    for files in (good, lies, programs, archives, legacies, parts):
+    for files in (good, whole_model, lies, programs, archives, legacies, parts):
         for name, data in files():
             with open(os.path.join(sys.argv[1], name), "wb") as f:
                 f.write(data)
