@@ -3,7 +3,8 @@
 # numbers, a warning says what was taken, and nothing that a pickle names is done.
 . "$(dirname "$0")/common.sh"
 corpus=$3
-printf '{"id": "a", "tokens": [1, 5, 9, 3, 7, 2, 11, 6, 5], "spans": {"needle": [1, 4], "needle_answer": [2, 4]}, "answer": [9, 3]}\n' >cases.jsonl
+printf '{"id": "a", "tokens": [1, 5, 9, 3, 7, 2, 11, 6, 5], "spans": {"needle": [1, 4], "needle_answer": [2, 4]}, "answer": [9, 3]}\n' \
+    >cases.jsonl
 for form in zip legacy; do
     cp "$corpus/whole-$form" $form.pt
     "$NEEDLESCOPE" record $form.pt --cases cases.jsonl --at 'hook_logits,blocks.*.hook_resid_post' --dtype f32 -o $form.h5 >out 2>err ||

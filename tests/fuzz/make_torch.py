@@ -240,7 +240,7 @@ def programs():
     yield "run-module", held(pickled(argparse.Namespace(w=weights()[0])))
     yield "stop-early", held(pickled(weights()[0])[:-20])
     yield "stop-nothing", held(b"\x80\x02.")
-    yield "stop-below-mark", held(b"\x80\x02K\x01(R.")
+    yield "stop-below-mark", held(b"\x80\x02K\x01K\x01(R.")
     yield "stop-no-mark", held(b"\x80\x02K\x01t.")
     yield "stop-memo", held(b"\x80\x02h\x05.")
     yield "stop-memo-far", held(b"\x80\x02Nr\xff\xff\xff\x7f.")
@@ -280,6 +280,8 @@ def archives():
     yield "zip-overlap", patched(2, 42, struct.unpack("<I", whole[names[0] + 42:names[0] + 46])[0])
     yield "zip-header-beyond", patched(2, 42, 2**31)
     yield "zip-header-elsewhere", patched(2, 42, struct.unpack("<I", whole[names[2] + 42:names[2] + 46])[0] + 1)
+    more = struct.pack("<I", 25)
+    yield "zip-size-into-next", whole[:names[2] + 20] + more + more + whole[names[2] + 28:]
     big = struct.pack("<I", 10**6)
     yield "zip-size-beyond", whole[:names[2] + 20] + big + big + whole[names[2] + 28:]
 

@@ -171,6 +171,7 @@ static const struct lie { const char *file; int code; const char *says; } lies[]
     {"zip-no-zip64", NS_E_FORMAT, "without the zip64 record"}, {"zip-overlap", NS_E_FORMAT, "lies in the place of another entry"},
     {"zip-header-beyond", NS_E_FORMAT, "an entry that does not lie in the file"},
     {"zip-header-elsewhere", NS_E_FORMAT, "an entry that is not where the directory says"},
+    {"zip-size-into-next", NS_E_FORMAT, "should have 25 bytes, which reach beyond its place"},
     {"zip-size-beyond", NS_E_FORMAT, "should have 1000000 bytes, which reach beyond its place"},
     {"legacy-big-endian", NS_E_UNSUPPORTED, "its numbers are big-endian"},
     {"legacy-protocol", NS_E_UNSUPPORTED, "another protocol than 1001"},
