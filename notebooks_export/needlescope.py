@@ -1649,8 +1649,8 @@ class Model(_Owner):
 
 
 def load(path, **options):
-    """The Model of a checkpoint: a folder of weights (safetensors, pytorch_model.bin) with its config.json, one such file, a GGUF file, or a
-    folder of the Hugging Face cache.
+    """The Model of a checkpoint: a folder of weights (safetensors, pytorch_model.bin) with its config.json, one such file, a GGUF file,
+    or a folder of the Hugging Face cache.
 
     threads     0: one per CPU that this process may use (affinity, control group, SLURM_CPUS_PER_TASK)
     memory      bytes for weights and activations; 0: half of what this process may use (RAM, control group, Slurm). Less: the weights

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Models as llama.cpp's converter stores them: needlescope on the GGUF, transformers on what it was made of and on the GGUF itself.
 
-    gguf_models.py FOLDER [--page | NAME...]      the folder of needlescope.py; NEEDLESCOPE_LIB: the library; --page: the table of docs/gguf.md
+    gguf_models.py FOLDER [--page | NAME...]      the folder of needlescope.py; NEEDLESCOPE_LIB: the library
+                                                  --page: the table of docs/gguf.md
 
 Random models of each architecture are written as GGUF by the package gguf (its names; rows paired, 1 + w and transposition as in
 convert_hf_to_gguf.py), in F32, F16 and two quantised types. Logits of every row of a prompt, by needlescope from the file alone, are those

@@ -3,8 +3,8 @@
 
     gguf_real.py FOLDER smollm2 | gemma3       the folder of needlescope.py; NEEDLESCOPE_LIB: the library
 
-Logits of the last rows of a long prompt (Gemma: beyond two of its windows) within 1e-4 of the largest, from the weights kept and streamed (the
-same bits); the greedy token is the same."""
+Logits of the last rows of a long prompt (Gemma: beyond two of its windows) within 1e-4 of the largest, from the weights kept and
+streamed (the same bits); the greedy token is the same."""
 import os
 import subprocess
 import sys

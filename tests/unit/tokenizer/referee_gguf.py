@@ -1,8 +1,8 @@
 """Tokenizers out of GGUF files against `tokenizers`:  referee_gguf.py TOK_DUMP
 
-Byte-level ones are trained here for each way of cutting that has a name in GGUF; SentencePiece ones by their scores, where `tokenizers` gets
-every way in which a piece falls into two as a merge, best score first (as transformers converts such models). And SmolLM2's own file, whose
-tokenizer.json cuts off digits before ByteLevel; and Gemma-3-270M's, where tests/peers/make_gemma3.py has put it."""
+Byte-level ones are trained here for each way of cutting that has a name in GGUF; SentencePiece ones by their scores, where `tokenizers`
+gets every way in which a piece falls into two as a merge, best score first (as transformers converts such models). And SmolLM2's own file,
+whose tokenizer.json cuts off digits before ByteLevel; and Gemma-3-270M's, where tests/peers/make_gemma3.py has put it."""
 import json
 import os
 import sys
@@ -79,8 +79,8 @@ def by_scores(pieces, scores, types, prefix, bos):
         if types[i] in (NORMAL, UNUSED):
             merges += [(-scores[i], i, (p[:k], p[k:])) for k in range(1, len(p)) if p[:k] in ids and p[k:] in ids]
     merges.sort()
-    t = Tokenizer(models.BPE(ids, [m[2] for m in merges], unk_token=pieces[types.index(UNKNOWN)] if UNKNOWN in types else None, fuse_unk=True,
-                             byte_fallback=True))
+    unknown = pieces[types.index(UNKNOWN)] if UNKNOWN in types else None
+    t = Tokenizer(models.BPE(ids, [m[2] for m in merges], unk_token=unknown, fuse_unk=True, byte_fallback=True))
     t.normalizer = normalizers.Sequence(([normalizers.Prepend(MARK)] if prefix else []) + [normalizers.Replace(" ", MARK)])
     t.decoder = decoders.Sequence([decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse()] +
                                   ([decoders.Strip(" ", 1, 0)] if prefix else []))
