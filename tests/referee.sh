@@ -1,8 +1,13 @@
 #!/bin/sh
-# referee.sh [--five] [--own-threads] SCRIPT ARGUMENT... - a Python referee under the referees' Python (NS_PYTHON); --five: under the one
-# with transformers 5 (NS_PYTHON5); --own-threads: as many as it takes.
-name=NS_PYTHON python=$NS_PYTHON
-[ "$1" != --five ] || { shift; name=NS_PYTHON5 python=$NS_PYTHON5; }
-[ -n "$python" ] || { echo "SKIP: $name is not set; run ./start test --referees"; exit 77; }
+# referee.sh [--five | --fla] [--own-threads] SCRIPT ARGUMENT... - a Python referee under the referees' Python (NS_PYTHON); --five: under
+# the one with transformers 5 (NS_PYTHON5); --fla: with flash-linear-attention; --own-threads: as many as it takes.
+here=$(dirname "$0") which=4
+# shellcheck source=tests/python_of.sh
+. "$here/python_of.sh"
+case $1 in
+--five) which=5; shift ;;
+--fla) which=fla; shift ;;
+esac
+python_of $which
 [ "$1" != --own-threads ] || { shift; unset OPENBLAS_NUM_THREADS OMP_NUM_THREADS; }
-exec "$python" -B "$(dirname "$0")/referee.py" "$@"
+exec "$python" -B "$here/referee.py" "$@"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """docs/models.md from a run of `golden`: every family, how its checkpoints were stored, the largest differences from transformers.
 
-    page.py FOLDER...               prints the page, a table for each; FOLDER.lines is what `golden FOLDER/*` printed
+    page.py FOLDER...               prints the page, two tables for each; FOLDER.lines is what `golden FOLDER/*` printed, FOLDER.gradients
+                                    what tests/peers/backward.py found
     page.py FOLDER --check PAGE     is its table in PAGE, and within the bounds? (numbers differ from machine to machine)"""
 import json
 import os
@@ -24,7 +25,24 @@ TABLE = """
 | family | checkpoints | stored as | logits | attention rows | recurrences |
 |---|---|---|---|---|---|
 """
+GRADIENTS = """
+## Gradients beside %s
+
+| family | checkpoints | tensors | embeddings | trained |
+|---|---|---|---|---|
+"""
+BETWEEN = """
+# Gradients
+
+The largest differences from torch.autograd of the mean cross-entropy of a batch: of each tensor's gradient, of the largest of that tensor;
+of the gradient by the embeddings, which `m.grad` gives, of the largest of these; and of the logits that the checkpoint has there after
+three steps of AdamW here (each ≤ 1e-4). transformers computes in double precision; of flash-linear-attention it is the kernels' own way
+back, in f32 and over 70 positions, more than a chunk. `tests/peers/backward.py` compares, on the kept fixtures and on models of its own,
+and holds these tables to its families and bounds.
+"""
 FOOTER = """
+# Notes
+
 `minicpm` has no class in transformers 4: its referee is Granite with the multipliers that MiniCPM's keys
 stand for. Apertus keeps the parameters of its activation in bf16 in transformers whatever the dtype; the referee has them in f32.
 glm4_moe: experts of groups that are left out cannot be chosen; transformers gives them a score of 0, which wins over a negative one.
@@ -34,6 +52,7 @@ olmo_hybrid as transformers 5.23 writes it has its three convolutions cut into e
 widths differ: it is refused by its shapes. As released, and with one table of all three, it loads.
 hypenet and minicpm_sala have no class in a package: their referee (`published.py`) is put together as their published code has it, of
 transformers' modules and flash-linear-attention's kernel; MiniCPM-SALA's attention to all keys is its own below `dense_len` positions.
+simple_gla is a layer of flash-linear-attention that no model there has: its referee is that layer in gla's block.
 mamba2 of several groups of heads is not compared with flash-linear-attention, whose path on CPUs takes their B and C in another order.
 
 recurrent_gemma: transformers 4 masks a prefill without the window of the attention; its referee has it, as transformers 5 has.
@@ -45,6 +64,16 @@ nemotron_h: transformers 5 keeps steps at time_step_min or more, and does not re
 """
 BOUNDS = (1e-4, 1e-5, 1e-5)
 LINE = re.compile(r"(ok|FAILED) +(\S+): logits ([^\s,]+)(?:, attention rows ([^\s,]+))?(?:, recurrences ([^\s,]+))?")
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def write(text, path):
+    with open(path, "w") as f:
+        f.write(text)
 
 
 def dtypes(folder):
@@ -89,10 +118,7 @@ def lacking():
 
 
 def table(folder):
-    with open(folder.rstrip("/") + ".lines") as f:
-        found = rows(folder, f.read())
-    with open(folder.rstrip("/") + ".title") as f:
-        text = TABLE % f.read().strip()
+    found, text = rows(folder, read(folder.rstrip("/") + ".lines")), TABLE % read(folder.rstrip("/") + ".title").strip()
     for kind, row in sorted(found.items()):
         names = ", ".join(sorted({short(n, kind) for n in row["names"]}))
         numbers = " | ".join("" if x is None else f"{x:.1e}" for x in row["worst"])
@@ -100,25 +126,43 @@ def table(folder):
     return text
 
 
+def gradients(title, found):
+    """The table of {name: (folder, the largest differences)}."""
+    families = {}
+    for name, (folder, worst) in found.items():
+        families.setdefault(family(folder), []).append((name, worst))
+    text = GRADIENTS % title
+    for kind, models in sorted(families.items()):
+        names = ", ".join(sorted(short(name, kind) for name, _ in models))
+        text += f"| {kind} | {names} | {' | '.join(f'{max(x):.1e}' for x in zip(*(worst for _, worst in models)))} |\n"
+    return text
+
+
 def without_numbers(text):
     return re.sub(r"\d\.\de-\d+ (?=\|)", "", text)
 
 
-def check(folder, path):
-    with open(path) as f:
-        old = f.read()
-    seen = re.findall(r"\| (\d\.\de-\d+) \| (\d\.\de-\d+)? *\| (\d\.\de-\d+)? *\|", old)
-    wide = [n for n in seen if not all(not x or float(x) <= bound for x, bound in zip(n, BOUNDS))]
-    if without_numbers(table(folder)) + "\n" not in without_numbers(old) or wide or len(seen) < 20:
-        sys.exit(f"{path} is old: tests/golden/live.sh build/tests/golden/golden --page >{path}")
+def hold(made, path, bounds):
+    """Is the table `made` in the page, and are all tables there that have so many bounds within them?"""
+    old = read(path)
+    before, heading, behind = old.partition(BETWEEN)
+    here = behind if made.startswith(GRADIENTS[:8]) else before
+    seen = re.findall(r"\| (\d\.\de-\d+) \| (\d\.\de-\d+)? *\| (\d\.\de-\d+)? *\|", here)
+    wide = [n for n in seen if not all(not x or float(x) <= bound for x, bound in zip(n, bounds))]
+    if not heading or without_numbers(made) + "\n" not in without_numbers(here) or wide or len(seen) < 20:
+        sys.exit(f"{path} is old: tests/golden/live.sh build/tests/golden/golden --page build/tests/peers/peer_train >{path}")
+
+
+def check_gradients(made, path):
+    hold(made, path, (1e-4, 1e-4, 1e-4))
 
 
 def main():
     if "--check" in sys.argv:
-        check(sys.argv[1], sys.argv[3])
+        hold(table(sys.argv[1]), sys.argv[3], BOUNDS)
     else:
-        tables = "".join(table(f) for f in sys.argv[1:])
-        print(HEADER + tables + FOOTER + "".join(f"| {glob} | {what} |\n" for glob, what in lacking()), end="")
+        tables, behind = ("".join(of(f) for f in sys.argv[1:]) for of in (table, lambda f: read(f.rstrip("/") + ".gradients")))
+        print(HEADER + tables + BETWEEN + behind + FOOTER + "".join(f"| {glob} | {what} |\n" for glob, what in lacking()), end="")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import transformers
 from safetensors.torch import load_file
 from torch import nn
 from compare import Worst
-from backward import in_double
+from of_transformers import in_double
 from transformers.models.mamba2.modeling_mamba2 import Mamba2Mixer
 from transformers.models.minimax.modeling_minimax import MiniMaxLightningAttention
 from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextGatedDeltaNet

@@ -19,7 +19,7 @@ from compare import Worst, same
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "notebooks_export"), os.path.join(HERE, "..", "peers")]
 import needlescope as ns
-from backward import in_double, load
+from of_transformers import in_double, load
 
 BOUND = 1e-5
 T = 41
