@@ -1,6 +1,7 @@
 /* alloc.c - sizes that cannot overflow and memory that is asked for by count. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/core.h"
 
@@ -27,10 +28,18 @@ void *ns_alloc_array(size_t n, size_t size)
     return bytes ? calloc(n, size) : calloc(1, 1);
 }
 
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+/* Of the large ones the kernel makes huge pages, if it likes to: hundreds of small ones less to fill in and to look up. */
 void *ns_alloc_aligned(size_t bytes)
 {
     void *memory = NULL;
-    return posix_memalign(&memory, 64, bytes ? bytes : 1) == 0 ? memory : NULL;
+    const bool large = bytes >= 2 * (size_t)HUGE_PAGE;
+    if (posix_memalign(&memory, large ? HUGE_PAGE : LINE, bytes ? bytes : 1) != 0)
+        return NULL;
+    if (large)
+        (void)madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
 }
 
 bool ns_grow(void *list_pointer, int64_t *capacity, int64_t need, size_t size)

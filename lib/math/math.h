@@ -48,15 +48,23 @@ typedef struct ns_math {
     void (*act)(float *out, const float *x, int64_t n, int act);
     void (*sigmoid)(float *out, const float *x, int64_t n);                /* 1 / (1 + e^-x) */
     void (*mul)(float *out, const float *a, const float *b, int64_t n);
+    /* out[r, i] = y[i] f[r] x[r, i]; f NULL: 1. out may be x */
+    void (*mul_rows)(float *out, int64_t ldo, const float *x, int64_t ldx, int64_t rows, int64_t n, const float *y, const float *f);
     void (*add)(float *out, const float *a, const float *b, int64_t n);
     void (*axpy)(float *out, const float *x, int64_t n, float a);          /* out = fma(a, x, out) */
     bool (*all_finite)(const float *x, int64_t n);
     int64_t (*argmax)(const float *x, int64_t n);                          /* lowest index among equals; -1 if n = 0; NaN never wins */
+    /* Sum of p ln p (0 at 0) over n >= 1 cells >= 0 in f64, in 16 lanes by (key0 + i) mod 16: cells of 0 around them change nothing. */
+    double (*p_ln_p)(const float *p, int64_t n, int64_t key0);
     /* One step of a linear recurrence on 32 columns of its state S [n][32]:  S <- diag(decay) S;  u = write (v - S^T k) with delta, else
      * write v;  S <- S + k u^T;  o = S^T q.  q, k [n]; v, o [32]; decay [n] with `each`, else one number. before: S before the step,
      * which may be S itself. half: of the first 16 columns, with the same bits; the others are left as they are. */
     void (*scan)(float *S, const float *before, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,
                  bool half, float write, bool delta, float *o);
+    /* One step back of 32 vectors p [n][32] that stand before a step and go behind the one before (unroll_rows.c):  p <- diag(decay) p;
+     * column `lane` (-1: none) <- factor x;  o = p^T k;  with delta  p <- p - write k o^T.  decay as above. */
+    void (*unscan)(float *p, int64_t n, const float *k, const float *decay, bool each, int64_t lane, const float *x, float factor,
+                   float write, bool delta, float *o);
     /* The same step back. S: the state before it. dS: derivative by the state after it, becomes that by the state before; dz [32]: by o.
      * dq, dk [n], ddecay and dwrite are added to; dv [32] is set. */
     void (*scan_back)(float *dS, const float *S, int64_t n, const float *q, const float *k, const float *v, const float *decay, bool each,

@@ -96,19 +96,70 @@ static bool all_finite(const float *x, int64_t n)
     return vi_top(size) < 0x7f800000;
 }
 
+/* Of numbers; a NaN is none: the second operand wins over a NaN in the first. */
+NS_INLINE float largest(const float *x, int64_t n)
+{
+    vf lanes[4] = {vf_set(-INFINITY), vf_set(-INFINITY), vf_set(-INFINITY), vf_set(-INFINITY)};
+    int64_t i = 0;
+    for (; i + 64 <= n; i += 64)
+        NS_UNROLL for (int j = 0; j < 4; j++)
+            lanes[j] = vf_max(vf_load(x + i + 16 * j), lanes[j]);
+    for (; i < n; i += 16)
+        lanes[0] = vf_max(n - i < 16 ? tail(x + i, n - i, -INFINITY) : vf_load(x + i), lanes[0]);
+    float of[16], best = -INFINITY;
+    vf_store(of, vf_max(vf_max(lanes[0], lanes[1]), vf_max(lanes[2], lanes[3])));
+    for (i = 0; i < 16; i++)
+        best = of[i] > best ? of[i] : best;
+    return best;
+}
+
 static int64_t argmax(const float *x, int64_t n)
 {
-    vf lanes = vf_set(-INFINITY);
-    for (int64_t i = 0; i < n; i += 16)                 /* the second operand wins over a NaN in the first */
-        lanes = vf_max(n - i < 16 ? tail(x + i, n - i, -INFINITY) : vf_load(x + i), lanes);
-    float of[16], best = -INFINITY;
-    vf_store(of, lanes);
-    for (int i = 0; i < 16; i++)
-        best = of[i] > best ? of[i] : best;
-    for (int64_t i = 0; i < n; i++)
+    const float best = largest(x, n);
+    int64_t i = 0;
+    for (int found = 0; i + 64 <= n; i += 64) {         /* without a branch for each of them */
+        for (int j = 0; j < 64; j++)
+            found |= x[i + j] == best;
+        if (found)
+            break;
+    }
+    for (; i < n; i++)
         if (x[i] == best)
             return i;
     return -1;
+}
+
+/* p ln p, 0 at 0: Cephes' logf. Below the normal range (p < 1.2e-38) the logarithm is some number above -90: as good as 0. */
+NS_INLINE vf p_ln_p16(vf p)
+{
+    const vi t = vi_add(vf_bits(p), vi_set(0x40000000 - 0x3f3504f3));      /* exponent + 128, for a mantissa in [sqrt 1/2, sqrt 2) */
+    const vf m = vi_float(vi_add(vi_and(t, vi_set(0x7fffff)), vi_set(0x3f3504f3))), x = vf_sub(m, vf_set(1)), z = vf_mul(x, x);
+    const vf e = vf_sub(vi_float(vi_or(vi_shr(t, 23), vi_set(0x4b000000))), vf_set(0x1p23f + 128));
+    vf y = vf_set(7.0376836292E-2f);
+    y = vf_sub(vf_mul(y, x), vf_set(1.1514610310E-1f));
+    y = vf_add(vf_mul(y, x), vf_set(1.1676998740E-1f));
+    y = vf_sub(vf_mul(y, x), vf_set(1.2420140846E-1f));
+    y = vf_add(vf_mul(y, x), vf_set(1.4249322787E-1f));
+    y = vf_sub(vf_mul(y, x), vf_set(1.6668057665E-1f));
+    y = vf_add(vf_mul(y, x), vf_set(2.0000714765E-1f));
+    y = vf_sub(vf_mul(y, x), vf_set(2.4999993993E-1f));
+    y = vf_add(vf_mul(y, x), vf_set(3.3333331174E-1f));
+    y = vf_sub(vf_add(vf_mul(vf_mul(y, x), z), vf_mul(e, vf_set(-2.12194440E-4f))), vf_mul(vf_set(0.5f), z));
+    return vf_mul(p, vf_add(vf_add(x, y), vf_mul(e, vf_set(0.693359375f))));
+}
+
+static double p_ln_p(const float *x, int64_t n, int64_t key0)
+{
+    const int64_t ahead = key0 % 16, first = n < 16 - ahead ? n : 16 - ahead;
+    float begin[16] = {0};
+    memcpy(begin + ahead, x, (size_t)first * sizeof *x);
+    vd sum = vd_widen(p_ln_p16(vf_load(begin)));
+    int64_t i = first;
+    for (; i + 16 <= n; i += 16)
+        sum = vd_add(sum, vd_widen(p_ln_p16(vf_load(x + i))));
+    if (i < n)
+        sum = vd_add(sum, vd_widen(p_ln_p16(vf_load_n(x + i, n - i))));
+    return vd_tree(sum);
 }
 
 /* ---- elementwise ---- */
@@ -141,6 +192,18 @@ static void sigmoid(float *out, const float *x, int64_t n)
 static void mul(float *out, const float *a, const float *b, int64_t n)
 {
     map2(out, a, b, n, vf_mul);
+}
+
+static void mul_rows(float *out, int64_t ldo, const float *x, int64_t ldx, int64_t rows, int64_t n, const float *y, const float *f)
+{
+    for (int64_t r = 0; r < rows; r++, out += ldo, x += ldx) {
+        const vf factor = vf_set(f ? f[r] : 1);
+        int64_t i = 0;
+        for (; i + 16 <= n; i += 16)
+            vf_store(out + i, vf_mul(vf_mul(vf_load(y + i), factor), vf_load(x + i)));
+        if (i < n)
+            vf_store_n(out + i, vf_mul(vf_mul(vf_load_n(y + i, n - i), factor), vf_load_n(x + i, n - i)), n - i);
+    }
 }
 
 static void add(float *out, const float *a, const float *b, int64_t n)

@@ -101,6 +101,55 @@ static void scan(float *S, const float *before, int64_t n, const float *q, const
         step(S, before, n, q, k, v, decay, false, false, write, delta, o);
 }
 
+/* ---- vectors that go back ---- */
+
+/* Column `lane`, which begins. */
+typedef struct beginning { vm a, b; const float *x; float factor; } beginning;
+
+NS_INLINE beginning beginning_of(int64_t lane, const float *x, float factor)
+{
+    float chosen[32] = {0};
+    chosen[lane < 0 ? 0 : lane] = 1;
+    return (beginning){vf_lt(vf_set(0), vf_load(chosen)), vf_lt(vf_set(0), vf_load(chosen + 16)), x, factor};
+}
+
+/* Row i of p; what it adds to o. */
+NS_INLINE columns unscan_row(float *p, int64_t i, const float *k, const float *decay, bool each, const beginning *b, columns o)
+{
+    columns s = decayed(p, i, decay, each, false);
+    if (b) {
+        const vf x = vf_set(b->factor * b->x[i]);
+        s = (columns){vf_select(b->a, x, s.a), vf_select(b->b, x, s.b)};
+    }
+    columns_store(p + i * 32, s, false);
+    return columns_fma(vf_set(k[i]), s, o, false);
+}
+
+NS_INLINE columns unscan_rows(float *p, int64_t n, const float *k, const float *decay, bool each, const beginning *b)
+{
+    columns even = {vf_set(0), vf_set(0)}, odd = even;
+    int64_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        even = unscan_row(p, i, k, decay, each, b, even);
+        odd = unscan_row(p, i + 1, k, decay, each, b, odd);
+    }
+    if (i < n)
+        even = unscan_row(p, i, k, decay, each, b, even);
+    return columns_add(even, odd, false);
+}
+
+static void unscan(float *p, int64_t n, const float *k, const float *decay, bool each, int64_t lane, const float *x, float factor,
+                   float write, bool delta, float *o)
+{
+    const beginning b = beginning_of(lane, x, factor);
+    const columns read = lane < 0 ? (each ? unscan_rows(p, n, k, decay, true, NULL) : unscan_rows(p, n, k, decay, false, NULL))
+                                  : (each ? unscan_rows(p, n, k, decay, true, &b) : unscan_rows(p, n, k, decay, false, &b));
+    const columns u = columns_mul(vf_set(-write), read, false);
+    for (int64_t i = 0; delta && i < n; i++)
+        columns_store(p + i * 32, columns_fma(vf_set(k[i]), u, columns_load(p + i * 32, false), false), false);
+    columns_store(o, read, false);
+}
+
 /* ---- the step back ---- */
 
 NS_INLINE float columns_dot(columns x, columns y, bool half)

@@ -228,7 +228,7 @@ static int attend_staged(ns_pass *p, attn_job *j, block *blocks, int64_t n)
 {
     int64_t room = 0;
     for (int64_t i = 0; i < n; i++) {
-        int64_t most = j->a->n_heads * BLOCK * blocks[i].key1;
+        int64_t most = j->a->n_heads * (blocks[i].row1 - blocks[i].row0) * blocks[i].key1;
         room = most > room ? most : room;
     }
     room = room > STAGED_FLOATS ? room : STAGED_FLOATS < room * n ? STAGED_FLOATS : room * n;
@@ -252,30 +252,48 @@ static void share_out(attn_job *j, int64_t keys)
     j->chunks = (j->group + j->heads_per_task - 1) / j->heads_per_task;
 }
 
+/* A block of positions, cut to its rows in [from, to). */
+static block rows_from(int64_t at, int64_t from, int64_t to)
+{
+    return (block){from > at ? from : at, to < at + BLOCK ? to : at + BLOCK, 0, at + BLOCK, NULL};
+}
+
+typedef struct parts { block plain[2 * (NS_BAND_ROWS / BLOCK + 1)], watched[NS_BAND_ROWS / BLOCK + 1]; int64_t n_plain, n_watched; } parts;
+
+/* Only the rows between those that hooks look at are staged: few, where answers are read of long cases. */
+static void divide(const attn_job *j, int64_t at, parts *p)
+{
+    const block whole = rows_from(at, j->m->begin, j->m->end);
+    int64_t from = whole.row0, to = whole.row1;
+    if (!ns_wanted_rows(j->band->p, j->m->s, j->band->layer, NS_POINT_SCORES, NS_POINT_PATTERN, &from, &to))
+        from = to = whole.row1;
+    if (from > whole.row0)
+        p->plain[p->n_plain++] = rows_from(at, whole.row0, from);
+    if (to > from)
+        p->watched[p->n_watched++] = rows_from(at, from, to);
+    if (whole.row1 > to)
+        p->plain[p->n_plain++] = rows_from(at, to, whole.row1);
+}
+
 /* The rows of one session. */
 static int attend(ns_pass *p, attn_job j)
 {
     const ns_attn *const a = j.a;
     const ns_member *const m = j.m;
-    block plain[NS_BAND_ROWS / BLOCK + 1], watched[NS_BAND_ROWS / BLOCK + 1];
-    int64_t n_plain = 0, n_watched = 0, keys = 0;
+    parts all = {.n_plain = 0};
+    int64_t keys = 0;
     for (int64_t r = align_down(m->begin); r < m->end; r += BLOCK) {
-        block b = {r > m->begin ? r : m->begin, r + BLOCK < m->end ? r + BLOCK : m->end, 0, r + BLOCK, NULL};
-        if (ns_wanted(p, m->s, NS_POINT_SCORES, j.band->layer, b.row0, b.row1) ||
-            ns_wanted(p, m->s, NS_POINT_PATTERN, j.band->layer, b.row0, b.row1))
-            watched[n_watched++] = b;
-        else
-            plain[n_plain++] = b;
-        int64_t n = b.key1 - first_key(a, r, 0, a->n_heads);
+        divide(&j, r, &all);
+        const int64_t n = r + BLOCK - first_key(a, r, 0, a->n_heads);
         keys = n > keys ? n : keys;
     }
     share_out(&j, keys);
     for (int w = 0; w < p->scratch->n_workers; w++)
         if (!ns_buffer_need(&p->scratch->worker[w], j.heads_per_task * BLOCK * (2 * a->head_dim + keys), p->err))
             return NS_E_MEMORY;
-    if (n_plain && j.z.sheet)
-        run(p, &j, plain, n_plain, j.needed);
-    return n_watched ? attend_staged(p, &j, watched, n_watched) : NS_OK;
+    if (all.n_plain && j.z.sheet)
+        run(p, &j, all.plain, all.n_plain, j.needed);
+    return all.n_watched ? attend_staged(p, &j, all.watched, all.n_watched) : NS_OK;
 }
 
 ns_cols ns_band_attend(ns_band *b, const ns_attn *a, ns_cols q, int sinks)

@@ -103,6 +103,17 @@ bool ns_wanted(const ns_pass *p, const ns_session *s, ns_point point, int64_t la
     return false;
 }
 
+bool ns_wanted_rows(const ns_pass *p, const ns_session *s, int64_t layer, ns_point a, ns_point b, int64_t *begin, int64_t *end)
+{
+    if (!ns_wanted(p, s, a, layer, *begin, *end) && !ns_wanted(p, s, b, layer, *begin, *end))
+        return false;
+    while (!ns_wanted(p, s, a, layer, *begin, *begin + 1) && !ns_wanted(p, s, b, layer, *begin, *begin + 1))
+        ++*begin;
+    while (!ns_wanted(p, s, a, layer, *end - 1, *end) && !ns_wanted(p, s, b, layer, *end - 1, *end))
+        --*end;
+    return true;
+}
+
 /* ---- delivery ---- */
 
 typedef struct delivery {

@@ -213,6 +213,8 @@ typedef struct ns_pass {
 
 /* Per pass; grows, never shrinks. */
 typedef struct ns_buffer { float *data; size_t n; } ns_buffer;
+/* Blocks of positions of a session's layer as the rows of a recurrence go back through them: the first `room` stay, n of them are there. */
+typedef struct ns_prepared { ns_buffer buffer; const ns_session *session; int64_t layer, room, n; } ns_prepared;
 struct ns_sheet {                   /* of band.h: row r at data + r * ld */
     ns_buffer       buffer;
     float          *data;
@@ -226,6 +228,8 @@ typedef struct ns_scratch {
     ns_buffer  group;               /* [NS_BAND_ROWS, D] residual rows of sessions that go together */
     ns_buffer  tables;              /* of a convolution, joined; the rates of channels */
     ns_buffer  staged;              /* [H, 32, keys] of blocks that hooks look at */
+    ns_buffer  carried;             /* of rows of a recurrence that go back (unroll_rows.c) */
+    ns_prepared prepared;
     ns_buffer *worker;              /* [workers] */
     int        n_workers;
 } ns_scratch;
@@ -243,6 +247,8 @@ const float   *ns_rope_unsin(ns_rope_table *, const ns_rope *, ns_error *);     
 int ns_deliver(ns_pass *, int64_t session, ns_point, int64_t layer, int64_t row0, const ns_view *, const ns_branch *, int64_t key0);
 /* Does a hook want a row of [begin, end) at the point? */
 bool ns_wanted(const ns_pass *, const ns_session *, ns_point, int64_t layer, int64_t begin, int64_t end);
+/* Narrows [*begin, *end) to the rows from the first to the last that a hook wants at one point or the other. false: none is wanted. */
+bool ns_wanted_rows(const ns_pass *, const ns_session *, int64_t layer, ns_point, ns_point, int64_t *begin, int64_t *end);
 int ns_pass_rows(ns_pass *);                                   /* resolves every session's rows */
 
 /* Rows [begin, end) of a session, which are rows `row` ... of the band. */

@@ -96,8 +96,7 @@ static int show_blocks(ns_unroll *j, ns_unrolled *blocks, int64_t n)
     j->blocks = blocks;
     j->n_blocks = n;
     int rc = worker_room(j);
-    if (rc == NS_OK)
-        ns_unroll_rows(j);
+    rc = rc != NS_OK ? rc : ns_unroll_rows(j);
     for (int64_t b = 0; b < n && rc == NS_OK; b++)
         rc = deliver_block(j, &blocks[b]);
     return rc;
@@ -114,9 +113,9 @@ static int unroll_member(ns_band *b, ns_unroll j)
     state->values = ns_hooks_edit(b->p->hooks, NS_POINT_PATTERN, b->layer) ? j.m->end : state->values;
     for (int64_t row0 = j.m->begin; row0 < j.m->end && rc == NS_OK; row0 = row1) {
         row1 = (row0 / BLOCK + 1) * BLOCK < j.m->end ? (row0 / BLOCK + 1) * BLOCK : j.m->end;
-        if (!ns_wanted(b->p, j.m->s, NS_POINT_PATTERN, b->layer, row0, row1))
-            continue;
         blocks[n] = (ns_unrolled){.row0 = row0, .row1 = row1};
+        if (!ns_wanted_rows(b->p, j.m->s, b->layer, NS_POINT_PATTERN, NS_POINT_PATTERN, &blocks[n].row0, &blocks[n].row1))
+            continue;
         floats += floats_of(&j, &blocks[n++]);
         if (floats < MOST_FLOATS)
             continue;

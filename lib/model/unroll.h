@@ -35,7 +35,7 @@ static inline float *ns_unroll_left(const ns_unroll *j, int64_t position)
 }
 
 /* Fills the rows of all blocks. Each worker needs so many floats. */
-void    ns_unroll_rows(const ns_unroll *);
+int     ns_unroll_rows(const ns_unroll *);
 int64_t ns_unroll_scratch(const ns_unroll *);
 
 #endif

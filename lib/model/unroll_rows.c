@@ -5,12 +5,42 @@
  *
  * from the row's own position backward: O(t key) a row, from what the positions before it left in pages. The rows of a block of positions
  * go back together, each in a lane of its own, so none depends on the others: through their own block position by position, through those
- * before it a block at a time. Where decays are one number a head and nothing is compared, W is a product of q and k. */
+ * before it a block at a time. Where decays are one number a head and nothing is compared, W is a product of q and k.
+ *
+ * Blocks of positions come in spans, the last first: what a span lacks is prepared, then all blocks of rows go through it. A thread takes
+ * a head's block of one or the other, whichever is next. What is prepared stays for the rows of later bands, as far as there is room. */
 #include "model/unroll.h"
 
 #include <string.h>
 
-enum { BLOCK = NS_UNROLL_BLOCK };
+/* SPAN: blocks, which stay in L2. KEPT_FLOATS: of what is prepared and stays, where a band asks for MANY blocks of rows. */
+enum { BLOCK = NS_UNROLL_BLOCK, SPAN = 16, KEPT_FLOATS = 8 << 20, MANY = 4 };
+
+/* Blocks [first, first + n) of positions. */
+typedef struct span {
+    const ns_unroll *j;
+    int64_t units;                                 /* heads, or the products that heads share */
+    int64_t first, n;
+    int64_t prepared_floats, carried_floats;       /* of a unit and block */
+    float  *carried;                               /* [units][n_blocks] from span to span */
+} span;
+
+static float *prepared_at(const span *s, int64_t unit, int64_t at)
+{
+    const ns_prepared *const all = &s->j->b->p->scratch->prepared;
+    const int64_t slot = at < all->room ? at : all->room + at % SPAN;
+    return all->buffer.data + (slot * s->units + unit) * s->prepared_floats;
+}
+
+static float *carried_at(const span *s, int64_t unit, int64_t block)
+{
+    return s->carried + (unit * s->j->n_blocks + block) * s->carried_floats;
+}
+
+static int64_t own_block(const ns_unrolled *rows)
+{
+    return rows->row0 / BLOCK;
+}
 
 /* 32 vectors that go back side by side, each in a lane of its own: [key][32]. */
 typedef struct lanes { const ns_unroll *j; int64_t h; float *p; } lanes;
@@ -36,19 +66,6 @@ static float write_at(const ns_unroll *j, int64_t h, int64_t position)
     return ns_unroll_left(j, position)[j->s->k.n + j->a.n + h];
 }
 
-/* p <- diag(decay) p;  o = p^T k;  without decay for NULL */
-static void read_lanes(const lanes *w, const float *k, const float *decay, float o[BLOCK])
-{
-    static const float none[BLOCK] = {0}, one = 1;
-    w->j->b->p->math->scan(w->p, w->p, w->j->s->key, k, k, none, decay ? decay : &one, decay && decay_step(w->j), false, 0, false, o);
-}
-
-static void begin_lane(const lanes *w, int64_t lane, const float *x, float factor)
-{
-    for (int64_t i = 0; i < w->j->s->key; i++)
-        w->p[i * BLOCK + lane] = factor * x[i];
-}
-
 /* ---- the block of a row's own position, step by step ---- */
 
 static const float *query_at(const ns_unroll *j, int64_t h, int64_t position)
@@ -56,20 +73,14 @@ static const float *query_at(const ns_unroll *j, int64_t h, int64_t position)
     return ns_cols_at(j->s->q, j->m->row + position - j->m->begin) + h / (j->s->heads / j->s->q_heads) * j->s->key;
 }
 
-/* Position `at` of all rows of the block that reach it. */
+/* Position `at` of all rows of the block that reach it: its own row begins there. */
 static void unroll_step(const lanes *w, const ns_unrolled *block, int64_t at, float o[BLOCK])
 {
-    static const float one = 1, none[BLOCK] = {0};
+    static const float one = 1;
     const ns_unroll *const j = w->j;
-    const float *const k = key_at(j, w->h, at);
-    const float write = write_at(j, w->h, at);
-    read_lanes(w, k, at + 1 < block->row1 ? decay_at(j, w->h, at + 1) : NULL, o);
-    if (at >= block->row0) {
-        begin_lane(w, at - block->row0, query_at(j, w->h, at), 1);
-        read_lanes(w, k, NULL, o);
-    }
-    if (j->s->delta)
-        j->b->p->math->scan(w->p, w->p, j->s->key, k, k, none, &one, false, false, write, true, (float[BLOCK]){0});
+    const bool decays = at + 1 < block->row1, begins = at >= block->row0;
+    j->b->p->math->unscan(w->p, j->s->key, key_at(j, w->h, at), decays ? decay_at(j, w->h, at + 1) : &one, decays && decay_step(j),
+                          begins ? at - block->row0 : -1, begins ? query_at(j, w->h, at) : NULL, 1, write_at(j, w->h, at), j->s->delta, o);
 }
 
 static void unroll_own(const lanes *w, const ns_unrolled *block)
@@ -93,92 +104,86 @@ static void unroll_own(const lanes *w, const ns_unrolled *block)
  * K'_s <- K'_s - sum over r > s of C[s, r] K'_r. What is left of p is D p - sum over s of (decays back from s) write_s k_s o_s. Sums run in
  * the order of positions, and so do not depend on which rows are ns_unrolled. */
 typedef struct chunk {
-    float *k;                              /* [32][key] K' */
-    float *k_packed;                       /* [key][32] the same, as a product reads it */
-    float *taken;                          /* [key][32] -write_s k_s as it stands before the block; the delta rule's */
-    float *taken_packed;                   /* [panels of key][32][32] */
+    float *k_packed;                       /* [key][32] K', as a product reads it */
+    float *taken_packed;                   /* [panels of key][32][32] -write_s k_s as it stands before the block; the delta rule's */
     float *all;                            /* [key] the decays of the whole block */
     float *write;                          /* [32] */
-    float *o;                              /* [32][32], a row of p a row */
 } chunk;
 
 static int64_t chunk_floats(int64_t key)
 {
-    return ns_packed_floats(key, BLOCK) + (3 * BLOCK + 1) * key + (BLOCK + 1) * BLOCK;
+    return BLOCK * key + ns_packed_floats(key, BLOCK) + key + BLOCK;
 }
 
 static chunk chunk_in(float *at, int64_t key)
 {
-    chunk c = {.k = at};
-    c.k_packed = c.k + BLOCK * key;
-    c.taken = c.k_packed + BLOCK * key;
-    c.taken_packed = c.taken + BLOCK * key;
-    c.o = c.taken_packed + ns_packed_floats(key, BLOCK);
-    c.write = c.o + BLOCK * BLOCK;
-    c.all = c.write + BLOCK;
+    chunk c = {.k_packed = at};
+    c.taken_packed = c.k_packed + BLOCK * key;
+    c.all = c.taken_packed + ns_packed_floats(key, BLOCK);
+    c.write = c.all + key;
     return c;
 }
 
-/* K' without the delta rule, all decays, and what is written. */
-static void decayed_keys(const ns_unroll *j, int64_t h, int64_t begin, const chunk *c)
+/* K' [32][key] without the delta rule, all decays, and what is written. */
+static void decayed_keys(const ns_unroll *j, int64_t h, int64_t begin, float *k, const chunk *c)
 {
-    const int64_t key = j->s->key, step = decay_step(j);
+    const ns_math *const math = j->b->p->math;
+    const int64_t key = j->s->key;
     for (int64_t i = 0; i < key; i++)
         c->all[i] = 1;
     for (int64_t s = BLOCK - 1; s >= 0; s--) {
-        const float *const decay = decay_at(j, h, begin + s + 1), *const k = key_at(j, h, begin + s);
+        const float *const decay = decay_at(j, h, begin + s + 1);
         c->write[s] = write_at(j, h, begin + s);
-        for (int64_t i = 0; i < key; i++) {
-            c->all[i] *= decay[i * step];
-            c->k[s * key + i] = c->all[i] * k[i];
-        }
+        if (decay_step(j))
+            math->mul(c->all, c->all, decay, key);
+        else
+            math->scale(c->all, key, *decay);
+        math->mul(k + s * key, c->all, key_at(j, h, begin + s), key);
     }
 }
 
 /* The lane of r begins with -write_r k_r, so that what s < r reads of it is -C[s, r]. */
-static void take_back(const ns_unroll *j, int64_t h, int64_t begin, const chunk *c)
+static void take_back(const ns_unroll *j, int64_t h, int64_t begin, float *k, float *taken)
 {
-    const lanes w = {j, h, c->taken};
     const int64_t key = j->s->key;
-    memset(c->taken, 0, (size_t)(key * BLOCK) * sizeof *c->taken);
+    memset(taken, 0, (size_t)(key * BLOCK) * sizeof *taken);
     for (int64_t s = BLOCK - 1; s >= 0; s--) {
         float read[BLOCK];
-        read_lanes(&w, key_at(j, h, begin + s), decay_at(j, h, begin + s + 1), read);
+        const float *const k_s = key_at(j, h, begin + s);
+        j->b->p->math->unscan(taken, key, k_s, decay_at(j, h, begin + s + 1), decay_step(j), s, k_s, -write_at(j, h, begin + s), 0, false,
+                              read);
         for (int64_t r = s + 1; r < BLOCK; r++)
-            j->b->p->math->axpy(c->k + s * key, c->k + r * key, key, read[r]);
-        begin_lane(&w, s, key_at(j, h, begin + s), -write_at(j, h, begin + s));
+            j->b->p->math->axpy(k + s * key, k + r * key, key, read[r]);
     }
 }
 
-static void prepare(const ns_unroll *j, int64_t h, int64_t begin, const chunk *c)
+static void prepare_task(void *user, int64_t task, int worker)
 {
-    const int64_t key = j->s->key;
-    decayed_keys(j, h, begin, c);
+    const span *const s = user;
+    const ns_unroll *const j = s->j;
+    const int64_t key = j->s->key, h = task / s->n, at = s->first + task % s->n;
+    const chunk c = chunk_in(prepared_at(s, h, at), key);
+    float *const k = j->b->p->scratch->worker[worker].data, *const taken = k + BLOCK * key;
+    decayed_keys(j, h, at * BLOCK, k, &c);
     if (j->s->delta) {
-        take_back(j, h, begin, c);
-        ns_pack_rows(c->taken_packed, c->taken, key, BLOCK, BLOCK);
+        take_back(j, h, at * BLOCK, k, taken);
+        ns_pack_rows(c.taken_packed, taken, key, BLOCK, BLOCK);
     }
-    ns_pack_rows(c->k_packed, c->k, BLOCK, key, key);
-}
-
-static inline void multiply(float *out, const float *x, const float *y, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] = x[i] * y[i];
+    ns_pack_rows(c.k_packed, k, BLOCK, key, key);
 }
 
 /* p [rows][key] of a block of rows, whose h-th heads they are. */
-static void unroll_chunk(const ns_unroll *j, int64_t h, const ns_unrolled *block, int64_t begin, const chunk *c, float *p)
+static void unroll_chunk(const ns_unroll *j, int64_t h, const ns_unrolled *block, int64_t at, const chunk *c, float *p, float *o)
 {
     const ns_math *const math = j->b->p->math;
     const int64_t key = j->s->key, rows = block->row1 - block->row0;
-    math->gemm(rows, BLOCK, key, p, key, c->k_packed, 0, c->o, BLOCK, NS_GEMM_KB, false);
-    for (int64_t r = 0; r < rows; r++) {
-        multiply(block->rows + (h * rows + r) * block->row1 + begin, c->o + r * BLOCK, c->write, BLOCK);
-        multiply(p + r * key, p + r * key, c->all, key);
-    }
+    math->gemm(rows, BLOCK, key, p, key, c->k_packed, 0, o, BLOCK, NS_GEMM_KB, false);
+    math->mul_rows(block->rows + h * rows * block->row1 + at * BLOCK, block->row1, o, BLOCK, rows, BLOCK, c->write, NULL);
+    if (at == 0)                                   /* nothing is before it */
+        return;
+    math->mul_rows(p, key, p, key, rows, key, c->all, NULL);
     if (j->s->delta)
-        math->gemm(rows, key, BLOCK, c->o, BLOCK, c->taken_packed, BLOCK * NS_PANEL, p, key, NS_GEMM_KB, true);
+        math->gemm(rows, key, BLOCK, o, BLOCK, c->taken_packed, BLOCK * NS_PANEL, p, key, NS_GEMM_KB, true);
 }
 
 /* What its own block of positions leaves of a block of rows. */
@@ -192,21 +197,19 @@ static void begin_rows(const ns_unroll *j, int64_t h, const ns_unrolled *block, 
             p[r * key + i] = scratch[i * BLOCK + r];
 }
 
-/* One head's rows: from the last block of positions to the first; each block of rows from its own on. */
-static void unroll_task(void *user, int64_t h, int worker)
+/* A head's block of rows through the span, from its own block of positions on. */
+static void unroll_task(void *user, int64_t task, int worker)
 {
-    const ns_unroll *const j = user;
-    const int64_t floats = j->s->key * BLOCK;
-    float *const data = j->b->p->scratch->worker[worker].data;
-    const chunk c = chunk_in(data + j->n_blocks * floats, j->s->key);
-    for (int64_t begin = j->blocks[j->n_blocks - 1].row0 / BLOCK * BLOCK; begin >= 0; begin -= BLOCK) {
-        if (j->blocks[j->n_blocks - 1].row0 >= begin + BLOCK)      /* the last block's own needs no more, nor is there a row behind it */
-            prepare(j, h, begin, &c);
-        for (int64_t b = j->n_blocks - 1; b >= 0 && j->blocks[b].row1 > begin; b--)
-            if (j->blocks[b].row0 >= begin + BLOCK)
-                unroll_chunk(j, h, &j->blocks[b], begin, &c, data + b * floats);
-            else
-                begin_rows(j, h, &j->blocks[b], c.taken, data + b * floats);
+    const span *const s = user;
+    const ns_unroll *const j = s->j;
+    const int64_t h = task / j->n_blocks, b = task % j->n_blocks, own = own_block(&j->blocks[b]), key = j->s->key;
+    float *const scratch = j->b->p->scratch->worker[worker].data, *const p = carried_at(s, h, b);
+    for (int64_t at = own < s->first + s->n ? own : s->first + s->n - 1; at >= s->first; at--) {
+        const chunk c = chunk_in(prepared_at(s, h, at), key);
+        if (at == own)
+            begin_rows(j, h, &j->blocks[b], scratch, p);
+        else
+            unroll_chunk(j, h, &j->blocks[b], at, &c, p, scratch);
     }
 }
 
@@ -223,29 +226,25 @@ static float decays_within(const ns_unroll *j, int64_t h, int64_t begin, int64_t
     return all;
 }
 
-/* The own block of row t, and in *left the decays from its first position to t. */
-static void own_products(const ns_unroll *j, int64_t h, const ns_unrolled *block, int64_t t, const float *product, float *left)
+/* The own block of row t. Returns the decays from its first position to t. */
+static float own_products(const ns_unroll *j, int64_t h, const ns_unrolled *block, int64_t t, const float *product)
 {
-    const int64_t rows = block->row1 - block->row0, begin = block->row0 / BLOCK * BLOCK, n = t - begin + 1;
+    const int64_t rows = block->row1 - block->row0, begin = own_block(block) * BLOCK, n = t - begin + 1;
     float *const row = block->rows + (h * rows + t - block->row0) * block->row1, within[BLOCK];
-    *left = decays_within(j, h, begin, n, within);
+    const float left = decays_within(j, h, begin, n, within);
     for (int64_t s = 0; s < n; s++)
         row[begin + s] = within[s] * product[(t - block->row0) * BLOCK + s];
     memset(row + t + 1, 0, (size_t)(block->row1 - t - 1) * sizeof *row);
+    return left;
 }
 
-/* A block before it. */
-static void products_before(const ns_unroll *j, int64_t h, const ns_unrolled *block, int64_t begin, const float *product, float left[BLOCK])
+/* A block before it. decays: of its keys, then of all. left [rows]: of the positions behind it. */
+static void products_before(const ns_math *math, int64_t h, const ns_unrolled *block, int64_t at, const float *product, const float *decays,
+                            float *left)
 {
     const int64_t rows = block->row1 - block->row0;
-    float within[BLOCK];
-    const float all = decays_within(j, h, begin, BLOCK, within);
-    for (int64_t r = 0; r < rows; r++) {
-        float *restrict const row = block->rows + (h * rows + r) * block->row1 + begin;
-        for (int64_t s = 0; s < BLOCK; s++)
-            row[s] = within[s] * left[r] * product[r * BLOCK + s];
-        left[r] *= all;
-    }
+    math->mul_rows(block->rows + h * rows * block->row1 + at * BLOCK, block->row1, product, BLOCK, rows, BLOCK, decays, left);
+    math->scale(left, rows, decays[BLOCK]);
 }
 
 static int64_t n_products(const ns_scan *s)
@@ -253,38 +252,94 @@ static int64_t n_products(const ns_scan *s)
     return s->q_heads > s->k_heads ? s->q_heads : s->k_heads;
 }
 
-/* A block of rows of the heads that read one q and one k. */
+/* Packed keys, and the decays of each head that reads them. */
+static void pack_task(void *user, int64_t task, int worker)
+{
+    const span *const s = user;
+    const ns_unroll *const j = s->j;
+    const int64_t heads = j->s->heads / n_products(j->s), unit = task / s->n, at = s->first + task % s->n, begin = at * BLOCK;
+    const int64_t n = j->m->end - begin < BLOCK ? j->m->end - begin : BLOCK;
+    float *const packed = prepared_at(s, unit, at), *decays = packed + j->s->key * BLOCK;
+    (void)worker;
+    ns_pack_rows(packed, key_at(j, unit * heads, begin), n, j->s->key, ns_unroll_floats(j));
+    for (int64_t h = unit * heads; h < (unit + 1) * heads; h++, decays += BLOCK + 1)
+        decays[BLOCK] = decays_within(j, h, begin, n, decays);
+}
+
+/* A block of rows of the heads that read one q and one k, through the span. */
 static void product_task(void *user, int64_t task, int worker)
 {
-    const ns_unroll *const j = user;
-    const int64_t key = j->s->key, heads = j->s->heads / n_products(j->s), first = task / j->n_blocks * heads;
-    const ns_unrolled *const block = &j->blocks[task % j->n_blocks];
-    const int64_t rows = block->row1 - block->row0, own = block->row0 / BLOCK * BLOCK;
-    float *const packed = j->b->p->scratch->worker[worker].data, *const product = packed + key * BLOCK;
-    float *const left = product + BLOCK * BLOCK;
-    for (int64_t begin = own; begin >= 0; begin -= BLOCK) {
-        const int64_t n = block->row1 - begin < BLOCK ? block->row1 - begin : BLOCK;
-        ns_pack_rows(packed, key_at(j, first, begin), n, key, ns_unroll_floats(j));
+    const span *const s = user;
+    const ns_unroll *const j = s->j;
+    const int64_t heads = j->s->heads / n_products(j->s), unit = task / j->n_blocks, b = task % j->n_blocks, first = unit * heads;
+    const ns_unrolled *const block = &j->blocks[b];
+    const int64_t rows = block->row1 - block->row0, own = own_block(block), key = j->s->key;
+    float *const product = j->b->p->scratch->worker[worker].data, *left = carried_at(s, unit, b);
+    for (int64_t at = own < s->first + s->n ? own : s->first + s->n - 1; at >= s->first; at--) {
+        const int64_t n = block->row1 - at * BLOCK < BLOCK ? block->row1 - at * BLOCK : BLOCK;
+        const float *const packed = prepared_at(s, unit, at), *const decays = packed + key * BLOCK;
         j->b->p->math->gemm(rows, n, key, query_at(j, first, block->row0), j->s->q.sheet->ld, packed, 0, product, BLOCK, NS_GEMM_KB, false);
-        for (int64_t h = first; h < first + heads; h++) {
-            float *const of = left + (h - first) * BLOCK;
-            for (int64_t t = block->row0; t < block->row1 && begin == own; t++)
-                own_products(j, h, block, t, product, &of[t - block->row0]);
-            if (begin < own)
-                products_before(j, h, block, begin, product, of);
+        for (int64_t h = 0; h < heads; h++) {
+            for (int64_t r = 0; r < rows && at == own; r++)
+                left[h * BLOCK + r] = own_products(j, first + h, block, block->row0 + r, product);
+            if (at < own)
+                products_before(j->b->p->math, first + h, block, at, product, decays + h * (BLOCK + 1), left + h * BLOCK);
         }
     }
 }
 
-void ns_unroll_rows(const ns_unroll *j)
+/* ---- spans ---- */
+
+/* Room for what is prepared: for all blocks of the session as far as they are to stay, and for those of one span. */
+static int ready_room(const span *s)
 {
+    const ns_unroll *const j = s->j;
+    ns_pass *const p = j->b->p;
+    ns_prepared *const all = &p->scratch->prepared;
+    const int64_t floats = s->units * s->prepared_floats, blocks = j->m->s->n_tokens / BLOCK, most = KEPT_FLOATS / floats;
+    if (all->session == j->m->s && all->layer == j->b->layer)
+        return NS_OK;
+    *all = (ns_prepared){.buffer = all->buffer, .session = j->m->s, .layer = j->b->layer};
+    all->room = j->n_blocks < MANY ? 0 : blocks < most ? blocks : most;
+    return ns_buffer_need(&all->buffer, (all->room + SPAN) * floats, p->err) ? NS_OK : NS_E_MEMORY;
+}
+
+/* The blocks of a span that rows go through and that are not prepared yet. */
+static void prepare_span(span s, int64_t end, ns_task_fn task)
+{
+    ns_prepared *const all = &s.j->b->p->scratch->prepared;
+    s.n = s.first + s.n < end ? s.n : end - s.first;
+    if (all->n > s.first) {
+        s.n -= all->n - s.first;
+        s.first = all->n;
+    }
+    if (s.n > 0)
+        ns_engine_run(s.j->b->p->engine, s.units * s.n, task, &s);
+}
+
+int ns_unroll_rows(const ns_unroll *j)
+{
+    ns_pass *const p = j->b->p;
     const bool shares = !j->s->delta && !decay_step(j);
-    ns_engine_run(j->b->p->engine, shares ? n_products(j->s) * j->n_blocks : j->s->heads, shares ? product_task : unroll_task,
-                  (void *)(uintptr_t)j);
+    const int64_t units = shares ? n_products(j->s) : j->s->heads, key = j->s->key, heads = j->s->heads / units;
+    const int64_t last = own_block(&j->blocks[j->n_blocks - 1]);
+    span s = {.j = j, .units = units, .prepared_floats = shares ? key * BLOCK + heads * (BLOCK + 1) : chunk_floats(key),
+              .carried_floats = BLOCK * (shares ? heads : key)};
+    ns_prepared *const all = &p->scratch->prepared;
+    s.carried = ns_buffer_need(&p->scratch->carried, units * j->n_blocks * s.carried_floats, p->err);
+    if (!s.carried || ready_room(&s) != NS_OK)
+        return NS_E_MEMORY;
+    for (s.first = last / SPAN * SPAN; s.first >= 0; s.first -= SPAN) {
+        s.n = s.first + SPAN < last + 1 ? SPAN : last + 1 - s.first;
+        prepare_span(s, shares ? last + 1 : last, shares ? pack_task : prepare_task);
+        ns_engine_run(p->engine, units * j->n_blocks, shares ? product_task : unroll_task, &s);
+    }
+    all->n = last < all->room ? (last > all->n ? last : all->n) : all->room;
+    return NS_OK;
 }
 
 int64_t ns_unroll_scratch(const ns_unroll *j)
 {
-    const int64_t key = j->s->key;
-    return j->n_blocks * BLOCK * key + chunk_floats(key) + j->s->heads * BLOCK;
+    const int64_t keys = 2 * BLOCK * j->s->key;                /* prepare_task's */
+    return keys > BLOCK * BLOCK ? keys : BLOCK * BLOCK;
 }

@@ -210,13 +210,14 @@ static void look_at_row(const stats_job *j, const float *x, int64_t q, double ou
 {
     const stats *const t = j->t;
     const int64_t key0 = j->site->key0, n = q + 1 - key0 < j->view->shape[2] ? q + 1 - key0 : j->view->shape[2];
-    const int64_t best = t->sink.rec->math->argmax(x, n);
+    const ns_math *const math = t->sink.rec->math;
+    const int64_t best = math->argmax(x, n);
     out[SINK] = ns_stat_mass(x, key0, n, 0, 1);
     out[LOCAL_MASS] = ns_stat_mass(x, key0, n, q - LOCAL + 1, q + 1);
     look_at_needle(t, x, key0, n, out);
     out[ENTROPY] = j->site->kind != NS_ROW_SOFTMAX                   ? NAN
-                   : j->site->attn && j->site->attn->sinks.name ? ns_stat_entropy_of_keys(x, key0, n)
-                                                                : ns_stat_entropy(x, key0, n);
+                   : j->site->attn && j->site->attn->sinks.name ? ns_stat_entropy_of_keys(math, x, key0, n)
+                                                                : ns_stat_entropy(math, x, key0, n);
     out[TOP1] = best >= 0 ? (double)x[best] : NAN;
     out[ARGMAX_DISTANCE] = best >= 0 ? (double)(q - key0 - best) : NAN;
     out[PREVIOUS] = ns_stat_mass(x, key0, n, q - 1, q);

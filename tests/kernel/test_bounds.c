@@ -72,6 +72,31 @@ static void act_bounds(void **state)
     free(y);
 }
 
+/* One cell at a time, from the least normal number to 1; and a row, wherever zeros before it make it begin. */
+static void p_ln_p_bound(void **state)
+{
+    (void)state;
+    enum { CELLS = 300 };
+    const ns_math *const m = ns_math_select(NULL);
+    float row[16 + CELLS] = {0}, *const cells = row + 16;
+    ns_worst worst = {0};
+    double sum = 0;
+    for (uint32_t bits = 0x00800000; bits <= 0x3f800000; bits += 10007) {
+        const float p = ns_float_of(bits);
+        ns_worst_add(&worst, (m->p_ln_p(&p, 1, 5) - p * log(p)) / (fabs(p * log(p)) + 1e-40));
+    }
+    print_message("p ln p: %.2e\n", worst.most);
+    assert_true(ns_worst_within(&worst, 3e-7, 100000));
+    for (int i = 0; i < CELLS; i++) {
+        cells[i] = 1.0f / (float)(i + 2);
+        sum += cells[i] * log(cells[i]);
+    }
+    const double whole = m->p_ln_p(cells, CELLS, 39);
+    assert_true(fabs(whole / sum - 1) < 1e-7);
+    for (int ahead = 1; ahead <= 16; ahead++)
+        assert_true(m->p_ln_p(cells - ahead, CELLS + ahead, 39 - ahead) == whole);
+}
+
 /* Relative errors against libm's long double versions; the angles include f32 neighbours of the multiples of pi/2, where the reduction
  * cancels. */
 static void double_bounds(void **state)
@@ -194,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(exp_bound),     cmocka_unit_test(act_bounds),
                                        cmocka_unit_test(double_bounds), cmocka_unit_test(double_special_values),
                                        cmocka_unit_test(norm_bounds),   cmocka_unit_test(halves),
+                                       cmocka_unit_test(p_ln_p_bound),
                                        cmocka_unit_test(environment)};
     return ns_exit_code(cmocka_run_group_tests(tests, NULL, NULL));
 }

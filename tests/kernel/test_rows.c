@@ -74,26 +74,66 @@ static double run_softmax_back(const ns_math *m, row *r)
     return 0;
 }
 
-/* The state [n][32], o behind it; q, k, decay [8] and v [32] from b. */
-static double scan_with(const ns_math *m, row *r, bool each, bool half, bool delta)
+/* The state [n][32] into out, with room for o behind it; q, k, decay [8] and v [32] from b. Returns n, 0 where there is no room. */
+static int64_t state_of(row *r, float in[56])
 {
     const int64_t n = r->n / 32 - 1;
-    float in[56];
     memcpy(r->out, r->a, (size_t)r->n * 4);
-    if (n < 1)
-        return 0;
     for (int64_t i = 0; i < r->n; i++)
         r->out[i] = isfinite(r->out[i]) ? r->out[i] : 1;
     for (int i = 0; i < 56; i++)
         in[i] = isfinite(r->b[i]) ? r->b[i] : 0.5f;
-    m->scan(r->out, r->out, n < 8 ? n : 7, in, in + 8, in + 24, in + 16, each, half, 0.7f, delta, r->out + 32 * (n < 8 ? n : 7));
+    return n < 1 ? 0 : n < 8 ? n : 7;
+}
+
+static double nan_is_nan(row *r)
+{
     for (int64_t i = 0; i < r->n; i++)
         r->out[i] = isnan(r->out[i]) ? NAN : r->out[i];           /* inf - inf: a NaN of either sign */
     return 0;
 }
+
+static double scan_with(const ns_math *m, row *r, bool each, bool half, bool delta)
+{
+    float in[56];
+    const int64_t n = state_of(r, in);
+    if (n)
+        m->scan(r->out, r->out, n, in, in + 8, in + 24, in + 16, each, half, 0.7f, delta, r->out + 32 * n);
+    return nan_is_nan(r);
+}
 static double run_scan(const ns_math *m, row *r) { return scan_with(m, r, false, false, false); }
 static double run_scan_half(const ns_math *m, row *r) { return scan_with(m, r, true, true, true); }
 static double run_scan_delta(const ns_math *m, row *r) { return scan_with(m, r, true, false, true); }
+
+static double unscan_with(const ns_math *m, row *r, bool each, int64_t lane, bool delta)
+{
+    float in[56];
+    const int64_t n = state_of(r, in);
+    if (n)
+        m->unscan(r->out, n, in + 8, in + 16, each, lane, in, -0.3f, 0.7f, delta, r->out + 32 * n);
+    return nan_is_nan(r);
+}
+static double run_unscan(const ns_math *m, row *r) { return unscan_with(m, r, false, 21, false); }
+static double run_unscan_delta(const ns_math *m, row *r) { return unscan_with(m, r, true, r->n % 2 ? 7 : -1, true); }
+
+/* Three rows, apart. */
+static double mul_rows_with(const ns_math *m, row *r, bool factors)
+{
+    const int64_t n = r->n / 3;
+    memcpy(r->out, r->a, (size_t)r->n * 4);
+    if (n)
+        m->mul_rows(r->out, n, r->b, n - n / 4, 3, n - n / 4, r->a, factors ? r->b : NULL);
+    return nan_is_nan(r);
+}
+static double run_mul_rows(const ns_math *m, row *r) { return mul_rows_with(m, r, false); }
+static double run_mul_rows_factors(const ns_math *m, row *r) { return mul_rows_with(m, r, true); }
+
+static double run_p_ln_p(const ns_math *m, row *r)
+{
+    for (int64_t i = 0; i < r->n; i++)
+        r->out[i] = isfinite(r->a[i]) ? fabsf(r->a[i]) : 0.25f;
+    return r->n ? m->p_ln_p(r->out, r->n, 32 + r->n % 16) : 0;
+}
 
 static double run_exp_sum(const ns_math *m, row *r)
 {
@@ -117,6 +157,8 @@ static const struct { const char *name; row_fn run; } kernels[] = {
     {"f16_to_f32", run_from_f16}, {"bf16_to_f32", run_from_bf16}, {"f32_to_f16", run_to_f16}, {"f32_to_bf16", run_to_bf16},
     {"exp_sum", run_exp_sum}, {"relu_back", run_relu_back}, {"silu_back", run_silu_back}, {"rms_norm_back", run_rms_back},
     {"softmax", run_softmax}, {"scan", run_scan}, {"scan by the delta rule", run_scan_delta}, {"scan of half the columns", run_scan_half},
+    {"unscan", run_unscan}, {"unscan by the delta rule", run_unscan_delta}, {"mul_rows", run_mul_rows},
+    {"mul_rows with factors", run_mul_rows_factors}, {"p_ln_p", run_p_ln_p},
     {"softmax_back", run_softmax_back},
 };
 
