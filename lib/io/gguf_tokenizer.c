@@ -221,8 +221,9 @@ static bool add_special(const reading *r, cJSON *single, cJSON *table, int64_t i
 {
     char *const text = text_of(r, id);
     cJSON *const item = append(single, cJSON_CreateObject()), *const own = item ? cJSON_AddObjectToObject(item, "SpecialToken") : NULL;
-    cJSON *const entry = text && own && !cJSON_HasObjectItem(table, text) ? cJSON_AddObjectToObject(table, text) : NULL;
-    bool good = text && own && cJSON_AddStringToObject(own, "id", text) && cJSON_AddNumberToObject(own, "type_id", 0);
+    const bool known = text && cJSON_HasObjectItem(table, text);
+    cJSON *const entry = text && own && !known ? cJSON_AddObjectToObject(table, text) : NULL;
+    bool good = own && (known || entry) && cJSON_AddStringToObject(own, "id", text) && cJSON_AddNumberToObject(own, "type_id", 0);
     if (good && entry) {
         cJSON *const ids = cJSON_AddArrayToObject(entry, "ids"), *const tokens = cJSON_AddArrayToObject(entry, "tokens");
         good = cJSON_AddStringToObject(entry, "id", text) && append(ids, cJSON_CreateNumber((double)id)) &&

@@ -50,6 +50,8 @@ static int compile(struct ns_tok_regex *regex, const char *translated, const cha
                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT, &code,
                                 &offset, context);
     pcre2_compile_context_free(context);
+    if (!regex->code && code == PCRE2_ERROR_HEAP_FAILED)
+        return ns_oom(err, label);
     if (!regex->code) {
         char why[128];
         pcre_message(code, why, sizeof why);
