@@ -67,10 +67,10 @@ int ns_trainer_new(ns_trainer **out, const ns_train_config *config, const ns_tra
     const ns_fpenv env = ns_fpenv_set();
     t->given = own.model;
     rc = build(t, &own, err);
-    if (rc == NS_OK)
-        ns_train_init(t);
     if (rc == NS_OK && t->given && t->given->of.checkpoint)
         rc = ns_trainable_load(&t->model, t->given->of.checkpoint, err);
+    else if (rc == NS_OK)
+        ns_train_init(t);
     ns_fpenv_restore(env);
     if (rc != NS_OK)
         ns_trainer_free(t);
