@@ -986,17 +986,17 @@ def _site(s):
                 s.n_heads, s.n_kv_heads, "unrolled" if s.kind else "softmax")
 
 
+_SIGNALS = sorted(map(int, signal.valid_signals()))
+
+
 class _Stoppable:
-    """One call into the library that can be stopped: by Ctrl-C, or by an exception in a callback, which is raised from the call."""
+    """One call into the library that can be stopped by an exception: in a callback, or in a handler of a signal (Ctrl-C, a time limit).
+    The call raises it."""
 
     def __init__(self, progress=None):
-        self.raised, self.interrupted, self._keep = None, False, []
-        self.cancelled = _CANCELLED(lambda _: self.stopped)
+        self.raised, self._inside, self._active, self._keep = None, False, False, []
+        self.cancelled = self.callback(_CANCELLED, lambda: None, False, True)
         self.progress = self.callback(_PROGRESS, progress) if progress else _PROGRESS()
-
-    @property
-    def stopped(self):
-        return self.raised is not None or self.interrupted
 
     def __enter__(self):
         self.scratch = _Scratch().__enter__()
@@ -1004,44 +1004,80 @@ class _Stoppable:
 
     def __exit__(self, *_):
         self.scratch.__exit__()
-        self._keep, self.cancelled, self.progress = [], None, None      # no cycle: memory is freed now
+        self.raised, self._keep, self.cancelled, self.progress = None, [], None, None       # no cycle: memory is freed now
 
     def callback(self, kind, see, good=None, bad=None):
-        """A C function that calls see with its arguments but the first, and gives back good, or bad once something was raised."""
+        """A C function that calls see with its arguments but the first, and gives back good, or bad once something was raised. All that the
+        library calls are made here: of an exception that leaves a callback ctypes prints a line, and gives back anything."""
         def guarded(_, *arguments):
             try:
+                self._inside = True
                 if self.raised is None:
                     see(*arguments)
-                return good if self.raised is None else bad
+                self._inside = False
             except BaseException as e:
-                self.raised = e
-                return bad
+                self._inside, self.raised = False, e
+            return good if self.raised is None else bad
         self._keep.append(kind(guarded))
         return self._keep[-1]
 
+    def note(self, told):
+        """Where the library says a line, for the list told."""
+        return self.callback(_WARN, lambda line: told.append(line.decode(errors="replace")))
+
+    def new(self, name, free, *arguments):
+        """A handle that lives as long as the call, or until it is taken."""
+        handle = c.c_void_p()
+        self.scratch._list.append((handle, getattr(_lib, free)))
+        self.call(name, c.byref(handle), *arguments)
+        return handle
+
     def call(self, name, *arguments):
-        err = _Error()
-        with self._interruptible():
-            rc = getattr(_lib, name)(*arguments, c.byref(err))
-        if self.raised is not None:
-            raise self.raised
-        if self.interrupted:
-            raise KeyboardInterrupt
-        if rc < 0:
-            raise Error(rc, err.message.decode(errors="replace"))
+        with self.signals():
+            rc = _call(name, *arguments)
+        if rc == _STOP:
+            raise RuntimeError(f"{name} was stopped, and the exception that stopped it is lost")
         return rc
 
     @contextmanager
-    def _interruptible(self):
-        """Ctrl-C stops the pass between layers, since Python cannot raise through C."""
-        mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if mine:
-            signal.signal(signal.SIGINT, lambda *_: setattr(self, "interrupted", True))
+    def signals(self):
+        """Python cannot raise through C, and runs the handlers of signals wherever its code runs next: at the entry of a callback, too,
+        before its first line. So what a handler raises outside of a callback's own lines is remembered, and raised by the call."""
+        handlers = {}
+        self._active = True
         try:
-            yield
+            if threading.current_thread() is threading.main_thread():
+                for number, before in [(x, signal.getsignal(x)) for x in _SIGNALS]:
+                    if callable(before):
+                        handlers[number] = self._remembering(before)
+                        signal.signal(number, handlers[number])
+            try:
+                yield
+            except Error:
+                if self.raised is None:
+                    raise
         finally:
-            if mine:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                for number, handler in handlers.items():
+                    if signal.getsignal(number) is handler:
+                        signal.signal(number, handler.before)
+            finally:                            # one that was put back raised at once: those still there let pass what is raised
+                self._active = False
+        if self.raised is not None:
+            raise self.raised
+
+    def _remembering(self, before):
+        def handle(number, frame):
+            try:
+                before(number, frame)
+            except BaseException as e:
+                first = self.raised is None
+                if not self._active or (first and self._inside):
+                    raise
+                if first:
+                    self.raised = e
+        handle.before = before
+        return handle
 
 
 class _Pass(_Stoppable):
@@ -1050,7 +1086,7 @@ class _Pass(_Stoppable):
     def __init__(self, model, cases, progress=None):
         super().__init__(progress)
         self.model, self.cases, self._hooks, self._told = model, cases, [], []
-        self.accepted = _ACCEPTED(lambda *_: _STOP if self.stopped else 0)
+        self.accepted = self.callback(_ACCEPTED, lambda *_: None, 0, _STOP)
 
     def __enter__(self):
         self.model._as_parameter_               # closed: an error
@@ -1063,15 +1099,22 @@ class _Pass(_Stoppable):
         except BaseException:
             self.__exit__()
             raise
-        self.model._running.add(threading.get_ident())
         return self
 
     def __exit__(self, *_):
-        self.model._running.discard(threading.get_ident())
         self._hooks, self.accepted = [], None
         super().__exit__()
         for line in self._told:
             warnings.warn(line, stacklevel=3)
+
+    @contextmanager
+    def signals(self):
+        with super().signals():                 # no handler raises in between: the thread is never left behind as one in a pass
+            self.model._running.add(threading.get_ident())
+            try:
+                yield
+            finally:
+                self.model._running.discard(threading.get_ident())
 
     def add(self, at, rows, see, edits=False):
         """see(struct site, struct view)."""
@@ -1091,11 +1134,6 @@ class _Pass(_Stoppable):
     def edits(self):
         """Whether one of the hooks edits; they read otherwise."""
         return any(hook.edit for hook in self._hooks)
-
-    def note(self):
-        """Where the library says which rows hooks did not find."""
-        self._keep.append(_WARN(lambda _, line: self._told.append(line.decode(errors="replace"))))
-        return self._keep[-1]
 
     def resolved(self):
         """Hooks resolved against the model's arch, or None without any. Rows that the cases do not have: an error, or a warning where some
@@ -1294,9 +1332,9 @@ def _allowed():
     return machine.cpus, machine.memory
 
 
-def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True,
+def _opening(path, warn, threads=0, memory=0, cpu=None, revision=None, arch=None, names=None, tokenizer=None, olmo3_rope=None, hash=True,
              **unknown):
-    """What ns_open is asked for; warnings are added to the list told."""
+    """What ns_open is asked for; warn is told a line at a time."""
     _check_names("load", unknown, _opening)
     threads, memory = _number("threads", threads, 0, _INT_MAX), _number("memory", memory)
     if memory and memory < 1 << 20:
@@ -1304,7 +1342,7 @@ def _opening(path, told, threads=0, memory=0, cpu=None, revision=None, arch=None
     cpus, allowed = _allowed() if not (threads and memory) else (0, 0)
     return _params(_OpenParams, path=path, revision=revision, arch=arch, names=names, olmo3_rope=olmo3_rope, tokenizer=tokenizer,
                    no_hash=not _flag("hash", hash), memory=memory or allowed // 2, threads=threads or cpus, cpu=cpu,
-                   warn=_WARN(lambda _, line: told.append(line.decode())))
+                   warn=warn)
 
 
 _models = weakref.WeakSet()
@@ -1325,11 +1363,11 @@ class Model(_Owner):
 
     def __init__(self, path, **options):
         told = []
-        how = _opening(path, told, **options)
-        with _Scratch() as s:
-            opened = s.new("ns_open", "ns_close", c.byref(how))
+        with _Stoppable() as p:
+            how = _opening(path, p.note(told), **options)
+            opened = p.new("ns_open", "ns_close", c.byref(how))
             seen = _Opened.from_address(opened.value)
-            self._own(c.c_void_p(seen.model), lambda _: None, *s.take())    # the model is freed with what it was opened with
+            self._own(c.c_void_p(seen.model), lambda _: None, *p.scratch.take())    # the model is freed with what it was opened with
         for line in told:
             warnings.warn(line, stacklevel=3)
         self.path, self._arch_handle, self._tokenizer = os.fspath(path), c.c_void_p(seen.arch), None
@@ -1576,14 +1614,11 @@ class Model(_Owner):
 
     def _score(self, p, cases, names, reference):
         newline = self._known_tokenizer() and self.tokenizer.id("<0x0A>")          # ends a decoded answer, as `needlescope score` has it
-        params = _score_params(p, names, self._known_tokenizer(), note=p.note(), reference=reference and reference._as_parameter_.value,
+        params = _score_params(p, names, self._known_tokenizer(), note=p.note(p._told), reference=reference and reference._as_parameter_.value,
                                hooks=p.array,
                                n_hooks=len(p.array), stop=_pointer(_int32([] if newline is None else [newline]), _I32),
                                n_stop=int(newline is not None))
-        out = c.c_void_p()
-        p.call("ns_score_run", c.byref(out), self, cases._pointer, c.byref(params))
-        p.scratch._list.append((out, _lib.ns_scores_free))
-        return out
+        return p.new("ns_score_run", "ns_scores_free", self, cases._pointer, c.byref(params))
 
     def _known_tokenizer(self):
         """The tokenizer, or None where there is none or it cannot be read (then a warning says so)."""
@@ -1616,9 +1651,7 @@ class Model(_Owner):
                           no_map=not _flag("map", map), all_rows=rows == "all", noising=direction == "noising",
                           draws=0 if draws is None else _number("draws", draws, 1, _INT_MAX),
                           resamples=_number("resamples", resamples, 1, _INT_MAX), seed=seed, progress=p.progress, cancelled=p.cancelled)
-            patching = c.c_void_p()
-            p.call("ns_patch", c.byref(patching), self, cases._pointer, c.byref(how))
-            p.scratch._list.append((patching, _lib.ns_patching_free))
+            patching = p.new("ns_patch", "ns_patching_free", self, cases._pointer, c.byref(how))
             return _written(output, lambda path: _call("ns_patching_write", patching, path, c.byref(_caller())))
 
     def record(self, cases, out, at="blocks.*.attn.hook_pattern", rows=None, maps="stats+topk", dtype="f16", top_k=0, pool_block=0,
@@ -1638,7 +1671,7 @@ class Model(_Owner):
             recorder, whole = c.c_void_p(), maps == "dense" or (maps == "rows" and rows is None)
             _call("ns_recorder_new", c.byref(recorder), self, cases._pointer, _bytes(out), c.byref(how), c.byref(_caller()))
             try:                                 # a shared row of a whole map would be kept once for each case: no sharing
-                params = _params(_ScoreParams, no_sharing=whole, progress=p.progress, cancelled=p.cancelled, note=p.note())
+                params = _params(_ScoreParams, no_sharing=whole, progress=p.progress, cancelled=p.cancelled, note=p.note(p._told))
                 p.call("ns_run_cases", self, cases._pointer, _lib.ns_recorder_hooks(recorder), c.byref(params))
             except BaseException:
                 _lib.ns_recorder_abort(recorder)
@@ -1754,23 +1787,15 @@ def _meaning(m):
 
 def _arrays(scores):
     """name -> (axes, array, attributes)"""
-    out, raised = {}, []
+    out = {}
 
-    def see(_, array, __):
-        try:
-            a = array.contents
-            value = np.array([s.decode() for s in a.text[:a.view.shape[0]]], object) if a.text else _borrow(a.view).copy()
-            out[a.name.decode()] = (a.axes.decode().split(), value, _attributes(a))
-            return 0
-        except BaseException as e:
-            raised.append(e)
-            return -1
+    def see(array, _):
+        a = array.contents
+        value = np.array([s.decode() for s in a.text[:a.view.shape[0]]], object) if a.text else _borrow(a.view).copy()
+        out[a.name.decode()] = (a.axes.decode().split(), value, _attributes(a))
 
-    callback = _ON_ARRAY(see)
-    try:
-        _call("ns_scores_each", scores, callback, None)
-    except Error:
-        raise raised[0] if raised else sys.exc_info()[1]
+    with _Stoppable() as p:
+        p.call("ns_scores_each", scores, p.callback(_ON_ARRAY, see, 0, -1), None)
     return out
 
 
@@ -1994,7 +2019,7 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
                     told.append(f"{run.name.decode()}: {len(left)} left out of {run.series.n + len(left)}: " +
                                 "; ".join(f"{os.fsdecode(x.name)}: {x.why.decode(errors='replace')}" for x in left[:3]) +
                                 "; ..." * (len(left) > 3))
-            how = _opening(None, told, **options)
+            how = _opening(None, p.note(told), **options)
             tokenizer = _tokenizer_of(p, opened, options) if folders else None
             asked = _cases_of(cases, lambda: tokenizer)
             how.engine = p.scratch.new("ns_engine_new", "ns_engine_free",
@@ -2024,7 +2049,7 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
 def _tokenizer_of(p, runs, options):
     """The tokenizer of the first checkpoint of runs that opens, which lives as long as p; None where it has none, or one that cannot be
     read (a warning says so)."""
-    how = _opening(None, [], **options)
+    how = _opening(None, p.note([]), **options)
     how.want = _OPEN_ARCH
     opened = p.scratch.new("ns_scan_open_first", "ns_close", runs, len(runs), c.byref(how))
     try:
@@ -2148,10 +2173,11 @@ class Emergence(_Owner):
     axis: "tokens" or "steps", what births are told in."""
 
     def __init__(self, path, how):
-        with _Scratch() as s, _Stoppable() as p:
-            study, out = s.new("ns_study_open", "ns_study_close", _bytes(path)), c.c_void_p()
-            p.call("ns_emergence_run", c.byref(out), study, c.byref(how))
-            self._own(out, _lib.ns_emergence_free, *s.take())
+        with _Stoppable() as p:
+            study = p.scratch.new("ns_study_open", "ns_study_close", _bytes(path))
+            out = p.new("ns_emergence_run", "ns_emergence_free", study, c.byref(how))
+            (_, free), *more = p.scratch.take()
+            self._own(out, free, *more)
         _call("ns_emergence_check", self)
         self.path, self._study, e = os.fspath(path), study, _Emergence.from_address(out.value)
         self.score, self.previous = e.score.decode(), e.previous and e.previous.decode()
@@ -2258,7 +2284,8 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
                       progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())
         try:
-            p.call("ns_laboratory_run", c.byref(report), c.byref(how))
+            with p.signals():                   # NS_STOP here: jobs failed, and the summary says which
+                _call("ns_laboratory_run", c.byref(report), c.byref(how))
             return json.loads(c.string_at(report.json).decode())
         finally:
             _lib.ns_laboratory_report_clear(c.byref(report))
