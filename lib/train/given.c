@@ -7,10 +7,22 @@
 
 enum { LARGEST_FILE = 64 << 20 };
 
+/* Each step is to be as complete as what the run went on from: a tokenizer is a file that is copied into it. */
+static int check_tokenizer(const ns_described *of, ns_error *err)
+{
+    const char *const tokenizer = of->checkpoint ? ns_checkpoint_tokenizer_path(of->checkpoint) : NULL;
+    return !tokenizer || strcmp(ns_path_base(tokenizer), "tokenizer.json") == 0
+               ? NS_OK
+               : ns_fail(err, NS_E_UNSUPPORTED, "%s: its tokenizer is inside it, and the steps of a run would be without: go on from a folder "
+                         "with a tokenizer.json (load the file in transformers with gguf_file= and save_pretrained it)", of->path);
+}
+
 int ns_train_model_open(ns_train_model **out, const char *path, ns_error *err)
 {
     ns_train_model *const m = ns_alloc_array(1, sizeof *m);
-    const int rc = m ? ns_described_open(&m->of, path, err) : ns_oom(err, path);
+    int rc = m ? ns_described_open(&m->of, path, err) : ns_oom(err, path);
+    if (rc == NS_OK && (rc = check_tokenizer(&m->of, err)) != NS_OK)
+        ns_described_clear(&m->of);
     *out = rc == NS_OK ? m : NULL;
     if (rc != NS_OK)
         free(m);

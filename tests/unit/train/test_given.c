@@ -7,6 +7,7 @@ static const char QWEN[] = "{\"model_type\": \"qwen3\", \"vocab_size\": 50, \"hi
                            "\"max_position_embeddings\": 64, \"rms_norm_eps\": 1e-6, \"rope_theta\": 10000, \"tie_word_embeddings\": true}";
 
 static char folder[32], *qwen;
+static const char *gguf;
 
 static int set_up(void **state)
 {
@@ -132,6 +133,7 @@ static void refusals(void **state)
     }
     expect_refusal(ns_train_config_from_json(&c, "{\"model\": \"aa\"}", 15, "test", &err), "model is not a key");
     expect_refusal(ns_train_model_open(&none, "/nowhere/model.json", &err), "/nowhere/model.json");
+    expect_refusal(ns_train_model_open(&none, gguf, &err), "its tokenizer is inside it, and the steps of a run would be without");
     c = config_of(CONFIG);
     ns_trainer *t;
     const ns_trainer_params how = {.size = sizeof how, .model = model};
@@ -203,8 +205,9 @@ static void parts_of_a_tensor(void **state)
     expect_parts("mlp.down_proj", "self_attn.o_proj", "self_attn.o_proj.weight' is two parts of the model that are not of one width");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    gguf = argc == 2 ? argv[1] : "";
     const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals),
                                        cmocka_unit_test(parts_of_a_tensor)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
