@@ -215,8 +215,8 @@ RECURRENT = {
     "qwen3_next-dense": (hf.Qwen3NextConfig, dict(DELTA, num_experts=0, linear_key_head_dim=7, linear_num_key_heads=6,
                          linear_conv_kernel_dim=3, full_attention_interval=2), dict(dtype=torch.float32)),
     "mamba2": (hf.Mamba2Config, dict(MAMBA), {}),
-    "mamba2-plain": (hf.Mamba2Config, dict(MAMBA, n_groups=1, use_conv_bias=False, use_bias=True, conv_kernel=2, state_size=5,
-                     time_step_limit=(0.3, 0.9)), dict(dtype=torch.float32)),
+    "mamba2-plain": (hf.Mamba2Config, dict(MAMBA, norm_before_gate=True, n_groups=1, use_conv_bias=False, use_bias=True, conv_kernel=2,
+                     state_size=5, time_step_limit=(0.3, 0.9)), dict(dtype=torch.float32)),
 }
 HYBRID = dict(SQUARE, mamba_n_heads=6, mamba_n_groups=GROUPS, mamba_d_state=14, mamba_d_conv=4, mamba_chunk_size=8)
 GRANITE = dict(HYBRID, shared_intermediate_size=28, layer_types=["mamba", "attention", "mamba", "mamba"], embedding_multiplier=3.0,
@@ -267,6 +267,7 @@ NEMOTRON = dict({k: v for k, v in WIDE.items() if k != "num_hidden_layers"}, mam
                 ssm_state_size=14, chunk_size=8, time_step_min=1e-9, n_routed_experts=6, num_experts_per_tok=2, moe_intermediate_size=20,
                 moe_shared_expert_intermediate_size=28)
 LIVE_5 = {
+    "gpt_oss-limit": ("GptOssConfig", dict(OSS, swiglu_limit=0.5), {}),
     "nemotron_h": ("NemotronHConfig", dict(NEMOTRON, layers_block_type=["linear_attention", "mlp", "full_attention", "moe",
                    "linear_attention"], routed_scaling_factor=1.7, n_group=2, topk_group=1), {}),
     "nemotron_h-dense": ("NemotronHConfig", dict(NEMOTRON, n_groups=1, hybrid_override_pattern="M-*-", mlp_bias=True, use_bias=True,

@@ -48,7 +48,7 @@ static void build_numbers(ns_builder *b, ns_branch *branch)
         {"n_experts", (double)r->n_experts}, {"top_k", (double)r->top_k}, {"routing", r->routing}, {"normalise", r->normalise},
         {"scale", (double)r->scale}, {"groups", (double)r->groups}, {"group_top_k", (double)r->group_top_k},
         {"group_best", (double)r->group_best}, {"weigh_input", m->weigh_input}, {"d_ff", (double)b->f->d_expert},
-        {"d_shared", (double)b->f->d_shared}, {"act", m->act ? *m->act : b->f->act}, {"limit", (double)m->limit},
+        {"d_shared", (double)b->f->d_shared}, {"act", m->act ? *m->act : b->f->act}, {"limit", b->f->limit},
         {"up_offset", (double)m->up_offset},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

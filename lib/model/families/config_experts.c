@@ -81,9 +81,12 @@ static int read_groups(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error 
         return ns_fail(err, NS_E_FORMAT, "%s: n_shared_experts %lld of width %lld are too wide", c->label, (long long)shared,
                        (long long)f->d_expert);
     r->scale = (float)scale;
-    r->group_best = r->n_experts / r->groups < 2 ? 1 : 2;
+    r->group_best = 2;
     if (r->n_experts % r->groups)
         return ns_fail(err, NS_E_FORMAT, "%s: n_routed_experts %lld is not a multiple of n_group %lld", c->label, (long long)r->n_experts,
+                       (long long)r->groups);
+    if (r->groups > 1 && r->n_experts / r->groups < r->group_best)
+        return ns_fail(err, NS_E_FORMAT, "%s: n_group %lld leaves one expert a group, but groups are chosen by their best two", c->label,
                        (long long)r->groups);
     if (r->groups == 1)
         r->groups = r->group_top_k = r->group_best = 0;
@@ -99,6 +102,23 @@ static int read_codes(ns_facts *f, ns_config *c, ns_error *err)
     f->mxfp4 = method && strcmp(method, "mxfp4") == 0;
     if (f->mxfp4)
         ns_config_get(c, "quantization_config");
+    return rc;
+}
+
+/* Bounds of gate and up, and the factor of the gate's sigmoid, which is in the code. */
+static int read_bounds(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *err)
+{
+    const double factor = 1.702;
+    double alpha = factor;
+    int rc = NS_OK;
+    f->limit = (double)m->limit;
+    if (m->keys.limit)
+        rc = ns_config_f64(c, m->keys.limit, f->limit, 1e-6, 1e30, &f->limit, err);
+    if (rc == NS_OK && m->keys.alpha)
+        rc = ns_config_f64(c, m->keys.alpha, factor, -1e30, 1e30, &alpha, err);
+    if (rc == NS_OK && alpha != factor)
+        return ns_fail(err, NS_E_UNSUPPORTED, "%s: %s is %g: experts with another factor than 1.702 are not supported", c->label,
+                       m->keys.alpha, alpha);
     return rc;
 }
 
@@ -127,6 +147,8 @@ int ns_facts_experts(ns_facts *f, ns_config *c, const ns_mixture *m, ns_error *e
     if (m->mxfp4 && (rc = read_codes(f, c, err)) != NS_OK)
         return rc;
     if (m->scaled_groups && (rc = read_groups(f, c, m, err)) != NS_OK)
+        return rc;
+    if ((rc = read_bounds(f, c, m, err)) != NS_OK)
         return rc;
     return read_sparse(f, c, m, err);
 }

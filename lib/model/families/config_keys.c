@@ -61,6 +61,18 @@ static bool listed(const char *const *globs, const char *key)
     return false;
 }
 
+int ns_config_name_at(const ns_config *c, const char *key, const cJSON *entry, int64_t index, const char **out, ns_error *err)
+{
+    *out = cJSON_GetStringValue(entry);
+    if (*out)
+        return NS_OK;
+    char *const value = ns_json_print(entry, false);
+    const int rc = ns_fail(err, NS_E_FORMAT, "%s: %s[%lld] must be a name, but is %.60s", c->label, key, (long long)index,
+                           value ? value : "none");
+    free(value);
+    return rc;
+}
+
 /* The value as it stands in the file, cut to a readable length. */
 static int refuse(const ns_config *c, const char *type, const cJSON *item, ns_error *err)
 {

@@ -42,7 +42,10 @@ static int apply_layer_types(ns_facts *f, ns_config *c, const ns_family *row, in
     const char *const full = row->recurrent && row->recurrent->others ? row->recurrent->others : "full_attention";
     int64_t i = 0;
     for (const cJSON *t = types->child; t; t = t->next, i++) {
-        const char *const name = cJSON_IsString(t) ? t->valuestring : "";
+        const char *name;
+        const int rc = ns_config_name_at(c, "layer_types", t, i, &name, err);
+        if (rc != NS_OK)
+            return rc;
         const char *const local = row->window == NS_WINDOW_CHUNKS ? "chunked_attention" : "sliding_attention";
         const bool slides = strcmp(name, local) == 0;
         f->recurrent[i] = row->recurrent && is_type(name, row->recurrent->type, "mamba", "linear_attention");

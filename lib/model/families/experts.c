@@ -69,6 +69,7 @@ const ns_family ns_family_olmoe = {
     .clip_after_norm = true, .mixture = &olmoe, .ignored = buffers,
 };
 
+static const char *const glm4_harmless[] = {"num_nextn_predict_layers", "num_mtp_layers", NULL};
 static const ns_mixture glm4_moe = {
     .keys = {.n = "n_routed_experts", .d_ff = "moe_intermediate_size", .normalise = "norm_topk_prob"},
     .defaults = {.n = 128, .top_k = 8, .d_ff = 1408, .normalise = true}, .sparse = NS_SPARSE_AFTER, .routing = NS_ROUTING_SIGMOID,
@@ -81,5 +82,5 @@ const ns_family ns_family_glm4_moe = {
     .defaults = {.vocab = 151552, .d_model = 4096, .d_ff = 10944, .layers = 46, .heads = 96, .kv_heads = 8,
                  .positions = 131072, .eps = 1e-5, .theta = 1e4, .partial = 0.5, .act = "silu"},
     .norm = NS_NORM_RMS, .qk_norm = NS_QK_PER_HEAD, .qk_norm_key = true, .attn_bias = NS_BIAS_KEY_FALSE, .o_plain = true,
-    .rope = NS_ROPES_ALL, .mixture = &glm4_moe, .ignored = buffers,
+    .rope = NS_ROPES_ALL, .mixture = &glm4_moe, .harmless = glm4_harmless, .ignored = buffers,
 };

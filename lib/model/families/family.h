@@ -84,8 +84,9 @@ typedef enum ns_sparse_rule {
 /* Layers with experts: keys and their defaults (NULL: no such key, the default holds), and names in a layer in full, {} for the number of
  * an expert; without it the tensor is of all experts. */
 typedef struct ns_mixture {
-    /* n_5: n as transformers 5 writes it, if otherwise. d_ff NULL: that of an MLP. d_shared: of the shared expert */
-    struct { const char *n, *n_5, *d_ff, *d_shared, *normalise; } keys;
+    /* n_5: n as transformers 5 writes it, if otherwise. d_ff NULL: that of an MLP. d_shared: of the shared expert. limit NULL: it is in the
+     * code; alpha: of the gate's sigmoid */
+    struct { const char *n, *n_5, *d_ff, *d_shared, *normalise, *limit, *alpha; } keys;
     struct { int64_t n, top_k, d_ff, d_shared; bool normalise; } defaults;
     ns_sparse_rule sparse;
     ns_routing     routing;
@@ -189,6 +190,8 @@ int ns_config_i64(ns_config *, const char *key, int64_t otherwise, int64_t low, 
 int ns_config_f64(ns_config *, const char *key, double otherwise, double low, double high, double *out, ns_error *);
 int ns_config_bool(ns_config *, const char *key, bool otherwise, bool *out, ns_error *);
 int ns_config_str(ns_config *, const char *key, const char *otherwise, const char **out, ns_error *);
+/* An entry of a list of names; the number of the entry is for the message. */
+int ns_config_name_at(const ns_config *, const char *key, const cJSON *entry, int64_t index, const char **out, ns_error *);
 void ns_config_warn(const ns_config *, const char *fmt, ...) NS_PRINTF(2, 3);
 /* Every key that nobody read: harmless, neutral, unknown (a warning) or an error. */
 int ns_config_unread(ns_config *, const ns_family *, ns_error *);
@@ -232,6 +235,7 @@ struct ns_facts {
     bool    *mlp;                     /* [layers] of a family whose layers are one branch each: an MLP or experts, else a mixer */
     ns_router router;                 /* of those layers, and the widths of one and of the shared one */
     int64_t  d_expert, d_shared;
+    double   limit;                   /* of gate and up in an expert; 0: none */
     double   alpha[3], beta[3];       /* full attention, recurrence, MLP; alpha 0: residuals start from x */
     int     *rope;                    /* [layers] index into ropes; -1 = NoPE */
     ns_rope *ropes;

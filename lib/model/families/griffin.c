@@ -16,18 +16,23 @@ static const char *const ignored[] = {"*.rotary_emb.inv_freq", NULL};
 /* Blocks repeat over the layers. */
 static int read_blocks(ns_facts *f, ns_config *c, int64_t window, ns_error *err)
 {
-    const cJSON *list = ns_config_get(c, "_block_types");
-    list = list ? list : ns_config_get(c, "block_types");
+    const cJSON *const released = ns_config_get(c, "_block_types"), *const said = ns_config_get(c, "block_types");
+    const cJSON *const list = said ? said : released;      /* transformers writes back what it read of the releases, beside its own */
+    if (said && released && !cJSON_Compare(said, released, true))
+        return ns_fail(err, NS_E_FORMAT, "%s: block_types and _block_types differ: take one of them out", c->label);
     const int n = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
     if (list && n == 0)
         return ns_fail(err, NS_E_FORMAT, "%s: block_types must be a list of recurrent and attention", c->label);
     for (int64_t i = 0; i < f->layers; i++) {
         const cJSON *const item = n ? cJSON_GetArrayItem(list, (int)(i % n)) : NULL;
-        const char *const kind = n ? cJSON_GetStringValue(item) : i % 3 == 2 ? "attention" : "recurrent";
-        f->recurrent[i] = kind && strcmp(kind, "recurrent") == 0;
-        if (!f->recurrent[i] && (!kind || strcmp(kind, "attention") != 0))
+        const char *kind = i % 3 == 2 ? "attention" : "recurrent";
+        const int rc = item ? ns_config_name_at(c, "block_types", item, i % n, &kind, err) : NS_OK;
+        if (rc != NS_OK)
+            return rc;
+        f->recurrent[i] = strcmp(kind, "recurrent") == 0;
+        if (!f->recurrent[i] && strcmp(kind, "attention") != 0)
             return ns_fail(err, NS_E_UNSUPPORTED, "%s: block_types[%d] '%.40s' is not supported (recurrent and attention are)", c->label,
-                           (int)(i % n), kind ? kind : "");
+                           (int)(i % n), kind);
         f->window[i] = f->recurrent[i] ? 0 : window;
     }
     return NS_OK;

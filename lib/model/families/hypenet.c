@@ -40,7 +40,10 @@ static int read_layers(ns_facts *f, ns_config *c, const spelling *s, ns_error *e
         return ns_fail(err, NS_E_FORMAT, "%s: mixer_types must be a list of %lld names, one a layer", c->label, (long long)f->layers);
     int64_t i = 0;
     for (const cJSON *t = types->child; t; t = t->next, i++) {
-        const char *const name = cJSON_IsString(t) ? t->valuestring : "";
+        const char *name;
+        const int rc = ns_config_name_at(c, "mixer_types", t, i, &name, err);
+        if (rc != NS_OK)
+            return rc;
         const bool lightning = strcmp(name, "lightning-attn") == 0 || strcmp(name, "lightning_attn") == 0;
         f->recurrent[i] = lightning ? LIGHTNING : s->delta && strcmp(name, s->delta) == 0 ? DELTA : 0;
         if (!f->recurrent[i] && strcmp(name, s->softmax) != 0)

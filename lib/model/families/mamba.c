@@ -7,8 +7,8 @@ static const ns_names names = {
     .head = "lm_head.weight", .attn_in_norm = "norm",
 };
 static const char *const harmless[] = {
-    "chunk_size", "expand", "rescale_prenorm_residual", "residual_in_fp32", "time_step_floor", "time_step_max", "time_step_min",
-    "time_step_rank", "rms_norm", "A_init_range", "conv_init", "dt_init_floor", "dt_max", "dt_min", "fuse_*", "use_l2warp", NULL,
+    "chunk_size", "expand", "rescale_prenorm_residual", "residual_in_fp32", "time_step_floor", "time_step_init_scheme",
+    "time_step_max", "time_step_min", "time_step_rank", "time_step_scale", "intermediate_size", "rms_norm", "A_init_range", "conv_init", "dt_init_floor", "dt_max", "dt_min", "fuse_*", "use_l2warp", NULL,
 };
 
 /* [low, high] of the steps. */
@@ -51,6 +51,8 @@ static int read(ns_facts *f, ns_config *c, ns_error *err)
     const bool fla = ns_config_get(c, "norm_eps");          /* flash-linear-attention's spelling */
     bool norm = true;
     int rc = fla ? ns_config_f64(c, "norm_eps", 1e-5, 0, 1, &f->eps, err) : NS_OK;
+    if (!fla)                          /* transformers gates before the norm whatever it says: Codestral's is true */
+        ns_config_get(c, "norm_before_gate");
     rc = rc != NS_OK ? rc : ns_config_bool(c, "rmsnorm", true, &norm, err);
     rc = rc != NS_OK ? rc : ns_facts_step_limit(&f->mixer, c, fla ? "dt_limit" : "time_step_limit", err);
     if (rc == NS_OK && !norm)

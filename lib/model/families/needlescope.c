@@ -113,7 +113,10 @@ static int no_kind(const ns_config *c, int64_t i, const char *name, ns_error *er
 
 static int read_layer(ns_facts *f, const ns_config *c, int64_t i, const cJSON *kind, const cJSON *window, const cJSON *nope, ns_error *err)
 {
-    const char *const name = cJSON_IsString(kind) ? kind->valuestring : "";
+    const char *name;
+    const int rc = ns_config_name_at(c, "layer_kinds", kind, i, &name, err);
+    if (rc != NS_OK)
+        return rc;
     f->half[i] = strcmp(name, "half") == 0;
     const bool swa = f->half[i] || strcmp(name, "swa") == 0;
     for (int k = 0; kinds[k].type; k++)

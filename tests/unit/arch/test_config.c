@@ -124,6 +124,9 @@ static void spellings_of_5(void **state)
          "\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"default\"}"},
         {"bamba", "\"mamba_n_heads\":8,\"time_step_limit\":[0.5,Infinity]",
          "\"mamba_n_heads\":8,\"time_step_limit\":[0.5,{\"__float__\":\"Infinity\"}]"},
+        {"gpt_oss", "\"swiglu_limit\":7,\"swiglu_alpha\":1.702", "\"num_local_experts\":128"},
+        {"recurrent_gemma", "\"block_types\":[\"recurrent\",\"attention\"],\"_block_types\":[\"recurrent\",\"attention\"]",
+         "\"_block_types\":[\"recurrent\",\"attention\"]"},
         {"qwen3_moe", "\"num_experts\":12", "\"num_local_experts\":12"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {

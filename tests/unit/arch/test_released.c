@@ -131,6 +131,10 @@ static void released_configs(void **state)
                   "\"mamba_d_state\":16,\"mamba_dt_rank\":256,\"mamba_expand\":2,\"mamba_inner_layernorms\":true,"
                   "\"mamba_proj_bias\":false,\"n_ctx\":262144,\"num_experts\":16,\"num_experts_per_tok\":2,"
                   "\"num_logits_to_keep\":1,\"sliding_window\":null,\"use_mamba_kernels\":true"},
+        /* as transformers 5.23 writes them, untold */
+        {"jamba", "\"use_associative_scan\":true,\"use_mambapy\":false"},
+        {"glm4_moe", "\"num_nextn_predict_layers\":1"},
+        {"gpt_oss", "\"swiglu_alpha\":1.702,\"swiglu_limit\":7.0"},
         /* EXAONE-4.0-1.2B */
         {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
         /* Phi-3-mini-4k */
@@ -157,7 +161,14 @@ static void released_without_heads(void **state)
         "\"time_step_min\":0.001,\"time_step_rank\":48,\"time_step_scale\":1.0,\"use_bias\":false,\"use_conv_bias\":true}",
         "{\"model_type\":\"falcon_mamba\",\"hidden_size\":32,\"num_hidden_layers\":2,\"expand\":16,\"intermediate_size\":64,"
         "\"layer_norm_epsilon\":1e-05,\"mixer_rms_eps\":1e-06,\"time_step_rank\":256,\"tie_word_embeddings\":false,"
-        "\"use_falcon_mambapy\":false,\"use_mambapy\":false}",
+        "\"use_falcon_mambapy\":false,\"use_mambapy\":false,\"use_associative_scan\":true}",
+        /* Mamba-Codestral-7B */
+        "{\"model_type\":\"mamba2\",\"hidden_size\":32,\"num_hidden_layers\":2,\"chunk_size\":256,\"conv_kernel\":4,\"expand\":2,"
+        "\"head_dim\":8,\"num_heads\":8,\"hidden_act\":\"silu\",\"intermediate_size\":64,\"layer_norm_epsilon\":1e-05,\"n_groups\":8,"
+        "\"norm_before_gate\":true,\"rescale_prenorm_residual\":false,\"residual_in_fp32\":true,\"rms_norm\":true,\"state_size\":128,"
+        "\"tie_word_embeddings\":false,\"time_step_floor\":0.0001,\"time_step_init_scheme\":\"random\","
+        "\"time_step_limit\":[0.0,Infinity],\"time_step_max\":0.1,\"time_step_min\":0.001,\"time_step_rank\":256,"
+        "\"time_step_scale\":1.0,\"use_bias\":false,\"use_conv_bias\":true,\"use_cache\":true}",
     };
     for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
         char last[512];
