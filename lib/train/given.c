@@ -13,8 +13,8 @@ static int check_tokenizer(const ns_described *of, ns_error *err)
     const char *const tokenizer = of->checkpoint ? ns_checkpoint_tokenizer_path(of->checkpoint) : NULL;
     return !tokenizer || strcmp(ns_path_base(tokenizer), "tokenizer.json") == 0
                ? NS_OK
-               : ns_fail(err, NS_E_UNSUPPORTED, "%s: its tokenizer is inside it, and the steps of a run would be without: go on from a folder "
-                         "with a tokenizer.json (load the file in transformers with gguf_file= and save_pretrained it)", of->path);
+               : ns_fail(err, NS_E_UNSUPPORTED, "%s: its tokenizer is inside it, and the steps of a run would be without: go on from a "
+                         "folder with a tokenizer.json (load the file in transformers with gguf_file= and save_pretrained it)", of->path);
 }
 
 int ns_train_model_open(ns_train_model **out, const char *path, ns_error *err)

@@ -69,7 +69,8 @@ declare -A lines=(
     [tensors]="inspect $model --tensors --points --cost --json" [content]="verify --content $in/scores.h5"
     [plant]="lab plant -o out --layers 3 --heads 2 --kv-heads 1 --vocab 60 --previous-token 0.1 --retrieval 2.1"
     [zip]="inspect $corpus/torch/whole-zip --tensors" [legacy]="inspect $corpus/torch/whole-legacy --tensors"
-    [gguf]="inspect $corpus/gguf/llama_half --tensors" [pieces]="tokenize $corpus/gguf/sentences A[N]b" [bytes]="tokenize $corpus/gguf/bytes ab"
+    [gguf]="inspect $corpus/gguf/llama_half --tensors" [pieces]="tokenize $corpus/gguf/sentences A[N]b"
+    [bytes]="tokenize $corpus/gguf/bytes ab"
     [stats]="record $model --cases $few --maps stats+topk -o out"
 )
 run() {   # run FOLDER HOW: in FOLDER/work
