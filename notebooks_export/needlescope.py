@@ -1759,12 +1759,14 @@ def top(scores, k=10, best=None):
     if end not in _BEST[:2]:
         raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: best is {end!r}: it describes heads "
                          "and ranks none (largest, smallest: say best=)")
-    axes = tuple(getattr(scores, "dims", ("layer", "head")[:np.ndim(scores)]))
+    axes = tuple(getattr(scores, "dims", ("layer", "head") if np.ndim(scores) == 2 else np.shape(scores)))
     if axes != ("layer", "head"):
         raise ValueError(f"{getattr(scores, 'name', None) or 'these scores'}: a list of heads is of scores over (layer, head), "
                          f"not over {axes}")
     low, high = attrs.get("range", (0, 0))
     values = _f32(_reals("scores", scores))
+    for layer, head in np.argwhere(values == (np.inf if end == "largest" else -np.inf)):
+        raise ValueError(f"scores: that of head {layer}.{head} is infinite, and would be the best of all")
     places, note = np.zeros(max(k, 1), np.int64), c.create_string_buffer(120)
     cut = _lib.ns_best(_pointer(values, c.c_float), values.size, k, c.byref(_ScoreMeaning(_BEST.index(end), low, high, np.nan)),
                        _pointer(places, _I64))

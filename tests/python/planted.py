@@ -194,7 +194,10 @@ def test_top(_):
     assert ns.top(ranks, 3) == [(0, 0), (1, 1), (1, 0)] and ns.top(ranks, 1, best="largest") == [(0, 1)]
     raises(ValueError, "describes", ns.top, told(values, best="none"), 2)
     raises(ValueError, "over (layer, head), not over", ns.top, xarray.DataArray(np.zeros((3, 2, 2)), dims=("case", "layer", "head")), 2)
-    raises(ValueError, "over (layer, head), not over", ns.top, np.zeros(3), 2)
+    for shape in ((), (3,), (2, 2, 2), (1, 2, 2)):
+        raises(ValueError, f"over (layer, head), not over {shape}", ns.top, np.ones(shape), 2)
+    for best, infinite in (("largest", np.inf), ("largest", 1e39), ("smallest", -np.inf)):
+        raises(ValueError, "head 1.0 is infinite", ns.top, np.array([[.5, .25], [infinite, np.nan]]), 1, best)
 
 
 def test_definition(m):
