@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <needlescope/record.h>
+#include <needlescope/study.h>
 
 #include "laboratory.h"
 
@@ -186,7 +187,7 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
     static const char *const names[] = {"kind", "mode", "heads"};
     char **text[3] = {0};
     float *first;
-    ns_expected w = {sizeof w, "first_accuracy", NS_F32, 1, {NS_ANY}, ns_or_nan(ns_between(0, 1))};
+    ns_expected w = {sizeof w, "first_accuracy", NS_F32, 1, {NS_ANY}, ns_score_range("first_accuracy", NULL)};
     int rc = ns_file_array(file, &w, &first, err);
     const int64_t n = rc == NS_OK ? w.shape[0] : 0;
     (void)lab;

@@ -1,4 +1,5 @@
 /* bounds.c - what the values of scores, counts and answers can be: files are mailed, and one that is sealed again may say anything. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -7,9 +8,11 @@
 
 #include "core/core.h"
 
-/* What a score file or study calls so is a share of cases, yes or no, or a count, whoever wrote it. */
+/* What a file of ours calls so is a share of cases, yes or no, a count, or nats, whoever wrote it. */
 static const struct { const char *name; double most; bool nan; } named[] = {
     {"answered", 1, false},      {"first_right", 1, false},          {"accuracy", 1, true},       {"first_token_accuracy", 1, true},
+    {"first_accuracy", 1, true}, {"rest_accuracy", 1, true},         {"answered_share", 1, true}, {"loss", FLT_MAX, true},
+    {"flipped", 1, true},        {"set_flipped", 1, true},
     {"score_top4", 1, true},            {"score_top10", 1, true},    {"content_right", 0x1p53, true},
     {"n_tokens", 0x1p53, false}, {"n_answer", 0x1p53, false},        {"n_mentions", 0x1p53, false},
     {"n_distractors", 0x1p53, false},   {"length", 0x1p53, false},   {"depth", 1, true},

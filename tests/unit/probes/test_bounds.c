@@ -135,6 +135,50 @@ static void expect_refused(const contents *c, bool merged, const char *says)
         expect_said(&merge, rc, says);
 }
 
+/* A file of an ablation, or of a patching, whose third condition says so. */
+static int draw(const char *kind, const char *dataset, float value, ns_error *err)
+{
+    enum { N = 3 };
+    static const char *const kinds[N] = {"none", "target", "control"}, *const modes[N] = {"none", "zero_z", "zero_z"};
+    static const char *const names[] = {"first_accuracy", "rest_accuracy", "margin_mean", "loss", "set_recovery", "set_flipped"};
+    const ns_fact facts[] = {{"kind", kind, false}};
+    char picture[96];
+    ns_table_writer *t;
+    unlink(shard);                                       /* another kind of file replaces none */
+    assert_int_equal(ns_table_create(&t, shard, facts, 1, NULL), NS_OK);
+    assert_int_equal(ns_table_count(t, "condition", N, NULL), NS_OK);
+    assert_int_equal(ns_table_strings(t, "kind", "condition", kinds, N, NULL), NS_OK);
+    assert_int_equal(ns_table_strings(t, "mode", "condition", modes, N, NULL), NS_OK);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const float values[N] = {1, .5f, strcmp(names[i], dataset) == 0 ? value : .25f};
+        put(t, names[i], "condition", values, NS_F32, 1, (int64_t[]){N});
+    }
+    assert_int_equal(ns_table_commit(t, NULL), NS_OK);
+    snprintf(picture, sizeof picture, "%s/drawn.png", folder);
+    const int rc = ns_plot_ablation(picture, (const char *const[]){shard}, 1, NULL, NULL, err);
+    unlink(picture);
+    return rc;
+}
+
+static void test_interventions(void **state)
+{
+    (void)state;
+    static const struct { const char *kind, *dataset; float bad, good; } shares[] = {
+        {"ablation", "first_accuracy", 7, 1},   {"ablation", "first_accuracy", -3, 0}, {"ablation", "rest_accuracy", 7, NAN},
+        {"ablation", "loss", -1e30f, 1e30f},    {"patching", "set_flipped", 1.5f, 1},  {"ablation", "margin_mean", INFINITY, -7},
+        {"patching", "set_recovery", -INFINITY, -7},
+    };
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        ns_error err = {""};
+        char says[64];
+        if (draw(shares[i].kind, shares[i].dataset, shares[i].good, &err) != NS_OK)
+            fail_msg("%s", err.message);
+        snprintf(says, sizeof says, "dataset '%s' holds %.9g (value 2)", shares[i].dataset, (double)shares[i].bad);
+        expect_said(&err, draw(shares[i].kind, shares[i].dataset, shares[i].bad, &err), says);
+    }
+    unlink(shard);
+}
+
 static void test_read(void **state)
 {
     (void)state;
@@ -363,6 +407,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_intervals),
                                        cmocka_unit_test(test_studies), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows)};
+                                       cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows), cmocka_unit_test(test_interventions)};
     return cmocka_run_group_tests(tests, begin, end);
 }
