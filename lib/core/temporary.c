@@ -1,8 +1,9 @@
-/* temporary.c - files and folders on their way: TARGET.tmp.HOST.PID.RANDOM beside the target, made anew (never through a link that somebody
+/* temporary.c - files and folders on their way: TARGET.tmp.HOST.PID.RANDOM beside the target, TARGET cut where that is too long, made anew (never through a link that somebody
  * put there), under a name that nobody can guess, and locked while their process lives. What a killed process left is swept by whoever
  * writes the same target next. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@
 #include "core/core.h"
 
 #define MARK ".tmp."
-enum { HOST_DIGITS = 8, RANDOM_DIGITS = 16, DAY = 24 * 60 * 60 };
+enum { HOST_DIGITS = 8, PID_DIGITS = 10, RANDOM_DIGITS = 16, DAY = 24 * 60 * 60 };
+enum { MOST_KEPT = NAME_MAX - (int)sizeof MARK - HOST_DIGITS - 1 - PID_DIGITS - 1 - RANDOM_DIGITS };     /* bytes of the target's name */
 
 /* FNV-1a of the node's name: short, whatever it is called. */
 static uint32_t this_host(void)
@@ -30,6 +32,17 @@ static uint32_t this_host(void)
     return hash;
 }
 
+/* Bytes of a target's name that its temporaries have, whole characters of UTF-8: every name that can be written has temporaries. */
+static size_t kept(const char *base)
+{
+    size_t n = strlen(base);
+    if (n <= MOST_KEPT)
+        return n;
+    for (n = MOST_KEPT; n > 0 && ((uint8_t)base[n] & 0xC0) == 0x80; n--)
+        ;
+    return n;
+}
+
 bool ns_temporary_is(const char *name)
 {
     return strstr(name, MARK) != NULL;
@@ -38,9 +51,10 @@ bool ns_temporary_is(const char *name)
 char *ns_temporary_name(const char *target)
 {
     uint64_t random;
+    const char *const base = ns_path_base(target);
     return getrandom(&random, sizeof random, 0) != sizeof random
                ? NULL
-               : ns_printf_alloc("%s" MARK "%0*x.%ld.%0*llx", target, HOST_DIGITS, (unsigned)this_host(), (long)getpid(), RANDOM_DIGITS,
+               : ns_printf_alloc("%.*s" MARK "%0*x.%ld.%0*llx", (int)((size_t)(base - target) + kept(base)), target, HOST_DIGITS, (unsigned)this_host(), (long)getpid(), RANDOM_DIGITS,
                                  (unsigned long long)random);
 }
 
@@ -71,7 +85,7 @@ static bool parse(const char *name, const char *base, uint32_t *host, long *pid)
     char *end;
     for (const char *at = name; (at = strstr(at, MARK)); at++)
         mark = at;
-    if (!mark || (base && (strlen(base) != (size_t)(mark - name) || !ns_starts(name, base))))
+    if (!mark || (base && (kept(base) != (size_t)(mark - name) || strncmp(name, base, kept(base)) != 0)))
         return false;
     *host = (uint32_t)strtoul(mark + strlen(MARK), &end, 16);
     if (end != mark + strlen(MARK) + HOST_DIGITS || *end != '.')

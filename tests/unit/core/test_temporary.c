@@ -1,6 +1,7 @@
 /* test_temporary.c - temporaries are made anew, never through a link, and swept when their process is gone: and only then. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -78,7 +79,7 @@ static void planted_links(void **state)
 }
 
 /* A process that writes the target until it is killed; temporary: its name. */
-static pid_t writer(const char *path, char temporary[256])
+static pid_t writer(const char *path, char temporary[512])
 {
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
@@ -91,7 +92,7 @@ static pid_t writer(const char *path, char temporary[256])
             pause();
     }
     close(pipes[1]);
-    assert_true(pid > 0 && read(pipes[0], temporary, 256) > 0);
+    assert_true(pid > 0 && read(pipes[0], temporary, 512) > 0);
     close(pipes[0]);
     return pid;
 }
@@ -105,7 +106,7 @@ static void end(pid_t pid)
 static void killed_writers(void **state)
 {
     (void)state;
-    char mine[256], others[256], other[96];
+    char mine[512], others[512], other[96];
     snprintf(other, sizeof other, "%s/out", folder);        /* a target whose name begins like the first one's */
     const pid_t first = writer(target, mine), second = writer(other, others);
     write_target();
@@ -117,6 +118,35 @@ static void killed_writers(void **state)
     assert_false(ns_path_exists(mine));
     assert_true(ns_path_exists(others));                    /* of another target: not ours to sweep */
     ns_temporaries_sweep(folder, NULL);
+    assert_int_equal(temporaries(), 0);
+}
+
+/* The longest names that a filesystem takes have temporaries as well, which are known by them; characters stay whole. */
+static void long_names(void **state)
+{
+    (void)state;
+    enum { WIDEST = 3 };
+    static const char *const characters[] = {"x", "\xc3\xa4", "\xe2\x82\xac"};
+    for (int i = 0; i < WIDEST; i++)
+        for (size_t n = 200; n <= NAME_MAX; n++) {
+            const size_t width = strlen(characters[i]), before = strlen(folder) + 1;
+            char path[400], made[512];
+            sprintf(path, "%s/%.*s", folder, (int)(n % width), "yy");
+            while (strlen(path) < before + n)
+                strcat(path, characters[i]);
+            char *const name = ns_temporary_name(path);
+            size_t bad;
+            assert_true(strlen(name) - before <= NAME_MAX && ns_utf8_valid(name, strlen(name), &bad));
+            free(name);
+            if (n < NAME_MAX - width)
+                continue;
+            end(writer(path, made));
+            assert_true(ns_path_exists(made));
+            assert_int_equal(ns_file_write(path, "new", 3, NULL), NS_OK);
+            assert_false(ns_path_exists(made));
+            assert_true(ns_path_exists(path));
+            unlink(path);
+        }
     assert_int_equal(temporaries(), 0);
 }
 
@@ -191,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planted_links), cmocka_unit_test(killed_writers), cmocka_unit_test(what_is_never_swept),
+        cmocka_unit_test(long_names),
         cmocka_unit_test(other_hosts),   cmocka_unit_test(folders),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
