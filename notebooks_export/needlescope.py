@@ -1614,10 +1614,9 @@ class Model(_Owner):
 
     def _score(self, p, cases, names, reference):
         newline = self._known_tokenizer() and self.tokenizer.id("<0x0A>")          # ends a decoded answer, as `needlescope score` has it
-        params = _score_params(p, names, self._known_tokenizer(), note=p.note(p._told), reference=reference and reference._as_parameter_.value,
-                               hooks=p.array,
-                               n_hooks=len(p.array), stop=_pointer(_int32([] if newline is None else [newline]), _I32),
-                               n_stop=int(newline is not None))
+        params = _score_params(p, names, self._known_tokenizer(), note=p.note(p._told),
+                               reference=reference and reference._as_parameter_.value, hooks=p.array, n_hooks=len(p.array),
+                               stop=_pointer(_int32([] if newline is None else [newline]), _I32), n_stop=int(newline is not None))
         return p.new("ns_score_run", "ns_scores_free", self, cases._pointer, c.byref(params))
 
     def _known_tokenizer(self):

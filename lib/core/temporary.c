@@ -1,5 +1,5 @@
-/* temporary.c - files and folders on their way: TARGET.tmp.HOST.PID.RANDOM beside the target, TARGET cut where that is too long, made anew (never through a link that somebody
- * put there), under a name that nobody can guess, and locked while their process lives. What a killed process left is swept by whoever
+/* temporary.c - files and folders on their way: TARGET.tmp.HOST.PID.RANDOM beside the target, TARGET cut where that is too long, made
+ * anew (never through a link that somebody put there), under a name that nobody can guess, and locked while their process lives. What a killed process left is swept by whoever
  * writes the same target next. */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +54,8 @@ char *ns_temporary_name(const char *target)
     const char *const base = ns_path_base(target);
     return getrandom(&random, sizeof random, 0) != sizeof random
                ? NULL
-               : ns_printf_alloc("%.*s" MARK "%0*x.%ld.%0*llx", (int)((size_t)(base - target) + kept(base)), target, HOST_DIGITS, (unsigned)this_host(), (long)getpid(), RANDOM_DIGITS,
-                                 (unsigned long long)random);
+               : ns_printf_alloc("%.*s" MARK "%0*x.%ld.%0*llx", (int)((size_t)(base - target) + kept(base)), target, HOST_DIGITS,
+                                 (unsigned)this_host(), (long)getpid(), RANDOM_DIGITS, (unsigned long long)random);
 }
 
 /* A filesystem without locks is no reason to fail: the process's id says as much, but across hosts. */

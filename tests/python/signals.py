@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Handlers of signals that raise (a time limit, SIGTERM as SystemExit, Ctrl-C) during calls: what they raise comes out of the call, once and
-soon; the handlers and the model are as before.
+"""Handlers of signals that raise (a time limit, SIGTERM as SystemExit, Ctrl-C) during calls: what they raise comes out of the call,
+once and soon; the handlers and the model are as before.
 
     signals.py NEEDLESCOPE ROOT"""
 import itertools
@@ -144,8 +144,8 @@ def test_lost_reason(m):
 
 with tempfile.TemporaryDirectory() as work:
     os.chdir(work)
-    subprocess.run([tool, "lab", "plant", "-o", "m", "--layers", "4", "--heads", "4", "--kv-heads", "2", "--vocab", "66", "--previous-token",
-                    "0.1", "--retrieval", "2.1", "--series", "3", "--births", "20", "-q"], check=True)
+    subprocess.run([tool, "lab", "plant", "-o", "m", "--layers", "4", "--heads", "4", "--kv-heads", "2", "--vocab", "66", "--retrieval",
+                    "2.1", "--previous-token", "0.1", "--series", "3", "--births", "20", "-q"], check=True)
     subprocess.run([tool, "cases", "needle", "--model", "m/step000010", "--lengths", "40,97", "--depths", "0,.6", "--count", "2", "--twins",
                     "swap", "-o", "cases.jsonl", "-q"], check=True)
     unraised = []

@@ -407,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_intervals),
                                        cmocka_unit_test(test_studies), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows), cmocka_unit_test(test_interventions)};
+                                       cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows),
+                                       cmocka_unit_test(test_interventions)};
     return cmocka_run_group_tests(tests, begin, end);
 }
