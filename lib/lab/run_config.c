@@ -56,9 +56,21 @@ static int read_corpus(ns_run *run, const cJSON *corpus, const char *path, ns_er
     return rc;
 }
 
+/* With the model's number of positions, where there is a model: those that letters have by default are not its. */
+static char *train_text(const ns_run *run, const cJSON *train)
+{
+    cJSON *const own = train ? cJSON_Duplicate(train, true) : cJSON_CreateObject();
+    bool ok = own != NULL;
+    if (ok && run->model && cJSON_IsObject(own) && !cJSON_HasObjectItem(own, "max_positions"))
+        ok = cJSON_AddNumberToObject(own, "max_positions", (double)ns_train_model_positions(run->model)) != NULL;
+    char *const text = ok ? ns_json_print(own, false) : NULL;
+    cJSON_Delete(own);
+    return text;
+}
+
 static int read_train(ns_run *run, const cJSON *train, const char *path, const ns_run_params *p, ns_error *err)
 {
-    char *const text = train ? ns_json_print(train, false) : ns_strdup("{}");
+    char *const text = train_text(run, train);
     if (!text)
         return ns_oom(err, path);
     int rc = ns_train_config_from_json(&run->train, text, strlen(text), path, err);

@@ -307,16 +307,19 @@ int ns_train_config_check(const ns_train_config *c, const char *label, ns_error 
 int ns_train_config_give(ns_train_config *c, const ns_train_model *m, const char *label, ns_error *err)
 {
     ns_train_config usual;
+    const int64_t positions = ns_train_model_positions(m);
     ns_train_config_default(&usual);
     for (int i = 0; i < N_FIELDS; i++) {
         const field *const f = &fields[i];
-        if ((is_shape(f) || f->offset == AT(vocab) || f->offset == AT(max_positions)) && !equal(c, &usual, f))
+        const bool begins = strncmp(f->key, "init_", 5) == 0 && m->of.checkpoint;
+        const bool agrees = f->offset == AT(max_positions) && c->max_positions == positions;
+        if ((is_shape(f) || f->offset == AT(vocab) || f->offset == AT(max_positions) || begins) && !agrees && !equal(c, &usual, f))
             return ns_fail(err, NS_E_ARG, "%s: %s changes nothing: %s says what the model is (leave it out)", label, f->key, m->of.path);
     }
     c->pattern[0] = '\0';
     memcpy(c->model, m->of.sha256, sizeof c->model);
     c->vocab = m->of.arch->vocab;
-    c->max_positions = m->of.arch->max_positions ? m->of.arch->max_positions : INT32_MAX;
+    c->max_positions = positions;
     return ns_train_config_check(c, label, err);
 }
 

@@ -41,6 +41,11 @@ const ns_arch *ns_train_model_arch(const ns_train_model *m)
     return m->of.arch;
 }
 
+int64_t ns_train_model_positions(const ns_train_model *m)
+{
+    return m->of.arch->max_positions ? m->of.arch->max_positions : INT32_MAX;
+}
+
 /* ---- the files of a checkpoint ---- */
 
 int ns_train_given_config(const ns_trainer *t, char **out, ns_error *err)
@@ -50,6 +55,13 @@ int ns_train_given_config(const ns_trainer *t, char **out, ns_error *err)
     if (rc != NS_OK)
         return rc;
     *out = ns_json_with_string(t->given->of.config, "train_config_sha256", hex);        /* in place of the run's that it was taken from */
+    static const char *const types[] = {"\"dtype\"", "\"torch_dtype\""};
+    for (int i = 0; i < 2 && *out; i++)
+        if (strstr(*out, types[i])) {
+            char *const before = *out;
+            *out = ns_json_with_string(before, i ? "torch_dtype" : "dtype", "float32");       /* which the weights are now */
+            free(before);
+        }
     return *out ? NS_OK : ns_oom(err, "config.json");
 }
 

@@ -98,6 +98,16 @@ expect 2 "run 'tiny' of another config" train renamed.json -o whole --seed 3 --r
 same whole parts "after refusals"
 expect 73 'tiny.json' train tiny.json -o tiny.json
 
+# a given model's positions are its own: more than letters have by default, and no more than it has
+long='"model_type": "qwen3", "vocab_size": 56, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1'
+printf '{%s, "head_dim": 8, "num_key_value_heads": 1, "max_position_embeddings": 300}\n' "$long" >long.config.json
+given() {
+    printf '{"name": "long", "model": "long.config.json", "validation_sequences": 2, '
+    printf '"train": {"batch": 1, "length": %s, "steps": 1}}\n' "$1"
+}
+given 290 >long.json && run train long.json -o long
+given 301 >longer.json && expect 2 'length 301 is longer than max_positions 300' train longer.json -o longer
+
 # bad configs
 bad() {
     printf '%s\n' "$3" >bad.json

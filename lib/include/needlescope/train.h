@@ -24,6 +24,7 @@ typedef struct ns_train_model ns_train_model;
 NS_API NS_MUST_CHECK int ns_train_model_open(ns_train_model **out, const char *path, ns_error *);
 NS_API void ns_train_model_free(ns_train_model *);
 NS_API const ns_arch *ns_train_model_arch(const ns_train_model *);        /* borrowed */
+NS_API int64_t ns_train_model_positions(const ns_train_model *);          /* at most in a sequence; INT32_MAX: no bound */
 
 /* Model, optimiser and batch of one run. In JSON every field is a key of the same name (pattern, window, d_model, ...; mlp "relu" |
  * "swiglu", schedule "constant" | "cosine" | "linear", optimizer "muon" | "adamw"); an absent key has the default, an unknown key

@@ -143,6 +143,43 @@ static void refusals(void **state)
     ns_train_model_free(model);
 }
 
+/* A step is of 32-bit weights whatever was begun from; what its model says already is no setting of the run, but may stand there. */
+static void a_step_of_its_own(void **state)
+{
+    (void)state;
+    char *const before = ns_printf_alloc("{\"dtype\": \"bfloat16\", \"torch_dtype\": \"float16\", %s", QWEN + 1);
+    char *step = NULL, *text = NULL;
+    char *const path = ns_path_join(folder, "half.json");
+    size_t n;
+    ok(ns_file_write(path, before, strlen(before), &err));
+    given g = open_given(path, 1);
+    train(g.trainer, 1);
+    ok(ns_trainer_save(g.trainer, folder, true, &step, &err));
+    char *const file = ns_path_join(step, "config.json");
+    ok(ns_file_read(file, 1 << 20, &text, &n, &err));
+    assert_non_null(strstr(text, "\"dtype\": \"float32\""));
+    assert_non_null(strstr(text, "\"torch_dtype\": \"float32\""));
+    assert_null(strstr(text, "float16"));
+    ns_train_model *own;
+    ns_train_config c = config_of("{\"init_embed\": 0.7}");
+    ok(ns_train_model_open(&own, step, &err));
+    expect_refusal(ns_train_config_give(&c, own, "test", &err), "init_embed changes nothing");
+    c = config_of("{\"init_out\": 0.5}");
+    expect_refusal(ns_train_config_give(&c, own, "test", &err), "init_out changes nothing");
+    ok(ns_train_config_give(&c, g.model, "test", &err));               /* without weights they are the first values */
+    c = config_of("{\"max_positions\": 64}");
+    ok(ns_train_config_give(&c, own, "test", &err));
+    c = config_of("{\"max_positions\": 65}");
+    expect_refusal(ns_train_config_give(&c, own, "test", &err), "max_positions changes nothing");
+    ns_train_model_free(own);
+    close_given(&g);
+    free(before);
+    free(path);
+    free(step);
+    free(file);
+    free(text);
+}
+
 /* ---- parts of fused tensors ---- */
 
 static const char PHI[] = "{\"model_type\": \"phi3\", \"vocab_size\": 50, \"hidden_size\": 24, \"intermediate_size\": 40, "
@@ -209,6 +246,6 @@ int main(int argc, char **argv)
 {
     gguf = argc == 2 ? argv[1] : "";
     const struct CMUnitTest tests[] = {cmocka_unit_test(threads_change_no_bit), cmocka_unit_test(checkpoints), cmocka_unit_test(refusals),
-                                       cmocka_unit_test(parts_of_a_tensor)};
+                                       cmocka_unit_test(parts_of_a_tensor), cmocka_unit_test(a_step_of_its_own)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
