@@ -9,7 +9,7 @@ static int check_numbers(const ns_checker *c, const ns_recurrence *x)
     for (size_t i = 0; i < sizeof all / sizeof *all && rc == NS_OK; i++)
         rc = ns_check_at_least(c, all[i].name, (double)all[i].value, -1e30);
     for (int64_t h = 0; x->slope && h < x->heads.n_heads && rc == NS_OK; h++)
-        rc = ns_check_at_least(c, "slope", x->slope[h], 0);
+        rc = x->slope[h] > 0 && x->slope[h] < 1e30 ? NS_OK : ns_check_refuse(c, "a slope must be above 0 (decay \"none\" forgets nothing)");
     return rc;
 }
 

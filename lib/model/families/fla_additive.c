@@ -114,8 +114,10 @@ static void build_retnet(ns_builder *b, ns_branch *branch)
     ns_build_number(b, branch, "rope", b->f->mixer.rope);
     ns_build_word(b, branch, "decay", "slope");
     double *const slope = ns_build_list(b, branch, "slope");
-    for (int64_t h = 0; slope && h < b->f->mixer.heads; h++)
-        slope[h] = -ns_log(1 - ns_pow(2, -5 - (double)h));
+    for (int64_t h = 0; slope && h < b->f->mixer.heads; h++) {
+        const double part = ns_pow(2, -5 - (double)h), rate = -ns_log(1 - part);
+        slope[h] = rate > 0 ? rate : part;             /* 1 - part rounds to 1 from the 50th head on */
+    }
 }
 
 /* ---- hgrn2 ---- */

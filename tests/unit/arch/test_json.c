@@ -373,6 +373,7 @@ static void scans(void **state)
     ns_arch_free(a);
     static const edit slopes[] = {
         {"\"slope\":\t[0.", "\"slope\":\t[-0.", "'slope' holds something that is not a number in range"},
+        {"\"slope\":\t[0.", "\"slope\":\t[0e", "a slope must be above 0"},
         {"\"decay\":\t\"slope\"", "\"decay_of\":\"key_channel\",\"decay\":\t\"slope\"", "decay_of key_channel needs a decay softplus"},
         {"\"decay\":\t\"slope\"", "\"decay\":\t\"fast\"", "'decay' has none of the known values (none, slope, softplus, logsigmoid)"},
     };
