@@ -57,7 +57,8 @@ mamba2 of several groups of heads is not compared with flash-linear-attention, w
 
 recurrent_gemma: transformers 4 masks a prefill without the window of the attention; its referee has it, as transformers 5 has.
 nemotron_h: transformers 5 keeps steps at time_step_min or more, and does not read the config's time_step_limit, which is followed here.
-gpt_oss: `swiglu_limit` is read, as transformers 5 does; transformers 4 has 7 whatever it says. Another `swiglu_alpha` than 1.702 is refused.
+gpt_oss: `swiglu_limit` is read, as transformers 5 does; transformers 4 has 7 whatever it says. Another `swiglu_alpha` than 1.702 is
+refused.
 mamba, falcon_mamba, jamba: a `hidden_act` other than silu is refused. transformers 4 gates the scan's output by it, transformers 5 and
 mamba_ssm by silu. A description can say `act` (as transformers 4 reads it). qwen3_next: `hidden_act` is that of the convolution too, as in
 transformers 5 and in its kernel; transformers 4 has silu there on CPUs.

@@ -14,7 +14,8 @@ static const char *const harmless[] = {"experts_per_token", "initial_context_len
 /* Whatever hidden_act says. Its factor, 1.702, is swiglu_alpha. */
 static const ns_act act = NS_ACT_QUICK_GELU;
 static const ns_mixture mixture = {
-    .keys = {.n = "num_local_experts", .limit = "swiglu_limit", .alpha = "swiglu_alpha"}, .defaults = {.n = 128, .top_k = 4}, .routing = NS_ROUTING_SOFTMAX_CHOSEN,
+    .keys = {.n = "num_local_experts", .limit = "swiglu_limit", .alpha = "swiglu_alpha"},
+    .defaults = {.n = 128, .top_k = 4}, .routing = NS_ROUTING_SOFTMAX_CHOSEN,
     .interleaved = true, .transposed = true, .mxfp4 = true, .limit = 7, .up_offset = 1, .act = &act,
     .router = "mlp.router.weight", .router_bias = "mlp.router.bias", .gate_up = "mlp.experts.gate_up_proj",
     .gate_up_bias = "mlp.experts.gate_up_proj_bias", .down = "mlp.experts.down_proj", .down_bias = "mlp.experts.down_proj_bias",

@@ -8,7 +8,8 @@ static const ns_names names = {
 };
 static const char *const harmless[] = {
     "chunk_size", "expand", "rescale_prenorm_residual", "residual_in_fp32", "time_step_floor", "time_step_init_scheme",
-    "time_step_max", "time_step_min", "time_step_rank", "time_step_scale", "intermediate_size", "rms_norm", "A_init_range", "conv_init", "dt_init_floor", "dt_max", "dt_min", "fuse_*", "use_l2warp", NULL,
+    "time_step_max", "time_step_min", "time_step_rank", "time_step_scale", "intermediate_size", "rms_norm",
+    "A_init_range", "conv_init", "dt_init_floor", "dt_max", "dt_min", "fuse_*", "use_l2warp", NULL,
 };
 
 /* [low, high] of the steps. */

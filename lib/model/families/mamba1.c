@@ -21,8 +21,8 @@ static int read_sizes(ns_facts *f, ns_config *c, const keys *k, ns_error *err)
     int rc;
     if (f->act != NS_ACT_SILU)        /* transformers 4 has it for the gate, transformers 5 and mamba_ssm have silu there */
         return ns_fail(err, NS_E_UNSUPPORTED,
-                       "%s: hidden_act is '%.40s': for the gate of Mamba the versions of transformers read it differently (silu is supported; "
-                       "or describe the model with --arch)",
+                       "%s: hidden_act is '%.40s': for the gate of Mamba the versions of transformers read it differently "
+                       "(silu is supported; or describe the model with --arch)",
                        c->label, cJSON_GetStringValue(ns_config_get(c, "hidden_act")));
     if ((rc = ns_config_i64(c, k->state, 16, 1, 65536, &m->key_dim, err)) != NS_OK ||
         (rc = ns_config_i64(c, k->conv, 4, 2, 1024, &m->taps, err)) != NS_OK || (rc = read_rank(f, c, k->rank, err)) != NS_OK ||
@@ -131,7 +131,8 @@ static const ns_names names = {
     .head = "lm_head.weight", .attn_in_norm = "norm",
 };
 static const char *const harmless[] = {"time_step_*", "rescale_prenorm_residual", "residual_in_fp32", "use_mambapy", "use_falcon_mambapy",
-                                       "use_associative_scan", "intermediate_size", "d_inner", "d_model", "n_layer", "rms_norm", "fused_add_norm", "ssm_cfg",
+                                       "use_associative_scan",
+                                       "intermediate_size", "d_inner", "d_model", "n_layer", "rms_norm", "fused_add_norm", "ssm_cfg",
                                        "pad_vocab_size_multiple", "use_fast_path", NULL};
 static const ns_recurrent alone = {.type = "mamba", .mixer = "mamba1", .read = read_alone, .build = build};
 static const ns_recurrent falcon = {.type = "mamba", .mixer = "mamba1", .read = read_falcon, .build = build};
