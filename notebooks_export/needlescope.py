@@ -588,7 +588,8 @@ class Error(RuntimeError):
 def _call(name, *arguments):
     """A function of the library that can fail; its last argument, the error, is ours."""
     err = _Error()
-    rc = getattr(_lib, name)(*arguments, c.byref(err))
+    raw = [x._as_parameter_ if isinstance(x, _Owner) else x for x in arguments]     # ctypes makes an ArgumentError of what it raises
+    rc = getattr(_lib, name)(*raw, c.byref(err))
     if rc < 0:
         raise Error(rc, err.message.decode(errors="replace"))
     return rc
@@ -801,7 +802,7 @@ class Tokenizer(_Owner):
 
     def tokenize(self, text, special=True):
         """The tokens as the vocabulary spells them."""
-        return [_lib.ns_token_text(self, i).decode(errors="replace") for i in self.encode(text, special).tolist()]
+        return [_lib.ns_token_text(self._as_parameter_, i).decode(errors="replace") for i in self.encode(text, special).tolist()]
 
     def _encode(self, text, special):
         raw, out = text.encode(), _Encoding()
@@ -824,7 +825,7 @@ class Tokenizer(_Owner):
 
     def id(self, token):
         """The id of a vocabulary entry, or None."""
-        found = _lib.ns_token_id(self, _bytes(token))
+        found = _lib.ns_token_id(self._as_parameter_, _bytes(token))
         return None if found < 0 else found
 
     @classmethod
@@ -837,11 +838,11 @@ class Tokenizer(_Owner):
     def special(self):
         """The ids of the special tokens, int32."""
         if not hasattr(self, "_special"):
-            self._special = np.array([i for i in range(len(self)) if _lib.ns_token_is_special(self, i)], np.int32)
+            self._special = np.array([i for i in range(len(self)) if _lib.ns_token_is_special(self._as_parameter_, i)], np.int32)
         return self._special.copy()
 
     def __len__(self):
-        return _lib.ns_tokenizer_size(self)
+        return _lib.ns_tokenizer_size(self._as_parameter_)
 
 
 # ---- cases ----
@@ -874,7 +875,8 @@ class Cases(_Owner):
 
     @classmethod
     def _of(cls, structs, owners):
-        """Cases whose structs are borrowed from the Cases `owners`."""
+        """Cases whose structs are borrowed from the Cases `owners`. A call's own are closed at its end: what a signal's handler raises in a
+        finalizer is lost."""
         self = cls.__new__(cls)
         self._structs, self._owners, self._path = structs, owners, " and ".join(dict.fromkeys(str(x._path) for x in owners))
         files = [path for x in owners for path in x._struct.files[:x._struct.n_files]]
@@ -1476,7 +1478,7 @@ class Model(_Owner):
         case = self._one_case(prompt)
         length = case.n_tokens + max(case.n_answer - 1, 0)
         cache = Cache(_positions(rows, case, length), length)
-        with _Pass(self, Cases._of([case], [])) as p:
+        with Cases._of([case], []) as cases, _Pass(self, cases) as p:
             for pattern in [at] if isinstance(at, str) else at:
                 p.add(pattern, _c_rows(cache.rows), cache._take)
             hooks = p.resolved()
@@ -1536,7 +1538,7 @@ class Model(_Owner):
             keep.append(values)
             seeds += [_params(_Seed, at=point, row0=place, n_rows=1, width=v.size, values=_pointer(v, c.c_float))
                       for place, v in zip(places.tolist(), values)]
-        with _Pass(self, Cases._of([case], [])) as p:
+        with Cases._of([case], []) as cases, _Pass(self, cases) as p:
             for pattern in globs:
                 p.add(pattern, _c_rows(cache.rows), cache._take)
             hooks, session = p.resolved(), self._session(p, case, final_length=length)
@@ -1557,7 +1559,7 @@ class Model(_Owner):
             if not 0 <= token < self.vocab:
                 raise ValueError(f"stop: {token} is outside the vocabulary of {self.vocab}: it would stop nothing")
         case, stop, out, n_out = self._one_case(prompt, n), _int32(stop), np.zeros(n, np.int32), c.c_int64()
-        with _Pass(self, Cases._of([case], [])) as p:
+        with Cases._of([case], []) as cases, _Pass(self, cases) as p:
             how = _params(_GenerateParams, stop=_pointer(stop, _I32), n_stop=stop.size, hooks=p.resolved(), accepted=p.accepted)
             params = _params(_SessionParams, decode=True)
             session = p.scratch.new("ns_session_new", "ns_session_free", self, c.byref(params))

@@ -1,6 +1,6 @@
 /* temporary.c - files and folders on their way: TARGET.tmp.HOST.PID.RANDOM beside the target, TARGET cut where that is too long, made
- * anew (never through a link that somebody put there), under a name that nobody can guess, and locked while their process lives. What a killed process left is swept by whoever
- * writes the same target next. */
+ * anew (never through a link that somebody put there), under a name that nobody can guess, and locked while their process lives. What a
+ * killed process left is swept by whoever writes the same target next. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
