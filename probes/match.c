@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/study.h>
+
 static const double narrow = 1.25, wide = 1.5;
 
 static void count(ns_match *m, const ns_stand_in *s)
@@ -176,18 +178,10 @@ int ns_sets_write(ns_table_writer *w, ns_set (*at)(const void *, int), const voi
     return rc;
 }
 
-/* Numbers of a file are what somebody wrote: those that could not be counted are refused. Caliper: inf where no head is near. */
-static ns_range range_of(int column)
-{
-    enum { RATIO, CALIPER, CANDIDATES, TIER };
-    const double most = 0x1p31;
-    return column == TIER ? ns_between(0, NS_TIERS - 1) : ns_between(0, column == CALIPER || column == RATIO ? (double)INFINITY : most);
-}
-
 /* shape: of the first column, NS_ANY when that one is read. */
 static int read_column(const ns_file *f, int column, float **out, int64_t shape[2], ns_error *err)
 {
-    ns_expected w = {sizeof w, columns[column].name, NS_F32, 2, {shape[0], shape[1]}, range_of(column)};
+    ns_expected w = {sizeof w, columns[column].name, NS_F32, 2, {shape[0], shape[1]}, ns_intervention_range(columns[column].name)};
     const int rc = ns_file_array(f, &w, out, err);
     shape[0] = w.shape[0];
     shape[1] = w.shape[1];

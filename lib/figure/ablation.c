@@ -51,7 +51,7 @@ static int read_conditions(const ns_file *f, const strips *s, conditions *c, ns_
     if (rc == NS_OK && s->measures == of_ablation)
         rc = ns_file_texts(f, &modes, &c->mode, err);
     for (int i = 0; i < MOST_PANELS && s->measures[i].dataset && rc == NS_OK; i++) {
-        ns_expected w = {sizeof w, s->measures[i].dataset, NS_F32, 1, {c->n}, ns_score_range(s->measures[i].dataset, NULL)};
+        ns_expected w = {sizeof w, s->measures[i].dataset, NS_F32, 1, {c->n}, ns_intervention_range(s->measures[i].dataset)};
         rc = ns_file_array(f, &w, &c->value[i], err);
     }
     return rc;

@@ -170,7 +170,7 @@ static int read_weight(const ns_file *file, int64_t n_conditions, lab_result *ou
     float *hidden = NULL;
     int64_t n = 0;
     double sum = 0;
-    ns_expected w = {sizeof w, "hidden_share", NS_F32, 1, {n_conditions}, ns_or_nan(ns_finite())};
+    ns_expected w = {sizeof w, "hidden_share", NS_F32, 1, {n_conditions}, ns_intervention_range("hidden_share")};
     const int rc = ns_file_has(file, w.name) ? ns_file_array(file, &w, &hidden, err) : NS_OK;
     for (int64_t i = 0; hidden && i < n_conditions; i++)
         if (!isnan(hidden[i])) {
@@ -187,7 +187,7 @@ static int read_ablation(const laboratory *lab, const ns_file *file, lab_result 
     static const char *const names[] = {"kind", "mode", "heads"};
     char **text[3] = {0};
     float *first;
-    ns_expected w = {sizeof w, "first_accuracy", NS_F32, 1, {NS_ANY}, ns_score_range("first_accuracy", NULL)};
+    ns_expected w = {sizeof w, "first_accuracy", NS_F32, 1, {NS_ANY}, ns_intervention_range("first_accuracy")};
     int rc = ns_file_array(file, &w, &first, err);
     const int64_t n = rc == NS_OK ? w.shape[0] : 0;
     (void)lab;

@@ -8,14 +8,27 @@
 
 #include "core/core.h"
 
-/* What a file of ours calls so is a share of cases, yes or no, a count, or nats, whoever wrote it. */
-static const struct { const char *name; double most; bool nan; } named[] = {
-    {"answered", 1, false},      {"first_right", 1, false},          {"accuracy", 1, true},       {"first_token_accuracy", 1, true},
-    {"first_accuracy", 1, true}, {"rest_accuracy", 1, true},         {"answered_share", 1, true}, {"loss", FLT_MAX, true},
-    {"flipped", 1, true},        {"set_flipped", 1, true},
-    {"score_top4", 1, true},            {"score_top10", 1, true},    {"content_right", 0x1p53, true},
-    {"n_tokens", 0x1p53, false}, {"n_answer", 0x1p53, false},        {"n_mentions", 0x1p53, false},
-    {"n_distractors", 0x1p53, false},   {"length", 0x1p53, false},   {"depth", 1, true},
+/* What one of our files calls so is a share, yes or no, a count or a loss, whoever wrote it. */
+struct named { const char *name; double least, most; bool nan; };
+static const struct named of_all[] = {
+    {"answered", 0, 1, false},           {"first_right", 0, 1, false},         {"accuracy", 0, 1, true},
+    {"first_token_accuracy", 0, 1, true},                                      {"score_top4", 0, 1, true},
+    {"score_top10", 0, 1, true},         {"content_right", 0, 0x1p53, true},   {"n_tokens", 0, 0x1p53, false},
+    {"n_answer", 0, 0x1p53, false},      {"n_mentions", 0, 0x1p53, false},     {"n_distractors", 0, 0x1p53, false},
+    {"length", 0, 0x1p53, false},        {"depth", 0, 1, true},
+    {"flipped", 0, 1, true},
+};
+
+/* And in an ablation or patching alone: a series that a trainer wrote may have any name. */
+static const struct named of_interventions[] = {
+    {"first_accuracy", 0, 1, true},      {"rest_accuracy", 0, 1, true},          {"answered_share", 0, 1, true},
+    {"set_flipped", 0, 1, true},         {"hidden_share", 0, 1 + 1e-4, true},    {"matched", 0, 1, true},
+    {"layer_matched", 0, 1, true},       {"says_source", 0, 1, false},           {"source_right", 0, 1, false},
+    {"in_loss", 0, 1, false},            {"n_content", 0, 0x1p53, false},        {"z_norm", 0, FLT_MAX, true},
+    {"loss", -1e-4, FLT_MAX, true},      /* nats: a difference of f32 numbers, 0 but for their rounding */
+    {"control_ratio", 0, (double)INFINITY, false},                               {"control_caliper", 0, (double)INFINITY, false},
+    {"control_candidates", 0, 0x1p31, false},                                    {"control_tier", 0, 2, false},
+    {"control_layer", 0, 0x1p31, false},                                         {"control_head", 0, 0x1p31, false},
 };
 
 /* Scores of hits or of the model's weights: their range holds whatever the rows are. The others are of rows that sum to 1, which those of
@@ -60,11 +73,29 @@ bool ns_score_of_any_rows(const char *score)
     return false;
 }
 
+static bool find_range(const struct named *list, size_t n, const char *dataset, ns_range *out)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(dataset, list[i].name) == 0) {
+            *out = (ns_range){list[i].least, list[i].most, list[i].nan};
+            return true;
+        }
+    return false;
+}
+
+ns_range ns_intervention_range(const char *dataset)
+{
+    ns_range of_name;
+    return find_range(of_interventions, sizeof of_interventions / sizeof *of_interventions, dataset, &of_name)
+               ? of_name
+               : ns_score_range(dataset, NULL);
+}
+
 ns_range ns_score_range(const char *dataset, const ns_score_meaning *meaning)
 {
-    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
-        if (strcmp(dataset, named[i].name) == 0)
-            return (ns_range){0, named[i].most, named[i].nan};
+    ns_range of_name;
+    if (find_range(of_all, sizeof of_all / sizeof *of_all, dataset, &of_name))
+        return of_name;
     if (!meaning || !(meaning->lo < meaning->hi))
         return ns_or_nan(ns_finite());
     const double least = isfinite(meaning->lo) ? meaning->lo - rounding(meaning->lo) : ns_finite().least;

@@ -100,9 +100,40 @@ static int check_others(ns_study *s, ns_error *err)
     return rc;
 }
 
+/* ---- of ablations and patchings: by their names ---- */
+
+static int check_of_intervention(const ns_file *f, const char *name, ns_error *err)
+{
+    float *values = NULL;
+    ns_dtype dtype;
+    ns_expected w = {.size = sizeof w, .name = name, .type = NS_F32, .range = ns_intervention_range(name)};
+    int rc = ns_file_describe(f, name, &dtype, &w.rank, w.shape, NULL, err);
+    if (rc == NS_OK && dtype != NS_N_DTYPES)
+        rc = ns_file_array(f, &w, &values, err);
+    free(values);
+    return rc;
+}
+
+static int check_interventions(const ns_file *f, ns_error *err)
+{
+    char **list;
+    int64_t n = 0;
+    int rc = ns_file_list(f, &list, &n, err);
+    for (int64_t i = 0; i < n && rc == NS_OK; i++)
+        rc = check_of_intervention(f, list[i] + (list[i][0] == '/'), err);
+    ns_free_strings(list, n);
+    return rc;
+}
+
 int ns_file_check_values(const ns_file *f, ns_error *err)
 {
+    static const ns_kinds interventions = NS_KINDS(NS_KIND_ABLATION) | NS_KINDS(NS_KIND_PATCHING);
     ns_study *s;
+    if (interventions & NS_KINDS(ns_file_kind(f))) {
+        const int rc = check_interventions(f, err);
+        if (rc != NS_OK)
+            return rc;
+    }
     if (!(NS_STUDY_KINDS & NS_KINDS(ns_file_kind(f))) || !ns_file_has(f, "layer_kind"))
         return NS_OK;
     int rc = ns_study_of(&s, f, f->path, err);

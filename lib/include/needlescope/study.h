@@ -86,6 +86,8 @@ NS_API NS_MUST_CHECK int ns_study_case_series(const ns_study *, const char *name
 /* Of a dataset of a score file, shard or study, by its name (answers, counts, shares) or its meaning as a score (NULL: not known). Who
  * reads such a dataset hands this to ns_file_array; what lies outside is NS_E_FORMAT. */
 NS_API ns_range ns_score_range(const char *dataset, const ns_score_meaning *);
+/* Of a dataset of an ablation or a patching, by its name. */
+NS_API ns_range ns_intervention_range(const char *dataset);
 /* values[L, H] of a score at one checkpoint, `before` numbers into a dataset (the score's own, its chance, what a ranking found of it), in
  * layers of kinds[L]. path: for the message. */
 typedef struct ns_head_values {

@@ -136,13 +136,13 @@ static void expect_refused(const contents *c, bool merged, const char *says)
 }
 
 /* A file of an ablation, or of a patching, whose third condition says so. */
-static int draw(const char *kind, const char *dataset, float value, ns_error *err)
+static void write_intervention(const char *kind, const char *dataset, float value)
 {
     enum { N = 3 };
     static const char *const kinds[N] = {"none", "target", "control"}, *const modes[N] = {"none", "zero_z", "zero_z"};
-    static const char *const names[] = {"first_accuracy", "rest_accuracy", "margin_mean", "loss", "set_recovery", "set_flipped"};
+    static const char *const names[] = {"first_accuracy", "rest_accuracy", "margin_mean", "loss", "set_recovery", "set_flipped",
+                                        "answered_share", "hidden_share", "matched", "layer_matched", "flipped", "control_caliper"};
     const ns_fact facts[] = {{"kind", kind, false}};
-    char picture[96];
     ns_table_writer *t;
     unlink(shard);                                       /* another kind of file replaces none */
     assert_int_equal(ns_table_create(&t, shard, facts, 1, NULL), NS_OK);
@@ -154,6 +154,12 @@ static int draw(const char *kind, const char *dataset, float value, ns_error *er
         put(t, names[i], "condition", values, NS_F32, 1, (int64_t[]){N});
     }
     assert_int_equal(ns_table_commit(t, NULL), NS_OK);
+}
+
+static int draw(const char *kind, const char *dataset, float value, ns_error *err)
+{
+    char picture[96];
+    write_intervention(kind, dataset, value);
     snprintf(picture, sizeof picture, "%s/drawn.png", folder);
     const int rc = ns_plot_ablation(picture, (const char *const[]){shard}, 1, NULL, NULL, err);
     unlink(picture);
@@ -175,6 +181,29 @@ static void test_interventions(void **state)
             fail_msg("%s", err.message);
         snprintf(says, sizeof says, "dataset '%s' holds %.9g (value 2)", shares[i].dataset, (double)shares[i].bad);
         expect_said(&err, draw(shares[i].kind, shares[i].dataset, shares[i].bad, &err), says);
+        expect_said(&err, check_whole(shard, &err), says);
+    }
+    unlink(shard);
+}
+
+/* What no figure draws is held all the same. */
+static void test_whole_interventions(void **state)
+{
+    (void)state;
+    static const struct { const char *kind, *dataset; float bad, good; } shares[] = {
+        {"ablation", "answered_share", 1.5f, 1},      {"ablation", "hidden_share", 1.5f, NAN}, {"ablation", "matched", 2, NAN},
+        {"patching", "layer_matched", -1, NAN},       {"patching", "flipped", 1.25f, 0},       {"ablation", "loss", -1, -1e-6f},
+        {"patching", "control_caliper", -1, INFINITY},
+    };
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+        ns_error err = {""};
+        char says[64];
+        write_intervention(shares[i].kind, shares[i].dataset, shares[i].good);
+        if (check_whole(shard, &err) != NS_OK)
+            fail_msg("%s", err.message);
+        write_intervention(shares[i].kind, shares[i].dataset, shares[i].bad);
+        snprintf(says, sizeof says, "dataset '%s' holds %.9g (value 2)", shares[i].dataset, (double)shares[i].bad);
+        expect_said(&err, check_whole(shard, &err), says);
     }
     unlink(shard);
 }
@@ -408,6 +437,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_intervals),
                                        cmocka_unit_test(test_studies), cmocka_unit_test(test_names),
                                        cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows),
-                                       cmocka_unit_test(test_interventions)};
+                                       cmocka_unit_test(test_interventions), cmocka_unit_test(test_whole_interventions)};
     return cmocka_run_group_tests(tests, begin, end);
 }
