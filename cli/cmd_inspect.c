@@ -165,24 +165,26 @@ static void shape_text(const ns_arch *arch, int64_t layer, ns_point point, char 
         snprintf(out + used, n - used, "]");
 }
 
-/* Why a layer lacks the point, and the same words of another layer (NULL: it has it). */
-static bool same_reason(const ns_arch *arch, ns_point point, int64_t layer, const char *why)
+typedef const char *reason_fn(const ns_arch *, ns_point, int64_t layer);
+
+/* The words that one layer has for a point, and the same of another (NULL: it has none). */
+static bool same_reason(reason_fn *of, const ns_arch *arch, ns_point point, int64_t layer, const char *why)
 {
-    const char *const other = ns_point_absent(arch, point, layer);
+    const char *const other = of(arch, point, layer);
     return why && other ? strcmp(why, other) == 0 : why == other;
 }
 
-/* "0-5,7": the layers that have the point (why NULL), or lack it for this reason; the first of them in *first. false: there is none. */
-static bool layers_text(const ns_arch *arch, ns_point point, const char *why, int64_t *first, char *out, size_t n)
+/* "0-5,7": the layers of which these words are said of the point; the first of them in *first. false: there is none. */
+static bool layers_text(reason_fn *of, const ns_arch *arch, ns_point point, const char *why, int64_t *first, char *out, size_t n)
 {
     *first = -1;
     out[0] = '\0';
     size_t used = 0;
     for (int64_t layer = 0; layer < arch->n_layers && used < n; layer++) {
-        if (!same_reason(arch, point, layer, why))
+        if (!same_reason(of, arch, point, layer, why))
             continue;
         int64_t last = layer;
-        while (last + 1 < arch->n_layers && same_reason(arch, point, last + 1, why))
+        while (last + 1 < arch->n_layers && same_reason(of, arch, point, last + 1, why))
             last++;
         *first = *first < 0 ? layer : *first;
         used += (size_t)snprintf(out + used, n - used, last > layer ? "%s%lld-%lld" : "%s%lld", used ? "," : "", (long long)layer,
@@ -202,7 +204,7 @@ static void describe_points(cli_out *o, const ns_arch *arch)
     for (int p = 0; p < NS_N_POINTS; p++) {
         char layers[256], shape[160];
         int64_t first;
-        if (!layers_text(arch, p, NULL, &first, layers, sizeof layers) && !ns_point_exists(arch, p, -1))
+        if (!layers_text(ns_point_absent, arch, p, NULL, &first, layers, sizeof layers) && !ns_point_exists(arch, p, -1))
             continue;
         shape_text(arch, first, p, shape, sizeof shape);
         cli_cell_text(o, ns_point_name(p));
@@ -214,17 +216,17 @@ static void describe_points(cli_out *o, const ns_arch *arch)
     cli_out_table_end(o);
 }
 
-/* A row for each reason that a point is absent for from some layers. */
-static void describe_absent(cli_out *o, const ns_arch *arch)
+/* A row for each reason that is given for a point in some layers. */
+static void describe_reasons(cli_out *o, const ns_arch *arch, const char *key, const char *title, const char *head, reason_fn *of)
 {
-    static const cli_column columns[] = {{"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"why", "why not", CELL_TEXT}};
-    cli_out_table(o, "absent", "Points that layers lack", columns, 3);
+    const cli_column columns[] = {{"name", "point", CELL_TEXT}, {"layers", "layers", CELL_TEXT}, {"why", head, CELL_TEXT}};
+    cli_out_table(o, key, title, columns, 3);
     for (int p = 0; p < NS_N_POINTS; p++)
         for (int64_t layer = 0; layer < arch->n_layers && strchr(ns_point_name(p), '%'); layer++) {
             char layers[256];
             int64_t first;
-            const char *const why = ns_point_absent(arch, p, layer);
-            if (!why || !layers_text(arch, p, why, &first, layers, sizeof layers) || first != layer)
+            const char *const why = of(arch, p, layer);
+            if (!why || !layers_text(of, arch, p, why, &first, layers, sizeof layers) || first != layer)
                 continue;
             cli_cell_text(o, ns_point_name(p));
             cli_cell_text(o, layers);
@@ -319,7 +321,8 @@ static int inspect(cli *app, const void *settings, char **args, int n_args)
     describe_layers(&o, m->arch);
     if (s->points) {
         describe_points(&o, m->arch);
-        describe_absent(&o, m->arch);
+        describe_reasons(&o, m->arch, "absent", "Points that layers lack", "why not", ns_point_absent);
+        describe_reasons(&o, m->arch, "beside", "Points of layers with two mixers side by side", "what it is there", ns_point_beside);
     }
     if (s->cost)
         rc = describe_cost(app, &o, m->checkpoint, m->arch, &s->lengths);

@@ -79,6 +79,20 @@ const char *ns_point_absent(const ns_arch *arch, ns_point p, int64_t layer)
     return absent_in_layer(&arch->layers[layer], p);
 }
 
+const char *ns_point_beside(const ns_arch *arch, ns_point p, int64_t layer)
+{
+    if (layer < 0 || layer >= arch->n_layers || !in_block(p))
+        return NULL;
+    const ns_stage *const s = &arch->layers[layer].stages[0];
+    if (s->n_branches < 2 || !ns_class_is_mixer(s->branches[1].class_))
+        return NULL;
+    if (p == NS_POINT_ATTN_OUT)
+        return "what both mixers add: more than the heads' results";
+    if (p == NS_POINT_LN1 || ns_branch_absent(&s->branches[0], p) || ns_branch_absent(&s->branches[1], p))
+        return NULL;
+    return "of the first of two mixers alone: that of the other cannot be looked into";
+}
+
 bool ns_point_exists(const ns_arch *arch, ns_point p, int64_t layer)
 {
     return !ns_point_absent(arch, p, layer);

@@ -129,6 +129,8 @@ NS_API const char *ns_point_formula(ns_point);
 /* Does the point exist at this layer (-1: outside the blocks) of this arch? ns_point_absent: why not, in words; NULL: it does. Where a
  * layer has two mixers side by side, a point is of the first that has it. */
 NS_API const char *ns_point_absent(const ns_arch *, ns_point, int64_t layer);
+/* What the point is of there, in words, where the layer has two mixers side by side and it is not what its name says; NULL: it is. */
+NS_API const char *ns_point_beside(const ns_arch *, ns_point, int64_t layer);
 NS_API bool ns_point_exists(const ns_arch *, ns_point, int64_t layer);
 /* "blocks.3.attn.hook_q" into buf. */
 NS_API void ns_point_format(ns_point, int64_t layer, char *buf, size_t n);

@@ -174,6 +174,27 @@ static void absent(const ns_arch *a, ns_point p, int64_t layer, const char *says
         fail_msg("%s of layer %lld: '%s', expected '%s'", ns_point_name(p), (long long)layer, why ? why : "it is there", says);
 }
 
+/* Of two mixers side by side the points are the first one's, and what both add is not what its heads do. */
+static void side_by_side(void **state)
+{
+    (void)state;
+    ns_arch *a = arch_of(small_config("falcon_h1"));
+    const ns_point of_one[] = {NS_POINT_PATTERN, NS_POINT_Z, NS_POINT_RESULT, NS_POINT_Q, NS_POINT_K, NS_POINT_V};
+    for (size_t i = 0; i < sizeof of_one / sizeof *of_one; i++)
+        assert_non_null(strstr(ns_point_beside(a, of_one[i], 1), "the other cannot be looked into"));
+    assert_non_null(strstr(ns_point_beside(a, NS_POINT_ATTN_OUT, 0), "what both mixers add"));
+    assert_null(ns_point_beside(a, NS_POINT_SSM_STATE, 0));            /* of the recurrence alone */
+    assert_null(ns_point_beside(a, NS_POINT_SCORES, 0));               /* of the attention alone */
+    assert_null(ns_point_beside(a, NS_POINT_MLP_OUT, 0));
+    assert_null(ns_point_beside(a, NS_POINT_PATTERN, a->n_layers));
+    ns_arch_free(a);
+    a = arch_of(small_config("lfm2"));
+    for (int64_t l = 0; l < a->n_layers; l++)
+        for (int p = 0; p < NS_N_POINTS; p++)
+            assert_null(ns_point_beside(a, p, l));
+    ns_arch_free(a);
+}
+
 /* A point that is not there says why, in words that are those of its class or layer. */
 static void why_not(void **state)
 {
@@ -213,6 +234,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(found_by_its_words), cmocka_unit_test(read_is_packed_and_freed),
                                        cmocka_unit_test(shapes), cmocka_unit_test(weights), cmocka_unit_test(points),
-                                       cmocka_unit_test(of_layers), cmocka_unit_test(why_not)};
+                                       cmocka_unit_test(of_layers), cmocka_unit_test(why_not), cmocka_unit_test(side_by_side)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
