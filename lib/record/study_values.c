@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record/h5.h"
 #include "record/open_study.h"
 
 static const char *score_axes(const ns_study *s)
@@ -48,6 +49,16 @@ static void leave_unsaid(ns_study *s)
     s->n_scores = said ? n : s->n_scores;
 }
 
+/* A score is float32: of another type it would be missing without a word. */
+static int take_heads(ns_study *s, const char *name, ns_dtype dtype, ns_error *err)
+{
+    if (dtype == NS_F32)
+        return add_score(s, name, err);
+    if (dtype == NS_N_DTYPES || ns_score_name_is_taken(name))
+        return NS_OK;
+    return ns_fail(err, NS_E_FORMAT, "%s: score '%s' is %s, where float32 is expected", s->path, name, ns_h5_type_name(dtype));
+}
+
 int ns_study_find_scores(ns_study *s, ns_error *err)
 {
     char **list;
@@ -63,8 +74,8 @@ int ns_study_find_scores(ns_study *s, ns_error *err)
         ns_dtype dtype;
         const char *const name = list[i] + (list[i][0] == '/');
         rc = strchr(name, '/') ? NS_OK : ns_file_describe(s->file, name, &dtype, NULL, NULL, &axes, err);
-        if (rc == NS_OK && axes && dtype == NS_F32 && strcmp(axes, score_axes(s)) == 0)
-            rc = add_score(s, name, err);
+        if (rc == NS_OK && axes && strcmp(axes, score_axes(s)) == 0)
+            rc = take_heads(s, name, dtype, err);
         free(axes);
     }
     ns_free_strings(list, n);

@@ -208,6 +208,41 @@ static void test_whole_interventions(void **state)
     unlink(shard);
 }
 
+/* As numpy and h5py write numbers by default. */
+static void test_types(void **state)
+{
+    (void)state;
+    static const double wide[L * H] = {.5, 1};
+    static const int32_t whole[L * H] = {0, 1};
+    static const struct { const char *name; const void *values; ns_dtype dtype; const char *says; } others[] = {
+        {"wide", wide, NS_F64, "score 'wide' is float64, where float32 is expected"},
+        {"whole", whole, NS_I32, "score 'whole' is int32, where float32 is expected"},
+        {"z_norm_chance", wide, NS_F64, NULL},           /* no score */
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const ns_fact kind = {"kind", "scores", false};
+        ns_table_writer *t;
+        ns_study *s;
+        ns_error err = {""};
+        assert_int_equal(ns_table_create(&t, shard, &kind, 1, NULL), NS_OK);
+        assert_int_equal(ns_table_count(t, "case", C, NULL), NS_OK);
+        assert_int_equal(ns_table_count(t, "layer", L, NULL), NS_OK);
+        assert_int_equal(ns_table_count(t, "head", H, NULL), NS_OK);
+        assert_int_equal(ns_table_strings(t, "layer_kind", "layer", sound.kinds, L, NULL), NS_OK);
+        put(t, "window", "layer head", (int64_t[L * H]){0}, NS_I64, 2, (int64_t[]){L, H});
+        put(t, "head_valid", "layer head", (uint8_t[L * H]){1, 1}, NS_U8, 2, (int64_t[]){L, H});
+        put_score(t, "share", sound.share, 0, 1);
+        put(t, others[i].name, "layer head", others[i].values, others[i].dtype, 2, (int64_t[]){L, H});
+        assert_int_equal(ns_table_commit(t, NULL), NS_OK);
+        const int rc = ns_study_open(&s, shard, &err);
+        ns_study_close(s);
+        if (others[i].says)
+            expect_said(&err, rc, others[i].says);
+        else
+            assert_int_equal(rc, NS_OK);
+    }
+}
+
 static void test_read(void **state)
 {
     (void)state;
@@ -437,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_intervals),
                                        cmocka_unit_test(test_studies), cmocka_unit_test(test_names),
                                        cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows),
-                                       cmocka_unit_test(test_interventions), cmocka_unit_test(test_whole_interventions)};
+                                       cmocka_unit_test(test_types), cmocka_unit_test(test_interventions),
+                                       cmocka_unit_test(test_whole_interventions)};
     return cmocka_run_group_tests(tests, begin, end);
 }
