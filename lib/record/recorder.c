@@ -25,6 +25,13 @@ static const ns_sink_class *const classes[NS_N_SINKS] = {
 
 /* ---- what is seen ---- */
 
+/* Statistics are float32, and no softmax weight exceeds 1. */
+static bool may_overflow(const ns_sink *s, const ns_site *site)
+{
+    const bool softmax = site->point == NS_POINT_PATTERN && site->kind == NS_ROW_SOFTMAX;
+    return s->rec->plan.params.dtype == NS_F16 && s->track->kind != NS_SINK_STATS && !softmax;
+}
+
 /* Rows of the view that the track wants, as runs: site rows [i, i + n) are the track's rows from `row` on. */
 static int give_rows(ns_sink *s, const ns_site *site, const ns_view *view, ns_error *err)
 {
@@ -37,7 +44,8 @@ static int give_rows(ns_sink *s, const ns_site *site, const ns_view *view, ns_er
         if (layer != s->layer || row != s->row)
             return ns_fail(err, NS_E_INTERNAL, "recording: case '%s': '%s' layer %lld row %lld came out of order", s->c->group,
                            s->track->name, (long long)site->layer, (long long)first);
-        int rc = s->class->rows(s, site, view, first - site->row0, n, err);
+        int rc = may_overflow(s, site) ? ns_sink_fits_half(s, site, view, first - site->row0, n, err) : NS_OK;
+        rc = rc != NS_OK ? rc : s->class->rows(s, site, view, first - site->row0, n, err);
         row += n;
         s->row = row;
         if (rc == NS_OK && s->row == s->n_rows) {

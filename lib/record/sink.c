@@ -1,6 +1,8 @@
 /* sink.c - what every sink needs: axes, conversion, slabs. */
 #include "record/sink.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +30,37 @@ void ns_sink_narrow(const ns_recording *r, float *x, int64_t n)
         r->math->f32_to_f16(half, x + i, m);
         memcpy((char *)x + (size_t)i * sizeof *half, half, (size_t)m * sizeof *half);
     }
+}
+
+/* The first of n cells that is finite and rounds to no finite half; n if there is none. */
+static int64_t beyond_half(const float *x, int64_t n)
+{
+    const float least = 65520; /* half a step above the largest half, 65504 */
+    int64_t i = 0;
+    while (i < n && !(fabsf(x[i]) >= least && fabsf(x[i]) <= FLT_MAX))
+        i++;
+    return i;
+}
+
+int ns_sink_fits_half(const ns_sink *s, const ns_site *site, const ns_view *view, int64_t first, int64_t n, ns_error *err)
+{
+    const bool map = s->track->kind != NS_SINK_VALUES, headed = map || view->rank == 3;
+    const int64_t heads = !headed ? 1 : view->shape[map ? 0 : 1], by_head = !headed ? 0 : view->stride[map ? 0 : 1];
+    const int64_t by_row = view->stride[map ? 1 : 0], cells = view->shape[view->rank - 1];
+    char name[96], head[32] = "";
+    for (int64_t i = 0; i < heads * n; i++) {
+        const int64_t h = i / n, row = first + i % n;
+        const float *const x = (const float *)view->data + h * by_head + row * by_row;
+        const int64_t at = beyond_half(x, cells);
+        if (at == cells)
+            continue;
+        ns_point_format(site->point, site->layer, name, sizeof name);
+        if (headed)
+            snprintf(head, sizeof head, " head %lld", (long long)h);
+        return ns_fail(err, NS_E_NUMERIC, "recording: case '%s': %s%s row %lld holds %g, which float16 (up to 65504) cannot: record float32 "
+                       "(--dtype f32)", s->c->c->id ? s->c->c->id : s->c->group, name, head, (long long)(site->row0 + row), (double)x[at]);
+    }
+    return NS_OK;
 }
 
 int ns_sink_write(ns_recording *r, hid_t dataset, ns_dtype dtype, int rank, const int64_t *start, const int64_t *count, const void *data,

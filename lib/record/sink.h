@@ -57,6 +57,8 @@ int ns_sink_write(ns_recording *, hid_t dataset, ns_dtype, int rank, const int64
                   const char *name, ns_error *);
 /* "layer head row key" of the track: its layer axis, then `rest`. */
 const char *ns_sink_axes(const ns_sink *, const char *rest, char *buf, size_t n);
+/* NS_E_NUMERIC if one of rows [first, first + n) of the view holds a finite number that would be infinite as a half. */
+int ns_sink_fits_half(const ns_sink *, const ns_site *, const ns_view *, int64_t first, int64_t n, ns_error *);
 /* Converts to the recording's dtype; out has room for n cells of it. */
 void ns_sink_convert(const ns_recording *, void *out, const float *x, int64_t n);
 /* In place to halves: the first 2 n bytes of x. */

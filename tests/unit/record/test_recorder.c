@@ -376,6 +376,51 @@ static void test_refusals(void **state)
     assert_int_equal(files_in_folder(), 0);
 }
 
+/* Row 0 of `point` in layer 0 of the second case, zeros but for one cell; map: four heads of 32 keys, else 24 features. */
+static int see_cell(ns_recorder_params params, int point, ns_row_kind kind, int64_t cell, float value, ns_error *err)
+{
+    const bool map = point == NS_POINT_PATTERN || point == NS_POINT_SCORES;
+    ns_recorder *r;
+    float x[4 * 32] = {0};
+    x[cell] = value;
+    const ns_view v = map ? ns_view_of(x, NS_F32, 3, (int64_t[]){4, 1, 32}) : ns_view_of(x, NS_F32, 2, (int64_t[]){1, 24});
+    const ns_site site = {.size = sizeof site, .point = point, .case_index = 1, .c = &cases.list[1], .n_heads = 4, .n_kv_heads = 2,
+                          .layer = 0, .n_rows = 1, .n_keys = 32, .kind = kind, .attn = ns_arch_attn(arch, 0)};
+    params.size = sizeof params;
+    params.n_at = 1;
+    assert_int_equal(ns_recorder_new_for(&r, arch, 1, &cases, path, &params, NULL, 0, err), NS_OK);
+    const int rc = ns_recorder_see(r, &site, &v, err);
+    ns_recorder_abort(r);
+    return rc;
+}
+
+/* What a half cannot hold is never an infinity in the file: the error says where and what to do. */
+static void test_overflow(void **state)
+{
+    (void)state;
+    ns_error err = {""};
+    const char *const resid[] = {"blocks.*.hook_resid_post"}, *const scores[] = {"blocks.*.attn.hook_attn_scores"};
+    static const ns_maps_kind kinds[] = {NS_MAPS_DENSE, NS_MAPS_TOPK, NS_MAPS_POOLED};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const ns_recorder_params half = {.at = pattern_glob, .maps = kinds[i], .dtype = NS_F16};
+        assert_int_equal(see_cell(half, NS_POINT_PATTERN, NS_ROW_UNROLLED, 2 * 32, 65519, &err), NS_OK);
+        assert_int_equal(see_cell(half, NS_POINT_PATTERN, NS_ROW_UNROLLED, 2 * 32, -70000, &err), NS_E_NUMERIC);
+        assert_string_equal(err.message, "recording: case 'case \xce\xb1 1': blocks.0.attn.hook_pattern head 2 row 0 holds -70000, which "
+                                         "float16 (up to 65504) cannot: record float32 (--dtype f32)");
+    }
+    const ns_recorder_params full = {.at = pattern_glob, .maps = NS_MAPS_DENSE, .dtype = NS_F32},
+                             stats = {.at = pattern_glob, .maps = NS_MAPS_STATS, .dtype = NS_F16},
+                             score = {.at = scores, .maps = NS_MAPS_DENSE, .dtype = NS_F16},
+                             value = {.at = resid, .maps = NS_MAPS_DENSE, .dtype = NS_F16};
+    assert_int_equal(see_cell(full, NS_POINT_PATTERN, NS_ROW_UNROLLED, 2 * 32, 70000, &err), NS_OK);
+    assert_int_equal(see_cell(stats, NS_POINT_PATTERN, NS_ROW_UNROLLED, 2 * 32, 70000, &err), NS_OK);
+    assert_int_equal(see_cell(score, NS_POINT_SCORES, NS_ROW_SOFTMAX, 1, -INFINITY, &err), NS_OK);
+    assert_int_equal(see_cell(score, NS_POINT_SCORES, NS_ROW_SOFTMAX, 1, 65520, &err), NS_E_NUMERIC);
+    assert_int_equal(see_cell(value, NS_POINT_RESID_POST, NS_ROW_SOFTMAX, 23, 1e9f, &err), NS_E_NUMERIC);
+    assert_non_null(strstr(err.message, "blocks.0.hook_resid_post row 0 holds 1e+09"));
+    assert_int_equal(files_in_folder(), 0);
+}
+
 /* In a child whose files may not grow beyond `limit`: NS_E_IO from a callback or from the commit, no file, not a word printed. */
 static int record_limited(rlim_t limit)
 {
@@ -426,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dense), cmocka_unit_test(test_activations), cmocka_unit_test(test_topk),     cmocka_unit_test(test_pooled),
         cmocka_unit_test(test_stats), cmocka_unit_test(test_estimate),    cmocka_unit_test(test_refusals), cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_overflow),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
