@@ -196,7 +196,8 @@ int ns_facts_ropes(ns_facts *f, ns_config *c, const ns_family *row, ns_error *er
         return NS_OK;
     if (row->rope == NS_ROPES_NAMED) {
         const char *kind;
-        ns_config_get(c, "rope_parameters");             /* transformers 5 writes it without a rope too */
+        ns_config_get(c, "rope_parameters");             /* transformers 5 writes it without a rope too, and 4 the theta */
+        ns_config_get(c, "rope_theta");
         if ((rc = ns_config_str(c, "position_embedding_type", "nope", &kind, err)) != NS_OK || strcmp(kind, "nope") == 0)
             return rc;
         if (strcmp(kind, "rope") != 0)

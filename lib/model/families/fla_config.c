@@ -33,13 +33,26 @@ static int read_layers(ns_facts *f, const cJSON *spec, const char *label, int64_
     return NS_OK;
 }
 
+static void warn_unread(const ns_config *c, const cJSON *spec)
+{
+    static const char *const read[] = {"layers", "num_heads", "num_kv_heads", "window_size", "rope_theta", "qkv_bias"};
+    for (const cJSON *item = spec->child; item; item = item->next) {
+        size_t i = 0;
+        while (i < sizeof read / sizeof *read && strcmp(read[i], item->string) != 0)
+            i++;
+        if (i == sizeof read / sizeof *read)
+            ns_config_warn(c, "unknown key '%.80s' of attn is not looked at", item->string);
+    }
+}
+
 /* One object of `attn`. */
-static int read_spec(ns_facts *f, const cJSON *spec, const char *label, attention *a, ns_error *err)
+static int read_spec(ns_facts *f, const ns_config *c, const cJSON *spec, const char *label, attention *a, ns_error *err)
 {
     int64_t window;
     int rc;
     if (!cJSON_IsObject(spec))
         return ns_fail(err, NS_E_FORMAT, "%s must be an object, a list of objects or null", label);
+    warn_unread(c, spec);
     if ((rc = ns_json_i64(spec, "num_heads", 0, &a->heads, label, err)) != NS_OK ||
         (rc = ns_json_i64(spec, "num_kv_heads", a->heads, &a->kv_heads, label, err)) != NS_OK ||
         (rc = ns_json_i64(spec, "window_size", 0, &window, label, err)) != NS_OK ||
@@ -72,7 +85,7 @@ static int read_attention(ns_facts *f, ns_config *c, attention *out, ns_error *e
     int rc = NS_OK;
     for (const cJSON *spec = several ? attn->child : attn; spec && rc == NS_OK; spec = several ? spec->next : NULL) {
         attention a = {0};
-        rc = read_spec(f, spec, label, &a, err);
+        rc = read_spec(f, c, spec, label, &a, err);
         if (rc == NS_OK && out->heads && !same(&a, out))
             rc = ns_fail(err, NS_E_UNSUPPORTED, "%s: its layers have several sizes of heads, thetas or biases: describe the model with "
                          "--arch", label);

@@ -9,7 +9,8 @@ static const ns_names names = {
     .q_norm = "self_attn.q_norm", .k_norm = "self_attn.k_norm",
     .gate = "mlp.gate_proj", .up = "mlp.up_proj", .down = "mlp.down_proj",
 };
-static const char *const harmless[] = {"mlp_only_layers", NULL};          /* looked at by nobody */
+/* Looked at by nobody, as are the heads that predict further tokens; the gate of the output is told by q_proj's rows. */
+static const char *const harmless[] = {"mlp_only_layers", "attn_output_gate", "mamba_ssm_dtype", "mtp_*", NULL};
 static const char *const ignored[] = {"*.rotary_emb.inv_freq", "mtp.*", NULL};
 
 #define EXPERTS                                                                                                                        \

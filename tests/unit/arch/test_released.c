@@ -43,6 +43,10 @@ static void unknown_keys(void **state)
                               sizeof last),
                      1);
     assert_non_null(strstr(last, "'oops'"));
+    assert_int_equal(warnings("{\"model_type\":\"gla\",\"hidden_size\":16,\"num_heads\":4,\"num_hidden_layers\":2,\"vocab_size\":32,"
+                              "\"attn\":{\"layers\":[1],\"num_heads\":4,\"num_kv_heads\":2,\"qkv_bias\":true,\"window_size\":null,"
+                              "\"rope_theta\":10000.0,\"colour\":2}}", last, sizeof last), 1);
+    assert_string_equal(last, "config.json: unknown key 'colour' of attn is not looked at");
     static const struct { const char *family, *more, *says;
     } changing[] = {
         {"llama", "\"sliding_window\":4096", "sliding_window is 4096, which would change the result"},
@@ -135,6 +139,11 @@ static void released_configs(void **state)
         {"jamba", "\"use_associative_scan\":true,\"use_mambapy\":false"},
         {"glm4_moe", "\"num_nextn_predict_layers\":1"},
         {"gpt_oss", "\"swiglu_alpha\":1.702,\"swiglu_limit\":7.0"},
+        /* of transformers 4.57, without a rope */
+        {"granitemoehybrid", "\"rope_theta\":10000.0,\"rope_scaling\":null,\"position_embedding_type\":\"nope\",\"mamba_n_heads\":8"},
+        /* Qwen3.5 */
+        {"qwen3_5_text", "\"attn_output_gate\":true,\"mamba_ssm_dtype\":\"float32\",\"mtp_num_hidden_layers\":1,"
+                         "\"mtp_use_dedicated_embeddings\":false,\"full_attention_interval\":4"},
         /* EXAONE-4.0-1.2B */
         {"exaone4", "\"sliding_window\":null,\"sliding_window_pattern\":null,\"layer_types\":null"},
         /* Phi-3-mini-4k */
@@ -149,7 +158,7 @@ static void released_configs(void **state)
 }
 
 /* The same of models without attention. */
-static void released_without_heads(void **state)
+static void released_without_attention(void **state)
 {
     (void)state;
     static const char *const released[] = {
@@ -162,22 +171,28 @@ static void released_without_heads(void **state)
         "{\"model_type\":\"falcon_mamba\",\"hidden_size\":32,\"num_hidden_layers\":2,\"expand\":16,\"intermediate_size\":64,"
         "\"layer_norm_epsilon\":1e-05,\"mixer_rms_eps\":1e-06,\"time_step_rank\":256,\"tie_word_embeddings\":false,"
         "\"use_falcon_mambapy\":false,\"use_mambapy\":false,\"use_associative_scan\":true}",
-        /* Mamba-Codestral-7B */
+    };
+    /* Mamba-Codestral-7B */
+    static const char codestral[] =
         "{\"model_type\":\"mamba2\",\"hidden_size\":32,\"num_hidden_layers\":2,\"chunk_size\":256,\"conv_kernel\":4,\"expand\":2,"
         "\"head_dim\":8,\"num_heads\":8,\"hidden_act\":\"silu\",\"intermediate_size\":64,\"layer_norm_epsilon\":1e-05,\"n_groups\":8,"
         "\"norm_before_gate\":true,\"rescale_prenorm_residual\":false,\"residual_in_fp32\":true,\"rms_norm\":true,\"state_size\":128,"
         "\"tie_word_embeddings\":false,\"time_step_floor\":0.0001,\"time_step_init_scheme\":\"random\","
         "\"time_step_limit\":[0.0,Infinity],\"time_step_max\":0.1,\"time_step_min\":0.001,\"time_step_rank\":256,"
-        "\"time_step_scale\":1.0,\"use_bias\":false,\"use_conv_bias\":true,\"use_cache\":true}",
-    };
+        "\"time_step_scale\":1.0,\"use_bias\":false,\"use_conv_bias\":true,\"use_cache\":true}";
+    char last[512];
     for (size_t i = 0; i < sizeof released / sizeof *released; i++) {
-        char last[512];
         if (warnings(released[i], last, sizeof last))
             fail_msg("%s", last);
         ns_arch *const a = arch_of(released[i]);
         assert_true(ns_arch_max_heads(a) == 0 && ns_arch_axis(a, 0, "channel") == 64 && ns_arch_layer_kind(a, 0) == NS_LAYER_RECURRENT);
         ns_arch_free(a);
     }
+    if (warnings(codestral, last, sizeof last))
+        fail_msg("%s", last);
+    ns_arch *const a = arch_of(codestral);
+    assert_true(ns_arch_max_heads(a) == 8 && ns_arch_layer_kind(a, 0) == NS_LAYER_RECURRENT);
+    ns_arch_free(a);
 }
 
 /* ---- wrappers: the text model's config, wherever it stands ---- */
@@ -224,7 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrappers), cmocka_unit_test(unknown_keys), cmocka_unit_test(released_configs),
-        cmocka_unit_test(released_without_heads),
+        cmocka_unit_test(released_without_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
