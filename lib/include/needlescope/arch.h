@@ -113,6 +113,7 @@ typedef struct ns_arch {
     float    logit_scale, logit_softcap;         /* 1 and 0 unless the family says otherwise */
     char   **ignored;                            /* tensor-name globs: known buffers, towers and projectors of a wrapper */
     int      n_ignored;
+    char    *described;                          /* the file that was read as a description, for messages; NULL: config.json was */
 } ns_arch;
 
 typedef struct ns_arch_params {

@@ -137,6 +137,7 @@ void ns_arch_free(ns_arch *a)
     for (int i = 0; i < a->n_ignored; i++)
         free(a->ignored[i]);
     free(a->ignored);
+    free(a->described);
     free(a->ropes);
     free(a->layers);
     free(a);

@@ -28,26 +28,32 @@ static int64_t rows_needed(const ns_tref *t)
     return t->start + last / t->group * t->stride + last % t->group + 1;
 }
 
+/* What was read, and what would have to be corrected. */
+static const char *said_by(const ns_arch *a)
+{
+    return a->described ? a->described : "config.json";
+}
+
 static int missing(const taker *k, const ns_visit *slot, int64_t expert, ns_error *err)
 {
     char name[NS_TENSOR_NAME];
-    const char *const dir = ns_checkpoint_dir(k->c);
+    const char *const dir = ns_checkpoint_dir(k->c), *const said = said_by(k->a);
     ns_tref_name(slot->tref, expert, name);
-    if (strcmp(slot->role, "head") == 0)
+    if (strcmp(slot->role, "head") == 0 && !k->a->described)
         return ns_fail(err, NS_E_FORMAT,
                        "%s: no tensor '%s', but tie_word_embeddings is false (or absent, and %s is not tied by default): correct "
                        "config.json, or give the head",
                        dir, name, k->a->family);
     if (expert >= 0)
         return ns_fail(err, NS_E_FORMAT,
-                       "%s: no tensor '%s' (%s of layer %lld, which has %lld experts): correct config.json, or map the names with --names",
-                       dir, name, slot->role, (long long)slot->layer, (long long)slot->copies);
+                       "%s: no tensor '%s' (%s of layer %lld, which has %lld experts): correct %s, or map the names with --names",
+                       dir, name, slot->role, (long long)slot->layer, (long long)slot->copies, said);
     if (slot->layer >= 0)
         return ns_fail(err, NS_E_FORMAT,
-                       "%s: no tensor '%s' (%s of layer %lld; num_hidden_layers says %lld layers): correct config.json, or map the names "
-                       "with --names",
-                       dir, name, slot->role, (long long)slot->layer, (long long)k->a->n_layers);
-    return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s' (%s): correct config.json, or map the names with --names", dir, name, slot->role);
+                       "%s: no tensor '%s' (%s of layer %lld; %s %lld layers): correct %s, or map the names with --names",
+                       dir, name, slot->role, (long long)slot->layer, k->a->described ? "it has" : "num_hidden_layers says",
+                       (long long)k->a->n_layers, said);
+    return ns_fail(err, NS_E_FORMAT, "%s: no tensor '%s' (%s): correct %s, or map the names with --names", dir, name, slot->role, said);
 }
 
 /* One tensor of all experts, whose first axis they are. */
@@ -56,7 +62,7 @@ static bool stacked(const ns_visit *slot)
     return slot->copies && !ns_tref_split(slot->tref);
 }
 
-static int wrong_shape(const ns_visit *slot, const ns_tensor *tensor, const ns_view *view, ns_error *err)
+static int wrong_shape(const taker *k, const ns_visit *slot, const ns_tensor *tensor, const ns_view *view, ns_error *err)
 {
     const ns_tref *const t = slot->tref;
     const int64_t rows = rows_needed(t);
@@ -70,8 +76,8 @@ static int wrong_shape(const ns_visit *slot, const ns_tensor *tensor, const ns_v
     else
         snprintf(want + n, sizeof want - (size_t)n, "%lld, %lld]", (long long)(t->transposed ? t->n_in : rows),
                  (long long)(t->transposed ? rows : t->n_in));
-    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is %s, but %s (%s) of config.json wants %s: one of the two is wrong", tensor->file,
-                   tensor->name, have, slot->role, slot->sizes, want);
+    return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is %s, but %s (%s) of %s wants %s: one of the two is wrong", tensor->file,
+                   tensor->name, have, slot->role, slot->sizes, said_by(k->a), want);
 }
 
 static int64_t index_of(const ns_checkpoint *c, const ns_tensor *tensor)
@@ -125,7 +131,7 @@ static int take_tensor(taker *k, const ns_visit *slot, int64_t expert, ns_error 
         return ns_fail(err, NS_E_UNSUPPORTED, "%s: tensor '%s' is %s: weights must be F32, F16 or BF16", tensor->file, tensor->name,
                        ns_dtype_name(v->dtype));
     if (!right_rank(slot, v) || rows_there(slot, v) < rows_needed(t))      /* rows too many: check_rows */
-        return wrong_shape(slot, tensor, v, err);
+        return wrong_shape(k, slot, tensor, v, err);
     int64_t *const rows = &k->rows[index_of(k->c, tensor)];
     if (!tied && !(slot->shared && *rows == t->n_out) && !ns_add_i64(*rows, t->n_out, rows))
         return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is named too often", tensor->file, tensor->name);
@@ -176,7 +182,7 @@ static const char *hint(const char *name)
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
         if (ns_glob(hints[i].glob, name))
             return hints[i].text;
-    return "the description does not know it";
+    return "this model_type does not know it";
 }
 
 static int check_leftovers(const taker *k, ns_error *err)
@@ -196,6 +202,9 @@ static int check_leftovers(const taker *k, ns_error *err)
     char others[48] = "";
     if (more > 0)
         snprintf(others, sizeof others, " and %lld more", (long long)more);
+    if (k->a->described)
+        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s'%s would not be used: %s does not name it (nor list it under \"ignored\")",
+                       first->file, first->name, others, k->a->described);
     return ns_fail(err, NS_E_FORMAT,
                    "%s: tensor '%s'%s would not be used: %s (or list it under \"ignored\" in a description given with --arch)", first->file,
                    first->name, others, hint(first->name));
@@ -214,8 +223,8 @@ static int check_tensor_rows(taker *k, const ns_visit *slot, int64_t expert, ns_
     if (taken == rows)
         return NS_OK;
     return ns_fail(err, NS_E_FORMAT,
-                   "%s: tensor '%s' has %lld rows, but the sizes of config.json (%s) take %lld of them: one of the two is wrong",
-                   tensor->file, tensor->name, (long long)rows, slot->sizes, (long long)taken);
+                   "%s: tensor '%s' has %lld rows, but the sizes of %s (%s) take %lld of them: one of the two is wrong",
+                   tensor->file, tensor->name, (long long)rows, said_by(k->a), slot->sizes, (long long)taken);
 }
 
 static int check_rows(void *user, const ns_visit *slot, ns_error *err)
@@ -259,9 +268,9 @@ static int check_tied_head(const ns_arch *a, const ns_checkpoint *c, ns_error *e
             return rc;
         if (!same)
             return ns_fail(err, NS_E_FORMAT,
-                           "%s: tensor '%s' differs from '%s', but config.json says that they are tied: set tie_word_embeddings to false, "
-                           "or delete the tensor",
-                           head->file, head->name, embed->name);
+                           "%s: tensor '%s' differs from '%s', but %s says that they are tied: %s, or delete the tensor",
+                           head->file, head->name, embed->name, said_by(a),
+                           a->described ? "name the head's own there" : "set tie_word_embeddings to false");
     }
     return NS_OK;
 }

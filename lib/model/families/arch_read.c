@@ -218,6 +218,8 @@ int ns_arch_from_json(ns_arch **out, const char *json, size_t n, const char *lab
         params->names_path)
         rc = ns_arch_apply_names(a, params->names_path, err);
     cJSON_Delete(root);
+    if (rc == NS_OK && !(a->described = ns_strdup(label)))
+        rc = ns_oom(err, label);
     if (rc != NS_OK) {
         ns_arch_free(a);
         return rc;

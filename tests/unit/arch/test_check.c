@@ -197,6 +197,20 @@ static void contradictions(void **state)
     add(&t, "model.layers.2.mlp.down_proj.weight", 2, 16, 24);
     expect(a, &t, NS_E_FORMAT,
            "tensor 'model.layers.2.mlp.down_proj.weight' would not be used: config.json's num_hidden_layers may be too small");
+    ns_arch *described;
+    char *text;
+    ns_error err;
+    assert_int_equal(ns_arch_to_json(a, &text, &err), NS_OK);
+    assert_int_equal(ns_arch_from_json(&described, text, strlen(text), "e.json", NULL, &err), NS_OK);
+    expect(described, &t, NS_E_FORMAT, "layers.2.mlp.down_proj.weight' would not be used: e.json does not name it (nor list it");
+    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){8, 20});
+    expect(described, &t, NS_E_FORMAT, "is [8, 20], but attn.k (num_key_value_heads x head_dim, hidden_size) of e.json wants [8, 16]");
+    k->view = ns_view_of(zeros, NS_F32, 2, (int64_t[]){24, 16});
+    k->name = "model.layers.0.self_attn.other.weight";
+    expect(described, &t, NS_E_FORMAT, "(attn.k of layer 0; it has 2 layers): correct e.json, or map the names");
+    *k = good;
+    ns_arch_free(described);
+    free(text);
     free(t.names[--t.n]);
     add(&t, "model.layers.0.self_attn.rotary_emb.inv_freq", 1, 2, 1);
     expect(a, &t, NS_OK, "");
