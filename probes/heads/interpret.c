@@ -225,7 +225,7 @@ static int64_t keys_before(const state *s, int64_t q)
 }
 
 /* 1 + the keys that come before the heaviest of the set: those of more weight, and equals at lower positions, so 1 is a hit of the largest
- * weight. Without any weight it comes last of all keys, wherever a window ends. NaN: a row that looks nowhere ranks nothing. */
+ * weight. Without a weight above 0 it comes last of all keys, wherever a window ends. NaN: a row that looks nowhere ranks nothing. */
 static double rank_of(const state *s, const ns_site *site, const float *row, int64_t q, int64_t n)
 {
     const int64_t best = heaviest(s, site, row, n);
@@ -233,12 +233,12 @@ static double rank_of(const state *s, const ns_site *site, const float *row, int
     bool looks = false;
     for (int64_t at = 0; at < site->n_keys; at++) {
         const bool seen = !(s->excludes && left_out(s, site->key0 + at));
-        looks |= seen && row[at] != 0;
+        looks |= seen && row[at] > 0;
         rank += seen && best >= 0 && (row[at] > row[best] || (row[at] == row[best] && at < best));
     }
     if (!looks)
         return NAN;
-    return (double)(best >= 0 && row[best] != 0 ? rank : keys_before(s, q));
+    return (double)(best >= 0 && row[best] > 0 ? rank : keys_before(s, q));
 }
 
 /* a ln a for a in [0, 1], 0 for 0: a = m 2^e, m in [sqrt(1/2), sqrt(2)), ln m = 2 (z + z^3/3 + ... + z^15/15), z = (m - 1) / (m + 1),

@@ -6,18 +6,19 @@
 int64_t ns_row_argmax(const float *row, int64_t n, float *margin)
 {
     int64_t best = -1;
-    float second = 0;
+    float largest = 0, second = 0;
     for (int64_t k = 0; k < n; k++) {
-        if (best < 0 ? row[k] == row[k] : row[k] > row[best]) {
-            second = best < 0 ? 0 : row[best];
+        if (row[k] > largest) {
+            second = largest;
+            largest = row[k];
             best = k;
         } else if (row[k] > second) {
             second = row[k];
         }
     }
     if (margin)
-        *margin = best < 0 ? 0 : row[best] - second;
-    return best >= 0 && row[best] == 0 ? -1 : best;
+        *margin = largest - second;
+    return best;
 }
 
 double ns_row_mass(const ns_site *site, const float *row, int64_t begin, int64_t end)

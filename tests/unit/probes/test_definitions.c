@@ -90,11 +90,13 @@ static ns_span spans[] = {{(char *)"needle", 2, 5}, {(char *)"needle_answer", 3,
 static const ns_case the_case =
     {.id = (char *)"c", .tokens = prompt, .n_tokens = T, .answer = answer, .n_answer = N_ANSWER, .spans = spans, .n_spans = 2};
 
-/* Row q of the only head: weight 1 / 2 on position 0, 1 / 4 on position 3, the rest of 1 / 4 evenly on the others of q >= 4. */
+/* Row q of the only head: weight 1 / 2 on position 0, 1 / 4 on position 3, the rest of 1 / 4 evenly on the others of q >= 4; or minus that,
+ * as an unrolled row may be. */
+static float sign = 1;
 static void one_row(float *row, int64_t q)
 {
     for (int64_t k = 0; k <= q; k++)
-        row[k] = k == 0 ? 0.5f : k == 3 ? 0.25f : 0.25f / (float)(q - 1);
+        row[k] = sign * (k == 0 ? 0.5f : k == 3 ? 0.25f : 0.25f / (float)(q - 1));
 }
 
 /* Output 0 (and 1) of a definition over rows [4, ROWS), the window's first key at key0. */
@@ -222,6 +224,16 @@ static void test_values(void **state)
     assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\", \"exclude\": [0]}", 0, NULL), 1, 0);
     /* hidden by a window: behind all eight keys, not the six that the window leaves */
     assert_near(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [0], \"stat\": \"rank\"}", 2, NULL), 8, 0);
+    sign = -1;                                                 /* nothing above 0: the row looks nowhere; a mass is what it is */
+    for (int key = 0; key < 8; key++) {
+        char json[100];
+        snprintf(json, sizeof json, "{\"name\": \"x\", \"rows\": [-1], \"keys\": [%d], \"stat\": \"argmax_hit\"}", key);
+        assert_near(value_of(json, 0, &events), 0, 0);
+        assert_true(events == 1);
+    }
+    assert_true(isnan(value_of("{\"name\": \"x\", \"rows\": [-1], \"keys\": [3], \"stat\": \"rank\"}", 0, NULL)));
+    assert_near(value_of("{\"name\": \"x\", \"rows\": \"last:4\", \"keys\": [0], \"stat\": \"mass\"}", 0, NULL), -0.5, 1e-7);
+    sign = 1;
     for (int key = 1; key < 8; key++) {                        /* equals by position: 1, 2, 4 to 7 hold 1/24 each, behind 0 and 3 */
         char json[100];
         snprintf(json, sizeof json, "{\"name\": \"x\", \"rows\": [-1], \"keys\": [%d], \"stat\": \"rank\"}", key);
