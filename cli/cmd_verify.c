@@ -45,6 +45,12 @@ static int print_facts(cli *app, const char *path)
     return rc;
 }
 
+/* What could not be read to its end (a disk that is gone, a process that somebody killed) is not known to be broken. */
+static const char *state_of(int rc)
+{
+    return rc == NS_OK ? "ok" : rc == NS_E_IO ? "unread" : "BROKEN";
+}
+
 /* A file for which memory ran out is neither whole nor broken: that ends the command. */
 static int verify_one(cli *app, cli_out *o, const char *path, int *worst)
 {
@@ -54,7 +60,7 @@ static int verify_one(cli *app, cli_out *o, const char *path, int *worst)
     rc = rc != NS_OK ? rc : ns_file_verify(f, &why);
     if (rc != NS_E_MEMORY) {
         cli_cell_text(o, path);
-        cli_cell_text(o, rc == NS_OK ? "ok" : "BROKEN");
+        cli_cell_text(o, state_of(rc));
         cli_cell_text(o, rc == NS_OK ? ns_file_fact(f, "content_sha256") : why.message);
         *worst = *worst ? *worst : rc;
     }

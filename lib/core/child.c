@@ -5,6 +5,7 @@
  * that fork() knows nothing of (that of gcc 12's sanitizers, a host's own) may be locked by another thread (pango looks for fonts on one):
  * such a child waits for ever and does nothing, so it is given up soon and another one made. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,11 +64,14 @@ void ns_child_busy(const char *with)
     allow(with ? this_child.limits.cpu_seconds : 0, with ? this_child.limits.patience : 0);
 }
 
-static void limit_memory(int64_t bytes_beside)
+/* false: without a descriptor nobody can say what the process holds, and there would be no limit; errno says why. */
+static bool limit_memory(int64_t bytes_beside)
 {
     struct rlimit space;
     long pages = 0;
     FILE *const f = fopen("/proc/self/statm", "r");
+    if (!f && (errno == EMFILE || errno == ENFILE))
+        return false;
     if (f && fscanf(f, "%ld", &pages) == 1 && getrlimit(RLIMIT_AS, &space) == 0) {
         const rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)bytes_beside;
         if (space.rlim_cur == RLIM_INFINITY || space.rlim_cur > most)
@@ -76,6 +80,7 @@ static void limit_memory(int64_t bytes_beside)
     }
     if (f)
         fclose(f);
+    return true;
 }
 
 bool ns_memory_left(int64_t bytes)
@@ -85,6 +90,20 @@ bool ns_memory_left(int64_t bytes)
         return false;
     munmap(room, (size_t)bytes);
     return true;
+}
+
+bool ns_descriptors_left(int n)
+{
+    enum { MOST = 16 };
+    int list[MOST], had = 0;
+    while (had < n && had < MOST && (list[had] = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
+        had++;
+    const int why = errno;
+    const bool left = had == n || had == MOST || (why != EMFILE && why != ENFILE);
+    while (had > 0)
+        close(list[--had]);
+    errno = why;
+    return left;
 }
 
 /* Signals as a new program has them: a handler of the caller's must not run here. */
@@ -107,9 +126,8 @@ static _Noreturn void child(ns_child_work work, void *user, char *busy, const ch
     this_child.limits = *limits;
     ns_child_busy(label);                       /* first: what follows may find a lock */
     setrlimit(RLIMIT_CORE, &none);
-    if (limits->bytes_beside)
-        limit_memory(limits->bytes_beside);
-    const int rc = work(user, &err);
+    const bool limited = !limits->bytes_beside || limit_memory(limits->bytes_beside);
+    const int rc = limited ? work(user, &err) : ns_fail_errno(&err, NS_E_MEMORY, label, "no room to read it in");
     const int n = snprintf(answer, sizeof answer, "%c%s", 'a' - (rc < 0 ? rc : 0), rc < 0 ? err.message : "");
     _exit(write(to, answer, (size_t)n) == n ? 0 : 1);
 }
@@ -135,17 +153,39 @@ static int reap(pid_t pid)
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+/* What a child does to itself, or its own limit of work; any other signal somebody sent it (the kernel too, where memory is out), and it
+ * says nothing of the file. */
+static bool is_late(int signal)
+{
+    return signal == SIGPROF || signal == SIGXCPU;
+}
+
+static bool is_crash(int signal)
+{
+    static const int own[] = {0, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+    bool is = false;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        is |= signal == own[i];
+    return is;
+}
+
+static bool is_sent(int signal)
+{
+    return signal != SIGALRM && !is_late(signal) && !is_crash(signal);
+}
+
 static int judge(const char *answer, int signal, const char *busy, int patience, ns_error *err)
 {
-    const bool late = signal == SIGPROF || signal == SIGXCPU || signal == SIGKILL;
-    if (!answer[0] && signal == SIGALRM)
+    if (answer[0])
+        return answer[0] == 'a' ? NS_OK : ns_fail(err, 'a' - answer[0], "%s", answer + 1);
+    if (signal == SIGALRM)
         return ns_fail(err, NS_E_IO, "%s: reading it waited for %d seconds (a file system that does not answer? try again)", busy,
                        patience);
-    if (!answer[0])
-        return ns_fail(err, NS_E_FORMAT,
-                       "%s: damaged, or made to do harm: reading it %s (in a process of its own; nothing else was touched)", busy,
-                       late ? "does not come to an end" : "crashes");
-    return answer[0] == 'a' ? NS_OK : ns_fail(err, 'a' - answer[0], "%s", answer + 1);
+    if (is_sent(signal))
+        return ns_fail(err, NS_E_IO, "%s: the process that read it was killed by signal %d (%s; try again)", busy, signal,
+                       signal == SIGKILL ? "by somebody, or for want of memory" : strsignal(signal));
+    return ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: reading it %s (in a process of its own; nothing else was touched)",
+                   busy, is_late(signal) ? "does not come to an end" : "crashes");
 }
 
 typedef struct forked { pid_t pid; int why; } forked;
@@ -174,8 +214,10 @@ static int try_child(ns_child_work work, void *user, const char *label, const ns
         limits->hold(fork_now, &f);
     else
         fork_now(&f);
-    if (f.pid == 0)
+    if (f.pid == 0) {
+        close(pipes[0]);
         child(work, user, busy, label, limits, pipes[1]);
+    }
     close(pipes[1]);
     if (f.pid > 0)
         read_answer(pipes[0], answer);
@@ -193,5 +235,6 @@ int ns_in_child(ns_child_work work, void *user, const char *label, const ns_chil
     int signal = 0;
     first.patience = limits->first_patience ? limits->first_patience : limits->patience;
     const int rc = try_child(work, user, label, &first, &signal, err);
-    return signal == SIGALRM && limits->first_patience ? try_child(work, user, label, limits, &signal, err) : rc;
+    const bool again = (signal == SIGALRM && limits->first_patience) || is_sent(signal);
+    return again ? try_child(work, user, label, limits, &signal, err) : rc;
 }

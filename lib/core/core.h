@@ -209,10 +209,11 @@ typedef struct ns_child_limits {
                                                           * the child is made then, since a lock that is held stays held there for ever */
 } ns_child_limits;
 typedef int (*ns_child_work)(void *user, ns_error *);
-/* Does the work in a child and gives its code and message: all else that it does to memory is lost. A child that is killed is NS_E_FORMAT
- * of what it was busy with, `label` until it says so; NS_E_IO where it did nothing but wait. */
+/* Does the work in a child and gives its code and message: all else that it does to memory is lost. A child that crashes or does not end is
+ * NS_E_FORMAT of what it was busy with, `label` until it says so; NS_E_IO where it did nothing but wait, or twice somebody killed it. */
 int  ns_in_child(ns_child_work, void *user, const char *label, const ns_child_limits *, ns_error *);
 bool ns_memory_left(int64_t bytes);                      /* this process could have so many more now */
+bool ns_descriptors_left(int n);                         /* the same, of n files (at most 16); false: errno says which limit is reached */
 void ns_child_busy(const char *with);                    /* of a child: its time begins anew; NULL: it needs no limits now */
 
 /* ---- fork(): a lock that another thread held and the threads of a pool are gone in a child. What owns such things registers here. ---- */

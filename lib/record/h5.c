@@ -56,11 +56,21 @@ bool ns_h5_is_whole(void)
     return whole;
 }
 
+/* HDF5 says of a file that it could not open, or not open again, that it is none. */
+static bool lacks_descriptors(int rc)
+{
+    return errno == EMFILE || errno == ENFILE || (rc == NS_E_FORMAT && !ns_descriptors_left(1));
+}
+
 int ns_h5_end(ns_h5_quiet before, int rc, const char *label, ns_error *err)
 {
-    const bool refused = rc != NS_OK && rc != NS_E_MEMORY && (errno == ENOMEM || before.dead || !ns_h5_is_whole());
+    const bool failed = rc != NS_OK && rc != NS_E_MEMORY, no_memory = failed && errno == ENOMEM;
+    const bool lacks = failed && !no_memory && lacks_descriptors(rc);
+    const int reason = errno;
+    const bool refused = failed && (no_memory || before.dead || !ns_h5_is_whole());
     ns_h5_leave(before);
-    return refused ? ns_oom(err, label) : rc;
+    errno = reason;
+    return refused ? ns_oom(err, label) : lacks ? ns_fail_errno(err, rc, label, "HDF5 could not go on") : rc;
 }
 
 static herr_t innermost(unsigned n, const H5E_error2_t *entry, void *user)

@@ -118,16 +118,17 @@ static int walk(void *user, ns_error *err)
 static const ns_child_limits limits = {.cpu_seconds = 3, .patience = 60, .first_patience = 5, .bytes_beside = 1 << 30,
                                        .hold = ns_file_hold};
 
-/* A child without memory says nothing of the file, but that two of them had not enough where there is enough: what is listed, named and
- * described in a file takes no more than some times its length. */
+/* A child without memory or descriptors says nothing of the file, but that two of them had not enough where there is enough: what is
+ * listed, named and described in a file takes no more than some times its length. */
 int ns_vet(const char *path, const ns_identity *as, ns_error *err)
 {
-    enum { TIMES = 8 };
+    enum { TIMES = 8, DESCRIPTORS = 4 };
     looked_at file = {path, as};
     int rc = NS_E_MEMORY;
     for (int i = 0; i < 2 && rc == NS_E_MEMORY; i++)
         rc = ns_in_child(walk, &file, path, &limits, err);
-    if (rc == NS_E_MEMORY && as->size < limits.bytes_beside / TIMES && ns_h5_is_whole() && ns_memory_left(limits.bytes_beside))
+    if (rc == NS_E_MEMORY && as->size < limits.bytes_beside / TIMES && ns_h5_is_whole() && ns_memory_left(limits.bytes_beside) &&
+        ns_descriptors_left(DESCRIPTORS))
         rc = ns_fail(err, NS_E_FORMAT, "%s: damaged, or made to do harm: to read its %lld bytes takes more than a gigabyte of memory", path,
                      (long long)as->size);
     return rc;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -153,6 +154,44 @@ static void test_waits(void **state)
     munmap(made, sizeof *made);
 }
 
+static int sent_signal, lives;                           /* to the children; how many of them get it */
+
+/* As from somebody else. */
+static int be_killed(void *made, ns_error *err)
+{
+    (void)err;
+    if (++*(volatile int *)made <= lives)
+        raise(sent_signal);
+    return NS_OK;
+}
+
+/* A signal that somebody sends (out of memory, the end of a session, Ctrl-C) says nothing of the file: once more, then an error to try
+ * again. */
+static void test_killed(void **state)
+{
+    (void)state;
+    static const int sent[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1};
+    int *const made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(made != MAP_FAILED);
+    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+        char says[96];
+        sent_signal = sent[i];
+        *made = 0;
+        lives = 1;
+        expect(be_killed, made, NS_OK, "");
+        assert_int_equal(*made, 2);
+        lives = 4;
+        snprintf(says, sizeof says, "file.h5: the process that read it was killed by signal %d (", sent[i]);
+        expect(be_killed, made, NS_E_IO, says);
+        assert_int_equal(*made, 4);
+    }
+    sent_signal = SIGXCPU;                               /* a limit of work, as its own */
+    *made = 0;
+    expect(be_killed, made, NS_E_FORMAT, "reading it does not come to an end");
+    assert_int_equal(*made, 1);
+    munmap(made, sizeof *made);
+}
+
 static void test_works_slowly(void **state)
 {
     (void)state;
@@ -165,6 +204,6 @@ static void test_works_slowly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_ends), cmocka_unit_test(test_ignored),
-                                       cmocka_unit_test(test_waits), cmocka_unit_test(test_works_slowly)};
+                                       cmocka_unit_test(test_waits), cmocka_unit_test(test_killed), cmocka_unit_test(test_works_slowly)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

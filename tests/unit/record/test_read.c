@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <needlescope/record.h>
 
-#include "core/core.h"
+#include "record/file.h"
 
 static char path[64];
 static ns_file *f;
@@ -127,9 +128,41 @@ static void test_facts(void **state)
     assert_int_equal(ns_file_whole(f, "tokens", 0, 100, -1, &n, &err), NS_E_FORMAT);
 }
 
+/* Out of descriptors no file is called damaged: it is read, or there is the remedy. */
+static void test_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    int said = 0, was_read = 0;
+    const int next = dup(STDOUT_FILENO);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int left = 0; left < 10; left++) {
+        const struct rlimit few = {(rlim_t)(next + left), before.rlim_max};
+        ns_file *vetted = NULL, *own = NULL, *bare = NULL;
+        ns_error err[3] = {{""}, {""}, {""}};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        int rc[3] = {ns_file_open(&vetted, path, &err[0])};
+        ns_file_close(vetted);
+        rc[1] = ns_file_open_own(&own, path, &err[1]);
+        ns_file_close(own);
+        rc[2] = ns_file_open_bare(&bare, path, NULL, &err[2]);
+        ns_file_close(bare);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        for (int i = 0; i < 3; i++) {
+            const bool remedy = rc[i] == NS_E_MEMORY && strstr(err[i].message, "Too many open files (raise ulimit -n)");
+            if (rc[i] != NS_OK && !remedy)
+                fail_msg("%d left: code %d, '%s'", left, rc[i], err[i].message);
+            said += remedy;
+            was_read += rc[i] == NS_OK;
+        }
+    }
+    assert_true(said >= 3 && was_read >= 15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_expected), cmocka_unit_test(test_otherwise), cmocka_unit_test(test_ranges),
-                                       cmocka_unit_test(test_facts)};
+                                       cmocka_unit_test(test_facts), cmocka_unit_test(test_descriptors)};
     return cmocka_run_group_tests(tests, begin, end);
 }
