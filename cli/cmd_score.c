@@ -145,10 +145,19 @@ static void describe_head(cli_out *o, const ns_opened *m, const ns_scores *score
         cli_cell_number(o, (double)cells[i]);
 }
 
-/* Lists that are short, or cut through a tie; scores that have no list. */
+static void describe_note(cli_out *o, const char *score, const char *note)
+{
+    if (!note[0])
+        return;
+    cli_cell_text(o, score);
+    cli_cell_text(o, note);
+}
+
+/* Lists that are short, or cut through a tie, or rank heads of two scales; scores that have no list. */
 static void describe_cuts(cli_out *o, const ns_scores *scores, const score_settings *s, int k, ns_head *best)
 {
     static const cli_column columns[] = {{"score", "score", CELL_TEXT}, {"note", "note", CELL_TEXT}};
+    static const char scales[] = "weights of recurrent layers are signed, without a sum: of another scale than the others'";
     cli_out_table(o, "lists", "About these lists", columns, 2);
     for (int i = 0; best && k && i < ns_scores_count(scores); i++) {
         char note[120] = "describes: no end of it is the best";
@@ -157,10 +166,8 @@ static void describe_cuts(cli_out *o, const ns_scores *scores, const score_setti
         const ns_best_cut cut = ns_scores_top(scores, i, k, best);
         if (ns_scores_def(scores, i)->best != NS_BEST_NONE)
             ns_best_note(&cut, k, note, sizeof note);
-        if (!note[0])
-            continue;
-        cli_cell_text(o, ns_scores_def(scores, i)->name);
-        cli_cell_text(o, note);
+        describe_note(o, ns_scores_def(scores, i)->name, note);
+        describe_note(o, ns_scores_def(scores, i)->name, ns_scores_two_scales(scores, i) ? scales : "");
     }
     cli_out_table_end(o);
 }

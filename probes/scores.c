@@ -226,6 +226,23 @@ ns_score_meaning ns_scores_meaning(const ns_scores *s, int i)
                               .chance = s->chance_level[i]};
 }
 
+/* Has score i a number of a head in a recurrent layer, or in one that is not? */
+static bool has_kind(const ns_scores *s, int i, bool recurrent)
+{
+    const char *const name = ns_layer_kind_name(NS_LAYER_RECURRENT);
+    for (int64_t at = 0; at < s->L * s->H; at++)
+        if (!isnan(s->values[i][at]) && (strcmp(s->kinds[at / s->H], name) == 0) == recurrent)
+            return true;
+    return false;
+}
+
+bool ns_scores_two_scales(const ns_scores *s, int i)
+{
+    const ns_score *const def = ns_scores_def(s, i);
+    const bool of_weights = def && !def->over && def->lo == 0 && def->best == NS_BEST_LARGEST && ns_scores_by_case(s, i);
+    return of_weights && has_kind(s, i, true) && has_kind(s, i, false);
+}
+
 ns_best_cut ns_scores_top(const ns_scores *s, int i, int k, ns_head *out)
 {
     if (i < 0 || i >= s->n_scores || k < 1)

@@ -22,6 +22,16 @@ grep -q '^About these lists$' out || fail "score's notes have no heading: $(cat 
 no_line '^entropy +1 ' out "score lists heads by entropy: $(cat out)"
 run score planted --cases cases.jsonl --probe retrieval_find --top 2
 ! grep -q 'About these lists' out || fail "a heading without lines: $(cat out)"
+# Masses of softmax and of recurrent heads in one list: of two scales. Hits are of one, as are the masses of recurrent heads alone.
+here=$(cd "$(dirname "$0")" && pwd)
+scales() { # scales FIXTURE: the scores that are said to be of two scales (the models answer no case: exit 1)
+    "$NEEDLESCOPE" score "$here/../golden/fixtures/$1" --cases "$here/bits/shapes.jsonl" --resamples 0 --top 2 >out 2>err </dev/null
+    sed -n "s/ .*signed, without a sum: of another scale than the others'$//p" out
+}
+[ "$(scales minimax | tr '\n' ' ')" = "retrieval_mass retrieval_mass_last retrieval_mass_first induction previous_token \
+previous_at_needle duplicate_token echo needle_mass sink_mass local_mass " ] || fail "scores of two scales: $(scales minimax)"
+[ -z "$(scales mamba2)" ] && grep -q '^needle_mass ' out || fail "one kind of heads, two scales: $(cat out err)"
+[ -z "$(scales qwen3)" ] && grep -q '^needle_mass ' out || fail "softmax alone, two scales: $(cat out err)"
 run export latex scores.h5 --score place --top 2 -o place.tex
 grep -q '^place & 3.1 ' place.tex && grep -q '^ & 4.6 ' place.tex || fail "export latex lists the worst ranks: $(cat place.tex)"
 run export notebook scores.h5 --score place,entropy --top 2 -o place.ipynb

@@ -129,6 +129,9 @@ NS_API int64_t ns_scores_answered(const ns_scores *);                           
                                                                                    * its lead (a space) is there */
 NS_API double  ns_scores_token_accuracy(const ns_scores *, bool first_only);      /* teacher-forced, over content tokens */
 NS_API int ns_scores_dropped(const ns_scores *, const ns_dropped **list);
+/* Is score i, of weights and not of hits or their differences, one of heads with softmax rows and of heads with unrolled ones? Their scales
+ * differ, and so says no order between the two. */
+NS_API bool ns_scores_two_scales(const ns_scores *, int i);
 /* The k best heads of score i, best first; ties by (layer, head). best.h says which heads count. */
 NS_API ns_best_cut ns_scores_top(const ns_scores *, int i, int k, ns_head *out);
 
