@@ -28,7 +28,9 @@ static cJSON *array(ns_notebook *b, cJSON *in, const char *key)
 
 static void string(ns_notebook *b, cJSON *in, const char *key, const char *value)
 {
-    b->failed |= !cJSON_AddStringToObject(in, key, value ? value : "");
+    char *const clean = ns_clean_utf8(value ? value : "");
+    b->failed |= !clean || !cJSON_AddStringToObject(in, key, clean);
+    free(clean);
 }
 
 static void number(ns_notebook *b, cJSON *in, const char *key, int64_t value)
@@ -43,13 +45,14 @@ static void lines(ns_notebook *b, cJSON *in, const char *key, const char *text)
     while (*text) {
         const char *const stop = strchr(text, '\n');
         const size_t n = stop ? (size_t)(stop - text) + 1 : strlen(text);
-        char *const copy = ns_printf_alloc("%.*s", (int)n, text);
-        cJSON *const line = copy ? cJSON_CreateString(copy) : NULL;
+        char *const copy = ns_printf_alloc("%.*s", (int)n, text), *const clean = copy ? ns_clean_utf8(copy) : NULL;
+        cJSON *const line = clean ? cJSON_CreateString(clean) : NULL;
         if (!cJSON_AddItemToArray(list, line)) {
             cJSON_Delete(line);
             b->failed = true;
         }
         free(copy);
+        free(clean);
         text += n;
     }
 }

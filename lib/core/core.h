@@ -26,6 +26,8 @@ bool  ns_glob(const char *pattern, const char *text);   /* '*' any run, '?' one 
 bool  ns_starts(const char *text, const char *prefix);
 bool  ns_ends(const char *text, const char *suffix);
 char *ns_one_line(char *text);                          /* control characters and what is no UTF-8 become spaces, in place; NULL stays */
+char *ns_spell_bytes(const char *text, const char *before); /* bytes that are no UTF-8 in hexadecimal, behind `before`; malloc'd */
+char *ns_clean_utf8(const char *text);                  /* the same as \xff: readers refuse them as they are; malloc'd */
 char *ns_visible(const char *text, const char *kept);   /* as \n, \x1b, \u009b: control characters but those of kept; malloc'd */
 void  ns_put_visible(FILE *, const char *text, const char *kept);       /* the same into a stream: asks for no memory */
 char *ns_base64(const void *data, size_t n);            /* RFC 4648, one line; malloc'd */
@@ -178,7 +180,7 @@ int  ns_json_str(const cJSON *object, const char *key, const char **out, const c
 /* NS_E_FORMAT where a key of the object is null, which a reader of single keys takes for one that is not there. */
 int  ns_json_no_null(const cJSON *object, const char *label, ns_error *);
 int  ns_json_keys(const cJSON *object, const char *const *known, int n, int code, const char *otherwise, const char *label, ns_error *);
-char *ns_json_print(const cJSON *, bool pretty);        /* malloc'd */
+char *ns_json_print(const cJSON *, bool pretty);        /* malloc'd; bytes that are no UTF-8 as \udcff, which is os.fsdecode of Python */
 
 /* ---- UTF-8 ---- */
 bool ns_utf8_valid(const char *text, size_t n, size_t *bad_offset);

@@ -302,5 +302,11 @@ int ns_json_no_null(const cJSON *object, const char *label, ns_error *err)
 
 char *ns_json_print(const cJSON *tree, bool pretty)
 {
-    return pretty ? cJSON_Print(tree) : cJSON_PrintUnformatted(tree);
+    char *const text = pretty ? cJSON_Print(tree) : cJSON_PrintUnformatted(tree);
+    size_t bad;
+    if (!text || ns_utf8_valid(text, strlen(text), &bad))
+        return text;
+    char *const spelt = ns_spell_bytes(text, "\\udc");
+    free(text);
+    return spelt;
 }

@@ -80,6 +80,25 @@ char *ns_one_line(char *text)
     return text;
 }
 
+char *ns_spell_bytes(const char *text, const char *before)
+{
+    char *const out = ns_alloc_array(strlen(text) + 1, strlen(before) + 2), *to = out;
+    uint32_t code;
+    for (int n; out && *text; text += n) {
+        const int size = ns_utf8_next(text, strnlen(text, 4), &code);
+        n = size > 0 ? size : 1;
+        if (size > 0)
+            memcpy(to, text, (size_t)n);
+        to += size > 0 ? n : sprintf(to, "%s%02x", before, (unsigned)(unsigned char)*text);
+    }
+    return out;
+}
+
+char *ns_clean_utf8(const char *text)
+{
+    return ns_spell_bytes(text, "\\x");
+}
+
 /* \n, \x1b, \u009b (of two bytes, the second of which is the number) */
 static int escape(char *to, const char *at, int n)
 {

@@ -1,12 +1,16 @@
 /* files.c - names of files in figures; what is said of a figure that was drawn. */
 #include "figure/files.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 char *ns_plot_label(const char *path, const char *what)
 {
-    const char *const base = ns_path_base(path), *const ending = strrchr(base, '.');
-    return ns_printf_alloc("%.*s: %s", (int)(ending && ending > base ? (size_t)(ending - base) : strlen(base)), base, what);
+    char *const base = ns_clean_utf8(ns_path_base(path)), *const ending = base ? strrchr(base, '.') : NULL;
+    const size_t n = ending && ending > base ? (size_t)(ending - base) : base ? strlen(base) : 0;
+    char *const label = base ? ns_printf_alloc("%.*s: %s", (int)n, base, what) : NULL;
+    free(base);
+    return label;
 }
 
 void ns_plotted_say(ns_plotted *said, const char *shows, const char *note)
@@ -48,10 +52,14 @@ int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params
     rc = rc != NS_OK ? rc : ns_fact_list_add_all(&l->facts, l->params.facts, l->params.n_facts, err);
     /* A figure in memory is part of a thing that says who made it and when: the same file gives the same one. */
     const ns_provenance by = {.size = sizeof by, .caller = l->params.comment};
+    l->comment = rc == NS_OK && by.caller ? ns_clean_utf8(by.caller) : NULL;
+    if (rc == NS_OK && by.caller && !l->comment)
+        rc = ns_oom(err, path);
     rc = rc != NS_OK ? rc : ns_provenance_of_run(&l->facts, l->params.bytes ? NULL : &by, err);
     for (int i = 0; i < n_files && rc == NS_OK; i++)
         rc = ns_provenance_of_file(&l->facts, files[i], i + 1, err);
     rc = rc != NS_OK || l->params.bytes ? rc : ns_provenance_check_output(&l->facts, path, err);
+    l->params.comment = l->comment;
     l->params.facts = l->facts.list;
     l->params.n_facts = (int)l->facts.n;
     return rc;
@@ -60,4 +68,5 @@ int ns_plot_look_begin(ns_plot_look *l, const char *path, const ns_figure_params
 void ns_plot_look_end(ns_plot_look *l)
 {
     ns_fact_list_clear(&l->facts);
+    free(l->comment);
 }

@@ -22,7 +22,7 @@ void ns_note_count(char *note, size_t size, int64_t n, const char *what);
 /* How a figure is drawn: what the caller wants (NULL: nothing), the width chosen where it was not given, and what is known of the files
  * behind what the caller says of itself. NS_E_ARG where the figure would replace one of them. Ends with ns_plot_look_end, after an error
  * too. */
-typedef struct ns_plot_look { ns_figure_params params; ns_fact_list facts; } ns_plot_look;
+typedef struct ns_plot_look { ns_figure_params params; ns_fact_list facts; char *comment; } ns_plot_look;
 int  ns_plot_look_begin(ns_plot_look *, const char *path, const ns_figure_params *look, double width, const char *const *files, int n_files,
                         ns_error *);
 void ns_plot_look_end(ns_plot_look *);

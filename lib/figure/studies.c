@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const ns_study_figure ns_study_figures[] = {
@@ -85,7 +86,9 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
     rc = rc != NS_OK ? rc : ns_plot_check(path, look, &p.file, 1, err);
     rc = rc != NS_OK ? rc : ns_study_open(&study, p.file, err);
     rc = rc != NS_OK ? rc : find_births(&p, figure, study, &births, err);
-    ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = ns_path_base(p.file),
+    char *const name = rc == NS_OK ? ns_clean_utf8(ns_path_base(p.file)) : NULL;
+    rc = rc == NS_OK && !name ? ns_oom(err, p.file) : rc;
+    ns_study_view view = {.size = sizeof view, .study = study, .births = births, .name = name,
                           .run = rc == NS_OK && figure->of_a_run ? 0 : -1};
     if (rc == NS_OK && p.run)
         rc = ns_study_find_run(study, p.run, &view.run, err);
@@ -98,5 +101,6 @@ int ns_plot_study(const char *path, const ns_study_plot *plot, const ns_figure_p
     }
     ns_emergence_free(births);
     ns_study_close(study);
+    free(name);
     return ns_fail_of(err, rc, figure ? p.file : NULL);
 }

@@ -28,18 +28,6 @@ int ns_out_check(ns_out *o, int h5_status, const char *what, ns_error *err)
 
 /* ---- attributes ---- */
 
-/* Bytes that are no UTF-8 become '?': readers refuse them. */
-char *ns_clean_utf8(const char *text)
-{
-    char *const copy = ns_strdup(text);
-    size_t bad, at = 0, n = copy ? strlen(copy) : 0;
-    while (copy && !ns_utf8_valid(copy + at, n - at, &bad)) {
-        at += bad;
-        copy[at] = '?';
-    }
-    return copy;
-}
-
 int ns_out_text_attribute(hid_t object, const char *name, const char *text)
 {
     const hid_t type = ns_h5_string(), space = H5Screate(H5S_SCALAR);

@@ -22,6 +22,5 @@ struct ns_out {
     ns_hash_lines lines;
 };
 
-char *ns_clean_utf8(const char *text); /* malloc'd copy whose bytes that are no UTF-8 are '?' */
 
 #endif

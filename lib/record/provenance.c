@@ -25,7 +25,7 @@ int ns_fact_list_add(ns_fact_list *f, const char *name, const char *value, bool 
         return NS_OK;
     if (!ns_grow(&f->list, &f->capacity, f->n + 1, sizeof *f->list))
         return ns_oom(err, "the provenance");
-    char *const own = ns_strdup(name), *const copy = ns_strdup(value);
+    char *const own = ns_strdup(name), *const copy = ns_clean_utf8(value);
     if (!own || !copy) {                                        /* half a fact is none: who looks for another would meet it */
         free(own);
         free(copy);

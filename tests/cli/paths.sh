@@ -16,6 +16,24 @@ run score m --cases c.jsonl --probe retrieval_find -o s.h5
 cp c.jsonl c2.jsonl
 cp c.jsonl plain.jsonl
 
+# A name that is no UTF-8: JSON has it as Python's os.fsdecode, other texts for readers as the terminal has it; all are UTF-8.
+odd=$(printf 'n\377')
+cp s.h5 "$odd.h5"
+run export csv "$odd.h5" -o "$odd.csv" --json
+cp out told.json
+grep -q '"file":.*"n\\udcff\.csv"' told.json || fail "the name in JSON: $(cat told.json)"
+run export notebook "$odd.h5" -o odd.ipynb
+grep -q 'Retrieval heads: n\\\\xff\.h5' odd.ipynb || fail "the name in the title of a notebook"
+grep -q 'path = \\"n\\\\udcff\.h5\\"' odd.ipynb || fail "the name in the code of a notebook"
+run export latex "$odd.h5" -o odd.tex
+grep -q '^% source_file: n\\xff\.h5$' odd.tex || fail "the name in LaTeX"
+run figure heads "$odd.h5" -o odd.svg
+grep -q 'n\\xff\.h5' odd.svg || fail "the name in a figure"
+run score m --cases c.jsonl --probe retrieval_find -o "$odd-s.h5"
+for file in told.json odd.ipynb odd.tex odd.svg; do
+    iconv -f UTF-8 -t UTF-8 $file >/dev/null || fail "$file is no UTF-8"
+done
+
 # an output that is an input, by its name, a link, a hard link, or inside a folder that is read
 ln -s c.jsonl link.jsonl
 ln c.jsonl hard.jsonl
