@@ -2,7 +2,9 @@
  *
  * Every weight is found with the shape and a type that can be read; the rows taken from each tensor add up to all of it; every tensor
  * left over matches an ignored glob. Messages name the tensor, its shape, and the config keys that want another. */
+#include "model/branch/linear_recurrence.h"
 #include "model/families/family.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,6 +277,37 @@ static int check_tied_head(const ns_arch *a, const ns_checkpoint *c, ns_error *e
     return NS_OK;
 }
 
+/* What minimax keeps beside its weights: the tensor of a layer's constant decays; NULL: there is none. */
+static const ns_tensor *stored_slopes(const ns_checkpoint *c, const ns_tref *o)
+{
+    char name[NS_TENSOR_NAME];
+    const char *const end = o->name ? strstr(o->name, "out_proj.weight") : NULL;
+    if (!end || snprintf(name, sizeof name, "%.*sslope_rate", (int)(end - o->name), o->name) >= (int)sizeof name)
+        return NULL;
+    return ns_checkpoint_find(c, name);
+}
+
+/* Decays are computed here and read there: they must be the same, but for what 16 bits round. */
+static int check_slopes(const ns_arch *a, const ns_checkpoint *c, int64_t layer, ns_error *err)
+{
+    const ns_branch *const b = ns_layer_mixer(&a->layers[layer]);
+    const ns_recurrence *const r = b && strcmp(b->class_->name, "linear_recurrence") == 0 ? b->params : NULL;
+    const ns_tensor *const t = r && r->slope ? stored_slopes(c, &r->heads.o) : NULL;
+    if (!t)
+        return NS_OK;
+    if (ns_view_count(&t->view) != r->heads.n_heads)
+        return ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' is not of %lld heads", t->file, t->name, (long long)r->heads.n_heads);
+    int rc = NS_OK;
+    for (int64_t h = 0; h < r->heads.n_heads && rc == NS_OK; h++) {
+        float stored;
+        rc = ns_tensor_read_f32(t, h, 1, &stored, err);
+        if (rc == NS_OK && !(fabs((double)stored - r->slope[h]) <= r->slope[h] / 128))
+            rc = ns_fail(err, NS_E_FORMAT, "%s: tensor '%s' has %g for head %lld, whose decay is e^-%g: it is damaged, or of another layer",
+                         t->file, t->name, (double)stored, (long long)h, r->slope[h]);
+    }
+    return rc;
+}
+
 int ns_arch_check(const ns_arch *a, const ns_checkpoint *c, ns_error *err)
 {
     taker k = {.a = a, .c = c};
@@ -289,6 +322,8 @@ int ns_arch_check(const ns_arch *a, const ns_checkpoint *c, ns_error *err)
         rc = ns_arch_each(walked, check_rows, &k, err);
     if (rc == NS_OK)
         rc = check_tied_head(a, c, err);
+    for (int64_t i = 0; i < a->n_layers && rc == NS_OK; i++)
+        rc = check_slopes(a, c, i, err);
     free(k.rows);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* test_check.c - a description against a file: a checkpoint with exactly the tensors of each family's description passes; then one thing is
  * changed, and the message names both sides. */
 #include "arch_test.h"
+#include <math.h>
 #include <unistd.h>
 
 enum { MAX_TENSORS = 512 };
@@ -408,12 +409,33 @@ static void prefixes(void **state)
     forget(&t);
 }
 
+/* Decays that minimax keeps beside its weights are those that its layers have. */
+static void stored_decays(void **state)
+{
+    (void)state;
+    static tensors t;
+    ns_arch *const a = arch_of(small_config("minimax"));
+    assert_int_equal(ns_arch_each(a, plan, &t, NULL), NS_OK);
+    ns_tensor_out *const s = add(&t, "model.layers.0.self_attn.slope_rate", 3, 4, 1);
+    float slopes[4] = {0.25f, 0.0625f, 0.015625f, 0.00390625f};        /* 2^(-8 (h + 1) / 4), of layer 0 times 1.00001 */
+    s->view = ns_view_of(slopes, NS_F32, 3, (int64_t[]){4, 1, 1});
+    expect(a, &t, NS_OK, "");
+    slopes[3] *= 1.01f;
+    expect(a, &t, NS_E_FORMAT, "self_attn.slope_rate' has 0.00394531 for head 3, whose decay is e^-0.00390629");
+    slopes[3] = NAN;
+    expect(a, &t, NS_E_FORMAT, "has nan for head 3");
+    s->view = ns_view_of(slopes, NS_F32, 3, (int64_t[]){3, 1, 1});
+    expect(a, &t, NS_E_FORMAT, "is not of 4 heads");
+    forget(&t);
+    ns_arch_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(exact_files_pass), cmocka_unit_test(sizes_of_one), cmocka_unit_test(contradictions),
                                        cmocka_unit_test(experts), cmocka_unit_test(stored_as_codes),
                                        cmocka_unit_test(a_bias_too_many),  cmocka_unit_test(rows_left_over),
                                        cmocka_unit_test(tied_head),        cmocka_unit_test(layer_lists),
-                                       cmocka_unit_test(prefixes)};
+                                       cmocka_unit_test(prefixes),         cmocka_unit_test(stored_decays)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
