@@ -13,9 +13,9 @@
 #define NS_DIFFERENCE .lo = -1, .hi = 1
 
 /* Key index (0 = first column) of the largest weight of a row; ties go to the lowest; NaN never wins. -1 for no keys, and for a row that
- * looks nowhere, none of its weights being above 0: those of an unrolled row may all be below, and beside the 0s of keys that it cannot see,
- * however many of these a view holds, the one next to 0 is no answer. margin (may be NULL): largest minus second largest weight, both 0 at
- * least. */
+ * looks nowhere, none of its weights being above 0: those of an unrolled row may all be below, and beside the 0s of keys that it
+ * cannot see, however many of these a view holds, the one next to 0 is no answer. margin (may be NULL): largest minus second largest
+ * weight, both 0 at least. */
 int64_t ns_row_argmax(const float *row, int64_t n, float *margin);
 /* Sum of a row's weights at positions [begin, end), in f64, of those keys that the row sees. */
 double ns_row_mass(const ns_site *, const float *row, int64_t begin, int64_t end);
