@@ -21,39 +21,46 @@ static int by_place(const void *a, const void *b)
     return x < y ? -1 : x > y;           /* as in the study */
 }
 
-/* A pattern without an S has no window to speak of. */
+/* A pattern without a letter that has a window (S: the layer; H: half of its heads) has none to speak of. */
 static char *name_of(const ns_seed_group *g, const char *run, bool with_arm)
 {
     char window[32] = "";
     if (!g->arm && !g->pattern && isnan(g->window))
         return ns_strdup(run);
-    if (!isnan(g->window) && (!g->pattern || strchr(g->pattern, 'S')))
+    if (!isnan(g->window) && (!g->pattern || strpbrk(g->pattern, "SH")))
         snprintf(window, sizeof window, "%sW=%.0f", g->pattern ? " " : "", g->window);
     return ns_printf_alloc("%s%s%s%s%s", with_arm && g->arm ? g->arm : "", with_arm && g->arm ? " " : "", g->pattern ? g->pattern : "",
                            window, g->nope > 0 ? " NoPE" : "");
 }
 
+static bool shares_name(const ns_arms *arms, int i)
+{
+    bool twice = !*arms->list[i].name;
+    for (int k = 0; k < arms->n; k++)
+        twice |= k != i && strcmp(arms->list[i].name, arms->list[k].name) == 0;
+    return twice;
+}
+
 /* Groups that differ in their arm alone are told apart by it. */
 static bool name_groups(ns_arms *arms, const ns_emergence *e, const ns_seed_group *const *order)
 {
-    for (int i = 0; i < arms->n; i++) {
+    bool good = true, *const shared = ns_alloc_array((size_t)arms->n + 1, sizeof *shared);
+    for (int i = 0; i < arms->n && good; i++) {
         arms->list[i].name = name_of(order[i], ns_study_run_name(e->study, order[i]->runs[0]), false);
-        if (!arms->list[i].name)
-            return false;
+        good = arms->list[i].name != NULL;
     }
-    for (int i = 0; i < arms->n; i++) {
-        bool twice = !*arms->list[i].name;
-        for (int k = 0; k < arms->n; k++)
-            twice |= k != i && strcmp(arms->list[i].name, arms->list[k].name) == 0;
-        char *const longer = twice ? name_of(order[i], ns_study_run_name(e->study, order[i]->runs[0]), true) : NULL;
-        if (twice && !longer)
-            return false;
-        if (longer) {
-            free(arms->list[i].name);
-            arms->list[i].name = longer;
-        }
+    good = good && shared;
+    for (int i = 0; i < arms->n && good; i++)
+        shared[i] = shares_name(arms, i);
+    for (int i = 0; i < arms->n && good; i++) {
+        if (!shared[i])
+            continue;
+        free(arms->list[i].name);
+        arms->list[i].name = name_of(order[i], ns_study_run_name(e->study, order[i]->runs[0]), true);
+        good = arms->list[i].name != NULL;
     }
-    return true;
+    free(shared);
+    return good;
 }
 
 /* Runs by birth, ties as in the study; those without a head to be born last. */
