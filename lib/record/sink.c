@@ -58,7 +58,8 @@ int ns_sink_fits_half(const ns_sink *s, const ns_site *site, const ns_view *view
         if (headed)
             snprintf(head, sizeof head, " head %lld", (long long)h);
         return ns_fail(err, NS_E_NUMERIC, "recording: case '%s': %s%s row %lld holds %g, which float16 (up to 65504) cannot: record "
-                       "float32 (--dtype f32)", s->c->c->id ? s->c->c->id : s->c->group, name, head, (long long)(site->row0 + row), (double)x[at]);
+                       "float32 (--dtype f32)", s->c->c->id ? s->c->c->id : s->c->group, name, head,
+                       (long long)(site->row0 + row), (double)x[at]);
     }
     return NS_OK;
 }
