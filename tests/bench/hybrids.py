@@ -71,8 +71,9 @@ class Bench(peers.Bench):
 
     def score(self, cases):
         """Exit 1 is that no case was answered, as random weights do."""
-        return peers.timed(["sh", "-c", '"$@"; [ $? -le 1 ]', "sh", self.tool, "score", self.model, "--cases", cases, "--probe", "retrieval",
-                            "--threads", str(self.args.threads), "--quiet", "-o", os.path.join(self.work, "long.h5")], self.env)
+        return peers.timed(["sh", "-c", '"$@"; [ $? -le 1 ]', "sh", self.tool, "score", self.model, "--cases", cases, "--probe",
+                            "retrieval", "--threads", str(self.args.threads), "--quiet",
+                            "-o", os.path.join(self.work, "long.h5")], self.env)
 
 
 def rows(b):
