@@ -68,6 +68,18 @@ run merge scan -o mixed.h5 --json
 grep -q '"unsealed":[[:space:]]*1' out && grep -q '1 of the shards and metrics has no seal' err || fail "merge of one: $(cat out err)"
 run verify mixed.h5
 
+# a number that was changed is found by the hash of the content, also where no seal tells of it: 1 becomes .5
+cp -r scan changed
+head -c -28 scan/shards/run/step000030.h5 >changed/shards/run/step000030.h5
+ones=$(LC_ALL=C grep -obUaP '\x00\x00\x80\x3f' changed/shards/run/step000030.h5 | cut -d: -f1)
+[ -n "$ones" ] || fail "no number 1 in a shard of hits"
+for at in $(echo "$ones" | tail -2); do
+    head -c -28 scan/shards/run/step000030.h5 >changed/shards/run/step000030.h5
+    printf '\000\000\000\077' | dd of=changed/shards/run/step000030.h5 bs=1 seek="$at" conv=notrunc 2>/dev/null
+    expect 65 'step000030.h5: content_sha256 says' merge changed -o no.h5
+done
+[ ! -e no.h5 ] || fail "a study of a changed shard"
+
 # a scan of what is there counts them as well
 unsealed scan/shards/run/step000010.h5 bare/shard && cp bare/shard scan/shards/run/step000010.h5
 run scan run --cases cases.jsonl --probe retrieval_find -o scan --json

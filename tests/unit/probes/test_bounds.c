@@ -315,6 +315,9 @@ static void test_intervals(void **state)
     c.low[0] = .3f;
     expect_refused(&c, true, "an interval of 0.3 to 0.4 about 0.5");
     c = sound;
+    c.low[0] = .6f;
+    expect_refused(&c, true, "an interval of 0.6 to 0.75 about 0.5");
+    c = sound;
     c.low[1] = .5f;
     expect_refused(&c, true, "an interval of 0.5 to nan about 1 ('retrieval_find' of head 1.0)");
 }
