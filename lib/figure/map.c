@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/arch.h>
+
 typedef struct map_data {
     ns_file *f;
     char    *group, *id;
@@ -79,12 +81,52 @@ static void list_numbers(const int64_t *v, int64_t n, char out[128])
         used += (size_t)snprintf(out + used, 128 - used, "%s%lld", i ? ", " : "", (long long)v[i]);
 }
 
-/* Index of a layer among those recorded. */
-static int layer_index(const map_data *d, int64_t layer, int64_t *index, ns_error *err)
+/* What the list of an axis says wrong: positions and heads are known by their place, so it counts from 0 (counted), or names some of them,
+ * each once. */
+static int check_axis(const map_data *d, const char *axis, const int64_t *v, int64_t n, bool counted, ns_error *err)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (counted ? v[i] != i : i > 0 && v[i] <= v[i - 1])
+            return ns_fail(err, NS_E_FORMAT, "case '%s': axis '%s' holds %lld at place %lld: it must %s", d->id, axis, (long long)v[i],
+                           (long long)i, counted ? "count from 0, whole and in order" : "ascend");
+    return NS_OK;
+}
+
+static int check_counted(const map_data *d, const char *axis, int64_t n, ns_error *err)
+{
+    int64_t *v = NULL;
+    int rc = read_numbers(d, axis, &n, &v, err);
+    rc = rc != NS_OK ? rc : check_axis(d, axis, v, n, true, err);
+    free(v);
+    return rc;
+}
+
+/* The rows that were asked for are some of the positions. */
+static int check_rows(const map_data *d, int64_t n, ns_error *err)
+{
+    const int rc = check_axis(d, "row", d->rows, n, false, err);
+    if (rc != NS_OK || n == 0 || d->rows[n - 1] < d->n_keys)
+        return rc;
+    return ns_fail(err, NS_E_FORMAT, "case '%s': axis 'row' holds %lld, of %lld positions", d->id, (long long)d->rows[n - 1],
+                   (long long)d->n_keys);
+}
+
+static const char *first_word(char *words)
+{
+    words[strcspn(words, " ")] = '\0';
+    return words;
+}
+
+/* Index of a layer among those that the map has: where other points were recorded in more layers it has an axis of its own. */
+static int layer_index(const map_data *d, const char *map, int64_t layer, int64_t *index, ns_error *err)
 {
     int64_t *layers = NULL, n = NS_ANY;
+    char *axes = NULL;
     *index = -1;
-    int rc = read_numbers(d, "layer", &n, &layers, err);
+    int rc = ns_file_describe(d->f, map, NULL, NULL, NULL, &axes, err);
+    const char *const axis = axes && ns_starts(axes, "layer_") ? first_word(axes) : "layer";
+    rc = rc != NS_OK ? rc : read_numbers(d, axis, &n, &layers, err);
+    rc = rc != NS_OK ? rc : check_axis(d, axis, layers, n, false, err);
     for (int64_t i = 0; i < n && rc == NS_OK; i++)
         if (layers[i] == layer)
             *index = i;
@@ -94,15 +136,33 @@ static int layer_index(const map_data *d, int64_t layer, int64_t *index, ns_erro
         rc = ns_fail(err, NS_E_ARG, "layer %lld of case '%s' was not recorded; these were: %s", (long long)layer, d->id, n ? list : "none");
     }
     free(layers);
+    free(axes);
+    return rc;
+}
+
+/* Weights of attention lie in [0, 1] (but for rounding); those of a recurrence are any. */
+static int weights_range(const map_data *d, int64_t layer, ns_range *out, ns_error *err)
+{
+    const double rounding = 1e-3;                        /* of sums, and of the half */
+    char **kinds = NULL;
+    ns_expected w = {.size = sizeof w, .name = "layer_kind", .rank = 1, .shape = {NS_ANY}};
+    *out = ns_finite();
+    if (!ns_file_has(d->f, w.name))
+        return NS_OK;
+    const int rc = ns_file_texts(d->f, &w, &kinds, err);
+    if (rc == NS_OK && layer < w.shape[0] && strcmp(kinds[layer], ns_layer_kind_name(NS_LAYER_RECURRENT)))
+        *out = ns_between(0, 1 + rounding);
+    ns_free_strings(kinds, rc == NS_OK ? w.shape[0] : 0);
     return rc;
 }
 
 /* The map of one head: [layer, head, query or row, key] of the recorded layers. */
-static int read_cells(map_data *d, const char *path, int64_t layer, int64_t head, int64_t rows, ns_error *err)
+static int read_cells(map_data *d, const char *path, int64_t layer, int64_t head, int64_t rows, ns_range range, ns_error *err)
 {
     size_t cells;
-    ns_expected w = {sizeof w, path, NS_F32, 4, {NS_ANY, NS_ANY, rows, d->n_keys}, ns_finite()};
+    ns_expected w = {sizeof w, path, NS_F32, 4, {NS_ANY, NS_ANY, rows, d->n_keys}, range};
     int rc = ns_file_expect(d->f, &w, err);
+    rc = rc != NS_OK ? rc : check_counted(d, "head", w.shape[1], err);
     if (rc == NS_OK && (layer >= w.shape[0] || head >= w.shape[1]))
         rc = ns_fail(err, NS_E_ARG, "head %lld: the recording has heads 0 to %lld", (long long)head, (long long)w.shape[1] - 1);
     if (rc == NS_OK)
@@ -129,19 +189,32 @@ static int find_map(const map_data *d, char **path, bool *dense, ns_error *err)
     return ns_fail(err, NS_E_ARG, "case '%s' holds no map: record it with --maps dense or --maps rows", d->id);
 }
 
+static int read_positions(map_data *d, bool dense, ns_error *err)
+{
+    int64_t *keys = NULL;
+    d->n_rows = d->n_keys = NS_ANY;
+    int rc = read_numbers(d, "key", &d->n_keys, &keys, err);
+    rc = rc != NS_OK ? rc : check_axis(d, "key", keys, d->n_keys, true, err);
+    free(keys);
+    if (rc != NS_OK || dense) {
+        d->n_rows = d->n_keys;
+        return rc != NS_OK ? rc : check_counted(d, "query", d->n_keys, err);
+    }
+    rc = read_numbers(d, "row", &d->n_rows, &d->rows, err);
+    return rc != NS_OK ? rc : check_rows(d, d->n_rows, err);
+}
+
 static int read_map(const ns_map_plot *p, map_data *d, ns_error *err)
 {
     char *path;
     bool dense;
-    int64_t index = 0, n_rows = NS_ANY, *keys = NULL;
+    int64_t index = 0;
+    ns_range range;
     int rc = ns_fail_default(err, find_map(d, &path, &dense, err), p->case_id, "--case");
-    rc = rc != NS_OK ? rc : layer_index(d, p->layer, &index, err);
-    d->n_keys = NS_ANY;
-    rc = rc != NS_OK ? rc : read_numbers(d, "key", &d->n_keys, &keys, err);
-    if (rc == NS_OK && !dense)
-        rc = read_numbers(d, "row", &n_rows, &d->rows, err);
-    rc = rc != NS_OK ? rc : read_cells(d, path, index, p->head, dense ? d->n_keys : n_rows, err);
-    free(keys);
+    rc = rc != NS_OK ? rc : layer_index(d, path, p->layer, &index, err);
+    rc = rc != NS_OK ? rc : read_positions(d, dense, err);
+    rc = rc != NS_OK ? rc : weights_range(d, p->layer, &range, err);
+    rc = rc != NS_OK ? rc : read_cells(d, path, index, p->head, d->n_rows, range, err);
     free(path);
     return rc;
 }
@@ -198,6 +271,19 @@ static int read_window(const ns_map_plot *p, const map_data *d, int64_t *out, ns
     return rc;
 }
 
+/* No row sees a key behind it, nor one before its window: a file that says so is damaged. */
+static int check_seen(const map_data *d, int64_t window, ns_error *err)
+{
+    for (int64_t row = 0; row < d->n_rows; row++) {
+        const int64_t at = d->rows ? d->rows[row] : row;
+        for (int64_t key = 0; key < d->n_keys; key++)
+            if ((key > at || (window > 0 && key <= at - window)) && d->map[row * d->n_keys + key] != 0)
+                return ns_fail(err, NS_E_FORMAT, "case '%s': the query at %lld has weight %g on key %lld, which it cannot see", d->id,
+                               (long long)at, (double)d->map[row * d->n_keys + key], (long long)key);
+    }
+    return NS_OK;
+}
+
 static int draw(const char *path, const ns_map_plot *p, const map_data *d, const ns_figure_params *look, ns_plotted *said, ns_error *err)
 {
     ns_map_figure figure = {
@@ -209,6 +295,7 @@ static int draw(const char *path, const ns_map_plot *p, const map_data *d, const
     char what[256];
     ns_plot_look own = {0};
     int rc = read_window(p, d, &figure.window, err);
+    rc = rc != NS_OK ? rc : check_seen(d, figure.window, err);
     rc = rc != NS_OK ? rc : ns_plot_look_begin(&own, path, look, 0, &p->file, 1, err);
     rc = rc != NS_OK ? rc : ns_draw_map(path, &figure, &own.params, err);
     ns_plot_look_end(&own);

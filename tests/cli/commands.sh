@@ -46,6 +46,10 @@ done
 run record MODEL --cases cases.jsonl --maps rows --rows span:needle -o span.h5
 run record MODEL --cases cases.jsonl --at 'blocks.2.attn.hook_q' --rows 0,5,-1 -o rows.h5
 run figure map rec_rows.h5 --layer 4 --head 6 -o rows.png
+# maps of fewer layers than other points have: the layer is looked for among those of the maps
+run record MODEL --cases cases.jsonl --at 'blocks.3.attn.hook_pattern' --at 'blocks.*.hook_resid_post' --maps dense -o some.h5
+run figure map some.h5 --layer 3 --head 1 -o some.png
+expect 2 'layer 0 of case .* was not recorded; these were: 3' figure map some.h5 --layer 0 --head 1 -o no.png
 expect 2 'maps' figure map rec_topk.h5 --layer 4 --head 6 -o no.png
 expect 2 "score 'nothing'.*retrieval_copy" figure heads scores.h5 --score nothing -o no.png
 expect 2 'layer 99' figure map rec.h5 --layer 99 --head 0 -o no.png
