@@ -160,6 +160,7 @@ static int sent_signal, lives;                           /* to the children; how
 static int be_killed(void *made, ns_error *err)
 {
     (void)err;
+    signal(sent_signal, SIG_DFL);                        /* a shell's job in the background ignores SIGINT */
     if (++*(volatile int *)made <= lives)
         raise(sent_signal);
     return NS_OK;

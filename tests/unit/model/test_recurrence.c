@@ -241,7 +241,7 @@ static void rows_of_forget_gates(void **state)
 static void rows_of_every_setting(void **state)
 {
     (void)state;
-    static const double slopes[] = {0.5, 0.25, 0.125, 0};
+    static const double slopes[] = {0.5, 0.25, 0.125, 0.0625};
     tiny t;
     static album a;
     show_model(&t, tiny_recurrences, &a);

@@ -135,7 +135,7 @@ const char *const tiny_recurrences =
                     "\"v_conv\":\"1.vc\",\"decay\":\"softplus\",\"decay_of\":\"key_channel\",\"step_rank\":4,\"step_in\":\"1.fa\","
                     "\"step_out\":\"1.f\",\"step_bias\":\"1.fb\"," THIN("1")
                     "\"rate\":\"1.a\",\"rule\":\"delta\",\"beta\":\"sigmoid\",\"write\":\"1.b\",\"z_norm_of\":\"head\"," L2) ","
-    RECURRENCE("2", "\"n_kv_heads\":4,\"rope\":0,\"qkv_act\":\"none\",\"decay\":\"slope\",\"slope\":[0.5,0.25,0.125,0]," GATE("2")
+    RECURRENCE("2", "\"n_kv_heads\":4,\"rope\":0,\"qkv_act\":\"none\",\"decay\":\"slope\",\"slope\":[0.5,0.25,0.125,0.0625]," GATE("2")
                     "\"z_norm_groups\":4,\"gate_act\":\"silu\",\"gate_order\":\"gate_norm\"") ","
     RECURRENCE("3", "\"n_kv_heads\":4,\"q_heads\":2,\"rope\":-1,\"rule\":\"delta\",\"beta\":\"twice_sigmoid\",\"write\":\"3.b\","
                     GATE("3") L2)
