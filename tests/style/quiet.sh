@@ -17,7 +17,7 @@ hits=$(find lib probes datasets notebooks_export -name '*.[ch]' | sort | while r
 # Files are opened by lib/core alone: inputs by their kind, outputs as temporaries, none of them mapped. Beside it: locks of folders, and
 # what is no file.
 doors='lib/core/(file|output|temporary)\.c:|lib/lab/(laboratory|run_config)\.c:[0-9]+:.*(lab|run)->lock = '
-doors=$doors'|lib/core/folder\.c:[0-9]+:.*O_DIRECTORY|lib/core/child\.c:[0-9]+:.*fopen\(.*"r"'
+doors=$doors'|lib/core/folder\.c:[0-9]+:.*O_DIRECTORY|lib/core/child\.c:[0-9]+:.*(fopen\(.*"r"|open\("/", O_RDONLY \| O_DIRECTORY)'
 doors=$doors'|lib/(math/blas|core/child)\.c:[0-9]+:.*MAP_ANONYMOUS'
 openers='open|openat|creat|fopen|freopen|mkstemp|mkostemp|mkdtemp|tmpfile|mmap'
 opens=$(grep -rnE "(^|[^A-Za-z0-9_>.])($openers)[ ]*\(" lib probes datasets notebooks_export --include='*.[ch]' |
