@@ -26,11 +26,14 @@ static char *name_of(const ns_seed_group *g, const char *run, bool with_arm)
 {
     char window[32] = "";
     if (!g->arm && !g->pattern && isnan(g->window))
-        return ns_strdup(run);
+        return ns_visible(run, "");
     if (!isnan(g->window) && (!g->pattern || strpbrk(g->pattern, "SH")))
         snprintf(window, sizeof window, "%sW=%.0f", g->pattern ? " " : "", g->window);
-    return ns_printf_alloc("%s%s%s%s%s", with_arm && g->arm ? g->arm : "", with_arm && g->arm ? " " : "", g->pattern ? g->pattern : "",
-                           window, g->nope > 0 ? " NoPE" : "");
+    char *const name = ns_printf_alloc("%s%s%s%s%s", with_arm && g->arm ? g->arm : "", with_arm && g->arm ? " " : "",
+                                       g->pattern ? g->pattern : "", window, g->nope > 0 ? " NoPE" : "");
+    char *const visible = name ? ns_visible(name, "") : NULL;          /* a label has no control characters */
+    free(name);
+    return visible;
 }
 
 static bool shares_name(const ns_arms *arms, int i)
