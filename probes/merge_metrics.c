@@ -36,7 +36,7 @@ static int read_metric(ns_merging *m, void *user, const ns_file *f, const char *
     (void)dtype;
     const run_metrics *const r = user;
     float *values = NULL, *out;
-    ns_expected w = {sizeof w, name, NS_F32, 1, {r->n}, ns_any_number()};
+    ns_expected w = {sizeof w, name, NS_F32, 1, {r->n}, ns_score_range(name, NULL)};        /* as the study's readers ask of it */
     if (strcmp(axes, "step") || strcmp(name, "step") == 0 || strcmp(name, "tokens") == 0)
         return NS_OK;
     const int rc = (out = metric_named(m, r->all, name)) ? ns_file_array(f, &w, &values, m->err) : ns_oom(m->err, name);
@@ -46,6 +46,16 @@ static int read_metric(ns_merging *m, void *user, const ns_file *f, const char *
                 out[r->run * m->job.P + p] = values[i];
     free(values);
     return rc;
+}
+
+/* Of a step that stands twice, one of the two would be taken. */
+static int check_steps(const char *path, const int64_t *steps, int64_t n, ns_error *err)
+{
+    for (int64_t i = 1; i < n; i++)
+        if (steps[i] <= steps[i - 1])
+            return ns_fail(err, NS_E_FORMAT, "%s: dataset 'step' holds %lld behind %lld: steps ascend", path, (long long)steps[i],
+                           (long long)steps[i - 1]);
+    return NS_OK;
 }
 
 static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t run)
@@ -61,6 +71,7 @@ static int read_metrics(ns_merging *m, metrics *all, const char *path, int64_t r
     rc = rc != NS_OK ? rc : ns_file_array(f, &w, &r.steps, m->err);
     rc = rc == NS_E_MISSING ? NS_E_FORMAT : rc;
     r.n = rc == NS_OK ? w.shape[0] : 0;
+    rc = rc != NS_OK ? rc : check_steps(path, r.steps, r.n, m->err);
     if (rc == NS_OK)
         rc = ns_merge_each(m, f, read_metric, &r);
     free(r.steps);

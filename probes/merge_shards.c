@@ -40,7 +40,7 @@ static int list_run(ns_merge_job *m, const char *shards, const char *run, ns_err
         if (is_shard(names[i], &failed))
             rc = add_shard(m, run, folder, names[i], failed, err);
         else
-            m->passed_over += !ns_temporary_is(names[i]);
+            m->passed_over += !ns_temporary_is(names[i]) && strcmp(names[i], "metrics.h5") != 0;
     }
     ns_free_strings(names, n);
     free(folder);

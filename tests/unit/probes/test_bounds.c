@@ -322,9 +322,49 @@ static void test_intervals(void **state)
     expect_refused(&c, true, "an interval of 0.5 to nan about 1 ('retrieval_find' of head 1.0)");
 }
 
-/* ---- a study ---- */
+/* ---- a study, and metrics on their way into one ---- */
 
 enum { P = 3 };
+
+/* What merge says of metrics beside the sound shard; NULL: it takes them. */
+static void expect_metrics(const int64_t steps[2], const char *name, float value, const char *says)
+{
+    static const ns_fact facts[] = {{"kind", "metrics", false}};
+    const float values[2] = {.5f, value};
+    const ns_view at = ns_view_of((void *)steps, NS_I64, 1, (int64_t[]){2});
+    char path[128];
+    ns_table_writer *t;
+    ns_error err = {""};
+    snprintf(path, sizeof path, "%s/shards/run/metrics.h5", folder);
+    assert_int_equal(ns_table_create(&t, path, facts, 1, NULL), NS_OK);
+    assert_int_equal(ns_table_axis(t, "step", &at, NULL), NS_OK);
+    put(t, name, "step", values, NS_F32, 1, (int64_t[]){2});
+    assert_int_equal(ns_table_commit(t, NULL), NS_OK);
+    const int rc = ns_merge(folder, study_path, NULL, &err);
+    if (says ? rc != NS_E_FORMAT || !strstr(err.message, says) || !strstr(err.message, path) : rc != NS_OK)
+        fail_msg("code %d, '%s', not '%s'", rc, err.message, says ? says : "");
+    if (!says) {
+        ns_study *s;
+        assert_int_equal(ns_study_open(&s, study_path, &err), NS_OK);
+        assert_int_equal(ns_study_passed_over(s), 0);        /* they are no stray file among the shards */
+        ns_study_close(s);
+    }
+    unlink(path);
+}
+
+static void test_metrics(void **state)
+{
+    (void)state;
+    static const int64_t up[2] = {0, 1}, twice[2] = {1, 1};
+    write_shard(&sound);
+    expect_metrics(up, "loss", -7, NULL);                /* of a trainer's own kind */
+    expect_metrics(up, "lr", NAN, NULL);
+    expect_metrics(up, "recall_in_window", 1, NULL);
+    expect_metrics(up, "lr", INFINITY, "dataset 'lr' holds inf (value 1)");
+    expect_metrics(up, "recall_in_window", 7, "dataset 'recall_in_window' holds 7 (value 1)");
+    expect_metrics(up, "recall_beyond_window", -1, "dataset 'recall_beyond_window' holds -1 (value 1)");
+    expect_metrics(twice, "lr", 1, "dataset 'step' holds 1 behind 1");
+}
 
 static void write_study(const int64_t tokens[P], double window, int64_t head_window)
 {
@@ -473,6 +513,7 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_intervals),
+                                       cmocka_unit_test(test_metrics),
                                        cmocka_unit_test(test_studies), cmocka_unit_test(test_names),
                                        cmocka_unit_test(test_probes), cmocka_unit_test(test_any_rows),
                                        cmocka_unit_test(test_types), cmocka_unit_test(test_interventions),
