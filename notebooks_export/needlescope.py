@@ -599,8 +599,7 @@ def _call(name, *arguments):
 # callers give passes one of these first; _params asks the one that fits the type of each field.
 
 def _bytes(path_or_text):
-    if path_or_text is None:
-        return None
+    """Never None, which would be no pointer where the library reads one."""
     raw = os.fsencode(path_or_text)
     if b"\0" in raw:
         raise ValueError(f"{path_or_text!r} has a NUL character in it, where the library would end it")
@@ -2016,7 +2015,7 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
     with _Stoppable() as p:
         try:
             for run, folder in zip(opened, folders):
-                _call("ns_scan_run_open", c.byref(run), _bytes(folder), _bytes(manifest))
+                _call("ns_scan_run_open", c.byref(run), _bytes(folder), None if manifest is None else _bytes(manifest))
                 left = [x for x in run.series.left_out[:run.series.n_left_out] if not x.no_checkpoint]
                 if left:
                     told.append(f"{run.name.decode()}: {len(left)} left out of {run.series.n + len(left)}: " +
@@ -2027,7 +2026,7 @@ def scan(runs, cases, out, probes=("retrieval_find", "previous_token"), shard=No
             asked = _cases_of(cases, lambda: tokenizer)
             how.engine = p.scratch.new("ns_engine_new", "ns_engine_free",
                                        c.byref(_params(_EngineParams, threads=how.threads, cpu=how.cpu))).value
-            params = _params(_ScanParams, out=out, cases=c.pointer(asked._alive()), open=how, force=force,
+            params = _params(_ScanParams, out=os.fspath(out), cases=c.pointer(asked._alive()), open=how, force=force,
                              retry_failed=retry_failed, score=_score_params(p, names, tokenizer),
                              shard=shard[0] if shard else 0, n_shards=shard[1] if shard else 0,
                              steps=(_I64 * 2)(*steps) if steps else None, by=c.pointer(_caller()),
@@ -2220,7 +2219,7 @@ class Emergence(_Owner):
         self._as_parameter_                     # closed: an error
         _check_word("of", of, ("best", "previous"))
         with _Scratch() as s:
-            found = _Laziness.from_address(s.new("ns_laziness_of", "ns_laziness_free", self, _bytes(arm)).value)
+            found = _Laziness.from_address(s.new("ns_laziness_of", "ns_laziness_free", self, None if arm is None else _bytes(arm)).value)
             grid, W, S = getattr(found, of), found.W, found.S
             trend, orders = (found.trend, found.order) if of == "best" else (found.previous_trend, found.previous_order)
             windows = [g.contents.window for g in found.group[:W]]
@@ -2265,8 +2264,8 @@ def train(config, folder, resume=False, seed=None, steps=0, progress=None):
     out = _params(_RunResult)
     with _Stoppable() as p:
         p.call("ns_run_train", c.byref(out), c.byref(_params(
-            _RunParams, config=config, folder=folder, resume=resume, own_seed=seed is not None, seed=0 if seed is None else seed,
-            steps=steps, by=c.pointer(_caller()),
+            _RunParams, config=os.fspath(config), folder=os.fspath(folder), resume=resume, own_seed=seed is not None,
+            seed=0 if seed is None else seed, steps=steps, by=c.pointer(_caller()),
             progress=p.callback(_STEPPED, see) if progress else _STEPPED(), cancelled=p.cancelled)))
     return Trained(os.fsdecode(out.name), os.fsdecode(out.newest), out.config_sha256.decode(), out.first, out.steps, out.tokens, out.loss)
 
@@ -2281,8 +2280,9 @@ def lab(folder, scale="default", protocol=None, seeds=0, windows=(), program=Non
     chosen, report = _whole("windows", windows, 1).reshape(-1), _params(_LaboratoryReport)
     with _Stoppable() as p:
         told = lambda kind, line: say(line.decode(errors="replace")) if kind else None
-        how = _params(_LaboratoryParams, folder=folder, protocol=protocol, scale=scale, seeds=seeds, windows=_pointer(chosen, _I64),
-                      n_windows=chosen.size, program=program, cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0],
+        how = _params(_LaboratoryParams, folder=os.fspath(folder), protocol=protocol, scale=scale, seeds=seeds,
+                      windows=_pointer(chosen, _I64), n_windows=chosen.size, program=program,
+                      cores=_number("cores", cores, 0, _INT_MAX) or _allowed()[0],
                       by=c.pointer(_caller()), study=study,
                       say=p.callback(_SAY, told) if say else _SAY(), cancelled=p.cancelled,
                       progress=p.callback(_STAGE, lambda stage, x: progress(stage.decode(), x)) if progress else _STAGE())

@@ -112,7 +112,14 @@ static void reset_signals(void)
     static const int deadly[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM, SIGPROF, SIGXCPU, SIGINT, SIGTERM};
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
         signal(deadly[i], SIG_DFL);
+}
+
+/* Nobody waits for what the child of a dead process finds, and locks of its parent are its own as long as it lives. */
+static void die_with(pid_t parent)
+{
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)                             /* it was dead before */
+        _exit(1);
 }
 
 /* The answer: one letter, 'a' = NS_OK, 'b' = -1 ..., and the message. */
@@ -200,6 +207,7 @@ static void fork_now(void *out)
 static int try_child(ns_child_work work, void *user, const char *label, const ns_child_limits *limits, int *signal, ns_error *err)
 {
     int pipes[2];
+    const pid_t parent = getpid();
     forked f = {-1, ENOMEM};                             /* as long as it is not made */
     char answer[ANSWER] = "";
     char *const busy = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -216,6 +224,7 @@ static int try_child(ns_child_work work, void *user, const char *label, const ns
         fork_now(&f);
     if (f.pid == 0) {
         close(pipes[0]);
+        die_with(parent);
         child(work, user, busy, label, limits, pipes[1]);
     }
     close(pipes[1]);

@@ -256,6 +256,18 @@ static int check_run(const ns_run *run, const char *path, const char *run_dir, b
     return rc;
 }
 
+/* The lock of a process that was killed a moment ago is that of its children, too: one may have been looking at a file for it. */
+static bool lock_soon(int fd)
+{
+    enum { TRIES = 200, PAUSE_US = 10000 };
+    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        if (i == TRIES || (errno != EWOULDBLOCK && errno != EINTR))
+            return false;
+        usleep(PAUSE_US);
+    }
+    return true;
+}
+
 int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
 {
     static const char *const run_file[] = {"run.json", NULL}, *const model[] = {"config.json", "model.safetensors",
@@ -266,8 +278,10 @@ int ns_run_lock(ns_run *run, const char *run_dir, ns_error *err)
     run->lock = open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (run->lock < 0)
         return ns_fail_errno(err, NS_E_CREATE, run_dir, "cannot be opened");
-    if (flock(run->lock, LOCK_EX | LOCK_NB) != 0)
-        return ns_fail(err, NS_E_CREATE, "%s: another process is training this run: wait for it, or name another folder", run_dir);
+    if (!lock_soon(run->lock))
+        return errno == EWOULDBLOCK
+                   ? ns_fail(err, NS_E_CREATE, "%s: another process is training this run: wait for it, or name another folder", run_dir)
+                   : ns_fail_errno(err, NS_E_CREATE, run_dir, "cannot be locked");
     if (!ns_folder_holds(run_dir, run_file) && ns_folder_holds(run_dir, model))
         return ns_fail(err, NS_E_CREATE, "%s: holds a checkpoint and no run of train (choose another folder)", run_dir);
     ns_temporaries_sweep(run_dir, NULL);

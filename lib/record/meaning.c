@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <needlescope/study.h>
+
 #include "record/file.h"
 #include "record/out.h"
 
@@ -78,7 +80,7 @@ static int read_best(const ns_file *f, const char *dataset, hid_t object, ns_sco
     return rc;
 }
 
-/* A range may have no end; a level of chance is a number. */
+/* A range may have no end; a level of chance is a number within it. */
 static int read_numbers(const ns_file *f, const char *dataset, hid_t object, ns_score_meaning *out, ns_error *err)
 {
     double range[2], chance;
@@ -91,8 +93,9 @@ static int read_numbers(const ns_file *f, const char *dataset, hid_t object, ns_
     }
     rc = rc != NS_OK ? rc : read_doubles(f, dataset, object, "chance", &chance, 1, &there, err);
     if (rc == NS_OK && there) {
+        const ns_range can_be = ns_score_range(dataset, out);
         out->chance = chance;
-        rc = isfinite(chance) ? NS_OK : strange(f, dataset, "chance", err);
+        rc = chance >= can_be.least && chance <= can_be.most ? NS_OK : strange(f, dataset, "chance", err);
     }
     return rc;
 }

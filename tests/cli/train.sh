@@ -58,6 +58,12 @@ run train long.json -o killed --resume
 same calm killed "killed and resumed"
 [ -z "$(find killed -name '*tmp*')" ] || fail "killed and resumed leaves $(find killed -name '*tmp*')"
 
+# the lock of one that was killed may be held a moment longer, by a child of it that looks at a file
+mkdir held
+flock held sleep 0.5 &
+sleep 0.1
+run train tiny.json -o held
+
 # SIGTERM: 143, and goes on
 "$NEEDLESCOPE" train long.json -o termed --steps 100000000 >out 2>err &
 pid=$!

@@ -191,6 +191,19 @@ def test_texts():
     refused(["the config"], ns.train, {**CONFIG, "name": "no\0"}, "no", kinds=(ns.Error,))
 
 
+def test_nothing():
+    """None where a path belongs would be no pointer: it ended the interpreter."""
+    took = lambda fn: refused(["NoneType"], fn, kinds=(TypeError,))
+    for fn in (ns.read, ns.merge, ns.Tokenizer, ns.emergence):
+        took(lambda: fn(None))
+    for draw in (ns.figure_rank, ns.figure_agreement, ns.figure_grid, ns.export_csv, ns.export_latex, ns.export_notebook):
+        took(lambda: draw(None, "no.svg")), took(lambda: draw("study.h5", None))
+    took(lambda: ns.figure_map(None, "no.svg", layer=2, head=1)), took(lambda: ns.figure_map("maps.h5", None, layer=2, head=1))
+    took(lambda: ns.figure_study("births", None, "no.svg")), took(lambda: ns.figure_study("births", "study.h5", None))
+    took(lambda: ns.scan("run", cases, None)), took(lambda: ns.scan([None], cases, "no"))
+    took(lambda: ns.train(CONFIG, None)), took(lambda: m.record(cases, None)), took(lambda: ns.emergence("study.h5").write_csv(None))
+
+
 def test_generation():
     """A wish beyond the model's positions is refused before its first pass; the last token takes no position."""
     passes, prompt = [], np.resize(IDS, m.max_positions - 3)
